@@ -1,0 +1,2 @@
+// Package federation signs people in through upstream providers.
+package federation

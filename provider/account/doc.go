@@ -1,0 +1,2 @@
+// Package account shows people what they have.
+package account

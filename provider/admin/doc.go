@@ -1,0 +1,2 @@
+// Package admin shows operators what there is.
+package admin

@@ -1,0 +1,2 @@
+// Package provider is the OpenID provider.
+package provider

@@ -1,0 +1,2 @@
+// Package interaction shows the pages of a sign-in.
+package interaction

@@ -1,0 +1,2 @@
+// Package notice delivers what is in the outbox.
+package notice

@@ -1,0 +1,2 @@
+// Package outbound is the one client for foreign hosts.
+package outbound

@@ -1,0 +1,2 @@
+// Package request owns the sealed authorization request.
+package request

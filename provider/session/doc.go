@@ -1,0 +1,2 @@
+// Package session binds a browser to a signed-in subject.
+package session

@@ -1,0 +1,10 @@
+// Package storage keeps what Signet must not forget, on SQLite or PostgreSQL.
+//
+// It owns the domain types, with their pure rules as methods, and the use cases.
+// One exported method is one use case is one transaction; whatever may happen
+// once is decided by one conditional write and its affected-row count. Times come
+// in as arguments, secrets come in hashed, keys come in sealed.
+//
+// The package is the only one that knows gorm and SQL. It does not know HTTP,
+// tokens, clocks, networks or any other package of ours.
+package storage

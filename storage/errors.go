@@ -1,0 +1,35 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// What a use case can answer besides its result. Compare with errors.Is; the
+// error that carries one of them names the step that failed and no secret.
+var (
+	// ErrNotFound: there is no such row, or it is dead and the caller may not know.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: a unique value (an e-mail, a client id) is taken.
+	ErrConflict = errors.New("already exists")
+	// ErrExpired: it was good once, and its time is over.
+	ErrExpired = errors.New("expired")
+	// ErrReplayed: a thing that may happen once was tried again. What it had
+	// yielded is revoked, and that is committed, when this is returned.
+	ErrReplayed = errors.New("used before")
+	// ErrRevoked: the user, the client, the session or the grant has ended.
+	ErrRevoked = errors.New("revoked")
+	// ErrUnavailable: the database is gone, full or locked for too long; nothing
+	// was done, or the outcome is unknown. The answer is 503, never "invalid".
+	ErrUnavailable = errors.New("database unavailable")
+)
+
+// ThrottledError refuses an attempt that is over a limit.
+type ThrottledError struct {
+	RetryAfter time.Duration // until the next attempt may succeed
+}
+
+func (e *ThrottledError) Error() string {
+	return fmt.Sprintf("too many attempts: retry after %s", e.RetryAfter)
+}
