@@ -1,0 +1,127 @@
+package static
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+//go:embed site.css site.js favicon.svg
+var embedded embed.FS
+
+// contentTypes are spelled out: the system's table differs between machines, and
+// a style sheet of another type is refused under nosniff.
+var contentTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
+// Files is the set of embedded files. It never changes after New and may be used
+// by many goroutines.
+type Files struct {
+	prefix string
+	urls   map[string]string // plain name → path with hash
+	byPath map[string]file
+}
+
+// file is one file, ready to be sent.
+type file struct {
+	contentType string
+	plain       body
+	gzipped     body // no bytes where compression does not help
+}
+
+// body is one representation; each has its own entity tag (RFC 9110, section
+// 8.8.3: a tag names one sequence of bytes, and the coding is part of it).
+type body struct {
+	bytes  []byte
+	etag   string
+	coding string // of Content-Encoding, "" for none
+}
+
+// New hashes and compresses the embedded files. Base is the issuer's path, "" or
+// "/auth".
+func New(base string) (*Files, error) { return load(embedded, base) }
+
+func load(source fs.FS, base string) (*Files, error) {
+	names, err := fs.Glob(source, "*.*")
+	if err != nil {
+		return nil, fmt.Errorf("list static files: %w", err)
+	}
+	f := &Files{
+		prefix: base + "/static/",
+		urls:   make(map[string]string, len(names)),
+		byPath: make(map[string]file, len(names)),
+	}
+	for _, name := range names {
+		if err := f.add(source, name); err != nil {
+			return nil, fmt.Errorf("load static file %s: %w", name, err)
+		}
+	}
+	return f, nil
+}
+
+func (f *Files) add(source fs.FS, name string) error {
+	content, err := fs.ReadFile(source, name)
+	if err != nil {
+		return err
+	}
+	ext := path.Ext(name)
+	contentType, known := contentTypes[ext]
+	if !known {
+		return fmt.Errorf("no content type for %q", ext)
+	}
+	gzipped, err := compress(content)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(content)
+	hash := hex.EncodeToString(sum[:4])
+	url := f.prefix + strings.TrimSuffix(name, ext) + "." + hash + ext
+	f.urls[name] = url
+	f.byPath[url] = file{
+		contentType: contentType,
+		plain:       body{content, `"` + hash + `"`, ""},
+		gzipped:     body{gzipped, `"` + hash + `-gzip"`, "gzip"},
+	}
+	return nil
+}
+
+// compress returns nil where the result would not be smaller.
+func compress(content []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(content); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	if out.Len() >= len(content) {
+		return nil, nil
+	}
+	return out.Bytes(), nil
+}
+
+// URL is the path of a file by its plain name, with its hash:
+// /static/site.1a2b3c4d.css. An unknown name is a programming error and panics.
+func (f *Files) URL(name string) string {
+	url, ok := f.urls[name]
+	if !ok {
+		panic("static: no file " + name)
+	}
+	return url
+}
+
+// Prefix is the path all of them lie under, with a slash at its end.
+func (f *Files) Prefix() string { return f.prefix }

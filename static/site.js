@@ -1,0 +1,60 @@
+// Comfort only: every page works without this file. No inline code, no eval, no
+// request of its own.
+(function () {
+  "use strict";
+
+  function each(selector, act) {
+    Array.prototype.forEach.call(document.querySelectorAll(selector), act);
+  }
+
+  // A screen reader hears what went wrong first, and Tab leads on to the field.
+  var problem = document.getElementById("problem");
+  if (problem) problem.focus();
+
+  function conceal(button) {
+    document.getElementById(button.getAttribute("aria-controls")).type = "password";
+    button.setAttribute("aria-pressed", "false");
+  }
+
+  each("[data-reveals]", function (button) {
+    var field = document.getElementById(button.getAttribute("aria-controls"));
+    button.hidden = false;
+    button.addEventListener("click", function () {
+      var show = field.type === "password";
+      field.type = show ? "text" : "password";
+      button.setAttribute("aria-pressed", String(show));
+      field.focus();
+    });
+  });
+
+  each("[data-caps]", function (hint) {
+    var field = document.getElementById(hint.getAttribute("data-caps"));
+    function tell(event) {
+      var on = event.getModifierState && event.getModifierState("CapsLock");
+      var text = on ? hint.getAttribute("data-text") : "";
+      if (hint.textContent !== text) hint.textContent = text;
+    }
+    field.addEventListener("keydown", tell);
+    field.addEventListener("keyup", tell);
+    field.addEventListener("blur", function () { hint.textContent = ""; });
+  });
+
+  // Browsers remember the text of visible fields, and a second click would spend
+  // the form twice. No button is disabled: a disabled one is not sent, and one
+  // that stays disabled after Back is a dead end.
+  each("form", function (form) {
+    form.addEventListener("submit", function (event) {
+      if (form.hasAttribute("data-sent")) {
+        event.preventDefault();
+        return;
+      }
+      form.setAttribute("data-sent", "");
+      setTimeout(function () { form.removeAttribute("data-sent"); }, 5000);
+      each("[data-reveals]", conceal);
+    });
+  });
+
+  window.addEventListener("pageshow", function () {
+    each("form", function (form) { form.removeAttribute("data-sent"); });
+  });
+})();
