@@ -1,0 +1,32 @@
+# make test is the one command: from a clean clone to "N tests passed".
+# It needs Go 1.26, a C compiler and Node 20; the rest it installs where it can.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: test prepare lint vulnerabilities unit bench soak
+
+test: prepare lint vulnerabilities unit
+
+prepare:
+	@bash .ci/prepare
+
+lint:
+	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
+	go vet ./... && go vet .ci/summary.go
+	go tool staticcheck ./...
+
+vulnerabilities: prepare
+	@bash .ci/vulnerabilities
+
+# All of it under the race detector, on SQLite and PostgreSQL; then storage again
+# as it is built on a machine without a C compiler.
+unit: prepare
+	@{ go test -race -timeout 20m -json ./... && CGO_ENABLED=0 go test -timeout 10m -json ./storage/...; } | go run .ci/summary.go
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# Too long for CI: the same tests in another order each time, since a race shows
+# itself by repetition.
+soak: prepare
+	@go test -race -count 20 -shuffle on -timeout 4h -json ./... | go run .ci/summary.go
