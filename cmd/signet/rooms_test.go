@@ -1,0 +1,297 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// house lists every package and the packages of ours it may import. Imports go
+// one way, so that a reader who knows a room knows everything it can depend on.
+var house = func() map[string][]string {
+	ground := []string{"storage", "federation", "templates", "static"}
+	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
+	carriers := join(tools, "provider/request", "provider/session")
+	deciders := join(carriers, "provider/credential", "provider/notice")
+	pages := join(deciders, "provider/interaction", "provider/account", "provider/admin")
+	return map[string][]string{
+		"static":                    {},
+		"storage":                   {},
+		"storage/storagetest":       {"storage"},
+		"federation":                {},
+		"federation/federationtest": {"federation"},
+		"templates":                 {"static"},
+		"provider/web":              ground,
+		"provider/keys":             ground,
+		"provider/outbound":         ground,
+		"provider/request":          tools,
+		"provider/session":          tools,
+		"provider/credential":       carriers,
+		"provider/notice":           carriers,
+		"provider/interaction":      deciders,
+		"provider/account":          deciders,
+		"provider/admin":            deciders,
+		"provider":                  pages,
+		"cmd/signet":                join(pages, "provider", "federation/federationtest"),
+	}
+}()
+
+// testRooms serve tests; the program must not be able to reach them.
+var testRooms = map[string]string{
+	"storage/storagetest":       "it makes throw-away databases: only tests may",
+	"federation/federationtest": "it pretends to be Google and GitHub: only tests and `signet dev` may, so that `signet serve` cannot reach it",
+}
+
+// foreign says which rooms may know a package that is not ours. A package stands
+// for everything below it.
+var foreign = []struct {
+	packages []string
+	rooms    []string
+	inTests  bool // any test may import it too
+	reason   string
+}{
+	{[]string{"gorm.io", "database/sql", "github.com/mattn/go-sqlite3", "modernc.org/sqlite", "github.com/jackc/pgx"},
+		[]string{"storage", "storage/storagetest"}, false,
+		"SQL is the business of storage: whatever may happen once is decided there, by one conditional write"},
+	{[]string{"github.com/zitadel/oidc"},
+		[]string{"provider"}, false,
+		"the OpenID library is known to the root of provider alone, so that its types stop there"},
+	{[]string{"github.com/go-jose/go-jose"},
+		[]string{"provider", "provider/keys", "federation"}, true,
+		"tokens are made and opened in provider/keys, one verifier per kind, and foreign ones in federation"},
+	{[]string{"golang.org/x/oauth2", "github.com/coreos/go-oidc"},
+		[]string{"federation", "cmd/signet/dev"}, true,
+		"being a relying party is the business of federation, and of the demo of `signet dev`"},
+	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "flag", "go.yaml.in/yaml", "os/signal"},
+		[]string{"cmd/signet"}, false,
+		"flags, files of settings and signals are known to cmd/signet alone"},
+	{[]string{"github.com/rogpeppe/go-internal"},
+		nil, true,
+		"it runs the scripts of the tests"},
+	{[]string{"text/template"},
+		nil, false,
+		"it escapes nothing: pages and mails use html/template"},
+}
+
+// forbidden are names of foreign packages that only some rooms may use.
+var forbidden = []struct {
+	pkg    string
+	names  []string
+	rooms  []string
+	reason string
+}{
+	{"net/http", []string{"Get", "Head", "Post", "PostForm", "DefaultClient"},
+		[]string{"cmd/signet"},
+		"the default client has no time limit and dials any address: take the *http.Client of provider/outbound"},
+	{"net/http", []string{"Client"},
+		[]string{"cmd/signet", "provider/outbound"},
+		"there is one client for foreign hosts, which checks addresses, sizes and times: take the *http.Client of provider/outbound"},
+	{"time", []string{"NewTicker", "Tick"},
+		[]string{"cmd/signet"},
+		"a periodic job is a method …Once(ctx, at); only cmd/signet owns tickers"},
+	{"os", []string{"Getenv", "LookupEnv", "Environ", "Args"},
+		[]string{"cmd/signet"},
+		"arguments and environment are read in cmd/signet and handed on as settings"},
+	{"html/template", []string{"HTML", "HTMLAttr", "JS", "JSStr", "CSS", "URL", "Srcset"},
+		nil,
+		"it marks a string as safe that may have come from anywhere: pages are escaped by context"},
+}
+
+func join(rooms []string, more ...string) []string { return slices.Concat(rooms, more) }
+
+func TestRooms_ImportsGoOneWay(t *testing.T) {
+	read := 0
+	eachGoFile(t, "../..", func(name string, source []byte) {
+		read++
+		for _, wrong := range wrongIn(t, name, source) {
+			t.Error(wrong)
+		}
+	})
+	if read < len(house)/2 {
+		t.Fatalf("read %d Go files: this is not the root of the repository", read)
+	}
+}
+
+func TestRooms_EachSaysWhatItIs(t *testing.T) {
+	root := "../.."
+	packages := map[string]bool{}
+	eachGoFile(t, root, func(name string, _ []byte) { packages[path.Dir(name)] = true })
+	for room := range packages {
+		if _, err := os.Stat(filepath.Join(root, room, "doc.go")); err != nil {
+			t.Errorf("%s has no doc.go: say there what the package owns, the rule it keeps and what it does not know", room)
+		}
+	}
+}
+
+// TestRooms_WrongImportIsNamed shows that the tests above can fail, and that they
+// say why.
+func TestRooms_WrongImportIsNamed(t *testing.T) {
+	for _, c := range []struct{ file, source, want string }{
+		{"storage/client.go", `import "signet/templates"`, "storage may not import signet/templates"},
+		{"templates/page.go", `import "signet/storage"`, "templates may not import signet/storage"},
+		{"provider/keys/ring.go", `import "signet/provider/session"`, "provider/keys may not import"},
+		{"provider/session/session.go", `import "signet/provider/request"`, "provider/session may not import"},
+		{"provider/serve.go", `import "signet/cmd/signet"`, "provider may not import"},
+		{"provider/provider.go", `import "signet/storage/storagetest"`, "only tests may"},
+		{"cmd/signet/serve.go", `import "signet/federation/federationtest"`, "only tests and `signet dev`"},
+		{"util/strings.go", ``, "util is not a room"},
+		{"provider/session/row.go", `import "gorm.io/gorm"`, "SQL is the business of storage"},
+		{"provider/token_test.go", `import "database/sql"`, "SQL is the business of storage"},
+		{"provider/web/op.go", `import "github.com/zitadel/oidc/v3/pkg/op"`, "root of provider alone"},
+		{"storage/jwk.go", `import "github.com/go-jose/go-jose/v4"`, "one verifier per kind"},
+		{"cmd/signet/serve.go", `import "golang.org/x/oauth2"`, "demo of `signet dev`"},
+		{"provider/mail.go", `import "text/template"`, "escapes nothing"},
+		{"provider/flags.go", `import "flag"`, "cmd/signet alone"},
+		{"provider/fetch.go", `import "net/http"; var _ = http.DefaultClient`, "http.DefaultClient: the default client"},
+		{"federation/fetch.go", `import web "net/http"; var _ = web.Get`, "http.Get: the default client"},
+		{"federation/client.go", `import "net/http"; var _ = &http.Client{}`, "http.Client: there is one client"},
+		{"storage/sweep.go", `import "time"; var _ = time.Tick`, "only cmd/signet owns tickers"},
+		{"storage/open.go", `import "os"; var _ = os.Getenv`, "read in cmd/signet"},
+		{"templates/raw.go", `import "html/template"; var _ = template.HTML("")`, "escaped by context"},
+	} {
+		got := wrongIn(t, c.file, []byte("package x\n"+c.source))
+		if len(got) != 1 || !strings.Contains(got[0], c.want) {
+			t.Errorf("%s with %q: got %q, want one line with %q", c.file, c.source, got, c.want)
+		}
+	}
+}
+
+func TestRooms_RightImportIsLeftAlone(t *testing.T) {
+	for _, c := range []struct{ file, source string }{
+		{"storage/db.go", `import "gorm.io/gorm"`},
+		{"provider/server.go", `import ("signet/provider/interaction"; "github.com/zitadel/oidc/v3/pkg/op")`},
+		{"provider/session/session_test.go", `import ("signet/storage/storagetest"; "golang.org/x/oauth2"; "net/http"; "time"); var _, _ = http.DefaultClient, time.Tick`},
+		{"cmd/signet/devdemo.go", `import ("golang.org/x/oauth2"; "signet/federation/federationtest")`},
+		{"provider/outbound/client.go", `import "net/http"; var _ = http.Client{}`},
+		{"federation/oidc.go", `import "net/http"; func fetch(c *http.Client) {}`},
+	} {
+		if got := wrongIn(t, c.file, []byte("package x\n"+c.source)); len(got) != 0 {
+			t.Errorf("%s with %q: got %q, want nothing", c.file, c.source, got)
+		}
+	}
+}
+
+// eachGoFile reads every Go file below root, its name relative to it and with
+// slashes.
+func eachGoFile(t *testing.T, root string, do func(name string, source []byte)) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && file != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules") {
+			return fs.SkipDir
+		}
+		if d.IsDir() || filepath.Ext(file) != ".go" {
+			return nil
+		}
+		source, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, file)
+		do(filepath.ToSlash(name), source)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wrongIn gives one line for everything in a file that breaks the tables above.
+func wrongIn(t *testing.T, name string, source []byte) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, known := house[path.Dir(name)]; !known {
+		return []string{fmt.Sprintf("%s: %s is not a room of this house: a new one needs a noun of its own and a line in this test", name, path.Dir(name))}
+	}
+	var wrong []string
+	names := map[string]string{} // in this file → import path
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[path.Base(imported)] = imported
+		if spec.Name != nil {
+			names[spec.Name.Name] = imported
+		}
+		if reason := wrongImport(name, imported); reason != "" {
+			wrong = append(wrong, name+": "+reason)
+		}
+	}
+	if !strings.HasSuffix(name, "_test.go") {
+		wrong = append(wrong, wrongNames(name, file, names)...)
+	}
+	return wrong
+}
+
+// wrongImport says why the file may not import that package; "" if it may.
+func wrongImport(file, imported string) string {
+	room, test := path.Dir(file), strings.HasSuffix(file, "_test.go")
+	if ours, ok := strings.CutPrefix(imported, "signet/"); ok {
+		reason, testRoom := testRooms[ours]
+		switch {
+		case testRoom && test, ours == room:
+			return ""
+		case testRoom && !(ours == "federation/federationtest" && inDev(file)):
+			return fmt.Sprintf("%s may not import %s: %s", room, imported, reason)
+		case !slices.Contains(house[room], ours):
+			return fmt.Sprintf("%s may not import %s: imports go one way, and it knows only %s", room, imported, strings.Join(house[room], ", "))
+		}
+		return ""
+	}
+	for _, rule := range foreign {
+		for _, p := range rule.packages {
+			if imported != p && !strings.HasPrefix(imported, p+"/") {
+				continue
+			}
+			allowed := slices.Contains(rule.rooms, room) || test && rule.inTests ||
+				slices.Contains(rule.rooms, "cmd/signet/dev") && inDev(file)
+			if !allowed {
+				return fmt.Sprintf("%s may not import %s: %s", room, imported, rule.reason)
+			}
+		}
+	}
+	return ""
+}
+
+// inDev reports whether the file belongs to `signet dev`.
+func inDev(file string) bool { return strings.HasPrefix(file, "cmd/signet/dev") }
+
+// wrongNames finds the uses of forbidden names. A type in a signature
+// (*http.Client) is no use: making one is.
+func wrongNames(name string, file *ast.File, imports map[string]string) []string {
+	var wrong []string
+	types := map[ast.Expr]bool{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.StarExpr:
+			types[n.X] = true
+		case *ast.SelectorExpr:
+			pkg, ok := n.X.(*ast.Ident)
+			if !ok || types[n] {
+				return true
+			}
+			for _, rule := range forbidden {
+				if imports[pkg.Name] == rule.pkg && slices.Contains(rule.names, n.Sel.Name) && !slices.Contains(rule.rooms, path.Dir(name)) {
+					wrong = append(wrong, fmt.Sprintf("%s: %s.%s: %s", name, path.Base(rule.pkg), n.Sel.Name, rule.reason))
+				}
+			}
+		}
+		return true
+	})
+	return wrong
+}
