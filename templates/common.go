@@ -1,0 +1,67 @@
+package templates
+
+import "net/url"
+
+// Common is what every page shows around its own content.
+type Common struct {
+	Base   string // the issuer's path, "" or "/auth": links and form actions begin with it
+	Client Client // the application the person is on the way to; zero: none
+	Issuer string // host name shown where there is no client
+}
+
+// Client is the application as the person should know it. Its name is what the
+// application says of itself, so it is cut, cleaned and never shown without Host.
+type Client struct {
+	Name      string
+	Host      string // of its redirect URI or client_uri, so that a name cannot lie
+	LogoURL   string // shown only if https and on the issuer's host, else ignored
+	PolicyURL string // shown only if https
+	TermsURL  string // shown only if https
+}
+
+// Person is a signed-in user as pages show it.
+type Person struct {
+	Name  string // "" shows the e-mail alone
+	Email string
+}
+
+// application names where the person is on the way to, for titles.
+func application(c Common) string {
+	if name := clientName(c.Client); name != "" {
+		return name
+	}
+	if host := line(c.Issuer); host != "" {
+		return host
+	}
+	return "Signet"
+}
+
+// clientName falls back to the host: a name of nothing but control characters is
+// no name.
+func clientName(c Client) string {
+	if n := name(c.Name); n != "" {
+		return n
+	}
+	return line(c.Host)
+}
+
+// logo is the client's logo where it may be shown: a picture from another host
+// would tell that host who looks at the page, and the Content-Security-Policy
+// refuses it.
+func logo(c Common) string {
+	u, err := url.Parse(c.Client.LogoURL)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.Host != c.Issuer || u.User != nil {
+		return ""
+	}
+	return u.String()
+}
+
+// initial is the letter shown in the place of a picture.
+func initial(p Person) string {
+	for _, text := range []string{name(p.Name), line(p.Email)} {
+		for _, r := range text {
+			return upper(r)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,25 @@
+package templates
+
+// Demo is the demo relying party of `signet dev`.
+type Demo struct {
+	Common
+	SignedIn bool
+	Email    string
+	Error    string
+	Login    string // path that starts the sign-in
+	Logout   string // path of the POST that signs out; "" for none
+	Username string // of the demo user, shown before the first sign-in
+	Tokens   []DemoToken
+	UserInfo string // indented JSON
+}
+
+func (Demo) page() string { return "demo.html" }
+
+// DemoToken is one decoded token.
+type DemoToken struct {
+	Name    string // "ID token"
+	Checked string // "signature, issuer, audience, nonce and expiry verified by go-oidc"
+	Header  string // indented JSON
+	Claims  string
+	Raw     string
+}

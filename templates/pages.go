@@ -1,0 +1,92 @@
+package templates
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+
+	"signet/static"
+)
+
+//go:embed *.html
+var embedded embed.FS
+
+// Page is one of the models of this package.
+type Page interface{ page() string }
+
+// Pages renders models. It never changes after New and may be used by many
+// goroutines.
+type Pages struct{ byName map[string]*template.Template }
+
+var errNotOurs = errors.New("not a path of ours")
+
+// New parses the embedded files once.
+func New(files *static.Files) (*Pages, error) {
+	names, err := fs.Glob(embedded, "*.html")
+	if err != nil {
+		return nil, fmt.Errorf("list pages: %w", err)
+	}
+	p := &Pages{byName: make(map[string]*template.Template, len(names))}
+	for _, name := range names {
+		if name == "layout.html" {
+			continue
+		}
+		// Each page is a set of its own with the layout, so that "title" and "main"
+		// mean this page's.
+		parsed, err := template.New(name).Funcs(functions(files)).ParseFS(embedded, "layout.html", name)
+		if err != nil {
+			return nil, fmt.Errorf("parse page %s: %w", name, err)
+		}
+		p.byName[name] = parsed
+	}
+	return p, nil
+}
+
+// functions are all a page can do beyond printing: choosing and cleaning text. None
+// returns a type that html/template would trust unescaped.
+func functions(files *static.Files) template.FuncMap {
+	return template.FuncMap{
+		"asset":       files.URL,
+		"application": application,
+		"clientName":  clientName,
+		"logo":        logo,
+		"initial":     initial,
+		"name":        name,
+		"line":        line,
+		"text":        text,
+		"escaped":     escaped,
+		"ownPath":     ownPath,
+		"httpsLink":   httpsLink,
+		"webLink":     webLink,
+		"required":    required,
+		"wrong":       wrong,
+		"username":    username,
+	}
+}
+
+// required stops the page instead of showing a link that leads nowhere.
+func required(path string) (string, error) {
+	if path == "" {
+		return "", errNotOurs
+	}
+	return path, nil
+}
+
+// Write renders a page as a whole, or writes nothing and says why.
+func (p *Pages) Write(w io.Writer, page Page) error {
+	name := page.page()
+	parsed, ok := p.byName[name]
+	if !ok {
+		return fmt.Errorf("render page: no template %s", name)
+	}
+	var out bytes.Buffer
+	if err := parsed.ExecuteTemplate(&out, "layout.html", page); err != nil {
+		return fmt.Errorf("render page %s: %w", name, err)
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}

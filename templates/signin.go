@@ -1,0 +1,35 @@
+package templates
+
+// SignIn is the sign-in page.
+type SignIn struct {
+	Common
+	Request  string // sealed request, as a hidden field; "" when there is none
+	ReturnTo string // hidden field; "" when there is none
+	Username string // kept after an error, or from login_hint
+	KeepDays int    // of "Keep me signed in for N days"; 0 hides it
+	Keep     bool
+	Error    *FormError
+	SignedIn string // e-mail of the user who must prove it again; "" for none
+}
+
+func (SignIn) page() string { return "signin.html" }
+
+// FormError is why a form was refused: a summary on top that links to the field.
+type FormError struct {
+	Code  string // stable, shown: "invalid_credentials"
+	Text  string
+	Field string // id of the field it is about, "" for the form
+	Retry string // "in 40 s", for a throttled attempt; "" otherwise
+}
+
+// wrong reports whether the error is about the field of that id.
+func wrong(e *FormError, field string) bool { return e != nil && e.Field == field }
+
+// username is what stands in the field. Somebody who must prove it again finds his
+// own address, and may type another: the field is never locked.
+func username(s SignIn) string {
+	if s.Username != "" {
+		return line(s.Username)
+	}
+	return line(s.SignedIn)
+}
