@@ -1,0 +1,97 @@
+package keys
+
+import (
+	"crypto/hkdf"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"time"
+)
+
+// A sealed message is base64url without padding of
+//
+//	version 1 ‖ id of the secret, 16 bytes ‖ box of (expiry, 8 bytes of Unix ms ‖ payload)
+//
+// The box's key is derived for the purpose; version, id and purpose are its
+// associated data.
+const (
+	messageVersion    = 1
+	messageHeaderSize = 1 + secretIDSize
+	maxMessage        = 64 << 10 // characters: more than any URL, cookie or form of ours carries
+)
+
+const secretIDSize = 16
+
+// secret is a key of the internal line, ready for use.
+type secret struct {
+	id            string
+	raw           []byte // the id as messages carry it
+	value         []byte // 32 bytes
+	refreshKey    []byte // for HS256
+	refreshHeader string
+}
+
+func newSecretKey(id string, raw, value []byte) (*secret, error) {
+	k := &secret{id: id, raw: raw, value: value, refreshHeader: readyHeader("HS256", id, typRefresh)}
+	var err error
+	k.refreshKey, err = hkdf.Key(sha256.New, value, nil, purposeInfo(string(typRefresh)), 32)
+	return k, err
+}
+
+// purposeInfo keeps the jobs of one secret apart: each has keys of its own.
+func purposeInfo(purpose string) string { return "signet/v1/" + purpose }
+
+// Seal makes a sealed message: only a ring with the same internal line can read
+// or alter it, and only for the same purpose. base64url without padding, 87
+// characters more than the payload's own.
+func (r *Ring) Seal(purpose string, payload []byte, expires time.Time) (string, error) {
+	k := r.inUse.Load().secret
+	if k == nil {
+		return "", fmt.Errorf("seal %s: %w", purpose, noKey("internal"))
+	}
+	header := append(append(make([]byte, 0, messageHeaderSize), messageVersion), k.raw...)
+	plain := make([]byte, 0, 8+len(payload))
+	plain = binary.BigEndian.AppendUint64(plain, uint64(expires.UnixMilli()))
+	plain = append(plain, payload...)
+
+	message := make([]byte, 0, messageHeaderSize+boxSaltSize+len(plain)+boxTagSize)
+	message, err := sealBox(append(message, header...), k.value, purposeInfo(purpose), plain, append(header, purpose...))
+	if err != nil {
+		return "", fmt.Errorf("seal %s: %w", purpose, err)
+	}
+	if base64.RawURLEncoding.EncodedLen(len(message)) > maxMessage {
+		return "", fmt.Errorf("seal %s: %d bytes are too many", purpose, len(payload))
+	}
+	return base64.RawURLEncoding.EncodeToString(message), nil
+}
+
+// Unseal opens a sealed message. ErrInvalid; or ErrExpired together with the payload,
+// for the callers that may say so.
+func (r *Ring) Unseal(purpose, message string, at time.Time) ([]byte, error) {
+	plain, err := r.inUse.Load().unseal(purpose, message)
+	if err != nil || len(plain) < 8 {
+		return nil, fmt.Errorf("unseal %s: %w", purpose, ErrInvalid)
+	}
+	payload := plain[8:]
+	if expires := int64(binary.BigEndian.Uint64(plain)); at.UnixMilli() >= expires {
+		return payload, fmt.Errorf("unseal %s: %w", purpose, ErrExpired)
+	}
+	return payload, nil
+}
+
+func (s *keySet) unseal(purpose, message string) ([]byte, error) {
+	if len(message) > maxMessage {
+		return nil, ErrInvalid
+	}
+	raw, ok := decodeSegment(message)
+	if !ok || len(raw) < messageHeaderSize || raw[0] != messageVersion {
+		return nil, ErrInvalid
+	}
+	header, box := raw[:messageHeaderSize:messageHeaderSize], raw[messageHeaderSize:]
+	k := s.secrets[string(header[1:])]
+	if k == nil {
+		return nil, ErrInvalid
+	}
+	return openBox(k.value, purposeInfo(purpose), box, append(header, purpose...))
+}

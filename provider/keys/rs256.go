@@ -1,0 +1,67 @@
+package keys
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+)
+
+const (
+	rsaBits     = 2048
+	rsaExponent = 65537
+)
+
+// rs256 is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3), 2048 bits.
+var rs256 = algorithm{
+	name: "RS256",
+	generate: func() (crypto.Signer, error) {
+		return rsa.GenerateKey(rand.Reader, rsaBits)
+	},
+	jwk:           rs256JWK,
+	parse:         parseRS256JWK,
+	sign:          signRS256,
+	verify:        verifyRS256,
+	signatureSize: rsaBits / 8,
+}
+
+func rs256JWK(public crypto.PublicKey) (jwk, error) {
+	k, ok := public.(*rsa.PublicKey)
+	if !ok || k.N.BitLen() != rsaBits || k.E != rsaExponent {
+		return jwk{}, fmt.Errorf("a %T of this size is not a key for RS256", public)
+	}
+	doc := jwk{
+		Type: "RSA", Use: "sig", Algorithm: "RS256",
+		N: base64.RawURLEncoding.EncodeToString(k.N.Bytes()),
+		E: base64.RawURLEncoding.EncodeToString(big.NewInt(rsaExponent).Bytes()),
+	}
+	doc.ID = thumbprint(`{"e":"` + doc.E + `","kty":"RSA","n":"` + doc.N + `"}`)
+	return doc, nil
+}
+
+func parseRS256JWK(doc jwk) (crypto.PublicKey, error) {
+	n, errN := base64.RawURLEncoding.Strict().DecodeString(doc.N)
+	e, errE := base64.RawURLEncoding.Strict().DecodeString(doc.E)
+	if err := errors.Join(errN, errE); err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(e, big.NewInt(rsaExponent).Bytes()) {
+		return nil, errors.New("the exponent is not 65537")
+	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: rsaExponent}, nil
+}
+
+func signRS256(k crypto.Signer, input []byte) ([]byte, error) {
+	digest := sha256.Sum256(input)
+	return k.Sign(rand.Reader, digest[:], crypto.SHA256)
+}
+
+func verifyRS256(k crypto.PublicKey, input, signature []byte) bool {
+	digest := sha256.Sum256(input)
+	return rsa.VerifyPKCS1v15(k.(*rsa.PublicKey), crypto.SHA256, digest[:], signature) == nil
+}

@@ -1,0 +1,186 @@
+package keys
+
+import (
+	"crypto"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+
+	"signet/storage"
+)
+
+// keySet is all that the ring knows at one moment: built once per change of the
+// keys and, but for its cache, never altered.
+type keySet struct {
+	lines map[string]bool // lines that have a row, usable or not
+
+	signing map[string]*signingKey // the active key by algorithm
+	access  map[string]*signingKey // by the ready header of an access token
+	hints   map[string]*signingKey // by the ready header of an ID token; gone keys too
+
+	secret  *secret            // the active one
+	secrets map[string]*secret // by the raw bytes of their id
+	refresh map[string]*secret // by the ready header of a refresh token
+
+	jwks     Published
+	verified verifiedCache
+}
+
+// signingKey is a key of a published line, ready for use.
+type signingKey struct {
+	id        string
+	alg       *algorithm
+	private   crypto.Signer // nil: gone
+	public    crypto.PublicKey
+	accessID  string // ready header of an access token
+	idID      string // ready header of an ID token
+	document  jwk
+	createdAt storage.Millis
+}
+
+// usableStates are those in which a key verifies and opens.
+var usableStates = []storage.KeyState{storage.KeyNext, storage.KeyActive, storage.KeyRetired}
+
+var errUnknownLine = errors.New("this program does not know the algorithm")
+
+func unknownState(s storage.KeyState) error {
+	return fmt.Errorf("this program does not know the state %q", s)
+}
+
+// unusableRow is a row that was skipped, and why.
+type unusableRow struct {
+	key storage.Key
+	why error
+}
+
+// openSet opens the rows. One that does not open is skipped and given back with
+// the reason, since a bad row must not take the good ones with it. When there are
+// sealed rows and none of them opens, it is the master key that is wrong.
+func openSet(master [32]byte, rows []storage.Key) (*keySet, []unusableRow, error) {
+	set := &keySet{
+		lines:   map[string]bool{},
+		signing: map[string]*signingKey{},
+		access:  map[string]*signingKey{},
+		hints:   map[string]*signingKey{},
+		secrets: map[string]*secret{},
+		refresh: map[string]*secret{},
+	}
+	var unusable []unusableRow
+	var published []*signingKey
+	sealed, opened := 0, 0
+	for _, row := range rows {
+		set.lines[row.Line] = true
+		if row.State == storage.KeyRevoked || row.State == storage.KeyGone && row.Line == storage.InternalLine {
+			continue // refused everywhere
+		}
+		k, err := set.add(master, row)
+		if err != nil {
+			unusable = append(unusable, unusableRow{row, err})
+		}
+		if row.State == storage.KeyGone || errors.Is(err, errUnknownLine) {
+			continue // nothing that the master key could have opened
+		}
+		sealed++
+		if err == nil {
+			opened++
+		}
+		if k != nil {
+			published = append(published, k)
+		}
+	}
+	if sealed > 0 && opened == 0 {
+		return nil, nil, fmt.Errorf("%w: none of the %d keys in the database opens with it; "+
+			"start with the master_key they were made with (nothing was changed)", ErrMasterKey, sealed)
+	}
+	var err error
+	set.jwks, err = publish(published)
+	return set, unusable, err
+}
+
+// add opens one row that is not revoked and files it. It gives the key if the row
+// is of a published line.
+func (s *keySet) add(master [32]byte, row storage.Key) (*signingKey, error) {
+	if row.Line == storage.InternalLine {
+		return nil, s.addSecret(master, row)
+	}
+	alg := algorithms[row.Line]
+	if alg == nil {
+		return nil, errUnknownLine
+	}
+	k := &signingKey{id: row.ID, alg: alg, createdAt: row.CreatedAt}
+	if err := k.open(master, row); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(usableStates, row.State) && row.State != storage.KeyGone {
+		return nil, unknownState(row.State)
+	}
+	k.accessID = readyHeader(alg.name, k.id, typAccess)
+	k.idID = readyHeader(alg.name, k.id, typID)
+	s.hints[k.idID] = k
+	if row.State != storage.KeyGone {
+		s.access[k.accessID] = k
+	}
+	if row.State == storage.KeyActive {
+		s.signing[alg.name] = k
+	}
+	return k, nil
+}
+
+// open fills in the halves of a key. The public one comes out of the sealed
+// private one, not out of the row: whoever can write to the database but lacks
+// the master key must not bring in a key of his own. Only a gone key, good for
+// id_token_hint alone, has nothing but the row's public half.
+func (k *signingKey) open(master [32]byte, row storage.Key) error {
+	if row.State == storage.KeyGone {
+		public, err := parseJWK(row.Public, k.alg)
+		if err != nil {
+			return err
+		}
+		k.public = public
+	} else {
+		private, err := openPrivate(master, row)
+		if err != nil {
+			return err
+		}
+		if k.private, err = parsePrivate(private); err != nil {
+			return err
+		}
+		k.public = k.private.Public()
+	}
+	var err error
+	if k.document, err = k.alg.jwk(k.public); err != nil {
+		return err
+	}
+	if k.document.ID != row.ID {
+		return errors.New("the kid is not the key's thumbprint")
+	}
+	return nil
+}
+
+func (s *keySet) addSecret(master [32]byte, row storage.Key) error {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(row.ID)
+	if err != nil || len(raw) != secretIDSize {
+		return errors.New("the kid is not one of ours")
+	}
+	value, err := openPrivate(master, row)
+	if err != nil {
+		return err
+	}
+	if len(value) != 32 {
+		return fmt.Errorf("the secret has %d bytes instead of 32", len(value))
+	}
+	if !slices.Contains(usableStates, row.State) {
+		return unknownState(row.State)
+	}
+	k, err := newSecretKey(row.ID, raw, value)
+	if err != nil {
+		return err
+	}
+	if row.State == storage.KeyActive {
+		s.secret = k
+	}
+	s.secrets[string(raw)] = k
+	s.refresh[k.refreshHeader] = k
+	return nil
+}

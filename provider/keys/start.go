@@ -1,0 +1,97 @@
+package keys
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"signet/storage"
+)
+
+// startLines gives every line that has no row at all its first two keys: an active
+// one and a next one, so that even the first rotation switches to a key that every
+// relying party has already seen. A line whose rows are all revoked or unusable is
+// not empty and is left alone.
+//
+// Of several processes that start together storage lets one win each line; all of
+// them read again what stands there then.
+func (r *Ring) startLines(ctx context.Context, at time.Time) error {
+	present := r.inUse.Load().lines
+	var first []storage.Key
+	for _, line := range append([]string{storage.InternalLine}, r.algorithms...) {
+		if present[line] {
+			continue
+		}
+		for _, state := range []storage.KeyState{storage.KeyActive, storage.KeyNext} {
+			k, err := newKey(r.master, line, state, at)
+			if err != nil {
+				return fmt.Errorf("make a %s key: %w", line, err)
+			}
+			first = append(first, k)
+		}
+	}
+	if len(first) == 0 {
+		return nil
+	}
+	if _, err := r.db.StartLines(ctx, first, storage.Origin{Actor: "system"}, at); err != nil {
+		return err
+	}
+	return r.reload(ctx)
+}
+
+// newKey makes the row of a new key of a line, sealed.
+func newKey(master [32]byte, line string, state storage.KeyState, at time.Time) (storage.Key, error) {
+	k := storage.Key{Line: line, State: state, CreatedAt: storage.At(at)}
+	if state == storage.KeyActive {
+		k.ActivatedAt = k.CreatedAt
+	}
+	var private []byte
+	var err error
+	if line == storage.InternalLine {
+		k.ID, private = newSecret()
+	} else {
+		k.ID, k.Public, private, err = newKeyPair(algorithms[line])
+	}
+	if err != nil {
+		return storage.Key{}, err
+	}
+	k.Sealed, err = sealPrivate(master, k.Line, k.ID, private)
+	return k, err
+}
+
+func newSecret() (id string, secret []byte) {
+	raw := make([]byte, secretIDSize)
+	for {
+		rand.Read(raw)
+		if id = base64.RawURLEncoding.EncodeToString(raw); namesAnArgument(id) {
+			break
+		}
+	}
+	secret = make([]byte, 32)
+	rand.Read(secret)
+	return id, secret
+}
+
+func newKeyPair(alg *algorithm) (id, public string, private []byte, err error) {
+	for {
+		pair, err := alg.generate()
+		if err != nil {
+			return "", "", nil, err
+		}
+		doc, err := alg.jwk(pair.Public())
+		if err != nil {
+			return "", "", nil, err
+		}
+		if !namesAnArgument(doc.ID) {
+			continue
+		}
+		private, err := marshalPrivate(pair)
+		return doc.ID, doc.String(), private, err
+	}
+}
+
+// namesAnArgument: a kid is typed on command lines, where one that begins with a
+// dash would be read as a flag.
+func namesAnArgument(kid string) bool { return kid[0] != '-' }

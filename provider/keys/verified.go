@@ -1,0 +1,48 @@
+package keys
+
+import (
+	"crypto/sha256"
+	"sync"
+)
+
+// verifiedCacheSize is how many tokens each of the two generations remembers.
+const verifiedCacheSize = 4096
+
+// verifiedCache remembers access tokens whose signature was found good, by their
+// SHA-256, since the same token comes again and again within its life and checking
+// it costs twice what signing it did. It belongs to one keySet and goes with it, so
+// that a revoked key takes effect at once. It knows nothing of expiry, nor of grants: those
+// are looked at every time. The zero value is ready.
+type verifiedCache struct {
+	mu         sync.Mutex
+	young, old map[[32]byte]struct{}
+}
+
+func (c *verifiedCache) has(token string) bool {
+	sum := sha256.Sum256([]byte(token))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.young[sum]; ok {
+		return true
+	}
+	if _, ok := c.old[sum]; !ok {
+		return false
+	}
+	c.insert(sum) // still in use: it outlives the old generation
+	return true
+}
+
+func (c *verifiedCache) add(token string) {
+	sum := sha256.Sum256([]byte(token))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.insert(sum)
+}
+
+// insert starts a new generation when the young one is full and forgets the oldest.
+func (c *verifiedCache) insert(sum [32]byte) {
+	if len(c.young) >= verifiedCacheSize || c.young == nil {
+		c.young, c.old = make(map[[32]byte]struct{}), c.young
+	}
+	c.young[sum] = struct{}{}
+}
