@@ -1,0 +1,312 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/net/html"
+	"golang.org/x/oauth2"
+)
+
+// TestRelyingParty_OpenIDClient signs in at a relying party that is not ours, in
+// Node, on the library that is certified for OpenID Connect, in a real browser.
+func TestRelyingParty_OpenIDClient(t *testing.T) {
+	for _, party := range []struct{ clientType, alg, want string }{
+		{"spa", "", "RS256"},
+		{"web", "ES256", "ES256"},
+	} {
+		t.Run(party.clientType+" "+party.want, func(t *testing.T) {
+			port := freePort(t)
+			i := newInstance(t)
+			create := []string{"--type", party.clientType, "--redirect-uri", fmt.Sprintf("http://127.0.0.1:%d/callback", port)}
+			if party.alg != "" {
+				create = append(create, "--id-token-signed-response-alg", party.alg)
+			}
+			client := i.createClient(t, create...)
+			i.serve(t)
+
+			var saw relyingPartyReport
+			runInBrowser(t, "relyingparty.mjs", map[string]any{
+				"issuer": i.issuer, "email": i.email, "password": i.password, "port": port,
+				"client_id": client.ID, "client_secret": client.Secret, "id_token_alg": party.want,
+			}, &saw)
+			saw.assert(t, i, party.want)
+		})
+	}
+}
+
+// relyingPartyReport is what relyingparty.mjs got for each of its requests.
+type relyingPartyReport struct {
+	Nobody, Denied, Allowed, Silent, Again relyingPartyAnswer
+
+	Hinted     string // what login_hint put into the form
+	Complaints []string
+}
+
+type relyingPartyAnswer struct {
+	Error, Cause string
+	Claims       map[string]any
+	UserInfo     map[string]any
+	Alg          string
+	Scope        string
+	TokenType    string  `json:"token_type"`
+	ExpiresIn    float64 `json:"expires_in"`
+}
+
+func (r relyingPartyReport) assert(t *testing.T, i *instance, alg string) {
+	t.Helper()
+	if r.Nobody.Error != "login_required" {
+		t.Errorf("prompt=none with nobody signed in: got %+v, want login_required", r.Nobody)
+	}
+	if r.Denied.Error != "access_denied" {
+		t.Errorf("a consent denied: got %+v, want access_denied", r.Denied)
+	}
+	for name, a := range map[string]relyingPartyAnswer{"allowed": r.Allowed, "silent": r.Silent, "again": r.Again} {
+		if a.Error != "" {
+			t.Errorf("%s: refused by the library: %s %s", name, a.Error, a.Cause)
+			continue
+		}
+		if a.Alg != alg || !strings.EqualFold(a.TokenType, "bearer") || a.ExpiresIn != 15*60 {
+			t.Errorf("%s: got %s, %s, %.0f s; want %s, bearer, 900 s", name, a.Alg, a.TokenType, a.ExpiresIn, alg)
+		}
+		if a.Claims["iss"] != i.issuer || a.UserInfo["sub"] != a.Claims["sub"] || a.UserInfo["email"] != i.email {
+			t.Errorf("%s: ID token %v, userinfo %v", name, a.Claims, a.UserInfo)
+		}
+	}
+	if r.Silent.Claims["sid"] != r.Allowed.Claims["sid"] || r.Silent.Claims["auth_time"] != r.Allowed.Claims["auth_time"] {
+		t.Errorf("prompt=none gave another session: %v after %v", r.Silent.Claims, r.Allowed.Claims)
+	}
+	if r.Again.Claims["sid"] != r.Allowed.Claims["sid"] {
+		t.Errorf("the same user signed in again under another sid: %v after %v", r.Again.Claims, r.Allowed.Claims)
+	}
+	if r.Hinted != i.email {
+		t.Errorf("login_hint put %q into the form", r.Hinted)
+	}
+	refuseComplaints(t, r.Complaints)
+}
+
+// TestRelyingParty_GoOIDC signs in at a relying party in Go, in a browser that
+// knows nothing but HTML forms, and then tries the code a second time.
+func TestRelyingParty_GoOIDC(t *testing.T) {
+	i := newInstance(t)
+	const callback = "http://127.0.0.1:9/callback" // nobody goes there
+	client := i.createClient(t, "--type", "web", "--redirect-uri", callback)
+	i.serve(t)
+
+	provider, err := oidc.NewProvider(t.Context(), i.issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint := provider.Endpoint()
+	endpoint.AuthStyle = oauth2.AuthStyleInHeader
+	config := oauth2.Config{
+		ClientID: client.ID, ClientSecret: client.Secret, RedirectURL: callback,
+		Endpoint: endpoint, Scopes: []string{oidc.ScopeOpenID, "email"},
+	}
+	verifier := oauth2.GenerateVerifier()
+
+	b := newFormBrowser(t)
+	b.open(config.AuthCodeURL("a state", oidc.Nonce("a nonce"), oauth2.S256ChallengeOption(verifier)))
+	b.send("login", "", map[string]string{"username": i.email, "password": i.password})
+	b.send("consent", "allow", nil)
+	answer := b.left.Query()
+	if !strings.HasPrefix(b.left.String(), callback+"?") || answer.Get("state") != "a state" || answer.Get("iss") != i.issuer {
+		t.Fatalf("the browser left for %s", b.left)
+	}
+
+	tokens, err := config.Exchange(t.Context(), answer.Get("code"), oauth2.VerifierOption(verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := tokens.Extra("id_token").(string)
+	id, err := provider.Verifier(&oidc.Config{ClientID: client.ID}).Verify(t.Context(), raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id.Nonce != "a nonce" {
+		t.Errorf("nonce: got %q", id.Nonce)
+	}
+	if err := id.VerifyAccessToken(tokens.AccessToken); err != nil {
+		t.Error(err)
+	}
+	info, err := provider.UserInfo(t.Context(), config.TokenSource(t.Context(), tokens))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Subject != id.Subject || info.Email != i.email {
+		t.Errorf("userinfo: got %+v, want subject %s and %s", info, id.Subject, i.email)
+	}
+
+	// RFC 6749, section 4.1.2: a code that comes twice was stolen once.
+	if _, err := config.Exchange(t.Context(), answer.Get("code"), oauth2.VerifierOption(verifier)); !strings.Contains(fmt.Sprint(err), "invalid_grant") {
+		t.Errorf("the same code again: got %v, want invalid_grant", err)
+	}
+	if _, err := provider.UserInfo(t.Context(), oauth2.StaticTokenSource(tokens)); err == nil {
+		t.Error("the access token outlived the replay of its code")
+	}
+}
+
+// instance is an installation of its own: one user, clients, and `signet serve`.
+type instance struct {
+	issuer, email, password string
+	env                     []string
+}
+
+func newInstance(t *testing.T) *instance {
+	t.Helper()
+	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	i := &instance{issuer: "http://" + listen, email: "alice@example.com", password: "correct horse battery staple"}
+	i.env = []string{
+		"SIGNET_ISSUER=" + i.issuer,
+		"SIGNET_LISTEN=" + listen,
+		"SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
+	}
+	i.command(t, i.password, nil, "user", "create", "--email", i.email, "--email-verified", "--password-stdin", "--json")
+	return i
+}
+
+type createdClient struct {
+	ID     string `json:"client_id"`
+	Secret string `json:"client_secret"`
+}
+
+func (i *instance) createClient(t *testing.T, args ...string) (c createdClient) {
+	t.Helper()
+	i.command(t, "", &c, append([]string{"client", "create", "--name", "A relying party", "--json"}, args...)...)
+	return c
+}
+
+// command runs a command that must succeed and reads what it prints as JSON.
+func (i *instance) command(t *testing.T, stdin string, out any, args ...string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), args, i.env, strings.NewReader(stdin), &stdout, &stderr); code != exitOK {
+		t.Fatalf("signet %s: exit code %d: %s", strings.Join(args, " "), code, stderr.String())
+	}
+	if out == nil {
+		return
+	}
+	if err := json.Unmarshal(stdout.Bytes(), out); err != nil {
+		t.Fatalf("signet %s printed %q: %v", strings.Join(args, " "), stdout.String(), err)
+	}
+}
+
+func (i *instance) serve(t *testing.T) {
+	t.Helper()
+	startSignet(t, i.issuer, i.env, "serve")
+}
+
+// formBrowser is the plainest browser there is: it follows redirects and Refresh,
+// keeps cookies and sends forms, and knows no script.
+type formBrowser struct {
+	t      *testing.T
+	client *http.Client
+	at     *url.URL // of the page it shows
+	page   *html.Node
+	left   *url.URL // where it was sent outside the provider; it did not go
+}
+
+func newFormBrowser(t *testing.T) *formBrowser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &formBrowser{t: t}
+	b.client = &http.Client{Jar: jar, CheckRedirect: func(next *http.Request, via []*http.Request) error {
+		if next.URL.Host != via[0].URL.Host {
+			b.left = next.URL
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}}
+	return b
+}
+
+func (b *formBrowser) open(target string) {
+	b.t.Helper()
+	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, target, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.do(request)
+}
+
+// send fills the form with that id and presses the button with that id; "" is the
+// only one.
+func (b *formBrowser) send(form, button string, typed map[string]string) {
+	b.t.Helper()
+	node := findByID(b.page, form)
+	if node == nil {
+		b.t.Fatalf("%s shows no form %q", b.at, form)
+	}
+	fields := url.Values{}
+	for input := range node.Descendants() {
+		name, value := attribute(input, "name"), attribute(input, "value")
+		switch {
+		case name == "" || attribute(input, "type") == "checkbox":
+		case input.Data == "button" && attribute(input, "id") != button:
+		case typed[name] != "":
+			fields.Set(name, typed[name])
+		default:
+			fields.Set(name, value)
+		}
+	}
+	action, err := b.at.Parse(attribute(node, "action"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, action.String(), strings.NewReader(fields.Encode()))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Origin", b.at.Scheme+"://"+b.at.Host)
+	b.do(request)
+}
+
+func (b *formBrowser) do(request *http.Request) {
+	b.t.Helper()
+	response, err := b.client.Do(request)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	b.at = response.Request.URL
+	if b.page, err = html.Parse(response.Body); err != nil {
+		b.t.Fatal(err)
+	}
+	if _, target, ok := strings.Cut(response.Header.Get("Refresh"), "url="); ok {
+		next, err := b.at.Parse(target)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.open(next.String())
+	}
+}
+
+func findByID(page *html.Node, id string) *html.Node {
+	for node := range page.Descendants() {
+		if attribute(node, "id") == id {
+			return node
+		}
+	}
+	return nil
+}
+
+func attribute(node *html.Node, name string) string {
+	for _, a := range node.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}

@@ -1,0 +1,106 @@
+// Every page a person can meet, judged by axe-core in light and dark, narrow and
+// wide, and asked whether it scrolls sideways.
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { codeChallenge, open, run, signIn } from './browser.mjs'
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+const ways = ['light', 'dark'].flatMap(colorScheme =>
+  [{ width: 320, height: 720 }, { width: 1280, height: 900 }].map(viewport => ({ colorScheme, viewport })))
+
+run(async (browser, job) => {
+  const report = { pages: [], problems: [] }
+  for (const way of ways) {
+    const { context, page, complaints } = await open(browser, way)
+    const name = `${way.colorScheme}-${way.viewport.width}`
+    const judge = async title => {
+      for (const problem of await problemsOf(page)) report.problems.push(`${title} (${name}): ${problem}`)
+      report.pages.push(`${title} (${name}): ${await page.title()}`)
+      if (job.screenshots) await screenshot(page, `${job.screenshots}/${title.replaceAll(' ', '-')}-${name}.png`)
+    }
+    await walk(page, job, judge)
+    report.problems.push(...complaints.filter(c => !expected(c)).map(c => `${name}: ${c}`))
+    await context.close()
+  }
+  return report
+})
+
+// walk visits the pages in the order in which they can be reached.
+async function walk(page, job, judge) {
+  const authorize = parameters => `${job.issuer}/authorize?${new URLSearchParams({
+    client_id: 'demo', redirect_uri: `${job.issuer}/demo/callback`, response_type: 'code', scope: 'openid profile email offline_access',
+    state: 'accessibility', code_challenge: codeChallenge, code_challenge_method: 'S256', ...parameters,
+  })}`
+
+  await page.goto(`${job.issuer}/`)
+  await judge('home')
+  await page.goto(`${job.issuer}/demo`)
+  await judge('demo before')
+  await page.locator('#demo-sign-in').click()
+  await page.locator('#sign-in').waitFor()
+  await judge('sign in')
+  await signIn(page, { ...job, password: 'not the password' })
+  await page.locator('[role=alert]').waitFor()
+  await judge('sign in, refused')
+
+  await page.goto(authorize({ prompt: 'login consent' }))
+  await signIn(page, job)
+  await page.locator('#allow').waitFor()
+  await judge('consent')
+  await page.locator('#deny').click()
+  await page.waitForURL(`${job.issuer}/demo**`)
+  await judge('demo, denied')
+
+  await page.goto(authorize({ prompt: 'select_account' }))
+  await page.locator('#continue').waitFor()
+  await judge('account choice')
+  await page.goto(authorize({ prompt: 'login' }))
+  await page.locator('#sign-in').waitFor()
+  await judge('sign in again')
+
+  await page.goto(`${job.issuer}/demo`)
+  await page.locator('#demo-sign-in').click()
+  const allow = page.locator('#allow')
+  await allow.or(page.locator('#userinfo')).waitFor()
+  if (await allow.isVisible()) await allow.click()
+  await page.locator('#userinfo').waitFor()
+  await judge('demo after')
+  await page.goto(`${job.issuer}/`)
+  await judge('home, signed in')
+
+  await page.goto(authorize({ client_id: 'nobody' }))
+  await judge('error, unknown client')
+  await page.goto(authorize({ redirect_uri: `${job.issuer}/elsewhere` }))
+  await judge('error, wrong redirect')
+  await page.goto(`${job.issuer}/nowhere`)
+  await judge('error, no such page')
+
+  await page.goto(`${job.issuer}/end_session`)
+  await page.locator('#allow').waitFor()
+  await judge('sign out')
+  await page.locator('#allow').click()
+  await page.locator('#allow').waitFor({ state: 'detached' })
+  await page.waitForLoadState()
+  await judge('signed out')
+}
+
+// expected: a browser notes every answer of 400 and more in its console.
+const expected = complaint => /^console: Failed to load resource: the server responded with a status of 4/.test(complaint)
+
+async function problemsOf(page) {
+  // The pages forbid foreign scripts, so axe comes in through the debugger.
+  await page.evaluate(axeSource)
+  const { violations } = await page.evaluate(() => globalThis.axe.run({
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+  }))
+  const problems = violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replaceAll('\n', ' ')}`))
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+  if (content > window) problems.push(`reflow: ${content} px of content in a window of ${window} px`)
+  return problems
+}
+
+async function screenshot(page, path) {
+  mkdirSync(path.replace(/[^/]*$/, ''), { recursive: true })
+  await page.screenshot({ path, fullPage: true })
+}

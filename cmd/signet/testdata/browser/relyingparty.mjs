@@ -1,0 +1,106 @@
+// A relying party built on openid-client: a small web server that sends the
+// browser to the provider, takes the answer at /callback, checks everything the
+// library can check and shows what it got.
+import { createServer } from 'node:http'
+import { once } from 'node:events'
+import * as oidc from 'openid-client'
+import { open, run, signIn } from './browser.mjs'
+
+run(async (browser, job) => {
+  const config = await oidc.discovery(new URL(job.issuer), job.client_id,
+    { id_token_signed_response_alg: job.id_token_alg },
+    job.client_secret ? oidc.ClientSecretBasic(job.client_secret) : oidc.None(),
+    // The issuer is http on loopback. Without the second line the library trusts
+    // the connection and leaves the ID token's signature alone.
+    { execute: [oidc.allowInsecureRequests, oidc.enableNonRepudiationChecks] })
+  const party = await listen(config, job)
+  const { page, complaints } = await open(browser)
+  const visit = async (parameters = {}) => {
+    await page.goto(`${party.origin}/?${new URLSearchParams(parameters)}`)
+  }
+  const answer = async () => {
+    await page.waitForURL(url => url.href.startsWith(`${party.origin}/callback`))
+    return JSON.parse(await page.locator('body').textContent())
+  }
+  const report = {}
+
+  // Nobody is signed in: prompt=none is answered without a page.
+  await visit({ prompt: 'none' })
+  report.nobody = await answer()
+
+  await visit()
+  await signIn(page, job)
+  await page.locator('#deny').click()
+  report.denied = await answer()
+
+  // The session stands now; only the consent is missing.
+  await visit()
+  await page.locator('#allow').click()
+  report.allowed = await answer()
+
+  await visit({ prompt: 'none' })
+  report.silent = await answer()
+
+  await visit({ prompt: 'login', login_hint: job.email })
+  report.hinted = await page.locator('#username').inputValue()
+  await signIn(page, job)
+  report.again = await answer()
+
+  report.complaints = complaints
+  party.close()
+  return report
+})
+
+// listen starts the relying party. Its state between the two requests is a map
+// here, since there is one browser.
+async function listen(config, job) {
+  const redirectURI = `http://127.0.0.1:${job.port}/callback`
+  let pending
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, redirectURI)
+    if (url.pathname === '/') {
+      pending = { verifier: oidc.randomPKCECodeVerifier(), state: oidc.randomState(), nonce: oidc.randomNonce() }
+      const target = oidc.buildAuthorizationUrl(config, {
+        redirect_uri: redirectURI,
+        scope: 'openid profile email',
+        code_challenge: await oidc.calculatePKCECodeChallenge(pending.verifier),
+        code_challenge_method: 'S256',
+        state: pending.state,
+        nonce: pending.nonce,
+        ...Object.fromEntries(url.searchParams),
+      })
+      response.writeHead(302, { location: target.href }).end()
+    } else if (url.pathname === '/callback') {
+      response.setHeader('content-type', 'text/plain')
+      response.end(JSON.stringify(await finish(config, url, pending)))
+    } else {
+      response.writeHead(204).end()
+    }
+  })
+  server.listen(job.port, '127.0.0.1')
+  await once(server, 'listening')
+  return { origin: `http://127.0.0.1:${job.port}`, close: () => server.close() }
+}
+
+// finish redeems the code; what the library refuses becomes an error in the report.
+async function finish(config, url, pending) {
+  try {
+    const tokens = await oidc.authorizationCodeGrant(config, url, {
+      pkceCodeVerifier: pending.verifier,
+      expectedState: pending.state,
+      expectedNonce: pending.nonce,
+      idTokenExpected: true,
+    })
+    const claims = tokens.claims()
+    return {
+      claims,
+      userinfo: await oidc.fetchUserInfo(config, tokens.access_token, claims.sub),
+      token_type: tokens.token_type,
+      expires_in: tokens.expires_in,
+      scope: tokens.scope,
+      alg: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')).alg,
+    }
+  } catch (error) {
+    return { error: error.error ?? `${error.code ?? error.name}: ${error.message}`, cause: String(error.cause ?? '') }
+  }
+}

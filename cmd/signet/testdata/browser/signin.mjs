@@ -1,0 +1,73 @@
+// A person opens the demo of `signet dev`, signs in, allows, and reads the decoded
+// tokens. With job.javascript false the browser runs no script at all.
+import { fillSignIn, open, run, signIn } from './browser.mjs'
+
+run(async (browser, job) => {
+  const { context, page, complaints } = await open(browser, { javaScriptEnabled: job.javascript })
+  const report = { titles: [] }
+  const look = async () => report.titles.push(await page.title())
+
+  await page.goto(`${job.issuer}/demo`)
+  await look()
+  await page.locator('#demo-sign-in').click()
+  await look()
+
+  await signIn(page, { ...job, password: 'not the password' })
+  await page.locator('[role=alert]').waitFor()
+  report.refused = {
+    alert: (await page.locator('[role=alert]').innerText()).trim(),
+    username: await page.locator('#username').inputValue(),
+    password: await page.locator('#password').inputValue(),
+    invalid: await page.locator('[aria-invalid=true]').count(),
+  }
+  await look()
+
+  await fillSignIn(page, job)
+  if (job.javascript) {
+    // By keyboard, and kept.
+    await page.locator('[name=keep]').check()
+    await page.locator('#password').press('Enter')
+  } else {
+    await page.locator('#sign-in').click()
+  }
+  await page.locator('#allow').waitFor()
+  await look()
+  report.consent = await page.locator('main').innerText()
+  await page.locator('#allow').click()
+
+  await page.locator('#userinfo').waitFor()
+  await look()
+  report.tokens = await tokens(page)
+  report.userinfo = JSON.parse(await page.locator('#userinfo').innerText())
+  report.cookies = await context.cookies()
+  if (job.javascript) report.readable = await page.evaluate(() => document.cookie)
+
+  // Back to the form that was sent already, and forward again: a page that works.
+  await page.goBack()
+  report.back = await page.title()
+  await page.goto(`${job.issuer}/demo`)
+  report.stays = await page.locator('#userinfo').count()
+
+  await page.locator('#demo-sign-out').click()
+  await page.locator('#demo-sign-in').waitFor()
+  await page.goto(`${job.issuer}/`)
+  report.home = await page.locator('main').innerText()
+
+  report.complaints = complaints
+  return report
+})
+
+// tokens reads the decoded tokens off the page, as a person would.
+async function tokens(page) {
+  const read = []
+  for (const section of await page.locator('section[id^=token-]').all()) {
+    const [header, claims] = await section.locator('> pre').allInnerTexts()
+    read.push({
+      name: await section.locator('h2').innerText(),
+      checked: await section.locator('p').first().innerText(),
+      header: JSON.parse(header),
+      claims: JSON.parse(claims),
+    })
+  }
+  return read
+}
