@@ -1,0 +1,144 @@
+package credential
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Params are the costs of argon2id (RFC 9106).
+type Params struct {
+	Memory  uint32 // KiB
+	Time    uint32 // passes over the memory
+	Threads uint8
+}
+
+// maxParams are the highest costs that are ever paid. A stored hash that asks for
+// more was tampered with or badly imported, and is no reason to go down.
+var maxParams = Params{Memory: 256 << 10, Time: 16, Threads: 16}
+
+// orDefault fills in what is zero (OWASP's setting: 19 MiB, two passes) and holds
+// the rest within what argon2 can do and what verifying accepts.
+func (p Params) orDefault() Params {
+	if p.Memory == 0 {
+		p.Memory = 19 << 10
+	}
+	if p.Time == 0 {
+		p.Time = 2
+	}
+	if p.Threads == 0 {
+		p.Threads = 1
+	}
+	p.Threads = min(p.Threads, maxParams.Threads)
+	p.Time = min(p.Time, maxParams.Time)
+	p.Memory = min(max(p.Memory, 8*uint32(p.Threads)), maxParams.Memory)
+	return p
+}
+
+func (p Params) sane() bool {
+	return p.Time >= 1 && p.Threads >= 1 && p.Memory >= 8*uint32(p.Threads) &&
+		p.Memory <= maxParams.Memory && p.Time <= maxParams.Time && p.Threads <= maxParams.Threads
+}
+
+const (
+	saltSize = 16
+	sumSize  = 32
+)
+
+// argon2id is the signature of argon2.IDKey.
+type argon2id func(password, salt []byte, time, memory uint32, threads uint8, size uint32) []byte
+
+// hash is a password hash in the PHC string format:
+//
+//	$argon2id$v=19$m=19456,t=2,p=1$salt$sum
+//
+// m in KiB; salt and sum in base64 without padding.
+type hash struct {
+	Params
+	salt, sum []byte
+}
+
+func (h hash) String() string {
+	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", h.Memory, h.Time, h.Threads,
+		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.sum))
+}
+
+var errHash = errors.New("not an argon2id hash within the limits")
+
+// parseHash reads what String wrote, and the like of other programs within the
+// limits.
+func parseHash(s string) (hash, error) {
+	fields := strings.Split(s, "$")
+	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" || fields[2] != "v=19" {
+		return hash{}, errHash
+	}
+	params, err := parseParams(fields[3])
+	if err != nil {
+		return hash{}, err
+	}
+	h := hash{Params: params}
+	if h.salt, err = base64.RawStdEncoding.Strict().DecodeString(fields[4]); err != nil {
+		return hash{}, errHash
+	}
+	if h.sum, err = base64.RawStdEncoding.Strict().DecodeString(fields[5]); err != nil {
+		return hash{}, errHash
+	}
+	if len(h.salt) < 8 || len(h.salt) > 64 || len(h.sum) < 16 || len(h.sum) > 64 {
+		return hash{}, errHash
+	}
+	return h, nil
+}
+
+// parseParams reads m=…,t=…,p=… in that order (the PHC format fixes it).
+func parseParams(s string) (Params, error) {
+	fields := strings.Split(s, ",")
+	if len(fields) != 3 {
+		return Params{}, errHash
+	}
+	var values [3]uint32
+	for i, name := range []string{"m=", "t=", "p="} {
+		digits, found := strings.CutPrefix(fields[i], name)
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if !found || err != nil {
+			return Params{}, errHash
+		}
+		values[i] = uint32(n)
+	}
+	if values[2] > uint32(maxParams.Threads) {
+		return Params{}, errHash
+	}
+	p := Params{Memory: values[0], Time: values[1], Threads: uint8(values[2])}
+	if !p.sane() {
+		return Params{}, errHash
+	}
+	return p, nil
+}
+
+// below reports whether the hash is cheaper to guess against than the setting asks.
+func (h hash) below(want Params) bool {
+	return h.Memory < want.Memory || h.Time < want.Time || len(h.salt) < saltSize || len(h.sum) < sumSize
+}
+
+// randomHash is a hash of no password at all: comparing with it costs the same.
+func randomHash(p Params) hash {
+	h := hash{Params: p, salt: make([]byte, saltSize), sum: make([]byte, sumSize)}
+	rand.Read(h.salt)
+	rand.Read(h.sum)
+	return h
+}
+
+func (p *Passwords) hash(password string) hash {
+	h := hash{Params: p.params, salt: make([]byte, saltSize)}
+	rand.Read(h.salt)
+	h.sum = p.argon2([]byte(password), h.salt, h.Time, h.Memory, h.Threads, sumSize)
+	return h
+}
+
+func (p *Passwords) matches(h hash, password string) bool {
+	sum := p.argon2([]byte(password), h.salt, h.Time, h.Memory, h.Threads, uint32(len(h.sum)))
+	return subtle.ConstantTimeCompare(sum, h.sum) == 1
+}

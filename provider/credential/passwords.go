@@ -1,0 +1,75 @@
+package credential
+
+import (
+	"errors"
+	"runtime"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+
+	"signet/storage"
+)
+
+var (
+	// ErrWrong: unknown user, wrong password, no password, disabled: all the same.
+	ErrWrong = errors.New("wrong user name or password")
+	// ErrBusy: the hashing queue is full. The answer is 503 with Retry-After.
+	ErrBusy = errors.New("too many sign-ins at once")
+	// ErrWeak: the password may not be set; the error's text says why.
+	ErrWeak = errors.New("password refused")
+)
+
+// Config of Passwords. The zero value of each optional field is its default.
+type Config struct {
+	DB         *storage.DB
+	Params     Params        // default 19 MiB, 2, 1
+	Workers    int           // hashes at once; default GOMAXPROCS
+	Queue      int           // callers that may wait; default 64
+	PerAccount int           // wrong passwords per account and window; default 20
+	PerNetwork int           // default 100
+	Window     time.Duration // default 15 min
+	Now        func() time.Time
+}
+
+// Passwords hashes and checks passwords. It is safe for concurrent use.
+type Passwords struct {
+	db         *storage.DB
+	params     Params
+	queue      *queue
+	dummy      hash // what users without a password of their own are checked against
+	perAccount int
+	perNetwork int
+	window     time.Duration
+	now        func() time.Time
+	argon2     argon2id
+}
+
+// New makes the queue and the dummy hash that unknown users are checked against.
+// It hashes nothing, so it costs the start nothing.
+func New(c Config) *Passwords {
+	p := &Passwords{
+		db:         c.DB,
+		params:     c.Params.orDefault(),
+		perAccount: positive(c.PerAccount, 20),
+		perNetwork: positive(c.PerNetwork, 100),
+		window:     c.Window,
+		now:        c.Now,
+		argon2:     argon2.IDKey,
+	}
+	if p.window <= 0 {
+		p.window = 15 * time.Minute
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	p.queue = newQueue(positive(c.Workers, runtime.GOMAXPROCS(0)), positive(c.Queue, 64))
+	p.dummy = randomHash(p.params)
+	return p
+}
+
+func positive(n, otherwise int) int {
+	if n > 0 {
+		return n
+	}
+	return otherwise
+}
