@@ -51,6 +51,9 @@ func New(files *static.Files) (*Pages, error) {
 func functions(files *static.Files) template.FuncMap {
 	return template.FuncMap{
 		"asset":       files.URL,
+		"action":      action,
+		"claims":      claims,
+		"compare":     compare,
 		"application": application,
 		"clientName":  clientName,
 		"logo":        logo,
@@ -62,18 +65,20 @@ func functions(files *static.Files) template.FuncMap {
 		"ownPath":     ownPath,
 		"httpsLink":   httpsLink,
 		"webLink":     webLink,
-		"required":    required,
 		"wrong":       wrong,
 		"username":    username,
 	}
 }
 
-// required stops the page instead of showing a link that leads nowhere.
-func required(path string) (string, error) {
-	if path == "" {
+// action is the address of a form or a link that the page cannot go without. It
+// stops the page where that is not a path of ours: a form that posts a password
+// elsewhere is worse than no page.
+func action(base, path string) (string, error) {
+	own := ownPath(base + path)
+	if own == "" {
 		return "", errNotOurs
 	}
-	return path, nil
+	return own, nil
 }
 
 // Write renders a page as a whole, or writes nothing and says why.

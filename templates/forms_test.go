@@ -1,0 +1,162 @@
+package templates_test
+
+import (
+	"strings"
+	"testing"
+
+	"signet/templates"
+)
+
+// The ids and names of the forms are what password managers, scripts and handlers
+// know the pages by; they stay from release to release.
+func TestForms_KeepTheirNames(t *testing.T) {
+	pages, _ := newPages(t)
+	known := samples()
+	for _, form := range []struct {
+		sample, selector string
+		attributes       map[string]string
+	}{
+		{"signin-plain", "login", map[string]string{"method": "post", "action": "/auth/login"}},
+		{"signin", "username", map[string]string{"name": "username", "type": "text", "inputmode": "email", "autocomplete": "username", "autocapitalize": "none", "spellcheck": "false", "value": ""}},
+		{"signin-wrong", "username", map[string]string{"value": "alice@example.com"}},
+		{"signin-wrong", "password", map[string]string{"aria-invalid": "true", "aria-describedby": "password-wrong"}},
+		{"signin-wrong", "problem", map[string]string{"role": "alert", "tabindex": "-1"}},
+		{"signin-again", "username", map[string]string{"value": "alice@example.com"}},
+		{"signin", "password", map[string]string{"name": "password", "type": "password", "autocomplete": "current-password", "autocapitalize": "none", "spellcheck": "false"}},
+		{"signin", "keep", map[string]string{"name": "keep", "type": "checkbox"}},
+		{"signin", "sign-in", map[string]string{"type": "submit"}},
+		{"consent", "consent", map[string]string{"method": "post", "action": "/consent"}},
+		{"consent", "allow", map[string]string{"name": "decision", "value": "allow", "class": "quiet"}},
+		{"consent", "deny", map[string]string{"name": "decision", "value": "deny", "class": "quiet"}},
+		{"consent", "switch", map[string]string{"href": "/select?request=sealed.request"}},
+		{"choose", "select", map[string]string{"method": "post", "action": "/select"}},
+		{"choose", "continue", map[string]string{"name": "decision", "value": "continue"}},
+		{"choose", "other", map[string]string{"name": "decision", "value": "other"}},
+		{"signout", "signout", map[string]string{"method": "post", "action": "/end_session"}},
+		{"signout", "allow", map[string]string{"name": "decision", "value": "allow"}},
+		{"signout", "deny", map[string]string{"name": "decision", "value": "deny"}},
+		{"signedout-continue", "continue", map[string]string{"href": "https://photos.example.com/bye?state=1&x=2"}},
+		{"continue", "continue", map[string]string{"href": "/authorize/next?request=sealed.request"}},
+		{"error", "start", map[string]string{"href": "/auth/authorize?client_id=photos&scope=openid"}},
+		{"demo", "demo-sign-in", map[string]string{"href": "/demo/login"}},
+		{"demo-in", "demo-sign-out", map[string]string{"type": "submit"}},
+		{"home-in", "sign-out", map[string]string{"href": "/end_session"}},
+	} {
+		e := parse(t, render(t, pages, known[form.sample])).byID(form.selector)
+		if e == nil {
+			t.Errorf("%s has no #%s", form.sample, form.selector)
+			continue
+		}
+		for name, want := range form.attributes {
+			if got, ok := lookup(e, name); !ok || got != want {
+				t.Errorf("%s: #%s: got %s=%q, want %q", form.sample, form.selector, name, got, want)
+			}
+		}
+	}
+}
+
+func TestForms_CarryTheirHiddenFields(t *testing.T) {
+	pages, _ := newPages(t)
+	known := samples()
+	for sample, want := range map[string]string{
+		"signin":        "request=sealed.request",
+		"signin-plain":  "return_to=/auth/account",
+		"signin-bare":   "",
+		"consent":       "request=sealed.request ticket=sealed.ticket",
+		"choose":        "request=sealed.request ticket=sealed.ticket",
+		"signout":       "logout=sealed.logout ticket=sealed.ticket",
+		"signout-plain": "logout= ticket=sealed.ticket",
+	} {
+		var got []string
+		for _, input := range parse(t, render(t, pages, known[sample])).all("input") {
+			if attr(input, "type") == "hidden" {
+				got = append(got, attr(input, "name")+"="+attr(input, "value"))
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: got hidden fields %q, want %q", sample, got, want)
+		}
+	}
+}
+
+// A sealed message must come back to the byte, whatever the cleaning of shown text
+// does.
+func TestForms_HiddenFieldsAreNotCleaned(t *testing.T) {
+	pages, _ := newPages(t)
+	sealed := strings.Repeat("aB-_.9", 2000) + " é\u200b<\"'&"
+	d := parse(t, render(t, pages, templates.SignIn{Request: sealed}))
+	if got := attr(d.all("input")[0], "value"); got != sealed {
+		t.Errorf("got %d bytes back, want the %d sent", len(got), len(sealed))
+	}
+}
+
+func TestSignIn_TitleSaysError(t *testing.T) {
+	pages, _ := newPages(t)
+	known := samples()
+	for sample, want := range map[string]string{
+		"signin":       "Sign in – Photos",
+		"signin-wrong": "Error: Sign in – Photos",
+		"signin-plain": "Sign in – auth.example.com",
+		"signin-bare":  "Sign in – Signet",
+		"error":        "Error: This sign-in took too long – auth.example.com",
+	} {
+		if got := textOf(parse(t, render(t, pages, known[sample])).all("title")[0]); got != want {
+			t.Errorf("%s: got title %q, want %q", sample, got, want)
+		}
+	}
+}
+
+func TestP87_ErrorsShowTheirCode(t *testing.T) {
+	pages, _ := newPages(t)
+	known := samples()
+	for sample, code := range map[string]string{
+		"signin-wrong":     "invalid_credentials",
+		"signin-throttled": "too_many_attempts",
+		"error":            "expired_request",
+	} {
+		if page := textOf(parse(t, render(t, pages, known[sample])).all("main")[0]); !strings.Contains(page, code) {
+			t.Errorf("%s does not say %s: %s", sample, code, page)
+		}
+	}
+}
+
+func TestSignIn_KeepIsHiddenWithoutDays(t *testing.T) {
+	pages, _ := newPages(t)
+	if parse(t, render(t, pages, templates.SignIn{})).byID("keep") != nil {
+		t.Error("the box is shown, want none for 0 days")
+	}
+}
+
+func TestError_MarksWhatDiffers(t *testing.T) {
+	pages, _ := newPages(t)
+	for _, c := range []struct {
+		received, registered string
+		marked               string // what the two marks hold
+		note                 string
+	}{
+		{"https://a.example/cb", "https://a.example/cb/", "|/", "“/” is missing."},
+		{"https://a.example/cb?x", "https://a.example/cb", "?x|", "“?x” is too much."},
+		{"http://a.example/cb", "https://a.example/cb", "|s", "“s” is missing."},
+		{"aaa", "aa", "a|", "“a” is too much."},
+		{"/b\u202e", "/b", "\\u202e|", "“\\u202e” is too much."},
+		{"x", "y", "x|y", "“x” stands where “y” is registered."},
+		{"same", "same", "", ""},
+	} {
+		page := templates.Error{Detail: []templates.Difference{{Label: "URI", Received: c.received, Registered: []string{c.registered}}}}
+		d := parse(t, render(t, pages, page))
+		var marks []string
+		for _, m := range d.all("mark") {
+			marks = append(marks, textOf(m))
+		}
+		if got := strings.Join(marks, "|"); got != c.marked {
+			t.Errorf("%q and %q: got marks %q, want %q", c.received, c.registered, got, c.marked)
+		}
+		note := ""
+		if p := d.all("p"); len(p) > 0 && attr(p[0], "class") == "small" {
+			note = textOf(p[0])
+		}
+		if note != c.note {
+			t.Errorf("%q and %q: got note %q, want %q", c.received, c.registered, note, c.note)
+		}
+	}
+}

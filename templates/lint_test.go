@@ -1,0 +1,146 @@
+package templates_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestHT23_NoTrustedStrings reads every Go file of the module. A string converted to
+// one of these types is printed unescaped, and text/template escapes nothing.
+func TestHT23_NoTrustedStrings(t *testing.T) {
+	trusted := []string{"HTML", "HTMLAttr", "JS", "JSStr", "URL", "Srcset", "CSS"}
+	files := goFiles(t, "..")
+	if len(files) < 10 {
+		t.Fatalf("got %d Go files, want those of the whole module", len(files))
+	}
+	for _, path := range files {
+		set := token.NewFileSet()
+		file, err := parser.ParseFile(set, path, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := ""
+		for _, spec := range file.Imports {
+			switch spec.Path.Value {
+			case `"text/template"`:
+				t.Errorf("%s imports text/template, which escapes nothing", path)
+			case `"html/template"`:
+				name = "template"
+				if spec.Name != nil {
+					name = spec.Name.Name
+				}
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok || name == "" {
+				return true
+			}
+			if room, ok := selector.X.(*ast.Ident); ok && room.Name == name && slices.Contains(trusted, selector.Sel.Name) {
+				t.Errorf("%s: template.%s is printed unescaped", set.Position(n.Pos()), selector.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
+func goFiles(t *testing.T, root string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && slices.Contains([]string{".git", "node_modules", "testdata"}, entry.Name()) {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(path, ".go") {
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// TestHT15_NoInlineCode reads the sources of the pages: what stands in a branch that
+// no sample takes counts too.
+func TestHT15_NoInlineCode(t *testing.T) {
+	forbidden := map[string]*regexp.Regexp{
+		"inline script":            regexp.MustCompile(`(?i)<script(\s[^>]*)?>\s*[^<\s]`),
+		"script without a file":    regexp.MustCompile(`(?i)<script>`),
+		"style element":            regexp.MustCompile(`(?i)<style`),
+		"style attribute":          regexp.MustCompile(`(?i)\sstyle\s*=`),
+		"event attribute":          regexp.MustCompile(`(?i)\son[a-z]+\s*=`),
+		"javascript address":       regexp.MustCompile(`(?i)javascript:`),
+		"address of a third party": regexp.MustCompile(`(?i)(src|href|action)="(https?:)?//`),
+		"refresh by meta":          regexp.MustCompile(`(?i)http-equiv`),
+		"zoom switched off":        regexp.MustCompile(`(?i)maximum-scale|user-scalable`),
+		"disabled in the markup":   regexp.MustCompile(`(?i)\sdisabled`),
+		"label in a placeholder":   regexp.MustCompile(`(?i)\splaceholder`),
+	}
+	for path, content := range sources(t, "*.html") {
+		for what, pattern := range forbidden {
+			if found := pattern.FindString(content); found != "" {
+				t.Errorf("%s: %s: %q", path, what, found)
+			}
+		}
+	}
+}
+
+// A page that is to be read from right to left needs no second style sheet as long
+// as no rule names a side.
+func TestCSS_NamesNoSide(t *testing.T) {
+	sided := regexp.MustCompile(`(?m)(?:^|[{;\s])((?:margin|padding|border|scroll-margin|scroll-padding)-(?:left|right|top|bottom)[a-z-]*|border-(?:top|bottom)-(?:left|right)-radius|(?:min-|max-)?(?:width|height)|left|right|top|bottom|float|clear)\s*:`)
+	aligned := regexp.MustCompile(`text-align\s*:\s*(?:left|right)`)
+	for path, content := range sources(t, "../static/*.css") {
+		for _, pattern := range []*regexp.Regexp{sided, aligned} {
+			for _, found := range pattern.FindAllString(content, -1) {
+				t.Errorf("%s: %q names a side, want the logical property", path, strings.TrimSpace(found))
+			}
+		}
+		if strings.Contains(content, "url(") || strings.Contains(content, "@import") {
+			t.Errorf("%s fetches another file", path)
+		}
+	}
+}
+
+// The script runs under script-src 'self' and talks to nobody.
+func TestHT15_ScriptStaysWithinItsPolicy(t *testing.T) {
+	forbidden := regexp.MustCompile(`\b(eval|Function|innerHTML|outerHTML|insertAdjacentHTML|document\.write|fetch|XMLHttpRequest|sendBeacon|localStorage|sessionStorage|cookie|disabled)\b\s*[(=.]`)
+	for path, content := range sources(t, "../static/*.js") {
+		if found := forbidden.FindString(content); found != "" {
+			t.Errorf("%s uses %q", path, found)
+		}
+	}
+}
+
+func sources(t *testing.T, pattern string) map[string]string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(paths) == 0 {
+		t.Fatalf("no file is named %s", pattern)
+	}
+	contents := make(map[string]string, len(paths))
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents[path] = string(content)
+	}
+	return contents
+}

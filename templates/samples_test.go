@@ -1,0 +1,105 @@
+package templates_test
+
+import (
+	"bytes"
+	"testing"
+
+	"signet/static"
+	"signet/templates"
+)
+
+var photos = templates.Common{
+	Issuer: "auth.example.com",
+	Client: templates.Client{
+		Name:      "Photos",
+		Host:      "photos.example.com",
+		PolicyURL: "https://photos.example.com/privacy",
+		TermsURL:  "https://photos.example.com/terms",
+	},
+}
+
+var (
+	plain = templates.Common{Base: "/auth", Issuer: "auth.example.com"}
+	alice = templates.Person{Name: "Alice Liddell", Email: "alice@example.com"}
+)
+
+// samples are all pages in all their states. Each is a golden file, and the ground
+// on which the hostile values are sown.
+func samples() map[string]templates.Page {
+	logo := photos
+	logo.Client.LogoURL = "https://auth.example.com/logos/photos.png"
+	return map[string]templates.Page{
+		"signin":          templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30},
+		"signin-plain":    templates.SignIn{Common: plain, ReturnTo: "/auth/account", KeepDays: 1, Keep: true},
+		"signin-bare":     templates.SignIn{},
+		"signin-again":    templates.SignIn{Common: photos, Request: "sealed.request", SignedIn: "alice@example.com", KeepDays: 30},
+		"signin-hint":     templates.SignIn{Common: logo, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30},
+		"signin-wrong":    templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30, Keep: true, Error: &templates.FormError{Code: "invalid_credentials", Text: "The email address or the password is not right.", Field: "password"}},
+		"signin-username": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Error: &templates.FormError{Code: "invalid_request", Text: "Enter your email address.", Field: "username"}},
+		"signin-throttled": templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30,
+			Error: &templates.FormError{Code: "too_many_attempts", Text: "Too many attempts with this address.", Retry: "in 40 s"}},
+		"consent": templates.Consent{Common: photos, Request: "sealed.request", Ticket: "sealed.ticket", User: alice, Switch: "/select?request=sealed.request",
+			Wants: []templates.Want{
+				{Scope: "profile", Text: "know who you are", Detail: "Name, picture, language"},
+				{Scope: "email", Text: "see your email address", New: true},
+				{Scope: "offline_access", Text: "keep access when you are away", New: true, Offline: true},
+				{Scope: "photos:write"},
+			}},
+		"choose":             templates.ChooseAccount{Common: photos, Request: "sealed.request", Ticket: "sealed.ticket", User: alice},
+		"choose-nameless":    templates.ChooseAccount{Common: plain, Request: "sealed.request", Ticket: "sealed.ticket", User: templates.Person{Email: "bob@example.com"}},
+		"signout":            templates.SignOut{Common: photos, Request: "sealed.logout", Ticket: "sealed.ticket", User: alice},
+		"signout-plain":      templates.SignOut{Common: plain, Ticket: "sealed.ticket", User: alice},
+		"signedout":          templates.SignedOut{Common: plain},
+		"signedout-continue": templates.SignedOut{Common: photos, ContinueURL: "https://photos.example.com/bye?state=1&x=2", ContinueName: "Photos"},
+		"continue":           templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request"},
+		"error": templates.Error{Common: plain, Status: 400, Code: "expired_request", Title: "This sign-in took too long",
+			Text: "It was started more than 30 minutes ago. Start again; nothing is lost.", Reference: "req_7f3a9c01",
+			StartURL: "/auth/authorize?client_id=photos&scope=openid"},
+		"error-difference": templates.Error{Common: plain, Status: 400, Code: "invalid_redirect_uri", Title: "Sign-in cannot start",
+			Text: "The address to return to is not one that the application has registered.", Reference: "req_7f3a9c01",
+			Detail: []templates.Difference{
+				{Label: "Redirect URI", Received: "http://127.0.0.1:3000/callback", Registered: []string{"https://photos.example.com/cb", "http://localhost:3000/callback"}},
+				{Label: "Redirect URI", Received: "https://photos.example.com/cb", Registered: []string{"https://photos.example.com/cb/"}},
+				{Label: "Redirect URI", Received: "https://photos.example.com/cb?x=1", Registered: []string{"https://photos.example.com/cb"}},
+				{Label: "Sign-out URI", Received: "https://photos.example.com/bye"},
+				{Label: "Client", Received: "photos", Registered: []string{"photos"}},
+			}},
+		"error-bare": templates.Error{Status: 500},
+		"home":       templates.Home{Common: plain},
+		"home-in":    templates.Home{Common: photos, User: &alice, DemoPath: "/demo", SignOut: "/end_session"},
+		"demo":       templates.Demo{Common: templates.Common{Issuer: "localhost:8080"}, Login: "/demo/login", Username: "demo@example.com"},
+		"demo-error": templates.Demo{Common: plain, Login: "/demo/login", Username: "demo@example.com", Error: "The sign-in was refused: access_denied."},
+		"demo-in": templates.Demo{Common: templates.Common{Issuer: "localhost:8080"}, SignedIn: true, Email: "demo@example.com", Login: "/demo/login", Logout: "/demo/logout",
+			UserInfo: "{\n  \"sub\": \"usr_9f2c\",\n  \"email\": \"demo@example.com\"\n}",
+			Tokens: []templates.DemoToken{
+				{Name: "ID token", Checked: "Signature, issuer, audience, nonce and expiry verified by go-oidc",
+					Header: "{\n  \"alg\": \"RS256\",\n  \"kid\": \"k1\",\n  \"typ\": \"JWT\"\n}",
+					Claims: "{\n  \"iss\": \"http://localhost:8080\",\n  \"sub\": \"usr_9f2c\",\n  \"aud\": [\n    \"demo\"\n  ],\n  \"exp\": 1790000900,\n  \"iat\": 1790000000,\n  \"auth_time\": 1789999990,\n  \"nonce\": \"n-0S6_WzA2Mj\",\n  \"favourite\": \"tea\"\n}",
+					Raw:    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwOi8vbG9jYWxob3N0OjgwODAifQ.c2lnbmF0dXJl"},
+				{Name: "Access token", Checked: "Opaque to this application; decoded for you to see",
+					Header: "{\n  \"alg\": \"ES256\",\n  \"typ\": \"at+jwt\"\n}", Claims: "{\n  \"scope\": \"openid email\"\n}", Raw: "a.b.c"},
+			}},
+	}
+}
+
+func newPages(t *testing.T) (*templates.Pages, *static.Files) {
+	t.Helper()
+	files, err := static.New("/auth")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := templates.New(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pages, files
+}
+
+func render(t *testing.T, pages *templates.Pages, page templates.Page) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := pages.Write(&out, page); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}

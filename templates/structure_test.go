@@ -1,0 +1,185 @@
+package templates_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+// document is a parsed page.
+type document struct{ elements []*html.Node }
+
+func parse(t *testing.T, page string) document {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d document
+	for n := range root.Descendants() {
+		if n.Type == html.ElementNode {
+			d.elements = append(d.elements, n)
+		}
+	}
+	return d
+}
+
+func (d document) all(tag string) []*html.Node {
+	var found []*html.Node
+	for _, e := range d.elements {
+		if e.Data == tag {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+func (d document) byID(id string) *html.Node {
+	for _, e := range d.elements {
+		if attr(e, "id") == id {
+			return e
+		}
+	}
+	return nil
+}
+
+func attr(e *html.Node, name string) string {
+	value, _ := lookup(e, name)
+	return value
+}
+
+func lookup(e *html.Node, name string) (string, bool) {
+	for _, a := range e.Attr {
+		if a.Key == name {
+			return a.Val, true
+		}
+	}
+	return "", false
+}
+
+func textOf(e *html.Node) string {
+	var out strings.Builder
+	for n := range e.Descendants() {
+		if n.Type == html.TextNode {
+			out.WriteString(n.Data)
+		}
+	}
+	return strings.Join(strings.Fields(out.String()), " ")
+}
+
+// TestP87_PagesAreSound also covers what a checker in a browser would find too late.
+func TestP87_PagesAreSound(t *testing.T) {
+	pages, _ := newPages(t)
+	for name, page := range samples() {
+		t.Run(name, func(t *testing.T) { mustBeSound(t, parse(t, render(t, pages, page))) })
+	}
+}
+
+// mustBeSound checks what holds for every page, whatever stands in its model.
+func mustBeSound(t *testing.T, d document) {
+	t.Helper()
+	for _, tag := range []string{"html", "head", "title", "body", "main", "h1", "footer", "script"} {
+		if got := len(d.all(tag)); got != 1 {
+			t.Errorf("got %d <%s>, want 1", got, tag)
+		}
+	}
+	for _, tag := range []string{"title", "h1", "h2", "a", "button", "label"} {
+		for _, e := range d.all(tag) {
+			if textOf(e) == "" {
+				t.Errorf("<%s id=%q> has no text", tag, attr(e, "id"))
+			}
+		}
+	}
+	if e := d.all("html")[0]; attr(e, "lang") != "en" || attr(e, "dir") != "ltr" {
+		t.Errorf("got html attributes %v, want lang=en dir=ltr", e.Attr)
+	}
+	mustReferToItself(t, d)
+	mustLabelInputs(t, d)
+	mustHaveNoInlineCode(t, d)
+}
+
+func mustReferToItself(t *testing.T, d document) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, e := range d.elements {
+		id, ok := lookup(e, "id")
+		if !ok {
+			continue
+		}
+		if id == "" || seen[id] {
+			t.Errorf("id %q is empty or there twice", id)
+		}
+		seen[id] = true
+	}
+	for _, e := range d.elements {
+		for _, name := range []string{"aria-describedby", "aria-labelledby", "aria-controls", "for", "data-caps"} {
+			if id, ok := lookup(e, name); ok && !seen[id] {
+				t.Errorf("<%s %s=%q> refers to nothing", e.Data, name, id)
+			}
+		}
+		if fragment, ok := strings.CutPrefix(attr(e, "href"), "#"); ok && !seen[fragment] {
+			t.Errorf("link to #%s leads nowhere", fragment)
+		}
+	}
+}
+
+func mustLabelInputs(t *testing.T, d document) {
+	t.Helper()
+	labelled := map[string]bool{}
+	for _, label := range d.all("label") {
+		labelled[attr(label, "for")] = true
+		for n := range label.Descendants() {
+			if n.Type == html.ElementNode && n.Data == "input" {
+				labelled[attr(n, "id")] = true
+			}
+		}
+	}
+	for _, input := range d.all("input") {
+		if attr(input, "type") != "hidden" && !labelled[attr(input, "id")] {
+			t.Errorf("input %q has no label", attr(input, "id"))
+		}
+	}
+	for _, img := range d.all("img") {
+		if _, ok := lookup(img, "alt"); !ok {
+			t.Errorf("image %q has no alt", attr(img, "src"))
+		}
+	}
+}
+
+// mustHaveNoInlineCode keeps the pages within a Content-Security-Policy of 'self'.
+func mustHaveNoInlineCode(t *testing.T, d document) {
+	t.Helper()
+	for _, e := range d.elements {
+		if slices.Contains([]string{"style", "iframe", "object", "embed", "base", "svg", "math", "template"}, e.Data) {
+			t.Errorf("<%s> has no place on a page", e.Data)
+		}
+		if e.Data == "script" && (e.FirstChild != nil || !strings.HasPrefix(attr(e, "src"), "/auth/static/site.")) {
+			t.Errorf("script is not the one file: %v", e.Attr)
+		}
+		for _, a := range e.Attr {
+			if a.Key == "style" || strings.HasPrefix(a.Key, "on") || a.Key == "http-equiv" || a.Key == "srcdoc" || a.Key == "formaction" {
+				t.Errorf("<%s> has attribute %s", e.Data, a.Key)
+			}
+			if strings.Contains(a.Val, "ZgotmplZ") {
+				t.Errorf("<%s %s> was filtered by the template: %q", e.Data, a.Key, a.Val)
+			}
+			if slices.Contains([]string{"href", "src", "action"}, a.Key) && !addressIsSafe(a.Val) {
+				t.Errorf("<%s %s=%q> is no address for a page", e.Data, a.Key, a.Val)
+			}
+		}
+	}
+}
+
+func addressIsSafe(address string) bool {
+	if strings.HasPrefix(address, "//") || strings.HasPrefix(address, `/\`) {
+		return false
+	}
+	for _, begin := range []string{"/", "#", "https://", "http://"} {
+		if strings.HasPrefix(address, begin) {
+			return true
+		}
+	}
+	return false
+}
