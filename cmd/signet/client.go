@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+func (p *program) clientCommand() *cobra.Command {
+	c := &cobra.Command{Use: "client", Short: "Register and look at clients"}
+	asNoun(c)
+	c.AddCommand(p.clientCreateCommand(), p.clientListCommand(), p.clientShowCommand())
+	return c
+}
+
+func (p *program) clientCreateCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "create --name NAME --redirect-uri URI",
+		Short: "Register a client",
+		Long: `Register a client. Its type sets what is not given:
+
+  web      a server that keeps a secret
+  spa      a single-page application, without a secret
+  native   a desktop, mobile or command line program, without a secret
+  service  a program that acts for itself
+
+The secret of a web client or a service is printed once; only its hash is kept.`,
+		Example: `  signet client create --name "My app" --redirect-uri https://app.example.com/callback
+  signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json`,
+		Args: exactly(),
+	}
+	name := c.Flags().String("name", "", "name that people see")
+	id := c.Flags().String("id", "", "client_id (default: a random one)")
+	kind := c.Flags().String("type", string(storage.Web), "web, spa, native or service")
+	members := addClientFlags(c)
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
+		if *id == "" {
+			*id = randomText(16)
+		}
+		made := storage.NewClient(storage.ClientType(*kind), *id, *name)
+		if err := members.onto(&made); err != nil {
+			return usage(c, err)
+		}
+		secret, err := p.createClient(ctx, db, made)
+		if errors.Is(err, errClientInvalid) {
+			return usage(c, err)
+		}
+		if err != nil {
+			return err
+		}
+		if made, err = db.Client(ctx, *id); err != nil {
+			return fmt.Errorf("read the new client: %w", err)
+		}
+		return p.showClient(made, secret, *asJSON)
+	})
+	return c
+}
+
+// errClientInvalid: what was asked for breaks a rule about clients.
+var errClientInvalid = errors.New("the client cannot be registered")
+
+// createClient stores the client, with a new secret if it authenticates by one,
+// and gives the secret: it is nowhere else.
+func (p *program) createClient(ctx context.Context, db *storage.DB, c storage.Client) (secret string, err error) {
+	if !c.Public() {
+		secret = randomText(32)
+	}
+	return secret, p.storeClient(ctx, db, c, secret)
+}
+
+func (p *program) storeClient(ctx context.Context, db *storage.DB, c storage.Client, secret string) error {
+	at := p.now()
+	if secret != "" {
+		c.Secrets[0] = storage.ClientSecret{Hash: secretHash(secret), CreatedAt: storage.At(at)}
+	}
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%w:\n  %s", errClientInvalid, strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	}
+	err := db.CreateClient(ctx, c, fromCommandLine(), at)
+	if errors.Is(err, storage.ErrConflict) {
+		return &problem{exitConflict, fmt.Errorf("there is a client %q already", c.ID), "choose another --id, or look at it with: signet client show " + c.ID}
+	}
+	if err != nil {
+		return fmt.Errorf("create client %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// secretHash is how a client secret is stored. A plain hash is enough for 256
+// random bits: there is no list of them to try.
+func secretHash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// randomText gives n random bytes in base64url.
+func randomText(n int) string {
+	raw := make([]byte, n)
+	rand.Read(raw)
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+func (p *program) clientListCommand() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List the clients", Args: exactly()}
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
+		clients, err := db.Clients(ctx)
+		if err != nil {
+			return fmt.Errorf("list clients: %w", err)
+		}
+		if *asJSON {
+			described := []describedClient{} // never null
+			for _, c := range clients {
+				described = append(described, describeClient(c))
+			}
+			return p.writeJSON(map[string]any{"clients": described})
+		}
+		if len(clients) == 0 {
+			p.say("there are no clients yet: signet client create --name NAME --redirect-uri URI")
+			return nil
+		}
+		rows := [][]string{{"CLIENT ID", "TYPE", "NAME", "STATE"}}
+		for _, c := range clients {
+			rows = append(rows, []string{c.ID, string(c.Type), c.Name, clientState(c)})
+		}
+		return p.writeTable(rows)
+	})
+	return c
+}
+
+func (p *program) clientShowCommand() *cobra.Command {
+	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Args: exactly("the client's id")}
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		found, err := db.Client(ctx, args[0])
+		if errors.Is(err, storage.ErrNotFound) {
+			return &problem{exitNotFound, fmt.Errorf("there is no client %q", args[0]), "list the clients with: signet client list"}
+		}
+		if err != nil {
+			return fmt.Errorf("show client: %w", err)
+		}
+		return p.showClient(found, "", *asJSON)
+	})
+	return c
+}
+
+// describedClient is a client as --json shows it: the members of RFC 7591, and
+// what is ours beside them.
+type describedClient struct {
+	ClientID        string `json:"client_id"`
+	ClientSecret    string `json:"client_secret,omitempty"` // at creation only
+	SecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"`
+	IssuedAt        int64  `json:"client_id_issued_at"` // Unix seconds
+	ClientName      string `json:"client_name"`
+	Type            string `json:"type"`
+	storage.ClientMetadata
+	FirstParty   bool     `json:"first_party"`
+	SkipConsent  bool     `json:"skip_consent"`
+	PKCEOptional bool     `json:"pkce_optional"`
+	Resources    []string `json:"resources,omitempty"`
+	Audiences    []string `json:"audiences,omitempty"`
+	AllowOrigins []string `json:"allow_origins,omitempty"`
+	RefreshGrace string   `json:"refresh_grace,omitempty"`
+	Enabled      bool     `json:"enabled"`
+}
+
+func describeClient(c storage.Client) describedClient {
+	d := describedClient{
+		ClientID: c.ID, IssuedAt: c.CreatedAt.Unix(), ClientName: c.Name, Type: string(c.Type), ClientMetadata: c.Metadata,
+		FirstParty: c.FirstParty, SkipConsent: c.SkipConsent, PKCEOptional: c.PKCEOptional,
+		Resources: c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(),
+	}
+	if c.RefreshGrace >= 0 {
+		d.RefreshGrace = shortDuration(c.RefreshGrace)
+	}
+	return d
+}
+
+// showClient prints a client; secret is "" but right after it was made.
+func (p *program) showClient(c storage.Client, secret string, asJSON bool) error {
+	if secret != "" {
+		p.say("keep the secret now: it is not stored, and not shown again")
+	}
+	d := describeClient(c)
+	if d.ClientSecret = secret; secret != "" {
+		d.SecretExpiresAt = new(int64) // RFC 7591, section 3.2.1: 0 is never
+	}
+	if asJSON {
+		return p.writeJSON(d)
+	}
+	return p.writeTable(filled([][]string{
+		{"client_id", d.ClientID},
+		{"client_secret", secret},
+		{"client_name", d.ClientName},
+		{"type", d.Type},
+		{"redirect_uris", strings.Join(d.RedirectURIs, " ")},
+		{"post_logout_redirect_uris", strings.Join(d.PostLogoutRedirectURIs, " ")},
+		{"token_endpoint_auth_method", d.TokenEndpointAuthMethod},
+		{"grant_types", strings.Join(d.GrantTypes, " ")},
+		{"scope", d.Scope},
+		{"id_token_signed_response_alg", d.IDTokenSignedResponseAlg},
+		{"resources", strings.Join(d.Resources, " ")},
+		{"audiences", strings.Join(d.Audiences, " ")},
+		{"allow_origins", strings.Join(d.AllowOrigins, " ")},
+		{"consent", consentOf(c)},
+		{"state", clientState(c)},
+		{"created", c.CreatedAt.Time().Format(time.RFC3339)},
+	}))
+}
+
+func consentOf(c storage.Client) string {
+	switch {
+	case c.FirstParty:
+		return "never asked: first party"
+	case c.SkipConsent:
+		return "never asked"
+	}
+	return ""
+}
+
+func clientState(c storage.Client) string {
+	if !c.Enabled() {
+		return "disabled"
+	}
+	return "enabled"
+}

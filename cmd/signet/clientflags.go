@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"signet/storage"
+)
+
+// clientFlags is a flag for every member of a client that can be set: the names
+// of RFC 7591 in kebab-case, lists as a repeated flag in the singular. What is
+// not given keeps the default of the client's type.
+type clientFlags struct {
+	set   *pflag.FlagSet
+	apply []func(*storage.Client) error
+}
+
+func addClientFlags(c *cobra.Command) *clientFlags {
+	f := &clientFlags{set: c.Flags()}
+	f.list("redirect-uri", "where authorization responses may go", func(c *storage.Client) *[]string { return &c.Metadata.RedirectURIs })
+	f.list("post-logout-redirect-uri", "where a browser may go after signing out", func(c *storage.Client) *[]string { return &c.Metadata.PostLogoutRedirectURIs })
+	f.text("token-endpoint-auth-method", "none, client_secret_basic or client_secret_post", func(c *storage.Client) *string { return &c.Metadata.TokenEndpointAuthMethod })
+	f.list("grant-type", "grant type it may use", func(c *storage.Client) *[]string { return &c.Metadata.GrantTypes })
+	f.list("response-type", "response type it may use", func(c *storage.Client) *[]string { return &c.Metadata.ResponseTypes })
+	f.words("scope", "scope it may ask for; none given: every standard scope", func(c *storage.Client) *string { return &c.Metadata.Scope })
+	f.text("client-uri", "its home page", func(c *storage.Client) *string { return &c.Metadata.ClientURI })
+	f.text("logo-uri", "its logo", func(c *storage.Client) *string { return &c.Metadata.LogoURI })
+	f.text("policy-uri", "its privacy policy", func(c *storage.Client) *string { return &c.Metadata.PolicyURI })
+	f.text("tos-uri", "its terms of service", func(c *storage.Client) *string { return &c.Metadata.TosURI })
+	f.list("contact", "e-mail address of a person responsible for it", func(c *storage.Client) *[]string { return &c.Metadata.Contacts })
+	f.file("jwks", "file with its public keys", func(c *storage.Client) *string { return &c.Metadata.JWKS })
+	f.text("jwks-uri", "where its public keys are", func(c *storage.Client) *string { return &c.Metadata.JWKSURI })
+	f.text("subject-type", "public", func(c *storage.Client) *string { return &c.Metadata.SubjectType })
+	f.text("id-token-signed-response-alg", "RS256 (the default) or ES256", func(c *storage.Client) *string { return &c.Metadata.IDTokenSignedResponseAlg })
+	f.seconds("default-max-age", "ask for a sign-in when the last is older, in seconds", func(c *storage.Client) **int64 { return &c.Metadata.DefaultMaxAge })
+	f.truth("require-auth-time", "always put auth_time into ID tokens", func(c *storage.Client) *bool { return &c.Metadata.RequireAuthTime })
+	f.list("default-acr-value", "acr to ask for when a request names none", func(c *storage.Client) *[]string { return &c.Metadata.DefaultACRValues })
+	f.text("initiate-login-uri", "where others may send a person to start a sign-in", func(c *storage.Client) *string { return &c.Metadata.InitiateLoginURI })
+	f.text("backchannel-logout-uri", "where it is told that a session ended", func(c *storage.Client) *string { return &c.Metadata.BackchannelLogoutURI })
+	f.truth("backchannel-logout-session-required", "it must be told which session", func(c *storage.Client) *bool { return &c.Metadata.BackchannelLogoutSession })
+	f.text("frontchannel-logout-uri", "page that signs out in the browser", func(c *storage.Client) *string { return &c.Metadata.FrontchannelLogoutURI })
+	f.text("software-id", "identifier of the software", func(c *storage.Client) *string { return &c.Metadata.SoftwareID })
+	f.text("software-version", "version of the software", func(c *storage.Client) *string { return &c.Metadata.SoftwareVersion })
+
+	f.list("resource", "audience it may ask for", func(c *storage.Client) *[]string { return &c.Resources })
+	f.list("audience", "API that it is", func(c *storage.Client) *[]string { return &c.Audiences })
+	f.list("allow-origin", "further origin that may call with CORS", func(c *storage.Client) *[]string { return &c.Origins })
+	f.grace("refresh-grace", "how long a replaced refresh token is answered again, 0s to 5m (default: the setting)", func(c *storage.Client) *time.Duration { return &c.RefreshGrace })
+	f.truth("skip-consent", "never ask the person for consent", func(c *storage.Client) *bool { return &c.SkipConsent })
+	f.truth("first-party", "it is ours: no consent, and it may live on the sign-in cookies", func(c *storage.Client) *bool { return &c.FirstParty })
+	f.truth("pkce-optional", "let this confidential client go without PKCE", func(c *storage.Client) *bool { return &c.PKCEOptional })
+	return f
+}
+
+// onto writes what was given over the client.
+func (f *clientFlags) onto(c *storage.Client) error {
+	for _, apply := range f.apply {
+		if err := apply(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// given adds what happens when the flag was used.
+func (f *clientFlags) given(name string, apply func(*storage.Client) error) {
+	f.apply = append(f.apply, func(c *storage.Client) error {
+		if !f.set.Changed(name) {
+			return nil
+		}
+		return apply(c)
+	})
+}
+
+func (f *clientFlags) list(name, about string, field func(*storage.Client) *[]string) {
+	values := f.set.StringArray(name, nil, about+" (repeat for more)")
+	f.given(name, func(c *storage.Client) error {
+		*field(c) = slices.Clone(*values)
+		return nil
+	})
+}
+
+func (f *clientFlags) text(name, about string, field func(*storage.Client) *string) {
+	value := f.set.String(name, "", about)
+	f.given(name, func(c *storage.Client) error {
+		*field(c) = *value
+		return nil
+	})
+}
+
+// words is a list that is stored with spaces between.
+func (f *clientFlags) words(name, about string, field func(*storage.Client) *string) {
+	values := f.set.StringArray(name, nil, about+" (repeat for more)")
+	f.given(name, func(c *storage.Client) error {
+		*field(c) = strings.Join(strings.Fields(strings.Join(*values, " ")), " ")
+		return nil
+	})
+}
+
+func (f *clientFlags) truth(name, about string, field func(*storage.Client) *bool) {
+	value := f.set.Bool(name, false, about)
+	f.given(name, func(c *storage.Client) error {
+		*field(c) = *value
+		return nil
+	})
+}
+
+func (f *clientFlags) seconds(name, about string, field func(*storage.Client) **int64) {
+	value := f.set.Int64(name, 0, about)
+	f.given(name, func(c *storage.Client) error {
+		*field(c) = new(*value)
+		return nil
+	})
+}
+
+func (f *clientFlags) grace(name, about string, field func(*storage.Client) *time.Duration) {
+	value := f.set.Duration(name, 0, about)
+	f.given(name, func(c *storage.Client) error {
+		if *value < 0 {
+			return fmt.Errorf("--%s must not be negative", name) // -1 in storage means "the setting"
+		}
+		*field(c) = *value
+		return nil
+	})
+}
+
+func (f *clientFlags) file(name, about string, field func(*storage.Client) *string) {
+	value := f.set.String(name, "", about)
+	f.given(name, func(c *storage.Client) error {
+		content, err := os.ReadFile(*value)
+		if err != nil {
+			return fmt.Errorf("--%s %s: %s", name, *value, plainCause(err))
+		}
+		*field(c) = strings.TrimSpace(string(content))
+		return nil
+	})
+}

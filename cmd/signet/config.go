@@ -1,0 +1,185 @@
+package main
+
+import (
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"signet/provider"
+	"signet/provider/credential"
+)
+
+// Config is the settings of one process, checked.
+type Config struct {
+	Issuer         string
+	Listen         string
+	DataDir        string
+	Database       Secret // a URL may hold a password
+	MasterKey      Secret
+	CookieName     string
+	TrustedProxies []netip.Prefix
+	Lifetimes      provider.Lifetimes
+	LogLevel       slog.Level
+	Passwords      credential.Params
+	Algorithms     []string
+}
+
+// Secret is a value that does not print itself: whoever needs it says Reveal.
+type Secret struct{ value string }
+
+// Reveal gives the value. It must not reach a log, an error or a page.
+func (s Secret) Reveal() string { return s.value }
+
+func (s Secret) String() string { return "***" }
+
+// GoString keeps %#v from showing the value.
+func (s Secret) GoString() string { return "***" }
+
+// MarshalText keeps encoders from showing the value.
+func (s Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
+
+// setting is one row of the table of settings.
+type setting struct {
+	key     string // path in the YAML file
+	byDef   string // default, as one would write it
+	unit    string // what the value is
+	example string
+	about   string
+	secret  bool // also read from the file that the variable …_FILE names
+	set     func(c *Config, text string) error
+}
+
+// variable is the name of the setting in the environment.
+func (s setting) variable() string {
+	return "SIGNET_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// into makes the set function of a setting from its field and its parser.
+func into[T any](field func(*Config) *T, parse func(string) (T, error)) func(*Config, string) error {
+	return func(c *Config, text string) error {
+		v, err := parse(text)
+		if err != nil {
+			return err
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+// settings is the one list of what can be set: name, default, unit, example.
+var settings = []setting{
+	{
+		key: "issuer", unit: "URL", example: "https://id.example.com",
+		about: "who the tokens say they are from, and where people reach this server; http for loopback hosts only",
+		set:   into(func(c *Config) *string { return &c.Issuer }, parseIssuer),
+	},
+	{
+		key: "listen", byDef: "localhost:8080", unit: "host:port", example: "0.0.0.0:8080",
+		about: "address to listen on",
+		set:   into(func(c *Config) *string { return &c.Listen }, parseListen),
+	},
+	{
+		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet",
+		about: "folder of the SQLite database and of master.key; 0700",
+		set:   into(func(c *Config) *string { return &c.DataDir }, parsePath),
+	},
+	{
+		key: "database", unit: "URL", example: "postgres://signet@db.example.com/signet", secret: true,
+		about: "PostgreSQL to keep everything in; empty for SQLite in data_dir",
+		set:   into(func(c *Config) *Secret { return &c.Database }, parseDatabase),
+	},
+	{
+		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
+		about: "seals the private keys at rest; without it the file master.key in data_dir, made at the first start",
+		set:   into(func(c *Config) *Secret { return &c.MasterKey }, parseMasterKeySetting),
+	},
+	{
+		key: "cookie_name", byDef: "signet", unit: "name", example: "signet",
+		about: "base name of the cookies, for two Signets on one host",
+		set:   into(func(c *Config) *string { return &c.CookieName }, parseCookieName),
+	},
+	{
+		key: "trusted_proxies", unit: "addresses or networks", example: "10.0.0.0/8, 192.0.2.7",
+		about: "whose X-Forwarded-For is believed; none by default",
+		set:   into(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, parseNetworks),
+	},
+	lifetime("access", "15m", maxDay, "access token: refused after it", func(l *provider.Lifetimes) *time.Duration { return &l.Access }),
+	lifetime("id", "15m", maxDay, "ID token: refused after it", func(l *provider.Lifetimes) *time.Duration { return &l.ID }),
+	// RFC 6749, section 4.1.2: at most 10 minutes.
+	lifetime("code", "60s", 10*time.Minute, "authorization code, until it is redeemed", func(l *provider.Lifetimes) *time.Duration { return &l.Code }),
+	lifetime("request", "30m", maxDay, "authorization request, until it is answered", func(l *provider.Lifetimes) *time.Duration { return &l.Request }),
+	lifetime("refresh", "7d", maxYear, "refresh token that nobody uses", func(l *provider.Lifetimes) *time.Duration { return &l.Refresh }),
+	lifetime("refresh_max", "30d", maxYear, "refresh token in all", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshMax }),
+	lifetime("offline", "30d", maxYear, "offline grant that nobody uses", func(l *provider.Lifetimes) *time.Duration { return &l.Offline }),
+	lifetime("offline_max", "365d", 10*maxYear, "offline grant in all", func(l *provider.Lifetimes) *time.Duration { return &l.OfflineMax }),
+	lifetime("refresh_grace", "30s", 5*time.Minute, "how long a replaced refresh token is answered again", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshGrace }),
+	lifetime("session", "12h", maxYear, "session that nobody uses, not kept", func(l *provider.Lifetimes) *time.Duration { return &l.Session }),
+	lifetime("session_kept", "7d", maxYear, `session that nobody uses, with "Keep me signed in"`, func(l *provider.Lifetimes) *time.Duration { return &l.SessionKept }),
+	lifetime("session_max", "30d", maxYear, "session in all", func(l *provider.Lifetimes) *time.Duration { return &l.SessionMax }),
+	lifetime("consent", "365d", 10*maxYear, "remembered consent", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
+	{
+		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info",
+		about: "the least that is logged",
+		set:   into(func(c *Config) *slog.Level { return &c.LogLevel }, parseLogLevel),
+	},
+	{
+		key: "passwords.memory", byDef: "19", unit: "MiB", example: "64",
+		about: "memory one password hash takes (argon2id)",
+		set: into(func(c *Config) *uint32 { return &c.Passwords.Memory }, func(text string) (uint32, error) {
+			mebibytes, err := parseNumber(text, 19, 256)
+			return uint32(mebibytes) * 1024, err
+		}),
+	},
+	{
+		key: "passwords.time", byDef: "2", unit: "passes", example: "3",
+		about: "passes over that memory",
+		set: into(func(c *Config) *uint32 { return &c.Passwords.Time }, func(text string) (uint32, error) {
+			passes, err := parseNumber(text, 2, 16)
+			return uint32(passes), err
+		}),
+	},
+	{
+		key: "passwords.threads", byDef: "1", unit: "threads", example: "1",
+		about: "threads of one password hash",
+		set: into(func(c *Config) *uint8 { return &c.Passwords.Threads }, func(text string) (uint8, error) {
+			threads, err := parseNumber(text, 1, 16)
+			return uint8(threads), err
+		}),
+	},
+	{
+		key: "keys.algorithms", byDef: "ES256, RS256", unit: "algorithm names", example: "ES256, RS256",
+		about: "signing keys that are published, the preferred one first",
+		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
+	},
+}
+
+const (
+	maxDay  = 24 * time.Hour
+	maxYear = 365 * maxDay
+)
+
+// lifetime is a row of lifetimes.*: a duration from one second to longest.
+func lifetime(name, byDef string, longest time.Duration, about string, field func(*provider.Lifetimes) *time.Duration) setting {
+	return setting{
+		key: "lifetimes." + name, byDef: byDef, unit: "duration", example: byDef, about: about,
+		set: into(
+			func(c *Config) *time.Duration { return field(&c.Lifetimes) },
+			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },
+		),
+	}
+}
+
+// defaults is the configuration of a process that nobody has told anything.
+func defaults() Config {
+	var c Config
+	for _, s := range settings {
+		if s.byDef == "" {
+			continue
+		}
+		if err := s.set(&c, s.byDef); err != nil {
+			panic("default of " + s.key + ": " + err.Error())
+		}
+	}
+	return c
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// configFile is read when it is there and nothing names another.
+const configFile = "signet.yaml"
+
+// sources is where a command's settings come from, besides the defaults. What
+// comes later wins: file, environment, flags.
+type sources struct {
+	file  string            // "" for configFile, if it exists
+	env   map[string]string // the whole environment
+	flags map[string]string // key → value, of the flags that were given
+}
+
+// configErrors is everything that is wrong with the configuration.
+type configErrors []string
+
+func (e configErrors) Error() string {
+	if len(e) == 1 {
+		return "the configuration has a mistake:\n  " + e[0]
+	}
+	return fmt.Sprintf("the configuration has %d mistakes:\n  %s", len(e), strings.Join(e, "\n  "))
+}
+
+// reader collects settings and what is wrong with them.
+type reader struct {
+	config Config
+	wrong  configErrors
+}
+
+// readConfig reads all sources and reports all mistakes at once: a configuration
+// is either right as a whole or the program does not start.
+func readConfig(from sources) (Config, error) {
+	r := &reader{config: defaults()}
+	r.readFile(from)
+	r.readEnvironment(from.env)
+	for _, s := range settings {
+		if value, ok := from.flags[s.key]; ok {
+			r.set(s, "--"+flagName(s), value)
+		}
+	}
+	r.compare()
+	if len(r.wrong) > 0 {
+		return Config{}, &problem{exitConfig, r.wrong, "correct what is listed, then start again"}
+	}
+	return r.config, nil
+}
+
+// flagName is the flag of a setting that has one.
+func flagName(s setting) string {
+	return strings.NewReplacer("_", "-", ".", "-").Replace(s.key)
+}
+
+func (r *reader) complain(where, format string, args ...any) {
+	r.wrong = append(r.wrong, where+": "+fmt.Sprintf(format, args...))
+}
+
+// set takes one value; name says where it came from.
+func (r *reader) set(s setting, name, value string) {
+	if err := s.set(&r.config, value); err != nil {
+		r.complain(name, "%s (%s; example: %s)", err, s.unit, s.example)
+	}
+}
+
+// compare checks the settings against each other.
+func (r *reader) compare() {
+	l := r.config.Lifetimes
+	for _, pair := range []struct {
+		idle, whole string
+		tooLong     bool
+	}{
+		{"refresh", "refresh_max", l.Refresh > l.RefreshMax},
+		{"offline", "offline_max", l.Offline > l.OfflineMax},
+		{"session", "session_max", l.Session > l.SessionMax},
+		{"session_kept", "session_max", l.SessionKept > l.SessionMax},
+	} {
+		if pair.tooLong {
+			r.complain("lifetimes."+pair.idle, "is longer than lifetimes.%s, which would never let it end; raise that one or lower this one", pair.whole)
+		}
+	}
+}
+
+// readFile reads the YAML file through its nodes, so that every mistake has a line.
+func (r *reader) readFile(from sources) {
+	name := from.file
+	if name == "" {
+		name = from.env["SIGNET_CONFIG"]
+	}
+	asked := name != ""
+	if !asked {
+		name = configFile
+	}
+	content, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) && !asked {
+		return
+	}
+	if err != nil {
+		r.complain(name, "cannot be read (%s): name a file that can be, or leave --config away", plainCause(err))
+		return
+	}
+	r.readDocument(name, content)
+}
+
+func (r *reader) readDocument(name string, content []byte) {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	var document, second yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return // an empty file sets nothing
+	case err != nil:
+		r.complain(name, "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		r.complain(name, "must hold one document: remove what follows ---")
+	}
+	r.readMapping(name, "", document.Content[0])
+}
+
+// readMapping walks one level; path is "" or ends with a dot.
+func (r *reader) readMapping(name, path string, node *yaml.Node) {
+	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
+		return // a section, or a file, of comments alone
+	}
+	if node.Kind != yaml.MappingNode {
+		r.complain(place(name, node), "%s must be settings below each other, such as %s", strings.TrimSuffix(path, "."), settings[0].key+": "+settings[0].example)
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		full := path + key.Value
+		if seen[full] {
+			r.complain(place(name, key), "%s stands twice: remove one", full)
+			continue
+		}
+		seen[full] = true
+		r.readKey(name, full, key, value)
+	}
+}
+
+func (r *reader) readKey(name, full string, key, value *yaml.Node) {
+	if i := slices.IndexFunc(settings, func(s setting) bool { return s.key == full }); i >= 0 {
+		if text, err := scalarOrList(value); err != nil {
+			r.complain(place(name, value), "%s %s (%s; example: %s)", full, err, settings[i].unit, settings[i].example)
+		} else {
+			r.set(settings[i], place(name, value)+": "+full, text)
+		}
+		return
+	}
+	if slices.ContainsFunc(settings, func(s setting) bool { return strings.HasPrefix(s.key, full+".") }) {
+		r.readMapping(name, full+".", value)
+		return
+	}
+	r.complain(place(name, key), "%s is not a setting%s%s", full, didYouMean(full, keysOfSettings()), exampleOf(full))
+}
+
+// scalarOrList gives a value as text, the items of a list joined by commas. The
+// anchors of YAML are refused: a file of settings needs none, and a node that
+// holds itself has no end.
+func scalarOrList(value *yaml.Node) (string, error) {
+	switch {
+	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
+		return "", errors.New("has no value")
+	case value.Kind == yaml.ScalarNode:
+		return value.Value, nil
+	case value.Kind != yaml.SequenceNode:
+		return "", errors.New("must be a single value")
+	}
+	var list []string
+	for _, item := range value.Content {
+		if item.Kind != yaml.ScalarNode || strings.Contains(item.Value, ",") {
+			return "", errors.New("must be a list of single values")
+		}
+		list = append(list, item.Value)
+	}
+	return strings.Join(list, ","), nil
+}
+
+func place(name string, node *yaml.Node) string { return fmt.Sprintf("%s:%d", name, node.Line) }
+
+func keysOfSettings() []string {
+	keys := make([]string, len(settings))
+	for i, s := range settings {
+		keys[i] = s.key
+	}
+	return keys
+}
+
+// exampleOf shows how the setting nearest to a misspelt key is written.
+func exampleOf(key string) string {
+	near := nearest(key, keysOfSettings())
+	for _, s := range settings {
+		if s.key == near {
+			return fmt.Sprintf(" (example: %s: %s)", s.key, s.example)
+		}
+	}
+	return ""
+}
+
+// readEnvironment reads SIGNET_…; a variable that looks like ours and is not is a
+// mistake, since a misspelt one would silently leave a default in force.
+func (r *reader) readEnvironment(env map[string]string) {
+	known := map[string]bool{"SIGNET_CONFIG": true}
+	names := []string{"SIGNET_CONFIG"}
+	for _, s := range settings {
+		variables := []string{s.variable()}
+		if s.secret {
+			variables = append(variables, s.variable()+"_FILE")
+		}
+		for _, v := range variables {
+			known[v] = true
+			names = append(names, v)
+		}
+		r.readVariable(s, env)
+	}
+	for _, name := range sortedKeys(env) {
+		if strings.HasPrefix(name, "SIGNET_") && !known[name] {
+			r.complain(name, "is not a setting%s (correct or unset it)", didYouMean(name, names))
+		}
+	}
+}
+
+func (r *reader) readVariable(s setting, env map[string]string) {
+	name := s.variable()
+	value, given := env[name]
+	file, inFile := env[name+"_FILE"]
+	switch {
+	case s.secret && given && inFile:
+		r.complain(name, "is set, and %s_FILE as well: unset one", name)
+	case s.secret && inFile:
+		content, err := os.ReadFile(file)
+		if err != nil {
+			r.complain(name+"_FILE", "names a file that cannot be read (%s)", plainCause(err))
+			return
+		}
+		r.set(s, name+"_FILE", strings.TrimRight(string(content), "\r\n"))
+	case given:
+		r.set(s, name, value)
+	}
+}
+
+// plainCause gives the reason of a file error without repeating operation and path.
+func plainCause(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
+}
+
+// environment reads the shape of os.Environ; of a name that comes twice the last
+// one counts, as os/exec has it.
+func environment(pairs []string) map[string]string {
+	env := map[string]string{}
+	for _, pair := range pairs {
+		if name, value, ok := strings.Cut(pair, "="); ok && name != "" {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

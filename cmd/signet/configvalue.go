@@ -1,0 +1,233 @@
+package main
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The parsers of settings. Each says what is wrong with the text; the caller adds
+// where it stood and an example. None repeats a value that may be secret.
+
+// parseIssuer accepts what OpenID Connect Discovery, section 3, calls an issuer:
+// a URL without query and fragment; http only where nobody can listen in between.
+func parseIssuer(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return "", errors.New("is not a URL")
+	case u.Scheme != "https" && u.Scheme != "http":
+		return "", errors.New("must begin with https://")
+	case u.User != nil:
+		return "", errors.New("must not hold a user name or password")
+	case strings.ContainsAny(text, "?#"):
+		return "", errors.New("must have neither query nor fragment")
+	case strings.HasSuffix(text, "/"):
+		return "", errors.New("must not end with a slash")
+	case u.String() != text || strings.ToLower(u.Host) != u.Host:
+		return "", errors.New("must be written plainly: scheme and host in lower case, nothing that needs escaping")
+	case slices.Contains(strings.Split(u.Path, "/")[min(1, len(u.Path)):], "") || strings.Contains(u.Path, "/."):
+		return "", errors.New("has an empty or dotted path segment")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "", errors.New("is http, which only loopback hosts may be: use https")
+	}
+	return text, nil
+}
+
+// isLoopback reports whether host names this machine and no other.
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback()
+}
+
+func parseListen(text string) (string, error) {
+	_, port, err := net.SplitHostPort(text)
+	if err != nil {
+		return "", errors.New("is not host:port")
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", fmt.Errorf("has port %q, which is not a number up to 65535", port)
+	} else if port != strconv.FormatUint(n, 10) {
+		return "", fmt.Errorf("has port %q: write %d", port, n)
+	}
+	return text, nil
+}
+
+func parsePath(text string) (string, error) {
+	if text == "" || strings.ContainsRune(text, 0) {
+		return "", errors.New("is empty")
+	}
+	return text, nil
+}
+
+func parseDatabase(text string) (Secret, error) {
+	if text == "" {
+		return Secret{}, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
+		return Secret{}, errors.New("is not a postgres:// URL (leave it empty for SQLite)")
+	}
+	return Secret{text}, nil
+}
+
+func parseMasterKeySetting(text string) (Secret, error) {
+	if _, err := parseMasterKey(text); err != nil {
+		return Secret{}, err
+	}
+	return Secret{text}, nil
+}
+
+// parseMasterKey decodes the 32 bytes and refuses what nobody drew at random.
+func parseMasterKey(text string) (key [32]byte, err error) {
+	raw, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		raw, err = base64.RawURLEncoding.DecodeString(text)
+	}
+	switch {
+	case text == "":
+		return key, errors.New("is empty")
+	case err != nil:
+		return key, errors.New("is not base64")
+	case len(raw) != len(key):
+		return key, fmt.Errorf("has %d bytes, not %d", len(raw), len(key))
+	case !slices.ContainsFunc(raw, func(b byte) bool { return b != raw[0] }):
+		return key, errors.New("is the same byte 32 times, which is no secret")
+	}
+	return [32]byte(raw), nil
+}
+
+var cookieName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,32}$`)
+
+func parseCookieName(text string) (string, error) {
+	if !cookieName.MatchString(text) {
+		return "", errors.New("must be 1 to 32 letters, digits, - or _")
+	}
+	return text, nil
+}
+
+func parseNetworks(text string) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, item := range items(text) {
+		network, err := netip.ParsePrefix(item)
+		if err != nil {
+			address, notAddress := netip.ParseAddr(item)
+			if notAddress != nil {
+				return nil, fmt.Errorf("has %q, which is neither an address nor a network", item)
+			}
+			network = netip.PrefixFrom(address.WithZone(""), address.BitLen())
+		}
+		networks = append(networks, network.Masked())
+	}
+	return networks, nil
+}
+
+func parseLogLevel(text string) (slog.Level, error) {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+	level, ok := levels[text]
+	if !ok {
+		return 0, fmt.Errorf("is %q, not debug, info, warn or error", text)
+	}
+	return level, nil
+}
+
+func parseNumber(text string, least, most int) (int, error) {
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("is %q, not a whole number", text)
+	case n < least || n > most:
+		return 0, fmt.Errorf("is %d, not between %d and %d", n, least, most)
+	}
+	return n, nil
+}
+
+// parseAlgorithms wants both lines: access tokens are signed with ES256, and
+// RS256 is what a client that names no algorithm expects of its ID tokens (OIDC
+// Dynamic Client Registration, section 2).
+func parseAlgorithms(text string) ([]string, error) {
+	names := items(text)
+	known := []string{"ES256", "RS256"}
+	for i, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("has %q, not one of %s", name, strings.Join(known, ", "))
+		}
+		if slices.Contains(names[:i], name) {
+			return nil, fmt.Errorf("has %s twice", name)
+		}
+	}
+	for _, name := range known {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("lacks %s, which tokens are signed with unless a client asks for another", name)
+		}
+	}
+	return names, nil
+}
+
+var dayPart = regexp.MustCompile(`^([0-9]{1,5})d`)
+
+// parseDuration reads 90s, 15m, 24h, 7d or a row of them (1d12h).
+func parseDuration(text string, least, most time.Duration) (time.Duration, error) {
+	var days time.Duration
+	rest := text
+	if m := dayPart.FindStringSubmatch(text); m != nil {
+		n, _ := strconv.Atoi(m[1]) // at most five digits
+		days, rest = time.Duration(n)*24*time.Hour, text[len(m[0]):]
+	}
+	d := days
+	if rest != "" || text == "" {
+		clock, err := time.ParseDuration(rest)
+		if err != nil || strings.ContainsAny(rest, "+-.µun") {
+			return 0, fmt.Errorf("is %q, not a duration such as 90s, 15m, 24h or 7d", text)
+		}
+		d += clock
+	}
+	switch {
+	case d < least:
+		return 0, fmt.Errorf("is %s, too short: at least %s", text, shortDuration(least))
+	case d > most:
+		return 0, fmt.Errorf("is %s, too long: at most %s", text, shortDuration(most))
+	}
+	return d, nil
+}
+
+// shortDuration writes a duration the way settings do.
+func shortDuration(d time.Duration) string {
+	if d == 0 {
+		return "0s"
+	}
+	var out strings.Builder
+	for _, part := range []struct {
+		size time.Duration
+		unit string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}, {time.Millisecond, "ms"}} {
+		if n := d / part.size; n > 0 {
+			fmt.Fprintf(&out, "%d%s", n, part.unit)
+			d %= part.size
+		}
+	}
+	return out.String()
+}
+
+// items splits a list at its commas.
+func items(text string) []string {
+	var out []string
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			out = append(out, item)
+		}
+	}
+	return out
+}

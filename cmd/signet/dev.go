@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"signet/provider"
+	"signet/provider/credential"
+	"signet/storage"
+)
+
+// What dev makes. None of it exists in a database that serve has made.
+const (
+	demoUserEmail  = "demo@example.com"
+	demoClient = "demo"
+	demoPath   = "/demo"
+)
+
+func (p *program) devCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a provider to try out, with a demo user, a demo client and a demo page",
+		Long: `Run a provider to try out, on this machine only.
+
+It needs no settings and reads none: everything is kept in one folder, which can
+be removed at any time. ` + demoPath + ` is a relying party that shows the tokens it gets.`,
+		Args: exactly(),
+	}
+	address := c.Flags().String("listen", "localhost:8080", "loopback address to listen on; port 0 takes a free one")
+	dir := c.Flags().String("data-dir", "signet-dev", "folder to keep everything in")
+	c.RunE = func(c *cobra.Command, _ []string) error { return p.dev(c.Context(), *address, *dir) }
+	return c
+}
+
+func (p *program) dev(ctx context.Context, address, dir string) error {
+	log := slog.New(slog.NewTextHandler(p.stderr, nil))
+	slog.SetDefault(log) // the OpenID library logs there, and only there
+	listener, issuer, err := listenLoopback(ctx, address)
+	if err != nil {
+		return err
+	}
+	config := defaults()
+	config.Issuer, config.DataDir = issuer, dir
+	n, err := p.openNode(ctx, config, log, func(c *provider.Config) {
+		c.Development = true
+		c.DemoPath = demoPath
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	handler, err := p.devHandler(ctx, n, config)
+	if err != nil {
+		return errors.Join(err, listener.Close(), n.close())
+	}
+	return errors.Join(n.serve(ctx, listener, handler), n.close())
+}
+
+// listenLoopback listens and gives the issuer that follows from the address. The
+// host stays as it was written: to a browser, localhost and 127.0.0.1 are two sites.
+func listenLoopback(ctx context.Context, address string) (net.Listener, string, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || !isLoopback(host) {
+		return nil, "", &problem{
+			exitUsage, fmt.Errorf("--listen %s is not a loopback host and a port", address),
+			"dev is for this machine only: --listen localhost:8080; for others to reach it: signet serve",
+		}
+	}
+	listener, err := listen(ctx, address)
+	if err != nil {
+		return nil, "", err
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return listener, "http://" + net.JoinHostPort(host, port), err
+}
+
+// devHandler makes what the demo needs, and puts its page beside the provider.
+func (p *program) devHandler(ctx context.Context, n *node, c Config) (http.Handler, error) {
+	password, err := p.ensureDemoUser(ctx, n.db, c)
+	if err != nil {
+		return nil, fmt.Errorf("make the demo user: %w", err)
+	}
+	secret, err := p.ensureDemoClient(ctx, n.db, c)
+	if err != nil {
+		return nil, fmt.Errorf("make the demo client: %w", err)
+	}
+	demo, err := newDemo(c.Issuer, secret, n.clock.now, n.log)
+	if err != nil {
+		return nil, err
+	}
+	// Its own client must work from the first request on, not from the next tick.
+	if err := n.provider.FollowOnce(ctx, n.clock.now()); err != nil {
+		return nil, fmt.Errorf("load the demo client: %w", err)
+	}
+	p.devBanner(c, password, secret)
+	mux := http.NewServeMux()
+	mux.Handle(demoPath, demo)
+	mux.Handle(demoPath+"/", demo)
+	mux.Handle("/", n.provider.Handler())
+	return mux, nil
+}
+
+// ensureDemoUser gives the password of the demo user. It is random, and kept in a
+// file so that the next start has the same.
+func (p *program) ensureDemoUser(ctx context.Context, db *storage.DB, c Config) (string, error) {
+	file := filepath.Join(c.DataDir, "demo-password")
+	kept, err := readPrivate(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	found, _, err := db.UserByEmail(ctx, demoUserEmail)
+	exists := err == nil
+	switch {
+	case err != nil && !errors.Is(err, storage.ErrNotFound):
+		return "", err
+	case exists && kept != "":
+		return kept, nil
+	}
+	password := kept
+	if password == "" {
+		if password, err = keepPrivate(file, demoPassword()); err != nil {
+			return "", err
+		}
+	}
+	if !exists {
+		_, err = p.createUser(ctx, c, db, storage.User{
+			Email: demoUserEmail, EmailVerified: true,
+			Name: "Demo User", GivenName: "Demo", FamilyName: "User", PreferredUsername: "demo", Locale: "en",
+		}, password)
+		return password, err
+	}
+	// The file was removed: whoever may do that may have a new password.
+	passwords := credential.New(credential.Config{DB: db, Params: c.Passwords, Now: p.now})
+	hash, err := passwords.Hash(ctx, password, found)
+	if err != nil {
+		return "", err
+	}
+	return password, db.ReplacePassword(ctx, found.ID, hash, fromCommandLine(), p.now())
+}
+
+// demoPassword is 100 random bits that can be typed.
+func demoPassword() string {
+	text := strings.ToLower(rand.Text())
+	return strings.Join([]string{text[0:5], text[5:10], text[10:15], text[15:20]}, "-")
+}
+
+// ensureDemoClient gives the secret of the demo client, whose redirect URIs follow
+// the address that dev listens on.
+func (p *program) ensureDemoClient(ctx context.Context, db *storage.DB, c Config) (string, error) {
+	file := filepath.Join(c.DataDir, "demo-secret")
+	secret, err := readPrivate(file)
+	if errors.Is(err, os.ErrNotExist) {
+		secret, err = keepPrivate(file, randomText(32))
+	}
+	if err != nil {
+		return "", err
+	}
+	want := storage.NewClient(storage.Web, demoClient, "Signet demo")
+	want.Metadata.RedirectURIs = []string{c.Issuer + demoPath + "/callback"}
+	want.Metadata.PostLogoutRedirectURIs = []string{c.Issuer + demoPath}
+	want.Metadata.ClientURI = c.Issuer + demoPath
+	have, err := db.Client(ctx, demoClient)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return secret, p.storeClient(ctx, db, want, secret)
+	case err != nil:
+		return "", err
+	case have.Secrets[0].Hash != secretHash(secret):
+		return "", &problem{
+			exitConflict, fmt.Errorf("%s is not the secret of the demo client in the database", file),
+			"begin anew: remove the folder " + c.DataDir + ", nothing in it is worth keeping",
+		}
+	}
+	return secret, db.UpdateClient(ctx, want, fromCommandLine(), p.now())
+}
+
+// devBanner tells all that is needed for a first sign-in.
+func (p *program) devBanner(c Config, password, secret string) {
+	fmt.Fprintf(p.stderr, `
+  *** Signet in development mode: for trying out on this machine only ***
+
+  Open       %[1]s%[2]s
+  E-mail     %[3]s
+  Password   %[4]s
+
+  For an application of yours:
+  Issuer     %[1]s
+  Client     %[5]s
+  Secret     %[6]s
+
+  Everything is kept in %[7]s; end with Ctrl-C.
+
+`, c.Issuer, demoPath, demoUserEmail, password, demoClient, secret, c.DataDir)
+}

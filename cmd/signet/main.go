@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// Whatever is written from here on is for this user alone.
+	syscall.Umask(0o077)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program: it executes the command that args (without the
+// program's name) ask for and gives its exit code. env has the shape of
+// os.Environ. A command that serves ends when ctx does.
+func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := &program{
+		env:    environment(env),
+		stdin:  stdin,
+		stdout: stdout,
+		stderr: &lockedWriter{to: stderr},
+		now:    time.Now,
+	}
+	root := p.rootCommand()
+	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read os.Args
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(p.stderr)
+	return p.report(root.ExecuteContext(ctx))
+}
+
+// program is what every command shares.
+type program struct {
+	env    map[string]string
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	now    func() time.Time
+}
+
+func (p *program) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "signet",
+		Short:         "Signet is an OpenID Connect provider.",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	asNoun(root)
+	root.AddCommand(
+		p.serveCommand(), p.devCommand(), p.userCommand(), p.clientCommand(), p.keysCommand(), p.versionCommand(),
+	)
+	return root
+}

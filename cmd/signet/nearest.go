@@ -1,0 +1,46 @@
+package main
+
+// didYouMean is "; did you mean X?" for the candidate nearest to word, or "" when
+// none is near enough to have been meant.
+func didYouMean(word string, candidates []string) string {
+	if near := nearest(word, candidates); near != "" {
+		return "; did you mean " + near + "?"
+	}
+	return ""
+}
+
+// nearest gives the candidate that takes the fewest single-letter edits to reach
+// from word: at most a third of its letters, and at least one may differ.
+func nearest(word string, candidates []string) string {
+	best, fewest := "", max(2, len(word)/3)+1
+	for _, c := range candidates {
+		if d := edits(word, c); d < fewest {
+			best, fewest = c, d
+		}
+	}
+	return best
+}
+
+// edits counts the letters to insert, delete, replace or swap with their
+// neighbour that turn a into b (optimal string alignment).
+func edits(a, b string) int {
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replaced := last[j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, replaced)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"signet/provider"
+	"signet/storage"
+)
+
+// Limits of the HTTP server. A slow or idle peer costs a connection for a bounded
+// time, and all peers together a bounded number of connections.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 30 * time.Second
+	writeTimeout      = 60 * time.Second
+	idleTimeout       = 60 * time.Second
+	maxHeaderBytes    = 32 << 10
+	maxConnections    = 10000
+	drainFor          = 10 * time.Second
+)
+
+// node is one running server: its database, its provider, its clock.
+type node struct {
+	db       *storage.DB
+	provider *provider.Provider
+	clock    *clock
+	log      *slog.Logger
+}
+
+// openNode opens what the settings name and makes what a first start lacks.
+// adjust, if not nil, has the last word on the provider's configuration.
+func (p *program) openNode(ctx context.Context, c Config, log *slog.Logger, adjust func(*provider.Config)) (*node, error) {
+	db, err := openDatabase(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{db: db, clock: &clock{wall: p.now}, log: log}
+	if err := n.openProvider(ctx, c, adjust); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return n, nil
+}
+
+func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider.Config)) error {
+	if err := n.clock.measure(ctx, n.db); err != nil {
+		return fmt.Errorf("measure the database's clock: %w", err)
+	}
+	key, err := masterKey(ctx, c, n.db)
+	if err != nil {
+		return err
+	}
+	config := provider.Config{
+		Issuer:         c.Issuer,
+		MasterKey:      key,
+		CookieName:     c.CookieName,
+		TrustedProxies: c.TrustedProxies,
+		Algorithms:     c.Algorithms,
+		Lifetimes:      c.Lifetimes,
+		Passwords:      c.Passwords,
+		Now:            n.clock.now,
+		Log:            n.log,
+	}
+	if adjust != nil {
+		adjust(&config)
+	}
+	n.provider, err = provider.New(ctx, config, n.db)
+	return err
+}
+
+// close ends the node after serve has returned.
+func (n *node) close() error { return n.db.Close() }
+
+// serve answers on listener until ctx ends, then lets the requests that are under
+// way finish for drainFor.
+func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // mostly peers that hung up
+	}
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var follower sync.WaitGroup
+	follower.Go(func() { n.follow(following) })
+	defer follower.Wait()
+	defer stop()
+
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(netutil.LimitListener(listener, maxConnections)) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	n.log.Info("draining", "for", drainFor.String())
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
+	defer cancel()
+	if err := server.Shutdown(draining); err != nil {
+		n.log.Warn("requests were cut off", "error", err)
+		return server.Close()
+	}
+	return nil
+}
+
+// follow is the one ticker: each second it lets the provider reload what other
+// nodes and the command line have changed, each minute it compares the clocks.
+func (n *node) follow(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	failing := false
+	for seconds := 1; ; seconds++ {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		err := n.followOnce(ctx, seconds%60 == 0)
+		if ctx.Err() != nil {
+			return
+		}
+		// Said when it begins and when it ends, not sixty times a minute.
+		if err != nil && !failing {
+			n.log.Warn("changes cannot be followed", "error", err)
+		} else if err == nil && failing {
+			n.log.Info("changes are followed again")
+		}
+		failing = err != nil
+	}
+}
+
+func (n *node) followOnce(ctx context.Context, measure bool) error {
+	err := n.provider.FollowOnce(ctx, n.clock.now())
+	if measure {
+		err = errors.Join(err, n.clock.measure(ctx, n.db))
+	}
+	return err
+}

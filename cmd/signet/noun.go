@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// asNoun makes c a command that only holds others: alone or with a word it does
+// not know it is a usage error, never a silent help page with exit code 0.
+func asNoun(c *cobra.Command) {
+	c.Args = cobra.ArbitraryArgs
+	c.SetFlagErrorFunc(flagError)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usage(c, fmt.Errorf("%s needs a command: %s", c.CommandPath(), strings.Join(verbs(c), ", ")))
+		}
+		return usage(c, fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), didYouMean(args[0], verbs(c))))
+	}
+}
+
+func verbs(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
+}
+
+// flagError answers a flag that does not exist with the nearest that does.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return usage(c, err)
+	}
+	var known []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+	name := unknown.GetSpecifiedName()
+	return usage(c, fmt.Errorf("unknown flag --%s%s", name, didYouMean("--"+name, known)))
+}
+
+// usage is a mistake in how the command was called.
+func usage(c *cobra.Command, err error) error {
+	return &problem{code: exitUsage, err: err, next: "see: " + c.CommandPath() + " --help"}
+}
+
+// exactly refuses any number of arguments but those it names.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) > len(names):
+			return usage(c, fmt.Errorf("%s does not take %q", c.CommandPath(), args[len(names)]))
+		case len(args) < len(names):
+			return usage(c, fmt.Errorf("%s needs %s", c.CommandPath(), names[len(args)]))
+		}
+		return nil
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the provider",
+		Long: `Run the provider until SIGINT or SIGTERM; requests under way then have 10 seconds.
+
+The settings come from the file (` + configFile + ` unless --config names another), then from
+SIGNET_… variables, then from flags; what comes later wins.`,
+		Args: exactly(),
+	}
+	file := configFlags(c, "issuer", "listen", "data_dir", "log.level")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		config, err := p.config(c, *file)
+		if err != nil {
+			return err
+		}
+		return p.serve(c.Context(), config)
+	}
+	return c
+}
+
+// configFlags gives c the flag --config and one for each of those settings.
+func configFlags(c *cobra.Command, keys ...string) (file *string) {
+	file = c.Flags().String("config", "", "file with the settings (default "+configFile+", if it exists)")
+	for _, s := range settings {
+		for _, key := range keys {
+			if s.key == key {
+				c.Flags().String(flagName(s), "", fmt.Sprintf("%s (default %q)", s.about, s.byDef))
+			}
+		}
+	}
+	return file
+}
+
+// config reads the settings for a command that has configFlags.
+func (p *program) config(c *cobra.Command, file string) (Config, error) {
+	given := map[string]string{}
+	for _, s := range settings {
+		if f := c.Flags().Lookup(flagName(s)); f != nil && f.Changed {
+			given[s.key] = f.Value.String()
+		}
+	}
+	return readConfig(sources{file: file, env: p.env, flags: given})
+}
+
+func (p *program) serve(ctx context.Context, c Config) error {
+	if c.Issuer == "" {
+		return &problem{
+			exitConfig, errors.New("the setting issuer is missing: it is the address people reach this server at"),
+			"set it, for example SIGNET_ISSUER=https://id.example.com; to try Signet out: signet dev",
+		}
+	}
+	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	slog.SetDefault(log) // the OpenID library logs there, and only there
+	p.warnOfHTTP(c.Issuer)
+	listener, err := listen(ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	n, err := p.openNode(ctx, c, log, nil)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	log.Info("listening", "address", listener.Addr().String(), "issuer", c.Issuer, "version", version())
+	return errors.Join(n.serve(ctx, listener, n.provider.Handler()), n.close())
+}
+
+// warnOfHTTP is loud where tokens and passwords travel in the clear.
+func (p *program) warnOfHTTP(issuer string) {
+	if strings.HasPrefix(issuer, "http://") {
+		p.say("")
+		p.say("  *** The issuer %s is plain http. ***", issuer)
+		p.say("  *** Passwords and tokens travel unprotected: for trying out on this machine only. ***")
+		p.say("")
+	}
+}
+
+// listen takes the address before anything else is opened: what most often goes
+// wrong at a start should leave no trace.
+func listen(ctx context.Context, address string) (net.Listener, error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", address)
+	if err == nil {
+		return listener, nil
+	}
+	next := "choose another address with --listen HOST:PORT or SIGNET_LISTEN"
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		next = "another program is listening there: end it, or choose another port with --listen HOST:PORT"
+	case errors.Is(err, syscall.EACCES):
+		next = "ports below 1024 need a privilege: choose another with --listen HOST:PORT, or grant CAP_NET_BIND_SERVICE"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		next = "this machine has no such address: choose one it has with --listen HOST:PORT"
+	}
+	cause := err
+	var operation *net.OpError
+	if errors.As(err, &operation) {
+		cause = operation.Err
+	}
+	return nil, &problem{exitFailure, fmt.Errorf("cannot listen on %s: %w", address, cause), next}
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+)
+
+// lockedWriter lets the log and the talk of a command share one stream.
+type lockedWriter struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (w *lockedWriter) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(b)
+}
+
+// say talks to the person at the terminal.
+func (p *program) say(format string, args ...any) {
+	fmt.Fprintf(p.stderr, "signet: "+format+"\n", args...)
+}
+
+// writeJSON writes one indented document to standard output.
+func (p *program) writeJSON(document any) error {
+	out := json.NewEncoder(p.stdout)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	return out.Encode(document)
+}
+
+// writeTable writes rows in aligned columns to standard output.
+func (p *program) writeTable(rows [][]string) error {
+	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = printable(cell)
+		}
+		fmt.Fprintln(out, strings.Join(row, "\t"))
+	}
+	return out.Flush()
+}
+
+// filled leaves out the rows of name and value that have no value.
+func filled(rows [][]string) [][]string {
+	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
+}
+
+// printable replaces what could move the cursor or hide text: names come from
+// outside and are shown on an administrator's terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ', r >= 0x7f && r < 0xa0: // control characters
+			return '\uFFFD'
+		case r >= 0x200e && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // text direction
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+}

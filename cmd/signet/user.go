@@ -1,0 +1,240 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/provider/credential"
+	"signet/storage"
+)
+
+func (p *program) userCommand() *cobra.Command {
+	c := &cobra.Command{Use: "user", Short: "Create and look at users"}
+	asNoun(c)
+	c.AddCommand(p.userCreateCommand(), p.userListCommand(), p.userShowCommand())
+	return c
+}
+
+func (p *program) userCreateCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "create --email EMAIL --password-stdin",
+		Short:   "Create a user",
+		Example: "  signet user create --email ada@example.com --password-stdin < password.txt",
+		Args:    exactly(),
+	}
+	var u storage.User
+	f := c.Flags()
+	f.StringVar(&u.Email, "email", "", "address to sign in with and to write to")
+	f.BoolVar(&u.EmailVerified, "email-verified", false, "the address was proven to be the user's")
+	f.BoolVar(&u.Admin, "admin", false, "the user may administer this server")
+	f.StringVar(&u.Name, "name", "", "full name")
+	f.StringVar(&u.GivenName, "given-name", "", "given name")
+	f.StringVar(&u.FamilyName, "family-name", "", "family name")
+	f.StringVar(&u.PreferredUsername, "preferred-username", "", "user name shown to clients; nobody signs in with it")
+	f.StringVar(&u.Locale, "locale", "", "language, such as de-CH")
+	f.StringVar(&u.Zoneinfo, "zoneinfo", "", "time zone, such as Europe/Zurich")
+	f.StringArrayVar(&u.Roles, "role", nil, "role to have (repeat for more)")
+	f.StringArrayVar(&u.Groups, "group", nil, "group to be in (repeat for more)")
+	fromStdin := f.Bool("password-stdin", false, "read the password from standard input")
+	fromFile := f.String("password-file", "", "read the password from this file")
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
+		if _, err := storage.CanonicalEmail(u.Email); err != nil {
+			return usage(c, fmt.Errorf("--email %q: %w", u.Email, err))
+		}
+		password, err := p.readPassword(c, *fromStdin, *fromFile)
+		if err != nil {
+			return err
+		}
+		made, err := p.createUser(ctx, config, db, u, password)
+		if err != nil {
+			return fmt.Errorf("create user %s: %w", u.Email, err)
+		}
+		if password == "" {
+			p.say("the user has no password yet, and so cannot sign in with one")
+		}
+		return p.showUser(made, *asJSON)
+	})
+	return c
+}
+
+// createUser hashes the password (none for "") and stores the user.
+func (p *program) createUser(ctx context.Context, config Config, db *storage.DB, u storage.User, password string) (storage.User, error) {
+	var hash string
+	if password != "" {
+		var err error
+		passwords := credential.New(credential.Config{DB: db, Params: config.Passwords, Now: p.now})
+		if hash, err = passwords.Hash(ctx, password, u); err != nil {
+			return u, err
+		}
+	}
+	return db.CreateUser(ctx, u, hash, fromCommandLine(), p.now())
+}
+
+// maxPasswordBytes is far beyond what a password may have: reading stops there.
+const maxPasswordBytes = 64 << 10
+
+// readPassword reads one line, from where the flags say. "" when no flag was given.
+func (p *program) readPassword(c *cobra.Command, fromStdin bool, file string) (string, error) {
+	from, name := p.stdin, "standard input"
+	switch {
+	case fromStdin && file != "":
+		return "", usage(c, errors.New("--password-stdin and --password-file exclude each other"))
+	case file != "":
+		opened, err := os.Open(file)
+		if err != nil {
+			return "", usage(c, fmt.Errorf("--password-file %s: %s", file, plainCause(err)))
+		}
+		defer opened.Close()
+		from, name = opened, file
+	case !fromStdin:
+		return "", nil
+	}
+	content, err := io.ReadAll(io.LimitReader(from, maxPasswordBytes))
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	password := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	if password == "" || strings.ContainsAny(password, "\r\n") {
+		return "", usage(c, fmt.Errorf("%s must hold the password as its only line", name))
+	}
+	return password, nil
+}
+
+func (p *program) userListCommand() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List the users by e-mail", Args: exactly()}
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
+		users, err := allUsers(ctx, db)
+		if err != nil {
+			return fmt.Errorf("list users: %w", err)
+		}
+		if *asJSON {
+			described := []describedUser{} // never null
+			for _, u := range users {
+				described = append(described, describeUser(u))
+			}
+			return p.writeJSON(map[string]any{"users": described})
+		}
+		if len(users) == 0 {
+			p.say("there are no users yet: signet user create --email EMAIL --password-stdin")
+			return nil
+		}
+		rows := [][]string{{"SUB", "EMAIL", "NAME", "STATE"}}
+		for _, u := range users {
+			rows = append(rows, []string{u.ID, u.Email, u.Name, userState(u)})
+		}
+		return p.writeTable(rows)
+	})
+	return c
+}
+
+func allUsers(ctx context.Context, db *storage.DB) ([]storage.User, error) {
+	const page = 500
+	var users []storage.User
+	after := ""
+	for {
+		more, err := db.Users(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		users = append(users, more...)
+		if len(more) < page {
+			return users, nil
+		}
+		after = more[page-1].EmailCanonical
+	}
+}
+
+func (p *program) userShowCommand() *cobra.Command {
+	c := &cobra.Command{Use: "show EMAIL|SUB", Short: "Show one user", Args: exactly("the user's e-mail or subject (sub)")}
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		u, err := findUser(ctx, db, args[0])
+		if errors.Is(err, storage.ErrNotFound) {
+			return &problem{exitNotFound, fmt.Errorf("there is no user %q", args[0]), "list the users with: signet user list"}
+		}
+		if err != nil {
+			return fmt.Errorf("show user: %w", err)
+		}
+		return p.showUser(u, *asJSON)
+	})
+	return c
+}
+
+// findUser takes an e-mail or a subject: a subject has no @.
+func findUser(ctx context.Context, db *storage.DB, name string) (storage.User, error) {
+	if strings.Contains(name, "@") {
+		u, _, err := db.UserByEmail(ctx, name)
+		return u, err
+	}
+	return db.User(ctx, name)
+}
+
+// describedUser is a user as --json shows it: the standard claims under their
+// names, and what only an administrator sees.
+type describedUser struct {
+	Subject           string     `json:"sub"`
+	Email             string     `json:"email"`
+	EmailVerified     bool       `json:"email_verified"`
+	Name              string     `json:"name,omitempty"`
+	GivenName         string     `json:"given_name,omitempty"`
+	FamilyName        string     `json:"family_name,omitempty"`
+	PreferredUsername string     `json:"preferred_username,omitempty"`
+	Locale            string     `json:"locale,omitempty"`
+	Zoneinfo          string     `json:"zoneinfo,omitempty"`
+	Roles             []string   `json:"roles,omitempty"`
+	Groups            []string   `json:"groups,omitempty"`
+	Admin             bool       `json:"admin"`
+	Enabled           bool       `json:"enabled"`
+	DisabledAt        *time.Time `json:"disabled_at,omitempty"`
+	CreatedAt         time.Time  `json:"created_at"`
+	UpdatedAt         time.Time  `json:"updated_at"`
+}
+
+func describeUser(u storage.User) describedUser {
+	return describedUser{
+		Subject: u.ID, Email: u.Email, EmailVerified: u.EmailVerified,
+		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, PreferredUsername: u.PreferredUsername,
+		Locale: u.Locale, Zoneinfo: u.Zoneinfo, Roles: u.Roles, Groups: u.Groups,
+		Admin: u.Admin, Enabled: u.Enabled(), DisabledAt: moment(u.DisabledAt),
+		CreatedAt: u.CreatedAt.Time(), UpdatedAt: u.UpdatedAt.Time(),
+	}
+}
+
+func (p *program) showUser(u storage.User, asJSON bool) error {
+	if asJSON {
+		return p.writeJSON(describeUser(u))
+	}
+	verified := ""
+	if u.EmailVerified {
+		verified = " (verified)"
+	}
+	return p.writeTable(filled([][]string{
+		{"sub", u.ID},
+		{"email", u.Email + verified},
+		{"name", u.Name},
+		{"preferred_username", u.PreferredUsername},
+		{"roles", strings.Join(u.Roles, ", ")},
+		{"groups", strings.Join(u.Groups, ", ")},
+		{"state", userState(u)},
+		{"created", u.CreatedAt.Time().Format(time.RFC3339)},
+	}))
+}
+
+func userState(u storage.User) string {
+	switch {
+	case !u.Enabled():
+		return "disabled"
+	case u.Admin:
+		return "enabled, admin"
+	}
+	return "enabled"
+}
