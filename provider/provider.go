@@ -2,13 +2,23 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"sync/atomic"
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/interaction"
+	"signet/provider/keys"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/static"
 	"signet/storage"
+	"signet/templates"
 )
 
 // Config is what a provider needs to know. Issuer and MasterKey are required;
@@ -22,12 +32,12 @@ type Config struct {
 	Lifetimes      Lifetimes
 	Passwords      credential.Params // costs of argon2id
 	Development    bool              // error pages show what was received and registered
-	DemoPath       string            // linked from the home page in dev
+	DemoPath       string            // linked from the home page; "" for no link
 	Now            func() time.Time  // default time.Now
 	Log            *slog.Logger      // default slog.Default
 }
 
-// Lifetimes: how long things are good for. Zero means the default of DESIGN section 5.
+// Lifetimes tell how long things are good for. Zero means the default.
 type Lifetimes struct {
 	Access       time.Duration // access token: refused after it; 15 min
 	ID           time.Duration // ID token; 15 min
@@ -44,15 +54,128 @@ type Lifetimes struct {
 	Consent      time.Duration // remembered consent; 365 d
 }
 
-// Provider is an OpenID provider over one database.
-type Provider struct{}
+const day = 24 * time.Hour
+
+func (l *Lifetimes) setDefaults() {
+	for value, fallback := range map[*time.Duration]time.Duration{
+		&l.Access: 15 * time.Minute, &l.ID: 15 * time.Minute, &l.Code: time.Minute, &l.Request: 30 * time.Minute,
+		&l.Refresh: 7 * day, &l.RefreshMax: 30 * day, &l.Offline: 30 * day, &l.OfflineMax: 365 * day,
+		&l.RefreshGrace: 30 * time.Second, &l.Session: 12 * time.Hour, &l.SessionKept: 7 * day,
+		&l.SessionMax: 30 * day, &l.Consent: 365 * day,
+	} {
+		if *value == 0 {
+			*value = fallback
+		}
+	}
+}
+
+// Provider is an OpenID provider over one database. Any number of them may share
+// one; none keeps anything in memory but caches that follow the change counter.
+type Provider struct {
+	Config
+	db           *storage.DB
+	ring         *keys.Ring
+	clients      *request.Clients
+	carrier      *request.Carrier
+	sessions     *session.Sessions
+	site         *web.Site
+	files        *static.Files
+	steps        *interaction.Handler
+	base         string // the issuer's path
+	discovery    []byte
+	discoveryTag string
+	seen         atomic.Int64 // change counter that the caches stand at
+	handler      http.Handler
+}
 
 // New opens the key ring, loads the clients and builds the handler.
-func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) { panic("to build") }
+func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
+	issuer, err := url.Parse(c.Issuer)
+	if err != nil || issuer.Host == "" {
+		return nil, fmt.Errorf("issuer %q is not a URL: use one like https://id.example.com", c.Issuer)
+	}
+	c.Lifetimes.setDefaults()
+	if c.CookieName == "" {
+		c.CookieName = "signet"
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	p := &Provider{Config: c, db: db, base: issuer.Path}
+	changes, err := db.Changes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read change counter: %w", err)
+	}
+	p.seen.Store(changes)
+	if p.ring, err = keys.Open(ctx, keys.Config{
+		DB: db, Master: c.MasterKey, Issuer: c.Issuer, Algorithms: c.Algorithms, Now: c.Now, Log: c.Log,
+	}); err != nil {
+		return nil, fmt.Errorf("open key ring: %w", err)
+	}
+	if p.clients, err = request.NewClients(ctx, db); err != nil {
+		return nil, err
+	}
+	if err := p.furnish(issuer); err != nil {
+		return nil, err
+	}
+	if p.discovery, err = p.discoveryDocument(); err != nil {
+		return nil, err
+	}
+	p.handler = p.routes()
+	return p, nil
+}
 
-// Handler serves every path below the issuer, and /healthz and /readyz.
-func (p *Provider) Handler() http.Handler { panic("to build") }
+// furnish builds the rooms on top of ring and clients.
+func (p *Provider) furnish(issuer *url.URL) error {
+	var err error
+	if p.files, err = static.New(p.base); err != nil {
+		return fmt.Errorf("load static files: %w", err)
+	}
+	pages, err := templates.New(p.files)
+	if err != nil {
+		return fmt.Errorf("load templates: %w", err)
+	}
+	if p.site, err = web.NewSite(issuer, pages); err != nil {
+		return err
+	}
+	p.carrier = &request.Carrier{
+		Ring: p.ring, Clients: p.clients, Life: p.Lifetimes.Request, Base: p.base, Explain: p.Development,
+	}
+	p.sessions = &session.Sessions{Config: session.Config{
+		DB: p.db, Ring: p.ring, Now: p.Now,
+		Cookies: session.Cookies{Base: p.CookieName, HTTPS: issuer.Scheme == "https"},
+		Idle:    p.Lifetimes.Session, Kept: p.Lifetimes.SessionKept, Max: p.Lifetimes.SessionMax,
+	}}
+	p.steps = &interaction.Handler{
+		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now,
+		Passwords: credential.New(credential.Config{DB: p.db, Params: p.Passwords, Now: p.Now}),
+		KeepFor:   p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
+	}
+	return nil
+}
 
-// FollowOnce reloads what is cached (clients, keys) when the change counter moved.
-// Its caller calls it once a second.
-func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error { panic("to build") }
+// Handler serves every path below the issuer.
+func (p *Provider) Handler() http.Handler { return p.handler }
+
+// FollowOnce reloads what is cached (clients, keys) when the change counter
+// moved. Its caller calls it once a second.
+func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
+	changes, err := p.db.Changes(ctx)
+	if err != nil {
+		return fmt.Errorf("read change counter: %w", err)
+	}
+	if changes == p.seen.Load() {
+		return nil
+	}
+	if err := p.ring.ReloadOnce(ctx, at); err != nil {
+		return fmt.Errorf("reload keys: %w", err)
+	}
+	if err := p.clients.Reload(ctx); err != nil {
+		return err
+	}
+	p.seen.Store(changes)
+	return nil
+}

@@ -1,2 +1,14 @@
 // Package session binds a browser to a signed-in subject.
+//
+// A session is one row and one cookie. The cookie carries a random handle and
+// the row its hash, so a copy of the database signs nobody in. The sid claim is
+// another value: it is published to clients and proves nothing. Every sign-in
+// makes a new handle.
+//
+// A ticket is the sealed proof that a form was made for this session, this
+// request and what was shown: it keeps one user's consent from being given by
+// another, and is the CSRF token for engines that send neither Origin nor
+// Sec-Fetch-Site.
+//
+// The package does not know clients, scopes or tokens.
 package session

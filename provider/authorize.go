@@ -1,0 +1,97 @@
+package provider
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"signet/provider/request"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// maxAuthorize bounds what the front channel may carry, in bytes of the encoded
+// parameters: a request travels on in URLs and cookies of at most 4 KB.
+const maxAuthorize = 2560
+
+// authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC
+// Core, section 3.1.2.1). A GET is answered at once where nothing needs to be
+// asked. A POST comes from another site and so without the session's cookie
+// (SameSite=Lax): it is validated and sealed, and a GET goes on.
+func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
+	params, err := authorizeParams(w, r)
+	if err != nil {
+		return err
+	}
+	// RFC 6749, section 4.1.2.1: nothing is redirected before client and
+	// redirect URI are proven.
+	client, err := p.carrier.Client(r.Context(), params.Get("client_id"), params.Get("redirect_uri"))
+	if err != nil {
+		return err
+	}
+	web.TraceOf(r.Context()).Note("client_id", client.ID)
+	q := request.Request{
+		ID: rand.Text(), Kind: request.Code, Created: storage.At(p.Now()),
+		ClientID: client.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state"),
+	}
+	if refusal := p.validate(&q, client, params); refusal != nil {
+		return p.refuse(w, r, q, *refusal)
+	}
+	sealed, err := p.carrier.Seal(q)
+	if err != nil {
+		return fmt.Errorf("seal request: %w", err)
+	}
+	if r.Method == http.MethodPost {
+		return web.SeeOther(w, p.step("/authorize/next", sealed))
+	}
+	return p.dispatch(w, r, q, client, sealed)
+}
+
+// authorizeParams reads the parameters of a GET or a form POST, strictly. A
+// repeated parameter is an error page, whichever it is (RFC 6749, section 3.1):
+// which of two values counts is what an attacker plays with.
+func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	if r.Method == http.MethodPost {
+		params, err := web.PostForm(w, r, "resource")
+		if err == nil && len(params.Encode()) > maxAuthorize {
+			err = tooLong
+		}
+		return params, authorizeProblem(err)
+	}
+	if len(r.URL.RawQuery) > maxAuthorize {
+		return nil, authorizeProblem(tooLong)
+	}
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, authorizeProblem(&web.FormError{Status: http.StatusBadRequest, Text: "the query is not well formed"})
+	}
+	return params, authorizeProblem(web.Strict(params, "resource"))
+}
+
+var tooLong = &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf("the parameters are over %d bytes: shorten state, claims or scope", maxAuthorize)}
+
+func authorizeProblem(err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*web.FormError](err); ok {
+		return &web.Problem{
+			Status: e.Status, Code: "invalid_request", Title: "Sign-in cannot start", Cause: err,
+			Text: "The application sent a request that cannot be read. Tell its operator: " + e.Text + ".",
+		}
+	}
+	return err
+}
+
+// next serves /authorize/next, where every step of a sign-in returns to.
+func (p *Provider) next(w http.ResponseWriter, r *http.Request) error {
+	sealed := r.URL.Query().Get("request")
+	q, client, err := p.carrier.Open(r.Context(), sealed, p.Now())
+	if err != nil {
+		return err
+	}
+	web.TraceOf(r.Context()).Note("client_id", client.ID)
+	return p.dispatch(w, r, q, client, sealed)
+}

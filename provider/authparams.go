@@ -1,0 +1,210 @@
+package provider
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"signet/provider/request"
+	"signet/storage"
+)
+
+// refusal is an error that goes back to the client at its redirect URI.
+type refusal struct {
+	code        string // RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6
+	description string // what to change; ASCII
+}
+
+func no(code, description string) *refusal { return &refusal{code, description} }
+
+const (
+	modeQuery    = "query"
+	modeFragment = "fragment"
+)
+
+// promptValues are those of OIDC Core, section 3.1.2.1. Any other is
+// invalid_request: silently dropping one would skip what the client asked for.
+var promptValues = []string{"none", "login", "consent", "select_account"}
+
+// validate fills q from the parameters, or says why not. Client and redirect URI
+// are proven; parameters that nobody knows are ignored.
+func (p *Provider) validate(q *request.Request, client storage.Client, params url.Values) *refusal {
+	for _, check := range []func(*request.Request, storage.Client, url.Values) *refusal{
+		responseMode, responseType, requestObject, scopes, prompt, maxAge, challenge, resources, claimsRequest, p.hint,
+	} {
+		if r := check(q, client, params); r != nil {
+			return r
+		}
+	}
+	q.Nonce = params.Get("nonce")
+	q.LoginHint = params.Get("login_hint")
+	q.ACRValues = strings.Fields(params.Get("acr_values"))
+	q.UILocales = params.Get("ui_locales")
+	return nil
+}
+
+// responseMode comes first: it decides how every later refusal travels.
+func responseMode(q *request.Request, _ storage.Client, params url.Values) *refusal {
+	switch mode := params.Get("response_mode"); mode {
+	case "", modeQuery:
+	case modeFragment:
+		q.ResponseMode = mode
+	default:
+		return no("invalid_request", "response_mode must be query or fragment")
+	}
+	return nil
+}
+
+func responseType(_ *request.Request, client storage.Client, params url.Values) *refusal {
+	switch params.Get("response_type") {
+	case "":
+		return no("invalid_request", "response_type is missing: send code")
+	case "code":
+	default:
+		return no("unsupported_response_type", "response_type must be code")
+	}
+	if !slices.Contains(client.Metadata.ResponseTypes, "code") || !slices.Contains(client.Metadata.GrantTypes, "authorization_code") {
+		return no("unauthorized_client", "this client is not registered for the authorization code grant")
+	}
+	return nil
+}
+
+// requestObject refuses what is not supported instead of ignoring it (OIDC Core,
+// section 3.1.2.6): the client would believe its signed parameters counted.
+func requestObject(_ *request.Request, _ storage.Client, params url.Values) *refusal {
+	switch {
+	case params.Has("request"):
+		return no("request_not_supported", "send the parameters themselves, not a request object")
+	case params.Has("request_uri"):
+		return no("request_uri_not_supported", "send the parameters themselves, not a request_uri")
+	case params.Has("registration"):
+		return no("registration_not_supported", "register the client beforehand")
+	}
+	return nil
+}
+
+// scopes keeps the known ones that the client may have, in the order asked for
+// (OIDC Core, section 3.1.2.1: unknown ones are ignored).
+func scopes(q *request.Request, client storage.Client, params url.Values) *refusal {
+	for _, scope := range strings.Split(params.Get("scope"), " ") {
+		if !scopeToken(scope) {
+			return no("invalid_scope", "scope has a character that RFC 6749 does not allow")
+		}
+		if scope != "" && mayAsk(client, scope) && !slices.Contains(q.Scopes, scope) {
+			q.Scopes = append(q.Scopes, scope)
+		}
+	}
+	if len(q.Scopes) == 0 {
+		return no("invalid_scope", "scope names nothing that this client may have: send at least openid")
+	}
+	return nil
+}
+
+// scopeToken checks the grammar of RFC 6749, section 3.3.
+func scopeToken(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' })
+}
+
+func prompt(q *request.Request, _ storage.Client, params url.Values) *refusal {
+	q.Prompt = strings.Fields(params.Get("prompt"))
+	for _, value := range q.Prompt {
+		if !slices.Contains(promptValues, value) {
+			return no("invalid_request", "prompt must be of none, login, consent, select_account")
+		}
+	}
+	if len(q.Prompt) > 1 && q.Prompts("none") {
+		return no("invalid_request", "prompt=none cannot be combined with another value")
+	}
+	return nil
+}
+
+func maxAge(q *request.Request, client storage.Client, params url.Values) *refusal {
+	q.MaxAge = client.Metadata.DefaultMaxAge
+	if !params.Has("max_age") {
+		return nil
+	}
+	seconds, err := strconv.ParseUint(params.Get("max_age"), 10, 31)
+	if err != nil {
+		return no("invalid_request", "max_age must be a whole number of seconds below 2147483648")
+	}
+	age := int64(seconds)
+	q.MaxAge = &age
+	return nil
+}
+
+// challenge insists on PKCE with S256 (RFC 7636, section 4.3; RFC 9700, section
+// 2.1.1). A challenge that was sent counts also where none is required.
+func challenge(q *request.Request, client storage.Client, params url.Values) *refusal {
+	method := params.Get("code_challenge_method")
+	q.Challenge = params.Get("code_challenge")
+	if q.Challenge == "" {
+		if method == "" && client.PKCEOptional && !client.Public() {
+			return nil
+		}
+		return no("invalid_request", "code_challenge is missing: use PKCE with code_challenge_method=S256")
+	}
+	if method != "S256" {
+		return no("invalid_request", "code_challenge_method must be S256")
+	}
+	if sum, err := base64.RawURLEncoding.Strict().DecodeString(q.Challenge); err != nil || len(sum) != 32 {
+		return no("invalid_request", "code_challenge must be the base64url encoding of a SHA-256 hash, without padding")
+	}
+	return nil
+}
+
+// resources are the audiences asked for (RFC 8707, section 2).
+func resources(q *request.Request, client storage.Client, params url.Values) *refusal {
+	for _, resource := range params["resource"] {
+		if !slices.Contains(client.Resources, resource) {
+			return no("invalid_target", "resource is not one that this client may ask for")
+		}
+		if !slices.Contains(q.Resources, resource) {
+			q.Resources = append(q.Resources, resource)
+		}
+	}
+	return nil
+}
+
+// claimsRequest reads the claims parameter (OIDC Core, section 5.5): it keeps the
+// claims that exist, and what the ID token's acr and sub must be.
+func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *refusal {
+	if !params.Has("claims") {
+		return nil
+	}
+	kept, err := parseClaimsRequest(params.Get("claims"))
+	if err != nil {
+		return no("invalid_request", "claims is not the JSON object of OpenID Connect Core, section 5.5")
+	}
+	if acr := kept.IDToken["acr"]; acr != nil && acr.Essential {
+		q.EssentialACR = acr.wanted()
+	}
+	if sub := kept.IDToken["sub"]; sub != nil {
+		if wanted := sub.wanted(); len(wanted) == 1 {
+			q.HintSubject = wanted[0]
+		}
+	}
+	if q.Claims, err = json.Marshal(kept); err != nil {
+		return no("invalid_request", "claims cannot be used")
+	}
+	return nil
+}
+
+// hint reads id_token_hint: an ID token of ours, issued to this client. It never
+// signs anyone in; it only says whom the client expects.
+func (p *Provider) hint(q *request.Request, client storage.Client, params url.Values) *refusal {
+	if !params.Has("id_token_hint") {
+		return nil
+	}
+	token, err := p.ring.VerifyIDTokenHint(params.Get("id_token_hint"), p.Now())
+	if err != nil || token.Audience != client.ID {
+		return no("invalid_request", "id_token_hint is not an ID token that was issued to this client")
+	}
+	if q.HintSubject != "" && q.HintSubject != token.Subject {
+		return no("invalid_request", "id_token_hint and claims name different subjects")
+	}
+	q.HintSubject = token.Subject
+	return nil
+}

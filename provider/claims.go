@@ -1,0 +1,166 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"signet/storage"
+)
+
+const (
+	scopeRoles  = "roles"
+	scopeGroups = "groups"
+)
+
+// scopeNames are the scopes there are, in the order they are advertised.
+var scopeNames = []string{
+	oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeAddress, oidc.ScopePhone, scopeRoles, scopeGroups,
+}
+
+// mayAsk reports whether a scope exists and the client may have it. A client
+// registered without scope may have every one (OIDC Registration is silent; RFC
+// 7591, section 2, leaves the default to the server).
+func mayAsk(client storage.Client, scope string) bool {
+	if !slices.Contains(scopeNames, scope) {
+		return false
+	}
+	return client.Metadata.Scope == "" || slices.Contains(strings.Fields(client.Metadata.Scope), scope)
+}
+
+// scopeClaims says which claims a scope releases (OIDC Core, section 5.4).
+var scopeClaims = map[string][]string{
+	oidc.ScopeProfile: {
+		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+	},
+	oidc.ScopeEmail:   {"email", "email_verified"},
+	oidc.ScopeAddress: {"address"},
+	oidc.ScopePhone:   {"phone_number", "phone_number_verified"},
+	scopeRoles:        {"roles"},
+	scopeGroups:       {"groups"},
+}
+
+// claimNames lists every claim that can be had, for discovery.
+func claimNames() []string {
+	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
+	for _, scope := range scopeNames {
+		names = append(names, scopeClaims[scope]...)
+	}
+	return names
+}
+
+// claim gives one claim of a user as it goes out, and false if the user has none:
+// an absent claim is left out, never null (OIDC Core, section 5.3.2).
+func claim(u storage.User, name string) (any, bool) {
+	text := map[string]string{
+		"name": u.Name, "family_name": u.FamilyName, "given_name": u.GivenName, "middle_name": u.MiddleName,
+		"nickname": u.Nickname, "preferred_username": u.PreferredUsername, "profile": u.Profile, "picture": u.Picture,
+		"website": u.Website, "gender": u.Gender, "birthdate": u.Birthdate, "zoneinfo": u.Zoneinfo, "locale": u.Locale,
+		"email": u.Email, "phone_number": u.PhoneNumber,
+	}
+	if value, ok := text[name]; ok {
+		return value, value != ""
+	}
+	switch name {
+	case "email_verified":
+		return u.EmailVerified, u.Email != ""
+	case "phone_number_verified":
+		return u.PhoneNumberVerified, u.PhoneNumber != ""
+	case "updated_at":
+		return u.UpdatedAt.Unix(), u.UpdatedAt != 0
+	case "address":
+		return u.Address, u.Address != storage.Address{}
+	case "roles":
+		return u.Roles, len(u.Roles) > 0
+	case "groups":
+		return u.Groups, len(u.Groups) > 0
+	}
+	return nil, false
+}
+
+// claimsAsked is the claims parameter as it is kept (OIDC Core, section 5.5).
+type claimsAsked struct {
+	UserInfo map[string]*claimAsked `json:"userinfo,omitempty"`
+	IDToken  map[string]*claimAsked `json:"id_token,omitempty"`
+}
+
+// claimAsked is how one claim is asked for; nil in a map is the plain null.
+type claimAsked struct {
+	Essential bool              `json:"essential,omitempty"`
+	Value     json.RawMessage   `json:"value,omitempty"`
+	Values    []json.RawMessage `json:"values,omitempty"`
+}
+
+// wanted lists the values asked for, those that are strings.
+func (c *claimAsked) wanted() []string {
+	all := c.Values
+	if len(c.Value) > 0 {
+		all = append([]json.RawMessage{c.Value}, all...)
+	}
+	var texts []string
+	for _, raw := range all {
+		var s string
+		if json.Unmarshal(raw, &s) == nil {
+			texts = append(texts, s)
+		}
+	}
+	return texts
+}
+
+var errClaims = errors.New("claims parameter is not an object of objects")
+
+// parseClaimsRequest reads the claims parameter and drops what does not exist.
+func parseClaimsRequest(raw string) (claimsAsked, error) {
+	var asked claimsAsked
+	if !strings.HasPrefix(strings.TrimLeft(raw, " \t\r\n"), "{") {
+		return asked, errClaims
+	}
+	decoder := json.NewDecoder(bytes.NewReader([]byte(raw)))
+	if err := decoder.Decode(&asked); err != nil || decoder.More() {
+		return asked, errClaims
+	}
+	known := claimNames()
+	for _, set := range []map[string]*claimAsked{asked.UserInfo, asked.IDToken} {
+		for name := range set {
+			if !slices.Contains(known, name) {
+				delete(set, name)
+			}
+		}
+	}
+	return asked, nil
+}
+
+// released are claims ready to go out, by where they were asked for.
+type released struct {
+	UserInfo map[string]any
+	IDToken  map[string]any
+}
+
+// requestedClaims gives those claims of the kept claims parameter that the user
+// has. What describes the sign-in itself (acr, auth_time …) stands in the token anyway.
+func requestedClaims(kept string, u storage.User) released {
+	var out released
+	if kept == "" {
+		return out
+	}
+	var asked claimsAsked
+	if json.Unmarshal([]byte(kept), &asked) != nil {
+		return out
+	}
+	pick := func(set map[string]*claimAsked) map[string]any {
+		claims := map[string]any{}
+		for name := range set {
+			if value, ok := claim(u, name); ok {
+				claims[name] = value
+			}
+		}
+		return claims
+	}
+	out.UserInfo, out.IDToken = pick(asked.UserInfo), pick(asked.IDToken)
+	return out
+}

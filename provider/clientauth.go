@@ -1,0 +1,176 @@
+package provider
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"signet/storage"
+)
+
+// The ways a client can authenticate (OIDC Core, section 9).
+const (
+	methodBasic = "client_secret_basic"
+	methodPost  = "client_secret_post"
+	methodNone  = "none"
+)
+
+// presented is what a request says about its client.
+type presented struct {
+	id, secret, method string
+}
+
+// authenticate finds out which client a form request comes from and proves it,
+// by exactly the method the client is registered with. Unknown client, wrong
+// secret and wrong method answer alike.
+func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
+	given, err := presentedBy(r)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	client, err := p.clients.Enabled(r.Context(), given.id)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return storage.Client{}, err
+	}
+	known := err == nil && client.Metadata.TokenEndpointAuthMethod == given.method
+	if given.method == methodNone && known {
+		return client, nil
+	}
+	// An unknown client costs the same comparison.
+	if !secretMatches(client.Secrets, given.secret, p.Now()) || !known {
+		return storage.Client{}, errClientAuthentication
+	}
+	return client, nil
+}
+
+// presentedBy reads the credentials from the one place they may stand in (RFC
+// 6749, section 2.3: a request uses one method).
+func presentedBy(r *http.Request) (presented, error) {
+	form := r.PostForm
+	header := r.Header.Get("Authorization")
+	if form.Has("client_assertion") || form.Has("client_assertion_type") {
+		if header != "" || form.Has("client_secret") {
+			return presented{}, errTwoMethods
+		}
+		return presented{}, errClientAuthentication // no client is registered for assertions
+	}
+	switch {
+	case header != "" && form.Has("client_secret"):
+		return presented{}, errTwoMethods
+	case header != "":
+		given, err := basicCredentials(r)
+		if err == nil && form.Has("client_id") && form.Get("client_id") != given.id {
+			err = errTwoClients
+		}
+		return given, err
+	case !form.Has("client_id"):
+		return presented{}, errClientAuthentication
+	case form.Has("client_secret"):
+		return presented{form.Get("client_id"), form.Get("client_secret"), methodPost}, nil
+	}
+	return presented{form.Get("client_id"), "", methodNone}, nil
+}
+
+// basicCredentials decodes id and secret as the form encoding they stand in (RFC
+// 6749, section 2.3.1).
+func basicCredentials(r *http.Request) (presented, error) {
+	user, password, ok := r.BasicAuth()
+	if !ok {
+		return presented{}, errClientAuthentication
+	}
+	id, idErr := url.QueryUnescape(user)
+	secret, secretErr := url.QueryUnescape(password)
+	if idErr != nil || secretErr != nil || id == "" || secret == "" || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
+		return presented{}, errClientAuthentication
+	}
+	return presented{id, secret, methodBasic}, nil
+}
+
+// secretMatches compares against both secrets a client may have. They are 256
+// random bits, so that one SHA-256 is enough; a slow hash would only be a way to
+// burn our CPU.
+func secretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) bool {
+	sum := sha256.Sum256([]byte(given))
+	presented := []byte(hex.EncodeToString(sum[:]))
+	match := 0
+	for _, secret := range secrets {
+		equal := subtle.ConstantTimeCompare(presented, []byte(secret.Hash))
+		if secret.ExpiresAt != 0 && secret.ExpiresAt <= storage.At(at) {
+			equal = 0
+		}
+		match |= equal
+	}
+	return match == 1 && given != ""
+}
+
+// checkGrantType answers what the library would leave to later or to itself.
+func checkGrantType(client storage.Client, form url.Values) error {
+	grantType := form.Get("grant_type")
+	switch {
+	case grantType == "":
+		return errNoGrantType
+	case !slices.Contains(grantTypes, grantType):
+		return errGrantType
+	case !slices.Contains(client.Metadata.GrantTypes, grantType):
+		return errClientGrant
+	case grantType == string(oidc.GrantTypeCode) && !form.Has("redirect_uri"):
+		return errForeignCode // it was in the authorization request, so it must be here
+	}
+	return nil
+}
+
+type clientKey struct{}
+
+// VerifyClient gives the library the client that tokenRequest has authenticated.
+func (s *server) VerifyClient(ctx context.Context, _ *op.Request[op.ClientCredentials]) (op.Client, error) {
+	client, ok := ctx.Value(clientKey{}).(storage.Client)
+	if !ok {
+		return nil, oauthError(ctx, errClientAuthentication)
+	}
+	return opClient{client}, nil
+}
+
+// clientOf gives our own client back.
+func clientOf(c op.Client) storage.Client { return c.(opClient).Client }
+
+// opClient is a client as the library wants to see it. Only the id, the method
+// and the grant types are ever asked for on the routes that we let it serve.
+type opClient struct{ storage.Client }
+
+func (c opClient) GetID() string                       { return c.ID }
+func (c opClient) RedirectURIs() []string              { return c.Metadata.RedirectURIs }
+func (c opClient) PostLogoutRedirectURIs() []string    { return c.Metadata.PostLogoutRedirectURIs }
+func (c opClient) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
+func (c opClient) AuthMethod() oidc.AuthMethod {
+	return oidc.AuthMethod(c.Metadata.TokenEndpointAuthMethod)
+}
+func (c opClient) ResponseTypes() []oidc.ResponseType {
+	return []oidc.ResponseType{oidc.ResponseTypeCode}
+}
+func (c opClient) GrantTypes() []oidc.GrantType {
+	list := make([]oidc.GrantType, len(c.Metadata.GrantTypes))
+	for i, grantType := range c.Metadata.GrantTypes {
+		list[i] = oidc.GrantType(grantType)
+	}
+	return list
+}
+func (c opClient) LoginURL(string) string                                       { return "" }
+func (c opClient) AccessTokenType() op.AccessTokenType                          { return op.AccessTokenTypeJWT }
+func (c opClient) IDTokenLifetime() time.Duration                               { return 0 }
+func (c opClient) DevMode() bool                                                { return false }
+func (c opClient) RestrictAdditionalIdTokenScopes() func([]string) []string     { return nil }
+func (c opClient) RestrictAdditionalAccessTokenScopes() func([]string) []string { return nil }
+func (c opClient) IsScopeAllowed(string) bool                                   { return false }
+func (c opClient) IDTokenUserinfoClaimsAssertion() bool                         { return false }
+func (c opClient) ClockSkew() time.Duration                                     { return 0 }

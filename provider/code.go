@@ -1,0 +1,173 @@
+package provider
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"signet/provider/keys"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// remembered is how long a spent code is known past its expiry, so that a late
+// replay still ends the grant.
+const remembered = 24 * time.Hour
+
+// authorizationCode is what a code seals. Nothing is stored until it is
+// redeemed; auth_time, acr and amr are those of the session that was authorized.
+type authorizationCode struct {
+	ID          string          `json:"i"` // which of the codes of this request
+	RequestID   string          `json:"r"` // what is spent
+	ClientID    string          `json:"c"`
+	RedirectURI string          `json:"u"`
+	UserID      string          `json:"s"`
+	SessionID   string          `json:"d"`
+	AuthTime    storage.Millis  `json:"t"`
+	ACR         string          `json:"a"`
+	AMR         []string        `json:"m"`
+	Nonce       string          `json:"n,omitempty"`
+	Scopes      []string        `json:"o"`
+	Resources   []string        `json:"e,omitempty"`
+	Claims      json.RawMessage `json:"l,omitempty"`
+	Challenge   string          `json:"g,omitempty"`
+}
+
+// answerCode sends a fresh code to the client. It writes nothing: a signed-in
+// user costs no row until the client redeems.
+func (p *Provider) answerCode(w http.ResponseWriter, q request.Request, current session.Current, at time.Time) error {
+	payload, err := json.Marshal(authorizationCode{
+		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, RedirectURI: q.RedirectURI,
+		UserID: current.UserID, SessionID: current.ID,
+		AuthTime: current.AuthTime, ACR: current.ACR, AMR: current.AMR,
+		Nonce: q.Nonce, Scopes: q.Scopes, Resources: q.Resources, Claims: q.Claims, Challenge: q.Challenge,
+	})
+	if err != nil {
+		return fmt.Errorf("encode code: %w", err)
+	}
+	code, err := p.ring.Seal("code", payload, at.Add(p.Lifetimes.Code))
+	if err != nil {
+		return fmt.Errorf("seal code: %w", err)
+	}
+	return p.respond(w, q, url.Values{"code": {code}})
+}
+
+// CodeExchange serves grant_type=authorization_code (RFC 6749, section 4.1.3).
+//
+// Client, redirect URI and verifier are checked before anything is written. A
+// wrong verifier from the right client spends the code, for it has leaked, and
+// revokes nothing, for the one who has no verifier must not end another's tokens.
+func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
+	client := clientOf(r.Client)
+	at := s.Now()
+	code, openErr := s.openCode(r.Data.Code, at)
+	if errors.Is(openErr, keys.ErrInvalid) {
+		return nil, oauthError(ctx, openErr)
+	}
+	if code.ClientID != client.ID || code.RedirectURI != r.Data.RedirectURI || !client.AllowsRedirect(code.RedirectURI) {
+		return nil, oauthError(ctx, errForeignCode)
+	}
+	spentUntil := storage.At(at.Add(s.Lifetimes.Code + remembered))
+	origin := web.TraceOf(ctx).Origin()
+	if !verifies(code.Challenge, r.Data.CodeVerifier) {
+		if openErr == nil {
+			if err := s.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, false, origin, at); err != nil && !errors.Is(err, storage.ErrReplayed) {
+				return nil, oauthError(ctx, err)
+			}
+		}
+		return nil, oauthError(ctx, errVerifier)
+	}
+	if openErr != nil {
+		if err := s.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, true, origin, at); err != nil {
+			return nil, oauthError(ctx, err)
+		}
+		return nil, oauthError(ctx, storage.ErrExpired)
+	}
+	audience, err := narrowed(code.Resources, r.Form["resource"])
+	if err != nil {
+		return nil, oauthError(ctx, err)
+	}
+	grant, err := s.db.RedeemCode(ctx, storage.Redemption{
+		RequestID: code.RequestID, CodeID: code.ID, SpentUntil: spentUntil,
+		Grant: s.grantOf(code, at), From: origin,
+	}, at)
+	if err != nil {
+		return nil, oauthError(ctx, err)
+	}
+	response, err := s.issue(ctx, client, grant, issuance{scopes: grant.Scopes, resources: audience, nonce: code.Nonce, code: true}, at)
+	if err != nil {
+		return nil, oauthError(ctx, err)
+	}
+	return op.NewResponse(response), nil
+}
+
+// openCode opens a code; an expired one comes with keys.ErrExpired.
+func (p *Provider) openCode(sealed string, at time.Time) (authorizationCode, error) {
+	var code authorizationCode
+	payload, err := p.ring.Unseal("code", sealed, at)
+	if err != nil && !errors.Is(err, keys.ErrExpired) {
+		return code, err
+	}
+	if json.Unmarshal(payload, &code) != nil {
+		return code, keys.ErrInvalid
+	}
+	return code, err
+}
+
+// grantOf is the grant that a code opens.
+func (p *Provider) grantOf(code authorizationCode, at time.Time) storage.Grant {
+	offline := slices.Contains(code.Scopes, oidc.ScopeOfflineAccess)
+	idle, whole := p.Lifetimes.Refresh, p.Lifetimes.RefreshMax
+	if offline {
+		idle, whole = p.Lifetimes.Offline, p.Lifetimes.OfflineMax
+	}
+	return storage.Grant{
+		ID: rand.Text(), UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID,
+		Offline: offline, Scopes: code.Scopes, Resources: code.Resources, Claims: string(code.Claims),
+		AuthTime: code.AuthTime, ACR: code.ACR, AMR: code.AMR,
+		IdleFor: idle, ExpiresAt: storage.At(at.Add(whole)),
+	}
+}
+
+// verifies checks a code verifier against the challenge of the request (RFC
+// 7636, section 4.6). Where no challenge was sent, a verifier is refused too: it
+// tells that the challenge was stripped on its way (RFC 9700, section 4.8).
+func verifies(challenge, verifier string) bool {
+	if challenge == "" || verifier == "" {
+		return challenge == "" && verifier == ""
+	}
+	if len(verifier) < 43 || len(verifier) > 128 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	want := base64.RawURLEncoding.EncodeToString(sum[:])
+	return subtle.ConstantTimeCompare([]byte(want), []byte(challenge)) == 1
+}
+
+// narrowed picks the resources that a token request names out of those granted
+// (RFC 8707, section 2.2); all of them when it names none.
+func narrowed(granted, named []string) ([]string, error) {
+	for _, resource := range named {
+		if !slices.Contains(granted, resource) {
+			return nil, errResource
+		}
+	}
+	if len(named) == 0 {
+		return granted, nil
+	}
+	return named, nil
+}

@@ -1,0 +1,55 @@
+package provider
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+)
+
+// Authentication context classes (acr) that a sign-in can reach.
+const acrOneFactor = "urn:signet:1fa"
+
+// discoveryMetadata is the provider metadata of OIDC Discovery, section 3, and
+// RFC 8414, section 2: what the library's struct names and what it lacks.
+type discoveryMetadata struct {
+	oidc.DiscoveryConfiguration
+	AuthorizationResponseIss bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207, section 3
+	PromptValues             []string `json:"prompt_values_supported"`
+	ClaimsParameter          bool     `json:"claims_parameter_supported"`  // the library's fields leave a
+	RequestParameter         bool     `json:"request_parameter_supported"` // false out
+}
+
+// discoveryDocument builds what this provider really does. It never depends on a
+// request: no host, no header and no cache can change it.
+func (p *Provider) discoveryDocument() ([]byte, error) {
+	m := discoveryMetadata{AuthorizationResponseIss: true, PromptValues: promptValues, ClaimsParameter: true}
+	m.Issuer = p.Issuer
+	m.AuthorizationEndpoint = p.locate("/authorize")
+	m.TokenEndpoint = p.locate("/token")
+	m.UserinfoEndpoint = p.locate("/userinfo")
+	m.EndSessionEndpoint = p.locate("/end_session")
+	m.JwksURI = p.locate("/jwks")
+	m.ScopesSupported = scopeNames
+	m.ResponseTypesSupported = []string{"code"}
+	m.ResponseModesSupported = []string{modeQuery, modeFragment}
+	m.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode}
+	m.SubjectTypesSupported = []string{"public"}
+	m.ACRValuesSupported = []string{acrOneFactor}
+	m.IDTokenSigningAlgValuesSupported = p.ring.Algorithms()
+	m.TokenEndpointAuthMethodsSupported = []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodNone}
+	m.CodeChallengeMethodsSupported = []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256}
+	m.ClaimTypesSupported = []string{"normal"}
+	m.ClaimsSupported = claimNames()
+	body, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("encode discovery document: %w", err)
+	}
+	sum := sha256.Sum256(body)
+	p.discoveryTag = `"` + hex.EncodeToString(sum[:12]) + `"`
+	return body, nil
+}
+
+func (p *Provider) discoveryBody() ([]byte, string) { return p.discovery, p.discoveryTag }

@@ -1,0 +1,221 @@
+package provider
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"signet/provider/request"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// routes is the one place where paths get their handlers and their policy.
+func (p *Provider) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", p.healthz)
+	mux.HandleFunc("GET /readyz", p.readyz)
+	mux.Handle("/.well-known/openid-configuration", p.document(p.discoveryBody))
+	mux.Handle("/jwks", p.document(p.jwksBody))
+
+	mux.Handle("/authorize", p.methods(p.page(p.authorize), http.MethodGet, http.MethodPost))
+	mux.Handle("GET /authorize/next", p.page(p.next))
+	mux.Handle("/end_session", p.methods(p.page(p.endSession), http.MethodGet, http.MethodPost))
+	mux.Handle("GET /{$}", p.page(p.home))
+	p.steps.Routes(mux)
+
+	mux.Handle("/token", p.shared(p.methods(p.form(p.tokenRequest(p.library())), http.MethodPost)))
+	mux.Handle("/userinfo", p.shared(p.methods(http.HandlerFunc(p.userinfo), http.MethodGet, http.MethodPost)))
+	mux.HandleFunc("/", p.nowhere)
+
+	outer := http.NewServeMux()
+	outer.Handle(p.files.Prefix(), p.files)
+	outer.Handle(p.base+"/", http.StripPrefix(p.base, mux))
+	if p.base != "" {
+		outer.HandleFunc("/", p.nowhere)
+	}
+	https := strings.HasPrefix(p.Issuer, "https:")
+	return web.Headers(https, web.Traced(p.Log, p.TrustedProxies, p.Now, plainPaths(outer)))
+}
+
+// library is the part of zitadel/oidc that fits: form in, JSON out. Every other
+// endpoint of it is off, since it would answer any method and set no headers.
+func (p *Provider) library() http.Handler {
+	return op.RegisterServer(&server{Provider: p}, op.Endpoints{Token: op.NewEndpoint("token")}, op.WithServerCORSOptions(nil))
+}
+
+// page adapts a handler that does without the cross-origin check: the protocol
+// lets other sites send people here, by GET and by POST.
+func (p *Provider) page(h web.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			p.site.Fail(w, r, err)
+		}
+	})
+}
+
+// methods answers 405 to all others. HEAD goes with GET.
+func (p *Provider) methods(next http.Handler, allowed ...string) http.Handler {
+	allow := strings.Join(allowed, ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range allowed {
+			if r.Method == method || (r.Method == http.MethodHead && method == http.MethodGet) {
+				next.ServeHTTP(w, r)
+				return
+			}
+		}
+		w.Header().Set("Allow", allow)
+		writeError(w, http.StatusMethodNotAllowed, "invalid_request", "use "+allow)
+	})
+}
+
+// form reads the body strictly before the library sees it.
+func (p *Provider) form(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Pragma", "no-cache") // RFC 6749, section 5.1
+		if len(r.Header.Values("Authorization")) > 1 {
+			writeError(w, http.StatusBadRequest, "invalid_request", "more than one Authorization header")
+			return
+		}
+		if _, err := web.PostForm(w, r, "resource", "audience"); err != nil {
+			refuseForm(w, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func refuseForm(w http.ResponseWriter, err error) {
+	if e, ok := errors.AsType[*web.FormError](err); ok {
+		writeError(w, e.Status, "invalid_request", e.Text)
+		return
+	}
+	writeError(w, http.StatusBadRequest, "invalid_request", "the body cannot be read")
+}
+
+// shared answers cross-origin calls without credentials. A preflight does not
+// say which client asks, so it knows the origins of all; the answer itself is
+// readable for the origins of this request's client alone (see allowOrigin).
+func (p *Provider) shared(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Origin")
+		if r.Method != http.MethodOptions {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if origin := r.Header.Get("Origin"); p.clients.KnowsOrigin(origin) {
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Allow-Methods", "GET, POST")
+			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+			h.Set("Access-Control-Max-Age", "600")
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+}
+
+// document serves ready bytes to everyone, to be cached for five minutes.
+func (p *Provider) document(body func() (content []byte, etag string)) http.Handler {
+	return p.methods(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		content, etag := body()
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Cache-Control", "public, max-age=300")
+		h.Set("Content-Type", "application/json")
+		h.Set("ETag", etag)
+		if r.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		_, _ = w.Write(content)
+	}), http.MethodGet)
+}
+
+func (p *Provider) jwksBody() ([]byte, string) {
+	published := p.ring.JWKS()
+	return published.Body, published.ETag
+}
+
+func (p *Provider) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeStatus(w, http.StatusOK, "ok")
+}
+
+// readyz says only whether requests can be served, never why not: that is logged.
+func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) {
+	if err := p.db.Ping(r.Context()); err != nil {
+		web.TraceOf(r.Context()).Note("error", err.Error())
+		writeStatus(w, http.StatusServiceUnavailable, "unavailable")
+		return
+	}
+	writeStatus(w, http.StatusOK, "ok")
+}
+
+func writeStatus(w http.ResponseWriter, status int, word string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(`{"status":"` + word + `"}` + "\n"))
+}
+
+// nowhere answers unknown paths: people get a page, programs get JSON.
+func (p *Provider) nowhere(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		p.site.Fail(w, r, web.NotFound())
+		return
+	}
+	writeError(w, http.StatusNotFound, "not_found", "there is nothing at this path")
+}
+
+// plainPaths refuses paths that two readers could read in two ways, in front of
+// everything: the router would clean some of them by a redirect.
+func plainPaths(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		at := r.URL.Path
+		clean := path.Clean(at)
+		if strings.HasSuffix(at, "/") && clean != "/" {
+			clean += "/"
+		}
+		if at != clean || r.URL.RawPath != "" || strings.ContainsAny(at, `\;`) || !strings.HasPrefix(at, "/") {
+			writeError(w, http.StatusBadRequest, "invalid_request", "write the path plainly")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// allowOrigin makes the answer readable for a script of this client.
+func allowOrigin(h http.Header, origin string, client storage.Client) {
+	if origin != "" && request.AllowsOrigin(client, origin) {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate")
+	}
+}
+
+// writeJSON answers with a JSON document.
+func writeJSON(w http.ResponseWriter, status int, body any) error {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(content)
+	return nil
+}
+
+// writeError answers with an OAuth error (RFC 6749, section 5.2).
+func writeError(w http.ResponseWriter, status int, code, description string) {
+	_ = writeJSON(w, status, struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{code, description})
+}
+
+// locate gives an absolute URL of ours.
+func (p *Provider) locate(path string) string { return p.Issuer + path }
+
+// step is the path of a step with its request, as a browser must ask for it.
+func (p *Provider) step(path, sealed string) string { return p.base + request.To(path, sealed) }

@@ -1,0 +1,63 @@
+package interaction
+
+import (
+	"net/http"
+
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// showChoice asks which account to go on with (prompt=select_account). A browser
+// has one session, so the choice is the signed-in user or another sign-in.
+func (h *Handler) showChoice(w http.ResponseWriter, r *http.Request) error {
+	s, err := h.open(r.Context(), r.URL.Query().Get("request"))
+	if err != nil {
+		return err
+	}
+	current, err := h.current(r, s)
+	if err != nil {
+		return err
+	}
+	ticket, err := h.Sessions.Ticket(choiceTicket(s, current))
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, templates.ChooseAccount{
+		Common: h.common(s), Request: s.sealed, Ticket: ticket, User: person(current.User),
+	})
+}
+
+func choiceTicket(s step, current session.Current) session.Ticket {
+	return session.Ticket{Purpose: "select", Session: current.ID, Request: s.q.ID}
+}
+
+// choose notes that this account was chosen, or goes to the sign-in page.
+func (h *Handler) choose(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	s, err := h.open(r.Context(), form.Get("request"))
+	if err != nil {
+		return err
+	}
+	if form.Get("decision") != "continue" {
+		return h.Site.Onward(w, h.Site.Base+request.To("/login", s.sealed))
+	}
+	current, err := h.current(r, s)
+	if err != nil {
+		return err
+	}
+	if err := h.Sessions.CheckTicket(form.Get("ticket"), choiceTicket(s, current)); err != nil {
+		return web.Stale(h.next(s), err)
+	}
+	at := h.Now()
+	fact := storage.Fact{Kind: storage.FactChosen, At: storage.At(at), Request: s.q.ID}
+	if err := h.DB.AddFact(r.Context(), current.UserID, current.ID, fact, at); err != nil {
+		return h.ended(s, err)
+	}
+	return h.Site.Onward(w, h.next(s))
+}

@@ -1,0 +1,108 @@
+package interaction
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// showConsent asks whether the client may have what the request wants.
+func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
+	s, current, err := h.consentStep(r, r.URL.Query().Get("request"))
+	if err != nil {
+		return err
+	}
+	given, err := h.DB.Consent(r.Context(), current.UserID, s.client.ID, h.Now())
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("read consent: %w", err)
+	}
+	ticket, err := h.Sessions.Ticket(consentTicket(s, current))
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, templates.Consent{
+		Common: h.common(s), Request: s.sealed, Ticket: ticket, User: person(current.User),
+		Wants: wants(s.q, given), Switch: h.Site.Base + "/login?request=" + s.sealed,
+	})
+}
+
+func (h *Handler) consentStep(r *http.Request, sealed string) (step, session.Current, error) {
+	s, err := h.open(r.Context(), sealed)
+	if err != nil {
+		return s, session.Current{}, err
+	}
+	if s.client.ID == "" {
+		return s, session.Current{}, web.NotFound() // a request for a page of ours asks for nothing
+	}
+	current, err := h.current(r, s)
+	return s, current, err
+}
+
+// consentTicket binds the answer to the user who saw the question and to what it
+// said: the request is sealed and never changes, but its id alone would let a
+// rewritten page offer less than it takes.
+func consentTicket(s step, current session.Current) session.Ticket {
+	shown := strings.Join(s.q.Scopes, " ") + "|" + strings.Join(s.q.Resources, " ") + "|" + strings.Join(s.q.ClaimNames(), " ")
+	return session.Ticket{Purpose: "consent", Session: current.ID, Request: s.q.ID, Shown: shown}
+}
+
+// consent notes the decision. Only the sealed request says what is granted: what
+// else the form may bring is ignored.
+func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	s, current, err := h.consentStep(r, form.Get("request"))
+	if err != nil {
+		return err
+	}
+	if err := h.Sessions.CheckTicket(form.Get("ticket"), consentTicket(s, current)); err != nil {
+		return web.Stale(h.next(s), err)
+	}
+	switch form.Get("decision") {
+	case "allow":
+		err = h.allow(r, s, current)
+	case "deny":
+		at := h.Now()
+		err = h.DB.AddFact(r.Context(), current.UserID, current.ID,
+			storage.Fact{Kind: storage.FactDenied, At: storage.At(at), Request: s.q.ID}, at)
+	default:
+		return &web.Problem{
+			Status: http.StatusBadRequest, Code: "invalid_request", Title: "No decision was sent",
+			Text: "Choose Allow or Deny.", StartURL: h.next(s),
+		}
+	}
+	if err != nil {
+		return h.ended(s, err)
+	}
+	return h.Site.Onward(w, h.next(s))
+}
+
+func (h *Handler) allow(r *http.Request, s step, current session.Current) error {
+	at := h.Now()
+	return h.DB.AllowConsent(r.Context(), storage.Consenting{
+		Consent: storage.Consent{
+			UserID: current.UserID, ClientID: s.client.ID,
+			Scopes: s.q.Scopes, Resources: s.q.Resources, Claims: s.q.ClaimNames(),
+			GrantedAt: storage.At(at), ExpiresAt: storage.At(at).Add(h.Consent),
+		},
+		SessionID: current.ID, RequestID: s.q.ID,
+		Remember: s.client.RemembersConsent(s.q.RedirectURI),
+		From:     web.TraceOf(r.Context()).Origin(),
+	}, at)
+}
+
+// ended answers a step whose session died while its page lay open.
+func (h *Handler) ended(s step, err error) error {
+	if errors.Is(err, storage.ErrRevoked) {
+		return web.Stale(h.next(s), err)
+	}
+	return err
+}

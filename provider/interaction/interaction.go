@@ -1,0 +1,106 @@
+package interaction
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"signet/provider/credential"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// Handler holds what the steps need.
+type Handler struct {
+	Site      *web.Site
+	DB        *storage.DB
+	Carrier   *request.Carrier
+	Sessions  *session.Sessions
+	Passwords *credential.Passwords
+	KeepFor   time.Duration // what "Keep me signed in" promises
+	Consent   time.Duration // how long a consent is remembered
+	Now       func() time.Time
+}
+
+// Routes are the paths below the issuer that this package serves.
+func (h *Handler) Routes(mux *http.ServeMux) {
+	for pattern, handler := range map[string]web.Handler{
+		"GET /login":    h.showLogin,
+		"POST /login":   h.login,
+		"GET /consent":  h.showConsent,
+		"POST /consent": h.consent,
+		"GET /select":   h.showChoice,
+		"POST /select":  h.choose,
+	} {
+		mux.Handle(pattern, h.Site.Page(handler))
+	}
+}
+
+// step is one open request on its way.
+type step struct {
+	sealed string
+	q      request.Request
+	client storage.Client
+}
+
+// open opens the request of a step.
+func (h *Handler) open(ctx context.Context, sealed string) (step, error) {
+	q, client, err := h.Carrier.Open(ctx, sealed, h.Now())
+	if err != nil {
+		return step{}, err
+	}
+	web.TraceOf(ctx).Note("client_id", client.ID)
+	return step{sealed: sealed, q: q, client: client}, nil
+}
+
+// current is the signed-in user of a step that needs one. Without a session the
+// dispatcher is asked again, which shows the sign-in page.
+func (h *Handler) current(r *http.Request, s step) (session.Current, error) {
+	current, err := h.Sessions.Current(r)
+	if err == session.ErrNone {
+		return current, web.Stale(h.next(s), err)
+	}
+	return current, err
+}
+
+// next is the path of the dispatcher for this request.
+func (h *Handler) next(s step) string {
+	return h.Site.Base + request.To("/authorize/next", s.sealed)
+}
+
+// common is the frame of a page, with the client the person is on the way to.
+func (h *Handler) common(s step) templates.Common {
+	c := h.Site.Common()
+	if s.q.Kind != request.Code {
+		return c
+	}
+	c.Client = templates.Client{
+		Name: s.client.Name, Host: hostOf(s.q.RedirectURI), LogoURL: s.client.Metadata.LogoURI,
+		PolicyURL: s.client.Metadata.PolicyURI, TermsURL: s.client.Metadata.TosURI,
+	}
+	if c.Client.Name == "" {
+		c.Client.Name = s.client.ID
+	}
+	return c
+}
+
+// hostOf says where a redirect URI leads, so that a client's name cannot lie: its
+// host, or the scheme of an app on this device.
+func hostOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	if u.Host == "" {
+		return u.Scheme
+	}
+	return u.Host
+}
+
+func person(u storage.User) templates.Person {
+	return templates.Person{Name: u.Name, Email: u.Email}
+}

@@ -1,0 +1,150 @@
+package interaction
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"signet/provider/credential"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// What a password alone proves (RFC 8176; the acr is Signet's own name).
+const acrOneFactor = "urn:signet:1fa"
+
+var amrPassword = []string{"pwd"}
+
+// showLogin shows the sign-in page of a request. Without one it makes a request
+// for a page of ours (return_to, else the home page) and asks the dispatcher.
+func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
+	query := r.URL.Query()
+	if query.Get("request") == "" {
+		return h.startForPage(w, query.Get("return_to"))
+	}
+	s, err := h.open(r.Context(), query.Get("request"))
+	if err != nil {
+		return err
+	}
+	page, err := h.loginPage(r, s)
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+func (h *Handler) startForPage(w http.ResponseWriter, returnTo string) error {
+	path := h.Site.Base + "/"
+	if returnTo != "" {
+		local, ok := request.LocalPath(returnTo, h.Site.Base)
+		if !ok {
+			return &web.Problem{
+				Status: http.StatusBadRequest, Code: "invalid_return_to", Title: "This link does not work",
+				Text: "The address to return to (return_to) must be a path of this service. Open the sign-in page from the application.",
+			}
+		}
+		path = local
+	}
+	sealed, err := h.Carrier.Seal(request.Request{
+		ID: rand.Text(), Kind: request.Page, Created: storage.At(h.Now()), Path: path,
+	})
+	if err != nil {
+		return fmt.Errorf("seal request: %w", err)
+	}
+	return web.SeeOther(w, h.next(step{sealed: sealed}))
+}
+
+// loginPage is the empty form: with the hint of the client, or with the address
+// of whoever is signed in and must prove it again. Both can be edited.
+func (h *Handler) loginPage(r *http.Request, s step) (templates.SignIn, error) {
+	page := templates.SignIn{
+		Common: h.common(s), Request: s.sealed, Username: s.q.LoginHint,
+		KeepDays: int(h.KeepFor / (24 * time.Hour)),
+	}
+	current, err := h.Sessions.Current(r)
+	switch {
+	case err == nil:
+		page.SignedIn, page.Keep = current.User.Email, current.Persistent
+		if page.Username == "" {
+			page.Username = current.User.Email
+		}
+	case !errors.Is(err, session.ErrNone):
+		return page, err
+	}
+	return page, nil
+}
+
+// login checks the password and starts the session.
+func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	s, err := h.open(r.Context(), form.Get("request"))
+	if err != nil {
+		return err
+	}
+	keep := form.Get("keep") != ""
+	origin := web.TraceOf(r.Context()).Origin()
+	checked, err := h.Passwords.Check(r.Context(), credential.Attempt{
+		Username: form.Get("username"), Password: form.Get("password"), Address: origin.Address,
+	}, origin)
+	if err == nil {
+		err = h.Sessions.Start(w, r, session.Started{
+			UserID: checked.User.ID, Request: s.q.ID, ClientID: s.client.ID,
+			ACR: acrOneFactor, AMR: amrPassword, Keep: keep,
+			OldHash: checked.OldHash, NewHash: checked.NewHash, GiveBack: checked.Reserved,
+		})
+	}
+	if err == nil {
+		return h.Site.Onward(w, h.next(s))
+	}
+	status, refusal := refusalOf(w, err)
+	if refusal == nil {
+		return err
+	}
+	web.TraceOf(r.Context()).Note("code", refusal.Code)
+	page, err := h.loginPage(r, s)
+	if err != nil {
+		return err
+	}
+	page.Username, page.Keep, page.Error = form.Get("username"), keep, refusal
+	return h.Site.ShowStatus(w, status, page)
+}
+
+// refusalOf turns why nobody was signed in into what the form says; nil for an
+// error that is no refusal. Unknown, wrong and disabled read the same.
+func refusalOf(w http.ResponseWriter, err error) (int, *templates.FormError) {
+	if throttled, ok := errors.AsType[*storage.ThrottledError](err); ok {
+		seconds := int(throttled.RetryAfter.Round(time.Second).Seconds()) + 1
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+		return http.StatusTooManyRequests, &templates.FormError{
+			Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: inWords(seconds),
+		}
+	}
+	switch {
+	case errors.Is(err, credential.ErrWrong), errors.Is(err, storage.ErrRevoked):
+		return http.StatusUnprocessableEntity, &templates.FormError{
+			Code: "invalid_credentials", Text: "The email or the password is not right. Check both and try again.", Field: "username",
+		}
+	case errors.Is(err, credential.ErrBusy):
+		w.Header().Set("Retry-After", "2")
+		return http.StatusServiceUnavailable, &templates.FormError{
+			Code: "temporarily_unavailable", Text: "Very many people are signing in at this moment.", Retry: inWords(2),
+		}
+	}
+	return 0, nil
+}
+
+func inWords(seconds int) string {
+	if seconds < 90 {
+		return "in " + strconv.Itoa(seconds) + " s"
+	}
+	return "in " + strconv.Itoa((seconds+59)/60) + " min"
+}

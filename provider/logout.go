@@ -1,0 +1,223 @@
+package provider
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"signet/provider/keys"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+const (
+	logoutPurpose = "logout"
+	logoutLife    = 30 * time.Minute
+)
+
+// logout is a validated sign-out request on its way through the browser.
+type logout struct {
+	ClientID string `json:"c,omitempty"`
+	Redirect string `json:"u,omitempty"` // proven to be registered by that client
+	State    string `json:"s,omitempty"`
+	Hinted   string `json:"d,omitempty"` // sid of the verified id_token_hint
+}
+
+// endSession serves the end session endpoint (OIDC RP-Initiated Logout, section
+// 2). A hint of the browser's own session ends it at once; whatever else comes is
+// asked about first, since any site can send a browser here. A POST of another
+// site comes without the session's cookie: it is sealed and a GET goes on.
+func (p *Provider) endSession(w http.ResponseWriter, r *http.Request) error {
+	params, err := logoutParams(w, r)
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodPost && params.Has("ticket") {
+		return p.confirmedLogout(w, r, params)
+	}
+	request, err := p.logoutOf(r, params)
+	if err != nil {
+		return err
+	}
+	if r.Method == http.MethodPost {
+		sealed, err := p.sealLogout(request)
+		if err != nil {
+			return err
+		}
+		return web.SeeOther(w, p.base+"/end_session?"+url.Values{"logout": {sealed}}.Encode())
+	}
+	current, err := p.sessions.Current(r)
+	if errors.Is(err, session.ErrNone) {
+		return p.signedOut(w, r, request)
+	}
+	if err != nil {
+		return err
+	}
+	if request.Hinted == "" || request.Hinted != current.ID {
+		return p.askLogout(w, current, request)
+	}
+	if err := p.sessions.End(r.Context(), w, current, "signed_out"); err != nil {
+		return err
+	}
+	return p.signedOut(w, r, request)
+}
+
+func logoutParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	if r.Method == http.MethodPost {
+		return web.Form(w, r)
+	}
+	params, err := url.ParseQuery(r.URL.RawQuery)
+	if err == nil {
+		err = web.Strict(params)
+	}
+	if err != nil {
+		return nil, logoutProblem("the query is malformed or repeats a parameter")
+	}
+	return params, nil
+}
+
+func logoutProblem(text string) *web.Problem {
+	return &web.Problem{
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: "Sign-out cannot start",
+		Text: "The application sent a request that cannot be used: " + text + ". You are still signed in.",
+	}
+}
+
+// logoutOf validates a request, or opens the sealed one of a POST. A hint that
+// is not an ID token of ours is an error page: nothing in it may lead anywhere.
+func (p *Provider) logoutOf(r *http.Request, params url.Values) (logout, error) {
+	if params.Has("logout") {
+		return p.openLogout(params.Get("logout"))
+	}
+	request := logout{ClientID: params.Get("client_id"), State: params.Get("state")}
+	if params.Has("id_token_hint") {
+		token, err := p.ring.VerifyIDTokenHint(params.Get("id_token_hint"), p.Now())
+		if err != nil {
+			return logout{}, logoutProblem("id_token_hint is not an ID token of this service")
+		}
+		if request.ClientID != "" && request.ClientID != token.Audience {
+			return logout{}, logoutProblem("client_id and id_token_hint name different clients")
+		}
+		request.ClientID, request.Hinted = token.Audience, token.SessionID
+	}
+	redirect := params.Get("post_logout_redirect_uri")
+	if redirect == "" {
+		return request, nil
+	}
+	client, err := p.clients.Enabled(r.Context(), request.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return logout{}, logoutProblem("post_logout_redirect_uri needs an id_token_hint or a client_id of a registered client")
+	}
+	if err != nil {
+		return logout{}, fmt.Errorf("read client: %w", err)
+	}
+	if !client.AllowsPostLogoutRedirect(redirect) {
+		return logout{}, logoutProblem("post_logout_redirect_uri is not registered for this client")
+	}
+	request.Redirect = redirect
+	return request, nil
+}
+
+func (p *Provider) askLogout(w http.ResponseWriter, current session.Current, request logout) error {
+	sealed, err := p.sealLogout(request)
+	if err != nil {
+		return err
+	}
+	ticket, err := p.sessions.Ticket(logoutTicket(current, sealed))
+	if err != nil {
+		return err
+	}
+	return p.site.Show(w, templates.SignOut{
+		Common: p.site.Common(), Request: sealed, Ticket: ticket,
+		User: templates.Person{Name: current.User.Name, Email: current.User.Email},
+	})
+}
+
+func logoutTicket(current session.Current, sealed string) session.Ticket {
+	return session.Ticket{Purpose: logoutPurpose, Session: current.ID, Shown: sealed}
+}
+
+// confirmedLogout takes the answer of the confirmation page. The ticket binds it
+// to this session, so that no other site can have sent it.
+func (p *Provider) confirmedLogout(w http.ResponseWriter, r *http.Request, form url.Values) error {
+	request, err := p.openLogout(form.Get("logout"))
+	if err != nil {
+		return err
+	}
+	current, err := p.sessions.Current(r)
+	if errors.Is(err, session.ErrNone) {
+		return p.onwardSignedOut(w, form.Get("logout"))
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.sessions.CheckTicket(form.Get("ticket"), logoutTicket(current, form.Get("logout"))); err != nil {
+		return web.Stale(p.base+"/end_session", err)
+	}
+	if form.Get("decision") != "allow" {
+		return p.site.Onward(w, p.base+"/")
+	}
+	if err := p.sessions.End(r.Context(), w, current, "signed_out"); err != nil {
+		return err
+	}
+	web.TraceOf(r.Context()).Note("client_id", request.ClientID)
+	return p.onwardSignedOut(w, form.Get("logout"))
+}
+
+// onwardSignedOut leads to the GET that shows the end or leaves for the client:
+// without a session there is nothing left to ask.
+func (p *Provider) onwardSignedOut(w http.ResponseWriter, sealed string) error {
+	return p.site.Onward(w, p.base+"/end_session?"+url.Values{"logout": {sealed}}.Encode())
+}
+
+// signedOut goes back to the client if it has named a registered address, with
+// state only if it was sent and nothing else (section 3), and else says so here.
+// The address is checked again: a sealed request may be half an hour old.
+func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, request logout) error {
+	w.Header().Set("Clear-Site-Data", `"cache"`)
+	if request.Redirect == "" {
+		return p.site.Show(w, templates.SignedOut{Common: p.site.Common()})
+	}
+	client, err := p.clients.Enabled(r.Context(), request.ClientID)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("read client: %w", err)
+	}
+	if err != nil || !client.AllowsPostLogoutRedirect(request.Redirect) {
+		return p.site.Show(w, templates.SignedOut{Common: p.site.Common()})
+	}
+	location := request.Redirect
+	if request.State != "" {
+		separator := "?"
+		if strings.Contains(location, "?") {
+			separator = "&"
+		}
+		location += separator + url.Values{"state": {request.State}}.Encode()
+	}
+	return web.SeeOther(w, location)
+}
+
+func (p *Provider) sealLogout(request logout) (string, error) {
+	payload, err := json.Marshal(request)
+	if err != nil {
+		return "", fmt.Errorf("encode sign-out: %w", err)
+	}
+	return p.ring.Seal(logoutPurpose, payload, p.Now().Add(logoutLife))
+}
+
+func (p *Provider) openLogout(sealed string) (logout, error) {
+	var request logout
+	payload, err := p.ring.Unseal(logoutPurpose, sealed, p.Now())
+	if errors.Is(err, keys.ErrExpired) {
+		return logout{}, nil // too old to lead anywhere, not too old to ask
+	}
+	if err != nil || json.Unmarshal(payload, &request) != nil {
+		return logout{}, logoutProblem("the link is incomplete")
+	}
+	return request, nil
+}

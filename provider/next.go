@@ -1,0 +1,113 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// step is what comes next for a request: a page that asks something, the answer,
+// or a refusal.
+type step struct {
+	page    string   // path below the issuer
+	refusal *refusal // for the client
+}
+
+var (
+	answer       = step{}
+	askSignIn    = step{page: "/login"}
+	askChoice    = step{page: "/select"}
+	askConsent   = step{page: "/consent"}
+	needsLogin   = step{refusal: no("login_required", "the end-user must sign in, and prompt=none forbids to ask")}
+	needsConsent = step{refusal: no("consent_required", "the end-user must consent, and prompt=none forbids to ask")}
+	otherUser    = step{refusal: no("login_required", "another end-user than the hinted one signed in")}
+	weakACR      = step{refusal: no("unmet_authentication_requirements", "the essential acr cannot be reached")}
+	userDenied   = step{refusal: no("access_denied", "the end-user refused")}
+)
+
+// nextStep decides what comes next from the facts, and from nothing else. A
+// prompt or max_age is met by a fact that names this very request, or by time; a
+// fact of another request, however fresh, meets no prompt. current is nil when
+// nobody is signed in; consent is the zero value when none is remembered.
+func nextStep(q request.Request, current *session.Current, client storage.Client, consent storage.Consent, at time.Time) step {
+	silent := q.Prompts("none")
+	unless := func(refused step, page step) step {
+		if silent {
+			return refused
+		}
+		return page
+	}
+	if current == nil {
+		return unless(needsLogin, askSignIn)
+	}
+	fresh := current.Has(storage.FactAuthenticated, q.ID)
+	switch {
+	case q.HintSubject != "" && q.HintSubject != current.UserID:
+		if fresh {
+			return otherUser
+		}
+		return unless(needsLogin, askSignIn)
+	case q.Prompts("login") && !fresh:
+		return askSignIn
+	case q.MaxAge != nil && !fresh && !current.AuthenticatedWithin(time.Duration(*q.MaxAge)*time.Second, at):
+		return unless(needsLogin, askSignIn)
+	case q.Prompts("select_account") && !fresh && !current.Has(storage.FactChosen, q.ID):
+		return askChoice
+	case len(q.EssentialACR) > 0 && !slices.Contains(q.EssentialACR, current.ACR):
+		return weakACR
+	}
+	if q.Kind == request.Page {
+		return answer
+	}
+	switch current.Decision(q.ID) {
+	case storage.FactDenied:
+		return userDenied
+	case storage.FactAllowed:
+		return answer
+	}
+	if client.FirstParty || client.SkipConsent {
+		return answer
+	}
+	remembered := client.RemembersConsent(q.RedirectURI) && consent.Covers(q.Scopes, q.Resources, q.ClaimNames())
+	if !remembered || q.Prompts("consent") {
+		return unless(needsConsent, askConsent)
+	}
+	return answer
+}
+
+// dispatch reads the facts, decides, and does what was decided.
+func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, sealed string) error {
+	at := p.Now()
+	var current *session.Current
+	found, err := p.sessions.Current(r)
+	switch {
+	case err == nil:
+		current = &found
+	case !errors.Is(err, session.ErrNone):
+		return err
+	}
+	var consent storage.Consent
+	if current != nil && q.Kind == request.Code && !client.FirstParty && !client.SkipConsent {
+		consent, err = p.db.Consent(r.Context(), current.UserID, client.ID, at)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return fmt.Errorf("read consent: %w", err)
+		}
+	}
+	next := nextStep(q, current, client, consent, at)
+	switch {
+	case next.refusal != nil:
+		return p.refuse(w, r, q, *next.refusal)
+	case next.page != "":
+		return web.SeeOther(w, p.step(next.page, sealed))
+	case q.Kind == request.Page:
+		return web.SeeOther(w, q.Path)
+	}
+	return p.answerCode(w, q, *current, at)
+}

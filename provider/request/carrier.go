@@ -1,0 +1,84 @@
+package request
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"signet/provider/keys"
+	"signet/storage"
+)
+
+const purpose = "request"
+
+// Why a request cannot go on. Open wraps them in the page that says so.
+var (
+	ErrInvalid     = errors.New("not a request of this provider")
+	ErrExpired     = errors.New("request expired")
+	ErrClient      = errors.New("client is not available")
+	ErrRedirectURI = errors.New("redirect URI is not registered")
+)
+
+// Carrier seals requests and opens them again.
+type Carrier struct {
+	Ring    *keys.Ring
+	Clients *Clients
+	Life    time.Duration // from sealing to the last step
+	Base    string        // the issuer's path
+	Explain bool          // development: pages show what was received and registered
+}
+
+// Seal makes the message that the browser carries.
+func (c *Carrier) Seal(q Request) (string, error) {
+	payload, err := json.Marshal(q)
+	if err != nil {
+		return "", fmt.Errorf("encode request: %w", err)
+	}
+	return c.Ring.Seal(purpose, payload, q.Created.Time().Add(c.Life))
+}
+
+// Open opens a message and reads client and redirect URI again. For a request of
+// kind Page the client is the zero value. An error is a *web.Problem around one of
+// the errors above, or storage's; the request in it must not be used.
+func (c *Carrier) Open(ctx context.Context, sealed string, at time.Time) (Request, storage.Client, error) {
+	var q Request
+	payload, openErr := c.Ring.Unseal(purpose, sealed, at)
+	if openErr != nil && !errors.Is(openErr, keys.ErrExpired) {
+		return Request{}, storage.Client{}, c.invalid()
+	}
+	if err := json.Unmarshal(payload, &q); err != nil {
+		return Request{}, storage.Client{}, c.invalid()
+	}
+	if openErr != nil {
+		return Request{}, storage.Client{}, c.expired(q)
+	}
+	if q.Kind == Page {
+		return q, storage.Client{}, nil
+	}
+	client, err := c.Client(ctx, q.ClientID, q.RedirectURI)
+	return q, client, err
+}
+
+// Client reads an enabled client and proves that the redirect URI is one of its.
+// An error is a *web.Problem, or storage's: nothing may be redirected then.
+func (c *Carrier) Client(ctx context.Context, id, redirectURI string) (storage.Client, error) {
+	client, err := c.Clients.Enabled(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Client{}, unknownClient(id)
+	}
+	if err != nil {
+		return storage.Client{}, fmt.Errorf("read client: %w", err)
+	}
+	if !client.AllowsRedirect(redirectURI) {
+		return storage.Client{}, c.unregistered(client, redirectURI)
+	}
+	return client, nil
+}
+
+// To is the path of a step with the request in its query, below the issuer.
+func To(step, sealed string) string {
+	return step + "?" + url.Values{"request": {sealed}}.Encode()
+}

@@ -1,0 +1,73 @@
+package request
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"signet/storage"
+)
+
+// Clients holds the registered clients in memory. Its owner calls Reload when
+// the database's change counter moved.
+type Clients struct {
+	db  *storage.DB
+	all atomic.Pointer[clientSet]
+}
+
+type clientSet struct {
+	byID    map[string]storage.Client
+	origins map[string]bool // of all enabled clients
+}
+
+// NewClients loads all clients.
+func NewClients(ctx context.Context, db *storage.DB) (*Clients, error) {
+	c := &Clients{db: db}
+	return c, c.Reload(ctx)
+}
+
+// Reload reads all clients again; what is there stays if that fails.
+func (c *Clients) Reload(ctx context.Context) error {
+	list, err := c.db.Clients(ctx)
+	if err != nil {
+		return fmt.Errorf("read clients: %w", err)
+	}
+	set := &clientSet{byID: make(map[string]storage.Client, len(list)), origins: map[string]bool{}}
+	for _, client := range list {
+		set.byID[client.ID] = client
+		if client.Enabled() {
+			for _, origin := range client.AllOrigins() {
+				set.origins[origin] = true
+			}
+		}
+	}
+	c.all.Store(set)
+	return nil
+}
+
+// Enabled gives an enabled client. One that this node has not heard of yet is
+// looked up, so that a client can be used the moment it was created.
+//
+// storage.ErrNotFound: unknown or disabled.
+func (c *Clients) Enabled(ctx context.Context, id string) (storage.Client, error) {
+	client, ok := c.all.Load().byID[id]
+	if !ok {
+		var err error
+		if client, err = c.db.Client(ctx, id); err != nil {
+			return storage.Client{}, err
+		}
+	}
+	if !client.Enabled() {
+		return storage.Client{}, storage.ErrNotFound
+	}
+	return client, nil
+}
+
+// KnowsOrigin reports whether any enabled client lives at that web origin.
+func (c *Clients) KnowsOrigin(origin string) bool { return c.all.Load().origins[origin] }
+
+// AllowsOrigin reports whether this client does.
+func AllowsOrigin(client storage.Client, origin string) bool {
+	return slices.Contains(client.AllOrigins(), origin)
+}

@@ -1,0 +1,110 @@
+package request
+
+import (
+	"encoding/json"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"signet/storage"
+)
+
+// Kind is how a request is answered when the person is signed in.
+type Kind string
+
+const (
+	Code Kind = "code" // an authorization code at the client's redirect URI
+	Page Kind = "page" // a redirect to a path of ours
+)
+
+// Request is a validated authorization request. It never changes after it was
+// sealed; what people do about it are facts of their session that name its ID.
+type Request struct {
+	ID      string         `json:"i"`
+	Kind    Kind           `json:"k"`
+	Created storage.Millis `json:"t"`
+
+	Path string `json:"p,omitempty"` // Kind Page: where to go, below the issuer
+
+	ClientID     string          `json:"c,omitempty"`
+	RedirectURI  string          `json:"u,omitempty"`
+	ResponseMode string          `json:"m,omitempty"` // "query" or "fragment"
+	State        string          `json:"s,omitempty"`
+	Nonce        string          `json:"n,omitempty"`
+	Scopes       []string        `json:"o,omitempty"`
+	Resources    []string        `json:"r,omitempty"`
+	Claims       json.RawMessage `json:"l,omitempty"` // the claims parameter, as accepted
+	Challenge    string          `json:"g,omitempty"` // code_challenge, method S256
+	Prompt       []string        `json:"q,omitempty"`
+	MaxAge       *int64          `json:"a,omitempty"` // seconds
+	LoginHint    string          `json:"h,omitempty"`
+	HintSubject  string          `json:"b,omitempty"` // sub of a verified id_token_hint
+	ACRValues    []string        `json:"v,omitempty"`
+	EssentialACR []string        `json:"e,omitempty"` // of the claims parameter: met or refused
+	UILocales    string          `json:"w,omitempty"`
+}
+
+// Prompts reports whether the client sent this prompt value.
+func (q Request) Prompts(value string) bool { return slices.Contains(q.Prompt, value) }
+
+// HasScope reports whether the request asks for the scope.
+func (q Request) HasScope(scope string) bool { return slices.Contains(q.Scopes, scope) }
+
+// Again is the path and query, below the issuer, that start the same request
+// anew. An id_token_hint is left out: only its subject was kept.
+func (q Request) Again() string {
+	if q.Kind == Page {
+		return "/login?" + url.Values{"return_to": {q.Path}}.Encode()
+	}
+	v := url.Values{"client_id": {q.ClientID}, "redirect_uri": {q.RedirectURI}, "response_type": {"code"}}
+	set := func(name, value string) {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	set("scope", strings.Join(q.Scopes, " "))
+	set("state", q.State)
+	set("nonce", q.Nonce)
+	set("response_mode", q.ResponseMode)
+	set("prompt", strings.Join(q.Prompt, " "))
+	set("login_hint", q.LoginHint)
+	set("acr_values", strings.Join(q.ACRValues, " "))
+	set("claims", string(q.Claims))
+	set("ui_locales", q.UILocales)
+	if q.Challenge != "" {
+		v.Set("code_challenge", q.Challenge)
+		v.Set("code_challenge_method", "S256")
+	}
+	if q.MaxAge != nil {
+		v.Set("max_age", strconv.FormatInt(*q.MaxAge, 10))
+	}
+	if len(q.Resources) > 0 {
+		v["resource"] = q.Resources
+	}
+	return "/authorize?" + v.Encode()
+}
+
+// ClaimNames lists the claims asked for one by one, for consent.
+func (q Request) ClaimNames() []string {
+	var asked struct {
+		UserInfo map[string]json.RawMessage `json:"userinfo"`
+		IDToken  map[string]json.RawMessage `json:"id_token"`
+	}
+	if len(q.Claims) == 0 || json.Unmarshal(q.Claims, &asked) != nil {
+		return nil
+	}
+	var names []string
+	for _, set := range []map[string]json.RawMessage{asked.UserInfo, asked.IDToken} {
+		for name := range set {
+			if !slices.Contains(protocolClaims, name) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// protocolClaims say how someone signed in, not who it is: no consent is needed.
+var protocolClaims = []string{"sub", "acr", "amr", "auth_time", "sid", "iss", "aud"}

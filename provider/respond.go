@@ -1,0 +1,41 @@
+package provider
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"signet/provider/request"
+	"signet/provider/web"
+)
+
+// respond sends the browser back to the client with the parameters of the
+// response, to which it adds state and iss (RFC 9207, section 2). The redirect
+// URI stands as it was registered, its own query included.
+func (p *Provider) respond(w http.ResponseWriter, q request.Request, params url.Values) error {
+	if q.State != "" {
+		params.Set("state", q.State)
+	}
+	params.Set("iss", p.Issuer)
+	separator := "?"
+	switch {
+	case q.ResponseMode == modeFragment:
+		separator = "#"
+	case strings.Contains(q.RedirectURI, "?"):
+		separator = "&"
+	}
+	return web.SeeOther(w, q.RedirectURI+separator+params.Encode())
+}
+
+// refuse sends an error back to the client (RFC 6749, section 4.1.2.1). A
+// request for a page of ours has no client: the person is told.
+func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, q request.Request, why refusal) error {
+	web.TraceOf(r.Context()).Note("code", why.code)
+	if q.Kind == request.Page {
+		return &web.Problem{
+			Status: http.StatusForbidden, Code: why.code, Title: "This page cannot be shown",
+			Text: "You are not signed in as someone who may see it.", StartURL: p.base + q.Again(),
+		}
+	}
+	return p.respond(w, q, url.Values{"error": {why.code}, "error_description": {why.description}})
+}

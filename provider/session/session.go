@@ -1,0 +1,125 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"signet/provider/keys"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// ErrNone: the browser has no live session.
+var ErrNone = errors.New("no session")
+
+// Config of Sessions.
+type Config struct {
+	DB      *storage.DB
+	Ring    *keys.Ring
+	Cookies Cookies
+	Idle    time.Duration // unused for that long, the session is over
+	Kept    time.Duration // the same with "Keep me signed in"
+	Max     time.Duration // in all; nothing extends it
+	Now     func() time.Time
+}
+
+// Sessions starts, finds and ends the sessions of browsers.
+type Sessions struct{ Config }
+
+// Current is a live session with its user.
+type Current struct {
+	storage.Session
+	User storage.User
+}
+
+// Current finds the browser's session. ErrNone; or storage.ErrUnavailable, which
+// must never be read as "none".
+func (s *Sessions) Current(r *http.Request) (Current, error) {
+	handle, ok := s.Cookies.read(r, s.Cookies.session())
+	if !ok {
+		return Current{}, ErrNone
+	}
+	row, user, err := s.DB.SessionByHandle(r.Context(), hash(handle), s.Now())
+	if errors.Is(err, storage.ErrNotFound) {
+		return Current{}, ErrNone
+	}
+	if err != nil {
+		return Current{}, fmt.Errorf("read session: %w", err)
+	}
+	web.TraceOf(r.Context()).Note("sub", user.ID)
+	return Current{Session: row, User: user}, nil
+}
+
+// Started is how a person proved who it is.
+type Started struct {
+	UserID   string
+	Request  string // id of the authorization request that asked, "" for none
+	ClientID string
+	ACR      string
+	AMR      []string
+	Keep     bool // "Keep me signed in"
+
+	OldHash, NewHash string // the password hash to renew, if any
+	GiveBack         storage.Reservation
+}
+
+// Start signs the browser in under a new handle and sets its cookie. The same
+// user keeps its sid; another user's session in this browser ends.
+func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) error {
+	old := ""
+	if handle, ok := s.Cookies.read(r, s.Cookies.session()); ok {
+		old = hash(handle)
+	}
+	handle := newHandle()
+	idle := s.Idle
+	if in.Keep {
+		idle = s.Kept
+	}
+	_, err := s.DB.SignIn(r.Context(), storage.SignIn{
+		UserID: in.UserID, HandleHash: hash(handle), Replaces: old,
+		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR,
+		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
+		OldHash: in.OldHash, NewHash: in.NewHash, GiveBack: in.GiveBack,
+		From: web.TraceOf(r.Context()).Origin(),
+	}, s.Now())
+	if err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	cookie := s.Cookies.make(s.Cookies.session(), handle)
+	if in.Keep {
+		cookie.MaxAge = int(s.Max.Seconds())
+	}
+	http.SetCookie(w, cookie)
+	return nil
+}
+
+// End ends the browser's session and clears its cookie.
+func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Current, reason string) error {
+	err := s.DB.EndSession(ctx, current.UserID, current.ID, reason, web.TraceOf(ctx).Origin(), s.Now())
+	if err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	cookie := s.Cookies.make(s.Cookies.session(), "")
+	cookie.MaxAge = -1
+	http.SetCookie(w, cookie)
+	return nil
+}
+
+// newHandle is 256 random bits as 43 base64url characters.
+func newHandle() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails: the program stops instead
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+func hash(handle string) string {
+	sum := sha256.Sum256([]byte(handle))
+	return hex.EncodeToString(sum[:])
+}

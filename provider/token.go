@@ -1,0 +1,123 @@
+package provider
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"signet/provider/keys"
+	"signet/storage"
+)
+
+// tokenResponse is a successful answer of the token endpoint (RFC 6749, section
+// 5.1; OIDC Core, section 3.1.3.3).
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"` // seconds
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope"`
+	IDToken      string `json:"id_token,omitempty"`
+}
+
+// issuance is what one answer carries of what a grant allows.
+type issuance struct {
+	scopes    []string // of the access token: the grant's or fewer
+	resources []string // audiences asked for; none: this provider alone
+	nonce     string
+	code      bool // from an authorization code: the ID token may carry a nonce
+}
+
+// issue makes the tokens of a grant. Signing stands outside every transaction:
+// a failed signature costs a sign-in, never a token that nothing stands for.
+func (p *Provider) issue(ctx context.Context, client storage.Client, grant storage.Grant, what issuance, at time.Time) (tokenResponse, error) {
+	user, err := p.userOf(ctx, grant)
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	access := keys.AccessToken{
+		Subject: grant.UserID, Audience: p.audience(what), ClientID: client.ID,
+		Scope: strings.Join(what.scopes, " "), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
+		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
+		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.Access).Unix(),
+	}
+	if slices.Contains(what.scopes, scopeRoles) {
+		access.Roles = user.Roles
+	}
+	if slices.Contains(what.scopes, scopeGroups) {
+		access.Groups = user.Groups
+	}
+	signed, err := p.ring.SignAccess(accessAlg(p.ring.Algorithms()), access)
+	if err != nil {
+		return tokenResponse{}, fmt.Errorf("sign access token: %w", err)
+	}
+	response := tokenResponse{
+		AccessToken: signed, TokenType: oidc.BearerToken,
+		ExpiresIn: int64(p.Lifetimes.Access.Seconds()), Scope: access.Scope,
+	}
+	if slices.Contains(what.scopes, oidc.ScopeOpenID) {
+		if response.IDToken, err = p.idToken(client, grant, user, what, signed, at); err != nil {
+			return tokenResponse{}, err
+		}
+	}
+	return response, nil
+}
+
+// userOf reads the user where a token says more of it than its subject.
+func (p *Provider) userOf(ctx context.Context, grant storage.Grant) (storage.User, error) {
+	if grant.Claims == "" && !slices.Contains(grant.Scopes, scopeRoles) && !slices.Contains(grant.Scopes, scopeGroups) {
+		return storage.User{ID: grant.UserID}, nil
+	}
+	user, err := p.db.User(ctx, grant.UserID)
+	if err != nil {
+		return storage.User{}, fmt.Errorf("read user: %w", err)
+	}
+	return user, nil
+}
+
+// audience: the resources asked for, and this provider for /userinfo; exactly
+// this provider when none was asked for.
+func (p *Provider) audience(what issuance) []string {
+	audience := slices.Clone(what.resources)
+	if len(audience) == 0 || slices.Contains(what.scopes, oidc.ScopeOpenID) {
+		audience = append(audience, p.Issuer)
+	}
+	return audience
+}
+
+// idToken makes the ID token (OIDC Core, section 2). With the code flow, the
+// claims of the scopes stay at userinfo; it carries those asked for one by one.
+func (p *Provider) idToken(client storage.Client, grant storage.Grant, user storage.User, what issuance, accessToken string, at time.Time) (string, error) {
+	alg := client.Metadata.IDTokenSignedResponseAlg
+	if alg == "" {
+		alg = "RS256" // OIDC Registration, section 2: the default
+	}
+	token := keys.IDToken{
+		Subject: grant.UserID, Audience: client.ID, SessionID: grant.SessionID,
+		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
+		AtHash:   keys.HalfHash(alg, accessToken),
+		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.ID).Unix(),
+		Claims: requestedClaims(grant.Claims, user).IDToken,
+	}
+	if what.code {
+		token.Nonce = what.nonce
+	}
+	signed, err := p.ring.SignID(alg, token)
+	if err != nil {
+		return "", fmt.Errorf("sign ID token: %w", err)
+	}
+	return signed, nil
+}
+
+// accessAlg prefers ES256: an RS256 signature costs twenty times as much.
+func accessAlg(available []string) string {
+	if slices.Contains(available, "ES256") {
+		return "ES256"
+	}
+	return available[0]
+}

@@ -1,0 +1,166 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"signet/provider/keys"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// userinfo serves the UserInfo endpoint (OIDC Core, section 5.3): GET or POST
+// with a bearer token in the header, or POST with it in the form body.
+func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
+	token, bad := bearer(w, r)
+	if bad != nil {
+		bad.write(w)
+		return
+	}
+	claims, bad := p.userinfoClaims(w, r, token)
+	if bad != nil {
+		bad.write(w)
+		return
+	}
+	if err := writeJSON(w, http.StatusOK, claims); err != nil {
+		p.bearerInternal(r.Context(), err).write(w)
+	}
+}
+
+func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token string) (map[string]any, *bearerError) {
+	at := p.Now()
+	access, err := p.ring.VerifyAccess(token, at)
+	if err != nil {
+		return nil, invalidToken
+	}
+	web.TraceOf(r.Context()).Note("client_id", access.ClientID)
+	client, err := p.clients.Enabled(r.Context(), access.ClientID)
+	if err != nil {
+		return nil, p.bearerFailure(r.Context(), err)
+	}
+	allowOrigin(w.Header(), r.Header.Get("Origin"), client)
+	if !slices.Contains(access.Audience, p.Issuer) || access.GrantID == "" {
+		return nil, invalidToken
+	}
+	granted := strings.Fields(access.Scope)
+	if !slices.Contains(granted, oidc.ScopeOpenID) {
+		return nil, insufficientScope
+	}
+	grant, user, err := p.liveGrant(r.Context(), access, at)
+	if err != nil {
+		return nil, p.bearerFailure(r.Context(), err)
+	}
+	web.TraceOf(r.Context()).Note("sub", user.ID)
+	claims := requestedClaims(grant.Claims, user).UserInfo
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	for _, scope := range granted {
+		for _, name := range scopeClaims[scope] {
+			if value, ok := claim(user, name); ok {
+				claims[name] = value
+			}
+		}
+	}
+	claims["sub"] = user.ID
+	return claims, nil
+}
+
+// liveGrant reads the grant that an access token names. The row is the truth: a
+// token whose subject or client differ from it is refused.
+func (p *Provider) liveGrant(ctx context.Context, access keys.AccessToken, at time.Time) (storage.Grant, storage.User, error) {
+	grant, user, err := p.db.LiveGrant(ctx, access.GrantID, access.ID, at)
+	if err == nil && (grant.UserID != access.Subject || grant.ClientID != access.ClientID) {
+		err = storage.ErrNotFound
+	}
+	return grant, user, err
+}
+
+// bearerError refuses a bearer token (RFC 6750, section 3).
+type bearerError struct {
+	status      int
+	code        string // "" when no token came at all
+	description string
+}
+
+var (
+	noToken           = &bearerError{http.StatusUnauthorized, "", ""}
+	invalidToken      = &bearerError{http.StatusUnauthorized, "invalid_token", "the access token is not valid here, or not any more"}
+	insufficientScope = &bearerError{http.StatusForbidden, "insufficient_scope", "the access token lacks the scope openid"}
+)
+
+func (e *bearerError) write(w http.ResponseWriter) {
+	if e.status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+		writeError(w, e.status, e.code, e.description)
+		return
+	}
+	challenge := "Bearer"
+	if e.code != "" {
+		challenge = `Bearer error="` + e.code + `", error_description="` + e.description + `"`
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
+	code := e.code
+	if code == "" {
+		code = "invalid_token"
+	}
+	writeError(w, e.status, code, e.description)
+}
+
+// bearerFailure tells a dead token from a database that does not answer.
+func (p *Provider) bearerFailure(ctx context.Context, err error) *bearerError {
+	if errors.Is(err, storage.ErrNotFound) {
+		return invalidToken
+	}
+	return p.bearerInternal(ctx, err)
+}
+
+func (p *Provider) bearerInternal(ctx context.Context, err error) *bearerError {
+	web.TraceOf(ctx).Note("error", err.Error())
+	if errors.Is(err, storage.ErrUnavailable) {
+		return &bearerError{http.StatusServiceUnavailable, "temporarily_unavailable", "the database does not answer: try again"}
+	}
+	return &bearerError{http.StatusInternalServerError, "server_error", "internal error " + web.TraceOf(ctx).ID}
+}
+
+// bearer finds the access token of a request: in exactly one place, never in the
+// query (RFC 6750, section 2).
+func bearer(w http.ResponseWriter, r *http.Request) (string, *bearerError) {
+	malformed := func(text string) (string, *bearerError) {
+		return "", &bearerError{http.StatusBadRequest, "invalid_request", text}
+	}
+	if r.URL.RawQuery != "" {
+		return malformed("send the access token in the Authorization header")
+	}
+	var body string
+	if r.Method == http.MethodPost && r.Header.Get("Content-Type") != "" {
+		form, err := web.PostForm(w, r)
+		if err != nil {
+			return malformed("the body must be a form with access_token")
+		}
+		body = form.Get("access_token")
+	}
+	headers := r.Header.Values("Authorization")
+	switch {
+	case len(headers) > 1 || (len(headers) == 1 && body != ""):
+		return malformed("send the access token once")
+	case body != "":
+		return body, nil
+	case len(headers) == 0:
+		return "", noToken
+	}
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return "", noToken
+	}
+	if token == "" || strings.ContainsAny(token, " \t") {
+		return malformed("write Authorization: Bearer, one space, and the token")
+	}
+	return token, nil
+}

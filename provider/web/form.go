@@ -1,0 +1,87 @@
+package web
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+const maxBody = 64 << 10 // bytes; ParseForm alone would read ten megabytes
+
+// FormError is why a body or a query cannot be read as parameters. Its text may
+// be shown to the client.
+type FormError struct {
+	Status int
+	Text   string
+}
+
+func (e *FormError) Error() string { return e.Text }
+
+// PostForm reads a form body strictly: form content type, at most 64 KiB, each
+// parameter once (but those named in repeatable), valid UTF-8 without NUL, no
+// parameter in the query. Empty values count as absent (RFC 6749, section 3.2).
+// It leaves the result in r.Form and r.PostForm too, for the library.
+func PostForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url.Values, error) {
+	if len(r.Header.Values("Content-Type")) > 1 {
+		return nil, &FormError{http.StatusBadRequest, "more than one Content-Type header"}
+	}
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	charset := params["charset"]
+	if err != nil || kind != "application/x-www-form-urlencoded" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
+		return nil, &FormError{http.StatusUnsupportedMediaType, "send the parameters as application/x-www-form-urlencoded in UTF-8"}
+	}
+	if r.URL.RawQuery != "" {
+		return nil, &FormError{http.StatusBadRequest, "send parameters in the body, not in the query"}
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	r.Form, r.PostForm = nil, nil
+	if err := r.ParseForm(); err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, &FormError{http.StatusRequestEntityTooLarge, "the body is over 64 KiB"}
+		}
+		return nil, &FormError{http.StatusBadRequest, "the body is not a form"}
+	}
+	if err := Strict(r.PostForm, repeatable...); err != nil {
+		return nil, err
+	}
+	r.Form = r.PostForm
+	return r.PostForm, nil
+}
+
+// Strict refuses what two readers could read in two ways, and removes empty values.
+func Strict(values url.Values, repeatable ...string) error {
+	for name, list := range values {
+		list = slices.DeleteFunc(list, func(v string) bool { return v == "" })
+		if !clean(name) || slices.ContainsFunc(list, func(v string) bool { return !clean(v) }) {
+			return &FormError{http.StatusBadRequest, "parameters must be UTF-8 without NUL"}
+		}
+		if len(list) > 1 && !slices.Contains(repeatable, name) {
+			return &FormError{http.StatusBadRequest, "a parameter is repeated: send " + clip(name, 40) + " once"}
+		}
+		if len(list) == 0 {
+			delete(values, name)
+			continue
+		}
+		values[name] = list
+	}
+	return nil
+}
+
+func clean(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+
+// Form reads the form of a page: like PostForm, as an error page.
+func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	values, err := PostForm(w, r)
+	if e, ok := errors.AsType[*FormError](err); ok {
+		code := "invalid_request"
+		if e.Status == http.StatusUnsupportedMediaType {
+			code = "unsupported_media_type"
+		}
+		return nil, &Problem{Status: e.Status, Code: code, Title: "This form cannot be read", Text: "Go back and try again: " + e.Text + ".", Cause: err}
+	}
+	return values, err
+}

@@ -1,0 +1,113 @@
+package web
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"signet/templates"
+)
+
+// Site renders pages and refuses what no page accepts.
+type Site struct {
+	Base   string // the issuer's path: "" or "/auth"
+	Issuer *url.URL
+	pages  *templates.Pages
+	cross  *http.CrossOriginProtection
+}
+
+// NewSite makes the site of an issuer. Form posts are accepted from the issuer's
+// own origin only, whatever a proxy made of the Host header.
+func NewSite(issuer *url.URL, pages *templates.Pages) (*Site, error) {
+	cross := http.NewCrossOriginProtection()
+	if err := cross.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
+		return nil, fmt.Errorf("trust the issuer's origin: %w", err)
+	}
+	return &Site{Base: issuer.Path, Issuer: issuer, pages: pages, cross: cross}, nil
+}
+
+// Handler serves a page or a form. It answers, or returns why not.
+type Handler func(w http.ResponseWriter, r *http.Request) error
+
+// Page adapts a handler: a cross-origin POST is refused before it runs, and an
+// error it returns becomes a page.
+func (s *Site) Page(h Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.cross.Check(r); err != nil {
+			s.Fail(w, r, &Problem{
+				Status: http.StatusForbidden, Code: "cross_origin", Title: "This form came from another site",
+				Text: "For your safety it was not accepted. Open the sign-in page from the application and try again.", Cause: err,
+			})
+			return
+		}
+		if err := h(w, r); err != nil {
+			s.Fail(w, r, err)
+		}
+	})
+}
+
+// Fail answers with the page of an error.
+func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	p := asProblem(err)
+	trace := TraceOf(r.Context())
+	trace.Note("code", p.Code)
+	if p.Cause != nil {
+		trace.Note("error", p.Cause.Error())
+	}
+	if p.RetryAfter != "" {
+		w.Header().Set("Retry-After", p.RetryAfter)
+	}
+	page := templates.Error{
+		Common: s.Common(), Status: p.Status, Code: p.Code, Title: p.Title, Text: p.Text,
+		Detail: p.Detail, Reference: trace.ID, StartURL: p.StartURL,
+	}
+	if p.StartURL != "" {
+		page.StartText = "Start again"
+	}
+	if err := s.write(w, p.Status, page); err != nil {
+		http.Error(w, p.Title+" ("+p.Code+", "+trace.ID+")", p.Status)
+	}
+}
+
+// Show answers 200 with a page.
+func (s *Site) Show(w http.ResponseWriter, page templates.Page) error {
+	return s.write(w, http.StatusOK, page)
+}
+
+// ShowStatus answers with a page under another status: a form shown again.
+func (s *Site) ShowStatus(w http.ResponseWriter, status int, page templates.Page) error {
+	return s.write(w, status, page)
+}
+
+func (s *Site) write(w http.ResponseWriter, status int, page templates.Page) error {
+	var body bytes.Buffer
+	if err := s.pages.Write(&body, page); err != nil {
+		return fmt.Errorf("render page: %w", err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", pagePolicy)
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // a person who left is no error of ours
+	return nil
+}
+
+// Common is what every page of this site shows.
+func (s *Site) Common() templates.Common {
+	return templates.Common{Base: s.Base, Issuer: s.Issuer.Host}
+}
+
+// Onward answers a form with 200 and a Refresh to a path of ours, plus a link
+// for those whose browser waits: Chromium applies form-action to every redirect
+// that follows a form, so only a later GET may leave for another origin.
+func (s *Site) Onward(w http.ResponseWriter, path string) error {
+	w.Header().Set("Refresh", "0;url="+path)
+	return s.Show(w, templates.Continue{Common: s.Common(), URL: path})
+}
+
+// SeeOther sends a GET on, also after a POST (303: the body is never sent again).
+func SeeOther(w http.ResponseWriter, location string) error {
+	w.Header().Set("Location", location)
+	w.WriteHeader(http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,163 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"signet/storage"
+)
+
+// Trace is what is known of one HTTP request for its log line and its events. It
+// belongs to the goroutine that serves the request.
+type Trace struct {
+	ID      string // random; shown on error pages as the reference
+	Address string // the client's address, as far as it can be trusted
+	Agent   string
+	Header  http.Header // of the answer, for code below the library that cannot reach it
+
+	attrs []slog.Attr
+}
+
+type traceKey struct{}
+
+// TraceOf gives the trace of a request that came in through Traced. Outside one
+// it gives an empty trace, so that callers need not ask.
+func TraceOf(ctx context.Context) *Trace {
+	if t, ok := ctx.Value(traceKey{}).(*Trace); ok {
+		return t
+	}
+	return &Trace{Header: http.Header{}}
+}
+
+// Note adds a key to the request's log line. Never a token, code, secret or cookie.
+func (t *Trace) Note(key, value string) {
+	if value != "" {
+		t.attrs = append(t.attrs, slog.String(key, value))
+	}
+}
+
+// Origin tells storage where an act came from.
+func (t *Trace) Origin() storage.Origin {
+	return storage.Origin{RequestID: t.ID, Address: t.Address, Agent: t.Agent}
+}
+
+// Traced gives each request its trace and writes one log line when it is
+// answered. A panic is answered with a fixed 500 and logged; the process lives.
+// Query strings are never logged: they carry codes, states and hints.
+func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := now()
+		trace := &Trace{
+			ID:      rand.Text(),
+			Address: clientAddress(r, trusted),
+			Agent:   clip(r.UserAgent(), 256),
+			Header:  w.Header(),
+		}
+		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			level := slog.LevelInfo
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler {
+					panic(p)
+				}
+				level = slog.LevelError
+				trace.attrs = append(trace.attrs, slog.Any("panic", p))
+				if !seen.wrote {
+					http.Error(seen, "internal error "+trace.ID, http.StatusInternalServerError)
+				}
+			} else if seen.status >= 500 {
+				level = slog.LevelError
+			}
+			attrs := append([]slog.Attr{
+				slog.String("method", r.Method),
+				slog.String("path", clip(r.URL.Path, 256)),
+				slog.Int("status", seen.status),
+				slog.Duration("took", now().Sub(start)),
+				slog.String("address", trace.Address),
+				slog.String("request_id", trace.ID),
+			}, trace.attrs...)
+			log.LogAttrs(r.Context(), level, "request", attrs...)
+		}()
+		next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), traceKey{}, trace)))
+	})
+}
+
+// recorder remembers the status for the log line.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (s *recorder) WriteHeader(status int) {
+	if !s.wrote {
+		s.status, s.wrote = status, true
+	}
+	s.ResponseWriter.WriteHeader(status)
+}
+
+func (s *recorder) Write(b []byte) (int, error) {
+	s.wrote = true
+	return s.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (s *recorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// clientAddress is the peer's address, or, if the peer is a trusted proxy, the
+// last address in X-Forwarded-For that is not one. From any other peer the
+// header is ignored: it says what the sender likes.
+func clientAddress(r *http.Request, trusted []netip.Prefix) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	peer, err := netip.ParseAddr(host)
+	if err != nil {
+		return ""
+	}
+	peer = peer.Unmap().WithZone("")
+	if !containsAddr(trusted, peer) {
+		return peer.String()
+	}
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0; i-- {
+		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		peer = hop.Unmap().WithZone("")
+		if !containsAddr(trusted, peer) {
+			break
+		}
+	}
+	return peer.String()
+}
+
+func containsAddr(prefixes []netip.Prefix, a netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// clip shortens a value that strangers chose, and keeps it one clean line.
+func clip(s string, most int) string {
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}

@@ -1,0 +1,21 @@
+package storage
+
+import "time"
+
+// AuthenticatedWithin reports whether the user proved who it is no longer than
+// age ago. An age of zero is never met by time: it asks for a sign-in of its own.
+func (s Session) AuthenticatedWithin(age time.Duration, at time.Time) bool {
+	return age > 0 && at.Sub(s.AuthTime.Time()) <= age
+}
+
+// Decision is the latest answer to the consent question of a request:
+// FactAllowed, FactDenied, or "" if it was not answered.
+func (s Session) Decision(request string) FactKind {
+	decision, when := FactKind(""), Millis(-1)
+	for _, f := range s.Facts {
+		if f.Request == request && (f.Kind == FactAllowed || f.Kind == FactDenied) && f.At >= when {
+			decision, when = f.Kind, f.At
+		}
+	}
+	return decision
+}

@@ -1,0 +1,34 @@
+package storage
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// AllOrigins lists the web origins whose scripts may call the endpoints that
+// answer cross-origin calls: those an admin named, and, for a single-page app,
+// those of its redirect URIs.
+func (c Client) AllOrigins() []string {
+	origins := slices.Clone(c.Origins)
+	if c.Type != SPA {
+		return origins
+	}
+	for _, uri := range c.Metadata.RedirectURIs {
+		u, err := url.Parse(uri)
+		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			continue
+		}
+		if origin := u.Scheme + "://" + u.Host; !slices.Contains(origins, origin) {
+			origins = append(origins, origin)
+		}
+	}
+	return origins
+}
+
+// RemembersConsent reports whether a consent may be remembered for this redirect
+// URI. Another app on the device can take a native client's id, its loopback port
+// or its scheme, so that its user is asked each time (RFC 8252, section 8.6).
+func (c Client) RemembersConsent(redirectURI string) bool {
+	return c.Type != Native || strings.HasPrefix(redirectURI, "https://")
+}
