@@ -21,9 +21,9 @@ import (
 
 // What dev makes. None of it exists in a database that serve has made.
 const (
-	demoUserEmail  = "demo@example.com"
-	demoClient = "demo"
-	demoPath   = "/demo"
+	demoUserEmail = "demo@example.com"
+	demoClient    = "demo"
+	demoPath      = "/demo"
 )
 
 func (p *program) devCommand() *cobra.Command {
