@@ -2,10 +2,16 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
+
+	"gorm.io/gorm"
 )
 
-// ClientType decides a client's defaults: see DESIGN section 5.
+// ClientType decides a client's defaults: how it authenticates, which grants it
+// may use and what its redirect URIs may look like.
 type ClientType string
 
 const (
@@ -23,27 +29,27 @@ type Client struct {
 	Type ClientType
 
 	// Metadata holds what RFC 7591 and OIDC Registration name.
-	Metadata ClientMetadata
+	Metadata ClientMetadata `gorm:"serializer:signet_json"`
 
 	FirstParty   bool
 	SkipConsent  bool
-	PKCEOptional bool          // a confidential client may be let off (DESIGN section 5)
-	Resources    []string      // audiences it may ask for (RFC 8707)
-	Audiences    []string      // the APIs it is
-	Origins      []string      // extra CORS origins
-	RefreshGrace time.Duration // -1 (the default): the setting's
+	PKCEOptional bool          // a confidential client may be let off PKCE
+	Resources    []string      `gorm:"serializer:signet_json"`   // audiences it may ask for (RFC 8707)
+	Audiences    []string      `gorm:"serializer:signet_json"`   // the APIs it is
+	Origins      []string      `gorm:"serializer:signet_json"`   // extra CORS origins
+	RefreshGrace time.Duration `gorm:"serializer:signet_millis"` // -1 (the default): the setting's
 
-	Secrets    [2]ClientSecret // both good at once, so that a secret can be replaced
+	Secrets    [2]ClientSecret `gorm:"serializer:signet_json"` // both good at once, so that a secret can be replaced
 	DisabledAt Millis
-	CreatedAt  Millis
-	UpdatedAt  Millis
+	CreatedAt  Millis `gorm:"autoCreateTime:false"`
+	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
 }
 
 // ClientSecret is a secret as it is stored: hashed with SHA-256.
 type ClientSecret struct {
-	Hash      string // hex; "" for none
-	CreatedAt Millis
-	ExpiresAt Millis // zero: never
+	Hash      string `json:"hash,omitempty"` // hex; "" for none
+	CreatedAt Millis `json:"created_at,omitempty"`
+	ExpiresAt Millis `json:"expires_at,omitempty"` // zero: never
 }
 
 // ClientMetadata is the client metadata of RFC 7591, section 2, and OIDC
@@ -83,25 +89,97 @@ func (c Client) Public() bool { return c.Metadata.TokenEndpointAuthMethod == "no
 
 // CreateClient stores a new client. Event client.created. Moves the change counter.
 //
-// ErrConflict: the id is taken.
+// ErrConflict: the id is taken. An id that begins as a subject does ("usr_") is
+// an error: a token's sub must never name both.
 func (db *DB) CreateClient(ctx context.Context, c Client, from Origin, at time.Time) error {
-	panic("to build")
+	if err := checkIDs(c.ID); err != nil {
+		return fmt.Errorf("create client: %w", err)
+	}
+	if strings.HasPrefix(c.ID, userPrefix) {
+		return errors.New("create client: the id may not begin with " + userPrefix)
+	}
+	c.CreatedAt, c.UpdatedAt = At(at), At(at)
+	return db.write(ctx, "create client", func(tx *gorm.DB) error {
+		row := c
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return noteClient(tx, ClientCreated, c.ID, from, at)
+	})
 }
 
 // Client reads one client, disabled or not. ErrNotFound.
-func (db *DB) Client(ctx context.Context, id string) (Client, error) { panic("to build") }
-
-// Clients lists all clients by id.
-func (db *DB) Clients(ctx context.Context) ([]Client, error) { panic("to build") }
-
-// DisableClient switches a client off or on again: its grants are dead while it
-// is off. Moves the change counter. ErrNotFound.
-func (db *DB) DisableClient(ctx context.Context, id string, off bool, from Origin, at time.Time) error {
-	panic("to build")
+func (db *DB) Client(ctx context.Context, id string) (Client, error) {
+	if err := checkIDs(id); err != nil {
+		return Client{}, fmt.Errorf("read client: %w", err)
+	}
+	var c Client
+	err := db.read(ctx, "read client", func(q *gorm.DB) error {
+		return q.Where("id = ?", id).Take(&c).Error
+	})
+	return c, err
 }
 
-// UpdateClient replaces all of a client but id, secrets and creation time. Moves
-// the change counter. ErrNotFound.
+// Clients lists all clients by id.
+func (db *DB) Clients(ctx context.Context) ([]Client, error) {
+	var list []Client
+	err := db.read(ctx, "list clients", func(q *gorm.DB) error {
+		return q.Order("id").Find(&list).Error
+	})
+	return list, err
+}
+
+// DisableClient switches a client off or on again: its grants are dead while it
+// is off. Moves the change counter. ErrNotFound. Events client.disabled,
+// client.enabled. One that is off (or on) already is left as it is.
+func (db *DB) DisableClient(ctx context.Context, id string, off bool, from Origin, at time.Time) error {
+	if err := checkIDs(id); err != nil {
+		return fmt.Errorf("disable client: %w", err)
+	}
+	return db.write(ctx, "disable client", func(tx *gorm.DB) error {
+		event, disabledAt := ClientEnabled, Millis(0)
+		if off {
+			event, disabledAt = ClientDisabled, At(at)
+		}
+		switched, err := changed(tx, `UPDATE clients SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) = ?`,
+			disabledAt, At(at), id, off)
+		if err != nil {
+			return err
+		}
+		if !switched {
+			return exists(tx, &Client{}, id)
+		}
+		return noteClient(tx, event, id, from, at)
+	})
+}
+
+// UpdateClient replaces all of a client but id, secrets, creation time and
+// whether it is off. Moves the change counter. ErrNotFound. Event client.updated.
 func (db *DB) UpdateClient(ctx context.Context, c Client, from Origin, at time.Time) error {
-	panic("to build")
+	if err := checkIDs(c.ID); err != nil {
+		return fmt.Errorf("update client: %w", err)
+	}
+	c.UpdatedAt = At(at)
+	return db.write(ctx, "update client", func(tx *gorm.DB) error {
+		row := c
+		// Named columns: gorm skips zero values of a struct otherwise, and Save
+		// would bring a deleted client back.
+		res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent",
+			"PKCEOptional", "Resources", "Audiences", "Origins", "RefreshGrace", "UpdatedAt").Updates(&row)
+		if res.Error != nil {
+			return res.Error
+		}
+		if res.RowsAffected != 1 {
+			return ErrNotFound
+		}
+		return noteClient(tx, ClientUpdated, c.ID, from, at)
+	})
+}
+
+// noteClient records what happened to a client, for the audit and for caches.
+func noteClient(tx *gorm.DB, what EventType, id string, from Origin, at time.Time) error {
+	if err := noteChange(tx); err != nil {
+		return err
+	}
+	return record(tx, Event{Type: what, Outcome: Succeeded, ClientID: id, From: from}, at)
 }

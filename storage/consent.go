@@ -2,17 +2,21 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // Consent is what a user has allowed a client, remembered.
 type Consent struct {
 	UserID    string
 	ClientID  string
-	Scopes    []string
-	Resources []string
-	Claims    []string // names of claims asked for one by one
+	Scopes    []string `gorm:"serializer:signet_json"`
+	Resources []string `gorm:"serializer:signet_json"`
+	Claims    []string `gorm:"serializer:signet_json"` // names of claims asked for one by one
 	GrantedAt Millis
 	ExpiresAt Millis
 }
@@ -42,11 +46,81 @@ type Consenting struct {
 
 // Consent reads what the user allows the client at that moment. ErrNotFound.
 func (db *DB) Consent(ctx context.Context, userID, clientID string, at time.Time) (Consent, error) {
-	panic("to build")
+	if err := checkIDs(userID, clientID); err != nil {
+		return Consent{}, fmt.Errorf("read consent: %w", err)
+	}
+	var c Consent
+	err := db.read(ctx, "read consent", func(q *gorm.DB) error {
+		return q.Where("user_id = ? AND client_id = ? AND expires_at > ?", userID, clientID, At(at)).Take(&c).Error
+	})
+	return c, err
 }
 
 // AllowConsent adds to the remembered consent (if Remember) and notes FactAllowed
 // for the request, in one transaction. Event consent.given.
 //
 // ErrRevoked: the session is dead or not this user's, or user or client are disabled.
-func (db *DB) AllowConsent(ctx context.Context, c Consenting, at time.Time) error { panic("to build") }
+func (db *DB) AllowConsent(ctx context.Context, c Consenting, at time.Time) error {
+	if err := checkIDs(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
+		return fmt.Errorf("allow consent: %w", err)
+	}
+	return db.write(ctx, "allow consent", func(tx *gorm.DB) error {
+		// Two sessions of a user may consent at once: each adds to what it reads.
+		if err := db.lockRow(tx, userRow, c.Consent.UserID, forUpdate); err != nil {
+			return err
+		}
+		if _, err := touchSession(tx, c.Consent.UserID, c.SessionID, c.Consent.ClientID, at); err != nil {
+			return err
+		}
+		if err := addFact(tx, c.SessionID, Fact{Kind: FactAllowed, At: At(at), Request: c.RequestID}); err != nil {
+			return err
+		}
+		if c.Remember {
+			if err := remember(tx, c.Consent, at); err != nil {
+				return err
+			}
+		}
+		return record(tx, Event{
+			Type: ConsentGiven, Outcome: Succeeded, UserID: c.Consent.UserID, ClientID: c.Consent.ClientID,
+			SessionID: c.SessionID, From: c.From,
+			Detail: map[string]any{"scopes": c.Consent.Scopes, "resources": c.Consent.Resources, "claims": c.Consent.Claims, "remembered": c.Remember},
+		}, at)
+	})
+}
+
+// remember adds to what was allowed before and has not expired.
+func remember(tx *gorm.DB, c Consent, at time.Time) error {
+	var before Consent
+	err := tx.Where("user_id = ? AND client_id = ? AND expires_at > ?", c.UserID, c.ClientID, At(at)).Take(&before).Error
+	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+		return err
+	}
+	scopes, err := jsonText(union(before.Scopes, c.Scopes))
+	if err != nil {
+		return err
+	}
+	resources, err := jsonText(union(before.Resources, c.Resources))
+	if err != nil {
+		return err
+	}
+	claims, err := jsonText(union(before.Claims, c.Claims))
+	if err != nil {
+		return err
+	}
+	return tx.Exec(`INSERT INTO consents (user_id, client_id, scopes, resources, claims, granted_at, expires_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (user_id, client_id) DO UPDATE SET scopes = excluded.scopes, resources = excluded.resources,
+			claims = excluded.claims, granted_at = excluded.granted_at, expires_at = excluded.expires_at`,
+		c.UserID, c.ClientID, scopes, resources, claims, At(at), c.ExpiresAt).Error
+}
+
+// union lists what is in either, each once, in the order of their first mention.
+func union(have, more []string) []string {
+	list := slices.Clone(have)
+	for _, m := range more {
+		if !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
+	return list
+}

@@ -2,7 +2,11 @@ package storage
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // Grant is the root of every token a sign-in yields: user × client × session ×
@@ -17,51 +21,23 @@ type Grant struct {
 
 	Offline    bool
 	FirstParty bool
-	Scopes     []string
-	Resources  []string
-	Claims     string // the claims request parameter, JSON, as accepted; "" for none
+	Scopes     []string `gorm:"serializer:signet_json"`
+	Resources  []string `gorm:"serializer:signet_json"`
+	Claims     string   // the claims request parameter, JSON, as accepted; "" for none
 
 	AuthTime     Millis
 	ACR          string
-	AMR          []string
-	Confirmation string // cnf: the thumbprint a DPoP-bound grant is bound to
+	AMR          []string `gorm:"serializer:signet_json"`
+	Confirmation string   // cnf: the thumbprint a DPoP-bound grant is bound to
 
 	Generation    int64
 	RotatedAt     Millis
-	IdleFor       time.Duration
+	IdleFor       time.Duration `gorm:"serializer:signet_millis"`
 	IdleExpiresAt Millis
 	ExpiresAt     Millis
-	CreatedAt     Millis
+	CreatedAt     Millis `gorm:"autoCreateTime:false"`
 	RevokedAt     Millis
 	RevokeReason  string
-}
-
-// Redemption is the input of DB.RedeemCode.
-type Redemption struct {
-	RequestID  string // what is spent
-	CodeID     string // which of the codes of that request
-	SpentUntil Millis // how long the spent row must be remembered
-	Grant      Grant  // what is opened; its ID is set by the caller
-	From       Origin
-}
-
-// RedeemCode spends an authorization code and opens the grant it stands for, in
-// one transaction: the session is alive (and seen), the request id is spent, the
-// grant is there. The caller has checked client, redirect URI and verifier.
-//
-// ErrReplayed: this code was spent before; the grant it opened and all its
-// tokens are revoked then, committed (RFC 6749, section 4.1.2). Event
-// grant.replayed. ErrExpired: a sibling code of the same request was spent;
-// nothing is revoked. ErrRevoked: the user, the client or the session is gone.
-func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant, error) {
-	panic("to build")
-}
-
-// SpendCode makes a code worthless without opening a grant: a wrong verifier from
-// the right client, or an expired code. If that very code was redeemed before and
-// replay is true, its grant is revoked and ErrReplayed returned, as in RedeemCode.
-func (db *DB) SpendCode(ctx context.Context, requestID, codeID string, until Millis, replay bool, from Origin, at time.Time) error {
-	panic("to build")
 }
 
 // LiveGrant reads a live grant with its user in one statement, and refuses it
@@ -69,10 +45,51 @@ func (db *DB) SpendCode(ctx context.Context, requestID, codeID string, until Mil
 //
 // ErrNotFound: there is none, it is dead, or the token is revoked.
 func (db *DB) LiveGrant(ctx context.Context, id, jti string, at time.Time) (Grant, User, error) {
-	panic("to build")
+	if err := checkIDs(id); err != nil {
+		return Grant{}, User{}, fmt.Errorf("read grant: %w", err)
+	}
+	if len(jti) > longestID || !plainText(jti) {
+		return Grant{}, User{}, fmt.Errorf("read grant: %w", ErrNotFound)
+	}
+	var row struct {
+		Grant Grant `gorm:"embedded;embeddedPrefix:g_"`
+		User  User  `gorm:"embedded;embeddedPrefix:o_"`
+	}
+	err := db.read(ctx, "read grant", func(q *gorm.DB) error {
+		return q.Raw(selectLiveGrant(), id, liveGrant(at), spentToken, jti).Take(&row).Error
+	})
+	return row.Grant, row.User, err
 }
 
-// RevokeGrant ends one grant. Revoking a dead one does nothing.
+// The owner is joined as "o": liveGrant has a "u" of its own.
+var selectLiveGrant = sync.OnceValue(func() string {
+	return `SELECT ` + columnsOf(&Grant{}, "g") + `, ` + columnsOf(&User{}, "o") + `
+		FROM grants g JOIN users o ON o.id = g.user_id
+		WHERE g.id = ? AND ? AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?)`
+})
+
+// RevokeGrant ends one grant. Revoking a dead one does nothing. Event grant.revoked.
 func (db *DB) RevokeGrant(ctx context.Context, id, reason string, from Origin, at time.Time) error {
-	panic("to build")
+	if err := checkIDs(id); err != nil {
+		return fmt.Errorf("revoke grant: %w", err)
+	}
+	return db.write(ctx, "revoke grant", func(tx *gorm.DB) error {
+		revoked, err := revokeGrant(tx, id, reason, at)
+		if err != nil || !revoked {
+			return err
+		}
+		var g Grant
+		if err := tx.Where("id = ?", id).Take(&g).Error; err != nil {
+			return err
+		}
+		return record(tx, Event{
+			Type: GrantRevoked, Outcome: Succeeded, Reason: reason, UserID: g.UserID, ClientID: g.ClientID,
+			SessionID: g.SessionID, GrantID: g.ID, From: from,
+		}, at)
+	})
+}
+
+func revokeGrant(tx *gorm.DB, id, reason string, at time.Time) (bool, error) {
+	return changed(tx, `UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0`,
+		At(at), cleanText(reason, longestName), id)
 }

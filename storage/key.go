@@ -2,10 +2,15 @@ package storage
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
+
+	"gorm.io/gorm"
 )
 
-// KeyState is a stage in the life of a key: see DESIGN section 6.
+// KeyState is a stage in the life of a key: next, active, retired, gone; or
+// revoked.
 type KeyState string
 
 const (
@@ -28,7 +33,7 @@ type Key struct {
 	Public string // JWK, JSON; "" on the internal line
 	Sealed []byte
 
-	CreatedAt    Millis // published since
+	CreatedAt    Millis `gorm:"autoCreateTime:false"` // published since
 	ActivatedAt  Millis
 	RetiredAt    Millis
 	GoneAt       Millis // a retired key: when it leaves the JWKS; a gone one: when it left
@@ -37,12 +42,70 @@ type Key struct {
 }
 
 // Keys reads all keys of all lines, the oldest first.
-func (db *DB) Keys(ctx context.Context) ([]Key, error) { panic("to build") }
+func (db *DB) Keys(ctx context.Context) ([]Key, error) {
+	var list []Key
+	err := db.read(ctx, "list keys", func(q *gorm.DB) error {
+		return q.Order("created_at, id").Find(&list).Error
+	})
+	return list, err
+}
 
 // StartLines inserts the first keys (an active one and a next one) of every line
 // that has none at all; a line that exists is left alone. Of several processes
 // that start together one wins each line. Moves the change counter if anything
 // was inserted, and gives the number of keys that were. Event key.created.
+//
+// CreatedAt and, of an active key, ActivatedAt are set to at where they are zero.
 func (db *DB) StartLines(ctx context.Context, first []Key, from Origin, at time.Time) (int, error) {
-	panic("to build")
+	for _, k := range first {
+		if err := checkIDs(k.ID, k.Line); err != nil {
+			return 0, fmt.Errorf("start key lines: %w", err)
+		}
+	}
+	started := 0
+	err := db.write(ctx, "start key lines", func(tx *gorm.DB) error {
+		started = 0
+		// The lines are decided one process at a time: an empty line has no row
+		// to lock.
+		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
+			return err
+		}
+		var existing []string
+		if err := tx.Raw(`SELECT DISTINCT line FROM keys`).Scan(&existing).Error; err != nil {
+			return err
+		}
+		for _, k := range first {
+			if slices.Contains(existing, k.Line) {
+				continue
+			}
+			if err := insertKey(tx, k, from, at); err != nil {
+				return err
+			}
+			started++
+		}
+		if started == 0 {
+			return nil
+		}
+		return noteChange(tx)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return started, nil
+}
+
+func insertKey(tx *gorm.DB, k Key, from Origin, at time.Time) error {
+	if k.CreatedAt == 0 {
+		k.CreatedAt = At(at)
+	}
+	if k.State == KeyActive && k.ActivatedAt == 0 {
+		k.ActivatedAt = At(at)
+	}
+	if err := tx.Create(&k).Error; err != nil {
+		return err
+	}
+	return record(tx, Event{
+		Type: KeyCreated, Outcome: Succeeded, From: from,
+		Detail: map[string]any{"kid": k.ID, "line": k.Line, "state": string(k.State)},
+	}, at)
 }

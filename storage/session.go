@@ -2,7 +2,11 @@ package storage
 
 import (
 	"context"
+	"fmt"
+	"sync"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // Session binds one browser to one user: single sign-on, the first-party cookies
@@ -15,14 +19,14 @@ type Session struct {
 
 	AuthTime Millis // when the user last proved who it is
 	ACR      string
-	AMR      []string
-	Facts    []Fact
+	AMR      []string `gorm:"serializer:signet_json"`
+	Facts    []Fact   `gorm:"serializer:signet_json"`
 
 	Persistent    bool // "Keep me signed in"
 	Agent         string
 	Address       string
-	IdleFor       time.Duration
-	CreatedAt     Millis
+	IdleFor       time.Duration `gorm:"serializer:signet_millis"`
+	CreatedAt     Millis        `gorm:"autoCreateTime:false"`
 	SeenAt        Millis
 	IdleExpiresAt Millis
 	ExpiresAt     Millis
@@ -57,67 +61,96 @@ func (s Session) Has(kind FactKind, request string) bool {
 	return false
 }
 
-// SignIn is the input of DB.SignIn.
-type SignIn struct {
-	UserID      string
-	HandleHash  string // of the browser's new handle
-	Replaces    string // hash of the handle the browser came with, "" for none
-	Request     string // id of the request this answers
-	ClientID    string // for the event
-	ACR         string
-	AMR         []string
-	Persistent  bool
-	IdleFor     time.Duration
-	AbsoluteFor time.Duration
-
-	// Rehash replaces the password hash OldHash by NewHash, if it is still that.
-	OldHash, NewHash string
-	// GiveBack undoes the reservation of this attempt.
-	GiveBack Reservation
-	From     Origin
-}
-
-// SignIn starts the browser's session, in one transaction: the session of
-// Replaces goes on under the same id with the new handle if it is the same
-// user's and alive (auth_time, acr, amr and lifetimes are set anew, the fact
-// FactAuthenticated is added), and is ended if it is another user's. Event
-// user.signed_in.
-//
-// ErrRevoked: the user is disabled or gone.
-func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
-	panic("to build")
-}
-
 // SessionByHandle reads the live session of a handle with its user in one
 // statement. Live: not ended, neither idle nor absolute expiry reached, user
 // enabled, made after not_before of user and instance.
 //
 // ErrNotFound: there is none, or it is dead.
 func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Time) (Session, User, error) {
-	panic("to build")
+	if err := checkIDs(handleHash); err != nil {
+		return Session{}, User{}, fmt.Errorf("read session: %w", err)
+	}
+	var row struct {
+		Session Session `gorm:"embedded;embeddedPrefix:s_"`
+		User    User    `gorm:"embedded;embeddedPrefix:u_"`
+	}
+	err := db.read(ctx, "read session", func(q *gorm.DB) error {
+		return q.Raw(selectSessionByHandle(), handleHash, liveSession(at)).Take(&row).Error
+	})
+	return row.Session, row.User, err
 }
+
+var selectSessionByHandle = sync.OnceValue(func() string {
+	return `SELECT ` + columnsOf(&Session{}, "s") + `, ` + columnsOf(&User{}, "u") + `
+		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = ? AND ?`
+})
 
 // SessionsOf lists a user's live sessions, the latest seen first.
 func (db *DB) SessionsOf(ctx context.Context, userID string, at time.Time) ([]Session, error) {
-	panic("to build")
+	if err := checkIDs(userID); err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	var list []Session
+	err := db.read(ctx, "list sessions", func(q *gorm.DB) error {
+		return q.Raw(`SELECT s.* FROM sessions s WHERE s.user_id = ? AND ? ORDER BY s.seen_at DESC, s.id`,
+			userID, liveSession(at)).Find(&list).Error
+	})
+	return list, err
 }
+
+// mostFacts bounds a session's facts: a browser that starts request after request
+// pushes out its own oldest.
+const mostFacts = 16
 
 // AddFact notes what a step found out for a live session of this user. At most
 // 16 facts are kept, the newest.
 //
 // ErrRevoked: the session is dead or another user's.
 func (db *DB) AddFact(ctx context.Context, userID, sessionID string, f Fact, at time.Time) error {
-	panic("to build")
+	if err := checkIDs(userID, sessionID); err != nil {
+		return fmt.Errorf("add fact: %w", err)
+	}
+	return db.write(ctx, "add fact", func(tx *gorm.DB) error {
+		if _, err := touchSession(tx, userID, sessionID, "", at); err != nil {
+			return err
+		}
+		return addFact(tx, sessionID, f)
+	})
 }
+
+// addFact adds to a session whose row lock the caller holds.
+func addFact(tx *gorm.DB, sessionID string, f Fact) error {
+	var s Session
+	if err := tx.Select("facts").Where("id = ?", sessionID).Take(&s).Error; err != nil {
+		return err
+	}
+	facts, err := jsonText(newestFacts(append(s.Facts, f)))
+	if err != nil {
+		return err
+	}
+	return tx.Exec(`UPDATE sessions SET facts = ? WHERE id = ?`, facts, sessionID).Error
+}
+
+func newestFacts(facts []Fact) []Fact { return facts[max(0, len(facts)-mostFacts):] }
 
 // EndSession ends one session of one user; its online grants die with it by the
 // join. Both ids must be set. Ending an ended one does nothing. Event session.ended.
 func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, from Origin, at time.Time) error {
-	panic("to build")
+	if err := checkIDs(userID, sessionID); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return db.write(ctx, "end session", func(tx *gorm.DB) error {
+		return endSession(tx, userID, sessionID, reason, from, at)
+	})
 }
 
-// DisableUser switches a user off (ending all it has: not_before moves) or on
-// again. ErrNotFound. Events user.disabled, user.enabled.
-func (db *DB) DisableUser(ctx context.Context, userID string, off bool, from Origin, at time.Time) error {
-	panic("to build")
+func endSession(tx *gorm.DB, userID, sessionID, reason string, from Origin, at time.Time) error {
+	ended, err := changed(tx, `UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0`,
+		At(at), cleanText(reason, longestName), sessionID, userID)
+	if err != nil || !ended {
+		return err
+	}
+	return record(tx, Event{
+		Type: SessionEnded, Outcome: Succeeded, Reason: reason, UserID: userID, SessionID: sessionID, From: from,
+	}, at)
 }

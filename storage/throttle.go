@@ -2,7 +2,14 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // Limit is how many attempts a key may reserve within a window.
@@ -12,18 +19,91 @@ type Limit struct {
 	Window time.Duration
 }
 
-// Reservation is an attempt that was counted and can be given back.
+// Reservation is an attempt that was counted and can be given back. Its keys are
+// made by DB.Reserve: each names the window it was counted in.
 type Reservation struct {
 	Keys []string
 }
 
 // Reserve counts one attempt against all limits at once, before any work is done
-// for it, by conditional writes. Either all are counted or none.
+// for it, by conditional writes. Either all are counted or none. A key's window
+// begins with the first attempt after the last window's end.
 //
 // *ThrottledError: one of them is used up; RetryAfter is until its window ends.
 func (db *DB) Reserve(ctx context.Context, limits []Limit, at time.Time) (Reservation, error) {
-	panic("to build")
+	// In the order of their keys, so that two attempts cannot wait for each other.
+	limits = slices.SortedFunc(slices.Values(limits), func(a, b Limit) int { return strings.Compare(a.Key, b.Key) })
+	for _, l := range limits {
+		if err := checkIDs(l.Key); err != nil {
+			return Reservation{}, fmt.Errorf("reserve attempt: %w", err)
+		}
+	}
+	var reserved Reservation
+	err := db.write(ctx, "reserve attempt", func(tx *gorm.DB) error {
+		reserved = Reservation{}
+		for _, l := range limits {
+			key, err := count(tx, l, at)
+			if err != nil {
+				return err
+			}
+			reserved.Keys = append(reserved.Keys, key)
+		}
+		return nil
+	})
+	if err != nil {
+		return Reservation{}, err
+	}
+	return reserved, nil
 }
 
-// GiveBack undoes a reservation: what succeeds is not counted.
-func (db *DB) GiveBack(ctx context.Context, r Reservation, at time.Time) error { panic("to build") }
+// count adds one attempt to a key's window, or refuses it. A window that ends
+// later than its length from now was counted by a clock that has been set back
+// since, and is over.
+func count(tx *gorm.DB, l Limit, at time.Time) (string, error) {
+	if l.Max < 1 {
+		return "", &ThrottledError{RetryAfter: l.Window}
+	}
+	now, end := At(at), At(at).Add(l.Window)
+	counted, err := changed(tx, `INSERT INTO throttles AS t (bucket, attempts, expires_at) VALUES (?, 1, ?)
+		ON CONFLICT (bucket) DO UPDATE SET
+			attempts = CASE WHEN t.expires_at <= ? OR t.expires_at > ? THEN 1 ELSE t.attempts + 1 END,
+			expires_at = CASE WHEN t.expires_at <= ? OR t.expires_at > ? THEN excluded.expires_at ELSE t.expires_at END
+		WHERE t.attempts < ? OR t.expires_at <= ? OR t.expires_at > ?`,
+		l.Key, end, now, end, now, end, l.Max, now, end)
+	if err != nil {
+		return "", err
+	}
+	var expires Millis
+	if err := tx.Raw(`SELECT expires_at FROM throttles WHERE bucket = ?`, l.Key).Scan(&expires).Error; err != nil {
+		return "", err
+	}
+	if !counted {
+		return "", &ThrottledError{RetryAfter: expires.Time().Sub(now.Time())}
+	}
+	return strconv.FormatInt(int64(expires), 10) + " " + l.Key, nil
+}
+
+// GiveBack undoes a reservation: what succeeds is not counted. A window that is
+// over is left alone.
+func (db *DB) GiveBack(ctx context.Context, r Reservation, at time.Time) error {
+	if len(r.Keys) == 0 {
+		return nil
+	}
+	return db.write(ctx, "give back attempt", func(tx *gorm.DB) error { return giveBack(tx, r) })
+}
+
+func giveBack(tx *gorm.DB, r Reservation) error {
+	for _, counted := range r.Keys {
+		window, key, found := strings.Cut(counted, " ")
+		expires, err := strconv.ParseInt(window, 10, 64)
+		if !found || err != nil {
+			return errors.New("give back attempt: not a key that was reserved")
+		}
+		err = tx.Exec(`UPDATE throttles SET attempts = attempts - 1 WHERE bucket = ? AND expires_at = ? AND attempts > 0`,
+			key, expires).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -2,7 +2,12 @@ package storage
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"sync"
 	"time"
+
+	"gorm.io/gorm"
 )
 
 // User is a person who can sign in. Its ID is the subject (sub) that clients
@@ -19,16 +24,16 @@ type User struct {
 	Profile, Picture, Website, Gender, Birthdate, Zoneinfo, Locale       string
 	PhoneNumber                                                          string
 	PhoneNumberVerified                                                  bool
-	Address                                                              Address
+	Address                                                              Address `gorm:"serializer:signet_json"`
 
-	Roles, Groups []string
-	Custom        map[string]any // custom attributes, released only through a configured scope
+	Roles, Groups []string       `gorm:"serializer:signet_json"`
+	Custom        map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only through a configured scope
 
 	Admin      bool
 	DisabledAt Millis
 	NotBefore  Millis // sessions and grants must be made after this
-	CreatedAt  Millis
-	UpdatedAt  Millis
+	CreatedAt  Millis `gorm:"autoCreateTime:false"`
+	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
 }
 
 // Address is the address claim (OIDC Core, section 5.1.1).
@@ -44,30 +49,182 @@ type Address struct {
 // Enabled reports whether the user may sign in and keep what it has.
 func (u User) Enabled() bool { return u.DisabledAt == 0 }
 
+// userPrefix begins every subject; client ids may not begin so.
+const userPrefix = "usr_"
+
 // CreateUser stores a new user with an optional password hash ("" for none).
-// u.ID may be empty: one is made. Event user.created.
+// u.ID may be empty: one is made. The canonical e-mail is made here from u.Email.
+// Event user.created.
 //
 // ErrConflict: the canonical e-mail is taken.
 func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, from Origin, at time.Time) (User, error) {
-	panic("to build")
+	canonical, err := CanonicalEmail(u.Email)
+	if err != nil {
+		return User{}, fmt.Errorf("create user: %w", err)
+	}
+	if u.ID == "" {
+		u.ID = NewID(userPrefix)
+	}
+	if err := checkIDs(u.ID); err != nil {
+		return User{}, fmt.Errorf("create user: %w", err)
+	}
+	u.EmailCanonical, u.CreatedAt, u.UpdatedAt = canonical, At(at), At(at)
+	err = db.write(ctx, "create user", func(tx *gorm.DB) error {
+		row := u
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		if passwordHash != "" {
+			if err := setPassword(tx, u.ID, passwordHash, at); err != nil {
+				return err
+			}
+		}
+		return record(tx, Event{Type: UserCreated, Outcome: Succeeded, UserID: u.ID, From: from}, at)
+	})
+	if err != nil {
+		return User{}, err
+	}
+	return u, nil
 }
 
 // User reads one user, disabled or not. ErrNotFound.
-func (db *DB) User(ctx context.Context, id string) (User, error) { panic("to build") }
+func (db *DB) User(ctx context.Context, id string) (User, error) {
+	if err := checkIDs(id); err != nil {
+		return User{}, fmt.Errorf("read user: %w", err)
+	}
+	var u User
+	err := db.read(ctx, "read user", func(q *gorm.DB) error {
+		return q.Where("id = ?", id).Take(&u).Error
+	})
+	return u, err
+}
 
 // UserByEmail reads the user of an address, disabled or not, and the password
 // hash ("" if the user has no password). The address is canonicalised here; one
 // that cannot be is ErrNotFound.
 func (db *DB) UserByEmail(ctx context.Context, email string) (User, string, error) {
-	panic("to build")
+	canonical, err := CanonicalEmail(email)
+	if err != nil {
+		return User{}, "", fmt.Errorf("read user by e-mail: %w", ErrNotFound)
+	}
+	var row struct {
+		User   User `gorm:"embedded;embeddedPrefix:u_"`
+		Secret []byte
+	}
+	err = db.read(ctx, "read user by e-mail", func(q *gorm.DB) error {
+		return q.Raw(selectUserByEmail(), canonical).Take(&row).Error
+	})
+	return row.User, string(row.Secret), err
 }
+
+var selectUserByEmail = sync.OnceValue(func() string {
+	return `SELECT ` + columnsOf(&User{}, "u") + `, c.secret
+		FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
+		WHERE u.email_canonical = ?`
+})
 
 // Users lists users by canonical e-mail from after (exclusive, "" for the
 // start), at most limit (1 to 500).
-func (db *DB) Users(ctx context.Context, after string, limit int) ([]User, error) { panic("to build") }
+func (db *DB) Users(ctx context.Context, after string, limit int) ([]User, error) {
+	if !plainText(after) {
+		return nil, fmt.Errorf("list users: %w", ErrNotFound)
+	}
+	var list []User
+	err := db.read(ctx, "list users", func(q *gorm.DB) error {
+		return q.Where("email_canonical > ?", after).Order("email_canonical").Limit(min(max(limit, 1), 500)).Find(&list).Error
+	})
+	return list, err
+}
 
 // ReplacePassword sets a user's password hash, and gives the user one if there
-// was none. It ends nothing: see DESIGN, "what ends what", for the use case that does.
+// was none. Sessions and grants go on: ending them is another use case. Event
+// password.changed. ErrNotFound.
 func (db *DB) ReplacePassword(ctx context.Context, userID, hash string, from Origin, at time.Time) error {
-	panic("to build")
+	if err := checkIDs(userID); err != nil {
+		return fmt.Errorf("replace password: %w", err)
+	}
+	if hash == "" {
+		return errors.New("replace password: the hash is empty")
+	}
+	return db.write(ctx, "replace password", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
+			return err
+		}
+		if err := exists(tx, &User{}, userID); err != nil {
+			return err
+		}
+		if err := setPassword(tx, userID, hash, at); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, UserID: userID, From: from}, at)
+	})
+}
+
+// setPassword replaces a user's password hash or gives it its first.
+func setPassword(tx *gorm.DB, userID, hash string, at time.Time) error {
+	return tx.Exec(`INSERT INTO credentials (id, user_id, kind, secret, created_at, updated_at)
+		VALUES (?, ?, 'password', ?, ?, ?)
+		ON CONFLICT (user_id) WHERE kind = 'password'
+		DO UPDATE SET secret = excluded.secret, updated_at = excluded.updated_at`,
+		NewID("crd_"), userID, []byte(hash), At(at), At(at)).Error
+}
+
+// DisableUser switches a user off, which ends all it has (not_before moves), or
+// on again. One that is off (or on) already is left as it is. ErrNotFound.
+// Events user.disabled, user.enabled.
+func (db *DB) DisableUser(ctx context.Context, userID string, off bool, from Origin, at time.Time) error {
+	if err := checkIDs(userID); err != nil {
+		return fmt.Errorf("disable user: %w", err)
+	}
+	return db.write(ctx, "disable user", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
+			return err
+		}
+		event, disabledAt := UserEnabled, Millis(0)
+		if off {
+			event, disabledAt = UserDisabled, At(at)
+		}
+		switched, err := changed(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) = ?`,
+			disabledAt, At(at), userID, off)
+		if err != nil {
+			return err
+		}
+		if !switched {
+			return exists(tx, &User{}, userID)
+		}
+		if off {
+			if err := endAllOf(tx, userID, at); err != nil {
+				return err
+			}
+		}
+		return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, From: from}, at)
+	})
+}
+
+// endAllOf moves a user's not_before past everything it has: sessions and grants
+// that a clock ahead of ours has dated later than now, too. The caller holds the
+// user's row.
+func endAllOf(tx *gorm.DB, userID string, at time.Time) error {
+	var latest Millis
+	err := tx.Raw(`SELECT MAX(made) FROM (
+		SELECT not_before AS made FROM users WHERE id = ?
+		UNION ALL SELECT COALESCE(MAX(created_at), 0) FROM sessions WHERE user_id = ?
+		UNION ALL SELECT COALESCE(MAX(created_at), 0) FROM grants WHERE user_id = ?) AS dates`,
+		userID, userID, userID).Scan(&latest).Error
+	if err != nil {
+		return err
+	}
+	return tx.Exec(`UPDATE users SET not_before = ? WHERE id = ?`, max(latest, At(at)), userID).Error
+}
+
+// exists is nil if the row is there and ErrNotFound if it is not.
+func exists(tx *gorm.DB, row any, id string) error {
+	var n int64
+	if err := tx.Model(row).Where("id = ?", id).Limit(1).Count(&n).Error; err != nil {
+		return err
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	return nil
 }

@@ -1,0 +1,287 @@
+package storage_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+// changedClient gives a valid client of that type, changed by what the test is about.
+func changedClient(t storage.ClientType, change func(c *storage.Client)) storage.Client {
+	c := storage.NewClient(t, "app", "An app")
+	if t != storage.Service {
+		c.Metadata.RedirectURIs = []string{"https://app.example.com/callback"}
+	}
+	if change != nil {
+		change(&c)
+	}
+	return c
+}
+
+func TestNewClient_DefaultsOfEveryTypeAreValid(t *testing.T) {
+	for _, kind := range []storage.ClientType{storage.Web, storage.SPA, storage.Native, storage.Service} {
+		if err := changedClient(kind, nil).Validate(); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
+func TestNewClient_OnlyServersAuthenticate(t *testing.T) {
+	for kind, public := range map[storage.ClientType]bool{storage.Web: false, storage.Service: false, storage.SPA: true, storage.Native: true} {
+		if got := storage.NewClient(kind, "app", "An app").Public(); got != public {
+			t.Errorf("%s: public is %v, want %v", kind, got, public)
+		}
+	}
+}
+
+// refused holds redirect URIs that no client of that type may register, and a
+// piece of the reason.
+var refused = []struct {
+	kind        storage.ClientType
+	uri, reason string
+}{
+	// RU-02: what a browser reads differently from a comparison of strings.
+	{storage.Web, "https://app.example.com@evil.example/cb", "user name"},
+	{storage.Web, "https://app.example.com:x@evil.example/cb", "user name"},
+	{storage.Web, `https://evil.example\@app.example.com/cb`, "backslash"},
+	{storage.Web, "https://app.example.com/cb#", "fragment"},
+	{storage.Web, "https://app.example.com/cb#part", "fragment"},
+	{storage.Web, "https://app.example.com/a/../cb", "dotted"},
+	{storage.Web, "https://app.example.com/a/%2e%2e/cb", "dotted"},
+	{storage.Web, "https://*.example.com/cb", "pattern"},
+	{storage.Web, "https://App.example.com/cb", "lower case"},
+	{storage.Web, "HTTPS://app.example.com/cb", "lower case"},
+	{storage.Web, "https://app.example.com:/cb", "port"},
+	{storage.Web, "https://app.example.com:99999/cb", "port"},
+	{storage.Web, "https:///cb", "no host"},
+	{storage.Web, "https:cb", "no host"},
+	{storage.Web, "/cb", "absolute"},
+	{storage.Web, "", "absolute"},
+	{storage.Web, "https://app.example.com/c b", "spaces"},
+	{storage.Web, "https://app.example.com/cb\n", "control"},
+	{storage.Web, "https://app.example.com/cb\x00", "control"},
+	{storage.Web, "https://bücher.example/cb", "ASCII"},
+	{storage.Web, "https://app.example.com/" + strings.Repeat("a", 2000), "2000"},
+	// RU-06: not a loopback literal.
+	{storage.Web, "http://127.9.9.9/cb", "https"},
+	{storage.Native, "http://127.0.0.1.evil.example/cb", "https"},
+	{storage.Native, "http://localhost.evil.example/cb", "https"},
+	{storage.Native, "http://[::ffff:127.0.0.1]/cb", "https"},
+	{storage.Native, "http://127.0.0.1:0/cb", "port"},
+	// RU-07: what a browser runs itself, and schemes that belong to everybody.
+	{storage.Native, "javascript:alert(1)", "javascript"},
+	{storage.Native, "JavaScript:alert(1)", "javascript"},
+	{storage.Native, "data:text/html,x", "data"},
+	{storage.Native, "vbscript:x", "vbscript"},
+	{storage.Native, "file:///etc/passwd", "file"},
+	{storage.Native, "blob:https://app.example.com/x", "blob"},
+	{storage.Native, "myapp:/callback", "reverse domain"},
+	{storage.Web, "com.example.app:/callback", "https"},
+	{storage.SPA, "com.example.app:/callback", "https"},
+	// RU-11: the client would see the parameter twice.
+	{storage.Web, "https://app.example.com/cb?code=1", "code"},
+	{storage.Web, "https://app.example.com/cb?a=b&state=1", "state"},
+	{storage.Web, "https://app.example.com/cb?iss=1", "iss"},
+	{storage.Web, "https://app.example.com/cb?%65rror=1", "error"},
+	{storage.Web, "https://app.example.com/cb?a=%zz", "query"},
+	// RU-12: http for a host that others can listen in front of.
+	{storage.Web, "http://app.example.com/cb", "https"},
+	{storage.SPA, "http://app.example.com/cb", "https"},
+	{storage.Native, "http://192.168.1.7/cb", "https"},
+}
+
+func TestRU_RedirectURIsRefusedAtRegistration(t *testing.T) {
+	for _, c := range refused {
+		client := changedClient(c.kind, func(client *storage.Client) { client.Metadata.RedirectURIs = []string{c.uri} })
+		err := client.Validate()
+		if err == nil {
+			t.Errorf("%s may register %q", c.kind, c.uri)
+		} else if !strings.HasPrefix(err.Error(), "redirect_uris: ") || !strings.Contains(err.Error(), c.reason) {
+			t.Errorf("%q is refused with %q, want a reason about %q", c.uri, err, c.reason)
+		}
+	}
+}
+
+func TestRedirectURIs_WhatMayBeRegistered(t *testing.T) {
+	for kind, uris := range map[storage.ClientType][]string{
+		storage.Web:    {"https://app.example.com/cb", "https://app.example.com", "https://app.example.com:8443/cb?tenant=7", "http://localhost:3000/cb", "http://127.0.0.1/cb", "http://[::1]:8080/cb"},
+		storage.SPA:    {"https://app.example.com/", "http://localhost:5173/"},
+		storage.Native: {"http://127.0.0.1/cb", "http://[::1]/cb", "https://app.example.com/cb", "com.example.app:/callback", "com.example.app://callback"},
+	} {
+		client := changedClient(kind, func(c *storage.Client) { c.Metadata.RedirectURIs = uris })
+		if err := client.Validate(); err != nil {
+			t.Errorf("%s: %v", kind, err)
+		}
+		for _, uri := range uris {
+			if !client.AllowsRedirect(uri) {
+				t.Errorf("%s may not use %q, which it registered", kind, uri)
+			}
+		}
+	}
+}
+
+// TestRU01_RedirectURIIsComparedByteForByte also covers RU-03, RU-04 and RU-16.
+func TestRU01_RedirectURIIsComparedByteForByte(t *testing.T) {
+	client := changedClient(storage.Web, func(c *storage.Client) {
+		c.Metadata.RedirectURIs = []string{"https://app.example.com/cb", "http://127.0.0.1:8000/cb"}
+	})
+	for _, uri := range []string{
+		"https://app.example.com/cb/", "https://app.example.com/cb?x=1", "https://app.example.com/cb#", "https://app.example.com/CB",
+		"https://app.example.com/cb/../evil", "https://app.example.com/cb/%2e%2e/evil", "https://app.example.com/cb/.", "https://app.example.com/%63b",
+		"HTTPS://app.example.com/cb", "https://APP.example.com/cb", "https://app.example.com:443/cb", "https://app.example.com", "",
+		"http://127.0.0.1:8001/cb", "http://127.0.0.1/cb", // a web client knows its port
+	} {
+		if client.AllowsRedirect(uri) {
+			t.Errorf("%q is taken for a registered redirect URI", uri)
+		}
+	}
+}
+
+func TestRU06_OnlyThePortOfANativeLoopbackMayDiffer(t *testing.T) {
+	client := changedClient(storage.Native, func(c *storage.Client) {
+		c.Metadata.RedirectURIs = []string{"http://127.0.0.1/cb", "http://[::1]:7/cb", "https://app.example.com/cb", "com.example.app:/cb"}
+	})
+	for uri, want := range map[string]bool{
+		"http://127.0.0.1/cb":               true,
+		"http://127.0.0.1:1/cb":             true,
+		"http://127.0.0.1:65535/cb":         true,
+		"http://[::1]/cb":                   true,
+		"http://[::1]:51004/cb":             true,
+		"http://127.0.0.1:65536/cb":         false,
+		"http://127.0.0.1:0/cb":             false,
+		"http://127.0.0.1:080/cb":           false,
+		"http://127.0.0.1:/cb":              false,
+		"http://127.0.0.1:80:80/cb":         false,
+		"http://127.0.0.1:8080":             false,
+		"http://127.0.0.1:8080/":            false,
+		"http://127.0.0.1:8080/cb/":         false,
+		"http://127.0.0.1:8080/cb?x=1":      false,
+		"http://127.0.0.1:8080/cb#x":        false,
+		"http://127.0.0.1:8080@evil/cb":     false,
+		"http://127.0.0.1:@evil.example/cb": false,
+		"http://127.0.0.1.evil.example/cb":  false,
+		"http://u@127.0.0.1:8080/cb":        false,
+		"http://127.9.9.9:8080/cb":          false,
+		"http://[::ffff:127.0.0.1]:8080/cb": false,
+		"http://localhost:8080/cb":          false, // registered as an address, not as a name
+		"https://127.0.0.1:8080/cb":         false,
+		"https://app.example.com:8443/cb":   false,
+		"com.example.app:8080/cb":           false,
+	} {
+		if got := client.AllowsRedirect(uri); got != want {
+			t.Errorf("AllowsRedirect(%q) is %v, want %v", uri, got, want)
+		}
+	}
+}
+
+func TestRU07_RunnableSchemesAreRefusedAtUse(t *testing.T) {
+	for _, uri := range []string{"javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "file:///x"} {
+		client := changedClient(storage.Native, func(c *storage.Client) {
+			c.Metadata.RedirectURIs = []string{uri}
+			c.Metadata.PostLogoutRedirectURIs = []string{uri}
+		})
+		if client.AllowsRedirect(uri) || client.AllowsPostLogoutRedirect(uri) {
+			t.Errorf("a row with %q is believed", uri)
+		}
+	}
+}
+
+func TestRU13_PostLogoutAndRedirectURIsAreTwoLists(t *testing.T) {
+	client := changedClient(storage.Web, func(c *storage.Client) {
+		c.Metadata.PostLogoutRedirectURIs = []string{"https://app.example.com/bye"}
+	})
+	if !client.AllowsPostLogoutRedirect("https://app.example.com/bye") {
+		t.Error("the registered post-logout redirect URI is refused")
+	}
+	if client.AllowsRedirect("https://app.example.com/bye") {
+		t.Error("a code may go to a post-logout redirect URI")
+	}
+	if client.AllowsPostLogoutRedirect("https://app.example.com/callback") {
+		t.Error("a browser may go to a redirect URI after signing out")
+	}
+}
+
+func TestValidate_NamesEveryProblemByItsMember(t *testing.T) {
+	client := storage.Client{ID: "usr_x", Type: "app", RefreshGrace: 6 * time.Minute}
+	client.Metadata = storage.ClientMetadata{
+		TokenEndpointAuthMethod: "magic", GrantTypes: []string{"password"}, ResponseTypes: []string{"token"},
+		Scope: `a"b`, ClientURI: "http://x.example", JWKS: "{}", JWKSURI: "ftp://x.example", SubjectType: "pairwise",
+		IDTokenSignedResponseAlg: "none", DefaultMaxAge: new(int64(-1)), Contacts: []string{"a\x00"},
+		PostLogoutRedirectURIs: []string{"x"}, BackchannelLogoutSession: true,
+	}
+	client.Resources, client.Audiences, client.Origins = []string{"api"}, []string{"https://x.example/#a"}, []string{"https://x.example/"}
+	err := client.Validate()
+	if err == nil {
+		t.Fatal("the client is valid")
+	}
+	for _, member := range []string{
+		"client_id", "client_name", "type", "token_endpoint_auth_method", "grant_types", "response_types", "scope", "client_uri",
+		"jwks", "jwks_uri", "subject_type", "id_token_signed_response_alg", "default_max_age", "contacts", "post_logout_redirect_uris",
+		"backchannel_logout_session_required", "refresh_grace", "resources", "audiences", "allow_origins",
+	} {
+		if !strings.Contains("\n"+err.Error(), "\n"+member+": ") {
+			t.Errorf("nothing is said about %s:\n%v", member, err)
+		}
+	}
+}
+
+func TestValidate_OneRule(t *testing.T) {
+	cases := []struct {
+		name, member string
+		kind         storage.ClientType
+		change       func(c *storage.Client)
+	}{
+		{"an id that looks like a subject", "client_id", storage.Web, func(c *storage.Client) { c.ID = "usr_1" }},
+		{"an empty id", "client_id", storage.Web, func(c *storage.Client) { c.ID = "" }},
+		{"an id with a slash", "client_id", storage.Web, func(c *storage.Client) { c.ID = "a/b" }},
+		{"an id of 129 letters", "client_id", storage.Web, func(c *storage.Client) { c.ID = strings.Repeat("a", 129) }},
+		{"a name that turns the text around", "client_name", storage.Web, func(c *storage.Client) { c.Name = "a\x1bb" }},
+		{"a secret in a browser", "token_endpoint_auth_method", storage.SPA, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "client_secret_post" }},
+		{"a secret on a phone", "token_endpoint_auth_method", storage.Native, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "client_secret_basic" }},
+		{"a service without a secret", "token_endpoint_auth_method", storage.Service, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "none" }},
+		{"a hash for a client that has no secret", "client_secret", storage.SPA, func(c *storage.Client) { c.Secrets[1].Hash = "00" }},
+		{"a public client without PKCE", "pkce_optional", storage.SPA, func(c *storage.Client) { c.PKCEOptional = true }},
+		{"a public client with its own token", "grant_types", storage.SPA, func(c *storage.Client) {
+			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantClientCredentials)
+		}},
+		{"a refresh token from nowhere", "grant_types", storage.Service, func(c *storage.Client) {
+			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantRefresh)
+		}},
+		{"a grant type twice", "grant_types", storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantCode) }},
+		{"codes without their response type", "response_types", storage.Web, func(c *storage.Client) { c.Metadata.ResponseTypes = nil }},
+		{"codes with nowhere to go", "redirect_uris", storage.Web, func(c *storage.Client) { c.Metadata.RedirectURIs = nil }},
+		{"a service with a redirect URI", "redirect_uris", storage.Service, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://a.example/"} }},
+		{"101 redirect URIs", "redirect_uris", storage.Web, func(c *storage.Client) {
+			c.Metadata.RedirectURIs = nil
+			for i := range 101 {
+				c.Metadata.RedirectURIs = append(c.Metadata.RedirectURIs, "https://a.example/"+strings.Repeat("a", i))
+			}
+		}},
+		{"a private key", "jwks", storage.Web, func(c *storage.Client) { c.Metadata.JWKS = `{"keys":[{"kty":"EC","d":"x"}]}` }},
+		{"an origin with a path", "allow_origins", storage.SPA, func(c *storage.Client) { c.Origins = []string{"https://a.example/x"} }},
+		{"the null origin", "allow_origins", storage.SPA, func(c *storage.Client) { c.Origins = []string{"null"} }},
+		{"an http origin", "allow_origins", storage.SPA, func(c *storage.Client) { c.Origins = []string{"http://a.example"} }},
+		{"a negative grace", "refresh_grace", storage.Web, func(c *storage.Client) { c.RefreshGrace = -2 }},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			err := changedClient(c.kind, c.change).Validate()
+			if err == nil {
+				t.Fatal("is valid")
+			}
+			if got, _, _ := strings.Cut(err.Error(), ":"); got != c.member || strings.Contains(err.Error(), "\n") {
+				t.Errorf("got %q, want one problem about %s", err, c.member)
+			}
+		})
+	}
+}
+
+func TestValidate_LongValuesAreNotRepeated(t *testing.T) {
+	long := "https://a.example/#" + strings.Repeat("a", 100_000)
+	err := changedClient(storage.Web, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{long} }).Validate()
+	if err == nil || len(err.Error()) > 300 {
+		t.Errorf("the error has %d characters", len(err.Error()))
+	}
+}

@@ -1,0 +1,174 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Kinds of spent ids.
+const (
+	spentRequest = "request" // an authorization request whose code was redeemed
+	spentToken   = "jti"     // an access token that was revoked
+)
+
+// Redemption is the input of DB.RedeemCode.
+type Redemption struct {
+	RequestID  string // what is spent
+	CodeID     string // which of the codes of that request
+	SpentUntil Millis // how long the spent row must be remembered
+	Grant      Grant  // what is opened; its ID is set by the caller
+	From       Origin
+}
+
+// RedeemCode spends an authorization code and opens the grant it stands for, in
+// one transaction: the session is alive (and seen), the request id is spent, the
+// grant is there. The caller has checked client, redirect URI and verifier. Of
+// the grant it sets IdleFor and ExpiresAt; generation, idle expiry and the times
+// of creation and rotation are set here.
+//
+// ErrReplayed: this code was spent before; the grant it opened and all its
+// tokens are revoked then, committed (RFC 6749, section 4.1.2), and a first-party
+// session has ended. Event grant.replayed. ErrExpired: a sibling code of the same
+// request was spent; nothing is revoked. ErrRevoked: the user, the client or the
+// session is gone.
+func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant, error) {
+	g := r.Grant
+	if err := checkIDs(r.RequestID, r.CodeID, g.ID, g.UserID, g.ClientID, g.SessionID); err != nil {
+		return Grant{}, fmt.Errorf("redeem code: %w", err)
+	}
+	if !plainText(g.Claims) {
+		return Grant{}, errors.New("redeem code: the claims parameter is not text")
+	}
+	var verdict error // what the caller gets although the transaction commits
+	err := db.write(ctx, "redeem code", func(tx *gorm.DB) error {
+		g, verdict = r.Grant, nil
+		if err := db.lockRow(tx, userRow, g.UserID, forShare); err != nil {
+			return err
+		}
+		born, err := touchSession(tx, g.UserID, g.SessionID, g.ClientID, at)
+		if errors.Is(err, ErrRevoked) {
+			verdict, err = refuseCode(tx, r, ErrRevoked, at)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		fresh, err := spend(tx, spentRequest, r.RequestID, r.CodeID, g.ID, r.SpentUntil)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			verdict, err = refuseCode(tx, r, ErrExpired, at)
+			return err
+		}
+		// A grant is not older than its session, whose node's clock may be ahead:
+		// not_before is compared with both.
+		g.CreatedAt = max(At(at), born)
+		return openGrant(tx, &g, at)
+	})
+	if err == nil && verdict != nil {
+		err = fmt.Errorf("redeem code: %w", verdict)
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	return g, nil
+}
+
+// openGrant stores a new grant, in its first generation.
+func openGrant(tx *gorm.DB, g *Grant, at time.Time) error {
+	g.Generation, g.RotatedAt, g.IdleExpiresAt = 1, At(at), At(at).Add(g.IdleFor)
+	g.RevokedAt, g.RevokeReason = 0, ""
+	row := *g
+	return tx.Create(&row).Error
+}
+
+// SpendCode makes a code worthless without opening a grant: a wrong verifier from
+// the right client, or an expired code. If that very code was redeemed before and
+// replay is true, its grant is revoked and ErrReplayed returned, as in RedeemCode.
+func (db *DB) SpendCode(ctx context.Context, requestID, codeID string, until Millis, replay bool, from Origin, at time.Time) error {
+	if err := checkIDs(requestID, codeID); err != nil {
+		return fmt.Errorf("spend code: %w", err)
+	}
+	var verdict error
+	err := db.write(ctx, "spend code", func(tx *gorm.DB) error {
+		verdict = nil
+		fresh, err := spend(tx, spentRequest, requestID, codeID, "", until)
+		if err != nil || fresh || !replay {
+			return err
+		}
+		before, err := spentRow(tx, requestID)
+		if err != nil || before.CodeID != codeID || before.GrantID == "" {
+			return err
+		}
+		verdict = ErrReplayed
+		return revokeReplayed(tx, before.GrantID, from, at)
+	})
+	if err == nil && verdict != nil {
+		err = fmt.Errorf("spend code: %w", verdict)
+	}
+	return err
+}
+
+// spent is the row of an id that was used: for a code, which of its request's
+// and what it opened.
+type spent struct {
+	CodeID  string
+	GrantID string
+}
+
+// spend reports whether the id was fresh; it is spent after this either way.
+func spend(tx *gorm.DB, kind, id, codeID, grantID string, until Millis) (bool, error) {
+	return changed(tx, `INSERT INTO spent (kind, id, code_id, grant_id, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		kind, id, codeID, grantID, until)
+}
+
+// spentRow reads the row of a request; the zero value if it was never spent.
+func spentRow(tx *gorm.DB, requestID string) (spent, error) {
+	var rows []spent
+	err := tx.Raw(`SELECT code_id, grant_id FROM spent WHERE kind = ? AND id = ?`, spentRequest, requestID).Scan(&rows).Error
+	if err != nil || len(rows) == 0 {
+		return spent{}, err
+	}
+	return rows[0], nil
+}
+
+// refuseCode decides what a code that opens nothing is told: a replay if it was
+// spent before, and otherwise what was found. A replay ends what the code opened.
+func refuseCode(tx *gorm.DB, r Redemption, otherwise error, at time.Time) (verdict, err error) {
+	before, err := spentRow(tx, r.RequestID)
+	if err != nil || before.CodeID != r.CodeID {
+		return otherwise, err
+	}
+	if before.GrantID == "" {
+		return ErrReplayed, nil
+	}
+	return ErrReplayed, revokeReplayed(tx, before.GrantID, r.From, at)
+}
+
+// revokeReplayed ends a grant of which a credential was used twice, and a
+// first-party grant's session with it. One that is dead already is left alone.
+func revokeReplayed(tx *gorm.DB, id string, from Origin, at time.Time) error {
+	var found []Grant
+	if err := tx.Where("id = ?", id).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
+		return err
+	}
+	g := found[0]
+	if g.FirstParty {
+		if err := endSession(tx, g.UserID, g.SessionID, "replayed", from, at); err != nil {
+			return err
+		}
+	}
+	revoked, err := revokeGrant(tx, id, "replayed", at)
+	if err != nil || !revoked {
+		return err
+	}
+	return record(tx, Event{
+		Type: GrantReplayed, Outcome: Refused, Reason: "code_replayed", UserID: g.UserID, ClientID: g.ClientID,
+		SessionID: g.SessionID, GrantID: g.ID, From: from,
+	}, at)
+}

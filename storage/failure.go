@@ -1,0 +1,142 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+)
+
+// isVerdict reports whether a use case ended with an answer rather than with a
+// failure: its writes are undone, its neighbours and the connection are whole.
+func isVerdict(err error) bool {
+	for _, verdict := range []error{ErrNotFound, ErrConflict, ErrExpired, ErrReplayed, ErrRevoked, gorm.ErrRecordNotFound} {
+		if errors.Is(err, verdict) {
+			return true
+		}
+	}
+	var throttled *ThrottledError
+	return errors.As(err, &throttled) || isConstraint(err)
+}
+
+// answer is the error a caller gets for what a use case or a read returned: the
+// sentinels as they are, no row as ErrNotFound, a unique value that is taken as
+// ErrConflict, and a database that is gone, full or locked as ErrUnavailable.
+func answer(name string, err error) error {
+	var throttled *ThrottledError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &throttled):
+		return err
+	case errors.Is(err, gorm.ErrRecordNotFound):
+		return fmt.Errorf("%s: %w", name, ErrNotFound)
+	case isUnique(err):
+		return fmt.Errorf("%s: %w", name, ErrConflict)
+	case errors.Is(err, ErrUnavailable), !isUnavailable(err):
+		return fmt.Errorf("%s: %w", name, err)
+	default:
+		return fmt.Errorf("%s: %w: %w", name, ErrUnavailable, err)
+	}
+}
+
+// isUnavailable reports whether a driver's error means that the database is
+// gone, full or locked: the one place that knows.
+func isUnavailable(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return isUnavailableSQLState(pg.Code)
+	}
+	if code, ok := sqliteCode(err); ok {
+		return isUnavailableSQLite(code)
+	}
+	return isConnectionLoss(err) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO) ||
+		errors.Is(err, context.DeadlineExceeded)
+}
+
+// isConnectionLoss reports whether the connection broke or was never made.
+func isConnectionLoss(err error) bool {
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, os.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// isUnavailableSQLState judges PostgreSQL's classes of errors.
+func isUnavailableSQLState(code string) bool {
+	switch code {
+	case "25006", // read-only: a standby, or a primary that was demoted
+		"55P03", // lock not available
+		"57014": // canceled, by statement_timeout or an operator
+		return true
+	}
+	switch code[:min(2, len(code))] {
+	case "08", // connection
+		"40", // serialization failure, deadlock: after the last retry
+		"53", // disk full, out of memory, too many connections
+		"57", // shutting down, starting up
+		"58", // system error
+		"XX": // internal error, corrupted data
+		return true
+	}
+	return false
+}
+
+// Primary result codes of SQLite (sqlite.org/rescode.html).
+const (
+	sqlitePerm       = 3
+	sqliteBusy       = 5
+	sqliteLocked     = 6
+	sqliteNoMem      = 7
+	sqliteReadOnly   = 8
+	sqliteInterrupt  = 9
+	sqliteIOErr      = 10
+	sqliteCorrupt    = 11
+	sqliteFull       = 13
+	sqliteCantOpen   = 14
+	sqliteProtocol   = 15
+	sqliteConstraint = 19
+	sqliteNotADB     = 26
+
+	sqliteConstraintPrimaryKey = 1555
+	sqliteConstraintUnique     = 2067
+)
+
+func isUnavailableSQLite(code int) bool {
+	switch code & 0xff {
+	case sqlitePerm, sqliteBusy, sqliteLocked, sqliteNoMem, sqliteReadOnly, sqliteInterrupt,
+		sqliteIOErr, sqliteCorrupt, sqliteFull, sqliteCantOpen, sqliteProtocol, sqliteNotADB:
+		return true
+	}
+	return false
+}
+
+// isConstraint reports whether a constraint of the schema refused a row.
+func isConstraint(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return len(pg.Code) == 5 && pg.Code[:2] == "23"
+	}
+	code, ok := sqliteCode(err)
+	return ok && code&0xff == sqliteConstraint
+}
+
+// isUnique reports whether a unique value was taken.
+func isUnique(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code == "23505"
+	}
+	code, ok := sqliteCode(err)
+	return ok && (code == sqliteConstraintPrimaryKey || code == sqliteConstraintUnique)
+}

@@ -1,0 +1,45 @@
+package storage
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// NewID makes a random identifier with a prefix, such as "usr_": 130 bits from
+// crypto/rand in 26 lower-case letters and digits.
+func NewID(prefix string) string {
+	return prefix + strings.ToLower(rand.Text())
+}
+
+// longestID bounds what is looked up: longer than any identifier that is made or
+// accepted, and short enough for an index of either database.
+const longestID = 512
+
+// checkIDs refuses identifiers that no row can have: empty, too long, not UTF-8
+// or with a NUL (which SQLite stores and PostgreSQL refuses). An empty one that
+// reached a condition could stand for any row. The error is ErrNotFound.
+func checkIDs(ids ...string) error {
+	for _, id := range ids {
+		if id == "" || len(id) > longestID || !plainText(id) {
+			return fmt.Errorf("empty or malformed identifier: %w", ErrNotFound)
+		}
+	}
+	return nil
+}
+
+// plainText reports whether both databases can store s.
+func plainText(s string) bool {
+	return utf8.ValidString(s) && !strings.Contains(s, "\x00")
+}
+
+// cleanText makes s storable and bounds it: header values and the like may hold
+// any bytes, and must not fail the use case they come with.
+func cleanText(s string, longest int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+	if len(s) > longest {
+		s = strings.ToValidUTF8(s[:longest], "")
+	}
+	return s
+}

@@ -1,0 +1,61 @@
+package storage
+
+import (
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+)
+
+// seenEvery is how much time passes before a session is noted as seen again:
+// its idle life moves with it.
+const seenEvery = 5 * time.Minute
+
+// liveSession is the condition under which a session s is alive.
+func liveSession(at time.Time) clause.Expr {
+	return gorm.Expr(`(s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ? AND EXISTS (
+		SELECT 1 FROM users u, instance i WHERE u.id = s.user_id AND i.id = 1 AND u.disabled_at = 0
+			AND s.created_at > u.not_before AND s.created_at > i.not_before))`, At(at), At(at))
+}
+
+// liveGrant is the condition under which a grant g is alive, the only one there
+// is: liveness is a join, so that ending a session, disabling a user or a client
+// is one row.
+func liveGrant(at time.Time) clause.Expr {
+	now := At(at)
+	return gorm.Expr(`(g.revoked_at = 0 AND g.idle_expires_at > ? AND g.expires_at > ? AND EXISTS (
+		SELECT 1 FROM users u JOIN instance i ON i.id = 1 JOIN clients c ON c.id = g.client_id
+			LEFT JOIN sessions s ON s.id = g.session_id AND s.user_id = g.user_id
+		WHERE u.id = g.user_id AND u.disabled_at = 0 AND c.disabled_at = 0
+			AND g.created_at > u.not_before AND g.created_at > i.not_before
+			AND (g.offline OR (s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ?
+				AND s.created_at > u.not_before AND s.created_at > i.not_before))))`, now, now, now, now)
+}
+
+// touchSession takes the row lock of a live session of this user, notes it as
+// seen and gives the moment it was made. clientID ("" for none) must be enabled
+// too. The row is written even when nothing in it moves: what follows in the
+// transaction relies on the session not ending meanwhile.
+//
+// ErrRevoked: it is dead, or another user's, or the client is disabled.
+func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time) (Millis, error) {
+	condition := liveSession(at)
+	if clientID != "" {
+		condition.SQL += ` AND EXISTS (SELECT 1 FROM clients c WHERE c.id = ? AND c.disabled_at = 0)`
+		condition.Vars = append(condition.Vars, clientID)
+	}
+	stale := At(at.Add(-seenEvery))
+	var made []Millis
+	err := tx.Raw(`UPDATE sessions AS s SET
+			seen_at = CASE WHEN s.seen_at <= ? THEN ? ELSE s.seen_at END,
+			idle_expires_at = CASE WHEN s.seen_at <= ? THEN ? + s.idle_for ELSE s.idle_expires_at END
+		WHERE s.id = ? AND s.user_id = ? AND ? RETURNING created_at`,
+		stale, At(at), stale, At(at), sessionID, userID, condition).Scan(&made).Error
+	if err != nil {
+		return 0, err
+	}
+	if len(made) != 1 {
+		return 0, ErrRevoked
+	}
+	return made[0], nil
+}

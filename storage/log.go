@@ -1,0 +1,43 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
+)
+
+// gormConfig is the same for every connection: a use case is one transaction, so
+// gorm opens none by itself.
+func gormConfig(log *slog.Logger) *gorm.Config {
+	return &gorm.Config{
+		SkipDefaultTransaction: true,
+		DisableAutomaticPing:   true,
+		Logger:                 statementLog{log},
+	}
+}
+
+// statementLog logs the statements that fail for no reason of ours, and never
+// their parameters.
+type statementLog struct{ log *slog.Logger }
+
+func (l statementLog) LogMode(logger.LogLevel) logger.Interface    { return l }
+func (l statementLog) Info(context.Context, string, ...any)        {}
+func (l statementLog) Warn(context.Context, string, ...any)        {}
+func (l statementLog) Error(_ context.Context, m string, _ ...any) { l.log.Error(m) }
+
+func (l statementLog) Trace(ctx context.Context, _ time.Time, statement func() (string, int64), err error) {
+	if err == nil || isVerdict(err) || errors.Is(err, context.Canceled) {
+		return
+	}
+	sql, _ := statement()
+	l.log.ErrorContext(ctx, "statement failed", "sql", sql, "error", err)
+}
+
+// ParamsFilter keeps the parameters out of the text that Trace gets.
+func (l statementLog) ParamsFilter(_ context.Context, sql string, _ ...any) (string, []any) {
+	return sql, nil
+}

@@ -1,0 +1,147 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+)
+
+// The measures of PostgreSQL. A use case gets five seconds in all its attempts,
+// as it does in front of a busy SQLite file.
+const (
+	pgConnections = 20
+	pgPatience    = 5 * time.Second
+	pgAttempts    = 5
+	pgMigration   = 5 * time.Minute
+)
+
+// migrationLock is the advisory lock of those who migrate ("signet" in ASCII).
+const migrationLock = 0x7369676e6574
+
+// postgresPool is the engine over PostgreSQL: one transaction per use case.
+type postgresPool struct {
+	pool *sql.DB
+	db   *gorm.DB
+}
+
+func openPostgres(ctx context.Context, dsn string, log *slog.Logger) (*postgresPool, error) {
+	config, err := pgx.ParseConfig(dsn)
+	if err != nil {
+		// The driver's own message masks the password, but quotes the rest.
+		return nil, errors.New("the database URL is malformed: want postgres://user:password@host:port/name")
+	}
+	if len(config.Fallbacks) > 0 && config.ValidateConnect == nil {
+		// Of several hosts only the primary will do, and it may change.
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	p := &postgresPool{pool: stdlib.OpenDB(*config)}
+	p.pool.SetMaxOpenConns(pgConnections)
+	p.pool.SetMaxIdleConns(pgConnections)
+	p.pool.SetConnMaxIdleTime(5 * time.Minute)
+	p.pool.SetConnMaxLifetime(30 * time.Minute)
+	if p.db, err = gorm.Open(postgres.New(postgres.Config{Conn: p.pool}), gormConfig(log)); err != nil {
+		_ = p.pool.Close()
+		return nil, answer("open", err)
+	}
+	if err := p.migrate(ctx); err != nil {
+		_ = p.pool.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// migrate runs under an advisory lock that ends with its transaction, so that a
+// process that dies in it leaves neither lock nor half a schema.
+func (p *postgresPool) migrate(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pgMigration)
+	defer cancel()
+	_, err := p.transaction(ctx, func(tx *gorm.DB) error {
+		if err := tx.Exec(`SELECT pg_advisory_xact_lock(?)`, int64(migrationLock)).Error; err != nil {
+			return err
+		}
+		return migrate(tx, postgresDialect)
+	})
+	return answer("migrate", err)
+}
+
+// write runs a use case in a transaction at READ COMMITTED, and again when it is
+// known not to have committed and another attempt may do better: the only place
+// where anything is retried. Once it has begun, the caller's context no longer
+// ends it.
+func (p *postgresPool) write(ctx context.Context, run useCase) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), pgPatience)
+	defer cancel()
+	for attempt := 1; ; attempt++ {
+		unknown, err := p.transaction(bounded, run)
+		switch {
+		case err == nil:
+			return nil
+		case unknown:
+			return unavailable(err)
+		case attempt == pgAttempts || !isTransient(err):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(attempt*attempt) * 10 * time.Millisecond):
+		}
+	}
+}
+
+// transaction runs one attempt. unknown: COMMIT was sent and nobody knows what
+// became of it.
+func (p *postgresPool) transaction(ctx context.Context, run useCase) (unknown bool, err error) {
+	tx := p.db.WithContext(ctx).Begin(&sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if tx.Error != nil {
+		return false, tx.Error
+	}
+	finished := false
+	defer func() {
+		if !finished { // the use case panicked
+			tx.Rollback()
+		}
+	}()
+	err = run(tx)
+	finished = true
+	if err != nil {
+		tx.Rollback()
+		return false, err
+	}
+	if err := tx.Commit().Error; err != nil {
+		var refused *pgconn.PgError
+		return !errors.As(err, &refused) && !pgconn.SafeToRetry(err), fmt.Errorf("commit: %w", err)
+	}
+	return false, nil
+}
+
+// isTransient reports whether another attempt at once may succeed: two
+// transactions met, or the connection broke, as it does in a fail-over.
+func isTransient(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return isConnectionLoss(err) && !errors.Is(err, context.DeadlineExceeded)
+	}
+	switch pg.Code {
+	case "25006", // read-only: the primary was demoted under us
+		"57P01", "57P02", "57P03": // shutting down, crashed, starting up
+		return true
+	}
+	return len(pg.Code) == 5 && (pg.Code[:2] == "40" || pg.Code[:2] == "08")
+}
+
+func (p *postgresPool) reader(ctx context.Context) *gorm.DB { return p.db.WithContext(ctx) }
+
+func (p *postgresPool) close() error { return p.pool.Close() }

@@ -1,0 +1,162 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// SignIn is the input of DB.SignIn.
+type SignIn struct {
+	UserID      string
+	HandleHash  string // of the browser's new handle
+	Replaces    string // hash of the handle the browser came with, "" for none
+	Request     string // id of the request this answers
+	ClientID    string // for the event
+	ACR         string
+	AMR         []string
+	Persistent  bool
+	IdleFor     time.Duration
+	AbsoluteFor time.Duration
+
+	// Rehash replaces the password hash OldHash by NewHash, if it is still that.
+	OldHash, NewHash string
+	// GiveBack undoes the reservation of this attempt.
+	GiveBack Reservation
+	From     Origin
+}
+
+// SignIn starts the browser's session, in one transaction: the session of
+// Replaces goes on under the same id with the new handle if it is the same
+// user's and alive (auth_time, acr, amr and lifetimes are set anew, the fact
+// FactAuthenticated is added), and is ended if it is another user's. Event
+// user.signed_in.
+//
+// ErrRevoked: the user is disabled or gone.
+func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
+	if err := checkIDs(s.UserID, s.HandleHash); err != nil {
+		return Session{}, fmt.Errorf("sign in: %w", err)
+	}
+	if s.Replaces == s.HandleHash {
+		return Session{}, errors.New("sign in: the handle is not new")
+	}
+	var session Session
+	err := db.write(ctx, "sign in", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, s.UserID, forShare); err != nil {
+			return err
+		}
+		notBefore, err := admit(tx, s.UserID)
+		if err != nil {
+			return err
+		}
+		if session, err = startSession(tx, s, notBefore, at); err != nil {
+			return err
+		}
+		if err := renewHash(tx, s, at); err != nil {
+			return err
+		}
+		if err := giveBack(tx, s.GiveBack); err != nil {
+			return err
+		}
+		return record(tx, Event{
+			Type: UserSignedIn, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: session.ID,
+			From: s.From, Detail: map[string]any{"acr": s.ACR, "amr": s.AMR},
+		}, at)
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	return session, nil
+}
+
+// admit gives the moment after which a session of the user must be made.
+// ErrRevoked: the user is disabled or gone.
+func admit(tx *gorm.DB, userID string) (Millis, error) {
+	var moments []Millis
+	err := tx.Raw(`SELECT CASE WHEN u.not_before > i.not_before THEN u.not_before ELSE i.not_before END
+		FROM users u, instance i WHERE u.id = ? AND u.disabled_at = 0 AND i.id = 1`, userID).Scan(&moments).Error
+	if err != nil {
+		return 0, err
+	}
+	if len(moments) != 1 {
+		return 0, ErrRevoked
+	}
+	return moments[0], nil
+}
+
+// startSession goes on with the browser's session or makes a new one.
+func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (Session, error) {
+	before, err := replaced(tx, s, at)
+	if err != nil {
+		return Session{}, err
+	}
+	from := s.From.clean()
+	now := At(at)
+	session := Session{
+		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID,
+		AuthTime: now, ACR: s.ACR, AMR: s.AMR,
+		Facts:      newestFacts(append(before.Facts, Fact{Kind: FactAuthenticated, At: now, Request: s.Request})),
+		Persistent: s.Persistent, Agent: from.Agent, Address: from.Address,
+		IdleFor: s.IdleFor, CreatedAt: before.CreatedAt, SeenAt: now,
+		IdleExpiresAt: now.Add(s.IdleFor), ExpiresAt: now.Add(s.AbsoluteFor),
+	}
+	if before.ID != "" {
+		return session, replaceSession(tx, session)
+	}
+	// A clock that is behind the one that moved not_before makes no session that
+	// is dead from its birth.
+	session.ID, session.CreatedAt = NewID("ses_"), max(now, notBefore+1)
+	row := session
+	return session, tx.Create(&row).Error
+}
+
+// replaced gives the session of the browser's old handle if the sign-in goes on
+// with it, and the zero Session otherwise. One of another user is ended.
+func replaced(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
+	if checkIDs(s.Replaces) != nil {
+		return Session{}, nil // none, or nothing that could be one
+	}
+	var found []Session
+	if err := tx.Where("handle_hash = ?", s.Replaces).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
+		return Session{}, err
+	}
+	before := found[0]
+	if before.UserID != s.UserID {
+		return Session{}, endSession(tx, before.UserID, before.ID, "replaced", s.From, at)
+	}
+	switch _, err := touchSession(tx, s.UserID, before.ID, "", at); {
+	case errors.Is(err, ErrRevoked):
+		return Session{}, nil
+	case err != nil:
+		return Session{}, err
+	}
+	// Read again under the row's lock: its facts may have grown, its handle moved.
+	found = nil
+	if err := tx.Where("id = ? AND handle_hash = ?", before.ID, s.Replaces).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
+		return Session{}, err
+	}
+	return found[0], nil
+}
+
+// replaceSession writes the session over its row, id and creation time aside.
+func replaceSession(tx *gorm.DB, s Session) error {
+	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "ACR", "AMR", "Facts",
+		"Persistent", "Agent", "Address", "IdleFor", "SeenAt", "IdleExpiresAt", "ExpiresAt").Updates(&s)
+	if res.Error == nil && res.RowsAffected != 1 {
+		return ErrRevoked
+	}
+	return res.Error
+}
+
+// renewHash replaces the password's hash by one of today's costs, unless the
+// password has been changed since.
+func renewHash(tx *gorm.DB, s SignIn, at time.Time) error {
+	if s.OldHash == "" || s.NewHash == "" {
+		return nil
+	}
+	return tx.Exec(`UPDATE credentials SET secret = ?, updated_at = ? WHERE user_id = ? AND kind = 'password' AND secret = ?`,
+		[]byte(s.NewHash), At(at), s.UserID, []byte(s.OldHash)).Error
+}

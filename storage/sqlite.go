@@ -1,0 +1,175 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+)
+
+// sqliteFile is the engine over one SQLite file: one writer, many readers.
+type sqliteFile struct {
+	*writer
+	writers *sql.DB // holds the writer's one connection
+	pool    *sql.DB
+	read    *gorm.DB
+}
+
+func openSQLite(_ context.Context, folder string, log *slog.Logger) (*sqliteFile, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data folder: %w", err)
+	}
+	path := filepath.Join(folder, "signet.db")
+	lock, err := openFileLock(path + "-lock")
+	if err != nil {
+		return nil, err
+	}
+	writers, err := sql.Open(sqliteDriver, sqliteURI(path, false))
+	if err != nil {
+		_ = lock.close()
+		return nil, err
+	}
+	open := func(ctx context.Context) (*sql.Conn, *gorm.DB, error) { return openWriterConn(ctx, writers, log) }
+	if err := prepareSQLite(path, lock, open); err != nil {
+		_ = writers.Close()
+		_ = lock.close()
+		return nil, err
+	}
+	f := &sqliteFile{writers: writers}
+	if f.pool, f.read, err = openReaders(path, log); err != nil {
+		_ = writers.Close()
+		_ = lock.close()
+		return nil, err
+	}
+	f.writer = startWriter(lock, open)
+	return f, nil
+}
+
+// prepareSQLite makes the file, switches it to WAL and migrates it, under the
+// lock: two processes that open a fresh file together would see "database is
+// locked".
+func prepareSQLite(path string, lock *fileLock, open func(context.Context) (*sql.Conn, *gorm.DB, error)) error {
+	if err := lock.acquire(lockPatience); err != nil {
+		return err
+	}
+	defer func() { _ = lock.release() }()
+	if err := privateFile(path); err != nil {
+		return err
+	}
+	w := &writer{open: open}
+	defer w.drop()
+	j := &job{run: func(tx *gorm.DB) error { return migrate(tx, sqliteDialect) }}
+	w.alone(j)
+	if j.panicked != nil {
+		panic(j.panicked)
+	}
+	return answer("migrate", j.err)
+}
+
+// privateFile makes the database file readable by its owner alone. SQLite gives
+// its journal files the same mode.
+func privateFile(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("make the database file: %w", err)
+	}
+	defer f.Close()
+	if err := f.Chmod(0o600); err != nil {
+		return fmt.Errorf("close the database file to others: %w", err)
+	}
+	for _, suffix := range []string{"-wal", "-shm"} {
+		if err := os.Chmod(path+suffix, 0o600); err != nil && !os.IsNotExist(err) {
+			return fmt.Errorf("close the database file to others: %w", err)
+		}
+	}
+	return nil
+}
+
+func sqliteURI(path string, readOnly bool) string {
+	query := url.Values{"_busy_timeout": {"5000"}, "_stmt_cache_size": {"128"}, "_foreign_keys": {"1"}}
+	if readOnly {
+		query.Set("_query_only", "1")
+	}
+	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String()
+}
+
+// writerPragmas make a commit survive a power cut. journal_mode is kept in the
+// file, the others belong to the connection.
+var writerPragmas = []struct{ name, set, want string }{
+	{"journal_mode", "WAL", "wal"},
+	{"synchronous", "FULL", "2"},
+	{"foreign_keys", "ON", "1"},
+	{"busy_timeout", "5000", "5000"},
+}
+
+func openWriterConn(ctx context.Context, pool *sql.DB, log *slog.Logger) (*sql.Conn, *gorm.DB, error) {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, p := range writerPragmas {
+		if err := setPragma(ctx, conn, p.name, p.set, p.want); err != nil {
+			_ = conn.Close()
+			return nil, nil, err
+		}
+	}
+	tx, err := gorm.Open(sqlite.New(sqlite.Config{DriverName: sqliteDriver, Conn: conn}), gormConfig(log))
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	return conn, tx, nil
+}
+
+// setPragma sets one and reads it back: SQLite says nothing when it declines.
+func setPragma(ctx context.Context, conn *sql.Conn, name, set, want string) error {
+	if _, err := conn.ExecContext(ctx, "PRAGMA "+name+" = "+set); err != nil {
+		return fmt.Errorf("set %s: %w", name, err)
+	}
+	var got string
+	if err := conn.QueryRowContext(ctx, "PRAGMA "+name).Scan(&got); err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	if got != want {
+		return fmt.Errorf("%s is %s and would not become %s", name, got, want)
+	}
+	return nil
+}
+
+func openReaders(path string, log *slog.Logger) (*sql.DB, *gorm.DB, error) {
+	pool, err := sql.Open(sqliteDriver, sqliteURI(path, true))
+	if err != nil {
+		return nil, nil, err
+	}
+	size := max(4, 2*runtime.GOMAXPROCS(0))
+	pool.SetMaxOpenConns(size)
+	pool.SetMaxIdleConns(size)
+	read, err := gorm.Open(sqlite.New(sqlite.Config{DriverName: sqliteDriver, Conn: pool}), gormConfig(log))
+	if err != nil {
+		_ = pool.Close()
+		return nil, nil, answer("open readers", err)
+	}
+	return pool, read, nil
+}
+
+// reader gives the readers' pool without the caller's context: a read takes
+// microseconds and waits for nobody, and watching a context costs as much again.
+func (f *sqliteFile) reader(context.Context) *gorm.DB { return f.read }
+
+func (f *sqliteFile) close() error {
+	err := f.writer.close()
+	if e := f.pool.Close(); err == nil {
+		err = e
+	}
+	if e := f.writers.Close(); err == nil {
+		err = e
+	}
+	return err
+}
