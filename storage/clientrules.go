@@ -184,7 +184,7 @@ func (v *clientProblems) grants(c Client) {
 	if slices.Contains(m.GrantTypes, GrantRefresh) && !code && !device {
 		v.add("grant_types", "refresh_token needs authorization_code or device_code beside it")
 	}
-	if slices.Contains(m.GrantTypes, GrantClientCredentials) && c.Public() {
+	if slices.Contains(m.GrantTypes, GrantClientCredentials) && c.Public() && c.Type != Service {
 		v.add("grant_types", "client_credentials is for clients that authenticate (RFC 6749, section 4.4)")
 	}
 	if c.Type == Service && (code || device) {
