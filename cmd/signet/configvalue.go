@@ -35,7 +35,7 @@ func parseIssuer(text string) (string, error) {
 		return "", errors.New("must not end with a slash")
 	case u.String() != text || strings.ToLower(u.Host) != u.Host:
 		return "", errors.New("must be written plainly: scheme and host in lower case, nothing that needs escaping")
-	case slices.Contains(strings.Split(u.Path, "/")[min(1, len(u.Path)):], "") || strings.Contains(u.Path, "/."):
+	case strings.Contains(u.Path, "//") || strings.Contains(u.Path, "/."):
 		return "", errors.New("has an empty or dotted path segment")
 	case u.Scheme == "http" && !isLoopback(u.Hostname()):
 		return "", errors.New("is http, which only loopback hosts may be: use https")

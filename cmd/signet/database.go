@@ -18,7 +18,7 @@ func (p *program) withDatabase(c *cobra.Command, do func(ctx context.Context, co
 		if err != nil {
 			return err
 		}
-		db, err := openDatabase(c.Context(), config)
+		db, err := openDatabase(c.Context(), config, nil)
 		if err != nil {
 			return err
 		}

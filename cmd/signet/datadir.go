@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,13 +33,14 @@ func makeDataDir(dir string) error {
 }
 
 // openDatabase opens what the settings name.
-func openDatabase(ctx context.Context, c Config) (*storage.DB, error) {
+// log, if not nil, gets the statements that fail.
+func openDatabase(ctx context.Context, c Config, log *slog.Logger) (*storage.DB, error) {
 	if c.Database.Reveal() == "" {
 		if err := makeDataDir(c.DataDir); err != nil {
 			return nil, err
 		}
 	}
-	db, err := storage.Open(ctx, storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal()})
+	db, err := storage.Open(ctx, storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}

@@ -39,9 +39,12 @@ type node struct {
 // openNode opens what the settings name and makes what a first start lacks.
 // adjust, if not nil, has the last word on the provider's configuration.
 func (p *program) openNode(ctx context.Context, c Config, log *slog.Logger, adjust func(*provider.Config)) (*node, error) {
-	db, err := openDatabase(ctx, c)
+	db, err := openDatabase(ctx, c, log)
 	if err != nil {
 		return nil, err
+	}
+	if storage.PureGo && c.Database.Reveal() == "" {
+		log.Warn("built without a C compiler: SQLite is slower than it can be")
 	}
 	n := &node{db: db, clock: &clock{wall: p.now}, log: log}
 	if err := n.openProvider(ctx, c, adjust); err != nil {

@@ -82,10 +82,11 @@ func (p *program) serve(ctx context.Context, c Config) error {
 // warnOfHTTP is loud where tokens and passwords travel in the clear.
 func (p *program) warnOfHTTP(issuer string) {
 	if strings.HasPrefix(issuer, "http://") {
-		p.say("")
-		p.say("  *** The issuer %s is plain http. ***", issuer)
-		p.say("  *** Passwords and tokens travel unprotected: for trying out on this machine only. ***")
-		p.say("")
+		fmt.Fprintf(p.stderr, `
+  *** The issuer %s is plain http.
+  *** Passwords and tokens travel unprotected: for trying out on this machine only.
+
+`, issuer)
 	}
 }
 

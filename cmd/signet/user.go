@@ -54,8 +54,11 @@ func (p *program) userCreateCommand() *cobra.Command {
 			return err
 		}
 		made, err := p.createUser(ctx, config, db, u, password)
+		if errors.Is(err, storage.ErrConflict) {
+			return &problem{exitConflict, fmt.Errorf("there is a user %s already", u.Email), "look at it with: signet user show " + u.Email}
+		}
 		if err != nil {
-			return fmt.Errorf("create user %s: %w", u.Email, err)
+			return err
 		}
 		if password == "" {
 			p.say("the user has no password yet, and so cannot sign in with one")
