@@ -76,7 +76,7 @@ func samples() map[string]templates.Page {
 					Header: "{\n  \"alg\": \"RS256\",\n  \"kid\": \"k1\",\n  \"typ\": \"JWT\"\n}",
 					Claims: "{\n  \"iss\": \"http://localhost:8080\",\n  \"sub\": \"usr_9f2c\",\n  \"aud\": [\n    \"demo\"\n  ],\n  \"exp\": 1790000900,\n  \"iat\": 1790000000,\n  \"auth_time\": 1789999990,\n  \"nonce\": \"n-0S6_WzA2Mj\",\n  \"favourite\": \"tea\"\n}",
 					Raw:    "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJodHRwOi8vbG9jYWxob3N0OjgwODAifQ.c2lnbmF0dXJl"},
-				{Name: "Access token", Checked: "Opaque to this application; decoded for you to see",
+				{Name: "Access token", Checked: "Signature and type verified with the published keys",
 					Header: "{\n  \"alg\": \"ES256\",\n  \"typ\": \"at+jwt\"\n}", Claims: "{\n  \"scope\": \"openid email\"\n}", Raw: "a.b.c"},
 			}},
 	}
