@@ -18,7 +18,7 @@ type Want struct {
 	Text    string // "see your e-mail address"; "" shows the raw scope
 	Detail  string
 	New     bool // not allowed before
-	Offline bool // goes on while the person is away; the page explains it
+	Offline bool // goes on after sign-out; the page explains it where Detail does not
 }
 
 // ChooseAccount asks which account to go on with.
