@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestReadme_ListsEverySetting keeps the table of settings in README.md equal to
+// the one the program reads by.
+func TestReadme_ListsEverySetting(t *testing.T) {
+	_, rest, _ := strings.Cut(readme(t), "<!-- settings:")
+	_, rest, _ = strings.Cut(rest, "-->\n")
+	got, _, found := strings.Cut(rest, "<!-- /settings -->")
+	if !found {
+		t.Fatal("README.md has no table of settings")
+	}
+	if want := settingsTable(); got != want {
+		t.Errorf("the table of settings in README.md should be\n%s", want)
+	}
+}
+
+func settingsTable() string {
+	var b strings.Builder
+	b.WriteString("| key | default | unit | is |\n|---|---|---|---|\n")
+	for _, s := range settings {
+		byDef := "–"
+		if s.byDef != "" {
+			byDef = "`" + s.byDef + "`"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.key, byDef, s.unit, s.about)
+	}
+	return b.String()
+}
+
+// TestReadme_CommandsExist holds every signet command that README.md shows against
+// the commands and flags there are.
+func TestReadme_CommandsExist(t *testing.T) {
+	shown := regexp.MustCompile("signet ((?:serve|dev|user|client|keys|version)[^\n\x60<]*)") // to the end of the line or of the code
+	lines := shown.FindAllStringSubmatch(readme(t), -1)
+	if len(lines) < 6 {
+		t.Fatalf("found only %d commands in README.md: %q", len(lines), lines)
+	}
+	for _, line := range lines {
+		words := strings.Fields(line[1])
+		var flags, path []string
+		for _, word := range words {
+			switch {
+			case strings.HasPrefix(word, "--"):
+				flags = append(flags, strings.TrimPrefix(word, "--"))
+			case len(flags) == 0:
+				path = append(path, word)
+			}
+		}
+		command, _, err := (&program{}).rootCommand().Find(path)
+		if err != nil || command.HasSubCommands() {
+			t.Errorf("README.md shows signet %s: there is no such command (%v)", line[1], err)
+			continue
+		}
+		for _, flag := range flags {
+			if command.Flags().Lookup(flag) == nil && flag != "help" {
+				t.Errorf("README.md shows signet %s: it has no flag --%s", line[1], flag)
+			}
+		}
+	}
+}
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
