@@ -1,0 +1,54 @@
+package storagetest
+
+import (
+	"context"
+	"testing"
+
+	"signet/storage"
+)
+
+// Backend is one fresh, empty database. It lives as long as the test.
+type Backend struct {
+	Name   string // "sqlite" or "postgres"
+	config storage.Config
+}
+
+// Each runs f once per kind of database, as subtests named by it.
+func Each(t *testing.T, f func(t *testing.T, b Backend)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t)) })
+	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
+}
+
+// SQLite gives a fresh SQLite file, for a test or benchmark of that alone.
+func SQLite(t testing.TB) Backend {
+	t.Helper()
+	return Backend{Name: "sqlite", config: storage.Config{DataDir: t.TempDir()}}
+}
+
+// Postgres gives a fresh PostgreSQL database with the schema in place, for a test
+// or benchmark of that alone. A missing PostgreSQL fails the test.
+func Postgres(t testing.TB) Backend {
+	t.Helper()
+	return Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t)}}
+}
+
+// Config tells how to open the database: a second handle, or another process,
+// that opens it sees the same rows.
+func (b Backend) Config() storage.Config { return b.config }
+
+// Open opens a handle on the database and closes it at the end of the test. Each
+// call gives another handle on the same database, as another node would have.
+func (b Backend) Open(t testing.TB) *storage.DB {
+	t.Helper()
+	db, err := storage.Open(context.Background(), b.config)
+	if err != nil {
+		t.Fatalf("open %s: %v", b.Name, err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("close %s: %v", b.Name, err)
+		}
+	})
+	return db
+}
