@@ -122,6 +122,12 @@ func (r *Ring) reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.take(rows)
+}
+
+// take puts the rows to use in one step, or leaves all as it is. The caller holds
+// reloading.
+func (r *Ring) take(rows []storage.Key) error {
 	set, unusable, err := openSet(r.master, rows)
 	if err != nil {
 		return err

@@ -1,0 +1,475 @@
+package keys_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider/keys"
+	"signet/storage"
+)
+
+func b64(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
+
+// token of any kind, and the one function that may open it.
+type kind struct {
+	name string
+	make func(*testing.T, *house) string
+	open func(*house, string) error
+}
+
+var kinds = []kind{
+	{"access ES256", func(t *testing.T, h *house) string { return h.accessToken(t, "ES256") }, openAccess},
+	{"access RS256", func(t *testing.T, h *house) string { return h.accessToken(t, "RS256") }, openAccess},
+	{"ID ES256", func(t *testing.T, h *house) string { return h.idToken(t, "ES256") }, openHint},
+	{"ID RS256", func(t *testing.T, h *house) string { return h.idToken(t, "RS256") }, openHint},
+	{"refresh", func(t *testing.T, h *house) string { return h.refreshToken(t) }, openRefresh},
+	{"sealed request", func(t *testing.T, h *house) string { return h.sealed(t, "request") }, unseal("request")},
+	{"sealed code", func(t *testing.T, h *house) string { return h.sealed(t, "code") }, unseal("code")},
+	{"sealed rt+jwt", func(t *testing.T, h *house) string { return h.sealed(t, "rt+jwt") }, unseal("rt+jwt")},
+}
+
+func openAccess(h *house, token string) error {
+	got, err := h.VerifyAccess(token, noon)
+	if err != nil && got.Subject != "" {
+		return nil // a value beside the error counts as opened: somebody will read it
+	}
+	return err
+}
+
+func openHint(h *house, token string) error {
+	got, err := h.VerifyIDTokenHint(token, noon)
+	if err != nil && got.Subject != "" {
+		return nil
+	}
+	return err
+}
+
+func openRefresh(h *house, token string) error {
+	_, err := h.OpenRefresh(token, noon)
+	return err
+}
+
+func unseal(purpose string) func(*house, string) error {
+	return func(h *house, message string) error {
+		_, err := h.Unseal(purpose, message, noon)
+		return err
+	}
+}
+
+func TestJW07_OnlyTheDiagonalOpens(t *testing.T) {
+	h := open(t)
+	for _, made := range kinds {
+		token := made.make(t, h)
+		for _, asked := range kinds {
+			same := strings.Fields(made.name)[0] == strings.Fields(asked.name)[0] &&
+				(made.name == asked.name || !strings.HasPrefix(made.name, "sealed"))
+			err := asked.open(h, token)
+			if same && err != nil {
+				t.Errorf("%s opened as %s: %v", made.name, asked.name, err)
+			}
+			if !same && !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("%s opened as %s: got %v, want ErrInvalid", made.name, asked.name, err)
+			}
+		}
+	}
+}
+
+// refused asserts that no verifier of tokens takes any of them.
+func (h *house) refused(t *testing.T, tokens map[string]string) {
+	t.Helper()
+	if len(tokens) == 0 {
+		t.Fatal("nothing to refuse")
+	}
+	for name, token := range tokens {
+		for verifier, open := range map[string]func(*house, string) error{
+			"access": openAccess, "hint": openHint, "refresh": openRefresh, "sealed": unseal("request"),
+		} {
+			if err := open(h, token); !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("%s, as %s: got %v, want ErrInvalid", name, verifier, err)
+			}
+		}
+	}
+}
+
+// parts of a good access token, for building bad ones.
+func taken(token string) (header, payload, signature string) {
+	parts := strings.Split(token, ".")
+	return parts[0], parts[1], parts[2]
+}
+
+// es256 signs with the true private half, as an attacker cannot: what is refused
+// then is refused for its header alone.
+func (h *house) es256(t *testing.T, kid, header, payload string) string {
+	t.Helper()
+	input := b64([]byte(header)) + "." + payload
+	digest := sha256.Sum256([]byte(input))
+	r, s, err := ecdsa.Sign(rand.Reader, keys.PrivateHalf(h.Ring, kid).(*ecdsa.PrivateKey), digest[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature := make([]byte, 64)
+	r.FillBytes(signature[:32])
+	s.FillBytes(signature[32:])
+	return input + "." + b64(signature)
+}
+
+func TestForgeryTool_MakesGoodTokens(t *testing.T) {
+	h := open(t, "ES256")
+	kid := h.kid(t, "ES256", storage.KeyActive)
+	_, payload, _ := taken(h.accessToken(t, "ES256"))
+	token := h.es256(t, kid, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, payload)
+	if err := openAccess(h, token); err != nil {
+		t.Errorf("the tests below would prove nothing: %v", err)
+	}
+}
+
+func TestJW02_PublicKeyAsSecret(t *testing.T) {
+	h := open(t)
+	forged := map[string]string{}
+	for _, alg := range []string{"ES256", "RS256"} {
+		kid := h.kid(t, alg, storage.KeyActive)
+		public := keys.PrivateHalf(h.Ring, kid).Public()
+		der, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secrets := map[string][]byte{
+			"DER":  der,
+			"PEM":  pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}),
+			"JWKS": h.JWKS().Body,
+			"kid":  []byte(kid),
+			"none": nil,
+		}
+		for _, row := range h.rows(t) {
+			if row.ID == kid {
+				secrets["JWK"] = []byte(row.Public)
+			}
+		}
+		if k, ok := public.(*rsa.PublicKey); ok {
+			secrets["modulus"] = k.N.Bytes()
+		}
+		_, payload, _ := taken(h.accessToken(t, alg))
+		for name, secret := range secrets {
+			for _, kind := range []string{"at+jwt", "JWT", "rt+jwt"} {
+				for _, claimed := range []string{"HS256", "none", alg} {
+					input := b64([]byte(`{"alg":"`+claimed+`","kid":"`+kid+`","typ":"`+kind+`"}`)) + "." + payload
+					mac := hmac.New(sha256.New, secret)
+					mac.Write([]byte(input))
+					forged[alg+" "+name+" "+kind+" "+claimed] = input + "." + b64(mac.Sum(nil))
+				}
+			}
+		}
+	}
+	h.refused(t, forged)
+}
+
+func TestJW03_AlgorithmIsTheKeys(t *testing.T) {
+	h := open(t)
+	forged := map[string]string{}
+
+	rsaKid := h.kid(t, "RS256", storage.KeyActive)
+	rsaKey := keys.PrivateHalf(h.Ring, rsaKid).(*rsa.PrivateKey)
+	_, payload, _ := taken(h.accessToken(t, "RS256"))
+	for _, alg := range []string{"PS256", "RS256"} { // PSS under either name
+		input := b64([]byte(`{"alg":"`+alg+`","kid":"`+rsaKid+`","typ":"at+jwt"}`)) + "." + payload
+		digest := sha256.Sum256([]byte(input))
+		pss, err := rsa.SignPSS(rand.Reader, rsaKey, crypto.SHA256, digest[:], nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged[alg+" by PSS"] = input + "." + b64(pss)
+	}
+	for _, alg := range []string{"RS512", "RS256"} {
+		input := b64([]byte(`{"alg":"`+alg+`","kid":"`+rsaKid+`","typ":"at+jwt"}`)) + "." + payload
+		digest := sha512.Sum512([]byte(input))
+		signature, err := rsa.SignPKCS1v15(rand.Reader, rsaKey, crypto.SHA512, digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged[alg+" by SHA-512"] = input + "." + b64(signature)
+	}
+	kid := h.kid(t, "ES256", storage.KeyActive)
+	for _, alg := range []string{"none", "None", "es256", "ES384", "ES512", "EdDSA", "RS256", "HS256", ""} {
+		forged["ES256 as "+alg] = h.es256(t, kid, `{"alg":"`+alg+`","kid":"`+kid+`","typ":"at+jwt"}`, payload)
+	}
+	header, _, _ := taken(h.accessToken(t, "ES256"))
+	forged["no signature"] = header + "." + payload + "."
+	forged["zero signature"] = header + "." + payload + "." + b64(make([]byte, 64))
+	next := h.kid(t, "ES256", storage.KeyNext)
+	forged["other key's signature"] = h.es256(t, next, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, payload)
+	h.refused(t, forged)
+}
+
+func TestJW05_KidIsAMapKey(t *testing.T) {
+	h := open(t)
+	kid, next := h.kid(t, "ES256", storage.KeyActive), h.kid(t, "ES256", storage.KeyNext)
+	_, payload, _ := taken(h.accessToken(t, "ES256"))
+	forged := map[string]string{}
+	for _, bad := range []string{
+		`"../../dev/null"`, `"' OR 1=1 --"`, `"\u0000"`, `7`, `["` + kid + `"]`, `null`, `""`, `{}`,
+		`"` + strings.Repeat("A", 1<<20) + `"`, `"` + next + `"`, `"` + h.kid(t, "RS256", storage.KeyActive) + `"`,
+		`"https://evil.example/key"`, `"` + kid + ` "`, `"` + strings.ToLower(kid) + `"`, `"` + kid[:42] + `"`,
+		`"` + h.kid(t, storage.InternalLine, storage.KeyActive) + `"`,
+	} {
+		forged["kid "+bad[:min(len(bad), 40)]] = h.es256(t, kid, `{"alg":"ES256","kid":`+bad+`,"typ":"at+jwt"}`, payload)
+	}
+	forged["no kid"] = h.es256(t, kid, `{"alg":"ES256","typ":"at+jwt"}`, payload)
+	forged["kid twice"] = h.es256(t, kid, `{"alg":"ES256","kid":"x","kid":"`+kid+`","typ":"at+jwt"}`, payload)
+	h.refused(t, forged)
+}
+
+func TestJW06_KeysInTheHeaderAreRefused(t *testing.T) {
+	h := open(t, "ES256")
+	h.refusedHeaders(t, map[string]string{
+		"jwk": `"jwk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}`,
+		"jku": `"jku":"https://evil.example/jwks"`,
+		"x5u": `"x5u":"https://evil.example/cert"`,
+		"x5c": `"x5c":["MIIB"]`,
+	})
+}
+
+func TestJW08_CriticalHeadersAreRefused(t *testing.T) {
+	h := open(t, "ES256")
+	h.refusedHeaders(t, map[string]string{
+		"unknown":    `"crit":["exp2"],"exp2":1`,
+		"known":      `"crit":["b64"],"b64":true`,
+		"b64 false":  `"crit":["b64"],"b64":false`,
+		"empty":      `"crit":[]`,
+		"b64 alone":  `"b64":false`,
+		"cty":        `"cty":"JWT"`,
+		"zip":        `"zip":"DEF"`,
+		"encryption": `"enc":"A256GCM"`,
+	})
+}
+
+// refusedHeaders adds a member to a good header, first and last.
+func (h *house) refusedHeaders(t *testing.T, members map[string]string) {
+	t.Helper()
+	kid := h.kid(t, "ES256", storage.KeyActive)
+	_, payload, _ := taken(h.accessToken(t, "ES256"))
+	forged := map[string]string{}
+	for name, member := range members {
+		forged[name+" last"] = h.es256(t, kid, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt",`+member+`}`, payload)
+		forged[name+" first"] = h.es256(t, kid, `{`+member+`,"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, payload)
+	}
+	h.refused(t, forged)
+}
+
+func TestJW09_SizeIsLookedAtFirst(t *testing.T) {
+	h := open(t, "ES256")
+	header, payload, signature := taken(h.accessToken(t, "ES256"))
+	tokens := map[string]string{
+		"empty":           "",
+		"dots":            strings.Repeat(".", 100_000),
+		"few dots":        "...",
+		"two dots":        "..",
+		"1 MB of payload": header + "." + strings.Repeat("A", 1<<20) + "." + signature,
+		"1 MB of header":  strings.Repeat("A", 1<<20) + "." + payload + "." + signature,
+		"five parts":      header + ".." + payload + "." + signature + ".",
+		"10 MB":           strings.Repeat("A", 10<<20),
+	}
+	h.refused(t, tokens)
+	huge := tokens["10 MB"]
+	if n := testing.AllocsPerRun(10, func() { h.VerifyAccess(huge, noon) }); n > 10 {
+		t.Errorf("%v allocations for a token that is too long", n)
+	}
+}
+
+func TestSignAccess_MakesNothingThatWouldBeRefusedForItsSize(t *testing.T) {
+	h := open(t, "ES256")
+	token := access()
+	token.Scope = strings.Repeat("a", 8<<10)
+	if _, err := h.SignAccess("ES256", token); err == nil {
+		t.Error("a token of more than 8 KiB was made")
+	}
+}
+
+func TestJW16_OneSpellingOnly(t *testing.T) {
+	h := open(t)
+	for _, made := range kinds {
+		token := made.make(t, h)
+		last := strings.IndexByte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", token[len(token)-1])
+		spellings := map[string]string{
+			"padding":      token + "=",
+			"two paddings": token + "==",
+			"line break":   token + "\n",
+			"CR LF":        token + "\r\n",
+			"inner break":  token[:len(token)-5] + "\n" + token[len(token)-5:],
+			"first break":  "\n" + token,
+			"space":        token + " ",
+			"NUL":          token + "\x00",
+		}
+		if plain := strings.NewReplacer("-", "+", "_", "/").Replace(token); plain != token {
+			spellings["standard alphabet"] = plain
+		}
+		if free := freeBits(token); free > 0 {
+			spellings["spare bits"] = token[:len(token)-1] +
+				string("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[last|1])
+		}
+		for name, spelled := range spellings {
+			if err := made.open(h, spelled); !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("%s with %s: got %v, want ErrInvalid", made.name, name, err)
+			}
+		}
+	}
+}
+
+// freeBits of the last character of the last segment, which decoding drops.
+func freeBits(token string) int {
+	segment := token[strings.LastIndexByte(token, '.')+1:]
+	return len(segment) * 6 % 8
+}
+
+func TestIR16_TruncatedOrExtended(t *testing.T) {
+	h := open(t)
+	for _, made := range kinds {
+		token := made.make(t, h)
+		for cut := 1; cut <= 40; cut++ {
+			if err := made.open(h, token[:len(token)-cut]); !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("%s without its last %d characters: %v", made.name, cut, err)
+			}
+			if err := made.open(h, token+strings.Repeat("A", cut)); !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("%s with %d characters more: %v", made.name, cut, err)
+			}
+		}
+		for i := range token {
+			altered := []byte(token)
+			altered[i] = 'A'
+			if altered[i] == token[i] {
+				altered[i] = 'B'
+			}
+			// The cache of verified signatures is warm with the good token.
+			if err := made.open(h, string(altered)); !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("%s with character %d altered: %v", made.name, i, err)
+			}
+		}
+		if err := made.open(h, token); err != nil {
+			t.Errorf("%s, whole: %v", made.name, err)
+		}
+	}
+}
+
+func TestJW17_OtherIssuerUnderTheSameKeys(t *testing.T) {
+	h := open(t)
+	for _, other := range []string{issuer + "/", "https://ID.example.com", "http://id.example.com", issuer + "/tenant"} {
+		ring, err := h.again(t, func(c *keys.Config) { c.Issuer = other })
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := &house{Ring: ring}
+		for _, made := range kinds {
+			if strings.HasPrefix(made.name, "sealed") {
+				continue // sealed messages carry no issuer: keys are not shared between issuers
+			}
+			if err := made.open(h, made.make(t, theirs)); !errors.Is(err, keys.ErrInvalid) {
+				t.Errorf("%s of %s: got %v, want ErrInvalid", made.name, other, err)
+			}
+		}
+	}
+}
+
+func TestJW13_TimesAndRequiredClaims(t *testing.T) {
+	h := open(t, "ES256")
+	kid := h.kid(t, "ES256", storage.KeyActive)
+	_, payload, _ := taken(h.accessToken(t, "ES256"))
+	raw, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var good map[string]any
+	if err := json.Unmarshal(raw, &good); err != nil {
+		t.Fatal(err)
+	}
+	forged := map[string]string{}
+	alter := func(name string, change func(map[string]any)) {
+		claims := maps.Clone(good)
+		change(claims)
+		doc, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged[name] = h.es256(t, kid, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, b64(doc))
+	}
+	for _, claim := range []string{"iss", "sub", "aud", "client_id", "jti", "iat", "exp"} {
+		alter("no "+claim, func(c map[string]any) { delete(c, claim) })
+		alter(claim+" null", func(c map[string]any) { c[claim] = nil })
+		alter(claim+" of another type", func(c map[string]any) { c[claim] = map[string]any{"a": 1} })
+	}
+	for _, claim := range []string{"iat", "exp"} {
+		for _, value := range []any{"1800000000", 1e300, -1, 0, 1800000000.5} {
+			alter(fmt.Sprintf("%s %v", claim, value), func(c map[string]any) { c[claim] = value })
+		}
+	}
+	alter("from the future", func(c map[string]any) { c["iat"] = noon.Unix() + 61 })
+	alter("no audience", func(c map[string]any) { c["aud"] = []string{} })
+	h.refused(t, forged)
+}
+
+func TestJW24_NothingBesideTheError(t *testing.T) {
+	h := open(t, "ES256")
+	token, hint := h.accessToken(t, "ES256"), h.idToken(t, "ES256")
+	late := noon.Add(500 * 24 * time.Hour)
+	if got, err := h.VerifyAccess(token, late); err == nil || got.Subject != "" || got.Audience != nil {
+		t.Errorf("expired access token: %v, %v", got, err)
+	}
+	if got, err := h.VerifyIDTokenHint(hint, late); err == nil || got.Subject != "" {
+		t.Errorf("expired hint: %v, %v", got, err)
+	}
+	if got, err := h.OpenRefresh(h.refreshToken(t)+"A", noon); err == nil || got != (keys.RefreshToken{}) {
+		t.Errorf("altered refresh token: %v, %v", got, err)
+	}
+	message := h.sealed(t, "request")
+	if got, err := h.Unseal("code", message, noon); err == nil || got != nil {
+		t.Errorf("message of another purpose: %q, %v", got, err)
+	}
+}
+
+func TestKY01_JWKSHoldsNothingPrivate(t *testing.T) {
+	h := open(t)
+	var set map[string][]map[string]any
+	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {
+		t.Fatal(err)
+	}
+	members := map[string][]string{
+		"EC":  {"kty", "kid", "use", "alg", "crv", "x", "y"},
+		"RSA": {"kty", "kid", "use", "alg", "n", "e"},
+	}
+	if len(set) != 1 || len(set["keys"]) != 4 {
+		t.Fatalf("got %s", h.JWKS().Body)
+	}
+	for _, k := range set["keys"] {
+		allowed := members[k["kty"].(string)]
+		if len(k) != len(allowed) {
+			t.Errorf("members %v, want %v", k, allowed)
+		}
+		for _, name := range allowed {
+			if value, _ := k[name].(string); value == "" {
+				t.Errorf("%s is missing in %v", name, k)
+			}
+		}
+		if k["use"] != "sig" {
+			t.Errorf("use %v", k["use"])
+		}
+	}
+	for _, secret := range keys.Secrets(h.Ring) {
+		if bytes.Contains(h.JWKS().Body, []byte(b64(secret))) {
+			t.Error("a secret of the internal line is published")
+		}
+	}
+}

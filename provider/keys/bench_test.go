@@ -1,0 +1,58 @@
+package keys_test
+
+import "testing"
+
+func BenchmarkSignAccess(b *testing.B) {
+	h := open(b, "ES256")
+	b.ReportAllocs()
+	for b.Loop() {
+		h.accessToken(b, "ES256")
+	}
+}
+
+// BenchmarkVerifyAccess shows a token that is seen for the first time, and again.
+func BenchmarkVerifyAccess(b *testing.B) {
+	h := open(b, "ES256")
+	b.Run("first", func(b *testing.B) {
+		b.ReportAllocs()
+		tokens := make([]string, 0, 1<<13)
+		for range cap(tokens) { // more than the cache holds
+			tokens = append(tokens, h.accessToken(b, "ES256"))
+		}
+		i := 0
+		for b.Loop() {
+			if _, err := h.VerifyAccess(tokens[i%len(tokens)], noon); err != nil {
+				b.Fatal(err)
+			}
+			i++
+		}
+	})
+	b.Run("again", func(b *testing.B) {
+		b.ReportAllocs()
+		token := h.accessToken(b, "ES256")
+		for b.Loop() {
+			if _, err := h.VerifyAccess(token, noon); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkSeal(b *testing.B) {
+	h := open(b, "ES256")
+	b.ReportAllocs()
+	for b.Loop() {
+		h.sealed(b, "request")
+	}
+}
+
+func BenchmarkUnseal(b *testing.B) {
+	h := open(b, "ES256")
+	message := h.sealed(b, "request")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := h.Unseal("request", message, noon); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package keys_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"signet/provider/keys"
+	"signet/storage"
+)
+
+// in puts the key that signed into a state, with the next one active.
+func in(state storage.KeyState) func(*storage.Key) {
+	return func(k *storage.Key) {
+		rotated(k)
+		if k.State == storage.KeyRetired {
+			k.State = state
+		}
+		if state == storage.KeyGone && k.State == state {
+			k.Sealed = []byte{} // the private half is destroyed
+		}
+	}
+}
+
+func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
+	before := open(t)
+	access, hint := before.accessToken(t, "ES256"), before.idToken(t, "RS256")
+	refresh, message := before.refreshToken(t), before.sealed(t, "request")
+	signed := before.kid(t, "ES256", storage.KeyActive)
+	for _, state := range []struct {
+		name                                 storage.KeyState
+		published, access, hint, internalToo bool
+	}{
+		{storage.KeyRetired, true, true, true, true},
+		{storage.KeyGone, false, false, true, false},
+		{storage.KeyRevoked, false, false, false, false},
+	} {
+		h := before.altered(t, in(state.name))
+		for what, want := range map[string]struct {
+			opens bool
+			err   error
+		}{
+			"access token":   {state.access, openAccess(h, access)},
+			"ID token hint":  {state.hint, openHint(h, hint)},
+			"refresh token":  {state.internalToo, openRefresh(h, refresh)},
+			"sealed message": {state.internalToo, unseal("request")(h, message)},
+		} {
+			if want.opens && want.err != nil || !want.opens && !errors.Is(want.err, keys.ErrInvalid) {
+				t.Errorf("%s of a %s key: got %v, opens: want %v", what, state.name, want.err, want.opens)
+			}
+		}
+		if got := slices.Contains(h.published(t), signed); got != state.published {
+			t.Errorf("%s key published: got %v, want %v", state.name, got, state.published)
+		}
+		if err := h.Ready(); err != nil {
+			t.Errorf("after the %s key: %v", state.name, err)
+		}
+	}
+}
+
+func TestKY04_NextKeyVerifiesBeforeThisNodeSawItsPromotion(t *testing.T) {
+	slow := open(t)
+	fast := slow.altered(t, rotated)
+	for _, made := range kinds {
+		if err := made.open(slow, made.make(t, fast)); err != nil {
+			t.Errorf("%s: %v", made.name, err)
+		}
+	}
+}
+
+func TestKY02_PromotionLeavesTheJWKSAsItIs(t *testing.T) {
+	before := open(t)
+	after := before.altered(t, rotated)
+	if before.JWKS().ETag != after.JWKS().ETag {
+		t.Errorf("got %s, want %s", after.JWKS().Body, before.JWKS().Body)
+	}
+	if before.accessToken(t, "ES256") == after.accessToken(t, "ES256") {
+		t.Error("the same key signs")
+	}
+}
+
+func TestRevokedKey_IsRefusedAtOnceAlthoughItsTokensWereCached(t *testing.T) {
+	h := open(t, "ES256")
+	token := h.accessToken(t, "ES256")
+	if err := openAccess(h, token); err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Take(h.Ring, h.changed(t, in(storage.KeyRevoked))); err != nil {
+		t.Fatal(err)
+	}
+	if err := openAccess(h, token); !errors.Is(err, keys.ErrInvalid) {
+		t.Errorf("got %v, want ErrInvalid", err)
+	}
+}
+
+func TestGoneKey_WithAnotherKeysPublicHalfIsSkipped(t *testing.T) {
+	before := open(t, "ES256")
+	hint := before.idToken(t, "ES256")
+	foreign := open(t, "ES256")
+	theirs := foreign.rows(t)
+	h := before.altered(t, func(k *storage.Key) {
+		in(storage.KeyGone)(k)
+		for _, row := range theirs {
+			if k.State == storage.KeyGone && row.Line == k.Line {
+				k.Public = row.Public
+			}
+		}
+	})
+	if err := openHint(h, hint); !errors.Is(err, keys.ErrInvalid) {
+		t.Errorf("got %v, want ErrInvalid", err)
+	}
+	if err := openHint(h, foreign.idToken(t, "ES256")); !errors.Is(err, keys.ErrInvalid) {
+		t.Errorf("foreign hint: got %v, want ErrInvalid", err)
+	}
+}
+
+func TestVerifiedCache_ForgetsTheOldestAndStaysRight(t *testing.T) {
+	h := open(t, "ES256")
+	token := h.accessToken(t, "ES256")
+	for range 3 {
+		if err := openAccess(h, token); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := h.VerifyAccess(token, noon.Add(15*time.Minute)); !errors.Is(err, keys.ErrExpired) {
+		t.Errorf("a cached token that expired: got %v, want ErrExpired", err)
+	}
+}
