@@ -144,11 +144,12 @@ func (c *cluster) initialise(binaries string, attributes *syscall.SysProcAttr) e
 }
 
 // supervise runs the server until standard input ends, which it does when the
-// test binary does, however that dies; then it takes the files away.
+// test binary does, however that dies; then it takes the files away. A server
+// that has only just started ignores its first signal.
 const supervise = `"$1/postgres" -D "$2/data" -k "$2" -h "" -c fsync=off -c full_page_writes=off -c max_connections=400 &
 server=$!
 read -r never
-kill -QUIT $server
+for again in 1 2 3; do kill -QUIT $server; sleep 0.2; done
 wait $server
 cd / && rm -rf "$2/data" "$2"`
 
