@@ -14,11 +14,12 @@ func TestLoad_HashFollowsContent(t *testing.T) {
 		}
 		return files.URL("site.css")
 	}
-	if url("a{}") == url("b{}") {
-		t.Errorf("two contents have one name: %s", url("a{}"))
+	first, same, other := url("a{}"), url("a{}"), url("b{}")
+	if first != same {
+		t.Errorf("one content has two names: %s and %s", first, same)
 	}
-	if url("a{}") != url("a{}") {
-		t.Error("one content has two names")
+	if first == other {
+		t.Errorf("two contents have one name: %s", first)
 	}
 }
 
