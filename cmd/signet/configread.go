@@ -134,7 +134,7 @@ func (r *reader) readMapping(name, path string, node *yaml.Node) {
 		return // a section, or a file, of comments alone
 	}
 	if node.Kind != yaml.MappingNode {
-		r.complain(place(name, node), "%s must be settings below each other, such as %s", strings.TrimSuffix(path, "."), settings[0].key+": "+settings[0].example)
+		r.complain(place(name, node), "%s", notMapping(path))
 		return
 	}
 	seen := map[string]bool{}
@@ -142,7 +142,7 @@ func (r *reader) readMapping(name, path string, node *yaml.Node) {
 		key, value := node.Content[i], node.Content[i+1]
 		full := path + key.Value
 		if seen[full] {
-			r.complain(place(name, key), "%s stands twice: remove one", full)
+			r.complain(place(name, key), "%s: stands twice, remove one", full)
 			continue
 		}
 		seen[full] = true
@@ -150,10 +150,20 @@ func (r *reader) readMapping(name, path string, node *yaml.Node) {
 	}
 }
 
+// notMapping says what a section, or the whole file for "", must look like.
+func notMapping(path string) string {
+	i := slices.IndexFunc(settings, func(s setting) bool { return strings.HasPrefix(s.key, path) })
+	section := "the file"
+	if path != "" {
+		section = strings.TrimSuffix(path, ".")
+	}
+	return fmt.Sprintf("%s: must hold settings, one to a line (example: %s: %s)", section, strings.TrimPrefix(settings[i].key, path), settings[i].example)
+}
+
 func (r *reader) readKey(name, full string, key, value *yaml.Node) {
 	if i := slices.IndexFunc(settings, func(s setting) bool { return s.key == full }); i >= 0 {
 		if text, err := scalarOrList(value); err != nil {
-			r.complain(place(name, value), "%s %s (%s; example: %s)", full, err, settings[i].unit, settings[i].example)
+			r.complain(place(name, value), "%s: %s (%s; example: %s)", full, err, settings[i].unit, settings[i].example)
 		} else {
 			r.set(settings[i], place(name, value)+": "+full, text)
 		}
@@ -163,7 +173,7 @@ func (r *reader) readKey(name, full string, key, value *yaml.Node) {
 		r.readMapping(name, full+".", value)
 		return
 	}
-	r.complain(place(name, key), "%s is not a setting%s%s", full, didYouMean(full, keysOfSettings()), exampleOf(full))
+	r.complain(place(name, key), "%s: is not a setting%s%s", full, didYouMean(full, keysOfSettings()), exampleOf(full))
 }
 
 // scalarOrList gives a value as text, the items of a list joined by commas. The

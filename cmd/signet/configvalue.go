@@ -78,7 +78,7 @@ func parseDatabase(text string) (Secret, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return Secret{}, errors.New("is not a postgres:// URL (leave it empty for SQLite)")
+		return Secret{}, errors.New("is not a postgres:// URL; leave it empty for SQLite")
 	}
 	return Secret{text}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"signet/provider/credential"
+	"signet/provider/keys"
 	"signet/storage"
 )
 
@@ -52,6 +53,8 @@ func asProblem(err error) *problem {
 		return &problem{exitNotFound, err, "check the name; the list command of the same noun shows what is there"}
 	case errors.Is(err, storage.ErrConflict):
 		return &problem{exitConflict, err, "choose another name, or look at what is there with the show command"}
+	case errors.Is(err, keys.ErrMasterKey):
+		return &problem{exitConfig, err, "set the master_key of this database, or put its file back from your backup"}
 	case errors.Is(err, credential.ErrWeak):
 		return &problem{exitDenied, err, "choose another password"}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):

@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // didYouMean is "; did you mean X?" for the candidate nearest to word, or "" when
 // none is near enough to have been meant.
 func didYouMean(word string, candidates []string) string {
@@ -10,10 +12,14 @@ func didYouMean(word string, candidates []string) string {
 }
 
 // nearest gives the candidate that takes the fewest single-letter edits to reach
-// from word: at most a third of its letters, and at least one may differ.
+// from word, at most a third of its letters or two, or else one that begins with
+// it; "" when there is none.
 func nearest(word string, candidates []string) string {
 	best, fewest := "", max(2, len(word)/3)+1
 	for _, c := range candidates {
+		if best == "" && len(word) > 4 && strings.HasPrefix(c, word) {
+			best = c
+		}
 		if d := edits(word, c); d < fewest {
 			best, fewest = c, d
 		}

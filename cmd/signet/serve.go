@@ -66,7 +66,6 @@ func (p *program) serve(ctx context.Context, c Config) error {
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 	slog.SetDefault(log) // the OpenID library logs there, and only there
-	p.warnOfHTTP(c.Issuer)
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -75,6 +74,7 @@ func (p *program) serve(ctx context.Context, c Config) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	p.warnOfHTTP(c.Issuer)
 	log.Info("listening", "address", listener.Addr().String(), "issuer", c.Issuer, "version", version())
 	return errors.Join(n.serve(ctx, listener, n.provider.Handler()), n.close())
 }
