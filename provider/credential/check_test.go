@@ -1,0 +1,484 @@
+package credential_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"signet/provider/credential"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+var noon = time.Unix(1_800_000_000, 0).UTC()
+
+// cheap is the least that argon2id can cost.
+var cheap = credential.Params{Memory: 8, Time: 1, Threads: 1}
+
+const right = "correct horse battery"
+
+// desk checks passwords and counts the hashes it takes.
+type desk struct {
+	*credential.Passwords
+	db     *storage.DB
+	at     time.Time
+	hashes atomic.Int64
+	memory atomic.Uint32 // the most that a hash took, KiB
+}
+
+func openDesk(t *testing.T, db *storage.DB, c credential.Config) *desk {
+	t.Helper()
+	d := &desk{db: db, at: noon}
+	c.DB = db
+	c.Now = func() time.Time { return d.at }
+	if c.Params == (credential.Params{}) {
+		c.Params = cheap
+	}
+	d.Passwords = credential.New(c)
+	credential.BeforeHash(d.Passwords, func(memory uint32) {
+		d.hashes.Add(1)
+		d.memory.Store(max(memory, d.memory.Load()))
+	})
+	return d
+}
+
+// user creates a user with the password right, or with the given hash.
+func (d *desk) user(t *testing.T, email string, hash ...string) storage.User {
+	t.Helper()
+	stored := append(hash, "")[0]
+	if len(hash) == 0 {
+		var err error
+		if stored, err = d.Hash(t.Context(), right, storage.User{Email: email}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	user, err := d.db.CreateUser(t.Context(), storage.User{Email: email}, stored, storage.Origin{}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.hashes.Store(0)
+	return user
+}
+
+func (d *desk) check(t *testing.T, username, password string) (credential.Checked, error) {
+	t.Helper()
+	return d.Check(t.Context(), credential.Attempt{Username: username, Password: password, Address: "192.0.2.7"},
+		storage.Origin{RequestID: "req-1", Address: "192.0.2.7"})
+}
+
+func (d *desk) failures(t *testing.T) []storage.Event {
+	t.Helper()
+	events, err := d.db.Events(t.Context(), 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(events, func(e storage.Event) bool { return e.Type != storage.UserSignInFailed })
+}
+
+func TestCheck_RightPassword(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		d := openDesk(t, b.Open(t), credential.Config{PerAccount: 3})
+		user := d.user(t, "Alice@Example.com")
+		for range 5 { // what succeeds and is given back is never throttled
+			got, err := d.check(t, "alice@example.com", right)
+			if err != nil || got.User.ID != user.ID {
+				t.Fatalf("got %+v, %v", got.User, err)
+			}
+			if got.OldHash != "" || got.NewHash != "" {
+				t.Errorf("a hash of the present costs is renewed")
+			}
+			if err := d.db.GiveBack(t.Context(), got.Reserved, noon); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := d.hashes.Load(); n != 5 {
+			t.Errorf("%d hashes, want 5", n)
+		}
+		if events := d.failures(t); len(events) != 0 {
+			t.Errorf("events %v", events)
+		}
+	})
+}
+
+func TestPW01_PW02_EveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		d := openDesk(t, b.Open(t), credential.Config{})
+		d.user(t, "known@example.com")
+		d.user(t, "no-password@example.com", "")
+		d.user(t, "imported@example.com", "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")
+		disabled := d.user(t, "disabled@example.com")
+		if err := d.db.DisableUser(t.Context(), disabled.ID, true, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		for _, attempt := range []struct{ name, username, password, reason string }{
+			{"wrong", "known@example.com", "wrong password", "invalid_credentials"},
+			{"empty", "known@example.com", "", "invalid_credentials"},
+			{"no password", "no-password@example.com", "", "no_password"},
+			{"foreign hash", "imported@example.com", right, "unreadable_hash"},
+			{"disabled, wrong", "disabled@example.com", "wrong password", "user_disabled"},
+			{"disabled, right", "disabled@example.com", right, "user_disabled"},
+			{"unknown", "unknown@example.com", right, ""},
+			{"no address", "'; DROP TABLE users; --", right, ""},
+			{"NUL in the name", "known@example.com\x00", right, ""},
+			{"not UTF-8", "\xff@example.com", right, ""},
+			{"no name", "", right, ""},
+		} {
+			d.hashes.Store(0)
+			before := len(d.failures(t))
+			got, err := d.check(t, attempt.username, attempt.password)
+			if !errors.Is(err, credential.ErrWrong) || err.Error() != credential.ErrWrong.Error() {
+				t.Errorf("%s: got %v, want ErrWrong", attempt.name, err)
+			}
+			if got.User.ID != "" || got.Reserved.Keys != nil {
+				t.Errorf("%s: %+v beside the error", attempt.name, got)
+			}
+			if n := d.hashes.Load(); n != 1 {
+				t.Errorf("%s: %d hashes, want 1", attempt.name, n)
+			}
+			events := d.failures(t)
+			if attempt.reason == "" {
+				if len(events) != before {
+					t.Errorf("%s: recorded %+v", attempt.name, events[0])
+				}
+				continue
+			}
+			if len(events) != before+1 || events[0].Reason != attempt.reason || events[0].UserID == "" ||
+				events[0].Outcome != storage.Refused || events[0].From.RequestID != "req-1" {
+				t.Errorf("%s: recorded %+v", attempt.name, events)
+			}
+		}
+	})
+}
+
+func TestPW21_WhatWasTypedIsNotRecorded(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		d := openDesk(t, b.Open(t), credential.Config{})
+		d.user(t, "alice@example.com")
+		const secret = "hunter2hunter2"
+		for _, typed := range [][2]string{{secret, ""}, {"alice@example.com", secret}, {secret + "@example.com", secret}} {
+			if _, err := d.check(t, typed[0], typed[1]); !errors.Is(err, credential.ErrWrong) {
+				t.Fatal(err)
+			}
+		}
+		if events := fmt.Sprintf("%+v", d.failures(t)); strings.Contains(events, secret) {
+			t.Errorf("recorded: %s", events)
+		}
+	})
+}
+
+func TestCheck_WhatIsNoPasswordIsRefusedUnhashed(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerAccount: 1})
+	d.user(t, "alice@example.com")
+	for name, password := range map[string]string{
+		"too long":      strings.Repeat("a", 1025),
+		"10 MB":         strings.Repeat("a", 10<<20),
+		"NUL":           right + "\x00",
+		"invalid UTF-8": right + "\xff",
+	} {
+		for _, username := range []string{"alice@example.com", "unknown@example.com"} {
+			if _, err := d.check(t, username, password); !errors.Is(err, credential.ErrWrong) {
+				t.Errorf("%s: got %v, want ErrWrong", name, err)
+			}
+		}
+	}
+	if n := d.hashes.Load(); n != 0 {
+		t.Errorf("%d hashes", n)
+	}
+}
+
+func TestPW04_PW22_ThrottledAfterTwentyTheRightPasswordToo(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		d := openDesk(t, b.Open(t), credential.Config{})
+		d.user(t, "alice@example.com")
+		d.user(t, "bob@example.com")
+		for i := range 20 {
+			if _, err := d.check(t, "alice@example.com", "wrong password"); !errors.Is(err, credential.ErrWrong) {
+				t.Fatalf("attempt %d: got %v, want ErrWrong", i+1, err)
+			}
+		}
+		for _, password := range []string{"wrong password", right} {
+			_, err := d.check(t, "alice@example.com", password)
+			throttled, ok := errors.AsType[*storage.ThrottledError](err)
+			if !ok || throttled.RetryAfter <= 0 || throttled.RetryAfter > 15*time.Minute {
+				t.Errorf("got %v, want ThrottledError", err)
+			}
+		}
+		if n := d.hashes.Load(); n != 20 {
+			t.Errorf("%d hashes, want 20", n)
+		}
+		if n := len(d.failures(t)); n != 20 {
+			t.Errorf("%d events, want 20", n)
+		}
+		if _, err := d.check(t, "bob@example.com", right); err != nil {
+			t.Errorf("another account: %v", err)
+		}
+		d.at = noon.Add(15*time.Minute + time.Second)
+		if _, err := d.check(t, "alice@example.com", right); err != nil {
+			t.Errorf("after the window: %v", err)
+		}
+	})
+}
+
+func TestPW04_UnknownNamesAreThrottledTheSame(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerAccount: 2})
+	for range 2 {
+		if _, err := d.check(t, "unknown@example.com", right); !errors.Is(err, credential.ErrWrong) {
+			t.Fatal(err)
+		}
+	}
+	_, err := d.check(t, "Unknown@EXAMPLE.com ", right)
+	if _, ok := errors.AsType[*storage.ThrottledError](err); !ok {
+		t.Errorf("got %v, want ThrottledError", err)
+	}
+}
+
+func TestPW05_SprayingIsCountedByNetwork(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerNetwork: 5})
+	try := func(i int, address string) error {
+		_, err := d.Check(t.Context(), credential.Attempt{
+			Username: fmt.Sprintf("user%d@example.com", i), Password: "Summer-of-42", Address: address,
+		}, storage.Origin{})
+		return err
+	}
+	for i := range 5 {
+		if err := try(i, fmt.Sprintf("2001:db8:1:2::%d", i+1)); !errors.Is(err, credential.ErrWrong) {
+			t.Fatal(err)
+		}
+	}
+	if _, ok := errors.AsType[*storage.ThrottledError](try(6, "2001:db8:1:2:ffff::1")); !ok {
+		t.Error("the same /64 goes on")
+	}
+	if err := try(7, "2001:db8:1:3::1"); !errors.Is(err, credential.ErrWrong) {
+		t.Errorf("another /64: %v", err)
+	}
+}
+
+func TestPW05_Networks(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.7":            "192.0.2.7",
+		"::ffff:192.0.2.7":     "192.0.2.7",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+		"fe80::1%eth0":         "fe80::/64",
+		"":                     "unknown",
+		"192.0.2.7:443":        "unknown",
+		"example.com":          "unknown",
+	} {
+		if got := credential.Network(address); got != want {
+			t.Errorf("%q: got %s, want %s", address, got, want)
+		}
+	}
+}
+
+func TestPW06_PW09_GuessesAtOnceFromTwoNodes(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		nodes := make([]*desk, 2)
+		for i := range nodes {
+			nodes[i] = openDesk(t, b.Open(t), credential.Config{Queue: 200})
+		}
+		nodes[0].user(t, "alice@example.com")
+		var throttled atomic.Int64
+		var all sync.WaitGroup
+		start := make(chan struct{})
+		for i := range 100 {
+			all.Go(func() {
+				<-start
+				_, err := nodes[i%2].check(t, "alice@example.com", fmt.Sprintf("guess number %d", i))
+				if _, ok := errors.AsType[*storage.ThrottledError](err); ok {
+					throttled.Add(1)
+				} else if !errors.Is(err, credential.ErrWrong) {
+					t.Errorf("guess %d: %v", i, err)
+				}
+			})
+		}
+		close(start)
+		all.Wait()
+		if n := nodes[0].hashes.Load() + nodes[1].hashes.Load(); n != 20 || throttled.Load() != 80 {
+			t.Errorf("%d evaluated and %d throttled, want 20 and 80", n, throttled.Load())
+		}
+	})
+}
+
+func TestPW07_EverySpellingOfAnAddressIsOneAccount(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerAccount: 4})
+	d.user(t, "alice@example.com")
+	for _, username := range []string{"alice@example.com", "ALICE@example.com", " alice@example.com\t", "alice@EXAMPLE.com"} {
+		if _, err := d.check(t, username, "wrong password"); !errors.Is(err, credential.ErrWrong) {
+			t.Fatal(err)
+		}
+	}
+	for _, username := range []string{"Alice@Example.COM", "alice@ｅxample.com"} {
+		_, err := d.check(t, username, "wrong password")
+		if _, ok := errors.AsType[*storage.ThrottledError](err); !ok {
+			t.Errorf("%q: got %v, want ThrottledError", username, err)
+		}
+	}
+}
+
+func TestPW11_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: 1, Queue: 1, PerAccount: 2})
+	d.user(t, "alice@example.com")
+	hashing, release := make(chan struct{}, 10), make(chan struct{})
+	credential.BeforeHash(d.Passwords, func(uint32) { hashing <- struct{}{}; <-release })
+
+	var others sync.WaitGroup
+	others.Go(func() {
+		if _, err := d.check(t, "alice@example.com", "wrong password"); !errors.Is(err, credential.ErrWrong) {
+			t.Errorf("the one that hashes: %v", err)
+		}
+	})
+	<-hashing
+	ctx, leave := context.WithCancel(t.Context())
+	others.Go(func() {
+		_, err := d.Check(ctx, credential.Attempt{Username: "alice@example.com", Password: right}, storage.Origin{})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("the one that waits and leaves: %v", err)
+		}
+	})
+	for credential.Waiting(d.Passwords) == 0 && !t.Failed() {
+		runtime.Gosched()
+	}
+	if _, err := d.check(t, "unknown@example.com", right); !errors.Is(err, credential.ErrBusy) {
+		t.Errorf("got %v, want ErrBusy", err)
+	}
+	if _, err := d.Hash(t.Context(), right, storage.User{}); !errors.Is(err, credential.ErrBusy) {
+		t.Errorf("hash: got %v, want ErrBusy", err)
+	}
+	leave()
+	close(release)
+	others.Wait()
+	// One of two attempts is used up: those that were not compared do not count.
+	if _, err := d.check(t, "alice@example.com", right); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	for range 2 {
+		if _, err := d.check(t, "unknown@example.com", right); !errors.Is(err, credential.ErrWrong) {
+			t.Errorf("the busy attempt was counted: %v", err)
+		}
+	}
+}
+
+func TestPW13_EveryByteCounts(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
+	long := strings.Repeat("0123456789", 10)
+	hash, err := d.Hash(t.Context(), long, storage.User{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.user(t, "alice@example.com", hash)
+	for _, password := range []string{long[:72], long[:99], long + "0", long[:99] + "x"} {
+		if _, err := d.check(t, "alice@example.com", password); !errors.Is(err, credential.ErrWrong) {
+			t.Errorf("%d characters: %v", len(password), err)
+		}
+	}
+	if _, err := d.check(t, "alice@example.com", long); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPW14_NFCAndNothingElse(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
+	const composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
+	for email, set := range map[string]string{"nfc@example.com": composed, "nfd@example.com": decomposed} {
+		hash, err := d.Hash(t.Context(), set, storage.User{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.user(t, email, hash)
+		for _, typed := range []string{composed, decomposed} {
+			if _, err := d.check(t, email, typed); err != nil {
+				t.Errorf("set %q, typed %q: %v", set, typed, err)
+			}
+		}
+		for _, typed := range []string{
+			composed + "\u200b", "\u200d" + composed, "ｃafé au lait", "Café au lait", "cafe au lait", composed + " ",
+		} {
+			if _, err := d.check(t, email, typed); !errors.Is(err, credential.ErrWrong) {
+				t.Errorf("set %q, typed %q: got %v, want ErrWrong", set, typed, err)
+			}
+		}
+	}
+}
+
+func TestPW18_HashesBeyondTheCeilingCostNothing(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerNetwork: 1000})
+	good, err := d.Hash(t.Context(), right, storage.User{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	swap := func(from, to string) string { return strings.Replace(good, from, to, 1) }
+	salt := strings.Split(good, "$")[4]
+	for i, stored := range []string{
+		swap("m=8,", "m=4194304,"), swap("m=8,", "m=262145,"), swap("m=8,", "m=7,"), swap("m=8,", "m=-8,"), swap("m=8,", "m=,"),
+		swap("t=1,", "t=1000000000,"), swap("t=1,", "t=17,"), swap("t=1,", "t=0,"), swap("m=8,", "m=99999999999,"),
+		swap("p=1$", "p=17$"), swap("p=1$", "p=0$"), swap("p=1$", "p=257$"), swap("p=1$", "p=1,x=1$"), swap("m=8,t=1", "t=1,m=8"),
+		swap("v=19", "v=16"), swap("argon2id", "argon2i"), swap(salt, "AAAA"), swap(salt, strings.Repeat("A", 100)),
+		good + "$", good + "=", good[:len(good)-20], good[1:], "plain", "$", "$$$$$",
+	} {
+		d.hashes.Store(0)
+		d.memory.Store(0)
+		email := fmt.Sprintf("user%d@example.com", i)
+		d.user(t, email, stored)
+		if _, err := d.check(t, email, right); !errors.Is(err, credential.ErrWrong) {
+			t.Errorf("%s: got %v, want ErrWrong", stored, err)
+		}
+		if n, memory := d.hashes.Load(), d.memory.Load(); n != 1 || memory != cheap.Memory {
+			t.Errorf("%s: %d hashes of %d KiB", stored, n, memory)
+		}
+	}
+}
+
+func TestCheck_RenewsAHashWhenTheSettingHasGrown(t *testing.T) {
+	db := storagetest.SQLite(t).Open(t)
+	old := openDesk(t, db, credential.Config{})
+	user := old.user(t, "alice@example.com")
+	for name, grown := range map[string]credential.Params{
+		"memory": {Memory: 16, Time: 1, Threads: 1},
+		"time":   {Memory: 8, Time: 2, Threads: 1},
+	} {
+		d := openDesk(t, db, credential.Config{Params: grown})
+		if _, err := d.check(t, "alice@example.com", "wrong password"); !errors.Is(err, credential.ErrWrong) {
+			t.Fatal(err)
+		}
+		if n := d.hashes.Load(); n != 1 {
+			t.Errorf("%s: %d hashes for a wrong password", name, n)
+		}
+		got, err := d.check(t, "alice@example.com", right)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, stored, err := db.UserByEmail(t.Context(), "alice@example.com")
+		if err != nil || got.OldHash != stored || !strings.Contains(got.NewHash, fmt.Sprintf("m=%d,t=%d,", grown.Memory, grown.Time)) {
+			t.Errorf("%s: old %q, new %q (%v)", name, got.OldHash, got.NewHash, err)
+		}
+		if err := db.ReplacePassword(t.Context(), user.ID, got.NewHash, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := d.check(t, "alice@example.com", right); err != nil || again.NewHash != "" {
+			t.Errorf("%s: renewed again: %q (%v)", name, again.NewHash, err)
+		}
+		if err := db.ReplacePassword(t.Context(), user.ID, got.OldHash, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := old.check(t, "alice@example.com", right); err != nil || got.NewHash != "" {
+		t.Errorf("nothing has grown: %q (%v)", got.NewHash, err)
+	}
+}
+
+func TestCheck_UnreadableDatabaseIsNotAWrongPassword(t *testing.T) {
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
+	d.user(t, "alice@example.com")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := d.Check(ctx, credential.Attempt{Username: "alice@example.com", Password: right}, storage.Origin{})
+	if err == nil || errors.Is(err, credential.ErrWrong) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -1,0 +1,16 @@
+package credential
+
+// Network is the key that an address is counted under.
+func Network(address string) string { return network(address) }
+
+// Waiting is how many callers stand in the queue.
+func Waiting(p *Passwords) int64 { return p.queue.waiting.Load() }
+
+// BeforeHash calls f with its memory, in KiB, before each hash.
+func BeforeHash(p *Passwords, f func(memory uint32)) {
+	hash := p.argon2
+	p.argon2 = func(password, salt []byte, time, memory uint32, threads uint8, size uint32) []byte {
+		f(memory)
+		return hash(password, salt, time, memory, threads, size)
+	}
+}
