@@ -222,22 +222,32 @@ func startSignet(t *testing.T, issuer string, env []string, args ...string) {
 			t.Logf("signet %s said:\n%s", args[0], talk.String())
 		}
 	})
-	deadline := time.After(30 * time.Second)
-	for {
-		response, err := http.Get(issuer + "/readyz")
-		if err == nil {
-			response.Body.Close()
-			if response.StatusCode == http.StatusOK {
-				return
-			}
-		}
+	eventually(t, 30*time.Second, "signet "+args[0]+" answers", func() bool {
 		select {
 		case code := <-ended:
 			ended <- code
-			t.Fatalf("signet %s ended before it answered", args[0])
+			t.Fatalf("signet %s ended with exit code %d before it answered", args[0], code)
+		default:
+		}
+		response, err := http.Get(issuer + "/readyz")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+// eventually asks again and again, since another goroutine or process is at work,
+// and fails when the answer is still no after the longest time.
+func eventually(t *testing.T, longest time.Duration, what string, yes func() bool) {
+	t.Helper()
+	deadline := time.After(longest)
+	for !yes() {
+		select {
 		case <-deadline:
-			t.Fatalf("signet %s does not answer: %v", args[0], err)
-		case <-time.After(20 * time.Millisecond): // before it is asked again
+			t.Fatalf("after %s still not so: %s", longest, what)
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }

@@ -103,9 +103,9 @@ func (d *demo) write(w http.ResponseWriter, status int, page templates.Demo) {
 }
 
 // fail shows the page with what went wrong and the way in.
-func (d *demo) fail(w http.ResponseWriter, err error) {
+func (d *demo) fail(w http.ResponseWriter, status int, err error) {
 	d.log.Warn("demo sign-in", "error", err)
-	d.write(w, http.StatusBadGateway, templates.Demo{Error: err.Error()})
+	d.write(w, status, templates.Demo{Error: err.Error()})
 }
 
 // flow is what one sign-in must come back with. It lives in the browser that
@@ -121,12 +121,12 @@ type flow struct {
 func (d *demo) login(w http.ResponseWriter, r *http.Request) {
 	_, client, err := d.discover(r.Context())
 	if err != nil {
-		d.fail(w, err)
+		d.fail(w, http.StatusBadGateway, err)
 		return
 	}
 	f := flow{State: randomText(32), Nonce: randomText(32), Verifier: oauth2.GenerateVerifier()}
 	if err := setFlow(w, f); err != nil {
-		d.fail(w, err)
+		d.fail(w, http.StatusInternalServerError, err)
 		return
 	}
 	http.Redirect(w, r, client.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), http.StatusSeeOther)
@@ -139,10 +139,12 @@ func (d *demo) discover(ctx context.Context) (*oidc.Provider, *oauth2.Config, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("discovery: %w", err)
 	}
+	endpoint := issuer.Endpoint()
+	endpoint.AuthStyle = oauth2.AuthStyleInHeader // client_secret_basic; to find out by trying would hide the first error
 	return issuer, &oauth2.Config{
 		ClientID:     demoClient,
 		ClientSecret: d.secret,
-		Endpoint:     issuer.Endpoint(),
+		Endpoint:     endpoint,
 		RedirectURL:  d.issuer + demoPath + "/callback",
 		Scopes:       []string{oidc.ScopeOpenID, "profile", "email"},
 	}, nil
@@ -153,17 +155,17 @@ func (d *demo) callback(w http.ResponseWriter, r *http.Request) {
 	f, err := flowOf(r)
 	clearCookie(w, flowCookie)
 	if err != nil {
-		d.fail(w, err)
+		d.fail(w, http.StatusBadRequest, err)
 		return
 	}
 	code, err := d.answer(r.URL.Query(), f)
 	if err != nil {
-		d.fail(w, err)
+		d.fail(w, http.StatusBadRequest, err)
 		return
 	}
 	found, err := d.redeem(r.Context(), code, f)
 	if err != nil {
-		d.fail(w, err)
+		d.fail(w, http.StatusBadGateway, err)
 		return
 	}
 	key := d.results.keep(found)
