@@ -1,0 +1,251 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCF02_IssuerIsAPlainURL(t *testing.T) {
+	for issuer, want := range map[string]bool{
+		"https://id.example.com":            true,
+		"https://app.example.com/auth":      true,
+		"https://id.example.com:8443":       true,
+		"http://localhost:8080":             true,
+		"http://127.0.0.1":                  true,
+		"http://[::1]:8080":                 true,
+		"":                                  false,
+		"id.example.com":                    false,
+		"ftp://id.example.com":              false,
+		"https:id.example.com":              false,
+		"https://":                          false,
+		"https://id.example.com/":           false,
+		"https://id.example.com/auth/":      false,
+		"https://id.example.com//auth":      false,
+		"https://id.example.com/a/../b":     false,
+		"https://id.example.com/a%2fb c":    false,
+		"https://id.example.com?":           false,
+		"https://id.example.com?a=b":        false,
+		"https://id.example.com#":           false,
+		"https://id.example.com#a":          false,
+		"https://user@id.example.com":       false,
+		"https://ID.example.com":            false,
+		"HTTPS://id.example.com":            false,
+		"http://id.example.com":             false,
+		"http://localhost.example.com":      false,
+		"http://127.0.0.1.example.com":      false,
+		"http://192.168.1.1":                false,
+		"http://localhost@evil.example:80":  false,
+		"https://id.example.com/\nX-Evil:1": false,
+	} {
+		if _, err := parseIssuer(issuer); (err == nil) != want {
+			t.Errorf("issuer %q: got %v, want accepted: %v", issuer, err, want)
+		}
+	}
+}
+
+func TestDuration_ReadsDaysAndRefusesTheRest(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"90s": 90 * time.Second, "15m": 15 * time.Minute, "24h": 24 * time.Hour, "7d": 7 * maxDay, "1d12h": 36 * time.Hour, "1h30m": 90 * time.Minute,
+	} {
+		if got, err := parseDuration(text, time.Second, maxYear); err != nil || got != want {
+			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "15", "d", "-15m", "-1d", "1.5h", "1h-30m", "7days", "99999999d", "366d", "999ms", "0s", "1e3s", "5ns", " 5m"} {
+		if got, err := parseDuration(text, time.Second, maxYear); err == nil {
+			t.Errorf("%q is taken for %v", text, got)
+		}
+	}
+}
+
+func TestDuration_WritesWhatItReads(t *testing.T) {
+	for _, text := range []string{"0s", "90s", "1m30s", "15m", "7d", "1d12h", "250ms"} {
+		d, err := parseDuration(text, 0, maxYear)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, err := parseDuration(shortDuration(d), 0, maxYear); err != nil || again != d {
+			t.Errorf("%s is written as %s and read as %v, %v", text, shortDuration(d), again, err)
+		}
+	}
+}
+
+// TestConfig_EachSettingIsReadFromFileAndEnvironment reads the example of every
+// setting both ways: the same value must come of it, another than the default's.
+func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
+	changed := map[string]string{ // where the example is the default, or prose
+		"listen": "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
+		"keys.algorithms": "RS256, ES256", "master_key": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
+	}
+	for _, s := range settings {
+		t.Run(s.key, func(t *testing.T) {
+			value := s.example
+			if other, ok := changed[s.key]; ok {
+				value = other
+			} else if strings.HasSuffix(s.key, "_max") {
+				value = "364d"
+			} else if strings.HasPrefix(s.key, "lifetimes.") {
+				value = "59s"
+			}
+			byVariable, err := readConfig(sources{file: written(t, ""), env: map[string]string{s.variable(): value}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			byFile, err := readConfig(sources{file: written(t, yamlOf(s.key, value))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			byFlag, err := readConfig(sources{file: written(t, ""), flags: map[string]string{s.key: value}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := revealed(byVariable)
+			if want == revealed(defaults()) {
+				t.Errorf("%s=%s changes nothing", s.variable(), value)
+			}
+			if got := revealed(byFile); got != want {
+				t.Errorf("from the file: got %s, want %s", got, want)
+			}
+			if got := revealed(byFlag); got != want {
+				t.Errorf("from a flag: got %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+// revealed shows a configuration with its secrets, to compare.
+func revealed(c Config) string {
+	return fmt.Sprintf("%+v %s %s", c, c.Database.Reveal(), c.MasterKey.Reveal())
+}
+
+// yamlOf writes one setting in sections.
+func yamlOf(key, value string) string {
+	var b strings.Builder
+	parts := strings.Split(key, ".")
+	for depth, part := range parts {
+		fmt.Fprintf(&b, "%s%s:", strings.Repeat("  ", depth), part)
+		if depth < len(parts)-1 {
+			b.WriteString("\n")
+		}
+	}
+	fmt.Fprintf(&b, " %q\n", value)
+	return b.String()
+}
+
+func written(t *testing.T, content string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "signet.yaml")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestConfig_FlagOverEnvironmentOverFileOverDefault(t *testing.T) {
+	file := written(t, "listen: localhost:1\n")
+	env := map[string]string{"SIGNET_LISTEN": "localhost:2"}
+	for want, from := range map[string]sources{
+		defaults().Listen: {file: written(t, "")},
+		"localhost:1":     {file: file},
+		"localhost:2":     {file: file, env: env},
+		"localhost:3":     {file: file, env: env, flags: map[string]string{"listen": "localhost:3"}},
+	} {
+		c, err := readConfig(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.Listen != want {
+			t.Errorf("got %s, want %s", c.Listen, want)
+		}
+	}
+}
+
+func TestConfig_AListOfYAMLIsTheSameAsCommas(t *testing.T) {
+	list, err := readConfig(sources{file: written(t, "trusted_proxies: [10.0.0.0/8, \"::1\", 192.0.2.7]\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	commas, err := readConfig(sources{file: written(t, "trusted_proxies: 10.0.0.0/8, ::1, 192.0.2.7\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(list.TrustedProxies), "[10.0.0.0/8 ::1/128 192.0.2.7/32]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if fmt.Sprint(list.TrustedProxies) != fmt.Sprint(commas.TrustedProxies) {
+		t.Errorf("with commas: %v", commas.TrustedProxies)
+	}
+}
+
+// TestCF06_DefaultsAreClosed: who is told nothing listens on this machine alone
+// and believes no proxy.
+func TestCF06_DefaultsAreClosed(t *testing.T) {
+	c := defaults()
+	if !strings.HasPrefix(c.Listen, "localhost:") || len(c.TrustedProxies) != 0 || c.Issuer != "" || c.MasterKey.Reveal() != "" {
+		t.Errorf("got %+v", c)
+	}
+	if c.Passwords.Memory < 19*1024 || c.Passwords.Time < 2 {
+		t.Errorf("passwords cost too little: %+v", c.Passwords)
+	}
+}
+
+func TestCF03_SecretsDoNotPrintThemselves(t *testing.T) {
+	const canary = "canary-7f3a"
+	c := Config{Database: Secret{canary}, MasterKey: Secret{canary}}
+	var logged strings.Builder
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("config", "all", c, "one", c.Database)
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("config", "all", c, "one", c.Database)
+	encoded, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%s", c.Database), fmt.Sprintf("%q", c.Database), string(encoded), logged.String()} {
+		if strings.Contains(text, canary) {
+			t.Errorf("the secret is in %s", text)
+		}
+		if !strings.Contains(text, "***") {
+			t.Errorf("no stars in %s", text)
+		}
+	}
+}
+
+func TestCF03_NoMistakeRepeatsASecret(t *testing.T) {
+	const canary = "canary-7f3a"
+	for _, s := range settings {
+		if !s.secret {
+			continue
+		}
+		for _, value := range []string{canary, "postgres://u:" + canary + "@%zz/", "mysql://u:" + canary + "@h/", canary + "\x00"} {
+			for where, from := range map[string]sources{
+				"environment": {file: written(t, ""), env: map[string]string{s.variable(): value}},
+				"file":        {file: written(t, yamlOf(s.key, strings.ReplaceAll(value, "\x00", "")))},
+				"secret file": {file: written(t, ""), env: map[string]string{s.variable() + "_FILE": written(t, value)}},
+			} {
+				_, err := readConfig(from)
+				if err == nil {
+					t.Errorf("%s %q by %s: accepted", s.key, value, where)
+				} else if strings.Contains(err.Error(), canary) {
+					t.Errorf("%s by %s: the mistake repeats the secret: %v", s.key, where, err)
+				}
+			}
+		}
+	}
+}
+
+func TestNearest_OnlyWhatWasLikelyMeant(t *testing.T) {
+	names := []string{"issuer", "listen", "data_dir", "password-stdin"}
+	for word, want := range map[string]string{
+		"isuer": "issuer", "issuers": "issuer", "sisuer": "issuer", "lisen": "listen", "datadir": "data_dir",
+		"password": "password-stdin", "zebra": "", "": "", "i": "",
+	} {
+		if got := nearest(word, names); got != want {
+			t.Errorf("nearest(%q) is %q, want %q", word, got, want)
+		}
+	}
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+)
+
+// TestDev_SignsInAtTheDemo goes the whole way in a browser that knows only forms:
+// from the demo to decoded tokens, and out again.
+func TestDev_SignsInAtTheDemo(t *testing.T) {
+	d := startDev(t)
+	b := newFormBrowser(t)
+	b.open(d.issuer + demoPath)
+	if got := visible(b.page); !strings.Contains(got, demoUserEmail) || strings.Contains(got, d.password) {
+		t.Errorf("before the sign-in the demo says: %s", got)
+	}
+	b.open(d.issuer + demoPath + "/login")
+	b.send("login", "", map[string]string{"username": demoUserEmail, "password": d.password})
+	b.send("consent", "allow", nil)
+	if b.at.Path != demoPath || b.at.RawQuery != "" {
+		t.Errorf("the sign-in ended at %s: the code must not stay in the address", b.at)
+	}
+	shown := visible(b.page)
+	for _, want := range []string{
+		`"iss": "` + d.issuer + `"`, `"aud": [ "demo" ]`, `"typ": "at+jwt"`, `"alg": "RS256"`, `"email": "` + demoUserEmail + `"`,
+		"verified by go-oidc; at_hash matches the access token",
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the demo does not show %s:\n%s", want, shown)
+		}
+	}
+
+	// Out: at the demo, and at the provider, which asks for a password again.
+	out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.issuer+demoPath+"/logout", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Header.Set("Origin", d.issuer)
+	b.do(out)
+	if got := visible(b.page); strings.Contains(got, `"iss"`) {
+		t.Errorf("after the sign-out the demo shows: %s", got)
+	}
+	b.open(d.issuer + demoPath + "/login")
+	if findByID(b.page, "password") == nil {
+		t.Errorf("after the sign-out a sign-in asks for no password, but shows %s: %s", b.at, visible(b.page))
+	}
+}
+
+// visible is the text of a page, its white space made single spaces.
+func visible(page *html.Node) string {
+	var text strings.Builder
+	for n := range page.Descendants() {
+		if n.Type == html.TextNode {
+			text.WriteString(n.Data + " ")
+		}
+	}
+	return strings.Join(strings.Fields(text.String()), " ")
+}
+
+// TestDemo_RefusesAnswersThatAreNotItsOwn plays a wrong answer of each kind to the
+// callback. None may sign in.
+func TestDemo_RefusesAnswersThatAreNotItsOwn(t *testing.T) {
+	d := startDev(t)
+	for name, wrong := range map[string]struct {
+		change func(answer url.Values)
+		says   string
+	}{
+		"another state":      {func(a url.Values) { a.Set("state", "another") }, "state differs"},
+		"no state":           {func(a url.Values) { a.Del("state") }, "state differs"},
+		"another issuer":     {func(a url.Values) { a.Set("iss", "https://evil.example") }, "iss differs"},
+		"no issuer":          {func(a url.Values) { a.Del("iss") }, "iss differs"},
+		"an error":           {func(a url.Values) { a.Set("error", "access_denied") }, "access_denied"},
+		"nothing":            {func(a url.Values) { a.Del("code") }, "neither a code nor an error"},
+		"a code made up":     {func(a url.Values) { a.Set("code", "made-up") }, "invalid_grant"},
+		"markup as an error": {func(a url.Values) { a.Set("error", "<script>x</script>") }, "<script>x</script>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newFormBrowser(t)
+			answer := url.Values{"state": {beginSignIn(t, b, d)}, "iss": {d.issuer}, "code": {"some-code"}}
+			wrong.change(answer)
+			b.open(d.issuer + demoPath + "/callback?" + answer.Encode())
+			if got := visible(b.page); !strings.Contains(got, wrong.says) {
+				t.Errorf("the demo says %s, want something about %q", got, wrong.says)
+			}
+			for n := range b.page.Descendants() {
+				if n.Data == "script" && n.FirstChild != nil {
+					t.Errorf("a script of its own: %s", n.FirstChild.Data)
+				}
+			}
+			b.open(d.issuer + demoPath)
+			if strings.Contains(visible(b.page), `"iss"`) {
+				t.Error("the demo is signed in")
+			}
+		})
+	}
+}
+
+// beginSignIn starts a sign-in at the demo, without going to the provider, and
+// gives its state.
+func beginSignIn(t *testing.T, b *formBrowser, d demoInstance) string {
+	t.Helper()
+	follow := b.client.CheckRedirect
+	b.client.CheckRedirect = func(next *http.Request, _ []*http.Request) error {
+		b.left = next.URL
+		return http.ErrUseLastResponse
+	}
+	b.open(d.issuer + demoPath + "/login")
+	b.client.CheckRedirect = follow
+	if b.left == nil || b.left.Query().Get("state") == "" {
+		t.Fatalf("the demo sends the browser to %v", b.left)
+	}
+	return b.left.Query().Get("state")
+}
+
+func TestDemo_AnAnswerNeedsTheBrowserThatAsked(t *testing.T) {
+	d := startDev(t)
+	state := beginSignIn(t, newFormBrowser(t), d)
+	other := newFormBrowser(t)
+	other.open(d.issuer + demoPath + "/callback?" + url.Values{"state": {state}, "iss": {d.issuer}, "code": {"x"}}.Encode())
+	if got := visible(other.page); !strings.Contains(got, "has not started a sign-in") {
+		t.Errorf("another browser's answer: %s", got)
+	}
+
+	// A cookie that comes twice is nobody's.
+	twice := newFormBrowser(t)
+	state = beginSignIn(t, twice, d)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.issuer+demoPath+"/callback?state="+state, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Cookie", flowCookie+"=planted")
+	twice.do(request) // the jar adds its own
+	if got := visible(twice.page); !strings.Contains(got, "has not started a sign-in") {
+		t.Errorf("two cookies: %s", got)
+	}
+}
+
+func TestDemo_CookiesAreHttpOnlyAndStayAtTheDemo(t *testing.T) {
+	d := startDev(t)
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Get(d.issuer + demoPath + "/login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if len(response.Cookies()) != 1 {
+		t.Fatalf("got cookies %v", response.Cookies())
+	}
+	c := response.Cookies()[0]
+	if c.Name != flowCookie || !c.HttpOnly || c.Path != demoPath || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 {
+		t.Errorf("got %s", response.Header.Get("Set-Cookie"))
+	}
+}
+
+// TestDemo_NobodyElseSignsOut: another site's form cannot end the demo's session.
+func TestDemo_NobodyElseSignsOut(t *testing.T) {
+	d := startDev(t)
+	for origin, want := range map[string]int{d.issuer: http.StatusSeeOther, "https://evil.example": http.StatusForbidden} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.issuer+demoPath+"/logout", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Origin", origin)
+		client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("from %s: got %s, want %d", origin, response.Status, want)
+		}
+	}
+}
+
+func TestDemoResults_OnlyTheNewestAreKept(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	results := newDemoResults(func() time.Time { return at })
+	var keys []string
+	for n := range maxResults + 5 {
+		at = at.Add(time.Second)
+		keys = append(keys, results.keep(demoResult{idToken: fmt.Sprint(n)}))
+	}
+	if got := results.of(requestWith(t, keys[4])).idToken; got != "" {
+		t.Errorf("result 4 is still there: %q", got)
+	}
+	if got := results.of(requestWith(t, keys[5])).idToken; got != "5" {
+		t.Errorf("result 5: got %q", got)
+	}
+	at = at.Add(resultLife)
+	if got := results.of(requestWith(t, keys[5])).idToken; got != "" {
+		t.Errorf("after its life result 5 is still there: %q", got)
+	}
+}
+
+func requestWith(t *testing.T, key string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/demo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.AddCookie(&http.Cookie{Name: resultCookie, Value: key})
+	return r
+}
+
+// TestCF09_DemoCredentialsAreRandom starts twice from nothing: no two have a
+// password or a secret in common.
+func TestCF09_DemoCredentialsAreRandom(t *testing.T) {
+	first, second := startDev(t), startDev(t)
+	if first.password == second.password || len(first.password) < 20 {
+		t.Errorf("the passwords are %q and %q", first.password, second.password)
+	}
+}
+
+// TestCF09_ServeHasNothingOfDev looks at a database that serve has made.
+func TestCF09_ServeHasNothingOfDev(t *testing.T) {
+	i := newInstance(t)
+	i.serve(t)
+	var clients struct {
+		Clients []json.RawMessage `json:"clients"`
+	}
+	i.command(t, "", &clients, "client", "list", "--json")
+	if len(clients.Clients) != 0 {
+		t.Errorf("there are clients: %s", clients.Clients)
+	}
+	var users struct {
+		Users []struct{ Email string } `json:"users"`
+	}
+	i.command(t, "", &users, "user", "list", "--json")
+	if len(users.Users) != 1 || users.Users[0].Email != i.email {
+		t.Errorf("there are users: %+v", users.Users)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{demoPath, demoPath + "/login", demoPath + "/callback", demoPath + "/logout"} {
+		response, err := (&http.Client{Jar: jar}).Get(i.issuer + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusNotFound {
+			t.Errorf("%s answers %s", path, response.Status)
+		}
+	}
+}
