@@ -42,15 +42,30 @@ type testbed struct {
 	Alice  storage.User
 	Log    *logBuffer
 
-	mu    sync.Mutex
-	moved time.Duration
+	backend storagetest.Backend
+	mu      sync.Mutex
+	moved   time.Duration
 }
 
 // each runs the test on every database.
 func each(t *testing.T, f func(t *testing.T, b *testbed)) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		f(t, start(t, backend.Open(t)))
+		f(t, startOn(t, backend))
 	})
+}
+
+// onSQLite runs the test on SQLite alone, for what no database can change: how a
+// request is read and how an answer looks.
+func onSQLite(t *testing.T, f func(t *testing.T, b *testbed), options ...option) {
+	t.Helper()
+	f(t, startOn(t, storagetest.SQLite(t), options...))
+}
+
+func startOn(t *testing.T, backend storagetest.Backend, options ...option) *testbed {
+	t.Helper()
+	b := start(t, backend.Open(t), options...)
+	b.backend = backend
+	return b
 }
 
 // option changes the configuration before the provider is made.
@@ -62,6 +77,7 @@ func under(path string) option { return func(c *provider.Config) { c.Issuer += p
 func start(t *testing.T, db *storage.DB, options ...option) *testbed {
 	t.Helper()
 	b := &testbed{DB: db, Log: &logBuffer{}}
+	b.lendKeys(t)
 	b.Alice = b.user(t, alice, password)
 	b.Client, b.Secret = b.register(t, storage.Web, "app", callback)
 	b.serve(t, options...)
@@ -87,6 +103,22 @@ func (b *testbed) serve(t *testing.T, options ...option) {
 		t.Fatalf("start provider: %v", err)
 	}
 	b.Provider, b.Issuer, handler = p, config.Issuer, p.Handler()
+	if firstKeys == nil {
+		if firstKeys, err = b.DB.Keys(context.Background()); err != nil {
+			t.Fatalf("read keys: %v", err)
+		}
+	}
+}
+
+// firstKeys are the keys that the first testbed made. Making RSA keys is what a
+// testbed would spend most of its time with, so the others get the same.
+var firstKeys []storage.Key
+
+func (b *testbed) lendKeys(t *testing.T) {
+	t.Helper()
+	if _, err := b.DB.StartLines(context.Background(), firstKeys, storage.Origin{}, b.now()); err != nil {
+		t.Fatalf("lend keys: %v", err)
+	}
 }
 
 func (b *testbed) now() time.Time {
