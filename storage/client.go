@@ -33,6 +33,7 @@ type Client struct {
 
 	FirstParty   bool
 	SkipConsent  bool
+	Introspects  bool          // may introspect every token, by an administrator's word
 	PKCEOptional bool          // a confidential client may be let off PKCE
 	Resources    []string      `gorm:"serializer:signet_json"`   // audiences it may ask for (RFC 8707)
 	Audiences    []string      `gorm:"serializer:signet_json"`   // the APIs it is
@@ -164,7 +165,7 @@ func (db *DB) UpdateClient(ctx context.Context, c Client, from Origin, at time.T
 		row := c
 		// Named columns: gorm skips zero values of a struct otherwise, and Save
 		// would bring a deleted client back.
-		res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent",
+		res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
 			"PKCEOptional", "Resources", "Audiences", "Origins", "RefreshGrace", "UpdatedAt").Updates(&row)
 		if res.Error != nil {
 			return res.Error

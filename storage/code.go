@@ -106,7 +106,7 @@ func (db *DB) SpendCode(ctx context.Context, requestID, codeID string, until Mil
 			return err
 		}
 		verdict = ErrReplayed
-		return revokeReplayed(tx, before.GrantID, from, at)
+		return revokeReplayed(tx, before.GrantID, "code_replayed", from, at)
 	})
 	if err == nil && verdict != nil {
 		err = fmt.Errorf("spend code: %w", verdict)
@@ -147,12 +147,12 @@ func refuseCode(tx *gorm.DB, r Redemption, otherwise error, at time.Time) (verdi
 	if before.GrantID == "" {
 		return ErrReplayed, nil
 	}
-	return ErrReplayed, revokeReplayed(tx, before.GrantID, r.From, at)
+	return ErrReplayed, revokeReplayed(tx, before.GrantID, "code_replayed", r.From, at)
 }
 
 // revokeReplayed ends a grant of which a credential was used twice, and a
 // first-party grant's session with it. One that is dead already is left alone.
-func revokeReplayed(tx *gorm.DB, id string, from Origin, at time.Time) error {
+func revokeReplayed(tx *gorm.DB, id, reason string, from Origin, at time.Time) error {
 	var found []Grant
 	if err := tx.Where("id = ?", id).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
 		return err
@@ -168,7 +168,7 @@ func revokeReplayed(tx *gorm.DB, id string, from Origin, at time.Time) error {
 		return err
 	}
 	return record(tx, Event{
-		Type: GrantReplayed, Outcome: Refused, Reason: "code_replayed", UserID: g.UserID, ClientID: g.ClientID,
+		Type: GrantReplayed, Outcome: Refused, Reason: reason, UserID: g.UserID, ClientID: g.ClientID,
 		SessionID: g.SessionID, GrantID: g.ID, From: from,
 	}, at)
 }

@@ -85,6 +85,7 @@ CREATE TABLE clients (
     metadata      {{text}} NOT NULL DEFAULT '',
     first_party   BOOLEAN NOT NULL DEFAULT FALSE,
     skip_consent  BOOLEAN NOT NULL DEFAULT FALSE,
+    introspects   BOOLEAN NOT NULL DEFAULT FALSE,
     pkce_optional BOOLEAN NOT NULL DEFAULT FALSE,
     resources     {{text}} NOT NULL DEFAULT '',
     audiences     {{text}} NOT NULL DEFAULT '',

@@ -172,15 +172,13 @@ func (c *cluster) serve(binaries string, attributes *syscall.SysProcAttr) error 
 func (c *cluster) await() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	poll := time.NewTicker(20 * time.Millisecond)
-	defer poll.Stop()
 	for {
 		conn, err := pgx.Connect(ctx, c.url("postgres"))
 		if err == nil {
 			return conn.Close(ctx)
 		}
 		select {
-		case <-poll.C:
+		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
 			log, _ := os.ReadFile(filepath.Join(c.folder, "log"))
 			return fmt.Errorf("PostgreSQL does not start: %w\n%s", err, log)

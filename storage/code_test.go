@@ -1,0 +1,195 @@
+package storage_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+func TestRedeemCode_OpensTheGrantOnce(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		at := noon.Add(time.Minute)
+		r := w.redemption("request", "code", at)
+		opened := w.redeem(t, r, at)
+		if opened.Generation != 1 || opened.CreatedAt != storage.At(at) || opened.RotatedAt != storage.At(at) ||
+			opened.IdleExpiresAt != storage.At(at.Add(7*24*time.Hour)) {
+			t.Errorf("grant %+v: want generation 1 and times from %d", opened, storage.At(at))
+		}
+		read, user, err := w.LiveGrant(t.Context(), opened.ID, "", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(read, opened) {
+			t.Errorf("read %+v\nwant %+v", read, opened)
+		}
+		if user.ID != w.user.ID || user.Email != w.user.Email {
+			t.Errorf("user %+v, want %+v", user, w.user)
+		}
+	})
+}
+
+func TestCO05_ReplayRevokesTheGrantAndIsCommitted(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		r := w.redemption("request", "code", noon)
+		g := w.redeem(t, r, noon)
+		other := w.redeem(t, w.redemption("other request", "other code", noon), noon)
+
+		again := r
+		again.Grant.ID = "gid of the thief"
+		_, err := w.RedeemCode(t.Context(), again, noon.Add(time.Second))
+		wantError(t, "replay", err, storage.ErrReplayed)
+
+		w.dead(t, g.ID, noon.Add(time.Second))
+		w.dead(t, again.Grant.ID, noon.Add(time.Second))
+		w.alive(t, other.ID, noon.Add(time.Second))
+		second := w.backend.Open(t) // what is committed, another handle sees
+		_, _, err = second.LiveGrant(t.Context(), g.ID, "", noon)
+		wantError(t, "read through another handle", err, storage.ErrNotFound)
+		if !slices.Contains(w.events(t), storage.GrantReplayed) {
+			t.Error("no event grant.replayed")
+		}
+	})
+}
+
+func TestRedeemCode_ReplayOfFirstPartyEndsTheSession(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		r := w.redemption("request", "code", noon)
+		r.Grant.FirstParty = true
+		w.redeem(t, r, noon)
+		_, err := w.RedeemCode(t.Context(), r, noon)
+		wantError(t, "replay", err, storage.ErrReplayed)
+		_, _, err = w.SessionByHandle(t.Context(), "handle of alice", noon)
+		wantError(t, "session after the replay", err, storage.ErrNotFound)
+	})
+}
+
+func TestRedeemCode_LateReplayRevokesAnOfflineGrant(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		r := w.redemption("request", "code", noon)
+		r.Grant.Offline = true
+		g := w.redeem(t, r, noon)
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		w.alive(t, g.ID, noon)
+		_, err := w.RedeemCode(t.Context(), r, noon.Add(time.Hour))
+		wantError(t, "replay under a dead session", err, storage.ErrReplayed)
+		w.dead(t, g.ID, noon.Add(time.Hour))
+	})
+}
+
+func TestRedeemCode_SiblingIsRefusedAndRevokesNothing(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		g := w.redeem(t, w.redemption("request", "code", noon), noon)
+		_, err := w.RedeemCode(t.Context(), w.redemption("request", "sibling", noon), noon)
+		wantError(t, "sibling", err, storage.ErrExpired)
+		w.alive(t, g.ID, noon)
+	})
+}
+
+func TestRedeemCode_NeedsALiveSessionUserAndClient(t *testing.T) {
+	ends := map[string]func(t *testing.T, w *world) error{
+		"session ended": func(t *testing.T, w *world) error {
+			return w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.Origin{}, noon)
+		},
+		"user disabled": func(t *testing.T, w *world) error {
+			return w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon)
+		},
+		"user disabled and enabled again": func(t *testing.T, w *world) error {
+			if err := w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon); err != nil {
+				return err
+			}
+			return w.DisableUser(t.Context(), w.user.ID, false, storage.Origin{}, noon)
+		},
+		"client disabled": func(t *testing.T, w *world) error {
+			return w.DisableClient(t.Context(), w.client.ID, true, storage.Origin{}, noon)
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				if err := end(t, w); err != nil {
+					t.Fatal(err)
+				}
+				r := w.redemption("request", "code", noon)
+				_, err := w.RedeemCode(t.Context(), r, noon)
+				wantError(t, name, err, storage.ErrRevoked)
+				w.dead(t, r.Grant.ID, noon)
+			})
+		})
+	}
+}
+
+func TestRedeemCode_SessionExpiry(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		last := w.session.IdleExpiresAt.Time()
+		_, err := w.RedeemCode(t.Context(), w.redemption("request", "late", last), last)
+		wantError(t, "at the session's idle expiry", err, storage.ErrRevoked)
+		w.redeem(t, w.redemption("request", "in time", last), last.Add(-time.Millisecond))
+	})
+}
+
+func TestRedeemCode_SeesTheSessionAtMostEveryFiveMinutes(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		seen := func() storage.Session {
+			s, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		w.redeem(t, w.redemption("1", "code", noon), noon.Add(5*time.Minute-time.Millisecond))
+		if s := seen(); s.SeenAt != w.session.SeenAt {
+			t.Errorf("seen at %d after less than five minutes, want %d", s.SeenAt, w.session.SeenAt)
+		}
+		at := noon.Add(5 * time.Minute)
+		w.redeem(t, w.redemption("2", "code", noon), at)
+		if s := seen(); s.SeenAt != storage.At(at) || s.IdleExpiresAt != storage.At(at.Add(12*time.Hour)) || s.ExpiresAt != w.session.ExpiresAt {
+			t.Errorf("session %+v: want it seen at %d, idle life moved with it and absolute expiry where it was", s, storage.At(at))
+		}
+	})
+}
+
+func TestRedeemCode_OneFirstPartyGrantPerSession(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		first := w.redemption("1", "code", noon)
+		first.Grant.FirstParty = true
+		w.redeem(t, first, noon)
+		second := w.redemption("2", "code", noon)
+		second.Grant.FirstParty = true
+		_, err := w.RedeemCode(t.Context(), second, noon)
+		wantError(t, "second first-party grant", err, storage.ErrConflict)
+		if err := w.RevokeGrant(t.Context(), first.Grant.ID, "revoked", storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		w.redeem(t, second, noon) // the refused attempt has spent nothing
+	})
+}
+
+func TestSpendCode(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		until := storage.At(noon.Add(24 * time.Hour))
+		spend := func(request, code string, replay bool) error {
+			return w.SpendCode(t.Context(), request, code, until, replay, storage.Origin{}, noon)
+		}
+		if err := spend("never redeemed", "code", true); err != nil {
+			t.Fatalf("spend a fresh code: %v", err)
+		}
+		_, err := w.RedeemCode(t.Context(), w.redemption("never redeemed", "code", noon), noon)
+		wantError(t, "redeem a spent code", err, storage.ErrReplayed)
+
+		g := w.redeem(t, w.redemption("redeemed", "code", noon), noon)
+		if err := spend("redeemed", "code", false); err != nil {
+			t.Errorf("wrong verifier after the redemption: %v, want nothing said", err)
+		}
+		if err := spend("redeemed", "sibling", true); err != nil {
+			t.Errorf("expired sibling: %v, want nothing said", err)
+		}
+		w.alive(t, g.ID, noon)
+		wantError(t, "late replay", spend("redeemed", "code", true), storage.ErrReplayed)
+		w.dead(t, g.ID, noon)
+	})
+}

@@ -1,0 +1,66 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Connected is an application that a user has let in.
+type Connected struct {
+	ClientID  string
+	Scopes    []string `gorm:"serializer:signet_json"` // allowed and remembered
+	GrantedAt Millis   // zero: never asked (a first-party app, or one that skips consent)
+	UsedAt    Millis   // when a live grant of it was last opened or refreshed; zero: none lives
+	Offline   bool     // a live grant goes on after sign-out
+}
+
+// ConnectedOf lists the applications of a user: those with a remembered consent
+// or a live grant, the latest used first.
+func (db *DB) ConnectedOf(ctx context.Context, userID string, at time.Time) ([]Connected, error) {
+	if err := checkIDs(userID); err != nil {
+		return nil, fmt.Errorf("list connected apps: %w", err)
+	}
+	var list []Connected
+	err := db.read(ctx, "list connected apps", func(q *gorm.DB) error {
+		return q.Raw(`SELECT c.id AS client_id, COALESCE(k.scopes, '') AS scopes, COALESCE(k.granted_at, 0) AS granted_at,
+				COALESCE(l.used_at, 0) AS used_at, COALESCE(l.offline, 0) = 1 AS offline
+			FROM clients c
+			LEFT JOIN consents k ON k.client_id = c.id AND k.user_id = ? AND k.expires_at > ?
+			LEFT JOIN (SELECT g.client_id, MAX(g.rotated_at) AS used_at, MAX(CASE WHEN g.offline THEN 1 ELSE 0 END) AS offline
+				FROM grants g WHERE g.user_id = ? AND ? GROUP BY g.client_id) l ON l.client_id = c.id
+			WHERE k.client_id IS NOT NULL OR l.client_id IS NOT NULL
+			ORDER BY used_at DESC, c.id`,
+			userID, At(at), userID, liveGrant(at)).Scan(&list).Error
+	})
+	return list, err
+}
+
+// WithdrawConsent forgets what a user has allowed a client and ends that
+// client's grants of the user, offline ones too. Event consent.withdrawn.
+// ErrNotFound: there was neither.
+func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, from Origin, at time.Time) error {
+	if err := checkIDs(userID, clientID); err != nil {
+		return fmt.Errorf("withdraw consent: %w", err)
+	}
+	return db.write(ctx, "withdraw consent", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
+			return err
+		}
+		ended, err := changed(tx, `UPDATE grants SET revoked_at = ?, revoke_reason = 'consent_withdrawn'
+			WHERE user_id = ? AND client_id = ? AND revoked_at = 0`, At(at), userID, clientID)
+		if err != nil {
+			return err
+		}
+		forgotten, err := changed(tx, `DELETE FROM consents WHERE user_id = ? AND client_id = ?`, userID, clientID)
+		if err != nil {
+			return err
+		}
+		if !ended && !forgotten {
+			return ErrNotFound
+		}
+		return record(tx, Event{Type: ConsentWithdrawn, Outcome: Succeeded, UserID: userID, ClientID: clientID, From: from}, at)
+	})
+}

@@ -1,0 +1,36 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// RevokeToken makes one access token worthless until it would have expired
+// anyway; its grant lives. Revoking it again does nothing. Event token.revoked.
+func (db *DB) RevokeToken(ctx context.Context, jti, clientID, grantID string, expires Millis, from Origin, at time.Time) error {
+	if err := checkIDs(jti); err != nil {
+		return fmt.Errorf("revoke token: %w", err)
+	}
+	return db.write(ctx, "revoke token", func(tx *gorm.DB) error {
+		fresh, err := spend(tx, spentToken, jti, "", grantID, expires)
+		if err != nil || !fresh {
+			return err
+		}
+		return record(tx, Event{Type: TokenRevoked, Outcome: Succeeded, ClientID: clientID, GrantID: grantID, From: from}, at)
+	})
+}
+
+// TokenRevoked reports whether an access token without a grant was revoked.
+func (db *DB) TokenRevoked(ctx context.Context, jti string) (bool, error) {
+	if err := checkIDs(jti); err != nil {
+		return false, fmt.Errorf("read revocation: %w", err)
+	}
+	var n int64
+	err := db.read(ctx, "read revocation", func(q *gorm.DB) error {
+		return q.Raw(`SELECT COUNT(*) FROM spent WHERE kind = ? AND id = ?`, spentToken, jti).Scan(&n).Error
+	})
+	return n > 0, err
+}

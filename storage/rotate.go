@@ -1,0 +1,135 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Rotation is the input of DB.RotateGrant: what a refresh token says.
+type Rotation struct {
+	GrantID    string
+	Generation int64
+	UserID     string // of the token: must equal the row's
+	ClientID   string // likewise
+	Grace      time.Duration
+	From       Origin
+}
+
+// RotateGrant moves a live grant to its next generation by one conditional
+// update, and gives it as it then is. The generation before the current one, less
+// than the grace after the rotation, gets the current one again: a lost answer
+// and two tabs end with one token and no fork. Event grant.retried.
+//
+// check sees the grant before anything is kept; its error undoes the rotation. It
+// may run twice.
+//
+// ErrReplayed: the generation is older, or ahead of the row (a restored backup);
+// the grant is revoked then, and a first-party session ended, committed (RFC 9700,
+// section 4.14.2). Event grant.replayed. ErrRevoked: the grant is dead. ErrNotFound: there is
+// none, or it is another user's or client's; nothing happens to it.
+func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) error, at time.Time) (Grant, error) {
+	if err := checkIDs(r.GrantID, r.UserID, r.ClientID); err != nil {
+		return Grant{}, fmt.Errorf("rotate grant: %w", err)
+	}
+	var grant Grant
+	var verdict error // what the caller gets although the transaction commits
+	err := db.write(ctx, "rotate grant", func(tx *gorm.DB) error {
+		verdict = nil
+		if err := seeSessionOf(tx, r.GrantID, at); err != nil {
+			return err
+		}
+		var rotated []Grant
+		err := tx.Raw(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for
+			WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ? RETURNING g.*`,
+			At(at), At(at), r.GrantID, r.Generation, r.UserID, r.ClientID, liveGrant(at)).Scan(&rotated).Error
+		if err != nil {
+			return err
+		}
+		if len(rotated) == 1 {
+			grant = rotated[0]
+			return checked(check, grant)
+		}
+		grant, verdict, err = lateRotation(tx, r, at)
+		if err != nil || verdict != nil {
+			return err
+		}
+		return checked(check, grant)
+	})
+	if err == nil && verdict != nil {
+		err = fmt.Errorf("rotate grant: %w", verdict)
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	return grant, nil
+}
+
+// errChecked marks the error of a caller's check: a verdict like any other, which
+// undoes this use case and leaves its neighbours alone.
+var errChecked = errors.New("refused")
+
+func checked(check func(Grant) error, g Grant) error {
+	if err := check(g); err != nil {
+		return fmt.Errorf("%w: %w", errChecked, err)
+	}
+	return nil
+}
+
+// lateRotation decides about a generation that is not the current one of a live
+// grant. It reads the row in the write transaction: a replica could lag.
+func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
+	var rows []struct {
+		Grant `gorm:"embedded"`
+		Live  bool
+	}
+	err := tx.Raw(`SELECT g.*, ? AS live FROM grants g WHERE g.id = ? AND g.user_id = ? AND g.client_id = ?`,
+		liveGrant(at), r.GrantID, r.UserID, r.ClientID).Scan(&rows).Error
+	switch {
+	case err != nil:
+		return Grant{}, nil, err
+	case len(rows) == 0:
+		return Grant{}, ErrNotFound, nil
+	case !rows[0].Live:
+		return Grant{}, ErrRevoked, nil
+	}
+	grant := rows[0].Grant
+	if r.Generation == grant.Generation-1 && At(at) < grant.RotatedAt.Add(r.Grace) {
+		return grant, nil, record(tx, Event{
+			Type: GrantRetried, Outcome: Succeeded, UserID: grant.UserID, ClientID: grant.ClientID,
+			SessionID: grant.SessionID, GrantID: grant.ID, From: r.From,
+		}, at)
+	}
+	reason := "refresh_token_replayed"
+	if r.Generation > grant.Generation {
+		reason = "refresh_token_ahead"
+	}
+	return Grant{}, ErrReplayed, revokeReplayed(tx, grant.ID, reason, r.From, at)
+}
+
+// seeSessionOf notes the live session of an online grant as seen, at most every
+// five minutes: a client that refreshes keeps the session in use. It comes before
+// the grant is touched: session rows are locked first, everywhere.
+func seeSessionOf(tx *gorm.DB, grantID string, at time.Time) error {
+	return tx.Exec(`UPDATE sessions AS s SET seen_at = ?, idle_expires_at = ? + s.idle_for
+		WHERE s.id = (SELECT g.session_id FROM grants g WHERE g.id = ? AND NOT g.offline) AND s.seen_at <= ? AND ?`,
+		At(at), At(at), grantID, At(at.Add(-seenEvery)), liveSession(at)).Error
+}
+
+// Refreshed reads a grant as a refresh token of a generation sees it, without
+// rotating it: for introspection.
+//
+// ErrNotFound: the grant is dead, another user's or client's, or in another generation.
+func (db *DB) Refreshed(ctx context.Context, r Rotation, at time.Time) (Grant, error) {
+	grant, _, err := db.LiveGrant(ctx, r.GrantID, "", at)
+	if err != nil {
+		return Grant{}, err
+	}
+	if grant.Generation != r.Generation || grant.UserID != r.UserID || grant.ClientID != r.ClientID {
+		return Grant{}, fmt.Errorf("read grant: %w", ErrNotFound)
+	}
+	return grant, nil
+}

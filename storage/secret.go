@@ -1,0 +1,45 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// ReplaceSecret gives a client a new secret. The one it had stays good for
+// overlap, so that the client can be moved over without a pause; of two that are
+// good already the older dies at once. Moves the change counter. Event
+// client.secret_replaced. ErrNotFound.
+func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap time.Duration, from Origin, at time.Time) error {
+	if err := checkIDs(clientID, hash); err != nil {
+		return fmt.Errorf("replace client secret: %w", err)
+	}
+	return db.write(ctx, "replace client secret", func(tx *gorm.DB) error {
+		if db.postgres {
+			if err := tx.Exec(`SELECT 1 FROM clients WHERE id = ? FOR NO KEY UPDATE`, clientID).Error; err != nil {
+				return err
+			}
+		}
+		var client Client
+		if err := tx.Where("id = ?", clientID).Take(&client).Error; err != nil {
+			return err
+		}
+		old := client.Secrets[0]
+		if until := At(at.Add(overlap)); old.ExpiresAt == 0 || old.ExpiresAt > until {
+			old.ExpiresAt = until
+		}
+		if old.Hash == "" || overlap <= 0 {
+			old = ClientSecret{}
+		}
+		secrets, err := jsonText([2]ClientSecret{{Hash: hash, CreatedAt: At(at)}, old})
+		if err != nil {
+			return err
+		}
+		if err := tx.Exec(`UPDATE clients SET secrets = ?, updated_at = ? WHERE id = ?`, secrets, At(at), clientID).Error; err != nil {
+			return err
+		}
+		return noteClient(tx, ClientSecretReplaced, clientID, from, at)
+	})
+}
