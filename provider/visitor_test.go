@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -44,6 +46,17 @@ func (v *visitor) get(t *testing.T, target string) stop {
 	return v.walk(t, r)
 }
 
+// fetch takes one step and follows nothing.
+func (v *visitor) fetch(t *testing.T, target string) answer {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html")
+	return do(t, v.client, r)
+}
+
 func (v *visitor) walk(t *testing.T, r *http.Request) stop {
 	t.Helper()
 	for range 10 {
@@ -54,6 +67,10 @@ func (v *visitor) walk(t *testing.T, r *http.Request) stop {
 		}
 		if next == "" {
 			return stop{answer: a, At: r.URL}
+		}
+		// RFC 9700, section 4.12: 307 and 308 would post the password on.
+		if a.StatusCode != http.StatusSeeOther && (a.StatusCode != http.StatusOK || a.Header.Get("Location") != "") {
+			t.Fatalf("%s %s goes on with status %d, want 303", r.Method, r.URL.Path, a.StatusCode)
 		}
 		target, err := r.URL.Parse(next)
 		if err != nil {
@@ -161,24 +178,57 @@ func (s stop) code(t *testing.T) string {
 	if s.Left == nil {
 		t.Fatalf("no redirect to the client but %s, status %d:\n%s", s.At.Path, s.StatusCode, s.Body)
 	}
-	code := s.Left.Query().Get("code")
+	code := s.response(t).Get("code")
 	if code == "" {
 		t.Fatalf("no code in %s", s.Left)
 	}
 	return code
 }
 
-// wantError wants the client to have been told an error.
-func (s stop) wantError(t *testing.T, code string) {
+// response is what the client is told, in the query or in the fragment. What its
+// redirect URI has in the query by itself is left out.
+func (s stop) response(t *testing.T) url.Values {
 	t.Helper()
 	if s.Left == nil {
 		t.Fatalf("no redirect to the client but %s, status %d:\n%s", s.At.Path, s.StatusCode, s.Body)
 	}
-	if got := s.Left.Query().Get("error"); got != code {
+	where := s.Left.RawQuery
+	if s.Left.Fragment != "" {
+		where = s.Left.EscapedFragment()
+	}
+	values, err := url.ParseQuery(where)
+	if err != nil {
+		t.Fatalf("response in %s: %v", s.Left, err)
+	}
+	values.Del("from")
+	return values
+}
+
+// errorMembers are all that an error response may carry.
+var errorMembers = []string{"error", "error_description", "error_uri", "state", "iss", "session_state"}
+
+var plainDescription = regexp.MustCompile(`^[ !#-\[\]-~]*$`) // RFC 6749, section 4.1.2.1
+
+// wantError wants the client to have been told an error, and nothing else.
+func (s stop) wantError(t *testing.T, code string) {
+	t.Helper()
+	response := s.response(t)
+	if got := response.Get("error"); got != code {
 		t.Fatalf("error: got %q, want %q in %s", got, code, s.Left)
 	}
-	if s.Left.Query().Has("code") {
-		t.Fatalf("an error response carries a code: %s", s.Left)
+	for name, values := range response {
+		if !slices.Contains(errorMembers, name) || len(values) != 1 {
+			t.Fatalf("an error response carries %s=%q: %s", name, values, s.Left)
+		}
+	}
+	if !plainDescription.MatchString(response.Get("error_description")) {
+		t.Fatalf("error_description has characters it may not have: %q", response.Get("error_description"))
+	}
+	if got, want := response.Get("iss"), s.At.Scheme+"://"+s.At.Host; !strings.HasPrefix(got, want) {
+		t.Fatalf("iss: got %q, want %q in %s", got, want, s.Left)
+	}
+	if len(s.Cookies()) > 0 {
+		t.Fatalf("an error response sets cookies: %v", s.Cookies())
 	}
 }
 
@@ -193,6 +243,9 @@ func (s stop) wantPage(t *testing.T, status int, code string) {
 	}
 	if got := s.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
 		t.Fatalf("content type: got %q", got)
+	}
+	if len(s.Cookies()) > 0 {
+		t.Fatalf("an error page sets cookies: %v", s.Cookies())
 	}
 }
 
