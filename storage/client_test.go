@@ -1,0 +1,105 @@
+package storage_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+func TestClient_IsReadBackWhole(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		maxAge := int64(0)
+		c := storage.Client{
+			ID: "full", Name: "Füll", Type: storage.Native, FirstParty: true, SkipConsent: true, PKCEOptional: true,
+			Resources: []string{"https://a"}, Audiences: []string{"https://b"}, Origins: []string{"https://c"}, RefreshGrace: 90 * time.Second,
+			Secrets: [2]storage.ClientSecret{{Hash: "h1", CreatedAt: 1, ExpiresAt: 2}, {Hash: "h2", CreatedAt: 3}},
+			Metadata: storage.ClientMetadata{
+				RedirectURIs: []string{"com.example:/cb"}, GrantTypes: []string{"authorization_code"}, TokenEndpointAuthMethod: "none",
+				DefaultMaxAge: &maxAge, RequireAuthTime: true, JWKS: `{"keys":[]}`, Contacts: []string{"x@example.com"},
+			},
+		}
+		if err := w.CreateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		c.CreatedAt, c.UpdatedAt = storage.At(noon), storage.At(noon)
+		read, err := w.Client(t.Context(), "full")
+		if err != nil || !reflect.DeepEqual(read, c) {
+			t.Errorf("read %+v, %v\nwant %+v", read, err, c)
+		}
+		list, err := w.Clients(t.Context())
+		if err != nil || len(list) != 2 || list[0].ID != "full" || list[1].ID != "web" {
+			t.Errorf("list %+v, %v", list, err)
+		}
+	})
+}
+
+func TestCreateClient_RefusesTakenAndReservedIDs(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		err := w.CreateClient(t.Context(), storage.Client{ID: "web", Type: storage.Web}, storage.Origin{}, noon)
+		wantError(t, "taken id", err, storage.ErrConflict)
+		for _, id := range []string{"usr_x", "", "a\x00", "\xff"} {
+			if err := w.CreateClient(t.Context(), storage.Client{ID: id, Type: storage.Web}, storage.Origin{}, noon); err == nil {
+				t.Errorf("id %q was accepted", id)
+			}
+		}
+	})
+}
+
+func TestUpdateClient_KeepsSecretsAndState(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		secret := [2]storage.ClientSecret{{Hash: "h"}}
+		if err := w.CreateClient(t.Context(), storage.Client{ID: "c", Type: storage.Web, Secrets: secret}, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.DisableClient(t.Context(), "c", true, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.UpdateClient(t.Context(), storage.Client{ID: "c", Name: "new", Type: storage.Web}, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		c, err := w.Client(t.Context(), "c")
+		if err != nil || c.Secrets != secret || c.Enabled() || c.Name != "new" || c.CreatedAt != storage.At(noon) {
+			t.Errorf("client %+v, %v", c, err)
+		}
+	})
+}
+
+func TestChanges_MovesWithClientsAndKeysOnly(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		counter := func() int64 {
+			n, err := w.Changes(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		steps := []struct {
+			name  string
+			moves bool
+			do    func() error
+		}{
+			{"update client", true, func() error { return w.UpdateClient(t.Context(), w.client, storage.Origin{}, noon) }},
+			{"disable client", true, func() error { return w.DisableClient(t.Context(), "web", true, storage.Origin{}, noon) }},
+			{"start lines", true, func() error {
+				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.Origin{}, noon)
+				return err
+			}},
+			{"start them again", false, func() error {
+				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.Origin{}, noon)
+				return err
+			}},
+			{"disable user", false, func() error { return w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon) }},
+		}
+		for _, step := range steps {
+			before := counter()
+			if err := step.do(); err != nil {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+			if moved := counter() != before; moved != step.moves {
+				t.Errorf("%s: counter moved: %v, want %v", step.name, moved, step.moves)
+			}
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package storage_test
+
+import (
+	"strings"
+	"testing"
+
+	"signet/storage"
+)
+
+func TestCanonicalEmail(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"alice@example.com", "alice@example.com"},
+		{" Alice@Example.COM\n", "alice@example.com"},
+		{"a.b+tag@example.com", "a.b+tag@example.com"},
+		{"o'neil@example.com", "o'neil@example.com"},
+		{"alice@bücher.example", "alice@xn--bcher-kva.example"},
+		{"alice@BÜCHER.example", "alice@xn--bcher-kva.example"},
+		{"alice@XN--BCHER-KVA.example", "alice@xn--bcher-kva.example"},
+		{"alice@ｅｘａｍｐｌｅ．com", "alice@example.com"},
+		{"alice@localhost", "alice@localhost"},
+	} {
+		got, err := storage.CanonicalEmail(c.in)
+		if err != nil || got != c.want {
+			t.Errorf("%q: got %q, %v; want %q", c.in, got, err, c.want)
+		}
+		if again, err := storage.CanonicalEmail(got); err != nil || again != got {
+			t.Errorf("%q is not its own canonical form: %q, %v", got, again, err)
+		}
+	}
+}
+
+func TestCanonicalEmail_Refuses(t *testing.T) {
+	for _, in := range []string{
+		"", "@", "alice", "alice@", "@example.com", "alice@example.com.", "alice@.example.com", "alice@exa..mple.com",
+		"a@b@example.com", `"a@b"@example.com`, `"alice"@example.com`, "alice(comment)@example.com", "alice@(c)example.com",
+		"Alice <alice@example.com>", "alice@example.com, bob@example.com", "alice@example.com;bob@example.com",
+		"al ice@example.com", "alice@exa mple.com", "alice@example.com\r\nBcc: bob@example.com", "al\x00ice@example.com", "alice@example.com\x00",
+		"\x7falice@example.com", "zoë@example.com", "аlice@example.com", "alice@[192.0.2.1]", "alice@exa_mple.com", "alice@-example.com",
+		"alice@\xff.com", ".alice@example.com", "alice.@example.com", "a..b@example.com", "alice@xn--zzzzzzz-.example", "alice@exam\u200dple.com",
+		strings.Repeat("a", 65) + "@example.com", "a@" + strings.Repeat("b", 64) + ".com", "a@" + strings.Repeat("bbbbbbb.", 40) + "com",
+	} {
+		if got, err := storage.CanonicalEmail(in); err == nil {
+			t.Errorf("%q was accepted as %q", in, got)
+		} else if in != "" && len(in) > 8 && strings.Contains(err.Error(), in) {
+			t.Errorf("the error repeats the address: %v", err)
+		}
+	}
+}
