@@ -43,8 +43,13 @@ type testbed struct {
 	Log    *logBuffer
 
 	backend storagetest.Backend
-	mu      sync.Mutex
-	moved   time.Duration
+	*clock
+}
+
+// clock is what all nodes of a testbed take for the time.
+type clock struct {
+	mu    sync.Mutex
+	moved time.Duration
 }
 
 // each runs the test on every database.
@@ -76,7 +81,7 @@ func under(path string) option { return func(c *provider.Config) { c.Issuer += p
 
 func start(t *testing.T, db *storage.DB, options ...option) *testbed {
 	t.Helper()
-	b := &testbed{DB: db, Log: &logBuffer{}}
+	b := &testbed{DB: db, Log: &logBuffer{}, clock: &clock{}}
 	b.lendKeys(t)
 	b.Alice = b.user(t, alice, password)
 	b.Client, b.Secret = b.register(t, storage.Web, "app", callback)
@@ -121,17 +126,37 @@ func (b *testbed) lendKeys(t *testing.T) {
 	}
 }
 
-func (b *testbed) now() time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return time.Now().Add(b.moved)
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.moved)
 }
 
 // pass moves the clock.
-func (b *testbed) pass(d time.Duration) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.moved += d
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.moved += d
+}
+
+// as is the same testbed in the hands of another client.
+func (b *testbed) as(client storage.Client, secret string) *testbed {
+	other := *b
+	other.Client, other.Secret = client, secret
+	return &other
+}
+
+// node is another process on the same database and under the same issuer; what
+// is asked of the result is asked of that process.
+func (b *testbed) node(t *testing.T) *testbed {
+	t.Helper()
+	other := *b
+	other.DB = b.backend.Open(t)
+	other.serve(t, func(c *provider.Config) { c.Issuer = b.Issuer })
+	server := httptest.NewServer(other.Handler())
+	t.Cleanup(server.Close)
+	other.Issuer = server.URL
+	return &other
 }
 
 func (b *testbed) user(t *testing.T, email, pass string) storage.User {
@@ -314,6 +339,34 @@ func (b *testbed) userinfo(t *testing.T, token string) answer {
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
 	return do(t, direct, r)
+}
+
+func (b *testbed) wantUserinfo(t *testing.T, token string, status int) {
+	t.Helper()
+	if a := b.userinfo(t, token); a.StatusCode != status {
+		t.Fatalf("userinfo: got %d, want %d: %s", a.StatusCode, status, a.Body)
+	}
+}
+
+// wantEvent wants an event of this type about a grant, a session or a user.
+func (b *testbed) wantEvent(t *testing.T, kind storage.EventType, about any) storage.Event {
+	t.Helper()
+	for _, e := range b.events(t) {
+		if e.Type == kind && (e.GrantID == about || e.SessionID == about || e.UserID == about) {
+			return e
+		}
+	}
+	t.Fatalf("no event %s about %v", kind, about)
+	return storage.Event{}
+}
+
+func (b *testbed) events(t *testing.T) []storage.Event {
+	t.Helper()
+	events, err := b.DB.Events(context.Background(), 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
 }
 
 // claimsOf decodes the payload of a JWT without checking it.
