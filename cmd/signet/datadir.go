@@ -40,11 +40,7 @@ func openDatabase(ctx context.Context, c Config, log *slog.Logger) (*storage.DB,
 			return nil, err
 		}
 	}
-	db, err := storage.Open(ctx, storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Log: log})
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
-	return db, nil
+	return storage.Open(ctx, storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Log: log})
 }
 
 // masterKey gives the key that seals the private keys: the setting, or the file.

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"signet/storage/storagetest"
 )
 
 // TestHT06_SlowAndSilentPeersAreCutOff holds one connection that says nothing and
@@ -113,6 +118,119 @@ func TestST20_FilesOfThisUserAlone(t *testing.T) {
 			t.Errorf("%s has mode %04o", filepath.Join(dir, f.Name()), mode)
 		}
 	}
+}
+
+// TestServe_DrainsBeforeItEnds holds a request while the node is told to end: the
+// answer still comes, and nobody new is let in.
+func TestServe_DrainsBeforeItEnds(t *testing.T) {
+	t.Parallel()
+	p := &program{now: time.Now, stderr: io.Discard}
+	config := defaults()
+	config.Issuer, config.DataDir = "http://localhost:1", filepath.Join(t.TempDir(), "data")
+	n, err := p.openNode(t.Context(), config, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived, release := make(chan struct{}), make(chan struct{})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		io.WriteString(w, "whole")
+	})
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.serve(ctx, listener, handler) }()
+	answered := make(chan string, 1)
+	go func() {
+		response, err := http.Get("http://" + listener.Addr().String())
+		if err != nil {
+			answered <- err.Error()
+			return
+		}
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		answered <- fmt.Sprint(string(body), err)
+	}()
+	<-arrived
+	end()
+	refusesNew(t, listener.Addr().String())
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended with a request under way: %v", err)
+	default:
+	}
+	close(release)
+	if got := <-answered; got != "whole<nil>" {
+		t.Errorf("the request under way got %s", got)
+	}
+	if err := errors.Join(<-ended, n.close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// refusesNew asks until nobody listens any more, at most for 10 seconds.
+func refusesNew(t *testing.T, address string) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		peer, err := net.Dial("tcp", address)
+		if err != nil {
+			return
+		}
+		peer.Close()
+		select {
+		case <-again.C:
+		case <-deadline:
+			t.Fatal("new connections are still let in")
+		}
+	}
+}
+
+// TestServe_TwoNodesOnPostgreSQL: the second node needs the master key of the
+// first, and then publishes the same keys.
+func TestServe_TwoNodesOnPostgreSQL(t *testing.T) {
+	t.Parallel()
+	database := storagetest.Postgres(t).Config().Database
+	first := onPostgres(t, database)
+	first.serve(t)
+
+	second := onPostgres(t, database)
+	var talk bytes.Buffer
+	if code := run(t.Context(), []string{"serve"}, second.env, strings.NewReader(""), &talk, &talk); code != exitConfig {
+		t.Errorf("a second node without the master key: exit code %d, want %d\n%s", code, exitConfig, talk.String())
+	}
+	key, err := os.ReadFile(filepath.Join(first.dir, masterKeyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.env = append(second.env, "SIGNET_MASTER_KEY="+strings.TrimSpace(string(key)))
+	second.serve(t)
+	_, one := get(t, first.issuer+"/jwks")
+	_, two := get(t, second.issuer+"/jwks")
+	if one != two || !strings.Contains(one, `"kid"`) {
+		t.Errorf("the nodes publish\n%s\nand\n%s", one, two)
+	}
+}
+
+// postgresNode is a node with a data directory of its own, on a shared database.
+type postgresNode struct {
+	instance
+	dir string
+}
+
+func onPostgres(t *testing.T, database string) *postgresNode {
+	t.Helper()
+	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	n := &postgresNode{dir: filepath.Join(t.TempDir(), "data")}
+	n.issuer = "http://" + listen
+	n.env = []string{"SIGNET_ISSUER=" + n.issuer, "SIGNET_LISTEN=" + listen, "SIGNET_DATA_DIR=" + n.dir, "SIGNET_DATABASE=" + database}
+	return n
 }
 
 func dial(t *testing.T, i *instance) net.Conn {
