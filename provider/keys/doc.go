@@ -6,5 +6,10 @@
 // algorithm, runs the internal line of secrets, which is never published.
 // Signers and the JWKS bytes are built once per change.
 //
+// A key is next (published, not signing), active, retired (published while a token
+// of it may live), then gone: its private half is destroyed and the public one serves
+// id_token_hint alone. A revoked key is refused everywhere, and a next key already
+// verifies: another node may have seen its promotion first.
+//
 // The package does not know clients, users, grants or HTTP.
 package keys

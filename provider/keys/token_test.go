@@ -2,9 +2,9 @@ package keys_test
 
 import (
 	"testing"
+	"time"
 
 	"signet/provider/keys"
-	"time"
 )
 
 func access() keys.AccessToken {
