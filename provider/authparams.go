@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+
 	"signet/provider/request"
 	"signet/storage"
 )
@@ -96,6 +98,10 @@ func scopes(q *request.Request, client storage.Client, params url.Values) *refus
 		if scope != "" && mayAsk(client, scope) && !slices.Contains(q.Scopes, scope) {
 			q.Scopes = append(q.Scopes, scope)
 		}
+	}
+	if !slices.Contains(client.Metadata.GrantTypes, string(oidc.GrantTypeRefreshToken)) {
+		// Offline access is by refresh token, or it is nothing (OIDC Core, section 11).
+		q.Scopes = slices.DeleteFunc(q.Scopes, func(s string) bool { return s == oidc.ScopeOfflineAccess })
 	}
 	if len(q.Scopes) == 0 {
 		return no("invalid_scope", "scope names nothing that this client may have: send at least openid")

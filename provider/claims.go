@@ -20,6 +20,7 @@ const (
 // scopeNames are the scopes there are, in the order they are advertised.
 var scopeNames = []string{
 	oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeAddress, oidc.ScopePhone, scopeRoles, scopeGroups,
+	oidc.ScopeOfflineAccess,
 }
 
 // mayAsk reports whether a scope exists and the client may have it. A client

@@ -130,9 +130,17 @@ func checkGrantType(client storage.Client, form url.Values) error {
 	return nil
 }
 
+// checkToken wants the token that a revocation is about.
+func checkToken(_ storage.Client, form url.Values) error {
+	if !form.Has("token") {
+		return errNoToken
+	}
+	return nil
+}
+
 type clientKey struct{}
 
-// VerifyClient gives the library the client that tokenRequest has authenticated.
+// VerifyClient gives the library the client that clientRequest has authenticated.
 func (s *server) VerifyClient(ctx context.Context, _ *op.Request[op.ClientCredentials]) (op.Client, error) {
 	client, ok := ctx.Value(clientKey{}).(storage.Client)
 	if !ok {

@@ -108,7 +108,7 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if err != nil {
 		return nil, oauthError(ctx, err)
 	}
-	response, err := s.issue(ctx, client, grant, issuance{scopes: grant.Scopes, resources: audience, nonce: code.Nonce, code: true}, at)
+	response, err := s.issue(ctx, client, grant, issuance{scopes: grant.Scopes, resources: audience, nonce: code.Nonce}, at)
 	if err != nil {
 		return nil, oauthError(ctx, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 )
@@ -30,16 +31,21 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 	m.AuthorizationEndpoint = p.locate("/authorize")
 	m.TokenEndpoint = p.locate("/token")
 	m.UserinfoEndpoint = p.locate("/userinfo")
+	m.IntrospectionEndpoint = p.locate("/introspect")
+	m.RevocationEndpoint = p.locate("/revoke")
 	m.EndSessionEndpoint = p.locate("/end_session")
 	m.JwksURI = p.locate("/jwks")
 	m.ScopesSupported = scopeNames
 	m.ResponseTypesSupported = []string{"code"}
 	m.ResponseModesSupported = []string{modeQuery, modeFragment}
-	m.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode}
+	m.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeClientCredentials}
 	m.SubjectTypesSupported = []string{"public"}
 	m.ACRValuesSupported = []string{acrOneFactor}
 	m.IDTokenSigningAlgValuesSupported = p.ring.Algorithms()
-	m.TokenEndpointAuthMethodsSupported = []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost, oidc.AuthMethodNone}
+	secrets := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost}
+	m.TokenEndpointAuthMethodsSupported = append(slices.Clone(secrets), oidc.AuthMethodNone)
+	m.RevocationEndpointAuthMethodsSupported = m.TokenEndpointAuthMethodsSupported
+	m.IntrospectionEndpointAuthMethodsSupported = secrets
 	m.CodeChallengeMethodsSupported = []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256}
 	m.ClaimTypesSupported = []string{"normal"}
 	m.ClaimsSupported = claimNames()

@@ -23,9 +23,13 @@ var (
 	errForeignCode          = errors.New("code was issued for another client or redirect URI")
 	errVerifier             = errors.New("code verifier does not match")
 	errResource             = errors.New("resource was not granted")
+	errForeignToken         = errors.New("refresh token was issued for another client or channel")
+	errScopeWidened         = errors.New("scope is wider than what was granted")
+	errServiceScope         = errors.New("scope is not one of this client's own")
+	errNoToken              = errors.New("token is missing")
 )
 
-const unusableGrant = "the code is unknown, expired, used or not yours: start a new authorization request"
+const unusableGrant = "the code or refresh token is unknown, expired, used or not yours: start a new authorization request"
 
 // answers is the one table from causes to OAuth errors (RFC 6749, section 5.2).
 // What it does not know is server_error with a fixed sentence; the cause stands
@@ -43,10 +47,14 @@ var answers = []struct {
 	{errGrantType, oidc.ErrUnsupportedGrantType, http.StatusBadRequest, "see grant_types_supported in the discovery document"},
 	{errClientGrant, oidc.ErrUnauthorizedClient, http.StatusBadRequest, "this client is not registered for this grant_type"},
 	{errResource, oidc.ErrInvalidTarget, http.StatusBadRequest, "resource was not part of the authorization"},
+	{errScopeWidened, oidc.ErrInvalidScope, http.StatusBadRequest, "scope may only name what was granted"},
+	{errServiceScope, oidc.ErrInvalidScope, http.StatusBadRequest, "scope may only name what the client is registered for, and nothing about a person"},
+	{errNoToken, oidc.ErrInvalidRequest, http.StatusBadRequest, "token is missing"},
 	{errVerifier, oidc.ErrInvalidGrant, http.StatusBadRequest, "code_verifier does not match: start a new authorization request"},
 
 	// The client learns the same for unknown, expired, replayed and revoked.
 	{errForeignCode, oidc.ErrInvalidGrant, http.StatusBadRequest, unusableGrant},
+	{errForeignToken, oidc.ErrInvalidGrant, http.StatusBadRequest, unusableGrant},
 	{keys.ErrInvalid, oidc.ErrInvalidGrant, http.StatusBadRequest, unusableGrant},
 	{keys.ErrExpired, oidc.ErrInvalidGrant, http.StatusBadRequest, unusableGrant},
 	{storage.ErrNotFound, oidc.ErrInvalidGrant, http.StatusBadRequest, unusableGrant},

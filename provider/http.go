@@ -20,6 +20,7 @@ func (p *Provider) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", p.healthz)
 	mux.HandleFunc("GET /readyz", p.readyz)
 	mux.Handle("/.well-known/openid-configuration", p.document(p.discoveryBody))
+	mux.Handle("/.well-known/oauth-authorization-server", p.document(p.discoveryBody))
 	mux.Handle("/jwks", p.document(p.jwksBody))
 
 	mux.Handle("/authorize", p.methods(p.page(p.authorize), http.MethodGet, http.MethodPost))
@@ -28,7 +29,10 @@ func (p *Provider) routes() http.Handler {
 	mux.Handle("GET /{$}", p.page(p.home))
 	p.steps.Routes(mux)
 
-	mux.Handle("/token", p.shared(p.methods(p.form(p.tokenRequest(p.library())), http.MethodPost)))
+	library := p.library()
+	mux.Handle("/token", p.shared(p.methods(p.form(p.clientRequest(checkGrantType, library)), http.MethodPost)))
+	mux.Handle("/revoke", p.shared(p.methods(p.form(p.clientRequest(checkToken, library)), http.MethodPost)))
+	mux.Handle("/introspect", p.methods(p.form(http.HandlerFunc(p.introspect)), http.MethodPost))
 	mux.Handle("/userinfo", p.shared(p.methods(http.HandlerFunc(p.userinfo), http.MethodGet, http.MethodPost)))
 	mux.HandleFunc("/", p.nowhere)
 
@@ -36,6 +40,8 @@ func (p *Provider) routes() http.Handler {
 	outer.Handle(p.files.Prefix(), p.files)
 	outer.Handle(p.base+"/", http.StripPrefix(p.base, mux))
 	if p.base != "" {
+		// RFC 8414, section 3.1: the issuer's path comes after the well-known one.
+		outer.Handle("/.well-known/oauth-authorization-server"+p.base, p.document(p.discoveryBody))
 		outer.HandleFunc("/", p.nowhere)
 	}
 	https := strings.HasPrefix(p.Issuer, "https:")
@@ -45,7 +51,8 @@ func (p *Provider) routes() http.Handler {
 // library is the part of zitadel/oidc that fits: form in, JSON out. Every other
 // endpoint of it is off, since it would answer any method and set no headers.
 func (p *Provider) library() http.Handler {
-	return op.RegisterServer(&server{Provider: p}, op.Endpoints{Token: op.NewEndpoint("token")}, op.WithServerCORSOptions(nil))
+	endpoints := op.Endpoints{Token: op.NewEndpoint("token"), Revocation: op.NewEndpoint("revoke")}
+	return op.RegisterServer(&server{Provider: p}, endpoints, op.WithServerCORSOptions(nil))
 }
 
 // page adapts a handler that does without the cross-origin check: the protocol

@@ -3,10 +3,13 @@ package provider
 import (
 	"context"
 	"net/http"
+	"net/url"
 
+	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"signet/provider/web"
+	"signet/storage"
 )
 
 // server is Signet behind the library's router: one method per grant. A grant
@@ -19,18 +22,20 @@ type server struct {
 var _ op.Server = (*server)(nil)
 
 // grantTypes are those of the token endpoint.
-var grantTypes = []string{"authorization_code"}
+var grantTypes = []string{
+	string(oidc.GrantTypeCode), string(oidc.GrantTypeRefreshToken), string(oidc.GrantTypeClientCredentials),
+}
 
-// tokenRequest settles what the library would answer with another status or code
-// than the specification wants: who the client is, and whether the grant type
-// exists. What passes reaches one method of server.
-func (p *Provider) tokenRequest(next http.Handler) http.Handler {
+// clientRequest settles what the library would answer with another status or
+// code than the specification wants: who the client is, and what check says of
+// the rest. What passes reaches one method of server.
+func (p *Provider) clientRequest(check func(storage.Client, url.Values) error, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		client, err := p.authenticate(r)
 		if err == nil {
 			web.TraceOf(r.Context()).Note("client_id", client.ID)
 			allowOrigin(w.Header(), r.Header.Get("Origin"), client)
-			err = checkGrantType(client, r.PostForm)
+			err = check(client, r.PostForm)
 		}
 		if err != nil {
 			writeOAuthError(w, r, err)

@@ -29,8 +29,7 @@ type tokenResponse struct {
 type issuance struct {
 	scopes    []string // of the access token: the grant's or fewer
 	resources []string // audiences asked for; none: this provider alone
-	nonce     string
-	code      bool // from an authorization code: the ID token may carry a nonce
+	nonce     string   // of the authorization request; a refreshed ID token has none
 }
 
 // issue makes the tokens of a grant. Signing stands outside every transaction:
@@ -42,7 +41,7 @@ func (p *Provider) issue(ctx context.Context, client storage.Client, grant stora
 	}
 	access := keys.AccessToken{
 		Subject: grant.UserID, Audience: p.audience(what), ClientID: client.ID,
-		Scope: strings.Join(what.scopes, " "), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
+		Scope: joined(what.scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
 		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.Access).Unix(),
 	}
@@ -65,8 +64,15 @@ func (p *Provider) issue(ctx context.Context, client storage.Client, grant stora
 			return tokenResponse{}, err
 		}
 	}
+	if slices.Contains(client.Metadata.GrantTypes, string(oidc.GrantTypeRefreshToken)) {
+		if response.RefreshToken, err = p.refreshToken(grant); err != nil {
+			return tokenResponse{}, fmt.Errorf("sign refresh token: %w", err)
+		}
+	}
 	return response, nil
 }
+
+func joined(scopes []string) string { return strings.Join(scopes, " ") }
 
 // userOf reads the user where a token says more of it than its subject.
 func (p *Provider) userOf(ctx context.Context, grant storage.Grant) (storage.User, error) {
@@ -102,10 +108,7 @@ func (p *Provider) idToken(client storage.Client, grant storage.Grant, user stor
 		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		AtHash:   keys.HalfHash(alg, accessToken),
 		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.ID).Unix(),
-		Claims: requestedClaims(grant.Claims, user).IDToken,
-	}
-	if what.code {
-		token.Nonce = what.nonce
+		Nonce: what.nonce, Claims: requestedClaims(grant.Claims, user).IDToken,
 	}
 	signed, err := p.ring.SignID(alg, token)
 	if err != nil {

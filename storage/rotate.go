@@ -44,7 +44,7 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 		}
 		var rotated []Grant
 		err := tx.Raw(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for
-			WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ? RETURNING g.*`,
+			WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ? RETURNING *`,
 			At(at), At(at), r.GrantID, r.Generation, r.UserID, r.ClientID, liveGrant(at)).Scan(&rotated).Error
 		if err != nil {
 			return err

@@ -131,7 +131,7 @@ func refusalOf(w http.ResponseWriter, err error) (int, *templates.FormError) {
 	switch {
 	case errors.Is(err, credential.ErrWrong), errors.Is(err, storage.ErrRevoked):
 		return http.StatusUnprocessableEntity, &templates.FormError{
-			Code: "invalid_credentials", Text: "The email or the password is not right. Check both and try again.", Field: "username",
+			Code: "invalid_credentials", Text: "The email or the password is not right. Check both and try again.", Field: "password",
 		}
 	case errors.Is(err, credential.ErrBusy):
 		w.Header().Set("Retry-After", "2")

@@ -1,0 +1,144 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"signet/provider/keys"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// introspection is what a resource server learns of a live token (RFC 7662,
+// section 2.2).
+type introspection struct {
+	Active    bool     `json:"active"`
+	TokenType string   `json:"token_type,omitempty"`
+	Scope     string   `json:"scope,omitempty"`
+	ClientID  string   `json:"client_id,omitempty"`
+	Subject   string   `json:"sub,omitempty"`
+	Audience  []string `json:"aud,omitempty"`
+	Issuer    string   `json:"iss,omitempty"`
+	ID        string   `json:"jti,omitempty"`
+	SessionID string   `json:"sid,omitempty"`
+	AuthTime  int64    `json:"auth_time,omitempty"`
+	ACR       string   `json:"acr,omitempty"`
+	AMR       []string `json:"amr,omitempty"`
+	Roles     []string `json:"roles,omitempty"`
+	Groups    []string `json:"groups,omitempty"`
+	IssuedAt  int64    `json:"iat,omitempty"`
+	Expires   int64    `json:"exp,omitempty"`
+}
+
+// inactive is all that is said of a token that is dead, unknown, or none of the
+// asking client's business.
+var inactive = introspection{}
+
+// introspect serves the introspection endpoint (RFC 7662). The client must
+// authenticate; token_type_hint is ignored, since each kind of token is
+// recognized by its own verifier.
+func (p *Provider) introspect(w http.ResponseWriter, r *http.Request) {
+	client, err := p.authenticate(r)
+	if err == nil && client.Public() {
+		err = errClientAuthentication
+	}
+	if err == nil && !r.PostForm.Has("token") {
+		err = errNoToken
+	}
+	if err != nil {
+		writeOAuthError(w, r, err)
+		return
+	}
+	web.TraceOf(r.Context()).Note("client_id", client.ID)
+	answer, err := p.introspected(r.Context(), client, r.PostForm.Get("token"), p.Now())
+	if err == nil {
+		err = writeJSON(w, http.StatusOK, answer)
+	}
+	if err != nil {
+		writeOAuthError(w, r, err)
+	}
+}
+
+func (p *Provider) introspected(ctx context.Context, client storage.Client, token string, at time.Time) (introspection, error) {
+	if access, err := p.ring.VerifyAccess(token, at); err == nil {
+		return p.introspectAccess(ctx, client, access, at)
+	}
+	if refresh, err := p.ring.OpenRefresh(token, at); err == nil {
+		return p.introspectRefresh(ctx, client, refresh, at)
+	}
+	return inactive, nil
+}
+
+// mayIntrospect: the client it was issued to, the API it is meant for, or one
+// that an administrator allowed.
+func mayIntrospect(client storage.Client, access keys.AccessToken) bool {
+	return client.ID == access.ClientID || client.Introspects ||
+		slices.ContainsFunc(access.Audience, func(a string) bool { return slices.Contains(client.Audiences, a) })
+}
+
+func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, access keys.AccessToken, at time.Time) (introspection, error) {
+	if !mayIntrospect(client, access) {
+		return inactive, nil
+	}
+	live, err := p.accessLives(ctx, access, at)
+	if err != nil || !live {
+		return inactive, err
+	}
+	return introspection{
+		Active: true, TokenType: "Bearer", Scope: access.Scope, ClientID: access.ClientID, Subject: access.Subject,
+		Audience: access.Audience, Issuer: p.Issuer, ID: access.ID, SessionID: access.SessionID,
+		AuthTime: access.AuthTime, ACR: access.ACR, AMR: access.AMR, Roles: access.Roles, Groups: access.Groups,
+		IssuedAt: access.IssuedAt, Expires: access.Expires,
+	}, nil
+}
+
+// accessLives asks the row: of the grant, or, for a client's own token, whether
+// client and token still stand.
+func (p *Provider) accessLives(ctx context.Context, access keys.AccessToken, at time.Time) (bool, error) {
+	var err error
+	if access.GrantID != "" {
+		_, _, err = p.liveGrant(ctx, access, at)
+	} else {
+		err = p.serviceLives(ctx, access)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (p *Provider) serviceLives(ctx context.Context, access keys.AccessToken) error {
+	if _, err := p.clients.Enabled(ctx, access.ClientID); err != nil {
+		return err
+	}
+	revoked, err := p.db.TokenRevoked(ctx, access.ID)
+	if err == nil && revoked {
+		err = storage.ErrNotFound
+	}
+	return err
+}
+
+// introspectRefresh answers the client the token was issued to, and no other: a
+// refresh token is nobody else's business.
+func (p *Provider) introspectRefresh(ctx context.Context, client storage.Client, refresh keys.RefreshToken, at time.Time) (introspection, error) {
+	if refresh.ClientID != client.ID {
+		return inactive, nil
+	}
+	grant, err := p.db.Refreshed(ctx, storage.Rotation{
+		GrantID: refresh.GrantID, Generation: refresh.Generation, UserID: refresh.Subject, ClientID: client.ID,
+	}, at)
+	if errors.Is(err, storage.ErrNotFound) {
+		return inactive, nil
+	}
+	if err != nil {
+		return inactive, err
+	}
+	return introspection{
+		Active: true, TokenType: "refresh_token", Scope: joined(grant.Scopes), ClientID: client.ID, Subject: grant.UserID,
+		Audience: []string{p.Issuer}, Issuer: p.Issuer, SessionID: grant.SessionID,
+		IssuedAt: refresh.IssuedAt, Expires: refresh.Expires,
+	}, nil
+}

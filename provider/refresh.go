@@ -1,0 +1,89 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+
+	"signet/provider/keys"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// RefreshToken serves grant_type=refresh_token (RFC 6749, section 6).
+//
+// An expired token goes to storage too: that an old generation of a living grant
+// comes back has to be noticed, however late. Whether it may rotate is decided by
+// the row alone.
+func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
+	client := clientOf(r.Client)
+	at := s.Now()
+	token, err := s.ring.OpenRefresh(r.Data.RefreshToken, at)
+	if err != nil && !errors.Is(err, keys.ErrExpired) {
+		return nil, oauthError(ctx, err)
+	}
+	if token.ClientID != client.ID {
+		return nil, oauthError(ctx, errForeignToken)
+	}
+	var what issuance
+	grant, err := s.db.RotateGrant(ctx, storage.Rotation{
+		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: client.ID,
+		Grace: s.grace(client), From: web.TraceOf(ctx).Origin(),
+	}, func(g storage.Grant) error {
+		var err error
+		what, err = narrowedBy(g, r.Form)
+		return err
+	}, at)
+	if err != nil {
+		return nil, oauthError(ctx, err)
+	}
+	response, err := s.issue(ctx, client, grant, what, at)
+	if err != nil {
+		return nil, oauthError(ctx, err)
+	}
+	return op.NewResponse(response), nil
+}
+
+// grace is how long a rotated token is answered again, for this client.
+func (p *Provider) grace(client storage.Client) time.Duration {
+	if client.RefreshGrace >= 0 {
+		return client.RefreshGrace
+	}
+	return p.Lifetimes.RefreshGrace
+}
+
+// narrowedBy reads what a refresh request wants of a grant: fewer scopes and
+// resources, never more (RFC 6749, section 6; RFC 8707, section 2.2). The grant
+// itself keeps all of them for the next time.
+func narrowedBy(g storage.Grant, form url.Values) (issuance, error) {
+	what := issuance{scopes: g.Scopes}
+	if g.FirstParty {
+		return what, errForeignToken // its channel is the cookie, never this endpoint
+	}
+	if form.Has("scope") {
+		what.scopes = strings.Fields(form.Get("scope"))
+		for _, scope := range what.scopes {
+			if !slices.Contains(g.Scopes, scope) {
+				return what, errScopeWidened
+			}
+		}
+	}
+	var err error
+	what.resources, err = narrowed(g.Resources, form["resource"])
+	return what, err
+}
+
+// refreshToken is the refresh token of a grant's generation: a pure function of
+// the row, so that the same generation is answered with the same bytes.
+func (p *Provider) refreshToken(g storage.Grant) (string, error) {
+	return p.ring.SignRefresh(keys.RefreshToken{
+		Subject: g.UserID, ClientID: g.ClientID, GrantID: g.ID, Generation: g.Generation,
+		IssuedAt: g.RotatedAt.Unix(), Expires: min(g.IdleExpiresAt, g.ExpiresAt).Unix(),
+	})
+}
