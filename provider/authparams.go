@@ -48,10 +48,18 @@ func (p *Provider) validate(q *request.Request, client storage.Client, params ur
 	return nil
 }
 
-// responseMode comes first: it decides how every later refusal travels.
+// responseMode comes first: it decides how every later refusal travels. The
+// default is the query for code and the fragment for types with a token, also to
+// refuse them (OAuth 2.0 Multiple Response Type Encoding Practices, section 5).
 func responseMode(q *request.Request, _ storage.Client, params url.Values) *refusal {
+	types := strings.Fields(params.Get("response_type"))
+	if slices.Contains(types, "token") || slices.Contains(types, "id_token") {
+		q.ResponseMode = modeFragment
+	}
 	switch mode := params.Get("response_mode"); mode {
-	case "", modeQuery:
+	case "":
+	case modeQuery:
+		q.ResponseMode = ""
 	case modeFragment:
 		q.ResponseMode = mode
 	default:
@@ -155,7 +163,8 @@ func challenge(q *request.Request, client storage.Client, params url.Values) *re
 	if method != "S256" {
 		return no("invalid_request", "code_challenge_method must be S256")
 	}
-	if sum, err := base64.RawURLEncoding.Strict().DecodeString(q.Challenge); err != nil || len(sum) != 32 {
+	// The decoder skips line breaks, so the length is checked before and after it.
+	if sum, err := base64.RawURLEncoding.Strict().DecodeString(q.Challenge); err != nil || len(sum) != 32 || len(q.Challenge) != 43 {
 		return no("invalid_request", "code_challenge must be the base64url encoding of a SHA-256 hash, without padding")
 	}
 	return nil
