@@ -153,7 +153,11 @@ func (p *Provider) healthz(w http.ResponseWriter, _ *http.Request) {
 
 // readyz says only whether requests can be served, never why not: that is logged.
 func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) {
-	if err := p.db.Ping(r.Context()); err != nil {
+	err := p.ring.Ready()
+	if err == nil {
+		err = p.db.Ping(r.Context())
+	}
+	if err != nil {
 		web.TraceOf(r.Context()).Note("error", err.Error())
 		writeStatus(w, http.StatusServiceUnavailable, "unavailable")
 		return
