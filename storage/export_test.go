@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -10,6 +11,17 @@ import (
 func (db *DB) Write(ctx context.Context, run func(tx *gorm.DB) error) error {
 	return db.write(ctx, "run test's use case", run)
 }
+
+// Read lets a test look into a table.
+func (db *DB) Read(ctx context.Context, run func(q *gorm.DB) error) error {
+	return db.read(ctx, "run test's read", run)
+}
+
+// Queued is the number of use cases that wait for the writer of a SQLite file.
+func (db *DB) Queued() int { return len(db.engine.(*sqliteFile).queue) }
+
+// SetLockPatience shortens the wait for another process.
+func (db *DB) SetLockPatience(d time.Duration) { db.engine.(*sqliteFile).lock.patience = d }
 
 // BatchSize is how many use cases a batch takes at most.
 const BatchSize = batchSize

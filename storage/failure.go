@@ -37,11 +37,13 @@ func answer(name string, err error) error {
 		return nil
 	case errors.As(err, &throttled):
 		return err
+	case errors.Is(err, ErrUnavailable): // a COMMIT may fail with any error
+		return fmt.Errorf("%s: %w", name, err)
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
 	case isUnique(err):
 		return fmt.Errorf("%s: %w", name, ErrConflict)
-	case errors.Is(err, ErrUnavailable), !isUnavailable(err):
+	case !isUnavailable(err):
 		return fmt.Errorf("%s: %w", name, err)
 	default:
 		return fmt.Errorf("%s: %w: %w", name, ErrUnavailable, err)

@@ -12,7 +12,9 @@ import (
 // SQLite's own busy wait polls, so a process that writes all the time starves
 // the others; the kernel queues those who wait for a flock.
 type fileLock struct {
-	fd      int
+	fd       int
+	patience time.Duration // how long acquire waits
+
 	mu      sync.Mutex
 	waiting chan error // an flock call that outlived its caller, nil for none
 }
@@ -26,11 +28,11 @@ func openFileLock(path string) (*fileLock, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("close %s to others: %w", path, err)
 	}
-	return &fileLock{fd: fd}, nil
+	return &fileLock{fd: fd, patience: lockPatience}, nil
 }
 
 // acquire takes the lock or gives up with ErrUnavailable. A caller at a time.
-func (l *fileLock) acquire(patience time.Duration) error {
+func (l *fileLock) acquire() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting == nil {
@@ -42,14 +44,14 @@ func (l *fileLock) acquire(patience time.Duration) error {
 		l.waiting = make(chan error, 1)
 		go func(got chan<- error) { got <- flock(l.fd, unix.LOCK_EX) }(l.waiting)
 	}
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(l.patience)
 	defer limit.Stop()
 	select {
 	case err := <-l.waiting:
 		l.waiting = nil
 		return err
 	case <-limit.C:
-		return fmt.Errorf("another process has been writing for %s: %w", patience, ErrUnavailable)
+		return fmt.Errorf("another process has been writing for %s: %w", l.patience, ErrUnavailable)
 	}
 }
 

@@ -56,7 +56,7 @@ func openSQLite(_ context.Context, folder string, log *slog.Logger) (*sqliteFile
 // lock: two processes that open a fresh file together would see "database is
 // locked".
 func prepareSQLite(path string, lock *fileLock, open func(context.Context) (*sql.Conn, *gorm.DB, error)) error {
-	if err := lock.acquire(lockPatience); err != nil {
+	if err := lock.acquire(); err != nil {
 		return err
 	}
 	defer func() { _ = lock.release() }()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -22,6 +23,7 @@ type Config struct {
 type DB struct {
 	engine   engine
 	postgres bool
+	closed   atomic.Bool
 }
 
 // engine is a database: sqliteFile or postgresPool.
@@ -62,7 +64,13 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 }
 
 // Close waits for the writes that are under way and closes the database.
-func (db *DB) Close() error { return db.engine.close() }
+// Closing it again does nothing.
+func (db *DB) Close() error {
+	if db.closed.Swap(true) {
+		return nil
+	}
+	return db.engine.close()
+}
 
 // Ping reports whether the database answers. ErrUnavailable.
 func (db *DB) Ping(ctx context.Context) error {
@@ -104,13 +112,19 @@ func (db *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
 // write runs one use case in one transaction: all writes go through here. The
 // name, a bare verb phrase, is the step that an error names.
 func (db *DB) write(ctx context.Context, name string, run useCase) error {
+	if db.closed.Load() {
+		return answer(name, errClosed)
+	}
 	return answer(name, db.engine.write(ctx, run))
 }
 
 // read runs one read, of one statement: all reads go through here.
 func (db *DB) read(ctx context.Context, name string, run func(q *gorm.DB) error) error {
+	if db.closed.Load() {
+		return answer(name, errClosed)
+	}
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return answer(name, err)
 	}
 	return answer(name, run(db.engine.reader(ctx)))
 }

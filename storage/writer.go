@@ -160,7 +160,7 @@ func (w *writer) next() *job {
 
 // batch commits first and those that are waiting behind it.
 func (w *writer) batch(first *job) {
-	if err := w.lock.acquire(lockPatience); err != nil {
+	if err := w.lock.acquire(); err != nil {
 		w.refuseQueue(first, err)
 		return
 	}
