@@ -48,7 +48,11 @@ async function walk(page, job, judge) {
   await signIn(page, job)
   await page.locator('#allow').waitFor()
   await judge('consent')
+  await withoutRefresh(page, '**/consent')
   await page.locator('#deny').click()
+  await page.locator('#continue').waitFor()
+  await judge('continue')
+  await page.locator('#continue').click()
   await page.waitForURL(`${job.issuer}/demo**`)
   await judge('demo, denied')
 
@@ -80,9 +84,20 @@ async function walk(page, job, judge) {
   await page.locator('#allow').waitFor()
   await judge('sign out')
   await page.locator('#allow').click()
-  await page.locator('#allow').waitFor({ state: 'detached' })
-  await page.waitForLoadState()
+  await page.getByRole('heading', { name: 'signed out' }).waitFor()
   await judge('signed out')
+}
+
+// withoutRefresh lets the answer to the next form stay, as in a browser that does
+// not follow Refresh: the page with the link is what a person sees then.
+async function withoutRefresh(page, path) {
+  await page.route(path, async route => {
+    // Fetched from here, the form would lose what the browser says of where it came from.
+    const sent = { ...route.request().headers(), 'sec-fetch-site': 'same-origin' }
+    const response = await route.fetch({ maxRedirects: 0, headers: sent })
+    const { refresh, ...headers } = response.headers()
+    await route.fulfill({ response, headers })
+  }, { times: 1 })
 }
 
 // expected: a browser notes every answer of 400 and more in its console.
