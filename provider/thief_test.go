@@ -1,0 +1,129 @@
+package provider_test
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"signet/storage"
+)
+
+// steal opens a copy of the database, as who got hold of a backup.
+func (b *testbed) steal(t *testing.T) *sql.DB {
+	t.Helper()
+	config := b.backend.Config()
+	driver, source := "pgx", config.Database
+	if source == "" {
+		// Not the file itself: another library's locks would confuse the first one's.
+		driver, source = "sqlite", filepath.Join(t.TempDir(), "signet.db")
+		for _, suffix := range []string{"", "-wal"} {
+			content, err := os.ReadFile(filepath.Join(config.DataDir, "signet.db"+suffix))
+			if err == nil {
+				err = os.WriteFile(source+suffix, content, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// tables lists those of the schema.
+func (b *testbed) tables(t *testing.T) []string {
+	t.Helper()
+	list := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
+	if b.backend.Name == "postgres" {
+		list = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
+	}
+	var names []string
+	for _, row := range rowsOf(t, b.steal(t), list) {
+		for _, name := range row {
+			names = append(names, name)
+		}
+	}
+	if len(names) < 10 {
+		t.Fatalf("the dump knows only the tables %v", names)
+	}
+	return names
+}
+
+// table reads all rows of a table, by column name, as text.
+func (b *testbed) table(t *testing.T, name string) []map[string]string {
+	t.Helper()
+	return rowsOf(t, b.steal(t), `SELECT * FROM `+name)
+}
+
+func rowsOf(t *testing.T, db *sql.DB, query string) []map[string]string {
+	t.Helper()
+	rows, err := db.QueryContext(context.Background(), query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []map[string]string
+	for rows.Next() {
+		values, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		row := map[string]string{}
+		for i, value := range values {
+			if raw, ok := value.([]byte); ok {
+				value = string(raw)
+			}
+			row[columns[i]] = fmt.Sprint(value)
+		}
+		list = append(list, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// privateKey opens a key at rest as only the holder of the master key can.
+func (b *testbed) privateKey(t *testing.T, k storage.Key) []byte {
+	t.Helper()
+	master := [32]byte{1, 2, 3}
+	salt, box := k.Sealed[1:25], k.Sealed[25:]
+	key, err := hkdf.Key(sha256.New, master[:], salt, "signet/v1/key at rest", 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := aead.Open(nil, make([]byte, 12), box, fmt.Appendf([]byte{1}, "%s\x00%s", k.Line, k.ID))
+	if err != nil {
+		t.Fatalf("open key %s: %v", k.ID, err)
+	}
+	return plain
+}
