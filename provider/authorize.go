@@ -13,8 +13,12 @@ import (
 )
 
 // maxAuthorize bounds what the front channel may carry, in bytes of the encoded
-// parameters: a request travels on in URLs and cookies of at most 4 KB.
-const maxAuthorize = 2560
+// parameters: a request travels on in URLs and cookies of at most 4 KB. maxSealed,
+// in characters, bounds what became of it: JSON writes some characters longer.
+const (
+	maxAuthorize = 2560
+	maxSealed    = 4000
+)
 
 // authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC
 // Core, section 3.1.2.1). A GET is answered at once where nothing needs to be
@@ -43,6 +47,9 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("seal request: %w", err)
 	}
+	if len(sealed) >= maxSealed {
+		return authorizeProblem(tooLong)
+	}
 	if r.Method == http.MethodPost {
 		return web.SeeOther(w, p.step("/authorize/next", sealed))
 	}
@@ -70,7 +77,7 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 	return params, authorizeProblem(web.Strict(params, "resource"))
 }
 
-var tooLong = &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf("the parameters are over %d bytes: shorten state, claims or scope", maxAuthorize)}
+var tooLong = &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf("the parameters are over %d bytes, or too many of them need escapes: shorten state, claims or scope", maxAuthorize)}
 
 func authorizeProblem(err error) error {
 	if err == nil {
