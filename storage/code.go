@@ -13,6 +13,7 @@ import (
 const (
 	spentRequest = "request" // an authorization request whose code was redeemed
 	spentToken   = "jti"     // an access token that was revoked
+	spentAttempt = "attempt" // an upstream sign-in that came back, or the proof it gave
 )
 
 // Redemption is the input of DB.RedeemCode.

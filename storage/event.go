@@ -34,6 +34,7 @@ const (
 	UserCreated          EventType = "user.created"
 	UserDisabled         EventType = "user.disabled"
 	UserEnabled          EventType = "user.enabled"
+	UserEvicted          EventType = "user.evicted" // unproven credentials gave way to the address's owner
 	UserUpdated          EventType = "user.updated"
 	UserSignedIn         EventType = "user.signed_in"
 	UserSignInFailed     EventType = "user.sign_in_failed"
@@ -52,6 +53,8 @@ const (
 	GrantRevoked         EventType = "grant.revoked"
 	GrantRetried         EventType = "grant.retried"
 	TokenRevoked         EventType = "token.revoked"
+	IdentityLinked       EventType = "identity.linked"
+	IdentityUnlinked     EventType = "identity.unlinked"
 	KeyCreated           EventType = "key.created"
 )
 

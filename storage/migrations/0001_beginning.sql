@@ -67,6 +67,7 @@ CREATE UNIQUE INDEX credentials_handle ON credentials (handle) WHERE handle <> '
 
 CREATE TABLE identities (
     connector  {{text}} NOT NULL CHECK (connector <> ''),
+    issuer     {{text}} NOT NULL CHECK (issuer <> ''),
     subject    {{text}} NOT NULL CHECK (subject <> ''),
     user_id    {{text}} NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     email      {{text}} NOT NULL DEFAULT '',
@@ -74,7 +75,7 @@ CREATE TABLE identities (
     detail     {{text}} NOT NULL DEFAULT '',
     used_at    BIGINT NOT NULL DEFAULT 0,
     created_at BIGINT NOT NULL DEFAULT 0,
-    PRIMARY KEY (connector, subject)
+    PRIMARY KEY (connector, issuer, subject)
 );
 CREATE INDEX identities_user ON identities (user_id);
 

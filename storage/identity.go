@@ -1,0 +1,289 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Identity is a person as an upstream knows it, linked to a user. It is found by
+// connector, issuer and subject, never by e-mail: addresses change hands. The
+// issuer is part of it, so that a connector that is pointed at another upstream
+// matches none of its old links.
+type Identity struct {
+	Connector string
+	Issuer    string
+	Subject   string // compared byte for byte
+	UserID    string
+
+	Email     string // as the upstream says it, to tell people which account it is
+	Name      string
+	UsedAt    Millis
+	CreatedAt Millis `gorm:"autoCreateTime:false"`
+}
+
+// LinkedUser reads the user of an identity, disabled or not. ErrNotFound.
+func (db *DB) LinkedUser(ctx context.Context, connector, issuer, subject string) (User, error) {
+	if err := checkIDs(connector, issuer, subject); err != nil {
+		return User{}, fmt.Errorf("read linked user: %w", err)
+	}
+	var u User
+	err := db.read(ctx, "read linked user", func(q *gorm.DB) error {
+		return q.Raw(`SELECT u.* FROM users u JOIN identities i ON i.user_id = u.id
+			WHERE i.connector = ? AND i.issuer = ? AND i.subject = ?`, connector, issuer, subject).Take(&u).Error
+	})
+	return u, err
+}
+
+// IdentitiesOf lists a user's identities, the oldest first.
+func (db *DB) IdentitiesOf(ctx context.Context, userID string) ([]Identity, error) {
+	if err := checkIDs(userID); err != nil {
+		return nil, fmt.Errorf("list identities: %w", err)
+	}
+	var list []Identity
+	err := db.read(ctx, "list identities", func(q *gorm.DB) error {
+		return q.Where("user_id = ?", userID).Order("created_at, connector, subject").Find(&list).Error
+	})
+	return list, err
+}
+
+// waysIn counts the ways a user can sign in: a password is one, each identity
+// is one.
+func waysIn(tx *gorm.DB, userID string) (int64, error) {
+	var n int64
+	err := tx.Raw(`SELECT (SELECT COUNT(*) FROM identities WHERE user_id = ?)
+		+ (SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind IN ('password', 'webauthn'))`, userID, userID).Scan(&n).Error
+	return n, err
+}
+
+// link stores an identity of a user, or notes that it was used if it is this
+// user's already.
+//
+// ErrConflict: it is another user's.
+func link(tx *gorm.DB, i Identity, from Origin, at time.Time) error {
+	if err := checkIDs(i.Connector, i.Issuer, i.Subject, i.UserID); err != nil {
+		return err
+	}
+	fresh, err := changed(tx, `INSERT INTO identities (connector, issuer, subject, user_id, email, name, used_at, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		i.Connector, i.Issuer, i.Subject, i.UserID, cleanText(i.Email, longestName), cleanText(i.Name, longestName), At(at), At(at))
+	if err != nil {
+		return err
+	}
+	if fresh {
+		return record(tx, Event{Type: IdentityLinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: from}, at)
+	}
+	used, err := changed(tx, `UPDATE identities SET used_at = ?, email = ?, name = ?
+		WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
+		At(at), cleanText(i.Email, longestName), cleanText(i.Name, longestName), i.Connector, i.Issuer, i.Subject, i.UserID)
+	if err == nil && !used {
+		err = ErrConflict
+	}
+	return err
+}
+
+// Unlink takes an identity from a user. Event identity.unlinked.
+//
+// ErrNotFound: the user has no such identity. ErrConflict: it is the user's last
+// way in.
+func (db *DB) Unlink(ctx context.Context, i Identity, from Origin, at time.Time) error {
+	if err := checkIDs(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
+		return fmt.Errorf("unlink identity: %w", err)
+	}
+	return db.write(ctx, "unlink identity", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, i.UserID, forUpdate); err != nil {
+			return err
+		}
+		removed, err := changed(tx, `DELETE FROM identities WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
+			i.Connector, i.Issuer, i.Subject, i.UserID)
+		if err != nil {
+			return err
+		}
+		if !removed {
+			return ErrNotFound
+		}
+		left, err := waysIn(tx, i.UserID)
+		if err != nil {
+			return err
+		}
+		if left == 0 {
+			return ErrConflict // and the deletion is undone
+		}
+		return record(tx, Event{Type: IdentityUnlinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: from}, at)
+	})
+}
+
+// Arrival is how a person comes in through a connector: the input of
+// DB.SignInThrough.
+type Arrival struct {
+	Identity  Identity // UserID is set for a user that exists, "" for a new one
+	AttemptID string   // spent in the same transaction
+	Until     Millis   // how long that must be remembered
+	SignIn    SignIn   // UserID is taken from Identity
+
+	// NewUser is made, with a fresh id, when Identity has no UserID.
+	NewUser User
+	// Evict removes every credential, identity, session and grant of the user
+	// first: its address was never proven, and its owner has come.
+	Evict bool
+	// Fill are profile claims for those the user has not set.
+	Fill Profile
+}
+
+// SignInThrough spends the attempt and signs a person in through a connector, in
+// one transaction: the new user is made or the old one evicted, the identity is
+// linked or noted as used, the session starts.
+//
+// ErrReplayed: the attempt was used before. ErrConflict: the identity became
+// another user's meanwhile, or the new user's address was taken: decide again.
+// ErrRevoked: the user is disabled or gone.
+func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Session, error) {
+	if err := checkIDs(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
+		return Session{}, fmt.Errorf("sign in through connector: %w", err)
+	}
+	newcomer := a.NewUser
+	if a.Identity.UserID == "" {
+		canonical, err := CanonicalEmail(newcomer.Email)
+		if err != nil {
+			return Session{}, fmt.Errorf("sign in through connector: %w", err)
+		}
+		newcomer.ID, newcomer.EmailCanonical = NewID(userPrefix), canonical
+		newcomer.CreatedAt, newcomer.UpdatedAt = At(at), At(at)
+	}
+	var session Session
+	err := db.write(ctx, "sign in through connector", func(tx *gorm.DB) error {
+		fresh, err := spend(tx, spentAttempt, a.AttemptID, "", "", a.Until)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			return ErrReplayed
+		}
+		identity, in := a.Identity, a.SignIn
+		if identity.UserID == "" {
+			identity.UserID = newcomer.ID
+			if err := createArrived(tx, newcomer, a, at); err != nil {
+				return err
+			}
+		} else if err := db.lockRow(tx, userRow, identity.UserID, forUpdate); err != nil {
+			return err
+		}
+		if a.Evict {
+			if err := evict(tx, identity.UserID, a.SignIn.From, at); err != nil {
+				return err
+			}
+		}
+		if err := fill(tx, identity.UserID, a.Fill); err != nil {
+			return err
+		}
+		in.UserID = identity.UserID
+		notBefore, err := admit(tx, in.UserID)
+		if err != nil {
+			return err
+		}
+		if session, err = startSession(tx, in, notBefore, at); err != nil {
+			return err
+		}
+		if err := link(tx, identity, in.From, at); err != nil {
+			return err
+		}
+		return record(tx, Event{
+			Type: UserSignedIn, Outcome: Succeeded, UserID: in.UserID, ClientID: in.ClientID, SessionID: session.ID,
+			Connector: identity.Connector, From: in.From, Detail: map[string]any{"acr": in.ACR, "amr": in.AMR},
+		}, at)
+	})
+	if err != nil {
+		return Session{}, err
+	}
+	return session, nil
+}
+
+func createArrived(tx *gorm.DB, newcomer User, a Arrival, at time.Time) error {
+	row := newcomer
+	if err := tx.Create(&row).Error; err != nil {
+		return err
+	}
+	return record(tx, Event{
+		Type: UserCreated, Outcome: Succeeded, UserID: newcomer.ID, Connector: a.Identity.Connector, From: a.SignIn.From,
+	}, at)
+}
+
+// evict removes every way in that was set up while the address was unproven, ends
+// all that came of them, and notes the address as proven.
+func evict(tx *gorm.DB, userID string, from Origin, at time.Time) error {
+	unproven, err := changed(tx, `UPDATE users SET email_verified = ?, updated_at = ? WHERE id = ? AND NOT email_verified AND NOT admin`,
+		true, At(at), userID)
+	if err != nil {
+		return err
+	}
+	if !unproven {
+		return ErrConflict // proven meanwhile: nobody may be evicted
+	}
+	for _, statement := range []string{
+		`DELETE FROM credentials WHERE user_id = ?`, `DELETE FROM identities WHERE user_id = ?`, `DELETE FROM consents WHERE user_id = ?`,
+	} {
+		if err := tx.Exec(statement, userID).Error; err != nil {
+			return err
+		}
+	}
+	if err := endAllOf(tx, userID, at); err != nil {
+		return err
+	}
+	return record(tx, Event{Type: UserEvicted, Outcome: Succeeded, UserID: userID, From: from}, at)
+}
+
+// fill sets what the user has not set.
+func fill(tx *gorm.DB, userID string, p Profile) error {
+	if p == (Profile{}) {
+		return nil
+	}
+	return tx.Exec(`UPDATE users SET
+		name = CASE WHEN name = '' THEN ? ELSE name END,
+		given_name = CASE WHEN given_name = '' THEN ? ELSE given_name END,
+		family_name = CASE WHEN family_name = '' THEN ? ELSE family_name END,
+		picture = CASE WHEN picture = '' THEN ? ELSE picture END,
+		locale = CASE WHEN locale = '' THEN ? ELSE locale END
+		WHERE id = ?`, cleanText(p.Name, longestName), cleanText(p.GivenName, longestName), cleanText(p.FamilyName, longestName),
+		p.Picture, cleanText(p.Locale, longestName), userID).Error
+}
+
+// ProvenLink is the input of DB.LinkIdentity.
+type ProvenLink struct {
+	Identity  Identity // UserID: who proved to be both
+	ProofID   string   // of the proof, spent in the same transaction
+	Until     Millis
+	SessionID string // the session in which it was proven
+	From      Origin
+}
+
+// LinkIdentity gives a signed-in user an identity that it has proven to own.
+//
+// ErrReplayed: the proof was used before. ErrConflict: the identity is another
+// user's. ErrRevoked: the session is dead or another user's.
+func (db *DB) LinkIdentity(ctx context.Context, l ProvenLink, at time.Time) error {
+	if err := checkIDs(l.ProofID, l.Identity.UserID, l.SessionID); err != nil {
+		return fmt.Errorf("link identity: %w", err)
+	}
+	if l.Until == 0 {
+		return errors.New("link identity: the proof has no expiry")
+	}
+	return db.write(ctx, "link identity", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, l.Identity.UserID, forUpdate); err != nil {
+			return err
+		}
+		if _, err := touchSession(tx, l.Identity.UserID, l.SessionID, "", at); err != nil {
+			return err
+		}
+		fresh, err := spend(tx, spentAttempt, l.ProofID, "", "", l.Until)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			return ErrReplayed
+		}
+		return link(tx, l.Identity, l.From, at)
+	})
+}
