@@ -87,6 +87,9 @@ func (s *Site) write(w http.ResponseWriter, status int, page templates.Page) err
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", pagePolicy)
+	// no-referrer would make browsers send "Origin: null" with our own forms; to
+	// other origins this sends as little.
+	w.Header().Set("Referrer-Policy", "same-origin")
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // a person who left is no error of ours
 	return nil
