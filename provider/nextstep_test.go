@@ -1,0 +1,209 @@
+package provider
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/storage"
+)
+
+// situation is one row of the truth table of nextStep.
+type situation struct {
+	q       request.Request
+	current *session.Current
+	client  storage.Client
+	consent storage.Consent
+}
+
+var tableTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// situations gives every combination of what a request may want and of what may
+// be there.
+func situations(yield func(situation)) {
+	prompts := [][]string{nil, {"none"}, {"login"}, {"consent"}, {"select_account"}, {"login", "consent"}, {"login", "select_account"}, {"consent", "select_account"}}
+	for _, prompt := range prompts {
+		for _, maxAge := range []int64{-1, 0, 60, 3600} {
+			for _, hint := range []string{"", "alice", "bob"} {
+				for _, essential := range [][]string{nil, {"2fa"}, {"2fa", "1fa"}} {
+					for _, kind := range []request.Kind{request.Code, request.Page} {
+						q := request.Request{
+							ID: "this", Kind: kind, Prompt: prompt, HintSubject: hint, EssentialACR: essential,
+							Scopes: []string{"openid", "email"}, RedirectURI: "https://app.example.com/",
+						}
+						if maxAge >= 0 {
+							q.MaxAge = &maxAge
+						}
+						sessions(func(current *session.Current) {
+							clients(func(client storage.Client, consent storage.Consent, uri string) {
+								q.RedirectURI = uri
+								yield(situation{q, current, client, consent})
+							})
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+// sessions gives nobody, and alice with each combination of facts. Facts of
+// another request are always there: they must not count.
+func sessions(yield func(*session.Current)) {
+	yield(nil)
+	for _, age := range []time.Duration{0, 30 * time.Minute, 2 * time.Hour} {
+		for facts := range 16 {
+			current := &session.Current{Session: storage.Session{
+				ID: "ses", UserID: "alice", ACR: "1fa", AuthTime: storage.At(tableTime.Add(-age)),
+			}}
+			for i, kind := range []storage.FactKind{storage.FactAuthenticated, storage.FactChosen, storage.FactAllowed, storage.FactDenied} {
+				at := storage.At(tableTime.Add(time.Duration(i) * time.Millisecond))
+				current.Facts = append(current.Facts, storage.Fact{Kind: kind, At: at, Request: "other"})
+				if facts&(1<<i) != 0 {
+					current.Facts = append(current.Facts, storage.Fact{Kind: kind, At: at, Request: "this"})
+				}
+			}
+			yield(current)
+		}
+	}
+}
+
+func clients(yield func(client storage.Client, consent storage.Consent, uri string)) {
+	for _, consent := range []storage.Consent{{}, {Scopes: []string{"openid"}}, {Scopes: []string{"openid", "email"}}} {
+		yield(storage.Client{Type: storage.Web}, consent, "https://app.example.com/")
+		yield(storage.Client{Type: storage.Native}, consent, "com.example.app:/callback")
+		yield(storage.Client{Type: storage.Native}, consent, "http://127.0.0.1:4711/callback")
+	}
+	yield(storage.Client{Type: storage.Web, FirstParty: true}, storage.Consent{}, "https://app.example.com/")
+	yield(storage.Client{Type: storage.SPA, SkipConsent: true}, storage.Consent{}, "https://app.example.com/")
+}
+
+// unmet lists what stands between a situation and its answer, in the words of
+// OIDC Core, section 3.1.2.1, without looking at the order of nextStep.
+func (s situation) unmet() []string {
+	if s.current == nil {
+		return []string{"session"}
+	}
+	var missing []string
+	need := func(met bool, what string) {
+		if !met {
+			missing = append(missing, what)
+		}
+	}
+	has := func(kind storage.FactKind) bool {
+		return slices.ContainsFunc(s.current.Facts, func(f storage.Fact) bool { return f.Kind == kind && f.Request == "this" })
+	}
+	signedIn := has(storage.FactAuthenticated)
+	need(s.q.HintSubject == "" || s.q.HintSubject == "alice", "user")
+	need(!s.q.Prompts("login") || signedIn, "login")
+	if s.q.MaxAge != nil {
+		age := tableTime.Sub(s.current.AuthTime.Time())
+		need(signedIn || (*s.q.MaxAge > 0 && age <= time.Duration(*s.q.MaxAge)*time.Second), "age")
+	}
+	need(!s.q.Prompts("select_account") || signedIn || has(storage.FactChosen), "choice")
+	need(s.q.EssentialACR == nil || slices.Contains(s.q.EssentialACR, "1fa"), "acr")
+	if s.q.Kind == request.Page {
+		return missing
+	}
+	need(!has(storage.FactDenied), "permission")
+	covered := len(s.consent.Scopes) == 2 && s.q.RedirectURI[:6] == "https:" && !s.q.Prompts("consent")
+	need(has(storage.FactAllowed) || has(storage.FactDenied) || covered || s.client.FirstParty || s.client.SkipConsent, "consent")
+	return missing
+}
+
+// TestAZ07_AZ08_NextStepTruthTable covers every combination: what is answered has
+// everything it needs, what is asked is missing, and prompt=none asks nothing.
+func TestAZ07_AZ08_NextStepTruthTable(t *testing.T) {
+	rows, answered := 0, 0
+	situations(func(s situation) {
+		rows++
+		got := nextStep(s.q, s.current, s.client, s.consent, tableTime)
+		if got == answer {
+			answered++
+		}
+		if why := wrongStep(s, got, s.unmet()); why != "" {
+			t.Fatalf("%s: got %+v, missing %v\nrequest %+v\nsession %+v\nclient %+v\nconsent %+v", why, got, s.unmet(), s.q, s.current, s.client, s.consent)
+		}
+	})
+	if rows < 100_000 || answered < rows/100 {
+		t.Fatalf("%d rows, %d of them answered: the table has shrunk", rows, answered)
+	}
+}
+
+// wrongStep says what is wrong with a step, or "".
+func wrongStep(s situation, got step, missing []string) string {
+	lacks := func(what ...string) bool {
+		return slices.ContainsFunc(what, func(w string) bool { return slices.Contains(missing, w) })
+	}
+	code := ""
+	if got.refusal != nil {
+		code = got.refusal.code
+	}
+	switch {
+	case got.page != "" && got.refusal != nil:
+		return "asks and refuses at once"
+	case got == answer && len(missing) > 0:
+		return "answers"
+	case got != answer && len(missing) == 0:
+		return "does not answer"
+	case s.q.Prompts("none") && got.page != "":
+		return "shows a page in spite of prompt=none"
+	}
+	legitimate := false
+	switch got.page + code {
+	case "/login":
+		legitimate = lacks("session", "user", "login", "age")
+	case "login_required":
+		legitimate = lacks("session", "user", "age")
+	case "/select":
+		legitimate = lacks("choice")
+	case "/consent", "consent_required":
+		legitimate = lacks("consent")
+	case "access_denied":
+		legitimate = lacks("permission")
+	case "unmet_authentication_requirements":
+		legitimate = lacks("acr")
+	case "":
+		legitimate = true
+	}
+	if !legitimate {
+		return "asks for, or complains about, what is there"
+	}
+	silentOnly := code == "consent_required" || (code == "login_required" && !lacks("user"))
+	if silentOnly && !s.q.Prompts("none") {
+		return "refuses what it could ask"
+	}
+	if slices.Contains([]string{"/consent", "access_denied", "consent_required"}, got.page+code) && lacks("session", "user", "login", "age", "choice", "acr") {
+		return "asks for consent before it is clear who is asked"
+	}
+	return ""
+}
+
+// TestAZ35_EveryStepLeadsOn: whoever does what is asked is never asked the same
+// twice, however old the sign-in is by then.
+func TestAZ35_EveryStepLeadsOn(t *testing.T) {
+	leaves := map[string]storage.FactKind{"/login": storage.FactAuthenticated, "/select": storage.FactChosen, "/consent": storage.FactAllowed}
+	situations(func(s situation) {
+		current := s.current
+		if current == nil {
+			current = &session.Current{Session: storage.Session{ID: "ses", UserID: "alice", ACR: "1fa"}}
+		}
+		seen := map[string]bool{}
+		got, at := nextStep(s.q, s.current, s.client, s.consent, tableTime), tableTime
+		for got.page != "" {
+			if seen[got.page] {
+				t.Fatalf("asks again for %s\nrequest %+v\nsession %+v", got.page, s.q, current)
+			}
+			seen[got.page] = true
+			next := *current
+			if got.page == "/login" {
+				next.AuthTime = storage.At(at)
+			}
+			next.Facts = append(slices.Clone(current.Facts), storage.Fact{Kind: leaves[got.page], At: storage.At(at), Request: s.q.ID})
+			current, at = &next, at.Add(20*time.Minute) // slower than any max_age
+			got = nextStep(s.q, current, s.client, s.consent, at)
+		}
+	})
+}
