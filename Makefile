@@ -18,10 +18,12 @@ lint:
 vulnerabilities: prepare
 	@bash .ci/vulnerabilities
 
-# All of it under the race detector, on SQLite and PostgreSQL; then storage again
-# as it is built on a machine without a C compiler.
+# All of it under the race detector, on SQLite and PostgreSQL; then, as it is built
+# on a machine without a C compiler, storage and one whole sign-in.
 unit: prepare
-	@{ go test -race -timeout 20m -json ./... && CGO_ENABLED=0 go test -timeout 10m -json ./storage/...; } | go run .ci/summary.go
+	@{ go test -race -timeout 20m -json ./... && \
+		CGO_ENABLED=0 go test -timeout 10m -json ./storage/... && \
+		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet; } | go run .ci/summary.go
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

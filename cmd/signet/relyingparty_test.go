@@ -45,7 +45,7 @@ func TestRelyingParty_OpenIDClient(t *testing.T) {
 
 // relyingPartyReport is what relyingparty.mjs got for each of its requests.
 type relyingPartyReport struct {
-	Nobody, Denied, Allowed, Silent, Again relyingPartyAnswer
+	Nobody, Denied, Allowed, Silent, Again, Refreshed relyingPartyAnswer
 
 	Hinted     string // what login_hint put into the form
 	Complaints []string
@@ -56,9 +56,9 @@ type relyingPartyAnswer struct {
 	Claims       map[string]any
 	UserInfo     map[string]any
 	Alg          string
-	Scope        string
+	Rotated      bool    // the refresh token was replaced
 	TokenType    string  `json:"token_type"`
-	ExpiresIn    float64 `json:"expires_in"`
+	ExpiresIn    float64 `json:"expires_in"` // seconds
 }
 
 func (r relyingPartyReport) assert(t *testing.T, i *instance, alg string) {
@@ -69,7 +69,7 @@ func (r relyingPartyReport) assert(t *testing.T, i *instance, alg string) {
 	if r.Denied.Error != "access_denied" {
 		t.Errorf("a consent denied: got %+v, want access_denied", r.Denied)
 	}
-	for name, a := range map[string]relyingPartyAnswer{"allowed": r.Allowed, "silent": r.Silent, "again": r.Again} {
+	for name, a := range map[string]relyingPartyAnswer{"allowed": r.Allowed, "silent": r.Silent, "again": r.Again, "refreshed": r.Refreshed} {
 		if a.Error != "" {
 			t.Errorf("%s: refused by the library: %s %s", name, a.Error, a.Cause)
 			continue
@@ -86,6 +86,9 @@ func (r relyingPartyReport) assert(t *testing.T, i *instance, alg string) {
 	}
 	if r.Again.Claims["sid"] != r.Allowed.Claims["sid"] {
 		t.Errorf("the same user signed in again under another sid: %v after %v", r.Again.Claims, r.Allowed.Claims)
+	}
+	if !r.Refreshed.Rotated || r.Refreshed.Claims["auth_time"] != r.Again.Claims["auth_time"] {
+		t.Errorf("a refresh (rotated: %t) gave %v after %v", r.Refreshed.Rotated, r.Refreshed.Claims, r.Again.Claims)
 	}
 	if r.Hinted != i.email {
 		t.Errorf("login_hint put %q into the form", r.Hinted)

@@ -45,6 +45,7 @@ run(async (browser, job) => {
   report.hinted = await page.locator('#username').inputValue()
   await signIn(page, job)
   report.again = await answer()
+  report.refreshed = await party.refresh()
 
   report.complaints = complaints
   party.close()
@@ -55,7 +56,7 @@ run(async (browser, job) => {
 // here, since there is one browser.
 async function listen(config, job) {
   const redirectURI = `http://127.0.0.1:${job.port}/callback`
-  let pending
+  let pending, tokens
   const server = createServer(async (request, response) => {
     const url = new URL(request.url, redirectURI)
     if (url.pathname === '/') {
@@ -72,35 +73,49 @@ async function listen(config, job) {
       response.writeHead(302, { location: target.href }).end()
     } else if (url.pathname === '/callback') {
       response.setHeader('content-type', 'text/plain')
-      response.end(JSON.stringify(await finish(config, url, pending)))
+      tokens = await redeem(config, url, pending)
+      response.end(JSON.stringify(await describe(config, tokens)))
     } else {
       response.writeHead(204).end()
     }
   })
   server.listen(job.port, '127.0.0.1')
   await once(server, 'listening')
-  return { origin: `http://127.0.0.1:${job.port}`, close: () => server.close() }
+  return {
+    origin: `http://127.0.0.1:${job.port}`,
+    close: () => server.close(),
+    refresh: async () => {
+      const next = await oidc.refreshTokenGrant(config, tokens.refresh_token)
+      return { ...await describe(config, next), rotated: next.refresh_token !== tokens.refresh_token }
+    },
+  }
 }
 
-// finish redeems the code; what the library refuses becomes an error in the report.
-async function finish(config, url, pending) {
+// redeem exchanges the code of an answer for tokens, which the library verifies.
+// What it refuses comes back as an error.
+async function redeem(config, url, pending) {
   try {
-    const tokens = await oidc.authorizationCodeGrant(config, url, {
+    return await oidc.authorizationCodeGrant(config, url, {
       pkceCodeVerifier: pending.verifier,
       expectedState: pending.state,
       expectedNonce: pending.nonce,
       idTokenExpected: true,
     })
-    const claims = tokens.claims()
-    return {
-      claims,
-      userinfo: await oidc.fetchUserInfo(config, tokens.access_token, claims.sub),
-      token_type: tokens.token_type,
-      expires_in: tokens.expires_in,
-      scope: tokens.scope,
-      alg: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')).alg,
-    }
   } catch (error) {
-    return { error: error.error ?? `${error.code ?? error.name}: ${error.message}`, cause: String(error.cause ?? '') }
+    return error
+  }
+}
+
+async function describe(config, tokens) {
+  if (tokens instanceof Error) {
+    return { error: tokens.error ?? `${tokens.code ?? tokens.name}: ${tokens.message}`, cause: String(tokens.cause ?? '') }
+  }
+  const claims = tokens.claims()
+  return {
+    claims,
+    userinfo: await oidc.fetchUserInfo(config, tokens.access_token, claims.sub),
+    token_type: tokens.token_type,
+    expires_in: tokens.expires_in,
+    alg: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')).alg,
   }
 }
