@@ -38,6 +38,24 @@ func (db *DB) ConnectedOf(ctx context.Context, userID string, at time.Time) ([]C
 	return list, err
 }
 
+// ClientsBySession lists, by session id, which clients hold a live grant of that
+// session of the user, in the order of their ids.
+func (db *DB) ClientsBySession(ctx context.Context, userID string, at time.Time) (map[string][]string, error) {
+	if err := checkIDs(userID); err != nil {
+		return nil, fmt.Errorf("list clients of sessions: %w", err)
+	}
+	var pairs []struct{ SessionID, ClientID string }
+	err := db.read(ctx, "list clients of sessions", func(q *gorm.DB) error {
+		return q.Raw(`SELECT DISTINCT g.session_id, g.client_id FROM grants g WHERE g.user_id = ? AND ?
+			ORDER BY g.session_id, g.client_id`, userID, liveGrant(at)).Scan(&pairs).Error
+	})
+	clients := map[string][]string{}
+	for _, p := range pairs {
+		clients[p.SessionID] = append(clients[p.SessionID], p.ClientID)
+	}
+	return clients, err
+}
+
 // WithdrawConsent forgets what a user has allowed a client and ends that
 // client's grants of the user, offline ones too. Event consent.withdrawn.
 // ErrNotFound: there was neither.

@@ -13,9 +13,13 @@ import (
 type Profile struct {
 	Name, GivenName, FamilyName, Nickname, PreferredUsername string
 	Picture, Website, Zoneinfo, Locale                       string
+
+	Seen Millis // User.UpdatedAt of what was edited; zero: whatever stands there
 }
 
 // UpdateProfile replaces the profile of an enabled user. Event user.updated.
+//
+// ErrConflict: the user was changed after Seen, and the edit would undo that.
 // ErrRevoked: the user is gone or disabled.
 func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, from Origin, at time.Time) error {
 	if err := checkIDs(userID); err != nil {
@@ -23,15 +27,29 @@ func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, from 
 	}
 	return db.write(ctx, "update profile", func(tx *gorm.DB) error {
 		updated, err := changed(tx, `UPDATE users SET name = ?, given_name = ?, family_name = ?, nickname = ?, preferred_username = ?,
-				picture = ?, website = ?, zoneinfo = ?, locale = ?, updated_at = ? WHERE id = ? AND disabled_at = 0`,
+				picture = ?, website = ?, zoneinfo = ?, locale = ?,
+				updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END -- never the same twice
+			WHERE id = ? AND disabled_at = 0 AND (updated_at = ? OR CAST(? AS BIGINT) = 0)`,
 			p.Name, p.GivenName, p.FamilyName, p.Nickname, p.PreferredUsername,
-			p.Picture, p.Website, p.Zoneinfo, p.Locale, At(at), userID)
+			p.Picture, p.Website, p.Zoneinfo, p.Locale, At(at), At(at), userID, p.Seen, p.Seen)
 		if err != nil {
 			return err
 		}
 		if !updated {
-			return ErrRevoked
+			return whyNotUpdated(tx, userID)
 		}
 		return record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: userID, From: from}, at)
 	})
+}
+
+func whyNotUpdated(tx *gorm.DB, userID string) error {
+	var enabled int64
+	err := tx.Model(&User{}).Where("id = ? AND disabled_at = 0", userID).Count(&enabled).Error
+	switch {
+	case err != nil:
+		return err
+	case enabled == 0:
+		return ErrRevoked
+	}
+	return ErrConflict
 }

@@ -24,6 +24,9 @@ type SignIn struct {
 
 	// Rehash replaces the password hash OldHash by NewHash, if it is still that.
 	OldHash, NewHash string
+	// NotBefore is User.NotBefore as it stood when the user was checked; nil: the
+	// check was of another kind.
+	NotBefore *Millis
 	// GiveBack undoes the reservation of this attempt.
 	GiveBack Reservation
 	From     Origin
@@ -35,7 +38,8 @@ type SignIn struct {
 // FactAuthenticated is added), and is ended if it is another user's. Event
 // user.signed_in.
 //
-// ErrRevoked: the user is disabled or gone.
+// ErrRevoked: the user is disabled or gone, or all it had was ended after it was
+// checked: who still knew the old password is not let in after it was changed.
 func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
 	if err := checkIDs(s.UserID, s.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in: %w", err)
@@ -48,7 +52,7 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 		if err := db.lockRow(tx, userRow, s.UserID, forShare); err != nil {
 			return err
 		}
-		notBefore, err := admit(tx, s.UserID)
+		notBefore, err := admitSince(tx, s.UserID, s.NotBefore)
 		if err != nil {
 			return err
 		}
@@ -74,10 +78,18 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 
 // admit gives the moment after which a session of the user must be made.
 // ErrRevoked: the user is disabled or gone.
-func admit(tx *gorm.DB, userID string) (Millis, error) {
+func admit(tx *gorm.DB, userID string) (Millis, error) { return admitSince(tx, userID, nil) }
+
+// admitSince is admit, and ErrRevoked also if the user's own moment is not the one
+// that was seen before; nil for a caller that saw none.
+func admitSince(tx *gorm.DB, userID string, seen *Millis) (Millis, error) {
+	condition := gorm.Expr(`u.id = ? AND u.disabled_at = 0 AND i.id = 1`, userID)
+	if seen != nil {
+		condition = gorm.Expr(`? AND u.not_before = ?`, condition, *seen)
+	}
 	var moments []Millis
 	err := tx.Raw(`SELECT CASE WHEN u.not_before > i.not_before THEN u.not_before ELSE i.not_before END
-		FROM users u, instance i WHERE u.id = ? AND u.disabled_at = 0 AND i.id = 1`, userID).Scan(&moments).Error
+		FROM users u, instance i WHERE ?`, condition).Scan(&moments).Error
 	if err != nil {
 		return 0, err
 	}

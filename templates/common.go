@@ -19,6 +19,19 @@ type Client struct {
 	TermsURL  string // shown only if https
 }
 
+// HostOf says where a redirect URI leads, so that a client's name cannot lie: its
+// host, or the scheme of an app on this device.
+func HostOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	if u.Host == "" {
+		return u.Scheme
+	}
+	return u.Host
+}
+
 // Person is a signed-in user as pages show it.
 type Person struct {
 	Name  string // "" shows the e-mail alone

@@ -21,6 +21,25 @@ type Want struct {
 	Offline bool // goes on after sign-out; the page explains it where Detail does not
 }
 
+// WantOf tells in a person's words what a scope gives away, to follow "{App} wants
+// to:". A scope that is not known is shown by its name.
+func WantOf(scope string) Want {
+	want := phrases[scope]
+	want.Scope = scope
+	return want
+}
+
+var phrases = map[string]Want{
+	"openid":         {Text: "know who you are", Detail: "A permanent number that stands for you, and when you signed in."},
+	"profile":        {Text: "see your profile", Detail: "Your name, picture and what else is in your profile."},
+	"email":          {Text: "see your email address"},
+	"phone":          {Text: "see your phone number"},
+	"address":        {Text: "see your postal address"},
+	"roles":          {Text: "see your roles"},
+	"groups":         {Text: "see the groups you are in"},
+	"offline_access": {Text: "keep access while you are away", Detail: "It goes on until you or an administrator end it, also after you sign out.", Offline: true},
+}
+
 // ChooseAccount asks which account to go on with.
 type ChooseAccount struct {
 	Common

@@ -18,6 +18,7 @@ type Attempt struct {
 // Checked is what a right password gives.
 type Checked struct {
 	User             storage.User
+	Stored           string              // the hash it was compared with
 	OldHash, NewHash string              // both set when the hash must be renewed at sign-in
 	Reserved         storage.Reservation // to be given back by the sign-in
 }
@@ -53,7 +54,7 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 		}
 		return Checked{}, ErrWrong
 	}
-	checked := Checked{User: user, Reserved: reserved}
+	checked := Checked{User: user, Stored: stored, Reserved: reserved}
 	if renewed != "" {
 		checked.OldHash, checked.NewHash = stored, renewed
 	}

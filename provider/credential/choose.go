@@ -13,10 +13,10 @@ import (
 	"signet/storage"
 )
 
-const (
-	minLength = 8
-	maxLength = 1024
-)
+// MinLength is how many characters a password has at least.
+const MinLength = 8
+
+const maxLength = 1024
 
 // normalize gives the one form in which a password is hashed: NFC (RFC 8265,
 // section 4.2), so that an é typed on another keyboard is the same é. Nothing else
@@ -51,8 +51,8 @@ func acceptable(typed string, user storage.User) (string, error) {
 	switch {
 	case !ok:
 		return "", fmt.Errorf("%w: use at most %d characters, all of them text", ErrWeak, maxLength)
-	case utf8.RuneCountInString(password) < minLength:
-		return "", fmt.Errorf("%w: use at least %d characters", ErrWeak, minLength)
+	case utf8.RuneCountInString(password) < MinLength:
+		return "", fmt.Errorf("%w: use at least %d characters", ErrWeak, MinLength)
 	case isAddress(password, user):
 		return "", fmt.Errorf("%w: choose one that is not the e-mail address", ErrWeak)
 	case isCommon(password):

@@ -3,7 +3,6 @@ package interaction
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"time"
 
 	"signet/provider/credential"
@@ -79,26 +78,13 @@ func (h *Handler) common(s step) templates.Common {
 		return c
 	}
 	c.Client = templates.Client{
-		Name: s.client.Name, Host: hostOf(s.q.RedirectURI), LogoURL: s.client.Metadata.LogoURI,
+		Name: s.client.Name, Host: templates.HostOf(s.q.RedirectURI), LogoURL: s.client.Metadata.LogoURI,
 		PolicyURL: s.client.Metadata.PolicyURI, TermsURL: s.client.Metadata.TosURI,
 	}
 	if c.Client.Name == "" {
 		c.Client.Name = s.client.ID
 	}
 	return c
-}
-
-// hostOf says where a redirect URI leads, so that a client's name cannot lie: its
-// host, or the scheme of an app on this device.
-func hostOf(uri string) string {
-	u, err := url.Parse(uri)
-	if err != nil {
-		return ""
-	}
-	if u.Host == "" {
-		return u.Scheme
-	}
-	return u.Host
 }
 
 func person(u storage.User) templates.Person {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"signet/provider/credential"
@@ -99,13 +98,14 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		err = h.Sessions.Start(w, r, session.Started{
 			UserID: checked.User.ID, Request: s.q.ID, ClientID: s.client.ID,
 			ACR: acrOneFactor, AMR: amrPassword, Keep: keep,
-			OldHash: checked.OldHash, NewHash: checked.NewHash, GiveBack: checked.Reserved,
+			OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
+			GiveBack: checked.Reserved,
 		})
 	}
 	if err == nil {
 		return h.Site.Onward(w, h.next(s))
 	}
-	status, refusal := refusalOf(w, err)
+	status, refusal := credential.Refusal(w.Header(), err)
 	if refusal == nil {
 		return err
 	}
@@ -116,35 +116,4 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Username, page.Keep, page.Error = form.Get("username"), keep, refusal
 	return h.Site.ShowStatus(w, status, page)
-}
-
-// refusalOf turns why nobody was signed in into what the form says; nil for an
-// error that is no refusal. Unknown, wrong and disabled read the same.
-func refusalOf(w http.ResponseWriter, err error) (int, *templates.FormError) {
-	if throttled, ok := errors.AsType[*storage.ThrottledError](err); ok {
-		seconds := int(throttled.RetryAfter.Round(time.Second).Seconds()) + 1
-		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		return http.StatusTooManyRequests, &templates.FormError{
-			Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: inWords(seconds),
-		}
-	}
-	switch {
-	case errors.Is(err, credential.ErrWrong), errors.Is(err, storage.ErrRevoked):
-		return http.StatusUnprocessableEntity, &templates.FormError{
-			Code: "invalid_credentials", Text: "The email or the password is not right. Check both and try again.", Field: "password",
-		}
-	case errors.Is(err, credential.ErrBusy):
-		w.Header().Set("Retry-After", "2")
-		return http.StatusServiceUnavailable, &templates.FormError{
-			Code: "temporarily_unavailable", Text: "Very many people are signing in at this moment.", Retry: inWords(2),
-		}
-	}
-	return 0, nil
-}
-
-func inWords(seconds int) string {
-	if seconds < 90 {
-		return "in " + strconv.Itoa(seconds) + " s"
-	}
-	return "in " + strconv.Itoa((seconds+59)/60) + " min"
 }

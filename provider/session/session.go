@@ -66,7 +66,8 @@ type Started struct {
 	AMR      []string
 	Keep     bool // "Keep me signed in"
 
-	OldHash, NewHash string // the password hash to renew, if any
+	OldHash, NewHash string          // the password hash to renew, if any
+	NotBefore        *storage.Millis // of the user when it was checked: what is ended meanwhile stays ended
 	GiveBack         storage.Reservation
 }
 
@@ -86,7 +87,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) err
 		UserID: in.UserID, HandleHash: hash(handle), Replaces: old,
 		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
-		OldHash: in.OldHash, NewHash: in.NewHash, GiveBack: in.GiveBack,
+		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack,
 		From: web.TraceOf(r.Context()).Origin(),
 	}, s.Now())
 	if err != nil {
@@ -106,10 +107,25 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Curre
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
+	s.clear(w)
+	return nil
+}
+
+// EndAll ends every session and every grant of the user, offline ones too, and
+// clears this browser's cookie.
+func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Current, reason string) error {
+	err := s.DB.SignOutEverywhere(ctx, current.UserID, reason, web.TraceOf(ctx).Origin(), s.Now())
+	if err != nil {
+		return fmt.Errorf("end all sessions: %w", err)
+	}
+	s.clear(w)
+	return nil
+}
+
+func (s *Sessions) clear(w http.ResponseWriter) {
 	cookie := s.Cookies.make(s.Cookies.session(), "")
 	cookie.MaxAge = -1
 	http.SetCookie(w, cookie)
-	return nil
 }
 
 // newHandle is 256 random bits as 43 base64url characters.

@@ -1,0 +1,43 @@
+package credential
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"signet/storage"
+	"signet/templates"
+)
+
+// Refusal turns why a password was not accepted into what the form says, with its
+// status and Retry-After; nil for an error that is no refusal. Unknown, wrong and
+// disabled read the same.
+func Refusal(h http.Header, err error) (int, *templates.FormError) {
+	if throttled, ok := errors.AsType[*storage.ThrottledError](err); ok {
+		seconds := int(throttled.RetryAfter.Round(time.Second).Seconds()) + 1
+		h.Set("Retry-After", strconv.Itoa(seconds))
+		return http.StatusTooManyRequests, &templates.FormError{
+			Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: inWords(seconds),
+		}
+	}
+	switch {
+	case errors.Is(err, ErrWrong), errors.Is(err, storage.ErrRevoked):
+		return http.StatusUnprocessableEntity, &templates.FormError{
+			Code: "invalid_credentials", Text: "The email or the password is not right. Check both and try again.", Field: "password",
+		}
+	case errors.Is(err, ErrBusy):
+		h.Set("Retry-After", "2")
+		return http.StatusServiceUnavailable, &templates.FormError{
+			Code: "temporarily_unavailable", Text: "Very many people are signing in at this moment.", Retry: inWords(2),
+		}
+	}
+	return 0, nil
+}
+
+func inWords(seconds int) string {
+	if seconds < 90 {
+		return "in " + strconv.Itoa(seconds) + " s"
+	}
+	return "in " + strconv.Itoa((seconds+59)/60) + " min"
+}
