@@ -1,0 +1,282 @@
+package storage_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"gorm.io/gorm"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// A test that needs another process runs its own binary again with -child: an
+// order per line goes in, a report per line comes out.
+var (
+	childWork   = flag.String("child", "", "what this process does for another's test")
+	childConfig = flag.String("child.config", "", "the database it works on, as JSON")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if *childWork == "" {
+		os.Exit(m.Run())
+	}
+	if err := serveAsChild(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func serveAsChild() error {
+	var c storage.Config
+	if err := json.Unmarshal([]byte(*childConfig), &c); err != nil {
+		return err
+	}
+	work := map[string]func(storage.Config, *bufio.Scanner) error{"redeem": childRedeems, "open": childOpens}
+	fmt.Println("ready")
+	return work[*childWork](c, bufio.NewScanner(os.Stdin))
+}
+
+// child is the other process.
+type child struct {
+	orders  *json.Encoder
+	reports *bufio.Scanner
+}
+
+func startChild(t *testing.T, work string, c storage.Config) *child {
+	t.Helper()
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := json.Marshal(storage.Config{DataDir: c.DataDir, Database: c.Database})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(binary, "-child="+work, "-child.config="+string(config))
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("child: %v", err)
+		}
+	})
+	process := &child{json.NewEncoder(in), bufio.NewScanner(out)}
+	if !process.reports.Scan() || process.reports.Text() != "ready" {
+		t.Fatalf("child said %q", process.reports.Text())
+	}
+	return process
+}
+
+func (c *child) order(t *testing.T, order any) {
+	t.Helper()
+	if err := c.orders.Encode(order); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *child) report(t *testing.T, into any) {
+	t.Helper()
+	if !c.reports.Scan() {
+		t.Fatalf("child is gone: %v", c.reports.Err())
+	}
+	if err := json.Unmarshal(c.reports.Bytes(), into); err != nil {
+		t.Fatalf("child said %q: %v", c.reports.Text(), err)
+	}
+}
+
+// rivals is how many redeem one code at once, over all processes.
+const rivals = 50
+
+func childRedeems(c storage.Config, orders *bufio.Scanner) error {
+	db, err := storage.Open(context.Background(), c)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	for orders.Scan() {
+		var r storage.Redemption
+		if err := json.Unmarshal(orders.Bytes(), &r); err != nil {
+			return err
+		}
+		if err := json.NewEncoder(os.Stdout).Encode(tally(race(db, r, rivals/2))); err != nil {
+			return err
+		}
+	}
+	return orders.Err()
+}
+
+// race redeems one code n times at once.
+func race(db *storage.DB, r storage.Redemption, n int) []error {
+	return together(n, func(i int) error {
+		mine := r
+		mine.Grant.ID = storage.NewID("gid")
+		_, err := db.RedeemCode(context.Background(), mine, noon)
+		return err
+	})
+}
+
+func wantOneWinner(t *testing.T, counts map[string]int) {
+	t.Helper()
+	if counts["ok"] != 1 || counts["replayed"] != rivals-1 {
+		t.Fatalf("outcomes %v, want one winner and %d replays", counts, rivals-1)
+	}
+}
+
+// openGrants counts the grants that are not revoked.
+func (w *world) openGrants(t *testing.T) int {
+	t.Helper()
+	var n int
+	if err := w.Read(t.Context(), func(q *gorm.DB) error {
+		return q.Raw(`SELECT COUNT(*) FROM grants WHERE revoked_at = 0`).Scan(&n).Error
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestCO02_OneOfFiftyRedeems(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for round := range 5 {
+			wantOneWinner(t, tally(race(w.DB, w.redemption(fmt.Sprint(round), "code", noon), rivals)))
+		}
+		if n := w.openGrants(t); n != 0 {
+			t.Errorf("%d grants survived the replay of their code", n)
+		}
+	})
+}
+
+func TestCO03_OneOfFiftyRedeemsOverTwoHandles(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		second := w.backend.Open(t)
+		for round := range 5 {
+			r := w.redemption(fmt.Sprint(round), "code", noon)
+			other := make(chan []error)
+			go func() { other <- race(second, r, rivals/2) }()
+			wantOneWinner(t, tally(append(race(w.DB, r, rivals/2), <-other...)))
+		}
+		if n := w.openGrants(t); n != 0 {
+			t.Errorf("%d grants survived the replay of their code", n)
+		}
+	})
+}
+
+func TestMN01_MN02_OneOfFiftyRedeemsOverTwoProcesses(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		children := []*child{startChild(t, "redeem", w.backend.Config()), startChild(t, "redeem", w.backend.Config())}
+		for round := range 20 {
+			r := w.redemption(fmt.Sprint(round), "code", noon)
+			for _, c := range children {
+				c.order(t, r)
+			}
+			counts := map[string]int{}
+			for _, c := range children {
+				var its map[string]int
+				c.report(t, &its)
+				for what, n := range its {
+					counts[what] += n
+				}
+			}
+			wantOneWinner(t, counts)
+		}
+		if n := w.openGrants(t); n != 0 {
+			t.Errorf("%d grants survived the replay of their code", n)
+		}
+	})
+}
+
+func childOpens(c storage.Config, orders *bufio.Scanner) error {
+	orders.Scan()
+	db, err := storage.Open(context.Background(), c)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := db.StartLines(context.Background(), firstKeys("ES256", "RS256"), storage.Origin{}, noon)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(n)
+	return err
+}
+
+func TestOpen_TwoProcessesOpenAFreshDatabaseTogether(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		if b.Name == "postgres" {
+			emptySchema(t, b.Config().Database)
+		}
+		children := []*child{startChild(t, "open", b.Config()), startChild(t, "open", b.Config())}
+		for _, c := range children {
+			c.order(t, "go")
+		}
+		started := 0
+		for _, c := range children {
+			var n int
+			c.report(t, &n)
+			if n != 0 && n != 2 && n != 4 {
+				t.Errorf("a process started %d keys: half a line", n)
+			}
+			started += n
+		}
+		keys, err := b.Open(t).Keys(t.Context())
+		if err != nil || started != 4 || len(keys) != 4 {
+			t.Errorf("%d keys started, %d there, %v: want 4", started, len(keys), err)
+		}
+	})
+}
+
+// emptySchema takes the template's tables away again.
+func emptySchema(t *testing.T, url string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), `DROP SCHEMA public CASCADE; CREATE SCHEMA public`); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The rules about time must not depend on the zone of the process.
+func TestST13_UseCasesInOtherZones(t *testing.T) {
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, zone := range []string{"Asia/Tokyo", "America/Los_Angeles"} {
+		t.Run(zone, func(t *testing.T) {
+			cmd := exec.Command(binary, "-test.v", "-test.run=^(TestZone|TestRedeemCode_S|TestSession|TestLiveGrant_E|TestConsent_E|TestReserve_C)", "-zone="+zone)
+			cmd.Env = append(cmd.Environ(), "TZ="+zone)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for _, ran := range []string{"TestZone", "TestSessionByHandle_Expiry/sqlite", "TestSessionByHandle_Expiry/postgres", "TestLiveGrant_Expiry/postgres"} {
+				if !strings.Contains(string(out), "--- PASS: "+ran) {
+					t.Errorf("%s has not run:\n%s", ran, out)
+				}
+			}
+		})
+	}
+}

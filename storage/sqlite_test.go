@@ -1,0 +1,136 @@
+package storage_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// A power cut is beyond a test: these settings are what SQLite promises it by.
+func TestSQLite_WriterIsDurable(t *testing.T) {
+	db := storagetest.SQLite(t).Open(t)
+	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+		var got string
+		err := db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Raw(`PRAGMA ` + name).Scan(&got).Error })
+		if err != nil || got != want {
+			t.Errorf("%s is %s, %v: want %s", name, got, err, want)
+		}
+	}
+}
+
+func TestSQLite_ReadersCannotWrite(t *testing.T) {
+	db := storagetest.SQLite(t).Open(t)
+	err := db.Read(t.Context(), func(q *gorm.DB) error { return note(q, "written by a reader") })
+	if err == nil || !strings.Contains(err.Error(), "readonly") {
+		t.Errorf("got %v, want it refused as read-only", err)
+	}
+}
+
+func TestST20_FilesAreTheOwnersAlone(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "new", "data")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// One that was there before, readable by all, is closed too.
+	if err := os.WriteFile(filepath.Join(folder, "signet.db"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, data := range []string{folder, filepath.Join(folder, "deeper")} {
+		db, err := storage.Open(t.Context(), storage.Config{DataDir: data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		if _, err := db.CreateUser(t.Context(), storage.User{Email: "alice@example.com"}, "h", storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		files, err := os.ReadDir(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, f := range files {
+			info, err := f.Info()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := os.FileMode(0o600)
+			if f.IsDir() {
+				want = 0o700
+			}
+			if got := info.Mode().Perm(); got != want {
+				t.Errorf("%s has mode %o, want %o", f.Name(), got, want)
+			}
+			seen[f.Name()] = true
+		}
+		for _, name := range []string{"signet.db", "signet.db-wal", "signet.db-shm", "signet.db-lock"} {
+			if !seen[name] {
+				t.Errorf("%s is not there: %v", name, files)
+			}
+		}
+	}
+}
+
+func TestOpen_RefusesWhatItCannotUse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]storage.Config{
+		"nothing":          {},
+		"another database": {Database: "mysql://root:hunter2@localhost/x"},
+		"malformed URL":    {Database: "postgres://root:hunter2@local host:x/y"},
+		"nobody answers":   {Database: "postgres://root:hunter2@127.0.0.1:1/x?connect_timeout=2"},
+		"a file":           {DataDir: file},
+	} {
+		db, err := storage.Open(t.Context(), c)
+		if err == nil {
+			db.Close()
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: the error tells the password: %v", name, err)
+		}
+		if name == "nobody answers" {
+			wantError(t, name, err, storage.ErrUnavailable)
+		}
+	}
+}
+
+func TestOpen_KeepsWhatIsThere(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		r := w.redemption("request", "code", noon)
+		g := w.redeem(t, r, noon)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again := &world{DB: w.backend.Open(t), backend: w.backend}
+		again.alive(t, g.ID, noon)
+		_, err := again.RedeemCode(t.Context(), r, noon)
+		wantError(t, "the code after a restart", err, storage.ErrReplayed)
+	})
+}
+
+func TestPing(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		db := b.Open(t)
+		if err := db.Ping(t.Context()); err != nil {
+			t.Errorf("ping: %v", err)
+		}
+		offset, err := db.ClockOffset(t.Context())
+		if err != nil || offset.Abs().Seconds() > 5 {
+			t.Errorf("the clock of the same machine is off by %v, %v", offset, err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, "ping after close", db.Ping(t.Context()), storage.ErrUnavailable)
+	})
+}
