@@ -108,7 +108,8 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 	if err != nil {
 		return nil, oauthError(ctx, err)
 	}
-	response, err := s.issue(ctx, client, grant, issuance{scopes: grant.Scopes, resources: audience, nonce: code.Nonce}, at)
+	what := issuance{scopes: grant.Scopes, resources: audience, named: r.Form.Has("resource"), nonce: code.Nonce}
+	response, err := s.issue(ctx, client, grant, what, at)
 	if err != nil {
 		return nil, oauthError(ctx, err)
 	}

@@ -62,7 +62,7 @@ func (p *Provider) grace(client storage.Client) time.Duration {
 // resources, never more (RFC 6749, section 6; RFC 8707, section 2.2). The grant
 // itself keeps all of them for the next time.
 func narrowedBy(g storage.Grant, form url.Values) (issuance, error) {
-	what := issuance{scopes: g.Scopes}
+	what := issuance{scopes: g.Scopes, named: form.Has("resource")}
 	if g.FirstParty {
 		return what, errForeignToken // its channel is the cookie, never this endpoint
 	}

@@ -29,6 +29,7 @@ type tokenResponse struct {
 type issuance struct {
 	scopes    []string // of the access token: the grant's or fewer
 	resources []string // audiences asked for; none: this provider alone
+	named     bool     // the token request itself names them: no others (RFC 8707, section 2.2)
 	nonce     string   // of the authorization request; a refreshed ID token has none
 }
 
@@ -86,11 +87,11 @@ func (p *Provider) userOf(ctx context.Context, grant storage.Grant) (storage.Use
 	return user, nil
 }
 
-// audience: the resources asked for, and this provider for /userinfo; exactly
-// this provider when none was asked for.
+// audience: the resources asked for, and this provider for /userinfo unless the
+// token request names others; exactly this provider when none was asked for.
 func (p *Provider) audience(what issuance) []string {
 	audience := slices.Clone(what.resources)
-	if len(audience) == 0 || slices.Contains(what.scopes, oidc.ScopeOpenID) {
+	if len(audience) == 0 || !what.named && slices.Contains(what.scopes, oidc.ScopeOpenID) {
 		audience = append(audience, p.Issuer)
 	}
 	return audience
