@@ -23,5 +23,17 @@ func (db *DB) Queued() int { return len(db.engine.(*sqliteFile).queue) }
 // SetLockPatience shortens the wait for another process.
 func (db *DB) SetLockPatience(d time.Duration) { db.engine.(*sqliteFile).lock.patience = d }
 
+// SetWritePatience shortens the time of a write on PostgreSQL.
+func (db *DB) SetWritePatience(d time.Duration) { db.engine.(*postgresPool).patience = d }
+
+// Statements gives a migration as it is sent to SQLite or PostgreSQL.
+func Statements(text string, postgres bool) []string {
+	d := sqliteDialect
+	if postgres {
+		d = postgresDialect
+	}
+	return migration{sql: text}.statements(d)
+}
+
 // BatchSize is how many use cases a batch takes at most.
 const BatchSize = batchSize

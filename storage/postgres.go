@@ -29,8 +29,9 @@ const migrationLock = 0x7369676e6574
 
 // postgresPool is the engine over PostgreSQL: one transaction per use case.
 type postgresPool struct {
-	pool *sql.DB
-	db   *gorm.DB
+	pool     *sql.DB
+	db       *gorm.DB
+	patience time.Duration // for a write, in all its attempts
 }
 
 func openPostgres(ctx context.Context, dsn string, log *slog.Logger) (*postgresPool, error) {
@@ -43,7 +44,7 @@ func openPostgres(ctx context.Context, dsn string, log *slog.Logger) (*postgresP
 		// Of several hosts only the primary will do, and it may change.
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
-	p := &postgresPool{pool: stdlib.OpenDB(*config)}
+	p := &postgresPool{pool: stdlib.OpenDB(*config), patience: pgPatience}
 	p.pool.SetMaxOpenConns(pgConnections)
 	p.pool.SetMaxIdleConns(pgConnections)
 	p.pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -81,7 +82,7 @@ func (p *postgresPool) write(ctx context.Context, run useCase) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), pgPatience)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.patience)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
 		unknown, err := p.transaction(bounded, run)
@@ -121,10 +122,20 @@ func (p *postgresPool) transaction(ctx context.Context, run useCase) (unknown bo
 		return false, err
 	}
 	if err := tx.Commit().Error; err != nil {
-		var refused *pgconn.PgError
-		return !errors.As(err, &refused) && !pgconn.SafeToRetry(err), fmt.Errorf("commit: %w", err)
+		return !refusedCommit(err), fmt.Errorf("commit: %w", err)
 	}
 	return false, nil
+}
+
+// refusedCommit reports whether a failed COMMIT is known to have done nothing:
+// it was never sent, or the server weighed it and refused. A server that goes
+// down while it commits says so too, and may have committed.
+func refusedCommit(err error) bool {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		return len(refused.Code) == 5 && (refused.Code[:2] == "40" || refused.Code[:2] == "23")
+	}
+	return pgconn.SafeToRetry(err)
 }
 
 // isTransient reports whether another attempt at once may succeed: two

@@ -1,0 +1,49 @@
+package storage_test
+
+import (
+	"context"
+	"testing"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// The one write transaction of a code flow, by 16 callers at once.
+func BenchmarkRedeemCode(b *testing.B) {
+	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
+		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, backend(b))
+			b.SetParallelism(8)
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					r := w.redemption(storage.NewID("r"), "code", noon)
+					if _, err := w.RedeemCode(context.Background(), r, noon); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+}
+
+func BenchmarkLiveGrant(b *testing.B) {
+	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
+		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, backend(b))
+			g := w.redeem(b, w.redemption("request", "code", noon), noon)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := w.LiveGrant(context.Background(), g.ID, "jti", noon); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,192 @@
+package storage_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+var update = flag.Bool("update", false, "write the schema dumps of testdata anew")
+
+// newest is the number of the last migration; its dumps and its seed lie in
+// testdata under it.
+func newest(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob("migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no migrations: %v", err)
+	}
+	return fmt.Sprintf("%04d", len(files))
+}
+
+// schemaOf dumps the schema and what the migrations put into it, a line each.
+var schemaOf = map[string]string{
+	"sqlite": `SELECT sql || ';' FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY type DESC, name`,
+	"postgres": `SELECT line FROM (
+		SELECT 1 AS part, table_name AS o1, ordinal_position AS o2, concat_ws(' ', 'column', table_name || '.' || column_name, data_type,
+			'collate ' || collation_name, CASE is_nullable WHEN 'NO' THEN 'not null' END, 'default ' || column_default) AS line
+		FROM information_schema.columns WHERE table_schema = 'public'
+		UNION ALL SELECT 2, indexname, 0, indexdef FROM pg_indexes WHERE schemaname = 'public'
+		UNION ALL SELECT 3, conrelid::regclass::text || conname, 0, concat_ws(' ', 'constraint', conrelid::regclass, conname, pg_get_constraintdef(oid))
+		FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'f', 'p', 'u')
+	) AS lines ORDER BY part, o1, o2`,
+}
+
+var seedsOf = []string{
+	`SELECT 'instance: id ' || id || ', not_before ' || not_before || ', changes ' || changes || ', oldest_program ' || oldest_program FROM instance`,
+	`SELECT 'migration: ' || number || ' ' || name FROM migrations ORDER BY number`,
+}
+
+// A released migration never changes: this fails when one did, and when a new
+// one left no dump.
+func TestMigrations_LeaveTheirDump(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		db := b.Open(t)
+		var lines []string
+		for _, query := range append([]string{schemaOf[b.Name]}, seedsOf...) {
+			var part []string
+			if err := db.Read(t.Context(), func(q *gorm.DB) error { return q.Raw(query).Scan(&part).Error }); err != nil {
+				t.Fatal(err)
+			}
+			if len(part) == 0 {
+				t.Fatalf("nothing found by %s", query)
+			}
+			lines = append(lines, part...)
+		}
+		got := strings.Join(lines, "\n") + "\n"
+		file := filepath.Join("testdata", newest(t)+"."+b.Name+".txt")
+		if *update {
+			if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatalf("%v: run the test with -update", err)
+		}
+		if got != string(want) {
+			t.Errorf("the schema is not that of %s:\n%s", file, got)
+		}
+	})
+}
+
+func TestMigrations_SeedIsReadByTheUseCases(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		seed, err := os.ReadFile(filepath.Join("testdata", newest(t)+".seed.sql"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := b.Open(t)
+		err = db.Write(t.Context(), func(tx *gorm.DB) error {
+			for _, statement := range storage.Statements(string(seed), b.Name == "postgres") {
+				if err := tx.Exec(statement).Error; err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var tables, seeded []string
+		err = db.Read(t.Context(), func(q *gorm.DB) error {
+			return q.Raw(map[string]string{
+				"sqlite":   `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`,
+				"postgres": `SELECT tablename FROM pg_tables WHERE schemaname = 'public'`,
+			}[b.Name]).Scan(&tables).Error
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range tables {
+			var n int
+			if err := db.Read(t.Context(), func(q *gorm.DB) error { return q.Raw(`SELECT COUNT(*) FROM ` + table).Scan(&n).Error }); err != nil {
+				t.Fatal(err)
+			}
+			if n > 0 {
+				seeded = append(seeded, table)
+			}
+		}
+		if len(tables) != 17 || len(seeded) != len(tables) {
+			t.Errorf("%d of %d tables hold a row: %v", len(seeded), len(tables), tables)
+		}
+		g, u, err := db.LiveGrant(t.Context(), "gid_seed", "", noon.Add(1))
+		if err != nil || g.Generation != 3 || u.Name != "Seed" {
+			t.Errorf("grant %+v, user %+v, %v", g, u, err)
+		}
+		if _, hash, err := db.UserByEmail(t.Context(), "seed@example.com"); err != nil || hash != "hash" {
+			t.Errorf("hash %q, %v", hash, err)
+		}
+		if _, _, err := db.SessionByHandle(t.Context(), "handle", noon); err != nil {
+			t.Error(err)
+		}
+		if c, err := db.Client(t.Context(), "seed"); err != nil || c.RefreshGrace != -1 || len(c.Metadata.RedirectURIs) != 1 {
+			t.Errorf("client %+v, %v", c, err)
+		}
+		if c, err := db.Consent(t.Context(), "usr_seed", "seed", noon); err != nil || !c.Covers([]string{"openid"}, nil, nil) {
+			t.Errorf("consent %+v, %v", c, err)
+		}
+	})
+}
+
+func TestMN11_ProgramAndSchemaOfDifferentAges(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		db := b.Open(t)
+		set := func(sql string) {
+			t.Helper()
+			if err := db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(sql).Error }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		set(`INSERT INTO migrations (number, name) VALUES (999, '0999_of_a_newer_program.sql')`)
+		b.Open(t) // the newer schema says that this program may go on
+		set(`UPDATE instance SET oldest_program = 999`)
+		if db, err := storage.Open(t.Context(), b.Config()); err == nil {
+			db.Close()
+			t.Error("opened a database that needs a newer program")
+		} else if !strings.Contains(err.Error(), "start a newer release") {
+			t.Errorf("the error does not say what to do: %v", err)
+		}
+	})
+}
+
+func TestST19_ConstraintsAreThere(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, sql := range map[string]string{
+			"second instance":            `INSERT INTO instance (id) VALUES (2)`,
+			"second password":            `INSERT INTO credentials (id, user_id, kind, secret) SELECT 'x', user_id, kind, secret FROM credentials`,
+			"credential of nobody":       `INSERT INTO credentials (id, user_id, kind, secret) VALUES ('x', 'usr_nobody', 'totp', 'x')`,
+			"empty subject of a user":    `INSERT INTO users (id) VALUES ('')`,
+			"session without a handle":   `UPDATE sessions SET handle_hash = ''`,
+			"grant of no client":         `INSERT INTO grants (id, user_id, client_id, session_id) SELECT 'x', id, 'none', 's' FROM users`,
+			"state that is none":         `INSERT INTO keys (id, line, state, sealed) VALUES ('x', 'ES256', 'both', 'x')`,
+			"time that is never by NULL": `UPDATE users SET disabled_at = NULL`,
+		} {
+			if err := w.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(sql).Error }); err == nil {
+				t.Errorf("%s was accepted", name)
+			}
+		}
+		err := w.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(`DELETE FROM users`).Error })
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left int
+		err = w.Read(t.Context(), func(q *gorm.DB) error {
+			return q.Raw(`SELECT (SELECT COUNT(*) FROM credentials) + (SELECT COUNT(*) FROM sessions) + (SELECT COUNT(*) FROM grants)`).Scan(&left).Error
+		})
+		if err != nil || left != 0 {
+			t.Errorf("%d rows outlive their user, %v", left, err)
+		}
+		if len(w.events(t)) == 0 {
+			t.Error("the events went with the user")
+		}
+	})
+}
