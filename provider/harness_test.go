@@ -103,6 +103,7 @@ func (b *testbed) serve(t *testing.T, options ...option) {
 	for _, option := range options {
 		option(&config)
 	}
+	slog.SetDefault(config.Log) // as serve does: the OpenID library logs there, and only there
 	p, err := provider.New(context.Background(), config, b.DB)
 	if err != nil {
 		t.Fatalf("start provider: %v", err)
