@@ -61,11 +61,13 @@ func (db *DB) LiveGrant(ctx context.Context, id, jti string, at time.Time) (Gran
 	return row.Grant, row.User, err
 }
 
-// The owner is joined as "o": liveGrant has a "u" of its own.
+// The owner is joined as "o": liveGrant has a "u" of its own. The id is cast
+// because SQLite's planner, when it weighs a join, takes note of a bare "x = ?" and
+// compiles the statement again at each execution, which costs ten times the reading.
 var selectLiveGrant = sync.OnceValue(func() string {
 	return `SELECT ` + columnsOf(&Grant{}, "g") + `, ` + columnsOf(&User{}, "o") + `
 		FROM grants g JOIN users o ON o.id = g.user_id
-		WHERE g.id = ? AND ? AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?)`
+		WHERE g.id = CAST(? AS TEXT) AND ? AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?)`
 })
 
 // RevokeGrant ends one grant. Revoking a dead one does nothing. Event grant.revoked.

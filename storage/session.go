@@ -80,9 +80,10 @@ func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Ti
 	return row.Session, row.User, err
 }
 
+// The hash is cast for the reason given at selectLiveGrant.
 var selectSessionByHandle = sync.OnceValue(func() string {
 	return `SELECT ` + columnsOf(&Session{}, "s") + `, ` + columnsOf(&User{}, "u") + `
-		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = ? AND ?`
+		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ?`
 })
 
 // SessionsOf lists a user's live sessions, the latest seen first.
