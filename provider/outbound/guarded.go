@@ -1,0 +1,74 @@
+package outbound
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// guarded is a transport that refuses a URL before and a body after its time.
+type guarded struct {
+	inner     http.RoundTripper
+	check     func(*url.URL) error
+	maxBody   int64
+	userAgent string
+}
+
+func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := g.refuse(r.URL); err != nil {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		return nil, err
+	}
+	out := r.Clone(r.Context())
+	if out.Header.Get("User-Agent") == "" {
+		out.Header.Set("User-Agent", g.userAgent)
+	}
+	res, err := g.inner.RoundTrip(out)
+	if err != nil {
+		return nil, err
+	}
+	if res.ContentLength > g.maxBody {
+		res.Body.Close()
+		return nil, ErrTooLarge
+	}
+	res.Body = &limited{body: res.Body, left: g.maxBody}
+	return res, nil
+}
+
+// refuse runs for every hop, since each redirect is a round trip of its own.
+func (g guarded) refuse(u *url.URL) error {
+	if u.User != nil {
+		return fmt.Errorf("call %s: a name or password in a URL is not sent", u.Host)
+	}
+	if err := g.check(u); err != nil {
+		return fmt.Errorf("call %s: %w", u.Host, err)
+	}
+	return nil
+}
+
+// limited fails where io.LimitReader would end: half a document may read as a
+// whole one.
+type limited struct {
+	body io.ReadCloser
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	if l.left < 0 {
+		return 0, ErrTooLarge
+	}
+	if int64(len(p)) > l.left+1 {
+		p = p[:l.left+1]
+	}
+	n, err := l.body.Read(p)
+	l.left -= int64(n)
+	if l.left < 0 {
+		return n - 1, ErrTooLarge
+	}
+	return n, err
+}
+
+func (l *limited) Close() error { return l.body.Close() }
