@@ -162,19 +162,23 @@ func (db *DB) UpdateClient(ctx context.Context, c Client, from Origin, at time.T
 	}
 	c.UpdatedAt = At(at)
 	return db.write(ctx, "update client", func(tx *gorm.DB) error {
-		row := c
-		// Named columns: gorm skips zero values of a struct otherwise, and Save
-		// would bring a deleted client back.
-		res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
-			"PKCEOptional", "Resources", "Audiences", "Origins", "RefreshGrace", "UpdatedAt").Updates(&row)
-		if res.Error != nil {
-			return res.Error
-		}
-		if res.RowsAffected != 1 {
-			return ErrNotFound
-		}
-		return noteClient(tx, ClientUpdated, c.ID, from, at)
+		return replaceClient(tx, c, from, at)
 	})
+}
+
+func replaceClient(tx *gorm.DB, c Client, from Origin, at time.Time) error {
+	row := c
+	// Named columns: gorm skips zero values of a struct otherwise, and Save
+	// would bring a deleted client back.
+	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
+		"PKCEOptional", "Resources", "Audiences", "Origins", "RefreshGrace", "UpdatedAt").Updates(&row)
+	if res.Error != nil {
+		return res.Error
+	}
+	if res.RowsAffected != 1 {
+		return ErrNotFound
+	}
+	return noteClient(tx, ClientUpdated, c.ID, from, at)
 }
 
 // noteClient records what happened to a client, for the audit and for caches.

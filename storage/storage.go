@@ -149,6 +149,7 @@ type lockable string
 const (
 	instanceRow lockable = "instance"
 	userRow     lockable = "users"
+	clientRow   lockable = "clients"
 
 	// forShare keeps the row as it is while others may hold it too.
 	forShare = "FOR SHARE"

@@ -2,7 +2,6 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -134,30 +133,6 @@ func (db *DB) Users(ctx context.Context, after string, limit int) ([]User, error
 		return q.Where("email_canonical > ?", after).Order("email_canonical").Limit(min(max(limit, 1), 500)).Find(&list).Error
 	})
 	return list, err
-}
-
-// ReplacePassword sets a user's password hash, and gives the user one if there
-// was none. Sessions and grants go on: ending them is another use case. Event
-// password.changed. ErrNotFound.
-func (db *DB) ReplacePassword(ctx context.Context, userID, hash string, from Origin, at time.Time) error {
-	if err := checkIDs(userID); err != nil {
-		return fmt.Errorf("replace password: %w", err)
-	}
-	if hash == "" {
-		return errors.New("replace password: the hash is empty")
-	}
-	return db.write(ctx, "replace password", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
-			return err
-		}
-		if err := exists(tx, &User{}, userID); err != nil {
-			return err
-		}
-		if err := setPassword(tx, userID, hash, at); err != nil {
-			return err
-		}
-		return record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, UserID: userID, From: from}, at)
-	})
 }
 
 // setPassword replaces a user's password hash or gives it its first.

@@ -152,31 +152,11 @@ func TestST05_UpdateDoesNotBringADeletedRowBack(t *testing.T) {
 		wantError(t, "update client", w.UpdateClient(t.Context(), w.client, storage.Origin{}, noon), storage.ErrNotFound)
 		wantError(t, "disable client", w.DisableClient(t.Context(), w.client.ID, true, storage.Origin{}, noon), storage.ErrNotFound)
 		wantError(t, "disable user", w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon), storage.ErrNotFound)
-		wantError(t, "replace password", w.ReplacePassword(t.Context(), w.user.ID, "h", storage.Origin{}, noon), storage.ErrNotFound)
+		wantError(t, "reset password", w.ResetPassword(t.Context(), w.user.ID, "h", "reset", storage.Origin{}, noon), storage.ErrNotFound)
 		_, err = w.User(t.Context(), w.user.ID)
 		wantError(t, "read user", err, storage.ErrNotFound)
 		_, err = w.Client(t.Context(), w.client.ID)
 		wantError(t, "read client", err, storage.ErrNotFound)
-	})
-}
-
-func TestReplacePassword(t *testing.T) {
-	eachWorld(t, func(t *testing.T, w *world) {
-		bob, err := w.CreateUser(t.Context(), storage.User{Email: "bob@example.com"}, "", storage.Origin{}, noon)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, hash := range []string{"first", "second"} {
-			if err := w.ReplacePassword(t.Context(), bob.ID, hash, storage.Origin{}, noon); err != nil {
-				t.Fatal(err)
-			}
-			if _, got, err := w.UserByEmail(t.Context(), bob.Email); err != nil || got != hash {
-				t.Errorf("hash %q, %v: want %q", got, err, hash)
-			}
-		}
-		if _, got, _ := w.UserByEmail(t.Context(), w.user.Email); got != "hash of alice@example.com" {
-			t.Errorf("alice's hash became %q", got)
-		}
 	})
 }
 

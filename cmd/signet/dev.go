@@ -144,7 +144,7 @@ func (p *program) ensureDemoUser(ctx context.Context, db *storage.DB, c Config) 
 	if err != nil {
 		return "", err
 	}
-	return password, db.ReplacePassword(ctx, found.ID, hash, fromCommandLine(), p.now())
+	return password, db.ResetPassword(ctx, found.ID, hash, "password_reset", fromCommandLine(), p.now())
 }
 
 // demoPassword is 100 random bits that can be typed.

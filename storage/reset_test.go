@@ -1,0 +1,114 @@
+package storage_test
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+func TestResetPassword_EndsAllTheUserHas(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		online := w.redeem(t, w.redemption("request", "code", noon), noon)
+		r := w.redemption("offline request", "offline code", noon)
+		r.Grant.Offline = true
+		offline := w.redeem(t, r, noon)
+		bob := w.createUser(t, "bob@example.com")
+		w.signIn(t, bob.ID, "handle of bob", "", noon)
+
+		at := noon.Add(time.Minute)
+		if err := w.ResetPassword(t.Context(), w.user.ID, "new hash", "password_reset", storage.Origin{Actor: "cli"}, at); err != nil {
+			t.Fatal(err)
+		}
+		w.dead(t, online.ID, at)
+		w.dead(t, offline.ID, at)
+		_, _, err := w.SessionByHandle(t.Context(), "handle of alice", at)
+		wantError(t, "alice's session", err, storage.ErrNotFound)
+		if _, _, err := w.SessionByHandle(t.Context(), "handle of bob", at); err != nil {
+			t.Errorf("bob's session: %v", err)
+		}
+		for email, want := range map[string]string{w.user.Email: "new hash", bob.Email: "hash of bob@example.com"} {
+			if _, got, err := w.UserByEmail(t.Context(), email); err != nil || got != want {
+				t.Errorf("the hash of %s is %q, %v: want %q", email, got, err, want)
+			}
+		}
+		events := w.events(t)
+		if !slices.Contains(events, storage.PasswordChanged) || !slices.Contains(events, storage.SessionsEnded) {
+			t.Errorf("events %v", events)
+		}
+
+		// What is made afterwards lives.
+		w.session = w.signIn(t, w.user.ID, "anew", "", at)
+		w.alive(t, w.redeem(t, w.redemption("next request", "next code", at), at).ID, at)
+	})
+}
+
+func TestResetPassword_GivesAFirstPassword(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		bob, err := w.CreateUser(t.Context(), storage.User{Email: "bob@example.com"}, "", storage.Origin{}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, hash := range []string{"first", "second"} {
+			if err := w.ResetPassword(t.Context(), bob.ID, hash, "password_reset", storage.Origin{}, noon); err != nil {
+				t.Fatal(err)
+			}
+			if _, got, err := w.UserByEmail(t.Context(), bob.Email); err != nil || got != hash {
+				t.Errorf("hash %q, %v: want %q", got, err, hash)
+			}
+		}
+		if err := w.ResetPassword(t.Context(), bob.ID, "", "password_reset", storage.Origin{}, noon); err == nil {
+			t.Error("an empty hash was taken")
+		}
+		wantError(t, "nobody's password", w.ResetPassword(t.Context(), "usr_nobody", "h", "password_reset", storage.Origin{}, noon), storage.ErrNotFound)
+	})
+}
+
+// A rotation that races with the reset may win or lose, but what it yields does
+// not outlive the reset.
+func TestResetPassword_NothingSlipsThroughARace(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		g := w.redeem(t, w.redemption("request", "code", noon), noon)
+		at := noon.Add(time.Minute)
+		results := together(8, func(i int) error {
+			switch i {
+			case 0:
+				return w.ResetPassword(t.Context(), w.user.ID, "new hash", "password_reset", storage.Origin{}, at)
+			case 1, 2, 3:
+				_, err := w.SignIn(t.Context(), storage.SignIn{
+					UserID: w.user.ID, HandleHash: "race " + strconv.Itoa(i), IdleFor: time.Hour, AbsoluteFor: time.Hour,
+				}, noon)
+				return err
+			}
+			_, err := w.RotateGrant(t.Context(), storage.Rotation{
+				GrantID: g.ID, Generation: g.Generation, UserID: w.user.ID, ClientID: w.client.ID, Grace: time.Minute,
+			}, func(storage.Grant) error { return nil }, at)
+			return err
+		})
+		if results[0] != nil {
+			t.Fatalf("reset: %v", results[0])
+		}
+		for _, err := range results[1:] {
+			if o := outcome(err); o != "ok" && o != "revoked" {
+				t.Errorf("outcome %s", o)
+			}
+		}
+		w.dead(t, g.ID, at)
+		// A sign-in lives after the reset only if it came after it: it was made later then.
+		u, err := w.User(t.Context(), w.user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := w.SessionsOf(t.Context(), w.user.ID, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range list {
+			if s.ID == w.session.ID || s.CreatedAt <= u.NotBefore {
+				t.Errorf("session %s outlived the reset", s.ID)
+			}
+		}
+	})
+}

@@ -1,0 +1,41 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// ReviseClient changes a client as it is now, so that of two who change different
+// things at once neither undoes what the other did. revise writes into the client
+// it is given; it may run twice, and its error is the answer and undoes all. Id,
+// secrets, creation time and whether the client is off stay as they are. Moves
+// the change counter. Event client.updated. ErrNotFound.
+func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) error, from Origin, at time.Time) (Client, error) {
+	if err := checkIDs(id); err != nil {
+		return Client{}, fmt.Errorf("revise client: %w", err)
+	}
+	var revised Client
+	err := db.write(ctx, "revise client", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, clientRow, id, forUpdate); err != nil {
+			return err
+		}
+		var have Client
+		if err := tx.Where("id = ?", id).Take(&have).Error; err != nil {
+			return err
+		}
+		want := have
+		if err := revise(&want); err != nil {
+			return fmt.Errorf("%w: %w", errChecked, err)
+		}
+		want.ID, want.Secrets, want.DisabledAt, want.CreatedAt, want.UpdatedAt = have.ID, have.Secrets, have.DisabledAt, have.CreatedAt, At(at)
+		revised = want
+		return replaceClient(tx, want, from, at)
+	})
+	if err != nil {
+		return Client{}, err
+	}
+	return revised, nil
+}

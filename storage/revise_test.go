@@ -1,0 +1,85 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+func TestReviseClient_ChangesOnlyWhatWasRevised(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		secret := [2]storage.ClientSecret{{Hash: "h"}}
+		c := storage.Client{ID: "c", Name: "old", Type: storage.Web, Resources: []string{"https://api"}, RefreshGrace: -1, Secrets: secret}
+		if err := w.CreateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.DisableClient(t.Context(), "c", true, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		later := noon.Add(time.Minute)
+		got, err := w.ReviseClient(t.Context(), "c", func(c *storage.Client) error {
+			c.Name, c.Introspects = "new", true
+			c.ID, c.Secrets, c.DisabledAt, c.CreatedAt = "d", [2]storage.ClientSecret{}, 0, 0
+			return nil
+		}, storage.Origin{}, later)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := w.Client(t.Context(), "c")
+		if err != nil || !reflect.DeepEqual(got, read) {
+			t.Errorf("returned %+v\nread %+v, %v", got, read, err)
+		}
+		if read.Name != "new" || !read.Introspects || read.UpdatedAt != storage.At(later) {
+			t.Errorf("not revised: %+v", read)
+		}
+		if !slices.Equal(read.Resources, c.Resources) || read.Secrets != secret || read.Enabled() || read.CreatedAt != storage.At(noon) {
+			t.Errorf("more than what was revised: %+v", read)
+		}
+	})
+}
+
+// Each adds one resource to what it finds: no addition may be lost.
+func TestReviseClient_NoChangeIsLostAmongTenAtOnce(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		counts := tally(together(10, func(i int) error {
+			_, err := w.ReviseClient(t.Context(), w.client.ID, func(c *storage.Client) error {
+				c.Resources = append(slices.Clone(c.Resources), fmt.Sprintf("https://api-%d.example", i))
+				return nil
+			}, storage.Origin{}, noon)
+			return err
+		}))
+		c, err := w.Client(t.Context(), w.client.ID)
+		if counts["ok"] != 10 || err != nil || len(c.Resources) != 10 {
+			t.Errorf("outcomes %v, %d resources, %v: want ten of each", counts, len(c.Resources), err)
+		}
+	})
+}
+
+func TestReviseClient_ARefusalUndoesAll(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		before, err := w.Changes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := errors.New("refused")
+		_, err = w.ReviseClient(t.Context(), w.client.ID, func(c *storage.Client) error {
+			c.Name = "half done"
+			return refused
+		}, storage.Origin{}, noon)
+		wantError(t, "revise", err, refused)
+		c, err := w.Client(t.Context(), w.client.ID)
+		if err != nil || c.Name != w.client.Name {
+			t.Errorf("the client became %+v, %v", c, err)
+		}
+		if after, err := w.Changes(t.Context()); err != nil || after != before {
+			t.Errorf("the counter moved from %d to %d, %v", before, after, err)
+		}
+		_, err = w.ReviseClient(t.Context(), "nobody", func(*storage.Client) error { return nil }, storage.Origin{}, noon)
+		wantError(t, "revise an unknown client", err, storage.ErrNotFound)
+	})
+}
