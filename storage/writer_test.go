@@ -173,7 +173,7 @@ func TestWriter_FailedCommitIsUnavailableForAll(t *testing.T) {
 			if err := tx.Exec(`PRAGMA defer_foreign_keys = ON`).Error; err != nil {
 				return err
 			}
-			return tx.Exec(`INSERT INTO identities (connector, subject, user_id) VALUES ('c', 's', 'nobody')`).Error
+			return tx.Exec(`INSERT INTO identities (connector, issuer, subject, user_id) VALUES ('c', 'i', 's', 'nobody')`).Error
 		}},
 		{ctx: t.Context(), run: func(*gorm.DB) error { return storage.ErrRevoked }},
 	}
