@@ -193,11 +193,21 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *ref
 	if err != nil {
 		return no("invalid_request", "claims is not the JSON object of OpenID Connect Core, section 5.5")
 	}
-	if acr := kept.IDToken["acr"]; acr != nil && acr.Essential {
-		q.EssentialACR = acr.wanted()
+	if acr := kept.IDToken["acr"]; acr != nil {
+		wanted, ok := acr.wanted()
+		if !ok {
+			return no("invalid_request", "the acr in claims must name values that are strings")
+		}
+		if acr.Essential {
+			q.EssentialACR = wanted
+		}
 	}
 	if sub := kept.IDToken["sub"]; sub != nil {
-		if wanted := sub.wanted(); len(wanted) == 1 {
+		wanted, ok := sub.wanted()
+		if !ok || len(wanted) > 1 || slices.Contains(wanted, "") {
+			return no("invalid_request", "the sub in claims must name one subject")
+		}
+		if len(wanted) == 1 {
 			q.HintSubject = wanted[0]
 		}
 	}

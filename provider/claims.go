@@ -97,20 +97,20 @@ type claimAsked struct {
 	Values    []json.RawMessage `json:"values,omitempty"`
 }
 
-// wanted lists the values asked for, those that are strings.
-func (c *claimAsked) wanted() []string {
+// wanted lists the values asked for. They are strings: false if one is not, for
+// what was asked for could not be compared and would be ignored.
+func (c *claimAsked) wanted() ([]string, bool) {
 	all := c.Values
 	if len(c.Value) > 0 {
 		all = append([]json.RawMessage{c.Value}, all...)
 	}
-	var texts []string
-	for _, raw := range all {
-		var s string
-		if json.Unmarshal(raw, &s) == nil {
-			texts = append(texts, s)
+	texts := make([]string, len(all))
+	for i, raw := range all {
+		if json.Unmarshal(raw, &texts[i]) != nil || string(raw) == "null" {
+			return nil, false
 		}
 	}
-	return texts
+	return texts, true
 }
 
 var errClaims = errors.New("claims parameter is not an object of objects")
