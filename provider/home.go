@@ -15,6 +15,7 @@ func (p *Provider) home(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case err == nil:
 		page.User = &templates.Person{Name: current.User.Name, Email: current.User.Email}
+		page.Account = p.base + "/account"
 		page.SignOut = p.base + "/end_session"
 	case !errors.Is(err, session.ErrNone):
 		return err

@@ -28,6 +28,7 @@ func (p *Provider) routes() http.Handler {
 	mux.Handle("/end_session", p.methods(p.page(p.endSession), http.MethodGet, http.MethodPost))
 	mux.Handle("GET /{$}", p.page(p.home))
 	p.steps.Routes(mux)
+	p.account.Routes(mux)
 
 	library := p.library()
 	mux.Handle("/token", p.shared(p.methods(p.form(p.clientRequest(checkGrantType, library)), http.MethodPost)))
@@ -42,6 +43,7 @@ func (p *Provider) routes() http.Handler {
 	if p.base != "" {
 		// RFC 8414, section 3.1: the issuer's path comes after the well-known one.
 		outer.Handle("/.well-known/oauth-authorization-server"+p.base, p.document(p.discoveryBody))
+		outer.HandleFunc("GET /.well-known/change-password", p.account.WellKnown)
 		outer.HandleFunc("/", p.nowhere)
 	}
 	https := strings.HasPrefix(p.Issuer, "https:")

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signet/provider/account"
 	"signet/provider/credential"
 	"signet/provider/interaction"
 	"signet/provider/keys"
@@ -81,6 +82,7 @@ type Provider struct {
 	site         *web.Site
 	files        *static.Files
 	steps        *interaction.Handler
+	account      *account.Handler
 	base         string // the issuer's path
 	discovery    []byte
 	discoveryTag string
@@ -149,10 +151,13 @@ func (p *Provider) furnish(issuer *url.URL) error {
 		Cookies: session.Cookies{Base: p.CookieName, HTTPS: issuer.Scheme == "https"},
 		Idle:    p.Lifetimes.Session, Kept: p.Lifetimes.SessionKept, Max: p.Lifetimes.SessionMax,
 	}}
+	passwords := credential.New(credential.Config{DB: p.db, Params: p.Passwords, Now: p.Now})
 	p.steps = &interaction.Handler{
-		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now,
-		Passwords: credential.New(credential.Config{DB: p.db, Params: p.Passwords, Now: p.Now}),
-		KeepFor:   p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
+		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
+		KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
+	}
+	p.account = &account.Handler{
+		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
 	}
 	return nil
 }

@@ -67,6 +67,8 @@ func functions(files *static.Files) template.FuncMap {
 		"webLink":     webLink,
 		"wrong":       wrong,
 		"username":    username,
+
+		"accountPages": accountPages,
 	}
 }
 

@@ -2,6 +2,7 @@ package templates_test
 
 import (
 	"bytes"
+	"maps"
 	"testing"
 
 	"signet/static"
@@ -28,7 +29,7 @@ var (
 func samples() map[string]templates.Page {
 	logo := photos
 	logo.Client.LogoURL = "https://auth.example.com/logos/photos.png"
-	return map[string]templates.Page{
+	pages := map[string]templates.Page{
 		"signin":          templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30},
 		"signin-plain":    templates.SignIn{Common: plain, ReturnTo: "/auth/account", KeepDays: 1, Keep: true},
 		"signin-bare":     templates.SignIn{},
@@ -66,7 +67,7 @@ func samples() map[string]templates.Page {
 			}},
 		"error-bare": templates.Error{Status: 500},
 		"home":       templates.Home{Common: plain},
-		"home-in":    templates.Home{Common: photos, User: &alice, DemoPath: "/demo", SignOut: "/end_session"},
+		"home-in":    templates.Home{Common: photos, User: &alice, DemoPath: "/demo", Account: "/account", SignOut: "/end_session"},
 		"demo":       templates.Demo{Common: templates.Common{Issuer: "localhost:8080"}, Login: "/demo/login", Username: "demo@example.com"},
 		"demo-error": templates.Demo{Common: plain, Login: "/demo/login", Username: "demo@example.com", Error: "The sign-in was refused: access_denied."},
 		"demo-in": templates.Demo{Common: templates.Common{Issuer: "localhost:8080"}, SignedIn: true, Email: "demo@example.com", Login: "/demo/login", Logout: "/demo/logout",
@@ -80,6 +81,8 @@ func samples() map[string]templates.Page {
 					Header: "{\n  \"alg\": \"ES256\",\n  \"typ\": \"at+jwt\"\n}", Claims: "{\n  \"scope\": \"openid email\"\n}", Raw: "a.b.c"},
 			}},
 	}
+	maps.Copy(pages, accountSamples())
+	return pages
 }
 
 func newPages(t *testing.T) (*templates.Pages, *static.Files) {

@@ -1,0 +1,154 @@
+package account
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"signet/provider/credential"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// Handler holds what the pages need.
+type Handler struct {
+	Site      *web.Site
+	DB        *storage.DB
+	Carrier   *request.Carrier
+	Sessions  *session.Sessions
+	Passwords *credential.Passwords
+	Now       func() time.Time
+}
+
+// The pages, below the issuer.
+const (
+	overviewPath = "/account"
+	profilePath  = "/account/profile"
+	passwordPath = "/account/password"
+	sessionsPath = "/account/sessions"
+	endAllPath   = "/account/sessions/end-all"
+	appsPath     = "/account/apps"
+	withdrawPath = "/account/apps/withdraw"
+)
+
+// Routes are the paths below the issuer that this package serves. Each stands
+// with the page that the browser comes to if it has to sign in first.
+func (h *Handler) Routes(mux *http.ServeMux) {
+	for pattern, served := range map[string]struct {
+		back string
+		page page
+	}{
+		"GET /account":                      {overviewPath, h.overview},
+		"GET /account/profile":              {profilePath, h.showProfile},
+		"POST /account/profile":             {profilePath, h.saveProfile},
+		"GET /account/password":             {passwordPath, h.showPassword},
+		"POST /account/password":            {passwordPath, h.changePassword},
+		"GET /account/sessions":             {sessionsPath, h.showSessions},
+		"POST /account/sessions/end":        {sessionsPath, h.endSession},
+		"POST /account/sessions/end-others": {sessionsPath, h.endOthers},
+		"GET /account/sessions/end-all":     {endAllPath, h.askEndAll},
+		"POST /account/sessions/end-all":    {endAllPath, h.endAll},
+		"GET /account/apps":                 {appsPath, h.showApps},
+		"GET /account/apps/withdraw":        {appsPath, h.askWithdraw},
+		"POST /account/apps/withdraw":       {appsPath, h.withdraw},
+	} {
+		mux.Handle(pattern, h.Site.Page(h.signedIn(served.back, served.page)))
+	}
+	mux.HandleFunc("GET /.well-known/change-password", h.WellKnown)
+}
+
+// WellKnown leads password managers to the form (W3C, A Well-Known URL for
+// Changing Passwords). They ask at the root of the host, which is not always ours.
+func (h *Handler) WellKnown(w http.ResponseWriter, _ *http.Request) {
+	_ = web.SeeOther(w, h.Site.Base+passwordPath)
+}
+
+// page is a handler for somebody who is signed in.
+type page func(w http.ResponseWriter, r *http.Request, current session.Current) error
+
+// signedIn lets a page see only requests with a session. Others are sent to sign
+// in and come to back.
+func (h *Handler) signedIn(back string, next page) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		current, err := h.Sessions.Current(r)
+		if errors.Is(err, session.ErrNone) {
+			return h.onward(w, r, "/login?"+url.Values{"return_to": {h.Site.Base + back}}.Encode())
+		}
+		if err != nil {
+			return err
+		}
+		return next(w, r, current)
+	}
+}
+
+// onward sends the browser to a path below the issuer, each method in its way.
+func (h *Handler) onward(w http.ResponseWriter, r *http.Request, path string) error {
+	if r.Method == http.MethodPost {
+		return h.Site.Onward(w, h.Site.Base+path)
+	}
+	return web.SeeOther(w, h.Site.Base+path)
+}
+
+// form reads a posted form that may have these fields and its ticket, no others:
+// a field that is not asked for was not typed on our page.
+func form(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
+	values, err := web.Form(w, r)
+	if err != nil {
+		return nil, err
+	}
+	for name := range values {
+		if name != "ticket" && !slices.Contains(fields, name) {
+			return nil, &web.Problem{
+				Status: http.StatusBadRequest, Code: "invalid_request", Title: "This form cannot be read",
+				Text: "It has a field that does not belong to it. Open the page again and use the form as it is.",
+			}
+		}
+	}
+	return values, nil
+}
+
+// ticket seals what a form of this session may do.
+func (h *Handler) ticket(current session.Current, purpose, shown string) (string, error) {
+	return h.Sessions.Ticket(ticketOf(current, purpose, shown))
+}
+
+// checkTicket refuses a form that was made for another session, purpose or content.
+func (h *Handler) checkTicket(form url.Values, current session.Current, purpose, shown, back string) error {
+	err := h.Sessions.CheckTicket(form.Get("ticket"), ticketOf(current, purpose, shown))
+	if errors.Is(err, session.ErrStale) {
+		return web.Stale(h.Site.Base+back, err)
+	}
+	return err
+}
+
+func ticketOf(current session.Current, purpose, shown string) session.Ticket {
+	return session.Ticket{Purpose: "account." + purpose, Session: current.ID, Shown: shown}
+}
+
+// frame is what all account pages show around their content.
+func (h *Handler) frame(r *http.Request, current session.Current, here string) templates.Account {
+	return templates.Account{
+		Common: h.Site.Common(), Here: here, Done: done[r.URL.Query().Get("done")],
+		User: templates.Person{Name: current.User.Name, Email: current.User.Email},
+	}
+}
+
+// done are the sentences that a page can begin with, by the code that stands in
+// its address: the address chooses one and says nothing itself.
+var done = map[string]string{
+	"profile":  "Your profile was saved.",
+	"password": "Your password was changed. All other devices and all applications were signed out.",
+	"session":  "That session was signed out.",
+	"others":   "All other sessions were signed out.",
+	"app":      "The application has no access any more.",
+}
+
+// finished leads to a page that says what was done.
+func (h *Handler) finished(w http.ResponseWriter, path, code string) error {
+	return h.Site.Onward(w, h.Site.Base+path+"?done="+code)
+}

@@ -1,0 +1,132 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// showApps lists the applications that the person has let in.
+func (h *Handler) showApps(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	list, err := h.DB.ConnectedOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return err
+	}
+	page := templates.AccountApps{Account: h.frame(r, current, "apps")}
+	for _, connected := range list {
+		row, err := h.appRow(r.Context(), current, connected)
+		if err != nil {
+			return err
+		}
+		page.Apps = append(page.Apps, row)
+	}
+	return h.Site.Show(w, page)
+}
+
+func (h *Handler) appRow(ctx context.Context, current session.Current, connected storage.Connected) (templates.AppRow, error) {
+	client, err := h.client(ctx, connected.ClientID)
+	if err != nil {
+		return templates.AppRow{}, err
+	}
+	times := momentsFor(current.User, h.Now())
+	row := templates.AppRow{
+		ClientID: connected.ClientID, App: client, Offline: connected.Offline,
+		Since: times.write(connected.GrantedAt), LastUsed: times.write(connected.UsedAt),
+	}
+	for _, scope := range connected.Scopes {
+		row.Wants = append(row.Wants, templates.WantOf(scope))
+	}
+	return row, nil
+}
+
+// client tells a client as people know it, also one that is switched off.
+func (h *Handler) client(ctx context.Context, id string) (templates.Client, error) {
+	client, err := h.Carrier.Clients.Enabled(ctx, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		client, err = h.DB.Client(ctx, id)
+	}
+	if errors.Is(err, storage.ErrNotFound) {
+		return templates.Client{Name: id}, nil // deleted since the list was read
+	}
+	if err != nil {
+		return templates.Client{}, fmt.Errorf("read client: %w", err)
+	}
+	known := templates.Client{Name: client.Name}
+	if known.Name == "" {
+		known.Name = client.ID
+	}
+	for _, uri := range client.Metadata.RedirectURIs {
+		if known.Host = templates.HostOf(uri); known.Host != "" {
+			break
+		}
+	}
+	return known, nil
+}
+
+// connected finds an application of the person. One of somebody else's is none.
+func (h *Handler) connected(r *http.Request, current session.Current, clientID string) (storage.Connected, error) {
+	list, err := h.DB.ConnectedOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return storage.Connected{}, err
+	}
+	at := slices.IndexFunc(list, func(c storage.Connected) bool { return c.ClientID == clientID })
+	if at < 0 {
+		return storage.Connected{}, notThere("This application has no access", "It was withdrawn already, or it was never given.", h.Site.Base+appsPath)
+	}
+	return list[at], nil
+}
+
+// askWithdraw says what withdrawing ends, and asks.
+func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	connected, err := h.connected(r, current, r.URL.Query().Get("client_id"))
+	if err != nil {
+		return err
+	}
+	if ok, err := h.fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
+		return err
+	}
+	row, err := h.appRow(r.Context(), current, connected)
+	if err != nil {
+		return err
+	}
+	page := templates.AccountWithdraw{Account: h.frame(r, current, "apps"), App: row}
+	if page.Ticket, err = h.ticket(current, "apps.withdraw", connected.ClientID); err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+func withdrawal(clientID string) string {
+	return withdrawPath + "?" + url.Values{"client_id": {clientID}}.Encode()
+}
+
+// withdraw forgets what the application was allowed and ends its access.
+func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := form(w, r, "client_id")
+	if err != nil {
+		return err
+	}
+	connected, err := h.connected(r, current, values.Get("client_id"))
+	if err != nil {
+		return err
+	}
+	if err := h.checkTicket(values, current, "apps.withdraw", connected.ClientID, appsPath); err != nil {
+		return err
+	}
+	if ok, err := h.fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
+		return err
+	}
+	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, web.TraceOf(r.Context()).Origin(), h.Now())
+	if err != nil && !errors.Is(err, storage.ErrNotFound) { // of two at once, one was first
+		return err
+	}
+	return h.finished(w, appsPath, "app")
+}

@@ -1,0 +1,23 @@
+package account
+
+import (
+	"net/http"
+
+	"signet/provider/session"
+	"signet/templates"
+)
+
+// overview is the first page of the account.
+func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	sessions, err := h.DB.SessionsOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return err
+	}
+	apps, err := h.DB.ConnectedOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, templates.AccountOverview{
+		Account: h.frame(r, current, "overview"), Sessions: len(sessions), Apps: len(apps),
+	})
+}

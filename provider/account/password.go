@@ -1,0 +1,128 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"signet/provider/credential"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// showPassword shows the form, or that there is no password to change.
+func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	_, stored, err := h.DB.UserByEmail(r.Context(), current.User.Email)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("read password: %w", err)
+	}
+	if stored == "" {
+		return h.Site.Show(w, templates.AccountPassword{Account: h.frame(r, current, "password"), None: true})
+	}
+	if ok, err := h.fresh(w, r, current, passwordPath); !ok {
+		return err
+	}
+	return h.passwordPage(w, r, current, http.StatusOK, nil)
+}
+
+func (h *Handler) passwordPage(w http.ResponseWriter, r *http.Request, current session.Current, status int, wrong *templates.FormError) error {
+	ticket, err := h.ticket(current, "password", "")
+	if err != nil {
+		return err
+	}
+	return h.Site.ShowStatus(w, status, templates.AccountPassword{
+		Account: h.frame(r, current, "password"), Ticket: ticket, MinLength: credential.MinLength, Error: wrong,
+	})
+}
+
+// changePassword replaces the password and ends all else that the person has. The
+// current one is checked as at a sign-in: it is a door to be guessed at like any.
+func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := form(w, r, "username", "current-password", "new-password")
+	if err != nil {
+		return err
+	}
+	if err := h.checkTicket(values, current, "password", "", passwordPath); err != nil {
+		return err
+	}
+	if ok, err := h.fresh(w, r, current, passwordPath); !ok {
+		return err
+	}
+	err = h.replacePassword(r.Context(), w, current, values.Get("current-password"), values.Get("new-password"))
+	if err == nil {
+		return h.finished(w, passwordPath, "password")
+	}
+	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
+		return web.Stale(h.Site.Base+passwordPath, err)
+	}
+	status, wrong := passwordRefusal(w, err)
+	if wrong == nil {
+		return err
+	}
+	web.TraceOf(r.Context()).Note("code", wrong.Code)
+	return h.passwordPage(w, r, current, status, wrong)
+}
+
+var errSamePassword = errors.New("the new password is the old one")
+
+func (h *Handler) replacePassword(ctx context.Context, w http.ResponseWriter, current session.Current, old, wanted string) error {
+	origin := web.TraceOf(ctx).Origin()
+	checked, err := h.Passwords.Check(ctx, credential.Attempt{
+		Username: current.User.Email, Password: old, Address: origin.Address,
+	}, origin)
+	if err != nil {
+		return err
+	}
+	if checked.User.ID != current.UserID { // the address has moved to somebody else meanwhile
+		return storage.ErrRevoked
+	}
+	next := session.NewPassword{OldHash: checked.Stored, GiveBack: checked.Reserved}
+	if next.NewHash, err = h.newHash(ctx, old, wanted, current.User); err == nil {
+		err = h.Sessions.ChangePassword(ctx, w, current, next)
+	}
+	if err != nil {
+		// The current password was right: nobody guessed.
+		return errors.Join(err, h.giveBack(ctx, checked.Reserved))
+	}
+	return nil
+}
+
+func (h *Handler) newHash(ctx context.Context, old, wanted string, user storage.User) (string, error) {
+	if old == wanted {
+		return "", errSamePassword
+	}
+	return h.Passwords.Hash(ctx, wanted, user)
+}
+
+// giveBack undoes a reservation even though the browser may have gone.
+func (h *Handler) giveBack(ctx context.Context, reserved storage.Reservation) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return h.DB.GiveBack(ctx, reserved, h.Now())
+}
+
+// passwordRefusal is what the form says, at the field it is about; nil for an
+// error that is no refusal.
+func passwordRefusal(w http.ResponseWriter, err error) (int, *templates.FormError) {
+	switch {
+	case errors.Is(err, credential.ErrWrong):
+		return http.StatusUnprocessableEntity, &templates.FormError{
+			Code: "invalid_credentials", Field: "current-password", Text: "That is not your current password.",
+		}
+	case errors.Is(err, errSamePassword):
+		return http.StatusUnprocessableEntity, &templates.FormError{
+			Code: "weak_password", Field: "new-password", Text: "That is the password you have. Choose another.",
+		}
+	case errors.Is(err, credential.ErrWeak):
+		_, why, _ := strings.Cut(strings.Split(err.Error(), "\n")[0], ": ")
+		return http.StatusUnprocessableEntity, &templates.FormError{
+			Code: "weak_password", Field: "new-password", Text: "The new password cannot be used: " + why + ".",
+		}
+	}
+	return credential.Refusal(w.Header(), err)
+}

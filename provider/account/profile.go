@@ -1,0 +1,82 @@
+package account
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// profileFields are the form's fields, and all that it may change.
+var profileFields = []string{
+	"name", "given_name", "family_name", "nickname", "preferred_username", "picture", "website", "zoneinfo", "locale",
+}
+
+// showProfile shows the profile as it stands.
+func (h *Handler) showProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	return h.profilePage(w, r, current, http.StatusOK, profileOf(current.User), nil)
+}
+
+func (h *Handler) profilePage(w http.ResponseWriter, r *http.Request, current session.Current, status int, p storage.Profile, wrong []templates.FormError) error {
+	ticket, err := h.ticket(current, "profile", version(current.User))
+	if err != nil {
+		return err
+	}
+	return h.Site.ShowStatus(w, status, templates.AccountProfile{
+		Account: h.frame(r, current, "profile"), Ticket: ticket, Errors: wrong,
+		Name: p.Name, GivenName: p.GivenName, FamilyName: p.FamilyName, Nickname: p.Nickname,
+		PreferredUsername: p.PreferredUsername, Picture: p.Picture, Website: p.Website,
+		Zoneinfo: p.Zoneinfo, Locale: p.Locale,
+	})
+}
+
+// saveProfile replaces the profile, unless it was changed since it was shown.
+func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := form(w, r, profileFields...)
+	if err != nil {
+		return err
+	}
+	if err := h.checkTicket(values, current, "profile", version(current.User), profilePath); err != nil {
+		return err
+	}
+	wanted := profileIn(values)
+	if wrong := checkProfile(&wanted, profileOf(current.User)); len(wrong) > 0 {
+		return h.profilePage(w, r, current, http.StatusUnprocessableEntity, wanted, wrong)
+	}
+	wanted.Seen = current.User.UpdatedAt
+	err = h.DB.UpdateProfile(r.Context(), current.UserID, wanted, web.TraceOf(r.Context()).Origin(), h.Now())
+	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
+		return web.Stale(h.Site.Base+profilePath, err)
+	}
+	if err != nil {
+		return err
+	}
+	return h.finished(w, profilePath, "profile")
+}
+
+// version is what the ticket says was shown: an edit of what has changed since
+// would undo that unseen.
+func version(u storage.User) string { return strconv.FormatInt(int64(u.UpdatedAt), 10) }
+
+func profileOf(u storage.User) storage.Profile {
+	return storage.Profile{
+		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, Nickname: u.Nickname,
+		PreferredUsername: u.PreferredUsername, Picture: u.Picture, Website: u.Website,
+		Zoneinfo: u.Zoneinfo, Locale: u.Locale,
+	}
+}
+
+func profileIn(form url.Values) storage.Profile {
+	value := func(name string) string { return strings.TrimSpace(form.Get(name)) }
+	return storage.Profile{
+		Name: value("name"), GivenName: value("given_name"), FamilyName: value("family_name"),
+		Nickname: value("nickname"), PreferredUsername: value("preferred_username"),
+		Picture: value("picture"), Website: value("website"), Zoneinfo: value("zoneinfo"), Locale: value("locale"),
+	}
+}

@@ -1,0 +1,147 @@
+package account
+
+import (
+	"net/http"
+	"slices"
+
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// showSessions lists where the person is signed in, this browser first.
+func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	list, err := h.DB.SessionsOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return err
+	}
+	clients, err := h.DB.ClientsBySession(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(list, func(a, b storage.Session) int {
+		switch current.ID {
+		case a.ID:
+			return -1
+		case b.ID:
+			return 1
+		}
+		return 0
+	})
+	page := templates.AccountSessions{Account: h.frame(r, current, "sessions")}
+	for _, s := range list {
+		row, err := h.sessionRow(r, current, s, clients[s.ID])
+		if err != nil {
+			return err
+		}
+		page.Sessions = append(page.Sessions, row)
+	}
+	page.Others = len(list) > 1
+	if page.OthersTicket, err = h.ticket(current, "sessions.end-others", ""); err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage.Session, clients []string) (templates.SessionRow, error) {
+	times := momentsFor(current.User, h.Now())
+	row := templates.SessionRow{
+		ID: s.ID, Agent: agentInWords(s.Agent), Address: s.Address, Here: s.ID == current.ID,
+		SignedIn: times.write(s.AuthTime), LastActive: times.write(s.SeenAt),
+	}
+	if row.Here {
+		row.LastActive = times.write(storage.At(times.now))
+	}
+	for _, id := range clients {
+		client, err := h.client(r.Context(), id)
+		if err != nil {
+			return row, err
+		}
+		row.Apps = append(row.Apps, client)
+	}
+	var err error
+	row.Ticket, err = h.ticket(current, "sessions.end", s.ID)
+	return row, err
+}
+
+// endSession signs one browser out. A session of somebody else is none: the page
+// says the same as for one that never was.
+func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := form(w, r, "sid")
+	if err != nil {
+		return err
+	}
+	list, err := h.DB.SessionsOf(r.Context(), current.UserID, h.Now())
+	if err != nil {
+		return err
+	}
+	sid := values.Get("sid")
+	if !slices.ContainsFunc(list, func(s storage.Session) bool { return s.ID == sid }) {
+		return notThere("This session has ended", "It was signed out already, or it ended by itself.", h.Site.Base+sessionsPath)
+	}
+	if err := h.checkTicket(values, current, "sessions.end", sid, sessionsPath); err != nil {
+		return err
+	}
+	if sid == current.ID {
+		if err := h.Sessions.End(r.Context(), w, current, "signed_out"); err != nil {
+			return err
+		}
+		return h.Site.Onward(w, h.Site.Base+"/end_session")
+	}
+	if err := h.DB.EndSession(r.Context(), current.UserID, sid, "signed_out", web.TraceOf(r.Context()).Origin(), h.Now()); err != nil {
+		return err
+	}
+	return h.finished(w, sessionsPath, "session")
+}
+
+// endOthers signs every other browser out.
+func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := form(w, r)
+	if err != nil {
+		return err
+	}
+	if err := h.checkTicket(values, current, "sessions.end-others", "", sessionsPath); err != nil {
+		return err
+	}
+	err = h.DB.EndOtherSessions(r.Context(), current.UserID, current.ID, "signed_out", web.TraceOf(r.Context()).Origin(), h.Now())
+	if err != nil {
+		return err
+	}
+	return h.finished(w, sessionsPath, "others")
+}
+
+// askEndAll says what signing out everywhere ends, and asks.
+func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	if ok, err := h.fresh(w, r, current, endAllPath); !ok {
+		return err
+	}
+	ticket, err := h.ticket(current, "sessions.end-all", "")
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, templates.AccountEndAll{Account: h.frame(r, current, "sessions"), Ticket: ticket})
+}
+
+// endAll ends every session and every application's access, this browser's too.
+func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := form(w, r)
+	if err != nil {
+		return err
+	}
+	if err := h.checkTicket(values, current, "sessions.end-all", "", endAllPath); err != nil {
+		return err
+	}
+	if ok, err := h.fresh(w, r, current, endAllPath); !ok {
+		return err
+	}
+	if err := h.Sessions.EndAll(r.Context(), w, current, "signed_out"); err != nil {
+		return err
+	}
+	// Without a session there is nothing left to ask: it says so and clears the cache.
+	return h.Site.Onward(w, h.Site.Base+"/end_session")
+}
+
+func notThere(title, text, back string) *web.Problem {
+	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: title, Text: text + " Nothing was changed.", StartURL: back}
+}

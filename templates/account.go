@@ -1,0 +1,106 @@
+package templates
+
+// Account is the frame of all account pages.
+type Account struct {
+	Common
+	User Person
+	Here string // which entry of the navigation this page is: "profile"
+	Done string // what has just been changed, as a sentence; "" for nothing
+}
+
+// accountPage is an entry of the navigation.
+type accountPage struct{ Name, Path, Label string }
+
+func accountPages() []accountPage {
+	return []accountPage{
+		{"overview", "/account", "Overview"},
+		{"profile", "/account/profile", "Profile"},
+		{"password", "/account/password", "Password"},
+		{"sessions", "/account/sessions", "Sessions"},
+		{"apps", "/account/apps", "Applications"},
+	}
+}
+
+// Moment is a time as pages show it. The zero value is shown as "never".
+type Moment struct {
+	ISO  string // RFC 3339
+	Text string // "2 March 2026, 15:04 CET"
+	Ago  string // "3 hours ago"
+}
+
+// AccountOverview is the first page of the account.
+type AccountOverview struct {
+	Account
+	Sessions int // where the person is signed in
+	Apps     int // that the person has let in
+}
+
+func (AccountOverview) page() string { return "accountoverview.html" }
+
+// AccountPassword is the form that changes the password.
+type AccountPassword struct {
+	Account
+	None      bool // the person has no password: there is nothing to change
+	Ticket    string
+	MinLength int // characters; 0 says nothing of it
+	Error     *FormError
+}
+
+func (AccountPassword) page() string { return "accountpassword.html" }
+
+// AccountSessions lists where the person is signed in.
+type AccountSessions struct {
+	Account
+	Sessions     []SessionRow
+	Others       bool // there are more than this one
+	OthersTicket string
+}
+
+func (AccountSessions) page() string { return "accountsessions.html" }
+
+// SessionRow is one session.
+type SessionRow struct {
+	ID         string // sid
+	Ticket     string
+	Agent      string // "Firefox on Linux"
+	Address    string
+	Here       bool // this browser
+	SignedIn   Moment
+	LastActive Moment
+	Apps       []Client // signed in to with it
+}
+
+// AccountEndAll asks whether to sign out everywhere.
+type AccountEndAll struct {
+	Account
+	Ticket string
+}
+
+func (AccountEndAll) page() string { return "accountendall.html" }
+
+// AccountApps lists the applications that the person has let in.
+type AccountApps struct {
+	Account
+	Apps []AppRow
+}
+
+func (AccountApps) page() string { return "accountapps.html" }
+
+// AppRow is one application.
+type AppRow struct {
+	ClientID string
+	App      Client
+	Wants    []Want // what was allowed; none for one that never asked
+	Since    Moment // zero for one that never asked
+	LastUsed Moment
+	Offline  bool // goes on after sign-out
+}
+
+// AccountWithdraw asks whether an application shall lose its access.
+type AccountWithdraw struct {
+	Account
+	Ticket string
+	App    AppRow
+}
+
+func (AccountWithdraw) page() string { return "accountwithdraw.html" }
