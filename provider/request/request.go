@@ -107,4 +107,4 @@ func (q Request) ClaimNames() []string {
 }
 
 // protocolClaims say how someone signed in, not who it is: no consent is needed.
-var protocolClaims = []string{"sub", "acr", "amr", "auth_time", "sid", "iss", "aud"}
+var protocolClaims = []string{"sub", "acr", "amr", "auth_time", "sid", "iss", "aud", "exp", "iat", "nonce", "at_hash"}
