@@ -56,18 +56,19 @@ func (db *DB) LiveGrant(ctx context.Context, id, jti string, at time.Time) (Gran
 		User  User  `gorm:"embedded;embeddedPrefix:o_"`
 	}
 	err := db.read(ctx, "read grant", func(q *gorm.DB) error {
-		return q.Raw(selectLiveGrant(), id, liveGrant(at), spentToken, jti).Take(&row).Error
+		return q.Raw(`SELECT ? FROM grants g JOIN users o ON o.id = g.user_id
+			WHERE g.id = CAST(? AS TEXT) AND ? AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?)`,
+			grantAndOwner(), id, liveGrant(at), spentToken, jti).Take(&row).Error
 	})
 	return row.Grant, row.User, err
 }
 
-// The owner is joined as "o": liveGrant has a "u" of its own. The id is cast
-// because SQLite's planner, when it weighs a join, takes note of a bare "x = ?" and
-// compiles the statement again at each execution, which costs ten times the reading.
-var selectLiveGrant = sync.OnceValue(func() string {
-	return `SELECT ` + columnsOf(&Grant{}, "g") + `, ` + columnsOf(&User{}, "o") + `
-		FROM grants g JOIN users o ON o.id = g.user_id
-		WHERE g.id = CAST(? AS TEXT) AND ? AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?)`
+// The owner is joined as "o": liveGrant has a "u" of its own. Its reader casts the
+// id because SQLite's planner, when it weighs a join, takes note of a bare "x = ?"
+// and compiles the statement again at each execution, which costs ten times the
+// reading.
+var grantAndOwner = sync.OnceValue(func() verbatim {
+	return columnsOf(&Grant{}, "g") + ", " + columnsOf(&User{}, "o")
 })
 
 // RevokeGrant ends one grant. Revoking a dead one does nothing. Event grant.revoked.

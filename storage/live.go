@@ -50,7 +50,7 @@ func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time)
 			seen_at = CASE WHEN s.seen_at <= ? THEN ? ELSE s.seen_at END,
 			idle_expires_at = CASE WHEN s.seen_at <= ? THEN ? + s.idle_for ELSE s.idle_expires_at END
 		WHERE s.id = ? AND s.user_id = ? AND ? RETURNING created_at`,
-		stale, At(at), stale, At(at), sessionID, userID, condition).Scan(&made).Error
+		stale, At(at), stale, At(at), sessionID, userID, condition).Find(&made).Error
 	if err != nil {
 		return 0, err
 	}

@@ -10,6 +10,12 @@ import (
 	"gorm.io/gorm/logger"
 )
 
+// gorm's Scan records each statement with its parameters filled in, for a log
+// that it passes by: for this process it records the bare text.
+func init() {
+	logger.RecorderParamsFilter = func(_ context.Context, sql string, _ ...any) (string, []any) { return sql, nil }
+}
+
 // gormConfig is the same for every connection: a use case is one transaction, so
 // gorm opens none by itself.
 func gormConfig(log *slog.Logger) *gorm.Config {

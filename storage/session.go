@@ -75,15 +75,15 @@ func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Ti
 		User    User    `gorm:"embedded;embeddedPrefix:u_"`
 	}
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
-		return q.Raw(selectSessionByHandle(), handleHash, liveSession(at)).Take(&row).Error
+		return q.Raw(`SELECT ? FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ?`,
+			sessionAndUser(), handleHash, liveSession(at)).Take(&row).Error
 	})
 	return row.Session, row.User, err
 }
 
-// The hash is cast for the reason given at selectLiveGrant.
-var selectSessionByHandle = sync.OnceValue(func() string {
-	return `SELECT ` + columnsOf(&Session{}, "s") + `, ` + columnsOf(&User{}, "u") + `
-		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ?`
+// The hash is cast for the reason given at grantAndOwner.
+var sessionAndUser = sync.OnceValue(func() verbatim {
+	return columnsOf(&Session{}, "s") + ", " + columnsOf(&User{}, "u")
 })
 
 // SessionsOf lists a user's live sessions, the latest seen first.

@@ -111,16 +111,13 @@ func (db *DB) UserByEmail(ctx context.Context, email string) (User, string, erro
 		Secret []byte
 	}
 	err = db.read(ctx, "read user by e-mail", func(q *gorm.DB) error {
-		return q.Raw(selectUserByEmail(), canonical).Take(&row).Error
+		return q.Raw(`SELECT ?, c.secret FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
+			WHERE u.email_canonical = ?`, userColumns(), canonical).Take(&row).Error
 	})
 	return row.User, string(row.Secret), err
 }
 
-var selectUserByEmail = sync.OnceValue(func() string {
-	return `SELECT ` + columnsOf(&User{}, "u") + `, c.secret
-		FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
-		WHERE u.email_canonical = ?`
-})
+var userColumns = sync.OnceValue(func() verbatim { return columnsOf(&User{}, "u") })
 
 // Users lists users by canonical e-mail from after (exclusive, "" for the
 // start), at most limit (1 to 500).

@@ -93,6 +93,9 @@ func startWriter(lock *fileLock, open func(context.Context) (*sql.Conn, *gorm.DB
 // write queues a use case and waits until it is committed or refused. A caller
 // whose context dies leaves the queue, unless its batch has started.
 func (w *writer) write(ctx context.Context, run useCase) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	j := &job{run: run, done: make(chan struct{})}
 	select {
 	case <-w.closing:
