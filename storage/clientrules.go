@@ -167,6 +167,9 @@ func (v *clientProblems) authentication(c Client) {
 	if c.Public() && c.PKCEOptional {
 		v.add("pkce_optional", "only a client that authenticates can be let off PKCE (RFC 9700, section 2.1.1)")
 	}
+	if c.Public() && c.Introspects {
+		v.add("introspect", "only a client that authenticates can introspect tokens (RFC 7662, section 2.1)")
+	}
 }
 
 func (v *clientProblems) grants(c Client) {
@@ -193,6 +196,9 @@ func (v *clientProblems) grants(c Client) {
 	for _, scope := range strings.Fields(m.Scope) {
 		if strings.ContainsFunc(scope, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' }) {
 			v.add("scope", "%q has characters that a scope cannot have (RFC 6749, section 3.3)", scope)
+		}
+		if c.Type == Service && (scope == "openid" || scope == "offline_access") {
+			v.add("scope", "%s is about people: a service acts for itself", scope)
 		}
 	}
 	if len(m.Scope) > maxURI {

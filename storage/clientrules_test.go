@@ -243,6 +243,8 @@ func TestValidate_OneRule(t *testing.T) {
 		{"a service without a secret", "token_endpoint_auth_method", storage.Service, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "none" }},
 		{"a hash for a client that has no secret", "client_secret", storage.SPA, func(c *storage.Client) { c.Secrets[1].Hash = "00" }},
 		{"a public client without PKCE", "pkce_optional", storage.SPA, func(c *storage.Client) { c.PKCEOptional = true }},
+		{"a public client that introspects", "introspect", storage.Native, func(c *storage.Client) { c.Introspects = true }},
+		{"a service with a person's scope", "scope", storage.Service, func(c *storage.Client) { c.Metadata.Scope = "photos:read offline_access" }},
 		{"a public client with its own token", "grant_types", storage.SPA, func(c *storage.Client) {
 			c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantClientCredentials)
 		}},

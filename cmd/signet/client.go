@@ -17,9 +17,10 @@ import (
 )
 
 func (p *program) clientCommand() *cobra.Command {
-	c := &cobra.Command{Use: "client", Short: "Register and look at clients"}
+	c := &cobra.Command{Use: "client", Short: "Register, change and look at clients"}
 	asNoun(c)
-	c.AddCommand(p.clientCreateCommand(), p.clientListCommand(), p.clientShowCommand())
+	c.AddCommand(p.clientCreateCommand(), p.clientListCommand(), p.clientShowCommand(),
+		p.clientUpdateCommand(), p.clientSwitchCommand("disable", true), p.clientSwitchCommand("enable", false), p.clientSecretCommand())
 	return c
 }
 
@@ -68,7 +69,7 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 }
 
 // errClientInvalid: what was asked for breaks a rule about clients.
-var errClientInvalid = errors.New("the client cannot be registered")
+var errClientInvalid = errors.New("the client breaks a rule")
 
 // createClient stores the client, with a new secret if it authenticates by one,
 // and gives the secret: it is nowhere else.
@@ -84,8 +85,8 @@ func (p *program) storeClient(ctx context.Context, db *storage.DB, c storage.Cli
 	if secret != "" {
 		c.Secrets[0] = storage.ClientSecret{Hash: secretHash(secret), CreatedAt: storage.At(at)}
 	}
-	if err := c.Validate(); err != nil {
-		return fmt.Errorf("%w:\n  %s", errClientInvalid, strings.ReplaceAll(err.Error(), "\n", "\n  "))
+	if err := validClient(c); err != nil {
+		return err
 	}
 	err := db.CreateClient(ctx, c, fromCommandLine(), at)
 	if errors.Is(err, storage.ErrConflict) {
@@ -93,6 +94,14 @@ func (p *program) storeClient(ctx context.Context, db *storage.DB, c storage.Cli
 	}
 	if err != nil {
 		return fmt.Errorf("create client %s: %w", c.ID, err)
+	}
+	return nil
+}
+
+// validClient says all that is wrong with a client, one line for each.
+func validClient(c storage.Client) error {
+	if err := c.Validate(); err != nil {
+		return fmt.Errorf("%w:\n  %s", errClientInvalid, strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
 	return nil
 }
@@ -144,22 +153,28 @@ func (p *program) clientShowCommand() *cobra.Command {
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])
-		if errors.Is(err, storage.ErrNotFound) {
-			return &problem{exitNotFound, fmt.Errorf("there is no client %q", args[0]), "list the clients with: signet client list"}
-		}
 		if err != nil {
-			return fmt.Errorf("show client: %w", err)
+			return aboutClient(args[0], err)
 		}
 		return p.showClient(found, "", *asJSON)
 	})
 	return c
 }
 
+// aboutClient names the client that an error is about, and for one that is not
+// there the way to find it.
+func aboutClient(id string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return &problem{exitNotFound, fmt.Errorf("there is no client %q", id), "list the clients with: signet client list"}
+	}
+	return fmt.Errorf("client %s: %w", id, err)
+}
+
 // describedClient is a client as --json shows it: the members of RFC 7591, and
 // what is ours beside them.
 type describedClient struct {
 	ClientID        string `json:"client_id"`
-	ClientSecret    string `json:"client_secret,omitempty"` // at creation only
+	ClientSecret    string `json:"client_secret,omitempty"` // only when it was made just now
 	SecretExpiresAt *int64 `json:"client_secret_expires_at,omitempty"`
 	IssuedAt        int64  `json:"client_id_issued_at"` // Unix seconds
 	ClientName      string `json:"client_name"`
@@ -167,19 +182,22 @@ type describedClient struct {
 	storage.ClientMetadata
 	FirstParty   bool     `json:"first_party"`
 	SkipConsent  bool     `json:"skip_consent"`
+	Introspect   bool     `json:"introspect"`
 	PKCEOptional bool     `json:"pkce_optional"`
 	Resources    []string `json:"resources,omitempty"`
 	Audiences    []string `json:"audiences,omitempty"`
 	AllowOrigins []string `json:"allow_origins,omitempty"`
 	RefreshGrace string   `json:"refresh_grace,omitempty"`
 	Enabled      bool     `json:"enabled"`
+
+	OldSecretUntil *time.Time `json:"old_secret_expires_at,omitempty"` // of the secret before the last, if it was given time
 }
 
 func describeClient(c storage.Client) describedClient {
 	d := describedClient{
 		ClientID: c.ID, IssuedAt: c.CreatedAt.Unix(), ClientName: c.Name, Type: string(c.Type), ClientMetadata: c.Metadata,
-		FirstParty: c.FirstParty, SkipConsent: c.SkipConsent, PKCEOptional: c.PKCEOptional,
-		Resources: c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(),
+		FirstParty: c.FirstParty, SkipConsent: c.SkipConsent, Introspect: c.Introspects, PKCEOptional: c.PKCEOptional,
+		Resources: c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(), OldSecretUntil: moment(c.Secrets[1].ExpiresAt),
 	}
 	if c.RefreshGrace >= 0 {
 		d.RefreshGrace = shortDuration(c.RefreshGrace)
@@ -213,6 +231,7 @@ func (p *program) showClient(c storage.Client, secret string, asJSON bool) error
 		{"resources", strings.Join(d.Resources, " ")},
 		{"audiences", strings.Join(d.Audiences, " ")},
 		{"allow_origins", strings.Join(d.AllowOrigins, " ")},
+		{"introspect", introspectOf(c)},
 		{"consent", consentOf(c)},
 		{"state", clientState(c)},
 		{"created", c.CreatedAt.Time().Format(time.RFC3339)},
@@ -225,6 +244,13 @@ func consentOf(c storage.Client) string {
 		return "never asked: first party"
 	case c.SkipConsent:
 		return "never asked"
+	}
+	return ""
+}
+
+func introspectOf(c storage.Client) string {
+	if c.Introspects {
+		return "every token"
 	}
 	return ""
 }

@@ -2,9 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,9 +18,11 @@ import (
 
 // clientFlags is a flag for every member of a client that can be set: the names
 // of RFC 7591 in kebab-case, lists as a repeated flag in the singular. What is
-// not given keeps the default of the client's type.
+// not given stays as it is, in a new client the default of its type; an empty
+// value takes away what was there.
 type clientFlags struct {
 	set   *pflag.FlagSet
+	names []string
 	apply []func(*storage.Client) error
 }
 
@@ -28,7 +33,7 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	f.text("token-endpoint-auth-method", "none, client_secret_basic or client_secret_post", func(c *storage.Client) *string { return &c.Metadata.TokenEndpointAuthMethod })
 	f.list("grant-type", "grant type it may use", func(c *storage.Client) *[]string { return &c.Metadata.GrantTypes })
 	f.list("response-type", "response type it may use", func(c *storage.Client) *[]string { return &c.Metadata.ResponseTypes })
-	f.words("scope", "scope it may ask for; none given: every standard scope", func(c *storage.Client) *string { return &c.Metadata.Scope })
+	f.words("scope", "scope it may ask for: of people (none given: every standard one) or, for a service, of your APIs", func(c *storage.Client) *string { return &c.Metadata.Scope })
 	f.text("client-uri", "its home page", func(c *storage.Client) *string { return &c.Metadata.ClientURI })
 	f.text("logo-uri", "its logo", func(c *storage.Client) *string { return &c.Metadata.LogoURI })
 	f.text("policy-uri", "its privacy policy", func(c *storage.Client) *string { return &c.Metadata.PolicyURI })
@@ -54,6 +59,7 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	f.grace("refresh-grace", "how long a replaced refresh token is answered again, 0s to 5m (default: the setting)", func(c *storage.Client) *time.Duration { return &c.RefreshGrace })
 	f.truth("skip-consent", "never ask the person for consent", func(c *storage.Client) *bool { return &c.SkipConsent })
 	f.truth("first-party", "it is ours: no consent, and it may live on the sign-in cookies", func(c *storage.Client) *bool { return &c.FirstParty })
+	f.truth("introspect", "it may introspect every token, not only those for it", func(c *storage.Client) *bool { return &c.Introspects })
 	f.truth("pkce-optional", "let this confidential client go without PKCE", func(c *storage.Client) *bool { return &c.PKCEOptional })
 	return f
 }
@@ -68,8 +74,12 @@ func (f *clientFlags) onto(c *storage.Client) error {
 	return nil
 }
 
+// any reports whether one of the flags was used.
+func (f *clientFlags) any() bool { return slices.ContainsFunc(f.names, f.set.Changed) }
+
 // given adds what happens when the flag was used.
 func (f *clientFlags) given(name string, apply func(*storage.Client) error) {
+	f.names = append(f.names, name)
 	f.apply = append(f.apply, func(c *storage.Client) error {
 		if !f.set.Changed(name) {
 			return nil
@@ -81,7 +91,7 @@ func (f *clientFlags) given(name string, apply func(*storage.Client) error) {
 func (f *clientFlags) list(name, about string, field func(*storage.Client) *[]string) {
 	values := f.set.StringArray(name, nil, about+" (repeat for more)")
 	f.given(name, func(c *storage.Client) error {
-		*field(c) = slices.Clone(*values)
+		*field(c) = slices.DeleteFunc(slices.Clone(*values), func(v string) bool { return v == "" })
 		return nil
 	})
 }
@@ -112,32 +122,48 @@ func (f *clientFlags) truth(name, about string, field func(*storage.Client) *boo
 }
 
 func (f *clientFlags) seconds(name, about string, field func(*storage.Client) **int64) {
-	value := f.set.Int64(name, 0, about)
+	text := f.set.String(name, "", about)
 	f.given(name, func(c *storage.Client) error {
-		*field(c) = new(*value)
+		if *field(c) = nil; *text == "" {
+			return nil
+		}
+		n, err := strconv.ParseInt(*text, 10, 64)
+		if err != nil {
+			return fmt.Errorf("--%s %q is not a number of seconds", name, *text)
+		}
+		*field(c) = &n
 		return nil
 	})
 }
 
 func (f *clientFlags) grace(name, about string, field func(*storage.Client) *time.Duration) {
-	value := f.set.Duration(name, 0, about)
-	f.given(name, func(c *storage.Client) error {
-		if *value < 0 {
-			return fmt.Errorf("--%s must not be negative", name) // -1 in storage means "the setting"
+	text := f.set.String(name, "", about)
+	f.given(name, func(c *storage.Client) (err error) {
+		if *field(c) = -1; *text == "" { // the setting
+			return nil
 		}
-		*field(c) = *value
+		if *field(c), err = parseDuration(*text, 0, math.MaxInt64); err != nil {
+			return fmt.Errorf("--%s %w", name, err)
+		}
 		return nil
 	})
 }
 
+// file is read once: what is given may be written over a client more than once.
 func (f *clientFlags) file(name, about string, field func(*storage.Client) *string) {
-	value := f.set.String(name, "", about)
-	f.given(name, func(c *storage.Client) error {
-		content, err := os.ReadFile(*value)
-		if err != nil {
-			return fmt.Errorf("--%s %s: %s", name, *value, plainCause(err))
+	path := f.set.String(name, "", about)
+	read := sync.OnceValues(func() (string, error) {
+		if *path == "" {
+			return "", nil
 		}
-		*field(c) = strings.TrimSpace(string(content))
-		return nil
+		content, err := os.ReadFile(*path)
+		if err != nil {
+			return "", fmt.Errorf("--%s %s: %s", name, *path, plainCause(err))
+		}
+		return strings.TrimSpace(string(content)), nil
+	})
+	f.given(name, func(c *storage.Client) (err error) {
+		*field(c), err = read()
+		return err
 	})
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/provider"
-	"signet/provider/credential"
 	"signet/storage"
 )
 
@@ -139,12 +138,11 @@ func (p *program) ensureDemoUser(ctx context.Context, db *storage.DB, c Config) 
 		return password, err
 	}
 	// The file was removed: whoever may do that may have a new password.
-	passwords := credential.New(credential.Config{DB: db, Params: c.Passwords, Now: p.now})
-	hash, err := passwords.Hash(ctx, password, found)
+	hash, err := p.hashPassword(ctx, c, db, found, password)
 	if err != nil {
 		return "", err
 	}
-	return password, db.ResetPassword(ctx, found.ID, hash, "password_reset", fromCommandLine(), p.now())
+	return password, db.ResetPassword(ctx, found.ID, hash, byAdministrator, fromCommandLine(), p.now())
 }
 
 // demoPassword is 100 random bits that can be typed.

@@ -4,21 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"signet/provider/credential"
 	"signet/storage"
 )
 
 func (p *program) userCommand() *cobra.Command {
-	c := &cobra.Command{Use: "user", Short: "Create and look at users"}
+	c := &cobra.Command{Use: "user", Short: "Create, change and look at users"}
 	asNoun(c)
-	c.AddCommand(p.userCreateCommand(), p.userListCommand(), p.userShowCommand())
+	c.AddCommand(p.userCreateCommand(), p.userListCommand(), p.userShowCommand(), p.userPasswordCommand(),
+		p.userSwitchCommand("disable", true), p.userSwitchCommand("enable", false), p.userSignOutCommand())
 	return c
 }
 
@@ -42,25 +40,24 @@ func (p *program) userCreateCommand() *cobra.Command {
 	f.StringVar(&u.Zoneinfo, "zoneinfo", "", "time zone, such as Europe/Zurich")
 	f.StringArrayVar(&u.Roles, "role", nil, "role to have (repeat for more)")
 	f.StringArrayVar(&u.Groups, "group", nil, "group to be in (repeat for more)")
-	fromStdin := f.Bool("password-stdin", false, "read the password from standard input")
-	fromFile := f.String("password-file", "", "read the password from this file")
+	password := passwordFlags(c)
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
 		if _, err := storage.CanonicalEmail(u.Email); err != nil {
 			return usage(c, fmt.Errorf("--email %q: %w", u.Email, err))
 		}
-		password, err := p.readPassword(c, *fromStdin, *fromFile)
+		typed, err := password.read(p.stdin)
 		if err != nil {
-			return err
+			return usage(c, err)
 		}
-		made, err := p.createUser(ctx, config, db, u, password)
+		made, err := p.createUser(ctx, config, db, u, typed)
 		if errors.Is(err, storage.ErrConflict) {
 			return &problem{exitConflict, fmt.Errorf("there is a user %s already", u.Email), "look at it with: signet user show " + u.Email}
 		}
 		if err != nil {
 			return err
 		}
-		if password == "" {
+		if typed == "" {
 			p.say("the user has no password yet, and so cannot sign in with one")
 		}
 		return p.showUser(made, *asJSON)
@@ -73,42 +70,11 @@ func (p *program) createUser(ctx context.Context, config Config, db *storage.DB,
 	var hash string
 	if password != "" {
 		var err error
-		passwords := credential.New(credential.Config{DB: db, Params: config.Passwords, Now: p.now})
-		if hash, err = passwords.Hash(ctx, password, u); err != nil {
+		if hash, err = p.hashPassword(ctx, config, db, u, password); err != nil {
 			return u, err
 		}
 	}
 	return db.CreateUser(ctx, u, hash, fromCommandLine(), p.now())
-}
-
-// maxPasswordBytes is far beyond what a password may have: reading stops there.
-const maxPasswordBytes = 64 << 10
-
-// readPassword reads one line, from where the flags say. "" when no flag was given.
-func (p *program) readPassword(c *cobra.Command, fromStdin bool, file string) (string, error) {
-	from, name := p.stdin, "standard input"
-	switch {
-	case fromStdin && file != "":
-		return "", usage(c, errors.New("--password-stdin and --password-file exclude each other"))
-	case file != "":
-		opened, err := os.Open(file)
-		if err != nil {
-			return "", usage(c, fmt.Errorf("--password-file %s: %s", file, plainCause(err)))
-		}
-		defer opened.Close()
-		from, name = opened, file
-	case !fromStdin:
-		return "", nil
-	}
-	content, err := io.ReadAll(io.LimitReader(from, maxPasswordBytes))
-	if err != nil {
-		return "", fmt.Errorf("read the password: %w", err)
-	}
-	password := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
-	if password == "" || strings.ContainsAny(password, "\r\n") {
-		return "", usage(c, fmt.Errorf("%s must hold the password as its only line", name))
-	}
-	return password, nil
 }
 
 func (p *program) userListCommand() *cobra.Command {
@@ -157,28 +123,41 @@ func allUsers(ctx context.Context, db *storage.DB) ([]storage.User, error) {
 }
 
 func (p *program) userShowCommand() *cobra.Command {
-	c := &cobra.Command{Use: "show EMAIL|SUB", Short: "Show one user", Args: exactly("the user's e-mail or subject (sub)")}
+	c := &cobra.Command{Use: "show EMAIL|SUB", Short: "Show one user", Args: exactly(whichUser)}
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
-		if errors.Is(err, storage.ErrNotFound) {
-			return &problem{exitNotFound, fmt.Errorf("there is no user %q", args[0]), "list the users with: signet user list"}
-		}
 		if err != nil {
-			return fmt.Errorf("show user: %w", err)
+			return err
 		}
 		return p.showUser(u, *asJSON)
 	})
 	return c
 }
 
+// whichUser is what a command about one user takes.
+const whichUser = "the user's e-mail or subject (sub)"
+
 // findUser takes an e-mail or a subject: a subject has no @.
-func findUser(ctx context.Context, db *storage.DB, name string) (storage.User, error) {
+func findUser(ctx context.Context, db *storage.DB, name string) (u storage.User, err error) {
 	if strings.Contains(name, "@") {
-		u, _, err := db.UserByEmail(ctx, name)
-		return u, err
+		u, _, err = db.UserByEmail(ctx, name)
+	} else {
+		u, err = db.User(ctx, name)
 	}
-	return db.User(ctx, name)
+	if err != nil {
+		return u, aboutUser(name, err)
+	}
+	return u, nil
+}
+
+// aboutUser names the user that an error is about, and for one that is not there
+// the way to find it.
+func aboutUser(name string, err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return &problem{exitNotFound, fmt.Errorf("there is no user %q", name), "list the users with: signet user list"}
+	}
+	return fmt.Errorf("user %s: %w", name, err)
 }
 
 // describedUser is a user as --json shows it: the standard claims under their

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+// longestOverlap is how long two secrets may be good side by side.
+const longestOverlap = 90 * 24 * time.Hour
+
+func (p *program) clientSecretCommand() *cobra.Command {
+	c := &cobra.Command{Use: "secret", Short: "Replace the secret of a client"}
+	asNoun(c)
+	c.AddCommand(p.clientSecretRotateCommand())
+	return c
+}
+
+func (p *program) clientSecretRotateCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rotate CLIENT_ID",
+		Short: "Give a client a new secret",
+		Long: `Give a client a new secret, which is printed this once. The secret it had stays
+good for --overlap, so that the client can be moved over without a pause. Two are
+good at most: of an earlier rotation that still overlaps, the older secret dies.`,
+		Example: `  signet client secret rotate my-app
+  signet client secret rotate my-app --overlap 0s   # the old one has leaked`,
+		Args: exactly("the client's id"),
+	}
+	text := c.Flags().String("overlap", "24h", "how long the old secret stays good, 0s to 90d")
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		overlap, err := parseDuration(*text, 0, longestOverlap)
+		if err != nil {
+			return usage(c, fmt.Errorf("--overlap %w", err))
+		}
+		rotated, secret, err := p.rotateSecret(ctx, db, args[0], overlap)
+		if err != nil {
+			return aboutClient(args[0], err)
+		}
+		if until := rotated.Secrets[1].ExpiresAt; until != 0 {
+			p.say("the old secret is good until %s", until.Time().Format("2006-01-02 15:04:05 MST"))
+		} else {
+			p.say("no older secret is good any more")
+		}
+		return p.showClient(rotated, secret, *asJSON)
+	})
+	return c
+}
+
+func (p *program) rotateSecret(ctx context.Context, db *storage.DB, id string, overlap time.Duration) (storage.Client, string, error) {
+	client, err := db.Client(ctx, id)
+	if err != nil {
+		return client, "", err
+	}
+	if client.Public() {
+		return client, "", &problem{
+			exitDenied, errors.New("it does not authenticate, and so has no secret"),
+			"a client that can keep one is of type web or service: signet client create --help",
+		}
+	}
+	secret := randomText(32)
+	if err := db.ReplaceSecret(ctx, id, secretHash(secret), overlap, fromCommandLine(), p.now()); err != nil {
+		return client, "", err
+	}
+	client, err = db.Client(ctx, id)
+	return client, secret, err
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+func (p *program) sessionCommand() *cobra.Command {
+	c := &cobra.Command{Use: "session", Short: "Look at and end the sessions of a user"}
+	asNoun(c)
+	c.AddCommand(p.sessionListCommand(), p.sessionEndCommand())
+	return c
+}
+
+func (p *program) sessionListCommand() *cobra.Command {
+	c := &cobra.Command{Use: "list EMAIL|SUB", Short: "List the live sessions of a user", Args: exactly(whichUser)}
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		u, err := findUser(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		sessions, err := p.sessionsOf(ctx, db, u)
+		if err != nil {
+			return aboutUser(args[0], err)
+		}
+		if *asJSON {
+			return p.writeJSON(map[string]any{"sessions": sessions})
+		}
+		if len(sessions) == 0 {
+			p.say("%s is signed in nowhere", u.Email)
+			return nil
+		}
+		rows := [][]string{{"SID", "SIGNED IN", "LAST SEEN", "ADDRESS", "CLIENTS", "AGENT"}}
+		for _, s := range sessions {
+			rows = append(rows, []string{
+				s.SessionID, s.AuthTime.Format(time.RFC3339), s.SeenAt.Format(time.RFC3339), s.Address, strings.Join(s.Clients, " "), s.Agent,
+			})
+		}
+		return p.writeTable(rows)
+	})
+	return c
+}
+
+// describedSession is a session as --json shows it. The sid proves nothing: it
+// signs nobody in.
+type describedSession struct {
+	SessionID  string    `json:"sid"`
+	Subject    string    `json:"sub"`
+	AuthTime   time.Time `json:"auth_time"` // when the user last proved who it is
+	ACR        string    `json:"acr"`
+	AMR        []string  `json:"amr"`
+	CreatedAt  time.Time `json:"created_at"`
+	SeenAt     time.Time `json:"seen_at"`    // to five minutes
+	ExpiresAt  time.Time `json:"expires_at"` // if nobody uses it
+	Persistent bool      `json:"persistent"`
+	Address    string    `json:"address,omitempty"`
+	Agent      string    `json:"agent,omitempty"`
+	Clients    []string  `json:"clients"` // that hold a live grant of it
+}
+
+// sessionsOf lists a user's live sessions, the latest seen first; never nil.
+func (p *program) sessionsOf(ctx context.Context, db *storage.DB, u storage.User) ([]describedSession, error) {
+	at := p.now()
+	sessions, err := db.SessionsOf(ctx, u.ID, at)
+	if err != nil {
+		return nil, err
+	}
+	clients, err := db.ClientsBySession(ctx, u.ID, at)
+	if err != nil {
+		return nil, err
+	}
+	described := []describedSession{}
+	for _, s := range sessions {
+		described = append(described, describedSession{
+			SessionID: s.ID, Subject: u.ID, AuthTime: s.AuthTime.Time(), ACR: s.ACR, AMR: append([]string{}, s.AMR...),
+			CreatedAt: s.CreatedAt.Time(), SeenAt: s.SeenAt.Time(), ExpiresAt: min(s.IdleExpiresAt, s.ExpiresAt).Time(),
+			Persistent: s.Persistent, Address: s.Address, Agent: s.Agent, Clients: append([]string{}, clients[s.ID]...),
+		})
+	}
+	return described, nil
+}
+
+func (p *program) sessionEndCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "end SID --user EMAIL|SUB",
+		Short: "End one session of a user",
+		Long: `End one session of a user, and the tokens that live by it. Tokens for offline
+access live on: signet user sign-out ends them too.`,
+		Args: exactly("the id of a session (sid)"),
+	}
+	name := c.Flags().String("user", "", "e-mail or subject (sub) of the user whose session it is")
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		if *name == "" {
+			return usage(c, errors.New("--user is missing: whose session is it?"))
+		}
+		u, err := findUser(ctx, db, *name)
+		if err != nil {
+			return err
+		}
+		sessions, err := p.sessionsOf(ctx, db, u)
+		if err != nil {
+			return aboutUser(*name, err)
+		}
+		i := slices.IndexFunc(sessions, func(s describedSession) bool { return s.SessionID == args[0] })
+		if i < 0 {
+			return &problem{
+				exitNotFound, fmt.Errorf("%s has no live session %q", u.Email, args[0]),
+				"list them with: signet session list " + u.Email,
+			}
+		}
+		if err := db.EndSession(ctx, u.ID, args[0], byAdministrator, fromCommandLine(), p.now()); err != nil {
+			return aboutUser(*name, err)
+		}
+		p.say("the session has ended; what has offline access goes on")
+		if *asJSON {
+			return p.writeJSON(sessions[i])
+		}
+		return nil
+	})
+	return c
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"signet/provider/credential"
+	"signet/storage"
+)
+
+func (p *program) userPasswordCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "set-password EMAIL|SUB --password-stdin",
+		Short: "Give a user a new password, and sign the user out everywhere",
+		Long: `Give a user a new password. All that was made with the old one ends with it, in
+one step: every session and every token, those for offline access too.`,
+		Example: "  signet user set-password ada@example.com --password-stdin < password.txt",
+		Args:    exactly(whichUser),
+	}
+	password := passwordFlags(c)
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+		typed, err := password.read(p.stdin)
+		if err == nil && typed == "" {
+			err = errors.New("the password is missing: --password-stdin or --password-file FILE")
+		}
+		if err != nil {
+			return usage(c, err)
+		}
+		u, err := findUser(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		hash, err := p.hashPassword(ctx, config, db, u, typed)
+		if err != nil {
+			return err
+		}
+		if err := db.ResetPassword(ctx, u.ID, hash, byAdministrator, fromCommandLine(), p.now()); err != nil {
+			return aboutUser(args[0], err)
+		}
+		p.say("%s has a new password and is signed out everywhere", u.Email)
+		return p.showUser(u, *asJSON)
+	})
+	return c
+}
+
+func (p *program) hashPassword(ctx context.Context, config Config, db *storage.DB, u storage.User, password string) (string, error) {
+	passwords := credential.New(credential.Config{DB: db, Params: config.Passwords, Now: p.now})
+	return passwords.Hash(ctx, password, u)
+}
+
+// passwordSource is where a command reads a password: never its arguments, which
+// others on the machine can see.
+type passwordSource struct {
+	stdin *bool
+	file  *string
+}
+
+func passwordFlags(c *cobra.Command) passwordSource {
+	return passwordSource{
+		stdin: c.Flags().Bool("password-stdin", false, "read the password from standard input"),
+		file:  c.Flags().String("password-file", "", "read the password from this file"),
+	}
+}
+
+// maxPasswordBytes is far beyond what a password may have: reading stops there.
+const maxPasswordBytes = 64 << 10
+
+// read gives one line, from where the flags say; "" when no flag was given.
+func (s passwordSource) read(stdin io.Reader) (string, error) {
+	from, name := stdin, "standard input"
+	switch {
+	case *s.stdin && *s.file != "":
+		return "", errors.New("--password-stdin and --password-file exclude each other")
+	case *s.file != "":
+		opened, err := os.Open(*s.file)
+		if err != nil {
+			return "", fmt.Errorf("--password-file %s: %s", *s.file, plainCause(err))
+		}
+		defer opened.Close()
+		from, name = opened, *s.file
+	case !*s.stdin:
+		return "", nil
+	}
+	content, err := io.ReadAll(io.LimitReader(from, maxPasswordBytes))
+	if err != nil {
+		return "", fmt.Errorf("read the password: %w", err)
+	}
+	password := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	if password == "" || strings.ContainsAny(password, "\r\n") {
+		return "", fmt.Errorf("%s must hold the password as its only line", name)
+	}
+	return password, nil
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+// byAdministrator is the reason in the events of what a command ends.
+const byAdministrator = "by_administrator"
+
+// userSwitchCommand is disable or enable.
+func (p *program) userSwitchCommand(verb string, off bool) *cobra.Command {
+	c := &cobra.Command{Use: verb + " EMAIL|SUB", Args: exactly(whichUser)}
+	c.Short = "Let a user sign in again; what ended stays ended"
+	if off {
+		c.Short = "Keep a user out: no sign-in, and every session and token ends now"
+	}
+	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {
+		return db.DisableUser(ctx, u.ID, off, fromCommandLine(), p.now())
+	}, func(u storage.User) {
+		p.say("%s is %s", u.Email, userState(u))
+	})
+	return c
+}
+
+func (p *program) userSignOutCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "sign-out EMAIL|SUB",
+		Short: "Sign a user out everywhere",
+		Long: `Sign a user out everywhere: every session and every token ends, those for offline
+access too. To end one session: signet session end.`,
+		Args: exactly(whichUser),
+	}
+	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {
+		return db.SignOutEverywhere(ctx, u.ID, byAdministrator, fromCommandLine(), p.now())
+	}, func(u storage.User) {
+		p.say("%s is signed out everywhere", u.Email)
+	})
+	return c
+}
+
+// aboutOneUser makes c find its user, do something, say what came of it and show
+// the user as it is then.
+func (p *program) aboutOneUser(c *cobra.Command, do func(context.Context, *storage.DB, storage.User) error, say func(storage.User)) {
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		u, err := findUser(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		if err := do(ctx, db, u); err != nil {
+			return aboutUser(args[0], err)
+		}
+		if u, err = db.User(ctx, u.ID); err != nil {
+			return aboutUser(args[0], err)
+		}
+		say(u)
+		return p.showUser(u, *asJSON)
+	})
+}
