@@ -107,17 +107,17 @@ func (p *Provider) logoutOf(r *http.Request, params url.Values) (logout, error) 
 		request.ClientID, request.Hinted = token.Audience, token.SessionID
 	}
 	redirect := params.Get("post_logout_redirect_uri")
-	if redirect == "" {
+	if redirect == "" && request.Hinted == "" {
 		return request, nil
 	}
 	client, err := p.clients.Enabled(r.Context(), request.ClientID)
 	if errors.Is(err, storage.ErrNotFound) {
-		return logout{}, logoutProblem("post_logout_redirect_uri needs an id_token_hint or a client_id of a registered client")
+		return logout{}, logoutProblem("id_token_hint or client_id must name a registered client")
 	}
 	if err != nil {
 		return logout{}, fmt.Errorf("read client: %w", err)
 	}
-	if !client.AllowsPostLogoutRedirect(redirect) {
+	if redirect != "" && !client.AllowsPostLogoutRedirect(redirect) {
 		return logout{}, logoutProblem("post_logout_redirect_uri is not registered for this client")
 	}
 	request.Redirect = redirect
