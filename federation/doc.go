@@ -1,2 +1,16 @@
-// Package federation signs people in through upstream providers.
+// Package federation signs people in through upstream providers: Google, GitHub
+// and whatever speaks OpenID Connect.
+//
+// A Connector sends a browser away and turns what it brings back into an
+// Identity. An identity is a connector, an issuer and a subject; the address that
+// comes with it is a hint with a note on how far it may be believed. Everything an
+// upstream says is read strictly: what is wrong, doubled, of another type or not
+// signed as agreed ends the attempt with one of six errors, and never with half an
+// identity.
+//
+// The package owns discovery, the upstreams' keys, the exchange of the code and
+// the check of the answer. It does not know users, sessions, cookies or pages, and
+// does not decide which user an identity is. It keeps nothing but the upstreams'
+// documents: an attempt is a value that the caller seals, hands to the browser and
+// spends.
 package federation

@@ -1,0 +1,42 @@
+package federation
+
+import (
+	"net/url"
+	"strings"
+)
+
+// adaptApple wants what Apple's client secret is made of.
+func adaptApple(c *relyingParty) error {
+	switch {
+	case c.config.ClientKey == "":
+		return wrong(c.config, "client_key", "is missing: Apple's client secret is made of it")
+	case c.config.ClientKeyID == "" || c.config.TeamID == "":
+		return wrong(c.config, "client_key_id or team_id", "is missing")
+	}
+	key, err := readKey(c.config.ClientKey)
+	if err != nil {
+		return wrong(c.config, "client_key", err.Error())
+	}
+	if alg, _ := algorithmOf(key); alg != "ES256" {
+		return wrong(c.config, "client_key", "is not a P-256 key")
+	}
+	c.config.ClientAuth = secretPost
+	return nil
+}
+
+// settleApple takes the name from the form that the browser brings the first time
+// (user, JSON). The browser's user could have written anything there: it is good
+// for a name, and the address in it is left alone.
+func settleApple(_ *relyingParty, _ object, callback url.Values, i *Identity) error {
+	if callback.Get("user") == "" {
+		return nil
+	}
+	form, err := decodeObject([]byte(callback.Get("user")))
+	if err != nil {
+		return untrusted("user is not a JSON object")
+	}
+	name, _ := form["name"].(map[string]any)
+	i.GivenName, i.FamilyName = object(name).words("firstName"), object(name).words("lastName")
+	i.Name = strings.TrimSpace(i.GivenName + " " + i.FamilyName)
+	return nil
+}

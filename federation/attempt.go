@@ -1,0 +1,114 @@
+package federation
+
+import (
+	"crypto/rand"
+	"crypto/subtle"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Attempt is one sign-in on its way. The caller seals it into a cookie of the
+// browser that started it, and spends ID when it is used. It does not print
+// itself.
+type Attempt struct {
+	ID          string `json:"i"`
+	Connector   string `json:"c"`
+	Issuer      string `json:"u"`
+	State       string `json:"s"` // begins with ID: see AttemptID
+	Nonce       string `json:"n,omitempty"`
+	Verifier    string `json:"v"`
+	RedirectURI string `json:"r"`
+	Started     int64  `json:"t"` // Unix milliseconds
+	Fresh       bool   `json:"f,omitempty"`
+	MaxAge      *int64 `json:"m,omitempty"` // seconds
+}
+
+func (a Attempt) String() string { return "attempt " + a.ID + " at " + a.Connector }
+
+// GoString keeps %#v from showing state, nonce and verifier.
+func (a Attempt) GoString() string { return a.String() }
+
+// AttemptID gives the id of the attempt that a callback's state claims to belong
+// to, so that its cookie can be found; "" if it is none of ours. It proves
+// nothing: Finish compares the whole state.
+func AttemptID(state string) string {
+	id, rest, found := strings.Cut(state, ".")
+	if !found || len(id) != idLength || rest == "" || strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
+		return ""
+	}
+	return id
+}
+
+const (
+	idLength = 26 // what rand.Text yields today; newAttempt cuts it to that
+	// skew is how far the clocks of an upstream and of ours may differ.
+	skew = 60 * time.Second
+	// attemptLife ends an attempt whose user went for a walk.
+	attemptLife = 10 * time.Minute
+)
+
+func newAttempt(connector, issuer string, o Options, at time.Time) Attempt {
+	id := rand.Text()[:idLength]
+	return Attempt{
+		ID: id, Connector: connector, Issuer: issuer,
+		State: id + "." + rand.Text(), Nonce: rand.Text(),
+		Verifier:    rand.Text() + rand.Text(), // 52 characters: RFC 7636, section 4.1
+		RedirectURI: o.RedirectURI, Started: at.UnixMilli(), Fresh: o.Fresh, MaxAge: o.MaxAge,
+	}
+}
+
+// wantsFresh reports whether the attempt asked for a new proof of who the user is.
+func (a Attempt) wantsFresh() bool { return a.Fresh || a.MaxAge != nil && *a.MaxAge == 0 }
+
+// freshBy reports whether a sign-in at that time (Unix milliseconds, 0: unknown)
+// answers the attempt's wish for one.
+func (a Attempt) freshBy(authTime int64) bool {
+	return a.wantsFresh() && authTime != 0 && authTime >= a.Started-skew.Milliseconds()
+}
+
+// code takes the authorization code from the callback, if this is the callback of
+// the attempt: of this connector and upstream, with its state, in time. Nothing
+// else of the callback is looked at before that. issuerOK judges the iss
+// parameter, "" if there was none.
+func (a Attempt) code(connector, issuer string, callback url.Values, issuerOK func(string) bool, at time.Time) (string, error) {
+	if a.Connector != connector || a.Issuer != issuer {
+		return "", untrusted("read callback: the attempt was started with another upstream")
+	}
+	for name, values := range callback {
+		if len(values) > 1 {
+			return "", untrusted("read callback: %q comes more than once", excerpt(name))
+		}
+	}
+	if a.State == "" || subtle.ConstantTimeCompare([]byte(a.State), []byte(callback.Get("state"))) != 1 {
+		return "", untrusted("read callback: state is not the attempt's")
+	}
+	started := time.UnixMilli(a.Started)
+	if at.Sub(started) > attemptLife || started.Sub(at) > skew {
+		return "", untrusted("read callback: the attempt is over")
+	}
+	// RFC 9207, section 2.4: before anything else is done with the answer, errors
+	// included.
+	if !issuerOK(callback.Get("iss")) {
+		return "", untrusted("read callback: iss is missing or another upstream's")
+	}
+	if callback.Has("error") { // beside a code, too
+		return "", refusal("read callback", callback.Get("error"))
+	}
+	code := callback.Get("code")
+	if code == "" || len(code) > 4096 {
+		return "", untrusted("read callback: no code")
+	}
+	return code, nil
+}
+
+// checkRedirectURI keeps a mistake of the caller from becoming a mystery at the
+// upstream.
+func checkRedirectURI(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || u.Fragment != "" {
+		return fmt.Errorf("start: redirect URI is not an absolute URL: %w", ErrMisconfigured)
+	}
+	return nil
+}

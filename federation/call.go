@@ -1,0 +1,156 @@
+package federation
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// caller makes the calls to one upstream.
+type caller struct {
+	client  *http.Client
+	timeout time.Duration
+}
+
+// maxAnswer is what an upstream may say in one answer, in bytes: the largest key
+// sets have a tenth of it.
+const maxAnswer = 512 << 10
+
+func newCaller(client *http.Client, timeout time.Duration) caller {
+	own := *client
+	own.Jar = nil
+	own.CheckRedirect = stayThere
+	if own.Timeout == 0 || own.Timeout > timeout {
+		own.Timeout = timeout
+	}
+	return caller{&own, timeout}
+}
+
+// stayThere follows a document that moved within its server. Every other redirect
+// is left as the answer, and refused as one: codes, secrets and tokens go where
+// the settings say, and nowhere else.
+func stayThere(next *http.Request, via []*http.Request) error {
+	first := via[0]
+	if first.Method != http.MethodGet || len(via) > 3 || first.Header.Get("Authorization") != "" ||
+		next.URL.Scheme != first.URL.Scheme || next.URL.Host != first.URL.Host {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// answer is one complete answer.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do makes one call and reads the answer whole. ErrUnreachable: the network or the
+// upstream failed, or it asks to come back later. ErrUntrusted: it redirected
+// elsewhere, had no valid certificate, or said too much. What the answer says, and
+// any other status, is up to the caller.
+func (c caller) do(ctx context.Context, step string, r *http.Request) (answer, error) {
+	if r.Header.Get("Accept") == "" {
+		r.Header.Set("Accept", "application/json")
+	}
+	res, err := c.client.Do(r.WithContext(ctx))
+	if err != nil {
+		return answer{}, broken(step, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	if err != nil {
+		return answer{}, broken(step, err)
+	}
+	a := answer{res.StatusCode, res.Header, body}
+	switch {
+	case len(body) > maxAnswer:
+		return a, untrusted("%s: answer is too large", step)
+	case a.status >= 300 && a.status < 400:
+		return a, untrusted("%s: answer is a redirect to elsewhere", step)
+	case a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout:
+		return a, fmt.Errorf("%s: status %d: %w", step, a.status, ErrUnreachable)
+	}
+	return a, nil
+}
+
+func (c caller) get(ctx context.Context, step, address string, header http.Header) (answer, error) {
+	r, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return answer{}, untrusted("%s: not a URL", step)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	return c.do(ctx, step, r)
+}
+
+func (c caller) post(ctx context.Context, step, address string, form url.Values, header http.Header) (answer, error) {
+	r, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, untrusted("%s: not a URL", step)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.do(ctx, step, r)
+}
+
+// object reads the answer as a JSON object.
+func (a answer) object(step string) (object, error) {
+	o, err := decodeObject(bytes.TrimSpace(a.body))
+	if err != nil {
+		return nil, untrusted("%s: status %d, %s: %v", step, a.status, excerpt(a.header.Get("Content-Type")), err)
+	}
+	return o, nil
+}
+
+func (a answer) mediaType() string {
+	t, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
+	return t
+}
+
+// broken classifies a call without an answer. Only its kind goes into the text:
+// errors of the transport quote what the other side sent.
+func broken(step string, err error) error {
+	var wrapped *url.Error // says timeout for whatever is inside
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	var (
+		certificate *tls.CertificateVerificationError
+		handshake   tls.RecordHeaderError
+		alert       tls.AlertError
+		network     net.Error
+		errno       syscall.Errno
+	)
+	switch {
+	case errors.As(err, &certificate), errors.As(err, &handshake), errors.As(err, &alert):
+		return untrusted("%s: TLS: no valid certificate or no TLS at all", step)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("%s: given up by the caller: %w", step, ErrUnreachable)
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network) && network.Timeout():
+		return fmt.Errorf("%s: no answer in time: %w", step, ErrUnreachable)
+	case errors.As(err, &errno):
+		return fmt.Errorf("%s: %s: %w", step, errno, ErrUnreachable)
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%s: connection failed: %w", step, ErrUnreachable)
+	}
+	return untrusted("%s: answer is not HTTP, too large or refused", step)
+}
+
+// inTime bounds a whole Start or Finish.
+func (c caller) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 2*c.timeout)
+}

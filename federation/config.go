@@ -1,0 +1,180 @@
+package federation
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Secret is a value that does not print itself.
+type Secret string
+
+func (Secret) String() string { return "***" }
+
+// GoString keeps %#v from showing the value.
+func (Secret) GoString() string { return "***" }
+
+// MarshalText keeps encoders from showing the value.
+func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
+
+// Config is one connector of the settings.
+type Config struct {
+	ID   string // lower-case letters, digits, '-' and '_'
+	Kind Kind
+	Name string // "": the upstream's
+
+	ClientID     string
+	ClientSecret Secret
+	// ClientAuth is client_secret_basic, client_secret_post, private_key_jwt or none.
+	// "": by what is configured and what the upstream advertises.
+	ClientAuth string
+	// ClientKey is a PEM private key (PKCS #8, PKCS #1 or SEC 1), for private_key_jwt
+	// and for Apple's client secret, ClientKeyID its name at the upstream.
+	ClientKey   Secret
+	ClientKeyID string
+	TeamID      string // Apple's
+
+	// Issuer of the upstream, exactly as in its discovery document. "": the kind's.
+	Issuer string
+	// BaseURL of GitHub Enterprise. "": https://github.com.
+	BaseURL string
+	// Tenants of Microsoft that may sign in, by their ids (GUIDs).
+	Tenants []string
+
+	// Scopes beyond those the kind asks for.
+	Scopes []string
+	// AllowedDomains limits who may sign in: by Google's hd claim, by the domain of
+	// the verified address elsewhere. Empty: anybody.
+	AllowedDomains []string
+	// RequireEmail refuses people without a verified address.
+	RequireEmail bool
+	// Claims names the upstream's claim for email, email_verified, name, given_name,
+	// family_name, preferred_username, picture, locale and groups where it is not
+	// the standard one. Groups are taken only if named here.
+	Claims map[string]string
+	// Algorithms that may sign ID tokens. Empty: the asymmetric ones. HS256, HS384
+	// and HS512, by the client secret, only if named; none never.
+	Algorithms []string
+	// Hosts that the upstream's endpoints may lie on beside its own domain.
+	Hosts []string
+	// Trust in its addresses. Zero: the kind's. An operator who runs the upstream may
+	// raise it.
+	Trust Trust
+	// KeepToken puts the upstream's tokens into the identity.
+	KeepToken bool
+
+	// Timeout ends one call to the upstream; 0: 5 s. Start and Finish end after twice
+	// that.
+	Timeout time.Duration
+}
+
+// base is what all connectors share.
+type base struct {
+	config Config
+	preset preset
+	caller caller
+	now    func() time.Time
+}
+
+func (c *base) ID() string   { return c.config.ID }
+func (c *base) Kind() Kind   { return c.config.Kind }
+func (c *base) Name() string { return c.config.Name }
+func (c *base) Trust() Trust { return c.config.Trust }
+
+// AnswersByPOST reports whether the callback is a cross-site POST.
+func (c *base) AnswersByPOST() bool { return c.preset.formPost }
+
+// New makes one connector. It calls nobody. The client is that of outbound for
+// configured hosts; its redirect rule is replaced by a stricter one.
+//
+// ErrMisconfigured: the settings cannot work; the text names the key.
+func New(c Config, client *http.Client, now func() time.Time) (Connector, error) {
+	preset, known := presets[c.Kind]
+	if !known {
+		return nil, wrong(c, "type", "is not one of google, github, oidc, microsoft, apple, gitlab")
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 5 * time.Second
+	}
+	if c.Name == "" {
+		c.Name = preset.name
+	}
+	if c.Trust == Unknown {
+		c.Trust = preset.trust
+	}
+	b := base{preset: preset, caller: newCaller(client, c.Timeout), now: now}
+	var err error
+	if b.config, err = checked(c); err != nil {
+		return nil, err
+	}
+	if c.Kind == GitHub {
+		return newGitHub(b)
+	}
+	return newOIDC(b)
+}
+
+func wrong(c Config, key, what string) error {
+	return fmt.Errorf("connector %q: %s %s: %w", excerpt(c.ID), key, what, ErrMisconfigured)
+}
+
+// checked refuses what no kind can work with, and puts domains into one form.
+func checked(c Config) (Config, error) {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+	switch {
+	case c.ID == "" || len(c.ID) > 64 || strings.Trim(c.ID, letters) != "":
+		return c, wrong(c, "id", "must be lower-case letters, digits, - and _, at most 64")
+	case c.ClientID == "":
+		return c, wrong(c, "client_id", "is missing")
+	case c.Trust < Unknown || c.Trust > Authoritative:
+		return c, wrong(c, "trust", "is unknown")
+	}
+	domains := make([]string, len(c.AllowedDomains))
+	for i, d := range c.AllowedDomains {
+		if domains[i] = canonicalDomain(d); domains[i] == "" {
+			return c, wrong(c, "allowed_domains", fmt.Sprintf("holds %q, which is no domain", excerpt(d)))
+		}
+	}
+	c.AllowedDomains = domains
+	for name := range c.Claims {
+		if !slices.Contains(mappable, name) {
+			return c, wrong(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", excerpt(name), strings.Join(mappable, ", ")))
+		}
+	}
+	return c, nil
+}
+
+var mappable = []string{
+	"email", "email_verified", "name", "given_name", "family_name", "preferred_username", "picture", "locale", "groups",
+}
+
+// claim is the upstream's name for a claim.
+func (c Config) claim(name string) string {
+	if mapped := c.Claims[name]; mapped != "" {
+		return mapped
+	}
+	return name
+}
+
+// upstreamURL checks a URL that the settings or a discovery document give: https,
+// or http to a loopback host; no name, password or fragment in it.
+func upstreamURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return nil, fmt.Errorf("%q is not an absolute URL", excerpt(text))
+	case u.User != nil || u.Fragment != "":
+		return nil, fmt.Errorf("the URL at %s holds a password or a fragment", u.Host)
+	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+		return nil, fmt.Errorf("%q is not https", excerpt(text))
+	}
+	return u, nil
+}
+
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}

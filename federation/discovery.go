@@ -1,0 +1,214 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/net/publicsuffix"
+)
+
+const (
+	// metadataLife is how long a discovery document and the keys are used before
+	// they are fetched again: a key that the upstream withdrew is not believed
+	// longer.
+	metadataLife = time.Hour
+	// staleLife is how long they serve while the upstream cannot be reached.
+	staleLife = 24 * time.Hour
+	// retryAfter keeps an upstream that is down, and one that a flood of unknown key
+	// ids makes us ask again, from more than one call in that time.
+	retryAfter = 5 * time.Second
+)
+
+// metadata is what an upstream says about itself (OIDC Discovery, section 3).
+type metadata struct {
+	issuer                                  string
+	authorization, token, userinfo, jwks    string
+	algorithms, scopes, clientAuth, prompts []string
+	challenges                              []string
+	issuerInCallback                        bool
+	keys                                    *oidc.RemoteKeySet
+}
+
+// discovery fetches the metadata when it is first needed, once for all who wait,
+// and again each hour.
+type discovery struct {
+	fetch func(context.Context) (*metadata, error)
+	now   func() time.Time
+	limit time.Duration // of a fetch
+
+	mu        sync.Mutex
+	known     *metadata
+	fetchedAt time.Time
+	failure   error
+	failedAt  time.Time
+	flight    chan struct{} // closed when the fetch under way has ended
+}
+
+// get gives the metadata. A caller who gives up leaves the fetch to the others.
+func (d *discovery) get(ctx context.Context) (*metadata, error) {
+	d.mu.Lock()
+	known, err, decided := d.decide()
+	if decided {
+		d.mu.Unlock()
+		return known, err
+	}
+	if d.flight == nil {
+		d.flight = make(chan struct{})
+		go d.refresh(context.WithoutCancel(ctx), d.flight)
+	}
+	flight := d.flight
+	d.mu.Unlock()
+	select {
+	case <-flight:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("discover: no answer in time: %w", ErrUnreachable)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known, err, decided = d.decide(); decided {
+		return known, err
+	}
+	return nil, d.failure
+}
+
+// decide answers from memory, if memory suffices.
+func (d *discovery) decide() (*metadata, error, bool) {
+	at := d.now()
+	if d.known != nil && within(d.fetchedAt, at, metadataLife) {
+		return d.known, nil, true
+	}
+	if d.failure == nil || !within(d.failedAt, at, retryAfter) {
+		return nil, nil, false
+	}
+	// What it says now cannot be trusted: then neither can what it said before.
+	if d.known != nil && within(d.fetchedAt, at, staleLife) && errors.Is(d.failure, ErrUnreachable) {
+		return d.known, nil, true
+	}
+	return nil, d.failure, true
+}
+
+func within(since, at time.Time, life time.Duration) bool {
+	age := at.Sub(since)
+	return age >= 0 && age < life // a clock that was set back ends it, too
+}
+
+func (d *discovery) refresh(ctx context.Context, flight chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, d.limit)
+	defer cancel()
+	fetched, err := d.fetch(ctx)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.failure = err; err != nil {
+		d.failedAt = d.now()
+	} else {
+		d.known, d.fetchedAt = fetched, d.now()
+	}
+	d.flight = nil
+	close(flight)
+}
+
+// fetchMetadata reads the discovery document at an issuer. Its issuer member must
+// be that, byte for byte, or what the kind of upstream writes instead.
+func (c *relyingParty) fetchMetadata(ctx context.Context) (*metadata, error) {
+	step := "discover"
+	from := strings.TrimSuffix(c.discoverAt, "/") + "/.well-known/openid-configuration"
+	a, err := c.caller.get(ctx, step, from, nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != 200 {
+		return nil, fmt.Errorf("%s: status %d at %s: %w", step, a.status, excerpt(from), ErrMisconfigured)
+	}
+	o, err := a.object(step)
+	if err != nil {
+		return nil, err
+	}
+	m, err := c.readMetadata(o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", step, err)
+	}
+	m.keys = c.remoteKeys(ctx, m.jwks)
+	return m, nil
+}
+
+func (c *relyingParty) readMetadata(o object) (*metadata, error) {
+	m := &metadata{}
+	var err error
+	if m.issuer, err = o.text("issuer"); err != nil {
+		return nil, err
+	}
+	if m.issuer != c.documentIssuer {
+		return nil, untrusted("the document's issuer is %q, the settings say %q", excerpt(m.issuer), c.documentIssuer)
+	}
+	for name, into := range map[string]*string{
+		"authorization_endpoint": &m.authorization, "token_endpoint": &m.token,
+		"userinfo_endpoint": &m.userinfo, "jwks_uri": &m.jwks,
+	} {
+		if *into, err = o.text(name); err != nil {
+			return nil, err
+		}
+		if *into == "" && name == "userinfo_endpoint" {
+			continue
+		}
+		if err := c.acceptable(*into); err != nil {
+			return nil, untrusted("%s: %v", name, err)
+		}
+	}
+	for name, into := range map[string]*[]string{
+		"id_token_signing_alg_values_supported": &m.algorithms, "scopes_supported": &m.scopes,
+		"token_endpoint_auth_methods_supported": &m.clientAuth, "prompt_values_supported": &m.prompts,
+		"code_challenge_methods_supported": &m.challenges,
+	} {
+		if *into, err = o.list(name); err != nil {
+			return nil, err
+		}
+	}
+	m.issuerInCallback, err = o.yes("authorization_response_iss_parameter_supported")
+	return m, err
+}
+
+// acceptable keeps a discovery document from sending codes, secrets and browsers
+// to somebody else: an endpoint lies on the issuer's host or in its registered
+// domain, or on a host that the kind or the settings name.
+func (c *relyingParty) acceptable(endpoint string) error {
+	u, err := upstreamURL(endpoint)
+	if err != nil {
+		return err
+	}
+	issuer, err := url.Parse(c.discoverAt)
+	if err != nil {
+		return err
+	}
+	if u.Scheme == "http" && issuer.Scheme != "http" {
+		return fmt.Errorf("%q is not https", excerpt(endpoint))
+	}
+	if u.Host == issuer.Host || slices.Contains(c.config.Hosts, u.Hostname()) || slices.Contains(c.preset.hosts, u.Hostname()) {
+		return nil
+	}
+	ours, theirs := registeredDomain(issuer.Hostname()), registeredDomain(u.Hostname())
+	if ours == "" || ours != theirs || u.Scheme != "https" {
+		return fmt.Errorf("host %s is not in the issuer's domain", excerpt(u.Host))
+	}
+	return nil
+}
+
+// registeredDomain is the part of a host name that somebody owns; "" for
+// addresses and names without one.
+func registeredDomain(host string) string {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return ""
+	}
+	domain, err := publicsuffix.EffectiveTLDPlusOne(strings.ToLower(host))
+	if err != nil {
+		return ""
+	}
+	return domain
+}

@@ -1,0 +1,210 @@
+package federation
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// gitHub is a connector to github.com or a GitHub Enterprise server. It speaks
+// OAuth, not OpenID Connect: who it is comes from the API, over TLS and by a token
+// that only this exchange yielded.
+type gitHub struct {
+	base
+	credentials
+	web, api string
+}
+
+func newGitHub(b base) (Connector, error) {
+	c := &gitHub{base: b, web: strings.TrimSuffix(b.config.BaseURL, "/")}
+	if c.web == "" {
+		c.web = "https://github.com"
+	}
+	if u, err := upstreamURL(c.web); err != nil || u.RawQuery != "" {
+		return nil, wrong(b.config, "base_url", "must be an https URL without query (http for loopback hosts)")
+	}
+	c.api = c.web + "/api/v3"
+	if c.web == "https://github.com" {
+		c.api = "https://api.github.com"
+	}
+	var err error
+	if c.credentials, err = newCredentials(b.config); err != nil {
+		return nil, err
+	}
+	if c.secret == "" {
+		return nil, wrong(b.config, "client_secret", "is missing")
+	}
+	c.method = secretPost
+	return c, nil
+}
+
+// Start makes the authorization request. GitHub cannot be asked to let a user
+// prove again who it is; the nearest is to let the user choose the account.
+func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
+	if err := checkRedirectURI(o.RedirectURI); err != nil {
+		return Attempt{}, "", err
+	}
+	a := newAttempt(c.config.ID, c.web, o, c.now())
+	a.Nonce = "" // nothing comes back signed
+	client := oauth2.Config{
+		ClientID: c.config.ClientID, RedirectURL: o.RedirectURI, Scopes: c.scopes(),
+		Endpoint: oauth2.Endpoint{AuthURL: c.web + "/login/oauth/authorize"},
+	}
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.Verifier)}
+	if o.Fresh || o.MaxAge != nil {
+		options = append(options, oauth2.SetAuthURLParam("prompt", "select_account"))
+	}
+	if o.LoginHint != "" {
+		options = append(options, oauth2.SetAuthURLParam("login", o.LoginHint))
+	}
+	return a, client.AuthCodeURL(a.State, options...), nil
+}
+
+// Finish exchanges the code and asks the API who it is and which addresses are
+// proven, at once. The identity is never Fresh.
+func (c *gitHub) Finish(ctx context.Context, a Attempt, callback url.Values) (Identity, error) {
+	code, err := a.code(c.config.ID, c.web, callback, c.callbackIssuer, c.now())
+	if err != nil {
+		return Identity{}, err
+	}
+	ctx, cancel := c.caller.inTime(ctx)
+	defer cancel()
+	g, err := c.exchange(ctx, c.web+"/login/oauth/access_token", code, a, c.credentials)
+	if err != nil {
+		return Identity{}, err
+	}
+	var user object
+	var email string
+	var errUser, errEmail error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		email, errEmail = c.primaryEmail(ctx, g.access)
+	}()
+	user, errUser = c.user(ctx, g.access)
+	<-done
+	if err := cmp.Or(errUser, errEmail); err != nil {
+		return Identity{}, err
+	}
+	i, err := c.identify(user, email)
+	if err != nil {
+		return Identity{}, fmt.Errorf("read identity: %w", err)
+	}
+	if err := c.allow(i); err != nil {
+		return Identity{}, fmt.Errorf("check who may sign in: %w", err)
+	}
+	c.keep(g, &i)
+	return i, nil
+}
+
+// callbackIssuer knows both names of GitHub's authorization server, should it
+// begin to send one.
+func (c *gitHub) callbackIssuer(iss string) bool {
+	return iss == "" || iss == c.web || iss == c.web+"/login/oauth"
+}
+
+func (c *gitHub) identify(user object, email string) (Identity, error) {
+	// As text, since a float64 runs out of digits at 2^53; the login can be given to
+	// somebody else.
+	number, _ := user["id"].(json.Number)
+	id, err := strconv.ParseInt(number.String(), 10, 64)
+	if err != nil || id <= 0 {
+		return Identity{}, untrusted("id is missing or no number")
+	}
+	i := Identity{
+		Connector: c.config.ID, Issuer: c.web, Subject: strconv.FormatInt(id, 10),
+		Name: user.words("name"), Username: user.words("login"), Picture: pictureURL(user.words("avatar_url")),
+		Claims: user,
+	}
+	i.setAddress(email, email != "", c.config.Trust)
+	return i, nil
+}
+
+func (c *gitHub) user(ctx context.Context, token string) (object, error) {
+	const step = "read user"
+	a, err := c.ask(ctx, step, "/user", token)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, refusedAPI(step, a)
+	}
+	return a.object(step)
+}
+
+// primaryEmail is the user's address: the primary one, and only if it is
+// verified. The one on the profile is what the user wants shown, and the other
+// verified ones may be forgotten mailboxes. "" if there is none that mail
+// reaches, or the user did not grant the scope.
+func (c *gitHub) primaryEmail(ctx context.Context, token string) (string, error) {
+	const step = "read e-mail addresses"
+	a, err := c.ask(ctx, step, "/user/emails?per_page=100", token)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case a.status == http.StatusNotFound, a.status == http.StatusForbidden && !exhausted(a):
+		return "", nil
+	case a.status != http.StatusOK:
+		return "", refusedAPI(step, a)
+	}
+	v, err := decodeValue(a.body)
+	list, ok := v.([]any)
+	if err != nil || !ok {
+		return "", untrusted("%s: not a JSON list", step)
+	}
+	for _, element := range list {
+		entry, ok := element.(map[string]any)
+		if !ok {
+			return "", untrusted("%s: not a list of objects", step)
+		}
+		text, verified := entry["email"].(string)
+		if !verified {
+			return "", untrusted("%s: an entry has no address", step)
+		}
+		if entry["primary"] == true && entry["verified"] == true && !noReply(text) {
+			return text, nil
+		}
+	}
+	return "", nil
+}
+
+// noReply finds the addresses that GitHub makes up to hide the real one; mail to
+// them goes nowhere.
+func noReply(text string) bool {
+	_, domain := address(text)
+	return domain == "users.noreply.github.com" || strings.HasPrefix(domain, "users.noreply.") || domain == "noreply.github.com"
+}
+
+func (c *gitHub) ask(ctx context.Context, step, path, token string) (answer, error) {
+	header := http.Header{}
+	if token != "" {
+		header = bearer(token)
+	}
+	header.Set("Accept", "application/vnd.github+json")
+	header.Set("X-GitHub-Api-Version", "2022-11-28")
+	return c.caller.get(ctx, step, c.api+path, header)
+}
+
+// refusedAPI says what a refusal of the API means: a token that is no longer good
+// was revoked by its user a moment ago.
+func refusedAPI(step string, a answer) error {
+	switch {
+	case exhausted(a):
+		return fmt.Errorf("%s: rate limit: %w", step, ErrUnreachable)
+	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
+		return fmt.Errorf("%s: status %d: %w", step, a.status, ErrDenied)
+	}
+	return untrusted("%s: status %d", step, a.status)
+}
+
+func exhausted(a answer) bool {
+	return a.status == http.StatusForbidden && (a.header.Get("X-RateLimit-Remaining") == "0" || a.header.Get("Retry-After") != "")
+}

@@ -1,0 +1,117 @@
+package federation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+)
+
+// remoteKeys are the upstream's signing keys, fetched when a token first names one
+// that is not known, for all who wait at once, and whoever of them gives up.
+func (c *relyingParty) remoteKeys(ctx context.Context, uri string) *oidc.RemoteKeySet {
+	own := *c.caller.client
+	own.Transport = &throttled{caller: c.caller, now: c.now}
+	return oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), &own), uri)
+}
+
+// throttled is a transport that asks at most once in retryAfter and repeats what
+// it heard meanwhile, failures included: tokens that name keys which never existed
+// cost an attacker more than the upstream.
+type throttled struct {
+	caller caller
+	now    func() time.Time
+
+	mu      sync.Mutex
+	askedAt time.Time
+	heard   answer
+	failure error
+}
+
+func (t *throttled) RoundTrip(r *http.Request) (*http.Response, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if at := t.now(); t.askedAt.IsZero() || !within(t.askedAt, at, retryAfter) {
+		t.heard, t.failure = t.fetch(r)
+		t.askedAt = t.now()
+	}
+	if t.failure != nil {
+		return nil, t.failure
+	}
+	return &http.Response{
+		StatusCode: t.heard.status, Header: t.heard.header, Request: r,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: io.NopCloser(bytes.NewReader(t.heard.body)), ContentLength: int64(len(t.heard.body)),
+	}, nil
+}
+
+func (t *throttled) fetch(r *http.Request) (answer, error) {
+	// A context of its own: whoever set this off may be gone before it ends.
+	a, err := t.caller.get(context.WithoutCancel(r.Context()), "fetch keys", r.URL.String(), nil)
+	if err != nil {
+		return a, err
+	}
+	if a.status != http.StatusOK {
+		return a, untrusted("fetch keys: status %d", a.status)
+	}
+	_, err = a.object("fetch keys")
+	return a, err
+}
+
+// witness is a key set that remembers why it could not verify: the verifier puts
+// the reason into words, and a reader of words cannot tell a lie from an outage.
+type witness struct {
+	keys        oidc.KeySet
+	unreachable error
+}
+
+func (w *witness) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	payload, err := w.keys.VerifySignature(ctx, token)
+	if errors.Is(err, ErrUnreachable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		w.unreachable = ErrUnreachable
+	}
+	return payload, err
+}
+
+// shared is the client secret as a key, for the symmetric algorithms.
+type shared []byte
+
+func (s shared) VerifySignature(_ context.Context, token string) ([]byte, error) {
+	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512})
+	if err != nil {
+		return nil, err
+	}
+	return parsed.Verify([]byte(s))
+}
+
+// either verifies by the secret what is symmetric and by the published keys all
+// else: a token's header picks among what the settings allow, and no algorithm
+// ever meets a key of the other sort.
+type either struct {
+	secret    shared
+	published oidc.KeySet
+}
+
+func (e either) VerifySignature(ctx context.Context, token string) ([]byte, error) {
+	if payload, err := e.secret.VerifySignature(ctx, token); err == nil {
+		return payload, nil
+	}
+	return e.published.VerifySignature(ctx, token)
+}
+
+// keys are what this upstream's tokens are verified with.
+func (c *relyingParty) keys(m *metadata) oidc.KeySet {
+	for _, algorithm := range c.allowed {
+		if slices.Contains(symmetric, algorithm) {
+			return either{shared(c.config.ClientSecret), m.keys}
+		}
+	}
+	return m.keys
+}
