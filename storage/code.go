@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -84,9 +85,17 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 func openGrant(tx *gorm.DB, g *Grant, at time.Time) error {
 	g.Generation, g.RotatedAt, g.IdleExpiresAt = 1, At(at), At(at).Add(g.IdleFor)
 	g.RevokedAt, g.RevokeReason = 0, ""
-	row := *g
-	return tx.Create(&row).Error
+	row, err := values(g)
+	if err != nil {
+		return err
+	}
+	_, err = insertGrant().changes(tx, row...)
+	return err
 }
+
+var insertGrant = sync.OnceValue(func() statement {
+	return newStatement(`INSERT INTO grants (` + columnNames(&Grant{}) + `) VALUES (` + placeholders(&Grant{}) + `)`)
+})
 
 // SpendCode makes a code worthless without opening a grant: a wrong verifier from
 // the right client, or an expired code. If that very code was redeemed before and
@@ -124,9 +133,12 @@ type spent struct {
 
 // spend reports whether the id was fresh; it is spent after this either way.
 func spend(tx *gorm.DB, kind, id, codeID, grantID string, until Millis) (bool, error) {
-	return changed(tx, `INSERT INTO spent (kind, id, code_id, grant_id, expires_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		kind, id, codeID, grantID, until)
+	n, err := insertSpent.changes(tx, kind, id, codeID, grantID, until)
+	return n == 1, err
 }
+
+var insertSpent = newStatement(`INSERT INTO spent (kind, id, code_id, grant_id, expires_at)
+	VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
 // spentRow reads the row of a request; the zero value if it was never spent.
 func spentRow(tx *gorm.DB, requestID string) (spent, error) {

@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
-	"sync"
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 	"gorm.io/gorm/schema"
 )
 
@@ -71,11 +68,7 @@ func (millisColumn) Scan(ctx context.Context, field *schema.Field, dst reflect.V
 	if !ok {
 		return fmt.Errorf("column %s holds %T", field.DBName, stored)
 	}
-	d := time.Duration(millis) * time.Millisecond
-	if millis < 0 {
-		d = -1
-	}
-	field.ReflectValueOf(ctx, dst).SetInt(int64(d))
+	field.ReflectValueOf(ctx, dst).SetInt(int64(millisDuration(millis)))
 	return nil
 }
 
@@ -84,38 +77,22 @@ func (millisColumn) Value(_ context.Context, _ *schema.Field, _ reflect.Value, v
 	if !ok {
 		return nil, fmt.Errorf("%T is no duration", value)
 	}
+	return durationMillis(d), nil
+}
+
+func millisDuration(millis int64) time.Duration {
+	if millis < 0 {
+		return -1
+	}
+	return time.Duration(millis) * time.Millisecond
+}
+
+func durationMillis(d time.Duration) int64 {
 	if d < 0 {
-		return int64(-1), nil
+		return -1
 	}
-	return d.Milliseconds(), nil
+	return d.Milliseconds()
 }
-
-// verbatim is SQL of ours that goes into a statement as it stands: gorm looks at
-// each byte of all other, which a list of sixty columns makes felt.
-type verbatim string
-
-// Build writes it into the statement.
-func (v verbatim) Build(b clause.Builder) { _, _ = b.WriteString(string(v)) }
-
-// columnsOf lists the columns of a row type under a table alias and with a
-// prefix, so that two rows can be read in one statement into a struct that
-// embeds both: "s.id AS s_id, s.user_id AS s_user_id, …".
-func columnsOf(row any, alias string) verbatim {
-	parsed, err := schema.Parse(row, &parsedRows, schema.NamingStrategy{})
-	if err != nil {
-		panic(err) // a row type of this package: a programmer's mistake
-	}
-	var list strings.Builder
-	for i, name := range parsed.DBNames {
-		if i > 0 {
-			list.WriteString(", ")
-		}
-		fmt.Fprintf(&list, `%[1]s.%[2]s AS %[1]s_%[2]s`, alias, name)
-	}
-	return verbatim(list.String())
-}
-
-var parsedRows sync.Map
 
 // changed runs a conditional write and reports whether it hit exactly one row.
 func changed(tx *gorm.DB, sql string, args ...any) (bool, error) {

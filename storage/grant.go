@@ -51,24 +51,22 @@ func (db *DB) LiveGrant(ctx context.Context, id, jti string, at time.Time) (Gran
 	if len(jti) > longestID || !plainText(jti) {
 		return Grant{}, User{}, fmt.Errorf("read grant: %w", ErrNotFound)
 	}
-	var row struct {
-		Grant Grant `gorm:"embedded;embeddedPrefix:g_"`
-		User  User  `gorm:"embedded;embeddedPrefix:o_"`
-	}
+	var g Grant
+	var u User
 	err := db.read(ctx, "read grant", func(q *gorm.DB) error {
-		return q.Raw(`SELECT ? FROM grants g JOIN users o ON o.id = g.user_id
-			WHERE g.id = CAST(? AS TEXT) AND ? AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?)`,
-			grantAndOwner(), id, liveGrant(at), spentToken, jti).Take(&row).Error
+		args := append([]any{id, spentToken, jti}, grantNow(at)...)
+		return existing(selectLiveGrant().row(q, append(destinations(&g), destinations(&u)...), args...))
 	})
-	return row.Grant, row.User, err
+	return g, u, err
 }
 
-// The owner is joined as "o": liveGrant has a "u" of its own. Its reader casts the
-// id because SQLite's planner, when it weighs a join, takes note of a bare "x = ?"
-// and compiles the statement again at each execution, which costs ten times the
-// reading.
-var grantAndOwner = sync.OnceValue(func() verbatim {
-	return columnsOf(&Grant{}, "g") + ", " + columnsOf(&User{}, "o")
+// The owner is joined as "o": grantLives has a "u" of its own. The id is cast
+// because SQLite's planner, when it weighs a join, takes note of a bare "x = ?" and
+// compiles the statement again at each execution, which costs ten times the reading.
+var selectLiveGrant = sync.OnceValue(func() statement {
+	return newStatement(`SELECT ` + columnsOf(&Grant{}, "g") + `, ` + columnsOf(&User{}, "o") + `
+		FROM grants g JOIN users o ON o.id = g.user_id
+		WHERE g.id = CAST(? AS TEXT) AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?) AND ` + grantLives)
 })
 
 // RevokeGrant ends one grant. Revoking a dead one does nothing. Event grant.revoked.

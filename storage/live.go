@@ -11,26 +11,32 @@ import (
 // its idle life moves with it.
 const seenEvery = 5 * time.Minute
 
-// liveSession is the condition under which a session s is alive.
-func liveSession(at time.Time) clause.Expr {
-	return gorm.Expr(`(s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ? AND EXISTS (
+// sessionLives is the condition under which a session s is alive; its parameters
+// are sessionNow.
+const sessionLives = `(s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ? AND EXISTS (
 		SELECT 1 FROM users u, instance i WHERE u.id = s.user_id AND i.id = 1 AND u.disabled_at = 0
-			AND s.created_at > u.not_before AND s.created_at > i.not_before))`, At(at), At(at))
-}
+			AND s.created_at > u.not_before AND s.created_at > i.not_before))`
 
-// liveGrant is the condition under which a grant g is alive, the only one there
+func sessionNow(at time.Time) []any { return []any{At(at), At(at)} }
+
+// liveSession is sessionLives for gorm.
+func liveSession(at time.Time) clause.Expr { return gorm.Expr(sessionLives, sessionNow(at)...) }
+
+// grantLives is the condition under which a grant g is alive, the only one there
 // is: liveness is a join, so that ending a session, disabling a user or a client
-// is one row.
-func liveGrant(at time.Time) clause.Expr {
-	now := At(at)
-	return gorm.Expr(`(g.revoked_at = 0 AND g.idle_expires_at > ? AND g.expires_at > ? AND EXISTS (
+// is one row. Its parameters are grantNow.
+const grantLives = `(g.revoked_at = 0 AND g.idle_expires_at > ? AND g.expires_at > ? AND EXISTS (
 		SELECT 1 FROM users u JOIN instance i ON i.id = 1 JOIN clients c ON c.id = g.client_id
 			LEFT JOIN sessions s ON s.id = g.session_id AND s.user_id = g.user_id
 		WHERE u.id = g.user_id AND u.disabled_at = 0 AND c.disabled_at = 0
 			AND g.created_at > u.not_before AND g.created_at > i.not_before
 			AND (g.offline OR (s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ?
-				AND s.created_at > u.not_before AND s.created_at > i.not_before))))`, now, now, now, now)
-}
+				AND s.created_at > u.not_before AND s.created_at > i.not_before))))`
+
+func grantNow(at time.Time) []any { return []any{At(at), At(at), At(at), At(at)} }
+
+// liveGrant is grantLives for gorm.
+func liveGrant(at time.Time) clause.Expr { return gorm.Expr(grantLives, grantNow(at)...) }
 
 // touchSession takes the row lock of a live session of this user, notes it as
 // seen and gives the moment it was made. clientID ("" for none) must be enabled
@@ -39,23 +45,24 @@ func liveGrant(at time.Time) clause.Expr {
 //
 // ErrRevoked: it is dead, or another user's, or the client is disabled.
 func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time) (Millis, error) {
-	condition := liveSession(at)
-	if clientID != "" {
-		condition.SQL += ` AND EXISTS (SELECT 1 FROM clients c WHERE c.id = ? AND c.disabled_at = 0)`
-		condition.Vars = append(condition.Vars, clientID)
-	}
 	stale := At(at.Add(-seenEvery))
-	var made []Millis
-	err := tx.Raw(`UPDATE sessions AS s SET
-			seen_at = CASE WHEN s.seen_at <= ? THEN ? ELSE s.seen_at END,
-			idle_expires_at = CASE WHEN s.seen_at <= ? THEN ? + s.idle_for ELSE s.idle_expires_at END
-		WHERE s.id = ? AND s.user_id = ? AND ? RETURNING created_at`,
-		stale, At(at), stale, At(at), sessionID, userID, condition).Find(&made).Error
+	args := append([]any{stale, At(at), stale, At(at), sessionID, userID}, sessionNow(at)...)
+	var made int64
+	found, err := touchLive.row(tx, []any{&made}, append(args, clientID, clientID)...)
 	if err != nil {
 		return 0, err
 	}
-	if len(made) != 1 {
+	if !found {
 		return 0, ErrRevoked
 	}
-	return made[0], nil
+	return Millis(made), nil
 }
+
+// The client is cast for PostgreSQL, which could not tell the type of a parameter
+// that is only compared with a constant.
+var touchLive = newStatement(`UPDATE sessions AS s SET
+		seen_at = CASE WHEN s.seen_at <= ? THEN ? ELSE s.seen_at END,
+		idle_expires_at = CASE WHEN s.seen_at <= ? THEN ? + s.idle_for ELSE s.idle_expires_at END
+	WHERE s.id = ? AND s.user_id = ? AND ` + sessionLives + `
+		AND (CAST(? AS TEXT) = '' OR EXISTS (SELECT 1 FROM clients c WHERE c.id = ? AND c.disabled_at = 0))
+	RETURNING created_at`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"gorm.io/gorm"
@@ -42,15 +43,13 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 		if err := seeSessionOf(tx, r.GrantID, at); err != nil {
 			return err
 		}
-		var rotated []Grant
-		err := tx.Raw(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for
-			WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ? RETURNING *`,
-			At(at), At(at), r.GrantID, r.Generation, r.UserID, r.ClientID, liveGrant(at)).Scan(&rotated).Error
+		grant = Grant{}
+		args := append([]any{At(at), At(at), r.GrantID, r.Generation, r.UserID, r.ClientID}, grantNow(at)...)
+		rotated, err := rotateLive().row(tx, destinations(&grant), args...)
 		if err != nil {
 			return err
 		}
-		if len(rotated) == 1 {
-			grant = rotated[0]
+		if rotated {
 			return checked(check, grant)
 		}
 		grant, verdict, err = lateRotation(tx, r, at)
@@ -67,6 +66,12 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 	}
 	return grant, nil
 }
+
+var rotateLive = sync.OnceValue(func() statement {
+	return newStatement(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for
+		WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ` + grantLives + `
+		RETURNING ` + columnNames(&Grant{}))
+})
 
 // errChecked marks the error of a caller's check: a verdict like any other, which
 // undoes this use case and leaves its neighbours alone.
@@ -114,10 +119,13 @@ func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
 // five minutes: a client that refreshes keeps the session in use. It comes before
 // the grant is touched: session rows are locked first, everywhere.
 func seeSessionOf(tx *gorm.DB, grantID string, at time.Time) error {
-	return tx.Exec(`UPDATE sessions AS s SET seen_at = ?, idle_expires_at = ? + s.idle_for
-		WHERE s.id = (SELECT g.session_id FROM grants g WHERE g.id = ? AND NOT g.offline) AND s.seen_at <= ? AND ?`,
-		At(at), At(at), grantID, At(at.Add(-seenEvery)), liveSession(at)).Error
+	args := append([]any{At(at), At(at), grantID, At(at.Add(-seenEvery))}, sessionNow(at)...)
+	_, err := seeSession.changes(tx, args...)
+	return err
 }
+
+var seeSession = newStatement(`UPDATE sessions AS s SET seen_at = ?, idle_expires_at = ? + s.idle_for
+	WHERE s.id = (SELECT g.session_id FROM grants g WHERE g.id = ? AND NOT g.offline) AND s.seen_at <= ? AND ` + sessionLives)
 
 // Refreshed reads a grant as a refresh token of a generation sees it, without
 // rotating it: for introspection.

@@ -70,20 +70,19 @@ func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Ti
 	if err := checkIDs(handleHash); err != nil {
 		return Session{}, User{}, fmt.Errorf("read session: %w", err)
 	}
-	var row struct {
-		Session Session `gorm:"embedded;embeddedPrefix:s_"`
-		User    User    `gorm:"embedded;embeddedPrefix:u_"`
-	}
+	var s Session
+	var u User
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
-		return q.Raw(`SELECT ? FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ?`,
-			sessionAndUser(), handleHash, liveSession(at)).Take(&row).Error
+		args := append([]any{handleHash}, sessionNow(at)...)
+		return existing(selectSessionByHandle().row(q, append(destinations(&s), destinations(&u)...), args...))
 	})
-	return row.Session, row.User, err
+	return s, u, err
 }
 
-// The hash is cast for the reason given at grantAndOwner.
-var sessionAndUser = sync.OnceValue(func() verbatim {
-	return columnsOf(&Session{}, "s") + ", " + columnsOf(&User{}, "u")
+// The hash is cast for the reason given at selectLiveGrant.
+var selectSessionByHandle = sync.OnceValue(func() statement {
+	return newStatement(`SELECT ` + columnsOf(&Session{}, "s") + `, ` + columnsOf(&User{}, "u") + `
+		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ` + sessionLives)
 })
 
 // SessionsOf lists a user's live sessions, the latest seen first.

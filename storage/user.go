@@ -106,18 +106,20 @@ func (db *DB) UserByEmail(ctx context.Context, email string) (User, string, erro
 	if err != nil {
 		return User{}, "", fmt.Errorf("read user by e-mail: %w", ErrNotFound)
 	}
-	var row struct {
-		User   User `gorm:"embedded;embeddedPrefix:u_"`
-		Secret []byte
-	}
+	var u User
+	var secret []byte
 	err = db.read(ctx, "read user by e-mail", func(q *gorm.DB) error {
-		return q.Raw(`SELECT ?, c.secret FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
-			WHERE u.email_canonical = ?`, userColumns(), canonical).Take(&row).Error
+		return existing(selectUserByEmail().row(q, append(destinations(&u), &secret), canonical))
 	})
-	return row.User, string(row.Secret), err
+	return u, string(secret), err
 }
 
-var userColumns = sync.OnceValue(func() verbatim { return columnsOf(&User{}, "u") })
+// The address is cast for the reason given at selectLiveGrant.
+var selectUserByEmail = sync.OnceValue(func() statement {
+	return newStatement(`SELECT ` + columnsOf(&User{}, "u") + `, c.secret
+		FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
+		WHERE u.email_canonical = CAST(? AS TEXT) AND u.email_canonical <> ''`)
+})
 
 // Users lists users by canonical e-mail from after (exclusive, "" for the
 // start), at most limit (1 to 500).

@@ -1,0 +1,185 @@
+package storage
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/schema"
+)
+
+// statement is the SQL of a hot use case. It goes to the driver as it stands, on
+// gorm's connection but past gorm itself, which takes longer to put a statement
+// together and to scan its row than SQLite takes to run it. Parameters are
+// written ? for both databases.
+type statement struct{ sqlite, postgres string }
+
+func newStatement(text string) statement {
+	var numbered strings.Builder
+	for i, part := range strings.Split(text, "?") {
+		if i > 0 {
+			numbered.WriteString("$" + strconv.Itoa(i))
+		}
+		numbered.WriteString(part)
+	}
+	return statement{sqlite: text, postgres: numbered.String()}
+}
+
+func (s statement) on(tx *gorm.DB) string {
+	if tx.Name() == "postgres" {
+		return s.postgres
+	}
+	return s.sqlite
+}
+
+// changes runs a write and gives the number of rows it hit.
+func (s statement) changes(tx *gorm.DB, args ...any) (int64, error) {
+	result, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, s.on(tx), args...)
+	if err != nil {
+		return 0, s.failed(tx, err)
+	}
+	return result.RowsAffected()
+}
+
+// row reads the first row into its destinations, and reports whether there is one.
+func (s statement) row(tx *gorm.DB, into []any, args ...any) (bool, error) {
+	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, s.on(tx), args...)
+	if err != nil {
+		return false, s.failed(tx, err)
+	}
+	found := rows.Next()
+	if found {
+		err = rows.Scan(into...)
+	}
+	// A failure in the middle of a RETURNING shows itself only here.
+	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		return false, s.failed(tx, err)
+	}
+	return found, nil
+}
+
+// existing turns a row that is not there into gorm's error for it.
+func existing(found bool, err error) error {
+	if err == nil && !found {
+		return gorm.ErrRecordNotFound
+	}
+	return err
+}
+
+// failed logs a statement as gorm would, never its parameters.
+func (s statement) failed(tx *gorm.DB, err error) error {
+	tx.Logger.Trace(tx.Statement.Context, time.Time{}, func() (string, int64) { return s.sqlite, -1 }, err)
+	return err
+}
+
+// columnNames lists the columns of a row type: "id, user_id, …".
+func columnNames(row any) string { return strings.Join(parsed(row).DBNames, ", ") }
+
+// columnsOf lists them under a table alias: "s.id, s.user_id, …".
+func columnsOf(row any, alias string) string {
+	return alias + "." + strings.Join(parsed(row).DBNames, ", "+alias+".")
+}
+
+// placeholders are as many as a row type has columns: "?, ?, …".
+func placeholders(row any) string {
+	return strings.Repeat("?, ", len(parsed(row).DBNames)-1) + "?"
+}
+
+// destinations gives where the columns of a row go, in the order of columnsOf.
+func destinations(row any) []any {
+	var list []any
+	eachField(row, func(field *schema.Field, value reflect.Value) {
+		switch pointer := value.Addr(); {
+		case isJSON(field):
+			list = append(list, jsonInto{pointer.Interface()})
+		case isMillis(field):
+			list = append(list, millisInto{pointer.Interface().(*time.Duration)})
+		case value.Kind() == reflect.Int64:
+			list = append(list, pointer.Convert(reflect.TypeFor[*int64]()).Interface())
+		case value.Kind() == reflect.String:
+			list = append(list, pointer.Convert(reflect.TypeFor[*string]()).Interface())
+		default:
+			list = append(list, pointer.Interface())
+		}
+	})
+	return list
+}
+
+// values gives what the columns of a row hold, in the order of columnNames.
+func values(row any) ([]any, error) {
+	var list []any
+	var failed error
+	eachField(row, func(field *schema.Field, value reflect.Value) {
+		switch {
+		case isJSON(field):
+			text, err := jsonText(value.Interface())
+			failed = errors.Join(failed, err)
+			list = append(list, text)
+		case isMillis(field):
+			list = append(list, durationMillis(value.Interface().(time.Duration)))
+		default:
+			list = append(list, value.Interface())
+		}
+	})
+	return list, failed
+}
+
+func eachField(row any, visit func(*schema.Field, reflect.Value)) {
+	of := parsed(row)
+	value := reflect.ValueOf(row).Elem()
+	for _, name := range of.DBNames {
+		field := of.FieldsByDBName[name]
+		visit(field, value.FieldByIndex(field.StructField.Index))
+	}
+}
+
+func isJSON(f *schema.Field) bool   { _, is := f.Serializer.(jsonColumn); return is }
+func isMillis(f *schema.Field) bool { _, is := f.Serializer.(millisColumn); return is }
+
+// jsonInto scans a jsonColumn.
+type jsonInto struct{ value any }
+
+func (j jsonInto) Scan(stored any) error {
+	var text []byte
+	switch v := stored.(type) {
+	case string:
+		text = []byte(v)
+	case []byte:
+		text = v
+	default:
+		return fmt.Errorf("a JSON column holds %T", stored)
+	}
+	if len(text) == 0 {
+		return nil
+	}
+	return json.Unmarshal(text, j.value)
+}
+
+// millisInto scans a millisColumn.
+type millisInto struct{ value *time.Duration }
+
+func (m millisInto) Scan(stored any) error {
+	millis, ok := stored.(int64)
+	if !ok {
+		return fmt.Errorf("a duration's column holds %T", stored)
+	}
+	*m.value = millisDuration(millis)
+	return nil
+}
+
+// parsed gives gorm's reading of a row type.
+func parsed(row any) *schema.Schema {
+	s, err := schema.Parse(row, &parsedRows, schema.NamingStrategy{})
+	if err != nil {
+		panic(err) // a row type of this package: a programmer's mistake
+	}
+	return s
+}
+
+var parsedRows sync.Map
