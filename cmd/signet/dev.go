@@ -43,7 +43,7 @@ be removed at any time. ` + demoPath + ` is a relying party that shows the token
 
 func (p *program) dev(ctx context.Context, address, dir string) error {
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
-	slog.SetDefault(log) // the OpenID library logs there, and only there
+	logLibraries(log)
 	listener, issuer, err := listenLoopback(ctx, address)
 	if err != nil {
 		return err

@@ -65,7 +65,7 @@ func (p *program) serve(ctx context.Context, c Config) error {
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	slog.SetDefault(log) // the OpenID library logs there, and only there
+	logLibraries(log)
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return err
