@@ -22,11 +22,16 @@ func LocalPath(returnTo, base string) (string, bool) {
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return "", false
 	}
-	// Dot segments and doubled slashes, plain or encoded, lead out of the base.
-	if strings.Contains(u.Path, "//") || strings.Contains(u.Path, `\`) {
+	// Dot segments and doubled slashes lead out of the base. No path of ours needs
+	// an escape, so nothing can hide in one, however often someone decodes it.
+	path := returnTo
+	if end := strings.IndexAny(path, "?#"); end >= 0 {
+		path = path[:end]
+	}
+	if strings.Contains(path, "//") || strings.Contains(path, "%") {
 		return "", false
 	}
-	for segment := range strings.SplitSeq(u.Path, "/") {
+	for segment := range strings.SplitSeq(path, "/") {
 		if segment == "." || segment == ".." {
 			return "", false
 		}
