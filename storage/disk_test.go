@@ -126,7 +126,7 @@ func TestST09_LimitedFiles(t *testing.T) {
 	w := newWorld(t, b)
 	fill, empty := limitFiles(t, b.Config().DataDir)
 	fill()
-	r := w.redemption("request", "code", noon)
+	var r storage.Redemption
 	for i := 0; ; i++ {
 		r = w.redemption(fmt.Sprint(i), "code", noon)
 		if _, err := w.RedeemCode(t.Context(), r, noon); err != nil {
