@@ -122,6 +122,26 @@ func (s stop) form(t *testing.T) form {
 	return *found
 }
 
+// link gives where the page's link of this id leads.
+func (s stop) link(t *testing.T, id string) string {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(s.Body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range doc.Descendants() {
+		if n.Type == html.ElementNode && n.Data == "a" && attr(n, "id") == id {
+			target, err := s.At.Parse(attr(n, "href"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return target.String()
+		}
+	}
+	t.Fatalf("no link %s on %s:\n%s", id, s.At.Path, s.Body)
+	return ""
+}
+
 func attr(n *html.Node, name string) string {
 	for _, a := range n.Attr {
 		if a.Key == name {
