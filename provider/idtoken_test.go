@@ -1,0 +1,144 @@
+package provider_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"signet/storage"
+)
+
+// verified opens a token with another library than ours and the published keys,
+// as a relying party does, and gives the key's algorithm.
+func (b *testbed) verified(t *testing.T, token any) string {
+	t.Helper()
+	keys := b.publicKeys(t)
+	parsed, err := jose.ParseSigned(token.(string), []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA})
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := parsed.Signatures[0].Header
+	found := keys.Key(header.KeyID)
+	if len(found) != 1 || found[0].Algorithm != header.Algorithm {
+		t.Fatalf("the JWKS has %d keys %q of algorithm %s", len(found), header.KeyID, header.Algorithm)
+	}
+	if _, err := parsed.Verify(found[0]); err != nil {
+		t.Fatalf("verify: %v", err)
+	}
+	return header.Algorithm
+}
+
+func TestP42_TestP43_TestP44_TestP47_TestP48_IDToken(t *testing.T) {
+	each(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		v.flow(t)
+		sid := ""
+		for _, c := range []struct{ set, want string }{{"", "RS256"}, {"RS256", "RS256"}, {"ES256", "ES256"}} {
+			b.changeClient(t, func(client *storage.Client) { client.Metadata.IDTokenSignedResponseAlg = c.set })
+			tokens := b.redeem(t, v.again(t, "nonce", "N~o-n.c_e "+c.set))
+			id := claimsOf(t, tokens["id_token"])
+			if got := b.verified(t, tokens["id_token"]); got != c.want {
+				t.Errorf("id_token_signed_response_alg %q: signed with %s", c.set, got)
+			}
+			now := b.now().Unix()
+			iat, exp, authTime := number(t, id["iat"]), number(t, id["exp"]), number(t, id["auth_time"])
+			if id["iss"] != b.Issuer || id["sub"] != b.Alice.ID || fmt.Sprint(id["aud"]) != "[app]" || id["nonce"] != "N~o-n.c_e "+c.set ||
+				iat > now || iat < now-60 || exp != iat+900 || authTime > iat || authTime < now-300 || id["azp"] != nil {
+				t.Errorf("ID token: %v", id)
+			}
+			if id["acr"] != "urn:signet:1fa" || fmt.Sprint(id["amr"]) != "[pwd]" {
+				t.Errorf("acr %v, amr %v", id["acr"], id["amr"])
+			}
+			sum := sha256.Sum256([]byte(tokens["access_token"].(string)))
+			if want := base64.RawURLEncoding.EncodeToString(sum[:16]); id["at_hash"] != want || id["c_hash"] != nil {
+				t.Errorf("at_hash: got %v, want %s", id["at_hash"], want)
+			}
+			if sid == "" {
+				sid = fmt.Sprint(id["sid"])
+			}
+			if id["sid"] != sid || len(sid) < 20 {
+				t.Errorf("sid: got %v, want %s", id["sid"], sid)
+			}
+			access := claimsOf(t, tokens["access_token"])
+			if userinfo := b.userinfo(t, tokens["access_token"].(string)).json(t); userinfo["sub"] != id["sub"] || access["sub"] != id["sub"] {
+				t.Errorf("sub: ID token %v, access token %v, userinfo %v", id["sub"], access["sub"], userinfo["sub"])
+			}
+			b.verified(t, tokens["access_token"])
+			if typ := headerOf(t, tokens["access_token"])["typ"]; typ != "at+jwt" {
+				t.Errorf("typ of the access token: %v", typ)
+			}
+			for _, claim := range strings.Fields("iss sub aud client_id scope jti gid sid auth_time acr amr iat exp") {
+				if access[claim] == nil {
+					t.Errorf("the access token lacks %s", claim)
+				}
+			}
+		}
+	})
+}
+
+func number(t *testing.T, value any) int64 {
+	t.Helper()
+	n, ok := value.(interface{ Int64() (int64, error) })
+	if !ok {
+		t.Fatalf("%#v is no number", value)
+	}
+	i, err := n.Int64()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+func TestP46_NoNonceNoNonceClaim(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		id := claimsOf(t, b.redeem(t, b.visitor(t).flow(t, "nonce", ""))["id_token"])
+		if _, there := id["nonce"]; there {
+			t.Errorf("nonce: %v", id["nonce"])
+		}
+	})
+}
+
+// auth_time is when the user proved who it is, and not when a token was made.
+func TestP26_AuthTimeIsStable(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		first := claimsOf(t, b.redeem(t, v.flow(t))["id_token"])
+		b.pass(time.Hour)
+		later := claimsOf(t, b.redeem(t, v.again(t))["id_token"])
+		if first["auth_time"] != later["auth_time"] || number(t, later["iat"]) < number(t, first["iat"])+3600 {
+			t.Errorf("auth_time moved from %v to %v, iat from %v to %v", first["auth_time"], later["auth_time"], first["iat"], later["iat"])
+		}
+	})
+}
+
+// What people and registrations say must not stand where a protocol's claim does.
+func TestP46_UsersCannotWriteProtocolClaims(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		asked := `{"id_token":{"iss":{"value":"https://evil.example"},"aud":null,"sub":null,"azp":null,"client_id":null,"scope":null,"events":null}}`
+		tokens := b.redeem(t, b.visitor(t).flow(t, "claims", asked))
+		id := claimsOf(t, tokens["id_token"])
+		for _, name := range []string{"azp", "client_id", "scope", "events"} {
+			if _, there := id[name]; there {
+				t.Errorf("%s is in the ID token: %v", name, id[name])
+			}
+		}
+		if id["iss"] != b.Issuer || strings.Count(string(decoded(t, tokens["id_token"])), `"iss"`) != 1 {
+			t.Errorf("iss: %s", decoded(t, tokens["id_token"]))
+		}
+	})
+}
+
+// decoded is the payload of a JWT as it was written.
+func decoded(t *testing.T, token any) []byte {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token.(string), ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
