@@ -1,0 +1,214 @@
+package federationtest
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+)
+
+// Lying is an OpenID provider that keeps to the specifications until it is told
+// to lie. Its one account is Victim; its keys sign ES256.
+type Lying struct {
+	*upstream
+	key    key
+	faults Faults
+
+	lastForm   url.Values
+	lastHeader http.Header
+}
+
+// Victim is who signs in at a Lying upstream.
+var Victim = Account{
+	Key: "victim", Subject: "victim-1", Email: "victim@corp.example", Verified: true, Name: "Vic Tim", Given: "Vic", Family: "Tim", Username: "vic",
+}
+
+// Faults are what a Lying upstream does wrong. A nil value in a map takes the
+// member away.
+type Faults struct {
+	Discovery map[string]any
+	Callback  map[string]string // "" takes the parameter away
+	Token     map[string]any    // the token endpoint's answer
+	Status    int               // of the token endpoint's answer; 0: 200
+	Header    map[string]any    // the ID token's; alg none and HS256 are signed as they say
+	Claims    map[string]any    // the ID token's
+	Payload   func(honest []byte) []byte
+	UserInfo  map[string]any
+	// SignedUserInfo: userinfo answers by a token, whose claims UserInfo changes, too.
+	SignedUserInfo bool
+	// LeanIDToken: address and profile are only at userinfo.
+	LeanIDToken bool
+	// OtherKey signs by a key that is not published, under the id of the one that is.
+	OtherKey bool
+	// Secret signs HS256; nil: the text of the public key, as in the attack.
+	Secret []byte
+	// Wire are faults of the line, by endpoint: discovery, jwks, token, userinfo.
+	Wire map[string]Wire
+}
+
+// StartLying starts one that is honest yet.
+func StartLying(setup Setup) (*Lying, error) {
+	l := &Lying{key: newKey("ES256")}
+	var err error
+	l.upstream, err = start("Elsewhere", "signet-at-elsewhere", []Account{Victim}, setup, func(u *upstream) {
+		l.upstream = u
+		u.mux.HandleFunc("GET /.well-known/openid-configuration", l.wired("discovery", l.discovery))
+		u.mux.HandleFunc("GET /jwks", l.wired("jwks", l.jwks))
+		u.mux.HandleFunc("/authorize", u.authorize(l.reply))
+		u.mux.HandleFunc("POST /token", l.wired("token", l.token))
+		u.mux.HandleFunc("GET /userinfo", l.wired("userinfo", l.userinfo))
+	})
+	return l, err
+}
+
+// Tell makes it lie so from now on; Faults{} makes it honest again.
+func (l *Lying) Tell(f Faults) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults = f
+}
+
+// Rotate gives it another key, and publishes only that.
+func (l *Lying) Rotate() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.key = newKey("ES256")
+}
+
+func (l *Lying) now() (Faults, key) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.faults, l.key
+}
+
+// PublicKey is the published key in PEM form.
+func (l *Lying) PublicKey() []byte {
+	_, key := l.now()
+	return key.publicPEM()
+}
+
+func (l *Lying) discovery(w http.ResponseWriter, _ *http.Request) {
+	f, _ := l.now()
+	writeJSON(w, http.StatusOK, changed(map[string]any{
+		"issuer": l.URL, "authorization_endpoint": l.URL + "/authorize", "token_endpoint": l.URL + "/token",
+		"userinfo_endpoint": l.URL + "/userinfo", "jwks_uri": l.URL + "/jwks",
+		"id_token_signing_alg_values_supported": []string{"ES256", "HS256", "none"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
+		"scopes_supported":                      []string{"openid", "profile", "email"},
+		"code_challenge_methods_supported":      []string{"S256"}, "prompt_values_supported": []string{"none", "login"},
+		"authorization_response_iss_parameter_supported": true,
+	}, f.Discovery))
+}
+
+func (l *Lying) jwks(w http.ResponseWriter, _ *http.Request) {
+	_, key := l.now()
+	writeJSON(w, http.StatusOK, map[string]any{"keys": []any{key.jwk()}})
+}
+
+// reply adds iss (RFC 9207) and whatever the faults say.
+func (l *Lying) reply(url.Values, Account) url.Values {
+	f, _ := l.now()
+	more := url.Values{"iss": {l.URL}}
+	for name, value := range f.Callback {
+		more.Set(name, value)
+	}
+	return more
+}
+
+// token does not judge the client: who signs how is for the tests to look at.
+func (l *Lying) token(w http.ResponseWriter, r *http.Request) {
+	f, key := l.now()
+	if r.ParseForm() != nil {
+		http.Error(w, "form", http.StatusBadRequest)
+		return
+	}
+	l.mu.Lock()
+	l.lastForm, l.lastHeader = r.PostForm, r.Header.Clone()
+	l.mu.Unlock()
+	was, access, refused := l.redeem(r.PostForm)
+	if refused != "" {
+		writeJSON(w, http.StatusBadRequest, map[string]any{"error": refused})
+		return
+	}
+	answer := changed(map[string]any{
+		"access_token": access, "token_type": "Bearer", "expires_in": 300, "id_token": l.idToken(f, key, was),
+	}, f.Token)
+	writeJSON(w, max(f.Status, http.StatusOK), answer)
+}
+
+// LastTokenRequest is the form and the header of the last token request.
+func (l *Lying) LastTokenRequest() (url.Values, http.Header) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.lastForm, l.lastHeader
+}
+
+func (l *Lying) idToken(f Faults, k key, was issued) string {
+	now := l.setup.Now().Unix()
+	claims := map[string]any{
+		"iss": l.URL, "aud": l.ClientID, "sub": was.account.Subject, "nonce": was.asked.Get("nonce"), "iat": now, "exp": now + 300,
+		"auth_time": was.signedInAt.Unix(), "acr": "urn:elsewhere:pwd", "amr": []string{"pwd"},
+	}
+	if !f.LeanIDToken {
+		for name, value := range l.profile(was.account) {
+			claims[name] = value
+		}
+	}
+	payload := encodeJSON(changed(claims, f.Claims))
+	if f.Payload != nil {
+		payload = f.Payload(payload)
+	}
+	header := changed(k.header(), f.Header)
+	if f.OtherKey {
+		k = newKey("ES256")
+	}
+	secret := f.Secret
+	if secret == nil {
+		secret = k.publicPEM()
+	}
+	return k.sign(header, payload, secret)
+}
+
+func (l *Lying) profile(a Account) map[string]any {
+	return map[string]any{
+		"sub": a.Subject, "email": a.Email, "email_verified": a.Verified, "name": a.Name,
+		"given_name": a.Given, "family_name": a.Family, "preferred_username": a.Username, "picture": "https://elsewhere.example/vic.png",
+	}
+}
+
+func (l *Lying) userinfo(w http.ResponseWriter, r *http.Request) {
+	f, key := l.now()
+	was, known := l.bearer(r)
+	if !known {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		http.Error(w, "", http.StatusUnauthorized)
+		return
+	}
+	claims := l.profile(was.account)
+	if !f.SignedUserInfo {
+		writeJSON(w, http.StatusOK, changed(claims, f.UserInfo))
+		return
+	}
+	claims["iss"], claims["aud"] = l.URL, l.ClientID
+	w.Header().Set("Content-Type", "application/jwt")
+	w.Write([]byte(key.sign(changed(key.header(), f.Header), encodeJSON(changed(claims, f.UserInfo)), nil)))
+}
+
+// changed is the honest object with the faults' members instead of its own.
+func changed(honest, faults map[string]any) map[string]any {
+	for name, value := range faults {
+		if value == nil {
+			delete(honest, name)
+		} else {
+			honest[name] = value
+		}
+	}
+	return honest
+}
+
+func encodeJSON(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // a fault that is no JSON is a mistake of the test
+	}
+	return text
+}
