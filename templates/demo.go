@@ -11,6 +11,11 @@ type Demo struct {
 	Username string // of the demo user, shown before the first sign-in
 	Tokens   []DemoToken
 	UserInfo string // indented JSON
+
+	Refresh       string // path of the POST that refreshes the tokens; "" without a refresh token
+	Refreshed     string // indented JSON: what introspection says of the refresh token before; "" until there is one
+	Introspect    string // path of the POST that introspects the access token
+	Introspection string // indented JSON; "" until it was asked for
 }
 
 func (Demo) page() string { return "demo.html" }

@@ -72,6 +72,8 @@ func samples() map[string]templates.Page {
 		"demo-error": templates.Demo{Common: plain, Login: "/demo/login", Username: "demo@example.com", Error: "The sign-in was refused: access_denied."},
 		"demo-in": templates.Demo{Common: templates.Common{Issuer: "localhost:8080"}, SignedIn: true, Email: "demo@example.com", Login: "/demo/login", Logout: "/demo/logout",
 			UserInfo: "{\n  \"sub\": \"usr_9f2c\",\n  \"email\": \"demo@example.com\"\n}",
+			Refresh:  "/demo/refresh", Refreshed: "{\n  \"active\": false\n}",
+			Introspect: "/demo/introspect", Introspection: "{\n  \"active\": true,\n  \"scope\": \"openid email\"\n}",
 			Tokens: []templates.DemoToken{
 				{Name: "ID token", Checked: "Signature, issuer, audience, nonce and expiry verified by go-oidc",
 					Header: "{\n  \"alg\": \"RS256\",\n  \"kid\": \"k1\",\n  \"typ\": \"JWT\"\n}",
