@@ -76,6 +76,9 @@ func startOn(t *testing.T, backend storagetest.Backend, options ...option) *test
 // option changes the configuration before the provider is made.
 type option func(*provider.Config)
 
+// named gives the issuer a name of its own, https, behind a proxy.
+func named(issuer string) option { return func(c *provider.Config) { c.Issuer = issuer } }
+
 // under gives the issuer a path.
 func under(path string) option { return func(c *provider.Config) { c.Issuer += path } }
 
@@ -102,6 +105,9 @@ func (b *testbed) serve(t *testing.T, options ...option) {
 	}
 	for _, option := range options {
 		option(&config)
+	}
+	if name, ok := strings.CutPrefix(config.Issuer, "https://"); ok {
+		proxied.Store(strings.Split(name, "/")[0], strings.TrimPrefix(server.URL, "http://"))
 	}
 	slog.SetDefault(config.Log) // as serve does: the OpenID library logs there, and only there
 	p, err := provider.New(context.Background(), config, b.DB)
@@ -255,7 +261,28 @@ func (a answer) json(t *testing.T) map[string]any {
 	return m
 }
 
-var direct = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var direct = &http.Client{
+	Transport:     proxy{},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// proxy ends TLS in front of a provider whose issuer is https: the browser's side
+// of it sees that name, the provider's side plain HTTP.
+type proxy struct{}
+
+// proxied says which server stands behind the host of an issuer.
+var proxied sync.Map
+
+func (proxy) RoundTrip(r *http.Request) (*http.Response, error) {
+	if server, ok := proxied.Load(r.URL.Host); ok && r.URL.Scheme == "https" {
+		r = r.Clone(r.Context())
+		if r.Host == "" {
+			r.Host = r.URL.Host
+		}
+		r.URL.Scheme, r.URL.Host = "http", server.(string)
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
 
 func do(t *testing.T, client *http.Client, r *http.Request) answer {
 	t.Helper()

@@ -25,7 +25,7 @@ func (b *testbed) visitor(t *testing.T) *visitor {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &visitor{b, &http.Client{Jar: jar, CheckRedirect: direct.CheckRedirect}}
+	return &visitor{b, &http.Client{Jar: jar, Transport: direct.Transport, CheckRedirect: direct.CheckRedirect}}
 }
 
 // stop is where a walk ended: at a page, or on the way to another origin.
