@@ -43,10 +43,11 @@ func TestAZ19_OnlyTheSealedRequestSaysWhatIsGranted(t *testing.T) {
 		v := b.visitor(t)
 		page := v.signIn(t, v.get(t, b.authorizeURL("scope", "openid")), alice, password)
 		wide := v.get(t, b.authorizeURL("scope", "openid email phone"))
-		foreign := v.get(t, b.authorizeURL("client_id", other.ID, "redirect_uri", "https://other.example.com/cb"))
+		foreign := v.get(t, b.authorizeURL("scope", "openid", "client_id", other.ID, "redirect_uri", "https://other.example.com/cb"))
+		later := v.get(t, b.authorizeURL("scope", "openid")) // equal but for its id
 
 		// Request and ticket belong together: of the page, the client and the session.
-		for _, at := range []stop{wide, foreign} {
+		for _, at := range []stop{wide, foreign, later} {
 			f := page.form(t)
 			f.values.Set("request", at.form(t).values.Get("request"))
 			v.submit(t, f, "decision", "allow").wantPage(t, http.StatusConflict, "stale_form")
