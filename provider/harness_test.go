@@ -76,8 +76,8 @@ func startOn(t *testing.T, backend storagetest.Backend, options ...option) *test
 // option changes the configuration before the provider is made.
 type option func(*provider.Config)
 
-// named gives the issuer a name of its own, https, behind a proxy.
-func named(issuer string) option { return func(c *provider.Config) { c.Issuer = issuer } }
+// issuedBy gives the issuer a name of its own, https, behind a proxy.
+func issuedBy(issuer string) option { return func(c *provider.Config) { c.Issuer = issuer } }
 
 // under gives the issuer a path.
 func under(path string) option { return func(c *provider.Config) { c.Issuer += path } }
