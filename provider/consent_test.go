@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -183,6 +184,25 @@ func TestAZ22_ConsentCoversWhatItNamed(t *testing.T) {
 		b.pass(366 * 24 * time.Hour)
 		v.signIn(t, v.get(t, b.authorizeURL("scope", "openid")), alice, password)
 		v.get(t, b.authorizeURL("scope", "openid", "prompt", "none")).wantError(t, "consent_required")
+	})
+}
+
+// TestAZ22_WithdrawnConsent: what was given is gone, with all that came of it, and
+// only the person can give it again.
+func TestAZ22_WithdrawnConsent(t *testing.T) {
+	each(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		tokens := b.redeem(t, v.flow(t, "scope", "openid offline_access"))
+		v.again(t, "scope", "openid", "prompt", "none")
+		if err := b.DB.WithdrawConsent(context.Background(), b.Alice.ID, b.Client.ID, storage.Origin{}, b.now()); err != nil {
+			t.Fatal(err)
+		}
+		b.wantDead(t, tokens)
+		for _, scope := range []string{"openid", "openid offline_access"} {
+			v.get(t, b.authorizeURL("scope", scope, "prompt", "none")).wantError(t, "consent_required")
+		}
+		b.redeem(t, v.allow(t, v.get(t, b.authorizeURL("scope", "openid"))).code(t))
+		v.get(t, b.authorizeURL("scope", "openid offline_access", "prompt", "none")).wantError(t, "consent_required")
 	})
 }
 
