@@ -67,16 +67,16 @@ func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, from
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
-		ended, err := changed(tx, `UPDATE grants SET revoked_at = ?, revoke_reason = 'consent_withdrawn'
+		ended := tx.Exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'consent_withdrawn'
 			WHERE user_id = ? AND client_id = ? AND revoked_at = 0`, At(at), userID, clientID)
-		if err != nil {
-			return err
+		if ended.Error != nil {
+			return ended.Error
 		}
 		forgotten, err := changed(tx, `DELETE FROM consents WHERE user_id = ? AND client_id = ?`, userID, clientID)
 		if err != nil {
 			return err
 		}
-		if !ended && !forgotten {
+		if ended.RowsAffected == 0 && !forgotten {
 			return ErrNotFound
 		}
 		return record(tx, Event{Type: ConsentWithdrawn, Outcome: Succeeded, UserID: userID, ClientID: clientID, From: from}, at)
