@@ -1,9 +1,14 @@
 package federation_test
 
 import (
+	"errors"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"signet/federation"
+	"signet/federation/federationtest"
 )
 
 func TestGoogle_SignIn(t *testing.T) {
@@ -23,5 +28,91 @@ func TestGoogle_SignIn(t *testing.T) {
 	}
 	if n := g.Count("GET /v1/userinfo"); n != 0 {
 		t.Errorf("userinfo was asked %d times though the ID token says all", n)
+	}
+}
+
+func allowing(domains ...string) func(*federation.Config) {
+	return func(c *federation.Config) { c.AllowedDomains = domains }
+}
+
+// TestFD14_HostedDomain: membership is Google's hd claim. An address of the domain
+// proves none, and neither does the parameter of that name in the callback.
+func TestFD14_HostedDomain(t *testing.T) {
+	_, up := google(t, allowing("Corp.Example"))
+	up.arrives(t, "grace")
+	for _, outsider := range []string{"ada", "mallory", "newbie"} {
+		a, back := up.visit(t, outsider)
+		back.Set("hd", "corp.example")
+		if i, err := up.finish(t, a, back); !errors.Is(err, federation.ErrNotAllowed) {
+			t.Errorf("%s: got %+v, %v; want ErrNotAllowed", outsider, i, err)
+		}
+	}
+	if _, to := up.start(t, federation.Options{}); !strings.Contains(to, "hd=corp.example") {
+		t.Errorf("Google is not told whom to show: %s", to)
+	}
+}
+
+func TestFD14_ConsumerAccounts(t *testing.T) {
+	_, up := google(t, allowing("gmail.com"))
+	up.arrives(t, "ada")
+	up.refuses(t, "grace", federation.ErrNotAllowed)
+	up.refuses(t, "mallory", federation.ErrNotAllowed)
+	if _, to := up.start(t, federation.Options{}); strings.Contains(to, "hd=") {
+		t.Errorf("gmail.com is no organisation: %s", to)
+	}
+}
+
+// TestFD14_AuthorityByAddress: Google speaks for its own mailboxes and those of
+// its organisations, and has only verified the others at some time.
+func TestFD14_AuthorityByAddress(t *testing.T) {
+	_, up := google(t, nil)
+	for account, want := range map[string]federation.Trust{
+		"ada": federation.Authoritative, "grace": federation.Authoritative,
+		"mallory": federation.Verifies, "newbie": federation.Unknown,
+	} {
+		if got := up.arrives(t, account).Trust; got != want {
+			t.Errorf("%s: got %v, want %v", account, got, want)
+		}
+	}
+}
+
+func TestGoogle_UnverifiedAddressWhereOneIsRequired(t *testing.T) {
+	_, up := google(t, func(c *federation.Config) { c.RequireEmail = true })
+	up.arrives(t, "ada")
+	up.refuses(t, "newbie", federation.ErrNoEmail)
+}
+
+func TestFD14_HostedDomainOfWrongType(t *testing.T) {
+	l, _ := lying(t, nil)
+	l.Tell(federationtest.Faults{Claims: claims{"hd": []string{"corp.example"}}})
+	_, up := lying(t, func(c *federation.Config) {
+		c.Kind, c.Issuer, c.ClientSecret, c.AllowedDomains = federation.Google, l.URL, federation.Secret(l.ClientSecret), []string{"corp.example"}
+	})
+	up.refuses(t, "victim", federation.ErrUntrusted)
+}
+
+// TestGoogle_IssuerWithoutScheme: only the real Google may leave the scheme out.
+func TestGoogle_IssuerWithoutScheme(t *testing.T) {
+	l, _ := lying(t, nil)
+	l.Tell(federationtest.Faults{Claims: claims{"iss": "accounts.google.com"}})
+	_, up := lying(t, func(c *federation.Config) {
+		c.Kind, c.Issuer, c.ClientSecret = federation.Google, l.URL, federation.Secret(l.ClientSecret)
+	})
+	up.refuses(t, "victim", federation.ErrUntrusted)
+}
+
+func TestGoogle_WrongSecret(t *testing.T) {
+	_, up := google(t, func(c *federation.Config) { c.ClientSecret = "wrong" })
+	up.refuses(t, "ada", federation.ErrMisconfigured)
+}
+
+func TestGoogle_TokenIsKeptOnlyIfAsked(t *testing.T) {
+	_, up := google(t, func(c *federation.Config) { c.KeepToken = true })
+	token := up.arrives(t, "ada").Token
+	if token == nil || token.AccessToken == "" || token.ExpiresAt != up.clock.now().Add(3599*time.Second).UnixMilli() {
+		t.Fatalf("got %#v, expiry %+v", token, token)
+	}
+	if shown := fmt.Sprintf("%v %+v %#v %v", token, token, *token, *token); strings.Contains(shown, token.AccessToken) {
+		t.Errorf("printing shows the token: %s", shown)
 	}
 }

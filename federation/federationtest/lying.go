@@ -52,6 +52,7 @@ func StartLying(setup Setup) (*Lying, error) {
 	l.upstream, err = start("Elsewhere", "signet-at-elsewhere", []Account{Victim}, setup, func(u *upstream) {
 		l.upstream = u
 		u.mux.HandleFunc("GET /.well-known/openid-configuration", l.wired("discovery", l.discovery))
+		u.mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", l.wired("discovery", l.discovery))
 		u.mux.HandleFunc("GET /jwks", l.wired("jwks", l.jwks))
 		u.mux.HandleFunc("/authorize", u.authorize(l.reply))
 		u.mux.HandleFunc("POST /token", l.wired("token", l.token))

@@ -21,7 +21,7 @@ var page = template.Must(template.New("").Parse(`<!doctype html>
 `))
 
 // authorize is the sign-in page. It checks what the real ones check before they
-// show anything; reply adds to the answer that goes back what this upstream adds.
+// show anything; reply adds to the answer what this upstream adds, to a denial too.
 func (u *upstream) authorize(reply func(asked url.Values, a Account) url.Values) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.Query()
@@ -39,11 +39,10 @@ func (u *upstream) authorize(reply func(asked url.Values, a Account) url.Values)
 			return
 		}
 		account, known := u.account(r.PostFormValue("account"))
-		if !known {
-			u.sendBack(w, r, asked, url.Values{"error": {"access_denied"}})
-			return
+		back := url.Values{"error": {"access_denied"}}
+		if known {
+			back = url.Values{"code": {u.issueCode(account, asked)}}
 		}
-		back := url.Values{"code": {u.issueCode(account, asked)}}
 		if reply != nil {
 			for name, values := range reply(asked, account) {
 				back[name] = values

@@ -1,0 +1,260 @@
+package federation_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/federation"
+	"signet/federation/federationtest"
+)
+
+func TestAttempt_Request(t *testing.T) {
+	l, up := lying(t, func(c *federation.Config) { c.Scopes = []string{"groups", "email"} })
+	a, to := up.start(t, federation.Options{LoginHint: "vic@corp.example"})
+	u, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := u.Query()
+	for name, want := range map[string]string{
+		"client_id": l.ClientID, "redirect_uri": redirectURI, "response_type": "code", "scope": "openid profile email groups",
+		"state": a.State, "nonce": a.Nonce, "code_challenge_method": "S256", "login_hint": "vic@corp.example",
+		"prompt": "", "max_age": "", "hd": "", "response_mode": "",
+	} {
+		if got := q.Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	if strings.Contains(to, a.Verifier) || len(a.Verifier) < 43 {
+		t.Error("the verifier is short, or shown to the upstream")
+	}
+	if federation.AttemptID(a.State) != a.ID {
+		t.Errorf("AttemptID(%q) is not %q", a.State, a.ID)
+	}
+	if a.Started != up.clock.now().UnixMilli() || a.Connector != "up" || a.Issuer != l.URL {
+		t.Errorf("got attempt %+v", a)
+	}
+}
+
+func TestAttempt_SurvivesItsCookie(t *testing.T) {
+	_, up := lying(t, nil)
+	age := int64(300)
+	a, _ := up.start(t, federation.Options{Fresh: true, MaxAge: &age})
+	text, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again federation.Attempt
+	if err := json.Unmarshal(text, &again); err != nil {
+		t.Fatal(err)
+	}
+	if again.ID != a.ID || again.State != a.State || again.Nonce != a.Nonce || again.Verifier != a.Verifier || *again.MaxAge != 300 || !again.Fresh {
+		t.Errorf("got %s back", text)
+	}
+	if len(text) > 500 {
+		t.Errorf("an attempt takes %d bytes of its cookie", len(text))
+	}
+	if shown := fmt.Sprintf("%v %+v %#v", a, a, a); strings.Contains(shown, a.Verifier) || strings.Contains(shown, a.State) {
+		t.Errorf("printing shows secrets: %s", shown)
+	}
+}
+
+func TestAttempt_NoTwoAlike(t *testing.T) {
+	_, up := lying(t, nil)
+	a, _ := up.start(t, federation.Options{})
+	b, _ := up.start(t, federation.Options{})
+	if a.ID == b.ID || a.State == b.State || a.Nonce == b.Nonce || a.Verifier == b.Verifier {
+		t.Error("two attempts share a random value")
+	}
+}
+
+func TestAttemptID_OfForeignState(t *testing.T) {
+	for _, state := range []string{"", ".", "x.y", "AAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAA.", "aaaaaaaaaaaaaaaaaaaaaaaaaa.b", "../../../../../../../../AA.b"} {
+		if id := federation.AttemptID(state); id != "" {
+			t.Errorf("AttemptID(%q) is %q", state, id)
+		}
+	}
+}
+
+func TestFD05_StateOfAnotherAttempt(t *testing.T) {
+	_, up := lying(t, nil)
+	mine, _ := up.start(t, federation.Options{})
+	_, others := up.visit(t, "victim")
+	if _, err := up.finish(t, mine, others); !errors.Is(err, federation.ErrUntrusted) {
+		t.Errorf("another browser's callback: got %v, want ErrUntrusted", err)
+	}
+	_, mine2 := up.visit(t, "victim")
+	mine2.Set("state", mine.ID+".")
+	if _, err := up.finish(t, mine, mine2); !errors.Is(err, federation.ErrUntrusted) {
+		t.Errorf("the id alone: got %v, want ErrUntrusted", err)
+	}
+}
+
+func TestFD05_ReplayedCallback(t *testing.T) {
+	_, up := lying(t, nil)
+	a, back := up.visit(t, "victim")
+	if _, err := up.finish(t, a, back); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := up.finish(t, a, back); !errors.Is(err, federation.ErrUntrusted) {
+		t.Errorf("got %v, want ErrUntrusted", err)
+	}
+}
+
+func TestFD05_ExpiredAttempt(t *testing.T) {
+	_, up := lying(t, nil)
+	for _, d := range []time.Duration{10*time.Minute + time.Second, -2 * time.Minute} {
+		a, back := up.visit(t, "victim")
+		up.clock.move(d)
+		if _, err := up.finish(t, a, back); !errors.Is(err, federation.ErrUntrusted) {
+			t.Errorf("after %v: got %v, want ErrUntrusted", d, err)
+		}
+		up.clock.move(-d)
+	}
+}
+
+// TestFD06_MixUp delivers one upstream's answer to the callback of another, with
+// the same settings but for the upstream.
+func TestFD06_MixUp(t *testing.T) {
+	_, honest := lying(t, func(c *federation.Config) { c.ID = "honest" })
+	_, evil := lying(t, func(c *federation.Config) { c.ID = "evil" })
+	a, back := evil.visit(t, "victim")
+	if _, err := honest.finish(t, a, back); !errors.Is(err, federation.ErrUntrusted) {
+		t.Errorf("evil's attempt at honest: got %v, want ErrUntrusted", err)
+	}
+	mine, _ := honest.start(t, federation.Options{})
+	back.Set("state", mine.State)
+	if _, err := honest.finish(t, mine, back); !errors.Is(err, federation.ErrUntrusted) {
+		t.Errorf("evil's iss at honest: got %v, want ErrUntrusted", err)
+	}
+}
+
+// TestFD04_IssuerChangedMeanwhile: a connector that now means another upstream
+// finishes nothing that was begun with the old one, and its identities differ.
+func TestFD04_IssuerChangedMeanwhile(t *testing.T) {
+	_, before := lying(t, nil)
+	_, after := lying(t, nil)
+	a, back := before.visit(t, "victim")
+	if _, err := after.finish(t, a, back); !errors.Is(err, federation.ErrUntrusted) {
+		t.Errorf("got %v, want ErrUntrusted", err)
+	}
+	if before.arrives(t, "victim").Issuer == after.arrives(t, "victim").Issuer {
+		t.Error("two upstreams under one id give identities that match")
+	}
+}
+
+func TestFD33_ErrorWinsOverCode(t *testing.T) {
+	l, up := lying(t, nil)
+	a, back := up.visit(t, "victim")
+	back.Set("error", "access_denied")
+	if _, err := up.finish(t, a, back); !errors.Is(err, federation.ErrDenied) {
+		t.Errorf("got %v, want ErrDenied", err)
+	}
+	if n := l.Count("POST /token"); n != 0 {
+		t.Errorf("the code beside the error was redeemed %d times", n)
+	}
+}
+
+func TestAttempt_Denied(t *testing.T) {
+	_, g := google(t, nil)
+	g.refuses(t, "", federation.ErrDenied)
+	_, h := gitHub(t, nil)
+	h.refuses(t, "", federation.ErrDenied)
+	_, l := lying(t, nil)
+	l.refuses(t, "", federation.ErrDenied)
+}
+
+// TestFD21_DescriptionIsNotRepeated: what the upstream writes for people reaches
+// neither a page nor a log through us.
+func TestFD21_DescriptionIsNotRepeated(t *testing.T) {
+	l, up := lying(t, nil)
+	l.Tell(federationtest.Faults{Callback: map[string]string{"error": "access_denied", "error_description": "<script>alert(1)</script>"}})
+	_, err := up.signIn(t, "victim")
+	if !errors.Is(err, federation.ErrDenied) || strings.Contains(err.Error(), "script") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFD34_FreshOnlyByAuthTime(t *testing.T) {
+	for name, c := range map[string]struct {
+		options  federation.Options
+		authTime any // seconds from the start of the attempt; nil: none
+		want     bool
+	}{
+		"asked, new":              {federation.Options{Fresh: true}, 1, true},
+		"asked, within the skew":  {federation.Options{Fresh: true}, -60, true},
+		"asked, silent sign-on":   {federation.Options{Fresh: true}, -61, false},
+		"asked, nothing said":     {federation.Options{Fresh: true}, nil, false},
+		"max_age 0, new":          {federation.Options{MaxAge: new(int64)}, 1, true},
+		"max_age 0, silent":       {federation.Options{MaxAge: new(int64)}, -3600, false},
+		"not asked, new all same": {federation.Options{}, 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, up := lying(t, nil)
+			lie := claims{"auth_time": nil}
+			if s, ok := c.authTime.(int); ok {
+				lie["auth_time"] = up.clock.now().Unix() + int64(s)
+			}
+			l.Tell(federationtest.Faults{Claims: lie})
+			a, to := up.start(t, c.options)
+			if want := c.options.Fresh; strings.Contains(to, "prompt=login") != want {
+				t.Errorf("prompt=login in %s, want %v", to, want)
+			}
+			if want := c.options.Fresh || c.options.MaxAge != nil; strings.Contains(to, "max_age=0") != want {
+				t.Errorf("max_age=0 in %s, want %v", to, want)
+			}
+			back, err := federationtest.Choose(up.client, to, "victim")
+			if err != nil {
+				t.Fatal(err)
+			}
+			i, err := up.finish(t, a, back)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i.Fresh != c.want {
+				t.Errorf("Fresh is %v, want %v (auth_time %v)", i.Fresh, c.want, i.AuthTime)
+			}
+		})
+	}
+}
+
+func TestFD34_GitHubIsNeverFresh(t *testing.T) {
+	_, up := gitHub(t, nil)
+	a, to := up.start(t, federation.Options{Fresh: true})
+	if !strings.Contains(to, "prompt=select_account") {
+		t.Errorf("the account cannot be chosen: %s", to)
+	}
+	back, err := federationtest.Choose(up.client, to, "octo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i, err := up.finish(t, a, back); err != nil || i.Fresh || i.AuthTime != 0 {
+		t.Errorf("got fresh %v, auth_time %d, %v", i.Fresh, i.AuthTime, err)
+	}
+}
+
+func TestFD34_GoogleIsAskedForAuthTime(t *testing.T) {
+	_, up := google(t, nil)
+	a, to := up.start(t, federation.Options{Fresh: true})
+	back, err := federationtest.Choose(up.client, to, "ada") // it refuses prompt=login
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i, err := up.finish(t, a, back); err != nil || !i.Fresh {
+		t.Errorf("got fresh %v, %v", i.Fresh, err)
+	}
+}
+
+func TestStart_BadRedirectURI(t *testing.T) {
+	_, up := lying(t, nil)
+	for _, uri := range []string{"", "/login/up/callback", "https://id.example.com/cb#x", "://"} {
+		if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: uri}); !errors.Is(err, federation.ErrMisconfigured) {
+			t.Errorf("%q: got %v, want ErrMisconfigured", uri, err)
+		}
+	}
+}
