@@ -45,6 +45,7 @@ type authorizationCode struct {
 	Resources   []string        `json:"e,omitempty"`
 	Claims      json.RawMessage `json:"l,omitempty"`
 	Challenge   string          `json:"g,omitempty"`
+	Issued      storage.Millis  `json:"w"`
 }
 
 // answerCode sends a fresh code to the client. It writes nothing: a signed-in
@@ -54,7 +55,7 @@ func (p *Provider) answerCode(w http.ResponseWriter, q request.Request, current 
 		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, RedirectURI: q.RedirectURI,
 		UserID: current.UserID, SessionID: current.ID,
 		AuthTime: current.AuthTime, ACR: current.ACR, AMR: current.AMR,
-		Nonce: q.Nonce, Scopes: q.Scopes, Resources: q.Resources, Claims: q.Claims, Challenge: q.Challenge,
+		Nonce: q.Nonce, Scopes: q.Scopes, Resources: q.Resources, Claims: q.Claims, Challenge: q.Challenge, Issued: storage.At(at),
 	})
 	if err != nil {
 		return fmt.Errorf("encode code: %w", err)
@@ -102,7 +103,7 @@ func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.Acce
 		return nil, oauthError(ctx, err)
 	}
 	grant, err := s.db.RedeemCode(ctx, storage.Redemption{
-		RequestID: code.RequestID, CodeID: code.ID, SpentUntil: spentUntil,
+		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: spentUntil,
 		Grant: s.grantOf(code, at), From: origin,
 	}, at)
 	if err != nil {

@@ -66,7 +66,7 @@ func nextStep(q request.Request, current *session.Current, client storage.Client
 	if q.Kind == request.Page {
 		return answer
 	}
-	switch current.Decision(q.ID) {
+	switch current.Decision(q.ID, consent.WithdrawnAt) {
 	case storage.FactDenied:
 		return userDenied
 	case storage.FactAllowed:

@@ -21,6 +21,7 @@ const (
 type Redemption struct {
 	RequestID  string // what is spent
 	CodeID     string // which of the codes of that request
+	IssuedAt   Millis // when the code was sent
 	SpentUntil Millis // how long the spent row must be remembered
 	Grant      Grant  // what is opened; its ID is set by the caller
 	From       Origin
@@ -36,7 +37,7 @@ type Redemption struct {
 // tokens are revoked then, committed (RFC 6749, section 4.1.2), and a first-party
 // session has ended. Event grant.replayed. ErrExpired: a sibling code of the same
 // request was spent; nothing is revoked. ErrRevoked: the user, the client or the
-// session is gone.
+// session is gone, or the consent was withdrawn after the code was sent.
 func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant, error) {
 	g := r.Grant
 	if err := checkIDs(r.RequestID, r.CodeID, g.ID, g.UserID, g.ClientID, g.SessionID); err != nil {
@@ -57,6 +58,14 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 			return err
 		}
 		if err != nil {
+			return err
+		}
+		withdrawn, err := withdrawnSince(tx, g.UserID, g.ClientID, r.IssuedAt)
+		if err != nil {
+			return err
+		}
+		if withdrawn {
+			verdict, err = refuseCode(tx, r, ErrRevoked, at)
 			return err
 		}
 		fresh, err := spend(tx, spentRequest, r.RequestID, r.CodeID, g.ID, r.SpentUntil)

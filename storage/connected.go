@@ -57,7 +57,8 @@ func (db *DB) ClientsBySession(ctx context.Context, userID string, at time.Time)
 }
 
 // WithdrawConsent forgets what a user has allowed a client and ends that
-// client's grants of the user, offline ones too. Event consent.withdrawn.
+// client's grants of the user, offline ones too. Codes that were sent before open
+// nothing any more. Event consent.withdrawn.
 // ErrNotFound: there was neither.
 func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, from Origin, at time.Time) error {
 	if err := checkIDs(userID, clientID); err != nil {
@@ -72,12 +73,19 @@ func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, from
 		if ended.Error != nil {
 			return ended.Error
 		}
-		forgotten, err := changed(tx, `DELETE FROM consents WHERE user_id = ? AND client_id = ?`, userID, clientID)
+		forgotten, err := changed(tx, `UPDATE consents SET scopes = '', resources = '', claims = '', expires_at = 0, withdrawn_at = ?
+			WHERE user_id = ? AND client_id = ? AND expires_at > 0`, At(at), userID, clientID)
 		if err != nil {
 			return err
 		}
 		if ended.RowsAffected == 0 && !forgotten {
 			return ErrNotFound
+		}
+		if !forgotten { // a client that is never asked about has grants and no consent
+			if err := tx.Exec(`INSERT INTO consents (user_id, client_id, withdrawn_at) VALUES (?, ?, ?)
+				ON CONFLICT (user_id, client_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at`, userID, clientID, At(at)).Error; err != nil {
+				return err
+			}
 		}
 		return record(tx, Event{Type: ConsentWithdrawn, Outcome: Succeeded, UserID: userID, ClientID: clientID, From: from}, at)
 	})

@@ -19,6 +19,10 @@ type Consent struct {
 	Claims    []string `gorm:"serializer:signet_json"` // names of claims asked for one by one
 	GrantedAt Millis
 	ExpiresAt Millis
+
+	// WithdrawnAt is when the user last took it back: codes and answers from
+	// before are worth nothing, whatever was allowed since.
+	WithdrawnAt Millis
 }
 
 // Covers reports whether all of it was allowed before.
@@ -44,16 +48,23 @@ type Consenting struct {
 	From      Origin
 }
 
-// Consent reads what the user allows the client at that moment. ErrNotFound.
+// Consent reads what the user allows the client at that moment: only the moment
+// of its withdrawal, if that was the last of it. ErrNotFound: there is none.
 func (db *DB) Consent(ctx context.Context, userID, clientID string, at time.Time) (Consent, error) {
 	if err := checkIDs(userID, clientID); err != nil {
 		return Consent{}, fmt.Errorf("read consent: %w", err)
 	}
 	var c Consent
 	err := db.read(ctx, "read consent", func(q *gorm.DB) error {
-		return q.Where("user_id = ? AND client_id = ? AND expires_at > ?", userID, clientID, At(at)).Take(&c).Error
+		return q.Where("user_id = ? AND client_id = ?", userID, clientID).Take(&c).Error
 	})
-	return c, err
+	if err != nil || c.ExpiresAt > At(at) {
+		return c, err
+	}
+	if c.WithdrawnAt == 0 {
+		return Consent{}, fmt.Errorf("read consent: %w", ErrNotFound)
+	}
+	return Consent{UserID: userID, ClientID: clientID, WithdrawnAt: c.WithdrawnAt}, nil
 }
 
 // AllowConsent adds to the remembered consent (if Remember) and notes FactAllowed
@@ -124,3 +135,13 @@ func union(have, more []string) []string {
 	}
 	return list
 }
+
+// withdrawnSince reports whether the user has taken its consent back at or after
+// that moment.
+func withdrawnSince(tx *gorm.DB, userID, clientID string, since Millis) (bool, error) {
+	var one int64
+	return selectWithdrawn.row(tx, []any{&one}, userID, clientID, since)
+}
+
+var selectWithdrawn = newStatement(`SELECT 1 FROM consents
+	WHERE user_id = ? AND client_id = ? AND withdrawn_at > 0 AND withdrawn_at >= ?`)

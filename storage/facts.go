@@ -8,10 +8,10 @@ func (s Session) AuthenticatedWithin(age time.Duration, at time.Time) bool {
 	return age > 0 && at.Sub(s.AuthTime.Time()) <= age
 }
 
-// Decision is the latest answer to the consent question of a request:
-// FactAllowed, FactDenied, or "" if it was not answered.
-func (s Session) Decision(request string) FactKind {
-	decision, when := FactKind(""), Millis(-1)
+// Decision is the latest answer to the consent question of a request, given
+// after since: FactAllowed, FactDenied, or "" if it was not answered.
+func (s Session) Decision(request string, since Millis) FactKind {
+	decision, when := FactKind(""), since+1
 	for _, f := range s.Facts {
 		if f.Request == request && (f.Kind == FactAllowed || f.Kind == FactDenied) && f.At >= when {
 			decision, when = f.Kind, f.At

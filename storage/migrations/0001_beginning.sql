@@ -107,6 +107,7 @@ CREATE TABLE consents (
     claims     {{text}} NOT NULL DEFAULT '',
     granted_at BIGINT NOT NULL DEFAULT 0,
     expires_at BIGINT NOT NULL DEFAULT 0,
+    withdrawn_at BIGINT NOT NULL DEFAULT 0,
     PRIMARY KEY (user_id, client_id)
 );
 CREATE INDEX consents_client ON consents (client_id);
