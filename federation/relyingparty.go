@@ -47,7 +47,7 @@ func newOIDC(b base) (Connector, error) {
 		return nil, wrong(b.config, "issuer", "must be an https URL without query (http for loopback hosts)")
 	}
 	var err error
-	if c.credentials, err = newCredentials(b.config); err != nil {
+	if c.credentials, err = newCredentials(c.config); err != nil {
 		return nil, err
 	}
 	if err := c.allowAlgorithms(); err != nil {

@@ -1,0 +1,105 @@
+package federation_test
+
+import (
+	"testing"
+
+	"signet/federation"
+	"signet/federation/federationtest"
+)
+
+// TestFD12_Addresses sends each as a verified address to a connector that wants
+// the domain corp.example.
+func TestFD12_Addresses(t *testing.T) {
+	none, refused := federation.ErrNoEmail, federation.ErrNotAllowed
+	for sent, c := range map[string]struct {
+		email string
+		want  error
+	}{
+		"a@corp.example":                  {"a@corp.example", nil},
+		"a@CORP.Example":                  {"a@corp.example", nil},
+		"Ann.O'Hara+x@corp.example":       {"Ann.O'Hara+x@corp.example", nil},
+		"a@ｃｏｒｐ.example":                  {"a@corp.example", nil}, // full-width: one name to people and resolvers
+		"a@x@corp.example":                {"", none},
+		"a@corp.example@evil.example":     {"", none},
+		"a@corp.example,b@evil.example":   {"", none},
+		"a@evil.example,b@corp.example":   {"", none},
+		`"a@evil.example"@corp.example`:   {"", none},
+		`"a b"@corp.example`:              {"", none},
+		"a(comment)@corp.example":         {"", none},
+		"a@corp.example(comment)":         {"", none},
+		"Boss <a@corp.example>":           {"", none},
+		"a@corp.example.":                 {"", none},
+		"a@.corp.example":                 {"", none},
+		"a@corp..example":                 {"", none},
+		".a@corp.example":                 {"", none},
+		" a@corp.example":                 {"", none},
+		"a@corp.example ":                 {"", none},
+		"a@corp.example\x00.evil.example": {"", none},
+		"a\r\nBcc: b@corp.example":        {"", none},
+		"ａ@corp.example":                  {"", none},
+		"a@[127.0.0.1]":                   {"", none},
+		"a@":                              {"", none},
+		"@corp.example":                   {"", none},
+		"corp.example":                    {"", none},
+		"a@xn--corp-.example":             {"", none},
+		"a@corp.exampleı":                 {"", refused},
+		"a@münchen.example":               {"", refused},
+		"a@sub.corp.example":              {"", refused},
+		"a@corp.example.evil.example":     {"", refused},
+		"a@notcorp.example":               {"", refused},
+	} {
+		t.Run(sent, func(t *testing.T) {
+			l, up := lying(t, allowing("corp.example"))
+			l.Tell(federationtest.Faults{Claims: claims{"email": sent}})
+			if c.want != nil {
+				up.refuses(t, "victim", c.want)
+				return
+			}
+			if i := up.arrives(t, "victim"); i.Email != c.email {
+				t.Errorf("got %q, want %q", i.Email, c.email)
+			}
+		})
+	}
+}
+
+// TestFD12_InternationalDomain has one form, whichever way it is written.
+func TestFD12_InternationalDomain(t *testing.T) {
+	for _, sent := range []string{"a@münchen.example", "a@MÜNCHEN.example", "a@xn--mnchen-3ya.example"} {
+		l, up := lying(t, allowing("München.example"))
+		l.Tell(federationtest.Faults{Claims: claims{"email": sent}})
+		if i := up.arrives(t, "victim"); i.Email != "a@xn--mnchen-3ya.example" {
+			t.Errorf("%q: got %q", sent, i.Email)
+		}
+	}
+}
+
+// TestFD01_VerifiedOnlyByTheSameDocument: an address is as good as the word of the
+// document it stands in; no word is no.
+func TestFD01_VerifiedOnlyByTheSameDocument(t *testing.T) {
+	for name, f := range map[string]federationtest.Faults{
+		"no word":                     {Claims: claims{"email_verified": nil}},
+		"null":                        {Payload: payload(`"email_verified":true`, `"email_verified":null`).Payload},
+		"no":                          {Claims: claims{"email_verified": false}},
+		"no, as text":                 {Claims: claims{"email_verified": "false"}},
+		"word in the ID token only":   {LeanIDToken: true, Claims: claims{"email_verified": true}, UserInfo: claims{"email_verified": nil}},
+		"word of userinfo only":       {Claims: claims{"email_verified": nil}, UserInfo: claims{"email_verified": true}},
+		"other spelling of the claim": {Payload: payload(`"email_verified"`, `"Email_Verified"`).Payload},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, up := lying(t, func(c *federation.Config) { c.Trust = federation.Authoritative })
+			l.Tell(f)
+			i := up.arrives(t, "victim")
+			if i.Email != "victim@corp.example" || i.EmailVerified || i.Trust != federation.Unknown {
+				t.Errorf("got %q, verified %v, trust %v", i.Email, i.EmailVerified, i.Trust)
+			}
+		})
+	}
+}
+
+func TestFederation_NoAddressAtAll(t *testing.T) {
+	l, up := lying(t, nil)
+	l.Tell(federationtest.Faults{LeanIDToken: true, UserInfo: claims{"email": nil}})
+	if i := up.arrives(t, "victim"); i.Email != "" || i.EmailVerified || i.Subject != "victim-1" {
+		t.Errorf("got %+v", i)
+	}
+}

@@ -1,0 +1,136 @@
+package federation_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"signet/federation"
+	"signet/federation/federationtest"
+)
+
+// TestFD31_UnknownKeyFlood: tokens that name keys which never existed make us ask
+// the upstream once in five seconds, and hurt nobody else.
+func TestFD31_UnknownKeyFlood(t *testing.T) {
+	l, up := lying(t, nil)
+	up.arrives(t, "victim")
+	l.Tell(federationtest.Faults{Header: claims{"kid": "no such key"}})
+	for range 20 {
+		up.refuses(t, "victim", federation.ErrUntrusted)
+	}
+	if n := l.Count("GET /jwks"); n > 2 {
+		t.Errorf("the keys were fetched %d times", n)
+	}
+	l.Tell(federationtest.Faults{})
+	up.arrives(t, "victim")
+}
+
+func TestFD31_RotatedKeyIsFound(t *testing.T) {
+	l, up := lying(t, nil)
+	up.arrives(t, "victim")
+	up.clock.move(6 * time.Second)
+	l.Rotate()
+	up.arrives(t, "victim")
+}
+
+// TestFD31_CancelledUserBreaksNobody: the one whose callback set off the fetch is
+// gone, and the others wait for the same one.
+func TestFD31_CancelledUserBreaksNobody(t *testing.T) {
+	l, up := lying(t, nil)
+	l.Tell(federationtest.Faults{})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := up.Start(gone, federation.Options{RedirectURI: redirectURI}); err != nil && !errors.Is(err, federation.ErrUnreachable) {
+		t.Errorf("Start: got %v, want ErrUnreachable", err)
+	}
+	a, back := up.visit(t, "victim")
+	if _, err := up.Finish(gone, a, back); !errors.Is(err, federation.ErrUnreachable) {
+		t.Errorf("Finish: got %v, want ErrUnreachable", err)
+	}
+	up.arrives(t, "victim")
+}
+
+func TestDiscovery_OnceForAll(t *testing.T) {
+	l, up := lying(t, nil)
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := l.Count("GET /.well-known/openid-configuration"); n != 1 {
+		t.Errorf("the document was fetched %d times, want once", n)
+	}
+	up.clock.move(61 * time.Minute)
+	up.arrives(t, "victim")
+	if n := l.Count("GET /.well-known/openid-configuration"); n != 2 {
+		t.Errorf("after an hour the document was fetched %d times, want twice", n)
+	}
+}
+
+// TestDiscovery_OutageIsBridged: what was known serves for a day, and an upstream
+// that was down at first is asked again.
+func TestDiscovery_OutageIsBridged(t *testing.T) {
+	down := federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.ServerError}}
+	l, up := lying(t, nil)
+	l.Tell(down)
+	for range 5 {
+		if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); !errors.Is(err, federation.ErrUnreachable) {
+			t.Fatalf("got %v, want ErrUnreachable", err)
+		}
+	}
+	if n := l.Count("GET /.well-known/openid-configuration"); n != 1 {
+		t.Errorf("a document that is not there was fetched %d times in no time", n)
+	}
+	l.Tell(federationtest.Faults{})
+	up.clock.move(6 * time.Second)
+	up.arrives(t, "victim")
+	l.Tell(down)
+	up.clock.move(2 * time.Hour)
+	up.arrives(t, "victim")
+	up.clock.move(24 * time.Hour)
+	if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); !errors.Is(err, federation.ErrUnreachable) {
+		t.Errorf("after a day: got %v, want ErrUnreachable", err)
+	}
+}
+
+// TestKeys_SymmetricOnlyIfConfigured: the client secret verifies only where the
+// settings name such an algorithm, and then no published key does.
+func TestKeys_SymmetricOnlyIfConfigured(t *testing.T) {
+	const secret = "a secret of more than thirty-two bytes"
+	f := federationtest.Faults{Header: claims{"alg": "HS256"}, Secret: []byte(secret)}
+	l, plain := lying(t, func(c *federation.Config) { c.ClientSecret = secret })
+	l.Tell(f)
+	plain.refuses(t, "victim", federation.ErrUntrusted)
+	l, hmac := lying(t, func(c *federation.Config) { c.ClientSecret, c.Algorithms = secret, []string{"HS256"} })
+	l.Tell(f)
+	hmac.arrives(t, "victim")
+	l.Tell(federationtest.Faults{Header: claims{"alg": "HS256"}}) // by the public key
+	hmac.refuses(t, "victim", federation.ErrUntrusted)
+	l.Tell(federationtest.Faults{}) // ES256, which these settings do not name
+	hmac.refuses(t, "victim", federation.ErrUntrusted)
+}
+
+func TestProbe(t *testing.T) {
+	l, up := lying(t, nil)
+	r := up.Probe(t.Context())
+	if r.Err != nil || r.Keys != 1 || !r.PKCE || !r.IssuerInCallback || r.Endpoints["token"] != l.URL+"/token" || len(r.Algorithms) != 3 {
+		t.Errorf("got %+v", r)
+	}
+	if real := time.Since(up.clock.now()).Round(time.Second); (r.ClockSkew - real).Abs() > 5*time.Second {
+		t.Errorf("clock skew %v, want about %v", r.ClockSkew, real)
+	}
+	l.Tell(federationtest.Faults{Discovery: claims{"id_token_signing_alg_values_supported": []string{"none"}}})
+	if r := up.Probe(t.Context()); !errors.Is(r.Err, federation.ErrMisconfigured) {
+		t.Errorf("no common algorithm: got %v, want ErrMisconfigured", r.Err)
+	}
+	_, gh := gitHub(t, nil)
+	if r := gh.Probe(t.Context()); r.Err != nil || r.Endpoints["authorization"] == "" {
+		t.Errorf("GitHub: got %+v", r)
+	}
+}
