@@ -131,12 +131,12 @@ func (v *clientProblems) add(member, format string, args ...any) {
 	v.found = append(v.found, fmt.Errorf("%s: %w", member, fmt.Errorf(format, args...)))
 }
 
-var clientID = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
+var clientID = regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$`)
 
 func (v *clientProblems) identity(c Client) {
 	switch {
 	case !clientID.MatchString(c.ID):
-		v.add("client_id", "must be 1 to 128 letters, digits, or . _ ~ -")
+		v.add("client_id", "must be 1 to 128 letters, digits, or . _ ~ -, and not begin with a dot")
 	case strings.HasPrefix(c.ID, "usr_"):
 		// A client's own token has the client id as its subject: it must not look like a person's.
 		v.add("client_id", "must not begin with usr_, as the subjects of users do")
