@@ -84,7 +84,7 @@ func (w *witness) VerifySignature(ctx context.Context, token string) ([]byte, er
 type shared []byte
 
 func (s shared) VerifySignature(_ context.Context, token string) ([]byte, error) {
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512})
 	if err != nil {
 		return nil, err
 	}

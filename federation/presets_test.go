@@ -93,7 +93,7 @@ func keyPEM(t *testing.T) (federation.Secret, *ecdsa.PublicKey) {
 // opened are the claims of a proof that the key must have signed.
 func opened(t *testing.T, proof string, key *ecdsa.PublicKey, keyID string) claims {
 	t.Helper()
-	parsed, err := jose.ParseSigned(proof, []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(proof, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,9 +108,7 @@ func TestAZ11_OnlyCodeComesBack(t *testing.T) {
 		v.flow(t)
 		types := []string{"none", "CODE", "code code", "code none", "code,token", "co de", "foo"}
 		parts := []string{"code", "token", "id_token"}
-		for _, x := range parts[1:] {
-			types = append(types, x)
-		}
+		types = append(types, parts[1:]...)
 		for _, x := range parts {
 			for _, y := range parts {
 				if x != y {

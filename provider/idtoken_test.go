@@ -18,7 +18,7 @@ import (
 func (b *testbed) verified(t *testing.T, token any) string {
 	t.Helper()
 	keys := b.publicKeys(t)
-	parsed, err := jose.ParseSigned(token.(string), []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA})
+	parsed, err := jose.ParseSignedCompact(token.(string), []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA})
 	if err != nil {
 		t.Fatal(err)
 	}
