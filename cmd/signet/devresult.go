@@ -15,9 +15,12 @@ const (
 
 // demoResult is what one sign-in at the demo brought.
 type demoResult struct {
-	page    templates.Demo
-	idToken string // the hint of the sign-out
-	at      time.Time
+	page           templates.Demo
+	subject, nonce string // what the ID token of a refresh must not change
+	idToken        string // the hint of the sign-out
+	accessToken    string
+	refreshToken   string // "" for none
+	at             time.Time
 }
 
 // demoResults keeps results in memory, by a random key that the browser has in a
@@ -64,6 +67,18 @@ func (s *demoResults) of(r *http.Request) demoResult {
 		return demoResult{}
 	}
 	return found
+}
+
+// replace puts another result in the place of this browser's. One that was
+// forgotten meanwhile, by a sign-out in another tab, does not come back.
+func (s *demoResults) replace(r *http.Request, found demoResult) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := resultKey(r)
+	if before, ok := s.byKey[key]; ok {
+		found.at = before.at
+		s.byKey[key] = found
+	}
 }
 
 func (s *demoResults) forget(r *http.Request) {
