@@ -1,0 +1,168 @@
+package provider_test
+
+import (
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"signet/provider/credential"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// ender is something that ends what a sign-in has yielded.
+type ender struct {
+	name string
+	end  func(a *arena, on *storage.DB, f ending) error
+	undo func(a *arena) error // nil: there is nothing that the next round would miss
+
+	// keepsCodes: a code that was sent before may still open a grant after.
+	keepsCodes bool
+	oneGrant   bool // it ends the first grant alone
+}
+
+// ending is what a round wants to end.
+type ending struct {
+	sessionID string
+	grantID   string // of the first grant
+	at        time.Time
+}
+
+var here = storage.Origin{Actor: "test"}
+
+var enders = []ender{
+	{name: "EndSession", end: func(a *arena, on *storage.DB, f ending) error {
+		return on.EndSession(ctx, a.Alice.ID, f.sessionID, "signed_out", here, f.at)
+	}},
+	{name: "SignOutEverywhere", end: func(a *arena, on *storage.DB, f ending) error {
+		return on.SignOutEverywhere(ctx, a.Alice.ID, "asked", here, f.at)
+	}},
+	{name: "DisableUser", end: func(a *arena, on *storage.DB, f ending) error {
+		return on.DisableUser(ctx, a.Alice.ID, true, here, f.at)
+	}, undo: func(a *arena) error {
+		return a.DB.DisableUser(ctx, a.Alice.ID, false, here, a.now())
+	}},
+	{name: "DisableClient", end: func(a *arena, on *storage.DB, f ending) error {
+		return on.DisableClient(ctx, a.Client.ID, true, here, f.at)
+	}, undo: func(a *arena) error {
+		return a.DB.DisableClient(ctx, a.Client.ID, false, here, a.now())
+	}},
+	{name: "WithdrawConsent", keepsCodes: true, end: func(a *arena, on *storage.DB, f ending) error {
+		return on.WithdrawConsent(ctx, a.Alice.ID, a.Client.ID, here, f.at)
+	}},
+	{name: "RevokeGrant", keepsCodes: true, oneGrant: true, end: func(a *arena, on *storage.DB, f ending) error {
+		return on.RevokeGrant(ctx, f.grantID, "revoked", here, f.at)
+	}},
+	{name: "ChangePassword", end: changePassword},
+}
+
+// changePassword gives alice the same password under another hash, so that she
+// can sign in to the next round.
+func changePassword(a *arena, on *storage.DB, f ending) error {
+	user, old, err := on.UserByEmail(ctx, alice)
+	if err != nil {
+		return err
+	}
+	hash, err := credential.New(credential.Config{DB: on, Params: cheapHash}).Hash(ctx, password, user)
+	if err != nil {
+		return err
+	}
+	_, err = on.ChangePassword(ctx, storage.PasswordChange{
+		UserID: a.Alice.ID, OldHash: old, NewHash: hash, SessionID: f.sessionID, Handle: storage.NewID("h"), From: here,
+	}, f.at)
+	return err
+}
+
+// TestRT09_RT18_RefreshRacesWithItsEnd: while the clients of a session refresh and
+// redeem on both nodes, something ends it all, early or late. Whichever commits
+// first: in the end nothing that was answered is good for anything.
+func TestRT09_RT18_RefreshRacesWithItsEnd(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		a := newArena(t, backend, 2)
+		for _, e := range enders {
+			t.Run(e.name, func(t *testing.T) {
+				for round := range rounds() {
+					a.raceWithEnd(t, e, round)
+				}
+			})
+		}
+	})
+}
+
+func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
+	t.Helper()
+	v, first := a.enter(t)
+	clients := []told{first}
+	for !e.oneGrant && len(clients) < 3 {
+		clients = append(clients, a.exchange(t, v.again(t)))
+	}
+	code := v.again(t)
+	claims := claimsOf(t, first.Access)
+	f := ending{sessionID: claims["sid"].(string), grantID: claims["gid"].(string)}
+
+	var refreshed atomic.Int64
+	var over atomic.Bool       // the end is committed
+	due := make(chan struct{}) // closed after as many refreshes as this round lets pass
+	answered := make([][]told, len(clients))
+	var redeemed told
+	race(len(clients)+2, func(i int) {
+		switch {
+		case i < len(clients):
+			answered[i] = a.refreshUntilRefused(t, i+round, clients[i], &over, func() {
+				if refreshed.Add(1) == int64(round%5) {
+					close(due)
+				}
+			})
+		case i == len(clients):
+			redeemed = a.ask(t, round, a.codeForm(code))
+		default:
+			if round%5 > 0 {
+				<-due
+			}
+			f.at = a.now()
+			if err := e.end(a, a.nodes[round%2].DB, f); err != nil {
+				t.Errorf("%s: %v", e.name, err)
+			}
+			over.Store(true)
+		}
+	})
+	for _, tokens := range answered {
+		a.wantEnded(t, tokens...)
+	}
+	if redeemed.status == http.StatusOK && !e.keepsCodes {
+		a.wantEnded(t, redeemed)
+	}
+	if e.undo != nil {
+		if err := e.undo(a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, node := range a.nodes {
+		node.follow(t)
+	}
+}
+
+// refreshUntilRefused gives all that was answered until then, and the tokens it
+// began with. A refresh that begins when all is over must be refused.
+func (a *arena) refreshUntilRefused(t *testing.T, node int, tokens told, over *atomic.Bool, worked func()) []told {
+	all := []told{tokens}
+	for {
+		last := over.Load()
+		got := a.ask(t, node, rotation(all[len(all)-1].Refresh))
+		switch {
+		case got.status == http.StatusOK && !last:
+			all = append(all, got)
+			worked()
+		case got.Error == "invalid_grant" || got.Error == "invalid_client":
+			return all
+		case last:
+			t.Error("a refresh worked that began after the end")
+			return all
+		default:
+			t.Errorf("refresh: got %v", got)
+			return all
+		}
+		node++
+	}
+}

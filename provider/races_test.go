@@ -1,0 +1,314 @@
+package provider_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// rounds is how often each race is run: a race shows itself by repetition.
+// SIGNET_SOAK asks for more of them, of the same kind.
+func rounds() int {
+	if os.Getenv("SIGNET_SOAK") != "" {
+		return 200
+	}
+	return 20
+}
+
+// crowd keeps enough connections for many requests at once.
+var crowd = &http.Client{
+	Transport:     &http.Transport{MaxIdleConnsPerHost: 200},
+	CheckRedirect: direct.CheckRedirect,
+}
+
+// arena is a testbed of several nodes with one client that needs no consent; any
+// request may go to any node.
+type arena struct {
+	*testbed
+	nodes []*testbed
+
+	mu      sync.Mutex
+	answers int
+	longest time.Duration
+}
+
+// eachArena runs the test on every database, with one node and with two.
+func eachArena(t *testing.T, f func(t *testing.T, a *arena)) {
+	t.Helper()
+	for _, nodes := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d nodes", nodes), func(t *testing.T) {
+			storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) { f(t, newArena(t, backend, nodes)) })
+		})
+	}
+}
+
+func newArena(t *testing.T, backend storagetest.Backend, nodes int) *arena {
+	t.Helper()
+	b := startOn(t, backend)
+	b.Client.SkipConsent = true
+	b.Client.Metadata.IDTokenSignedResponseAlg = "ES256" // RS256 would be most of the work
+	b.changeClient(t, func(*storage.Client) {})
+	a := &arena{testbed: b, nodes: []*testbed{b}}
+	for len(a.nodes) < nodes {
+		a.nodes = append(a.nodes, b.node(t))
+	}
+	t.Cleanup(func() { t.Logf("%d answers of the token endpoint, the slowest after %v", a.answers, a.longest) })
+	return a
+}
+
+// told is what one of a crowd was answered.
+type told struct {
+	status  int
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+	Error   string `json:"error"`
+}
+
+func (w told) String() string { return fmt.Sprintf("%d %s", w.status, w.Error) }
+
+// ask posts to the token endpoint of a node. It may be called from any goroutine.
+func (a *arena) ask(t *testing.T, node int, form url.Values) told {
+	start := time.Now()
+	r, err := http.NewRequest(http.MethodPost, a.nodes[node%len(a.nodes)].Issuer+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Error(err)
+		return told{}
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth(a.Client.ID, a.Secret)
+	response, err := crowd.Do(r)
+	if err != nil {
+		t.Error(err)
+		return told{}
+	}
+	defer response.Body.Close()
+	what := told{status: response.StatusCode}
+	if err := json.NewDecoder(response.Body).Decode(&what); err != nil {
+		t.Errorf("status %d: %v", what.status, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.answers++
+	a.longest = max(a.longest, time.Since(start))
+	return what
+}
+
+func rotation(token string) url.Values {
+	return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
+}
+
+// rotate wants one refresh to work.
+func (a *arena) rotate(t *testing.T, node int, token string) told {
+	t.Helper()
+	got := a.ask(t, node, rotation(token))
+	if got.status != http.StatusOK {
+		t.Fatalf("refresh: got %v", got)
+	}
+	return got
+}
+
+// enter signs alice in, in a browser of her own.
+func (a *arena) enter(t *testing.T) (*visitor, told) {
+	t.Helper()
+	v := a.visitor(t)
+	code := v.signIn(t, v.get(t, a.authorizeURL()), alice, password).code(t)
+	return v, a.exchange(t, code)
+}
+
+// exchange wants a code to be redeemed.
+func (a *arena) exchange(t *testing.T, code string) told {
+	t.Helper()
+	got := a.ask(t, 0, a.codeForm(code))
+	if got.status != http.StatusOK {
+		t.Fatalf("redeem: got %v", got)
+	}
+	return got
+}
+
+// wantEnded wants every node to refuse what these answers carried, at once.
+func (a *arena) wantEnded(t *testing.T, all ...told) {
+	t.Helper()
+	for i, node := range a.nodes {
+		for _, one := range all {
+			if got := node.userinfoStatus(t, one.Access); got != http.StatusUnauthorized {
+				t.Fatalf("userinfo on node %d: got %d, want 401", i, got)
+			}
+			// A node that has noticed that the client is off says invalid_client.
+			if got := a.ask(t, i, rotation(one.Refresh)); got.Error != "invalid_grant" && got.Error != "invalid_client" {
+				t.Fatalf("refresh on node %d: got %v, want invalid_grant", i, got)
+			}
+		}
+	}
+}
+
+func (b *testbed) userinfoStatus(t *testing.T, token string) int {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, b.Issuer+"/userinfo", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	response, err := crowd.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode
+}
+
+// generation reads which of its grant's a refresh token is.
+func generation(t *testing.T, token string) int64 {
+	t.Helper()
+	var claims struct {
+		Generation *int64 `json:"gen"`
+	}
+	parts := strings.Split(token, ".")
+	payload, err := base64.RawURLEncoding.DecodeString(parts[min(1, len(parts)-1)])
+	if err == nil {
+		err = json.Unmarshal(payload, &claims)
+	}
+	if err != nil || claims.Generation == nil {
+		t.Fatalf("refresh token %q says no generation: %v", token, err)
+	}
+	return *claims.Generation
+}
+
+// hundred uses one refresh token a hundred times at once over all nodes, and
+// gives the one successor that all must have been answered.
+func (a *arena) hundred(t *testing.T, token string) told {
+	t.Helper()
+	answers := make([]told, 100)
+	race(len(answers), func(i int) { answers[i] = a.ask(t, i, rotation(token)) })
+	for _, one := range answers {
+		if one.status != http.StatusOK {
+			t.Fatalf("one of a hundred got %v", one)
+		}
+		if one.Refresh != answers[0].Refresh {
+			t.Fatalf("two successors of one token, of generations %d and %d", generation(t, one.Refresh), generation(t, answers[0].Refresh))
+		}
+	}
+	if was, is := generation(t, token), generation(t, answers[0].Refresh); is != was+1 {
+		t.Fatalf("generation %d after %d: want one more", is, was)
+	}
+	return answers[0]
+}
+
+// TestRT03_RT04_HundredRefreshesGetOneSuccessor: and that one works, once; what
+// comes back too late ends it all on every node at once.
+func TestRT03_RT04_HundredRefreshesGetOneSuccessor(t *testing.T) {
+	eachArena(t, func(t *testing.T, a *arena) {
+		v, first := a.enter(t)
+		for round := range rounds() {
+			second := a.hundred(t, first.Refresh)
+			late := []told{first, second}
+			if round%2 == 0 {
+				late = append(late, a.rotate(t, round, second.Refresh)) // RT-02: its successor was used
+			} else {
+				a.pass(31 * time.Second) // RT-01: the grace is over
+			}
+			if got := a.ask(t, round+1, rotation(first.Refresh)); got.Error != "invalid_grant" {
+				t.Fatalf("a token that comes too late: got %v, want invalid_grant", got)
+			}
+			a.wantEnded(t, late...)
+			first = a.exchange(t, v.again(t))
+		}
+	})
+}
+
+// TestRT14_LostAnswersKeepTheHonestClient: connections break after the request is
+// sent; the client tries again with what it has and goes on.
+func TestRT14_LostAnswersKeepTheHonestClient(t *testing.T) {
+	eachArena(t, func(t *testing.T, a *arena) {
+		_, tokens := a.enter(t)
+		for range rounds() {
+			race(5, func(i int) { a.askAndHangUp(t, i, rotation(tokens.Refresh)) })
+			next := a.rotate(t, 0, tokens.Refresh)
+			if was, is := generation(t, tokens.Refresh), generation(t, next.Refresh); is != was+1 {
+				t.Fatalf("generation %d after %d: lost answers have moved it on", is, was)
+			}
+			tokens = a.rotate(t, 1, next.Refresh)
+		}
+	})
+}
+
+// askAndHangUp sends a whole request, closes its side and reads no answer, but
+// waits until the node has let go of it too.
+func (a *arena) askAndHangUp(t *testing.T, node int, form url.Values) {
+	target, err := url.Parse(a.nodes[node%len(a.nodes)].Issuer)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	r, err := http.NewRequest(http.MethodPost, target.String()+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Connection", "close")
+	r.SetBasicAuth(a.Client.ID, a.Secret)
+	var whole bytes.Buffer
+	if err := r.Write(&whole); err != nil {
+		t.Error(err)
+		return
+	}
+	line, err := net.Dial("tcp", target.Host)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer line.Close()
+	if _, err := line.Write(whole.Bytes()); err != nil {
+		t.Error(err)
+	}
+	if err := line.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Error(err)
+	}
+	_, _ = io.Copy(io.Discard, line) // until it is closed or reset
+}
+
+// TestCO02_CO09_FiftyRedemptionsOfOneCode: one is answered, over one node and
+// over two, and what it was answered dies of the replays.
+func TestCO02_CO09_FiftyRedemptionsOfOneCode(t *testing.T) {
+	eachArena(t, func(t *testing.T, a *arena) {
+		v, _ := a.enter(t)
+		for range rounds() {
+			code := v.again(t)
+			answers := make([]told, 50)
+			race(len(answers), func(i int) { answers[i] = a.ask(t, i, a.codeForm(code)) })
+			var won []told
+			for _, one := range answers {
+				switch {
+				case one.status == http.StatusOK:
+					won = append(won, one)
+				case one.Error != "invalid_grant":
+					t.Fatalf("one of fifty got %v", one)
+				}
+			}
+			if len(won) != 1 {
+				t.Fatalf("%d of fifty redeemed one code", len(won))
+			}
+			a.wantEnded(t, won...)
+		}
+	})
+}
+
+// ctx is for use cases that a test calls itself.
+var ctx = context.Background()
