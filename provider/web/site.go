@@ -34,7 +34,7 @@ type Handler func(w http.ResponseWriter, r *http.Request) error
 // error it returns becomes a page.
 func (s *Site) Page(h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := s.cross.Check(r); err != nil {
+		if err := s.checkOrigin(r); err != nil {
 			s.Fail(w, r, &Problem{
 				Status: http.StatusForbidden, Code: "cross_origin", Title: "This form came from another site",
 				Text: "For your safety it was not accepted. Open the sign-in page from the application and try again.", Cause: err,
