@@ -1,0 +1,101 @@
+package provider_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var pattern = regexp.MustCompile(`^(?:(GET|POST) )?(/[a-z0-9/._{}$-]*)$`)
+
+// routes lists the paths that the provider serves, as they stand in the source:
+// a route that somebody adds is in every table that is made of them.
+func routes(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	for _, folder := range []string{".", "interaction", "account", "admin"} {
+		found, err := filepath.Glob(filepath.Join(folder, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	var list []string
+	add := func(literal string) {
+		match := pattern.FindStringSubmatch(literal)
+		if match == nil || match[2] == "/" {
+			return
+		}
+		path := strings.NewReplacer("{$}", "", "{", "", "}", "").Replace(match[2])
+		if !slices.Contains(list, path) {
+			list = append(list, path)
+		}
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			function, ok := n.(*ast.FuncDecl)
+			if !ok || !strings.EqualFold(function.Name.Name, "routes") {
+				return true
+			}
+			ast.Inspect(function, func(n ast.Node) bool {
+				if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+					if text, err := strconv.Unquote(literal.Value); err == nil {
+						add(text)
+					}
+				}
+				return true
+			})
+			return false
+		})
+	}
+	if len(list) < 15 {
+		t.Fatalf("found only the routes %v", list)
+	}
+	return list
+}
+
+// call asks a route for something, without a body that it could like.
+func (b *testbed) call(t *testing.T, method, path string, headers http.Header) answer {
+	t.Helper()
+	r, err := http.NewRequest(method, b.Issuer+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", formType)
+	}
+	for name, values := range headers {
+		r.Header[name] = values
+	}
+	return do(t, direct, r)
+}
+
+func TestRoutes_AllAreServed(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		for _, path := range routes(t) {
+			get, post := b.call(t, http.MethodGet, path, nil), b.call(t, http.MethodPost, path, nil)
+			if get.StatusCode == http.StatusNotFound && post.StatusCode == http.StatusNotFound {
+				t.Errorf("there is nothing at %s", path)
+			}
+			for _, a := range []answer{get, post} {
+				if a.StatusCode >= 500 {
+					t.Errorf("%s %s: got %d", a.Request.Method, path, a.StatusCode)
+				}
+			}
+		}
+	})
+}
