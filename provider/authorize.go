@@ -14,10 +14,11 @@ import (
 
 // maxAuthorize bounds what the front channel may carry, in bytes of the encoded
 // parameters: a request travels on in URLs and cookies of at most 4 KB. maxSealed,
-// in characters, bounds what became of it: JSON writes some characters longer.
+// in characters, bounds what became of it: JSON writes some characters longer, and
+// the cookie of an upstream attempt, 4,096 bytes at most, has to hold it and more.
 const (
 	maxAuthorize = 2560
-	maxSealed    = 4000
+	maxSealed    = 3200
 )
 
 // authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC

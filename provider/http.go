@@ -23,10 +23,10 @@ func (p *Provider) routes() http.Handler {
 	mux.Handle("/.well-known/oauth-authorization-server", p.document(p.discoveryBody))
 	mux.Handle("/jwks", p.document(p.jwksBody))
 
-	mux.Handle("/authorize", p.methods(p.page(p.authorize), http.MethodGet, http.MethodPost))
-	mux.Handle("GET /authorize/next", p.page(p.next))
-	mux.Handle("/end_session", p.methods(p.page(p.endSession), http.MethodGet, http.MethodPost))
-	mux.Handle("GET /{$}", p.page(p.home))
+	mux.Handle("/authorize", p.methods(p.site.Plain(p.authorize), http.MethodGet, http.MethodPost))
+	mux.Handle("GET /authorize/next", p.site.Plain(p.next))
+	mux.Handle("/end_session", p.methods(p.site.Plain(p.endSession), http.MethodGet, http.MethodPost))
+	mux.Handle("GET /{$}", p.site.Plain(p.home))
 	p.steps.Routes(mux)
 	p.account.Routes(mux)
 
@@ -55,16 +55,6 @@ func (p *Provider) routes() http.Handler {
 func (p *Provider) library() http.Handler {
 	endpoints := op.Endpoints{Token: op.NewEndpoint("token"), Revocation: op.NewEndpoint("revoke")}
 	return op.RegisterServer(&server{Provider: p}, endpoints, op.WithServerCORSOptions(nil))
-}
-
-// page adapts a handler that does without the cross-origin check: the protocol
-// lets other sites send people here, by GET and by POST.
-func (p *Provider) page(h web.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := h(w, r); err != nil {
-			p.site.Fail(w, r, err)
-		}
-	})
 }
 
 // methods answers 405 to all others. HEAD goes with GET.

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-//go:embed site.css site.js favicon.svg
+//go:embed site.css site.js favicon.svg google.svg github.svg
 var embedded embed.FS
 
 // contentTypes are spelled out: the system's table differs between machines, and

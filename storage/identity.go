@@ -180,7 +180,7 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 			return err
 		}
 		in.UserID = identity.UserID
-		notBefore, err := admit(tx, in.UserID)
+		notBefore, err := admitSince(tx, in.UserID, in.NotBefore)
 		if err != nil {
 			return err
 		}
@@ -188,6 +188,12 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 			return err
 		}
 		if err := link(tx, identity, in.From, at); err != nil {
+			return err
+		}
+		if err := renewHash(tx, in, at); err != nil {
+			return err
+		}
+		if err := giveBack(tx, in.GiveBack); err != nil {
 			return err
 		}
 		return record(tx, Event{

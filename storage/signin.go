@@ -18,6 +18,7 @@ type SignIn struct {
 	ClientID    string // for the event
 	ACR         string
 	AMR         []string
+	AuthTime    Millis // when the user proved it, at an upstream; zero: now
 	Persistent  bool
 	IdleFor     time.Duration
 	AbsoluteFor time.Duration
@@ -107,9 +108,13 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (Sessio
 	}
 	from := s.From.clean()
 	now := At(at)
+	proven := now
+	if s.AuthTime != 0 {
+		proven = min(s.AuthTime, now)
+	}
 	session := Session{
 		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID,
-		AuthTime: now, ACR: s.ACR, AMR: s.AMR,
+		AuthTime: proven, ACR: s.ACR, AMR: s.AMR,
 		Facts:      newestFacts(append(before.Facts, Fact{Kind: FactAuthenticated, At: now, Request: s.Request})),
 		Persistent: s.Persistent, Agent: from.Agent, Address: from.Address,
 		IdleFor: s.IdleFor, CreatedAt: before.CreatedAt, SeenAt: now,

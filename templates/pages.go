@@ -68,6 +68,10 @@ func functions(files *static.Files) template.FuncMap {
 		"wrong":       wrong,
 		"username":    username,
 
+		"connect":       func(base, id string) (string, error) { return action(base, "/login/"+id) },
+		"connectorMark": connectorMark,
+		"usable":        usable,
+
 		"accountPages": accountPages,
 	}
 }

@@ -39,6 +39,14 @@ func samples() map[string]templates.Page {
 		"signin-username": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Error: &templates.FormError{Code: "invalid_request", Text: "Enter your email address.", Field: "username"}},
 		"signin-throttled": templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30,
 			Error: &templates.FormError{Code: "too_many_attempts", Text: "Too many attempts with this address.", Retry: "in 40 s"}},
+		"signin-connectors": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Connectors: []templates.ConnectorButton{
+			{ID: "github", Kind: "github", Name: "GitHub", Last: true}, {ID: "google", Kind: "google", Name: "Google"}, {ID: "corp", Kind: "oidc", Name: "Example Corp"},
+		}},
+		"prove": templates.Prove{Common: photos, Request: "sealed.request", Email: "alice@example.com",
+			Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"}, Back: "/login?request=sealed.request"},
+		"prove-wrong": templates.Prove{Common: photos, Request: "sealed.request", Email: "alice@example.com",
+			Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"}, Back: "/login?request=sealed.request",
+			Error: &templates.FormError{Code: "invalid_credentials", Text: "The password is not right.", Field: "password"}},
 		"consent": templates.Consent{Common: photos, Request: "sealed.request", Ticket: "sealed.ticket", User: alice, Switch: "/select?request=sealed.request",
 			Wants: []templates.Want{
 				{Scope: "profile", Text: "know who you are", Detail: "Name, picture, language"},

@@ -3,13 +3,14 @@ package templates
 // SignIn is the sign-in page.
 type SignIn struct {
 	Common
-	Request  string // sealed request, as a hidden field; "" when there is none
-	ReturnTo string // hidden field; "" when there is none
-	Username string // kept after an error, or from login_hint
-	KeepDays int    // of "Keep me signed in for N days"; 0 hides it
-	Keep     bool
-	Error    *FormError
-	SignedIn string // e-mail of the user who must prove it again; "" for none
+	Request    string // sealed request, as a hidden field; "" when there is none
+	ReturnTo   string // hidden field; "" when there is none
+	Username   string // kept after an error, or from login_hint
+	KeepDays   int    // of "Keep me signed in for N days"; 0 hides it
+	Keep       bool
+	Error      *FormError
+	Connectors []ConnectorButton // in their order
+	SignedIn   string            // e-mail of the user who must prove it again; "" for none
 }
 
 func (SignIn) page() string { return "signin.html" }

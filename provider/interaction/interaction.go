@@ -15,28 +15,36 @@ import (
 
 // Handler holds what the steps need.
 type Handler struct {
-	Site      *web.Site
-	DB        *storage.DB
-	Carrier   *request.Carrier
-	Sessions  *session.Sessions
-	Passwords *credential.Passwords
-	KeepFor   time.Duration // what "Keep me signed in" promises
-	Consent   time.Duration // how long a consent is remembered
-	Now       func() time.Time
+	Site       *web.Site
+	DB         *storage.DB
+	Carrier    *request.Carrier
+	Sessions   *session.Sessions
+	Passwords  *credential.Passwords
+	Connectors []Connector   // in the operator's order
+	KeepFor    time.Duration // what "Keep me signed in" promises
+	Consent    time.Duration // how long a consent is remembered
+	Now        func() time.Time
 }
 
 // Routes are the paths below the issuer that this package serves.
 func (h *Handler) Routes(mux *http.ServeMux) {
 	for pattern, handler := range map[string]web.Handler{
-		"GET /login":    h.showLogin,
-		"POST /login":   h.login,
-		"GET /consent":  h.showConsent,
-		"POST /consent": h.consent,
-		"GET /select":   h.showChoice,
-		"POST /select":  h.choose,
+		"GET /login":                      h.showLogin,
+		"POST /login":                     h.login,
+		"GET /consent":                    h.showConsent,
+		"POST /consent":                   h.consent,
+		"GET /select":                     h.showChoice,
+		"POST /select":                    h.choose,
+		"GET /login/link":                 h.showProve,
+		"POST /login/link":                h.prove,
+		"POST /login/{connector}":         h.leave,
+		"GET /login/{connector}/start":    h.start,
+		"GET /login/{connector}/callback": h.callback,
 	} {
 		mux.Handle(pattern, h.Site.Page(handler))
 	}
+	// Posted across sites by the upstream: the state and its cookie are the check.
+	mux.Handle("POST /login/{connector}/callback", h.Site.Plain(h.callbackPost))
 }
 
 // step is one open request on its way.

@@ -64,7 +64,7 @@ func (h *Handler) startForPage(w http.ResponseWriter, returnTo string) error {
 func (h *Handler) loginPage(r *http.Request, s step) (templates.SignIn, error) {
 	page := templates.SignIn{
 		Common: h.common(s), Request: s.sealed, Username: s.q.LoginHint,
-		KeepDays: int(h.KeepFor / (24 * time.Hour)),
+		KeepDays: int(h.KeepFor / (24 * time.Hour)), Connectors: h.buttons(r),
 	}
 	current, err := h.Sessions.Current(r)
 	switch {

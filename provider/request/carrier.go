@@ -1,6 +1,7 @@
 package request
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,11 +34,13 @@ type Carrier struct {
 
 // Seal makes the message that the browser carries.
 func (c *Carrier) Seal(q Request) (string, error) {
-	payload, err := json.Marshal(q)
-	if err != nil {
+	var payload bytes.Buffer
+	encoder := json.NewEncoder(&payload)
+	encoder.SetEscapeHTML(false) // it is never HTML, and every byte counts
+	if err := encoder.Encode(q); err != nil {
 		return "", fmt.Errorf("encode request: %w", err)
 	}
-	return c.Ring.Seal(purpose, payload, q.Created.Time().Add(c.Life))
+	return c.Ring.Seal(purpose, payload.Bytes(), q.Created.Time().Add(c.Life))
 }
 
 // Open opens a message and reads client and redirect URI again. For a request of

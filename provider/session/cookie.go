@@ -1,6 +1,10 @@
 package session
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+	"time"
+)
 
 // Cookies names and shapes the cookies of one Signet. On https they carry the
 // __Host- prefix, which no sibling host can plant; Safari refuses prefix and
@@ -34,4 +38,34 @@ func (c Cookies) make(name, value string) *http.Cookie {
 		Name: name, Value: value, Path: "/",
 		HttpOnly: true, Secure: c.HTTPS, SameSite: http.SameSiteLaxMode,
 	}
+}
+
+// Read gives the cookie of a suffix ("_last"), see read.
+func (c Cookies) Read(r *http.Request, suffix string) (string, bool) {
+	return c.read(r, c.name(suffix))
+}
+
+// Set sets the cookie of a suffix for life.
+func (c Cookies) Set(w http.ResponseWriter, suffix, value string, life time.Duration) {
+	cookie := c.make(c.name(suffix), value)
+	cookie.MaxAge = int(life.Seconds())
+	http.SetCookie(w, cookie)
+}
+
+// Clear removes the cookie of a suffix.
+func (c Cookies) Clear(w http.ResponseWriter, suffix string) {
+	cookie := c.make(c.name(suffix), "")
+	cookie.MaxAge = -1
+	http.SetCookie(w, cookie)
+}
+
+// Suffixes lists the suffixes of the cookies that begin with prefix ("_up_").
+func (c Cookies) Suffixes(r *http.Request, prefix string) []string {
+	var list []string
+	for _, cookie := range r.Cookies() {
+		if strings.HasPrefix(cookie.Name, c.name(prefix)) {
+			list = append(list, strings.TrimPrefix(cookie.Name, c.name("")))
+		}
+	}
+	return list
 }

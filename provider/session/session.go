@@ -64,7 +64,8 @@ type Started struct {
 	ClientID string
 	ACR      string
 	AMR      []string
-	Keep     bool // "Keep me signed in"
+	AuthTime storage.Millis // when, if it was at an upstream; zero: now
+	Keep     bool           // "Keep me signed in"
 
 	OldHash, NewHash string          // the password hash to renew, if any
 	NotBefore        *storage.Millis // of the user when it was checked: what is ended meanwhile stays ended
@@ -74,31 +75,50 @@ type Started struct {
 // Start signs the browser in under a new handle and sets its cookie. The same
 // user keeps its sid; another user's session in this browser ends.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) error {
+	handle := newHandle()
+	if _, err := s.DB.SignIn(r.Context(), s.signIn(r, in, handle), s.Now()); err != nil {
+		return fmt.Errorf("sign in: %w", err)
+	}
+	s.set(w, handle, in.Keep)
+	return nil
+}
+
+// StartThrough signs the browser in by an arrival from a connector, whose SignIn
+// is made here. Who arrives is decided by the caller.
+func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Started, arrival storage.Arrival) error {
+	handle := newHandle()
+	arrival.SignIn = s.signIn(r, in, handle)
+	if _, err := s.DB.SignInThrough(r.Context(), arrival, s.Now()); err != nil {
+		return fmt.Errorf("sign in through connector: %w", err)
+	}
+	s.set(w, handle, in.Keep)
+	return nil
+}
+
+func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.SignIn {
 	old := ""
 	if handle, ok := s.Cookies.read(r, s.Cookies.session()); ok {
 		old = hash(handle)
 	}
-	handle := newHandle()
 	idle := s.Idle
 	if in.Keep {
 		idle = s.Kept
 	}
-	_, err := s.DB.SignIn(r.Context(), storage.SignIn{
+	return storage.SignIn{
 		UserID: in.UserID, HandleHash: hash(handle), Replaces: old,
-		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR,
+		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, AuthTime: in.AuthTime,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
 		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack,
 		From: web.TraceOf(r.Context()).Origin(),
-	}, s.Now())
-	if err != nil {
-		return fmt.Errorf("sign in: %w", err)
 	}
+}
+
+func (s *Sessions) set(w http.ResponseWriter, handle string, keep bool) {
 	cookie := s.Cookies.make(s.Cookies.session(), handle)
-	if in.Keep {
+	if keep {
 		cookie.MaxAge = int(s.Max.Seconds())
 	}
 	http.SetCookie(w, cookie)
-	return nil
 }
 
 // End ends the browser's session and clears its cookie.

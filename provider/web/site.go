@@ -47,6 +47,16 @@ func (s *Site) Page(h Handler) http.Handler {
 	})
 }
 
+// Plain adapts a handler that does without the cross-origin check: the protocol
+// lets other sites send people there, by GET and by POST.
+func (s *Site) Plain(h Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.Fail(w, r, err)
+		}
+	})
+}
+
 // Fail answers with the page of an error.
 func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)

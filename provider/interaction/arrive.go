@@ -1,0 +1,144 @@
+package interaction
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"signet/federation"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// attemptRemembered is how long a used attempt is known: longer than its cookie
+// can live.
+const attemptRemembered = 2 * attemptLife
+
+// arrive finds out who has come and signs in, makes an account, asks for a proof,
+// or refuses. Should another sign-in change the facts meanwhile, it looks again.
+func (h *Handler) arrive(w http.ResponseWriter, r *http.Request, s step, c Connector, attemptID string, i federation.Identity) error {
+	for range 3 {
+		user, facts, err := h.facts(r.Context(), c, i)
+		if err != nil {
+			return err
+		}
+		became := decideArrival(facts)
+		web.TraceOf(r.Context()).Note("arrival", string(became))
+		switch became {
+		case proveFirst:
+			return h.askProof(w, s, c, attemptID, i)
+		case noAddress:
+			return h.upstreamProblem(s, c, federation.ErrNoEmail)
+		case closed, switchedOff:
+			return h.refuseArrival(s, c, became)
+		}
+		err = h.Sessions.StartThrough(w, r, started(s, i), h.arrivalOf(became, user, attemptID, i))
+		switch {
+		case err == nil:
+			return web.SeeOther(w, h.next(s))
+		case errors.Is(err, storage.ErrReplayed):
+			return lostAttempt(err)
+		case errors.Is(err, storage.ErrRevoked):
+			return h.refuseArrival(s, c, switchedOff)
+		case !errors.Is(err, storage.ErrConflict):
+			return err
+		}
+	}
+	return fmt.Errorf("sign in through %s: the account keeps changing", c.ID())
+}
+
+// facts reads what the decision is made of, and the user it is about.
+func (h *Handler) facts(ctx context.Context, c Connector, i federation.Identity) (storage.User, arrival, error) {
+	facts := arrival{
+		Address: i.Email != "", Verified: i.EmailVerified, Trust: i.Trust, AutoLink: c.AutoLink, SignUp: c.SignUp,
+	}
+	user, err := h.DB.LinkedUser(ctx, i.Connector, i.Issuer, i.Subject)
+	switch {
+	case err == nil:
+		facts.Known, facts.Disabled = true, !user.Enabled()
+		return user, facts, nil
+	case !errors.Is(err, storage.ErrNotFound):
+		return user, facts, fmt.Errorf("read linked user: %w", err)
+	case i.Email == "":
+		return user, facts, nil
+	}
+	user, _, err = h.DB.UserByEmail(ctx, i.Email)
+	switch {
+	case err == nil:
+		facts.Local, facts.Proven, facts.Admin, facts.Disabled = true, user.EmailVerified, user.Admin, !user.Enabled()
+	case !errors.Is(err, storage.ErrNotFound):
+		return user, facts, fmt.Errorf("read user: %w", err)
+	}
+	return user, facts, nil
+}
+
+// started is the proof an upstream gives: one factor, whatever it says of its
+// own methods.
+func started(s step, i federation.Identity) session.Started {
+	return session.Started{
+		Request: s.q.ID, ClientID: s.client.ID, ACR: acrOneFactor, AMR: amrUpstream, AuthTime: storage.Millis(i.AuthTime),
+	}
+}
+
+// amrUpstream: RFC 8176 has no value for another provider's word; "fed" is what
+// the field uses.
+var amrUpstream = []string{"fed"}
+
+// arrivalOf is what storage does for a decision.
+func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i federation.Identity) storage.Arrival {
+	a := storage.Arrival{
+		Identity: asStored(i, user.ID), AttemptID: attemptID, Until: storage.At(h.Now().Add(attemptRemembered)),
+		Evict: became == evictAndOwn,
+		Fill:  storage.Profile{Name: i.Name, GivenName: i.GivenName, FamilyName: i.FamilyName, Picture: i.Picture, Locale: i.Locale},
+	}
+	if became == makeUser {
+		a.Identity.UserID = ""
+		a.NewUser = storage.User{Email: i.Email, EmailVerified: i.EmailVerified && i.Trust >= federation.Verifies}
+	}
+	return a
+}
+
+func (h *Handler) refuseArrival(s step, c Connector, why fate) *web.Problem {
+	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.Site.Base + request.To("/login", s.sealed)}
+	switch why {
+	case closed:
+		p.Title = "There is no account for you here yet"
+		p.Text = "This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + c.Name() + " on your account page."
+	default:
+		p.Title = "This account is switched off"
+		p.Text = "Ask the operator of this service."
+	}
+	return p
+}
+
+// linkHere gives the user who started the trip on the account page the identity
+// that came back: the same user, in the same session of the same browser, or
+// nothing happens.
+func (h *Handler) linkHere(w http.ResponseWriter, r *http.Request, s step, c Connector, a attempt, i federation.Identity) error {
+	current, err := h.Sessions.Current(r)
+	if errors.Is(err, session.ErrNone) || err == nil && (current.ID != a.Link.SessionID || current.UserID != a.Link.UserID) {
+		return web.Stale(h.Site.Base+"/account/identities", err)
+	}
+	if err != nil {
+		return err
+	}
+	err = h.DB.LinkIdentity(r.Context(), storage.ProvenLink{
+		Identity: asStored(i, current.UserID), ProofID: a.Upstream.ID,
+		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
+	}, h.Now())
+	switch {
+	case errors.Is(err, storage.ErrConflict):
+		return &web.Problem{
+			Status: http.StatusConflict, Code: "identity_in_use", Title: "This " + c.Name() + " account belongs to someone else here",
+			Text: "It is connected to another account of this service. Disconnect it there first.", StartURL: h.Site.Base + "/account/identities",
+		}
+	case errors.Is(err, storage.ErrReplayed):
+		return lostAttempt(err)
+	case err != nil:
+		return h.ended(s, err)
+	}
+	return web.SeeOther(w, h.next(s))
+}

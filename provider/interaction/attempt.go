@@ -1,0 +1,117 @@
+package interaction
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"signet/federation"
+	"signet/provider/keys"
+	"signet/provider/web"
+)
+
+const (
+	attemptPrefix  = "_up_"
+	attemptLife    = 10 * time.Minute
+	attemptsAtOnce = 3
+)
+
+// attempt is one trip to an upstream, as the browser's cookie carries it: sealed,
+// bound to this browser, good for one callback.
+type attempt struct {
+	Upstream federation.Attempt `json:"a"`
+	Link     *linkFor           `json:"l,omitempty"` // started on the account page
+	Request  string             `json:"-"`           // the sealed request
+}
+
+// linkFor is who wants to link the identity that comes back.
+type linkFor struct {
+	UserID    string `json:"u"`
+	SessionID string `json:"s"`
+}
+
+// encode writes the attempt's own part as JSON behind its length, then the
+// request as bytes: base64 in JSON in base64 would not fit into a cookie.
+func (a attempt) encode() ([]byte, error) {
+	own, err := json.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	request, err := base64.RawURLEncoding.DecodeString(a.Request)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(binary.BigEndian.AppendUint16(nil, uint16(len(own))), own...), request...), nil
+}
+
+func decodeAttempt(payload []byte) (attempt, bool) {
+	var a attempt
+	if len(payload) < 2 {
+		return a, false
+	}
+	own := int(binary.BigEndian.Uint16(payload))
+	if len(payload) < 2+own || json.Unmarshal(payload[2:2+own], &a) != nil {
+		return a, false
+	}
+	a.Request = base64.RawURLEncoding.EncodeToString(payload[2+own:])
+	return a, true
+}
+
+// keepAttempt seals the attempt into a cookie of its own, so that two tabs cannot mix up
+// two attempts; older ones beyond three make room.
+func (h *Handler) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) error {
+	payload, err := a.encode()
+	if err != nil {
+		return fmt.Errorf("encode attempt: %w", err)
+	}
+	sealed, err := h.Carrier.Ring.Seal("attempt", payload, h.Now().Add(attemptLife))
+	if err != nil {
+		return fmt.Errorf("seal attempt: %w", err)
+	}
+	for i, suffix := range h.Sessions.Cookies.Suffixes(r, attemptPrefix) {
+		if i >= attemptsAtOnce-1 {
+			h.Sessions.Cookies.Clear(w, suffix)
+		}
+	}
+	h.Sessions.Cookies.Set(w, attemptPrefix+a.Upstream.ID, sealed, attemptLife)
+	return nil
+}
+
+// takeAttempt opens the cookie that a callback's state names and removes it,
+// whatever comes of it. A state that this browser has no cookie for is refused:
+// somebody else's callback signs nobody in here.
+func (h *Handler) takeAttempt(w http.ResponseWriter, r *http.Request, connector, state string) (attempt, error) {
+	id := federation.AttemptID(state)
+	if id == "" {
+		return attempt{}, lostAttempt(nil)
+	}
+	sealed, ok := h.Sessions.Cookies.Read(r, attemptPrefix+id)
+	if !ok {
+		return attempt{}, lostAttempt(nil)
+	}
+	h.Sessions.Cookies.Clear(w, attemptPrefix+id)
+	payload, err := h.Carrier.Ring.Unseal("attempt", sealed, h.Now())
+	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
+		return attempt{}, lostAttempt(err)
+	}
+	if err != nil {
+		return attempt{}, fmt.Errorf("open attempt: %w", err)
+	}
+	a, ok := decodeAttempt(payload)
+	if !ok || a.Upstream.ID != id || a.Upstream.Connector != connector {
+		return attempt{}, lostAttempt(nil)
+	}
+	return a, nil
+}
+
+func lostAttempt(cause error) *web.Problem {
+	return &web.Problem{
+		Status: http.StatusBadRequest, Code: "unknown_attempt", Title: "This sign-in was not started here",
+		Text:  "It may have been finished already, have taken more than ten minutes, or have been started in another browser. Go back to the application and sign in again.",
+		Cause: cause,
+	}
+}

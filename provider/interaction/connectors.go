@@ -1,0 +1,52 @@
+package interaction
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"signet/federation"
+	"signet/templates"
+)
+
+// Connector is an upstream with what the operator lets it do here.
+type Connector struct {
+	federation.Connector
+	AutoLink bool // sign in by a verified address that an account has proven, too
+	SignUp   bool // make an account for whom it vouches
+}
+
+// connector finds one by its id; false for one that is unknown or was removed.
+func (h *Handler) connector(id string) (Connector, bool) {
+	for _, c := range h.Connectors {
+		if c.ID() == id {
+			return c, true
+		}
+	}
+	return Connector{}, false
+}
+
+const (
+	lastCookie = "_last"
+	lastLife   = 180 * 24 * time.Hour
+)
+
+// buttons are the connectors of a sign-in page: the one this browser used last
+// comes first, the others as the operator ordered them.
+func (h *Handler) buttons(r *http.Request) []templates.ConnectorButton {
+	last, _ := h.Sessions.Cookies.Read(r, lastCookie)
+	buttons := make([]templates.ConnectorButton, len(h.Connectors))
+	for i, c := range h.Connectors {
+		buttons[i] = templates.ConnectorButton{ID: c.ID(), Kind: string(c.Kind()), Name: c.Name(), Last: c.ID() == last}
+	}
+	slices.SortStableFunc(buttons, func(a, b templates.ConnectorButton) int {
+		switch {
+		case a.Last == b.Last:
+			return 0
+		case a.Last:
+			return -1
+		}
+		return 1
+	})
+	return buttons
+}

@@ -1,0 +1,239 @@
+package interaction
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"signet/federation"
+	"signet/provider/keys"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// departure is the sealed proof that one of our own forms asked to leave for an
+// upstream: a link from elsewhere cannot start a sign-in.
+type departure struct {
+	Connector string   `json:"c"`
+	RequestID string   `json:"r"`
+	Link      *linkFor `json:"l,omitempty"`
+}
+
+const departureLife = 2 * time.Minute
+
+// leave takes a connector's button. The form answers at once; the upstream is
+// first spoken to by the GET that follows.
+func (h *Handler) leave(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	s, err := h.open(r.Context(), form.Get("request"))
+	if err != nil {
+		return err
+	}
+	return h.Depart(w, r.PathValue("connector"), s.q, s.sealed, nil)
+}
+
+// Depart sends the browser on to an upstream: for a sign-in, or, with link, to
+// give a signed-in user another way in.
+func (h *Handler) Depart(w http.ResponseWriter, connector string, q request.Request, sealed string, link *session.Current) error {
+	if _, ok := h.connector(connector); !ok {
+		return web.NotFound()
+	}
+	d := departure{Connector: connector, RequestID: q.ID}
+	if link != nil {
+		d.Link = &linkFor{UserID: link.UserID, SessionID: link.ID}
+	}
+	payload, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encode departure: %w", err)
+	}
+	proof, err := h.Carrier.Ring.Seal("departure", payload, h.Now().Add(departureLife))
+	if err != nil {
+		return fmt.Errorf("seal departure: %w", err)
+	}
+	return h.Site.Onward(w, h.Site.Base+"/login/"+connector+"/start?"+url.Values{"request": {sealed}, "departure": {proof}}.Encode())
+}
+
+// start makes the attempt, keeps it in this browser and leaves for the upstream.
+func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		return lostAttempt(nil)
+	}
+	query := r.URL.Query()
+	s, err := h.open(r.Context(), query.Get("request"))
+	if err != nil {
+		return err
+	}
+	var d departure
+	payload, err := h.Carrier.Ring.Unseal("departure", query.Get("departure"), h.Now())
+	if err != nil || json.Unmarshal(payload, &d) != nil || d.Connector != r.PathValue("connector") || d.RequestID != s.q.ID {
+		return web.Stale(h.next(s), err)
+	}
+	connector, ok := h.connector(d.Connector)
+	if !ok {
+		return web.NotFound()
+	}
+	upstream, location, err := connector.Start(r.Context(), federation.Options{
+		RedirectURI: h.callbackURI(connector), Fresh: s.q.Prompts("login"), MaxAge: s.q.MaxAge,
+	})
+	if err != nil {
+		return h.upstreamProblem(s, connector, err)
+	}
+	if err := h.keepAttempt(w, r, attempt{Upstream: upstream, Request: s.sealed, Link: d.Link}); err != nil {
+		return err
+	}
+	return web.SeeOther(w, location)
+}
+
+// callbackURI is what is registered at the upstream.
+func (h *Handler) callbackURI(c Connector) string {
+	return h.Site.Issuer.String() + "/login/" + c.ID() + "/callback"
+}
+
+const (
+	postedLife = time.Minute
+	postedMost = 3072 // bytes of a form that goes on in a URL
+)
+
+// callbackPost takes the form that an upstream (Apple) has the browser post
+// across sites, which comes without our Lax cookies: sealed for a minute, it goes
+// on as a GET to the same path.
+func (h *Handler) callbackPost(w http.ResponseWriter, r *http.Request) error {
+	connector, ok := h.connector(r.PathValue("connector"))
+	if !ok || !connector.AnswersByPOST() {
+		w.Header().Set("Allow", http.MethodGet)
+		return &web.Problem{
+			Status: http.StatusMethodNotAllowed, Code: "invalid_request", Title: "This sign-in cannot go on",
+			Text: "The answer came in a way that this connector does not use.",
+		}
+	}
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	encoded := form.Encode()
+	if len(encoded) > postedMost {
+		return &web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Title: "This sign-in cannot go on", Text: "The upstream's answer is too long."}
+	}
+	sealed, err := h.Carrier.Ring.Seal("posted", []byte(encoded), h.Now().Add(postedLife))
+	if err != nil {
+		return fmt.Errorf("seal callback: %w", err)
+	}
+	return web.SeeOther(w, h.Site.Base+"/login/"+connector.ID()+"/callback?"+url.Values{"posted": {sealed}}.Encode())
+}
+
+// callbackValues are the parameters of a callback, of the query or of the form
+// that callbackPost has sealed.
+func (h *Handler) callbackValues(r *http.Request, connector Connector) (url.Values, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil || web.Strict(values) != nil {
+		return nil, lostAttempt(err)
+	}
+	if !connector.AnswersByPOST() || !values.Has("posted") {
+		return values, nil
+	}
+	payload, err := h.Carrier.Ring.Unseal("posted", values.Get("posted"), h.Now())
+	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
+		return nil, lostAttempt(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open callback: %w", err)
+	}
+	return url.ParseQuery(string(payload))
+}
+
+// callback finishes an attempt and decides what becomes of who has come.
+func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
+	connector, ok := h.connector(r.PathValue("connector"))
+	if !ok {
+		return web.NotFound()
+	}
+	values, err := h.callbackValues(r, connector)
+	if err != nil {
+		return err
+	}
+	a, err := h.takeAttempt(w, r, connector.ID(), values.Get("state"))
+	if err != nil {
+		return err
+	}
+	s, err := h.open(r.Context(), a.Request)
+	if err != nil {
+		return err
+	}
+	identity, err := connector.Finish(r.Context(), a.Upstream, values)
+	if err != nil {
+		return h.upstreamProblem(s, connector, err)
+	}
+	if a.Link != nil {
+		return h.linkHere(w, r, s, connector, a, identity)
+	}
+	if stale(s.q, identity, h.Now()) {
+		return notFresh(h, s, connector)
+	}
+	h.Sessions.Cookies.Set(w, lastCookie, connector.ID(), lastLife)
+	return h.arrive(w, r, s, connector, a.Upstream.ID, identity)
+}
+
+// stale reports whether the request wants a newer proof than the upstream gives:
+// its silent sign-on from a session of its own is no re-authentication.
+func stale(q request.Request, i federation.Identity, at time.Time) bool {
+	if q.Prompts("login") || q.MaxAge != nil && *q.MaxAge == 0 {
+		return !i.Fresh
+	}
+	if q.MaxAge == nil {
+		return false
+	}
+	return i.AuthTime == 0 || at.Sub(time.UnixMilli(i.AuthTime)) > time.Duration(*q.MaxAge)*time.Second
+}
+
+func notFresh(h *Handler, s step, c Connector) *web.Problem {
+	return &web.Problem{
+		Status: http.StatusForbidden, Code: "upstream_not_fresh", Title: c.Name() + " did not ask who you are",
+		Text:     "You have to prove again that it is you, and " + c.Name() + " signed you in without asking. Sign out there first, or use another way to sign in.",
+		StartURL: h.Site.Base + request.To("/login", s.sealed),
+	}
+}
+
+// upstreamProblem is the page for a trip that failed. Each leads back to the
+// sign-in page, where the other ways still work.
+func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
+	p := &web.Problem{StartURL: h.Site.Base + request.To("/login", s.sealed), Cause: err}
+	name := c.Name()
+	switch {
+	case errors.Is(err, federation.ErrDenied):
+		p.Status, p.Code, p.Title = http.StatusForbidden, "upstream_denied", "You were not signed in"
+		p.Text = "You, or " + name + ", stopped the sign-in. Nothing was changed: try again, or use another way to sign in."
+	case errors.Is(err, federation.ErrUnreachable):
+		p.Status, p.Code, p.Title = http.StatusBadGateway, "upstream_unreachable", name+" is not answering"
+		p.Text = "Try again in a moment, or use another way to sign in."
+	case errors.Is(err, federation.ErrNoEmail):
+		p.Status, p.Code, p.Title = http.StatusForbidden, string(noAddress), name+" gave no email address"
+		p.Text = "An account here needs a verified email address. Add or verify one at " + name + ", or let " + name + " share it, and try again."
+	case errors.Is(err, federation.ErrNotAllowed):
+		p.Status, p.Code, p.Title = http.StatusForbidden, "account_not_allowed", "This account cannot be used here"
+		p.Text = "Only certain " + name + " accounts are accepted, such as those of an organization. Choose another account, or ask the operator."
+	case errors.Is(err, federation.ErrMisconfigured):
+		p.Status, p.Code, p.Title = http.StatusBadGateway, "connector_misconfigured", "Signing in with "+name+" is not set up right"
+		p.Text = "The operator has to correct it. Until then, use another way to sign in."
+	case errors.Is(err, federation.ErrUntrusted):
+		p.Status, p.Code, p.Title = http.StatusBadGateway, "upstream_untrusted", "The answer of "+name+" cannot be used"
+		p.Text = "It did not pass the checks that protect your account. Try again; if it happens again, tell the operator."
+	default:
+		return err
+	}
+	return p
+}
+
+// asStored is an identity as it is linked to a user.
+func asStored(i federation.Identity, userID string) storage.Identity {
+	return storage.Identity{
+		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, UserID: userID, Email: i.Email, Name: i.Name,
+	}
+}
