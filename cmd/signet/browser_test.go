@@ -170,7 +170,7 @@ func TestPages_AccessibleInLightAndDark(t *testing.T) {
 	for _, problem := range saw.Problems {
 		t.Error(problem)
 	}
-	if pages, ways := 16, 4; len(saw.Pages) != pages*ways {
+	if pages, ways := 23, 4; len(saw.Pages) != pages*ways {
 		t.Errorf("judged %d pages, want %d in %d ways: %q", len(saw.Pages), pages, ways, saw.Pages)
 	}
 }
@@ -181,11 +181,14 @@ type demoInstance struct {
 	password string
 }
 
-func startDev(t *testing.T) demoInstance {
+func startDev(t *testing.T) demoInstance { return startDevAt(t, time.Now) }
+
+// startDevAt starts it under a clock of the test's.
+func startDevAt(t *testing.T, now func() time.Time) demoInstance {
 	t.Helper()
 	listen := fmt.Sprintf("localhost:%d", freePort(t))
 	dir := filepath.Join(t.TempDir(), "data")
-	startSignet(t, "http://"+listen, nil, "dev", "--listen", listen, "--data-dir", dir)
+	startSignetAt(t, now, "http://"+listen, nil, "dev", "--listen", listen, "--data-dir", dir)
 	password, err := os.ReadFile(filepath.Join(dir, "demo-password"))
 	if err != nil {
 		t.Fatal(err)
@@ -204,10 +207,15 @@ func (d demoInstance) browse(t *testing.T, program string, job map[string]any, r
 // end of the test it is asked to stop, and must do so with exit code 0.
 func startSignet(t *testing.T, issuer string, env []string, args ...string) {
 	t.Helper()
+	startSignetAt(t, time.Now, issuer, env, args...)
+}
+
+func startSignetAt(t *testing.T, now func() time.Time, issuer string, env []string, args ...string) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var talk syncBuffer
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, args, env, strings.NewReader(""), &talk, &talk) }()
+	go func() { ended <- runAt(ctx, now, args, env, strings.NewReader(""), &talk, &talk) }()
 	t.Cleanup(func() {
 		stop()
 		select {

@@ -23,12 +23,17 @@ func main() {
 // program's name) ask for and gives its exit code. env has the shape of
 // os.Environ. A command that serves ends when ctx does.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return runAt(ctx, time.Now, args, env, stdin, stdout, stderr)
+}
+
+// runAt is run under another clock.
+func runAt(ctx context.Context, now func() time.Time, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := &program{
 		env:    environment(env),
 		stdin:  stdin,
 		stdout: stdout,
 		stderr: &lockedWriter{to: stderr},
-		now:    time.Now,
+		now:    now,
 	}
 	root := p.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read os.Args

@@ -73,6 +73,18 @@ async function walk(page, job, judge) {
   await page.goto(`${job.issuer}/`)
   await judge('home, signed in')
 
+  for (const name of ['', '/profile', '/password', '/sessions', '/apps']) {
+    await page.goto(`${job.issuer}/account${name}`)
+    await judge(`account${name.replace('/', ' ')}`)
+  }
+  await page.locator('#apps button').first().click()
+  await page.locator('#confirm').waitFor()
+  await judge('account withdraw')
+  await page.goto(`${job.issuer}/account/sessions`)
+  await page.locator('#end-all').click()
+  await page.locator('#confirm').waitFor()
+  await judge('account sign out everywhere')
+
   await page.goto(authorize({ client_id: 'nobody' }))
   await judge('error, unknown client')
   await page.goto(authorize({ redirect_uri: `${job.issuer}/elsewhere` }))
