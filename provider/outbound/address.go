@@ -23,8 +23,9 @@ func onlyPublic(allowed []netip.Prefix) func(network, address string, c syscall.
 }
 
 // Public reports whether the address belongs to the public internet, or to one of
-// the networks allowed all the same. An IPv4 address in IPv6 dress is judged as
-// what it carries is: not at all, since nobody publishes one.
+// the networks allowed all the same. An IPv4 address in IPv6 dress is not
+// public: no document needs one. (The dialer takes ::ffff:… for the IPv4 address it
+// is, and asks about that.)
 func Public(ip netip.Addr, allowed ...netip.Prefix) bool {
 	if !ip.IsValid() || ip.Zone() != "" {
 		return false

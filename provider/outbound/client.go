@@ -69,10 +69,10 @@ func New(c Config) *Client {
 		c.UserAgent = "signet"
 	}
 	checked := &net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver, Control: onlyPublic(c.Allowed)}
-	any := &net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver}
+	unchecked := &net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver}
 	return &Client{
 		foreign:    c.client(c.transport(checked, nil), foreignURL),
-		configured: c.client(c.transport(any, c.Proxy), configuredURL),
+		configured: c.client(c.transport(unchecked, c.Proxy), configuredURL),
 	}
 }
 
@@ -155,4 +155,3 @@ func Roots(extra []byte) (*x509.CertPool, error) {
 	}
 	return pool, nil
 }
-
