@@ -278,6 +278,7 @@ func (b *formBrowser) send(form, button string, typed map[string]string) {
 
 func (b *formBrowser) do(request *http.Request) {
 	b.t.Helper()
+	request.Header.Set("Accept", "text/html")
 	response, err := b.client.Do(request)
 	if err != nil {
 		b.t.Fatal(err)
