@@ -1,0 +1,347 @@
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/provider"
+	"signet/storage"
+)
+
+var methods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, "BREW",
+}
+
+// Every route by every method, and what is no route: the headers that keep a
+// browser out of trouble are on each answer.
+func TestHT14_EveryAnswerHasItsHeaders(t *testing.T) {
+	for _, issuer := range []string{"", secure, secure + "/auth"} {
+		onSQLite(t, func(t *testing.T, b *testbed) {
+			paths := append(routes(t), "/nowhere", "/static/nowhere", "//odd", "/login/", "/%2e%2e/login", "/favicon.ico", "/index.html", "/.git/config")
+			for _, path := range paths {
+				for _, method := range methods {
+					a := b.call(t, method, path, nil)
+					referrer := "no-referrer" // redirects above all: they carry codes
+					if a.Header.Get("Content-Type") == "text/html; charset=utf-8" && a.Header.Get("Location") == "" {
+						referrer = "same-origin" // with no-referrer a page's forms would come from the Origin "null"
+					}
+					for name, want := range map[string]string{
+						"X-Content-Type-Options": "nosniff", "Referrer-Policy": referrer, "Cross-Origin-Opener-Policy": "same-origin",
+						"Strict-Transport-Security": map[bool]string{true: "max-age=31536000"}[issuer != ""],
+					} {
+						if got := a.Header.Values(name); len(got) > 1 || a.Header.Get(name) != want {
+							t.Errorf("%s %s (%d): %s is %q, want %q", method, path, a.StatusCode, name, got, want)
+						}
+					}
+					csp := a.Header.Values("Content-Security-Policy")
+					for _, part := range []string{"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} {
+						if len(csp) != 1 || !slices.Contains(strings.Split(csp[0], "; "), part) {
+							t.Errorf("%s %s (%d): CSP %q lacks %s", method, path, a.StatusCode, csp, part)
+						}
+					}
+					if len(a.Header.Values("Cache-Control")) != 1 || a.Header.Get("Date") == "" {
+						t.Errorf("%s %s (%d): Cache-Control %q, Date %q", method, path, a.StatusCode, a.Header.Values("Cache-Control"), a.Header.Get("Date"))
+					}
+					for _, telling := range []string{"Server", "X-Powered-By", "Via"} {
+						if a.Header.Get(telling) != "" {
+							t.Errorf("%s %s: %s: %s", method, path, telling, a.Header.Get(telling))
+						}
+					}
+				}
+			}
+		}, issuedOr(issuer))
+	}
+}
+
+// The documents, which everyone may keep, and the hashed files are all that a
+// cache may store.
+func TestHT14_OnlyPublicThingsAreCached(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		for _, path := range append(routes(t), "/nowhere") {
+			public := path == "/jwks" || strings.HasPrefix(path, "/.well-known/o")
+			for _, method := range methods {
+				got := b.call(t, method, path, nil).Header.Get("Cache-Control")
+				if got != "no-store" && !(public && strings.HasPrefix(got, "public, max-age=")) {
+					t.Errorf("%s %s: Cache-Control %q", method, path, got)
+				}
+			}
+		}
+	})
+}
+
+// pages are all pages there are to a visitor who is signed in.
+func (b *testbed) pages(t *testing.T) map[string]stop {
+	t.Helper()
+	s := b.bench(t)
+	request := url.Values{"request": {s.request(t)}}.Encode()
+	pages := map[string]stop{
+		"stranger's home": b.visitor(t).get(t, b.Issuer+"/"),
+		"stranger":        b.visitor(t).get(t, b.authorizeURL()),
+		"wrong password":  s.v.signIn(t, s.v.get(t, b.authorizeURL("prompt", "login")), alice, "wrong"),
+		"consent":         s.v.get(t, b.Issuer+"/consent?"+request),
+		"select":          s.v.get(t, b.Issuer+"/select?"+request),
+		"sign out":        s.v.get(t, b.leave()),
+		"error":           s.v.get(t, b.Issuer+"/authorize?client_id=nobody"),
+		"not found":       s.v.get(t, b.Issuer+"/nowhere"),
+		"signed out":      b.visitor(t).get(t, b.leave()),
+	}
+	f := s.form(t, "/consent")
+	f.values.Set("decision", "deny")
+	pages["continue"] = stop{answer: do(t, s.v.client, s.v.formRequest(t, f))}
+	for _, path := range routes(t) {
+		if page := s.v.get(t, b.Issuer+path); page.Header.Get("Content-Type") == "text/html; charset=utf-8" {
+			pages[path] = page
+		}
+	}
+	return pages
+}
+
+var inline = regexp.MustCompile(`(?i)<script(?:\s+[^>]*)?>\s*[^<\s]|<style|\sstyle=|\son[a-z]+=|javascript:|<base|<object|<embed|<iframe|<meta[^>]+http-equiv|(?:src|href)="(?:https?:)?//(?:cdn|fonts|[^"]*google)`)
+
+func TestHT15_TestCF10_PagesNeedNoInlineCode(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		pages := b.pages(t)
+		if len(pages) < 14 {
+			t.Fatalf("only %d pages were seen", len(pages))
+		}
+		for name, page := range pages {
+			if page.Header.Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(page.Body, "<!doctype html>") {
+				t.Errorf("%s is no page: %d %s", name, page.StatusCode, page.Header.Get("Content-Type"))
+			}
+			csp := page.Header.Get("Content-Security-Policy")
+			for directive := range strings.SplitSeq(csp, "; ") {
+				kind, sources, _ := strings.Cut(directive, " ")
+				if sources != "'none'" && sources != "'self'" {
+					t.Errorf("%s: %s allows %s", name, kind, sources)
+				}
+			}
+			if !strings.Contains(csp, "form-action 'self'") || !strings.Contains(csp, "script-src 'self'") {
+				t.Errorf("%s: CSP %s", name, csp)
+			}
+			if found := inline.FindString(page.Body); found != "" {
+				t.Errorf("%s: %q", name, found)
+			}
+		}
+	})
+}
+
+func TestHT20_PagesWithTicketsAreNotCompressed(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		v.arrive(t, alice)
+		for _, path := range []string{"/end_session", "/", "/account/profile", "/login"} {
+			r, _ := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
+			r.Header.Set("Accept-Encoding", "gzip, br, zstd, deflate")
+			if got := do(t, v.client, r).Header.Get("Content-Encoding"); got != "" {
+				t.Errorf("%s is encoded with %s", path, got)
+			}
+		}
+	})
+}
+
+// forwarded are the headers by which a proxy would tell where a request came from
+// and went to; some programs believe them from anyone.
+var forwarded = []string{
+	"X-Forwarded-Host", "X-Forwarded-Server", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Scheme", "Forwarded",
+	"X-Original-Url", "X-Rewrite-Url", "X-Original-Host", "X-Host", "X-Http-Host-Override", "Front-End-Https", "X-Url-Scheme", "Base-Url",
+}
+
+func TestHT01_TestKY13_HostAndForwardingHeadersChangeNothing(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		evil := http.Header{}
+		for _, name := range forwarded {
+			evil.Set(name, "evil.example")
+		}
+		evil.Set("Forwarded", "for=1.2.3.4;host=evil.example;proto=https")
+		evil.Set("X-Original-Url", "/account?evil.example")
+		evil.Set("X-Forwarded-Proto", "https")
+		v := b.visitor(t)
+		v.arrive(t, alice)
+		for _, path := range append(routes(t), "/nowhere", "/authorize?"+b.params().Encode(), "/login?return_to=/account") {
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				r, _ := http.NewRequest(method, b.Issuer+path, nil)
+				plain := do(t, v.client, r)
+				r, _ = http.NewRequest(method, b.Issuer+path, nil)
+				r.Header, r.Host = evil.Clone(), "evil.example"
+				r.AddCookie(v.cookie(t, "signet")) // a jar goes by the host that is named
+				a := do(t, direct, r)
+				if a.StatusCode != plain.StatusCode || len(a.Cookies()) != len(plain.Cookies()) {
+					t.Errorf("%s %s: got %d and not %d", method, path, a.StatusCode, plain.StatusCode)
+				}
+				if where := fmt.Sprint(a.Header, a.Body); strings.Contains(where, "evil.example") {
+					t.Errorf("%s %s: the answer names the host: %s", method, path, where)
+				}
+			}
+		}
+		r, _ := http.NewRequest(http.MethodGet, b.Issuer+wellKnown, nil)
+		r.Header, r.Host = evil, "evil.example"
+		if got := do(t, direct, r).json(t)["issuer"]; got != b.Issuer {
+			t.Errorf("issuer: %v", got)
+		}
+		if got := v.again(t); got == "" {
+			t.Error("signed out by it")
+		}
+	})
+}
+
+func TestHT02_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		spoofed := http.Header{}
+		for _, name := range []string{
+			"X-Forwarded-For", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Cluster-Client-Ip", "Forwarded", "X_Forwarded_For", "X-Forwarded_For",
+		} {
+			spoofed[name] = []string{"203.0.113.66"}
+		}
+		for _, name := range []string{
+			"Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Forwarded-Email", "X-Auth-Request-Email", "X-Auth-Request-User", "X-Webauth-User", "X_Remote_User", "X-Forwarded-Preferred-Username", "X-Authenticated-Userid",
+		} {
+			spoofed[name] = []string{alice}
+		}
+		if a := b.call(t, http.MethodGet, "/", spoofed); strings.Contains(a.Body, alice) {
+			t.Error("signed in by a header")
+		}
+		v := b.visitor(t)
+		f := v.get(t, b.authorizeURL()).form(t)
+		f.values.Set("username", alice)
+		for _, pass := range []string{"wrong", password} {
+			f.values.Set("password", pass)
+			r := v.formRequest(t, f)
+			for name, value := range spoofed {
+				r.Header[name] = value
+			}
+			do(t, v.client, r)
+		}
+		failed, succeeded := b.wantEvent(t, storage.UserSignInFailed, b.Alice.ID), b.wantEvent(t, storage.UserSignedIn, b.Alice.ID)
+		if failed.From.Address != "127.0.0.1" || succeeded.From.Address != "127.0.0.1" || strings.Contains(b.Log.String(), "203.0.113.66") {
+			t.Errorf("addresses: %q and %q", failed.From.Address, succeeded.From.Address)
+		}
+	})
+}
+
+// From a proxy that is trusted, the last address counts that no trusted proxy has
+// put there; what the visitor wrote before it does not.
+func TestHT02_TrustedProxyIsBelievedForOneHop(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		for sent, want := range map[string]string{
+			"203.0.113.66":                              "203.0.113.66",
+			"6.6.6.6, 203.0.113.66":                     "203.0.113.66",
+			"6.6.6.6, 203.0.113.66, 10.0.0.7":           "203.0.113.66",
+			"6.6.6.6, 203.0.113.66, 10.0.0.7, 10.1.1.1": "203.0.113.66",
+			"::ffff:203.0.113.66":                       "203.0.113.66",
+			"6.6.6.6, garbage":                          "127.0.0.1",
+			"":                                          "127.0.0.1",
+			"10.0.0.7":                                  "10.0.0.7",
+		} {
+			before := len(b.Log.String())
+			b.call(t, http.MethodGet, "/healthz", http.Header{"X-Forwarded-For": {sent}, "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}})
+			if line := b.Log.String()[before:]; !strings.Contains(line, `"address":"`+want+`"`) {
+				t.Errorf("X-Forwarded-For %q: want %s in %s", sent, want, line)
+			}
+		}
+	}, func(c *provider.Config) {
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
+	})
+}
+
+func TestHT04_MethodCannotBeOverridden(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		tokens := v.arrive(t, alice)
+		for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "_method"} {
+			for _, path := range formEndpoints {
+				r, _ := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
+				r.Header[name] = []string{http.MethodPost}
+				if a := do(t, direct, r); a.StatusCode != http.StatusMethodNotAllowed || a.Header.Get("Allow") != http.MethodPost {
+					t.Errorf("GET %s with %s: got %d, Allow %q", path, name, a.StatusCode, a.Header.Get("Allow"))
+				}
+				r, _ = http.NewRequest(http.MethodGet, b.Issuer+path+"?_method=POST", nil)
+				if a := do(t, direct, r); a.StatusCode != http.StatusMethodNotAllowed {
+					t.Errorf("GET %s?_method=POST: got %d", path, a.StatusCode)
+				}
+			}
+			f := v.get(t, b.leave()).form(t)
+			r, _ := http.NewRequest(http.MethodGet, f.action+"?"+withDecision(f, "allow").values.Encode()+"&_method=POST", nil)
+			r.Header[name] = []string{http.MethodPost}
+			do(t, v.client, r)
+			v.wantSignedIn(t)
+			r, _ = http.NewRequest(http.MethodPost, b.Issuer+"/userinfo", nil)
+			r.Header[name] = []string{http.MethodDelete}
+			r.Header.Set("Authorization", "Bearer "+tokens["access_token"].(string))
+			if a := do(t, direct, r); a.StatusCode != http.StatusOK {
+				t.Errorf("POST /userinfo with %s: DELETE: got %d", name, a.StatusCode)
+			}
+		}
+	})
+}
+
+// Every route from every origin: nothing but the public documents is for all, and
+// no answer goes along with credentials.
+func TestHT09_TestSS12_CrossOriginReads(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		b.register(t, storage.SPA, "spa", "https://spa.example.com/cb")
+		b.follow(t)
+		v := b.visitor(t)
+		v.arrive(t, alice)
+		shared := []string{"/token", "/userinfo", "/revoke"}
+		for _, path := range append(routes(t), "/nowhere") {
+			public := path == "/jwks" || strings.HasPrefix(path, "/.well-known/o")
+			for origin, registered := range map[string]bool{
+				"https://spa.example.com": true, "https://evil.example": false, "null": false, "http://spa.example.com": false, "https://spa.example.com.evil.example": false,
+				"https://xspa.example.com": false, "https://spa.example.com:444": false, b.Issuer: false, "": false, "https://spa.example.com/": false,
+			} {
+				for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodOptions} {
+					r, _ := http.NewRequest(method, b.Issuer+path, nil)
+					if origin != "" {
+						r.Header.Set("Origin", origin)
+					}
+					r.Header.Set("Access-Control-Request-Method", http.MethodPost)
+					r.Header.Set("Access-Control-Request-Headers", "authorization")
+					a := do(t, v.client, r)
+					want := ""
+					switch {
+					case public && method == http.MethodGet:
+						want = "*"
+					case registered && method == http.MethodOptions && slices.Contains(shared, path):
+						want = origin
+					}
+					if got := a.Header.Get("Access-Control-Allow-Origin"); got != want || len(a.Header.Values("Access-Control-Allow-Credentials")) != 0 {
+						t.Errorf("%s %s from %q: allowed %q, want %q; credentials %q", method, path, origin, got, want, a.Header.Values("Access-Control-Allow-Credentials"))
+					}
+					if want == "" && !slices.Contains(shared, path) && a.Header.Get("Access-Control-Allow-Methods")+a.Header.Get("Access-Control-Allow-Headers") != "" {
+						t.Errorf("%s %s from %q: %v", method, path, origin, a.Header)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestHT16_EveryAnswerIsWhatItSays(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		for _, accept := range []string{"*/*", "application/json", "", "text/html"} {
+			known := routes(t)
+			for _, path := range append(known, "/nowhere", "/token/x", "/api/v1/users", "/admin/api/v1/users", "/index.html", "/"+url.PathEscape("<script>alert(1)<script>")) {
+				for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+					a := b.call(t, method, path, http.Header{"Accept": {accept}})
+					kind := a.Header.Get("Content-Type")
+					if a.Body != "" && kind != "application/json" && kind != "text/html; charset=utf-8" {
+						t.Errorf("%s %s: Content-Type %q with %q", method, path, kind, a.Body)
+					}
+					if kind == "application/json" {
+						a.json(t)
+					}
+					strange := a.StatusCode == http.StatusNotFound && !slices.Contains(known, path)
+					if strings.Contains(a.Body, "<script>") || strange && (kind == "application/json") == (accept == "text/html") {
+						t.Errorf("%s %s, Accept %q: %d %s %s", method, path, accept, a.StatusCode, kind, a.Body)
+					}
+				}
+			}
+		}
+	})
+}
