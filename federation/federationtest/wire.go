@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"net"
 	"net/http"
+	"sync"
 )
 
 // Wire is a fault of the line or of what stands between us and an upstream.
@@ -101,11 +102,17 @@ func hijacked(w http.ResponseWriter, text string) {
 func bomb(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Encoding", "gzip")
-	z := gzip.NewWriter(w)
+	w.Write(packed())
+}
+
+// packed is 8 MB in 8 KB. It is made once: packing takes longer than a client
+// waits.
+var packed = sync.OnceValue(func() []byte {
+	var small bytes.Buffer
+	z := gzip.NewWriter(&small)
 	z.Write([]byte(`{"padding":"`))
-	for range 64 {
-		z.Write(bytes.Repeat([]byte("a"), 1<<20))
-	}
+	z.Write(bytes.Repeat([]byte("a"), 8<<20))
 	z.Write([]byte(`"}`))
 	z.Close()
-}
+	return small.Bytes()
+})
