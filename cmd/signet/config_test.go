@@ -205,7 +205,7 @@ func TestCF03_SecretsDoNotPrintThemselves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%s", c.Database), fmt.Sprintf("%q", c.Database), string(encoded), logged.String()} {
+	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("db=%s", c.Database), fmt.Sprintf("%q", c.Database), string(encoded), logged.String()} {
 		if strings.Contains(text, canary) {
 			t.Errorf("the secret is in %s", text)
 		}
