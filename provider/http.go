@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -17,12 +18,7 @@ import (
 // routes is the one place where paths get their handlers and their policy.
 func (p *Provider) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", p.healthz)
 	mux.HandleFunc("GET /readyz", p.readyz)
-	mux.Handle("/.well-known/openid-configuration", p.document(p.discoveryBody))
-	mux.Handle("/.well-known/oauth-authorization-server", p.document(p.discoveryBody))
-	mux.Handle("/jwks", p.document(p.jwksBody))
-
 	mux.Handle("/authorize", p.methods(p.site.Plain(p.authorize), http.MethodGet, http.MethodPost))
 	mux.Handle("GET /authorize/next", p.site.Plain(p.next))
 	mux.Handle("/end_session", p.methods(p.site.Plain(p.endSession), http.MethodGet, http.MethodPost))
@@ -40,14 +36,16 @@ func (p *Provider) routes() http.Handler {
 	outer := http.NewServeMux()
 	outer.Handle(p.files.Prefix(), p.files)
 	outer.Handle(p.base+"/", http.StripPrefix(p.base, mux))
+	documents := p.documents()
+	for path, document := range documents {
+		outer.Handle(path, document)
+	}
 	if p.base != "" {
-		// RFC 8414, section 3.1: the issuer's path comes after the well-known one.
-		outer.Handle("/.well-known/oauth-authorization-server"+p.base, p.document(p.discoveryBody))
 		outer.HandleFunc("GET /.well-known/change-password", p.account.WellKnown)
 		outer.HandleFunc("/", p.nowhere)
 	}
 	https := strings.HasPrefix(p.Issuer, "https:")
-	return web.Headers(https, web.Traced(p.Log, p.TrustedProxies, p.Now, plainPaths(outer)))
+	return web.Headers(https, atOnce(documents, web.Traced(p.Log, p.TrustedProxies, p.Now, plainPaths(outer))))
 }
 
 // library is the part of zitadel/oidc that fits: form in, JSON out. Every other
@@ -117,32 +115,6 @@ func (p *Provider) shared(next http.Handler) http.Handler {
 	})
 }
 
-// document serves ready bytes to everyone, to be cached for five minutes.
-func (p *Provider) document(body func() (content []byte, etag string)) http.Handler {
-	return p.methods(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		content, etag := body()
-		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Cache-Control", "public, max-age=300")
-		h.Set("Content-Type", "application/json")
-		h.Set("ETag", etag)
-		if r.Header.Get("If-None-Match") == etag {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-		_, _ = w.Write(content)
-	}), http.MethodGet)
-}
-
-func (p *Provider) jwksBody() ([]byte, string) {
-	published := p.ring.JWKS()
-	return published.Body, published.ETag
-}
-
-func (p *Provider) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeStatus(w, http.StatusOK, "ok")
-}
-
 // readyz says only whether requests can be served, never why not: that is logged.
 func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) {
 	err := p.ring.Ready()
@@ -204,6 +176,7 @@ func writeJSON(w http.ResponseWriter, status int, body any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	w.WriteHeader(status)
 	_, _ = w.Write(content)
 	return nil
