@@ -24,7 +24,13 @@ type DB struct {
 	engine   engine
 	postgres bool
 	closed   atomic.Bool
+
+	reads, writes atomic.Int64
 }
+
+// Calls tells how many reads and write transactions this handle was asked for: a
+// request's cost, for tests and metrics.
+func (db *DB) Calls() (reads, writes int64) { return db.reads.Load(), db.writes.Load() }
 
 // engine is a database: sqliteFile or postgresPool.
 type engine interface {
@@ -115,6 +121,7 @@ func (db *DB) write(ctx context.Context, name string, run useCase) error {
 	if db.closed.Load() {
 		return answer(name, errClosed)
 	}
+	db.writes.Add(1)
 	return answer(name, db.engine.write(ctx, run))
 }
 
@@ -126,6 +133,7 @@ func (db *DB) read(ctx context.Context, name string, run func(q *gorm.DB) error)
 	if err := ctx.Err(); err != nil {
 		return answer(name, err)
 	}
+	db.reads.Add(1)
 	return answer(name, run(db.engine.reader(ctx)))
 }
 

@@ -1,0 +1,91 @@
+package provider_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"signet/storage"
+)
+
+// TestCalls_EachRequestCostsNoMoreThanItNeeds counts what storage is asked for,
+// per request. A call that is added shows here first: a read costs tens of
+// microseconds, a write transaction a sync of the disk.
+func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
+	each(t, func(t *testing.T, b *testbed) {
+		service, serviceSecret := b.registerWith(t, storage.Service, "robot", func(c *storage.Client) { c.Metadata.Scope = "jobs" })
+		b.registerWith(t, storage.Web, "trusted", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.SkipConsent = []string{callback}, true
+		})
+		b.follow(t)
+		v := b.visitor(t)
+		login := v.get(t, b.authorizeURL()).form(t)
+		var code string
+		var tokens map[string]any
+		post := func(path string, form url.Values, id, secret string) {
+			r, err := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(form.Encode()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.SetBasicAuth(id, secret)
+			if a := do(t, direct, r); a.StatusCode != http.StatusOK {
+				t.Fatalf("%s: %d %s", path, a.StatusCode, a.Body)
+			}
+		}
+		for _, step := range []struct {
+			what          string
+			reads, writes int64
+			request       func()
+		}{
+			{"discovery", 0, 0, func() { v.get(t, b.Issuer+"/.well-known/openid-configuration") }},
+			{"JWKS", 0, 0, func() { v.get(t, b.Issuer+"/jwks") }},
+			{"authorize, nobody signed in", 0, 0, func() { do(t, direct, mustGet(t, b.authorizeURL())) }},
+			// The user; the attempt is counted before it is hashed, and given back in the
+			// sign-in.
+			{"sign-in with a password", 1, 2, func() {
+				login.values.Set("username", alice)
+				login.values.Set("password", password)
+				do(t, v.client, v.formRequest(t, login))
+			}},
+			// Session and consent at the dispatcher, again for the page, the session for the
+			// form, and both once more at the end.
+			{"consent given", 7, 1, func() { code = v.allow(t, v.get(t, b.authorizeURL())).code(t) }},
+			// The session with its user, and the consent.
+			{"authorize with a session", 2, 0, func() { code = v.again(t) }},
+			{"authorize with a session, trusted client", 1, 0, func() { v.again(t, "client_id", "trusted") }},
+			{"redeem a code", 0, 1, func() { tokens = b.redeem(t, code) }},
+			{"refresh", 0, 1, func() { tokens = b.refreshed(t, tokens["refresh_token"]) }},
+			{"userinfo", 1, 0, func() { b.userinfo(t, tokens["access_token"].(string)) }},
+			{"introspection", 1, 0, func() {
+				post("/introspect", url.Values{"token": {tokens["access_token"].(string)}}, b.Client.ID, b.Secret)
+			}},
+			{"client credentials", 0, 0, func() {
+				post("/token", url.Values{"grant_type": {"client_credentials"}}, service.ID, serviceSecret)
+			}},
+			{"revocation", 0, 1, func() {
+				post("/revoke", url.Values{"token": {tokens["refresh_token"].(string)}}, b.Client.ID, b.Secret)
+			}},
+		} {
+			readsBefore, writesBefore := b.DB.Calls()
+			step.request()
+			reads, writes := b.DB.Calls()
+			if reads -= readsBefore; reads != step.reads {
+				t.Errorf("%s: %d reads, want %d", step.what, reads, step.reads)
+			}
+			if writes -= writesBefore; writes != step.writes {
+				t.Errorf("%s: %d write transactions, want %d", step.what, writes, step.writes)
+			}
+		}
+	})
+}
+
+func mustGet(t *testing.T, target string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
