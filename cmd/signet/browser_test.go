@@ -179,6 +179,7 @@ func TestPages_AccessibleInLightAndDark(t *testing.T) {
 type demoInstance struct {
 	issuer   string
 	password string
+	dir      string // its data
 }
 
 func startDev(t *testing.T) demoInstance { return startDevAt(t, time.Now) }
@@ -193,7 +194,7 @@ func startDevAt(t *testing.T, now func() time.Time) demoInstance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return demoInstance{issuer: "http://" + listen, password: strings.TrimSpace(string(password))}
+	return demoInstance{issuer: "http://" + listen, password: strings.TrimSpace(string(password)), dir: dir}
 }
 
 // browse runs one of the browser programs as the demo user.
