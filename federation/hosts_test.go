@@ -1,0 +1,100 @@
+package federation_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"signet/federation"
+)
+
+// TestFD18_HostsOfEndpoints: an upstream may spread over its own domain and the
+// hosts that its kind or the settings name, not over its neighbours' in a shared
+// one.
+func TestFD18_HostsOfEndpoints(t *testing.T) {
+	for name, c := range map[string]struct {
+		issuer, endpoint string
+		hosts            []string
+		want             error
+	}{
+		"same host":           {"https://login.corp.example", "https://login.corp.example/token", nil, nil},
+		"same domain":         {"https://login.corp.example", "https://api.corp.example/token", nil, nil},
+		"named by settings":   {"https://login.corp.example", "https://corp-idp.example/token", []string{"corp-idp.example"}, nil},
+		"other domain":        {"https://login.corp.example", "https://corp-idp.example/token", nil, federation.ErrUntrusted},
+		"looks like it":       {"https://login.corp.example", "https://notcorp.example/token", nil, federation.ErrUntrusted},
+		"domain in front":     {"https://login.corp.example", "https://login.corp.example.evil.test/token", nil, federation.ErrUntrusted},
+		"name before the @":   {"https://login.corp.example", "https://login.corp.example@evil.test/token", nil, federation.ErrUntrusted},
+		"neighbours":          {"https://a.github.io", "https://b.github.io/token", nil, federation.ErrUntrusted},
+		"neighbouring number": {"https://10.0.0.5", "https://99.9.0.5/token", nil, federation.ErrUntrusted},
+		"down to http":        {"https://login.corp.example", "http://127.0.0.1/token", nil, federation.ErrUntrusted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			up := atHost(t, federation.Config{Kind: federation.OIDC, Issuer: c.issuer, Hosts: c.hosts}, claims{
+				"issuer": c.issuer, "authorization_endpoint": c.issuer + "/auth", "token_endpoint": c.endpoint, "jwks_uri": c.issuer + "/jwks",
+			})
+			if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); !errors.Is(err, c.want) {
+				t.Errorf("got %v, want %v", err, c.want)
+			}
+		})
+	}
+}
+
+// TestGoogle_ItsOwnHosts reads the document as the real one writes it.
+func TestGoogle_ItsOwnHosts(t *testing.T) {
+	up := atHost(t, federation.Config{Kind: federation.Google}, claims{
+		"issuer": "https://accounts.google.com", "authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth",
+		"token_endpoint": "https://oauth2.googleapis.com/token", "userinfo_endpoint": "https://openidconnect.googleapis.com/v1/userinfo",
+		"jwks_uri": "https://www.googleapis.com/oauth2/v3/certs",
+	})
+	if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCF07_UpstreamWithoutGoodCertificate is refused, not called unreachable: to
+// wait does not help.
+func TestCF07_UpstreamWithoutGoodCertificate(t *testing.T) {
+	server := serving(t, claims{})
+	up := connect(t, federation.Config{Kind: federation.OIDC, ClientID: "c", ClientSecret: "s", Issuer: server.URL}, newClock())
+	_, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
+	if !errors.Is(err, federation.ErrUntrusted) {
+		t.Errorf("got %v, want ErrUntrusted", err)
+	}
+	keepsContract(t, err)
+}
+
+func serving(t *testing.T, document claims) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		json.NewEncoder(w).Encode(document)
+	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
+}
+
+// atHost is a connector to a server that has every name there is.
+func atHost(t *testing.T, c federation.Config, document claims) federation.Connector {
+	t.Helper()
+	server := serving(t, document)
+	everywhere := server.Client()
+	transport := everywhere.Transport.(*http.Transport).Clone()
+	transport.TLSClientConfig.ServerName = "example.com" // the certificate's
+	transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
+	}
+	everywhere.Transport = transport
+	c.ID, c.ClientID, c.ClientSecret = "up", "c", "s"
+	up, err := federation.New(c, everywhere, newClock().now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return up
+}
