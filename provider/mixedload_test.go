@@ -1,0 +1,265 @@
+package provider_test
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// TestMixedLoad_NeitherFailsNorWaitsForever lets all writing use cases meet on
+// few users and clients, over two handles on one database. Each ends with a result
+// or with a verdict: a deadlock, a serialization failure or a lock that was waited
+// for too long would be another error.
+func TestMixedLoad_NeitherFailsNorWaitsForever(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		a := newArena(t, backend, 2)
+		m := &mixture{arena: a, clients: []string{a.Client.ID, "other"}, users: []string{a.Alice.ID}}
+		a.register(t, storage.Web, "other", callback)
+		m.users = append(m.users, a.user(t, "bob@example.com", password).ID)
+		ends := time.Now().Add(loadFor())
+		race(12, func(i int) {
+			for time.Now().Before(ends) && !t.Failed() {
+				m.one(t, a.nodes[i%2].DB)
+			}
+		})
+		t.Logf("%d use cases, %d of them refused, the slowest after %v", m.done, m.refused, m.longest)
+		if m.done < 100 {
+			t.Errorf("only %d use cases in %v", m.done, loadFor())
+		}
+		if backend.Name == "postgres" {
+			t.Logf("%d deadlocks, each resolved by a second attempt", deadlocks(t, backend.Config().Database))
+		}
+	})
+}
+
+func loadFor() time.Duration {
+	if rounds() > 20 {
+		return time.Minute
+	}
+	return 3 * time.Second
+}
+
+func deadlocks(t *testing.T, database string) (n int64) {
+	t.Helper()
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(`SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// mixture remembers the latest sessions and grants of all, for anybody to use.
+type mixture struct {
+	*arena
+	users, clients []string
+
+	mu       sync.Mutex
+	sessions []storage.Session
+	grants   []storage.Grant
+	done     int
+	refused  int
+	longest  time.Duration
+}
+
+// latest is how many of a kind are remembered: few, so that they meet.
+const latest = 6
+
+func (m *mixture) keepSession(s storage.Session) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sessions = append(m.sessions, s)
+	m.sessions = m.sessions[max(0, len(m.sessions)-latest):]
+}
+
+func (m *mixture) keepGrant(g storage.Grant) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.grants = append(m.grants, g)
+	m.grants = m.grants[max(0, len(m.grants)-latest):]
+}
+
+// pick gives any session and grant; ones that never were while there are none.
+func (m *mixture) pick() (storage.Session, storage.Grant) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := storage.Session{ID: "none", UserID: m.users[0], HandleHash: "none"}
+	g := storage.Grant{ID: "none", UserID: m.users[0], ClientID: m.clients[0]}
+	if len(m.sessions) > 0 {
+		s = m.sessions[rand.IntN(len(m.sessions))]
+	}
+	if len(m.grants) > 0 {
+		g = m.grants[rand.IntN(len(m.grants))]
+	}
+	return s, g
+}
+
+// one runs any use case and judges its error.
+func (m *mixture) one(t *testing.T, on *storage.DB) {
+	s, g := m.pick()
+	user, client := m.users[rand.IntN(len(m.users))], m.clients[rand.IntN(len(m.clients))]
+	work := mixed[m.choose()]
+	start := time.Now()
+	err := work.do(m, on, s, g, user, client)
+	took := time.Since(start)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.done++
+	m.longest = max(m.longest, took)
+	var throttled *storage.ThrottledError
+	switch {
+	case err == nil:
+	case errors.As(err, &throttled), errors.Is(err, storage.ErrNotFound), errors.Is(err, storage.ErrConflict),
+		errors.Is(err, storage.ErrExpired), errors.Is(err, storage.ErrReplayed), errors.Is(err, storage.ErrRevoked):
+		m.refused++
+	default:
+		t.Errorf("%s: %v", work.name, err)
+	}
+	if err != nil && strings.Contains(err.Error(), "locked") {
+		t.Errorf("%s: a lock reached the caller: %v", work.name, err)
+	}
+}
+
+// choose lets what everyday users do happen more often than what ends it.
+func (m *mixture) choose() int {
+	if rand.IntN(3) > 0 {
+		return rand.IntN(everyday)
+	}
+	return rand.IntN(len(mixed))
+}
+
+// everyday is how many of the first of mixed are so.
+const everyday = 6
+
+type mixedWork struct {
+	name string
+	do   func(m *mixture, on *storage.DB, s storage.Session, g storage.Grant, user, client string) error
+}
+
+var mixed = []mixedWork{
+	{"sign in", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
+		in := m.signIn(user)
+		in.Replaces = s.HandleHash
+		session, err := on.SignIn(ctx, in, m.now())
+		if err == nil {
+			m.keepSession(session)
+		}
+		return err
+	}},
+	{"redeem code", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, client string) error {
+		r := m.redemption(s, client, fmt.Sprint("request", rand.IntN(1000)), fmt.Sprint("code", rand.IntN(2)))
+		r.Grant.Offline = rand.IntN(2) == 0
+		grant, err := on.RedeemCode(ctx, r, m.now())
+		if err == nil {
+			m.keepGrant(grant)
+		}
+		return err
+	}},
+	{"rotate grant", rotateAny}, {"rotate grant", rotateAny},
+	{"add fact", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
+		return on.AddFact(ctx, s.UserID, s.ID, storage.Fact{Kind: storage.FactChosen, At: storage.At(m.now()), Request: "r"}, m.now())
+	}},
+	{"allow consent", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, client string) error {
+		return on.AllowConsent(ctx, storage.Consenting{
+			Consent:   storage.Consent{UserID: s.UserID, ClientID: client, Scopes: []string{"openid"}, ExpiresAt: storage.At(m.now().Add(time.Hour))},
+			SessionID: s.ID, RequestID: "r", Remember: true, From: here,
+		}, m.now())
+	}},
+	{"reserve attempt", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, client string) error {
+		limits := []storage.Limit{{Key: user, Max: 50, Window: time.Minute}, {Key: client, Max: 50, Window: time.Minute}}
+		reserved, err := on.Reserve(ctx, limits, m.now())
+		if err == nil {
+			err = on.GiveBack(ctx, reserved, m.now())
+		}
+		return err
+	}},
+	{"spend code", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
+		return on.SpendCode(ctx, fmt.Sprint("request", rand.IntN(1000)), "code0", storage.At(m.now().Add(time.Hour)), true, here, m.now())
+	}},
+	{"revoke token", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, client string) error {
+		return on.RevokeToken(ctx, fmt.Sprint("jti", rand.IntN(1000)), client, g.ID, storage.At(m.now().Add(time.Hour)), here, m.now())
+	}},
+	{"revoke grant", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
+		return on.RevokeGrant(ctx, g.ID, "revoked", here, m.now())
+	}},
+	{"end session", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
+		return on.EndSession(ctx, s.UserID, s.ID, "signed_out", here, m.now())
+	}},
+	{"end other sessions", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
+		return on.EndOtherSessions(ctx, s.UserID, s.ID, "asked", here, m.now())
+	}},
+	{"sign out everywhere", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
+		return on.SignOutEverywhere(ctx, user, "asked", here, m.now())
+	}},
+	{"withdraw consent", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, client string) error {
+		return on.WithdrawConsent(ctx, user, client, here, m.now())
+	}},
+	{"disable user", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
+		return errors.Join(on.DisableUser(ctx, user, true, here, m.now()), on.DisableUser(ctx, user, false, here, m.now()))
+	}},
+	{"disable client", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, client string) error {
+		return errors.Join(on.DisableClient(ctx, client, true, here, m.now()), on.DisableClient(ctx, client, false, here, m.now()))
+	}},
+	{"revise client", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, client string) error {
+		_, err := on.ReviseClient(ctx, client, func(c *storage.Client) error { c.Name += "."; return nil }, here, m.now())
+		return err
+	}},
+	{"update profile", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
+		return on.UpdateProfile(ctx, user, storage.Profile{Name: "A. Liddell"}, here, m.now())
+	}},
+	{"change password", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
+		session, err := on.ChangePassword(ctx, storage.PasswordChange{
+			UserID: s.UserID, OldHash: "hash", NewHash: "hash", SessionID: s.ID, Handle: storage.NewID("h"), From: here,
+		}, m.now())
+		if err == nil {
+			m.keepSession(session)
+		}
+		return err
+	}},
+	{"reset password", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
+		return on.ResetPassword(ctx, user, "hash", "forgotten", here, m.now())
+	}},
+	{"sign in through connector", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
+		arrival := m.arrival(user, fmt.Sprint("subject", rand.IntN(6)), storage.NewID("att"))
+		arrival.SignIn.Replaces = s.HandleHash
+		if rand.IntN(2) == 0 {
+			arrival.Identity.UserID = ""
+			arrival.NewUser = storage.User{Email: fmt.Sprintf("new%d@example.com", rand.IntN(50))}
+		}
+		session, err := on.SignInThrough(ctx, arrival, m.now())
+		if err == nil {
+			m.keepSession(session)
+		}
+		return err
+	}},
+	{"link identity", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
+		return on.LinkIdentity(ctx, storage.ProvenLink{
+			Identity: identity(s.UserID, fmt.Sprint("subject", rand.IntN(6))), ProofID: storage.NewID("prf"),
+			Until: storage.At(m.now().Add(time.Hour)), SessionID: s.ID, From: here,
+		}, m.now())
+	}},
+	{"unlink identity", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
+		return on.Unlink(ctx, identity(user, fmt.Sprint("subject", rand.IntN(6))), here, m.now())
+	}},
+}
+
+func rotateAny(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
+	rotated, err := on.RotateGrant(ctx, storage.Rotation{
+		GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID, Grace: 30 * time.Second, From: here,
+	}, func(storage.Grant) error { return nil }, m.now())
+	if err == nil {
+		m.keepGrant(rotated)
+	}
+	return err
+}

@@ -1,0 +1,237 @@
+package provider_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// onceOnly is something of which one may succeed, however many try.
+type onceOnly struct {
+	name string
+	// ready prepares a round and gives what each rival does.
+	ready  func(t *testing.T, a *arena, round string) func(on *storage.DB, rival string) error
+	losers []error // what the others are told
+}
+
+// singleUse is every such thing there is. A new one is a line here.
+var singleUse = []onceOnly{
+	{"code", codeRivals, []error{storage.ErrReplayed}},
+	{"handle of a new session", handleRivals, []error{storage.ErrConflict}},
+	{"first keys of a line", keyRivals, []error{storage.ErrConflict}},
+	{"client id", clientRivals, []error{storage.ErrConflict}},
+	{"e-mail of a new user", userRivals, []error{storage.ErrConflict}},
+	{"upstream attempt", attemptRivals, []error{storage.ErrReplayed}},
+	{"first sign-in of an identity", newcomerRivals, []error{storage.ErrConflict}},
+	{"proof of an identity", proofRivals, []error{storage.ErrReplayed}},
+	{"last way in", lastWayRivals, []error{storage.ErrConflict, storage.ErrNotFound}},
+	{"password that was checked", passwordRivals, []error{storage.ErrConflict, storage.ErrRevoked}},
+}
+
+// TestMN01_MN02_OneOfFiftySucceeds tries each of them fifty times at once over two
+// nodes' handles on one database.
+func TestMN01_MN02_OneOfFiftySucceeds(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		a := newArena(t, backend, 2)
+		for _, thing := range singleUse {
+			t.Run(thing.name, func(t *testing.T) {
+				for round := range matrixRounds() {
+					a.wantOneOfFifty(t, thing, fmt.Sprint(thing.name, round))
+				}
+			})
+		}
+	})
+}
+
+func matrixRounds() int {
+	if rounds() > 20 {
+		return rounds()
+	}
+	return 5 // times fifty, times the things, times the databases
+}
+
+func (a *arena) wantOneOfFifty(t *testing.T, thing onceOnly, round string) {
+	t.Helper()
+	try := thing.ready(t, a, round)
+	results := make([]error, 50)
+	race(len(results), func(i int) { results[i] = try(a.nodes[i%2].DB, fmt.Sprint(round, " of ", i)) })
+	won := 0
+	for _, err := range results {
+		switch {
+		case err == nil:
+			won++
+		case !slices.ContainsFunc(thing.losers, func(want error) bool { return errors.Is(err, want) }):
+			t.Fatalf("one of fifty got %v, want one of %v", err, thing.losers)
+		}
+	}
+	if won != 1 {
+		t.Fatalf("%d of fifty succeeded, want 1", won)
+	}
+}
+
+// signedIn starts a session of a user, without a browser.
+func (a *arena) signedIn(t *testing.T, userID string) storage.Session {
+	t.Helper()
+	session, err := a.DB.SignIn(ctx, a.signIn(userID), a.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return session
+}
+
+func (a *arena) signIn(userID string) storage.SignIn {
+	return storage.SignIn{
+		UserID: userID, HandleHash: storage.NewID("h"), Request: storage.NewID("r"), ACR: "urn:signet:1fa", AMR: []string{"pwd"},
+		IdleFor: time.Hour, AbsoluteFor: 24 * time.Hour, From: here,
+	}
+}
+
+func (a *arena) redemption(s storage.Session, clientID, requestID, codeID string) storage.Redemption {
+	return storage.Redemption{
+		RequestID: requestID, CodeID: codeID, SpentUntil: storage.At(a.now().Add(24 * time.Hour)), From: here,
+		Grant: storage.Grant{
+			ID: storage.NewID("gid"), UserID: s.UserID, ClientID: clientID, SessionID: s.ID, Scopes: []string{"openid"},
+			AuthTime: s.AuthTime, IdleFor: time.Hour, ExpiresAt: storage.At(a.now().Add(24 * time.Hour)),
+		},
+	}
+}
+
+func codeRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	session := a.signedIn(t, a.Alice.ID)
+	return func(on *storage.DB, _ string) error {
+		_, err := on.RedeemCode(ctx, a.redemption(session, a.Client.ID, round, "code"), a.now())
+		return err
+	}
+}
+
+func handleRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	return func(on *storage.DB, _ string) error {
+		in := a.signIn(a.Alice.ID)
+		in.HandleHash = round
+		_, err := on.SignIn(ctx, in, a.now())
+		return err
+	}
+}
+
+func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	return func(on *storage.DB, rival string) error {
+		started, err := on.StartLines(ctx, []storage.Key{
+			{ID: rival + " active", Line: round, State: storage.KeyActive, Sealed: []byte("sealed")},
+			{ID: rival + " next", Line: round, State: storage.KeyNext, Sealed: []byte("sealed")},
+		}, here, a.now())
+		if err == nil && started == 0 {
+			return storage.ErrConflict // another's keys are there
+		}
+		return err
+	}
+}
+
+func clientRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	return func(on *storage.DB, rival string) error {
+		return on.CreateClient(ctx, storage.NewClient(storage.Web, round, rival), here, a.now())
+	}
+}
+
+func userRivals(_ *testing.T, a *arena, _ string) func(*storage.DB, string) error {
+	email := storage.NewID("u") + "@example.com"
+	return func(on *storage.DB, _ string) error {
+		_, err := on.CreateUser(ctx, storage.User{Email: email}, "", here, a.now())
+		return err
+	}
+}
+
+func identity(userID, subject string) storage.Identity {
+	return storage.Identity{Connector: "upstream", Issuer: "https://upstream.example.com", Subject: subject, UserID: userID}
+}
+
+func (a *arena) arrival(userID, subject, attempt string) storage.Arrival {
+	return storage.Arrival{
+		Identity: identity(userID, subject), AttemptID: attempt, Until: storage.At(a.now().Add(time.Hour)), SignIn: a.signIn(""),
+	}
+}
+
+func attemptRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	return func(on *storage.DB, _ string) error {
+		_, err := on.SignInThrough(ctx, a.arrival(a.Alice.ID, "alice", round), a.now())
+		return err
+	}
+}
+
+// newcomerRivals come with one identity and fifty addresses: one user is made.
+func newcomerRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	return func(on *storage.DB, rival string) error {
+		arrival := a.arrival("", round, rival)
+		arrival.NewUser = storage.User{Email: storage.NewID("n") + "@example.com", EmailVerified: true}
+		_, err := on.SignInThrough(ctx, arrival, a.now())
+		return err
+	}
+}
+
+func proofRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	session := a.signedIn(t, a.Alice.ID)
+	return func(on *storage.DB, _ string) error {
+		return on.LinkIdentity(ctx, storage.ProvenLink{
+			Identity: identity(a.Alice.ID, round), ProofID: round, Until: storage.At(a.now().Add(time.Hour)), SessionID: session.ID, From: here,
+		}, a.now())
+	}
+}
+
+// lastWayRivals take away two identities of a user who has nothing else: one stays.
+func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
+	user, err := a.DB.CreateUser(ctx, storage.User{Email: storage.NewID("w") + "@example.com"}, "", here, a.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ways := []storage.Identity{identity(user.ID, round+" one"), identity(user.ID, round+" two")}
+	for _, way := range ways {
+		if _, err := a.DB.SignInThrough(ctx, a.arrival(user.ID, way.Subject, storage.NewID("att")), a.now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func(on *storage.DB, rival string) error {
+		return on.Unlink(ctx, ways[int(rival[len(rival)-1])%2], here, a.now())
+	}
+}
+
+func passwordRivals(t *testing.T, a *arena, _ string) func(*storage.DB, string) error {
+	user, err := a.DB.CreateUser(ctx, storage.User{Email: storage.NewID("p") + "@example.com"}, "old", here, a.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := a.signedIn(t, user.ID)
+	return func(on *storage.DB, rival string) error {
+		_, err := on.ChangePassword(ctx, storage.PasswordChange{
+			UserID: user.ID, OldHash: "old", NewHash: rival, SessionID: session.ID, Handle: storage.NewID("h"), From: here,
+		}, a.now())
+		return err
+	}
+}
+
+// TestMN01_OneOfFiftyRevocationsIsNoted: revoking again succeeds and does nothing.
+func TestMN01_OneOfFiftyRevocationsIsNoted(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		a := newArena(t, backend, 2)
+		for round := range matrixRounds() {
+			jti, gid := fmt.Sprint("jti", round), fmt.Sprint("gid", round)
+			race(50, func(i int) {
+				if err := a.nodes[i%2].DB.RevokeToken(ctx, jti, a.Client.ID, gid, storage.At(a.now().Add(time.Hour)), here, a.now()); err != nil {
+					t.Error(err)
+				}
+			})
+			noted := 0
+			for _, e := range a.events(t) {
+				if e.Type == storage.TokenRevoked && e.GrantID == gid {
+					noted++
+				}
+			}
+			if noted != 1 {
+				t.Fatalf("%d events of one revocation, want 1", noted)
+			}
+		}
+	})
+}
