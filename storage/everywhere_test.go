@@ -1,0 +1,290 @@
+package storage_test
+
+import (
+	"reflect"
+	"strconv"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+// change is of the world's user in the world's browser.
+func (w *world) change(handle string) storage.PasswordChange {
+	return storage.PasswordChange{
+		UserID: w.user.ID, OldHash: "hash of alice@example.com", NewHash: "new hash", SessionID: w.session.ID, Handle: handle,
+	}
+}
+
+// offline is a grant that goes on after its session.
+func (w *world) offline(t testing.TB, request string, at time.Time) storage.Grant {
+	t.Helper()
+	r := w.redemption(request, "code", at)
+	r.Grant.Offline = true
+	return w.redeem(t, r, at)
+}
+
+func (w *world) secretOf(t testing.TB, email string) string {
+	t.Helper()
+	_, secret, err := w.UserByEmail(t.Context(), email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+func TestSignOutEverywhere_EndsAllOfOneUser(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		bob := w.createUser(t, "bob@example.com")
+		w.signIn(t, bob.ID, "handle of bob", "", noon)
+		w.signIn(t, w.user.ID, "other handle of alice", "", noon)
+		online, offline := w.redeem(t, w.redemption("online", "code", noon), noon), w.offline(t, "offline", noon)
+		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		w.dead(t, online.ID, noon)
+		w.dead(t, offline.ID, noon)
+		if list, err := w.SessionsOf(t.Context(), w.user.ID, noon); err != nil || len(list) != 0 {
+			t.Errorf("sessions of alice: %v, %v: want none", list, err)
+		}
+		if _, _, err := w.SessionByHandle(t.Context(), "handle of bob", noon); err != nil {
+			t.Errorf("bob's session: %v", err)
+		}
+		if got := w.events(t)[0]; got != storage.SessionsEnded {
+			t.Errorf("event %s, want %s", got, storage.SessionsEnded)
+		}
+		// In the same millisecond a new sign-in lives, and what was ended stays so.
+		w.signIn(t, w.user.ID, "next handle", "", noon)
+		if _, _, err := w.SessionByHandle(t.Context(), "next handle", noon); err != nil {
+			t.Errorf("the sign-in after it: %v", err)
+		}
+		w.dead(t, offline.ID, noon)
+	})
+}
+
+func TestSignOutEverywhere_UnknownUser(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, id := range []string{"usr_unknown", "", "usr_\x00"} {
+			wantError(t, id, w.SignOutEverywhere(t.Context(), id, "asked", storage.Origin{}, noon), storage.ErrNotFound)
+		}
+	})
+}
+
+func TestEndOtherSessions_KeepsOneAndWhatIsOffline(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		offline := w.offline(t, "offline", noon)
+		online := w.redeem(t, w.redemption("online", "code", noon), noon)
+		kept := w.signIn(t, w.user.ID, "kept", "", noon)
+		third := w.signIn(t, w.user.ID, "third", "", noon)
+		if err := w.EndOtherSessions(t.Context(), w.user.ID, kept.ID, "asked", storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		list, err := w.SessionsOf(t.Context(), w.user.ID, noon)
+		if err != nil || len(list) != 1 || list[0].ID != kept.ID {
+			t.Errorf("sessions: %v, %v: want only the kept one", list, err)
+		}
+		w.alive(t, offline.ID, noon)
+		w.dead(t, online.ID, noon)
+		if events := w.events(t)[:2]; !reflect.DeepEqual(events, []storage.EventType{storage.SessionEnded, storage.SessionEnded}) {
+			t.Errorf("events %v, want one for each of %s and %s", events, w.session.ID, third.ID)
+		}
+	})
+}
+
+func TestLO03_EndOtherSessionsNeedsBothIDs(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, ids := range [][2]string{{"", w.session.ID}, {w.user.ID, ""}, {"", ""}} {
+			wantError(t, "empty id", w.EndOtherSessions(t.Context(), ids[0], ids[1], "asked", storage.Origin{}, noon), storage.ErrNotFound)
+		}
+		if _, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon); err != nil {
+			t.Errorf("alice's session: %v", err)
+		}
+	})
+}
+
+func TestChangePassword_ThisBrowserGoesOnAlone(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		offline, online := w.offline(t, "offline", noon), w.redeem(t, w.redemption("online", "code", noon), noon)
+		w.signIn(t, w.user.ID, "other", "", noon)
+		bob := w.createUser(t, "bob@example.com")
+		next, err := w.ChangePassword(t.Context(), w.change("new handle"), noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next.ID == w.session.ID || next.AuthTime != w.session.AuthTime || next.ExpiresAt != w.session.ExpiresAt || !reflect.DeepEqual(next.Facts, w.session.Facts) {
+			t.Errorf("session %+v: want a new one with the facts and the end of %+v", next, w.session)
+		}
+		read, user, err := w.SessionByHandle(t.Context(), "new handle", noon)
+		if err != nil || !reflect.DeepEqual(read, next) || user.ID != w.user.ID {
+			t.Errorf("read %+v of %s, %v\nwant %+v", read, user.ID, err, next)
+		}
+		for _, handle := range []string{"handle of alice", "other"} {
+			_, _, err := w.SessionByHandle(t.Context(), handle, noon)
+			wantError(t, handle, err, storage.ErrNotFound)
+		}
+		w.dead(t, offline.ID, noon)
+		w.dead(t, online.ID, noon)
+		if a, b := w.secretOf(t, w.user.Email), w.secretOf(t, bob.Email); a != "new hash" || b != "hash of bob@example.com" {
+			t.Errorf("hashes %q and %q, want only alice's changed", a, b)
+		}
+		if got := w.events(t)[0]; got != storage.PasswordChanged {
+			t.Errorf("event %s, want %s", got, storage.PasswordChanged)
+		}
+	})
+}
+
+func TestChangePassword_ChangesNothingUnlessAllHolds(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		bob := w.createUser(t, "bob@example.com")
+		for name, c := range map[string]struct {
+			edit func(*storage.PasswordChange)
+			want error
+		}{
+			"another hash":        {func(c *storage.PasswordChange) { c.OldHash = "not that" }, storage.ErrConflict},
+			"another's session":   {func(c *storage.PasswordChange) { c.UserID, c.OldHash = bob.ID, "hash of bob@example.com" }, storage.ErrRevoked},
+			"an unknown session":  {func(c *storage.PasswordChange) { c.SessionID = "ses_unknown" }, storage.ErrRevoked},
+			"no user":             {func(c *storage.PasswordChange) { c.UserID = "" }, storage.ErrNotFound},
+			"no session":          {func(c *storage.PasswordChange) { c.SessionID = "" }, storage.ErrNotFound},
+			"no handle":           {func(c *storage.PasswordChange) { c.Handle = "" }, storage.ErrNotFound},
+			"a handle in use now": {func(c *storage.PasswordChange) { c.Handle = "handle of alice" }, storage.ErrConflict},
+		} {
+			change := w.change("new handle of " + name)
+			c.edit(&change)
+			_, err := w.ChangePassword(t.Context(), change, noon)
+			wantError(t, name, err, c.want)
+		}
+		for _, edit := range []func(*storage.PasswordChange){
+			func(c *storage.PasswordChange) { c.OldHash = "" }, func(c *storage.PasswordChange) { c.NewHash = "" },
+		} {
+			change := w.change("new handle")
+			edit(&change)
+			if _, err := w.ChangePassword(t.Context(), change, noon); err == nil {
+				t.Error("an empty hash was taken")
+			}
+		}
+		if _, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon); err != nil {
+			t.Errorf("alice's session: %v", err)
+		}
+		if got := w.secretOf(t, w.user.Email); got != "hash of alice@example.com" {
+			t.Errorf("hash %q, want the old one", got)
+		}
+	})
+}
+
+func TestChangePassword_GivesTheAttemptBack(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		limits := []storage.Limit{{Key: "acct:alice", Max: 1, Window: time.Hour}}
+		change := w.change("new handle")
+		var err error
+		if change.GiveBack, err = w.Reserve(t.Context(), limits, noon); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.ChangePassword(t.Context(), change, noon); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Reserve(t.Context(), limits, noon); err != nil {
+			t.Errorf("the attempt still counts: %v", err)
+		}
+	})
+}
+
+// Of changes that were checked against the same password one wins.
+func TestChangePassword_Race(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		sessions := make([]storage.Session, 8)
+		for i := range sessions {
+			sessions[i] = w.signIn(t, w.user.ID, "browser "+strconv.Itoa(i), "", noon)
+		}
+		results := together(len(sessions), func(i int) error {
+			change := w.change("new handle " + strconv.Itoa(i))
+			change.SessionID = sessions[i].ID
+			_, err := w.ChangePassword(t.Context(), change, noon)
+			return err
+		})
+		if counts := tally(results); counts["ok"] != 1 || counts["revoked"] != len(results)-1 {
+			t.Errorf("outcomes %v: want one change, and the others' sessions ended", counts)
+		}
+		if list, err := w.SessionsOf(t.Context(), w.user.ID, noon); err != nil || len(list) != 1 {
+			t.Errorf("%d sessions live, %v: want the winner's", len(list), err)
+		}
+	})
+}
+
+// TestSS16_SignInCheckedBeforeAChangeIsRefused: the old password was right when it
+// was compared, and is not when the session would begin.
+func TestSS16_SignInCheckedBeforeAChangeIsRefused(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		checked, _, err := w.UserByEmail(t.Context(), w.user.Email)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.ChangePassword(t.Context(), w.change("new handle"), noon); err != nil {
+			t.Fatal(err)
+		}
+		late := storage.SignIn{UserID: w.user.ID, HandleHash: "late", IdleFor: time.Hour, AbsoluteFor: time.Hour, NotBefore: &checked.NotBefore}
+		_, err = w.SignIn(t.Context(), late, noon.Add(time.Second))
+		wantError(t, "sign in with the old password", err, storage.ErrRevoked)
+		if checked, _, err = w.UserByEmail(t.Context(), w.user.Email); err != nil {
+			t.Fatal(err)
+		}
+		late.NotBefore = &checked.NotBefore
+		if _, err := w.SignIn(t.Context(), late, noon.Add(time.Second)); err != nil {
+			t.Errorf("sign in with the new password: %v", err)
+		}
+	})
+}
+
+// Sign-ins that were checked against the old password race with its change:
+// whichever commits first, none of their sessions outlives it.
+func TestSS16_ChangePasswordRacesWithSignIn(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		before := w.user.NotBefore
+		results := together(9, func(i int) error {
+			if i == 4 {
+				_, err := w.ChangePassword(t.Context(), w.change("new handle"), noon)
+				return err
+			}
+			_, err := w.SignIn(t.Context(), storage.SignIn{
+				UserID: w.user.ID, HandleHash: "old password " + strconv.Itoa(i), IdleFor: time.Hour, AbsoluteFor: time.Hour, NotBefore: &before,
+			}, noon)
+			return err
+		})
+		if results[4] != nil {
+			t.Fatalf("change: %v", results[4])
+		}
+		if counts := tally(results); counts["ok"]+counts["revoked"] != len(results) {
+			t.Errorf("outcomes %v: want sign-ins that end or are refused", counts)
+		}
+		list, err := w.SessionsOf(t.Context(), w.user.ID, noon)
+		if err != nil || len(list) != 1 || list[0].HandleHash != "new handle" {
+			t.Errorf("sessions %v, %v: want that of the change alone", list, err)
+		}
+	})
+}
+
+// A refresh that races with the change ends dead, whichever commits first.
+func TestSS16_ChangePasswordRacesWithRefresh(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		grants := []storage.Grant{w.offline(t, "offline", noon), w.redeem(t, w.redemption("online", "code", noon), noon)}
+		results := together(9, func(i int) error {
+			if i == 4 {
+				_, err := w.ChangePassword(t.Context(), w.change("new handle"), noon)
+				return err
+			}
+			g := grants[i%2]
+			_, err := w.RotateGrant(t.Context(), storage.Rotation{
+				GrantID: g.ID, UserID: g.UserID, ClientID: g.ClientID, Generation: 1, Grace: time.Minute,
+			}, func(storage.Grant) error { return nil }, noon)
+			return err
+		})
+		if results[4] != nil {
+			t.Fatalf("change: %v", results[4])
+		}
+		if counts := tally(results); counts["ok"]+counts["revoked"] != len(results) {
+			t.Errorf("outcomes %v: want refreshes that work or find the grant dead", counts)
+		}
+		for _, g := range grants {
+			w.dead(t, g.ID, noon)
+		}
+	})
+}
