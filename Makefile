@@ -25,8 +25,11 @@ unit: prepare
 		CGO_ENABLED=0 go test -timeout 10m -json ./storage/... && \
 		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet; } | go run .ci/summary.go
 
+# First the program as a whole beside what a bare server costs, in one run; then
+# the parts.
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench BesideCeilings -benchtime 20000x ./cmd/signet
+	go test -run '^$$' -bench . -benchmem ./provider/... ./storage/...
 
 # Too long for CI: the same tests in another order each time, and ten times the
 # rounds of each race and each kill, since a race shows itself by repetition.

@@ -281,7 +281,7 @@ func (s *syncBuffer) String() string {
 
 // freePort gives a port of loopback on which nobody listens. An issuer holds its
 // port in its name, so it must be known before the program starts.
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -163,7 +163,7 @@ type instance struct {
 	env                     []string
 }
 
-func newInstance(t *testing.T) *instance {
+func newInstance(t testing.TB) *instance {
 	t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	i := &instance{issuer: "http://" + listen, email: "alice@example.com", password: "correct horse battery staple"}
@@ -181,14 +181,14 @@ type createdClient struct {
 	Secret string `json:"client_secret"`
 }
 
-func (i *instance) createClient(t *testing.T, args ...string) (c createdClient) {
+func (i *instance) createClient(t testing.TB, args ...string) (c createdClient) {
 	t.Helper()
 	i.command(t, "", &c, append([]string{"client", "create", "--name", "A relying party", "--json"}, args...)...)
 	return c
 }
 
 // command runs a command that must succeed and reads what it prints as JSON.
-func (i *instance) command(t *testing.T, stdin string, out any, args ...string) {
+func (i *instance) command(t testing.TB, stdin string, out any, args ...string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), args, i.env, strings.NewReader(stdin), &stdout, &stderr); code != exitOK {
@@ -210,14 +210,14 @@ func (i *instance) serve(t *testing.T) {
 // formBrowser is the plainest browser there is: it follows redirects and Refresh,
 // keeps cookies and sends forms, and knows no script.
 type formBrowser struct {
-	t      *testing.T
+	t      testing.TB
 	client *http.Client
 	at     *url.URL // of the page it shows
 	page   *html.Node
 	left   *url.URL // where it was sent outside the provider; it did not go
 }
 
-func newFormBrowser(t *testing.T) *formBrowser {
+func newFormBrowser(t testing.TB) *formBrowser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {

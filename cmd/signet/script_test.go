@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"signet": main})
+	testscript.Main(m, map[string]func(){"signet": main, "ceiling": ceiling})
 }
 
 // TestScripts runs testdata/script: each is a session at a terminal, with the

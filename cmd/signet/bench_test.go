@@ -1,0 +1,363 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"signet/storage"
+)
+
+// BenchmarkBesideCeilings drives `signet serve` over loopback, beside what a bare
+// server costs that does the least: S answers static bytes, E checks a client and
+// signs one ES256 token, D makes one row durable as well. The figure is CPU of the
+// server per operation, which other load on the machine disturbs least; it is
+// given as a ratio to the ceiling of the same run, and never judged.
+func BenchmarkBesideCeilings(b *testing.B) {
+	spent := map[string]float64{}
+	for _, kind := range []string{"S", "E", "D"} {
+		b.Run(kind, func(b *testing.B) {
+			address := fmt.Sprintf("127.0.0.1:%d", freePort(b))
+			pid := startServer(b, "http://"+address, exec.Command("ceiling", kind, address, b.TempDir()), nil)
+			spent[kind] = drive(b, pid, func(int) error { return expectOK(postForm("http://"+address+"/", "", "", url.Values{"a": {"b"}})) })
+		})
+	}
+	l := startLoad(b)
+	for _, operation := range l.operations() {
+		b.Run(operation.name, func(b *testing.B) { spent[operation.name] = drive(b, l.pid, operation.do) })
+	}
+	var table bytes.Buffer
+	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\noperation\tserver CPU µs\tceiling\tratio")
+	for _, o := range l.operations() {
+		fmt.Fprintf(w, "%s\t%.0f\t%s %.0f\t%.2f\n", o.name, spent[o.name], o.ceiling, spent[o.ceiling], spent[o.name]/spent[o.ceiling])
+	}
+	if err := w.Flush(); err != nil {
+		b.Fatal(err)
+	}
+	fmt.Println(table.String())
+}
+
+const connections = 16
+
+// drive runs operations on 16 connections and gives the server's CPU per
+// operation, in microseconds.
+func drive(b *testing.B, pid int, do func(worker int) error) float64 {
+	b.Helper()
+	for worker := range connections {
+		if err := do(worker); err != nil {
+			b.Fatal(err)
+		}
+	}
+	before := cpuOf(b, pid)
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	var all sync.WaitGroup
+	b.ResetTimer()
+	for worker := range connections {
+		all.Go(func() {
+			for left.Add(-1) >= 0 {
+				if err := do(worker); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.StopTimer()
+	cost := float64((cpuOf(b, pid) - before).Microseconds()) / float64(b.N)
+	b.ReportMetric(cost, "server-µs/op")
+	return cost
+}
+
+// cpuOf is what a process has used: fields 14 and 15 of its stat, in ticks of 10 ms.
+func cpuOf(b *testing.B, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal("the CPU of another process is read from /proc: ", err)
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	var ticks int64
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
+func startServer(b *testing.B, address string, command *exec.Cmd, env []string) int {
+	b.Helper()
+	log, err := os.Create(b.TempDir() + "/log") // to a file on the disk, as in production
+	if err != nil {
+		b.Fatal(err)
+	}
+	command.Env, command.Stderr = append(os.Environ(), env...), log
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = command.Process.Kill()
+		_ = command.Wait()
+		_ = log.Close()
+	})
+	for range 500 {
+		if response, err := http.Get(address + "/healthz"); err == nil {
+			response.Body.Close()
+			return command.Process.Pid
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	b.Fatalf("%s does not answer", address)
+	return 0
+}
+
+func postForm(target, id, secret string, form url.Values) (*http.Response, error) {
+	request, err := http.NewRequest(http.MethodPost, target, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if id != "" {
+		request.SetBasicAuth(id, secret)
+	} else {
+		request.SetBasicAuth("bench", ceilingSecret)
+	}
+	return crowd.Do(request)
+}
+
+func expectOK(response *http.Response, err error) error {
+	_, err = bodyOK(response, err)
+	return err
+}
+
+func bodyOK(response *http.Response, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", response.Status, body)
+	}
+	return body, err
+}
+
+// load is a `signet serve` with what the operations need: a client, and for each
+// worker a browser that is signed in, with its own chain of refresh tokens.
+type load struct {
+	*instance
+	client   createdClient
+	pid      int
+	browsers []*formBrowser
+	held     []tokens
+}
+
+func startLoad(b *testing.B) *load {
+	b.Helper()
+	l := &load{instance: newInstance(b)}
+	l.client = l.createClient(b, "--type", "web", "--redirect-uri", nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256",
+		"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials")
+	l.pid = startServer(b, l.issuer, exec.Command("signet", "serve"), l.env)
+	for range connections {
+		browser := newFormBrowser(b)
+		browser.open(l.authorizeURL())
+		browser.send("login", "", map[string]string{"username": l.email, "password": l.password})
+		got, err := l.token(url.Values{"grant_type": {"authorization_code"}, "code": {browser.left.Query().Get("code")},
+			"redirect_uri": {nowhere}, "code_verifier": {codeVerifier}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		l.browsers, l.held = append(l.browsers, browser), append(l.held, got)
+	}
+	return l
+}
+
+func (l *load) authorizeURL() string {
+	return l.issuer + "/authorize?" + url.Values{
+		"client_id": {l.client.ID}, "redirect_uri": {nowhere}, "response_type": {"code"}, "scope": {"openid"}, "state": {"s"}, "nonce": {"n"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(codeVerifier)}, "code_challenge_method": {"S256"},
+	}.Encode()
+}
+
+func (l *load) token(form url.Values) (got tokens, err error) {
+	body, err := bodyOK(postForm(l.issuer+"/token", l.client.ID, l.client.Secret, form))
+	if err == nil {
+		err = json.Unmarshal(body, &got)
+	}
+	return got, err
+}
+
+type operation struct {
+	name, ceiling string
+	do            func(worker int) error
+}
+
+func (l *load) operations() []operation {
+	get := func(path string) func(int) error {
+		return func(int) error { return expectOK(crowd.Get(l.issuer + path)) }
+	}
+	return []operation{
+		{"discovery", "S", get("/.well-known/openid-configuration")},
+		{"jwks", "S", get("/jwks")},
+		{"client_credentials", "E", func(int) error {
+			_, err := l.token(url.Values{"grant_type": {"client_credentials"}})
+			return err
+		}},
+		{"refresh", "D", func(i int) (err error) {
+			l.held[i], err = l.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {l.held[i].Refresh}})
+			return err
+		}},
+		{"code flow with a session", "D", func(i int) error {
+			request, err := http.NewRequest(http.MethodGet, l.authorizeURL(), nil)
+			if err != nil {
+				return err
+			}
+			for _, cookie := range l.browsers[i].client.Jar.Cookies(request.URL) {
+				request.AddCookie(cookie)
+			}
+			response, err := crowd.Transport.RoundTrip(request)
+			if err != nil {
+				return err
+			}
+			response.Body.Close()
+			target, err := response.Location()
+			if err == nil {
+				_, err = l.token(url.Values{"grant_type": {"authorization_code"}, "code": {target.Query().Get("code")},
+					"redirect_uri": {nowhere}, "code_verifier": {codeVerifier}})
+			}
+			return err
+		}},
+		{"introspection", "E", func(i int) error {
+			return expectOK(postForm(l.issuer+"/introspect", l.client.ID, l.client.Secret, url.Values{"token": {l.held[i].Access}}))
+		}},
+		{"userinfo", "E", func(i int) error {
+			request, err := http.NewRequest(http.MethodGet, l.issuer+"/userinfo", nil)
+			if err != nil {
+				return err
+			}
+			request.Header.Set("Authorization", "Bearer "+l.held[i].Access)
+			return expectOK(crowd.Do(request))
+		}},
+	}
+}
+
+const ceilingSecret = "a-secret-that-is-checked-by-its-hash"
+
+// ceiling is the program that the benchmark measures beside Signet: ceiling
+// S|E|D ADDRESS FOLDER.
+func ceiling() {
+	kind, address, folder := os.Args[1], os.Args[2], os.Args[3]
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	want := sha256.Sum256([]byte(ceilingSecret))
+	var rows chan chan error
+	if kind == "D" {
+		rows = durableRows(folder)
+	}
+	http.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) {})
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if kind == "S" {
+			_, _ = io.WriteString(w, `{"static":true}`)
+			return
+		}
+		_, secret, _ := r.BasicAuth()
+		if sum := sha256.Sum256([]byte(secret)); r.ParseForm() != nil || subtle.ConstantTimeCompare(sum[:], want[:]) != 1 {
+			http.Error(w, "unauthorized", http.StatusUnauthorized)
+			return
+		}
+		if rows != nil {
+			done := make(chan error, 1)
+			rows <- done
+			if err := <-done; err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"access_token": signedToken(key), "token_type": "Bearer", "expires_in": 900})
+	})
+	panic(http.ListenAndServe(address, nil))
+}
+
+func signedToken(key *ecdsa.PrivateKey) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	claims, _ := json.Marshal(map[string]any{"iss": "bench", "sub": "bench", "jti": rand.Text(), "exp": time.Now().Unix() + 900})
+	signed := encode([]byte(`{"alg":"ES256","typ":"at+jwt"}`)) + "." + encode(claims)
+	sum := sha256.Sum256([]byte(signed))
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	if err != nil {
+		panic(err)
+	}
+	return signed + "." + encode(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
+}
+
+// durableRows commits all rows that wait in one transaction, and then the next.
+func durableRows(folder string) chan chan error {
+	driver := "sqlite3"
+	if storage.PureGo {
+		driver = "sqlite"
+	}
+	db, err := sql.Open(driver, folder+"/ceiling.db")
+	if err != nil {
+		panic(err)
+	}
+	db.SetMaxOpenConns(1)
+	for _, statement := range []string{"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "CREATE TABLE t (id TEXT PRIMARY KEY, at INTEGER)"} {
+		if _, err := db.Exec(statement); err != nil {
+			panic(err)
+		}
+	}
+	rows := make(chan chan error, 1024)
+	go func() {
+		for first := range rows {
+			batch := []chan error{first}
+			for len(rows) > 0 && len(batch) < 64 {
+				batch = append(batch, <-rows)
+			}
+			tx, err := db.Begin()
+			for range batch {
+				if err == nil {
+					_, err = tx.Exec("INSERT INTO t VALUES (?, ?)", rand.Text(), time.Now().UnixMilli())
+				}
+			}
+			if err == nil {
+				err = tx.Commit()
+			}
+			for _, done := range batch {
+				done <- err
+			}
+		}
+	}()
+	return rows
+}
