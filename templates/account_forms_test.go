@@ -63,8 +63,8 @@ func TestAccount_NavigationSaysWhereOneIs(t *testing.T) {
 	}
 }
 
-// A link without a script is all that a picture's or website's address may become;
-// the account pages show them as text of a field alone.
+// The addresses of a profile stand in their fields as text: a picture that the page
+// loads, or a link, would tell their host who looks.
 func TestAD11_ProfileLinksAreNoLinks(t *testing.T) {
 	pages, _ := newPages(t)
 	page := templates.AccountProfile{Picture: "https://evil.example/a.png", Website: "https://evil.example/"}
