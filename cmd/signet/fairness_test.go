@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"signet/storage/storagetest"
+)
+
+// TestMN02_TwoProcessesShareOneDatabase lets clients refresh at two processes as
+// fast as they can. Neither process starves, nobody is refused, and neither is told
+// that the database is locked.
+func TestMN02_TwoProcessesShareOneDatabase(t *testing.T) {
+	for _, backend := range []string{"sqlite", "postgres"} {
+		t.Run(backend, func(t *testing.T) {
+			database := ""
+			if backend == "postgres" {
+				database = storagetest.Postgres(t).Config().Database
+			}
+			c := newCluster(t, database)
+			processes := []*process{c.start(t, true), c.start(t, false)}
+			commits, slowest := c.refreshEverywhere(t, processes, time.Duration(soaking(3, 60))*time.Second)
+			if least, most := min(commits[0], commits[1]), max(commits[0], commits[1]); least*10 < most {
+				t.Errorf("one process committed %d times, the other %d: it starved", most, least)
+			}
+			for _, p := range processes {
+				for _, never := range []string{"database is locked", "40P01", "DATA RACE", "panic"} {
+					if strings.Contains(p.talk.String(), never) {
+						t.Errorf("%s said %s", p.address, never)
+					}
+				}
+			}
+			t.Logf("%d and %d refreshes, the slowest after %v", commits[0], commits[1], slowest)
+		})
+	}
+}
+
+// refreshEverywhere keeps eight clients busy at each process for that long.
+func (c *cluster) refreshEverywhere(t *testing.T, processes []*process, span time.Duration) (commits [2]int64, slowest time.Duration) {
+	t.Helper()
+	const clients = 8
+	held := make([]string, clients*len(processes))
+	for i, code := range c.codes(t, len(held)) {
+		held[i] = c.mustRedeem(t, c.issuer, code).Refresh
+	}
+	var done [2]atomic.Int64
+	var longest atomic.Int64
+	var all sync.WaitGroup
+	ends := time.Now().Add(span)
+	for i, token := range held {
+		all.Go(func() {
+			for time.Now().Before(ends) {
+				start := time.Now()
+				status, got, err := c.refresh(processes[i%2].address, token)
+				if err != nil || status != http.StatusOK {
+					t.Errorf("status %d, %s, %v", status, got.Error, err)
+					return
+				}
+				token = got.Refresh
+				done[i%2].Add(1)
+				for took, was := int64(time.Since(start)), longest.Load(); took > was && !longest.CompareAndSwap(was, took); was = longest.Load() {
+				}
+			}
+		})
+	}
+	all.Wait()
+	return [2]int64{done[0].Load(), done[1].Load()}, time.Duration(longest.Load())
+}
+
+// TestMN01_OneOfManyCommandsCreatesAClient: the command line races with itself,
+// beside a server.
+func TestMN01_OneOfManyCommandsCreatesAClient(t *testing.T) {
+	c := newCluster(t, "")
+	c.start(t, true)
+	codes := make([]int, 6)
+	var all sync.WaitGroup
+	for i := range codes {
+		all.Go(func() {
+			command := exec.Command("signet", "client", "create", "--id", "wanted", "--name", "Wanted", "--redirect-uri", nowhere)
+			var talk bytes.Buffer
+			command.Env, command.Stderr = c.env, &talk
+			if err := command.Run(); command.ProcessState == nil {
+				t.Error(err)
+				return
+			}
+			codes[i] = command.ProcessState.ExitCode()
+			if codes[i] != exitOK && codes[i] != exitConflict {
+				t.Errorf("exit code %d: %s", codes[i], talk.String())
+			}
+		})
+	}
+	all.Wait()
+	made := 0
+	for _, code := range codes {
+		if code == exitOK {
+			made++
+		}
+	}
+	if made != 1 {
+		t.Errorf("exit codes %v: want one 0, the others %d", codes, exitConflict)
+	}
+}
