@@ -239,7 +239,7 @@ func TestHT02_TrustedProxyIsBelievedForOneHop(t *testing.T) {
 			"10.0.0.7":                                  "10.0.0.7",
 		} {
 			before := len(b.Log.String())
-			b.call(t, http.MethodGet, "/healthz", http.Header{"X-Forwarded-For": {sent}, "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}})
+			b.call(t, http.MethodGet, "/readyz", http.Header{"X-Forwarded-For": {sent}, "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}})
 			if line := b.Log.String()[before:]; !strings.Contains(line, `"address":"`+want+`"`) {
 				t.Errorf("X-Forwarded-For %q: want %s in %s", sent, want, line)
 			}

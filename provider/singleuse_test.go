@@ -40,19 +40,12 @@ func TestMN01_MN02_OneOfFiftySucceeds(t *testing.T) {
 		a := newArena(t, backend, 2)
 		for _, thing := range singleUse {
 			t.Run(thing.name, func(t *testing.T) {
-				for round := range matrixRounds() {
+				for round := range fewRounds() {
 					a.wantOneOfFifty(t, thing, fmt.Sprint(thing.name, round))
 				}
 			})
 		}
 	})
-}
-
-func matrixRounds() int {
-	if rounds() > 20 {
-		return rounds()
-	}
-	return 5 // times fifty, times the things, times the databases
 }
 
 func (a *arena) wantOneOfFifty(t *testing.T, thing onceOnly, round string) {
@@ -216,7 +209,7 @@ func passwordRivals(t *testing.T, a *arena, _ string) func(*storage.DB, string) 
 func TestMN01_OneOfFiftyRevocationsIsNoted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)
-		for round := range matrixRounds() {
+		for round := range fewRounds() {
 			jti, gid := fmt.Sprint("jti", round), fmt.Sprint("gid", round)
 			race(50, func(i int) {
 				if err := a.nodes[i%2].DB.RevokeToken(ctx, jti, a.Client.ID, gid, storage.At(a.now().Add(time.Hour)), here, a.now()); err != nil {

@@ -26,7 +26,8 @@ func TestRelyingParty_OpenIDClient(t *testing.T) {
 		t.Run(party.clientType+" "+party.want, func(t *testing.T) {
 			port := freePort(t)
 			i := newInstance(t)
-			create := []string{"--type", party.clientType, "--redirect-uri", fmt.Sprintf("http://127.0.0.1:%d/callback", port)}
+			home := fmt.Sprintf("http://127.0.0.1:%d", port)
+			create := []string{"--type", party.clientType, "--redirect-uri", home + "/callback", "--post-logout-redirect-uri", home + "/bye"}
 			if party.alg != "" {
 				create = append(create, "--id-token-signed-response-alg", party.alg)
 			}
@@ -39,14 +40,21 @@ func TestRelyingParty_OpenIDClient(t *testing.T) {
 				"client_id": client.ID, "client_secret": client.Secret, "id_token_alg": party.want,
 			}, &saw)
 			saw.assert(t, i, party.want)
+			saw.assertEnd(t, i, party.clientType == "web")
 		})
 	}
 }
 
 // relyingPartyReport is what relyingparty.mjs got for each of its requests.
 type relyingPartyReport struct {
-	Nobody, Denied, Allowed, Silent, Again, Refreshed relyingPartyAnswer
+	Nobody, Denied, Allowed, Silent, Again, Refreshed, Gone relyingPartyAnswer
 
+	Introspected struct{ Access, Refresh map[string]any }
+	Revoked      struct {
+		Access, Alive  map[string]any // userinfo with the revoked access token, and with the next
+		Refresh, Grant map[string]any // after the refresh token was revoked: a refresh, and userinfo
+	}
+	SignedOut  string // where the browser ended, at the relying party
 	Hinted     string // what login_hint put into the form
 	Complaints []string
 }
@@ -94,6 +102,83 @@ func (r relyingPartyReport) assert(t *testing.T, i *instance, alg string) {
 		t.Errorf("login_hint put %q into the form", r.Hinted)
 	}
 	refuseComplaints(t, r.Complaints)
+}
+
+// assertEnd: introspection is for clients that authenticate, revocation for all;
+// an access token dies alone, a refresh token takes its grant along.
+func (r relyingPartyReport) assertEnd(t *testing.T, i *instance, authenticates bool) {
+	t.Helper()
+	sub := r.Again.Claims["sub"]
+	for name, answer := range map[string]map[string]any{"access": r.Introspected.Access, "refresh": r.Introspected.Refresh} {
+		switch {
+		case !authenticates && answer["error"] != "invalid_client":
+			t.Errorf("a client without a secret introspects the %s token: %v", name, answer)
+		case authenticates && (answer["active"] != true || answer["sub"] != sub || answer["iss"] != i.issuer):
+			t.Errorf("the %s token by introspection: %v", name, answer)
+		}
+	}
+	if r.Revoked.Access["error"] != "invalid_token" || r.Revoked.Alive["sub"] != sub {
+		t.Errorf("after the access token was revoked: %v with it, %v with the next", r.Revoked.Access, r.Revoked.Alive)
+	}
+	if r.Revoked.Refresh["error"] != "invalid_grant" || r.Revoked.Grant["error"] != "invalid_token" {
+		t.Errorf("after the refresh token was revoked: a refresh %v, userinfo %v", r.Revoked.Refresh, r.Revoked.Grant)
+	}
+	if r.SignedOut != "/bye?state=a+state" && r.SignedOut != "/bye?state=a%20state" {
+		t.Errorf("the sign-out ended at %s", r.SignedOut)
+	}
+	if r.Gone.Error != "login_required" {
+		t.Errorf("prompt=none after the sign-out: got %+v, want login_required", r.Gone)
+	}
+}
+
+// TestRelyingParty_OAuth4WebAPI takes each step by itself, on a library that checks
+// every answer by the letter, with a web client that may also act for itself.
+func TestRelyingParty_OAuth4WebAPI(t *testing.T) {
+	i := newInstance(t)
+	port := freePort(t)
+	redirect, bye := fmt.Sprintf("http://127.0.0.1:%d/callback", port), fmt.Sprintf("http://127.0.0.1:%d/bye", port)
+	client := i.createClient(t, "--type", "web", "--redirect-uri", redirect, "--post-logout-redirect-uri", bye,
+		"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials",
+		"--scope", "openid email offline_access photos:read")
+	i.serve(t)
+	var saw struct {
+		Claims, Refreshed, UserInfo, Access, Own, Offline, Dead map[string]any
+
+		Rotated, SignedOut bool
+		Introspected       []map[string]any // the first refresh token, the second, the access token
+		Revoked            any
+		Complaints         []string
+	}
+	runInBrowser(t, "bareparty.mjs", map[string]any{
+		"issuer": i.issuer, "email": i.email, "password": i.password,
+		"client_id": client.ID, "client_secret": client.Secret, "port": port, "redirect_uri": redirect, "bye": bye,
+	}, &saw)
+	sub := saw.Claims["sub"]
+	for _, want := range []struct {
+		what      string
+		got, want any
+	}{
+		{"userinfo email", saw.UserInfo["email"], i.email},
+		{"access token client_id", saw.Access["client_id"], client.ID},
+		{"access token sub", saw.Access["sub"], sub},
+		{"sub after a refresh", saw.Refreshed["sub"], sub},
+		{"auth_time after a refresh", saw.Refreshed["auth_time"], saw.Claims["auth_time"]},
+		{"the refresh token was replaced", saw.Rotated, true},
+		{"the refresh token before", fmt.Sprint(saw.Introspected[0]), "map[active:false]"},
+		{"the refresh token now", saw.Introspected[1]["active"], true},
+		{"the access token now", saw.Introspected[2]["active"], true},
+		{"the client's own token", saw.Own["sub"], client.ID},
+		{"its scope", saw.Own["scope"], "photos:read"},
+		{"signed out with its state", saw.SignedOut, true},
+		{"offline access after the sign-out", saw.Offline["sub"], sub},
+		{"a refresh after the revocation", saw.Revoked, "invalid_grant"},
+		{"the access token after the revocation", fmt.Sprint(saw.Dead), "map[active:false]"},
+	} {
+		if want.got != want.want {
+			t.Errorf("%s: got %v, want %v", want.what, want.got, want.want)
+		}
+	}
+	refuseComplaints(t, saw.Complaints)
 }
 
 // TestRelyingParty_GoOIDC signs in at a relying party in Go, in a browser that

@@ -46,6 +46,15 @@ run(async (browser, job) => {
   await signIn(page, job)
   report.again = await answer()
   report.refreshed = await party.refresh()
+  report.introspected = await party.introspect()
+  report.revoked = await party.revoke()
+
+  // Out: the provider asks nothing, since the hint is of this browser's session.
+  await page.goto(party.signOut().href)
+  await page.waitForURL(url => url.href.startsWith(`${party.origin}/bye`))
+  report.signedOut = page.url().replace(party.origin, '')
+  await visit({ prompt: 'none' })
+  report.gone = await answer()
 
   report.complaints = complaints
   party.close()
@@ -75,6 +84,8 @@ async function listen(config, job) {
       response.setHeader('content-type', 'text/plain')
       tokens = await redeem(config, url, pending)
       response.end(JSON.stringify(await describe(config, tokens)))
+    } else if (url.pathname === '/bye') {
+      response.end('Until next time.')
     } else {
       response.writeHead(204).end()
     }
@@ -86,8 +97,31 @@ async function listen(config, job) {
     close: () => server.close(),
     refresh: async () => {
       const next = await oidc.refreshTokenGrant(config, tokens.refresh_token)
-      return { ...await describe(config, next), rotated: next.refresh_token !== tokens.refresh_token }
+      const rotated = next.refresh_token !== tokens.refresh_token
+      tokens = next
+      return { ...await describe(config, next), rotated }
     },
+    introspect: async () => ({
+      access: await orError(oidc.tokenIntrospection(config, tokens.access_token)),
+      refresh: await orError(oidc.tokenIntrospection(config, tokens.refresh_token)),
+    }),
+    // First the access token, whose grant lives on, then the refresh token, which
+    // takes everything along.
+    revoke: async () => {
+      await oidc.tokenRevocation(config, tokens.access_token)
+      const access = await orError(oidc.fetchUserInfo(config, tokens.access_token, oidc.skipSubjectCheck))
+      const next = await oidc.refreshTokenGrant(config, tokens.refresh_token)
+      const alive = await orError(oidc.fetchUserInfo(config, next.access_token, oidc.skipSubjectCheck))
+      await oidc.tokenRevocation(config, next.refresh_token)
+      return {
+        access, alive,
+        refresh: await orError(oidc.refreshTokenGrant(config, next.refresh_token)),
+        grant: await orError(oidc.fetchUserInfo(config, next.access_token, oidc.skipSubjectCheck)),
+      }
+    },
+    signOut: () => oidc.buildEndSessionUrl(config, {
+      id_token_hint: tokens.id_token, post_logout_redirect_uri: `http://127.0.0.1:${job.port}/bye`, state: 'a state',
+    }),
   }
 }
 
@@ -106,10 +140,17 @@ async function redeem(config, url, pending) {
   }
 }
 
+// orError gives what was answered, or the error that the library made of it.
+const orError = answer => answer.catch(failure)
+
+// A refusal by a header has its error in the challenges (RFC 6750, section 3).
+function failure(error) {
+  const challenged = Array.isArray(error.cause) ? error.cause[0]?.parameters?.error : undefined
+  return { error: error.error ?? challenged ?? `${error.code ?? error.name}: ${error.message}`, cause: JSON.stringify(error.cause ?? '') }
+}
+
 async function describe(config, tokens) {
-  if (tokens instanceof Error) {
-    return { error: tokens.error ?? `${tokens.code ?? tokens.name}: ${tokens.message}`, cause: String(tokens.cause ?? '') }
-  }
+  if (tokens instanceof Error) return failure(tokens)
   const claims = tokens.claims()
   return {
     claims,
