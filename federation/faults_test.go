@@ -209,7 +209,7 @@ func TestFederation_EveryFaultOfTheLine(t *testing.T) {
 		for name, c := range wires {
 			t.Run(endpoint+", "+name, func(t *testing.T) {
 				t.Parallel()
-				l, up := lying(t, func(c *federation.Config) { c.Timeout = time.Second })
+				l, up := lying(t, func(c *federation.Config) { c.Timeout = 2 * time.Second })
 				if endpoint == "discovery" {
 					l.Tell(federationtest.Faults{Wire: map[string]federationtest.Wire{endpoint: c.fault}})
 					_, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})

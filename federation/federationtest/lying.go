@@ -47,6 +47,7 @@ type Faults struct {
 
 // StartLying starts one that is honest yet.
 func StartLying(setup Setup) (*Lying, error) {
+	packed()
 	l := &Lying{key: newKey("ES256")}
 	var err error
 	l.upstream, err = start("Elsewhere", "signet-at-elsewhere", []Account{Victim}, setup, func(u *upstream) {

@@ -70,7 +70,7 @@ run(async (browser, job) => {
   await account('/sessions')
   await page.locator('#end-all').click()
   await page.locator('#confirm').click()
-  await page.waitForLoadState()
+  await page.getByRole('heading', { name: 'signed out' }).waitFor()
   await account('')
   report.out = await page.locator('form#login').count()
   await signIn(page, { ...job, password: job.next })
