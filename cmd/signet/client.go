@@ -47,7 +47,7 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
 		if *id == "" {
-			*id = randomText(16)
+			*id = newClientID()
 		}
 		made := storage.NewClient(storage.ClientType(*kind), *id, *name)
 		if err := members.onto(&made); err != nil {
@@ -66,6 +66,16 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 		return p.showClient(made, secret, *asJSON)
 	})
 	return c
+}
+
+// newClientID gives 128 random bits. None begins with a dash: a command that takes
+// the id would read a flag.
+func newClientID() string {
+	for {
+		if id := randomText(16); id[0] != '-' {
+			return id
+		}
+	}
 }
 
 // errClientInvalid: what was asked for breaks a rule about clients.

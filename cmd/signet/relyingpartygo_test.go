@@ -266,3 +266,12 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 	i.command(t, "", nil, "client", "enable", client.ID)
 	eventually(t, 10*time.Second, "the server takes the enabled client", func() bool { return online.alive(t, tokens) })
 }
+
+// A random client id is an argument of other commands.
+func TestNewClientID_NeverLooksLikeAFlag(t *testing.T) {
+	for range 2000 {
+		if id := newClientID(); strings.HasPrefix(id, "-") || len(id) != 22 {
+			t.Fatalf("got %q", id)
+		}
+	}
+}
