@@ -14,6 +14,7 @@ import (
 	"signet/provider/credential"
 	"signet/provider/interaction"
 	"signet/provider/keys"
+	"signet/provider/outbound"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
@@ -32,6 +33,8 @@ type Config struct {
 	Algorithms     []string // published signing lines; default ES256, RS256
 	Lifetimes      Lifetimes
 	Passwords      credential.Params // costs of argon2id
+	Connectors     []Connector       // upstreams, in the order of their buttons
+	Outbound       outbound.Config   // how other hosts are called
 	Development    bool              // error pages show what was received and registered
 	DemoPath       string            // linked from the home page; "" for no link
 	Now            func() time.Time  // default time.Now
@@ -81,6 +84,7 @@ type Provider struct {
 	sessions     *session.Sessions
 	site         *web.Site
 	files        *static.Files
+	outbound     *outbound.Client
 	steps        *interaction.Handler
 	account      *account.Handler
 	base         string // the issuer's path
@@ -106,7 +110,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	p := &Provider{Config: c, db: db, base: issuer.Path}
+	p := &Provider{Config: c, db: db, base: issuer.Path, outbound: outbound.New(c.Outbound)}
 	changes, err := db.Changes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read change counter: %w", err)
@@ -151,10 +155,14 @@ func (p *Provider) furnish(issuer *url.URL) error {
 		Cookies: session.Cookies{Base: p.CookieName, HTTPS: issuer.Scheme == "https"},
 		Idle:    p.Lifetimes.Session, Kept: p.Lifetimes.SessionKept, Max: p.Lifetimes.SessionMax,
 	}}
+	connectors, err := p.connectors()
+	if err != nil {
+		return err
+	}
 	passwords := credential.New(credential.Config{DB: p.db, Params: p.Passwords, Now: p.Now})
 	p.steps = &interaction.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
-		KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
+		Connectors: connectors, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
 	}
 	p.account = &account.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
