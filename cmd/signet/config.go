@@ -23,6 +23,10 @@ type Config struct {
 	LogLevel       slog.Level
 	Passwords      credential.Params
 	Algorithms     []string
+	SignUp         string // signUpClosed or signUpConnectors
+	Connectors     []provider.Connector
+	ExtraCA        string // PEM
+	Proxy          string // URL, or ""
 }
 
 // Secret is a value that does not print itself: whoever needs it says Reveal.
@@ -40,24 +44,27 @@ func (s Secret) GoString() string { return "***" }
 func (s Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // setting is one row of the table of settings.
-type setting struct {
+type setting = option[Config]
+
+// option is one thing that can be set in a C.
+type option[C any] struct {
 	key     string // path in the YAML file
 	byDef   string // default, as one would write it
 	unit    string // what the value is
 	example string
 	about   string
 	secret  bool // also read from the file that the variable …_FILE names
-	set     func(c *Config, text string) error
+	set     func(c *C, text string) error
 }
 
 // variable is the name of the setting in the environment.
-func (s setting) variable() string {
+func (s option[C]) variable() string {
 	return "SIGNET_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
 }
 
 // into makes the set function of a setting from its field and its parser.
-func into[T any](field func(*Config) *T, parse func(string) (T, error)) func(*Config, string) error {
-	return func(c *Config, text string) error {
+func into[C, T any](field func(*C) *T, parse func(string) (T, error)) func(*C, string) error {
+	return func(c *C, text string) error {
 		v, err := parse(text)
 		if err != nil {
 			return err
@@ -146,6 +153,21 @@ var settings = []setting{
 			threads, err := parseNumber(text, 1, 16)
 			return uint8(threads), err
 		}),
+	},
+	{
+		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed,
+		about: "who gets an account on their own: nobody, or whom a connector vouches for",
+		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
+	},
+	{
+		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem",
+		about: "certificate authorities beside the system's that connectors may be certified by, in PEM form",
+		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),
+	},
+	{
+		key: "outbound.proxy", unit: "URL", example: "http://proxy.example.com:3128",
+		about: "proxy that connectors are called through; none by default",
+		set:   into(func(c *Config) *string { return &c.Proxy }, parseProxy),
 	},
 	{
 		key: "keys.algorithms", byDef: "ES256, RS256", unit: "algorithm names", example: "ES256, RS256",

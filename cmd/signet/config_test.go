@@ -79,8 +79,9 @@ func TestDuration_WritesWhatItReads(t *testing.T) {
 // TestConfig_EachSettingIsReadFromFileAndEnvironment reads the example of every
 // setting both ways: the same value must come of it, another than the default's.
 func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
-	changed := map[string]string{ // where the example is the default, or prose
-		"listen": "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
+	changed := map[string]string{ // where the example is the default, prose, or a file
+		"outbound.extra_ca": authority(t),
+		"listen":            "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
 		"keys.algorithms": "RS256, ES256", "master_key": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
 	}
 	for _, s := range settings {

@@ -35,8 +35,9 @@ func (e configErrors) Error() string {
 
 // reader collects settings and what is wrong with them.
 type reader struct {
-	config Config
-	wrong  configErrors
+	config     Config
+	connectors []*connectorDraft
+	wrong      configErrors
 }
 
 // readConfig reads all sources and reports all mistakes at once: a configuration
@@ -51,6 +52,7 @@ func readConfig(from sources) (Config, error) {
 		}
 	}
 	r.compare()
+	r.settleConnectors()
 	if len(r.wrong) > 0 {
 		return Config{}, &problem{exitConfig, r.wrong, "correct what is listed, then start again"}
 	}
@@ -161,6 +163,10 @@ func notMapping(path string) string {
 }
 
 func (r *reader) readKey(name, full string, key, value *yaml.Node) {
+	if full == "connectors" {
+		r.readConnectors(name, value)
+		return
+	}
 	if i := slices.IndexFunc(settings, func(s setting) bool { return s.key == full }); i >= 0 {
 		if text, err := scalarOrList(value); err != nil {
 			r.complain(place(name, value), "%s: %s (%s; example: %s)", full, err, settings[i].unit, settings[i].example)
@@ -200,10 +206,12 @@ func scalarOrList(value *yaml.Node) (string, error) {
 
 func place(name string, node *yaml.Node) string { return fmt.Sprintf("%s:%d", name, node.Line) }
 
-func keysOfSettings() []string {
-	keys := make([]string, len(settings))
-	for i, s := range settings {
-		keys[i] = s.key
+func keysOfSettings() []string { return append(keysOf(settings), "connectors") }
+
+func keysOf[C any](options []option[C]) []string {
+	keys := make([]string, len(options))
+	for i, o := range options {
+		keys[i] = o.key
 	}
 	return keys
 }
@@ -233,8 +241,9 @@ func (r *reader) readEnvironment(env map[string]string) {
 			known[v] = true
 			names = append(names, v)
 		}
-		r.readVariable(s, env)
+		r.readVariable(s.secret, s.variable(), env, func(name, value string) { r.set(s, name, value) })
 	}
+	names = append(names, r.readConnectorVariables(env, known)...)
 	for _, name := range sortedKeys(env) {
 		if strings.HasPrefix(name, "SIGNET_") && !known[name] {
 			r.complain(name, "is not a setting%s (correct or unset it)", didYouMean(name, names))
@@ -242,23 +251,31 @@ func (r *reader) readEnvironment(env map[string]string) {
 	}
 }
 
-func (r *reader) readVariable(s setting, env map[string]string) {
-	name := s.variable()
+// readVariable hands on a variable's value, or the content of the file that its
+// …_FILE names if it holds a secret.
+func (r *reader) readVariable(secret bool, name string, env map[string]string, set func(name, value string)) {
 	value, given := env[name]
 	file, inFile := env[name+"_FILE"]
 	switch {
-	case s.secret && given && inFile:
+	case secret && given && inFile:
 		r.complain(name, "is set, and %s_FILE as well: unset one", name)
-	case s.secret && inFile:
-		content, err := os.ReadFile(file)
-		if err != nil {
-			r.complain(name+"_FILE", "names a file that cannot be read (%s)", plainCause(err))
-			return
+	case secret && inFile:
+		if content, ok := r.readSecret(name+"_FILE", file); ok {
+			set(name+"_FILE", content)
 		}
-		r.set(s, name+"_FILE", strings.TrimRight(string(content), "\r\n"))
 	case given:
-		r.set(s, name, value)
+		set(name, value)
 	}
+}
+
+// readSecret reads a file that holds one secret; false if it said what is wrong.
+func (r *reader) readSecret(where, file string) (string, bool) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		r.complain(where, "names a file that cannot be read (%s)", plainCause(err))
+		return "", false
+	}
+	return strings.TrimRight(string(content), "\r\n"), true
 }
 
 // plainCause gives the reason of a file error without repeating operation and path.

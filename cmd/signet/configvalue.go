@@ -8,11 +8,14 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"signet/provider/outbound"
 )
 
 // The parsers of settings. Each says what is wrong with the text; the caller adds
@@ -219,6 +222,61 @@ func shortDuration(d time.Duration) string {
 		}
 	}
 	return out.String()
+}
+
+// oneOf accepts these words and no other.
+func oneOf(words ...string) func(string) (string, error) {
+	return func(text string) (string, error) {
+		if !slices.Contains(words, text) {
+			return "", fmt.Errorf("is %q, not %s%s", text, strings.Join(words, " or "), didYouMean(text, words))
+		}
+		return text, nil
+	}
+}
+
+func parseBool(text string) (bool, error) {
+	switch text {
+	case "true":
+		return true, nil
+	case "false":
+		return false, nil
+	}
+	return false, fmt.Errorf("is %q, neither true nor false", text)
+}
+
+func parseItems(text string) ([]string, error) { return items(text), nil }
+
+// parsePairs reads name=value, name=value.
+func parsePairs(text string) (map[string]string, error) {
+	pairs := map[string]string{}
+	for _, item := range items(text) {
+		name, value, ok := strings.Cut(item, "=")
+		if !ok || name == "" || value == "" {
+			return nil, fmt.Errorf("has %q, which is not name=value", item)
+		}
+		pairs[name] = value
+	}
+	return pairs, nil
+}
+
+// parseAuthorities reads certificates from the file that the setting names.
+func parseAuthorities(file string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("names a file that cannot be read (%s)", plainCause(err))
+	}
+	if _, err := outbound.Roots(content); err != nil {
+		return "", errors.New("names a file without a certificate in PEM form")
+	}
+	return string(content), nil
+}
+
+func parseProxy(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return "", errors.New("is not a URL that begins with http:// or https://")
+	}
+	return text, nil
 }
 
 // items splits a list at its commas.

@@ -32,7 +32,9 @@ func (p *program) devCommand() *cobra.Command {
 		Long: `Run a provider to try out, on this machine only.
 
 It needs no settings and reads none: everything is kept in one folder, which can
-be removed at any time. ` + demoPath + ` is a relying party that shows the tokens it gets.`,
+be removed at any time. ` + demoPath + ` is a relying party that shows the tokens it gets.
+The buttons for Google and GitHub lead to pretend ones on the next two ports, with
+accounts to choose from.`,
 		Args: exactly(),
 	}
 	address := c.Flags().String("listen", "localhost:8080", "loopback address to listen on; port 0 takes a free one")
@@ -48,8 +50,13 @@ func (p *program) dev(ctx context.Context, address, dir string) error {
 	if err != nil {
 		return err
 	}
+	upstreams, err := p.startPretend(issuer)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer upstreams.close()
 	config := defaults()
-	config.Issuer, config.DataDir = issuer, dir
+	config.Issuer, config.DataDir, config.Connectors = issuer, dir, upstreams.connectors()
 	n, err := p.openNode(ctx, config, log, func(c *provider.Config) {
 		c.Development = true
 		c.DemoPath = demoPath
@@ -189,6 +196,7 @@ func (p *program) devBanner(c Config, password, secret string) {
   Open       %[1]s%[2]s
   E-mail     %[3]s
   Password   %[4]s
+  Or with    a pretend Google or GitHub: their buttons are on the page
 
   For an application of yours:
   Issuer     %[1]s

@@ -19,7 +19,7 @@ const (
 	exitNotFound    = 4
 	exitConflict    = 5 // it is there already
 	exitDenied      = 6 // a rule refuses it
-	exitUnreachable = 7 // the database does not answer
+	exitUnreachable = 7 // the database, or an upstream, does not answer
 )
 
 // problem is an error that knows its exit code and what to do about it.

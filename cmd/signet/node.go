@@ -75,6 +75,8 @@ func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider
 		Algorithms:     c.Algorithms,
 		Lifetimes:      c.Lifetimes,
 		Passwords:      c.Passwords,
+		Connectors:     c.Connectors,
+		Outbound:       c.outbound(),
 		Now:            n.clock.now,
 		Log:            n.log,
 	}

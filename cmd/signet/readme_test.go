@@ -11,21 +11,23 @@ import (
 // TestReadme_ListsEverySetting keeps the table of settings in README.md equal to
 // the one the program reads by.
 func TestReadme_ListsEverySetting(t *testing.T) {
-	_, rest, _ := strings.Cut(readme(t), "<!-- settings:")
-	_, rest, _ = strings.Cut(rest, "-->\n")
-	got, _, found := strings.Cut(rest, "<!-- /settings -->")
-	if !found {
-		t.Fatal("README.md has no table of settings")
-	}
-	if want := settingsTable(); got != want {
-		t.Errorf("the table of settings in README.md should be\n%s", want)
+	for name, want := range map[string]string{"settings": tableOf(settings), "connectors": tableOf(connectorOptions)} {
+		_, rest, _ := strings.Cut(readme(t), "<!-- "+name+":")
+		_, rest, _ = strings.Cut(rest, "-->\n")
+		got, _, found := strings.Cut(rest, "<!-- /"+name+" -->")
+		if !found {
+			t.Fatalf("README.md has no table of %s", name)
+		}
+		if got != want {
+			t.Errorf("the table of %s in README.md should be\n%s", name, want)
+		}
 	}
 }
 
-func settingsTable() string {
+func tableOf[C any](options []option[C]) string {
 	var b strings.Builder
 	b.WriteString("| key | default | unit | is |\n|---|---|---|---|\n")
-	for _, s := range settings {
+	for _, s := range options {
 		byDef := "–"
 		if s.byDef != "" {
 			byDef = "`" + s.byDef + "`"
@@ -38,7 +40,7 @@ func settingsTable() string {
 // TestReadme_CommandsExist holds every signet command that README.md shows against
 // the commands and flags there are.
 func TestReadme_CommandsExist(t *testing.T) {
-	shown := regexp.MustCompile("signet ((?:serve|dev|user|client|session|keys|version)[^\n\x60<]*)") // to the end of the line or of the code
+	shown := regexp.MustCompile("signet ((?:serve|dev|user|client|session|connector|keys|version)[^\n\x60<]*)") // to the end of the line or of the code
 	lines := shown.FindAllStringSubmatch(readme(t), -1)
 	if len(lines) < 6 {
 		t.Fatalf("found only %d commands in README.md: %q", len(lines), lines)

@@ -81,7 +81,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 		return web.NotFound()
 	}
 	upstream, location, err := connector.Start(r.Context(), federation.Options{
-		RedirectURI: h.callbackURI(connector), Fresh: s.q.Prompts("login"), MaxAge: s.q.MaxAge,
+		RedirectURI: CallbackURI(h.Site.Issuer.String(), connector.ID()), Fresh: s.q.Prompts("login"), MaxAge: s.q.MaxAge,
 	})
 	if err != nil {
 		return h.upstreamProblem(s, connector, err)
@@ -92,9 +92,9 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	return web.SeeOther(w, location)
 }
 
-// callbackURI is what is registered at the upstream.
-func (h *Handler) callbackURI(c Connector) string {
-	return h.Site.Issuer.String() + "/login/" + c.ID() + "/callback"
+// CallbackURI is the redirect URI that is to be registered at the upstream.
+func CallbackURI(issuer, connector string) string {
+	return issuer + "/login/" + connector + "/callback"
 }
 
 const (

@@ -1,0 +1,351 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"signet/federation"
+	"signet/provider"
+	"signet/provider/outbound"
+)
+
+// Who gets an account on their own.
+const (
+	signUpClosed     = "closed"
+	signUpConnectors = "connectors"
+)
+
+// connectorDraft is a connector while its settings are read.
+type connectorDraft struct {
+	provider.Connector
+	signUp string // "true", "false", or "" for what the setting signup says
+	where  string
+}
+
+// connectorOptions is the one list of what can be set of a connector.
+var connectorOptions = []option[connectorDraft]{
+	{
+		key: "id", unit: "name", example: "google",
+		about: "part of the redirect URI, and of every link between an account and this upstream: never change it",
+		set:   into(func(c *connectorDraft) *string { return &c.ID }, parseConnectorID),
+	},
+	{
+		key: "type", unit: "google, github, oidc, microsoft, apple or gitlab", example: "oidc",
+		about: "what kind of upstream it is; oidc for any OpenID provider",
+		set:   into(func(c *connectorDraft) *federation.Kind { return &c.Kind }, parseKind),
+	},
+	{
+		key: "name", unit: "text", example: "Example Inc.",
+		about: "what people call it: the label of the button",
+		set:   into(func(c *connectorDraft) *string { return &c.Name }, parseText),
+	},
+	{
+		key: "client_id", unit: "text", example: "signet",
+		about: "the client that the upstream knows Signet as",
+		set:   into(func(c *connectorDraft) *string { return &c.ClientID }, parseText),
+	},
+	{
+		key: "client_secret", unit: "text", example: "what the upstream showed once", secret: true,
+		about: "its secret",
+		set:   into(func(c *connectorDraft) *federation.Secret { return &c.ClientSecret }, parseUpstreamSecret),
+	},
+	{
+		key: "client_auth", unit: "method", example: "client_secret_post",
+		about: "client_secret_basic, client_secret_post, private_key_jwt or none; if not set, what the upstream knows",
+		set:   into(func(c *connectorDraft) *string { return &c.ClientAuth }, parseText),
+	},
+	{
+		key: "client_key", unit: "private key, PEM", example: "-----BEGIN PRIVATE KEY-----…", secret: true,
+		about: "for private_key_jwt, and for the client secret that Apple wants signed",
+		set:   into(func(c *connectorDraft) *federation.Secret { return &c.ClientKey }, parseUpstreamSecret),
+	},
+	{
+		key: "client_key_id", unit: "text", example: "2026-01",
+		about: "the key's name at the upstream",
+		set:   into(func(c *connectorDraft) *string { return &c.ClientKeyID }, parseText),
+	},
+	{
+		key: "team_id", unit: "text", example: "A1B2C3D4E5",
+		about: "Apple's name of the developer's team",
+		set:   into(func(c *connectorDraft) *string { return &c.TeamID }, parseText),
+	},
+	{
+		key: "issuer", unit: "URL", example: "https://login.example.com",
+		about: "exactly as in the upstream's discovery document; needed of oidc alone",
+		set:   into(func(c *connectorDraft) *string { return &c.Issuer }, parseText),
+	},
+	{
+		key: "base_url", byDef: "https://github.com", unit: "URL", example: "https://github.example.com",
+		about: "of GitHub Enterprise",
+		set:   into(func(c *connectorDraft) *string { return &c.BaseURL }, parseText),
+	},
+	{
+		key: "tenants", unit: "GUIDs", example: "9188040d-6c67-4c5b-b112-36a304b66dad",
+		about: "tenants of Microsoft that may sign in",
+		set:   into(func(c *connectorDraft) *[]string { return &c.Tenants }, parseItems),
+	},
+	{
+		key: "scopes", unit: "scopes", example: "groups",
+		about: "asked for beyond those the type asks for",
+		set:   into(func(c *connectorDraft) *[]string { return &c.Scopes }, parseItems),
+	},
+	{
+		key: "allowed_domains", unit: "domains", example: "example.com",
+		about: "the only ones who may sign in: by Google's hd claim, elsewhere by the domain of the verified address",
+		set:   into(func(c *connectorDraft) *[]string { return &c.AllowedDomains }, parseItems),
+	},
+	{
+		key: "require_email", byDef: "false", unit: "true or false", example: "true",
+		about: "refuse people without a verified address, also those who have an account",
+		set:   into(func(c *connectorDraft) *bool { return &c.RequireEmail }, parseBool),
+	},
+	{
+		key: "link_by_verified_email", byDef: "false", unit: "true or false", example: "true",
+		about: "an address that the upstream has verified opens the account that has proven it; only for an upstream you trust with that",
+		set:   into(func(c *connectorDraft) *bool { return &c.AutoLink }, parseBool),
+	},
+	{
+		key: "signup", unit: "true or false", example: "false",
+		about: "whom it vouches for gets an account; if not set, what the setting signup says",
+		set:   into(func(c *connectorDraft) *string { return &c.signUp }, oneOf("true", "false")),
+	},
+	{
+		key: "claims", unit: "claim of OpenID Connect: claim of the upstream", example: "{email: mail, groups: roles}",
+		about: "where the upstream's claims have other names; groups are taken only if named here",
+		set:   into(func(c *connectorDraft) *map[string]string { return &c.Claims }, parsePairs),
+	},
+	{
+		key: "algorithms", unit: "algorithm names", example: "ES256",
+		about: "which may sign its ID tokens; if not set, the asymmetric ones",
+		set:   into(func(c *connectorDraft) *[]string { return &c.Algorithms }, parseItems),
+	},
+	{
+		key: "hosts", unit: "hosts", example: "api.example.net",
+		about: "hosts outside its own domain that its endpoints may lie on",
+		set:   into(func(c *connectorDraft) *[]string { return &c.Hosts }, parseItems),
+	},
+	{
+		key: "trust", unit: "unknown, verifies or authoritative", example: "authoritative",
+		about: "what its word on an address is worth: authoritative if it runs the mailboxes",
+		set:   into(func(c *connectorDraft) *federation.Trust { return &c.Trust }, parseTrust),
+	},
+	{
+		key: "keep_token", byDef: "false", unit: "true or false", example: "true",
+		about: "keep the upstream's tokens, sealed",
+		set:   into(func(c *connectorDraft) *bool { return &c.KeepToken }, parseBool),
+	},
+}
+
+var connectorID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// parseConnectorID keeps ids fit for a path, a cookie name and an HTML id. /login/link
+// is a page of ours.
+func parseConnectorID(text string) (string, error) {
+	switch {
+	case !connectorID.MatchString(text):
+		return "", errors.New("must be 1 to 32 lower-case letters, digits and -, and begin with a letter or digit")
+	case text == "link":
+		return "", errors.New("is link, which is taken: choose another")
+	}
+	return text, nil
+}
+
+func parseKind(text string) (federation.Kind, error) {
+	kind, err := oneOf("google", "github", "oidc", "microsoft", "apple", "gitlab")(text)
+	return federation.Kind(kind), err
+}
+
+func parseTrust(text string) (federation.Trust, error) {
+	for _, trust := range []federation.Trust{federation.Unknown, federation.Verifies, federation.Authoritative} {
+		if text == trust.String() {
+			return trust, nil
+		}
+	}
+	return 0, fmt.Errorf("is %q, not unknown, verifies or authoritative", text)
+}
+
+func parseText(text string) (string, error) {
+	if strings.TrimSpace(text) == "" {
+		return "", errors.New("is empty")
+	}
+	return text, nil
+}
+
+func parseUpstreamSecret(text string) (federation.Secret, error) {
+	if text == "" {
+		return "", errors.New("is empty")
+	}
+	return federation.Secret(text), nil
+}
+
+// readConnectors reads the list of the file.
+func (r *reader) readConnectors(name string, list *yaml.Node) {
+	if list.Kind != yaml.SequenceNode {
+		r.complain(place(name, list), "connectors: must be a list, each item with id, type, client_id and client_secret")
+		return
+	}
+	for _, item := range list.Content {
+		if item.Kind != yaml.MappingNode {
+			r.complain(place(name, item), "connectors: each item must hold settings, one to a line (example: id: google)")
+			continue
+		}
+		draft := &connectorDraft{where: place(name, item)}
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(item.Content); i += 2 {
+			key, value := item.Content[i], item.Content[i+1]
+			if seen[key.Value] {
+				r.complain(place(name, key), "connectors: %s: stands twice, remove one", key.Value)
+				continue
+			}
+			seen[key.Value] = true
+			r.readConnectorKey(name, draft, key, value)
+		}
+		if draft.ID == "" && !seen["id"] {
+			r.complain(draft.where, "connectors: id is missing (example: id: google)")
+		}
+		r.connectors = append(r.connectors, draft)
+	}
+}
+
+func (r *reader) readConnectorKey(name string, draft *connectorDraft, key, value *yaml.Node) {
+	where := place(name, value) + ": connectors: " + key.Value
+	option, inFile := connectorOption(key.Value)
+	if option == nil {
+		r.complain(place(name, key), "connectors: %s: is not a setting of a connector%s", key.Value, didYouMean(key.Value, keysOf(connectorOptions)))
+		return
+	}
+	text, err := scalarOrList(value)
+	if option.key == "claims" && value.Kind == yaml.MappingNode {
+		text, err = pairsOf(value)
+	}
+	if err != nil {
+		r.complain(where, "%s (%s; example: %s)", err, option.unit, option.example)
+		return
+	}
+	if inFile {
+		content, ok := r.readSecret(where, text)
+		if !ok {
+			return
+		}
+		text = content
+	}
+	r.setConnector(draft, *option, where, text)
+}
+
+// connectorOption finds an option by its key, or a secret by its key and _file.
+func connectorOption(key string) (found *option[connectorDraft], inFile bool) {
+	for i, o := range connectorOptions {
+		if o.key == key {
+			return &connectorOptions[i], false
+		}
+		if o.secret && o.key+"_file" == key {
+			return &connectorOptions[i], true
+		}
+	}
+	return nil, false
+}
+
+func (r *reader) setConnector(draft *connectorDraft, o option[connectorDraft], where, text string) {
+	if err := o.set(draft, text); err != nil {
+		r.complain(where, "%s (%s; example: %s)", err, o.unit, o.example)
+	}
+}
+
+// pairsOf gives a mapping of scalars as text.
+func pairsOf(node *yaml.Node) (string, error) {
+	var pairs []string
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if value.Kind != yaml.ScalarNode || strings.ContainsAny(key.Value+value.Value, ",=") {
+			return "", errors.New("must name one claim for each")
+		}
+		pairs = append(pairs, key.Value+"="+value.Value)
+	}
+	return strings.Join(pairs, ","), nil
+}
+
+// connectorsByVariable are those that need no file.
+var connectorsByVariable = map[string]federation.Kind{"google": federation.Google, "github": federation.GitHub}
+
+// readConnectorVariables reads SIGNET_GOOGLE_CLIENT_ID, …_SECRET and the same of
+// GitHub, which make the connector of that name, or complete the file's. It gives
+// the names that it knows.
+func (r *reader) readConnectorVariables(env map[string]string, known map[string]bool) []string {
+	var names []string
+	for _, id := range slices.Sorted(maps.Keys(connectorsByVariable)) {
+		for _, key := range []string{"client_id", "client_secret"} {
+			o, _ := connectorOption(key)
+			name := "SIGNET_" + strings.ToUpper(id+"_"+key)
+			variables := []string{name}
+			if o.secret {
+				variables = append(variables, name+"_FILE")
+			}
+			for _, v := range variables {
+				known[v] = true
+			}
+			names = append(names, variables...)
+			r.readVariable(o.secret, name, env, func(where, value string) {
+				r.setConnector(r.draft(id, where), *o, where, value)
+			})
+		}
+	}
+	return names
+}
+
+// draft is the connector of that id, made if there is none.
+func (r *reader) draft(id, where string) *connectorDraft {
+	for _, d := range r.connectors {
+		if d.ID == id {
+			return d
+		}
+	}
+	d := &connectorDraft{where: where}
+	d.ID, d.Kind = id, connectorsByVariable[id]
+	r.connectors = append(r.connectors, d)
+	return d
+}
+
+// settleConnectors checks each as a whole, once all sources are read.
+func (r *reader) settleConnectors() {
+	client := outbound.New(r.config.outbound()).Configured()
+	seen := map[string]bool{}
+	for _, d := range r.connectors {
+		switch {
+		case d.ID == "":
+			continue // said already
+		case seen[d.ID]:
+			r.complain(d.where, "connectors: the id %s stands twice: give one of them another", d.ID)
+			continue
+		case d.Kind == "":
+			r.complain(d.where, "connector %q: type is missing (example: type: oidc)", d.ID)
+			continue
+		}
+		seen[d.ID] = true
+		if _, err := federation.New(d.Config, client, time.Now); err != nil {
+			r.complain(d.where, "%s", strings.TrimSuffix(err.Error(), ": "+federation.ErrMisconfigured.Error()))
+			continue
+		}
+		d.SignUp = d.signUp == "true" || d.signUp == "" && r.config.SignUp != signUpClosed
+		r.config.Connectors = append(r.config.Connectors, d.Connector)
+	}
+}
+
+// outbound is how this configuration has other hosts called.
+func (c Config) outbound() outbound.Config {
+	var o outbound.Config
+	if c.ExtraCA != "" {
+		o.Roots, _ = outbound.Roots([]byte(c.ExtraCA)) // was read when it was set
+	}
+	if c.Proxy != "" {
+		o.Proxy, _ = url.Parse(c.Proxy)
+	}
+	return o
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"crypto/tls"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"signet/federation"
+)
+
+// authority writes a certificate into a file.
+func authority(t *testing.T) string {
+	t.Helper()
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{}
+	s.StartTLS()
+	defer s.Close()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
+	if err := os.WriteFile(file, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+const threeConnectors = `
+connectors:
+  - id: google
+    type: google
+    client_id: g
+    client_secret: gs
+    allowed_domains: [example.com, example.net]
+  - {id: hub, type: github, client_id: h, client_secret: hs, base_url: "https://github.example.com", signup: false}
+  - id: corp
+    type: oidc
+    name: Example Inc.
+    client_id: c
+    client_secret_file: %s
+    client_auth: client_secret_post
+    issuer: https://login.example.com
+    scopes: [groups]
+    claims: {email: mail, groups: roles}
+    algorithms: ES256
+    hosts: api.example.net
+    trust: authoritative
+    link_by_verified_email: true
+    require_email: true
+    keep_token: true
+`
+
+func TestConfig_ReadsConnectors(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("cs\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := readConfig(sources{file: written(t, fmt.Sprintf(threeConnectors, secret))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Connectors) != 3 {
+		t.Fatalf("got %d connectors", len(c.Connectors))
+	}
+	google, hub, corp := c.Connectors[0], c.Connectors[1], c.Connectors[2]
+	if google.Kind != federation.Google || google.ClientSecret != "gs" || len(google.AllowedDomains) != 2 || !google.SignUp || google.AutoLink {
+		t.Errorf("google: %+v", google)
+	}
+	if hub.BaseURL != "https://github.example.com" || hub.SignUp {
+		t.Errorf("hub: %+v", hub)
+	}
+	if corp.ClientSecret != "cs" || corp.ClientAuth != "client_secret_post" || corp.Claims["email"] != "mail" || corp.Claims["groups"] != "roles" ||
+		corp.Trust != federation.Authoritative || !corp.AutoLink || !corp.RequireEmail || !corp.KeepToken ||
+		corp.Scopes[0] != "groups" || corp.Algorithms[0] != "ES256" || corp.Hosts[0] != "api.example.net" || corp.Name != "Example Inc." {
+		t.Errorf("corp: %+v", corp)
+	}
+	if shown := fmt.Sprintf("%+v %#v", c, c); strings.Contains(shown, "gs\"") || strings.Contains(shown, ":cs") {
+		t.Errorf("a secret is printed: %s", shown)
+	}
+}
+
+// TestConfig_TwoVariablesMakeAConnector: Google and GitHub need no file, and a file
+// may leave their secrets to variables.
+func TestConfig_TwoVariablesMakeAConnector(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("from-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := readConfig(sources{
+		file: written(t, "signup: closed\nconnectors: [{id: google, type: google, client_id: g, allowed_domains: example.com}]\n"),
+		env: map[string]string{
+			"SIGNET_GOOGLE_CLIENT_SECRET": "gs", "SIGNET_GITHUB_CLIENT_ID": "h", "SIGNET_GITHUB_CLIENT_SECRET_FILE": secret,
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Connectors) != 2 {
+		t.Fatalf("got %d connectors", len(c.Connectors))
+	}
+	google, hub := c.Connectors[0], c.Connectors[1]
+	if google.ClientSecret != "gs" || google.AllowedDomains[0] != "example.com" || google.SignUp {
+		t.Errorf("google: %+v", google)
+	}
+	if hub.ID != "github" || hub.Kind != federation.GitHub || hub.ClientID != "h" || hub.ClientSecret != "from-file" {
+		t.Errorf("github: %+v", hub)
+	}
+}
+
+func TestCF05_EveryMistakeInAConnectorIsSaid(t *testing.T) {
+	for content, want := range map[string]string{
+		"connectors: {id: google}":                                                                                                   ":1: connectors: must be a list",
+		"connectors: [google]":                                                                                                       "each item must hold settings",
+		"connectors: [{type: google}]":                                                                                               "id is missing",
+		"connectors: [{id: Google, type: google, client_id: a}]":                                                                     "lower-case letters",
+		"connectors: [{id: link, type: google, client_id: a, client_secret: b}]":                                                     "is taken",
+		"connectors: [{id: a, client_id: a, client_secret: b}]":                                                                      "type is missing",
+		"connectors: [{id: a, type: gogle, client_id: a}]":                                                                           "did you mean google?",
+		"connectors: [{id: a, type: google}]":                                                                                        "client_id is missing",
+		"connectors: [{id: a, type: google, client_id: a, id: b}]":                                                                   "stands twice",
+		"connectors: [{id: a, type: google, client_id: a, clientsecret: b}]":                                                         "did you mean client_secret?",
+		"connectors: [{id: a, type: google, client_id: a, client_id_file: b}]":                                                       "is not a setting of a connector",
+		"connectors: [{id: a, type: google, client_id: a, client_secret_file: /no}]":                                                 "cannot be read",
+		"connectors: [{id: a, type: google, client_id: a, claims: {email: [x]}}]":                                                    "one claim for each",
+		"connectors: [{id: a, type: google, client_id: a, scopes: {a: b}}]":                                                          "must be a single value",
+		"connectors: [{id: a, type: google, client_id: a, signup: maybe}]":                                                           "not true or false",
+		"connectors: [{id: a, type: google, client_id: a, require_email: ja}]":                                                       "neither true nor false",
+		"connectors: [{id: a, type: google, client_id: a, trust: blind}]":                                                            "not unknown, verifies or authoritative",
+		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"http://x.example\"}]":                                              "must be an https URL",
+		"connectors: [{id: a, type: google, client_id: a, client_secret: b}, {id: a, type: github, client_id: a, client_secret: b}]": "the id a stands twice",
+		"signup: everybody":         "not closed or connectors",
+		"outbound: {extra_ca: /no}": "cannot be read",
+		"outbound: {proxy: host}":   "is not a URL",
+	} {
+		_, err := readConfig(sources{file: written(t, content)})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", content, err, want)
+		}
+	}
+	_, err := readConfig(sources{file: written(t, ""), env: map[string]string{"SIGNET_GITHUB_CLIENT_SECRET": "b"}})
+	if err == nil || !strings.Contains(err.Error(), "SIGNET_GITHUB_CLIENT_SECRET: connector \"github\": client_id is missing") {
+		t.Errorf("a secret alone: got %v", err)
+	}
+}

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/federation"
+	"signet/provider"
+	"signet/provider/interaction"
+	"signet/provider/outbound"
+)
+
+func (p *program) connectorCommand() *cobra.Command {
+	c := &cobra.Command{Use: "connector", Short: "Look at the upstreams that people sign in through, and try them"}
+	asNoun(c)
+	c.AddCommand(p.connectorListCommand(), p.connectorCheckCommand())
+	return c
+}
+
+func (p *program) connectorListCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the connectors of the settings, with the redirect URI to register at each",
+		Args:  exactly(),
+	}
+	file := configFlags(c, "issuer")
+	asJSON := jsonFlag(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		config, err := p.config(c, *file)
+		if err != nil {
+			return err
+		}
+		described := []describedConnector{} // never null
+		rows := [][]string{{"ID", "TYPE", "SIGN-UP", "DOMAINS", "REDIRECT URI"}}
+		for _, one := range config.Connectors {
+			d := describeConnector(config, one)
+			described = append(described, d)
+			domains := "any"
+			if len(d.AllowedDomains) > 0 {
+				domains = strings.Join(d.AllowedDomains, " ")
+			}
+			rows = append(rows, []string{d.ID, d.Type, yesNo(d.SignUp), domains, d.RedirectURI})
+		}
+		switch {
+		case *asJSON:
+			return p.writeJSON(map[string]any{"connectors": described})
+		case len(described) == 0:
+			p.say("there are no connectors: set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in %s", configFile)
+			return nil
+		}
+		return p.writeTable(rows)
+	}
+	return c
+}
+
+// describedConnector is a connector as --json shows it, without its secret.
+type describedConnector struct {
+	ID             string   `json:"id"`
+	Type           string   `json:"type"`
+	ClientID       string   `json:"client_id"`
+	RedirectURI    string   `json:"redirect_uri,omitempty"` // to be registered at the upstream; none without an issuer
+	SignUp         bool     `json:"signup"`
+	AutoLink       bool     `json:"link_by_verified_email"`
+	AllowedDomains []string `json:"allowed_domains"`
+}
+
+func describeConnector(c Config, one provider.Connector) describedConnector {
+	d := describedConnector{
+		ID: one.ID, Type: string(one.Kind), ClientID: one.ClientID, SignUp: one.SignUp, AutoLink: one.AutoLink,
+		AllowedDomains: append([]string{}, one.AllowedDomains...),
+	}
+	if c.Issuer != "" {
+		d.RedirectURI = interaction.CallbackURI(c.Issuer, one.ID)
+	}
+	return d
+}
+
+func (p *program) connectorCheckCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "check [ID…]",
+		Short: "Call the upstreams and say whether people can sign in through them",
+		Long: `Call the upstreams and say whether people can sign in through them: whether each is
+reachable, what it advertises, how far its clock is off, and the redirect URI that
+must be registered there. Client id and secret are tried only by a sign-in.`,
+	}
+	file := configFlags(c, "issuer")
+	asJSON := jsonFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		config, err := p.config(c, *file)
+		if err != nil {
+			return err
+		}
+		chosen, err := chooseConnectors(config, args)
+		if err != nil {
+			return err
+		}
+		checked := []checkedConnector{}
+		for _, one := range chosen {
+			found, err := p.checkConnector(c.Context(), config, one)
+			if err != nil {
+				return err
+			}
+			checked = append(checked, found)
+		}
+		if *asJSON {
+			err = p.writeJSON(map[string]any{"connectors": checked})
+		} else {
+			err = p.writeChecks(checked)
+		}
+		return errors.Join(err, verdict(checked))
+	}
+	return c
+}
+
+// chooseConnectors are those named, or all.
+func chooseConnectors(c Config, ids []string) ([]provider.Connector, error) {
+	if len(c.Connectors) == 0 {
+		return nil, &problem{
+			exitConfig, errors.New("there are no connectors"),
+			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in " + configFile,
+		}
+	}
+	if len(ids) == 0 {
+		return c.Connectors, nil
+	}
+	var known []string
+	for _, one := range c.Connectors {
+		known = append(known, one.ID)
+	}
+	var chosen []provider.Connector
+	for _, id := range ids {
+		i := slices.Index(known, id)
+		if i < 0 {
+			return nil, &problem{exitNotFound, fmt.Errorf("there is no connector %q%s", id, didYouMean(id, known)), "list them with: signet connector list"}
+		}
+		chosen = append(chosen, c.Connectors[i])
+	}
+	return chosen, nil
+}
+
+// checkedConnector is what a look at an upstream found, as --json shows it.
+type checkedConnector struct {
+	describedConnector
+	OK               bool              `json:"ok"`
+	Error            string            `json:"error,omitempty"`
+	Warnings         []string          `json:"warnings"`
+	Issuer           string            `json:"issuer"`
+	Endpoints        map[string]string `json:"endpoints,omitempty"`
+	Keys             int               `json:"keys"`
+	Algorithms       []string          `json:"algorithms,omitempty"`
+	Scopes           []string          `json:"scopes,omitempty"`
+	ClientAuth       []string          `json:"client_auth,omitempty"`
+	PKCE             bool              `json:"pkce"`
+	IssuerInCallback bool              `json:"iss_in_callback"`
+	ClockSkew        float64           `json:"clock_skew_seconds"`
+	unreachable      bool
+}
+
+// maxSkew is how far an upstream's clock may be off before sign-ins fail.
+const maxSkew = 60 * time.Second
+
+func (p *program) checkConnector(ctx context.Context, c Config, one provider.Connector) (checkedConnector, error) {
+	connector, err := federation.New(one.Config, outbound.New(c.outbound()).Configured(), p.now)
+	if err != nil {
+		return checkedConnector{}, err
+	}
+	report := connector.Probe(ctx)
+	found := checkedConnector{
+		describedConnector: describeConnector(c, one), OK: report.Err == nil, Warnings: []string{}, Issuer: report.Issuer,
+		Endpoints: report.Endpoints, Keys: report.Keys, Algorithms: report.Algorithms, Scopes: report.Scopes, ClientAuth: report.ClientAuth,
+		PKCE: report.PKCE, IssuerInCallback: report.IssuerInCallback, ClockSkew: report.ClockSkew.Seconds(),
+		unreachable: errors.Is(report.Err, federation.ErrUnreachable),
+	}
+	if report.Err != nil {
+		found.Error = report.Err.Error()
+	}
+	if report.ClockSkew.Abs() > maxSkew {
+		found.OK = false
+		found.Error = strings.TrimPrefix(fmt.Sprintf("%s; its clock is %s off: sign-ins fail until one of the two clocks is set right", found.Error, report.ClockSkew.Abs()), "; ")
+	}
+	if found.RedirectURI == "" {
+		found.Warnings = append(found.Warnings, "the setting issuer is missing, so the redirect URI is not known")
+	}
+	if report.Err == nil && !report.PKCE {
+		found.Warnings = append(found.Warnings, "it does not say that it knows PKCE with S256; it is sent all the same")
+	}
+	return found, nil
+}
+
+func (p *program) writeChecks(checked []checkedConnector) error {
+	for _, c := range checked {
+		state := "ok"
+		if !c.OK {
+			state = "NOT WORKING: " + c.Error
+		}
+		rows := [][]string{
+			{c.ID, state},
+			{"  redirect URI", orNone(c.RedirectURI)},
+			{"  issuer", orNone(c.Issuer)},
+		}
+		if c.OK {
+			rows = append(rows,
+				[]string{"  signs by", orNone(strings.Join(c.Algorithms, " "))},
+				[]string{"  keys", fmt.Sprint(c.Keys)},
+				[]string{"  scopes", orNone(strings.Join(c.Scopes, " "))},
+				[]string{"  client authentication", orNone(strings.Join(c.ClientAuth, " "))},
+				[]string{"  PKCE", yesNo(c.PKCE)},
+				[]string{"  iss in the callback", yesNo(c.IssuerInCallback)},
+				[]string{"  clock", fmt.Sprintf("%+.0f s", c.ClockSkew)},
+			)
+		}
+		if err := p.writeTable(rows); err != nil {
+			return err
+		}
+		for _, warning := range c.Warnings {
+			p.say("%s: %s", c.ID, warning)
+		}
+	}
+	return nil
+}
+
+func yesNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "–"
+	}
+	return text
+}
+
+// verdict is the error of a check that found something.
+func verdict(checked []checkedConnector) error {
+	code, bad := exitFailure, []string{}
+	for _, c := range checked {
+		if !c.OK {
+			bad = append(bad, c.ID)
+			if c.unreachable {
+				code = exitUnreachable
+			}
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return &problem{code, fmt.Errorf("nobody can sign in through %s now", strings.Join(bad, ", ")), "correct what is said above, then: signet connector check " + strings.Join(bad, " ")}
+}

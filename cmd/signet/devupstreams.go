@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"strconv"
+	"syscall"
+
+	"signet/federation"
+	"signet/federation/federationtest"
+	"signet/provider"
+	"signet/provider/interaction"
+)
+
+// pretend are a Google and a GitHub of our own: real HTTP servers with the quirks
+// of the originals, so that signing in through them needs no credentials.
+type pretend struct {
+	google *federationtest.Google
+	github *federationtest.GitHub
+}
+
+// startPretend puts them on the two ports after the issuer's, so that they are the
+// same upstreams after the next start; on free ones where those are taken.
+func (p *program) startPretend(issuer string) (pretend, error) {
+	var up pretend
+	var err error
+	setup := func(id string) federationtest.Setup {
+		return federationtest.Setup{RedirectURIs: []string{interaction.CallbackURI(issuer, id)}, Now: p.now}
+	}
+	up.google, err = beside(issuer, 1, setup("google"), federationtest.StartGoogle)
+	if err != nil {
+		return up, err
+	}
+	up.github, err = beside(issuer, 2, setup("github"), federationtest.StartGitHub)
+	if err != nil {
+		up.google.Close()
+	}
+	return up, err
+}
+
+func (up pretend) close() {
+	up.google.Close()
+	up.github.Close()
+}
+
+// beside starts one so many ports after the issuer's.
+func beside[T any](issuer string, after int, setup federationtest.Setup, start func(federationtest.Setup) (T, error)) (T, error) {
+	var none T
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return none, err
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		return none, err
+	}
+	setup.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(port+after))
+	started, err := start(setup)
+	if errors.Is(err, syscall.EADDRINUSE) || port+after > 65535 {
+		setup.Listen = ""
+		return start(setup)
+	}
+	return started, err
+}
+
+// connectors are how they are known here.
+func (up pretend) connectors() []provider.Connector {
+	return []provider.Connector{
+		{SignUp: true, Config: federation.Config{
+			ID: "google", Kind: federation.Google, Issuer: up.google.URL,
+			ClientID: up.google.ClientID, ClientSecret: federation.Secret(up.google.ClientSecret),
+		}},
+		{SignUp: true, Config: federation.Config{
+			ID: "github", Kind: federation.GitHub, BaseURL: up.github.URL,
+			ClientID: up.github.ClientID, ClientSecret: federation.Secret(up.github.ClientSecret),
+		}},
+	}
+}
