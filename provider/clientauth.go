@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 
+	"signet/provider/web"
 	"signet/storage"
 )
 
@@ -33,7 +35,7 @@ type presented struct {
 
 // authenticate finds out which client a form request comes from and proves it,
 // by exactly the method the client is registered with. Unknown client, wrong
-// secret and wrong method answer alike.
+// secret and wrong method answer alike, and count alike.
 func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 	given, err := presentedBy(r)
 	if err != nil {
@@ -48,10 +50,49 @@ func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 		return client, nil
 	}
 	// An unknown client costs the same comparison.
-	if !secretMatches(client.Secrets, given.secret, p.Now()) || !known {
-		return storage.Client{}, errClientAuthentication
+	at := p.Now()
+	if !secretMatches(client.Secrets, given.secret, at) || !known {
+		return storage.Client{}, p.countFailure(r, client.ID, given, at)
 	}
 	return client, nil
+}
+
+// Limits of failed client authentication: of a client, and from a network.
+const (
+	failuresOfClient  = 20
+	failuresOfNetwork = 100
+	failureWindow     = 15 * time.Minute
+)
+
+// countFailure counts a wrong secret of a client ("" for an unknown one) and gives
+// the refusal. It comes after the comparison: a right secret is never throttled,
+// whoever else has tried, and costs storage nothing. The limits protect the
+// database and the log; the secrets, of 256 random bits, need no protection from
+// guesses. A request that presents no secret guesses nothing and is not counted.
+func (p *Provider) countFailure(r *http.Request, known string, given presented, at time.Time) error {
+	if given.secret == "" {
+		return errClientAuthentication
+	}
+	trace := web.TraceOf(r.Context())
+	client := "client?:" + storage.Bucket(given.id)
+	var event storage.Event
+	if known != "" {
+		client = "client:" + known
+		event = storage.Event{
+			Type: storage.ClientRefused, Outcome: storage.Refused, Reason: "invalid_client", ClientID: known, From: trace.Origin(),
+		}
+	}
+	err := p.db.CountFailure(r.Context(), []storage.Limit{
+		{Key: client, Max: failuresOfClient, Window: failureWindow},
+		{Key: "clientnet:" + storage.Network(trace.Address), Max: failuresOfNetwork, Window: failureWindow},
+	}, event, at)
+	if _, over := errors.AsType[*storage.ThrottledError](err); over {
+		return fmt.Errorf("%w: %w", errClientThrottled, err)
+	}
+	if err != nil {
+		return err
+	}
+	return errClientAuthentication
 }
 
 // presentedBy reads the credentials from the one place they may stand in (RFC

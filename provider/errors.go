@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
@@ -15,6 +16,7 @@ import (
 
 var (
 	errClientAuthentication = errors.New("client authentication failed")
+	errClientThrottled      = errors.New("too many failed client authentications")
 	errTwoMethods           = errors.New("more than one client authentication method")
 	errTwoClients           = errors.New("client_id differs from the Authorization header")
 	errNoGrantType          = errors.New("grant_type is missing")
@@ -41,6 +43,7 @@ var answers = []struct {
 	description string
 }{
 	{errClientAuthentication, oidc.ErrInvalidClient, http.StatusUnauthorized, "client authentication failed: check client_id, secret and method"},
+	{errClientThrottled, oidc.ErrInvalidClient, http.StatusTooManyRequests, "client authentication failed too often: correct client_id, secret and method, and wait as Retry-After says"},
 	{errTwoMethods, oidc.ErrInvalidRequest, http.StatusBadRequest, "authenticate the client in one way only"},
 	{errTwoClients, oidc.ErrInvalidRequest, http.StatusBadRequest, "client_id differs from the Authorization header"},
 	{errNoGrantType, oidc.ErrInvalidRequest, http.StatusBadRequest, "grant_type is missing"},
@@ -79,6 +82,9 @@ func oauthError(ctx context.Context, cause error) error {
 		answer.Description = a.description
 		if a.status == http.StatusServiceUnavailable {
 			trace.Header.Set("Retry-After", "5")
+		}
+		if throttled, ok := errors.AsType[*storage.ThrottledError](cause); ok {
+			trace.Header.Set("Retry-After", strconv.Itoa(throttled.Seconds()))
 		}
 		return op.NewStatusError(answer, a.status)
 	}

@@ -33,3 +33,9 @@ type ThrottledError struct {
 func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many attempts: retry after %s", e.RetryAfter)
 }
+
+// Seconds is RetryAfter in whole seconds, at least one, as the header of that name
+// has it.
+func (e *ThrottledError) Seconds() int {
+	return int(e.RetryAfter/time.Second) + 1
+}

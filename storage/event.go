@@ -44,6 +44,7 @@ const (
 	ClientDisabled       EventType = "client.disabled"
 	ClientEnabled        EventType = "client.enabled"
 	ClientSecretReplaced EventType = "client.secret_replaced"
+	ClientRefused        EventType = "client.refused" // it did not authenticate itself
 	SessionEnded         EventType = "session.ended"
 	SessionsEnded        EventType = "session.ended_all"
 	ConsentGiven         EventType = "consent.given"

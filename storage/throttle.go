@@ -2,8 +2,11 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +22,32 @@ type Limit struct {
 	Window time.Duration
 }
 
+// Bucket gives one of 65,536 keys for what a stranger typed: strangers cannot fill
+// the table, and nothing typed is kept.
+func Bucket(typed string) string {
+	sum := sha256.Sum256([]byte(typed))
+	return strconv.Itoa(int(binary.BigEndian.Uint16(sum[:])))
+}
+
+// Network is what one customer of an access provider usually has: an IPv4
+// address, or an IPv6 /64, within which addresses cost nothing. All that is no
+// address counts as one.
+func Network(address string) string {
+	ip, err := netip.ParseAddr(address)
+	if err != nil {
+		return "unknown"
+	}
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	prefix, err := ip.Prefix(64)
+	if err != nil {
+		return "unknown"
+	}
+	return prefix.String()
+}
+
 // Reservation is an attempt that was counted and can be given back. Its keys are
 // made by DB.Reserve: each names the window it was counted in.
 type Reservation struct {
@@ -31,27 +60,76 @@ type Reservation struct {
 //
 // *ThrottledError: one of them is used up; RetryAfter is until its window ends.
 func (db *DB) Reserve(ctx context.Context, limits []Limit, at time.Time) (Reservation, error) {
-	// In the order of their keys, so that two attempts cannot wait for each other.
-	limits = slices.SortedFunc(slices.Values(limits), func(a, b Limit) int { return strings.Compare(a.Key, b.Key) })
-	for _, l := range limits {
-		if err := checkIDs(l.Key); err != nil {
-			return Reservation{}, fmt.Errorf("reserve attempt: %w", err)
-		}
+	if err := checkLimits(limits); err != nil {
+		return Reservation{}, fmt.Errorf("reserve attempt: %w", err)
 	}
 	var reserved Reservation
 	err := db.write(ctx, "reserve attempt", func(tx *gorm.DB) error {
-		reserved = Reservation{}
-		for _, l := range limits {
-			key, err := count(tx, l, at)
-			if err != nil {
-				return err
-			}
-			reserved.Keys = append(reserved.Keys, key)
-		}
-		return nil
+		var err error
+		reserved, err = countAll(tx, limits, at)
+		return err
 	})
 	if err != nil {
 		return Reservation{}, err
+	}
+	return reserved, nil
+}
+
+// CountFailure counts an attempt that has failed against all limits at once, and
+// records it, if the event has a type. It is for attempts that are cheap to
+// judge: they are judged first, and what succeeds costs nothing here. An attempt
+// over a limit is refused by a read alone, neither counted nor recorded, so that
+// whoever keeps trying does not keep the writer busy.
+//
+// *ThrottledError: one of the limits is used up.
+func (db *DB) CountFailure(ctx context.Context, limits []Limit, e Event, at time.Time) error {
+	if err := checkLimits(limits); err != nil {
+		return fmt.Errorf("count failure: %w", err)
+	}
+	err := db.read(ctx, "read limits", func(q *gorm.DB) error { return usedUp(q, limits, at) })
+	if err != nil {
+		return err
+	}
+	return db.write(ctx, "count failure", func(tx *gorm.DB) error {
+		if _, err := countAll(tx, limits, at); err != nil || e.Type == "" {
+			return err
+		}
+		return record(tx, e, at)
+	})
+}
+
+// usedUp refuses if one of the limits allows no further attempt now.
+func usedUp(q *gorm.DB, limits []Limit, at time.Time) error {
+	full := q.Table("throttles")
+	for _, l := range limits {
+		full = full.Or("bucket = ? AND attempts >= ? AND expires_at > ? AND expires_at <= ?", l.Key, l.Max, At(at), At(at).Add(l.Window))
+	}
+	var ends []Millis
+	if err := full.Pluck("expires_at", &ends).Error; err != nil || len(ends) == 0 {
+		return err
+	}
+	return &ThrottledError{RetryAfter: slices.Max(ends).Time().Sub(At(at).Time())}
+}
+
+func checkLimits(limits []Limit) error {
+	for _, l := range limits {
+		if err := checkIDs(l.Key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countAll adds one attempt to every key, in the order of the keys, so that two
+// attempts cannot wait for each other.
+func countAll(tx *gorm.DB, limits []Limit, at time.Time) (Reservation, error) {
+	var reserved Reservation
+	for _, l := range slices.SortedFunc(slices.Values(limits), func(a, b Limit) int { return strings.Compare(a.Key, b.Key) }) {
+		key, err := count(tx, l, at)
+		if err != nil {
+			return Reservation{}, err
+		}
+		reserved.Keys = append(reserved.Keys, key)
 	}
 	return reserved, nil
 }

@@ -270,7 +270,7 @@ func TestPW05_Networks(t *testing.T) {
 		"192.0.2.7:443":        "unknown",
 		"example.com":          "unknown",
 	} {
-		if got := credential.Network(address); got != want {
+		if got := storage.Network(address); got != want {
 			t.Errorf("%q: got %s, want %s", address, got, want)
 		}
 	}

@@ -1,8 +1,5 @@
 package credential
 
-// Network is the key that an address is counted under.
-func Network(address string) string { return network(address) }
-
 // Waiting is how many callers stand in the queue.
 func Waiting(p *Passwords) int64 { return p.queue.waiting.Load() }
 

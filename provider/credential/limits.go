@@ -1,11 +1,7 @@
 package credential
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"math"
-	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +20,7 @@ func (p *Passwords) limits(user storage.User, a Attempt) []storage.Limit {
 	}
 	return []storage.Limit{
 		{Key: account, Max: p.perAccount, Window: p.window},
-		{Key: "net:" + network(a.Address), Max: p.perNetwork, Window: p.window},
+		{Key: "net:" + storage.Network(a.Address), Max: p.perNetwork, Window: p.window},
 	}
 }
 
@@ -38,24 +34,5 @@ func bucket(username string) string {
 	if err != nil {
 		name = strings.ToLower(strings.TrimSpace(username))
 	}
-	sum := sha256.Sum256([]byte(name))
-	return strconv.Itoa(int(binary.BigEndian.Uint16(sum[:])))
-}
-
-// network is what one customer of a provider usually has: an IPv4 address, or an
-// IPv6 /64, within which addresses cost nothing. All that is no address counts as one.
-func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil {
-		return "unknown"
-	}
-	ip = ip.Unmap().WithZone("")
-	if ip.Is4() {
-		return ip.String()
-	}
-	prefix, err := ip.Prefix(64)
-	if err != nil {
-		return "unknown"
-	}
-	return prefix.String()
+	return storage.Bucket(name)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	"signet/storage"
 	"signet/templates"
@@ -15,7 +14,7 @@ import (
 // disabled read the same.
 func Refusal(h http.Header, err error) (int, *templates.FormError) {
 	if throttled, ok := errors.AsType[*storage.ThrottledError](err); ok {
-		seconds := int(throttled.RetryAfter.Round(time.Second).Seconds()) + 1
+		seconds := throttled.Seconds()
 		h.Set("Retry-After", strconv.Itoa(seconds))
 		return http.StatusTooManyRequests, &templates.FormError{
 			Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: inWords(seconds),
