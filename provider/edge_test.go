@@ -222,7 +222,8 @@ func TestHT12_AbsoluteRequestLine(t *testing.T) {
 }
 
 // The handler stops in the middle: the client learns a number and nothing else,
-// the log learns why, and the next request is served.
+// programs as JSON and people as a page; the log learns why, once; and the next
+// request is served.
 func TestHT18_Panic(t *testing.T) {
 	var fuse atomic.Int64
 	options := func(c *provider.Config) {
@@ -238,12 +239,15 @@ func TestHT18_Panic(t *testing.T) {
 		b := startOn(t, backend, options)
 		v := b.visitor(t)
 		code := v.flow(t)
-		broken := 0
+		broken := map[string]int{}
 		for _, ask := range []func() answer{
-			func() answer { return b.tokenRequest(t, b.codeForm("none")) },
+			func() answer { return b.present(t, "/token", b.Client.ID, b.Secret, "") },
+			func() answer { return b.present(t, "/introspect", b.Client.ID, b.Secret, "") },
+			func() answer { return b.present(t, "/revoke", b.Client.ID, b.Secret, "") },
+			func() answer { return b.userinfo(t, "none") },
+			func() answer { return do(t, v.client, mustGet(t, b.authorizeURL())) },
 			func() answer { return v.fetch(t, b.authorizeURL()) },
 			func() answer { return v.fetch(t, b.leave()) },
-			func() answer { return b.userinfo(t, "none") },
 		} {
 			const long = 1000
 			fuse.Store(long)
@@ -255,27 +259,54 @@ func TestHT18_Panic(t *testing.T) {
 				fuse.Store(step)
 				a := ask()
 				fuse.Store(0)
-				if a.StatusCode != http.StatusInternalServerError {
-					t.Errorf("panic at step %d of %s: got %d", step, a.Request.URL.Path, a.StatusCode)
-				}
-				broken++
-				if strings.Contains(a.Body, "canary") || strings.Contains(a.Body, "goroutine") || strings.Contains(a.Body, ".go:") || !strings.HasPrefix(a.Body, "internal error ") {
-					t.Errorf("the answer tells: %s", a.Body)
-				}
-				if a.Header.Get("X-Content-Type-Options") != "nosniff" || a.Header.Get("Cache-Control") != "no-store" || a.Header.Get("Content-Security-Policy") == "" {
-					t.Errorf("headers: %v", a.Header)
-				}
-				id := strings.TrimSpace(strings.TrimPrefix(a.Body, "internal error "))
-				if log := b.Log.String(); !strings.Contains(log, `"request_id":"`+id+`"`) || !strings.Contains(log, "canary-panic-with-details") {
-					t.Error("the log does not tell")
-				}
+				broken[a.Request.URL.Path+" for "+a.Request.Header.Get("Accept")]++
+				b.wantBroken(t, a)
 			}
 		}
-		if broken < 3 {
-			t.Errorf("only %d requests were broken", broken)
+		if len(broken) != 7 {
+			t.Errorf("broken were only %v", broken)
 		}
 		b.redeem(t, code)
 	})
+}
+
+func (b *testbed) wantBroken(t *testing.T, a answer) {
+	t.Helper()
+	what := a.Request.Method + " " + a.Request.URL.Path
+	if a.StatusCode != http.StatusInternalServerError {
+		t.Errorf("%s: got %d", what, a.StatusCode)
+	}
+	for _, detail := range []string{"canary", "goroutine", ".go:"} {
+		if strings.Contains(a.Body, detail) {
+			t.Errorf("%s: the answer tells: %s", what, a.Body)
+		}
+	}
+	h := a.Header
+	if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") != "no-store" || h.Get("Content-Security-Policy") == "" ||
+		h.Get("Set-Cookie") != "" || h.Get("Location") != "" || h.Get("Refresh") != "" {
+		t.Errorf("%s: headers: %v", what, h)
+	}
+	if a.Request.Header.Get("Accept") == "text/html" {
+		if !strings.Contains(a.Body, "server_error") || !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
+			t.Errorf("%s: not an error page: %s", what, a.Body)
+		}
+	} else if m := a.json(t); m["error"] != "server_error" || h.Get("Content-Type") != "application/json" {
+		t.Errorf("%s: got %s", what, a.Body)
+	}
+	told := 0
+	for line := range strings.Lines(b.Log.String()) {
+		id := answer{Body: line}.json(t)["request_id"]
+		if id == nil || !strings.Contains(a.Body, id.(string)) {
+			continue
+		}
+		told++
+		if !strings.Contains(line, "canary-panic-with-details") || !strings.Contains(line, ".go:") || !strings.Contains(line, `"level":"ERROR"`) {
+			t.Errorf("%s: the log does not tell: %s", what, line)
+		}
+	}
+	if told != 1 {
+		t.Errorf("%s: %d lines in the log, want 1", what, told)
+	}
 }
 
 func TestHT19_DoubledHeaders(t *testing.T) {

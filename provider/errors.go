@@ -17,6 +17,7 @@ import (
 var (
 	errClientAuthentication = errors.New("client authentication failed")
 	errClientThrottled      = errors.New("too many failed client authentications")
+	errPanic                = errors.New("the handler panicked")
 	errTwoMethods           = errors.New("more than one client authentication method")
 	errTwoClients           = errors.New("client_id differs from the Authorization header")
 	errNoGrantType          = errors.New("grant_type is missing")

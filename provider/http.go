@@ -45,7 +45,7 @@ func (p *Provider) routes() http.Handler {
 		outer.HandleFunc("/", p.nowhere)
 	}
 	https := strings.HasPrefix(p.Issuer, "https:")
-	return web.Headers(https, atOnce(documents, web.Traced(p.Log, p.TrustedProxies, p.Now, plainPaths(outer))))
+	return web.Headers(https, atOnce(documents, web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), plainPaths(outer))))
 }
 
 // library is the part of zitadel/oidc that fits: form in, JSON out. Every other
@@ -137,12 +137,24 @@ func writeStatus(w http.ResponseWriter, status int, word string) {
 
 // nowhere answers unknown paths: people get a page, programs get JSON.
 func (p *Provider) nowhere(w http.ResponseWriter, r *http.Request) {
-	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+	if wantsPage(r) {
 		p.site.Fail(w, r, web.NotFound())
 		return
 	}
 	writeError(w, http.StatusNotFound, "not_found", "there is nothing at this path")
 }
+
+// broken answers for a handler that panicked, with a reference for the log.
+func (p *Provider) broken(w http.ResponseWriter, r *http.Request) {
+	if wantsPage(r) {
+		p.site.Fail(w, r, errPanic)
+		return
+	}
+	writeOAuthError(w, r, errPanic)
+}
+
+// wantsPage tells people from programs.
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
 // plainPaths refuses paths that two readers could read in two ways, in front of
 // everything: the router would clean some of them by a redirect.

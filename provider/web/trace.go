@@ -3,10 +3,13 @@ package web
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -48,9 +51,10 @@ func (t *Trace) Origin() storage.Origin {
 }
 
 // Traced gives each request its trace and writes one log line when it is
-// answered. A panic is answered with a fixed 500 and logged; the process lives.
-// Query strings are never logged: they carry codes, states and hints.
-func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, next http.Handler) http.Handler {
+// answered. A panic is logged with its stack, and the process lives; broken
+// answers for the handler, unless that has begun to. Query strings are never
+// logged: they carry codes, states and hints.
+func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, broken, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := now()
 		trace := &Trace{
@@ -59,33 +63,51 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, next
 			Agent:   clip(r.UserAgent(), 256),
 			Header:  w.Header(),
 		}
+		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, trace))
 		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
-		defer func() {
-			level := slog.LevelInfo
-			if p := recover(); p != nil {
-				if p == http.ErrAbortHandler {
-					panic(p)
-				}
-				level = slog.LevelError
-				trace.attrs = append(trace.attrs, slog.Any("panic", p))
-				if !seen.wrote {
-					http.Error(seen, "internal error "+trace.ID, http.StatusInternalServerError)
-				}
-			} else if seen.status >= 500 {
-				level = slog.LevelError
-			}
-			attrs := append([]slog.Attr{
-				slog.String("method", r.Method),
-				slog.String("path", clip(r.URL.Path, 256)),
-				slog.Int("status", seen.status),
-				slog.Duration("took", now().Sub(start)),
-				slog.String("address", trace.Address),
-				slog.String("request_id", trace.ID),
-			}, trace.attrs...)
-			log.LogAttrs(r.Context(), level, "request", attrs...)
-		}()
-		next.ServeHTTP(seen, r.WithContext(context.WithValue(r.Context(), traceKey{}, trace)))
+		whole := trace.guard(seen, r, broken, next)
+		level := slog.LevelInfo
+		if seen.status >= 500 || !whole {
+			level = slog.LevelError
+		}
+		attrs := append([]slog.Attr{
+			slog.String("method", r.Method),
+			slog.String("path", clip(r.URL.Path, 256)),
+			slog.Int("status", seen.status),
+			slog.Duration("took", now().Sub(start)),
+			slog.String("address", trace.Address),
+			slog.String("request_id", trace.ID),
+		}, trace.attrs...)
+		log.LogAttrs(r.Context(), level, "request", attrs...)
+		if !whole {
+			panic(http.ErrAbortHandler) // closes the connection: half an answer must not look like one
+		}
 	})
+}
+
+// guard serves the request and reports whether its answer is whole. When the
+// handler panics before it has begun to answer, whatever headers it had prepared
+// are dropped and broken answers.
+func (t *Trace) guard(w *recorder, r *http.Request, broken, next http.Handler) (whole bool) {
+	before := w.Header().Clone()
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		t.Note("panic", fmt.Sprint(p))
+		t.Note("stack", string(debug.Stack()))
+		if whole = !w.wrote; whole {
+			clear(w.Header())
+			maps.Copy(w.Header(), before)
+			broken.ServeHTTP(w, r)
+		}
+	}()
+	next.ServeHTTP(w, r)
+	return true
 }
 
 // recorder remembers the status for the log line.
