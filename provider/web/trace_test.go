@@ -12,14 +12,15 @@ import (
 	"signet/provider/web"
 )
 
-// serving runs a handler behind Traced on a real server.
-func serving(t *testing.T, handler http.HandlerFunc) (url string, log *strings.Builder) {
+// serving runs a handler behind Traced on a real server. log stops it and gives
+// what was logged.
+func serving(t *testing.T, handler http.HandlerFunc) (url string, log func() string) {
 	t.Helper()
-	log = &strings.Builder{}
+	var lines strings.Builder
 	broken := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "broken", http.StatusInternalServerError) })
-	server := httptest.NewServer(web.Traced(slog.New(slog.NewTextHandler(log, nil)), nil, time.Now, broken, handler))
+	server := httptest.NewServer(web.Traced(slog.New(slog.NewTextHandler(&lines, nil)), nil, time.Now, broken, handler))
 	t.Cleanup(server.Close)
-	return server.URL, log
+	return server.URL, func() string { server.Close(); return lines.String() }
 }
 
 func TestHT18_WhatWasPreparedGoesWithThePanic(t *testing.T) {
@@ -37,8 +38,8 @@ func TestHT18_WhatWasPreparedGoesWithThePanic(t *testing.T) {
 	if err != nil || string(body) != "broken\n" || response.Header.Get("Set-Cookie") != "" {
 		t.Errorf("got %q, %v, with %v", body, err, response.Header)
 	}
-	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "panic=canary") || !strings.Contains(log.String(), "trace_test.go") {
-		t.Errorf("the log: %s", log)
+	if said := log(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "panic=canary") || !strings.Contains(said, "trace_test.go") {
+		t.Errorf("the log: %s", said)
 	}
 }
 
@@ -57,7 +58,7 @@ func TestHT18_BrokenAnswerIsCutOff(t *testing.T) {
 	if body, err := io.ReadAll(response.Body); err == nil {
 		t.Errorf("a broken answer reads as whole: %q", body)
 	}
-	if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "panic=canary") {
-		t.Errorf("the log: %s", log)
+	if said := log(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "level=ERROR") || !strings.Contains(said, "panic=canary") {
+		t.Errorf("the log: %s", said)
 	}
 }
