@@ -1,0 +1,128 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// FirstPartyRenewal is the input of DB.RenewFirstParty.
+type FirstPartyRenewal struct {
+	Grant      Grant  // what is opened if there is nothing to go on with, as in Redemption
+	GrantID    string // of the refresh token that came; "" if none did
+	Generation int64  // likewise
+	Grace      time.Duration
+	From       Origin
+}
+
+// RenewFirstParty opens the first-party grant of a live session or moves it to its
+// next generation, in one transaction, and gives it as it then is. A session has
+// one such grant. Without a refresh token, or with that of another grant, it is
+// rotated too, unless that has just been done: inside the grace the current
+// generation is given again. With its own token it goes as in RotateGrant.
+//
+// ErrReplayed: the token's generation is older than that, or ahead of the row; the
+// grant is revoked and the session ended then, committed. Event grant.replayed.
+// ErrRevoked: the session, its user or the client is gone.
+func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.Time) (Grant, error) {
+	if err := checkIDs(r.Grant.ID, r.Grant.UserID, r.Grant.ClientID, r.Grant.SessionID); err != nil {
+		return Grant{}, fmt.Errorf("renew first-party grant: %w", err)
+	}
+	if r.Grant.Offline {
+		return Grant{}, errors.New("renew first-party grant: it ends with its session, so it cannot be offline")
+	}
+	var grant Grant
+	var verdict error // what the caller gets although the transaction commits
+	err := db.write(ctx, "renew first-party grant", func(tx *gorm.DB) error {
+		verdict = nil
+		if err := db.lockRow(tx, userRow, r.Grant.UserID, forShare); err != nil {
+			return err
+		}
+		// The session's row lock makes the renewals of one session follow each other.
+		born, err := touchSession(tx, r.Grant.UserID, r.Grant.SessionID, r.Grant.ClientID, at)
+		if err != nil {
+			return err
+		}
+		var going bool
+		grant, going, verdict, err = goOnFirstParty(tx, r, at)
+		if err != nil || verdict != nil || going {
+			return err
+		}
+		grant = r.Grant
+		grant.FirstParty = true
+		grant.CreatedAt = max(At(at), born) // as in RedeemCode
+		return openGrant(tx, &grant, at)
+	})
+	if err == nil && verdict != nil {
+		err = fmt.Errorf("renew first-party grant: %w", verdict)
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	return grant, nil
+}
+
+// goOnFirstParty goes on with the grant that the session has. If there is none that
+// lives, the way is free for a new one afterwards: a dead one, or one of the client
+// that was the first party before, is out of the way.
+func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant, going bool, verdict, err error) {
+	var live bool
+	args := append(grantNow(at), r.Grant.SessionID)
+	found, err := selectFirstParty().row(tx, append(destinations(&grant), &live), args...)
+	if err != nil || !found {
+		return Grant{}, false, nil, err
+	}
+	if live && grant.ClientID == r.Grant.ClientID {
+		current := grant.Generation
+		switch {
+		case r.GrantID == grant.ID && r.Generation != current:
+			grant, verdict, err = lateRotation(tx, Rotation{
+				GrantID: grant.ID, Generation: r.Generation, UserID: grant.UserID, ClientID: grant.ClientID,
+				Grace: r.Grace, From: r.From,
+			}, at)
+			return grant, true, verdict, err
+		case r.GrantID != grant.ID && At(at) < grant.RotatedAt.Add(r.Grace):
+			return grant, true, nil, nil
+		}
+		args := append([]any{At(at), At(at), grant.ID, current, grant.UserID, grant.ClientID}, grantNow(at)...)
+		if going, err = rotateLive().row(tx, destinations(&grant), args...); err != nil || going {
+			return grant, going, nil, err
+		}
+	}
+	_, err = revokeGrant(tx, grant.ID, "superseded", at)
+	return Grant{}, false, nil, err
+}
+
+var selectFirstParty = sync.OnceValue(func() statement {
+	return newStatement(`SELECT ` + columnsOf(&Grant{}, "g") + `, ` + grantLives + `
+		FROM grants g WHERE g.session_id = ? AND g.first_party AND g.revoked_at = 0`)
+})
+
+// FirstPartySession is SessionByHandle, with the moment at which the session's
+// first-party grant was last opened or rotated, in the same one statement; 0 if it
+// has none.
+func (db *DB) FirstPartySession(ctx context.Context, handleHash string, at time.Time) (Session, User, Millis, error) {
+	if err := checkIDs(handleHash); err != nil {
+		return Session{}, User{}, 0, fmt.Errorf("read session: %w", err)
+	}
+	var s Session
+	var u User
+	var renewed int64
+	err := db.read(ctx, "read session", func(q *gorm.DB) error {
+		into := append(append(destinations(&s), destinations(&u)...), &renewed)
+		return existing(selectFirstPartySession().row(q, into, append([]any{handleHash}, sessionNow(at)...)...))
+	})
+	return s, u, Millis(renewed), err
+}
+
+// The hash is cast for the reason given at selectLiveGrant.
+var selectFirstPartySession = sync.OnceValue(func() statement {
+	return newStatement(`SELECT ` + columnsOf(&Session{}, "s") + `, ` + columnsOf(&User{}, "o") + `, COALESCE(g.rotated_at, 0)
+		FROM sessions s JOIN users o ON o.id = s.user_id
+			LEFT JOIN grants g ON g.session_id = s.id AND g.first_party AND g.revoked_at = 0
+		WHERE s.handle_hash = CAST(? AS TEXT) AND ` + sessionLives)
+})
