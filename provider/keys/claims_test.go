@@ -308,3 +308,11 @@ func TestKY12_RefreshTokensAreUnderNoPublishedKey(t *testing.T) {
 		t.Error("the internal line is published")
 	}
 }
+
+// RFC 8725, section 3.2: deterministic ECDSA (RFC 6979).
+func TestSign_ES256NeedsNoRandomness(t *testing.T) {
+	h := open(t, "ES256")
+	if first, again := h.accessToken(t, "ES256"), h.accessToken(t, "ES256"); first != again {
+		t.Errorf("the same claims were signed as\n%s\nand as\n%s", first, again)
+	}
+}
