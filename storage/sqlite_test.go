@@ -12,10 +12,14 @@ import (
 	"signet/storage/storagetest"
 )
 
-// A power cut is beyond a test: these settings are what SQLite promises it by.
+// A power cut is beyond a test: the first of these settings are what SQLite
+// promises it by. The last two bound what waits to be written back.
 func TestSQLite_WriterIsDurable(t *testing.T) {
 	db := storagetest.SQLite(t).Open(t)
-	for name, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1"} {
+	for name, want := range map[string]string{
+		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1",
+		"wal_autocheckpoint": "4096", "journal_size_limit": "33554432",
+	} {
 		var got string
 		err := db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Raw(`PRAGMA ` + name).Scan(&got).Error })
 		if err != nil || got != want {
