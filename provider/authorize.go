@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -37,8 +36,9 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	web.TraceOf(r.Context()).Note("client_id", client.ID)
+	at := p.Now()
 	q := request.Request{
-		ID: rand.Text(), Kind: request.Code, Created: storage.At(p.Now()),
+		ID: storage.NewTimedID(at), Kind: request.Code, Created: storage.At(at),
 		ClientID: client.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state"),
 	}
 	if refusal := p.validate(&q, client, params); refusal != nil {

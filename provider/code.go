@@ -138,7 +138,7 @@ func (p *Provider) grantOf(code authorizationCode, at time.Time) storage.Grant {
 		idle, whole = p.Lifetimes.Offline, p.Lifetimes.OfflineMax
 	}
 	return storage.Grant{
-		ID: rand.Text(), UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID,
+		ID: storage.NewTimedID(at), UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID,
 		Offline: offline, Scopes: code.Scopes, Resources: code.Resources, Claims: string(code.Claims),
 		AuthTime: code.AuthTime, ACR: code.ACR, AMR: code.AMR,
 		IdleFor: idle, ExpiresAt: storage.At(at.Add(whole)),
