@@ -129,7 +129,8 @@ func (db *DB) Users(ctx context.Context, after string, limit int) ([]User, error
 	}
 	var list []User
 	err := db.read(ctx, "list users", func(q *gorm.DB) error {
-		return q.Where("email_canonical > ?", after).Order("email_canonical").Limit(min(max(limit, 1), 500)).Find(&list).Error
+		// The empty ones are named for the index, which leaves them out.
+		return q.Where("email_canonical > ? AND email_canonical <> ''", after).Order("email_canonical").Limit(min(max(limit, 1), 500)).Find(&list).Error
 	})
 	return list, err
 }

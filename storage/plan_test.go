@@ -1,0 +1,341 @@
+package storage_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+)
+
+// smallTables stay small, whatever the number of people: they may be read whole.
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations"}
+
+// noUseCases are methods that ask no table, or that only tests have.
+var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
+
+// call is one use case, run for the statements it executes.
+type call struct {
+	method string
+	run    func() error
+}
+
+// everyUseCase gives calls of all exported methods, in an order in which each
+// finds what it needs; some twice, for what they do in another case.
+func everyUseCase(t *testing.T, w *world) []call {
+	ctx, from, later := t.Context(), storage.Origin{Address: "192.0.2.1"}, noon.Add(10*time.Minute)
+	until := storage.At(noon.Add(24 * time.Hour))
+	identity := storage.Identity{Connector: "google", Issuer: "https://accounts.example", Subject: "1", UserID: w.user.ID}
+	limits := []storage.Limit{{Key: "a", Max: 1, Window: time.Minute}, {Key: "b", Max: 2, Window: time.Minute}}
+	rotation := func(generation int64) storage.Rotation {
+		return storage.Rotation{GrantID: "gid request code", Generation: generation, UserID: w.user.ID, ClientID: w.client.ID, Grace: time.Hour}
+	}
+	rotate := func(generation int64) error {
+		_, err := w.RotateGrant(ctx, rotation(generation), func(storage.Grant) error { return nil }, later)
+		return err
+	}
+	signIn := func(handle string) storage.SignIn {
+		return storage.SignIn{UserID: w.user.ID, HandleHash: handle, Request: "r", IdleFor: time.Hour, AbsoluteFor: time.Hour}
+	}
+	var reserved storage.Reservation
+	return []call{
+		{"Changes", func() error { _, err := w.Changes(ctx); return err }},
+		{"CreateUser", func() error {
+			_, err := w.CreateUser(ctx, storage.User{Email: "bob@example.com"}, "hash", from, noon)
+			return err
+		}},
+		{"User", func() error { _, err := w.User(ctx, w.user.ID); return err }},
+		{"UserByEmail", func() error { _, _, err := w.UserByEmail(ctx, "alice@example.com"); return err }},
+		{"Users", func() error { _, err := w.Users(ctx, "", 10); return err }},
+		{"Users", func() error { _, err := w.Users(ctx, "alice@example.com", 10); return err }},
+		{"UpdateProfile", func() error { return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Name: "A"}, from, noon) }},
+		{"UpdateProfile", func() error { return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Seen: 1}, from, noon) }},
+		{"CreateClient", func() error {
+			return w.CreateClient(ctx, storage.NewClient(storage.Service, "robot", "Robot"), from, noon)
+		}},
+		{"Client", func() error { _, err := w.Client(ctx, "web"); return err }},
+		{"Clients", func() error { _, err := w.Clients(ctx); return err }},
+		{"UpdateClient", func() error { return w.UpdateClient(ctx, w.client, from, noon) }},
+		{"ReviseClient", func() error {
+			_, err := w.ReviseClient(ctx, "web", func(c *storage.Client) error { c.Name = "New"; return nil }, from, noon)
+			return err
+		}},
+		{"ReplaceSecret", func() error { return w.ReplaceSecret(ctx, "web", strings.Repeat("a", 64), time.Hour, from, noon) }},
+		{"StartLines", func() error { _, err := w.StartLines(ctx, firstKeys("ES256"), from, noon); return err }},
+		{"Keys", func() error { _, err := w.Keys(ctx); return err }},
+		{"Reserve", func() error { var err error; reserved, err = w.Reserve(ctx, limits, noon); return err }},
+		{"Reserve", func() error { _, err := w.Reserve(ctx, limits, noon); return err }},
+		{"CountFailure", func() error { return w.CountFailure(ctx, limits, storage.Event{}, noon) }},
+		{"GiveBack", func() error { return w.GiveBack(ctx, reserved, noon) }},
+		{"CountFailure", func() error {
+			return w.CountFailure(ctx, limits[1:], storage.Event{Type: storage.ClientRefused, ClientID: "web"}, noon)
+		}},
+		{"SignIn", func() error { _, err := w.SignIn(ctx, signIn("h1"), noon); return err }},
+		{"SignIn", func() error {
+			s := signIn("h2")
+			s.Replaces, s.OldHash, s.NewHash = "h1", "hash of alice@example.com", "hash of alice@example.com"
+			s.GiveBack, _ = w.Reserve(ctx, []storage.Limit{{Key: "c", Max: 1, Window: time.Minute}}, noon)
+			_, err := w.SignIn(ctx, s, noon)
+			return err
+		}},
+		{"SessionByHandle", func() error { _, _, err := w.SessionByHandle(ctx, "h2", noon); return err }},
+		{"RenewFirstParty", func() error {
+			_, err := w.RenewFirstParty(ctx, storage.FirstPartyRenewal{Grant: w.redemption("fp", "c", noon).Grant}, noon)
+			return err
+		}},
+		{"RenewFirstParty", func() error {
+			_, err := w.RenewFirstParty(ctx, storage.FirstPartyRenewal{Grant: w.redemption("fp", "c", noon).Grant}, later)
+			return err
+		}},
+		{"FirstPartySession", func() error { _, _, _, err := w.FirstPartySession(ctx, "handle of alice", noon); return err }},
+		{"SessionsOf", func() error { _, err := w.SessionsOf(ctx, w.user.ID, noon); return err }},
+		{"AddFact", func() error {
+			return w.AddFact(ctx, w.user.ID, w.session.ID, storage.Fact{Kind: storage.FactChosen, Request: "r"}, noon)
+		}},
+		{"AllowConsent", func() error {
+			return w.AllowConsent(ctx, storage.Consenting{
+				Consent:   storage.Consent{UserID: w.user.ID, ClientID: "web", Scopes: []string{"openid"}, ExpiresAt: until},
+				SessionID: w.session.ID, RequestID: "r", Remember: true,
+			}, noon)
+		}},
+		{"Consent", func() error { _, err := w.Consent(ctx, w.user.ID, "web", noon); return err }},
+		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, w.redemption("request", "code", noon), noon); return err }},
+		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, w.redemption("request", "sibling", noon), noon); return err }},
+		{"SpendCode", func() error { return w.SpendCode(ctx, "r3", "c", until, true, from, noon) }},
+		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "", noon); return err }},
+		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "jti", noon); return err }},
+		{"Refreshed", func() error { _, err := w.Refreshed(ctx, rotation(1), noon); return err }},
+		{"RotateGrant", func() error { return rotate(1) }},
+		{"RotateGrant", func() error { return rotate(1) }}, // within the grace
+		{"ConnectedOf", func() error { _, err := w.ConnectedOf(ctx, w.user.ID, noon); return err }},
+		{"ClientsBySession", func() error { _, err := w.ClientsBySession(ctx, w.user.ID, noon); return err }},
+		{"RevokeToken", func() error { return w.RevokeToken(ctx, "jti", "web", "gid request code", until, from, noon) }},
+		{"TokenRevoked", func() error { _, err := w.TokenRevoked(ctx, "jti"); return err }},
+		{"RotateGrant", func() error { return rotate(0) }}, // replayed
+		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, w.redemption("request", "code", noon), noon); return err }},
+		{"RevokeGrant", func() error { return w.RevokeGrant(ctx, w.offline(t, "r4", noon).ID, "revoked", from, noon) }},
+		{"LinkIdentity", func() error {
+			return w.LinkIdentity(ctx, storage.ProvenLink{Identity: identity, ProofID: "p", Until: until, SessionID: w.session.ID}, noon)
+		}},
+		{"LinkedUser", func() error { _, err := w.LinkedUser(ctx, "google", identity.Issuer, "1"); return err }},
+		{"IdentitiesOf", func() error { _, err := w.IdentitiesOf(ctx, w.user.ID); return err }},
+		{"SignInThrough", func() error {
+			a := storage.Arrival{Identity: identity, AttemptID: "a1", Until: until, SignIn: signIn("h5"), Evict: true, Fill: storage.Profile{Name: "A"}}
+			_, err := w.SignInThrough(ctx, a, noon)
+			return err
+		}},
+		{"SignInThrough", func() error {
+			a := storage.Arrival{Identity: identity, AttemptID: "a2", Until: until, SignIn: signIn("h6"), NewUser: storage.User{Email: "carol@example.com"}}
+			a.Identity.UserID, a.Identity.Subject = "", "2"
+			_, err := w.SignInThrough(ctx, a, noon)
+			return err
+		}},
+		{"ResetPassword", func() error { return w.ResetPassword(ctx, w.user.ID, "hash 2", "asked", from, noon) }},
+		{"Unlink", func() error { return w.Unlink(ctx, identity, from, noon) }},
+		{"EndSession", func() error {
+			return w.EndSession(ctx, w.user.ID, w.signIn(t, w.user.ID, "h7", "", later).ID, "asked", from, later)
+		}},
+		{"EndOtherSessions", func() error {
+			return w.EndOtherSessions(ctx, w.user.ID, w.signIn(t, w.user.ID, "h8", "", later).ID, "asked", from, later)
+		}},
+		{"ChangePassword", func() error {
+			c := storage.PasswordChange{
+				UserID: w.user.ID, OldHash: "hash 2", NewHash: "hash 3", SessionID: w.signIn(t, w.user.ID, "h9", "", later).ID, Handle: "h10",
+			}
+			_, err := w.ChangePassword(ctx, c, later)
+			return err
+		}},
+		{"WithdrawConsent", func() error { return w.WithdrawConsent(ctx, w.user.ID, "web", from, later) }},
+		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", from, later) }},
+		{"DisableUser", func() error { return w.DisableUser(ctx, w.user.ID, true, from, later) }},
+		{"DisableClient", func() error { return w.DisableClient(ctx, "web", true, from, later) }},
+		{"RecordEvent", func() error { return w.RecordEvent(ctx, storage.Event{Type: storage.UserSignInFailed}, noon) }},
+		{"Events", func() error { _, err := w.Events(ctx, 10); return err }},
+	}
+}
+
+// TestPlans_NoUseCaseReadsAGrowingTableWhole asks the databases how they run each
+// statement that a use case executes. All exported methods are run: a new one
+// fails here until it is among them.
+func TestPlans_NoUseCaseReadsAGrowingTableWhole(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.fill(t, 5000)            // with next to nothing in them, all plans cost the same
+		plain := w.backend.Open(t) // what it executes is not recorded
+		recorder, err := w.Record(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ran, explained := map[string]bool{}, map[string]bool{}
+		for _, c := range everyUseCase(t, w) {
+			recorder.Take()
+			var throttled *storage.ThrottledError
+			if err := c.run(); err != nil && !errors.As(err, &throttled) && !verdict(err) {
+				t.Fatalf("%s: %v", c.method, err)
+			}
+			executed := recorder.Take()
+			if len(executed) == 0 {
+				t.Errorf("%s executed nothing that was recorded", c.method)
+			}
+			ran[c.method] = true
+			for _, e := range executed {
+				if explained[e.SQL] {
+					continue
+				}
+				explained[e.SQL] = true
+				for _, scan := range wholeReads(t, plain, w.backend.Name, e) {
+					t.Errorf("%s: %s\nin %s", c.method, scan, e.SQL)
+				}
+			}
+		}
+		for i := range reflect.TypeFor[*storage.DB]().NumMethod() {
+			if name := reflect.TypeFor[*storage.DB]().Method(i).Name; !ran[name] && !slices.Contains(noUseCases, name) {
+				t.Errorf("%s is not among the use cases that are explained", name)
+			}
+		}
+		t.Logf("%d statements of %d use cases", len(explained), len(ran))
+	})
+}
+
+func verdict(err error) bool {
+	return slices.ContainsFunc([]error{storage.ErrNotFound, storage.ErrConflict, storage.ErrExpired, storage.ErrReplayed, storage.ErrRevoked},
+		func(sentinel error) bool { return errors.Is(err, sentinel) })
+}
+
+func TestPlans_AWholeReadIsSeen(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		at := storage.At(noon)
+		for text, whole := range map[string]bool{
+			`SELECT id FROM sessions s WHERE s.agent = 'x'`:                           true,
+			`UPDATE grants SET revoked_at = 1 WHERE scopes = ''`:                      true,
+			`SELECT COUNT(*) FROM events`:                                             true,
+			`SELECT u.id FROM users u JOIN sessions s ON s.acr = u.id`:                true,
+			`SELECT id FROM sessions WHERE user_id = 'x'`:                             false,
+			`SELECT id FROM clients`:                                                  false,
+			`SELECT id FROM events ORDER BY at DESC, id DESC LIMIT 10`:                false,
+			fmt.Sprintf(`DELETE FROM throttles WHERE expires_at < %d`, at):            false,
+			`SELECT 1 FROM grants g JOIN users u ON u.id = g.user_id WHERE g.id = ''`: false,
+		} {
+			if found := wholeReads(t, w.DB, w.backend.Name, storage.Executed{SQL: text}); (len(found) > 0) != whole {
+				t.Errorf("%s: found %v", text, found)
+			}
+		}
+	})
+}
+
+// wholeReads gives the steps of a statement's plan that go through all of a
+// growing table or of an index of it. Where there is a LIMIT, an index may be
+// walked: in its order the first rows are enough.
+func wholeReads(t *testing.T, db *storage.DB, backend string, e storage.Executed) []string {
+	t.Helper()
+	if backend == "postgres" {
+		return postgresScans(t, db, e)
+	}
+	return sqliteScans(t, db, e)
+}
+
+func sqliteScans(t *testing.T, db *storage.DB, e storage.Executed) (found []string) {
+	t.Helper()
+	for _, step := range lines(t, db.Read, `EXPLAIN QUERY PLAN `+e.SQL, 3, e.Args) {
+		scanned, is := strings.CutPrefix(step, "SCAN ")
+		name, how, _ := strings.Cut(scanned, " ")
+		if !is || name == "CONSTANT" || strings.HasPrefix(name, "(") {
+			continue
+		}
+		if ordered := strings.HasPrefix(how, "USING ") && limited(e.SQL); !ordered && grows(tableOf(e.SQL, name)) {
+			found = append(found, step)
+		}
+	}
+	return found
+}
+
+// tableOf finds the table behind an alias.
+func tableOf(text, alias string) string {
+	match := regexp.MustCompile(`(?:FROM|JOIN|UPDATE|INTO|,)\s+(\w+)\s+(?:AS\s+)?` + regexp.QuoteMeta(alias) + `\b`).FindStringSubmatch(text)
+	if match == nil {
+		return alias
+	}
+	return match[1]
+}
+
+func grows(table string) bool { return !slices.Contains(smallTables, table) }
+
+func limited(text string) bool { return strings.Contains(text, " LIMIT ") }
+
+// plan is a step of PostgreSQL's.
+type plan struct {
+	Kind     string `json:"Node Type"`
+	Table    string `json:"Relation Name"`
+	Index    string `json:"Index Name"`
+	Cond     string `json:"Index Cond"`
+	Children []plan `json:"Plans"`
+}
+
+func postgresScans(t *testing.T, db *storage.DB, e storage.Executed) []string {
+	t.Helper()
+	// The tables are small, where reading them whole is the cheapest.
+	text := strings.Join(lines(t, func(ctx context.Context, run func(*gorm.DB) error) error {
+		return db.Write(ctx, func(tx *gorm.DB) error {
+			return errors.Join(tx.Exec(`SET LOCAL enable_seqscan = off`).Error, run(tx))
+		})
+	}, `EXPLAIN (FORMAT JSON) `+e.SQL, 0, e.Args), "\n")
+	var plans []struct{ Plan plan }
+	if err := json.Unmarshal([]byte(text), &plans); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return plans[0].Plan.wholeReads(limited(e.SQL), "")
+}
+
+func (p plan) wholeReads(limited bool, table string) (found []string) {
+	if p.Table != "" {
+		table = p.Table // an index scan below a bitmap scan names the index alone
+	}
+	byIndex := strings.Contains(p.Kind, "Index") && p.Kind != "Bitmap Heap Scan"
+	if grows(table) && (p.Kind == "Seq Scan" || byIndex && p.Cond == "" && !limited) {
+		found = append(found, p.Kind+" of "+table+" "+p.Index)
+	}
+	for _, child := range p.Children {
+		found = append(found, child.wholeReads(limited, table)...)
+	}
+	return found
+}
+
+// lines gives the column at this place of the rows of a query.
+func lines(t *testing.T, through func(context.Context, func(*gorm.DB) error) error, text string, column int, args []any) (list []string) {
+	t.Helper()
+	err := through(t.Context(), func(q *gorm.DB) error {
+		rows, err := q.Statement.ConnPool.QueryContext(t.Context(), text, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		names, err := rows.Columns()
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			values := make([]any, len(names))
+			for i := range values {
+				values[i] = new(any)
+			}
+			values[column] = new(string)
+			if err := rows.Scan(values...); err != nil {
+				return err
+			}
+			list = append(list, *values[column].(*string))
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatalf("explain: %v\n%s", err, text)
+	}
+	return list
+}
