@@ -25,6 +25,10 @@ func (p *Provider) routes() http.Handler {
 	mux.Handle("GET /{$}", p.site.Plain(p.home))
 	p.steps.Routes(mux)
 	p.account.Routes(mux)
+	mux.Handle("OPTIONS /login", p.steps.LoginJSON)
+	mux.Handle("/refresh", p.app(http.MethodPost, p.refreshCookies))
+	mux.Handle("/logout", p.app(http.MethodPost, p.logoutJSON))
+	mux.Handle("/session", p.app(http.MethodGet, p.sessionJSON))
 
 	library := p.library()
 	mux.Handle("/token", p.shared(p.methods(p.form(p.clientRequest(checkGrantType, library)), http.MethodPost)))

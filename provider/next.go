@@ -108,6 +108,8 @@ func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Re
 		return web.SeeOther(w, p.step(next.page, sealed))
 	case q.Kind == request.Page:
 		return web.SeeOther(w, q.Path)
+	case q.Kind == request.Cookies:
+		return p.answerCookies(w, r, q, client, *current, at)
 	}
 	return p.answerCode(w, q, *current, at)
 }

@@ -29,6 +29,8 @@ type Config struct {
 	Issuer         string   // https, or http on a loopback host; no trailing slash
 	MasterKey      [32]byte // seals private keys at rest
 	CookieName     string   // base name of the cookies; default "signet"
+	CookieDomain   string   // whose hosts get the first-party access token; default: the issuer's host alone
+	FirstParty     FirstParty
 	TrustedProxies []netip.Prefix
 	Algorithms     []string // published signing lines; default ES256, RS256
 	Lifetimes      Lifetimes
@@ -102,7 +104,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	}
 	c.Lifetimes.setDefaults()
 	if c.CookieName == "" {
-		c.CookieName = "signet"
+		c.CookieName = session.DefaultBase
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -149,10 +151,11 @@ func (p *Provider) furnish(issuer *url.URL) error {
 	}
 	p.carrier = &request.Carrier{
 		Ring: p.ring, Clients: p.clients, Life: p.Lifetimes.Request, Base: p.base, Explain: p.Development,
+		FirstParty: p.FirstParty.ClientID, Origins: append([]string{issuer.Scheme + "://" + issuer.Host}, p.FirstParty.Origins...),
 	}
 	p.sessions = &session.Sessions{Config: session.Config{
 		DB: p.db, Ring: p.ring, Now: p.Now,
-		Cookies: session.Cookies{Base: p.CookieName, HTTPS: issuer.Scheme == "https"},
+		Cookies: session.Cookies{Base: p.CookieName, HTTPS: issuer.Scheme == "https", Path: p.base, Domain: p.CookieDomain},
 		Idle:    p.Lifetimes.Session, Kept: p.Lifetimes.SessionKept, Max: p.Lifetimes.SessionMax,
 	}}
 	connectors, err := p.connectors()
@@ -163,6 +166,7 @@ func (p *Provider) furnish(issuer *url.URL) error {
 	p.steps = &interaction.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
 		Connectors: connectors, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
+		LoginJSON: p.app(http.MethodPost, p.loginJSON),
 	}
 	p.account = &account.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,

@@ -28,10 +28,11 @@ func (p *Provider) respond(w http.ResponseWriter, q request.Request, params url.
 }
 
 // refuse sends an error back to the client (RFC 6749, section 4.1.2.1). A
-// request for a page of ours has no client: the person is told.
+// request for a page of ours, or for cookies, has no redirect URI: the person is
+// told.
 func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, q request.Request, why refusal) error {
 	web.TraceOf(r.Context()).Note("code", why.code)
-	if q.Kind == request.Page {
+	if q.Kind != request.Code {
 		return &web.Problem{
 			Status: http.StatusForbidden, Code: why.code, Title: "This page cannot be shown",
 			Text: "You are not signed in as someone who may see it.", StartURL: p.base + q.Again(),

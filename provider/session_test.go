@@ -125,10 +125,10 @@ func TestSS04_CookieAttributes(t *testing.T) {
 				if ";"+attributes != expected {
 					t.Errorf("keep %q: attributes %q, want %q", keep, ";"+attributes, expected)
 				}
-				// On its way out it is deleted in the same words.
+				// On its way out it is deleted in the same words, before those of the first-party app.
 				s := v.get(t, b.leave())
 				deleted := do(t, v.client, v.formRequest(t, withDecision(s.form(t), "allow"))).Header.Values("Set-Cookie")
-				if len(deleted) != 1 || deleted[0] != b.sessionCookie()+"="+strings.Replace(expected, want+"; HttpOnly", "; Max-Age=0; HttpOnly", 1) {
+				if len(deleted) != 3 || deleted[0] != b.sessionCookie()+"="+strings.Replace(expected, want+"; HttpOnly", "; Max-Age=0; HttpOnly", 1) {
 					t.Errorf("deleted by %q", deleted)
 				}
 			}

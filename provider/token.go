@@ -40,25 +40,13 @@ func (p *Provider) issue(ctx context.Context, client storage.Client, grant stora
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	access := keys.AccessToken{
-		Subject: grant.UserID, Audience: p.audience(what), ClientID: client.ID,
-		Scope: joined(what.scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
-		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
-		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.Access).Unix(),
-	}
-	if slices.Contains(what.scopes, scopeRoles) {
-		access.Roles = user.Roles
-	}
-	if slices.Contains(what.scopes, scopeGroups) {
-		access.Groups = user.Groups
-	}
-	signed, err := p.ring.SignAccess(accessAlg(p.ring.Algorithms()), access)
+	signed, err := p.accessToken(grant, user, what.scopes, p.audience(what), at)
 	if err != nil {
-		return tokenResponse{}, fmt.Errorf("sign access token: %w", err)
+		return tokenResponse{}, err
 	}
 	response := tokenResponse{
 		AccessToken: signed, TokenType: oidc.BearerToken,
-		ExpiresIn: int64(p.Lifetimes.Access.Seconds()), Scope: access.Scope,
+		ExpiresIn: int64(p.Lifetimes.Access.Seconds()), Scope: joined(what.scopes),
 	}
 	if slices.Contains(what.scopes, oidc.ScopeOpenID) {
 		if response.IDToken, err = p.idToken(client, grant, user, what, signed, at); err != nil {
@@ -71,6 +59,28 @@ func (p *Provider) issue(ctx context.Context, client storage.Client, grant stora
 		}
 	}
 	return response, nil
+}
+
+// accessToken makes the access token of a grant for these scopes and audiences. Of
+// the user only what the scopes release must be there.
+func (p *Provider) accessToken(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) (string, error) {
+	access := keys.AccessToken{
+		Subject: grant.UserID, Audience: audience, ClientID: grant.ClientID,
+		Scope: joined(scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
+		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
+		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.Access).Unix(),
+	}
+	if slices.Contains(scopes, scopeRoles) {
+		access.Roles = user.Roles
+	}
+	if slices.Contains(scopes, scopeGroups) {
+		access.Groups = user.Groups
+	}
+	signed, err := p.ring.SignAccess(accessAlg(p.ring.Algorithms()), access)
+	if err != nil {
+		return "", fmt.Errorf("sign access token: %w", err)
+	}
+	return signed, nil
 }
 
 func joined(scopes []string) string { return strings.Join(scopes, " ") }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -37,8 +38,8 @@ func (h *Handler) consentStep(r *http.Request, sealed string) (step, session.Cur
 	if err != nil {
 		return s, session.Current{}, err
 	}
-	if s.client.ID == "" {
-		return s, session.Current{}, web.NotFound() // a request for a page of ours asks for nothing
+	if s.q.Kind != request.Code {
+		return s, session.Current{}, web.NotFound() // a request for a page or for cookies asks for nothing
 	}
 	current, err := h.current(r, s)
 	return s, current, err

@@ -24,13 +24,14 @@ type Handler struct {
 	KeepFor    time.Duration // what "Keep me signed in" promises
 	Consent    time.Duration // how long a consent is remembered
 	Now        func() time.Time
+
+	LoginJSON http.Handler // POST /login of a first-party app
 }
 
 // Routes are the paths below the issuer that this package serves.
 func (h *Handler) Routes(mux *http.ServeMux) {
 	for pattern, handler := range map[string]web.Handler{
 		"GET /login":                      h.showLogin,
-		"POST /login":                     h.login,
 		"GET /consent":                    h.showConsent,
 		"POST /consent":                   h.consent,
 		"GET /select":                     h.showChoice,
@@ -43,6 +44,14 @@ func (h *Handler) Routes(mux *http.ServeMux) {
 	} {
 		mux.Handle(pattern, h.Site.Page(handler))
 	}
+	form := h.Site.Page(h.login)
+	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+		if web.IsJSON(r) {
+			h.LoginJSON.ServeHTTP(w, r)
+			return
+		}
+		form.ServeHTTP(w, r)
+	})
 	// Posted across sites by the upstream: the state and its cookie are the check.
 	mux.Handle("POST /login/{connector}/callback", h.Site.Plain(h.callbackPost))
 }

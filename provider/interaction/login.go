@@ -39,24 +39,36 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *Handler) startForPage(w http.ResponseWriter, returnTo string) error {
-	path := h.Site.Base + "/"
-	if returnTo != "" {
-		local, ok := request.LocalPath(returnTo, h.Site.Base)
-		if !ok {
-			return &web.Problem{
-				Status: http.StatusBadRequest, Code: "invalid_return_to", Title: "This link does not work",
-				Text: "The address to return to (return_to) must be a path of this service. Open the sign-in page from the application.",
-			}
+	q, ok := h.requestFor(returnTo)
+	if !ok {
+		return &web.Problem{
+			Status: http.StatusBadRequest, Code: "invalid_return_to", Title: "This link does not work",
+			Text: "The address to return to (return_to) must be a path of this service, or a URL of an application whose origin it knows (first_party.origins). Open the sign-in page from the application.",
 		}
-		path = local
 	}
-	sealed, err := h.Carrier.Seal(request.Request{
-		ID: rand.Text(), Kind: request.Page, Created: storage.At(h.Now()), Path: path,
-	})
+	sealed, err := h.Carrier.Seal(q)
 	if err != nil {
 		return fmt.Errorf("seal request: %w", err)
 	}
 	return web.SeeOther(w, h.next(step{sealed: sealed}))
+}
+
+// requestFor is a request that ends at returnTo; "" for the home page. Where there is
+// a first-party app, it gets its cookies on the way.
+func (h *Handler) requestFor(returnTo string) (q request.Request, ok bool) {
+	if returnTo == "" {
+		returnTo = h.Site.Base + "/"
+	}
+	q = request.Request{ID: rand.Text(), Created: storage.At(h.Now())}
+	client, err := h.Carrier.FirstPartyClient()
+	if err != nil {
+		q.Kind = request.Page
+		q.Path, ok = request.LocalPath(returnTo, h.Site.Base)
+		return q, ok
+	}
+	q.Kind, q.ClientID = request.Cookies, client.ID
+	q.Path, ok = h.Carrier.ReturnTo(returnTo)
+	return q, ok
 }
 
 // loginPage is the empty form: with the hint of the client, or with the address
@@ -90,18 +102,9 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	keep := form.Get("keep") != ""
-	origin := web.TraceOf(r.Context()).Origin()
-	checked, err := h.Passwords.Check(r.Context(), credential.Attempt{
-		Username: form.Get("username"), Password: form.Get("password"), Address: origin.Address,
-	}, origin)
-	if err == nil {
-		err = h.Sessions.Start(w, r, session.Started{
-			UserID: checked.User.ID, Request: s.q.ID, ClientID: s.client.ID,
-			ACR: acrOneFactor, AMR: amrPassword, Keep: keep,
-			OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
-			GiveBack: checked.Reserved,
-		})
-	}
+	_, err = h.SignIn(w, r, PasswordSignIn{
+		Username: form.Get("username"), Password: form.Get("password"), Keep: keep, RequestID: s.q.ID, ClientID: s.client.ID,
+	})
 	if err == nil {
 		return h.Site.Onward(w, h.next(s))
 	}
@@ -116,4 +119,30 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Username, page.Keep, page.Error = form.Get("username"), keep, refusal
 	return h.Site.ShowStatus(w, status, page)
+}
+
+// PasswordSignIn is what a person, or a first-party app for one, has sent.
+type PasswordSignIn struct {
+	Username, Password  string
+	Keep                bool   // "Keep me signed in"
+	RequestID, ClientID string // of the authorization request this answers
+}
+
+// SignIn checks the password and starts the browser's session. Errors are those of
+// credential.Passwords.Check and session.Sessions.Start.
+func (h *Handler) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignIn) (session.Current, error) {
+	origin := web.TraceOf(r.Context()).Origin()
+	checked, err := h.Passwords.Check(r.Context(), credential.Attempt{
+		Username: in.Username, Password: in.Password, Address: origin.Address,
+	}, origin)
+	if err != nil {
+		return session.Current{}, err
+	}
+	started, err := h.Sessions.Start(w, r, session.Started{
+		UserID: checked.User.ID, Request: in.RequestID, ClientID: in.ClientID,
+		ACR: acrOneFactor, AMR: amrPassword, Keep: in.Keep,
+		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
+		GiveBack: checked.Reserved,
+	})
+	return session.Current{Session: started, User: checked.User}, err
 }

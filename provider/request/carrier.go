@@ -30,6 +30,14 @@ type Carrier struct {
 	Life    time.Duration // from sealing to the last step
 	Base    string        // the issuer's path
 	Explain bool          // development: pages show what was received and registered
+
+	FirstParty string   // id of the first-party client; "": the only one there is
+	Origins    []string // where its pages live
+}
+
+// FirstPartyClient is the client that lives on the cookies, see Clients.FirstParty.
+func (c *Carrier) FirstPartyClient() (storage.Client, error) {
+	return c.Clients.FirstParty(c.FirstParty)
 }
 
 // Seal makes the message that the browser carries.
@@ -58,11 +66,28 @@ func (c *Carrier) Open(ctx context.Context, sealed string, at time.Time) (Reques
 	if openErr != nil {
 		return Request{}, storage.Client{}, c.expired(q)
 	}
-	if q.Kind == Page {
+	switch q.Kind {
+	case Page:
 		return q, storage.Client{}, nil
+	case Cookies:
+		client, err := c.firstPartyOf(q)
+		return q, client, err
 	}
 	client, err := c.Client(ctx, q.ClientID, q.RedirectURI)
 	return q, client, err
+}
+
+// firstPartyOf reads the client of a request for cookies, and proves again that its
+// address to return to is one of ours or of the app.
+func (c *Carrier) firstPartyOf(q Request) (storage.Client, error) {
+	client, err := c.FirstPartyClient()
+	if err != nil || client.ID != q.ClientID {
+		return storage.Client{}, unknownClient(q.ClientID)
+	}
+	if _, ok := c.ReturnTo(q.Path); !ok {
+		return storage.Client{}, c.invalid()
+	}
+	return client, nil
 }
 
 // Client reads an enabled client and proves that the redirect URI is one of its.

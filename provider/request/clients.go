@@ -2,6 +2,7 @@ package request
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -17,8 +18,9 @@ type Clients struct {
 }
 
 type clientSet struct {
-	byID    map[string]storage.Client
-	origins map[string]bool // of all enabled clients
+	byID       map[string]storage.Client
+	origins    map[string]bool  // of all enabled clients
+	firstParty []storage.Client // enabled
 }
 
 // NewClients loads all clients.
@@ -37,6 +39,9 @@ func (c *Clients) Reload(ctx context.Context) error {
 	for _, client := range list {
 		set.byID[client.ID] = client
 		if client.Enabled() {
+			if client.FirstParty {
+				set.firstParty = append(set.firstParty, client)
+			}
 			for _, origin := range client.AllOrigins() {
 				set.origins[origin] = true
 			}
@@ -62,6 +67,34 @@ func (c *Clients) Enabled(ctx context.Context, id string) (storage.Client, error
 		return storage.Client{}, storage.ErrNotFound
 	}
 	return client, nil
+}
+
+// Why there is no first-party client. The texts are shown to its developer.
+var (
+	ErrNoFirstParty      = errors.New("no first-party client is enabled: create one with --first-party")
+	ErrSeveralFirstParty = errors.New("several clients are first-party: set first_party.client_id to one of them")
+	ErrNotFirstParty     = errors.New("first_party.client_id names no enabled first-party client: create it with --first-party, or enable it")
+)
+
+// FirstParty gives the enabled first-party client of that id; for "", the only one
+// there is. One of the errors above.
+func (c *Clients) FirstParty(id string) (storage.Client, error) {
+	list := c.all.Load().firstParty
+	if id == "" {
+		switch len(list) {
+		case 0:
+			return storage.Client{}, ErrNoFirstParty
+		case 1:
+			return list[0], nil
+		}
+		return storage.Client{}, ErrSeveralFirstParty
+	}
+	for _, client := range list {
+		if client.ID == id {
+			return client, nil
+		}
+	}
+	return storage.Client{}, ErrNotFirstParty
 }
 
 // KnowsOrigin reports whether any enabled client lives at that web origin.

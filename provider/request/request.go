@@ -14,8 +14,9 @@ import (
 type Kind string
 
 const (
-	Code Kind = "code" // an authorization code at the client's redirect URI
-	Page Kind = "page" // a redirect to a path of ours
+	Code    Kind = "code"    // an authorization code at the client's redirect URI
+	Cookies Kind = "cookies" // the first-party app's cookies, and a redirect to it
+	Page    Kind = "page"    // a redirect to a path of ours
 )
 
 // Request is a validated authorization request. It never changes after it was
@@ -25,7 +26,7 @@ type Request struct {
 	Kind    Kind           `json:"k"`
 	Created storage.Millis `json:"t"`
 
-	Path string `json:"p,omitempty"` // Kind Page: where to go, below the issuer
+	Path string `json:"p,omitempty"` // Page: a path of ours; Cookies: that, or a URL of the app
 
 	ClientID     string          `json:"c,omitempty"`
 	RedirectURI  string          `json:"u,omitempty"`
@@ -54,7 +55,7 @@ func (q Request) HasScope(scope string) bool { return slices.Contains(q.Scopes, 
 // Again is the path and query, below the issuer, that start the same request
 // anew. An id_token_hint is left out: only its subject was kept.
 func (q Request) Again() string {
-	if q.Kind == Page {
+	if q.Kind != Code {
 		return "/login?" + url.Values{"return_to": {q.Path}}.Encode()
 	}
 	v := url.Values{"client_id": {q.ClientID}, "redirect_uri": {q.RedirectURI}, "response_type": {"code"}}

@@ -10,18 +10,18 @@ import (
 // __Host- prefix, which no sibling host can plant; Safari refuses prefix and
 // Secure on plain http, so a loopback http issuer goes without both.
 type Cookies struct {
-	Base  string // setting cookie_name; "signet"
-	HTTPS bool
+	Base   string // setting cookie_name; DefaultBase
+	HTTPS  bool
+	Path   string // the issuer's path
+	Domain string // setting cookie_domain: whose hosts get the access token; "" for the issuer's host alone
 }
+
+// DefaultBase is the base name of the cookies unless another is set.
+const DefaultBase = "signet"
 
 func (c Cookies) session() string { return c.name("") }
 
-func (c Cookies) name(suffix string) string {
-	if c.HTTPS {
-		return "__Host-" + c.Base + suffix
-	}
-	return c.Base + suffix
-}
+func (c Cookies) name(suffix string) string { return c.prefix("__Host-") + c.Base + suffix }
 
 // read gives a cookie's value. A name that comes twice counts as absent: one of
 // them was planted, and there is no telling which.

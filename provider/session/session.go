@@ -42,11 +42,17 @@ type Current struct {
 // Current finds the browser's session. ErrNone; or storage.ErrUnavailable, which
 // must never be read as "none".
 func (s *Sessions) Current(r *http.Request) (Current, error) {
+	return s.current(r, func(handleHash string) (storage.Session, storage.User, error) {
+		return s.DB.SessionByHandle(r.Context(), handleHash, s.Now())
+	})
+}
+
+func (s *Sessions) current(r *http.Request, read func(handleHash string) (storage.Session, storage.User, error)) (Current, error) {
 	handle, ok := s.Cookies.read(r, s.Cookies.session())
 	if !ok {
 		return Current{}, ErrNone
 	}
-	row, user, err := s.DB.SessionByHandle(r.Context(), hash(handle), s.Now())
+	row, user, err := read(hash(handle))
 	if errors.Is(err, storage.ErrNotFound) {
 		return Current{}, ErrNone
 	}
@@ -55,6 +61,17 @@ func (s *Sessions) Current(r *http.Request) (Current, error) {
 	}
 	web.TraceOf(r.Context()).Note("sub", user.ID)
 	return Current{Session: row, User: user}, nil
+}
+
+// Renewed is the browser's session, as Current gives it, and when its first-party
+// grant was last opened or rotated; 0 if it has none.
+func (s *Sessions) Renewed(r *http.Request) (Current, storage.Millis, error) {
+	var renewed storage.Millis
+	current, err := s.current(r, func(handleHash string) (row storage.Session, user storage.User, err error) {
+		row, user, renewed, err = s.DB.FirstPartySession(r.Context(), handleHash, s.Now())
+		return row, user, err
+	})
+	return current, renewed, err
 }
 
 // Started is how a person proved who it is.
@@ -74,13 +91,14 @@ type Started struct {
 
 // Start signs the browser in under a new handle and sets its cookie. The same
 // user keeps its sid; another user's session in this browser ends.
-func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) error {
+func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) (storage.Session, error) {
 	handle := newHandle()
-	if _, err := s.DB.SignIn(r.Context(), s.signIn(r, in, handle), s.Now()); err != nil {
-		return fmt.Errorf("sign in: %w", err)
+	started, err := s.DB.SignIn(r.Context(), s.signIn(r, in, handle), s.Now())
+	if err != nil {
+		return storage.Session{}, fmt.Errorf("sign in: %w", err)
 	}
-	s.set(w, handle, in.Keep)
-	return nil
+	s.set(w, r, handle, in.Keep)
+	return started, nil
 }
 
 // StartThrough signs the browser in by an arrival from a connector, whose SignIn
@@ -91,7 +109,7 @@ func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Start
 	if _, err := s.DB.SignInThrough(r.Context(), arrival, s.Now()); err != nil {
 		return fmt.Errorf("sign in through connector: %w", err)
 	}
-	s.set(w, handle, in.Keep)
+	s.set(w, r, handle, in.Keep)
 	return nil
 }
 
@@ -113,7 +131,12 @@ func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.Si
 	}
 }
 
-func (s *Sessions) set(w http.ResponseWriter, handle string, keep bool) {
+// set gives the browser its session. What the first-party app had goes: it may be
+// another person's. The app gets its cookies anew when it asks.
+func (s *Sessions) set(w http.ResponseWriter, r *http.Request, handle string, keep bool) {
+	if len(r.CookiesNamed(s.Cookies.access("").Name)) > 0 {
+		s.Cookies.clearTokens(w)
+	}
 	cookie := s.Cookies.make(s.Cookies.session(), handle)
 	if keep {
 		cookie.MaxAge = int(s.Max.Seconds())
@@ -127,7 +150,7 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Curre
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
-	s.clear(w)
+	s.Clear(w)
 	return nil
 }
 
@@ -138,14 +161,14 @@ func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Cu
 	if err != nil {
 		return fmt.Errorf("end all sessions: %w", err)
 	}
-	s.clear(w)
+	s.Clear(w)
 	return nil
 }
 
-func (s *Sessions) clear(w http.ResponseWriter) {
-	cookie := s.Cookies.make(s.Cookies.session(), "")
-	cookie.MaxAge = -1
-	http.SetCookie(w, cookie)
+// Clear removes the cookies that say who is signed in, the first-party app's too.
+func (s *Sessions) Clear(w http.ResponseWriter) {
+	s.Cookies.Clear(w, "")
+	s.Cookies.clearTokens(w)
 }
 
 // newHandle is 256 random bits as 43 base64url characters.
