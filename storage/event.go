@@ -57,6 +57,11 @@ const (
 	IdentityLinked       EventType = "identity.linked"
 	IdentityUnlinked     EventType = "identity.unlinked"
 	KeyCreated           EventType = "key.created"
+	KeyRotated           EventType = "key.rotated"
+	RevokedKey           EventType = "key.revoked"
+	KeyEnded             EventType = "key.gone"
+	KeysRewrapped        EventType = "key.rewrapped"
+	KeyAlarm             EventType = "key.alarm" // a clock that jumped, a rotation that cannot happen
 )
 
 // Event is one line of the audit log. It never holds a secret.

@@ -39,6 +39,15 @@ type Key struct {
 	GoneAt       Millis // a retired key: when it leaves the JWKS; a gone one: when it left
 	RevokedAt    Millis
 	RevokeReason string
+	LongestLife  time.Duration `gorm:"serializer:signet_millis"` // of what was signed with it
+}
+
+// LastTokenDies tells when the last token of a retired key does; never for others.
+func (k Key) LastTokenDies() Millis {
+	if k.State != KeyRetired {
+		return 0
+	}
+	return k.RetiredAt.Add(k.LongestLife)
 }
 
 // Keys reads all keys of all lines, the oldest first.

@@ -1,0 +1,268 @@
+package storage_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+)
+
+const (
+	life   = 15 * time.Minute
+	margin = 5 * time.Minute
+)
+
+// line starts a line and gives its active and its next key as they are read.
+func (w *world) line(t *testing.T, name string) (active, next storage.Key) {
+	t.Helper()
+	if _, err := w.StartLines(t.Context(), firstKeys(name), storage.Origin{}, noon); err != nil {
+		t.Fatal(err)
+	}
+	return w.keyIn(t, name, storage.KeyActive), w.keyIn(t, name, storage.KeyNext)
+}
+
+// keyIn gives the newest key of a line in a state; its ID is "" if there is none.
+func (w *world) keyIn(t *testing.T, line string, state storage.KeyState) (found storage.Key) {
+	t.Helper()
+	for _, k := range w.keys(t) {
+		if k.Line == line && k.State == state {
+			found = k
+		}
+	}
+	return found
+}
+
+func (w *world) keys(t *testing.T) []storage.Key {
+	t.Helper()
+	list, err := w.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+func fresh(line string) storage.Key {
+	return storage.Key{ID: storage.NewID(line + "-"), Line: line, State: storage.KeyNext, Public: `{"kty":"EC"}`, Sealed: []byte{3}}
+}
+
+func (w *world) rotation(t *testing.T, line string) storage.KeyRotation {
+	t.Helper()
+	return storage.KeyRotation{
+		Line: line, Active: w.keyIn(t, line, storage.KeyActive).ID, Next: w.keyIn(t, line, storage.KeyNext),
+		Fresh: fresh(line), Life: life, Margin: margin,
+	}
+}
+
+func (w *world) changes(t *testing.T) int64 {
+	t.Helper()
+	n, err := w.Changes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestRotateKeys_MovesALineOn(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		active, next := w.line(t, "ES256")
+		if err := w.NoteKeyLife(t.Context(), active.ID, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		before, r, at := w.changes(t), w.rotation(t, "ES256"), noon.Add(24*time.Hour)
+		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{r}, storage.Origin{Actor: "cli"}, at); err != nil {
+			t.Fatal(err)
+		}
+		// The longest life while it signed counts, not today's.
+		retired := w.keyIn(t, "ES256", storage.KeyRetired)
+		if retired.ID != active.ID || retired.RetiredAt != storage.At(at) || retired.GoneAt != storage.At(at.Add(time.Hour+margin)) ||
+			retired.LastTokenDies() != storage.At(at.Add(time.Hour)) {
+			t.Errorf("retired: %+v", retired)
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyActive); k.ID != next.ID || k.ActivatedAt != storage.At(at) || k.LongestLife != life {
+			t.Errorf("active: %+v", k)
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyNext); k.ID != r.Fresh.ID || k.CreatedAt != storage.At(at) {
+			t.Errorf("next: %+v", k)
+		}
+		if w.changes(t) == before || w.events(t)[0] != storage.KeyRotated {
+			t.Error("no change noted, or no event")
+		}
+	})
+}
+
+func TestKY03_RotateKeys_OneOfManyAtOnceWins(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.line(t, "ES256")
+		handles := []*storage.DB{w.DB, w.backend.Open(t)}
+		rotations := make([]storage.KeyRotation, 20)
+		for i := range rotations {
+			rotations[i] = w.rotation(t, "ES256")
+		}
+		won := 0
+		for _, err := range together(len(rotations), func(i int) error {
+			return handles[i%2].RotateKeys(t.Context(), rotations[i:i+1], storage.Origin{}, noon)
+		}) {
+			if err == nil {
+				won++
+			} else if !errors.Is(err, storage.ErrConflict) {
+				t.Error(err)
+			}
+		}
+		if n := len(w.keys(t)); won != 1 || n != 3 {
+			t.Errorf("%d won, %d keys; want 1 and 3", won, n)
+		}
+	})
+}
+
+func TestRotateKeys_AllLinesOrNone(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.line(t, "ES256")
+		w.line(t, "RS256")
+		good, bad := w.rotation(t, "ES256"), w.rotation(t, "RS256")
+		bad.Next.Sealed = []byte("of before a rewrap")
+		before := w.keys(t)
+		wantError(t, "stale seal", w.RotateKeys(t.Context(), []storage.KeyRotation{good, bad}, storage.Origin{}, noon), storage.ErrConflict)
+		for i, k := range w.keys(t) {
+			if k.State != before[i].State {
+				t.Errorf("key %s is %s, was %s", k.ID, k.State, before[i].State)
+			}
+		}
+	})
+}
+
+func TestRevokeKey_SwitchesToNextAndDestroysThePrivateHalf(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		active, next := w.line(t, "ES256")
+		r := storage.KeyRevocation{Key: active, Reason: "leaked", Promote: &next, Fresh: []storage.Key{fresh("ES256")}, Life: life}
+		if err := w.RevokeKey(t.Context(), r, storage.Origin{Actor: "cli"}, noon); err != nil {
+			t.Fatal(err)
+		}
+		revoked := w.keyIn(t, "ES256", storage.KeyRevoked)
+		if revoked.ID != active.ID || len(revoked.Sealed) != 0 || revoked.RevokeReason != "leaked" || revoked.RevokedAt != storage.At(noon) {
+			t.Errorf("revoked: %+v", revoked)
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyActive); k.ID != next.ID {
+			t.Errorf("signing goes on with %s, want %s", k.ID, next.ID)
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyNext); k.ID != r.Fresh[0].ID {
+			t.Errorf("next: %+v", k)
+		}
+		wantError(t, "again", w.RevokeKey(t.Context(), r, storage.Origin{}, noon), storage.ErrConflict)
+		if n := len(w.keys(t)); n != 3 {
+			t.Errorf("%d keys, want 3", n)
+		}
+	})
+}
+
+func TestEndKeys_DestroysPrivateHalvesAndDeletesTheOld(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.line(t, "ES256")
+		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		const keep = 400 * 24 * time.Hour
+		goneAt := w.keyIn(t, "ES256", storage.KeyRetired).GoneAt.Time()
+		for _, step := range []struct {
+			what string
+			at   time.Time
+			want int
+		}{
+			{"too early", goneAt.Add(-time.Millisecond), 0},
+			{"in time", goneAt, 1},
+			{"again", goneAt, 0},
+			{"kept for id_token_hint", goneAt.Add(keep - time.Millisecond), 0},
+			{"deleted", goneAt.Add(keep), 1},
+		} {
+			if n, err := w.EndKeys(t.Context(), keep, storage.Origin{}, step.at); err != nil || n != step.want {
+				t.Errorf("%s: %d, %v; want %d", step.what, n, err, step.want)
+			}
+			if k := w.keyIn(t, "ES256", storage.KeyGone); step.what == "in time" && (len(k.Sealed) != 0 || k.Public == "") {
+				t.Errorf("a gone key has its private half, or lacks its public one: %+v", k)
+			}
+		}
+		if n := len(w.keys(t)); n != 2 {
+			t.Errorf("%d keys, want the active and the next one", n)
+		}
+	})
+}
+
+func TestKY09_EndKeys_LineWithoutActiveKeyKeepsWhatItHas(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.line(t, "ES256")
+		err := w.Write(t.Context(), func(tx *gorm.DB) error {
+			return tx.Exec(`UPDATE keys SET state = 'retired', gone_at = 1 WHERE state = 'active'`).Error
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := w.EndKeys(t.Context(), time.Hour, storage.Origin{}, noon); n != 0 || err != nil {
+			t.Errorf("%d ended, %v: want none", n, err)
+		}
+	})
+}
+
+func TestKY09_SettleKeyTimes_TakesTheFutureBack(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.line(t, "ES256")
+		ahead := noon.Add(365 * 24 * time.Hour)
+		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.Origin{}, ahead); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.SettleKeyTimes(t.Context(), margin, noon); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range w.keys(t) {
+			for _, at := range []storage.Millis{k.CreatedAt, k.ActivatedAt, k.RetiredAt} {
+				if at > storage.At(noon) {
+					t.Errorf("%s key %+v lies in the future", k.State, k)
+				}
+			}
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyRetired); k.GoneAt != storage.At(noon.Add(k.LongestLife+margin)) {
+			t.Errorf("the retired key goes at %s", k.GoneAt.Time())
+		}
+	})
+}
+
+func TestAddNextKey_FillsAnEmptyPlaceAlone(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.line(t, "ES256")
+		wantError(t, "a second next", w.AddNextKey(t.Context(), fresh("ES256"), storage.Origin{}, noon), storage.ErrConflict)
+		if err := w.AddNextKey(t.Context(), fresh("EdDSA"), storage.Origin{}, noon); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRewrapKeys_AllOrNone(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		active, next := w.line(t, "ES256")
+		broken := errors.New("broken")
+		_, err := w.RewrapKeys(t.Context(), func(k storage.Key) ([]byte, error) {
+			if k.ID == next.ID {
+				return nil, broken
+			}
+			return []byte("new"), nil
+		}, storage.Origin{}, noon)
+		wantError(t, "one cannot be sealed", err, broken)
+		if k := w.keyIn(t, "ES256", storage.KeyActive); !bytes.Equal(k.Sealed, active.Sealed) {
+			t.Error("half of the keys were sealed anew")
+		}
+		n, err := w.RewrapKeys(t.Context(), func(k storage.Key) ([]byte, error) {
+			if k.ID == next.ID {
+				return nil, nil
+			}
+			return []byte("new"), nil
+		}, storage.Origin{}, noon)
+		if k := w.keyIn(t, "ES256", storage.KeyActive); err != nil || n != 1 || string(k.Sealed) != "new" {
+			t.Errorf("%d sealed anew, %v: %+v", n, err, k)
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyNext); !bytes.Equal(k.Sealed, next.Sealed) {
+			t.Error("a key that was to stay was sealed anew")
+		}
+	})
+}

@@ -1,0 +1,60 @@
+package storage_test
+
+import (
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+func TestTakeLease_OneHolderAtATime(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		handles := []*storage.DB{w.DB, w.backend.Open(t)}
+		won := make([]bool, 20)
+		for _, err := range together(len(won), func(i int) (err error) {
+			won[i], err = handles[i%2].TakeLease(t.Context(), "keys", string(rune('a'+i)), time.Minute, noon)
+			return err
+		}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		holder := ""
+		for i, one := range won {
+			if one {
+				holder += string(rune('a' + i))
+			}
+		}
+		if len(holder) != 1 {
+			t.Fatalf("%d holders (%q), want 1", len(holder), holder)
+		}
+		for _, step := range []struct {
+			what, holder string
+			at           time.Duration
+			want         bool
+		}{
+			{"by its holder again", holder, 30 * time.Second, true},
+			{"by another while it runs", "other", 89 * time.Second, false},
+			{"by another when it is over", "other", 90 * time.Second, true},
+			{"by the one who lost it", holder, 91 * time.Second, false},
+			{"taken under a clock a year ahead", "other", 365 * 24 * time.Hour, true},
+			{"after that clock was set back", holder, 2 * time.Minute, true},
+		} {
+			if got, err := w.TakeLease(t.Context(), "keys", step.holder, time.Minute, noon.Add(step.at)); err != nil || got != step.want {
+				t.Errorf("%s: got %t, %v; want %t", step.what, got, err, step.want)
+			}
+		}
+		if err := w.ReturnLease(t.Context(), "keys", "other"); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := w.TakeLease(t.Context(), "keys", "other", time.Minute, noon.Add(2*time.Minute)); got {
+			t.Error("returned by one who does not hold it: it was taken from its holder")
+		}
+		if err := w.ReturnLease(t.Context(), "keys", holder); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := w.TakeLease(t.Context(), "keys", "other", time.Minute, noon.Add(2*time.Minute)); err != nil || !got {
+			t.Errorf("a lease that was returned: got %t, %v", got, err)
+		}
+	})
+}
