@@ -93,54 +93,76 @@ func placeholders(row any) string {
 
 // destinations gives where the columns of a row go, in the order of columnsOf.
 func destinations(row any) []any {
-	var list []any
-	eachField(row, func(field *schema.Field, value reflect.Value) {
-		switch pointer := value.Addr(); {
-		case isJSON(field):
-			list = append(list, jsonInto{pointer.Interface()})
-		case isMillis(field):
-			list = append(list, millisInto{pointer.Interface().(*time.Duration)})
-		case value.Kind() == reflect.Int64:
-			list = append(list, pointer.Convert(reflect.TypeFor[*int64]()).Interface())
-		case value.Kind() == reflect.String:
-			list = append(list, pointer.Convert(reflect.TypeFor[*string]()).Interface())
-		default:
-			list = append(list, pointer.Interface())
+	value, fields := reflect.ValueOf(row).Elem(), fieldsOf(row)
+	list := make([]any, len(fields))
+	for i, f := range fields {
+		pointer := value.FieldByIndex(f.index).Addr().Interface()
+		if f.json {
+			list[i] = jsonInto{pointer}
+			continue
 		}
-	})
+		switch p := pointer.(type) {
+		case *Millis:
+			list[i] = (*int64)(p) // what database/sql scans without reflection
+		case *time.Duration:
+			list[i] = millisInto{p}
+		default:
+			list[i] = p
+		}
+	}
 	return list
 }
 
 // values gives what the columns of a row hold, in the order of columnNames.
 func values(row any) ([]any, error) {
-	var list []any
-	var failed error
-	eachField(row, func(field *schema.Field, value reflect.Value) {
-		switch {
-		case isJSON(field):
-			text, err := jsonText(value.Interface())
-			failed = errors.Join(failed, err)
-			list = append(list, text)
-		case isMillis(field):
-			list = append(list, durationMillis(value.Interface().(time.Duration)))
-		default:
-			list = append(list, value.Interface())
+	value, fields := reflect.ValueOf(row).Elem(), fieldsOf(row)
+	list := make([]any, len(fields))
+	for i, f := range fields {
+		held := value.FieldByIndex(f.index).Interface()
+		if f.json {
+			text, err := jsonText(held)
+			if err != nil {
+				return nil, err
+			}
+			list[i] = text
+			continue
 		}
-	})
-	return list, failed
-}
-
-func eachField(row any, visit func(*schema.Field, reflect.Value)) {
-	of := parsed(row)
-	value := reflect.ValueOf(row).Elem()
-	for _, name := range of.DBNames {
-		field := of.FieldsByDBName[name]
-		visit(field, value.FieldByIndex(field.StructField.Index))
+		switch v := held.(type) {
+		case Millis:
+			list[i] = int64(v)
+		case time.Duration:
+			list[i] = durationMillis(v)
+		default:
+			list[i] = v
+		}
 	}
+	return list, nil
 }
 
-func isJSON(f *schema.Field) bool   { _, is := f.Serializer.(jsonColumn); return is }
-func isMillis(f *schema.Field) bool { _, is := f.Serializer.(millisColumn); return is }
+// rowField is where a column of a row type is kept.
+type rowField struct {
+	index []int
+	json  bool
+}
+
+// fieldsOf gives the fields of a row type in the order of its columns.
+func fieldsOf(row any) []rowField {
+	of := reflect.TypeOf(row)
+	if known, ok := fieldsOfRows.Load(of); ok {
+		return known.([]rowField)
+	}
+	var fields []rowField
+	s := parsed(row)
+	for _, name := range s.DBNames {
+		field := s.FieldsByDBName[name]
+		_, json := field.Serializer.(jsonColumn)
+		fields = append(fields, rowField{field.StructField.Index, json})
+	}
+	fieldsOfRows.Store(of, fields)
+	return fields
+}
+
+var fieldsOfRows sync.Map // by reflect.Type
 
 // jsonInto scans a jsonColumn.
 type jsonInto struct{ value any }
