@@ -18,7 +18,7 @@ import (
 )
 
 // smallTables stay small, whatever the number of people: they may be read whole.
-var smallTables = []string{"instance", "clients", "keys", "leases", "migrations"}
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health"}
 
 // noUseCases are methods that ask no table, or that only tests have.
 var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
@@ -158,6 +158,8 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", from, later) }},
 		{"DisableUser", func() error { return w.DisableUser(ctx, w.user.ID, true, from, later) }},
 		{"DisableClient", func() error { return w.DisableClient(ctx, "web", true, from, later) }},
+		{"NoteConnector", func() error { return w.NoteConnector(ctx, storage.ConnectorHealth{Connector: "google", SucceededAt: until}) }},
+		{"ConnectorHealth", func() error { _, err := w.ConnectorHealth(ctx); return err }},
 		{"RecordEvent", func() error { return w.RecordEvent(ctx, storage.Event{Type: storage.UserSignInFailed}, noon) }},
 		{"Events", func() error { _, err := w.Events(ctx, 10); return err }},
 	}

@@ -1,0 +1,52 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+
+	"gorm.io/gorm"
+)
+
+// ConnectorHealth is how signing in through a connector last went, on any node.
+type ConnectorHealth struct {
+	Connector     string
+	SucceededAt   Millis // zero: never
+	FailedAt      Millis // zero: never
+	FailureCode   string // stable
+	FailureReason string // for an operator, without a secret
+}
+
+// TableName keeps gorm from making a plural.
+func (ConnectorHealth) TableName() string { return "connector_health" }
+
+const longestReason = 500
+
+// NoteConnector moves on what is known of a connector. A success or failure that
+// is older than the one known changes nothing, so nodes may note in any order.
+func (db *DB) NoteConnector(ctx context.Context, h ConnectorHealth) error {
+	if err := checkIDs(h.Connector); err != nil {
+		return fmt.Errorf("note connector: %w", err)
+	}
+	return db.write(ctx, "note connector", func(tx *gorm.DB) error {
+		return tx.Exec(`INSERT INTO connector_health AS h (connector, succeeded_at, failed_at, failure_code, failure_reason)
+			VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT (connector) DO UPDATE SET
+				succeeded_at = CASE WHEN excluded.succeeded_at > h.succeeded_at THEN excluded.succeeded_at ELSE h.succeeded_at END,
+				failed_at = CASE WHEN excluded.failed_at > h.failed_at THEN excluded.failed_at ELSE h.failed_at END,
+				failure_code = CASE WHEN excluded.failed_at > h.failed_at THEN excluded.failure_code ELSE h.failure_code END,
+				failure_reason = CASE WHEN excluded.failed_at > h.failed_at THEN excluded.failure_reason ELSE h.failure_reason END`,
+			h.Connector, h.SucceededAt, h.FailedAt, cleanText(h.FailureCode, longestName), cleanText(h.FailureReason, longestReason)).Error
+	})
+}
+
+// ConnectorHealth reads what is known of all connectors, by id. One that nobody
+// has tried is not in it.
+func (db *DB) ConnectorHealth(ctx context.Context) (map[string]ConnectorHealth, error) {
+	var list []ConnectorHealth
+	err := db.read(ctx, "read connector health", func(q *gorm.DB) error { return q.Find(&list).Error })
+	known := make(map[string]ConnectorHealth, len(list))
+	for _, h := range list {
+		known[h.Connector] = h
+	}
+	return known, err
+}
