@@ -18,6 +18,8 @@ type Config struct {
 	Database       Secret // a URL may hold a password
 	MasterKey      Secret
 	CookieName     string
+	CookieDomain   string
+	FirstParty     provider.FirstParty
 	TrustedProxies []netip.Prefix
 	Lifetimes      provider.Lifetimes
 	LogLevel       slog.Level
@@ -105,6 +107,26 @@ var settings = []setting{
 		key: "cookie_name", byDef: "signet", unit: "name", example: "signet",
 		about: "base name of the cookies, for two Signets on one host",
 		set:   into(func(c *Config) *string { return &c.CookieName }, parseCookieName),
+	},
+	{
+		key: "cookie_domain", unit: "domain", example: "example.com",
+		about: "whose hosts get the first-party app's access token; every one of them must be trusted; default: the issuer's host alone",
+		set:   into(func(c *Config) *string { return &c.CookieDomain }, parseCookieDomain),
+	},
+	{
+		key: "first_party.client_id", unit: "client id", example: "app",
+		about: "client of the first-party app; default: the only one made with `--first-party`",
+		set:   into(func(c *Config) *string { return &c.FirstParty.ClientID }, parseText),
+	},
+	{
+		key: "first_party.origins", unit: "origins", example: "https://app.example.com",
+		about: "where the first-party app's pages live, beside the issuer's own origin; http for loopback hosts only",
+		set:   into(func(c *Config) *[]string { return &c.FirstParty.Origins }, parseOrigins),
+	},
+	{
+		key: "first_party.audience", unit: "text without spaces", example: "https://app.example.com/api",
+		about: "`aud` of the first-party app's access tokens, never the issuer; default: the client id",
+		set:   into(func(c *Config) *string { return &c.FirstParty.Audience }, parseAudience),
 	},
 	{
 		key: "trusted_proxies", unit: "addresses or networks", example: "10.0.0.0/8, 192.0.2.7",

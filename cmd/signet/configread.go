@@ -52,6 +52,7 @@ func readConfig(from sources) (Config, error) {
 		}
 	}
 	r.compare()
+	r.compareFirstParty()
 	r.settleConnectors()
 	if len(r.wrong) > 0 {
 		return Config{}, &problem{exitConfig, r.wrong, "correct what is listed, then start again"}

@@ -71,6 +71,8 @@ func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider
 		Issuer:         c.Issuer,
 		MasterKey:      key,
 		CookieName:     c.CookieName,
+		CookieDomain:   c.CookieDomain,
+		FirstParty:     c.FirstParty,
 		TrustedProxies: c.TrustedProxies,
 		Algorithms:     c.Algorithms,
 		Lifetimes:      c.Lifetimes,
