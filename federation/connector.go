@@ -22,6 +22,8 @@ type Connector interface {
 	// Trust is the most that may be thought of an address it vouches for; what
 	// holds for one identity is Identity.Trust.
 	Trust() Trust
+	// Scopes are what every attempt asks for.
+	Scopes() []string
 	// Start makes an attempt and the URL to send the browser to. It may fetch the
 	// upstream's discovery document, which is then remembered.
 	Start(ctx context.Context, o Options) (Attempt, string, error)
@@ -143,7 +145,7 @@ type Report struct {
 	// of a Connector's errors.
 	Err error
 	// ClockSkew is how far the upstream's clock is ahead of ours, to the second, by
-	// its Date header. Over 60 s, sign-ins fail.
+	// its Date header. See ClockOff.
 	ClockSkew time.Duration
 	// Endpoints by name (authorization, token, userinfo, jwks).
 	Endpoints map[string]string

@@ -54,7 +54,7 @@ func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
 	a := newAttempt(c.config.ID, c.web, o, c.now())
 	a.Nonce = "" // nothing comes back signed
 	client := oauth2.Config{
-		ClientID: c.config.ClientID, RedirectURL: o.RedirectURI, Scopes: c.scopes(),
+		ClientID: c.config.ClientID, RedirectURL: o.RedirectURI, Scopes: c.Scopes(),
 		Endpoint: oauth2.Endpoint{AuthURL: c.web + "/login/oauth/authorize"},
 	}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.Verifier)}

@@ -51,7 +51,7 @@ func (c *gitHub) Probe(ctx context.Context) Report {
 	ctx, cancel := c.caller.inTime(ctx)
 	defer cancel()
 	r := Report{
-		Issuer: c.web, Scopes: c.scopes(), PKCE: true,
+		Issuer: c.web, Scopes: c.Scopes(), PKCE: true,
 		Endpoints: map[string]string{
 			"authorization": c.web + "/login/oauth/authorize", "token": c.web + "/login/oauth/access_token", "userinfo": c.api + "/user",
 		},
@@ -68,6 +68,9 @@ func (c *gitHub) Probe(ctx context.Context) Report {
 	}
 	return r
 }
+
+// ClockOff reports whether the two clocks are so far apart that sign-ins fail.
+func (r Report) ClockOff() bool { return r.ClockSkew.Abs() > skew }
 
 // clockSkew is how far the upstream's clock is ahead, to the second.
 func (c *base) clockSkew(h http.Header) time.Duration {

@@ -95,7 +95,7 @@ func (c *relyingParty) Start(ctx context.Context, o Options) (Attempt, string, e
 	}
 	a := newAttempt(c.config.ID, c.issuer, o, c.now())
 	client := oauth2.Config{
-		ClientID: c.config.ClientID, RedirectURL: o.RedirectURI, Scopes: c.scopes(),
+		ClientID: c.config.ClientID, RedirectURL: o.RedirectURI, Scopes: c.Scopes(),
 		Endpoint: oauth2.Endpoint{AuthURL: m.authorization},
 	}
 	options := []oauth2.AuthCodeOption{oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
@@ -105,7 +105,8 @@ func (c *relyingParty) Start(ctx context.Context, o Options) (Attempt, string, e
 	return a, client.AuthCodeURL(a.State, options...), nil
 }
 
-func (c *base) scopes() []string {
+// Scopes are those of the kind, and then those of the settings.
+func (c *base) Scopes() []string {
 	all := slices.Clone(c.preset.scopes)
 	for _, s := range c.config.Scopes {
 		if !slices.Contains(all, s) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -162,9 +161,6 @@ type checkedConnector struct {
 	unreachable      bool
 }
 
-// maxSkew is how far an upstream's clock may be off before sign-ins fail.
-const maxSkew = 60 * time.Second
-
 func (p *program) checkConnector(ctx context.Context, c Config, one provider.Connector) (checkedConnector, error) {
 	connector, err := federation.New(one.Config, outbound.New(c.outbound()).Configured(), p.now)
 	if err != nil {
@@ -180,7 +176,7 @@ func (p *program) checkConnector(ctx context.Context, c Config, one provider.Con
 	if report.Err != nil {
 		found.Error = report.Err.Error()
 	}
-	if report.ClockSkew.Abs() > maxSkew {
+	if report.ClockOff() {
 		found.OK = false
 		found.Error = strings.TrimPrefix(fmt.Sprintf("%s; its clock is %s off: sign-ins fail until one of the two clocks is set right", found.Error, report.ClockSkew.Abs()), "; ")
 	}
