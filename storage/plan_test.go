@@ -140,7 +140,9 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"ResetPassword", func() error { return w.ResetPassword(ctx, w.user.ID, "hash 2", "asked", from, noon) }},
-		{"Unlink", func() error { return w.Unlink(ctx, identity, from, noon) }},
+		{"Unlink", func() error {
+			return w.Unlink(ctx, storage.Unlinking{Identity: identity, Connectors: []string{identity.Connector}, SessionID: session.ID, From: from}, noon)
+		}},
 		{"EndSession", func() error {
 			return w.EndSession(ctx, w.user.ID, w.signIn(t, w.user.ID, "h7", "", later).ID, "asked", from, later)
 		}},
@@ -158,7 +160,9 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", from, later) }},
 		{"DisableUser", func() error { return w.DisableUser(ctx, w.user.ID, true, from, later) }},
 		{"DisableClient", func() error { return w.DisableClient(ctx, "web", true, from, later) }},
-		{"NoteConnector", func() error { return w.NoteConnector(ctx, storage.ConnectorHealth{Connector: "google", SucceededAt: until}) }},
+		{"NoteConnector", func() error {
+			return w.NoteConnector(ctx, storage.ConnectorHealth{Connector: "google", SucceededAt: until})
+		}},
 		{"ConnectorHealth", func() error { _, err := w.ConnectorHealth(ctx); return err }},
 		{"RecordEvent", func() error { return w.RecordEvent(ctx, storage.Event{Type: storage.UserSignInFailed}, noon) }},
 		{"Events", func() error { _, err := w.Events(ctx, 10); return err }},
