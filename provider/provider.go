@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -165,7 +166,7 @@ func (p *Provider) furnish(issuer *url.URL) error {
 	passwords := credential.New(credential.Config{DB: p.db, Params: p.Passwords, Now: p.Now})
 	p.steps = &interaction.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
-		Connectors: connectors, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
+		Connectors: connectors, Health: &interaction.Health{DB: p.db}, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
 		LoginJSON: p.app(http.MethodPost, p.loginJSON),
 	}
 	p.account = &account.Handler{
@@ -178,8 +179,12 @@ func (p *Provider) furnish(issuer *url.URL) error {
 func (p *Provider) Handler() http.Handler { return p.handler }
 
 // FollowOnce reloads what is cached (clients, keys) when the change counter
-// moved. Its caller calls it once a second.
+// moved, and stores how the connectors fare. Its caller calls it once a second.
 func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
+	return errors.Join(p.reload(ctx, at), p.steps.Health.WriteOnce(ctx, at))
+}
+
+func (p *Provider) reload(ctx context.Context, at time.Time) error {
 	changes, err := p.db.Changes(ctx)
 	if err != nil {
 		return fmt.Errorf("read change counter: %w", err)

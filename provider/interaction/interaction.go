@@ -21,6 +21,7 @@ type Handler struct {
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
 	Connectors []Connector   // in the operator's order
+	Health     *Health       // how the connectors fare
 	KeepFor    time.Duration // what "Keep me signed in" promises
 	Consent    time.Duration // how long a consent is remembered
 	Now        func() time.Time

@@ -171,6 +171,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.upstreamProblem(s, connector, err)
 	}
+	h.Health.succeeded(connector.ID(), h.Now())
 	if a.Link != nil {
 		return h.linkHere(w, r, s, connector, a, identity)
 	}
@@ -204,30 +205,31 @@ func notFresh(h *Handler, s step, c Connector) *web.Problem {
 // upstreamProblem is the page for a trip that failed. Each leads back to the
 // sign-in page, where the other ways still work.
 func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
-	p := &web.Problem{StartURL: h.Site.Base + request.To("/login", s.sealed), Cause: err}
+	p := &web.Problem{Code: FailureCode(err), StartURL: h.Site.Base + request.To("/login", s.sealed), Cause: err}
 	name := c.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):
-		p.Status, p.Code, p.Title = http.StatusForbidden, "upstream_denied", "You were not signed in"
+		p.Status, p.Title = http.StatusForbidden, "You were not signed in"
 		p.Text = "You, or " + name + ", stopped the sign-in. Nothing was changed: try again, or use another way to sign in."
 	case errors.Is(err, federation.ErrUnreachable):
-		p.Status, p.Code, p.Title = http.StatusBadGateway, "upstream_unreachable", name+" is not answering"
+		p.Status, p.Title = http.StatusBadGateway, name+" is not answering"
 		p.Text = "Try again in a moment, or use another way to sign in."
 	case errors.Is(err, federation.ErrNoEmail):
-		p.Status, p.Code, p.Title = http.StatusForbidden, string(noAddress), name+" gave no email address"
+		p.Status, p.Title = http.StatusForbidden, name+" gave no email address"
 		p.Text = "An account here needs a verified email address. Add or verify one at " + name + ", or let " + name + " share it, and try again."
 	case errors.Is(err, federation.ErrNotAllowed):
-		p.Status, p.Code, p.Title = http.StatusForbidden, "account_not_allowed", "This account cannot be used here"
+		p.Status, p.Title = http.StatusForbidden, "This account cannot be used here"
 		p.Text = "Only certain " + name + " accounts are accepted, such as those of an organization. Choose another account, or ask the operator."
 	case errors.Is(err, federation.ErrMisconfigured):
-		p.Status, p.Code, p.Title = http.StatusBadGateway, "connector_misconfigured", "Signing in with "+name+" is not set up right"
+		p.Status, p.Title = http.StatusBadGateway, "Signing in with "+name+" is not set up right"
 		p.Text = "The operator has to correct it. Until then, use another way to sign in."
 	case errors.Is(err, federation.ErrUntrusted):
-		p.Status, p.Code, p.Title = http.StatusBadGateway, "upstream_untrusted", "The answer of "+name+" cannot be used"
+		p.Status, p.Title = http.StatusBadGateway, "The answer of "+name+" cannot be used"
 		p.Text = "It did not pass the checks that protect your account. Try again; if it happens again, tell the operator."
 	default:
 		return err
 	}
+	h.Health.failed(c.ID(), p.Code, err, h.Now())
 	return p
 }
 

@@ -1,0 +1,96 @@
+package interaction
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"signet/federation"
+	"signet/storage"
+)
+
+// Health takes note of how trips to the upstreams end. A page only leaves the
+// note; WriteOnce stores it, once a minute at most for each connector and code,
+// however many trips strangers make fail.
+type Health struct {
+	DB *storage.DB
+
+	mu      sync.Mutex
+	noted   map[ending]storage.ConnectorHealth // not yet stored
+	written map[ending]time.Time
+}
+
+// ending is how a trip through a connector ended; the code of a success is "".
+type ending struct{ connector, code string }
+
+const writtenFor = time.Minute
+
+func (h *Health) succeeded(connector string, at time.Time) {
+	h.note(ending{connector, ""}, storage.ConnectorHealth{Connector: connector, SucceededAt: storage.At(at)})
+}
+
+func (h *Health) failed(connector, code string, cause error, at time.Time) {
+	h.note(ending{connector, code}, storage.ConnectorHealth{
+		Connector: connector, FailedAt: storage.At(at), FailureCode: code, FailureReason: cause.Error(),
+	})
+}
+
+func (h *Health) note(e ending, health storage.ConnectorHealth) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.noted == nil {
+		h.noted, h.written = map[ending]storage.ConnectorHealth{}, map[ending]time.Time{}
+	}
+	h.noted[e] = health
+}
+
+// WriteOnce stores what was noted and is due. What cannot be stored now is not
+// lost.
+func (h *Health) WriteOnce(ctx context.Context, at time.Time) error {
+	for e, health := range h.due(at) {
+		if err := h.DB.NoteConnector(ctx, health); err != nil {
+			return err
+		}
+		h.stored(e, health, at)
+	}
+	return nil
+}
+
+func (h *Health) due(at time.Time) map[ending]storage.ConnectorHealth {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	due := maps.Clone(h.noted)
+	maps.DeleteFunc(due, func(e ending, _ storage.ConnectorHealth) bool { return at.Sub(h.written[e]) < writtenFor })
+	return due
+}
+
+func (h *Health) stored(e ending, health storage.ConnectorHealth, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.written[e] = at
+	if h.noted[e] == health { // else there is news by now
+		delete(h.noted, e)
+	}
+}
+
+// FailureCode is the stable code of a connector's error; "" for another error.
+func FailureCode(err error) string {
+	for _, known := range []struct {
+		cause error
+		code  string
+	}{
+		{federation.ErrDenied, "upstream_denied"},
+		{federation.ErrUnreachable, "upstream_unreachable"},
+		{federation.ErrNoEmail, string(noAddress)},
+		{federation.ErrNotAllowed, "account_not_allowed"},
+		{federation.ErrMisconfigured, "connector_misconfigured"},
+		{federation.ErrUntrusted, "upstream_untrusted"},
+	} {
+		if errors.Is(err, known.cause) {
+			return known.code
+		}
+	}
+	return ""
+}
