@@ -250,7 +250,7 @@ var mixed = []mixedWork{
 		}, m.now())
 	}},
 	{"unlink identity", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.Unlink(ctx, identity(user, fmt.Sprint("subject", rand.IntN(6))), here, m.now())
+		return on.Unlink(ctx, storage.Unlinking{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: here}, m.now())
 	}},
 }
 

@@ -187,7 +187,7 @@ func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, strin
 		}
 	}
 	return func(on *storage.DB, rival string) error {
-		return on.Unlink(ctx, ways[int(rival[len(rival)-1])%2], here, a.now())
+		return on.Unlink(ctx, storage.Unlinking{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: here}, a.now())
 	}
 }
 

@@ -21,8 +21,25 @@ type Identity struct {
 
 	Email     string // as the upstream says it, to tell people which account it is
 	Name      string
+	Detail    IdentityDetail `gorm:"serializer:signet_json"`
 	UsedAt    Millis
 	CreatedAt Millis `gorm:"autoCreateTime:false"`
+}
+
+// IdentityDetail is what else is kept of an identity.
+type IdentityDetail struct {
+	// Said is the profile as the upstream gave it last: what a user has not changed
+	// since follows it.
+	Said Said `json:"said,omitzero"`
+}
+
+// Said is the part of a profile that upstreams give; "" where one did not.
+type Said struct {
+	Name       string `json:"name,omitempty"`
+	GivenName  string `json:"given_name,omitempty"`
+	FamilyName string `json:"family_name,omitempty"`
+	Picture    string `json:"picture,omitempty"`
+	Locale     string `json:"locale,omitempty"`
 }
 
 // LinkedUser reads the user of an identity, disabled or not. ErrNotFound.
@@ -51,11 +68,11 @@ func (db *DB) IdentitiesOf(ctx context.Context, userID string) ([]Identity, erro
 }
 
 // waysIn counts the ways a user can sign in: a password is one, each identity
-// is one.
-func waysIn(tx *gorm.DB, userID string) (int64, error) {
+// of these connectors is one.
+func waysIn(tx *gorm.DB, userID string, connectors []string) (int64, error) {
 	var n int64
-	err := tx.Raw(`SELECT (SELECT COUNT(*) FROM identities WHERE user_id = ?)
-		+ (SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind IN ('password', 'webauthn'))`, userID, userID).Scan(&n).Error
+	err := tx.Raw(`SELECT (SELECT COUNT(*) FROM identities WHERE user_id = ? AND connector IN ?)
+		+ (SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind IN ('password', 'webauthn'))`, userID, connectors, userID).Scan(&n).Error
 	return n, err
 }
 
@@ -85,17 +102,33 @@ func link(tx *gorm.DB, i Identity, from Origin, at time.Time) error {
 	return err
 }
 
-// Unlink takes an identity from a user. Event identity.unlinked.
+// Unlinking is the input of DB.Unlink.
+type Unlinking struct {
+	Identity   Identity // UserID: whose it is
+	Connectors []string // those that people can sign in through now
+	SessionID  string   // in which it is asked for, and which stays; "": an operator asks
+	From       Origin
+}
+
+// Unlink takes an identity from a user and ends the user's other sessions that
+// came in through any upstream: which one it was, a session does not know. Event
+// identity.unlinked.
 //
-// ErrNotFound: the user has no such identity. ErrConflict: it is the user's last
-// way in.
-func (db *DB) Unlink(ctx context.Context, i Identity, from Origin, at time.Time) error {
+// ErrRevoked: the session is dead or another user's. ErrNotFound: the user has no
+// such identity. ErrConflict: it is the user's last way in.
+func (db *DB) Unlink(ctx context.Context, u Unlinking, at time.Time) error {
+	i := u.Identity
 	if err := checkIDs(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
 		return fmt.Errorf("unlink identity: %w", err)
 	}
 	return db.write(ctx, "unlink identity", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, userRow, i.UserID, forUpdate); err != nil {
 			return err
+		}
+		if u.SessionID != "" {
+			if _, err := touchSession(tx, i.UserID, u.SessionID, "", at); err != nil {
+				return err
+			}
 		}
 		removed, err := changed(tx, `DELETE FROM identities WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
 			i.Connector, i.Issuer, i.Subject, i.UserID)
@@ -105,15 +138,31 @@ func (db *DB) Unlink(ctx context.Context, i Identity, from Origin, at time.Time)
 		if !removed {
 			return ErrNotFound
 		}
-		left, err := waysIn(tx, i.UserID)
+		left, err := waysIn(tx, i.UserID, u.Connectors)
 		if err != nil {
 			return err
 		}
 		if left == 0 {
 			return ErrConflict // and the deletion is undone
 		}
-		return record(tx, Event{Type: IdentityUnlinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: from}, at)
+		if err := endFederated(tx, u, at); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: IdentityUnlinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: u.From}, at)
 	})
+}
+
+// endFederated ends the other sessions whose amr says that an upstream vouched.
+func endFederated(tx *gorm.DB, u Unlinking, at time.Time) error {
+	var ids []string
+	err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 AND amr LIKE '%"fed"%' ORDER BY id`,
+		u.Identity.UserID, u.SessionID).Scan(&ids).Error
+	for _, id := range ids {
+		if err == nil {
+			err = endSession(tx, u.Identity.UserID, id, "unlinked", u.From, at)
+		}
+	}
+	return err
 }
 
 // Arrival is how a person comes in through a connector: the input of
@@ -129,7 +178,8 @@ type Arrival struct {
 	// Evict removes every credential, identity, session and grant of the user
 	// first: its address was never proven, and its owner has come.
 	Evict bool
-	// Fill are profile claims for those the user has not set.
+	// Fill is what the upstream says of the person. It fills what is empty, and
+	// later updates what the user has not edited.
 	Fill Profile
 }
 
@@ -176,9 +226,6 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 				return err
 			}
 		}
-		if err := fill(tx, identity.UserID, a.Fill); err != nil {
-			return err
-		}
 		in.UserID = identity.UserID
 		notBefore, err := admitSince(tx, in.UserID, in.NotBefore)
 		if err != nil {
@@ -188,6 +235,9 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 			return err
 		}
 		if err := link(tx, identity, in.From, at); err != nil {
+			return err
+		}
+		if err := follow(tx, identity, a.Fill, at); err != nil {
 			return err
 		}
 		if err := renewHash(tx, in, at); err != nil {
@@ -217,11 +267,14 @@ func createArrived(tx *gorm.DB, newcomer User, a Arrival, at time.Time) error {
 	}, at)
 }
 
-// evict removes every way in that was set up while the address was unproven, ends
-// all that came of them, and notes the address as proven.
+// evict removes every way in that was set up while the address was unproven, and
+// what was written into the profile, ends all that came of them, and notes the
+// address as proven.
 func evict(tx *gorm.DB, userID string, from Origin, at time.Time) error {
-	unproven, err := changed(tx, `UPDATE users SET email_verified = ?, updated_at = ? WHERE id = ? AND NOT email_verified AND NOT admin`,
-		true, At(at), userID)
+	unproven, err := changed(tx, `UPDATE users SET email_verified = ?, updated_at = ?, name = '', given_name = '', middle_name = '', family_name = '',
+			nickname = '', preferred_username = '', profile = '', picture = '', website = '', gender = '', birthdate = '', zoneinfo = '', locale = '',
+			phone_number = '', phone_number_verified = ?, address = ''
+		WHERE id = ? AND NOT email_verified AND NOT admin AND disabled_at = 0`, true, At(at), false, userID)
 	if err != nil {
 		return err
 	}
@@ -241,19 +294,59 @@ func evict(tx *gorm.DB, userID string, from Origin, at time.Time) error {
 	return record(tx, Event{Type: UserEvicted, Outcome: Succeeded, UserID: userID, From: from}, at)
 }
 
-// fill sets what the user has not set.
-func fill(tx *gorm.DB, userID string, p Profile) error {
-	if p == (Profile{}) {
+// follow takes over what the upstream says of the user, field by field where the
+// user's is still what the upstream said before: what a user has edited or
+// emptied stays so, and what the upstream leaves out is not emptied. The identity
+// is linked already.
+func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
+	said := saidOf(p)
+	var known Identity
+	err := tx.Select("detail").Where("connector = ? AND issuer = ? AND subject = ?", i.Connector, i.Issuer, i.Subject).Take(&known).Error
+	if err != nil {
+		return err
+	}
+	var u User
+	if err := tx.Where("id = ?", i.UserID).Take(&u).Error; err != nil {
+		return err
+	}
+	before, edited := known.Detail.Said, false
+	for _, f := range []struct{ now, before, own *string }{
+		{&said.Name, &before.Name, &u.Name}, {&said.GivenName, &before.GivenName, &u.GivenName},
+		{&said.FamilyName, &before.FamilyName, &u.FamilyName}, {&said.Picture, &before.Picture, &u.Picture},
+		{&said.Locale, &before.Locale, &u.Locale},
+	} {
+		switch {
+		case *f.now == "":
+			*f.now = *f.before
+		case *f.own == *f.before && *f.own != *f.now:
+			*f.own, edited = *f.now, true
+		}
+	}
+	if said != before {
+		known.Detail.Said = said
+		detail, err := jsonText(known.Detail)
+		if err != nil {
+			return err
+		}
+		err = tx.Exec(`UPDATE identities SET detail = ? WHERE connector = ? AND issuer = ? AND subject = ?`,
+			detail, i.Connector, i.Issuer, i.Subject).Error
+		if err != nil {
+			return err
+		}
+	}
+	if !edited {
 		return nil
 	}
-	return tx.Exec(`UPDATE users SET
-		name = CASE WHEN name = '' THEN ? ELSE name END,
-		given_name = CASE WHEN given_name = '' THEN ? ELSE given_name END,
-		family_name = CASE WHEN family_name = '' THEN ? ELSE family_name END,
-		picture = CASE WHEN picture = '' THEN ? ELSE picture END,
-		locale = CASE WHEN locale = '' THEN ? ELSE locale END
-		WHERE id = ?`, cleanText(p.Name, longestName), cleanText(p.GivenName, longestName), cleanText(p.FamilyName, longestName),
-		p.Picture, cleanText(p.Locale, longestName), userID).Error
+	return tx.Exec(`UPDATE users SET name = ?, given_name = ?, family_name = ?, picture = ?, locale = ?,
+			updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END -- never the same twice
+		WHERE id = ?`, u.Name, u.GivenName, u.FamilyName, u.Picture, u.Locale, At(at), At(at), i.UserID).Error
+}
+
+func saidOf(p Profile) Said {
+	return Said{
+		Name: cleanText(p.Name, longestName), GivenName: cleanText(p.GivenName, longestName), FamilyName: cleanText(p.FamilyName, longestName),
+		Picture: p.Picture, Locale: cleanText(p.Locale, longestName),
+	}
 }
 
 // ProvenLink is the input of DB.LinkIdentity.

@@ -141,7 +141,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"ResetPassword", func() error { return w.ResetPassword(ctx, w.user.ID, "hash 2", "asked", from, noon) }},
 		{"Unlink", func() error {
-			return w.Unlink(ctx, storage.Unlinking{Identity: identity, Connectors: []string{identity.Connector}, SessionID: session.ID, From: from}, noon)
+			return w.Unlink(ctx, storage.Unlinking{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
 		}},
 		{"EndSession", func() error {
 			return w.EndSession(ctx, w.user.ID, w.signIn(t, w.user.ID, "h7", "", later).ID, "asked", from, later)

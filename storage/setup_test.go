@@ -21,6 +21,8 @@ type world struct {
 	user    storage.User
 	client  storage.Client
 	session storage.Session
+
+	arrivals int
 }
 
 func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
