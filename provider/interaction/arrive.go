@@ -38,6 +38,7 @@ func (h *Handler) arrive(w http.ResponseWriter, r *http.Request, s step, c Conne
 		err = h.Sessions.StartThrough(w, r, started(s, i), h.arrivalOf(became, user, attemptID, i))
 		switch {
 		case err == nil:
+			h.remember(w, c)
 			return web.SeeOther(w, h.next(s))
 		case errors.Is(err, storage.ErrReplayed):
 			return lostAttempt(err)

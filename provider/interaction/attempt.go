@@ -62,7 +62,7 @@ func decodeAttempt(payload []byte) (attempt, bool) {
 }
 
 // keepAttempt seals the attempt into a cookie of its own, so that two tabs cannot mix up
-// two attempts; older ones beyond three make room.
+// two attempts; the oldest beyond three makes room.
 func (h *Handler) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) error {
 	payload, err := a.encode()
 	if err != nil {
@@ -72,10 +72,10 @@ func (h *Handler) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt)
 	if err != nil {
 		return fmt.Errorf("seal attempt: %w", err)
 	}
-	for i, suffix := range h.Sessions.Cookies.Suffixes(r, attemptPrefix) {
-		if i >= attemptsAtOnce-1 {
-			h.Sessions.Cookies.Clear(w, suffix)
-		}
+	// RFC 6265, section 5.4: a browser sends the older of two cookies first.
+	older := h.Sessions.Cookies.Suffixes(r, attemptPrefix)
+	for _, suffix := range older[:max(0, len(older)-attemptsAtOnce+1)] {
+		h.Sessions.Cookies.Clear(w, suffix)
 	}
 	h.Sessions.Cookies.Set(w, attemptPrefix+a.Upstream.ID, sealed, attemptLife)
 	return nil

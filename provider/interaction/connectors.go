@@ -31,6 +31,11 @@ const (
 	lastLife   = 180 * 24 * time.Hour
 )
 
+// remember notes in this browser which button to show first next time.
+func (h *Handler) remember(w http.ResponseWriter, c Connector) {
+	h.Sessions.Cookies.Set(w, lastCookie, c.ID(), lastLife)
+}
+
 // buttons are the connectors of a sign-in page: the one this browser used last
 // comes first, the others as the operator ordered them.
 func (h *Handler) buttons(r *http.Request) []templates.ConnectorButton {

@@ -118,6 +118,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err == nil {
 		h.Sessions.Cookies.Clear(w, proofCookie)
+		h.remember(w, c)
 		return h.Site.Onward(w, h.next(s))
 	}
 	if errors.Is(err, storage.ErrReplayed) || errors.Is(err, storage.ErrConflict) {

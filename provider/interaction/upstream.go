@@ -178,7 +178,6 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if stale(s.q, identity, h.Now()) {
 		return notFresh(h, s, connector)
 	}
-	h.Sessions.Cookies.Set(w, lastCookie, connector.ID(), lastLife)
 	return h.arrive(w, r, s, connector, a.Upstream.ID, identity)
 }
 
