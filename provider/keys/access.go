@@ -81,8 +81,7 @@ func (r *Ring) SignAccess(alg string, t AccessToken) (string, error) {
 // ErrInvalid; ErrExpired from the second it expires at.
 func (r *Ring) VerifyAccess(token string, at time.Time) (AccessToken, error) {
 	var c accessClaims
-	set := r.inUse.Load()
-	if !set.openAccess(token, &c) || c.Issuer != r.issuer || !c.complete() || fromTheFuture(c.IssuedAt, at) {
+	if !r.openAccess(token, &c) || c.Issuer != r.issuer || !c.complete() || fromTheFuture(c.IssuedAt, at) {
 		return AccessToken{}, fmt.Errorf("verify access token: %w", ErrInvalid)
 	}
 	if at.Unix() >= c.Expires {
@@ -94,12 +93,12 @@ func (r *Ring) VerifyAccess(token string, at time.Time) (AccessToken, error) {
 	}, nil
 }
 
-func (s *keySet) openAccess(token string, c *accessClaims) bool {
+func (r *Ring) openAccess(token string, c *accessClaims) bool {
 	p, ok := split(token)
 	if !ok {
 		return false
 	}
-	k := s.access[p.header]
+	s, k := lookUp(r, func(s *keySet) *signingKey { return s.access[p.header] })
 	if k == nil {
 		return false
 	}

@@ -24,15 +24,22 @@ func sealPrivate(master [32]byte, line, id string, private []byte) ([]byte, erro
 	return sealBox([]byte{atRestVersion}, master[:], atRestInfo, private, atRestData(line, id))
 }
 
-func openPrivate(master [32]byte, row storage.Key) ([]byte, error) {
+// errSealed: the row may open with a master key that this program does not have.
+var errSealed = errors.New("the sealed key was altered, or sealed under another master_key")
+
+// openPrivate opens the private half of a row with whichever master key it is
+// sealed under, and gives the place of that one. errSealed.
+func openPrivate(masters [][32]byte, row storage.Key) (private []byte, under int, err error) {
 	if len(row.Sealed) == 0 || row.Sealed[0] != atRestVersion {
-		return nil, errors.New("the sealed key is of no version this program knows")
+		return nil, 0, errors.New("the sealed key is of no version this program knows")
 	}
-	private, err := openBox(master[:], atRestInfo, row.Sealed[1:], atRestData(row.Line, row.ID))
-	if err != nil {
-		return nil, errors.New("the sealed key was altered, or sealed under another master_key")
+	for i, master := range masters {
+		private, err := openBox(master[:], atRestInfo, row.Sealed[1:], atRestData(row.Line, row.ID))
+		if err == nil {
+			return private, i, nil
+		}
 	}
-	return private, nil
+	return nil, 0, errSealed
 }
 
 func marshalPrivate(k crypto.Signer) ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k) }

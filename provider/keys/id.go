@@ -118,7 +118,7 @@ func appendClaims(object []byte, more map[string]any) ([]byte, error) {
 //
 // ErrInvalid; ErrExpired for one that is too old.
 func (r *Ring) VerifyIDTokenHint(token string, at time.Time) (IDToken, error) {
-	c, ok := r.inUse.Load().openID(token)
+	c, ok := r.openID(token)
 	if !ok || c.Issuer != r.issuer || !c.complete() || fromTheFuture(c.IssuedAt, at) {
 		return IDToken{}, fmt.Errorf("verify ID token hint: %w", ErrInvalid)
 	}
@@ -131,12 +131,12 @@ func (r *Ring) VerifyIDTokenHint(token string, at time.Time) (IDToken, error) {
 	}, nil
 }
 
-func (s *keySet) openID(token string) (c idClaims, ok bool) {
+func (r *Ring) openID(token string) (c idClaims, ok bool) {
 	p, ok := split(token)
 	if !ok {
 		return c, false
 	}
-	k := s.hints[p.header]
+	_, k := lookUp(r, func(s *keySet) *signingKey { return s.hints[p.header] })
 	ok = k != nil && k.verify(p) && decodeClaims(p.payload, &c)
 	return c, ok
 }

@@ -86,7 +86,10 @@ func TestRevokedKey_IsRefusedAtOnceAlthoughItsTokensWereCached(t *testing.T) {
 	if err := openAccess(h, token); err != nil {
 		t.Fatal(err)
 	}
-	if err := keys.Take(h.Ring, h.changed(t, in(storage.KeyRevoked))); err != nil {
+	if _, err := h.Revoke(t.Context(), h.kid(t, "ES256", storage.KeyActive), "leaked", storage.Origin{}, noon); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.ReloadOnce(t.Context(), noon); err != nil {
 		t.Fatal(err)
 	}
 	if err := openAccess(h, token); !errors.Is(err, keys.ErrInvalid) {

@@ -69,7 +69,7 @@ func (r *Ring) Seal(purpose string, payload []byte, expires time.Time) (string, 
 // Unseal opens a sealed message. ErrInvalid; or ErrExpired together with the payload,
 // for the callers that may say so.
 func (r *Ring) Unseal(purpose, message string, at time.Time) ([]byte, error) {
-	plain, err := r.inUse.Load().unseal(purpose, message)
+	plain, err := r.unseal(purpose, message)
 	if err != nil || len(plain) < 8 {
 		return nil, fmt.Errorf("unseal %s: %w", purpose, ErrInvalid)
 	}
@@ -80,7 +80,7 @@ func (r *Ring) Unseal(purpose, message string, at time.Time) ([]byte, error) {
 	return payload, nil
 }
 
-func (s *keySet) unseal(purpose, message string) ([]byte, error) {
+func (r *Ring) unseal(purpose, message string) ([]byte, error) {
 	if len(message) > maxMessage {
 		return nil, ErrInvalid
 	}
@@ -89,7 +89,7 @@ func (s *keySet) unseal(purpose, message string) ([]byte, error) {
 		return nil, ErrInvalid
 	}
 	header, box := raw[:messageHeaderSize:messageHeaderSize], raw[messageHeaderSize:]
-	k := s.secrets[string(header[1:])]
+	_, k := lookUp(r, func(s *keySet) *secret { return s.secrets[string(header[1:])] })
 	if k == nil {
 		return nil, ErrInvalid
 	}

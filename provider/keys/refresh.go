@@ -78,7 +78,7 @@ func (r *Ring) SignRefresh(t RefreshToken) (string, error) {
 // It does not check that the grant lives, nor that subject, client and generation
 // are the row's.
 func (r *Ring) OpenRefresh(token string, at time.Time) (RefreshToken, error) {
-	c, ok := r.inUse.Load().openRefresh(token)
+	c, ok := r.openRefresh(token)
 	if !ok || c.Issuer != r.issuer || c.Audience != r.issuer || !c.complete() || fromTheFuture(c.IssuedAt, at) {
 		return RefreshToken{}, fmt.Errorf("open refresh token: %w", ErrInvalid)
 	}
@@ -89,12 +89,12 @@ func (r *Ring) OpenRefresh(token string, at time.Time) (RefreshToken, error) {
 	return t, nil
 }
 
-func (s *keySet) openRefresh(token string) (c refreshClaims, ok bool) {
+func (r *Ring) openRefresh(token string) (c refreshClaims, ok bool) {
 	p, ok := split(token)
 	if !ok {
 		return c, false
 	}
-	k := s.refresh[p.header]
+	_, k := lookUp(r, func(s *keySet) *secret { return s.refresh[p.header] })
 	ok = k != nil && k.verify(p) && decodeClaims(p.payload, &c)
 	return c, ok
 }

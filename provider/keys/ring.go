@@ -2,9 +2,11 @@ package keys
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -27,27 +29,37 @@ var (
 
 // Config of a ring.
 type Config struct {
-	DB         *storage.DB
-	Master     [32]byte // master key: seals private keys at rest
+	DB     *storage.DB
+	Master [32]byte // master key: seals private keys at rest
+	// Masters, if not nil, gives the master keys that count now: the one in use and,
+	// while a rewrap is under way, the one it moves to. It is asked at first, and again
+	// whenever a key does not open.
+	Masters    func() ([][32]byte, error)
 	Issuer     string
 	Algorithms []string // published lines; default ES256, RS256
+	Life       Life
 	Now        func() time.Time
 	Log        *slog.Logger
 }
 
 // Ring holds the keys that are in use. It is safe for concurrent use; signing and
-// verifying take no lock and ask no database.
+// verifying take no lock and ask no database, but for a key that is not known, and
+// for that once a second.
 type Ring struct {
-	db         *storage.DB
-	master     [32]byte
-	issuer     string
-	algorithms []string
-	log        *slog.Logger
+	*Keeper
+	issuer string
+	log    *slog.Logger
+	now    func() time.Time
 
 	inUse atomic.Pointer[keySet]
 
 	reloading sync.Mutex          // two reloads in turn: an older read must not win
 	reported  map[string]struct{} // rows that were reported as unusable; under reloading
+
+	missing sync.Mutex
+	asked   time.Time // when a key that is not known was last looked for; under missing
+
+	watch watch // of RotateOnce
 }
 
 // Open loads the ring and, when a line has no key at all, makes its first two.
@@ -63,44 +75,33 @@ func Open(ctx context.Context, c Config) (*Ring, error) {
 	if err := r.reload(ctx); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
-	now := time.Now
-	if c.Now != nil {
-		now = c.Now
-	}
-	if err := r.startLines(ctx, now()); err != nil {
+	if err := r.startLines(ctx, r.now()); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
 	return r, nil
 }
 
 func newRing(c Config) (*Ring, error) {
-	r := &Ring{
-		db:         c.DB,
-		master:     c.Master,
-		issuer:     c.Issuer,
-		algorithms: slices.Clone(c.Algorithms),
-		log:        c.Log,
-		reported:   map[string]struct{}{},
+	keeper, err := NewKeeper(c)
+	if err != nil {
+		return nil, err
 	}
-	if len(r.algorithms) == 0 {
-		r.algorithms = []string{"ES256", "RS256"}
+	r := &Ring{
+		Keeper:   keeper,
+		issuer:   c.Issuer,
+		log:      c.Log,
+		now:      c.Now,
+		reported: map[string]struct{}{},
+		watch:    watch{holder: rand.Text()},
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
+	if r.now == nil {
+		r.now = time.Now
+	}
 	if r.issuer == "" {
 		return nil, errors.New("the issuer is empty")
-	}
-	if r.master == [32]byte{} {
-		return nil, fmt.Errorf("%w: it is all zeros", ErrMasterKey)
-	}
-	for i, name := range r.algorithms {
-		if algorithms[name] == nil {
-			return nil, fmt.Errorf("unknown signing algorithm %q: use one of %v", name, algorithmNames())
-		}
-		if slices.Contains(r.algorithms[:i], name) {
-			return nil, fmt.Errorf("signing algorithm %q is named twice", name)
-		}
 	}
 	return r, nil
 }
@@ -125,10 +126,14 @@ func (r *Ring) reload(ctx context.Context) error {
 	return r.take(rows)
 }
 
-// take puts the rows to use in one step, or leaves all as it is. The caller holds
-// reloading.
+// take puts the rows to use in one step, or leaves all as it is. Rows that are the
+// same as before change nothing: the counter moves for clients too, and what is
+// known of verified tokens would be lost. The caller holds reloading.
 func (r *Ring) take(rows []storage.Key) error {
-	set, unusable, err := openSet(r.master, rows)
+	if before := r.inUse.Load(); before != nil && before.whole && reflect.DeepEqual(rows, before.rows) {
+		return nil
+	}
+	set, unusable, err := r.vault.open(rows)
 	if err != nil {
 		return err
 	}
@@ -148,6 +153,42 @@ func (r *Ring) report(rows []unusableRow) {
 		r.log.Error("signing key skipped", "kid", row.key.ID, "alg", row.key.Line,
 			"state", string(row.key.State), "error", row.why)
 	}
+}
+
+// lookUp finds a key, and the set it is in, by what names it in a token or message.
+func lookUp[K any](r *Ring, in func(*keySet) *K) (*keySet, *K) {
+	set := r.inUse.Load()
+	k := in(set)
+	if k == nil && r.askAgain(set) {
+		set = r.inUse.Load()
+		k = in(set)
+	}
+	return set, k
+}
+
+// askEvery is how often a key that is not known is looked for. A flood of random
+// kids costs one read in that time.
+const askEvery = time.Second
+
+// askAgain reads the keys again after one was not among those of looked: another
+// node may just have begun to use it. False: there is nothing new to look at.
+func (r *Ring) askAgain(looked *keySet) bool {
+	r.missing.Lock()
+	defer r.missing.Unlock()
+	if r.inUse.Load() != looked {
+		return true
+	}
+	now := r.now()
+	if now.Sub(r.asked).Abs() < askEvery {
+		return false
+	}
+	r.asked = now
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := r.reload(ctx); err != nil {
+		r.log.Warn("keys cannot be read", "error", err)
+	}
+	return r.inUse.Load() != looked
 }
 
 // Algorithms lists the algorithms that can sign now, in the configured order.

@@ -13,7 +13,12 @@ import (
 // keySet is all that the ring knows at one moment: built once per change of the
 // keys and, but for its cache, never altered.
 type keySet struct {
-	lines map[string]bool // lines that have a row, usable or not
+	rows   []storage.Key   // as they were read
+	lines  map[string]bool // lines that have a row, usable or not
+	opened map[string]bool // kids whose private half opened
+	whole  bool            // no row was skipped
+
+	sealing [32]byte // the master key that new rows are sealed under
 
 	signing map[string]*signingKey // the active key by algorithm
 	access  map[string]*signingKey // by the ready header of an access token
@@ -57,9 +62,14 @@ type unusableRow struct {
 // openSet opens the rows. One that does not open is skipped and given back with
 // the reason, since a bad row must not take the good ones with it. When there are
 // sealed rows and none of them opens, it is the master key that is wrong.
-func openSet(master [32]byte, rows []storage.Key) (*keySet, []unusableRow, error) {
+//
+// New rows are sealed under the last master key that a row opened with: once a
+// rewrap has begun, every node knows the one it moves to.
+func openSet(masters [][32]byte, rows []storage.Key) (*keySet, []unusableRow, error) {
 	set := &keySet{
+		rows:    rows,
 		lines:   map[string]bool{},
+		opened:  map[string]bool{},
 		signing: map[string]*signingKey{},
 		access:  map[string]*signingKey{},
 		hints:   map[string]*signingKey{},
@@ -68,13 +78,13 @@ func openSet(master [32]byte, rows []storage.Key) (*keySet, []unusableRow, error
 	}
 	var unusable []unusableRow
 	var published []*signingKey
-	sealed, opened := 0, 0
+	sealed, under := 0, 0
 	for _, row := range rows {
 		set.lines[row.Line] = true
 		if row.State == storage.KeyRevoked || row.State == storage.KeyGone && row.Line == storage.InternalLine {
 			continue // refused everywhere
 		}
-		k, err := set.add(master, row)
+		k, with, err := set.add(masters, row)
 		if err != nil {
 			unusable = append(unusable, unusableRow{row, err})
 		}
@@ -83,37 +93,41 @@ func openSet(master [32]byte, rows []storage.Key) (*keySet, []unusableRow, error
 		}
 		sealed++
 		if err == nil {
-			opened++
+			set.opened[row.ID] = true
+			under = max(under, with)
 		}
 		if k != nil {
 			published = append(published, k)
 		}
 	}
-	if sealed > 0 && opened == 0 {
+	if sealed > 0 && len(set.opened) == 0 {
 		return nil, nil, fmt.Errorf("%w: none of the %d keys in the database opens with it; "+
 			"start with the master_key they were made with (nothing was changed)", ErrMasterKey, sealed)
 	}
+	set.sealing, set.whole = masters[under], len(unusable) == 0
 	var err error
 	set.jwks, err = publish(published)
 	return set, unusable, err
 }
 
 // add opens one row that is not revoked and files it. It gives the key if the row
-// is of a published line.
-func (s *keySet) add(master [32]byte, row storage.Key) (*signingKey, error) {
+// is of a published line, and the place of the master key it is sealed under.
+func (s *keySet) add(masters [][32]byte, row storage.Key) (*signingKey, int, error) {
 	if row.Line == storage.InternalLine {
-		return nil, s.addSecret(master, row)
+		under, err := s.addSecret(masters, row)
+		return nil, under, err
 	}
 	alg := algorithms[row.Line]
 	if alg == nil {
-		return nil, errUnknownLine
+		return nil, 0, errUnknownLine
 	}
 	k := &signingKey{id: row.ID, alg: alg, createdAt: row.CreatedAt}
-	if err := k.open(master, row); err != nil {
-		return nil, err
+	under, err := k.open(masters, row)
+	if err != nil {
+		return nil, 0, err
 	}
 	if !slices.Contains(usableStates, row.State) && row.State != storage.KeyGone {
-		return nil, unknownState(row.State)
+		return nil, 0, unknownState(row.State)
 	}
 	k.accessID = readyHeader(alg.name, k.id, typAccess)
 	k.idID = readyHeader(alg.name, k.id, typID)
@@ -124,63 +138,66 @@ func (s *keySet) add(master [32]byte, row storage.Key) (*signingKey, error) {
 	if row.State == storage.KeyActive {
 		s.signing[alg.name] = k
 	}
-	return k, nil
+	return k, under, nil
 }
 
 // open fills in the halves of a key. The public one comes out of the sealed
 // private one, not out of the row: whoever can write to the database but lacks
 // the master key must not bring in a key of his own. Only a gone key, good for
 // id_token_hint alone, has nothing but the row's public half.
-func (k *signingKey) open(master [32]byte, row storage.Key) error {
+func (k *signingKey) open(masters [][32]byte, row storage.Key) (under int, err error) {
 	if row.State == storage.KeyGone {
-		public, err := parseJWK(row.Public, k.alg)
-		if err != nil {
-			return err
-		}
-		k.public = public
+		k.public, err = parseJWK(row.Public, k.alg)
 	} else {
-		private, err := openPrivate(master, row)
-		if err != nil {
-			return err
-		}
-		if k.private, err = parsePrivate(private); err != nil {
-			return err
-		}
-		k.public = k.private.Public()
+		under, err = k.openSealed(masters, row)
 	}
-	var err error
+	if err != nil {
+		return 0, err
+	}
 	if k.document, err = k.alg.jwk(k.public); err != nil {
-		return err
+		return 0, err
 	}
 	if k.document.ID != row.ID {
-		return errors.New("the kid is not the key's thumbprint")
+		return 0, errors.New("the kid is not the key's thumbprint")
 	}
-	return nil
+	return under, nil
 }
 
-func (s *keySet) addSecret(master [32]byte, row storage.Key) error {
+func (k *signingKey) openSealed(masters [][32]byte, row storage.Key) (under int, err error) {
+	private, under, err := openPrivate(masters, row)
+	if err != nil {
+		return 0, err
+	}
+	if k.private, err = parsePrivate(private); err != nil {
+		return 0, err
+	}
+	k.public = k.private.Public()
+	return under, nil
+}
+
+func (s *keySet) addSecret(masters [][32]byte, row storage.Key) (under int, err error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(row.ID)
 	if err != nil || len(raw) != secretIDSize {
-		return errors.New("the kid is not one of ours")
+		return 0, errors.New("the kid is not one of ours")
 	}
-	value, err := openPrivate(master, row)
+	value, under, err := openPrivate(masters, row)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if len(value) != 32 {
-		return fmt.Errorf("the secret has %d bytes instead of 32", len(value))
+		return 0, fmt.Errorf("the secret has %d bytes instead of 32", len(value))
 	}
 	if !slices.Contains(usableStates, row.State) {
-		return unknownState(row.State)
+		return 0, unknownState(row.State)
 	}
 	k, err := newSecretKey(row.ID, raw, value)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if row.State == storage.KeyActive {
 		s.secret = k
 	}
 	s.secrets[string(raw)] = k
 	s.refresh[k.refreshHeader] = k
-	return nil
+	return under, nil
 }

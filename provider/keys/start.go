@@ -18,16 +18,16 @@ import (
 // Of several processes that start together storage lets one win each line; all of
 // them read again what stands there then.
 func (r *Ring) startLines(ctx context.Context, at time.Time) error {
-	present := r.inUse.Load().lines
+	set := r.inUse.Load()
 	var first []storage.Key
 	for _, line := range append([]string{storage.InternalLine}, r.algorithms...) {
-		if present[line] {
+		if set.lines[line] {
 			continue
 		}
 		for _, state := range []storage.KeyState{storage.KeyActive, storage.KeyNext} {
-			k, err := newKey(r.master, line, state, at)
+			k, err := r.newKey(set, line, state, at)
 			if err != nil {
-				return fmt.Errorf("make a %s key: %w", line, err)
+				return err
 			}
 			first = append(first, k)
 		}
@@ -41,12 +41,22 @@ func (r *Ring) startLines(ctx context.Context, at time.Time) error {
 	return r.reload(ctx)
 }
 
-// newKey makes the row of a new key of a line, sealed.
-func newKey(master [32]byte, line string, state storage.KeyState, at time.Time) (storage.Key, error) {
-	k := storage.Key{Line: line, State: state, CreatedAt: storage.At(at)}
-	if state == storage.KeyActive {
-		k.ActivatedAt = k.CreatedAt
+// newKey makes the row of a new key of a line, sealed under the master key that
+// the set is.
+func (k *Keeper) newKey(set *keySet, line string, state storage.KeyState, at time.Time) (storage.Key, error) {
+	made, err := makeKey(set.sealing, line)
+	if err != nil {
+		return storage.Key{}, fmt.Errorf("make a %s key: %w", line, err)
 	}
+	made.State, made.CreatedAt = state, storage.At(at)
+	if state == storage.KeyActive {
+		made.ActivatedAt, made.LongestLife = made.CreatedAt, k.life.of(line)
+	}
+	return made, nil
+}
+
+func makeKey(master [32]byte, line string) (storage.Key, error) {
+	k := storage.Key{Line: line}
 	var private []byte
 	var err error
 	if line == storage.InternalLine {
