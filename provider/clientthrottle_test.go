@@ -45,7 +45,7 @@ func wantRefusedClient(t *testing.T, what string, a answer) {
 
 // Whatever others try, the right secret works; wrong ones are throttled, over all
 // endpoints and nodes together, for an unknown client as for a known one.
-func TestTK07_WrongSecretsAreThrottledPerClient(t *testing.T) {
+func TestTK07_TestMN05_WrongSecretsAreThrottledPerClient(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		b := startOn(t, backend, behindProxy)
 		nodes := []*testbed{b, b.node(t)}
