@@ -27,13 +27,15 @@ import (
 // Config is what a provider needs to know. Issuer and MasterKey are required;
 // the zero value of every other field is its default.
 type Config struct {
-	Issuer         string   // https, or http on a loopback host; no trailing slash
-	MasterKey      [32]byte // seals private keys at rest
-	CookieName     string   // base name of the cookies; default "signet"
-	CookieDomain   string   // whose hosts get the first-party access token; default: the issuer's host alone
+	Issuer         string                     // https, or http on a loopback host; no trailing slash
+	MasterKey      [32]byte                   // seals private keys at rest
+	MasterKeys     func() ([][32]byte, error) // see keys.Config.Masters
+	CookieName     string                     // base name of the cookies; default "signet"
+	CookieDomain   string                     // whose hosts get the first-party access token; default: the issuer's host alone
 	FirstParty     FirstParty
 	TrustedProxies []netip.Prefix
-	Algorithms     []string // published signing lines; default ES256, RS256
+	Algorithms     []string  // published signing lines; default ES256, RS256
+	Keys           keys.Life // how long keys live; that of their tokens follows from Lifetimes
 	Lifetimes      Lifetimes
 	Passwords      credential.Params // costs of argon2id
 	Connectors     []Connector       // upstreams, in the order of their buttons
@@ -104,6 +106,9 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 		return nil, fmt.Errorf("issuer %q is not a URL: use one like https://id.example.com", c.Issuer)
 	}
 	c.Lifetimes.setDefaults()
+	if c.Keys.MaxAge == 0 {
+		c.Keys.MaxAge = cacheDocuments
+	}
 	if c.CookieName == "" {
 		c.CookieName = session.DefaultBase
 	}
@@ -120,7 +125,8 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	}
 	p.seen.Store(changes)
 	if p.ring, err = keys.Open(ctx, keys.Config{
-		DB: db, Master: c.MasterKey, Issuer: c.Issuer, Algorithms: c.Algorithms, Now: c.Now, Log: c.Log,
+		DB: db, Master: c.MasterKey, Masters: c.MasterKeys, Issuer: c.Issuer, Algorithms: c.Algorithms,
+		Life: c.Lifetimes.KeyLife(c.Keys), Now: c.Now, Log: c.Log,
 	}); err != nil {
 		return nil, fmt.Errorf("open key ring: %w", err)
 	}

@@ -3,28 +3,33 @@ package provider
 import (
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // documents are answered from ready bytes, by their whole paths. RFC 8414, section
 // 3.1: behind an issuer's path the well-known one comes first.
 func (p *Provider) documents() map[string]http.Handler {
-	discovery := p.document(p.discoveryBody)
+	discovery := p.document(p.discoveryBody, cacheDocuments)
 	return map[string]http.Handler{
 		p.base + "/.well-known/openid-configuration":       discovery,
 		p.base + "/.well-known/oauth-authorization-server": discovery,
 		"/.well-known/oauth-authorization-server" + p.base: discovery,
-		p.base + "/jwks":    p.document(p.jwksBody),
+		p.base + "/jwks":    p.document(p.jwksBody, p.Keys.MaxAge),
 		p.base + "/healthz": p.methods(http.HandlerFunc(p.healthz), http.MethodGet),
 	}
 }
 
-// document serves ready bytes to everyone, to be cached for five minutes.
-func (p *Provider) document(body func() (content []byte, etag string)) http.Handler {
+// cacheDocuments is how long discovery may be cached, and the JWKS by default.
+const cacheDocuments = 5 * time.Minute
+
+// document serves ready bytes to everyone, to be cached for as long.
+func (p *Provider) document(body func() (content []byte, etag string), cached time.Duration) http.Handler {
+	cache := "public, max-age=" + strconv.Itoa(int(cached.Seconds()))
 	return p.methods(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		content, etag := body()
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Cache-Control", "public, max-age=300")
+		h.Set("Cache-Control", cache)
 		h.Set("Content-Type", "application/json")
 		h.Set("ETag", etag)
 		if r.Header.Get("If-None-Match") == etag {

@@ -1,0 +1,23 @@
+package provider
+
+import (
+	"context"
+	"time"
+
+	"signet/provider/keys"
+)
+
+// KeyLife tells how long the keys of such a provider live: what the settings say of
+// them, and how long what they sign does.
+func (l Lifetimes) KeyLife(of keys.Life) keys.Life {
+	l.setDefaults()
+	of.Tokens = max(l.Access, l.ID)
+	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+remembered)
+	return of
+}
+
+// RotateOnce lets the keys go through their life, see keys.Ring.RotateOnce. Its
+// caller calls it once a second, never twice at a time.
+func (p *Provider) RotateOnce(ctx context.Context, at time.Time) error {
+	return p.ring.RotateOnce(ctx, at)
+}
