@@ -15,10 +15,23 @@ type Executed struct {
 	Args []any
 }
 
-// Recorder keeps what a DB executes.
+// Recorder keeps what a DB executes, and lets a statement fail.
 type Recorder struct {
 	mu   sync.Mutex
 	list []Executed
+
+	left   int // until one fails; 0: none does
+	broken error
+}
+
+// BreakAt lets the n-th statement from now on fail, once; 0 lets none. It reports
+// whether one was still due to.
+func (r *Recorder) BreakAt(n int, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	due := r.left > 0
+	r.left, r.broken = n, err
+	return due
 }
 
 // Take gives what was executed since the last call.
@@ -30,13 +43,21 @@ func (r *Recorder) Take() []Executed {
 	return list
 }
 
-func (r *Recorder) add(text string, args []any) {
+func (r *Recorder) add(text string, args []any) error {
 	switch word, _, _ := strings.Cut(strings.TrimSpace(text), " "); strings.ToUpper(word) {
 	case "SELECT", "INSERT", "UPDATE", "DELETE", "WITH":
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.list = append(r.list, Executed{text, args})
+	default:
+		return nil
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.list = append(r.list, Executed{text, args})
+	if r.left > 0 {
+		if r.left--; r.left == 0 {
+			return r.broken
+		}
+	}
+	return nil
 }
 
 // Record puts a recorder between gorm and the drivers' pools.
@@ -44,15 +65,23 @@ func (db *DB) Record(ctx context.Context) (*Recorder, error) {
 	r := &Recorder{}
 	switch e := db.engine.(type) {
 	case *sqliteFile:
-		e.read.Statement.ConnPool = recordingPool{e.read.Statement.ConnPool, r}
+		e.read.Statement.ConnPool = recordOn(e.read.Statement.ConnPool, r)
 		return r, db.write(ctx, "record", func(*gorm.DB) error {
-			e.tx.Statement.ConnPool = recordingPool{e.tx.Statement.ConnPool, r}
+			e.tx.Statement.ConnPool = recordOn(e.tx.Statement.ConnPool, r)
 			return nil
 		})
 	case *postgresPool:
-		e.db.Statement.ConnPool = recordingPool{e.db.Statement.ConnPool, r}
+		e.db.Statement.ConnPool = recordOn(e.db.Statement.ConnPool, r)
 	}
 	return r, nil
+}
+
+// recordOn takes the place of a recorder that is there.
+func recordOn(pool gorm.ConnPool, r *Recorder) gorm.ConnPool {
+	if before, ok := pool.(recordingPool); ok {
+		pool = before.ConnPool
+	}
+	return recordingPool{pool, r}
 }
 
 type recordingPool struct {
@@ -61,17 +90,21 @@ type recordingPool struct {
 }
 
 func (p recordingPool) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
-	p.to.add(text, args)
+	if err := p.to.add(text, args); err != nil {
+		return nil, err
+	}
 	return p.ConnPool.ExecContext(ctx, text, args...)
 }
 
 func (p recordingPool) QueryContext(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
-	p.to.add(text, args)
+	if err := p.to.add(text, args); err != nil {
+		return nil, err
+	}
 	return p.ConnPool.QueryContext(ctx, text, args...)
 }
 
 func (p recordingPool) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
-	p.to.add(text, args)
+	_ = p.to.add(text, args) // no use case reads a single row this way
 	return p.ConnPool.QueryRowContext(ctx, text, args...)
 }
 

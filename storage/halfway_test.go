@@ -1,0 +1,68 @@
+package storage_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+var errBroken = errors.New("connection broke")
+
+// TestRT24_RevocationIsWholeOrNothing breaks each statement of the use case that
+// finds a refresh token replayed, in turn. Either all it has to do is done, or
+// nothing, and then the next replay does it.
+func TestRT24_RevocationIsWholeOrNothing(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		recorder, err := w.Record(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		broken := 0
+		for statement := 1; ; statement++ {
+			s := w.signIn(t, w.user.ID, storage.NewID("handle"), "", noon)
+			r := w.redemption(storage.NewID("request"), "code", noon)
+			r.Grant.SessionID, r.Grant.FirstParty = s.ID, true
+			g := w.redeem(t, r, noon)
+			replay := func() error {
+				_, err := w.RotateGrant(t.Context(), storage.Rotation{
+					GrantID: g.ID, Generation: 2, UserID: w.user.ID, ClientID: w.client.ID,
+				}, func(storage.Grant) error { return nil }, noon)
+				return err
+			}
+			before := len(w.events(t))
+			recorder.BreakAt(statement, errBroken)
+			err := replay()
+			unbroken := recorder.BreakAt(0, nil)
+			if !errors.Is(err, storage.ErrReplayed) {
+				if err == nil {
+					t.Fatalf("statement %d broke and the replay went through", statement)
+				}
+				broken++
+				w.alive(t, g.ID, noon)
+				if got := len(w.events(t)); got != before {
+					t.Fatalf("statement %d broke: %d events were kept of what was undone", statement, got-before)
+				}
+				wantError(t, "the next replay", replay(), storage.ErrReplayed)
+			}
+			w.dead(t, g.ID, noon)
+			if _, _, err := w.SessionByHandle(t.Context(), s.HandleHash, noon.Add(time.Second)); !errors.Is(err, storage.ErrNotFound) {
+				t.Fatalf("statement %d: the session outlives its replayed grant: %v", statement, err)
+			}
+			if got := len(w.events(t)); got != before+2 {
+				t.Fatalf("statement %d: %d events, want one of the session and one of the grant", statement, got-before)
+			}
+			if unbroken {
+				break
+			}
+			// A writer that failed has got itself another connection.
+			if recorder, err = w.Record(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if w.backend.Name == "postgres" && broken < 4 {
+			t.Errorf("only %d statements were broken", broken)
+		}
+	})
+}
