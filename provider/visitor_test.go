@@ -180,7 +180,7 @@ func (v *visitor) signIn(t *testing.T, page stop, email, pass string) stop {
 	if page.At.Path != v.b.path("/login") {
 		t.Fatalf("not at the sign-in page but at %s (left to %v)", page.At.Path, page.Left)
 	}
-	return v.submit(t, page.form(t), "username", email, "password", pass)
+	return v.submit(t, page.formTo(t, v.b.path("/login"), "", ""), "username", email, "password", pass)
 }
 
 // allow fills the consent page.
