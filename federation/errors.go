@@ -23,6 +23,26 @@ var (
 	ErrMisconfigured = errors.New("the connector is not set up right")
 )
 
+// codes are the errors' stable codes, for pages, logs and operators.
+var codes = map[error]string{
+	ErrDenied:        "upstream_denied",
+	ErrUnreachable:   "upstream_unreachable",
+	ErrUntrusted:     "upstream_untrusted",
+	ErrNoEmail:       "no_email",
+	ErrNotAllowed:    "account_not_allowed",
+	ErrMisconfigured: "connector_misconfigured",
+}
+
+// Code is the stable code of an error of a Connector; "" for any other error.
+func Code(err error) string {
+	for known, code := range codes {
+		if errors.Is(err, known) {
+			return code
+		}
+	}
+	return ""
+}
+
 // untrusted makes an ErrUntrusted that says what was wrong.
 func untrusted(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, ErrUntrusted)...)

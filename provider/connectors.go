@@ -1,9 +1,11 @@
 package provider
 
 import (
+	"cmp"
 	"fmt"
 
 	"signet/federation"
+	"signet/provider/admin"
 	"signet/provider/interaction"
 )
 
@@ -26,4 +28,16 @@ func (p *Provider) connectors() ([]interaction.Connector, error) {
 		built = append(built, interaction.Connector{Connector: connector, AutoLink: c.AutoLink, SignUp: c.SignUp})
 	}
 	return built, nil
+}
+
+// described are they with what the operators' pages tell of their settings.
+func (p *Provider) described(built []interaction.Connector) []admin.Connector {
+	described := make([]admin.Connector, len(built))
+	for i, c := range p.Connectors {
+		described[i] = admin.Connector{
+			Connector: built[i].Connector, RedirectURI: interaction.CallbackURI(p.Issuer, c.ID), ClientID: c.ClientID,
+			Home: cmp.Or(c.BaseURL, c.Issuer), AllowedDomains: c.AllowedDomains, SignUp: c.SignUp, AutoLink: c.AutoLink,
+		}
+	}
+	return described
 }

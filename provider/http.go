@@ -25,6 +25,7 @@ func (p *Provider) routes() http.Handler {
 	mux.Handle("GET /{$}", p.site.Plain(p.home))
 	p.steps.Routes(mux)
 	p.account.Routes(mux)
+	p.admin.Routes(mux)
 	mux.Handle("OPTIONS /login", p.steps.LoginJSON)
 	mux.Handle("/refresh", p.app(http.MethodPost, p.refreshCookies))
 	mux.Handle("/logout", p.app(http.MethodPost, p.logoutJSON))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"signet/provider/account"
+	"signet/provider/admin"
 	"signet/provider/credential"
 	"signet/provider/interaction"
 	"signet/provider/keys"
@@ -92,6 +93,7 @@ type Provider struct {
 	outbound     *outbound.Client
 	steps        *interaction.Handler
 	account      *account.Handler
+	admin        *admin.Handler
 	base         string // the issuer's path
 	discovery    []byte
 	discoveryTag string
@@ -177,6 +179,10 @@ func (p *Provider) furnish(issuer *url.URL) error {
 	}
 	p.account = &account.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
+	}
+	p.admin = &admin.Handler{
+		Site: p.site, DB: p.db, Sessions: p.sessions, Connectors: p.described(connectors), Now: p.Now,
+		SignedIn: p.account.SignedIn, Moment: account.Moment,
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ type Account struct {
 	User Person
 	Here string // which entry of the navigation this page is: "profile"
 	Done string // what has just been changed, as a sentence; "" for nothing
+
+	Admin bool // the person may see the operators' pages
 }
 
 // accountPage is an entry of the navigation.

@@ -73,6 +73,7 @@ func functions(files *static.Files) template.FuncMap {
 		"usable":        usable,
 
 		"accountPages": accountPages,
+		"adminPages":   adminPages,
 	}
 }
 

@@ -92,6 +92,7 @@ func samples() map[string]templates.Page {
 			}},
 	}
 	maps.Copy(pages, accountSamples())
+	maps.Copy(pages, adminSamples())
 	return pages
 }
 

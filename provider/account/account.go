@@ -41,7 +41,7 @@ const (
 func (h *Handler) Routes(mux *http.ServeMux) {
 	for pattern, served := range map[string]struct {
 		back string
-		page page
+		page Page
 	}{
 		"GET /account":                      {overviewPath, h.overview},
 		"GET /account/profile":              {profilePath, h.showProfile},
@@ -57,7 +57,7 @@ func (h *Handler) Routes(mux *http.ServeMux) {
 		"GET /account/apps/withdraw":        {appsPath, h.askWithdraw},
 		"POST /account/apps/withdraw":       {appsPath, h.withdraw},
 	} {
-		mux.Handle(pattern, h.Site.Page(h.signedIn(served.back, served.page)))
+		mux.Handle(pattern, h.Site.Page(h.SignedIn(served.back, served.page)))
 	}
 	mux.HandleFunc("GET /.well-known/change-password", h.WellKnown)
 }
@@ -68,12 +68,12 @@ func (h *Handler) WellKnown(w http.ResponseWriter, _ *http.Request) {
 	_ = web.SeeOther(w, h.Site.Base+passwordPath)
 }
 
-// page is a handler for somebody who is signed in.
-type page func(w http.ResponseWriter, r *http.Request, current session.Current) error
+// Page is a handler for somebody who is signed in.
+type Page = func(w http.ResponseWriter, r *http.Request, current session.Current) error
 
-// signedIn lets a page see only requests with a session. Others are sent to sign
-// in and come to back.
-func (h *Handler) signedIn(back string, next page) web.Handler {
+// SignedIn lets a page see only requests with a session. Others are sent to sign
+// in and come to back, a path below the issuer.
+func (h *Handler) SignedIn(back string, next Page) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		current, err := h.Sessions.Current(r)
 		if errors.Is(err, session.ErrNone) {
@@ -133,7 +133,7 @@ func ticketOf(current session.Current, purpose, shown string) session.Ticket {
 // frame is what all account pages show around their content.
 func (h *Handler) frame(r *http.Request, current session.Current, here string) templates.Account {
 	return templates.Account{
-		Common: h.Site.Common(), Here: here, Done: done[r.URL.Query().Get("done")],
+		Common: h.Site.Common(), Here: here, Admin: current.User.Admin, Done: done[r.URL.Query().Get("done")],
 		User: templates.Person{Name: current.User.Name, Email: current.User.Email},
 	}
 }

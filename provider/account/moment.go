@@ -27,6 +27,11 @@ func momentsFor(u storage.User, now time.Time) moments {
 	return moments{now, location}
 }
 
+// Moment writes a time for a user at a time.
+func Moment(u storage.User, now time.Time, at storage.Millis) templates.Moment {
+	return momentsFor(u, now).write(at)
+}
+
 func (m moments) write(at storage.Millis) templates.Moment {
 	t := at.Time()
 	if t.IsZero() {

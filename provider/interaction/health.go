@@ -2,12 +2,10 @@ package interaction
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"sync"
 	"time"
 
-	"signet/federation"
 	"signet/storage"
 )
 
@@ -73,24 +71,4 @@ func (h *Health) stored(e ending, health storage.ConnectorHealth, at time.Time) 
 	if h.noted[e] == health { // else there is news by now
 		delete(h.noted, e)
 	}
-}
-
-// FailureCode is the stable code of a connector's error; "" for another error.
-func FailureCode(err error) string {
-	for _, known := range []struct {
-		cause error
-		code  string
-	}{
-		{federation.ErrDenied, "upstream_denied"},
-		{federation.ErrUnreachable, "upstream_unreachable"},
-		{federation.ErrNoEmail, string(noAddress)},
-		{federation.ErrNotAllowed, "account_not_allowed"},
-		{federation.ErrMisconfigured, "connector_misconfigured"},
-		{federation.ErrUntrusted, "upstream_untrusted"},
-	} {
-		if errors.Is(err, known.cause) {
-			return known.code
-		}
-	}
-	return ""
 }

@@ -204,7 +204,7 @@ func notFresh(h *Handler, s step, c Connector) *web.Problem {
 // upstreamProblem is the page for a trip that failed. Each leads back to the
 // sign-in page, where the other ways still work.
 func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
-	p := &web.Problem{Code: FailureCode(err), StartURL: h.Site.Base + request.To("/login", s.sealed), Cause: err}
+	p := &web.Problem{Code: federation.Code(err), StartURL: h.Site.Base + request.To("/login", s.sealed), Cause: err}
 	name := c.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):

@@ -1,0 +1,82 @@
+package admin
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// Handler holds what the pages need.
+type Handler struct {
+	Site       *web.Site
+	DB         *storage.DB
+	Sessions   *session.Sessions
+	Connectors []Connector // in the operator's order
+	Now        func() time.Time
+
+	// SignedIn sends who has no session to sign in, and then to a path of ours.
+	SignedIn func(back string, next page) web.Handler
+	// Moment writes a time for a user at a time.
+	Moment func(u storage.User, now time.Time, at storage.Millis) templates.Moment
+}
+
+// page is a handler for somebody who is signed in.
+type page = func(w http.ResponseWriter, r *http.Request, current session.Current) error
+
+const connectorsPath = "/admin/connectors" // below the issuer
+
+// Routes are the paths below the issuer that this package serves. Each stands
+// with the page that the browser comes to if it has to sign in first.
+func (h *Handler) Routes(mux *http.ServeMux) {
+	for pattern, served := range map[string]struct {
+		back string
+		page page
+	}{
+		"GET /admin":                  {"/admin", h.overview},
+		"GET /admin/connectors":       {connectorsPath, h.showConnectors},
+		"POST /admin/connectors/test": {connectorsPath, h.testConnector},
+	} {
+		mux.Handle(pattern, h.Site.Page(h.SignedIn(served.back, h.operators(served.page))))
+	}
+}
+
+// operators lets a page see only requests of administrators.
+func (h *Handler) operators(next page) page {
+	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
+		if !current.User.Admin {
+			return &web.Problem{
+				Status: http.StatusForbidden, Code: "admin_required", Title: "This page is for administrators",
+				Text:     "You are signed in as " + current.User.Email + ", which is not an administrator. Sign out and in again as one, or ask one to make you one.",
+				StartURL: h.Site.Base + "/account",
+			}
+		}
+		return next(w, r, current)
+	}
+}
+
+// frame is what all pages for operators show around their content.
+func (h *Handler) frame(here string) templates.Admin {
+	return templates.Admin{Common: h.Site.Common(), Here: here}
+}
+
+func (h *Handler) overview(w http.ResponseWriter, _ *http.Request, _ session.Current) error {
+	return h.Site.Show(w, templates.AdminOverview{Admin: h.frame("overview"), Connectors: len(h.Connectors)})
+}
+
+func ticketOf(current session.Current, purpose, shown string) session.Ticket {
+	return session.Ticket{Purpose: "admin." + purpose, Session: current.ID, Shown: shown}
+}
+
+// checkTicket refuses a form that was made for another session, purpose or content.
+func (h *Handler) checkTicket(sealed string, want session.Ticket, back string) error {
+	err := h.Sessions.CheckTicket(sealed, want)
+	if errors.Is(err, session.ErrStale) {
+		return web.Stale(h.Site.Base+back, err)
+	}
+	return err
+}

@@ -1,0 +1,139 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"signet/federation"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// Connector is an upstream with what the pages tell of its settings.
+type Connector struct {
+	federation.Connector
+	RedirectURI    string // to be registered there
+	ClientID       string
+	Home           string // where it is, if the settings say so
+	AllowedDomains []string
+	SignUp         bool // makes accounts
+	AutoLink       bool // links by verified address
+}
+
+// showConnectors shows what to register at each upstream, and how it goes.
+func (h *Handler) showConnectors(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	return h.connectorsPage(w, r, current, "", nil)
+}
+
+// testConnector calls an upstream, as a sign-in would begin, and shows what it
+// found. It changes nothing.
+func (h *Handler) testConnector(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	id := form.Get("connector")
+	if err := h.checkTicket(form.Get("ticket"), ticketOf(current, "connectors.test", id), connectorsPath); err != nil {
+		return err
+	}
+	i := slices.IndexFunc(h.Connectors, func(c Connector) bool { return c.ID() == id })
+	if i < 0 {
+		return web.Stale(h.Site.Base+connectorsPath, nil) // another node has other settings
+	}
+	web.TraceOf(r.Context()).Note("connector", id)
+	return h.connectorsPage(w, r, current, id, h.test(r.Context(), h.Connectors[i]))
+}
+
+func (h *Handler) connectorsPage(w http.ResponseWriter, r *http.Request, current session.Current, tested string, found *templates.ConnectorTest) error {
+	health, err := h.DB.ConnectorHealth(r.Context())
+	if err != nil {
+		return err
+	}
+	page := templates.AdminConnectors{Admin: h.frame("connectors")}
+	for _, c := range h.Connectors {
+		card, err := h.card(c, health[c.ID()], current)
+		if err != nil {
+			return err
+		}
+		if c.ID() == tested {
+			card.Test = found
+		}
+		page.Connectors = append(page.Connectors, card)
+	}
+	return h.Site.Show(w, page)
+}
+
+func (h *Handler) card(c Connector, health storage.ConnectorHealth, current session.Current) (templates.ConnectorCard, error) {
+	there := registrationAt(c, h.Site.Issuer.String())
+	card := templates.ConnectorCard{
+		ID: c.ID(), Kind: string(c.Kind()), Name: c.Name(), ClientID: c.ClientID,
+		RedirectURI: c.RedirectURI, Field: there.field, Console: there.console, Hints: there.hints, Scopes: c.Scopes(),
+		SignUp: c.SignUp, AutoLink: c.AutoLink, Domains: c.AllowedDomains,
+		LastSuccess: h.Moment(current.User, h.Now(), health.SucceededAt),
+		LastFailure: templates.ConnectorFailure{
+			At: h.Moment(current.User, h.Now(), health.FailedAt), Code: health.FailureCode,
+			Advice: advice[health.FailureCode], Reason: health.FailureReason,
+		},
+	}
+	var err error
+	card.Ticket, err = h.Sessions.Ticket(ticketOf(current, "connectors.test", c.ID()))
+	return card, err
+}
+
+// advice says what a failure means and what to do, by its code.
+var advice = map[string]string{
+	"upstream_denied":         "The person or the upstream said no. One who changed their mind is nothing; if everybody is refused, look there whether the client is suspended, or still in testing and open to named people only.",
+	"upstream_unreachable":    "It did not answer, or asked to come back later. If a test says the same, look at its status page and at the network between here and there.",
+	"upstream_untrusted":      "What came back did not pass the checks. If it happens to everybody: is the issuer the one in its discovery document, are both clocks right, does the client ID belong to this upstream?",
+	"connector_misconfigured": "The settings here and there do not fit together: compare client ID, client secret, redirect URI and algorithms.",
+	"no_email":                "It gave no verified email address of the person, who has to add one there, or to let it be seen.",
+	"account_not_allowed":     "The person's account lies outside the accepted domains or tenants, or the upstream's own rules kept it out.",
+}
+
+const works = "It answers, and nothing stands in the way of signing in through it. Client ID, client secret and redirect URI are tried only by a sign-in."
+
+// test says in words what a look at the upstream found.
+func (h *Handler) test(ctx context.Context, c Connector) *templates.ConnectorTest {
+	report := c.Probe(ctx)
+	found := &templates.ConnectorTest{Works: report.Err == nil && !report.ClockOff(), Finding: works, Facts: factsOf(report)}
+	if report.ClockOff() {
+		found.Finding = clockFinding(report)
+	}
+	if report.Err != nil {
+		found.Finding, found.Reason = advice[federation.Code(report.Err)], report.Err.Error()
+	}
+	return found
+}
+
+func clockFinding(r federation.Report) string {
+	side := "ahead of"
+	if r.ClockSkew < 0 {
+		side = "behind"
+	}
+	return fmt.Sprintf("Its clock is %s %s this server's. Sign-ins fail until one of the two is set right.", r.ClockSkew.Abs(), side)
+}
+
+func factsOf(r federation.Report) []templates.Fact {
+	if r.Err != nil {
+		return nil
+	}
+	facts := []templates.Fact{{Name: "Issuer", Value: r.Issuer}}
+	for _, list := range []struct {
+		name   string
+		values []string
+	}{{"Signs by", r.Algorithms}, {"Scopes it knows", r.Scopes}, {"Client authentication", r.ClientAuth}} {
+		if len(list.values) > 0 {
+			facts = append(facts, templates.Fact{Name: list.name, Value: strings.Join(list.values, " ")})
+		}
+	}
+	if r.Keys > 0 {
+		facts = append(facts, templates.Fact{Name: "Keys", Value: strconv.Itoa(r.Keys)})
+	}
+	return append(facts, templates.Fact{Name: "Clock", Value: fmt.Sprintf("%+.0f s", r.ClockSkew.Seconds())})
+}

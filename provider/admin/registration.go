@@ -1,0 +1,56 @@
+package admin
+
+import (
+	"cmp"
+	"net/url"
+	"strings"
+
+	"signet/federation"
+)
+
+// registration is how Signet is made known at an upstream.
+type registration struct {
+	field   string // of the upstream's form that takes the redirect URI
+	console string // where that form is; "": unknown
+	hints   []string
+}
+
+// registrationAt knows the consoles of the upstreams that have one.
+func registrationAt(c Connector, issuer string) registration {
+	switch c.Kind() {
+	case federation.Google:
+		return registration{"Authorized redirect URIs", "https://console.cloud.google.com/apis/credentials", []string{
+			"Google compares it exactly: scheme, host, port, path, and no slash more.",
+			"It wants an OAuth client of the type “Web application”, and no scopes beyond the ones below on the consent screen.",
+			"While the consent screen is in testing, only the test users named there can sign in; all others are refused by Google.",
+		}}
+	case federation.GitHub:
+		return registration{"Authorization callback URL", newGitHubApp(c, issuer), []string{
+			"GitHub wants the same host and port, and a path at or below the one registered; on loopback the port is free.",
+			"An OAuth app needs no permissions set: the scopes below are asked for at each sign-in. A GitHub App needs “Email addresses: read-only”.",
+		}}
+	case federation.Microsoft:
+		return registration{"Redirect URI of the platform Web", "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationsListBlade", []string{
+			"“Supported account types” must include the tenants that are to sign in.",
+		}}
+	case federation.Apple:
+		return registration{"Return URLs of the Services ID", "https://developer.apple.com/account/resources/identifiers/list/serviceId", []string{
+			"Apple takes https only, no loopback address, and wants the domain listed beside it.",
+		}}
+	case federation.GitLab:
+		return registration{"Redirect URI", cmp.Or(strings.TrimSuffix(c.Home, "/"), "https://gitlab.com") + "/-/user_settings/applications", []string{
+			"Leave “Confidential” ticked, and tick the scopes below.",
+		}}
+	}
+	return registration{"Redirect URI (some say callback URL)", "", []string{
+		"The client there must be allowed the authorization code grant and the scopes below.",
+	}}
+}
+
+// newGitHubApp is GitHub's form for a new OAuth app, filled in.
+func newGitHubApp(c Connector, issuer string) string {
+	filled := url.Values{
+		"oauth_application[name]": {"Signet"}, "oauth_application[url]": {issuer}, "oauth_application[callback_url]": {c.RedirectURI},
+	}
+	return cmp.Or(strings.TrimSuffix(c.Home, "/"), "https://github.com") + "/settings/applications/new?" + filled.Encode()
+}

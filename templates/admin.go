@@ -1,0 +1,70 @@
+package templates
+
+// Admin is the frame of all pages for operators.
+type Admin struct {
+	Common
+	Here string // which entry of the navigation this page is: "connectors"
+}
+
+func adminPages() []accountPage {
+	return []accountPage{
+		{"overview", "/admin", "Overview"},
+		{"connectors", "/admin/connectors", "Connectors"},
+	}
+}
+
+// AdminOverview says what there is for operators.
+type AdminOverview struct {
+	Admin
+	Connectors int
+}
+
+func (AdminOverview) page() string { return "adminoverview.html" }
+
+// AdminConnectors shows the connectors, and what the last test of one found.
+type AdminConnectors struct {
+	Admin
+	Connectors []ConnectorCard
+}
+
+func (AdminConnectors) page() string { return "adminconnectors.html" }
+
+// ConnectorCard is one connector with all that an operator needs at the upstream.
+type ConnectorCard struct {
+	ID, Kind, Name string
+	ClientID       string
+	RedirectURI    string // to be registered there, exactly so
+	Field          string // of the upstream's form, that it goes into
+	Console        string // https address of that form; "" if it is not known
+	Hints          []string
+	Scopes         []string // asked for
+
+	SignUp   bool     // who has no account gets one
+	AutoLink bool     // an address it has verified opens an account
+	Domains  []string // the only ones accepted; none: all
+
+	LastSuccess Moment
+	LastFailure ConnectorFailure
+
+	Ticket string         // for its test
+	Test   *ConnectorTest // nil: it was not tested just now
+}
+
+// ConnectorFailure is why a sign-in failed. The zero value is none.
+type ConnectorFailure struct {
+	At     Moment
+	Code   string
+	Advice string // what it means and what to do
+	Reason string // as the log has it
+}
+
+// ConnectorTest is what a test found.
+type ConnectorTest struct {
+	Works   bool
+	Finding string // a sentence
+	Reason  string // the error as the log would have it; "" for none
+	Facts   []Fact
+}
+
+// Fact is a line of a list.
+type Fact struct{ Name, Value string }
