@@ -198,38 +198,34 @@ func (w *writer) batch(first *job) {
 // the batch is not whole, when one fails otherwise than by a verdict.
 func (w *writer) collect(first *job) (jobs []*job, whole bool) {
 	start := time.Now()
+	savepoint := "SAVEPOINT one"
 	for j := first; j != nil; j = w.next() {
 		if !j.take() {
 			continue
 		}
 		jobs = append(jobs, j)
-		if !w.inSavepoint(j) {
+		if w.exec(savepoint) != nil || !w.keepIfDone(j) {
 			return jobs, false
 		}
 		if len(jobs) == batchSize || time.Since(start) >= batchWork {
 			break
 		}
+		savepoint = "RELEASE one; SAVEPOINT one" // COMMIT releases the last one
 	}
 	return jobs, true
 }
 
-// inSavepoint runs one use case and keeps its writes if it succeeded. False: the
-// batch is broken.
-func (w *writer) inSavepoint(j *job) bool {
-	if w.exec("SAVEPOINT one") != nil {
-		return false
-	}
+// keepIfDone runs one use case in the savepoint and undoes its writes if it came
+// to a verdict. False: the batch is broken.
+func (w *writer) keepIfDone(j *job) bool {
 	j.err = j.attempt(w.tx)
 	switch {
 	case j.err == nil:
+		return true
 	case j.panicked != nil || isVerdict(j.err):
-		if w.exec("ROLLBACK TO one") != nil {
-			return false
-		}
-	default:
-		return false
+		return w.exec("ROLLBACK TO one") == nil
 	}
-	return w.exec("RELEASE one") == nil
+	return false
 }
 
 // alone runs one use case of a broken batch in a transaction of its own.
