@@ -47,6 +47,8 @@ const (
 	ClientRefused        EventType = "client.refused" // it did not authenticate itself
 	SessionEnded         EventType = "session.ended"
 	SessionsEnded        EventType = "session.ended_all"
+	LogoutDelivered      EventType = "logout.delivered" // a client was told that a session ended
+	LogoutFailed         EventType = "logout.failed"    // and could not be, for good
 	ConsentGiven         EventType = "consent.given"
 	ConsentDenied        EventType = "consent.denied"
 	ConsentWithdrawn     EventType = "consent.withdrawn"

@@ -51,6 +51,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 	signIn := func(handle string) storage.SignIn {
 		return storage.SignIn{UserID: w.user.ID, HandleHash: handle, Request: "r", IdleFor: time.Hour, AbsoluteFor: time.Hour}
 	}
+	claim := func(userID, sessionID string, except ...string) error {
+		_, err := w.ClaimNotices(ctx, storage.NoticeClaim{UserID: userID, SessionID: sessionID, Except: except, Limit: 32, Lease: time.Minute}, later)
+		return err
+	}
 	var reserved storage.Reservation
 	return []call{
 		{"Changes", func() error { _, err := w.Changes(ctx); return err }},
@@ -160,6 +164,17 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}
 			_, err := w.ChangePassword(ctx, c, later)
 			return err
+		}},
+		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, w.session.ID, noon); return err }},
+		{"LogoutNotices", func() error { _, err := w.LogoutNotices(ctx, w.user.ID, "", noon); return err }},
+		{"ClaimNotices", func() error {
+			told := w.signIn(t, w.user.ID, "h11", "", later)
+			w.told(t, "told", told, false)
+			return errors.Join(w.EndSession(ctx, w.user.ID, told.ID, "asked", from, later), claim(w.user.ID, told.ID, "none of it"))
+		}},
+		{"ClaimNotices", func() error { return claim("", "") }},
+		{"SettleNotice", func() error {
+			return w.SettleNotice(ctx, storage.Notice{ID: "none", UserID: w.user.ID, ClientID: "web", SessionID: w.session.ID}, storage.NoticeResult{}, later)
 		}},
 		{"WithdrawConsent", func() error { return w.WithdrawConsent(ctx, w.user.ID, "web", from, later) }},
 		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", from, later) }},

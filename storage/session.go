@@ -134,7 +134,8 @@ func addFact(tx *gorm.DB, sessionID string, f Fact) error {
 func newestFacts(facts []Fact) []Fact { return facts[max(0, len(facts)-mostFacts):] }
 
 // EndSession ends one session of one user; its online grants die with it by the
-// join. Both ids must be set. Ending an ended one does nothing. Event session.ended.
+// join, and its clients are told (see Notice). Both ids must be set. Ending an ended
+// one does nothing. Event session.ended.
 func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, from Origin, at time.Time) error {
 	if err := checkIDs(userID, sessionID); err != nil {
 		return fmt.Errorf("end session: %w", err)
@@ -148,6 +149,9 @@ func endSession(tx *gorm.DB, userID, sessionID, reason string, from Origin, at t
 	ended, err := changed(tx, `UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0`,
 		At(at), cleanText(reason, longestName), sessionID, userID)
 	if err != nil || !ended {
+		return err
+	}
+	if err := queueLogout(tx, at, `s.id = ?`, sessionID); err != nil {
 		return err
 	}
 	return record(tx, Event{

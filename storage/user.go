@@ -177,11 +177,16 @@ func (db *DB) DisableUser(ctx context.Context, userID string, off bool, from Ori
 }
 
 // endAllOf moves a user's not_before past everything it has: sessions and grants
-// that a clock ahead of ours has dated later than now, too. The caller holds the
-// user's row.
+// that a clock ahead of ours has dated later than now, too. The clients of all
+// sessions that nobody has ended before are told, of expired ones as well: what an
+// application keeps by itself does not end with them. The caller holds the user's row.
 func endAllOf(tx *gorm.DB, userID string, at time.Time) error {
+	err := queueLogout(tx, at, `s.user_id = ? AND s.ended_at = 0 AND s.created_at > (SELECT not_before FROM users WHERE id = ?)`, userID, userID)
+	if err != nil {
+		return err
+	}
 	var latest Millis
-	err := tx.Raw(`SELECT MAX(made) FROM (
+	err = tx.Raw(`SELECT MAX(made) FROM (
 		SELECT not_before AS made FROM users WHERE id = ?
 		UNION ALL SELECT COALESCE(MAX(created_at), 0) FROM sessions WHERE user_id = ?
 		UNION ALL SELECT COALESCE(MAX(created_at), 0) FROM grants WHERE user_id = ?) AS dates`,
