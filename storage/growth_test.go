@@ -124,8 +124,8 @@ var operations = []struct {
 		return err
 	}},
 	{"redeem", func(g *growing, i int) error {
-		r := g.redemption(storage.NewID("r"), "code", noon)
-		r.Grant.ID, r.Grant.UserID, r.Grant.SessionID = storage.NewID("g"), "usr_"+crowdName(i), "ses_"+crowdName(i)
+		r := g.redemption(storage.NewTimedID(noon), "code", noon)
+		r.Grant.ID, r.Grant.UserID, r.Grant.SessionID = storage.NewTimedID(noon), "usr_"+crowdName(i), "ses_"+crowdName(i)
 		_, err := g.RedeemCode(context.Background(), r, noon)
 		return err
 	}},
