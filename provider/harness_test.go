@@ -155,11 +155,11 @@ func (b *testbed) as(client storage.Client, secret string) *testbed {
 
 // node is another process on the same database and under the same issuer; what
 // is asked of the result is asked of that process.
-func (b *testbed) node(t *testing.T) *testbed {
+func (b *testbed) node(t *testing.T, options ...option) *testbed {
 	t.Helper()
 	other := *b
 	other.DB = b.backend.Open(t)
-	other.serve(t, func(c *provider.Config) { c.Issuer = b.Issuer })
+	other.serve(t, append(options, func(c *provider.Config) { c.Issuer = b.Issuer })...)
 	server := httptest.NewServer(other.Handler())
 	t.Cleanup(server.Close)
 	other.Issuer = server.URL
