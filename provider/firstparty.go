@@ -239,7 +239,7 @@ func (p *Provider) setTokens(w http.ResponseWriter, r *http.Request, client stor
 	}
 	tokens := session.Tokens{Access: access, AccessLife: p.Lifetimes.Access, Refresh: refresh}
 	if current.Persistent {
-		tokens.RefreshLife = min(grant.IdleExpiresAt, grant.ExpiresAt).Time().Sub(at)
+		tokens.RefreshLife = min(grant.IdleExpiresAt, grant.ExpiresAt).Time().Sub(storage.At(at).Time())
 	}
 	return at.Add(p.Lifetimes.Access), p.sessions.Cookies.SetTokens(w, tokens)
 }
