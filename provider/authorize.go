@@ -44,17 +44,17 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
 	if refusal := p.validate(&q, client, params); refusal != nil {
 		return p.refuse(w, r, q, *refusal)
 	}
-	sealed, err := p.carrier.Seal(q)
+	size, err := request.SealedSize(q)
 	if err != nil {
-		return fmt.Errorf("seal request: %w", err)
+		return err
 	}
-	if len(sealed) >= maxSealed {
+	if size >= maxSealed {
 		return authorizeProblem(tooLong)
 	}
 	if r.Method == http.MethodPost {
-		return web.SeeOther(w, p.step("/authorize/next", sealed))
+		return p.goTo(w, "/authorize/next", q, "")
 	}
-	return p.dispatch(w, r, q, client, sealed)
+	return p.dispatch(w, r, q, client, "")
 }
 
 // authorizeParams reads the parameters of a GET or a form POST, strictly. A

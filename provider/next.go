@@ -82,7 +82,8 @@ func nextStep(q request.Request, current *session.Current, client storage.Client
 	return answer
 }
 
-// dispatch reads the facts, decides, and does what was decided.
+// dispatch reads the facts, decides, and does what was decided. sealed is "" for a
+// request that has not been to the browser yet: most need not go there.
 func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, sealed string) error {
 	at := p.Now()
 	var current *session.Current
@@ -105,11 +106,22 @@ func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Re
 	case next.refusal != nil:
 		return p.refuse(w, r, q, *next.refusal)
 	case next.page != "":
-		return web.SeeOther(w, p.step(next.page, sealed))
+		return p.goTo(w, next.page, q, sealed)
 	case q.Kind == request.Page:
 		return web.SeeOther(w, q.Path)
 	case q.Kind == request.Cookies:
 		return p.answerCookies(w, r, q, client, *current, at)
 	}
 	return p.answerCode(w, q, *current, at)
+}
+
+// goTo sends the browser to a step with its request, sealed already or not.
+func (p *Provider) goTo(w http.ResponseWriter, page string, q request.Request, sealed string) error {
+	if sealed == "" {
+		var err error
+		if sealed, err = p.carrier.Seal(q); err != nil {
+			return fmt.Errorf("seal request: %w", err)
+		}
+	}
+	return web.SeeOther(w, p.step(page, sealed))
 }

@@ -42,6 +42,11 @@ func newSecretKey(id string, raw, value []byte) (*secret, error) {
 // purposeInfo keeps the jobs of one secret apart: each has keys of its own.
 func purposeInfo(purpose string) string { return "signet/v1/" + purpose }
 
+// SealedSize is how many characters Seal makes of a payload of so many bytes.
+func SealedSize(payload int) int {
+	return base64.RawURLEncoding.EncodedLen(messageHeaderSize + boxSaltSize + 8 + payload + boxTagSize)
+}
+
 // Seal makes a sealed message: only a ring with the same internal line can read
 // or alter it, and only for the same purpose. base64url without padding, 87
 // characters more than the payload's own.
@@ -55,13 +60,13 @@ func (r *Ring) Seal(purpose string, payload []byte, expires time.Time) (string, 
 	plain = binary.BigEndian.AppendUint64(plain, uint64(expires.UnixMilli()))
 	plain = append(plain, payload...)
 
+	if SealedSize(len(payload)) > maxMessage {
+		return "", fmt.Errorf("seal %s: %d bytes are too many", purpose, len(payload))
+	}
 	message := make([]byte, 0, messageHeaderSize+boxSaltSize+len(plain)+boxTagSize)
 	message, err := sealBox(append(message, header...), k.value, purposeInfo(purpose), plain, append(header, purpose...))
 	if err != nil {
 		return "", fmt.Errorf("seal %s: %w", purpose, err)
-	}
-	if base64.RawURLEncoding.EncodedLen(len(message)) > maxMessage {
-		return "", fmt.Errorf("seal %s: %d bytes are too many", purpose, len(payload))
 	}
 	return base64.RawURLEncoding.EncodeToString(message), nil
 }

@@ -21,6 +21,9 @@ func TestSeal_RoundTrip(t *testing.T) {
 		if got, err := h.Unseal("request", message, noon); err != nil || !bytes.Equal(got, payload) {
 			t.Errorf("got %q, %v; want %q", got, err, payload)
 		}
+		if size := keys.SealedSize(len(payload)); size != len(message) {
+			t.Errorf("%d bytes give %d characters, foretold were %d", len(payload), len(message), size)
+		}
 		raw, err := base64.RawURLEncoding.DecodeString(message)
 		if err != nil || len(payload) >= 5 && bytes.Contains(raw, payload) {
 			t.Errorf("the payload shows (%v)", err)

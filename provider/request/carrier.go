@@ -42,13 +42,27 @@ func (c *Carrier) FirstPartyClient() (storage.Client, error) {
 
 // Seal makes the message that the browser carries.
 func (c *Carrier) Seal(q Request) (string, error) {
+	payload, err := encode(q)
+	if err != nil {
+		return "", err
+	}
+	return c.Ring.Seal(purpose, payload, q.Created.Time().Add(c.Life))
+}
+
+// SealedSize is how many characters Seal makes of q.
+func SealedSize(q Request) (int, error) {
+	payload, err := encode(q)
+	return keys.SealedSize(len(payload)), err
+}
+
+func encode(q Request) ([]byte, error) {
 	var payload bytes.Buffer
 	encoder := json.NewEncoder(&payload)
 	encoder.SetEscapeHTML(false) // it is never HTML, and every byte counts
 	if err := encoder.Encode(q); err != nil {
-		return "", fmt.Errorf("encode request: %w", err)
+		return nil, fmt.Errorf("encode request: %w", err)
 	}
-	return c.Ring.Seal(purpose, payload.Bytes(), q.Created.Time().Add(c.Life))
+	return payload.Bytes(), nil
 }
 
 // Open opens a message and reads client and redirect URI again. For a request of
