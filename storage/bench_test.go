@@ -47,3 +47,45 @@ func BenchmarkLiveGrant(b *testing.B) {
 		})
 	}
 }
+
+// What a signed-in browser costs at the authorization endpoint.
+func BenchmarkSessionByHandle(b *testing.B) {
+	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
+		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, backend(b))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := w.SessionByHandle(context.Background(), "handle of alice", noon); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// A rotation is one row of SQL, by 16 callers at once.
+func BenchmarkRotateGrant(b *testing.B) {
+	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
+		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
+	} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, backend(b))
+			b.SetParallelism(8)
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				g, err := w.RedeemCode(context.Background(), w.redemption(storage.NewID("r"), "code", noon), noon)
+				for pb.Next() && err == nil {
+					g, err = w.RotateGrant(context.Background(), storage.Rotation{
+						GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID,
+					}, func(storage.Grant) error { return nil }, noon)
+				}
+				if err != nil {
+					b.Error(err)
+				}
+			})
+		})
+	}
+}
