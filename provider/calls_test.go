@@ -18,7 +18,7 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 		b.registerWith(t, storage.Web, "trusted", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.SkipConsent = []string{callback}, true
 		})
-		b.follow(t)
+		b.withApp(t)
 		v := b.visitor(t)
 		login := v.get(t, b.authorizeURL()).form(t)
 		var code string
@@ -64,9 +64,22 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 			{"client credentials", 0, 0, func() {
 				post("/token", url.Values{"grant_type": {"client_credentials"}}, service.ID, serviceSecret)
 			}},
+			{"who is signed in, for the app", 1, 0, func() { v.wantApp(t, true) }},
+			// The session with its user; the grant is opened, and then rotated.
+			{"refresh of the app, its first", 1, 1, func() { v.refreshApp(t) }},
+			{"refresh of the app", 1, 1, func() { v.refreshApp(t) }},
+			{"page sign-in of the app, with a session", 1, 1, func() {
+				next := v.fetch(t, b.Issuer+"/login?return_to="+b.Issuer+"/cart").Header.Get("Location")
+				v.fetch(t, b.Issuer+next)
+			}},
+			// As on the page, and the grant.
+			{"sign-in of the app", 1, 3, func() { v.signInApp(t) }},
+			{"refresh of the app, nobody signed in", 0, 0, func() { b.visitor(t).app(t, "/refresh", "") }},
+			{"refresh of the app, from elsewhere", 0, 0, func() { v.app(t, "/refresh", "", with("Sec-Fetch-Site", "cross-site")) }},
 			{"revocation", 0, 1, func() {
 				post("/revoke", url.Values{"token": {tokens["refresh_token"].(string)}}, b.Client.ID, b.Secret)
 			}},
+			{"sign-out of the app", 1, 1, func() { v.app(t, "/logout", "") }},
 		} {
 			readsBefore, writesBefore := b.DB.Calls()
 			step.request()

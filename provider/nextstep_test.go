@@ -28,7 +28,7 @@ func situations(yield func(situation)) {
 		for _, maxAge := range []int64{-1, 0, 60, 3600} {
 			for _, hint := range []string{"", "alice", "bob"} {
 				for _, essential := range [][]string{nil, {"2fa"}, {"2fa", "1fa"}} {
-					for _, kind := range []request.Kind{request.Code, request.Page} {
+					for _, kind := range []request.Kind{request.Code, request.Cookies, request.Page} {
 						q := request.Request{
 							ID: "this", Kind: kind, Prompt: prompt, HintSubject: hint, EssentialACR: essential,
 							Scopes: []string{"openid", "email"}, RedirectURI: "https://app.example.com/",

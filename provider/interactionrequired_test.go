@@ -1,0 +1,21 @@
+package provider
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+// No factor but the password exists yet, so nothing at the front door leads here.
+func TestFirstParty_InteractionRequiredSaysWhereToGoOn(t *testing.T) {
+	w := httptest.NewRecorder()
+	(&Provider{}).failApp(w, httptest.NewRequest(http.MethodPost, "/refresh", nil), &interactionRequired{continueAt: "https://id.example.com/login?return_to=%2F"})
+	var got map[string]string
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if w.Code != http.StatusForbidden || got["error"] != "interaction_required" || got["error_description"] == "" || got["continue"] != "https://id.example.com/login?return_to=%2F" || len(got) != 3 {
+		t.Errorf("got %d %v", w.Code, got)
+	}
+}
