@@ -98,6 +98,9 @@ func (r *Ring) openAccess(token string, c *accessClaims) bool {
 	if !ok {
 		return false
 	}
+	if r.inUse.Load().refresh[p.header] != nil {
+		return false // ours, of another kind: no key is missing, and none is looked for
+	}
 	s, k := lookUp(r, func(s *keySet) *signingKey { return s.access[p.header] })
 	if k == nil {
 		return false
