@@ -8,6 +8,7 @@ import (
 
 	"signet/provider"
 	"signet/provider/credential"
+	"signet/provider/keys"
 )
 
 // Config is the settings of one process, checked.
@@ -17,6 +18,7 @@ type Config struct {
 	DataDir        string
 	Database       Secret // a URL may hold a password
 	MasterKey      Secret
+	MasterKeyNext  Secret
 	CookieName     string
 	CookieDomain   string
 	FirstParty     provider.FirstParty
@@ -25,6 +27,7 @@ type Config struct {
 	LogLevel       slog.Level
 	Passwords      credential.Params
 	Algorithms     []string
+	Keys           keys.Life
 	SignUp         string // signUpClosed or signUpConnectors
 	Connectors     []provider.Connector
 	ExtraCA        string // PEM
@@ -102,6 +105,11 @@ var settings = []setting{
 		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		about: "seals the private keys at rest; without it the file master.key in data_dir, made at the first start",
 		set:   into(func(c *Config) *Secret { return &c.MasterKey }, parseMasterKeySetting),
+	},
+	{
+		key: "master_key_next", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
+		about: "the master key that `signet keys rewrap` moves to; needed only where master_key is set",
+		set:   into(func(c *Config) *Secret { return &c.MasterKeyNext }, parseMasterKeySetting),
 	},
 	{
 		key: "cookie_name", byDef: "signet", unit: "name", example: "signet",
@@ -196,6 +204,9 @@ var settings = []setting{
 		about: "signing keys that are published, the preferred one first",
 		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
 	},
+	keyLife("rotate_every", "30d", "90d", 10*maxYear, "how long a key signs before the next one does", func(l *keys.Life) *time.Duration { return &l.RotateEvery }),
+	keyLife("publish_before", "24h", "48h", maxYear, "how long a key is published before it signs", func(l *keys.Life) *time.Duration { return &l.PublishBefore }),
+	keyLife("jwks_max_age", "5m", "10m", maxDay, "how long the published keys may be cached, and stay published after their last token", func(l *keys.Life) *time.Duration { return &l.MaxAge }),
 }
 
 const (
@@ -209,6 +220,17 @@ func lifetime(name, byDef string, longest time.Duration, about string, field fun
 		key: "lifetimes." + name, byDef: byDef, unit: "duration", example: byDef, about: about,
 		set: into(
 			func(c *Config) *time.Duration { return field(&c.Lifetimes) },
+			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },
+		),
+	}
+}
+
+// keyLife is a row of keys.*: a duration from one second to longest.
+func keyLife(name, byDef, example string, longest time.Duration, about string, field func(*keys.Life) *time.Duration) setting {
+	return setting{
+		key: "keys." + name, byDef: byDef, unit: "duration", example: example, about: about,
+		set: into(
+			func(c *Config) *time.Duration { return field(&c.Keys) },
 			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },
 		),
 	}

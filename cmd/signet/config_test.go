@@ -83,6 +83,7 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 		"outbound.extra_ca": authority(t),
 		"listen":            "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
 		"keys.algorithms": "RS256, ES256", "master_key": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
+		"master_key_next": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
 	}
 	for _, s := range settings {
 		t.Run(s.key, func(t *testing.T) {
@@ -122,7 +123,7 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 
 // revealed shows a configuration with its secrets, to compare.
 func revealed(c Config) string {
-	return fmt.Sprintf("%+v %s %s", c, c.Database.Reveal(), c.MasterKey.Reveal())
+	return fmt.Sprintf("%+v %s %s %s", c, c.Database.Reveal(), c.MasterKey.Reveal(), c.MasterKeyNext.Reveal())
 }
 
 // yamlOf writes one setting in sections.

@@ -92,6 +92,14 @@ func (r *reader) compare() {
 			r.complain("lifetimes."+pair.idle, "is longer than lifetimes.%s, which would never let it end; raise that one or lower this one", pair.whole)
 		}
 	}
+	k := r.config.Keys
+	if k.PublishBefore > k.RotateEvery {
+		r.complain("keys.publish_before", "is longer than keys.rotate_every: a key would be due before it may sign; raise that one or lower this one")
+	}
+	// OIDC Core, section 10.1.1: who has the JWKS cached must know the key that signs.
+	if k.MaxAge > k.PublishBefore {
+		r.complain("keys.jwks_max_age", "is longer than keys.publish_before: relying parties would meet a key that is not in their copy; raise that one or lower this one")
+	}
 }
 
 // readFile reads the YAML file through its nodes, so that every mistake has a line.

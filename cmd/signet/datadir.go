@@ -14,8 +14,13 @@ import (
 	"signet/storage"
 )
 
-// masterKeyFile is the name of the file in the data directory.
-const masterKeyFile = "master.key"
+// The names of the files in the data directory: the master key, the one that a
+// rewrap moves to while it is under way, and the one from before the last rewrap.
+const (
+	masterKeyFile    = "master.key"
+	nextMasterFile   = "master.key.next"
+	formerMasterFile = "master.key.old"
+)
 
 // makeDataDir makes the folder for this user alone, or checks that it is so.
 func makeDataDir(dir string) error {
@@ -65,6 +70,47 @@ func masterKey(ctx context.Context, c Config, db *storage.DB) ([32]byte, error) 
 	return key, nil
 }
 
+// masterKeys gives the master keys that count now: the one in use and, after it,
+// the one that a rewrap moves to, if there is one. It may be asked at any moment of a
+// rewrap: the next one is read first, since it takes the place of the other.
+func masterKeys(c Config) ([][32]byte, error) {
+	next, isNext, err := nextMasterKey(c)
+	if err != nil {
+		return nil, err
+	}
+	text := c.MasterKey.Reveal()
+	if text == "" {
+		if text, err = readPrivate(filepath.Join(c.DataDir, masterKeyFile)); err != nil {
+			return nil, err
+		}
+	}
+	current, err := parseMasterKey(text)
+	if err != nil {
+		return nil, &problem{exitConfig, fmt.Errorf("the master key %w", err), "put it back from your backup"}
+	}
+	if !isNext || next == current {
+		return [][32]byte{current}, nil
+	}
+	return [][32]byte{current, next}, nil
+}
+
+func nextMasterKey(c Config) (key [32]byte, is bool, err error) {
+	text := c.MasterKeyNext.Reveal()
+	if text == "" && c.MasterKey.Reveal() == "" {
+		text, err = readPrivate(filepath.Join(c.DataDir, nextMasterFile))
+		if errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
+	}
+	if err != nil || text == "" {
+		return key, false, err
+	}
+	if key, err = parseMasterKey(text); err != nil {
+		return key, false, &problem{exitConfig, fmt.Errorf("the next master key %w", err), "remove " + nextMasterFile + " and start the rewrap again"}
+	}
+	return key, true, nil
+}
+
 func makeMasterKey(ctx context.Context, c Config, db *storage.DB, name string) (string, error) {
 	keys, err := db.Keys(ctx)
 	if err != nil {
@@ -80,9 +126,13 @@ func makeMasterKey(ctx context.Context, c Config, db *storage.DB, name string) (
 	if err := makeDataDir(c.DataDir); err != nil {
 		return "", err
 	}
+	return keepPrivate(name, newMasterKey())
+}
+
+func newMasterKey() string {
 	var key [32]byte
 	rand.Read(key[:])
-	return keepPrivate(name, base64.StdEncoding.EncodeToString(key[:]))
+	return base64.StdEncoding.EncodeToString(key[:])
 }
 
 // readPrivate reads one line from a file that nobody else may read.

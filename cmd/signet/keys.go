@@ -2,67 +2,119 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"signet/provider/keys"
 	"signet/storage"
 )
 
 func (p *program) keysCommand() *cobra.Command {
-	c := &cobra.Command{Use: "keys", Short: "Look at the signing keys"}
+	c := &cobra.Command{Use: "keys", Short: "Look after the signing keys"}
 	asNoun(c)
-	c.AddCommand(p.keysListCommand())
+	c.AddCommand(p.keysListCommand(), p.keysRotateCommand(), p.keysRevokeCommand(), p.keysRewrapCommand(), p.keysExportCommand())
 	return c
 }
 
 func (p *program) keysListCommand() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the signing keys", Args: exactly()}
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the signing keys",
+		Long: `List the signing keys: which sign, until when by the schedule, and how long they stay
+published for the tokens that live. Keys that are gone are left out unless --all.`,
+		Args: exactly(),
+	}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
-		keys, err := db.Keys(ctx)
+	all := c.Flags().Bool("all", false, "keys that are gone too")
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
+		rows, err := db.Keys(ctx)
 		if err != nil {
 			return fmt.Errorf("list keys: %w", err)
 		}
-		if *asJSON {
-			return p.writeJSON(map[string]any{"keys": describeKeys(keys)})
+		life := config.Lifetimes.KeyLife(config.Keys)
+		described := []describedKey{} // never null
+		for _, k := range rows {
+			if k.State != storage.KeyGone || *all {
+				described = append(described, describeKey(k, life, p.now()))
+			}
 		}
-		if len(keys) == 0 {
+		if *asJSON {
+			return p.writeJSON(map[string]any{"keys": described})
+		}
+		if len(rows) == 0 {
 			p.say("there are no keys yet: the first start makes them")
 			return nil
 		}
-		rows := [][]string{{"KID", "ALG", "STATE", "AGE"}}
-		for _, k := range keys {
-			age := p.now().Sub(k.CreatedAt.Time()).Truncate(time.Minute)
-			rows = append(rows, []string{k.ID, k.Line, string(k.State), shortAge(age)})
-		}
-		return p.writeTable(rows)
+		return p.writeTable(p.tableOfKeys(described))
 	})
 	return c
 }
 
 // describedKey is a key as --json shows it. Nothing of its private half is in it.
 type describedKey struct {
-	KeyID       string     `json:"kid"`
-	Alg         string     `json:"alg"`
-	State       string     `json:"state"`
-	CreatedAt   time.Time  `json:"created_at"`
-	ActivatedAt *time.Time `json:"activated_at,omitempty"`
-	RetiredAt   *time.Time `json:"retired_at,omitempty"`
-	GoneAt      *time.Time `json:"gone_at,omitempty"`
-	RevokedAt   *time.Time `json:"revoked_at,omitempty"`
+	KeyID           string     `json:"kid"`
+	Alg             string     `json:"alg"`
+	State           string     `json:"state"`
+	CreatedAt       time.Time  `json:"created_at"`
+	ActivatedAt     *time.Time `json:"activated_at,omitempty"`
+	RetiredAt       *time.Time `json:"retired_at,omitempty"`
+	GoneAt          *time.Time `json:"gone_at,omitempty"`
+	RevokedAt       *time.Time `json:"revoked_at,omitempty"`
+	RevokeReason    string     `json:"revoke_reason,omitempty"`
+	SignsUntil      *time.Time `json:"signs_until,omitempty"`        // by the schedule
+	InJWKSUntil     *time.Time `json:"in_jwks_until,omitempty"`      // likewise
+	OpensUntil      *time.Time `json:"opens_until,omitempty"`        // of the internal line, which is in no JWKS
+	LastSignedAt    *time.Time `json:"last_signed_at,omitempty"`     // an active key may sign at any moment
+	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // by the schedule, of an active key
 }
 
-func describeKeys(keys []storage.Key) []describedKey {
-	described := []describedKey{} // never null
-	for _, k := range keys {
-		described = append(described, describedKey{
-			KeyID: k.ID, Alg: k.Line, State: string(k.State), CreatedAt: k.CreatedAt.Time(),
-			ActivatedAt: moment(k.ActivatedAt), RetiredAt: moment(k.RetiredAt), GoneAt: moment(k.GoneAt), RevokedAt: moment(k.RevokedAt),
+func describeKey(k storage.Key, life keys.Life, now time.Time) describedKey {
+	d := describedKey{
+		KeyID: k.ID, Alg: k.Line, State: string(k.State), CreatedAt: k.CreatedAt.Time(),
+		ActivatedAt: moment(k.ActivatedAt), RetiredAt: moment(k.RetiredAt), GoneAt: moment(k.GoneAt),
+		RevokedAt: moment(k.RevokedAt), RevokeReason: k.RevokeReason,
+	}
+	switch k.State {
+	case storage.KeyActive:
+		until := life.SignsUntil(k)
+		dies := later(until, now).Add(k.LongestLife)
+		gone := dies.Add(life.MaxAge)
+		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &until, &dies, &gone
+	case storage.KeyRetired:
+		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = moment(k.RetiredAt), moment(k.LastTokenDies()), moment(k.GoneAt)
+	}
+	if k.Line == storage.InternalLine {
+		d.InJWKSUntil, d.OpensUntil = nil, d.InJWKSUntil
+	}
+	return d
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func (p *program) tableOfKeys(list []describedKey) [][]string {
+	rows := [][]string{{"KID", "ALG", "STATE", "AGE", "SIGNS UNTIL", "IN JWKS UNTIL", "LAST SIGNED", "LAST TOKEN DIES"}}
+	for _, k := range list {
+		signed := p.relative(k.LastSignedAt)
+		if k.State == string(storage.KeyActive) {
+			signed = "now"
+		}
+		age := p.now().Sub(k.CreatedAt).Truncate(time.Minute)
+		rows = append(rows, []string{
+			k.KeyID, k.Alg, k.State, shortAge(age),
+			p.relative(k.SignsUntil), p.relative(k.InJWKSUntil), signed, p.relative(k.LastTokenDiesAt),
 		})
 	}
-	return described
+	return rows
 }
 
 // moment is nil for never, so that JSON leaves it out.
@@ -72,6 +124,21 @@ func moment(m storage.Millis) *time.Time {
 	}
 	t := m.Time()
 	return &t
+}
+
+// relative tells a moment as people do: in 3d, 5m ago.
+func (p *program) relative(t *time.Time) string {
+	if t == nil {
+		return "–"
+	}
+	d := t.Sub(p.now())
+	switch {
+	case d >= time.Minute:
+		return "in " + shortAge(d.Truncate(time.Minute))
+	case d <= -time.Minute:
+		return shortAge((-d).Truncate(time.Minute)) + " ago"
+	}
+	return "now"
 }
 
 // shortAge tells days alone once there are any.
@@ -84,3 +151,104 @@ func shortAge(d time.Duration) string {
 	}
 	return shortDuration(d)
 }
+
+// withKeeper makes c run do with what changes the keys of the database, which must
+// hold some.
+func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, config Config, db *storage.DB, keeper *keys.Keeper, args []string) error) {
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+		rows, err := db.Keys(ctx)
+		if err != nil {
+			return fmt.Errorf("read keys: %w", err)
+		}
+		if len(rows) == 0 {
+			return &problem{exitNotFound, errors.New("there are no keys yet"), "start the server once: signet serve"}
+		}
+		keeper, err := openKeeper(ctx, config, db)
+		if err != nil {
+			return err
+		}
+		return keysProblem(do(ctx, config, db, keeper, args))
+	})
+}
+
+func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keys.Keeper, error) {
+	master, err := masterKey(ctx, c, db)
+	if err != nil {
+		return nil, err
+	}
+	return keys.NewKeeper(keys.Config{
+		DB: db, Master: master, Masters: func() ([][32]byte, error) { return masterKeys(c) },
+		Algorithms: c.Algorithms, Life: c.Lifetimes.KeyLife(c.Keys),
+	})
+}
+
+// keysProblem gives the errors that only keys have their exit codes.
+func keysProblem(err error) error {
+	var early *keys.NotRipeError
+	switch {
+	case errors.As(err, &early):
+		return &problem{
+			exitConflict,
+			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, stamp(early.Since), stamp(early.Ripe)),
+			"wait until then; in an emergency: --now (10 minutes are enough) or --force",
+		}
+	case errors.Is(err, keys.ErrNoKey):
+		return &problem{exitNotFound, err, "look at what is there with: signet keys list"}
+	case errors.Is(err, keys.ErrRevokedAlready), errors.Is(err, storage.ErrConflict):
+		return &problem{exitConflict, errors.New("another rotation, revocation or rewrap was first; this one changed nothing"), "look at what is there now with: signet keys list"}
+	}
+	return err
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// findKey gives the one key that a kid, or the beginning of one, names.
+func findKey(rows []storage.Key, name string) (storage.Key, error) {
+	const shortest = 4
+	var found []storage.Key
+	for _, k := range rows {
+		if k.ID == name {
+			return k, nil
+		}
+		if len(name) >= shortest && strings.HasPrefix(k.ID, name) {
+			found = append(found, k)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	if len(found) > 1 {
+		return storage.Key{}, &problem{exitConflict, fmt.Errorf("%d keys begin with %q", len(found), name), "name more of it: signet keys list"}
+	}
+	return storage.Key{}, &problem{exitNotFound, fmt.Errorf("there is no key %q", name), "see: signet keys list --all"}
+}
+
+func (p *program) keysExportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "export-public",
+		Short: "Write the published keys, in PEM form or as a JWKS",
+		Long: `Write the published keys: for gateways and libraries that cannot read a JWKS by
+themselves. They must be given the keys again after each rotation.`,
+		Args: exactly(),
+	}
+	asJSON := jsonFlag(c)
+	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keeper *keys.Keeper, _ []string) error {
+		list, jwks, err := keeper.Public(ctx)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			_, err := fmt.Fprintf(p.stdout, "%s\n", jwks.Body)
+			return err
+		}
+		for _, k := range list {
+			if _, err := fmt.Fprintf(p.stdout, "# kid %s, %s, %s\n%s", k.ID, k.Algorithm, k.State, k.PEM); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return c
+}
+
+func dataFile(c Config, name string) string { return filepath.Join(c.DataDir, name) }

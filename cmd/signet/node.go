@@ -70,11 +70,13 @@ func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider
 	config := provider.Config{
 		Issuer:         c.Issuer,
 		MasterKey:      key,
+		MasterKeys:     func() ([][32]byte, error) { return masterKeys(c) },
 		CookieName:     c.CookieName,
 		CookieDomain:   c.CookieDomain,
 		FirstParty:     c.FirstParty,
 		TrustedProxies: c.TrustedProxies,
 		Algorithms:     c.Algorithms,
+		Keys:           c.Keys,
 		Lifetimes:      c.Lifetimes,
 		Passwords:      c.Passwords,
 		Connectors:     c.Connectors,
@@ -109,7 +111,13 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 	}
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var follower sync.WaitGroup
-	follower.Go(func() { n.follow(following) })
+	follower.Go(func() {
+		n.eachSecond(following, "changes cannot be followed", "changes are followed again", n.followOnce)
+	})
+	// Beside the other: making an RSA key takes a good part of a second.
+	follower.Go(func() {
+		n.eachSecond(following, "keys cannot be looked after", "keys are looked after again", n.rotateOnce)
+	})
 	defer follower.Wait()
 	defer stop()
 
@@ -130,36 +138,42 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 	return nil
 }
 
-// follow is the one ticker: each second it lets the provider reload what other
-// nodes and the command line have changed, each minute it compares the clocks.
-func (n *node) follow(ctx context.Context) {
+// eachSecond is the one ticker: it runs once every second until ctx ends. It says
+// when that begins to fail and when it ends, not sixty times a minute.
+func (n *node) eachSecond(ctx context.Context, fails, works string, once func(ctx context.Context, second int) error) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	failing := false
-	for seconds := 1; ; seconds++ {
+	for second := 1; ; second++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		err := n.followOnce(ctx, seconds%60 == 0)
+		err := once(ctx, second)
 		if ctx.Err() != nil {
 			return
 		}
-		// Said when it begins and when it ends, not sixty times a minute.
 		if err != nil && !failing {
-			n.log.Warn("changes cannot be followed", "error", err)
+			n.log.Warn(fails, "error", err)
 		} else if err == nil && failing {
-			n.log.Info("changes are followed again")
+			n.log.Info(works)
 		}
 		failing = err != nil
 	}
 }
 
-func (n *node) followOnce(ctx context.Context, measure bool) error {
+// followOnce lets the provider reload what other nodes and the command line have
+// changed, and compares the clocks once a minute.
+func (n *node) followOnce(ctx context.Context, second int) error {
 	err := n.provider.FollowOnce(ctx, n.clock.now())
-	if measure {
+	if second%60 == 0 {
 		err = errors.Join(err, n.clock.measure(ctx, n.db))
 	}
 	return err
+}
+
+// rotateOnce lets the keys go through their life.
+func (n *node) rotateOnce(ctx context.Context, _ int) error {
+	return n.provider.RotateOnce(ctx, n.clock.now())
 }

@@ -2,6 +2,8 @@ package keys
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
@@ -235,4 +237,35 @@ func (k *Keeper) Rewrap(ctx context.Context, from storage.Origin, at time.Time) 
 		return sealPrivate(masters[target], row.Line, row.ID, private)
 	}, from, at)
 	return done, unopened, err
+}
+
+// PublicKey is the public half of a published key.
+type PublicKey struct {
+	ID        string
+	Algorithm string
+	State     storage.KeyState
+	PEM       []byte // PUBLIC KEY (RFC 7468, section 13)
+}
+
+// Public gives the published keys, one by one and as the JWKS that servers answer
+// with. They come out of the sealed private halves: a row that was written without
+// the master key brings in none.
+func (k *Keeper) Public(ctx context.Context) ([]PublicKey, Published, error) {
+	set, err := k.read(ctx)
+	if err != nil {
+		return nil, Published{}, fmt.Errorf("read keys: %w", err)
+	}
+	var list []PublicKey
+	for _, row := range set.rows {
+		found, ok := set.access[readyHeader(row.Line, row.ID, typAccess)]
+		if !ok {
+			continue
+		}
+		der, err := x509.MarshalPKIXPublicKey(found.public)
+		if err != nil {
+			return nil, Published{}, fmt.Errorf("encode public key: %w", err)
+		}
+		list = append(list, PublicKey{row.ID, row.Line, row.State, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})})
+	}
+	return list, set.jwks, nil
 }
