@@ -78,5 +78,5 @@ func (c *base) clockSkew(h http.Header) time.Duration {
 	if err != nil {
 		return 0
 	}
-	return at.Sub(c.now()).Round(time.Second)
+	return at.Sub(c.now().Truncate(time.Second)) // as the header is
 }
