@@ -310,6 +310,22 @@ func TestFirstParty_SessionOfAnotherClient(t *testing.T) {
 	})
 }
 
+// How and when the person signed in is what the session says, also in a grant that is
+// older than the last sign-in.
+func TestFirstParty_SignsInAnew(t *testing.T) {
+	eachApp(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		first := v.signInApp(t)
+		b.pass(time.Hour)
+		v.arrive(t, alice)
+		second := v.refreshApp(t)
+		before, after := claimsOf(t, first.access.Value), claimsOf(t, second.access.Value)
+		if after["gid"] != before["gid"] || after["sid"] != before["sid"] || after["auth_time"] == before["auth_time"] || after["auth_time"] != momentOf(t, v.wantApp(t, true)["auth_time"]) {
+			t.Errorf("the token says %v after %v", after, before)
+		}
+	})
+}
+
 // Whatever ends the session ends it everywhere at once.
 func TestLO_FirstParty_EveryEndReachesTheApp(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, b *testbed, v *visitor, tokens map[string]any){
