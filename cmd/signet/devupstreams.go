@@ -28,7 +28,11 @@ func (p *program) startPretend(issuer string) (pretend, error) {
 	setup := func(id string) federationtest.Setup {
 		return federationtest.Setup{RedirectURIs: []string{interaction.CallbackURI(issuer, id)}, Now: p.now}
 	}
-	up.google, err = beside(issuer, 1, setup("google"), federationtest.StartGoogle)
+	google := setup("google")
+	google.Accounts = append(federationtest.GoogleAccounts(), federationtest.Account{ // whose address the demo user has
+		Key: "demo", Subject: "113333333333333333333", Email: demoUserEmail, Verified: true, Name: "Demo Person",
+	})
+	up.google, err = beside(issuer, 1, google, federationtest.StartGoogle)
 	if err != nil {
 		return up, err
 	}

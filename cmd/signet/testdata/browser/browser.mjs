@@ -54,3 +54,18 @@ export async function signIn(page, job) {
 // codeChallenge is the example of RFC 7636, appendix B: for requests whose code
 // nobody redeems.
 export const codeChallenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWPtlSyqp6Zkk'
+
+// tokens reads the decoded tokens off the page, as a person would.
+export async function tokens(page) {
+  const read = []
+  for (const section of await page.locator('section[id^=token-]').all()) {
+    const [header, claims] = await section.locator('> pre').allInnerTexts()
+    read.push({
+      name: await section.locator('h2').innerText(),
+      checked: await section.locator('p').first().innerText(),
+      header: JSON.parse(header),
+      claims: JSON.parse(claims),
+    })
+  }
+  return read
+}

@@ -1,6 +1,6 @@
 // A person opens the demo of `signet dev`, signs in, allows, and reads the decoded
 // tokens. With job.javascript false the browser runs no script at all.
-import { fillSignIn, open, run, signIn } from './browser.mjs'
+import { fillSignIn, open, run, signIn, tokens } from './browser.mjs'
 
 run(async (browser, job) => {
   const { context, page, complaints } = await open(browser, { javaScriptEnabled: job.javascript })
@@ -56,18 +56,3 @@ run(async (browser, job) => {
   report.complaints = complaints
   return report
 })
-
-// tokens reads the decoded tokens off the page, as a person would.
-async function tokens(page) {
-  const read = []
-  for (const section of await page.locator('section[id^=token-]').all()) {
-    const [header, claims] = await section.locator('> pre').allInnerTexts()
-    read.push({
-      name: await section.locator('h2').innerText(),
-      checked: await section.locator('p').first().innerText(),
-      header: JSON.parse(header),
-      claims: JSON.parse(claims),
-    })
-  }
-  return read
-}
