@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"signet/storage/storagetest"
+)
+
+// The windows of TestKeys_RotateUnderLoad. A next key is published for longer than
+// the servers take to follow each other, as it is in life; and jose's cooldown
+// stands to that as its own 30 seconds do to the 10 minutes of --now.
+var shrunk = []string{
+	"SIGNET_KEYS_ROTATE_EVERY=2s", "SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s",
+	"SIGNET_LIFETIMES_ACCESS=5s", "SIGNET_LIFETIMES_ID=5s",
+}
+
+const shrunkCooldown = "100" // milliseconds
+
+// TestKeys_RotateUnderLoad rotates all lines again and again on their schedule while
+// clients refresh; each fresh access and ID token is checked at once by go-oidc and
+// by jose, which fetch the JWKS as they see fit. None may fail.
+func TestKeys_RotateUnderLoad(t *testing.T) {
+	for _, backend := range []string{"sqlite", "postgres"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			database := ""
+			if backend == "postgres" {
+				database = storagetest.Postgres(t).Config().Database
+			}
+			c := newCluster(t, database)
+			c.client = c.createClient(t, "--type", "web", "--redirect-uri", nowhere, "--skip-consent") // ID tokens with RS256
+			c.env = append(c.env, shrunk...)
+			at := []string{c.start(t, true).address}
+			if backend == "postgres" {
+				at = append(at, c.start(t, false).address)
+			}
+			c.rotateUnderLoad(t, at, soaking(34, 100))
+		})
+	}
+}
+
+// rotateUnderLoad goes on until the access tokens have been signed by that many keys.
+func (c *cluster) rotateUnderLoad(t *testing.T, at []string, rounds int) {
+	goOIDC := oidc.NewRemoteKeySet(t.Context(), c.issuer+"/jwks")
+	jose := startJOSE(t, c.issuer)
+	var seen signers
+	var checked atomic.Int64
+	var enough atomic.Bool
+	var all sync.WaitGroup
+	for i, code := range c.codes(t, 2) {
+		_, first, err := c.redeem(at[0], code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		current := first.Refresh
+		all.Go(func() {
+			for turn := i; !enough.Load(); turn++ {
+				asked := time.Now()
+				got, err := c.refreshWhole(at[turn%len(at)], current)
+				if err != nil {
+					t.Errorf("refresh: %v", err)
+					return
+				}
+				seen.took(time.Since(asked))
+				current = got.Refresh
+				for _, token := range []string{got.Access, got.ID} {
+					if _, err := goOIDC.VerifySignature(t.Context(), token); err != nil {
+						t.Errorf("go-oidc refuses a fresh token of %s: %v", kidOf(token), err)
+					}
+					if said := jose.check(token); said != "ok" {
+						t.Errorf("jose refuses a fresh token of %s: %s", kidOf(token), said)
+					}
+					seen.add(kidOf(token))
+					checked.Add(2)
+				}
+			}
+		})
+	}
+	eventually(t, time.Duration(rounds)*10*time.Second, "the keys have rotated", func() bool { return seen.count() >= 2*rounds || t.Failed() })
+	enough.Store(true)
+	all.Wait()
+	published := strings.Count(c.jwks(t), `"kid"`)
+	if published > 20 {
+		t.Errorf("%d keys are published: the retired ones stay", published)
+	}
+	t.Logf("%d keys have signed; %d checks of fresh tokens, none failed: %t; %d keys published at last; refresh %s",
+		seen.count(), checked.Load(), !t.Failed(), published, seen.latency())
+}
+
+// signers are the keys that tokens were signed with, and how long refreshes took.
+type signers struct {
+	mu   sync.Mutex
+	kids map[string]bool
+	all  []time.Duration
+}
+
+func (s *signers) add(kid string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.kids == nil {
+		s.kids = map[string]bool{}
+	}
+	s.kids[kid] = true
+}
+
+func (s *signers) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.kids)
+}
+
+func (s *signers) took(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, d)
+}
+
+func (s *signers) latency() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.Sort(s.all)
+	return fmt.Sprintf("p50 %s, p99 %s, longest %s", s.all[len(s.all)/2], s.all[len(s.all)*99/100], s.all[len(s.all)-1])
+}
+
+func kidOf(token string) string {
+	header, _, _ := strings.Cut(token, ".")
+	raw, _ := base64.RawURLEncoding.DecodeString(header)
+	var h struct{ Kid string }
+	_ = json.Unmarshal(raw, &h)
+	return h.Kid
+}
+
+// wholeAnswer is a token answer with its ID token.
+type wholeAnswer struct {
+	tokens
+	ID string `json:"id_token"`
+}
+
+func (c *cluster) refreshWhole(at, token string) (got wholeAnswer, err error) {
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}}
+	request, err := http.NewRequest(http.MethodPost, at+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		return got, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(c.client.ID, c.client.Secret)
+	response, err := crowd.Do(request)
+	if err != nil {
+		return got, err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&got); err != nil || response.StatusCode != http.StatusOK {
+		return got, fmt.Errorf("%s: %s %w", response.Status, got.Error, err)
+	}
+	return got, nil
+}
+
+func (c *cluster) jwks(t *testing.T) string {
+	t.Helper()
+	_, body := get(t, c.issuer+"/jwks")
+	return body
+}
+
+// joseProcess is an API in Node that checks tokens one after another.
+type joseProcess struct {
+	mu  sync.Mutex
+	in  io.Writer
+	out *bufio.Reader
+}
+
+func startJOSE(t *testing.T, issuer string) *joseProcess {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	node := exec.CommandContext(ctx, "node", "verifier.mjs", issuer, shrunkCooldown)
+	node.Dir = "testdata/browser"
+	in, err := node.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := node.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		_ = node.Wait()
+	})
+	return &joseProcess{in: in, out: bufio.NewReader(out)}
+}
+
+func (j *joseProcess) check(token string) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, err := fmt.Fprintln(j.in, token); err != nil {
+		return err.Error()
+	}
+	said, err := j.out.ReadString('\n')
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(said)
+}
