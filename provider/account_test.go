@@ -96,7 +96,7 @@ func (b *testbed) otherSession(t *testing.T, known ...string) storage.Session {
 }
 
 var accountPages = []string{
-	"/account", "/account/profile", "/account/password", "/account/sessions", "/account/sessions/end-all", "/account/apps",
+	"/account", "/account/profile", "/account/password", "/account/sessions", "/account/sessions/end-all", "/account/apps", "/account/identities",
 }
 
 func TestAccount_PagesNeedASessionAndComeBack(t *testing.T) {

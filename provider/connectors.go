@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"signet/federation"
+	"signet/provider/account"
 	"signet/provider/admin"
 	"signet/provider/interaction"
 )
@@ -40,4 +41,13 @@ func (p *Provider) described(built []interaction.Connector) []admin.Connector {
 		}
 	}
 	return described
+}
+
+// linking is what the account pages need to connect and disconnect identities.
+func (p *Provider) linking(connectors []interaction.Connector) account.Linking {
+	l := account.Linking{Depart: p.steps.Depart}
+	for _, c := range connectors {
+		l.Connectors = append(l.Connectors, c.Button())
+	}
+	return l
 }

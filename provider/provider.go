@@ -179,6 +179,7 @@ func (p *Provider) furnish(issuer *url.URL) error {
 	}
 	p.account = &account.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
+		Linking: p.linking(connectors),
 	}
 	p.admin = &admin.Handler{
 		Site: p.site, DB: p.db, Sessions: p.sessions, Connectors: p.described(connectors), Now: p.Now,

@@ -20,6 +20,7 @@ func accountPages() []accountPage {
 		{"password", "/account/password", "Password"},
 		{"sessions", "/account/sessions", "Sessions"},
 		{"apps", "/account/apps", "Applications"},
+		{"identities", "/account/identities", "Connected accounts"},
 	}
 }
 

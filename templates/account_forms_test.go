@@ -27,6 +27,8 @@ func TestAccount_KeepsItsNames(t *testing.T) {
 		{"account-sessions", "end-all", map[string]string{"href": "/auth/account/sessions/end-all"}},
 		{"account-endall", "confirm", map[string]string{"type": "submit"}},
 		{"account-apps", "apps", map[string]string{"class": "rows"}},
+		{"account-identities", "identities", map[string]string{"class": "rows"}},
+		{"account-identities", "link-github", map[string]string{"type": "submit", "name": "connector", "value": "github"}},
 		{"account-withdraw", "confirm", map[string]string{"name": "client_id", "value": "photos"}},
 		{"consent", "apps", map[string]string{"href": "/account/apps"}},
 		{"home-in", "account", map[string]string{"href": "/account"}},
@@ -49,7 +51,7 @@ func TestAccount_NavigationSaysWhereOneIs(t *testing.T) {
 	known := samples()
 	for sample, want := range map[string]string{
 		"account": "Overview", "account-profile": "Profile", "account-password": "Password", "account-sessions": "Sessions",
-		"account-endall": "Sessions", "account-apps": "Applications", "account-withdraw": "Applications",
+		"account-endall": "Sessions", "account-apps": "Applications", "account-withdraw": "Applications", "account-identities": "Connected accounts",
 	} {
 		var got []string
 		for _, a := range parse(t, render(t, pages, known[sample])).all("a") {

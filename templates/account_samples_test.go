@@ -56,6 +56,15 @@ func accountSamples() map[string]templates.Page {
 			{ClientID: "notes", App: notes, Since: noon, Wants: []templates.Want{templates.WantOf("openid")}},
 			{ClientID: "desk", App: templates.Client{Name: "Desk", Host: "desk.example.com"}, LastUsed: now},
 		}},
+		"account-identities": templates.AccountIdentities{
+			Account: frame("identities", "The account was connected. You can sign in with it from now on."), LinkTicket: "sealed.link",
+			Identities: []templates.IdentityRow{
+				{Key: "0a1b", Ticket: "sealed.ticket.1", Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"},
+					Email: "alice@gmail.com", Name: "Alice L.", Since: noon, LastUsed: now},
+				{Key: "2c3d", Ticket: "sealed.ticket.2", Connector: templates.ConnectorButton{ID: "corp", Name: "corp"}, Gone: true, Since: noon},
+			},
+			Connectors: []templates.ConnectorButton{{ID: "google", Kind: "google", Name: "Google"}, {ID: "github", Kind: "github", Name: "GitHub"}}},
+		"account-identities-none":  templates.AccountIdentities{Account: frame("identities", "")},
 		"account-apps-none":        templates.AccountApps{Account: frame("apps", "The application has no access any more.")},
 		"account-withdraw":         templates.AccountWithdraw{Account: frame("apps", ""), Ticket: "sealed.ticket", App: photosRow},
 		"account-withdraw-session": templates.AccountWithdraw{Account: frame("apps", ""), Ticket: "sealed.ticket", App: templates.AppRow{ClientID: "notes", App: notes}},

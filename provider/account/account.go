@@ -22,18 +22,20 @@ type Handler struct {
 	Carrier   *request.Carrier
 	Sessions  *session.Sessions
 	Passwords *credential.Passwords
+	Linking   Linking
 	Now       func() time.Time
 }
 
 // The pages, below the issuer.
 const (
-	overviewPath = "/account"
-	profilePath  = "/account/profile"
-	passwordPath = "/account/password"
-	sessionsPath = "/account/sessions"
-	endAllPath   = "/account/sessions/end-all"
-	appsPath     = "/account/apps"
-	withdrawPath = "/account/apps/withdraw"
+	overviewPath   = "/account"
+	profilePath    = "/account/profile"
+	passwordPath   = "/account/password"
+	sessionsPath   = "/account/sessions"
+	endAllPath     = "/account/sessions/end-all"
+	appsPath       = "/account/apps"
+	withdrawPath   = "/account/apps/withdraw"
+	identitiesPath = "/account/identities"
 )
 
 // Routes are the paths below the issuer that this package serves. Each stands
@@ -56,6 +58,9 @@ func (h *Handler) Routes(mux *http.ServeMux) {
 		"GET /account/apps":                 {appsPath, h.showApps},
 		"GET /account/apps/withdraw":        {appsPath, h.askWithdraw},
 		"POST /account/apps/withdraw":       {appsPath, h.withdraw},
+		"GET /account/identities":           {identitiesPath, h.showIdentities},
+		"POST /account/identities/link":     {identitiesPath, h.linkIdentity},
+		"POST /account/identities/unlink":   {identitiesPath, h.unlinkIdentity},
 	} {
 		mux.Handle(pattern, h.Site.Page(h.SignedIn(served.back, served.page)))
 	}
@@ -146,6 +151,8 @@ var done = map[string]string{
 	"session":  "That session was signed out.",
 	"others":   "All other sessions were signed out.",
 	"app":      "The application has no access any more.",
+	"linked":   "The account was connected. You can sign in with it from now on.",
+	"unlinked": "The account was disconnected.",
 }
 
 // finished leads to a page that says what was done.

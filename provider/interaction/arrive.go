@@ -7,7 +7,6 @@ import (
 	"net/http"
 
 	"signet/federation"
-	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -103,7 +102,7 @@ func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i 
 }
 
 func (h *Handler) refuseArrival(s step, c Connector, why fate) *web.Problem {
-	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.Site.Base + request.To("/login", s.sealed)}
+	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(s)}
 	switch why {
 	case closed:
 		p.Title = "There is no account for you here yet"

@@ -16,6 +16,11 @@ type Connector struct {
 	SignUp   bool // make an account for whom it vouches
 }
 
+// Button is how pages show it.
+func (c Connector) Button() templates.ConnectorButton {
+	return templates.ConnectorButton{ID: c.ID(), Kind: string(c.Kind()), Name: c.Name()}
+}
+
 // connector finds one by its id; false for one that is unknown or was removed.
 func (h *Handler) connector(id string) (Connector, bool) {
 	for _, c := range h.Connectors {
@@ -42,7 +47,8 @@ func (h *Handler) buttons(r *http.Request) []templates.ConnectorButton {
 	last, _ := h.Sessions.Cookies.Read(r, lastCookie)
 	buttons := make([]templates.ConnectorButton, len(h.Connectors))
 	for i, c := range h.Connectors {
-		buttons[i] = templates.ConnectorButton{ID: c.ID(), Kind: string(c.Kind()), Name: c.Name(), Last: c.ID() == last}
+		buttons[i] = c.Button()
+		buttons[i].Last = c.ID() == last
 	}
 	slices.SortStableFunc(buttons, func(a, b templates.ConnectorButton) int {
 		switch {

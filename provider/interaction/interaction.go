@@ -59,9 +59,10 @@ func (h *Handler) Routes(mux *http.ServeMux) {
 
 // step is one open request on its way.
 type step struct {
-	sealed string
-	q      request.Request
-	client storage.Client
+	sealed  string
+	q       request.Request
+	client  storage.Client
+	linking bool // on a trip to connect an identity, not to sign in
 }
 
 // open opens the request of a step.

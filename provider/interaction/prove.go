@@ -75,7 +75,7 @@ func (h *Handler) pendingProof(r *http.Request, s step) (proof, Connector, error
 func (h *Handler) provePage(s step, p proof, c Connector) templates.Prove {
 	return templates.Prove{
 		Common: h.common(s), Request: s.sealed, Email: p.Identity.Email,
-		Connector: templates.ConnectorButton{ID: c.ID(), Kind: string(c.Kind()), Name: c.Name()},
+		Connector: c.Button(),
 		Back:      h.Site.Base + request.To("/login", s.sealed),
 	}
 }

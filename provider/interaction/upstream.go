@@ -76,6 +76,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || json.Unmarshal(payload, &d) != nil || d.Connector != r.PathValue("connector") || d.RequestID != s.q.ID {
 		return web.Stale(h.next(s), err)
 	}
+	s.linking = d.Link != nil
 	connector, ok := h.connector(d.Connector)
 	if !ok {
 		return web.NotFound()
@@ -167,6 +168,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.linking = a.Link != nil
 	identity, err := connector.Finish(r.Context(), a.Upstream, values)
 	if err != nil {
 		return h.upstreamProblem(s, connector, err)
@@ -197,14 +199,22 @@ func notFresh(h *Handler, s step, c Connector) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusForbidden, Code: "upstream_not_fresh", Title: c.Name() + " did not ask who you are",
 		Text:     "You have to prove again that it is you, and " + c.Name() + " signed you in without asking. Sign out there first, or use another way to sign in.",
-		StartURL: h.Site.Base + request.To("/login", s.sealed),
+		StartURL: h.wayBack(s),
 	}
 }
 
-// upstreamProblem is the page for a trip that failed. Each leads back to the
-// sign-in page, where the other ways still work.
+// wayBack is where a trip began: the sign-in page, where the other ways still
+// work, or the account page.
+func (h *Handler) wayBack(s step) string {
+	if s.linking {
+		return h.Site.Base + "/account/identities"
+	}
+	return h.Site.Base + request.To("/login", s.sealed)
+}
+
+// upstreamProblem is the page for a trip that failed. Each leads back.
 func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
-	p := &web.Problem{Code: federation.Code(err), StartURL: h.Site.Base + request.To("/login", s.sealed), Cause: err}
+	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(s), Cause: err}
 	name := c.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):

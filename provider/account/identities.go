@@ -1,0 +1,142 @@
+package account
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// Linking is what the pages know of the upstreams that people sign in through.
+type Linking struct {
+	Connectors []templates.ConnectorButton // in the operator's order
+	// Depart sends the browser of a signed-in user to a connector, and what comes
+	// back is linked to that user in that session.
+	Depart func(w http.ResponseWriter, connector string, q request.Request, sealed string, link *session.Current) error
+}
+
+func (l Linking) connector(id string) (templates.ConnectorButton, bool) {
+	at := slices.IndexFunc(l.Connectors, func(c templates.ConnectorButton) bool { return c.ID == id })
+	if at < 0 {
+		return templates.ConnectorButton{ID: id, Name: id}, false
+	}
+	return l.Connectors[at], true
+}
+
+func (l Linking) ids() []string {
+	ids := make([]string, len(l.Connectors))
+	for i, c := range l.Connectors {
+		ids[i] = c.ID
+	}
+	return ids
+}
+
+// showIdentities lists the upstream accounts that open this one, and those that
+// could.
+func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	list, err := h.DB.IdentitiesOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	page := templates.AccountIdentities{Account: h.frame(r, current, "identities"), Connectors: h.Linking.Connectors}
+	times := momentsFor(current.User, h.Now())
+	for _, i := range list {
+		key := identityKey(i)
+		connector, there := h.Linking.connector(i.Connector)
+		row := templates.IdentityRow{
+			Key: key, Connector: connector, Gone: !there, Email: i.Email, Name: i.Name,
+			Since: times.write(i.CreatedAt), LastUsed: times.write(i.UsedAt),
+		}
+		if row.Ticket, err = h.ticket(current, "identities.unlink", key); err != nil {
+			return err
+		}
+		page.Identities = append(page.Identities, row)
+	}
+	if page.LinkTicket, err = h.ticket(current, "identities.link", ""); err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+// identityKey names an identity in a form. It proves nothing: it is looked for
+// among the person's own.
+func identityKey(i storage.Identity) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", i.Connector, i.Issuer, i.Subject))
+	return hex.EncodeToString(sum[:16])
+}
+
+// linkIdentity leaves for an upstream to bring an identity back.
+func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := form(w, r, "connector")
+	if err != nil {
+		return err
+	}
+	if err := h.checkTicket(values, current, "identities.link", "", identitiesPath); err != nil {
+		return err
+	}
+	connector, there := h.Linking.connector(values.Get("connector"))
+	if !there {
+		return notThere("This way to sign in is gone", "The operator has removed it.", h.Site.Base+identitiesPath)
+	}
+	if ok, err := h.fresh(w, r, current, identitiesPath); !ok {
+		return err
+	}
+	q := request.Request{
+		ID: rand.Text(), Kind: request.Page, Created: storage.At(h.Now()), Path: h.Site.Base + identitiesPath + "?done=linked",
+	}
+	sealed, err := h.Carrier.Seal(q)
+	if err != nil {
+		return fmt.Errorf("seal request: %w", err)
+	}
+	return h.Linking.Depart(w, connector.ID, q, sealed, &current)
+}
+
+// unlinkIdentity takes a way in away, unless it is the last.
+func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	values, err := form(w, r, "identity")
+	if err != nil {
+		return err
+	}
+	list, err := h.DB.IdentitiesOf(r.Context(), current.UserID)
+	if err != nil {
+		return err
+	}
+	gone := notThere("This account is not connected", "It was disconnected already, or it never was connected.", h.Site.Base+identitiesPath)
+	at := slices.IndexFunc(list, func(i storage.Identity) bool { return identityKey(i) == values.Get("identity") })
+	if at < 0 {
+		return gone
+	}
+	if err := h.checkTicket(values, current, "identities.unlink", identityKey(list[at]), identitiesPath); err != nil {
+		return err
+	}
+	if ok, err := h.fresh(w, r, current, identitiesPath); !ok {
+		return err
+	}
+	err = h.DB.Unlink(r.Context(), storage.Unlinking{
+		Identity: list[at], Connectors: h.Linking.ids(), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
+	}, h.Now())
+	switch {
+	case err == nil:
+		return h.finished(w, identitiesPath, "unlinked")
+	case errors.Is(err, storage.ErrNotFound): // of two at once, one was first
+		return gone
+	case errors.Is(err, storage.ErrRevoked):
+		return web.Stale(h.Site.Base+identitiesPath, err)
+	case errors.Is(err, storage.ErrConflict):
+		return &web.Problem{
+			Status: http.StatusConflict, Code: "last_way_in", Title: "This is your last way to sign in",
+			Text:     "Without it you could not come back. Connect another account first, then disconnect this one.",
+			StartURL: h.Site.Base + identitiesPath,
+		}
+	}
+	return err
+}
