@@ -101,16 +101,17 @@ func sqliteURI(path string, readOnly bool) string {
 }
 
 // writerPragmas make a commit survive a power cut. journal_mode is kept in the
-// file, the others belong to the connection. Pages wait in the WAL, at most 16 MB
-// of them and not SQLite's 4, before they are written back: one that is written
-// often is written back once. A WAL that a long read made longer is cut again.
+// file, the others belong to the connection. Pages wait in the WAL, 8 MB of
+// them and not SQLite's 4, before they are written back: one that is written often
+// is written back once. More would keep a start after a crash waiting, which reads
+// them all. A WAL that a long read made longer is cut again.
 var writerPragmas = []struct{ name, set, want string }{
 	{"journal_mode", "WAL", "wal"},
 	{"synchronous", "FULL", "2"},
 	{"foreign_keys", "ON", "1"},
 	{"busy_timeout", "5000", "5000"},
-	{"wal_autocheckpoint", "4096", "4096"},
-	{"journal_size_limit", "33554432", "33554432"},
+	{"wal_autocheckpoint", "2048", "2048"},
+	{"journal_size_limit", "16777216", "16777216"},
 }
 
 func openWriterConn(ctx context.Context, pool *sql.DB, log *slog.Logger) (*sql.Conn, *gorm.DB, error) {

@@ -18,7 +18,7 @@ func TestSQLite_WriterIsDurable(t *testing.T) {
 	db := storagetest.SQLite(t).Open(t)
 	for name, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1",
-		"wal_autocheckpoint": "4096", "journal_size_limit": "33554432",
+		"wal_autocheckpoint": "2048", "journal_size_limit": "16777216",
 	} {
 		var got string
 		err := db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Raw(`PRAGMA ` + name).Scan(&got).Error })
