@@ -93,8 +93,8 @@ func TestAccount_PasswordChangeKeepsTheCookieKept(t *testing.T) {
 			form.values.Set("current-password", password)
 			form.values.Set("new-password", newPassword)
 			a := do(t, v.client, v.formRequest(t, form))
-			if len(a.Cookies()) != 1 || !a.Cookies()[0].HttpOnly || a.Cookies()[0].Path != "/" || a.Cookies()[0].SameSite != http.SameSiteLaxMode {
-				t.Fatalf("cookies: got %v, want one session cookie", a.Cookies())
+			if len(a.Cookies()) != 3 || a.Cookies()[1].MaxAge != -1 || a.Cookies()[2].MaxAge != -1 || !a.Cookies()[0].HttpOnly || a.Cookies()[0].Path != "/" || a.Cookies()[0].SameSite != http.SameSiteLaxMode {
+				t.Fatalf("cookies: got %v, want one of the session, and those of the app removed", a.Cookies())
 			}
 			if got := a.Cookies()[0].MaxAge > 29*24*3600; got != keep {
 				t.Errorf("kept %t: got Max-Age %d", keep, a.Cookies()[0].MaxAge)

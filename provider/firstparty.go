@@ -249,7 +249,7 @@ func (p *Provider) setTokens(w http.ResponseWriter, r *http.Request, client stor
 func (p *Provider) renewal(r *http.Request, client storage.Client, current session.Current, at time.Time) storage.FirstPartyRenewal {
 	renewal := storage.FirstPartyRenewal{
 		Grant: storage.Grant{
-			ID: rand.Text(), UserID: current.UserID, ClientID: client.ID, SessionID: current.ID, Scopes: appScopes(client),
+			ID: storage.NewTimedID(at), UserID: current.UserID, ClientID: client.ID, SessionID: current.ID, Scopes: appScopes(client),
 			AuthTime: current.AuthTime, ACR: current.ACR, AMR: current.AMR,
 			IdleFor: p.Lifetimes.Refresh, ExpiresAt: storage.At(at.Add(p.Lifetimes.RefreshMax)),
 		},

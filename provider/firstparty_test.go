@@ -379,6 +379,26 @@ func (b *testbed) saysActive(t *testing.T, token string) bool {
 	return wantStatus(t, a, http.StatusOK).json(t)["active"] == true
 }
 
+// A new password ends all but this browser, whose app goes on with a grant of its
+// new session.
+func TestSS16_FirstPartyPasswordChange(t *testing.T) {
+	eachApp(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		old := v.signInApp(t)
+		handle := v.cookie(t, "signet").Value
+		v.changePassword(t, password, newPassword)
+		if v.cookie(t, "access_token") != nil {
+			t.Error("the token of the session that ended is still there")
+		}
+		v.present(old.refresh.Value)
+		next := v.refreshApp(t)
+		if before, after := claimsOf(t, old.access.Value), claimsOf(t, next.access.Value); before["sid"] == after["sid"] || before["gid"] == after["gid"] || next.generation(t) != 1 {
+			t.Errorf("the token says %v after %v", after, before)
+		}
+		wantAppError(t, b.refreshAs(t, handle, old.refresh.Value), http.StatusUnauthorized, "login_required")
+	})
+}
+
 func TestFirstParty_DisabledClient(t *testing.T) {
 	eachApp(t, func(t *testing.T, b *testbed) {
 		v := b.visitor(t)

@@ -36,5 +36,6 @@ func (s *Sessions) ChangePassword(ctx context.Context, w http.ResponseWriter, cu
 		cookie.MaxAge = int(next.ExpiresAt.Time().Sub(s.Now()).Seconds())
 	}
 	http.SetCookie(w, cookie)
+	s.Cookies.clearTokens(w) // they are of what has ended
 	return nil
 }
