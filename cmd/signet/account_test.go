@@ -62,16 +62,21 @@ func TestAccount_InTheBrowser(t *testing.T) {
 // seconds it names.
 func startDevWithClock(t *testing.T) (demoInstance, string) {
 	t.Helper()
+	now, mover := movedClock(t)
+	return startDevAt(t, now), mover
+}
+
+// movedClock is a clock that a GET of the URL moves by the seconds it names.
+func movedClock(t *testing.T) (now func() time.Time, mover string) {
+	t.Helper()
 	var moved atomic.Int64
-	mover := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		seconds, err := strconv.ParseInt(r.FormValue("seconds"), 10, 64)
 		if err != nil {
 			t.Errorf("move the clock: %v", err)
 		}
 		moved.Add(seconds * int64(time.Second))
 	}))
-	t.Cleanup(mover.Close)
-	now := func() time.Time { return time.Now().Add(time.Duration(moved.Load())) }
-
-	return startDevAt(t, now), mover.URL
+	t.Cleanup(server.Close)
+	return func() time.Time { return time.Now().Add(time.Duration(moved.Load())) }, server.URL
 }

@@ -211,7 +211,9 @@ func startSignet(t *testing.T, issuer string, env []string, args ...string) {
 	startSignetAt(t, time.Now, issuer, env, args...)
 }
 
-func startSignetAt(t *testing.T, now func() time.Time, issuer string, env []string, args ...string) {
+// startSignetAt does so under a clock of the test's. What it gives ends the program
+// before the test does.
+func startSignetAt(t *testing.T, now func() time.Time, issuer string, env []string, args ...string) (end func()) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	var talk syncBuffer
@@ -245,6 +247,10 @@ func startSignetAt(t *testing.T, now func() time.Time, issuer string, env []stri
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	})
+	return func() {
+		stop()
+		ended <- <-ended
+	}
 }
 
 // eventually asks again and again, since another goroutine or process is at work,

@@ -51,9 +51,9 @@ export async function signIn(page, job) {
   await page.locator('#sign-in').click()
 }
 
-// codeChallenge is the example of RFC 7636, appendix B: for requests whose code
-// nobody redeems.
-export const codeChallenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWPtlSyqp6Zkk'
+// codeVerifier and codeChallenge are the example of RFC 7636, appendix B.
+export const codeVerifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
+export const codeChallenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
 
 // tokens reads the decoded tokens off the page, as a person would.
 export async function tokens(page) {
