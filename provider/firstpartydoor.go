@@ -43,7 +43,7 @@ func (p *Provider) allowApp(h http.Header, r *http.Request) bool {
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Access-Control-Expose-Headers", "Retry-After")
+	h.Set("Access-Control-Expose-Headers", "Retry-After, Date") // expires_at is by our clock
 	return true
 }
 

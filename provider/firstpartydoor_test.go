@@ -115,6 +115,9 @@ func TestSS12_FirstPartyCORS(t *testing.T) {
 				if known {
 					want, methods, headers = origin, method, "Content-Type, X-CSRF"
 				}
+				if known && real.Header.Get("Access-Control-Expose-Headers") != "Retry-After, Date" {
+					t.Errorf("%s from %q: scripts may not read the headers: %v", path, origin, real.Header)
+				}
 				for _, a := range []answer{asked, real} {
 					h := a.Header
 					if h.Get("Access-Control-Allow-Origin") != want || (h.Get("Access-Control-Allow-Credentials") == "true") != known || h.Get("Vary") != "Origin" {
