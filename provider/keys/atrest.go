@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"signet/storage"
 )
@@ -44,7 +45,11 @@ func openPrivate(masters [][32]byte, row storage.Key) (private []byte, under int
 
 func marshalPrivate(k crypto.Signer) ([]byte, error) { return x509.MarshalPKCS8PrivateKey(k) }
 
+// signersMade counts calls of parsePrivate: it is what a signature must not cost.
+var signersMade atomic.Int64
+
 func parsePrivate(pkcs8 []byte) (crypto.Signer, error) {
+	signersMade.Add(1)
 	private, err := x509.ParsePKCS8PrivateKey(pkcs8)
 	if err != nil {
 		return nil, errors.New("the sealed key is not PKCS #8")

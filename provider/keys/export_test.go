@@ -24,6 +24,9 @@ func PrivateHalf(r *Ring, kid string) crypto.Signer {
 	return nil
 }
 
+// SignersMade counts the signers of published keys that were made in this process.
+func SignersMade() int64 { return signersMade.Load() }
+
 // Secrets gives the secrets of the internal line.
 func Secrets(r *Ring) [][]byte {
 	var values [][]byte
