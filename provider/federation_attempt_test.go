@@ -1,6 +1,11 @@
 package provider_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"net/http"
 	"net/url"
 	"strings"
@@ -274,6 +279,71 @@ func TestFD33_CallbackByPOST(t *testing.T) {
 			t.Errorf("status %d, Allow %q", a.StatusCode, a.Header.Get("Allow"))
 		}
 	})
+}
+
+// An upstream that answers by POST (Apple): the form comes without our cookies, is
+// sealed, and goes on as a GET that carries them.
+func TestFD33_PostedCallbackGoesOnWithItsCookie(t *testing.T) {
+	der, err := x509.MarshalPKCS8PrivateKey(newP256(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+		v := b.visitor(t)
+		trip := func(who *visitor) (string, url.Values) {
+			left := who.press(t, who.get(t, b.authorizeURL()), "liar")
+			if got := left.Query().Get("response_mode"); got != "form_post" {
+				t.Fatalf("response_mode %q", got)
+			}
+			at, _ := url.Parse(who.choose(t, left, "victim"))
+			return at.Scheme + "://" + at.Host + at.Path, at.Query()
+		}
+		target, form := trip(v)
+		form.Set("user", `{"name":{"firstName":"Vic","lastName":"Apple"},"email":"alice@example.com"}`)
+		posted := postAcross(t, target, form)
+		if posted.StatusCode != http.StatusSeeOther || len(posted.Cookies()) > 0 {
+			t.Fatalf("status %d, cookies %v: %s", posted.StatusCode, posted.Cookies(), posted.Body)
+		}
+		onward := b.Issuer + posted.Header.Get("Location")
+		for _, secret := range []string{form.Get("code"), form.Get("state"), "Apple"} {
+			if strings.Contains(onward, url.QueryEscape(secret)) {
+				t.Errorf("the address shows %q", secret)
+			}
+		}
+		stranger := b.visitor(t) // another browser gets nothing by it
+		stranger.wantProblem(t, stranger.get(t, onward), http.StatusBadRequest, "unknown_attempt")
+		sub := v.subject(t, v.get(t, onward))
+		user := b.userBy(t, victimMail)
+		if sub != user.ID || user.Name != "Vic Apple" {
+			t.Errorf("signed in as %s; %s is %q", sub, user.ID, user.Name)
+		}
+		b.wantIdentities(t, b.Alice.ID)
+
+		late := b.visitor(t)
+		target, form = trip(late)
+		onward = b.Issuer + postAcross(t, target, form).Header.Get("Location")
+		b.pass(61 * time.Second)
+		late.wantProblem(t, late.get(t, onward), http.StatusBadRequest, "unknown_attempt")
+		form.Set("user", strings.Repeat("a", 4000))
+		if a := postAcross(t, target, form); a.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("an endless form: status %d", a.StatusCode)
+		}
+		if a := postAcross(t, target, url.Values{}); a.StatusCode != http.StatusSeeOther {
+			t.Errorf("an empty form: status %d", a.StatusCode)
+		}
+	}, alter("liar", func(c *provider.Connector) {
+		c.Kind, c.ClientSecret, c.ClientKeyID, c.TeamID = federation.Apple, "", "KEY1", "TEAM1"
+		c.ClientKey = federation.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	}))
+}
+
+func newP256(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // postAcross posts as another site's page has a browser do: without the cookies

@@ -41,7 +41,9 @@ func withUpstreams(t *testing.T, change ...func(up *upstreams, c *provider.Confi
 		var errs [3]error
 		up.google, errs[0] = federationtest.StartGoogle(setup("google"))
 		up.github, errs[1] = federationtest.StartGitHub(setup("github"))
-		up.liar, errs[2] = federationtest.StartLying(setup("liar"))
+		forLiar := setup("liar")
+		forLiar.RedirectURIs = append(forLiar.RedirectURIs, interaction.CallbackURI(c.Issuer, "google"))
+		up.liar, errs[2] = federationtest.StartLying(forLiar)
 		if err := errors.Join(errs[:]...); err != nil {
 			t.Fatalf("start upstreams: %v", err)
 		}
@@ -256,4 +258,9 @@ func lieOf(pairs ...string) federationtest.Faults {
 		claims[pairs[i]] = pairs[i+1]
 	}
 	return federationtest.Faults{Claims: claims}
+}
+
+// lie changes one claim of the liar's ID tokens; nil takes it away.
+func lie(name string, value any) federationtest.Faults {
+	return federationtest.Faults{Claims: map[string]any{name: value}}
 }

@@ -55,24 +55,37 @@ func (h *Handler) facts(ctx context.Context, c Connector, i federation.Identity)
 	facts := arrival{
 		Address: i.Email != "", Verified: i.EmailVerified, Trust: i.Trust, AutoLink: c.AutoLink, SignUp: c.SignUp,
 	}
+	user, err := h.linked(ctx, i, &facts)
+	if err != nil || facts.Known || i.Email == "" {
+		return user, facts, err
+	}
+	found, _, err := h.DB.UserByEmail(ctx, i.Email)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return storage.User{}, facts, nil
+	case err != nil:
+		return storage.User{}, facts, fmt.Errorf("read user: %w", err)
+	}
+	// The same person may have come in another tab meanwhile: the account that the
+	// address finds is then the one just made, and linked.
+	if user, err = h.linked(ctx, i, &facts); err != nil || facts.Known {
+		return user, facts, err
+	}
+	facts.Local, facts.Proven, facts.Admin, facts.Disabled = true, found.EmailVerified, found.Admin, !found.Enabled()
+	return found, facts, nil
+}
+
+// linked notes the identity's user in facts, if it has one.
+func (h *Handler) linked(ctx context.Context, i federation.Identity, facts *arrival) (storage.User, error) {
 	user, err := h.DB.LinkedUser(ctx, i.Connector, i.Issuer, i.Subject)
-	switch {
-	case err == nil:
-		facts.Known, facts.Disabled = true, !user.Enabled()
-		return user, facts, nil
-	case !errors.Is(err, storage.ErrNotFound):
-		return user, facts, fmt.Errorf("read linked user: %w", err)
-	case i.Email == "":
-		return user, facts, nil
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.User{}, nil
 	}
-	user, _, err = h.DB.UserByEmail(ctx, i.Email)
-	switch {
-	case err == nil:
-		facts.Local, facts.Proven, facts.Admin, facts.Disabled = true, user.EmailVerified, user.Admin, !user.Enabled()
-	case !errors.Is(err, storage.ErrNotFound):
-		return user, facts, fmt.Errorf("read user: %w", err)
+	if err != nil {
+		return user, fmt.Errorf("read linked user: %w", err)
 	}
-	return user, facts, nil
+	facts.Known, facts.Disabled = true, !user.Enabled()
+	return user, nil
 }
 
 // started is the proof an upstream gives: one factor, whatever it says of its
