@@ -239,6 +239,10 @@ func TestClaimNotices_DueAgainWhenTheLeaseEnds(t *testing.T) {
 		if list, _ := w.LogoutNotices(t.Context(), w.user.ID, "", noon); list[0].Settled() {
 			t.Errorf("the late node settled %+v", list[0])
 		}
+		// The clock of another node is a little behind: that frees nothing.
+		if behind := w.claim(t, later.Add(-time.Second), "resting"); len(behind) != 0 {
+			t.Errorf("claimed by a clock behind: %v", behind)
+		}
 		// A lease from a clock that is an hour ahead is free.
 		ahead := w.claim(t, later.Add(time.Hour), "resting")
 		if back := w.claim(t, later.Add(time.Second), "resting"); len(ahead) != 1 || len(back) != 1 {
