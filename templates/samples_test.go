@@ -59,6 +59,10 @@ func samples() map[string]templates.Page {
 		"signout":            templates.SignOut{Common: photos, Request: "sealed.logout", Ticket: "sealed.ticket", User: alice},
 		"signout-plain":      templates.SignOut{Common: plain, Ticket: "sealed.ticket", User: alice},
 		"signedout":          templates.SignedOut{Common: plain},
+		"signedout-told": templates.SignedOut{Common: plain, Told: []templates.ToldClient{
+			{Name: "Mail", State: templates.Told}, {Name: "Wiki", State: templates.NotAnswering}, {Name: "Photos", State: templates.BeingTold}, {Name: "Forum", State: templates.NotTold},
+		}},
+		"signedout-all-told": templates.SignedOut{Common: plain, Told: []templates.ToldClient{{Name: "Mail", State: templates.Told}, {Name: "Wiki", State: templates.Told}}},
 		"signedout-continue": templates.SignedOut{Common: photos, ContinueURL: "https://photos.example.com/bye?state=1&x=2", ContinueName: "Photos"},
 		"continue":           templates.Continue{Common: photos, URL: "/authorize/next?request=sealed.request"},
 		"error": templates.Error{Common: plain, Status: 400, Code: "expired_request", Title: "This sign-in took too long",

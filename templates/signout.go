@@ -10,11 +10,38 @@ type SignOut struct {
 
 func (SignOut) page() string { return "signout.html" }
 
-// SignedOut says that it is done.
+// SignedOut says that it is done, and which applications know.
 type SignedOut struct {
 	Common
+	Told         []ToldClient
 	ContinueURL  string // shown only if http, https or a path of ours; "" for none
 	ContinueName string
 }
 
 func (SignedOut) page() string { return "signedout.html" }
+
+// ToldClient is an application that is told that the session ended.
+type ToldClient struct {
+	Name  string
+	State ToldState
+}
+
+// ToldState is how far it has been told.
+type ToldState string
+
+const (
+	Told         ToldState = "told"
+	BeingTold    ToldState = "being-told"
+	NotAnswering ToldState = "not-answering" // it is told again later
+	NotTold      ToldState = "not-told"      // it will not be
+)
+
+// Knowing counts the applications that have been told.
+func (s SignedOut) Knowing() (n int) {
+	for _, client := range s.Told {
+		if client.State == Told {
+			n++
+		}
+	}
+	return n
+}
