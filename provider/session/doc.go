@@ -10,5 +10,8 @@
 // another, and is the CSRF token for engines that send neither Origin nor
 // Sec-Fetch-Site.
 //
-// The package does not know clients, scopes or tokens.
+// The tokens of the first-party app lie in cookies beside the session's and go when
+// it goes.
+//
+// The package does not know clients or scopes, nor what is in a token.
 package session
