@@ -23,6 +23,7 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 			var saw struct {
 				Visits                 map[string]upstreamVisit
 				Denied, Prove, Refused string
+				Linked, Unlinked       []string
 				Cookies                []browserCookie
 				Complaints             []string
 			}
@@ -36,6 +37,7 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 				"again":        {"Sign in with GitHub Last used, Sign in with Google", "octo@octo.example", "Octo Cat", 0},
 				"proven":       {"", demoEmail, "", 1},
 				"proven again": {"Sign in with Google Last used, Sign in with GitHub", demoEmail, "", 0},
+				"linked":       {"Sign in with Google Last used, Sign in with GitHub", demoEmail, "", 0},
 				"password":     {"Sign in with Google Last used, Sign in with GitHub", demoEmail, "", 0},
 			} {
 				got := saw.Visits[name]
@@ -57,11 +59,14 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 				}
 			}
 			subject := func(name string) any { return saw.Visits[name].Claims["sub"] }
-			if subject("again") != subject("github") || subject("proven") != subject("password") || subject("proven again") != subject("password") {
+			if subject("again") != subject("github") || subject("proven") != subject("password") || subject("proven again") != subject("password") || subject("linked") != subject("password") {
 				t.Error("somebody who came twice is two users")
 			}
 			if subject("google") == subject("github") || subject("google") == subject("password") {
 				t.Error("two people are one user")
+			}
+			if !slices.Equal(saw.Linked, []string{"Google", "GitHub"}) || !slices.Equal(saw.Unlinked, []string{"GitHub"}) {
+				t.Errorf("connected: %q, and after one was disconnected %q", saw.Linked, saw.Unlinked)
 			}
 			for _, want := range []struct{ what, text, part string }{
 				{"the page of a denial", saw.Denied, "You were not signed in"},

@@ -44,6 +44,17 @@ async function walk(page, job, judge) {
   await page.locator('[role=alert]').waitFor()
   await judge('sign in, refused')
 
+  await page.goto(authorize())
+  await page.locator('#connector-google').click()
+  await page.locator('#deny').click()
+  await page.locator('#start').waitFor()
+  await judge('error, denied upstream')
+  await page.locator('#start').click()
+  await page.locator('#connector-google').click()
+  await page.locator('#account-demo').click()
+  await page.locator('#back').waitFor()
+  await judge('prove')
+
   await page.goto(authorize({ prompt: 'login consent' }))
   await signIn(page, job)
   await page.locator('#allow').waitFor()
@@ -73,10 +84,13 @@ async function walk(page, job, judge) {
   await page.goto(`${job.issuer}/`)
   await judge('home, signed in')
 
-  for (const name of ['', '/profile', '/password', '/sessions', '/apps']) {
+  for (const name of ['', '/profile', '/password', '/sessions', '/apps', '/identities']) {
     await page.goto(`${job.issuer}/account${name}`)
     await judge(`account${name.replace('/', ' ')}`)
   }
+  await page.goto(`${job.issuer}/admin`)
+  await judge('error, no administrator')
+  await page.goto(`${job.issuer}/account/apps`)
   await page.locator('#apps button').first().click()
   await page.locator('#confirm').waitFor()
   await judge('account withdraw')
@@ -98,6 +112,16 @@ async function walk(page, job, judge) {
   await page.locator('#allow').click()
   await page.getByRole('heading', { name: 'signed out' }).waitFor()
   await judge('signed out')
+
+  await page.goto(`${job.issuer}/admin`)
+  await signIn(page, job.admin)
+  await page.locator('#admin').waitFor()
+  await judge('admin')
+  await page.goto(`${job.issuer}/admin/connectors`)
+  await judge('admin connectors')
+  await page.getByRole('button', { name: 'Test Google' }).click()
+  await page.locator('#test-result').waitFor()
+  await judge('admin connectors, tested')
 }
 
 // withoutRefresh lets the answer to the next form stay, as in a browser that does

@@ -70,6 +70,21 @@ run(async (browser, job) => {
   await signIn(page, job)
   await arrived('password')
 
+  // Connected and disconnected on the account page.
+  const rows = page.locator('#identities > li')
+  const identities = async () => {
+    await page.locator('[role=status]').waitFor()
+    return (await rows.allInnerTexts()).map(row => row.split('\n')[0])
+  }
+  await page.goto(`${job.issuer}/account/identities`)
+  await page.locator('#link-github').click()
+  await page.locator('#account-big').click()
+  report.linked = await identities()
+  await rows.filter({ hasText: 'Google' }).getByRole('button').click()
+  report.unlinked = await identities()
+  await signOut()
+  await visit('linked', 'github', '#account-big')
+
   report.cookies = await context.cookies()
   report.complaints = complaints
   return report
