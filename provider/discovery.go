@@ -35,6 +35,8 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 	m.RevocationEndpoint = p.locate("/revoke")
 	m.EndSessionEndpoint = p.locate("/end_session")
 	m.JwksURI = p.locate("/jwks")
+	m.BackChannelLogoutSupported = true
+	m.BackChannelLogoutSessionSupported = true
 	m.ScopesSupported = scopeNames
 	m.ResponseTypesSupported = []string{"code"}
 	m.ResponseModesSupported = []string{modeQuery, modeFragment}

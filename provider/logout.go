@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/notice"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -54,7 +55,7 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request) error {
 	}
 	current, err := p.sessions.Current(r)
 	if errors.Is(err, session.ErrNone) {
-		return p.signedOut(w, r, request)
+		return p.signedOut(w, r, request, p.notices.Open(params.Get("ended")))
 	}
 	if err != nil {
 		return err
@@ -62,10 +63,24 @@ func (p *Provider) endSession(w http.ResponseWriter, r *http.Request) error {
 	if request.Hinted == "" || request.Hinted != current.ID {
 		return p.askLogout(w, current, request)
 	}
-	if err := p.sessions.End(r.Context(), w, current, "signed_out"); err != nil {
+	ended, err := p.endCurrent(w, r, current)
+	if err != nil {
 		return err
 	}
-	return p.signedOut(w, r, request)
+	return p.signedOut(w, r, request, ended)
+}
+
+// endCurrent ends the browser's session and begins to tell its clients. Without any
+// there is nothing to say of what ended.
+func (p *Provider) endCurrent(w http.ResponseWriter, r *http.Request, current session.Current) (notice.Ended, error) {
+	ended := notice.Ended{UserID: current.UserID, SessionID: current.ID, At: p.Now()}
+	if err := p.sessions.End(r.Context(), w, current, "signed_out"); err != nil {
+		return notice.Ended{}, err
+	}
+	if !p.notices.Begin(r.Context(), ended) {
+		return notice.Ended{}, nil
+	}
+	return ended, nil
 }
 
 func logoutParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
@@ -152,7 +167,7 @@ func (p *Provider) confirmedLogout(w http.ResponseWriter, r *http.Request, form 
 	}
 	current, err := p.sessions.Current(r)
 	if errors.Is(err, session.ErrNone) {
-		return p.onwardSignedOut(w, form.Get("logout"))
+		return p.onwardSignedOut(w, url.Values{"logout": {form.Get("logout")}})
 	}
 	if err != nil {
 		return err
@@ -163,33 +178,42 @@ func (p *Provider) confirmedLogout(w http.ResponseWriter, r *http.Request, form 
 	if form.Get("decision") != "allow" {
 		return p.site.Onward(w, p.base+"/")
 	}
-	if err := p.sessions.End(r.Context(), w, current, "signed_out"); err != nil {
+	ended, err := p.endCurrent(w, r, current)
+	if err != nil {
 		return err
 	}
 	web.TraceOf(r.Context()).Note("client_id", request.ClientID)
-	return p.onwardSignedOut(w, form.Get("logout"))
+	params := url.Values{"logout": {form.Get("logout")}}
+	if ended.UserID != "" {
+		sealed, err := p.notices.Seal(ended)
+		if err != nil {
+			return err
+		}
+		params.Set("ended", sealed)
+	}
+	return p.onwardSignedOut(w, params)
 }
 
 // onwardSignedOut leads to the GET that shows the end or leaves for the client:
 // without a session there is nothing left to ask.
-func (p *Provider) onwardSignedOut(w http.ResponseWriter, sealed string) error {
-	return p.site.Onward(w, p.base+"/end_session?"+url.Values{"logout": {sealed}}.Encode())
+func (p *Provider) onwardSignedOut(w http.ResponseWriter, params url.Values) error {
+	return p.site.Onward(w, p.base+"/end_session?"+params.Encode())
 }
 
 // signedOut goes back to the client if it has named a registered address, with
 // state only if it was sent and nothing else (section 3), and else says so here.
 // The address is checked again: a sealed request may be half an hour old.
-func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, request logout) error {
+func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, request logout, ended notice.Ended) error {
 	w.Header().Set("Clear-Site-Data", `"cache"`)
 	if request.Redirect == "" {
-		return p.site.Show(w, templates.SignedOut{Common: p.site.Common()})
+		return p.showSignedOut(w, r, ended)
 	}
 	client, err := p.clients.Enabled(r.Context(), request.ClientID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("read client: %w", err)
 	}
 	if err != nil || !client.AllowsPostLogoutRedirect(request.Redirect) {
-		return p.site.Show(w, templates.SignedOut{Common: p.site.Common()})
+		return p.showSignedOut(w, r, ended)
 	}
 	location := request.Redirect
 	if request.State != "" {
@@ -200,6 +224,27 @@ func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, request log
 		location += separator + url.Values{"state": {request.State}}.Encode()
 	}
 	return web.SeeOther(w, location)
+}
+
+// logoutPatience is how long the page waits for the clients' answers.
+const logoutPatience = 1500 * time.Millisecond
+
+// showSignedOut says that it is done and, to the browser that has done it, which
+// applications know. The session has ended before, whatever becomes of the page.
+func (p *Provider) showSignedOut(w http.ResponseWriter, r *http.Request, ended notice.Ended) error {
+	reports, err := p.notices.Report(r.Context(), ended, logoutPatience)
+	if err != nil {
+		web.TraceOf(r.Context()).Note("error", err.Error())
+	}
+	page := templates.SignedOut{Common: p.site.Common()}
+	for _, report := range reports {
+		page.Told = append(page.Told, templates.ToldClient{Name: report.Name, State: toldStates[report.State]})
+	}
+	return p.site.Show(w, page)
+}
+
+var toldStates = map[notice.State]templates.ToldState{
+	notice.Told: templates.Told, notice.Pending: templates.BeingTold, notice.Silent: templates.NotAnswering, notice.Refused: templates.NotTold,
 }
 
 func (p *Provider) sealLogout(request logout) (string, error) {

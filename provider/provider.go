@@ -16,6 +16,7 @@ import (
 	"signet/provider/credential"
 	"signet/provider/interaction"
 	"signet/provider/keys"
+	"signet/provider/notice"
 	"signet/provider/outbound"
 	"signet/provider/request"
 	"signet/provider/session"
@@ -91,6 +92,7 @@ type Provider struct {
 	site         *web.Site
 	files        *static.Files
 	outbound     *outbound.Client
+	notices      *notice.Outbox
 	steps        *interaction.Handler
 	account      *account.Handler
 	admin        *admin.Handler
@@ -167,6 +169,10 @@ func (p *Provider) furnish(issuer *url.URL) error {
 		Cookies: session.Cookies{Base: p.CookieName, HTTPS: issuer.Scheme == "https", Path: p.base, Domain: p.CookieDomain},
 		Idle:    p.Lifetimes.Session, Kept: p.Lifetimes.SessionKept, Max: p.Lifetimes.SessionMax,
 	}}
+	p.notices = notice.New(notice.Config{
+		DB: p.db, Ring: p.ring, Clients: p.clients, Now: p.Now, Log: p.Log,
+		HTTP: p.outbound.Configured(), // every client was typed in by an admin
+	})
 	connectors, err := p.connectors()
 	if err != nil {
 		return err
@@ -178,7 +184,7 @@ func (p *Provider) furnish(issuer *url.URL) error {
 		LoginJSON: p.app(http.MethodPost, p.loginJSON),
 	}
 	p.account = &account.Handler{
-		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
+		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords, Notices: p.notices,
 		Linking: p.linking(connectors),
 	}
 	p.admin = &admin.Handler{
@@ -196,6 +202,16 @@ func (p *Provider) Handler() http.Handler { return p.handler }
 func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 	return errors.Join(p.reload(ctx, at), p.steps.Health.WriteOnce(ctx, at))
 }
+
+// DeliverOnce tells clients of the sessions that have ended, and returns when they
+// have answered. Its caller calls it once a second.
+func (p *Provider) DeliverOnce(ctx context.Context, at time.Time) error {
+	return p.notices.DeliverOnce(ctx, at)
+}
+
+// Drain waits for what requests have left behind them: the clients that a sign-out
+// is telling. Its caller calls it when no more requests come.
+func (p *Provider) Drain() { p.notices.Wait() }
 
 func (p *Provider) reload(ctx context.Context, at time.Time) error {
 	changes, err := p.db.Changes(ctx)

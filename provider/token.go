@@ -110,10 +110,7 @@ func (p *Provider) audience(what issuance) []string {
 // idToken makes the ID token (OIDC Core, section 2). With the code flow, the
 // claims of the scopes stay at userinfo; it carries those asked for one by one.
 func (p *Provider) idToken(client storage.Client, grant storage.Grant, user storage.User, what issuance, accessToken string, at time.Time) (string, error) {
-	alg := client.Metadata.IDTokenSignedResponseAlg
-	if alg == "" {
-		alg = "RS256" // OIDC Registration, section 2: the default
-	}
+	alg := client.IDTokenAlg()
 	token := keys.IDToken{
 		Subject: grant.UserID, Audience: client.ID, SessionID: grant.SessionID,
 		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,

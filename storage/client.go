@@ -88,6 +88,15 @@ func (c Client) Enabled() bool { return c.DisabledAt == 0 }
 // Public reports whether the client has no way to authenticate.
 func (c Client) Public() bool { return c.Metadata.TokenEndpointAuthMethod == "none" }
 
+// IDTokenAlg is the algorithm that what is signed for the client itself is signed
+// with: ID tokens and logout tokens (OIDC Registration, section 2, with its default).
+func (c Client) IDTokenAlg() string {
+	if c.Metadata.IDTokenSignedResponseAlg == "" {
+		return "RS256"
+	}
+	return c.Metadata.IDTokenSignedResponseAlg
+}
+
 // CreateClient stores a new client. Event client.created. Moves the change counter.
 //
 // ErrConflict: the id is taken. An id that begins as a subject does ("usr_") is

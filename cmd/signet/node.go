@@ -118,6 +118,11 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 	follower.Go(func() {
 		n.eachSecond(following, "keys cannot be looked after", "keys are looked after again", n.rotateOnce)
 	})
+	// And beside both: a client may take five seconds to answer.
+	follower.Go(func() {
+		n.eachSecond(following, "sign-outs cannot be told", "sign-outs are told again", n.deliverOnce)
+	})
+	defer n.provider.Drain()
 	defer follower.Wait()
 	defer stop()
 
@@ -176,4 +181,9 @@ func (n *node) followOnce(ctx context.Context, second int) error {
 // rotateOnce lets the keys go through their life.
 func (n *node) rotateOnce(ctx context.Context, _ int) error {
 	return n.provider.RotateOnce(ctx, n.clock.now())
+}
+
+// deliverOnce tells clients of the sessions that have ended.
+func (n *node) deliverOnce(ctx context.Context, _ int) error {
+	return n.provider.DeliverOnce(ctx, n.clock.now())
 }

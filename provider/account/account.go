@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/notice"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
@@ -23,6 +24,7 @@ type Handler struct {
 	Sessions  *session.Sessions
 	Passwords *credential.Passwords
 	Linking   Linking
+	Notices   *notice.Outbox
 	Now       func() time.Time
 }
 

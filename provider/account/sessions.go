@@ -2,8 +2,10 @@ package account
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 
+	"signet/provider/notice"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -84,10 +86,11 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 		return err
 	}
 	if sid == current.ID {
+		ended := notice.Ended{UserID: current.UserID, SessionID: sid, At: h.Now()}
 		if err := h.Sessions.End(r.Context(), w, current, "signed_out"); err != nil {
 			return err
 		}
-		return h.Site.Onward(w, h.Site.Base+"/end_session")
+		return h.onwardSignedOut(w, r, ended)
 	}
 	if err := h.DB.EndSession(r.Context(), current.UserID, sid, "signed_out", web.TraceOf(r.Context()).Origin(), h.Now()); err != nil {
 		return err
@@ -135,11 +138,24 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 	if ok, err := h.fresh(w, r, current, endAllPath); !ok {
 		return err
 	}
+	ended := notice.Ended{UserID: current.UserID, At: h.Now()}
 	if err := h.Sessions.EndAll(r.Context(), w, current, "signed_out"); err != nil {
 		return err
 	}
-	// Without a session there is nothing left to ask: it says so and clears the cache.
-	return h.Site.Onward(w, h.Site.Base+"/end_session")
+	return h.onwardSignedOut(w, r, ended)
+}
+
+// onwardSignedOut begins to tell the clients and leads to the page that says who
+// was told: without a session there is nothing left to ask there.
+func (h *Handler) onwardSignedOut(w http.ResponseWriter, r *http.Request, ended notice.Ended) error {
+	if !h.Notices.Begin(r.Context(), ended) {
+		return h.Site.Onward(w, h.Site.Base+"/end_session")
+	}
+	sealed, err := h.Notices.Seal(ended)
+	if err != nil {
+		return err
+	}
+	return h.Site.Onward(w, h.Site.Base+"/end_session?"+url.Values{"ended": {sealed}}.Encode())
 }
 
 func notThere(title, text, back string) *web.Problem {

@@ -1,0 +1,174 @@
+package notice
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"signet/provider/keys"
+	"signet/provider/request"
+	"signet/storage"
+)
+
+const (
+	batch = 32               // notices that are sent side by side
+	lease = 30 * time.Second // longer than any call may take
+	rest  = 10 * time.Second // in which a client that did not answer is not called again
+	life  = 2 * time.Minute  // of a logout token
+	// longestRound bounds the round that follows a sign-out; DeliverOnce does the rest.
+	longestRound = 10 * time.Second
+)
+
+// pauses are how long to wait after each try that failed. Then it is given up: 20
+// hours and 36 minutes after the session ended.
+var pauses = []time.Duration{
+	10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour,
+}
+
+// Config is what an outbox works with. All is required.
+type Config struct {
+	DB      *storage.DB
+	Ring    *keys.Ring
+	Clients *request.Clients
+	// HTTP calls the clients. It bounds time and size of a call; redirects are not
+	// followed, whatever it says.
+	HTTP *http.Client
+	Now  func() time.Time
+	Log  *slog.Logger
+}
+
+// Outbox sends what is due. Any number of nodes may do so at once.
+type Outbox struct {
+	Config
+	http   *http.Client
+	rounds chan struct{} // a slot for each round that follows a sign-out
+	ending sync.WaitGroup
+
+	mu      sync.Mutex
+	resting map[string]time.Time // clients that did not answer, until when
+}
+
+// maxRounds bounds the rounds that follow sign-outs; those beyond leave their
+// notices to the next DeliverOnce.
+const maxRounds = 16
+
+// New makes the outbox of a node.
+func New(c Config) *Outbox {
+	once := *c.HTTP
+	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Outbox{Config: c, http: &once, rounds: make(chan struct{}, maxRounds), resting: map[string]time.Time{}}
+}
+
+// DeliverOnce sends all that is due at this moment, and returns when each client has
+// answered or has not. Its caller calls it once a second. What fails is logged and
+// tried again; an error means that the database could not be asked.
+func (o *Outbox) DeliverOnce(ctx context.Context, at time.Time) error {
+	return o.deliver(ctx, storage.NoticeClaim{}, at)
+}
+
+// Wait returns when the rounds that Begin has begun are over: in ten seconds at most.
+func (o *Outbox) Wait() { o.ending.Wait() }
+
+func (o *Outbox) deliver(ctx context.Context, which storage.NoticeClaim, at time.Time) error {
+	which.Limit, which.Lease = batch, lease
+	for ctx.Err() == nil {
+		which.Except = o.atRest(at)
+		claimed, err := o.DB.ClaimNotices(ctx, which, at)
+		if err != nil {
+			return fmt.Errorf("deliver notices: %w", err)
+		}
+		results := make([]error, len(claimed))
+		var sending sync.WaitGroup
+		for i, n := range claimed {
+			sending.Go(func() { results[i] = o.send(ctx, n, at) })
+		}
+		sending.Wait()
+		if err := errors.Join(results...); err != nil {
+			return fmt.Errorf("deliver notices: %w", err)
+		}
+		if len(claimed) < batch {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// send makes one try, and notes what it came to.
+func (o *Outbox) send(ctx context.Context, n storage.Notice, at time.Time) error {
+	failure, err := o.tell(ctx, n, at)
+	if err == nil && failure.again {
+		err = ctx.Err() // we hung up ourselves: nothing was learnt of the client
+	}
+	if err != nil {
+		return err // due again when the lease ends
+	}
+	ctx = context.WithoutCancel(ctx) // what was learnt is kept, also while the node shuts down
+	result := storage.NoticeResult{Error: failure.code}
+	if failure.again {
+		o.letRest(n.ClientID, at.Add(rest))
+		if n.Tries <= int64(len(pauses)) {
+			result.RetryAt = at.Add(pauses[n.Tries-1])
+		}
+	}
+	if failure.code != "" {
+		o.Log.Warn("a client was not told of a sign-out", "client_id", n.ClientID, "sid", n.SessionID,
+			"error", failure.code, "tries", n.Tries, "given_up", result.RetryAt.IsZero())
+	}
+	return o.DB.SettleNotice(ctx, n, result, at)
+}
+
+// tell sends a logout token to the client as it is registered now. The error is of
+// our own making: no failure of the client.
+func (o *Outbox) tell(ctx context.Context, n storage.Notice, at time.Time) (failure, error) {
+	client, err := o.Clients.Enabled(ctx, n.ClientID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return failure{code: "client_disabled"}, nil
+	case err != nil:
+		return failure{}, fmt.Errorf("read client: %w", err)
+	case client.Metadata.BackchannelLogoutURI == "":
+		return failure{code: "no_backchannel_logout_uri"}, nil
+	}
+	token, err := o.token(client, n, at)
+	if err != nil {
+		return failure{}, err
+	}
+	return o.post(ctx, client.Metadata.BackchannelLogoutURI, token), nil
+}
+
+// token makes the logout token of a notice. The jti is that of every try, so that a
+// client that has heard it before knows; it does not tell the id it comes from.
+func (o *Outbox) token(client storage.Client, n storage.Notice, at time.Time) (string, error) {
+	id := sha256.Sum256([]byte(n.ID))
+	return o.Ring.SignLogout(client.IDTokenAlg(), keys.LogoutToken{
+		Subject: n.UserID, Audience: client.ID, SessionID: n.SessionID, ID: base64.RawURLEncoding.EncodeToString(id[:]),
+		IssuedAt: at.Unix(), Expires: at.Add(life).Unix(),
+	})
+}
+
+// atRest lists the clients that are not called now. One that hangs would otherwise
+// hold up all the others' notices, five seconds for each of its own.
+func (o *Outbox) atRest(at time.Time) (list []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for id, until := range o.resting {
+		if at.Before(until) {
+			list = append(list, id)
+		} else {
+			delete(o.resting, id)
+		}
+	}
+	return list
+}
+
+func (o *Outbox) letRest(clientID string, until time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.resting[clientID] = until
+}
