@@ -260,6 +260,11 @@ func TestFD34_SilentSignOnIsNoNewProof(t *testing.T) {
 				page := v.get(t, v.choose(t, at, c.account))
 				if !c.fresh {
 					v.wantProblem(t, page, http.StatusForbidden, "upstream_not_fresh")
+					if _, said := c.authTime.(time.Duration); said {
+						page.wantText(t, "Sign out there first")
+					} else {
+						page.wantText(t, "does not say when you last did")
+					}
 					v.wantWayBack(t, page)
 					return
 				}

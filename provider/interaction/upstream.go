@@ -178,7 +178,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 		return h.linkHere(w, r, s, connector, a, identity)
 	}
 	if stale(s.q, identity, h.Now()) {
-		return notFresh(h, s, connector)
+		return h.notFresh(s, connector, identity)
 	}
 	return h.arrive(w, r, s, connector, a.Upstream.ID, identity)
 }
@@ -195,12 +195,16 @@ func stale(q request.Request, i federation.Identity, at time.Time) bool {
 	return i.AuthTime == 0 || at.Sub(time.UnixMilli(i.AuthTime)) > time.Duration(*q.MaxAge)*time.Second
 }
 
-func notFresh(h *Handler, s step, c Connector) *web.Problem {
-	return &web.Problem{
+func (h *Handler) notFresh(s step, c Connector, i federation.Identity) *web.Problem {
+	p := &web.Problem{
 		Status: http.StatusForbidden, Code: "upstream_not_fresh", Title: c.Name() + " did not ask who you are",
 		Text:     "You have to prove again that it is you, and " + c.Name() + " signed you in without asking. Sign out there first, or use another way to sign in.",
 		StartURL: h.wayBack(s),
 	}
+	if i.AuthTime == 0 { // signing out there would not help
+		p.Text = "You have to prove again that it is you, and " + c.Name() + " does not say when you last did. Use another way to sign in; if you have none, sign out here, sign in anew, and try again."
+	}
+	return p
 }
 
 // wayBack is where a trip began: the sign-in page, where the other ways still
