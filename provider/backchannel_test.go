@@ -3,6 +3,7 @@ package provider_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -18,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"signet/provider"
+	"signet/provider/keys"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -631,6 +633,43 @@ func TestP73_DiscoverySaysSo(t *testing.T) {
 		for _, name := range []string{"backchannel_logout_supported", "backchannel_logout_session_supported"} {
 			if d[name] != true {
 				t.Errorf("%s: %v, want true", name, d[name])
+			}
+		}
+	})
+}
+
+// logoutToken is one of the bench's own session.
+func (s *bench) logoutToken(t *testing.T) string {
+	t.Helper()
+	at := s.b.now()
+	token, err := s.b.insider(t).SignLogout("RS256", keys.LogoutToken{
+		Subject: s.b.Alice.ID, Audience: s.b.Client.ID, SessionID: sidOf(t, s.tokens).(string), ID: "jti",
+		IssuedAt: at.Unix(), Expires: at.Add(2 * time.Minute).Unix(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestJW20_NoLogoutTokenWithoutItsClaims(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		ring, whole := b.insider(t), keys.LogoutToken{Subject: "sub", Audience: "app", SessionID: "ses", ID: "jti", IssuedAt: 1, Expires: 121}
+		if _, err := ring.SignLogout("ES256", whole); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ring.SignLogout("none", whole); !errors.Is(err, keys.ErrNoKey) {
+			t.Errorf("alg none: %v", err)
+		}
+		for name, spoil := range map[string]func(*keys.LogoutToken){
+			"sub": func(l *keys.LogoutToken) { l.Subject = "" }, "aud": func(l *keys.LogoutToken) { l.Audience = "" },
+			"sid": func(l *keys.LogoutToken) { l.SessionID = "" }, "jti": func(l *keys.LogoutToken) { l.ID = "" },
+			"iat": func(l *keys.LogoutToken) { l.IssuedAt = 0 }, "exp": func(l *keys.LogoutToken) { l.Expires = 1 },
+		} {
+			token := whole
+			spoil(&token)
+			if _, err := ring.SignLogout("ES256", token); err == nil {
+				t.Errorf("a token without %s was signed", name)
 			}
 		}
 	})

@@ -57,6 +57,7 @@ var kinds = []struct {
 	{"ID token", func(_ *testing.T, s *bench) string { return s.tokens["id_token"].(string) },
 		[]string{"hint at authorize", "hint at end_session"}},
 	{"refresh token", func(_ *testing.T, s *bench) string { return s.tokens["refresh_token"].(string) }, []string{"refresh", "introspect"}},
+	{"logout token", func(t *testing.T, s *bench) string { return s.logoutToken(t) }, nil}, // for clients alone
 	{"code", func(t *testing.T, s *bench) string { return s.v.again(t) }, []string{"code"}},
 	{"request", func(t *testing.T, s *bench) string { return s.request(t, "prompt", "none") }, []string{"next", "login", "consent page", "select page"}},
 	{"consent ticket", func(t *testing.T, s *bench) string { return s.ticket(t, "/consent") }, []string{"consent"}},
