@@ -226,6 +226,15 @@ func TestFD09_LinkBelongsToOneSession(t *testing.T) {
 		}
 		b.wantIdentities(t, b.Alice.ID)
 		b.wantIdentities(t, mallory.ID)
+		// The same user, but in a session that did not ask for it.
+		again := b.visitor(t)
+		callback = leave(again)
+		again.client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet", Path: "/", MaxAge: -1}})
+		again.account(t, "/account")
+		if s := again.get(t, callback); s.StatusCode != http.StatusConflict || !strings.Contains(s.Body, "stale_form") {
+			t.Fatalf("another session: status %d", s.StatusCode)
+		}
+		b.wantIdentities(t, b.Alice.ID)
 		if users := b.usersMade(t); users != 2 {
 			t.Errorf("%d users, want two", users)
 		}
