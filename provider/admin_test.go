@@ -81,7 +81,7 @@ func TestAdminConnectors_SayWhatToRegister(t *testing.T) {
 		page.wantText(t,
 			b.Issuer+"/login/google/callback", b.Issuer+"/login/github/callback", b.Issuer+"/login/liar/callback",
 			"Authorized redirect URIs", "https://console.cloud.google.com/apis/credentials", "Authorization callback URL",
-			"<code>corp.example</code>", "<code>calendar</code>", "<code>user:email</code>", "is refused", "gets one", up.google.ClientID)
+			"<code>corp.example</code>", "<code>calendar</code>", "<code>user:email</code>", "people are refused", "people get one", up.google.ClientID)
 		for _, secret := range []string{up.google.ClientSecret, up.github.ClientSecret, up.liar.ClientSecret} {
 			if strings.Contains(page.Body, secret) {
 				t.Error("the page shows a client secret")
