@@ -62,6 +62,41 @@ func TestRelyingParty_Apache(t *testing.T) {
 	}
 }
 
+// TestRelyingParty_ApacheHearsOfTheSignOut ends a person's session by the command
+// line, beside the server: Apache's module takes our logout token, and shows the
+// page to this person no more.
+func TestRelyingParty_ApacheHearsOfTheSignOut(t *testing.T) {
+	i := newInstance(t)
+	origin := fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
+	client := i.createClient(t, "--type", "web", "--redirect-uri", origin+"/secure/callback", "--skip-consent",
+		"--backchannel-logout-uri", origin+"/secure/callback?logout=backchannel", "--backchannel-logout-session-required")
+	i.serve(t)
+	startApache(t, origin, i.issuer, client)
+	out, kept := i.readsPage(t, origin), i.readsPage(t, origin)
+	i.command(t, "", nil, "session", "end", out.info(origin, "").IDToken["sid"].(string), "--user", i.email, "--json")
+	eventually(t, 10*time.Second, "the module has heard of the sign-out", func() bool {
+		out.visit(origin + "/secure/page.html")
+		return findByID(out.page, "login") != nil
+	})
+	kept.visit(origin + "/secure/page.html")
+	if got := kept.text(); !strings.Contains(got, "The protected page.") {
+		t.Errorf("the other session is out too: the browser is at %s and reads %q", kept.at, got)
+	}
+}
+
+// readsPage is the browser of a person who has signed in for the protected page.
+func (i *instance) readsPage(t *testing.T, origin string) *formBrowser {
+	t.Helper()
+	b := newFormBrowser(t)
+	b.visit(origin + "/secure/page.html")
+	b.send("login", "", map[string]string{"username": i.email, "password": i.password})
+	b.visit(b.left.String())
+	if got := b.text(); !strings.Contains(got, "The protected page.") {
+		t.Fatalf("after the sign-in the browser is at %s and reads %q", b.at, got)
+	}
+	return b
+}
+
 // visit opens a URL and follows it from one program to the other, as any browser
 // would.
 func (b *formBrowser) visit(target string) {
