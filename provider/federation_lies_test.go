@@ -109,7 +109,7 @@ func TestFederation_EveryFaultOfTheLineEndsInAPage(t *testing.T) {
 					faults := federationtest.Faults{LeanIDToken: true, Wire: map[string]federationtest.Wire{endpoint: fault}}
 					v := b.visitor(t)
 					page := v.get(t, b.authorizeURL())
-					begun := time.Now()
+					var begun time.Time
 					var refused stop
 					if endpoint == "discovery" {
 						up.liar.Tell(faults)
