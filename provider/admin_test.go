@@ -54,7 +54,12 @@ func TestAD01_AdminPagesAreForAdministrators(t *testing.T) {
 				}
 			}
 		}
-		user.get(t, b.Issuer+"/admin/connectors").wantPage(t, http.StatusForbidden, "admin_required")
+		refused := user.get(t, b.Issuer+"/admin/connectors")
+		refused.wantPage(t, http.StatusForbidden, "admin_required")
+		refused.wantText(t, ">Your account</a>")
+		if to := refused.link(t, "start"); to != b.Issuer+"/account" {
+			t.Errorf("the way on leads to %s", to)
+		}
 	})
 }
 

@@ -71,6 +71,7 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 			for _, want := range []struct{ what, text, part string }{
 				{"the page of a denial", saw.Denied, "You were not signed in"},
 				{"the page of a denial", saw.Denied, "upstream_denied"},
+				{"the page of a denial", saw.Denied, "Go back"},
 				{"the page that asks for the account's password", saw.Prove, "Is this account yours?"},
 				{"a wrong password there", saw.Refused, "invalid_credentials"},
 			} {

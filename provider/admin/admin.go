@@ -52,7 +52,7 @@ func (h *Handler) operators(next page) page {
 			return &web.Problem{
 				Status: http.StatusForbidden, Code: "admin_required", Title: "This page is for administrators",
 				Text:     "You are signed in as " + current.User.Email + ", which is not an administrator. Sign out and in again as one, or ask one to make you one.",
-				StartURL: h.Site.Base + "/account",
+				StartURL: h.Site.Base + "/account", StartText: "Your account",
 			}
 		}
 		return next(w, r, current)

@@ -199,7 +199,7 @@ func (h *Handler) notFresh(s step, c Connector, i federation.Identity) *web.Prob
 	p := &web.Problem{
 		Status: http.StatusForbidden, Code: "upstream_not_fresh", Title: c.Name() + " did not ask who you are",
 		Text:     "You have to prove again that it is you, and " + c.Name() + " signed you in without asking. Sign out there first, or use another way to sign in.",
-		StartURL: h.wayBack(s),
+		StartURL: h.wayBack(s), StartText: backText,
 	}
 	if i.AuthTime == 0 { // signing out there would not help
 		p.Text = "You have to prove again that it is you, and " + c.Name() + " does not say when you last did. Use another way to sign in; if you have none, sign out here, sign in anew, and try again."
@@ -216,9 +216,11 @@ func (h *Handler) wayBack(s step) string {
 	return h.Site.Base + request.To("/login", s.sealed)
 }
 
+const backText = "Go back"
+
 // upstreamProblem is the page for a trip that failed. Each leads back.
 func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
-	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(s), Cause: err}
+	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(s), StartText: backText, Cause: err}
 	name := c.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):

@@ -15,7 +15,8 @@ type Problem struct {
 	Title      string
 	Text       string // what happened and what to do
 	Detail     []templates.Difference
-	StartURL   string // where "Start again" leads; "" for no link
+	StartURL   string // where the way on leads; "" for no link
+	StartText  string // "": Start again
 	RetryAfter string // seconds, for 429 and 503
 	Cause      error  // for the log only
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -73,7 +74,7 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		Detail: p.Detail, Reference: trace.ID, StartURL: p.StartURL,
 	}
 	if p.StartURL != "" {
-		page.StartText = "Start again"
+		page.StartText = cmp.Or(p.StartText, "Start again")
 	}
 	if err := s.write(w, p.Status, page); err != nil {
 		http.Error(w, p.Title+" ("+p.Code+", "+trace.ID+")", p.Status)
