@@ -288,13 +288,16 @@ func (v *clientProblems) keys(m ClientMetadata) {
 	}
 }
 
+// idTokenAlgs is what ID tokens can be signed with; the default comes first.
+var idTokenAlgs = []string{"RS256", "ES256", "EdDSA", "PS256"}
+
 func (v *clientProblems) details(c Client) {
 	m := c.Metadata
 	if m.SubjectType != "" && m.SubjectType != "public" {
 		v.add("subject_type", "%q is not supported: public", m.SubjectType)
 	}
-	if alg := m.IDTokenSignedResponseAlg; alg != "" && alg != "RS256" && alg != "ES256" {
-		v.add("id_token_signed_response_alg", "%q is not supported: RS256, ES256", alg)
+	if alg := m.IDTokenSignedResponseAlg; alg != "" && !slices.Contains(idTokenAlgs, alg) {
+		v.add("id_token_signed_response_alg", "%q is not supported: %s", alg, strings.Join(idTokenAlgs, ", "))
 	}
 	if m.DefaultMaxAge != nil && *m.DefaultMaxAge < 0 {
 		v.add("default_max_age", "must not be negative")

@@ -62,6 +62,7 @@ const (
 	KeyRotated           EventType = "key.rotated"
 	RevokedKey           EventType = "key.revoked"
 	KeyEnded             EventType = "key.gone"
+	KeyLineRetired       EventType = "key.retired"
 	KeysRewrapped        EventType = "key.rewrapped"
 	KeyAlarm             EventType = "key.alarm" // a clock that jumped, a rotation that cannot happen
 )

@@ -60,7 +60,7 @@ func (db *DB) Keys(ctx context.Context) ([]Key, error) {
 }
 
 // StartLines inserts the first keys (an active one and a next one) of every line
-// that has none at all; a line that exists is left alone. Of several processes
+// that has none at all, or was retired; a line that exists is left alone. Of several processes
 // that start together one wins each line. Moves the change counter if anything
 // was inserted, and gives the number of keys that were. Event key.created.
 //
@@ -80,7 +80,7 @@ func (db *DB) StartLines(ctx context.Context, first []Key, from Origin, at time.
 			return err
 		}
 		var existing []string
-		if err := tx.Raw(`SELECT DISTINCT line FROM keys`).Scan(&existing).Error; err != nil {
+		if err := tx.Raw(`SELECT DISTINCT line FROM keys WHERE state NOT IN ('retired', 'gone')`).Scan(&existing).Error; err != nil {
 			return err
 		}
 		for _, k := range first {

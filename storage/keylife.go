@@ -152,7 +152,8 @@ func (db *DB) NoteKeyLife(ctx context.Context, id string, life time.Duration) er
 }
 
 // EndKeys lets go of the retired keys whose time is over: the private half is
-// destroyed, the public one stays. A line without an active key keeps what it has.
+// destroyed, the public one stays. A line without an active key keeps what it has,
+// unless it was retired.
 // Keys that are gone or revoked for longer than keep are deleted. Moves the change
 // counter if there were any, and gives their number. Event key.gone, one per key.
 func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at time.Time) (int, error) {
@@ -161,7 +162,7 @@ func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at t
 		ended = 0
 		var over []Key
 		if err := tx.Raw(`SELECT id, line FROM keys WHERE state = 'retired' AND gone_at <= ?
-			AND line IN (SELECT line FROM keys WHERE state = 'active') ORDER BY gone_at, id`, At(at)).Scan(&over).Error; err != nil {
+			AND (line IN (SELECT line FROM keys WHERE state = 'active') OR line NOT IN (SELECT line FROM keys WHERE state = 'next')) ORDER BY gone_at, id`, At(at)).Scan(&over).Error; err != nil {
 			return err
 		}
 		for _, k := range over {
@@ -190,6 +191,44 @@ func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at t
 		return noteChange(tx)
 	})
 	return ended, err
+}
+
+// RetireLine ends a line: nothing is signed with it any more. Its active key stays
+// published until its last token is dead, its next one, which has signed nothing, is
+// destroyed. Moves the change counter. Event key.retired.
+//
+// ErrNotFound: it has no active key. ErrConflict: an enabled client wants its ID
+// tokens signed with it; nothing was changed.
+func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration, from Origin, at time.Time) error {
+	return db.write(ctx, "retire line", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
+			return err
+		}
+		var clients []Client
+		if err := tx.Where("disabled_at = 0").Find(&clients).Error; err != nil {
+			return err
+		}
+		for _, c := range clients {
+			if c.Metadata.IDTokenSignedResponseAlg == line {
+				return fmt.Errorf("client %s asks for it: %w", c.ID, ErrConflict)
+			}
+		}
+		ended, err := changed(tx, `UPDATE keys SET state = 'retired', retired_at = ?, gone_at = ? + longest_life + ? WHERE line = ? AND state = 'active'`,
+			At(at), At(at), margin.Milliseconds(), line)
+		if err != nil {
+			return err
+		}
+		if !ended {
+			return ErrNotFound
+		}
+		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, sealed = ? WHERE line = ? AND state = 'next'`, At(at), []byte{}, line).Error; err != nil {
+			return err
+		}
+		if err := record(tx, Event{Type: KeyLineRetired, Outcome: Succeeded, From: from, Detail: map[string]any{"line": line}}, at); err != nil {
+			return err
+		}
+		return noteChange(tx)
+	})
 }
 
 // SettleKeyTimes lets the times of keys that lie ahead of at count from at: they

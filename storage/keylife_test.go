@@ -266,3 +266,32 @@ func TestRewrapKeys_AllOrNone(t *testing.T) {
 		}
 	})
 }
+
+func TestRetireLine_NotWhileAClientAsksForIt(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.line(t, "EdDSA")
+		c := storage.NewClient(storage.Web, "edwards", "Edwards")
+		c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg = []string{"https://e.example.com/cb"}, "EdDSA"
+		c.Secrets[0] = storage.ClientSecret{Hash: "hash"}
+		if err := w.CreateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, "a client asks for it", w.RetireLine(t.Context(), "EdDSA", margin, storage.Origin{}, noon), storage.ErrConflict)
+		if k := w.keyIn(t, "EdDSA", storage.KeyActive); k.ID == "" {
+			t.Error("its key signs no more")
+		}
+		if err := w.DisableClient(t.Context(), "edwards", true, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.RetireLine(t.Context(), "EdDSA", margin, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if k := w.keyIn(t, "EdDSA", storage.KeyGone); len(k.Sealed) != 0 || k.ID == "" {
+			t.Errorf("the next key: %+v", k)
+		}
+		wantError(t, "again", w.RetireLine(t.Context(), "EdDSA", margin, storage.Origin{}, noon), storage.ErrNotFound)
+		if n, err := w.EndKeys(t.Context(), time.Hour, storage.Origin{}, noon.Add(margin)); err != nil || n != 1 {
+			t.Errorf("%d ended, %v: want its last key", n, err)
+		}
+	})
+}

@@ -25,7 +25,7 @@ var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Rea
 
 // ofOperators are use cases of keys and leases, which are few.
 var ofOperators = []string{
-	"AddNextKey", "EndKeys", "NoteKeyLife", "RevokeKey", "RewrapKeys", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndKeys", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call is one use case, run for the statements it executes.

@@ -53,6 +53,9 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 		if err := members.onto(&made); err != nil {
 			return usage(c, err)
 		}
+		if err := signable(ctx, db, config, made.Metadata.IDTokenSignedResponseAlg); err != nil {
+			return err
+		}
 		secret, err := p.createClient(ctx, db, made)
 		if errors.Is(err, errClientInvalid) {
 			return usage(c, err)

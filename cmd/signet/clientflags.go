@@ -42,7 +42,7 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	f.file("jwks", "file with its public keys", func(c *storage.Client) *string { return &c.Metadata.JWKS })
 	f.text("jwks-uri", "where its public keys are", func(c *storage.Client) *string { return &c.Metadata.JWKSURI })
 	f.text("subject-type", "public", func(c *storage.Client) *string { return &c.Metadata.SubjectType })
-	f.text("id-token-signed-response-alg", "RS256 (the default) or ES256", func(c *storage.Client) *string { return &c.Metadata.IDTokenSignedResponseAlg })
+	f.text("id-token-signed-response-alg", "RS256 (the default), ES256, EdDSA or PS256", func(c *storage.Client) *string { return &c.Metadata.IDTokenSignedResponseAlg })
 	f.seconds("default-max-age", "ask for a sign-in when the last is older, in seconds", func(c *storage.Client) **int64 { return &c.Metadata.DefaultMaxAge })
 	f.truth("require-auth-time", "always put auth_time into ID tokens", func(c *storage.Client) *bool { return &c.Metadata.RequireAuthTime })
 	f.list("default-acr-value", "acr to ask for when a request names none", func(c *storage.Client) *[]string { return &c.Metadata.DefaultACRValues })

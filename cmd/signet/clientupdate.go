@@ -27,13 +27,17 @@ given, and an empty value ("") takes away what was there.`,
 		return nil
 	})
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
 		if !members.any() {
 			return usage(c, errors.New("nothing is named that should change"))
 		}
 		// What cannot be read (a file, a number) should not be found out in a transaction.
-		if err := members.onto(&storage.Client{}); err != nil {
+		var named storage.Client
+		if err := members.onto(&named); err != nil {
 			return usage(c, err)
+		}
+		if err := signable(ctx, db, config, named.Metadata.IDTokenSignedResponseAlg); err != nil {
+			return err
 		}
 		var invalid error
 		revised, err := db.ReviseClient(ctx, args[0], func(c *storage.Client) error {

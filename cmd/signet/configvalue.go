@@ -157,21 +157,23 @@ func parseNumber(text string, least, most int) (int, error) {
 	return n, nil
 }
 
-// parseAlgorithms wants both lines: access tokens are signed with ES256, and
+// signingAlgorithms there are; the first two are always needed.
+var signingAlgorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
+
+// parseAlgorithms wants at least two lines: access tokens are signed with ES256, and
 // RS256 is what a client that names no algorithm expects of its ID tokens (OIDC
 // Dynamic Client Registration, section 2).
 func parseAlgorithms(text string) ([]string, error) {
 	names := items(text)
-	known := []string{"ES256", "RS256"}
 	for i, name := range names {
-		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("has %q, not one of %s", name, strings.Join(known, ", "))
+		if !slices.Contains(signingAlgorithms, name) {
+			return nil, fmt.Errorf("has %q, not one of %s", name, strings.Join(signingAlgorithms, ", "))
 		}
 		if slices.Contains(names[:i], name) {
 			return nil, fmt.Errorf("has %s twice", name)
 		}
 	}
-	for _, name := range known {
+	for _, name := range signingAlgorithms[:2] {
 		if !slices.Contains(names, name) {
 			return nil, fmt.Errorf("lacks %s, which tokens are signed with unless a client asks for another", name)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func (p *program) keysCommand() *cobra.Command {
 	c := &cobra.Command{Use: "keys", Short: "Look after the signing keys"}
 	asNoun(c)
-	c.AddCommand(p.keysListCommand(), p.keysRotateCommand(), p.keysRevokeCommand(), p.keysRewrapCommand(), p.keysExportCommand())
+	c.AddCommand(p.keysListCommand(), p.keysRotateCommand(), p.keysRevokeCommand(), p.keysRewrapCommand(), p.keysRetireCommand(), p.keysExportCommand())
 	return c
 }
 
@@ -185,7 +186,10 @@ func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keys.Keeper, er
 // keysProblem gives the errors that only keys have their exit codes.
 func keysProblem(err error) error {
 	var early *keys.NotRipeError
+	var known *problem
 	switch {
+	case errors.As(err, &known):
+		return err
 	case errors.As(err, &early):
 		return &problem{
 			exitConflict,
@@ -221,6 +225,54 @@ func findKey(rows []storage.Key, name string) (storage.Key, error) {
 		return storage.Key{}, &problem{exitConflict, fmt.Errorf("%d keys begin with %q", len(found), name), "name more of it: signet keys list"}
 	}
 	return storage.Key{}, &problem{exitNotFound, fmt.Errorf("there is no key %q", name), "see: signet keys list --all"}
+}
+
+func (p *program) keysRetireCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "retire ALG",
+		Short: "End an algorithm that is no longer in keys.algorithms",
+		Long: `End an algorithm. First take it out of keys.algorithms on every node and restart them:
+they go on checking what was signed with it. Its keys then leave the JWKS when their
+last token is dead.`,
+		Args: exactly("an algorithm"),
+	}
+	asJSON := jsonFlag(c)
+	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keeper *keys.Keeper, args []string) error {
+		switch err := keeper.Retire(ctx, args[0], fromCommandLine(), p.now()); {
+		case errors.Is(err, keys.ErrConfigured):
+			return &problem{exitConflict, err, "take it out of keys.algorithms on every node and restart them first"}
+		case errors.Is(err, storage.ErrConflict):
+			return &problem{exitConflict, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG"}
+		case err != nil:
+			return err
+		}
+		p.say("nothing is signed with %s any more; what was stays good until it expires", args[0])
+		if *asJSON {
+			return p.writeJSON(map[string]string{"retired": args[0]})
+		}
+		return nil
+	})
+	return c
+}
+
+// signable checks that some key signs with the algorithm that a client asks for:
+// without one it would get no ID token at all. What is no algorithm of ours is for
+// the client's rules to refuse.
+func signable(ctx context.Context, db *storage.DB, c Config, alg string) error {
+	if !slices.Contains(signingAlgorithms, alg) {
+		return nil
+	}
+	rows, err := db.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	if len(rows) == 0 && slices.Contains(c.Algorithms, alg) { // the first start makes them
+		return nil
+	}
+	if slices.ContainsFunc(rows, func(k storage.Key) bool { return k.Line == alg && k.State == storage.KeyActive }) {
+		return nil
+	}
+	return &problem{exitDenied, fmt.Errorf("no key signs with %s", alg), "add it to keys.algorithms on every node and restart them first"}
 }
 
 func (p *program) keysExportCommand() *cobra.Command {

@@ -27,6 +27,8 @@ type algorithm struct {
 // algorithms there are. A published line bears the name of its algorithm.
 var algorithms = map[string]*algorithm{
 	es256.name: &es256,
+	edDSA.name: &edDSA,
+	ps256.name: &ps256,
 	rs256.name: &rs256,
 }
 

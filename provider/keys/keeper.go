@@ -206,6 +206,21 @@ func (k *Keeper) fill(set *keySet, r *storage.KeyRevocation, done *Revoked, at t
 	return nil
 }
 
+// ErrConfigured: the algorithm is still among those that servers are to sign with.
+var ErrConfigured = errors.New("the algorithm is configured")
+
+// Retire ends a published line: its key signs no more, and stays published until its
+// last token is dead. To begin again, configure it and restart.
+//
+// ErrConfigured; storage.ErrNotFound: no key of it signs; storage.ErrConflict: a
+// client asks for it.
+func (k *Keeper) Retire(ctx context.Context, line string, from storage.Origin, at time.Time) error {
+	if line == storage.InternalLine || slices.Contains(k.algorithms, line) {
+		return fmt.Errorf("retire %s: %w", line, ErrConfigured)
+	}
+	return k.db.RetireLine(ctx, line, k.life.MaxAge, from, at)
+}
+
 // ErrOneMaster: there is no master key to move to.
 var ErrOneMaster = errors.New("no other master key is given")
 

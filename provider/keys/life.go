@@ -103,11 +103,17 @@ func (s *keySet) agenda(lines []string, l Life, at time.Time) agenda {
 	latest := storage.At(at.Add(skew))
 	for _, k := range s.rows {
 		a.ahead = a.ahead || max(k.CreatedAt, k.ActivatedAt, k.RetiredAt, k.RevokedAt) > latest || k.State == storage.KeyGone && k.GoneAt > latest
-		a.over = a.over || k.State == storage.KeyRetired && k.GoneAt <= storage.At(at) && s.find(k.Line, storage.KeyActive) != nil ||
+		a.over = a.over || k.State == storage.KeyRetired && k.GoneAt <= storage.At(at) && s.mayEnd(k.Line) ||
 			k.State == storage.KeyGone && k.GoneAt <= storage.At(at.Add(-hintLife)) ||
 			k.State == storage.KeyRevoked && k.RevokedAt <= storage.At(at.Add(-hintLife))
 	}
 	return a
+}
+
+// mayEnd reports whether a line may lose its retired keys: it has one that signs, or
+// was retired as a whole.
+func (s *keySet) mayEnd(line string) bool {
+	return s.find(line, storage.KeyActive) != nil || s.find(line, storage.KeyNext) == nil
 }
 
 // find gives the one row of a line that is active or next, or nil.

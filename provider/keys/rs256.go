@@ -19,24 +19,24 @@ const (
 
 // rs256 is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518, section 3.3), 2048 bits.
 var rs256 = algorithm{
-	name: "RS256",
-	generate: func() (crypto.Signer, error) {
-		return rsa.GenerateKey(rand.Reader, rsaBits)
-	},
-	jwk:           rs256JWK,
-	parse:         parseRS256JWK,
+	name:          "RS256",
+	generate:      generateRSA,
+	jwk:           func(public crypto.PublicKey) (jwk, error) { return rsaJWK("RS256", public) },
+	parse:         parseRSAJWK,
 	sign:          signRS256,
 	verify:        verifyRS256,
 	signatureSize: rsaBits / 8,
 }
 
-func rs256JWK(public crypto.PublicKey) (jwk, error) {
+func generateRSA() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, rsaBits) }
+
+func rsaJWK(alg string, public crypto.PublicKey) (jwk, error) {
 	k, ok := public.(*rsa.PublicKey)
 	if !ok || k.N.BitLen() != rsaBits || k.E != rsaExponent {
-		return jwk{}, fmt.Errorf("a %T of this size is not a key for RS256", public)
+		return jwk{}, fmt.Errorf("a %T of this size is not a key for %s", public, alg)
 	}
 	doc := jwk{
-		Type: "RSA", Use: "sig", Algorithm: "RS256",
+		Type: "RSA", Use: "sig", Algorithm: alg,
 		N: base64.RawURLEncoding.EncodeToString(k.N.Bytes()),
 		E: base64.RawURLEncoding.EncodeToString(big.NewInt(rsaExponent).Bytes()),
 	}
@@ -44,7 +44,7 @@ func rs256JWK(public crypto.PublicKey) (jwk, error) {
 	return doc, nil
 }
 
-func parseRS256JWK(doc jwk) (crypto.PublicKey, error) {
+func parseRSAJWK(doc jwk) (crypto.PublicKey, error) {
 	n, errN := base64.RawURLEncoding.Strict().DecodeString(doc.N)
 	e, errE := base64.RawURLEncoding.Strict().DecodeString(doc.E)
 	if err := errors.Join(errN, errE); err != nil {

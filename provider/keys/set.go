@@ -14,7 +14,7 @@ import (
 // keys and, but for its cache, never altered.
 type keySet struct {
 	rows   []storage.Key   // as they were read
-	lines  map[string]bool // lines that have a row, usable or not
+	lines  map[string]bool // lines that are there: with a row, usable or not, but for retired ones
 	opened map[string]bool // kids whose private half opened
 	whole  bool            // no row was skipped
 
@@ -80,7 +80,9 @@ func openSet(masters [][32]byte, rows []storage.Key) (*keySet, []unusableRow, er
 	var published []*signingKey
 	sealed, under := 0, 0
 	for _, row := range rows {
-		set.lines[row.Line] = true
+		if row.State != storage.KeyRetired && row.State != storage.KeyGone {
+			set.lines[row.Line] = true
+		}
 		if row.State == storage.KeyRevoked || row.State == storage.KeyGone && row.Line == storage.InternalLine {
 			continue // refused everywhere
 		}
