@@ -192,7 +192,12 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 		if n := writes(func() { fails(); fails(); fails() }); n != 0 {
 			t.Errorf("three failed trips wrote %d times while somebody waited", n)
 		}
-		if n := writes(func() { b.follow(t); b.follow(t) }); n != 1 {
+		gone, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := b.FollowOnce(gone, b.now()); err == nil {
+			t.Error("what cannot be stored is no error")
+		}
+		if n := writes(func() { b.follow(t); b.follow(t) }); n != 1 { // not lost
 			t.Errorf("three failures of one kind: %d writes, want 1", n)
 		}
 		first := health()
