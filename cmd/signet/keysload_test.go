@@ -82,7 +82,7 @@ func TestKeys_RotateUnderLoad(t *testing.T) {
 func (c *cluster) checkUnderLoad(t *testing.T, at []string, longest time.Duration, enoughOf func(*signers) bool) *signers {
 	t.Helper()
 	goOIDC := oidc.NewRemoteKeySet(t.Context(), c.issuer+"/jwks")
-	jose := startJOSE(t, c.issuer)
+	jose := startNode(t, "verifier.mjs", c.issuer, shrunkCooldown)
 	seen := &signers{}
 	var enough atomic.Bool
 	var all sync.WaitGroup
@@ -200,17 +200,17 @@ func (c *cluster) jwks(t *testing.T) string {
 	return body
 }
 
-// joseProcess is an API in Node that checks tokens one after another.
-type joseProcess struct {
+// nodeProcess is a program of testdata/browser that answers each line with a line.
+type nodeProcess struct {
 	mu  sync.Mutex
 	in  io.Writer
 	out *bufio.Reader
 }
 
-func startJOSE(t *testing.T, issuer string) *joseProcess {
+func startNode(t *testing.T, program string, args ...string) *nodeProcess {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	node := exec.CommandContext(ctx, "node", "verifier.mjs", issuer, shrunkCooldown)
+	node := exec.CommandContext(ctx, "node", append([]string{program}, args...)...)
 	node.Dir = "testdata/browser"
 	in, err := node.StdinPipe()
 	if err != nil {
@@ -227,16 +227,16 @@ func startJOSE(t *testing.T, issuer string) *joseProcess {
 		stop()
 		_ = node.Wait()
 	})
-	return &joseProcess{in: in, out: bufio.NewReader(out)}
+	return &nodeProcess{in: in, out: bufio.NewReader(out)}
 }
 
-func (j *joseProcess) check(token string) string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if _, err := fmt.Fprintln(j.in, token); err != nil {
+func (n *nodeProcess) check(line string) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, err := fmt.Fprintln(n.in, line); err != nil {
 		return err.Error()
 	}
-	said, err := j.out.ReadString('\n')
+	said, err := n.out.ReadString('\n')
 	if err != nil {
 		return err.Error()
 	}
