@@ -99,6 +99,38 @@ func TestOutbox_EachClientOfTheEndedSessionOnce(t *testing.T) {
 	})
 }
 
+// What has ended before is told nobody again, not even a client that only now says
+// where it wants to hear of it.
+func TestOutbox_WhatEndedBeforeIsNotToldAgain(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		everywhere := func(at time.Time) {
+			if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.Origin{}, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		use := func(session storage.Session) {
+			r := w.redemption("of "+session.ID, "code", noon)
+			r.Grant.SessionID = session.ID
+			w.redeem(t, r, noon)
+		}
+		use(w.session)
+		everywhere(noon)
+		ended, next := w.signIn(t, w.user.ID, "ended", "", noon), w.signIn(t, w.user.ID, "next", "", noon)
+		use(ended)
+		use(next)
+		if err := w.EndSession(t.Context(), w.user.ID, ended.ID, "asked", storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		late := w.client
+		late.Metadata.BackchannelLogoutURI = "https://web.example.com/logout"
+		if err := w.UpdateClient(t.Context(), late, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		everywhere(noon.Add(time.Second))
+		w.wantNotices(t, w.user.ID, "", next.ID+" web")
+	})
+}
+
 // A client that only speaks of the URI in some text of its own has none.
 func TestOutbox_TheURIIsAMemberNotAText(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
