@@ -162,7 +162,7 @@ func sidOf(t *testing.T, tokens map[string]any) any {
 // against the published keys, claim by claim, and that there is nothing else in it.
 func (b *testbed) wantLogoutToken(t *testing.T, token, alg string, sid any) map[string]any {
 	t.Helper()
-	signed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 	if err != nil {
 		t.Fatalf("%v: %s", err, token)
 	}
@@ -387,11 +387,13 @@ func TestP71_AnswersOfClients(t *testing.T) {
 		"202": {status(http.StatusAccepted), "again: status_202"},
 		"400": {status(http.StatusBadRequest), "given up: refused"},
 		"401": {status(http.StatusUnauthorized), "again: status_401"},
-		"303": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 303) }, "again: redirected"},
+		"303": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusSeeOther) }, "again: redirected"},
 		"307": {func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, elsewhere.URL+"/logout?from=signet", 307)
+			http.Redirect(w, r, elsewhere.URL+"/logout?from=signet", http.StatusTemporaryRedirect)
 		}, "again: redirected"},
-		"307 at home": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/logout?from=signet", 307) }, "again: redirected"},
+		"307 at home": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/logout?from=signet", http.StatusTemporaryRedirect)
+		}, "again: redirected"},
 		"slow body": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusOK)
 			_ = http.NewResponseController(w).Flush()
