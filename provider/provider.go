@@ -97,6 +97,7 @@ type Provider struct {
 	account      *account.Handler
 	admin        *admin.Handler
 	base         string // the issuer's path
+	readers      jwksReaders
 	discovery    []byte
 	discoveryTag string
 	seen         atomic.Int64 // change counter that the caches stand at

@@ -18,14 +18,14 @@ import (
 )
 
 // smallTables stay small, whatever the number of people: they may be read whole.
-var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health"}
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers"}
 
 // noUseCases are methods that ask no table, or that only tests have.
 var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
 
 // ofOperators are use cases of keys and leases, which are few.
 var ofOperators = []string{
-	"AddNextKey", "EndKeys", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndKeys", "JWKSReaders", "NoteJWKSReaders", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call is one use case, run for the statements it executes.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +34,7 @@ published rotate by --alg internal, and need a minute in any case.`,
 	now := c.Flags().Bool("now", false, "a next key that is published for 10 minutes will do")
 	force := c.Flags().Bool("force", false, "any next key will do: relying parties that have the keys cached may refuse tokens until they read them again")
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, config Config, _ *storage.DB, keeper *keys.Keeper, _ []string) error {
+	p.withKeeper(c, func(ctx context.Context, config Config, db *storage.DB, keeper *keys.Keeper, _ []string) error {
 		if *now && *force {
 			return usage(c, errors.New("--now and --force exclude each other"))
 		}
@@ -47,13 +49,67 @@ published rotate by --alg internal, and need a minute in any case.`,
 		if *alg != "" {
 			lines = []string{*alg}
 		}
+		readers, err := db.JWKSReaders(ctx)
+		if err != nil {
+			return fmt.Errorf("read who reads the JWKS: %w", err)
+		}
 		done, err := keeper.Rotate(ctx, lines, wait, fromCommandLine(), p.now())
 		if err != nil {
 			return err
 		}
-		return p.showRotated(done, *asJSON)
+		return p.showRotated(done, readersSince(readers, done), *asJSON)
 	})
 	return c
+}
+
+// readiness tells who has read the JWKS since the keys that sign now were published
+// in it. It never says that all have: caches in between read for others, and who
+// checks tokens without a name of its own is not told apart.
+type readiness struct {
+	Seen   []string        `json:"seen"`
+	Unseen []unseenReaders `json:"unseen"` // came before, and not since
+}
+
+type unseenReaders struct {
+	Family     string    `json:"family"`
+	LastSeenAt time.Time `json:"last_seen_at"`
+}
+
+// readersSince judges by the youngest of the keys that were published.
+func readersSince(readers []storage.JWKSReader, done []keys.Rotated) *readiness {
+	var since time.Time
+	for _, r := range done {
+		if r.Line != storage.InternalLine {
+			since = later(since, r.Since)
+		}
+	}
+	if since.IsZero() {
+		return nil
+	}
+	known := readiness{Seen: []string{}, Unseen: []unseenReaders{}}
+	for _, r := range readers {
+		if r.SeenAt.Time().Before(since) {
+			known.Unseen = append(known.Unseen, unseenReaders{r.Family, r.SeenAt.Time()})
+		} else {
+			known.Seen = append(known.Seen, r.Family)
+		}
+	}
+	return &known
+}
+
+func (p *program) sayReadiness(known *readiness) {
+	if known == nil {
+		return
+	}
+	for _, r := range known.Unseen {
+		p.say("unseen: %s last read the JWKS %s, before the keys that sign now were in it; it may refuse new tokens until it reads it again",
+			r.Family, p.relative(&r.LastSeenAt))
+	}
+	if len(known.Seen) == 0 {
+		p.say("unseen: nobody has been noted to read the JWKS since these keys were published, so who knows them cannot be told")
+	} else {
+		p.say("seen since these keys were published: %s", strings.Join(known.Seen, ", "))
+	}
 }
 
 type describedRotation struct {
@@ -64,7 +120,7 @@ type describedRotation struct {
 	Next         string     `json:"next"`
 }
 
-func (p *program) showRotated(done []keys.Rotated, asJSON bool) error {
+func (p *program) showRotated(done []keys.Rotated, known *readiness, asJSON bool) error {
 	described := []describedRotation{}
 	rows := [][]string{{"ALG", "SIGNS NOW", "RETIRED", "UNTIL", "NEXT"}}
 	for _, r := range done {
@@ -77,8 +133,12 @@ func (p *program) showRotated(done []keys.Rotated, asJSON bool) error {
 		rows = append(rows, []string{r.Line, r.Active, r.Retired, p.relative(d.RetiredUntil), r.Next})
 	}
 	p.say("servers follow within a second; the tokens that live stay good")
+	p.sayReadiness(known)
 	if asJSON {
-		return p.writeJSON(map[string]any{"rotated": described})
+		return p.writeJSON(struct {
+			Rotated   []describedRotation `json:"rotated"`
+			Readiness *readiness          `json:"readiness,omitempty"`
+		}{described, known})
 	}
 	return p.writeTable(rows)
 }

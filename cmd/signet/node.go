@@ -123,6 +123,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 		n.eachSecond(following, "sign-outs cannot be told", "sign-outs are told again", n.deliverOnce)
 	})
 	defer n.provider.Drain()
+	defer n.noteReaders(context.WithoutCancel(ctx))
 	defer follower.Wait()
 	defer stop()
 
@@ -173,9 +174,16 @@ func (n *node) eachSecond(ctx context.Context, fails, works string, once func(ct
 func (n *node) followOnce(ctx context.Context, second int) error {
 	err := n.provider.FollowOnce(ctx, n.clock.now())
 	if second%60 == 0 {
-		err = errors.Join(err, n.clock.measure(ctx, n.db))
+		err = errors.Join(err, n.clock.measure(ctx, n.db), n.provider.NoteReadersOnce(ctx, n.clock.now()))
 	}
 	return err
+}
+
+// noteReaders writes down at the end what the last minute's ticks have not.
+func (n *node) noteReaders(ctx context.Context) {
+	if err := n.provider.NoteReadersOnce(ctx, n.clock.now()); err != nil {
+		n.log.Warn("the last readers of the JWKS were not noted", "error", err)
+	}
 }
 
 // rotateOnce lets the keys go through their life.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,7 +43,8 @@ func newCluster(t *testing.T, database string) *cluster {
 		c.instance.env = append(c.instance.env, "SIGNET_DATABASE="+database)
 		c.command(t, c.password, nil, "user", "create", "--email", c.email, "--email-verified", "--password-stdin", "--json")
 	}
-	c.env = append(os.Environ(), c.instance.env...)
+	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SIGNET_") }) // of the tests, no settings
+	c.env = append(others, c.instance.env...)
 	// RS256 would be most of the work.
 	c.client = c.createClient(t, "--type", "web", "--redirect-uri", nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256")
 	return c

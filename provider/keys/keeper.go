@@ -73,8 +73,9 @@ func (e *NotRipeError) Error() string {
 // Rotated tells what a rotation did to one line.
 type Rotated struct {
 	Line    string
-	Active  string // kid that signs now
-	Retired string // kid that signed before; "" if none did
+	Active  string    // kid that signs now
+	Since   time.Time // published since
+	Retired string    // kid that signed before; "" if none did
 	Until   time.Time
 	Next    string // kid of the new next key
 }
@@ -125,7 +126,7 @@ func (k *Keeper) rotate(ctx context.Context, set *keySet, lines []string, from s
 			return nil, fmt.Errorf("rotate keys: %w", err)
 		}
 		move := storage.KeyRotation{Line: line, Next: *set.find(line, storage.KeyNext), Fresh: fresh, Life: k.life.of(line), Margin: k.life.MaxAge}
-		one := Rotated{Line: line, Active: move.Next.ID, Next: fresh.ID}
+		one := Rotated{Line: line, Active: move.Next.ID, Since: move.Next.CreatedAt.Time(), Next: fresh.ID}
 		if active := set.find(line, storage.KeyActive); active != nil {
 			move.Active, one.Retired = active.ID, active.ID
 			one.Until = at.Add(active.LongestLife + k.life.MaxAge)
