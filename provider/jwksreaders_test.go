@@ -60,7 +60,7 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 			t.Errorf("%d families, %v", len(list), err)
 		}
 		others := slices.IndexFunc(list, func(r storage.JWKSReader) bool { return r.Family == storage.OtherReaders })
-		if len(list) != 200 || others < 0 || list[others].Fetches < 100 {
+		if len(list) < 190 || len(list) > 200 || others < 0 || list[others].Fetches < 100 {
 			t.Errorf("%d families; others at %d", len(list), others)
 		}
 	})
