@@ -19,6 +19,17 @@ type KeyRotation struct {
 	Margin time.Duration // how much longer than its last token a retired key stays
 }
 
+// writeKeys runs a use case that changes keys. They are decided one at a time: what
+// one reads no other changes before it ends.
+func (db *DB) writeKeys(ctx context.Context, name string, run useCase) error {
+	return db.write(ctx, name, func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
+			return err
+		}
+		return run(tx)
+	})
+}
+
 // RotateKeys moves lines on, all of them or none: next becomes active, active
 // becomes retired until its last token is dead, and a fresh key becomes next.
 // Of several that want to, the one wins whose next key still is what it read.
@@ -27,10 +38,7 @@ type KeyRotation struct {
 // ErrConflict: another rotation, a revocation or a rewrap was first; nothing was
 // changed.
 func (db *DB) RotateKeys(ctx context.Context, lines []KeyRotation, from Origin, at time.Time) error {
-	return db.write(ctx, "rotate keys", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
-			return err
-		}
+	return db.writeKeys(ctx, "rotate keys", func(tx *gorm.DB) error {
 		for _, r := range lines {
 			if err := rotateLine(tx, r, from, at); err != nil {
 				return err
@@ -90,10 +98,7 @@ type KeyRevocation struct {
 // ErrConflict: the key or its successor is no longer what was read; nothing was
 // changed.
 func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, from Origin, at time.Time) error {
-	return db.write(ctx, "revoke key", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
-			return err
-		}
+	return db.writeKeys(ctx, "revoke key", func(tx *gorm.DB) error {
 		won, err := changed(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, sealed = ?
 			WHERE id = ? AND state = ?`, At(at), cleanText(r.Reason, longestName), []byte{}, r.Key.ID, r.Key.State)
 		if err != nil {
@@ -130,7 +135,7 @@ func (db *DB) AddNextKey(ctx context.Context, k Key, from Origin, at time.Time) 
 	if k.State != KeyNext {
 		return errors.New("add next key: it is of another state")
 	}
-	return db.write(ctx, "add next key", func(tx *gorm.DB) error {
+	return db.writeKeys(ctx, "add next key", func(tx *gorm.DB) error {
 		if err := insertKey(tx, k, from, at); err != nil {
 			return err
 		}
@@ -141,7 +146,7 @@ func (db *DB) AddNextKey(ctx context.Context, k Key, from Origin, at time.Time) 
 // NoteKeyLife says how long what an active key signs may live, if that is longer
 // than is known. Moves the change counter then.
 func (db *DB) NoteKeyLife(ctx context.Context, id string, life time.Duration) error {
-	return db.write(ctx, "note key life", func(tx *gorm.DB) error {
+	return db.writeKeys(ctx, "note key life", func(tx *gorm.DB) error {
 		longer, err := changed(tx, `UPDATE keys SET longest_life = ? WHERE id = ? AND state = 'active' AND longest_life < ?`,
 			life.Milliseconds(), id, life.Milliseconds())
 		if err != nil || !longer {
@@ -158,7 +163,7 @@ func (db *DB) NoteKeyLife(ctx context.Context, id string, life time.Duration) er
 // counter if there were any, and gives their number. Event key.gone, one per key.
 func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at time.Time) (int, error) {
 	ended := 0
-	err := db.write(ctx, "end keys", func(tx *gorm.DB) error {
+	err := db.writeKeys(ctx, "end keys", func(tx *gorm.DB) error {
 		ended = 0
 		var over []Key
 		if err := tx.Raw(`SELECT id, line FROM keys WHERE state = 'retired' AND gone_at <= ?
@@ -200,10 +205,7 @@ func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at t
 // ErrNotFound: it has no active key. ErrConflict: an enabled client wants its ID
 // tokens signed with it; nothing was changed.
 func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration, from Origin, at time.Time) error {
-	return db.write(ctx, "retire line", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
-			return err
-		}
+	return db.writeKeys(ctx, "retire line", func(tx *gorm.DB) error {
 		var clients []Client
 		if err := tx.Where("disabled_at = 0").Find(&clients).Error; err != nil {
 			return err
@@ -236,7 +238,7 @@ func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration,
 // and a retired key from going. Moves the change counter.
 func (db *DB) SettleKeyTimes(ctx context.Context, margin time.Duration, at time.Time) error {
 	now := At(at)
-	return db.write(ctx, "settle key times", func(tx *gorm.DB) error {
+	return db.writeKeys(ctx, "settle key times", func(tx *gorm.DB) error {
 		for _, set := range []string{
 			`UPDATE keys SET created_at = ? WHERE created_at > ?`,
 			`UPDATE keys SET activated_at = ? WHERE activated_at > ?`,
@@ -260,11 +262,8 @@ func (db *DB) SettleKeyTimes(ctx context.Context, margin time.Duration, at time.
 // or none; gives the number. Moves the change counter. Event key.rewrapped.
 func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), from Origin, at time.Time) (int, error) {
 	done := 0
-	err := db.write(ctx, "rewrap keys", func(tx *gorm.DB) error {
+	err := db.writeKeys(ctx, "rewrap keys", func(tx *gorm.DB) error {
 		done = 0
-		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
-			return err
-		}
 		var list []Key
 		if err := tx.Order("created_at, id").Find(&list).Error; err != nil {
 			return err

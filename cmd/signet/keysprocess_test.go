@@ -158,9 +158,7 @@ func (c *cluster) wantWholeLines(t *testing.T) {
 // process dies at any point of it.
 func TestKeys_ServerKilledWhileItRotates(t *testing.T) {
 	c := newCluster(t, "")
-	for _, setting := range []string{"SIGNET_KEYS_ROTATE_EVERY=1s", "SIGNET_KEYS_PUBLISH_BEFORE=1s", "SIGNET_KEYS_JWKS_MAX_AGE=1s"} {
-		c.env = append(c.env, setting)
-	}
+	c.env = append(c.env, "SIGNET_KEYS_ROTATE_EVERY=1s", "SIGNET_KEYS_PUBLISH_BEFORE=1s", "SIGNET_KEYS_JWKS_MAX_AGE=1s")
 	p := c.start(t, true)
 	_, held, err := c.redeem(p.address, c.codes(t, 1)[0])
 	if err != nil {

@@ -29,7 +29,7 @@ func TestAlgorithms_EachSignsWhatOthersVerify(t *testing.T) {
 	for _, alg := range names {
 		kid := h.kid(t, alg, storage.KeyActive)
 		for kind, token := range map[string]string{"access": h.accessToken(t, alg), "ID": h.idToken(t, alg)} {
-			parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+			parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 			if err != nil {
 				t.Errorf("%s %s token: %v", alg, kind, err)
 				continue

@@ -11,5 +11,9 @@
 // id_token_hint alone. A revoked key is refused everywhere, and a next key already
 // verifies: another node may have seen its promotion first.
 //
+// A Keeper changes the life of keys; a Ring has one and lets it work on a schedule
+// (RotateOnce), the command line has one of its own. Whatever may happen once is
+// decided by one conditional write, so any number of them may try.
+//
 // The package does not know clients, users, grants or HTTP.
 package keys
