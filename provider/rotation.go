@@ -8,7 +8,8 @@ import (
 )
 
 // KeyLife tells how long the keys of such a provider live: what the settings say of
-// them, and how long what they sign does.
+// them, and how long what they sign does. A logout token's two minutes lie within the
+// time that a retired key stays published beyond that.
 func (l Lifetimes) KeyLife(of keys.Life) keys.Life {
 	l.setDefaults()
 	of.Tokens = max(l.Access, l.ID)

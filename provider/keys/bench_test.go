@@ -15,7 +15,7 @@ func BenchmarkVerifyAccess(b *testing.B) {
 	h := open(b, "ES256")
 	b.Run("first", func(b *testing.B) {
 		b.ReportAllocs()
-		tokens := make([]string, 0, 1<<13)
+		tokens := make([]string, 0, 1<<14)
 		for range cap(tokens) { // more than the cache holds
 			tokens = append(tokens, h.accessToken(b, "ES256"))
 		}
