@@ -1,0 +1,8 @@
+import type { Session, SessionAnswer } from './session.js'
+
+/** What an answer of `GET /session` means. */
+export function sessionOf(answer: SessionAnswer): Session {
+  if (!answer.authenticated) return { status: 'out' }
+  const { user, expires_at, auth_time, amr } = answer
+  return { status: 'in', user, expiresAt: new Date(expires_at), authTime: new Date(auth_time), amr }
+}

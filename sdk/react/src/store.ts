@@ -1,0 +1,224 @@
+import { call, locate, unexpected, type Answer } from './call.js'
+import { exclusive } from './lock.js'
+import { sessionOf } from './sessionof.js'
+import { SessionExpired, SignetError, type Session, type SessionAnswer, type SignedInSession } from './session.js'
+
+// The state of this page. A browser has one session, so there is one of each; a
+// server, which serves many people, never writes here.
+let session: Session = { status: 'loading' }
+const listeners = new Set<() => void>()
+
+let round = 0 // of reading the session: only what the latest has read counts
+let reading: Promise<void> | undefined
+let renewing: Promise<void> | undefined
+let renewals = 0 // of the access token, by this tab or another one
+let failures = 0 // in a row
+let asked = 0 // when Signet was last asked
+
+let channel: BroadcastChannel | undefined
+let timer: ReturnType<typeof setTimeout> | undefined
+let due = Infinity // when to renew, or to ask again
+let until = 0 // when the access token expires, by the clock of this machine
+
+/** What the tabs tell one another: who is signed in, and until when. */
+interface News {
+  sub: string | undefined
+  expiresAt: number | undefined
+  until: number
+}
+
+/** What the app sees now. */
+export const current = () => session
+
+/** Calls listener after each change, until the function it returns is called. */
+export function subscribe(listener: () => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+/** Begins with what the server has rendered, unless more is known already. */
+export function seed(first: Session): void {
+  if (session.status !== 'loading' || first.status === 'loading') return
+  session = first
+  asked = Date.now()
+  if (first.expiresAt) renewIn(+first.expiresAt - Date.now())
+}
+
+/**
+ * Reads the session if nobody has, and keeps it fresh until the function it returns
+ * is called.
+ */
+export function start(): () => void {
+  const stop = new AbortController()
+  const { signal } = stop
+  channel = new BroadcastChannel('signet' + locate(''))
+  channel.addEventListener('message', hear, { signal })
+  addEventListener('online', wake, { signal })
+  addEventListener('pageshow', event => { if (event.persisted) void read() }, { signal })
+  document.addEventListener('visibilitychange', wake, { signal })
+  if (session.status === 'loading') void (reading ?? read())
+  else at(due - Date.now())
+  return () => {
+    stop.abort()
+    channel?.close()
+    channel = undefined
+    clearTimeout(timer)
+  }
+}
+
+/**
+ * Renews the access token, once for all that ask meanwhile in this browser. With
+ * since, the count of renewals when a call was sent, it does nothing if there was one
+ * after that. SessionExpired; SignetError, which signs nobody out.
+ */
+export function renew(since = renewals): Promise<void> {
+  return renewing ??= exclusive(waited => renewOnce(waited, since)).finally(() => { renewing = undefined })
+}
+
+/** How often the access token was renewed. */
+export const renewalCount = () => renewals
+
+async function renewOnce(waited: boolean, since: number): Promise<void> {
+  try {
+    if (renewals > since || (waited && await renewedElsewhere())) return
+    const { body, now } = await call<{ expires_at: string }>('POST', '/refresh')
+    extend(new Date(body.expires_at), Date.parse(body.expires_at) - now)
+  } catch (error) {
+    if (error instanceof SignetError && (error.code === 'login_required' || error.code === 'interaction_required')) {
+      signedOut()
+      throw new SessionExpired(error.code, { cause: error })
+    }
+    if (error instanceof SignetError) unreachable(error, session)
+    throw error
+  }
+}
+
+/** The tab that held the lock may have renewed, or signed out, before its news is here. */
+async function renewedElsewhere(): Promise<boolean> {
+  const before = +(session.expiresAt ?? 0)
+  const { body, now } = await call<SessionAnswer>('GET', '/session')
+  if (!body.authenticated) throw new SignetError('login_required', 'signed out meanwhile')
+  if (session.user && session.user.sub !== body.user.sub) {
+    location.reload()
+    throw new SignetError('login_required', 'somebody else has signed in')
+  }
+  const expires = Date.parse(body.expires_at)
+  if (!(expires > before && expires > now)) return false
+  extend(new Date(expires), expires - now)
+  return true
+}
+
+/** The access token is good for left milliseconds more. */
+function extend(expiresAt: Date, left: number): void {
+  renewals++
+  renewIn(Math.max(left, 30_000)) // a clock far ahead must not make a loop
+  if (session.user) publish({ ...session, status: 'in', error: undefined, expiresAt })
+  else if (!reading) void read()
+}
+
+/** Asks who is signed in; whatever an earlier call reads does not count any more. */
+export function read(): Promise<void> {
+  const mine = readRound(++round).finally(() => { if (reading === mine) reading = undefined })
+  return reading = mine
+}
+
+async function readRound(mine: number): Promise<void> {
+  let known: Session = session
+  try {
+    const answer = await call<SessionAnswer>('GET', '/session')
+    if (mine !== round) return
+    known = checked(answer)
+    if (!known.user) return signedOut()
+    const left = +known.expiresAt - answer.now
+    if (left <= 0) await renewBefore(known)
+    else if (!(session.expiresAt && session.expiresAt > known.expiresAt)) renewIn(left)
+    if (mine === round) publish(known)
+  } catch (error) {
+    if (mine === round) unreachable(error as SignetError, known)
+  }
+}
+
+/** The cookies come first, then the state that makes the app call with them. */
+async function renewBefore(known: SignedInSession): Promise<void> {
+  await renew()
+  if (session.expiresAt && session.user?.sub === known.user.sub) known.expiresAt = session.expiresAt
+}
+
+function checked({ body }: Answer<SessionAnswer>): Session {
+  const known = typeof body?.authenticated === 'boolean' && sessionOf(body)
+  if (!known || (known.user && !(+known.expiresAt))) throw unexpected('GET ' + locate('/session'))
+  return known
+}
+
+/** Nobody is signed in, as Signet has said. */
+export function signedOut(): void {
+  round++
+  at(Infinity)
+  publish({ status: 'out' })
+}
+
+/** Whoever was signed in still is, and whoever was not is not, as far as anybody knows. */
+function unreachable(error: SignetError, known: Session): void {
+  const patience = Math.min(5_000 * 2 ** failures++, 300_000)
+  at((error.retryAfter ? error.retryAfter * 1000 : patience) * (1 + Math.random() / 4))
+  if (session.status !== 'out') show({ ...known, status: 'offline', error } as Session)
+}
+
+/** Shows what Signet has answered, here and in the other tabs. */
+function publish(next: Session): void {
+  failures = 0
+  asked = Date.now()
+  const before = session
+  if (!show(next)) return
+  const news: News = { sub: next.user?.sub, expiresAt: next.expiresAt?.getTime(), until }
+  if (before.status === next.status && before.user?.sub === news.sub && before.expiresAt?.getTime() === news.expiresAt) return
+  channel?.postMessage(news)
+}
+
+/** Another person must not see what this page holds of the one before. */
+function show(next: Session): boolean {
+  if (session.user && next.user && session.user.sub !== next.user.sub) {
+    location.reload()
+    return false
+  }
+  session = next
+  for (const listener of listeners) listener()
+  return true
+}
+
+function hear({ data }: MessageEvent<News>): void {
+  const mine = session.user?.sub
+  if (mine && data.sub && mine !== data.sub) return location.reload()
+  if (mine !== data.sub || session.status === 'loading') return void read()
+  if (!session.user || !(data.expiresAt! > +session.expiresAt)) return
+  renewals++
+  renewIn(data.until - Date.now())
+  show({ ...session, status: 'in', error: undefined, expiresAt: new Date(data.expiresAt!) })
+}
+
+/** At four fifths of the token's life, or a little later, so that not all come at once. */
+function renewIn(left: number): void {
+  until = Date.now() + left
+  at(left * (0.8 + Math.random() / 10))
+}
+
+function at(delay: number): void {
+  due = Date.now() + Math.ceil(delay) // timers count whole milliseconds
+  clearTimeout(timer)
+  if (channel && delay < Infinity) timer = setTimeout(tick, Math.min(Math.max(due - Date.now(), 0), 2 ** 31 - 1))
+}
+
+/** Does what is due. A page that nobody sees leaves it until somebody does. */
+function tick(): void {
+  if (document.visibilityState !== 'visible') return
+  if (Date.now() < due) return at(due - Date.now())
+  if (session.status === 'in') renew().catch(() => {}) // told by the state
+  else void read()
+}
+
+/** Somebody looks, or the network is back: what was said 5 s ago may have changed. */
+function wake(): void {
+  if (document.visibilityState !== 'visible') return
+  if (session.status === 'in' && Date.now() >= due) tick()
+  else if (session.status === 'offline' || Date.now() - asked > 5_000) void read()
+}

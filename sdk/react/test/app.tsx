@@ -1,0 +1,23 @@
+// The app that the tests open in a browser. What it has shown is in window.seen.
+import { StrictMode } from 'react'
+import { createRoot, hydrateRoot } from 'react-dom/client'
+import * as signet from '@signet/react'
+import { App } from './page.js'
+
+declare global {
+  interface Window {
+    config: Omit<signet.SignetProviderProps, 'children'>
+    seen: string[]
+    complaints: string[]
+    signet: typeof signet
+  }
+}
+
+window.seen = []
+window.complaints = []
+window.signet = signet
+const root = document.getElementById('root')!
+const app = <StrictMode><App config={window.config} saw={text => window.seen.push(text)} /></StrictMode>
+const onRecoverableError = (error: unknown) => window.complaints.push(String(error))
+if (root.hasChildNodes()) hydrateRoot(root, app, { onRecoverableError })
+else createRoot(root).render(app)

@@ -1,0 +1,447 @@
+import { fileURLToPath } from 'node:url'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { renderToString } from 'react-dom/server'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { getSession } from '@signet/react/server'
+import { bundle, callApi, launch, setVisible, shows, tab, text } from './browser.js'
+import { App } from './page.js'
+import { alice, bob, Signet } from './signet.js'
+
+let script: string
+let browser: Browser
+let signet: Signet
+let context: BrowserContext
+
+beforeAll(async () => {
+  script = await bundle(fileURLToPath(new URL('app.tsx', import.meta.url)))
+  browser = await launch()
+})
+afterAll(() => browser.close())
+beforeEach(async () => {
+  signet = await Signet.start(script)
+  context = await browser.newContext()
+})
+afterEach(async () => {
+  await context.close()
+  await signet.stop()
+})
+
+const seen = (page: Page) => page.evaluate(() => window.seen)
+const session = () => signet.count('/auth/session')
+const refreshes = () => signet.count('/auth/refresh')
+
+/** A tab of somebody who has just signed in at Signet. */
+async function signedIn(where = context): Promise<Page> {
+  await where.request.get(signet.origin + '/auth/login?return_to=/')
+  return tab(where, signet, 'in')
+}
+
+describe('who is signed in', () => {
+  test('is asked once, also in StrictMode, and shown to the one or the other', async () => {
+    const page = await tab(context, signet, 'out')
+    expect(await text(page, '#nobody')).toBe('signed out')
+    expect(await text(page, '#name')).toBeUndefined()
+    expect((await seen(page))[0]).toBe('loading')
+    expect(session()).toBe(1)
+    const other = await signedIn()
+    expect(await text(other, '#name')).toBe('Alice')
+    expect(await text(other, '#nobody')).toBeUndefined()
+  })
+
+  test('gets cookies first if those of the session have expired', async () => {
+    await context.request.get(signet.origin + '/auth/login?return_to=/')
+    signet.expireAccess()
+    const page = await tab(context, signet, 'in')
+    expect([session(), refreshes()]).toEqual([1, 1])
+    expect(await callApi(page)).toEqual(['200'])
+    expect(refreshes()).toBe(1)
+  })
+
+  test('signs in by the page of Signet and comes back to where it was', async () => {
+    const page = await tab(context, signet, 'out')
+    await page.evaluate(() => history.replaceState(null, '', '/notes?of=May#2'))
+    await page.evaluate(() => window.signet.signIn())
+    await shows(page, 'in')
+    expect(page.url()).toBe(signet.origin + '/notes?of=May#2')
+    expect(await page.evaluate(() => document.cookie)).toBe('') // no script sees any
+  })
+
+  test('comes back to this origin only, and to its front page rather than to an address too long', async () => {
+    const page = await tab(context, signet, 'out')
+    const refused = await page.evaluate(() => {
+      try { window.signet.signIn({ returnTo: '//evil.example/' }) } catch (e) { return String(e) }
+    })
+    expect(refused).toMatch(/^TypeError: returnTo must be on http:\/\/localhost:/)
+    await page.evaluate(() => window.signet.signIn({ returnTo: '/?' + 'x'.repeat(2000) }))
+    await shows(page, 'in')
+    expect(page.url()).toBe(signet.origin + '/')
+  })
+
+  test('says which path is wrong where something else answers', async () => {
+    signet.config = { basePath: '/nowhere' }
+    const page = await tab(context, signet, 'offline')
+    expect(await text(page, '#error')).toBe('unexpected_answer')
+  })
+})
+
+describe('authFetch', () => {
+  test('sends the cookies, the header and the body, and refreshes nothing in vain', async () => {
+    const page = await signedIn()
+    const answer = await page.evaluate(() => window.signet.authFetch('/api', {
+      method: 'POST', body: 'milk', headers: { 'Content-Type': 'text/todo' },
+    }).then(r => r.json()))
+    expect(answer).toEqual({ sub: alice.sub, method: 'POST', csrf: '1', type: 'text/todo', body: 'milk' })
+    expect(refreshes()).toBe(0)
+  })
+
+  test('refreshes once after a 401 for twenty calls, and repeats each once', async () => {
+    const page = await signedIn()
+    signet.expireAccess()
+    expect(await callApi(page, 20)).toEqual(Array(20).fill('200'))
+    expect([refreshes(), signet.count('/api')]).toEqual([1, 40])
+  })
+
+  test('does not refresh for a 401 that comes after the refresh it needed', async () => {
+    const page = await signedIn()
+    signet.expireAccess()
+    let held: (() => void) | undefined
+    const arrived = new Promise<void>(done => {
+      void page.route('**/api?late', async route => {
+        const answer = await route.fetch()
+        if (held) return route.fulfill({ response: answer })
+        await new Promise<void>(go => { held = go; done() })
+        await route.fulfill({ response: answer })
+      }).then(() => page.evaluate(() => { (window as any).late = window.signet.authFetch('/api?late').then(r => r.status) }))
+    })
+    await arrived
+    expect(await callApi(page)).toEqual(['200'])
+    held!()
+    expect(await page.evaluate(() => (window as any).late)).toBe(200)
+    expect(refreshes()).toBe(1)
+  })
+
+  test.each([
+    ['a string', `'x=1'`], ['a form', `new URLSearchParams({ x: '1' })`],
+    ['bytes', `new TextEncoder().encode('x=1')`], ['a file', `new Blob(['x=1'])`],
+  ])('sends %s a second time', async (_, body) => {
+    const page = await signedIn()
+    signet.expireAccess()
+    const answer = await page.evaluate(`window.signet.authFetch('/api', { method: 'POST', body: ${body} }).then(r => r.json())`)
+    expect(answer).toMatchObject({ body: 'x=1', csrf: '1' })
+  })
+
+  test('sends a Request a second time, with its own headers', async () => {
+    const page = await signedIn()
+    signet.expireAccess()
+    const answer = await page.evaluate(() => window.signet.authFetch(
+      new Request('/api', { method: 'PUT', body: 'x=1', headers: { 'Content-Type': 'text/todo' } })).then(r => r.json()))
+    expect(answer).toMatchObject({ method: 'PUT', body: 'x=1', type: 'text/todo', csrf: '1' })
+  })
+
+  test('does not send a stream again: says so, with the session refreshed', async () => {
+    const page = await signedIn()
+    signet.expireAccess()
+    // HTTP/1.1 carries no streamed upload from Chromium: the first answer is made here.
+    const reason = await page.evaluate(async () => {
+      const real = window.fetch
+      window.fetch = (input, init) => init?.body instanceof ReadableStream ? real(input) : real(input, init)
+      const body = new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode('x')); c.close() } })
+      try {
+        await window.signet.authFetch('/api', { method: 'POST', body, duplex: 'half' } as RequestInit)
+      } catch (e) {
+        return e instanceof window.signet.SessionExpired && e.reason
+      }
+    })
+    expect(reason).toBe('body_not_replayable')
+    expect([refreshes(), signet.count('/api')]).toEqual([1, 1])
+    expect(await text(page, '#status')).toBe('in')
+  })
+
+  test('returns a second 401 as it is', async () => {
+    const page = await signedIn()
+    signet.faults['/api'] = { status: 401, error: 'insufficient' }
+    expect(await callApi(page)).toEqual(['401'])
+    expect([refreshes(), signet.count('/api')]).toEqual([1, 2])
+    expect(await text(page, '#status')).toBe('in')
+  })
+
+  test.each(['login_required', 'interaction_required'])('throws SessionExpired after %s, and the app is signed out', async code => {
+    const page = await signedIn()
+    signet.expireAccess()
+    signet.faults['/refresh'] = { status: code === 'login_required' ? 401 : 403, error: code }
+    expect(await callApi(page)).toEqual([`SessionExpired ${code}`])
+    expect(await text(page, '#status')).toBe('out')
+    expect(signet.count('/api')).toBe(1)
+  })
+})
+
+describe('offline is not signed out', () => {
+  test.each([
+    ['a connection cut', 'cut' as const, 'network'],
+    ['503', { status: 503, error: 'temporarily_unavailable', retryAfter: '5' }, 'temporarily_unavailable'],
+    ['429', { status: 429, error: 'too_many_attempts', retryAfter: '5' }, 'too_many_attempts'],
+    ['500', { status: 500, error: 'server_error' }, 'server_error'],
+  ])('after %s at /refresh', async (_, fault, code) => {
+    const page = await signedIn()
+    signet.expireAccess()
+    signet.faults['/refresh'] = fault
+    expect(await callApi(page)).toEqual([`SignetError ${code}`])
+    expect(await text(page, '#status')).toBe('offline')
+    expect(await text(page, '#error')).toBe(code)
+    expect(await text(page, '#name')).toBe('Alice')
+    signet.faults = {}
+    expect(await callApi(page)).toEqual(['200'])
+    expect(await text(page, '#status')).toBe('in')
+  })
+
+  test('when the first question is not answered, until the network is back', async () => {
+    await context.request.get(signet.origin + '/auth/login?return_to=/')
+    signet.faults['/session'] = 'cut'
+    const page = await tab(context, signet, 'offline')
+    expect(await text(page, '#name')).toBeUndefined()
+    expect(await text(page, '#nobody')).toBeUndefined()
+    signet.faults = {}
+    await page.evaluate(() => dispatchEvent(new Event('online')))
+    await shows(page, 'in')
+  })
+
+  test('asks again when Retry-After is over, not before', async () => {
+    await context.request.get(signet.origin + '/auth/login?return_to=/')
+    await context.clock.install()
+    signet.faults['/session'] = { status: 503, error: 'temporarily_unavailable', retryAfter: '40' }
+    const page = await tab(context, signet, 'offline')
+    signet.faults = {}
+    await page.clock.runFor(39_000)
+    expect([session(), await text(page, '#status')]).toEqual([1, 'offline'])
+    await page.clock.runFor(12_000)
+    await shows(page, 'in')
+  })
+
+  test('a refresh that is never answered ends, and lets the next one through', async () => {
+    await context.addInitScript(() => { const real = AbortSignal.timeout; AbortSignal.timeout = ms => real.call(AbortSignal, ms / 20) })
+    const page = await signedIn()
+    signet.expireAccess()
+    signet.faults['/refresh'] = 'hang'
+    expect(await callApi(page)).toEqual(['SignetError network'])
+    signet.faults = {}
+    expect(await callApi(page)).toEqual(['200'])
+  })
+
+  test('signing out that Signet did not hear of is an error, and signs nobody out', async () => {
+    const page = await signedIn()
+    signet.faults['/logout'] = 'cut'
+    expect(await page.evaluate(() => window.signet.signOut().catch(e => e.code))).toBe('network')
+    expect(await text(page, '#status')).toBe('in')
+  })
+})
+
+describe('before the token expires', () => {
+  const minute = 60_000
+  beforeEach(() => context.clock.install())
+
+  test('renews at four fifths of its life, a little earlier or later in each browser', async () => {
+    const page = await signedIn()
+    await page.clock.runFor(11.9 * minute) // of 15
+    expect(refreshes()).toBe(0)
+    await page.clock.runFor(1.7 * minute)
+    await expect.poll(refreshes).toBe(1)
+    await page.clock.runFor(11.9 * minute)
+    expect(refreshes()).toBe(1)
+    await page.clock.runFor(1.7 * minute)
+    await expect.poll(refreshes).toBe(2)
+  })
+
+  test('leaves it while nobody looks, and does it when somebody does', async () => {
+    const page = await signedIn()
+    await setVisible(page, false)
+    await page.clock.runFor(60 * minute)
+    expect(refreshes()).toBe(0)
+    await setVisible(page, true)
+    await expect.poll(refreshes).toBe(1)
+  })
+
+  test.each([-3, 3])('goes by the clock of Signet, %i hours ahead', async hours => {
+    signet.ahead = hours * 60 * minute
+    const page = await signedIn()
+    await page.clock.runFor(11.9 * minute)
+    expect(refreshes()).toBe(0)
+    await page.clock.runFor(1.7 * minute)
+    await expect.poll(refreshes).toBe(1)
+  })
+
+  test('looks again who is signed in when somebody looks, but not all the time', async () => {
+    const page = await signedIn()
+    signet.endSessions()
+    await setVisible(page, true)
+    expect(session()).toBe(1)
+    await page.clock.runFor(6_000)
+    await setVisible(page, true)
+    await shows(page, 'out')
+  })
+})
+
+describe('two tabs', () => {
+  /** Lets both tabs call ten times each while the refresh of the first is under way. */
+  async function callInBoth(waits: (second: Page) => Promise<boolean>) {
+    const [first, second] = [await signedIn(), await tab(context, signet, 'in')]
+    signet.expireAccess()
+    let go = () => {}
+    signet.gate = new Promise<void>(done => { go = done })
+    const answers = [callApi(first, 10)]
+    await expect.poll(refreshes).toBe(1)
+    answers.push(callApi(second, 10))
+    await expect.poll(() => waits(second)).toBe(true)
+    go()
+    expect((await Promise.all(answers)).flat()).toEqual(Array(20).fill('200'))
+  }
+
+  const waitsForLock = (page: Page) => page.evaluate(() => navigator.locks.query().then(q => q.pending!.length === 1))
+
+  test('refresh once for twenty calls', async () => {
+    await callInBoth(waitsForLock)
+    expect([refreshes(), signet.count('/api')]).toEqual([1, 40])
+  })
+
+  test('refresh once also when the one that waited has heard nothing', async () => {
+    await context.addInitScript(() => { BroadcastChannel.prototype.postMessage = () => {} })
+    await callInBoth(waitsForLock)
+    expect(refreshes()).toBe(1)
+  })
+
+  test('refresh once each where there are no locks', async () => {
+    await context.addInitScript(() => { Object.defineProperty(navigator, 'locks', { value: undefined }) })
+    await callInBoth(async () => refreshes() === 2)
+    expect([refreshes(), signet.count('/api')]).toEqual([2, 40])
+  })
+
+  test('a tab killed while it refreshes does not stop the other', async () => {
+    const [first, second] = [await signedIn(), await tab(context, signet, 'in')]
+    signet.expireAccess()
+    signet.faults['/refresh'] = 'hang'
+    void callApi(first).catch(() => {})
+    await expect.poll(refreshes).toBe(1)
+    const answer = callApi(second)
+    signet.faults = {}
+    await first.close()
+    expect(await answer).toEqual(['200'])
+  })
+
+  test('sign out in one shows in the other', async () => {
+    const [first, second] = [await signedIn(), await tab(context, signet, 'in')]
+    await first.evaluate(() => window.signet.signOut())
+    await shows(second, 'out')
+    expect(await text(first, '#status')).toBe('out')
+    expect(await callApi(second)).toEqual(['SessionExpired login_required'])
+  })
+
+  test('sign in in one shows in the other', async () => {
+    const [first, second] = [await tab(context, signet, 'out'), await tab(context, signet, 'out')]
+    await first.evaluate(() => window.signet.signIn())
+    await shows(first, 'in')
+    await shows(second, 'in')
+  })
+
+  test('another person in one reloads the other', async () => {
+    const first = await signedIn()
+    await first.evaluate(() => { (window as any).mark = 'of Alice' })
+    signet.next = bob
+    await signedIn()
+    await expect.poll(() => text(first, '#name')).toBe('Bob')
+    expect(await first.evaluate(() => (window as any).mark)).toBeUndefined()
+  })
+
+  test('a new token in one moves the renewal of the other', async () => {
+    const [first, second] = [await signedIn(), await tab(context, signet, 'in')]
+    signet.life *= 2
+    await first.evaluate(() => window.signet.refresh())
+    const expires = await text(first, '#expires')
+    await expect.poll(() => text(second, '#expires')).toBe(expires)
+  })
+
+  test('signing out waits for a refresh that runs, so that its cookies do not come later', async () => {
+    const page = await signedIn()
+    signet.slow = 100
+    await page.evaluate(() => Promise.allSettled([window.signet.refresh(), window.signet.signOut()]))
+    expect(signet.calls.map(c => c.path).filter(p => /refresh|logout/.test(p))).toEqual(['/auth/refresh', '/auth/logout'])
+    expect(await text(page, '#status')).toBe('out')
+    expect(await context.cookies()).toEqual([])
+  })
+})
+
+describe('a page rendered by the server', () => {
+  async function render() {
+    const request = new Request(signet.origin + '/', { headers: { cookie: (await context.cookies()).map(c => `${c.name}=${c.value}`).join('; ') } })
+    const initialSession = await getSession(request, signet.origin + '/auth/')
+    signet.config = { initialSession }
+    signet.html = renderToString(<App config={{ initialSession }} />)
+    signet.calls.length = 0
+    return initialSession
+  }
+
+  test('shows who is signed in at once, and asks Signet nothing', async () => {
+    await context.request.get(signet.origin + '/auth/login?return_to=/')
+    await render()
+    expect(signet.html).toContain('<p id="name">Alice</p>')
+    const page = await tab(context, signet, 'in')
+    expect(new Set(await seen(page))).toEqual(new Set(['in']))
+    expect(await page.evaluate(() => window.complaints)).toEqual([])
+    expect(await callApi(page)).toEqual(['200'])
+    expect([session(), refreshes()]).toEqual([0, 0])
+  })
+
+  test('shows that nobody is', async () => {
+    expect(await render()).toEqual({ authenticated: false })
+    const page = await tab(context, signet, 'out')
+    expect(new Set(await seen(page))).toEqual(new Set(['out']))
+    expect(session()).toBe(0)
+  })
+
+  test('asks by itself where the server could not', async () => {
+    await context.request.get(signet.origin + '/auth/login?return_to=/')
+    signet.faults['/session'] = { status: 503, error: 'temporarily_unavailable' }
+    expect(await render()).toBeUndefined()
+    signet.faults = {}
+    const page = await tab(context, signet, 'in')
+    expect((await seen(page))[0]).toBe('loading')
+    expect(await page.evaluate(() => window.complaints)).toEqual([])
+  })
+
+  test('sends the cookies nowhere but to the URL it was told', async () => {
+    const request = new Request('http://evil.example/', { headers: { cookie: 'signet=x', host: 'evil.example' } })
+    await expect(getSession(request, '/auth')).rejects.toThrow('whole URL of Signet')
+    expect(await getSession(request, signet.origin + '/auth')).toEqual({ authenticated: false })
+    expect(signet.calls.map(c => Object.keys(c.headers).filter(h => h === 'authorization' || h === 'cookie'))).toEqual([['cookie']])
+  })
+})
+
+describe('Signet on a sibling host', () => {
+  let app: Signet
+
+  beforeEach(async () => {
+    app = await Signet.start(script)
+    signet.allow(app.origin)
+    app.config = { basePath: signet.origin + '/auth/' }
+  })
+  afterEach(() => app.stop())
+
+  test('signs in, refreshes and signs out with its cookies', async () => {
+    const page = await tab(context, app, 'out')
+    await page.evaluate(() => window.signet.signIn())
+    await shows(page, 'in')
+    expect(page.url()).toBe(app.origin + '/')
+    signet.expireAccess()
+    const api = await page.evaluate(url => window.signet.authFetch(url).then(r => r.status), signet.origin + '/api')
+    expect([api, refreshes()]).toEqual([200, 1])
+    await page.evaluate(() => window.signet.signOut())
+    expect(await text(page, '#status')).toBe('out')
+    expect(signet.count('/auth/logout', 'POST')).toBe(1)
+    expect(app.calls.filter(c => c.path.startsWith('/auth'))).toEqual([])
+  })
+
+  test('hears how long to wait', async () => {
+    signet.faults['/session'] = { status: 429, error: 'too_many_attempts', retryAfter: '40' }
+    const page = await tab(context, app, 'offline')
+    expect(await page.evaluate(() => window.signet.refresh().catch(e => e.reason))).toBe('login_required')
+    expect(await text(page, '#error')).toBe('')
+  })
+})

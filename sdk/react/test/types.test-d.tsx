@@ -1,0 +1,19 @@
+// Checked by tsc alone: what the types promise, and what they refuse.
+import { useSession, type Session } from '@signet/react'
+
+declare module '@signet/react' {
+  interface User { roles: string[] }
+}
+
+export function Roles() {
+  const { status, user, expiresAt, error } = useSession()
+  if (status === 'in') return `${user.sub} ${user.roles.join()} ${expiresAt.getTime()}`
+  // @ts-expect-error: there may be none
+  user.sub
+  if (status === 'offline') return `${error.code} ${user?.name}`
+  const none: undefined = user
+  return none
+}
+
+// @ts-expect-error: who is in is somebody
+export const nobody: Session = { status: 'in' }
