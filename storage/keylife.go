@@ -244,6 +244,7 @@ func (db *DB) SettleKeyTimes(ctx context.Context, margin time.Duration, at time.
 			`UPDATE keys SET activated_at = ? WHERE activated_at > ?`,
 			`UPDATE keys SET revoked_at = ? WHERE revoked_at > ?`,
 			`UPDATE keys SET gone_at = ? WHERE gone_at > ? AND state = 'gone'`,
+			`UPDATE keys SET retired_at = ? WHERE retired_at > ? AND state <> 'retired'`,
 		} {
 			if err := tx.Exec(set, now, now).Error; err != nil {
 				return err

@@ -236,6 +236,32 @@ func TestKY09_ClockJumpsAheadAndBack(t *testing.T) {
 	}
 }
 
+// A clock that was ahead for a day: keys have gone and were revoked meanwhile.
+func TestKY09_ClockSetBackAfterADayAhead(t *testing.T) {
+	h := open(t, "ES256")
+	ahead := noon.Add(2 * 365 * day)
+	run(t, h.Ring, noon)
+	live(t, h.Ring, ahead, ahead.Add(day))
+	if _, err := h.Revoke(t.Context(), h.kid(t, "ES256", storage.KeyActive), "", storage.Origin{}, ahead.Add(day)); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.states(t, "ES256"); got[storage.KeyGone] != 1 || got[storage.KeyRevoked] != 1 {
+		t.Fatalf("%v, want one gone and one revoked", got)
+	}
+	if err := h.ReloadOnce(t.Context(), ahead); err != nil {
+		t.Fatal(err)
+	}
+	run(t, h.Ring, noon.Add(time.Hour))
+	alarms := h.count(t, storage.KeyAlarm)
+	_, writes := h.db.Calls()
+	for minute := range 30 {
+		run(t, h.Ring, noon.Add(time.Hour+time.Duration(minute)*time.Minute))
+	}
+	if _, w := h.db.Calls(); w != writes || h.count(t, storage.KeyAlarm) != alarms {
+		t.Errorf("%d writes and %d alarms more, although the times were settled", w-writes, h.count(t, storage.KeyAlarm)-alarms)
+	}
+}
+
 // A machine that was off, or whose clock is wrong from the start.
 func TestKY09_FirstRunLongAfterAllIsDue(t *testing.T) {
 	h := open(t, "ES256")
