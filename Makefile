@@ -19,11 +19,13 @@ vulnerabilities: prepare
 	@bash .ci/vulnerabilities
 
 # All of it under the race detector, on SQLite and PostgreSQL; then, as it is built
-# on a machine without a C compiler, storage and one whole sign-in.
+# on a machine without a C compiler, storage and one whole sign-in; then the package
+# for React, in Chromium.
 unit: prepare
 	@{ go test -race -timeout 20m -json ./... && \
 		CGO_ENABLED=0 go test -timeout 10m -json ./storage/... && \
-		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet; } | go run .ci/summary.go
+		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet && \
+		npm test --silent --prefix sdk/react -- --reporter=./test/events.ts; } | go run .ci/summary.go
 
 # First the program as a whole beside what a bare server costs, in one run; then
 # the parts.
