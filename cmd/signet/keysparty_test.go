@@ -13,7 +13,9 @@ import (
 // The next keys are published for two seconds before they sign.
 var soon = []string{"SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s"}
 
-// rotate waits until the next keys may sign, and rotates.
+// rotate waits until the next keys may sign, rotates, and waits until the server
+// publishes those that are next then: a relying party that reads the JWKS before has
+// not been given the time that keys are published for.
 func (i *instance) rotate(t *testing.T) {
 	t.Helper()
 	eventually(t, 20*time.Second, "the next keys may sign", func() bool {
@@ -23,6 +25,11 @@ func (i *instance) rotate(t *testing.T) {
 			t.Fatalf("exit code %d: %s", code, said.String())
 		}
 		return code == exitOK
+	})
+	next := i.kid(t, "RS256", "next")
+	eventually(t, 20*time.Second, "the server follows", func() bool {
+		_, jwks := get(t, i.issuer+"/jwks")
+		return strings.Contains(jwks, next)
 	})
 }
 

@@ -23,16 +23,16 @@ type keyRow struct {
 	State string `json:"state"`
 }
 
-func (c *cluster) keys(t *testing.T) []keyRow {
+func (i *instance) keys(t *testing.T) []keyRow {
 	t.Helper()
 	var list struct{ Keys []keyRow }
-	c.command(t, "", &list, "keys", "list", "--all", "--json")
+	i.command(t, "", &list, "keys", "list", "--all", "--json")
 	return list.Keys
 }
 
-func (c *cluster) kid(t *testing.T, alg, state string) string {
+func (i *instance) kid(t *testing.T, alg, state string) string {
 	t.Helper()
-	for _, k := range c.keys(t) {
+	for _, k := range i.keys(t) {
 		if k.Alg == alg && k.State == state {
 			return k.KeyID
 		}
