@@ -96,11 +96,21 @@ func TestKeys_KilledInARotationOrARewrap(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		finished := 0
-		for i := range soaking(16, 200) {
-			args := [][]string{{"keys", "rotate", "--force"}, {"keys", "rewrap"}}[i%2]
+		commands := [][]string{{"keys", "rotate", "--force"}, {"keys", "rewrap"}}
+		whole := make([]time.Duration, len(commands)) // how long each takes when it is left alone
+		for i, args := range commands {
+			began := time.Now()
+			command, talk := c.background(t, args...)
+			if err := command.Wait(); err != nil {
+				t.Fatalf("%v: %v: %s", args, err, talk)
+			}
+			whole[i] = time.Since(began)
+		}
+		finished, rounds := 0, soaking(14, 200)
+		for i := range rounds {
+			args := commands[i%2]
 			command, _ := c.background(t, args...)
-			timer := time.AfterFunc(time.Duration(rand.Int64N(int64(400*time.Millisecond))), func() { _ = command.Process.Kill() })
+			timer := time.AfterFunc(time.Duration(rand.Int64N(int64(whole[i%2]))*5/4), func() { _ = command.Process.Kill() })
 			_ = command.Wait()
 			if timer.Stop() || command.ProcessState.ExitCode() == exitOK {
 				finished++
@@ -128,7 +138,10 @@ func TestKeys_KilledInARotationOrARewrap(t *testing.T) {
 		if said := fresh.talk.String(); strings.Contains(said, "signing key skipped") {
 			t.Errorf("a key does not open:\n%s", said)
 		}
-		t.Logf("%d commands finished before they were to be killed", finished)
+		t.Logf("of %d commands, which take %s, %d finished before they were killed", rounds, whole, finished)
+		if finished == rounds {
+			t.Error("none was killed")
+		}
 	})
 }
 
