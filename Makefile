@@ -36,7 +36,7 @@ bench:
 # Too long for CI: the same tests in another order each time, and ten times the
 # rounds of each race and each kill, since a race shows itself by repetition.
 # The races, and what a million users cost, whose figures are shown first.
-races := RT03|RT04|RT14|RT18|CO02|CO03|MN01|MN02|ST10|MixedLoad
+races := RT03|RT04|RT14|RT18|CO02|CO03|MN01|MN02|ST10|MixedLoad|Keys_
 
 soak: prepare
 	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)' ./provider ./cmd/signet | grep -v '^=== '
