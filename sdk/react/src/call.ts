@@ -38,7 +38,7 @@ export async function call<T>(method: 'GET' | 'POST', path: string): Promise<Ans
   try {
     response = await fetch(locate(path), init)
   } catch (cause) {
-    throw new SignetError('network', `${what} was not answered`, undefined, { cause })
+    throw unanswered(what, cause)
   }
   if (!response.ok) throw await refusal(what, response)
   const now = Date.parse(response.headers.get('Date') ?? '') || Date.now()
@@ -46,7 +46,7 @@ export async function call<T>(method: 'GET' | 'POST', path: string): Promise<Ans
   try {
     return { body: await response.json(), now }
   } catch (cause) {
-    throw unexpected(what, cause)
+    throw cause instanceof SyntaxError ? unexpected(what, cause) : unanswered(what, cause)
   }
 }
 
@@ -55,6 +55,9 @@ async function refusal(what: string, response: Response): Promise<SignetError> {
   const wait = Number(response.headers.get('Retry-After')) || undefined
   return new SignetError(error ?? 'unexpected_answer', `${what} answered ${response.status} ${error ?? ''}: ${text ?? 'is basePath the path of Signet?'}`, wait)
 }
+
+const unanswered = (what: string, cause: unknown) =>
+  new SignetError('network', `${what} was not answered`, undefined, { cause })
 
 /** The answer is none of Signet's, as when a front-end server shows index.html for it. */
 export const unexpected = (what: string, cause?: unknown) =>

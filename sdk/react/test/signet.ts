@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 export const alice = { sub: 'usr_alice', email: 'alice@example.com', name: 'Alice', picture: '' }
 export const bob = { sub: 'usr_bob', email: 'bob@example.com', name: 'Bob', picture: '' }
 
-type Fault = 'cut' | 'hang' | { status: number; error: string; retryAfter?: string }
+type Fault = 'cut' | 'cut in the body' | 'hang' | { status: number; error: string; retryAfter?: string }
 
 interface Row { user: typeof alice; expires: number; generation: number }
 
@@ -63,6 +63,7 @@ export class Signet {
     const fault = this.faults[path]
     if (fault === 'hang') return
     if (fault === 'cut') return void q.socket.destroy()
+    if (fault === 'cut in the body') return void r.writeHead(200, { 'Content-Length': 99 }).write('{', () => q.socket.destroy())
     if (q.method === 'OPTIONS') return void r.writeHead(204).end()
     if (fault) {
       if (fault.retryAfter) r.setHeader('Retry-After', fault.retryAfter)
