@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -15,7 +14,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"signet/provider/web"
 	"signet/storage"
@@ -155,7 +153,7 @@ func secretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) 
 	return match == 1 && given != ""
 }
 
-// checkGrantType answers what the library would leave to later or to itself.
+// checkGrantType refuses a grant that there is not, or not for this client.
 func checkGrantType(client storage.Client, form url.Values) error {
 	grantType := form.Get("grant_type")
 	switch {
@@ -170,56 +168,3 @@ func checkGrantType(client storage.Client, form url.Values) error {
 	}
 	return nil
 }
-
-// checkToken wants the token that a revocation is about.
-func checkToken(_ storage.Client, form url.Values) error {
-	if !form.Has("token") {
-		return errNoToken
-	}
-	return nil
-}
-
-type clientKey struct{}
-
-// VerifyClient gives the library the client that clientRequest has authenticated.
-func (s *server) VerifyClient(ctx context.Context, _ *op.Request[op.ClientCredentials]) (op.Client, error) {
-	client, ok := ctx.Value(clientKey{}).(storage.Client)
-	if !ok {
-		return nil, oauthError(ctx, errClientAuthentication)
-	}
-	return opClient{client}, nil
-}
-
-// clientOf gives our own client back.
-func clientOf(c op.Client) storage.Client { return c.(opClient).Client }
-
-// opClient is a client as the library wants to see it. Only the id, the method
-// and the grant types are ever asked for on the routes that we let it serve.
-type opClient struct{ storage.Client }
-
-func (c opClient) GetID() string                       { return c.ID }
-func (c opClient) RedirectURIs() []string              { return c.Metadata.RedirectURIs }
-func (c opClient) PostLogoutRedirectURIs() []string    { return c.Metadata.PostLogoutRedirectURIs }
-func (c opClient) ApplicationType() op.ApplicationType { return op.ApplicationTypeWeb }
-func (c opClient) AuthMethod() oidc.AuthMethod {
-	return oidc.AuthMethod(c.Metadata.TokenEndpointAuthMethod)
-}
-func (c opClient) ResponseTypes() []oidc.ResponseType {
-	return []oidc.ResponseType{oidc.ResponseTypeCode}
-}
-func (c opClient) GrantTypes() []oidc.GrantType {
-	list := make([]oidc.GrantType, len(c.Metadata.GrantTypes))
-	for i, grantType := range c.Metadata.GrantTypes {
-		list[i] = oidc.GrantType(grantType)
-	}
-	return list
-}
-func (c opClient) LoginURL(string) string                                       { return "" }
-func (c opClient) AccessTokenType() op.AccessTokenType                          { return op.AccessTokenTypeJWT }
-func (c opClient) IDTokenLifetime() time.Duration                               { return 0 }
-func (c opClient) DevMode() bool                                                { return false }
-func (c opClient) RestrictAdditionalIdTokenScopes() func([]string) []string     { return nil }
-func (c opClient) RestrictAdditionalAccessTokenScopes() func([]string) []string { return nil }
-func (c opClient) IsScopeAllowed(string) bool                                   { return false }
-func (c opClient) IDTokenUserinfoClaimsAssertion() bool                         { return false }
-func (c opClient) ClockSkew() time.Duration                                     { return 0 }

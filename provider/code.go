@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
 
 	"signet/provider/keys"
 	"signet/provider/request"
@@ -67,54 +66,53 @@ func (p *Provider) answerCode(w http.ResponseWriter, q request.Request, current 
 	return p.respond(w, q, url.Values{"code": {code}})
 }
 
-// CodeExchange serves grant_type=authorization_code (RFC 6749, section 4.1.3).
+// codeGrant serves grant_type=authorization_code (RFC 6749, section 4.1.3).
 //
 // Client, redirect URI and verifier are checked before anything is written. A
 // wrong verifier from the right client spends the code, for it has leaked, and
 // revokes nothing, for the one who has no verifier must not end another's tokens.
-func (s *server) CodeExchange(ctx context.Context, r *op.ClientRequest[oidc.AccessTokenRequest]) (*op.Response, error) {
-	client := clientOf(r.Client)
-	at := s.Now()
-	code, openErr := s.openCode(r.Data.Code, at)
+func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse, error) {
+	client := r.client
+	if r.form.Get("code") == "" {
+		return tokenResponse{}, errNoCode
+	}
+	at := p.Now()
+	code, openErr := p.openCode(r.form.Get("code"), at)
 	if errors.Is(openErr, keys.ErrInvalid) {
-		return nil, oauthError(ctx, openErr)
+		return tokenResponse{}, openErr
 	}
-	if code.ClientID != client.ID || code.RedirectURI != r.Data.RedirectURI || !client.AllowsRedirect(code.RedirectURI) {
-		return nil, oauthError(ctx, errForeignCode)
+	if code.ClientID != client.ID || code.RedirectURI != r.form.Get("redirect_uri") || !client.AllowsRedirect(code.RedirectURI) {
+		return tokenResponse{}, errForeignCode
 	}
-	spentUntil := storage.At(at.Add(s.Lifetimes.Code + remembered))
+	spentUntil := storage.At(at.Add(p.Lifetimes.Code + remembered))
 	origin := web.TraceOf(ctx).Origin()
-	if !verifies(code.Challenge, r.Data.CodeVerifier) {
+	if !verifies(code.Challenge, r.form.Get("code_verifier")) {
 		if openErr == nil {
-			if err := s.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, false, origin, at); err != nil && !errors.Is(err, storage.ErrReplayed) {
-				return nil, oauthError(ctx, err)
+			if err := p.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, false, origin, at); err != nil && !errors.Is(err, storage.ErrReplayed) {
+				return tokenResponse{}, err
 			}
 		}
-		return nil, oauthError(ctx, errVerifier)
+		return tokenResponse{}, errVerifier
 	}
 	if openErr != nil {
-		if err := s.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, true, origin, at); err != nil {
-			return nil, oauthError(ctx, err)
+		if err := p.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, true, origin, at); err != nil {
+			return tokenResponse{}, err
 		}
-		return nil, oauthError(ctx, storage.ErrExpired)
+		return tokenResponse{}, storage.ErrExpired
 	}
-	audience, err := narrowed(code.Resources, r.Form["resource"])
+	audience, err := narrowed(code.Resources, r.form["resource"])
 	if err != nil {
-		return nil, oauthError(ctx, err)
+		return tokenResponse{}, err
 	}
-	grant, err := s.db.RedeemCode(ctx, storage.Redemption{
+	grant, err := p.db.RedeemCode(ctx, storage.Redemption{
 		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: spentUntil,
-		Grant: s.grantOf(code, at), From: origin,
+		Grant: p.grantOf(code, at), From: origin,
 	}, at)
 	if err != nil {
-		return nil, oauthError(ctx, err)
+		return tokenResponse{}, err
 	}
-	what := issuance{scopes: grant.Scopes, resources: audience, named: r.Form.Has("resource"), nonce: code.Nonce}
-	response, err := s.issue(ctx, client, grant, what, at)
-	if err != nil {
-		return nil, oauthError(ctx, err)
-	}
-	return op.NewResponse(response), nil
+	what := issuance{scopes: grant.Scopes, resources: audience, named: r.form.Has("resource"), nonce: code.Nonce}
+	return p.issue(ctx, client, grant, what, at)
 }
 
 // openCode opens a code; an expired one comes with keys.ErrExpired.

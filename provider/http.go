@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/zitadel/oidc/v3/pkg/op"
-
 	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
@@ -31,9 +29,8 @@ func (p *Provider) routes() http.Handler {
 	mux.Handle("/logout", p.app(http.MethodPost, p.logoutJSON))
 	mux.Handle("/session", p.app(http.MethodGet, p.sessionJSON))
 
-	library := p.library()
-	mux.Handle("/token", p.shared(p.methods(p.form(p.clientRequest(checkGrantType, library)), http.MethodPost)))
-	mux.Handle("/revoke", p.shared(p.methods(p.form(p.clientRequest(checkToken, library)), http.MethodPost)))
+	mux.Handle("/token", p.shared(p.methods(p.form(p.fromClient(p.token)), http.MethodPost)))
+	mux.Handle("/revoke", p.shared(p.methods(p.form(p.fromClient(p.revoke)), http.MethodPost)))
 	mux.Handle("/introspect", p.methods(p.form(http.HandlerFunc(p.introspect)), http.MethodPost))
 	mux.Handle("/userinfo", p.shared(p.methods(http.HandlerFunc(p.userinfo), http.MethodGet, http.MethodPost)))
 	mux.HandleFunc("/", p.nowhere)
@@ -53,13 +50,6 @@ func (p *Provider) routes() http.Handler {
 	return web.Headers(https, atOnce(documents, web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), plainPaths(outer))))
 }
 
-// library is the part of zitadel/oidc that fits: form in, JSON out. Every other
-// endpoint of it is off, since it would answer any method and set no headers.
-func (p *Provider) library() http.Handler {
-	endpoints := op.Endpoints{Token: op.NewEndpoint("token"), Revocation: op.NewEndpoint("revoke")}
-	return op.RegisterServer(&server{Provider: p}, endpoints, op.WithServerCORSOptions(nil))
-}
-
 // methods answers 405 to all others. HEAD goes with GET.
 func (p *Provider) methods(next http.Handler, allowed ...string) http.Handler {
 	allow := strings.Join(allowed, ", ")
@@ -75,7 +65,7 @@ func (p *Provider) methods(next http.Handler, allowed ...string) http.Handler {
 	})
 }
 
-// form reads the body strictly before the library sees it.
+// form reads the body strictly.
 func (p *Provider) form(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Pragma", "no-cache") // RFC 6749, section 5.1

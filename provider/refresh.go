@@ -8,46 +8,41 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zitadel/oidc/v3/pkg/oidc"
-	"github.com/zitadel/oidc/v3/pkg/op"
-
 	"signet/provider/keys"
 	"signet/provider/web"
 	"signet/storage"
 )
 
-// RefreshToken serves grant_type=refresh_token (RFC 6749, section 6).
+// refreshGrant serves grant_type=refresh_token (RFC 6749, section 6).
 //
 // An expired token goes to storage too: that an old generation of a living grant
 // comes back has to be noticed, however late. Whether it may rotate is decided by
 // the row alone.
-func (s *server) RefreshToken(ctx context.Context, r *op.ClientRequest[oidc.RefreshTokenRequest]) (*op.Response, error) {
-	client := clientOf(r.Client)
-	at := s.Now()
-	token, err := s.ring.OpenRefresh(r.Data.RefreshToken, at)
-	if err != nil && !errors.Is(err, keys.ErrExpired) {
-		return nil, oauthError(ctx, err)
+func (p *Provider) refreshGrant(ctx context.Context, r tokenRequest) (tokenResponse, error) {
+	if r.form.Get("refresh_token") == "" {
+		return tokenResponse{}, errNoRefreshToken
 	}
-	if token.ClientID != client.ID {
-		return nil, oauthError(ctx, errForeignToken)
+	at := p.Now()
+	token, err := p.ring.OpenRefresh(r.form.Get("refresh_token"), at)
+	if err != nil && !errors.Is(err, keys.ErrExpired) {
+		return tokenResponse{}, err
+	}
+	if token.ClientID != r.client.ID {
+		return tokenResponse{}, errForeignToken
 	}
 	var what issuance
-	grant, err := s.db.RotateGrant(ctx, storage.Rotation{
-		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: client.ID,
-		Grace: s.grace(client), From: web.TraceOf(ctx).Origin(),
+	grant, err := p.db.RotateGrant(ctx, storage.Rotation{
+		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: r.client.ID,
+		Grace: p.grace(r.client), From: web.TraceOf(ctx).Origin(),
 	}, func(g storage.Grant) error {
 		var err error
-		what, err = narrowedBy(g, r.Form)
+		what, err = narrowedBy(g, r.form)
 		return err
 	}, at)
 	if err != nil {
-		return nil, oauthError(ctx, err)
+		return tokenResponse{}, err
 	}
-	response, err := s.issue(ctx, client, grant, what, at)
-	if err != nil {
-		return nil, oauthError(ctx, err)
-	}
-	return op.NewResponse(response), nil
+	return p.issue(ctx, r.client, grant, what, at)
 }
 
 // grace is how long a rotated token is answered again, for this client.

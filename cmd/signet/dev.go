@@ -45,7 +45,6 @@ accounts to choose from.`,
 
 func (p *program) dev(ctx context.Context, address, dir string) error {
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
-	logLibraries(log)
 	listener, issuer, err := listenLoopback(ctx, address)
 	if err != nil {
 		return err

@@ -65,7 +65,6 @@ func (p *program) serve(ctx context.Context, c Config) error {
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
-	logLibraries(log)
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return err

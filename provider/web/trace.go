@@ -22,7 +22,6 @@ type Trace struct {
 	ID      string // random; shown on error pages as the reference
 	Address string // the client's address, as far as it can be trusted
 	Agent   string
-	Header  http.Header // of the answer, for code below the library that cannot reach it
 
 	attrs []slog.Attr
 }
@@ -35,7 +34,7 @@ func TraceOf(ctx context.Context) *Trace {
 	if t, ok := ctx.Value(traceKey{}).(*Trace); ok {
 		return t
 	}
-	return &Trace{Header: http.Header{}}
+	return &Trace{}
 }
 
 // Note adds a key to the request's log line. Never a token, code, secret or cookie.
@@ -61,7 +60,6 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, brok
 			ID:      rand.Text(),
 			Address: clientAddress(r, trusted),
 			Agent:   clip(r.UserAgent(), 256),
-			Header:  w.Header(),
 		}
 		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, trace))
 		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
