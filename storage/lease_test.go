@@ -35,6 +35,8 @@ func TestTakeLease_OneHolderAtATime(t *testing.T) {
 		}{
 			{"by its holder again", holder, 30 * time.Second, true},
 			{"by another while it runs", "other", 89 * time.Second, false},
+			{"by another whose clock is behind by a millisecond", "other", 30*time.Second - time.Millisecond, false},
+			{"by another whose clock is behind by half a minute", "other", 0, false},
 			{"by another when it is over", "other", 90 * time.Second, true},
 			{"by the one who lost it", holder, 91 * time.Second, false},
 			{"taken under a clock a year ahead", "other", 365 * 24 * time.Hour, true},
