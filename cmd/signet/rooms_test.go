@@ -184,15 +184,15 @@ func TestRooms_RightImportIsLeftAlone(t *testing.T) {
 	}
 }
 
-// eachGoFile reads every Go file below root, its name relative to it and with
-// slashes.
+// eachGoFile reads every Go file of the house below root, its name relative to it and
+// with slashes. The examples are written as users of Signet would.
 func eachGoFile(t *testing.T, root string, do func(name string, source []byte)) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && file != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules") {
+		if d.IsDir() && file != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "node_modules" || d.Name() == "examples") {
 			return fs.SkipDir
 		}
 		if d.IsDir() || filepath.Ext(file) != ".go" {

@@ -1,0 +1,19 @@
+import { useSession } from '@signet/react'
+
+/** What the app knows of the person. Changing it is the business of Signet's pages. */
+export function Profile() {
+  const { user, authTime, amr } = useSession()
+  return (
+    <>
+      <h1>Your profile</h1>
+      <dl>
+        <dt>Name</dt><dd>{user?.name || '–'}</dd>
+        <dt>E-mail</dt><dd>{user?.email}</dd>
+        <dt>Subject</dt><dd><code>{user?.sub}</code></dd>
+        <dt>Signed in</dt><dd>{authTime?.toLocaleString()} by {amr?.join(', ')}</dd>
+      </dl>
+      <p><a href="/auth/account/profile">Change your profile</a></p>
+      <p><a href="/auth/account/sessions">Your sessions: where you are signed in, and sign out everywhere</a></p>
+    </>
+  )
+}
