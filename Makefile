@@ -31,7 +31,7 @@ unit: prepare
 # the parts.
 bench:
 	go test -run '^$$' -bench BesideCeilings -benchtime 20000x ./cmd/signet
-	go test -run '^$$' -bench . -benchmem ./provider/... ./storage/...
+	go test -run '^$$' -bench . -skip Growth -benchmem ./provider/... ./storage/...
 
 # Too long for CI: the same tests in another order each time, and ten times the
 # rounds of each race and each kill, since a race shows itself by repetition.
@@ -40,5 +40,5 @@ races := RT03|RT04|RT14|RT18|CO02|CO03|MN01|MN02|ST10|MixedLoad|Keys_
 
 soak: prepare
 	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)' ./provider ./cmd/signet | grep -v '^=== '
-	@SIGNET_SOAK=1 go test -v -timeout 1h -run Growth ./storage | grep -v '^=== '
-	@SIGNET_SOAK=1 go test -race -count 3 -shuffle on -skip Growth -timeout 4h -json ./... | go run .ci/summary.go
+	@go test -run '^$$' -bench Growth -benchtime 1x -timeout 1h ./storage
+	@SIGNET_SOAK=1 go test -race -count 3 -shuffle on -timeout 4h -json ./... | go run .ci/summary.go

@@ -138,7 +138,7 @@ var operations = []struct {
 	}},
 }
 
-func grow(t *testing.T, backend storagetest.Backend, size int) *growing {
+func grow(t testing.TB, backend storagetest.Backend, size int) *growing {
 	t.Helper()
 	g := &growing{world: newWorld(t, backend), size: size, generations: make([]int64, size+1)}
 	for i := range g.generations {
@@ -152,7 +152,7 @@ func grow(t *testing.T, backend storagetest.Backend, size int) *growing {
 
 // cost gives the CPU time per operation of many by 16 callers at once, each with
 // users of its own.
-func (g *growing) cost(t *testing.T, run func(*growing, int) error) time.Duration {
+func (g *growing) cost(t testing.TB, run func(*growing, int) error) time.Duration {
 	t.Helper()
 	const callers, each = 16, 250
 	before := g.cpu(t)
@@ -178,17 +178,15 @@ func (g *growing) cost(t *testing.T, run func(*growing, int) error) time.Duratio
 // and far below what a table costs that is read whole or sorted.
 const mostGrowth = 4
 
-// TestGrowth_ThousandAndMillion measures what the use cases cost with a thousand
+// BenchmarkGrowth_ThousandAndMillion measures what the use cases cost with a thousand
 // and with a million users, sessions and grants, in turns, without the request
 // around them. The least of the rounds counts: what else the machine does only adds.
-func TestGrowth_ThousandAndMillion(t *testing.T) {
-	if os.Getenv("SIGNET_SOAK") == "" {
-		t.Skip("takes minutes and gigabytes: make soak")
-	}
+// It takes minutes and gigabytes, once whatever -benchtime says: make soak.
+func BenchmarkGrowth_ThousandAndMillion(t *testing.B) {
 	for name, backend := range map[string]func(testing.TB) storagetest.Backend{
 		"sqlite": storagetest.SQLite, "postgres": storagetest.Postgres,
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(name, func(t *testing.B) {
 			few, many := grow(t, backend(t), 1000), grow(t, backend(t), 1_000_000)
 			for _, o := range operations {
 				var least [2]time.Duration
