@@ -58,6 +58,7 @@ const (
 	TokenRevoked         EventType = "token.revoked"
 	IdentityLinked       EventType = "identity.linked"
 	IdentityUnlinked     EventType = "identity.unlinked"
+	UpstreamTokenRead    EventType = "identity.token_read" // an operator read what an upstream gave
 	KeyCreated           EventType = "key.created"
 	KeyRotated           EventType = "key.rotated"
 	RevokedKey           EventType = "key.revoked"

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,9 @@ type IdentityDetail struct {
 	// Said is the profile as the upstream gave it last: what a user has not changed
 	// since follows it.
 	Said Said `json:"said,omitzero"`
+	// Token is the upstream's own token for the person, sealed by the caller under the
+	// master key; empty where none is kept.
+	Token []byte `json:"token,omitempty"`
 }
 
 // Said is the part of a profile that upstreams give; "" where one did not.
@@ -91,15 +95,47 @@ func link(tx *gorm.DB, i Identity, from Origin, at time.Time) error {
 		return err
 	}
 	if fresh {
+		if err := keepToken(tx, i); err != nil {
+			return err
+		}
 		return record(tx, Event{Type: IdentityLinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: from}, at)
 	}
 	used, err := changed(tx, `UPDATE identities SET used_at = ?, email = ?, name = ?
 		WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
 		At(at), cleanText(i.Email, longestName), cleanText(i.Name, longestName), i.Connector, i.Issuer, i.Subject, i.UserID)
-	if err == nil && !used {
-		err = ErrConflict
+	switch {
+	case err != nil:
+		return err
+	case !used:
+		return ErrConflict
 	}
-	return err
+	return keepToken(tx, i)
+}
+
+// keepToken puts the identity's token in place of the one that was kept; none,
+// in place of any.
+func keepToken(tx *gorm.DB, i Identity) error {
+	detail, err := detailOf(tx, i)
+	if err != nil || bytes.Equal(detail.Token, i.Detail.Token) {
+		return err
+	}
+	detail.Token = i.Detail.Token
+	return setDetail(tx, i, detail)
+}
+
+func detailOf(tx *gorm.DB, i Identity) (IdentityDetail, error) {
+	var known Identity
+	err := tx.Select("detail").Where("connector = ? AND issuer = ? AND subject = ?", i.Connector, i.Issuer, i.Subject).Take(&known).Error
+	return known.Detail, err
+}
+
+func setDetail(tx *gorm.DB, i Identity, detail IdentityDetail) error {
+	text, err := jsonText(detail)
+	if err != nil {
+		return err
+	}
+	return tx.Exec(`UPDATE identities SET detail = ? WHERE connector = ? AND issuer = ? AND subject = ?`,
+		text, i.Connector, i.Issuer, i.Subject).Error
 }
 
 // Unlinking is the input of DB.Unlink.
@@ -300,8 +336,7 @@ func evict(tx *gorm.DB, userID string, from Origin, at time.Time) error {
 // is linked already.
 func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 	said := saidOf(p)
-	var known Identity
-	err := tx.Select("detail").Where("connector = ? AND issuer = ? AND subject = ?", i.Connector, i.Issuer, i.Subject).Take(&known).Error
+	detail, err := detailOf(tx, i)
 	if err != nil {
 		return err
 	}
@@ -309,7 +344,7 @@ func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 	if err := tx.Where("id = ?", i.UserID).Take(&u).Error; err != nil {
 		return err
 	}
-	before, edited := known.Detail.Said, false
+	before, edited := detail.Said, false
 	for _, f := range []struct{ now, before, own *string }{
 		{&said.Name, &before.Name, &u.Name}, {&said.GivenName, &before.GivenName, &u.GivenName},
 		{&said.FamilyName, &before.FamilyName, &u.FamilyName}, {&said.Picture, &before.Picture, &u.Picture},
@@ -323,14 +358,8 @@ func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 		}
 	}
 	if said != before {
-		known.Detail.Said = said
-		detail, err := jsonText(known.Detail)
-		if err != nil {
-			return err
-		}
-		err = tx.Exec(`UPDATE identities SET detail = ? WHERE connector = ? AND issuer = ? AND subject = ?`,
-			detail, i.Connector, i.Issuer, i.Subject).Error
-		if err != nil {
+		detail.Said = said
+		if err := setDetail(tx, i, detail); err != nil {
 			return err
 		}
 	}

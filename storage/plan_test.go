@@ -25,7 +25,7 @@ var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Rea
 
 // ofOperators are use cases of keys and leases, which are few.
 var ofOperators = []string{
-	"AddNextKey", "EndKeys", "JWKSReaders", "NoteJWKSReaders", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndKeys", "JWKSReaders", "NoteJWKSReaders", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call is one use case, run for the statements it executes.
@@ -149,6 +149,12 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"ResetPassword", func() error { return w.ResetPassword(ctx, w.user.ID, "hash 2", "asked", from, noon) }},
+		{"ReadUpstreamToken", func() error {
+			if _, err := w.ReadUpstreamToken(ctx, w.user.ID, "google", from, later); !errors.Is(err, storage.ErrNotFound) {
+				return fmt.Errorf("a token that was never kept: %v", err)
+			}
+			return nil
+		}},
 		{"Unlink", func() error {
 			return w.Unlink(ctx, storage.Unlinking{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
 		}},

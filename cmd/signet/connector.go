@@ -18,7 +18,7 @@ import (
 func (p *program) connectorCommand() *cobra.Command {
 	c := &cobra.Command{Use: "connector", Short: "Look at the upstreams that people sign in through, and try them"}
 	asNoun(c)
-	c.AddCommand(p.connectorListCommand(), p.connectorCheckCommand())
+	c.AddCommand(p.connectorListCommand(), p.connectorCheckCommand(), p.connectorTokenCommand())
 	return c
 }
 

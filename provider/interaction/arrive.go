@@ -34,7 +34,11 @@ func (h *Handler) arrive(w http.ResponseWriter, r *http.Request, s step, c Conne
 		case closed, switchedOff:
 			return h.refuseArrival(s, c, became)
 		}
-		err = h.Sessions.StartThrough(w, r, started(s, i), h.arrivalOf(became, user, attemptID, i))
+		arrival, err := h.arrivalOf(became, user, attemptID, i)
+		if err != nil {
+			return err
+		}
+		err = h.Sessions.StartThrough(w, r, started(s, i), arrival)
 		switch {
 		case err == nil:
 			h.remember(w, c)
@@ -101,9 +105,10 @@ func started(s step, i federation.Identity) session.Started {
 var amrUpstream = []string{"fed"}
 
 // arrivalOf is what storage does for a decision.
-func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i federation.Identity) storage.Arrival {
+func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i federation.Identity) (storage.Arrival, error) {
+	identity, err := h.withToken(i, user.ID)
 	a := storage.Arrival{
-		Identity: asStored(i, user.ID), AttemptID: attemptID, Until: storage.At(h.Now().Add(attemptRemembered)),
+		Identity: identity, AttemptID: attemptID, Until: storage.At(h.Now().Add(attemptRemembered)),
 		Evict: became == evictAndOwn,
 		Fill:  storage.Profile{Name: i.Name, GivenName: i.GivenName, FamilyName: i.FamilyName, Picture: i.Picture, Locale: i.Locale},
 	}
@@ -111,7 +116,7 @@ func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i 
 		a.Identity.UserID = ""
 		a.NewUser = storage.User{Email: i.Email, EmailVerified: i.EmailVerified && i.Trust >= federation.Verifies}
 	}
-	return a
+	return a, err
 }
 
 func (h *Handler) refuseArrival(s step, c Connector, why fate) *web.Problem {
@@ -138,8 +143,12 @@ func (h *Handler) linkHere(w http.ResponseWriter, r *http.Request, s step, c Con
 	if err != nil {
 		return err
 	}
+	identity, err := h.withToken(i, current.UserID)
+	if err != nil {
+		return err
+	}
 	err = h.DB.LinkIdentity(r.Context(), storage.ProvenLink{
-		Identity: asStored(i, current.UserID), ProofID: a.Upstream.ID,
+		Identity: identity, ProofID: a.Upstream.ID,
 		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {

@@ -248,7 +248,23 @@ func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
 	return p
 }
 
-// asStored is an identity as it is linked to a user.
+// withToken is an identity as it is linked, with the upstream's token if the
+// connector keeps it.
+func (h *Handler) withToken(i federation.Identity, userID string) (storage.Identity, error) {
+	stored := asStored(i, userID)
+	if i.Token == nil {
+		return stored, nil
+	}
+	token, err := json.Marshal(i.Token)
+	if err != nil {
+		return stored, fmt.Errorf("encode upstream token: %w", err)
+	}
+	stored.Detail.Token, err = h.Carrier.Ring.SealToken(stored, token)
+	return stored, err
+}
+
+// asStored is an identity as it is linked to a user, without its token: what goes
+// through the browser has none.
 func asStored(i federation.Identity, userID string) storage.Identity {
 	return storage.Identity{
 		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, UserID: userID, Email: i.Email, Name: i.Name,

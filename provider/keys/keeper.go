@@ -225,7 +225,8 @@ func (k *Keeper) Retire(ctx context.Context, line string, from storage.Origin, a
 // ErrOneMaster: there is no master key to move to.
 var ErrOneMaster = errors.New("no other master key is given")
 
-// Rewrap seals every private half under the master key to move to, all at once.
+// Rewrap seals every private half under the master key to move to, all at once, and
+// then the kept tokens of upstreams.
 // Rows that are so already stay as they are, so it can be done again; a row that no
 // master key opens stays too, and is given back. The keys themselves do not change.
 //
@@ -252,7 +253,11 @@ func (k *Keeper) Rewrap(ctx context.Context, from storage.Origin, at time.Time) 
 		}
 		return sealPrivate(masters[target], row.Line, row.ID, private)
 	}, from, at)
-	return done, unopened, err
+	if err != nil {
+		return 0, unopened, err
+	}
+	// After the keys: servers that follow them seal under the new one from then on.
+	return done, unopened, k.rewrapTokens(ctx, masters)
 }
 
 // PublicKey is the public half of a published key.

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/federation"
+	"signet/provider/keys"
+	"signet/storage"
+)
+
+func (p *program) connectorTokenCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "token EMAIL|SUB CONNECTOR",
+		Short: "Print the upstream's token that was kept of a user's last sign-in",
+		Long: `Print the upstream's token that was kept of a user's last sign-in through a connector
+with keep_token: the access token alone, for a script, or with --json all that is
+kept. Whoever holds it acts at the upstream as this user, within its scope. Each
+reading is recorded as an event.`,
+		Args: exactly(whichUser, "the id of a connector"),
+	}
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+		u, err := findUser(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], fromCommandLine(), p.now())
+		if errors.Is(err, storage.ErrNotFound) {
+			return &problem{
+				exitNotFound, fmt.Errorf("no token of %s is kept for %s", args[1], u.Email),
+				"set keep_token: true for this connector; the token of the user's next sign-in through it is kept",
+			}
+		}
+		if err != nil {
+			return aboutUser(args[0], err)
+		}
+		token, err := openUpstreamToken(ctx, config, db, kept)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return p.writeJSON(describeUpstreamToken(kept, token))
+		}
+		_, err = fmt.Fprintln(p.stdout, token.AccessToken)
+		return err
+	})
+	return c
+}
+
+func openUpstreamToken(ctx context.Context, config Config, db *storage.DB, kept storage.Identity) (federation.Token, error) {
+	var token federation.Token
+	keeper, err := openKeeper(ctx, config, db)
+	if err != nil {
+		return token, err
+	}
+	plain, err := keeper.OpenToken(ctx, kept)
+	if errors.Is(err, keys.ErrInvalid) {
+		return token, &problem{
+			exitFailure, errors.New("the kept token does not open: it was altered, or sealed under another master key"),
+			"it is replaced when the user signs in through the connector again",
+		}
+	}
+	if err != nil {
+		return token, keysProblem(err)
+	}
+	if err := json.Unmarshal(plain, &token); err != nil {
+		return token, errors.New("the kept token cannot be read")
+	}
+	return token, nil
+}
+
+// describedUpstreamToken is a kept token as --json shows it.
+type describedUpstreamToken struct {
+	Connector    string     `json:"connector"`
+	Issuer       string     `json:"issuer"`
+	Subject      string     `json:"subject"` // at the upstream
+	AccessToken  string     `json:"access_token"`
+	RefreshToken string     `json:"refresh_token,omitempty"`
+	Scope        string     `json:"scope,omitempty"`
+	ExpiresAt    *time.Time `json:"expires_at,omitempty"` // of the access token; absent: the upstream did not say
+	KeptAt       time.Time  `json:"kept_at"`
+}
+
+func describeUpstreamToken(i storage.Identity, token federation.Token) describedUpstreamToken {
+	d := describedUpstreamToken{
+		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, AccessToken: token.AccessToken, RefreshToken: token.RefreshToken,
+		Scope: token.Scope, KeptAt: i.UsedAt.Time(),
+	}
+	if token.ExpiresAt != 0 {
+		at := time.UnixMilli(token.ExpiresAt).UTC()
+		d.ExpiresAt = &at
+	}
+	return d
+}
