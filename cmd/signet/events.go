@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+// eventsPage is how many events are read at once.
+const eventsPage = 500
+
+func (p *program) eventsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "events",
+		Short: "Read the audit events",
+		Long: `Read the audit events, the newest first. Without --jsonl, as many as --limit says;
+with it, all that match, one JSON object a line.`,
+		Args: exactly(),
+	}
+	var chosen eventFlags
+	flags := c.Flags()
+	flags.StringVar(&chosen.kind, "type", "", "only this type, such as user.signed_in")
+	flags.StringVar(&chosen.user, "user", "", "only those of this user: e-mail or subject (sub)")
+	flags.StringVar(&chosen.client, "client", "", "only those of this client_id")
+	flags.StringVar(&chosen.outcome, "outcome", "", "only these: success or refused")
+	flags.StringVar(&chosen.since, "since", "", "only from then on: 24h ago, or 2026-01-31T12:00:00Z")
+	limit := flags.Int("limit", 50, "at most so many (1 to 1000), without --jsonl")
+	asLines := flags.Bool("jsonl", false, "print all that match, one JSON object a line")
+	asJSON := jsonFlag(c)
+	c.MarkFlagsMutuallyExclusive("json", "jsonl")
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
+		f, err := p.eventFilter(ctx, c, db, chosen)
+		if err != nil {
+			return err
+		}
+		if *limit < 1 || *limit > 1000 {
+			return usage(c, fmt.Errorf("--limit %d: want 1 to 1000; --jsonl prints all", *limit))
+		}
+		if *asLines {
+			return p.exportEvents(ctx, db, f)
+		}
+		list, err := db.EventsMatching(ctx, f, *limit)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return p.writeJSON(map[string]any{"events": describeEvents(list)})
+		}
+		return p.tableOfEvents(list)
+	})
+	return c
+}
+
+type eventFlags struct{ kind, user, client, outcome, since string }
+
+func (p *program) eventFilter(ctx context.Context, c *cobra.Command, db *storage.DB, chosen eventFlags) (storage.EventFilter, error) {
+	f := storage.EventFilter{
+		Type: storage.EventType(chosen.kind), ClientID: chosen.client, Outcome: storage.Outcome(chosen.outcome), UserID: chosen.user,
+	}
+	if chosen.kind != "" && strings.Count(chosen.kind, ".") != 1 {
+		return f, usage(c, fmt.Errorf("--type %q: want a noun and a verb, such as user.signed_in", chosen.kind))
+	}
+	if f.Outcome != "" && f.Outcome != storage.Succeeded && f.Outcome != storage.Refused {
+		return f, usage(c, fmt.Errorf("--outcome %q: want success or refused", chosen.outcome))
+	}
+	if chosen.since != "" {
+		since, err := sinceWhen(chosen.since, p.now())
+		if err != nil {
+			return f, usage(c, fmt.Errorf("--since %q: %w", chosen.since, err))
+		}
+		f.Since = since
+	}
+	if strings.Contains(chosen.user, "@") { // a deleted user's events keep the bare subject
+		u, err := findUser(ctx, db, chosen.user)
+		if err != nil {
+			return f, err
+		}
+		f.UserID = u.ID
+	}
+	return f, nil
+}
+
+// sinceWhen reads a time, or a duration as that long before now.
+func sinceWhen(text string, now time.Time) (time.Time, error) {
+	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
+		return now.Add(-ago), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return at, errors.New("want how long ago, such as 24h, or a time, such as 2026-01-31T12:00:00Z")
+	}
+	return at, nil
+}
+
+// exportEvents writes all that match, page by page.
+func (p *program) exportEvents(ctx context.Context, db *storage.DB, f storage.EventFilter) error {
+	out := json.NewEncoder(p.stdout)
+	out.SetEscapeHTML(false)
+	for {
+		page, err := db.EventsMatching(ctx, f, eventsPage)
+		if err != nil {
+			return err
+		}
+		for _, e := range describeEvents(page) {
+			if err := out.Encode(e); err != nil {
+				return err
+			}
+		}
+		if len(page) < eventsPage {
+			return nil
+		}
+		f.Before = page[len(page)-1]
+	}
+}
+
+// describedEvent is an event as --json and --jsonl show it.
+type describedEvent struct {
+	ID        string         `json:"id"`
+	At        time.Time      `json:"at"`
+	Type      string         `json:"type"`
+	Outcome   string         `json:"outcome"`
+	Reason    string         `json:"reason,omitempty"`
+	Actor     string         `json:"actor,omitempty"`
+	Subject   string         `json:"sub,omitempty"`
+	ClientID  string         `json:"client_id,omitempty"`
+	SessionID string         `json:"sid,omitempty"`
+	GrantID   string         `json:"gid,omitempty"`
+	Connector string         `json:"connector,omitempty"`
+	Address   string         `json:"address,omitempty"`
+	Agent     string         `json:"agent,omitempty"`
+	RequestID string         `json:"request_id,omitempty"`
+	Detail    map[string]any `json:"detail,omitempty"`
+}
+
+// describeEvents is never nil.
+func describeEvents(list []storage.Event) []describedEvent {
+	described := []describedEvent{}
+	for _, e := range list {
+		described = append(described, describedEvent{
+			ID: e.ID, At: e.At.Time(), Type: string(e.Type), Outcome: string(e.Outcome), Reason: e.Reason, Actor: e.From.Actor,
+			Subject: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID, GrantID: e.GrantID, Connector: e.Connector,
+			Address: e.From.Address, Agent: e.From.Agent, RequestID: e.From.RequestID, Detail: e.Detail,
+		})
+	}
+	return described
+}
+
+func (p *program) tableOfEvents(list []storage.Event) error {
+	if len(list) == 0 {
+		p.say("no event matches")
+		return nil
+	}
+	rows := [][]string{{"AT", "TYPE", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS"}}
+	for _, e := range list {
+		rows = append(rows, []string{
+			e.At.Time().Format(time.RFC3339), string(e.Type), string(e.Outcome), e.Reason, e.From.Actor, e.UserID, e.ClientID, e.From.Address,
+		})
+	}
+	return p.writeTable(rows)
+}
