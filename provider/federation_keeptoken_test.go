@@ -90,3 +90,34 @@ func TestFD27_LinkedTokenGoesWithItsIdentity(t *testing.T) {
 		}
 	}, alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }
+
+// A kept token follows the private keys to a new master key, and opens in no other
+// identity's row.
+func TestFD27_KeptTokenIsSealedForItsRow(t *testing.T) {
+	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+		up.givesToken("canary-sealed-token")
+		b.visitor(t).comeBy(t, "liar", "victim")
+		victim, old, target := b.userBy(t, victimMail).ID, [32]byte{1, 2, 3}, [32]byte{7, 7, 7}
+		k, err := keys.NewKeeper(keys.Config{DB: b.DB, Master: old, Masters: func() ([][32]byte, error) { return [][32]byte{old, target}, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // as after an interruption
+			if _, _, err := k.Rewrap(context.Background(), storage.Origin{}, b.now()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := b.tokenOfLiar(t, victim, target); !strings.Contains(got, "canary-sealed-token") {
+			t.Errorf("under the new master key: %s", got)
+		}
+		kept, err := b.DB.ReadUpstreamToken(context.Background(), victim, "liar", storage.Origin{}, b.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept.Subject += "x"
+		if _, err := k.OpenToken(context.Background(), kept); !errors.Is(err, keys.ErrInvalid) {
+			t.Errorf("in another identity's row: got %v, want ErrInvalid", err)
+		}
+		b.wantEvent(t, storage.UpstreamTokenRead, victim)
+	}, alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+}
