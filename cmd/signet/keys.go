@@ -39,9 +39,9 @@ published for the tokens that live. Keys that are gone are left out unless --all
 		}
 		life := config.Lifetimes.KeyLife(config.Keys)
 		described := []describedKey{} // never null
-		for _, k := range rows {
+		for _, k := range life.Schedule(rows, p.now()) {
 			if k.State != storage.KeyGone || *all {
-				described = append(described, describeKey(k, life, p.now()))
+				described = append(described, describeKey(k))
 			}
 		}
 		if *asJSON {
@@ -74,7 +74,7 @@ type describedKey struct {
 	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // by the schedule, of an active key
 }
 
-func describeKey(k storage.Key, life keys.Life, now time.Time) describedKey {
+func describeKey(k keys.Scheduled) describedKey {
 	d := describedKey{
 		KeyID: k.ID, Alg: k.Line, State: string(k.State), CreatedAt: k.CreatedAt.Time(),
 		ActivatedAt: moment(k.ActivatedAt), RetiredAt: moment(k.RetiredAt), GoneAt: moment(k.GoneAt),
@@ -82,12 +82,9 @@ func describeKey(k storage.Key, life keys.Life, now time.Time) describedKey {
 	}
 	switch k.State {
 	case storage.KeyActive:
-		until := life.SignsUntil(k)
-		dies := later(until, now).Add(k.LongestLife)
-		gone := dies.Add(life.MaxAge)
-		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &until, &dies, &gone
+		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &k.SignsUntil, &k.TokensDieAt, &k.PublishedUntil
 	case storage.KeyRetired:
-		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = moment(k.RetiredAt), moment(k.LastTokenDies()), moment(k.GoneAt)
+		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = moment(k.RetiredAt), &k.TokensDieAt, &k.PublishedUntil
 	}
 	if k.Line == storage.InternalLine {
 		d.InJWKSUntil, d.OpensUntil = nil, d.InJWKSUntil

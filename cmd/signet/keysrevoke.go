@@ -61,26 +61,13 @@ func (p *program) confirmRevocation(c *cobra.Command, k storage.Key) error {
 	if !p.atTerminal() {
 		return usage(c, errors.New("a key is not revoked without a word: --yes, or a terminal to ask at"))
 	}
-	fmt.Fprintf(p.stderr, "Revoking the %s %s key %s.\n%s\nType the kid, or its first 8 characters, to go on: ", k.State, k.Line, k.ID, damage(k))
+	fmt.Fprintf(p.stderr, "Revoking the %s %s key %s.\n%s\nType the kid, or its first 8 characters, to go on: ", k.State, k.Line, k.ID, keys.Damage(k))
 	typed, _ := bufio.NewReader(p.stdin).ReadString('\n')
 	typed = strings.TrimSpace(typed)
 	if len(typed) < 8 || !strings.HasPrefix(k.ID, typed) {
 		return &problem{exitDenied, errors.New("not confirmed; nothing was changed"), "type the kid as it is shown, or give --yes"}
 	}
 	return nil
-}
-
-// damage says what stops working.
-func damage(k storage.Key) string {
-	switch {
-	case k.State == storage.KeyNext:
-		return "It has signed nothing: nobody will notice."
-	case k.Line == storage.InternalLine:
-		return "Refresh tokens and codes under it end, and sign-ins under way begin again. Sessions live on."
-	case k.State == storage.KeyGone:
-		return "Its ID tokens no longer serve as id_token_hint."
-	}
-	return "Every access and ID token it has signed stops working; refresh tokens and sessions live on."
 }
 
 // atTerminal reports whether there is somebody to ask.

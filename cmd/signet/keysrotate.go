@@ -87,12 +87,12 @@ func readersSince(readers []storage.JWKSReader, done []keys.Rotated) *readiness 
 		return nil
 	}
 	known := readiness{Seen: []string{}, Unseen: []unseenReaders{}}
-	for _, r := range readers {
-		if r.SeenAt.Time().Before(since) {
-			known.Unseen = append(known.Unseen, unseenReaders{r.Family, r.SeenAt.Time()})
-		} else {
-			known.Seen = append(known.Seen, r.Family)
-		}
+	seen, unseen := keys.SeenSince(readers, since)
+	for _, r := range seen {
+		known.Seen = append(known.Seen, r.Family)
+	}
+	for _, r := range unseen {
+		known.Unseen = append(known.Unseen, unseenReaders{r.Family, r.SeenAt.Time()})
 	}
 	return &known
 }
