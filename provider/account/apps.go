@@ -90,7 +90,7 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 	if err != nil {
 		return err
 	}
-	if ok, err := h.fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
+	if ok, err := h.Fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
 		return err
 	}
 	row, err := h.appRow(r.Context(), current, connected)
@@ -121,7 +121,7 @@ func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current sessi
 	if err := h.checkTicket(values, current, "apps.withdraw", connected.ClientID, appsPath); err != nil {
 		return err
 	}
-	if ok, err := h.fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
+	if ok, err := h.Fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
 		return err
 	}
 	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, web.TraceOf(r.Context()).Origin(), h.Now())

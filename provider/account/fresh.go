@@ -15,11 +15,11 @@ import (
 // must not be enough for.
 const freshFor = 5 * time.Minute
 
-// fresh reports whether the person has signed in lately. If not, it has answered:
+// Fresh reports whether the person has signed in lately. If not, it has answered:
 // the browser goes to the dispatcher with a request that wants just that, and
 // from there to path. What a form brought is lost on the way: nothing of it may
 // wait in a place where somebody else could finish it.
-func (h *Handler) fresh(w http.ResponseWriter, r *http.Request, current session.Current, path string) (bool, error) {
+func (h *Handler) Fresh(w http.ResponseWriter, r *http.Request, current session.Current, path string) (bool, error) {
 	at := h.Now()
 	if current.AuthenticatedWithin(freshFor, at) {
 		return true, nil

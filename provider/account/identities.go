@@ -87,7 +87,7 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 	if !there {
 		return notThere("This way to sign in is gone", "The operator has removed it.", h.Site.Base+identitiesPath)
 	}
-	if ok, err := h.fresh(w, r, current, identitiesPath); !ok {
+	if ok, err := h.Fresh(w, r, current, identitiesPath); !ok {
 		return err
 	}
 	q := request.Request{
@@ -118,7 +118,7 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 	if err := h.checkTicket(values, current, "identities.unlink", identityKey(list[at]), identitiesPath); err != nil {
 		return err
 	}
-	if ok, err := h.fresh(w, r, current, identitiesPath); !ok {
+	if ok, err := h.Fresh(w, r, current, identitiesPath); !ok {
 		return err
 	}
 	err = h.DB.Unlink(r.Context(), storage.Unlinking{

@@ -44,10 +44,19 @@ func (m moments) write(at storage.Millis) templates.Moment {
 	}
 }
 
+// ago tells how long it is since, or until: a minute ahead is another node's clock.
 func ago(d time.Duration) string {
 	switch {
+	case d < -time.Minute:
+		return "in " + span(-d)
 	case d < time.Minute:
 		return "just now"
+	}
+	return span(d) + " ago"
+}
+
+func span(d time.Duration) string {
+	switch {
 	case d < time.Hour:
 		return count(d, time.Minute, "minute")
 	case d < 24*time.Hour:
@@ -59,7 +68,7 @@ func ago(d time.Duration) string {
 func count(d, unit time.Duration, word string) string {
 	n := int(d / unit)
 	if n == 1 {
-		return "1 " + word + " ago"
+		return "1 " + word
 	}
-	return strconv.Itoa(n) + " " + word + "s ago"
+	return strconv.Itoa(n) + " " + word + "s"
 }

@@ -31,6 +31,8 @@ func TestMoments_AreWrittenInTheZoneOfTheProfile(t *testing.T) {
 func TestAgo_CountsWholeUnits(t *testing.T) {
 	for passed, want := range map[time.Duration]string{
 		-time.Minute:                  "just now", // another node's clock is ahead
+		-time.Minute - 1:              "in 1 minute",
+		-48 * time.Hour:               "in 2 days",
 		59 * time.Second:              "just now",
 		time.Minute:                   "1 minute ago",
 		59 * time.Minute:              "59 minutes ago",

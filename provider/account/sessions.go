@@ -116,7 +116,7 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 
 // askEndAll says what signing out everywhere ends, and asks.
 func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if ok, err := h.fresh(w, r, current, endAllPath); !ok {
+	if ok, err := h.Fresh(w, r, current, endAllPath); !ok {
 		return err
 	}
 	ticket, err := h.ticket(current, "sessions.end-all", "")
@@ -135,7 +135,7 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 	if err := h.checkTicket(values, current, "sessions.end-all", "", endAllPath); err != nil {
 		return err
 	}
-	if ok, err := h.fresh(w, r, current, endAllPath); !ok {
+	if ok, err := h.Fresh(w, r, current, endAllPath); !ok {
 		return err
 	}
 	ended := notice.Ended{UserID: current.UserID, At: h.Now()}
