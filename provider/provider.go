@@ -129,10 +129,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 		return nil, fmt.Errorf("read change counter: %w", err)
 	}
 	p.seen.Store(changes)
-	if p.ring, err = keys.Open(ctx, keys.Config{
-		DB: db, Master: c.MasterKey, Masters: c.MasterKeys, Issuer: c.Issuer, Algorithms: c.Algorithms,
-		Life: c.Lifetimes.KeyLife(c.Keys), Now: c.Now, Log: c.Log,
-	}); err != nil {
+	if p.ring, err = keys.Open(ctx, p.keysConfig()); err != nil {
 		return nil, fmt.Errorf("open key ring: %w", err)
 	}
 	if p.clients, err = request.NewClients(ctx, db); err != nil {
@@ -146,6 +143,13 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	}
 	p.handler = p.routes()
 	return p, nil
+}
+
+func (p *Provider) keysConfig() keys.Config {
+	return keys.Config{
+		DB: p.db, Master: p.MasterKey, Masters: p.MasterKeys, Issuer: p.Issuer, Algorithms: p.Algorithms,
+		Life: p.Lifetimes.KeyLife(p.Keys), Now: p.Now, Log: p.Log,
+	}
 }
 
 // furnish builds the rooms on top of ring and clients.
@@ -188,9 +192,13 @@ func (p *Provider) furnish(issuer *url.URL) error {
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords, Notices: p.notices,
 		Linking: p.linking(connectors),
 	}
+	keeper, err := keys.NewKeeper(p.keysConfig())
+	if err != nil {
+		return fmt.Errorf("open keeper of keys: %w", err)
+	}
 	p.admin = &admin.Handler{
 		Site: p.site, DB: p.db, Sessions: p.sessions, Connectors: p.described(connectors), Now: p.Now,
-		SignedIn: p.account.SignedIn, Moment: account.Moment,
+		Keys: keeper, SignedIn: p.account.SignedIn, Fresh: p.account.Fresh, Moment: account.Moment,
 	}
 	return nil
 }

@@ -3,13 +3,14 @@ package templates
 // Admin is the frame of all pages for operators.
 type Admin struct {
 	Common
-	Here string // which entry of the navigation this page is: "connectors"
+	Here string // which entry of the navigation this page is: "connectors", "keys"
 }
 
 func adminPages() []accountPage {
 	return []accountPage{
 		{"overview", "/admin", "Overview"},
 		{"connectors", "/admin/connectors", "Connectors"},
+		{"keys", "/admin/keys", "Keys"},
 	}
 }
 

@@ -20,7 +20,46 @@ func adminSamples() map[string]templates.Page {
 	tested, broken := google, corp
 	tested.Test = &templates.ConnectorTest{Works: true, Finding: "It answers.", Facts: []templates.Fact{{Name: "Keys", Value: "2"}}}
 	broken.Test = &templates.ConnectorTest{Finding: "It did not answer.", Reason: "fetch discovery document: connection refused"}
+	soon := templates.Moment{ISO: "2026-03-08T12:00:00Z", Text: "8 March 2026, 12:00 UTC", Ago: "in 4 days"}
+	const kid = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+	active := templates.KeyRow{ID: kid, Algorithm: "ES256", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenDies: soon}
+	next := templates.KeyRow{ID: "1" + kid[1:], Algorithm: "ES256", State: "next", Created: noon, SignsFrom: soon}
+	keys := templates.AdminKeys{
+		Admin: frame("keys"), NextRotation: soon,
+		Keys: []templates.KeyRow{
+			active, next,
+			{ID: "2" + kid[1:], Algorithm: "RS256", State: "retired", Created: noon, LastSigned: noon, PublishedUntil: soon, LastTokenDies: soon},
+			{ID: "3" + kid[1:], Algorithm: "RS256", State: "revoked", Created: noon, Revoked: noon, Reason: "lost laptop"},
+			{ID: "sjdkeKSe", Algorithm: "internal", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenDies: soon},
+		},
+		Timeline: templates.KeyTimeline{Width: 700, Height: 76, Today: 300, Rotation: 640, Rows: []templates.KeyTimelineRow{
+			{Label: "ES256 active", Y: 36, Bars: []templates.KeyTimelineBar{
+				{X: 120, Y: 24, Width: 40, Height: 14}, {Signing: true, X: 160, Y: 24, Width: 480, Height: 14},
+				{Checking: true, X: 640, Y: 24, Width: 2, Height: 14},
+			}},
+			{Label: "ES256 next", Y: 62, Bars: []templates.KeyTimelineBar{{X: 160, Y: 50, Width: 480, Height: 14}}},
+		}},
+		Readiness: templates.KeyReadiness{
+			Since: noon, Seen: []templates.KeyReader{{Family: "jose", At: noon}}, Unseen: []templates.KeyReader{{Family: "Apache", At: noon}},
+		},
+	}
+	rotated := keys
+	rotated.Done, rotated.Readiness = "The keys were rotated.", templates.KeyReadiness{Since: noon}
+	rotate := templates.AdminRotate{Admin: frame("keys"), Next: []templates.KeyRow{next}, Readiness: keys.Readiness, Shown: next.ID, Ticket: "sealed.ticket"}
+	young := rotate
+	young.NotBefore = soon
+	revoke := templates.AdminRevoke{Admin: frame("keys"), Key: active, Damage: "Every access and ID token it has signed stops working.", Ticket: "sealed.ticket"}
+	mistyped := revoke
+	mistyped.Wrong, mistyped.Reason = "Type the kid as it is shown.", "lost laptop"
 	return map[string]templates.Page{
+		"admin-keys":            keys,
+		"admin-keys-done":       rotated,
+		"admin-keys-none":       templates.AdminKeys{Admin: frame("keys")},
+		"admin-rotate":          rotate,
+		"admin-rotate-young":    young,
+		"admin-rotate-none":     templates.AdminRotate{Admin: frame("keys")},
+		"admin-revoke":          revoke,
+		"admin-revoke-mistyped": mistyped,
 		"admin":                 templates.AdminOverview{Admin: frame("overview"), Connectors: 2},
 		"admin-one":             templates.AdminOverview{Admin: frame("overview"), Connectors: 1},
 		"admin-bare":            templates.AdminOverview{},

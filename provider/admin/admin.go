@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"signet/provider/keys"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -18,9 +19,13 @@ type Handler struct {
 	Sessions   *session.Sessions
 	Connectors []Connector // in the operator's order
 	Now        func() time.Time
+	Keys       *keys.Keeper
 
 	// SignedIn sends who has no session to sign in, and then to a path of ours.
 	SignedIn func(back string, next page) web.Handler
+	// Fresh reports whether the person has signed in lately; if not, it has sent them to
+	// do so, and then to a path of ours.
+	Fresh func(w http.ResponseWriter, r *http.Request, current session.Current, path string) (bool, error)
 	// Moment writes a time for a user at a time.
 	Moment func(u storage.User, now time.Time, at storage.Millis) templates.Moment
 }
@@ -40,6 +45,11 @@ func (h *Handler) Routes(mux *http.ServeMux) {
 		"GET /admin":                  {"/admin", h.overview},
 		"GET /admin/connectors":       {connectorsPath, h.showConnectors},
 		"POST /admin/connectors/test": {connectorsPath, h.testConnector},
+		"GET /admin/keys":             {keysPath, h.showKeys},
+		"GET /admin/keys/rotate":      {rotatePath, h.askRotate},
+		"POST /admin/keys/rotate":     {rotatePath, h.rotate},
+		"GET /admin/keys/revoke":      {keysPath, h.askRevoke},
+		"POST /admin/keys/revoke":     {keysPath, h.revoke},
 	} {
 		mux.Handle(pattern, h.Site.Page(h.SignedIn(served.back, h.operators(served.page))))
 	}

@@ -122,6 +122,17 @@ async function walk(page, job, judge) {
   await page.getByRole('button', { name: 'Test Google' }).click()
   await page.locator('#test-result').waitFor()
   await judge('admin connectors, tested')
+  await page.goto(`${job.issuer}/admin/keys`)
+  await judge('admin keys')
+  await page.locator('#rotate').click()
+  await page.locator('#not-ready').waitFor()
+  await judge('admin keys, rotate too early')
+  await page.goto(`${job.issuer}/admin/keys`)
+  await page.getByRole('link', { name: 'Revoke…' }).first().click()
+  await page.locator('#confirm').fill('not the kid')
+  await page.locator('#revoke').click()
+  await page.locator('#problem').waitFor()
+  await judge('admin keys, revoke mistyped')
 }
 
 // withoutRefresh lets the answer to the next form stay, as in a browser that does

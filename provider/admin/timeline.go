@@ -1,0 +1,107 @@
+package admin
+
+import (
+	"time"
+
+	"signet/provider/keys"
+	"signet/storage"
+	"signet/templates"
+)
+
+// The picture's own units: the page scales it.
+const (
+	timelineWidth  = 700
+	timelineLabel  = 120 // left of the bars
+	timelineRow    = 26
+	timelineBar    = 14
+	timelineHead   = 24 // above the first row: the words of the two lines
+	thinnestBar    = 2
+	timelineMargin = 20 // right of the last bar
+)
+
+// timelineOf draws the keys that are published, or may be: when each was published,
+// signs, and is only checked with, by the schedule. Revoked keys have no future.
+func timelineOf(list []keys.Scheduled, now time.Time) templates.KeyTimeline {
+	var shown []keys.Scheduled
+	for _, k := range list {
+		if k.State != storage.KeyRevoked {
+			shown = append(shown, k)
+		}
+	}
+	if len(shown) == 0 {
+		return templates.KeyTimeline{}
+	}
+	scale := scaleOf(shown, now)
+	drawn := templates.KeyTimeline{
+		Width: timelineWidth, Height: timelineHead + timelineRow*len(shown),
+		Today: scale.x(now),
+	}
+	for i, k := range shown {
+		y := timelineHead + i*timelineRow
+		row := templates.KeyTimelineRow{Label: k.Line + " " + string(k.State), Y: y + timelineBar - 2}
+		for _, p := range phasesOf(k, now) {
+			if x := scale.x(p.from); p.until.After(p.from) {
+				row.Bars = append(row.Bars, templates.KeyTimelineBar{
+					Signing: p.kind == signing, Checking: p.kind == checking, X: x, Y: y, Width: max(scale.x(p.until)-x, thinnestBar), Height: timelineBar,
+				})
+			}
+		}
+		drawn.Rows = append(drawn.Rows, row)
+		if k.State == storage.KeyNext && k.Line != storage.InternalLine && (drawn.Rotation == 0 || scale.x(k.SignsFrom) < drawn.Rotation) {
+			drawn.Rotation = scale.x(k.SignsFrom)
+		}
+	}
+	return drawn
+}
+
+type phaseKind int
+
+const (
+	published phaseKind = iota // not signing
+	signing
+	checking // only checked with
+)
+
+// phase is a stretch of a key's life.
+type phase struct {
+	kind        phaseKind
+	from, until time.Time
+}
+
+func phasesOf(k keys.Scheduled, now time.Time) []phase {
+	created, activated, retired := k.CreatedAt.Time(), k.ActivatedAt.Time(), k.RetiredAt.Time()
+	switch k.State {
+	case storage.KeyActive:
+		stops := k.SignsUntil
+		if stops.Before(now) {
+			stops = now
+		}
+		return []phase{{published, created, activated}, {signing, activated, stops}, {checking, stops, k.PublishedUntil}}
+	case storage.KeyRetired:
+		return []phase{{published, created, activated}, {signing, activated, retired}, {checking, retired, k.PublishedUntil}}
+	}
+	return []phase{{published, created, k.SignsFrom}}
+}
+
+// scale turns times into places.
+type scale struct{ from, until time.Time }
+
+func scaleOf(list []keys.Scheduled, now time.Time) scale {
+	s := scale{now, now.Add(time.Minute)}
+	for _, k := range list {
+		for _, p := range phasesOf(k, now) {
+			if p.from.Before(s.from) {
+				s.from = p.from
+			}
+			if p.until.After(s.until) {
+				s.until = p.until
+			}
+		}
+	}
+	return s
+}
+
+func (s scale) x(t time.Time) int {
+	const room = timelineWidth - timelineLabel - timelineMargin
+	return timelineLabel + int(room*(t.Sub(s.from).Seconds()/s.until.Sub(s.from).Seconds()))
+}

@@ -1,0 +1,87 @@
+package templates
+
+// AdminKeys shows the life of the signing keys.
+type AdminKeys struct {
+	Admin
+	Done         string // what was done just now; "" for nothing
+	Keys         []KeyRow
+	Timeline     KeyTimeline
+	NextRotation Moment // by the schedule; zero: no next key is there
+	Readiness    KeyReadiness
+}
+
+func (AdminKeys) page() string { return "adminkeys.html" }
+
+// KeyRow is one key. Times that do not come are zero.
+type KeyRow struct {
+	ID, Algorithm, State string
+	Created              Moment
+	SignsFrom            Moment // of a next key, by the schedule
+	SignsUntil           Moment // of an active key, likewise
+	PublishedUntil       Moment
+	LastSigned           Moment // of a retired key
+	LastTokenDies        Moment
+	Revoked              Moment
+	Reason               string // of the revocation
+}
+
+// Internal reports whether the key is of the line that is in no JWKS.
+func (k KeyRow) Internal() bool { return k.Algorithm == "internal" }
+
+// KeyReadiness tells who has read the JWKS since the next keys were published.
+type KeyReadiness struct {
+	Since        Moment
+	Seen, Unseen []KeyReader
+}
+
+// KeyReader is a family of programs that reads the JWKS.
+type KeyReader struct {
+	Family string
+	At     Moment // last
+}
+
+// KeyTimeline is the picture of the keys' lives, in units of its own. The zero value
+// is none.
+type KeyTimeline struct {
+	Width, Height int
+	Today         int // from the left
+	Rotation      int // the next by the schedule; 0: none
+	Rows          []KeyTimelineRow
+}
+
+// KeyTimelineRow is the life of one key.
+type KeyTimelineRow struct {
+	Label string
+	Y     int // of the label's foot
+	Bars  []KeyTimelineBar
+}
+
+// KeyTimelineBar is one stretch of it.
+type KeyTimelineBar struct {
+	Signing, Checking   bool // neither: published before it signs
+	X, Y, Width, Height int
+}
+
+// AdminRotate asks before the keys rotate.
+type AdminRotate struct {
+	Admin
+	Next      []KeyRow // that are to sign
+	NotBefore Moment   // they are too young until then; zero: they are not
+	Readiness KeyReadiness
+	Shown     string // what the ticket is bound to
+	Ticket    string
+}
+
+func (AdminRotate) page() string { return "adminrotate.html" }
+
+// AdminRevoke asks before a key is revoked.
+type AdminRevoke struct {
+	Admin
+	Key    KeyRow
+	Damage string // a sentence
+	Wrong  string // what is wrong with what was typed; "" for nothing
+	Reason string // as it was typed
+	Ticket string
+}
+
+func (AdminRevoke) page() string { return "adminrevoke.html" }
