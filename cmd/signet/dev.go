@@ -39,15 +39,23 @@ accounts to choose from.`,
 	}
 	address := c.Flags().String("listen", "localhost:8080", "loopback address to listen on; port 0 takes a free one")
 	dir := c.Flags().String("data-dir", "signet-dev", "folder to keep everything in")
-	c.RunE = func(c *cobra.Command, _ []string) error { return p.dev(c.Context(), *address, *dir) }
+	app := c.Flags().String("app", "", "origin of a React app that passes /auth on to here, as http://localhost:5173; it takes the place of the demo page")
+	c.RunE = func(c *cobra.Command, _ []string) error { return p.dev(c.Context(), *address, *dir, *app) }
 	return c
 }
 
-func (p *program) dev(ctx context.Context, address, dir string) error {
+func (p *program) dev(ctx context.Context, address, dir, app string) error {
 	log := slog.New(slog.NewTextHandler(p.stderr, nil))
+	if err := checkApp(app); err != nil {
+		return err
+	}
 	listener, issuer, err := listenLoopback(ctx, address)
 	if err != nil {
 		return err
+	}
+	demo := demoPath
+	if app != "" {
+		issuer, demo = app+"/auth", ""
 	}
 	upstreams, err := p.startPretend(issuer)
 	if err != nil {
@@ -58,12 +66,12 @@ func (p *program) dev(ctx context.Context, address, dir string) error {
 	config.Issuer, config.DataDir, config.Connectors = issuer, dir, upstreams.connectors()
 	n, err := p.openNode(ctx, config, log, func(c *provider.Config) {
 		c.Development = true
-		c.DemoPath = demoPath
+		c.DemoPath = demo
 	})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	handler, err := p.devHandler(ctx, n, config)
+	handler, err := p.devHandler(ctx, n, config, app)
 	if err != nil {
 		return errors.Join(err, listener.Close(), n.close())
 	}
@@ -89,10 +97,13 @@ func listenLoopback(ctx context.Context, address string) (net.Listener, string, 
 }
 
 // devHandler makes what the demo needs, and puts its page beside the provider.
-func (p *program) devHandler(ctx context.Context, n *node, c Config) (http.Handler, error) {
+func (p *program) devHandler(ctx context.Context, n *node, c Config, app string) (http.Handler, error) {
 	password, err := p.ensureDemoUser(ctx, n.db, c)
 	if err != nil {
 		return nil, fmt.Errorf("make the demo user: %w", err)
+	}
+	if app != "" {
+		return p.devApp(ctx, n, c, app, password)
 	}
 	secret, err := p.ensureDemoClient(ctx, n.db, c)
 	if err != nil {

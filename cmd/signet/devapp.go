@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"signet/storage"
+)
+
+const appClient = "app"
+
+// checkApp refuses what a browser on this machine could not have as its origin.
+func checkApp(app string) error {
+	if app == "" {
+		return nil
+	}
+	if u, err := url.Parse(app); checkOrigin(app) != nil || err != nil || u.Scheme != "http" || !isLoopback(u.Hostname()) {
+		return &problem{
+			exitUsage, fmt.Errorf("--app %s is not the origin of an app on this machine", app),
+			"write scheme, host and port alone: --app http://localhost:5173",
+		}
+	}
+	return nil
+}
+
+// devApp makes the first-party client of the app, in place of the demo.
+func (p *program) devApp(ctx context.Context, n *node, c Config, app, password string) (http.Handler, error) {
+	if err := p.ensureAppClient(ctx, n.db, app); err != nil {
+		return nil, fmt.Errorf("make the client of the app: %w", err)
+	}
+	if err := n.provider.FollowOnce(ctx, n.clock.now()); err != nil { // as for the demo
+		return nil, fmt.Errorf("load the client of the app: %w", err)
+	}
+	fmt.Fprintf(p.stderr, `
+  *** Signet in development mode: for trying out on this machine only ***
+
+  Open       %s, once your app runs there
+  E-mail     %s
+  Password   %s
+  Or with    a pretend Google or GitHub: their buttons are on the page
+
+  Issuer     %s
+  Audience   %s
+
+  Everything is kept in %s; end with Ctrl-C.
+
+`, app, demoUserEmail, password, c.Issuer, appClient, c.DataDir)
+	return n.provider.Handler(), nil
+}
+
+// ensureAppClient makes it, or lets it follow the app to another origin.
+func (p *program) ensureAppClient(ctx context.Context, db *storage.DB, app string) error {
+	want := storage.NewClient(storage.SPA, appClient, "Your app")
+	want.FirstParty = true
+	want.Metadata.RedirectURIs = []string{app + "/"}
+	_, err := db.Client(ctx, appClient)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return p.storeClient(ctx, db, want, "")
+	case err != nil:
+		return err
+	}
+	return db.UpdateClient(ctx, want, fromCommandLine(), p.now())
+}
