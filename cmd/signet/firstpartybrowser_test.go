@@ -314,3 +314,35 @@ func callAPI(t *testing.T, api string, tokens ...string) int {
 	answer.Body.Close()
 	return answer.StatusCode
 }
+
+// TestFirstParty_CrossSiteInTheBrowser: what a page of another site sends is refused and
+// changes nothing.
+func TestFirstParty_CrossSiteInTheBrowser(t *testing.T) {
+	t.Parallel()
+	s := startApp(t, "15m")
+	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<title>Another site</title><link rel=icon href=data:,>") // 127.0.0.1 is another site than localhost
+	}))
+	t.Cleanup(evil.Close)
+	var saw struct {
+		Answers       map[string]int // by way and path
+		Calls         map[string]int
+		Changed, Read []string // cookies after, answers that the other site could read
+		Who           string
+	}
+	runInBrowser(t, "crosssite.mjs", map[string]any{
+		"origin": s.origin, "email": s.email, "password": s.password, "control": s.control(t), "evil": evil.URL,
+	}, &saw)
+	for _, path := range []string{"/auth/login", "/auth/logout", "/auth/refresh"} {
+		if got := saw.Answers["form "+path]; got < 400 || got > 499 {
+			t.Errorf("a form to %s is answered %d", path, got)
+		}
+		if saw.Calls["POST "+path] < 2 {
+			t.Errorf("%s was tried %d times", path, saw.Calls["POST "+path])
+		}
+	}
+	if len(saw.Changed)+len(saw.Read) > 0 || saw.Who != s.email {
+		t.Errorf("changed %q, read %q, the app shows %q", saw.Changed, saw.Read, saw.Who)
+	}
+}
