@@ -320,7 +320,13 @@ func TestFederation_ConnectorIsRemovedMeanwhile(t *testing.T) {
 		later := b.restarted(t, func(c *provider.Config) { c.Connectors = up.connectors[1:] })
 		callback := v.choose(t, at, "ada")
 		gone := v.get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1))
-		v.wantProblem(t, gone, http.StatusNotFound, "not_found")
+		v.wantProblem(t, gone, http.StatusNotFound, "connector_gone")
+		if way := gone.link(t, "start"); !strings.Contains(way, "/login?request=") {
+			t.Errorf("the way back is %s", way)
+		}
+		// Who was on no trip finds nothing there.
+		stranger := b.visitor(t)
+		stranger.wantProblem(t, stranger.get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)), http.StatusNotFound, "not_found")
 		if n := up.google.Count("POST /token"); n != 0 {
 			t.Errorf("the code was exchanged")
 		}
@@ -372,4 +378,24 @@ func TestFD01_UnverifiedAddressTellsNothing(t *testing.T) {
 			t.Errorf("%s and %s, %d and %d bytes", strange.At.Path, known.At.Path, len(strange.Body), len(known.Body))
 		}
 	})
+}
+
+// TestFederation_FirstPartySignIn: who comes through an upstream to the first-party
+// app gets its cookies, at the first visit and the second.
+func TestFederation_FirstPartySignIn(t *testing.T) {
+	eachUpstream(t, func(t *testing.T, b *testbed, _ *upstreams) {
+		b.withApp(t)
+		to := b.Issuer + "/login?" + url.Values{"return_to": {shop + "/cart"}}.Encode()
+		for _, visit := range []string{"first", "second"} {
+			v := b.visitor(t)
+			s := v.through(t, v.get(t, to), "google", "ada")
+			if s.Left == nil || s.Left.String() != shop+"/cart" {
+				t.Fatalf("%s visit: at %s, left to %v:\n%s", visit, s.At, s.Left, s.Body)
+			}
+			pairOf(t, s.answer)
+			if user, _ := v.wantApp(t, true)["user"].(map[string]any); user["email"] != adaEmail {
+				t.Errorf("%s visit: the app sees %v", visit, user)
+			}
+		}
+	}, func(_ *upstreams, c *provider.Config) { appAt(shop)(c) })
 }

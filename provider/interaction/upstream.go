@@ -154,7 +154,7 @@ func (h *Handler) callbackValues(r *http.Request, connector Connector) (url.Valu
 func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	connector, ok := h.connector(r.PathValue("connector"))
 	if !ok {
-		return web.NotFound()
+		return h.connectorGone(w, r)
 	}
 	values, err := h.callbackValues(r, connector)
 	if err != nil {
@@ -181,6 +181,24 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 		return h.notFresh(s, connector, identity)
 	}
 	return h.arrive(w, r, s, connector, a.Upstream.ID, identity)
+}
+
+// connectorGone leads whoever was on a trip when the operator took the connector
+// away back to the sign-in page, and is nowhere for everybody else.
+func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
+	a, err := h.takeAttempt(w, r, r.PathValue("connector"), r.URL.Query().Get("state"))
+	if err != nil {
+		return web.NotFound()
+	}
+	s, err := h.open(r.Context(), a.Request)
+	if err != nil {
+		return err
+	}
+	return &web.Problem{
+		Status: http.StatusNotFound, Code: "connector_gone", Title: "This way to sign in is gone",
+		Text:     "The operator of this service has removed it since you started. Use another way to sign in.",
+		StartURL: h.Site.Base + request.To("/login", s.sealed),
+	}
 }
 
 // stale reports whether the request wants a newer proof than the upstream gives:
