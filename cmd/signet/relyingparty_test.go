@@ -336,8 +336,26 @@ func (b *formBrowser) send(form, button string, typed map[string]string) {
 	if node == nil {
 		b.t.Fatalf("%s shows no form %q", b.at, form)
 	}
+	b.submit(node, button, typed)
+}
+
+// click presses the button with that id in whatever form it stands.
+func (b *formBrowser) click(button string) {
+	b.t.Helper()
+	node := findByID(b.page, button)
+	for node != nil && node.Data != "form" {
+		node = node.Parent
+	}
+	if node == nil {
+		b.t.Fatalf("%s shows no button %q", b.at, button)
+	}
+	b.submit(node, button, nil)
+}
+
+func (b *formBrowser) submit(form *html.Node, button string, typed map[string]string) {
+	b.t.Helper()
 	fields := url.Values{}
-	for input := range node.Descendants() {
+	for input := range form.Descendants() {
 		name, value := attribute(input, "name"), attribute(input, "value")
 		switch {
 		case name == "" || attribute(input, "type") == "checkbox":
@@ -348,7 +366,7 @@ func (b *formBrowser) send(form, button string, typed map[string]string) {
 			fields.Set(name, value)
 		}
 	}
-	action, err := b.at.Parse(attribute(node, "action"))
+	action, err := b.at.Parse(attribute(form, "action"))
 	if err != nil {
 		b.t.Fatal(err)
 	}
