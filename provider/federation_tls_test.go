@@ -1,0 +1,59 @@
+package provider_test
+
+import (
+	"crypto/x509"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"signet/federation"
+	"signet/provider"
+)
+
+// TestCF07_UpstreamWithABadCertificateEndsInAPage: nothing is asked of a server that
+// cannot show who it is; an authority that the operator adds lets the trip begin.
+func TestCF07_UpstreamWithABadCertificateEndsInAPage(t *testing.T) {
+	var asked atomic.Int64
+	upstream := httptest.NewUnstartedServer(nil)
+	upstream.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		at := upstream.URL
+		_ = json.NewEncoder(w).Encode(map[string]any{
+			"issuer": at, "authorization_endpoint": at + "/authorize", "token_endpoint": at + "/token", "jwks_uri": at + "/jwks",
+			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+			"id_token_signing_alg_values_supported": []string{"ES256"},
+		})
+	})
+	upstream.StartTLS()
+	t.Cleanup(upstream.Close)
+	authority := x509.NewCertPool()
+	authority.AddCert(upstream.Certificate())
+	for name, roots := range map[string]*x509.CertPool{"unknown authority": nil, "added by the operator": authority} {
+		t.Run(name, func(t *testing.T) {
+			onSQLite(t, func(t *testing.T, b *testbed) {
+				v := b.visitor(t)
+				left := v.submit(t, v.get(t, b.authorizeURL()).formTo(t, "/login/corp", "", ""))
+				if roots != nil {
+					if left.Left == nil || !strings.HasPrefix(left.Left.String(), upstream.URL+"/authorize?") {
+						t.Fatalf("at %s, left to %v", left.At, left.Left)
+					}
+					return
+				}
+				v.wantProblem(t, left, http.StatusBadGateway, "upstream_untrusted")
+				v.wantWayBack(t, left)
+				if n := asked.Load(); n != 0 {
+					t.Errorf("it was asked %d times", n)
+				}
+			}, func(c *provider.Config) {
+				c.Outbound.Roots = roots
+				c.Connectors = []provider.Connector{{Config: federation.Config{
+					ID: "corp", Kind: federation.OIDC, Name: "Corp", Issuer: upstream.URL, ClientID: "signet", ClientSecret: "secret",
+				}}}
+			})
+		})
+		asked.Store(0)
+	}
+}
