@@ -126,7 +126,8 @@ func TestRT01_RT02_FirstPartyTheft(t *testing.T) {
 				if e := b.wantEvent(t, storage.GrantReplayed, claimsOf(t, first.access.Value)["gid"]); e.Reason != "refresh_token_replayed" {
 					t.Errorf("the event says %q", e.Reason)
 				}
-				v.signInApp(t) // and in again
+				v.signInApp(t) // and in again, and told why
+				v.get(t, b.Issuer+"/account/sessions").wantText(t, "Ended to protect you", "used a second time")
 			})
 		})
 	}

@@ -172,6 +172,9 @@ func refuseCode(tx *gorm.DB, r Redemption, otherwise error, at time.Time) (verdi
 	return ErrReplayed, revokeReplayed(tx, before.GrantID, "code_replayed", r.From, at)
 }
 
+// replayed is why a grant, and a first-party one's session, ended.
+const replayed = "replayed"
+
 // revokeReplayed ends a grant of which a credential was used twice, and a
 // first-party grant's session with it. One that is dead already is left alone.
 func revokeReplayed(tx *gorm.DB, id, reason string, from Origin, at time.Time) error {
@@ -181,11 +184,11 @@ func revokeReplayed(tx *gorm.DB, id, reason string, from Origin, at time.Time) e
 	}
 	g := found[0]
 	if g.FirstParty {
-		if err := endSession(tx, g.UserID, g.SessionID, "replayed", from, at); err != nil {
+		if err := endSession(tx, g.UserID, g.SessionID, replayed, from, at); err != nil {
 			return err
 		}
 	}
-	revoked, err := revokeGrant(tx, id, "replayed", at)
+	revoked, err := revokeGrant(tx, id, replayed, at)
 	if err != nil || !revoked {
 		return err
 	}

@@ -98,6 +98,24 @@ func (db *DB) SessionsOf(ctx context.Context, userID string, at time.Time) ([]Se
 	return list, err
 }
 
+// longestStolenList bounds what is told of stolen sessions.
+const longestStolenList = 5
+
+// StolenSessions lists the sessions of a user that ended since then because a
+// refresh token of theirs came back after it had been replaced, the latest first; at
+// most five.
+func (db *DB) StolenSessions(ctx context.Context, userID string, since time.Time) ([]Session, error) {
+	if err := checkIDs(userID); err != nil {
+		return nil, fmt.Errorf("list stolen sessions: %w", err)
+	}
+	var list []Session
+	err := db.read(ctx, "list stolen sessions", func(q *gorm.DB) error {
+		return q.Where("user_id = ? AND end_reason = ? AND ended_at >= ?", userID, replayed, At(since)).
+			Order("ended_at DESC, id").Limit(longestStolenList).Find(&list).Error
+	})
+	return list, err
+}
+
 // mostFacts bounds a session's facts: a browser that starts request after request
 // pushes out its own oldest.
 const mostFacts = 16

@@ -55,11 +55,18 @@ func (AccountPassword) page() string { return "accountpassword.html" }
 type AccountSessions struct {
 	Account
 	Sessions     []SessionRow
+	Stolen       []StolenSession
 	Others       bool // there are more than this one
 	OthersTicket string
 }
 
 func (AccountSessions) page() string { return "accountsessions.html" }
+
+// StolenSession is one that ended because somebody used a token of it twice.
+type StolenSession struct {
+	Agent string
+	Ended Moment
+}
 
 // SessionRow is one session.
 type SessionRow struct {

@@ -43,6 +43,7 @@ func accountSamples() map[string]templates.Page {
 		"account-password-weak":      weak,
 		"account-password-throttled": throttled,
 		"account-sessions": templates.AccountSessions{Account: frame("sessions", "That session was signed out."), Others: true, OthersTicket: "sealed.ticket",
+			Stolen: []templates.StolenSession{{Agent: "Chrome on Windows", Ended: noon}, {Ended: now}},
 			Sessions: []templates.SessionRow{
 				{ID: "ses_1", Ticket: "sealed.ticket.1", Agent: "Firefox on Linux", Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now, Apps: []templates.Client{app, notes}},
 				{ID: "ses_2", Ticket: "sealed.ticket.2", Agent: "Safari on iOS", Address: "2001:db8::1", SignedIn: noon, LastActive: noon},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"time"
 
 	"signet/provider/notice"
 	"signet/provider/session"
@@ -39,11 +40,30 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current s
 		}
 		page.Sessions = append(page.Sessions, row)
 	}
+	if page.Stolen, err = h.stolen(r, current); err != nil {
+		return err
+	}
 	page.Others = len(list) > 1
 	if page.OthersTicket, err = h.ticket(current, "sessions.end-others", ""); err != nil {
 		return err
 	}
 	return h.Site.Show(w, page)
+}
+
+// toldFor is how long the page says that a session was stolen.
+const toldFor = 30 * 24 * time.Hour
+
+func (h *Handler) stolen(r *http.Request, current session.Current) ([]templates.StolenSession, error) {
+	list, err := h.DB.StolenSessions(r.Context(), current.UserID, h.Now().Add(-toldFor))
+	if err != nil {
+		return nil, err
+	}
+	times := momentsFor(current.User, h.Now())
+	var told []templates.StolenSession
+	for _, s := range list {
+		told = append(told, templates.StolenSession{Agent: agentInWords(s.Agent), Ended: times.write(s.EndedAt)})
+	}
+	return told, nil
 }
 
 func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage.Session, clients []string) (templates.SessionRow, error) {
