@@ -60,7 +60,7 @@ func TestKeys_RotateUnderLoad(t *testing.T) {
 			}
 			c.env = append(c.env, shrunk...)
 			_, at = start()
-			rounds := soaking(34, 100)
+			rounds := soaking(12, 100)
 			moving := c.checkUnderLoad(t, at, time.Duration(rounds)*10*time.Second, func(s *signers) bool { return s.count() >= 2*rounds })
 
 			published := strings.Count(c.jwks(t), `"kid"`)
