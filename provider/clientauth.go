@@ -8,12 +8,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"signet/provider/web"
 	"signet/storage"
@@ -151,20 +148,4 @@ func secretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) 
 		match |= equal
 	}
 	return match == 1 && given != ""
-}
-
-// checkGrantType refuses a grant that there is not, or not for this client.
-func checkGrantType(client storage.Client, form url.Values) error {
-	grantType := form.Get("grant_type")
-	switch {
-	case grantType == "":
-		return errNoGrantType
-	case !slices.Contains(grantTypes, grantType):
-		return errGrantType
-	case !slices.Contains(client.Metadata.GrantTypes, grantType):
-		return errClientGrant
-	case grantType == string(oidc.GrantTypeCode) && !form.Has("redirect_uri"):
-		return errForeignCode // it was in the authorization request, so it must be here
-	}
-	return nil
 }

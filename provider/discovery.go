@@ -40,7 +40,9 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 	m.ScopesSupported = scopeNames
 	m.ResponseTypesSupported = []string{"code"}
 	m.ResponseModesSupported = []string{modeQuery, modeFragment}
-	m.GrantTypesSupported = []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeClientCredentials}
+	for _, g := range grants {
+		m.GrantTypesSupported = append(m.GrantTypesSupported, g.name)
+	}
 	m.SubjectTypesSupported = []string{"public"}
 	m.ACRValuesSupported = []string{acrOneFactor}
 	m.IDTokenSigningAlgValuesSupported = p.ring.Algorithms()

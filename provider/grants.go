@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
@@ -17,36 +18,31 @@ type tokenRequest struct {
 	form   url.Values
 }
 
-// grants are those of the token endpoint.
-var grants = []struct {
+// grantType is one of the token endpoint.
+type grantType struct {
 	name  oidc.GrantType
 	serve func(*Provider, context.Context, tokenRequest) (tokenResponse, error)
-}{
+}
+
+var grants = []grantType{
 	{oidc.GrantTypeCode, (*Provider).codeGrant},
 	{oidc.GrantTypeRefreshToken, (*Provider).refreshGrant},
 	{oidc.GrantTypeClientCredentials, (*Provider).serviceGrant},
 }
 
-// grantTypes are their names.
-var grantTypes = func() []string {
-	names := make([]string, len(grants))
-	for i, g := range grants {
-		names[i] = string(g.name)
-	}
-	return names
-}()
-
 // token serves the token endpoint (RFC 6749, section 3.2).
 func (p *Provider) token(ctx context.Context, r tokenRequest) (any, error) {
-	if err := checkGrantType(r.client, r.form); err != nil {
-		return nil, err
+	asked := r.form.Get("grant_type")
+	i := slices.IndexFunc(grants, func(g grantType) bool { return string(g.name) == asked })
+	switch {
+	case asked == "":
+		return nil, errNoGrantType
+	case i < 0:
+		return nil, errGrantType
+	case !slices.Contains(r.client.Metadata.GrantTypes, asked):
+		return nil, errClientGrant
 	}
-	for _, g := range grants {
-		if r.form.Get("grant_type") == string(g.name) {
-			return g.serve(p, ctx, r)
-		}
-	}
-	return nil, errGrantType
+	return grants[i].serve(p, ctx, r)
 }
 
 // fromClient authenticates the client and answers with what serve gives as JSON,

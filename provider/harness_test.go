@@ -390,7 +390,7 @@ func (b *testbed) wantEvent(t *testing.T, kind storage.EventType, about any) sto
 
 func (b *testbed) events(t *testing.T) []storage.Event {
 	t.Helper()
-	events, err := b.DB.Events(context.Background(), 1000)
+	events, err := b.DB.Events(context.Background(), storage.EventFilter{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,15 +93,6 @@ func (db *DB) RecordEvent(ctx context.Context, e Event, at time.Time) error {
 	return db.write(ctx, "record event", func(tx *gorm.DB) error { return record(tx, e, at) })
 }
 
-// Events lists the newest events first, at most limit (1 to 1000).
-func (db *DB) Events(ctx context.Context, limit int) ([]Event, error) {
-	var list []Event
-	err := db.read(ctx, "list events", func(q *gorm.DB) error {
-		return q.Order("at DESC, id DESC").Limit(min(max(limit, 1), 1000)).Find(&list).Error
-	})
-	return list, err
-}
-
 // Bounds of what a request may put into an event or a session.
 const (
 	longestAgent = 512

@@ -19,7 +19,7 @@ func TestRecordEvent_IsReadBackNewestFirst(t *testing.T) {
 		if err := w.RecordEvent(t.Context(), in, noon.Add(time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		list, err := w.Events(t.Context(), 2)
+		list, err := w.Events(t.Context(), storage.EventFilter{}, 2)
 		if err != nil || len(list) != 2 {
 			t.Fatalf("%d events, %v: want 2", len(list), err)
 		}

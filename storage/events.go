@@ -17,10 +17,10 @@ type EventFilter struct {
 	Before   Event     // what is older than this event: the last of the page before
 }
 
-// EventsMatching lists the events that a filter chooses, the newest first, at most
+// Events lists the events that a filter chooses, the newest first, at most
 // limit (1 to 1000). For the next page, Before is the last event of this one: what
 // is recorded meanwhile moves no page.
-func (db *DB) EventsMatching(ctx context.Context, f EventFilter, limit int) ([]Event, error) {
+func (db *DB) Events(ctx context.Context, f EventFilter, limit int) ([]Event, error) {
 	var list []Event
 	err := db.read(ctx, "list events", func(q *gorm.DB) error {
 		return f.in(q).Order("at DESC, id DESC").Limit(min(max(limit, 1), 1000)).Find(&list).Error

@@ -9,7 +9,7 @@ import (
 	"signet/storage"
 )
 
-func TestEventsMatching_EachFilterNarrows(t *testing.T) {
+func TestEvents_EachFilterNarrows(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		since := noon.Add(time.Hour)
 		base := storage.Event{Type: storage.TokenRevoked, Outcome: storage.Succeeded, UserID: "usr_1", ClientID: "c1", Reason: "wanted"}
@@ -44,18 +44,18 @@ func TestEventsMatching_EachFilterNarrows(t *testing.T) {
 		} {
 			wider := all
 			widen(&wider)
-			if list, err := w.EventsMatching(t.Context(), wider, 10); err != nil || len(list) != 2 {
+			if list, err := w.Events(t.Context(), wider, 10); err != nil || len(list) != 2 {
 				t.Errorf("without %s: %d events, %v; want 2", what, len(list), err)
 			}
 		}
-		list, err := w.EventsMatching(t.Context(), all, 10)
+		list, err := w.Events(t.Context(), all, 10)
 		if err != nil || len(list) != 1 || list[0].Reason != "wanted" {
 			t.Errorf("with all: %+v, %v; want the one wanted", list, err)
 		}
 	})
 }
 
-func TestEventsMatching_PagesMissNothingWhileMoreIsRecorded(t *testing.T) {
+func TestEvents_PagesMissNothingWhileMoreIsRecorded(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		note := func(reason string, at time.Time) {
 			if err := w.RecordEvent(t.Context(), storage.Event{Type: storage.KeyAlarm, Reason: reason, UserID: "usr_1"}, at); err != nil {
@@ -72,7 +72,7 @@ func TestEventsMatching_PagesMissNothingWhileMoreIsRecorded(t *testing.T) {
 		var got []string
 		f := storage.EventFilter{UserID: "usr_1"}
 		for {
-			page, err := w.EventsMatching(t.Context(), f, 2)
+			page, err := w.Events(t.Context(), f, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -51,7 +51,7 @@ func TestOrigin_ActorIsTheUserUnlessSaid(t *testing.T) {
 		if err := w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{Actor: "cli"}, noon); err != nil {
 			t.Fatal(err)
 		}
-		list, err := w.Events(t.Context(), 2)
+		list, err := w.Events(t.Context(), storage.EventFilter{}, 2)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -110,7 +110,7 @@ func (w *world) dead(t testing.TB, grantID string, at time.Time) {
 // events gives the types of all events, the newest first.
 func (w *world) events(t testing.TB) []storage.EventType {
 	t.Helper()
-	list, err := w.Events(t.Context(), 1000)
+	list, err := w.Events(t.Context(), storage.EventFilter{}, 1000)
 	if err != nil {
 		t.Fatalf("list events: %v", err)
 	}

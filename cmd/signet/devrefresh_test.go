@@ -117,7 +117,7 @@ func TestDemo_SignOutGivesTheRefreshTokenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	events, err := db.Events(t.Context(), 100)
+	events, err := db.Events(t.Context(), storage.EventFilter{}, 100)
 	if err != nil {
 		t.Fatal(err)
 	}

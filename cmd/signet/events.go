@@ -46,7 +46,7 @@ with it, all that match, one JSON object a line.`,
 		if *asLines {
 			return p.exportEvents(ctx, db, f)
 		}
-		list, err := db.EventsMatching(ctx, f, *limit)
+		list, err := db.Events(ctx, f, *limit)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (p *program) exportEvents(ctx context.Context, db *storage.DB, f storage.Ev
 	out := json.NewEncoder(p.stdout)
 	out.SetEscapeHTML(false)
 	for {
-		page, err := db.EventsMatching(ctx, f, eventsPage)
+		page, err := db.Events(ctx, f, eventsPage)
 		if err != nil {
 			return err
 		}

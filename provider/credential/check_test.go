@@ -75,7 +75,7 @@ func (d *desk) check(t *testing.T, username, password string) (credential.Checke
 
 func (d *desk) failures(t *testing.T) []storage.Event {
 	t.Helper()
-	events, err := d.db.Events(t.Context(), 500)
+	events, err := d.db.Events(t.Context(), storage.EventFilter{}, 500)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func live(t testing.TB, r *keys.Ring, from, until time.Time) {
 
 func (h *house) count(t testing.TB, kind storage.EventType) (n int) {
 	t.Helper()
-	events, err := h.db.Events(t.Context(), 1000)
+	events, err := h.db.Events(t.Context(), storage.EventFilter{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
