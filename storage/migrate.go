@@ -37,8 +37,7 @@ var (
 )
 
 // migrate brings the schema up to date inside a transaction that its caller has
-// made exclusive. It refuses a database whose oldest_program is newer than this
-// program: the number of a program is that of the last migration it knows.
+// made exclusive. ErrOutdated: the database needs a newer program.
 func migrate(tx *gorm.DB, d dialect) error {
 	known, err := migrationList()
 	if err != nil {
@@ -56,7 +55,11 @@ func migrate(tx *gorm.DB, d dialect) error {
 			return fmt.Errorf("migration %04d: %w", m.number, err)
 		}
 	}
-	return checkProgram(tx, known[len(known)-1].number)
+	var oldest int64
+	if err := tx.Raw(`SELECT oldest_program FROM instance WHERE id = 1`).Scan(&oldest).Error; err != nil {
+		return err
+	}
+	return checkProgram(oldest, known[len(known)-1].number)
 }
 
 func migrationList() ([]migration, error) {
@@ -122,15 +125,4 @@ func (m migration) statements(d dialect) []string {
 		}
 	}
 	return list
-}
-
-func checkProgram(tx *gorm.DB, program int64) error {
-	var oldest int64
-	if err := tx.Raw(`SELECT oldest_program FROM instance WHERE id = 1`).Scan(&oldest).Error; err != nil {
-		return err
-	}
-	if oldest > program {
-		return fmt.Errorf("this program knows the schema up to %04d, but the database needs one that knows %04d: start a newer release", program, oldest)
-	}
-	return nil
 }

@@ -24,6 +24,8 @@ const (
 	pgMigration   = 5 * time.Minute
 )
 
+var errDatabaseURL = errors.New("the database URL is malformed: want postgres://user:password@host:port/name")
+
 // migrationLock is the advisory lock of those who migrate ("signet" in ASCII).
 const migrationLock = 0x7369676e6574
 
@@ -38,7 +40,7 @@ func openPostgres(ctx context.Context, dsn string, log *slog.Logger) (*postgresP
 	config, err := pgx.ParseConfig(dsn)
 	if err != nil {
 		// The driver's own message masks the password, but quotes the rest.
-		return nil, errors.New("the database URL is malformed: want postgres://user:password@host:port/name")
+		return nil, errDatabaseURL
 	}
 	if len(config.Fallbacks) > 0 && config.ValidateConnect == nil {
 		// Of several hosts only the primary will do, and it may change.

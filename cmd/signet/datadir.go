@@ -45,7 +45,14 @@ func openDatabase(ctx context.Context, c Config, log *slog.Logger) (*storage.DB,
 			return nil, err
 		}
 	}
-	return storage.Open(ctx, storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal(), Log: log})
+	at := c.storage()
+	at.Log = log
+	return storage.Open(ctx, at)
+}
+
+// storage tells where the settings keep the data.
+func (c Config) storage() storage.Config {
+	return storage.Config{DataDir: c.DataDir, Database: c.Database.Reveal()}
 }
 
 // masterKey gives the key that seals the private keys: the setting, or the file.

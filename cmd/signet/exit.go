@@ -57,6 +57,8 @@ func asProblem(err error) *problem {
 		return &problem{exitConfig, err, "set the master_key of this database, or put its file back from your backup"}
 	case errors.Is(err, credential.ErrWeak):
 		return &problem{exitDenied, err, "choose another password"}
+	case errors.Is(err, storage.ErrOutdated):
+		return &problem{exitDenied, err, "install the newer release of signet, or restore a backup from before it"}
 	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return &problem{exitUnreachable, err, "check that the database answers and has room, then try again"}
 	case errors.Is(err, context.Canceled):

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+func (p *program) migrateCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database's schema up to date",
+		Long: `Bring the database's schema up to date, as every start of a server does. Servers of
+the release before go on working meanwhile, unless its notes say otherwise.
+
+With --check nothing is changed: exit code 0 when there is nothing to do, 5 when
+migrations are pending, which are listed.`,
+		Example: `  signet migrate --check
+  signet migrate`,
+		Args: exactly(),
+	}
+	check := c.Flags().Bool("check", false, "change nothing, only list what is pending")
+	asJSON := jsonFlag(c)
+	file := configFlags(c, "data_dir")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		config, err := p.config(c, *file)
+		if err != nil {
+			return err
+		}
+		schema, err := storage.ReadSchema(c.Context(), config.storage())
+		if err != nil {
+			return err
+		}
+		if !*check && len(schema.Pending) > 0 {
+			db, err := openDatabase(c.Context(), config, nil)
+			if err != nil {
+				return err
+			}
+			if err := db.Close(); err != nil {
+				return err
+			}
+		}
+		return p.showMigrations(schema.Pending, *check, *asJSON)
+	}
+	return c
+}
+
+// showMigrations lists what is pending or, without check, what has been done.
+func (p *program) showMigrations(names []string, check, asJSON bool) error {
+	kind := "applied"
+	if check {
+		kind = "pending"
+	}
+	if asJSON {
+		if err := p.writeJSON(map[string][]string{kind: append([]string{}, names...)}); err != nil {
+			return err
+		}
+	} else {
+		for _, name := range names {
+			fmt.Fprintln(p.stdout, name)
+		}
+	}
+	if check && len(names) > 0 {
+		return &problem{exitConflict, fmt.Errorf("%d migrations are pending", len(names)), "make a backup, then run: signet migrate"}
+	}
+	p.say("the schema is up to date")
+	return nil
+}

@@ -1,0 +1,85 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+)
+
+// ErrOutdated: the database needs a newer program.
+var ErrOutdated = errors.New("this program is too old for the database")
+
+// Schema tells how far a database has come.
+type Schema struct {
+	Newest  int64    // number of the last migration it has seen, which may be newer than this program; 0: none
+	Pending []string // names of those it has yet to see, in their order
+}
+
+// ReadSchema looks at a database and changes nothing: what is not there yet has
+// seen no migration. ErrOutdated, beside the Schema, where Open would refuse.
+func ReadSchema(ctx context.Context, c Config) (Schema, error) {
+	known, err := migrationList()
+	if err != nil {
+		return Schema{}, err
+	}
+	var s Schema
+	var oldest int64
+	db, err := openToLook(c)
+	if err == nil && db != nil {
+		s.Newest, oldest, err = schemaNumbers(ctx, db, c.Database != "")
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		return Schema{}, answer("read schema", err)
+	}
+	for _, m := range known {
+		if m.number > s.Newest {
+			s.Pending = append(s.Pending, m.name)
+		}
+	}
+	return s, checkProgram(oldest, known[len(known)-1].number)
+}
+
+// openToLook opens the database without making it; nil: there is none.
+func openToLook(c Config) (*sql.DB, error) {
+	if c.Database != "" {
+		config, err := pgx.ParseConfig(c.Database)
+		if err != nil {
+			return nil, errDatabaseURL
+		}
+		return stdlib.OpenDB(*config), nil
+	}
+	path := filepath.Join(c.DataDir, sqliteFileName)
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return sql.Open(sqliteDriver, sqliteURI(path, true))
+}
+
+func schemaNumbers(ctx context.Context, db *sql.DB, postgres bool) (newest, oldest int64, err error) {
+	count := `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'migrations'`
+	if postgres {
+		count = `SELECT COUNT(*) FROM pg_tables WHERE schemaname = ANY (current_schemas(false)) AND tablename = 'migrations'`
+	}
+	var tables int
+	if err := db.QueryRowContext(ctx, count).Scan(&tables); err != nil || tables == 0 {
+		return 0, 0, err
+	}
+	err = db.QueryRowContext(ctx, `SELECT (SELECT COALESCE(MAX(number), 0) FROM migrations), oldest_program FROM instance WHERE id = 1`).Scan(&newest, &oldest)
+	return newest, oldest, err
+}
+
+// checkProgram refuses a database whose oldest program is newer than this one. The
+// number of a program is that of the last migration it knows.
+func checkProgram(oldest, program int64) error {
+	if oldest > program {
+		return fmt.Errorf("%w: it knows the schema up to %04d, and one is needed that knows %04d; start a newer release", ErrOutdated, program, oldest)
+	}
+	return nil
+}
