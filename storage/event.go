@@ -59,6 +59,8 @@ const (
 	IdentityLinked       EventType = "identity.linked"
 	IdentityUnlinked     EventType = "identity.unlinked"
 	UpstreamTokenRead    EventType = "identity.token_read" // an operator read what an upstream gave
+	SetupOpened          EventType = "setup.opened"        // a link for the first administrator was made
+	SetupCompleted       EventType = "setup.completed"
 	KeyCreated           EventType = "key.created"
 	KeyRotated           EventType = "key.rotated"
 	RevokedKey           EventType = "key.revoked"

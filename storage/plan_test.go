@@ -18,7 +18,7 @@ import (
 )
 
 // smallTables stay small, whatever the number of people: they may be read whole.
-var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers"}
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links"}
 
 // noUseCases are methods that ask no table, or that only tests have.
 var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
@@ -68,6 +68,12 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"Users", func() error { _, err := w.Users(ctx, "alice@example.com", 10); return err }},
 		{"UpdateProfile", func() error { return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Name: "A"}, from, noon) }},
 		{"UpdateProfile", func() error { return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Seen: 1}, from, noon) }},
+		{"OpenSetup", func() error { return w.OpenSetup(ctx, "link", later, from, noon) }},
+		{"SetupOpen", func() error { _, err := w.SetupOpen(ctx, "link", noon); return err }},
+		{"CompleteSetup", func() error {
+			_, err := w.CompleteSetup(ctx, "link", storage.User{Email: "root@example.com"}, "hash", from, noon)
+			return err
+		}},
 		{"CreateClient", func() error {
 			return w.CreateClient(ctx, storage.NewClient(storage.Service, "robot", "Robot"), from, noon)
 		}},

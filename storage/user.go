@@ -57,33 +57,45 @@ const userPrefix = "usr_"
 //
 // ErrConflict: the canonical e-mail is taken.
 func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, from Origin, at time.Time) (User, error) {
-	canonical, err := CanonicalEmail(u.Email)
+	u, err := newUser(u, at)
 	if err != nil {
 		return User{}, fmt.Errorf("create user: %w", err)
 	}
-	if u.ID == "" {
-		u.ID = NewID(userPrefix)
-	}
-	if err := checkIDs(u.ID); err != nil {
-		return User{}, fmt.Errorf("create user: %w", err)
-	}
-	u.EmailCanonical, u.CreatedAt, u.UpdatedAt = canonical, At(at), At(at)
 	err = db.write(ctx, "create user", func(tx *gorm.DB) error {
-		row := u
-		if err := tx.Create(&row).Error; err != nil {
+		if err := insertUser(tx, u, passwordHash, from, at); err != nil || !u.Admin {
 			return err
 		}
-		if passwordHash != "" {
-			if err := setPassword(tx, u.ID, passwordHash, at); err != nil {
-				return err
-			}
-		}
-		return record(tx, Event{Type: UserCreated, Outcome: Succeeded, UserID: u.ID, From: from}, at)
+		return closeSetup(tx, at)
 	})
 	if err != nil {
 		return User{}, err
 	}
 	return u, nil
+}
+
+// newUser fills in what storage makes of a new user.
+func newUser(u User, at time.Time) (User, error) {
+	canonical, err := CanonicalEmail(u.Email)
+	if err != nil {
+		return User{}, err
+	}
+	if u.ID == "" {
+		u.ID = NewID(userPrefix)
+	}
+	u.EmailCanonical, u.CreatedAt, u.UpdatedAt = canonical, At(at), At(at)
+	return u, checkIDs(u.ID)
+}
+
+func insertUser(tx *gorm.DB, u User, passwordHash string, from Origin, at time.Time) error {
+	if err := tx.Create(&u).Error; err != nil {
+		return err
+	}
+	if passwordHash != "" {
+		if err := setPassword(tx, u.ID, passwordHash, at); err != nil {
+			return err
+		}
+	}
+	return record(tx, Event{Type: UserCreated, Outcome: Succeeded, UserID: u.ID, From: from}, at)
 }
 
 // User reads one user, disabled or not. ErrNotFound.

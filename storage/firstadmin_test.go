@@ -1,0 +1,138 @@
+package storage_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+func completeSetup(t *testing.T, db *storage.DB, link, email string, at time.Time) (storage.User, error) {
+	t.Helper()
+	return db.CompleteSetup(t.Context(), link, storage.User{Email: email, Name: "Root"}, "hash", storage.Origin{}, at)
+}
+
+func openSetup(t *testing.T, db *storage.DB, link string, at time.Time) {
+	t.Helper()
+	if err := db.OpenSetup(t.Context(), link, at.Add(30*time.Minute), storage.Origin{Actor: "system"}, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func setupIsOpen(t *testing.T, db *storage.DB, link string, at time.Time) bool {
+	t.Helper()
+	open, err := db.SetupOpen(t.Context(), link, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return open
+}
+
+// PW-19: one link makes one administrator, and closes all the others for ever.
+func TestPW19_SetupClosesForEver(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		db := b.Open(t)
+		openSetup(t, db, "first", noon)
+		openSetup(t, db, "second", noon.Add(time.Minute)) // another node: both are good
+		for link, want := range map[string]bool{"first": true, "second": true, "third": false, "": false} {
+			if got := setupIsOpen(t, db, link, noon.Add(2*time.Minute)); got != want {
+				t.Errorf("link %q is open: %v, want %v", link, got, want)
+			}
+		}
+		if setupIsOpen(t, db, "first", noon.Add(30*time.Minute)) {
+			t.Error("a link is open after 30 minutes")
+		}
+		for _, link := range []string{"third", "first"} {
+			_, err := completeSetup(t, db, link, "late@example.com", noon.Add(30*time.Minute))
+			wantError(t, "complete by "+link, err, storage.ErrNotFound)
+		}
+		if _, _, err := db.UserByEmail(t.Context(), "late@example.com"); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("a refused visitor is a user: %v", err)
+		}
+		root, err := completeSetup(t, db, "second", "root@example.com", noon.Add(2*time.Minute))
+		if err != nil || !root.Admin {
+			t.Fatalf("%+v, %v", root, err)
+		}
+		for _, link := range []string{"first", "second"} {
+			if setupIsOpen(t, db, link, noon.Add(2*time.Minute)) {
+				t.Errorf("link %s is open after set-up", link)
+			}
+			_, err := completeSetup(t, db, link, "again@example.com", noon.Add(2*time.Minute))
+			wantError(t, "complete again by "+link, err, storage.ErrNotFound)
+		}
+		// Even when nobody is left.
+		err = db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(`DELETE FROM users WHERE id = ?`, root.ID).Error })
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.OpenSetup(t.Context(), "later", noon.Add(time.Hour), storage.Origin{}, noon)
+		wantError(t, "open again", err, storage.ErrConflict)
+	})
+}
+
+// PW-19: two first visitors, two links, two nodes; an address that is taken leaves
+// set-up open.
+func TestMN01_OfManyFirstVisitorsOneWins(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		nodes := []*storage.DB{b.Open(t), b.Open(t)}
+		if _, err := nodes[0].CreateUser(t.Context(), storage.User{Email: "ada@example.com"}, "hash", storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		openSetup(t, nodes[0], "a", noon)
+		openSetup(t, nodes[1], "b", noon)
+		_, err := completeSetup(t, nodes[0], "a", "ADA@example.com", noon)
+		wantError(t, "an address that is taken", err, storage.ErrConflict)
+
+		results := together(50, func(i int) error {
+			_, err := completeSetup(t, nodes[i%2], []string{"a", "b"}[i/2%2], string(rune('a'+i%25))+"@visitors.example.com", noon)
+			return err
+		})
+		if got := tally(results)["ok"]; got != 1 {
+			t.Errorf("%d visitors won, want 1: %v", got, tally(results))
+		}
+		for _, err := range results {
+			if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrConflict) {
+				t.Errorf("a loser got %v", err)
+			}
+		}
+		users, err := nodes[0].Users(t.Context(), "", 100)
+		if err != nil || len(users) != 2 {
+			t.Errorf("%d users, %v; want ada and the winner", len(users), err)
+		}
+	})
+}
+
+// However an administrator is made, the link dies with it: by the command line, and
+// by a program of the release before, which knows nothing of links.
+func TestPW19_AnyAdministratorClosesSetup(t *testing.T) {
+	for name, makeOne := range map[string]func(*testing.T, *storage.DB) error{
+		"command": func(t *testing.T, db *storage.DB) error {
+			_, err := db.CreateUser(t.Context(), storage.User{Email: "root@example.com", Admin: true}, "", storage.Origin{Actor: "cli"}, noon)
+			return err
+		},
+		"older program": func(t *testing.T, db *storage.DB) error {
+			return db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(`INSERT INTO users (id, admin) VALUES ('usr_1', TRUE)`).Error })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+				db := b.Open(t)
+				openSetup(t, db, "link", noon)
+				if err := makeOne(t, db); err != nil {
+					t.Fatal(err)
+				}
+				if setupIsOpen(t, db, "link", noon) {
+					t.Error("the link is open")
+				}
+				_, err := completeSetup(t, db, "link", "second@example.com", noon)
+				wantError(t, "complete", err, storage.ErrNotFound)
+				err = db.OpenSetup(t.Context(), "another", noon.Add(time.Hour), storage.Origin{}, noon)
+				wantError(t, "open", err, storage.ErrConflict)
+			})
+		})
+	}
+}
