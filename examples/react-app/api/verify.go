@@ -2,20 +2,21 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
+	"log"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// verifier checks Signet's access token (RFC 9068) in its cookie. The keys are read
-// when they are first needed, kept, and read again when a token names another one.
+// verifier checks Signet's access token (RFC 9068) in its cookie.
 type verifier struct {
-	cookie string
-	tokens *oidc.IDTokenVerifier
+	cookie, issuer, audience string
+	keys                     *keySet
 }
 
 func newVerifier(issuer, audience string) *verifier {
@@ -23,47 +24,37 @@ func newVerifier(issuer, audience string) *verifier {
 	if strings.HasPrefix(issuer, "http://") { // localhost
 		cookie = "access_token"
 	}
-	keys := oidc.NewRemoteKeySet(context.Background(), issuer+"/jwks")
-	return &verifier{cookie, oidc.NewVerifier(issuer, keys, &oidc.Config{
-		ClientID:             audience, // aud
-		SupportedSigningAlgs: []string{oidc.ES256},
-	})}
+	return &verifier{cookie, issuer, audience, newKeySet(issuer + "/jwks")}
 }
 
-// subject is who has made the request.
+var errNotSignedIn = errors.New("no access token, or not a good one")
+
+// subject is who has made the request: errNotSignedIn, or errUnreadable if the keys
+// could not be asked for.
 func (v *verifier) subject(r *http.Request) (string, error) {
 	cookies := r.CookiesNamed(v.cookie)
 	if len(cookies) != 1 { // two: one of them was planted
-		return "", errors.New("no access token")
+		return "", errNotSignedIn
 	}
-	token := cookies[0].Value
-	if err := wantAccessToken(token); err != nil {
-		return "", err
+	token, err := jwt.ParseSigned(cookies[0].Value, []jose.SignatureAlgorithm{jose.ES256})
+	// The same keys sign tokens of other types.
+	if err != nil || len(token.Headers) != 1 || token.Headers[0].ExtraHeaders[jose.HeaderType] != "at+jwt" {
+		return "", errNotSignedIn
 	}
-	verified, err := v.tokens.Verify(r.Context(), token) // signature, alg, iss, aud, exp
+	key, err := v.keys.key(token.Headers[0].KeyID)
 	if err != nil {
 		return "", err
 	}
-	return verified.Subject, nil
+	var claims jwt.Claims
+	if token.Claims(key, &claims) != nil || !v.good(claims) {
+		return "", errNotSignedIn
+	}
+	return claims.Subject, nil
 }
 
-// wantAccessToken refuses the other tokens that the same keys sign.
-func wantAccessToken(token string) error {
-	first, _, _ := strings.Cut(token, ".")
-	plain, err := base64.RawURLEncoding.DecodeString(first)
-	if err != nil {
-		return err
-	}
-	var header struct {
-		Type string `json:"typ"`
-	}
-	if err := json.Unmarshal(plain, &header); err != nil {
-		return err
-	}
-	if header.Type != "at+jwt" {
-		return errors.New("not an access token")
-	}
-	return nil
+func (v *verifier) good(claims jwt.Claims) bool {
+	return claims.Issuer == v.issuer && slices.Contains(claims.Audience, v.audience) && claims.Subject != "" &&
+		claims.Expiry != nil && time.Now().Before(claims.Expiry.Time())
 }
 
 type subjectKey struct{}
@@ -73,10 +64,15 @@ type subjectKey struct{}
 func (v *verifier) require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		subject, err := v.subject(r)
-		if err != nil {
+		switch {
+		case err == nil:
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), subjectKey{}, subject)))
+		case errors.Is(err, errUnreadable): // a 401 would say that the person is not signed in
+			log.Print(err)
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "try again", http.StatusServiceUnavailable)
+		default:
 			http.Error(w, "sign in first", http.StatusUnauthorized) // @signet/react refreshes and calls again
-			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), subjectKey{}, subject)))
 	})
 }
