@@ -98,6 +98,7 @@ type Provider struct {
 	admin        *admin.Handler
 	base         string // the issuer's path
 	readers      jwksReaders
+	sweeper      sweeper
 	discovery    []byte
 	discoveryTag string
 	seen         atomic.Int64 // change counter that the caches stand at
@@ -123,7 +124,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	p := &Provider{Config: c, db: db, base: issuer.Path, outbound: outbound.New(c.Outbound)}
+	p := &Provider{Config: c, db: db, base: issuer.Path, outbound: outbound.New(c.Outbound), sweeper: newSweeper()}
 	changes, err := db.Changes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read change counter: %w", err)

@@ -18,15 +18,19 @@ func (db *DB) TakeLease(ctx context.Context, name, holder string, life time.Dura
 	if err := checkIDs(name, holder); err != nil {
 		return false, fmt.Errorf("take lease: %w", err)
 	}
-	until, impossible := At(at.Add(life)), At(at.Add(2*life))
 	err = db.write(ctx, "take lease", func(tx *gorm.DB) (err error) {
-		taken, err = changed(tx, `INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
-			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-			WHERE leases.holder = excluded.holder OR leases.expires_at <= ? OR leases.expires_at > ?`,
-			name, holder, until, At(at), impossible)
+		taken, err = takeLease(tx, name, holder, life, at)
 		return err
 	})
 	return taken && err == nil, err
+}
+
+func takeLease(tx *gorm.DB, name, holder string, life time.Duration, at time.Time) (taken bool, err error) {
+	until, impossible := At(at.Add(life)), At(at.Add(2*life))
+	return changed(tx, `INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+		WHERE leases.holder = excluded.holder OR leases.expires_at <= ? OR leases.expires_at > ?`,
+		name, holder, until, At(at), impossible)
 }
 
 // ReturnLease lets others have it at once. One that was lost meanwhile stays as it is.

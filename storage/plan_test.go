@@ -196,6 +196,23 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"NoteConnector", func() error {
 			return w.NoteConnector(ctx, storage.ConnectorHealth{Connector: "google", SucceededAt: until})
 		}},
+		{"StartSweep", func() error { _, _, err := w.StartSweep(ctx, "node", noon); return err }},
+		{"SweepRemains", func() error {
+			for _, kind := range storage.AllRemains {
+				if _, err := w.SweepRemains(ctx, kind, later); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"SweepSessions", func() error {
+			_, _, err := w.SweepSessions(ctx, storage.SessionWalk{}, noon.AddDate(1, 0, 0))
+			return err
+		}},
+		{"SweepSessions", func() error {
+			_, _, err := w.SweepSessions(ctx, storage.SessionWalk{Expired: true}, noon.AddDate(1, 0, 0))
+			return err
+		}},
 		{"ConnectorHealth", func() error { _, err := w.ConnectorHealth(ctx); return err }},
 		{"RecordEvent", func() error { return w.RecordEvent(ctx, storage.Event{Type: storage.UserSignInFailed}, noon) }},
 		{"Events", func() error {

@@ -122,6 +122,10 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 	follower.Go(func() {
 		n.eachSecond(following, "sign-outs cannot be told", "sign-outs are told again", n.deliverOnce)
 	})
+	// And this one has a large table to go through, now and then.
+	follower.Go(func() {
+		n.eachSecond(following, "old rows cannot be swept", "old rows are swept again", n.sweepOnce)
+	})
 	defer n.provider.Drain()
 	defer n.noteReaders(context.WithoutCancel(ctx))
 	defer follower.Wait()
@@ -194,4 +198,12 @@ func (n *node) rotateOnce(ctx context.Context, _ int) error {
 // deliverOnce tells clients of the sessions that have ended.
 func (n *node) deliverOnce(ctx context.Context, _ int) error {
 	return n.provider.DeliverOnce(ctx, n.clock.now())
+}
+
+// sweepOnce deletes, once a minute, what is kept no longer.
+func (n *node) sweepOnce(ctx context.Context, second int) error {
+	if second%60 != 0 {
+		return nil
+	}
+	return n.provider.SweepOnce(ctx, n.clock.now())
 }

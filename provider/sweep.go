@@ -1,0 +1,57 @@
+package provider
+
+import (
+	"context"
+	"time"
+
+	"signet/storage"
+)
+
+// mostBatches bounds what one sweep deletes of a kind: 50,000 rows a minute.
+const mostBatches = 100
+
+// sweeper is what SweepOnce remembers from run to run. Its runs come one after another.
+type sweeper struct {
+	holder string // this node, to the others
+	walks  [2]storage.SessionWalk
+}
+
+func newSweeper() sweeper {
+	return sweeper{holder: storage.NewID("sweep_"), walks: [2]storage.SessionWalk{{}, {Expired: true}}}
+}
+
+// SweepOnce deletes what is kept no longer: see storage.AllRemains and
+// storage.DB.SweepSessions. Of several nodes one does it, under a lease; two at once
+// would do no harm. Its caller calls it once a minute, never twice at a time.
+func (p *Provider) SweepOnce(ctx context.Context, at time.Time) error {
+	until, mine, err := p.db.StartSweep(ctx, p.sweeper.holder, at)
+	if err != nil || !mine {
+		return err
+	}
+	for _, kind := range storage.AllRemains {
+		err := inBatches(func() (bool, error) { return p.db.SweepRemains(ctx, kind, until) })
+		if err != nil {
+			return err
+		}
+	}
+	for i := range p.sweeper.walks {
+		err := inBatches(func() (full bool, err error) {
+			p.sweeper.walks[i], full, err = p.db.SweepSessions(ctx, p.sweeper.walks[i], until)
+			return full, err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inBatches sweeps until a batch is not full, or it is enough for now.
+func inBatches(sweep func() (full bool, err error)) error {
+	for range mostBatches {
+		if full, err := sweep(); err != nil || !full {
+			return err
+		}
+	}
+	return nil
+}
