@@ -157,24 +157,6 @@ func (r demoReport) assertCookies(t *testing.T, kept bool) {
 	}
 }
 
-// TestPages_AccessibleInLightAndDark walks through every page with axe-core, and
-// with SCREENSHOTS=folder leaves pictures of them.
-func TestPages_AccessibleInLightAndDark(t *testing.T) {
-	dev := startDev(t)
-	job := map[string]any{"admin": dev.administrator(t)}
-	if folder := os.Getenv("SCREENSHOTS"); folder != "" {
-		job["screenshots"] = folder
-	}
-	var saw struct{ Pages, Problems []string }
-	dev.browse(t, "accessibility.mjs", job, &saw)
-	for _, problem := range saw.Problems {
-		t.Error(problem)
-	}
-	if pages, ways := 33, 4; len(saw.Pages) != pages*ways {
-		t.Errorf("judged %d pages, want %d in %d ways: %q", len(saw.Pages), pages, ways, saw.Pages)
-	}
-}
-
 // demoInstance is `signet dev`, running.
 type demoInstance struct {
 	issuer   string

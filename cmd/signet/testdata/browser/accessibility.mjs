@@ -1,28 +1,16 @@
-// Every page a person can meet, judged by axe-core in light and dark, narrow and
-// wide, and asked whether it scrolls sideways.
-import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+// Every page a person can meet, in the order in which it can be reached: judged and
+// weighed.
 import { codeChallenge, open, run, signIn } from './browser.mjs'
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-const ways = ['light', 'dark'].flatMap(colorScheme =>
-  [{ width: 320, height: 720 }, { width: 1280, height: 900 }].map(viewport => ({ colorScheme, viewport })))
+import { pictures, problemsOf, weightOf } from './judge.mjs'
 
 run(async (browser, job) => {
-  const report = { pages: [], problems: [] }
-  for (const way of ways) {
-    const { context, page, complaints } = await open(browser, way)
-    const name = `${way.colorScheme}-${way.viewport.width}`
-    const judge = async title => {
-      for (const problem of await problemsOf(page)) report.problems.push(`${title} (${name}): ${problem}`)
-      report.pages.push(`${title} (${name}): ${await page.title()}`)
-      if (job.screenshots) await screenshot(page, `${job.screenshots}/${title.replaceAll(' ', '-')}-${name}.png`)
-    }
-    await walk(page, job, judge)
-    report.problems.push(...complaints.filter(c => !expected(c)).map(c => `${name}: ${c}`))
-    await context.close()
-  }
+  const { page, complaints } = await open(browser)
+  const report = { pages: [], complaints }
+  await walk(page, job, async title => {
+    const weight = await weightOf(page)
+    const problems = await problemsOf(page, pictures(job.screenshots, title))
+    report.pages.push({ title, ...weight, problems })
+  })
   return report
 })
 
@@ -145,24 +133,4 @@ async function withoutRefresh(page, path) {
     const { refresh, ...headers } = response.headers()
     await route.fulfill({ response, headers })
   }, { times: 1 })
-}
-
-// expected: a browser notes every answer of 400 and more in its console.
-const expected = complaint => /^console: Failed to load resource: the server responded with a status of 4/.test(complaint)
-
-async function problemsOf(page) {
-  // The pages forbid foreign scripts, so axe comes in through the debugger.
-  await page.evaluate(axeSource)
-  const { violations } = await page.evaluate(() => globalThis.axe.run({
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-  }))
-  const problems = violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replaceAll('\n', ' ')}`))
-  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
-  if (content > window) problems.push(`reflow: ${content} px of content in a window of ${window} px`)
-  return problems
-}
-
-async function screenshot(page, path) {
-  mkdirSync(path.replace(/[^/]*$/, ''), { recursive: true })
-  await page.screenshot({ path, fullPage: true })
 }

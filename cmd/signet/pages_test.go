@@ -1,0 +1,76 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"signet/static"
+)
+
+// TestPages_EveryStateIsAccessible has Chromium and axe-core judge each golden file
+// of templates: a page that somebody adds is among them. With SCREENSHOTS=folder it
+// leaves pictures of them.
+func TestPages_EveryStateIsAccessible(t *testing.T) {
+	const ending = ".golden.html"
+	files, err := filepath.Glob("../../templates/testdata/*" + ending)
+	if err != nil || len(files) < 64 {
+		t.Fatalf("there are %d golden files, %v", len(files), err)
+	}
+	assets, err := static.New("/auth") // as in the golden files
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc(assets.Prefix(), func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Path = assets.URL(strings.Replace(path.Base(r.URL.Path), ".HASH.", ".", 1))
+		assets.ServeHTTP(w, r)
+	})
+	var names []string
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ending)
+		names = append(names, name)
+		mux.HandleFunc("/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
+	}
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	var saw struct{ Problems, Complaints []string }
+	runInBrowser(t, "states.mjs", map[string]any{"origin": server.URL, "pages": names, "screenshots": os.Getenv("SCREENSHOTS")}, &saw)
+	for _, problem := range saw.Problems {
+		t.Error(problem)
+	}
+	refuseComplaints(t, saw.Complaints)
+}
+
+// TestPages_AreAccessibleAndLight walks through every page of a running server and
+// has each judged as it stands there. A page may cost 15 KB and 7 requests.
+func TestPages_AreAccessibleAndLight(t *testing.T) {
+	dev := startDev(t)
+	job := map[string]any{"admin": dev.administrator(t), "screenshots": os.Getenv("SCREENSHOTS")}
+	var saw struct {
+		Pages []struct {
+			Title           string
+			Bytes, Requests int
+			Problems        []string
+		}
+		Complaints []string
+	}
+	dev.browse(t, "accessibility.mjs", job, &saw)
+	if got := len(saw.Pages); got != 33 {
+		t.Errorf("%d pages were judged, want 33", got)
+	}
+	for _, page := range saw.Pages {
+		for _, problem := range page.Problems {
+			t.Errorf("%s: %s", page.Title, problem)
+		}
+		t.Logf("%s: %d bytes in %d requests", page.Title, page.Bytes, page.Requests)
+		if page.Bytes < 3<<10 || page.Bytes > 15<<10 || page.Requests < 4 || page.Requests > 7 {
+			t.Errorf("%s: %d bytes in %d requests", page.Title, page.Bytes, page.Requests)
+		}
+	}
+	refuseComplaints(t, saw.Complaints)
+}

@@ -1,0 +1,83 @@
+// What is asked of a page that stands in the browser: by axe-core in light, dark and
+// forced colours, narrow and wide; whether anything sticks out, also when it is read
+// from right to left and when the text is spaced; and what it cost to fetch.
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const axeTags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+
+const windows = [{ width: 320, height: 720 }, { width: 1280, height: 900 }]
+
+// The rules about colours are all that can change with them.
+const colours = [
+  { name: 'light', media: { colorScheme: 'light', forcedColors: 'none' }, rules: { type: 'tag', values: axeTags } },
+  { name: 'dark', media: { colorScheme: 'dark', forcedColors: 'none' }, rules: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } },
+  { name: 'forced', media: { colorScheme: 'dark', forcedColors: 'active' }, rules: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } },
+]
+
+// How the text may stand: WCAG 2.2, 1.4.10 and 1.4.12, and in another script.
+const readings = [
+  { name: 'plain', dir: 'ltr', css: '' },
+  { name: 'right to left', dir: 'rtl', css: '' },
+  { name: 'spaced', dir: 'ltr', css: '* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important } p { margin-block-end: 2em !important }' },
+]
+
+// problemsOf gives what is wrong with the page, a line each, and leaves pictures in
+// the folder if one is named.
+export async function problemsOf(page, picture) {
+  const problems = []
+  // The pages forbid foreign scripts, so axe comes in through the debugger.
+  await page.evaluate(axeSource)
+  for (const viewport of windows) {
+    await page.setViewportSize(viewport)
+    const note = (way, found) => problems.push(...found.map(f => `${viewport.width} px, ${way}: ${f}`))
+    for (const { name, media, rules } of colours) {
+      await page.emulateMedia({ ...media, reducedMotion: 'reduce' }) // half-way between two colours is none of ours
+      const { violations } = await page.evaluate(runOnly => globalThis.axe.run({ runOnly, resultTypes: ['violations'] }), rules)
+      note(name, violations.flatMap(v => v.nodes.map(n => `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replaceAll('\n', ' ')}`)))
+      await picture?.(page, `${name}-${viewport.width}`)
+    }
+    await page.emulateMedia({ colorScheme: 'light', forcedColors: 'none' })
+    for (const reading of readings) {
+      note(reading.name, await page.evaluate(spills, reading))
+      if (reading.name !== 'plain') await picture?.(page, `${reading.name.replaceAll(' ', '-')}-${viewport.width}`)
+    }
+    await page.evaluate(spills, readings[0])
+  }
+  return problems
+}
+
+// spills lists the elements that leave the window or their own box, in a page that is
+// read as told. What scrolls by itself, and what only screen readers meet, may.
+function spills({ dir, css }) {
+  document.documentElement.dir = dir
+  const sheet = new CSSStyleSheet() // a style element is against the policy of the pages
+  sheet.replaceSync(css)
+  document.adoptedStyleSheets = [sheet]
+  const wide = document.documentElement.clientWidth
+  const name = e => `${e.tagName.toLowerCase()}${e.id && '#' + e.id}${typeof e.className === 'string' && e.className && '.' + e.className}`
+  const found = []
+  for (const e of document.querySelectorAll('body, body *')) {
+    const box = e.getBoundingClientRect()
+    if (e.matches('input') || e.closest('.unseen, .scroll > *') || !box.width) continue
+    if (box.left < -1 || box.right > wide + 1) found.push(`${name(e)} reaches from ${box.left} to ${box.right} px in a window of ${wide} px`)
+    else if (e.clientWidth && e.scrollWidth > e.clientWidth + 1 && !e.matches('.scroll')) found.push(`${name(e)} has ${e.scrollWidth} px of content in ${e.clientWidth} px`)
+    else if (e.scrollHeight > e.clientHeight + 1 && getComputedStyle(e).overflowY !== 'visible') found.push(`${name(e)} hides the lower part of its content`)
+  }
+  return found
+}
+
+// weightOf gives the bytes that the page and its files took on the wire, but for
+// headers, and the number of their requests.
+export const weightOf = page => page.evaluate(() => {
+  const entries = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+  return { bytes: entries.reduce((sum, e) => sum + e.encodedBodySize, 0), requests: entries.length }
+})
+
+// pictures gives a function that leaves pictures of a page in the folder, or nothing.
+export function pictures(folder, title) {
+  if (!folder) return undefined
+  mkdirSync(folder, { recursive: true })
+  return (page, way) => page.screenshot({ path: `${folder}/${title.replaceAll(/[ ,]+/g, '-')}-${way}.png`, fullPage: true })
+}
