@@ -93,8 +93,8 @@ func TestAccount_PasswordChangeKeepsTheCookieKept(t *testing.T) {
 			form.values.Set("current-password", password)
 			form.values.Set("new-password", newPassword)
 			a := do(t, v.client, v.formRequest(t, form))
-			if len(a.Cookies()) != 3 || a.Cookies()[1].MaxAge != -1 || a.Cookies()[2].MaxAge != -1 || !a.Cookies()[0].HttpOnly || a.Cookies()[0].Path != "/" || a.Cookies()[0].SameSite != http.SameSiteLaxMode {
-				t.Fatalf("cookies: got %v, want one of the session, and those of the app removed", a.Cookies())
+			if len(a.Cookies()) != 4 || a.Cookies()[1].MaxAge != -1 || a.Cookies()[2].MaxAge != -1 || a.Cookies()[3].Name != "signet_device" || !a.Cookies()[0].HttpOnly || a.Cookies()[0].Path != "/" || a.Cookies()[0].SameSite != http.SameSiteLaxMode {
+				t.Fatalf("cookies: got %v, want one of the session, those of the app removed, and the device's", a.Cookies())
 			}
 			if got := a.Cookies()[0].MaxAge > 29*24*3600; got != keep {
 				t.Errorf("kept %t: got Max-Age %d", keep, a.Cookies()[0].MaxAge)
@@ -105,24 +105,30 @@ func TestAccount_PasswordChangeKeepsTheCookieKept(t *testing.T) {
 }
 
 // TestPW24_CurrentPasswordIsCountedWithSignIns: of the twenty wrong passwords that
-// an account has, half are spent at each door.
+// an account has, half are spent at each door. Whether the browser is known, makes
+// no difference but whose count it is.
 func TestPW24_CurrentPasswordIsCountedWithSignIns(t *testing.T) {
 	each(t, func(t *testing.T, b *testbed) {
-		v, stranger := b.visitor(t), b.visitor(t)
+		v := b.visitor(t)
 		v.account(t, "/account")
-		login := stranger.get(t, b.Issuer+"/account")
-		for range 10 {
-			v.changePassword(t, "wrong password", newPassword).wantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
-			stranger.signIn(t, login, alice, "wrong password").wantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
+		login := b.visitor(t).get(t, b.Issuer+"/account")
+		for _, known := range []bool{true, false} {
+			if !known {
+				v.keep("signet_device", "")
+			}
+			for range 10 {
+				v.changePassword(t, "wrong password", newPassword).wantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
+				v.signIn(t, login, alice, "wrong password").wantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
+			}
+			page := v.changePassword(t, password, newPassword)
+			page.wantPage(t, http.StatusTooManyRequests, "too_many_attempts")
+			if page.Header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+			v.signIn(t, login, alice, password).wantPage(t, http.StatusTooManyRequests, "too_many_attempts")
 		}
-		page := v.changePassword(t, password, newPassword)
-		page.wantPage(t, http.StatusTooManyRequests, "too_many_attempts")
-		if page.Header.Get("Retry-After") == "" {
-			t.Error("no Retry-After")
-		}
-		stranger.signIn(t, login, alice, password).wantPage(t, http.StatusTooManyRequests, "too_many_attempts")
-		if got := count(b.events(t), storage.UserSignInFailed); got != 20 {
-			t.Errorf("%d failed checks are recorded, want 20", got)
+		if got := count(b.events(t), storage.UserSignInFailed); got != 40 {
+			t.Errorf("%d failed checks are recorded, want 20 of each count", got)
 		}
 		b.pass(16 * time.Minute)
 		v.changePassword(t, password, newPassword).wantAt(t, "/account/password?done=password")

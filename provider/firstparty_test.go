@@ -509,7 +509,7 @@ func TestFirstParty_AnotherPersonFindsNothing(t *testing.T) {
 		}
 		// Through the app itself: each cookie is set once.
 		a := wantStatus(t, v.app(t, "/login", credentials), http.StatusOK)
-		if names := a.Cookies(); len(names) != 3 || claimsOf(t, pairOf(t, a).access.Value)["sub"] != b.Alice.ID {
+		if names := a.Cookies(); len(names) != 4 || claimsOf(t, pairOf(t, a).access.Value)["sub"] != b.Alice.ID {
 			t.Errorf("cookies %v", names)
 		}
 	})

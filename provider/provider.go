@@ -40,6 +40,7 @@ type Config struct {
 	Keys           keys.Life // how long keys live; that of their tokens follows from Lifetimes
 	Lifetimes      Lifetimes
 	Passwords      credential.Params // costs of argon2id
+	RateLimits     credential.Limits // of wrong passwords
 	Connectors     []Connector       // upstreams, in the order of their buttons
 	Outbound       outbound.Config   // how other hosts are called
 	Development    bool              // error pages show what was received and registered
@@ -183,7 +184,7 @@ func (p *Provider) furnish(issuer *url.URL) error {
 	if err != nil {
 		return err
 	}
-	passwords := credential.New(credential.Config{DB: p.db, Params: p.Passwords, Now: p.Now})
+	passwords := credential.New(credential.Config{DB: p.db, Params: p.Passwords, Limits: p.RateLimits, Now: p.Now})
 	p.steps = &interaction.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
 		Connectors: connectors, Health: &interaction.Health{DB: p.db}, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/session"
 )
 
 // KeyLife tells how long the keys of such a provider live: what the settings say of
@@ -13,7 +14,7 @@ import (
 func (l Lifetimes) KeyLife(of keys.Life) keys.Life {
 	l.setDefaults()
 	of.Tokens = max(l.Access, l.ID)
-	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+remembered)
+	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+remembered, session.DeviceLife)
 	return of
 }
 

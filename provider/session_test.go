@@ -110,7 +110,7 @@ func TestSS04_CookieAttributes(t *testing.T) {
 				v := b.visitor(t)
 				a := v.signInAnswer(t, "keep", keep)
 				lines := a.Header.Values("Set-Cookie")
-				if len(lines) != 1 {
+				if len(lines) != 2 {
 					t.Fatalf("cookies: %q", lines)
 				}
 				line := lines[0]
@@ -124,6 +124,12 @@ func TestSS04_CookieAttributes(t *testing.T) {
 				}
 				if ";"+attributes != expected {
 					t.Errorf("keep %q: attributes %q, want %q", keep, ";"+attributes, expected)
+				}
+				// Whom the browser is known to, it keeps for half a year.
+				known := b.sessionCookie() + "_device=" + v.cookie(t, b.sessionCookie()+"_device").Value +
+					"; Path=/; Max-Age=15552000" + strings.Replace(expected, "; Path=/"+want, "", 1)
+				if lines[1] != known {
+					t.Errorf("got %s, want %s", lines[1], known)
 				}
 				// On its way out it is deleted in the same words, before those of the first-party app.
 				s := v.get(t, b.leave())

@@ -26,6 +26,7 @@ type Config struct {
 	Lifetimes      provider.Lifetimes
 	LogLevel       slog.Level
 	Passwords      credential.Params
+	RateLimits     credential.Limits
 	Algorithms     []string
 	Keys           keys.Life
 	SignUp         string // signUpClosed or signUpConnectors
@@ -182,6 +183,23 @@ var settings = []setting{
 		set: into(func(c *Config) *uint8 { return &c.Passwords.Threads }, func(text string) (uint8, error) {
 			threads, err := parseNumber(text, 1, 16)
 			return uint8(threads), err
+		}),
+	},
+	{
+		key: "rate_limits.account", byDef: "20", unit: "wrong passwords", example: "10",
+		about: "of one account, and of each browser its owner has signed in with, before the answer is 429",
+		set:   into(func(c *Config) *int { return &c.RateLimits.Account }, parseLimit),
+	},
+	{
+		key: "rate_limits.network", byDef: "100", unit: "wrong passwords", example: "500",
+		about: "from one IPv4 address or IPv6 /64 before the answer is 429",
+		set:   into(func(c *Config) *int { return &c.RateLimits.Network }, parseLimit),
+	},
+	{
+		key: "rate_limits.window", byDef: "15m", unit: "duration", example: "30m",
+		about: "how long wrong passwords are counted together",
+		set: into(func(c *Config) *time.Duration { return &c.RateLimits.Window }, func(text string) (time.Duration, error) {
+			return parseDuration(text, time.Minute, maxDay)
 		}),
 	},
 	{

@@ -157,6 +157,9 @@ func parseNumber(text string, least, most int) (int, error) {
 	return n, nil
 }
 
+// parseLimit reads how often something may be tried.
+func parseLimit(text string) (int, error) { return parseNumber(text, 1, 1_000_000) }
+
 // signingAlgorithms there are; the first two are always needed.
 var signingAlgorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
 

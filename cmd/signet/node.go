@@ -79,6 +79,7 @@ func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider
 		Keys:           c.Keys,
 		Lifetimes:      c.Lifetimes,
 		Passwords:      c.Passwords,
+		RateLimits:     c.RateLimits,
 		Connectors:     c.Connectors,
 		Outbound:       c.outbound(),
 		Now:            n.clock.now,

@@ -53,7 +53,7 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if ok, err := h.Fresh(w, r, current, passwordPath); !ok {
 		return err
 	}
-	err = h.replacePassword(r.Context(), w, current, values.Get("current-password"), values.Get("new-password"))
+	err = h.replacePassword(w, r, current, values.Get("current-password"), values.Get("new-password"))
 	if err == nil {
 		return h.finished(w, passwordPath, "password")
 	}
@@ -70,10 +70,11 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 
 var errSamePassword = errors.New("the new password is the old one")
 
-func (h *Handler) replacePassword(ctx context.Context, w http.ResponseWriter, current session.Current, old, wanted string) error {
+func (h *Handler) replacePassword(w http.ResponseWriter, r *http.Request, current session.Current, old, wanted string) error {
+	ctx := r.Context()
 	origin := web.TraceOf(ctx).Origin()
 	checked, err := h.Passwords.Check(ctx, credential.Attempt{
-		Username: current.User.Email, Password: old, Address: origin.Address,
+		Username: current.User.Email, Password: old, Address: origin.Address, Device: h.Sessions.Device(r),
 	}, origin)
 	if err != nil {
 		return err
@@ -83,7 +84,7 @@ func (h *Handler) replacePassword(ctx context.Context, w http.ResponseWriter, cu
 	}
 	next := session.NewPassword{OldHash: checked.Stored, GiveBack: checked.Reserved}
 	if next.NewHash, err = h.newHash(ctx, old, wanted, current.User); err == nil {
-		err = h.Sessions.ChangePassword(ctx, w, current, next)
+		err = h.Sessions.ChangePassword(w, r, current, next)
 	}
 	if err != nil {
 		// The current password was right: nobody guessed.

@@ -13,6 +13,7 @@ type Attempt struct {
 	Username string // an e-mail, as typed
 	Password string
 	Address  string // the client's IP address
+	Device   storage.Device
 }
 
 // Checked is what a right password gives.
@@ -38,7 +39,7 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return Checked{}, err
 	}
-	reserved, err := p.db.Reserve(ctx, p.limits(user, a), p.now())
+	reserved, err := p.db.Reserve(ctx, p.counted(user, a), p.now())
 	if err != nil {
 		return Checked{}, err
 	}
@@ -96,7 +97,7 @@ func (p *Passwords) compare(ctx context.Context, against hash, password string, 
 // same, since the time of one durable commit would tell who has an account.
 func (p *Passwords) refuse(ctx context.Context, user storage.User, a Attempt, refusal string, from storage.Origin) error {
 	if user.ID == "" {
-		_, err := p.db.Reserve(ctx, []storage.Limit{decoy(a.Username, p.window)}, p.now())
+		_, err := p.db.Reserve(ctx, []storage.Limit{decoy(a.Username, p.limits.Window)}, p.now())
 		return err
 	}
 	if refusal == "" {

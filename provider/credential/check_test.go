@@ -84,7 +84,7 @@ func (d *desk) failures(t *testing.T) []storage.Event {
 
 func TestCheck_RightPassword(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		d := openDesk(t, b.Open(t), credential.Config{PerAccount: 3})
+		d := openDesk(t, b.Open(t), credential.Config{Limits: credential.Limits{Account: 3}})
 		user := d.user(t, "Alice@Example.com")
 		for range 5 { // what succeeds and is given back is never throttled
 			got, err := d.check(t, "alice@example.com", right)
@@ -174,7 +174,7 @@ func TestPW21_WhatWasTypedIsNotRecorded(t *testing.T) {
 }
 
 func TestCheck_WhatIsNoPasswordIsRefusedUnhashed(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerAccount: 1})
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 1}})
 	d.user(t, "alice@example.com")
 	for name, password := range map[string]string{
 		"too long":      strings.Repeat("a", 1025),
@@ -227,7 +227,7 @@ func TestPW04_PW22_ThrottledAfterTwentyTheRightPasswordToo(t *testing.T) {
 }
 
 func TestPW04_UnknownNamesAreThrottledTheSame(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerAccount: 2})
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 2}})
 	for range 2 {
 		if _, err := d.check(t, "unknown@example.com", right); !errors.Is(err, credential.ErrWrong) {
 			t.Fatal(err)
@@ -240,7 +240,7 @@ func TestPW04_UnknownNamesAreThrottledTheSame(t *testing.T) {
 }
 
 func TestPW05_SprayingIsCountedByNetwork(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerNetwork: 5})
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Network: 5}})
 	try := func(i int, address string) error {
 		_, err := d.Check(t.Context(), credential.Attempt{
 			Username: fmt.Sprintf("user%d@example.com", i), Password: "Summer-of-42", Address: address,
@@ -306,7 +306,7 @@ func TestPW06_PW09_GuessesAtOnceFromTwoNodes(t *testing.T) {
 }
 
 func TestPW07_EverySpellingOfAnAddressIsOneAccount(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerAccount: 4})
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 4}})
 	d.user(t, "alice@example.com")
 	for _, username := range []string{"alice@example.com", "ALICE@example.com", " alice@example.com\t", "alice@EXAMPLE.com"} {
 		if _, err := d.check(t, username, "wrong password"); !errors.Is(err, credential.ErrWrong) {
@@ -322,7 +322,7 @@ func TestPW07_EverySpellingOfAnAddressIsOneAccount(t *testing.T) {
 }
 
 func TestPW11_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: 1, Queue: 1, PerAccount: 2})
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: 1, Queue: 1, Limits: credential.Limits{Account: 2}})
 	d.user(t, "alice@example.com")
 	hashing, release := make(chan struct{}, 10), make(chan struct{})
 	credential.BeforeHash(d.Passwords, func(uint32) { hashing <- struct{}{}; <-release })
@@ -407,7 +407,7 @@ func TestPW14_NFCAndNothingElse(t *testing.T) {
 }
 
 func TestPW18_HashesBeyondTheCeilingCostNothing(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{PerNetwork: 1000})
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Network: 1000}})
 	good, err := d.Hash(t.Context(), right, storage.User{})
 	if err != nil {
 		t.Fatal(err)

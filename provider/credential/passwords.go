@@ -21,43 +21,34 @@ var (
 
 // Config of Passwords. The zero value of each optional field is its default.
 type Config struct {
-	DB         *storage.DB
-	Params     Params        // default 19 MiB, 2, 1
-	Workers    int           // hashes at once; default GOMAXPROCS
-	Queue      int           // callers that may wait; default 64
-	PerAccount int           // wrong passwords per account and window; default 20
-	PerNetwork int           // default 100
-	Window     time.Duration // default 15 min
-	Now        func() time.Time
+	DB      *storage.DB
+	Params  Params // default 19 MiB, 2, 1
+	Limits  Limits
+	Workers int // hashes at once; default GOMAXPROCS
+	Queue   int // callers that may wait; default 64
+	Now     func() time.Time
 }
 
 // Passwords hashes and checks passwords. It is safe for concurrent use.
 type Passwords struct {
-	db         *storage.DB
-	params     Params
-	queue      *queue
-	dummy      hash // what users without a password of their own are checked against
-	perAccount int
-	perNetwork int
-	window     time.Duration
-	now        func() time.Time
-	argon2     argon2id
+	db     *storage.DB
+	params Params
+	limits Limits
+	queue  *queue
+	dummy  hash // what users without a password of their own are checked against
+	now    func() time.Time
+	argon2 argon2id
 }
 
 // New makes the queue and the dummy hash that unknown users are checked against.
 // It hashes nothing, so it costs the start nothing.
 func New(c Config) *Passwords {
 	p := &Passwords{
-		db:         c.DB,
-		params:     c.Params.orDefault(),
-		perAccount: positive(c.PerAccount, 20),
-		perNetwork: positive(c.PerNetwork, 100),
-		window:     c.Window,
-		now:        c.Now,
-		argon2:     argon2.IDKey,
-	}
-	if p.window <= 0 {
-		p.window = 15 * time.Minute
+		db:     c.DB,
+		params: c.Params.orDefault(),
+		limits: c.Limits.orDefault(),
+		now:    c.Now,
+		argon2: argon2.IDKey,
 	}
 	if p.now == nil {
 		p.now = time.Now

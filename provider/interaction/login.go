@@ -133,7 +133,7 @@ type PasswordSignIn struct {
 func (h *Handler) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignIn) (session.Current, error) {
 	origin := web.TraceOf(r.Context()).Origin()
 	checked, err := h.Passwords.Check(r.Context(), credential.Attempt{
-		Username: in.Username, Password: in.Password, Address: origin.Address,
+		Username: in.Username, Password: in.Password, Address: origin.Address, Device: h.Sessions.Device(r),
 	}, origin)
 	if err != nil {
 		return session.Current{}, err

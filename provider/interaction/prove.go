@@ -111,7 +111,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	}
 	origin := web.TraceOf(r.Context()).Origin()
 	checked, err := h.Passwords.Check(r.Context(), credential.Attempt{
-		Username: p.Identity.Email, Password: form.Get("password"), Address: origin.Address,
+		Username: p.Identity.Email, Password: form.Get("password"), Address: origin.Address, Device: h.Sessions.Device(r),
 	}, origin)
 	if err == nil {
 		err = h.linkProven(w, r, s, p, checked)

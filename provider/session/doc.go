@@ -10,6 +10,10 @@
 // another, and is the CSRF token for engines that send neither Origin nor
 // Sec-Fetch-Site.
 //
+// A device is the sealed note that a user has signed in with this browser before. It
+// outlives the session, proves nobody, and decides only whom a wrong password is
+// counted against.
+//
 // The tokens of the first-party app lie in cookies beside the session's and go when
 // it goes.
 //

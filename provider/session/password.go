@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 
@@ -21,12 +20,12 @@ type NewPassword struct {
 //
 // storage.ErrConflict: the password is not the checked one any more.
 // storage.ErrRevoked: the session has ended meanwhile.
-func (s *Sessions) ChangePassword(ctx context.Context, w http.ResponseWriter, current Current, p NewPassword) error {
+func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, current Current, p NewPassword) error {
 	handle := newHandle()
-	next, err := s.DB.ChangePassword(ctx, storage.PasswordChange{
+	next, err := s.DB.ChangePassword(r.Context(), storage.PasswordChange{
 		UserID: current.UserID, OldHash: p.OldHash, NewHash: p.NewHash,
 		SessionID: current.ID, Handle: hash(handle), GiveBack: p.GiveBack,
-		From: web.TraceOf(ctx).Origin(),
+		From: web.TraceOf(r.Context()).Origin(),
 	}, s.Now())
 	if err != nil {
 		return fmt.Errorf("change password: %w", err)
@@ -37,5 +36,5 @@ func (s *Sessions) ChangePassword(ctx context.Context, w http.ResponseWriter, cu
 	}
 	http.SetCookie(w, cookie)
 	s.Cookies.clearTokens(w) // they are of what has ended
-	return nil
+	return s.keepDevice(w, s.Device(r), next)
 }

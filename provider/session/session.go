@@ -89,7 +89,7 @@ type Started struct {
 	GiveBack         storage.Reservation
 }
 
-// Start signs the browser in under a new handle and sets its cookie. The same
+// Start signs the browser in under a new handle and sets its cookies. The same
 // user keeps its sid; another user's session in this browser ends.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) (storage.Session, error) {
 	handle := newHandle()
@@ -97,8 +97,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) (st
 	if err != nil {
 		return storage.Session{}, fmt.Errorf("sign in: %w", err)
 	}
-	s.set(w, r, handle, in.Keep)
-	return started, nil
+	return started, s.set(w, r, handle, started)
 }
 
 // StartThrough signs the browser in by an arrival from a connector, whose SignIn
@@ -106,11 +105,11 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) (st
 func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Started, arrival storage.Arrival) error {
 	handle := newHandle()
 	arrival.SignIn = s.signIn(r, in, handle)
-	if _, err := s.DB.SignInThrough(r.Context(), arrival, s.Now()); err != nil {
+	started, err := s.DB.SignInThrough(r.Context(), arrival, s.Now())
+	if err != nil {
 		return fmt.Errorf("sign in through connector: %w", err)
 	}
-	s.set(w, r, handle, in.Keep)
-	return nil
+	return s.set(w, r, handle, started)
 }
 
 func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.SignIn {
@@ -131,17 +130,19 @@ func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.Si
 	}
 }
 
-// set gives the browser its session. What the first-party app had goes: it may be
-// another person's. The app gets its cookies anew when it asks.
-func (s *Sessions) set(w http.ResponseWriter, r *http.Request, handle string, keep bool) {
+// set gives the browser its session, and makes it known to its user. What the
+// first-party app had goes: it may be another person's. The app gets its cookies anew
+// when it asks.
+func (s *Sessions) set(w http.ResponseWriter, r *http.Request, handle string, started storage.Session) error {
 	if len(r.CookiesNamed(s.Cookies.access("").Name)) > 0 {
 		s.Cookies.clearTokens(w)
 	}
 	cookie := s.Cookies.make(s.Cookies.session(), handle)
-	if keep {
+	if started.Persistent {
 		cookie.MaxAge = int(s.Max.Seconds())
 	}
 	http.SetCookie(w, cookie)
+	return s.keepDevice(w, s.Device(r), started)
 }
 
 // End ends the browser's session and clears its cookie.
@@ -165,7 +166,8 @@ func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Cu
 	return nil
 }
 
-// Clear removes the cookies that say who is signed in, the first-party app's too.
+// Clear removes the cookies that say who is signed in, the first-party app's too. The
+// device stays known: see DeviceLife.
 func (s *Sessions) Clear(w http.ResponseWriter) {
 	s.Cookies.Clear(w, "")
 	s.Cookies.clearTokens(w)
