@@ -32,6 +32,10 @@ func TestForms_KeepTheirNames(t *testing.T) {
 		{"choose", "select", map[string]string{"method": "post", "action": "/select"}},
 		{"choose", "continue", map[string]string{"name": "decision", "value": "continue"}},
 		{"choose", "other", map[string]string{"name": "decision", "value": "other"}},
+		{"setup", "setup", map[string]string{"method": "post", "action": "/auth/setup"}},
+		{"setup", "email", map[string]string{"name": "email", "type": "email", "autocomplete": "username"}},
+		{"setup", "new-password", map[string]string{"name": "new-password", "type": "password", "autocomplete": "new-password", "aria-describedby": "new-password-hint"}},
+		{"setup", "set-up", map[string]string{"type": "submit"}},
 		{"signout", "signout", map[string]string{"method": "post", "action": "/end_session"}},
 		{"signout", "allow", map[string]string{"name": "decision", "value": "allow"}},
 		{"signout", "deny", map[string]string{"name": "decision", "value": "deny"}},
@@ -64,6 +68,7 @@ func TestForms_CarryTheirHiddenFields(t *testing.T) {
 		"signin-bare":   "",
 		"consent":       "request=sealed.request ticket=sealed.ticket",
 		"choose":        "request=sealed.request ticket=sealed.ticket",
+		"setup":         "token=secret.token",
 		"signout":       "logout=sealed.logout ticket=sealed.ticket",
 		"signout-plain": "logout= ticket=sealed.ticket",
 	} {

@@ -58,11 +58,8 @@ func (p *program) config(c *cobra.Command, file string) (Config, error) {
 }
 
 func (p *program) serve(ctx context.Context, c Config) error {
-	if c.Issuer == "" {
-		return &problem{
-			exitConfig, errors.New("the setting issuer is missing: it is the address people reach this server at"),
-			"set it, for example SIGNET_ISSUER=https://id.example.com; to try Signet out: signet dev",
-		}
+	if err := needIssuer(c); err != nil {
+		return err
 	}
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
 	listener, err := listen(ctx, c.Listen)
@@ -73,9 +70,22 @@ func (p *program) serve(ctx context.Context, c Config) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	if err := p.offerSetup(ctx, c, n); err != nil {
+		return errors.Join(err, listener.Close(), n.close())
+	}
 	p.warnOfHTTP(c.Issuer)
 	log.Info("listening", "address", listener.Addr().String(), "issuer", c.Issuer, "version", version())
 	return errors.Join(n.serve(ctx, listener, n.provider.Handler()), n.close())
+}
+
+func needIssuer(c Config) error {
+	if c.Issuer != "" {
+		return nil
+	}
+	return &problem{
+		exitConfig, errors.New("the setting issuer is missing: it is the address people reach this server at"),
+		"set it, for example SIGNET_ISSUER=https://id.example.com; to try Signet out: signet dev",
+	}
 }
 
 // warnOfHTTP is loud where tokens and passwords travel in the clear.

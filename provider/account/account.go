@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"signet/provider/credential"
@@ -101,22 +100,9 @@ func (h *Handler) onward(w http.ResponseWriter, r *http.Request, path string) er
 	return web.SeeOther(w, h.Site.Base+path)
 }
 
-// form reads a posted form that may have these fields and its ticket, no others:
-// a field that is not asked for was not typed on our page.
+// form reads a posted form that may have these fields and its ticket, no others.
 func form(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
-	values, err := web.Form(w, r)
-	if err != nil {
-		return nil, err
-	}
-	for name := range values {
-		if name != "ticket" && !slices.Contains(fields, name) {
-			return nil, &web.Problem{
-				Status: http.StatusBadRequest, Code: "invalid_request", Title: "This form cannot be read",
-				Text: "It has a field that does not belong to it. Open the page again and use the form as it is.",
-			}
-		}
-	}
-	return values, nil
+	return web.FormOf(w, r, append(fields, "ticket")...)
 }
 
 // ticket seals what a form of this session may do.

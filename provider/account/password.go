@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"signet/provider/credential"
@@ -119,11 +118,9 @@ func passwordRefusal(w http.ResponseWriter, err error) (int, *templates.FormErro
 		return http.StatusUnprocessableEntity, &templates.FormError{
 			Code: "weak_password", Field: "new-password", Text: "That is the password you have. Choose another.",
 		}
-	case errors.Is(err, credential.ErrWeak):
-		_, why, _ := strings.Cut(strings.Split(err.Error(), "\n")[0], ": ")
-		return http.StatusUnprocessableEntity, &templates.FormError{
-			Code: "weak_password", Field: "new-password", Text: "The new password cannot be used: " + why + ".",
-		}
+	}
+	if weak := credential.Weakness(err); weak != nil {
+		return http.StatusUnprocessableEntity, weak
 	}
 	return credential.Refusal(w.Header(), err)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"signet/storage"
 	"signet/templates"
@@ -32,6 +33,16 @@ func Refusal(h http.Header, err error) (int, *templates.FormError) {
 		}
 	}
 	return 0, nil
+}
+
+// Weakness is what a form says, at its field new-password, of a password that may
+// not be chosen; nil for another error.
+func Weakness(err error) *templates.FormError {
+	if !errors.Is(err, ErrWeak) {
+		return nil
+	}
+	_, why, _ := strings.Cut(strings.Split(err.Error(), "\n")[0], ": ")
+	return &templates.FormError{Code: "weak_password", Field: "new-password", Text: "The new password cannot be used: " + why + "."}
 }
 
 func inWords(seconds int) string {

@@ -5,5 +5,7 @@
 // the session, and sends the browser back to /authorize/next, where the one
 // dispatcher decides. Steps never call each other. GET only shows; POST changes.
 //
+// Beside them stands the page that makes the first administrator.
+//
 // The package does not know codes, tokens or how a request is answered.
 package interaction

@@ -39,6 +39,8 @@ func (h *Handler) Routes(mux *http.ServeMux) {
 		"POST /select":                    h.choose,
 		"GET /login/link":                 h.showProve,
 		"POST /login/link":                h.prove,
+		"GET /setup":                      h.showSetup,
+		"POST /setup":                     h.setup,
 		"POST /login/{connector}":         h.leave,
 		"GET /login/{connector}/start":    h.start,
 		"GET /login/{connector}/callback": h.callback,

@@ -85,3 +85,21 @@ func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	}
 	return values, err
 }
+
+// FormOf is Form for a page whose form has these fields: one that is not asked for
+// was not typed there.
+func FormOf(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
+	values, err := Form(w, r)
+	if err != nil {
+		return nil, err
+	}
+	for name := range values {
+		if !slices.Contains(fields, name) {
+			return nil, &Problem{
+				Status: http.StatusBadRequest, Code: "invalid_request", Title: "This form cannot be read",
+				Text: "It has a field that does not belong to it. Open the page again and use the form as it is.",
+			}
+		}
+	}
+	return values, nil
+}

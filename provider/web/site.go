@@ -76,31 +76,40 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.StartURL != "" {
 		page.StartText = cmp.Or(p.StartText, "Start again")
 	}
-	if err := s.write(w, p.Status, page); err != nil {
+	if err := s.write(w, p.Status, page, ownReferrer); err != nil {
 		http.Error(w, p.Title+" ("+p.Code+", "+trace.ID+")", p.Status)
 	}
 }
 
 // Show answers 200 with a page.
 func (s *Site) Show(w http.ResponseWriter, page templates.Page) error {
-	return s.write(w, http.StatusOK, page)
+	return s.write(w, http.StatusOK, page, ownReferrer)
 }
 
 // ShowStatus answers with a page under another status: a form shown again.
 func (s *Site) ShowStatus(w http.ResponseWriter, status int, page templates.Page) error {
-	return s.write(w, status, page)
+	return s.write(w, status, page, ownReferrer)
 }
 
-func (s *Site) write(w http.ResponseWriter, status int, page templates.Page) error {
+// ShowSecretURL is ShowStatus for a page whose address holds a secret: what the page
+// loads and where it leads to learns no more than our origin, nor does the log of
+// a proxy in between.
+func (s *Site) ShowSecretURL(w http.ResponseWriter, status int, page templates.Page) error {
+	return s.write(w, status, page, "strict-origin")
+}
+
+// ownReferrer: no-referrer would make browsers send "Origin: null" with our own
+// forms; to other origins this sends as little.
+const ownReferrer = "same-origin"
+
+func (s *Site) write(w http.ResponseWriter, status int, page templates.Page, referrer string) error {
 	var body bytes.Buffer
 	if err := s.pages.Write(&body, page); err != nil {
 		return fmt.Errorf("render page: %w", err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", pagePolicy)
-	// no-referrer would make browsers send "Origin: null" with our own forms; to
-	// other origins this sends as little.
-	w.Header().Set("Referrer-Policy", "same-origin")
+	w.Header().Set("Referrer-Policy", referrer)
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // a person who left is no error of ours
 	return nil

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/provider/interaction"
+	"signet/storage"
+)
+
+// setupFor is how long a set-up link is good.
+const setupFor = 30 * time.Minute
+
+func (p *program) setupLinkCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "setup-link",
+		Short: "Print a link by which the first administrator is made",
+		Long: `Print a link to the page on which the first administrator chooses a name and a
+password. It works once, within 30 minutes, on every node; the server prints one at
+each start while there is no administrator. As soon as there is one, however it was
+made, no link works any more: others are made with signet user create --admin.`,
+		Args: exactly(),
+	}
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
+		if err := needIssuer(config); err != nil {
+			return err
+		}
+		at := p.now()
+		link, err := openSetup(ctx, config, db, fromCommandLine(), at)
+		if errors.Is(err, storage.ErrConflict) {
+			return &problem{
+				exitConflict, errors.New("there is an administrator already, or there was: set-up is closed"),
+				"make another with: signet user create --email EMAIL --admin --password-stdin",
+			}
+		}
+		if err != nil {
+			return err
+		}
+		p.say("open it within 30 minutes; it works once")
+		if *asJSON {
+			return p.writeJSON(map[string]any{"url": link, "expires_at": at.Add(setupFor).UTC().Truncate(time.Second)})
+		}
+		_, err = fmt.Fprintln(p.stdout, link)
+		return err
+	})
+	return c
+}
+
+func openSetup(ctx context.Context, c Config, db *storage.DB, from storage.Origin, at time.Time) (link string, err error) {
+	link, hash := interaction.SetupLink(c.Issuer)
+	return link, db.OpenSetup(ctx, hash, at.Add(setupFor), from, at)
+}
+
+// offerSetup shows whoever starts a server without an administrator how to make one.
+func (p *program) offerSetup(ctx context.Context, c Config, n *node) error {
+	link, err := openSetup(ctx, c, n.db, storage.Origin{Actor: "system"}, n.clock.now())
+	if errors.Is(err, storage.ErrConflict) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(p.stderr, `
+  There is no administrator yet. To make one, open this link within 30 minutes:
+
+    %s
+
+  It works once. Another: signet setup-link
+
+`, link)
+	return nil
+}

@@ -1,0 +1,136 @@
+package interaction
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+
+	"signet/provider/credential"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// SetupLink makes a link by which the first administrator can be made, and the hash
+// that storage knows it by.
+func SetupLink(issuer string) (link, hash string) {
+	token := rand.Text() + rand.Text()
+	return issuer + "/setup?" + url.Values{"token": {token}}.Encode(), setupHash(token)
+}
+
+func setupHash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// showSetup shows the form to whoever has the link.
+func (h *Handler) showSetup(w http.ResponseWriter, r *http.Request) error {
+	token := r.URL.Query().Get("token")
+	if err := h.checkSetup(r, token); err != nil {
+		return err
+	}
+	return h.setupPage(w, http.StatusOK, templates.Setup{Token: token})
+}
+
+func (h *Handler) setupPage(w http.ResponseWriter, status int, page templates.Setup) error {
+	page.Common, page.MinLength = h.Site.Common(), credential.MinLength
+	return h.Site.ShowSecretURL(w, status, page)
+}
+
+// checkSetup refuses a link that makes nobody an administrator any more, before
+// anything is hashed for whoever follows it.
+func (h *Handler) checkSetup(r *http.Request, token string) error {
+	open, err := h.DB.SetupOpen(r.Context(), setupHash(token), h.Now())
+	if err == nil && !open {
+		err = errSetupClosed
+	}
+	return err
+}
+
+var errSetupClosed = &web.Problem{
+	Status: http.StatusGone, Code: "invalid_setup_link", Title: "This set-up link does not work",
+	Text: "It works once, and for 30 minutes. If there is no administrator yet, get a new one on the server with: signet setup-link",
+}
+
+// setup makes the first administrator and signs the browser in. The token in the
+// form is what proves that it came from the page.
+func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.FormOf(w, r, "token", "email", "name", "new-password")
+	if err != nil {
+		return err
+	}
+	token := form.Get("token")
+	if err := h.checkSetup(r, token); err != nil {
+		return err
+	}
+	user, err := h.firstAdmin(r, token, form)
+	if err == nil {
+		return h.enterAdmin(w, r, user)
+	}
+	status, wrong := setupRefusal(w.Header(), err)
+	if wrong == nil {
+		return err
+	}
+	web.TraceOf(r.Context()).Note("code", wrong.Code)
+	return h.setupPage(w, status, templates.Setup{Token: token, Email: form.Get("email"), Name: form.Get("name"), Error: wrong})
+}
+
+var (
+	errEmail = errors.New("not an e-mail address")
+	errName  = errors.New("name too long")
+)
+
+const longestName = 200 // characters, as on the account page
+
+func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (storage.User, error) {
+	user := storage.User{Email: form.Get("email"), Name: form.Get("name")}
+	if _, err := storage.CanonicalEmail(user.Email); err != nil {
+		return user, errEmail
+	}
+	if utf8.RuneCountInString(user.Name) > longestName {
+		return user, errName
+	}
+	hash, err := h.Passwords.Hash(r.Context(), form.Get("new-password"), user)
+	if err != nil {
+		return user, err
+	}
+	user, err = h.DB.CompleteSetup(r.Context(), setupHash(token), user, hash, web.TraceOf(r.Context()).Origin(), h.Now())
+	if errors.Is(err, storage.ErrNotFound) { // somebody else was first
+		err = errSetupClosed
+	}
+	return user, err
+}
+
+// enterAdmin starts the session: who has just chosen the password has proven it.
+func (h *Handler) enterAdmin(w http.ResponseWriter, r *http.Request, user storage.User) error {
+	_, err := h.Sessions.Start(w, r, session.Started{UserID: user.ID, ACR: acrOneFactor, AMR: amrPassword, NotBefore: &user.NotBefore})
+	if err != nil {
+		return err
+	}
+	return h.Site.Onward(w, h.Site.Base+"/admin")
+}
+
+// setupRefusal is what the form says, at the field it is about; nil for an error
+// that is no refusal.
+func setupRefusal(header http.Header, err error) (int, *templates.FormError) {
+	switch weak := credential.Weakness(err); {
+	case weak != nil:
+		return http.StatusUnprocessableEntity, weak
+	case errors.Is(err, errEmail):
+		return http.StatusUnprocessableEntity, &templates.FormError{
+			Code: "invalid_email", Field: "email", Text: "Give an email address such as ada@example.com.",
+		}
+	case errors.Is(err, errName):
+		return http.StatusUnprocessableEntity, &templates.FormError{Code: "invalid_name", Text: "Give a name of at most 200 characters."}
+	case errors.Is(err, storage.ErrConflict):
+		return http.StatusConflict, &templates.FormError{
+			Code: "email_taken", Field: "email", Text: "There is a user with this email address already. Choose another.",
+		}
+	}
+	return credential.Refusal(header, err)
+}
