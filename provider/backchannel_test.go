@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"signet/provider"
+	"signet/provider/credential"
 	"signet/provider/keys"
 	"signet/storage"
 	"signet/storage/storagetest"
@@ -219,11 +220,24 @@ var sessionsEnd = map[string]struct {
 		w := b.visitor(t)
 		w.submit(t, w.account(t, "/account/sessions").formTo(t, "/account/sessions/end", "sid", sidOf(t, tokens).(string)))
 	}},
+	"account, all but another browser": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
+		w := b.visitor(t)
+		w.submit(t, w.account(t, "/account/sessions").formTo(t, "/account/sessions/end-others", "", ""))
+	}},
 	"account, everywhere": {all: true, end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
 		v.submit(t, v.account(t, "/account/sessions/end-all").formTo(t, "/account/sessions/end-all", "", ""))
 	}},
 	"password changed": {all: true, end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
 		v.changePassword(t, password, newPassword)
+	}},
+	"password reset": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
+		hash, err := credential.New(credential.Config{DB: b.DB, Params: cheapHash}).Hash(ctx, newPassword, b.Alice)
+		if err == nil {
+			err = b.DB.ResetPassword(ctx, b.Alice.ID, hash, "set", here, b.now())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}},
 	"user disabled": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) { b.disableUser(t, true) }},
 	"command line, everywhere": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {

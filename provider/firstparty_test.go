@@ -326,50 +326,16 @@ func TestFirstParty_SignsInAnew(t *testing.T) {
 	})
 }
 
-// Whatever ends the session ends it everywhere at once.
-func TestLO_FirstParty_EveryEndReachesTheApp(t *testing.T) {
-	for name, end := range map[string]func(t *testing.T, b *testbed, v *visitor, tokens map[string]any){
-		"logout of the app": func(t *testing.T, b *testbed, v *visitor, _ map[string]any) { v.app(t, "/logout", "") },
-		"end_session": func(t *testing.T, b *testbed, v *visitor, tokens map[string]any) {
-			a := v.fetch(t, b.leave("id_token_hint", tokens["id_token"].(string)))
-			if len(a.Cookies()) != 3 {
-				t.Errorf("end_session removes %v", a.Cookies())
-			}
-		},
-		"everywhere": func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-			if err := b.DB.SignOutEverywhere(ctx, b.Alice.ID, "asked", here, b.now()); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"disabled user": func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) { b.disableUser(t, true) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			eachApp(t, func(t *testing.T, b *testbed) {
-				v := b.visitor(t)
-				tokens := v.arrive(t, alice)
-				p := v.refreshApp(t)
-				api := b.as(b.registerWith(t, storage.Web, "api", func(c *storage.Client) {
-					c.Introspects, c.Metadata.RedirectURIs = true, []string{callback}
-				}))
-				b.follow(t)
-				if !api.saysActive(t, p.access.Value) {
-					t.Fatal("introspection does not know the living token")
-				}
-				handle := v.cookie(t, "signet").Value
-				end(t, b, v, tokens)
-				w := b.visitor(t) // a browser that has kept all it had
-				w.keep("signet", handle)
-				w.present(p.refresh.Value)
-				w.wantApp(t, false)
-				wantAppError(t, w.app(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
-				w.wantSignedOut(t)
-				if api.saysActive(t, p.access.Value) {
-					t.Error("introspection of the app's dead token: active")
-				}
-				b.wantDead(t, tokens)
-			})
-		})
-	}
+// A sign-out that another client has started removes the app's cookies, too.
+func TestLO12_FirstPartyCookiesGoWithEndSession(t *testing.T) {
+	appOnSQLite(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		tokens := v.arrive(t, alice)
+		p := v.refreshApp(t)
+		a := v.fetch(t, b.leave("id_token_hint", tokens["id_token"].(string)))
+		a.Body = "" // a page
+		wantCleared(t, a, p)
+	})
 }
 
 // saysActive asks about a token as the testbed's client.
