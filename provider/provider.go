@@ -83,6 +83,8 @@ func (l *Lifetimes) setDefaults() {
 
 // Provider is an OpenID provider over one database. Any number of them may share
 // one; none keeps anything in memory but caches that follow the change counter.
+//
+// Whatever changes while it serves is behind a pointer: With shares it.
 type Provider struct {
 	Config
 	db           *storage.DB
@@ -98,11 +100,15 @@ type Provider struct {
 	account      *account.Handler
 	admin        *admin.Handler
 	base         string // the issuer's path
-	readers      jwksReaders
-	sweeper      sweeper
+	passwords    *credential.Passwords
+	health       *interaction.Health
+	keeper       *keys.Keeper
+	issuer       *url.URL
+	readers      *jwksReaders
+	sweeper      *sweeper
 	discovery    []byte
 	discoveryTag string
-	seen         atomic.Int64 // change counter that the caches stand at
+	seen         *atomic.Int64 // change counter that the caches stand at
 	handler      http.Handler
 }
 
@@ -125,7 +131,11 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	p := &Provider{Config: c, db: db, base: issuer.Path, outbound: outbound.New(c.Outbound), sweeper: newSweeper()}
+	p := &Provider{
+		Config: c, db: db, issuer: issuer, base: issuer.Path, outbound: outbound.New(c.Outbound),
+		readers: &jwksReaders{}, seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, sweeper: newSweeper(),
+		passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, Limits: c.RateLimits, Now: c.Now}),
+	}
 	changes, err := db.Changes(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read change counter: %w", err)
@@ -137,14 +147,33 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	if p.clients, err = request.NewClients(ctx, db); err != nil {
 		return nil, err
 	}
-	if err := p.furnish(issuer); err != nil {
+	if p.keeper, err = keys.NewKeeper(p.keysConfig()); err != nil {
+		return nil, fmt.Errorf("open keeper of keys: %w", err)
+	}
+	if err := p.furnish(); err != nil {
 		return nil, err
 	}
 	if p.discovery, err = p.discoveryDocument(); err != nil {
 		return nil, err
 	}
-	p.handler = p.routes()
-	return p, nil
+	return p, p.open()
+}
+
+// Live are the settings that a running provider takes over: the fields of Config of
+// these names, and FirstParty.Origins.
+type Live struct {
+	Connectors     []Connector
+	TrustedProxies []netip.Prefix
+	Origins        []string
+}
+
+// With gives a provider of other Live settings on the same database, keys and caches.
+// p still serves the requests that it has; whoever is on the way to an upstream comes
+// back to the one or the other.
+func (p *Provider) With(l Live) (*Provider, error) {
+	next := *p
+	next.Connectors, next.TrustedProxies, next.FirstParty.Origins = l.Connectors, l.TrustedProxies, l.Origins
+	return &next, next.open()
 }
 
 func (p *Provider) keysConfig() keys.Config {
@@ -154,8 +183,8 @@ func (p *Provider) keysConfig() keys.Config {
 	}
 }
 
-// furnish builds the rooms on top of ring and clients.
-func (p *Provider) furnish(issuer *url.URL) error {
+// furnish builds what no Live setting changes.
+func (p *Provider) furnish() error {
 	var err error
 	if p.files, err = static.New(p.base); err != nil {
 		return fmt.Errorf("load static files: %w", err)
@@ -164,44 +193,45 @@ func (p *Provider) furnish(issuer *url.URL) error {
 	if err != nil {
 		return fmt.Errorf("load templates: %w", err)
 	}
-	if p.site, err = web.NewSite(issuer, pages); err != nil {
+	if p.site, err = web.NewSite(p.issuer, pages); err != nil {
 		return err
-	}
-	p.carrier = &request.Carrier{
-		Ring: p.ring, Clients: p.clients, Life: p.Lifetimes.Request, Base: p.base, Explain: p.Development,
-		FirstParty: p.FirstParty.ClientID, Origins: append([]string{issuer.Scheme + "://" + issuer.Host}, p.FirstParty.Origins...),
 	}
 	p.sessions = &session.Sessions{Config: session.Config{
 		DB: p.db, Ring: p.ring, Now: p.Now,
-		Cookies: session.Cookies{Base: p.CookieName, HTTPS: issuer.Scheme == "https", Path: p.base, Domain: p.CookieDomain},
+		Cookies: session.Cookies{Base: p.CookieName, HTTPS: p.issuer.Scheme == "https", Path: p.base, Domain: p.CookieDomain},
 		Idle:    p.Lifetimes.Session, Kept: p.Lifetimes.SessionKept, Max: p.Lifetimes.SessionMax,
 	}}
 	p.notices = notice.New(notice.Config{
 		DB: p.db, Ring: p.ring, Clients: p.clients, Now: p.Now, Log: p.Log,
 		HTTP: p.outbound.Configured(), // every client was typed in by an admin
 	})
+	return nil
+}
+
+// open builds the rooms on top of that, and their routes.
+func (p *Provider) open() error {
 	connectors, err := p.connectors()
 	if err != nil {
 		return err
 	}
-	passwords := credential.New(credential.Config{DB: p.db, Params: p.Passwords, Limits: p.RateLimits, Now: p.Now})
+	p.carrier = &request.Carrier{
+		Ring: p.ring, Clients: p.clients, Life: p.Lifetimes.Request, Base: p.base, Explain: p.Development,
+		FirstParty: p.FirstParty.ClientID, Origins: append([]string{p.issuer.Scheme + "://" + p.issuer.Host}, p.FirstParty.Origins...),
+	}
 	p.steps = &interaction.Handler{
-		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords,
-		Connectors: connectors, Health: &interaction.Health{DB: p.db}, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
+		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: p.passwords,
+		Connectors: connectors, Health: p.health, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
 		LoginJSON: p.app(http.MethodPost, p.loginJSON),
 	}
 	p.account = &account.Handler{
-		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: passwords, Notices: p.notices,
+		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: p.passwords, Notices: p.notices,
 		Linking: p.linking(connectors),
-	}
-	keeper, err := keys.NewKeeper(p.keysConfig())
-	if err != nil {
-		return fmt.Errorf("open keeper of keys: %w", err)
 	}
 	p.admin = &admin.Handler{
 		Site: p.site, DB: p.db, Sessions: p.sessions, Connectors: p.described(connectors), Now: p.Now,
-		Keys: keeper, SignedIn: p.account.SignedIn, Fresh: p.account.Fresh, Moment: account.Moment,
+		Keys: p.keeper, SignedIn: p.account.SignedIn, Fresh: p.account.Fresh, Moment: account.Moment,
 	}
+	p.handler = p.routes()
 	return nil
 }
 
@@ -211,7 +241,7 @@ func (p *Provider) Handler() http.Handler { return p.handler }
 // FollowOnce reloads what is cached (clients, keys) when the change counter
 // moved, and stores how the connectors fare. Its caller calls it once a second.
 func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
-	return errors.Join(p.reload(ctx, at), p.steps.Health.WriteOnce(ctx, at))
+	return errors.Join(p.reload(ctx, at), p.health.WriteOnce(ctx, at))
 }
 
 // DeliverOnce tells clients of the sessions that have ended, and returns when they

@@ -16,8 +16,8 @@ type sweeper struct {
 	walks  [2]storage.SessionWalk
 }
 
-func newSweeper() sweeper {
-	return sweeper{holder: storage.NewID("sweep_"), walks: [2]storage.SessionWalk{{}, {Expired: true}}}
+func newSweeper() *sweeper {
+	return &sweeper{holder: storage.NewID("sweep_"), walks: [2]storage.SessionWalk{{}, {Expired: true}}}
 }
 
 // SweepOnce deletes what is kept no longer: see storage.AllRemains and

@@ -206,10 +206,18 @@ func startSignet(t *testing.T, issuer string, env []string, args ...string) {
 // before the test does.
 func startSignetAt(t *testing.T, now func() time.Time, issuer string, env []string, args ...string) (end func()) {
 	t.Helper()
+	_, end = startTalking(t, now, http.DefaultClient, issuer, env, args...)
+	return end
+}
+
+// startTalking gives also what the program says. It is asked by that client whether
+// it answers.
+func startTalking(t *testing.T, now func() time.Time, client *http.Client, issuer string, env []string, args ...string) (talk *syncBuffer, end func()) {
+	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
-	var talk syncBuffer
+	talk = &syncBuffer{}
 	ended := make(chan int, 1)
-	go func() { ended <- runAt(ctx, now, args, env, strings.NewReader(""), &talk, &talk) }()
+	go func() { ended <- runAt(ctx, now, args, env, strings.NewReader(""), talk, talk) }()
 	t.Cleanup(func() {
 		stop()
 		select {
@@ -231,14 +239,14 @@ func startSignetAt(t *testing.T, now func() time.Time, issuer string, env []stri
 			t.Fatalf("signet %s ended with exit code %d before it answered", args[0], code)
 		default:
 		}
-		response, err := http.Get(issuer + "/readyz")
+		response, err := client.Get(issuer + "/readyz")
 		if err != nil {
 			return false
 		}
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	})
-	return func() {
+	return talk, func() {
 		stop()
 		ended <- <-ended
 	}

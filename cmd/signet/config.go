@@ -33,6 +33,7 @@ type Config struct {
 	Connectors     []provider.Connector
 	ExtraCA        string // PEM
 	Proxy          string // URL, or ""
+	TLS            certificateFiles
 }
 
 // Secret is a value that does not print itself: whoever needs it says Reveal.
@@ -60,6 +61,7 @@ type option[C any] struct {
 	example string
 	about   string
 	secret  bool // also read from the file that the variable …_FILE names
+	live    bool // a running server takes it over
 	set     func(c *C, text string) error
 }
 
@@ -128,7 +130,7 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.FirstParty.ClientID }, parseText),
 	},
 	{
-		key: "first_party.origins", unit: "origins", example: "https://app.example.com",
+		key: "first_party.origins", unit: "origins", example: "https://app.example.com", live: true,
 		about: "where the first-party app's pages live, beside the issuer's own origin; http for loopback hosts only",
 		set:   into(func(c *Config) *[]string { return &c.FirstParty.Origins }, parseOrigins),
 	},
@@ -138,9 +140,19 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.FirstParty.Audience }, parseAudience),
 	},
 	{
-		key: "trusted_proxies", unit: "addresses or networks", example: "10.0.0.0/8, 192.0.2.7",
+		key: "trusted_proxies", unit: "addresses or networks", example: "10.0.0.0/8, 192.0.2.7", live: true,
 		about: "whose X-Forwarded-For is believed; none by default",
 		set:   into(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, parseNetworks),
+	},
+	{
+		key: "tls.cert", unit: "path", example: "/etc/signet/tls.crt", live: true,
+		about: "certificate to answer https with, and those between it and its root, in PEM form; without it plain http, for a proxy in front",
+		set:   into(func(c *Config) *string { return &c.TLS.Cert }, parseCertificatePath),
+	},
+	{
+		key: "tls.key", unit: "path", example: "/etc/signet/tls.key", live: true,
+		about: "its private key, in PEM form",
+		set:   into(func(c *Config) *string { return &c.TLS.Key }, parseCertificatePath),
 	},
 	lifetime("access", "15m", maxDay, "access token: refused after it", func(l *provider.Lifetimes) *time.Duration { return &l.Access }),
 	lifetime("id", "15m", maxDay, "ID token: refused after it", func(l *provider.Lifetimes) *time.Duration { return &l.ID }),
@@ -157,7 +169,7 @@ var settings = []setting{
 	lifetime("session_max", "30d", maxYear, "session in all", func(l *provider.Lifetimes) *time.Duration { return &l.SessionMax }),
 	lifetime("consent", "365d", 10*maxYear, "remembered consent", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
 	{
-		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info",
+		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true,
 		about: "the least that is logged",
 		set:   into(func(c *Config) *slog.Level { return &c.LogLevel }, parseLogLevel),
 	},
@@ -203,7 +215,7 @@ var settings = []setting{
 		}),
 	},
 	{
-		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed,
+		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed, live: true,
 		about: "who gets an account on their own: nobody, or whom a connector vouches for",
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
 	},

@@ -95,15 +95,19 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 			} else if strings.HasPrefix(s.key, "lifetimes.") {
 				value = "59s"
 			}
-			byVariable, err := readConfig(sources{file: written(t, ""), env: map[string]string{s.variable(): value}})
+			beside := "" // a certificate is nothing without its key
+			if other := map[string]string{"tls.cert": "tls.key", "tls.key": "tls.cert"}[s.key]; other != "" {
+				beside = yamlOf(other, "/other.pem")
+			}
+			byVariable, err := readConfig(sources{file: written(t, beside), env: map[string]string{s.variable(): value}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			byFile, err := readConfig(sources{file: written(t, yamlOf(s.key, value))})
+			byFile, err := readConfig(sources{file: written(t, yamlOf(s.key, value)+strings.TrimPrefix(beside, "tls:\n"))})
 			if err != nil {
 				t.Fatal(err)
 			}
-			byFlag, err := readConfig(sources{file: written(t, ""), flags: map[string]string{s.key: value}})
+			byFlag, err := readConfig(sources{file: written(t, beside), flags: map[string]string{s.key: value}})
 			if err != nil {
 				t.Fatal(err)
 			}

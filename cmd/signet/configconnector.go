@@ -27,7 +27,12 @@ const (
 type connectorDraft struct {
 	provider.Connector
 	signUp string // "true", "false", or "" for what the setting signup says
-	where  string
+	where  place
+	given  map[string]given // by the key of the option
+}
+
+func newConnectorDraft(where place) *connectorDraft {
+	return &connectorDraft{where: where, given: map[string]given{}}
 }
 
 // connectorOptions is the one list of what can be set of a connector.
@@ -189,37 +194,37 @@ func parseUpstreamSecret(text string) (federation.Secret, error) {
 // readConnectors reads the list of the file.
 func (r *reader) readConnectors(name string, list *yaml.Node) {
 	if list.Kind != yaml.SequenceNode {
-		r.complain(place(name, list), "connectors: must be a list, each item with id, type, client_id and client_secret")
+		r.complain(at(name, list), "connectors", "must be a list, each item with id, type, client_id and client_secret")
 		return
 	}
 	for _, item := range list.Content {
 		if item.Kind != yaml.MappingNode {
-			r.complain(place(name, item), "connectors: each item must hold settings, one to a line (example: id: google)")
+			r.complain(at(name, item), "connectors", "each item must hold settings, one to a line (example: id: google)")
 			continue
 		}
-		draft := &connectorDraft{where: place(name, item)}
+		draft := newConnectorDraft(at(name, item))
 		seen := map[string]bool{}
 		for i := 0; i+1 < len(item.Content); i += 2 {
 			key, value := item.Content[i], item.Content[i+1]
 			if seen[key.Value] {
-				r.complain(place(name, key), "connectors: %s: stands twice, remove one", key.Value)
+				r.complain(at(name, key), "connectors."+key.Value, "stands twice, remove one")
 				continue
 			}
 			seen[key.Value] = true
 			r.readConnectorKey(name, draft, key, value)
 		}
 		if draft.ID == "" && !seen["id"] {
-			r.complain(draft.where, "connectors: id is missing (example: id: google)")
+			r.complain(draft.where, "connectors", "id is missing (example: id: google)")
 		}
 		r.connectors = append(r.connectors, draft)
 	}
 }
 
 func (r *reader) readConnectorKey(name string, draft *connectorDraft, key, value *yaml.Node) {
-	where := place(name, value) + ": connectors: " + key.Value
+	where, full := at(name, value), "connectors."+key.Value
 	option, inFile := connectorOption(key.Value)
 	if option == nil {
-		r.complain(place(name, key), "connectors: %s: is not a setting of a connector%s", key.Value, didYouMean(key.Value, keysOf(connectorOptions)))
+		r.complain(at(name, key), full, "is not a setting of a connector%s", didYouMean(key.Value, keysOf(connectorOptions)))
 		return
 	}
 	text, err := scalarOrList(value)
@@ -227,11 +232,11 @@ func (r *reader) readConnectorKey(name string, draft *connectorDraft, key, value
 		text, err = pairsOf(value)
 	}
 	if err != nil {
-		r.complain(where, "%s (%s; example: %s)", err, option.unit, option.example)
+		r.complain(where, full, "%s (%s; example: %s)", err, option.unit, option.example)
 		return
 	}
 	if inFile {
-		content, ok := r.readSecret(where, text)
+		content, ok := r.readSecret(where, full, text)
 		if !ok {
 			return
 		}
@@ -253,9 +258,10 @@ func connectorOption(key string) (found *option[connectorDraft], inFile bool) {
 	return nil, false
 }
 
-func (r *reader) setConnector(draft *connectorDraft, o option[connectorDraft], where, text string) {
+func (r *reader) setConnector(draft *connectorDraft, o option[connectorDraft], where place, text string) {
+	draft.given[o.key] = given{where, text}
 	if err := o.set(draft, text); err != nil {
-		r.complain(where, "%s (%s; example: %s)", err, o.unit, o.example)
+		r.complain(where, "connectors."+o.key, "%s (%s; example: %s)", err, o.unit, o.example)
 	}
 }
 
@@ -292,7 +298,7 @@ func (r *reader) readConnectorVariables(env map[string]string, known map[string]
 				known[v] = true
 			}
 			names = append(names, variables...)
-			r.readVariable(o.secret, name, env, func(where, value string) {
+			r.readVariable(o.secret, name, env, func(where place, value string) {
 				r.setConnector(r.draft(id, where), *o, where, value)
 			})
 		}
@@ -301,13 +307,13 @@ func (r *reader) readConnectorVariables(env map[string]string, known map[string]
 }
 
 // draft is the connector of that id, made if there is none.
-func (r *reader) draft(id, where string) *connectorDraft {
+func (r *reader) draft(id string, where place) *connectorDraft {
 	for _, d := range r.connectors {
 		if d.ID == id {
 			return d
 		}
 	}
-	d := &connectorDraft{where: where}
+	d := newConnectorDraft(where)
 	d.ID, d.Kind = id, connectorsByVariable[id]
 	r.connectors = append(r.connectors, d)
 	return d
@@ -322,15 +328,15 @@ func (r *reader) settleConnectors() {
 		case d.ID == "":
 			continue // said already
 		case seen[d.ID]:
-			r.complain(d.where, "connectors: the id %s stands twice: give one of them another", d.ID)
+			r.complain(d.where, "connectors", "the id %s stands twice: give one of them another", d.ID)
 			continue
 		case d.Kind == "":
-			r.complain(d.where, "connector %q: type is missing (example: type: oidc)", d.ID)
+			r.complain(d.where, "", "connector %q: type is missing (example: type: oidc)", d.ID)
 			continue
 		}
 		seen[d.ID] = true
 		if _, err := federation.New(d.Config, client, time.Now); err != nil {
-			r.complain(d.where, "%s", strings.TrimSuffix(err.Error(), ": "+federation.ErrMisconfigured.Error()))
+			r.complain(d.where, "", "%s", strings.TrimSuffix(err.Error(), ": "+federation.ErrMisconfigured.Error()))
 			continue
 		}
 		d.SignUp = d.signUp == "true" || d.signUp == "" && r.config.SignUp != signUpClosed

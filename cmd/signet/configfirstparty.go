@@ -74,9 +74,9 @@ func (r *reader) compareFirstParty() {
 		return
 	}
 	if host := issuer.Hostname(); c.CookieDomain != "" && host != c.CookieDomain && !strings.HasSuffix(host, "."+c.CookieDomain) {
-		r.complain("cookie_domain", "is %s, but the issuer's host is %s: browsers take a cookie only for a domain that its host is in; name one, or leave the setting away", c.CookieDomain, host)
+		r.complain(r.given["cookie_domain"].place, "cookie_domain", "is %s, but the issuer's host is %s: browsers take a cookie only for a domain that its host is in; name one, or leave the setting away", c.CookieDomain, host)
 	}
 	if c.FirstParty.Audience == c.Issuer {
-		r.complain("first_party.audience", "is the issuer, so that the app's tokens would be good for Signet itself: name the app's API, or leave the setting away")
+		r.complain(r.given["first_party.audience"].place, "first_party.audience", "is the issuer, so that the app's tokens would be good for Signet itself: name the app's API, or leave the setting away")
 	}
 }

@@ -23,41 +23,50 @@ type sources struct {
 	flags map[string]string // key → value, of the flags that were given
 }
 
-// configErrors is everything that is wrong with the configuration.
-type configErrors []string
-
-func (e configErrors) Error() string {
-	if len(e) == 1 {
-		return "the configuration has a mistake:\n  " + e[0]
-	}
-	return fmt.Sprintf("the configuration has %d mistakes:\n  %s", len(e), strings.Join(e, "\n  "))
+// given is what a source says of a setting.
+type given struct {
+	place
+	text string
 }
 
 // reader collects settings and what is wrong with them.
 type reader struct {
 	config     Config
+	given      map[string]given // by key, of the settings that no default speaks for
 	connectors []*connectorDraft
+	files      contents
 	wrong      configErrors
 }
 
 // readConfig reads all sources and reports all mistakes at once: a configuration
 // is either right as a whole or the program does not start.
 func readConfig(from sources) (Config, error) {
-	r := &reader{config: defaults()}
+	r := readSources(from)
+	return r.config, r.err()
+}
+
+func readSources(from sources) *reader {
+	r := &reader{config: defaults(), given: map[string]given{}, files: contents{}}
 	r.readFile(from)
 	r.readEnvironment(from.env)
 	for _, s := range settings {
 		if value, ok := from.flags[s.key]; ok {
-			r.set(s, "--"+flagName(s), value)
+			r.set(s, place{source: fromFlag, name: "--" + flagName(s)}, value)
 		}
 	}
 	r.compare()
 	r.compareFirstParty()
+	r.compareTLS()
 	r.settleConnectors()
-	if len(r.wrong) > 0 {
-		return Config{}, &problem{exitConfig, r.wrong, "correct what is listed, then start again"}
+	return r
+}
+
+// err is nil, or all that is wrong.
+func (r *reader) err() error {
+	if len(r.wrong) == 0 {
+		return nil
 	}
-	return r.config, nil
+	return &problem{exitConfig, r.wrong, "correct what is listed, then start again"}
 }
 
 // flagName is the flag of a setting that has one.
@@ -65,14 +74,15 @@ func flagName(s setting) string {
 	return strings.NewReplacer("_", "-", ".", "-").Replace(s.key)
 }
 
-func (r *reader) complain(where, format string, args ...any) {
-	r.wrong = append(r.wrong, where+": "+fmt.Sprintf(format, args...))
+func (r *reader) complain(where place, key, format string, args ...any) {
+	r.wrong = append(r.wrong, mistake{where, key, fmt.Sprintf(format, args...)})
 }
 
-// set takes one value; name says where it came from.
-func (r *reader) set(s setting, name, value string) {
+// set takes one value from where it stood.
+func (r *reader) set(s setting, where place, value string) {
+	r.given[s.key] = given{where, value}
 	if err := s.set(&r.config, value); err != nil {
-		r.complain(name, "%s (%s; example: %s)", err, s.unit, s.example)
+		r.complain(where, s.key, "%s (%s; example: %s)", err, s.unit, s.example)
 	}
 }
 
@@ -89,16 +99,16 @@ func (r *reader) compare() {
 		{"session_kept", "session_max", l.SessionKept > l.SessionMax},
 	} {
 		if pair.tooLong {
-			r.complain("lifetimes."+pair.idle, "is longer than lifetimes.%s, which would never let it end; raise that one or lower this one", pair.whole)
+			r.complain(r.given["lifetimes."+pair.idle].place, "lifetimes."+pair.idle, "is longer than lifetimes.%s, which would never let it end; raise that one or lower this one", pair.whole)
 		}
 	}
 	k := r.config.Keys
 	if k.PublishBefore > k.RotateEvery {
-		r.complain("keys.publish_before", "is longer than keys.rotate_every: a key would be due before it may sign; raise that one or lower this one")
+		r.complain(r.given["keys.publish_before"].place, "keys.publish_before", "is longer than keys.rotate_every: a key would be due before it may sign; raise that one or lower this one")
 	}
 	// OIDC Core, section 10.1.1: who has the JWKS cached must know the key that signs.
 	if k.MaxAge > k.PublishBefore {
-		r.complain("keys.jwks_max_age", "is longer than keys.publish_before: relying parties would meet a key that is not in their copy; raise that one or lower this one")
+		r.complain(r.given["keys.jwks_max_age"].place, "keys.jwks_max_age", "is longer than keys.publish_before: relying parties would meet a key that is not in their copy; raise that one or lower this one")
 	}
 }
 
@@ -112,12 +122,12 @@ func (r *reader) readFile(from sources) {
 	if !asked {
 		name = configFile
 	}
-	content, err := os.ReadFile(name)
+	content, err := r.files.read(name)
 	if errors.Is(err, os.ErrNotExist) && !asked {
 		return
 	}
 	if err != nil {
-		r.complain(name, "cannot be read (%s): name a file that can be, or leave --config away", plainCause(err))
+		r.complain(place{source: fromFile, name: name}, "", "cannot be read (%s): name a file that can be, or leave --config away", plainCause(err))
 		return
 	}
 	r.readDocument(name, content)
@@ -130,11 +140,11 @@ func (r *reader) readDocument(name string, content []byte) {
 	case errors.Is(err, io.EOF):
 		return // an empty file sets nothing
 	case err != nil:
-		r.complain(name, "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		r.complain(place{source: fromFile, name: name}, "", "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 		return
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		r.complain(name, "must hold one document: remove what follows ---")
+		r.complain(place{source: fromFile, name: name}, "", "must hold one document: remove what follows ---")
 	}
 	r.readMapping(name, "", document.Content[0])
 }
@@ -145,7 +155,7 @@ func (r *reader) readMapping(name, path string, node *yaml.Node) {
 		return // a section, or a file, of comments alone
 	}
 	if node.Kind != yaml.MappingNode {
-		r.complain(place(name, node), "%s", notMapping(path))
+		r.complain(at(name, node), section(path), "must hold settings, one to a line (example: %s)", firstBelow(path))
 		return
 	}
 	seen := map[string]bool{}
@@ -153,7 +163,7 @@ func (r *reader) readMapping(name, path string, node *yaml.Node) {
 		key, value := node.Content[i], node.Content[i+1]
 		full := path + key.Value
 		if seen[full] {
-			r.complain(place(name, key), "%s: stands twice, remove one", full)
+			r.complain(at(name, key), full, "stands twice, remove one")
 			continue
 		}
 		seen[full] = true
@@ -161,14 +171,18 @@ func (r *reader) readMapping(name, path string, node *yaml.Node) {
 	}
 }
 
-// notMapping says what a section, or the whole file for "", must look like.
-func notMapping(path string) string {
-	i := slices.IndexFunc(settings, func(s setting) bool { return strings.HasPrefix(s.key, path) })
-	section := "the file"
-	if path != "" {
-		section = strings.TrimSuffix(path, ".")
+// section is how a path is called: the whole file for "".
+func section(path string) string {
+	if path == "" {
+		return "the file"
 	}
-	return fmt.Sprintf("%s: must hold settings, one to a line (example: %s: %s)", section, strings.TrimPrefix(settings[i].key, path), settings[i].example)
+	return strings.TrimSuffix(path, ".")
+}
+
+// firstBelow shows a setting of a section as one would write it there.
+func firstBelow(path string) string {
+	i := slices.IndexFunc(settings, func(s setting) bool { return strings.HasPrefix(s.key, path) })
+	return strings.TrimPrefix(settings[i].key, path) + ": " + settings[i].example
 }
 
 func (r *reader) readKey(name, full string, key, value *yaml.Node) {
@@ -178,9 +192,9 @@ func (r *reader) readKey(name, full string, key, value *yaml.Node) {
 	}
 	if i := slices.IndexFunc(settings, func(s setting) bool { return s.key == full }); i >= 0 {
 		if text, err := scalarOrList(value); err != nil {
-			r.complain(place(name, value), "%s: %s (%s; example: %s)", full, err, settings[i].unit, settings[i].example)
+			r.complain(at(name, value), full, "%s (%s; example: %s)", err, settings[i].unit, settings[i].example)
 		} else {
-			r.set(settings[i], place(name, value)+": "+full, text)
+			r.set(settings[i], at(name, value), text)
 		}
 		return
 	}
@@ -188,7 +202,7 @@ func (r *reader) readKey(name, full string, key, value *yaml.Node) {
 		r.readMapping(name, full+".", value)
 		return
 	}
-	r.complain(place(name, key), "%s: is not a setting%s%s", full, didYouMean(full, keysOfSettings()), exampleOf(full))
+	r.complain(at(name, key), full, "is not a setting%s%s", didYouMean(full, keysOfSettings()), exampleOf(full))
 }
 
 // scalarOrList gives a value as text, the items of a list joined by commas. The
@@ -212,8 +226,6 @@ func scalarOrList(value *yaml.Node) (string, error) {
 	}
 	return strings.Join(list, ","), nil
 }
-
-func place(name string, node *yaml.Node) string { return fmt.Sprintf("%s:%d", name, node.Line) }
 
 func keysOfSettings() []string { return append(keysOf(settings), "connectors") }
 
@@ -250,38 +262,38 @@ func (r *reader) readEnvironment(env map[string]string) {
 			known[v] = true
 			names = append(names, v)
 		}
-		r.readVariable(s.secret, s.variable(), env, func(name, value string) { r.set(s, name, value) })
+		r.readVariable(s.secret, s.variable(), env, func(where place, value string) { r.set(s, where, value) })
 	}
 	names = append(names, r.readConnectorVariables(env, known)...)
 	for _, name := range sortedKeys(env) {
 		if strings.HasPrefix(name, "SIGNET_") && !known[name] {
-			r.complain(name, "is not a setting%s (correct or unset it)", didYouMean(name, names))
+			r.complain(inVariable(name), "", "is not a setting%s (correct or unset it)", didYouMean(name, names))
 		}
 	}
 }
 
 // readVariable hands on a variable's value, or the content of the file that its
 // …_FILE names if it holds a secret.
-func (r *reader) readVariable(secret bool, name string, env map[string]string, set func(name, value string)) {
+func (r *reader) readVariable(secret bool, name string, env map[string]string, set func(where place, value string)) {
 	value, given := env[name]
 	file, inFile := env[name+"_FILE"]
 	switch {
 	case secret && given && inFile:
-		r.complain(name, "is set, and %s_FILE as well: unset one", name)
+		r.complain(inVariable(name), "", "is set, and %s_FILE as well: unset one", name)
 	case secret && inFile:
-		if content, ok := r.readSecret(name+"_FILE", file); ok {
-			set(name+"_FILE", content)
+		if content, ok := r.readSecret(inVariable(name+"_FILE"), "", file); ok {
+			set(inVariable(name+"_FILE"), content)
 		}
 	case given:
-		set(name, value)
+		set(inVariable(name), value)
 	}
 }
 
 // readSecret reads a file that holds one secret; false if it said what is wrong.
-func (r *reader) readSecret(where, file string) (string, bool) {
-	content, err := os.ReadFile(file)
+func (r *reader) readSecret(where place, key, file string) (string, bool) {
+	content, err := r.files.read(file)
 	if err != nil {
-		r.complain(where, "names a file that cannot be read (%s)", plainCause(err))
+		r.complain(where, key, "names a file that cannot be read (%s)", plainCause(err))
 		return "", false
 	}
 	return strings.TrimRight(string(content), "\r\n"), true

@@ -114,14 +114,14 @@ func (p *program) devHandler(ctx context.Context, n *node, c Config, app string)
 		return nil, err
 	}
 	// Its own client must work from the first request on, not from the next tick.
-	if err := n.provider.FollowOnce(ctx, n.clock.now()); err != nil {
+	if err := n.provider().FollowOnce(ctx, n.clock.now()); err != nil {
 		return nil, fmt.Errorf("load the demo client: %w", err)
 	}
 	p.devBanner(c, password, secret)
 	mux := http.NewServeMux()
 	mux.Handle(demoPath, demo)
 	mux.Handle(demoPath+"/", demo)
-	mux.Handle("/", n.provider.Handler())
+	mux.Handle("/", n)
 	return mux, nil
 }
 

@@ -31,7 +31,7 @@ func (p *program) devApp(ctx context.Context, n *node, c Config, app, password s
 	if err := p.ensureAppClient(ctx, n.db, app); err != nil {
 		return nil, fmt.Errorf("make the client of the app: %w", err)
 	}
-	if err := n.provider.FollowOnce(ctx, n.clock.now()); err != nil { // as for the demo
+	if err := n.provider().FollowOnce(ctx, n.clock.now()); err != nil { // as for the demo
 		return nil, fmt.Errorf("load the client of the app: %w", err)
 	}
 	fmt.Fprintf(p.stderr, `
@@ -48,7 +48,7 @@ func (p *program) devApp(ctx context.Context, n *node, c Config, app, password s
   Everything is kept in %s; end with Ctrl-C.
 
 `, app, demoUserEmail, password, c.Issuer, appClient, c.DataDir)
-	return n.provider.Handler(), nil
+	return n, nil
 }
 
 // ensureAppClient makes it, or lets it follow the app to another origin.

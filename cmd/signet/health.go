@@ -80,6 +80,9 @@ func healthURL(c Config, live bool) (string, error) {
 		return "", fmt.Errorf("read issuer: %w", err)
 	}
 	at := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: issuer.Path + "/readyz"}
+	if c.TLS.given() {
+		at.Scheme = "https"
+	}
 	if live {
 		at.Path = issuer.Path + "/healthz"
 	}

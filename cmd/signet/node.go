@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -36,10 +37,20 @@ const heapGrowth = 300
 
 // node is one running server: its database, its provider, its clock.
 type node struct {
-	db       *storage.DB
-	provider *provider.Provider
-	clock    *clock
-	log      *slog.Logger
+	db          *storage.DB
+	current     atomic.Pointer[provider.Provider]
+	clock       *clock
+	log         *slog.Logger
+	certificate *certificate // nil for plain http
+	settings    *follower    // nil where settings are not followed
+}
+
+// provider is the one that takes the next request.
+func (n *node) provider() *provider.Provider { return n.current.Load() }
+
+// ServeHTTP hands each request to the provider of the moment.
+func (n *node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n.provider().Handler().ServeHTTP(w, r)
 }
 
 // openNode opens what the settings name and makes what a first start lacks.
@@ -88,7 +99,8 @@ func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider
 	if adjust != nil {
 		adjust(&config)
 	}
-	n.provider, err = provider.New(ctx, config, n.db)
+	made, err := provider.New(ctx, config, n.db)
+	n.current.Store(made)
 	return err
 }
 
@@ -110,6 +122,9 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // mostly peers that hung up
 	}
+	if n.certificate != nil {
+		server.TLSConfig = n.certificate.config()
+	}
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var follower sync.WaitGroup
 	follower.Go(func() {
@@ -127,13 +142,26 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 	follower.Go(func() {
 		n.eachSecond(following, "old rows cannot be swept", "old rows are swept again", n.sweepOnce)
 	})
-	defer n.provider.Drain()
+	if n.settings != nil {
+		defer n.settings.follow()()
+		follower.Go(func() {
+			n.eachSecond(following, "settings cannot be followed", "settings are followed again", n.settings.followOnce)
+		})
+	}
+	defer n.provider().Drain()
 	defer n.noteReaders(context.WithoutCancel(ctx))
 	defer follower.Wait()
 	defer stop()
 
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(netutil.LimitListener(listener, maxConnections)) }()
+	go func() {
+		limited := netutil.LimitListener(listener, maxConnections)
+		if n.certificate != nil {
+			ended <- server.ServeTLS(limited, "", "")
+			return
+		}
+		ended <- server.Serve(limited)
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)
@@ -177,28 +205,28 @@ func (n *node) eachSecond(ctx context.Context, fails, works string, once func(ct
 // followOnce lets the provider reload what other nodes and the command line have
 // changed, and compares the clocks once a minute.
 func (n *node) followOnce(ctx context.Context, second int) error {
-	err := n.provider.FollowOnce(ctx, n.clock.now())
+	err := n.provider().FollowOnce(ctx, n.clock.now())
 	if second%60 == 0 {
-		err = errors.Join(err, n.clock.measure(ctx, n.db), n.provider.NoteReadersOnce(ctx, n.clock.now()))
+		err = errors.Join(err, n.clock.measure(ctx, n.db), n.provider().NoteReadersOnce(ctx, n.clock.now()))
 	}
 	return err
 }
 
 // noteReaders writes down at the end what the last minute's ticks have not.
 func (n *node) noteReaders(ctx context.Context) {
-	if err := n.provider.NoteReadersOnce(ctx, n.clock.now()); err != nil {
+	if err := n.provider().NoteReadersOnce(ctx, n.clock.now()); err != nil {
 		n.log.Warn("the last readers of the JWKS were not noted", "error", err)
 	}
 }
 
 // rotateOnce lets the keys go through their life.
 func (n *node) rotateOnce(ctx context.Context, _ int) error {
-	return n.provider.RotateOnce(ctx, n.clock.now())
+	return n.provider().RotateOnce(ctx, n.clock.now())
 }
 
 // deliverOnce tells clients of the sessions that have ended.
 func (n *node) deliverOnce(ctx context.Context, _ int) error {
-	return n.provider.DeliverOnce(ctx, n.clock.now())
+	return n.provider().DeliverOnce(ctx, n.clock.now())
 }
 
 // sweepOnce deletes, once a minute, what is kept no longer.
@@ -206,5 +234,5 @@ func (n *node) sweepOnce(ctx context.Context, second int) error {
 	if second%60 != 0 {
 		return nil
 	}
-	return n.provider.SweepOnce(ctx, n.clock.now())
+	return n.provider().SweepOnce(ctx, n.clock.now())
 }

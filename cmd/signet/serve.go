@@ -24,11 +24,7 @@ SIGNET_… variables, then from flags; what comes later wins.`,
 	}
 	file := configFlags(c, "issuer", "listen", "data_dir", "log.level")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		config, err := p.config(c, *file)
-		if err != nil {
-			return err
-		}
-		return p.serve(c.Context(), config)
+		return p.serve(c.Context(), p.sources(c, *file))
 	}
 	return c
 }
@@ -48,20 +44,35 @@ func configFlags(c *cobra.Command, keys ...string) (file *string) {
 
 // config reads the settings for a command that has configFlags.
 func (p *program) config(c *cobra.Command, file string) (Config, error) {
+	return readConfig(p.sources(c, file))
+}
+
+func (p *program) sources(c *cobra.Command, file string) sources {
 	given := map[string]string{}
 	for _, s := range settings {
 		if f := c.Flags().Lookup(flagName(s)); f != nil && f.Changed {
 			given[s.key] = f.Value.String()
 		}
 	}
-	return readConfig(sources{file: file, env: p.env, flags: given})
+	return sources{file: file, env: p.env, flags: given}
 }
 
-func (p *program) serve(ctx context.Context, c Config) error {
+func (p *program) serve(ctx context.Context, from sources) error {
+	read := readSources(from)
+	if err := read.err(); err != nil {
+		return err
+	}
+	c := read.config
 	if err := needIssuer(c); err != nil {
 		return err
 	}
-	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: c.LogLevel}))
+	level := &slog.LevelVar{}
+	level.Set(c.LogLevel)
+	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	shown, err := p.certificate(read, log)
+	if err != nil {
+		return err
+	}
 	listener, err := listen(ctx, c.Listen)
 	if err != nil {
 		return err
@@ -73,9 +84,28 @@ func (p *program) serve(ctx context.Context, c Config) error {
 	if err := p.offerSetup(ctx, c, n); err != nil {
 		return errors.Join(err, listener.Close(), n.close())
 	}
+	n.certificate = shown
+	n.settings = &follower{from: from, node: n, now: p.now, level: level, certificate: shown, started: read}
 	p.warnOfHTTP(c.Issuer)
 	log.Info("listening", "address", listener.Addr().String(), "issuer", c.Issuer, "version", version())
-	return errors.Join(n.serve(ctx, listener, n.provider.Handler()), n.close())
+	return errors.Join(n.serve(ctx, listener, n), n.close())
+}
+
+// certificate is the one to answer with, or nil for plain http.
+func (p *program) certificate(read *reader, log *slog.Logger) (*certificate, error) {
+	files := read.config.TLS
+	if !files.given() {
+		return nil, nil
+	}
+	opened, err := openCertificate(files, p.now())
+	if m, ok := errors.AsType[mistake](err); ok {
+		m.place = read.given[m.key].place
+		return nil, &problem{exitConfig, configErrors{m}, "correct what is listed, then start again"}
+	}
+	if warning := misnamed(opened.shown.Load().Leaf, read.config.Issuer); warning != "" {
+		log.Warn(warning)
+	}
+	return opened, nil
 }
 
 func needIssuer(c Config) error {
