@@ -155,7 +155,7 @@ func TestSS09_FirstPartyMethods(t *testing.T) {
 	})
 }
 
-func TestFirstParty_BodiesAreReadStrictly(t *testing.T) {
+func TestPW17_FirstPartyBodiesAreReadStrictly(t *testing.T) {
 	appOnSQLite(t, func(t *testing.T, b *testbed) {
 		v := b.visitor(t)
 		for _, c := range []struct {

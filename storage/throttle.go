@@ -98,11 +98,19 @@ func (db *DB) CountFailure(ctx context.Context, limits []Limit, e Event, at time
 	})
 }
 
+// clockSkew is how far the clocks of attempts may be apart that come at the same time:
+// they were read before the attempts waited for their turn, on nodes of their own.
+const clockSkew = time.Minute
+
+// latestEnd is when a window may end at the latest. One that ends later was counted
+// by a clock that has been set back since, and is over.
+func (l Limit) latestEnd(at time.Time) Millis { return At(at).Add(l.Window + clockSkew) }
+
 // usedUp refuses if one of the limits allows no further attempt now.
 func usedUp(q *gorm.DB, limits []Limit, at time.Time) error {
 	full := q.Table("throttles")
 	for _, l := range limits {
-		full = full.Or("bucket = ? AND attempts >= ? AND expires_at > ? AND expires_at <= ?", l.Key, l.Max, At(at), At(at).Add(l.Window))
+		full = full.Or("bucket = ? AND attempts >= ? AND expires_at > ? AND expires_at <= ?", l.Key, l.Max, At(at), l.latestEnd(at))
 	}
 	var ends []Millis
 	if err := full.Pluck("expires_at", &ends).Error; err != nil || len(ends) == 0 {
@@ -134,20 +142,18 @@ func countAll(tx *gorm.DB, limits []Limit, at time.Time) (Reservation, error) {
 	return reserved, nil
 }
 
-// count adds one attempt to a key's window, or refuses it. A window that ends
-// later than its length from now was counted by a clock that has been set back
-// since, and is over.
+// count adds one attempt to a key's window, or refuses it.
 func count(tx *gorm.DB, l Limit, at time.Time) (string, error) {
 	if l.Max < 1 {
 		return "", &ThrottledError{RetryAfter: l.Window}
 	}
-	now, end := At(at), At(at).Add(l.Window)
+	now, end, latest := At(at), At(at).Add(l.Window), l.latestEnd(at)
 	counted, err := changed(tx, `INSERT INTO throttles AS t (bucket, attempts, expires_at) VALUES (?, 1, ?)
 		ON CONFLICT (bucket) DO UPDATE SET
 			attempts = CASE WHEN t.expires_at <= ? OR t.expires_at > ? THEN 1 ELSE t.attempts + 1 END,
 			expires_at = CASE WHEN t.expires_at <= ? OR t.expires_at > ? THEN excluded.expires_at ELSE t.expires_at END
 		WHERE t.attempts < ? OR t.expires_at <= ? OR t.expires_at > ?`,
-		l.Key, end, now, end, now, end, l.Max, now, end)
+		l.Key, end, now, latest, now, latest, l.Max, now, latest)
 	if err != nil {
 		return "", err
 	}

@@ -48,13 +48,15 @@ func TestReserve_AllOrNone(t *testing.T) {
 	})
 }
 
+// Each attempt has the time of its own node and of its own moment: the later one may
+// have come first.
 func TestPW06_NeverMoreThanTheLimitAtOnce(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		handles := []*storage.DB{w.DB, w.backend.Open(t)}
 		results := together(50, func(i int) error {
 			_, err := handles[i%2].Reserve(t.Context(), []storage.Limit{
 				{Key: "net:192.0.2.1", Max: 100, Window: time.Minute}, {Key: "acct:a", Max: 20, Window: time.Minute},
-			}, noon)
+			}, noon.Add(-time.Duration(i)*time.Second))
 			return err
 		})
 		allowed, refused := 0, 0
@@ -118,6 +120,27 @@ func TestST11_ClockSetBackDoesNotLockOutForLonger(t *testing.T) {
 		var throttled *storage.ThrottledError
 		if _, err := w.Reserve(t.Context(), limit, noon); !errors.As(err, &throttled) {
 			t.Errorf("got %v, want it throttled", err)
+		}
+	})
+}
+
+// Of two attempts at one instant, the one that was timed earlier may be counted
+// later, and nodes differ by some seconds.
+func TestPW06_AttemptsTimedEarlierBeginNoNewWindow(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		limit := []storage.Limit{{Key: "a", Max: 20, Window: 15 * time.Minute}}
+		for i := range 20 {
+			if _, err := w.Reserve(t.Context(), limit, noon.Add(-time.Duration(i)*time.Second)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		earlier := noon.Add(-20 * time.Second)
+		var throttled *storage.ThrottledError
+		if _, err := w.Reserve(t.Context(), limit, earlier); !errors.As(err, &throttled) {
+			t.Errorf("reserve: got %v, want it throttled", err)
+		}
+		if err := w.CountFailure(t.Context(), limit, storage.Event{}, earlier); !errors.As(err, &throttled) {
+			t.Errorf("count failure: got %v, want it throttled", err)
 		}
 	})
 }

@@ -38,7 +38,10 @@ func samples() map[string]templates.Page {
 		"signin-wrong":    templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30, Keep: true, Error: &templates.FormError{Code: "invalid_credentials", Text: "The email address or the password is not right.", Field: "password"}},
 		"signin-username": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Error: &templates.FormError{Code: "invalid_request", Text: "Enter your email address.", Field: "username"}},
 		"signin-throttled": templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30,
-			Error: &templates.FormError{Code: "too_many_attempts", Text: "Too many attempts with this address.", Retry: "in 40 s"}},
+			Error: &templates.FormError{Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: "in 40 s"}},
+		"signin-throttled-connectors": templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30,
+			Error:      &templates.FormError{Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: "in 12 min"},
+			Connectors: []templates.ConnectorButton{{ID: "google", Kind: "google", Name: "Google"}}},
 		"signin-connectors": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Connectors: []templates.ConnectorButton{
 			{ID: "github", Kind: "github", Name: "GitHub", Last: true}, {ID: "google", Kind: "google", Name: "Google"}, {ID: "corp", Kind: "oidc", Name: "Example Corp"},
 		}},
@@ -47,6 +50,9 @@ func samples() map[string]templates.Page {
 		"prove-wrong": templates.Prove{Common: photos, Request: "sealed.request", Email: "alice@example.com",
 			Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"}, Back: "/login?request=sealed.request",
 			Error: &templates.FormError{Code: "invalid_credentials", Text: "The password is not right.", Field: "password"}},
+		"prove-throttled": templates.Prove{Common: photos, Request: "sealed.request", Email: "alice@example.com",
+			Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"}, Back: "/login?request=sealed.request",
+			Error: &templates.FormError{Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: "in 3 min"}},
 		"consent": templates.Consent{Common: photos, Request: "sealed.request", Ticket: "sealed.ticket", User: alice, Switch: "/select?request=sealed.request",
 			Wants: []templates.Want{
 				{Scope: "profile", Text: "know who you are", Detail: "Name, picture, language"},
