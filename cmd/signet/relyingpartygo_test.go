@@ -42,12 +42,16 @@ func newGoParty(t *testing.T, i *instance, client createdClient, scopes ...strin
 	return p
 }
 
-// signIn goes through sign-in and consent in that browser and redeems the code.
+// signIn goes through sign-in and consent in that browser, where they are asked for,
+// and redeems the code.
 func (p *goParty) signIn(t *testing.T, i *instance, b *formBrowser) *oauth2.Token {
 	t.Helper()
 	verifier := oauth2.GenerateVerifier()
+	b.left = nil
 	b.open(p.AuthCodeURL("a state", oauth2.S256ChallengeOption(verifier)))
-	b.send("login", "", map[string]string{"username": i.email, "password": i.password})
+	if b.left == nil {
+		b.send("login", "", map[string]string{"username": i.email, "password": i.password})
+	}
 	if b.left == nil {
 		b.send("consent", "allow", nil)
 	}
