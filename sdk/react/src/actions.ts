@@ -31,11 +31,13 @@ export async function signOut(): Promise<void> {
  * Renews the access token now. SessionExpired if nobody is signed in; SignetError if
  * Signet did not answer, which signs nobody out.
  */
-export const refresh = (): Promise<void> => renew()
+export async function refresh(): Promise<void> {
+  await renew()
+}
 
 /**
  * fetch for the app's own API: sends the cookies and the header `X-CSRF: 1`, and
- * after a 401 refreshes once and calls once more. A second 401 is returned as it is.
+ * after a 401 refreshes once and calls once more. A 401 after that is returned as it is.
  * SessionExpired; SignetError if Signet could not be asked; what fetch throws.
  */
 export async function authFetch(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
@@ -43,11 +45,15 @@ export async function authFetch(input: RequestInfo | URL, init: RequestInit = {}
   const headers = new Headers(init.headers ?? (request ? input.headers : undefined))
   headers.set('X-CSRF', '1')
   const send = () => fetch(request ? input.clone() : input, { credentials: credentials(), ...init, headers })
-  const since = renewalCount()
-  const response = await send()
-  if (response.status !== 401) return response
-  await response.body?.cancel()
-  await renew(since)
-  if (init.body instanceof ReadableStream) throw new SessionExpired('body_not_replayable')
-  return send()
+  let since = renewalCount()
+  let response = await send()
+  for (let rounds = 2; rounds > 0 && response.status === 401; rounds--) {
+    await response.body?.cancel()
+    // A tab that was closed may have renewed and never got its cookies: then once more.
+    if (await renew(since)) rounds = 1
+    if (init.body instanceof ReadableStream) throw new SessionExpired('body_not_replayable')
+    since = renewalCount()
+    response = await send()
+  }
+  return response
 }

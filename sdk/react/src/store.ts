@@ -10,7 +10,7 @@ const listeners = new Set<() => void>()
 
 let round = 0 // of reading the session: only what the latest has read counts
 let reading: Promise<void> | undefined
-let renewing: Promise<void> | undefined
+let renewing: Promise<boolean> | undefined
 let renewals = 0 // of the access token, by this tab or another one
 let failures = 0 // in a row
 let asked = 0 // when Signet was last asked
@@ -69,20 +69,22 @@ export function start(): () => void {
 /**
  * Renews the access token, once for all that ask meanwhile in this browser. With
  * since, the count of renewals when a call was sent, it does nothing if there was one
- * after that. SessionExpired; SignetError, which signs nobody out.
+ * after that. It tells whether Signet's answer came to this tab, so that the cookies
+ * are surely there. SessionExpired; SignetError, which signs nobody out.
  */
-export function renew(since = renewals): Promise<void> {
+export function renew(since = renewals): Promise<boolean> {
   return renewing ??= exclusive(waited => renewOnce(waited, since)).finally(() => { renewing = undefined })
 }
 
 /** How often the access token was renewed. */
 export const renewalCount = () => renewals
 
-async function renewOnce(waited: boolean, since: number): Promise<void> {
+async function renewOnce(waited: boolean, since: number): Promise<boolean> {
   try {
-    if (renewals > since || (waited && await renewedElsewhere())) return
+    if (renewals > since || (waited && await renewedElsewhere())) return false
     const { body, now } = await call<{ expires_at: string }>('POST', '/refresh')
     extend(new Date(body.expires_at), Date.parse(body.expires_at) - now)
+    return true
   } catch (error) {
     if (error instanceof SignetError && (error.code === 'login_required' || error.code === 'interaction_required')) {
       signedOut()

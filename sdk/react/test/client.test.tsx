@@ -321,10 +321,10 @@ describe('two tabs', () => {
     expect([refreshes(), signet.count('/api')]).toEqual([2, 40])
   })
 
-  test('a tab killed while it refreshes does not stop the other', async () => {
+  test.each(['hang', 'lost'] as const)('a tab killed while it refreshes does not stop the other: %s', async fault => {
     const [first, second] = [await signedIn(), await tab(context, signet, 'in')]
     signet.expireAccess()
-    signet.faults['/refresh'] = 'hang'
+    signet.faults['/refresh'] = fault
     void callApi(first).catch(() => {})
     await expect.poll(refreshes).toBe(1)
     const answer = callApi(second)

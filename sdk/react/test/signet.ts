@@ -7,9 +7,10 @@ import type { AddressInfo } from 'node:net'
 export const alice = { sub: 'usr_alice', email: 'alice@example.com', name: 'Alice', picture: '' }
 export const bob = { sub: 'usr_bob', email: 'bob@example.com', name: 'Bob', picture: '' }
 
-type Fault = 'cut' | 'cut in the body' | 'hang' | { status: number; error: string; retryAfter?: string }
+/** 'lost' does what was asked and gives no answer. */
+type Fault = 'cut' | 'cut in the body' | 'hang' | 'lost' | { status: number; error: string; retryAfter?: string }
 
-interface Row { user: typeof alice; expires: number; generation: number }
+interface Row { user: typeof alice; expires: number; generation: number; oldest: number } // oldest: generation of a good token
 
 export class Signet {
   life = 900_000 // of an access token, in milliseconds
@@ -44,7 +45,7 @@ export class Signet {
   }
 
   /** The access tokens that are out are good no longer. */
-  expireAccess() { for (const row of this.rows.values()) row.expires = this.now - 1 }
+  expireAccess() { for (const row of this.rows.values()) [row.expires, row.oldest] = [this.now - 1, row.generation + 1] }
 
   endSessions() { this.rows.clear() }
 
@@ -65,7 +66,7 @@ export class Signet {
     if (fault === 'cut') return void q.socket.destroy()
     if (fault === 'cut in the body') return void r.writeHead(200, { 'Content-Length': 99 }).write('{', () => q.socket.destroy())
     if (q.method === 'OPTIONS') return void r.writeHead(204).end()
-    if (fault) {
+    if (fault && fault !== 'lost') {
       if (fault.retryAfter) r.setHeader('Retry-After', fault.retryAfter)
       return this.json(r, fault.status, { error: fault.error, error_description: 'as the test wants it' })
     }
@@ -93,7 +94,7 @@ export class Signet {
 
   private login(r: ServerResponse, url: URL) {
     const id = randomUUID()
-    this.rows.set(id, { user: this.next, expires: this.now + this.life, generation: 0 })
+    this.rows.set(id, { user: this.next, expires: this.now + this.life, generation: 0, oldest: 0 })
     r.writeHead(303, { Location: url.searchParams.get('return_to')!, 'Set-Cookie': [`signet=${id}; Path=/; HttpOnly; SameSite=Lax`, this.access(id)] }).end()
   }
 
@@ -120,6 +121,7 @@ export class Signet {
     if (!row) return this.json(r, 401, { error: 'login_required', error_description: 'nobody is signed in' })
     row.generation++
     row.expires = this.now + this.life
+    if (this.faults['/refresh'] === 'lost') return
     r.setHeader('Set-Cookie', this.access(this.cookie(q, 'signet')))
     this.json(r, 200, { expires_at: rfc3339(row.expires) })
   }
@@ -138,7 +140,7 @@ export class Signet {
   private api(q: IncomingMessage, r: ServerResponse, body: string) {
     const [id = '', generation] = this.cookie(q, 'access_token').split('.')
     const row = this.rows.get(id)
-    if (!row || row.generation !== Number(generation) || row.expires <= this.now) return this.json(r, 401, { error: 'invalid_token' })
+    if (!row || Number(generation) < row.oldest || row.expires <= this.now) return this.json(r, 401, { error: 'invalid_token' })
     this.json(r, 200, { sub: row.user.sub, method: q.method, csrf: q.headers['x-csrf'], type: q.headers['content-type'], body })
   }
 
