@@ -2,6 +2,7 @@ package federation
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -13,10 +14,8 @@ import (
 // Secret is a value that does not print itself.
 type Secret string
 
-func (Secret) String() string { return "***" }
-
-// GoString keeps %#v from showing the value.
-func (Secret) GoString() string { return "***" }
+// Format keeps every verb of fmt from showing the value.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
 
 // MarshalText keeps encoders from showing the value.
 func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }

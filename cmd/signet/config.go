@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -32,20 +34,26 @@ type Config struct {
 	SignUp         string // signUpClosed or signUpConnectors
 	Connectors     []provider.Connector
 	ExtraCA        string // PEM
-	Proxy          string // URL, or ""
+	Proxy          Secret // a URL may hold a password
 	TLS            certificateFiles
 }
 
-// Secret is a value that does not print itself: whoever needs it says Reveal.
-type Secret struct{ value string }
+// Secret is a value that does not print itself: whoever needs it says Reveal. It is
+// behind a pointer, since fmt asks no method of what stands in an unexported field.
+type Secret struct{ value *string }
+
+func newSecret(text string) Secret { return Secret{&text} }
 
 // Reveal gives the value. It must not reach a log, an error or a page.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
-func (s Secret) String() string { return "***" }
-
-// GoString keeps %#v from showing the value.
-func (s Secret) GoString() string { return "***" }
+// Format keeps every verb of fmt from showing the value.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
 
 // MarshalText keeps encoders from showing the value.
 func (s Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
@@ -62,6 +70,7 @@ type option[C any] struct {
 	about   string
 	secret  bool // also read from the file that the variable …_FILE names
 	live    bool // a running server takes it over
+	shape   shape
 	set     func(c *C, text string) error
 }
 
@@ -86,11 +95,13 @@ func into[C, T any](field func(*C) *T, parse func(string) (T, error)) func(*C, s
 var settings = []setting{
 	{
 		key: "issuer", unit: "URL", example: "https://id.example.com",
+		shape: matching(`^https?://[^?#@\s]*[^?#@/\s]$`),
 		about: "who the tokens say they are from, and where people reach this server; http for loopback hosts only",
 		set:   into(func(c *Config) *string { return &c.Issuer }, parseIssuer),
 	},
 	{
 		key: "listen", byDef: "localhost:8080", unit: "host:port", example: "0.0.0.0:8080",
+		shape: matching(`:[0-9]{1,5}$`),
 		about: "address to listen on",
 		set:   into(func(c *Config) *string { return &c.Listen }, parseListen),
 	},
@@ -101,26 +112,31 @@ var settings = []setting{
 	},
 	{
 		key: "database", unit: "URL", example: "postgres://signet@db.example.com/signet", secret: true,
+		shape: matching(`^(postgres(ql)?://.+)?$`),
 		about: "PostgreSQL to keep everything in; empty for SQLite in data_dir",
 		set:   into(func(c *Config) *Secret { return &c.Database }, parseDatabase),
 	},
 	{
 		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
+		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
 		about: "seals the private keys at rest; without it the file master.key in data_dir, made at the first start",
 		set:   into(func(c *Config) *Secret { return &c.MasterKey }, parseMasterKeySetting),
 	},
 	{
 		key: "master_key_next", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
+		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
 		about: "the master key that `signet keys rewrap` moves to; needed only where master_key is set",
 		set:   into(func(c *Config) *Secret { return &c.MasterKeyNext }, parseMasterKeySetting),
 	},
 	{
 		key: "cookie_name", byDef: "signet", unit: "name", example: "signet",
+		shape: matching(cookieName.String()),
 		about: "base name of the cookies, for two Signets on one host",
 		set:   into(func(c *Config) *string { return &c.CookieName }, parseCookieName),
 	},
 	{
 		key: "cookie_domain", unit: "domain", example: "example.com",
+		shape: matching(domainName.String()),
 		about: "whose hosts get the first-party app's access token; every one of them must be trusted; default: the issuer's host alone",
 		set:   into(func(c *Config) *string { return &c.CookieDomain }, parseCookieDomain),
 	},
@@ -131,16 +147,19 @@ var settings = []setting{
 	},
 	{
 		key: "first_party.origins", unit: "origins", example: "https://app.example.com", live: true,
+		shape: listOf(matching(`^https?://[^/?#@\s]+$`)),
 		about: "where the first-party app's pages live, beside the issuer's own origin; http for loopback hosts only",
 		set:   into(func(c *Config) *[]string { return &c.FirstParty.Origins }, parseOrigins),
 	},
 	{
 		key: "first_party.audience", unit: "text without spaces", example: "https://app.example.com/api",
+		shape: matching(`^[!-~]{1,255}$`),
 		about: "`aud` of the first-party app's access tokens, never the issuer; default: the client id",
 		set:   into(func(c *Config) *string { return &c.FirstParty.Audience }, parseAudience),
 	},
 	{
 		key: "trusted_proxies", unit: "addresses or networks", example: "10.0.0.0/8, 192.0.2.7", live: true,
+		shape: listOf(matching(`^[0-9A-Fa-f.:]+(%[^/]+)?(/[0-9]{1,3})?$`)),
 		about: "whose X-Forwarded-For is believed; none by default",
 		set:   into(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, parseNetworks),
 	},
@@ -170,45 +189,52 @@ var settings = []setting{
 	lifetime("consent", "365d", 10*maxYear, "remembered consent", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
 	{
 		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true,
+		shape: oneOfWords("debug", "info", "warn", "error"),
 		about: "the least that is logged",
 		set:   into(func(c *Config) *slog.Level { return &c.LogLevel }, parseLogLevel),
 	},
 	{
 		key: "passwords.memory", byDef: "19", unit: "MiB", example: "64",
+		shape: hashMemory.shape(),
 		about: "memory one password hash takes (argon2id)",
 		set: into(func(c *Config) *uint32 { return &c.Passwords.Memory }, func(text string) (uint32, error) {
-			mebibytes, err := parseNumber(text, 19, 256)
+			mebibytes, err := hashMemory.parse(text)
 			return uint32(mebibytes) * 1024, err
 		}),
 	},
 	{
 		key: "passwords.time", byDef: "2", unit: "passes", example: "3",
+		shape: hashPasses.shape(),
 		about: "passes over that memory",
 		set: into(func(c *Config) *uint32 { return &c.Passwords.Time }, func(text string) (uint32, error) {
-			passes, err := parseNumber(text, 2, 16)
+			passes, err := hashPasses.parse(text)
 			return uint32(passes), err
 		}),
 	},
 	{
 		key: "passwords.threads", byDef: "1", unit: "threads", example: "1",
+		shape: hashThreads.shape(),
 		about: "threads of one password hash",
 		set: into(func(c *Config) *uint8 { return &c.Passwords.Threads }, func(text string) (uint8, error) {
-			threads, err := parseNumber(text, 1, 16)
+			threads, err := hashThreads.parse(text)
 			return uint8(threads), err
 		}),
 	},
 	{
 		key: "rate_limits.account", byDef: "20", unit: "wrong passwords", example: "10",
+		shape: rateLimit.shape(),
 		about: "of one account, and of each browser its owner has signed in with, before the answer is 429",
-		set:   into(func(c *Config) *int { return &c.RateLimits.Account }, parseLimit),
+		set:   into(func(c *Config) *int { return &c.RateLimits.Account }, rateLimit.parse),
 	},
 	{
 		key: "rate_limits.network", byDef: "100", unit: "wrong passwords", example: "500",
+		shape: rateLimit.shape(),
 		about: "from one IPv4 address or IPv6 /64 before the answer is 429",
-		set:   into(func(c *Config) *int { return &c.RateLimits.Network }, parseLimit),
+		set:   into(func(c *Config) *int { return &c.RateLimits.Network }, rateLimit.parse),
 	},
 	{
 		key: "rate_limits.window", byDef: "15m", unit: "duration", example: "30m",
+		shape: duration,
 		about: "how long wrong passwords are counted together",
 		set: into(func(c *Config) *time.Duration { return &c.RateLimits.Window }, func(text string) (time.Duration, error) {
 			return parseDuration(text, time.Minute, maxDay)
@@ -216,6 +242,7 @@ var settings = []setting{
 	},
 	{
 		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed, live: true,
+		shape: oneOfWords(signUpClosed, signUpConnectors),
 		about: "who gets an account on their own: nobody, or whom a connector vouches for",
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
 	},
@@ -225,12 +252,14 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),
 	},
 	{
-		key: "outbound.proxy", unit: "URL", example: "http://proxy.example.com:3128",
+		key: "outbound.proxy", unit: "URL", example: "http://proxy.example.com:3128", secret: true,
+		shape: matching(`^https?://.+$`),
 		about: "proxy that connectors are called through; none by default",
-		set:   into(func(c *Config) *string { return &c.Proxy }, parseProxy),
+		set:   into(func(c *Config) *Secret { return &c.Proxy }, parseProxy),
 	},
 	{
 		key: "keys.algorithms", byDef: "ES256, RS256", unit: "algorithm names", example: "ES256, RS256",
+		shape: listOf(oneOfWords(signingAlgorithms...)),
 		about: "signing keys that are published, the preferred one first",
 		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
 	},
@@ -247,7 +276,7 @@ const (
 // lifetime is a row of lifetimes.*: a duration from one second to longest.
 func lifetime(name, byDef string, longest time.Duration, about string, field func(*provider.Lifetimes) *time.Duration) setting {
 	return setting{
-		key: "lifetimes." + name, byDef: byDef, unit: "duration", example: byDef, about: about,
+		key: "lifetimes." + name, byDef: byDef, unit: "duration", shape: duration, example: byDef, about: about,
 		set: into(
 			func(c *Config) *time.Duration { return field(&c.Lifetimes) },
 			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },
@@ -258,7 +287,7 @@ func lifetime(name, byDef string, longest time.Duration, about string, field fun
 // keyLife is a row of keys.*: a duration from one second to longest.
 func keyLife(name, byDef, example string, longest time.Duration, about string, field func(*keys.Life) *time.Duration) setting {
 	return setting{
-		key: "keys." + name, byDef: byDef, unit: "duration", example: example, about: about,
+		key: "keys." + name, byDef: byDef, unit: "duration", shape: duration, example: example, about: about,
 		set: into(
 			func(c *Config) *time.Duration { return field(&c.Keys) },
 			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },

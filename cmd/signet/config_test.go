@@ -1,14 +1,22 @@
 package main
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"signet/provider"
 )
 
 func TestCF02_IssuerIsAPlainURL(t *testing.T) {
@@ -127,7 +135,7 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 
 // revealed shows a configuration with its secrets, to compare.
 func revealed(c Config) string {
-	return fmt.Sprintf("%+v %s %s %s", c, c.Database.Reveal(), c.MasterKey.Reveal(), c.MasterKeyNext.Reveal())
+	return fmt.Sprintf("%+v %s %s %s %s", c, c.Database.Reveal(), c.MasterKey.Reveal(), c.MasterKeyNext.Reveal(), c.Proxy.Reveal())
 }
 
 // yamlOf writes one setting in sections.
@@ -201,23 +209,64 @@ func TestCF06_DefaultsAreClosed(t *testing.T) {
 	}
 }
 
+// TestCF03_SecretsDoNotPrintThemselves: not by any verb that go vet lets through, nor by an encoder, nor out
+// of a field that nobody can ask.
 func TestCF03_SecretsDoNotPrintThemselves(t *testing.T) {
 	const canary = "canary-7f3a"
-	c := Config{Database: Secret{canary}, MasterKey: Secret{canary}}
+	c := Config{Database: newSecret(canary), MasterKey: newSecret(canary), Connectors: []provider.Connector{{}}}
+	c.Connectors[0].ClientSecret, c.Connectors[0].ClientKey = canary, canary
+	hidden := struct{ one Secret }{newSecret(canary)}
 	var logged strings.Builder
 	slog.New(slog.NewJSONHandler(&logged, nil)).Info("config", "all", c, "one", c.Database)
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("config", "all", c, "one", c.Database)
-	encoded, err := json.Marshal(c)
+	inJSON, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%v", c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("db=%s", c.Database), fmt.Sprintf("%q", c.Database), string(encoded), logged.String()} {
-		if strings.Contains(text, canary) {
+	inYAML, err := yaml.Marshal(map[string]any{"database": c.Database, "connector": c.Connectors[0].ClientSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := []string{
+		logged.String(), string(inJSON), string(inYAML), fmt.Sprint(c), fmt.Sprintf("%5.1v", c.Database), fmt.Errorf("wrapped: %w", fmt.Errorf("%v", c.Database)).Error(),
+	}
+	for _, verb := range []string{"v", "+v", "#v", "s", "q", "x", "X", "d", "o", "b", "c", "U", "e", "t", "z"} {
+		texts = append(texts, fmt.Sprintf("%"+verb, c), fmt.Sprintf("%"+verb, c.Database), fmt.Sprintf("%"+verb, c.Connectors[0].ClientSecret))
+		if text := fmt.Sprintf("%"+verb, hidden); strings.Contains(text, canary) || strings.Contains(text, hex.EncodeToString([]byte(canary))) {
+			t.Errorf("%%%s of a hidden field shows %s", verb, text)
+		}
+	}
+	for _, text := range texts {
+		if strings.Contains(text, canary) || strings.Contains(strings.ToLower(text), hex.EncodeToString([]byte(canary))) || strings.Contains(text, "99 97 110 97 114 121") {
 			t.Errorf("the secret is in %s", text)
 		}
 		if !strings.Contains(text, "***") {
 			t.Errorf("no stars in %s", text)
 		}
+	}
+}
+
+// TestCF03_NoSecretByArgument: what stands in an argument, everybody on the machine
+// can read. A flag that is named like a secret takes none.
+func TestCF03_NoSecretByArgument(t *testing.T) {
+	telling := regexp.MustCompile(`password|secret|token|key|database|proxy`)
+	harmless := regexp.MustCompile(`-(method|alg|file)$`) // names of things
+	flags := 0
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			flags++
+			if telling.MatchString(f.Name) && f.Value.Type() != "bool" && !harmless.MatchString(f.Name) {
+				t.Errorf("%s has --%s, which takes a value", c.CommandPath(), f.Name)
+			}
+		})
+		for _, below := range c.Commands() {
+			walk(below)
+		}
+	}
+	walk((&program{}).rootCommand())
+	if flags < 50 {
+		t.Fatalf("only %d flags were seen", flags)
 	}
 }
 
@@ -227,7 +276,7 @@ func TestCF03_NoMistakeRepeatsASecret(t *testing.T) {
 		if !s.secret {
 			continue
 		}
-		for _, value := range []string{canary, "postgres://u:" + canary + "@%zz/", "mysql://u:" + canary + "@h/", canary + "\x00"} {
+		for _, value := range []string{canary, "postgres://u:" + canary + "@%zz/", "mysql://u:" + canary + "@h/", "ftp://u:" + canary + "@h/", canary + "\x00"} {
 			for where, from := range map[string]sources{
 				"environment": {file: written(t, ""), env: map[string]string{s.variable(): value}},
 				"file":        {file: written(t, yamlOf(s.key, strings.ReplaceAll(value, "\x00", "")))},

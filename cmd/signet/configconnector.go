@@ -39,11 +39,13 @@ func newConnectorDraft(where place) *connectorDraft {
 var connectorOptions = []option[connectorDraft]{
 	{
 		key: "id", unit: "name", example: "google",
+		shape: matching(connectorID.String()),
 		about: "part of the redirect URI, and of every link between an account and this upstream: never change it",
 		set:   into(func(c *connectorDraft) *string { return &c.ID }, parseConnectorID),
 	},
 	{
 		key: "type", unit: "google, github, oidc, microsoft, apple or gitlab", example: "oidc",
+		shape: oneOfWords(kinds...),
 		about: "what kind of upstream it is; oidc for any OpenID provider",
 		set:   into(func(c *connectorDraft) *federation.Kind { return &c.Kind }, parseKind),
 	},
@@ -84,66 +86,79 @@ var connectorOptions = []option[connectorDraft]{
 	},
 	{
 		key: "issuer", unit: "URL", example: "https://login.example.com",
+		shape: matching(`^https?://.+$`),
 		about: "exactly as in the upstream's discovery document; needed of oidc alone",
 		set:   into(func(c *connectorDraft) *string { return &c.Issuer }, parseText),
 	},
 	{
 		key: "base_url", byDef: "https://github.com", unit: "URL", example: "https://github.example.com",
+		shape: matching(`^https?://.+$`),
 		about: "of GitHub Enterprise",
 		set:   into(func(c *connectorDraft) *string { return &c.BaseURL }, parseText),
 	},
 	{
 		key: "tenants", unit: "GUIDs", example: "9188040d-6c67-4c5b-b112-36a304b66dad",
+		shape: listOf(nil),
 		about: "tenants of Microsoft that may sign in",
 		set:   into(func(c *connectorDraft) *[]string { return &c.Tenants }, parseItems),
 	},
 	{
 		key: "scopes", unit: "scopes", example: "groups",
+		shape: listOf(nil),
 		about: "asked for beyond those the type asks for",
 		set:   into(func(c *connectorDraft) *[]string { return &c.Scopes }, parseItems),
 	},
 	{
 		key: "allowed_domains", unit: "domains", example: "example.com",
+		shape: listOf(nil),
 		about: "the only ones who may sign in: by Google's hd claim, elsewhere by the domain of the verified address",
 		set:   into(func(c *connectorDraft) *[]string { return &c.AllowedDomains }, parseItems),
 	},
 	{
 		key: "require_email", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
 		about: "refuse people without a verified address, also those who have an account",
 		set:   into(func(c *connectorDraft) *bool { return &c.RequireEmail }, parseBool),
 	},
 	{
 		key: "link_by_verified_email", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
 		about: "an address that the upstream has verified opens the account that has proven it; only for an upstream you trust with that",
 		set:   into(func(c *connectorDraft) *bool { return &c.AutoLink }, parseBool),
 	},
 	{
 		key: "signup", unit: "true or false", example: "false",
+		shape: trueOrFalse,
 		about: "whom it vouches for gets an account; if not set, what the setting signup says",
 		set:   into(func(c *connectorDraft) *string { return &c.signUp }, oneOf("true", "false")),
 	},
 	{
 		key: "claims", unit: "claim of OpenID Connect: claim of the upstream", example: "{email: mail, groups: roles}",
+		shape: pairs,
 		about: "where the upstream's claims have other names; groups are taken only if named here",
 		set:   into(func(c *connectorDraft) *map[string]string { return &c.Claims }, parsePairs),
 	},
 	{
 		key: "algorithms", unit: "algorithm names", example: "ES256",
+		shape: listOf(nil),
 		about: "which may sign its ID tokens; if not set, the asymmetric ones",
 		set:   into(func(c *connectorDraft) *[]string { return &c.Algorithms }, parseItems),
 	},
 	{
 		key: "hosts", unit: "hosts", example: "api.example.net",
+		shape: listOf(nil),
 		about: "hosts outside its own domain that its endpoints may lie on",
 		set:   into(func(c *connectorDraft) *[]string { return &c.Hosts }, parseItems),
 	},
 	{
 		key: "trust", unit: "unknown, verifies or authoritative", example: "authoritative",
+		shape: oneOfWords("unknown", "verifies", "authoritative"),
 		about: "what its word on an address is worth: authoritative if it runs the mailboxes",
 		set:   into(func(c *connectorDraft) *federation.Trust { return &c.Trust }, parseTrust),
 	},
 	{
 		key: "keep_token", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
 		about: "keep the upstream's tokens, sealed",
 		set:   into(func(c *connectorDraft) *bool { return &c.KeepToken }, parseBool),
 	},
@@ -163,8 +178,10 @@ func parseConnectorID(text string) (string, error) {
 	return text, nil
 }
 
+var kinds = []string{"google", "github", "oidc", "microsoft", "apple", "gitlab"}
+
 func parseKind(text string) (federation.Kind, error) {
-	kind, err := oneOf("google", "github", "oidc", "microsoft", "apple", "gitlab")(text)
+	kind, err := oneOf(kinds...)(text)
 	return federation.Kind(kind), err
 }
 
@@ -245,17 +262,22 @@ func (r *reader) readConnectorKey(name string, draft *connectorDraft, key, value
 	r.setConnector(draft, *option, where, text)
 }
 
+// optionOf finds an option by its key, or nil.
+func optionOf[C any](options []option[C], key string) *option[C] {
+	if i := slices.IndexFunc(options, func(o option[C]) bool { return o.key == key }); i >= 0 {
+		return &options[i]
+	}
+	return nil
+}
+
 // connectorOption finds an option by its key, or a secret by its key and _file.
 func connectorOption(key string) (found *option[connectorDraft], inFile bool) {
-	for i, o := range connectorOptions {
-		if o.key == key {
-			return &connectorOptions[i], false
-		}
-		if o.secret && o.key+"_file" == key {
-			return &connectorOptions[i], true
+	if named, ok := strings.CutSuffix(key, "_file"); ok {
+		if o := optionOf(connectorOptions, named); o != nil && o.secret {
+			return o, true
 		}
 	}
-	return nil, false
+	return optionOf(connectorOptions, key), false
 }
 
 func (r *reader) setConnector(draft *connectorDraft, o option[connectorDraft], where place, text string) {
@@ -350,8 +372,8 @@ func (c Config) outbound() outbound.Config {
 	if c.ExtraCA != "" {
 		o.Roots, _ = outbound.Roots([]byte(c.ExtraCA)) // was read when it was set
 	}
-	if c.Proxy != "" {
-		o.Proxy, _ = url.Parse(c.Proxy)
+	if proxy := c.Proxy.Reveal(); proxy != "" {
+		o.Proxy, _ = url.Parse(proxy)
 	}
 	return o
 }

@@ -83,14 +83,14 @@ func parseDatabase(text string) (Secret, error) {
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
 		return Secret{}, errors.New("is not a postgres:// URL; leave it empty for SQLite")
 	}
-	return Secret{text}, nil
+	return newSecret(text), nil
 }
 
 func parseMasterKeySetting(text string) (Secret, error) {
 	if _, err := parseMasterKey(text); err != nil {
 		return Secret{}, err
 	}
-	return Secret{text}, nil
+	return newSecret(text), nil
 }
 
 // parseMasterKey decodes the 32 bytes and refuses what nobody drew at random.
@@ -146,19 +146,26 @@ func parseLogLevel(text string) (slog.Level, error) {
 	return level, nil
 }
 
-func parseNumber(text string, least, most int) (int, error) {
+// bounds of a whole number, both included.
+type bounds struct{ least, most int }
+
+var (
+	hashMemory  = bounds{19, 256}
+	hashPasses  = bounds{2, 16}
+	hashThreads = bounds{1, 16}
+	rateLimit   = bounds{1, 1_000_000}
+)
+
+func (b bounds) parse(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("is %q, not a whole number", text)
-	case n < least || n > most:
-		return 0, fmt.Errorf("is %d, not between %d and %d", n, least, most)
+	case n < b.least || n > b.most:
+		return 0, fmt.Errorf("is %d, not between %d and %d", n, b.least, b.most)
 	}
 	return n, nil
 }
-
-// parseLimit reads how often something may be tried.
-func parseLimit(text string) (int, error) { return parseNumber(text, 1, 1_000_000) }
 
 // signingAlgorithms there are; the first two are always needed.
 var signingAlgorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
@@ -276,12 +283,12 @@ func parseAuthorities(file string) (string, error) {
 	return string(content), nil
 }
 
-func parseProxy(text string) (string, error) {
+func parseProxy(text string) (Secret, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return "", errors.New("is not a URL that begins with http:// or https://")
+		return Secret{}, errors.New("is not a URL that begins with http:// or https://")
 	}
-	return text, nil
+	return newSecret(text), nil
 }
 
 // items splits a list at its commas.

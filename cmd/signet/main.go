@@ -62,7 +62,7 @@ func (p *program) rootCommand() *cobra.Command {
 	asNoun(root)
 	root.AddCommand(
 		p.serveCommand(), p.devCommand(), p.userCommand(), p.clientCommand(), p.sessionCommand(), p.connectorCommand(), p.keysCommand(), p.eventsCommand(),
-		p.setupLinkCommand(), p.migrateCommand(), p.healthCommand(), p.versionCommand(),
+		p.setupLinkCommand(), p.migrateCommand(), p.healthCommand(), p.configCommand(), p.versionCommand(),
 	)
 	return root
 }

@@ -22,12 +22,15 @@ The settings come from the file (` + configFile + ` unless --config names anothe
 SIGNET_… variables, then from flags; what comes later wins.`,
 		Args: exactly(),
 	}
-	file := configFlags(c, "issuer", "listen", "data_dir", "log.level")
+	file := configFlags(c, serveFlags...)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return p.serve(c.Context(), p.sources(c, *file))
 	}
 	return c
 }
+
+// serveFlags are the settings that serve has flags for.
+var serveFlags = []string{"issuer", "listen", "data_dir", "log.level"}
 
 // configFlags gives c the flag --config and one for each of those settings.
 func configFlags(c *cobra.Command, keys ...string) (file *string) {
