@@ -7,10 +7,6 @@
     Array.prototype.forEach.call(document.querySelectorAll(selector), act);
   }
 
-  // A screen reader hears what went wrong first, and Tab leads on to the field.
-  var problem = document.getElementById("problem");
-  if (problem) problem.focus();
-
   function conceal(button) {
     document.getElementById(button.getAttribute("aria-controls")).type = "password";
     button.setAttribute("aria-pressed", "false");

@@ -97,6 +97,7 @@ func mustBeSound(t *testing.T, d document) {
 	}
 	mustReferToItself(t, d)
 	mustLabelInputs(t, d)
+	mustLeadToItsProblem(t, d)
 	mustHaveNoInlineCode(t, d)
 }
 
@@ -148,6 +149,24 @@ func mustLabelInputs(t *testing.T, d document) {
 		if _, ok := lookup(img, "alt"); !ok {
 			t.Errorf("image %q has no alt", attr(img, "src"))
 		}
+	}
+}
+
+// mustLeadToItsProblem: who sent a form that was refused stands at the reason, with
+// a script and without, and each wrong field says what is wrong.
+func mustLeadToItsProblem(t *testing.T, d document) {
+	t.Helper()
+	var first []string
+	for _, e := range d.elements {
+		if _, ok := lookup(e, "autofocus"); ok {
+			first = append(first, attr(e, "id"))
+		}
+		if attr(e, "aria-invalid") != "" && attr(e, "aria-describedby") == "" {
+			t.Errorf("input %q is wrong and does not say why", attr(e, "id"))
+		}
+	}
+	if d.byID("problem") != nil && !slices.Equal(first, []string{"problem"}) || len(first) > 1 {
+		t.Errorf("focus begins at %q, want one place, and #problem if there is one", first)
 	}
 }
 
