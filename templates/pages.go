@@ -66,6 +66,8 @@ func functions(files *static.Files) template.FuncMap {
 		"httpsLink":   httpsLink,
 		"webLink":     webLink,
 		"wrong":       wrong,
+		"fieldOf":     fieldOf,
+		"refusal":     refusal,
 		"username":    username,
 
 		"connect":       func(base, id string) (string, error) { return action(base, "/login/"+id) },

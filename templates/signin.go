@@ -1,5 +1,7 @@
 package templates
 
+import "slices"
+
 // SignIn is the sign-in page.
 type SignIn struct {
 	Common
@@ -23,8 +25,26 @@ type FormError struct {
 	Retry string // "in 40 s", for a throttled attempt; "" otherwise
 }
 
+// refusal is why the form was refused. Who has to wait is told of the other ways in.
+func refusal(s SignIn) *FormError {
+	if s.Error == nil || line(s.Error.Retry) == "" || len(usable(s.Connectors)) == 0 {
+		return s.Error
+	}
+	told := *s.Error
+	told.Retry += ", or sign in another way below"
+	return &told
+}
+
 // wrong reports whether the error is about the field of that id.
 func wrong(e *FormError, field string) bool { return e != nil && e.Field == field }
+
+// fieldOf is the id of the field that the error is about, "" for none that a form has.
+func fieldOf(e *FormError) string {
+	if slices.Contains([]string{"username", "password", "current-password", "new-password", "email"}, e.Field) {
+		return e.Field
+	}
+	return ""
+}
 
 // username is what stands in the field. Somebody who must prove it again finds his
 // own address, and may type another: the field is never locked.
