@@ -299,7 +299,7 @@ func TestPW11_FloodIsToldToComeBack(t *testing.T) {
 	appOnSQLite(t, func(t *testing.T, b *testbed) {
 		form := b.visitor(t).get(t, b.authorizeURL()).form(t)
 		var heard, busy atomic.Int64
-		race(300, func(i int) {
+		race(200, func(i int) {
 			address, username := fmt.Sprintf("2001:db8:%x::1", i), fmt.Sprintf("user%d@example.com", i)
 			var a answer
 			if i%2 == 0 {
@@ -333,7 +333,7 @@ func TestPW11_FloodIsToldToComeBack(t *testing.T) {
 		if counted != int(heard.Load()) {
 			t.Errorf("%d attempts are counted, want the %d that were heard", counted, heard.Load())
 		}
-	}, behindProxy, func(c *provider.Config) { c.Passwords = credential.Params{Memory: 8 << 10, Time: 2, Threads: 1} })
+	}, behindProxy, func(c *provider.Config) { c.Passwords = credential.Params{Memory: 4 << 10, Time: 2, Threads: 1} })
 }
 
 // The page of the limit leaves the other ways in open.
