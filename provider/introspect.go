@@ -114,7 +114,7 @@ func (p *Provider) serviceLives(ctx context.Context, access keys.AccessToken) er
 	if _, err := p.clients.Enabled(ctx, access.ClientID); err != nil {
 		return err
 	}
-	revoked, err := p.db.TokenRevoked(ctx, access.ID)
+	revoked, err := p.db.TokenRevoked(ctx, access.ID, storage.Millis(access.IssuedAt*1000))
 	if err == nil && revoked {
 		err = storage.ErrNotFound
 	}

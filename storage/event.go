@@ -59,6 +59,7 @@ const (
 	IdentityLinked       EventType = "identity.linked"
 	IdentityUnlinked     EventType = "identity.unlinked"
 	UpstreamTokenRead    EventType = "identity.token_read" // an operator read what an upstream gave
+	InstanceRestored     EventType = "instance.restored"   // a database from a backup was taken into use
 	SetupOpened          EventType = "setup.opened"        // a link for the first administrator was made
 	SetupCompleted       EventType = "setup.completed"
 	KeyCreated           EventType = "key.created"

@@ -23,9 +23,10 @@ var smallTables = []string{"instance", "clients", "keys", "leases", "migrations"
 // noUseCases are methods that ask no table, or that only tests have.
 var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
 
-// ofOperators are use cases of keys and leases, which are few.
+// ofOperators are use cases of keys and leases, which are few, and those that are
+// about everything.
 var ofOperators = []string{
-	"AddNextKey", "EndKeys", "JWKSReaders", "NoteJWKSReaders", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndKeys", "JWKSReaders", "MarkRestored", "NoteJWKSReaders", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call is one use case, run for the statements it executes.
@@ -135,7 +136,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"ConnectedOf", func() error { _, err := w.ConnectedOf(ctx, w.user.ID, noon); return err }},
 		{"ClientsBySession", func() error { _, err := w.ClientsBySession(ctx, w.user.ID, noon); return err }},
 		{"RevokeToken", func() error { return w.RevokeToken(ctx, "jti", "web", "gid request code", until, from, noon) }},
-		{"TokenRevoked", func() error { _, err := w.TokenRevoked(ctx, "jti"); return err }},
+		{"TokenRevoked", func() error { _, err := w.TokenRevoked(ctx, "jti", storage.At(noon)); return err }},
 		{"RotateGrant", func() error { return rotate(0) }}, // replayed
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, w.redemption("request", "code", noon), noon); return err }},
 		{"RevokeGrant", func() error { return w.RevokeGrant(ctx, w.offline(t, "r4", noon).ID, "revoked", from, noon) }},

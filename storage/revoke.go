@@ -23,14 +23,16 @@ func (db *DB) RevokeToken(ctx context.Context, jti, clientID, grantID string, ex
 	})
 }
 
-// TokenRevoked reports whether an access token without a grant was revoked.
-func (db *DB) TokenRevoked(ctx context.Context, jti string) (bool, error) {
+// TokenRevoked reports whether an access token without a grant was revoked, or is
+// from before the database was restored.
+func (db *DB) TokenRevoked(ctx context.Context, jti string, issued Millis) (bool, error) {
 	if err := checkIDs(jti); err != nil {
 		return false, fmt.Errorf("read revocation: %w", err)
 	}
 	var n int64
 	err := db.read(ctx, "read revocation", func(q *gorm.DB) error {
-		return q.Raw(`SELECT COUNT(*) FROM spent WHERE kind = ? AND id = ?`, spentToken, jti).Scan(&n).Error
+		return q.Raw(`SELECT (SELECT COUNT(*) FROM spent WHERE kind = ? AND id = ?) + (SELECT COUNT(*) FROM instance WHERE id = 1 AND not_before > ?)`,
+			spentToken, jti, issued).Scan(&n).Error
 	})
 	return n > 0, err
 }

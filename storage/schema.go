@@ -24,20 +24,24 @@ type Schema struct {
 // ReadSchema looks at a database and changes nothing: what is not there yet has
 // seen no migration. ErrOutdated, beside the Schema, where Open would refuse.
 func ReadSchema(ctx context.Context, c Config) (Schema, error) {
-	known, err := migrationList()
-	if err != nil {
-		return Schema{}, err
-	}
-	var s Schema
-	var oldest int64
+	var newest, oldest int64
 	db, err := openToLook(c)
 	if err == nil && db != nil {
-		s.Newest, oldest, err = schemaNumbers(ctx, db, c.Database != "")
+		newest, oldest, err = schemaNumbers(ctx, db, c.Database != "")
 		err = errors.Join(err, db.Close())
 	}
 	if err != nil {
 		return Schema{}, answer("read schema", err)
 	}
+	return schemaOf(newest, oldest)
+}
+
+func schemaOf(newest, oldest int64) (Schema, error) {
+	known, err := migrationList()
+	if err != nil {
+		return Schema{}, err
+	}
+	s := Schema{Newest: newest}
 	for _, m := range known {
 		if m.number > s.Newest {
 			s.Pending = append(s.Pending, m.name)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -71,18 +70,7 @@ func (p *program) confirmRevocation(c *cobra.Command, k storage.Key) error {
 }
 
 // atTerminal reports whether there is somebody to ask.
-func (p *program) atTerminal() bool {
-	file, ok := p.stdin.(*os.File)
-	if !ok {
-		return false
-	}
-	state, err := file.Stat()
-	if err != nil || state.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull) // a character device as well
-	return err == nil && !os.SameFile(state, null)
-}
+func (p *program) atTerminal() bool { return isTerminal(p.stdin) }
 
 // describedRevocation is what a revocation did, and what follows.
 type describedRevocation struct {

@@ -61,8 +61,9 @@ func (p *program) rootCommand() *cobra.Command {
 	}
 	asNoun(root)
 	root.AddCommand(
-		p.serveCommand(), p.devCommand(), p.userCommand(), p.clientCommand(), p.sessionCommand(), p.connectorCommand(), p.keysCommand(), p.eventsCommand(),
-		p.setupLinkCommand(), p.migrateCommand(), p.healthCommand(), p.configCommand(), p.versionCommand(),
+		p.serveCommand(), p.devCommand(), p.setupLinkCommand(),
+		p.userCommand(), p.clientCommand(), p.sessionCommand(), p.connectorCommand(), p.keysCommand(), p.eventsCommand(),
+		p.configCommand(), p.migrateCommand(), p.backupCommand(), p.restoreCommand(), p.healthCommand(), p.versionCommand(),
 	)
 	return root
 }

@@ -323,18 +323,11 @@ func TestST10_KilledUnderLoadNothingAnsweredIsLost(t *testing.T) {
 
 func checkIntegrity(t *testing.T, c *cluster) {
 	t.Helper()
-	dir := ""
-	for _, setting := range c.instance.env {
-		dir = strings.TrimPrefix(setting, "SIGNET_DATA_DIR=")
-		if dir != setting {
-			break
-		}
-	}
 	driver := "sqlite3"
 	if storage.PureGo {
 		driver = "sqlite"
 	}
-	db, err := sql.Open(driver, filepath.Join(dir, "signet.db"))
+	db, err := sql.Open(driver, filepath.Join(c.dataDir(t), "signet.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

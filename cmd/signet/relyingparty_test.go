@@ -287,6 +287,18 @@ func (i *instance) command(t testing.TB, stdin string, out any, args ...string) 
 	}
 }
 
+// dataDir is the folder of its database.
+func (i *instance) dataDir(t *testing.T) string {
+	t.Helper()
+	for _, setting := range i.env {
+		if dir, is := strings.CutPrefix(setting, "SIGNET_DATA_DIR="); is {
+			return dir
+		}
+	}
+	t.Fatal("it has no data directory of its own")
+	return ""
+}
+
 func (i *instance) serve(t *testing.T) {
 	t.Helper()
 	startSignet(t, i.issuer, i.env, "serve")

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+func (p *program) restoreCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "restore FILE|- | --database-restored",
+		Short: "Take a backup into use, or a database that you have restored yourself",
+		Long: `Take a backup that signet backup made into use, while no server runs. It is checked,
+brought up to date and made safe beside the data directory's own database, which it
+replaces last; --replace says that there may be one, and keeps it under another name.
+The master key is the one of the backup: put its file or setting in place first.
+
+What was spent, ended or revoked since the backup would be good again. So all that was
+before ends: every session, token, code and request. Everybody signs in again, other
+keys sign, and keys that the replaced database knows as revoked are revoked again.
+Users, passwords, clients and consents are those of the backup.
+
+With --database-restored no file is read: the database of the settings is taken as one
+that you have brought back by its own tools, such as pg_restore, and only made safe.`,
+		Example: `  signet restore /var/backups/signet-2026-03-01.db
+  age -d -i key.txt signet.db.age | signet restore - --replace
+  pg_restore --clean --if-exists --dbname "$SIGNET_DATABASE" FILE && signet restore --database-restored`,
+	}
+	restored := c.Flags().Bool("database-restored", false, "the database itself was restored by its own tools: only make it safe")
+	replace := c.Flags().Bool("replace", false, "there may be a database already, which is kept under another name")
+	asJSON := jsonFlag(c)
+	file := configFlags(c, "data_dir")
+	c.Args = func(c *cobra.Command, args []string) error {
+		if *restored {
+			return exactly()(c, args)
+		}
+		return exactly("the backup to read, - for standard input, or --database-restored")(c, args)
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		config, err := p.config(c, *file)
+		if err != nil {
+			return err
+		}
+		var done describedRestore
+		if *restored {
+			err = p.restoredElsewhere(c.Context(), config, &done)
+		} else {
+			err = p.restoreFile(c.Context(), config, args[0], *replace, &done)
+		}
+		if err != nil {
+			return restoreProblem(config, err)
+		}
+		return p.showRestored(config, done, *asJSON)
+	}
+	return c
+}
+
+// describedRestore is what a restore did.
+type describedRestore struct {
+	Database   string    `json:"database"`           // where it is now
+	Replaced   string    `json:"replaced,omitempty"` // where the one before is kept
+	Migrations []string  `json:"migrations"`         // that the backup had not seen
+	NotBefore  time.Time `json:"not_before"`         // nothing from before is good
+}
+
+func restoreProblem(c Config, err error) error {
+	switch {
+	case errors.Is(err, storage.ErrInUse):
+		return &problem{exitConflict, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "stop the server, then run it again"}
+	case errors.Is(err, storage.ErrConflict):
+		return &problem{exitConflict, fmt.Errorf("there is a database in %s already; nothing was changed", c.DataDir), "to keep it under another name and take the backup: --replace"}
+	case errors.Is(err, storage.ErrNotBackup):
+		return &problem{exitDenied, fmt.Errorf("%w; nothing was changed", err), "take another backup: it must be a file that signet backup wrote"}
+	}
+	return err
+}
+
+// restoreFile prepares the backup in a folder of its own, as a database that nobody
+// uses yet, and moves it to its place last: what fails leaves all as it was.
+func (p *program) restoreFile(ctx context.Context, c Config, name string, replace bool, done *describedRestore) (err error) {
+	if c.Database.Reveal() != "" {
+		return &problem{
+			exitUsage, errors.New("this database is PostgreSQL, which has tools of its own for this"),
+			`restore it with: pg_restore --clean --if-exists --dbname "$SIGNET_DATABASE" FILE; then run: signet restore --database-restored`,
+		}
+	}
+	if err := p.readyToRestore(c, replace); err != nil {
+		return err
+	}
+	folder, err := os.MkdirTemp(c.DataDir, "restore-*") // 0700, and of the same file system
+	if err != nil {
+		return fmt.Errorf("write in data_dir: %s", plainCause(err))
+	}
+	defer os.RemoveAll(folder)
+	draft := filepath.Join(folder, "signet.db")
+	if err := p.copyBackup(name, draft); err != nil {
+		return err
+	}
+	schema, err := storage.ReadBackup(ctx, draft)
+	if err != nil {
+		return err
+	}
+	done.Migrations = append([]string{}, schema.Pending...)
+	if err := p.makeSafe(ctx, c, storage.Config{DataDir: folder}, p.revokedIn(ctx, c), done); err != nil {
+		return err
+	}
+	done.Database = filepath.Join(c.DataDir, "signet.db")
+	aside := ""
+	if replace {
+		aside = "signet.db.replaced-" + p.now().UTC().Format("20060102T150405Z")
+	}
+	existed := storage.HasDatabase(c.DataDir)
+	if err := storage.ReplaceDatabase(c.DataDir, folder, aside); err != nil {
+		return err
+	}
+	if existed {
+		done.Replaced = filepath.Join(c.DataDir, aside)
+	}
+	return nil
+}
+
+// readyToRestore refuses early what would be refused in the end.
+func (p *program) readyToRestore(c Config, replace bool) error {
+	if err := makeDataDir(c.DataDir); err != nil {
+		return err
+	}
+	if storage.HasDatabase(c.DataDir) && !replace {
+		return storage.ErrConflict
+	}
+	return storage.CheckUnused(c.DataDir)
+}
+
+// copyBackup copies the file, or standard input, to a new file of mode 0600.
+func (p *program) copyBackup(name, to string) error {
+	from := p.stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return &problem{exitNotFound, fmt.Errorf("read %s: %s", name, plainCause(err)), "name a file that signet backup wrote"}
+		}
+		defer file.Close()
+		from = file
+	}
+	draft, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(draft, from)
+	if err = errors.Join(err, draft.Sync(), draft.Close()); err != nil {
+		return fmt.Errorf("copy the backup: %w", err)
+	}
+	return nil
+}
+
+// revokedIn lists the keys that the database to be replaced knows as revoked. Where it
+// cannot be read there is nothing to learn from it.
+func (p *program) revokedIn(ctx context.Context, c Config) (kids []string) {
+	if !storage.HasDatabase(c.DataDir) {
+		return nil
+	}
+	db, err := storage.Open(ctx, c.storage())
+	if err != nil {
+		p.say("the database that is replaced cannot be read, so which keys it had revoked is not known")
+		return nil
+	}
+	defer db.Close()
+	rows, err := db.Keys(ctx)
+	if err != nil {
+		p.say("the keys of the database that is replaced cannot be read, so which were revoked is not known")
+	}
+	for _, k := range rows {
+		if k.State == storage.KeyRevoked {
+			kids = append(kids, k.ID)
+		}
+	}
+	return kids
+}
+
+// restoredElsewhere makes the database of the settings safe where it is.
+func (p *program) restoredElsewhere(ctx context.Context, c Config, done *describedRestore) error {
+	done.Database = "PostgreSQL"
+	if c.Database.Reveal() == "" {
+		done.Database = filepath.Join(c.DataDir, "signet.db")
+	}
+	if c.Database.Reveal() == "" && !storage.HasDatabase(c.DataDir) {
+		return &problem{exitNotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir, or restore a backup with: signet restore FILE"}
+	}
+	schema, err := storage.ReadSchema(ctx, c.storage())
+	if err != nil {
+		return err
+	}
+	if schema.Newest == 0 {
+		return &problem{exitNotFound, errors.New("the database is empty"), "restore it first, with its own tools"}
+	}
+	done.Migrations = append([]string{}, schema.Pending...)
+	return p.makeSafe(ctx, c, c.storage(), nil, done)
+}
+
+// makeSafe ends all that a database from a backup takes for alive, and lets other
+// keys sign.
+func (p *program) makeSafe(ctx context.Context, c Config, at storage.Config, revoked []string, done *describedRestore) (err error) {
+	db, err := storage.Open(ctx, at)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	now := p.now()
+	done.NotBefore = now.UTC().Truncate(time.Second)
+	if err := db.MarkRestored(ctx, fromCommandLine(), now); err != nil {
+		return err
+	}
+	rows, err := db.Keys(ctx)
+	if err != nil {
+		return fmt.Errorf("read keys: %w", err)
+	}
+	if len(rows) == 0 { // no server has ever run on it
+		return nil
+	}
+	keeper, err := openKeeper(ctx, c, db)
+	if err != nil {
+		return err
+	}
+	return keysProblem(keeper.Restored(ctx, revoked, fromCommandLine(), now))
+}
+
+func (p *program) showRestored(c Config, done describedRestore, asJSON bool) error {
+	p.say("all sessions, tokens and codes from before have ended: everybody signs in again, and applications get new tokens")
+	p.say("APIs that check tokens by themselves take those from before until they expire, at most %s (lifetimes.access)", shortDuration(c.Lifetimes.Access))
+	p.say("look for what was changed since the backup and is undone: signet user list, signet client list, signet keys list;" +
+		" a user disabled since then is enabled again, and an old password is good again")
+	if done.Replaced == "" {
+		p.say("a key that was revoked since the backup signs again: revoke it once more with signet keys revoke KID")
+	}
+	p.say("then start the server, and ask it: signet health")
+	if asJSON {
+		return p.writeJSON(done)
+	}
+	rows := [][]string{{"database", done.Database}, {"replaced", done.Replaced}, {"not_before", stamp(done.NotBefore)}}
+	for _, name := range done.Migrations {
+		rows = append(rows, []string{"migrated", name})
+	}
+	return p.writeTable(filled(rows))
+}

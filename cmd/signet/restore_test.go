@@ -1,0 +1,224 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/oauth2"
+
+	"signet/storage/storagetest"
+)
+
+// postgresTool finds a program that comes with PostgreSQL.
+func postgresTool(t *testing.T, name string) string {
+	t.Helper()
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if err != nil || len(found) == 0 {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatalf("%s is not installed: apt-get install postgresql", name)
+		}
+		return path
+	}
+	return found[len(found)-1]
+}
+
+// backup makes one as an operator would, and gives what takes it back.
+func (c *cluster) backup(t *testing.T, database string) (restore func(t *testing.T)) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "backup")
+	if database == "" {
+		c.command(t, "", nil, "backup", file)
+		return func(t *testing.T) { c.command(t, "", nil, "restore", file, "--replace", "--json") }
+	}
+	tool := func(name string, args ...string) {
+		t.Helper()
+		if out, err := exec.Command(postgresTool(t, name), args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+	}
+	tool("pg_dump", "--format=custom", "--file="+file, database)
+	return func(t *testing.T) {
+		tool("pg_restore", "--clean", "--if-exists", "--dbname", database, file)
+		c.command(t, "", nil, "restore", "--database-restored", "--json")
+	}
+}
+
+func (c *cluster) authorizeURL() string {
+	return c.issuer + "/authorize?" + url.Values{
+		"client_id": {c.client.ID}, "redirect_uri": {nowhere}, "response_type": {"code"}, "scope": {"openid offline_access"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(codeVerifier)}, "code_challenge_method": {"S256"},
+	}.Encode()
+}
+
+func (c *cluster) serviceToken(t *testing.T, at string) string {
+	t.Helper()
+	status, got, err := c.token(at, url.Values{"grant_type": {"client_credentials"}})
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("client_credentials: status %d, %s, %v", status, got.Error, err)
+	}
+	return got.Access
+}
+
+// ST-12, RT-13: after an old backup was restored nothing from before is good, neither
+// what the backup takes for alive nor what it has never heard of; and all goes on.
+func TestST12_RestoredBackupRevivesNothing(t *testing.T) {
+	for _, backend := range []string{"sqlite", "postgres"} {
+		t.Run(backend, func(t *testing.T) {
+			database := ""
+			if backend == "postgres" {
+				database = storagetest.Postgres(t).Config().Database
+			}
+			c := newCluster(t, database)
+			c.command(t, "", nil, "client", "update", c.client.ID, "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials", "--json")
+			p := c.start(t, true)
+
+			person := newFormBrowser(t)
+			person.open(c.issuer + "/account")
+			person.send("login", "", map[string]string{"username": c.email, "password": c.password})
+			halfway := newFormBrowser(t)
+			halfway.open(c.authorizeURL())
+			codes := c.codes(t, 3)
+			first := c.mustRedeem(t, p.address, codes[0])
+			service := c.serviceToken(t, p.address)
+			restore := c.backup(t, database)
+
+			// What the backup does not know: a rotation, a spent code, another session, a
+			// user, a revoked key.
+			_, ahead, err := c.refresh(p.address, first.Refresh)
+			if err != nil || ahead.Refresh == "" {
+				t.Fatalf("refresh: %s, %v", ahead.Error, err)
+			}
+			spent := c.mustRedeem(t, p.address, codes[1])
+			late := c.codes(t, 2)
+			unknown := c.mustRedeem(t, p.address, late[0])
+			c.command(t, "", nil, "user", "create", "--email", "late@example.com", "--json")
+			leaked := c.kid(t, "ES256", "active")
+			c.command(t, "", nil, "keys", "revoke", leaked, "--yes", "--json")
+
+			p.kill()
+			restore(t)
+			p = c.start(t, true)
+
+			for name, held := range map[string]tokens{"of the backup": first, "ahead of it": ahead, "of a code it takes for unspent": spent, "it never saw": unknown} {
+				if status, got, err := c.refresh(p.address, held.Refresh); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+					t.Errorf("refresh token %s: status %d, %s, %v", name, status, got.Error, err)
+				}
+				if c.active(t, p.address, held.Access) {
+					t.Errorf("access token %s is active", name)
+				}
+			}
+			if c.active(t, p.address, service) {
+				t.Error("a service's token from before is active")
+			}
+			for name, code := range map[string]string{"redeemed": codes[0], "redeemed since": codes[1], "never redeemed": codes[2], "it never saw": late[1]} {
+				if status, got, err := c.redeem(p.address, code); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+					t.Errorf("code %s: status %d, %s, %v", name, status, got.Error, err)
+				}
+			}
+			if person.open(c.issuer + "/account"); person.at.Path != "/login" {
+				t.Errorf("a session from before opens %s", person.at)
+			}
+			halfway.send("login", "", map[string]string{"username": c.email, "password": c.password})
+			if halfway.left != nil || findByID(halfway.page, "login") != nil {
+				t.Errorf("a request from before led to %s, %v", halfway.at, halfway.left)
+			}
+
+			// It goes on, with the user, the client and its secret.
+			anew := c.mustRedeem(t, p.address, c.codes(t, 1)[0])
+			if _, got, err := c.refresh(p.address, anew.Refresh); err != nil || got.Refresh == "" {
+				t.Errorf("refresh anew: %s, %v", got.Error, err)
+			}
+			if !c.active(t, p.address, anew.Access) || !c.active(t, p.address, c.serviceToken(t, p.address)) {
+				t.Error("new tokens are not active")
+			}
+			c.commandFails(t, exitNotFound, "user", "show", "late@example.com")
+			var events struct{ Events []describedEvent }
+			c.command(t, "", &events, "events", "--type", "instance.restored", "--json")
+			if len(events.Events) != 1 || events.Events[0].Actor != "cli" {
+				t.Errorf("events: %+v", events.Events)
+			}
+			c.wantRestoredKeys(t, leaked, database == "")
+		})
+	}
+}
+
+// wantRestoredKeys: other keys sign than in the backup; a key that the replaced
+// database had revoked is revoked.
+func (c *cluster) wantRestoredKeys(t *testing.T, leaked string, knows bool) {
+	t.Helper()
+	i := slices.IndexFunc(c.keys(t), func(k keyRow) bool { return k.KeyID == leaked })
+	state := "none"
+	if i >= 0 {
+		state = c.keys(t)[i].State
+	}
+	if want := map[bool]string{true: "revoked", false: "retired"}[knows]; state != want {
+		t.Errorf("the leaked key is %s, want %s", state, want)
+	}
+	revoked := 0
+	for _, k := range c.keys(t) {
+		if k.Alg == "internal" && k.State == "revoked" {
+			revoked++
+		}
+	}
+	if revoked != 2 {
+		t.Errorf("%d secrets are revoked, want both of the backup", revoked)
+	}
+}
+
+// A restore that fails, or is refused, leaves all as it was.
+func TestRestore_Refuses(t *testing.T) {
+	c := newCluster(t, "")
+	p := c.start(t, true)
+	folder := t.TempDir()
+	file := filepath.Join(folder, "backup")
+	c.command(t, "", nil, "backup", file)
+	if said := c.commandFails(t, exitConflict, "backup", file); !strings.Contains(said, "is there already; nothing was changed") {
+		t.Errorf("a second backup of that name: %s", said)
+	}
+	state, err := os.Stat(file)
+	if err != nil || state.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", state.Mode(), err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, "*")); len(left) != 1 {
+		t.Errorf("beside the backup lies %v", left)
+	}
+
+	c.commandFails(t, exitConflict, "restore", file)
+	if said := c.commandFails(t, exitConflict, "restore", file, "--replace"); !strings.Contains(said, "stop the server") {
+		t.Errorf("beside a running server: %s", said)
+	}
+	c.mustRedeem(t, p.address, c.codes(t, 1)[0]) // it goes on
+	p.kill()
+	checkIntegrity(t, c)
+
+	damaged := filepath.Join(folder, "damaged")
+	if err := os.WriteFile(damaged, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.commandFails(t, exitDenied, "restore", damaged, "--replace")
+	c.commandFails(t, exitNotFound, "restore", damaged+"x", "--replace")
+	c.command(t, "", nil, "user", "show", c.email)
+
+	// The master key of another installation.
+	data := c.dataDir(t)
+	if err := os.Rename(filepath.Join(data, "master.key"), filepath.Join(folder, "master.key")); err != nil {
+		t.Fatal(err)
+	}
+	if said := c.commandFails(t, exitConfig, "restore", file, "--replace"); !strings.Contains(said, "master") {
+		t.Errorf("without the master key: %s", said)
+	}
+	if err := os.Rename(filepath.Join(folder, "master.key"), filepath.Join(data, "master.key")); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(data, "*re*")); len(left) != 0 {
+		t.Errorf("the refused restores left %v", left)
+	}
+	c.mustRedeem(t, c.start(t, true).address, c.codes(t, 1)[0])
+}

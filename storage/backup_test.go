@@ -1,0 +1,228 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// A backup beside writers is a moment between two transactions: each user in it has
+// its event, and none is half there.
+func TestBackup_IsOneMoment(t *testing.T) {
+	w := newWorld(t, storagetest.SQLite(t))
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for n := range 4 {
+		writers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				u := storage.User{Email: fmt.Sprintf("u%d-%d@example.com", n, i)}
+				if _, err := w.CreateUser(t.Context(), u, "hash", storage.Origin{}, noon); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	folder := t.TempDir()
+	file := filepath.Join(folder, "signet.db")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	err := storage.Backup(t.Context(), w.backend.Config(), file)
+	close(stop)
+	writers.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := storage.ReadBackup(t.Context(), file)
+	if err != nil || len(s.Pending) != 0 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	copied, err := storage.Open(t.Context(), storage.Config{DataDir: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer copied.Close()
+	var counts struct{ Users, Passwords, Events int }
+	err = copied.Read(t.Context(), func(q *gorm.DB) error {
+		return q.Raw(`SELECT (SELECT COUNT(*) FROM users) AS users, (SELECT COUNT(*) FROM credentials) AS passwords,
+			(SELECT COUNT(*) FROM events WHERE type = 'user.created') AS events`).Scan(&counts).Error
+	})
+	if err != nil || counts.Users == 0 || counts.Users != counts.Passwords || counts.Users != counts.Events {
+		t.Errorf("%+v, %v", counts, err)
+	}
+}
+
+func TestBackup_OfWhatIsNotThere(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x")
+	err := storage.Backup(t.Context(), storage.Config{Database: "postgres://db.example.com/signet"}, file)
+	wantError(t, "PostgreSQL", err, storage.ErrOwnTools)
+	err = storage.Backup(t.Context(), storage.Config{DataDir: t.TempDir()}, file)
+	wantError(t, "an empty folder", err, storage.ErrNotFound)
+}
+
+func TestReadBackup_RefusesWhatIsNoneOrDamaged(t *testing.T) {
+	w := newWorld(t, storagetest.SQLite(t))
+	for i := range 50 {
+		w.createUser(t, fmt.Sprintf("u%d@example.com", i))
+	}
+	whole := filepath.Join(t.TempDir(), "whole")
+	if err := storage.Backup(t.Context(), w.backend.Config(), whole); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := slices.Clone(content)
+	for i := len(flipped) / 2; i < len(flipped)/2+4096; i++ {
+		flipped[i] ^= 0xff
+	}
+	for name, bytes := range map[string][]byte{
+		"empty": {}, "text": []byte("-- PostgreSQL database dump\n"), "cut short": content[:len(content)/2], "flipped": flipped,
+	} {
+		file := filepath.Join(t.TempDir(), "backup")
+		if err := os.WriteFile(file, bytes, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err := storage.ReadBackup(t.Context(), file); !errors.Is(err, storage.ErrNotBackup) {
+			t.Errorf("%s: %+v, %v", name, s, err)
+		}
+	}
+	if _, err := storage.ReadBackup(t.Context(), whole+"x"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if _, err := storage.ReadBackup(t.Context(), whole); err != nil {
+		t.Errorf("the whole one: %v", err)
+	}
+}
+
+func TestReplaceDatabase_WaitsForNobody(t *testing.T) {
+	backend := storagetest.SQLite(t)
+	folder := backend.Config().DataDir
+	w := newWorld(t, backend)
+	fresh := t.TempDir()
+	if db, err := storage.Open(t.Context(), storage.Config{DataDir: fresh}); err != nil {
+		t.Fatal(err)
+	} else if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "check while it is open", storage.CheckUnused(folder), storage.ErrInUse)
+	wantError(t, "replace while it is open", storage.ReplaceDatabase(folder, fresh, "old"), storage.ErrInUse)
+	w.createUser(t, "still@example.com")
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantError(t, "replace without a name for the old", storage.ReplaceDatabase(folder, fresh, ""), storage.ErrConflict)
+	if err := storage.ReplaceDatabase(folder, fresh, "old"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := backend.Open(t).UserByEmail(t.Context(), "still@example.com"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("the database is not the new one: %v", err)
+	}
+	old := t.TempDir()
+	if err := os.Rename(filepath.Join(folder, "old"), filepath.Join(old, "signet.db")); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := storage.Open(t.Context(), storage.Config{DataDir: old})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	if _, _, err := kept.UserByEmail(t.Context(), "still@example.com"); err != nil {
+		t.Errorf("the old one, put aside: %v", err)
+	}
+}
+
+// A damaged database is what a backup is for.
+func TestReplaceDatabase_TakesTheDamagedOneAside(t *testing.T) {
+	folder, fresh := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{"signet.db": strings.Repeat("no database\n", 2000), "signet.db-wal": "nor its log"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if db, err := storage.Open(t.Context(), storage.Config{DataDir: fresh}); err != nil {
+		t.Fatal(err)
+	} else if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := storage.ReplaceDatabase(folder, fresh, "old"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "old")); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "signet.db-wal")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the log of the damaged one lies beside the new: %v", err)
+	}
+	db, err := storage.Open(t.Context(), storage.Config{DataDir: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// ST-12, RT-13.
+func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		online := w.redeem(t, w.redemption("r1", "c1", noon), noon)
+		offline := w.offline(t, "r2", noon)
+		ahead := w.signIn(t, w.createUser(t, "ahead@example.com").ID, "ahead", "", noon.AddDate(1, 0, 0))
+		restored := noon.Add(time.Hour)
+		service := storage.At(restored.Add(-time.Minute))
+		if dead, err := w.TokenRevoked(t.Context(), "jti", service); err != nil || dead {
+			t.Fatalf("a service's token before: %v, %v", dead, err)
+		}
+		openSetup(t, w.DB, "link", noon.Add(50*time.Minute))
+
+		if err := w.MarkRestored(t.Context(), storage.Origin{Actor: "cli"}, restored); err != nil {
+			t.Fatal(err)
+		}
+		after := restored.Add(time.Second)
+		w.dead(t, online.ID, after)
+		w.dead(t, offline.ID, after)
+		for _, handle := range []string{"handle of alice", "ahead"} {
+			_, _, err := w.SessionByHandle(t.Context(), handle, after)
+			wantError(t, "session "+handle, err, storage.ErrNotFound)
+		}
+		_, _, err := w.SessionByHandle(t.Context(), "ahead", noon.AddDate(1, 0, 1)) // nor when its time has come
+		wantError(t, "session "+ahead.ID, err, storage.ErrNotFound)
+		if dead, err := w.TokenRevoked(t.Context(), "jti", service); err != nil || !dead {
+			t.Errorf("a service's token from before is dead: %v, %v", dead, err)
+		}
+		if setupIsOpen(t, w.DB, "link", after) {
+			t.Error("a set-up link lives")
+		}
+		_, err = w.RedeemCode(t.Context(), w.redemption("r3", "c3", after), after)
+		wantError(t, "a code of a session from before", err, storage.ErrRevoked)
+
+		// It goes on: a new session, its grants, a service's new token.
+		w.session = w.signIn(t, w.user.ID, "anew", "", after)
+		w.alive(t, w.redeem(t, w.redemption("r4", "c4", after), after).ID, after)
+		if dead, err := w.TokenRevoked(t.Context(), "jti", storage.At(after)); err != nil || dead {
+			t.Errorf("a service's new token: %v, %v", dead, err)
+		}
+		if events := w.events(t); !slices.Contains(events, storage.InstanceRestored) {
+			t.Errorf("events: %v", events)
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// MarkRestored ends all that was before: every session and grant of a database that
+// was brought back from a backup, and every request, device code and set-up link that
+// waits for an answer. What has been spent or ended since the backup is unspent and
+// alive again in it, and a user may hold what it has never heard of. Clients are told
+// that the sessions ended. Users, clients, keys and consents stay. Moves the change
+// counter. Event instance.restored.
+func (db *DB) MarkRestored(ctx context.Context, from Origin, at time.Time) error {
+	now := At(at)
+	return db.write(ctx, "mark as restored", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
+			return err
+		}
+		if err := queueLogout(tx, at, `s.ended_at = 0 AND s.created_at > (SELECT not_before FROM instance WHERE id = 1)`); err != nil {
+			return err
+		}
+		// What a clock ahead of ours has dated later than now would outlive not_before,
+		// and not_before may not lie ahead: see TokenRevoked.
+		for _, ended := range []struct {
+			sql  string
+			args []any
+		}{
+			{`UPDATE sessions SET ended_at = ? WHERE ended_at = 0 AND created_at > ?`, []any{now, now}},
+			{`UPDATE grants SET revoked_at = ?, revoke_reason = 'restored' WHERE revoked_at = 0 AND created_at > ?`, []any{now, now}},
+			{`UPDATE instance SET not_before = ? WHERE id = 1 AND not_before < ?`, []any{now, now}},
+			{`DELETE FROM pushed_requests WHERE id <> ''`, nil},
+			{`DELETE FROM device_codes WHERE id <> ''`, nil},
+			{`DELETE FROM setup_links WHERE hash <> ''`, nil},
+		} {
+			if err := tx.Exec(ended.sql, ended.args...).Error; err != nil {
+				return fmt.Errorf("end what was before: %w", err)
+			}
+		}
+		if err := record(tx, Event{Type: InstanceRestored, Outcome: Succeeded, From: from}, at); err != nil {
+			return err
+		}
+		return noteChange(tx)
+	})
+}
