@@ -14,17 +14,20 @@ lint:
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
 	go vet ./... && go vet .ci/summary.go
 	go tool staticcheck ./...
+	go vet -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet
+	go tool staticcheck -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet
 
 vulnerabilities: prepare
 	@bash .ci/vulnerabilities
 
 # All of it under the race detector, on SQLite and PostgreSQL; then, as it is built
-# on a machine without a C compiler, storage and one whole sign-in; then the package
-# for React, in Chromium.
+# on a machine without a C compiler, storage and one whole sign-in; with PKCS #11, the
+# keys in SoftHSM and one whole sign-in; then the package for React, in Chromium.
 unit: prepare
 	@{ go test -race -timeout 20m -json ./... && \
 		CGO_ENABLED=0 go test -timeout 10m -json ./storage/... && \
 		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet && \
+		go test -race -tags pkcs11 -timeout 5m -json -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet && \
 		npm test --silent --prefix sdk/react -- --reporter=./test/events.ts; } | go run .ci/summary.go
 
 # First the program as a whole beside what a bare server costs, in one run; then

@@ -36,8 +36,10 @@ type Config struct {
 	CookieDomain   string                     // whose hosts get the first-party access token; default: the issuer's host alone
 	FirstParty     FirstParty
 	TrustedProxies []netip.Prefix
-	Algorithms     []string  // published signing lines; default ES256, RS256
-	Keys           keys.Life // how long keys live; that of their tokens follows from Lifetimes
+	Algorithms     []string    // published signing lines; default ES256, RS256
+	Keys           keys.Life   // how long keys live; that of their tokens follows from Lifetimes
+	Module         keys.Module // see keys.Config
+	InModule       []string    // likewise
 	Lifetimes      Lifetimes
 	Passwords      credential.Params // costs of argon2id
 	RateLimits     credential.Limits // of wrong passwords
@@ -179,7 +181,7 @@ func (p *Provider) With(l Live) (*Provider, error) {
 func (p *Provider) keysConfig() keys.Config {
 	return keys.Config{
 		DB: p.db, Master: p.MasterKey, Masters: p.MasterKeys, Issuer: p.Issuer, Algorithms: p.Algorithms,
-		Life: p.Lifetimes.KeyLife(p.Keys), Now: p.Now, Log: p.Log,
+		Module: p.Module, InModule: p.InModule, Life: p.Lifetimes.KeyLife(p.Keys), Now: p.Now, Log: p.Log,
 	}
 }
 

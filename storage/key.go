@@ -24,6 +24,11 @@ const (
 // InternalLine is the line of secrets that is never published.
 const InternalLine = "internal"
 
+// SealedElsewhere is the first byte of Sealed where that is only a reference: the
+// private half is kept outside the database. When the key goes out of use, the caller
+// destroys it there and lets ForgetKey follow; the reference stays until then.
+const SealedElsewhere = 2
+
 // Key is a signing key of a published line, or a secret of the internal one. The
 // private half is sealed by the caller; storage never sees it.
 type Key struct {
@@ -41,6 +46,9 @@ type Key struct {
 	RevokeReason string
 	LongestLife  time.Duration `gorm:"serializer:signet_millis"` // of what was signed with it
 }
+
+// Elsewhere reports whether the private half is kept outside the database.
+func (k Key) Elsewhere() bool { return len(k.Sealed) > 0 && k.Sealed[0] == SealedElsewhere }
 
 // LastTokenDies tells when the last token of a retired key does; never for others.
 func (k Key) LastTokenDies() Millis {

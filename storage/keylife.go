@@ -19,6 +19,12 @@ type KeyRotation struct {
 	Margin time.Duration // how much longer than its last token a retired key stays
 }
 
+// privateDestroyed is what becomes of the private half of a key that goes out of use:
+// it is destroyed, unless it is elsewhere. Its parameters are elsewhere and nothing.
+const privateDestroyed = `sealed = CASE WHEN substr(sealed, 1, 1) = ? THEN sealed ELSE ? END`
+
+var elsewhere, nothing = []byte{SealedElsewhere}, []byte{}
+
 // writeKeys runs a use case that changes keys. They are decided one at a time: what
 // one reads no other changes before it ends.
 func (db *DB) writeKeys(ctx context.Context, name string, run useCase) error {
@@ -99,8 +105,8 @@ type KeyRevocation struct {
 // changed.
 func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, from Origin, at time.Time) error {
 	return db.writeKeys(ctx, "revoke key", func(tx *gorm.DB) error {
-		won, err := changed(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, sealed = ?
-			WHERE id = ? AND state = ?`, At(at), cleanText(r.Reason, longestName), []byte{}, r.Key.ID, r.Key.State)
+		won, err := changed(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, `+privateDestroyed+`
+			WHERE id = ? AND state = ?`, At(at), cleanText(r.Reason, longestName), elsewhere, nothing, r.Key.ID, r.Key.State)
 		if err != nil {
 			return err
 		}
@@ -143,6 +149,18 @@ func (db *DB) AddNextKey(ctx context.Context, k Key, from Origin, at time.Time) 
 	})
 }
 
+// ForgetKey drops the reference of a key that is gone or revoked: its private half is
+// destroyed where it was kept. Moves the change counter.
+func (db *DB) ForgetKey(ctx context.Context, id string) error {
+	return db.writeKeys(ctx, "forget key", func(tx *gorm.DB) error {
+		forgotten, err := changed(tx, `UPDATE keys SET sealed = ? WHERE id = ? AND state IN ('gone', 'revoked') AND sealed <> ?`, nothing, id, nothing)
+		if err != nil || !forgotten {
+			return err
+		}
+		return noteChange(tx)
+	})
+}
+
 // NoteKeyLife says how long what an active key signs may live, if that is longer
 // than is known. Moves the change counter then.
 func (db *DB) NoteKeyLife(ctx context.Context, id string, life time.Duration) error {
@@ -171,7 +189,7 @@ func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at t
 			return err
 		}
 		for _, k := range over {
-			won, err := changed(tx, `UPDATE keys SET state = 'gone', gone_at = ?, sealed = ? WHERE id = ? AND state = 'retired'`, At(at), []byte{}, k.ID)
+			won, err := changed(tx, `UPDATE keys SET state = 'gone', gone_at = ?, `+privateDestroyed+` WHERE id = ? AND state = 'retired'`, At(at), elsewhere, nothing, k.ID)
 			if err != nil {
 				return err
 			}
@@ -223,7 +241,7 @@ func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration,
 		if !ended {
 			return ErrNotFound
 		}
-		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, sealed = ? WHERE line = ? AND state = 'next'`, At(at), []byte{}, line).Error; err != nil {
+		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, `+privateDestroyed+` WHERE line = ? AND state = 'next'`, At(at), elsewhere, nothing, line).Error; err != nil {
 			return err
 		}
 		if err := record(tx, Event{Type: KeyLineRetired, Outcome: Succeeded, From: from, Detail: map[string]any{"line": line}}, at); err != nil {

@@ -26,7 +26,7 @@ var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Rea
 // ofOperators are use cases of keys and leases, which are few, and those that are
 // about everything.
 var ofOperators = []string{
-	"AddNextKey", "EndKeys", "JWKSReaders", "MarkRestored", "NoteJWKSReaders", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndKeys", "ForgetKey", "JWKSReaders", "MarkRestored", "NoteJWKSReaders", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call is one use case, run for the statements it executes.

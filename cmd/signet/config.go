@@ -31,6 +31,7 @@ type Config struct {
 	RateLimits     credential.Limits
 	Algorithms     []string
 	Keys           keys.Life
+	PKCS11         PKCS11
 	SignUp         string // signUpClosed or signUpConnectors
 	Connectors     []provider.Connector
 	ExtraCA        string // PEM
@@ -266,6 +267,27 @@ var settings = []setting{
 	keyLife("rotate_every", "30d", "90d", 10*maxYear, "how long a key signs before the next one does", func(l *keys.Life) *time.Duration { return &l.RotateEvery }),
 	keyLife("publish_before", "24h", "48h", maxYear, "how long a key is published before it signs", func(l *keys.Life) *time.Duration { return &l.PublishBefore }),
 	keyLife("jwks_max_age", "5m", "10m", maxDay, "how long the published keys may be cached, and stay published after their last token", func(l *keys.Life) *time.Duration { return &l.MaxAge }),
+	{
+		key: "keys.pkcs11.module", unit: "path", example: "/usr/lib/softhsm/libsofthsm2.so",
+		about: "PKCS #11 module of a hardware security module, where new signing keys are made; in builds with `-tags pkcs11` alone",
+		set:   into(func(c *Config) *string { return &c.PKCS11.Module }, withPKCS11(parseModule)),
+	},
+	{
+		key: "keys.pkcs11.token", unit: "label", example: "signet",
+		about: "the token of that module, which must be there",
+		set:   into(func(c *Config) *string { return &c.PKCS11.Token }, withPKCS11(parseTokenLabel)),
+	},
+	{
+		key: "keys.pkcs11.pin", unit: "text", example: "the PIN of the token's normal user", secret: true,
+		about: "PIN of the token's normal user",
+		set:   into(func(c *Config) *Secret { return &c.PKCS11.PIN }, withPKCS11(parsePIN)),
+	},
+	{
+		key: "keys.pkcs11.algorithms", byDef: "all", unit: "all, none or algorithm names", example: "ES256",
+		shape: listOf(oneOfWords(signingAlgorithms...)),
+		about: "algorithms whose new keys are made there; the others', and the internal secrets, stay in the database, sealed",
+		set:   into(func(c *Config) *[]string { return &c.PKCS11.Algorithms }, parseInModule),
+	},
 }
 
 const (

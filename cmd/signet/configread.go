@@ -57,6 +57,7 @@ func readSources(from sources) *reader {
 	r.compare()
 	r.compareFirstParty()
 	r.compareTLS()
+	r.comparePKCS11()
 	r.settleConnectors()
 	return r
 }

@@ -55,6 +55,8 @@ func asProblem(err error) *problem {
 		return &problem{exitConflict, err, "choose another name, or look at what is there with the show command"}
 	case errors.Is(err, keys.ErrMasterKey):
 		return &problem{exitConfig, err, "set the master_key of this database, or put its file back from your backup"}
+	case errors.Is(err, keys.ErrModule):
+		return &problem{exitConfig, err, "check keys.pkcs11.module, token and pin, and that the token is there and holds its keys"}
 	case errors.Is(err, credential.ErrWeak):
 		return &problem{exitDenied, err, "choose another password"}
 	case errors.Is(err, storage.ErrOutdated):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,7 +73,11 @@ type describedKey struct {
 	OpensUntil      *time.Time `json:"opens_until,omitempty"`        // of the internal line, which is in no JWKS
 	LastSignedAt    *time.Time `json:"last_signed_at,omitempty"`     // an active key may sign at any moment
 	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // by the schedule, of an active key
+	PrivateKey      string     `json:"private_key,omitempty"`        // "database" or "pkcs11"; it was destroyed where that is absent
 }
+
+// inPKCS11 is where a private half is that is not in the database.
+const inPKCS11 = "pkcs11"
 
 func describeKey(k keys.Scheduled) describedKey {
 	d := describedKey{
@@ -85,6 +90,12 @@ func describeKey(k keys.Scheduled) describedKey {
 		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &k.SignsUntil, &k.TokensDieAt, &k.PublishedUntil
 	case storage.KeyRetired:
 		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = moment(k.RetiredAt), &k.TokensDieAt, &k.PublishedUntil
+	}
+	if len(k.Sealed) > 0 {
+		d.PrivateKey = "database"
+	}
+	if k.Elsewhere() {
+		d.PrivateKey = inPKCS11
 	}
 	if k.Line == storage.InternalLine {
 		d.InJWKSUntil, d.OpensUntil = nil, d.InJWKSUntil
@@ -111,6 +122,12 @@ func (p *program) tableOfKeys(list []describedKey) [][]string {
 			k.KeyID, k.Alg, k.State, shortAge(age),
 			p.relative(k.SignsUntil), p.relative(k.InJWKSUntil), signed, p.relative(k.LastTokenDiesAt),
 		})
+	}
+	if slices.ContainsFunc(list, func(k describedKey) bool { return k.PrivateKey == inPKCS11 }) {
+		rows[0] = append(rows[0], "PRIVATE KEY")
+		for i, k := range list {
+			rows[i+1] = append(rows[i+1], cmp.Or(k.PrivateKey, "–"))
+		}
 	}
 	return rows
 }
@@ -174,8 +191,12 @@ func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keys.Keeper, er
 	if err != nil {
 		return nil, err
 	}
+	module, err := c.module()
+	if err != nil {
+		return nil, err
+	}
 	return keys.NewKeeper(keys.Config{
-		DB: db, Master: master, Masters: func() ([][32]byte, error) { return masterKeys(c) },
+		DB: db, Module: module, InModule: c.inModule(), Master: master, Masters: func() ([][32]byte, error) { return masterKeys(c) },
 		Algorithms: c.Algorithms, Life: c.Lifetimes.KeyLife(c.Keys),
 	})
 }
@@ -193,6 +214,8 @@ func keysProblem(err error) error {
 			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, stamp(early.Since), stamp(early.Ripe)),
 			"wait until then; in an emergency: --now (10 minutes are enough) or --force",
 		}
+	case errors.Is(err, keys.ErrModule):
+		return err
 	case errors.Is(err, keys.ErrNoKey):
 		return &problem{exitNotFound, err, "look at what is there with: signet keys list"}
 	case errors.Is(err, keys.ErrRevokedAlready), errors.Is(err, storage.ErrConflict):

@@ -78,6 +78,10 @@ func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider
 	if err != nil {
 		return err
 	}
+	module, err := c.module()
+	if err != nil {
+		return err
+	}
 	config := provider.Config{
 		Issuer:         c.Issuer,
 		MasterKey:      key,
@@ -88,6 +92,8 @@ func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider
 		TrustedProxies: c.TrustedProxies,
 		Algorithms:     c.Algorithms,
 		Keys:           c.Keys,
+		Module:         module,
+		InModule:       c.inModule(),
 		Lifetimes:      c.Lifetimes,
 		Passwords:      c.Passwords,
 		RateLimits:     c.RateLimits,

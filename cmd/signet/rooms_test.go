@@ -32,6 +32,7 @@ var house = func() map[string][]string {
 		"templates":                 {"static"},
 		"provider/web":              ground,
 		"provider/keys":             ground,
+		"provider/keys/pkcs11":      {"storage", "provider/keys"},
 		"provider/outbound":         ground,
 		"provider/request":          tools,
 		"provider/session":          tools,
@@ -41,7 +42,7 @@ var house = func() map[string][]string {
 		"provider/account":          deciders,
 		"provider/admin":            deciders,
 		"provider":                  pages,
-		"cmd/signet":                join(pages, "provider", "federation/federationtest"),
+		"cmd/signet":                join(pages, "provider", "provider/keys/pkcs11", "federation/federationtest"),
 	}
 }()
 
@@ -71,6 +72,9 @@ var foreign = []struct {
 	{[]string{"github.com/go-jose/go-jose"},
 		[]string{"provider", "provider/keys", "federation"}, true,
 		"tokens are made and opened in provider/keys, one verifier per kind, and foreign ones in federation"},
+	{[]string{"github.com/miekg/pkcs11"},
+		[]string{"provider/keys/pkcs11"}, true,
+		"the calls of PKCS #11 are known to one room: the others see a crypto.Signer"},
 	{[]string{"golang.org/x/oauth2", "github.com/coreos/go-oidc"},
 		[]string{"federation", "cmd/signet/dev"}, true,
 		"being a relying party is the business of federation, and of the demo of `signet dev`"},

@@ -53,10 +53,6 @@ func (c *accessClaims) complete() bool {
 // active key of that algorithm. A token without subject, audience, client, jti or
 // a life of its own is refused, as is one of more than 8 KiB. ErrNoKey.
 func (r *Ring) SignAccess(alg string, t AccessToken) (string, error) {
-	k, err := r.signer(r.inUse.Load(), alg)
-	if err != nil {
-		return "", fmt.Errorf("sign access token: %w", err)
-	}
 	claims := accessClaims{
 		r.issuer, t.Subject, t.Audience, t.ClientID, t.Scope, t.ID, t.GrantID, t.SessionID,
 		t.AuthTime, t.ACR, t.AMR, t.Roles, t.Groups, t.IssuedAt, t.Expires,
@@ -68,7 +64,7 @@ func (r *Ring) SignAccess(alg string, t AccessToken) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
-	token, err := compose(k.accessID, payload, k.alg.signatureSize, k.sign)
+	token, err := r.signed(alg, func(k *signingKey) string { return k.accessID }, payload)
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)
 	}
@@ -112,6 +108,25 @@ func (r *Ring) openAccess(token string, c *accessClaims) bool {
 		s.verified.add(token)
 	}
 	return decodeClaims(p.payload, c)
+}
+
+// signed makes a token with the active key of an algorithm. A key in a module may just
+// have been destroyed there by whoever revoked it, which this node has not followed
+// yet: the keys are read again then, and the one that signs now does. ErrNoKey.
+func (r *Ring) signed(alg string, header func(*signingKey) string, payload []byte) (string, error) {
+	set := r.inUse.Load()
+	k, err := r.signer(set, alg)
+	if err != nil {
+		return "", err
+	}
+	token, err := compose(header(k), payload, k.alg.signatureSize, k.sign)
+	if err == nil || k.reference == "" || !r.replaced(set) {
+		return token, err
+	}
+	if k, err = r.signer(r.inUse.Load(), alg); err != nil {
+		return "", err
+	}
+	return compose(header(k), payload, k.alg.signatureSize, k.sign)
 }
 
 func (k *signingKey) sign(input []byte) ([]byte, error) { return k.alg.sign(k.private, input) }

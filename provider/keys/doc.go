@@ -11,6 +11,10 @@
 // id_token_hint alone. A revoked key is refused everywhere, and a next key already
 // verifies: another node may have seen its promotion first.
 //
+// The private half of a published key is in its row, sealed, or in a Module outside
+// this process (PKCS #11), with only a sealed reference in the row. It is destroyed when
+// the key is gone or revoked, there as well as here.
+//
 // A Keeper changes the life of keys; a Ring has one and lets it work on a schedule
 // (RotateOnce), the command line has one of its own. Whatever may happen once is
 // decided by one conditional write, so any number of them may try.

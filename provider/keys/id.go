@@ -69,10 +69,6 @@ func reserved(name string) bool {
 // without subject, audience or a life of its own is refused, as is a claim with a
 // reserved name and a token of more than 8 KiB. ErrNoKey.
 func (r *Ring) SignID(alg string, t IDToken) (string, error) {
-	k, err := r.signer(r.inUse.Load(), alg)
-	if err != nil {
-		return "", fmt.Errorf("sign ID token: %w", err)
-	}
 	claims := idClaims{
 		r.issuer, t.Subject, []string{t.Audience}, t.Expires, t.IssuedAt, t.Nonce,
 		t.AuthTime, t.ACR, t.AMR, t.AtHash, t.CHash, t.SessionID,
@@ -87,7 +83,7 @@ func (r *Ring) SignID(alg string, t IDToken) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign ID token: %w", err)
 	}
-	token, err := compose(k.idID, payload, k.alg.signatureSize, k.sign)
+	token, err := r.signed(alg, func(k *signingKey) string { return k.idID }, payload)
 	if err != nil {
 		return "", fmt.Errorf("sign ID token: %w", err)
 	}

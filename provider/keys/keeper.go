@@ -19,12 +19,13 @@ type Keeper struct {
 	db         *storage.DB
 	vault      *vault
 	algorithms []string
+	inModule   []string // lines whose new keys are made in the module
 	life       Life
 }
 
 // NewKeeper checks the configuration, of which it needs no issuer, clock and log.
 func NewKeeper(c Config) (*Keeper, error) {
-	k := &Keeper{db: c.DB, algorithms: slices.Clone(c.Algorithms), life: c.Life}
+	k := &Keeper{db: c.DB, algorithms: slices.Clone(c.Algorithms), inModule: slices.Clone(c.InModule), life: c.Life}
 	k.life.setDefaults()
 	if len(k.algorithms) == 0 {
 		k.algorithms = []string{"ES256", "RS256"}
@@ -97,12 +98,20 @@ func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration,
 	for _, line := range lines {
 		switch next := set.find(line, storage.KeyNext); {
 		case next == nil || !set.opened[next.ID]:
-			return nil, fmt.Errorf("rotate keys: %w", noKey(line))
+			return nil, fmt.Errorf("rotate keys: %w", set.noNext(line))
 		case at.Before(k.life.ripe(*next, wait)):
 			return nil, &NotRipeError{line, next.ID, next.CreatedAt.Time(), k.life.ripe(*next, wait)}
 		}
 	}
 	return k.rotate(ctx, set, lines, from, at)
+}
+
+// noNext says why a line has no next key that can sign.
+func (s *keySet) noNext(line string) error {
+	if next := s.find(line, storage.KeyNext); next != nil && s.apart[next.ID] != nil {
+		return fmt.Errorf("%w: %w", noKey(line), s.apart[next.ID])
+	}
+	return noKey(line)
 }
 
 // publishedLines lists the lines that sign, but for the internal one.
@@ -133,7 +142,13 @@ func (k *Keeper) rotate(ctx context.Context, set *keySet, lines []string, from s
 		}
 		moves, done = append(moves, move), append(done, one)
 	}
-	return done, k.db.RotateKeys(ctx, moves, from, at)
+	err := k.db.RotateKeys(ctx, moves, from, at)
+	if errors.Is(err, storage.ErrConflict) {
+		for _, move := range moves {
+			err = errors.Join(err, k.discard(move.Fresh))
+		}
+	}
+	return done, err
 }
 
 // ErrRevokedAlready: the key is revoked.
@@ -145,12 +160,14 @@ type Revoked struct {
 	Successor *storage.Key
 	Unseen    bool     // nobody can have seen the successor: there was no next key that opens
 	Made      []string // kids of new keys
+	Unmade    error    // ErrModule: why no key was made; the schedule makes it when the module answers
+	Left      error    // ErrModule: why the private half was not destroyed yet; likewise
 }
 
 // Revoke takes a key out of use: nothing it signed or sealed is taken any more, on
 // this node at once and on the others as soon as they follow, and its private half
 // is destroyed. In place of an active key the next one signs from now on, and a
-// new next key is made.
+// new next key is made. A module that is away does not hold it up.
 //
 // storage.ErrNotFound; ErrRevokedAlready; storage.ErrConflict: the key has changed
 // meanwhile, and nothing was done.
@@ -171,7 +188,16 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, from storage.Ori
 	if err := k.fill(set, &r, &done, at); err != nil {
 		return done, fmt.Errorf("revoke key: %w", err)
 	}
-	return done, k.db.RevokeKey(ctx, r, from, at)
+	if err := k.db.RevokeKey(ctx, r, from, at); err != nil {
+		if errors.Is(err, storage.ErrConflict) {
+			err = errors.Join(err, k.discard(r.Fresh...))
+		}
+		return done, err
+	}
+	if done.Key.Elsewhere() {
+		done.Left = k.clear(ctx, done.Key)
+	}
+	return done, nil
 }
 
 // fill finds who takes the place of a key that is revoked.
@@ -196,6 +222,10 @@ func (k *Keeper) fill(set *keySet, r *storage.KeyRevocation, done *Revoked, at t
 	}
 	for _, state := range places {
 		fresh, err := k.newKey(set, line, state, at)
+		if errors.Is(err, ErrModule) {
+			done.Unmade = err
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -242,7 +272,7 @@ func (k *Keeper) Rewrap(ctx context.Context, from storage.Origin, at time.Time) 
 	}
 	target := len(masters) - 1
 	for _, row := range set.rows {
-		if len(row.Sealed) > 0 && !set.opened[row.ID] {
+		if _, _, err := openPrivate(masters, row); err != nil && len(row.Sealed) > 0 {
 			unopened = append(unopened, row.ID)
 		}
 	}
@@ -251,7 +281,7 @@ func (k *Keeper) Rewrap(ctx context.Context, from storage.Origin, at time.Time) 
 		if err != nil || under == target {
 			return nil, nil // gone, revoked or not to be opened: as it was
 		}
-		return sealPrivate(masters[target], row.Line, row.ID, private)
+		return sealPrivate(masters[target], row.Sealed[0], row.Line, row.ID, private)
 	}, from, at)
 	if err != nil {
 		return 0, unopened, err

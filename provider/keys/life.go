@@ -65,18 +65,20 @@ func (l *Life) due(active *storage.Key, next storage.Key) time.Time {
 
 // agenda is what the schedule asks for at one moment.
 type agenda struct {
-	ahead   bool          // times of keys lie in the future
-	lacking []string      // lines without a next key
-	rotate  []string      // lines whose next key is to sign
-	stuck   []string      // lines that should rotate, with a next key that does not open
-	overdue bool          // one of rotate should have rotated long ago
-	short   []storage.Key // active keys that sign for longer than is noted
-	over    bool          // retired keys whose time is over, or rows to delete
+	ahead    bool          // times of keys lie in the future
+	lacking  []string      // lines without a next key
+	rotate   []string      // lines whose next key is to sign
+	stuck    []string      // lines that should rotate, with a next key that does not open
+	overdue  bool          // one of rotate should have rotated long ago
+	short    []storage.Key // active keys that sign for longer than is noted
+	over     bool          // retired keys whose time is over, or rows to delete
+	stranded []string      // lines of such keys, when no module is configured
+	left     []storage.Key // keys out of use whose private half is still in the module
 }
 
 // empty reports whether there is nothing to do that one node does for all.
 func (a *agenda) empty() bool {
-	return !a.ahead && len(a.lacking) == 0 && len(a.rotate) == 0 && !a.over
+	return !a.ahead && len(a.lacking) == 0 && len(a.rotate) == 0 && !a.over && len(a.left) == 0
 }
 
 // agenda reads off the rows what is due. A line without any row is no line: only
@@ -102,6 +104,9 @@ func (s *keySet) agenda(lines []string, l Life, at time.Time) agenda {
 	}
 	latest := storage.At(at.Add(skew))
 	for _, k := range s.rows {
+		if left(k) {
+			a.left = append(a.left, k)
+		}
 		a.ahead = a.ahead || max(k.CreatedAt, k.ActivatedAt, k.RetiredAt, k.RevokedAt) > latest || k.State == storage.KeyGone && k.GoneAt > latest
 		a.over = a.over || k.State == storage.KeyRetired && k.GoneAt <= storage.At(at) && s.mayEnd(k.Line) ||
 			k.State == storage.KeyGone && k.GoneAt <= storage.At(at.Add(-hintLife)) ||

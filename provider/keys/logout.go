@@ -37,10 +37,6 @@ type logoutClaims struct {
 // active key of that algorithm. One without subject, audience, sid, jti or a life of
 // its own is refused. ErrNoKey.
 func (r *Ring) SignLogout(alg string, t LogoutToken) (string, error) {
-	k, err := r.signer(r.inUse.Load(), alg)
-	if err != nil {
-		return "", fmt.Errorf("sign logout token: %w", err)
-	}
 	if t.Subject == "" || t.Audience == "" || t.SessionID == "" || t.ID == "" || t.IssuedAt <= 0 || t.Expires <= t.IssuedAt {
 		return "", errors.New("sign logout token: a required claim is missing")
 	}
@@ -50,7 +46,7 @@ func (r *Ring) SignLogout(alg string, t LogoutToken) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign logout token: %w", err)
 	}
-	token, err := compose(readyHeader(k.alg.name, k.id, typLogout), payload, k.alg.signatureSize, k.sign)
+	token, err := r.signed(alg, func(k *signingKey) string { return readyHeader(k.alg.name, k.id, typLogout) }, payload)
 	if err != nil {
 		return "", fmt.Errorf("sign logout token: %w", err)
 	}

@@ -37,9 +37,13 @@ type Config struct {
 	Masters    func() ([][32]byte, error)
 	Issuer     string
 	Algorithms []string // published lines; default ES256, RS256
-	Life       Life
-	Now        func() time.Time
-	Log        *slog.Logger
+	// Module, if not nil, keeps private halves outside this process. New keys of the
+	// lines in InModule are made there; keys stay where they were made.
+	Module   Module
+	InModule []string
+	Life     Life
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Ring holds the keys that are in use. It is safe for concurrent use; signing and
@@ -66,13 +70,17 @@ type Ring struct {
 //
 // ErrMasterKey: the database holds keys and none of them opens; nothing was
 // changed, for keys are never silently made anew. A single row that does not open
-// is skipped and reported, see Ready.
+// is skipped and reported, see Ready. ErrModule: keys are in a module that is away,
+// or holds none of them.
 func Open(ctx context.Context, c Config) (*Ring, error) {
 	r, err := newRing(c)
 	if err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
 	if err := r.reload(ctx); err != nil {
+		return nil, fmt.Errorf("open keys: %w", err)
+	}
+	if err := r.inUse.Load().refuseWithoutModule(c.Module); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
 	if err := r.startLines(ctx, r.now()); err != nil {
@@ -183,6 +191,11 @@ func (r *Ring) askAgain(looked *keySet) bool {
 		return false
 	}
 	r.asked = now
+	return r.replaced(looked)
+}
+
+// replaced reads the keys again, and reports whether others are in use now.
+func (r *Ring) replaced(looked *keySet) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if err := r.reload(ctx); err != nil {
@@ -204,7 +217,7 @@ func (r *Ring) Algorithms() []string {
 }
 
 // Ready reports whether every configured line, the internal one included, can
-// sign. ErrNoKey, with the name of the line.
+// sign. ErrNoKey, with the name of the line; ErrModule.
 func (r *Ring) Ready() error {
 	set := r.inUse.Load()
 	for _, name := range r.algorithms {
@@ -214,6 +227,12 @@ func (r *Ring) Ready() error {
 	}
 	if set.secret == nil {
 		return noKey(storage.InternalLine)
+	}
+	if r.vault.module == nil {
+		return nil
+	}
+	if err := r.vault.module.Ready(); err != nil {
+		return fmt.Errorf("%w: %w", ErrModule, err)
 	}
 	return nil
 }

@@ -37,12 +37,19 @@ type watch struct {
 func (r *Ring) RotateOnce(ctx context.Context, at time.Time) error {
 	at = at.Round(0) // the wall clock: the monotonic one never jumps
 	failed := r.watchClock(ctx, at)
-	_, todo := r.todo(at)
+	set, todo := r.todo(at)
+	if len(set.apart) > 0 { // the module may be back
+		failed = errors.Join(failed, r.reload(ctx))
+		_, todo = r.todo(at)
+	}
 	for _, k := range todo.short {
 		failed = errors.Join(failed, r.db.NoteKeyLife(ctx, k.ID, r.life.of(k.Line)))
 	}
 	for _, line := range todo.stuck {
 		failed = errors.Join(failed, r.alarm(ctx, "no_usable_next", line, at))
+	}
+	for _, line := range todo.stranded {
+		failed = errors.Join(failed, r.alarm(ctx, "private_key_left_in_module", line, at))
 	}
 	if todo.empty() {
 		if len(todo.short) > 0 {
@@ -62,6 +69,12 @@ func (r *Ring) todo(at time.Time) (*keySet, agenda) {
 	set := r.inUse.Load()
 	todo := set.agenda(r.lines(), r.life, at)
 	todo.over = todo.over && !at.Before(r.watch.steady)
+	if r.vault.module == nil {
+		for _, k := range todo.left {
+			todo.stranded = append(todo.stranded, k.Line)
+		}
+		todo.left = nil
+	}
 	return set, todo
 }
 
@@ -106,13 +119,23 @@ func (r *Ring) work(ctx context.Context, at time.Time) error {
 	for _, line := range todo.lacking {
 		k, err := r.newKey(set, line, storage.KeyNext, at)
 		if err == nil {
-			err = r.lost(r.db.AddNextKey(ctx, k, byItself, at))
+			err = r.db.AddNextKey(ctx, k, byItself, at)
+		}
+		if errors.Is(err, storage.ErrConflict) {
+			err = r.discard(k)
 		}
 		failed = errors.Join(failed, err)
 	}
 	if todo.over {
 		_, err := r.db.EndKeys(ctx, hintLife, byItself, at)
 		failed = errors.Join(failed, err)
+	}
+	for _, k := range todo.left {
+		err := r.clear(ctx, k)
+		failed = errors.Join(failed, err)
+		if err == nil {
+			r.log.Info("private key destroyed in the module", "alg", k.Line, "kid", k.ID)
+		}
 	}
 	return failed
 }
@@ -128,12 +151,12 @@ func (r *Ring) lost(err error) error {
 	return err
 }
 
-// alarm says once what keeps a line from rotating.
+// alarm says once what is wrong with a line, and waits for an operator.
 func (r *Ring) alarm(ctx context.Context, reason, line string, at time.Time) error {
 	if r.watch.alarmed[reason+line] {
 		return nil
 	}
-	r.log.Error("keys cannot rotate", "alg", line, "error", reason)
+	r.log.Error("keys need an operator", "alg", line, "error", reason)
 	err := r.recordAlarm(ctx, reason, map[string]any{"line": line}, at)
 	if err == nil {
 		if r.watch.alarmed == nil {

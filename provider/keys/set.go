@@ -13,10 +13,11 @@ import (
 // keySet is all that the ring knows at one moment: built once per change of the
 // keys and, but for its cache, never altered.
 type keySet struct {
-	rows   []storage.Key   // as they were read
-	lines  map[string]bool // lines that are there: with a row, usable or not, but for retired ones
-	opened map[string]bool // kids whose private half opened
-	whole  bool            // no row was skipped
+	rows   []storage.Key    // as they were read
+	lines  map[string]bool  // lines that are there: with a row, usable or not, but for retired ones
+	opened map[string]bool  // kids whose private half opened, and of a module's key can sign
+	whole  bool             // no row was skipped
+	apart  map[string]error // why keys that should sign cannot be had from the module, by kid
 
 	sealing [32]byte // the master key that new rows are sealed under
 
@@ -36,7 +37,8 @@ type keySet struct {
 type signingKey struct {
 	id        string
 	alg       *algorithm
-	private   crypto.Signer // nil: gone
+	private   crypto.Signer // nil: gone, or in a module that it cannot be had from
+	reference string        // to the private half in a module; "" for one that was sealed here
 	public    crypto.PublicKey
 	accessID  string // ready header of an access token
 	idID      string // ready header of an ID token
@@ -65,11 +67,12 @@ type unusableRow struct {
 //
 // New rows are sealed under the last master key that a row opened with: once a
 // rewrap has begun, every node knows the one it moves to.
-func openSet(masters [][32]byte, rows []storage.Key) (*keySet, []unusableRow, error) {
+func (v *vault) openSet(rows []storage.Key) (*keySet, []unusableRow, error) {
 	set := &keySet{
 		rows:    rows,
 		lines:   map[string]bool{},
 		opened:  map[string]bool{},
+		apart:   map[string]error{},
 		signing: map[string]*signingKey{},
 		access:  map[string]*signingKey{},
 		hints:   map[string]*signingKey{},
@@ -78,7 +81,8 @@ func openSet(masters [][32]byte, rows []storage.Key) (*keySet, []unusableRow, er
 	}
 	var unusable []unusableRow
 	var published []*signingKey
-	sealed, under := 0, 0
+	sealed, open, under := 0, 0, 0
+	signers := map[string]crypto.Signer{}
 	for _, row := range rows {
 		if row.State != storage.KeyRetired && row.State != storage.KeyGone {
 			set.lines[row.Line] = true
@@ -86,7 +90,7 @@ func openSet(masters [][32]byte, rows []storage.Key) (*keySet, []unusableRow, er
 		if row.State == storage.KeyRevoked || row.State == storage.KeyGone && row.Line == storage.InternalLine {
 			continue // refused everywhere
 		}
-		k, with, err := set.add(masters, row)
+		k, with, err := set.add(v.masters, row)
 		if err != nil {
 			unusable = append(unusable, unusableRow{row, err})
 		}
@@ -94,19 +98,29 @@ func openSet(masters [][32]byte, rows []storage.Key) (*keySet, []unusableRow, er
 			continue // nothing that the master key could have opened
 		}
 		sealed++
-		if err == nil {
-			set.opened[row.ID] = true
-			under = max(under, with)
+		if err != nil {
+			continue
 		}
+		open, under = open+1, max(under, with)
 		if k != nil {
 			published = append(published, k)
+			err = v.findSigner(k, row, signers)
+		}
+		if err != nil {
+			unusable, set.apart[row.ID] = append(unusable, unusableRow{row, err}), err
+		} else {
+			set.opened[row.ID] = true
+		}
+		if k != nil && k.private != nil && row.State == storage.KeyActive {
+			set.signing[k.alg.name] = k
 		}
 	}
-	if sealed > 0 && len(set.opened) == 0 {
+	v.signers = signers
+	if sealed > 0 && open == 0 {
 		return nil, nil, fmt.Errorf("%w: none of the %d keys in the database opens with it; "+
 			"start with the master_key they were made with (nothing was changed)", ErrMasterKey, sealed)
 	}
-	set.sealing, set.whole = masters[under], len(unusable) == 0
+	set.sealing, set.whole = v.masters[under], len(unusable) == 0
 	var err error
 	set.jwks, err = publish(published)
 	return set, unusable, err
@@ -137,16 +151,15 @@ func (s *keySet) add(masters [][32]byte, row storage.Key) (*signingKey, int, err
 	if row.State != storage.KeyGone {
 		s.access[k.accessID] = k
 	}
-	if row.State == storage.KeyActive {
-		s.signing[alg.name] = k
-	}
 	return k, under, nil
 }
 
 // open fills in the halves of a key. The public one comes out of the sealed
 // private one, not out of the row: whoever can write to the database but lacks
-// the master key must not bring in a key of his own. Only a gone key, good for
-// id_token_hint alone, has nothing but the row's public half.
+// the master key must not bring in a key of his own. Of a key in a module the row's
+// public half must have the thumbprint that the reference is sealed under; so it
+// verifies without the module. Only a gone key, good for id_token_hint alone, has
+// nothing but the row's public half.
 func (k *signingKey) open(masters [][32]byte, row storage.Key) (under int, err error) {
 	if row.State == storage.KeyGone {
 		k.public, err = parseJWK(row.Public, k.alg)
@@ -169,6 +182,11 @@ func (k *signingKey) openSealed(masters [][32]byte, row storage.Key) (under int,
 	private, under, err := openPrivate(masters, row)
 	if err != nil {
 		return 0, err
+	}
+	if row.Elsewhere() {
+		k.reference = string(private)
+		k.public, err = parseJWK(row.Public, k.alg)
+		return under, err
 	}
 	if k.private, err = parsePrivate(private); err != nil {
 		return 0, err

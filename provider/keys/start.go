@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"signet/storage"
@@ -38,13 +40,19 @@ func (r *Ring) startLines(ctx context.Context, at time.Time) error {
 	if _, err := r.db.StartLines(ctx, first, storage.Origin{Actor: "system"}, at); err != nil {
 		return err
 	}
-	return r.reload(ctx)
+	if err := r.reload(ctx); err != nil {
+		return err
+	}
+	rows := r.inUse.Load().rows
+	return r.discard(slices.DeleteFunc(first, func(k storage.Key) bool {
+		return slices.ContainsFunc(rows, func(row storage.Key) bool { return row.ID == k.ID })
+	})...)
 }
 
 // newKey makes the row of a new key of a line, sealed under the master key that
 // the set is.
 func (k *Keeper) newKey(set *keySet, line string, state storage.KeyState, at time.Time) (storage.Key, error) {
-	made, err := makeKey(set.sealing, line)
+	made, err := k.makeKey(set.sealing, line)
 	if err != nil {
 		return storage.Key{}, fmt.Errorf("make a %s key: %w", line, err)
 	}
@@ -55,20 +63,25 @@ func (k *Keeper) newKey(set *keySet, line string, state storage.KeyState, at tim
 	return made, nil
 }
 
-func makeKey(master [32]byte, line string) (storage.Key, error) {
-	k := storage.Key{Line: line}
+func (k *Keeper) makeKey(master [32]byte, line string) (storage.Key, error) {
+	made := storage.Key{Line: line}
+	version := byte(sealedHere)
 	var private []byte
 	var err error
-	if line == storage.InternalLine {
-		k.ID, private = newSecret()
-	} else {
-		k.ID, k.Public, private, err = newKeyPair(algorithms[line])
+	switch {
+	case line == storage.InternalLine:
+		made.ID, private = newSecret()
+	case slices.Contains(k.inModule, line):
+		version = sealedElsewhere
+		made.ID, made.Public, private, err = newPairElsewhere(k.vault.module, algorithms[line])
+	default:
+		made.ID, made.Public, private, err = newKeyPair(algorithms[line])
 	}
 	if err != nil {
 		return storage.Key{}, err
 	}
-	k.Sealed, err = sealPrivate(master, k.Line, k.ID, private)
-	return k, err
+	made.Sealed, err = sealPrivate(master, version, made.Line, made.ID, private)
+	return made, err
 }
 
 func newSecret() (id string, secret []byte) {
@@ -99,6 +112,23 @@ func newKeyPair(alg *algorithm) (id, public string, private []byte, err error) {
 		}
 		private, err := marshalPrivate(pair)
 		return doc.ID, doc.String(), private, err
+	}
+}
+
+// newPairElsewhere makes a pair in the module. ErrModule.
+func newPairElsewhere(m Module, alg *algorithm) (id, public string, reference []byte, err error) {
+	for {
+		pair, reference, err := m.Generate(alg.name)
+		if err != nil {
+			return "", "", nil, fmt.Errorf("%w: %w", ErrModule, err)
+		}
+		doc, err := alg.jwk(pair)
+		if err == nil && namesAnArgument(doc.ID) {
+			return doc.ID, doc.String(), []byte(reference), nil
+		}
+		if err = errors.Join(err, m.Destroy(reference)); err != nil {
+			return "", "", nil, fmt.Errorf("%w: %w", ErrModule, err)
+		}
 	}
 }
 

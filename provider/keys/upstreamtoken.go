@@ -8,24 +8,27 @@ import (
 	"signet/storage"
 )
 
-// An upstream's token at rest is: version 1 ‖ box, sealed under the master key as
+// An upstream's token at rest is: version ‖ box, sealed under the master key as
 // private halves are, with the identity as associated data: it is of no use in
 // another's row. Keys come and go meanwhile; only a rewrap seals it anew.
-const tokenInfo = "signet/v1/upstream token at rest"
+const (
+	tokenVersion = 1
+	tokenInfo    = "signet/v1/upstream token at rest"
+)
 
 func tokenData(i storage.Identity) []byte {
-	return fmt.Appendf([]byte{atRestVersion}, "%q %q %q", i.Connector, i.Issuer, i.Subject)
+	return fmt.Appendf([]byte{tokenVersion}, "%q %q %q", i.Connector, i.Issuer, i.Subject)
 }
 
 func sealToken(master [32]byte, i storage.Identity, token []byte) ([]byte, error) {
-	return sealBox([]byte{atRestVersion}, master[:], tokenInfo, token, tokenData(i))
+	return sealBox([]byte{tokenVersion}, master[:], tokenInfo, token, tokenData(i))
 }
 
 // openToken gives the token of an identity, and the place of the master key that it
 // is sealed under. ErrInvalid.
 func openToken(masters [][32]byte, i storage.Identity) (token []byte, under int, err error) {
 	sealed := i.Detail.Token
-	if len(sealed) == 0 || sealed[0] != atRestVersion {
+	if len(sealed) == 0 || sealed[0] != tokenVersion {
 		return nil, 0, ErrInvalid
 	}
 	for at, master := range masters {

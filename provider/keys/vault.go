@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"crypto"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,19 +11,22 @@ import (
 )
 
 // vault holds the master keys that rows may be sealed under: the one in use and,
-// while a rewrap is under way, the one it moves to. It is safe for concurrent use.
+// while a rewrap is under way, the one it moves to; and the module where private
+// halves may be instead. It is safe for concurrent use.
 type vault struct {
-	read func() ([][32]byte, error) // nil: they never change
+	read   func() ([][32]byte, error) // nil: they never change
+	module Module                     // nil: none
 
 	mu      sync.Mutex
 	masters [][32]byte
+	signers map[string]crypto.Signer // of the keys in the module that sign or will, by reference
 }
 
 func newVault(c Config) (*vault, error) {
 	if c.Master == [32]byte{} {
 		return nil, fmt.Errorf("%w: it is all zeros", ErrMasterKey)
 	}
-	v := &vault{read: c.Masters, masters: [][32]byte{c.Master}}
+	v := &vault{read: c.Masters, module: c.Module, masters: [][32]byte{c.Master}}
 	return v, v.refresh()
 }
 
@@ -47,7 +51,7 @@ func (v *vault) refresh() error {
 func (v *vault) open(rows []storage.Key) (*keySet, []unusableRow, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	set, unusable, err := openSet(v.masters, rows)
+	set, unusable, err := v.openSet(rows)
 	sealed := func(u unusableRow) bool { return errors.Is(u.why, errSealed) }
 	if v.read == nil || err == nil && !slices.ContainsFunc(unusable, sealed) {
 		return set, unusable, err
@@ -59,7 +63,7 @@ func (v *vault) open(rows []storage.Key) (*keySet, []unusableRow, error) {
 	if slices.Equal(before, v.masters) {
 		return set, unusable, err
 	}
-	return openSet(v.masters, rows)
+	return v.openSet(rows)
 }
 
 // target gives the master key that a rewrap moves to. False: there is but one.

@@ -1,0 +1,15 @@
+//go:build !(cgo && pkcs11)
+
+package main
+
+import (
+	"errors"
+
+	"signet/provider/keys"
+)
+
+const pkcs11Built = false
+
+func openPKCS11(PKCS11) (keys.Module, error) {
+	return nil, errors.New("this program was built without PKCS #11")
+}

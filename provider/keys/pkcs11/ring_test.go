@@ -1,0 +1,427 @@
+//go:build cgo && pkcs11
+
+package pkcs11_test
+
+import (
+	"crypto"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"signet/provider/keys"
+	token "signet/provider/keys/pkcs11"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+var (
+	noon       = time.Unix(1_800_000_000, 0).UTC()
+	master     = [32]byte([]byte("the master key, all 32 of bytes."))
+	algorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
+	quick      = []string{"ES256", "EdDSA"} // RSA keys take long to make
+)
+
+// house is a ring whose published lines live in the token.
+type house struct {
+	*keys.Ring
+	hsm    *counted
+	db     *storage.DB
+	config keys.Config
+}
+
+// counted is the token, with the keys that were made and the signers that were asked for.
+type counted struct {
+	*token.Token
+	made    []string
+	signers atomic.Int64
+}
+
+func (c *counted) Generate(alg string) (crypto.PublicKey, string, error) {
+	public, uri, err := c.Token.Generate(alg)
+	c.made = append(c.made, uri)
+	return public, uri, err
+}
+
+func (c *counted) Signer(uri string, public crypto.PublicKey) (crypto.Signer, error) {
+	c.signers.Add(1)
+	return c.Token.Signer(uri, public)
+}
+
+func enter(t *testing.T, db *storage.DB, change func(*keys.Config)) *house {
+	t.Helper()
+	h := &house{hsm: &counted{Token: open(t, "signet", pin)}, db: db}
+	h.config = keys.Config{
+		DB: db, Master: master, Issuer: "https://id.example.com", Now: func() time.Time { return noon },
+		Algorithms: algorithms, Module: h.hsm, InModule: algorithms,
+	}
+	change(&h.config)
+	var err error
+	if h.Ring, err = keys.Open(t.Context(), h.config); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func asItIs(*keys.Config) {}
+
+func inES256(c *keys.Config) { c.Algorithms, c.InModule = quick[:1], quick[:1] }
+
+// again opens another ring on the same database, as after a restart.
+func (h *house) again(t *testing.T, change func(*keys.Config)) (*keys.Ring, error) {
+	t.Helper()
+	c := h.config
+	c.Module = open(t, "signet", pin)
+	change(&c)
+	return keys.Open(t.Context(), c)
+}
+
+func (h *house) rows(t *testing.T) []storage.Key {
+	t.Helper()
+	rows, err := h.db.Keys(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func (h *house) key(t *testing.T, line string, state storage.KeyState) storage.Key {
+	t.Helper()
+	for _, row := range h.rows(t) {
+		if row.Line == line && row.State == state {
+			return row
+		}
+	}
+	t.Fatalf("there is no %s %s key", state, line)
+	return storage.Key{}
+}
+
+// elsewhere counts the private halves that the rows say are in the token.
+func (h *house) elsewhere(t *testing.T) (n int) {
+	t.Helper()
+	for _, row := range h.rows(t) {
+		if row.Elsewhere() {
+			n++
+		}
+	}
+	return n
+}
+
+func access() keys.AccessToken {
+	return keys.AccessToken{
+		Subject: "sub", Audience: []string{"api"}, ClientID: "app", ID: "jti",
+		IssuedAt: noon.Unix(), Expires: noon.Add(15 * time.Minute).Unix(),
+	}
+}
+
+func (h *house) sign(t *testing.T, alg string) string {
+	t.Helper()
+	signed, err := h.SignAccess(alg, access())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+func (h *house) hint(t *testing.T, alg string) string {
+	t.Helper()
+	signed, err := h.SignID(alg, keys.IDToken{Subject: "sub", Audience: "app", IssuedAt: noon.Unix(), Expires: noon.Add(15 * time.Minute).Unix()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed
+}
+
+func (h *house) verified(t *testing.T, alg, compact string) {
+	t.Helper()
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parsed.Verify(set); err != nil {
+		t.Errorf("%s: another library: %v", alg, err)
+	}
+	if _, err := h.VerifyAccess(compact, noon); err != nil {
+		t.Errorf("%s: %v", alg, err)
+	}
+}
+
+func must[T any](t *testing.T) func(T, error) T {
+	return func(value T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+// The whole life of keys in the token: made there, signing there, found again after a
+// restart, rotated, and destroyed there when their last token is dead.
+func TestRing_KeysLiveInTheToken(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		algorithms := algorithms
+		if b.Config().Database != "" {
+			algorithms = quick
+		}
+		inToken := func(c *keys.Config) { c.Algorithms, c.InModule = algorithms, algorithms }
+		before, keysOf := open(t, "signet", pin).Objects(t, ""), 2*len(algorithms)
+		h := enter(t, b.Open(t), inToken)
+		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.elsewhere(t) != keysOf {
+			t.Fatalf("%d keys in the token, %d rows say so, want %d", got, h.elsewhere(t), keysOf)
+		}
+		if h.key(t, storage.InternalLine, storage.KeyActive).Elsewhere() {
+			t.Error("the internal secret is said to be in the token")
+		}
+		signed := map[string]string{}
+		made := h.hsm.signers.Load()
+		for _, alg := range algorithms {
+			for range 5 {
+				signed[alg] = h.sign(t, alg)
+			}
+			h.verified(t, alg, signed[alg])
+		}
+		if got := h.hsm.signers.Load() - made; got != 0 || made != int64(keysOf) {
+			t.Errorf("%d signers for %d keys, and %d for their tokens", made, keysOf, got)
+		}
+
+		first, hint := h.key(t, "ES256", storage.KeyActive), h.hint(t, "ES256")
+		h.Ring = must[*keys.Ring](t)(h.again(t, inToken))
+		h.verified(t, "ES256", signed["ES256"])
+		if got := len(h.rows(t)); got != keysOf+2 {
+			t.Errorf("after a restart: %d keys, want %d", got, keysOf+2)
+		}
+		must[[]keys.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon))
+		must[any](t)(nil, h.ReloadOnce(t.Context(), noon))
+		if fresh := h.sign(t, "ES256"); fresh == signed["ES256"] || h.key(t, "ES256", storage.KeyRetired).ID != first.ID {
+			t.Error("it did not rotate")
+		} else {
+			h.verified(t, "ES256", fresh)
+		}
+		h.verified(t, "ES256", signed["ES256"])
+
+		at := noon.Add(21 * time.Minute)
+		for range 2 { // ended, then destroyed
+			must[any](t)(nil, h.RotateOnce(t.Context(), at))
+		}
+		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.elsewhere(t) != keysOf {
+			t.Errorf("after the first keys are gone: %d in the token, %d rows, want %d", got, h.elsewhere(t), keysOf)
+		}
+		if gone := h.key(t, "ES256", storage.KeyGone); gone.ID != first.ID || len(gone.Sealed) != 0 {
+			t.Errorf("the first key is %s, sealed %x", gone.State, gone.Sealed)
+		}
+		if _, err := h.VerifyIDTokenHint(hint, at); err != nil {
+			t.Errorf("its ID token as a hint: %v", err)
+		}
+		if _, err := h.VerifyAccess(signed["ES256"], noon); !errors.Is(err, keys.ErrInvalid) {
+			t.Errorf("its access token: %v", err)
+		}
+	})
+}
+
+// An emergency destroys the private half in the token at once. When the token cannot be
+// asked, the key is refused all the same, and destroyed when it can.
+func TestRing_RevokeDestroysInTheToken(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		h := enter(t, b.Open(t), inES256)
+		before := h.hsm.Objects(t, "")
+		active, next, signed := h.key(t, "ES256", storage.KeyActive), h.key(t, "ES256", storage.KeyNext), h.sign(t, "ES256")
+		done := must[keys.Revoked](t)(h.Revoke(t.Context(), active.ID, "leaked", storage.Origin{}, noon))
+		if done.Left != nil || done.Unmade != nil || done.Successor.ID != next.ID || len(done.Made) != 1 {
+			t.Errorf("%+v", done)
+		}
+		if got := h.hsm.Objects(t, ""); got != before || h.elsewhere(t) != 2 {
+			t.Errorf("%d keys in the token, want %d; %d rows", got, before, h.elsewhere(t))
+		}
+		h.verified(t, "ES256", h.sign(t, "ES256")) // a node that has not followed yet finds its key destroyed
+		if _, err := h.VerifyAccess(signed, noon); !errors.Is(err, keys.ErrInvalid) {
+			t.Errorf("what it signed: %v", err)
+		}
+
+		c := h.config
+		c.Module = open(t, "pulled out", pin)
+		cut := must[*keys.Keeper](t)(keys.NewKeeper(c))
+		signed = h.sign(t, "ES256")
+		done = must[keys.Revoked](t)(cut.Revoke(t.Context(), next.ID, "leaked too", storage.Origin{}, noon))
+		if !errors.Is(done.Left, keys.ErrModule) || !errors.Is(done.Unmade, keys.ErrModule) || done.Successor != nil {
+			t.Errorf("without the token: %+v", done)
+		}
+		must[any](t)(nil, h.ReloadOnce(t.Context(), noon))
+		if _, err := h.VerifyAccess(signed, noon); !errors.Is(err, keys.ErrInvalid) {
+			t.Errorf("what the second one signed: %v", err)
+		}
+		if err := h.Ready(); !errors.Is(err, keys.ErrNoKey) {
+			t.Errorf("with nothing that signs: %v", err)
+		}
+		at := noon.Add(24 * time.Hour) // the third key has been published for long enough
+		for range 2 {
+			must[any](t)(nil, h.RotateOnce(t.Context(), at))
+		}
+		if got := h.hsm.Objects(t, ""); got != before || h.elsewhere(t) != 2 || h.Ready() != nil {
+			t.Errorf("%d keys in the token, want %d; %d rows; %v", got, before, h.elsewhere(t), h.Ready())
+		}
+		h.verified(t, "ES256", h.sign(t, "ES256"))
+	})
+}
+
+// A start without the token that holds the keys is refused, and makes no others. What
+// was signed needs no token to be verified.
+func TestRing_StartWithoutTheTokenIsRefused(t *testing.T) {
+	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keys.Config) { c.Algorithms, c.InModule = quick, quick })
+	rows := h.rows(t)
+	for name, change := range map[string]func(*keys.Config){
+		"none configured": func(c *keys.Config) { c.Module, c.InModule = nil, nil },
+		"no such token":   func(c *keys.Config) { c.Module = open(t, "pulled out", pin) },
+		"another token":   func(c *keys.Config) { c.Module = open(t, "another token", pin) },
+	} {
+		if _, err := h.again(t, change); !errors.Is(err, keys.ErrModule) {
+			t.Errorf("%s: got %v, want ErrModule", name, err)
+		}
+		if got := h.rows(t); len(got) != len(rows) {
+			t.Errorf("%s: %d keys, want %d", name, len(got), len(rows))
+		}
+	}
+}
+
+// Keys that were in the database sign on until they rotate; the next ones are made in
+// the token, and the way back is the same.
+func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
+	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keys.Config) { c.Algorithms, c.Module, c.InModule = quick, nil, nil })
+	before := open(t, "signet", pin).Objects(t, "")
+	at := noon
+	step := func(what string, inModule []string, want int) {
+		t.Helper()
+		h.Ring = must[*keys.Ring](t)(h.again(t, func(c *keys.Config) { c.InModule = inModule }))
+		for range 2 {
+			for _, alg := range quick {
+				h.verified(t, alg, h.sign(t, alg))
+			}
+			must[[]keys.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, at))
+			must[any](t)(nil, h.ReloadOnce(t.Context(), at))
+		}
+		at = at.Add(30 * time.Minute)
+		for range 2 {
+			must[any](t)(nil, h.RotateOnce(t.Context(), at))
+		}
+		if got := h.hsm.Objects(t, "") - before; got != want || h.elsewhere(t) != want {
+			t.Errorf("%s: %d keys in the token, %d rows, want %d", what, got, h.elsewhere(t), want)
+		}
+	}
+	step("into it", quick, 4)
+	step("one line alone", []string{"ES256"}, 2)
+	step("and back", nil, 0)
+	if _, err := h.again(t, func(c *keys.Config) { c.Module, c.InModule = nil, nil }); err != nil {
+		t.Errorf("without a module: %v", err)
+	}
+}
+
+// A new master key seals the references; the keys stay where they are.
+func TestRing_RewrapSealsTheReferences(t *testing.T) {
+	target := [32]byte([]byte("another master key of 32 bytes.."))
+	masters := [][32]byte{master}
+	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keys.Config) {
+		c.Algorithms, c.InModule = quick, quick
+		c.Masters = func() ([][32]byte, error) { return masters, nil }
+	})
+	signed := h.sign(t, "ES256")
+	masters = append(masters, target)
+	keeper := must[*keys.Keeper](t)(keys.NewKeeper(h.config))
+	done, unopened, err := keeper.Rewrap(t.Context(), storage.Origin{}, noon)
+	if err != nil || done != 6 || len(unopened) != 0 {
+		t.Fatalf("%d sealed anew, not %v, %v", done, unopened, err)
+	}
+	h.Ring = must[*keys.Ring](t)(h.again(t, func(c *keys.Config) { c.Master, c.Masters = target, nil }))
+	h.verified(t, "ES256", signed)
+	h.verified(t, "EdDSA", h.sign(t, "EdDSA"))
+	if _, err := h.again(t, func(c *keys.Config) { c.Masters = nil }); !errors.Is(err, keys.ErrMasterKey) {
+		t.Errorf("with the former master key: %v", err)
+	}
+}
+
+// Who can write to the database and to the token, but lacks the master key, brings in
+// no key of his own.
+func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
+	h := enter(t, storagetest.SQLite(t).Open(t), inES256)
+	active, next := h.key(t, "ES256", storage.KeyActive), h.key(t, "ES256", storage.KeyNext)
+	for name, change := range map[string]func(*storage.Key){
+		"the other's reference":   func(k *storage.Key) { k.Sealed = next.Sealed },
+		"the other's public half": func(k *storage.Key) { k.Public = next.Public },
+		"another's row":           func(k *storage.Key) { k.ID, k.Public = next.ID[:40]+"abc", next.Public },
+		"said to be sealed here":  func(k *storage.Key) { k.Sealed = append([]byte{1}, k.Sealed[1:]...) },
+	} {
+		rows := h.rows(t)
+		for i := range rows {
+			if rows[i].ID == active.ID {
+				change(&rows[i])
+			}
+		}
+		db := storagetest.SQLite(t).Open(t)
+		must[int](t)(db.StartLines(t.Context(), rows, storage.Origin{}, noon))
+		forged := enter(t, db, inES256)
+		if err := forged.Ready(); !errors.Is(err, keys.ErrNoKey) {
+			t.Errorf("%s: ready: %v", name, err)
+		}
+		if got := strings.Count(string(forged.JWKS().Body), `"kid"`); got != 1 {
+			t.Errorf("%s: %d keys are published, want the good one alone", name, got)
+		}
+	}
+
+	// Another key in its place, under its own id.
+	h.hsm.Exchange(t, h.hsm.made[len(h.hsm.made)-2], "ES256") // the active one was made before the next
+	ring := must[*keys.Ring](t)(h.again(t, asItIs))
+	if _, err := ring.SignAccess("ES256", access()); !errors.Is(err, keys.ErrNoKey) {
+		t.Errorf("a key that does not fit signs: %v", err)
+	}
+	if err := ring.Ready(); !errors.Is(err, keys.ErrNoKey) {
+		t.Errorf("ready: %v", err)
+	}
+}
+
+// Of several that rotate at once, and of several that start at once, one wins, and the
+// others leave nothing behind in the token.
+func TestRing_LosersLeaveNothingInTheToken(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		before := open(t, "signet", pin).Objects(t, "")
+		houses := make([]*house, 3)
+		var all sync.WaitGroup
+		for i := range houses {
+			db := b.Open(t)
+			all.Go(func() {
+				houses[i] = enter(t, db, inES256)
+			})
+		}
+		all.Wait()
+		h := houses[0]
+		if got := h.hsm.Objects(t, "") - before; got != 2 {
+			t.Errorf("three starts made %d keys, want 2", got)
+		}
+		won := 0
+		var mu sync.Mutex
+		for _, h := range houses {
+			all.Go(func() {
+				_, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon)
+				if err != nil && !errors.Is(err, storage.ErrConflict) {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if err == nil {
+					won++
+				}
+			})
+		}
+		all.Wait()
+		if got := h.hsm.Objects(t, "") - before; got != 2+won || h.elsewhere(t) != 2+won || won == 0 {
+			t.Errorf("after %d rotations: %d keys in the token, %d rows, want %d", won, got, h.elsewhere(t), 2+won)
+		}
+	})
+}

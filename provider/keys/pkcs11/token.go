@@ -1,0 +1,201 @@
+//go:build cgo && pkcs11
+
+package pkcs11
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/miekg/pkcs11"
+)
+
+// Config says where the token is.
+type Config struct {
+	Module string // file of the PKCS #11 module
+	Token  string // label of the token
+	PIN    string // of the normal user
+}
+
+const (
+	// maxSessions at one time; who needs another waits. A token may allow fewer.
+	maxSessions = 16
+	// longestWait for a session that is in use.
+	longestWait = 5 * time.Second
+)
+
+// Token is a token that is opened when it is needed. It is safe for concurrent use.
+type Token struct {
+	config Config
+	module *pkcs11.Ctx
+
+	mu      sync.Mutex
+	current *connection // nil: not open
+	refused error       // the token did not take the PIN: asking again would lock it
+}
+
+// connection is what holds while the token stays where it is.
+type connection struct {
+	slot     uint
+	anchor   pkcs11.SessionHandle      // never used: with the last session the login would end
+	sessions chan pkcs11.SessionHandle // free ones; 0 for one to be opened
+}
+
+// New loads the module. It does not look for the token yet: see Ready.
+func New(c Config) (*Token, error) {
+	if _, err := os.Stat(c.Module); err != nil {
+		return nil, fmt.Errorf("load PKCS #11 module: %w", err)
+	}
+	module := pkcs11.New(c.Module)
+	if module == nil {
+		return nil, fmt.Errorf("load PKCS #11 module: %s is no such module, or for another kind of machine", c.Module)
+	}
+	return &Token{config: c, module: module}, nil
+}
+
+// Ready reports whether the token is there and open, and opens it if it is not.
+func (t *Token) Ready() error {
+	return t.with(func(_ *connection, s pkcs11.SessionHandle) error { return t.signedIn(s) })
+}
+
+func (t *Token) signedIn(s pkcs11.SessionHandle) error {
+	state, err := t.module.GetSessionInfo(s)
+	if err == nil && state.State != pkcs11.CKS_RW_USER_FUNCTIONS {
+		err = pkcs11.Error(pkcs11.CKR_USER_NOT_LOGGED_IN)
+	}
+	return err
+}
+
+// with lends do a session that nobody else uses meanwhile; once more when the token
+// had gone away, and has come back.
+func (t *Token) with(do func(c *connection, s pkcs11.SessionHandle) error) error {
+	c, err := t.connect(nil)
+	if err == nil {
+		err = t.lend(c, do)
+	}
+	if c == nil || !gone(err) {
+		return err
+	}
+	if c, err = t.connect(c); err != nil {
+		return err
+	}
+	return t.lend(c, do)
+}
+
+func (t *Token) lend(c *connection, do func(c *connection, s pkcs11.SessionHandle) error) error {
+	var s pkcs11.SessionHandle
+	wait := time.NewTimer(longestWait)
+	defer wait.Stop()
+	select {
+	case s = <-c.sessions:
+	case <-wait.C:
+		return fmt.Errorf("all sessions of the token were in use for %s", longestWait)
+	}
+	var err error
+	if s == 0 {
+		s, err = t.module.OpenSession(c.slot, sessionFlags)
+	}
+	if err == nil {
+		err = do(c, s)
+	}
+	if err != nil && s != 0 { // something may be under way in it
+		_ = t.module.CloseSession(s)
+		s = 0
+	}
+	c.sessions <- s
+	return err
+}
+
+const sessionFlags = pkcs11.CKF_SERIAL_SESSION | pkcs11.CKF_RW_SESSION
+
+// connect gives the connection, a new one if the old one is that which was lost.
+func (t *Token) connect(lost *connection) (*connection, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.refused != nil {
+		return nil, t.refused
+	}
+	if t.current != nil && t.current != lost {
+		return t.current, nil
+	}
+	if t.current != nil {
+		_ = t.module.CloseAllSessions(t.current.slot)
+		t.current = nil
+	}
+	if err := t.module.Initialize(); err != nil && !is(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+		return nil, fmt.Errorf("start PKCS #11 module: %w", err)
+	}
+	c, err := t.open()
+	if err != nil {
+		return nil, fmt.Errorf("open PKCS #11 token %q: %w", t.config.Token, err)
+	}
+	t.current = c
+	return c, nil
+}
+
+func (t *Token) open() (*connection, error) {
+	slot, most, err := t.find()
+	if err != nil {
+		return nil, err
+	}
+	c := &connection{slot: slot, sessions: make(chan pkcs11.SessionHandle, most)}
+	if c.anchor, err = t.module.OpenSession(slot, sessionFlags); err != nil {
+		return nil, err
+	}
+	if err := t.module.Login(c.anchor, pkcs11.CKU_USER, t.config.PIN); err != nil && !is(err, pkcs11.CKR_USER_ALREADY_LOGGED_IN) {
+		_ = t.module.CloseSession(c.anchor)
+		if is(err, pkcs11.CKR_PIN_INCORRECT, pkcs11.CKR_PIN_INVALID, pkcs11.CKR_PIN_LEN_RANGE, pkcs11.CKR_PIN_EXPIRED, pkcs11.CKR_PIN_LOCKED) {
+			err = fmt.Errorf("it refuses the PIN, which is not tried again: %w", err)
+			t.refused = err
+		}
+		return nil, err
+	}
+	for range most {
+		c.sessions <- 0
+	}
+	return c, nil
+}
+
+// find gives the slot of the token, and how many sessions to have there beside the anchor.
+func (t *Token) find() (slot uint, sessions int, err error) {
+	slots, err := t.module.GetSlotList(true)
+	if err != nil {
+		return 0, 0, err
+	}
+	found := 0
+	for _, s := range slots {
+		info, err := t.module.GetTokenInfo(s)
+		if err != nil || info.Label != t.config.Token {
+			continue // it may be just the one that was pulled out
+		}
+		slot, sessions, found = s, maxSessions, found+1
+		if limit := info.MaxRwSessionCount; limit > 1 && limit <= maxSessions {
+			sessions = int(limit) - 1
+		}
+	}
+	switch {
+	case found == 0:
+		return 0, 0, errors.New("the module has no token with this label")
+	case found > 1:
+		return 0, 0, fmt.Errorf("%d tokens have this label", found)
+	}
+	return slot, sessions, nil
+}
+
+// is reports whether the module answered with one of these codes.
+func is(err error, codes ...pkcs11.Error) bool {
+	code, ok := errors.AsType[pkcs11.Error](err)
+	return ok && slices.Contains(codes, code)
+}
+
+// gone reports whether the module answers as it does when a token was pulled out, or
+// it was restarted.
+func gone(err error) bool {
+	return is(err, pkcs11.CKR_SESSION_HANDLE_INVALID, pkcs11.CKR_SESSION_CLOSED, pkcs11.CKR_USER_NOT_LOGGED_IN,
+		pkcs11.CKR_TOKEN_NOT_PRESENT, pkcs11.CKR_TOKEN_NOT_RECOGNIZED, pkcs11.CKR_SLOT_ID_INVALID,
+		pkcs11.CKR_DEVICE_ERROR, pkcs11.CKR_DEVICE_REMOVED, pkcs11.CKR_GENERAL_ERROR, pkcs11.CKR_FUNCTION_FAILED,
+		pkcs11.CKR_CRYPTOKI_NOT_INITIALIZED)
+}
