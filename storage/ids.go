@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
 	"time"
 	"unicode/utf8"
 )
@@ -44,10 +45,19 @@ func plainText(s string) bool {
 	return utf8.ValidString(s) && !strings.Contains(s, "\x00")
 }
 
-// cleanText makes s storable and bounds it: header values and the like may hold
-// any bytes, and must not fail the use case they come with.
+// cleanText makes s storable, one line, and bounds it: header values and the like may
+// hold any bytes, and must neither fail the use case they come with nor break a line
+// of the audit log or move the cursor of the terminal that shows it.
 func cleanText(s string, longest int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == 0:
+			return -1
+		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 	if len(s) > longest {
 		s = strings.ToValidUTF8(s[:longest], "")
 	}

@@ -17,6 +17,7 @@ type Config struct {
 	DataDir  string       // folder of signet.db, made 0700 if missing; used when Database is empty
 	Database string       // "" for SQLite in DataDir, or postgres://…
 	Log      *slog.Logger // nil: nothing is logged
+	Faults   Faults       // for tests alone; nil: nothing fails on purpose
 }
 
 // DB holds the use cases. It is safe for concurrent use.
@@ -24,6 +25,7 @@ type DB struct {
 	engine   engine
 	postgres bool
 	closed   atomic.Bool
+	faults   Faults
 
 	reads, writes atomic.Int64
 }
@@ -57,13 +59,13 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open database in %s: %w", c.DataDir, err)
 		}
-		return &DB{engine: e}, nil
+		return &DB{engine: e, faults: c.Faults}, nil
 	case strings.HasPrefix(c.Database, "postgres://"), strings.HasPrefix(c.Database, "postgresql://"):
 		e, err := openPostgres(ctx, c.Database, log)
 		if err != nil {
 			return nil, fmt.Errorf("open database: %w", err)
 		}
-		return &DB{engine: e, postgres: true}, nil
+		return &DB{engine: e, postgres: true, faults: c.Faults}, nil
 	default:
 		return nil, errors.New("open database: the URL must begin with postgres:// (leave it empty for SQLite)")
 	}
@@ -122,7 +124,7 @@ func (db *DB) write(ctx context.Context, name string, run useCase) error {
 		return answer(name, errClosed)
 	}
 	db.writes.Add(1)
-	return answer(name, db.engine.write(ctx, run))
+	return answer(name, db.writeOrFail(ctx, name, run))
 }
 
 // read runs one read, of one statement: all reads go through here.
@@ -134,6 +136,9 @@ func (db *DB) read(ctx context.Context, name string, run func(q *gorm.DB) error)
 		return answer(name, err)
 	}
 	db.reads.Add(1)
+	if fault := db.faults.of(name); fault.Err != nil {
+		return answer(name, fault.Err)
+	}
 	return answer(name, run(db.engine.reader(ctx)))
 }
 

@@ -41,7 +41,15 @@ func (b Backend) Config() storage.Config { return b.config }
 // call gives another handle on the same database, as another node would have.
 func (b Backend) Open(t testing.TB) *storage.DB {
 	t.Helper()
-	db, err := storage.Open(context.Background(), b.config)
+	return b.OpenFaulty(t, nil)
+}
+
+// OpenFaulty opens a handle whose calls fail as faults decides.
+func (b Backend) OpenFaulty(t testing.TB, faults storage.Faults) *storage.DB {
+	t.Helper()
+	config := b.config
+	config.Faults = faults
+	db, err := storage.Open(context.Background(), config)
 	if err != nil {
 		t.Fatalf("open %s: %v", b.Name, err)
 	}

@@ -1,0 +1,56 @@
+package storage
+
+import (
+	"context"
+
+	"gorm.io/gorm"
+)
+
+// Fault is how a call of the database fails: nothing of it is done, it is undone
+// before its commit, or it is committed and its answer lost.
+type Fault struct {
+	When FaultMoment
+	Err  error // as the driver would give it; nil for no fault
+}
+
+// FaultMoment is when a Fault happens. A read only ever fails at once.
+type FaultMoment int
+
+const (
+	AtOnce FaultMoment = iota
+	BeforeCommit
+	AfterCommit
+)
+
+// Faults decides for each call, by the name of its use case, how it fails.
+type Faults func(name string) Fault
+
+// of asks once for each call, however often its use case runs.
+func (f Faults) of(name string) Fault {
+	if f == nil {
+		return Fault{}
+	}
+	return f(name)
+}
+
+// writeOrFail runs a use case, unless the test that opened the database has it fail.
+func (db *DB) writeOrFail(ctx context.Context, name string, run useCase) error {
+	fault := db.faults.of(name)
+	switch {
+	case fault.Err == nil:
+		return db.engine.write(ctx, run)
+	case fault.When == AtOnce:
+		return unavailable(fault.Err) // as BEGIN fails
+	case fault.When == BeforeCommit:
+		return db.engine.write(ctx, func(tx *gorm.DB) error {
+			if err := run(tx); err != nil {
+				return err
+			}
+			return fault.Err
+		})
+	}
+	if err := db.engine.write(ctx, run); err != nil {
+		return err
+	}
+	return unavailable(fault.Err)
+}
