@@ -39,7 +39,7 @@ func containsAll(have, want []string) bool {
 	return true
 }
 
-// Consenting is the input of DB.AllowConsent.
+// Consenting is the input of DB.AllowConsent and DB.DenyConsent.
 type Consenting struct {
 	Consent   Consent // what is added to what was allowed before
 	SessionID string
@@ -91,12 +91,34 @@ func (db *DB) AllowConsent(ctx context.Context, c Consenting, at time.Time) erro
 				return err
 			}
 		}
-		return record(tx, Event{
-			Type: ConsentGiven, Outcome: Succeeded, UserID: c.Consent.UserID, ClientID: c.Consent.ClientID,
-			SessionID: c.SessionID, From: c.From,
-			Detail: map[string]any{"scopes": c.Consent.Scopes, "resources": c.Consent.Resources, "claims": c.Consent.Claims, "remembered": c.Remember},
-		}, at)
+		return record(tx, c.event(ConsentGiven, Succeeded), at)
 	})
+}
+
+// DenyConsent notes FactDenied for the request, in one transaction with event
+// consent.denied. What was allowed before stays.
+//
+// ErrRevoked: the session is dead or not this user's.
+func (db *DB) DenyConsent(ctx context.Context, c Consenting, at time.Time) error {
+	if err := checkIDs(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
+		return fmt.Errorf("deny consent: %w", err)
+	}
+	return db.write(ctx, "deny consent", func(tx *gorm.DB) error {
+		if _, err := touchSession(tx, c.Consent.UserID, c.SessionID, "", at); err != nil {
+			return err
+		}
+		if err := addFact(tx, c.SessionID, Fact{Kind: FactDenied, At: At(at), Request: c.RequestID}); err != nil {
+			return err
+		}
+		return record(tx, c.event(ConsentDenied, Refused), at)
+	})
+}
+
+func (c Consenting) event(kind EventType, outcome Outcome) Event {
+	return Event{
+		Type: kind, Outcome: outcome, UserID: c.Consent.UserID, ClientID: c.Consent.ClientID, SessionID: c.SessionID, From: c.From,
+		Detail: map[string]any{"scopes": c.Consent.Scopes, "resources": c.Consent.Resources, "claims": c.Consent.Claims, "remembered": c.Remember},
+	}
 }
 
 // remember adds to what was allowed before and has not expired.

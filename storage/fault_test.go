@@ -238,7 +238,7 @@ var (
 		"RewrapKeys": {storage.KeysRewrapped}, "EndKeys": {storage.KeyEnded}, "RetireLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
 		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn},
 		"SignInThrough":   {storage.IdentityLinked, storage.UserCreated, storage.UserEvicted, storage.UserSignedIn},
-		"RenewFirstParty": {storage.GrantReplayed, storage.GrantRetried, storage.SessionEnded}, "AllowConsent": {storage.ConsentGiven}, "WithdrawConsent": {storage.ConsentWithdrawn},
+		"RenewFirstParty": {storage.GrantReplayed, storage.GrantRetried, storage.SessionEnded}, "AllowConsent": {storage.ConsentGiven}, "DenyConsent": {storage.ConsentDenied}, "WithdrawConsent": {storage.ConsentWithdrawn},
 		"RedeemCode": {storage.GrantReplayed}, "SpendCode": {storage.GrantReplayed}, "RotateGrant": {storage.GrantReplayed, storage.GrantRetried},
 		"RevokeToken": {storage.TokenRevoked}, "RevokeGrant": {storage.GrantRevoked},
 		"LinkIdentity": {storage.IdentityLinked}, "Unlink": {storage.IdentityUnlinked}, "ReadUpstreamToken": {storage.UpstreamTokenRead},

@@ -130,6 +130,11 @@ func everyUseCase(t *testing.T, w *world) []call {
 				SessionID: w.session.ID, RequestID: "r", Remember: true, From: from,
 			}, noon)
 		}},
+		{"DenyConsent", func() error {
+			return w.DenyConsent(ctx, storage.Consenting{
+				Consent: storage.Consent{UserID: w.user.ID, ClientID: "web"}, SessionID: w.session.ID, RequestID: "r5", From: from,
+			}, noon)
+		}},
 		{"Consent", func() error { _, err := w.Consent(ctx, w.user.ID, "web", noon); return err }},
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "code"), noon); return err }},
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "sibling"), noon); return err }},

@@ -71,9 +71,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	case "allow":
 		err = h.allow(r, s, current)
 	case "deny":
-		at := h.Now()
-		err = h.DB.AddFact(r.Context(), current.UserID, current.ID,
-			storage.Fact{Kind: storage.FactDenied, At: storage.At(at), Request: s.q.ID}, at)
+		err = h.DB.DenyConsent(r.Context(), h.consenting(r, s, current), h.Now())
 	default:
 		return &web.Problem{
 			Status: http.StatusBadRequest, Code: "invalid_request", Title: "No decision was sent",
@@ -88,16 +86,21 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 
 func (h *Handler) allow(r *http.Request, s step, current session.Current) error {
 	at := h.Now()
-	return h.DB.AllowConsent(r.Context(), storage.Consenting{
+	c := h.consenting(r, s, current)
+	c.Consent.GrantedAt, c.Consent.ExpiresAt = storage.At(at), storage.At(at).Add(h.Consent)
+	c.Remember = s.client.RemembersConsent(s.q.RedirectURI)
+	return h.DB.AllowConsent(r.Context(), c, at)
+}
+
+// consenting is what the person was asked.
+func (h *Handler) consenting(r *http.Request, s step, current session.Current) storage.Consenting {
+	return storage.Consenting{
 		Consent: storage.Consent{
 			UserID: current.UserID, ClientID: s.client.ID,
 			Scopes: s.q.Scopes, Resources: s.q.Resources, Claims: s.q.ClaimNames(),
-			GrantedAt: storage.At(at), ExpiresAt: storage.At(at).Add(h.Consent),
 		},
-		SessionID: current.ID, RequestID: s.q.ID,
-		Remember: s.client.RemembersConsent(s.q.RedirectURI),
-		From:     web.TraceOf(r.Context()).Origin(),
-	}, at)
+		SessionID: current.ID, RequestID: s.q.ID, From: web.TraceOf(r.Context()).Origin(),
+	}
 }
 
 // ended answers a step whose session died while its page lay open.

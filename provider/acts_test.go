@@ -1,0 +1,462 @@
+package provider_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/html"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// act is one request that a person, an app or an attacker makes, of all kinds that
+// ask the database.
+type act struct {
+	name string
+	// ready prepares it, for a person and a browser of its own, and gives what sends it.
+	// Sent again, it is the same request.
+	ready func(t *testing.T, s *scene) func() answer
+	// events are what it leaves in the audit log.
+	events []storage.EventType
+	// once: if its answer is lost, it may be refused the next time.
+	once bool
+	// elsewhere: it has spent something at an upstream before it asks the database, and
+	// has to be started anew whatever fails.
+	elsewhere bool
+}
+
+// scene is where an act happens: a testbed with upstreams, a first-party app and
+// clients, and a person with a password and a browser.
+type scene struct {
+	*testbed
+	upstream *upstreams
+	trusted  *testbed // a client that nobody is asked about
+	person   storage.User
+	browser  *visitor
+}
+
+// newScene starts a testbed; faults may be nil.
+func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults) *scene {
+	t.Helper()
+	up, option := withUpstreams(t)
+	b := start(t, backend.OpenFaulty(t, faults), option)
+	b.backend = backend
+	b.withApp(t)
+	s := &scene{testbed: b, upstream: up}
+	s.trusted = b.as(b.registerWith(t, storage.Web, "trusted", func(c *storage.Client) {
+		c.Metadata.RedirectURIs, c.SkipConsent = []string{callback}, true
+	}))
+	return s
+}
+
+// newPerson gives the scene another person, with a browser in which nobody is signed in.
+func (s *scene) newPerson(t *testing.T) {
+	t.Helper()
+	s.person, s.browser = s.user(t, storage.NewID("p")+"@example.com", password), s.visitor(t)
+}
+
+// arrives signs the person in.
+func (s *scene) arrives(t *testing.T) {
+	t.Helper()
+	wantStatus(t, s.browser.app(t, "/login", s.credentials()), http.StatusOK)
+}
+
+func (s *scene) credentials() string {
+	return `{"username":"` + s.person.Email + `","password":"` + password + `"}`
+}
+
+// uses signs the person in and gives the tokens of the client that nobody is asked about.
+func (s *scene) uses(t *testing.T) map[string]any {
+	t.Helper()
+	return s.trusted.redeem(t, s.code(t))
+}
+
+func (s *scene) code(t *testing.T) string {
+	t.Helper()
+	s.arrives(t)
+	return s.browser.get(t, s.trusted.authorizeURL()).code(t)
+}
+
+// sends is what posts a form, again and again.
+func (s *scene) sends(t *testing.T, f form, pairs ...string) func() answer {
+	for i := 0; i < len(pairs); i += 2 {
+		f.values.Set(pairs[i], pairs[i+1])
+	}
+	return func() answer { return do(t, s.browser.client, s.browser.formRequest(t, f)) }
+}
+
+// account is what posts a form of an account page.
+func (s *scene) account(t *testing.T, page, path string, pairs ...string) func() answer {
+	t.Helper()
+	return s.sends(t, s.browser.get(t, s.Issuer+page).formTo(t, path, "", ""), pairs...)
+}
+
+func (s *scene) gets(t *testing.T, path string) func() answer {
+	return func() answer { return s.browser.fetch(t, s.Issuer+path) }
+}
+
+func (s *scene) calls(t *testing.T, path, body string) func() answer {
+	return func() answer { return s.browser.app(t, path, body) }
+}
+
+// acts are all of them. A route of /account or an endpoint for apps that is not
+// among them fails TestActs_EveryRouteIsThere.
+var acts = []act{
+	{name: "a request of nobody", ready: func(t *testing.T, s *scene) func() answer {
+		return func() answer { return s.browser.fetch(t, s.authorizeURL()) }
+	}},
+	{name: "a request with a session", ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return func() answer { return s.browser.fetch(t, s.trusted.authorizeURL()) }
+	}},
+	{name: "a request that asks for consent", ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return func() answer { return s.browser.fetch(t, s.authorizeURL()) }
+	}},
+	{name: "sign-in page", ready: func(t *testing.T, s *scene) func() answer {
+		to := s.browser.get(t, s.authorizeURL()).At.RequestURI()
+		return s.gets(t, to)
+	}},
+	{name: "sign-in", events: []storage.EventType{storage.UserSignedIn}, ready: func(t *testing.T, s *scene) func() answer {
+		f := s.browser.get(t, s.authorizeURL()).formTo(t, "/login", "", "")
+		return s.sends(t, f, "username", s.person.Email, "password", password)
+	}},
+	{name: "sign-in with a wrong password", events: []storage.EventType{storage.UserSignInFailed}, ready: func(t *testing.T, s *scene) func() answer {
+		f := s.browser.get(t, s.authorizeURL()).formTo(t, "/login", "", "")
+		return s.sends(t, f, "username", s.person.Email, "password", "a wrong password")
+	}},
+	{name: "sign-in of the app", events: []storage.EventType{storage.UserSignedIn}, ready: func(t *testing.T, s *scene) func() answer {
+		return s.calls(t, "/login", s.credentials())
+	}},
+	{name: "refresh of the app, its first", ready: func(t *testing.T, s *scene) func() answer {
+		s.browser.signIn(t, s.browser.get(t, s.Issuer+"/account"), s.person.Email, password)
+		return s.calls(t, "/refresh", "")
+	}},
+	{name: "refresh of the app", ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.calls(t, "/refresh", "")
+	}},
+	{name: "who is signed in", ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.calls(t, "/session", "")
+	}},
+	{name: "sign-out of the app", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.calls(t, "/logout", "")
+	}},
+	{name: "sign-out page", ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.gets(t, "/end_session")
+	}},
+	{name: "sign-out", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.sends(t, s.browser.get(t, s.leave()).form(t), "decision", "allow")
+	}},
+	{name: "consent", events: []storage.EventType{storage.ConsentGiven}, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.sends(t, s.browser.get(t, s.authorizeURL()).form(t), "decision", "allow")
+	}},
+	{name: "consent denied", events: []storage.EventType{storage.ConsentDenied}, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.sends(t, s.browser.get(t, s.authorizeURL()).form(t), "decision", "deny")
+	}},
+	{name: "connector's button", ready: func(t *testing.T, s *scene) func() answer {
+		return s.sends(t, s.browser.get(t, s.authorizeURL()).formTo(t, "/login/google", "", ""))
+	}},
+	{name: "connector's callback", events: []storage.EventType{storage.UserSignedIn}, elsewhere: true, ready: func(t *testing.T, s *scene) func() answer {
+		if _, _, err := s.DB.UserByEmail(t.Context(), adaEmail); err != nil { // at her first visit
+			s.visitor(t).comeBy(t, "google", "ada")
+		}
+		back := s.browser.choose(t, s.browser.press(t, s.browser.get(t, s.authorizeURL()), "google"), "ada")
+		return func() answer { return s.browser.fetch(t, back) }
+	}},
+	{name: "code", once: true, ready: func(t *testing.T, s *scene) func() answer {
+		code := s.code(t)
+		return func() answer { return s.trusted.tokenRequest(t, s.trusted.codeForm(code)) }
+	}},
+	{name: "code replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() answer {
+		code := s.code(t)
+		s.trusted.redeem(t, code)
+		return func() answer { return s.trusted.tokenRequest(t, s.trusted.codeForm(code)) }
+	}},
+	{name: "code with a wrong verifier", ready: func(t *testing.T, s *scene) func() answer {
+		form := s.trusted.codeForm(s.code(t), "code_verifier", strings.Repeat("w", 43))
+		return func() answer { return s.trusted.tokenRequest(t, form) }
+	}},
+	{name: "refresh", ready: func(t *testing.T, s *scene) func() answer {
+		token := s.uses(t)["refresh_token"]
+		return func() answer { return s.trusted.refresh(t, token) }
+	}},
+	{name: "refresh within the grace", events: []storage.EventType{storage.GrantRetried}, ready: func(t *testing.T, s *scene) func() answer {
+		token := s.uses(t)["refresh_token"]
+		s.trusted.refreshed(t, token)
+		return func() answer { return s.trusted.refresh(t, token) }
+	}},
+	{name: "refresh replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() answer {
+		token := s.uses(t)["refresh_token"]
+		s.trusted.refreshed(t, s.trusted.refreshed(t, token)["refresh_token"])
+		return func() answer { return s.trusted.refresh(t, token) }
+	}},
+	{name: "wrong client secret", events: []storage.EventType{storage.ClientRefused}, ready: func(t *testing.T, s *scene) func() answer {
+		return func() answer {
+			return s.tokenRequest(t, s.codeForm("code"), func(r *http.Request) { r.SetBasicAuth(s.Client.ID, "a wrong secret") })
+		}
+	}},
+	{name: "userinfo", ready: func(t *testing.T, s *scene) func() answer {
+		token := s.uses(t)["access_token"].(string)
+		return func() answer { return s.userinfo(t, token) }
+	}},
+	{name: "introspection", ready: func(t *testing.T, s *scene) func() answer { return s.postsToken(t, "/introspect", "access_token") }},
+	{name: "revocation", events: []storage.EventType{storage.TokenRevoked}, ready: func(t *testing.T, s *scene) func() answer {
+		return s.postsToken(t, "/revoke", "access_token")
+	}},
+	{name: "revocation of a refresh token", events: []storage.EventType{storage.GrantRevoked}, ready: func(t *testing.T, s *scene) func() answer {
+		return s.postsToken(t, "/revoke", "refresh_token")
+	}},
+	{name: "profile", events: []storage.EventType{storage.UserUpdated}, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.account(t, "/account/profile", "/account/profile", "name", "Another name")
+	}, once: true},
+	{name: "password changed", events: []storage.EventType{storage.PasswordChanged, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.account(t, "/account/password", "/account/password", "current-password", password, "new-password", newPassword)
+	}},
+	{name: "session ended", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.account(t, "/account/sessions", "/account/sessions/end")
+	}},
+	{name: "other sessions ended", events: []storage.EventType{storage.SessionEnded}, ready: func(t *testing.T, s *scene) func() answer {
+		other := s.visitor(t)
+		wantStatus(t, other.app(t, "/login", s.credentials()), http.StatusOK)
+		s.arrives(t)
+		return s.account(t, "/account/sessions", "/account/sessions/end-others")
+	}},
+	{name: "all sessions ended", events: []storage.EventType{storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.account(t, "/account/sessions/end-all", "/account/sessions/end-all")
+	}},
+	{name: "application disconnected", events: []storage.EventType{storage.ConsentWithdrawn}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+		s.uses(t)
+		return s.account(t, "/account/apps/withdraw?client_id=trusted", "/account/apps/withdraw")
+	}},
+	{name: "identity disconnected", events: []storage.EventType{storage.IdentityUnlinked}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		link := storage.ProvenLink{
+			Identity: storage.Identity{Connector: "google", Issuer: s.upstream.google.URL, Subject: storage.NewID("s"), UserID: s.person.ID},
+			ProofID:  storage.NewID("p"), Until: storage.At(s.now().Add(time.Hour)), SessionID: s.sessionsOf(t, s.person.ID)[0].ID,
+		}
+		if err := s.DB.LinkIdentity(t.Context(), link, s.now()); err != nil {
+			t.Fatal(err)
+		}
+		return s.sends(t, s.browser.get(t, s.Issuer+"/account/identities").disconnects(t)[0])
+	}},
+	{name: "account page", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/account") }},
+	{name: "sessions page", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/account/sessions") }},
+	{name: "applications page", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/account/apps") }},
+	{name: "identities page", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/account/identities") }},
+}
+
+// postsToken is what a client posts one of its tokens with.
+func (s *scene) postsToken(t *testing.T, path, kind string) func() answer {
+	token := s.uses(t)[kind].(string)
+	return func() answer {
+		return s.trusted.post(t, path, formType, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	}
+}
+
+// TestAudit_EachActLeavesItsEvent: with who did it, to what, from where, and the id
+// under which the log has the request.
+func TestAudit_EachActLeavesItsEvent(t *testing.T) {
+	s := newScene(t, storagetest.SQLite(t), nil)
+	for _, a := range acts {
+		t.Run(a.name, func(t *testing.T) {
+			s.newPerson(t)
+			send := a.ready(t, s)
+			before := len(s.events(t))
+			send()
+			s.Drain()
+			all := s.events(t)
+			fresh := all[:len(all)-before]
+			var types []storage.EventType
+			for _, e := range fresh {
+				types = append(types, e.Type)
+				s.wantTold(t, e)
+			}
+			slices.Sort(types)
+			if want := slices.Sorted(slices.Values(a.events)); !slices.Equal(types, want) {
+				t.Errorf("events %q, want %q", types, want)
+			}
+		})
+	}
+}
+
+// aboutClients are events of types that tell of a client.
+var aboutClients = []storage.EventType{
+	storage.ConsentGiven, storage.ConsentDenied, storage.ConsentWithdrawn, storage.GrantReplayed, storage.GrantRetried,
+	storage.GrantRevoked, storage.TokenRevoked, storage.ClientRefused,
+}
+
+func (s *scene) wantTold(t *testing.T, e storage.Event) {
+	t.Helper()
+	if e.From.Address != "127.0.0.1" || e.From.Agent == "" || e.From.RequestID == "" || e.Outcome == "" {
+		t.Errorf("%s does not tell where it came from, or how it went: %+v", e.Type, e)
+	}
+	if !strings.Contains(s.Log.String(), `"request_id":"`+e.From.RequestID+`"`) {
+		t.Errorf("%s: the log has no request %s", e.Type, e.From.RequestID)
+	}
+	if slices.Contains(aboutClients, e.Type) && e.ClientID == "" {
+		t.Errorf("%s names no client", e.Type)
+	}
+	if e.From.Actor == "" && e.Type != storage.ClientRefused && e.Type != storage.TokenRevoked && e.Type != storage.GrantRevoked {
+		t.Errorf("%s names no actor", e.Type)
+	}
+}
+
+// injector lets the n-th call of the database fail.
+type injector struct {
+	mu sync.Mutex
+	injection
+}
+
+type injection struct {
+	on     bool
+	at     int // which call; 0: none
+	when   storage.FaultMoment
+	calls  []string
+	failed string
+}
+
+func (i *injector) decide(name string) storage.Fault {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.on {
+		return storage.Fault{}
+	}
+	if i.calls = append(i.calls, name); len(i.calls) != i.at {
+		return storage.Fault{}
+	}
+	i.failed = name
+	return storage.Fault{When: i.when, Err: storage.ErrUnavailable}
+}
+
+// during fails the n-th call that f makes, and gives all of them and which it was.
+func (i *injector) during(n int, when storage.FaultMoment, f func()) (calls []string, failed string) {
+	i.set(injection{on: true, at: n, when: when})
+	f()
+	done := i.set(injection{})
+	return done.calls, done.failed
+}
+
+func (i *injector) set(to injection) injection {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	before := i.injection
+	i.injection = to
+	return before
+}
+
+// afterwards are calls that follow what is done and committed, such as a sign-out: the
+// next tick of the node makes up for them.
+var afterwards = []string{"list notices"}
+
+// TestST14_TestFaults_EachActWithTheNthCallFailing sends each request with the first,
+// the second … call of the database failing: at once, before its commit, and with the
+// answer lost after it. It is answered 503 and says when to come again, takes no
+// cookie away, and the same request, sent again, is answered as if nothing had been:
+// nothing was spent that was not answered. Where the answer was lost, it is answered,
+// or refused, but never broken.
+func TestST14_TestFaults_EachActWithTheNthCallFailing(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		var broken injector
+		s, faults := newScene(t, backend, broken.decide), 0
+		for _, a := range acts {
+			s.newPerson(t)
+			send := a.ready(t, s)
+			var good answer
+			calls, _ := broken.during(0, storage.AtOnce, func() { good = send(); s.Drain() })
+			for n := 1; n <= len(calls); n++ {
+				for _, when := range []storage.FaultMoment{storage.AtOnce, storage.BeforeCommit, storage.AfterCommit} {
+					s.newPerson(t)
+					send := a.ready(t, s)
+					var got answer
+					_, failed := broken.during(n, when, func() { got = send(); s.Drain() })
+					if failed == "" {
+						t.Errorf("%s: call %d of %q was not made again", a.name, n, calls)
+						continue
+					}
+					faults++
+					what := a.name + ": " + failed + map[storage.FaultMoment]string{
+						storage.AtOnce: " fails", storage.BeforeCommit: " fails at its commit", storage.AfterCommit: " is done and its answer lost",
+					}[when]
+					if slices.Contains(afterwards, failed) {
+						if got.StatusCode != good.StatusCode || whither(got) != whither(good) {
+							t.Errorf("%s: %d to %q, want %d to %q", what, got.StatusCode, whither(got), good.StatusCode, whither(good))
+						}
+						continue
+					}
+					wantTryAgain(t, what, got)
+					again := send()
+					switch {
+					case again.StatusCode == good.StatusCode && whither(again) == whither(good):
+					case (a.elsewhere || a.once && when == storage.AfterCommit) && again.StatusCode < http.StatusInternalServerError:
+					default:
+						t.Errorf("%s: then %d to %q, want %d to %q: %s", what, again.StatusCode, whither(again), good.StatusCode, whither(good), text(again))
+					}
+				}
+			}
+		}
+		t.Logf("%d faults", faults)
+	})
+}
+
+// wantTryAgain wants an answer that blames the server, for now, and nobody else.
+func wantTryAgain(t *testing.T, what string, a answer) {
+	t.Helper()
+	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || a.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("%s: %d, Retry-After %q, Cache-Control %q: %s", what, a.StatusCode, a.Header.Get("Retry-After"), a.Header.Get("Cache-Control"), text(a))
+	}
+	for _, c := range a.Cookies() {
+		if strings.HasPrefix(c.Name, "signet_up_") {
+			continue // an upstream sign-in that has to be started anew
+		}
+		if c.Value == "" || c.MaxAge < 0 || !c.Expires.IsZero() && c.Expires.Before(time.Now()) {
+			t.Errorf("%s: the cookie %s is taken away", what, c.Name)
+		}
+	}
+	for _, wrong := range []string{"invalid_grant", "invalid_client", "invalid_credentials", "login_required", `"active":false`} {
+		if strings.Contains(a.Body, wrong) {
+			t.Errorf("%s: the answer says %s", what, wrong)
+		}
+	}
+}
+
+// whither is the path that an answer leads to.
+func whither(a answer) string {
+	to := a.Header.Get("Location")
+	if refresh := a.Header.Get("Refresh"); refresh != "" {
+		to = strings.TrimPrefix(refresh, "0;url=")
+	}
+	path, _, _ := strings.Cut(to, "?")
+	return path
+}
+
+// text is the beginning of an answer's words.
+func text(a answer) string {
+	doc, err := html.Parse(strings.NewReader(a.Body))
+	if err != nil {
+		return err.Error()
+	}
+	var words []string
+	for n := range doc.Descendants() {
+		if n.Type == html.TextNode && n.Parent.Data != "style" && n.Parent.Data != "script" {
+			words = append(words, strings.Fields(n.Data)...)
+		}
+	}
+	return strings.Join(words[:min(len(words), 60)], " ")
+}
