@@ -17,7 +17,7 @@ type Config struct {
 	DataDir  string       // folder of signet.db, made 0700 if missing; used when Database is empty
 	Database string       // "" for SQLite in DataDir, or postgres://…
 	Log      *slog.Logger // nil: nothing is logged
-	Faults   Faults       // for tests alone; nil: nothing fails on purpose
+	Faults   Faults       `json:"-"` // for tests alone; nil: nothing fails on purpose
 }
 
 // DB holds the use cases. It is safe for concurrent use.
