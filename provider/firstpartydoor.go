@@ -81,9 +81,10 @@ var appAnswers = []struct {
 
 const signInAgain = "nobody is signed in: send the browser to the sign-in page"
 
-// failApp answers a call of the app with an error. It removes no cookie but those of
-// a session that a replay has ended: an answer that comes late must not take what a
-// new sign-in has set.
+// failApp answers a call of the app with an error. It removes no cookie but the tokens
+// of a session that a replay has ended: an answer that comes late must not take what a
+// new sign-in has set. By the session's own cookie, which is good for nothing else any
+// more, the sign-in page knows what to say.
 func (p *Provider) failApp(w http.ResponseWriter, r *http.Request, cause error) {
 	trace := web.TraceOf(r.Context())
 	trace.Note("error", cause.Error())
@@ -110,7 +111,7 @@ func (p *Provider) failApp(w http.ResponseWriter, r *http.Request, cause error) 
 			continue
 		}
 		if a.cause == storage.ErrReplayed {
-			p.sessions.Clear(w)
+			p.sessions.Cookies.ClearTokens(w)
 		}
 		if a.status == http.StatusServiceUnavailable {
 			w.Header().Set("Retry-After", "5")

@@ -113,8 +113,13 @@ func TestRT01_RT02_FirstPartyTheft(t *testing.T) {
 				stolen := steal(t, b, v, first)
 				a := b.refreshAs(t, handle, stolen)
 				wantOAuthError(t, a, http.StatusUnauthorized, "login_required")
-				if len(a.Cookies()) != 3 || a.Cookies()[0].Value != "" {
-					t.Errorf("the dead session leaves cookies: %v", a.Cookies())
+				for _, c := range a.Cookies() {
+					if c.Value != "" || !strings.HasSuffix(c.Name, "_token") {
+						t.Errorf("the refusal sets %v", c)
+					}
+				}
+				if len(a.Cookies()) != 2 {
+					t.Errorf("the dead session leaves tokens: %v", a.Cookies())
 				}
 				v.wantApp(t, false)
 				v.wantSignedOut(t)
@@ -126,8 +131,24 @@ func TestRT01_RT02_FirstPartyTheft(t *testing.T) {
 				if e := b.wantEvent(t, storage.GrantReplayed, claimsOf(t, first.access.Value)["gid"]); e.Reason != "refresh_token_replayed" {
 					t.Errorf("the event says %q", e.Reason)
 				}
-				v.signInApp(t) // and in again, and told why
+				// And in again, and told why: on the way, and for a while.
+				page := v.get(t, b.Issuer+"/login?return_to="+shop+"/")
+				page.wantText(t, "You were signed out to protect you")
+				v.signIn(t, page, alice, password)
 				v.get(t, b.Issuer+"/account/sessions").wantText(t, "Ended to protect you", "used a second time")
+				w := b.visitor(t) // nobody else is told: not who has signed out, and no stranger
+				w.signInApp(t)
+				handle = w.cookie(t, "signet").Value
+				wantStatus(t, w.app(t, "/logout", ""), http.StatusNoContent)
+				w.keep("signet", handle)
+				for _, other := range []*visitor{w, b.visitor(t)} {
+					if page := other.get(t, b.Issuer+"/login?return_to="+shop+"/"); strings.Contains(page.Body, "to protect you") || page.At.Path != "/login" {
+						t.Errorf("at %s another browser is told:\n%s", page.At, page.Body)
+					}
+				}
+				if again := v.get(t, b.authorizeURL("prompt", "login")); strings.Contains(again.Body, "to protect you") {
+					t.Errorf("signed in again, and still told:\n%s", again.Body)
+				}
 			})
 		})
 	}

@@ -120,6 +120,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"FirstPartySession", func() error { _, _, _, err := w.FirstPartySession(ctx, "handle of alice", noon); return err }},
 		{"SessionsOf", func() error { _, err := w.SessionsOf(ctx, w.user.ID, noon); return err }},
+		{"HandleStolen", func() error { _, err := w.HandleStolen(ctx, "handle", noon); return err }},
 		{"StolenSessions", func() error { _, err := w.StolenSessions(ctx, w.user.ID, noon); return err }},
 		{"AddFact", func() error {
 			return w.AddFact(ctx, w.user.ID, w.session.ID, storage.Fact{Kind: storage.FactChosen, Request: "r"}, noon)

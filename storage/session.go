@@ -116,6 +116,18 @@ func (db *DB) StolenSessions(ctx context.Context, userID string, since time.Time
 	return list, err
 }
 
+// HandleStolen reports whether the session of a handle is one of StolenSessions.
+func (db *DB) HandleStolen(ctx context.Context, handleHash string, since time.Time) (bool, error) {
+	if err := checkIDs(handleHash); err != nil {
+		return false, fmt.Errorf("look for a stolen session: %w", err)
+	}
+	var n int64
+	err := db.read(ctx, "look for a stolen session", func(q *gorm.DB) error {
+		return q.Model(&Session{}).Where("handle_hash = ? AND end_reason = ? AND ended_at >= ?", handleHash, replayed, At(since)).Count(&n).Error
+	})
+	return n > 0, err
+}
+
 // mostFacts bounds a session's facts: a browser that starts request after request
 // pushes out its own oldest.
 const mostFacts = 16

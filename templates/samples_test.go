@@ -33,6 +33,7 @@ func samples() map[string]templates.Page {
 		"signin":          templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30},
 		"signin-plain":    templates.SignIn{Common: plain, ReturnTo: "/auth/account", KeepDays: 1, Keep: true},
 		"signin-bare":     templates.SignIn{},
+		"signin-stolen":   templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Stolen: true},
 		"signin-again":    templates.SignIn{Common: photos, Request: "sealed.request", SignedIn: "alice@example.com", KeepDays: 30},
 		"signin-hint":     templates.SignIn{Common: logo, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30},
 		"signin-wrong":    templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30, Keep: true, Error: &templates.FormError{Code: "invalid_credentials", Text: "The email address or the password is not right.", Field: "password"}},

@@ -12,6 +12,7 @@ type SignIn struct {
 	Keep       bool
 	Error      *FormError
 	Connectors []ConnectorButton // in their order
+	Stolen     bool              // the session of this browser ended because somebody used a token of it twice
 	SignedIn   string            // e-mail of the user who must prove it again; "" for none
 }
 

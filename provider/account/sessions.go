@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"signet/provider/notice"
 	"signet/provider/session"
@@ -50,11 +49,8 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current s
 	return h.Site.Show(w, page)
 }
 
-// toldFor is how long the page says that a session was stolen.
-const toldFor = 30 * 24 * time.Hour
-
 func (h *Handler) stolen(r *http.Request, current session.Current) ([]templates.StolenSession, error) {
-	list, err := h.DB.StolenSessions(r.Context(), current.UserID, h.Now().Add(-toldFor))
+	list, err := h.DB.StolenSessions(r.Context(), current.UserID, h.Now().Add(-session.ToldFor))
 	if err != nil {
 		return nil, err
 	}

@@ -85,10 +85,12 @@ func (h *Handler) loginPage(r *http.Request, s step) (templates.SignIn, error) {
 		if page.Username == "" {
 			page.Username = current.User.Email
 		}
+		return page, nil
 	case !errors.Is(err, session.ErrNone):
 		return page, err
 	}
-	return page, nil
+	page.Stolen, err = h.Sessions.Stolen(r)
+	return page, err
 }
 
 // login checks the password and starts the session.

@@ -35,6 +35,6 @@ func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, curren
 		cookie.MaxAge = int(next.ExpiresAt.Time().Sub(s.Now()).Seconds())
 	}
 	http.SetCookie(w, cookie)
-	s.Cookies.clearTokens(w) // they are of what has ended
+	s.Cookies.ClearTokens(w) // they are of what has ended
 	return s.keepDevice(w, s.Device(r), next)
 }

@@ -63,6 +63,20 @@ func (s *Sessions) current(r *http.Request, read func(handleHash string) (storag
 	return Current{Session: row, User: user}, nil
 }
 
+// ToldFor is how long a person is told that a session was stolen.
+const ToldFor = 30 * 24 * time.Hour
+
+// Stolen reports whether the browser's session ended because a token of it was used
+// twice, which is when its cookie is left in place. Who holds the cookie may know: it
+// says nothing of the person.
+func (s *Sessions) Stolen(r *http.Request) (bool, error) {
+	handle, ok := s.Cookies.read(r, s.Cookies.session())
+	if !ok {
+		return false, nil
+	}
+	return s.DB.HandleStolen(r.Context(), hash(handle), s.Now().Add(-ToldFor))
+}
+
 // Renewed is the browser's session, as Current gives it, and when its first-party
 // grant was last opened or rotated; 0 if it has none.
 func (s *Sessions) Renewed(r *http.Request) (Current, storage.Millis, error) {
@@ -135,7 +149,7 @@ func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.Si
 // when it asks.
 func (s *Sessions) set(w http.ResponseWriter, r *http.Request, handle string, started storage.Session) error {
 	if len(r.CookiesNamed(s.Cookies.access("").Name)) > 0 {
-		s.Cookies.clearTokens(w)
+		s.Cookies.ClearTokens(w)
 	}
 	cookie := s.Cookies.make(s.Cookies.session(), handle)
 	if started.Persistent {
@@ -170,7 +184,7 @@ func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Cu
 // device stays known: see DeviceLife.
 func (s *Sessions) Clear(w http.ResponseWriter) {
 	s.Cookies.Clear(w, "")
-	s.Cookies.clearTokens(w)
+	s.Cookies.ClearTokens(w)
 }
 
 // newHandle is 256 random bits as 43 base64url characters.

@@ -61,8 +61,8 @@ func (c Cookies) RefreshToken(r *http.Request) string {
 	return token
 }
 
-// clearTokens removes the cookies of the first-party app.
-func (c Cookies) clearTokens(w http.ResponseWriter) {
+// ClearTokens removes the cookies of the first-party app.
+func (c Cookies) ClearTokens(w http.ResponseWriter) {
 	for _, cookie := range []*http.Cookie{c.access(""), c.refresh("")} {
 		cookie.MaxAge = -1
 		http.SetCookie(w, cookie)
