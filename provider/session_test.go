@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"signet/provider"
+	"signet/storage"
 	"signet/storage/storagetest"
 )
 
@@ -324,6 +326,133 @@ func TestSS18_StoredSessionsSignNobodyIn(t *testing.T) {
 					t.Errorf("sessions.%s signs in: %s", column, value)
 				}
 			}
+		}
+	})
+}
+
+// Each endpoint hears one of the two: what an application's token says where the
+// session's cookie counts, and the other way round, is not read.
+func TestSS13_CookieAndTokenOfDifferentUsers(t *testing.T) {
+	eachApp(t, func(t *testing.T, b *testbed) {
+		b.user(t, "bob@example.com", password)
+		hers, his := b.visitor(t), b.visitor(t)
+		token := hers.arrive(t, alice)["access_token"].(string)
+		wantStatus(t, his.byApp(t, "bob@example.com", password, ""), http.StatusOK)
+		bearer := with("Authorization", "Bearer "+token)
+
+		r := mustGet(t, b.Issuer+"/userinfo")
+		bearer(r)
+		if a := do(t, his.client, r); a.json(t)["email"] != alice {
+			t.Errorf("userinfo of alice's token and bob's cookies: %s", a.Body)
+		}
+		if a := his.app(t, "/session", "", bearer); a.json(t)["user"].(map[string]any)["email"] != "bob@example.com" {
+			t.Errorf("session of bob's cookies and alice's token: %s", a.Body)
+		}
+		b.pass(time.Minute)
+		if p := pairOf(t, wantStatus(t, his.app(t, "/refresh", "", bearer), http.StatusOK)); claimsOf(t, p.access.Value)["sub"] == b.Alice.ID {
+			t.Error("refresh gave bob alice's tokens")
+		}
+		r = mustGet(t, b.Issuer+"/account")
+		bearer(r)
+		if a := do(t, his.client, r); !strings.Contains(a.Body, "bob@example.com") || strings.Contains(a.Body, alice) {
+			t.Errorf("the account page: %s", a.Body)
+		}
+		wantStatus(t, his.app(t, "/logout", "", bearer), http.StatusNoContent)
+		his.wantApp(t, false)
+		if !hers.signedIn(t) {
+			t.Error("bob's sign-out has ended alice's session")
+		}
+		b.wantUserinfo(t, token, http.StatusOK)
+	})
+}
+
+// A browser that has lost some of its cookies, and got another person's in their
+// place, is the session's owner's or nobody's.
+func TestSS25_LostCookiesMakeNobodyAnother(t *testing.T) {
+	eachApp(t, func(t *testing.T, b *testbed) {
+		bob := b.user(t, "bob@example.com", password)
+		names := []string{"signet", "signet_device", "access_token", "refresh_token"}
+		signedIn := func(email string) map[string]string {
+			cookies := map[string]string{}
+			for _, c := range wantStatus(t, b.visitor(t).byApp(t, email, password, ""), http.StatusOK).Cookies() {
+				cookies[c.Name] = c.Value
+			}
+			if len(cookies) != len(names) {
+				t.Fatalf("cookies %v", cookies)
+			}
+			return cookies
+		}
+		hers, his := signedIn(alice), signedIn(bob.Email)
+		for round := range 81 { // each cookie is alice's, bob's or lost
+			var header []string
+			owner := ""
+			for i, n := 0, round; i < len(names); i, n = i+1, n/3 {
+				from, email := map[int]map[string]string{1: hers, 2: his}[n%3], []string{"", alice, bob.Email}[n%3]
+				if from == nil {
+					continue
+				}
+				header = append(header, names[i]+"="+from[names[i]])
+				if names[i] == "signet" {
+					owner = email
+				}
+			}
+			v := b.visitor(t)
+			v.client = direct
+			lot := with("Cookie", strings.Join(header, "; "))
+			said := v.app(t, "/session", "", lot).json(t)
+			if user, _ := said["user"].(map[string]any); owner == "" && said["authenticated"] != false || owner != "" && user["email"] != owner {
+				t.Fatalf("%q: session says %v, want %q", header, said, owner)
+			}
+			a := v.app(t, "/refresh", "", lot)
+			if owner == "" {
+				wantAppError(t, a, http.StatusUnauthorized, "login_required")
+				continue
+			}
+			if sub := claimsOf(t, pairOf(t, wantStatus(t, a, http.StatusOK)).access.Value)["sub"]; (sub == b.Alice.ID) != (owner == alice) {
+				t.Fatalf("%q: tokens of %v, want %s", header, sub, owner)
+			}
+			b.pass(time.Second)
+		}
+	})
+}
+
+// What an application was given for itself opens nothing of the account, the
+// first-party app's calls or the administration, wherever it is put.
+func TestSS26_ApplicationsTokensOpenNoAccount(t *testing.T) {
+	appOnSQLite(t, func(t *testing.T, b *testbed) {
+		const root = "root@example.com"
+		b.local(t, storage.User{Email: root, EmailVerified: true, Admin: true}, password)
+		v := b.visitor(t)
+		tokens := v.arrive(t, root)
+		if page := v.get(t, b.Issuer+"/admin"); page.StatusCode != http.StatusOK || page.At.Path != "/admin" {
+			t.Fatalf("her own browser is at %s, status %d: the rest would prove nothing", page.At, page.StatusCode)
+		}
+		compared := 0
+		for _, route := range append(routes(t), "/") {
+			if !strings.HasPrefix(route, "/account") && !strings.HasPrefix(route, "/admin") && !slices.Contains([]string{"/session", "/refresh", "/logout", "/authorize/next", "/"}, route) {
+				continue
+			}
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				want := b.call(t, method, route, http.Header{"Sec-Fetch-Site": {"same-origin"}})
+				for _, token := range []any{tokens["access_token"], tokens["id_token"], tokens["refresh_token"]} {
+					value := token.(string)
+					for _, headers := range []http.Header{
+						{"Authorization": {"Bearer " + value}},
+						{"Cookie": {"access_token=" + value + "; refresh_token=" + value}},
+						{"Cookie": {"signet=" + value + "; signet_device=" + value + "; signet_pending=" + value}},
+					} {
+						headers.Set("Sec-Fetch-Site", "same-origin")
+						got := b.call(t, method, route, headers)
+						compared++
+						if got.StatusCode != want.StatusCode || strings.Contains(got.Body, root) || strings.HasPrefix(want.Header.Get("Location"), "/login") != strings.HasPrefix(got.Header.Get("Location"), "/login") {
+							t.Errorf("%s %s with a token: got %d to %q, want %d to %q as without", method, route, got.StatusCode, got.Header.Get("Location"), want.StatusCode, want.Header.Get("Location"))
+						}
+					}
+				}
+			}
+		}
+		if compared < 100 {
+			t.Errorf("only %d answers were compared", compared)
 		}
 	})
 }

@@ -210,3 +210,29 @@ func TestUsers_PagesByCanonicalEmail(t *testing.T) {
 		}
 	})
 }
+
+// What people could take for another's address is that address, or none.
+func TestPW16_LookAlikesAreOneAccountOrNone(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		if _, err := w.CreateUser(t.Context(), storage.User{Email: "admin@example.com"}, "", storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		for _, same := range []string{"Admin@example.com", "ADMIN@EXAMPLE.COM", " admin@example.com ", "admin@example.com\t", "admin@ｅxample.com", "admin@example．com"} {
+			_, err := w.CreateUser(t.Context(), storage.User{Email: same}, "", storage.Origin{}, noon)
+			wantError(t, same, err, storage.ErrConflict)
+		}
+		for _, none := range []string{
+			"admin", "admin@", "\x00admin@example.com", "admin\x00@example.com", "%00admin@", "ａdmin@example.com", "аdmin@example.com",
+			"admin\u200b@example.com", "admin @example.com", "admin@example.com@", "admin@example.com.", "аdmin@еxample.com\u200d",
+		} {
+			if made, err := w.CreateUser(t.Context(), storage.User{Email: none}, "", storage.Origin{}, noon); err == nil {
+				t.Errorf("%q is the account %q", none, made.EmailCanonical)
+			}
+		}
+		// Another script in the domain is another domain, and shows itself as one.
+		made, err := w.CreateUser(t.Context(), storage.User{Email: "admin@еxample.com"}, "", storage.Origin{}, noon)
+		if err != nil || made.EmailCanonical != "admin@xn--xample-2of.com" {
+			t.Errorf("got %q, %v", made.EmailCanonical, err)
+		}
+	})
+}

@@ -364,6 +364,50 @@ func TestPW11_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
 	}
 }
 
+// Five hundred at once cost the memory of as many hashes as there are workers: of
+// the others as many wait as may, and the rest is sent away while these are hashed.
+func TestPW11_FiveHundredAtOnceHashTwoAtATime(t *testing.T) {
+	const workers, queue, callers = 2, 64, 500
+	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: workers, Queue: queue, Limits: credential.Limits{Account: callers, Network: callers}})
+	release := make(chan struct{})
+	var started, running atomic.Int64
+	credential.AroundHash(d.Passwords, func(hash func()) {
+		if n := running.Add(1); n > workers {
+			t.Errorf("%d hash at a time", n)
+		}
+		defer running.Add(-1)
+		started.Add(1)
+		<-release
+		hash()
+	})
+	var busy, wrong atomic.Int64
+	var all sync.WaitGroup
+	for i := range callers {
+		all.Go(func() {
+			_, err := d.check(t, fmt.Sprintf("user%d@example.com", i), "wrong password")
+			switch {
+			case errors.Is(err, credential.ErrBusy):
+				busy.Add(1)
+			case errors.Is(err, credential.ErrWrong):
+				wrong.Add(1)
+			default:
+				t.Errorf("caller %d: %v", i, err)
+			}
+		})
+	}
+	for busy.Load() < callers-workers-queue && !t.Failed() {
+		runtime.Gosched()
+	}
+	if n := started.Load(); n != workers || credential.Waiting(d.Passwords) != queue {
+		t.Errorf("%d hash and %d wait, want %d and %d", n, credential.Waiting(d.Passwords), workers, queue)
+	}
+	close(release)
+	all.Wait()
+	if wrong.Load() != workers+queue || busy.Load() != callers-workers-queue {
+		t.Errorf("%d heard, %d sent away", wrong.Load(), busy.Load())
+	}
+}
+
 func TestPW13_EveryByteCounts(t *testing.T) {
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
 	long := strings.Repeat("0123456789", 10)

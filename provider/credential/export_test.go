@@ -11,3 +11,12 @@ func BeforeHash(p *Passwords, f func(memory uint32)) {
 		return hash(password, salt, time, memory, threads, size)
 	}
 }
+
+// AroundHash lets f call each hash.
+func AroundHash(p *Passwords, f func(hash func())) {
+	argon2 := p.argon2
+	p.argon2 = func(password, salt []byte, time, memory uint32, threads uint8, size uint32) (sum []byte) {
+		f(func() { sum = argon2(password, salt, time, memory, threads, size) })
+		return sum
+	}
+}

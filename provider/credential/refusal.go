@@ -45,9 +45,14 @@ func Weakness(err error) *templates.FormError {
 	return &templates.FormError{Code: "weak_password", Field: "new-password", Text: "The new password cannot be used: " + why + "."}
 }
 
+// inWords rounds up, so that whoever comes then is not too early.
 func inWords(seconds int) string {
-	if seconds < 90 {
+	switch minutes := (seconds + 59) / 60; {
+	case seconds < 90:
 		return "in " + strconv.Itoa(seconds) + " s"
+	case minutes < 90:
+		return "in " + strconv.Itoa(minutes) + " min"
+	default:
+		return "in " + strconv.Itoa((minutes+59)/60) + " hours"
 	}
-	return "in " + strconv.Itoa((seconds+59)/60) + " min"
 }
