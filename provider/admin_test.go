@@ -41,7 +41,7 @@ func TestAD01_AdminPagesAreForAdministrators(t *testing.T) {
 				continue
 			}
 			for name, browser := range map[string]*visitor{"stranger": b.visitor(t), "user": user} {
-				for _, method := range []string{http.MethodGet, http.MethodPost} {
+				for _, method := range methods {
 					r, err := http.NewRequest(method, b.Issuer+path, nil)
 					if err != nil {
 						t.Fatal(err)
