@@ -252,6 +252,7 @@ var sessionsEnd = map[string]struct {
 	}},
 	"replay in the app": {end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
 		first := v.refreshApp(t)
+		b.pass(31 * time.Second)
 		v.refreshApp(t)
 		b.pass(31 * time.Second)
 		v.present(first.refresh.Value)

@@ -23,7 +23,8 @@ func (b *testbed) refreshAs(t *testing.T, handle, refresh string) answer {
 	return do(t, crowd, r)
 }
 
-// A hundred tabs of one browser, over two nodes: one successor, and all are in.
+// A hundred tabs of one browser, over two nodes, some of which have heard of the
+// successor while others have not: one successor, and all are in.
 func TestRT03_RT04_RT06_FirstPartyStorm(t *testing.T) {
 	eachApp(t, func(t *testing.T, b *testbed) {
 		nodes := []*testbed{b, b.node(t)}
@@ -33,8 +34,11 @@ func TestRT03_RT04_RT06_FirstPartyStorm(t *testing.T) {
 		for range fewRounds() {
 			b.pass(time.Minute)
 			answers := make([]answer, 100)
-			race(len(answers), func(i int) { answers[i] = nodes[i%2].refreshAs(t, handle, p.refresh.Value) })
+			race(50, func(i int) { answers[i] = nodes[i%2].refreshAs(t, handle, p.refresh.Value) })
 			next := pairOf(t, answers[0])
+			race(50, func(i int) {
+				answers[50+i] = nodes[i%2].refreshAs(t, handle, []pair{p, next}[i/2%2].refresh.Value)
+			})
 			for _, a := range answers {
 				got := pairOf(t, wantStatus(t, a, http.StatusOK))
 				if got.generation(t) != p.generation(t)+1 || claimsOf(t, got.refresh.Value)["gid"] != claimsOf(t, p.refresh.Value)["gid"] {
@@ -85,6 +89,7 @@ func TestRT01_RT02_FirstPartyTheft(t *testing.T) {
 		},
 		"after the successor was used": func(t *testing.T, b *testbed, v *visitor, first pair) string {
 			v.refreshApp(t)
+			b.pass(31 * time.Second)
 			v.refreshApp(t)
 			return first.refresh.Value
 		},

@@ -21,9 +21,10 @@ type FirstPartyRenewal struct {
 
 // RenewFirstParty opens the first-party grant of a live session or moves it to its
 // next generation, in one transaction, and gives it as it then is. A session has
-// one such grant. Without a refresh token, or with that of another grant, it is
-// rotated too, unless that has just been done: inside the grace the current
-// generation is given again. With its own token it goes as in RotateGrant.
+// one such grant. It moves once in a grace: before that is over the current generation
+// is given again, without a refresh token, with that of another grant, with its own or
+// the one before. So a crowd of calls that overtake one another, from tabs that know
+// of no lock, ends with one token and is no replay.
 //
 // ErrReplayed: the token's generation is older than that, or ahead of the row; the
 // grant is revoked and the session ended then, committed. Event grant.replayed.
@@ -85,7 +86,7 @@ func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant
 				Grace: r.Grace, From: r.From,
 			}, at)
 			return grant, true, verdict, err
-		case r.GrantID != grant.ID && At(at) < grant.RotatedAt.Add(r.Grace):
+		case At(at) < grant.RotatedAt.Add(r.Grace):
 			return grant, true, nil, nil
 		}
 		args := append([]any{At(at), At(at), grant.ID, current, grant.UserID, grant.ClientID}, grantNow(at)...)

@@ -46,8 +46,8 @@ func TestRenewFirstParty_OpensOnceThenRotates(t *testing.T) {
 		if second.ID != first.ID || second.Generation != 2 || second.RotatedAt != storage.At(noon.Add(time.Minute)) {
 			t.Fatalf("rotated to %+v", second)
 		}
-		// Within the grace neither the old token nor none at all makes a third.
-		for _, token := range []storage.Grant{first, noToken, {ID: "another's", Generation: 7}} {
+		// Within the grace neither token nor none at all makes a third.
+		for _, token := range []storage.Grant{first, second, noToken, {ID: "another's", Generation: 7}} {
 			if again := w.renew(t, token, noon.Add(time.Minute+grace-time.Millisecond)); again.ID != first.ID || again.Generation != 2 {
 				t.Fatalf("inside the grace: %+v", again)
 			}
@@ -65,8 +65,8 @@ func TestRT01_RenewFirstParty_ReplayEndsTheSession(t *testing.T) {
 		for name, replay := range map[string]func(first, second storage.Grant) (storage.Grant, time.Time){
 			"after the grace": func(first, _ storage.Grant) (storage.Grant, time.Time) { return first, noon.Add(time.Hour) },
 			"after the successor was used": func(first, second storage.Grant) (storage.Grant, time.Time) {
-				w.renew(t, second, noon.Add(time.Second))
-				return first, noon.Add(time.Second)
+				w.renew(t, second, noon.Add(2*grace))
+				return first, noon.Add(2 * grace)
 			},
 			"ahead of the row": func(_, second storage.Grant) (storage.Grant, time.Time) {
 				second.Generation++
@@ -76,7 +76,7 @@ func TestRT01_RenewFirstParty_ReplayEndsTheSession(t *testing.T) {
 			w.session = w.signIn(t, w.user.ID, "handle "+name, "", noon)
 			other := w.redeem(t, w.redemption("request "+name, "code", noon), noon)
 			first := w.renew(t, noToken, noon)
-			stolen, at := replay(first, w.renew(t, first, noon))
+			stolen, at := replay(first, w.renew(t, first, noon.Add(grace)))
 			_, err := w.RenewFirstParty(t.Context(), w.renewal(stolen, at), at)
 			wantError(t, name, err, storage.ErrReplayed)
 			w.dead(t, first.ID, at)
@@ -118,7 +118,7 @@ func TestRenewFirstParty_DeadGrantMakesWay(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.renew(t, expired, noon)
+		w.renew(t, expired, noon.Add(grace))
 		for _, token := range []storage.Grant{expired, noToken} { // the one before its last, and in what would be its grace
 			if g := w.renew(t, token, at); g.ID == expired.ID || g.Generation != 1 {
 				t.Fatalf("after it expired: %+v", g)
