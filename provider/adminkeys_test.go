@@ -147,7 +147,7 @@ func TestAdminKeys_RevokeIsWhatTheCommandDoes(t *testing.T) {
 		v, page := b.administrator(t, "/admin/keys")
 		page.wantText(t, "/admin/keys/revoke?kid="+kid)
 		page = v.get(t, b.Issuer+revokePathOf(kid))
-		page.wantText(t, "Every access and ID token it has signed stops working")
+		page.wantText(t, "Every access and ID token it has signed stops working", "The next key, published since")
 		f := page.formTo(t, "/admin/keys/revoke", "", "")
 		for _, typed := range []string{"", kid[:7], next, "x" + kid} {
 			refused := v.submit(t, f, "kid", kid, "confirm", typed, "reason", "lost laptop")
@@ -159,8 +159,10 @@ func TestAdminKeys_RevokeIsWhatTheCommandDoes(t *testing.T) {
 		b.wantUserinfo(t, access, http.StatusOK)
 
 		done := v.submit(t, f, "kid", kid, "confirm", " "+kid[:8], "reason", "lost laptop")
-		done.wantAt(t, "/admin/keys?done=revoked")
-		done.wantText(t, "The key was revoked.", "lost laptop")
+		done.wantAt(t, "/admin/keys?done=revoked&kid="+kid)
+		done.wantText(t, "The ES256 key "+kid+" is revoked", next+" signs from now on; it has been published since",
+			"until they read the JWKS again: by", "have all expired by", "lost laptop")
+		v.get(t, b.Issuer+"/admin/keys?done=revoked&kid="+next).wantText(t, "The key was revoked.")
 		for _, n := range []*testbed{b, other} {
 			n.follow(t)
 			n.wantUserinfo(t, access, http.StatusUnauthorized)

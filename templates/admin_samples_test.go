@@ -28,7 +28,7 @@ func adminSamples() map[string]templates.Page {
 		Admin: frame("keys"), NextRotation: soon,
 		Keys: []templates.KeyRow{
 			active, next,
-			{ID: "2" + kid[1:], Algorithm: "RS256", State: "retired", Created: noon, LastSigned: noon, PublishedUntil: soon, LastTokenDies: soon},
+			{ID: "2" + kid[1:], Algorithm: "RS256", State: "retired", Created: noon, LastSigned: noon, PublishedUntil: soon, LastTokenDies: soon, InModule: true},
 			{ID: "3" + kid[1:], Algorithm: "RS256", State: "revoked", Created: noon, Revoked: noon, Reason: "lost laptop"},
 			{ID: "sjdkeKSe", Algorithm: "internal", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenDies: soon},
 		},
@@ -45,15 +45,22 @@ func adminSamples() map[string]templates.Page {
 	}
 	rotated := keys
 	rotated.Done, rotated.Readiness = "The keys were rotated.", templates.KeyReadiness{Since: noon}
+	revoked := keys
+	revoked.Done, revoked.Readiness = "The key was revoked.", templates.KeyReadiness{}
+	revoked.Aftermath = []string{
+		"The RS256 key 3" + kid[1:] + " is revoked: every server refuses it within a second.",
+		"Relying parties and APIs that check tokens by themselves take those of the revoked key until they read the JWKS again.",
+	}
 	rotate := templates.AdminRotate{Admin: frame("keys"), Next: []templates.KeyRow{next}, Readiness: keys.Readiness, Shown: next.ID, Ticket: "sealed.ticket"}
 	young := rotate
 	young.NotBefore = soon
-	revoke := templates.AdminRevoke{Admin: frame("keys"), Key: active, Damage: "Every access and ID token it has signed stops working.", Ticket: "sealed.ticket"}
+	revoke := templates.AdminRevoke{Admin: frame("keys"), Key: active, Damage: "Every access and ID token it has signed stops working.", Succession: "The next key signs in its place at once.", Ticket: "sealed.ticket"}
 	mistyped := revoke
 	mistyped.Wrong, mistyped.Reason = "Type the kid as it is shown.", "lost laptop"
 	return map[string]templates.Page{
 		"admin-keys":            keys,
 		"admin-keys-done":       rotated,
+		"admin-keys-revoked":    revoked,
 		"admin-keys-none":       templates.AdminKeys{Admin: frame("keys")},
 		"admin-rotate":          rotate,
 		"admin-rotate-young":    young,

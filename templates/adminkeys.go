@@ -3,7 +3,8 @@ package templates
 // AdminKeys shows the life of the signing keys.
 type AdminKeys struct {
 	Admin
-	Done         string // what was done just now; "" for nothing
+	Done         string   // what was done just now; "" for nothing
+	Aftermath    []string // sentences on a revocation just now
 	Keys         []KeyRow
 	Timeline     KeyTimeline
 	NextRotation Moment // by the schedule; zero: no next key is there
@@ -23,6 +24,7 @@ type KeyRow struct {
 	LastTokenDies        Moment
 	Revoked              Moment
 	Reason               string // of the revocation
+	InModule             bool   // the private half is outside the database
 }
 
 // Internal reports whether the key is of the line that is in no JWKS.
@@ -30,7 +32,7 @@ func (k KeyRow) Internal() bool { return k.Algorithm == "internal" }
 
 // KeyReadiness tells who has read the JWKS since the next keys were published.
 type KeyReadiness struct {
-	Since        Moment
+	Since        Moment // zero: there is no next key
 	Seen, Unseen []KeyReader
 }
 
@@ -77,11 +79,12 @@ func (AdminRotate) page() string { return "adminrotate.html" }
 // AdminRevoke asks before a key is revoked.
 type AdminRevoke struct {
 	Admin
-	Key    KeyRow
-	Damage string // a sentence
-	Wrong  string // what is wrong with what was typed; "" for nothing
-	Reason string // as it was typed
-	Ticket string
+	Key        KeyRow
+	Damage     string // a sentence
+	Succession string // likewise: who takes its place; "" if nobody has to
+	Wrong      string // what is wrong with what was typed; "" for nothing
+	Reason     string // as it was typed
+	Ticket     string
 }
 
 func (AdminRevoke) page() string { return "adminrevoke.html" }

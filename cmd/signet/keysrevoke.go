@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +29,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 	reason := c.Flags().String("reason", "", "why, for the audit log")
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, config Config, db *storage.DB, keeper *keys.Keeper, args []string) error {
+	p.withKeeper(c, func(ctx context.Context, _ Config, db *storage.DB, keeper *keys.Keeper, args []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
 			return fmt.Errorf("read keys: %w", err)
@@ -41,26 +42,35 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return &problem{exitConflict, fmt.Errorf("key %s is revoked since %s", k.ID, stamp(k.RevokedAt.Time())), "there is nothing left to do"}
 		}
 		if !*yes {
-			if err := p.confirmRevocation(c, k); err != nil {
+			if err := p.confirmRevocation(c, k, keeper.Life().Succession(rows, k, stamp)); err != nil {
 				return err
 			}
 		}
-		at := p.now()
-		done, err := keeper.Revoke(ctx, k.ID, *reason, fromCommandLine(), at)
+		done, err := keeper.Revoke(ctx, k.ID, *reason, fromCommandLine(), p.now())
 		if err != nil {
 			return err
 		}
-		return p.showRevoked(describeRevocation(done, *reason, config, at), *asJSON)
+		if rows, err = db.Keys(ctx); err != nil {
+			return fmt.Errorf("read keys: %w", err)
+		}
+		after, _ := keeper.Life().Aftermath(rows, k.ID)
+		for _, sentence := range after.Tell(stamp) {
+			p.say("%s", sentence)
+		}
+		if waiting := cmp.Or(done.Unmade, done.Left); waiting != nil {
+			p.say("%s", waiting)
+		}
+		return p.showRevoked(describeRevocation(after, done.Made), *asJSON)
 	})
 	return c
 }
 
 // confirmRevocation names the damage and has the kid typed.
-func (p *program) confirmRevocation(c *cobra.Command, k storage.Key) error {
+func (p *program) confirmRevocation(c *cobra.Command, k storage.Key, succession string) error {
 	if !p.atTerminal() {
 		return usage(c, errors.New("a key is not revoked without a word: --yes, or a terminal to ask at"))
 	}
-	fmt.Fprintf(p.stderr, "Revoking the %s %s key %s.\n%s\nType the kid, or its first 8 characters, to go on: ", k.State, k.Line, k.ID, keys.Damage(k))
+	fmt.Fprintf(p.stderr, "Revoking the %s %s key %s.\n%s %s\nType the kid, or its first 8 characters, to go on: ", k.State, k.Line, k.ID, keys.Damage(k), succession)
 	typed, _ := bufio.NewReader(p.stdin).ReadString('\n')
 	typed = strings.TrimSpace(typed)
 	if len(typed) < 8 || !strings.HasPrefix(k.ID, typed) {
@@ -84,43 +94,31 @@ type describedRevocation struct {
 	Made            []string   `json:"made,omitempty"`
 	CachedUntil     *time.Time `json:"cached_until,omitempty"`       // by relying parties that follow Cache-Control
 	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // of those that were signed in good faith
+	LeftInModule    bool       `json:"left_in_module,omitempty"`     // the private half; servers destroy it when the module answers
 }
 
-func describeRevocation(r keys.Revoked, reason string, c Config, at time.Time) describedRevocation {
-	d := describedRevocation{KeyID: r.Key.ID, Alg: r.Key.Line, State: string(r.Key.State), Reason: reason, Made: r.Made}
-	if r.Successor != nil {
-		since := r.Successor.CreatedAt.Time()
-		d.SignsNow, d.SignsNowSince, d.Unseen = r.Successor.ID, &since, r.Unseen
+func describeRevocation(a keys.Aftermath, made []string) describedRevocation {
+	d := describedRevocation{
+		KeyID: a.Key.ID, Alg: a.Key.Line, State: string(a.Was), Reason: a.Key.RevokeReason, Made: made,
+		CachedUntil: unlessZero(a.CachedUntil), LastTokenDiesAt: unlessZero(a.LastTokenDies), LeftInModule: a.Key.Elsewhere(),
 	}
-	if r.Key.Line == storage.InternalLine || r.Key.State == storage.KeyGone {
-		return d
-	}
-	cached := at.Add(c.Keys.MaxAge).UTC()
-	d.CachedUntil = &cached
-	switch r.Key.State {
-	case storage.KeyActive:
-		dies := at.Add(r.Key.LongestLife).UTC()
-		d.LastTokenDiesAt = &dies
-	case storage.KeyRetired:
-		d.LastTokenDiesAt = moment(r.Key.LastTokenDies())
+	if a.Successor != nil {
+		since := a.Successor.CreatedAt.Time()
+		d.SignsNow, d.SignsNowSince, d.Unseen = a.Successor.ID, &since, a.Unseen()
 	}
 	return d
 }
 
+// unlessZero is nil for no time, so that JSON leaves it out.
+func unlessZero(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
+}
+
 func (p *program) showRevoked(d describedRevocation, asJSON bool) error {
-	p.say("the %s key %s is revoked: every server refuses it within a second", d.Alg, d.KeyID)
-	if d.SignsNow != "" && d.Unseen {
-		p.say("%s signs from now on; there was no next key, so relying parties see it only when they read the JWKS again", d.SignsNow)
-	} else if d.SignsNow != "" {
-		p.say("%s signs from now on; it has been published since %s", d.SignsNow, stamp(*d.SignsNowSince))
-	}
-	if d.CachedUntil != nil {
-		p.say("relying parties and APIs that check tokens by themselves take those of the revoked key until they read the JWKS again: "+
-			"by %s where Cache-Control is followed, elsewhere when they meet a token of the new key or are restarted", stamp(*d.CachedUntil))
-	}
-	if d.LastTokenDiesAt != nil {
-		p.say("tokens signed in good faith have all expired by %s; whoever has the key can make others with any date", stamp(*d.LastTokenDiesAt))
-	}
 	if asJSON {
 		return p.writeJSON(d)
 	}

@@ -43,6 +43,9 @@ func (h *Handler) showKeys(w http.ResponseWriter, r *http.Request, current sessi
 		Admin: h.frame("keys"), Done: keysDone[r.URL.Query().Get("done")],
 		Timeline: timelineOf(list, h.Now()), Readiness: readinessOf(list, readers, moment),
 	}
+	if page.Done == keysDone["revoked"] {
+		page.Aftermath = h.aftermath(list, r.URL.Query().Get("kid"), moment)
+	}
 	for _, k := range list {
 		page.Keys = append(page.Keys, keyRow(k, moment))
 		if k.State == storage.KeyNext && k.Line != storage.InternalLine && (page.NextRotation.ISO == "" || moment(k.SignsFrom).ISO < page.NextRotation.ISO) {
@@ -62,6 +65,23 @@ func (h *Handler) scheduled(ctx context.Context) ([]keys.Scheduled, error) {
 	return h.Keys.Life().Schedule(rows, h.Now()), nil
 }
 
+// aftermath tells what the revocation of a key did, as the command does.
+func (h *Handler) aftermath(list []keys.Scheduled, kid string, moment func(time.Time) templates.Moment) []string {
+	after, ok := h.Keys.Life().Aftermath(rowsOf(list), kid)
+	if !ok {
+		return nil
+	}
+	return after.Tell(func(t time.Time) string { return moment(t).Text })
+}
+
+func rowsOf(list []keys.Scheduled) []storage.Key {
+	rows := make([]storage.Key, len(list))
+	for i, k := range list {
+		rows[i] = k.Key
+	}
+	return rows
+}
+
 // moments writes times for who looks at the page.
 func (h *Handler) moments(current session.Current) func(time.Time) templates.Moment {
 	now := h.Now()
@@ -78,7 +98,7 @@ func keyRow(k keys.Scheduled, moment func(time.Time) templates.Moment) templates
 		ID: k.ID, Algorithm: k.Line, State: string(k.State), Reason: k.RevokeReason,
 		Created: moment(k.CreatedAt.Time()), SignsFrom: moment(k.SignsFrom), SignsUntil: moment(k.SignsUntil),
 		PublishedUntil: moment(k.PublishedUntil), LastSigned: moment(k.RetiredAt.Time()), LastTokenDies: moment(k.TokensDieAt),
-		Revoked: moment(k.RevokedAt.Time()),
+		Revoked: moment(k.RevokedAt.Time()), InModule: k.Elsewhere(),
 	}
 }
 
@@ -217,17 +237,23 @@ func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current sess
 	if ok, err := h.Fresh(w, r, current, revocation(k.ID)); !ok {
 		return err
 	}
-	return h.revokePage(w, current, k, http.StatusOK, "", "")
+	return h.revokePage(w, r, current, k, http.StatusOK, "", "")
 }
 
-func (h *Handler) revokePage(w http.ResponseWriter, current session.Current, k keys.Scheduled, status int, wrong, reason string) error {
+func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current session.Current, k keys.Scheduled, status int, wrong, reason string) error {
+	list, err := h.scheduled(r.Context())
+	if err != nil {
+		return err
+	}
+	moment := h.moments(current)
 	ticket, err := h.Sessions.Ticket(ticketOf(current, "keys.revoke", k.ID))
 	if err != nil {
 		return err
 	}
 	return h.Site.ShowStatus(w, status, templates.AdminRevoke{
-		Admin: h.frame("keys"), Key: keyRow(k, h.moments(current)), Damage: keys.Damage(k.Key),
-		Wrong: wrong, Reason: reason, Ticket: ticket,
+		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: keys.Damage(k.Key),
+		Succession: h.Keys.Life().Succession(rowsOf(list), k.Key, func(t time.Time) string { return moment(t).Text }),
+		Wrong:      wrong, Reason: reason, Ticket: ticket,
 	})
 }
 
@@ -248,13 +274,13 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		return err
 	}
 	if !confirms(form.Get("confirm"), k.ID) {
-		return h.revokePage(w, current, k, http.StatusUnprocessableEntity, "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason"))
+		return h.revokePage(w, r, current, k, http.StatusUnprocessableEntity, "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason"))
 	}
 	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), h.by(r, current), h.Now())
 	if err := h.keysProblem(err, keysPath); err != nil {
 		return err
 	}
-	return h.Site.Onward(w, h.Site.Base+keysPath+"?done=revoked")
+	return h.Site.Onward(w, h.Site.Base+keysPath+"?"+url.Values{"done": {"revoked"}, "kid": {k.ID}}.Encode())
 }
 
 // confirms reports whether somebody has typed the kid, or enough of it.

@@ -158,7 +158,6 @@ var ErrRevokedAlready = errors.New("revoked already")
 type Revoked struct {
 	Key       storage.Key // as it was before
 	Successor *storage.Key
-	Unseen    bool     // nobody can have seen the successor: there was no next key that opens
 	Made      []string // kids of new keys
 	Unmade    error    // ErrModule: why no key was made; the schedule makes it when the module answers
 	Left      error    // ErrModule: why the private half was not destroyed yet; likewise
@@ -230,7 +229,7 @@ func (k *Keeper) fill(set *keySet, r *storage.KeyRevocation, done *Revoked, at t
 			return err
 		}
 		if state == storage.KeyActive {
-			done.Successor, done.Unseen = &fresh, true
+			done.Successor = &fresh
 		}
 		r.Fresh, done.Made = append(r.Fresh, fresh), append(done.Made, fresh.ID)
 	}
