@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -179,6 +180,7 @@ type load struct {
 	pid      int
 	browsers []*formBrowser
 	held     []tokens
+	renewal  []*http.Cookie // of the first-party app, for each worker
 }
 
 func startLoad(b *testing.B) *load {
@@ -186,6 +188,7 @@ func startLoad(b *testing.B) *load {
 	l := &load{instance: newInstance(b)}
 	l.client = l.createClient(b, "--type", "web", "--redirect-uri", nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256",
 		"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials")
+	l.createClient(b, "--id", "own", "--type", "spa", "--first-party", "--redirect-uri", l.issuer+"/")
 	l.pid = startServer(b, l.issuer, exec.Command("signet", "serve"), l.env)
 	for range connections {
 		browser := newFormBrowser(b)
@@ -197,8 +200,40 @@ func startLoad(b *testing.B) *load {
 			b.Fatal(err)
 		}
 		l.browsers, l.held = append(l.browsers, browser), append(l.held, got)
+		l.renewal = append(l.renewal, &http.Cookie{Name: "refresh_token"})
 	}
 	return l
+}
+
+// ofApp makes a call as the first-party app of a worker's browser does.
+func (l *load) ofApp(worker int, method, path string, more ...*http.Cookie) (*http.Response, error) {
+	request, err := http.NewRequest(method, l.issuer+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Origin", l.issuer)
+	for _, cookie := range append(l.browsers[worker].client.Jar.Cookies(request.URL), more...) {
+		request.AddCookie(cookie)
+	}
+	return crowd.Do(request)
+}
+
+// renew renews the app's cookies. The first time there are none: the session is enough.
+func (l *load) renew(worker int) error {
+	response, err := l.ofApp(worker, http.MethodPost, "/refresh", l.renewal[worker])
+	if err := expectOK(response, err); err != nil {
+		return err
+	}
+	before := l.renewal[worker].Value
+	for _, cookie := range response.Cookies() {
+		if cookie.Name == "refresh_token" {
+			l.renewal[worker] = cookie
+		}
+	}
+	if l.renewal[worker].Value == before {
+		return errors.New("no new refresh token")
+	}
+	return nil
 }
 
 func (l *load) authorizeURL() string {
@@ -266,6 +301,14 @@ func (l *load) operations() []operation {
 			}
 			request.Header.Set("Authorization", "Bearer "+l.held[i].Access)
 			return expectOK(crowd.Do(request))
+		}},
+		{"first-party refresh", "D", l.renew},
+		{"first-party session", "E", func(i int) error {
+			body, err := bodyOK(l.ofApp(i, http.MethodGet, "/session"))
+			if err == nil && !bytes.Contains(body, []byte(`"authenticated":true`)) {
+				err = fmt.Errorf("nobody is signed in: %s", body)
+			}
+			return err
 		}},
 	}
 }
