@@ -47,7 +47,7 @@ func (p *Provider) routes() http.Handler {
 		outer.HandleFunc("/", p.nowhere)
 	}
 	https := strings.HasPrefix(p.Issuer, "https:")
-	return web.Headers(https, atOnce(documents, web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), plainPaths(outer))))
+	return web.Headers(https, atOnce(documents, p.bounded(web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), plainPaths(outer)))))
 }
 
 // methods answers 405 to all others. HEAD goes with GET.

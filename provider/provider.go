@@ -108,6 +108,7 @@ type Provider struct {
 	issuer       *url.URL
 	readers      *jwksReaders
 	sweeper      *sweeper
+	gates        gates
 	discovery    []byte
 	discoveryTag string
 	seen         *atomic.Int64 // change counter that the caches stand at
@@ -135,7 +136,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	}
 	p := &Provider{
 		Config: c, db: db, issuer: issuer, base: issuer.Path, outbound: outbound.New(c.Outbound),
-		readers: &jwksReaders{}, seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, sweeper: newSweeper(),
+		readers: &jwksReaders{}, seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, sweeper: newSweeper(), gates: newGates(),
 		passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, Limits: c.RateLimits, Now: c.Now}),
 	}
 	changes, err := db.Changes(ctx)
@@ -243,6 +244,9 @@ func (p *Provider) Handler() http.Handler { return p.handler }
 // FollowOnce reloads what is cached (clients, keys) when the change counter
 // moved, and stores how the connectors fare. Its caller calls it once a second.
 func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
+	if n := p.gates.refused(); n > 0 {
+		p.Log.Warn("too many requests at once", "refused", n)
+	}
 	return errors.Join(p.reload(ctx, at), p.health.WriteOnce(ctx, at))
 }
 

@@ -23,11 +23,12 @@ import (
 // time, and all peers together a bounded number of connections.
 const (
 	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 30 * time.Second
+	readTimeout       = 10 * time.Second // of a form of 64 KiB at most
 	writeTimeout      = 60 * time.Second
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 32 << 10
 	maxConnections    = 10000
+	maxStreams        = 100 // of one connection of HTTP/2
 	drainFor          = 10 * time.Second
 )
 
@@ -126,6 +127,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // mostly peers that hung up
 	}
 	if n.certificate != nil {

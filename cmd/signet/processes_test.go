@@ -102,6 +102,8 @@ type tokens struct {
 	Access  string `json:"access_token"`
 	Refresh string `json:"refresh_token"`
 	Error   string `json:"error"`
+
+	Description string `json:"error_description"`
 }
 
 // codes signs in once and gives that many codes of that session.

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+)
+
+const tooMany = "too many requests at once"
+
+// TestHT06_TooManyAtOnceAreTurnedAway: while another process holds the database, more
+// clients refresh than the server takes on. The surplus is told so at once, as JSON
+// and as a page; health and the keys are still answered; afterwards all is well.
+func TestHT06_TooManyAtOnceAreTurnedAway(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t, "")
+	talk, _ := startTalking(t, time.Now, http.DefaultClient, c.issuer, c.instance.env, "serve")
+	token := c.mustRedeem(t, c.issuer, c.codes(t, 1)[0]).Refresh
+	release := holdDatabase(t, c.instance)
+	var over atomic.Bool
+	var refused atomic.Int64
+	var all sync.WaitGroup
+	for range 600 {
+		all.Go(func() {
+			for !over.Load() {
+				status, got, err := c.refresh(c.issuer, token)
+				switch {
+				case err != nil:
+					t.Error(err)
+					return
+				case strings.HasPrefix(got.Description, tooMany):
+					refused.Add(1)
+					return // come back later, as told
+				case status != http.StatusServiceUnavailable && status != http.StatusOK:
+					t.Errorf("got %d %s", status, got.Error)
+				}
+			}
+		})
+	}
+	eventually(t, 30*time.Second, "the surplus is turned away", func() bool { return refused.Load() > 0 })
+	eventually(t, 30*time.Second, "people are told by a page", func() bool { return c.askedForPatience(t, "text/html", "One moment, please") })
+	eventually(t, 30*time.Second, "programs are told by JSON", func() bool { return c.askedForPatience(t, "*/*", tooMany) })
+	for _, path := range []string{"/healthz", "/readyz", "/jwks", "/.well-known/openid-configuration"} {
+		if status, _ := get(t, c.issuer+path); status != http.StatusOK {
+			t.Errorf("%s answers %d", path, status)
+		}
+	}
+	over.Store(true)
+	release()
+	all.Wait()
+	if status, _, err := c.refresh(c.issuer, token); err != nil || status != http.StatusOK {
+		t.Errorf("afterwards the token is answered with %d, %v", status, err)
+	}
+	eventually(t, 10*time.Second, "the log tells how many", func() bool { return strings.Contains(talk.String(), tooMany+`","refused":`) })
+}
+
+// holdDatabase takes the lock that every writer takes, as a process that hangs would.
+func holdDatabase(t *testing.T, i *instance) (release func()) {
+	t.Helper()
+	lock, err := os.Open(filepath.Join(strings.TrimPrefix(i.env[2], "SIGNET_DATA_DIR="), "signet.db-lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := lock.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// askedForPatience asks for the sign-in page. False if there was room for it.
+func (i *instance) askedForPatience(t *testing.T, accept, says string) bool {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, i.issuer+"/login", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", accept)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.StatusCode == http.StatusOK {
+		return false
+	}
+	if h := response.Header; response.StatusCode != http.StatusServiceUnavailable || h.Get("Retry-After") != "2" || h.Get("X-Content-Type-Options") != "nosniff" || !bytes.Contains(body, []byte(says)) {
+		t.Errorf("told with %s, %v, %s", response.Status, h, body)
+	}
+	return true
+}
+
+// TestHT06_SlowBodiesTakeNobodysPlace: more bodies are sent slowly than the server
+// works on at once. Whoever sends one whole is answered; the slow are cut off.
+func TestHT06_SlowBodiesTakeNobodysPlace(t *testing.T) {
+	t.Parallel()
+	i := newInstance(t)
+	i.createClient(t, "--type", "spa", "--first-party", "--redirect-uri", nowhere)
+	i.serve(t)
+	var slow []net.Conn
+	for range 600 {
+		peer := dial(t, i)
+		if _, err := io.WriteString(peer, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"); err != nil {
+			t.Fatal(err)
+		}
+		slow = append(slow, peer)
+	}
+	whole, err := http.NewRequestWithContext(t.Context(), http.MethodPost, i.issuer+"/login", strings.NewReader(fmt.Sprintf(`{"username":%q,"password":%q}`, i.email, i.password)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole.Header.Set("Content-Type", "application/json")
+	whole.Header.Set("Origin", i.issuer)
+	response, err := http.DefaultClient.Do(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Errorf("who sends a body whole gets %s", response.Status)
+	}
+	if err := slow[0].SetReadDeadline(time.Now().Add(4 * readTimeout)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, slow[0]); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the slow connection is still open")
+	}
+}
+
+// TestHT06_IdleConnectionsAreHarmless holds a thousand connections that have asked
+// once, in the soak more than are let in at all, and says what they cost.
+func TestHT06_IdleConnectionsAreHarmless(t *testing.T) {
+	c := newCluster(t, "")
+	p := c.start(t, true)
+	before := residentMemory(t, p)
+	n := soaking(1000, maxConnections+500)
+	for range n {
+		peer := dial(t, c.instance)
+		if _, err := io.WriteString(peer, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, 3*idleTimeout, "another is answered", func() bool {
+		response, err := http.Get(c.issuer + "/readyz")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	t.Logf("%d idle connections: %d KiB each", n, (residentMemory(t, p)-before)/n)
+}
+
+// residentMemory of a process in KiB.
+func residentMemory(t *testing.T, p *process) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kib int
+	_, after, _ := strings.Cut(string(status), "VmRSS:")
+	if _, err := fmt.Sscan(after, &kib); err != nil {
+		t.Fatal(err)
+	}
+	return kib
+}
+
+// TestHT08_FloodsOfHTTP2: streams that are opened and taken back at once, and a
+// header without end. The connection is ended or lives on; the server answers others.
+func TestHT08_FloodsOfHTTP2(t *testing.T) {
+	t.Parallel()
+	i := startTLS(t, "localhost")
+	var block bytes.Buffer
+	encode := hpack.NewEncoder(&block)
+	for _, f := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":path", Value: "/login"}, {Name: ":authority", Value: "localhost"}} {
+		if err := encode.WriteField(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, flood := range map[string]func(*http2.Framer, uint32) error{
+		"rapid reset": func(f *http2.Framer, stream uint32) error {
+			return errors.Join(
+				f.WriteHeaders(http2.HeadersFrameParam{StreamID: stream, BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}),
+				f.WriteRSTStream(stream, http2.ErrCodeCancel))
+		},
+		"header without end": func(f *http2.Framer, stream uint32) error {
+			if stream == 1 {
+				return f.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block.Bytes()})
+			}
+			var more bytes.Buffer
+			_ = hpack.NewEncoder(&more).WriteField(hpack.HeaderField{Name: fmt.Sprintf("x-%d", stream), Value: strings.Repeat("a", 8000)})
+			return f.WriteContinuation(1, false, more.Bytes())
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			peer, err := tls.Dial("tcp", strings.TrimPrefix(i.issuer, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer peer.Close()
+			go io.Copy(io.Discard, peer) // what it says is not read, but taken
+			if err := peer.SetWriteDeadline(time.Now().Add(30 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.WriteString(peer, http2.ClientPreface); err != nil {
+				t.Fatal(err)
+			}
+			framer := http2.NewFramer(peer, nil)
+			if err := framer.WriteSettings(); err != nil {
+				t.Fatal(err)
+			}
+			sent := 0
+			for stream := uint32(1); stream < 20_000 && err == nil; stream += 2 {
+				err = flood(framer, stream)
+				sent++
+			}
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("after %d frames the server neither reads on nor ends the connection", sent)
+			}
+			if name == "header without end" && err == nil {
+				t.Errorf("%d frames of one header were taken", sent)
+			}
+			response, err := i.ca.client(nil).Get(i.issuer + "/login")
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != http.StatusOK {
+				t.Errorf("others get %s", response.Status)
+			}
+		})
+	}
+}

@@ -1,0 +1,73 @@
+package provider
+
+import (
+	"net/http"
+	"strings"
+
+	"signet/provider/web"
+)
+
+// What a node takes on at once. 512 token requests are a tenth of a second of work
+// for two cores: when there are more, something that they wait for is slow, and
+// letting in yet more would make nothing faster.
+const (
+	mostInFlight  = 512  // requests that are worked on
+	mostUpstream  = 128  // of those, at most, that wait for an upstream
+	mostArriving  = 4096 // requests whose body is still coming: 64 KiB each at most
+	busyPatience  = "2"  // seconds, in Retry-After
+	upstreamTrips = "/login/"
+)
+
+// gates bound what a node takes on. A trip to an upstream has one of its own before
+// the common one, so that an upstream that hangs stops only those who go there.
+type gates struct{ arriving, upstream, inFlight *web.Gate }
+
+func newGates() gates {
+	return gates{web.NewGate(mostArriving), web.NewGate(mostUpstream), web.NewGate(mostInFlight)}
+}
+
+func (g gates) refused() int64 {
+	return g.arriving.Refused() + g.upstream.Refused() + g.inFlight.Refused()
+}
+
+// bounded turns away what is too much, at once: 503 with Retry-After. Health is
+// always told. A request counts when its body has come: whoever sends slowly takes
+// nobody's place.
+func (p *Provider) bounded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == p.base+"/readyz" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if !p.arrive(w, r) || !p.enter(r.URL.Path, func() { next.ServeHTTP(w, r) }) {
+			p.tooBusy(w, r)
+		}
+	})
+}
+
+func (p *Provider) arrive(w http.ResponseWriter, r *http.Request) bool {
+	if r.ContentLength == 0 {
+		return true
+	}
+	return p.gates.arriving.Pass(func() { web.ReadAhead(w, r) })
+}
+
+func (p *Provider) enter(path string, work func()) (entered bool) {
+	if !strings.HasPrefix(path, p.base+upstreamTrips) {
+		return p.gates.inFlight.Pass(work)
+	}
+	return p.gates.upstream.Pass(func() { entered = p.gates.inFlight.Pass(work) }) && entered
+}
+
+func (p *Provider) tooBusy(w http.ResponseWriter, r *http.Request) {
+	if wantsPage(r) {
+		p.site.Fail(w, r, &web.Problem{
+			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Title: "One moment, please",
+			Text:       "Very many people want to sign in right now. Nothing was lost: try again in a few seconds.",
+			RetryAfter: busyPatience,
+		})
+		return
+	}
+	w.Header().Set("Retry-After", busyPatience)
+	writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "too many requests at once: try again as Retry-After says")
+}
