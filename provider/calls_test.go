@@ -42,9 +42,9 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 			{"discovery", 0, 0, func() { v.get(t, b.Issuer+"/.well-known/openid-configuration") }},
 			{"JWKS", 0, 0, func() { v.get(t, b.Issuer+"/jwks") }},
 			{"authorize, nobody signed in", 0, 0, func() { do(t, direct, mustGet(t, b.authorizeURL())) }},
-			// The user; the attempt is counted before it is hashed, and given back in the
-			// sign-in.
-			{"sign-in with a password", 1, 2, func() {
+			// The user, and its attempts; this one is counted before it is hashed, and given
+			// back in the sign-in.
+			{"sign-in with a password", 2, 2, func() {
 				login.values.Set("username", alice)
 				login.values.Set("password", password)
 				do(t, v.client, v.formRequest(t, login))
@@ -73,7 +73,7 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 				v.fetch(t, b.Issuer+next)
 			}},
 			// As on the page, and the grant.
-			{"sign-in of the app", 1, 3, func() { v.signInApp(t) }},
+			{"sign-in of the app", 2, 3, func() { v.signInApp(t) }},
 			{"refresh of the app, nobody signed in", 0, 0, func() { b.visitor(t).app(t, "/refresh", "") }},
 			{"refresh of the app, from elsewhere", 0, 0, func() { v.app(t, "/refresh", "", with("Sec-Fetch-Site", "cross-site")) }},
 			{"revocation", 0, 1, func() {

@@ -278,6 +278,18 @@ func TestPW06_GuessesAtOnceAreNotComparedBeyondTheLimit(t *testing.T) {
 	})
 }
 
+// What succeeds is not throttled, however many come at once to one account.
+func TestPW06_RightPasswordsAtOnceAreAllLetIn(t *testing.T) {
+	eachGuarded(t, func(t *testing.T, b *testbed) {
+		race(60, func(int) {
+			if a := b.visitor(t).byApp(t, alice, password, "198.51.100.7"); a.StatusCode != http.StatusOK {
+				t.Errorf("got %d %s", a.StatusCode, a.Body)
+			}
+		})
+		b.lockOut(t, alice) // after twenty guesses, and not before
+	})
+}
+
 // Without a trusted proxy no header makes another network of the sender.
 func TestPW10_HeadersMakeNoOtherNetwork(t *testing.T) {
 	appOnSQLite(t, func(t *testing.T, b *testbed) {

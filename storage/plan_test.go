@@ -94,6 +94,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"Keys", func() error { _, err := w.Keys(ctx); return err }},
 		{"Reserve", func() error { _, err := w.Reserve(ctx, limits, noon); return err }},
 		{"Reserve", func() error { _, err := w.Reserve(ctx, limits, noon); return err }},
+		{"HasAttempts", func() error { return w.HasAttempts(ctx, limits, noon) }},
 		{"CountFailure", func() error { return w.CountFailure(ctx, limits, storage.Event{}, noon) }},
 		{"GiveBack", func() error {
 			return w.GiveBack(ctx, storage.Reservation{Keys: []string{fmt.Sprint(storage.At(noon.Add(time.Minute)), " a")}}, noon)

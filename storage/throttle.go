@@ -83,11 +83,7 @@ func (db *DB) Reserve(ctx context.Context, limits []Limit, at time.Time) (Reserv
 //
 // *ThrottledError: one of the limits is used up.
 func (db *DB) CountFailure(ctx context.Context, limits []Limit, e Event, at time.Time) error {
-	if err := checkLimits(limits); err != nil {
-		return fmt.Errorf("count failure: %w", err)
-	}
-	err := db.read(ctx, "read limits", func(q *gorm.DB) error { return usedUp(q, limits, at) })
-	if err != nil {
+	if err := db.HasAttempts(ctx, limits, at); err != nil {
 		return err
 	}
 	return db.write(ctx, "count failure", func(tx *gorm.DB) error {
@@ -96,6 +92,18 @@ func (db *DB) CountFailure(ctx context.Context, limits []Limit, e Event, at time
 		}
 		return record(tx, e, at)
 	})
+}
+
+// HasAttempts asks whether all limits allow a further attempt now. It counts nothing
+// and promises nothing: it keeps whoever is over a limit, and goes on trying, from
+// the writer.
+//
+// *ThrottledError: one of the limits is used up.
+func (db *DB) HasAttempts(ctx context.Context, limits []Limit, at time.Time) error {
+	if err := checkLimits(limits); err != nil {
+		return fmt.Errorf("read limits: %w", err)
+	}
+	return db.read(ctx, "read limits", func(q *gorm.DB) error { return usedUp(q, limits, at) })
 }
 
 // clockSkew is how far the clocks of attempts may be apart that come at the same time:

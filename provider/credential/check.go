@@ -3,7 +3,6 @@ package credential
 import (
 	"context"
 	"errors"
-	"time"
 
 	"signet/storage"
 )
@@ -24,7 +23,10 @@ type Checked struct {
 	Reserved         storage.Reservation // to be given back by the sign-in
 }
 
-// Check reserves the attempt, reads the user, hashes and compares.
+// Check reads the user and waits for its turn; then it reserves the attempt, hashes
+// and compares. Whoever is over a limit does not wait, and who waits has reserved
+// nothing yet: however many come at once with the right password, few are counted
+// at a time.
 //
 // ErrWrong, ErrBusy, *storage.ThrottledError, storage.ErrUnavailable. A wrong
 // password for a known user is recorded as an event; a throttled attempt was never
@@ -39,25 +41,32 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return Checked{}, err
 	}
-	reserved, err := p.db.Reserve(ctx, p.counted(user, a), p.now())
-	if err != nil {
+	limits := p.counted(user, a)
+	if err := p.db.HasAttempts(ctx, limits, p.now()); err != nil {
 		return Checked{}, err
 	}
 	against, refusal := p.hashOf(user, stored)
-	right, renewed, err := p.compare(ctx, against, password, refusal == "")
+	checked := Checked{User: user, Stored: stored}
+	right := false
+	err = p.queue.do(ctx, func() error {
+		var err error
+		if checked.Reserved, err = p.db.Reserve(ctx, limits, p.now()); err != nil {
+			return err
+		}
+		right = p.matches(against, password) && refusal == "" // this order: the work is the same
+		if right && against.below(p.params) {
+			checked.OldHash, checked.NewHash = stored, p.hash(password).String()
+		}
+		return nil
+	})
 	if err != nil {
-		// It was never compared, so it was no guess.
-		return Checked{}, errors.Join(err, p.giveBack(ctx, reserved))
+		return Checked{}, err
 	}
 	if !right {
 		if err := p.refuse(ctx, user, a, refusal, from); err != nil {
 			return Checked{}, err
 		}
 		return Checked{}, ErrWrong
-	}
-	checked := Checked{User: user, Stored: stored, Reserved: reserved}
-	if renewed != "" {
-		checked.OldHash, checked.NewHash = stored, renewed
 	}
 	return checked, nil
 }
@@ -80,18 +89,6 @@ func (p *Passwords) hashOf(user storage.User, stored string) (against hash, refu
 	return against, ""
 }
 
-// compare hashes in the queue. When the password is right and its hash costs less
-// than the setting, it is hashed anew in the same turn.
-func (p *Passwords) compare(ctx context.Context, against hash, password string, usable bool) (right bool, renewed string, err error) {
-	err = p.queue.do(ctx, func() {
-		right = p.matches(against, password) && usable // this order: the work is the same
-		if right && against.below(p.params) {
-			renewed = p.hash(password).String()
-		}
-	})
-	return right, renewed, err
-}
-
 // refuse records a wrong password. Nothing is recorded of an unknown user, least of
 // all the typed name: people type passwords there. But one row is written all the
 // same, since the time of one durable commit would tell who has an account.
@@ -110,11 +107,4 @@ func (p *Passwords) refuse(ctx context.Context, user storage.User, a Attempt, re
 		UserID:  user.ID,
 		From:    from,
 	}, p.now())
-}
-
-// giveBack undoes a reservation even though the caller may have gone.
-func (p *Passwords) giveBack(ctx context.Context, r storage.Reservation) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	return p.db.GiveBack(ctx, r, p.now())
 }

@@ -395,7 +395,7 @@ func TestPW11_FiveHundredAtOnceHashTwoAtATime(t *testing.T) {
 			}
 		})
 	}
-	for busy.Load() < callers-workers-queue && !t.Failed() {
+	for (busy.Load() < callers-workers-queue || started.Load() < workers) && !t.Failed() {
 		runtime.Gosched()
 	}
 	if n := started.Load(); n != workers || credential.Waiting(d.Passwords) != queue {

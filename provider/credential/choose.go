@@ -40,7 +40,10 @@ func (p *Passwords) Hash(ctx context.Context, password string, user storage.User
 		return "", err
 	}
 	var hashed string
-	err = p.queue.do(ctx, func() { hashed = p.hash(password).String() })
+	err = p.queue.do(ctx, func() error {
+		hashed = p.hash(password).String()
+		return nil
+	})
 	return hashed, err
 }
 

@@ -17,15 +17,14 @@ func newQueue(workers, limit int) *queue {
 	return &queue{slots: make(chan struct{}, workers), limit: int64(limit)}
 }
 
-// do runs work when its turn comes. ErrBusy if too many wait already; the
-// context's error if it ends first. Either way work did not run.
-func (q *queue) do(ctx context.Context, work func()) error {
+// do runs work when its turn comes, and gives its error. ErrBusy if too many wait
+// already; the context's error if it ends first: then work did not run.
+func (q *queue) do(ctx context.Context, work func() error) error {
 	if err := q.enter(ctx); err != nil {
 		return err
 	}
 	defer func() { <-q.slots }()
-	work()
-	return nil
+	return work()
 }
 
 func (q *queue) enter(ctx context.Context) error {
