@@ -188,7 +188,7 @@ func startLoad(b *testing.B) *load {
 	l := &load{instance: newInstance(b)}
 	l.client = l.createClient(b, "--type", "web", "--redirect-uri", nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256",
 		"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials")
-	l.createClient(b, "--id", "own", "--type", "spa", "--first-party", "--redirect-uri", l.issuer+"/")
+	l.createClient(b, "--id", "own", "--type", "spa", "--first-party", "--refresh-grace", "0s", "--redirect-uri", l.issuer+"/")
 	l.pid = startServer(b, l.issuer, exec.Command("signet", "serve"), l.env)
 	for range connections {
 		browser := newFormBrowser(b)
