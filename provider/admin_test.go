@@ -68,6 +68,10 @@ func TestAD03_ADisabledAdministratorIsNoneAtOnce(t *testing.T) {
 		v, _ := b.administrator(t, "/admin")
 		v.get(t, b.Issuer+"/admin").wantText(t, "Administration")
 		admin := b.userBy(t, root)
+		another := b.user(t, "another@example.com", password) // the last one cannot be disabled
+		if err := b.DB.SetAdmin(context.Background(), another.ID, true, storage.Origin{}, b.now()); err != nil {
+			t.Fatal(err)
+		}
 		if err := b.DB.DisableUser(context.Background(), admin.ID, true, storage.Origin{}, b.now()); err != nil {
 			t.Fatal(err)
 		}

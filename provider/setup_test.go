@@ -138,7 +138,7 @@ func TestPW19_TwoFirstVisitorsOnTwoNodes(t *testing.T) {
 			t.Errorf("statuses %v, want one 200 and one 410", got)
 		}
 		admins := 0
-		users, err := b.DB.Users(t.Context(), "", 100)
+		users, err := b.DB.Users(t.Context(), storage.UserFilter{}, 100)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -163,6 +163,24 @@ func (db *DB) DisableClient(ctx context.Context, id string, off bool, from Origi
 	})
 }
 
+// DeleteClient removes a client for good, with every grant and consent it was given.
+// Moves the change counter. Event client.deleted. ErrNotFound.
+func (db *DB) DeleteClient(ctx context.Context, id string, from Origin, at time.Time) error {
+	if err := checkIDs(id); err != nil {
+		return fmt.Errorf("delete client: %w", err)
+	}
+	return db.write(ctx, "delete client", func(tx *gorm.DB) error {
+		deleted, err := changed(tx, `DELETE FROM clients WHERE id = ?`, id)
+		if err != nil {
+			return err
+		}
+		if !deleted {
+			return ErrNotFound
+		}
+		return noteClient(tx, ClientDeleted, id, from, at)
+	})
+}
+
 // UpdateClient replaces all of a client but id, secrets, creation time and
 // whether it is off. Moves the change counter. ErrNotFound. Event client.updated.
 func (db *DB) UpdateClient(ctx context.Context, c Client, from Origin, at time.Time) error {

@@ -35,6 +35,9 @@ const (
 	UserDisabled         EventType = "user.disabled"
 	UserEnabled          EventType = "user.enabled"
 	UserEvicted          EventType = "user.evicted" // unproven credentials gave way to the address's owner
+	UserDeleted          EventType = "user.deleted"
+	UserPromoted         EventType = "user.promoted" // may administer the server from now on
+	UserDemoted          EventType = "user.demoted"
 	UserUpdated          EventType = "user.updated"
 	UserSignedIn         EventType = "user.signed_in"
 	UserSignInFailed     EventType = "user.sign_in_failed"
@@ -42,6 +45,7 @@ const (
 	ClientCreated        EventType = "client.created"
 	ClientUpdated        EventType = "client.updated"
 	ClientDisabled       EventType = "client.disabled"
+	ClientDeleted        EventType = "client.deleted"
 	ClientEnabled        EventType = "client.enabled"
 	ClientSecretReplaced EventType = "client.secret_replaced"
 	ClientRefused        EventType = "client.refused" // it did not authenticate itself

@@ -89,6 +89,7 @@ func operatorUseCases(t *testing.T, w *world) []call {
 		{"JWKSReaders", func() error { _, err := w.JWKSReaders(ctx); return err }},
 		{"TakeLease", func() error { _, err := w.TakeLease(ctx, "keys", "a", time.Minute, noon); return err }},
 		{"ReturnLease", func() error { return w.ReturnLease(ctx, "keys", "a") }},
+		{"MarkRestored", func() error { return w.MarkRestored(ctx, from, noon.Add(-time.Hour)) }},
 	}
 }
 
@@ -244,7 +245,9 @@ var (
 		"LinkIdentity": {storage.IdentityLinked}, "Unlink": {storage.IdentityUnlinked}, "ReadUpstreamToken": {storage.UpstreamTokenRead},
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
-		"DisableUser": {storage.UserDisabled}, "SettleNotice": {storage.LogoutDelivered}, "RecordEvent": {storage.UserSignInFailed},
+		"DisableUser": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "SetAdmin": {storage.UserPromoted, storage.UserDemoted},
+		"ReviseUser": {storage.UserUpdated, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
+		"SettleNotice": {storage.LogoutDelivered}, "RecordEvent": {storage.UserSignInFailed},
 	}
 	silent = map[string]string{
 		"Reserve":         "an attempt is recorded when it has failed",

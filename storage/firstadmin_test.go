@@ -99,7 +99,7 @@ func TestMN01_OfManyFirstVisitorsOneWins(t *testing.T) {
 				t.Errorf("a loser got %v", err)
 			}
 		}
-		users, err := nodes[0].Users(t.Context(), "", 100)
+		users, err := nodes[0].Users(t.Context(), storage.UserFilter{}, 100)
 		if err != nil || len(users) != 2 {
 			t.Errorf("%d users, %v; want ada and the winner", len(users), err)
 		}

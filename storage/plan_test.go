@@ -69,8 +69,11 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"User", func() error { _, err := w.User(ctx, w.user.ID); return err }},
 		{"UserByEmail", func() error { _, _, err := w.UserByEmail(ctx, "alice@example.com"); return err }},
-		{"Users", func() error { _, err := w.Users(ctx, "", 10); return err }},
-		{"Users", func() error { _, err := w.Users(ctx, "alice@example.com", 10); return err }},
+		{"Users", func() error { _, err := w.Users(ctx, storage.UserFilter{}, 10); return err }},
+		{"Users", func() error {
+			_, err := w.Users(ctx, storage.UserFilter{Email: "A", After: "alice@example.com", Admins: true, Disabled: true}, 10)
+			return err
+		}},
 		{"UpdateProfile", func() error { return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Name: "A"}, from, noon) }},
 		{"UpdateProfile", func() error { return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Seen: 1}, from, noon) }},
 		{"OpenSetup", func() error { return w.OpenSetup(ctx, "link", later, from, noon) }},
@@ -203,6 +206,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"WithdrawConsent", func() error { return w.WithdrawConsent(ctx, w.user.ID, "web", from, later) }},
 		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", from, later) }},
 		{"DisableUser", func() error { return w.DisableUser(ctx, w.user.ID, true, from, later) }},
+		{"ReviseUser", func() error {
+			_, err := w.ReviseUser(ctx, w.user.ID, func(u *storage.User) error { u.Email = "new@example.com"; return nil }, from, later)
+			return err
+		}},
+		{"SetAdmin", func() error { return w.SetAdmin(ctx, w.user.ID, true, from, later) }},
+		{"SetAdmin", func() error { return w.SetAdmin(ctx, w.user.ID, false, from, later) }},
+		{"DeleteUser", func() error { return w.DeleteUser(ctx, w.user.ID, from, later) }},
+		{"DeleteClient", func() error { return w.DeleteClient(ctx, "robot", from, later) }},
 		{"DisableClient", func() error { return w.DisableClient(ctx, "web", true, from, later) }},
 		{"NoteConnector", func() error {
 			return w.NoteConnector(ctx, storage.ConnectorHealth{Connector: "google", SucceededAt: until})

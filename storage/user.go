@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -133,16 +134,34 @@ var selectUserByEmail = sync.OnceValue(func() statement {
 		WHERE u.email_canonical = CAST(? AS TEXT) AND u.email_canonical <> ''`)
 })
 
-// Users lists users by canonical e-mail from after (exclusive, "" for the
-// start), at most limit (1 to 500).
-func (db *DB) Users(ctx context.Context, after string, limit int) ([]User, error) {
-	if !plainText(after) {
+// UserFilter tells which users are listed; its zero value lists all.
+type UserFilter struct {
+	Email    string // what the canonical e-mail begins with
+	Admins   bool   // administrators alone
+	Disabled bool   // disabled users alone
+	After    string // e-mail that the list goes on behind
+}
+
+// Users lists users by canonical e-mail, at most limit (1 to 500). Who has no e-mail
+// is not among them.
+func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error) {
+	if !plainText(f.After) || !plainText(f.Email) {
 		return nil, fmt.Errorf("list users: %w", ErrNotFound)
 	}
+	begin := strings.ToLower(f.Email)
 	var list []User
 	err := db.read(ctx, "list users", func(q *gorm.DB) error {
-		// The empty ones are named for the index, which leaves them out.
-		return q.Where("email_canonical > ? AND email_canonical <> ''", after).Order("email_canonical").Limit(min(max(limit, 1), 500)).Find(&list).Error
+		// The empty ones are named for the index, which leaves them out. No letter comes
+		// after U+10FFFF.
+		q = q.Where("email_canonical > ? AND email_canonical >= ? AND email_canonical < ? AND email_canonical <> ''",
+			strings.ToLower(f.After), begin, begin+"\U0010FFFF")
+		if f.Admins {
+			q = q.Where("admin")
+		}
+		if f.Disabled {
+			q = q.Where("disabled_at <> 0")
+		}
+		return q.Order("email_canonical").Limit(min(max(limit, 1), 500)).Find(&list).Error
 	})
 	return list, err
 }
@@ -157,8 +176,8 @@ func setPassword(tx *gorm.DB, userID, hash string, at time.Time) error {
 }
 
 // DisableUser switches a user off, which ends all it has (not_before moves), or
-// on again. One that is off (or on) already is left as it is. ErrNotFound.
-// Events user.disabled, user.enabled.
+// on again. One that is off (or on) already is left as it is. Events user.disabled,
+// user.enabled. ErrNotFound, ErrLastAdmin.
 func (db *DB) DisableUser(ctx context.Context, userID string, off bool, from Origin, at time.Time) error {
 	if err := checkIDs(userID); err != nil {
 		return fmt.Errorf("disable user: %w", err)
@@ -170,6 +189,9 @@ func (db *DB) DisableUser(ctx context.Context, userID string, off bool, from Ori
 		event, disabledAt := UserEnabled, Millis(0)
 		if off {
 			event, disabledAt = UserDisabled, At(at)
+			if err := db.keepAnAdmin(tx, userID); err != nil {
+				return err
+			}
 		}
 		switched, err := changed(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) = ?`,
 			disabledAt, At(at), userID, off)

@@ -192,7 +192,7 @@ func TestUsers_PagesByCanonicalEmail(t *testing.T) {
 		var got []string
 		after := ""
 		for {
-			page, err := w.Users(t.Context(), after, 2)
+			page, err := w.Users(t.Context(), storage.UserFilter{After: after}, 2)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,7 +20,7 @@ func (p *program) clientCommand() *cobra.Command {
 	c := &cobra.Command{Use: "client", Short: "Register, change and look at clients"}
 	asNoun(c)
 	c.AddCommand(p.clientCreateCommand(), p.clientListCommand(), p.clientShowCommand(),
-		p.clientUpdateCommand(), p.clientSwitchCommand("disable", true), p.clientSwitchCommand("enable", false), p.clientSecretCommand())
+		p.clientUpdateCommand(), p.clientSwitchCommand("disable", true), p.clientSwitchCommand("enable", false), p.clientSecretCommand(), p.clientDeleteCommand())
 	return c
 }
 

@@ -79,3 +79,35 @@ func (p *program) clientSwitchCommand(verb string, off bool) *cobra.Command {
 	})
 	return c
 }
+
+func (p *program) clientDeleteCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "delete CLIENT_ID",
+		Short: "Delete a client for good, with its tokens and the consents it was given",
+		Long: `Delete a client for good, with its tokens and the consents it was given. To stop it and
+change your mind later: signet client disable.`,
+		Args: exactly("the client's id"),
+	}
+	yes := c.Flags().Bool("yes", false, "do not ask")
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		found, err := db.Client(ctx, args[0])
+		if err != nil {
+			return aboutClient(args[0], err)
+		}
+		if !*yes {
+			if err := p.confirm(c, "Deleting the client "+found.ID+" cannot be undone.", "its id", func(typed string) bool { return typed == found.ID }); err != nil {
+				return err
+			}
+		}
+		if err := db.DeleteClient(ctx, found.ID, fromCommandLine(), p.now()); err != nil {
+			return aboutClient(args[0], err)
+		}
+		p.say("client %s is deleted", found.ID)
+		if *asJSON {
+			return p.writeJSON(describeClient(found))
+		}
+		return nil
+	})
+	return c
+}

@@ -65,22 +65,25 @@ To replace a key that has not leaked: signet keys rotate.`,
 	return c
 }
 
-// confirmRevocation names the damage and has the kid typed.
 func (p *program) confirmRevocation(c *cobra.Command, k storage.Key, succession string) error {
-	if !p.atTerminal() {
-		return usage(c, errors.New("a key is not revoked without a word: --yes, or a terminal to ask at"))
+	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, keys.Damage(k), succession)
+	return p.confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool {
+		return len(typed) >= 8 && strings.HasPrefix(k.ID, typed)
+	})
+}
+
+// confirm names the damage and has what is to be harmed typed.
+func (p *program) confirm(c *cobra.Command, damage, what string, is func(typed string) bool) error {
+	if !isTerminal(p.stdin) {
+		return usage(c, errors.New("this is not done without a word: --yes, or a terminal to ask at"))
 	}
-	fmt.Fprintf(p.stderr, "Revoking the %s %s key %s.\n%s %s\nType the kid, or its first 8 characters, to go on: ", k.State, k.Line, k.ID, keys.Damage(k), succession)
+	fmt.Fprintf(p.stderr, "%s\nType %s to go on: ", damage, what)
 	typed, _ := bufio.NewReader(p.stdin).ReadString('\n')
-	typed = strings.TrimSpace(typed)
-	if len(typed) < 8 || !strings.HasPrefix(k.ID, typed) {
-		return &problem{exitDenied, errors.New("not confirmed; nothing was changed"), "type the kid as it is shown, or give --yes"}
+	if !is(strings.TrimSpace(typed)) {
+		return &problem{exitDenied, errors.New("not confirmed; nothing was changed"), "type it as it is shown, or give --yes"}
 	}
 	return nil
 }
-
-// atTerminal reports whether there is somebody to ask.
-func (p *program) atTerminal() bool { return isTerminal(p.stdin) }
 
 // describedRevocation is what a revocation did, and what follows.
 type describedRevocation struct {

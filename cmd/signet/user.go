@@ -15,8 +15,9 @@ import (
 func (p *program) userCommand() *cobra.Command {
 	c := &cobra.Command{Use: "user", Short: "Create, change and look at users"}
 	asNoun(c)
-	c.AddCommand(p.userCreateCommand(), p.userListCommand(), p.userShowCommand(), p.userPasswordCommand(),
-		p.userSwitchCommand("disable", true), p.userSwitchCommand("enable", false), p.userSignOutCommand())
+	c.AddCommand(p.userCreateCommand(), p.userListCommand(), p.userShowCommand(), p.userUpdateCommand(), p.userPasswordCommand(),
+		p.userSwitchCommand("disable", true), p.userSwitchCommand("enable", false), p.userSignOutCommand(),
+		p.userAdminCommand(), p.userDeleteCommand())
 	return c
 }
 
@@ -27,22 +28,13 @@ func (p *program) userCreateCommand() *cobra.Command {
 		Example: "  signet user create --email ada@example.com --password-stdin < password.txt",
 		Args:    exactly(),
 	}
-	var u storage.User
-	f := c.Flags()
-	f.StringVar(&u.Email, "email", "", "address to sign in with and to write to")
-	f.BoolVar(&u.EmailVerified, "email-verified", false, "the address was proven to be the user's")
-	f.BoolVar(&u.Admin, "admin", false, "the user may administer this server")
-	f.StringVar(&u.Name, "name", "", "full name")
-	f.StringVar(&u.GivenName, "given-name", "", "given name")
-	f.StringVar(&u.FamilyName, "family-name", "", "family name")
-	f.StringVar(&u.PreferredUsername, "preferred-username", "", "user name shown to clients; nobody signs in with it")
-	f.StringVar(&u.Locale, "locale", "", "language, such as de-CH")
-	f.StringVar(&u.Zoneinfo, "zoneinfo", "", "time zone, such as Europe/Zurich")
-	f.StringArrayVar(&u.Roles, "role", nil, "role to have (repeat for more)")
-	f.StringArrayVar(&u.Groups, "group", nil, "group to be in (repeat for more)")
+	given := addUserFlags(c)
+	admin := c.Flags().Bool("admin", false, "the user may administer this server")
 	password := passwordFlags(c)
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
+		u := storage.User{Admin: *admin}
+		given.onto(&u)
 		if _, err := storage.CanonicalEmail(u.Email); err != nil {
 			return usage(c, fmt.Errorf("--email %q: %w", u.Email, err))
 		}
@@ -52,7 +44,7 @@ func (p *program) userCreateCommand() *cobra.Command {
 		}
 		made, err := p.createUser(ctx, config, db, u, typed)
 		if errors.Is(err, storage.ErrConflict) {
-			return &problem{exitConflict, fmt.Errorf("there is a user %s already", u.Email), "look at it with: signet user show " + u.Email}
+			return emailTaken(u.Email)
 		}
 		if err != nil {
 			return err
@@ -78,12 +70,32 @@ func (p *program) createUser(ctx context.Context, config Config, db *storage.DB,
 }
 
 func (p *program) userListCommand() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the users by e-mail", Args: exactly()}
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the users by e-mail",
+		Example: `  signet user list --email ada
+  signet user list --admin --json
+  signet user list --limit 100 --after ada@example.com`,
+		Args: exactly(),
+	}
+	var f storage.UserFilter
+	flags := c.Flags()
+	flags.StringVar(&f.Email, "email", "", "only those whose e-mail begins with this")
+	flags.BoolVar(&f.Admins, "admin", false, "only administrators")
+	flags.BoolVar(&f.Disabled, "disabled", false, "only those who are disabled")
+	flags.StringVar(&f.After, "after", "", "only those behind this e-mail: the last one of the page before")
+	limit := flags.Int("limit", 0, "at most so many; 0 is all")
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
-		users, err := allUsers(ctx, db)
+		if *limit < 0 {
+			return usage(c, fmt.Errorf("--limit %d: want 1 or more, or 0 for all", *limit))
+		}
+		users, err := manyUsers(ctx, db, f, *limit)
 		if err != nil {
 			return fmt.Errorf("list users: %w", err)
+		}
+		if *limit > 0 && len(users) == *limit {
+			p.say("there may be more: --after %s", users[*limit-1].Email)
 		}
 		if *asJSON {
 			described := []describedUser{} // never null
@@ -92,8 +104,12 @@ func (p *program) userListCommand() *cobra.Command {
 			}
 			return p.writeJSON(map[string]any{"users": described})
 		}
-		if len(users) == 0 {
+		switch {
+		case len(users) == 0 && f == (storage.UserFilter{}):
 			p.say("there are no users yet: signet user create --email EMAIL --password-stdin")
+			return nil
+		case len(users) == 0:
+			p.say("no user is like that")
 			return nil
 		}
 		rows := [][]string{{"SUB", "EMAIL", "NAME", "STATE"}}
@@ -105,20 +121,24 @@ func (p *program) userListCommand() *cobra.Command {
 	return c
 }
 
-func allUsers(ctx context.Context, db *storage.DB) ([]storage.User, error) {
+// manyUsers reads up to limit users, page by page; 0 for all.
+func manyUsers(ctx context.Context, db *storage.DB, f storage.UserFilter, limit int) ([]storage.User, error) {
 	const page = 500
 	var users []storage.User
-	after := ""
 	for {
-		more, err := db.Users(ctx, after, page)
+		size := page
+		if limit > 0 {
+			size = min(page, limit-len(users))
+		}
+		more, err := db.Users(ctx, f, size)
 		if err != nil {
 			return nil, err
 		}
 		users = append(users, more...)
-		if len(more) < page {
+		if len(more) < size || len(users) == limit {
 			return users, nil
 		}
-		after = more[page-1].EmailCanonical
+		f.After = more[size-1].EmailCanonical
 	}
 }
 
@@ -156,6 +176,9 @@ func findUser(ctx context.Context, db *storage.DB, name string) (u storage.User,
 func aboutUser(name string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
 		return &problem{exitNotFound, fmt.Errorf("there is no user %q", name), "list the users with: signet user list"}
+	}
+	if errors.Is(err, storage.ErrLastAdmin) {
+		return &problem{exitConflict, fmt.Errorf("%s is the last administrator; nothing was changed", name), "make another one first: signet user admin EMAIL"}
 	}
 	return fmt.Errorf("user %s: %w", name, err)
 }

@@ -16,8 +16,9 @@ import (
 
 func (p *program) userPasswordCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "set-password EMAIL|SUB --password-stdin",
-		Short: "Give a user a new password, and sign the user out everywhere",
+		Use:     "set-password EMAIL|SUB --password-stdin",
+		Aliases: []string{"password"},
+		Short:   "Give a user a new password, and sign the user out everywhere",
 		Long: `Give a user a new password. All that was made with the old one ends with it, in
 one step: every session and every token, those for offline access too.`,
 		Example: "  signet user set-password ada@example.com --password-stdin < password.txt",

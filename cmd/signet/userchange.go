@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"signet/storage"
+)
+
+// userFlags are the flags of what an administrator sets of a user: each writes what
+// was given into the user.
+type userFlags struct {
+	flags *pflag.FlagSet
+	set   map[string]func(*storage.User)
+}
+
+func addUserFlags(c *cobra.Command) userFlags {
+	f := userFlags{c.Flags(), map[string]func(*storage.User){}}
+	text := func(name, about string, field func(*storage.User) *string) {
+		value := f.flags.String(name, "", about)
+		f.set[name] = func(u *storage.User) { *field(u) = *value }
+	}
+	list := func(name, about string, field func(*storage.User) *[]string) {
+		value := f.flags.StringArray(name, nil, about)
+		f.set[name] = func(u *storage.User) { *field(u) = withoutEmpty(*value) }
+	}
+	text("email", "address to sign in with and to write to", func(u *storage.User) *string { return &u.Email })
+	verified := f.flags.Bool("email-verified", false, "the address was proven to be the user's")
+	f.set["email-verified"] = func(u *storage.User) { u.EmailVerified = *verified }
+	text("name", "full name", func(u *storage.User) *string { return &u.Name })
+	text("given-name", "given name", func(u *storage.User) *string { return &u.GivenName })
+	text("family-name", "family name", func(u *storage.User) *string { return &u.FamilyName })
+	text("preferred-username", "user name shown to clients; nobody signs in with it", func(u *storage.User) *string { return &u.PreferredUsername })
+	text("locale", "language, such as de-CH", func(u *storage.User) *string { return &u.Locale })
+	text("zoneinfo", "time zone, such as Europe/Zurich", func(u *storage.User) *string { return &u.Zoneinfo })
+	list("role", "role to have (repeat for more)", func(u *storage.User) *[]string { return &u.Roles })
+	list("group", "group to be in (repeat for more)", func(u *storage.User) *[]string { return &u.Groups })
+	return f
+}
+
+// withoutEmpty lets an empty value alone stand for no value.
+func withoutEmpty(list []string) []string {
+	var kept []string
+	for _, s := range list {
+		if s != "" {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// onto writes what was given, and reports whether anything was.
+func (f userFlags) onto(u *storage.User) (given bool) {
+	for name, set := range f.set {
+		if f.flags.Changed(name) {
+			set(u)
+			given = true
+		}
+	}
+	return given
+}
+
+func (p *program) userUpdateCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "update EMAIL|SUB",
+		Short: "Change a user",
+		Long: `Change a user. Only what is named changes; a list is replaced by what is given, and an
+empty value ("") takes away what was there. A new e-mail counts as not verified unless
+--email-verified, and signs the user out everywhere.`,
+		Example: `  signet user update ada@example.com --name "Ada Lovelace" --role dev --role ops
+  signet user update ada@example.com --email ada@example.org --email-verified`,
+		Args: exactly(whichUser),
+	}
+	given := addUserFlags(c)
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		var named storage.User
+		if !given.onto(&named) {
+			return usage(c, errors.New("nothing is named that should change"))
+		}
+		if _, err := storage.CanonicalEmail(named.Email); c.Flags().Changed("email") && err != nil {
+			return usage(c, fmt.Errorf("--email %q: %w", named.Email, err))
+		}
+		u, err := findUser(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		revised, err := db.ReviseUser(ctx, u.ID, func(u *storage.User) error {
+			before, _ := storage.CanonicalEmail(u.Email)
+			given.onto(u)
+			if after, _ := storage.CanonicalEmail(u.Email); after != before && !c.Flags().Changed("email-verified") {
+				u.EmailVerified = false
+			}
+			return nil
+		}, fromCommandLine(), p.now())
+		if errors.Is(err, storage.ErrConflict) {
+			return emailTaken(named.Email)
+		}
+		if err != nil {
+			return aboutUser(args[0], err)
+		}
+		if revised.EmailCanonical != u.EmailCanonical {
+			p.say("%s is signed out everywhere: the e-mail has changed", revised.Email)
+		}
+		return p.showUser(revised, *asJSON)
+	})
+	return c
+}
+
+func emailTaken(email string) error {
+	return &problem{exitConflict, fmt.Errorf("there is a user %s already", email), "look at it with: signet user show " + email}
+}
+
+func (p *program) userAdminCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "admin EMAIL|SUB",
+		Short: "Let a user administer this server, or with --revoke no more",
+		Args:  exactly(whichUser),
+	}
+	revoke := c.Flags().Bool("revoke", false, "the user may no more")
+	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {
+		return db.SetAdmin(ctx, u.ID, !*revoke, fromCommandLine(), p.now())
+	}, func(u storage.User) {
+		p.say("%s is %s", u.Email, userState(u))
+	})
+	return c
+}
+
+func (p *program) userDeleteCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "delete EMAIL|SUB",
+		Short: "Delete a user for good, with all it has",
+		Long: `Delete a user for good, with its password, identities, sessions, tokens and consents.
+The events keep its subject (sub), which nobody else is ever given. To keep somebody
+out and change your mind later: signet user disable.`,
+		Args: exactly(whichUser),
+	}
+	yes := c.Flags().Bool("yes", false, "do not ask")
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		u, err := findUser(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		if !*yes {
+			if err := p.confirm(c, "Deleting "+u.Email+" cannot be undone.", "the e-mail", func(typed string) bool { return typed == u.Email }); err != nil {
+				return err
+			}
+		}
+		if err := db.DeleteUser(ctx, u.ID, fromCommandLine(), p.now()); err != nil {
+			return aboutUser(args[0], err)
+		}
+		p.say("%s is deleted", u.Email)
+		if *asJSON {
+			return p.writeJSON(describeUser(u))
+		}
+		return nil
+	})
+	return c
+}
