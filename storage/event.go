@@ -75,6 +75,15 @@ const (
 	KeyAlarm             EventType = "key.alarm" // a clock that jumped, a rotation that cannot happen
 )
 
+// EventTypes lists them all.
+var EventTypes = []EventType{
+	UserCreated, UserDisabled, UserEnabled, UserEvicted, UserUpdated, UserSignedIn, UserSignInFailed, PasswordChanged,
+	ClientCreated, ClientUpdated, ClientDisabled, ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded,
+	SessionsEnded, LogoutDelivered, LogoutFailed, ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed,
+	GrantRevoked, GrantRetried, TokenRevoked, IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored,
+	SetupOpened, SetupCompleted, KeyCreated, KeyRotated, RevokedKey, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
+}
+
 // Event is one line of the audit log. It never holds a secret.
 type Event struct {
 	ID        string

@@ -1,6 +1,9 @@
 package storage_test
 
 import (
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +48,47 @@ func TestRecordEvent_StoresWhateverHeadersHold(t *testing.T) {
 		}
 		if !utf8.ValidString(s.Agent) || strings.Contains(s.Agent, "\x00") || len(s.Agent) > 512 {
 			t.Errorf("agent %q", s.Agent)
+		}
+	})
+}
+
+// TestEventTypes_AreAllListed compares the list with the constants in the source.
+func TestEventTypes_AreAllListed(t *testing.T) {
+	source, err := os.ReadFile("event.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want []storage.EventType
+	for _, found := range regexp.MustCompile(`EventType = "([a-z_.]+)"`).FindAllStringSubmatch(string(source), -1) {
+		want = append(want, storage.EventType(found[1]))
+	}
+	if !slices.Equal(storage.EventTypes, want) || len(want) < 30 {
+		t.Errorf("EventTypes is %q, want %q", storage.EventTypes, want)
+	}
+}
+
+// TestAD21_EventIsOneLine: whatever a stranger sends, it forges no line of the log.
+func TestAD21_EventIsOneLine(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		const forged = "x\r\n2026-01-01 user.signed_in\x1b[2J\u009b1A\u2028\u202egnp.exe\x00\x7f"
+		err := w.RecordEvent(t.Context(), storage.Event{
+			Type: storage.UserSignInFailed, Reason: forged, UserID: forged, ClientID: forged, SessionID: forged, GrantID: forged, Connector: forged,
+			From: storage.Origin{RequestID: forged, Address: forged, Agent: forged, Actor: forged},
+		}, noon.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := w.Events(t.Context(), storage.EventFilter{}, 1)
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		e := list[0]
+		for _, value := range []string{
+			e.Reason, e.UserID, e.ClientID, e.SessionID, e.GrantID, e.Connector, e.From.RequestID, e.From.Address, e.From.Agent, e.From.Actor,
+		} {
+			if want := "x  2026-01-01 user.signed_in [2J 1A  gnp.exe "; value != want {
+				t.Errorf("got %q, want %q", value, want)
+			}
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,8 @@ func (p *program) eventsCommand() *cobra.Command {
 		Use:   "events",
 		Short: "Read the audit events",
 		Long: `Read the audit events, the newest first. Without --jsonl, as many as --limit says;
-with it, all that match, one JSON object a line.`,
+with it, all that match, one JSON object a line. With --follow, as many as --limit
+says, the oldest first, and then each that is recorded, until it is interrupted.`,
 		Args: exactly(),
 	}
 	var chosen eventFlags
@@ -33,6 +35,7 @@ with it, all that match, one JSON object a line.`,
 	flags.StringVar(&chosen.since, "since", "", "only from then on: 24h ago, or 2026-01-31T12:00:00Z")
 	limit := flags.Int("limit", 50, "at most so many (1 to 1000), without --jsonl")
 	asLines := flags.Bool("jsonl", false, "print all that match, one JSON object a line")
+	follow := flags.BoolP("follow", "f", false, "go on with each event that is recorded, until interrupted")
 	asJSON := jsonFlag(c)
 	c.MarkFlagsMutuallyExclusive("json", "jsonl")
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
@@ -43,7 +46,12 @@ with it, all that match, one JSON object a line.`,
 		if *limit < 1 || *limit > 1000 {
 			return usage(c, fmt.Errorf("--limit %d: want 1 to 1000; --jsonl prints all", *limit))
 		}
-		if *asLines {
+		switch {
+		case *follow && *asJSON:
+			return usage(c, errors.New("--follow has no end, as a JSON document has: use --jsonl"))
+		case *follow:
+			return p.followEvents(ctx, db, f, *limit, *asLines)
+		case *asLines:
 			return p.exportEvents(ctx, db, f)
 		}
 		list, err := db.Events(ctx, f, *limit)
@@ -64,8 +72,8 @@ func (p *program) eventFilter(ctx context.Context, c *cobra.Command, db *storage
 	f := storage.EventFilter{
 		Type: storage.EventType(chosen.kind), ClientID: chosen.client, Outcome: storage.Outcome(chosen.outcome), UserID: chosen.user,
 	}
-	if chosen.kind != "" && strings.Count(chosen.kind, ".") != 1 {
-		return f, usage(c, fmt.Errorf("--type %q: want a noun and a verb, such as user.signed_in", chosen.kind))
+	if f.Type != "" && !slices.Contains(storage.EventTypes, f.Type) {
+		return f, usage(c, fmt.Errorf("--type %q is no type of event%s", chosen.kind, meantType(chosen.kind)))
 	}
 	if f.Outcome != "" && f.Outcome != storage.Succeeded && f.Outcome != storage.Refused {
 		return f, usage(c, fmt.Errorf("--outcome %q: want success or refused", chosen.outcome))
@@ -85,6 +93,19 @@ func (p *program) eventFilter(ctx context.Context, c *cobra.Command, db *storage
 		f.UserID = u.ID
 	}
 	return f, nil
+}
+
+// meantType is what to say of a type that there is not.
+func meantType(word string) string {
+	var types []string
+	for _, t := range storage.EventTypes {
+		types = append(types, string(t))
+	}
+	if meant := didYouMean(word, types); meant != "" {
+		return meant
+	}
+	slices.Sort(types)
+	return "; there are " + strings.Join(types, ", ")
 }
 
 // sinceWhen reads a time, or a duration as that long before now.
@@ -157,11 +178,17 @@ func (p *program) tableOfEvents(list []storage.Event) error {
 		p.say("no event matches")
 		return nil
 	}
-	rows := [][]string{{"AT", "TYPE", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS"}}
+	rows := [][]string{eventColumns}
 	for _, e := range list {
-		rows = append(rows, []string{
-			e.At.Time().Format(time.RFC3339), string(e.Type), string(e.Outcome), e.Reason, e.From.Actor, e.UserID, e.ClientID, e.From.Address,
-		})
+		rows = append(rows, eventRow(e))
 	}
 	return p.writeTable(rows)
+}
+
+var eventColumns = []string{"AT", "TYPE", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS"}
+
+func eventRow(e storage.Event) []string {
+	return []string{
+		e.At.Time().Format(time.RFC3339), string(e.Type), string(e.Outcome), e.Reason, e.From.Actor, e.UserID, e.ClientID, e.From.Address,
+	}
 }
