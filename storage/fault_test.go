@@ -344,14 +344,14 @@ func auditedBesides(t *testing.T, w *world) []call {
 		}},
 		{"RenewFirstParty", func() error { // retried
 			r := storage.FirstPartyRenewal{Grant: w.opened(t, "first@example.com").Grant, Grace: time.Hour, From: from}
-			for range 2 { // opened, then rotated
-				g, err := w.RenewFirstParty(ctx, r, noon)
+			for _, at := range []time.Time{noon, noon.Add(2 * time.Hour)} { // opened, then rotated
+				g, err := w.RenewFirstParty(ctx, r, at)
 				if err != nil {
 					return err
 				}
 				r.GrantID, r.Generation = g.ID, 1
 			}
-			_, err := w.RenewFirstParty(ctx, r, noon)
+			_, err := w.RenewFirstParty(ctx, r, noon.Add(2*time.Hour))
 			return err
 		}},
 		{"RenewFirstParty", func() error { // replayed
