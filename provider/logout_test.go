@@ -207,7 +207,8 @@ func TestLO12_TestLO13_CookieIsDeletedAsItWasSet(t *testing.T) {
 		hint := b.redeem(t, v.allow(t, v.get(t, b.authorizeURL())).code(t))["id_token"].(string)
 		a := v.fetch(t, b.leave("id_token_hint", hint))
 		deleted := a.Cookies()
-		if len(set) != 1 || len(deleted) != 3 { // those of the first-party app go along
+		// The browser stays known to its user; the cookies of the first-party app go along.
+		if len(set) != 2 || set[1].Name != "signet_device" || len(deleted) != 3 {
 			t.Fatalf("set %v, deleted %v", set, deleted)
 		}
 		s, d := set[0], deleted[0]

@@ -14,7 +14,7 @@ func firstKeys(lines ...string) []storage.Key {
 	for _, line := range lines {
 		keys = append(keys,
 			storage.Key{ID: storage.NewID(line + "-"), Line: line, State: storage.KeyActive, Public: `{"kty":"EC"}`, Sealed: []byte{0, 1, 255}},
-			storage.Key{ID: storage.NewID(line + "-"), Line: line, State: storage.KeyNext, Public: `{"kty":"EC"}`, Sealed: []byte{2}})
+			storage.Key{ID: storage.NewID(line + "-"), Line: line, State: storage.KeyNext, Public: `{"kty":"EC"}`, Sealed: []byte{4}})
 	}
 	return keys
 }

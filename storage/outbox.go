@@ -69,13 +69,21 @@ func (n noticesOf) in(q *gorm.DB) *gorm.DB {
 	if n.UserID == "" {
 		return q
 	}
-	begin := n.UserID + ":"
 	if n.SessionID != "" {
-		begin += n.SessionID + ":"
 		q = q.Where("session_id = ?", n.SessionID)
 	}
-	// A semicolon is what comes after a colon, byte by byte.
-	return q.Where("user_id = ? AND id > ? AND id < ?", n.UserID, begin, begin[:len(begin)-1]+";")
+	after, before := n.ids()
+	return q.Where("user_id = ? AND id > ? AND id < ?", n.UserID, after, before)
+}
+
+// ids bounds the ids of that part. A semicolon is what comes after a colon, byte by
+// byte.
+func (n noticesOf) ids() (after, before string) {
+	begin := n.UserID
+	if n.SessionID != "" {
+		begin += ":" + n.SessionID
+	}
+	return begin + ":", begin + ";"
 }
 
 // NoticeClaim is the input of DB.ClaimNotices.

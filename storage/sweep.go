@@ -120,7 +120,9 @@ func (s deadSession) sweep(tx *gorm.DB, over Millis) error {
 	if err != nil || deleted == 0 {
 		return err
 	}
-	return noticesOf{s.UserID, s.ID}.in(tx).Delete(&Notice{}).Error
+	after, before := noticesOf{s.UserID, s.ID}.ids()
+	_, err = deleteNotices.changes(tx, s.UserID, s.ID, after, before)
+	return err
 }
 
 var (
@@ -130,6 +132,8 @@ var (
 		AND (NOT offline OR idle_expires_at < ? OR expires_at < ? OR (revoked_at <> 0 AND revoked_at < ?)
 			OR created_at <= (SELECT u.not_before FROM users u WHERE u.id = grants.user_id AND u.not_before < ?)
 			OR created_at <= (SELECT i.not_before FROM instance i WHERE i.id = 1 AND i.not_before < ?))`)
+
+	deleteNotices = newStatement(`DELETE FROM outbox WHERE kind = 'logout' AND user_id = ? AND session_id = ? AND id > ? AND id < ?`)
 
 	deleteSession = newStatement(`DELETE FROM sessions WHERE id = ?
 		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.user_id = ? AND g.session_id = ?)`)
