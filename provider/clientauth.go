@@ -69,6 +69,7 @@ func (p *Provider) countFailure(r *http.Request, known string, given presented, 
 		return errClientAuthentication
 	}
 	trace := web.TraceOf(r.Context())
+	trace.Note("client_id", known)
 	client := "client?:" + storage.Bucket(given.id)
 	var event storage.Event
 	if known != "" {

@@ -52,6 +52,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 	if body["username"] == "" || body["password"] == "" {
 		return &web.FormError{Status: http.StatusBadRequest, Text: "send both username and password"}
 	}
+	web.TraceOf(r.Context()).Note("client_id", client.ID)
 	q := p.cookiesRequest(client)
 	current, err := p.steps.SignIn(w, r, interaction.PasswordSignIn{
 		Username: body["username"], Password: body["password"], Keep: true, RequestID: q.ID, ClientID: client.ID,
@@ -59,6 +60,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return notSignedIn(w, r, err)
 	}
+	web.TraceOf(r.Context()).Note("sub", current.User.ID)
 	expires, err := p.answerApp(w, r, q, client, &current)
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func (p *Provider) routes() http.Handler {
 
 	outer := http.NewServeMux()
 	outer.Handle(p.files.Prefix(), p.files)
-	outer.Handle(p.base+"/", http.StripPrefix(p.base, mux))
+	outer.Handle(p.base+"/", http.StripPrefix(p.base, web.Routed(mux)))
 	documents := p.documents()
 	for path, document := range documents {
 		outer.Handle(path, document)

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode"
 
 	"signet/storage"
 )
@@ -23,6 +24,7 @@ type Trace struct {
 	Address string // the client's address, as far as it can be trusted
 	Agent   string
 
+	route string
 	attrs []slog.Attr
 }
 
@@ -42,6 +44,21 @@ func (t *Trace) Note(key, value string) {
 	if value != "" {
 		t.attrs = append(t.attrs, slog.String(key, value))
 	}
+}
+
+// Routed notes in the request's trace which of the mux's patterns it took: that is what
+// requests are counted by, however many paths there are.
+func Routed(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			_, path, found := strings.Cut(r.Pattern, " ")
+			if !found {
+				path = r.Pattern
+			}
+			TraceOf(r.Context()).route = strings.TrimSuffix(path, "{$}")
+		}()
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // Origin tells storage where an act came from.
@@ -69,7 +86,8 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, brok
 			level = slog.LevelError
 		}
 		attrs := append([]slog.Attr{
-			slog.String("method", r.Method),
+			slog.String("method", clip(r.Method, 32)),
+			slog.String("route", trace.route),
 			slog.String("path", clip(r.URL.Path, 256)),
 			slog.Int("status", seen.status),
 			slog.Duration("took", now().Sub(start)),
@@ -175,7 +193,7 @@ func clip(s string, most int) string {
 		s = s[:most]
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
 		}
 		return r
