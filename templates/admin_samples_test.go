@@ -32,7 +32,7 @@ func adminSamples() map[string]templates.Page {
 			{ID: "3" + kid[1:], Algorithm: "RS256", State: "revoked", Created: noon, Revoked: noon, Reason: "lost laptop"},
 			{ID: "sjdkeKSe", Algorithm: "internal", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenDies: soon},
 		},
-		Timeline: templates.KeyTimeline{Width: 700, Height: 76, Today: 300, Rotation: 640, Rows: []templates.KeyTimelineRow{
+		Timeline: templates.KeyTimeline{Width: 700, Height: 92, Foot: 76, Today: 300, Rotation: 640, Rows: []templates.KeyTimelineRow{
 			{Label: "ES256 active", Y: 36, Bars: []templates.KeyTimelineBar{
 				{X: 120, Y: 24, Width: 40, Height: 14}, {Signing: true, X: 160, Y: 24, Width: 480, Height: 14},
 				{Checking: true, X: 640, Y: 24, Width: 2, Height: 14},

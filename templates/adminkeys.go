@@ -46,6 +46,7 @@ type KeyReader struct {
 // is none.
 type KeyTimeline struct {
 	Width, Height int
+	Foot          int // where the rows end; below stand the words of the next rotation
 	Today         int // from the left
 	Rotation      int // the next by the schedule; 0: none
 	Rows          []KeyTimelineRow

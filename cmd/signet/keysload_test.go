@@ -72,7 +72,7 @@ func TestKeys_RotateUnderLoad(t *testing.T) {
 			}
 			t.Logf("%d keys have signed, %d published at last; %d checks of fresh tokens, all good: %t",
 				moving.count(), published, 4*moving.refreshes(), !t.Failed())
-			t.Logf("refresh without rotations: %s; with one every three seconds: %s", still.latency(), moving.latency())
+			t.Logf("POST /token without rotations: %s; with one every three seconds: %s", still.latency(), moving.latency())
 		})
 	}
 }

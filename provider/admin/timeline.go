@@ -14,7 +14,8 @@ const (
 	timelineLabel  = 120 // left of the bars
 	timelineRow    = 26
 	timelineBar    = 14
-	timelineHead   = 24 // above the first row: the words of the two lines
+	timelineHead   = 24 // above the first row: the word of today
+	timelineFoot   = 18 // below the last: those of the next rotation, which may be near
 	thinnestBar    = 2
 	timelineMargin = 20 // right of the last bar
 )
@@ -32,10 +33,8 @@ func timelineOf(list []keys.Scheduled, now time.Time) templates.KeyTimeline {
 		return templates.KeyTimeline{}
 	}
 	scale := scaleOf(shown, now)
-	drawn := templates.KeyTimeline{
-		Width: timelineWidth, Height: timelineHead + timelineRow*len(shown),
-		Today: scale.x(now),
-	}
+	foot := timelineHead + timelineRow*len(shown)
+	drawn := templates.KeyTimeline{Width: timelineWidth, Height: foot + timelineFoot, Foot: foot, Today: scale.x(now)}
 	for i, k := range shown {
 		y := timelineHead + i*timelineRow
 		row := templates.KeyTimelineRow{Label: k.Line + " " + string(k.State), Y: y + timelineBar - 2}
