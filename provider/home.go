@@ -10,12 +10,11 @@ import (
 
 // home shows who is signed in at the issuer itself.
 func (p *Provider) home(w http.ResponseWriter, r *http.Request) error {
-	page := templates.Home{Common: p.site.Common(), DemoPath: p.DemoPath}
+	page := templates.Home{Common: p.site.Common(), DemoPath: p.DemoPath, Account: p.base + "/account"}
 	current, err := p.sessions.Current(r)
 	switch {
 	case err == nil:
 		page.User = &templates.Person{Name: current.User.Name, Email: current.User.Email}
-		page.Account = p.base + "/account"
 		page.SignOut = p.base + "/end_session"
 	case !errors.Is(err, session.ErrNone):
 		return err

@@ -91,7 +91,7 @@ func samples() map[string]templates.Page {
 				{Label: "Client", Received: "photos", Registered: []string{"photos"}},
 			}},
 		"error-bare": templates.Error{Status: 500},
-		"home":       templates.Home{Common: plain},
+		"home":       templates.Home{Common: plain, Account: "/auth/account"},
 		"home-in":    templates.Home{Common: photos, User: &alice, DemoPath: "/demo", Account: "/account", SignOut: "/end_session"},
 		"demo":       templates.Demo{Common: templates.Common{Issuer: "localhost:8080"}, Login: "/demo/login", Username: "demo@example.com"},
 		"demo-error": templates.Demo{Common: plain, Login: "/demo/login", Username: "demo@example.com", Error: "The sign-in was refused: access_denied."},

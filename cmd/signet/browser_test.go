@@ -164,13 +164,20 @@ type demoInstance struct {
 	dir      string // its data
 }
 
-// administrator makes one, beside the running server.
+// administrator is the one that dev makes.
 func (d demoInstance) administrator(t *testing.T) map[string]string {
 	t.Helper()
-	i := instance{env: []string{"SIGNET_ISSUER=" + d.issuer, "SIGNET_DATA_DIR=" + d.dir}}
-	admin := map[string]string{"email": "root@example.com", "password": "correct horse battery staple"}
-	i.command(t, admin["password"], nil, "user", "create", "--email", admin["email"], "--email-verified", "--admin", "--password-stdin", "--json")
-	return admin
+	return map[string]string{"email": demoAdminEmail, "password": d.kept(t, "admin-password")}
+}
+
+// kept reads a password that dev keeps.
+func (d demoInstance) kept(t *testing.T, name string) string {
+	t.Helper()
+	password, err := os.ReadFile(filepath.Join(d.dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(password))
 }
 
 func startDev(t *testing.T) demoInstance { return startDevAt(t, time.Now) }
@@ -181,11 +188,9 @@ func startDevAt(t *testing.T, now func() time.Time) demoInstance {
 	listen := fmt.Sprintf("localhost:%d", freePort(t))
 	dir := filepath.Join(t.TempDir(), "data")
 	startSignetAt(t, now, "http://"+listen, nil, "dev", "--listen", listen, "--data-dir", dir)
-	password, err := os.ReadFile(filepath.Join(dir, "demo-password"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return demoInstance{issuer: "http://" + listen, password: strings.TrimSpace(string(password)), dir: dir}
+	dev := demoInstance{issuer: "http://" + listen, dir: dir}
+	dev.password = dev.kept(t, "demo-password")
+	return dev
 }
 
 // browse runs one of the browser programs as the demo user.

@@ -20,15 +20,19 @@ import (
 
 // What dev makes. None of it exists in a database that serve has made.
 const (
-	demoUserEmail = "demo@example.com"
-	demoClient    = "demo"
-	demoPath      = "/demo"
+	demoUserEmail  = "demo@example.com"
+	demoAdminEmail = "admin@example.com"
+	demoClient     = "demo"
+	demoPath       = "/demo"
 )
+
+// demoPasswords are those of the people that dev makes.
+type demoPasswords struct{ user, admin string }
 
 func (p *program) devCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dev",
-		Short: "Run a provider to try out, with a demo user, a demo client and a demo page",
+		Short: "Run a provider to try out, with a demo user, an administrator, a demo client and a demo page",
 		Long: `Run a provider to try out, on this machine only.
 
 It needs no settings and reads none: everything is kept in one folder, which can
@@ -98,12 +102,12 @@ func listenLoopback(ctx context.Context, address string) (net.Listener, string, 
 
 // devHandler makes what the demo needs, and puts its page beside the provider.
 func (p *program) devHandler(ctx context.Context, n *node, c Config, app string) (http.Handler, error) {
-	password, err := p.ensureDemoUser(ctx, n.db, c)
+	passwords, err := p.ensureDemoPeople(ctx, n.db, c)
 	if err != nil {
-		return nil, fmt.Errorf("make the demo user: %w", err)
+		return nil, err
 	}
 	if app != "" {
-		return p.devApp(ctx, n, c, app, password)
+		return p.devApp(ctx, n, c, app, passwords)
 	}
 	secret, err := p.ensureDemoClient(ctx, n.db, c)
 	if err != nil {
@@ -117,7 +121,7 @@ func (p *program) devHandler(ctx context.Context, n *node, c Config, app string)
 	if err := n.provider().FollowOnce(ctx, n.clock.now()); err != nil {
 		return nil, fmt.Errorf("load the demo client: %w", err)
 	}
-	p.devBanner(c, password, secret)
+	p.devBanner(c, passwords, secret)
 	mux := http.NewServeMux()
 	mux.Handle(demoPath, demo)
 	mux.Handle(demoPath+"/", demo)
@@ -125,15 +129,33 @@ func (p *program) devHandler(ctx context.Context, n *node, c Config, app string)
 	return mux, nil
 }
 
-// ensureDemoUser gives the password of the demo user. It is random, and kept in a
-// file so that the next start has the same.
-func (p *program) ensureDemoUser(ctx context.Context, db *storage.DB, c Config) (string, error) {
-	file := filepath.Join(c.DataDir, "demo-password")
+// ensureDemoPeople makes a user, and an administrator who sees what users do not.
+func (p *program) ensureDemoPeople(ctx context.Context, db *storage.DB, c Config) (demoPasswords, error) {
+	user, err := p.ensureDemoUser(ctx, db, c, "demo-password", storage.User{
+		Email: demoUserEmail, EmailVerified: true,
+		Name: "Demo User", GivenName: "Demo", FamilyName: "User", PreferredUsername: "demo", Locale: "en",
+	})
+	if err != nil {
+		return demoPasswords{}, fmt.Errorf("make the demo user: %w", err)
+	}
+	admin, err := p.ensureDemoUser(ctx, db, c, "admin-password", storage.User{
+		Email: demoAdminEmail, EmailVerified: true, Admin: true, Name: "Demo Administrator", PreferredUsername: "admin", Locale: "en",
+	})
+	if err != nil {
+		return demoPasswords{}, fmt.Errorf("make the demo administrator: %w", err)
+	}
+	return demoPasswords{user, admin}, nil
+}
+
+// ensureDemoUser gives the password of a user that it makes where there is none. It
+// is random, and kept in a file so that the next start has the same.
+func (p *program) ensureDemoUser(ctx context.Context, db *storage.DB, c Config, name string, want storage.User) (string, error) {
+	file := filepath.Join(c.DataDir, name)
 	kept, err := readPrivate(file)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	found, _, err := db.UserByEmail(ctx, demoUserEmail)
+	found, _, err := db.UserByEmail(ctx, want.Email)
 	exists := err == nil
 	switch {
 	case err != nil && !errors.Is(err, storage.ErrNotFound):
@@ -148,10 +170,7 @@ func (p *program) ensureDemoUser(ctx context.Context, db *storage.DB, c Config) 
 		}
 	}
 	if !exists {
-		_, err = p.createUser(ctx, c, db, storage.User{
-			Email: demoUserEmail, EmailVerified: true,
-			Name: "Demo User", GivenName: "Demo", FamilyName: "User", PreferredUsername: "demo", Locale: "en",
-		}, password)
+		_, err = p.createUser(ctx, c, db, want, password)
 		return password, err
 	}
 	// The file was removed: whoever may do that may have a new password.
@@ -199,21 +218,29 @@ func (p *program) ensureDemoClient(ctx context.Context, db *storage.DB, c Config
 }
 
 // devBanner tells all that is needed for a first sign-in.
-func (p *program) devBanner(c Config, password, secret string) {
+func (p *program) devBanner(c Config, passwords demoPasswords, secret string) {
+	p.banner(c, c.Issuer+demoPath, passwords, [][2]string{{"Issuer", c.Issuer}, {"Client", demoClient}, {"Secret", secret}})
+}
+
+// banner tells where to begin, as whom, and what an application is to be told.
+func (p *program) banner(c Config, open string, passwords demoPasswords, application [][2]string) {
 	fmt.Fprintf(p.stderr, `
   *** Signet in development mode: for trying out on this machine only ***
 
-  Open       %[1]s%[2]s
-  E-mail     %[3]s
-  Password   %[4]s
+  Open       %s
+  E-mail     %s
+  Password   %s
   Or with    a pretend Google or GitHub: their buttons are on the page
 
+  For administrators:
+  Open       %s/admin
+  E-mail     %s
+  Password   %s
+
   For an application of yours:
-  Issuer     %[1]s
-  Client     %[5]s
-  Secret     %[6]s
-
-  Everything is kept in %[7]s; end with Ctrl-C.
-
-`, c.Issuer, demoPath, demoUserEmail, password, demoClient, secret, c.DataDir)
+`, open, demoUserEmail, passwords.user, c.Issuer, demoAdminEmail, passwords.admin)
+	for _, fact := range application {
+		fmt.Fprintf(p.stderr, "  %-9s  %s\n", fact[0], fact[1])
+	}
+	fmt.Fprintf(p.stderr, "\n  Everything is kept in %s; end with Ctrl-C.\n\n", c.DataDir)
 }

@@ -27,27 +27,14 @@ func checkApp(app string) error {
 }
 
 // devApp makes the first-party client of the app, in place of the demo.
-func (p *program) devApp(ctx context.Context, n *node, c Config, app, password string) (http.Handler, error) {
+func (p *program) devApp(ctx context.Context, n *node, c Config, app string, passwords demoPasswords) (http.Handler, error) {
 	if err := p.ensureAppClient(ctx, n.db, app); err != nil {
 		return nil, fmt.Errorf("make the client of the app: %w", err)
 	}
 	if err := n.provider().FollowOnce(ctx, n.clock.now()); err != nil { // as for the demo
 		return nil, fmt.Errorf("load the client of the app: %w", err)
 	}
-	fmt.Fprintf(p.stderr, `
-  *** Signet in development mode: for trying out on this machine only ***
-
-  Open       %s, once your app runs there
-  E-mail     %s
-  Password   %s
-  Or with    a pretend Google or GitHub: their buttons are on the page
-
-  Issuer     %s
-  Audience   %s
-
-  Everything is kept in %s; end with Ctrl-C.
-
-`, app, demoUserEmail, password, c.Issuer, appClient, c.DataDir)
+	p.banner(c, app+", once your app runs there", passwords, [][2]string{{"Issuer", c.Issuer}, {"Audience", appClient}})
 	return n, nil
 }
 

@@ -98,7 +98,7 @@ func (d *demo) write(w http.ResponseWriter, status int, page templates.Demo) {
 // fail shows the page with what went wrong and the way in.
 func (d *demo) fail(w http.ResponseWriter, status int, err error) {
 	d.log.Warn("demo sign-in", "error", err)
-	d.write(w, status, templates.Demo{Error: err.Error()})
+	d.write(w, status, templates.Demo{Error: "The sign-in failed: " + err.Error()})
 }
 
 // login starts the sign-in: a fresh state, nonce and code verifier, and off to the

@@ -88,7 +88,7 @@ func (h *Handler) card(c Connector, health storage.ConnectorHealth, current sess
 
 // advice says what a failure means and what to do, by its code.
 var advice = map[string]string{
-	"upstream_denied":         "The person or the upstream said no. One who changed their mind is nothing; if everybody is refused, look there whether the client is suspended, or still in testing and open to named people only.",
+	"upstream_denied":         "The person or the upstream said no. One person who changed their mind is no cause for concern; if everybody is refused, look there whether the client is suspended, or still in testing and open to named people only.",
 	"upstream_unreachable":    "It did not answer, or asked to come back later. If a test says the same, look at its status page and at the network between here and there.",
 	"upstream_untrusted":      "What came back did not pass the checks. If it happens to everybody: is the issuer the one in its discovery document, are both clocks right, does the client ID belong to this upstream?",
 	"connector_misconfigured": "The settings here and there do not fit together: compare client ID, client secret, redirect URI and algorithms.",
