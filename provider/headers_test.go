@@ -225,7 +225,7 @@ func TestHT02_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
 }
 
 // From a proxy that is trusted, the last address counts that no trusted proxy has
-// put there; what the visitor wrote before it does not.
+// put there; what the visitor wrote before it, or under another name, does not.
 func TestHT02_TrustedProxyIsBelievedForOneHop(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		for sent, want := range map[string]string{
@@ -233,19 +233,47 @@ func TestHT02_TrustedProxyIsBelievedForOneHop(t *testing.T) {
 			"6.6.6.6, 203.0.113.66":                     "203.0.113.66",
 			"6.6.6.6, 203.0.113.66, 10.0.0.7":           "203.0.113.66",
 			"6.6.6.6, 203.0.113.66, 10.0.0.7, 10.1.1.1": "203.0.113.66",
+			"6.6.6.6|203.0.113.66":                      "203.0.113.66", // in two headers
+			"203.0.113.66|10.0.0.7|10.1.1.1":            "203.0.113.66",
+			"6.6.6.6|":                                  "127.0.0.1",
+			"6.6.6.6,203.0.113.66":                      "203.0.113.66",
+			"  203.0.113.66  ":                          "203.0.113.66",
+			"203.0.113.66:4711":                         "203.0.113.66",
+			"6.6.6.6, 203.0.113.66:80, 10.0.0.7:1":      "203.0.113.66",
 			"::ffff:203.0.113.66":                       "203.0.113.66",
+			"[::ffff:203.0.113.66]:4711":                "203.0.113.66",
+			"203.0.113.66, ::ffff:10.0.0.7":             "203.0.113.66",
+			"2001:db8::1":                               "2001:db8::1",
+			"2001:DB8:0:0::1":                           "2001:db8::1",
+			"[2001:db8::1]":                             "2001:db8::1",
+			"[2001:db8::1]:4711":                        "2001:db8::1",
+			"2001:db8::1%eth0":                          "2001:db8::1",
+			"fe80::1%eth0, fd00::7%1":                   "fe80::1",
 			"6.6.6.6, garbage":                          "127.0.0.1",
+			"6.6.6.6, garbage, 10.0.0.7":                "10.0.0.7",
+			"6.6.6.6, unknown":                          "127.0.0.1",
+			"6.6.6.6, _hidden":                          "127.0.0.1",
+			"6.6.6.6, 203.0.113.066":                    "127.0.0.1", // octal to some
+			"6.6.6.6, 203.0.113.66/32":                  "127.0.0.1",
+			"6.6.6.6, 0x7f.1":                           "127.0.0.1",
+			"6.6.6.6, 203.0.113.66;10.0.0.7":            "127.0.0.1",
+			"6.6.6.6, \"203.0.113.66\"":                 "127.0.0.1",
+			"6.6.6.6,":                                  "127.0.0.1",
+			",":                                         "127.0.0.1",
 			"":                                          "127.0.0.1",
 			"10.0.0.7":                                  "10.0.0.7",
+			strings.Repeat("6.6.6.6,", 1000) + "10.0.0.7, 203.0.113.66": "203.0.113.66",
 		} {
 			before := len(b.Log.String())
-			b.call(t, http.MethodGet, "/readyz", http.Header{"X-Forwarded-For": {sent}, "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}})
+			b.call(t, http.MethodGet, "/readyz", http.Header{
+				"X-Forwarded-For": strings.Split(sent, "|"), "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}, "X_Forwarded_For": {"6.6.6.6"}, "X-Forwarded_for": {"6.6.6.6"}, "X-Client-Ip": {"6.6.6.6"},
+			})
 			if line := b.Log.String()[before:]; !strings.Contains(line, `"address":"`+want+`"`) {
-				t.Errorf("X-Forwarded-For %q: want %s in %s", sent, want, line)
+				t.Errorf("X-Forwarded-For %.60q: want %s in %s", sent, want, line)
 			}
 		}
 	}, func(c *provider.Config) {
-		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8")}
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	})
 }
 

@@ -201,6 +201,20 @@ func TestConfig_AListOfYAMLIsTheSameAsCommas(t *testing.T) {
 	}
 }
 
+// TestHT02_TrustedProxies: each network however it is written, and never everybody.
+func TestHT02_TrustedProxies(t *testing.T) {
+	for text, want := range map[string]string{
+		"10.0.0.7": "[10.0.0.7/32]", "10.1.2.3/8": "[10.0.0.0/8]", "::1": "[::1/128]", "2001:db8::1/32": "[2001:db8::/32]", "fe80::1%eth0": "[fe80::1/128]",
+		"::ffff:10.0.0.7": "[10.0.0.7/32]", "::ffff:10.0.0.0/104": "[10.0.0.0/8]", "": "[]",
+		"0.0.0.0/0": "", "::/0": "", "::ffff:0.0.0.0/96": "", "10.0.0.0/33": "", "10.0.0": "", "10.0.0.7:80": "", "proxy.example.com": "", "10.0.0.0/8/8": "",
+	} {
+		got, err := parseNetworks(text)
+		if (err != nil) != (want == "") || err == nil && fmt.Sprint(got) != want {
+			t.Errorf("%q: got %v, %v, want %s", text, got, err, want)
+		}
+	}
+}
+
 // TestCF06_DefaultsAreClosed: who is told nothing listens on this machine alone
 // and believes no proxy.
 func TestCF06_DefaultsAreClosed(t *testing.T) {

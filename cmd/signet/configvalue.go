@@ -121,6 +121,8 @@ func parseCookieName(text string) (string, error) {
 	return text, nil
 }
 
+// parseNetworks reads addresses and networks. One that holds every address would let
+// anybody choose the address that is counted, logged and shown.
 func parseNetworks(text string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, item := range items(text) {
@@ -131,6 +133,12 @@ func parseNetworks(text string) ([]netip.Prefix, error) {
 				return nil, fmt.Errorf("has %q, which is neither an address nor a network", item)
 			}
 			network = netip.PrefixFrom(address.WithZone(""), address.BitLen())
+		}
+		if network.Addr().Is4In6() && network.Bits() >= 96 {
+			network = netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96)
+		}
+		if network.Bits() == 0 {
+			return nil, fmt.Errorf("has %q, which is everybody: name the proxies alone", item)
 		}
 		networks = append(networks, network.Masked())
 	}

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -150,32 +150,40 @@ func (s *recorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 // clientAddress is the peer's address, or, if the peer is a trusted proxy, the
 // last address in X-Forwarded-For that is not one. From any other peer the
-// header is ignored: it says what the sender likes.
+// header is ignored: it says what the sender likes. So are Forwarded and all
+// other headers, which a proxy that sets this one may pass on as it got them.
 func clientAddress(r *http.Request, trusted []netip.Prefix) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
-	peer, err := netip.ParseAddr(host)
-	if err != nil {
+	peer, ok := hop(r.RemoteAddr)
+	if !ok {
 		return ""
 	}
-	peer = peer.Unmap().WithZone("")
 	if !containsAddr(trusted, peer) {
 		return peer.String()
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0; i-- {
-		hop, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
+	for _, text := range slices.Backward(hops) {
+		before, ok := hop(strings.TrimSpace(text))
+		if !ok {
 			break
 		}
-		peer = hop.Unmap().WithZone("")
+		peer = before
 		if !containsAddr(trusted, peer) {
 			break
 		}
 	}
 	return peer.String()
+}
+
+// hop reads an address, with a port or without. An IPv4 address that is written as
+// IPv6 is the same address, and a zone means something on that machine alone.
+func hop(text string) (netip.Addr, bool) {
+	address, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
+	if err != nil {
+		var withPort netip.AddrPort
+		withPort, err = netip.ParseAddrPort(text)
+		address = withPort.Addr()
+	}
+	return address.Unmap().WithZone(""), err == nil
 }
 
 func containsAddr(prefixes []netip.Prefix, a netip.Addr) bool {
