@@ -290,19 +290,22 @@ func TestPW06_RightPasswordsAtOnceAreAllLetIn(t *testing.T) {
 	})
 }
 
-// Without a trusted proxy no header makes another network of the sender.
+// A sender makes no other network of itself by headers: without a proxy that is
+// trusted by none, behind one by none but the address that the proxy has added.
 func TestPW10_HeadersMakeNoOtherNetwork(t *testing.T) {
-	appOnSQLite(t, func(t *testing.T, b *testbed) {
-		try := func(i int) answer {
-			address := fmt.Sprintf("198.51.100.%d", i)
-			return b.visitor(t).app(t, "/login", fmt.Sprintf(`{"username":"user%d@example.com","password":"Summer-of-42"}`, i),
-				with("X-Forwarded-For", address), with("X-Real-IP", address), with("Forwarded", "for="+address), with("True-Client-IP", address), with("CF-Connecting-IP", address))
-		}
-		for i := range 100 {
-			wantWrong(t, "a guess", try(i))
-		}
-		wantLocked(t, "one more", try(100))
-	})
+	for added, behind := range map[string]option{"": func(*provider.Config) {}, ", 198.51.100.7": behindProxy} {
+		appOnSQLite(t, func(t *testing.T, b *testbed) {
+			try := func(i int) answer {
+				address := fmt.Sprintf("203.0.113.%d", i)
+				return b.visitor(t).app(t, "/login", fmt.Sprintf(`{"username":"user%d@example.com","password":"Summer-of-42"}`, i),
+					with("X-Forwarded-For", address+added), with("X-Real-IP", address), with("Forwarded", "for="+address), with("True-Client-IP", address), with("CF-Connecting-IP", address))
+			}
+			for i := range 5 {
+				wantWrong(t, "a guess", try(i))
+			}
+			wantLocked(t, "one more", try(5))
+		}, behind, func(c *provider.Config) { c.RateLimits.Network = 5 })
+	}
 }
 
 // Far more sign-ins at once than can be hashed: who has no place is told so at

@@ -311,6 +311,32 @@ func TestSS15_IdleAndAbsoluteTimeouts(t *testing.T) {
 	})
 }
 
+// A tab that refreshes for ever ends with the session, which nothing extends.
+func TestSS15_OpenTabOfTheAppEndsWithTheSession(t *testing.T) {
+	eachApp(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		v.signInApp(t)
+		for range 15 {
+			b.pass(3 * time.Hour)
+			v.refreshApp(t)
+		}
+		b.pass(3*time.Hour - time.Minute)
+		v.refreshApp(t)
+		b.pass(2 * time.Minute)
+		wantAppError(t, v.app(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
+		v.wantApp(t, false)
+
+		idle := b.visitor(t)
+		idle.signInApp(t)
+		b.pass(4 * time.Hour)
+		idle.wantApp(t, true)
+		b.pass(2 * time.Minute)
+		wantAppError(t, idle.app(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
+	}, func(c *provider.Config) {
+		c.Lifetimes.SessionMax, c.Lifetimes.SessionKept = 48*time.Hour, 4*time.Hour+time.Minute
+	})
+}
+
 func TestSS18_StoredSessionsSignNobodyIn(t *testing.T) {
 	each(t, func(t *testing.T, b *testbed) {
 		v := b.visitor(t)
