@@ -134,7 +134,7 @@ func randomText(n int) string {
 }
 
 func (p *program) clientListCommand() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the clients", Args: exactly()}
+	c := &cobra.Command{Use: "list", Short: "List the clients", Example: "  signet client list --json", Args: exactly()}
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
 		clients, err := db.Clients(ctx)
@@ -162,7 +162,7 @@ func (p *program) clientListCommand() *cobra.Command {
 }
 
 func (p *program) clientShowCommand() *cobra.Command {
-	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Args: exactly("the client's id")}
+	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Example: "  signet client show my-app", Args: exactly("the client's id")}
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])

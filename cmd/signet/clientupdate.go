@@ -60,7 +60,7 @@ given, and an empty value ("") takes away what was there.`,
 
 // clientSwitchCommand is disable or enable.
 func (p *program) clientSwitchCommand(verb string, off bool) *cobra.Command {
-	c := &cobra.Command{Use: verb + " CLIENT_ID", Args: exactly("the client's id")}
+	c := &cobra.Command{Use: verb + " CLIENT_ID", Example: "  signet client " + verb + " my-app", Args: exactly("the client's id")}
 	c.Short = "Let a client work again"
 	if off {
 		c.Short = "Stop a client: nobody signs in through it, and its tokens are dead until it is enabled"

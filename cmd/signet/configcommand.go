@@ -106,9 +106,10 @@ func describeMistakes(wrong []mistake) []describedMistake {
 
 func (p *program) configShowCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "show",
-		Short: "List all settings with their values and where each comes from; secrets as ***",
-		Args:  exactly(),
+		Use:     "show",
+		Short:   "List all settings with their values and where each comes from; secrets as ***",
+		Example: "  signet config show --config signet.yaml",
+		Args:    exactly(),
 	}
 	file := configFlags(c, serveFlags...)
 	asJSON := jsonFlag(c)

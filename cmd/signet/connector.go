@@ -24,9 +24,10 @@ func (p *program) connectorCommand() *cobra.Command {
 
 func (p *program) connectorListCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use:   "list",
-		Short: "List the connectors of the settings, with the redirect URI to register at each",
-		Args:  exactly(),
+		Use:     "list",
+		Short:   "List the connectors of the settings, with the redirect URI to register at each",
+		Example: "  signet connector list",
+		Args:    exactly(),
 	}
 	file := configFlags(c, "issuer")
 	asJSON := jsonFlag(c)

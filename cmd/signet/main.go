@@ -59,11 +59,13 @@ func (p *program) rootCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.CompletionOptions.DisableDefaultCmd = true // ours says more
 	asNoun(root)
 	root.AddCommand(
 		p.serveCommand(), p.devCommand(), p.setupLinkCommand(),
 		p.userCommand(), p.clientCommand(), p.sessionCommand(), p.connectorCommand(), p.keysCommand(), p.eventsCommand(),
-		p.configCommand(), p.migrateCommand(), p.backupCommand(), p.restoreCommand(), p.healthCommand(), p.versionCommand(),
+		p.configCommand(), p.migrateCommand(), p.backupCommand(), p.restoreCommand(), p.healthCommand(), p.completionCommand(), p.versionCommand(),
 	)
+	p.completed(root)
 	return root
 }

@@ -21,7 +21,12 @@ func (p *program) sessionCommand() *cobra.Command {
 }
 
 func (p *program) sessionListCommand() *cobra.Command {
-	c := &cobra.Command{Use: "list EMAIL|SUB", Short: "List the live sessions of a user", Args: exactly(whichUser)}
+	c := &cobra.Command{
+		Use:     "list EMAIL|SUB",
+		Short:   "List the live sessions of a user",
+		Example: "  signet session list ada@example.com",
+		Args:    exactly(whichUser),
+	}
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])

@@ -143,7 +143,7 @@ func manyUsers(ctx context.Context, db *storage.DB, f storage.UserFilter, limit 
 }
 
 func (p *program) userShowCommand() *cobra.Command {
-	c := &cobra.Command{Use: "show EMAIL|SUB", Short: "Show one user", Args: exactly(whichUser)}
+	c := &cobra.Command{Use: "show EMAIL|SUB", Short: "Show one user", Example: "  signet user show ada@example.com --json", Args: exactly(whichUser)}
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])

@@ -119,7 +119,9 @@ func (p *program) userAdminCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "admin EMAIL|SUB",
 		Short: "Let a user administer this server, or with --revoke no more",
-		Args:  exactly(whichUser),
+		Example: `  signet user admin ada@example.com
+  signet user admin ada@example.com --revoke`,
+		Args: exactly(whichUser),
 	}
 	revoke := c.Flags().Bool("revoke", false, "the user may no more")
 	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {

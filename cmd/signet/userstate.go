@@ -13,7 +13,7 @@ const byAdministrator = "by_administrator"
 
 // userSwitchCommand is disable or enable.
 func (p *program) userSwitchCommand(verb string, off bool) *cobra.Command {
-	c := &cobra.Command{Use: verb + " EMAIL|SUB", Args: exactly(whichUser)}
+	c := &cobra.Command{Use: verb + " EMAIL|SUB", Example: "  signet user " + verb + " ada@example.com", Args: exactly(whichUser)}
 	c.Short = "Let a user sign in again; what ended stays ended"
 	if off {
 		c.Short = "Keep a user out: no sign-in, and every session and token ends now"

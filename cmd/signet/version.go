@@ -9,7 +9,7 @@ import (
 )
 
 func (p *program) versionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Print the version", Args: exactly()}
+	c := &cobra.Command{Use: "version", Short: "Print the version", Example: "  signet version --json", Args: exactly()}
 	asJSON := jsonFlag(c)
 	c.RunE = func(*cobra.Command, []string) error {
 		if *asJSON {

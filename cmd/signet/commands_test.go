@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// everyCommand walks the tree that people type in.
+func everyCommand() []*cobra.Command {
+	p := &program{env: map[string]string{}, stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard, now: time.Now}
+	var list []*cobra.Command
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		list = append(list, c)
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(p.rootCommand())
+	return list
+}
+
+// withoutJSON are the commands that print no data of their own.
+var withoutJSON = map[string]string{
+	"signet serve":         "it runs, and logs JSON",
+	"signet dev":           "it runs, for people",
+	"signet completion":    "it prints a script",
+	"signet config schema": "what it prints is JSON",
+}
+
+// withoutCompletion are arguments that nothing can be offered for.
+var withoutCompletion = map[string]string{
+	"FILE|-":                   "files are the shell's",
+	"SID":                      "whose session it is comes later",
+	"bash|zsh|fish|powershell": "it has its own",
+}
+
+func TestCommands_TellWhatTheyDo(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range everyCommand() {
+		path := c.CommandPath()
+		seen[path] = true
+		if c.Short == "" || !unicode.IsUpper(rune(c.Short[0])) {
+			t.Errorf("%s: its short text is %q", path, c.Short)
+		}
+		if c.HasSubCommands() {
+			continue
+		}
+		if c.Long == "" && c.Example == "" {
+			t.Errorf("%s has neither a long text nor an example", path)
+		}
+		for line := range strings.SplitSeq(c.Example, "\n") {
+			if c.Example != "" && !strings.Contains(line, "signet ") {
+				t.Errorf("%s: the example %q does not call it", path, line)
+			}
+		}
+		_, without := withoutJSON[path]
+		if has := c.Flags().Lookup("json") != nil; has == without {
+			t.Errorf("%s has --json: %v", path, has)
+		}
+		for _, name := range argumentNames(c.Use) {
+			_, completes := completers[name]
+			if _, without := withoutCompletion[name]; completes == without {
+				t.Errorf("%s: %s is completed: %v", path, name, completes)
+			}
+		}
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" || strings.HasSuffix(f.Usage, ".") {
+				t.Errorf("%s --%s: its text is %q", path, f.Name, f.Usage)
+			}
+		})
+	}
+	for path := range withoutJSON {
+		if !seen[path] {
+			t.Errorf("there is no %s", path)
+		}
+	}
+}
+
+// mistyped is a word with two letters swapped.
+func mistyped(word string) string {
+	letters := []rune(word)
+	last := len(letters) - 1
+	letters[last], letters[last-1] = letters[last-1], letters[last]
+	return string(letters)
+}
+
+// Every mistake in how a command is called is exit code 2, with nothing on standard
+// output, the nearest name, and where to read on.
+func TestCommands_AnswerMistakes(t *testing.T) {
+	fails := func(want string, args ...string) {
+		t.Helper()
+		var stdout, stderr bytes.Buffer
+		env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/none"}
+		code := run(t.Context(), args, env, strings.NewReader(""), &stdout, &stderr)
+		lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
+		if code != exitUsage || stdout.Len() > 0 || len(lines) < 2 || !strings.HasPrefix(lines[0], "signet: ") {
+			t.Errorf("signet %s: exit code %d, stdout %q, stderr %q", strings.Join(args, " "), code, stdout.String(), stderr.String())
+			return
+		}
+		if next := lines[len(lines)-1]; !strings.Contains(lines[0], want) || !strings.HasPrefix(next, "  ") || !strings.Contains(next, "signet") {
+			t.Errorf("signet %s says %q, want %q and the next command", strings.Join(args, " "), stderr.String(), want)
+		}
+	}
+	for _, c := range everyCommand() {
+		path := strings.Fields(c.CommandPath())[1:]
+		if c.HasSubCommands() {
+			fails("needs a command", path...)
+			for _, sub := range c.Commands() {
+				if name := mistyped(sub.Name()); sub.IsAvailableCommand() && name != sub.Name() {
+					fails("did you mean ", append(slices.Clone(path), name)...)
+				}
+			}
+			continue
+		}
+		fails("unknown flag --xyzzyplugh", append(slices.Clone(path), "--xyzzyplugh")...)
+		if c.Flags().Lookup("json") != nil {
+			fails("did you mean --json?", append(slices.Clone(path), "--jsno")...)
+		}
+		if !slices.Contains(argumentNames(c.Use), "[ID…]") {
+			tooMany := append(slices.Clone(path), "a1", "b2", "c3")
+			fails("does not take", tooMany...)
+		}
+	}
+}
+
+func TestCommands_HelpIsData(t *testing.T) {
+	for _, c := range everyCommand() {
+		var stdout, stderr bytes.Buffer
+		args := append(strings.Fields(c.CommandPath())[1:], "--help")
+		if code := run(t.Context(), args, nil, strings.NewReader(""), &stdout, &stderr); code != exitOK || stderr.Len() > 0 || !strings.Contains(stdout.String(), "Usage:") {
+			t.Errorf("%s --help: exit code %d, %q", c.CommandPath(), code, stderr.String())
+		}
+	}
+}

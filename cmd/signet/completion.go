@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+func (p *program) completionCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "completion bash|zsh|fish|powershell",
+		Short: "Print a script that completes commands in a shell",
+		Long: `Print a script that completes commands, flags and what they name: clients, keys,
+connectors and the e-mails of users, as they are in the database of the settings.
+Where that does not answer, nothing is offered.`,
+		Example: `  source <(signet completion bash)
+  signet completion zsh > "${fpath[1]}/_signet"
+  signet completion fish > ~/.config/fish/completions/signet.fish
+  signet completion powershell | Out-String | Invoke-Expression`,
+		Args: exactly("a shell: bash, zsh, fish or powershell"),
+	}
+	scripts := map[string]func(root *cobra.Command, out io.Writer) error{
+		"bash":       func(root *cobra.Command, out io.Writer) error { return root.GenBashCompletionV2(out, true) },
+		"zsh":        func(root *cobra.Command, out io.Writer) error { return root.GenZshCompletion(out) },
+		"fish":       func(root *cobra.Command, out io.Writer) error { return root.GenFishCompletion(out, true) },
+		"powershell": func(root *cobra.Command, out io.Writer) error { return root.GenPowerShellCompletionWithDesc(out) },
+	}
+	shells := []string{"bash", "zsh", "fish", "powershell"}
+	c.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return shells, cobra.ShellCompDirectiveNoFileComp
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		write := scripts[args[0]]
+		if write == nil {
+			return usage(c, fmt.Errorf("unknown shell %q%s", args[0], didYouMean(args[0], shells)))
+		}
+		return write(c.Root(), p.stdout)
+	}
+	return c
+}
+
+// completer gives what may stand in a place, each with a tab and a few words on it.
+type completer struct {
+	fromConfig   func(Config) []cobra.Completion
+	fromDatabase func(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error)
+}
+
+// completers tell what may stand where a usage line has this name, or behind a flag.
+var completers = map[string]completer{
+	"EMAIL|SUB": {fromDatabase: completeUsers},
+	"CLIENT_ID": {fromDatabase: completeClients},
+	"KID":       {fromDatabase: completeKeys},
+	"CONNECTOR": {fromConfig: completeConnectors},
+	"[ID…]":     {fromConfig: completeConnectors},
+	"ALG":       {fromDatabase: completeLines},
+	"KEY":       {fromConfig: completeSettings},
+
+	"--user":   {fromDatabase: completeUsers},
+	"--client": {fromDatabase: completeClients},
+	"--alg":    {fromDatabase: completeLines},
+}
+
+// manyCompletions is as many as anybody wants to see.
+const manyCompletions = 100
+
+func completeUsers(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error) {
+	users, err := db.Users(ctx, storage.UserFilter{Email: typed}, manyCompletions)
+	var found []cobra.Completion
+	for _, u := range users {
+		found = append(found, described(u.EmailCanonical, u.Name))
+	}
+	return found, err
+}
+
+func completeClients(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
+	clients, err := db.Clients(ctx)
+	var found []cobra.Completion
+	for _, c := range clients {
+		found = append(found, described(c.ID, c.Name))
+	}
+	return found, err
+}
+
+func completeKeys(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
+	rows, err := db.Keys(ctx)
+	var found []cobra.Completion
+	for _, k := range rows {
+		if k.State != storage.KeyGone && k.State != storage.KeyRevoked {
+			found = append(found, described(k.ID, string(k.State)+" "+k.Line))
+		}
+	}
+	return found, err
+}
+
+func completeLines(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
+	rows, err := db.Keys(ctx)
+	var found []cobra.Completion
+	for _, k := range rows {
+		if k.State == storage.KeyActive {
+			found = append(found, described(k.Line, "signs with "+k.ID))
+		}
+	}
+	return found, err
+}
+
+func completeConnectors(c Config) []cobra.Completion {
+	var found []cobra.Completion
+	for _, one := range c.Connectors {
+		found = append(found, described(one.ID, string(one.Kind)))
+	}
+	return found
+}
+
+func completeSettings(Config) []cobra.Completion {
+	var found []cobra.Completion
+	for _, s := range settings {
+		found = append(found, described(s.key, s.unit))
+	}
+	return found
+}
+
+// described is a value with words on it, which come from outside: a line has one tab.
+func described(value, about string) cobra.Completion {
+	return value + "\t" + strings.ReplaceAll(printable(about), "\uFFFD", " ")
+}
+
+// completed lets every command below c complete what it names.
+func (p *program) completed(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		p.completed(sub)
+	}
+	if c.ValidArgsFunction == nil && !c.HasSubCommands() {
+		c.ValidArgsFunction = p.completeArguments(argumentNames(c.Use))
+	}
+	for name, what := range completers {
+		flag, is := strings.CutPrefix(name, "--")
+		if !is || c.Flags().Lookup(flag) == nil {
+			continue
+		}
+		err := c.RegisterFlagCompletionFunc(flag, func(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return p.complete(c, what, typed), cobra.ShellCompDirectiveNoFileComp
+		})
+		if err != nil {
+			panic(err) // the flag is there, and this is done once
+		}
+	}
+}
+
+// argumentNames are the arguments of a usage line, without its flags.
+func argumentNames(use string) []string {
+	var names []string
+	for _, word := range strings.Fields(use)[1:] {
+		if strings.HasPrefix(word, "-") || word == "|" {
+			break
+		}
+		names = append(names, word)
+	}
+	return names
+}
+
+func (p *program) completeArguments(names []string) cobra.CompletionFunc {
+	return func(c *cobra.Command, args []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		name := ""
+		switch {
+		case len(args) < len(names):
+			name = names[len(args)]
+		case len(names) > 0 && strings.HasSuffix(names[len(names)-1], "…]"):
+			name = names[len(names)-1]
+		}
+		if strings.HasPrefix(name, "FILE") {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		what, known := completers[name]
+		if !known {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return p.complete(c, what, typed), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// completionPatience is how long somebody who has pressed the key waits at most.
+const completionPatience = 2 * time.Second
+
+// complete asks the settings and their database, and says nothing of what is wrong
+// with them: it must not write over the line that is being typed.
+func (p *program) complete(c *cobra.Command, what completer, typed string) []cobra.Completion {
+	file, _ := c.Flags().GetString("config")
+	config, err := p.config(c, file)
+	if err != nil {
+		return nil
+	}
+	var found []cobra.Completion
+	if what.fromConfig != nil {
+		found = what.fromConfig(config)
+	} else {
+		found = askToComplete(c.Context(), config, what, typed)
+	}
+	return slices.DeleteFunc(found, func(s cobra.Completion) bool { return !strings.HasPrefix(s, typed) })
+}
+
+// askToComplete makes no database, and migrates none.
+func askToComplete(ctx context.Context, c Config, what completer, typed string) []cobra.Completion {
+	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+	defer cancel()
+	schema, err := storage.ReadSchema(ctx, c.storage())
+	if err != nil || len(schema.Pending) > 0 {
+		return nil
+	}
+	db, err := storage.Open(ctx, c.storage())
+	if err != nil {
+		return nil
+	}
+	defer db.Close()
+	found, err := what.fromDatabase(ctx, db, typed)
+	if err != nil {
+		return nil
+	}
+	return found
+}
