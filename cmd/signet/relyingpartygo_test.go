@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -215,6 +216,7 @@ func TestSecretRotate_TwoAreGood(t *testing.T) {
 func TestCommands_EndWhatAPersonHas(t *testing.T) {
 	i := newInstance(t)
 	client := i.createClient(t, "--redirect-uri", nowhere)
+	i.createClient(t, "--type", "spa", "--first-party", "--redirect-uri", i.issuer+"/")
 	i.serve(t)
 	online, offline := newGoParty(t, i, client), newGoParty(t, i, client, oidc.ScopeOfflineAccess)
 	for _, c := range []struct {
@@ -243,6 +245,9 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 			if len(list.Sessions) != 2 || !slices.Equal(list.Sessions[0].Clients, []string{client.ID}) || list.Sessions[0].Address != "127.0.0.1" {
 				t.Fatalf("there are the sessions %+v", list.Sessions)
 			}
+			if status, body := b.callApp(i, http.MethodPost, "/refresh"); status != http.StatusOK {
+				t.Fatalf("before, /refresh answers %d: %s", status, body)
+			}
 			for _, s := range list.Sessions {
 				c.do(s.SessionID)
 			}
@@ -252,6 +257,20 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 			}
 			if online.alive(t, here) {
 				t.Error("the online access token lives")
+			}
+			for name, token := range map[string]string{"access": here.AccessToken, "refresh": here.RefreshToken} {
+				if got := online.post(t, online.more.Introspection, token); got["active"] != false {
+					t.Errorf("introspection of the online %s token: %v", name, got)
+				}
+			}
+			if _, err := online.refresh(t.Context(), here.RefreshToken); !strings.Contains(fmt.Sprint(err), "invalid_grant") {
+				t.Errorf("the online refresh token: %v", err)
+			}
+			if status, body := b.callApp(i, http.MethodPost, "/refresh"); status != http.StatusUnauthorized {
+				t.Errorf("/refresh answers %d: %s", status, body)
+			}
+			if _, body := b.callApp(i, http.MethodGet, "/session"); strings.TrimSpace(body) != `{"authenticated":false}` {
+				t.Errorf("/session says %s", body)
 			}
 			if got := offline.alive(t, there); got != c.offline {
 				t.Errorf("the offline access token lives: %t", got)
@@ -269,6 +288,26 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 	eventually(t, 10*time.Second, "the server refuses the disabled client", func() bool { return !online.alive(t, tokens) })
 	i.command(t, "", nil, "client", "enable", client.ID)
 	eventually(t, 10*time.Second, "the server takes the enabled client", func() bool { return online.alive(t, tokens) })
+}
+
+// callApp makes a call as the first-party app does in this browser.
+func (b *formBrowser) callApp(i *instance, method, path string) (status int, body string) {
+	b.t.Helper()
+	request, err := http.NewRequestWithContext(b.t.Context(), method, i.issuer+path, nil)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	request.Header.Set("Origin", i.issuer)
+	answer, err := b.client.Do(request)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	read, err := io.ReadAll(answer.Body)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return answer.StatusCode, string(read)
 }
 
 // A random client id is an argument of other commands.
