@@ -77,11 +77,12 @@ const (
 
 // EventTypes lists them all.
 var EventTypes = []EventType{
-	UserCreated, UserDisabled, UserEnabled, UserEvicted, UserUpdated, UserSignedIn, UserSignInFailed, PasswordChanged,
-	ClientCreated, ClientUpdated, ClientDisabled, ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded,
-	SessionsEnded, LogoutDelivered, LogoutFailed, ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed,
-	GrantRevoked, GrantRetried, TokenRevoked, IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored,
-	SetupOpened, SetupCompleted, KeyCreated, KeyRotated, RevokedKey, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
+	UserCreated, UserDisabled, UserEnabled, UserEvicted, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
+	UserSignedIn, UserSignInFailed, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
+	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, TokenRevoked,
+	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, SetupOpened, SetupCompleted, KeyCreated,
+	KeyRotated, RevokedKey, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
 }
 
 // Event is one line of the audit log. It never holds a secret.
