@@ -15,6 +15,22 @@ export async function exclusive<T>(job: (waited: boolean) => Promise<T>): Promis
     return mine
   }
   const name = 'signet' + locate('')
-  const done = await locks.request(name, { ifAvailable: true }, async lock => lock && { result: await job(false) })
-  return done ? done.result : locks.request(name, () => job(true))
+  const leaving = new AbortController()
+  const { signal } = leaving
+  const leave = () => leaving.abort()
+  const left = new Promise(done => signal.addEventListener('abort', done))
+  let result: Promise<T> | undefined
+  const hold = (waited: boolean) => Promise.race([result = job(waited), left])
+  // A page that is left may be kept as it is, to go back to: it must not keep the lock,
+  // nor be given it, while it cannot run.
+  addEventListener('pagehide', leave)
+  try {
+    await locks.request(name, { ifAvailable: true }, lock => lock && hold(false))
+    if (!result) await locks.request(name, { signal }, () => hold(true))
+  } catch (error) {
+    if (!signal.aborted) throw error
+  } finally {
+    removeEventListener('pagehide', leave)
+  }
+  return result ?? job(true)
 }

@@ -21,11 +21,12 @@ export async function bundle(entry: string, options: { minify?: boolean; externa
   return output.output[0].code
 }
 
+/** Starts Chromium as people have it: with the cache for going back, which playwright leaves out. */
 export function launch(): Promise<Browser> {
   const paths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
   const executablePath = paths.find(path => existsSync(path))
   if (!executablePath) throw new Error('there is no Chromium: make test installs it on Debian')
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync', '--no-first-run'] })
+  return chromium.launch({ executablePath, ignoreDefaultArgs: ['--disable-back-forward-cache'], args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync', '--no-first-run'] })
 }
 
 /** Opens the app as a tab of context, and waits until it shows status. */

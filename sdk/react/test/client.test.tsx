@@ -36,6 +36,9 @@ async function signedIn(where = context): Promise<Page> {
   return tab(where, signet, 'in')
 }
 
+/** How many tabs wait for the lock. */
+const waiting = (page: Page) => page.evaluate(() => navigator.locks.query().then(q => q.pending!.length))
+
 /** Lets tests move the clock; calls under way do not time out for it. */
 async function moveClock() {
   await context.clock.install()
@@ -302,16 +305,14 @@ describe('two tabs', () => {
     expect((await Promise.all(answers)).flat()).toEqual(Array(20).fill('200'))
   }
 
-  const waitsForLock = (page: Page) => page.evaluate(() => navigator.locks.query().then(q => q.pending!.length === 1))
-
   test('refresh once for twenty calls', async () => {
-    await callInBoth(waitsForLock)
+    await callInBoth(async second => await waiting(second) === 1)
     expect([refreshes(), signet.count('/api')]).toEqual([1, 40])
   })
 
   test('refresh once also when the one that waited has heard nothing', async () => {
     await context.addInitScript(() => { BroadcastChannel.prototype.postMessage = () => {} })
-    await callInBoth(waitsForLock)
+    await callInBoth(async second => await waiting(second) === 1)
     expect(refreshes()).toBe(1)
   })
 
@@ -372,6 +373,72 @@ describe('two tabs', () => {
     expect(signet.calls.map(c => c.path).filter(p => /refresh|logout/.test(p))).toEqual(['/auth/refresh', '/auth/logout'])
     expect(await text(page, '#status')).toBe('out')
     expect(await context.cookies()).toEqual([])
+  })
+})
+
+describe('a page that the browser keeps to go back to', () => {
+  // Playwright's own waits for ever there.
+  const go = async (page: Page, by: number, path: string) => {
+    await page.evaluate(by => { setTimeout(() => history.go(by)) }, by)
+    await page.waitForFunction(path => location.pathname === path, path)
+  }
+  const startCall = (page: Page) => page.evaluate(() => void window.signet.authFetch('/api').catch(() => {}))
+  const kept = (page: Page) => page.evaluate(() => (window as any).kept)
+
+  /** A tab that has another page to go back to, one of no app: the news of those empties the cache. */
+  async function second(): Promise<Page> {
+    const page = await context.newPage()
+    await page.goto(signet.origin + '/elsewhere')
+    await page.goto(signet.origin + '/')
+    await shows(page, 'in')
+    await page.evaluate(() => { (window as any).kept = true })
+    return page
+  }
+
+  test('shows that somebody signed out meanwhile', async () => {
+    await signedIn()
+    const page = await second()
+    await go(page, -1, '/elsewhere')
+    signet.endSessions()
+    await go(page, 1, '/')
+    await shows(page, 'out')
+    expect(await kept(page)).toBe(true)
+  })
+
+  test('does not keep the lock of its refresh', async () => {
+    const other = await signedIn()
+    const page = await second()
+    signet.expireAccess()
+    signet.faults['/refresh'] = 'hang'
+    await startCall(page)
+    await expect.poll(refreshes).toBe(1)
+    const answer = callApi(other)
+    await expect.poll(() => waiting(other)).toBe(1)
+    signet.faults = {}
+    await go(page, -1, '/elsewhere')
+    expect(await answer).toEqual(['200'])
+    await go(page, 1, '/')
+    expect(await callApi(page)).toEqual(['200'])
+  })
+
+  test('is not given the lock that it waited for', async () => {
+    const first = await signedIn()
+    const page = await second()
+    const third = await tab(context, signet, 'in')
+    signet.expireAccess()
+    signet.faults['/refresh'] = 'hang'
+    await startCall(first)
+    await expect.poll(refreshes).toBe(1)
+    await startCall(page)
+    await expect.poll(() => waiting(third)).toBe(1)
+    const answer = callApi(third)
+    await expect.poll(() => waiting(third)).toBe(2)
+    await go(page, -1, '/elsewhere')
+    signet.faults = {}
+    await first.close()
+    expect(await answer).toEqual(['200'])
+    await go(page, 1, '/')
+    expect(await callApi(page)).toEqual(['200'])
   })
 })
 

@@ -75,10 +75,11 @@ export class Signet {
       case 'GET /session': return this.session(q, r)
       case 'POST /refresh': return this.refresh(q, r)
       case 'POST /logout': return this.logout(q, r)
+      case 'GET /elsewhere': return void r.writeHead(200, { 'Content-Type': 'text/html' }).end('<title>elsewhere</title>')
       case 'GET /app.js': return void r.writeHead(200, { 'Content-Type': 'text/javascript' }).end(this.script)
     }
     if (path === '/api') return this.api(q, r, body)
-    r.writeHead(200, { 'Content-Type': 'text/html' }).end(
+    r.writeHead(200, { 'Content-Type': 'text/html', 'Cache-Control': 'no-cache' }).end(
       `<!doctype html><title>app</title><div id="root">${this.html}</div>` +
       `<script>window.config = ${JSON.stringify(this.config)}</script><script type="module" src="/app.js"></script>`)
   }
