@@ -40,7 +40,7 @@ func tableOf[C any](options []option[C]) string {
 // TestReadme_CommandsExist holds every signet command that README.md shows against
 // the commands and flags there are.
 func TestReadme_CommandsExist(t *testing.T) {
-	shown := regexp.MustCompile("signet ((?:serve|dev|user|client|session|connector|keys|config|version)[^\n\x60<]*)") // to the end of the line or of the code
+	shown := regexp.MustCompile("signet ((?:serve|dev|setup-link|user|client|session|connector|keys|events|config|migrate|backup|restore|health|completion|version)[^\n\x60<]*)") // to the end of the line or of the code
 	lines := shown.FindAllStringSubmatch(readme(t), -1)
 	if len(lines) < 6 {
 		t.Fatalf("found only %d commands in README.md: %q", len(lines), lines)
