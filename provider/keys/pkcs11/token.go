@@ -34,7 +34,10 @@ type Token struct {
 
 	mu      sync.Mutex
 	current *connection // nil: not open
+	opened  bool        // it was open once
 	refused error       // the token did not take the PIN: asking again would lock it
+
+	calls sync.RWMutex // no module may be restarted during a call
 }
 
 // connection is what holds while the token stays where it is.
@@ -94,6 +97,8 @@ func (t *Token) lend(c *connection, do func(c *connection, s pkcs11.SessionHandl
 	case <-wait.C:
 		return fmt.Errorf("all sessions of the token were in use for %s", longestWait)
 	}
+	t.calls.RLock()
+	defer t.calls.RUnlock()
 	var err error
 	if s == 0 {
 		s, err = t.module.OpenSession(c.slot, sessionFlags)
@@ -121,22 +126,28 @@ func (t *Token) connect(lost *connection) (*connection, error) {
 	if t.current != nil && t.current != lost {
 		return t.current, nil
 	}
+	t.calls.Lock()
+	defer t.calls.Unlock()
 	if t.current != nil {
 		_ = t.module.CloseAllSessions(t.current.slot)
 		t.current = nil
 	}
-	if err := t.module.Initialize(); err != nil && !is(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
-		return nil, fmt.Errorf("start PKCS #11 module: %w", err)
-	}
 	c, err := t.open()
+	if err != nil && t.opened && t.refused == nil { // many modules see a token come back only then
+		_ = t.module.Finalize()
+		c, err = t.open()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open PKCS #11 token %q: %w", t.config.Token, err)
 	}
-	t.current = c
+	t.current, t.opened = c, true
 	return c, nil
 }
 
 func (t *Token) open() (*connection, error) {
+	if err := t.module.Initialize(); err != nil && !is(err, pkcs11.CKR_CRYPTOKI_ALREADY_INITIALIZED) {
+		return nil, err
+	}
 	slot, most, err := t.find()
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@
 package pkcs11_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -180,6 +181,26 @@ func TestToken_ComesBackWithoutARestart(t *testing.T) {
 			t.Errorf("%s: not ready: %v", name, err)
 		}
 	}
+
+	carried := filepath.Join(t.TempDir(), "token")
+	drawer := drawerOf(t, "signet")
+	if err := os.Rename(drawer, carried); err != nil {
+		t.Fatal(err)
+	}
+	hsm.CloseSessions(t)
+	if _, err := signer.Sign(nil, sum[:], crypto.SHA256); err == nil {
+		t.Error("a token that is not there signs")
+	}
+	if err := hsm.Destroy(uri); err == nil {
+		t.Error("a key was destroyed in a token that is not there")
+	}
+	if err := os.Rename(carried, drawer); err != nil {
+		t.Fatal(err)
+	}
+	if signature, err := signer.Sign(nil, sum[:], crypto.SHA256); err != nil || !pairs["ES256"].verify(public, signature) {
+		t.Errorf("put back: signature %x, %v", signature, err)
+	}
+
 	hsm.CloseSessions(t) // who is not signed in sees no private key, and must not take it for destroyed
 	if err := hsm.Destroy(uri); err != nil || hsm.Objects(t, uri) != 0 {
 		t.Errorf("destroyed after a sign-out: %v, %d objects are left", err, hsm.Objects(t, uri))
@@ -228,7 +249,53 @@ func TestToken_RefusedPINIsNotTriedAgain(t *testing.T) {
 	if err := hsm.Ready(); err == nil || !strings.Contains(err.Error(), "not tried again") {
 		t.Errorf("got %v, want the same as before", err)
 	}
-	if err := open(t, "locked", "4321").Ready(); err != nil {
-		t.Errorf("a new start, with the PIN that is right now: %v", err)
+	again := open(t, "locked", "4321")
+	if err := again.Ready(); err != nil {
+		t.Fatalf("a new start, with the PIN that is right now: %v", err)
+	}
+	again.ChangePIN(t, "4321", pin) // as it was
+	again.SignOut(t)
+}
+
+// drawerOf finds the folder that SoftHSM keeps a token in: its label is in a file there,
+// padded with blanks.
+func drawerOf(t *testing.T, label string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(os.Getenv("SOFTHSM2_CONF")), "*", "token.object"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, fmt.Appendf(nil, "%-32s", label)) {
+			return filepath.Dir(file)
+		}
+	}
+	t.Fatalf("there is no token %s", label)
+	return ""
+}
+
+// What a signature costs that the token makes.
+func BenchmarkToken_Sign(b *testing.B) {
+	hsm := open(b, "signet", pin)
+	for _, alg := range []string{"ES256", "EdDSA", "RS256"} {
+		public, uri, err := hsm.Generate(alg)
+		if err != nil {
+			b.Fatal(err)
+		}
+		signer, err := hsm.Signer(uri, public)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(alg, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := signer.Sign(nil, sum[:], pairs[alg].opts); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
