@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"signet/provider"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -42,9 +43,9 @@ type scene struct {
 }
 
 // newScene starts a testbed; faults may be nil.
-func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults) *scene {
+func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, change ...func(*upstreams, *provider.Config)) *scene {
 	t.Helper()
-	up, option := withUpstreams(t)
+	up, option := withUpstreams(t, change...)
 	b := start(t, backend.OpenFaulty(t, faults), option)
 	b.backend = backend
 	b.withApp(t)
