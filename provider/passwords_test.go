@@ -162,6 +162,31 @@ func TestPW01_PW02_PW22_EveryRefusalIsTheSameAnswer(t *testing.T) {
 	})
 }
 
+// Going on trying keeps the writer free: who is over a limit is refused by two reads.
+func TestPW04_WhatAnAttemptCosts(t *testing.T) {
+	eachGuarded(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		cost := func(what string, wantReads, wantWrites int64, username string) {
+			t.Helper()
+			readsBefore, writesBefore := b.DB.Calls()
+			v.byApp(t, username, "wrong password", "203.0.113.1")
+			reads, writes := b.DB.Calls()
+			if reads-readsBefore != wantReads || writes-writesBefore != wantWrites {
+				t.Errorf("%s: %d reads and %d writes, want %d and %d", what, reads-readsBefore, writes-writesBefore, wantReads, wantWrites)
+			}
+		}
+		for _, username := range []string{alice, "nobody@example.com"} {
+			for range 20 {
+				cost("a wrong password of "+username, 2, 2, username)
+			}
+			cost("one more of "+username, 2, 0, username)
+		}
+		if recorded := count(b.events(t), storage.UserSignInFailed); recorded != 20 {
+			t.Errorf("%d events, want one for each that was compared", recorded)
+		}
+	})
+}
+
 // A password that was typed into the field of the name goes nowhere (PW-21).
 func TestPW21_MistypedPasswordIsKeptNowhere(t *testing.T) {
 	eachGuarded(t, func(t *testing.T, b *testbed) {
