@@ -266,7 +266,7 @@ func TestAD21_TextOfOthersForgesNoRecord(t *testing.T) {
 		v, _ := b.administrator(t, "/admin")
 		kid := b.kid(t, "RS256", storage.KeyNext)
 		revoke := v.get(t, b.Issuer+revokePathOf(kid)).formTo(t, "/admin/keys/revoke", "", "")
-		v.submit(t, revoke, "confirm", kid, "reason", forged).wantText(t, "The key was revoked.")
+		v.submit(t, revoke, "confirm", kid, "reason", forged).wantText(t, "lost")
 		other := b.visitor(t)
 		other.signIn(t, other.get(t, b.authorizeURL("login_hint", forged, "state", forged)), forged, forged)
 		other.signIn(t, other.get(t, b.authorizeURL()), alice, forged)

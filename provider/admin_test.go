@@ -81,6 +81,23 @@ func TestAD03_ADisabledAdministratorIsNoneAtOnce(t *testing.T) {
 	})
 }
 
+func TestAD03_ADemotedAdministratorIsNoneAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, b *testbed) {
+		v, page := b.administrator(t, "/admin/connectors")
+		kid := b.kid(t, "RS256", storage.KeyNext)
+		revoke := v.get(t, b.Issuer+revokePathOf(kid)).formTo(t, "/admin/keys/revoke", "", "")
+		another := b.local(t, storage.User{Email: "another@example.com", Admin: true}, password) // the last one stays
+		if err := b.DB.SetAdmin(context.Background(), b.userBy(t, root).ID, false, storage.Origin{Actor: another.ID}, b.now()); err != nil {
+			t.Fatal(err)
+		}
+		v.get(t, page.At.String()).wantPage(t, http.StatusForbidden, "admin_required")
+		v.submit(t, revoke, "confirm", kid).wantPage(t, http.StatusForbidden, "admin_required")
+		if b.kid(t, "RS256", storage.KeyNext) != kid {
+			t.Error("a form from before has revoked a key")
+		}
+	})
+}
+
 func TestAdminConnectors_SayWhatToRegister(t *testing.T) {
 	up, connectors := withUpstreams(t, alter("google", func(c *provider.Connector) {
 		c.AllowedDomains, c.AutoLink, c.SignUp, c.Scopes = []string{"corp.example"}, true, false, []string{"calendar"}
