@@ -174,6 +174,18 @@ describe('authFetch', () => {
     expect(await text(page, '#status')).toBe('in')
   })
 
+  test('returns a 503 of an API that cannot judge the token, refreshes nothing and signs nobody out', async () => {
+    const page = await signedIn()
+    signet.expireAccess()
+    signet.faults['/api'] = { status: 503, error: 'temporarily_unavailable', retryAfter: '5' }
+    expect(await callApi(page, 3)).toEqual(Array(3).fill('503'))
+    expect([refreshes(), signet.count('/api')]).toEqual([0, 3])
+    expect(await text(page, '#status')).toBe('in')
+    delete signet.faults['/api']
+    expect(await callApi(page)).toEqual(['200'])
+    expect(refreshes()).toBe(1)
+  })
+
   test.each(['login_required', 'interaction_required'])('throws SessionExpired after %s, and the app is signed out', async code => {
     const page = await signedIn()
     signet.expireAccess()
