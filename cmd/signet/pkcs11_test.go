@@ -3,11 +3,13 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -131,6 +133,13 @@ func (c *cluster) wantPrivateKeys(t *testing.T, want map[string]string) {
 		if k.PrivateKey != want[k.Alg] {
 			t.Errorf("the private half of an %s key is in %q, want %q", k.Alg, k.PrivateKey, want[k.Alg])
 		}
+	}
+	var table, talk bytes.Buffer
+	if code := run(t.Context(), []string{"keys", "list"}, c.instance.env, strings.NewReader(""), &table, &talk); code != exitOK {
+		t.Fatalf("keys list: exit code %d: %s", code, &talk)
+	}
+	if got := regexp.MustCompile(`(?m)PRIVATE KEY$|^\S+ +ES256 .* pkcs11$|^\S+ +internal .* database$`).FindAllString(table.String(), -1); len(got) != 5 {
+		t.Errorf("keys list:\n%s", &table)
 	}
 }
 

@@ -54,10 +54,14 @@ func (l *Life) ripe(next storage.Key, wait time.Duration) time.Time {
 	return next.CreatedAt.Time().Add(wait)
 }
 
-// due is when the schedule lets next take the place of active, which may be nil.
+// due is when the schedule lets next take the place of active. Where that is nil nothing
+// signs: next does at once, as after the revocation of an active key.
 func (l *Life) due(active *storage.Key, next storage.Key) time.Time {
+	if active == nil {
+		return l.ripe(next, 0)
+	}
 	ripe := l.ripe(next, l.PublishBefore)
-	if active == nil || ripe.After(l.SignsUntil(*active)) {
+	if ripe.After(l.SignsUntil(*active)) {
 		return ripe
 	}
 	return l.SignsUntil(*active)

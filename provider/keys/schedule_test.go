@@ -539,3 +539,21 @@ func TestRewrap_LeavesARowThatDoesNotOpen(t *testing.T) {
 		}
 	}
 }
+
+// A line that signs nothing, as after a revocation during which no key could be made,
+// does not wait until its next key has been published for a day.
+func TestRotateOnce_LineWithoutASignerGetsOneAtOnce(t *testing.T) {
+	h := open(t, "ES256").altered(t, func(k *storage.Key) {
+		if k.Line == "ES256" && k.State == storage.KeyActive {
+			k.State, k.RevokedAt, k.Sealed = storage.KeyRevoked, storage.At(noon), []byte{}
+		}
+	})
+	next := h.kid(t, "ES256", storage.KeyNext)
+	if err := h.Ready(); !errors.Is(err, keys.ErrNoKey) {
+		t.Fatalf("ready: %v", err)
+	}
+	run(t, h.Ring, noon)
+	if got := h.kid(t, "ES256", storage.KeyActive); got != next || h.Ready() != nil {
+		t.Errorf("%s signs, want %s; %v", got, next, h.Ready())
+	}
+}
