@@ -70,10 +70,13 @@ function spills({ dir, css }) {
 
 // weightOf gives the bytes that the page and its files took on the wire, but for
 // headers, and the number of their requests.
-export const weightOf = page => page.evaluate(() => {
-  const entries = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
-  return { bytes: entries.reduce((sum, e) => sum + e.encodedBodySize, 0), requests: entries.length }
-})
+export async function weightOf(page) {
+  await page.waitForLoadState('load')
+  return page.evaluate(() => {
+    const entries = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+    return { bytes: entries.reduce((sum, e) => sum + e.encodedBodySize, 0), requests: entries.length }
+  })
+}
 
 // pictures gives a function that leaves pictures of a page in the folder, or nothing.
 export function pictures(folder, title) {

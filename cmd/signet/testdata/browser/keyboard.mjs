@@ -36,8 +36,11 @@ run(async (browser, job) => {
     await page.keyboard.press('Control+A')
     await page.keyboard.type(text)
   }
-  // begun notes where the focus of a new page is.
-  const begun = async name => { report.begins[name] = (await page.locator('body').evaluate(standing)).name }
+  // begun notes where the focus of a new page is, once the browser has put it there.
+  const begun = async name => {
+    await page.locator(':focus').waitFor({ timeout: 5000 }).catch(() => {})
+    report.begins[name] = (await page.locator('body').evaluate(standing)).name
+  }
   // skip goes past the navigation.
   const skip = async () => {
     await reach('.skip')
@@ -127,7 +130,7 @@ run(async (browser, job) => {
 
   // Sign out, after a second thought.
   await press('nav #sign-out', '#deny')
-  await press('#deny', 'main')
+  await press('#deny', '#account')
   report.texts.stayed = page.url()
   await account('/sessions')
   await press('nav #sign-out', '#allow')
