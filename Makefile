@@ -3,7 +3,7 @@
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: test prepare lint vulnerabilities unit bench soak
+.PHONY: test prepare lint vulnerabilities unit bench soak fuzz
 
 test: prepare lint vulnerabilities unit
 
@@ -44,4 +44,16 @@ races := RT03|RT04|RT14|RT18|CO02|CO03|MN01|MN02|ST10|MixedLoad|Keys_
 soak: prepare
 	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)' ./provider ./cmd/signet | grep -v '^=== '
 	@go test -run '^$$' -bench Growth -benchtime 1x -timeout 1h ./storage
+	@$(MAKE) --no-print-directory fuzz
 	@SIGNET_SOAK=1 go test -race -count 3 -shuffle on -timeout 4h -json ./... | go run .ci/summary.go
+
+# Every parser of what strangers send, for a while each; what was found stays in
+# testdata/fuzz and is tried by each run of the tests, as the seeds are.
+fuzztime := 30s
+
+fuzz:
+	@for package in $$(git grep -lE '^func Fuzz' -- '*_test.go' | xargs -n1 dirname | sort -u); do \
+		for target in $$(go test -list '^Fuzz' ./$$package | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(fuzztime) ./$$package || exit 1; \
+		done; \
+	done

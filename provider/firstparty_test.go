@@ -27,7 +27,7 @@ func appAt(origins ...string) option {
 }
 
 // withApp registers the first-party app.
-func (b *testbed) withApp(t *testing.T) storage.Client {
+func (b *testbed) withApp(t testing.TB) storage.Client {
 	t.Helper()
 	client, _ := b.registerWith(t, storage.SPA, "shop", func(c *storage.Client) {
 		c.FirstParty, c.Metadata.RedirectURIs = true, []string{shop + "/"}

@@ -66,7 +66,7 @@ func onSQLite(t *testing.T, f func(t *testing.T, b *testbed), options ...option)
 	f(t, startOn(t, storagetest.SQLite(t), options...))
 }
 
-func startOn(t *testing.T, backend storagetest.Backend, options ...option) *testbed {
+func startOn(t testing.TB, backend storagetest.Backend, options ...option) *testbed {
 	t.Helper()
 	b := start(t, backend.Open(t), options...)
 	b.backend = backend
@@ -82,7 +82,7 @@ func issuedBy(issuer string) option { return func(c *provider.Config) { c.Issuer
 // under gives the issuer a path.
 func under(path string) option { return func(c *provider.Config) { c.Issuer += path } }
 
-func start(t *testing.T, db *storage.DB, options ...option) *testbed {
+func start(t testing.TB, db *storage.DB, options ...option) *testbed {
 	t.Helper()
 	b := &testbed{DB: db, Log: &logBuffer{}, clock: &clock{}}
 	b.lendKeys(t)
@@ -94,7 +94,7 @@ func start(t *testing.T, db *storage.DB, options ...option) *testbed {
 
 // serve starts a provider process of its own on the testbed's database: called
 // again on a copy, it is a second node.
-func (b *testbed) serve(t *testing.T, options ...option) {
+func (b *testbed) serve(t testing.TB, options ...option) {
 	t.Helper()
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
@@ -126,7 +126,7 @@ func (b *testbed) serve(t *testing.T, options ...option) {
 // testbed would spend most of its time with, so the others get the same.
 var firstKeys []storage.Key
 
-func (b *testbed) lendKeys(t *testing.T) {
+func (b *testbed) lendKeys(t testing.TB) {
 	t.Helper()
 	if _, err := b.DB.StartLines(context.Background(), firstKeys, storage.Origin{}, b.now()); err != nil {
 		t.Fatalf("lend keys: %v", err)
@@ -166,7 +166,7 @@ func (b *testbed) node(t *testing.T, options ...option) *testbed {
 	return &other
 }
 
-func (b *testbed) user(t *testing.T, email, pass string) storage.User {
+func (b *testbed) user(t testing.TB, email, pass string) storage.User {
 	t.Helper()
 	hash, err := credential.New(credential.Config{DB: b.DB, Params: cheapHash}).Hash(context.Background(), pass, storage.User{Email: email})
 	if err != nil {
@@ -184,12 +184,12 @@ func (b *testbed) user(t *testing.T, email, pass string) storage.User {
 
 // register makes a client of a type with its defaults; a client that has a
 // secret gets one.
-func (b *testbed) register(t *testing.T, kind storage.ClientType, id string, redirectURIs ...string) (storage.Client, string) {
+func (b *testbed) register(t testing.TB, kind storage.ClientType, id string, redirectURIs ...string) (storage.Client, string) {
 	t.Helper()
 	return b.registerWith(t, kind, id, func(c *storage.Client) { c.Metadata.RedirectURIs = redirectURIs })
 }
 
-func (b *testbed) registerWith(t *testing.T, kind storage.ClientType, id string, change func(*storage.Client)) (storage.Client, string) {
+func (b *testbed) registerWith(t testing.TB, kind storage.ClientType, id string, change func(*storage.Client)) (storage.Client, string) {
 	t.Helper()
 	client := storage.NewClient(kind, id, "App "+id)
 	change(&client)
@@ -207,7 +207,7 @@ func (b *testbed) registerWith(t *testing.T, kind storage.ClientType, id string,
 
 // follow makes the provider notice what changed in the database, as its owner
 // does once a second.
-func (b *testbed) follow(t *testing.T) {
+func (b *testbed) follow(t testing.TB) {
 	t.Helper()
 	if err := b.FollowOnce(context.Background(), b.now()); err != nil {
 		t.Fatalf("follow: %v", err)

@@ -54,3 +54,41 @@ func FuzzUnseal(f *testing.F) {
 		}
 	})
 }
+
+func FuzzOpenRefresh(f *testing.F) {
+	h := open(f, "ES256")
+	good := h.refreshToken(f)
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add(h.accessToken(f, "ES256"))
+	f.Add("eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.e30.")
+	f.Add("eyJhbGciOiJub25lIn0..")
+	f.Fuzz(func(t *testing.T, token string) {
+		got, err := h.OpenRefresh(token, noon)
+		if (token == good) != (err == nil) {
+			t.Fatalf("%q: %+v, %v", token, got, err)
+		}
+		if err != nil && got != (keys.RefreshToken{}) {
+			t.Fatalf("a value beside the error: %+v", got)
+		}
+	})
+}
+
+func FuzzVerifyIDTokenHint(f *testing.F) {
+	h := open(f, "ES256", "RS256", "EdDSA", "PS256")
+	good := map[string]bool{}
+	for _, alg := range []string{"ES256", "RS256", "EdDSA", "PS256"} {
+		token := h.idToken(f, alg)
+		good[token] = true
+		f.Add(token)
+		f.Add(token[:len(token)-2])
+	}
+	f.Add(h.refreshToken(f))
+	f.Add(h.accessToken(f, "ES256"))
+	f.Fuzz(func(t *testing.T, token string) {
+		got, err := h.VerifyIDTokenHint(token, noon)
+		if good[token] != (err == nil) || err != nil && got.Subject != "" {
+			t.Fatalf("%q: %+v, %v", token, got, err)
+		}
+	})
+}

@@ -1,0 +1,65 @@
+package storage_test
+
+import (
+	"net/url"
+	"slices"
+	"testing"
+
+	"signet/storage"
+)
+
+// FuzzRedirectURI: what may be registered is an address that Go's parser reads as the
+// rules do, and a response goes to nothing but that, or to another port of a loopback
+// address.
+func FuzzRedirectURI(f *testing.F) {
+	for _, c := range refused {
+		f.Add(c.uri, c.uri)
+	}
+	for _, uri := range []string{"https://app.example.com/cb", "http://127.0.0.1/cb", "http://[::1]:8080/cb?x=1", "com.example.app:/cb", "http://localhost"} {
+		f.Add(uri, uri)
+		f.Add(uri, uri+"/")
+		f.Add(uri, uri+"@evil.example")
+		f.Add("http://127.0.0.1/cb", "http://127.0.0.1:70000/cb")
+		f.Add("http://127.0.0.1/cb", "http://127.0.0.1:80@evil.example/cb")
+	}
+	f.Fuzz(func(t *testing.T, registered, asked string) {
+		for _, kind := range []storage.ClientType{storage.Web, storage.SPA, storage.Native} {
+			c := changedClient(kind, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{registered} })
+			if c.Validate() != nil {
+				continue
+			}
+			was, err := url.Parse(registered)
+			if err != nil || was.Scheme == "" || was.Fragment != "" || was.User != nil {
+				t.Fatalf("%s may register %q: %v", kind, registered, err)
+			}
+			if !c.AllowsRedirect(registered) {
+				t.Fatalf("%s may not use %q, which it has registered", kind, registered)
+			}
+			if asked == registered || !c.AllowsRedirect(asked) {
+				continue
+			}
+			to, err := url.Parse(asked)
+			if err != nil || kind != storage.Native || to.Scheme != "http" || to.Hostname() != was.Hostname() || to.User != nil ||
+				!slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, to.Hostname()) || to.Path != was.Path || to.RawQuery != was.RawQuery {
+				t.Fatalf("%s registered %q and may use %q", kind, registered, asked)
+			}
+		}
+	})
+}
+
+// FuzzEmail: two addresses that are one person's are one, however they are typed.
+func FuzzEmail(f *testing.F) {
+	for _, seed := range []string{"Ada@Example.com", " ada@exämple.com ", "a@b@c", "@", "ada@", "ada@xn--exmple-cua.com", "ädä@example.com", "ada@example.com.", "a\x00@b.c"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, email string) {
+		canonical, err := storage.CanonicalEmail(email)
+		if err != nil {
+			return
+		}
+		again, err := storage.CanonicalEmail(canonical)
+		if err != nil || again != canonical {
+			t.Fatalf("%q is %q, and that is %q, %v", email, canonical, again, err)
+		}
+	})
+}
