@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,39 +24,46 @@ const example = "../../examples/react-app"
 // API, and Signet below /auth.
 type appSite struct {
 	*instance
-	origin string
-
-	mu     sync.Mutex
-	calls  map[string]int // by method and path
-	leaked []string       // paths whose answer had a token in its body
-	cut    string         // the path whose next answer is lost on its way
+	*front
+	origin, behind string // what the browser sees, and where Signet listens
+	clock          string // moves Signet's
 }
 
-// startApp builds the example and starts all of it, the access token good for so long.
-func startApp(t *testing.T, access string, more ...string) *appSite {
+// startApp builds the example and starts all of it.
+func startApp(t *testing.T, more ...string) *appSite {
 	t.Helper()
-	dist := buildExample(t)
-	front, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := newInstance(t)
-	behind := i.issuer
-	s := &appSite{instance: i, origin: fmt.Sprintf("http://localhost:%d", front.Addr().(*net.TCPAddr).Port), calls: map[string]int{}}
-	i.issuer = s.origin + "/auth"
-	i.env = append(i.env, append(more, "SIGNET_ISSUER="+i.issuer, "SIGNET_LIFETIMES_ACCESS="+access)...)
-	i.createClient(t, "--id", "app", "--type", "spa", "--first-party", "--redirect-uri", s.origin+"/")
-
-	mux := http.NewServeMux()
-	mux.Handle("/auth/", s.pass(behind))
-	mux.Handle("/api/", s.pass(startAPI(t, i.issuer, "go")))
-	mux.HandleFunc("/assets/", http.FileServer(http.Dir(dist)).ServeHTTP)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join(dist, "index.html")) })
-	server := &httptest.Server{Listener: front, Config: &http.Server{Handler: mux}}
+	server := httptest.NewUnstartedServer(nil)
+	s := newAppSite(t, server, "http://localhost", more...)
+	server.Config.Handler = s.site(t, startAPI(t, s.issuer, "go"))
 	server.Start()
 	t.Cleanup(server.Close)
-	i.serve(t)
+	now, clock := movedClock(t)
+	s.clock = clock
+	startSignetAt(t, now, s.issuer, s.env, "serve")
 	return s
+}
+
+// newAppSite makes the site that server will be, below an origin of this scheme and host.
+func newAppSite(t *testing.T, server *httptest.Server, host string, more ...string) *appSite {
+	t.Helper()
+	s := &appSite{instance: newInstance(t), front: newFront()}
+	s.origin = fmt.Sprintf("%s:%d", host, server.Listener.Addr().(*net.TCPAddr).Port)
+	s.behind, s.issuer = s.issuer, s.origin+"/auth"
+	s.env = append(s.env, append(more, "SIGNET_ISSUER="+s.issuer)...)
+	s.createClient(t, "--id", "app", "--type", "spa", "--first-party", "--redirect-uri", s.origin+"/")
+	return s
+}
+
+// site is all of it, with the API behind.
+func (s *appSite) site(t *testing.T, api string) http.Handler {
+	t.Helper()
+	dist := buildExample(t)
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", s.pass(s.behind))
+	mux.Handle("/api/", s.pass(api))
+	mux.Handle("/assets/", http.FileServer(http.Dir(dist)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, filepath.Join(dist, "index.html")) })
+	return mux
 }
 
 var builtExample = sync.OnceValues(func() (string, error) {
@@ -84,61 +88,6 @@ func buildExample(t *testing.T) string {
 	return dist
 }
 
-// pass hands on to a server behind, Host and all; it counts, looks for tokens, and
-// loses an answer where it is told to.
-func (s *appSite) pass(to string) http.Handler {
-	target, _ := url.Parse(to)
-	return &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(target)
-			r.Out.Host = r.In.Host
-			r.Out.Header.Del("Accept-Encoding") // the answer is read here
-			s.count(r.In)
-		},
-		ModifyResponse: s.look,
-		ErrorHandler:   func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
-	}
-}
-
-func (s *appSite) count(r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls[r.Method+" "+r.URL.Path]++
-}
-
-func (s *appSite) look(r *http.Response) error {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return err
-	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if bytes.Contains(body, []byte("eyJ")) && !strings.Contains(r.Header.Get("Content-Type"), "text/html") {
-		s.leaked = append(s.leaked, r.Request.URL.Path) // a page holds its sealed request, which is no token
-	}
-	if s.cut != "" && r.Request.URL.Path == s.cut {
-		s.cut = ""
-		return fmt.Errorf("the answer of %s is lost", r.Request.URL.Path)
-	}
-	return nil
-}
-
-// control lets the browser program read and clear the counts, and lose an answer.
-func (s *appSite) control(t *testing.T) string {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if err := json.NewEncoder(w).Encode(s.calls); err != nil {
-			t.Error(err)
-		}
-		s.calls, s.cut = map[string]int{}, r.FormValue("cut")
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
 var builtAPI = sync.OnceValues(func() (string, error) {
 	program, err := filepath.Abs(example + "/api/api")
 	if err != nil {
@@ -150,8 +99,8 @@ var builtAPI = sync.OnceValues(func() (string, error) {
 	return program, nil
 })
 
-// startAPI starts the API of the example, in Go or in Node.
-func startAPI(t *testing.T, issuer, language string) string {
+// startAPI starts the API of the example, in Go or in Node, with more in its environment.
+func startAPI(t *testing.T, issuer, language string, more ...string) string {
 	t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	command := exec.CommandContext(t.Context(), "node", "api/verify.mjs")
@@ -163,7 +112,7 @@ func startAPI(t *testing.T, issuer, language string) string {
 		command = exec.CommandContext(t.Context(), program)
 	}
 	command.Dir = example
-	command.Env = append(os.Environ(), "ISSUER="+issuer, "AUDIENCE=app", "LISTEN="+listen)
+	command.Env = append(os.Environ(), append(more, "ISSUER="+issuer, "AUDIENCE=app", "LISTEN="+listen)...)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -179,21 +128,24 @@ func startAPI(t *testing.T, issuer, language string) string {
 	return "http://" + listen
 }
 
-// TestFirstParty_ExampleInTheBrowser: two tabs and another browser at the built
-// example, its API and Signet on one origin.
+// TestFirstParty_ExampleInTheBrowser: the built example, its API and Signet on one
+// origin, through whatever can happen to a refresh, theft included.
 func TestFirstParty_ExampleInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := startApp(t, "4s")
+	s := startApp(t, "SIGNET_LIFETIMES_ACCESS=20s")
 	var saw struct {
-		Public, Out, In, Second, Other, Back, Reloaded, Lost, Killed, Gone string
-
-		First, Refreshes, LostCalls map[string]int
-		Readable, Complaints        []string
-		Unhidden                    []string // cookies that a script can read
-		Loads, Answered             int
+		Public, Out, In, Second, Other string // what is shown
+		Victim, Robbed, Told, Ended    string // after a theft, the last two by Signet's pages
+		Gone, Kept                     string // signed out in another tab: a tab, a page that was gone back to
+		Account                        string // the same, of Signet
+		First, Refreshes, LostCalls    map[string]int
+		Loads                          int
+		Storm, Half, Late, Early       []int             // answers of /refresh: to a storm, and to thieves
+		After, Answered                map[string]string // by what happened before: who is shown, and the problem of the next call
+		Readable, Unhidden, Complaints []string
 	}
 	runInBrowser(t, "firstparty.mjs", map[string]any{
-		"origin": s.origin, "email": s.email, "password": s.password, "control": s.control(t),
+		"origin": s.origin, "email": s.email, "password": s.password, "control": s.control(t), "clock": s.clock,
 	}, &saw)
 	for _, want := range []struct {
 		what      string
@@ -207,19 +159,32 @@ func TestFirstParty_ExampleInTheBrowser(t *testing.T) {
 		{"calls to Signet for the first protected page", authCalls(saw.First), 1},
 		{"refreshes for two tabs and twenty calls", saw.Refreshes["POST /auth/refresh"], 1},
 		{"calls of the API answered in both tabs", saw.Loads, 20},
-		{"after going back", saw.Back, s.email},
-		{"after a reload", saw.Reloaded, s.email},
 		{"refreshes sent when an answer was lost", saw.LostCalls["POST /auth/refresh"] > 1, true},
-		{"calls answered after one was lost", saw.Answered, 1},
-		{"after a lost answer", saw.Lost, s.email},
-		{"after a tab was killed in a refresh", saw.Killed, s.email},
-		{"signed out in the other tab, this one shows", saw.Gone, "Sign in"},
+		{"answers to a storm", fmt.Sprint(saw.Storm), fmt.Sprint(slices.Repeat([]int{http.StatusOK}, 100))},
+		{"answers to a thief of the refresh cookie alone", fmt.Sprint(saw.Half), "[401]"},
+		{"answers to a thief who comes late", fmt.Sprint(saw.Late), "[401]"},
+		{"after that, the app's next call ends in", saw.Victim, "Sign in"},
+		{"the sign-in page says why", strings.Contains(saw.Told, "used a second time"), true},
+		{"the account page says why", strings.Contains(saw.Ended, "Ended to protect you"), true},
+		{"answers to a thief who comes first, until the owner calls", fmt.Sprint(saw.Early), "[200 200 401]"},
+		{"and that call ends in", saw.Robbed, "Sign in"},
+		{"signed out in another tab, this one shows", saw.Gone, "Sign in"},
+		{"gone back to a page of the app after that", saw.Kept, "Sign in"},
+		{"gone back to a page of Signet after that", saw.Account, "/auth/login"},
 		{"what scripts can read", len(saw.Readable) + len(saw.Unhidden), 0},
-		{"answers with a token in their body", len(s.leaked), 0},
+		{"answers with a secret in their body", len(s.leaked), 0},
 	} {
 		if want.got != want.want {
 			t.Errorf("%s: got %v, want %v", want.what, want.got, want.want)
 		}
+	}
+	for _, what := range []string{"lost", "storm", "go back", "load again", "close", "crash", "reload in a refresh", "reloaded in a refresh", "back in a refresh", "went back in a refresh", "expired", "half"} {
+		if saw.After[what] != s.email || saw.Answered[what] != "" {
+			t.Errorf("after %q: the app shows %q, and the next call ends in %q", what, saw.After[what], saw.Answered[what])
+		}
+	}
+	if saw.After["late"] != "Sign in" {
+		t.Errorf("the thief is shown %q", saw.After["late"])
 	}
 	refuseComplaints(t, slices.DeleteFunc(saw.Complaints, func(c string) bool { // the answer that was lost
 		return strings.Contains(c, "net::ERR_")
@@ -338,7 +303,7 @@ func askAPI(t *testing.T, api string, tokens ...string) *http.Response {
 // changes nothing.
 func TestFirstParty_CrossSiteInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := startApp(t, "15m")
+	s := startApp(t)
 	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = io.WriteString(w, "<title>Another site</title><link rel=icon href=data:,>") // 127.0.0.1 is another site than localhost

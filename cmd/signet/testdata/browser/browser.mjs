@@ -5,13 +5,15 @@ import { readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 
 // run reads the job, opens the browser, hands both to story and prints its report.
-export async function run(story) {
+export async function run(story, options = {}) {
   const job = JSON.parse(readFileSync(0, 'utf8'))
   const browser = await chromium.launch({
     executablePath: job.chromium,
     // No sandbox: CI is root in a container. Nothing here leaves loopback.
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking',
-      '--disable-component-update', '--disable-sync', '--no-first-run'],
+      '--disable-component-update', '--disable-sync', '--no-first-run',
+      '--host-resolver-rules=MAP *.example.com 127.0.0.1, MAP *.example.net 127.0.0.1'],
+    ...options,
   })
   try {
     console.log(JSON.stringify(await story(browser, job)))
@@ -25,8 +27,8 @@ export async function run(story) {
 // complaints.
 export async function open(browser, options = {}) {
   const context = await browser.newContext({ locale: 'en-GB', ...options })
+  context.setDefaultTimeout(20_000)
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
   const complaints = []
   page.on('pageerror', error => complaints.push(`script error: ${error.message}`))
   page.on('console', message => {
@@ -49,6 +51,15 @@ export async function fillSignIn(page, { email, password }) {
 export async function signIn(page, job) {
   await fillSignIn(page, job)
   await page.locator('#sign-in').click()
+}
+
+// readable gives what a script of the page can read of what the browser keeps for it.
+export function readable(page) {
+  return page.evaluate(async () => {
+    const kept = { cookies: document.cookie, local: { ...localStorage }, session: { ...sessionStorage },
+      databases: await indexedDB.databases(), caches: await caches.keys() }
+    return Object.entries(kept).filter(([, value]) => Object.keys(value).length).map(entry => JSON.stringify(entry))
+  })
 }
 
 // codeVerifier and codeChallenge are the example of RFC 7636, appendix B.

@@ -13,7 +13,7 @@ run(async (browser, job) => {
     .map(c => [c.name, c.value]).sort())
   const report = { answers: {}, changed: [], read: [] }
   const before = await cookies()
-  await (await fetch(job.control)).json()
+  await (await fetch(job.control + "/calls")).json()
 
   const evil = await context.newPage()
   for (const path of ['/auth/login', '/auth/logout', '/auth/refresh']) {
@@ -46,7 +46,7 @@ run(async (browser, job) => {
     }), target)
     await note('image')
   }
-  report.calls = await (await fetch(job.control)).json()
+  report.calls = await (await fetch(job.control + "/calls")).json()
   await page.reload()
   await page.locator('nav #who, nav #sign-in').waitFor()
   report.who = await page.locator('nav #who, nav #sign-in').innerText()
