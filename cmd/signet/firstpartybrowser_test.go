@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net"
@@ -41,6 +42,56 @@ func startApp(t *testing.T, more ...string) *appSite {
 	s.clock = clock
 	startSignetAt(t, now, s.issuer, s.env, "serve")
 	return s
+}
+
+// startSecureApp starts it on https, where hosts have siblings and cookies their
+// prefixes. Every other host of example.com and .net has an empty page there, which
+// sets the cookies that its query names.
+func startSecureApp(t *testing.T) *appSite {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	s := newAppSite(t, server, "https://app.example.com")
+	mux := http.NewServeMux()
+	server.Config.Handler = mux
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	mux.Handle("app.example.com/", s.site(t, startAPI(t, s.issuer, "go", trusting(t, server)...)))
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Set-Cookie"] = r.URL.Query()["set"]
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<title>Another site</title><link rel=icon href=data:,>")
+	})
+	startSignet(t, s.behind+"/auth", s.env, "serve")
+	return s
+}
+
+// trusting is the environment of a program for which all hosts of https are server.
+func trusting(t *testing.T, server *httptest.Server) []string {
+	t.Helper()
+	certificate := filepath.Join(t.TempDir(), "ca.pem")
+	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(certificate, block, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tunnel := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		there, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer there.Close()
+		here, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer here.Close()
+		_, _ = io.WriteString(here, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(there, here) }()
+		_, _ = io.Copy(here, there)
+	}))
+	t.Cleanup(tunnel.Close)
+	return []string{"HTTPS_PROXY=" + tunnel.URL, "SSL_CERT_FILE=" + certificate}
 }
 
 // newAppSite makes the site that server will be, below an origin of this scheme and host.
@@ -299,34 +350,59 @@ func askAPI(t *testing.T, api string, tokens ...string) *http.Response {
 	return answer
 }
 
-// TestFirstParty_CrossSiteInTheBrowser: what a page of another site sends is refused and
-// changes nothing.
+// TestFirstParty_CrossSiteInTheBrowser: neither a page of another site nor one of a
+// sibling host, with all that the latter can plant, makes a browser somebody else's, or
+// does anything in its owner's name.
 func TestFirstParty_CrossSiteInTheBrowser(t *testing.T) {
 	t.Parallel()
-	s := startApp(t)
-	evil := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, "<title>Another site</title><link rel=icon href=data:,>") // 127.0.0.1 is another site than localhost
-	}))
-	t.Cleanup(evil.Close)
+	s := startSecureApp(t)
+	port := strings.TrimPrefix(s.origin, "https://app.example.com")
+	others := []string{"https://evil.example.com" + port + "/", "https://evil.example.net" + port + "/"}
+	mallory := map[string]string{"email": "mallory@example.com", "password": "another fine long password"}
+	s.command(t, mallory["password"], nil, "user", "create", "--email", mallory["email"], "--email-verified", "--password-stdin", "--json")
 	var saw struct {
-		Answers       map[string]int // by way and path
+		Forms         map[string]int // status by whose browser, kind, site and path
 		Calls         map[string]int
-		Changed, Read []string // cookies after, answers that the other site could read
-		Who           string
+		Changed, Read []string          // cookies after, answers that the other site could read
+		Shown         map[string]string // by whose browser and what was done to it
+		Took          map[string][]string
 	}
 	runInBrowser(t, "crosssite.mjs", map[string]any{
-		"origin": s.origin, "email": s.email, "password": s.password, "control": s.control(t), "evil": evil.URL,
+		"origin": s.origin, "email": s.email, "password": s.password, "control": s.control(t), "others": others, "mallory": mallory,
 	}, &saw)
-	for _, path := range []string{"/auth/login", "/auth/logout", "/auth/refresh"} {
-		if got := saw.Answers["form "+path]; got != http.StatusForbidden {
-			t.Errorf("a form to %s is answered %d, want 403", path, got)
-		}
-		if saw.Calls["POST "+path] < 2 {
-			t.Errorf("%s was tried %d times", path, saw.Calls["POST "+path])
+	for form, status := range saw.Forms {
+		if status != http.StatusForbidden {
+			t.Errorf("a form is answered %d, want 403: %s", status, form)
 		}
 	}
-	if len(saw.Changed)+len(saw.Read) > 0 || saw.Who != s.email {
-		t.Errorf("changed %q, read %q, the app shows %q", saw.Changed, saw.Read, saw.Who)
+	const browsers, ways = 2, 4 // two forms and two kinds of fetch that reach the server
+	for _, path := range []string{"/auth/login", "/auth/logout", "/auth/refresh", "/api/notes"} {
+		if got, want := saw.Calls["POST "+path], browsers*len(others)*ways; got < want {
+			t.Errorf("%s was tried %d times, want %d", path, got, want)
+		}
+	}
+	if len(saw.Changed)+len(saw.Read) > 0 {
+		t.Errorf("changed %q, read %q", saw.Changed, saw.Read)
+	}
+	isAlice := s.email + " | alice's note | 200 | " + s.email + " | 200"
+	const isNobody = "Sign in |  | 401 |  | 401"
+	for after, want := range map[string]string{
+		"mallory": mallory["email"] + " | mallory's note | 200 | " + mallory["email"] + " | 200",
+		"alice":   isAlice, "alice, planted": isAlice, "alice, jar full": isNobody, "alice again": isAlice,
+		"nobody": isNobody, "nobody, planted": isNobody, "nobody, jar full": isNobody,
+	} {
+		if got := saw.Shown[after]; got != want {
+			t.Errorf("%s: the app shows %q, want %q", after, got, want)
+		}
+	}
+	for whose, names := range saw.Took {
+		// The one that no prefix keeps from siblings, on every path; and none without a name.
+		planted := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return strings.EqualFold(name, "__Secure-refresh_token") })
+		if len(names) < 7 || len(planted) > 0 {
+			t.Errorf("in the browser of %s the sibling could plant %q", whose, names)
+		}
+	}
+	if len(saw.Took) != browsers || len(saw.Forms) != browsers*len(others)*4*2 {
+		t.Errorf("tried %d forms, planted in %d browsers", len(saw.Forms), len(saw.Took))
 	}
 }

@@ -5,14 +5,14 @@ import { readFileSync } from 'node:fs'
 import { chromium } from 'playwright-core'
 
 // run reads the job, opens the browser, hands both to story and prints its report.
-export async function run(story, options = {}) {
+export async function run(story, { args = [], ...options } = {}) {
   const job = JSON.parse(readFileSync(0, 'utf8'))
   const browser = await chromium.launch({
     executablePath: job.chromium,
     // No sandbox: CI is root in a container. Nothing here leaves loopback.
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking',
       '--disable-component-update', '--disable-sync', '--no-first-run',
-      '--host-resolver-rules=MAP *.example.com 127.0.0.1, MAP *.example.net 127.0.0.1'],
+      '--host-resolver-rules=MAP *.example.com 127.0.0.1, MAP *.example.net 127.0.0.1', ...args],
     ...options,
   })
   try {
