@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
@@ -101,6 +102,19 @@ func TestPKCS11_ProcessesSignInTheToken(t *testing.T) {
 			c.command(t, "", nil, "keys", "rewrap", "--json")
 			c.command(t, "", nil, "keys", "rotate", "--alg", "ES256", "--force", "--json")
 			wantSignedBy(first, c.kid(t, "ES256", "active"))
+
+			// Killed at any moment: each line is whole, and the servers sign.
+			began := time.Now()
+			c.command(t, "", nil, "keys", "rotate", "--alg", "ES256", "--force", "--json")
+			whole := time.Since(began)
+			for range soaking(4, 60) {
+				command, _ := c.background(t, "keys", "rotate", "--alg", "ES256", "--force")
+				timer := time.AfterFunc(time.Duration(rand.Int64N(int64(whole))), func() { _ = command.Process.Kill() })
+				_ = command.Wait()
+				timer.Stop()
+				c.wantWholeLines(t)
+				wantSignedBy(first, c.kid(t, "ES256", "active"))
+			}
 
 			for _, p := range []*process{first, second} {
 				if said := p.talk.String(); strings.Contains(said, tokenPIN) || strings.Contains(said, "signing key skipped") || strings.Contains(said, "cannot be looked after") {
