@@ -14,8 +14,10 @@ const (
 	// longer one, or one that goes backwards, the clock is not believed for as long.
 	longestPause = time.Hour
 
+	// leaseLife is how long the others wait for a node that died at work. It only saves
+	// them making keys for nothing: which are taken, conditional writes decide.
 	leaseName = "keys"
-	leaseLife = time.Minute
+	leaseLife = 10 * time.Second
 )
 
 // watch is what RotateOnce remembers from run to run. Its runs come one after another.
