@@ -29,7 +29,7 @@ func Backup(ctx context.Context, c Config, file string) error {
 	case !HasDatabase(c.DataDir):
 		return fmt.Errorf("back up: %w", ErrNotFound)
 	}
-	source, err := sql.Open(sqliteDriver, sqliteURI(filepath.Join(c.DataDir, sqliteFileName), false))
+	source, err := sql.Open(sqliteDriver, sqliteURI(DatabaseFile(c.DataDir), false))
 	if err != nil {
 		return fmt.Errorf("back up: %w", err)
 	}
@@ -94,7 +94,7 @@ func checkSound(ctx context.Context, db *sql.DB) error {
 
 // HasDatabase reports whether there is a SQLite database in the folder.
 func HasDatabase(folder string) bool {
-	_, err := os.Lstat(filepath.Join(folder, sqliteFileName))
+	_, err := os.Lstat(DatabaseFile(folder))
 	return err == nil
 }
 
@@ -111,7 +111,7 @@ func CheckUnused(folder string) error {
 // without it the database, is there already.
 func ReplaceDatabase(to, from, aside string) error {
 	return whileClosed(to, func(path string) error {
-		if err := leaveWAL(filepath.Join(from, sqliteFileName)); err != nil {
+		if err := leaveWAL(DatabaseFile(from)); err != nil {
 			return err
 		}
 		if HasDatabase(to) {
@@ -119,7 +119,7 @@ func ReplaceDatabase(to, from, aside string) error {
 				return fmt.Errorf("replace database: %w", err)
 			}
 		}
-		if err := os.Rename(filepath.Join(from, sqliteFileName), path); err != nil {
+		if err := os.Rename(DatabaseFile(from), path); err != nil {
 			return fmt.Errorf("replace database: %w", err)
 		}
 		return syncFile(to)
@@ -129,7 +129,7 @@ func ReplaceDatabase(to, from, aside string) error {
 // whileClosed does something to the folder's database that nobody may have open.
 // Whoever opens it waits: see prepareSQLite.
 func whileClosed(folder string, do func(path string) error) error {
-	path := filepath.Join(folder, sqliteFileName)
+	path := DatabaseFile(folder)
 	lock, err := openFileLock(path + "-lock")
 	if err != nil {
 		return err

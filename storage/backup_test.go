@@ -187,15 +187,16 @@ func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
 		online := w.redeem(t, w.redemption("r1", "c1", noon), noon)
 		offline := w.offline(t, "r2", noon)
 		ahead := w.signIn(t, w.createUser(t, "ahead@example.com").ID, "ahead", "", noon.AddDate(1, 0, 0))
-		restored := noon.Add(time.Hour)
-		service := storage.At(restored.Add(-time.Minute))
+		restored := noon.Add(time.Hour + 400*time.Millisecond)
+		service := storage.At(restored.Truncate(time.Second)) // its iat is in whole seconds
 		if dead, err := w.TokenRevoked(t.Context(), "jti", service); err != nil || dead {
 			t.Fatalf("a service's token before: %v, %v", dead, err)
 		}
 		openSetup(t, w.DB, "link", noon.Add(50*time.Minute))
 
-		if err := w.MarkRestored(t.Context(), storage.Origin{Actor: "cli"}, restored); err != nil {
-			t.Fatal(err)
+		until, err := w.MarkRestored(t.Context(), storage.Origin{Actor: "cli"}, restored)
+		if err != nil || until != storage.At(restored.Truncate(time.Second).Add(time.Second)) {
+			t.Fatalf("all is from before until %v, %v", until.Time(), err)
 		}
 		after := restored.Add(time.Second)
 		w.dead(t, online.ID, after)
@@ -204,7 +205,7 @@ func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
 			_, _, err := w.SessionByHandle(t.Context(), handle, after)
 			wantError(t, "session "+handle, err, storage.ErrNotFound)
 		}
-		_, _, err := w.SessionByHandle(t.Context(), "ahead", noon.AddDate(1, 0, 1)) // nor when its time has come
+		_, _, err = w.SessionByHandle(t.Context(), "ahead", noon.AddDate(1, 0, 1)) // nor when its time has come
 		wantError(t, "session "+ahead.ID, err, storage.ErrNotFound)
 		if dead, err := w.TokenRevoked(t.Context(), "jti", service); err != nil || !dead {
 			t.Errorf("a service's token from before is dead: %v, %v", dead, err)

@@ -89,7 +89,7 @@ func operatorUseCases(t *testing.T, w *world) []call {
 		{"JWKSReaders", func() error { _, err := w.JWKSReaders(ctx); return err }},
 		{"TakeLease", func() error { _, err := w.TakeLease(ctx, "keys", "a", time.Minute, noon); return err }},
 		{"ReturnLease", func() error { return w.ReturnLease(ctx, "keys", "a") }},
-		{"MarkRestored", func() error { return w.MarkRestored(ctx, from, noon.Add(-time.Hour)) }},
+		{"MarkRestored", func() error { _, err := w.MarkRestored(ctx, from, noon.Add(-time.Hour)); return err }},
 	}
 }
 

@@ -14,24 +14,27 @@ import (
 // alive again in it, and a user may hold what it has never heard of. Clients are told
 // that the sessions ended. Users, clients, keys and consents stay. Moves the change
 // counter. Event instance.restored.
-func (db *DB) MarkRestored(ctx context.Context, from Origin, at time.Time) error {
-	now := At(at)
-	return db.write(ctx, "mark as restored", func(tx *gorm.DB) error {
+//
+// It gives the moment until which all is from before: the end of this second, since
+// tokens tell their time in whole ones.
+func (db *DB) MarkRestored(ctx context.Context, from Origin, at time.Time) (Millis, error) {
+	until := At(at.Add(time.Second - time.Nanosecond).Truncate(time.Second))
+	err := db.write(ctx, "mark as restored", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
 			return err
 		}
 		if err := queueLogout(tx, at, `s.ended_at = 0 AND s.created_at > (SELECT not_before FROM instance WHERE id = 1)`); err != nil {
 			return err
 		}
-		// What a clock ahead of ours has dated later than now would outlive not_before,
-		// and not_before may not lie ahead: see TokenRevoked.
+		// What a clock ahead of ours has dated later would outlive not_before, and that may
+		// not lie farther ahead: see TokenRevoked.
 		for _, ended := range []struct {
 			sql  string
 			args []any
 		}{
-			{`UPDATE sessions SET ended_at = ? WHERE ended_at = 0 AND created_at > ?`, []any{now, now}},
-			{`UPDATE grants SET revoked_at = ?, revoke_reason = 'restored' WHERE revoked_at = 0 AND created_at > ?`, []any{now, now}},
-			{`UPDATE instance SET not_before = ? WHERE id = 1 AND not_before < ?`, []any{now, now}},
+			{`UPDATE sessions SET ended_at = ? WHERE ended_at = 0 AND created_at > ?`, []any{At(at), until}},
+			{`UPDATE grants SET revoked_at = ?, revoke_reason = 'restored' WHERE revoked_at = 0 AND created_at > ?`, []any{At(at), until}},
+			{`UPDATE instance SET not_before = ? WHERE id = 1 AND not_before < ?`, []any{until, until}},
 			{`DELETE FROM pushed_requests WHERE id <> ''`, nil},
 			{`DELETE FROM device_codes WHERE id <> ''`, nil},
 			{`DELETE FROM setup_links WHERE hash <> ''`, nil},
@@ -45,4 +48,5 @@ func (db *DB) MarkRestored(ctx context.Context, from Origin, at time.Time) error
 		}
 		return noteChange(tx)
 	})
+	return until, err
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -59,7 +58,7 @@ func openToLook(c Config) (*sql.DB, error) {
 		}
 		return stdlib.OpenDB(*config), nil
 	}
-	path := filepath.Join(c.DataDir, sqliteFileName)
+	path := DatabaseFile(c.DataDir)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

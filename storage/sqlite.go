@@ -14,8 +14,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// sqliteFileName is the database's file in the data folder.
-const sqliteFileName = "signet.db"
+// DatabaseFile is where the SQLite database of a data folder is.
+func DatabaseFile(folder string) string { return filepath.Join(folder, "signet.db") }
 
 // sqliteFile is the engine over one SQLite file: one writer, many readers.
 type sqliteFile struct {
@@ -29,7 +29,7 @@ func openSQLite(_ context.Context, folder string, log *slog.Logger) (*sqliteFile
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	path := filepath.Join(folder, sqliteFileName)
+	path := DatabaseFile(folder)
 	lock, err := openFileLock(path + "-lock")
 	if err != nil {
 		return nil, err

@@ -69,6 +69,8 @@ type describedRestore struct {
 	Replaced   string    `json:"replaced,omitempty"` // where the one before is kept
 	Migrations []string  `json:"migrations"`         // that the backup had not seen
 	NotBefore  time.Time `json:"not_before"`         // nothing from before is good
+
+	revocationsKnown bool // of keys, since the backup: they were carried over
 }
 
 func restoreProblem(c Config, err error) error {
@@ -100,7 +102,7 @@ func (p *program) restoreFile(ctx context.Context, c Config, name string, replac
 		return fmt.Errorf("write in data_dir: %s", plainCause(err))
 	}
 	defer os.RemoveAll(folder)
-	draft := filepath.Join(folder, "signet.db")
+	draft := storage.DatabaseFile(folder)
 	if err := p.copyBackup(name, draft); err != nil {
 		return err
 	}
@@ -109,10 +111,12 @@ func (p *program) restoreFile(ctx context.Context, c Config, name string, replac
 		return err
 	}
 	done.Migrations = append([]string{}, schema.Pending...)
-	if err := p.makeSafe(ctx, c, storage.Config{DataDir: folder}, p.revokedIn(ctx, c), done); err != nil {
+	revoked, err := revokedIn(ctx, c)
+	done.revocationsKnown = err == nil
+	if err := p.makeSafe(ctx, c, storage.Config{DataDir: folder}, revoked, done); err != nil {
 		return err
 	}
-	done.Database = filepath.Join(c.DataDir, "signet.db")
+	done.Database = storage.DatabaseFile(c.DataDir)
 	aside := ""
 	if replace {
 		aside = "signet.db.replaced-" + p.now().UTC().Format("20060102T150405Z")
@@ -160,35 +164,34 @@ func (p *program) copyBackup(name, to string) error {
 	return nil
 }
 
-// revokedIn lists the keys that the database to be replaced knows as revoked. Where it
-// cannot be read there is nothing to learn from it.
-func (p *program) revokedIn(ctx context.Context, c Config) (kids []string) {
+// revokedIn lists the keys that the database to be replaced knows as revoked. It is
+// kept as it is: one of another schema is not opened.
+func revokedIn(ctx context.Context, c Config) (kids []string, err error) {
 	if !storage.HasDatabase(c.DataDir) {
-		return nil
+		return nil, errors.New("there is none")
+	}
+	schema, err := storage.ReadSchema(ctx, c.storage())
+	if err != nil || len(schema.Pending) > 0 {
+		return nil, fmt.Errorf("its schema is another: %w", err)
 	}
 	db, err := storage.Open(ctx, c.storage())
 	if err != nil {
-		p.say("the database that is replaced cannot be read, so which keys it had revoked is not known")
-		return nil
+		return nil, err
 	}
-	defer db.Close()
 	rows, err := db.Keys(ctx)
-	if err != nil {
-		p.say("the keys of the database that is replaced cannot be read, so which were revoked is not known")
-	}
 	for _, k := range rows {
 		if k.State == storage.KeyRevoked {
 			kids = append(kids, k.ID)
 		}
 	}
-	return kids
+	return kids, errors.Join(err, db.Close())
 }
 
 // restoredElsewhere makes the database of the settings safe where it is.
 func (p *program) restoredElsewhere(ctx context.Context, c Config, done *describedRestore) error {
 	done.Database = "PostgreSQL"
 	if c.Database.Reveal() == "" {
-		done.Database = filepath.Join(c.DataDir, "signet.db")
+		done.Database = storage.DatabaseFile(c.DataDir)
 	}
 	if c.Database.Reveal() == "" && !storage.HasDatabase(c.DataDir) {
 		return &problem{exitNotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir, or restore a backup with: signet restore FILE"}
@@ -212,23 +215,34 @@ func (p *program) makeSafe(ctx context.Context, c Config, at storage.Config, rev
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	now := p.now()
-	done.NotBefore = now.UTC().Truncate(time.Second)
-	if err := db.MarkRestored(ctx, fromCommandLine(), now); err != nil {
+	clock := &clock{wall: p.now} // what is compared with it is dated by servers
+	if err := clock.measure(ctx, db); err != nil {
+		return fmt.Errorf("measure the database's clock: %w", err)
+	}
+	now := clock.now()
+	until, err := db.MarkRestored(ctx, fromCommandLine(), now)
+	if err != nil {
 		return err
 	}
+	done.NotBefore = until.Time()
 	rows, err := db.Keys(ctx)
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
-	if len(rows) == 0 { // no server has ever run on it
-		return nil
+	if len(rows) > 0 { // a server has run on it
+		keeper, err := openKeeper(ctx, c, db)
+		if err != nil {
+			return err
+		}
+		if err := keeper.Restored(ctx, revoked, fromCommandLine(), now); err != nil {
+			return keysProblem(err)
+		}
 	}
-	keeper, err := openKeeper(ctx, c, db)
-	if err != nil {
-		return err
+	select { // what is issued from now on is not from before
+	case <-time.After(until.Time().Sub(clock.now())):
+	case <-ctx.Done():
 	}
-	return keysProblem(keeper.Restored(ctx, revoked, fromCommandLine(), now))
+	return ctx.Err()
 }
 
 func (p *program) showRestored(c Config, done describedRestore, asJSON bool) error {
@@ -236,7 +250,7 @@ func (p *program) showRestored(c Config, done describedRestore, asJSON bool) err
 	p.say("APIs that check tokens by themselves take those from before until they expire, at most %s (lifetimes.access)", shortDuration(c.Lifetimes.Access))
 	p.say("look for what was changed since the backup and is undone: signet user list, signet client list, signet keys list;" +
 		" a user disabled since then is enabled again, and an old password is good again")
-	if done.Replaced == "" {
+	if !done.revocationsKnown {
 		p.say("a key that was revoked since the backup signs again: revoke it once more with signet keys revoke KID")
 	}
 	p.say("then start the server, and ask it: signet health")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"database/sql"
 	"net/http"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"signet/storage"
 	"signet/storage/storagetest"
 )
 
@@ -221,4 +223,44 @@ func TestRestore_Refuses(t *testing.T) {
 		t.Errorf("the refused restores left %v", left)
 	}
 	c.mustRedeem(t, c.start(t, true).address, c.codes(t, 1)[0])
+}
+
+// ST-12, MN-11: a backup of an older release is brought up to date, and one of a newer
+// is refused before anything is changed.
+func TestRestore_BackupsOfOtherReleases(t *testing.T) {
+	c := newCluster(t, "")
+	file := filepath.Join(t.TempDir(), "backup")
+	c.command(t, "", nil, "backup", file)
+	driver := "sqlite3"
+	if storage.PureGo {
+		driver = "sqlite"
+	}
+	db, err := sql.Open(driver, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	change := func(statements ...string) {
+		t.Helper()
+		for _, statement := range statements {
+			if _, err := db.Exec(statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	change(`DROP TABLE setup_links`, `DROP INDEX users_admin`, `ALTER TABLE instance DROP COLUMN setup_closed_at`, `DELETE FROM migrations WHERE number = 6`)
+	var done describedRestore
+	c.command(t, "", &done, "restore", file, "--replace", "--json")
+	if !slices.Equal(done.Migrations, []string{"0006_setup.sql"}) {
+		t.Errorf("migrations %v", done.Migrations)
+	}
+	c.command(t, "", nil, "user", "show", c.email, "--json")
+	c.command(t, "", nil, "setup-link", "--json")
+
+	change(`UPDATE instance SET oldest_program = 999`)
+	c.command(t, "", nil, "user", "create", "--email", "still@example.com", "--json")
+	if said := c.commandFails(t, exitDenied, "restore", file, "--replace"); !strings.Contains(said, "start a newer release") {
+		t.Errorf("a backup of a newer release: %s", said)
+	}
+	c.command(t, "", nil, "user", "show", "still@example.com", "--json")
 }
