@@ -487,3 +487,39 @@ func text(a answer) string {
 	}
 	return strings.Join(words[:min(len(words), 60)], " ")
 }
+
+// TestST11_EachActWhileTheClockIsWrong sends each request under a clock that has just
+// jumped, by an hour, a day or a year, ahead or back, and again after it was set right.
+// It may be refused, but nothing breaks; and who was signed in before is so after.
+func TestST11_EachActWhileTheClockIsWrong(t *testing.T) {
+	s := newScene(t, storagetest.SQLite(t), nil)
+	s.newPerson(t)
+	witness, tokens := s.browser, s.uses(t)
+	for _, a := range acts {
+		for _, jump := range []time.Duration{time.Hour, 24 * time.Hour, 365 * 24 * time.Hour} {
+			for _, d := range []time.Duration{jump, -jump} {
+				s.newPerson(t)
+				send := a.ready(t, s)
+				s.pass(d)
+				for _, when := range []string{"at once", "when the clock is right again"} {
+					// 502: what an upstream has signed is of another time.
+					if got := send(); got.StatusCode >= http.StatusInternalServerError && got.StatusCode != http.StatusBadGateway {
+						t.Errorf("%s, %s after a jump by %s: %d: %s", a.name, when, d, got.StatusCode, text(got))
+					}
+					if when == "at once" {
+						s.pass(-d)
+					}
+				}
+			}
+		}
+	}
+	witness.wantApp(t, true)
+	s.trusted.wantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
+	tokens = s.trusted.refreshed(t, tokens["refresh_token"])
+	s.pass(365 * 24 * time.Hour)
+	s.trusted.refuseRefresh(t, tokens["refresh_token"], "invalid_grant")
+	witness.wantApp(t, false)
+	s.pass(-365 * 24 * time.Hour)
+	s.trusted.refreshed(t, tokens["refresh_token"])
+	witness.wantApp(t, true)
+}
