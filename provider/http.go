@@ -133,7 +133,7 @@ func writeStatus(w http.ResponseWriter, status int, word string) {
 // nowhere answers unknown paths: people get a page, programs get JSON.
 func (p *Provider) nowhere(w http.ResponseWriter, r *http.Request) {
 	if wantsPage(r) {
-		p.site.Fail(w, r, web.NotFound())
+		p.site.Fail(w, r, p.site.NotFound())
 		return
 	}
 	writeError(w, http.StatusNotFound, "not_found", "there is nothing at this path")

@@ -101,3 +101,21 @@ func TestRoutes_AllAreServed(t *testing.T) {
 		}
 	})
 }
+
+// Who is nowhere finds the start page, and from there the way in.
+func TestRoutes_NowhereLeadsToTheStartPage(t *testing.T) {
+	for _, path := range []string{"", "/auth"} {
+		onSQLite(t, func(t *testing.T, b *testbed) {
+			v := b.visitor(t)
+			lost := v.get(t, b.Issuer+"/nowhere")
+			lost.wantPage(t, http.StatusNotFound, "not_found")
+			home := v.get(t, lost.link(t, "start"))
+			home.wantAt(t, path+"/")
+			page := v.signIn(t, v.get(t, home.link(t, "account")), alice, password)
+			page.wantAt(t, path+"/account")
+			if back := v.get(t, lost.link(t, "start")).link(t, "account"); back != b.Issuer+"/account" {
+				t.Errorf("signed in, the start page leads to %s", back)
+			}
+		}, under(path))
+	}
+}

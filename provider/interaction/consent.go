@@ -39,7 +39,7 @@ func (h *Handler) consentStep(r *http.Request, sealed string) (step, session.Cur
 		return s, session.Current{}, err
 	}
 	if s.q.Kind != request.Code {
-		return s, session.Current{}, web.NotFound() // a request for a page or for cookies asks for nothing
+		return s, session.Current{}, h.Site.NotFound() // a request for a page or for cookies asks for nothing
 	}
 	current, err := h.current(r, s)
 	return s, current, err

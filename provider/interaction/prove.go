@@ -67,7 +67,7 @@ func (h *Handler) pendingProof(r *http.Request, s step) (proof, Connector, error
 	}
 	c, ok := h.connector(p.Connector)
 	if !ok {
-		return p, c, web.NotFound()
+		return p, c, h.Site.NotFound()
 	}
 	return p, c, nil
 }

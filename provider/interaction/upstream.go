@@ -44,7 +44,7 @@ func (h *Handler) leave(w http.ResponseWriter, r *http.Request) error {
 // give a signed-in user another way in.
 func (h *Handler) Depart(w http.ResponseWriter, connector string, q request.Request, sealed string, link *session.Current) error {
 	if _, ok := h.connector(connector); !ok {
-		return web.NotFound()
+		return h.Site.NotFound()
 	}
 	d := departure{Connector: connector, RequestID: q.ID}
 	if link != nil {
@@ -79,7 +79,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	s.linking = d.Link != nil
 	connector, ok := h.connector(d.Connector)
 	if !ok {
-		return web.NotFound()
+		return h.Site.NotFound()
 	}
 	upstream, location, err := connector.Start(r.Context(), federation.Options{
 		RedirectURI: CallbackURI(h.Site.Issuer.String(), connector.ID()), Fresh: s.q.Prompts("login"), MaxAge: s.q.MaxAge,
@@ -188,7 +188,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 	a, err := h.takeAttempt(w, r, r.PathValue("connector"), r.URL.Query().Get("state"))
 	if err != nil {
-		return web.NotFound()
+		return h.Site.NotFound()
 	}
 	s, err := h.open(r.Context(), a.Request)
 	if err != nil {

@@ -30,14 +30,6 @@ func (p *Problem) Error() string {
 
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// NotFound is the page for a path that leads nowhere.
-func NotFound() *Problem {
-	return &Problem{
-		Status: http.StatusNotFound, Code: "not_found", Title: "Page not found",
-		Text: "There is nothing at this address. Go back to the application you came from.",
-	}
-}
-
 // Stale is the page for a form that was made for another moment: another user
 // signed in, the session ended, or it lay open for too long.
 func Stale(startURL string, cause error) *Problem {

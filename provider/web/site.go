@@ -81,6 +81,15 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
+// NotFound is the page for a path that leads nowhere.
+func (s *Site) NotFound() *Problem {
+	return &Problem{
+		Status: http.StatusNotFound, Code: "not_found", Title: "Page not found",
+		Text:     "There is nothing at this address. Go back to the application you came from.",
+		StartURL: s.Base + "/", StartText: "Start page",
+	}
+}
+
 // Show answers 200 with a page.
 func (s *Site) Show(w http.ResponseWriter, page templates.Page) error {
 	return s.write(w, http.StatusOK, page, ownReferrer)
