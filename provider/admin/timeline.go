@@ -82,7 +82,8 @@ func phasesOf(k keys.Scheduled, now time.Time) []phase {
 	return []phase{{published, created, k.SignsFrom}}
 }
 
-// scale turns times into places.
+// scale turns times into places. The secrets of the internal line open for months: their
+// bars run to the edge, so that those of the others can be told apart.
 type scale struct{ from, until time.Time }
 
 func scaleOf(list []keys.Scheduled, now time.Time) scale {
@@ -92,7 +93,7 @@ func scaleOf(list []keys.Scheduled, now time.Time) scale {
 			if p.from.Before(s.from) {
 				s.from = p.from
 			}
-			if p.until.After(s.until) {
+			if p.until.After(s.until) && k.Line != storage.InternalLine {
 				s.until = p.until
 			}
 		}
@@ -102,5 +103,6 @@ func scaleOf(list []keys.Scheduled, now time.Time) scale {
 
 func (s scale) x(t time.Time) int {
 	const room = timelineWidth - timelineLabel - timelineMargin
-	return timelineLabel + int(room*(t.Sub(s.from).Seconds()/s.until.Sub(s.from).Seconds()))
+	part := t.Sub(s.from).Seconds() / s.until.Sub(s.from).Seconds()
+	return timelineLabel + int(room*min(part, 1))
 }

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -19,7 +20,8 @@ type Scheduled struct {
 	TokensDieAt    time.Time // of an active or retired key: its last token
 }
 
-// Schedule tells what becomes of the keys if nobody interferes.
+// Schedule tells what becomes of the keys if nobody interferes, line by line: the
+// internal one last, of each the key that signs first.
 func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 	l.setDefaults()
 	set := keySet{rows: rows}
@@ -42,7 +44,23 @@ func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 		}
 		list = append(list, one)
 	}
+	slices.SortStableFunc(list, func(a, b Scheduled) int {
+		return cmp.Or(
+			cmp.Compare(last(a.Line), last(b.Line)), cmp.Compare(a.Line, b.Line),
+			cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State)), cmp.Compare(b.CreatedAt, a.CreatedAt))
+	})
 	return list
+}
+
+// states in the order that keys are listed in.
+var states = []storage.KeyState{storage.KeyActive, storage.KeyNext, storage.KeyRetired, storage.KeyRevoked, storage.KeyGone}
+
+// last is more for the line that comes last.
+func last(line string) int {
+	if line == storage.InternalLine {
+		return 1
+	}
+	return 0
 }
 
 // Life is how long keys live, with the defaults filled in.
