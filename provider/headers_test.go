@@ -12,6 +12,7 @@ import (
 
 	"signet/provider"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 var methods = []string{
@@ -377,4 +378,104 @@ func TestHT16_EveryAnswerIsWhatItSays(t *testing.T) {
 			}
 		}
 	})
+}
+
+// No name of a program, no parameter and no ending of a path opens a door: whoever
+// says to be a health check gets what everybody gets.
+func TestHT13_NoRequestIsLetPastTheRules(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		ask := func(method, path, agent string) answer {
+			return b.call(t, method, path, http.Header{"User-Agent": {agent}, "Accept": {"text/html"}})
+		}
+		for _, path := range routes(t) {
+			for _, method := range []string{http.MethodGet, http.MethodPost} {
+				plain := ask(method, path, "Mozilla/5.0")
+				for _, agent := range []string{"kube-probe/1.34", "GoogleHC/1.0", "ELB-HealthChecker/2.0", "Prometheus/3.0", "curl/8", "Googlebot", ""} {
+					if a := ask(method, path, agent); a.StatusCode != plain.StatusCode || len(a.Cookies()) != len(plain.Cookies()) {
+						t.Errorf("%s %s by %q: got %d, not %d", method, path, agent, a.StatusCode, plain.StatusCode)
+					}
+				}
+				for _, query := range []string{"?health=1", "?healthz", "?/healthz", "?x=/static/app.css", "?debug=1", "?admin=true"} {
+					if a := ask(method, path+query, "Mozilla/5.0"); a.StatusCode != plain.StatusCode && a.StatusCode < 400 || len(a.Cookies()) > len(plain.Cookies()) {
+						t.Errorf("%s %s%s: got %d, not %d", method, path, query, a.StatusCode, plain.StatusCode)
+					}
+				}
+				if path == "/" {
+					continue
+				}
+				for _, end := range []string{"/healthz", "/readyz", "/jwks", "/static/app.css", "/.well-known/openid-configuration", ".css", ".js", ".json"} {
+					if a := ask(method, strings.TrimSuffix(path, "/")+end, "Mozilla/5.0"); a.StatusCode < 400 && !strings.HasPrefix(path, "/login") {
+						t.Errorf("%s %s%s: got %d", method, path, end, a.StatusCode)
+					}
+				}
+			}
+		}
+	})
+}
+
+// What people write to choose a language, or a file, is never the name of one.
+func TestHT21_NoParameterIsAFileName(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		for _, name := range []string{
+			"../../../../../../etc/passwd", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "....//....//etc/passwd", "..\\..\\etc\\passwd", "file:///etc/passwd", "/proc/self/environ", "etc/passwd\x00.html", "error.html", "../doc.go",
+		} {
+			for _, target := range []string{
+				b.authorizeURL("ui_locales", name, "prompt", "login"), b.authorizeURL("claims_locales", name), b.authorizeURL("theme", name), b.authorizeURL("display", name), b.authorizeURL("template", name),
+				b.leave("ui_locales", name), b.Issuer + "/login?lang=" + url.QueryEscape(name), b.Issuer + "/login?return_to=/account&theme=" + url.QueryEscape(name),
+				b.Issuer + "/static/" + url.PathEscape(name), b.Issuer + "/static/" + url.QueryEscape(name), b.Issuer + "/login/" + url.PathEscape(name),
+			} {
+				a := v.fetch(t, target)
+				if a.StatusCode >= 500 || strings.Contains(a.Body, "root:") || strings.Contains(a.Body, "PATH=") || strings.Contains(a.Body, "{{") || strings.Contains(a.Body, "package static") {
+					t.Errorf("%.150s: got %d %.200s", target, a.StatusCode, a.Body)
+				}
+			}
+			r, _ := http.NewRequest(http.MethodGet, b.authorizeURL("prompt", "login"), nil)
+			r.Header["Accept-Language"] = []string{strings.ReplaceAll(name, "\x00", "")}
+			if a := do(t, v.client, r); a.StatusCode >= 400 {
+				t.Errorf("Accept-Language %q: got %d", name, a.StatusCode)
+			}
+		}
+	})
+}
+
+// Nothing is served for debugging, to anybody.
+func TestCF03_NothingIsServedForDebugging(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		for _, path := range []string{
+			"/debug", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/vars", "/debug/requests", "/metrics", "/config", "/env", "/actuator/env", "/server-status", "/.env", "/signet.yaml", "/signet.db", "/master.key", "/version",
+		} {
+			if a := b.call(t, http.MethodGet, path, nil); a.StatusCode != http.StatusNotFound {
+				t.Errorf("%s: got %d", path, a.StatusCode)
+			}
+		}
+	})
+}
+
+// Two installations on one host, told apart by cookie_name or not at all: what one has
+// given is nothing to the other, and a browser with cookies of both is at home in both.
+func TestCF12_TwoInstallationsOnOneHost(t *testing.T) {
+	for _, name := range []string{"signet", "other"} {
+		ours := startOn(t, storagetest.SQLite(t))
+		theirs := startOn(t, storagetest.SQLite(t), func(c *provider.Config) { c.CookieName = name })
+		v := ours.visitor(t)
+		v.arrive(t, alice)
+		cookie := v.cookie(t, "signet")
+		r, err := http.NewRequest(http.MethodGet, theirs.Issuer+"/account", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.AddCookie(cookie)
+		if a := do(t, direct, r); a.StatusCode != http.StatusSeeOther || strings.Contains(a.Body, alice) {
+			t.Errorf("cookie_name %s: with the cookie of another installation: got %d", name, a.StatusCode)
+		}
+		if name == "signet" {
+			continue
+		}
+		// The jar is of the host, whatever the port: both cookies go to both.
+		w := &visitor{theirs, v.client}
+		w.arrive(t, alice)
+		v.wantSignedIn(t)
+		w.wantSignedIn(t)
+	}
 }

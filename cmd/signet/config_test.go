@@ -201,6 +201,67 @@ func TestConfig_AListOfYAMLIsTheSameAsCommas(t *testing.T) {
 	}
 }
 
+// TestCF01_SecretsNobodyDrew: every setting that must be drawn at random refuses what
+// was not, without repeating it.
+func TestCF01_SecretsNobodyDrew(t *testing.T) {
+	for _, s := range settings {
+		if s.unit != "32 bytes, base64" {
+			continue
+		}
+		for _, value := range []string{
+			"", "secret", "changeme-changeme-changeme-change", s.example, "c2hvcnQ=", strings.Repeat("A", 43) + "=", strings.Repeat("/", 43) + "8=", strings.Repeat("a", 64),
+			"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=AA",
+		} {
+			for where, from := range map[string]sources{
+				s.variable():           {file: written(t, ""), env: map[string]string{s.variable(): value}},
+				s.variable() + "_FILE": {file: written(t, ""), env: map[string]string{s.variable() + "_FILE": written(t, value)}},
+				s.key:                  {file: written(t, yamlOf(s.key, value))},
+			} {
+				_, err := readConfig(from)
+				if err == nil || !strings.Contains(err.Error(), where) {
+					t.Errorf("%s %q: got %v", where, value, err)
+				} else if said := strings.ReplaceAll(err.Error(), s.example, ""); len(value) > 6 && value != s.example && strings.Contains(said, value) {
+					t.Errorf("%s: the mistake repeats %q: %s", where, value, said)
+				}
+			}
+		}
+	}
+}
+
+// TestCF05_MisspeltSettingsAreRefused: each setting and each variable, a letter short,
+// doubled or another, is refused, and what was meant is said.
+func TestCF05_MisspeltSettingsAreRefused(t *testing.T) {
+	known := map[string]bool{}
+	for _, s := range settings {
+		known[s.key] = true
+	}
+	refused := func(what, meant string, from sources) {
+		t.Helper()
+		_, err := readConfig(from)
+		if err == nil || !strings.Contains(err.Error(), "is not a setting") {
+			t.Errorf("%s: got %v", what, err)
+		} else if nearest(what, []string{meant}) != "" && !strings.Contains(err.Error(), "did you mean") {
+			t.Errorf("%s: does not tell that %s may have been meant: %v", what, meant, err)
+		}
+	}
+	for _, s := range settings {
+		end := len(s.key) - 2
+		for _, wrong := range []string{s.key[:end] + s.key[end+1:], s.key[:end] + s.key[end:end+1] + s.key[end:], s.key[:end] + "Q" + s.key[end+1:], s.key + "s", strings.ToUpper(s.key)} {
+			if known[wrong] {
+				continue
+			}
+			refused(wrong, s.key, sources{file: written(t, yamlOf(wrong, s.example))})
+			variable := "SIGNET_" + strings.ToUpper(strings.ReplaceAll(wrong, ".", "_"))
+			if variable != s.variable() {
+				refused(variable, s.variable(), sources{file: written(t, ""), env: map[string]string{variable: s.example}})
+			}
+		}
+		if !s.secret { // only what may be secret comes from a file
+			refused(s.variable()+"_FILE", s.variable(), sources{file: written(t, ""), env: map[string]string{s.variable() + "_FILE": "/dev/null"}})
+		}
+	}
+}
+
 // TestHT02_TrustedProxies: each network however it is written, and never everybody.
 func TestHT02_TrustedProxies(t *testing.T) {
 	for text, want := range map[string]string{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -46,19 +47,19 @@ without a start: nothing is made and nobody is called. Exit code 3 if there is a
 
 // checkBeyond complains of what only serve needs, and gives what it would warn of.
 func (p *program) checkBeyond(read *reader) (warnings []string) {
-	warnings = []string{} // never null
 	if read.config.Issuer == "" && read.given["issuer"].source == "" {
 		read.complain(place{}, "issuer", "is missing: it is the address people reach this server at (example: %s)", optionOf(settings, "issuer").example)
 	}
+	var leaf *x509.Certificate
 	if files := read.config.TLS; files.Cert != "" && files.Key != "" {
 		pair, err := files.load(p.now(), contents{})
 		if m, ok := errors.AsType[mistake](err); ok {
 			read.complain(read.given[m.key].place, m.key, "%s", m.text)
-		} else if warning := misnamed(pair.Leaf, read.config.Issuer); warning != "" {
-			warnings = append(warnings, warning)
+		} else {
+			leaf = pair.Leaf
 		}
 	}
-	return warnings
+	return p.warnings(read.config, leaf)
 }
 
 // checkedConfig is what a check found, as --json shows it.

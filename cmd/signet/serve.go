@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -72,7 +75,7 @@ func (p *program) serve(ctx context.Context, from sources) error {
 	level := &slog.LevelVar{}
 	level.Set(c.LogLevel)
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
-	shown, err := p.certificate(read, log)
+	shown, err := p.certificate(read)
 	if err != nil {
 		return err
 	}
@@ -88,6 +91,9 @@ func (p *program) serve(ctx context.Context, from sources) error {
 		return errors.Join(err, listener.Close(), n.close())
 	}
 	n.certificate = shown
+	for _, warning := range p.warnings(c, shown.leaf()) {
+		log.Warn(warning)
+	}
 	n.settings = &follower{from: from, node: n, now: p.now, level: level, certificate: shown, started: read}
 	p.warnOfHTTP(c.Issuer)
 	log.Info("listening", "address", listener.Addr().String(), "issuer", c.Issuer, "version", version())
@@ -95,7 +101,7 @@ func (p *program) serve(ctx context.Context, from sources) error {
 }
 
 // certificate is the one to answer with, or nil for plain http.
-func (p *program) certificate(read *reader, log *slog.Logger) (*certificate, error) {
+func (p *program) certificate(read *reader) (*certificate, error) {
 	files := read.config.TLS
 	if !files.given() {
 		return nil, nil
@@ -105,10 +111,36 @@ func (p *program) certificate(read *reader, log *slog.Logger) (*certificate, err
 		m.place = read.given[m.key].place
 		return nil, &problem{exitConfig, configErrors{m}, "correct what is listed, then start again"}
 	}
-	if warning := misnamed(opened.shown.Load().Leaf, read.config.Issuer); warning != "" {
-		log.Warn(warning)
-	}
 	return opened, nil
+}
+
+// warnings are what is worth a thought of settings that are right. leaf is nil for
+// plain http.
+func (p *program) warnings(c Config, leaf *x509.Certificate) []string {
+	list := []string{} // never null
+	if leaf != nil {
+		if warning := misnamed(leaf, c.Issuer); warning != "" {
+			list = append(list, warning)
+		}
+	}
+	if host := unverifiedDatabase(c.Database, p.env["PGSSLMODE"]); host != "" {
+		list = append(list, "whoever is between here and the database at "+host+" could read and change everything: add sslmode=verify-full to its URL, and sslrootcert for an authority of your own")
+	}
+	return list
+}
+
+// unverifiedDatabase gives the host of a database on another machine whose
+// certificate is not checked. otherwise is the mode that counts where the URL has
+// none; without either the driver goes on unencrypted if the server likes.
+func unverifiedDatabase(database Secret, otherwise string) (host string) {
+	u, err := url.Parse(database.Reveal())
+	if err != nil || u.Hostname() == "" || isLoopback(u.Hostname()) {
+		return ""
+	}
+	if mode := cmp.Or(u.Query().Get("sslmode"), otherwise); mode == "verify-full" || mode == "verify-ca" {
+		return ""
+	}
+	return u.Hostname()
 }
 
 func needIssuer(c Config) error {

@@ -97,6 +97,14 @@ func openCertificate(f certificateFiles, now time.Time) (*certificate, error) {
 	return c, nil
 }
 
+// leaf is nil for plain http.
+func (c *certificate) leaf() *x509.Certificate {
+	if c == nil {
+		return nil
+	}
+	return c.shown.Load().Leaf
+}
+
 func (c *certificate) show(f certificateFiles, pair *tls.Certificate, seen contents) {
 	c.files, c.watch = f, watch{seen, seen}
 	c.shown.Store(pair)

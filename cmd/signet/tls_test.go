@@ -7,14 +7,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -274,5 +278,93 @@ func TestServe_WarnsOfACertificateForAnotherHost(t *testing.T) {
 	}
 	if _, err := i.ca.client(nil).Get(i.issuer + "/healthz"); err == nil {
 		t.Error("a browser takes it")
+	}
+}
+
+// pretendPostgres answers the request for TLS (PostgreSQL's protocol, section SSL
+// Session Encryption) with a certificate, or with no if it has none, and tells what
+// comes then: "clear" or "sealed" for a startup message, or nothing.
+func pretendPostgres(t *testing.T, pair *certificateFiles) (port int, came func() string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	config := &tls.Config{}
+	if pair != nil {
+		certificate, err := tls.LoadX509KeyPair(pair.Cert, pair.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config.Certificates = []tls.Certificate{certificate}
+	}
+	var mu sync.Mutex
+	heard := ""
+	startup := func(conn net.Conn, how string) {
+		if _, err := io.ReadFull(conn, make([]byte, 8)); err == nil {
+			mu.Lock()
+			defer mu.Unlock()
+			heard = how
+		}
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				asked := make([]byte, 8)
+				if _, err := io.ReadFull(conn, asked); err != nil {
+					return
+				}
+				switch {
+				case binary.BigEndian.Uint32(asked[4:]) != 80877103:
+					mu.Lock()
+					defer mu.Unlock()
+					heard = "clear"
+				case pair == nil:
+					_, _ = conn.Write([]byte("N"))
+					startup(conn, "clear")
+				default:
+					_, _ = conn.Write([]byte("S"))
+					startup(tls.Server(conn, config), "sealed")
+				}
+			}()
+		}
+	}()
+	return listener.Addr().(*net.TCPAddr).Port, func() string { mu.Lock(); defer mu.Unlock(); return heard }
+}
+
+// TestCF07_DatabaseMustShowItsCertificate: where sslmode asks for one, nothing is said
+// to a database that has none, or another's.
+func TestCF07_DatabaseMustShowItsCertificate(t *testing.T) {
+	ca := newCA(t)
+	good, other := ca.pair(t, x509.Certificate{}, "localhost"), ca.pair(t, x509.Certificate{}, "db.example.com")
+	root := "&sslrootcert=" + url.QueryEscape(filepath.Join(ca.dir, "ca.crt"))
+	for name, c := range map[string]struct {
+		pair       *certificateFiles
+		mode, want string
+	}{
+		"none, and none is asked for":     {nil, "disable", "clear"},
+		"none":                            {nil, "require", ""},
+		"none, and it should be verified": {nil, "verify-full" + root, ""},
+		"the right one":                   {&good, "verify-full" + root, "sealed"},
+		"of an authority nobody knows":    {&good, "verify-full", ""},
+		"of another host":                 {&other, "verify-full" + root, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			port, came := pretendPostgres(t, c.pair)
+			env := []string{fmt.Sprintf("SIGNET_DATABASE=postgres://signet:hunter2@localhost:%d/signet?sslmode=%s", port, c.mode), "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
+			var talk strings.Builder
+			if code := run(t.Context(), []string{"user", "list"}, env, strings.NewReader(""), &talk, &talk); code != exitUnreachable || strings.Contains(talk.String(), "hunter2") {
+				t.Errorf("exit code %d, want %d: %s", code, exitUnreachable, talk.String())
+			}
+			if got := came(); got != c.want {
+				t.Errorf("what came to the database was %q, want %q; it was said:\n%s", got, c.want, talk.String())
+			}
+		})
 	}
 }
