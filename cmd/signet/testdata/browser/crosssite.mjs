@@ -5,7 +5,7 @@
 // set the cookies that the query names.
 import { open, run, signIn } from './browser.mjs'
 
-const paths = ['/auth/login', '/auth/logout', '/auth/refresh', '/api/notes']
+const paths = { alice: ['/auth/login', '/auth/logout', '/auth/refresh', '/api/notes'], nobody: ['/auth/login'] }
 const out = 'nav #sign-in'
 
 run(async (browser, job) => {
@@ -67,7 +67,7 @@ run(async (browser, job) => {
     const before = await cookies(context)
     for (const other of job.others) {
       const evil = await context.newPage()
-      for (const path of paths) {
+      for (const path of paths[name]) {
         const target = job.origin + path
         const note = async how => { if (String(await cookies(context)) !== String(before)) report.changed.push(`${name}: ${how} ${other} ${path}`) }
         for (const [kind, html] of Object.entries({ text: asText, form: asForm })) {
