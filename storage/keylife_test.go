@@ -295,3 +295,36 @@ func TestRetireLine_NotWhileAClientAsksForIt(t *testing.T) {
 		}
 	})
 }
+
+// The reference to a private half that is kept elsewhere outlives its key, until the
+// caller has destroyed that half.
+func TestForgetKey_DropsTheReferenceOfAKeyOutOfUse(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		active, next := w.line(t, "ES256")
+		reference := []byte{storage.SealedElsewhere, 'r'}
+		if _, err := w.RewrapKeys(t.Context(), func(storage.Key) ([]byte, error) { return reference, nil }, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.RevokeKey(t.Context(), storage.KeyRevocation{Key: active}, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyRevoked); k.ID != active.ID || !k.Elsewhere() {
+			t.Errorf("revoked: %+v, want its reference kept", k)
+		}
+		before := w.changes(t)
+		for _, id := range []string{active.ID, next.ID, active.ID} { // one that is in use keeps it
+			if err := w.ForgetKey(t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyRevoked); len(k.Sealed) != 0 {
+			t.Errorf("forgotten: %x is left", k.Sealed)
+		}
+		if k := w.keyIn(t, "ES256", storage.KeyNext); !bytes.Equal(k.Sealed, reference) {
+			t.Errorf("a key in use was forgotten: %+v", k)
+		}
+		if got := w.changes(t) - before; got != 1 {
+			t.Errorf("the change counter moved by %d, want 1", got)
+		}
+	})
+}
