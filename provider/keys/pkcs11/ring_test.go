@@ -425,3 +425,35 @@ func TestRing_LosersLeaveNothingInTheToken(t *testing.T) {
 		}
 	})
 }
+
+// Who takes the settings out too early is told what is left in the token, and it is
+// destroyed when they are back.
+func TestRing_WithoutTheTokenItSaysWhatIsLeft(t *testing.T) {
+	h := enter(t, storagetest.SQLite(t).Open(t), inES256)
+	before := h.hsm.Objects(t, "")
+	out := func(c *keys.Config) { c.InModule = nil }
+	h.Ring = must[*keys.Ring](t)(h.again(t, out))
+	for range 2 {
+		must[[]keys.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon))
+	}
+	without := must[*keys.Ring](t)(h.again(t, func(c *keys.Config) { c.Module, c.InModule = nil, nil }))
+	at := noon.Add(30 * time.Minute)
+	for range 3 {
+		must[any](t)(nil, without.RotateOnce(t.Context(), at))
+	}
+	events, err := h.db.Events(t.Context(), storage.EventFilter{}, 100)
+	alarms := 0
+	for _, e := range events {
+		if e.Type == storage.KeyAlarm && e.Reason == "private_key_left_in_module" {
+			alarms++
+		}
+	}
+	if got := h.hsm.Objects(t, ""); err != nil || alarms != 1 || got != before || h.elsewhere(t) != 2 {
+		t.Errorf("%d alarms, want 1; %d keys in the token, want %d; %d rows, want 2; %v", alarms, got, before, h.elsewhere(t), err)
+	}
+	h.Ring = must[*keys.Ring](t)(h.again(t, out))
+	must[any](t)(nil, h.RotateOnce(t.Context(), at))
+	if got := h.hsm.Objects(t, ""); got != before-2 || h.elsewhere(t) != 0 {
+		t.Errorf("with the token again: %d keys there, want %d; %d rows", got, before-2, h.elsewhere(t))
+	}
+}
