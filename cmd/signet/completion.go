@@ -189,7 +189,7 @@ func (p *program) completeArguments(names []string) cobra.CompletionFunc {
 }
 
 // completionPatience is how long somebody who has pressed the key waits at most.
-const completionPatience = 2 * time.Second
+const completionPatience = 5 * time.Second
 
 // complete asks the settings and their database, and says nothing of what is wrong
 // with them: it must not write over the line that is being typed.

@@ -78,6 +78,7 @@ func TestST12_RestoredBackupRevivesNothing(t *testing.T) {
 				database = storagetest.Postgres(t).Config().Database
 			}
 			c := newCluster(t, database)
+			c.env = append(c.env, "SIGNET_LIFETIMES_CODE=10m") // none dies of age
 			c.command(t, "", nil, "client", "update", c.client.ID, "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials", "--json")
 			p := c.start(t, true)
 
