@@ -20,6 +20,9 @@ lint:
 vulnerabilities: prepare
 	@bash .ci/vulnerabilities
 
+# The tests of a build with PKCS #11.
+pkcs11 := -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet
+
 # All of it under the race detector, on SQLite and PostgreSQL; then, as it is built
 # on a machine without a C compiler, storage and one whole sign-in; with PKCS #11, the
 # keys in SoftHSM and one whole sign-in; then the package for React, in Chromium.
@@ -27,7 +30,7 @@ unit: prepare
 	@{ go test -race -timeout 20m -json ./... && \
 		CGO_ENABLED=0 go test -timeout 10m -json ./storage/... && \
 		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet && \
-		go test -race -tags pkcs11 -timeout 5m -json -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet && \
+		go test -race -tags pkcs11 -timeout 5m -json $(pkcs11) && \
 		npm test --silent --prefix sdk/react -- --reporter=./test/events.ts; } | go run .ci/summary.go
 
 # First the program as a whole beside what a bare server costs, in one run; then
@@ -45,6 +48,7 @@ soak: prepare
 	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)' ./provider ./cmd/signet | grep -v '^=== '
 	@go test -run '^$$' -bench Growth -benchtime 1x -timeout 1h ./storage
 	@$(MAKE) --no-print-directory fuzz
+	@SIGNET_SOAK=1 go test -race -tags pkcs11 -timeout 1h $(pkcs11)
 	@SIGNET_SOAK=1 go test -race -count 3 -shuffle on -timeout 4h -json ./... | go run .ci/summary.go
 
 # Every parser of what strangers send, for a while each; what was found stays in
