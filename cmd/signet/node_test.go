@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/storage"
 	"signet/storage/storagetest"
 )
 
@@ -116,6 +117,31 @@ func TestST20_FilesOfThisUserAlone(t *testing.T) {
 		}
 		if mode := state.Mode().Perm(); mode&0o077 != 0 {
 			t.Errorf("%s has mode %04o", filepath.Join(dir, f.Name()), mode)
+		}
+	}
+}
+
+// TestNode_SweepsOnceAMinute: with the clock of the node, on its tick.
+func TestNode_SweepsOnceAMinute(t *testing.T) {
+	t.Parallel()
+	p := &program{now: time.Now, stderr: io.Discard}
+	config := defaults()
+	config.Issuer, config.DataDir = "http://localhost:1", filepath.Join(t.TempDir(), "data")
+	n, err := p.openNode(t.Context(), config, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.close()
+	if err := n.db.RecordEvent(t.Context(), storage.Event{Type: storage.UserSignedIn, Reason: "old"}, time.Now().AddDate(0, 0, -401)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tick := range []struct{ second, left int }{{59, 1}, {60, 0}} {
+		if err := n.sweepOnce(t.Context(), tick.second); err != nil {
+			t.Fatal(err)
+		}
+		old, err := n.db.Events(t.Context(), storage.EventFilter{Type: storage.UserSignedIn}, 10)
+		if err != nil || len(old) != tick.left {
+			t.Errorf("second %d: %d old events are left, %v; want %d", tick.second, len(old), err, tick.left)
 		}
 	}
 }
