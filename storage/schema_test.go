@@ -13,8 +13,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// CF-14, and what `signet migrate --check` reads.
-func TestReadSchema(t *testing.T) {
+// What `signet migrate --check` reads.
+func TestCF14_ReadSchemaTellsWhatIsPendingAndTooNew(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		set := func(sql string) {

@@ -325,11 +325,7 @@ func TestST10_KilledUnderLoadNothingAnsweredIsLost(t *testing.T) {
 
 func checkIntegrity(t *testing.T, c *cluster) {
 	t.Helper()
-	driver := "sqlite3"
-	if storage.PureGo {
-		driver = "sqlite"
-	}
-	db, err := sql.Open(driver, filepath.Join(c.dataDir(t), "signet.db"))
+	db, err := sql.Open(sqliteDriver(), filepath.Join(c.dataDir(t), "signet.db"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -338,4 +334,11 @@ func checkIntegrity(t *testing.T, c *cluster) {
 	if err := db.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
 		t.Errorf("integrity check: %q, %v", verdict, err)
 	}
+}
+
+func sqliteDriver() string {
+	if storage.PureGo {
+		return "sqlite"
+	}
+	return "sqlite3"
 }

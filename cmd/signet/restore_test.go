@@ -232,11 +232,7 @@ func TestRestore_BackupsOfOtherReleases(t *testing.T) {
 	c := newCluster(t, "")
 	file := filepath.Join(t.TempDir(), "backup")
 	c.command(t, "", nil, "backup", file)
-	driver := "sqlite3"
-	if storage.PureGo {
-		driver = "sqlite"
-	}
-	db, err := sql.Open(driver, file)
+	db, err := sql.Open(sqliteDriver(), file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,4 +260,21 @@ func TestRestore_BackupsOfOtherReleases(t *testing.T) {
 		t.Errorf("a backup of a newer release: %s", said)
 	}
 	c.command(t, "", nil, "user", "show", "still@example.com", "--json")
+}
+
+func TestCF14_OlderProgramRefusesANewerDatabase(t *testing.T) {
+	i := newInstance(t)
+	db, err := sql.Open(sqliteDriver(), storage.DatabaseFile(i.dataDir(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE instance SET oldest_program = 999`); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"serve"}, {"user", "list"}, {"migrate"}, {"migrate", "--check"}} {
+		if said := i.commandFails(t, exitDenied, args...); !strings.Contains(said, "too old for the database") || !strings.Contains(said, "install the newer release") {
+			t.Errorf("signet %s says %q", strings.Join(args, " "), said)
+		}
+	}
 }
