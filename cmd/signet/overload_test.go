@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"errors"
@@ -122,10 +123,15 @@ func TestHT06_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	var slow []net.Conn
 	for range 600 {
 		peer := dial(t, i)
-		if _, err := io.WriteString(peer, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"); err != nil {
+		if _, err := io.WriteString(peer, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 		slow = append(slow, peer)
+	}
+	for n, peer := range slow {
+		if line, err := bufio.NewReader(peer).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
+			t.Fatalf("slow body %d is not waited for: %q, %v", n+1, line, err)
+		}
 	}
 	whole, err := http.NewRequestWithContext(t.Context(), http.MethodPost, i.issuer+"/login", strings.NewReader(fmt.Sprintf(`{"username":%q,"password":%q}`, i.email, i.password)))
 	if err != nil {

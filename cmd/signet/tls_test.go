@@ -145,6 +145,9 @@ func TestServe_AnswersOverTLS(t *testing.T) {
 		if (err == nil) != c.good {
 			t.Errorf("%s: got %v, want an answer: %v", name, err, c.good)
 		}
+		if name == "1.1" && !strings.Contains(fmt.Sprint(err), "protocol version") {
+			t.Errorf("%s is refused for another reason: %v", name, err)
+		}
 		if err != nil {
 			continue
 		}
