@@ -234,6 +234,15 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 			i.command(t, "", nil, "user", "disable", i.email)
 			i.command(t, "", nil, "user", "enable", i.email)
 		}, false},
+		{"user update --email", func(string) {
+			before := i.email
+			i.email = "new-" + i.email
+			i.command(t, "", nil, "user", "update", before, "--email", i.email)
+		}, false},
+		{"user delete", func(string) { // who comes after with the same address is another
+			i.command(t, "", nil, "user", "delete", i.email, "--yes")
+			i.command(t, i.password, nil, "user", "create", "--email", i.email, "--password-stdin")
+		}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, other := newFormBrowser(t), newFormBrowser(t)
@@ -288,6 +297,11 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 	eventually(t, 10*time.Second, "the server refuses the disabled client", func() bool { return !online.alive(t, tokens) })
 	i.command(t, "", nil, "client", "enable", client.ID)
 	eventually(t, 10*time.Second, "the server takes the enabled client", func() bool { return online.alive(t, tokens) })
+	i.command(t, "", nil, "client", "delete", client.ID, "--yes")
+	eventually(t, 10*time.Second, "the server knows the client no more", func() bool {
+		_, err := online.refresh(t.Context(), tokens.RefreshToken)
+		return strings.Contains(fmt.Sprint(err), "invalid_client")
+	})
 }
 
 // callApp makes a call as the first-party app does in this browser.
