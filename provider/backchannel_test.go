@@ -240,6 +240,22 @@ var sessionsEnd = map[string]struct {
 		}
 	}},
 	"user disabled": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) { b.disableUser(t, true) }},
+	"user deleted": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
+		if err := b.DB.DeleteUser(ctx, b.Alice.ID, here, b.now()); err != nil {
+			t.Fatal(err)
+		}
+	}},
+	"e-mail changed by an administrator": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
+		_, err := b.DB.ReviseUser(ctx, b.Alice.ID, func(u *storage.User) error { u.Email = "new@example.com"; return nil }, here, b.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+	}},
+	"restored from a backup": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
+		if _, err := b.DB.MarkRestored(ctx, here, b.now()); err != nil {
+			t.Fatal(err)
+		}
+	}},
 	"command line, everywhere": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
 		if err := b.DB.SignOutEverywhere(context.Background(), b.Alice.ID, "asked", storage.Origin{Actor: "cli"}, b.now()); err != nil {
 			t.Fatal(err)
