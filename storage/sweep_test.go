@@ -208,7 +208,7 @@ func TestSweepSessions_WalkPassesThoseThatStay(t *testing.T) {
 // TestMN10_SweepersAtOnceAreHarmless, without a lease.
 func TestMN10_SweepersAtOnceAreHarmless(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		w.fill(t, 1200)
+		w.fill(t, 600)
 		kept := w.offline(t, "kept", noon)
 		w.exec(t, `UPDATE sessions SET ended_at = 1 WHERE id <> ?`, w.session.ID)
 		w.exec(t, `UPDATE grants SET revoked_at = 1 WHERE id <> ?`, kept.ID)
