@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/oauth2"
 
@@ -277,4 +278,29 @@ func TestCF14_OlderProgramRefusesANewerDatabase(t *testing.T) {
 			t.Errorf("signet %s says %q", strings.Join(args, " "), said)
 		}
 	}
+}
+
+// A restore that is killed leaves one database or the other, whole, and does not stand
+// in the way of the next.
+func TestRestore_KilledLeavesAWholeDatabase(t *testing.T) {
+	c := newCluster(t, "")
+	file := filepath.Join(t.TempDir(), "backup")
+	c.command(t, "", nil, "backup", file)
+	c.command(t, "", nil, "user", "create", "--email", "since@example.com", "--json")
+	for _, appears := range []string{"restore-*/signet.db", "restore-*/signet.db-wal", "signet.db.replaced-*"} {
+		restore, talk := c.background(t, "restore", file, "--replace")
+		eventually(t, 30*time.Second, appears+" is there", func() bool {
+			found, err := filepath.Glob(filepath.Join(c.dataDir(t), appears))
+			return err == nil && len(found) > 0
+		})
+		_ = restore.Process.Kill()
+		_ = restore.Wait()
+		c.command(t, "", nil, "user", "show", c.email, "--json")
+		checkIntegrity(t, c)
+		if t.Failed() {
+			t.Fatalf("killed when %s was there; it had said:\n%s", appears, talk)
+		}
+	}
+	c.command(t, "", nil, "restore", file, "--replace", "--json")
+	c.commandFails(t, exitNotFound, "user", "show", "since@example.com")
 }
