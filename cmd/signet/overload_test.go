@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -259,4 +260,82 @@ func TestHT08_FloodsOfHTTP2(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestHT06_AnUpstreamThatHangsStopsOnlyItsVisitors: more people are on the way to it
+// than may wait at once; everybody else is answered.
+func TestHT06_AnUpstreamThatHangsStopsOnlyItsVisitors(t *testing.T) {
+	t.Parallel()
+	hanging, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hanging.Close()
+	f := &followed{instance: newInstance(t), file: filepath.Join(t.TempDir(), "signet.yaml")}
+	f.client = f.createClient(t, "--redirect-uri", nowhere, "--skip-consent")
+	f.write(t, fmt.Sprintf("connectors: [{id: corp, type: oidc, issuer: \"http://%s\", client_id: a, client_secret: b}]\n", hanging.Addr()))
+	startSignet(t, f.issuer, f.env, "serve", "--config", f.file)
+	b := f.arrive(t)
+	start := b.wayTo(t, "corp")
+
+	var refused atomic.Int64
+	var all sync.WaitGroup
+	for range 300 {
+		all.Go(func() {
+			request, err := http.NewRequest(http.MethodGet, start, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for _, c := range b.client.Jar.Cookies(request.URL) {
+				request.AddCookie(c)
+			}
+			response, err := crowd.Do(request)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer response.Body.Close()
+			if body, _ := io.ReadAll(response.Body); bytes.Contains(body, []byte(tooMany)) {
+				refused.Add(1)
+			}
+		})
+	}
+	eventually(t, 20*time.Second, "the surplus is turned away", func() bool { return refused.Load() > 0 })
+	for range 20 {
+		if findByID(f.arrive(t).page, "login") == nil {
+			t.Error("somebody else gets no sign-in page")
+		}
+	}
+	all.Wait()
+}
+
+// wayTo presses a connector's button and gives where it leads, without going there.
+func (b *formBrowser) wayTo(t *testing.T, id string) string {
+	t.Helper()
+	form := findByID(b.page, "connector-"+id)
+	for form.Data != "form" {
+		form = form.Parent
+	}
+	action, err := b.at.Parse(attribute(form, "action"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := url.Values{}
+	for input := range form.Descendants() {
+		if name := attribute(input, "name"); name != "" {
+			fields.Set(name, attribute(input, "value"))
+		}
+	}
+	response, err := b.client.PostForm(action.String(), fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	_, target, _ := strings.Cut(response.Header.Get("Refresh"), "url=")
+	way, err := b.at.Parse(target)
+	if err != nil || !strings.HasSuffix(way.Path, "/start") {
+		t.Fatalf("the button leads to %q (%s), %v", target, response.Status, err)
+	}
+	return way.String()
 }
