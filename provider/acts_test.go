@@ -403,43 +403,72 @@ func TestST14_TestFaults_EachActWithTheNthCallFailing(t *testing.T) {
 		var broken injector
 		s, faults := newScene(t, backend, broken.decide), 0
 		for _, a := range acts {
-			s.newPerson(t)
-			send := a.ready(t, s)
-			var good answer
-			calls, _ := broken.during(0, storage.AtOnce, func() { good = send(); s.Drain() })
-			for n := 1; n <= len(calls); n++ {
-				for _, when := range momentsOf(calls[n-1]) {
-					s.newPerson(t)
-					send := a.ready(t, s)
-					var got answer
-					_, failed := broken.during(n, when, func() { got = send(); s.Drain() })
-					if failed == "" {
-						t.Errorf("%s: call %d of %q was not made again", a.name, n, calls)
-						continue
-					}
-					faults++
-					what := a.name + ": " + failed + map[storage.FaultMoment]string{
-						storage.AtOnce: " fails", storage.BeforeCommit: " fails at its commit", storage.AfterCommit: " is done and its answer lost",
-					}[when]
-					if slices.Contains(afterwards, failed) {
-						if got.StatusCode != good.StatusCode || whither(got) != whither(good) {
-							t.Errorf("%s: %d to %q, want %d to %q", what, got.StatusCode, whither(got), good.StatusCode, whither(good))
-						}
-						continue
-					}
-					wantTryAgain(t, what, got)
-					again := send()
-					switch {
-					case again.StatusCode == good.StatusCode && whither(again) == whither(good):
-					case (a.elsewhere || a.once && when == storage.AfterCommit) && again.StatusCode < http.StatusInternalServerError:
-					default:
-						t.Errorf("%s: then %d to %q, want %d to %q: %s", what, again.StatusCode, whither(again), good.StatusCode, whither(good), text(again))
-					}
-				}
-			}
+			faults += s.failEachCall(t, &broken, a)
 		}
 		t.Logf("%d faults", faults)
 	})
+}
+
+// TestST14_TestFaults_KeysAreRotatedWholeOrNot, by an administrator; a rotation that was
+// done and not answered is not done again.
+func TestST14_TestFaults_KeysAreRotatedWholeOrNot(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
+		var broken injector
+		s := newScene(t, backend, broken.decide, func(_ *upstreams, c *provider.Config) { c.Algorithms = []string{"ES256"} })
+		faults := s.failEachCall(t, &broken, act{name: "keys rotated", once: true, ready: func(t *testing.T, s *scene) func() answer {
+			operator := storage.NewID("o") + "@example.com"
+			s.local(t, storage.User{Email: operator, EmailVerified: true, Admin: true}, password)
+			s.pass(24 * time.Hour) // until the next keys may sign
+			page := s.browser.signIn(t, s.browser.get(t, s.Issuer+"/admin/keys/rotate"), operator, password)
+			return s.sends(t, page.formTo(t, "/admin/keys/rotate", "", ""))
+		}})
+		t.Logf("%d faults", faults)
+		s.newPerson(t)
+		s.arrives(t)
+		s.browser.wantApp(t, true)
+		s.browser.refreshApp(t)
+	})
+}
+
+// failEachCall does an act with the first call of the database failing, the second and
+// so on, in each way, and gives how often.
+func (s *scene) failEachCall(t *testing.T, broken *injector, a act) (faults int) {
+	t.Helper()
+	s.newPerson(t)
+	send := a.ready(t, s)
+	var good answer
+	calls, _ := broken.during(0, storage.AtOnce, func() { good = send(); s.Drain() })
+	for n := 1; n <= len(calls); n++ {
+		for _, when := range momentsOf(calls[n-1]) {
+			s.newPerson(t)
+			send := a.ready(t, s)
+			var got answer
+			_, failed := broken.during(n, when, func() { got = send(); s.Drain() })
+			if failed == "" {
+				t.Errorf("%s: call %d of %q was not made again", a.name, n, calls)
+				continue
+			}
+			faults++
+			what := a.name + ": " + failed + map[storage.FaultMoment]string{
+				storage.AtOnce: " fails", storage.BeforeCommit: " fails at its commit", storage.AfterCommit: " is done and its answer lost",
+			}[when]
+			if slices.Contains(afterwards, failed) {
+				if got.StatusCode != good.StatusCode || whither(got) != whither(good) {
+					t.Errorf("%s: %d to %q, want %d to %q", what, got.StatusCode, whither(got), good.StatusCode, whither(good))
+				}
+				continue
+			}
+			wantTryAgain(t, what, got)
+			again := send()
+			switch {
+			case again.StatusCode == good.StatusCode && whither(again) == whither(good):
+			case (a.elsewhere || a.once && when == storage.AfterCommit) && again.StatusCode < http.StatusInternalServerError:
+			default:
+				t.Errorf("%s: then %d to %q, want %d to %q: %s", what, again.StatusCode, whither(again), good.StatusCode, whither(good), text(again))
+			}
+		}
+	}
+	return faults
 }
 
 // momentsOf are the ways in which a call can fail: a read, by its name, in one.
