@@ -31,17 +31,20 @@ func (g gates) refused() int64 {
 }
 
 // bounded turns away what is too much, at once: 503 with Retry-After. Health is
-// always told. A request counts when its body has come: whoever sends slowly takes
-// nobody's place.
+// always told, and the files lie ready. A request counts from when its body has come
+// until its answer is known: whoever sends or reads slowly takes nobody's place.
 func (p *Provider) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == p.base+"/readyz" {
+		if r.URL.Path == p.base+"/readyz" || strings.HasPrefix(r.URL.Path, p.files.Prefix()) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if !p.arrive(w, r) || !p.enter(r.URL.Path, func() { next.ServeHTTP(w, r) }) {
+		answer := web.Hold(w)
+		if !p.arrive(w, r) || !p.enter(r.URL.Path, func() { next.ServeHTTP(answer, r) }) {
 			p.tooBusy(w, r)
+			return
 		}
+		answer.Send()
 	})
 }
 

@@ -112,7 +112,7 @@ func CheckUnused(folder string) error {
 func ReplaceDatabase(to, from, aside string) error {
 	return whileClosed(to, func(path string) error {
 		if err := leaveWAL(DatabaseFile(from)); err != nil {
-			return err
+			return fmt.Errorf("complete the new database: %w", err)
 		}
 		if HasDatabase(to) {
 			if err := setAside(path, aside); err != nil {
@@ -139,7 +139,8 @@ func whileClosed(folder string, do func(path string) error) error {
 		return fmt.Errorf("%w: %w", ErrInUse, err)
 	}
 	if HasDatabase(folder) {
-		if err := leaveWAL(path); err != nil {
+		err := leaveWAL(path)
+		if _, damaged := sqliteCode(err); err != nil && !damaged { // a damaged one stays as it is
 			return err
 		}
 	}
@@ -147,7 +148,7 @@ func whileClosed(folder string, do func(path string) error) error {
 }
 
 // leaveWAL has the WAL written back and gone, which SQLite allows nobody while another
-// connection has the database open. A damaged one stays as it is.
+// connection has the database open: ErrInUse.
 func leaveWAL(path string) error {
 	db, err := sql.Open(sqliteDriver, sqliteURI(path, false))
 	if err != nil {
@@ -156,13 +157,12 @@ func leaveWAL(path string) error {
 	defer db.Close()
 	var mode string
 	err = db.QueryRow(`PRAGMA journal_mode = DELETE`).Scan(&mode)
-	switch code, ok := sqliteCode(err); {
+	code, _ := sqliteCode(err)
+	switch {
 	case err == nil && mode == "delete":
 		return nil
 	case err == nil, code&0xff == sqliteBusy, code&0xff == sqliteLocked:
 		return ErrInUse
-	case ok:
-		return nil
 	}
 	return err
 }

@@ -181,6 +181,22 @@ func TestReplaceDatabase_TakesTheDamagedOneAside(t *testing.T) {
 	}
 }
 
+// What cannot be written into the new database's file would be lost with its log.
+func TestReplaceDatabase_RefusesANewOneThatIsNotWhole(t *testing.T) {
+	folder, broken := t.TempDir(), t.TempDir()
+	for _, at := range []string{folder, broken} {
+		if err := os.WriteFile(filepath.Join(at, "signet.db"), []byte(strings.Repeat("of "+at, 2000)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := storage.ReplaceDatabase(folder, broken, "old"); err == nil || errors.Is(err, storage.ErrInUse) {
+		t.Errorf("got %v", err)
+	}
+	if is, err := os.ReadFile(filepath.Join(folder, "signet.db")); err != nil || !strings.HasPrefix(string(is), "of "+folder) {
+		t.Errorf("the database in use was replaced: %v", err)
+	}
+}
+
 // ST-12, RT-13.
 func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -259,6 +260,86 @@ func TestHT08_FloodsOfHTTP2(t *testing.T) {
 				t.Errorf("others get %s", response.Status)
 			}
 		})
+	}
+}
+
+// TestHT06_SlowReadersTakeNobodysPlace: more requests than a node works on at once,
+// from peers that never take the answers. Everybody else is answered.
+func TestHT06_SlowReadersTakeNobodysPlace(t *testing.T) {
+	t.Parallel()
+	i := startTLS(t, "localhost")
+	for path, connections := range map[string]int{"/login": 7, i.stylesheet(t): 7} {
+		for range connections {
+			i.askWithoutReading(t, path, 100)
+		}
+	}
+	for range 3 {
+		response, err := i.ca.client(nil).Get(i.issuer + "/login")
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("others get %s", response.Status)
+		}
+	}
+}
+
+// stylesheet gives the path of the one that the sign-in page loads.
+func (i *tlsInstance) stylesheet(t *testing.T) string {
+	t.Helper()
+	response, err := i.ca.client(nil).Get(i.issuer + "/login")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	page, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := regexp.MustCompile(`/static/site\.[0-9a-f]+\.css`).FindString(string(page))
+	if path == "" {
+		t.Fatalf("no stylesheet in\n%s", page)
+	}
+	return path
+}
+
+// askWithoutReading sends so many requests on one connection of HTTP/2 that lets no
+// byte of a body come, and waits until the headers of all the answers have.
+func (i *tlsInstance) askWithoutReading(t *testing.T, path string, streams int) {
+	t.Helper()
+	peer, err := tls.Dial("tcp", strings.TrimPrefix(i.issuer, "https://"), &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { peer.Close() })
+	if _, err := io.WriteString(peer, http2.ClientPreface); err != nil {
+		t.Fatal(err)
+	}
+	framer := http2.NewFramer(peer, peer)
+	if err := framer.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range streams {
+		var block bytes.Buffer
+		encode := hpack.NewEncoder(&block)
+		for _, f := range []hpack.HeaderField{{Name: ":method", Value: "GET"}, {Name: ":scheme", Value: "https"}, {Name: ":path", Value: path}, {Name: ":authority", Value: "localhost"}} {
+			if err := encode.WriteField(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := framer.WriteHeaders(http2.HeadersFrameParam{StreamID: uint32(2*n + 1), BlockFragment: block.Bytes(), EndHeaders: true, EndStream: true}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for begun := 0; begun < streams; {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := frame.(*http2.HeadersFrame); ok {
+			begun++
+		}
 	}
 }
 

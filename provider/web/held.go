@@ -1,0 +1,40 @@
+package web
+
+import (
+	"bytes"
+	"net/http"
+)
+
+// Held keeps an answer until Send, so that whoever reads slowly takes nobody's place
+// behind a Gate. Pages and tokens are small. When the handler panics it is not sent.
+type Held struct {
+	to     http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+// Hold makes the writer that keeps the answer to w.
+func Hold(w http.ResponseWriter) *Held { return &Held{to: w} }
+
+// Header is what goes with the answer: the very one of w.
+func (h *Held) Header() http.Header { return h.to.Header() }
+
+// WriteHeader keeps the first status.
+func (h *Held) WriteHeader(status int) {
+	if h.status == 0 {
+		h.status = status
+	}
+}
+
+func (h *Held) Write(b []byte) (int, error) {
+	h.WriteHeader(http.StatusOK)
+	return h.body.Write(b)
+}
+
+// Send answers with what was kept.
+func (h *Held) Send() {
+	if h.status != 0 {
+		h.to.WriteHeader(h.status)
+	}
+	_, _ = h.to.Write(h.body.Bytes()) // a peer that left is no error of ours
+}
