@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"signet/provider/web"
+	"signet/storage"
 )
 
 // What a node takes on at once. 512 token requests are a tenth of a second of work
@@ -14,16 +15,20 @@ const (
 	mostInFlight  = 512  // requests that are worked on
 	mostUpstream  = 128  // of those, at most, that wait for an upstream
 	mostArriving  = 4096 // requests whose body is still coming: 64 KiB each at most
+	mostOfNetwork = 512  // of those, from one network of clients
 	busyPatience  = "2"  // seconds, in Retry-After
 	upstreamTrips = "/login/"
 )
 
 // gates bound what a node takes on. A trip to an upstream has one of its own before
 // the common one, so that an upstream that hangs stops only those who go there.
-type gates struct{ arriving, upstream, inFlight *web.Gate }
+type gates struct {
+	arriving           *web.Shares
+	upstream, inFlight *web.Gate
+}
 
 func newGates() gates {
-	return gates{web.NewGate(mostArriving), web.NewGate(mostUpstream), web.NewGate(mostInFlight)}
+	return gates{web.NewShares(mostArriving, mostOfNetwork), web.NewGate(mostUpstream), web.NewGate(mostInFlight)}
 }
 
 func (g gates) refused() int64 {
@@ -52,7 +57,8 @@ func (p *Provider) arrive(w http.ResponseWriter, r *http.Request) bool {
 	if r.ContentLength == 0 {
 		return true
 	}
-	return p.gates.arriving.Pass(func() { web.ReadAhead(w, r) })
+	network := storage.Network(web.ClientAddress(r, p.TrustedProxies))
+	return p.gates.arriving.Pass(network, func() { web.ReadAhead(w, r) })
 }
 
 func (p *Provider) enter(path string, work func()) (entered bool) {

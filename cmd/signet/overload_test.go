@@ -121,19 +121,23 @@ func TestHT06_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	t.Parallel()
 	i := newInstance(t)
 	i.createClient(t, "--type", "spa", "--first-party", "--redirect-uri", nowhere)
+	i.env = append(i.env, "SIGNET_TRUSTED_PROXIES=127.0.0.1,::1")
 	i.serve(t)
-	var slow []net.Conn
-	for range 600 {
-		peer := dial(t, i)
-		if _, err := io.WriteString(peer, "POST /login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		slow = append(slow, peer)
+	const share = 512 // what one network may have at once
+	slow := make([]net.Conn, share+88)
+	for n := range slow {
+		slow[n] = dial(t, i)
+		slowBody(t, slow[n], fmt.Sprintf("198.51.100.%d", n/share))
 	}
 	for n, peer := range slow {
 		if line, err := bufio.NewReader(peer).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
 			t.Fatalf("slow body %d is not waited for: %q, %v", n+1, line, err)
 		}
+	}
+	surplus := dial(t, i)
+	slowBody(t, surplus, "198.51.100.0")
+	if line, err := bufio.NewReader(surplus).ReadString('\n'); err != nil || !strings.HasPrefix(line, "HTTP/1.1 503 ") {
+		t.Errorf("one more from there: %q, %v", line, err)
 	}
 	whole, err := http.NewRequestWithContext(t.Context(), http.MethodPost, i.issuer+"/login", strings.NewReader(fmt.Sprintf(`{"username":%q,"password":%q}`, i.email, i.password)))
 	if err != nil {
@@ -141,6 +145,7 @@ func TestHT06_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	}
 	whole.Header.Set("Content-Type", "application/json")
 	whole.Header.Set("Origin", i.issuer)
+	whole.Header.Set("X-Forwarded-For", "198.51.100.9")
 	response, err := http.DefaultClient.Do(whole)
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +159,16 @@ func TestHT06_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	}
 	if _, err := io.Copy(io.Discard, slow[0]); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the slow connection is still open")
+	}
+}
+
+// slowBody announces a body that comes from an address, and sends nothing of it.
+func slowBody(t *testing.T, peer net.Conn, from string) {
+	t.Helper()
+	_, err := io.WriteString(peer, "POST /login HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: "+from+"\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n")
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"sync"
 	"sync/atomic"
 )
 
@@ -31,6 +32,47 @@ func (g *Gate) Pass(work func()) bool {
 
 // Refused gives how many were turned away since it was last asked.
 func (g *Gate) Refused() int64 { return g.refused.Swap(0) }
+
+// Shares is a Gate of which each network of clients takes only a part.
+type Shares struct {
+	*Gate
+	most   int
+	mu     sync.Mutex
+	inside map[string]int
+}
+
+// NewShares makes a gate for at most so many, of one network at most share.
+func NewShares(most, share int) *Shares {
+	return &Shares{Gate: NewGate(most), most: share, inside: map[string]int{}}
+}
+
+// Pass runs work inside the gate, or reports that there is no room for that network.
+func (s *Shares) Pass(network string, work func()) bool {
+	if !s.take(network) {
+		s.refused.Add(1)
+		return false
+	}
+	defer s.leave(network)
+	return s.Gate.Pass(work)
+}
+
+func (s *Shares) take(network string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inside[network] >= s.most {
+		return false
+	}
+	s.inside[network]++
+	return true
+}
+
+func (s *Shares) leave(network string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inside[network]--; s.inside[network] == 0 {
+		delete(s.inside, network)
+	}
+}
 
 // ReadAhead takes in the body as far as any handler would read it: 64 KiB. What
 // ends it early, the limit or a peer that hangs up, meets whoever reads it next.

@@ -75,7 +75,7 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, brok
 		start := now()
 		trace := &Trace{
 			ID:      rand.Text(),
-			Address: clientAddress(r, trusted),
+			Address: ClientAddress(r, trusted),
 			Agent:   clip(r.UserAgent(), 256),
 		}
 		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, trace))
@@ -148,11 +148,11 @@ func (s *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (s *recorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// clientAddress is the peer's address, or, if the peer is a trusted proxy, the
+// ClientAddress is the peer's address, or, if the peer is a trusted proxy, the
 // last address in X-Forwarded-For that is not one. From any other peer the
 // header is ignored: it says what the sender likes. So are Forwarded and all
 // other headers, which a proxy that sets this one may pass on as it got them.
-func clientAddress(r *http.Request, trusted []netip.Prefix) string {
+func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, ok := hop(r.RemoteAddr)
 	if !ok {
 		return ""
