@@ -73,7 +73,7 @@ var dated = []struct {
 	{"events", `(id, type, at) VALUES (?, 'key.alarm', @)`, 400 * sweptDay},
 }
 
-func TestSweep_DeletesWhatIsOldAndNothingElse(t *testing.T) {
+func TestST21_SweepDeletesWhatIsOldAndNothingElse(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const old = storage.SweepBatch + 1 // more than a batch
 		noted := map[string]int{}

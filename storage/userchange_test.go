@@ -126,7 +126,7 @@ func TestReviseUser(t *testing.T) {
 	})
 }
 
-func TestDeleteUser_LeavesEventsAndNotices(t *testing.T) {
+func TestST07_DeletedUserLeavesEventsAndNotices(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
 		w.told(t, "rp", w.session, false)
@@ -144,12 +144,20 @@ func TestDeleteUser_LeavesEventsAndNotices(t *testing.T) {
 		if events := w.events(t); events[0] != storage.UserDeleted || !slices.Contains(events, storage.UserSignedIn) {
 			t.Errorf("events %v", events)
 		}
+		next := w.createUser(t, w.user.Email)
+		sessions, err := w.SessionsOf(t.Context(), next.ID, noon.Add(time.Minute))
+		if next.ID == w.user.ID || err != nil || len(sessions) != 0 {
+			t.Errorf("who has the address next: %s after %s, sessions %v, %v", next.ID, w.user.ID, sessions, err)
+		}
 	})
 }
 
-func TestDeleteClient(t *testing.T) {
+func TestST07_DeletedClientLeavesTheNextOneNothing(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
+		if err := w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon); err != nil {
+			t.Fatal(err)
+		}
 		before, err := w.Changes(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -167,6 +175,10 @@ func TestDeleteClient(t *testing.T) {
 		if events := w.events(t); events[0] != storage.ClientDeleted {
 			t.Errorf("events %v", events)
 		}
+		if _, err := w.Consent(t.Context(), w.user.ID, w.createClient(t, w.client.ID).ID, noon); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("the next one of that id has a consent: %v", err)
+		}
+		w.dead(t, g.ID, noon)
 	})
 }
 

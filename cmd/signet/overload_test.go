@@ -358,9 +358,9 @@ func (i *tlsInstance) askWithoutReading(t *testing.T, path string, streams int) 
 	}
 }
 
-// TestHT06_AnUpstreamThatHangsStopsOnlyItsVisitors: more people are on the way to it
+// TestHT06_TestST15_AnUpstreamThatHangsStopsOnlyItsVisitors: more people are on the way to it
 // than may wait at once; everybody else is answered.
-func TestHT06_AnUpstreamThatHangsStopsOnlyItsVisitors(t *testing.T) {
+func TestHT06_TestST15_AnUpstreamThatHangsStopsOnlyItsVisitors(t *testing.T) {
 	t.Parallel()
 	hanging, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
 	if err != nil {
