@@ -8,7 +8,7 @@ import (
 // adaptApple wants what Apple's client secret is made of.
 func adaptApple(c *relyingParty) error {
 	switch {
-	case c.config.ClientKey == "":
+	case c.config.ClientKey.Reveal() == "":
 		return wrong(c.config, "client_key", "is missing: Apple's client secret is made of it")
 	case c.config.ClientKeyID == "" || c.config.TeamID == "":
 		return wrong(c.config, "client_key_id or team_id", "is missing")

@@ -2,7 +2,6 @@ package federation
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -10,15 +9,6 @@ import (
 	"strings"
 	"time"
 )
-
-// Secret is a value that does not print itself.
-type Secret string
-
-// Format keeps every verb of fmt from showing the value.
-func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
-
-// MarshalText keeps encoders from showing the value.
-func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // Config is one connector of the settings.
 type Config struct {

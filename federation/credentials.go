@@ -46,7 +46,7 @@ func newCredentials(c Config) (credentials, error) {
 	if !slices.Contains([]string{"", secretBasic, secretPost, privateKeyJWT, noSecret}, as.method) {
 		return as, wrong(c, "client_auth", "is not client_secret_basic, client_secret_post, private_key_jwt or none")
 	}
-	if c.ClientKey != "" {
+	if c.ClientKey.Reveal() != "" {
 		key, err := readKey(c.ClientKey)
 		if err != nil {
 			return as, wrong(c, "client_key", err.Error())
@@ -56,20 +56,20 @@ func newCredentials(c Config) (credentials, error) {
 	switch {
 	case as.method == "" && as.key != nil && c.Kind != Apple:
 		as.method = privateKeyJWT
-	case as.method == "" && as.secret == "" && as.key == nil:
+	case as.method == "" && as.secret.Reveal() == "" && as.key == nil:
 		as.method = noSecret
 	}
 	switch {
 	case as.method == privateKeyJWT && as.key == nil:
 		return as, wrong(c, "client_key", "is missing")
-	case (as.method == secretBasic || as.method == secretPost) && as.secret == "" && c.Kind != Apple:
+	case (as.method == secretBasic || as.method == secretPost) && as.secret.Reveal() == "" && c.Kind != Apple:
 		return as, wrong(c, "client_secret", "is missing")
 	}
 	return as, nil
 }
 
 func readKey(text Secret) (crypto.Signer, error) {
-	block, _ := pem.Decode([]byte(text))
+	block, _ := pem.Decode([]byte(text.Reveal()))
 	if block == nil {
 		return nil, errors.New("is not in PEM form")
 	}
@@ -133,13 +133,13 @@ func (as credentials) apply(endpoint string, form url.Values, header http.Header
 		if err != nil {
 			return err
 		}
-		secret = Secret(made)
+		secret = NewSecret(made)
 	}
 	switch as.method {
 	case secretBasic:
 		// RFC 6749, section 2.3.1: form-encoded before they are joined.
 		r := http.Request{Header: header}
-		r.SetBasicAuth(url.QueryEscape(as.clientID), url.QueryEscape(string(secret)))
+		r.SetBasicAuth(url.QueryEscape(as.clientID), url.QueryEscape(secret.Reveal()))
 	case privateKeyJWT:
 		made, err := as.assertion(as.clientID, endpoint, at)
 		if err != nil {
@@ -149,7 +149,7 @@ func (as credentials) apply(endpoint string, form url.Values, header http.Header
 		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 		form.Set("client_assertion", made)
 	case secretPost:
-		form.Set("client_secret", string(secret))
+		form.Set("client_secret", secret.Reveal())
 		form.Set("client_id", as.clientID)
 	default:
 		form.Set("client_id", as.clientID)

@@ -38,7 +38,7 @@ func newGitHub(b base) (Connector, error) {
 	if c.credentials, err = newCredentials(b.config); err != nil {
 		return nil, err
 	}
-	if c.secret == "" {
+	if c.secret.Reveal() == "" {
 		return nil, wrong(b.config, "client_secret", "is missing")
 	}
 	c.method = secretPost

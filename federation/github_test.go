@@ -69,7 +69,7 @@ func TestGitHub_RevokedGrant(t *testing.T) {
 }
 
 func TestGitHub_RefusalWithStatus200(t *testing.T) {
-	_, up := gitHub(t, func(c *federation.Config) { c.ClientSecret = "wrong" })
+	_, up := gitHub(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret("wrong") })
 	up.refuses(t, "octo", federation.ErrMisconfigured)
 	_, up = gitHub(t, nil)
 	a, back := up.visit(t, "octo")
@@ -147,7 +147,7 @@ func hostileGitHub(t *testing.T, user, emails string) *trial {
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return connect(t, federation.Config{
-		Kind: federation.GitHub, ClientID: "c", ClientSecret: "s", BaseURL: server.URL, RequireEmail: true,
+		Kind: federation.GitHub, ClientID: "c", ClientSecret: federation.NewSecret("s"), BaseURL: server.URL, RequireEmail: true,
 	}, newClock())
 }
 
@@ -170,7 +170,7 @@ func TestGitHub_AsksAtOnce(t *testing.T) {
 	mux.Handle("GET /api/v3/user/emails", together(`[]`))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	up := connect(t, federation.Config{Kind: federation.GitHub, ClientID: "c", ClientSecret: "s", BaseURL: server.URL}, newClock())
+	up := connect(t, federation.Config{Kind: federation.GitHub, ClientID: "c", ClientSecret: federation.NewSecret("s"), BaseURL: server.URL}, newClock())
 	a, _ := up.start(t, federation.Options{})
 	if _, err := up.finish(t, a, url.Values{"state": {a.State}, "code": {"code-of-octo"}}); err != nil {
 		t.Errorf("one call waited for the other: %v", err)
@@ -188,7 +188,7 @@ func TestGitHub_Bases(t *testing.T) {
 	} {
 		nowhere := client(t)
 		nowhere.Transport = refusing{}
-		c, err := federation.New(federation.Config{ID: "gh", Kind: federation.GitHub, ClientID: "c", ClientSecret: "s", BaseURL: base}, nowhere, newClock().now)
+		c, err := federation.New(federation.Config{ID: "gh", Kind: federation.GitHub, ClientID: "c", ClientSecret: federation.NewSecret("s"), BaseURL: base}, nowhere, newClock().now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -86,7 +86,7 @@ func TestFD14_HostedDomainOfWrongType(t *testing.T) {
 	l, _ := lying(t, nil)
 	l.Tell(federationtest.Faults{Claims: claims{"hd": []string{"corp.example"}}})
 	_, up := lying(t, func(c *federation.Config) {
-		c.Kind, c.Issuer, c.ClientSecret, c.AllowedDomains = federation.Google, l.URL, federation.Secret(l.ClientSecret), []string{"corp.example"}
+		c.Kind, c.Issuer, c.ClientSecret, c.AllowedDomains = federation.Google, l.URL, federation.NewSecret(l.ClientSecret), []string{"corp.example"}
 	})
 	up.refuses(t, "victim", federation.ErrUntrusted)
 }
@@ -96,13 +96,13 @@ func TestGoogle_IssuerWithoutScheme(t *testing.T) {
 	l, _ := lying(t, nil)
 	l.Tell(federationtest.Faults{Claims: claims{"iss": "accounts.google.com"}})
 	_, up := lying(t, func(c *federation.Config) {
-		c.Kind, c.Issuer, c.ClientSecret = federation.Google, l.URL, federation.Secret(l.ClientSecret)
+		c.Kind, c.Issuer, c.ClientSecret = federation.Google, l.URL, federation.NewSecret(l.ClientSecret)
 	})
 	up.refuses(t, "victim", federation.ErrUntrusted)
 }
 
 func TestGoogle_WrongSecret(t *testing.T) {
-	_, up := google(t, func(c *federation.Config) { c.ClientSecret = "wrong" })
+	_, up := google(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret("wrong") })
 	up.refuses(t, "ada", federation.ErrMisconfigured)
 }
 

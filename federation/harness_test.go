@@ -81,7 +81,7 @@ func google(t *testing.T, change func(*federation.Config)) (*federationtest.Goog
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Close)
-	c := federation.Config{Kind: federation.Google, ClientID: g.ClientID, ClientSecret: federation.Secret(g.ClientSecret), Issuer: g.URL}
+	c := federation.Config{Kind: federation.Google, ClientID: g.ClientID, ClientSecret: federation.NewSecret(g.ClientSecret), Issuer: g.URL}
 	if change != nil {
 		change(&c)
 	}
@@ -96,7 +96,7 @@ func gitHub(t *testing.T, change func(*federation.Config)) (*federationtest.GitH
 		t.Fatal(err)
 	}
 	t.Cleanup(g.Close)
-	c := federation.Config{Kind: federation.GitHub, ClientID: g.ClientID, ClientSecret: federation.Secret(g.ClientSecret), BaseURL: g.URL}
+	c := federation.Config{Kind: federation.GitHub, ClientID: g.ClientID, ClientSecret: federation.NewSecret(g.ClientSecret), BaseURL: g.URL}
 	if change != nil {
 		change(&c)
 	}
@@ -112,7 +112,7 @@ func lying(t *testing.T, change func(*federation.Config)) (*federationtest.Lying
 	}
 	t.Cleanup(l.Close)
 	c := federation.Config{
-		Kind: federation.OIDC, ClientID: l.ClientID, ClientSecret: federation.Secret(l.ClientSecret), Issuer: l.URL, Timeout: 2 * time.Second,
+		Kind: federation.OIDC, ClientID: l.ClientID, ClientSecret: federation.NewSecret(l.ClientSecret), Issuer: l.URL, Timeout: 2 * time.Second,
 	}
 	if change != nil {
 		change(&c)

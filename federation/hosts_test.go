@@ -61,7 +61,7 @@ func TestGoogle_ItsOwnHosts(t *testing.T) {
 // wait does not help.
 func TestCF07_UpstreamWithoutGoodCertificate(t *testing.T) {
 	server := serving(t, claims{})
-	up := connect(t, federation.Config{Kind: federation.OIDC, ClientID: "c", ClientSecret: "s", Issuer: server.URL}, newClock())
+	up := connect(t, federation.Config{Kind: federation.OIDC, ClientID: "c", ClientSecret: federation.NewSecret("s"), Issuer: server.URL}, newClock())
 	_, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
 	if !errors.Is(err, federation.ErrUntrusted) {
 		t.Errorf("got %v, want ErrUntrusted", err)
@@ -91,7 +91,7 @@ func atHost(t *testing.T, c federation.Config, document claims) federation.Conne
 		return new(net.Dialer).DialContext(ctx, "tcp", server.Listener.Addr().String())
 	}
 	everywhere.Transport = transport
-	c.ID, c.ClientID, c.ClientSecret = "up", "c", "s"
+	c.ID, c.ClientID, c.ClientSecret = "up", "c", federation.NewSecret("s")
 	up, err := federation.New(c, everywhere, newClock().now)
 	if err != nil {
 		t.Fatal(err)

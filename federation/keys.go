@@ -110,7 +110,7 @@ func (e either) VerifySignature(ctx context.Context, token string) ([]byte, erro
 func (c *relyingParty) keys(m *metadata) oidc.KeySet {
 	for _, algorithm := range c.allowed {
 		if slices.Contains(symmetric, algorithm) {
-			return either{shared(c.config.ClientSecret), m.keys}
+			return either{shared(c.config.ClientSecret.Reveal()), m.keys}
 		}
 	}
 	return m.keys

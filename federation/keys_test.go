@@ -104,10 +104,12 @@ func TestDiscovery_OutageIsBridged(t *testing.T) {
 func TestKeys_SymmetricOnlyIfConfigured(t *testing.T) {
 	const secret = "a secret of more than thirty-two bytes"
 	f := federationtest.Faults{Header: claims{"alg": "HS256"}, Secret: []byte(secret)}
-	l, plain := lying(t, func(c *federation.Config) { c.ClientSecret = secret })
+	l, plain := lying(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret(secret) })
 	l.Tell(f)
 	plain.refuses(t, "victim", federation.ErrUntrusted)
-	l, hmac := lying(t, func(c *federation.Config) { c.ClientSecret, c.Algorithms = secret, []string{"HS256"} })
+	l, hmac := lying(t, func(c *federation.Config) {
+		c.ClientSecret, c.Algorithms = federation.NewSecret(secret), []string{"HS256"}
+	})
 	l.Tell(f)
 	hmac.arrives(t, "victim")
 	l.Tell(federationtest.Faults{Header: claims{"alg": "HS256"}}) // by the public key

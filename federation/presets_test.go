@@ -87,7 +87,7 @@ func keyPEM(t *testing.T) (federation.Secret, *ecdsa.PublicKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return federation.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), &key.PublicKey
+	return federation.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))), &key.PublicKey
 }
 
 // opened are the claims of a proof that the key must have signed.
@@ -111,7 +111,7 @@ func opened(t *testing.T, proof string, key *ecdsa.PublicKey, keyID string) clai
 func TestApple(t *testing.T) {
 	text, public := keyPEM(t)
 	l, up := lying(t, func(c *federation.Config) {
-		c.Kind, c.ClientSecret, c.ClientKey, c.ClientKeyID, c.TeamID = federation.Apple, "", text, "KEY1", "TEAM1"
+		c.Kind, c.ClientSecret, c.ClientKey, c.ClientKeyID, c.TeamID = federation.Apple, federation.Secret{}, text, "KEY1", "TEAM1"
 	})
 	if !up.AnswersByPOST() {
 		t.Error("Apple's callback is a POST")
@@ -140,7 +140,9 @@ func TestApple(t *testing.T) {
 
 func TestClientAuthentication(t *testing.T) {
 	text, public := keyPEM(t)
-	l, up := lying(t, func(c *federation.Config) { c.ClientSecret, c.ClientKey, c.ClientKeyID = "", text, "k1" })
+	l, up := lying(t, func(c *federation.Config) {
+		c.ClientSecret, c.ClientKey, c.ClientKeyID = federation.Secret{}, text, "k1"
+	})
 	up.arrives(t, "victim")
 	form, header := l.LastTokenRequest()
 	first := opened(t, form.Get("client_assertion"), public, "k1")
@@ -153,14 +155,14 @@ func TestClientAuthentication(t *testing.T) {
 		t.Error("a proof was used twice")
 	}
 
-	l, up = lying(t, func(c *federation.Config) { c.ClientSecret = "a:b&c" })
+	l, up = lying(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret("a:b&c") })
 	up.arrives(t, "victim")
 	form, header = l.LastTokenRequest()
 	if got := header.Get("Authorization"); !strings.HasPrefix(got, "Basic ") || form.Has("client_secret") {
 		t.Errorf("basic: got header %q, form %v", got, form)
 	}
 	l.Tell(federationtest.Faults{Discovery: claims{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}})
-	up = connect(t, federation.Config{Kind: federation.OIDC, Issuer: l.URL, ClientID: l.ClientID, ClientSecret: "a:b&c"}, up.clock)
+	up = connect(t, federation.Config{Kind: federation.OIDC, Issuer: l.URL, ClientID: l.ClientID, ClientSecret: federation.NewSecret("a:b&c")}, up.clock)
 	up.arrives(t, "victim")
 	form, header = l.LastTokenRequest()
 	if form.Get("client_secret") != "a:b&c" || header.Get("Authorization") != "" {
@@ -184,7 +186,7 @@ func TestClaimMapping(t *testing.T) {
 }
 
 func TestNew_RefusesWhatCannotWork(t *testing.T) {
-	good := federation.Config{ID: "up", Kind: federation.OIDC, Issuer: "https://idp.example", ClientID: "c", ClientSecret: "hush-hush"}
+	good := federation.Config{ID: "up", Kind: federation.OIDC, Issuer: "https://idp.example", ClientID: "c", ClientSecret: federation.NewSecret("hush-hush")}
 	for name, change := range map[string]func(*federation.Config){
 		"type":           func(c *federation.Config) { c.Kind = "saml" },
 		"id":             func(c *federation.Config) { c.ID = "../x" },
@@ -198,7 +200,7 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 		"HS256":          func(c *federation.Config) { c.Algorithms = []string{"HS256"} },
 		"client_auth":    func(c *federation.Config) { c.ClientAuth = "tls" },
 		"client_key":     func(c *federation.Config) { c.ClientAuth = "private_key_jwt" },
-		"PEM":            func(c *federation.Config) { c.ClientKey = "x" },
+		"PEM":            func(c *federation.Config) { c.ClientKey = federation.NewSecret("x") },
 		"tenants":        func(c *federation.Config) { c.Kind = federation.Microsoft },
 		"GUID":           func(c *federation.Config) { c.Kind, c.Tenants = federation.Microsoft, []string{"common"} },
 		"team_id":        func(c *federation.Config) { c.Kind = federation.Apple; c.ClientKey, _ = keyPEM(t) },

@@ -62,7 +62,7 @@ func (c *relyingParty) allowAlgorithms() error {
 		return nil
 	}
 	for _, a := range c.config.Algorithms {
-		if slices.Contains(symmetric, a) && len(c.config.ClientSecret) < 32 {
+		if slices.Contains(symmetric, a) && len(c.config.ClientSecret.Reveal()) < 32 {
 			return wrong(c.config, "algorithms", "holds "+a+", which needs a client_secret of 32 bytes or more")
 		}
 		if !slices.Contains(asymmetric, a) && !slices.Contains(symmetric, a) {

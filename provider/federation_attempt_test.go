@@ -209,7 +209,7 @@ func TestFederation_LargestRequestFitsItsAttemptCookie(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(g.Close)
-		c.Connectors[0].Issuer, c.Connectors[0].ClientID, c.Connectors[0].ClientSecret = g.URL, g.ClientID, federation.Secret(g.ClientSecret)
+		c.Connectors[0].Issuer, c.Connectors[0].ClientID, c.Connectors[0].ClientSecret = g.URL, g.ClientID, federation.NewSecret(g.ClientSecret)
 	})
 }
 
@@ -332,8 +332,8 @@ func TestFD33_PostedCallbackGoesOnWithItsCookie(t *testing.T) {
 			t.Errorf("an empty form: status %d", a.StatusCode)
 		}
 	}, alter("liar", func(c *provider.Connector) {
-		c.Kind, c.ClientSecret, c.ClientKeyID, c.TeamID = federation.Apple, "", "KEY1", "TEAM1"
-		c.ClientKey = federation.Secret(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+		c.Kind, c.ClientSecret, c.ClientKeyID, c.TeamID = federation.Apple, federation.Secret{}, "KEY1", "TEAM1"
+		c.ClientKey = federation.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
 	}))
 }
 

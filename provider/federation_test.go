@@ -176,9 +176,9 @@ func TestFederation_EveryRefusalHasItsPage(t *testing.T) {
 		"Google: a consumer": {"google", "ada", 403, "account_not_allowed", "organization",
 			[]func(*upstreams, *provider.Config){domains("corp.example")}},
 		"wrong secret": {"google", "ada", 502, "connector_misconfigured", "operator", []func(*upstreams, *provider.Config){
-			alter("google", func(c *provider.Connector) { c.ClientSecret = "out of date" })}},
+			alter("google", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
 		"wrong secret at GitHub": {"github", "octo", 502, "connector_misconfigured", "operator", []func(*upstreams, *provider.Config){
-			alter("github", func(c *provider.Connector) { c.ClientSecret = "out of date" })}},
+			alter("github", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {

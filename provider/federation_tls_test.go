@@ -50,7 +50,7 @@ func TestCF07_UpstreamWithABadCertificateEndsInAPage(t *testing.T) {
 			}, func(c *provider.Config) {
 				c.Outbound.Roots = roots
 				c.Connectors = []provider.Connector{{Config: federation.Config{
-					ID: "corp", Kind: federation.OIDC, Name: "Corp", Issuer: upstream.URL, ClientID: "signet", ClientSecret: "secret",
+					ID: "corp", Kind: federation.OIDC, Name: "Corp", Issuer: upstream.URL, ClientID: "signet", ClientSecret: federation.NewSecret("secret"),
 				}}}
 			})
 		})

@@ -91,8 +91,10 @@ func TestSetup_RefusesWhatIsNoLink(t *testing.T) {
 		// AD-04: what the page did not ask for.
 		v.submit(t, page.form(t), "email", "root@example.com", "new-password", password, "email_verified", "true").
 			wantPage(t, http.StatusBadRequest, "invalid_request")
-		v.submit(t, page.form(t), "email", "root@example.com", "name", strings.Repeat("x", 201), "new-password", password).
-			wantPage(t, http.StatusUnprocessableEntity, "invalid_name")
+		for _, name := range []string{strings.Repeat("x", 201), "ro\u202eot", "ro\x1b[2Jot"} {
+			v.submit(t, page.form(t), "email", "root@example.com", "name", name, "new-password", password).
+				wantPage(t, http.StatusUnprocessableEntity, "invalid_name")
+		}
 
 		b.pass(30 * time.Minute)
 		v.get(t, link).wantPage(t, http.StatusGone, "invalid_setup_link")

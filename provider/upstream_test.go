@@ -53,15 +53,15 @@ func withUpstreams(t *testing.T, change ...func(up *upstreams, c *provider.Confi
 		up.connectors = []provider.Connector{
 			{SignUp: true, Config: federation.Config{
 				ID: "google", Kind: federation.Google, Issuer: up.google.URL,
-				ClientID: up.google.ClientID, ClientSecret: federation.Secret(up.google.ClientSecret),
+				ClientID: up.google.ClientID, ClientSecret: federation.NewSecret(up.google.ClientSecret),
 			}},
 			{SignUp: true, Config: federation.Config{
 				ID: "github", Kind: federation.GitHub, BaseURL: up.github.URL,
-				ClientID: up.github.ClientID, ClientSecret: federation.Secret(up.github.ClientSecret),
+				ClientID: up.github.ClientID, ClientSecret: federation.NewSecret(up.github.ClientSecret),
 			}},
 			{SignUp: true, Config: federation.Config{
 				ID: "liar", Kind: federation.OIDC, Name: "Elsewhere", Issuer: up.liar.URL, Trust: federation.Verifies,
-				ClientID: up.liar.ClientID, ClientSecret: federation.Secret(up.liar.ClientSecret),
+				ClientID: up.liar.ClientID, ClientSecret: federation.NewSecret(up.liar.ClientSecret),
 			}},
 		}
 		c.Connectors = slices.Clone(up.connectors)

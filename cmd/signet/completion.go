@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/provider"
 	"signet/storage"
 )
 
@@ -75,56 +76,38 @@ const manyCompletions = 100
 
 func completeUsers(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error) {
 	users, err := db.Users(ctx, storage.UserFilter{Email: typed}, manyCompletions)
-	var found []cobra.Completion
-	for _, u := range users {
-		found = append(found, described(u.EmailCanonical, u.Name))
-	}
-	return found, err
+	return completions(users, func(u storage.User) (string, string) { return u.EmailCanonical, u.Name }), err
 }
 
 func completeClients(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
 	clients, err := db.Clients(ctx)
-	var found []cobra.Completion
-	for _, c := range clients {
-		found = append(found, described(c.ID, c.Name))
-	}
-	return found, err
+	return completions(clients, func(c storage.Client) (string, string) { return c.ID, c.Name }), err
 }
 
 func completeKeys(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
 	rows, err := db.Keys(ctx)
-	var found []cobra.Completion
-	for _, k := range rows {
-		if k.State != storage.KeyGone && k.State != storage.KeyRevoked {
-			found = append(found, described(k.ID, string(k.State)+" "+k.Line))
-		}
-	}
-	return found, err
+	rows = slices.DeleteFunc(rows, func(k storage.Key) bool { return k.State == storage.KeyGone || k.State == storage.KeyRevoked })
+	return completions(rows, func(k storage.Key) (string, string) { return k.ID, string(k.State) + " " + k.Line }), err
 }
 
 func completeLines(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {
 	rows, err := db.Keys(ctx)
-	var found []cobra.Completion
-	for _, k := range rows {
-		if k.State == storage.KeyActive {
-			found = append(found, described(k.Line, "signs with "+k.ID))
-		}
-	}
-	return found, err
+	rows = slices.DeleteFunc(rows, func(k storage.Key) bool { return k.State != storage.KeyActive })
+	return completions(rows, func(k storage.Key) (string, string) { return k.Line, "signs with " + k.ID }), err
 }
 
 func completeConnectors(c Config) []cobra.Completion {
-	var found []cobra.Completion
-	for _, one := range c.Connectors {
-		found = append(found, described(one.ID, string(one.Kind)))
-	}
-	return found
+	return completions(c.Connectors, func(c provider.Connector) (string, string) { return c.ID, string(c.Kind) })
 }
 
 func completeSettings(Config) []cobra.Completion {
-	var found []cobra.Completion
-	for _, s := range settings {
-		found = append(found, described(s.key, s.unit))
+	return completions(settings, func(s setting) (string, string) { return s.key, s.unit })
+}
+
+func completions[T any](list []T, of func(T) (value, about string)) []cobra.Completion {
+	found := make([]cobra.Completion, len(list))
+	for i, one := range list {
+		found[i] = described(of(one))
 	}
 	return found
 }

@@ -1,13 +1,12 @@
 package main
 
 import (
-	"fmt"
-	"io"
 	"log/slog"
 	"net/netip"
 	"strings"
 	"time"
 
+	"signet/federation"
 	"signet/provider"
 	"signet/provider/credential"
 	"signet/provider/keys"
@@ -18,9 +17,9 @@ type Config struct {
 	Issuer         string
 	Listen         string
 	DataDir        string
-	Database       Secret // a URL may hold a password
-	MasterKey      Secret
-	MasterKeyNext  Secret
+	Database       federation.Secret // a URL may hold a password
+	MasterKey      federation.Secret
+	MasterKeyNext  federation.Secret
 	CookieName     string
 	CookieDomain   string
 	FirstParty     provider.FirstParty
@@ -34,30 +33,10 @@ type Config struct {
 	PKCS11         PKCS11
 	SignUp         string // signUpClosed or signUpConnectors
 	Connectors     []provider.Connector
-	ExtraCA        string // PEM
-	Proxy          Secret // a URL may hold a password
+	ExtraCA        string            // PEM
+	Proxy          federation.Secret // a URL may hold a password
 	TLS            certificateFiles
 }
-
-// Secret is a value that does not print itself: whoever needs it says Reveal. It is
-// behind a pointer, since fmt asks no method of what stands in an unexported field.
-type Secret struct{ value *string }
-
-func newSecret(text string) Secret { return Secret{&text} }
-
-// Reveal gives the value. It must not reach a log, an error or a page.
-func (s Secret) Reveal() string {
-	if s.value == nil {
-		return ""
-	}
-	return *s.value
-}
-
-// Format keeps every verb of fmt from showing the value.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
-
-// MarshalText keeps encoders from showing the value.
-func (s Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // setting is one row of the table of settings.
 type setting = option[Config]
@@ -115,19 +94,19 @@ var settings = []setting{
 		key: "database", unit: "URL", example: "postgres://signet@db.example.com/signet", secret: true,
 		shape: matching(`^(postgres(ql)?://.+)?$`),
 		about: "PostgreSQL to keep everything in; empty for SQLite in data_dir",
-		set:   into(func(c *Config) *Secret { return &c.Database }, parseDatabase),
+		set:   into(func(c *Config) *federation.Secret { return &c.Database }, parseDatabase),
 	},
 	{
 		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
 		about: "seals the private keys at rest; without it the file master.key in data_dir, made at the first start",
-		set:   into(func(c *Config) *Secret { return &c.MasterKey }, parseMasterKeySetting),
+		set:   into(func(c *Config) *federation.Secret { return &c.MasterKey }, parseMasterKeySetting),
 	},
 	{
 		key: "master_key_next", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
 		about: "the master key that `signet keys rewrap` moves to; needed only where master_key is set",
-		set:   into(func(c *Config) *Secret { return &c.MasterKeyNext }, parseMasterKeySetting),
+		set:   into(func(c *Config) *federation.Secret { return &c.MasterKeyNext }, parseMasterKeySetting),
 	},
 	{
 		key: "cookie_name", byDef: "signet", unit: "name", example: "signet",
@@ -256,7 +235,7 @@ var settings = []setting{
 		key: "outbound.proxy", unit: "URL", example: "http://proxy.example.com:3128", secret: true,
 		shape: matching(`^https?://.+$`),
 		about: "proxy that connectors are called through; none by default",
-		set:   into(func(c *Config) *Secret { return &c.Proxy }, parseProxy),
+		set:   into(func(c *Config) *federation.Secret { return &c.Proxy }, parseProxy),
 	},
 	{
 		key: "keys.algorithms", byDef: "ES256, RS256", unit: "algorithm names", example: "ES256, RS256",
@@ -280,7 +259,7 @@ var settings = []setting{
 	{
 		key: "keys.pkcs11.pin", unit: "text", example: "the PIN of the token's normal user", secret: true,
 		about: "PIN of the token's normal user",
-		set:   into(func(c *Config) *Secret { return &c.PKCS11.PIN }, withPKCS11(parsePIN)),
+		set:   into(func(c *Config) *federation.Secret { return &c.PKCS11.PIN }, withPKCS11(parseSecret)),
 	},
 	{
 		key: "keys.pkcs11.algorithms", byDef: "all", unit: "all, none or algorithm names", example: "ES256",

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"signet/federation"
 	"signet/provider"
 )
 
@@ -292,9 +293,9 @@ func TestCF06_DefaultsAreClosed(t *testing.T) {
 // of a field that nobody can ask.
 func TestCF03_SecretsDoNotPrintThemselves(t *testing.T) {
 	const canary = "canary-7f3a"
-	c := Config{Database: newSecret(canary), MasterKey: newSecret(canary), Connectors: []provider.Connector{{}}}
-	c.Connectors[0].ClientSecret, c.Connectors[0].ClientKey = canary, canary
-	hidden := struct{ one Secret }{newSecret(canary)}
+	c := Config{Database: federation.NewSecret(canary), MasterKey: federation.NewSecret(canary), Connectors: []provider.Connector{{}}}
+	c.Connectors[0].ClientSecret, c.Connectors[0].ClientKey = federation.NewSecret(canary), federation.NewSecret(canary)
+	hidden := struct{ one federation.Secret }{federation.NewSecret(canary)}
 	var logged strings.Builder
 	slog.New(slog.NewJSONHandler(&logged, nil)).Info("config", "all", c, "one", c.Database)
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("config", "all", c, "one", c.Database)

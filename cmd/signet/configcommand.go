@@ -52,12 +52,11 @@ func (p *program) checkBeyond(read *reader) (warnings []string) {
 	}
 	var leaf *x509.Certificate
 	if files := read.config.TLS; files.Cert != "" && files.Key != "" {
-		pair, err := files.load(p.now(), contents{})
-		if m, ok := errors.AsType[mistake](err); ok {
-			read.complain(read.given[m.key].place, m.key, "%s", m.text)
-		} else {
-			leaf = pair.Leaf
+		opened, err := p.certificate(read)
+		if wrong, ok := errors.AsType[configErrors](err); ok {
+			read.wrong = append(read.wrong, wrong...)
 		}
+		leaf = opened.leaf()
 	}
 	return p.warnings(read.config, leaf)
 }

@@ -62,7 +62,7 @@ var connectorOptions = []option[connectorDraft]{
 	{
 		key: "client_secret", unit: "text", example: "what the upstream showed once", secret: true,
 		about: "its secret",
-		set:   into(func(c *connectorDraft) *federation.Secret { return &c.ClientSecret }, parseUpstreamSecret),
+		set:   into(func(c *connectorDraft) *federation.Secret { return &c.ClientSecret }, parseSecret),
 	},
 	{
 		key: "client_auth", unit: "method", example: "client_secret_post",
@@ -72,7 +72,7 @@ var connectorOptions = []option[connectorDraft]{
 	{
 		key: "client_key", unit: "private key, PEM", example: "-----BEGIN PRIVATE KEY-----…", secret: true,
 		about: "for private_key_jwt, and for the client secret that Apple wants signed",
-		set:   into(func(c *connectorDraft) *federation.Secret { return &c.ClientKey }, parseUpstreamSecret),
+		set:   into(func(c *connectorDraft) *federation.Secret { return &c.ClientKey }, parseSecret),
 	},
 	{
 		key: "client_key_id", unit: "text", example: "2026-01",
@@ -201,11 +201,11 @@ func parseText(text string) (string, error) {
 	return text, nil
 }
 
-func parseUpstreamSecret(text string) (federation.Secret, error) {
+func parseSecret(text string) (federation.Secret, error) {
 	if text == "" {
-		return "", errors.New("is empty")
+		return federation.Secret{}, errors.New("is empty")
 	}
-	return federation.Secret(text), nil
+	return federation.NewSecret(text), nil
 }
 
 // readConnectors reads the list of the file.

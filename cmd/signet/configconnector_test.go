@@ -67,13 +67,13 @@ func TestConfig_ReadsConnectors(t *testing.T) {
 		t.Fatalf("got %d connectors", len(c.Connectors))
 	}
 	google, hub, corp := c.Connectors[0], c.Connectors[1], c.Connectors[2]
-	if google.Kind != federation.Google || google.ClientSecret != "gs" || len(google.AllowedDomains) != 2 || !google.SignUp || google.AutoLink {
+	if google.Kind != federation.Google || google.ClientSecret.Reveal() != "gs" || len(google.AllowedDomains) != 2 || !google.SignUp || google.AutoLink {
 		t.Errorf("google: %+v", google)
 	}
 	if hub.BaseURL != "https://github.example.com" || hub.SignUp {
 		t.Errorf("hub: %+v", hub)
 	}
-	if corp.ClientSecret != "cs" || corp.ClientAuth != "client_secret_post" || corp.Claims["email"] != "mail" || corp.Claims["groups"] != "roles" ||
+	if corp.ClientSecret.Reveal() != "cs" || corp.ClientAuth != "client_secret_post" || corp.Claims["email"] != "mail" || corp.Claims["groups"] != "roles" ||
 		corp.Trust != federation.Authoritative || !corp.AutoLink || !corp.RequireEmail || !corp.KeepToken ||
 		corp.Scopes[0] != "groups" || corp.Algorithms[0] != "ES256" || corp.Hosts[0] != "api.example.net" || corp.Name != "Example Inc." {
 		t.Errorf("corp: %+v", corp)
@@ -103,10 +103,10 @@ func TestConfig_TwoVariablesMakeAConnector(t *testing.T) {
 		t.Fatalf("got %d connectors", len(c.Connectors))
 	}
 	google, hub := c.Connectors[0], c.Connectors[1]
-	if google.ClientSecret != "gs" || google.AllowedDomains[0] != "example.com" || google.SignUp {
+	if google.ClientSecret.Reveal() != "gs" || google.AllowedDomains[0] != "example.com" || google.SignUp {
 		t.Errorf("google: %+v", google)
 	}
-	if hub.ID != "github" || hub.Kind != federation.GitHub || hub.ClientID != "h" || hub.ClientSecret != "from-file" {
+	if hub.ID != "github" || hub.Kind != federation.GitHub || hub.ClientID != "h" || hub.ClientSecret.Reveal() != "from-file" {
 		t.Errorf("github: %+v", hub)
 	}
 }

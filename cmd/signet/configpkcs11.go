@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/federation"
 	"signet/provider/keys"
 )
 
@@ -14,7 +15,7 @@ import (
 type PKCS11 struct {
 	Module     string // file of the PKCS #11 module
 	Token      string // label of the token
-	PIN        Secret
+	PIN        federation.Secret
 	Algorithms []string // whose new keys are made there; nil for all
 }
 
@@ -44,13 +45,6 @@ func parseTokenLabel(text string) (string, error) {
 	return text, nil
 }
 
-func parsePIN(text string) (Secret, error) {
-	if text == "" {
-		return Secret{}, errors.New("is empty")
-	}
-	return newSecret(text), nil
-}
-
 // parseInModule gives nil for all.
 func parseInModule(text string) ([]string, error) {
 	switch text {
@@ -59,16 +53,11 @@ func parseInModule(text string) ([]string, error) {
 	case "none":
 		return []string{}, nil
 	}
-	names := items(text)
-	for _, name := range names {
-		if !slices.Contains(signingAlgorithms, name) {
-			return nil, fmt.Errorf("has %q, not one of %s", name, strings.Join(signingAlgorithms, ", "))
-		}
+	names, err := parseAlgorithmNames(text)
+	if err == nil && len(names) == 0 {
+		err = errors.New("is empty: write all or none")
 	}
-	if len(names) == 0 {
-		return nil, errors.New("is empty: write all or none")
-	}
-	return names, nil
+	return names, err
 }
 
 // comparePKCS11: the settings of the token come together.

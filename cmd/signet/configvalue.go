@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/federation"
 	"signet/provider/outbound"
 )
 
@@ -75,22 +76,22 @@ func parsePath(text string) (string, error) {
 	return text, nil
 }
 
-func parseDatabase(text string) (Secret, error) {
+func parseDatabase(text string) (federation.Secret, error) {
 	if text == "" {
-		return Secret{}, nil
+		return federation.Secret{}, nil
 	}
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return Secret{}, errors.New("is not a postgres:// URL; leave it empty for SQLite")
+		return federation.Secret{}, errors.New("is not a postgres:// URL; leave it empty for SQLite")
 	}
-	return newSecret(text), nil
+	return federation.NewSecret(text), nil
 }
 
-func parseMasterKeySetting(text string) (Secret, error) {
+func parseMasterKeySetting(text string) (federation.Secret, error) {
 	if _, err := parseMasterKey(text); err != nil {
-		return Secret{}, err
+		return federation.Secret{}, err
 	}
-	return newSecret(text), nil
+	return federation.NewSecret(text), nil
 }
 
 // parseMasterKey decodes the 32 bytes and refuses what nobody drew at random.
@@ -182,6 +183,19 @@ var signingAlgorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
 // RS256 is what a client that names no algorithm expects of its ID tokens (OIDC
 // Dynamic Client Registration, section 2).
 func parseAlgorithms(text string) ([]string, error) {
+	names, err := parseAlgorithmNames(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range signingAlgorithms[:2] {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("lacks %s, which tokens are signed with unless a client asks for another", name)
+		}
+	}
+	return names, nil
+}
+
+func parseAlgorithmNames(text string) ([]string, error) {
 	names := items(text)
 	for i, name := range names {
 		if !slices.Contains(signingAlgorithms, name) {
@@ -189,11 +203,6 @@ func parseAlgorithms(text string) ([]string, error) {
 		}
 		if slices.Contains(names[:i], name) {
 			return nil, fmt.Errorf("has %s twice", name)
-		}
-	}
-	for _, name := range signingAlgorithms[:2] {
-		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("lacks %s, which tokens are signed with unless a client asks for another", name)
 		}
 	}
 	return names, nil
@@ -291,12 +300,12 @@ func parseAuthorities(file string) (string, error) {
 	return string(content), nil
 }
 
-func parseProxy(text string) (Secret, error) {
+func parseProxy(text string) (federation.Secret, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return Secret{}, errors.New("is not a URL that begins with http:// or https://")
+		return federation.Secret{}, errors.New("is not a URL that begins with http:// or https://")
 	}
-	return newSecret(text), nil
+	return federation.NewSecret(text), nil
 }
 
 // items splits a list at its commas.

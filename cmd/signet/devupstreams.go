@@ -73,11 +73,11 @@ func (up pretend) connectors() []provider.Connector {
 	return []provider.Connector{
 		{SignUp: true, Config: federation.Config{
 			ID: "google", Kind: federation.Google, Issuer: up.google.URL,
-			ClientID: up.google.ClientID, ClientSecret: federation.Secret(up.google.ClientSecret),
+			ClientID: up.google.ClientID, ClientSecret: federation.NewSecret(up.google.ClientSecret),
 		}},
 		{SignUp: true, Config: federation.Config{
 			ID: "github", Kind: federation.GitHub, BaseURL: up.github.URL,
-			ClientID: up.github.ClientID, ClientSecret: federation.Secret(up.github.ClientSecret),
+			ClientID: up.github.ClientID, ClientSecret: federation.NewSecret(up.github.ClientSecret),
 		}},
 	}
 }

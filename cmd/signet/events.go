@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -52,14 +51,18 @@ says, the oldest first, and then each that is recorded, until it is interrupted.
 		case *follow:
 			return p.followEvents(ctx, db, f, *limit, *asLines)
 		case *asLines:
-			return p.exportEvents(ctx, db, f)
+			return eachEvent(ctx, db, f, p.eventPrinter(true))
 		}
 		list, err := db.Events(ctx, f, *limit)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			return p.writeJSON(map[string]any{"events": describeEvents(list)})
+			described := []describedEvent{} // never null
+			for _, e := range list {
+				described = append(described, describeEvent(e))
+			}
+			return p.writeJSON(map[string]any{"events": described})
 		}
 		return p.tableOfEvents(list)
 	})
@@ -120,17 +123,15 @@ func sinceWhen(text string, now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-// exportEvents writes all that match, page by page.
-func (p *program) exportEvents(ctx context.Context, db *storage.DB, f storage.EventFilter) error {
-	out := json.NewEncoder(p.stdout)
-	out.SetEscapeHTML(false)
+// eachEvent goes through all that match, the newest first, page by page.
+func eachEvent(ctx context.Context, db *storage.DB, f storage.EventFilter, do func(storage.Event) error) error {
 	for {
 		page, err := db.Events(ctx, f, eventsPage)
 		if err != nil {
 			return err
 		}
-		for _, e := range describeEvents(page) {
-			if err := out.Encode(e); err != nil {
+		for _, e := range page {
+			if err := do(e); err != nil {
 				return err
 			}
 		}
@@ -160,17 +161,12 @@ type describedEvent struct {
 	Detail    map[string]any `json:"detail,omitempty"`
 }
 
-// describeEvents is never nil.
-func describeEvents(list []storage.Event) []describedEvent {
-	described := []describedEvent{}
-	for _, e := range list {
-		described = append(described, describedEvent{
-			ID: e.ID, At: e.At.Time(), Type: string(e.Type), Outcome: string(e.Outcome), Reason: e.Reason, Actor: e.From.Actor,
-			Subject: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID, GrantID: e.GrantID, Connector: e.Connector,
-			Address: e.From.Address, Agent: e.From.Agent, RequestID: e.From.RequestID, Detail: e.Detail,
-		})
+func describeEvent(e storage.Event) describedEvent {
+	return describedEvent{
+		ID: e.ID, At: e.At.Time(), Type: string(e.Type), Outcome: string(e.Outcome), Reason: e.Reason, Actor: e.From.Actor,
+		Subject: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID, GrantID: e.GrantID, Connector: e.Connector,
+		Address: e.From.Address, Agent: e.From.Agent, RequestID: e.From.RequestID, Detail: e.Detail,
 	}
-	return described
 }
 
 func (p *program) tableOfEvents(list []storage.Event) error {

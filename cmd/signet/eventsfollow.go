@@ -55,7 +55,7 @@ func (p *program) eventPrinter(asLines bool) func(storage.Event) error {
 	if asLines {
 		out := json.NewEncoder(p.stdout)
 		out.SetEscapeHTML(false)
-		return func(e storage.Event) error { return out.Encode(describeEvents([]storage.Event{e})[0]) }
+		return func(e storage.Event) error { return out.Encode(describeEvent(e)) }
 	}
 	return func(e storage.Event) error {
 		row := eventRow(e)
@@ -116,17 +116,11 @@ func (w *eventFollower) recent(ctx context.Context) (list []storage.Event, err e
 	if since := w.looked.Add(-lateEvents); since.After(f.Since) {
 		f.Since = since
 	}
-	for {
-		page, err := w.db.Events(ctx, f, eventsPage)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, page...)
-		if len(page) < eventsPage {
-			return list, nil
-		}
-		f.Before = page[len(page)-1]
-	}
+	err = eachEvent(ctx, w.db, f, func(e storage.Event) error {
+		list = append(list, e)
+		return nil
+	})
+	return list, err
 }
 
 // write prints those of a list, the newest first, that have not been, the oldest first.

@@ -67,9 +67,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 
 func (p *program) confirmRevocation(c *cobra.Command, k storage.Key, succession string) error {
 	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, keys.Damage(k), succession)
-	return p.confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool {
-		return len(typed) >= 8 && strings.HasPrefix(k.ID, typed)
-	})
+	return p.confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keys.Confirms(typed, k.ID) })
 }
 
 // confirm names the damage and has what is to be harmed typed.

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"signet/federation"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -111,7 +113,7 @@ func (p *program) certificate(read *reader) (*certificate, error) {
 		m.place = read.given[m.key].place
 		return nil, &problem{exitConfig, configErrors{m}, "correct what is listed, then start again"}
 	}
-	return opened, nil
+	return opened, err
 }
 
 // warnings are what is worth a thought of settings that are right. leaf is nil for
@@ -132,7 +134,7 @@ func (p *program) warnings(c Config, leaf *x509.Certificate) []string {
 // unverifiedDatabase gives the host of a database on another machine whose
 // certificate is not checked. otherwise is the mode that counts where the URL has
 // none; without either the driver goes on unencrypted if the server likes.
-func unverifiedDatabase(database Secret, otherwise string) (host string) {
+func unverifiedDatabase(database federation.Secret, otherwise string) (host string) {
 	u, err := url.Parse(database.Reveal())
 	if err != nil || u.Hostname() == "" || isLoopback(u.Hostname()) {
 		return ""

@@ -11,15 +11,13 @@ import (
 
 	"golang.org/x/text/language"
 
+	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
 )
 
-// Longest values, in characters.
-const (
-	longestName = 200
-	longestLink = 1000
-)
+// longestLink in bytes.
+const longestLink = 1000
 
 // checkProfile says what is wrong, field by field, and writes the locale in its
 // one spelling. A value that stands there already is kept as it is: an operator
@@ -52,28 +50,14 @@ func checkProfile(p *storage.Profile, old storage.Profile) []templates.FormError
 	return wrong
 }
 
-func checkName(s *string) string {
-	switch {
-	case utf8.RuneCountInString(*s) > longestName:
-		return "Use at most 200 characters."
-	case strings.ContainsFunc(*s, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) || misleading(r) }):
-		return "Use letters, digits and signs that can be seen."
-	}
-	return ""
-}
-
-// misleading are the characters that change how others around them read:
-// bidirectional overrides, isolates and marks. Joiners are not: names need them.
-func misleading(r rune) bool {
-	return unicode.Is(unicode.Bidi_Control, r) || r == '\u200b' || r == '\ufeff'
-}
+func checkName(s *string) string { return web.CheckName(*s) }
 
 var username = regexp.MustCompile(`^[\pL\pN][\pL\pM\pN._-]*$`)
 
 // checkUsername wants a word: with an @ it could pass for the address of somebody
 // else at an application that takes the claim for a key.
 func checkUsername(s *string) string {
-	if utf8.RuneCountInString(*s) > longestName || !username.MatchString(*s) {
+	if utf8.RuneCountInString(*s) > web.LongestName || !username.MatchString(*s) {
 		return "Use letters, digits, dots, hyphens and underscores, and begin with a letter or digit."
 	}
 	return ""
@@ -94,7 +78,7 @@ func checkWebsite(s *string) string {
 }
 
 func isLink(s string, schemes ...string) bool {
-	if len(s) > longestLink || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || misleading(r) }) {
+	if len(s) > longestLink || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || web.Misleading(r) }) {
 		return false
 	}
 	u, err := url.Parse(s)

@@ -273,7 +273,7 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 	if ok, err := h.Fresh(w, r, current, revocation(k.ID)); !ok {
 		return err
 	}
-	if !confirms(form.Get("confirm"), k.ID) {
+	if !keys.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {
 		return h.revokePage(w, r, current, k, http.StatusUnprocessableEntity, "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason"))
 	}
 	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), h.by(r, current), h.Now())
@@ -281,10 +281,4 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		return err
 	}
 	return h.Site.Onward(w, h.Site.Base+keysPath+"?"+url.Values{"done": {"revoked"}, "kid": {k.ID}}.Encode())
-}
-
-// confirms reports whether somebody has typed the kid, or enough of it.
-func confirms(typed, id string) bool {
-	typed = strings.TrimSpace(typed)
-	return len(typed) >= 8 && strings.HasPrefix(id, typed)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"unicode/utf8"
 
 	"signet/provider/credential"
 	"signet/provider/session"
@@ -82,17 +81,15 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 
 var (
 	errEmail = errors.New("not an e-mail address")
-	errName  = errors.New("name too long")
+	errName  = errors.New("not a name to show")
 )
-
-const longestName = 200 // characters, as on the account page
 
 func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (storage.User, error) {
 	user := storage.User{Email: form.Get("email"), Name: form.Get("name")}
 	if _, err := storage.CanonicalEmail(user.Email); err != nil {
 		return user, errEmail
 	}
-	if utf8.RuneCountInString(user.Name) > longestName {
+	if web.CheckName(user.Name) != "" {
 		return user, errName
 	}
 	hash, err := h.Passwords.Hash(r.Context(), form.Get("new-password"), user)
@@ -126,7 +123,7 @@ func setupRefusal(header http.Header, err error) (int, *templates.FormError) {
 			Code: "invalid_email", Field: "email", Text: "Give an email address such as ada@example.com.",
 		}
 	case errors.Is(err, errName):
-		return http.StatusUnprocessableEntity, &templates.FormError{Code: "invalid_name", Text: "Give a name of at most 200 characters."}
+		return http.StatusUnprocessableEntity, &templates.FormError{Code: "invalid_name", Text: "Give a name of at most 200 characters that can be seen."}
 	case errors.Is(err, storage.ErrConflict):
 		return http.StatusConflict, &templates.FormError{
 			Code: "email_taken", Field: "email", Text: "There is a user with this email address already. Choose another.",

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"signet/storage"
@@ -92,6 +93,9 @@ func Damage(k storage.Key) string {
 	}
 	return "Every access and ID token it has signed stops working; refresh tokens and sessions live on."
 }
+
+// Confirms reports whether somebody has typed the kid, or enough of it, to revoke the key.
+func Confirms(typed, kid string) bool { return len(typed) >= 8 && strings.HasPrefix(kid, typed) }
 
 // Succession says who takes the place of a key when it is revoked; "" where nobody
 // has to.

@@ -100,9 +100,8 @@ func (s *Site) ShowStatus(w http.ResponseWriter, status int, page templates.Page
 	return s.write(w, status, page, ownReferrer)
 }
 
-// ShowSecretURL is ShowStatus for a page whose address holds a secret: what the page
-// loads and where it leads to learns no more than our origin, nor does the log of
-// a proxy in between.
+// ShowSecretURL is ShowStatus for a page whose address holds a secret: no request that
+// the page makes names more of it than our origin.
 func (s *Site) ShowSecretURL(w http.ResponseWriter, status int, page templates.Page) error {
 	return s.write(w, status, page, "strict-origin")
 }
