@@ -80,12 +80,14 @@ func (l *Lying) misbehave(fault Wire, w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait holds the answer back until the other side or the server is gone.
+// wait holds the answer back until the other side or the server is gone. It is never
+// finished: a handler that returned might still get its end across.
 func (l *Lying) wait(r *http.Request) {
 	select {
 	case <-r.Context().Done():
 	case <-l.closed:
 	}
+	panic(http.ErrAbortHandler)
 }
 
 // hijacked writes bytes to the line and cuts it.
