@@ -33,8 +33,12 @@ type Client struct {
 
 	FirstParty   bool
 	SkipConsent  bool
-	Introspects  bool          // may introspect every token, by an administrator's word
-	PKCEOptional bool          // a confidential client may be let off PKCE
+	Introspects  bool // may introspect every token, by an administrator's word
+	PKCEOptional bool // a confidential client may be let off PKCE
+
+	UnverifiedEmail bool   // receives addresses that are not proven
+	PromptLogin     string // "" or PromptLoginBestEffort
+
 	Resources    []string      `gorm:"serializer:signet_json"`   // audiences it may ask for (RFC 8707)
 	Audiences    []string      `gorm:"serializer:signet_json"`   // the APIs it is
 	Origins      []string      `gorm:"serializer:signet_json"`   // extra CORS origins
@@ -45,6 +49,11 @@ type Client struct {
 	CreatedAt  Millis `gorm:"autoCreateTime:false"`
 	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
 }
+
+// PromptLoginBestEffort accepts an arrival through an upstream that cannot ask again as
+// the answer to prompt=login and max_age. Without it such a request is refused with
+// login_required.
+const PromptLoginBestEffort = "best-effort"
 
 // ClientSecret is a secret as it is stored: hashed with SHA-256.
 type ClientSecret struct {
@@ -198,7 +207,7 @@ func replaceClient(tx *gorm.DB, c Client, from Origin, at time.Time) error {
 	// Named columns: gorm skips zero values of a struct otherwise, and Save
 	// would bring a deleted client back.
 	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
-		"PKCEOptional", "Resources", "Audiences", "Origins", "RefreshGrace", "UpdatedAt").Updates(&row)
+		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return res.Error
 	}

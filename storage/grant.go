@@ -18,6 +18,8 @@ type Grant struct {
 	UserID    string
 	ClientID  string
 	SessionID string
+	Connector string // of the session that opened it; see Session
+	Identity  string
 
 	Offline    bool
 	FirstParty bool

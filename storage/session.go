@@ -17,10 +17,13 @@ type Session struct {
 	HandleHash string
 	UserID     string
 
-	AuthTime Millis // when the user last proved who it is
-	ACR      string
-	AMR      []string `gorm:"serializer:signet_json"`
-	Facts    []Fact   `gorm:"serializer:signet_json"`
+	AuthTime  Millis // when the user last proved who they are; 0: nobody knows (see ArrivedAt)
+	ArrivedAt Millis // when the user last came here, through whatever way
+	Connector string // through which the session was opened; "" for a way of our own
+	Identity  string // key of the identity that opened it; "" for a way of our own
+	ACR       string
+	AMR       []string `gorm:"serializer:signet_json"`
+	Facts     []Fact   `gorm:"serializer:signet_json"`
 
 	Persistent    bool // "Keep me signed in"
 	Agent         string

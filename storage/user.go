@@ -25,6 +25,7 @@ type User struct {
 	PhoneNumber                                                          string
 	PhoneNumberVerified                                                  bool
 	Address                                                              Address `gorm:"serializer:signet_json"`
+	UsernameFolded                                                       string  // PreferredUsername as it is compared; "" if it is not unique
 
 	Roles, Groups []string       `gorm:"serializer:signet_json"`
 	Custom        map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only through a configured scope

@@ -1,0 +1,27 @@
+-- Sessions and grants know which upstream identity opened them, so that removing the
+-- identity or its connector can end exactly those. Rows from before say ''.
+ALTER TABLE sessions ADD COLUMN connector {{text}} NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN identity {{text}} NOT NULL DEFAULT '';
+ALTER TABLE grants ADD COLUMN connector {{text}} NOT NULL DEFAULT '';
+ALTER TABLE grants ADD COLUMN identity {{text}} NOT NULL DEFAULT '';
+
+-- When the person last arrived here. auth_time is when they proved who they are; 0 if
+-- nobody knows, which is what an upstream without auth_time leaves.
+ALTER TABLE sessions ADD COLUMN arrived_at BIGINT NOT NULL DEFAULT 0;
+UPDATE sessions SET arrived_at = auth_time;
+
+-- Clients that exist keep receiving addresses that are not proven.
+ALTER TABLE clients ADD COLUMN unverified_email BOOLEAN NOT NULL DEFAULT FALSE;
+UPDATE clients SET unverified_email = TRUE;
+-- '' answers login_required where an upstream cannot ask again; 'best-effort' accepts
+-- the arrival.
+ALTER TABLE clients ADD COLUMN prompt_login {{text}} NOT NULL DEFAULT '';
+-- client_secret_basic was the default of web and service clients: nobody chose it.
+UPDATE clients SET metadata = REPLACE(REPLACE(metadata,
+        '"token_endpoint_auth_method":"client_secret_basic",', ''),
+        ',"token_endpoint_auth_method":"client_secret_basic"', '')
+    WHERE type IN ('web', 'service');
+
+-- preferred_username in the form that is compared, '' where it is not (yet) unique.
+ALTER TABLE users ADD COLUMN username_folded {{text}} NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX users_username ON users (username_folded) WHERE username_folded <> '';
