@@ -70,16 +70,18 @@ func (p *Provider) countFailure(r *http.Request, known string, given presented, 
 	}
 	trace := web.TraceOf(r.Context())
 	trace.Note("client_id", known)
-	client := "client?:" + storage.Bucket(given.id)
+	bucket, err := p.ring.Bucket(given.id)
+	if err != nil {
+		return fmt.Errorf("count failure: %w", err)
+	}
 	var event storage.Event
 	if known != "" {
-		client = "client:" + known
 		event = storage.Event{
 			Type: storage.ClientRefused, Outcome: storage.Refused, Reason: "invalid_client", ClientID: known, From: trace.Origin(),
 		}
 	}
-	err := p.db.CountFailure(r.Context(), []storage.Limit{
-		{Key: client, Max: failuresOfClient, Window: failureWindow},
+	err = p.db.CountFailure(r.Context(), []storage.Limit{
+		{Key: "client:" + bucket, Max: failuresOfClient, Window: failureWindow},
 		{Key: "clientnet:" + storage.Network(trace.Address), Max: failuresOfNetwork, Window: failureWindow},
 	}, event, at)
 	if _, over := errors.AsType[*storage.ThrottledError](err); over {

@@ -137,7 +137,6 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	p := &Provider{
 		Config: c, db: db, issuer: issuer, base: issuer.Path, outbound: outbound.New(c.Outbound),
 		readers: &jwksReaders{}, seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, sweeper: newSweeper(), gates: newGates(),
-		passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, Limits: c.RateLimits, Now: c.Now}),
 	}
 	changes, err := db.Changes(ctx)
 	if err != nil {
@@ -147,6 +146,9 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	if p.ring, err = keys.Open(ctx, p.keysConfig()); err != nil {
 		return nil, fmt.Errorf("open key ring: %w", err)
 	}
+	p.passwords = credential.New(credential.Config{
+		DB: db, Params: c.Passwords, Limits: c.RateLimits, Now: c.Now, Bucket: p.ring.Bucket,
+	})
 	if p.clients, err = request.NewClients(ctx, db); err != nil {
 		return nil, err
 	}

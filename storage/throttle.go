@@ -2,8 +2,6 @@ package storage
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -17,16 +15,9 @@ import (
 
 // Limit is how many attempts a key may reserve within a window.
 type Limit struct {
-	Key    string // already hashed or bucketed where it holds what was typed
+	Key    string // never what was typed, but its bucket (see keys.Ring.Bucket)
 	Max    int
 	Window time.Duration
-}
-
-// Bucket gives one of 65,536 keys for what a stranger typed: strangers cannot fill
-// the table, and nothing typed is kept.
-func Bucket(typed string) string {
-	sum := sha256.Sum256([]byte(typed))
-	return strconv.Itoa(int(binary.BigEndian.Uint16(sum[:])))
 }
 
 // Network is what one customer of an access provider usually has: an IPv4

@@ -203,7 +203,7 @@ var settings = []setting{
 	{
 		key: "rate_limits.account", byDef: "20", unit: "wrong passwords", example: "10",
 		shape: rateLimit.shape(),
-		about: "of one account, and of each browser its owner has signed in with, before the answer is 429",
+		about: "of one user name, whether it has an account or not, and of each browser its owner has signed in with, before the answer is 429",
 		set:   into(func(c *Config) *int { return &c.RateLimits.Account }, rateLimit.parse),
 	},
 	{

@@ -41,7 +41,11 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return Checked{}, err
 	}
-	limits := p.counted(user, a)
+	bucket, err := p.bucketOf(a.Username)
+	if err != nil {
+		return Checked{}, err
+	}
+	limits := p.counted(user, a, bucket)
 	if err := p.db.HasAttempts(ctx, limits, p.now()); err != nil {
 		return Checked{}, err
 	}
@@ -63,7 +67,7 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 		return Checked{}, err
 	}
 	if !right {
-		if err := p.refuse(ctx, user, a, refusal, from); err != nil {
+		if err := p.refuse(ctx, user, bucket, refusal, from); err != nil {
 			return Checked{}, err
 		}
 		return Checked{}, ErrWrong
@@ -92,9 +96,9 @@ func (p *Passwords) hashOf(user storage.User, stored string) (against hash, refu
 // refuse records a wrong password. Nothing is recorded of an unknown user, least of
 // all the typed name: people type passwords there. But one row is written all the
 // same, since the time of one durable commit would tell who has an account.
-func (p *Passwords) refuse(ctx context.Context, user storage.User, a Attempt, refusal string, from storage.Origin) error {
+func (p *Passwords) refuse(ctx context.Context, user storage.User, bucket, refusal string, from storage.Origin) error {
 	if user.ID == "" {
-		_, err := p.db.Reserve(ctx, []storage.Limit{decoy(a.Username, p.limits.Window)}, p.now())
+		_, err := p.db.Reserve(ctx, []storage.Limit{decoy(bucket, p.limits.Window)}, p.now())
 		return err
 	}
 	if refusal == "" {

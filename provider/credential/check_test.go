@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/keys"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -38,6 +39,9 @@ func openDesk(t *testing.T, db *storage.DB, c credential.Config) *desk {
 	d := &desk{db: db, at: noon}
 	c.DB = db
 	c.Now = func() time.Time { return d.at }
+	if c.Bucket == nil { // of all nodes
+		c.Bucket = func(name string) (string, error) { return keys.BucketUnder([]byte("shared"), name), nil }
+	}
 	if c.Params == (credential.Params{}) {
 		c.Params = cheap
 	}

@@ -1,12 +1,14 @@
 package credential
 
 import (
+	"crypto/rand"
 	"errors"
 	"runtime"
 	"time"
 
 	"golang.org/x/crypto/argon2"
 
+	"signet/provider/keys"
 	"signet/storage"
 )
 
@@ -27,6 +29,9 @@ type Config struct {
 	Workers int // hashes at once; default GOMAXPROCS
 	Queue   int // callers that may wait; default 64
 	Now     func() time.Time
+	// Bucket gives the bucket that a typed name is counted in, the same on all nodes
+	// (see keys.Ring.Bucket). Default: under a random key of this process alone.
+	Bucket func(name string) (string, error)
 }
 
 // Passwords hashes and checks passwords. It is safe for concurrent use.
@@ -38,6 +43,7 @@ type Passwords struct {
 	dummy  hash // what users without a password of their own are checked against
 	now    func() time.Time
 	argon2 argon2id
+	bucket func(name string) (string, error)
 }
 
 // New makes the queue and the dummy hash that unknown users are checked against.
@@ -49,6 +55,10 @@ func New(c Config) *Passwords {
 		limits: c.Limits.orDefault(),
 		now:    c.Now,
 		argon2: argon2.IDKey,
+		bucket: c.Bucket,
+	}
+	if p.bucket == nil {
+		p.bucket = ownBuckets()
 	}
 	if p.now == nil {
 		p.now = time.Now
@@ -56,6 +66,12 @@ func New(c Config) *Passwords {
 	p.queue = newQueue(positive(c.Workers, runtime.GOMAXPROCS(0)), positive(c.Queue, 64))
 	p.dummy = randomHash(p.params)
 	return p
+}
+
+func ownBuckets() func(string) (string, error) {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return func(name string) (string, error) { return keys.BucketUnder(key, name), nil }
 }
 
 func positive(n, otherwise int) int {

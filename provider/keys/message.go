@@ -30,12 +30,16 @@ type secret struct {
 	value         []byte // 32 bytes
 	refreshKey    []byte // for HS256
 	refreshHeader string
+	bucketKey     []byte // see Ring.Bucket
 }
 
 func newSecretKey(id string, raw, value []byte) (*secret, error) {
 	k := &secret{id: id, raw: raw, value: value, refreshHeader: readyHeader("HS256", id, typRefresh)}
 	var err error
-	k.refreshKey, err = hkdf.Key(sha256.New, value, nil, purposeInfo(string(typRefresh)), 32)
+	if k.refreshKey, err = hkdf.Key(sha256.New, value, nil, purposeInfo(string(typRefresh)), 32); err != nil {
+		return nil, err
+	}
+	k.bucketKey, err = hkdf.Key(sha256.New, value, nil, purposeInfo(purposeBucket), 32)
 	return k, err
 }
 
