@@ -16,21 +16,14 @@ import (
 	"signet/storage"
 )
 
-// The ways a client can authenticate (OIDC Core, section 9).
-const (
-	methodBasic = "client_secret_basic"
-	methodPost  = "client_secret_post"
-	methodNone  = "none"
-)
-
 // presented is what a request says about its client.
 type presented struct {
 	id, secret, method string
 }
 
-// authenticate finds out which client a form request comes from and proves it,
-// by exactly the method the client is registered with. Unknown client, wrong
-// secret and wrong method answer alike, and count alike.
+// authenticate finds out which client a form request comes from and proves it. To
+// the outside an unknown client and a wrong secret look alike and count alike; the
+// error names the exact cause for the log.
 func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 	given, err := presentedBy(r)
 	if err != nil {
@@ -40,16 +33,72 @@ func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return storage.Client{}, err
 	}
-	known := err == nil && client.Metadata.TokenEndpointAuthMethod == given.method
-	if given.method == methodNone && known {
+	at := p.Now()
+	refused := judge(client, given, at)
+	if refused == nil {
 		return client, nil
 	}
-	// An unknown client costs the same comparison.
-	at := p.Now()
-	if !secretMatches(client.Secrets, given.secret, at) || !known {
-		return storage.Client{}, p.countFailure(r, client.ID, given, at)
+	if guessed(given, refused) {
+		return storage.Client{}, p.countFailure(r, client.ID, given, refused, at)
 	}
-	return client, nil
+	return storage.Client{}, refused
+}
+
+// Why a client is not let in. To the outside they are all errClientAuthentication.
+var (
+	errNoClientID    = fmt.Errorf("%w: the request names no client", errClientAuthentication)
+	errBasicHeader   = fmt.Errorf("%w: the Basic header cannot be decoded", errClientAuthentication)
+	errNoAssertions  = fmt.Errorf("%w: no client is registered for assertions", errClientAuthentication)
+	errUnknownClient = fmt.Errorf("%w: no enabled client has this id", errClientAuthentication)
+	errNoSecret      = fmt.Errorf("%w: the client has a secret and sent none", errClientAuthentication)
+	errWrongSecret   = fmt.Errorf("%w: the secret is wrong or expired", errClientAuthentication)
+	errWrongMethod   = fmt.Errorf("%w: the secret is right and was sent in the wrong way", errClientAuthentication)
+	errNeedlessly    = fmt.Errorf("%w: the client has no secret and sent one", errClientAuthentication)
+)
+
+// errPublicClient: the endpoint or grant type is for clients that authenticate.
+var errPublicClient = &advised{
+	fmt.Errorf("%w: the client is public", errClientAuthentication),
+	"this needs a client that authenticates, and this one has no secret: register it as a web client or a service",
+}
+
+// judge decides whether the request proves the client; the zero client stands for an
+// unknown one. nil lets it in.
+func judge(client storage.Client, given presented, at time.Time) error {
+	// An unknown client costs the same comparison.
+	right := secretMatches(client.Secrets, given.secret, at)
+	switch {
+	case client.ID == "":
+		return errUnknownClient
+	case client.Public() && given.method == storage.AuthNone:
+		return nil
+	case given.method == storage.AuthNone:
+		return errNoSecret
+	case client.Public():
+		return errNeedlessly
+	case !right:
+		return errWrongSecret
+	case !client.AllowsAuthMethod(given.method):
+		return wrongMethod(given.method, client.Metadata.TokenEndpointAuthMethod)
+	}
+	return nil
+}
+
+// guessed reports whether a refused request has tried a secret. One without a secret
+// tries nothing, and a right secret that came in the wrong way is no guess: neither
+// is counted.
+func guessed(given presented, refused error) bool {
+	return given.secret != "" && !errors.Is(refused, errWrongMethod)
+}
+
+// wrongMethod refuses a right secret that was not sent as the client is registered to
+// send it. Only a client that has proven its secret is told so.
+func wrongMethod(sent, registered string) error {
+	return &advised{
+		fmt.Errorf("%w: sent as %s, registered for %s", errWrongMethod, sent, registered),
+		"the secret is right, but this client must send it as " + registered + ", not as " + sent +
+			": configure the client for " + registered + ", or change its token_endpoint_auth_method",
+	}
 }
 
 // Limits of failed client authentication: of a client, and from a network.
@@ -63,11 +112,8 @@ const (
 // the refusal. It comes after the comparison: a right secret is never throttled,
 // whoever else has tried, and costs storage nothing. The limits protect the
 // database and the log; the secrets, of 256 random bits, need no protection from
-// guesses. A request that presents no secret guesses nothing and is not counted.
-func (p *Provider) countFailure(r *http.Request, known string, given presented, at time.Time) error {
-	if given.secret == "" {
-		return errClientAuthentication
-	}
+// guesses.
+func (p *Provider) countFailure(r *http.Request, known string, given presented, refused error, at time.Time) error {
 	trace := web.TraceOf(r.Context())
 	trace.Note("client_id", known)
 	bucket, err := p.ring.Bucket(given.id)
@@ -90,50 +136,62 @@ func (p *Provider) countFailure(r *http.Request, known string, given presented, 
 	if err != nil {
 		return err
 	}
-	return errClientAuthentication
+	return refused
 }
 
 // presentedBy reads the credentials from the one place they may stand in (RFC
-// 6749, section 2.3: a request uses one method).
+// 6749, section 2.3: a request uses one method). Basic without a secret says only
+// which client asks (section 2.3.1: an empty secret may be omitted). An Authorization
+// header of another scheme says nothing about the client: a proxy or a script that
+// adds a bearer token to every call presents no second method.
 func presentedBy(r *http.Request) (presented, error) {
 	form := r.PostForm
-	header := r.Header.Get("Authorization")
+	given, err := basicCredentials(r)
+	if err != nil {
+		return presented{}, err
+	}
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
-		if header != "" || form.Has("client_secret") {
+		if given.secret != "" || form.Has("client_secret") {
 			return presented{}, errTwoMethods
 		}
-		return presented{}, errClientAuthentication // no client is registered for assertions
+		return presented{}, errNoAssertions
 	}
+	id := form.Get("client_id")
 	switch {
-	case header != "" && form.Has("client_secret"):
+	case given.secret != "" && form.Has("client_secret"):
 		return presented{}, errTwoMethods
-	case header != "":
-		given, err := basicCredentials(r)
-		if err == nil && form.Has("client_id") && form.Get("client_id") != given.id {
-			err = errTwoClients
-		}
-		return given, err
-	case !form.Has("client_id"):
-		return presented{}, errClientAuthentication
-	case form.Has("client_secret"):
-		return presented{form.Get("client_id"), form.Get("client_secret"), methodPost}, nil
+	case given.id != "" && id != "" && given.id != id:
+		return presented{}, errTwoClients
+	case given.secret != "":
+		return given, nil
+	case id == "" && given.id == "":
+		return presented{}, errNoClientID
+	case id == "":
+		id = given.id
 	}
-	return presented{form.Get("client_id"), "", methodNone}, nil
+	if form.Has("client_secret") {
+		return presented{id, form.Get("client_secret"), storage.AuthPost}, nil
+	}
+	return presented{id, "", storage.AuthNone}, nil
 }
 
 // basicCredentials decodes id and secret as the form encoding they stand in (RFC
-// 6749, section 2.3.1).
+// 6749, section 2.3.1). Without a Basic header, and with one that names neither, they
+// are empty.
 func basicCredentials(r *http.Request) (presented, error) {
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); !strings.EqualFold(scheme, "Basic") {
+		return presented{}, nil
+	}
 	user, password, ok := r.BasicAuth()
 	if !ok {
-		return presented{}, errClientAuthentication
+		return presented{}, errBasicHeader
 	}
 	id, idErr := url.QueryUnescape(user)
 	secret, secretErr := url.QueryUnescape(password)
-	if idErr != nil || secretErr != nil || id == "" || secret == "" || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
-		return presented{}, errClientAuthentication
+	if idErr != nil || secretErr != nil || id == "" && secret != "" || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
+		return presented{}, errBasicHeader
 	}
-	return presented{id, secret, methodBasic}, nil
+	return presented{id, secret, storage.AuthBasic}, nil
 }
 
 // secretMatches compares against both secrets a client may have. They are 256

@@ -23,15 +23,52 @@ var presentations = map[string]func(form url.Values, h http.Header, id, secret s
 		form.Set("client_id", id)
 		form.Set("client_secret", secret)
 	},
-	"none":    func(form url.Values, _ http.Header, id, _ string) { form.Set("client_id", id) },
+	"client_secret_post, empty Basic": func(form url.Values, h http.Header, id, secret string) {
+		h.Set("Authorization", "Basic Og==") // ":", from a program without credentials
+		form.Set("client_id", id)
+		form.Set("client_secret", secret)
+	},
+	"client_secret_post, Basic without secret": func(form url.Values, h http.Header, id, secret string) {
+		h.Set("Authorization", basic(id, ""))
+		form.Set("client_secret", secret)
+	},
+	"client_secret_post, bearer": func(form url.Values, h http.Header, id, secret string) {
+		h.Set("Authorization", "Bearer added.by.a.proxy")
+		form.Set("client_id", id)
+		form.Set("client_secret", secret)
+	},
+	"client_secret_basic, client_id": func(form url.Values, h http.Header, id, secret string) {
+		h.Set("Authorization", basic(id, secret))
+		form.Set("client_id", id)
+	},
+	"client_secret_basic, empty client_secret": func(form url.Values, h http.Header, id, secret string) {
+		h.Set("Authorization", basic(id, secret))
+		form["client_secret"] = []string{""}
+	},
+	"client_secret_basic, odd case": func(_ url.Values, h http.Header, id, secret string) {
+		h.Set("Authorization", "bASIC "+strings.TrimPrefix(basic(id, secret), "Basic "))
+	},
+	"none":                       func(form url.Values, _ http.Header, id, _ string) { form.Set("client_id", id) },
+	"none, Basic without secret": func(_ url.Values, h http.Header, id, _ string) { h.Set("Authorization", basic(id, "")) },
+	"none, Basic without secret and client_id": func(form url.Values, h http.Header, id, _ string) {
+		h.Set("Authorization", basic(id, ""))
+		form.Set("client_id", id)
+	},
+	"none, empty Basic": func(form url.Values, h http.Header, id, _ string) {
+		h.Set("Authorization", "Basic Og==")
+		form.Set("client_id", id)
+	},
+	"none, empty client_secret": func(form url.Values, _ http.Header, id, _ string) {
+		form["client_id"], form["client_secret"] = []string{id}, []string{""}
+	},
+	"none, bearer": func(form url.Values, h http.Header, id, _ string) {
+		h.Set("Authorization", "Bearer added.by.a.script")
+		form.Set("client_id", id)
+	},
 	"nothing": func(url.Values, http.Header, string, string) {},
 	"bearer":  func(_ url.Values, h http.Header, _, secret string) { h.Set("Authorization", "Bearer "+secret) },
 	"secret without id": func(form url.Values, _ http.Header, _, secret string) {
 		form.Set("client_secret", secret)
-	},
-	"basic without secret": func(_ url.Values, h http.Header, id, _ string) { h.Set("Authorization", basic(id, "")) },
-	"post without secret": func(form url.Values, _ http.Header, id, _ string) {
-		form["client_id"], form["client_secret"] = []string{id}, []string{""}
 	},
 	"assertion": func(form url.Values, _ http.Header, id, secret string) {
 		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
@@ -44,41 +81,87 @@ func basic(id, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
 }
 
-// A client authenticates by the method it is registered with and by no other: of
-// the table of clients and presentations, only the diagonal is let in.
-func TestTK08_TestTK09_OnlyTheRegisteredMethod(t *testing.T) {
+// Every way to present a client against every kind of client, at every endpoint: a
+// chosen method is the only one, a method that nobody chose is Basic or the body, a
+// public client sends no secret. A right secret in the wrong way is told its method and
+// costs nothing; whatever else is refused looks the same, and only a wrong secret counts.
+func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
+	chosen := func(method string) func(*storage.Client) {
+		return func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{callback}, method
+		}
+	}
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		spa := b.as(b.register(t, storage.SPA, "spa", callback))
-		post := b.as(b.registerWith(t, storage.Web, "post", func(c *storage.Client) {
-			c.Metadata.RedirectURIs = []string{callback}
-			c.Metadata.TokenEndpointAuthMethod = "client_secret_post"
-		}))
-		spa.Secret = b.Secret // it has none: anybody's may be tried
-		for _, as := range []*testbed{b, post, spa} {
+		native := b.as(b.register(t, storage.Native, "native", "http://127.0.0.1/cb"))
+		spa.Secret, native.Secret = b.Secret, b.Secret // they have none: anybody's may be tried
+		for _, as := range []*testbed{
+			b, spa, native,
+			b.as(b.registerWith(t, storage.Web, "basic", chosen("client_secret_basic"))),
+			b.as(b.registerWith(t, storage.Web, "post", chosen("client_secret_post"))),
+			b.as(b.registerWith(t, storage.Service, "service", func(*storage.Client) {})),
+		} {
 			method := as.Client.Metadata.TokenEndpointAuthMethod
 			for how, present := range presentations {
 				for _, path := range formEndpoints {
-					form := as.goodForm(path, "none")
+					form := b.goodForm(path, "none")
+					b.pass(15 * time.Minute) // nothing is throttled
+					_, writesBefore := b.DB.Calls()
 					a := as.post(t, path, formType, nil, func(r *http.Request) {
 						r.Header.Del("Authorization")
 						present(form, r.Header, as.Client.ID, as.Secret)
-						body := form.Encode()
-						if how == "post without secret" {
-							body += "&client_secret="
-						}
-						*r = *withBody(r, body)
+						*r = *withBody(r, form.Encode())
 					})
-					in := how == method || how == "post without secret" && method == "none" // an empty value is no value
+					_, writes := b.DB.Calls()
+					sent := strings.SplitN(how, ",", 2)[0]
+					in := sent == method || method == "" && strings.HasPrefix(sent, "client_secret_")
+					told := !in && method != "none" && strings.HasPrefix(sent, "client_secret_")
 					if path == "/introspect" && method == "none" {
 						in = false // RFC 7662, section 2.1: only clients that authenticate
 					}
+					what := fmt.Sprintf("%s: client %s by %q", path, as.Client.ID, how)
 					refused := a.StatusCode == http.StatusUnauthorized && a.json(t)["error"] == "invalid_client"
-					if in == refused || !in && !refused {
-						t.Errorf("%s: client of method %s by %q: got %d %s", path, method, how, a.StatusCode, a.Body)
+					if in == refused {
+						t.Errorf("%s: got %d %s", what, a.StatusCode, a.Body)
+					}
+					if got := strings.Contains(a.Body, "must send it as "+method+","); got != told {
+						t.Errorf("%s: names the method: %v, want %v: %s", what, got, told, a.Body)
+					}
+					guess := !in && !told && strings.HasPrefix(sent, "client_secret_")
+					if got := writes != writesBefore; refused && got != guess {
+						t.Errorf("%s: counted: %v, want %v", what, got, guess)
+					}
+					if challenged := a.Header.Get("WWW-Authenticate") != ""; refused && challenged != (a.Request.Header.Get("Authorization") != "") {
+						t.Errorf("%s: WWW-Authenticate %q", what, a.Header.Get("WWW-Authenticate"))
 					}
 				}
 			}
 		}
+	})
+}
+
+// A program that tries one way and then the other (golang.org/x/oauth2 does, after any
+// failure) is never throttled for it, and its repeat says what is wrong.
+func TestClientAuth_RightSecretInTheWrongWayIsNoGuess(t *testing.T) {
+	each(t, func(t *testing.T, b *testbed) {
+		post := b.as(b.registerWith(t, storage.Web, "post", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{callback}, storage.AuthPost
+		}))
+		_, before := b.DB.Calls()
+		for range 150 {
+			a := post.tokenRequest(t, post.codeForm("none"))
+			wantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
+			if !strings.Contains(a.Body, "client_secret_post") || a.Header.Get("WWW-Authenticate") == "" {
+				t.Fatalf("the answer does not name the method: %v %s", a.Header, a.Body)
+			}
+		}
+		if _, after := b.DB.Calls(); after != before {
+			t.Errorf("%d writes", after-before)
+		}
+		if log := b.Log.String(); !strings.Contains(log, "sent as client_secret_basic, registered for client_secret_post") || strings.Contains(log, post.Secret) {
+			t.Error("the log does not say what was wrong, or has the secret")
+		}
+		wantRefusedClient(t, "a wrong secret afterwards", b.present(t, "/token", "post", "wrong", ""))
 	})
 }
 
@@ -142,9 +225,6 @@ func TestTK07_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		off := b.as(b.register(t, storage.Web, "off", callback))
 		off.disableClient(t, true)
-		post := b.as(b.registerWith(t, storage.Web, "post", func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{callback}, "client_secret_post"
-		}))
 		spa := b.as(b.register(t, storage.SPA, "spa", callback))
 		look := func(id, secret string) string {
 			a := b.tokenRequest(t, b.codeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", basic(id, secret)) })
@@ -158,7 +238,6 @@ func TestTK07_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
 		for name, got := range map[string]string{
 			"wrong secret":                 look(b.Client.ID, "wrong"),
 			"disabled client":              look("off", off.Secret),
-			"client of another method":     look("post", post.Secret),
 			"public client":                look("spa", "wrong"),
 			"id of a user":                 look(spa.Alice.ID, "wrong"),
 			"id that no database can hold": look(strings.Repeat("x", 5000), "wrong"),

@@ -41,8 +41,8 @@ var answers = []struct {
 	status      int
 	description string
 }{
-	{errClientAuthentication, "invalid_client", http.StatusUnauthorized, "client authentication failed: check client_id, secret and method"},
-	{errClientThrottled, "invalid_client", http.StatusTooManyRequests, "client authentication failed too often: correct client_id, secret and method, and wait as Retry-After says"},
+	{errClientAuthentication, "invalid_client", http.StatusUnauthorized, "client authentication failed: check client_id and secret"},
+	{errClientThrottled, "invalid_client", http.StatusTooManyRequests, "client authentication failed too often: correct client_id and secret, and wait as Retry-After says"},
 	{errTwoMethods, "invalid_request", http.StatusBadRequest, "authenticate the client in one way only"},
 	{errTwoClients, "invalid_request", http.StatusBadRequest, "client_id differs from the Authorization header"},
 	{errNoGrantType, "invalid_request", http.StatusBadRequest, "grant_type is missing"},
@@ -69,6 +69,15 @@ var answers = []struct {
 	{storage.ErrUnavailable, "temporarily_unavailable", http.StatusServiceUnavailable, "the database does not answer: try again"},
 }
 
+// advised is an error with its own sentence for the client, which says better than
+// the table what to change.
+type advised struct {
+	error
+	advice string
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
 // writeOAuthError answers with what the table says of a cause. A client that tried
 // Basic is challenged for it (RFC 6749, section 5.2).
 func writeOAuthError(w http.ResponseWriter, r *http.Request, cause error) {
@@ -87,7 +96,11 @@ func writeOAuthError(w http.ResponseWriter, r *http.Request, cause error) {
 		if throttled, ok := errors.AsType[*storage.ThrottledError](cause); ok {
 			w.Header().Set("Retry-After", strconv.Itoa(throttled.Seconds()))
 		}
-		writeError(w, a.status, a.code, a.description)
+		description := a.description
+		if better, ok := errors.AsType[*advised](cause); ok {
+			description = better.advice
+		}
+		writeError(w, a.status, a.code, description)
 		return
 	}
 	writeError(w, http.StatusInternalServerError, "server_error", "internal error "+trace.ID)

@@ -43,7 +43,7 @@ var inactive = introspection{}
 func (p *Provider) introspect(w http.ResponseWriter, r *http.Request) {
 	client, err := p.authenticate(r)
 	if err == nil && client.Public() {
-		err = errClientAuthentication
+		err = errPublicClient
 	}
 	if err == nil && !r.PostForm.Has("token") {
 		err = errNoToken

@@ -19,7 +19,7 @@ import (
 func (p *Provider) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse, error) {
 	client := r.client
 	if client.Public() {
-		return tokenResponse{}, errClientAuthentication
+		return tokenResponse{}, errPublicClient
 	}
 	at := p.Now()
 	allowed := strings.Fields(client.Metadata.Scope)

@@ -67,7 +67,7 @@ type ClientSecret struct {
 type ClientMetadata struct {
 	RedirectURIs             []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs   []string `json:"post_logout_redirect_uris,omitempty"`
-	TokenEndpointAuthMethod  string   `json:"token_endpoint_auth_method,omitempty"`
+	TokenEndpointAuthMethod  string   `json:"token_endpoint_auth_method,omitempty"` // "": not chosen, see AllowsAuthMethod
 	GrantTypes               []string `json:"grant_types,omitempty"`
 	ResponseTypes            []string `json:"response_types,omitempty"`
 	Scope                    string   `json:"scope,omitempty"` // space separated; "" allows every standard scope
@@ -94,8 +94,27 @@ type ClientMetadata struct {
 // Enabled reports whether the client may be used at all.
 func (c Client) Enabled() bool { return c.DisabledAt == 0 }
 
-// Public reports whether the client has no way to authenticate.
-func (c Client) Public() bool { return c.Metadata.TokenEndpointAuthMethod == "none" }
+// The ways a client can authenticate (OIDC Core, section 9).
+const (
+	AuthBasic = "client_secret_basic"
+	AuthPost  = "client_secret_post"
+	AuthNone  = "none"
+)
+
+// Public reports whether the client has no way to authenticate. A client whose method
+// nobody chose is not public: it has a secret.
+func (c Client) Public() bool { return c.Metadata.TokenEndpointAuthMethod == AuthNone }
+
+// AllowsAuthMethod reports whether the client may authenticate in that way: in the one
+// that was chosen for it and, if nobody chose, with its secret in the Basic header or
+// in the body. Dynamic registration always chooses: a request without the member
+// registers client_secret_basic (RFC 7591, section 2).
+func (c Client) AllowsAuthMethod(method string) bool {
+	if chosen := c.Metadata.TokenEndpointAuthMethod; chosen != "" {
+		return method == chosen
+	}
+	return method == AuthBasic || method == AuthPost
+}
 
 // IDTokenAlg is the algorithm that what is signed for the client itself is signed
 // with: ID tokens and logout tokens (OIDC Registration, section 2, with its default).

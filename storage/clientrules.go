@@ -31,22 +31,21 @@ const (
 )
 
 // NewClient gives a client of that type with the type's defaults. It has neither
-// redirect URIs nor a secret yet.
+// redirect URIs nor a secret yet. How a web client or a service sends its secret is
+// not chosen: either way is accepted, see Client.AllowsAuthMethod.
 func NewClient(t ClientType, id, name string) Client {
 	c := Client{ID: id, Name: name, Type: t, RefreshGrace: -1}
 	m := &c.Metadata
 	switch t {
 	case Web:
-		m.TokenEndpointAuthMethod = "client_secret_basic"
 		m.GrantTypes = []string{GrantCode, GrantRefresh}
 	case SPA:
-		m.TokenEndpointAuthMethod = "none"
+		m.TokenEndpointAuthMethod = AuthNone
 		m.GrantTypes = []string{GrantCode, GrantRefresh}
 	case Native:
-		m.TokenEndpointAuthMethod = "none"
+		m.TokenEndpointAuthMethod = AuthNone
 		m.GrantTypes = []string{GrantCode, GrantRefresh, GrantDevice}
 	case Service:
-		m.TokenEndpointAuthMethod = "client_secret_basic"
 		m.GrantTypes = []string{GrantClientCredentials}
 	}
 	if slices.Contains(m.GrantTypes, GrantCode) {
@@ -152,8 +151,8 @@ func (v *clientProblems) identity(c Client) {
 
 func (v *clientProblems) authentication(c Client) {
 	method := c.Metadata.TokenEndpointAuthMethod
-	if !slices.Contains([]string{"none", "client_secret_basic", "client_secret_post"}, method) {
-		v.add("token_endpoint_auth_method", "%q is not none, client_secret_basic or client_secret_post", method)
+	if !slices.Contains([]string{"", AuthNone, AuthBasic, AuthPost}, method) {
+		v.add("token_endpoint_auth_method", "%q is not none, client_secret_basic or client_secret_post; leave it empty to let a client send its secret in either way", method)
 	}
 	switch {
 	case (c.Type == SPA || c.Type == Native) && !c.Public():

@@ -237,7 +237,7 @@ func (p *program) showClient(c storage.Client, secret string, asJSON bool) error
 		{"type", d.Type},
 		{"redirect_uris", strings.Join(d.RedirectURIs, " ")},
 		{"post_logout_redirect_uris", strings.Join(d.PostLogoutRedirectURIs, " ")},
-		{"token_endpoint_auth_method", d.TokenEndpointAuthMethod},
+		{"token_endpoint_auth_method", authMethodOf(c)},
 		{"grant_types", strings.Join(d.GrantTypes, " ")},
 		{"scope", d.Scope},
 		{"id_token_signed_response_alg", d.IDTokenSignedResponseAlg},
@@ -249,6 +249,14 @@ func (p *program) showClient(c storage.Client, secret string, asJSON bool) error
 		{"state", clientState(c)},
 		{"created", c.CreatedAt.Time().Format(time.RFC3339)},
 	}))
+}
+
+// authMethodOf says how the client authenticates.
+func authMethodOf(c storage.Client) string {
+	if c.Metadata.TokenEndpointAuthMethod == "" {
+		return "basic or post (not chosen)"
+	}
+	return c.Metadata.TokenEndpointAuthMethod
 }
 
 func consentOf(c storage.Client) string {

@@ -30,7 +30,7 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	f := &clientFlags{set: c.Flags()}
 	f.list("redirect-uri", "where authorization responses may go", func(c *storage.Client) *[]string { return &c.Metadata.RedirectURIs })
 	f.list("post-logout-redirect-uri", "where a browser may go after signing out", func(c *storage.Client) *[]string { return &c.Metadata.PostLogoutRedirectURIs })
-	f.text("token-endpoint-auth-method", "none, client_secret_basic or client_secret_post", func(c *storage.Client) *string { return &c.Metadata.TokenEndpointAuthMethod })
+	f.text("token-endpoint-auth-method", "none, client_secret_basic or client_secret_post (not given: a client with a secret may send it in either way)", func(c *storage.Client) *string { return &c.Metadata.TokenEndpointAuthMethod })
 	f.list("grant-type", "grant type it may use", func(c *storage.Client) *[]string { return &c.Metadata.GrantTypes })
 	f.list("response-type", "response type it may use", func(c *storage.Client) *[]string { return &c.Metadata.ResponseTypes })
 	f.words("scope", "scope it may ask for: of people (none given: every standard one) or, for a service, of your APIs", func(c *storage.Client) *string { return &c.Metadata.Scope })
