@@ -52,7 +52,7 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 		if err := db.lockRow(tx, userRow, g.UserID, forShare); err != nil {
 			return err
 		}
-		born, err := touchSession(tx, g.UserID, g.SessionID, g.ClientID, at)
+		session, err := touchSession(tx, g.UserID, g.SessionID, g.ClientID, at)
 		if errors.Is(err, ErrRevoked) {
 			verdict, err = refuseCode(tx, r, ErrRevoked, at)
 			return err
@@ -78,8 +78,8 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 		}
 		// A grant is not older than its session, whose node's clock may be ahead:
 		// not_before is compared with both.
-		g.CreatedAt = max(At(at), born)
-		return openGrant(tx, &g, at)
+		g.CreatedAt = max(At(at), session.made)
+		return openGrant(tx, &g, session, at)
 	})
 	if err == nil && verdict != nil {
 		err = fmt.Errorf("redeem code: %w", verdict)
@@ -90,8 +90,10 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 	return g, nil
 }
 
-// openGrant stores a new grant, in its first generation.
-func openGrant(tx *gorm.DB, g *Grant, at time.Time) error {
+// openGrant stores a new grant of that session, in its first generation. The grant
+// belongs to the identity to which the session belongs now.
+func openGrant(tx *gorm.DB, g *Grant, of touched, at time.Time) error {
+	g.Connector, g.Identity = of.connector, of.identity
 	g.Generation, g.RotatedAt, g.IdleExpiresAt = 1, At(at), At(at).Add(g.IdleFor)
 	g.RevokedAt, g.RevokeReason = 0, ""
 	row, err := values(g)

@@ -34,7 +34,8 @@ const (
 	UserCreated          EventType = "user.created"
 	UserDisabled         EventType = "user.disabled"
 	UserEnabled          EventType = "user.enabled"
-	UserEvicted          EventType = "user.evicted" // unproven credentials gave way to the address's owner
+	UserEvicted          EventType = "user.evicted"   // unproven credentials gave way to the address's owner
+	AddressProven        EventType = "address.proven" // an e-mail address; the reason says on whose word
 	UserDeleted          EventType = "user.deleted"
 	UserPromoted         EventType = "user.promoted" // may administer the server from now on
 	UserDemoted          EventType = "user.demoted"
@@ -77,7 +78,7 @@ const (
 
 // EventTypes lists them all.
 var EventTypes = []EventType{
-	UserCreated, UserDisabled, UserEnabled, UserEvicted, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
+	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserSignedIn, UserSignInFailed, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, TokenRevoked,

@@ -44,7 +44,7 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 			return err
 		}
 		// The session's row lock makes the renewals of one session follow each other.
-		born, err := touchSession(tx, r.Grant.UserID, r.Grant.SessionID, r.Grant.ClientID, at)
+		session, err := touchSession(tx, r.Grant.UserID, r.Grant.SessionID, r.Grant.ClientID, at)
 		if err != nil {
 			return err
 		}
@@ -55,8 +55,8 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 		}
 		grant = r.Grant
 		grant.FirstParty = true
-		grant.CreatedAt = max(At(at), born) // as in RedeemCode
-		return openGrant(tx, &grant, at)
+		grant.CreatedAt = max(At(at), session.made) // as in RedeemCode
+		return openGrant(tx, &grant, session, at)
 	})
 	if err == nil && verdict != nil {
 		err = fmt.Errorf("renew first-party grant: %w", verdict)

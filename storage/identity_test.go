@@ -76,7 +76,7 @@ func TestSignInThrough_ProfileFollowsTheUpstreamUntilItIsEdited(t *testing.T) {
 	})
 }
 
-func TestUnlink_EndsOtherSessionsThatCameThroughUpstreams(t *testing.T) {
+func TestUnlink_TakesOnlyWhatIsTheUsersOwn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		here := w.comes(t, w.user.ID, "1", storage.Profile{}, noon)
 		other := w.comes(t, w.user.ID, "2", storage.Profile{}, noon)

@@ -38,24 +38,31 @@ func grantNow(at time.Time) []any { return []any{At(at), At(at), At(at), At(at)}
 // liveGrant is grantLives for gorm.
 func liveGrant(at time.Time) clause.Expr { return gorm.Expr(grantLives, grantNow(at)...) }
 
-// touchSession takes the row lock of a live session of this user, notes it as
-// seen and gives the moment it was made. clientID ("" for none) must be enabled
+// touched is what touchSession gives of a session: when it was made, and the
+// identity that opened it.
+type touched struct {
+	made                Millis
+	connector, identity string
+}
+
+// touchSession takes the row lock of a live session of this user and notes it as
+// seen. clientID ("" for none) must be enabled
 // too. The row is written even when nothing in it moves: what follows in the
 // transaction relies on the session not ending meanwhile.
 //
 // ErrRevoked: it is dead, or another user's, or the client is disabled.
-func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time) (Millis, error) {
+func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time) (touched, error) {
 	stale := At(at.Add(-seenEvery))
 	args := append([]any{stale, At(at), stale, At(at), sessionID, userID}, sessionNow(at)...)
-	var made int64
-	found, err := touchLive.row(tx, []any{&made}, append(args, clientID, clientID)...)
+	var t touched
+	found, err := touchLive.row(tx, []any{(*int64)(&t.made), &t.connector, &t.identity}, append(args, clientID, clientID)...)
 	if err != nil {
-		return 0, err
+		return touched{}, err
 	}
 	if !found {
-		return 0, ErrRevoked
+		return touched{}, ErrRevoked
 	}
-	return Millis(made), nil
+	return t, nil
 }
 
 // The client is cast for PostgreSQL, which could not tell the type of a parameter
@@ -65,4 +72,4 @@ var touchLive = newStatement(`UPDATE sessions AS s SET
 		idle_expires_at = CASE WHEN s.seen_at <= ? THEN ? + s.idle_for ELSE s.idle_expires_at END
 	WHERE s.id = ? AND s.user_id = ? AND ` + sessionLives + `
 		AND (CAST(? AS TEXT) = '' OR EXISTS (SELECT 1 FROM clients c WHERE c.id = ? AND c.disabled_at = 0))
-	RETURNING created_at`)
+	RETURNING created_at, connector, identity`)

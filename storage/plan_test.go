@@ -161,11 +161,22 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"LinkIdentity", func() error {
 			return w.LinkIdentity(ctx, storage.ProvenLink{Identity: identity, ProofID: "p", Until: until, SessionID: w.session.ID, From: from}, noon)
 		}},
+		{"ProveAddress", func() error {
+			u := w.createUser(t, storage.NewID("p")+"@example.com")
+			_, err := w.ProveAddress(ctx, storage.Proof{
+				UserID: u.ID, Email: u.Email, By: storage.ByUpstream, SessionID: w.session.ID, FreshFor: time.Minute, From: from,
+			}, noon)
+			return err
+		}},
 		{"LinkedUser", func() error { _, err := w.LinkedUser(ctx, "google", identity.Issuer, "1"); return err }},
 		{"IdentitiesOf", func() error { _, err := w.IdentitiesOf(ctx, w.user.ID); return err }},
 		{"SignInThrough", func() error {
-			a := storage.Arrival{Identity: identity, AttemptID: "a1", Until: until, SignIn: signIn("h5"), Evict: true, Fill: storage.Profile{Name: "A"}}
-			_, err := w.SignInThrough(ctx, a, noon)
+			a := storage.Arrival{
+				Identity: identity, AttemptID: "a1", Until: until, SignIn: signIn("h5"), Proof: storage.ByUpstream,
+				Fill: storage.Profile{Name: "A"}, FreshFor: time.Nanosecond,
+			}
+			a.Identity.Email, a.SignIn.Replaces = w.user.Email, "handle of alice"
+			_, err := w.SignInThrough(ctx, a, noon.Add(2*time.Millisecond))
 			return err
 		}},
 		{"SignInThrough", func() error {

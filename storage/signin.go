@@ -31,6 +31,8 @@ type SignIn struct {
 	// GiveBack undoes the reservation of this attempt.
 	GiveBack Reservation
 	From     Origin
+
+	through Identity // that opens the session; the zero Identity for a way of our own
 }
 
 // SignIn starts the browser's session, in one transaction: the session of
@@ -100,7 +102,9 @@ func admitSince(tx *gorm.DB, userID string, seen *Millis) (Millis, error) {
 	return moments[0], nil
 }
 
-// startSession goes on with the browser's session or makes a new one.
+// startSession goes on with the browser's session or makes a new one. A session
+// that goes on belongs to the way in that was used last; the grants that it has
+// opened stay with the way in of their time.
 func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (Session, error) {
 	before, err := replaced(tx, s, at)
 	if err != nil {
@@ -115,6 +119,7 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (Sessio
 	session := Session{
 		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID,
 		AuthTime: proven, ACR: s.ACR, AMR: s.AMR,
+		Connector: s.through.Connector, Identity: s.through.key(),
 		Facts:      newestFacts(append(before.Facts, Fact{Kind: FactAuthenticated, At: now, Request: s.Request})),
 		Persistent: s.Persistent, Agent: from.Agent, Address: from.Address,
 		IdleFor: s.IdleFor, CreatedAt: before.CreatedAt, SeenAt: now,
@@ -160,7 +165,7 @@ func replaced(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
 
 // replaceSession writes the session over its row, id and creation time aside.
 func replaceSession(tx *gorm.DB, s Session) error {
-	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "ACR", "AMR", "Facts",
+	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "Connector", "Identity", "ACR", "AMR", "Facts",
 		"Persistent", "Agent", "Address", "IdleFor", "SeenAt", "IdleExpiresAt", "ExpiresAt").Updates(&s)
 	if res.Error == nil && res.RowsAffected != 1 {
 		return ErrRevoked

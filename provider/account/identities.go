@@ -2,8 +2,6 @@ package account
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -50,7 +48,7 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 	page := templates.AccountIdentities{Account: h.frame(r, current, "identities"), Connectors: h.Linking.Connectors}
 	times := momentsFor(current.User, h.Now())
 	for _, i := range list {
-		key := identityKey(i)
+		key := i.Key()
 		connector, there := h.Linking.connector(i.Connector)
 		row := templates.IdentityRow{
 			Key: key, Connector: connector, Gone: !there, Email: i.Email, Name: i.Name,
@@ -65,13 +63,6 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 		return err
 	}
 	return h.Site.Show(w, page)
-}
-
-// identityKey names an identity in a form. It proves nothing: it is looked for
-// among the person's own.
-func identityKey(i storage.Identity) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", i.Connector, i.Issuer, i.Subject))
-	return hex.EncodeToString(sum[:16])
 }
 
 // linkIdentity leaves for an upstream to bring an identity back.
@@ -111,11 +102,11 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 		return err
 	}
 	gone := notThere("This account is not connected", "It was disconnected already, or it never was connected.", h.Site.Base+identitiesPath)
-	at := slices.IndexFunc(list, func(i storage.Identity) bool { return identityKey(i) == values.Get("identity") })
+	at := slices.IndexFunc(list, func(i storage.Identity) bool { return i.Key() == values.Get("identity") })
 	if at < 0 {
 		return gone
 	}
-	if err := h.checkTicket(values, current, "identities.unlink", identityKey(list[at]), identitiesPath); err != nil {
+	if err := h.checkTicket(values, current, "identities.unlink", list[at].Key(), identitiesPath); err != nil {
 		return err
 	}
 	if ok, err := h.Fresh(w, r, current, identitiesPath); !ok {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"signet/federation"
 	"signet/provider/session"
@@ -109,14 +110,32 @@ func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i 
 	identity, err := h.withToken(i, user.ID)
 	a := storage.Arrival{
 		Identity: identity, AttemptID: attemptID, Until: storage.At(h.Now().Add(attemptRemembered)),
-		Evict: became == evictAndOwn,
+		Known: became == signIn,
 		Fill:  storage.Profile{Name: i.Name, GivenName: i.GivenName, FamilyName: i.FamilyName, Picture: i.Picture, Locale: i.Locale},
 	}
 	if became == makeUser {
 		a.Identity.UserID = ""
-		a.NewUser = storage.User{Email: i.Email, EmailVerified: i.EmailVerified && i.Trust >= federation.Verifies}
+		a.NewUser = storage.User{Email: i.Email}
+	}
+	if became == makeUser || became == evictAndOwn {
+		a.Proof, a.FreshFor = voucherOf(i), ownProofFor
 	}
 	return a, err
+}
+
+// ownProofFor is how long after a sign-in a proof that comes in the same browser
+// counts as brought by the account's owner.
+const ownProofFor = 5 * time.Minute
+
+// voucherOf says what the upstream's word proves of the address; "" for nothing.
+func voucherOf(i federation.Identity) storage.Voucher {
+	switch {
+	case i.EmailVerified && i.Trust >= federation.Authoritative:
+		return storage.ByAuthority
+	case i.EmailVerified && i.Trust >= federation.Verifies:
+		return storage.ByUpstream
+	}
+	return ""
 }
 
 func (h *Handler) refuseArrival(s step, c Connector, why fate) *web.Problem {

@@ -140,5 +140,7 @@ func (h *Handler) linkProven(w http.ResponseWriter, r *http.Request, s step, p p
 	return h.Sessions.StartThrough(w, r, session.Started{
 		Request: s.q.ID, ClientID: s.client.ID, ACR: acrOneFactor, AMR: amrPassword,
 		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore, GiveBack: checked.Reserved,
-	}, storage.Arrival{Identity: identity, AttemptID: p.AttemptID, Until: storage.At(h.Now().Add(attemptRemembered))})
+	}, storage.Arrival{
+		Identity: identity, AttemptID: p.AttemptID, Until: storage.At(h.Now().Add(attemptRemembered)), ByPassword: true,
+	})
 }
