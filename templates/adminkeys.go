@@ -28,7 +28,7 @@ type KeyRow struct {
 }
 
 // Internal reports whether the key is of the line that is in no JWKS.
-func (k KeyRow) Internal() bool { return k.Algorithm == "internal" }
+func (k KeyRow) Internal() bool { return k.Algorithm == internalLine }
 
 // KeyReadiness tells who has read the JWKS since the next keys were published.
 type KeyReadiness struct {

@@ -13,6 +13,7 @@ import (
 
 	"signet/provider/keys"
 	"signet/storage"
+	"signet/templates"
 )
 
 func (p *program) keysRevokeCommand() *cobra.Command {
@@ -42,7 +43,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return &problem{exitConflict, fmt.Errorf("key %s is revoked since %s", k.ID, stamp(k.RevokedAt.Time())), "there is nothing left to do"}
 		}
 		if !*yes {
-			if err := p.confirmRevocation(c, k, keeper.Life().Succession(rows, k, stamp)); err != nil {
+			if err := p.confirmRevocation(c, k, templates.KeyConsequences(keys.ConsequencesOf(rows, k))); err != nil {
 				return err
 			}
 		}
@@ -54,7 +55,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return fmt.Errorf("read keys: %w", err)
 		}
 		after, _ := keeper.Life().Aftermath(rows, k.ID)
-		for _, sentence := range after.Tell(stamp) {
+		for _, sentence := range templates.KeyAftermath(after).Sentences(stamp) {
 			p.say("%s", sentence)
 		}
 		if waiting := cmp.Or(done.Unmade, done.Left); waiting != nil {
@@ -65,8 +66,8 @@ To replace a key that has not leaked: signet keys rotate.`,
 	return c
 }
 
-func (p *program) confirmRevocation(c *cobra.Command, k storage.Key, succession string) error {
-	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, keys.Damage(k), succession)
+func (p *program) confirmRevocation(c *cobra.Command, k storage.Key, told templates.KeyConsequences) error {
+	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, told.Damage(), told.Succession(stamp))
 	return p.confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keys.Confirms(typed, k.ID) })
 }
 
@@ -100,12 +101,11 @@ type describedRevocation struct {
 
 func describeRevocation(a keys.Aftermath, made []string) describedRevocation {
 	d := describedRevocation{
-		KeyID: a.Key.ID, Alg: a.Key.Line, State: string(a.Was), Reason: a.Key.RevokeReason, Made: made,
-		CachedUntil: unlessZero(a.CachedUntil), LastTokenDiesAt: unlessZero(a.LastTokenDies), LeftInModule: a.Key.Elsewhere(),
+		KeyID: a.KeyID, Alg: a.Line, State: a.Was, Reason: a.Reason, Made: made,
+		CachedUntil: unlessZero(a.CachedUntil), LastTokenDiesAt: unlessZero(a.LastTokenDies), LeftInModule: a.InModule,
 	}
-	if a.Successor != nil {
-		since := a.Successor.CreatedAt.Time()
-		d.SignsNow, d.SignsNowSince, d.Unseen = a.Successor.ID, &since, a.Unseen()
+	if a.Successor != "" {
+		d.SignsNow, d.SignsNowSince, d.Unseen = a.Successor, &a.SuccessorSince, a.SuccessorUnseen
 	}
 	return d
 }

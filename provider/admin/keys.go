@@ -71,7 +71,7 @@ func (h *Handler) aftermath(list []keys.Scheduled, kid string, moment func(time.
 	if !ok {
 		return nil
 	}
-	return after.Tell(func(t time.Time) string { return moment(t).Text })
+	return templates.KeyAftermath(after).Sentences(func(t time.Time) string { return moment(t).Text })
 }
 
 func rowsOf(list []keys.Scheduled) []storage.Key {
@@ -250,9 +250,10 @@ func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current ses
 	if err != nil {
 		return err
 	}
+	told := templates.KeyConsequences(keys.ConsequencesOf(rowsOf(list), k.Key))
 	return h.Site.ShowStatus(w, status, templates.AdminRevoke{
-		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: keys.Damage(k.Key),
-		Succession: h.Keys.Life().Succession(rowsOf(list), k.Key, func(t time.Time) string { return moment(t).Text }),
+		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: told.Damage(),
+		Succession: told.Succession(func(t time.Time) string { return moment(t).Text }),
 		Wrong:      wrong, Reason: reason, Ticket: ticket,
 	})
 }

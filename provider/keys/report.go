@@ -2,7 +2,6 @@ package keys
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -81,70 +80,65 @@ func SeenSince(readers []storage.JWKSReader, since time.Time) (seen, unseen []st
 	return seen, unseen
 }
 
-// Damage says what stops working when a key is revoked.
-func Damage(k storage.Key) string {
-	switch {
-	case k.State == storage.KeyNext:
-		return "It has signed nothing: nobody will notice."
-	case k.Line == storage.InternalLine:
-		return "Refresh tokens and codes under it end, and sign-ins under way begin again. Sessions live on."
-	case k.State == storage.KeyGone:
-		return "Its ID tokens no longer serve as id_token_hint."
-	}
-	return "Every access and ID token it has signed stops working; refresh tokens and sessions live on."
-}
-
 // Confirms reports whether somebody has typed the kid, or enough of it, to revoke the key.
 func Confirms(typed, kid string) bool { return len(typed) >= 8 && strings.HasPrefix(kid, typed) }
 
-// Succession says who takes the place of a key when it is revoked; "" where nobody
-// has to.
-func (l Life) Succession(rows []storage.Key, k storage.Key, stamp func(time.Time) string) string {
-	if k.State != storage.KeyActive {
-		return ""
-	}
-	next := (&keySet{rows: rows}).find(k.Line, storage.KeyNext)
-	if next == nil {
-		return "There is no next key: a new one takes its place, and relying parties see it only when they read the JWKS again."
-	}
-	if k.Line == storage.InternalLine {
-		return "The next one takes its place at once."
-	}
-	return "The next key, published since " + stamp(next.CreatedAt.Time()) + ", signs in its place at once."
+// Consequences are the facts about a key that is about to be revoked. They convert to
+// templates.KeyConsequences, which tells them in sentences.
+type Consequences struct {
+	Line      string
+	State     string
+	NextSince time.Time // when the line's next key was published; zero: there is no next key
 }
 
-// Aftermath is what a revocation did, and what follows from it. A time that does not
-// come is zero.
+// ConsequencesOf reads them off the rows.
+func ConsequencesOf(rows []storage.Key, k storage.Key) Consequences {
+	c := Consequences{Line: k.Line, State: string(k.State)}
+	if next := (&keySet{rows: rows}).find(k.Line, storage.KeyNext); next != nil {
+		c.NextSince = next.CreatedAt.Time()
+	}
+	return c
+}
+
+// Aftermath are the facts about a key that was revoked. They convert to
+// templates.KeyAftermath, which tells them in sentences. A time that does not come is
+// zero.
 type Aftermath struct {
-	Key           storage.Key // as it is now
-	Was           storage.KeyState
-	Successor     *storage.Key // signs or seals in its place
-	CachedUntil   time.Time    // relying parties that follow Cache-Control take it no more from then on
-	LastTokenDies time.Time    // of those that were signed in good faith
+	KeyID           string
+	Line            string
+	Reason          string    // in the operator's words
+	Was             string    // state before the revocation
+	Successor       string    // kid of the key that signs or seals in its place; "" if none does
+	SuccessorSince  time.Time // when the successor was published
+	SuccessorUnseen bool      // the revocation made the successor: nobody can have seen it before
+	CachedUntil     time.Time // when relying parties that follow Cache-Control stop accepting the key
+	LastTokenDies   time.Time // when the last token expires that was signed before the revocation
+	InModule        bool      // the private half still has to be destroyed in the module
 }
 
-// Aftermath reads off the keys what the revocation of one did. False: it is not revoked.
+// Aftermath reads off the rows what the revocation of a key did. False: the key is not
+// revoked.
 func (l Life) Aftermath(rows []storage.Key, id string) (Aftermath, bool) {
 	l.setDefaults()
 	i := slices.IndexFunc(rows, func(k storage.Key) bool { return k.ID == id && k.State == storage.KeyRevoked })
 	if i < 0 {
 		return Aftermath{}, false
 	}
-	k := rows[i]
-	a := Aftermath{Key: k, Was: stateAtRevocation(k)}
+	k, was := rows[i], stateAtRevocation(rows[i])
+	a := Aftermath{KeyID: k.ID, Line: k.Line, Reason: k.RevokeReason, Was: string(was), InModule: k.Elsewhere()}
 	for _, other := range rows {
-		if a.Was == storage.KeyActive && other.Line == k.Line && other.ActivatedAt == k.RevokedAt && other.State != storage.KeyRevoked {
-			a.Successor = &other
+		if was == storage.KeyActive && other.Line == k.Line && other.ActivatedAt == k.RevokedAt && other.State != storage.KeyRevoked {
+			a.Successor, a.SuccessorSince = other.ID, other.CreatedAt.Time()
+			a.SuccessorUnseen = other.CreatedAt == other.ActivatedAt
 		}
 	}
-	if k.Line == storage.InternalLine || a.Was == storage.KeyGone {
+	if k.Line == storage.InternalLine || was == storage.KeyGone {
 		return a, true
 	}
-	at := k.RevokedAt.Time()
-	a.CachedUntil = at.Add(l.MaxAge)
-	switch a.Was {
+	a.CachedUntil = k.RevokedAt.Time().Add(l.MaxAge)
+	switch was {
 	case storage.KeyActive:
-		a.LastTokenDies = at.Add(k.LongestLife)
+		a.LastTokenDies = k.RevokedAt.Time().Add(k.LongestLife)
 	case storage.KeyRetired:
 		a.LastTokenDies = k.RetiredAt.Add(k.LongestLife).Time()
 	}
@@ -162,40 +156,4 @@ func stateAtRevocation(k storage.Key) storage.KeyState {
 		return storage.KeyRetired
 	}
 	return storage.KeyGone
-}
-
-// Unseen reports whether nobody can have seen the successor: it was made by the
-// revocation, since there was no next key.
-func (a Aftermath) Unseen() bool {
-	return a.Successor != nil && a.Successor.CreatedAt == a.Successor.ActivatedAt
-}
-
-// Tell says it in sentences.
-func (a Aftermath) Tell(stamp func(time.Time) string) []string {
-	told := []string{fmt.Sprintf("The %s key %s is revoked: every server refuses it within a second.", a.Key.Line, a.Key.ID)}
-	say := func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
-	switch next := a.Successor; {
-	case a.Was != storage.KeyActive:
-	case next == nil:
-		say("Nothing takes its place until the module that holds the keys answers.")
-	case a.Key.Line == storage.InternalLine:
-		say("The secret %s takes its place.", next.ID)
-	case a.Unseen():
-		say("The key %s signs from now on; there was no next key, so relying parties see it only when they read the JWKS again.", next.ID)
-	default:
-		say("The key %s signs from now on; it has been published since %s.", next.ID, stamp(next.CreatedAt.Time()))
-	}
-	if a.Was == storage.KeyNext {
-		say("It had signed nothing: nobody will notice.")
-	} else if !a.CachedUntil.IsZero() {
-		say("Relying parties and APIs that check tokens by themselves take those of the revoked key until they read the JWKS again: "+
-			"by %s where Cache-Control is followed, elsewhere when they meet a token of the new key or are restarted.", stamp(a.CachedUntil))
-	}
-	if !a.LastTokenDies.IsZero() {
-		say("Tokens signed in good faith have all expired by %s; whoever has the key can make others with any date.", stamp(a.LastTokenDies))
-	}
-	if a.Key.Elsewhere() {
-		say("Its private half is still in the module; the servers destroy it as soon as the module answers.")
-	}
-	return told
 }

@@ -7,6 +7,7 @@ import (
 
 	"signet/provider/keys"
 	"signet/storage"
+	"signet/templates"
 )
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -47,7 +48,7 @@ func TestRevoke_IsToldBeforeAndAfter(t *testing.T) {
 		kid := h.kid(t, c.line, c.state)
 		rows, life := h.rows(t), h.Life()
 		for _, k := range rows {
-			if got := life.Succession(rows, k, stamp); k.ID == kid && (!strings.HasPrefix(got, c.succession) || got != "" && c.succession == "") {
+			if got := templates.KeyConsequences(keys.ConsequencesOf(rows, k)).Succession(stamp); k.ID == kid && (!strings.HasPrefix(got, c.succession) || got != "" && c.succession == "") {
 				t.Errorf("%s, beforehand: %q, want %q", name, got, c.succession)
 			}
 		}
@@ -59,10 +60,10 @@ func TestRevoke_IsToldBeforeAndAfter(t *testing.T) {
 			t.Fatal(err)
 		}
 		after, ok := life.Aftermath(h.rows(t), kid)
-		if !ok || after.Was != c.state || (after.Successor == nil) != (done.Successor == nil) || after.Successor != nil && after.Successor.ID != done.Successor.ID {
+		if !ok || after.Was != string(c.state) || (after.Successor == "") != (done.Successor == nil) || done.Successor != nil && after.Successor != done.Successor.ID {
 			t.Errorf("%s: read off the rows %+v, want as it was done: %+v", name, after, done)
 		}
-		told := strings.Join(after.Tell(stamp), "\n")
+		told := strings.Join(templates.KeyAftermath(after).Sentences(stamp), "\n")
 		for _, want := range append(c.told, kid+" is revoked: every server refuses it within a second.") {
 			if !strings.Contains(told, want) {
 				t.Errorf("%s: told\n%s\nwithout %q", name, told, want)
