@@ -34,6 +34,7 @@ var promptValues = []string{"none", "login", "consent", "select_account"}
 // validate fills q from the parameters, or says why not. Client and redirect URI
 // are proven; parameters that nobody knows are ignored.
 func (p *Provider) validate(q *request.Request, client storage.Client, params url.Values) *refusal {
+	q.Nonce = params.Get("nonce")
 	for _, check := range []func(*request.Request, storage.Client, url.Values) *refusal{
 		responseMode, responseType, requestObject, scopes, prompt, maxAge, challenge, resources, claimsRequest, p.hint,
 	} {
@@ -41,7 +42,6 @@ func (p *Provider) validate(q *request.Request, client storage.Client, params ur
 			return r
 		}
 	}
-	q.Nonce = params.Get("nonce")
 	q.LoginHint = params.Get("login_hint")
 	q.ACRValues = strings.Fields(params.Get("acr_values"))
 	q.UILocales = params.Get("ui_locales")
@@ -149,16 +149,16 @@ func maxAge(q *request.Request, client storage.Client, params url.Values) *refus
 	return nil
 }
 
-// challenge insists on PKCE with S256 (RFC 7636, section 4.3; RFC 9700, section
-// 2.1.1). A challenge that was sent counts also where none is required.
+// challenge reads the PKCE challenge, S256 alone (RFC 7636, section 4.3). One that was
+// sent counts also where none is required.
 func challenge(q *request.Request, client storage.Client, params url.Values) *refusal {
 	method := params.Get("code_challenge_method")
 	q.Challenge = params.Get("code_challenge")
 	if q.Challenge == "" {
-		if method == "" && client.PKCEOptional && !client.Public() {
+		if method == "" && codeIsBound(client, *q) {
 			return nil
 		}
-		return no("invalid_request", "code_challenge is missing: use PKCE with code_challenge_method=S256")
+		return no("invalid_request", "code_challenge is missing: "+bindingAdvice(client))
 	}
 	if method != "S256" {
 		return no("invalid_request", "code_challenge_method must be S256")
@@ -168,6 +168,23 @@ func challenge(q *request.Request, client storage.Client, params url.Values) *re
 		return no("invalid_request", "code_challenge must be the base64url encoding of a SHA-256 hash, without padding")
 	}
 	return nil
+}
+
+// codeIsBound reports whether a code of this request is worth nothing in another
+// sign-in (RFC 9700, section 2.1.1): by a challenge or, of a client that may do so, by
+// the nonce of the ID token. A nonce binds nothing where no ID token results.
+func codeIsBound(client storage.Client, q request.Request) bool {
+	return q.Challenge != "" || client.PKCEOptional && !client.Public() ||
+		client.NonceReplacesPKCE() && q.Nonce != "" && q.HasScope(oidc.ScopeOpenID)
+}
+
+// bindingAdvice is what a client must change if its codes are not bound.
+func bindingAdvice(client storage.Client) string {
+	advice := "use PKCE with code_challenge_method=S256"
+	if client.NonceReplacesPKCE() {
+		advice += ", or send a nonce with scope openid; for a client that can do neither, its operator sets --pkce-optional"
+	}
+	return advice
 }
 
 // resources are the audiences asked for (RFC 8707, section 2).

@@ -4,38 +4,88 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"signet/storage"
 )
 
-// TestPK01_ChallengeIsRequired also covers PK-07 and the method plain.
-func TestPK01_ChallengeIsRequired(t *testing.T) {
+// An authorization code is bound to its sign-in by PKCE, or by the nonce of a client
+// that authenticates and gets an ID token: every kind of client against everything
+// that a request may bring.
+func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
+	neither := []string{"code_challenge", "", "code_challenge_method", "", "nonce", ""}
 	onSQLite(t, func(t *testing.T, b *testbed) {
-		spa, _ := b.register(t, storage.SPA, "spa", callback)
-		native, _ := b.register(t, storage.Native, "native", callback)
+		public := func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{callback}, storage.AuthNone
+		}
+		b.register(t, storage.SPA, "spa", callback)
+		b.register(t, storage.Native, "native", callback)
+		b.registerWith(t, storage.Web, "public-web", public)
+		b.registerWith(t, storage.Web, "no-openid", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.Scope = []string{callback}, "email"
+		})
+		b.registerWith(t, storage.Web, "optional", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.PKCEOptional = []string{callback}, true
+		})
 		v := b.visitor(t)
 		v.flow(t)
-		for _, client := range []storage.Client{b.Client, spa, native} {
-			for _, change := range [][]string{
-				{"code_challenge", "", "code_challenge_method", ""},
-				{"code_challenge", ""}, // PK-07: the method alone
-				{"code_challenge_method", ""},
-				{"code_challenge_method", "plain"},
-				{"code_challenge_method", "plain", "code_challenge", verifier},
-				{"code_challenge_method", "s256"},
-				{"code_challenge_method", "S256 plain"},
-				{"code_challenge_method", "S512"},
-			} {
-				v.byBoth(t, b.params(append(change, "client_id", client.ID)...), func(t *testing.T, s stop) {
+		for _, sent := range []struct {
+			name    string
+			params  []string
+			let     []string // clients
+			advised bool     // the web client is told of nonce and --pkce-optional
+		}{
+			{"PKCE", []string{"nonce", ""}, []string{"app", "spa", "native", "public-web", "no-openid", "optional"}, false},
+			{"nonce", []string{"code_challenge", "", "code_challenge_method", ""}, []string{"app", "optional"}, true},
+			{"nonce without openid", []string{"code_challenge", "", "code_challenge_method", "", "scope", "email"}, []string{"optional"}, true},
+			{"neither", neither, []string{"optional"}, true},
+			{"blank nonce", append(slices.Clone(neither), "nonce", " "), []string{"app", "optional"}, true}, // a space is a value
+			{"method alone", []string{"code_challenge", ""}, nil, true},                                     // PK-07: half a challenge is none, and not ignored
+			{"plain by default", []string{"code_challenge_method", ""}, nil, false},
+			{"plain", []string{"code_challenge_method", "plain"}, nil, false},
+			{"plain verifier", []string{"code_challenge_method", "plain", "code_challenge", verifier}, nil, false},
+			{"lower case", []string{"code_challenge_method", "s256"}, nil, false},
+			{"two methods", []string{"code_challenge_method", "S256 plain"}, nil, false},
+			{"another hash", []string{"code_challenge_method", "S512"}, nil, false},
+		} {
+			for _, id := range []string{"app", "spa", "native", "public-web", "no-openid", "optional"} {
+				v.byBoth(t, b.params(append(slices.Clone(sent.params), "client_id", id)...), func(t *testing.T, s stop) {
 					t.Helper()
+					if slices.Contains(sent.let, id) {
+						if s.Left != nil && s.Left.Query().Has("error") {
+							t.Errorf("%s of %s: refused: %s", sent.name, id, s.Left.Query())
+						}
+						return
+					}
 					s.wantError(t, "invalid_request")
+					tells := s.Left.Query().Get("error_description")
+					if got := strings.Contains(tells, "--pkce-optional"); got != (sent.advised && slices.Contains([]string{"app", "no-openid", "optional"}, id)) {
+						t.Errorf("%s of %s: %s", sent.name, id, tells)
+					}
 				})
 			}
-			// PK-07: present and empty is missing.
-			v.get(t, b.authorizeURL("client_id", client.ID, "code_challenge", "")+"&code_challenge=").wantError(t, "invalid_request")
 		}
+		// PK-07: present and empty is missing.
+		v.get(t, b.authorizeURL("client_id", "spa", "code_challenge", "")+"&code_challenge=").wantError(t, "invalid_request")
+	})
+}
+
+// The nonce that replaces PKCE comes back in the ID token, where the client compares it;
+// a verifier without a challenge is refused, for somebody has removed the challenge.
+func TestToken_NonceReplacesPKCE(t *testing.T) {
+	each(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		byNonce := []string{"code_challenge", "", "code_challenge_method", "", "nonce", "n-1"}
+		code := v.flow(t, byNonce...)
+		a := b.tokenRequest(t, b.codeForm(code, "code_verifier", ""))
+		if a.StatusCode != http.StatusOK || claimsOf(t, a.json(t)["id_token"])["nonce"] != "n-1" {
+			t.Fatalf("got %d %s", a.StatusCode, a.Body)
+		}
+		code = v.again(t, byNonce...)
+		b.refuseCode(t, code, "invalid_grant")
+		b.refuseCode(t, code, "invalid_grant", "code_verifier", "")
 	})
 }
 
@@ -91,9 +141,6 @@ func TestPK04_VerifierWithoutChallengeIsRefused(t *testing.T) {
 		code = v.again(t)
 		b.refuseCode(t, code, "invalid_grant", "code_verifier", "")
 		b.redeem(t, v.again(t))
-		// Half a challenge is none, and not ignored.
-		v.get(t, b.authorizeURL("code_challenge", "")).wantError(t, "invalid_request")
-		v.get(t, b.authorizeURL("code_challenge_method", "plain", "code_challenge", verifier)).wantError(t, "invalid_request")
 		// The setting is for clients that authenticate: a public one is not let off.
 		b.registerWith(t, storage.SPA, "lenient-spa", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.PKCEOptional = []string{callback}, true

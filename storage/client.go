@@ -34,7 +34,7 @@ type Client struct {
 	FirstParty   bool
 	SkipConsent  bool
 	Introspects  bool // may introspect every token, by an administrator's word
-	PKCEOptional bool // a confidential client may be let off PKCE
+	PKCEOptional bool // a confidential client may go without PKCE and without a nonce
 
 	UnverifiedEmail bool   // receives addresses that are not proven
 	PromptLogin     string // "" or PromptLoginBestEffort
@@ -115,6 +115,11 @@ func (c Client) AllowsAuthMethod(method string) bool {
 	}
 	return method == AuthBasic || method == AuthPost
 }
+
+// NonceReplacesPKCE reports whether a nonce protects the client's codes as well as
+// PKCE does (RFC 9700, section 2.1.1): only for a server that authenticates and was
+// typed in by an operator.
+func (c Client) NonceReplacesPKCE() bool { return c.Type == Web && !c.Public() }
 
 // IDTokenAlg is the algorithm that what is signed for the client itself is signed
 // with: ID tokens and logout tokens (OIDC Registration, section 2, with its default).

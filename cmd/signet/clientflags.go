@@ -60,7 +60,7 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	f.truth("skip-consent", "never ask the person for consent", func(c *storage.Client) *bool { return &c.SkipConsent })
 	f.truth("first-party", "it is ours: no consent, and it may live on the sign-in cookies", func(c *storage.Client) *bool { return &c.FirstParty })
 	f.truth("introspect", "it may introspect every token, not only those for it", func(c *storage.Client) *bool { return &c.Introspects })
-	f.truth("pkce-optional", "let this confidential client go without PKCE", func(c *storage.Client) *bool { return &c.PKCEOptional })
+	f.truth("pkce-optional", "let this client with a secret go without PKCE and without a nonce", func(c *storage.Client) *bool { return &c.PKCEOptional })
 	return f
 }
 
