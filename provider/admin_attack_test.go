@@ -48,7 +48,7 @@ func TestAD02_TokensOpenNoAdminPage(t *testing.T) {
 					for _, cookie := range []string{"signet", "access_token", "refresh_token"} {
 						r.AddCookie(&http.Cookie{Name: cookie, Value: token})
 					}
-					if a := b.visitor(t).walk(t, r); a.At.Path != "/login" && a.StatusCode != http.StatusNotFound {
+					if a := b.visitor(t).walk(t, r); a.At.Path != "/login" && a.StatusCode != http.StatusMethodNotAllowed {
 						t.Errorf("%s %s by %s: status %d at %s", method, path, name, a.StatusCode, a.At.Path)
 					}
 				}
@@ -103,7 +103,7 @@ func TestAD10_AdminFormsRefuseOtherSites(t *testing.T) {
 			f, known := forms[path]
 			if !known {
 				r := v.formRequest(t, form{b.Issuer + path, url.Values{}})
-				if a := do(t, v.client, r); a.StatusCode != http.StatusNotFound {
+				if a := do(t, v.client, r); a.StatusCode != http.StatusMethodNotAllowed {
 					t.Errorf("POST %s: status %d; its form belongs into this test", path, a.StatusCode)
 				}
 				continue

@@ -239,7 +239,7 @@ func TestFederation_OnlyOurFormsStartATrip(t *testing.T) {
 		if a := do(t, v.client, r); a.StatusCode != http.StatusForbidden {
 			t.Errorf("a form of another site: status %d", a.StatusCode)
 		}
-		if a := v.fetch(t, f.action+"?"+f.values.Encode()); a.StatusCode != http.StatusNotFound {
+		if a := v.fetch(t, f.action+"?"+f.values.Encode()); a.StatusCode != http.StatusMethodNotAllowed {
 			t.Errorf("a link to the button: status %d", a.StatusCode)
 		}
 		start := strings.TrimPrefix(do(t, v.client, v.formRequest(t, f)).Header.Get("Refresh"), "0;url=")

@@ -14,7 +14,7 @@ import (
 // app serves a call of the first-party app: its preflight, and its one method from
 // its own origins. Those alone may read the answer and send cookies along.
 func (p *Provider) app(method string, h web.Handler) http.Handler {
-	return p.methods(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		known := p.allowApp(w.Header(), r)
 		switch {
 		case r.Method == http.MethodOptions:
@@ -31,7 +31,7 @@ func (p *Provider) app(method string, h web.Handler) http.Handler {
 				p.failApp(w, r, err)
 			}
 		}
-	}), method, http.MethodOptions)
+	})
 }
 
 // allowApp makes the answer readable for a page of the app.

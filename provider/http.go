@@ -13,55 +13,54 @@ import (
 	"signet/storage"
 )
 
-// routes is the one place where paths get their handlers and their policy.
+// routes is the one place where paths get their handlers, methods and policy. HEAD is
+// named where GET changes nothing, and nowhere else: see web.Router.
 func (p *Provider) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /readyz", p.readyz)
-	mux.Handle("/authorize", p.methods(p.site.Plain(p.authorize), http.MethodGet, http.MethodPost))
-	mux.Handle("GET /authorize/next", p.site.Plain(p.next))
-	mux.Handle("/end_session", p.methods(p.site.Plain(p.endSession), http.MethodGet, http.MethodPost))
-	mux.Handle("GET /{$}", p.site.Plain(p.home))
-	p.steps.Routes(mux)
-	p.account.Routes(mux)
-	p.admin.Routes(mux)
-	mux.Handle("OPTIONS /login", p.steps.LoginJSON)
-	mux.Handle("/refresh", p.app(http.MethodPost, p.refreshCookies))
-	mux.Handle("/logout", p.app(http.MethodPost, p.logoutJSON))
-	mux.Handle("/session", p.app(http.MethodGet, p.sessionJSON))
+	inner := web.NewRouter(p.wrongMethodPage, wrongMethod)
+	inner.API("GET|HEAD /readyz", http.HandlerFunc(p.readyz))
+	inner.Page("GET|POST /authorize", p.site.Plain(p.authorize))
+	inner.Page("GET /authorize/next", p.site.Plain(p.next))
+	inner.Page("GET|POST /end_session", p.site.Plain(p.endSession))
+	inner.Page("GET|HEAD /{$}", p.site.Plain(p.home))
+	p.steps.Routes(inner)
+	p.account.Routes(inner)
+	p.admin.Routes(inner)
+	inner.Page("OPTIONS /login", p.steps.LoginJSON)
+	inner.API("POST|OPTIONS /refresh", p.app(http.MethodPost, p.refreshCookies))
+	inner.API("POST|OPTIONS /logout", p.app(http.MethodPost, p.logoutJSON))
+	inner.API("GET|HEAD|OPTIONS /session", p.app(http.MethodGet, p.sessionJSON))
 
-	mux.Handle("/token", p.shared(p.methods(p.form(p.fromClient(p.token)), http.MethodPost)))
-	mux.Handle("/revoke", p.shared(p.methods(p.form(p.fromClient(p.revoke)), http.MethodPost)))
-	mux.Handle("/introspect", p.methods(p.form(http.HandlerFunc(p.introspect)), http.MethodPost))
-	mux.Handle("/userinfo", p.shared(p.methods(http.HandlerFunc(p.userinfo), http.MethodGet, http.MethodPost)))
-	mux.HandleFunc("/", p.nowhere)
+	inner.API("POST|OPTIONS /token", p.shared(p.form(p.fromClient(p.token))))
+	inner.API("POST|OPTIONS /revoke", p.shared(p.form(p.fromClient(p.revoke))))
+	inner.API("POST /introspect", p.form(http.HandlerFunc(p.introspect)))
+	inner.API("GET|HEAD|POST|OPTIONS /userinfo", p.shared(http.HandlerFunc(p.userinfo)))
+	inner.Elsewhere(p.nowhere)
 
-	outer := http.NewServeMux()
-	outer.Handle(p.files.Prefix(), p.files)
-	outer.Handle(p.base+"/", http.StripPrefix(p.base, web.Routed(mux)))
+	outer := web.NewRouter(p.wrongMethodPage, wrongMethod)
+	outer.Below(p.files.Prefix(), p.files)
+	outer.Below(p.base+"/", http.StripPrefix(p.base, inner))
 	documents := p.documents()
 	for path, document := range documents {
-		outer.Handle(path, document)
+		outer.API("GET|HEAD "+path, document)
 	}
 	if p.base != "" {
-		outer.HandleFunc("GET /.well-known/change-password", p.account.WellKnown)
-		outer.HandleFunc("/", p.nowhere)
+		outer.Page("GET|HEAD /.well-known/change-password", http.HandlerFunc(p.account.WellKnown))
+		outer.Elsewhere(p.nowhere)
 	}
 	https := strings.HasPrefix(p.Issuer, "https:")
 	return web.Headers(https, atOnce(documents, p.bounded(web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), plainPaths(outer)))))
 }
 
-// methods answers 405 to all others. HEAD goes with GET.
-func (p *Provider) methods(next http.Handler, allowed ...string) http.Handler {
-	allow := strings.Join(allowed, ", ")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, method := range allowed {
-			if r.Method == method || (r.Method == http.MethodHead && method == http.MethodGet) {
-				next.ServeHTTP(w, r)
-				return
-			}
-		}
-		w.Header().Set("Allow", allow)
-		writeError(w, http.StatusMethodNotAllowed, "invalid_request", "use "+allow)
+// wrongMethod is the answer of an endpoint for programs to a method that it does not have.
+func wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
+	writeError(w, http.StatusMethodNotAllowed, "invalid_request", "use "+allow)
+}
+
+// wrongMethodPage is the answer at the path of a page.
+func (p *Provider) wrongMethodPage(w http.ResponseWriter, r *http.Request, allow string) {
+	p.site.Fail(w, r, &web.Problem{
+		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Title: "This address cannot be used that way",
+		Text: "The request was sent by another method than " + allow + ". Nothing was changed. Open the address in a browser.", StartURL: p.base + "/", StartText: "Start page",
 	})
 }
 

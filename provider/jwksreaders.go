@@ -70,7 +70,9 @@ func familyOf(agent string) string {
 // noted counts who reads a document.
 func (r *jwksReaders) noted(document http.Handler, now func() time.Time) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		r.note(q.UserAgent(), now())
+		if q.Method == http.MethodGet { // HEAD has seen no key
+			r.note(q.UserAgent(), now())
+		}
 		document.ServeHTTP(w, q)
 	})
 }

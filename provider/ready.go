@@ -15,7 +15,7 @@ func (p *Provider) documents() map[string]http.Handler {
 		p.base + "/.well-known/oauth-authorization-server": discovery,
 		"/.well-known/oauth-authorization-server" + p.base: discovery,
 		p.base + "/jwks":    p.readers.noted(p.document(p.jwksBody, p.Keys.MaxAge), p.Now),
-		p.base + "/healthz": p.methods(http.HandlerFunc(p.healthz), http.MethodGet),
+		p.base + "/healthz": http.HandlerFunc(p.healthz),
 	}
 }
 
@@ -25,7 +25,7 @@ const cacheDocuments = 5 * time.Minute
 // document serves ready bytes to everyone, to be cached for as long.
 func (p *Provider) document(body func() (content []byte, etag string), cached time.Duration) http.Handler {
 	cache := "public, max-age=" + strconv.Itoa(int(cached.Seconds()))
-	return p.methods(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		content, etag := body()
 		h := w.Header()
 		h.Set("Access-Control-Allow-Origin", "*")
@@ -38,7 +38,7 @@ func (p *Provider) document(body func() (content []byte, etag string), cached ti
 		}
 		h.Set("Content-Length", strconv.Itoa(len(content)))
 		_, _ = w.Write(content)
-	}), http.MethodGet)
+	})
 }
 
 func (p *Provider) jwksBody() ([]byte, string) {

@@ -13,11 +13,28 @@ import (
 	"testing"
 )
 
-var pattern = regexp.MustCompile(`^(?:(GET|POST) )?(/[a-z0-9/._{}$-]*)$`)
+var pattern = regexp.MustCompile(`^(?:([A-Z|]+) )?(/[a-z0-9/._{}$-]*)$`)
 
-// routes lists the paths that the provider serves, as they stand in the source:
-// a route that somebody adds is in every table that is made of them.
+// route is a path as it stands in the source, with the methods that it serves.
+type route struct {
+	path    string
+	methods []string
+	page    bool // for people
+}
+
+// routes lists the paths that the provider serves: a route that somebody adds is in
+// every table that is made of them.
 func routes(t *testing.T) []string {
+	t.Helper()
+	var paths []string
+	for _, r := range routeTable(t) {
+		paths = append(paths, r.path)
+	}
+	return paths
+}
+
+// routeTable reads the routes from the source.
+func routeTable(t *testing.T) []*route {
 	t.Helper()
 	var files []string
 	for _, folder := range []string{".", "interaction", "account", "admin"} {
@@ -27,17 +44,7 @@ func routes(t *testing.T) []string {
 		}
 		files = append(files, found...)
 	}
-	var list []string
-	add := func(literal string) {
-		match := pattern.FindStringSubmatch(literal)
-		if match == nil || match[2] == "/" {
-			return
-		}
-		path := strings.NewReplacer("{$}", "", "{", "", "}", "").Replace(match[2])
-		if !slices.Contains(list, path) {
-			list = append(list, path)
-		}
-	}
+	var table []*route
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
@@ -51,10 +58,11 @@ func routes(t *testing.T) []string {
 			if !ok || !slices.Contains([]string{"routes", "Routes", "documents"}, function.Name.Name) {
 				return true
 			}
+			api := literalsOfAPI(function)
 			ast.Inspect(function, func(n ast.Node) bool {
 				if literal, ok := n.(*ast.BasicLit); ok && literal.Kind == token.STRING {
 					if text, err := strconv.Unquote(literal.Value); err == nil {
-						add(text)
+						table = addRoute(table, text, function.Name.Name != "documents" && !api[literal])
 					}
 				}
 				return true
@@ -63,11 +71,52 @@ func routes(t *testing.T) []string {
 		})
 	}
 	for _, known := range []string{"/", "/token", "/authorize", "/login", "/account", "/jwks", "/healthz", wellKnown} {
-		if !slices.Contains(list, known) {
-			t.Fatalf("%s is not among the routes that were found: %v", known, list)
+		if !slices.ContainsFunc(table, func(r *route) bool { return r.path == known }) {
+			t.Fatalf("%s is not among the routes that were found", known)
 		}
 	}
-	return list
+	return table
+}
+
+// literalsOfAPI are the patterns that a function registers for programs.
+func literalsOfAPI(function *ast.FuncDecl) map[*ast.BasicLit]bool {
+	found := map[*ast.BasicLit]bool{}
+	ast.Inspect(function, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if selector, ok := call.Fun.(*ast.SelectorExpr); ok && selector.Sel.Name == "API" {
+				if literal, ok := call.Args[0].(*ast.BasicLit); ok {
+					found[literal] = true
+				}
+			}
+		}
+		return true
+	})
+	return found
+}
+
+// addRoute adds a literal if it is a pattern. A path that comes without methods is a
+// document.
+func addRoute(table []*route, literal string, page bool) []*route {
+	match := pattern.FindStringSubmatch(literal)
+	if match == nil || match[2] == "/" {
+		return table
+	}
+	methods := []string{http.MethodGet, http.MethodHead}
+	if match[1] != "" {
+		methods = strings.Split(match[1], "|")
+	}
+	path := strings.NewReplacer("{$}", "", "{", "", "}", "").Replace(match[2])
+	for _, r := range table {
+		if r.path == path {
+			for _, method := range methods {
+				if !slices.Contains(r.methods, method) {
+					r.methods = append(r.methods, method)
+				}
+			}
+			return table
+		}
+	}
+	return append(table, &route{path, methods, page})
 }
 
 // call asks a route for something, without a body that it could like.

@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"signet/provider/web"
 	"signet/static"
 	"signet/templates"
 )
@@ -48,14 +49,14 @@ func newDemo(issuer, secret string, now func() time.Time, log *slog.Logger) (*de
 		results: newDemoResults(now),
 		log:     log,
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+demoPath, d.show)
-	mux.HandleFunc("GET "+demoPath+"/login", d.login)
-	mux.HandleFunc("GET "+demoPath+"/callback", d.callback)
-	mux.HandleFunc("POST "+demoPath+"/refresh", d.refresh)
-	mux.HandleFunc("POST "+demoPath+"/introspect", d.introspect)
-	mux.HandleFunc("POST "+demoPath+"/logout", d.logout)
-	d.mux = http.NewCrossOriginProtection().Handler(mux)
+	router := web.NewRouter(d.wrongMethod, d.wrongMethod)
+	router.Page("GET|HEAD "+demoPath, http.HandlerFunc(d.show))
+	router.Page("GET "+demoPath+"/login", http.HandlerFunc(d.login))
+	router.Page("GET "+demoPath+"/callback", http.HandlerFunc(d.callback))
+	router.Page("POST "+demoPath+"/refresh", http.HandlerFunc(d.refresh))
+	router.Page("POST "+demoPath+"/introspect", http.HandlerFunc(d.introspect))
+	router.Page("POST "+demoPath+"/logout", http.HandlerFunc(d.logout))
+	d.mux = http.NewCrossOriginProtection().Handler(router)
 	return d, nil
 }
 
@@ -99,6 +100,11 @@ func (d *demo) write(w http.ResponseWriter, status int, page templates.Demo) {
 func (d *demo) fail(w http.ResponseWriter, status int, err error) {
 	d.log.Warn("demo sign-in", "error", err)
 	d.write(w, status, templates.Demo{Error: "The sign-in failed: " + err.Error()})
+}
+
+// wrongMethod answers 405: the demo acts by GET, too, so HEAD only asks for its page.
+func (d *demo) wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
+	d.write(w, http.StatusMethodNotAllowed, templates.Demo{Error: "This address answers " + allow + " only."})
 }
 
 // login starts the sign-in: a fresh state, nonce and code verifier, and off to the

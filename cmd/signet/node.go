@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"signet/provider"
+	"signet/provider/web"
 	"signet/storage"
 )
 
@@ -121,7 +122,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 		debug.SetGCPercent(heapGrowth)
 	}
 	server := &http.Server{
-		Handler:           handler,
+		Handler:           web.Framed(handler),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -129,6 +130,8 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 		ErrorLog:          slog.NewLogLogger(n.log.Handler(), slog.LevelDebug), // mostly peers that hung up
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as any path that is none
 	}
 	if n.certificate != nil {
 		server.TLSConfig = n.certificate.config()

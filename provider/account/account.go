@@ -41,31 +41,31 @@ const (
 
 // Routes are the paths below the issuer that this package serves. Each stands
 // with the page that the browser comes to if it has to sign in first.
-func (h *Handler) Routes(mux *http.ServeMux) {
+func (h *Handler) Routes(router *web.Router) {
 	for pattern, served := range map[string]struct {
 		back string
 		page Page
 	}{
-		"GET /account":                      {overviewPath, h.overview},
-		"GET /account/profile":              {profilePath, h.showProfile},
-		"POST /account/profile":             {profilePath, h.saveProfile},
-		"GET /account/password":             {passwordPath, h.showPassword},
-		"POST /account/password":            {passwordPath, h.changePassword},
-		"GET /account/sessions":             {sessionsPath, h.showSessions},
-		"POST /account/sessions/end":        {sessionsPath, h.endSession},
-		"POST /account/sessions/end-others": {sessionsPath, h.endOthers},
-		"GET /account/sessions/end-all":     {endAllPath, h.askEndAll},
-		"POST /account/sessions/end-all":    {endAllPath, h.endAll},
-		"GET /account/apps":                 {appsPath, h.showApps},
-		"GET /account/apps/withdraw":        {appsPath, h.askWithdraw},
-		"POST /account/apps/withdraw":       {appsPath, h.withdraw},
-		"GET /account/identities":           {identitiesPath, h.showIdentities},
-		"POST /account/identities/link":     {identitiesPath, h.linkIdentity},
-		"POST /account/identities/unlink":   {identitiesPath, h.unlinkIdentity},
+		"GET|HEAD /account":                  {overviewPath, h.overview},
+		"GET|HEAD /account/profile":          {profilePath, h.showProfile},
+		"POST /account/profile":              {profilePath, h.saveProfile},
+		"GET|HEAD /account/password":         {passwordPath, h.showPassword},
+		"POST /account/password":             {passwordPath, h.changePassword},
+		"GET|HEAD /account/sessions":         {sessionsPath, h.showSessions},
+		"POST /account/sessions/end":         {sessionsPath, h.endSession},
+		"POST /account/sessions/end-others":  {sessionsPath, h.endOthers},
+		"GET|HEAD /account/sessions/end-all": {endAllPath, h.askEndAll},
+		"POST /account/sessions/end-all":     {endAllPath, h.endAll},
+		"GET|HEAD /account/apps":             {appsPath, h.showApps},
+		"GET|HEAD /account/apps/withdraw":    {appsPath, h.askWithdraw},
+		"POST /account/apps/withdraw":        {appsPath, h.withdraw},
+		"GET|HEAD /account/identities":       {identitiesPath, h.showIdentities},
+		"POST /account/identities/link":      {identitiesPath, h.linkIdentity},
+		"POST /account/identities/unlink":    {identitiesPath, h.unlinkIdentity},
 	} {
-		mux.Handle(pattern, h.Site.Page(h.SignedIn(served.back, served.page)))
+		router.Page(pattern, h.Site.Page(h.SignedIn(served.back, served.page)))
 	}
-	mux.HandleFunc("GET /.well-known/change-password", h.WellKnown)
+	router.Page("GET|HEAD /.well-known/change-password", http.HandlerFunc(h.WellKnown))
 }
 
 // WellKnown leads password managers to the form (W3C, A Well-Known URL for

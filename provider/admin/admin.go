@@ -37,21 +37,21 @@ const connectorsPath = "/admin/connectors" // below the issuer
 
 // Routes are the paths below the issuer that this package serves. Each stands
 // with the page that the browser comes to if it has to sign in first.
-func (h *Handler) Routes(mux *http.ServeMux) {
+func (h *Handler) Routes(router *web.Router) {
 	for pattern, served := range map[string]struct {
 		back string
 		page page
 	}{
-		"GET /admin":                  {"/admin", h.overview},
-		"GET /admin/connectors":       {connectorsPath, h.showConnectors},
+		"GET|HEAD /admin":             {"/admin", h.overview},
+		"GET|HEAD /admin/connectors":  {connectorsPath, h.showConnectors},
 		"POST /admin/connectors/test": {connectorsPath, h.testConnector},
-		"GET /admin/keys":             {keysPath, h.showKeys},
-		"GET /admin/keys/rotate":      {rotatePath, h.askRotate},
+		"GET|HEAD /admin/keys":        {keysPath, h.showKeys},
+		"GET|HEAD /admin/keys/rotate": {rotatePath, h.askRotate},
 		"POST /admin/keys/rotate":     {rotatePath, h.rotate},
-		"GET /admin/keys/revoke":      {keysPath, h.askRevoke},
+		"GET|HEAD /admin/keys/revoke": {keysPath, h.askRevoke},
 		"POST /admin/keys/revoke":     {keysPath, h.revoke},
 	} {
-		mux.Handle(pattern, h.Site.Page(h.SignedIn(served.back, h.operators(served.page))))
+		router.Page(pattern, h.Site.Page(h.SignedIn(served.back, h.operators(served.page))))
 	}
 }
 

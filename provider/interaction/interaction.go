@@ -29,34 +29,35 @@ type Handler struct {
 	LoginJSON http.Handler // POST /login of a first-party app
 }
 
-// Routes are the paths below the issuer that this package serves.
-func (h *Handler) Routes(mux *http.ServeMux) {
+// Routes are the paths below the issuer that this package serves. The trip to an
+// upstream and back acts by GET, so those two paths do not name HEAD.
+func (h *Handler) Routes(router *web.Router) {
 	for pattern, handler := range map[string]web.Handler{
-		"GET /login":                      h.showLogin,
-		"GET /consent":                    h.showConsent,
+		"GET|HEAD /login":                 h.showLogin,
+		"GET|HEAD /consent":               h.showConsent,
 		"POST /consent":                   h.consent,
-		"GET /select":                     h.showChoice,
+		"GET|HEAD /select":                h.showChoice,
 		"POST /select":                    h.choose,
-		"GET /login/link":                 h.showProve,
+		"GET|HEAD /login/link":            h.showProve,
 		"POST /login/link":                h.prove,
-		"GET /setup":                      h.showSetup,
+		"GET|HEAD /setup":                 h.showSetup,
 		"POST /setup":                     h.setup,
 		"POST /login/{connector}":         h.leave,
 		"GET /login/{connector}/start":    h.start,
 		"GET /login/{connector}/callback": h.callback,
 	} {
-		mux.Handle(pattern, h.Site.Page(handler))
+		router.Page(pattern, h.Site.Page(handler))
 	}
 	form := h.Site.Page(h.login)
-	mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {
+	router.Page("POST /login", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if web.IsJSON(r) {
 			h.LoginJSON.ServeHTTP(w, r)
 			return
 		}
 		form.ServeHTTP(w, r)
-	})
+	}))
 	// Posted across sites by the upstream: the state and its cookie are the check.
-	mux.Handle("POST /login/{connector}/callback", h.Site.Plain(h.callbackPost))
+	router.Page("POST /login/{connector}/callback", h.Site.Plain(h.callbackPost))
 }
 
 // step is one open request on its way.

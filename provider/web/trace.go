@@ -46,21 +46,6 @@ func (t *Trace) Note(key, value string) {
 	}
 }
 
-// Routed notes in the request's trace which of the mux's patterns it took: that is what
-// requests are counted by, however many paths there are.
-func Routed(mux *http.ServeMux) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			_, path, found := strings.Cut(r.Pattern, " ")
-			if !found {
-				path = r.Pattern
-			}
-			TraceOf(r.Context()).route = strings.TrimSuffix(path, "{$}")
-		}()
-		mux.ServeHTTP(w, r)
-	})
-}
-
 // Origin tells storage where an act came from.
 func (t *Trace) Origin() storage.Origin {
 	return storage.Origin{RequestID: t.ID, Address: t.Address, Agent: t.Agent}

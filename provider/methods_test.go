@@ -1,0 +1,168 @@
+package provider_test
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/storage/storagetest"
+)
+
+// TestMethods_WrongOneIsRefusedInTheWayOfThePath walks over every route by every method:
+// what a path does not serve is 405 with Allow, for people as a page, for programs as JSON.
+func TestMethods_WrongOneIsRefusedInTheWayOfThePath(t *testing.T) {
+	for _, path := range []string{"", "/auth"} {
+		onSQLite(t, func(t *testing.T, b *testbed) {
+			v := b.visitor(t)
+			v.arrive(t, alice)
+			for _, r := range routeTable(t) {
+				for _, method := range methods {
+					ask, err := http.NewRequest(method, b.Issuer+r.path, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					a := do(t, v.client, ask)
+					refused := a.StatusCode == http.StatusMethodNotAllowed
+					if r.path == "/login/connector/callback" && method == http.MethodPost {
+						continue // by the connector: see TestFD33_CallbackByPOST
+					}
+					if refused == slices.Contains(r.methods, method) {
+						t.Errorf("%s %s: got %d; the path serves %v", method, r.path, a.StatusCode, r.methods)
+					}
+					if refused {
+						wantWrongMethod(t, a, *r)
+					}
+				}
+			}
+			v.wantSignedIn(t)
+		}, under(path))
+	}
+}
+
+func wantWrongMethod(t *testing.T, a answer, r route) {
+	t.Helper()
+	allow := strings.Split(a.Header.Get("Allow"), ", ")
+	slices.Sort(allow)
+	if want := slices.Sorted(slices.Values(r.methods)); !slices.Equal(allow, want) {
+		t.Errorf("%s %s: Allow %q, want %q", a.Request.Method, r.path, allow, want)
+	}
+	if len(a.Cookies()) != 0 {
+		t.Errorf("%s %s: cookies %v", a.Request.Method, r.path, a.Cookies())
+	}
+	kind, code := "application/json", "invalid_request"
+	if r.page {
+		kind, code = "text/html; charset=utf-8", "method_not_allowed"
+	}
+	if a.Header.Get("Content-Type") != kind || a.Request.Method != http.MethodHead && !strings.Contains(a.Body, code) {
+		t.Errorf("%s %s: want %s with %s, got %s:\n%s", a.Request.Method, r.path, kind, code, a.Header.Get("Content-Type"), a.Body)
+	}
+}
+
+// TestHead_AnswersLikeGet: the same status and headers, without a body and cookies.
+func TestHead_AnswersLikeGet(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		v.arrive(t, alice)
+		for _, r := range routeTable(t) {
+			if !slices.Contains(r.methods, http.MethodHead) {
+				continue
+			}
+			by := func(method string) answer {
+				ask, err := http.NewRequest(method, b.Issuer+r.path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return do(t, v.client, ask)
+			}
+			get, head := by(http.MethodGet), by(http.MethodHead)
+			if head.StatusCode != get.StatusCode || head.Body != "" || len(head.Cookies()) != 0 {
+				t.Errorf("%s: HEAD %d, GET %d, cookies %v, body %q", r.path, head.StatusCode, get.StatusCode, head.Cookies(), head.Body)
+			}
+			for _, name := range []string{"Content-Type", "Content-Security-Policy", "Cache-Control", "Etag", "Referrer-Policy", "Access-Control-Allow-Origin", "Www-Authenticate"} {
+				if head.Header.Get(name) != get.Header.Get(name) {
+					t.Errorf("%s: %s is %q by HEAD, %q by GET", r.path, name, head.Header.Get(name), get.Header.Get(name))
+				}
+			}
+		}
+	})
+}
+
+// otherMethod sends every request by another method.
+type otherMethod struct{ method string }
+
+func (o otherMethod) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Method = o.method
+	return proxy{}.RoundTrip(r)
+}
+
+// by sends an act of a person by another method than its own.
+func (s *scene) by(method string, send func() answer) answer {
+	defer func(before http.RoundTripper) { direct.Transport = before }(direct.Transport)
+	defer func(before http.RoundTripper) { s.browser.client.Transport = before }(s.browser.client.Transport)
+	direct.Transport, s.browser.client.Transport = otherMethod{method}, otherMethod{method}
+	return send()
+}
+
+// actsByGET are those of acts that a GET does, and others that only GET can.
+var actsByGET = append(slices.Clone(acts), []act{
+	{name: "sign-out by a hint", ready: func(t *testing.T, s *scene) func() answer {
+		hint := s.uses(t)["id_token"].(string)
+		return s.gets(t, "/end_session?"+url.Values{"id_token_hint": {hint}}.Encode())
+	}},
+	{name: "sign-in page of our own", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/login") }},
+	{name: "page with a broken cookie", ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		s.browser.keep("signet", "broken")
+		return s.gets(t, "/account")
+	}},
+	{name: "connector denied", ready: func(t *testing.T, s *scene) func() answer {
+		back := s.browser.choose(t, s.browser.press(t, s.browser.get(t, s.authorizeURL()), "google"), "")
+		return s.gets(t, strings.TrimPrefix(back, s.Issuer))
+	}},
+	{name: "start of the trip to a connector", ready: func(t *testing.T, s *scene) func() answer {
+		f := s.browser.get(t, s.authorizeURL()).formTo(t, "/login/google", "", "")
+		on := do(t, s.browser.client, s.browser.formRequest(t, f))
+		return s.gets(t, strings.TrimPrefix(on.Header.Get("Refresh"), "0;url="))
+	}},
+	{name: "keys", ready: func(t *testing.T, s *scene) func() answer { return s.gets(t, "/jwks") }},
+}...)
+
+// TestHead_ChangesNothing sends each act as it is, but by HEAD, from a browser in which
+// everything is ready for it: no row changes, no cookie comes, and the act can still be
+// done.
+func TestHead_ChangesNothing(t *testing.T) {
+	s := newScene(t, storagetest.SQLite(t), nil)
+	for _, a := range actsByGET {
+		t.Run(a.name, func(t *testing.T) {
+			s.newPerson(t)
+			send := a.ready(t, s)
+			s.Drain()
+			if err := s.NoteReadersOnce(t.Context(), s.now()); err != nil {
+				t.Fatal(err)
+			}
+			before, calls := s.dump(t), len(s.upstream.google.Requests())
+			got := s.by(http.MethodHead, send)
+			s.Drain()
+			if err := s.NoteReadersOnce(t.Context(), s.now()); err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Header.Values("Set-Cookie")) != 0 || got.Body != "" || got.StatusCode >= 500 {
+				t.Errorf("HEAD %s: got %d, cookies %q, body %q", got.Request.URL.Path, got.StatusCode, got.Header.Values("Set-Cookie"), got.Body)
+			}
+			if len(s.upstream.google.Requests()) != calls {
+				t.Errorf("HEAD %s calls the upstream", got.Request.URL.Path)
+			}
+			for name, rows := range s.dump(t) {
+				if rows != before[name] {
+					t.Errorf("HEAD %s changes %s:\n%s\n%s", got.Request.URL.Path, name, before[name], rows)
+				}
+			}
+			if done := send(); done.StatusCode == http.StatusConflict || done.StatusCode >= 500 {
+				t.Errorf("after it the act is answered with %d", done.StatusCode)
+			}
+		})
+	}
+}

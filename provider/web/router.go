@@ -1,0 +1,132 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Router serves each path by its methods. It matches the path first and the method
+// second, so that a wrong method at a known path is 405 with Allow (RFC 9110,
+// section 15.5.6), and a path that does not exist is for Elsewhere.
+//
+// A pattern is "METHOD|METHOD /path"; the path is one of http.ServeMux. HEAD is
+// answered only at patterns that name it. The standard library would run the handler
+// of GET for every HEAD, and some of ours act: one ends a session, one finishes a
+// sign-in at an upstream. Name HEAD only where GET changes nothing.
+type Router struct {
+	mux   *http.ServeMux
+	paths map[string]*methods
+	page  Refusal
+	api   Refusal
+}
+
+// Refusal answers 405. The header Allow is set already; allow is its value.
+type Refusal func(w http.ResponseWriter, r *http.Request, allow string)
+
+// NewRouter makes a router without routes. page answers wrong methods at the paths of
+// pages, api at the others.
+func NewRouter(page, api Refusal) *Router {
+	return &Router{mux: http.NewServeMux(), paths: map[string]*methods{}, page: page, api: api}
+}
+
+// Page adds a route for people: a wrong method at its path is a page.
+func (t *Router) Page(pattern string, h http.Handler) { t.add(pattern, h, t.page) }
+
+// API adds a route for programs: a wrong method at its path is JSON.
+func (t *Router) API(pattern string, h http.Handler) { t.add(pattern, h, t.api) }
+
+// Below adds everything under a prefix that ends with a slash. Its handler decides
+// about methods itself.
+func (t *Router) Below(prefix string, h http.Handler) { t.mux.Handle(prefix, h) }
+
+// Elsewhere adds the answer to all paths that have no route.
+func (t *Router) Elsewhere(h http.HandlerFunc) { t.mux.Handle("/", h) }
+
+func (t *Router) add(pattern string, h http.Handler, refuse Refusal) {
+	names, path, found := strings.Cut(pattern, " ")
+	if !found {
+		panic("web: route without a method: " + pattern)
+	}
+	at := t.paths[path]
+	if at == nil {
+		at = &methods{refuse: refuse}
+		t.paths[path] = at
+		t.mux.Handle(path, at)
+	}
+	for name := range strings.SplitSeq(names, "|") {
+		if at.of(name) != nil {
+			panic("web: two routes for " + name + " " + path)
+		}
+		if name == http.MethodHead {
+			h = quiet(h)
+		}
+		at.list = append(at.list, method{name, h})
+	}
+}
+
+// ServeHTTP notes in the request's trace which path it took, as the route has it: that
+// is what requests are counted by, however many paths there are.
+func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if trace := TraceOf(r.Context()); trace.route == "" {
+			trace.route = strings.TrimSuffix(r.Pattern, "{$}")
+		}
+	}()
+	t.mux.ServeHTTP(w, r)
+}
+
+// methods serves one path.
+type methods struct {
+	list   []method
+	refuse Refusal
+}
+
+type method struct {
+	name    string
+	handler http.Handler
+}
+
+func (m *methods) of(name string) http.Handler {
+	for _, one := range m.list {
+		if one.name == name {
+			return one.handler
+		}
+	}
+	return nil
+}
+
+func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h := m.of(r.Method); h != nil {
+		h.ServeHTTP(w, r)
+		return
+	}
+	var names []string
+	for _, one := range m.list {
+		names = append(names, one.name)
+	}
+	allow := strings.Join(names, ", ")
+	w.Header().Set("Allow", allow)
+	m.refuse(w, r, allow)
+}
+
+// quiet serves HEAD: it lets no cookie through, neither a new one nor a removal.
+func quiet(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(&withoutCookies{ResponseWriter: w}, r)
+	})
+}
+
+type withoutCookies struct{ http.ResponseWriter }
+
+func (w *withoutCookies) WriteHeader(status int) {
+	w.Header().Del("Set-Cookie")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *withoutCookies) Write(b []byte) (int, error) {
+	w.Header().Del("Set-Cookie")
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *withoutCookies) Unwrap() http.ResponseWriter { return w.ResponseWriter }
