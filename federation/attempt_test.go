@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -220,6 +221,77 @@ func TestFD34_FreshOnlyByAuthTime(t *testing.T) {
 				t.Errorf("Fresh is %v, want %v (auth_time %v)", i.Fresh, c.want, i.AuthTime)
 			}
 		})
+	}
+}
+
+// TestReauthenticates_SilenceIsAProofOnlyWhereItWasAsked: the setting makes up for an
+// auth_time that an upstream leaves out, and for nothing that it says or was not asked.
+func TestReauthenticates_SilenceIsAProofOnlyWhereItWasAsked(t *testing.T) {
+	yes, no := true, false
+	for name, c := range map[string]struct {
+		setting  *bool
+		options  federation.Options
+		authTime any // seconds from the start of the attempt; nil: none
+		fresh    bool
+		known    bool
+	}{
+		"yes, asked, nothing said":        {&yes, federation.Options{Fresh: true}, nil, true, true},
+		"yes, asked by max_age 0":         {&yes, federation.Options{MaxAge: new(int64)}, nil, true, true},
+		"yes, asked, says it did not ask": {&yes, federation.Options{Fresh: true}, -3600, false, true},
+		"yes, not asked, nothing said":    {&yes, federation.Options{}, nil, false, false},
+		"yes, asked when, nothing said":   {&yes, federation.Options{AuthTime: true}, nil, false, false},
+		"no, asked, nothing said":         {&no, federation.Options{Fresh: true}, nil, false, false},
+		"no, asked, says that it did":     {&no, federation.Options{Fresh: true}, 1, true, true},
+		"not set, asked, nothing said":    {nil, federation.Options{Fresh: true}, nil, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, up := lying(t, func(config *federation.Config) { config.Reauthenticates = c.setting })
+			lie := claims{"auth_time": nil}
+			if s, ok := c.authTime.(int); ok {
+				lie["auth_time"] = up.clock.now().Unix() + int64(s)
+			}
+			l.Tell(federationtest.Faults{Claims: lie})
+			a, to := up.start(t, c.options)
+			if want := c.options.AuthTime; strings.Contains(to, "max_age=31536000") != want {
+				t.Errorf("asked when: %s, want %v", to, want)
+			}
+			back, err := federationtest.Choose(up.client, to, "victim")
+			if err != nil {
+				t.Fatal(err)
+			}
+			i, err := up.finish(t, a, back)
+			if err != nil || i.Fresh != c.fresh || (i.AuthTime != 0) != c.known || i.AuthTime > up.clock.now().Add(2*time.Second).UnixMilli() {
+				t.Errorf("got fresh %v, auth_time %d, %v; want fresh %v, known %v", i.Fresh, i.AuthTime, err, c.fresh, c.known)
+			}
+		})
+	}
+}
+
+// TestReauthenticates_Presets: what each kind is known for, and where the setting would
+// promise what cannot be.
+func TestReauthenticates_Presets(t *testing.T) {
+	yes := true
+	for kind, want := range map[federation.Kind]federation.Reauthentication{
+		federation.Google: federation.SaysWhen, federation.GitHub: federation.NeverAsks, federation.OIDC: federation.SaysWhen,
+		federation.Microsoft: federation.AsksAgain, federation.Apple: federation.SaysWhen, federation.GitLab: federation.SaysWhen,
+	} {
+		key, _ := keyPEM(t)
+		config := federation.Config{
+			ID: "up", Kind: kind, ClientID: "signet", ClientSecret: federation.NewSecret("a secret"), Issuer: "https://up.example.com",
+			Tenants: []string{"9188040d-6c67-4c5b-b112-36a304b66dad"},
+		}
+		if kind == federation.Apple {
+			config.ClientSecret, config.ClientKey, config.ClientKeyID, config.TeamID = federation.Secret{}, key, "KEY1", "TEAM1"
+		}
+		made, err := federation.New(config, http.DefaultClient, time.Now)
+		if err != nil || made.Reauthenticates() != want {
+			t.Errorf("%s: %v, %v; want %v", kind, made, err, want)
+		}
+		config.Reauthenticates = &yes
+		_, err = federation.New(config, http.DefaultClient, time.Now)
+		if refused := kind == federation.Google || kind == federation.GitHub; errors.Is(err, federation.ErrMisconfigured) != refused {
+			t.Errorf("%s with reauthenticates: %v, want it refused: %v", kind, err, refused)
+		}
 	}
 }
 

@@ -53,6 +53,9 @@ type Config struct {
 	// Trust in its addresses. Zero: the kind's. An operator who runs the upstream may
 	// raise it.
 	Trust Trust
+	// Reauthenticates says whether the upstream lets the user prove again who it is when
+	// it is asked to. Nil: the kind's.
+	Reauthenticates *bool
 	// KeepToken puts the upstream's tokens into the identity.
 	KeepToken bool
 
@@ -73,6 +76,17 @@ func (c *base) ID() string   { return c.config.ID }
 func (c *base) Kind() Kind   { return c.config.Kind }
 func (c *base) Name() string { return c.config.Name }
 func (c *base) Trust() Trust { return c.config.Trust }
+
+// Reauthenticates is what the settings say, or else what the kind is known for.
+func (c *base) Reauthenticates() Reauthentication {
+	switch said := c.config.Reauthenticates; {
+	case said == nil:
+		return c.preset.reauthenticates
+	case *said:
+		return AsksAgain
+	}
+	return NeverAsks
+}
 
 // AnswersByPOST reports whether the callback is a cross-site POST.
 func (c *base) AnswersByPOST() bool { return c.preset.formPost }
@@ -120,6 +134,8 @@ func checked(c Config) (Config, error) {
 		return c, wrong(c, "client_id", "is missing")
 	case c.Trust < Unknown || c.Trust > Authoritative:
 		return c, wrong(c, "trust", "is unknown")
+	case c.Reauthenticates != nil && *c.Reauthenticates && !presets[c.Kind].knowsLogin():
+		return c, wrong(c, "reauthenticates", "cannot be true: this type of upstream does not know prompt=login")
 	}
 	domains := make([]string, len(c.AllowedDomains))
 	for i, d := range c.AllowedDomains {

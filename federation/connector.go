@@ -22,6 +22,9 @@ type Connector interface {
 	// Trust is the most that may be thought of an address it vouches for; what
 	// holds for one identity is Identity.Trust.
 	Trust() Trust
+	// Reauthenticates says what the upstream does when it is asked to let the user
+	// prove again who it is.
+	Reauthenticates() Reauthentication
 	// Scopes are what every attempt asks for.
 	Scopes() []string
 	// Start makes an attempt and the URL to send the browser to. It may fetch the
@@ -73,6 +76,20 @@ func (t Trust) String() string {
 	return [...]string{"unknown", "verifies", "authoritative"}[t]
 }
 
+// Reauthentication is what an upstream does when an attempt asks it to let the user
+// prove again who it is.
+type Reauthentication int
+
+const (
+	// SaysWhen: it may ask again or not; the auth_time that it signs tells.
+	SaysWhen Reauthentication = iota
+	// NeverAsks: it answers from a session of its own and does not say how old that is.
+	NeverAsks
+	// AsksAgain: it documents that it honours prompt=login. Its answer counts as a new
+	// proof even if it names no auth_time.
+	AsksAgain
+)
+
 // Options are what one attempt wants.
 type Options struct {
 	// RedirectURI is where the upstream sends the browser back to, as registered
@@ -83,6 +100,8 @@ type Options struct {
 	// MaxAge asks for a sign-in at the upstream that is no older, in seconds. Nil:
 	// any.
 	MaxAge *int64
+	// AuthTime asks the upstream to say when the user last proved who it is.
+	AuthTime bool
 	// LoginHint is passed on as it is; "" for none. It must not be what a client
 	// sent unless the operator wants clients to steer.
 	LoginHint string
@@ -108,12 +127,13 @@ type Identity struct {
 	Locale                                string
 
 	// AuthTime is when the user last proved to the upstream who it is, in Unix
-	// milliseconds; 0 if it did not say.
+	// milliseconds; 0 if it did not say. Of an upstream that AsksAgain, was asked to and
+	// did not say, it is when the attempt started: the proof is no older.
 	AuthTime int64
 	ACR      string
 	AMR      []string
-	// Fresh: the attempt asked for a new proof, and the upstream says under its
-	// signature that there was one after the attempt started.
+	// Fresh: the attempt asked for a new proof, and there was one after it started: the
+	// upstream says so under its signature, or AsksAgain and says nothing else.
 	Fresh bool
 
 	// Groups come only from the claim that the settings name for them.

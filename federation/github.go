@@ -59,7 +59,7 @@ func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
 	}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.Verifier)}
 	if o.Fresh || o.MaxAge != nil {
-		options = append(options, oauth2.SetAuthURLParam("prompt", "select_account"))
+		options = append(options, oauth2.SetAuthURLParam("prompt", c.preset.freshPrompt))
 	}
 	if o.LoginHint != "" {
 		options = append(options, oauth2.SetAuthURLParam("login", o.LoginHint))

@@ -13,11 +13,10 @@ func googleIssues(c *relyingParty, issuer string) bool {
 }
 
 // googleParameters asks for auth_time by name, since Google sends it to nobody
-// else, and shows only the accounts that can succeed.
-func googleParameters(c *relyingParty, o Options, p map[string]string) {
-	if o.Fresh || o.MaxAge != nil {
-		p["claims"] = `{"id_token":{"auth_time":{"essential":true}}}`
-	}
+// else (and only to projects with "session age claims" switched on), and shows only
+// the accounts that can succeed.
+func googleParameters(c *relyingParty, _ Options, p map[string]string) {
+	p["claims"] = `{"id_token":{"auth_time":{"essential":true}}}`
 	if len(c.config.AllowedDomains) == 1 && !consumer(c.config.AllowedDomains[0]) {
 		p["hd"] = c.config.AllowedDomains[0] // a hint: admitGoogle decides
 	}

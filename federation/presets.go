@@ -16,6 +16,8 @@ type preset struct {
 	noUserinfo  bool
 	freshPrompt string // where prompt=login is not known
 
+	reauthenticates Reauthentication
+
 	adapt      func(c *relyingParty) error
 	issues     func(c *relyingParty, issuer string) bool
 	parameters func(c *relyingParty, o Options, p map[string]string)
@@ -32,11 +34,15 @@ var presets = map[Kind]preset{
 		freshPrompt: "select_account", // it refuses login
 		issues:      googleIssues, parameters: googleParameters, settle: settleGoogle, admit: admitGoogle,
 	},
-	GitHub: {name: "GitHub", scopes: []string{"read:user", "user:email"}, trust: Verifies},
-	OIDC:   {name: "OpenID Connect", scopes: standardScopes},
+	GitHub: {
+		name: "GitHub", scopes: []string{"read:user", "user:email"}, trust: Verifies,
+		freshPrompt: "select_account", reauthenticates: NeverAsks,
+	},
+	OIDC: {name: "OpenID Connect", scopes: standardScopes},
 	Microsoft: {
 		name: "Microsoft", scopes: standardScopes, noUserinfo: true,
-		adapt: adaptMicrosoft, issues: microsoftIssues, settle: settleMicrosoft,
+		reauthenticates: AsksAgain, // documents prompt=login, and names auth_time to few
+		adapt:           adaptMicrosoft, issues: microsoftIssues, settle: settleMicrosoft,
 	},
 	Apple: {
 		name: "Apple", issuer: "https://appleid.apple.com", scopes: []string{"openid", "name", "email"}, trust: Verifies,
@@ -44,6 +50,8 @@ var presets = map[Kind]preset{
 	},
 	GitLab: {name: "GitLab", issuer: "https://gitlab.com", scopes: standardScopes, trust: Verifies},
 }
+
+func (p preset) knowsLogin() bool { return p.freshPrompt == "" }
 
 // Kinds lists the types of upstream, for settings and their documentation.
 func Kinds() []Kind {

@@ -123,6 +123,9 @@ func (c *relyingParty) parameters(o Options) map[string]string {
 		p["prompt"] = cmp.Or(c.preset.freshPrompt, "login")
 		p["max_age"] = "0" // makes auth_time a must (OIDC Core, section 2)
 	}
+	if o.AuthTime {
+		p["max_age"] = cmp.Or(p["max_age"], anyAge)
+	}
 	if o.MaxAge != nil {
 		p["max_age"] = strconv.FormatInt(max(*o.MaxAge, 0), 10)
 	}
@@ -137,6 +140,10 @@ func (c *relyingParty) parameters(o Options) map[string]string {
 	}
 	return p
 }
+
+// anyAge is a max_age, in seconds, that asks nobody again and still makes auth_time a
+// must: a year.
+const anyAge = "31536000"
 
 // Finish exchanges the callback's code and returns the identity that the ID token,
 // and userinfo where needed, assert.
@@ -206,6 +213,8 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 	i := Identity{Connector: c.config.ID, Issuer: c.issuer, Subject: subject}
 	if at, ok, _ := token.seconds("auth_time"); ok {
 		i.AuthTime = at * 1000
+	} else if a.wantsFresh() && c.Reauthenticates() == AsksAgain {
+		i.AuthTime = a.Started
 	}
 	i.Fresh = a.freshBy(i.AuthTime)
 	if i.ACR, err = token.text("acr"); err != nil {

@@ -219,6 +219,9 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *ref
 			q.EssentialACR = wanted
 		}
 	}
+	if asked := kept.IDToken["auth_time"]; asked != nil {
+		q.NeedAuthTime = asked.Essential
+	}
 	if sub := kept.IDToken["sub"]; sub != nil {
 		wanted, ok := sub.wanted()
 		if !ok || len(wanted) > 1 || slices.Contains(wanted, "") {

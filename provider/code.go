@@ -36,7 +36,8 @@ type authorizationCode struct {
 	RedirectURI string          `json:"u"`
 	UserID      string          `json:"s"`
 	SessionID   string          `json:"d"`
-	AuthTime    storage.Millis  `json:"t"`
+	AuthTime    storage.Millis  `json:"t"`           // 0: nobody knows
+	Stated      storage.Millis  `json:"h,omitempty"` // auth_time of the ID token, if it is another
 	ACR         string          `json:"a"`
 	AMR         []string        `json:"m"`
 	Nonce       string          `json:"n,omitempty"`
@@ -49,11 +50,15 @@ type authorizationCode struct {
 
 // answerCode sends a fresh code to the client. It writes nothing: a signed-in
 // user costs no row until the client redeems.
-func (p *Provider) answerCode(w http.ResponseWriter, q request.Request, current session.Current, at time.Time) error {
+func (p *Provider) answerCode(w http.ResponseWriter, q request.Request, client storage.Client, current session.Current, at time.Time) error {
+	stated := current.StatedAuthTime(q.Freshness(client), at)
+	if stated == current.AuthTime {
+		stated = 0
+	}
 	payload, err := json.Marshal(authorizationCode{
 		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, RedirectURI: q.RedirectURI,
 		UserID: current.UserID, SessionID: current.ID,
-		AuthTime: current.AuthTime, ACR: current.ACR, AMR: current.AMR,
+		AuthTime: current.AuthTime, Stated: stated, ACR: current.ACR, AMR: current.AMR,
 		Nonce: q.Nonce, Scopes: q.Scopes, Resources: q.Resources, Claims: q.Claims, Challenge: q.Challenge, Issued: storage.At(at),
 	})
 	if err != nil {
@@ -138,7 +143,7 @@ func (p *Provider) grantOf(code authorizationCode, at time.Time) storage.Grant {
 	return storage.Grant{
 		ID: storage.NewTimedID(at), UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID,
 		Offline: offline, Scopes: code.Scopes, Resources: code.Resources, Claims: string(code.Claims),
-		AuthTime: code.AuthTime, ACR: code.ACR, AMR: code.AMR,
+		AuthTime: code.AuthTime, StatedAt: code.Stated, ACR: code.ACR, AMR: code.AMR,
 		IdleFor: idle, ExpiresAt: storage.At(at.Add(whole)),
 	}
 }

@@ -223,7 +223,8 @@ func TestFD33_ErrorBesideACodeWins(t *testing.T) {
 }
 
 // TestFD34_SilentSignOnIsNoNewProof: prompt=login and max_age reach the upstream,
-// and its auth_time is what counts on the way back.
+// and its auth_time is what counts on the way back. What does not suffice goes back to
+// the client.
 func TestFD34_SilentSignOnIsNoNewProof(t *testing.T) {
 	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
 		for _, c := range []struct {
@@ -259,13 +260,11 @@ func TestFD34_SilentSignOnIsNoNewProof(t *testing.T) {
 				}
 				page := v.get(t, v.choose(t, at, c.account))
 				if !c.fresh {
-					v.wantProblem(t, page, http.StatusForbidden, "upstream_not_fresh")
-					if _, said := c.authTime.(time.Duration); said {
-						page.wantText(t, "Sign out there first")
-					} else {
-						page.wantText(t, "does not say when you last did")
+					// The person has no other way: the client is told, and why.
+					page.wantError(t, "login_required")
+					if said := page.response(t).Get("error_description"); !strings.Contains(said, "--prompt-login best-effort") {
+						t.Errorf("description %q names no way out", said)
 					}
-					v.wantWayBack(t, page)
 					return
 				}
 				if page.Left == nil {

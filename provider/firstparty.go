@@ -162,9 +162,17 @@ func (p *Provider) sessionJSON(w http.ResponseWriter, r *http.Request) error {
 		Authenticated bool     `json:"authenticated"`
 		User          appUser  `json:"user"`
 		Expires       string   `json:"expires_at"`
-		AuthTime      string   `json:"auth_time"`
+		AuthTime      string   `json:"auth_time,omitempty"`
 		AMR           []string `json:"amr"`
-	}{true, appUserOf(current.User), rfc3339(expires), rfc3339(current.AuthTime.Time()), current.AMR})
+	}{true, appUserOf(current.User), rfc3339(expires), authTime(current.AuthTime), current.AMR})
+}
+
+// authTime is left out if nobody knows when the person proved who they are.
+func authTime(at storage.Millis) string {
+	if at == 0 {
+		return ""
+	}
+	return rfc3339(at.Time())
 }
 
 func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -182,7 +190,7 @@ func (p *Provider) cookiesRequest(client storage.Client) request.Request {
 // it. It gives the moment at which the access token expires.
 func (p *Provider) answerApp(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, current *session.Current) (time.Time, error) {
 	at := p.Now()
-	switch next := nextStep(q, current, client, storage.Consent{}, at); {
+	switch next := nextStep(q, current, client, storage.Consent{}, false, at); {
 	case next == needsLogin:
 		return time.Time{}, session.ErrNone
 	case next != answer:

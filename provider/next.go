@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,16 +28,21 @@ var (
 	askConsent   = step{page: "/consent"}
 	needsLogin   = step{refusal: no("login_required", "the end-user must sign in, and prompt=none forbids to ask")}
 	needsConsent = step{refusal: no("consent_required", "the end-user must consent, and prompt=none forbids to ask")}
-	otherUser    = step{refusal: no("login_required", "another end-user than the hinted one signed in")}
-	weakACR      = step{refusal: no("unmet_authentication_requirements", "the essential acr cannot be reached")}
-	userDenied   = step{refusal: no("access_denied", "the end-user refused")}
+	mustProve    = step{refusal: no("login_required", "the end-user must prove anew who it is, and prompt=none forbids to ask")}
+	declined     = step{refusal: no("login_required", "the end-user did not prove anew who it is")}
+	cannotProve  = step{refusal: no("login_required", "the end-user signs in through an upstream that does not prove anew who it is: "+
+		"signet client update --prompt-login best-effort accepts its sign-in as it is")}
+	otherUser  = step{refusal: no("login_required", "another end-user than the hinted one signed in")}
+	weakACR    = step{refusal: no("unmet_authentication_requirements", "the essential acr cannot be reached")}
+	userDenied = step{refusal: no("access_denied", "the end-user refused")}
 )
 
 // nextStep decides what comes next from the facts, and from nothing else. A
 // prompt or max_age is met by a fact that names this very request, or by time; a
 // fact of another request, however fresh, meets no prompt. current is nil when
-// nobody is signed in; consent is the zero value when none is remembered.
-func nextStep(q request.Request, current *session.Current, client storage.Client, consent storage.Consent, at time.Time) step {
+// nobody is signed in; consent is the zero value when none is remembered; stuck
+// says that the user has no (other) way to prove anew who they are.
+func nextStep(q request.Request, current *session.Current, client storage.Client, consent storage.Consent, stuck bool, at time.Time) step {
 	silent := q.Prompts("none")
 	unless := func(refused step, page step) step {
 		if silent {
@@ -47,18 +53,16 @@ func nextStep(q request.Request, current *session.Current, client storage.Client
 	if current == nil {
 		return unless(needsLogin, askSignIn)
 	}
-	fresh := current.Has(storage.FactAuthenticated, q.ID)
+	answered := current.Answered(q.ID)
 	switch {
 	case q.HintSubject != "" && q.HintSubject != current.UserID:
-		if fresh {
+		if answered {
 			return otherUser
 		}
 		return unless(needsLogin, askSignIn)
-	case q.Prompts("login") && !fresh:
-		return askSignIn
-	case q.MaxAge != nil && !fresh && !current.AuthenticatedWithin(time.Duration(*q.MaxAge)*time.Second, at):
-		return unless(needsLogin, askSignIn)
-	case q.Prompts("select_account") && !fresh && !current.Has(storage.FactChosen, q.ID):
+	case !current.Meets(q.Freshness(client), at):
+		return proveAnew(q, current, stuck)
+	case q.Prompts("select_account") && !answered && !current.Has(storage.FactChosen, q.ID):
 		return askChoice
 	case len(q.EssentialACR) > 0 && !slices.Contains(q.EssentialACR, current.ACR):
 		return weakACR
@@ -82,6 +86,25 @@ func nextStep(q request.Request, current *session.Current, client storage.Client
 	return answer
 }
 
+// proveAnew decides for a sign-in that is not fresh enough, new or old. The person is
+// asked as long as there is a way to try; then the client is told. Our own pages have
+// no client: they always ask, and say there what can be done.
+func proveAnew(q request.Request, current *session.Current, stuck bool) step {
+	switch {
+	case q.Prompts("none") && current.AuthTime == 0:
+		return cannotProve
+	case q.Prompts("none"):
+		return mustProve
+	case q.Kind != request.Code:
+		return askSignIn
+	case current.Has(storage.FactDeclined, q.ID):
+		return declined
+	case current.Has(storage.FactArrived, q.ID) && stuck:
+		return cannotProve
+	}
+	return askSignIn
+}
+
 // dispatch reads the facts, decides, and does what was decided. sealed is "" for a
 // request that has not been to the browser yet: most need not go there.
 func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, sealed string) error {
@@ -101,7 +124,11 @@ func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Re
 			return fmt.Errorf("read consent: %w", err)
 		}
 	}
-	next := nextStep(q, current, client, consent, at)
+	stuck, err := p.stuck(r.Context(), q, client, current, at)
+	if err != nil {
+		return err
+	}
+	next := nextStep(q, current, client, consent, stuck, at)
 	switch {
 	case next.refusal != nil:
 		return p.refuse(w, r, q, *next.refusal)
@@ -112,7 +139,17 @@ func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Re
 	case q.Kind == request.Cookies:
 		return p.answerCookies(w, r, q, client, *current, at)
 	}
-	return p.answerCode(w, q, *current, at)
+	return p.answerCode(w, q, client, *current, at)
+}
+
+// stuck reports whether somebody who came for this request through an upstream, and is
+// not fresh enough, has no other way that could help. Nothing is read for anybody else.
+func (p *Provider) stuck(ctx context.Context, q request.Request, client storage.Client, current *session.Current, at time.Time) (bool, error) {
+	if current == nil || !current.Has(storage.FactArrived, q.ID) || current.Meets(q.Freshness(client), at) {
+		return false, nil
+	}
+	ways, err := p.steps.WaysToProve(ctx, *current, q)
+	return !ways.Any(), err
 }
 
 // goTo sends the browser to a step with its request, sealed already or not.

@@ -16,6 +16,11 @@ type situation struct {
 	current *session.Current
 	client  storage.Client
 	consent storage.Consent
+	stuck   bool // no way left to prove anew
+}
+
+func (s situation) next() step {
+	return nextStep(s.q, s.current, s.client, s.consent, s.stuck, tableTime)
 }
 
 var tableTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -26,8 +31,8 @@ func situations(yield func(situation)) {
 	prompts := [][]string{nil, {"none"}, {"login"}, {"consent"}, {"select_account"}, {"login", "consent"}, {"login", "select_account"}, {"consent", "select_account"}}
 	for _, prompt := range prompts {
 		for _, maxAge := range []int64{-1, 0, 60, 3600} {
-			for _, hint := range []string{"", "alice", "bob"} {
-				for _, essential := range [][]string{nil, {"2fa"}, {"2fa", "1fa"}} {
+			for _, hint := range []string{"", "bob"} {
+				for _, essential := range [][]string{nil, {"2fa"}} {
 					for _, kind := range []request.Kind{request.Code, request.Cookies, request.Page} {
 						q := request.Request{
 							ID: "this", Kind: kind, Prompt: prompt, HintSubject: hint, EssentialACR: essential,
@@ -39,7 +44,10 @@ func situations(yield func(situation)) {
 						sessions(func(current *session.Current) {
 							clients(func(client storage.Client, consent storage.Consent, uri string) {
 								q.RedirectURI = uri
-								yield(situation{q, current, client, consent})
+								yield(situation{q, current, client, consent, false})
+								if current != nil && current.Has(storage.FactArrived, q.ID) {
+									yield(situation{q, current, client, consent, true})
+								}
 							})
 						})
 					}
@@ -49,16 +57,24 @@ func situations(yield func(situation)) {
 	}
 }
 
+var tableFacts = []storage.FactKind{
+	storage.FactAuthenticated, storage.FactArrived, storage.FactDeclined, storage.FactChosen, storage.FactAllowed, storage.FactDenied,
+}
+
 // sessions gives nobody, and alice with each combination of facts. Facts of
-// another request are always there: they must not count.
+// another request are always there: they must not count. Alice arrived ten minutes
+// ago and proved who she is then, earlier, or nobody knows when.
 func sessions(yield func(*session.Current)) {
 	yield(nil)
-	for _, age := range []time.Duration{0, 30 * time.Minute, 2 * time.Hour} {
-		for facts := range 16 {
+	for _, age := range []time.Duration{10 * time.Minute, 2 * time.Hour, -1} {
+		for facts := range 1 << len(tableFacts) {
 			current := &session.Current{Session: storage.Session{
-				ID: "ses", UserID: "alice", ACR: "1fa", AuthTime: storage.At(tableTime.Add(-age)),
+				ID: "ses", UserID: "alice", ACR: "1fa", ArrivedAt: storage.At(tableTime.Add(-10 * time.Minute)),
 			}}
-			for i, kind := range []storage.FactKind{storage.FactAuthenticated, storage.FactChosen, storage.FactAllowed, storage.FactDenied} {
+			if age >= 0 {
+				current.AuthTime = storage.At(tableTime.Add(-age))
+			}
+			for i, kind := range tableFacts {
 				at := storage.At(tableTime.Add(time.Duration(i) * time.Millisecond))
 				current.Facts = append(current.Facts, storage.Fact{Kind: kind, At: at, Request: "other"})
 				if facts&(1<<i) != 0 {
@@ -76,6 +92,11 @@ func clients(yield func(client storage.Client, consent storage.Consent, uri stri
 		yield(storage.Client{Type: storage.Native}, consent, "com.example.app:/callback")
 		yield(storage.Client{Type: storage.Native}, consent, "http://127.0.0.1:4711/callback")
 	}
+	strict := storage.ClientMetadata{RequireAuthTime: true}
+	covering := storage.Consent{Scopes: []string{"openid", "email"}}
+	yield(storage.Client{Type: storage.Web, Metadata: strict}, covering, "https://app.example.com/")
+	yield(storage.Client{Type: storage.Web, PromptLogin: storage.PromptLoginBestEffort}, covering, "https://app.example.com/")
+	yield(storage.Client{Type: storage.Web, PromptLogin: storage.PromptLoginBestEffort, Metadata: strict}, storage.Consent{}, "https://app.example.com/")
 	yield(storage.Client{Type: storage.Web, FirstParty: true}, storage.Consent{}, "https://app.example.com/")
 	yield(storage.Client{Type: storage.SPA, SkipConsent: true}, storage.Consent{}, "https://app.example.com/")
 }
@@ -95,14 +116,19 @@ func (s situation) unmet() []string {
 	has := func(kind storage.FactKind) bool {
 		return slices.ContainsFunc(s.current.Facts, func(f storage.Fact) bool { return f.Kind == kind && f.Request == "this" })
 	}
-	signedIn := has(storage.FactAuthenticated)
+	code := s.q.Kind == request.Code
+	best := code && s.client.PromptLogin != ""
+	known := s.current.AuthTime != 0
+	proved := has(storage.FactAuthenticated) && known || best && (has(storage.FactAuthenticated) || has(storage.FactArrived))
 	need(s.q.HintSubject == "" || s.q.HintSubject == "alice", "user")
-	need(!s.q.Prompts("login") || signedIn, "login")
+	need(!s.q.Prompts("login") || proved, "login")
 	if s.q.MaxAge != nil {
-		age := tableTime.Sub(s.current.AuthTime.Time())
-		need(signedIn || (*s.q.MaxAge > 0 && age <= time.Duration(*s.q.MaxAge)*time.Second), "age")
+		limit := time.Duration(*s.q.MaxAge) * time.Second
+		young := known && tableTime.Sub(s.current.AuthTime.Time()) <= limit || best && tableTime.Sub(s.current.ArrivedAt.Time()) <= limit
+		need(proved || limit > 0 && young, "age")
 	}
-	need(!s.q.Prompts("select_account") || signedIn || has(storage.FactChosen), "choice")
+	need(!code || !s.client.Metadata.RequireAuthTime || known || best, "time")
+	need(!s.q.Prompts("select_account") || has(storage.FactAuthenticated) || has(storage.FactArrived) || has(storage.FactChosen), "choice")
 	need(s.q.EssentialACR == nil || slices.Contains(s.q.EssentialACR, "1fa"), "acr")
 	if s.q.Kind == request.Page {
 		return missing
@@ -119,7 +145,7 @@ func TestAZ07_AZ08_NextStepTruthTable(t *testing.T) {
 	rows, answered := 0, 0
 	situations(func(s situation) {
 		rows++
-		got := nextStep(s.q, s.current, s.client, s.consent, tableTime)
+		got := s.next()
 		if got == answer {
 			answered++
 		}
@@ -154,9 +180,9 @@ func wrongStep(s situation, got step, missing []string) string {
 	legitimate := false
 	switch got.page + code {
 	case "/login":
-		legitimate = lacks("session", "user", "login", "age")
+		legitimate = lacks("session", "user", "login", "age", "time")
 	case "login_required":
-		legitimate = lacks("session", "user", "age")
+		legitimate = lacks("session", "user", "login", "age", "time")
 	case "/select":
 		legitimate = lacks("choice")
 	case "/consent", "consent_required":
@@ -171,11 +197,17 @@ func wrongStep(s situation, got step, missing []string) string {
 	if !legitimate {
 		return "asks for, or complains about, what is there"
 	}
-	silentOnly := code == "consent_required" || (code == "login_required" && !lacks("user"))
+	// What a person could still do is asked; prompt=none, her own no, and having no way
+	// left make it the client's.
+	last := s.current != nil && s.q.Kind == request.Code && (s.current.Has(storage.FactDeclined, "this") || s.stuck)
+	silentOnly := code == "consent_required" || (code == "login_required" && !lacks("user") && !last)
 	if silentOnly && !s.q.Prompts("none") {
 		return "refuses what it could ask"
 	}
-	if slices.Contains([]string{"/consent", "access_denied", "consent_required"}, got.page+code) && lacks("session", "user", "login", "age", "choice", "acr") {
+	if got == askSignIn && !lacks("session", "user") && last {
+		return "asks again in spite of a no, or of no way to answer"
+	}
+	if slices.Contains([]string{"/consent", "access_denied", "consent_required"}, got.page+code) && lacks("session", "user", "login", "age", "time", "choice", "acr") {
 		return "asks for consent before it is clear who is asked"
 	}
 	return ""
@@ -191,7 +223,7 @@ func TestAZ35_EveryStepLeadsOn(t *testing.T) {
 			current = &session.Current{Session: storage.Session{ID: "ses", UserID: "alice", ACR: "1fa"}}
 		}
 		seen := map[string]bool{}
-		got, at := nextStep(s.q, s.current, s.client, s.consent, tableTime), tableTime
+		got, at := s.next(), tableTime
 		for got.page != "" {
 			if seen[got.page] {
 				t.Fatalf("asks again for %s\nrequest %+v\nsession %+v", got.page, s.q, current)
@@ -203,7 +235,7 @@ func TestAZ35_EveryStepLeadsOn(t *testing.T) {
 			}
 			next.Facts = append(slices.Clone(current.Facts), storage.Fact{Kind: leaves[got.page], At: storage.At(at), Request: s.q.ID})
 			current, at = &next, at.Add(20*time.Minute) // slower than any max_age
-			got = nextStep(s.q, current, s.client, s.consent, at)
+			got = nextStep(s.q, current, s.client, s.consent, s.stuck, at)
 		}
 	})
 }

@@ -113,7 +113,7 @@ func (p *Provider) idToken(client storage.Client, grant storage.Grant, user stor
 	alg := client.IDTokenAlg()
 	token := keys.IDToken{
 		Subject: grant.UserID, Audience: client.ID, SessionID: grant.SessionID,
-		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
+		AuthTime: grant.IDTokenAuthTime().Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		AtHash:   keys.HalfHash(alg, accessToken),
 		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.ID).Unix(),
 		Nonce: what.nonce, Claims: requestedClaims(grant.Claims, user).IDToken,

@@ -27,7 +27,8 @@ type Grant struct {
 	Resources  []string `gorm:"serializer:signet_json"`
 	Claims     string   // the claims request parameter, JSON, as accepted; "" for none
 
-	AuthTime     Millis
+	AuthTime     Millis // when the user proved who they are; 0: nobody knows
+	StatedAt     Millis // what its ID tokens say instead (see Session.StatedAuthTime); 0: AuthTime
 	ACR          string
 	AMR          []string `gorm:"serializer:signet_json"`
 	Confirmation string   // cnf: the thumbprint a DPoP-bound grant is bound to
@@ -40,6 +41,16 @@ type Grant struct {
 	CreatedAt     Millis `gorm:"autoCreateTime:false"`
 	RevokedAt     Millis
 	RevokeReason  string
+}
+
+// IDTokenAuthTime is the auth_time of the grant's ID tokens, those of a refresh
+// included (OIDC Core, section 12.2). Access tokens say AuthTime: an API has not
+// agreed to best effort.
+func (g Grant) IDTokenAuthTime() Millis {
+	if g.StatedAt != 0 {
+		return g.StatedAt
+	}
+	return g.AuthTime
 }
 
 // LiveGrant reads a live grant with its user in one statement, and refuses it

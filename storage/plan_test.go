@@ -170,6 +170,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"LinkedUser", func() error { _, err := w.LinkedUser(ctx, "google", identity.Issuer, "1"); return err }},
 		{"IdentitiesOf", func() error { _, err := w.IdentitiesOf(ctx, w.user.ID); return err }},
+		{"WaysOf", func() error { _, err := w.WaysOf(ctx, w.user.ID); return err }},
 		{"SignInThrough", func() error {
 			a := storage.Arrival{
 				Identity: identity, AttemptID: "a1", Until: until, SignIn: signIn("h5"), Proof: storage.ByUpstream,

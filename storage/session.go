@@ -41,10 +41,12 @@ type Session struct {
 type FactKind string
 
 const (
-	FactAuthenticated FactKind = "authenticated"
-	FactChosen        FactKind = "chosen"  // the user picked this account
-	FactAllowed       FactKind = "allowed" // consent given
-	FactDenied        FactKind = "denied"  // consent refused
+	FactAuthenticated FactKind = "authenticated" // proved anew who they are
+	FactArrived       FactKind = "arrived"       // came through an upstream that was not seen to ask
+	FactDeclined      FactKind = "declined"      // does not want to prove it anew
+	FactChosen        FactKind = "chosen"        // the user picked this account
+	FactAllowed       FactKind = "allowed"       // consent given
+	FactDenied        FactKind = "denied"        // consent refused
 )
 
 // Fact is what one step found out: when, and for which authorization request.
@@ -52,6 +54,9 @@ type Fact struct {
 	Kind    FactKind `json:"k"`
 	At      Millis   `json:"t"`
 	Request string   `json:"r"` // the authorization request's id
+
+	Connector string `json:"c,omitempty"` // FactArrived: through which
+	Proved    Millis `json:"p,omitempty"` // FactArrived: when, as the upstream says; 0: it does not say
 }
 
 // Has reports whether a step of this kind answered that request.

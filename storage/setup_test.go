@@ -60,15 +60,20 @@ func (w *world) createClient(t testing.TB, id string) storage.Client {
 
 func (w *world) signIn(t testing.TB, userID, handle, replaces string, at time.Time) storage.Session {
 	t.Helper()
-	s, err := w.SignIn(t.Context(), storage.SignIn{
-		UserID: userID, HandleHash: handle, Replaces: replaces, Request: "req " + handle,
-		ACR: "urn:signet:1fa", AMR: []string{"pwd"}, IdleFor: 12 * time.Hour, AbsoluteFor: 30 * 24 * time.Hour,
-		From: storage.Origin{Agent: "agent", Address: "192.0.2.1", RequestID: "r1"},
-	}, at)
+	s, err := w.SignIn(t.Context(), w.signInOf(userID, handle, replaces), at)
 	if err != nil {
 		t.Fatalf("sign in: %v", err)
 	}
 	return s
+}
+
+// signInOf is a sign-in by password.
+func (w *world) signInOf(userID, handle, replaces string) storage.SignIn {
+	return storage.SignIn{
+		UserID: userID, HandleHash: handle, Replaces: replaces, Request: "req " + handle,
+		ACR: "urn:signet:1fa", AMR: []string{"pwd"}, IdleFor: 12 * time.Hour, AbsoluteFor: 30 * 24 * time.Hour,
+		From: storage.Origin{Agent: "agent", Address: "192.0.2.1", RequestID: "r1"},
+	}
 }
 
 // redemption is of a code of the world's session; its grant is named after it.

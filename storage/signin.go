@@ -18,7 +18,7 @@ type SignIn struct {
 	ClientID    string // for the event
 	ACR         string
 	AMR         []string
-	AuthTime    Millis // when the user proved it, at an upstream; zero: now
+	Asserted    *Asserted // by an upstream; nil: the user proved it here and now
 	Persistent  bool
 	IdleFor     time.Duration
 	AbsoluteFor time.Duration
@@ -35,10 +35,18 @@ type SignIn struct {
 	through Identity // that opens the session; the zero Identity for a way of our own
 }
 
+// Asserted is what an upstream says about the freshness of a sign-in. Coming through an
+// upstream proves by itself only that somebody has a session there.
+type Asserted struct {
+	Connector string
+	AuthTime  Millis // when the person last proved there who they are; 0: it does not say
+	Again     bool   // they did so in answer to this request
+}
+
 // SignIn starts the browser's session, in one transaction: the session of
 // Replaces goes on under the same id with the new handle if it is the same
-// user's and alive (auth_time, acr, amr and lifetimes are set anew, the fact
-// FactAuthenticated is added), and is ended if it is another user's. Event
+// user's and alive (arrived_at and lifetimes are set anew, a fact is added; see
+// noteProof for auth_time, acr and amr), and is ended if it is another user's. Event
 // user.signed_in.
 //
 // ErrRevoked: the user is disabled or gone, or all it had was ended after it was
@@ -112,19 +120,14 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (Sessio
 	}
 	from := s.From.clean()
 	now := At(at)
-	proven := now
-	if s.AuthTime != 0 {
-		proven = min(s.AuthTime, now)
-	}
 	session := Session{
-		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID,
-		AuthTime: proven, ACR: s.ACR, AMR: s.AMR,
+		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID, ArrivedAt: now,
 		Connector: s.through.Connector, Identity: s.through.key(),
-		Facts:      newestFacts(append(before.Facts, Fact{Kind: FactAuthenticated, At: now, Request: s.Request})),
 		Persistent: s.Persistent, Agent: from.Agent, Address: from.Address,
 		IdleFor: s.IdleFor, CreatedAt: before.CreatedAt, SeenAt: now,
 		IdleExpiresAt: now.Add(s.IdleFor), ExpiresAt: now.Add(s.AbsoluteFor),
 	}
+	noteProof(&session, before, s, now)
 	if before.ID != "" {
 		return session, replaceSession(tx, session)
 	}
@@ -133,6 +136,24 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (Sessio
 	session.ID, session.CreatedAt = NewID("ses_"), max(now, notBefore+1)
 	row := session
 	return session, tx.Create(&row).Error
+}
+
+// noteProof notes what a sign-in proves. A session goes on with its newest proof: arriving
+// through an upstream that proves nothing newer changes none of auth_time, acr and amr,
+// so that a silent arrival never makes an older proof look new.
+func noteProof(session *Session, before Session, s SignIn, now Millis) {
+	proved, fact := now, Fact{Kind: FactAuthenticated, At: now, Request: s.Request}
+	if a := s.Asserted; a != nil {
+		proved = max(0, min(a.AuthTime, now))
+		if !a.Again || proved == 0 {
+			fact.Kind, fact.Connector, fact.Proved = FactArrived, a.Connector, proved
+		}
+	}
+	session.Facts = newestFacts(append(before.Facts, fact))
+	session.AuthTime, session.ACR, session.AMR = proved, s.ACR, s.AMR
+	if before.AuthTime > proved {
+		session.AuthTime, session.ACR, session.AMR = before.AuthTime, before.ACR, before.AMR
+	}
 }
 
 // replaced gives the session of the browser's old handle if the sign-in goes on
@@ -165,7 +186,7 @@ func replaced(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
 
 // replaceSession writes the session over its row, id and creation time aside.
 func replaceSession(tx *gorm.DB, s Session) error {
-	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "Connector", "Identity", "ACR", "AMR", "Facts",
+	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "ArrivedAt", "Connector", "Identity", "ACR", "AMR", "Facts",
 		"Persistent", "Agent", "Address", "IdleFor", "SeenAt", "IdleExpiresAt", "ExpiresAt").Updates(&s)
 	if res.Error == nil && res.RowsAffected != 1 {
 		return ErrRevoked

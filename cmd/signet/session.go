@@ -47,7 +47,7 @@ func (p *program) sessionListCommand() *cobra.Command {
 		rows := [][]string{{"SID", "SIGNED IN", "LAST SEEN", "ADDRESS", "CLIENTS", "AGENT"}}
 		for _, s := range sessions {
 			rows = append(rows, []string{
-				s.SessionID, s.AuthTime.Format(time.RFC3339), s.SeenAt.Format(time.RFC3339), s.Address, strings.Join(s.Clients, " "), s.Agent,
+				s.SessionID, s.ArrivedAt.Format(time.RFC3339), s.SeenAt.Format(time.RFC3339), s.Address, strings.Join(s.Clients, " "), s.Agent,
 			})
 		}
 		return p.writeTable(rows)
@@ -60,7 +60,8 @@ func (p *program) sessionListCommand() *cobra.Command {
 type describedSession struct {
 	SessionID  string    `json:"sid"`
 	Subject    string    `json:"sub"`
-	AuthTime   time.Time `json:"auth_time"` // when the user last proved who it is
+	AuthTime   time.Time `json:"auth_time,omitzero"` // when the user last proved who they are; not there if nobody knows
+	ArrivedAt  time.Time `json:"arrived_at"`         // when the user last signed in, in whatever way
 	ACR        string    `json:"acr"`
 	AMR        []string  `json:"amr"`
 	CreatedAt  time.Time `json:"created_at"`
@@ -86,7 +87,7 @@ func (p *program) sessionsOf(ctx context.Context, db *storage.DB, u storage.User
 	described := []describedSession{}
 	for _, s := range sessions {
 		described = append(described, describedSession{
-			SessionID: s.ID, Subject: u.ID, AuthTime: s.AuthTime.Time(), ACR: s.ACR, AMR: append([]string{}, s.AMR...),
+			SessionID: s.ID, Subject: u.ID, AuthTime: s.AuthTime.Time(), ArrivedAt: s.ArrivedAt.Time(), ACR: s.ACR, AMR: append([]string{}, s.AMR...),
 			CreatedAt: s.CreatedAt.Time(), SeenAt: s.SeenAt.Time(), ExpiresAt: min(s.IdleExpiresAt, s.ExpiresAt).Time(),
 			Persistent: s.Persistent, Address: s.Address, Agent: s.Agent, Clients: append([]string{}, clients[s.ID]...),
 		})

@@ -66,7 +66,7 @@ func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage
 	times := momentsFor(current.User, h.Now())
 	row := templates.SessionRow{
 		ID: s.ID, Agent: agentInWords(s.Agent), Address: s.Address, Here: s.ID == current.ID,
-		SignedIn: times.write(s.AuthTime), LastActive: times.write(s.SeenAt),
+		SignedIn: times.write(s.ArrivedAt), LastActive: times.write(s.SeenAt),
 	}
 	if row.Here {
 		row.LastActive = times.write(storage.At(times.now))

@@ -39,7 +39,7 @@ func (h *Handler) arrive(w http.ResponseWriter, r *http.Request, s step, c Conne
 		if err != nil {
 			return err
 		}
-		err = h.Sessions.StartThrough(w, r, started(s, i), arrival)
+		err = h.Sessions.StartThrough(w, r, started(s, c, i), arrival)
 		switch {
 		case err == nil:
 			h.remember(w, c)
@@ -94,10 +94,11 @@ func (h *Handler) linked(ctx context.Context, i federation.Identity, facts *arri
 }
 
 // started is the proof an upstream gives: one factor, whatever it says of its
-// own methods.
-func started(s step, i federation.Identity) session.Started {
+// own methods. Whether it is fresh enough is for the dispatcher to say.
+func started(s step, c Connector, i federation.Identity) session.Started {
 	return session.Started{
-		Request: s.q.ID, ClientID: s.client.ID, ACR: acrOneFactor, AMR: amrUpstream, AuthTime: storage.Millis(i.AuthTime),
+		Request: s.q.ID, ClientID: s.client.ID, ACR: acrOneFactor, AMR: amrUpstream,
+		Asserted: &storage.Asserted{Connector: c.ID(), AuthTime: storage.Millis(i.AuthTime), Again: i.Fresh},
 	}
 }
 

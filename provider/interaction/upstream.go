@@ -81,9 +81,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return h.Site.NotFound()
 	}
-	upstream, location, err := connector.Start(r.Context(), federation.Options{
-		RedirectURI: CallbackURI(h.Site.Issuer.String(), connector.ID()), Fresh: s.q.Prompts("login"), MaxAge: s.q.MaxAge,
-	})
+	upstream, location, err := connector.Start(r.Context(), h.wishes(s, connector))
 	if err != nil {
 		return h.upstreamProblem(s, connector, err)
 	}
@@ -91,6 +89,16 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return web.SeeOther(w, location)
+}
+
+// wishes are what the upstream is asked for, so that its answer can meet the request.
+// One that asks again but need not say when is always asked to.
+func (h *Handler) wishes(s step, c Connector) federation.Options {
+	fresh := s.q.Freshness(s.client)
+	return federation.Options{
+		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.q.MaxAge, AuthTime: fresh.Known,
+		Fresh: fresh.Again || c.Reauthenticates() == federation.AsksAgain && (fresh.MaxAge != nil || fresh.Known),
+	}
 }
 
 // CallbackURI is the redirect URI that is to be registered at the upstream.
@@ -177,9 +185,6 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if a.Link != nil {
 		return h.linkHere(w, r, s, connector, a, identity)
 	}
-	if stale(s.q, identity, h.Now()) {
-		return h.notFresh(s, connector, identity)
-	}
 	return h.arrive(w, r, s, connector, a.Upstream.ID, identity)
 }
 
@@ -199,30 +204,6 @@ func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 		Text:     "The operator of this service has removed it since you started. Use another way to sign in.",
 		StartURL: h.Site.Base + request.To("/login", s.sealed),
 	}
-}
-
-// stale reports whether the request wants a newer proof than the upstream gives:
-// its silent sign-on from a session of its own is no re-authentication.
-func stale(q request.Request, i federation.Identity, at time.Time) bool {
-	if q.Prompts("login") || q.MaxAge != nil && *q.MaxAge == 0 {
-		return !i.Fresh
-	}
-	if q.MaxAge == nil {
-		return false
-	}
-	return i.AuthTime == 0 || at.Sub(time.UnixMilli(i.AuthTime)) > time.Duration(*q.MaxAge)*time.Second
-}
-
-func (h *Handler) notFresh(s step, c Connector, i federation.Identity) *web.Problem {
-	p := &web.Problem{
-		Status: http.StatusForbidden, Code: "upstream_not_fresh", Title: c.Name() + " did not ask who you are",
-		Text:     "You have to prove again that it is you, and " + c.Name() + " signed you in without asking. Sign out there first, or use another way to sign in.",
-		StartURL: h.wayBack(s), StartText: backText,
-	}
-	if i.AuthTime == 0 { // signing out there would not help
-		p.Text = "You have to prove again that it is you, and " + c.Name() + " does not say when you last did. Use another way to sign in; if you have none, sign out here, sign in anew, and try again."
-	}
-	return p
 }
 
 // wayBack is where a trip began: the sign-in page, where the other ways still

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"signet/storage"
 )
@@ -43,11 +44,26 @@ type Request struct {
 	HintSubject  string          `json:"b,omitempty"` // sub of a verified id_token_hint
 	ACRValues    []string        `json:"v,omitempty"`
 	EssentialACR []string        `json:"e,omitempty"` // of the claims parameter: met or refused
+	NeedAuthTime bool            `json:"f,omitempty"` // auth_time is essential in the claims parameter
 	UILocales    string          `json:"w,omitempty"`
 }
 
 // Prompts reports whether the client sent this prompt value.
 func (q Request) Prompts(value string) bool { return slices.Contains(q.Prompt, value) }
+
+// Freshness is how new the sign-in must be that answers the request, for the client as
+// it is now.
+func (q Request) Freshness(client storage.Client) storage.Freshness {
+	f := storage.Freshness{
+		Request: q.ID, Again: q.Prompts("login"), Known: q.NeedAuthTime || q.Kind == Code && client.Metadata.RequireAuthTime,
+		BestEffort: q.Kind == Code && client.PromptLogin == storage.PromptLoginBestEffort,
+	}
+	if q.MaxAge != nil {
+		age := time.Duration(*q.MaxAge) * time.Second
+		f.MaxAge = &age
+	}
+	return f
+}
 
 // HasScope reports whether the request asks for the scope.
 func (q Request) HasScope(scope string) bool { return slices.Contains(q.Scopes, scope) }

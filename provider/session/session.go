@@ -95,8 +95,8 @@ type Started struct {
 	ClientID string
 	ACR      string
 	AMR      []string
-	AuthTime storage.Millis // when, if it was at an upstream; zero: now
-	Keep     bool           // "Keep me signed in"
+	Asserted *storage.Asserted // by an upstream; nil: proved here and now
+	Keep     bool              // "Keep me signed in"
 
 	OldHash, NewHash string          // the password hash to renew, if any
 	NotBefore        *storage.Millis // of the user when it was checked: what is ended meanwhile stays ended
@@ -137,7 +137,7 @@ func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.Si
 	}
 	return storage.SignIn{
 		UserID: in.UserID, HandleHash: hash(handle), Replaces: old,
-		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, AuthTime: in.AuthTime,
+		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
 		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack,
 		From: web.TraceOf(r.Context()).Origin(),

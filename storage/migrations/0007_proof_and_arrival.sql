@@ -9,6 +9,11 @@ ALTER TABLE grants ADD COLUMN identity {{text}} NOT NULL DEFAULT '';
 -- nobody knows, which is what an upstream without auth_time leaves.
 ALTER TABLE sessions ADD COLUMN arrived_at BIGINT NOT NULL DEFAULT 0;
 UPDATE sessions SET arrived_at = auth_time;
+-- Until now arriving through an upstream counted as a proof. Which upstreams named a time
+-- is not known any more.
+UPDATE sessions SET auth_time = 0 WHERE amr LIKE '%"fed"%';
+-- What the ID tokens of a grant state where only best effort made the sign-in fresh enough.
+ALTER TABLE grants ADD COLUMN stated_at BIGINT NOT NULL DEFAULT 0;
 
 -- Clients that exist keep receiving addresses that are not proven.
 ALTER TABLE clients ADD COLUMN unverified_email BOOLEAN NOT NULL DEFAULT FALSE;

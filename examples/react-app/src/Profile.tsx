@@ -10,7 +10,7 @@ export function Profile() {
         <dt>Name</dt><dd>{user?.name || '–'}</dd>
         <dt>E-mail</dt><dd>{user?.email}</dd>
         <dt>Subject</dt><dd><code>{user?.sub}</code></dd>
-        <dt>Signed in</dt><dd>{authTime?.toLocaleString()} by {amr?.join(', ')}</dd>
+        <dt>Signed in</dt><dd>{authTime?.toLocaleString() ?? 'at an unknown time'} by {amr?.join(', ')}</dd>
       </dl>
       <p><a href="/auth/account/profile">Change your profile</a></p>
       <p><a href="/auth/account/sessions">Your sessions: where you are signed in, and sign out everywhere</a></p>

@@ -15,7 +15,7 @@ export interface User {
 
 /** The answer of `GET /session`, and what `initialSession` takes. Times are RFC 3339. */
 export type SessionAnswer =
-  | { authenticated: true; user: User; expires_at: string; auth_time: string; amr: string[] }
+  | { authenticated: true; user: User; expires_at: string; auth_time?: string; amr: string[] }
   | { authenticated: false }
 
 /** What is known of a person who is signed in. */
@@ -23,8 +23,8 @@ export interface SignedInSession {
   user: User
   /** When the access token expires; it is renewed before. */
   expiresAt: Date
-  /** When the person last proved who they are. */
-  authTime: Date
+  /** When the person last proved who they are; undefined if the upstream they came through does not say. */
+  authTime: Date | undefined
   /** By which means (RFC 8176). */
   amr: readonly string[]
 }

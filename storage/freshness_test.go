@@ -1,0 +1,148 @@
+package storage_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+// proofs are what a session can hold, by name: who proved what, when, for which request.
+func proofs() map[string]storage.Session {
+	ago := func(d time.Duration) storage.Millis { return storage.At(noon.Add(-d)) }
+	fact := func(kind storage.FactKind, request string, at, proved storage.Millis) []storage.Fact {
+		return []storage.Fact{{Kind: kind, Request: request, At: at, Proved: proved}}
+	}
+	return map[string]storage.Session{
+		"password for this, an hour ago":   {AuthTime: ago(time.Hour), ArrivedAt: ago(time.Hour), Facts: fact(storage.FactAuthenticated, "this", ago(time.Hour), 0)},
+		"password for another, now":        {AuthTime: ago(0), ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "other", ago(0), 0)},
+		"password for another, a day ago":  {AuthTime: ago(24 * time.Hour), ArrivedAt: ago(24 * time.Hour), Facts: fact(storage.FactAuthenticated, "other", ago(24*time.Hour), 0)},
+		"password for nothing, now":        {AuthTime: ago(0), ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "", ago(0), 0)},
+		"silent for this, now":             {ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "this", ago(0), 0)},
+		"silent for another, now":          {ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "other", ago(0), 0)},
+		"silent for this, a day ago":       {ArrivedAt: ago(24 * time.Hour), Facts: fact(storage.FactArrived, "this", ago(24*time.Hour), 0)},
+		"silent, on an old password":       {AuthTime: ago(24 * time.Hour), ArrivedAt: ago(0), Facts: fact(storage.FactArrived, "this", ago(0), 0)},
+		"says 4 min, for this, slow since": {AuthTime: ago(34 * time.Minute), ArrivedAt: ago(30 * time.Minute), Facts: fact(storage.FactArrived, "this", ago(30*time.Minute), ago(34*time.Minute))},
+		"says 4 min, for another":          {AuthTime: ago(34 * time.Minute), ArrivedAt: ago(30 * time.Minute), Facts: fact(storage.FactArrived, "other", ago(30*time.Minute), ago(34*time.Minute))},
+		"a fact without its time":          {ArrivedAt: ago(0), Facts: fact(storage.FactAuthenticated, "this", ago(0), 0)},
+		"nothing":                          {},
+	}
+}
+
+// TestSession_MeetsFreshness is the whole rule: each kind of proof against each wish.
+// A row lists the wishes that are met, strictly and (+) with best effort alone.
+func TestSession_MeetsFreshness(t *testing.T) {
+	age := func(d time.Duration) *time.Duration { return &d }
+	wishes := map[string]storage.Freshness{
+		"none": {}, "again": {Again: true}, "known": {Known: true},
+		"0": {MaxAge: age(0)}, "5m": {MaxAge: age(5 * time.Minute)}, "2h": {MaxAge: age(2 * time.Hour)},
+		"again 5m": {Again: true, MaxAge: age(5 * time.Minute)}, "5m known": {Known: true, MaxAge: age(5 * time.Minute)},
+	}
+	all := "none again known 0 5m 2h again-5m 5m-known"
+	want := map[string][2]string{ // strictly, and what best effort adds
+		"password for this, an hour ago":   {all, ""},
+		"password for another, now":        {"none known 5m 2h 5m-known", ""},
+		"password for another, a day ago":  {"none known", ""},
+		"password for nothing, now":        {"none known 5m 2h 5m-known", ""},
+		"silent for this, now":             {"none", "again known 0 5m 2h again-5m 5m-known"},
+		"silent for another, now":          {"none", "known 5m 2h 5m-known"},
+		"silent for this, a day ago":       {"none", "again known 0 5m 2h again-5m 5m-known"},
+		"silent, on an old password":       {"none known", "again 0 5m 2h again-5m 5m-known"},
+		"says 4 min, for this, slow since": {"none known 5m 2h 5m-known", "again 0 again-5m"},
+		"says 4 min, for another":          {"none known 2h", ""},
+		"a fact without its time":          {"none", "again known 0 5m 2h again-5m 5m-known"},
+		"nothing":                          {"none", ""},
+	}
+	for proof, s := range proofs() {
+		for wish, f := range wishes {
+			f.Request = "this"
+			row, there := want[proof]
+			if !there {
+				t.Fatalf("no row for %q", proof)
+			}
+			strict := contains(row[0], wish)
+			best := strict || contains(row[1], wish)
+			if got := s.Meets(f, noon); got != strict {
+				t.Errorf("%s, wish %s: met %v, want %v", proof, wish, got, strict)
+			}
+			f.BestEffort = true
+			if got := s.Meets(f, noon); got != best {
+				t.Errorf("%s, wish %s with best effort: met %v, want %v", proof, wish, got, best)
+			}
+			stated := s.AuthTime
+			if !strict {
+				stated = s.ArrivedAt
+			}
+			if got := s.StatedAuthTime(f, noon); got != stated {
+				t.Errorf("%s, wish %s with best effort: states %d, want %d", proof, wish, got, stated)
+			}
+			f.BestEffort = false
+			if got := s.StatedAuthTime(f, noon); got != s.AuthTime {
+				t.Errorf("%s, wish %s: states %d, want what was proved, %d", proof, wish, got, s.AuthTime)
+			}
+		}
+	}
+}
+
+// contains looks for a wish among words: a space in a wish is a dash in a row.
+func contains(row, wish string) bool {
+	return slices.Contains(strings.Fields(row), strings.ReplaceAll(wish, " ", "-"))
+}
+
+// TestSignIn_NothingMakesAProofYounger: a session goes on with its newest proof, and no
+// arrival through an upstream makes it look newer than what was proved.
+func TestSignIn_NothingMakesAProofYounger(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		later := noon.Add(time.Hour)
+		millis := func(d time.Duration) storage.Millis { return storage.At(later.Add(d)) }
+		handle := "handle of alice" // which proved it at noon by a password
+		for i, c := range []struct {
+			name     string
+			asserted *storage.Asserted
+			authTime storage.Millis
+			amr      string
+			fact     storage.FactKind
+			proved   storage.Millis
+		}{
+			{"silent", &storage.Asserted{Connector: "c"}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"older", &storage.Asserted{Connector: "c", AuthTime: millis(-2 * time.Hour)}, storage.At(noon), "pwd", storage.FactArrived, millis(-2 * time.Hour)},
+			{"before the epoch", &storage.Asserted{Connector: "c", AuthTime: -5, Again: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"claims to have asked, does not say when", &storage.Asserted{Connector: "c", Again: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"newer", &storage.Asserted{Connector: "c", AuthTime: millis(-time.Minute)}, millis(-time.Minute), "fed", storage.FactArrived, millis(-time.Minute)},
+			{"in the future", &storage.Asserted{Connector: "c", AuthTime: millis(time.Minute), Again: true}, millis(0), "fed", storage.FactAuthenticated, 0},
+			{"silent once more", &storage.Asserted{Connector: "d"}, millis(0), "fed", storage.FactArrived, 0},
+			{"a factor of ours", nil, millis(0), "pwd", storage.FactAuthenticated, 0},
+		} {
+			in := w.signInOf(w.user.ID, c.name, handle)
+			in.Asserted, in.Request = c.asserted, c.name
+			if in.AMR = []string{"fed"}; c.asserted == nil {
+				in.AMR = []string{"pwd"}
+			}
+			s, err := w.SignIn(t.Context(), in, later)
+			if err != nil || s.ID != w.session.ID {
+				t.Fatalf("%d %s: session %s, %v; want %s", i, c.name, s.ID, err, w.session.ID)
+			}
+			handle = in.HandleHash
+			if s.AuthTime != c.authTime || s.AMR[0] != c.amr || s.ArrivedAt != storage.At(later) {
+				t.Errorf("%s: auth_time %d by %v, arrived at %d; want %d by %s, %d", c.name, s.AuthTime, s.AMR, s.ArrivedAt, c.authTime, c.amr, storage.At(later))
+			}
+			if f := s.Facts[len(s.Facts)-1]; f.Kind != c.fact || f.Request != c.name || f.Proved != c.proved {
+				t.Errorf("%s: the fact is %+v, want %s proved %d", c.name, f, c.fact, c.proved)
+			}
+			read, _, err := w.SessionByHandle(t.Context(), handle, later)
+			if err != nil || !reflect.DeepEqual(read, s) {
+				t.Errorf("%s: read %+v, %v\nwant %+v", c.name, read, err, s)
+			}
+		}
+		// Another user's session passes on nothing.
+		bob := w.createUser(t, "bob@example.com")
+		in := w.signInOf(bob.ID, "handle of bob", handle)
+		in.Asserted = &storage.Asserted{Connector: "c"}
+		if s, err := w.SignIn(t.Context(), in, later); err != nil || s.AuthTime != 0 {
+			t.Errorf("bob came silently: auth_time %d, %v; want none", s.AuthTime, err)
+		}
+	})
+}
