@@ -16,7 +16,7 @@ import (
 // routes is the one place where paths get their handlers, methods and policy. HEAD is
 // named where GET changes nothing, and nowhere else: see web.Router.
 func (p *Provider) routes() http.Handler {
-	inner := web.NewRouter(p.wrongMethodPage, wrongMethod)
+	inner := web.NewRouter(p.wrongMethodPage, methodNotAllowed)
 	inner.API("GET|HEAD /readyz", http.HandlerFunc(p.readyz))
 	inner.Page("GET|POST /authorize", p.site.Plain(p.authorize))
 	inner.Page("GET /authorize/next", p.site.Plain(p.next))
@@ -36,7 +36,7 @@ func (p *Provider) routes() http.Handler {
 	inner.API("GET|HEAD|POST|OPTIONS /userinfo", p.shared(http.HandlerFunc(p.userinfo)))
 	inner.Elsewhere(p.nowhere)
 
-	outer := web.NewRouter(p.wrongMethodPage, wrongMethod)
+	outer := web.NewRouter(p.wrongMethodPage, methodNotAllowed)
 	outer.Below(p.files.Prefix(), p.files)
 	outer.Below(p.base+"/", http.StripPrefix(p.base, inner))
 	documents := p.documents()
@@ -51,8 +51,8 @@ func (p *Provider) routes() http.Handler {
 	return web.Headers(https, atOnce(documents, p.bounded(web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), plainPaths(outer)))))
 }
 
-// wrongMethod is the answer of an endpoint for programs to a method that it does not have.
-func wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
+// methodNotAllowed is the answer of an endpoint for programs to a method that it does not have.
+func methodNotAllowed(w http.ResponseWriter, _ *http.Request, allow string) {
 	writeError(w, http.StatusMethodNotAllowed, "invalid_request", "use "+allow)
 }
 
