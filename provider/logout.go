@@ -32,10 +32,12 @@ type logout struct {
 
 // endSession serves the end session endpoint (OIDC RP-Initiated Logout, section
 // 2). A hint of the browser's own session ends it at once; whatever else comes is
-// asked about first, since any site can send a browser here. A POST of another
-// site comes without the session's cookie: it is sealed and a GET goes on.
+// asked about first, since any site can send a browser here. A hint or an address that
+// cannot be used is left out and noted in the log: the person can always sign out. A
+// POST of another site comes without the session's cookie: it is sealed and a GET
+// goes on.
 func (p *Provider) endSession(w http.ResponseWriter, r *http.Request) error {
-	params, err := logoutParams(w, r)
+	params, err := p.logoutParams(w, r)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (p *Provider) endCurrent(w http.ResponseWriter, r *http.Request, current se
 	return ended, nil
 }
 
-func logoutParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+func (p *Provider) logoutParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodPost {
 		return web.Form(w, r)
 	}
@@ -92,51 +94,90 @@ func logoutParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		err = web.Strict(params)
 	}
 	if err != nil {
-		return nil, logoutProblem("the query is malformed or repeats a parameter")
+		return nil, p.logoutProblem("the query is malformed or repeats a parameter")
 	}
 	return params, nil
 }
 
-func logoutProblem(text string) *web.Problem {
+func (p *Provider) logoutProblem(text string) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_request", Title: "Sign-out cannot start",
-		Text: "The application sent a request that cannot be used: " + text + ". You are still signed in.",
+		Text:     "The application sent a request that cannot be read: " + text + ". You are still signed in.",
+		StartURL: p.base + "/end_session", StartText: "Sign out here",
 	}
 }
 
-// logoutOf validates a request, or opens the sealed one of a POST. A hint that
-// is not an ID token of ours is an error page: nothing in it may lead anywhere.
+// logoutOf validates a request, or opens the sealed one of a POST. What it leaves out
+// is noted.
 func (p *Provider) logoutOf(r *http.Request, params url.Values) (logout, error) {
 	if params.Has("logout") {
 		return p.openLogout(params.Get("logout"))
 	}
-	request := logout{ClientID: params.Get("client_id"), State: params.Get("state")}
-	if params.Has("id_token_hint") {
-		token, err := p.ring.VerifyIDTokenHint(params.Get("id_token_hint"), p.Now())
-		if err != nil {
-			return logout{}, logoutProblem("id_token_hint is not an ID token of this service")
-		}
-		if request.ClientID != "" && request.ClientID != token.Audience {
-			return logout{}, logoutProblem("client_id and id_token_hint name different clients")
-		}
-		request.ClientID, request.Hinted = token.Audience, token.SessionID
+	asked := logout{State: params.Get("state")}
+	hint, why := p.logoutHint(params)
+	ignore(r, "id_token_hint", why)
+	client, why, err := p.logoutClient(r, params, hint)
+	if err != nil {
+		return logout{}, err
 	}
-	redirect := params.Get("post_logout_redirect_uri")
-	if redirect == "" && request.Hinted == "" {
-		return request, nil
+	ignore(r, "client_id", why)
+	if asked.ClientID = client.ID; client.ID != "" {
+		asked.Hinted = hint.SessionID
 	}
-	client, err := p.clients.Enabled(r.Context(), request.ClientID)
+	switch redirect := params.Get("post_logout_redirect_uri"); {
+	case redirect == "":
+	case client.ID == "":
+		ignore(r, "post_logout_redirect_uri", "no client is named that is enabled, and not exactly one has registered the address")
+	case !client.AllowsPostLogoutRedirect(redirect):
+		ignore(r, "post_logout_redirect_uri", "it is not registered for the client")
+	default:
+		asked.Redirect = redirect
+	}
+	return asked, nil
+}
+
+// logoutHint reads the hint, or says why it cannot be used. The specification wants
+// client_id and the hint's audience compared (section 2): of two clients, the hint
+// would end a session that the one that asks has no part in.
+func (p *Provider) logoutHint(params url.Values) (hint keys.IDToken, why string) {
+	if !params.Has("id_token_hint") {
+		return keys.IDToken{}, ""
+	}
+	hint, err := p.ring.VerifyIDTokenHint(params.Get("id_token_hint"), p.Now())
+	if err != nil {
+		return keys.IDToken{}, err.Error()
+	}
+	if id := params.Get("client_id"); id != "" && id != hint.Audience {
+		return keys.IDToken{}, "it was issued to another client than client_id"
+	}
+	return hint, ""
+}
+
+// logoutClient finds the client that asks: the one that hint or client_id names or, if
+// nothing does, the only one that has registered the address. The zero client, and why,
+// if there is none.
+func (p *Provider) logoutClient(r *http.Request, params url.Values, hint keys.IDToken) (client storage.Client, why string, err error) {
+	id := params.Get("client_id")
+	if hint.Audience != "" {
+		id = hint.Audience
+	}
+	if id == "" {
+		client, _ = p.clients.OfPostLogoutRedirect(params.Get("post_logout_redirect_uri"))
+		return client, "", nil
+	}
+	client, err = p.clients.Enabled(r.Context(), id)
 	if errors.Is(err, storage.ErrNotFound) {
-		return logout{}, logoutProblem("id_token_hint or client_id must name a registered client")
+		return storage.Client{}, "no enabled client has this id", nil
 	}
 	if err != nil {
-		return logout{}, fmt.Errorf("read client: %w", err)
+		return storage.Client{}, "", fmt.Errorf("read client: %w", err)
 	}
-	if redirect != "" && !client.AllowsPostLogoutRedirect(redirect) {
-		return logout{}, logoutProblem("post_logout_redirect_uri is not registered for this client")
-	}
-	request.Redirect = redirect
-	return request, nil
+	return client, "", nil
+}
+
+// ignore notes that a parameter was left out, and why; "" for nothing to note.
+func ignore(r *http.Request, parameter, why string) {
+	web.TraceOf(r.Context()).Note("ignored_"+parameter, why)
 }
 
 func (p *Provider) askLogout(w http.ResponseWriter, current session.Current, request logout) error {
@@ -262,7 +303,7 @@ func (p *Provider) openLogout(sealed string) (logout, error) {
 		return logout{}, nil // too old to lead anywhere, not too old to ask
 	}
 	if err != nil || json.Unmarshal(payload, &request) != nil {
-		return logout{}, logoutProblem("the link is incomplete")
+		return logout{}, p.logoutProblem("the link is incomplete")
 	}
 	return request, nil
 }

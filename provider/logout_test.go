@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -265,56 +266,136 @@ func TestLO15_ConfirmationBelongsToItsSession(t *testing.T) {
 	})
 }
 
-func TestP66_TestP67_BadRequestsAreAPage(t *testing.T) {
+// Every hint, client_id and address that an application may send, in every combination:
+// whatever cannot be used is left out, said in the log, and leaves nobody signed in. A
+// session ends at once by its own hint alone; an address is followed only if the client
+// that asks has registered it, and no client needs to be named if one alone has.
+func TestEndSession_WhatCannotBeUsedIsLeftOut(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		const shared, others = "https://shared.example.com/bye", "https://other.example.com/bye"
+		b.Client.Metadata.PostLogoutRedirectURIs = []string{goodbye, shared}
+		b.changeClient(t, func(*storage.Client) {})
+		b.registerWith(t, storage.Web, "other", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.PostLogoutRedirectURIs = []string{callback}, []string{others, shared}
+		})
+		off := b.as(b.registerWith(t, storage.Web, "off", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.PostLogoutRedirectURIs = []string{callback}, []string{"https://off.example.com/bye"}
+		}))
+		b.follow(t)
+		theirs := b.visitor(t).arrive(t, alice)["id_token"].(string) // alice in another browser
+		offHint := off.visitor(t).arrive(t, alice)["id_token"].(string)
+		off.disableClient(t, true)
+		b.follow(t)
+
+		parts := strings.Split(theirs, ".")
+		hints := map[string]string{
+			"": "", "own": "own", "of another session": theirs, "of a disabled client": offHint, "garbage": "x",
+			"forged": parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])), "unsigned": b64(`{"alg":"none"}`) + "." + parts[1] + ".",
+		}
+		addresses := map[string]string{ // and who has registered them
+			"": "", goodbye: b.Client.ID, shared: b.Client.ID + " other", others: "other",
+			"https://off.example.com/bye": "off", "https://evil.example/": "", goodbye + "&x=1": "", goodbye + "#x": "",
+			goodbye + "\r\nSet-Cookie: x=1": "", "javascript:alert(1)": "", callback: "", "https://app.example.com/goodbye": "",
+		}
+		for how, hint := range hints {
+			for _, id := range []string{"", b.Client.ID, "other", "off", "unknown"} {
+				for address, registered := range addresses {
+					v := b.visitor(t)
+					ours := v.arrive(t, alice)["id_token"].(string)
+					sent := hint
+					if how == "own" {
+						sent = ours
+					}
+					issued := map[string]string{"own": b.Client.ID, "of another session": b.Client.ID, "of a disabled client": "off"}[how]
+					usable := issued == b.Client.ID && (id == "" || id == issued)
+					asking := id // the client that the request names
+					if issued != "" && id == "" {
+						asking = issued
+					}
+					if asking == "" && len(strings.Fields(registered)) == 1 {
+						asking = registered
+					}
+					follows := slices.Contains(strings.Fields(registered), asking) && asking != "off"
+					atOnce := how == "own" && usable
+
+					logged := len(b.Log.String())
+					s := v.get(t, b.leave("id_token_hint", sent, "client_id", id, "post_logout_redirect_uri", address))
+					what := fmt.Sprintf("hint %q, client_id %q, address %q", how, id, address)
+					if asked := strings.Contains(s.Body, `id="signout"`); asked == atOnce {
+						t.Fatalf("%s: asked %v, status %d\n%s", what, asked, s.StatusCode, s.Body)
+					}
+					if !atOnce {
+						if s.StatusCode != http.StatusOK || len(s.Cookies()) != 0 || !v.signedIn(t) {
+							t.Fatalf("%s: status %d, cookies %v", what, s.StatusCode, s.Cookies())
+						}
+						s = v.submit(t, s.form(t), "decision", "allow")
+					}
+					if follows != (s.Left != nil && s.Left.String() == address) || !follows && s.Left != nil {
+						t.Errorf("%s: left to %v, want to follow: %v", what, s.Left, follows)
+					}
+					if !follows && !strings.Contains(s.Body, "You are signed out") {
+						t.Errorf("%s: status %d\n%s", what, s.StatusCode, s.Body)
+					}
+					if v.signedIn(t) {
+						t.Errorf("%s: still signed in", what)
+					}
+					log := b.Log.String()[logged:]
+					for parameter, left := range map[string]bool{
+						"id_token_hint":            how != "" && how != "own" && how != "of another session" && how != "of a disabled client" || issued != "" && id != "" && id != issued,
+						"client_id":                id == "off" || id == "unknown" || id == "" && issued == "off",
+						"post_logout_redirect_uri": address != "" && !follows,
+					} {
+						if got := strings.Contains(log, `"ignored_`+parameter+`"`); got != left {
+							t.Errorf("%s: the log says that %s was left out: %v, want %v", what, parameter, got, left)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// Parameters that cannot be read are an error, whose page leads to the sign-out.
+func TestEndSession_UnreadableParameters(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		b.withGoodbye(t)
-		b.registerWith(t, storage.Web, "other", func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.Metadata.PostLogoutRedirectURIs = []string{callback}, []string{"https://other.example.com/bye"}
-		})
 		v := b.visitor(t)
-		tokens := v.arrive(t, alice)
-		hint := tokens["id_token"].(string)
-		parts := strings.Split(hint, ".")
+		hint := v.arrive(t, alice)["id_token"].(string)
 		for name, target := range map[string]string{
-			"foreign signature":      b.leave("id_token_hint", parts[0]+"."+parts[1]+"."+strings.Repeat("A", len(parts[2])), "post_logout_redirect_uri", goodbye),
-			"alg none":               b.leave("id_token_hint", b64(`{"alg":"none"}`)+"."+parts[1]+".", "post_logout_redirect_uri", goodbye),
-			"access token":           b.leave("id_token_hint", tokens["access_token"].(string)),
-			"garbage":                b.leave("id_token_hint", "x"),
-			"unregistered":           b.leave("id_token_hint", hint, "post_logout_redirect_uri", "https://evil.example/"),
-			"other query":            b.leave("id_token_hint", hint, "post_logout_redirect_uri", "https://app.example.com/goodbye?from=other"),
-			"no query":               b.leave("id_token_hint", hint, "post_logout_redirect_uri", "https://app.example.com/goodbye"),
-			"more query":             b.leave("id_token_hint", hint, "post_logout_redirect_uri", goodbye+"&x=1"),
-			"prefix":                 b.leave("id_token_hint", hint, "post_logout_redirect_uri", goodbye+".evil.example"),
-			"fragment":               b.leave("id_token_hint", hint, "post_logout_redirect_uri", goodbye+"#x"),
-			"line break":             b.leave("id_token_hint", hint, "post_logout_redirect_uri", goodbye+"\r\nSet-Cookie: x=1"),
-			"script":                 b.leave("id_token_hint", hint, "post_logout_redirect_uri", "javascript:alert(1)"),
-			"redirect URI, not this": b.leave("id_token_hint", hint, "post_logout_redirect_uri", callback),
-			"another client's":       b.leave("id_token_hint", hint, "post_logout_redirect_uri", "https://other.example.com/bye"),
-			"two clients":            b.leave("id_token_hint", hint, "client_id", "other", "post_logout_redirect_uri", "https://other.example.com/bye"),
-			"two clients, no way":    b.leave("id_token_hint", hint, "client_id", "other"),
-			"no hint":                b.leave("post_logout_redirect_uri", goodbye),
-			"unknown client":         b.leave("client_id", "unknown", "post_logout_redirect_uri", goodbye),
-			"twice":                  b.leave("id_token_hint", hint) + "&id_token_hint=" + hint,
-			"twice, one empty":       b.leave("post_logout_redirect_uri", goodbye, "id_token_hint", hint) + "&state=a&state=b",
-			"bad escape":             b.leave("id_token_hint", hint) + "&state=%zz",
-			"NUL":                    b.leave("id_token_hint", hint, "state", "\x00"),
-			"not UTF-8":              b.leave("id_token_hint", hint, "state", "\xff"),
-			"message of another":     b.leave("logout", "AAAA"),
+			"twice":              b.leave("id_token_hint", hint) + "&id_token_hint=" + hint,
+			"twice, one empty":   b.leave("post_logout_redirect_uri", goodbye, "id_token_hint", hint) + "&state=a&state=b",
+			"bad escape":         b.leave("id_token_hint", hint) + "&state=%zz",
+			"NUL":                b.leave("id_token_hint", hint, "state", "\x00"),
+			"not UTF-8":          b.leave("id_token_hint", hint, "state", "\xff"),
+			"message of another": b.leave("logout", "AAAA"),
 		} {
 			s := v.get(t, target)
 			if s.Left != nil || s.StatusCode != http.StatusBadRequest || len(s.Cookies()) != 0 || !strings.Contains(s.Body, "invalid_request") {
 				t.Errorf("%s: status %d, left to %v, cookies %v", name, s.StatusCode, s.Left, s.Cookies())
 			}
+			if !strings.Contains(s.Body, `id="start" href="/end_session"`) {
+				t.Errorf("%s: the page does not lead to the sign-out:\n%s", name, s.Body)
+			}
 			if !v.signedIn(t) {
 				t.Fatalf("%s: the session was ended", name)
 			}
 		}
-		b.disableClient(t, true)
-		v.get(t, b.leave("id_token_hint", hint, "post_logout_redirect_uri", goodbye)).wantPage(t, http.StatusBadRequest, "invalid_request")
-		b.disableClient(t, false)
+	})
+}
+
+func TestEndSession_OldHints(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		b.withGoodbye(t)
+		v := b.visitor(t)
+		hint := v.arrive(t, alice)["id_token"].(string)
 		b.pass(30 * 24 * time.Hour) // an old ID token is still good to say whose it was
 		if s := v.get(t, b.leave("id_token_hint", hint, "post_logout_redirect_uri", goodbye)); s.Left == nil || s.Left.String() != goodbye {
 			t.Errorf("after a month: status %d, left to %v", s.StatusCode, s.Left)
+		}
+		v.arrive(t, alice)
+		b.pass(400 * 24 * time.Hour) // one that is too old is none; nobody is signed in any more, either
+		if s := v.get(t, b.leave("id_token_hint", hint, "post_logout_redirect_uri", goodbye)); s.Left == nil || s.Left.String() != goodbye {
+			t.Errorf("after two years: status %d, left to %v", s.StatusCode, s.Left)
 		}
 	})
 }

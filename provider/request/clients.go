@@ -19,8 +19,9 @@ type Clients struct {
 
 type clientSet struct {
 	byID       map[string]storage.Client
-	origins    map[string]bool  // of all enabled clients
-	firstParty []storage.Client // enabled
+	origins    map[string]bool             // of all enabled clients
+	firstParty []storage.Client            // enabled
+	goodbyes   map[string][]storage.Client // enabled ones by each address that they have registered for after a sign-out
 }
 
 // NewClients loads all clients.
@@ -35,12 +36,15 @@ func (c *Clients) Reload(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read clients: %w", err)
 	}
-	set := &clientSet{byID: make(map[string]storage.Client, len(list)), origins: map[string]bool{}}
+	set := &clientSet{byID: make(map[string]storage.Client, len(list)), origins: map[string]bool{}, goodbyes: map[string][]storage.Client{}}
 	for _, client := range list {
 		set.byID[client.ID] = client
 		if client.Enabled() {
 			if client.FirstParty {
 				set.firstParty = append(set.firstParty, client)
+			}
+			for _, uri := range slices.Compact(slices.Sorted(slices.Values(client.Metadata.PostLogoutRedirectURIs))) {
+				set.goodbyes[uri] = append(set.goodbyes[uri], client)
 			}
 			for _, origin := range client.AllOrigins() {
 				set.origins[origin] = true
@@ -95,6 +99,17 @@ func (c *Clients) FirstParty(id string) (storage.Client, error) {
 		}
 	}
 	return storage.Client{}, ErrNotFirstParty
+}
+
+// OfPostLogoutRedirect gives the enabled client that alone has registered uri as it
+// stands to go to after a sign-out; false if none has, or several have. The free port of
+// a native client counts only where the client is named.
+func (c *Clients) OfPostLogoutRedirect(uri string) (storage.Client, bool) {
+	list := c.all.Load().goodbyes[uri]
+	if len(list) != 1 {
+		return storage.Client{}, false
+	}
+	return list[0], true
 }
 
 // KnowsOrigin reports whether any enabled client lives at that web origin.
