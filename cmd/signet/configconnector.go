@@ -157,6 +157,12 @@ var connectorOptions = []option[connectorDraft]{
 		set:   into(func(c *connectorDraft) *federation.Trust { return &c.Trust }, parseTrust),
 	},
 	{
+		key: "reauthenticates", unit: "true or false", example: "true",
+		shape: trueOrFalse,
+		about: "it lets people prove anew who they are when it is asked to (prompt=login), also if it names no auth_time; false: it never does; if not set, true for microsoft, false for github, and for the others their auth_time tells",
+		set:   into(func(c *connectorDraft) **bool { return &c.Reauthenticates }, parseBoolPointer),
+	},
+	{
 		key: "keep_token", byDef: "false", unit: "true or false", example: "true",
 		shape: trueOrFalse,
 		about: "keep the upstream's tokens, sealed",
@@ -192,6 +198,11 @@ func parseTrust(text string) (federation.Trust, error) {
 		}
 	}
 	return 0, fmt.Errorf("is %q, not unknown, verifies or authoritative", text)
+}
+
+func parseBoolPointer(text string) (*bool, error) {
+	value, err := parseBool(text)
+	return &value, err
 }
 
 func parseText(text string) (string, error) {

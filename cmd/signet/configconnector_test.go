@@ -52,6 +52,7 @@ connectors:
     link_by_verified_email: true
     require_email: true
     keep_token: true
+    reauthenticates: true
 `
 
 func TestConfig_ReadsConnectors(t *testing.T) {
@@ -74,7 +75,7 @@ func TestConfig_ReadsConnectors(t *testing.T) {
 		t.Errorf("hub: %+v", hub)
 	}
 	if corp.ClientSecret.Reveal() != "cs" || corp.ClientAuth != "client_secret_post" || corp.Claims["email"] != "mail" || corp.Claims["groups"] != "roles" ||
-		corp.Trust != federation.Authoritative || !corp.AutoLink || !corp.RequireEmail || !corp.KeepToken ||
+		corp.Trust != federation.Authoritative || corp.Reauthenticates == nil || !*corp.Reauthenticates || !corp.AutoLink || !corp.RequireEmail || !corp.KeepToken ||
 		corp.Scopes[0] != "groups" || corp.Algorithms[0] != "ES256" || corp.Hosts[0] != "api.example.net" || corp.Name != "Example Inc." {
 		t.Errorf("corp: %+v", corp)
 	}
@@ -129,6 +130,8 @@ func TestCF05_EveryMistakeInAConnectorIsSaid(t *testing.T) {
 		"connectors: [{id: a, type: google, client_id: a, scopes: {a: b}}]":                                                          "must be a single value",
 		"connectors: [{id: a, type: google, client_id: a, signup: maybe}]":                                                           "not true or false",
 		"connectors: [{id: a, type: google, client_id: a, require_email: ja}]":                                                       "neither true nor false",
+		"connectors: [{id: a, type: github, client_id: a, client_secret: a, reauthenticates: true}]":                                 "does not know prompt=login",
+		"connectors: [{id: a, type: oidc, client_id: a, reauthenticates: sometimes}]":                                                "neither true nor false",
 		"connectors: [{id: a, type: google, client_id: a, trust: blind}]":                                                            "not unknown, verifies or authoritative",
 		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"http://x.example\"}]":                                              "must be an https URL",
 		"connectors: [{id: a, type: google, client_id: a, client_secret: b}, {id: a, type: github, client_id: a, client_secret: b}]": "the id a stands twice",
