@@ -3,12 +3,15 @@
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: test prepare lint vulnerabilities unit bench soak fuzz
+.PHONY: test prepare prepare-soak lint vulnerabilities unit bench soak fuzz
 
 test: prepare lint vulnerabilities unit
 
 prepare:
 	@bash .ci/prepare
+
+prepare-soak:
+	@bash .ci/prepare soak
 
 lint:
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
@@ -44,7 +47,7 @@ bench:
 # The races, and what a million users cost, whose figures are shown first.
 races := RT03|RT04|RT14|RT18|CO02|CO03|MN01|MN02|ST10|MixedLoad|Keys_
 
-soak: prepare
+soak: prepare-soak
 	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)' ./provider ./cmd/signet | grep -v '^=== '
 	@go test -run '^$$' -bench Growth -benchtime 1x -timeout 1h ./storage
 	@$(MAKE) --no-print-directory fuzz

@@ -1,9 +1,6 @@
 package templates
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // SignIn is the sign-in page.
 type SignIn struct {
@@ -16,7 +13,7 @@ type SignIn struct {
 	Error      *FormError
 	Connectors []ConnectorButton // in their order
 	Stolen     bool              // the session of this browser ended because somebody used a token of it twice
-	SignedIn   string            // label of the user who must prove it again; "" for none
+	SignedIn   string            // e-mail of the user who must prove it again; "" for none
 }
 
 func (SignIn) page() string { return "signin.html" }
@@ -56,8 +53,5 @@ func username(s SignIn) string {
 	if s.Username != "" {
 		return line(s.Username)
 	}
-	if strings.Contains(s.SignedIn, "@") { // and not the name of a user without an address
-		return line(s.SignedIn)
-	}
-	return ""
+	return line(s.SignedIn)
 }

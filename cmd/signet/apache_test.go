@@ -17,15 +17,17 @@ import (
 	"golang.org/x/net/html"
 )
 
-// TestRelyingParty_Apache lets Apache's mod_auth_openidc protect a page: a
-// relying party in C that knows of us only what discovery says. A person signs in
-// for the page, the module refreshes the tokens, and signs out.
-func TestRelyingParty_Apache(t *testing.T) {
+func TestRelyingParty_ApacheWithPKCE(t *testing.T) { usesApache(t, "OIDCPKCEMethod S256") }
+
+// usesApache lets Apache's mod_auth_openidc protect a page: a relying party in C that
+// knows of us only what discovery says. A person signs in for the page, the module
+// refreshes the tokens, and signs out. By default the module sends a nonce and no PKCE.
+func usesApache(t *testing.T, settings ...string) {
 	i := newInstance(t)
 	origin := fmt.Sprintf("http://127.0.0.1:%d", freePort(t))
 	client := i.createClient(t, "--type", "web", "--redirect-uri", origin+"/secure/callback", "--post-logout-redirect-uri", origin+"/bye.html")
 	i.serve(t)
-	startApache(t, origin, i.issuer, client)
+	startApache(t, origin, i.issuer, client, settings...)
 
 	b := newFormBrowser(t)
 	b.visit(origin + "/secure/page.html")
@@ -150,8 +152,8 @@ func (b *formBrowser) info(origin, more string) (info sessionInfo) {
 const apacheModules = "/usr/lib/apache2/modules"
 
 // startApache runs an Apache of its own for the test, with nothing of the
-// machine's configuration.
-func startApache(t *testing.T, origin, issuer string, client createdClient) {
+// machine's configuration. The settings are added to those that the module needs.
+func startApache(t *testing.T, origin, issuer string, client createdClient, settings ...string) {
 	t.Helper()
 	program, err := exec.LookPath("apache2")
 	if err != nil {
@@ -171,7 +173,7 @@ func startApache(t *testing.T, origin, issuer string, client createdClient) {
 	for path, content := range map[string]string{
 		"pages/secure/page.html": "<!doctype html><title>Secure</title><p>The protected page.",
 		"pages/bye.html":         "<!doctype html><title>Bye</title><p>Until next time.",
-		"apache.conf":            apacheConfig(root, pages, origin, issuer, client),
+		"apache.conf":            apacheConfig(root, pages, origin, issuer, client) + strings.Join(settings, "\n") + "\n",
 	} {
 		path = filepath.Join(root, path)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -238,7 +240,6 @@ OIDCClientID %s
 OIDCClientSecret %s
 OIDCRedirectURI %s/secure/callback
 OIDCCryptoPassphrase a-passphrase-for-this-test-alone
-OIDCPKCEMethod S256
 OIDCScope "openid email"
 OIDCInfoHook iat access_token access_token_expires id_token userinfo refresh_token session
 <Location /secure>

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// parties are relying parties that are not ours, with the settings that they have by
+// default: each is told the provider, the client and where it is itself. How it
+// authenticates, and whether it sends PKCE or a nonce, is its own choice. README.md
+// lists them.
+var parties = []struct {
+	name  string
+	soak  bool // make soak alone runs it, since it is costly to install or to build
+	story func(t *testing.T)
+}{
+	{"mod_auth_openidc", false, func(t *testing.T) { usesApache(t) }},
+	{"openid-client", false, website{callback: "/callback", start: inNode("defaultparty.mjs"), refreshes: true, signsOut: true}.story},
+	{"passport-openidconnect", false, website{callback: "/callback", start: inNode("passportparty.mjs"), unproven: true}.story},
+	{"zitadel/oidc", false, website{callback: "/callback", start: inGo("./zitadel"), unproven: true, refreshes: true, signsOut: true}.story},
+	{"Authlib", true, website{callback: "/callback", start: inPython("authlib"), refreshes: true, signsOut: true}.story},
+	{"mozilla-django-oidc", true, website{callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
+	{"python-social-auth", true, website{callback: "/social/complete/oidc/", start: inPython("python-social-auth"), refreshes: true}.story},
+	{"django-allauth", true, website{callback: "/accounts/oidc/signet/login/callback/", start: inPython("django-allauth"), unproven: true}.story},
+	{"oauth2-proxy", true, usesOAuth2Proxy},
+	{"oidc-agent", true, usesOIDCAgent},
+}
+
+func TestRelyingParty_Defaults(t *testing.T) {
+	for _, p := range parties {
+		if p.soak && os.Getenv("SIGNET_SOAK") == "" {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			started := time.Now()
+			p.story(t)
+			t.Logf("took %s", time.Since(started).Round(10*time.Millisecond))
+		})
+	}
+}
+
+// website is a party that the tests have made a small site of, with these pages:
+//
+//	/login   starts a sign-in, with a form called begin or at once; it ends at /me
+//	/me      {"email":…} or {"sub":…} of the person, 401 if nobody is signed in
+//	/refresh makes the party refresh: {"rotated":true}, or another way to /me
+//	/logout  signs out here and at the provider, and ends at /bye
+type website struct {
+	callback string // path of its redirect URI
+	start    func(t *testing.T, s partySite)
+
+	unproven  bool // sends neither PKCE nor a nonce, so that the client needs --pkce-optional
+	refreshes bool
+	signsOut  bool
+}
+
+// partySite is what a party is told.
+type partySite struct {
+	origin, port, issuer string
+	client               createdClient
+}
+
+// story signs a person in, refreshes, lets refreshes fail, and signs out.
+func (w website) story(t *testing.T) {
+	s, i, behind := w.run(t)
+	b := newFormBrowser(t)
+	s.signIn(t, b, i)
+	if w.refreshes {
+		s.refresh(t, b, "at first")
+		for fault := range tokenFaults {
+			behind.fail(t, fault, 9, func() { b.visit(s.origin + "/refresh") })
+			s.refresh(t, b, "after one that failed ("+fault+")")
+		}
+	}
+	if w.signsOut {
+		s.signOut(t, b)
+	}
+	i.wantNoRefusal(t, s.client)
+}
+
+// run starts Signet behind a front, and the party.
+func (w website) run(t *testing.T) (partySite, *instance, *tokenFront) {
+	t.Helper()
+	i, behind := newInstanceBehind(t)
+	port := freePort(t)
+	s := partySite{origin: fmt.Sprintf("http://127.0.0.1:%d", port), port: fmt.Sprint(port), issuer: i.issuer}
+	create := []string{"--type", "web", "--redirect-uri", s.origin + w.callback, "--post-logout-redirect-uri", s.origin + "/bye"}
+	s.client = i.createClient(t, create...)
+	i.serve(t)
+	w.start(t, s)
+	if w.unproven {
+		s.exempt(t, i)
+	}
+	return s, i, behind
+}
+
+// exempt lets the client off PKCE, as the refusal says.
+func (s partySite) exempt(t *testing.T, i *instance) {
+	t.Helper()
+	b := newFormBrowser(t)
+	comesBack := func() string {
+		b.open(s.origin + "/login")
+		for b.left != nil && strings.HasPrefix(b.left.String(), s.issuer) {
+			target := b.left.String()
+			b.left = nil
+			b.open(target)
+		}
+		if b.left == nil {
+			return ""
+		}
+		return b.left.Query().Get("error_description")
+	}
+	if refusal := comesBack(); !strings.Contains(refusal, "--pkce-optional") {
+		t.Fatalf("neither PKCE nor a nonce: got %q, want a refusal that names the switch", refusal)
+	}
+	i.command(t, "", nil, "client", "update", s.client.ID, "--pkce-optional", "--json")
+	eventually(t, 10*time.Second, "the switch is on", func() bool { return comesBack() == "" })
+}
+
+// signIn goes through sign-in and consent, and comes back as the person.
+func (s partySite) signIn(t *testing.T, b *formBrowser, i *instance) {
+	t.Helper()
+	b.visit(s.origin + "/login")
+	if findByID(b.page, "begin") != nil { // this party begins with a form
+		b.left = nil
+		b.send("begin", "", nil)
+		b.visit(b.left.String())
+	}
+	b.send("login", "", map[string]string{"username": i.email, "password": i.password})
+	if b.left == nil {
+		b.send("consent", "allow", nil)
+	}
+	if b.left == nil {
+		t.Fatalf("the browser stays at %s and reads %q", b.at, b.text())
+	}
+	b.visit(b.left.String())
+	var user struct {
+		Sub string `json:"sub"`
+	}
+	i.command(t, "", &user, "user", "show", i.email, "--json")
+	me := b.answer(t)
+	if b.at.Path != "/me" || me["email"] != i.email && me["sub"] != user.Sub {
+		t.Fatalf("after the sign-in the browser is at %s and reads %v", b.at, me)
+	}
+}
+
+// refresh wants the party to refresh and the person to stay signed in.
+func (s partySite) refresh(t *testing.T, b *formBrowser, when string) {
+	t.Helper()
+	b.visit(s.origin + "/refresh")
+	if got := b.answer(t); got["rotated"] != true && b.at.Path != "/me" || got["error"] != nil {
+		t.Errorf("a refresh %s: the browser is at %s and reads %v", when, b.at, got)
+	}
+	b.visit(s.origin + "/me")
+	if got := b.answer(t); got["error"] != nil || b.at.Path != "/me" {
+		t.Errorf("after a refresh %s the browser is at %s and reads %v", when, b.at, got)
+	}
+}
+
+func (s partySite) signOut(t *testing.T, b *formBrowser) {
+	t.Helper()
+	b.visit(s.origin + "/logout")
+	if got := b.text(); b.at.Path != "/bye" || !strings.Contains(got, "Until next time.") {
+		t.Fatalf("after the sign-out the browser is at %s and reads %q", b.at, got)
+	}
+	b.visit(s.origin + "/login")
+	if findByID(b.page, "login") == nil {
+		t.Errorf("signed out, and a sign-in shows %s: %q", b.at, b.text())
+	}
+}
+
+// answer reads the JSON that the page shows.
+func (b *formBrowser) answer(t *testing.T) map[string]any {
+	t.Helper()
+	var read map[string]any
+	if err := json.Unmarshal([]byte(b.text()), &read); err != nil {
+		t.Fatalf("%s shows %q: %v", b.at, b.text(), err)
+	}
+	return read
+}
+
+// wantNoRefusal: a party that holds the right secret must not count as somebody
+// who guesses one.
+func (i *instance) wantNoRefusal(t *testing.T, client createdClient) {
+	t.Helper()
+	var events struct{ Events []map[string]any }
+	i.command(t, "", &events, "events", "--client", client.ID, "--outcome", "refused", "--json")
+	for _, e := range events.Events {
+		t.Errorf("the client was refused: %v", e)
+	}
+}
+
+func inPython(party string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		const python = "testdata/python/venv/bin/python"
+		if _, err := os.Stat(python); err != nil {
+			t.Fatal("the Python packages of testdata/python are missing: make prepare-soak installs them")
+		}
+		s.run(t, exec.Command(python, "testdata/python/parties.py", party, s.issuer, s.client.ID, s.client.Secret, s.port))
+	}
+}
+
+func inNode(program string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		if _, err := os.Stat("testdata/browser/node_modules/passport"); err != nil {
+			t.Fatal("the npm packages of testdata/browser are missing: make test installs them")
+		}
+		node := exec.Command("node", program, s.issuer, s.client.ID, s.client.Secret, s.port)
+		node.Dir = "testdata/browser"
+		s.run(t, node)
+	}
+}
+
+func inGo(pkg string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		s.run(t, exec.Command(buildParty(t, pkg), s.issuer, s.client.ID, s.client.Secret, s.port))
+	}
+}
+
+// buildParty builds a program of the module in testdata/go, which is apart so that ours
+// does not depend on what the parties do.
+func buildParty(t *testing.T, pkg string) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "party")
+	build := exec.Command("go", "build", "-o", program, pkg)
+	build.Dir = "testdata/go"
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v: %s", pkg, err, said)
+	}
+	return program
+}
+
+// run starts a party's program and waits until its site answers.
+func (s partySite) run(t *testing.T, program *exec.Cmd) {
+	t.Helper()
+	var talk syncBuffer
+	program.Stdout, program.Stderr = &talk, &talk
+	program.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = program.Process.Kill()
+		_ = program.Wait()
+		if t.Failed() {
+			t.Logf("%s said:\n%s", program.Args[0], talk.String())
+		}
+	})
+	eventually(t, 60*time.Second, program.Args[0]+" answers", func() bool {
+		response, err := http.Get(s.origin + "/me")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return true
+	})
+}
