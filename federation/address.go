@@ -1,7 +1,6 @@
 package federation
 
 import (
-	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -50,27 +49,4 @@ func dotAtom(s string) bool {
 		alphanumeric := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
 		return !alphanumeric && !strings.ContainsRune(".!#$%&'*+-/=?^_`{|}~", r)
 	})
-}
-
-// setAddress notes an upstream's address and its word on it, which come from one
-// document. What is no address counts as none.
-func (i *Identity) setAddress(text string, verified bool, trust Trust) {
-	whole, _ := address(text)
-	i.Email, i.EmailVerified, i.Trust = whole, whole != "" && verified, Unknown
-	if i.EmailVerified {
-		i.Trust = trust
-	}
-}
-
-// allow applies the settings' rules on addresses: the domain must be one of
-// those, of a verified address.
-func (c *base) allow(i Identity) error {
-	if (c.config.RequireEmail || len(c.config.AllowedDomains) > 0) && !i.EmailVerified {
-		return ErrNoEmail
-	}
-	_, domain := address(i.Email)
-	if len(c.config.AllowedDomains) > 0 && !slices.Contains(c.config.AllowedDomains, domain) {
-		return ErrNotAllowed
-	}
-	return nil
 }

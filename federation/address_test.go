@@ -76,24 +76,27 @@ func TestFD12_InternationalDomain(t *testing.T) {
 // TestFD01_VerifiedOnlyByTheSameDocument: an address is as good as the word of the
 // document it stands in; no word is no.
 func TestFD01_VerifiedOnlyByTheSameDocument(t *testing.T) {
-	for name, f := range map[string]federationtest.Faults{
-		"no word":                     {Claims: claims{"email_verified": nil}},
-		"null":                        {Payload: payload(`"email_verified":true`, `"email_verified":null`).Payload},
-		"no":                          {Claims: claims{"email_verified": false}},
-		"no, as text":                 {Claims: claims{"email_verified": "false"}},
-		"word in the ID token only":   {LeanIDToken: true, Claims: claims{"email_verified": true}, UserInfo: claims{"email_verified": nil}},
-		"word of userinfo only":       {Claims: claims{"email_verified": nil}, UserInfo: claims{"email_verified": true}},
-		"other spelling of the claim": {Payload: payload(`"email_verified"`, `"Email_Verified"`).Payload},
-	} {
+	for name, f := range notVerified {
 		t.Run(name, func(t *testing.T) {
-			l, up := lying(t, func(c *federation.Config) { c.Trust = federation.Authoritative })
+			l, up := lying(t, func(c *federation.Config) { c.Trust = federation.Verifies })
 			l.Tell(f)
 			i := up.arrives(t, "victim")
-			if i.Email != "victim@corp.example" || i.EmailVerified || i.Trust != federation.Unknown {
+			if i.Email != "victim@corp.example" || i.EmailVerified || i.Trust != federation.Unknown || i.Vouched() {
 				t.Errorf("got %q, verified %v, trust %v", i.Email, i.EmailVerified, i.Trust)
 			}
 		})
 	}
+}
+
+// notVerified are the ways of not saying that an address is verified.
+var notVerified = map[string]federationtest.Faults{
+	"no word":                     {Claims: claims{"email_verified": nil}},
+	"null":                        {Payload: payload(`"email_verified":true`, `"email_verified":null`).Payload},
+	"no":                          {Claims: claims{"email_verified": false}},
+	"no, as text":                 {Claims: claims{"email_verified": "false"}},
+	"word in the ID token only":   {LeanIDToken: true, Claims: claims{"email_verified": true}, UserInfo: claims{"email_verified": nil}},
+	"word of userinfo only":       {Claims: claims{"email_verified": nil}, UserInfo: claims{"email_verified": true}},
+	"other spelling of the claim": {Payload: payload(`"email_verified"`, `"Email_Verified"`).Payload},
 }
 
 func TestFederation_NoAddressAtAll(t *testing.T) {

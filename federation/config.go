@@ -50,12 +50,16 @@ type Config struct {
 	Algorithms []string
 	// Hosts that the upstream's endpoints may lie on beside its own domain.
 	Hosts []string
-	// Trust in its addresses. Zero: the kind's. An operator who runs the upstream may
-	// raise it.
+	// Trust in its addresses. Zero: the kind's; Distrust is unknown whatever the kind.
+	// Authoritative needs Domains.
 	Trust Trust
 	// Reauthenticates says whether the upstream lets the user prove again who it is when
 	// it is asked to. Nil: the kind's.
 	Reauthenticates *bool
+	// Domains whose mailboxes the upstream runs: its word on an address counts as
+	// authoritative there and nowhere else. One "*" alone means every domain. Google
+	// knows its own domains; there the list narrows them.
+	Domains []string
 	// KeepToken puts the upstream's tokens into the identity.
 	KeepToken bool
 
@@ -106,12 +110,12 @@ func New(c Config, client *http.Client, now func() time.Time) (Connector, error)
 	if c.Name == "" {
 		c.Name = preset.name
 	}
-	if c.Trust == Unknown {
-		c.Trust = preset.trust
-	}
 	b := base{preset: preset, caller: newCaller(client, c.Timeout), now: now}
 	var err error
 	if b.config, err = checked(c); err != nil {
+		return nil, err
+	}
+	if b.config, err = trusting(b.config, preset.trust); err != nil {
 		return nil, err
 	}
 	if c.Kind == GitHub {
@@ -132,24 +136,37 @@ func checked(c Config) (Config, error) {
 		return c, wrong(c, "id", "must be lower-case letters, digits, - and _, at most 64")
 	case c.ClientID == "":
 		return c, wrong(c, "client_id", "is missing")
-	case c.Trust < Unknown || c.Trust > Authoritative:
-		return c, wrong(c, "trust", "is unknown")
 	case c.Reauthenticates != nil && *c.Reauthenticates && !presets[c.Kind].knowsLogin():
 		return c, wrong(c, "reauthenticates", "cannot be true: this type of upstream does not know prompt=login")
+	case c.Trust < Distrust || c.Trust > Authoritative:
+		return c, wrong(c, "trust", "must be unknown, verifies or authoritative")
 	}
-	domains := make([]string, len(c.AllowedDomains))
-	for i, d := range c.AllowedDomains {
-		if domains[i] = canonicalDomain(d); domains[i] == "" {
-			return c, wrong(c, "allowed_domains", fmt.Sprintf("holds %q, which is no domain", excerpt(d)))
+	var err error
+	if c.AllowedDomains, err = domainsOf(c, "allowed_domains", c.AllowedDomains); err != nil {
+		return c, err
+	}
+	if !slices.Contains(c.Domains, "*") { // judged by trusting
+		if c.Domains, err = domainsOf(c, "domains", c.Domains); err != nil {
+			return c, err
 		}
 	}
-	c.AllowedDomains = domains
 	for name := range c.Claims {
 		if !slices.Contains(mappable, name) {
 			return c, wrong(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", excerpt(name), strings.Join(mappable, ", ")))
 		}
 	}
 	return c, nil
+}
+
+// domainsOf puts a setting's domains into one form.
+func domainsOf(c Config, key string, list []string) ([]string, error) {
+	domains := make([]string, len(list))
+	for i, d := range list {
+		if domains[i] = canonicalDomain(d); domains[i] == "" {
+			return nil, wrong(c, key, fmt.Sprintf("holds %q, which is no domain (example: %s: [example.com])", excerpt(d), key))
+		}
+	}
+	return domains, nil
 }
 
 var mappable = []string{

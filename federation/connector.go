@@ -66,14 +66,19 @@ type Trust int
 const (
 	// Unknown: anybody may have typed the address.
 	Unknown Trust = iota
-	// Verifies: the upstream has sent mail there once. It may be another's by now.
+	// Verifies: the upstream says email_verified once it has sent mail there. The
+	// mailbox may be another's by now.
 	Verifies
-	// Authoritative: the upstream runs the mailbox or its domain.
+	// Authoritative: the upstream runs the mailbox or its domain, one of
+	// Config.Domains.
 	Authoritative
 )
 
+// Distrust in a Config is Unknown for a kind that would be trusted otherwise.
+const Distrust Trust = -1
+
 func (t Trust) String() string {
-	return [...]string{"unknown", "verifies", "authoritative"}[t]
+	return [...]string{"unknown", "verifies", "authoritative"}[max(t, Unknown)]
 }
 
 // Reauthentication is what an upstream does when an attempt asks it to let the user
@@ -116,11 +121,14 @@ type Identity struct {
 	// Email is one address with its domain as a lower-case A-label, or "": none was
 	// sent, or nothing that is an address.
 	Email string
-	// EmailVerified is the upstream's word on Email, from the same document. False
-	// without Email.
+	// EmailVerified is the upstream's word on Email, from the same document: true if it
+	// says so, or if it says nothing and is authoritative for the domain. False without
+	// Email.
 	EmailVerified bool
-	// Trust is what that word is worth for this address: at most the connector's.
+	// Trust is what that word is worth for this address: at most the connector's. See
+	// Vouched.
 	Trust Trust
+	said  word
 
 	Name, GivenName, FamilyName, Username string
 	Picture                               string // an https URL, or ""

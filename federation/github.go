@@ -123,7 +123,7 @@ func (c *gitHub) identify(user object, email string) (Identity, error) {
 		Name: user.words("name"), Username: user.words("login"), Picture: pictureURL(user.words("avatar_url")),
 		Claims: user,
 	}
-	i.setAddress(email, email != "", c.config.Trust)
+	c.setAddress(&i, email, saidYes) // primaryEmail gives no other
 	return i, nil
 }
 

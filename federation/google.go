@@ -24,15 +24,15 @@ func googleParameters(c *relyingParty, _ Options, p map[string]string) {
 
 // settleGoogle says for which addresses Google is the authority: its own, and
 // those of an organisation whose mail it runs. Other consumer accounts carry an
-// address that Google verified once.
+// address that Google verified once. No setting changes that.
 func settleGoogle(c *relyingParty, token object, _ url.Values, i *Identity) error {
 	hosted, err := token.text("hd")
 	if err != nil {
 		return err
 	}
 	_, domain := address(i.Email)
-	if i.EmailVerified && hosted == "" && !consumer(domain) {
-		i.Trust = min(i.Trust, Verifies)
+	if hosted == "" && !consumer(domain) {
+		i.rely(min(c.config.trustIn(domain), Verifies))
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func settleGoogle(c *relyingParty, token object, _ url.Values, i *Identity) erro
 // organisation. The address proves no membership: a consumer account can carry
 // any. Only Google's own consumer domains are told by the address.
 func admitGoogle(c *relyingParty, token object, i Identity) error {
-	if c.config.RequireEmail && !i.EmailVerified {
+	if c.config.RequireEmail && !i.Vouched() {
 		return ErrNoEmail
 	}
 	if len(c.config.AllowedDomains) == 0 {

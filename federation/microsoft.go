@@ -47,8 +47,9 @@ func tenantIssuer(c *relyingParty, tenant string) string {
 }
 
 // settleMicrosoft takes the tenant and the object in it for the key: sub differs
-// from app to app, and address and name are whatever the tenant's administrator
-// typed, another company's included.
+// from app to app. Address and name are whatever the tenant's administrator typed,
+// another company's included: tenants limit the sign-in and vouch for no address.
+// Only an operator's trust for named domains does.
 func settleMicrosoft(c *relyingParty, token object, _ url.Values, i *Identity) error {
 	tenant, err := token.text("tid")
 	if err != nil {
@@ -63,7 +64,9 @@ func settleMicrosoft(c *relyingParty, token object, _ url.Values, i *Identity) e
 	}
 	i.Issuer = tenantIssuer(c, tenant)
 	i.Subject = tenant + "/" + person
-	i.EmailVerified, i.Trust = false, Unknown
+	if c.Trust() == Unknown {
+		i.EmailVerified = false // a claim of that name is the administrator's, too
+	}
 	return nil
 }
 

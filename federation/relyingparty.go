@@ -224,11 +224,11 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 		return i, err
 	}
 	// Address and word on it from one document: the signed one, if it has any.
-	document := token
+	document, other := token, more
 	if token[c.config.claim("email")] == nil && more != nil {
-		document = more
+		document, other = more, token
 	}
-	if err := c.readAddress(document, &i); err != nil {
+	if err := c.readAddress(document, other, &i); err != nil {
 		return i, err
 	}
 	all := merged(token, more)
@@ -242,16 +242,22 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 	return i, nil
 }
 
-func (c *relyingParty) readAddress(document object, i *Identity) error {
+func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 	text, err := document.text(c.config.claim("email"))
 	if err != nil {
 		return err
 	}
-	verified, err := document.yes(c.config.claim("email_verified"))
+	name := c.config.claim("email_verified")
+	said, err := document.word(name)
 	if err != nil {
 		return err
 	}
-	i.setAddress(text, verified, c.config.Trust)
+	// A "yes" of the other document is about another address, perhaps. A "no", or what
+	// cannot be read, is one all the same.
+	if elsewhere, err := other.word(name); said == saidNothing && (err != nil || elsewhere == saidNo) {
+		said = saidNo
+	}
+	c.setAddress(i, text, said)
 	return nil
 }
 

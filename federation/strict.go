@@ -147,16 +147,25 @@ func (o object) words(name string) string {
 	return strings.TrimSpace(v)
 }
 
-// yes is a member that must be true or false if it is there, as a boolean or, as
-// Apple, Google's older endpoints and Cognito write it, as a string.
+// yes is a member that is true; absent is false.
 func (o object) yes(name string) (bool, error) {
+	said, err := o.word(name)
+	return said == saidYes, err
+}
+
+// word is a member that must be true or false if it is there, as a boolean or, as
+// Apple, Google's older endpoints and Cognito write it, as a string. Null is as good
+// as absent.
+func (o object) word(name string) (word, error) {
 	switch v := o[name]; v {
-	case nil, false, "false":
-		return false, nil
+	case nil:
+		return saidNothing, nil
+	case false, "false":
+		return saidNo, nil
 	case true, "true":
-		return true, nil
+		return saidYes, nil
 	}
-	return false, untrusted("%s is not true or false", name)
+	return saidNo, untrusted("%s is not true or false", name)
 }
 
 // seconds is a NumericDate (RFC 7519, section 2); false if it is not there.

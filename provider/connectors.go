@@ -3,6 +3,8 @@ package provider
 import (
 	"cmp"
 	"fmt"
+	"net/http"
+	"time"
 
 	"signet/federation"
 	"signet/provider/account"
@@ -13,8 +15,24 @@ import (
 // Connector is an upstream and what the operator lets it do here.
 type Connector struct {
 	federation.Config
-	AutoLink bool // a verified address opens the account that has proven it
-	SignUp   bool // whom it vouches for gets an account
+	AutoLink bool // a vouched address opens the account that has proven it
+	SignUp   bool // people without an account get one
+}
+
+// Build makes the connector, with what the operator lets it do here. It calls nobody.
+//
+// federation.ErrMisconfigured: the settings cannot work or contradict each other; the
+// text names the key.
+func (c Connector) Build(client *http.Client, now func() time.Time) (interaction.Connector, error) {
+	built, err := federation.New(c.Config, client, now)
+	if err != nil {
+		return interaction.Connector{}, err
+	}
+	if c.AutoLink && built.Trust() == federation.Unknown {
+		return interaction.Connector{}, fmt.Errorf("connector %q: link_by_verified_email would link nobody: trust is unknown, so no address of this upstream opens an account "+
+			"(example: trust: verifies): %w", c.ID, federation.ErrMisconfigured)
+	}
+	return interaction.Connector{Connector: built, AutoLink: c.AutoLink, SignUp: c.SignUp}, nil
 }
 
 // connectors builds them all. It calls nobody: an upstream that is down costs its
@@ -22,11 +40,11 @@ type Connector struct {
 func (p *Provider) connectors() ([]interaction.Connector, error) {
 	built := make([]interaction.Connector, 0, len(p.Connectors))
 	for _, c := range p.Connectors {
-		connector, err := federation.New(c.Config, p.outbound.Configured(), p.Now)
+		connector, err := c.Build(p.outbound.Configured(), p.Now)
 		if err != nil {
 			return nil, fmt.Errorf("build connector: %w", err)
 		}
-		built = append(built, interaction.Connector{Connector: connector, AutoLink: c.AutoLink, SignUp: c.SignUp})
+		built = append(built, connector)
 	}
 	return built, nil
 }

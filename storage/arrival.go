@@ -22,8 +22,8 @@ type Arrival struct {
 	// ByPassword: the person has typed the account's password, and the identity is
 	// only linked. The session then belongs to the password, not to the identity.
 	ByPassword bool
-	// NewUser is made, with a fresh id, when Identity has no UserID. Without an
-	// e-mail it has no address.
+	// NewUser is made, with a fresh id, when Identity has no UserID. It has no e-mail if
+	// nobody vouches for one.
 	NewUser User
 	// Proof is set if the upstream vouches for Identity.Email, which is then proven
 	// for the user, as in ProveAddress; a new user's counts as proven.
@@ -86,13 +86,9 @@ func (a Arrival) newcomer(at time.Time) (User, error) {
 		return u, nil
 	}
 	u.ID, u.CreatedAt, u.UpdatedAt = NewID(userPrefix), At(at), At(at)
-	u.EmailVerified = a.Proof != ""
-	if u.Email == "" && a.Proof == "" {
-		u.EmailCanonical = ""
-		return u, nil
-	}
+	u.EmailVerified = a.Proof != "" && u.Email != ""
 	var err error
-	u.EmailCanonical, err = CanonicalEmail(u.Email)
+	u.EmailCanonical, err = canonicalOrNone(u.Email)
 	return u, err
 }
 

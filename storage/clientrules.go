@@ -301,6 +301,12 @@ func (v *clientProblems) details(c Client) {
 	if m.DefaultMaxAge != nil && *m.DefaultMaxAge < 0 {
 		v.add("default_max_age", "must not be negative")
 	}
+	switch {
+	case c.PromptLogin != "" && c.PromptLogin != PromptLoginBestEffort:
+		v.add("prompt_login", "%q is neither strict nor best-effort", shortened(c.PromptLogin))
+	case c.PromptLogin != "" && !slices.Contains(m.GrantTypes, GrantCode):
+		v.add("prompt_login", "best-effort is for clients that people sign in to: this one may not use the grant type authorization_code")
+	}
 	if c.RefreshGrace != -1 && (c.RefreshGrace < 0 || c.RefreshGrace > maxGrace) {
 		v.add("refresh_grace", "must be between 0s and %s", maxGrace)
 	}

@@ -242,6 +242,8 @@ func TestValidate_OneRule(t *testing.T) {
 		{"a secret on a phone", "token_endpoint_auth_method", storage.Native, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "client_secret_basic" }},
 		{"a service without a secret", "token_endpoint_auth_method", storage.Service, func(c *storage.Client) { c.Metadata.TokenEndpointAuthMethod = "none" }},
 		{"a hash for a client that has no secret", "client_secret", storage.SPA, func(c *storage.Client) { c.Secrets[1].Hash = "00" }},
+		{"an unknown way with prompt=login", "prompt_login", storage.Web, func(c *storage.Client) { c.PromptLogin = "strict" }},
+		{"prompt=login where nobody signs in", "prompt_login", storage.Service, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort }},
 		{"a public client without PKCE", "pkce_optional", storage.SPA, func(c *storage.Client) { c.PKCEOptional = true }},
 		{"a public client that introspects", "introspect", storage.Native, func(c *storage.Client) { c.Introspects = true }},
 		{"a service with a person's scope", "scope", storage.Service, func(c *storage.Client) { c.Metadata.Scope = "photos:read offline_access" }},

@@ -38,6 +38,14 @@ func CanonicalEmail(address string) (string, error) {
 	return canonical, nil
 }
 
+// canonicalOrNone is CanonicalEmail for users who may have no address: "" for "".
+func canonicalOrNone(address string) (string, error) {
+	if address == "" {
+		return "", nil
+	}
+	return CanonicalEmail(address)
+}
+
 // dotAtom reports whether s is an ASCII dot-atom (RFC 5322, section 3.2.3).
 func dotAtom(s string) bool {
 	if s == "" || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") || strings.Contains(s, "..") {

@@ -29,7 +29,7 @@ func (db *DB) ReviseUser(ctx context.Context, id string, revise func(*User) erro
 		}
 		want := have
 		err := revise(&want)
-		if err == nil {
+		if err == nil && (want.Email != "" || have.Email != "") { // a user without an address may stay so
 			want.EmailCanonical, err = CanonicalEmail(want.Email)
 		}
 		if err != nil {

@@ -35,7 +35,18 @@ func HostOf(uri string) string {
 // Person is a signed-in user as pages show it.
 type Person struct {
 	Name  string // "" shows the e-mail alone
-	Email string
+	Email string // "" for a user without one
+}
+
+// Label names the person in a sentence: by the e-mail, or else by the name. A user has
+// no e-mail if nobody vouched for one.
+func (p Person) Label() string {
+	for _, text := range []string{line(p.Email), name(p.Name)} {
+		if text != "" {
+			return text
+		}
+	}
+	return "a user without a name"
 }
 
 // application names where the person is on the way to, for titles.

@@ -1,6 +1,9 @@
 package templates
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // SignIn is the sign-in page.
 type SignIn struct {
@@ -13,7 +16,7 @@ type SignIn struct {
 	Error      *FormError
 	Connectors []ConnectorButton // in their order
 	Stolen     bool              // the session of this browser ended because somebody used a token of it twice
-	SignedIn   string            // e-mail of the user who must prove it again; "" for none
+	SignedIn   string            // label of the user who must prove it again; "" for none
 }
 
 func (SignIn) page() string { return "signin.html" }
@@ -53,5 +56,8 @@ func username(s SignIn) string {
 	if s.Username != "" {
 		return line(s.Username)
 	}
-	return line(s.SignedIn)
+	if strings.Contains(s.SignedIn, "@") { // and not the name of a user without an address
+		return line(s.SignedIn)
+	}
+	return ""
 }

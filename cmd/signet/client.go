@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -197,6 +198,7 @@ type describedClient struct {
 	SkipConsent  bool     `json:"skip_consent"`
 	Introspect   bool     `json:"introspect"`
 	PKCEOptional bool     `json:"pkce_optional"`
+	PromptLogin  string   `json:"prompt_login"` // strict or best-effort
 	Resources    []string `json:"resources,omitempty"`
 	Audiences    []string `json:"audiences,omitempty"`
 	AllowOrigins []string `json:"allow_origins,omitempty"`
@@ -210,7 +212,8 @@ func describeClient(c storage.Client) describedClient {
 	d := describedClient{
 		ClientID: c.ID, IssuedAt: c.CreatedAt.Unix(), ClientName: c.Name, Type: string(c.Type), ClientMetadata: c.Metadata,
 		FirstParty: c.FirstParty, SkipConsent: c.SkipConsent, Introspect: c.Introspects, PKCEOptional: c.PKCEOptional,
-		Resources: c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(), OldSecretUntil: moment(c.Secrets[1].ExpiresAt),
+		PromptLogin: cmp.Or(c.PromptLogin, promptLoginStrict),
+		Resources:   c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(), OldSecretUntil: moment(c.Secrets[1].ExpiresAt),
 	}
 	if c.RefreshGrace >= 0 {
 		d.RefreshGrace = shortDuration(c.RefreshGrace)
@@ -246,6 +249,7 @@ func (p *program) showClient(c storage.Client, secret string, asJSON bool) error
 		{"allow_origins", strings.Join(d.AllowOrigins, " ")},
 		{"introspect", introspectOf(c)},
 		{"consent", consentOf(c)},
+		{"prompt_login", c.PromptLogin},
 		{"state", clientState(c)},
 		{"created", c.CreatedAt.Time().Format(time.RFC3339)},
 	}))

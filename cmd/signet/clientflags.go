@@ -61,6 +61,8 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	f.truth("first-party", "it is ours: no consent, and it may live on the sign-in cookies", func(c *storage.Client) *bool { return &c.FirstParty })
 	f.truth("introspect", "it may introspect every token, not only those for it", func(c *storage.Client) *bool { return &c.Introspects })
 	f.truth("pkce-optional", "let this client with a secret go without PKCE and without a nonce", func(c *storage.Client) *bool { return &c.PKCEOptional })
+	f.promptLogin("prompt-login", "strict (the default): prompt=login and max_age want a new proof, or are answered with login_required; "+
+		"best-effort: signing in through an upstream that does not ask again is enough")
 	return f
 }
 
@@ -148,6 +150,25 @@ func (f *clientFlags) grace(name, about string, field func(*storage.Client) *tim
 		return nil
 	})
 }
+
+// promptLogin is a choice of which the first is stored as "".
+func (f *clientFlags) promptLogin(name, about string) {
+	value := f.set.String(name, "", about)
+	f.given(name, func(c *storage.Client) error {
+		switch *value {
+		case "", promptLoginStrict:
+			c.PromptLogin = ""
+		case storage.PromptLoginBestEffort:
+			c.PromptLogin = *value
+		default:
+			return fmt.Errorf("--%s %q is neither %s nor %s", name, *value, promptLoginStrict, storage.PromptLoginBestEffort)
+		}
+		return nil
+	})
+}
+
+// promptLoginStrict is what people call the default of Client.PromptLogin.
+const promptLoginStrict = "strict"
 
 // file is read once: what is given may be written over a client more than once.
 func (f *clientFlags) file(name, about string, field func(*storage.Client) *string) {

@@ -223,7 +223,7 @@ var settings = []setting{
 	{
 		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed, live: true,
 		shape: oneOfWords(signUpClosed, signUpConnectors),
-		about: "who gets an account on their own: nobody, or whom a connector vouches for",
+		about: "who gets an account on their own: nobody, or whoever comes through a connector",
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
 	},
 	{

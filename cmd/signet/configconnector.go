@@ -111,25 +111,25 @@ var connectorOptions = []option[connectorDraft]{
 	{
 		key: "allowed_domains", unit: "domains", example: "example.com",
 		shape: listOf(nil),
-		about: "the only ones who may sign in: by Google's hd claim, elsewhere by the domain of the verified address",
+		about: "the only ones who may sign in: by Google's hd claim, elsewhere by the domain of the address that the upstream calls verified",
 		set:   into(func(c *connectorDraft) *[]string { return &c.AllowedDomains }, parseItems),
 	},
 	{
 		key: "require_email", byDef: "false", unit: "true or false", example: "true",
 		shape: trueOrFalse,
-		about: "refuse people without a verified address, also those who have an account",
+		about: "refuse people whose address the upstream does not vouch for, also those who have an account",
 		set:   into(func(c *connectorDraft) *bool { return &c.RequireEmail }, parseBool),
 	},
 	{
 		key: "link_by_verified_email", byDef: "false", unit: "true or false", example: "true",
 		shape: trueOrFalse,
-		about: "an address that the upstream has verified opens the account that has proven it; only for an upstream you trust with that",
+		about: "an address that the upstream vouches for (see trust) opens the account that has proven it; never an administrator's",
 		set:   into(func(c *connectorDraft) *bool { return &c.AutoLink }, parseBool),
 	},
 	{
 		key: "signup", unit: "true or false", example: "false",
 		shape: trueOrFalse,
-		about: "whom it vouches for gets an account; if not set, what the setting signup says",
+		about: "who has no account gets one, with the address only if the upstream vouches for it; if not set, what the setting signup says",
 		set:   into(func(c *connectorDraft) *string { return &c.signUp }, oneOf("true", "false")),
 	},
 	{
@@ -153,8 +153,21 @@ var connectorOptions = []option[connectorDraft]{
 	{
 		key: "trust", unit: "unknown, verifies or authoritative", example: "authoritative",
 		shape: oneOfWords("unknown", "verifies", "authoritative"),
-		about: "what its word on an address is worth: authoritative if it runs the mailboxes",
-		set:   into(func(c *connectorDraft) *federation.Trust { return &c.Trust }, parseTrust),
+		about: "what its word on an address is worth: verifies if email_verified is to be believed, authoritative if it runs the mailboxes of domains; " +
+			"if not set, google is authoritative for its own, apple, github and gitlab verify, microsoft and oidc are unknown",
+		set: into(func(c *connectorDraft) *federation.Trust { return &c.Trust }, parseTrust),
+	},
+	{
+		key: "domains", unit: "domains", example: "example.com",
+		shape: listOf(nil),
+		about: "the domains that trust: authoritative is for: there an address counts as verified unless the upstream says that it is not; * for every domain",
+		set:   into(func(c *connectorDraft) *[]string { return &c.Domains }, parseItems),
+	},
+	{
+		key: "reauthenticates", unit: "true or false", example: "true",
+		shape: trueOrFalse,
+		about: "it lets people prove anew who they are when it is asked to (prompt=login), also if it names no auth_time; false: it never does; if not set, true for microsoft, false for github, and for the others their auth_time tells",
+		set:   into(func(c *connectorDraft) **bool { return &c.Reauthenticates }, parseBoolPointer),
 	},
 	{
 		key: "keep_token", byDef: "false", unit: "true or false", example: "true",
@@ -185,13 +198,19 @@ func parseKind(text string) (federation.Kind, error) {
 	return federation.Kind(kind), err
 }
 
+// parseTrust gives unknown as Distrust: it is said, and overrules what the type has.
 func parseTrust(text string) (federation.Trust, error) {
-	for _, trust := range []federation.Trust{federation.Unknown, federation.Verifies, federation.Authoritative} {
+	for _, trust := range []federation.Trust{federation.Distrust, federation.Verifies, federation.Authoritative} {
 		if text == trust.String() {
 			return trust, nil
 		}
 	}
 	return 0, fmt.Errorf("is %q, not unknown, verifies or authoritative", text)
+}
+
+func parseBoolPointer(text string) (*bool, error) {
+	value, err := parseBool(text)
+	return &value, err
 }
 
 func parseText(text string) (string, error) {
@@ -357,7 +376,7 @@ func (r *reader) settleConnectors() {
 			continue
 		}
 		seen[d.ID] = true
-		if _, err := federation.New(d.Config, client, time.Now); err != nil {
+		if _, err := d.Build(client, time.Now); err != nil {
 			r.complain(d.where, "", "%s", strings.TrimSuffix(err.Error(), ": "+federation.ErrMisconfigured.Error()))
 			continue
 		}

@@ -49,9 +49,11 @@ connectors:
     algorithms: ES256
     hosts: api.example.net
     trust: authoritative
+    domains: [example.com, "example.net"]
     link_by_verified_email: true
     require_email: true
     keep_token: true
+    reauthenticates: true
 `
 
 func TestConfig_ReadsConnectors(t *testing.T) {
@@ -74,7 +76,7 @@ func TestConfig_ReadsConnectors(t *testing.T) {
 		t.Errorf("hub: %+v", hub)
 	}
 	if corp.ClientSecret.Reveal() != "cs" || corp.ClientAuth != "client_secret_post" || corp.Claims["email"] != "mail" || corp.Claims["groups"] != "roles" ||
-		corp.Trust != federation.Authoritative || !corp.AutoLink || !corp.RequireEmail || !corp.KeepToken ||
+		corp.Trust != federation.Authoritative || corp.Reauthenticates == nil || !*corp.Reauthenticates || !corp.AutoLink || !corp.RequireEmail || !corp.KeepToken ||
 		corp.Scopes[0] != "groups" || corp.Algorithms[0] != "ES256" || corp.Hosts[0] != "api.example.net" || corp.Name != "Example Inc." {
 		t.Errorf("corp: %+v", corp)
 	}
@@ -129,7 +131,16 @@ func TestCF05_EveryMistakeInAConnectorIsSaid(t *testing.T) {
 		"connectors: [{id: a, type: google, client_id: a, scopes: {a: b}}]":                                                          "must be a single value",
 		"connectors: [{id: a, type: google, client_id: a, signup: maybe}]":                                                           "not true or false",
 		"connectors: [{id: a, type: google, client_id: a, require_email: ja}]":                                                       "neither true nor false",
+		"connectors: [{id: a, type: github, client_id: a, client_secret: a, reauthenticates: true}]":                                 "does not know prompt=login",
+		"connectors: [{id: a, type: oidc, client_id: a, reauthenticates: sometimes}]":                                                "neither true nor false",
 		"connectors: [{id: a, type: google, client_id: a, trust: blind}]":                                                            "not unknown, verifies or authoritative",
+		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\", trust: authoritative}]":                       "domains is missing: trust: authoritative counts only for the domains whose mailboxes the upstream runs (example: trust: authoritative, domains: [example.com])",
+		"connectors: [{id: a, type: google, client_id: a, client_secret: b, trust: authoritative}]":                                  "domains is missing",
+		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\", domains: [example.com]}]":                     "only trust: authoritative has domains",
+		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\", trust: authoritative, domains: [\"a b\"]}]":   "is no domain",
+		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\", link_by_verified_email: true}]":               "link_by_verified_email would link nobody: trust is unknown",
+		"connectors: [{id: a, type: google, client_id: a, client_secret: b, trust: unknown, link_by_verified_email: true}]":          "link_by_verified_email would link nobody",
+		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\", require_email: true}]":                        "require_email would refuse everybody",
 		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"http://x.example\"}]":                                              "must be an https URL",
 		"connectors: [{id: a, type: google, client_id: a, client_secret: b}, {id: a, type: github, client_id: a, client_secret: b}]": "the id a stands twice",
 		"signup: everybody":         "not closed or connectors",
@@ -144,5 +155,28 @@ func TestCF05_EveryMistakeInAConnectorIsSaid(t *testing.T) {
 	_, err := readConfig(sources{file: written(t, ""), env: map[string]string{"SIGNET_GITHUB_CLIENT_SECRET": "b"}})
 	if err == nil || !strings.Contains(err.Error(), "SIGNET_GITHUB_CLIENT_SECRET: connector \"github\": client_id is missing") {
 		t.Errorf("a secret alone: got %v", err)
+	}
+}
+
+// TestConfig_WarnsOfTrustThatGoesTooFar: such settings start, and a check and a start
+// say what they mean.
+func TestConfig_WarnsOfTrustThatGoesTooFar(t *testing.T) {
+	for settings, want := range map[string]string{
+		`trust: authoritative, domains: ["*"]`:            "connector a: domains is *",
+		`allowed_domains: [example.com]`:                  "connector a: allowed_domains goes by the address, and trust is unknown",
+		`trust: unknown, allowed_domains: [example.com]`:  "connector a: allowed_domains",
+		`trust: authoritative, domains: [example.com]`:    "",
+		`trust: verifies, allowed_domains: [example.com]`: "",
+		`trust: unknown`: "",
+	} {
+		c, err := readConfig(sources{file: written(t, `connectors: [{id: a, type: oidc, client_id: a, issuer: "https://x.example", `+settings+`}]`)})
+		if err != nil {
+			t.Errorf("%s: %v", settings, err)
+			continue
+		}
+		warnings := strings.Join((&program{}).warnings(c, nil), "\n")
+		if !strings.HasPrefix(warnings, want) || want == "" && warnings != "" {
+			t.Errorf("%s: got warnings %q, want %q", settings, warnings, want)
+		}
 	}
 }

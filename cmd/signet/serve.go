@@ -128,6 +128,9 @@ func (p *program) warnings(c Config, leaf *x509.Certificate) []string {
 	if host := unverifiedDatabase(c.Database, p.env["PGSSLMODE"]); host != "" {
 		list = append(list, "whoever is between here and the database at "+host+" could read and change everything: add sslmode=verify-full to its URL, and sslrootcert for an authority of your own")
 	}
+	for _, connector := range c.Connectors {
+		list = append(list, connector.Warnings()...)
+	}
 	return list
 }
 

@@ -61,7 +61,7 @@ func (h *Handler) operators(next page) page {
 		if !current.User.Admin {
 			return &web.Problem{
 				Status: http.StatusForbidden, Code: "admin_required", Title: "This page is for administrators",
-				Text:     "You are signed in as " + current.User.Email + ", which is not an administrator. Sign out and in again as one, or ask one to make you one.",
+				Text:     "You are signed in as " + templates.Person{Name: current.User.Name, Email: current.User.Email}.Label() + ", which is not an administrator. Sign out and in again as one, or ask one to make you one.",
 				StartURL: h.Site.Base + "/account", StartText: "Your account",
 			}
 		}

@@ -27,12 +27,11 @@ func (h *Handler) arrive(w http.ResponseWriter, r *http.Request, s step, c Conne
 		}
 		became := decideArrival(facts)
 		web.TraceOf(r.Context()).Note("arrival", string(became))
+		web.TraceOf(r.Context()).Note("address", i.Standing())
 		switch became {
 		case proveFirst:
 			return h.askProof(w, s, c, attemptID, i)
-		case noAddress:
-			return h.upstreamProblem(s, c, federation.ErrNoEmail)
-		case closed, switchedOff:
+		case connectFirst, closed, switchedOff:
 			return h.refuseArrival(s, c, became)
 		}
 		arrival, err := h.arrivalOf(became, user, attemptID, i)
@@ -55,13 +54,12 @@ func (h *Handler) arrive(w http.ResponseWriter, r *http.Request, s step, c Conne
 	return fmt.Errorf("sign in through %s: the account keeps changing", c.ID())
 }
 
-// facts reads what the decision is made of, and the user it is about.
+// facts reads what the decision is made of, and the user it is about. An address that
+// nobody vouches for is not looked up: the time of the answer would tell.
 func (h *Handler) facts(ctx context.Context, c Connector, i federation.Identity) (storage.User, arrival, error) {
-	facts := arrival{
-		Address: i.Email != "", Verified: i.EmailVerified, Trust: i.Trust, AutoLink: c.AutoLink, SignUp: c.SignUp,
-	}
+	facts := arrival{Vouched: i.Vouched(), AutoLink: c.AutoLink, SignUp: c.SignUp}
 	user, err := h.linked(ctx, i, &facts)
-	if err != nil || facts.Known || i.Email == "" {
+	if err != nil || facts.Known || !facts.Vouched {
 		return user, facts, err
 	}
 	found, _, err := h.DB.UserByEmail(ctx, i.Email)
@@ -115,7 +113,6 @@ func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i 
 		Fill:  storage.Profile{Name: i.Name, GivenName: i.GivenName, FamilyName: i.FamilyName, Picture: i.Picture, Locale: i.Locale},
 	}
 	if became == makeUser {
-		a.Identity.UserID = ""
 		a.NewUser = storage.User{Email: i.Email}
 	}
 	if became == makeUser || became == evictAndOwn {
@@ -131,17 +128,20 @@ const ownProofFor = 5 * time.Minute
 // voucherOf says what the upstream's word proves of the address; "" for nothing.
 func voucherOf(i federation.Identity) storage.Voucher {
 	switch {
-	case i.EmailVerified && i.Trust >= federation.Authoritative:
+	case !i.Vouched():
+		return ""
+	case i.Trust == federation.Authoritative:
 		return storage.ByAuthority
-	case i.EmailVerified && i.Trust >= federation.Verifies:
-		return storage.ByUpstream
 	}
-	return ""
+	return storage.ByUpstream
 }
 
 func (h *Handler) refuseArrival(s step, c Connector, why fate) *web.Problem {
 	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(s)}
 	switch why {
+	case connectFirst:
+		p.Title = c.Name() + " is not connected to an account here"
+		p.Text = "Sign in another way, and connect " + c.Name() + " on your account page. If you have no other way to sign in, ask the operator of this service for an account."
 	case closed:
 		p.Title = "There is no account for you here yet"
 		p.Text = "This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + c.Name() + " on your account page."

@@ -1,61 +1,62 @@
 package interaction
 
-import "signet/federation"
-
 // arrival is all that decides what becomes of someone who comes back from an
 // upstream and is not yet signed in.
 type arrival struct {
-	Known    bool             // the identity is linked to a user
-	Disabled bool             // that user, or else the one with the address, is switched off
-	Address  bool             // the upstream gave an address
-	Verified bool             // and says that it is verified
-	Trust    federation.Trust // what its word is worth for this address
-	Local    bool             // a user has this address
-	Proven   bool             // and has proven it
-	Admin    bool             // and is an administrator
-	AutoLink bool             // the operator lets this connector link by address
-	SignUp   bool             // and make accounts
+	Known    bool // the identity is linked to a user
+	Disabled bool // that user, or else the one with the address, is switched off
+	Vouched  bool // an upstream that is trusted with it says that the address is the person's own
+	AutoLink bool // the operator lets this connector link by address
+	SignUp   bool // and make accounts
+
+	// What follows is looked up only for an address that is vouched for.
+	Local  bool // a user has this address
+	Proven bool // and has proven it
+	Admin  bool // and is an administrator
 }
 
 // fate is what becomes of an arrival.
 type fate string
 
 const (
-	signIn      fate = "sign_in"              // as the linked user
-	makeUser    fate = "make_user"            // with the address, and the identity linked
-	linkUser    fate = "link_user"            // sign in as the address's user, and link
-	evictAndOwn fate = "evict_and_own"        // the same, after all unproven ways in are removed
-	proveFirst  fate = "prove_first"          // sign in to the account of this address once, then link
-	noAddress   fate = "no_email"             // refused
-	closed      fate = "signup_closed"        // refused
-	switchedOff fate = "account_switched_off" // refused
+	signIn       fate = "sign_in"                // as the linked user
+	makeUser     fate = "make_user"              // with the address, and the identity linked
+	makeBare     fate = "make_user_without_mail" // the same, but the account has no address
+	linkUser     fate = "link_user"              // sign in as the address's user, and link
+	evictAndOwn  fate = "evict_and_own"          // the same, after all unproven ways in are removed
+	proveFirst   fate = "prove_first"            // sign in to the account of this address once, then link
+	connectFirst fate = "identity_not_connected" // refused
+	closed       fate = "signup_closed"          // refused
+	switchedOff  fate = "account_switched_off"   // refused
 )
 
 // decideArrival is the whole table of linking. An identity is (connector,
 // issuer, subject); an address finds an account but never opens it: that takes the
 // account's own proof, or an upstream that runs or has checked the mailbox and an
-// operator who trusts it with that. An account whose address nobody ever proved
-// belongs to nobody yet: the address's owner takes it over, and whoever set it up
-// beforehand keeps nothing of it. Administrators are made by operators, so theirs
-// is never taken over.
+// operator who trusts it with that. If nobody has proven an account's address, the
+// first person for whom it is vouched takes the account over, and what was set up
+// before is removed. Operators make administrators, so an administrator's account is
+// opened by its own proof alone.
+//
+// An address that nobody vouches for decides nothing: it finds, makes and blocks no
+// account, and the answer is the same whether an account has it.
 func decideArrival(a arrival) fate {
-	vouched := a.Verified && a.Trust >= federation.Verifies
 	switch {
 	case a.Known && a.Disabled:
 		return switchedOff
 	case a.Known:
 		return signIn
-	case !a.Address:
-		return noAddress
-	case !a.Verified:
-		// Whether there is such an account is not for someone to learn who has not
-		// even got the address: both read the same.
+	case !a.Vouched && a.SignUp:
+		return makeBare
+	case !a.Vouched:
+		return connectFirst
+	case a.Local && a.Admin:
 		return proveFirst
-	case a.Local && vouched && a.Disabled && (a.AutoLink || !a.Proven):
+	case a.Local && a.Disabled && (a.AutoLink || !a.Proven):
 		return switchedOff
-	case a.Local && vouched && a.Proven && a.AutoLink:
+	case a.Local && a.Proven && a.AutoLink:
 		return linkUser
-	case a.Local && vouched && !a.Proven && !a.Admin:
+	case a.Local && !a.Proven:
 		return evictAndOwn
 	case a.Local:
 		return proveFirst

@@ -81,7 +81,7 @@ func (h *Handler) loginPage(r *http.Request, s step) (templates.SignIn, error) {
 	current, err := h.Sessions.Current(r)
 	switch {
 	case err == nil:
-		page.SignedIn, page.Keep = current.User.Email, current.Persistent
+		page.SignedIn, page.Keep = person(current.User).Label(), current.Persistent
 		if page.Username == "" {
 			page.Username = current.User.Email
 		}

@@ -1,0 +1,181 @@
+package federation_test
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/federation"
+	"signet/federation/federationtest"
+)
+
+// trust is what the tests below write into a connector's settings.
+type trust struct {
+	level   federation.Trust
+	domains []string
+}
+
+func (w trust) set(c *federation.Config) { c.Trust, c.Domains = w.level, w.domains }
+
+// words are what an upstream can say of an address, in each place it can say it.
+var words = map[string]struct {
+	faults  federationtest.Faults
+	yes, no bool
+}{
+	"yes":                               {federationtest.Faults{}, true, false},
+	"yes, as text":                      {federationtest.Faults{Claims: claims{"email_verified": "true"}}, true, false},
+	"no":                                {federationtest.Faults{Claims: claims{"email_verified": false}}, false, true},
+	"no, as text":                       {federationtest.Faults{Claims: claims{"email_verified": "false"}}, false, true},
+	"nothing":                           {federationtest.Faults{Claims: claims{"email_verified": nil}}, false, false},
+	"null":                              {federationtest.Faults{Payload: payload(`"email_verified":true`, `"email_verified":null`).Payload}, false, false},
+	"yes at userinfo":                   {federationtest.Faults{LeanIDToken: true}, true, false},
+	"no at userinfo":                    {federationtest.Faults{LeanIDToken: true, UserInfo: claims{"email_verified": false}}, false, true},
+	"nothing at userinfo":               {federationtest.Faults{LeanIDToken: true, UserInfo: claims{"email_verified": nil}}, false, false},
+	"nothing at userinfo, no elsewhere": {federationtest.Faults{LeanIDToken: true, Claims: claims{"email_verified": false}, UserInfo: claims{"email_verified": nil}}, false, true},
+	"nothing at userinfo, yes elsewhere": {
+		federationtest.Faults{LeanIDToken: true, Claims: claims{"email_verified": true}, UserInfo: claims{"email_verified": nil}}, false, false},
+	"nothing at userinfo, nonsense elsewhere": {
+		federationtest.Faults{LeanIDToken: true, Claims: claims{"email_verified": 1}, UserInfo: claims{"email_verified": nil}}, false, true},
+}
+
+// TestTrust_WhatAWordIsWorth: every trust that can be set, with every word an
+// upstream can say, for an address inside and outside the domains.
+func TestTrust_WhatAWordIsWorth(t *testing.T) {
+	own, others, every := []string{"Corp.Example"}, []string{"other.example"}, []string{"*"}
+	for name, c := range map[string]struct {
+		trust   trust
+		yes     federation.Trust // what a yes is worth
+		nothing federation.Trust // and what no word at all
+	}{
+		"not set":                       {trust{}, federation.Unknown, federation.Unknown},
+		"unknown":                       {trust{level: federation.Distrust}, federation.Unknown, federation.Unknown},
+		"verifies":                      {trust{level: federation.Verifies}, federation.Verifies, federation.Unknown},
+		"authoritative for it":          {trust{federation.Authoritative, own}, federation.Authoritative, federation.Authoritative},
+		"authoritative for another":     {trust{federation.Authoritative, others}, federation.Unknown, federation.Unknown},
+		"authoritative for everything":  {trust{federation.Authoritative, every}, federation.Authoritative, federation.Authoritative},
+		"authoritative for a subdomain": {trust{federation.Authoritative, []string{"sub.corp.example"}}, federation.Unknown, federation.Unknown},
+	} {
+		for said, w := range words {
+			t.Run(name+", "+said, func(t *testing.T) {
+				l, up := lying(t, c.trust.set)
+				l.Tell(w.faults)
+				want := c.nothing
+				if w.yes {
+					want = c.yes
+				} else if w.no {
+					want = federation.Unknown
+				}
+				i := up.arrives(t, "victim")
+				if i.Email != "victim@corp.example" || i.Trust != want || i.Vouched() != (want > federation.Unknown) {
+					t.Errorf("got %q, verified %v, trust %v, vouched %v; want trust %v", i.Email, i.EmailVerified, i.Trust, i.Vouched(), want)
+				}
+				if i.EmailVerified && w.no {
+					t.Error("a no counts as verified")
+				}
+				if i.Standing() == "" || strings.Contains(i.Standing(), "@") {
+					t.Errorf("for the log: %q", i.Standing())
+				}
+			})
+		}
+	}
+}
+
+// TestTrust_ContradictionsAreRefused by name and with an example, for every kind.
+func TestTrust_ContradictionsAreRefused(t *testing.T) {
+	for _, kind := range federation.Kinds() {
+		for name, c := range map[string]struct {
+			change func(*federation.Config)
+			key    string
+		}{
+			"authoritative without domains": {trust{level: federation.Authoritative}.set, "domains is missing"},
+			"domains that trust nothing":    {trust{federation.Verifies, []string{"corp.example"}}.set, "domains is set"},
+			"domains of the unknown":        {trust{federation.Distrust, []string{"corp.example"}}.set, "domains is set"},
+			"no domain":                     {trust{federation.Authoritative, []string{"a b"}}.set, "domains holds"},
+			"an address":                    {trust{federation.Authoritative, []string{"ada@corp.example"}}.set, "domains holds"},
+			"a wildcard within":             {trust{federation.Authoritative, []string{"*.corp.example"}}.set, "domains h"},
+			"all and some":                  {trust{federation.Authoritative, []string{"*", "corp.example"}}.set, `domains has "*"`},
+			"no address is verified":        {func(c *federation.Config) { c.Trust, c.RequireEmail = federation.Distrust, true }, "require_email would refuse everybody"},
+		} {
+			config := federation.Config{ID: "up", Kind: kind, ClientID: "a", ClientSecret: federation.NewSecret("b"), Issuer: "https://up.example"}
+			c.change(&config)
+			_, err := federation.New(config, http.DefaultClient, time.Now)
+			if !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), c.key) {
+				t.Errorf("%s, %s: got %v", kind, name, err)
+			}
+		}
+	}
+}
+
+// TestTrust_Presets: what each kind is worth if nobody says anything.
+func TestTrust_Presets(t *testing.T) {
+	want := map[federation.Kind]federation.Trust{
+		federation.Google: federation.Authoritative, federation.GitHub: federation.Verifies, federation.GitLab: federation.Verifies,
+		federation.Apple: federation.Verifies, federation.Microsoft: federation.Unknown, federation.OIDC: federation.Unknown,
+	}
+	for _, kind := range federation.Kinds() {
+		c := federation.Config{ID: "up", Kind: kind, ClientID: "a", ClientSecret: federation.NewSecret("b"), Issuer: "https://up.example"}
+		switch kind {
+		case federation.Microsoft:
+			c.Tenants = []string{tenantA}
+		case federation.Apple:
+			c.Issuer, c.ClientKeyID, c.TeamID = "", "kid", "team"
+			c.ClientKey, _ = keyPEM(t)
+		}
+		made, err := federation.New(c, http.DefaultClient, time.Now)
+		if err != nil {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		if made.Trust() != want[kind] {
+			t.Errorf("%s: got %v, want %v", kind, made.Trust(), want[kind])
+		}
+		c.Trust = federation.Distrust
+		if made, err = federation.New(c, http.DefaultClient, time.Now); err != nil || made.Trust() != federation.Unknown {
+			t.Errorf("%s, trust: unknown: got %v, %v", kind, made.Trust(), err)
+		}
+	}
+}
+
+// TestTrust_MicrosoftTenantsVouchForNothing, whatever its token says; named domains do.
+func TestTrust_MicrosoftTenantsVouchForNothing(t *testing.T) {
+	for name, c := range map[string]struct {
+		trust trust
+		more  claims
+		want  federation.Trust
+	}{
+		"as it is":                      {trust{}, nil, federation.Unknown},
+		"another domain":                {trust{federation.Authoritative, []string{"other.example"}}, nil, federation.Unknown},
+		"the operator's word":           {trust{federation.Authoritative, []string{"corp.example"}}, claims{"email_verified": nil}, federation.Authoritative},
+		"the operator's, against a no":  {trust{federation.Authoritative, []string{"corp.example"}}, claims{"email_verified": false}, federation.Unknown},
+		"verifies, and nothing is said": {trust{level: federation.Verifies}, claims{"email_verified": nil}, federation.Unknown},
+	} {
+		l, up := lying(t, func(config *federation.Config) {
+			config.Kind, config.Tenants = federation.Microsoft, []string{tenantA}
+			c.trust.set(config)
+		})
+		l.Tell(fromTenant(l, tenantA, tenantA, c.more))
+		if i := up.arrives(t, "victim"); i.Trust != c.want || i.Vouched() != (c.want > 0) {
+			t.Errorf("%s: trust %v, vouched %v; want %v", name, i.Trust, i.Vouched(), c.want)
+		}
+	}
+}
+
+// TestTrust_GoogleKnowsItsOwnDomains: domains narrow what it is authoritative for, and
+// make no consumer account's address Google's.
+func TestTrust_GoogleKnowsItsOwnDomains(t *testing.T) {
+	for account, c := range map[string]struct {
+		domains []string
+		want    federation.Trust
+	}{
+		"ada":     {[]string{"corp.example"}, federation.Unknown},       // gmail.com
+		"grace":   {[]string{"corp.example"}, federation.Authoritative}, // by hd
+		"mallory": {[]string{"*"}, federation.Verifies},                 // no hd
+		"newbie":  {[]string{"*"}, federation.Unknown},                  // Google says no
+	} {
+		_, up := google(t, trust{federation.Authoritative, c.domains}.set)
+		if got := up.arrives(t, account).Trust; got != c.want {
+			t.Errorf("%s: got %v, want %v", account, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package provider_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/federation"
+	"signet/federation/federationtest"
+	"signet/provider"
+	"signet/storage"
+)
+
+// unvouched are the ways in which an address arrives for which nobody vouches: what the
+// connector's settings say, and what the upstream says.
+var unvouched = map[string]struct {
+	trust    federation.Trust
+	domains  []string
+	verified any
+}{
+	"verified by an upstream of unknown trust": {federation.Distrust, nil, true},
+	"not verified":                     {federation.Verifies, nil, false},
+	"nothing said":                     {federation.Verifies, nil, nil},
+	"verified outside the domains":     {federation.Authoritative, []string{"elsewhere.example"}, true},
+	"not verified inside the domains":  {federation.Authoritative, []string{"corp.example"}, false},
+	"trusted everywhere, not verified": {federation.Authoritative, []string{"*"}, false},
+}
+
+// accounts are what can stand behind an address, each with one of its own of the same
+// length, so that the pages are of one length, too.
+func (b *testbed) accounts(t *testing.T) map[string]string {
+	t.Helper()
+	proven := func(email string) storage.User {
+		return b.local(t, storage.User{Email: email, EmailVerified: true}, password)
+	}
+	proven("aaaa@corp.example")
+	b.local(t, storage.User{Email: "bbbb@corp.example"}, password)
+	off := proven("cccc@corp.example")
+	if err := b.DB.DisableUser(context.Background(), off.ID, true, storage.Origin{}, b.now()); err != nil {
+		t.Fatal(err)
+	}
+	b.local(t, storage.User{Email: "dddd@corp.example", EmailVerified: true, Admin: true}, password)
+	return map[string]string{
+		"nobody's": "eeee@corp.example", "proven": "aaaa@corp.example", "claimed": "bbbb@corp.example",
+		"of a disabled user": "cccc@corp.example", "of an administrator": "dddd@corp.example",
+	}
+}
+
+// arrives walks through the liar with an identity that nobody has seen, and gives all
+// that the browser can see of the answer and all that it cost.
+func (b *testbed) arrives(t *testing.T, up *upstreams, subject, email string, verified any) (seen string, v *visitor) {
+	t.Helper()
+	f := lieOf("sub", subject, "email", email)
+	f.Claims["email_verified"] = verified
+	up.liar.Tell(f)
+	v = b.visitor(t)
+	callback := v.choose(t, v.press(t, v.get(t, b.authorizeURL()), "liar"), "victim")
+	reads, writes := b.DB.Calls()
+	answer := v.fetch(t, callback)
+	readsAfter, writesAfter := b.DB.Calls()
+	var out strings.Builder
+	fmt.Fprintf(&out, "status %d, %d reads, %d writes\n", answer.StatusCode, readsAfter-reads, writesAfter-writes)
+	for _, name := range slices.Sorted(maps.Keys(answer.Header)) {
+		if name != "Date" && name != "X-Request-Id" {
+			fmt.Fprintf(&out, "%s: %s\n", name, sealed.ReplaceAllString(strings.Join(answer.Header[name], "\n"), "…"))
+		}
+	}
+	out.WriteString(sealed.ReplaceAllString(answer.Body, "…"))
+	return out.String(), v
+}
+
+// sealed matches what is random: sealed messages, handles and ids.
+var sealed = regexp.MustCompile(`[A-Za-z0-9_-]{22,}|[0-9A-Z]{26}`)
+
+// TestTrust_AddressNobodyVouchesForTellsNothing: status, headers, body, look-ups and
+// write transactions are the same, whatever account has the address.
+func TestTrust_AddressNobodyVouchesForTellsNothing(t *testing.T) {
+	for name, c := range unvouched {
+		for _, signUp := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, signup %v", name, signUp), func(t *testing.T) {
+				eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+					var first, of string
+					accounts := b.accounts(t)
+					for _, whose := range slices.Sorted(maps.Keys(accounts)) {
+						seen, v := b.arrives(t, up, "somebody-"+accounts[whose][:4], accounts[whose], c.verified)
+						if first == "" {
+							first, of = seen, whose
+						}
+						if seen != first {
+							t.Errorf("an address %s answers\n%s\nand one %s\n%s", whose, seen, of, first)
+						}
+						b.wantBare(t, v, signUp, accounts[whose])
+					}
+				}, alter("liar", func(l *provider.Connector) {
+					l.Trust, l.Domains, l.SignUp, l.AutoLink = c.trust, c.domains, signUp, c.trust > federation.Unknown
+				}))
+			})
+		}
+	}
+}
+
+// wantBare wants the browser signed in to a new account that has no address, or to
+// none where there is no sign-up.
+func (b *testbed) wantBare(t *testing.T, v *visitor, signUp bool, email string) {
+	t.Helper()
+	if !signUp {
+		v.wantNobody(t)
+		return
+	}
+	claims := claimsOf(t, b.redeem(t, v.allow(t, v.get(t, b.authorizeURL())).code(t))["id_token"])
+	u, err := b.DB.User(context.Background(), claims["sub"].(string))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.Email != "" || u.EmailCanonical != "" || u.EmailVerified {
+		t.Errorf("the new account has the address %q, verified %v", u.Email, u.EmailVerified)
+	}
+	if had, _, err := b.DB.UserByEmail(context.Background(), email); err == nil && len(b.identitiesOf(t, had.ID)) > 0 {
+		t.Errorf("%s was linked", email)
+	}
+}
+
+// TestTrust_AuthoritativeNeedsNoWord in its domains: an address there makes and takes
+// an account as one that is called verified.
+func TestTrust_AuthoritativeNeedsNoWord(t *testing.T) {
+	inDomain := alter("liar", func(c *provider.Connector) { c.Trust, c.Domains = federation.Authoritative, []string{"corp.example"} })
+	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+		_, v := b.arrives(t, up, "new-one", "new@corp.example", nil)
+		v.allow(t, v.get(t, b.authorizeURL()))
+		if u := b.userBy(t, "new@corp.example"); !u.EmailVerified {
+			t.Error("the address counts as claimed")
+		}
+		claimed := b.local(t, storage.User{Email: "claimed@corp.example"}, password)
+		_, v = b.arrives(t, up, "its-owner", "claimed@corp.example", nil)
+		if got := v.subject(t, v.get(t, b.authorizeURL())); got != claimed.ID {
+			t.Errorf("signed in as %s, want the account of the address", got)
+		}
+		b.wantEvent(t, storage.UserEvicted, claimed.ID)
+	}, inDomain)
+}
+
+// TestTrust_AdministratorIsOpenedByNoUpstream, proven or not, whatever the connector
+// may do: the account's own password is asked for.
+func TestTrust_AdministratorIsOpenedByNoUpstream(t *testing.T) {
+	for _, proven := range []bool{true, false} {
+		for _, trust := range []federation.Trust{federation.Verifies, federation.Authoritative} {
+			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+				admin := b.local(t, storage.User{Email: victimMail, EmailVerified: proven, Admin: true}, password)
+				v := b.visitor(t)
+				if page := v.comeBy(t, "liar", "victim"); page.At.Path != "/login/link" {
+					t.Errorf("%v, proven %v: at %s", trust, proven, page.At)
+				}
+				v.wantNobody(t)
+				b.wantIdentities(t, admin.ID)
+			}, alter("liar", func(c *provider.Connector) {
+				c.AutoLink, c.Trust = true, trust
+				if trust == federation.Authoritative {
+					c.Domains = []string{"corp.example"}
+				}
+			}))
+		}
+	}
+}
+
+// TestTrust_AccountWithoutAddressWorks: every page shows it, applications get no
+// address of it, it comes back, and an operator can give it one.
+func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
+	for name, claims := range map[string]map[string]any{
+		"with a name": {"email_verified": false}, "without one": {"email_verified": false, "name": nil, "given_name": nil, "family_name": nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+				up.liar.Tell(federationtest.Faults{Claims: claims})
+				v := b.visitor(t)
+				page := v.comeBy(t, "liar", "victim", "scope", "openid email profile")
+				page.wantText(t, "Signed in as")
+				tokens := b.redeem(t, v.allow(t, page).code(t))
+				sub := claimsOf(t, tokens["id_token"])["sub"].(string)
+				info := b.userinfo(t, tokens["access_token"].(string)).json(t)
+				if info["email"] != nil || info["email_verified"] != nil {
+					t.Errorf("userinfo: %v", info)
+				}
+				for _, path := range []string{"/", "/account", "/account/profile", "/account/password", "/account/sessions", "/account/apps", "/account/identities", "/end_session"} {
+					page := v.get(t, b.Issuer+path)
+					if page.StatusCode != http.StatusOK || strings.Contains(page.Body, "<bdi></bdi>") || strings.Contains(page.Body, victimMail) && path != "/account/identities" {
+						t.Errorf("%s: status %d:\n%s", path, page.StatusCode, page.Body)
+					}
+				}
+				v.get(t, b.authorizeURL("prompt", "login")).wantText(t, "Sign in again as")
+				f := v.get(t, b.Issuer+"/account/profile").formTo(t, "/account/profile", "", "")
+				v.submit(t, f, "nickname", "Vic").wantAt(t, "/account/profile?done=profile")
+				// A second of the kind is somebody else; the same identity is the same person.
+				up.liar.Tell(federationtest.Faults{Claims: map[string]any{"sub": "another", "email": "not an address"}})
+				other := b.visitor(t)
+				if other.subject(t, other.comeBy(t, "liar", "victim")) == sub {
+					t.Error("two people share an account")
+				}
+				up.liar.Tell(federationtest.Faults{Claims: claims})
+				again := b.visitor(t)
+				if got := again.subject(t, again.comeBy(t, "liar", "victim")); got != sub {
+					t.Errorf("came back as %s, want %s", got, sub)
+				}
+				if _, err := b.DB.ReviseUser(context.Background(), sub, func(u *storage.User) error {
+					u.Email = "vic@corp.example"
+					return nil
+				}, storage.Origin{}, b.now()); err != nil {
+					t.Errorf("an operator gives it an address: %v", err)
+				}
+			})
+		})
+	}
+}
