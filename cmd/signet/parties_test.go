@@ -30,6 +30,7 @@ var parties = []struct {
 	{"mozilla-django-oidc", true, website{callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
 	{"python-social-auth", true, website{callback: "/social/complete/oidc/", start: inPython("python-social-auth"), refreshes: true}.story},
 	{"django-allauth", true, website{callback: "/accounts/oidc/signet/login/callback/", start: inPython("django-allauth"), unproven: true}.story},
+	{"gitlab-omniauth-openid-connect", true, website{callback: "/auth/openid_connect/callback", start: inRuby("gitlab.rb"), signsOut: true}.story},
 	{"oauth2-proxy", true, usesOAuth2Proxy},
 	{"oidc-agent", true, usesOIDCAgent},
 }
@@ -125,15 +126,21 @@ func (s partySite) exempt(t *testing.T, i *instance) {
 	eventually(t, 10*time.Second, "the switch is on", func() bool { return comesBack() == "" })
 }
 
-// signIn goes through sign-in and consent, and comes back as the person.
-func (s partySite) signIn(t *testing.T, b *formBrowser, i *instance) {
-	t.Helper()
+// begin starts a sign-in and follows it to the provider's page.
+func (s partySite) begin(b *formBrowser) {
+	b.t.Helper()
 	b.visit(s.origin + "/login")
 	if findByID(b.page, "begin") != nil { // this party begins with a form
 		b.left = nil
 		b.send("begin", "", nil)
 		b.visit(b.left.String())
 	}
+}
+
+// signIn goes through sign-in and consent, and comes back as the person.
+func (s partySite) signIn(t *testing.T, b *formBrowser, i *instance) {
+	t.Helper()
+	s.begin(b)
 	b.send("login", "", map[string]string{"username": i.email, "password": i.password})
 	if b.left == nil {
 		b.send("consent", "allow", nil)
@@ -168,10 +175,15 @@ func (s partySite) refresh(t *testing.T, b *formBrowser, when string) {
 func (s partySite) signOut(t *testing.T, b *formBrowser) {
 	t.Helper()
 	b.visit(s.origin + "/logout")
+	if findByID(b.page, "allow") != nil { // this party does not say whom it signs out
+		b.left = nil
+		b.click("allow")
+		b.visit(b.left.String())
+	}
 	if got := b.text(); b.at.Path != "/bye" || !strings.Contains(got, "Until next time.") {
 		t.Fatalf("after the sign-out the browser is at %s and reads %q", b.at, got)
 	}
-	b.visit(s.origin + "/login")
+	s.begin(b)
 	if findByID(b.page, "login") == nil {
 		t.Errorf("signed out, and a sign-in shows %s: %q", b.at, b.text())
 	}
@@ -218,6 +230,16 @@ func inNode(program string) func(t *testing.T, s partySite) {
 		node := exec.Command("node", program, s.issuer, s.client.ID, s.client.Secret, s.port)
 		node.Dir = "testdata/browser"
 		s.run(t, node)
+	}
+}
+
+func inRuby(program string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		if _, err := exec.LookPath("ruby"); err != nil {
+			t.Fatal("there is no Ruby: make prepare-soak installs it on Debian")
+		}
+		s.run(t, exec.Command("ruby", "testdata/ruby/"+program, s.issuer, s.client.ID, s.client.Secret, s.port))
 	}
 }
 
