@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -8,41 +9,79 @@ import (
 	"sync"
 	"time"
 
+	"signet/provider/web"
 	"signet/storage"
 )
 
 // jwksReaders counts who reads the JWKS, so that whoever rotates can be told which
 // programs have not read it since the next key was published.
 type jwksReaders struct {
-	mu   sync.Mutex
-	seen map[string]storage.JWKSReader // by family, since the last flush
+	mu    sync.Mutex
+	known map[string]bool                // families with a row, as of the last flush
+	seen  map[string]*storage.JWKSReader // by family, since then
+	fresh map[string]int                 // by network: families of seen that are not known
 }
 
-// maxFamilies bounds what strangers can make us remember between two flushes.
-const maxFamilies = 200
-
-func (r *jwksReaders) note(agent string, at time.Time) {
+// note counts a fetch. network is asked for only when a family is new. Families that
+// have a row are always counted; of new ones no more than the table could hold, from
+// one network no more than it may begin: strangers who invent names displace nobody.
+func (r *jwksReaders) note(agent string, network func() string, at time.Time) {
 	family := familyOf(agent)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, known := r.seen[family]; !known && len(r.seen) >= maxFamilies {
-		family = storage.OtherReaders
+	one := r.seen[family]
+	if one == nil {
+		one = r.begin(family, network)
 	}
-	if r.seen == nil {
-		r.seen = map[string]storage.JWKSReader{}
-	}
-	r.seen[family] = storage.JWKSReader{Family: family, Fetches: r.seen[family].Fetches + 1, SeenAt: storage.At(at)}
+	one.Fetches, one.SeenAt = one.Fetches+1, storage.At(at)
 }
 
+// begin gives the count of a family that is the first of its name since the last flush.
+func (r *jwksReaders) begin(family string, network func() string) *storage.JWKSReader {
+	if r.seen == nil {
+		r.seen, r.fresh = map[string]*storage.JWKSReader{}, map[string]int{}
+	}
+	one := &storage.JWKSReader{Family: family}
+	if family != storage.OtherReaders && !r.known[family] {
+		one.Network = network()
+		if len(r.seen) >= 2*storage.MaxReaders || r.fresh[one.Network] >= storage.MaxReadersOfOne {
+			one.Family, one.Network = storage.OtherReaders, ""
+		} else {
+			r.fresh[one.Network]++
+		}
+	}
+	if others := r.seen[one.Family]; others != nil {
+		return others
+	}
+	r.seen[one.Family] = one
+	return one
+}
+
+// take gives what was counted, those first that came most often: where places are
+// few, the rare ones go without.
 func (r *jwksReaders) take() []storage.JWKSReader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []storage.JWKSReader
 	for _, one := range r.seen {
-		list = append(list, one)
+		list = append(list, *one)
 	}
-	r.seen = nil
+	r.seen, r.fresh = nil, nil
+	slices.SortFunc(list, func(a, b storage.JWKSReader) int {
+		return cmp.Or(cmp.Compare(b.Fetches, a.Fetches), strings.Compare(a.Family, b.Family))
+	})
 	return list
+}
+
+// knows notes which families have a row.
+func (r *jwksReaders) knows(families []string) {
+	known := make(map[string]bool, len(families))
+	for _, family := range families {
+		known[family] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known = known
 }
 
 // familyOf is the product that a User-Agent names first, without its version:
@@ -68,12 +107,13 @@ func familyOf(agent string) string {
 }
 
 // noted counts who reads a document.
-func (r *jwksReaders) noted(document http.Handler, now func() time.Time) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		if q.Method == http.MethodGet { // HEAD has seen no key
-			r.note(q.UserAgent(), now())
+func (p *Provider) noted(document http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet { // HEAD has seen no key
+			network := func() string { return storage.Network(web.ClientAddress(r, p.TrustedProxies)) }
+			p.readers.note(r.UserAgent(), network, p.Now())
 		}
-		document.ServeHTTP(w, q)
+		document.ServeHTTP(w, r)
 	})
 }
 
@@ -84,6 +124,9 @@ func (p *Provider) NoteReadersOnce(ctx context.Context, at time.Time) error {
 	if len(seen) == 0 {
 		return nil
 	}
-	slices.SortFunc(seen, func(a, b storage.JWKSReader) int { return strings.Compare(a.Family, b.Family) }) // one order of locks
-	return p.db.NoteJWKSReaders(ctx, seen, at)
+	families, err := p.db.NoteJWKSReaders(ctx, seen, at)
+	if err == nil {
+		p.readers.knows(families)
+	}
+	return err
 }

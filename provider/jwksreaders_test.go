@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
 	"testing"
+	"time"
 
 	"signet/storage"
 )
@@ -49,19 +49,58 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
-		// A flood of names is bounded in memory as well.
-		for i := range 300 {
-			read(fmt.Sprintf("reader%d", i))
-		}
-		if err := b.NoteReadersOnce(context.Background(), b.now()); err != nil {
-			t.Fatal(err)
-		}
-		if list, err = b.DB.JWKSReaders(context.Background()); err != nil || len(list) > 200 {
-			t.Errorf("%d families, %v", len(list), err)
-		}
-		others := slices.IndexFunc(list, func(r storage.JWKSReader) bool { return r.Family == storage.OtherReaders })
-		if len(list) < 190 || len(list) > 200 || others < 0 || list[others].Fetches < 100 {
-			t.Errorf("%d families; others at %d", len(list), others)
-		}
 	})
+}
+
+// Strangers who invent names blind nobody to those who come again and again, however
+// many networks they have and however soon in the minute they come.
+func TestJWKSReaders_InventedNamesDisplaceNobody(t *testing.T) {
+	for what, strangers := range map[string]int{"one network": 1, "many networks": 50} {
+		t.Run(what, func(t *testing.T) {
+			eachGuarded(t, func(t *testing.T, b *testbed) {
+				read := func(agent, address string) {
+					t.Helper()
+					r := mustGet(t, b.Issuer+"/jwks")
+					r.Header.Set("User-Agent", agent)
+					r.Header.Set("X-Forwarded-For", address)
+					if a := do(t, direct, r); a.StatusCode != http.StatusOK {
+						t.Fatal(a.StatusCode)
+					}
+				}
+				flush := func() {
+					t.Helper()
+					if err := b.NoteReadersOnce(context.Background(), b.now()); err != nil {
+						t.Fatal(err)
+					}
+					b.pass(time.Minute)
+				}
+				for range 2 {
+					read("jose/6", "192.0.2.1")
+					flush()
+				}
+				for minute := range 3 {
+					for i := range 450 {
+						read(fmt.Sprintf("invented%d-%d", minute, i), fmt.Sprintf("198.51.100.%d", i%strangers))
+					}
+					read("jose/6", "192.0.2.1")
+					flush()
+				}
+				list, err := b.DB.JWKSReaders(context.Background())
+				if err != nil {
+					t.Fatal(err)
+				}
+				known := map[string]storage.JWKSReader{}
+				var fetches int64
+				for _, r := range list {
+					known[r.Family], fetches = r, fetches+r.Fetches
+				}
+				if len(list) > storage.MaxReaders || fetches != 2+3*451 || known["jose"].Fetches != 5 || known["jose"].Visits != 5 {
+					t.Errorf("%d families, %d fetches, jose %+v", len(list), fetches, known["jose"])
+				}
+				if strangers == 1 && len(list) > 2+storage.MaxReadersOfOne {
+					t.Errorf("one network has begun %d rows", len(list))
+				}
+			})
+		})
+	}
 }

@@ -165,7 +165,7 @@ func enter(tx *gorm.DB, a Arrival, identity Identity, at time.Time) (Session, er
 	if err != nil {
 		return Session{}, err
 	}
-	session, err := startSession(tx, in, notBefore, at)
+	session, repeated, err := startSession(tx, in, notBefore, at)
 	if err != nil {
 		return Session{}, err
 	}
@@ -183,7 +183,7 @@ func enter(tx *gorm.DB, a Arrival, identity Identity, at time.Time) (Session, er
 	}
 	return session, record(tx, Event{
 		Type: UserSignedIn, Outcome: Succeeded, UserID: in.UserID, ClientID: in.ClientID, SessionID: session.ID,
-		Connector: identity.Connector, From: in.From, Detail: map[string]any{"acr": in.ACR, "amr": in.AMR},
+		Connector: identity.Connector, From: in.From, Detail: map[string]any{"acr": in.ACR, "amr": in.AMR}, repeated: repeated,
 	}, at)
 }
 

@@ -79,7 +79,10 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 		// A grant is not older than its session, whose node's clock may be ahead:
 		// not_before is compared with both.
 		g.CreatedAt = max(At(at), session.made)
-		return openGrant(tx, &g, session, at)
+		if err := openGrant(tx, &g, session, at); err != nil {
+			return err
+		}
+		return trimGrants(tx, g, r.From, at)
 	})
 	if err == nil && verdict != nil {
 		err = fmt.Errorf("redeem code: %w", verdict)

@@ -100,10 +100,15 @@ type Event struct {
 	Connector string
 	From      Origin         `gorm:"embedded"`
 	Detail    map[string]any `gorm:"serializer:signet_json"`
+	Times     int64          // how often it happened within the minute that begins at At
+	Latest    Repetition     `gorm:"serializer:signet_json"` // the last of them; zero for the first
+
+	repeated bool // merged, though its type is not repeatable
 }
 
 // RecordEvent appends one event that no use case writes by itself, such as a
-// refused sign-in of a known user. ID and time are made here.
+// refused sign-in of a known user. ID and time are made here. Times is how often
+// it happened; 0 counts as 1.
 func (db *DB) RecordEvent(ctx context.Context, e Event, at time.Time) error {
 	if e.Type == "" {
 		return errors.New("record event: it has no type")
@@ -130,6 +135,15 @@ func (o Origin) clean() Origin {
 // record writes an event in the transaction of what it tells of: there is no act
 // without its event and no event without its act.
 func record(tx *gorm.DB, e Event, at time.Time) error {
+	if e.isMerged() {
+		return merge(tx, e, at)
+	}
+	return insertEvent(tx, "", "", e, at)
+}
+
+// insertEvent writes an event's row; conflict is what to do if its key, unless that
+// is empty, is taken.
+func insertEvent(tx *gorm.DB, key, conflict string, e Event, at time.Time, more ...any) error {
 	detail, err := jsonText(e.Detail)
 	if err != nil {
 		return fmt.Errorf("event detail: %w", err)
@@ -138,13 +152,15 @@ func record(tx *gorm.DB, e Event, at time.Time) error {
 	if from.Actor == "" {
 		from.Actor = cleanText(e.UserID, longestName)
 	}
-	return tx.Exec(`INSERT INTO events (id, at, type, outcome, reason, actor, user_id, client_id, session_id, grant_id,
-			connector, address, agent, request_id, detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+	args := []any{
 		eventID(at), At(at), e.Type, e.Outcome, cleanText(e.Reason, longestName), from.Actor,
 		cleanText(e.UserID, longestName), cleanText(e.ClientID, longestName), cleanText(e.SessionID, longestName),
 		cleanText(e.GrantID, longestName), cleanText(e.Connector, longestName),
-		from.Address, from.Agent, from.RequestID, detail).Error
+		from.Address, from.Agent, from.RequestID, detail, max(e.Times, 1), key,
+	}
+	return tx.Exec(`INSERT INTO events (id, at, type, outcome, reason, actor, user_id, client_id, session_id, grant_id,
+			connector, address, agent, request_id, detail, times, merge_key)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+conflict, append(args, more...)...).Error
 }
 
 // eventOrder counts this process's events.

@@ -84,7 +84,8 @@ func operatorUseCases(t *testing.T, w *world) []call {
 		{"RetireLine", func() error { return w.RetireLine(ctx, "EdDSA", margin, from, noon) }},
 		{"AddNextKey", func() error { return w.AddNextKey(ctx, fresh("PS256"), from, noon) }},
 		{"NoteJWKSReaders", func() error {
-			return w.NoteJWKSReaders(ctx, []storage.JWKSReader{{Family: "f", Fetches: 1, SeenAt: 1}}, noon)
+			_, err := w.NoteJWKSReaders(ctx, []storage.JWKSReader{{Family: "f", Fetches: 1, SeenAt: 1}}, noon)
+			return err
 		}},
 		{"JWKSReaders", func() error { _, err := w.JWKSReaders(ctx); return err }},
 		{"TakeLease", func() error { _, err := w.TakeLease(ctx, "keys", "a", time.Minute, noon); return err }},

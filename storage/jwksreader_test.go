@@ -2,53 +2,140 @@ package storage_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"signet/storage"
 )
 
+// noteReaders notes readers and lists what is known then.
+func (w *world) noteReaders(t *testing.T, at time.Time, seen ...storage.JWKSReader) []storage.JWKSReader {
+	t.Helper()
+	families, err := w.NoteJWKSReaders(t.Context(), seen, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := w.JWKSReaders(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range list {
+		if r.Family != storage.OtherReaders && !slices.Contains(families, r.Family) {
+			t.Fatalf("%s has a row and is not among the %d families that are told apart", r.Family, len(families))
+		}
+	}
+	return list
+}
+
+func reader(family, network string, at time.Time) storage.JWKSReader {
+	return storage.JWKSReader{Family: family, Fetches: 2, Network: network, SeenAt: storage.At(at)}
+}
+
+func invented(n int, network func(int) string, at time.Time) (flood []storage.JWKSReader) {
+	for i := range n {
+		flood = append(flood, reader(fmt.Sprintf("made-up-%d", i), network(i), at))
+	}
+	return flood
+}
+
+func familyIn(list []storage.JWKSReader, family string) storage.JWKSReader {
+	i := slices.IndexFunc(list, func(r storage.JWKSReader) bool { return r.Family == family })
+	if i < 0 {
+		return storage.JWKSReader{}
+	}
+	return list[i]
+}
+
 func TestNoteJWKSReaders_CountsAndForgets(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		note := func(at time.Time, seen ...storage.JWKSReader) []storage.JWKSReader {
-			t.Helper()
-			if err := w.NoteJWKSReaders(t.Context(), seen, at); err != nil {
-				t.Fatal(err)
-			}
-			list, err := w.JWKSReaders(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return list
-		}
-		reader := func(family string, at time.Time) storage.JWKSReader {
-			return storage.JWKSReader{Family: family, Fetches: 2, SeenAt: storage.At(at)}
-		}
-		note(noon, reader("jose", noon), reader("go", noon.Add(time.Second)))
+		w.noteReaders(t, noon, reader("jose", "a", noon), reader("go", "b", noon.Add(time.Second)))
 		// Two nodes count, and the one that was first flushes last.
-		list := note(noon, reader("jose", noon.Add(-time.Minute)))
-		if len(list) != 2 || list[0].Family != "go" || list[1] != (storage.JWKSReader{Family: "jose", Fetches: 4, SeenAt: storage.At(noon)}) {
+		list := w.noteReaders(t, noon, reader("jose", "c", noon.Add(-time.Minute)))
+		want := storage.JWKSReader{Family: "jose", Fetches: 4, Visits: 2, Network: "a", SeenAt: storage.At(noon)}
+		if len(list) != 2 || list[0].Family != "go" || list[1] != want {
 			t.Errorf("%+v", list)
 		}
-		// A flood of made-up names fills 200 rows and no more.
-		later := noon.Add(time.Hour)
-		var flood []storage.JWKSReader
-		for i := range 500 {
-			flood = append(flood, reader(fmt.Sprintf("made-up-%d", i), later))
+		if list = w.noteReaders(t, noon.Add(90*24*time.Hour+2*time.Second)); len(list) != 0 {
+			t.Errorf("%d families are not forgotten", len(list))
 		}
-		list = note(later, flood...)
-		var fetches, other int64
+	})
+}
+
+// A flood of invented names, from one network or from many, takes no place of a
+// family that comes again, and keeps newcomers out for no more than an hour for each of its minutes.
+func TestNoteJWKSReaders_ForgetsTheRareFirst(t *testing.T) {
+	for what, flood := range map[string]func(i int) string{
+		"from one network":    func(int) string { return "stranger" },
+		"from many networks":  func(i int) string { return fmt.Sprint("stranger ", i) },
+		"from a few networks": func(i int) string { return fmt.Sprint("stranger ", i%15) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				at := noon
+				for range 2 { // comes twice, and is real
+					at = at.Add(time.Minute)
+					w.noteReaders(t, at, reader("jose", "a", at))
+				}
+				var fetches int64
+				for range 3 {
+					at = at.Add(time.Minute)
+					list := w.noteReaders(t, at, invented(500, flood, at)...)
+					if len(list) > storage.MaxReaders {
+						t.Fatalf("%d rows", len(list))
+					}
+					if familyIn(list, "jose").Fetches != 4 {
+						t.Fatal("jose has lost its row")
+					}
+					fetches = 0
+					for _, r := range list {
+						fetches += r.Fetches
+					}
+				}
+				if fetches != 4+3*2*500 {
+					t.Errorf("%d fetches are counted", fetches)
+				}
+				at = at.Add(3*time.Hour + time.Second)
+				list := w.noteReaders(t, at, reader("newcomer", "b", at))
+				if familyIn(list, "newcomer").Fetches != 2 {
+					t.Error("after the flood a newcomer has no row")
+				}
+			})
+		})
+	}
+}
+
+// A network that invents names has its own few rows to invent them in.
+func TestNoteJWKSReaders_OneNetworkBeginsFewRows(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.noteReaders(t, noon, reader("once", "a", noon)) // real, and seen once
+		list := w.noteReaders(t, noon.Add(time.Minute), invented(500, func(int) string { return "stranger" }, noon)...)
+		ofStranger := 0
 		for _, r := range list {
-			fetches += r.Fetches
-			if r.Family == storage.OtherReaders {
-				other = r.Fetches
+			if r.Network == "stranger" {
+				ofStranger++
 			}
 		}
-		if len(list) != 200 || fetches != 6+1000 || other != 2*(500-197) {
-			t.Errorf("%d families, %d fetches, %d of them others; want 200, 1006 and 606", len(list), fetches, other)
+		if ofStranger != storage.MaxReadersOfOne || familyIn(list, "once").Family == "" {
+			t.Errorf("the stranger has %d rows, of %d; %+v", ofStranger, len(list), familyIn(list, "once"))
 		}
-		if list = note(later.Add(90*24*time.Hour + time.Millisecond)); len(list) != 0 {
-			t.Errorf("%d families are not forgotten", len(list))
+	})
+}
+
+// Names that were kept alive for a while make room when nobody comes under them.
+func TestNoteJWKSReaders_ATableOfTheDeadMakesRoom(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		many := func(i int) string { return fmt.Sprint("stranger ", i) }
+		for minute := range 2 {
+			at := noon.Add(time.Duration(minute) * time.Minute)
+			w.noteReaders(t, at, invented(300, many, at)...)
+		}
+		if list := w.noteReaders(t, noon.Add(time.Hour), reader("newcomer", "a", noon.Add(time.Hour))); familyIn(list, "newcomer").Family != "" {
+			t.Error("a newcomer displaced a family that came twice within the hour")
+		}
+		later := noon.Add(3 * time.Hour)
+		if list := w.noteReaders(t, later, reader("newcomer", "a", later)); familyIn(list, "newcomer").Family == "" {
+			t.Error("three hours later there is no room")
 		}
 	})
 }

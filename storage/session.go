@@ -184,8 +184,8 @@ func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, 
 }
 
 func endSession(tx *gorm.DB, userID, sessionID, reason string, from Origin, at time.Time) error {
-	ended, err := changed(tx, `UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0`,
-		At(at), cleanText(reason, longestName), sessionID, userID)
+	var rows int64 // of the user
+	ended, err := endOne.row(tx, []any{&rows}, At(at), cleanText(reason, longestName), sessionID, userID)
 	if err != nil || !ended {
 		return err
 	}
@@ -193,6 +193,9 @@ func endSession(tx *gorm.DB, userID, sessionID, reason string, from Origin, at t
 		return err
 	}
 	return record(tx, Event{
-		Type: SessionEnded, Outcome: Succeeded, Reason: reason, UserID: userID, SessionID: sessionID, From: from,
+		Type: SessionEnded, Outcome: Succeeded, Reason: reason, UserID: userID, SessionID: sessionID, From: from, repeated: rows >= MaxSessions,
 	}, at)
 }
+
+var endOne = newStatement(`UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0
+	RETURNING (SELECT COUNT(*) FROM sessions o WHERE o.user_id = sessions.user_id)`)

@@ -67,7 +67,8 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 		if err != nil {
 			return err
 		}
-		if session, err = startSession(tx, s, notBefore, at); err != nil {
+		var repeated bool
+		if session, repeated, err = startSession(tx, s, notBefore, at); err != nil {
 			return err
 		}
 		if err := renewHash(tx, s, at); err != nil {
@@ -78,7 +79,7 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 		}
 		return record(tx, Event{
 			Type: UserSignedIn, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: session.ID,
-			From: s.From, Detail: map[string]any{"acr": s.ACR, "amr": s.AMR},
+			From: s.From, Detail: map[string]any{"acr": s.ACR, "amr": s.AMR}, repeated: repeated,
 		}, at)
 	})
 	if err != nil {
@@ -112,15 +113,16 @@ func admitSince(tx *gorm.DB, userID string, seen *Millis) (Millis, error) {
 
 // startSession goes on with the browser's session or makes a new one. A session
 // that goes on belongs to the way in that was used last; the grants that it has
-// opened stay with the way in of their time.
-func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (Session, error) {
+// opened stay with the way in of their time. repeated: the session went on, or its
+// user has very many.
+func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (session Session, repeated bool, err error) {
 	before, err := replaced(tx, s, at)
 	if err != nil {
-		return Session{}, err
+		return Session{}, false, err
 	}
 	from := s.From.clean()
 	now := At(at)
-	session := Session{
+	session = Session{
 		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID, ArrivedAt: now,
 		Connector: s.through.Connector, Identity: s.through.key(),
 		Persistent: s.Persistent, Agent: from.Agent, Address: from.Address,
@@ -129,13 +131,17 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (Sessio
 	}
 	noteProof(&session, before, s, now)
 	if before.ID != "" {
-		return session, replaceSession(tx, session)
+		return session, true, replaceSession(tx, session)
 	}
 	// A clock that is behind the one that moved not_before makes no session that
 	// is dead from its birth.
 	session.ID, session.CreatedAt = NewID("ses_"), max(now, notBefore+1)
 	row := session
-	return session, tx.Create(&row).Error
+	if err := tx.Create(&row).Error; err != nil {
+		return Session{}, false, err
+	}
+	repeated, err = trimSessions(tx, session, s.From, at)
+	return session, repeated, err
 }
 
 // noteProof notes what a sign-in proves. A session goes on with its newest proof: arriving

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -159,14 +160,31 @@ type describedEvent struct {
 	Agent     string         `json:"agent,omitempty"`
 	RequestID string         `json:"request_id,omitempty"`
 	Detail    map[string]any `json:"detail,omitempty"`
+
+	Times  int64            `json:"times"`            // within a minute; the members above are of the first
+	Latest *describedLatest `json:"latest,omitempty"` // of more than one
+}
+
+type describedLatest struct {
+	At        time.Time      `json:"at"`
+	SessionID string         `json:"sid,omitempty"`
+	Address   string         `json:"address,omitempty"`
+	Agent     string         `json:"agent,omitempty"`
+	RequestID string         `json:"request_id,omitempty"`
+	Detail    map[string]any `json:"detail,omitempty"`
 }
 
 func describeEvent(e storage.Event) describedEvent {
-	return describedEvent{
+	described := describedEvent{
 		ID: e.ID, At: e.At.Time(), Type: string(e.Type), Outcome: string(e.Outcome), Reason: e.Reason, Actor: e.From.Actor,
 		Subject: e.UserID, ClientID: e.ClientID, SessionID: e.SessionID, GrantID: e.GrantID, Connector: e.Connector,
-		Address: e.From.Address, Agent: e.From.Agent, RequestID: e.From.RequestID, Detail: e.Detail,
+		Address: e.From.Address, Agent: e.From.Agent, RequestID: e.From.RequestID, Detail: e.Detail, Times: e.Times,
 	}
+	if e.Times > 1 {
+		l := e.Latest
+		described.Latest = &describedLatest{l.At.Time(), l.SessionID, l.Address, l.Agent, l.RequestID, l.Detail}
+	}
+	return described
 }
 
 func (p *program) tableOfEvents(list []storage.Event) error {
@@ -181,10 +199,14 @@ func (p *program) tableOfEvents(list []storage.Event) error {
 	return p.writeTable(rows)
 }
 
-var eventColumns = []string{"AT", "TYPE", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS"}
+var eventColumns = []string{"AT", "TYPE", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "TIMES"}
 
 func eventRow(e storage.Event) []string {
+	times := ""
+	if e.Times > 1 {
+		times = strconv.FormatInt(e.Times, 10)
+	}
 	return []string{
-		e.At.Time().Format(time.RFC3339), string(e.Type), string(e.Outcome), e.Reason, e.From.Actor, e.UserID, e.ClientID, e.From.Address,
+		e.At.Time().Format(time.RFC3339), string(e.Type), string(e.Outcome), e.Reason, e.From.Actor, e.UserID, e.ClientID, e.From.Address, times,
 	}
 }

@@ -67,7 +67,7 @@ func (p *program) eventPrinter(asLines bool) func(storage.Event) error {
 // joinFields names what there is, since columns of unknown width do not line up.
 func joinFields(values []string) string {
 	text := ""
-	for i, name := range []string{"reason", "actor", "user", "client", "address"} {
+	for i, name := range []string{"reason", "actor", "user", "client", "address", "times"} {
 		if values[i] != "" {
 			text += name + "=" + values[i] + "  "
 		}

@@ -30,3 +30,14 @@ UPDATE clients SET metadata = REPLACE(REPLACE(metadata,
 -- preferred_username in the form that is compared, '' where it is not (yet) unique.
 ALTER TABLE users ADD COLUMN username_folded {{text}} NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX users_username ON users (username_folded) WHERE username_folded <> '';
+
+-- Equal events of one minute are one row: times counts them, latest tells of the last.
+ALTER TABLE events ADD COLUMN latest {{text}} NOT NULL DEFAULT '';
+ALTER TABLE events ADD COLUMN merge_key {{text}} NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX events_merged ON events (merge_key) WHERE merge_key <> '';
+
+-- Of the families that read the JWKS those are kept that come often: visits counts the
+-- minutes in which a family came. network is where its row began; no network may begin
+-- many.
+ALTER TABLE jwks_readers ADD COLUMN visits BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE jwks_readers ADD COLUMN network {{text}} NOT NULL DEFAULT '';

@@ -1,0 +1,298 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+)
+
+// rows counts the rows of every table.
+func (w *world) rows(t testing.TB) map[string]int {
+	t.Helper()
+	var tables []string
+	err := w.Read(t.Context(), func(q *gorm.DB) error {
+		return q.Raw(map[string]string{
+			"sqlite":   `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`,
+			"postgres": `SELECT tablename FROM pg_tables WHERE schemaname = 'public'`,
+		}[w.backend.Name]).Scan(&tables).Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]int{}
+	for _, table := range tables {
+		rows[table] = w.count(t, table)
+	}
+	return rows
+}
+
+// repeats is how often a stranger, or the holder of one token, tries.
+const repeats = 1000
+
+// writers are the acts that strangers, or the holder of one token, session or secret,
+// can repeat, and how many rows a thousand of them within a minute may leave.
+var writers = []struct {
+	what  string
+	bound int
+	ready func(t *testing.T, w *world) (again func(i int) error)
+}{
+	{"an old refresh token within the grace", 1, func(t *testing.T, w *world) func(int) error {
+		g := w.redeem(t, w.redemption("r", "c", noon), noon)
+		rotate := storage.Rotation{GrantID: g.ID, Generation: 1, UserID: g.UserID, ClientID: g.ClientID, Grace: time.Minute}
+		keep := func(storage.Grant) error { return nil }
+		if _, err := w.RotateGrant(t.Context(), rotate, keep, noon); err != nil {
+			t.Fatal(err)
+		}
+		return func(i int) error {
+			rotate.From = storage.Origin{Address: fmt.Sprintf("2001:db8::%x", i)}
+			_, err := w.RotateGrant(t.Context(), rotate, keep, noon.Add(time.Second))
+			return err
+		}
+	}},
+	{"a refresh token that is much too old", 1, func(t *testing.T, w *world) func(int) error {
+		g := w.redeem(t, w.redemption("r", "c", noon), noon)
+		return func(int) error {
+			_, err := w.RotateGrant(t.Context(), storage.Rotation{GrantID: g.ID, Generation: 7, UserID: g.UserID, ClientID: g.ClientID},
+				func(storage.Grant) error { return nil }, noon)
+			return orElse(err, storage.ErrReplayed, storage.ErrRevoked)
+		}
+	}},
+	{"a code that was used", 1, func(t *testing.T, w *world) func(int) error {
+		w.redeem(t, w.redemption("r", "c", noon), noon)
+		return func(int) error {
+			_, err := w.RedeemCode(t.Context(), w.redemption("r", "c", noon), noon)
+			return orElse(err, storage.ErrReplayed)
+		}
+	}},
+	{"a code with a wrong verifier", 1, func(t *testing.T, w *world) func(int) error {
+		return func(int) error {
+			return w.SpendCode(t.Context(), "r", "c", storage.At(noon.Add(time.Hour)), false, storage.Origin{}, noon)
+		}
+	}},
+	{"an access token revoked again", 2, func(t *testing.T, w *world) func(int) error {
+		return func(int) error {
+			return w.RevokeToken(t.Context(), "jti", w.client.ID, "gid", storage.At(noon.Add(time.Hour)), storage.Origin{}, noon)
+		}
+	}},
+	{"wrong secrets of a client", 3, func(t *testing.T, w *world) func(int) error {
+		return func(int) error {
+			err := w.CountFailure(t.Context(), []storage.Limit{
+				{Key: "client:1", Max: 20, Window: time.Minute}, {Key: "clientnet:192.0.2.1", Max: 100, Window: time.Minute},
+			}, storage.Event{Type: storage.ClientRefused, Outcome: storage.Refused, ClientID: w.client.ID}, noon)
+			return unlessThrottled(err)
+		}
+	}},
+	{"refusals of each kind", 1, func(t *testing.T, w *world) func(int) error {
+		return func(i int) error {
+			return w.RecordEvent(t.Context(), storage.Event{
+				Type: storage.UserSignInFailed, Outcome: storage.Refused, Reason: "invalid_credentials", UserID: w.user.ID,
+				From: storage.Origin{Address: fmt.Sprintf("2001:db8::%x", i)}, Detail: map[string]any{"typed": i},
+			}, noon)
+		}
+	}},
+	// 200 sessions, as many sign-ins, and what happens to the sessions that make room.
+	{"sign-ins without a cookie", 2*storage.MaxSessions + 5, func(t *testing.T, w *world) func(int) error {
+		return func(i int) error {
+			_, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), noon.Add(time.Duration(i)))
+			return err
+		}
+	}},
+	{"sign-ins and sign-outs", 3*storage.MaxSessions + 5, func(t *testing.T, w *world) func(int) error {
+		return func(i int) error {
+			s, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), noon)
+			if err != nil {
+				return err
+			}
+			return w.EndSession(t.Context(), s.UserID, s.ID, "signed_out", storage.Origin{}, noon)
+		}
+	}},
+	{"sign-ins to one session", 1, func(t *testing.T, w *world) func(int) error {
+		before := "handle of alice"
+		return func(i int) error {
+			in := signInOf(w, fmt.Sprint("handle ", i), before)
+			before = in.HandleHash
+			_, err := w.SignIn(t.Context(), in, noon)
+			return err
+		}
+	}},
+	// The codes are remembered: each is good once.
+	{"codes of one session", storage.MaxGrants + 32*9 + repeats, func(t *testing.T, w *world) func(int) error {
+		return func(i int) error {
+			r := w.redemption(fmt.Sprint("request ", i), "c", noon)
+			r.Grant.ID = storage.NewTimedID(noon)
+			_, err := w.RedeemCode(t.Context(), r, noon)
+			return err
+		}
+	}},
+	{"consents", 3, func(t *testing.T, w *world) func(int) error {
+		return func(i int) error {
+			c := w.consenting(true, "openid")
+			c.RequestID = fmt.Sprint("request ", i)
+			if i%2 == 0 {
+				return w.DenyConsent(t.Context(), c, noon)
+			}
+			return w.AllowConsent(t.Context(), c, noon)
+		}
+	}},
+	{"consents given and withdrawn", 3, func(t *testing.T, w *world) func(int) error {
+		return func(i int) error {
+			if i%2 == 0 {
+				return w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon)
+			}
+			return w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.Origin{}, noon)
+		}
+	}},
+	{"edits of the profile", 1, func(t *testing.T, w *world) func(int) error {
+		return func(i int) error {
+			return w.UpdateProfile(t.Context(), w.user.ID, storage.Profile{Name: fmt.Sprint(i)}, storage.Origin{}, noon)
+		}
+	}},
+	{"wrong passwords under one name", 1, func(t *testing.T, w *world) func(int) error {
+		return func(int) error {
+			_, err := w.Reserve(t.Context(), []storage.Limit{{Key: "name:1", Max: 20, Window: time.Minute}}, noon)
+			return unlessThrottled(err)
+		}
+	}},
+	{"trips to an upstream that fail", 1, func(t *testing.T, w *world) func(int) error {
+		return func(i int) error {
+			return w.NoteConnector(t.Context(), storage.ConnectorHealth{Connector: "google", FailedAt: storage.Millis(i + 1), FailureReason: fmt.Sprint(i)})
+		}
+	}},
+}
+
+func signInOf(w *world, handle, replaces string) storage.SignIn {
+	return storage.SignIn{
+		UserID: w.user.ID, HandleHash: handle, Replaces: replaces, Request: "req " + handle, ACR: "urn:signet:1fa", AMR: []string{"pwd"},
+		IdleFor: 12 * time.Hour, AbsoluteFor: 30 * 24 * time.Hour,
+	}
+}
+
+func orElse(err error, allowed ...error) error {
+	if slices.ContainsFunc(allowed, func(a error) bool { return errors.Is(err, a) }) {
+		return nil
+	}
+	return err
+}
+
+func unlessThrottled(err error) error {
+	if _, throttled := errors.AsType[*storage.ThrottledError](err); throttled {
+		return nil
+	}
+	return err
+}
+
+// A thousand repetitions by one stranger, or with one token, leave few rows.
+func TestStrangers_CanMakeFewRows(t *testing.T) {
+	for _, writer := range writers {
+		t.Run(strings.ReplaceAll(writer.what, " ", "_"), func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				again := writer.ready(t, w)
+				before := w.rows(t)
+				for i := range repeats {
+					if err := again(i); err != nil {
+						t.Fatalf("repetition %d: %v", i, err)
+					}
+				}
+				made := 0
+				for table, n := range w.rows(t) {
+					made += max(0, n-before[table])
+					before[table] = n - before[table]
+				}
+				if made > writer.bound {
+					t.Errorf("%d rows, want at most %d: %v", made, writer.bound, before)
+				}
+			})
+		})
+	}
+}
+
+// The one row tells how often, of the first, and where the last came from.
+func TestRecordEvent_MergesEqualRefusalsOfAMinute(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		note := func(reason, address string, at time.Time) {
+			t.Helper()
+			if err := w.RecordEvent(t.Context(), storage.Event{
+				Type: storage.ClientRefused, Outcome: storage.Refused, Reason: reason, ClientID: "web",
+				From: storage.Origin{Address: address, RequestID: "r " + address}, Detail: map[string]any{"redirect_uri": "https://" + address},
+			}, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		minute := noon.Truncate(time.Minute)
+		note("wrong_secret", "192.0.2.1", minute.Add(time.Second))
+		note("wrong_secret", "192.0.2.2", minute.Add(2*time.Second))
+		note("wrong_secret", "192.0.2.3", minute.Add(59*time.Second))
+		note("no_secret", "192.0.2.4", minute.Add(30*time.Second))
+		note("wrong_secret", "192.0.2.5", minute.Add(60*time.Second))
+		list, err := w.Events(t.Context(), storage.EventFilter{Type: storage.ClientRefused}, 10)
+		if err != nil || len(list) != 3 {
+			t.Fatalf("%d events, %v", len(list), err)
+		}
+		got := list[2]
+		if got.At != storage.At(minute.Add(time.Second)) || got.Times != 3 || got.From.Address != "192.0.2.1" || got.Detail["redirect_uri"] != "https://192.0.2.1" ||
+			got.Latest.Address != "192.0.2.3" || got.Latest.At != storage.At(minute.Add(59*time.Second)) || got.Latest.Detail["redirect_uri"] != "https://192.0.2.3" {
+			t.Errorf("got %+v", got)
+		}
+		if list[0].Times != 1 || list[0].Latest.Address != "" || list[1].Times != 1 {
+			t.Errorf("got %+v", list[:2])
+		}
+	})
+}
+
+// What an operator does is never merged: the log shows each act, in its order.
+func TestRecordEvent_KeepsActsOfOperatorsApart(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		before := len(w.events(t))
+		for range 3 {
+			if err := w.RecordEvent(t.Context(), storage.Event{
+				Type: storage.UserUpdated, Outcome: storage.Succeeded, UserID: w.user.ID, From: storage.Origin{Actor: "cli"},
+			}, noon); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(w.events(t)) - before; n != 3 {
+			t.Errorf("%d events of three acts", n)
+		}
+	})
+}
+
+// The sessions that make room are the dead, and then those that were seen the
+// longest ago; a client hears of those that lived.
+func TestSignIn_MakesRoomAmongVeryManySessions(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.told(t, "rp", w.session, false)
+		at := noon
+		for i := range storage.MaxSessions + 10 {
+			at = at.Add(time.Second)
+			if _, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		live, err := w.SessionsOf(t.Context(), w.user.ID, at)
+		if err != nil || len(live) != storage.MaxSessions-1 && len(live) != storage.MaxSessions {
+			t.Errorf("%d live sessions, %v", len(live), err)
+		}
+		if slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == w.session.ID }) {
+			t.Error("the session that was seen the longest ago has not made room")
+		}
+		w.wantNotices(t, w.user.ID, w.session.ID, w.session.ID+" rp")
+		ended := 0
+		list, err := w.Events(t.Context(), storage.EventFilter{Type: storage.SessionEnded}, 100)
+		for _, e := range list {
+			ended += int(e.Times)
+			if e.Reason != "too_many_sessions" {
+				t.Errorf("event %+v", e)
+			}
+		}
+		if err != nil || ended < 10 {
+			t.Errorf("%d sessions ended, %v", ended, err)
+		}
+	})
+}

@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Bounds of what one person can make us store by signing in, and by redeeming codes,
+// again and again.
+const (
+	MaxSessions = 200 // rows of one user, dead ones included
+	MaxGrants   = 200 // rows of one user at one client, dead ones included
+
+	surplusBatch = 20
+)
+
+// trimSessions makes room after a session was made, if the user has more than
+// MaxSessions: dead ones are deleted, the least recently seen first, unless a client
+// still has to be told of them or an offline grant hangs on them; then live ones are
+// ended. It reports whether the user has so many.
+func trimSessions(tx *gorm.DB, s Session, from Origin, at time.Time) (crowded bool, err error) {
+	var rows int64
+	if _, err := countSessions.row(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessions {
+		return false, err
+	}
+	deleted, err := deleteSurplus(tx, s, min(rows-MaxSessions, surplusBatch), at)
+	if err != nil || rows-deleted <= MaxSessions {
+		return true, err
+	}
+	var ids []string
+	err = tx.Raw(`SELECT s.id FROM sessions s WHERE s.user_id = ? AND s.id <> ? AND ? ORDER BY s.seen_at, s.id LIMIT ?`,
+		s.UserID, s.ID, liveSession(at), min(rows-deleted-MaxSessions, surplusBatch)).Scan(&ids).Error
+	for _, id := range ids {
+		if err == nil {
+			err = endSession(tx, s.UserID, id, "too_many_sessions", from, at)
+		}
+	}
+	return true, err
+}
+
+func deleteSurplus(tx *gorm.DB, s Session, most int64, at time.Time) (int64, error) {
+	var dead []deadSession
+	err := tx.Raw(`SELECT s.id, s.user_id FROM sessions s WHERE s.user_id = ? AND s.id <> ? AND NOT ?
+			AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.id > s.user_id || ':' || s.id || ':' AND o.id < s.user_id || ':' || s.id || ';'
+				AND o.kind = 'logout' AND o.delivered_at = 0 AND o.given_up_at = 0)
+			AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.user_id = s.user_id AND g.session_id = s.id AND g.offline
+				AND g.revoked_at = 0 AND g.expires_at > ? AND g.idle_expires_at > ?)
+		ORDER BY s.seen_at, s.id LIMIT ?`, s.UserID, s.ID, liveSession(at), At(at), At(at), most).Scan(&dead).Error
+	if err != nil {
+		return 0, fmt.Errorf("look for dead sessions: %w", err)
+	}
+	for _, d := range dead {
+		if err := d.sweep(tx, At(at).Add(time.Millisecond)); err != nil {
+			return 0, err
+		}
+	}
+	return int64(len(dead)), nil
+}
+
+var countSessions = newStatement(`SELECT COUNT(*) FROM sessions WHERE user_id = ?`)
+
+// trimGrants deletes the least recently used grants of the user at the client of g,
+// if there are more than MaxGrants. A grant that lived gives event grant.revoked.
+//
+// To look costs a code's redemption more than it may, so that one in 32 looks: which
+// one is decided by the random end of its id.
+func trimGrants(tx *gorm.DB, g Grant, from Origin, at time.Time) error {
+	if end := g.ID[len(g.ID)-1]; end != 'A' && end != 'a' {
+		return nil
+	}
+	var gone []struct{ RevokedAt Millis }
+	err := tx.Raw(`DELETE FROM grants WHERE id IN (
+			SELECT id FROM grants WHERE user_id = ? AND client_id = ? ORDER BY rotated_at DESC, id DESC LIMIT ? OFFSET ?)
+		RETURNING revoked_at`, g.UserID, g.ClientID, 4*MaxGrants, MaxGrants).Scan(&gone).Error
+	if err != nil {
+		return fmt.Errorf("trim grants: %w", err)
+	}
+	var lived int64
+	for _, old := range gone {
+		if old.RevokedAt == 0 {
+			lived++
+		}
+	}
+	if lived == 0 {
+		return nil
+	}
+	return record(tx, Event{
+		Type: GrantRevoked, Outcome: Succeeded, Reason: "too_many_grants", UserID: g.UserID, ClientID: g.ClientID, From: from, Times: lived,
+	}, at)
+}
