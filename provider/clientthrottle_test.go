@@ -116,7 +116,7 @@ func TestTK07_WhatAFailureCostsAndLeaves(t *testing.T) {
 		refused := 0
 		for _, e := range b.events(t) {
 			if e.Type == storage.ClientRefused {
-				refused++
+				refused += int(e.Times)
 				if e.ClientID != b.Client.ID || e.Outcome != storage.Refused || e.Reason != "invalid_client" || e.From.Address == "" || e.From.RequestID == "" {
 					t.Errorf("event %+v", e)
 				}
