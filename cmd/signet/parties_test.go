@@ -203,11 +203,17 @@ func (b *formBrowser) answer(t *testing.T) map[string]any {
 // who guesses one.
 func (i *instance) wantNoRefusal(t *testing.T, client createdClient) {
 	t.Helper()
-	var events struct{ Events []map[string]any }
-	i.command(t, "", &events, "events", "--client", client.ID, "--outcome", "refused", "--json")
-	for _, e := range events.Events {
-		t.Errorf("the client was refused: %v", e)
+	for _, event := range i.refusals(t, client) {
+		t.Errorf("the client was refused: %v", event)
 	}
+}
+
+// refusals are the events of what the client was refused.
+func (i *instance) refusals(t *testing.T, client createdClient) []map[string]any {
+	t.Helper()
+	var list struct{ Events []map[string]any }
+	i.command(t, "", &list, "events", "--client", client.ID, "--outcome", "refused", "--json")
+	return list.Events
 }
 
 func inPython(party string) func(t *testing.T, s partySite) {

@@ -23,10 +23,13 @@ func TestRelyingParty_XOAuth2(t *testing.T) {
 	b.open(p.AuthCodeURL("a state", oidc.Nonce("a nonce")))
 	b.send("login", "", map[string]string{"username": i.email, "password": i.password})
 	b.send("consent", "allow", nil)
-	tokens, err := p.Exchange(t.Context(), b.left.Query().Get("code"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	var tokens *oauth2.Token
+	behind.fail(t, "503 before Signet", 1, func() {
+		var err error
+		if tokens, err = p.Exchange(t.Context(), b.left.Query().Get("code")); err != nil {
+			t.Fatalf("a code whose first call met a 503: %v", err)
+		}
+	})
 	refresh := func() error {
 		// The library remembers the way that worked. oauth2-proxy starts from nothing each time.
 		forgetful := oauth2.Config{ClientID: p.ClientID, ClientSecret: p.ClientSecret, Endpoint: p.Endpoint}
@@ -55,4 +58,9 @@ func TestRelyingParty_XOAuth2(t *testing.T) {
 		}
 	}
 	i.wantNoRefusal(t, client)
+
+	p.ClientSecret = "a guess at the secret, as long as one"
+	if err := refresh(); err == nil || len(i.refusals(t, client)) == 0 {
+		t.Errorf("a wrong secret: got %v, and no event of it", err)
+	}
 }
