@@ -42,6 +42,7 @@ func (p *Provider) validate(q *request.Request, client storage.Client, params ur
 			return r
 		}
 	}
+	q.Claims = q.Rights().NarrowedTo(client).Claims
 	q.LoginHint = params.Get("login_hint")
 	q.ACRValues = strings.Fields(params.Get("acr_values"))
 	q.UILocales = params.Get("ui_locales")
@@ -76,6 +77,11 @@ func responseType(_ *request.Request, client storage.Client, params url.Values) 
 	default:
 		return no("unsupported_response_type", "response_type must be code")
 	}
+	return codesAllowed(client)
+}
+
+// codesAllowed refuses a client that may not use the authorization code grant.
+func codesAllowed(client storage.Client) *refusal {
 	if !slices.Contains(client.Metadata.ResponseTypes, "code") || !slices.Contains(client.Metadata.GrantTypes, "authorization_code") {
 		return no("unauthorized_client", "this client is not registered for the authorization code grant")
 	}
@@ -90,6 +96,9 @@ func requestObject(_ *request.Request, _ storage.Client, params url.Values) *ref
 		return no("request_not_supported", "send the parameters themselves, not a request object")
 	case params.Has("request_uri"):
 		return no("request_uri_not_supported", "send the parameters themselves, not a request_uri")
+	case params.Has("authorization_details"):
+		// RFC 9396, section 5: there is no type that this provider knows.
+		return no("invalid_authorization_details", "authorization_details is not supported: ask by scope and resource")
 	case params.Has("registration"):
 		return no("registration_not_supported", "register the client beforehand")
 	}
@@ -103,16 +112,34 @@ func scopes(q *request.Request, client storage.Client, params url.Values) *refus
 		if !scopeToken(scope) {
 			return no("invalid_scope", "scope has a character that RFC 6749 does not allow")
 		}
-		if scope != "" && mayAsk(client, scope) && !slices.Contains(q.Scopes, scope) {
+		if scope != "" && request.MayAsk(client, scope) && !slices.Contains(q.Scopes, scope) {
 			q.Scopes = append(q.Scopes, scope)
 		}
 	}
-	if !slices.Contains(client.Metadata.GrantTypes, string(oidc.GrantTypeRefreshToken)) {
-		// Offline access is by refresh token, or it is nothing (OIDC Core, section 11).
-		q.Scopes = slices.DeleteFunc(q.Scopes, func(s string) bool { return s == oidc.ScopeOfflineAccess })
-	}
 	if len(q.Scopes) == 0 {
-		return no("invalid_scope", "scope names nothing that this client may have: send at least openid")
+		return noScope
+	}
+	return nil
+}
+
+var (
+	noScope  = no("invalid_scope", "scope names nothing that this client may have: send at least openid")
+	noTarget = no("invalid_target", "resource is not one that this client may ask for")
+)
+
+// lost refuses a request that was good when it came, if the client has lost so much
+// meanwhile that nothing useful or nothing safe is left. q is narrowed.
+func lost(q request.Request, client storage.Client) *refusal {
+	if r := codesAllowed(client); r != nil {
+		return r
+	}
+	switch {
+	case q.Lost.Scopes:
+		return noScope
+	case q.Lost.Resources:
+		return noTarget
+	case !codeIsBound(client, q.Challenge, q.Nonce, q.Scopes):
+		return no("invalid_request", "the code would not be bound to this sign-in: "+bindingAdvice(client))
 	}
 	return nil
 }
@@ -155,7 +182,7 @@ func challenge(q *request.Request, client storage.Client, params url.Values) *re
 	method := params.Get("code_challenge_method")
 	q.Challenge = params.Get("code_challenge")
 	if q.Challenge == "" {
-		if method == "" && codeIsBound(client, *q) {
+		if method == "" && codeIsBound(client, q.Challenge, q.Nonce, q.Scopes) {
 			return nil
 		}
 		return no("invalid_request", "code_challenge is missing: "+bindingAdvice(client))
@@ -173,9 +200,9 @@ func challenge(q *request.Request, client storage.Client, params url.Values) *re
 // codeIsBound reports whether a code of this request is worth nothing in another
 // sign-in (RFC 9700, section 2.1.1): by a challenge or, of a client that may do so, by
 // the nonce of the ID token. A nonce binds nothing where no ID token results.
-func codeIsBound(client storage.Client, q request.Request) bool {
-	return q.Challenge != "" || client.PKCEOptional && !client.Public() ||
-		client.NonceReplacesPKCE() && q.Nonce != "" && q.HasScope(oidc.ScopeOpenID)
+func codeIsBound(client storage.Client, challenge, nonce string, scopes []string) bool {
+	return challenge != "" || client.PKCEOptional && !client.Public() ||
+		client.NonceReplacesPKCE() && nonce != "" && slices.Contains(scopes, oidc.ScopeOpenID)
 }
 
 // bindingAdvice is what a client must change if its codes are not bound.
@@ -191,7 +218,7 @@ func bindingAdvice(client storage.Client) string {
 func resources(q *request.Request, client storage.Client, params url.Values) *refusal {
 	for _, resource := range params["resource"] {
 		if !slices.Contains(client.Resources, resource) {
-			return no("invalid_target", "resource is not one that this client may ask for")
+			return noTarget
 		}
 		if !slices.Contains(q.Resources, resource) {
 			q.Resources = append(q.Resources, resource)

@@ -7,50 +7,15 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/zitadel/oidc/v3/pkg/oidc"
-
+	"signet/provider/request"
 	"signet/storage"
 )
-
-const (
-	scopeRoles  = "roles"
-	scopeGroups = "groups"
-)
-
-// scopeNames are the scopes there are, in the order they are advertised.
-var scopeNames = []string{
-	oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail, oidc.ScopeAddress, oidc.ScopePhone, scopeRoles, scopeGroups,
-	oidc.ScopeOfflineAccess,
-}
-
-// mayAsk reports whether a scope exists and the client may have it. A client
-// registered without scope may have every one (OIDC Registration is silent; RFC
-// 7591, section 2, leaves the default to the server).
-func mayAsk(client storage.Client, scope string) bool {
-	if !slices.Contains(scopeNames, scope) {
-		return false
-	}
-	return client.Metadata.Scope == "" || slices.Contains(strings.Fields(client.Metadata.Scope), scope)
-}
-
-// scopeClaims says which claims a scope releases (OIDC Core, section 5.4).
-var scopeClaims = map[string][]string{
-	oidc.ScopeProfile: {
-		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
-		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
-	},
-	oidc.ScopeEmail:   {"email", "email_verified"},
-	oidc.ScopeAddress: {"address"},
-	oidc.ScopePhone:   {"phone_number", "phone_number_verified"},
-	scopeRoles:        {"roles"},
-	scopeGroups:       {"groups"},
-}
 
 // claimNames lists every claim that can be had, for discovery.
 func claimNames() []string {
 	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
-	for _, scope := range scopeNames {
-		names = append(names, scopeClaims[scope]...)
+	for _, scope := range request.ScopeNames {
+		names = append(names, request.ScopeClaims[scope]...)
 	}
 	return names
 }

@@ -105,18 +105,27 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 		}
 		return tokenResponse{}, storage.ErrExpired
 	}
-	audience, err := narrowed(code.Resources, r.form["resource"])
+	left, err := code.left(client)
+	if errors.Is(err, errNothingLeft) {
+		// Spent, so that a replay of a code that was redeemed is still noticed.
+		if err := p.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, true, origin, at); err != nil {
+			return tokenResponse{}, err
+		}
+	}
 	if err != nil {
+		return tokenResponse{}, err
+	}
+	what := issuance{Rights: left, named: r.form.Has("resource"), nonce: code.Nonce}
+	if what.Resources, err = narrowed(left.Resources, r.form["resource"]); err != nil {
 		return tokenResponse{}, err
 	}
 	grant, err := p.db.RedeemCode(ctx, storage.Redemption{
 		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: spentUntil,
-		Grant: p.grantOf(code, at), From: origin,
+		Grant: p.grantOf(code, left, at), From: origin,
 	}, at)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	what := issuance{scopes: grant.Scopes, resources: audience, named: r.form.Has("resource"), nonce: code.Nonce}
 	return p.issue(ctx, client, grant, what, at)
 }
 
@@ -133,16 +142,40 @@ func (p *Provider) openCode(sealed string, at time.Time) (authorizationCode, err
 	return code, err
 }
 
-// grantOf is the grant that a code opens.
-func (p *Provider) grantOf(code authorizationCode, at time.Time) storage.Grant {
-	offline := slices.Contains(code.Scopes, oidc.ScopeOfflineAccess)
+// left gives the rights of a code that the client may still have. errNothingLeft:
+// none, or without them the code is not bound to its sign-in; errResourcesLost.
+func (c authorizationCode) left(client storage.Client) (request.Rights, error) {
+	left, err := leftOf(request.Rights{Scopes: c.Scopes, Resources: c.Resources, Claims: c.Claims}, client)
+	if err == nil && !codeIsBound(client, c.Challenge, c.Nonce, left.Scopes) {
+		err = errNothingLeft
+	}
+	return left, err
+}
+
+// leftOf narrows rights to what the client may have now (request.Rights.NarrowedTo).
+// errNothingLeft: it may have none of the scopes; errResourcesLost: none of the
+// resources that were granted.
+func leftOf(granted request.Rights, client storage.Client) (request.Rights, error) {
+	left := granted.NarrowedTo(client)
+	switch {
+	case len(left.Scopes) == 0:
+		return left, errNothingLeft
+	case len(granted.Resources) > 0 && len(left.Resources) == 0:
+		return left, errResourcesLost
+	}
+	return left, nil
+}
+
+// grantOf is the grant that a code opens for the rights that are left of it.
+func (p *Provider) grantOf(code authorizationCode, left request.Rights, at time.Time) storage.Grant {
+	offline := slices.Contains(left.Scopes, oidc.ScopeOfflineAccess)
 	idle, whole := p.Lifetimes.Refresh, p.Lifetimes.RefreshMax
 	if offline {
 		idle, whole = p.Lifetimes.Offline, p.Lifetimes.OfflineMax
 	}
 	return storage.Grant{
 		ID: storage.NewTimedID(at), UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID,
-		Offline: offline, Scopes: code.Scopes, Resources: code.Resources, Claims: string(code.Claims),
+		Offline: offline, Scopes: left.Scopes, Resources: left.Resources, Claims: string(left.Claims),
 		AuthTime: code.AuthTime, StatedAt: code.Stated, ACR: code.ACR, AMR: code.AMR,
 		IdleFor: idle, ExpiresAt: storage.At(at.Add(whole)),
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+
+	"signet/provider/request"
 )
 
 // Authentication context classes (acr) that a sign-in can reach.
@@ -37,7 +39,7 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 	m.JwksURI = p.locate("/jwks")
 	m.BackChannelLogoutSupported = true
 	m.BackChannelLogoutSessionSupported = true
-	m.ScopesSupported = scopeNames
+	m.ScopesSupported = request.ScopeNames
 	m.ResponseTypesSupported = []string{"code"}
 	m.ResponseModesSupported = []string{modeQuery, modeFragment}
 	for _, g := range grants {

@@ -23,6 +23,10 @@ var (
 	errVerifier             = errors.New("code verifier does not match")
 	errResource             = errors.New("resource was not granted")
 	errForeignToken         = errors.New("refresh token was issued for another client or channel")
+	errResourcesLost        = errors.New("the client has lost every resource that was granted")
+	errNothingLeft          = errors.New("the client may have nothing of what was granted any more")
+	errScopeLost            = errors.New("the client may not have the scopes any more that the request names")
+	errAuthorizationDetails = errors.New("authorization_details is not supported")
 	errScopeWidened         = errors.New("scope is wider than what was granted")
 	errServiceScope         = errors.New("scope is not one of this client's own")
 	errNoToken              = errors.New("token is missing")
@@ -49,6 +53,10 @@ var answers = []struct {
 	{errGrantType, "unsupported_grant_type", http.StatusBadRequest, "see grant_types_supported in the discovery document"},
 	{errClientGrant, "unauthorized_client", http.StatusBadRequest, "this client is not registered for this grant_type"},
 	{errResource, "invalid_target", http.StatusBadRequest, "resource was not part of the authorization"},
+	{errResourcesLost, "invalid_target", http.StatusBadRequest, "the client may no longer ask for any resource of the authorization: register them again, or start a new authorization request"},
+	{errAuthorizationDetails, "invalid_authorization_details", http.StatusBadRequest, "authorization_details is not supported: ask by scope and resource"},
+	{errScopeLost, "invalid_scope", http.StatusBadRequest, "the client may no longer have these scopes: leave scope out to get what is left"},
+	{errNothingLeft, "invalid_grant", http.StatusBadRequest, "the client may no longer have anything of what was granted: start a new authorization request"},
 	{errScopeWidened, "invalid_scope", http.StatusBadRequest, "scope may only name what was granted"},
 	{errServiceScope, "invalid_scope", http.StatusBadRequest, "scope may only name what the client is registered for, and nothing about a person"},
 	{errNoToken, "invalid_request", http.StatusBadRequest, "token is missing"},

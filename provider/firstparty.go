@@ -237,7 +237,9 @@ func (p *Provider) setTokens(w http.ResponseWriter, r *http.Request, client stor
 	if err != nil {
 		return time.Time{}, err
 	}
-	// The session may have been proven anew since the grant was opened.
+	// The session may have been proven anew since the grant was opened, and each renewal
+	// is an authorization of its own: for what the client is registered for now.
+	grant.Scopes = appScopes(client)
 	grant.AuthTime, grant.ACR, grant.AMR = current.AuthTime, current.ACR, current.AMR
 	access, err := p.accessToken(grant, current.User, grant.Scopes, []string{p.appAudience(client)}, at)
 	if err != nil {
@@ -287,6 +289,6 @@ func appScopes(client storage.Client) []string {
 		return []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail}
 	}
 	return slices.DeleteFunc(strings.Fields(client.Metadata.Scope), func(scope string) bool {
-		return scope == oidc.ScopeOfflineAccess || !mayAsk(client, scope)
+		return scope == oidc.ScopeOfflineAccess || !request.MayAsk(client, scope)
 	})
 }

@@ -39,6 +39,8 @@ func (p *Provider) token(ctx context.Context, r tokenRequest) (any, error) {
 		return nil, errNoGrantType
 	case i < 0:
 		return nil, errGrantType
+	case r.form.Has("authorization_details"): // RFC 9396, section 6: no type of it is known
+		return nil, errAuthorizationDetails
 	case !slices.Contains(r.client.Metadata.GrantTypes, asked):
 		return nil, errClientGrant
 	}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -83,8 +85,14 @@ func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, 
 	if !mayIntrospect(client, access) {
 		return inactive, nil
 	}
-	live, err := p.accessLives(ctx, access, at)
-	if err != nil || !live {
+	issuedTo, err := p.clients.Enabled(ctx, access.ClientID)
+	if err == nil {
+		access, err = p.stillGood(ctx, access, issuedTo, at)
+	}
+	if errors.Is(err, storage.ErrNotFound) || err == nil && !mayIntrospect(client, access) {
+		return inactive, nil
+	}
+	if err != nil {
 		return inactive, err
 	}
 	return introspection{
@@ -95,30 +103,50 @@ func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, 
 	}, nil
 }
 
-// accessLives asks the row: of the grant, or, for a client's own token, whether
-// client and token still stand.
-func (p *Provider) accessLives(ctx context.Context, access keys.AccessToken, at time.Time) (bool, error) {
-	var err error
-	if access.GrantID != "" {
-		_, _, err = p.liveGrant(ctx, access, at)
-	} else {
-		err = p.serviceLives(ctx, access)
+// stillGood gives what is left of an access token: it narrows audience and scope to what
+// its client may have now, and asks the row, of the grant or, for a client's own token,
+// whether token and client still stand.
+//
+// storage.ErrNotFound: nothing is left, or the grant is dead.
+func (p *Provider) stillGood(ctx context.Context, access keys.AccessToken, client storage.Client, at time.Time) (keys.AccessToken, error) {
+	audience := slices.DeleteFunc(slices.Clone(access.Audience), func(aud string) bool { return !p.mayTarget(client, aud) })
+	if access.Audience = audience; len(audience) == 0 {
+		return access, storage.ErrNotFound
 	}
-	if errors.Is(err, storage.ErrNotFound) {
-		return false, nil
+	if access.GrantID == "" {
+		return p.serviceTokenLeft(ctx, access, client)
 	}
-	return err == nil, err
+	scopes := scopesLeft(access, client)
+	if len(scopes) == 0 && access.Scope != "" {
+		return access, storage.ErrNotFound
+	}
+	access.Scope = joined(scopes)
+	if !slices.Contains(scopes, request.ScopeRoles) {
+		access.Roles = nil
+	}
+	if !slices.Contains(scopes, request.ScopeGroups) {
+		access.Groups = nil
+	}
+	_, _, err := p.liveGrant(ctx, access, client, at)
+	return access, err
 }
 
-func (p *Provider) serviceLives(ctx context.Context, access keys.AccessToken) error {
-	if _, err := p.clients.Enabled(ctx, access.ClientID); err != nil {
-		return err
+// mayTarget reports whether a token of the client may be meant for that audience.
+func (p *Provider) mayTarget(client storage.Client, audience string) bool {
+	return audience == p.Issuer || slices.Contains(client.Resources, audience) || client.FirstParty && audience == p.appAudience(client)
+}
+
+func (p *Provider) serviceTokenLeft(ctx context.Context, access keys.AccessToken, client storage.Client) (keys.AccessToken, error) {
+	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantClientCredentials) {
+		return access, storage.ErrNotFound
 	}
+	allowed := strings.Fields(client.Metadata.Scope)
+	access.Scope = joined(slices.DeleteFunc(strings.Fields(access.Scope), func(scope string) bool { return !slices.Contains(allowed, scope) }))
 	revoked, err := p.db.TokenRevoked(ctx, access.ID, storage.Millis(access.IssuedAt*1000))
 	if err == nil && revoked {
 		err = storage.ErrNotFound
 	}
-	return err
+	return access, err
 }
 
 // introspectRefresh answers the client the token was issued to, and no other: a
@@ -127,8 +155,12 @@ func (p *Provider) introspectRefresh(ctx context.Context, client storage.Client,
 	if refresh.ClientID != client.ID {
 		return inactive, nil
 	}
+	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
+		return inactive, nil
+	}
 	grant, err := p.db.Refreshed(ctx, storage.Rotation{
 		GrantID: refresh.GrantID, Generation: refresh.Generation, UserID: refresh.Subject, ClientID: client.ID,
+		Online: !request.MayAsk(client, request.ScopeOfflineAccess),
 	}, at)
 	if errors.Is(err, storage.ErrNotFound) {
 		return inactive, nil
@@ -136,8 +168,12 @@ func (p *Provider) introspectRefresh(ctx context.Context, client storage.Client,
 	if err != nil {
 		return inactive, err
 	}
+	left := grantRights(grant).NarrowedTo(client)
+	if len(left.Scopes) == 0 || grant.FirstParty && !client.FirstParty {
+		return inactive, nil
+	}
 	return introspection{
-		Active: true, TokenType: "refresh_token", Scope: joined(grant.Scopes), ClientID: client.ID, Subject: grant.UserID,
+		Active: true, TokenType: "refresh_token", Scope: joined(left.Scopes), ClientID: client.ID, Subject: grant.UserID,
 		Audience: []string{p.Issuer}, Issuer: p.Issuer, SessionID: grant.SessionID,
 		IssuedAt: refresh.IssuedAt, Expires: refresh.Expires,
 	}, nil

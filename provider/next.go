@@ -108,6 +108,11 @@ func proveAnew(q request.Request, current *session.Current, stuck bool) step {
 // dispatch reads the facts, decides, and does what was decided. sealed is "" for a
 // request that has not been to the browser yet: most need not go there.
 func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, sealed string) error {
+	if q.Kind == request.Code {
+		if why := lost(q, client); why != nil {
+			return p.refuse(w, r, q, *why)
+		}
+	}
 	at := p.Now()
 	var current *session.Current
 	found, err := p.sessions.Current(r)

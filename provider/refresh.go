@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/url"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -33,10 +35,10 @@ func (p *Provider) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespo
 	var what issuance
 	grant, err := p.db.RotateGrant(ctx, storage.Rotation{
 		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: r.client.ID,
-		Grace: p.grace(r.client), From: web.TraceOf(ctx).Origin(),
+		Grace: p.grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: web.TraceOf(ctx).Origin(),
 	}, func(g storage.Grant) error {
 		var err error
-		what, err = narrowedBy(g, r.form)
+		what, err = narrowedBy(g, r.client, r.form)
 		return err
 	}, at)
 	if err != nil {
@@ -53,24 +55,40 @@ func (p *Provider) grace(client storage.Client) time.Duration {
 	return p.Lifetimes.RefreshGrace
 }
 
-// narrowedBy reads what a refresh request wants of a grant: fewer scopes and
-// resources, never more (RFC 6749, section 6; RFC 8707, section 2.2). The grant
-// itself keeps all of them for the next time.
-func narrowedBy(g storage.Grant, form url.Values) (issuance, error) {
-	what := issuance{scopes: g.Scopes, named: form.Has("resource")}
-	if g.FirstParty {
-		return what, errForeignToken // its channel is the cookie, never this endpoint
+// grantRights are the rights of a grant. One that counts as online, because its client
+// lost offline_access once, does not get it back.
+func grantRights(g storage.Grant) request.Rights {
+	scopes := g.Scopes
+	if !g.Offline && slices.Contains(scopes, request.ScopeOfflineAccess) {
+		scopes = slices.DeleteFunc(slices.Clone(scopes), func(s string) bool { return s == request.ScopeOfflineAccess })
 	}
-	if form.Has("scope") {
-		what.scopes = strings.Fields(form.Get("scope"))
-		for _, scope := range what.scopes {
+	return request.Rights{Scopes: scopes, Resources: g.Resources, Claims: json.RawMessage(g.Claims)}
+}
+
+// narrowedBy gives what a refresh request gets of a grant: what the client may have now,
+// and of that what the request names. It may name fewer scopes and resources than were
+// granted, never more (RFC 6749, section 6; RFC 8707, section 2.2); to name one that the
+// client has lost is no mistake. The grant itself keeps all of them for the next time.
+func narrowedBy(g storage.Grant, client storage.Client, form url.Values) (issuance, error) {
+	if g.FirstParty {
+		return issuance{}, errForeignToken // its channel is the cookie, never this endpoint
+	}
+	left, err := leftOf(grantRights(g), client)
+	if err != nil {
+		return issuance{}, err
+	}
+	if asked := strings.Fields(form.Get("scope")); len(asked) > 0 {
+		for _, scope := range asked {
 			if !slices.Contains(g.Scopes, scope) {
-				return what, errScopeWidened
+				return issuance{}, errScopeWidened
 			}
 		}
+		if left = left.Only(asked); len(left.Scopes) == 0 {
+			return issuance{}, errScopeLost
+		}
 	}
-	var err error
-	what.resources, err = narrowed(g.Resources, form["resource"])
+	what := issuance{Rights: left, named: form.Has("resource")}
+	what.Resources, err = narrowed(left.Resources, form["resource"])
 	return what, err
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"signet/provider/keys"
+	"signet/provider/request"
 )
 
 // serviceGrant serves grant_type=client_credentials (RFC 6749,
@@ -55,4 +56,4 @@ func (p *Provider) serviceGrant(_ context.Context, r tokenRequest) (tokenRespons
 }
 
 // personal scopes speak of an end-user.
-func personal(scope string) bool { return slices.Contains(scopeNames, scope) }
+func personal(scope string) bool { return slices.Contains(request.ScopeNames, scope) }

@@ -11,6 +11,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"signet/provider/keys"
+	"signet/provider/request"
 	"signet/storage"
 )
 
@@ -27,28 +28,27 @@ type tokenResponse struct {
 
 // issuance is what one answer carries of what a grant allows.
 type issuance struct {
-	scopes    []string // of the access token: the grant's or fewer
-	resources []string // audiences asked for; none: this provider alone
-	named     bool     // the token request itself names them: no others (RFC 8707, section 2.2)
-	nonce     string   // of the authorization request; a refreshed ID token has none
+	request.Rights        // the grant's or fewer; Resources are the audiences, none: this provider alone
+	named          bool   // the token request itself names the resources: no others (RFC 8707, section 2.2)
+	nonce          string // of the authorization request; a refreshed ID token has none
 }
 
 // issue makes the tokens of a grant. Signing stands outside every transaction:
 // a failed signature costs a sign-in, never a token that nothing stands for.
 func (p *Provider) issue(ctx context.Context, client storage.Client, grant storage.Grant, what issuance, at time.Time) (tokenResponse, error) {
-	user, err := p.userOf(ctx, grant)
+	user, err := p.userOf(ctx, grant.UserID, what)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	signed, err := p.accessToken(grant, user, what.scopes, p.audience(what), at)
+	signed, err := p.accessToken(grant, user, what.Scopes, p.audience(what), at)
 	if err != nil {
 		return tokenResponse{}, err
 	}
 	response := tokenResponse{
 		AccessToken: signed, TokenType: oidc.BearerToken,
-		ExpiresIn: int64(p.Lifetimes.Access.Seconds()), Scope: joined(what.scopes),
+		ExpiresIn: int64(p.Lifetimes.Access.Seconds()), Scope: joined(what.Scopes),
 	}
-	if slices.Contains(what.scopes, oidc.ScopeOpenID) {
+	if slices.Contains(what.Scopes, oidc.ScopeOpenID) {
 		if response.IDToken, err = p.idToken(client, grant, user, what, signed, at); err != nil {
 			return tokenResponse{}, err
 		}
@@ -70,10 +70,10 @@ func (p *Provider) accessToken(grant storage.Grant, user storage.User, scopes, a
 		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.Access).Unix(),
 	}
-	if slices.Contains(scopes, scopeRoles) {
+	if slices.Contains(scopes, request.ScopeRoles) {
 		access.Roles = user.Roles
 	}
-	if slices.Contains(scopes, scopeGroups) {
+	if slices.Contains(scopes, request.ScopeGroups) {
 		access.Groups = user.Groups
 	}
 	signed, err := p.ring.SignAccess(accessAlg(p.ring.Algorithms()), access)
@@ -86,11 +86,11 @@ func (p *Provider) accessToken(grant storage.Grant, user storage.User, scopes, a
 func joined(scopes []string) string { return strings.Join(scopes, " ") }
 
 // userOf reads the user where a token says more of it than its subject.
-func (p *Provider) userOf(ctx context.Context, grant storage.Grant) (storage.User, error) {
-	if grant.Claims == "" && !slices.Contains(grant.Scopes, scopeRoles) && !slices.Contains(grant.Scopes, scopeGroups) {
-		return storage.User{ID: grant.UserID}, nil
+func (p *Provider) userOf(ctx context.Context, id string, what issuance) (storage.User, error) {
+	if len(what.Claims) == 0 && !slices.Contains(what.Scopes, request.ScopeRoles) && !slices.Contains(what.Scopes, request.ScopeGroups) {
+		return storage.User{ID: id}, nil
 	}
-	user, err := p.db.User(ctx, grant.UserID)
+	user, err := p.db.User(ctx, id)
 	if err != nil {
 		return storage.User{}, fmt.Errorf("read user: %w", err)
 	}
@@ -100,8 +100,8 @@ func (p *Provider) userOf(ctx context.Context, grant storage.Grant) (storage.Use
 // audience: the resources asked for, and this provider for /userinfo unless the
 // token request names others; exactly this provider when none was asked for.
 func (p *Provider) audience(what issuance) []string {
-	audience := slices.Clone(what.resources)
-	if len(audience) == 0 || !what.named && slices.Contains(what.scopes, oidc.ScopeOpenID) {
+	audience := slices.Clone(what.Resources)
+	if len(audience) == 0 || !what.named && slices.Contains(what.Scopes, oidc.ScopeOpenID) {
 		audience = append(audience, p.Issuer)
 	}
 	return audience
@@ -116,7 +116,7 @@ func (p *Provider) idToken(client storage.Client, grant storage.Grant, user stor
 		AuthTime: grant.IDTokenAuthTime().Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		AtHash:   keys.HalfHash(alg, accessToken),
 		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.ID).Unix(),
-		Nonce: what.nonce, Claims: requestedClaims(grant.Claims, user).IDToken,
+		Nonce: what.nonce, Claims: requestedClaims(string(what.Claims), user).IDToken,
 	}
 	signed, err := p.ring.SignID(alg, token)
 	if err != nil {

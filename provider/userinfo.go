@@ -11,6 +11,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"signet/provider/keys"
+	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -48,21 +49,24 @@ func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token 
 	if !slices.Contains(access.Audience, p.Issuer) || access.GrantID == "" {
 		return nil, invalidToken
 	}
-	granted := strings.Fields(access.Scope)
-	if !slices.Contains(granted, oidc.ScopeOpenID) {
+	if !slices.Contains(strings.Fields(access.Scope), oidc.ScopeOpenID) {
 		return nil, insufficientScope
 	}
-	grant, user, err := p.liveGrant(r.Context(), access, at)
+	grant, user, err := p.liveGrant(r.Context(), access, client, at)
 	if err != nil {
 		return nil, p.bearerFailure(r.Context(), err)
 	}
 	web.TraceOf(r.Context()).Note("sub", user.ID)
-	claims := requestedClaims(grant.Claims, user).UserInfo
+	rights := grantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
+	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
+		return nil, insufficientScope // the client has lost it
+	}
+	claims := requestedClaims(string(rights.Claims), user).UserInfo
 	if claims == nil {
 		claims = map[string]any{}
 	}
-	for _, scope := range granted {
-		for _, name := range scopeClaims[scope] {
+	for _, scope := range rights.Scopes {
+		for _, name := range request.ScopeClaims[scope] {
 			if value, ok := claim(user, name); ok {
 				claims[name] = value
 			}
@@ -72,10 +76,20 @@ func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token 
 	return claims, nil
 }
 
-// liveGrant reads the grant that an access token names. The row is the truth: a
-// token whose subject or client differ from it is refused.
-func (p *Provider) liveGrant(ctx context.Context, access keys.AccessToken, at time.Time) (storage.Grant, storage.User, error) {
-	grant, user, err := p.db.LiveGrant(ctx, access.GrantID, access.ID, at)
+// scopesLeft are the scopes of an access token that its client may still have.
+func scopesLeft(access keys.AccessToken, client storage.Client) []string {
+	return request.Rights{Scopes: strings.Fields(access.Scope)}.NarrowedTo(client).Scopes
+}
+
+// liveGrant reads the grant that an access token of the client names. The row is the
+// truth: a token whose subject or client differ from it is refused. The grant of a client
+// that may not have offline_access any more lives as long as its session.
+func (p *Provider) liveGrant(ctx context.Context, access keys.AccessToken, client storage.Client, at time.Time) (storage.Grant, storage.User, error) {
+	read := p.db.LiveGrant
+	if !request.MayAsk(client, request.ScopeOfflineAccess) {
+		read = p.db.LiveOnlineGrant
+	}
+	grant, user, err := read(ctx, access.GrantID, access.ID, at)
 	if err == nil && (grant.UserID != access.Subject || grant.ClientID != access.ClientID) {
 		err = storage.ErrNotFound
 	}

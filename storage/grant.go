@@ -58,6 +58,16 @@ func (g Grant) IDTokenAuthTime() Millis {
 //
 // ErrNotFound: there is none, it is dead, or the token is revoked.
 func (db *DB) LiveGrant(ctx context.Context, id, jti string, at time.Time) (Grant, User, error) {
+	return db.liveGrantBy(ctx, selectLiveGrant(), id, jti, at)
+}
+
+// LiveOnlineGrant is LiveGrant for a client that may not have offline_access any more:
+// each of its grants counts as online and lives only as long as its session.
+func (db *DB) LiveOnlineGrant(ctx context.Context, id, jti string, at time.Time) (Grant, User, error) {
+	return db.liveGrantBy(ctx, selectOnlineGrant(), id, jti, at)
+}
+
+func (db *DB) liveGrantBy(ctx context.Context, s statement, id, jti string, at time.Time) (Grant, User, error) {
 	if err := checkIDs(id); err != nil {
 		return Grant{}, User{}, fmt.Errorf("read grant: %w", err)
 	}
@@ -68,7 +78,7 @@ func (db *DB) LiveGrant(ctx context.Context, id, jti string, at time.Time) (Gran
 	var u User
 	err := db.read(ctx, "read grant", func(q *gorm.DB) error {
 		args := append([]any{id, spentToken, jti}, grantNow(at)...)
-		return existing(selectLiveGrant().row(q, append(destinations(&g), destinations(&u)...), args...))
+		return existing(s.row(q, append(destinations(&g), destinations(&u)...), args...))
 	})
 	return g, u, err
 }
@@ -76,11 +86,16 @@ func (db *DB) LiveGrant(ctx context.Context, id, jti string, at time.Time) (Gran
 // The owner is joined as "o": grantLives has a "u" of its own. The id is cast
 // because SQLite's planner, when it weighs a join, takes note of a bare "x = ?" and
 // compiles the statement again at each execution, which costs ten times the reading.
-var selectLiveGrant = sync.OnceValue(func() statement {
+var (
+	selectLiveGrant   = sync.OnceValue(func() statement { return selectGrantThat(grantLives) })
+	selectOnlineGrant = sync.OnceValue(func() statement { return selectGrantThat(onlineLives) })
+)
+
+func selectGrantThat(lives string) statement {
 	return newStatement(`SELECT ` + columnsOf(&Grant{}, "g") + `, ` + columnsOf(&User{}, "o") + `
 		FROM grants g JOIN users o ON o.id = g.user_id
-		WHERE g.id = CAST(? AS TEXT) AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?) AND ` + grantLives)
-})
+		WHERE g.id = CAST(? AS TEXT) AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?) AND ` + lives)
+}
 
 // RevokeGrant ends one grant. Revoking a dead one does nothing. Event grant.revoked.
 func (db *DB) RevokeGrant(ctx context.Context, id, reason string, from Origin, at time.Time) error {

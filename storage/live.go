@@ -24,19 +24,31 @@ func liveSession(at time.Time) clause.Expr { return gorm.Expr(sessionLives, sess
 
 // grantLives is the condition under which a grant g is alive, the only one there
 // is: liveness is a join, so that ending a session, disabling a user or a client
-// is one row. Its parameters are grantNow.
-const grantLives = `(g.revoked_at = 0 AND g.idle_expires_at > ? AND g.expires_at > ? AND EXISTS (
+// is one row. onlineLives is the same of a grant that counts as online, whatever its row
+// says, because its client may not have offline_access any more. The parameters of both
+// are grantNow.
+const (
+	grantLives  = grantLivesHead + `g.offline` + grantLivesTail
+	onlineLives = grantLivesHead + `FALSE` + grantLivesTail
+)
+
+const grantLivesHead = `(g.revoked_at = 0 AND g.idle_expires_at > ? AND g.expires_at > ? AND EXISTS (
 		SELECT 1 FROM users u JOIN instance i ON i.id = 1 JOIN clients c ON c.id = g.client_id
 			LEFT JOIN sessions s ON s.id = g.session_id AND s.user_id = g.user_id
 		WHERE u.id = g.user_id AND u.disabled_at = 0 AND c.disabled_at = 0
 			AND g.created_at > u.not_before AND g.created_at > i.not_before
-			AND (g.offline OR (s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ?
+			AND (`
+
+const grantLivesTail = ` OR (s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ?
 				AND s.created_at > u.not_before AND s.created_at > i.not_before))))`
 
 func grantNow(at time.Time) []any { return []any{At(at), At(at), At(at), At(at)} }
 
 // liveGrant is grantLives for gorm.
 func liveGrant(at time.Time) clause.Expr { return gorm.Expr(grantLives, grantNow(at)...) }
+
+// liveOnlineGrant is onlineLives for gorm.
+func liveOnlineGrant(at time.Time) clause.Expr { return gorm.Expr(onlineLives, grantNow(at)...) }
 
 // touched is what touchSession gives of a session: when it was made, and the
 // identity that opened it.

@@ -45,6 +45,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 	rotation := func(generation int64) storage.Rotation {
 		return storage.Rotation{GrantID: "gid request code", Generation: generation, UserID: w.user.ID, ClientID: w.client.ID, Grace: time.Hour, From: from}
 	}
+	online := func(r storage.Rotation) storage.Rotation {
+		r.Online = true
+		return r
+	}
 	rotate := func(generation int64) error {
 		_, err := w.RotateGrant(ctx, rotation(generation), func(storage.Grant) error { return nil }, later)
 		return err
@@ -146,7 +150,9 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SpendCode", func() error { return w.SpendCode(ctx, "r3", "c", until, true, from, noon) }},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "", noon); return err }},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "jti", noon); return err }},
+		{"LiveOnlineGrant", func() error { _, _, err := w.LiveOnlineGrant(ctx, "gid request code", "jti", noon); return err }},
 		{"Refreshed", func() error { _, err := w.Refreshed(ctx, rotation(1), noon); return err }},
+		{"Refreshed", func() error { _, err := w.Refreshed(ctx, online(rotation(1)), noon); return err }},
 		{"RotateGrant", func() error { return rotate(1) }},
 		{"RotateGrant", func() error { return rotate(1) }}, // within the grace
 		{"ConnectedOf", func() error { _, err := w.ConnectedOf(ctx, w.user.ID, noon); return err }},

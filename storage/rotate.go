@@ -17,6 +17,7 @@ type Rotation struct {
 	UserID     string // of the token: must equal the row's
 	ClientID   string // likewise
 	Grace      time.Duration
+	Online     bool // the client may not have offline_access any more: from now on the grant is online
 	From       Origin
 }
 
@@ -45,7 +46,11 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 		}
 		grant = Grant{}
 		args := append([]any{At(at), At(at), r.GrantID, r.Generation, r.UserID, r.ClientID}, grantNow(at)...)
-		rotated, err := rotateLive().row(tx, destinations(&grant), args...)
+		rotate := rotateLive()
+		if r.Online {
+			rotate = rotateOnline()
+		}
+		rotated, err := rotate.row(tx, destinations(&grant), args...)
 		if err != nil {
 			return err
 		}
@@ -67,11 +72,16 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 	return grant, nil
 }
 
-var rotateLive = sync.OnceValue(func() statement {
-	return newStatement(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for
-		WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ` + grantLives + `
+var (
+	rotateLive   = sync.OnceValue(func() statement { return rotateGrantThat(grantLives, "") })
+	rotateOnline = sync.OnceValue(func() statement { return rotateGrantThat(onlineLives, ", offline = FALSE") })
+)
+
+func rotateGrantThat(lives, andSet string) statement {
+	return newStatement(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for` + andSet + `
+		WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ` + lives + `
 		RETURNING ` + columnNames(&Grant{}))
-})
+}
 
 // errChecked marks the error of a caller's check: a verdict like any other, which
 // undoes this use case and leaves its neighbours alone.
@@ -91,8 +101,12 @@ func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
 		Grant `gorm:"embedded"`
 		Live  bool
 	}
+	lives := liveGrant(at)
+	if r.Online {
+		lives = liveOnlineGrant(at)
+	}
 	err := tx.Raw(`SELECT g.*, ? AS live FROM grants g WHERE g.id = ? AND g.user_id = ? AND g.client_id = ?`,
-		liveGrant(at), r.GrantID, r.UserID, r.ClientID).Scan(&rows).Error
+		lives, r.GrantID, r.UserID, r.ClientID).Scan(&rows).Error
 	switch {
 	case err != nil:
 		return Grant{}, nil, err
@@ -132,7 +146,11 @@ var seeSession = newStatement(`UPDATE sessions AS s SET seen_at = ?, idle_expire
 //
 // ErrNotFound: the grant is dead, another user's or client's, or in another generation.
 func (db *DB) Refreshed(ctx context.Context, r Rotation, at time.Time) (Grant, error) {
-	grant, _, err := db.LiveGrant(ctx, r.GrantID, "", at)
+	read := db.LiveGrant
+	if r.Online {
+		read = db.LiveOnlineGrant
+	}
+	grant, _, err := read(ctx, r.GrantID, "", at)
 	if err != nil {
 		return Grant{}, err
 	}

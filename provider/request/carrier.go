@@ -65,8 +65,8 @@ func encode(q Request) ([]byte, error) {
 	return payload.Bytes(), nil
 }
 
-// Open opens a message and reads client and redirect URI again. For a request of
-// kind Page the client is the zero value. An error is a *web.Problem around one of
+// Open opens a message, reads client and redirect URI again, and narrows the request to
+// what the client may have now. For a request of kind Page the client is the zero value. An error is a *web.Problem around one of
 // the errors above, or storage's; the request in it must not be used.
 func (c *Carrier) Open(ctx context.Context, sealed string, at time.Time) (Request, storage.Client, error) {
 	var q Request
@@ -88,7 +88,7 @@ func (c *Carrier) Open(ctx context.Context, sealed string, at time.Time) (Reques
 		return q, client, err
 	}
 	client, err := c.Client(ctx, q.ClientID, q.RedirectURI)
-	return q, client, err
+	return q.NarrowedTo(client), client, err
 }
 
 // firstPartyOf reads the client of a request for cookies, and proves again that its

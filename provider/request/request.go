@@ -46,6 +46,8 @@ type Request struct {
 	EssentialACR []string        `json:"e,omitempty"` // of the claims parameter: met or refused
 	NeedAuthTime bool            `json:"f,omitempty"` // auth_time is essential in the claims parameter
 	UILocales    string          `json:"w,omitempty"`
+
+	Lost Lost `json:"-"` // of what was asked for, set by NarrowedTo
 }
 
 // Prompts reports whether the client sent this prompt value.

@@ -1,0 +1,71 @@
+package request
+
+import (
+	"slices"
+	"strings"
+
+	"signet/storage"
+)
+
+// The scopes that speak of an end-user: those of OIDC Core, sections 5.4 and 11, and
+// two of Signet.
+const (
+	ScopeOpenID        = "openid"
+	ScopeProfile       = "profile"
+	ScopeEmail         = "email"
+	ScopeAddress       = "address"
+	ScopePhone         = "phone"
+	ScopeRoles         = "roles"
+	ScopeGroups        = "groups"
+	ScopeOfflineAccess = "offline_access"
+)
+
+// ScopeNames are all of them, in the order in which discovery lists them.
+var ScopeNames = []string{
+	ScopeOpenID, ScopeProfile, ScopeEmail, ScopeAddress, ScopePhone, ScopeRoles, ScopeGroups,
+	ScopeOfflineAccess,
+}
+
+// ScopeClaims says which claims a scope releases (OIDC Core, section 5.4).
+var ScopeClaims = map[string][]string{
+	ScopeProfile: {
+		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
+		"picture", "website", "gender", "birthdate", "zoneinfo", "locale", "updated_at",
+	},
+	ScopeEmail:   {"email", "email_verified"},
+	ScopeAddress: {"address"},
+	ScopePhone:   {"phone_number", "phone_number_verified"},
+	ScopeRoles:   {"roles"},
+	ScopeGroups:  {"groups"},
+}
+
+// MayAsk reports whether a scope exists and the client may have it. A client
+// registered without scope may have every one (OIDC Registration is silent; RFC
+// 7591, section 2, leaves the default to the server). Offline access is by refresh
+// token, or it is nothing (OIDC Core, section 11).
+func MayAsk(client storage.Client, scope string) bool {
+	if !slices.Contains(ScopeNames, scope) {
+		return false
+	}
+	if scope == ScopeOfflineAccess && !slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
+		return false
+	}
+	return client.Metadata.Scope == "" || slices.Contains(strings.Fields(client.Metadata.Scope), scope)
+}
+
+// mayAskClaim reports whether a claim may be asked for by itself: if a scope that the
+// client may have releases it, or no scope does.
+func mayAskClaim(client storage.Client, name string) bool {
+	scope := scopeOf(name)
+	return scope == "" || MayAsk(client, scope)
+}
+
+// scopeOf is the scope that releases a claim; "" for what describes the sign-in.
+func scopeOf(claim string) string {
+	for scope, names := range ScopeClaims {
+		if slices.Contains(names, claim) {
+			return scope
+		}
+	}
+	return ""
+}
