@@ -172,6 +172,10 @@ var acts = []act{
 		f := s.browser.get(t, s.trusted.authorizeURL("prompt", "select_account")).form(t)
 		return s.sends(t, f, "decision", "continue")
 	}},
+	{name: "no new proof", ready: func(t *testing.T, s *scene) func() answer {
+		s.arrives(t)
+		return s.sends(t, s.browser.get(t, s.trusted.authorizeURL("prompt", "login")).formTo(t, "/decline", "", ""))
+	}},
 	{name: "next step", ready: func(t *testing.T, s *scene) func() answer {
 		request := s.browser.get(t, s.trusted.authorizeURL()).formTo(t, "/login", "", "").values.Get("request")
 		s.arrives(t)

@@ -170,7 +170,9 @@ func TestIdentities_ChangesNeedAFreshSignIn(t *testing.T) {
 				t.Fatalf("%s after six minutes: at %s (left to %v)", f.action, asked.At, asked.Left)
 			}
 			b.wantIdentities(t, b.Alice.ID, adaID)
-			v.signIn(t, asked, alice, password).wantAt(t, "/account/identities")
+			if back := v.signIn(t, asked, alice, password); !strings.HasPrefix(back.At.String(), f.action+"?") {
+				t.Fatalf("at %s, want the page of the act", back.At)
+			}
 		}
 	})
 }

@@ -308,7 +308,8 @@ func TestFederation_ButtonsAndLastUsed(t *testing.T) {
 		}
 		page.wantText(t, "Sign in with <bdi>Google</bdi>", "Sign in with <bdi>GitHub</bdi>", "Sign in with <bdi>Elsewhere</bdi>", "google.", "github.")
 		v.allow(t, v.through(t, page, "github", "octo"))
-		page = v.get(t, b.authorizeURL("prompt", "login"))
+		others := func() stop { return v.get(t, v.get(t, b.authorizeURL("prompt", "login")).link(t, "other")) }
+		page = others()
 		if got := order(page); !slices.Equal(got, []string{"github", "google", "liar"}) || strings.Count(page.Body, "Last used") != 1 {
 			t.Errorf("after GitHub it shows %q", got)
 		}
@@ -318,7 +319,7 @@ func TestFederation_ButtonsAndLastUsed(t *testing.T) {
 		// A cookie that somebody made up chooses nothing.
 		u, _ := url.Parse(b.Issuer)
 		v.client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet_last", Value: `"><script>`, Path: "/"}})
-		if page = v.get(t, b.authorizeURL("prompt", "login")); strings.Contains(page.Body, "Last used") || !slices.Equal(order(page), []string{"google", "github", "liar"}) {
+		if page = others(); strings.Contains(page.Body, "Last used") || !slices.Equal(order(page), []string{"google", "github", "liar"}) {
 			t.Errorf("an unknown connector is marked")
 		}
 	})

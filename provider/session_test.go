@@ -197,13 +197,14 @@ func TestSS07_TestSS08_FormsOfOtherOrigins(t *testing.T) {
 			consent.values.Set("decision", "deny")
 			choice := s.form(t, "/select")
 			choice.values.Set("decision", "continue")
-			login := s.v.get(t, b.authorizeURL("prompt", "login")).form(t)
+			asked := s.v.get(t, b.authorizeURL("prompt", "login"))
+			login, decline := asked.formTo(t, "/login", "", ""), asked.formTo(t, "/decline", "", "")
 			login.values.Set("username", alice)
 			login.values.Set("password", "wrong")
 			for path, c := range map[string]struct {
 				form   form
 				inside int // the status of a form that was let in
-			}{"/login": {login, http.StatusUnprocessableEntity}, "/consent": {consent, http.StatusOK}, "/select": {choice, http.StatusOK}} {
+			}{"/login": {login, http.StatusUnprocessableEntity}, "/decline": {decline, http.StatusOK}, "/consent": {consent, http.StatusOK}, "/select": {choice, http.StatusOK}} {
 				for from, allowed := range origins(b.Issuer) {
 					r := s.v.formRequest(t, c.form)
 					r.Header.Del("Origin")

@@ -21,3 +21,15 @@ type IdentityRow struct {
 	Since     Moment
 	LastUsed  Moment
 }
+
+// AccountIdentity asks whether to connect an account of Connector, or to disconnect
+// Identity.
+type AccountIdentity struct {
+	Account
+	Disconnect bool
+	Connector  ConnectorButton
+	Identity   IdentityRow
+	Ticket     string
+}
+
+func (AccountIdentity) page() string { return "accountidentity.html" }

@@ -84,7 +84,8 @@ type AdminRevoke struct {
 	Damage     string // a sentence
 	Succession string // likewise: who takes its place; "" if nobody has to
 	Wrong      string // what is wrong with what was typed; "" for nothing
-	Reason     string // as it was typed
+	Confirm    string // as it was typed, before the person had to prove who they are
+	Reason     string // likewise
 	Ticket     string
 }
 

@@ -68,7 +68,9 @@ func functions(files *static.Files) template.FuncMap {
 		"wrong":       wrong,
 		"fieldOf":     fieldOf,
 		"refusal":     refusal,
-		"username":    username,
+		"why":         why,
+		"help":        help,
+		"confirmable": confirmable,
 
 		"connect":       func(base, id string) (string, error) { return action(base, "/login/"+id) },
 		"connectorMark": connectorMark,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"testing"
+	"time"
 
 	"signet/static"
 	"signet/templates"
@@ -34,7 +35,7 @@ func samples() map[string]templates.Page {
 		"signin-plain":    templates.SignIn{Common: plain, ReturnTo: "/auth/account", KeepDays: 1, Keep: true},
 		"signin-bare":     templates.SignIn{},
 		"signin-stolen":   templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Stolen: true},
-		"signin-again":    templates.SignIn{Common: photos, Request: "sealed.request", SignedIn: "alice@example.com", KeepDays: 30},
+		"signin-other":    templates.SignIn{Common: photos, Request: "sealed.request", Other: true, KeepDays: 30},
 		"signin-hint":     templates.SignIn{Common: logo, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30},
 		"signin-wrong":    templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30, Keep: true, Error: &templates.FormError{Code: "invalid_credentials", Text: "The email address or the password is not right.", Field: "password"}},
 		"signin-username": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Error: &templates.FormError{Code: "invalid_request", Text: "Enter your email address.", Field: "username"}},
@@ -46,6 +47,15 @@ func samples() map[string]templates.Page {
 		"signin-connectors": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Connectors: []templates.ConnectorButton{
 			{ID: "github", Kind: "github", Name: "GitHub", Last: true}, {ID: "google", Kind: "google", Name: "Google"}, {ID: "corp", Kind: "oidc", Name: "Example Corp"},
 		}},
+		"confirm": templates.Confirm{Common: plain, Request: "sealed.request", User: alice, Wanted: templates.Wanted{Act: "unlink"}, Password: true, Keep: true,
+			Connectors: []templates.ConnectorButton{{ID: "google", Kind: "google", Name: "Google"}}, Cancel: "/auth/account/identities", Other: "/auth/login?request=sealed.request&other=1"},
+		"confirm-tried": templates.Confirm{Common: plain, Request: "sealed.request", User: alice, Wanted: templates.Wanted{Act: "password"}, Tried: "Google", TriedSays: true,
+			Connectors: []templates.ConnectorButton{{ID: "google", Kind: "google", Name: "Google"}}, Cancel: "/auth/account"},
+		"confirm-helpless": templates.Confirm{Common: plain, Request: "sealed.request", User: alice, Wanted: templates.Wanted{Act: "revoke", Unknown: true}, Unable: []string{"GitHub"}, Cancel: "/auth/admin/keys"},
+		"confirm-app": templates.Confirm{Common: photos, Request: "sealed.request", ForApp: true, Ticket: "sealed.ticket", User: alice, Wanted: templates.Wanted{MaxAge: 5 * time.Minute, Unknown: true},
+			Tried: "GitHub", Password: true, Other: "/login?request=sealed.request&other=1",
+			Error: &templates.FormError{Code: "invalid_credentials", Text: "The password is not right.", Field: "password"}},
+		"confirm-app-helpless": templates.Confirm{Common: photos, Request: "sealed.request", ForApp: true, Ticket: "sealed.ticket", User: alice, Wanted: templates.Wanted{Again: true}, Unable: []string{"GitHub", "Example Corp"}},
 		"prove": templates.Prove{Common: photos, Request: "sealed.request", Email: "alice@example.com",
 			Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"}, Back: "/login?request=sealed.request"},
 		"prove-wrong": templates.Prove{Common: photos, Request: "sealed.request", Email: "alice@example.com",

@@ -1,9 +1,6 @@
 package templates
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // SignIn is the sign-in page.
 type SignIn struct {
@@ -16,7 +13,7 @@ type SignIn struct {
 	Error      *FormError
 	Connectors []ConnectorButton // in their order
 	Stolen     bool              // the session of this browser ended because somebody used a token of it twice
-	SignedIn   string            // label of the user who must prove it again; "" for none
+	Other      bool              // somebody is signed in, and another account is wanted
 }
 
 func (SignIn) page() string { return "signin.html" }
@@ -46,18 +43,6 @@ func wrong(e *FormError, field string) bool { return e != nil && e.Field == fiel
 func fieldOf(e *FormError) string {
 	if slices.Contains([]string{"username", "password", "current-password", "new-password", "email"}, e.Field) {
 		return e.Field
-	}
-	return ""
-}
-
-// username is what stands in the field. Somebody who must prove it again finds his
-// own address, and may type another: the field is never locked.
-func username(s SignIn) string {
-	if s.Username != "" {
-		return line(s.Username)
-	}
-	if strings.Contains(s.SignedIn, "@") { // and not the name of a user without an address
-		return line(s.SignedIn)
 	}
 	return ""
 }

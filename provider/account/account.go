@@ -37,6 +37,8 @@ const (
 	appsPath       = "/account/apps"
 	withdrawPath   = "/account/apps/withdraw"
 	identitiesPath = "/account/identities"
+	linkPath       = "/account/identities/link"
+	unlinkPath     = "/account/identities/unlink"
 )
 
 // Routes are the paths below the issuer that this package serves. Each stands
@@ -46,22 +48,24 @@ func (h *Handler) Routes(router *web.Router) {
 		back string
 		page Page
 	}{
-		"GET|HEAD /account":                  {overviewPath, h.overview},
-		"GET|HEAD /account/profile":          {profilePath, h.showProfile},
-		"POST /account/profile":              {profilePath, h.saveProfile},
-		"GET|HEAD /account/password":         {passwordPath, h.showPassword},
-		"POST /account/password":             {passwordPath, h.changePassword},
-		"GET|HEAD /account/sessions":         {sessionsPath, h.showSessions},
-		"POST /account/sessions/end":         {sessionsPath, h.endSession},
-		"POST /account/sessions/end-others":  {sessionsPath, h.endOthers},
-		"GET|HEAD /account/sessions/end-all": {endAllPath, h.askEndAll},
-		"POST /account/sessions/end-all":     {endAllPath, h.endAll},
-		"GET|HEAD /account/apps":             {appsPath, h.showApps},
-		"GET|HEAD /account/apps/withdraw":    {appsPath, h.askWithdraw},
-		"POST /account/apps/withdraw":        {appsPath, h.withdraw},
-		"GET|HEAD /account/identities":       {identitiesPath, h.showIdentities},
-		"POST /account/identities/link":      {identitiesPath, h.linkIdentity},
-		"POST /account/identities/unlink":    {identitiesPath, h.unlinkIdentity},
+		"GET|HEAD /account":                   {overviewPath, h.overview},
+		"GET|HEAD /account/profile":           {profilePath, h.showProfile},
+		"POST /account/profile":               {profilePath, h.saveProfile},
+		"GET|HEAD /account/password":          {passwordPath, h.showPassword},
+		"POST /account/password":              {passwordPath, h.changePassword},
+		"GET|HEAD /account/sessions":          {sessionsPath, h.showSessions},
+		"POST /account/sessions/end":          {sessionsPath, h.endSession},
+		"POST /account/sessions/end-others":   {sessionsPath, h.endOthers},
+		"GET|HEAD /account/sessions/end-all":  {endAllPath, h.askEndAll},
+		"POST /account/sessions/end-all":      {endAllPath, h.endAll},
+		"GET|HEAD /account/apps":              {appsPath, h.showApps},
+		"GET|HEAD /account/apps/withdraw":     {appsPath, h.askWithdraw},
+		"POST /account/apps/withdraw":         {appsPath, h.withdraw},
+		"GET|HEAD /account/identities":        {identitiesPath, h.showIdentities},
+		"GET|HEAD /account/identities/link":   {identitiesPath, h.askLink},
+		"POST /account/identities/link":       {identitiesPath, h.linkIdentity},
+		"GET|HEAD /account/identities/unlink": {identitiesPath, h.askUnlink},
+		"POST /account/identities/unlink":     {identitiesPath, h.unlinkIdentity},
 	} {
 		router.Page(pattern, h.Site.Page(h.SignedIn(served.back, served.page)))
 	}
@@ -135,6 +139,7 @@ func (h *Handler) frame(r *http.Request, current session.Current, here string) t
 // its address: the address chooses one and says nothing itself.
 var done = map[string]string{
 	"profile":  "Your profile was saved.",
+	"retype":   "Thank you. What you had typed was not kept: type the passwords once more.",
 	"password": "Your password was changed. All other devices and all applications were signed out.",
 	"session":  "That session was signed out.",
 	"others":   "All other sessions were signed out.",

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -104,8 +105,8 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 	return h.Site.Show(w, page)
 }
 
-func withdrawal(clientID string) string {
-	return withdrawPath + "?" + url.Values{"client_id": {clientID}}.Encode()
+func withdrawal(clientID string) request.Act {
+	return request.Act{Name: "withdraw", Page: withdrawPath + "?" + url.Values{"client_id": {clientID}}.Encode(), Back: appsPath}
 }
 
 // withdraw forgets what the application was allowed and ends its access.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"signet/provider/request"
@@ -65,6 +66,72 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 	return h.Site.Show(w, page)
 }
 
+func linking(connector string) request.Act {
+	return request.Act{Name: "link", Page: linkPath + "?" + url.Values{"connector": {connector}}.Encode(), Back: identitiesPath}
+}
+
+func unlinking(key string) request.Act {
+	return request.Act{Name: "unlink", Page: unlinkPath + "?" + url.Values{"identity": {key}}.Encode(), Back: identitiesPath}
+}
+
+// askLink asks whether to leave for an upstream: where somebody goes on who had to
+// prove first who they are.
+func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	connector, there := h.Linking.connector(r.URL.Query().Get("connector"))
+	if !there {
+		return connectorGone(h.Site.Base + identitiesPath)
+	}
+	if ok, err := h.Fresh(w, r, current, linking(connector.ID)); !ok {
+		return err
+	}
+	ticket, err := h.ticket(current, "identities.link", "")
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, templates.AccountIdentity{Account: h.frame(r, current, "identities"), Connector: connector, Ticket: ticket})
+}
+
+func connectorGone(back string) *web.Problem {
+	return notThere("This way to sign in is gone", "The operator has removed it.", back)
+}
+
+// askUnlink asks whether to take a way in away, likewise.
+func (h *Handler) askUnlink(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	identity, err := h.identity(r, current, r.URL.Query().Get("identity"))
+	if err != nil {
+		return err
+	}
+	key := identity.Key()
+	if ok, err := h.Fresh(w, r, current, unlinking(key)); !ok {
+		return err
+	}
+	connector, there := h.Linking.connector(identity.Connector)
+	page := templates.AccountIdentity{Account: h.frame(r, current, "identities"), Disconnect: true, Connector: connector, Identity: templates.IdentityRow{
+		Key: key, Connector: connector, Gone: !there, Email: identity.Email, Name: identity.Name,
+	}}
+	if page.Ticket, err = h.ticket(current, "identities.unlink", key); err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
+}
+
+// identity finds an identity of the person by its key. One of somebody else's is none.
+func (h *Handler) identity(r *http.Request, current session.Current, key string) (storage.Identity, error) {
+	list, err := h.DB.IdentitiesOf(r.Context(), current.UserID)
+	if err != nil {
+		return storage.Identity{}, err
+	}
+	at := slices.IndexFunc(list, func(i storage.Identity) bool { return i.Key() == key })
+	if at < 0 {
+		return storage.Identity{}, h.notConnected()
+	}
+	return list[at], nil
+}
+
+func (h *Handler) notConnected() *web.Problem {
+	return notThere("This account is not connected", "It was disconnected already, or it never was connected.", h.Site.Base+identitiesPath)
+}
+
 // linkIdentity leaves for an upstream to bring an identity back.
 func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := form(w, r, "connector")
@@ -76,9 +143,9 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 	}
 	connector, there := h.Linking.connector(values.Get("connector"))
 	if !there {
-		return notThere("This way to sign in is gone", "The operator has removed it.", h.Site.Base+identitiesPath)
+		return connectorGone(h.Site.Base + identitiesPath)
 	}
-	if ok, err := h.Fresh(w, r, current, identitiesPath); !ok {
+	if ok, err := h.Fresh(w, r, current, linking(connector.ID)); !ok {
 		return err
 	}
 	q := request.Request{
@@ -97,29 +164,24 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 	if err != nil {
 		return err
 	}
-	list, err := h.DB.IdentitiesOf(r.Context(), current.UserID)
+	identity, err := h.identity(r, current, values.Get("identity"))
 	if err != nil {
 		return err
 	}
-	gone := notThere("This account is not connected", "It was disconnected already, or it never was connected.", h.Site.Base+identitiesPath)
-	at := slices.IndexFunc(list, func(i storage.Identity) bool { return i.Key() == values.Get("identity") })
-	if at < 0 {
-		return gone
-	}
-	if err := h.checkTicket(values, current, "identities.unlink", list[at].Key(), identitiesPath); err != nil {
+	if err := h.checkTicket(values, current, "identities.unlink", identity.Key(), identitiesPath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, identitiesPath); !ok {
+	if ok, err := h.Fresh(w, r, current, unlinking(identity.Key())); !ok {
 		return err
 	}
 	err = h.DB.Unlink(r.Context(), storage.Unlinking{
-		Identity: list[at], Connectors: h.Linking.ids(), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
+		Identity: identity, Connectors: h.Linking.ids(), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {
 	case err == nil:
 		return h.finished(w, identitiesPath, "unlinked")
 	case errors.Is(err, storage.ErrNotFound): // of two at once, one was first
-		return gone
+		return h.notConnected()
 	case errors.Is(err, storage.ErrRevoked):
 		return web.Stale(h.Site.Base+identitiesPath, err)
 	case errors.Is(err, storage.ErrConflict):

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -23,7 +24,7 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current s
 	if stored == "" {
 		return h.Site.Show(w, templates.AccountPassword{Account: h.frame(r, current, "password"), None: true})
 	}
-	if ok, err := h.Fresh(w, r, current, passwordPath); !ok {
+	if ok, err := h.Fresh(w, r, current, request.Act{Name: "password", Page: passwordPath, Back: overviewPath}); !ok {
 		return err
 	}
 	return h.passwordPage(w, r, current, http.StatusOK, nil)
@@ -49,7 +50,7 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if err := h.checkTicket(values, current, "password", "", passwordPath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, passwordPath); !ok {
+	if ok, err := h.Fresh(w, r, current, request.Act{Name: "password", Page: passwordPath + "?done=retype", Back: overviewPath}); !ok {
 		return err
 	}
 	err = h.replacePassword(w, r, current, values.Get("current-password"), values.Get("new-password"))

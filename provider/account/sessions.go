@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"signet/provider/notice"
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -130,9 +131,11 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 	return h.finished(w, sessionsPath, "others")
 }
 
+var endingAll = request.Act{Name: "end-all", Page: endAllPath, Back: sessionsPath}
+
 // askEndAll says what signing out everywhere ends, and asks.
 func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if ok, err := h.Fresh(w, r, current, endAllPath); !ok {
+	if ok, err := h.Fresh(w, r, current, endingAll); !ok {
 		return err
 	}
 	ticket, err := h.ticket(current, "sessions.end-all", "")
@@ -151,7 +154,7 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 	if err := h.checkTicket(values, current, "sessions.end-all", "", endAllPath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, endAllPath); !ok {
+	if ok, err := h.Fresh(w, r, current, endingAll); !ok {
 		return err
 	}
 	ended := notice.Ended{UserID: current.UserID, At: h.Now()}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -23,9 +24,9 @@ type Handler struct {
 
 	// SignedIn sends who has no session to sign in, and then to a path of ours.
 	SignedIn func(back string, next page) web.Handler
-	// Fresh reports whether the person has signed in lately; if not, it has sent them to
-	// do so, and then to a path of ours.
-	Fresh func(w http.ResponseWriter, r *http.Request, current session.Current, path string) (bool, error)
+	// Fresh reports whether the person has proved lately who they are; if not, it has
+	// sent them to do so, and then to the page of the act.
+	Fresh func(w http.ResponseWriter, r *http.Request, current session.Current, act request.Act) (bool, error)
 	// Moment writes a time for a user at a time.
 	Moment func(u storage.User, now time.Time, at storage.Millis) templates.Moment
 }

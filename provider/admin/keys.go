@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -123,7 +124,7 @@ func readinessOf(list []keys.Scheduled, readers []storage.JWKSReader, moment fun
 
 // askRotate says what a rotation will do, or why there can be none yet, and asks.
 func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if ok, err := h.Fresh(w, r, current, rotatePath); !ok {
+	if ok, err := h.Fresh(w, r, current, request.Act{Name: "rotate", Page: rotatePath, Back: keysPath}); !ok {
 		return err
 	}
 	list, err := h.scheduled(r.Context())
@@ -163,7 +164,7 @@ func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session
 	if err := h.checkTicket(form.Get("ticket"), ticketOf(current, "keys.rotate", form.Get("next")), rotatePath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, rotatePath); !ok {
+	if ok, err := h.Fresh(w, r, current, request.Act{Name: "rotate", Page: rotatePath, Back: keysPath}); !ok {
 		return err
 	}
 	list, err := h.scheduled(r.Context())
@@ -226,7 +227,14 @@ func (h *Handler) revocable(ctx context.Context, id string) (keys.Scheduled, err
 	return list[i], nil
 }
 
-func revocation(id string) string { return revokePath + "?" + url.Values{"kid": {id}}.Encode() }
+// revocation is the act for a key, with what was typed for it, sealed; "" for nothing.
+func revocation(id, typed string) request.Act {
+	query := url.Values{"kid": {id}}
+	if typed != "" {
+		query.Set("typed", typed)
+	}
+	return request.Act{Name: "revoke", Page: revokePath + "?" + query.Encode(), Back: keysPath}
+}
 
 // askRevoke says what stops working, and has the kid typed.
 func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current session.Current) error {
@@ -234,13 +242,14 @@ func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current sess
 	if err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, revocation(k.ID)); !ok {
+	typed := r.URL.Query().Get("typed")
+	if ok, err := h.Fresh(w, r, current, revocation(k.ID, typed)); !ok {
 		return err
 	}
-	return h.revokePage(w, r, current, k, http.StatusOK, "", "")
+	return h.revokePage(w, r, current, k, http.StatusOK, "", h.Sessions.KeptForm(typed, ticketOf(current, "keys.revoke", k.ID)))
 }
 
-func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current session.Current, k keys.Scheduled, status int, wrong, reason string) error {
+func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current session.Current, k keys.Scheduled, status int, wrong string, typed url.Values) error {
 	list, err := h.scheduled(r.Context())
 	if err != nil {
 		return err
@@ -254,7 +263,7 @@ func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current ses
 	return h.Site.ShowStatus(w, status, templates.AdminRevoke{
 		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: told.Damage(),
 		Succession: told.Succession(func(t time.Time) string { return moment(t).Text }),
-		Wrong:      wrong, Reason: reason, Ticket: ticket,
+		Wrong:      wrong, Confirm: typed.Get("confirm"), Reason: typed.Get("reason"), Ticket: ticket,
 	})
 }
 
@@ -271,11 +280,17 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 	if err := h.checkTicket(form.Get("ticket"), ticketOf(current, "keys.revoke", k.ID), keysPath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, revocation(k.ID)); !ok {
+	typed := url.Values{"confirm": form["confirm"], "reason": form["reason"]}
+	sealed, err := h.Sessions.KeepForm(ticketOf(current, "keys.revoke", k.ID), typed)
+	if err != nil {
 		return err
 	}
+	if ok, err := h.Fresh(w, r, current, revocation(k.ID, sealed)); !ok {
+		return err
+	}
+	typed.Del("confirm") // where it is wrong, it is typed again
 	if !keys.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {
-		return h.revokePage(w, r, current, k, http.StatusUnprocessableEntity, "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason"))
+		return h.revokePage(w, r, current, k, http.StatusUnprocessableEntity, "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", typed)
 	}
 	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), h.by(r, current), h.Now())
 	if err := h.keysProblem(err, keysPath); err != nil {

@@ -45,7 +45,7 @@ func (h *Handler) choose(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form.Get("decision") != "continue" {
-		return h.Site.Onward(w, h.Site.Base+request.To("/login", s.sealed))
+		return h.Site.Onward(w, h.Site.Base+request.To("/login", s.sealed)+otherAccount)
 	}
 	current, err := h.current(r, s)
 	if err != nil {

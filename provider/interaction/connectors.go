@@ -41,12 +41,12 @@ func (h *Handler) remember(w http.ResponseWriter, c Connector) {
 	h.Sessions.Cookies.Set(w, lastCookie, c.ID(), lastLife)
 }
 
-// buttons are the connectors of a sign-in page: the one this browser used last
+// buttons are connectors as a sign-in page shows them: the one this browser used last
 // comes first, the others as the operator ordered them.
-func (h *Handler) buttons(r *http.Request) []templates.ConnectorButton {
+func (h *Handler) buttons(r *http.Request, connectors []Connector) []templates.ConnectorButton {
 	last, _ := h.Sessions.Cookies.Read(r, lastCookie)
-	buttons := make([]templates.ConnectorButton, len(h.Connectors))
-	for i, c := range h.Connectors {
+	buttons := make([]templates.ConnectorButton, len(connectors))
+	for i, c := range connectors {
 		buttons[i] = c.Button()
 		buttons[i].Last = c.ID() == last
 	}

@@ -29,7 +29,7 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	}
 	return h.Site.Show(w, templates.Consent{
 		Common: h.common(s), Request: s.sealed, Ticket: ticket, User: person(current.User),
-		Wants: wants(s.q, given), Switch: h.Site.Base + "/login?request=" + s.sealed,
+		Wants: wants(s.q, given), Switch: h.Site.Base + "/login?request=" + s.sealed + otherAccount,
 	})
 }
 

@@ -34,6 +34,7 @@ type Handler struct {
 func (h *Handler) Routes(router *web.Router) {
 	for pattern, handler := range map[string]web.Handler{
 		"GET|HEAD /login":                 h.showLogin,
+		"POST /decline":                   h.decline,
 		"GET|HEAD /consent":               h.showConsent,
 		"POST /consent":                   h.consent,
 		"GET|HEAD /select":                h.showChoice,
@@ -66,6 +67,7 @@ type step struct {
 	q       request.Request
 	client  storage.Client
 	linking bool // on a trip to connect an identity, not to sign in
+	other   bool // another account is wanted than the one that is signed in
 }
 
 // open opens the request of a step.

@@ -31,11 +31,8 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page, err := h.loginPage(r, s)
-	if err != nil {
-		return err
-	}
-	return h.Site.Show(w, page)
+	s.other = query.Get("other") != ""
+	return h.askLogin(w, r, s, http.StatusOK, templates.SignIn{Username: s.q.LoginHint})
 }
 
 func (h *Handler) startForPage(w http.ResponseWriter, returnTo string) error {
@@ -71,26 +68,26 @@ func (h *Handler) requestFor(returnTo string) (q request.Request, ok bool) {
 	return q, ok
 }
 
-// loginPage is the empty form: with the hint of the client, or with the address
-// of whoever is signed in and must prove it again. Both can be edited.
-func (h *Handler) loginPage(r *http.Request, s step) (templates.SignIn, error) {
-	page := templates.SignIn{
-		Common: h.common(s), Request: s.sealed, Username: s.q.LoginHint,
-		KeepDays: int(h.KeepFor / (24 * time.Hour)), Connectors: h.buttons(r),
-	}
+// askLogin shows the page that asks who it is. Somebody who is signed in and must only
+// prove it anew gets the page for that; all others may be anybody.
+func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, s step, status int, page templates.SignIn) error {
 	current, err := h.Sessions.Current(r)
+	known := err == nil
 	switch {
-	case err == nil:
-		page.SignedIn, page.Keep = person(current.User).Label(), current.Persistent
-		if page.Username == "" {
-			page.Username = current.User.Email
-		}
-		return page, nil
-	case !errors.Is(err, session.ErrNone):
-		return page, err
+	case known && h.mustProve(s, current):
+		return h.askConfirm(w, r, s, current, status, page.Error)
+	case err != nil && !errors.Is(err, session.ErrNone):
+		return err
 	}
-	page.Stolen, err = h.Sessions.Stolen(r)
-	return page, err
+	if !known {
+		if page.Stolen, err = h.Sessions.Stolen(r); err != nil {
+			return err
+		}
+	}
+	page.Common, page.Request, page.Other = h.common(s), s.sealed, s.other && known
+	page.KeepDays, page.Connectors = int(h.KeepFor/(24*time.Hour)), h.buttons(r, h.Connectors)
+	page.Keep = page.Keep || known && current.Persistent && page.Error == nil
+	return h.Site.ShowStatus(w, status, page)
 }
 
 // login checks the password and starts the session.
@@ -103,6 +100,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	s.other = form.Get("other") != ""
 	keep := form.Get("keep") != ""
 	_, err = h.SignIn(w, r, PasswordSignIn{
 		Username: form.Get("username"), Password: form.Get("password"), Keep: keep, RequestID: s.q.ID, ClientID: s.client.ID,
@@ -115,12 +113,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	web.TraceOf(r.Context()).Note("code", refusal.Code)
-	page, err := h.loginPage(r, s)
-	if err != nil {
-		return err
-	}
-	page.Username, page.Keep, page.Error = form.Get("username"), keep, refusal
-	return h.Site.ShowStatus(w, status, page)
+	return h.askLogin(w, r, s, status, templates.SignIn{Username: form.Get("username"), Keep: keep, Error: refusal})
 }
 
 // PasswordSignIn is what a person, or a first-party app for one, has sent.

@@ -14,6 +14,7 @@ import (
 type Ways struct {
 	Password   bool
 	Connectors []Connector
+	Unable     []string // names of the connectors that the user has and that did not help, or cannot
 }
 
 // Any reports whether there is one.
@@ -38,8 +39,9 @@ func waysToProve(has storage.Ways, current session.Current, q request.Request, o
 	for _, c := range offered {
 		fact, tried := triedFor(current, q, c.ID())
 		switch {
-		case !slices.Contains(has.Connectors, c.ID()), c.Reauthenticates() == federation.NeverAsks:
-		case tried && (q.Kind == request.Code || fact.Proved == 0):
+		case !slices.Contains(has.Connectors, c.ID()):
+		case c.Reauthenticates() == federation.NeverAsks, tried && (q.Kind == request.Code || fact.Proved == 0):
+			ways.Unable = append(ways.Unable, c.Name())
 		default:
 			ways.Connectors = append(ways.Connectors, c)
 		}

@@ -28,6 +28,8 @@ type Request struct {
 	Created storage.Millis `json:"t"`
 
 	Path string `json:"p,omitempty"` // Page: a path of ours; Cookies: that, or a URL of the app
+	Act  string `json:"d,omitempty"` // Page: what a new proof is wanted for; see Act
+	Back string `json:"j,omitempty"` // Page: the path that leads back without it
 
 	ClientID     string          `json:"c,omitempty"`
 	RedirectURI  string          `json:"u,omitempty"`

@@ -1,0 +1,91 @@
+package interaction
+
+import (
+	"net/http"
+
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// otherAccount, added to the address of the sign-in page, asks for another account than
+// the one that is signed in.
+const otherAccount = "&other=1"
+
+// mustProve reports whether the person who is signed in has to prove anew who they are,
+// and not to sign in as somebody else.
+func (h *Handler) mustProve(s step, current session.Current) bool {
+	hinted := s.q.HintSubject == "" || s.q.HintSubject == current.UserID
+	return hinted && !s.other && !current.Meets(s.q.Freshness(s.client), h.Now())
+}
+
+// askConfirm shows the page that asks for a new proof, with the ways of this account
+// that can give one, or says what to do if there is none.
+func (h *Handler) askConfirm(w http.ResponseWriter, r *http.Request, s step, current session.Current, status int, wrong *templates.FormError) error {
+	ways, err := h.WaysToProve(r.Context(), current, s.q)
+	if err != nil {
+		return err
+	}
+	page := templates.Confirm{
+		Common: h.common(s), Request: s.sealed, User: person(current.User), Keep: current.Persistent, Error: wrong,
+		Wanted: wanted(s, current), Password: ways.Password, Connectors: h.buttons(r, ways.Connectors), Unable: ways.Unable,
+		Cancel: s.q.Back, Other: h.Site.Base + request.To("/login", s.sealed) + otherAccount,
+	}
+	for _, c := range h.Connectors {
+		if fact, tried := triedFor(current, s.q, c.ID()); tried {
+			page.Tried, page.TriedSays = c.Name(), fact.Proved != 0 && s.q.Kind != request.Code
+		}
+	}
+	if s.q.Kind == request.Code {
+		page.ForApp = true
+		if page.Ticket, err = h.Sessions.Ticket(declineTicket(s, current)); err != nil {
+			return err
+		}
+	}
+	return h.Site.ShowStatus(w, status, page)
+}
+
+func wanted(s step, current session.Current) templates.Wanted {
+	fresh := s.q.Freshness(s.client)
+	w := templates.Wanted{Act: s.q.Act, Again: fresh.Again, Unknown: current.AuthTime == 0}
+	switch {
+	case fresh.MaxAge == nil:
+	case *fresh.MaxAge == 0:
+		w.Again = true
+	default:
+		w.MaxAge = *fresh.MaxAge
+	}
+	return w
+}
+
+func declineTicket(s step, current session.Current) session.Ticket {
+	return session.Ticket{Purpose: "decline", Session: current.ID, Request: s.q.ID}
+}
+
+// decline notes that the person does not prove anew who they are; the dispatcher tells
+// the application.
+func (h *Handler) decline(w http.ResponseWriter, r *http.Request) error {
+	form, err := web.FormOf(w, r, "request", "ticket")
+	if err != nil {
+		return err
+	}
+	s, err := h.open(r.Context(), form.Get("request"))
+	if err != nil {
+		return err
+	}
+	current, err := h.current(r, s)
+	if err != nil {
+		return err
+	}
+	if err := h.Sessions.CheckTicket(form.Get("ticket"), declineTicket(s, current)); err != nil {
+		return web.Stale(h.next(s), err)
+	}
+	at := h.Now()
+	fact := storage.Fact{Kind: storage.FactDeclined, At: storage.At(at), Request: s.q.ID}
+	if err := h.DB.AddFact(r.Context(), current.UserID, current.ID, fact, at); err != nil {
+		return h.ended(s, err)
+	}
+	return h.Site.Onward(w, h.next(s))
+}

@@ -1,0 +1,43 @@
+package session
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+)
+
+// keptMost bounds what is kept of a form, in bytes: it travels in addresses.
+const keptMost = 800
+
+// kept is what somebody typed before they had to prove who they are.
+type kept struct {
+	Ticket Ticket     `json:"t"`
+	Values url.Values `json:"v"`
+}
+
+// KeepForm seals what a form brought, so that its page can show it again in the same session
+// and for the same purpose, for as long as a form may lie open. It is for words only:
+// never for a password. "" for more than fits into an address.
+func (s *Sessions) KeepForm(t Ticket, values url.Values) (string, error) {
+	payload, err := json.Marshal(kept{t, values})
+	if err != nil {
+		return "", fmt.Errorf("encode form: %w", err)
+	}
+	if len(payload) > keptMost {
+		return "", nil
+	}
+	return s.Ring.Seal("kept", payload, s.Now().Add(ticketLife))
+}
+
+// KeptForm opens what KeepForm sealed for this ticket; nothing for anything else.
+func (s *Sessions) KeptForm(sealed string, want Ticket) url.Values {
+	payload, err := s.Ring.Unseal("kept", sealed, s.Now())
+	if err != nil {
+		return nil
+	}
+	var k kept
+	if json.Unmarshal(payload, &k) != nil || k.Ticket != want {
+		return nil
+	}
+	return k.Values
+}
