@@ -69,7 +69,7 @@ func TestAD03_ADisabledAdministratorIsNoneAtOnce(t *testing.T) {
 		v.get(t, b.Issuer+"/admin").wantText(t, "Administration")
 		admin := b.userBy(t, root)
 		another := b.user(t, "another@example.com", password) // the last one cannot be disabled
-		if err := b.DB.SetAdmin(context.Background(), another.ID, true, storage.Origin{}, b.now()); err != nil {
+		if _, err := b.DB.SetAdmin(context.Background(), another.ID, true, storage.StopIfAttached, storage.Origin{}, b.now()); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.DB.DisableUser(context.Background(), admin.ID, true, storage.Origin{}, b.now()); err != nil {
@@ -87,7 +87,7 @@ func TestAD03_ADemotedAdministratorIsNoneAtOnce(t *testing.T) {
 		kid := b.kid(t, "RS256", storage.KeyNext)
 		revoke := v.get(t, b.Issuer+revokePathOf(kid)).formTo(t, "/admin/keys/revoke", "", "")
 		another := b.local(t, storage.User{Email: "another@example.com", Admin: true}, password) // the last one stays
-		if err := b.DB.SetAdmin(context.Background(), b.userBy(t, root).ID, false, storage.Origin{Actor: another.ID}, b.now()); err != nil {
+		if _, err := b.DB.SetAdmin(context.Background(), b.userBy(t, root).ID, false, storage.StopIfAttached, storage.Origin{Actor: another.ID}, b.now()); err != nil {
 			t.Fatal(err)
 		}
 		v.get(t, page.At.String()).wantPage(t, http.StatusForbidden, "admin_required")

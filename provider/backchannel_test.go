@@ -233,7 +233,7 @@ var sessionsEnd = map[string]struct {
 	"password reset": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
 		hash, err := credential.New(credential.Config{DB: b.DB, Params: cheapHash}).Hash(ctx, newPassword, b.Alice)
 		if err == nil {
-			err = b.DB.ResetPassword(ctx, b.Alice.ID, hash, "set", here, b.now())
+			_, err = b.DB.ResetPassword(ctx, storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "set", From: here}, b.now())
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -246,7 +246,9 @@ var sessionsEnd = map[string]struct {
 		}
 	}},
 	"e-mail changed by an administrator": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		_, err := b.DB.ReviseUser(ctx, b.Alice.ID, func(u *storage.User) error { u.Email = "new@example.com"; return nil }, here, b.now())
+		_, err := b.DB.ReviseUser(ctx, storage.Revision{
+			UserID: b.Alice.ID, From: here, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil },
+		}, b.now())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -136,7 +136,8 @@ func TestPW04_DevicesThatAreNotKnown(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				return b.DB.ResetPassword(ctx, b.Alice.ID, hash, "test", here, b.now())
+				_, err = b.DB.ResetPassword(ctx, storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "test", From: here}, b.now())
+				return err
 			},
 		} {
 			devices[what] = b.known(t).device(t)

@@ -205,10 +205,8 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 				if got := again.subject(t, again.comeBy(t, "liar", "victim")); got != sub {
 					t.Errorf("came back as %s, want %s", got, sub)
 				}
-				if _, err := b.DB.ReviseUser(context.Background(), sub, func(u *storage.User) error {
-					u.Email = "vic@corp.example"
-					return nil
-				}, storage.Origin{}, b.now()); err != nil {
+				r := storage.Revision{UserID: sub, Revise: func(u *storage.User) error { u.Email = "vic@corp.example"; return nil }}
+				if _, err := b.DB.ReviseUser(context.Background(), r, b.now()); err != nil {
 					t.Errorf("an operator gives it an address: %v", err)
 				}
 			})

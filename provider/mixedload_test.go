@@ -228,7 +228,8 @@ var mixed = []mixedWork{
 		return err
 	}},
 	{"reset password", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.ResetPassword(ctx, user, "hash", "forgotten", here, m.now())
+		_, err := on.ResetPassword(ctx, storage.PasswordReset{UserID: user, Hash: "hash", Reason: "forgotten", Unproven: storage.KeepAttached, From: here}, m.now())
+		return err
 	}},
 	{"sign in through connector", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
 		arrival := m.arrival(user, fmt.Sprint("subject", rand.IntN(6)), storage.NewID("att"))

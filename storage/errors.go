@@ -20,6 +20,9 @@ var (
 	ErrReplayed = errors.New("used before")
 	// ErrRevoked: the user, the client, the session or the grant has ended.
 	ErrRevoked = errors.New("revoked")
+	// ErrUnproven: nobody has proven the user's address, and something is attached to
+	// the account; *UnprovenError lists it.
+	ErrUnproven = errors.New("address not proven")
 	// ErrUnavailable: the database is gone, full or locked for too long; nothing
 	// was done, or the outcome is unknown. The answer is 503, never "invalid".
 	ErrUnavailable = errors.New("database unavailable")

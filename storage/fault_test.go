@@ -247,8 +247,8 @@ var (
 		"LinkIdentity": {storage.IdentityLinked}, "Unlink": {storage.IdentityUnlinked, storage.SessionEnded}, "ReadUpstreamToken": {storage.UpstreamTokenRead},
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
-		"DisableUser": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "SetAdmin": {storage.UserPromoted, storage.UserDemoted},
-		"ReviseUser": {storage.UserUpdated, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
+		"DisableUser": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "SetAdmin": {storage.UserPromoted, storage.UserDemoted, storage.UserEvicted},
+		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
 		"SettleNotice": {storage.LogoutDelivered}, "RecordEvent": {storage.UserSignInFailed},
 	}
 	silent = map[string]string{

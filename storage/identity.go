@@ -169,7 +169,12 @@ type ProvenLink struct {
 	ProofID   string   // of the proof, spent in the same transaction
 	Until     Millis
 	SessionID string // the session in which it was proven
-	From      Origin
+
+	// Proof is set if the upstream vouches for Identity.Email. If that is the user's
+	// address, and the session was proven within FreshFor, the address is proven, too.
+	Proof    Voucher
+	FreshFor time.Duration
+	From     Origin
 }
 
 // LinkIdentity gives a signed-in user an identity that it has proven to own.
@@ -197,6 +202,27 @@ func (db *DB) LinkIdentity(ctx context.Context, l ProvenLink, at time.Time) erro
 		if !fresh {
 			return ErrReplayed
 		}
-		return link(tx, l.Identity, l.From, at)
+		if err := link(tx, l.Identity, l.From, at); err != nil {
+			return err
+		}
+		return proveInSession(tx, l, at)
 	})
+}
+
+// proveInSession takes the upstream's word for the user's address, in the user's own
+// fresh session. In a session that is not fresh it proves nothing: it would evict the
+// person who is signed in.
+func proveInSession(tx *gorm.DB, l ProvenLink, at time.Time) error {
+	if l.Proof == "" {
+		return nil
+	}
+	own, err := ownSession(tx, l.Identity.UserID, "id", l.SessionID, l.FreshFor, at)
+	if err != nil || !own {
+		return err
+	}
+	_, err = prove(tx, Proof{UserID: l.Identity.UserID, Email: l.Identity.Email, By: l.Proof, From: l.From}, own, at)
+	if errors.Is(err, ErrConflict) {
+		return nil // another address than the user's: the link proves nothing of that
+	}
+	return err
 }

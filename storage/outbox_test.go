@@ -157,7 +157,7 @@ func TestOutbox_EveryWayOfEndingAll(t *testing.T) {
 			return w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon)
 		},
 		"password reset": func(t *testing.T, w *world) error {
-			return w.ResetPassword(t.Context(), w.user.ID, "new", "asked", storage.Origin{}, noon)
+			return w.reset(t, w.user.ID, "new", noon)
 		},
 		"password changed": func(t *testing.T, w *world) error {
 			_, err := w.ChangePassword(t.Context(), w.change("new handle"), noon)

@@ -165,7 +165,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return w.RevokeGrant(ctx, w.offline(t, storage.NewID("r"), noon).ID, "revoked", from, noon)
 		}},
 		{"LinkIdentity", func() error {
-			return w.LinkIdentity(ctx, storage.ProvenLink{Identity: identity, ProofID: "p", Until: until, SessionID: w.session.ID, From: from}, noon)
+			return w.LinkIdentity(ctx, storage.ProvenLink{Identity: identity, ProofID: "p", Until: until, SessionID: w.session.ID, Proof: storage.ByUpstream, FreshFor: time.Minute, From: from}, noon)
 		}},
 		{"ProveAddress", func() error {
 			u := w.createUser(t, storage.NewID("p")+"@example.com")
@@ -192,7 +192,12 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.SignInThrough(ctx, a, noon)
 			return err
 		}},
-		{"ResetPassword", func() error { return w.ResetPassword(ctx, w.user.ID, "hash 2", "asked", from, noon) }},
+		{"AttachedTo", func() error { _, err := w.AttachedTo(ctx, w.user.ID, noon); return err }},
+		{"ResetPassword", func() error {
+			r := storage.PasswordReset{UserID: w.user.ID, Hash: "hash 2", Reason: "asked", Unproven: storage.KeepAttached, From: from}
+			_, err := w.ResetPassword(ctx, r, noon)
+			return err
+		}},
 		{"ReadUpstreamToken", func() error { _, err := w.ReadUpstreamToken(ctx, w.user.ID, "google", from, later); return err }},
 		{"Unlink", func() error {
 			return w.Unlink(ctx, storage.Unlinking{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
@@ -225,11 +230,26 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", from, later) }},
 		{"DisableUser", func() error { return w.DisableUser(ctx, w.user.ID, true, from, later) }},
 		{"ReviseUser", func() error {
-			_, err := w.ReviseUser(ctx, w.user.ID, func(u *storage.User) error { u.Email = "new@example.com"; return nil }, from, later)
+			_, err := w.ReviseUser(ctx, storage.Revision{
+				UserID: w.user.ID, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil }, From: from,
+			}, later)
 			return err
 		}},
-		{"SetAdmin", func() error { return w.SetAdmin(ctx, w.user.ID, true, from, later) }},
-		{"SetAdmin", func() error { return w.SetAdmin(ctx, w.user.ID, false, from, later) }},
+		{"ReviseUser", func() error {
+			verified := true
+			_, err := w.ReviseUser(ctx, storage.Revision{
+				UserID: w.createUser(t, storage.NewID("v")+"@example.com").ID, Revise: func(*storage.User) error { return nil }, Verified: &verified, From: from,
+			}, later)
+			return err
+		}},
+		{"SetAdmin", func() error {
+			_, err := w.SetAdmin(ctx, w.user.ID, true, storage.EvictAttached, from, later)
+			return err
+		}},
+		{"SetAdmin", func() error {
+			_, err := w.SetAdmin(ctx, w.user.ID, false, storage.StopIfAttached, from, later)
+			return err
+		}},
 		{"DeleteUser", func() error { return w.DeleteUser(ctx, w.user.ID, from, later) }},
 		{"DeleteClient", func() error { return w.DeleteClient(ctx, "robot", from, later) }},
 		{"DisableClient", func() error { return w.DisableClient(ctx, "web", true, from, later) }},

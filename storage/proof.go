@@ -45,7 +45,7 @@ type Proof struct {
 // reports whether anything was evicted. Events address.proven and user.evicted.
 //
 // ErrNotFound: there is no such user. ErrConflict: the user has another address
-// now, or is an administrator and a merely verifying upstream brings the proof.
+// now, or is an administrator whom a merely verifying upstream would evict.
 func (db *DB) ProveAddress(ctx context.Context, p Proof, at time.Time) (evicted bool, err error) {
 	if err := checkIDs(p.UserID); err != nil {
 		return false, fmt.Errorf("prove address: %w", err)
@@ -77,7 +77,7 @@ func prove(tx *gorm.DB, p Proof, own bool, at time.Time) (evicted bool, err erro
 		return false, ErrConflict
 	case u.EmailVerified:
 		return false, nil
-	case u.Admin && !p.By.keepsRoles():
+	case u.Admin && !p.By.keepsRoles() && !own:
 		return false, ErrConflict
 	}
 	if !own {
@@ -88,8 +88,8 @@ func prove(tx *gorm.DB, p Proof, own bool, at time.Time) (evicted bool, err erro
 	return !own, setProven(tx, u.ID, p.By, p.From, at)
 }
 
-// setProven is the only statement that marks the address of an existing user as
-// proven; ReviseUser passes through here too.
+// setProven marks a claimed address as proven. ReviseUser does the same on an
+// operator's word; no other statement does.
 func setProven(tx *gorm.DB, userID string, by Voucher, from Origin, at time.Time) error {
 	_, err := changed(tx, `UPDATE users SET email_verified = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
 		WHERE id = ? AND NOT email_verified`, true, At(at), At(at), userID)

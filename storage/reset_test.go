@@ -9,6 +9,14 @@ import (
 	"signet/storage"
 )
 
+// reset gives a user a new password and keeps what is attached.
+func (w *world) reset(t testing.TB, userID, hash string, at time.Time) error {
+	t.Helper()
+	r := storage.PasswordReset{UserID: userID, Hash: hash, Reason: "password_reset", Unproven: storage.KeepAttached, From: storage.Origin{Actor: "cli"}}
+	_, err := w.ResetPassword(t.Context(), r, at)
+	return err
+}
+
 func TestResetPassword_EndsAllTheUserHas(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		online := w.redeem(t, w.redemption("request", "code", noon), noon)
@@ -19,7 +27,7 @@ func TestResetPassword_EndsAllTheUserHas(t *testing.T) {
 		w.signIn(t, bob.ID, "handle of bob", "", noon)
 
 		at := noon.Add(time.Minute)
-		if err := w.ResetPassword(t.Context(), w.user.ID, "new hash", "password_reset", storage.Origin{Actor: "cli"}, at); err != nil {
+		if err := w.reset(t, w.user.ID, "new hash", at); err != nil {
 			t.Fatal(err)
 		}
 		w.dead(t, online.ID, at)
@@ -52,17 +60,17 @@ func TestResetPassword_GivesAFirstPassword(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, hash := range []string{"first", "second"} {
-			if err := w.ResetPassword(t.Context(), bob.ID, hash, "password_reset", storage.Origin{}, noon); err != nil {
+			if err := w.reset(t, bob.ID, hash, noon); err != nil {
 				t.Fatal(err)
 			}
 			if _, got, err := w.UserByEmail(t.Context(), bob.Email); err != nil || got != hash {
 				t.Errorf("hash %q, %v: want %q", got, err, hash)
 			}
 		}
-		if err := w.ResetPassword(t.Context(), bob.ID, "", "password_reset", storage.Origin{}, noon); err == nil {
+		if err := w.reset(t, bob.ID, "", noon); err == nil {
 			t.Error("an empty hash was taken")
 		}
-		wantError(t, "nobody's password", w.ResetPassword(t.Context(), "usr_nobody", "h", "password_reset", storage.Origin{}, noon), storage.ErrNotFound)
+		wantError(t, "nobody's password", w.reset(t, "usr_nobody", "h", noon), storage.ErrNotFound)
 	})
 }
 
@@ -75,7 +83,7 @@ func TestResetPassword_NothingSlipsThroughARace(t *testing.T) {
 		results := together(8, func(i int) error {
 			switch i {
 			case 0:
-				return w.ResetPassword(t.Context(), w.user.ID, "new hash", "password_reset", storage.Origin{}, at)
+				return w.reset(t, w.user.ID, "new hash", at)
 			case 1, 2, 3:
 				_, err := w.SignIn(t.Context(), storage.SignIn{
 					UserID: w.user.ID, HandleHash: "race " + strconv.Itoa(i), IdleFor: time.Hour, AbsoluteFor: time.Hour,

@@ -22,7 +22,8 @@ type world struct {
 	client  storage.Client
 	session storage.Session
 
-	arrivals int
+	arrivals      int
+	sessionBefore map[string]string // by user, see remember
 }
 
 func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {

@@ -152,7 +152,7 @@ func TestST05_UpdateDoesNotBringADeletedRowBack(t *testing.T) {
 		wantError(t, "update client", w.UpdateClient(t.Context(), w.client, storage.Origin{}, noon), storage.ErrNotFound)
 		wantError(t, "disable client", w.DisableClient(t.Context(), w.client.ID, true, storage.Origin{}, noon), storage.ErrNotFound)
 		wantError(t, "disable user", w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon), storage.ErrNotFound)
-		wantError(t, "reset password", w.ResetPassword(t.Context(), w.user.ID, "h", "reset", storage.Origin{}, noon), storage.ErrNotFound)
+		wantError(t, "reset password", w.reset(t, w.user.ID, "h", noon), storage.ErrNotFound)
 		_, err = w.User(t.Context(), w.user.ID)
 		wantError(t, "read user", err, storage.ErrNotFound)
 		_, err = w.Client(t.Context(), w.client.ID)

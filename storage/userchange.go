@@ -3,47 +3,139 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
 )
 
+// Revision is the input of DB.ReviseUser.
+type Revision struct {
+	UserID string
+	// Revise writes what an administrator may change into the user that it is given.
+	// It may run several times; its error is the answer and undoes all.
+	Revise func(*User) error
+	// Verified is what the operator says of the address as it is afterwards: true, it
+	// is proven; false, it is only claimed; nil, nothing. A new address of which
+	// nothing is said is only claimed.
+	Verified *bool
+	// Unproven: see ReviseUser.
+	Unproven Unproven
+	From     Origin
+}
+
+// Revised is a user after a revision, and what was evicted from the account.
+type Revised struct {
+	User
+	Evicted Attached
+}
+
 // ReviseUser changes what an administrator may of a user as it is now: of two who
-// change different things at once neither undoes what the other did. revise writes
-// into the user it is given; it may run twice, and its error is the answer and undoes
-// all. Id, administration, times and whether the user is off stay as they are. A new
-// e-mail ends all that the user has. Events user.updated and, with a new e-mail,
-// session.ended_all. ErrNotFound; ErrConflict: the e-mail is taken.
-func (db *DB) ReviseUser(ctx context.Context, id string, revise func(*User) error, from Origin, at time.Time) (User, error) {
-	if err := checkIDs(id); err != nil {
-		return User{}, fmt.Errorf("revise user: %w", err)
+// change different things at once neither undoes what the other did. Id,
+// administration, times and whether the user is off stay as they are. A new
+// e-mail ends all that the user has.
+//
+// To call an address verified that was only claimed is a first proof: it evicts what
+// is attached (see ProveAddress), unless Unproven is KeepAttached. To give a role or
+// a group to an account whose address is only claimed afterwards is no proof, and is
+// decided by Unproven. What Revise changes is applied after an eviction.
+//
+// Events user.updated, and address.proven, user.evicted, session.ended_all where that
+// happens. ErrNotFound; ErrConflict: the e-mail is taken; *UnprovenError.
+func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised, error) {
+	if err := checkIDs(r.UserID); err != nil {
+		return Revised{}, fmt.Errorf("revise user: %w", err)
 	}
-	var revised User
+	var revised Revised
 	err := db.write(ctx, "revise user", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, id, forUpdate); err != nil {
-			return err
-		}
-		var have User
-		if err := tx.Where("id = ?", id).Take(&have).Error; err != nil {
-			return err
-		}
-		want := have
-		err := revise(&want)
-		if err == nil && (want.Email != "" || have.Email != "") { // a user without an address may stay so
-			want.EmailCanonical, err = CanonicalEmail(want.Email)
-		}
+		have, err := db.lockUser(tx, r.UserID)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errChecked, err)
+			return err
 		}
-		want.ID, want.Admin, want.DisabledAt, want.NotBefore, want.CreatedAt = have.ID, have.Admin, have.DisabledAt, have.NotBefore, have.CreatedAt
-		want.UpdatedAt = max(At(at), have.UpdatedAt+1) // never the same twice
-		revised = want
-		return replaceUser(tx, have, want, from, at)
+		want, err := r.apply(have, at)
+		if err != nil {
+			return err
+		}
+		evicted, err := clearBefore(tx, r, have, want, at)
+		if err != nil {
+			return err
+		}
+		if !evicted.Nothing() {
+			if err := tx.Where("id = ?", have.ID).Take(&have).Error; err != nil {
+				return err
+			}
+			if want, err = r.apply(have, at); err != nil {
+				return err
+			}
+		}
+		revised = Revised{User: want, Evicted: evicted}
+		return replaceUser(tx, have, want, r.From, at)
 	})
 	if err != nil {
-		return User{}, err
+		return Revised{}, err
 	}
 	return revised, nil
+}
+
+// lockUser reads a user under its row's lock.
+func (db *DB) lockUser(tx *gorm.DB, id string) (User, error) {
+	if err := db.lockRow(tx, userRow, id, forUpdate); err != nil {
+		return User{}, err
+	}
+	var u User
+	return u, tx.Where("id = ?", id).Take(&u).Error
+}
+
+// apply gives the user as it shall be.
+func (r Revision) apply(have User, at time.Time) (User, error) {
+	want := have
+	err := r.Revise(&want)
+	if err == nil && want.Email != have.Email {
+		want.EmailCanonical, err = CanonicalEmail(want.Email)
+	}
+	if err != nil {
+		return User{}, fmt.Errorf("%w: %w", errChecked, err)
+	}
+	want.EmailVerified = have.EmailVerified && want.EmailCanonical == have.EmailCanonical
+	if r.Verified != nil {
+		want.EmailVerified = *r.Verified
+	}
+	if want.EmailVerified && want.EmailCanonical == "" {
+		return User{}, fmt.Errorf("%w: the user has no address that could be verified", errChecked)
+	}
+	want.ID, want.Admin, want.DisabledAt, want.NotBefore, want.CreatedAt = have.ID, have.Admin, have.DisabledAt, have.NotBefore, have.CreatedAt
+	want.UpdatedAt = max(At(at), have.UpdatedAt+1) // never the same twice
+	return want, nil
+}
+
+// clearBefore evicts what a first proof of the address evicts, and decides about
+// roles and groups for a claimed one.
+func clearBefore(tx *gorm.DB, r Revision, have, want User, at time.Time) (evicted Attached, err error) {
+	proves := want.EmailVerified && !have.EmailVerified
+	opens := !want.EmailVerified && (hasMore(have.Roles, want.Roles) || hasMore(have.Groups, want.Groups))
+	if !proves && !opens {
+		return Attached{}, nil
+	}
+	attached, err := attachedTo(tx, have.ID, at)
+	if err != nil {
+		return Attached{}, err
+	}
+	do := r.Unproven
+	if proves && do == StopIfAttached {
+		do = EvictAttached
+	}
+	before := have
+	before.EmailVerified = have.EmailVerified && want.EmailVerified
+	cleared, err := clearClaimed(tx, before, attached, do, r.From, at)
+	if err != nil || !cleared {
+		return Attached{}, err
+	}
+	return attached, nil
+}
+
+// hasMore reports whether something stands in after that does not stand in before.
+func hasMore(before, after []string) bool {
+	return slices.ContainsFunc(after, func(s string) bool { return !slices.Contains(before, s) })
 }
 
 func replaceUser(tx *gorm.DB, have, want User, from Origin, at time.Time) error {
@@ -56,7 +148,14 @@ func replaceUser(tx *gorm.DB, have, want User, from Origin, at time.Time) error 
 	if err := record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: want.ID, From: from}, at); err != nil {
 		return err
 	}
-	if have.EmailCanonical == want.EmailCanonical {
+	moved := have.EmailCanonical != want.EmailCanonical
+	if want.EmailVerified && (moved || !have.EmailVerified) {
+		proven := Event{Type: AddressProven, Outcome: Succeeded, Reason: string(ByOperator), UserID: want.ID, From: from}
+		if err := record(tx, proven, at); err != nil {
+			return err
+		}
+	}
+	if !moved {
 		return nil
 	}
 	if err := endAllOf(tx, want.ID, at); err != nil {
@@ -66,29 +165,35 @@ func replaceUser(tx *gorm.DB, have, want User, from Origin, at time.Time) error 
 }
 
 // SetAdmin lets a user administer the server, or no more; one that is so already is
-// left as it is. Events user.promoted, user.demoted. ErrNotFound, ErrLastAdmin.
-func (db *DB) SetAdmin(ctx context.Context, userID string, admin bool, from Origin, at time.Time) error {
+// left as it is. Where the user's address is only claimed, unproven says what
+// becomes of that which is attached to the account; it gives what was evicted. Events
+// user.promoted, user.demoted, user.evicted. ErrNotFound, ErrLastAdmin,
+// *UnprovenError.
+func (db *DB) SetAdmin(ctx context.Context, userID string, admin bool, unproven Unproven, from Origin, at time.Time) (evicted Attached, err error) {
 	if err := checkIDs(userID); err != nil {
-		return fmt.Errorf("set administrator: %w", err)
+		return Attached{}, fmt.Errorf("set administrator: %w", err)
 	}
-	return db.write(ctx, "set administrator", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
-			return err
-		}
-		event := UserPromoted
-		if !admin {
-			event = UserDemoted
-			if err := db.keepAnAdmin(tx, userID); err != nil {
-				return err
-			}
-		}
-		set, err := changed(tx, `UPDATE users SET admin = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
-			WHERE id = ? AND admin <> ?`, admin, At(at), At(at), userID, admin)
+	err = db.write(ctx, "set administrator", func(tx *gorm.DB) error {
+		evicted = Attached{}
+		u, err := db.lockUser(tx, userID)
 		if err != nil {
 			return err
 		}
-		if !set {
-			return exists(tx, &User{}, userID)
+		event := UserPromoted
+		switch {
+		case !admin:
+			event = UserDemoted
+			err = db.keepAnAdmin(tx, userID)
+		case !u.Admin:
+			evicted, err = clearForAdmin(tx, u, unproven, from, at)
+		}
+		if err != nil || u.Admin == admin {
+			return err
+		}
+		_, err = changed(tx, `UPDATE users SET admin = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
+			WHERE id = ?`, admin, At(at), At(at), userID)
+		if err != nil {
+			return err
 		}
 		if admin {
 			if err := closeSetup(tx, at); err != nil {
@@ -97,6 +202,22 @@ func (db *DB) SetAdmin(ctx context.Context, userID string, admin bool, from Orig
 		}
 		return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, From: from}, at)
 	})
+	if err != nil {
+		return Attached{}, err
+	}
+	return evicted, nil
+}
+
+func clearForAdmin(tx *gorm.DB, u User, unproven Unproven, from Origin, at time.Time) (evicted Attached, err error) {
+	attached, err := attachedTo(tx, u.ID, at)
+	if err != nil {
+		return Attached{}, err
+	}
+	cleared, err := clearClaimed(tx, u, attached, unproven, from, at)
+	if err != nil || !cleared {
+		return Attached{}, err
+	}
+	return attached, nil
 }
 
 // DeleteUser removes a user for good, with all it has; its sub is never given to

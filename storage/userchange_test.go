@@ -18,13 +18,19 @@ func (w *world) admin(t *testing.T, email string) string {
 	return u.ID
 }
 
+func (w *world) setAdmin(t *testing.T, on *storage.DB, userID string, admin bool) error {
+	t.Helper()
+	_, err := on.SetAdmin(t.Context(), userID, admin, storage.KeepAttached, storage.Origin{}, noon)
+	return err
+}
+
 func TestAD15_TheLastAdministratorStays(t *testing.T) {
 	for name, taking := range map[string]func(*testing.T, *world, string) error{
 		"disable": func(t *testing.T, w *world, id string) error {
 			return w.DisableUser(t.Context(), id, true, storage.Origin{}, noon)
 		},
 		"demote": func(t *testing.T, w *world, id string) error {
-			return w.SetAdmin(t.Context(), id, false, storage.Origin{}, noon)
+			return w.setAdmin(t, w.DB, id, false)
 		},
 		"delete": func(t *testing.T, w *world, id string) error {
 			return w.DeleteUser(t.Context(), id, storage.Origin{}, noon)
@@ -64,9 +70,9 @@ func TestAD15_AdministratorsCannotRemoveEachOther(t *testing.T) {
 		for round := range 20 {
 			results := together(2, func(i int) error {
 				if i == 0 {
-					return w.SetAdmin(t.Context(), b, false, storage.Origin{}, noon)
+					return w.setAdmin(t, w.DB, b, false)
 				}
-				return other.SetAdmin(t.Context(), a, false, storage.Origin{}, noon)
+				return w.setAdmin(t, other, a, false)
 			})
 			refused := 0
 			for _, err := range results {
@@ -80,7 +86,7 @@ func TestAD15_AdministratorsCannotRemoveEachOther(t *testing.T) {
 				t.Fatalf("round %d: %v, want one of them refused", round, results)
 			}
 			for _, id := range []string{a, b} {
-				if err := w.SetAdmin(t.Context(), id, true, storage.Origin{}, noon); err != nil {
+				if err := w.setAdmin(t, w.DB, id, true); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -92,8 +98,9 @@ func TestReviseUser(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.createUser(t, "taken@example.com")
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
-		revise := func(change func(*storage.User) error) (storage.User, error) {
-			return w.ReviseUser(t.Context(), w.user.ID, change, storage.Origin{Actor: "cli"}, noon.Add(time.Minute))
+		revise := func(change func(*storage.User) error) (storage.Revised, error) {
+			r := storage.Revision{UserID: w.user.ID, Revise: change, Unproven: storage.KeepAttached, From: storage.Origin{Actor: "cli"}}
+			return w.ReviseUser(t.Context(), r, noon.Add(time.Minute))
 		}
 		u, err := revise(func(u *storage.User) error {
 			u.Name, u.Roles, u.Admin, u.ID, u.DisabledAt = "Alice", []string{"dev"}, true, "usr_other", 1

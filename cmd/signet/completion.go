@@ -54,6 +54,7 @@ Where that does not answer, nothing is offered.`,
 type completer struct {
 	fromConfig   func(Config) []cobra.Completion
 	fromDatabase func(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error)
+	ofUser       func(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) // the first argument
 }
 
 // completers tell what may stand where a usage line has this name, or behind a flag.
@@ -63,8 +64,11 @@ var completers = map[string]completer{
 	"KID":       {fromDatabase: completeKeys},
 	"CONNECTOR": {fromConfig: completeConnectors},
 	"[ID…]":     {fromConfig: completeConnectors},
-	"ALG":       {fromDatabase: completeLines},
-	"KEY":       {fromConfig: completeSettings},
+
+	"CONNECTOR[:SUBJECT]": {ofUser: completeIdentities},
+
+	"ALG": {fromDatabase: completeLines},
+	"KEY": {fromConfig: completeSettings},
 
 	"--user":   {fromDatabase: completeUsers},
 	"--client": {fromDatabase: completeClients},
@@ -94,6 +98,12 @@ func completeLines(ctx context.Context, db *storage.DB, _ string) ([]cobra.Compl
 	rows, err := db.Keys(ctx)
 	rows = slices.DeleteFunc(rows, func(k storage.Key) bool { return k.State != storage.KeyActive })
 	return completions(rows, func(k storage.Key) (string, string) { return k.Line, "signs with " + k.ID }), err
+}
+
+func completeIdentities(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) {
+	list, err := db.IdentitiesOf(ctx, u.ID)
+	list = slices.DeleteFunc(list, func(i storage.Identity) bool { return printable(identityName(i)) != identityName(i) })
+	return completions(list, func(i storage.Identity) (string, string) { return identityName(i), i.Email }), err
 }
 
 func completeConnectors(c Config) []cobra.Completion {
@@ -131,7 +141,7 @@ func (p *program) completed(c *cobra.Command) {
 			continue
 		}
 		err := c.RegisterFlagCompletionFunc(flag, func(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return p.complete(c, what, typed), cobra.ShellCompDirectiveNoFileComp
+			return p.complete(c, what, nil, typed), cobra.ShellCompDirectiveNoFileComp
 		})
 		if err != nil {
 			panic(err) // the flag is there, and this is done once
@@ -167,7 +177,7 @@ func (p *program) completeArguments(names []string) cobra.CompletionFunc {
 		if !known {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return p.complete(c, what, typed), cobra.ShellCompDirectiveNoFileComp
+		return p.complete(c, what, args, typed), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
@@ -176,7 +186,7 @@ const completionPatience = 5 * time.Second
 
 // complete asks the settings and their database, and says nothing of what is wrong
 // with them: it must not write over the line that is being typed.
-func (p *program) complete(c *cobra.Command, what completer, typed string) []cobra.Completion {
+func (p *program) complete(c *cobra.Command, what completer, args []string, typed string) []cobra.Completion {
 	file, _ := c.Flags().GetString("config")
 	config, err := p.config(c, file)
 	if err != nil {
@@ -186,13 +196,13 @@ func (p *program) complete(c *cobra.Command, what completer, typed string) []cob
 	if what.fromConfig != nil {
 		found = what.fromConfig(config)
 	} else {
-		found = askToComplete(c.Context(), config, what, typed)
+		found = askToComplete(c.Context(), config, what, args, typed)
 	}
 	return slices.DeleteFunc(found, func(s cobra.Completion) bool { return !strings.HasPrefix(s, typed) })
 }
 
 // askToComplete makes no database, and migrates none.
-func askToComplete(ctx context.Context, c Config, what completer, typed string) []cobra.Completion {
+func askToComplete(ctx context.Context, c Config, what completer, args []string, typed string) []cobra.Completion {
 	ctx, cancel := context.WithTimeout(ctx, completionPatience)
 	defer cancel()
 	schema, err := storage.ReadSchema(ctx, c.storage())
@@ -204,9 +214,20 @@ func askToComplete(ctx context.Context, c Config, what completer, typed string) 
 		return nil
 	}
 	defer db.Close()
-	found, err := what.fromDatabase(ctx, db, typed)
+	found, err := what.ask(ctx, db, args, typed)
 	if err != nil {
 		return nil
 	}
 	return found
+}
+
+func (what completer) ask(ctx context.Context, db *storage.DB, args []string, typed string) ([]cobra.Completion, error) {
+	if what.ofUser == nil {
+		return what.fromDatabase(ctx, db, typed)
+	}
+	u, err := findUser(ctx, db, args[0])
+	if err != nil {
+		return nil, err
+	}
+	return what.ofUser(ctx, db, u)
 }

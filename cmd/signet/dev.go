@@ -178,7 +178,10 @@ func (p *program) ensureDemoUser(ctx context.Context, db *storage.DB, c Config, 
 	if err != nil {
 		return "", err
 	}
-	return password, db.ResetPassword(ctx, found.ID, hash, byAdministrator, fromCommandLine(), p.now())
+	_, err = db.ResetPassword(ctx, storage.PasswordReset{
+		UserID: found.ID, Hash: hash, Reason: byAdministrator, Unproven: storage.KeepAttached, From: fromCommandLine(),
+	}, p.now())
+	return password, err
 }
 
 // demoPassword is 100 random bits that can be typed.

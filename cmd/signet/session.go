@@ -41,7 +41,7 @@ func (p *program) sessionListCommand() *cobra.Command {
 			return p.writeJSON(map[string]any{"sessions": sessions})
 		}
 		if len(sessions) == 0 {
-			p.say("%s is signed in nowhere", u.Email)
+			p.say("%s is signed in nowhere", calledUser(u))
 			return nil
 		}
 		rows := [][]string{{"SID", "SIGNED IN", "LAST SEEN", "ADDRESS", "CLIENTS", "AGENT"}}
@@ -120,8 +120,8 @@ access live on: signet user sign-out ends them too.`,
 		i := slices.IndexFunc(sessions, func(s describedSession) bool { return s.SessionID == args[0] })
 		if i < 0 {
 			return &problem{
-				exitNotFound, fmt.Errorf("%s has no live session %q", u.Email, args[0]),
-				"list them with: signet session list " + u.Email,
+				exitNotFound, fmt.Errorf("%s has no live session %q", calledUser(u), args[0]),
+				"list them with: signet session list " + calledUser(u),
 			}
 		}
 		if err := db.EndSession(ctx, u.ID, args[0], byAdministrator, fromCommandLine(), p.now()); err != nil {

@@ -17,7 +17,7 @@ func (p *program) userCommand() *cobra.Command {
 	asNoun(c)
 	c.AddCommand(p.userCreateCommand(), p.userListCommand(), p.userShowCommand(), p.userUpdateCommand(), p.userPasswordCommand(),
 		p.userSwitchCommand("disable", true), p.userSwitchCommand("enable", false), p.userSignOutCommand(),
-		p.userAdminCommand(), p.userDeleteCommand())
+		p.userAdminCommand(), p.userDeleteCommand(), p.userIdentityCommand())
 	return c
 }
 
@@ -51,6 +51,11 @@ func (p *program) userCreateCommand() *cobra.Command {
 		}
 		if typed == "" {
 			p.say("the user has no password yet, and so cannot sign in with one")
+		}
+		if !made.EmailVerified {
+			p.say("nobody has proven that %s is this user's address: applications do not receive it, and the first proof of it, such as a sign-in "+
+				"through an upstream that verifies it, deletes the password and everything else set up before; "+
+				"if you know that it is the user's: signet user update %s --email-verified --keep", made.Email, made.Email)
 		}
 		return p.showUser(made, *asJSON)
 	})
@@ -143,14 +148,30 @@ func manyUsers(ctx context.Context, db *storage.DB, f storage.UserFilter, limit 
 }
 
 func (p *program) userShowCommand() *cobra.Command {
-	c := &cobra.Command{Use: "show EMAIL|SUB", Short: "Show one user", Example: "  signet user show ada@example.com --json", Args: exactly(whichUser)}
+	c := &cobra.Command{
+		Use:     "show EMAIL|SUB",
+		Short:   "Show one user, with factors and identities",
+		Example: "  signet user show ada@example.com --json",
+		Args:    exactly(whichUser),
+	}
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
-		return p.showUser(u, *asJSON)
+		attached, err := db.AttachedTo(ctx, u.ID, p.now())
+		if err != nil {
+			return aboutUser(args[0], err)
+		}
+		described := describeAttached(attached)
+		if *asJSON {
+			return p.writeJSON(struct {
+				describedUser
+				describedAttached
+			}{describeUser(u), described})
+		}
+		return p.writeTable(append(userRows(u), described.rows()...))
 	})
 	return c
 }
@@ -218,20 +239,24 @@ func (p *program) showUser(u storage.User, asJSON bool) error {
 	if asJSON {
 		return p.writeJSON(describeUser(u))
 	}
-	verified := ""
+	return p.writeTable(userRows(u))
+}
+
+func userRows(u storage.User) [][]string {
+	email := u.Email
 	if u.EmailVerified {
-		verified = " (verified)"
+		email += " (verified)"
 	}
-	return p.writeTable(filled([][]string{
+	return filled([][]string{
 		{"sub", u.ID},
-		{"email", u.Email + verified},
+		{"email", email},
 		{"name", u.Name},
 		{"preferred_username", u.PreferredUsername},
 		{"roles", strings.Join(u.Roles, ", ")},
 		{"groups", strings.Join(u.Groups, ", ")},
 		{"state", userState(u)},
 		{"created", u.CreatedAt.Time().Format(time.RFC3339)},
-	}))
+	})
 }
 
 func userState(u storage.User) string {

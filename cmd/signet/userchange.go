@@ -29,7 +29,7 @@ func addUserFlags(c *cobra.Command) userFlags {
 		f.set[name] = func(u *storage.User) { *field(u) = withoutEmpty(*value) }
 	}
 	text("email", "address to sign in with and to write to", func(u *storage.User) *string { return &u.Email })
-	verified := f.flags.Bool("email-verified", false, "the address was proven to be the user's")
+	verified := f.flags.Bool("email-verified", false, "you know that the address is the user's: it counts as proven")
 	f.set["email-verified"] = func(u *storage.User) { u.EmailVerified = *verified }
 	text("name", "full name", func(u *storage.User) *string { return &u.Name })
 	text("given-name", "given name", func(u *storage.User) *string { return &u.GivenName })
@@ -64,18 +64,36 @@ func (f userFlags) onto(u *storage.User) (given bool) {
 	return given
 }
 
+// verified is what was said of the address; nil for nothing.
+func (f userFlags) verified() *bool {
+	if !f.flags.Changed("email-verified") {
+		return nil
+	}
+	var u storage.User
+	f.set["email-verified"](&u)
+	return &u.EmailVerified
+}
+
 func (p *program) userUpdateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "update EMAIL|SUB",
 		Short: "Change a user",
 		Long: `Change a user. Only what is named changes; a list is replaced by what is given, and an
 empty value ("") takes away what was there. A new e-mail counts as not verified unless
---email-verified, and signs the user out everywhere.`,
+--email-verified, and signs the user out everywhere.
+
+--email-verified says that you know whose the address is. If nobody has proven the
+address before, everything that is attached to the account is deleted first: password,
+identities, sessions, tokens, profile. Somebody else may have set it up. --keep keeps
+it; you vouch for it then. Roles and groups are not given to an account whose address
+is only claimed and that has something attached, unless --evict or --keep says what
+becomes of it.`,
 		Example: `  signet user update ada@example.com --name "Ada Lovelace" --role dev --role ops
   signet user update ada@example.com --email ada@example.org --email-verified`,
 		Args: exactly(whichUser),
 	}
 	given := addUserFlags(c)
+	attached := addAttachedFlags(c)
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
 		var named storage.User
@@ -85,20 +103,26 @@ empty value ("") takes away what was there. A new e-mail counts as not verified 
 		if _, err := storage.CanonicalEmail(named.Email); c.Flags().Changed("email") && err != nil {
 			return usage(c, fmt.Errorf("--email %q: %w", named.Email, err))
 		}
+		unproven, err := attached.read()
+		if err != nil {
+			return usage(c, err)
+		}
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
-		revised, err := db.ReviseUser(ctx, u.ID, func(u *storage.User) error {
-			before, _ := storage.CanonicalEmail(u.Email)
-			given.onto(u)
-			if after, _ := storage.CanonicalEmail(u.Email); after != before && !c.Flags().Changed("email-verified") {
-				u.EmailVerified = false
-			}
-			return nil
-		}, fromCommandLine(), p.now())
+		if verified := given.verified(); verified != nil && *verified && u.Email == "" && named.Email == "" {
+			return usage(c, fmt.Errorf("--email-verified: %s has no address; give one with --email", u.ID))
+		}
+		revised, err := db.ReviseUser(ctx, storage.Revision{
+			UserID: u.ID, Verified: given.verified(), Unproven: unproven, From: fromCommandLine(),
+			Revise: func(u *storage.User) error { given.onto(u); return nil },
+		}, p.now())
 		if errors.Is(err, storage.ErrConflict) {
 			return emailTaken(named.Email)
+		}
+		if errors.Is(err, storage.ErrUnproven) {
+			return p.unproven(u, err, *asJSON)
 		}
 		if err != nil {
 			return aboutUser(args[0], err)
@@ -106,7 +130,7 @@ empty value ("") takes away what was there. A new e-mail counts as not verified 
 		if revised.EmailCanonical != u.EmailCanonical {
 			p.say("%s is signed out everywhere: the e-mail has changed", revised.Email)
 		}
-		return p.showUser(revised, *asJSON)
+		return p.showChanged(revised.User, revised.Evicted, *asJSON)
 	})
 	return c
 }
@@ -119,15 +143,38 @@ func (p *program) userAdminCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "admin EMAIL|SUB",
 		Short: "Let a user administer this server, or with --revoke no more",
+		Long: `Let a user administer this server, or with --revoke no more. This proves no address:
+where the address is only claimed and something is attached to the account (a password,
+an identity, a session), the command stops and lists it. --evict deletes it first,
+--keep keeps it.`,
 		Example: `  signet user admin ada@example.com
   signet user admin ada@example.com --revoke`,
 		Args: exactly(whichUser),
 	}
 	revoke := c.Flags().Bool("revoke", false, "the user may no more")
-	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {
-		return db.SetAdmin(ctx, u.ID, !*revoke, fromCommandLine(), p.now())
-	}, func(u storage.User) {
-		p.say("%s is %s", u.Email, userState(u))
+	attached := addAttachedFlags(c)
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+		unproven, err := attached.read()
+		if err != nil {
+			return usage(c, err)
+		}
+		u, err := findUser(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		evicted, err := db.SetAdmin(ctx, u.ID, !*revoke, unproven, fromCommandLine(), p.now())
+		if errors.Is(err, storage.ErrUnproven) {
+			return p.unproven(u, err, *asJSON)
+		}
+		if err == nil {
+			u, err = db.User(ctx, u.ID)
+		}
+		if err != nil {
+			return aboutUser(args[0], err)
+		}
+		p.say("%s is %s", calledUser(u), userState(u))
+		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c
 }
@@ -149,14 +196,14 @@ out and change your mind later: signet user disable.`,
 			return err
 		}
 		if !*yes {
-			if err := p.confirm(c, "Deleting "+u.Email+" cannot be undone.", "the e-mail", func(typed string) bool { return typed == u.Email }); err != nil {
+			if err := p.confirm(c, "Deleting "+calledUser(u)+" cannot be undone.", "that name", func(typed string) bool { return typed == calledUser(u) }); err != nil {
 				return err
 			}
 		}
 		if err := db.DeleteUser(ctx, u.ID, fromCommandLine(), p.now()); err != nil {
 			return aboutUser(args[0], err)
 		}
-		p.say("%s is deleted", u.Email)
+		p.say("%s is deleted", calledUser(u))
 		if *asJSON {
 			return p.writeJSON(describeUser(u))
 		}

@@ -20,17 +20,26 @@ func (p *program) userPasswordCommand() *cobra.Command {
 		Aliases: []string{"password"},
 		Short:   "Give a user a new password, and sign the user out everywhere",
 		Long: `Give a user a new password. All that was made with the old one ends with it, in
-one step: every session and every token, those for offline access too.`,
+one step: every session and every token, those for offline access too.
+
+Typing a password proves no address: where the address is only claimed and more than a
+password is attached to the account (an identity, a session), the command stops and
+lists it. --evict deletes it first, --keep keeps it.`,
 		Example: "  signet user set-password ada@example.com --password-stdin < password.txt",
 		Args:    exactly(whichUser),
 	}
 	password := passwordFlags(c)
+	attached := addAttachedFlags(c)
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
 		typed, err := password.read(p.stdin)
 		if err == nil && typed == "" {
 			err = errors.New("the password is missing: --password-stdin or --password-file FILE")
 		}
+		if err != nil {
+			return usage(c, err)
+		}
+		unproven, err := attached.read()
 		if err != nil {
 			return usage(c, err)
 		}
@@ -42,11 +51,20 @@ one step: every session and every token, those for offline access too.`,
 		if err != nil {
 			return err
 		}
-		if err := db.ResetPassword(ctx, u.ID, hash, byAdministrator, fromCommandLine(), p.now()); err != nil {
+		evicted, err := db.ResetPassword(ctx, storage.PasswordReset{
+			UserID: u.ID, Hash: hash, Reason: byAdministrator, Unproven: unproven, From: fromCommandLine(),
+		}, p.now())
+		if errors.Is(err, storage.ErrUnproven) {
+			return p.unproven(u, err, *asJSON)
+		}
+		if err == nil {
+			u, err = db.User(ctx, u.ID)
+		}
+		if err != nil {
 			return aboutUser(args[0], err)
 		}
-		p.say("%s has a new password and is signed out everywhere", u.Email)
-		return p.showUser(u, *asJSON)
+		p.say("%s has a new password and is signed out everywhere", calledUser(u))
+		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c
 }

@@ -21,7 +21,7 @@ func (p *program) userSwitchCommand(verb string, off bool) *cobra.Command {
 	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {
 		return db.DisableUser(ctx, u.ID, off, fromCommandLine(), p.now())
 	}, func(u storage.User) {
-		p.say("%s is %s", u.Email, userState(u))
+		p.say("%s is %s", calledUser(u), userState(u))
 	})
 	return c
 }
@@ -37,7 +37,7 @@ access too. To end one session: signet session end.`,
 	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {
 		return db.SignOutEverywhere(ctx, u.ID, byAdministrator, fromCommandLine(), p.now())
 	}, func(u storage.User) {
-		p.say("%s is signed out everywhere", u.Email)
+		p.say("%s is signed out everywhere", calledUser(u))
 	})
 	return c
 }

@@ -506,13 +506,13 @@ func TestCheck_RenewsAHashWhenTheSettingHasGrown(t *testing.T) {
 		if err != nil || got.OldHash != stored || !strings.Contains(got.NewHash, fmt.Sprintf("m=%d,t=%d,", grown.Memory, grown.Time)) {
 			t.Errorf("%s: old %q, new %q (%v)", name, got.OldHash, got.NewHash, err)
 		}
-		if err := db.ResetPassword(t.Context(), user.ID, got.NewHash, "test", storage.Origin{}, noon); err != nil {
+		if _, err := db.ResetPassword(t.Context(), storage.PasswordReset{UserID: user.ID, Hash: got.NewHash, Reason: "test"}, noon); err != nil {
 			t.Fatal(err)
 		}
 		if again, err := d.check(t, "alice@example.com", right); err != nil || again.NewHash != "" {
 			t.Errorf("%s: renewed again: %q (%v)", name, again.NewHash, err)
 		}
-		if err := db.ResetPassword(t.Context(), user.ID, got.OldHash, "test", storage.Origin{}, noon); err != nil {
+		if _, err := db.ResetPassword(t.Context(), storage.PasswordReset{UserID: user.ID, Hash: got.OldHash, Reason: "test"}, noon); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -169,7 +169,8 @@ func (h *Handler) linkHere(w http.ResponseWriter, r *http.Request, s step, c Con
 	}
 	err = h.DB.LinkIdentity(r.Context(), storage.ProvenLink{
 		Identity: identity, ProofID: a.Upstream.ID,
-		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
+		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID,
+		Proof: voucherOf(i), FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {
 	case errors.Is(err, storage.ErrConflict):

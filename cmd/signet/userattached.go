@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+// attachedFlags are the answers to the question that stops an act on an account whose
+// address is only claimed: what becomes of what is attached to it?
+type attachedFlags struct{ evict, keep *bool }
+
+func addAttachedFlags(c *cobra.Command) attachedFlags {
+	return attachedFlags{
+		evict: c.Flags().Bool("evict", false, "if the address is only claimed: first delete what is attached to the account"),
+		keep:  c.Flags().Bool("keep", false, "if the address is only claimed: keep what is attached to the account; you vouch for it"),
+	}
+}
+
+func (f attachedFlags) read() (storage.Unproven, error) {
+	switch {
+	case *f.evict && *f.keep:
+		return storage.StopIfAttached, errors.New("--evict and --keep exclude each other")
+	case *f.evict:
+		return storage.EvictAttached, nil
+	case *f.keep:
+		return storage.KeepAttached, nil
+	}
+	return storage.StopIfAttached, nil
+}
+
+// describedFactor is a factor as --json shows it.
+type describedFactor struct {
+	Kind     string     `json:"kind"`
+	Name     string     `json:"name,omitempty"`
+	Since    time.Time  `json:"since"`
+	LastUsed *time.Time `json:"last_used,omitempty"`
+}
+
+// describedIdentity is an identity as --json shows it.
+type describedIdentity struct {
+	Connector string     `json:"connector"`
+	Issuer    string     `json:"issuer"`
+	Subject   string     `json:"subject"` // at the upstream
+	Email     string     `json:"email,omitempty"`
+	Name      string     `json:"name,omitempty"`
+	Since     time.Time  `json:"since"`
+	LastUsed  *time.Time `json:"last_used,omitempty"`
+}
+
+// describedAttached is what hangs on an account as --json shows it.
+type describedAttached struct {
+	Factors    []describedFactor   `json:"factors"`    // the password included
+	Identities []describedIdentity `json:"identities"` // at upstreams
+	Sessions   int64               `json:"sessions"`   // that live
+	Grants     int64               `json:"grants"`     // that live: applications with access
+}
+
+func describeIdentity(i storage.Identity) describedIdentity {
+	return describedIdentity{
+		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, Name: i.Name,
+		Since: i.CreatedAt.Time(), LastUsed: moment(i.UsedAt),
+	}
+}
+
+func describeAttached(a storage.Attached) describedAttached {
+	d := describedAttached{Factors: []describedFactor{}, Identities: []describedIdentity{}, Sessions: a.Sessions, Grants: a.Grants}
+	for _, f := range a.Factors {
+		d.Factors = append(d.Factors, describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: moment(f.UsedAt)})
+	}
+	for _, i := range a.Identities {
+		d.Identities = append(d.Identities, describeIdentity(i))
+	}
+	return d
+}
+
+// rows are what is attached as rows of a table: a kind and what there is to say of it.
+func (d describedAttached) rows() [][]string {
+	var rows [][]string
+	for _, f := range d.Factors {
+		rows = append(rows, []string{f.Kind, commaList(f.Name, sinceThen(f.Since, f.LastUsed))})
+	}
+	for _, i := range d.Identities {
+		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, sinceThen(i.Since, i.LastUsed))})
+	}
+	if d.Sessions > 0 {
+		rows = append(rows, []string{"sessions", fmt.Sprint(d.Sessions)})
+	}
+	if d.Grants > 0 {
+		rows = append(rows, []string{"grants", fmt.Sprint(d.Grants)})
+	}
+	return rows
+}
+
+func commaList(parts ...string) string { return strings.Join(withoutEmpty(parts), ", ") }
+
+func sinceThen(since time.Time, used *time.Time) string {
+	text := "since " + since.Format(time.RFC3339)
+	if used != nil {
+		text += ", last used " + used.Format(time.RFC3339)
+	}
+	return text
+}
+
+// sayAttached lists what is attached to the person at the terminal.
+func (p *program) sayAttached(title string, a storage.Attached) {
+	p.say("%s", title)
+	for _, row := range describeAttached(a).rows() {
+		fmt.Fprintf(p.stderr, "  %s: %s\n", row[0], printable(row[1]))
+	}
+}
+
+// unproven answers an act that stopped because something is attached to an account
+// whose address is only claimed; any other error it gives back. With asJSON the list
+// is a document on standard output too.
+func (p *program) unproven(u storage.User, err error, asJSON bool) error {
+	stopped, is := errors.AsType[*storage.UnprovenError](err)
+	if !is {
+		return err
+	}
+	p.sayAttached("attached to "+calledUser(u)+":", stopped.Attached)
+	refused := &problem{
+		exitDenied, fmt.Errorf("address_unproven: %w; nothing was changed", stopped),
+		"delete it first with --evict, or keep it with --keep if you know that it is this person's",
+	}
+	if !asJSON {
+		return refused
+	}
+	return errors.Join(refused, p.writeJSON(map[string]any{
+		"error": "address_unproven", "error_description": stopped.Error(), "sub": u.ID, "email": u.Email, "attached": describeAttached(stopped.Attached),
+	}))
+}
+
+// calledUser is the user's e-mail, or the subject of a user who has none.
+func calledUser(u storage.User) string {
+	if u.Email == "" {
+		return u.ID
+	}
+	return u.Email
+}
+
+// showChanged shows a user after an act that may have evicted something.
+func (p *program) showChanged(u storage.User, evicted storage.Attached, asJSON bool) error {
+	gone := !evicted.Nothing()
+	if gone {
+		p.sayAttached("deleted, because the address of "+calledUser(u)+" was only claimed when it was attached:", evicted)
+		p.say("profile and consents are deleted too, and every session and token has ended")
+	}
+	if !asJSON {
+		return p.showUser(u, false)
+	}
+	changed := struct {
+		describedUser
+		Evicted *describedAttached `json:"evicted,omitempty"`
+	}{describedUser: describeUser(u)}
+	if gone {
+		d := describeAttached(evicted)
+		changed.Evicted = &d
+	}
+	return p.writeJSON(changed)
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"signet/storage"
+)
+
+func (p *program) userIdentityCommand() *cobra.Command {
+	c := &cobra.Command{Use: "identity", Short: "Take an upstream's identity away from a user"}
+	asNoun(c)
+	c.AddCommand(p.userIdentityRemoveCommand())
+	return c
+}
+
+func (p *program) userIdentityRemoveCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "remove EMAIL|SUB CONNECTOR[:SUBJECT]",
+		Short: "Disconnect an identity from a user, and end what it opened",
+		Long: `Disconnect an identity from a user: nobody signs in to this account through it any
+more. The sessions that it opened end, and so does the access of applications that
+they opened, offline access too. What the user opened in another way goes on.
+
+signet user show lists the identities. The subject, which is the upstream's name for
+the person, is needed only where the user has several identities of one connector.`,
+		Example: `  signet user identity remove ada@example.com github
+  signet user identity remove ada@example.com github:583231`,
+		Args: exactly(whichUser, "the connector of the identity"),
+	}
+	issuer := c.Flags().String("issuer", "", "issuer of the identity, where the connector has had several")
+	last := c.Flags().Bool("yes", false, "remove it even if it is the user's last way to sign in")
+	asJSON := jsonFlag(c)
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+		u, err := findUser(ctx, db, args[0])
+		if err != nil {
+			return err
+		}
+		list, err := db.IdentitiesOf(ctx, u.ID)
+		if err != nil {
+			return aboutUser(args[0], err)
+		}
+		identity, err := p.pickIdentity(c, u, list, args[1], *issuer)
+		if err != nil {
+			return err
+		}
+		err = db.Unlink(ctx, storage.Unlinking{
+			Identity: identity, Connectors: connectorIDs(config), Last: *last, From: fromCommandLine(),
+		}, p.now())
+		switch {
+		case errors.Is(err, storage.ErrConflict):
+			return &problem{
+				exitDenied, fmt.Errorf("last_way_in: %s has no other way to sign in; nothing was changed", calledUser(u)),
+				"give a password first with: signet user set-password " + calledUser(u) + " --password-stdin; or say --yes to remove it all the same",
+			}
+		case errors.Is(err, storage.ErrNotFound):
+			return noIdentity(u, args[1])
+		case err != nil:
+			return aboutUser(args[0], err)
+		}
+		p.say("%s is disconnected from %s; what it opened has ended", identity.Connector+":"+printable(identity.Subject), calledUser(u))
+		if *asJSON {
+			return p.writeJSON(describeIdentity(identity))
+		}
+		return nil
+	})
+	return c
+}
+
+// pickIdentity finds the one identity that CONNECTOR or CONNECTOR:SUBJECT names.
+func (p *program) pickIdentity(c *cobra.Command, u storage.User, list []storage.Identity, name, issuer string) (storage.Identity, error) {
+	found := slices.DeleteFunc(slices.Clone(list), func(i storage.Identity) bool {
+		return name != i.Connector && name != identityName(i) || issuer != "" && issuer != i.Issuer
+	})
+	switch len(found) {
+	case 0:
+		return storage.Identity{}, noIdentity(u, name)
+	case 1:
+		return found[0], nil
+	}
+	var names []string
+	for _, i := range found {
+		names = append(names, printable(fmt.Sprintf("%s at %s", identityName(i), i.Issuer)))
+	}
+	return storage.Identity{}, usage(c, fmt.Errorf("%s has several such identities; name one with CONNECTOR:SUBJECT, and --issuer if need be: %s",
+		calledUser(u), strings.Join(names, ", ")))
+}
+
+func noIdentity(u storage.User, name string) error {
+	return &problem{
+		exitNotFound, fmt.Errorf("%s has no identity %q", calledUser(u), name),
+		"list the identities with: signet user show " + calledUser(u),
+	}
+}
+
+// identityName is how commands name an identity of a user.
+func identityName(i storage.Identity) string { return i.Connector + ":" + i.Subject }
+
+func connectorIDs(c Config) []string {
+	var ids []string
+	for _, connector := range c.Connectors {
+		ids = append(ids, connector.ID)
+	}
+	return ids
+}

@@ -1,0 +1,277 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/storage"
+)
+
+// openers are the acts of operators that open more of an account and prove nothing.
+var openers = []struct {
+	name     string
+	password bool // a password that is attached counts
+	act      func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error
+	done     func(u storage.User, hash string) bool
+}{
+	{"set-password", false, func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error {
+		_, err := on.ResetPassword(t.Context(), storage.PasswordReset{UserID: u.ID, Hash: "typed", Reason: "typed", Unproven: do}, noon)
+		return err
+	}, func(_ storage.User, hash string) bool { return hash == "typed" }},
+	{"admin", true, func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error {
+		_, err := on.SetAdmin(t.Context(), u.ID, true, do, storage.Origin{}, noon)
+		return err
+	}, func(u storage.User, _ string) bool { return u.Admin }},
+	{"role", true, revising(func(u *storage.User) { u.Roles = append(u.Roles, "ops") }),
+		func(u storage.User, _ string) bool { return slices.Contains(u.Roles, "ops") }},
+	{"group", true, revising(func(u *storage.User) { u.Groups = []string{"wheel"} }),
+		func(u storage.User, _ string) bool { return slices.Contains(u.Groups, "wheel") }},
+	{"role and a new address", true, revising(func(u *storage.User) { u.Email, u.Roles = "new-"+u.Email, []string{"ops"} }),
+		func(u storage.User, _ string) bool { return slices.Contains(u.Roles, "ops") }},
+}
+
+func revising(change func(*storage.User)) func(*testing.T, *storage.DB, storage.User, storage.Unproven) error {
+	return func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error {
+		r := storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: do}
+		_, err := on.ReviseUser(t.Context(), r, noon)
+		return err
+	}
+}
+
+// attachments are the things that can be attached to an account, one at a time.
+var attachments = map[string]func(t *testing.T, w *world, u storage.User){
+	"password": func(t *testing.T, w *world, u storage.User) { w.credential(t, u, "password") },
+	"totp":     func(t *testing.T, w *world, u storage.User) { w.credential(t, u, "totp") },
+	"webauthn": func(t *testing.T, w *world, u storage.User) { w.credential(t, u, "webauthn") },
+	"recovery": func(t *testing.T, w *world, u storage.User) { w.credential(t, u, "recovery") },
+	"identity": func(t *testing.T, w *world, u storage.User) { w.end(t, w.through(t, u.ID, "evil", u.ID, "")) },
+	"session":  func(t *testing.T, w *world, u storage.User) { w.signIn(t, u.ID, storage.NewID("h"), "", noon) },
+	"offline grant": func(t *testing.T, w *world, u storage.User) {
+		s := w.signIn(t, u.ID, storage.NewID("h"), "", noon)
+		w.granted(t, s, true)
+		w.end(t, s)
+	},
+}
+
+func (w *world) credential(t *testing.T, u storage.User, kind string) {
+	t.Helper()
+	w.exec(t, `INSERT INTO credentials (id, user_id, kind, secret) VALUES (?, ?, ?, 'x')`, storage.NewID("crd_"), u.ID, kind)
+}
+
+// bare is a user with nothing attached.
+func (w *world) bare(t *testing.T, verified bool) storage.User {
+	t.Helper()
+	u, err := w.CreateUser(t.Context(), storage.User{Email: storage.NewID("b") + "@example.com", EmailVerified: verified}, "", storage.Origin{}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func (w *world) wantDone(t *testing.T, what string, u storage.User, done func(storage.User, string) bool, want bool) {
+	t.Helper()
+	now, err := w.User(t.Context(), u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, hash, err := w.UserByEmail(t.Context(), now.Email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := done(now, hash); got != want {
+		t.Errorf("%s: done: %v, want %v", what, got, want)
+	}
+	if want && now.EmailVerified && !u.EmailVerified {
+		t.Errorf("%s: it proved the address", what)
+	}
+}
+
+// Every act that opens more of an account stops where the address is only claimed and
+// anything is attached, whatever that is; it says what, and changes nothing.
+func TestUnproven_ActsStopAtWhatIsAttached(t *testing.T) {
+	for _, act := range openers {
+		t.Run(act.name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				for name, attach := range attachments {
+					u := w.bare(t, false)
+					attach(t, w, u)
+					before, err := w.AttachedTo(t.Context(), u.ID, noon)
+					if err != nil || before.Nothing() {
+						t.Fatalf("%s: nothing is attached, %v", name, err)
+					}
+					err = act.act(t, w.DB, u, storage.StopIfAttached)
+					if name == "password" && !act.password {
+						if err != nil {
+							t.Errorf("a password that is replaced: %v", err)
+						}
+						continue
+					}
+					var stopped *storage.UnprovenError
+					if !errors.As(err, &stopped) || !errors.Is(err, storage.ErrUnproven) || stopped.Attached.Nothing() {
+						t.Errorf("%s: %v", name, err)
+					}
+					w.wantDone(t, name, u, act.done, false)
+					after, err := w.AttachedTo(t.Context(), u.ID, noon)
+					if err != nil || fmt.Sprint(after) != fmt.Sprint(before) {
+						t.Errorf("%s: after the refusal %+v, %v; before %+v", name, after, err, before)
+					}
+				}
+			})
+		})
+	}
+}
+
+// With nothing attached, or a proven address, they go on; so they do once the operator
+// says what becomes of it.
+func TestUnproven_ActsGoOnWhenItIsDecided(t *testing.T) {
+	for _, act := range openers {
+		t.Run(act.name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				u := w.bare(t, false)
+				if err := act.act(t, w.DB, u, storage.StopIfAttached); err != nil {
+					t.Errorf("nothing attached: %v", err)
+				}
+				w.wantDone(t, "nothing attached", u, act.done, true)
+				if act.name != "role and a new address" { // there the new one is claimed
+					u = w.bare(t, true)
+					w.through(t, u.ID, "good", u.ID, "")
+					if err := act.act(t, w.DB, u, storage.StopIfAttached); err != nil {
+						t.Errorf("a proven address: %v", err)
+					}
+					w.wantDone(t, "a proven address", u, act.done, true)
+				}
+				for do, evicts := range map[storage.Unproven]bool{storage.EvictAttached: true, storage.KeepAttached: false} {
+					u = w.bare(t, false)
+					w.through(t, u.ID, "evil", u.ID, "")
+					if err := act.act(t, w.DB, u, do); err != nil {
+						t.Errorf("decided: %v", err)
+					}
+					w.wantDone(t, "decided", u, act.done, true)
+					if list, err := w.IdentitiesOf(t.Context(), u.ID); err != nil || (len(list) == 0) != evicts {
+						t.Errorf("identities %v, %v; evicted: %v", list, err, evicts)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Taking away stops nowhere.
+func TestUnproven_TakingAwayIsFree(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		u, _ := w.claimed(t, true)
+		w.admin(t, "another@example.com")
+		if _, err := w.SetAdmin(t.Context(), u.ID, false, storage.StopIfAttached, storage.Origin{}, noon); err != nil {
+			t.Error(err)
+		}
+		if err := w.revise(t, u, func(u *storage.User) { u.Roles, u.Groups, u.Name = nil, nil, "Mallory" }, storage.StopIfAttached, false); err != nil {
+			t.Error(err)
+		}
+		w.remember(u, storage.Session{})
+	})
+}
+
+// A sign-in that races with the operator's act: either it comes first and the act
+// stops, or it comes after an account that had nothing attached.
+func TestUnproven_AgainstASignIn(t *testing.T) {
+	for _, act := range openers[:3] {
+		t.Run(act.name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				other := w.backend.Open(t)
+				for range 20 {
+					u := w.bare(t, false)
+					w.arrivals++
+					identity := upstreamIdentity(u.ID, "evil", u.ID)
+					arrival := storage.Arrival{
+						Identity: identity, AttemptID: fmt.Sprint("race ", w.arrivals), Until: storage.At(noon), ByPassword: true,
+						SignIn: storage.SignIn{HandleHash: fmt.Sprint("race ", w.arrivals), NotBefore: &u.NotBefore, IdleFor: 1e9, AbsoluteFor: 1e9},
+					}
+					results := together(2, func(i int) error {
+						if i == 0 {
+							return act.act(t, w.DB, u, storage.StopIfAttached)
+						}
+						_, err := other.SignInThrough(t.Context(), arrival, noon)
+						return err
+					})
+					stopped, refused := errors.Is(results[0], storage.ErrUnproven), errors.Is(results[1], storage.ErrRevoked)
+					if results[0] != nil && !stopped || results[1] != nil && !refused || stopped && refused {
+						t.Fatalf("the act: %v, the sign-in: %v", results[0], results[1])
+					}
+					w.wantDone(t, "in the race", u, act.done, !stopped)
+				}
+			})
+		})
+	}
+}
+
+// A proof and a password that an operator types at once: whichever is first, the
+// attacker's identity is gone once the address is proven.
+func TestUnproven_AgainstAProof(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		other := w.backend.Open(t)
+		for range 20 {
+			u, _ := w.claimed(t, false)
+			results := together(2, func(i int) error {
+				if i == 0 {
+					return openers[0].act(t, w.DB, u, storage.StopIfAttached)
+				}
+				_, err := other.ProveAddress(t.Context(), storage.Proof{UserID: u.ID, Email: u.Email, By: storage.ByMail}, noon)
+				return err
+			})
+			if results[0] != nil && !errors.Is(results[0], storage.ErrUnproven) || results[1] != nil {
+				t.Fatal(results)
+			}
+			attached, err := w.AttachedTo(t.Context(), u.ID, noon)
+			if err != nil || len(attached.Identities) != 0 || attached.Sessions+attached.Grants != 0 {
+				t.Fatalf("left: %+v, %v", attached, err)
+			}
+			if _, hash, err := w.UserByEmail(t.Context(), u.Email); err != nil || (hash == "typed") != (results[0] == nil) || hash == "hash of mallory" {
+				t.Errorf("the password is %q, %v after %v", hash, err, results[0])
+			}
+		}
+	})
+}
+
+// email_verified is written where an address is proven, where an operator or an
+// upstream makes the user, and nowhere else.
+func TestSource_OnlyAProofVerifiesAnAddress(t *testing.T) {
+	writers := map[string]string{
+		"../storage/proof.go":         "the proof itself",
+		"../storage/userchange.go":    "an operator's word",
+		"../storage/arrival.go":       "a new user whom an upstream vouches for",
+		"../cmd/signet/user.go":       "shown",
+		"../cmd/signet/userchange.go": "an operator's word for a new user",
+		"../cmd/signet/dev.go":        "people of the demo",
+	}
+	writes := regexp.MustCompile(`email_verified = |"EmailVerified"|EmailVerified: |EmailVerified = |EmailVerified, .* = `)
+	read := 0
+	for _, folder := range []string{"../storage", "../cmd/signet", "../provider", "../provider/*"} {
+		files, err := filepath.Glob(folder + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") || strings.Contains(file, "storagetest") {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read++
+			found := writes.FindString(string(text))
+			if _, may := writers[file]; found != "" && !may {
+				t.Errorf("%s has %q: an address is proven by DB.ProveAddress and what calls prove, by nothing else", file, found)
+			}
+		}
+	}
+	if read < 100 {
+		t.Errorf("read %d files: not the whole program", read)
+	}
+}

@@ -1,0 +1,323 @@
+package storage_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+const planted = "https://evil.example/"
+
+// claimed is an account whose address nobody has proven, with all that somebody may
+// have attached to it, and two roles that an operator gave.
+func (w *world) claimed(t *testing.T, admin bool) (u storage.User, s storage.Session) {
+	t.Helper()
+	u, err := w.CreateUser(t.Context(), storage.User{
+		Email: storage.NewID("c") + "@example.com", Name: "Planted", Website: planted, Admin: admin,
+		Roles: []string{"dev"}, Groups: []string{"staff"}, Custom: map[string]any{"floor": "3"},
+	}, "hash of mallory", storage.Origin{}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = w.signIn(t, u.ID, storage.NewID("h"), "", noon)
+	w.through(t, u.ID, "evil", u.ID, "")
+	w.granted(t, s, true)
+	return u, s
+}
+
+// wantEvicted wants all of claimed gone, or all there.
+func (w *world) wantEvicted(t *testing.T, u storage.User, evicted bool) {
+	t.Helper()
+	attached, err := w.AttachedTo(t.Context(), u.ID, noon.Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	evil := false
+	for _, i := range attached.Identities {
+		evil = evil || i.Connector == "evil"
+	}
+	now, err := w.User(t.Context(), u.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, hash, err := w.UserByEmail(t.Context(), now.Email)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, kept := range map[string]bool{
+		"the identity": evil, "the password": hash == "hash of mallory", "the profile": now.Website == planted,
+		"the grant": attached.Grants > 0, "the session": w.signedIn(t, u.ID, w.sessionBefore[u.ID]),
+	} {
+		if kept == evicted {
+			t.Errorf("%s is there: %v, want %v", what, kept, !evicted)
+		}
+	}
+}
+
+// provers are the callers that can prove an address. own is the handle and the id of
+// the session that the browser has, "" for another browser.
+var provers = []struct {
+	name      string
+	by        storage.Voucher
+	inSession bool // it can be brought within a session
+	prove     func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error
+}{
+	{"a mailed link", storage.ByMail, true, func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error {
+		return proveBy(t, w, storage.ByMail, u, own, fresh)
+	}},
+	{"an authoritative upstream", storage.ByAuthority, true, arriveBy(storage.ByAuthority)},
+	{"a verifying upstream", storage.ByUpstream, true, arriveBy(storage.ByUpstream)},
+	{"user update --email-verified", storage.ByOperator, false, func(t *testing.T, w *world, u storage.User, _ storage.Session, _ time.Duration) error {
+		return w.revise(t, u, func(*storage.User) {}, storage.StopIfAttached, true)
+	}},
+	{"a new address that is verified at once", storage.ByOperator, false, func(t *testing.T, w *world, u storage.User, _ storage.Session, _ time.Duration) error {
+		return w.revise(t, u, func(u *storage.User) { u.Email = "new-" + u.Email }, storage.StopIfAttached, true)
+	}},
+}
+
+func proveBy(t *testing.T, w *world, by storage.Voucher, u storage.User, own storage.Session, fresh time.Duration) error {
+	_, err := w.ProveAddress(t.Context(), storage.Proof{UserID: u.ID, Email: u.Email, By: by, SessionID: own.ID, FreshFor: fresh}, noon.Add(time.Second))
+	return err
+}
+
+func arriveBy(by storage.Voucher) func(*testing.T, *world, storage.User, storage.Session, time.Duration) error {
+	return func(t *testing.T, w *world, u storage.User, own storage.Session, fresh time.Duration) error {
+		w.arrivals++
+		identity := upstreamIdentity(u.ID, "good", u.ID)
+		identity.Email = u.Email
+		_, err := w.SignInThrough(t.Context(), storage.Arrival{
+			Identity: identity, AttemptID: fmt.Sprint("arrives ", w.arrivals), Until: storage.At(noon.Add(time.Hour)), Proof: by, FreshFor: fresh,
+			SignIn: storage.SignIn{HandleHash: fmt.Sprint("arrives ", w.arrivals), Replaces: own.HandleHash, IdleFor: time.Hour, AbsoluteFor: time.Hour},
+		}, noon.Add(time.Second))
+		return err
+	}
+}
+
+func (w *world) revise(t *testing.T, u storage.User, change func(*storage.User), unproven storage.Unproven, verified bool) error {
+	t.Helper()
+	r := storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: unproven}
+	if verified {
+		r.Verified = &verified
+	}
+	_, err := w.ReviseUser(t.Context(), r, noon.Add(time.Second))
+	return err
+}
+
+// Whoever brings the first proof, it evicts what was set up under the claim. Roles
+// survive all but a merely verifying upstream.
+func TestProof_TheFirstEvicts(t *testing.T) {
+	for _, p := range provers {
+		t.Run(p.name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				u, s := w.claimed(t, false)
+				w.remember(u, s)
+				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				w.wantEvicted(t, u, true)
+				now, err := w.User(t.Context(), u.ID)
+				if err != nil || !now.EmailVerified {
+					t.Fatalf("verified: %v, %v", now.EmailVerified, err)
+				}
+				if kept := len(now.Roles) + len(now.Groups) + len(now.Custom); (kept == 3) != (p.by != storage.ByUpstream) {
+					t.Errorf("%d roles, groups and attributes are left", kept)
+				}
+				// A further proof changes nothing.
+				w.through(t, u.ID, "evil", u.ID, "")
+				if err := proveBy(t, w, storage.ByMail, now, storage.Session{}, time.Minute); err != nil {
+					t.Error(err)
+				}
+				if list, err := w.IdentitiesOf(t.Context(), u.ID); err != nil || len(list) == 0 {
+					t.Errorf("the second proof took %v, %v", list, err)
+				}
+			})
+		})
+	}
+}
+
+// In the account's own fresh session a proof evicts nothing; in another's, an old one,
+// or where sessions do not count, it does.
+func TestProof_InTheOwnFreshSessionEvictsNothing(t *testing.T) {
+	for _, p := range provers {
+		if !p.inSession {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				for name, test := range map[string]struct {
+					session func(own storage.Session) storage.Session
+					fresh   time.Duration
+					evicts  bool
+				}{
+					"own and fresh":         {func(own storage.Session) storage.Session { return own }, time.Minute, false},
+					"own but old":           {func(own storage.Session) storage.Session { return own }, time.Second / 2, true},
+					"own, does not count":   {func(own storage.Session) storage.Session { return own }, 0, true},
+					"somebody else's":       {func(storage.Session) storage.Session { return w.session }, time.Minute, true},
+					"none":                  {func(storage.Session) storage.Session { return storage.Session{} }, time.Minute, true},
+					"own, but it has ended": {func(own storage.Session) storage.Session { w.end(t, own); return own }, time.Minute, true},
+				} {
+					u, own := w.claimed(t, false)
+					w.remember(u, own)
+					if name == "somebody else's" {
+						w.session = w.signIn(t, w.user.ID, storage.NewID("h"), "", noon)
+					}
+					if err := p.prove(t, w, u, test.session(own), test.fresh); err != nil {
+						t.Fatalf("%s: %v", name, err)
+					}
+					t.Run(name, func(t *testing.T) { w.wantEvicted(t, u, test.evicts) })
+					if now, err := w.User(t.Context(), u.ID); err != nil || !now.EmailVerified {
+						t.Errorf("%s: verified: %v, %v", name, now.EmailVerified, err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// remember notes the session that must go or stay with the rest.
+func (w *world) remember(u storage.User, s storage.Session) {
+	if w.sessionBefore == nil {
+		w.sessionBefore = map[string]string{}
+	}
+	w.sessionBefore[u.ID] = s.ID
+}
+
+func (w *world) end(t *testing.T, s storage.Session) {
+	t.Helper()
+	if err := w.EndSession(t.Context(), s.UserID, s.ID, "asked", storage.Origin{}, noon); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A merely verifying upstream opens no administrator's account, not even one that has
+// become an administrator since the caller looked.
+func TestProof_AVerifyingUpstreamEvictsNoAdministrator(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, p := range provers {
+			u, s := w.claimed(t, true)
+			w.remember(u, s)
+			err := p.prove(t, w, u, storage.Session{}, time.Minute)
+			if p.by == storage.ByUpstream {
+				wantError(t, p.name, err, storage.ErrConflict)
+				w.wantEvicted(t, u, false)
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v", p.name, err)
+			}
+			w.wantEvicted(t, u, true)
+			if now, err := w.User(t.Context(), u.ID); err != nil || !now.Admin {
+				t.Errorf("%s: administrator: %v, %v", p.name, now.Admin, err)
+			}
+		}
+	})
+}
+
+// What the address found must still be so when the sign-in is written.
+func TestSignInThrough_DecidesAgainWhenTheAccountChanged(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, change := range map[string]func(u storage.User) error{
+			"another address": func(u storage.User) error {
+				return w.revise(t, u, func(u *storage.User) { u.Email = "moved-" + u.Email }, storage.KeepAttached, false)
+			},
+			"proven meanwhile": func(u storage.User) error {
+				return w.revise(t, u, func(*storage.User) {}, storage.KeepAttached, true)
+			},
+			"an administrator": func(u storage.User) error { return w.setAdmin(t, w.DB, u.ID, true) },
+		} {
+			u, _ := w.claimed(t, false)
+			if err := change(u); err != nil {
+				t.Fatal(err)
+			}
+			wantError(t, name, arriveBy(storage.ByUpstream)(t, w, u, storage.Session{}, 0), storage.ErrConflict)
+			list, err := w.IdentitiesOf(t.Context(), u.ID)
+			if err != nil || len(list) != 1 {
+				t.Errorf("%s: %d identities, %v", name, len(list), err)
+			}
+		}
+		// A link by the address alone wants it proven, and no administrator.
+		for name, prepare := range map[string]func(u storage.User) error{
+			"claimed": func(storage.User) error { return nil },
+			"an administrator": func(u storage.User) error {
+				return errors.Join(w.revise(t, u, func(*storage.User) {}, storage.KeepAttached, true), w.setAdmin(t, w.DB, u.ID, true))
+			},
+		} {
+			u, _ := w.claimed(t, false)
+			if err := prepare(u); err != nil {
+				t.Fatal(err)
+			}
+			wantError(t, "link, "+name, arriveBy("")(t, w, u, storage.Session{}, 0), storage.ErrConflict)
+		}
+	})
+}
+
+// An identity that is connected in a fresh session proves the address it is vouched
+// for, if that is the account's; nothing is evicted in any case.
+func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, test := range map[string]struct {
+			email  string // "" for the account's
+			proof  storage.Voucher
+			fresh  time.Duration
+			proven bool
+		}{
+			"its own":                 {"", storage.ByUpstream, time.Minute, true},
+			"its own, nobody vouches": {"", "", time.Minute, false},
+			"its own, an old session": {"", storage.ByUpstream, time.Second / 2, false},
+			"another":                 {"other@example.com", storage.ByUpstream, time.Minute, false},
+		} {
+			u, s := w.claimed(t, false)
+			w.remember(u, s)
+			identity := upstreamIdentity(u.ID, "good", u.ID)
+			if identity.Email = u.Email; test.email != "" {
+				identity.Email = test.email
+			}
+			err := w.LinkIdentity(t.Context(), storage.ProvenLink{
+				Identity: identity, ProofID: u.ID, Until: storage.At(noon.Add(time.Hour)), SessionID: s.ID, Proof: test.proof, FreshFor: test.fresh,
+			}, noon.Add(time.Second))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			t.Run(name, func(t *testing.T) { w.wantEvicted(t, u, false) })
+			if now, err := w.User(t.Context(), u.ID); err != nil || now.EmailVerified != test.proven {
+				t.Errorf("%s: verified: %v, %v", name, now.EmailVerified, err)
+			}
+		}
+	})
+}
+
+// A new address is only claimed, whoever changes it, unless it is verified in the same
+// act; of an account whose old one was proven nothing is evicted.
+func TestReviseUser_ANewAddressIsOnlyClaimed(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for _, test := range []struct{ before, said, want bool }{
+			{true, false, false}, {true, true, true}, {false, false, false},
+		} {
+			u, s := w.claimed(t, false)
+			w.remember(u, s)
+			if test.before {
+				if err := w.revise(t, u, func(*storage.User) {}, storage.KeepAttached, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+			move := func(u *storage.User) { u.Email, u.EmailVerified = "new-"+u.Email, true }
+			if err := w.revise(t, u, move, storage.StopIfAttached, test.said); err != nil {
+				t.Fatal(err)
+			}
+			now, err := w.User(t.Context(), u.ID)
+			if err != nil || now.EmailVerified != test.want || now.Website != planted {
+				t.Errorf("%+v: verified %v, website %q, %v", test, now.EmailVerified, now.Website, err)
+			}
+			// The same address in another spelling is no new one.
+			if err := w.revise(t, u, func(u *storage.User) { u.Email = " " + u.Email }, storage.StopIfAttached, false); err != nil {
+				t.Fatal(err)
+			}
+			if again, err := w.User(t.Context(), u.ID); err != nil || again.EmailVerified != now.EmailVerified {
+				t.Errorf("another spelling: verified %v, %v", again.EmailVerified, err)
+			}
+		}
+	})
+}
