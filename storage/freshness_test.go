@@ -146,3 +146,27 @@ func TestSignIn_NothingMakesAProofYounger(t *testing.T) {
 		}
 	})
 }
+
+func TestWaysOf_ListsWhatAUserHas(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		bare := w.createUser(t, "bare@example.com")
+		if ways, err := w.WaysOf(t.Context(), bare.ID); err != nil || len(ways.Connectors) > 0 {
+			t.Errorf("of a user without identities: %+v, %v", ways, err)
+		}
+		for _, subject := range []string{"1", "2"} {
+			err := w.LinkIdentity(t.Context(), storage.ProvenLink{
+				Identity: storage.Identity{Connector: "github", Issuer: "https://github.com", Subject: subject, UserID: w.user.ID},
+				ProofID:  "proof " + subject, Until: storage.At(noon.Add(time.Hour)), SessionID: w.session.ID,
+			}, noon)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if ways, err := w.WaysOf(t.Context(), w.user.ID); err != nil || !slices.Equal(ways.Connectors, []string{"github"}) || !ways.Password {
+			t.Errorf("of a user with a password and two accounts at GitHub: %+v, %v", ways, err)
+		}
+		if ways, err := w.WaysOf(t.Context(), "usr_nobody"); err != nil || ways.Password || ways.Connectors != nil {
+			t.Errorf("of nobody: %+v, %v", ways, err)
+		}
+	})
+}

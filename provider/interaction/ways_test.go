@@ -1,0 +1,68 @@
+package interaction
+
+import (
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"signet/federation"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/storage"
+)
+
+func connectorOf(t *testing.T, id string, reauthenticates *bool) Connector {
+	t.Helper()
+	made, err := federation.New(federation.Config{
+		ID: id, Kind: federation.OIDC, Name: id, Issuer: "https://" + id + ".example.com", ClientID: "signet",
+		ClientSecret: federation.NewSecret("a secret"), Reauthenticates: reauthenticates,
+	}, http.DefaultClient, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Connector{Connector: made}
+}
+
+// TestWaysToProve_EveryCombination: a way is offered if the account has it, it can prove
+// something anew, and it has not just failed to for this request.
+func TestWaysToProve_EveryCombination(t *testing.T) {
+	yes, no := true, false
+	settings := map[string]*bool{"says": nil, "again": &yes, "never": &no}
+	for _, kind := range []request.Kind{request.Code, request.Cookies, request.Page} {
+		for setting, value := range settings {
+			offered := []Connector{connectorOf(t, setting, value)}
+			for row := range 64 {
+				has, tried, other, said, password, address := row&1 != 0, row&2 != 0, row&4 != 0, row&8 != 0, row&16 != 0, row&32 != 0
+				current := session.Current{}
+				if address {
+					current.User.Email = "ada@example.com"
+				}
+				fact := storage.Fact{Kind: storage.FactArrived, Request: "this", Connector: setting}
+				if said {
+					fact.Proved = 1
+				}
+				if other { // what answered another request, or came another way, says nothing
+					elsewhere, through := fact, fact
+					elsewhere.Request, through.Connector = "other", "another"
+					current.Facts = append(current.Facts, elsewhere, through)
+				}
+				if tried {
+					current.Facts = append(current.Facts, fact)
+				}
+				owned := storage.Ways{Password: password, Connectors: []string{"removed"}}
+				if has {
+					owned.Connectors = append(owned.Connectors, setting)
+				}
+				got := waysToProve(owned, current, request.Request{ID: "this", Kind: kind}, offered)
+				able := setting != "never" && (!tried || kind != request.Code && said)
+				if got.Password != (password && address) || (len(got.Connectors) == 1) != (has && able) || (len(got.Unable) == 1) != (has && !able) {
+					t.Errorf("%s %s row %06b: got %+v", kind, setting, row, got)
+				}
+				if got.Any() != (got.Password || len(got.Connectors) > 0) || slices.Contains(got.Unable, "removed") {
+					t.Errorf("%s %s row %06b: got %+v", kind, setting, row, got)
+				}
+			}
+		}
+	}
+}
