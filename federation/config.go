@@ -1,13 +1,15 @@
 package federation
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"signet/foreign"
 )
 
 // Config is one connector of the settings.
@@ -150,6 +152,11 @@ func checked(c Config) (Config, error) {
 			return c, err
 		}
 	}
+	for _, host := range c.Hosts {
+		if err := foreign.CheckHostname(host); err != nil {
+			return c, wrong(c, "hosts", fmt.Sprintf("holds %q, which %v", excerpt(host), err))
+		}
+	}
 	for name := range c.Claims {
 		if !slices.Contains(mappable, name) {
 			return c, wrong(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", excerpt(name), strings.Join(mappable, ", ")))
@@ -181,6 +188,19 @@ func (c Config) claim(name string) string {
 	return name
 }
 
+// checkBase says why no upstream can be at a URL of the settings.
+func checkBase(text string) error {
+	const want = "must be an https URL without query (http for loopback hosts)"
+	u, err := upstreamURL(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf(want+": %w", err)
+	case u.RawQuery != "":
+		return errors.New(want)
+	}
+	return nil
+}
+
 // upstreamURL checks a URL that the settings or a discovery document give: https,
 // or http to a loopback host; no name, password or fragment in it.
 func upstreamURL(text string) (*url.URL, error) {
@@ -190,13 +210,11 @@ func upstreamURL(text string) (*url.URL, error) {
 		return nil, fmt.Errorf("%q is not an absolute URL", excerpt(text))
 	case u.User != nil || u.Fragment != "":
 		return nil, fmt.Errorf("the URL at %s holds a password or a fragment", u.Host)
-	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+	case u.Scheme != "https" && !(u.Scheme == "http" && foreign.IsLoopback(u.Hostname())):
 		return nil, fmt.Errorf("%q is not https", excerpt(text))
 	}
+	if err := foreign.CheckHostname(u.Hostname()); err != nil {
+		return nil, fmt.Errorf("%q %w", excerpt(text), err)
+	}
 	return u, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -182,5 +182,6 @@ type Report struct {
 	PKCE                                    bool
 	// IssuerInCallback: the callback names the issuer (RFC 9207).
 	IssuerInCallback bool
-	Keys             int // signing keys published
+	Keys             int // published keys that tokens may be verified with
+	IgnoredKeys      int // and others of kinds that we use, which are malformed, too weak or too many
 }

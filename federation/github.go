@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/oauth2"
+
+	"signet/foreign"
 )
 
 // gitHub is a connector to github.com or a GitHub Enterprise server. It speaks
@@ -27,8 +29,8 @@ func newGitHub(b base) (Connector, error) {
 	if c.web == "" {
 		c.web = "https://github.com"
 	}
-	if u, err := upstreamURL(c.web); err != nil || u.RawQuery != "" {
-		return nil, wrong(b.config, "base_url", "must be an https URL without query (http for loopback hosts)")
+	if err := checkBase(c.web); err != nil {
+		return nil, wrong(b.config, "base_url", err.Error())
 	}
 	c.api = c.web + "/api/v3"
 	if c.web == "https://github.com" {
@@ -155,7 +157,7 @@ func (c *gitHub) primaryEmail(ctx context.Context, token string) (string, error)
 	case a.status != http.StatusOK:
 		return "", refusedAPI(step, a)
 	}
-	v, err := decodeValue(a.body)
+	v, err := foreign.Value(a.body)
 	list, ok := v.([]any)
 	if err != nil || !ok {
 		return "", untrusted("%s: not a JSON list", step)

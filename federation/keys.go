@@ -3,6 +3,7 @@ package federation
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
+
+	"signet/foreign"
 )
 
 // remoteKeys are the upstream's signing keys, fetched when a token first names one
@@ -61,8 +64,26 @@ func (t *throttled) fetch(r *http.Request) (answer, error) {
 	if a.status != http.StatusOK {
 		return a, untrusted("fetch keys: status %d", a.status)
 	}
-	_, err = a.object("fetch keys")
+	usable, _, err := usableKeys(a)
+	if err == nil {
+		a.body, err = json.Marshal(map[string]any{"keys": usable})
+	}
 	return a, err
+}
+
+// usableKeys gives the keys of an answer that tokens may be verified with, and how many
+// others it holds. Those are left out: the library would refuse the whole set for one
+// that it cannot read, and believe one that is too weak.
+func usableKeys(a answer) (usable []any, ignored int, err error) {
+	set, err := a.object("fetch keys")
+	if err != nil {
+		return nil, 0, err
+	}
+	usable, ignored = foreign.UsableKeys(set)
+	if len(usable) == 0 {
+		return nil, ignored, untrusted("fetch keys: the set holds no usable key")
+	}
+	return usable, ignored, nil
 }
 
 // witness is a key set that remembers why it could not verify: the verifier puts

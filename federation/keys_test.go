@@ -3,6 +3,9 @@ package federation_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -134,5 +137,54 @@ func TestProbe(t *testing.T) {
 	_, gh := gitHub(t, nil)
 	if r := gh.Probe(t.Context()); r.Err != nil || r.Endpoints["authorization"] == "" {
 		t.Errorf("GitHub: got %+v", r)
+	}
+}
+
+// TestKeys_BadOnesAreIgnored: a key that nobody should believe stops no sign-in by
+// another, and none is verified by it.
+func TestKeys_BadOnesAreIgnored(t *testing.T) {
+	with := func(honest claims, name string, value any) claims {
+		changed := maps.Clone(honest)
+		changed[name] = value
+		return changed
+	}
+	for name, bad := range map[string]func(honest claims) any{
+		"no object":          func(claims) any { return "a key" },
+		"half a key":         func(claims) any { return claims{"kty": "RSA", "e": "AQAB"} },
+		"RSA of 8 bits":      func(claims) any { return claims{"kty": "RSA", "n": "_w", "e": "AQAB"} },
+		"a symmetric key":    func(claims) any { return claims{"kty": "oct", "k": "AAAA"} },
+		"a private half":     func(honest claims) any { return with(honest, "d", "AQAB") },
+		"no point":           func(honest claims) any { return with(honest, "x", honest["y"]) },
+		"another algorithm":  func(honest claims) any { return with(honest, "alg", "ES384") },
+		"for encryption":     func(honest claims) any { return with(honest, "use", "enc") },
+		"a kid of no string": func(honest claims) any { return with(honest, "kid", 1) },
+	} {
+		l, up := lying(t, nil)
+		l.Tell(federationtest.Faults{Keys: func(honest map[string]any) []any { return []any{bad(honest), honest} }})
+		up.arrives(t, "victim")
+		if r := up.Probe(t.Context()); r.Err != nil || r.Keys != 1 || r.IgnoredKeys != 1 {
+			t.Errorf("%s: %d keys, %d ignored: %v", name, r.Keys, r.IgnoredKeys, r.Err)
+		}
+		l, up = lying(t, nil)
+		l.Tell(federationtest.Faults{Keys: func(honest map[string]any) []any { return []any{bad(honest)} }})
+		up.refuses(t, "victim", federation.ErrUntrusted)
+		if r := up.Probe(t.Context()); !errors.Is(r.Err, federation.ErrUntrusted) {
+			t.Errorf("%s alone: %v", name, r.Err)
+		}
+	}
+}
+
+// TestNew_HostsThatAreNone: an upstream is at a host name or an address.
+func TestNew_HostsThatAreNone(t *testing.T) {
+	for _, at := range []string{"https://-/", "https://a..b", "https://xn--a.example", "https://127.1", "https://a.example.", "https://[::1%25eth0]"} {
+		for key, c := range map[string]federation.Config{
+			"issuer":   {ID: "x", Kind: federation.OIDC, ClientID: "x", Issuer: at},
+			"base_url": {ID: "x", Kind: federation.GitHub, ClientID: "x", BaseURL: at},
+			"hosts":    {ID: "x", Kind: federation.OIDC, ClientID: "x", Issuer: "https://a.example", Hosts: []string{strings.TrimPrefix(at, "https://")}},
+		} {
+			if _, err := federation.New(c, http.DefaultClient, time.Now); !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), key) {
+				t.Errorf("%s %s: got %v", key, at, err)
+			}
+		}
 	}
 }

@@ -24,7 +24,7 @@ func (c *relyingParty) Probe(ctx context.Context) Report {
 	a, err := c.caller.get(ctx, "fetch keys", m.jwks, nil)
 	if err == nil {
 		r.ClockSkew = c.clockSkew(a.header)
-		r.Keys, err = countKeys(a)
+		r.Keys, r.IgnoredKeys, err = countKeys(a)
 	}
 	if err == nil && len(m.algorithms) > 0 && c.algorithms(m)[0] == noCommon {
 		err = fmt.Errorf("algorithms: the upstream signs by none that is allowed: %w", ErrMisconfigured)
@@ -33,16 +33,12 @@ func (c *relyingParty) Probe(ctx context.Context) Report {
 	return r
 }
 
-func countKeys(a answer) (int, error) {
-	o, err := a.object("fetch keys")
-	if err != nil {
-		return 0, err
+func countKeys(a answer) (usable, ignored int, err error) {
+	if a.status != http.StatusOK {
+		return 0, 0, untrusted("fetch keys: status %d, no keys", a.status)
 	}
-	list, _ := o["keys"].([]any)
-	if a.status != http.StatusOK || len(list) == 0 {
-		return 0, untrusted("fetch keys: status %d, no keys", a.status)
-	}
-	return len(list), nil
+	list, ignored, err := usableKeys(a)
+	return len(list), ignored, err
 }
 
 // Probe asks GitHub's API whether it is there. It needs no token, and says nothing

@@ -43,8 +43,8 @@ func newOIDC(b base) (Connector, error) {
 	if c.issuer == "" {
 		return nil, wrong(b.config, "issuer", "is missing")
 	}
-	if u, err := upstreamURL(c.discoverAt); err != nil || u.RawQuery != "" {
-		return nil, wrong(b.config, "issuer", "must be an https URL without query (http for loopback hosts)")
+	if err := checkBase(c.discoverAt); err != nil {
+		return nil, wrong(b.config, "issuer", err.Error())
 	}
 	var err error
 	if c.credentials, err = newCredentials(c.config); err != nil {

@@ -235,7 +235,7 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *ref
 	}
 	kept, err := parseClaimsRequest(params.Get("claims"))
 	if err != nil {
-		return no("invalid_request", "claims is not the JSON object of OpenID Connect Core, section 5.5")
+		return no("invalid_request", err.Error())
 	}
 	if acr := kept.IDToken["acr"]; acr != nil {
 		wanted, ok := acr.wanted()

@@ -1,12 +1,12 @@
 package provider
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
-	"strings"
 
+	"signet/foreign"
 	"signet/provider/request"
 	"signet/storage"
 )
@@ -78,27 +78,77 @@ func (c *claimAsked) wanted() ([]string, bool) {
 	return texts, true
 }
 
-var errClaims = errors.New("claims parameter is not an object of objects")
+var errClaims = errors.New("claims is not the JSON object of OpenID Connect Core, section 5.5")
 
-// parseClaimsRequest reads the claims parameter and drops what does not exist.
+// parseClaimsRequest reads the claims parameter and drops what does not exist. Its JSON
+// comes from a stranger: names are taken exactly as the specification writes them.
 func parseClaimsRequest(raw string) (claimsAsked, error) {
 	var asked claimsAsked
-	if !strings.HasPrefix(strings.TrimLeft(raw, " \t\r\n"), "{") {
-		return asked, errClaims
+	members, err := foreign.Object([]byte(raw))
+	if err != nil {
+		return asked, fmt.Errorf("%w: the text %w", errClaims, err)
 	}
-	decoder := json.NewDecoder(bytes.NewReader([]byte(raw)))
-	if err := decoder.Decode(&asked); err != nil || decoder.More() {
-		return asked, errClaims
+	if asked.UserInfo, err = readClaimSet(members["userinfo"]); err != nil {
+		return asked, err
 	}
-	known := claimNames()
-	for _, set := range []map[string]*claimAsked{asked.UserInfo, asked.IDToken} {
-		for name := range set {
-			if !slices.Contains(known, name) {
-				delete(set, name)
-			}
+	asked.IDToken, err = readClaimSet(members["id_token"])
+	return asked, err
+}
+
+func readClaimSet(value any) (map[string]*claimAsked, error) {
+	if value == nil {
+		return nil, nil
+	}
+	members, ok := value.(map[string]any)
+	if !ok {
+		return nil, errClaims
+	}
+	set, known := map[string]*claimAsked{}, claimNames()
+	for name, value := range members {
+		one, err := readClaim(value)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(known, name) {
+			set[name] = one
 		}
 	}
-	return asked, nil
+	return set, nil
+}
+
+// readClaim reads how one claim is asked for; members that nobody knows are ignored.
+func readClaim(value any) (*claimAsked, error) {
+	if value == nil {
+		return nil, nil
+	}
+	members, ok := value.(map[string]any)
+	if !ok {
+		return nil, errClaims
+	}
+	one := &claimAsked{}
+	if essential, found := members["essential"]; found && essential != nil {
+		if one.Essential, ok = essential.(bool); !ok {
+			return nil, errClaims
+		}
+	}
+	if wanted, found := members["value"]; found {
+		var err error
+		if one.Value, err = json.Marshal(wanted); err != nil {
+			return nil, err
+		}
+	}
+	values, found := members["values"].([]any)
+	if !found && members["values"] != nil {
+		return nil, errClaims
+	}
+	for _, wanted := range values {
+		text, err := json.Marshal(wanted)
+		if err != nil {
+			return nil, err
+		}
+		one.Values = append(one.Values, text)
+	}
+	return one, nil
 }
 
 // released are claims ready to go out, by where they were asked for.

@@ -16,6 +16,7 @@ func TestAZ29_MalformedClaimsParameter(t *testing.T) {
 			"{", "}", "[]", `"x"`, "1", "null", "true", "{}{}", `{"userinfo":[]}`, `{"userinfo":"email"}`, `{"userinfo":{"email":[]}}`, `{"userinfo":{"email":"yes"}}`,
 			`{"userinfo":{"email":{"essential":"yes"}}}`, `{"userinfo":{"email":{"values":"a"}}}`, `{"id_token":1}`, "{'userinfo':{}}", `{"userinfo":{"email":}}`,
 			nested(300), `{"userinfo":` + nested(300) + `}`, `{"userinfo":{"email":{"values":` + nested(300) + "[}}}", strings.Repeat(`{"userinfo":`, 80),
+			`{"userinfo":{"email":null,"email":null}}`, `{"userinfo":{},"USERINFO":{"email":null}}`, `{"userinfo":{"email":{"value":"\ud800"}}}`, `{"\udfff":{}}`,
 			`{"id_token":{"acr":{"essential":true,"value":2}}}`, `{"id_token":{"acr":{"essential":true,"values":["urn:signet:1fa",null]}}}`,
 			`{"id_token":{"sub":{"value":5}}}`, `{"id_token":{"sub":{"value":""}}}`, `{"id_token":{"sub":{"values":["` + b.Alice.ID + `","usr_x"]}}}`, `{"id_token":{"sub":{"value":{}}}}`,
 		} {

@@ -37,6 +37,8 @@ type Faults struct {
 	SignedUserInfo bool
 	// LeanIDToken: address and profile are only at userinfo.
 	LeanIDToken bool
+	// Keys changes the published ones.
+	Keys func(honest map[string]any) []any
 	// OtherKey signs by a key that is not published, under the id of the one that is.
 	OtherKey bool
 	// Secret signs HS256; nil: the text of the public key, as in the attack.
@@ -102,8 +104,12 @@ func (l *Lying) discovery(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (l *Lying) jwks(w http.ResponseWriter, _ *http.Request) {
-	_, key := l.now()
-	writeJSON(w, http.StatusOK, map[string]any{"keys": []any{key.jwk()}})
+	f, key := l.now()
+	published := []any{key.jwk()}
+	if f.Keys != nil {
+		published = f.Keys(key.jwk())
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"keys": published})
 }
 
 // reply adds iss (RFC 9207) and whatever the faults say.

@@ -133,7 +133,11 @@ func factsOf(r federation.Report) []templates.Fact {
 		}
 	}
 	if r.Keys > 0 {
-		facts = append(facts, templates.Fact{Name: "Keys", Value: strconv.Itoa(r.Keys)})
+		keys := strconv.Itoa(r.Keys)
+		if r.IgnoredKeys > 0 {
+			keys += fmt.Sprintf(", and %d ignored: malformed or too weak", r.IgnoredKeys)
+		}
+		facts = append(facts, templates.Fact{Name: "Keys", Value: keys})
 	}
 	return append(facts, templates.Fact{Name: "Clock", Value: fmt.Sprintf("%+.0f s", r.ClockSkew.Seconds())})
 }

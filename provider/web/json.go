@@ -1,14 +1,14 @@
 package web
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"signet/foreign"
 )
 
 // IsJSON reports whether the body says of itself that it is JSON.
@@ -40,56 +40,30 @@ func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[st
 	if len(r.Header.Values("Content-Type")) > 1 || !IsJSON(r) || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
 		return nil, &FormError{http.StatusUnsupportedMediaType, "send the body as application/json in UTF-8"}
 	}
-	if !utf8.Valid(body) {
-		return nil, &FormError{http.StatusBadRequest, "the body is not UTF-8"}
-	}
 	return object(body, members)
 }
 
-// object reads one flat object. encoding/json would take a member twice, under a
-// name of other capitals, or one that nobody reads.
+// object reads one flat object of these members.
 func object(body []byte, members []string) (map[string]string, error) {
-	unreadable := &FormError{http.StatusBadRequest, "the body is not a JSON object of strings"}
-	d := json.NewDecoder(bytes.NewReader(body))
-	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, unreadable
+	all, err := foreign.Object(body)
+	if err != nil {
+		return nil, &FormError{http.StatusBadRequest, "the body " + err.Error() + ": send one JSON object of strings"}
 	}
-	read := make(map[string]string, len(members))
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, unreadable
+	read := make(map[string]string, len(all))
+	for name, value := range all {
+		if !slices.Contains(members, name) {
+			return nil, stranger(members)
 		}
-		name := key.(string) // the decoder lets nothing else be a name
-		if err := known(name, members, read); err != nil {
-			return nil, err
-		}
-		value, err := d.Token()
 		text, ok := value.(string)
-		if err != nil || !ok || !clean(text) {
+		if !ok || !clean(text) {
 			return nil, &FormError{http.StatusBadRequest, name + " must be a string without NUL"}
 		}
 		read[name] = text
 	}
-	if _, err := d.Token(); err != nil {
-		return nil, unreadable
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, unreadable
-	}
 	return read, nil
 }
 
-func known(name string, members []string, read map[string]string) error {
-	for _, member := range members {
-		if member != name {
-			continue
-		}
-		if _, twice := read[name]; twice {
-			return &FormError{http.StatusBadRequest, "a member is repeated: send " + name + " once"}
-		}
-		return nil
-	}
+func stranger(members []string) error {
 	text := "the body must be empty, or {}"
 	if len(members) > 0 {
 		text = "the body may have these members only: " + strings.Join(members, ", ")
