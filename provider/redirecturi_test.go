@@ -87,7 +87,7 @@ func TestRU04_TheValueCheckedIsTheValueUsed(t *testing.T) {
 		// Registered in a form that parsing and printing again would change.
 		for i, uri := range []string{
 			"https://app.example.com/%63b?x=%7e&y=a+b&&z", "https://app.example.com/cb?", "https://app.example.com", "https://app.example.com/a;b/(c)'d!",
-			"https://app.example.com/cb?q=%E2%82%AC%2f", "https://app.example.com:443/",
+			"https://app.example.com/cb?q=%E2%82%AC%2f", "https://app.example.com:8443/",
 		} {
 			client, _ := b.register(t, storage.Web, "exact"+string(rune('a'+i)), uri)
 			if err := client.Validate(); err != nil {

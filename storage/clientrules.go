@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -12,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"signet/foreign"
 )
 
 // The grant types a client can be registered for (RFC 7591, section 2).
@@ -25,7 +26,6 @@ const (
 const (
 	maxURI     = 2000 // characters; longer ones do not survive every browser and proxy
 	maxText    = 200
-	maxDoc     = 64 << 10
 	maxGrace   = 5 * time.Minute
 	maxEntries = 100
 )
@@ -111,7 +111,24 @@ func isPort(digits string) bool {
 // Validate checks all that can be said about a client by itself, and gives every
 // problem at once (errors.Join), each beginning with the member it is about as
 // RFC 7591 names it.
-func (c Client) Validate() error {
+func (c Client) Validate() error { return errors.Join(c.problems()...) }
+
+// ValidateChange is Validate for a client that was before: a value that is not in order
+// but was stored under an older rule may stay, until it is changed.
+func (c Client) ValidateChange(before Client) error {
+	old := map[string]bool{}
+	for _, problem := range before.problems() {
+		old[problem.Error()] = true
+	}
+	sameKeys := c.Metadata.JWKS == before.Metadata.JWKS
+	return errors.Join(slices.DeleteFunc(c.problems(), func(problem error) bool {
+		text := problem.Error()
+		quoted := strings.Contains(text, `: "`) // it names the value, so that it is the same value's
+		return old[text] && (quoted || sameKeys && strings.HasPrefix(text, "jwks: "))
+	})...)
+}
+
+func (c Client) problems() []error {
 	v := &clientProblems{}
 	v.identity(c)
 	v.authentication(c)
@@ -120,7 +137,7 @@ func (c Client) Validate() error {
 	v.links(c.Metadata)
 	v.keys(c.Metadata)
 	v.details(c)
-	return errors.Join(v.found...)
+	return v.found
 }
 
 // clientProblems collects what is wrong with a client.
@@ -273,17 +290,8 @@ func (v *clientProblems) keys(m ClientMetadata) {
 	if m.JWKSURI != "" {
 		v.add("jwks", "and jwks_uri exclude each other (RFC 7591, section 2)")
 	}
-	var set struct {
-		Keys []map[string]any `json:"keys"`
-	}
-	if len(m.JWKS) > maxDoc || json.Unmarshal([]byte(m.JWKS), &set) != nil || len(set.Keys) == 0 {
-		v.add("jwks", `must be a JSON document {"keys": [...]} with at least one key (RFC 7517, section 5), at most 64 KiB`)
-	}
-	for _, key := range set.Keys {
-		if key["d"] != nil || key["k"] != nil {
-			v.add("jwks", "holds a private key: give the public half only, and replace this one, since it has been shown")
-			return
-		}
+	if _, err := foreign.ReadKeySet([]byte(m.JWKS)); err != nil {
+		v.add("jwks", "%w", err)
 	}
 }
 
@@ -326,9 +334,8 @@ func (v *clientProblems) details(c Client) {
 	for member, list := range map[string][]string{"resources": c.Resources, "audiences": c.Audiences} {
 		v.count(member, list)
 		for _, uri := range list {
-			// RFC 8707, section 2: an absolute URI without a fragment.
-			if u, err := url.Parse(uri); err != nil || !u.IsAbs() || strings.Contains(uri, "#") || !plainASCII(uri) || len(uri) > maxURI {
-				v.add(member, "%q is not an absolute URI without a fragment", shortened(uri))
+			if err := resourceURI(uri); err != nil {
+				v.add(member, "%q %w", shortened(uri), err)
 			}
 		}
 	}
@@ -383,15 +390,31 @@ func redirectURI(uri string, t ClientType) error {
 		return webURI(u)
 	case t != Native:
 		return errors.New("must be https (http only on a loopback host)")
-	case !strings.Contains(u.Scheme, "."):
+	case !strings.Contains(u.Scheme, "."), strings.Contains(u.Scheme+".", ".."):
 		// RFC 8252, section 7.1: a scheme without a domain in it belongs to everybody.
 		return errors.New("must have a scheme in reverse domain form, such as com.example.app:/callback")
 	}
 	return nil
 }
 
+// resourceURI says why uri names no API (RFC 8707, section 2). Any scheme will do; one
+// of the web has a host as redirect URIs have it, so that a client may compare it parsed.
+func resourceURI(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || !u.IsAbs() || strings.Contains(uri, "#") || !plainASCII(uri) || len(uri) > maxURI {
+		return errors.New("is not an absolute URI without a fragment")
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return nil
+	}
+	if u.User != nil {
+		return errors.New("holds a user name or password")
+	}
+	return foreign.CheckAuthority(u)
+}
+
 func webURI(u *url.URL) error {
-	_, _, literal := loopback(u.Scheme + "://" + u.Host)
+	literal := slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
 	switch {
 	case u.Opaque != "" || u.Hostname() == "":
 		return errors.New("has no host")
@@ -399,10 +422,11 @@ func webURI(u *url.URL) error {
 		return errors.New("must have its host in lower case")
 	case strings.ContainsAny(u.Host, "*%"):
 		return errors.New("has a pattern or an escape in its host: name every host by itself")
-	case strings.Contains(u.Host, ":") && u.Port() == "" && !strings.HasSuffix(u.Host, "]"), u.Port() != "" && !isPort(u.Port()):
-		return errors.New("has a port that is none")
 	case u.Scheme == "http" && !literal:
 		return errors.New("must be https: http is for localhost, 127.0.0.1 and [::1] only")
+	}
+	if err := foreign.CheckAuthority(u); err != nil {
+		return err
 	}
 	for segment := range strings.SplitSeq(u.Path, "/") { // unescaped, so %2e%2e is seen as well
 		if segment == "." || segment == ".." {

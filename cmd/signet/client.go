@@ -99,7 +99,7 @@ func (p *program) storeClient(ctx context.Context, db *storage.DB, c storage.Cli
 	if secret != "" {
 		c.Secrets[0] = storage.ClientSecret{Hash: secretHash(secret), CreatedAt: storage.At(at)}
 	}
-	if err := validClient(c); err != nil {
+	if err := invalidClient(c.Validate()); err != nil {
 		return err
 	}
 	err := db.CreateClient(ctx, c, fromCommandLine(), at)
@@ -112,10 +112,10 @@ func (p *program) storeClient(ctx context.Context, db *storage.DB, c storage.Cli
 	return nil
 }
 
-// validClient says all that is wrong with a client, one line for each.
-func validClient(c storage.Client) error {
-	if err := c.Validate(); err != nil {
-		return fmt.Errorf("%w:\n  %s", errClientInvalid, strings.ReplaceAll(err.Error(), "\n", "\n  "))
+// invalidClient says all that is wrong with a client, one line for each.
+func invalidClient(problems error) error {
+	if problems != nil {
+		return fmt.Errorf("%w:\n  %s", errClientInvalid, strings.ReplaceAll(problems.Error(), "\n", "\n  "))
 	}
 	return nil
 }

@@ -41,7 +41,8 @@ given, and an empty value ("") takes away what was there.`,
 		}
 		var invalid error
 		revised, err := db.ReviseClient(ctx, args[0], func(c *storage.Client) error {
-			invalid = errors.Join(members.onto(c), validClient(*c))
+			before := *c
+			invalid = errors.Join(members.onto(c), invalidClient(c.ValidateChange(before)))
 			return invalid
 		}, fromCommandLine(), p.now())
 		if invalid != nil {

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 
+	"signet/foreign"
+
 	"golang.org/x/net/publicsuffix"
 )
 
@@ -25,7 +27,7 @@ func parseCookieDomain(text string) (string, error) {
 	case suffix == text:
 		return "", fmt.Errorf("is %s, under which anybody can have a host: browsers refuse such cookies", text)
 	}
-	return text, nil
+	return text, foreign.CheckHost(text)
 }
 
 // parseOrigins wants each origin as a browser writes it, since it is compared so.
@@ -46,14 +48,10 @@ func checkOrigin(origin string) error {
 		return errors.New("is not an origin: write scheme, host and port alone, in lower case, without a slash at the end")
 	case u.Scheme != "https" && u.Scheme != "http":
 		return errors.New("must begin with https://")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !foreign.IsLoopback(u.Hostname()):
 		return errors.New("is http, which only loopback hosts may be: use https")
-	case strings.ContainsAny(u.Host, "*%") || strings.HasSuffix(u.Host, ":") || strings.ContainsFunc(u.Host, func(r rune) bool { return r > '~' }):
-		return errors.New("has a host that no browser would send: name every host by itself")
-	case u.Scheme == "https" && u.Port() == "443", u.Scheme == "http" && u.Port() == "80":
-		return errors.New("names the port that browsers leave out: leave it out, too")
 	}
-	return nil
+	return foreign.CheckAuthority(u)
 }
 
 func parseAudience(text string) (string, error) {

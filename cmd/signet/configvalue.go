@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"signet/federation"
+	"signet/foreign"
 	"signet/provider/outbound"
 )
 
@@ -41,19 +42,10 @@ func parseIssuer(text string) (string, error) {
 		return "", errors.New("must be written plainly: scheme and host in lower case, nothing that needs escaping")
 	case strings.Contains(u.Path, "//") || strings.Contains(u.Path, "/."):
 		return "", errors.New("has an empty or dotted path segment")
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !foreign.IsLoopback(u.Hostname()):
 		return "", errors.New("is http, which only loopback hosts may be: use https")
 	}
-	return text, nil
-}
-
-// isLoopback reports whether host names this machine and no other.
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	address, err := netip.ParseAddr(host)
-	return err == nil && address.IsLoopback()
+	return text, foreign.CheckAuthority(u)
 }
 
 func parseListen(text string) (string, error) {
@@ -304,6 +296,9 @@ func parseProxy(text string) (federation.Secret, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return federation.Secret{}, errors.New("is not a URL that begins with http:// or https://")
+	}
+	if err := foreign.CheckHostname(u.Hostname()); err != nil {
+		return federation.Secret{}, err
 	}
 	return federation.NewSecret(text), nil
 }

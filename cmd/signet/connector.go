@@ -187,6 +187,9 @@ func (p *program) checkConnector(ctx context.Context, c Config, one provider.Con
 	if report.Err == nil && !report.PKCE {
 		found.Warnings = append(found.Warnings, "it does not say that it knows PKCE with S256; it is sent all the same")
 	}
+	if report.IgnoredKeys > 0 {
+		found.Warnings = append(found.Warnings, fmt.Sprintf("%d of its keys are ignored: they are malformed or too weak", report.IgnoredKeys))
+	}
 	return found, nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/foreign"
 	"signet/provider"
 	"signet/storage"
 )
@@ -86,7 +87,7 @@ func (p *program) dev(ctx context.Context, address, dir, app string) error {
 // host stays as it was written: to a browser, localhost and 127.0.0.1 are two sites.
 func listenLoopback(ctx context.Context, address string) (net.Listener, string, error) {
 	host, _, err := net.SplitHostPort(address)
-	if err != nil || !isLoopback(host) {
+	if err != nil || !foreign.IsLoopback(host) {
 		return nil, "", &problem{
 			exitUsage, fmt.Errorf("--listen %s is not a loopback host and a port", address),
 			"dev is for this machine only: --listen localhost:8080; for others to reach it: signet serve",

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"signet/foreign"
 	"signet/storage"
 )
 
@@ -17,7 +18,7 @@ func checkApp(app string) error {
 	if app == "" {
 		return nil
 	}
-	if u, err := url.Parse(app); checkOrigin(app) != nil || err != nil || u.Scheme != "http" || !isLoopback(u.Hostname()) {
+	if u, err := url.Parse(app); checkOrigin(app) != nil || err != nil || u.Scheme != "http" || !foreign.IsLoopback(u.Hostname()) {
 		return &problem{
 			exitUsage, fmt.Errorf("--app %s is not the origin of an app on this machine", app),
 			"write scheme, host and port alone: --app http://localhost:5173",

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/federation"
+	"signet/foreign"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -139,7 +140,7 @@ func (p *program) warnings(c Config, leaf *x509.Certificate) []string {
 // none; without either the driver goes on unencrypted if the server likes.
 func unverifiedDatabase(database federation.Secret, otherwise string) (host string) {
 	u, err := url.Parse(database.Reveal())
-	if err != nil || u.Hostname() == "" || isLoopback(u.Hostname()) {
+	if err != nil || u.Hostname() == "" || foreign.IsLoopback(u.Hostname()) {
 		return ""
 	}
 	if mode := cmp.Or(u.Query().Get("sslmode"), otherwise); mode == "verify-full" || mode == "verify-ca" {

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"signet/foreign"
 )
 
 // Config says what differs from one installation to the next. The zero value
@@ -129,18 +131,10 @@ func foreignURL(u *url.URL) error {
 
 // configuredURL allows http where nobody but this machine can listen.
 func configuredURL(u *url.URL) error {
-	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {
+	if u.Scheme == "https" || u.Scheme == "http" && foreign.IsLoopback(u.Hostname()) {
 		return nil
 	}
 	return ErrScheme
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
 }
 
 // Roots are the system's certificate authorities and those in the PEM blocks given.

@@ -1,0 +1,121 @@
+package storage_test
+
+import (
+	"strings"
+	"testing"
+
+	"signet/storage"
+)
+
+// uriMembers are all members of a client that hold a URI of the web.
+var uriMembers = map[string]func(c *storage.Client, uri string){
+	"redirect_uris":             func(c *storage.Client, uri string) { c.Metadata.RedirectURIs = []string{uri} },
+	"post_logout_redirect_uris": func(c *storage.Client, uri string) { c.Metadata.PostLogoutRedirectURIs = []string{uri} },
+	"client_uri":                func(c *storage.Client, uri string) { c.Metadata.ClientURI = uri },
+	"logo_uri":                  func(c *storage.Client, uri string) { c.Metadata.LogoURI = uri },
+	"policy_uri":                func(c *storage.Client, uri string) { c.Metadata.PolicyURI = uri },
+	"tos_uri":                   func(c *storage.Client, uri string) { c.Metadata.TosURI = uri },
+	"jwks_uri":                  func(c *storage.Client, uri string) { c.Metadata.JWKSURI = uri },
+	"initiate_login_uri":        func(c *storage.Client, uri string) { c.Metadata.InitiateLoginURI = uri },
+	"backchannel_logout_uri":    func(c *storage.Client, uri string) { c.Metadata.BackchannelLogoutURI = uri },
+	"frontchannel_logout_uri":   func(c *storage.Client, uri string) { c.Metadata.FrontchannelLogoutURI = uri },
+	"allow_origins":             func(c *storage.Client, uri string) { c.Origins = []string{strings.TrimSuffix(uri, "/")} },
+	"resources":                 func(c *storage.Client, uri string) { c.Resources = []string{uri} },
+	"audiences":                 func(c *storage.Client, uri string) { c.Audiences = []string{uri} },
+}
+
+// notHosts are URIs whose host is no host, or is one that browsers write differently.
+var notHosts = []string{
+	"https://-/", "https://a..b/", "https://.a/", "https://-a.example/", "https://a-.example/", "https://a.example./", "https://a.example:443/", "https://a.example:0443/", "https://a.example:/",
+	"https://xn--/", "https://xn--a.example/", "https://xn--bcher-kv.example/", "https://127.1/", "https://0x7f.1/", "https://2130706433/", "https://0177.0.0.1/", "https://1.2.3.4.5/", "https://a.0x1/",
+	"https://[::1%25eth0]/", "https://[0:0::1]/", "https://[::ffff:127.0.0.1]/", "http://localhost:80/", "https://" + strings.Repeat("a", 64) + ".example/", "https://" + strings.Repeat("a.", 127) + "com/",
+	"https://u@a.example/", "https://A.example/", "https://*.example/", "https://%61.example/",
+}
+
+func TestValidate_NoMemberTakesAHostThatIsNone(t *testing.T) {
+	for member, set := range uriMembers {
+		for _, uri := range notHosts {
+			err := changedClient(storage.Web, func(c *storage.Client) { set(c, uri) }).Validate()
+			if err == nil {
+				t.Errorf("%s may be %s", member, uri)
+			} else if !strings.HasPrefix(err.Error(), member+": ") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s %s: got %q, want one problem about it", member, uri, err)
+			}
+		}
+		for _, uri := range []string{"https://a.example/", "https://intranet/", "https://xn--bcher-kva.example:8443/", "https://my_app.example/", "https://192.0.2.1/", "https://[2001:db8::1]:8443/", "http://localhost:3000/", "http://127.0.0.1/"} {
+			if err := changedClient(storage.Web, func(c *storage.Client) { set(c, uri) }).Validate(); err != nil {
+				t.Errorf("%s may not be %s: %v", member, uri, err)
+			}
+		}
+	}
+}
+
+func TestValidate_SchemeOfANativeAppIsADomainTurnedRound(t *testing.T) {
+	for uri, good := range map[string]bool{"com.example.app:/cb": true, "com.example.app-2:/cb": true, "com..app:/cb": false, "com.example.:/cb": false} {
+		err := changedClient(storage.Native, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{uri} }).Validate()
+		if (err == nil) != good {
+			t.Errorf("%s: got %v", uri, err)
+		}
+	}
+}
+
+// TestValidateChange_WhatIsStoredMayStay: a client from before a rule can be changed
+// elsewhere, and its responses go where they went; a new value of the same kind is
+// refused.
+func TestValidateChange_WhatIsStoredMayStay(t *testing.T) {
+	const old, weak = "https://app.example.com:443/cb", `{"keys":[{"kty":"oct","k":"AAAA"}]}`
+	before := changedClient(storage.Web, func(c *storage.Client) {
+		c.Metadata.RedirectURIs, c.Resources, c.Metadata.JWKS = []string{old}, []string{"https://-/"}, weak
+	})
+	if before.Validate() == nil {
+		t.Fatal("the client is valid")
+	}
+	if !before.AllowsRedirect(old) {
+		t.Error("a response may not go where it went before")
+	}
+	for name, c := range map[string]struct {
+		change func(c *storage.Client)
+		member string // of the problem; "" for none
+	}{
+		"another name":         {func(c *storage.Client) { c.Name = "Another" }, ""},
+		"a URI beside it":      {func(c *storage.Client) { c.Metadata.RedirectURIs = []string{old, "https://b.example/"} }, ""},
+		"it in another place":  {func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{old} }, "post_logout_redirect_uris"},
+		"another of its kind":  {func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://b.example:443/"} }, "redirect_uris"},
+		"other keys, as weak":  {func(c *storage.Client) { c.Metadata.JWKS = `{"keys":[{"kty":"oct","k":"BBBB"}]}` }, "jwks"},
+		"no keys":              {func(c *storage.Client) { c.Metadata.JWKS = "" }, ""},
+		"a name that is none":  {func(c *storage.Client) { c.Name = "a\x00" }, "client_name"},
+		"another bad resource": {func(c *storage.Client) { c.Resources = []string{"https://-/", "https://--/"} }, "resources"},
+	} {
+		changed := before
+		c.change(&changed)
+		err := changed.ValidateChange(before)
+		if c.member == "" && err != nil || c.member != "" && (err == nil || !strings.HasPrefix(err.Error(), c.member+": ") || strings.Contains(err.Error(), "\n")) {
+			t.Errorf("%s: got %v, want a problem about %q", name, err, c.member)
+		}
+	}
+}
+
+// TestValidate_ForeignKeys are a few of those that package foreign refuses: the rule is
+// asked at registration.
+func TestValidate_ForeignKeys(t *testing.T) {
+	const x, y = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" // RFC 7515, appendix A.3
+	good := `{"kty":"EC","crv":"P-256","x":"` + x + `","y":"` + y + `"}`
+	for set, reason := range map[string]string{
+		`{"keys":[` + good + `]}`: "",
+		`{"keys":[` + strings.Replace(good, "{", `{"alg":"ES256","use":"sig","kid":"a",`, 1) + `]}`: "",
+		`{"keys":[` + strings.Replace(good, "{", `{"d":"`+x+`",`, 1) + `]}`:                         "private",
+		`{"keys":[` + strings.Replace(good, x, y, 1) + `]}`:                                         "not a point",
+		`{"keys":[` + strings.Replace(good, "{", `{"alg":"RS256",`, 1) + `]}`:                       "alg",
+		`{"keys":[` + strings.Replace(good, "{", `{"kid":"\ud800",`, 1) + `]}`:                      "surrogate",
+		`{"keys":[` + good + `,` + good + `]}`:                                                      "kid",
+		`{"keys":[{"kty":"oct","k":"AAAA"}]}`:                                                       "symmetric",
+		`{"keys":[{"kty":"RSA","n":"` + strings.Repeat("A", 85) + `Q","e":"AQAB"}]}`:                "bits",
+		good: "single key",
+		`{}`: "at least one",
+	} {
+		err := changedClient(storage.Web, func(c *storage.Client) { c.Metadata.JWKS = set }).Validate()
+		if reason == "" && err != nil || reason != "" && (err == nil || !strings.HasPrefix(err.Error(), "jwks: ") || !strings.Contains(err.Error(), reason)) {
+			t.Errorf("%s: got %v, want a reason about %q", set, err, reason)
+		}
+	}
+}
