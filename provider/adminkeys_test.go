@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/storage"
 )
 
@@ -217,20 +217,20 @@ func TestAdminKeys_AChangeWantsAFreshSignInAndItsTicket(t *testing.T) {
 
 func TestSchedule_SaysWhatTheKeeperDoes(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
-		keeper := b.keeper(t)
-		of := func(state storage.KeyState) keys.Scheduled {
+		life := b.keeper(t).Life()
+		of := func(state storage.KeyState) keeper.Scheduled {
 			t.Helper()
 			rows, err := b.DB.Keys(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, k := range keeper.Life().Schedule(rows, b.now()) {
+			for _, k := range life.Schedule(rows, b.now()) {
 				if k.Line == "ES256" && k.State == state {
 					return k
 				}
 			}
 			t.Fatalf("no %s key", state)
-			return keys.Scheduled{}
+			return keeper.Scheduled{}
 		}
 		next := of(storage.KeyNext)
 		b.pass(next.SignsFrom.Sub(b.now()) - time.Second)

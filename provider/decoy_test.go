@@ -44,7 +44,7 @@ func plainBucket(name string) string {
 func TestThrottle_DecoyTellsNothingOfAccounts(t *testing.T) {
 	const unknown = "malik@example.com" // as long as alice's
 	eachGuarded(t, func(t *testing.T, b *testbed) {
-		ring := b.ring(t)
+		ring := b.insider(t)
 		keyed := func(name string) string {
 			bucket, err := ring.Bucket(name)
 			if err != nil {

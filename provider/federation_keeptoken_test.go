@@ -7,7 +7,8 @@ import (
 	"testing"
 
 	"signet/provider"
-	"signet/provider/keys"
+	"signet/provider/keys/keystest"
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
@@ -29,10 +30,7 @@ func (b *testbed) tokenOfLiar(t *testing.T, userID string, master [32]byte) stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := keys.NewKeeper(keys.Config{DB: b.DB, Master: master})
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := keystest.Keeper(t, b.DB, vault.Config{Master: master})
 	plain, err := k.OpenToken(context.Background(), kept)
 	if err != nil {
 		t.Fatal(err)
@@ -98,10 +96,7 @@ func TestFD27_KeptTokenIsSealedForItsRow(t *testing.T) {
 		up.givesToken("canary-sealed-token")
 		b.visitor(t).comeBy(t, "liar", "victim")
 		victim, old, target := b.userBy(t, victimMail).ID, [32]byte{1, 2, 3}, [32]byte{7, 7, 7}
-		k, err := keys.NewKeeper(keys.Config{DB: b.DB, Master: old, Masters: func() ([][32]byte, error) { return [][32]byte{old, target}, nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
+		k := keystest.Keeper(t, b.DB, vault.Config{Master: old, Masters: func() ([][32]byte, error) { return [][32]byte{old, target}, nil }})
 		for range 2 { // as after an interruption
 			if _, _, err := k.Rewrap(context.Background(), storage.Origin{}, b.now()); err != nil {
 				t.Fatal(err)
@@ -115,8 +110,8 @@ func TestFD27_KeptTokenIsSealedForItsRow(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept.Subject += "x"
-		if _, err := k.OpenToken(context.Background(), kept); !errors.Is(err, keys.ErrInvalid) {
-			t.Errorf("in another identity's row: got %v, want ErrInvalid", err)
+		if _, err := k.OpenToken(context.Background(), kept); !errors.Is(err, vault.ErrNotOpened) {
+			t.Errorf("in another identity's row: got %v, want ErrNotOpened", err)
 		}
 		b.wantEvent(t, storage.UpstreamTokenRead, victim)
 	}, alter("liar", func(c *provider.Connector) { c.KeepToken = true }))

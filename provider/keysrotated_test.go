@@ -10,14 +10,19 @@ import (
 	"time"
 
 	"signet/provider"
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
 // keeper is what the command line changes keys with.
-func (b *testbed) keeper(t *testing.T) *keys.Keeper {
+func (b *testbed) keeper(t *testing.T) *keeper.Keeper {
 	t.Helper()
-	k, err := keys.NewKeeper(keys.Config{DB: b.DB, Master: [32]byte{1, 2, 3}, Life: provider.Lifetimes{}.KeyLife(keys.Life{})})
+	opened, err := vault.New(vault.Config{Master: [32]byte{1, 2, 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := keeper.New(keeper.Config{DB: b.DB, Vault: opened, Life: provider.Lifetimes{}.KeyLife(keeper.Life{})})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,8 @@ import (
 	"signet/provider/credential"
 	"signet/provider/interaction"
 	"signet/provider/keys"
+	"signet/provider/keys/keeper"
+	"signet/provider/keys/vault"
 	"signet/provider/notice"
 	"signet/provider/outbound"
 	"signet/provider/request"
@@ -31,15 +33,15 @@ import (
 type Config struct {
 	Issuer         string                     // https, or http on a loopback host; no trailing slash
 	MasterKey      [32]byte                   // seals private keys at rest
-	MasterKeys     func() ([][32]byte, error) // see keys.Config.Masters
+	MasterKeys     func() ([][32]byte, error) // see vault.Config.Masters
 	CookieName     string                     // base name of the cookies; default "signet"
 	CookieDomain   string                     // whose hosts get the first-party access token; default: the issuer's host alone
 	FirstParty     FirstParty
 	TrustedProxies []netip.Prefix
-	Algorithms     []string    // published signing lines; default ES256, RS256
-	Keys           keys.Life   // how long keys live; that of their tokens follows from Lifetimes
-	Module         keys.Module // see keys.Config
-	InModule       []string    // likewise
+	Algorithms     []string     // published signing lines; default ES256, RS256
+	Keys           keeper.Life  // how long keys live; that of their tokens follows from Lifetimes
+	Module         vault.Module // see vault.Config
+	InModule       []string     // likewise
 	Lifetimes      Lifetimes
 	Passwords      credential.Params // costs of argon2id
 	RateLimits     credential.Limits // of wrong passwords
@@ -104,7 +106,8 @@ type Provider struct {
 	base         string // the issuer's path
 	passwords    *credential.Passwords
 	health       *interaction.Health
-	keeper       *keys.Keeper
+	keeper       *keeper.Keeper
+	rotator      *keeper.Rotator
 	issuer       *url.URL
 	readers      *jwksReaders
 	sweeper      *sweeper
@@ -143,7 +146,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 		return nil, fmt.Errorf("read change counter: %w", err)
 	}
 	p.seen.Store(changes)
-	if p.ring, err = keys.Open(ctx, p.keysConfig()); err != nil {
+	if err := p.openKeys(ctx); err != nil {
 		return nil, fmt.Errorf("open key ring: %w", err)
 	}
 	p.passwords = credential.New(credential.Config{
@@ -151,9 +154,6 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	})
 	if p.clients, err = request.NewClients(ctx, db); err != nil {
 		return nil, err
-	}
-	if p.keeper, err = keys.NewKeeper(p.keysConfig()); err != nil {
-		return nil, fmt.Errorf("open keeper of keys: %w", err)
 	}
 	if err := p.furnish(); err != nil {
 		return nil, err
@@ -181,11 +181,23 @@ func (p *Provider) With(l Live) (*Provider, error) {
 	return &next, next.open()
 }
 
-func (p *Provider) keysConfig() keys.Config {
-	return keys.Config{
-		DB: p.db, Master: p.MasterKey, Masters: p.MasterKeys, Issuer: p.Issuer, Algorithms: p.Algorithms,
-		Module: p.Module, InModule: p.InModule, Life: p.Lifetimes.KeyLife(p.Keys), Now: p.Now, Log: p.Log,
+// openKeys opens the ring and what changes the life of its keys; all three share one
+// vault. Lines without a key get their first ones.
+func (p *Provider) openKeys(ctx context.Context) error {
+	opened, err := vault.New(vault.Config{Master: p.MasterKey, Masters: p.MasterKeys, Module: p.Module, InModule: p.InModule})
+	if err != nil {
+		return fmt.Errorf("open keys: %w", err)
 	}
+	p.ring, err = keys.Open(ctx, keys.Config{DB: p.db, Vault: opened, Issuer: p.Issuer, Algorithms: p.Algorithms, Now: p.Now, Log: p.Log})
+	if err != nil {
+		return err
+	}
+	p.keeper, err = keeper.New(keeper.Config{DB: p.db, Vault: opened, Algorithms: p.Algorithms, Life: p.Lifetimes.KeyLife(p.Keys)})
+	if err != nil {
+		return err
+	}
+	p.rotator = keeper.NewRotator(p.keeper, p.ring, p.Log)
+	return p.keeper.Start(ctx, p.ring, p.Now())
 }
 
 // furnish builds what no Live setting changes.

@@ -11,14 +11,20 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
-// insider signs whatever it likes with the keys of this installation.
+// insider opens the keys of this installation, as another node does: what it signs is
+// genuine, whatever it says.
 func (b *testbed) insider(t *testing.T) *keys.Ring {
 	t.Helper()
+	opened, err := vault.New(vault.Config{Master: [32]byte{1, 2, 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ring, err := keys.Open(context.Background(), keys.Config{
-		DB: b.DB, Master: [32]byte{1, 2, 3}, Issuer: b.Issuer, Now: b.now, Log: slog.New(slog.DiscardHandler),
+		DB: b.DB, Vault: opened, Issuer: b.Issuer, Now: b.now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -4,22 +4,22 @@ import (
 	"context"
 	"time"
 
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/provider/session"
 )
 
 // KeyLife tells how long the keys of such a provider live: what the settings say of
 // them, and how long what they sign does. A logout token's two minutes lie within the
 // time that a retired key stays published beyond that.
-func (l Lifetimes) KeyLife(of keys.Life) keys.Life {
+func (l Lifetimes) KeyLife(of keeper.Life) keeper.Life {
 	l.setDefaults()
 	of.Tokens = max(l.Access, l.ID)
 	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+remembered, session.DeviceLife)
 	return of
 }
 
-// RotateOnce lets the keys go through their life, see keys.Ring.RotateOnce. Its
+// RotateOnce lets the keys go through their life, see keeper.Rotator. Its
 // caller calls it once a second, never twice at a time.
 func (p *Provider) RotateOnce(ctx context.Context, at time.Time) error {
-	return p.ring.RotateOnce(ctx, at)
+	return p.rotator.RotateOnce(ctx, at)
 }

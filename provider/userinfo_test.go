@@ -29,17 +29,6 @@ func (b *testbed) ask(t *testing.T, method, query, body string, headers ...strin
 	return do(t, direct, r)
 }
 
-// ring opens the key ring of the testbed, as another node does: what it signs is
-// genuine, whatever it says.
-func (b *testbed) ring(t *testing.T) *keys.Ring {
-	t.Helper()
-	ring, err := keys.Open(context.Background(), keys.Config{DB: b.DB, Master: [32]byte{1, 2, 3}, Issuer: b.Issuer, Now: b.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ring
-}
-
 func TestP49_HowATokenMayBeSent(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		token := b.redeem(t, b.visitor(t).flow(t))["access_token"].(string)
@@ -161,7 +150,7 @@ func TestIR13_OtherTokens(t *testing.T) {
 		signed := func(change func(*keys.AccessToken)) string {
 			token := good
 			change(&token)
-			signed, err := b.ring(t).SignAccess("ES256", token)
+			signed, err := b.insider(t).SignAccess("ES256", token)
 			if err != nil {
 				t.Fatal(err)
 			}

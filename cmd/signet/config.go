@@ -9,7 +9,7 @@ import (
 	"signet/federation"
 	"signet/provider"
 	"signet/provider/credential"
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 )
 
 // Config is the settings of one process, checked.
@@ -29,7 +29,7 @@ type Config struct {
 	Passwords      credential.Params
 	RateLimits     credential.Limits
 	Algorithms     []string
-	Keys           keys.Life
+	Keys           keeper.Life
 	PKCS11         PKCS11
 	SignUp         string // signUpClosed or signUpConnectors
 	Connectors     []provider.Connector
@@ -243,9 +243,9 @@ var settings = []setting{
 		about: "signing keys that are published, the preferred one first",
 		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
 	},
-	keyLife("rotate_every", "30d", "90d", 10*maxYear, "how long a key signs before the next one does", func(l *keys.Life) *time.Duration { return &l.RotateEvery }),
-	keyLife("publish_before", "24h", "48h", maxYear, "how long a key is published before it signs", func(l *keys.Life) *time.Duration { return &l.PublishBefore }),
-	keyLife("jwks_max_age", "5m", "10m", maxDay, "how long the published keys may be cached, and stay published after their last token", func(l *keys.Life) *time.Duration { return &l.MaxAge }),
+	keyLife("rotate_every", "30d", "90d", 10*maxYear, "how long a key signs before the next one does", func(l *keeper.Life) *time.Duration { return &l.RotateEvery }),
+	keyLife("publish_before", "24h", "48h", maxYear, "how long a key is published before it signs", func(l *keeper.Life) *time.Duration { return &l.PublishBefore }),
+	keyLife("jwks_max_age", "5m", "10m", maxDay, "how long the published keys may be cached, and stay published after their last token", func(l *keeper.Life) *time.Duration { return &l.MaxAge }),
 	{
 		key: "keys.pkcs11.module", unit: "path", example: "/usr/lib/softhsm/libsofthsm2.so",
 		about: "PKCS #11 module of a hardware security module, where new signing keys are made; in builds with `-tags pkcs11` alone",
@@ -286,7 +286,7 @@ func lifetime(name, byDef string, longest time.Duration, about string, field fun
 }
 
 // keyLife is a row of keys.*: a duration from one second to longest.
-func keyLife(name, byDef, example string, longest time.Duration, about string, field func(*keys.Life) *time.Duration) setting {
+func keyLife(name, byDef, example string, longest time.Duration, about string, field func(*keeper.Life) *time.Duration) setting {
 	return setting{
 		key: "keys." + name, byDef: byDef, unit: "duration", shape: duration, example: example, about: about,
 		set: into(

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"signet/federation"
-	"signet/provider/keys"
+	"signet/provider/keys/vault"
 )
 
 // PKCS11 says where new signing keys are made: nowhere but here while Module is "".
@@ -93,7 +93,7 @@ func (c Config) inModule() []string {
 }
 
 // module gives the PKCS #11 module that the settings name, or nil.
-func (c Config) module() (keys.Module, error) {
+func (c Config) module() (vault.Module, error) {
 	if c.PKCS11.Module == "" {
 		return nil, nil
 	}

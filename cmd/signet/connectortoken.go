@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/federation"
-	"signet/provider/keys"
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
@@ -60,7 +60,7 @@ func openUpstreamToken(ctx context.Context, config Config, db *storage.DB, kept 
 		return token, err
 	}
 	plain, err := keeper.OpenToken(ctx, kept)
-	if errors.Is(err, keys.ErrInvalid) {
+	if errors.Is(err, vault.ErrNotOpened) {
 		return token, &problem{
 			exitFailure, errors.New("the kept token does not open: it was altered, or sealed under another master key"),
 			"it is replaced when the user signs in through the connector again",

@@ -6,7 +6,7 @@ import (
 	"fmt"
 
 	"signet/provider/credential"
-	"signet/provider/keys"
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
@@ -53,9 +53,9 @@ func asProblem(err error) *problem {
 		return &problem{exitNotFound, err, "check the name; the list command of the same noun shows what is there"}
 	case errors.Is(err, storage.ErrConflict):
 		return &problem{exitConflict, err, "choose another name, or look at what is there with the show command"}
-	case errors.Is(err, keys.ErrMasterKey):
+	case errors.Is(err, vault.ErrMasterKey):
 		return &problem{exitConfig, err, "set the master_key of this database, or put its file back from your backup"}
-	case errors.Is(err, keys.ErrModule):
+	case errors.Is(err, vault.ErrModule):
 		return &problem{exitConfig, err, "check keys.pkcs11.module, token and pin, and that the token is there and holds its keys"}
 	case errors.Is(err, credential.ErrWeak):
 		return &problem{exitDenied, err, "choose another password"}

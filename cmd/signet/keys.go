@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/provider/keys"
+	"signet/provider/keys/keeper"
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
@@ -79,7 +81,7 @@ type describedKey struct {
 // inPKCS11 is where a private half is that is not in the database.
 const inPKCS11 = "pkcs11"
 
-func describeKey(k keys.Scheduled) describedKey {
+func describeKey(k keeper.Scheduled) describedKey {
 	d := describedKey{
 		KeyID: k.ID, Alg: k.Line, State: string(k.State), CreatedAt: k.CreatedAt.Time(),
 		ActivatedAt: moment(k.ActivatedAt), RetiredAt: moment(k.RetiredAt), GoneAt: moment(k.GoneAt),
@@ -169,7 +171,7 @@ func shortAge(d time.Duration) string {
 
 // withKeeper makes c run do with what changes the keys of the database, which must
 // hold some.
-func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, config Config, db *storage.DB, keeper *keys.Keeper, args []string) error) {
+func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, config Config, db *storage.DB, keys *keeper.Keeper, args []string) error) {
 	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
@@ -178,15 +180,15 @@ func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, conf
 		if len(rows) == 0 {
 			return &problem{exitNotFound, errors.New("there are no keys yet"), "start the server once: signet serve"}
 		}
-		keeper, err := openKeeper(ctx, config, db)
+		keys, err := openKeeper(ctx, config, db)
 		if err != nil {
 			return err
 		}
-		return keysProblem(do(ctx, config, db, keeper, args))
+		return keysProblem(do(ctx, config, db, keys, args))
 	})
 }
 
-func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keys.Keeper, error) {
+func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keeper.Keeper, error) {
 	master, err := masterKey(ctx, c, db)
 	if err != nil {
 		return nil, err
@@ -195,15 +197,18 @@ func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keys.Keeper, er
 	if err != nil {
 		return nil, err
 	}
-	return keys.NewKeeper(keys.Config{
-		DB: db, Module: module, InModule: c.inModule(), Master: master, Masters: func() ([][32]byte, error) { return masterKeys(c) },
-		Algorithms: c.Algorithms, Life: c.Lifetimes.KeyLife(c.Keys),
+	opened, err := vault.New(vault.Config{
+		Master: master, Masters: func() ([][32]byte, error) { return masterKeys(c) }, Module: module, InModule: c.inModule(),
 	})
+	if err != nil {
+		return nil, err
+	}
+	return keeper.New(keeper.Config{DB: db, Vault: opened, Algorithms: c.Algorithms, Life: c.Lifetimes.KeyLife(c.Keys)})
 }
 
 // keysProblem gives the errors that only keys have their exit codes.
 func keysProblem(err error) error {
-	var early *keys.NotRipeError
+	var early *keeper.NotRipeError
 	var known *problem
 	switch {
 	case errors.As(err, &known):
@@ -214,11 +219,11 @@ func keysProblem(err error) error {
 			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, stamp(early.Since), stamp(early.Ripe)),
 			"wait until then; in an emergency: --now (10 minutes are enough) or --force",
 		}
-	case errors.Is(err, keys.ErrModule):
+	case errors.Is(err, vault.ErrModule):
 		return err
 	case errors.Is(err, keys.ErrNoKey):
 		return &problem{exitNotFound, err, "look at what is there with: signet keys list"}
-	case errors.Is(err, keys.ErrRevokedAlready), errors.Is(err, storage.ErrConflict):
+	case errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, storage.ErrConflict):
 		return &problem{exitConflict, errors.New("another rotation, revocation or rewrap was first; this one changed nothing"), "look at what is there now with: signet keys list"}
 	}
 	return err
@@ -257,9 +262,9 @@ last token is dead.`,
 		Args: exactly("an algorithm"),
 	}
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keeper *keys.Keeper, args []string) error {
-		switch err := keeper.Retire(ctx, args[0], fromCommandLine(), p.now()); {
-		case errors.Is(err, keys.ErrConfigured):
+	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
+		switch err := keys.Retire(ctx, args[0], fromCommandLine(), p.now()); {
+		case errors.Is(err, keeper.ErrConfigured):
 			return &problem{exitConflict, err, "take it out of keys.algorithms on every node and restart them first"}
 		case errors.Is(err, storage.ErrConflict):
 			return &problem{exitConflict, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG"}
@@ -304,8 +309,8 @@ themselves. They must be given the keys again after each rotation.`,
 		Args: exactly(),
 	}
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keeper *keys.Keeper, _ []string) error {
-		list, jwks, err := keeper.Public(ctx)
+	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keys *keeper.Keeper, _ []string) error {
+		list, jwks, err := keys.Public(ctx)
 		if err != nil {
 			return err
 		}

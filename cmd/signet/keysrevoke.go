@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/storage"
 	"signet/templates"
 )
@@ -30,7 +30,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 	reason := c.Flags().String("reason", "", "why, for the audit log")
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, _ Config, db *storage.DB, keeper *keys.Keeper, args []string) error {
+	p.withKeeper(c, func(ctx context.Context, _ Config, db *storage.DB, keys *keeper.Keeper, args []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
 			return fmt.Errorf("read keys: %w", err)
@@ -43,22 +43,22 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return &problem{exitConflict, fmt.Errorf("key %s is revoked since %s", k.ID, stamp(k.RevokedAt.Time())), "there is nothing left to do"}
 		}
 		if !*yes {
-			if err := p.confirmRevocation(c, k, templates.KeyConsequences(keys.ConsequencesOf(rows, k))); err != nil {
+			if err := p.confirmRevocation(c, k, templates.KeyConsequences(keeper.ConsequencesOf(rows, k))); err != nil {
 				return err
 			}
 		}
-		done, err := keeper.Revoke(ctx, k.ID, *reason, fromCommandLine(), p.now())
+		done, err := keys.Revoke(ctx, k.ID, *reason, fromCommandLine(), p.now())
 		if err != nil {
 			return err
 		}
 		if rows, err = db.Keys(ctx); err != nil {
 			return fmt.Errorf("read keys: %w", err)
 		}
-		after, _ := keeper.Life().Aftermath(rows, k.ID)
+		after, _ := keys.Life().Aftermath(rows, k.ID)
 		for _, sentence := range templates.KeyAftermath(after).Sentences(stamp) {
 			p.say("%s", sentence)
 		}
-		if waiting := cmp.Or(done.Unmade, done.Left); waiting != nil {
+		if waiting := cmp.Or(done.Unmade, done.Undestroyed); waiting != nil {
 			p.say("%s", waiting)
 		}
 		return p.showRevoked(describeRevocation(after, done.Made), *asJSON)
@@ -68,7 +68,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 
 func (p *program) confirmRevocation(c *cobra.Command, k storage.Key, told templates.KeyConsequences) error {
 	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, told.Damage(), told.Succession(stamp))
-	return p.confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keys.Confirms(typed, k.ID) })
+	return p.confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keeper.Confirms(typed, k.ID) })
 }
 
 // confirm names the damage and has what is to be harmed typed.
@@ -99,7 +99,7 @@ type describedRevocation struct {
 	LeftInModule    bool       `json:"left_in_module,omitempty"`     // the private half; servers destroy it when the module answers
 }
 
-func describeRevocation(a keys.Aftermath, made []string) describedRevocation {
+func describeRevocation(a keeper.Aftermath, made []string) describedRevocation {
 	d := describedRevocation{
 		KeyID: a.KeyID, Alg: a.Line, State: a.Was, Reason: a.Reason, Made: made,
 		CachedUntil: unlessZero(a.CachedUntil), LastTokenDiesAt: unlessZero(a.LastTokenDies), LeftInModule: a.InModule,

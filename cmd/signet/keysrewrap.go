@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/storage"
 )
 
@@ -60,12 +60,12 @@ func (p *program) rewrap(ctx context.Context, c Config, db *storage.DB) (done in
 			return 0, nil, err
 		}
 	}
-	keeper, err := openKeeper(ctx, c, db)
+	keys, err := openKeeper(ctx, c, db)
 	if err != nil {
 		return 0, nil, err
 	}
-	done, unopened, err = keeper.Rewrap(ctx, fromCommandLine(), p.now())
-	if errors.Is(err, keys.ErrOneMaster) {
+	done, unopened, err = keys.Rewrap(ctx, fromCommandLine(), p.now())
+	if errors.Is(err, keeper.ErrOneMaster) {
 		return 0, nil, &problem{
 			exitConfig, errors.New("master_key is set, so the key to move to must be set too"),
 			"set SIGNET_MASTER_KEY_NEXT (openssl rand -base64 32) here and on every node, restart them, then run this again",
@@ -89,11 +89,11 @@ func (p *program) rewrap(ctx context.Context, c Config, db *storage.DB) (done in
 // makeNextMasterFile makes the key to move to, unless one is there from a rewrap
 // that was interrupted. The one in use must open the keys: it is about to be replaced.
 func makeNextMasterFile(ctx context.Context, c Config, db *storage.DB) error {
-	keeper, err := openKeeper(ctx, c, db)
+	keys, err := openKeeper(ctx, c, db)
 	if err != nil {
 		return err
 	}
-	if _, _, err := keeper.Public(ctx); err != nil {
+	if _, _, err := keys.Public(ctx); err != nil {
 		return err
 	}
 	name := dataFile(c, nextMasterFile)

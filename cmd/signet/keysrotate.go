@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/storage"
 )
 
@@ -34,7 +34,7 @@ published rotate by --alg internal, and need a minute in any case.`,
 	now := c.Flags().Bool("now", false, "a next key that is published for 10 minutes will do")
 	force := c.Flags().Bool("force", false, "any next key will do: relying parties that have the keys cached may refuse tokens until they read them again")
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, config Config, db *storage.DB, keeper *keys.Keeper, _ []string) error {
+	p.withKeeper(c, func(ctx context.Context, config Config, db *storage.DB, keys *keeper.Keeper, _ []string) error {
 		if *now && *force {
 			return usage(c, errors.New("--now and --force exclude each other"))
 		}
@@ -53,7 +53,7 @@ published rotate by --alg internal, and need a minute in any case.`,
 		if err != nil {
 			return fmt.Errorf("read who reads the JWKS: %w", err)
 		}
-		done, err := keeper.Rotate(ctx, lines, wait, fromCommandLine(), p.now())
+		done, err := keys.Rotate(ctx, lines, wait, fromCommandLine(), p.now())
 		if err != nil {
 			return err
 		}
@@ -76,7 +76,7 @@ type unseenReaders struct {
 }
 
 // readersSince judges by the youngest of the keys that were published.
-func readersSince(readers []storage.JWKSReader, done []keys.Rotated) *readiness {
+func readersSince(readers []storage.JWKSReader, done []keeper.Rotated) *readiness {
 	var since time.Time
 	for _, r := range done {
 		if r.Line != storage.InternalLine {
@@ -87,7 +87,7 @@ func readersSince(readers []storage.JWKSReader, done []keys.Rotated) *readiness 
 		return nil
 	}
 	known := readiness{Seen: []string{}, Unseen: []unseenReaders{}}
-	seen, unseen := keys.SeenSince(readers, since)
+	seen, unseen := keeper.SeenSince(readers, since)
 	for _, r := range seen {
 		known.Seen = append(known.Seen, r.Family)
 	}
@@ -120,7 +120,7 @@ type describedRotation struct {
 	Next         string     `json:"next"`
 }
 
-func (p *program) showRotated(done []keys.Rotated, known *readiness, asJSON bool) error {
+func (p *program) showRotated(done []keeper.Rotated, known *readiness, asJSON bool) error {
 	described := []describedRotation{}
 	rows := [][]string{{"ALG", "SIGNS NOW", "RETIRED", "UNTIL", "NEXT"}}
 	for _, r := range done {

@@ -23,6 +23,9 @@ var house = func() map[string][]string {
 	carriers := join(tools, "provider/request", "provider/session")
 	deciders := join(carriers, "provider/credential", "provider/notice")
 	pages := join(deciders, "provider/interaction", "provider/account", "provider/admin")
+	// Few rooms may revoke a key or open a private half. The others hold a ring, which
+	// signs and verifies and can do neither.
+	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
 	return map[string][]string{
 		"static":                    {},
 		"foreign":                   {},
@@ -32,8 +35,11 @@ var house = func() map[string][]string {
 		"federation/federationtest": {"federation"},
 		"templates":                 {"static"},
 		"provider/web":              ground,
-		"provider/keys":             ground,
-		"provider/keys/pkcs11":      {"storage", "provider/keys"},
+		"provider/keys":             {"storage", "provider/keys/vault"},
+		"provider/keys/vault":       {"storage"},
+		"provider/keys/keeper":      {"storage", "provider/keys", "provider/keys/vault"},
+		"provider/keys/keystest":    {"storage", "provider/keys", "provider/keys/vault", "provider/keys/keeper"},
+		"provider/keys/pkcs11":      {"storage", "provider/keys", "provider/keys/vault", "provider/keys/keeper"},
 		"provider/outbound":         ground,
 		"provider/request":          tools,
 		"provider/session":          tools,
@@ -41,15 +47,16 @@ var house = func() map[string][]string {
 		"provider/notice":           carriers,
 		"provider/interaction":      deciders,
 		"provider/account":          deciders,
-		"provider/admin":            deciders,
-		"provider":                  pages,
-		"cmd/signet":                join(pages, "provider", "provider/keys/pkcs11", "federation/federationtest"),
+		"provider/admin":            join(deciders, "provider/keys/keeper"),
+		"provider":                  slices.Concat(pages, keepers),
+		"cmd/signet":                slices.Concat(pages, keepers, []string{"provider", "provider/keys/pkcs11", "federation/federationtest"}),
 	}
 }()
 
 // testRooms serve tests; the program must not be able to reach them.
 var testRooms = map[string]string{
 	"storage/storagetest":       "it makes throw-away databases: only tests may",
+	"provider/keys/keystest":    "it makes keys under a master key that everybody knows: only tests may",
 	"federation/federationtest": "it pretends to be Google and GitHub: only tests and `signet dev` may, so that `signet serve` cannot reach it",
 }
 
@@ -150,6 +157,10 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"storage/client.go", `import "signet/templates"`, "storage may not import signet/templates"},
 		{"templates/page.go", `import "signet/storage"`, "templates may not import signet/storage"},
 		{"provider/keys/ring.go", `import "signet/provider/session"`, "provider/keys may not import"},
+		{"provider/keys/ring.go", `import "signet/provider/keys/keeper"`, "provider/keys may not import"},
+		{"provider/keys/keeper/report.go", `import "signet/templates"`, "provider/keys/keeper may not import"},
+		{"provider/session/session.go", `import "signet/provider/keys/vault"`, "provider/session may not import"},
+		{"provider/keys/vault/vault.go", `import "signet/provider/keys/keystest"`, "only tests may"},
 		{"provider/session/session.go", `import "signet/provider/request"`, "provider/session may not import"},
 		{"provider/serve.go", `import "signet/cmd/signet"`, "provider may not import"},
 		{"provider/provider.go", `import "signet/storage/storagetest"`, "only tests may"},

@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
@@ -20,7 +20,7 @@ type Handler struct {
 	Sessions   *session.Sessions
 	Connectors []Connector // in the operator's order
 	Now        func() time.Time
-	Keys       *keys.Keeper
+	Keys       *keeper.Keeper
 
 	// SignedIn sends who has no session to sign in, and then to a path of ours.
 	SignedIn func(back string, next page) web.Handler

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
@@ -57,7 +58,7 @@ func (h *Handler) showKeys(w http.ResponseWriter, r *http.Request, current sessi
 }
 
 // scheduled lists the keys that are not gone.
-func (h *Handler) scheduled(ctx context.Context) ([]keys.Scheduled, error) {
+func (h *Handler) scheduled(ctx context.Context) ([]keeper.Scheduled, error) {
 	rows, err := h.DB.Keys(ctx)
 	if err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func (h *Handler) scheduled(ctx context.Context) ([]keys.Scheduled, error) {
 }
 
 // aftermath tells what the revocation of a key did, as the command does.
-func (h *Handler) aftermath(list []keys.Scheduled, kid string, moment func(time.Time) templates.Moment) []string {
+func (h *Handler) aftermath(list []keeper.Scheduled, kid string, moment func(time.Time) templates.Moment) []string {
 	after, ok := h.Keys.Life().Aftermath(rowsOf(list), kid)
 	if !ok {
 		return nil
@@ -75,7 +76,7 @@ func (h *Handler) aftermath(list []keys.Scheduled, kid string, moment func(time.
 	return templates.KeyAftermath(after).Sentences(func(t time.Time) string { return moment(t).Text })
 }
 
-func rowsOf(list []keys.Scheduled) []storage.Key {
+func rowsOf(list []keeper.Scheduled) []storage.Key {
 	rows := make([]storage.Key, len(list))
 	for i, k := range list {
 		rows[i] = k.Key
@@ -94,7 +95,7 @@ func (h *Handler) moments(current session.Current) func(time.Time) templates.Mom
 	}
 }
 
-func keyRow(k keys.Scheduled, moment func(time.Time) templates.Moment) templates.KeyRow {
+func keyRow(k keeper.Scheduled, moment func(time.Time) templates.Moment) templates.KeyRow {
 	return templates.KeyRow{
 		ID: k.ID, Algorithm: k.Line, State: string(k.State), Reason: k.RevokeReason,
 		Created: moment(k.CreatedAt.Time()), SignsFrom: moment(k.SignsFrom), SignsUntil: moment(k.SignsUntil),
@@ -104,7 +105,7 @@ func keyRow(k keys.Scheduled, moment func(time.Time) templates.Moment) templates
 }
 
 // readinessOf judges by the youngest of the next keys that are published.
-func readinessOf(list []keys.Scheduled, readers []storage.JWKSReader, moment func(time.Time) templates.Moment) templates.KeyReadiness {
+func readinessOf(list []keeper.Scheduled, readers []storage.JWKSReader, moment func(time.Time) templates.Moment) templates.KeyReadiness {
 	var since time.Time
 	for _, k := range list {
 		if at := k.CreatedAt.Time(); k.State == storage.KeyNext && k.Line != storage.InternalLine && at.After(since) {
@@ -112,7 +113,7 @@ func readinessOf(list []keys.Scheduled, readers []storage.JWKSReader, moment fun
 		}
 	}
 	known := templates.KeyReadiness{Since: moment(since)}
-	seen, unseen := keys.SeenSince(readers, since)
+	seen, unseen := keeper.SeenSince(readers, since)
 	for _, r := range seen {
 		known.Seen = append(known.Seen, templates.KeyReader{Family: r.Family, At: moment(r.SeenAt.Time())})
 	}
@@ -196,7 +197,7 @@ func (h *Handler) by(r *http.Request, current session.Current) storage.Origin {
 
 // keysProblem tells those failures apart that the page can say something about.
 func (h *Handler) keysProblem(err error, back string) error {
-	early, isEarly := errors.AsType[*keys.NotRipeError](err)
+	early, isEarly := errors.AsType[*keeper.NotRipeError](err)
 	switch {
 	case isEarly:
 		return &web.Problem{
@@ -204,21 +205,21 @@ func (h *Handler) keysProblem(err error, back string) error {
 			Text:     "Relying parties may not have seen it yet. It may sign from " + early.Ripe.UTC().Format(time.RFC3339) + " on; nothing was changed.",
 			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
 		}
-	case errors.Is(err, storage.ErrConflict), errors.Is(err, keys.ErrRevokedAlready), errors.Is(err, keys.ErrNoKey):
+	case errors.Is(err, storage.ErrConflict), errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, keys.ErrNoKey):
 		return web.Stale(h.Site.Base+back, err)
 	}
 	return err
 }
 
 // revocable finds a key by its whole kid.
-func (h *Handler) revocable(ctx context.Context, id string) (keys.Scheduled, error) {
+func (h *Handler) revocable(ctx context.Context, id string) (keeper.Scheduled, error) {
 	list, err := h.scheduled(ctx)
 	if err != nil {
-		return keys.Scheduled{}, err
+		return keeper.Scheduled{}, err
 	}
-	i := slices.IndexFunc(list, func(k keys.Scheduled) bool { return k.ID == id && k.State != storage.KeyRevoked })
+	i := slices.IndexFunc(list, func(k keeper.Scheduled) bool { return k.ID == id && k.State != storage.KeyRevoked })
 	if i < 0 {
-		return keys.Scheduled{}, &web.Problem{
+		return keeper.Scheduled{}, &web.Problem{
 			Status: http.StatusNotFound, Code: "not_found", Title: "There is no such key to revoke",
 			Text:     "It is gone or revoked already, or there never was one. The list shows what there is.",
 			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
@@ -249,7 +250,7 @@ func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current sess
 	return h.revokePage(w, r, current, k, http.StatusOK, "", h.Sessions.KeptForm(typed, ticketOf(current, "keys.revoke", k.ID)))
 }
 
-func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current session.Current, k keys.Scheduled, status int, wrong string, typed url.Values) error {
+func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current session.Current, k keeper.Scheduled, status int, wrong string, typed url.Values) error {
 	list, err := h.scheduled(r.Context())
 	if err != nil {
 		return err
@@ -259,7 +260,7 @@ func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current ses
 	if err != nil {
 		return err
 	}
-	told := templates.KeyConsequences(keys.ConsequencesOf(rowsOf(list), k.Key))
+	told := templates.KeyConsequences(keeper.ConsequencesOf(rowsOf(list), k.Key))
 	return h.Site.ShowStatus(w, status, templates.AdminRevoke{
 		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: told.Damage(),
 		Succession: told.Succession(func(t time.Time) string { return moment(t).Text }),
@@ -289,7 +290,7 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		return err
 	}
 	typed.Del("confirm") // where it is wrong, it is typed again
-	if !keys.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {
+	if !keeper.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {
 		return h.revokePage(w, r, current, k, http.StatusUnprocessableEntity, "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", typed)
 	}
 	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), h.by(r, current), h.Now())

@@ -3,7 +3,7 @@ package admin
 import (
 	"time"
 
-	"signet/provider/keys"
+	"signet/provider/keys/keeper"
 	"signet/storage"
 	"signet/templates"
 )
@@ -22,8 +22,8 @@ const (
 
 // timelineOf draws the keys that are published, or may be: when each was published,
 // signs, and is only checked with, by the schedule. Revoked keys have no future.
-func timelineOf(list []keys.Scheduled, now time.Time) templates.KeyTimeline {
-	var shown []keys.Scheduled
+func timelineOf(list []keeper.Scheduled, now time.Time) templates.KeyTimeline {
+	var shown []keeper.Scheduled
 	for _, k := range list {
 		if k.State != storage.KeyRevoked {
 			shown = append(shown, k)
@@ -67,7 +67,7 @@ type phase struct {
 	from, until time.Time
 }
 
-func phasesOf(k keys.Scheduled, now time.Time) []phase {
+func phasesOf(k keeper.Scheduled, now time.Time) []phase {
 	created, activated, retired := k.CreatedAt.Time(), k.ActivatedAt.Time(), k.RetiredAt.Time()
 	switch k.State {
 	case storage.KeyActive:
@@ -86,7 +86,7 @@ func phasesOf(k keys.Scheduled, now time.Time) []phase {
 // bars run to the edge, so that those of the others can be told apart.
 type scale struct{ from, until time.Time }
 
-func scaleOf(list []keys.Scheduled, now time.Time) scale {
+func scaleOf(list []keeper.Scheduled, now time.Time) scale {
 	s := scale{now, now.Add(time.Minute)}
 	for _, k := range list {
 		for _, p := range phasesOf(k, now) {

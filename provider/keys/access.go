@@ -24,7 +24,7 @@ type AccessToken struct {
 	Expires   int64 // Unix seconds
 }
 
-// accessClaims is how it travels. The audience is always a list.
+// accessClaims is the payload of the token. The audience is always a list.
 type accessClaims struct {
 	Issuer    string   `json:"iss"`
 	Subject   string   `json:"sub"`
@@ -43,7 +43,7 @@ type accessClaims struct {
 	Expires   int64    `json:"exp"`
 }
 
-// complete reports whether all is there that RFC 9068, section 2.2, requires.
+// complete reports whether every claim is there that RFC 9068, section 2.2, requires.
 func (c *accessClaims) complete() bool {
 	return c.Subject != "" && len(c.Audience) > 0 && c.ClientID != "" && c.ID != "" &&
 		c.IssuedAt > 0 && c.Expires > c.IssuedAt
@@ -72,12 +72,12 @@ func (r *Ring) SignAccess(alg string, t AccessToken) (string, error) {
 }
 
 // VerifyAccess opens an access token of ours. It checks signature, typ, iss,
-// algorithm and expiry; it does not check audience, nor that the grant lives.
+// algorithm and expiry. It checks neither the audience nor whether the grant lives.
 //
 // ErrInvalid; ErrExpired from the second it expires at.
 func (r *Ring) VerifyAccess(token string, at time.Time) (AccessToken, error) {
 	var c accessClaims
-	if !r.openAccess(token, &c) || c.Issuer != r.issuer || !c.complete() || fromTheFuture(c.IssuedAt, at) {
+	if !r.openAccess(token, &c) || c.Issuer != r.issuer || !c.complete() || issuedTooLate(c.IssuedAt, at) {
 		return AccessToken{}, fmt.Errorf("verify access token: %w", ErrInvalid)
 	}
 	if at.Unix() >= c.Expires {
@@ -95,7 +95,7 @@ func (r *Ring) openAccess(token string, c *accessClaims) bool {
 		return false
 	}
 	if r.inUse.Load().refresh[p.header] != nil {
-		return false // ours, of another kind: no key is missing, and none is looked for
+		return false // a refresh token: no key is missing, so none is looked for
 	}
 	s, k := lookUp(r, func(s *keySet) *signingKey { return s.access[p.header] })
 	if k == nil {
@@ -110,40 +110,39 @@ func (r *Ring) openAccess(token string, c *accessClaims) bool {
 	return decodeClaims(p.payload, c)
 }
 
-// signed makes a token with the active key of an algorithm. A key in a module may just
-// have been destroyed there by whoever revoked it, which this node has not followed
-// yet: the keys are read again then, and the one that signs now does. ErrNoKey.
+// signed makes a token with the active key of an algorithm. If a key in a module does not
+// sign, another node may have revoked it and destroyed it there a moment ago: the keys
+// are read again, and the one that is active now signs. ErrNoKey.
 func (r *Ring) signed(alg string, header func(*signingKey) string, payload []byte) (string, error) {
 	set := r.inUse.Load()
 	k, err := r.signer(set, alg)
 	if err != nil {
 		return "", err
 	}
-	token, err := compose(header(k), payload, k.alg.signatureSize, k.sign)
-	if err == nil || k.reference == "" || !r.replaced(set) {
+	token, err := compose(header(k), payload, k.SignatureSize(), k.Sign)
+	if err == nil || !k.InModule() || !r.replaced(set) {
 		return token, err
 	}
 	if k, err = r.signer(r.inUse.Load(), alg); err != nil {
 		return "", err
 	}
-	return compose(header(k), payload, k.alg.signatureSize, k.sign)
+	return compose(header(k), payload, k.SignatureSize(), k.Sign)
 }
-
-func (k *signingKey) sign(input []byte) ([]byte, error) { return k.alg.sign(k.private, input) }
 
 func (k *signingKey) verify(p parts) bool {
 	signature, ok := decodeSegment(p.signature)
-	return ok && len(signature) == k.alg.signatureSize && k.alg.verify(k.public, []byte(p.input), signature)
+	return ok && k.Verify([]byte(p.input), signature)
 }
 
-// decodeClaims reads a payload whose signature is verified: it was written by us,
-// so encoding/json's leniency with names has nothing to be lenient about.
+// decodeClaims reads a payload whose signature is verified. We wrote it, so it does not
+// matter that encoding/json is lenient about names.
 func decodeClaims(payload string, claims any) bool {
 	raw, ok := decodeSegment(payload)
 	return ok && json.Unmarshal(raw, claims) == nil
 }
 
-// fromTheFuture: no node's clock runs that far ahead of another's.
-func fromTheFuture(issuedAt int64, at time.Time) bool {
-	return issuedAt > at.Add(skew).Unix()
+// issuedTooLate reports whether a token was issued further in the future than the clocks
+// of nodes may differ.
+func issuedTooLate(issuedAt int64, at time.Time) bool {
+	return issuedAt > at.Add(MaxClockSkew).Unix()
 }

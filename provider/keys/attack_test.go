@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/keys/keystest"
 	"signet/storage"
 )
 
@@ -34,14 +35,14 @@ type kind struct {
 }
 
 var kinds = []kind{
-	{"access ES256", func(t *testing.T, h *house) string { return h.accessToken(t, "ES256") }, openAccess},
-	{"access RS256", func(t *testing.T, h *house) string { return h.accessToken(t, "RS256") }, openAccess},
-	{"ID ES256", func(t *testing.T, h *house) string { return h.idToken(t, "ES256") }, openHint},
-	{"ID RS256", func(t *testing.T, h *house) string { return h.idToken(t, "RS256") }, openHint},
-	{"refresh", func(t *testing.T, h *house) string { return h.refreshToken(t) }, openRefresh},
-	{"sealed request", func(t *testing.T, h *house) string { return h.sealed(t, "request") }, unseal("request")},
-	{"sealed code", func(t *testing.T, h *house) string { return h.sealed(t, "code") }, unseal("code")},
-	{"sealed rt+jwt", func(t *testing.T, h *house) string { return h.sealed(t, "rt+jwt") }, unseal("rt+jwt")},
+	{"access ES256", func(t *testing.T, h *house) string { return h.AccessToken(t, "ES256") }, openAccess},
+	{"access RS256", func(t *testing.T, h *house) string { return h.AccessToken(t, "RS256") }, openAccess},
+	{"ID ES256", func(t *testing.T, h *house) string { return h.IDToken(t, "ES256") }, openHint},
+	{"ID RS256", func(t *testing.T, h *house) string { return h.IDToken(t, "RS256") }, openHint},
+	{"refresh", func(t *testing.T, h *house) string { return h.RefreshToken(t) }, openRefresh},
+	{"sealed request", func(t *testing.T, h *house) string { return h.Sealed(t, "request") }, unseal("request")},
+	{"sealed code", func(t *testing.T, h *house) string { return h.Sealed(t, "code") }, unseal("code")},
+	{"sealed rt+jwt", func(t *testing.T, h *house) string { return h.Sealed(t, "rt+jwt") }, unseal("rt+jwt")},
 }
 
 func openAccess(h *house, token string) error {
@@ -131,8 +132,8 @@ func (h *house) es256(t *testing.T, kid, header, payload string) string {
 
 func TestForgeryTool_MakesGoodTokens(t *testing.T) {
 	h := open(t, "ES256")
-	kid := h.kid(t, "ES256", storage.KeyActive)
-	_, payload, _ := taken(h.accessToken(t, "ES256"))
+	kid := h.Kid(t, "ES256", storage.KeyActive)
+	_, payload, _ := taken(h.AccessToken(t, "ES256"))
 	token := h.es256(t, kid, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, payload)
 	if err := openAccess(h, token); err != nil {
 		t.Errorf("the tests below would prove nothing: %v", err)
@@ -143,7 +144,7 @@ func TestJW02_PublicKeyAsSecret(t *testing.T) {
 	h := open(t)
 	forged := map[string]string{}
 	for _, alg := range []string{"ES256", "RS256"} {
-		kid := h.kid(t, alg, storage.KeyActive)
+		kid := h.Kid(t, alg, storage.KeyActive)
 		public := keys.PrivateHalf(h.Ring, kid).Public()
 		der, err := x509.MarshalPKIXPublicKey(public)
 		if err != nil {
@@ -156,7 +157,7 @@ func TestJW02_PublicKeyAsSecret(t *testing.T) {
 			"kid":  []byte(kid),
 			"none": nil,
 		}
-		for _, row := range h.rows(t) {
+		for _, row := range h.Rows(t) {
 			if row.ID == kid {
 				secrets["JWK"] = []byte(row.Public)
 			}
@@ -164,7 +165,7 @@ func TestJW02_PublicKeyAsSecret(t *testing.T) {
 		if k, ok := public.(*rsa.PublicKey); ok {
 			secrets["modulus"] = k.N.Bytes()
 		}
-		_, payload, _ := taken(h.accessToken(t, alg))
+		_, payload, _ := taken(h.AccessToken(t, alg))
 		for name, secret := range secrets {
 			for _, kind := range []string{"at+jwt", "JWT", "rt+jwt"} {
 				for _, claimed := range []string{"HS256", "none", alg} {
@@ -183,9 +184,9 @@ func TestJW03_AlgorithmIsTheKeys(t *testing.T) {
 	h := open(t)
 	forged := map[string]string{}
 
-	rsaKid := h.kid(t, "RS256", storage.KeyActive)
+	rsaKid := h.Kid(t, "RS256", storage.KeyActive)
 	rsaKey := keys.PrivateHalf(h.Ring, rsaKid).(*rsa.PrivateKey)
-	_, payload, _ := taken(h.accessToken(t, "RS256"))
+	_, payload, _ := taken(h.AccessToken(t, "RS256"))
 	for _, alg := range []string{"PS256", "RS256"} { // PSS under either name
 		input := b64([]byte(`{"alg":"`+alg+`","kid":"`+rsaKid+`","typ":"at+jwt"}`)) + "." + payload
 		digest := sha256.Sum256([]byte(input))
@@ -204,28 +205,28 @@ func TestJW03_AlgorithmIsTheKeys(t *testing.T) {
 		}
 		forged[alg+" by SHA-512"] = input + "." + b64(signature)
 	}
-	kid := h.kid(t, "ES256", storage.KeyActive)
+	kid := h.Kid(t, "ES256", storage.KeyActive)
 	for _, alg := range []string{"none", "None", "es256", "ES384", "ES512", "EdDSA", "RS256", "HS256", ""} {
 		forged["ES256 as "+alg] = h.es256(t, kid, `{"alg":"`+alg+`","kid":"`+kid+`","typ":"at+jwt"}`, payload)
 	}
-	header, _, _ := taken(h.accessToken(t, "ES256"))
+	header, _, _ := taken(h.AccessToken(t, "ES256"))
 	forged["no signature"] = header + "." + payload + "."
 	forged["zero signature"] = header + "." + payload + "." + b64(make([]byte, 64))
-	next := h.kid(t, "ES256", storage.KeyNext)
+	next := h.Kid(t, "ES256", storage.KeyNext)
 	forged["other key's signature"] = h.es256(t, next, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt"}`, payload)
 	h.refused(t, forged)
 }
 
 func TestJW05_KidIsAMapKey(t *testing.T) {
 	h := open(t)
-	kid, next := h.kid(t, "ES256", storage.KeyActive), h.kid(t, "ES256", storage.KeyNext)
-	_, payload, _ := taken(h.accessToken(t, "ES256"))
+	kid, next := h.Kid(t, "ES256", storage.KeyActive), h.Kid(t, "ES256", storage.KeyNext)
+	_, payload, _ := taken(h.AccessToken(t, "ES256"))
 	forged := map[string]string{}
 	for _, bad := range []string{
 		`"../../dev/null"`, `"' OR 1=1 --"`, `"\u0000"`, `7`, `["` + kid + `"]`, `null`, `""`, `{}`,
-		`"` + strings.Repeat("A", 1<<20) + `"`, `"` + next + `"`, `"` + h.kid(t, "RS256", storage.KeyActive) + `"`,
+		`"` + strings.Repeat("A", 1<<20) + `"`, `"` + next + `"`, `"` + h.Kid(t, "RS256", storage.KeyActive) + `"`,
 		`"https://evil.example/key"`, `"` + kid + ` "`, `"` + strings.ToLower(kid) + `"`, `"` + kid[:42] + `"`,
-		`"` + h.kid(t, storage.InternalLine, storage.KeyActive) + `"`,
+		`"` + h.Kid(t, storage.InternalLine, storage.KeyActive) + `"`,
 	} {
 		forged["kid "+bad[:min(len(bad), 40)]] = h.es256(t, kid, `{"alg":"ES256","kid":`+bad+`,"typ":"at+jwt"}`, payload)
 	}
@@ -261,8 +262,8 @@ func TestJW08_CriticalHeadersAreRefused(t *testing.T) {
 // refusedHeaders adds a member to a good header, first and last.
 func (h *house) refusedHeaders(t *testing.T, members map[string]string) {
 	t.Helper()
-	kid := h.kid(t, "ES256", storage.KeyActive)
-	_, payload, _ := taken(h.accessToken(t, "ES256"))
+	kid := h.Kid(t, "ES256", storage.KeyActive)
+	_, payload, _ := taken(h.AccessToken(t, "ES256"))
 	forged := map[string]string{}
 	for name, member := range members {
 		forged[name+" last"] = h.es256(t, kid, `{"alg":"ES256","kid":"`+kid+`","typ":"at+jwt",`+member+`}`, payload)
@@ -273,7 +274,7 @@ func (h *house) refusedHeaders(t *testing.T, members map[string]string) {
 
 func TestJW09_SizeIsLookedAtFirst(t *testing.T) {
 	h := open(t, "ES256")
-	header, payload, signature := taken(h.accessToken(t, "ES256"))
+	header, payload, signature := taken(h.AccessToken(t, "ES256"))
 	tokens := map[string]string{
 		"empty":           "",
 		"dots":            strings.Repeat(".", 100_000),
@@ -293,7 +294,7 @@ func TestJW09_SizeIsLookedAtFirst(t *testing.T) {
 
 func TestSignAccess_MakesNothingThatWouldBeRefusedForItsSize(t *testing.T) {
 	h := open(t, "ES256")
-	token := access()
+	token := keystest.Access()
 	token.Scope = strings.Repeat("a", 8<<10)
 	if _, err := h.SignAccess("ES256", token); err == nil {
 		t.Error("a token of more than 8 KiB was made")
@@ -368,11 +369,10 @@ func TestIR16_TruncatedOrExtended(t *testing.T) {
 func TestJW17_OtherIssuerUnderTheSameKeys(t *testing.T) {
 	h := open(t)
 	for _, other := range []string{issuer + "/", "https://ID.example.com", "http://id.example.com", issuer + "/tenant"} {
-		ring, err := h.again(t, func(c *keys.Config) { c.Issuer = other })
+		theirs, err := h.again(t, func(c *keystest.Config) { c.Issuer = other })
 		if err != nil {
 			t.Fatal(err)
 		}
-		theirs := &house{Ring: ring}
 		for _, made := range kinds {
 			if strings.HasPrefix(made.name, "sealed") {
 				continue // sealed messages carry no issuer: keys are not shared between issuers
@@ -386,8 +386,8 @@ func TestJW17_OtherIssuerUnderTheSameKeys(t *testing.T) {
 
 func TestJW13_TimesAndRequiredClaims(t *testing.T) {
 	h := open(t, "ES256")
-	kid := h.kid(t, "ES256", storage.KeyActive)
-	_, payload, _ := taken(h.accessToken(t, "ES256"))
+	kid := h.Kid(t, "ES256", storage.KeyActive)
+	_, payload, _ := taken(h.AccessToken(t, "ES256"))
 	raw, err := base64.RawURLEncoding.DecodeString(payload)
 	if err != nil {
 		t.Fatal(err)
@@ -423,7 +423,7 @@ func TestJW13_TimesAndRequiredClaims(t *testing.T) {
 
 func TestJW24_NothingBesideTheError(t *testing.T) {
 	h := open(t, "ES256")
-	token, hint := h.accessToken(t, "ES256"), h.idToken(t, "ES256")
+	token, hint := h.AccessToken(t, "ES256"), h.IDToken(t, "ES256")
 	late := noon.Add(500 * 24 * time.Hour)
 	if got, err := h.VerifyAccess(token, late); err == nil || got.Subject != "" || got.Audience != nil {
 		t.Errorf("expired access token: %v, %v", got, err)
@@ -431,10 +431,10 @@ func TestJW24_NothingBesideTheError(t *testing.T) {
 	if got, err := h.VerifyIDTokenHint(hint, late); err == nil || got.Subject != "" {
 		t.Errorf("expired hint: %v, %v", got, err)
 	}
-	if got, err := h.OpenRefresh(h.refreshToken(t)+"A", noon); err == nil || got != (keys.RefreshToken{}) {
+	if got, err := h.OpenRefresh(h.RefreshToken(t)+"A", noon); err == nil || got != (keys.RefreshToken{}) {
 		t.Errorf("altered refresh token: %v, %v", got, err)
 	}
-	message := h.sealed(t, "request")
+	message := h.Sealed(t, "request")
 	if got, err := h.Unseal("code", message, noon); err == nil || got != nil {
 		t.Errorf("message of another purpose: %q, %v", got, err)
 	}

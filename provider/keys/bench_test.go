@@ -6,7 +6,7 @@ func BenchmarkSignAccess(b *testing.B) {
 	h := open(b, "ES256")
 	b.ReportAllocs()
 	for b.Loop() {
-		h.accessToken(b, "ES256")
+		h.AccessToken(b, "ES256")
 	}
 }
 
@@ -17,7 +17,7 @@ func BenchmarkVerifyAccess(b *testing.B) {
 		b.ReportAllocs()
 		tokens := make([]string, 0, 1<<14)
 		for range cap(tokens) { // more than the cache holds
-			tokens = append(tokens, h.accessToken(b, "ES256"))
+			tokens = append(tokens, h.AccessToken(b, "ES256"))
 		}
 		i := 0
 		for b.Loop() {
@@ -29,7 +29,7 @@ func BenchmarkVerifyAccess(b *testing.B) {
 	})
 	b.Run("again", func(b *testing.B) {
 		b.ReportAllocs()
-		token := h.accessToken(b, "ES256")
+		token := h.AccessToken(b, "ES256")
 		for b.Loop() {
 			if _, err := h.VerifyAccess(token, noon); err != nil {
 				b.Fatal(err)
@@ -42,13 +42,13 @@ func BenchmarkSeal(b *testing.B) {
 	h := open(b, "ES256")
 	b.ReportAllocs()
 	for b.Loop() {
-		h.sealed(b, "request")
+		h.Sealed(b, "request")
 	}
 }
 
 func BenchmarkUnseal(b *testing.B) {
 	h := open(b, "ES256")
-	message := h.sealed(b, "request")
+	message := h.Sealed(b, "request")
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := h.Unseal("request", message, noon); err != nil {

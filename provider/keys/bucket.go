@@ -25,7 +25,7 @@ const purposeBucket = "bucket"
 func (r *Ring) Bucket(typed string) (string, error) {
 	k := r.inUse.Load().secret
 	if k == nil {
-		return "", noKey(storage.InternalLine)
+		return "", NoKey(storage.InternalLine)
 	}
 	return BucketUnder(k.bucketKey, typed), nil
 }

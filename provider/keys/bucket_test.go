@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"signet/provider/keys"
+	"signet/provider/keys/keystest"
 	"signet/storage"
 )
 
@@ -21,7 +22,7 @@ func bucketOf(t *testing.T, r *keys.Ring, name string) string {
 // the same instance after a rotation.
 func TestBucket_IsKeyedByTheActiveSecret(t *testing.T) {
 	h := open(t, "ES256")
-	node, err := h.again(t, func(*keys.Config) {})
+	node, err := h.again(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +32,7 @@ func TestBucket_IsKeyedByTheActiveSecret(t *testing.T) {
 	for i := range 100 {
 		name := fmt.Sprintf("user%d@example.com", i)
 		bucket := bucketOf(t, h.Ring, name)
-		if got := bucketOf(t, node, name); got != bucket {
+		if got := bucketOf(t, node.Ring, name); got != bucket {
 			t.Fatalf("%s: bucket %s on one node, %s on another", name, bucket, got)
 		}
 		if bucketOf(t, rotated.Ring, name) != bucket {

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"signet/provider/keys"
+	"signet/provider/keys/keystest"
 	"signet/storage"
 )
 
@@ -42,7 +43,7 @@ func (h *house) claims(t *testing.T, token, alg, kind string) map[string]any {
 func TestP43_AnotherImplementationVerifiesOurTokens(t *testing.T) {
 	h := open(t)
 	for _, alg := range h.Algorithms() {
-		got := h.claims(t, h.accessToken(t, alg), alg, "at+jwt")
+		got := h.claims(t, h.AccessToken(t, alg), alg, "at+jwt")
 		want := map[string]any{
 			"iss": issuer, "sub": "usr_alice", "aud": []any{issuer, "https://api.example.com"},
 			"client_id": "web", "scope": "openid profile", "jti": "jti-1", "gid": "grt_1", "sid": "ses_1",
@@ -52,7 +53,7 @@ func TestP43_AnotherImplementationVerifiesOurTokens(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("access token: got %v, want %v", got, want)
 		}
-		got = h.claims(t, h.idToken(t, alg), alg, "JWT")
+		got = h.claims(t, h.IDToken(t, alg), alg, "JWT")
 		want = map[string]any{
 			"iss": issuer, "sub": "usr_alice", "aud": []any{"web"}, "nonce": "n-0S6_WzA2Mj", "sid": "ses_1",
 			"auth_time": 1799999995.0, "acr": "urn:signet:1fa", "amr": []any{"pwd"},
@@ -80,7 +81,7 @@ func TestKY11_KidIsTheThumbprint(t *testing.T) {
 			t.Errorf("kid: got %s, want %s", got, want)
 		}
 	}
-	for _, row := range h.rows(t) {
+	for _, row := range h.Rows(t) {
 		if strings.HasPrefix(row.ID, "-") {
 			t.Errorf("kid %s reads as a flag on a command line", row.ID)
 		}
@@ -117,8 +118,8 @@ func TestP46_AbsentClaimsAreAbsent(t *testing.T) {
 func TestVerifyAccess_GivesBackWhatWasSigned(t *testing.T) {
 	h := open(t)
 	for _, alg := range h.Algorithms() {
-		got, err := h.VerifyAccess(h.accessToken(t, alg), noon)
-		if err != nil || !reflect.DeepEqual(got, access()) {
+		got, err := h.VerifyAccess(h.AccessToken(t, alg), noon)
+		if err != nil || !reflect.DeepEqual(got, keystest.Access()) {
 			t.Errorf("%s: got %+v, %v", alg, got, err)
 		}
 	}
@@ -126,7 +127,7 @@ func TestVerifyAccess_GivesBackWhatWasSigned(t *testing.T) {
 
 func TestVerifyAccess_Times(t *testing.T) {
 	h := open(t, "ES256")
-	token := h.accessToken(t, "ES256")
+	token := h.AccessToken(t, "ES256")
 	for _, moment := range []struct {
 		after time.Duration
 		want  error
@@ -146,7 +147,7 @@ func TestVerifyAccess_Times(t *testing.T) {
 
 func TestP27_ExpiredIDTokenIsAHintFor400Days(t *testing.T) {
 	h := open(t, "ES256")
-	token := h.idToken(t, "ES256")
+	token := h.IDToken(t, "ES256")
 	const day = 24 * time.Hour
 	for _, moment := range []struct {
 		after time.Duration
@@ -162,7 +163,7 @@ func TestP27_ExpiredIDTokenIsAHintFor400Days(t *testing.T) {
 		if !errors.Is(err, moment.want) {
 			t.Errorf("%v after: got %v, want %v", moment.after, err, moment.want)
 		}
-		if err == nil && !reflect.DeepEqual(got, identity()) {
+		if err == nil && !reflect.DeepEqual(got, keystest.Identity()) {
 			t.Errorf("got %+v", got)
 		}
 	}
@@ -178,7 +179,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 		"no iat":       func(a *keys.AccessToken) { a.IssuedAt = 0 },
 		"expired born": func(a *keys.AccessToken) { a.Expires = a.IssuedAt },
 	} {
-		token := access()
+		token := keystest.Access()
 		spoil(&token)
 		if _, err := h.SignAccess("ES256", token); err == nil {
 			t.Errorf("access token with %s was made", name)
@@ -189,7 +190,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 		"no audience": func(i *keys.IDToken) { i.Audience = "" },
 		"no exp":      func(i *keys.IDToken) { i.Expires = 0 },
 	} {
-		token := identity()
+		token := keystest.Identity()
 		spoil(&token)
 		if _, err := h.SignID("ES256", token); err == nil {
 			t.Errorf("ID token with %s was made", name)
@@ -199,7 +200,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 		t.Error("an empty refresh token was made")
 	}
 	for _, alg := range []string{"", "none", "HS256", "RS256", "internal"} {
-		if _, err := h.SignAccess(alg, access()); !errors.Is(err, keys.ErrNoKey) {
+		if _, err := h.SignAccess(alg, keystest.Access()); !errors.Is(err, keys.ErrNoKey) {
 			t.Errorf("alg %q: got %v, want ErrNoKey", alg, err)
 		}
 	}
@@ -207,7 +208,7 @@ func TestSign_RefusesWhatWouldNotVerify(t *testing.T) {
 
 func TestSignID_ClaimsAskedFor(t *testing.T) {
 	h := open(t, "ES256")
-	token := identity()
+	token := keystest.Identity()
 	token.Claims = map[string]any{"email": "alice@example.com", "email_verified": false, "address": map[string]any{"country": "PT"}}
 	signed, err := h.SignID("ES256", token)
 	if err != nil {
@@ -218,7 +219,7 @@ func TestSignID_ClaimsAskedFor(t *testing.T) {
 		t.Errorf("got %v", claims)
 	}
 	got, err := h.VerifyIDTokenHint(signed, noon)
-	if err != nil || !reflect.DeepEqual(got, identity()) {
+	if err != nil || !reflect.DeepEqual(got, keystest.Identity()) {
 		t.Errorf("as a hint: %+v, %v", got, err)
 	}
 }
@@ -228,7 +229,7 @@ func TestSignID_ReservedClaimsAreRefused(t *testing.T) {
 	names := strings.Fields("iss sub aud exp iat nbf jti sid scope client_id azp acr amr auth_time nonce act cnf " +
 		"at_hash c_hash gid SUB Sub ſub") // encoding/json takes the last three for sub
 	for _, name := range append(names, "") {
-		token := identity()
+		token := keystest.Identity()
 		token.Claims = map[string]any{"email": "a@b.c", name: "x"}
 		if _, err := h.SignID("ES256", token); err == nil {
 			t.Errorf("the claim %q was signed", name)
@@ -251,16 +252,16 @@ func TestJW22_HalfHash(t *testing.T) {
 
 func TestRefreshToken_SameContentSameBytes(t *testing.T) {
 	h := open(t, "ES256")
-	token := h.refreshToken(t)
-	other, err := h.again(t, func(*keys.Config) {})
+	token := h.RefreshToken(t)
+	other, err := h.again(t, func(*keystest.Config) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := other.SignRefresh(refresh())
+	again, err := other.SignRefresh(keystest.Refresh())
 	if err != nil || again != token {
 		t.Errorf("got %s, want %s (%v)", again, token, err)
 	}
-	next := refresh()
+	next := keystest.Refresh()
 	next.Generation++
 	if later, err := h.SignRefresh(next); err != nil || later == token {
 		t.Errorf("the next generation is the same token (%v)", err)
@@ -270,13 +271,13 @@ func TestRefreshToken_SameContentSameBytes(t *testing.T) {
 func TestRefreshToken_BothOpenWhenARotationFallsBetween(t *testing.T) {
 	before := open(t, "ES256")
 	after := before.altered(t, rotated)
-	old, renewed := before.refreshToken(t), after.refreshToken(t)
+	old, renewed := before.RefreshToken(t), after.RefreshToken(t)
 	if old == renewed {
 		t.Error("the secret did not change")
 	}
 	for _, token := range []string{old, renewed} {
 		got, err := after.OpenRefresh(token, noon)
-		if err != nil || got != refresh() {
+		if err != nil || got != keystest.Refresh() {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	}
@@ -284,27 +285,27 @@ func TestRefreshToken_BothOpenWhenARotationFallsBetween(t *testing.T) {
 
 func TestOpenRefresh_ExpiredIsGivenWithItsError(t *testing.T) {
 	h := open(t, "ES256")
-	token := h.refreshToken(t)
-	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour-time.Second)); err != nil || got != refresh() {
+	token := h.RefreshToken(t)
+	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour-time.Second)); err != nil || got != keystest.Refresh() {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour)); !errors.Is(err, keys.ErrExpired) || got != refresh() {
+	if got, err := h.OpenRefresh(token, noon.Add(7*24*time.Hour)); !errors.Is(err, keys.ErrExpired) || got != keystest.Refresh() {
 		t.Errorf("got %+v, %v; want the token and ErrExpired", got, err)
 	}
 }
 
 func TestKY12_RefreshTokensAreUnderNoPublishedKey(t *testing.T) {
 	h := open(t)
-	header, _, _ := taken(h.refreshToken(t))
+	header, _, _ := taken(h.RefreshToken(t))
 	raw, err := base64.RawURLEncoding.DecodeString(header)
 	if err != nil {
 		t.Fatal(err)
 	}
-	kid := h.kid(t, storage.InternalLine, storage.KeyActive)
+	kid := h.Kid(t, storage.InternalLine, storage.KeyActive)
 	if want := `{"alg":"HS256","kid":"` + kid + `","typ":"rt+jwt"}`; string(raw) != want {
 		t.Errorf("header: got %s, want %s", raw, want)
 	}
-	if slices.Contains(h.published(t), kid) {
+	if slices.Contains(h.Published(t), kid) {
 		t.Error("the internal line is published")
 	}
 }
@@ -312,7 +313,7 @@ func TestKY12_RefreshTokensAreUnderNoPublishedKey(t *testing.T) {
 // RFC 8725, section 3.2: deterministic ECDSA (RFC 6979).
 func TestSign_ES256NeedsNoRandomness(t *testing.T) {
 	h := open(t, "ES256")
-	if first, again := h.accessToken(t, "ES256"), h.accessToken(t, "ES256"); first != again {
+	if first, again := h.AccessToken(t, "ES256"), h.AccessToken(t, "ES256"); first != again {
 		t.Errorf("the same claims were signed as\n%s\nand as\n%s", first, again)
 	}
 }

@@ -21,8 +21,8 @@ const (
 	// maxToken in characters. Checked before anything else is done with a token,
 	// and never exceeded by one of ours.
 	maxToken = 8 << 10
-	// skew is how far a node's clock may have run ahead of ours.
-	skew = 60 * time.Second
+	// MaxClockSkew is how far a node's clock may run ahead of another's.
+	MaxClockSkew = 60 * time.Second
 )
 
 // readyHeader is the encoded protected header of every token of a kind under a key.

@@ -17,21 +17,27 @@ func Take(r *Ring, rows []storage.Key) error {
 // key would have it.
 func PrivateHalf(r *Ring, kid string) crypto.Signer {
 	for _, k := range r.inUse.Load().hints {
-		if k.id == kid {
-			return k.private
+		if k.Row.ID == kid {
+			return k.Signer
 		}
 	}
 	return nil
 }
 
-// SignersMade counts the signers of published keys that were made in this process.
-func SignersMade() int64 { return signersMade.Load() }
+// Signers gives the signers of the published keys that the ring holds, by kid.
+func Signers(r *Ring) map[string]crypto.Signer {
+	signers := map[string]crypto.Signer{}
+	for _, k := range r.inUse.Load().access {
+		signers[k.Row.ID] = k.Signer
+	}
+	return signers
+}
 
 // Secrets gives the secrets of the internal line.
 func Secrets(r *Ring) [][]byte {
 	var values [][]byte
 	for _, k := range r.inUse.Load().secrets {
-		values = append(values, k.value)
+		values = append(values, k.Value)
 	}
 	return values
 }

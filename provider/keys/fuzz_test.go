@@ -10,11 +10,11 @@ import (
 
 func FuzzVerifyAccess(f *testing.F) {
 	h := open(f, "ES256")
-	good := h.accessToken(f, "ES256")
+	good := h.AccessToken(f, "ES256")
 	f.Add(good)
 	f.Add(good + "=")
-	f.Add(h.idToken(f, "ES256"))
-	f.Add(h.refreshToken(f))
+	f.Add(h.IDToken(f, "ES256"))
+	f.Add(h.RefreshToken(f))
 	f.Add("eyJhbGciOiJub25lIn0.e30.")
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, token string) {
@@ -57,10 +57,10 @@ func FuzzUnseal(f *testing.F) {
 
 func FuzzOpenRefresh(f *testing.F) {
 	h := open(f, "ES256")
-	good := h.refreshToken(f)
+	good := h.RefreshToken(f)
 	f.Add(good)
 	f.Add(good[:len(good)-1])
-	f.Add(h.accessToken(f, "ES256"))
+	f.Add(h.AccessToken(f, "ES256"))
 	f.Add("eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9.e30.")
 	f.Add("eyJhbGciOiJub25lIn0..")
 	f.Fuzz(func(t *testing.T, token string) {
@@ -78,13 +78,13 @@ func FuzzVerifyIDTokenHint(f *testing.F) {
 	h := open(f, "ES256", "RS256", "EdDSA", "PS256")
 	good := map[string]bool{}
 	for _, alg := range []string{"ES256", "RS256", "EdDSA", "PS256"} {
-		token := h.idToken(f, alg)
+		token := h.IDToken(f, alg)
 		good[token] = true
 		f.Add(token)
 		f.Add(token[:len(token)-2])
 	}
-	f.Add(h.refreshToken(f))
-	f.Add(h.accessToken(f, "ES256"))
+	f.Add(h.RefreshToken(f))
+	f.Add(h.AccessToken(f, "ES256"))
 	f.Fuzz(func(t *testing.T, token string) {
 		got, err := h.VerifyIDTokenHint(token, noon)
 		if good[token] != (err == nil) || err != nil && got.Subject != "" {

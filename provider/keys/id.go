@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// hintLife is how long after its expiry an ID token still serves as id_token_hint:
-// relying parties keep the last one to sign out with.
-const hintLife = 400 * 24 * time.Hour
+// HintLife is how long after its expiry an ID token still serves as id_token_hint:
+// relying parties keep the last one to sign out with. The public half of a key stays in
+// the database for as long.
+const HintLife = 400 * 24 * time.Hour
 
 // IDToken is the content of an ID token (OIDC Core, section 2).
 type IDToken struct {
@@ -32,8 +33,8 @@ type IDToken struct {
 	Claims    map[string]any // claims asked for one by one; cannot override the above
 }
 
-// idClaims is how it travels, but for the claims asked for one by one. The audience
-// is the client alone, as a list, so no azp is needed.
+// idClaims is the payload of the token, without the claims asked for one by one. The
+// audience is the client alone, as a list, so no azp is needed.
 type idClaims struct {
 	Issuer    string   `json:"iss"`
 	Subject   string   `json:"sub"`
@@ -54,8 +55,8 @@ func (c *idClaims) complete() bool {
 		c.IssuedAt > 0 && c.Expires > c.IssuedAt
 }
 
-// reservedClaims mean something in a token of some kind: a claim of a user must
-// never stand in their place, in any spelling that a lenient JSON decoder takes.
+// reservedClaims have a meaning in some kind of token. No claim of a user may take one of
+// these names, in any spelling that a lenient JSON decoder accepts.
 var reservedClaims = []string{
 	"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "sid", "scope", "client_id", "azp", "acr", "amr",
 	"auth_time", "nonce", "act", "cnf", "at_hash", "c_hash", "s_hash", "gid", "events",
@@ -110,15 +111,15 @@ func appendClaims(object []byte, more map[string]any) ([]byte, error) {
 
 // VerifyIDTokenHint opens an ID token of ours that comes back as id_token_hint;
 // one that expired less than 400 days ago is good, one of a revoked key never.
-// Claims stays nil: a hint says who and which session, not what they are like.
+// Claims stays nil: a hint names a user and a session and says no more about them.
 //
 // ErrInvalid; ErrExpired for one that is too old.
 func (r *Ring) VerifyIDTokenHint(token string, at time.Time) (IDToken, error) {
 	c, ok := r.openID(token)
-	if !ok || c.Issuer != r.issuer || !c.complete() || fromTheFuture(c.IssuedAt, at) {
+	if !ok || c.Issuer != r.issuer || !c.complete() || issuedTooLate(c.IssuedAt, at) {
 		return IDToken{}, fmt.Errorf("verify ID token hint: %w", ErrInvalid)
 	}
-	if at.Add(-hintLife).Unix() >= c.Expires {
+	if at.Add(-HintLife).Unix() >= c.Expires {
 		return IDToken{}, fmt.Errorf("verify ID token hint: %w", ErrExpired)
 	}
 	return IDToken{

@@ -25,9 +25,9 @@ func in(state storage.KeyState) func(*storage.Key) {
 
 func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
 	before := open(t)
-	access, hint := before.accessToken(t, "ES256"), before.idToken(t, "RS256")
-	refresh, message := before.refreshToken(t), before.sealed(t, "request")
-	signed := before.kid(t, "ES256", storage.KeyActive)
+	access, hint := before.AccessToken(t, "ES256"), before.IDToken(t, "RS256")
+	refresh, message := before.RefreshToken(t), before.Sealed(t, "request")
+	signed := before.Kid(t, "ES256", storage.KeyActive)
 	for _, state := range []struct {
 		name                                 storage.KeyState
 		published, access, hint, internalToo bool
@@ -50,7 +50,7 @@ func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
 				t.Errorf("%s of a %s key: got %v, opens: want %v", what, state.name, want.err, want.opens)
 			}
 		}
-		if got := slices.Contains(h.published(t), signed); got != state.published {
+		if got := slices.Contains(h.Published(t), signed); got != state.published {
 			t.Errorf("%s key published: got %v, want %v", state.name, got, state.published)
 		}
 		if err := h.Ready(); err != nil {
@@ -75,18 +75,18 @@ func TestKY02_PromotionLeavesTheJWKSAsItIs(t *testing.T) {
 	if before.JWKS().ETag != after.JWKS().ETag {
 		t.Errorf("got %s, want %s", after.JWKS().Body, before.JWKS().Body)
 	}
-	if before.accessToken(t, "ES256") == after.accessToken(t, "ES256") {
+	if before.AccessToken(t, "ES256") == after.AccessToken(t, "ES256") {
 		t.Error("the same key signs")
 	}
 }
 
 func TestRevokedKey_IsRefusedAtOnceAlthoughItsTokensWereCached(t *testing.T) {
 	h := open(t, "ES256")
-	token := h.accessToken(t, "ES256")
+	token := h.AccessToken(t, "ES256")
 	if err := openAccess(h, token); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Revoke(t.Context(), h.kid(t, "ES256", storage.KeyActive), "leaked", storage.Origin{}, noon); err != nil {
+	if _, err := h.Revoke(t.Context(), h.Kid(t, "ES256", storage.KeyActive), "leaked", storage.Origin{}, noon); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.ReloadOnce(t.Context(), noon); err != nil {
@@ -99,9 +99,9 @@ func TestRevokedKey_IsRefusedAtOnceAlthoughItsTokensWereCached(t *testing.T) {
 
 func TestGoneKey_WithAnotherKeysPublicHalfIsSkipped(t *testing.T) {
 	before := open(t, "ES256")
-	hint := before.idToken(t, "ES256")
+	hint := before.IDToken(t, "ES256")
 	foreign := open(t, "ES256")
-	theirs := foreign.rows(t)
+	theirs := foreign.Rows(t)
 	h := before.altered(t, func(k *storage.Key) {
 		in(storage.KeyGone)(k)
 		for _, row := range theirs {
@@ -113,14 +113,14 @@ func TestGoneKey_WithAnotherKeysPublicHalfIsSkipped(t *testing.T) {
 	if err := openHint(h, hint); !errors.Is(err, keys.ErrInvalid) {
 		t.Errorf("got %v, want ErrInvalid", err)
 	}
-	if err := openHint(h, foreign.idToken(t, "ES256")); !errors.Is(err, keys.ErrInvalid) {
+	if err := openHint(h, foreign.IDToken(t, "ES256")); !errors.Is(err, keys.ErrInvalid) {
 		t.Errorf("foreign hint: got %v, want ErrInvalid", err)
 	}
 }
 
 func TestVerifiedCache_ForgetsTheOldestAndStaysRight(t *testing.T) {
 	h := open(t, "ES256")
-	token := h.accessToken(t, "ES256")
+	token := h.AccessToken(t, "ES256")
 	for range 3 {
 		if err := openAccess(h, token); err != nil {
 			t.Fatal(err)

@@ -46,7 +46,7 @@ func (r *Ring) SignLogout(alg string, t LogoutToken) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign logout token: %w", err)
 	}
-	token, err := r.signed(alg, func(k *signingKey) string { return readyHeader(k.alg.name, k.id, typLogout) }, payload)
+	token, err := r.signed(alg, func(k *signingKey) string { return readyHeader(k.Row.Line, k.Row.ID, typLogout) }, payload)
 	if err != nil {
 		return "", fmt.Errorf("sign logout token: %w", err)
 	}

@@ -7,6 +7,9 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"signet/provider/keys/vault"
+	"signet/storage"
 )
 
 // A sealed message is base64url without padding of
@@ -17,29 +20,25 @@ import (
 // associated data.
 const (
 	messageVersion    = 1
-	messageHeaderSize = 1 + secretIDSize
+	messageHeaderSize = 1 + vault.SecretIDSize
 	maxMessage        = 64 << 10 // characters: more than any URL, cookie or form of ours carries
 )
 
-const secretIDSize = 16
-
 // secret is a key of the internal line, ready for use.
 type secret struct {
-	id            string
-	raw           []byte // the id as messages carry it
-	value         []byte // 32 bytes
+	*vault.Secret
 	refreshKey    []byte // for HS256
 	refreshHeader string
 	bucketKey     []byte // see Ring.Bucket
 }
 
-func newSecretKey(id string, raw, value []byte) (*secret, error) {
-	k := &secret{id: id, raw: raw, value: value, refreshHeader: readyHeader("HS256", id, typRefresh)}
+func newSecret(opened *vault.Secret) (*secret, error) {
+	k := &secret{Secret: opened, refreshHeader: readyHeader("HS256", opened.Row.ID, typRefresh)}
 	var err error
-	if k.refreshKey, err = hkdf.Key(sha256.New, value, nil, purposeInfo(string(typRefresh)), 32); err != nil {
+	if k.refreshKey, err = hkdf.Key(sha256.New, k.Value, nil, purposeInfo(string(typRefresh)), 32); err != nil {
 		return nil, err
 	}
-	k.bucketKey, err = hkdf.Key(sha256.New, value, nil, purposeInfo(purposeBucket), 32)
+	k.bucketKey, err = hkdf.Key(sha256.New, k.Value, nil, purposeInfo(purposeBucket), 32)
 	return k, err
 }
 
@@ -48,7 +47,7 @@ func purposeInfo(purpose string) string { return "signet/v1/" + purpose }
 
 // SealedSize is how many characters Seal makes of a payload of so many bytes.
 func SealedSize(payload int) int {
-	return base64.RawURLEncoding.EncodedLen(messageHeaderSize + boxSaltSize + 8 + payload + boxTagSize)
+	return base64.RawURLEncoding.EncodedLen(messageHeaderSize + 8 + payload + vault.BoxOverhead)
 }
 
 // Seal makes a sealed message: only a ring with the same internal line can read
@@ -57,9 +56,9 @@ func SealedSize(payload int) int {
 func (r *Ring) Seal(purpose string, payload []byte, expires time.Time) (string, error) {
 	k := r.inUse.Load().secret
 	if k == nil {
-		return "", fmt.Errorf("seal %s: %w", purpose, noKey("internal"))
+		return "", fmt.Errorf("seal %s: %w", purpose, NoKey(storage.InternalLine))
 	}
-	header := append(append(make([]byte, 0, messageHeaderSize), messageVersion), k.raw...)
+	header := append(append(make([]byte, 0, messageHeaderSize), messageVersion), k.ID...)
 	plain := make([]byte, 0, 8+len(payload))
 	plain = binary.BigEndian.AppendUint64(plain, uint64(expires.UnixMilli()))
 	plain = append(plain, payload...)
@@ -67,8 +66,8 @@ func (r *Ring) Seal(purpose string, payload []byte, expires time.Time) (string, 
 	if SealedSize(len(payload)) > maxMessage {
 		return "", fmt.Errorf("seal %s: %d bytes are too many", purpose, len(payload))
 	}
-	message := make([]byte, 0, messageHeaderSize+boxSaltSize+len(plain)+boxTagSize)
-	message, err := sealBox(append(message, header...), k.value, purposeInfo(purpose), plain, append(header, purpose...))
+	message := make([]byte, 0, messageHeaderSize+len(plain)+vault.BoxOverhead)
+	message, err := vault.SealBox(append(message, header...), k.Value, purposeInfo(purpose), plain, append(header, purpose...))
 	if err != nil {
 		return "", fmt.Errorf("seal %s: %w", purpose, err)
 	}
@@ -102,5 +101,5 @@ func (r *Ring) unseal(purpose, message string) ([]byte, error) {
 	if k == nil {
 		return nil, ErrInvalid
 	}
-	return openBox(k.value, purposeInfo(purpose), box, append(header, purpose...))
+	return vault.OpenBox(k.Value, purposeInfo(purpose), box, append(header, purpose...))
 }

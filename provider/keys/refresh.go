@@ -24,7 +24,8 @@ type RefreshToken struct {
 	Expires    int64 // Unix seconds
 }
 
-// refreshClaims is how it travels; only we read it, so the audience is ourselves.
+// refreshClaims is the payload of the token. Only we read it, so the audience is our
+// issuer.
 type refreshClaims struct {
 	Issuer     string `json:"iss"`
 	Audience   string `json:"aud"`
@@ -52,7 +53,7 @@ func (c *refreshClaims) complete() bool {
 func (r *Ring) SignRefresh(t RefreshToken) (string, error) {
 	k := r.inUse.Load().secret
 	if k == nil {
-		return "", fmt.Errorf("sign refresh token: %w", noKey(storage.InternalLine))
+		return "", fmt.Errorf("sign refresh token: %w", NoKey(storage.InternalLine))
 	}
 	claims := refreshClaims{
 		r.issuer, r.issuer, t.Subject, t.ClientID, t.GrantID, t.Generation,
@@ -79,7 +80,7 @@ func (r *Ring) SignRefresh(t RefreshToken) (string, error) {
 // are the row's.
 func (r *Ring) OpenRefresh(token string, at time.Time) (RefreshToken, error) {
 	c, ok := r.openRefresh(token)
-	if !ok || c.Issuer != r.issuer || c.Audience != r.issuer || !c.complete() || fromTheFuture(c.IssuedAt, at) {
+	if !ok || c.Issuer != r.issuer || c.Audience != r.issuer || !c.complete() || issuedTooLate(c.IssuedAt, at) {
 		return RefreshToken{}, fmt.Errorf("open refresh token: %w", ErrInvalid)
 	}
 	t := RefreshToken{c.Subject, c.ClientID, c.GrantID, c.Generation, c.IssuedAt, c.Expires}

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
@@ -21,39 +21,30 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrExpired: genuine, and its time is over.
 	ErrExpired = errors.New("expired")
-	// ErrMasterKey: no key in the database opens with the master key that was given.
-	ErrMasterKey = errors.New("wrong master_key")
 	// ErrNoKey: a line has no key that can sign.
 	ErrNoKey = errors.New("no usable key")
 )
 
 // Config of a ring.
 type Config struct {
-	DB     *storage.DB
-	Master [32]byte // master key: seals private keys at rest
-	// Masters, if not nil, gives the master keys that count now: the one in use and,
-	// while a rewrap is under way, the one it moves to. It is asked at first, and again
-	// whenever a key does not open.
-	Masters    func() ([][32]byte, error)
+	DB         *storage.DB
+	Vault      *vault.Vault
 	Issuer     string
-	Algorithms []string // published lines; default ES256, RS256
-	// Module, if not nil, keeps private halves outside this process. New keys of the
-	// lines in InModule are made there; keys stay where they were made.
-	Module   Module
-	InModule []string
-	Life     Life
-	Now      func() time.Time
-	Log      *slog.Logger
+	Algorithms []string // lines to sign with; default ES256, RS256
+	Now        func() time.Time
+	Log        *slog.Logger
 }
 
 // Ring holds the keys that are in use. It is safe for concurrent use; signing and
 // verifying take no lock and ask no database, but for a key that is not known, and
 // for that once a second.
 type Ring struct {
-	*Keeper
-	issuer string
-	log    *slog.Logger
-	now    func() time.Time
+	db         *storage.DB
+	vault      *vault.Vault
+	algorithms []string
+	issuer     string
+	log        *slog.Logger
+	now        func() time.Time
 
 	inUse atomic.Pointer[keySet]
 
@@ -62,16 +53,14 @@ type Ring struct {
 
 	missing sync.Mutex
 	asked   time.Time // when a key that is not known was last looked for; under missing
-
-	watch watch // of RotateOnce
 }
 
-// Open loads the ring and, when a line has no key at all, makes its first two.
+// Open loads the ring. It changes nothing: keeper.Start gives the lines that have no key
+// their first ones, and lets the ring follow.
 //
-// ErrMasterKey: the database holds keys and none of them opens; nothing was
-// changed, for keys are never silently made anew. A single row that does not open
-// is skipped and reported, see Ready. ErrModule: keys are in a module that is away,
-// or holds none of them.
+// ErrMasterKey of the vault: the database holds keys and none of them opens. A single
+// row that does not open is skipped and reported, see Ready. ErrModule of the vault:
+// keys are in a module that does not answer or holds none of them.
 func Open(ctx context.Context, c Config) (*Ring, error) {
 	r, err := newRing(c)
 	if err != nil {
@@ -80,27 +69,20 @@ func Open(ctx context.Context, c Config) (*Ring, error) {
 	if err := r.reload(ctx); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
-	if err := r.inUse.Load().refuseWithoutModule(c.Module); err != nil {
-		return nil, fmt.Errorf("open keys: %w", err)
-	}
-	if err := r.startLines(ctx, r.now()); err != nil {
+	if err := r.vault.CheckModule(r.Inventory()); err != nil {
 		return nil, fmt.Errorf("open keys: %w", err)
 	}
 	return r, nil
 }
 
 func newRing(c Config) (*Ring, error) {
-	keeper, err := NewKeeper(c)
+	algorithms, err := vault.PublishedLines(c.Algorithms)
 	if err != nil {
 		return nil, err
 	}
 	r := &Ring{
-		Keeper:   keeper,
-		issuer:   c.Issuer,
-		log:      c.Log,
-		now:      c.Now,
+		db: c.DB, vault: c.Vault, algorithms: algorithms, issuer: c.Issuer, log: c.Log, now: c.Now,
 		reported: map[string]struct{}{},
-		watch:    watch{holder: rand.Text()},
 	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
@@ -138,30 +120,41 @@ func (r *Ring) reload(ctx context.Context) error {
 // same as before change nothing: the counter moves for clients too, and what is
 // known of verified tokens would be lost. The caller holds reloading.
 func (r *Ring) take(rows []storage.Key) error {
-	if before := r.inUse.Load(); before != nil && before.whole && reflect.DeepEqual(rows, before.rows) {
+	if before := r.inUse.Load(); before != nil && len(before.opened.Unusable) == 0 && reflect.DeepEqual(rows, before.opened.Rows) {
 		return nil
 	}
-	set, unusable, err := r.vault.open(rows)
+	opened, err := r.vault.Open(rows)
 	if err != nil {
 		return err
 	}
-	r.report(unusable)
+	set, err := assemble(opened)
+	if err != nil {
+		return err
+	}
+	r.report(opened.Unusable)
 	r.inUse.Store(set)
 	return nil
 }
 
-// report logs each row that was skipped once, not at every reload.
-func (r *Ring) report(rows []unusableRow) {
-	for _, row := range rows {
-		id := row.key.Line + "\x00" + row.key.ID
+// report logs each row that cannot be used once, not at every reload.
+func (r *Ring) report(rows []vault.Unusable) {
+	for _, u := range rows {
+		id := u.Row.Line + "\x00" + u.Row.ID
 		if _, known := r.reported[id]; known {
 			continue
 		}
 		r.reported[id] = struct{}{}
-		r.log.Error("signing key skipped", "kid", row.key.ID, "alg", row.key.Line,
-			"state", string(row.key.State), "error", row.why)
+		r.log.Error("signing key skipped", "kid", u.Row.ID, "alg", u.Row.Line,
+			"state", string(u.Row.State), "error", u.Err)
 	}
 }
+
+// Inventory lists the keys in use, for the schedule. Callers must not write to it.
+func (r *Ring) Inventory() vault.Inventory { return r.inUse.Load().opened.Inventory }
+
+// JWKS gives the ready document of the published keys: next, active and retired.
+// Callers share Body and must not write to it.
+func (r *Ring) JWKS() vault.JWKS { return r.inUse.Load().jwks }
 
 // lookUp finds a key, and the set it is in, by what names it in a token or message.
 func lookUp[K any](r *Ring, in func(*keySet) *K) (*keySet, *K) {
@@ -217,33 +210,37 @@ func (r *Ring) Algorithms() []string {
 }
 
 // Ready reports whether every configured line, the internal one included, can
-// sign. ErrNoKey, with the name of the line; ErrModule.
+// sign. ErrNoKey, with the name of the line; ErrModule of the vault.
 func (r *Ring) Ready() error {
 	set := r.inUse.Load()
 	for _, name := range r.algorithms {
 		if set.signing[name] == nil {
-			return noKey(name)
+			return NoKey(name)
 		}
 	}
 	if set.secret == nil {
-		return noKey(storage.InternalLine)
+		return NoKey(storage.InternalLine)
 	}
-	if r.vault.module == nil {
-		return nil
-	}
-	if err := r.vault.module.Ready(); err != nil {
-		return fmt.Errorf("%w: %w", ErrModule, err)
-	}
-	return nil
+	return r.vault.Ready()
 }
 
-func noKey(line string) error { return fmt.Errorf("%w on line %s", ErrNoKey, line) }
+// NoKey is ErrNoKey with the name of the line.
+func NoKey(line string) error { return fmt.Errorf("%w on line %s", ErrNoKey, line) }
 
 // signer gives the active key of a configured algorithm. ErrNoKey.
 func (r *Ring) signer(set *keySet, alg string) (*signingKey, error) {
 	k := set.signing[alg]
 	if k == nil || !slices.Contains(r.algorithms, alg) {
-		return nil, noKey(alg)
+		return nil, NoKey(alg)
 	}
 	return k, nil
+}
+
+// SealToken seals an upstream's token for the row of an identity.
+func (r *Ring) SealToken(i storage.Identity, token []byte) ([]byte, error) {
+	sealed, err := r.inUse.Load().opened.SealToken(i, token)
+	if err != nil {
+		return nil, fmt.Errorf("seal upstream token: %w", err)
+	}
+	return sealed, nil
 }

@@ -3,10 +3,7 @@ package keys_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -14,169 +11,68 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/keys/keystest"
+	"signet/provider/keys/vault"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
 
-const issuer = "https://id.example.com"
+const (
+	issuer = keystest.Issuer
+	day    = 24 * time.Hour
+)
 
-var noon = time.Unix(1_800_000_000, 0).UTC()
+var (
+	noon    = keystest.Noon
+	rotated = keystest.Rotated
+)
 
-var master = sha256.Sum256([]byte("the master key"))
+// house is a ring with its keeper and a database of its own.
+type house struct{ *keystest.House }
 
-// house is a ring with the database it stands on.
-type house struct {
-	*keys.Ring
-	db     *storage.DB
-	dir    string
-	config keys.Config
-	log    *bytes.Buffer
-}
-
-// open makes a house with its first keys on SQLite.
 func open(t testing.TB, algorithms ...string) *house {
 	t.Helper()
-	return enter(t, algorithms, nil)
+	return &house{keystest.Open(t, algorithms...)}
 }
 
-// enter opens a house on a new database that holds the given rows.
 func enter(t testing.TB, algorithms []string, rows []storage.Key) *house {
 	t.Helper()
-	h := &house{dir: t.TempDir(), log: &bytes.Buffer{}}
-	var err error
-	if h.db, err = storage.Open(t.Context(), storage.Config{DataDir: h.dir}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { h.db.Close() })
-	if _, err := h.db.StartLines(t.Context(), rows, storage.Origin{}, noon); err != nil {
-		t.Fatal(err)
-	}
-	h.config = keys.Config{
-		DB: h.db, Master: master, Issuer: issuer, Algorithms: algorithms,
-		Now: func() time.Time { return noon },
-		Log: slog.New(slog.NewTextHandler(h.log, nil)),
-	}
-	if h.Ring, err = keys.Open(t.Context(), h.config); err != nil {
-		t.Fatal(err)
-	}
-	return h
+	return &house{keystest.Enter(t, algorithms, rows)}
 }
 
-// altered opens the same house after somebody has been at the rows.
 func (h *house) altered(t testing.TB, change func(*storage.Key)) *house {
 	t.Helper()
-	return enter(t, h.config.Algorithms, h.changed(t, change))
+	return &house{h.Altered(t, change)}
 }
 
-func (h *house) changed(t testing.TB, change func(*storage.Key)) []storage.Key {
+func (h *house) again(t testing.TB, change func(*keystest.Config)) (*house, error) {
 	t.Helper()
-	rows := h.rows(t)
-	for i := range rows {
-		change(&rows[i])
-	}
-	return rows
-}
-
-// rotated promotes every next key, as a rotation does.
-func rotated(k *storage.Key) {
-	switch k.State {
-	case storage.KeyActive:
-		k.State, k.RetiredAt = storage.KeyRetired, storage.At(noon)
-	case storage.KeyNext:
-		k.State, k.ActivatedAt = storage.KeyActive, storage.At(noon)
-	}
-}
-
-// again opens another ring on the same database.
-func (h *house) again(t testing.TB, change func(*keys.Config)) (*keys.Ring, error) {
-	t.Helper()
-	c := h.config
-	change(&c)
-	return keys.Open(t.Context(), c)
-}
-
-func (h *house) rows(t testing.TB) []storage.Key {
-	t.Helper()
-	rows, err := h.db.Keys(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rows
-}
-
-// kid gives the id of the key of a line in a state.
-func (h *house) kid(t testing.TB, line string, state storage.KeyState) string {
-	t.Helper()
-	for _, row := range h.rows(t) {
-		if row.Line == line && row.State == state {
-			return row.ID
-		}
-	}
-	t.Fatalf("no %s key on line %s", state, line)
-	return ""
-}
-
-func (h *house) published(t testing.TB) []string {
-	t.Helper()
-	var set struct{ Keys []struct{ Kid string } }
-	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {
-		t.Fatal(err)
-	}
-	var kids []string
-	for _, k := range set.Keys {
-		kids = append(kids, k.Kid)
-	}
-	return kids
-}
-
-func TestOpen_FirstStartGivesEachLineAnActiveAndANextKey(t *testing.T) {
-	h := open(t)
-	states := map[string][]storage.KeyState{}
-	for _, row := range h.rows(t) {
-		states[row.Line] = append(states[row.Line], row.State)
-		if (row.State == storage.KeyActive) != (row.ActivatedAt == storage.At(noon)) || row.CreatedAt != storage.At(noon) {
-			t.Errorf("%s key: created %d, activated %d", row.State, row.CreatedAt, row.ActivatedAt)
-		}
-		if (row.Public == "") != (row.Line == storage.InternalLine) {
-			t.Errorf("line %s: public half %q", row.Line, row.Public)
-		}
-	}
-	for _, line := range []string{"ES256", "RS256", storage.InternalLine} {
-		slices.Sort(states[line])
-		if want := []storage.KeyState{storage.KeyActive, storage.KeyNext}; !slices.Equal(states[line], want) {
-			t.Errorf("line %s: got %v, want %v", line, states[line], want)
-		}
-	}
-	if got, want := h.Algorithms(), []string{"ES256", "RS256"}; !slices.Equal(got, want) {
-		t.Errorf("algorithms: got %v, want %v", got, want)
-	}
-	if err := h.Ready(); err != nil {
-		t.Error(err)
-	}
+	other, err := h.Again(t, change)
+	return &house{other}, err
 }
 
 func TestOpen_OfTwoProcessesThatStartTogetherOneMakesTheKeys(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		rings := make([]*keys.Ring, 2)
+		houses := make([]*house, 2)
 		var start sync.WaitGroup
-		for i := range rings {
+		for i := range houses {
 			db := b.Open(t)
 			start.Go(func() {
-				var err error
-				rings[i], err = keys.Open(t.Context(), keys.Config{
-					DB: db, Master: master, Issuer: issuer, Now: func() time.Time { return noon },
+				started, err := keystest.Start(t.Context(), keystest.Config{
+					DB: db, Vault: vault.Config{Master: keystest.Master}, Issuer: issuer, Now: func() time.Time { return noon },
 				})
 				if err != nil {
 					t.Error(err)
 				}
+				houses[i] = &house{started}
 			})
 		}
 		start.Wait()
 		if t.Failed() {
 			return
 		}
-		first, second := &house{Ring: rings[0]}, &house{Ring: rings[1]}
-		if got, want := second.JWKS(), first.JWKS(); got.ETag != want.ETag || len(second.published(t)) != 4 {
+		first, second := houses[0], houses[1]
+		if got, want := second.JWKS(), first.JWKS(); got.ETag != want.ETag || len(second.Published(t)) != 4 {
 			t.Errorf("two sets of keys: %s and %s", want.Body, got.Body)
 		}
 		for _, made := range kinds {
@@ -187,61 +83,28 @@ func TestOpen_OfTwoProcessesThatStartTogetherOneMakesTheKeys(t *testing.T) {
 	})
 }
 
-func TestOpen_LaterStartMakesNoKeys(t *testing.T) {
-	h := open(t, "ES256")
-	before := h.JWKS()
-	again, err := h.again(t, func(*keys.Config) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := again.JWKS(); got.ETag != before.ETag || !bytes.Equal(got.Body, before.Body) {
-		t.Errorf("the JWKS changed: %s, then %s", before.Body, got.Body)
-	}
-	if n := len(h.rows(t)); n != 4 {
-		t.Errorf("%d keys, want 4", n)
-	}
-}
-
-func TestOpen_LineConfiguredLaterGetsItsKeys(t *testing.T) {
-	h := open(t, "ES256")
-	token := h.accessToken(t, "ES256")
-	later, err := h.again(t, func(c *keys.Config) { c.Algorithms = []string{"RS256", "ES256"} })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := later.Algorithms(), []string{"RS256", "ES256"}; !slices.Equal(got, want) {
-		t.Errorf("algorithms: got %v, want %v", got, want)
-	}
-	if _, err := later.VerifyAccess(token, noon); err != nil {
-		t.Errorf("the line that was there: %v", err)
-	}
-	if n := len(h.rows(t)); n != 6 {
-		t.Errorf("%d keys, want 6", n)
-	}
-}
-
 func TestOpen_LineNoLongerConfiguredVerifiesButDoesNotSign(t *testing.T) {
 	h := open(t, "ES256", "RS256")
-	token := h.accessToken(t, "RS256")
-	later, err := h.again(t, func(c *keys.Config) { c.Algorithms = []string{"ES256"} })
+	token := h.AccessToken(t, "RS256")
+	later, err := h.again(t, func(c *keystest.Config) { c.Algorithms = []string{"ES256"} })
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := later.VerifyAccess(token, noon); err != nil {
 		t.Errorf("a token that may still live: %v", err)
 	}
-	if _, err := later.SignAccess("RS256", access()); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := later.SignAccess("RS256", keystest.Access()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("signing: got %v, want ErrNoKey", err)
 	}
 }
 
 func TestOpen_RefusesWrongConfig(t *testing.T) {
 	h := open(t, "ES256")
-	for name, change := range map[string]func(*keys.Config){
-		"unknown algorithm": func(c *keys.Config) { c.Algorithms = []string{"HS256"} },
-		"algorithm twice":   func(c *keys.Config) { c.Algorithms = []string{"ES256", "ES256"} },
-		"no issuer":         func(c *keys.Config) { c.Issuer = "" },
-		"no master key":     func(c *keys.Config) { c.Master = [32]byte{} },
+	for name, change := range map[string]func(*keystest.Config){
+		"unknown algorithm": func(c *keystest.Config) { c.Algorithms = []string{"HS256"} },
+		"algorithm twice":   func(c *keystest.Config) { c.Algorithms = []string{"ES256", "ES256"} },
+		"no issuer":         func(c *keystest.Config) { c.Issuer = "" },
+		"no master key":     func(c *keystest.Config) { c.Vault.Master = [32]byte{} },
 	} {
 		if _, err := h.again(t, change); err == nil {
 			t.Errorf("%s: opened", name)
@@ -251,12 +114,12 @@ func TestOpen_RefusesWrongConfig(t *testing.T) {
 
 func TestKY08_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
 	h := open(t, "ES256")
-	before := h.rows(t)
-	_, err := h.again(t, func(c *keys.Config) {
-		c.Master = [32]byte{8}
+	before := h.Rows(t)
+	_, err := h.again(t, func(c *keystest.Config) {
+		c.Vault.Master = [32]byte{8}
 		c.Algorithms = []string{"ES256", "RS256"} // not even for a line that has no key yet
 	})
-	if !errors.Is(err, keys.ErrMasterKey) {
+	if !errors.Is(err, vault.ErrMasterKey) {
 		t.Fatalf("got %v, want ErrMasterKey", err)
 	}
 	for _, word := range []string{"master_key", "nothing was changed"} {
@@ -264,7 +127,7 @@ func TestKY08_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
 			t.Errorf("%q does not say %q", err, word)
 		}
 	}
-	after := h.rows(t)
+	after := h.Rows(t)
 	if len(after) != len(before) {
 		t.Fatalf("%d keys, before %d", len(after), len(before))
 	}
@@ -277,7 +140,7 @@ func TestKY08_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
 
 func TestKY10_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
 	good := open(t, "ES256")
-	next := good.kid(t, "ES256", storage.KeyNext)
+	next := good.Kid(t, "ES256", storage.KeyNext)
 	h := good.altered(t, func(k *storage.Key) {
 		if k.ID == next {
 			k.Sealed[len(k.Sealed)-1] ^= 1
@@ -286,13 +149,13 @@ func TestKY10_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
 	if err := h.ReloadOnce(t.Context(), noon); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(h.log.String(), next); n != 1 {
-		t.Errorf("reported %d times, want once:\n%s", n, h.log)
+	if n := strings.Count(h.Log.String(), next); n != 1 {
+		t.Errorf("reported %d times, want once:\n%s", n, h.Log)
 	}
-	if slices.Contains(h.published(t), next) {
+	if slices.Contains(h.Published(t), next) {
 		t.Error("a key that does not open is published")
 	}
-	if _, err := h.VerifyAccess(h.accessToken(t, "ES256"), noon); err != nil {
+	if _, err := h.VerifyAccess(h.AccessToken(t, "ES256"), noon); err != nil {
 		t.Errorf("the good key: %v", err)
 	}
 }
@@ -303,7 +166,7 @@ func TestKY10_LineWithoutUsableKeySignsNothing(t *testing.T) {
 			k.Sealed = []byte{1, 2}
 		}
 	})
-	if _, err := h.SignAccess("ES256", access()); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := h.SignAccess("ES256", keystest.Access()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("got %v, want ErrNoKey", err)
 	}
 	if err := h.Ready(); !errors.Is(err, keys.ErrNoKey) || !strings.Contains(err.Error(), "ES256") {
@@ -312,7 +175,7 @@ func TestKY10_LineWithoutUsableKeySignsNothing(t *testing.T) {
 	if got, want := h.Algorithms(), []string{"RS256"}; !slices.Equal(got, want) {
 		t.Errorf("algorithms: got %v, want %v", got, want)
 	}
-	if n := len(h.rows(t)); n != 6 {
+	if n := len(h.Rows(t)); n != 6 {
 		t.Errorf("%d keys: a line with unusable keys was made anew", n)
 	}
 }
@@ -326,7 +189,7 @@ func TestKY10_InternalLineWithoutUsableKeySealsNothing(t *testing.T) {
 	if _, err := h.Seal("request", nil, noon); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("seal: got %v, want ErrNoKey", err)
 	}
-	if _, err := h.SignRefresh(refresh()); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := h.SignRefresh(keystest.Refresh()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("refresh token: got %v, want ErrNoKey", err)
 	}
 	if err := h.Ready(); !errors.Is(err, keys.ErrNoKey) {
@@ -336,23 +199,23 @@ func TestKY10_InternalLineWithoutUsableKeySealsNothing(t *testing.T) {
 
 func TestOpen_KeyOfANewerProgramIsLeftAlone(t *testing.T) {
 	good := open(t, "ES256")
-	rows := append(good.rows(t), storage.Key{
+	rows := append(good.Rows(t), storage.Key{
 		ID: "of-tomorrow", Line: "ML-DSA-44", State: storage.KeyActive, Public: "{}", Sealed: []byte{9},
 	})
 	h := enter(t, []string{"ES256"}, rows)
 	if err := h.Ready(); err != nil {
 		t.Error(err)
 	}
-	if !strings.Contains(h.log.String(), "of-tomorrow") {
-		t.Errorf("not reported: %s", h.log)
+	if !strings.Contains(h.Log.String(), "of-tomorrow") {
+		t.Errorf("not reported: %s", h.Log)
 	}
 }
 
 func TestOpen_SealedHalfIsBoundToItsRow(t *testing.T) {
 	good := open(t, "ES256")
 	var next storage.Key
-	for _, row := range good.rows(t) {
-		if row.ID == good.kid(t, "ES256", storage.KeyNext) {
+	for _, row := range good.Rows(t) {
+		if row.ID == good.Kid(t, "ES256", storage.KeyNext) {
 			next = row
 		}
 	}
@@ -361,16 +224,16 @@ func TestOpen_SealedHalfIsBoundToItsRow(t *testing.T) {
 			k.Sealed = next.Sealed
 		}
 	})
-	if _, err := h.SignAccess("ES256", access()); !errors.Is(err, keys.ErrNoKey) {
+	if _, err := h.SignAccess("ES256", keystest.Access()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("signed with another row's key: %v", err)
 	}
 }
 
 func TestOpen_RowWrittenWithoutTheMasterKeyBringsInNoKey(t *testing.T) {
 	good, foreign := open(t, "ES256"), open(t, "ES256")
-	theirs := foreign.kid(t, "ES256", storage.KeyActive)
-	token := foreign.accessToken(t, "ES256")
-	for _, row := range foreign.rows(t) {
+	theirs := foreign.Kid(t, "ES256", storage.KeyActive)
+	token := foreign.AccessToken(t, "ES256")
+	for _, row := range foreign.Rows(t) {
 		if row.ID != theirs {
 			continue
 		}
@@ -382,7 +245,7 @@ func TestOpen_RowWrittenWithoutTheMasterKeyBringsInNoKey(t *testing.T) {
 		if _, err := h.VerifyAccess(token, noon); !errors.Is(err, keys.ErrInvalid) {
 			t.Errorf("got %v, want ErrInvalid", err)
 		}
-		if slices.Contains(h.published(t), theirs) {
+		if slices.Contains(h.Published(t), theirs) {
 			t.Error("it is published")
 		}
 	}
@@ -391,8 +254,8 @@ func TestOpen_RowWrittenWithoutTheMasterKeyBringsInNoKey(t *testing.T) {
 func TestReloadOnce_KeepsWhatIsGood(t *testing.T) {
 	h := open(t, "ES256")
 	before := h.JWKS()
-	broken := h.changed(t, func(k *storage.Key) { k.Sealed = []byte{1, 2} })
-	if err := keys.Take(h.Ring, broken); !errors.Is(err, keys.ErrMasterKey) {
+	broken := h.Changed(t, func(k *storage.Key) { k.Sealed = []byte{1, 2} })
+	if err := keys.Take(h.Ring, broken); !errors.Is(err, vault.ErrMasterKey) {
 		t.Errorf("nothing opens: got %v, want ErrMasterKey", err)
 	}
 	gone, cancel := context.WithCancel(t.Context())
@@ -400,7 +263,7 @@ func TestReloadOnce_KeepsWhatIsGood(t *testing.T) {
 	if err := h.ReloadOnce(gone, noon); err == nil {
 		t.Error("the read fails: no error")
 	}
-	if _, err := h.VerifyAccess(h.accessToken(t, "ES256"), noon); err != nil {
+	if _, err := h.VerifyAccess(h.AccessToken(t, "ES256"), noon); err != nil {
 		t.Error(err)
 	}
 	if h.JWKS().ETag != before.ETag {
@@ -420,7 +283,7 @@ func TestReloadOnce_BesideSigning(t *testing.T) {
 		}
 	})
 	for range 20 {
-		if _, err := h.VerifyAccess(h.accessToken(t, "ES256"), noon); err != nil {
+		if _, err := h.VerifyAccess(h.AccessToken(t, "ES256"), noon); err != nil {
 			t.Error(err)
 		}
 	}

@@ -15,7 +15,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"signet/provider/keys"
+	"signet/provider/keys/keeper"
+	"signet/provider/keys/keystest"
 	token "signet/provider/keys/pkcs11"
+	"signet/provider/keys/vault"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -29,10 +32,8 @@ var (
 
 // house is a ring whose published lines live in the token.
 type house struct {
-	*keys.Ring
-	hsm    *counted
-	db     *storage.DB
-	config keys.Config
+	*keystest.House
+	hsm *counted
 }
 
 // counted is the token, with the keys that were made and the signers that were asked for.
@@ -53,58 +54,38 @@ func (c *counted) Signer(uri string, public crypto.PublicKey) (crypto.Signer, er
 	return c.Token.Signer(uri, public)
 }
 
-func enter(t *testing.T, db *storage.DB, change func(*keys.Config)) *house {
+func enter(t *testing.T, db *storage.DB, change func(*keystest.Config)) *house {
 	t.Helper()
-	h := &house{hsm: &counted{Token: open(t, "signet", pin)}, db: db}
-	h.config = keys.Config{
-		DB: db, Master: master, Issuer: "https://id.example.com", Now: func() time.Time { return noon },
-		Algorithms: algorithms, Module: h.hsm, InModule: algorithms,
+	hsm := &counted{Token: open(t, "signet", pin)}
+	c := keystest.Config{
+		DB: db, Issuer: keystest.Issuer, Now: func() time.Time { return noon }, Algorithms: algorithms,
+		Vault: vault.Config{Master: master, Module: hsm, InModule: algorithms},
 	}
-	change(&h.config)
-	var err error
-	if h.Ring, err = keys.Open(t.Context(), h.config); err != nil {
-		t.Fatal(err)
-	}
-	return h
-}
-
-func asItIs(*keys.Config) {}
-
-func inES256(c *keys.Config) { c.Algorithms, c.InModule = quick[:1], quick[:1] }
-
-// again opens another ring on the same database, as after a restart.
-func (h *house) again(t *testing.T, change func(*keys.Config)) (*keys.Ring, error) {
-	t.Helper()
-	c := h.config
-	c.Module = open(t, "signet", pin)
 	change(&c)
-	return keys.Open(t.Context(), c)
-}
-
-func (h *house) rows(t *testing.T) []storage.Key {
-	t.Helper()
-	rows, err := h.db.Keys(t.Context())
+	started, err := keystest.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rows
+	return &house{started, hsm}
 }
 
-func (h *house) key(t *testing.T, line string, state storage.KeyState) storage.Key {
+func asItIs(*keystest.Config) {}
+
+func inES256(c *keystest.Config) { c.Algorithms, c.Vault.InModule = quick[:1], quick[:1] }
+
+// again opens another ring on the same database, as after a restart.
+func (h *house) again(t *testing.T, change func(*keystest.Config)) (*keystest.House, error) {
 	t.Helper()
-	for _, row := range h.rows(t) {
-		if row.Line == line && row.State == state {
-			return row
-		}
-	}
-	t.Fatalf("there is no %s %s key", state, line)
-	return storage.Key{}
+	return h.Again(t, func(c *keystest.Config) {
+		c.Vault.Module = open(t, "signet", pin)
+		change(c)
+	})
 }
 
 // elsewhere counts the private halves that the rows say are in the token.
 func (h *house) elsewhere(t *testing.T) (n int) {
 	t.Helper()
-	for _, row := range h.rows(t) {
+	for _, row := range h.Rows(t) {
 		if row.Elsewhere() {
 			n++
 		}
@@ -173,13 +154,13 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 		if b.Config().Database != "" {
 			algorithms = quick
 		}
-		inToken := func(c *keys.Config) { c.Algorithms, c.InModule = algorithms, algorithms }
+		inToken := func(c *keystest.Config) { c.Algorithms, c.Vault.InModule = algorithms, algorithms }
 		before, keysOf := open(t, "signet", pin).Objects(t, ""), 2*len(algorithms)
 		h := enter(t, b.Open(t), inToken)
 		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.elsewhere(t) != keysOf {
 			t.Fatalf("%d keys in the token, %d rows say so, want %d", got, h.elsewhere(t), keysOf)
 		}
-		if h.key(t, storage.InternalLine, storage.KeyActive).Elsewhere() {
+		if h.Key(t, storage.InternalLine, storage.KeyActive).Elsewhere() {
 			t.Error("the internal secret is said to be in the token")
 		}
 		signed := map[string]string{}
@@ -194,15 +175,15 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 			t.Errorf("%d signers for %d keys, and %d for their tokens", made, keysOf, got)
 		}
 
-		first, hint := h.key(t, "ES256", storage.KeyActive), h.hint(t, "ES256")
-		h.Ring = must[*keys.Ring](t)(h.again(t, inToken))
+		first, hint := h.Key(t, "ES256", storage.KeyActive), h.hint(t, "ES256")
+		h.House = must[*keystest.House](t)(h.again(t, inToken))
 		h.verified(t, "ES256", signed["ES256"])
-		if got := len(h.rows(t)); got != keysOf+2 {
+		if got := len(h.Rows(t)); got != keysOf+2 {
 			t.Errorf("after a restart: %d keys, want %d", got, keysOf+2)
 		}
-		must[[]keys.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon))
+		must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon))
 		must[any](t)(nil, h.ReloadOnce(t.Context(), noon))
-		if fresh := h.sign(t, "ES256"); fresh == signed["ES256"] || h.key(t, "ES256", storage.KeyRetired).ID != first.ID {
+		if fresh := h.sign(t, "ES256"); fresh == signed["ES256"] || h.Key(t, "ES256", storage.KeyRetired).ID != first.ID {
 			t.Error("it did not rotate")
 		} else {
 			h.verified(t, "ES256", fresh)
@@ -216,7 +197,7 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.elsewhere(t) != keysOf {
 			t.Errorf("after the first keys are gone: %d in the token, %d rows, want %d", got, h.elsewhere(t), keysOf)
 		}
-		if gone := h.key(t, "ES256", storage.KeyGone); gone.ID != first.ID || len(gone.Sealed) != 0 {
+		if gone := h.Key(t, "ES256", storage.KeyGone); gone.ID != first.ID || len(gone.Sealed) != 0 {
 			t.Errorf("the first key is %s, sealed %x", gone.State, gone.Sealed)
 		}
 		if _, err := h.VerifyIDTokenHint(hint, at); err != nil {
@@ -234,9 +215,9 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		h := enter(t, b.Open(t), inES256)
 		before := h.hsm.Objects(t, "")
-		active, next, signed := h.key(t, "ES256", storage.KeyActive), h.key(t, "ES256", storage.KeyNext), h.sign(t, "ES256")
-		done := must[keys.Revoked](t)(h.Revoke(t.Context(), active.ID, "leaked", storage.Origin{}, noon))
-		if done.Left != nil || done.Unmade != nil || done.Successor.ID != next.ID || len(done.Made) != 1 {
+		active, next, signed := h.Key(t, "ES256", storage.KeyActive), h.Key(t, "ES256", storage.KeyNext), h.sign(t, "ES256")
+		done := must[keeper.Revoked](t)(h.Revoke(t.Context(), active.ID, "leaked", storage.Origin{}, noon))
+		if done.Undestroyed != nil || done.Unmade != nil || done.Successor.ID != next.ID || len(done.Made) != 1 {
 			t.Errorf("%+v", done)
 		}
 		if got := h.hsm.Objects(t, ""); got != before || h.elsewhere(t) != 2 {
@@ -247,12 +228,12 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 			t.Errorf("what it signed: %v", err)
 		}
 
-		c := h.config
-		c.Module = open(t, "pulled out", pin)
-		cut := must[*keys.Keeper](t)(keys.NewKeeper(c))
+		c := h.Config
+		c.Vault.Module = open(t, "pulled out", pin)
+		cut := keystest.Keeper(t, h.DB, c.Vault)
 		signed = h.sign(t, "ES256")
-		done = must[keys.Revoked](t)(cut.Revoke(t.Context(), next.ID, "leaked too", storage.Origin{}, noon))
-		if !errors.Is(done.Left, keys.ErrModule) || !errors.Is(done.Unmade, keys.ErrModule) || done.Successor != nil {
+		done = must[keeper.Revoked](t)(cut.Revoke(t.Context(), next.ID, "leaked too", storage.Origin{}, noon))
+		if !errors.Is(done.Undestroyed, vault.ErrModule) || !errors.Is(done.Unmade, vault.ErrModule) || done.Successor != nil {
 			t.Errorf("without the token: %+v", done)
 		}
 		must[any](t)(nil, h.ReloadOnce(t.Context(), noon))
@@ -276,17 +257,17 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 // A start without the token that holds the keys is refused, and makes no others. What
 // was signed needs no token to be verified.
 func TestRing_StartWithoutTheTokenIsRefused(t *testing.T) {
-	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keys.Config) { c.Algorithms, c.InModule = quick, quick })
-	rows := h.rows(t)
-	for name, change := range map[string]func(*keys.Config){
-		"none configured": func(c *keys.Config) { c.Module, c.InModule = nil, nil },
-		"no such token":   func(c *keys.Config) { c.Module = open(t, "pulled out", pin) },
-		"another token":   func(c *keys.Config) { c.Module = open(t, "another token", pin) },
+	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.InModule = quick, quick })
+	rows := h.Rows(t)
+	for name, change := range map[string]func(*keystest.Config){
+		"none configured": func(c *keystest.Config) { c.Vault.Module, c.Vault.InModule = nil, nil },
+		"no such token":   func(c *keystest.Config) { c.Vault.Module = open(t, "pulled out", pin) },
+		"another token":   func(c *keystest.Config) { c.Vault.Module = open(t, "another token", pin) },
 	} {
-		if _, err := h.again(t, change); !errors.Is(err, keys.ErrModule) {
+		if _, err := h.again(t, change); !errors.Is(err, vault.ErrModule) {
 			t.Errorf("%s: got %v, want ErrModule", name, err)
 		}
-		if got := h.rows(t); len(got) != len(rows) {
+		if got := h.Rows(t); len(got) != len(rows) {
 			t.Errorf("%s: %d keys, want %d", name, len(got), len(rows))
 		}
 	}
@@ -295,17 +276,17 @@ func TestRing_StartWithoutTheTokenIsRefused(t *testing.T) {
 // Keys that were in the database sign on until they rotate; the next ones are made in
 // the token, and the way back is the same.
 func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
-	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keys.Config) { c.Algorithms, c.Module, c.InModule = quick, nil, nil })
+	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) { c.Algorithms, c.Vault.Module, c.Vault.InModule = quick, nil, nil })
 	before := open(t, "signet", pin).Objects(t, "")
 	at := noon
 	step := func(what string, inModule []string, want int) {
 		t.Helper()
-		h.Ring = must[*keys.Ring](t)(h.again(t, func(c *keys.Config) { c.InModule = inModule }))
+		h.House = must[*keystest.House](t)(h.again(t, func(c *keystest.Config) { c.Vault.InModule = inModule }))
 		for range 2 {
 			for _, alg := range quick {
 				h.verified(t, alg, h.sign(t, alg))
 			}
-			must[[]keys.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, at))
+			must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, at))
 			must[any](t)(nil, h.ReloadOnce(t.Context(), at))
 		}
 		at = at.Add(30 * time.Minute)
@@ -319,7 +300,7 @@ func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
 	step("into it", quick, 4)
 	step("one line alone", []string{"ES256"}, 2)
 	step("and back", nil, 0)
-	if _, err := h.again(t, func(c *keys.Config) { c.Module, c.InModule = nil, nil }); err != nil {
+	if _, err := h.again(t, func(c *keystest.Config) { c.Vault.Module, c.Vault.InModule = nil, nil }); err != nil {
 		t.Errorf("without a module: %v", err)
 	}
 }
@@ -328,21 +309,21 @@ func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
 func TestRing_RewrapSealsTheReferences(t *testing.T) {
 	target := [32]byte([]byte("another master key of 32 bytes.."))
 	masters := [][32]byte{master}
-	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keys.Config) {
-		c.Algorithms, c.InModule = quick, quick
-		c.Masters = func() ([][32]byte, error) { return masters, nil }
+	h := enter(t, storagetest.SQLite(t).Open(t), func(c *keystest.Config) {
+		c.Algorithms, c.Vault.InModule = quick, quick
+		c.Vault.Masters = func() ([][32]byte, error) { return masters, nil }
 	})
 	signed := h.sign(t, "ES256")
 	masters = append(masters, target)
-	keeper := must[*keys.Keeper](t)(keys.NewKeeper(h.config))
-	done, unopened, err := keeper.Rewrap(t.Context(), storage.Origin{}, noon)
+	command := keystest.Keeper(t, h.DB, h.Config.Vault)
+	done, unopened, err := command.Rewrap(t.Context(), storage.Origin{}, noon)
 	if err != nil || done != 6 || len(unopened) != 0 {
 		t.Fatalf("%d sealed anew, not %v, %v", done, unopened, err)
 	}
-	h.Ring = must[*keys.Ring](t)(h.again(t, func(c *keys.Config) { c.Master, c.Masters = target, nil }))
+	h.House = must[*keystest.House](t)(h.again(t, func(c *keystest.Config) { c.Vault.Master, c.Vault.Masters = target, nil }))
 	h.verified(t, "ES256", signed)
 	h.verified(t, "EdDSA", h.sign(t, "EdDSA"))
-	if _, err := h.again(t, func(c *keys.Config) { c.Masters = nil }); !errors.Is(err, keys.ErrMasterKey) {
+	if _, err := h.again(t, func(c *keystest.Config) { c.Vault.Master = master }); !errors.Is(err, vault.ErrMasterKey) {
 		t.Errorf("with the former master key: %v", err)
 	}
 }
@@ -351,14 +332,14 @@ func TestRing_RewrapSealsTheReferences(t *testing.T) {
 // no key of his own.
 func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 	h := enter(t, storagetest.SQLite(t).Open(t), inES256)
-	active, next := h.key(t, "ES256", storage.KeyActive), h.key(t, "ES256", storage.KeyNext)
+	active, next := h.Key(t, "ES256", storage.KeyActive), h.Key(t, "ES256", storage.KeyNext)
 	for name, change := range map[string]func(*storage.Key){
 		"the other's reference":   func(k *storage.Key) { k.Sealed = next.Sealed },
 		"the other's public half": func(k *storage.Key) { k.Public = next.Public },
 		"another's row":           func(k *storage.Key) { k.ID, k.Public = next.ID[:40]+"abc", next.Public },
 		"said to be sealed here":  func(k *storage.Key) { k.Sealed = append([]byte{1}, k.Sealed[1:]...) },
 	} {
-		rows := h.rows(t)
+		rows := h.Rows(t)
 		for i := range rows {
 			if rows[i].ID == active.ID {
 				change(&rows[i])
@@ -377,7 +358,7 @@ func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 
 	// Another key in its place, under its own id.
 	h.hsm.Exchange(t, h.hsm.made[len(h.hsm.made)-2], "ES256") // the active one was made before the next
-	ring := must[*keys.Ring](t)(h.again(t, asItIs))
+	ring := must[*keystest.House](t)(h.again(t, asItIs))
 	if _, err := ring.SignAccess("ES256", access()); !errors.Is(err, keys.ErrNoKey) {
 		t.Errorf("a key that does not fit signs: %v", err)
 	}
@@ -431,17 +412,17 @@ func TestRing_LosersLeaveNothingInTheToken(t *testing.T) {
 func TestRing_WithoutTheTokenItSaysWhatIsLeft(t *testing.T) {
 	h := enter(t, storagetest.SQLite(t).Open(t), inES256)
 	before := h.hsm.Objects(t, "")
-	out := func(c *keys.Config) { c.InModule = nil }
-	h.Ring = must[*keys.Ring](t)(h.again(t, out))
+	out := func(c *keystest.Config) { c.Vault.InModule = nil }
+	h.House = must[*keystest.House](t)(h.again(t, out))
 	for range 2 {
-		must[[]keys.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon))
+		must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon))
 	}
-	without := must[*keys.Ring](t)(h.again(t, func(c *keys.Config) { c.Module, c.InModule = nil, nil }))
+	without := must[*keystest.House](t)(h.again(t, func(c *keystest.Config) { c.Vault.Module, c.Vault.InModule = nil, nil }))
 	at := noon.Add(30 * time.Minute)
 	for range 3 {
 		must[any](t)(nil, without.RotateOnce(t.Context(), at))
 	}
-	events, err := h.db.Events(t.Context(), storage.EventFilter{}, 100)
+	events, err := h.DB.Events(t.Context(), storage.EventFilter{}, 100)
 	alarms := 0
 	for _, e := range events {
 		if e.Type == storage.KeyAlarm && e.Reason == "private_key_left_in_module" {
@@ -451,7 +432,7 @@ func TestRing_WithoutTheTokenItSaysWhatIsLeft(t *testing.T) {
 	if got := h.hsm.Objects(t, ""); err != nil || alarms != 1 || got != before || h.elsewhere(t) != 2 {
 		t.Errorf("%d alarms, want 1; %d keys in the token, want %d; %d rows, want 2; %v", alarms, got, before, h.elsewhere(t), err)
 	}
-	h.Ring = must[*keys.Ring](t)(h.again(t, out))
+	h.House = must[*keystest.House](t)(h.again(t, out))
 	must[any](t)(nil, h.RotateOnce(t.Context(), at))
 	if got := h.hsm.Objects(t, ""); got != before-2 || h.elsewhere(t) != 0 {
 		t.Errorf("with the token again: %d keys there, want %d; %d rows", got, before-2, h.elsewhere(t))

@@ -1,4 +1,4 @@
-package keys
+package keeper
 
 import (
 	"context"
@@ -9,53 +9,86 @@ import (
 	"slices"
 	"time"
 
+	"signet/provider/keys"
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
-// Keeper changes the life of keys. It signs nothing, and reads the keys anew for
-// each thing it does: the command line has one, beside the servers that it lets
-// follow.
+// Config of a keeper.
+type Config struct {
+	DB         *storage.DB
+	Vault      *vault.Vault
+	Algorithms []string // published lines that the schedule looks after; default ES256, RS256
+	Life       Life
+}
+
+// Keeper changes the life of keys. It signs nothing, and reads the keys anew for each
+// thing it does: a command can have one beside the running servers, which follow.
 type Keeper struct {
 	db         *storage.DB
-	vault      *vault
+	vault      *vault.Vault
 	algorithms []string
-	inModule   []string // lines whose new keys are made in the module
 	life       Life
 }
 
-// NewKeeper checks the configuration, of which it needs no issuer, clock and log.
-func NewKeeper(c Config) (*Keeper, error) {
-	k := &Keeper{db: c.DB, algorithms: slices.Clone(c.Algorithms), inModule: slices.Clone(c.InModule), life: c.Life}
+// New checks the configuration.
+func New(c Config) (*Keeper, error) {
+	algorithms, err := vault.PublishedLines(c.Algorithms)
+	if err != nil {
+		return nil, err
+	}
+	k := &Keeper{db: c.DB, vault: c.Vault, algorithms: algorithms, life: c.Life}
 	k.life.setDefaults()
-	if len(k.algorithms) == 0 {
-		k.algorithms = []string{"ES256", "RS256"}
-	}
-	for i, name := range k.algorithms {
-		if algorithms[name] == nil {
-			return nil, fmt.Errorf("unknown signing algorithm %q: use one of %v", name, algorithmNames())
-		}
-		if slices.Contains(k.algorithms[:i], name) {
-			return nil, fmt.Errorf("signing algorithm %q is named twice", name)
-		}
-	}
-	var err error
-	k.vault, err = newVault(c)
-	return k, err
+	return k, nil
 }
 
-// lines lists what the schedule looks after.
+// lines lists the lines that the schedule looks after.
 func (k *Keeper) lines() []string {
 	return append([]string{storage.InternalLine}, k.algorithms...)
 }
 
-// read gives the keys as they are now. ErrMasterKey.
-func (k *Keeper) read(ctx context.Context) (*keySet, error) {
+// read gives the keys as they are now. ErrMasterKey of the vault.
+func (k *Keeper) read(ctx context.Context) (*vault.Set, error) {
 	rows, err := k.db.Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
-	set, _, err := k.vault.open(rows)
-	return set, err
+	return k.vault.Open(rows)
+}
+
+// newKey makes the row of a new key of a line. ErrModule of the vault.
+func (k *Keeper) newKey(set *vault.Set, line string, state storage.KeyState, at time.Time) (storage.Key, error) {
+	made, err := k.vault.Make(set, line)
+	if err != nil {
+		return storage.Key{}, fmt.Errorf("make a %s key: %w", line, err)
+	}
+	made.State, made.CreatedAt = state, storage.At(at)
+	if state == storage.KeyActive {
+		made.ActivatedAt, made.LongestLife = made.CreatedAt, k.life.of(line)
+	}
+	return made, nil
+}
+
+// discard destroys in the module the keys that were made but not stored, because another
+// node was first. If the module has just gone away, one may stay there: it has never
+// signed anything.
+func (k *Keeper) discard(made ...storage.Key) error {
+	var failed error
+	for _, row := range made {
+		if row.Elsewhere() {
+			failed = errors.Join(failed, k.vault.Destroy(row))
+		}
+	}
+	return failed
+}
+
+// forgetPrivate destroys the private half of a row in the module and has the row forget
+// it.
+func (k *Keeper) forgetPrivate(ctx context.Context, row storage.Key) error {
+	if err := k.vault.Destroy(row); err != nil {
+		return err
+	}
+	return k.db.ForgetKey(ctx, row.ID)
 }
 
 // NotRipeError refuses a rotation: the next key has not been published for long
@@ -71,7 +104,7 @@ func (e *NotRipeError) Error() string {
 	return fmt.Sprintf("the next %s key %s has not been published for long enough", e.Line, e.KeyID)
 }
 
-// Rotated tells what a rotation did to one line.
+// Rotated is what a rotation did to one line.
 type Rotated struct {
 	Line    string
 	Active  string    // kid that signs now
@@ -81,11 +114,11 @@ type Rotated struct {
 	Next    string // kid of the new next key
 }
 
-// Rotate moves the named lines on, all of them or none; without a name every line
-// of a published algorithm. A next key must have been there for wait, and one of
-// the internal line for a minute in any case.
+// Rotate moves the named lines on, all of them or none; without a name every published
+// line. A next key must have been there for wait, and one of the internal line for a
+// minute in any case.
 //
-// A *NotRipeError; ErrNoKey: no such line, or its next key does not open;
+// A *NotRipeError; ErrNoKey of the ring: no such line, or its next key does not open;
 // storage.ErrConflict: another rotation was first, and nothing was changed.
 func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration, from storage.Origin, at time.Time) ([]Rotated, error) {
 	set, err := k.read(ctx)
@@ -93,12 +126,12 @@ func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration,
 		return nil, fmt.Errorf("rotate keys: %w", err)
 	}
 	if len(lines) == 0 {
-		lines = set.publishedLines()
+		lines = publishedLines(set.Rows)
 	}
 	for _, line := range lines {
-		switch next := set.find(line, storage.KeyNext); {
-		case next == nil || !set.opened[next.ID]:
-			return nil, fmt.Errorf("rotate keys: %w", set.noNext(line))
+		switch next := set.Find(line, storage.KeyNext); {
+		case next == nil || !set.Usable(next.ID):
+			return nil, fmt.Errorf("rotate keys: %w", noNext(set, line))
 		case at.Before(k.life.ripe(*next, wait)):
 			return nil, &NotRipeError{line, next.ID, next.CreatedAt.Time(), k.life.ripe(*next, wait)}
 		}
@@ -106,18 +139,19 @@ func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration,
 	return k.rotate(ctx, set, lines, from, at)
 }
 
-// noNext says why a line has no next key that can sign.
-func (s *keySet) noNext(line string) error {
-	if next := s.find(line, storage.KeyNext); next != nil && s.apart[next.ID] != nil {
-		return fmt.Errorf("%w: %w", noKey(line), s.apart[next.ID])
+// noNext says why a line has no next key that can sign: ErrNoKey of the ring, and
+// ErrModule of the vault if the module is the cause.
+func noNext(set *vault.Set, line string) error {
+	if next := set.Find(line, storage.KeyNext); next != nil && errors.Is(set.Problem(next.ID), vault.ErrModule) {
+		return fmt.Errorf("%w: %w", keys.NoKey(line), set.Problem(next.ID))
 	}
-	return noKey(line)
+	return keys.NoKey(line)
 }
 
 // publishedLines lists the lines that sign, but for the internal one.
-func (s *keySet) publishedLines() []string {
+func publishedLines(all []storage.Key) []string {
 	var lines []string
-	for _, row := range s.rows {
+	for _, row := range all {
 		if row.State == storage.KeyActive && row.Line != storage.InternalLine {
 			lines = append(lines, row.Line)
 		}
@@ -126,7 +160,7 @@ func (s *keySet) publishedLines() []string {
 	return lines
 }
 
-func (k *Keeper) rotate(ctx context.Context, set *keySet, lines []string, from storage.Origin, at time.Time) ([]Rotated, error) {
+func (k *Keeper) rotate(ctx context.Context, set *vault.Set, lines []string, from storage.Origin, at time.Time) ([]Rotated, error) {
 	var moves []storage.KeyRotation
 	var done []Rotated
 	for _, line := range lines {
@@ -134,9 +168,9 @@ func (k *Keeper) rotate(ctx context.Context, set *keySet, lines []string, from s
 		if err != nil {
 			return nil, fmt.Errorf("rotate keys: %w", err)
 		}
-		move := storage.KeyRotation{Line: line, Next: *set.find(line, storage.KeyNext), Fresh: fresh, Life: k.life.of(line), Margin: k.life.MaxAge}
+		move := storage.KeyRotation{Line: line, Next: *set.Find(line, storage.KeyNext), Fresh: fresh, Life: k.life.of(line), Margin: k.life.MaxAge}
 		one := Rotated{Line: line, Active: move.Next.ID, Since: move.Next.CreatedAt.Time(), Next: fresh.ID}
-		if active := set.find(line, storage.KeyActive); active != nil {
+		if active := set.Find(line, storage.KeyActive); active != nil {
 			move.Active, one.Retired = active.ID, active.ID
 			one.Until = at.Add(active.LongestLife + k.life.MaxAge)
 		}
@@ -154,13 +188,16 @@ func (k *Keeper) rotate(ctx context.Context, set *keySet, lines []string, from s
 // ErrRevokedAlready: the key is revoked.
 var ErrRevokedAlready = errors.New("revoked already")
 
-// Revoked tells what a revocation did.
+// Revoked is what a revocation did.
 type Revoked struct {
 	Key       storage.Key // as it was before
 	Successor *storage.Key
 	Made      []string // kids of new keys
-	Unmade    error    // ErrModule: why no key was made; the schedule makes it when the module answers
-	Left      error    // ErrModule: why the private half was not destroyed yet; likewise
+	// Unmade says why no key was made; the schedule makes it when the module answers.
+	// vault.ErrModule.
+	Unmade error
+	// Undestroyed says why the private half was not destroyed yet; likewise. vault.ErrModule.
+	Undestroyed error
 }
 
 // Revoke takes a key out of use: nothing it signed or sealed is taken any more, on
@@ -175,11 +212,11 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, from storage.Ori
 	if err != nil {
 		return Revoked{}, fmt.Errorf("revoke key: %w", err)
 	}
-	i := slices.IndexFunc(set.rows, func(row storage.Key) bool { return row.ID == id })
+	i := slices.IndexFunc(set.Rows, func(row storage.Key) bool { return row.ID == id })
 	if i < 0 {
 		return Revoked{}, fmt.Errorf("revoke key: %w", storage.ErrNotFound)
 	}
-	done := Revoked{Key: set.rows[i]}
+	done := Revoked{Key: set.Rows[i]}
 	if done.Key.State == storage.KeyRevoked {
 		return done, fmt.Errorf("revoke key: %w", ErrRevokedAlready)
 	}
@@ -194,18 +231,18 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, from storage.Ori
 		return done, err
 	}
 	if done.Key.Elsewhere() {
-		done.Left = k.clear(ctx, done.Key)
+		done.Undestroyed = k.forgetPrivate(ctx, done.Key)
 	}
 	return done, nil
 }
 
-// fill finds who takes the place of a key that is revoked.
-func (k *Keeper) fill(set *keySet, r *storage.KeyRevocation, done *Revoked, at time.Time) error {
+// fill finds the keys that take the place of one that is revoked.
+func (k *Keeper) fill(set *vault.Set, r *storage.KeyRevocation, done *Revoked, at time.Time) error {
 	line := r.Key.Line
-	next := set.find(line, storage.KeyNext)
+	next := set.Find(line, storage.KeyNext)
 	var places []storage.KeyState
 	switch {
-	case algorithms[line] == nil && line != storage.InternalLine:
+	case !vault.Knows(line):
 		return nil // of a newer program, which makes its own
 	case r.Key.State == storage.KeyNext:
 		places = []storage.KeyState{storage.KeyNext}
@@ -213,7 +250,7 @@ func (k *Keeper) fill(set *keySet, r *storage.KeyRevocation, done *Revoked, at t
 		return nil
 	case next == nil:
 		places = []storage.KeyState{storage.KeyActive, storage.KeyNext}
-	case !set.opened[next.ID]:
+	case !set.Usable(next.ID):
 		places = []storage.KeyState{storage.KeyActive}
 	default:
 		r.Promote, done.Successor = next, next
@@ -221,7 +258,7 @@ func (k *Keeper) fill(set *keySet, r *storage.KeyRevocation, done *Revoked, at t
 	}
 	for _, state := range places {
 		fresh, err := k.newKey(set, line, state, at)
-		if errors.Is(err, ErrModule) {
+		if errors.Is(err, vault.ErrModule) {
 			done.Unmade = err
 			return nil
 		}
@@ -255,38 +292,46 @@ func (k *Keeper) Retire(ctx context.Context, line string, from storage.Origin, a
 var ErrOneMaster = errors.New("no other master key is given")
 
 // Rewrap seals every private half under the master key to move to, all at once, and
-// then the kept tokens of upstreams.
-// Rows that are so already stay as they are, so it can be done again; a row that no
-// master key opens stays too, and is given back. The keys themselves do not change.
+// then the stored tokens of upstreams. Rows that are sealed so already stay as they are,
+// so it can be done again; a row that no master key opens stays too, and its kid is
+// returned. The keys themselves do not change.
 //
-// ErrOneMaster; ErrMasterKey: none opens.
+// ErrOneMaster; ErrMasterKey of the vault: no row opens.
 func (k *Keeper) Rewrap(ctx context.Context, from storage.Origin, at time.Time) (done int, unopened []string, err error) {
 	set, err := k.read(ctx)
 	if err != nil {
 		return 0, nil, fmt.Errorf("rewrap keys: %w", err)
 	}
-	masters, ok := k.vault.target()
+	rewrap, ok := k.vault.Rewrap()
 	if !ok {
 		return 0, nil, fmt.Errorf("rewrap keys: %w", ErrOneMaster)
 	}
-	target := len(masters) - 1
-	for _, row := range set.rows {
-		if _, _, err := openPrivate(masters, row); err != nil && len(row.Sealed) > 0 {
+	for _, row := range set.Rows {
+		if !rewrap.Opens(row) {
 			unopened = append(unopened, row.ID)
 		}
 	}
-	done, err = k.db.RewrapKeys(ctx, func(row storage.Key) ([]byte, error) {
-		private, under, err := openPrivate(masters, row)
-		if err != nil || under == target {
-			return nil, nil // gone, revoked or not to be opened: as it was
-		}
-		return sealPrivate(masters[target], row.Sealed[0], row.Line, row.ID, private)
-	}, from, at)
+	done, err = k.db.RewrapKeys(ctx, rewrap.Key, from, at)
 	if err != nil {
 		return 0, unopened, err
 	}
 	// After the keys: servers that follow them seal under the new one from then on.
-	return done, unopened, k.rewrapTokens(ctx, masters)
+	_, err = k.db.RewrapTokens(ctx, rewrap.Token)
+	return done, unopened, err
+}
+
+// OpenToken opens the token of an identity. ErrMasterKey of the vault: no key in the
+// database opens. ErrNotOpened of the vault: the token alone does not; it was altered, or
+// sealed by a server that had not followed a rewrap yet.
+func (k *Keeper) OpenToken(ctx context.Context, i storage.Identity) ([]byte, error) {
+	if _, err := k.read(ctx); err != nil { // takes over a new master key
+		return nil, fmt.Errorf("open upstream token: %w", err)
+	}
+	token, err := k.vault.OpenToken(i)
+	if err != nil {
+		return nil, fmt.Errorf("open upstream token: %w", err)
+	}
+	return token, nil
 }
 
 // PublicKey is the public half of a published key.
@@ -300,22 +345,20 @@ type PublicKey struct {
 // Public gives the published keys, one by one and as the JWKS that servers answer
 // with. They come out of the sealed private halves: a row that was written without
 // the master key brings in none.
-func (k *Keeper) Public(ctx context.Context) ([]PublicKey, Published, error) {
+func (k *Keeper) Public(ctx context.Context) ([]PublicKey, vault.JWKS, error) {
 	set, err := k.read(ctx)
 	if err != nil {
-		return nil, Published{}, fmt.Errorf("read keys: %w", err)
+		return nil, vault.JWKS{}, fmt.Errorf("read keys: %w", err)
 	}
 	var list []PublicKey
-	for _, row := range set.rows {
-		found, ok := set.access[readyHeader(row.Line, row.ID, typAccess)]
-		if !ok {
-			continue
-		}
-		der, err := x509.MarshalPKIXPublicKey(found.public)
+	for _, found := range set.Published() {
+		der, err := x509.MarshalPKIXPublicKey(found.Public)
 		if err != nil {
-			return nil, Published{}, fmt.Errorf("encode public key: %w", err)
+			return nil, vault.JWKS{}, fmt.Errorf("encode public key: %w", err)
 		}
+		row := found.Row
 		list = append(list, PublicKey{row.ID, row.Line, row.State, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})})
 	}
-	return list, set.jwks, nil
+	jwks, err := set.JWKS()
+	return list, jwks, err
 }

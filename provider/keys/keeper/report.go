@@ -1,4 +1,4 @@
-package keys
+package keeper
 
 import (
 	"cmp"
@@ -6,11 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
-// Scheduled is a key with what the schedule has in store for it. A time that does
-// not come is zero.
+// Scheduled is a key with the times that the schedule has for it. A time that does not
+// come is zero.
 type Scheduled struct {
 	storage.Key
 	RipeAt         time.Time // of a next key: it has been published for long enough
@@ -20,24 +21,24 @@ type Scheduled struct {
 	TokensDieAt    time.Time // of an active or retired key: its last token
 }
 
-// Schedule tells what becomes of the keys if nobody interferes, line by line: the
-// internal one last, of each the key that signs first.
+// Schedule lists the keys with the times they have if nobody interferes: line by line,
+// the internal one last, and of each line the key that signs first.
 func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 	l.setDefaults()
-	set := keySet{rows: rows}
+	all := vault.Inventory{Rows: rows}
 	list := make([]Scheduled, 0, len(rows))
 	for _, k := range rows {
 		one := Scheduled{Key: k}
 		switch k.State {
 		case storage.KeyNext:
-			one.RipeAt, one.SignsFrom = l.ripe(k, l.PublishBefore), l.due(set.find(k.Line, storage.KeyActive), k)
+			one.RipeAt, one.SignsFrom = l.ripe(k, l.PublishBefore), l.due(all.Find(k.Line, storage.KeyActive), k)
 		case storage.KeyActive:
 			one.SignsUntil = l.SignsUntil(k)
-			last := one.SignsUntil
-			if last.Before(at) { // it signs on until another can
-				last = at
+			lastSigns := one.SignsUntil
+			if lastSigns.Before(at) { // it signs on until another can
+				lastSigns = at
 			}
-			one.TokensDieAt = last.Add(k.LongestLife)
+			one.TokensDieAt = lastSigns.Add(k.LongestLife)
 			one.PublishedUntil = one.TokensDieAt.Add(l.MaxAge)
 		case storage.KeyRetired:
 			one.TokensDieAt, one.PublishedUntil = k.LastTokenDies().Time(), k.GoneAt.Time()
@@ -46,7 +47,7 @@ func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 	}
 	slices.SortStableFunc(list, func(a, b Scheduled) int {
 		return cmp.Or(
-			cmp.Compare(last(a.Line), last(b.Line)), cmp.Compare(a.Line, b.Line),
+			cmp.Compare(sortRank(a.Line), sortRank(b.Line)), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(slices.Index(states, a.State), slices.Index(states, b.State)), cmp.Compare(b.CreatedAt, a.CreatedAt))
 	})
 	return list
@@ -55,8 +56,8 @@ func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 // states in the order that keys are listed in.
 var states = []storage.KeyState{storage.KeyActive, storage.KeyNext, storage.KeyRetired, storage.KeyRevoked, storage.KeyGone}
 
-// last is more for the line that comes last.
-func last(line string) int {
+// sortRank puts the internal line after the others.
+func sortRank(line string) int {
 	if line == storage.InternalLine {
 		return 1
 	}
@@ -66,9 +67,9 @@ func last(line string) int {
 // Life is how long keys live, with the defaults filled in.
 func (k *Keeper) Life() Life { return k.life }
 
-// SeenSince parts the readers of the JWKS into those that have come since and those
-// that came only before. Nothing follows for who is in neither: caches read for
-// others, and who checks tokens without a name of its own is not told apart.
+// SeenSince divides the readers of the JWKS into those that have read it since and those
+// that read it only before. A program in neither list may still know the keys: caches
+// read for others, and programs that send no name of their own are not told apart.
 func SeenSince(readers []storage.JWKSReader, since time.Time) (seen, unseen []storage.JWKSReader) {
 	for _, r := range readers {
 		if r.SeenAt.Time().Before(since) {
@@ -80,7 +81,7 @@ func SeenSince(readers []storage.JWKSReader, since time.Time) (seen, unseen []st
 	return seen, unseen
 }
 
-// Confirms reports whether somebody has typed the kid, or enough of it, to revoke the key.
+// Confirms reports whether the typed text is the kid, or enough of it, to revoke the key.
 func Confirms(typed, kid string) bool { return len(typed) >= 8 && strings.HasPrefix(kid, typed) }
 
 // Consequences are the facts about a key that is about to be revoked. They convert to
@@ -94,7 +95,7 @@ type Consequences struct {
 // ConsequencesOf reads them off the rows.
 func ConsequencesOf(rows []storage.Key, k storage.Key) Consequences {
 	c := Consequences{Line: k.Line, State: string(k.State)}
-	if next := (&keySet{rows: rows}).find(k.Line, storage.KeyNext); next != nil {
+	if next := (vault.Inventory{Rows: rows}).Find(k.Line, storage.KeyNext); next != nil {
 		c.NextSince = next.CreatedAt.Time()
 	}
 	return c

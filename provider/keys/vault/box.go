@@ -1,4 +1,4 @@
-package keys
+package vault
 
 import (
 	"crypto/aes"
@@ -13,6 +13,8 @@ import (
 const (
 	boxSaltSize = 24
 	boxTagSize  = 16
+	// BoxOverhead is how many bytes a box has more than its content.
+	BoxOverhead = boxSaltSize + boxTagSize
 )
 
 // boxNonce is all zeros. A nonce must never come twice under one key, and no key
@@ -20,8 +22,8 @@ const (
 // one lasting key would be the weaker choice, at 2^32 messages already.
 var boxNonce [12]byte
 
-// sealBox appends a box with plain to dst.
-func sealBox(dst, secret []byte, info string, plain, data []byte) ([]byte, error) {
+// SealBox appends a box with plain to dst.
+func SealBox(dst, secret []byte, info string, plain, data []byte) ([]byte, error) {
 	var salt [boxSaltSize]byte
 	rand.Read(salt[:])
 	aead, err := boxCipher(secret, salt[:], info)
@@ -31,10 +33,11 @@ func sealBox(dst, secret []byte, info string, plain, data []byte) ([]byte, error
 	return aead.Seal(append(dst, salt[:]...), boxNonce[:], plain, data), nil
 }
 
-// openBox gives what sealBox sealed with the same secret, info and associated data.
-func openBox(secret []byte, info string, box, data []byte) ([]byte, error) {
-	if len(box) < boxSaltSize+boxTagSize {
-		return nil, ErrInvalid
+// OpenBox gives the content that SealBox sealed with the same secret, info and
+// associated data. ErrNotOpened.
+func OpenBox(secret []byte, info string, box, data []byte) ([]byte, error) {
+	if len(box) < BoxOverhead {
+		return nil, ErrNotOpened
 	}
 	aead, err := boxCipher(secret, box[:boxSaltSize], info)
 	if err != nil {
@@ -42,7 +45,7 @@ func openBox(secret []byte, info string, box, data []byte) ([]byte, error) {
 	}
 	plain, err := aead.Open(nil, boxNonce[:], box[boxSaltSize:], data)
 	if err != nil {
-		return nil, ErrInvalid
+		return nil, ErrNotOpened
 	}
 	return plain, nil
 }

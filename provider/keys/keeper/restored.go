@@ -1,4 +1,4 @@
-package keys
+package keeper
 
 import (
 	"context"
@@ -6,15 +6,16 @@ import (
 	"slices"
 	"time"
 
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
 // Restored lets other keys sign in a database that was brought back from a backup.
-// Every secret of the internal line is revoked: whatever was sealed under one, codes
-// and requests and refresh tokens and cookies, opens no more. Each published line
-// moves on to its next key, which relying parties may have seen. The keys named in
-// revoked, by kid, were revoked since the backup, and are so again; those that the
-// database does not hold are passed over.
+// Every secret of the internal line is revoked: codes, requests, refresh tokens and
+// cookies that were sealed under one open no more. Each published line moves on to its
+// next key, which relying parties may have seen. The keys named in revoked, by kid,
+// were revoked after the backup and are revoked again; those that the database does not
+// hold are skipped.
 //
 // storage.ErrConflict: something else changed the keys meanwhile; do it again.
 func (k *Keeper) Restored(ctx context.Context, revoked []string, from storage.Origin, at time.Time) error {
@@ -23,7 +24,7 @@ func (k *Keeper) Restored(ctx context.Context, revoked []string, from storage.Or
 		return fmt.Errorf("change keys after a restore: %w", err)
 	}
 	moved := []string{storage.InternalLine} // lines whose active key is another already
-	for _, row := range set.rows {
+	for _, row := range set.Rows {
 		if !slices.Contains(revoked, row.ID) || row.State == storage.KeyRevoked || row.Line == storage.InternalLine {
 			continue
 		}
@@ -42,9 +43,9 @@ func (k *Keeper) Restored(ctx context.Context, revoked []string, from storage.Or
 
 // revokeSecrets revokes the internal line, the next secret first: it would take the
 // active one's place.
-func (k *Keeper) revokeSecrets(ctx context.Context, set *keySet, from storage.Origin, at time.Time) error {
+func (k *Keeper) revokeSecrets(ctx context.Context, set *vault.Set, from storage.Origin, at time.Time) error {
 	for _, state := range []storage.KeyState{storage.KeyNext, storage.KeyActive, storage.KeyRetired} {
-		for _, row := range set.rows {
+		for _, row := range set.Rows {
 			if row.Line != storage.InternalLine || row.State != state {
 				continue
 			}
@@ -56,17 +57,17 @@ func (k *Keeper) revokeSecrets(ctx context.Context, set *keySet, from storage.Or
 	return nil
 }
 
-// moveOn rotates the published lines but for some. One whose next key is missing or
-// does not open is left to the servers, which mend it.
+// moveOn rotates the published lines except some. A line whose next key is missing or
+// does not open is left to the schedule of the servers.
 func (k *Keeper) moveOn(ctx context.Context, except []string, from storage.Origin, at time.Time) error {
 	set, err := k.read(ctx)
 	if err != nil {
 		return fmt.Errorf("change keys after a restore: %w", err)
 	}
 	var lines []string
-	for _, line := range set.publishedLines() {
-		next := set.find(line, storage.KeyNext)
-		if !slices.Contains(except, line) && next != nil && set.opened[next.ID] {
+	for _, line := range publishedLines(set.Rows) {
+		next := set.Find(line, storage.KeyNext)
+		if !slices.Contains(except, line) && next != nil && set.Usable(next.ID) {
 			lines = append(lines, line)
 		}
 	}

@@ -1,4 +1,4 @@
-package keys
+package vault
 
 import (
 	"cmp"
@@ -49,33 +49,31 @@ func thumbprint(members string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Published is a ready JWKS document.
-type Published struct {
+// JWKS is a ready JWKS document.
+type JWKS struct {
 	Body []byte
 	ETag string // quoted
 }
 
-// JWKS gives the ready document of the published keys: next, active and retired.
-// Callers share Body and must not write to it.
-func (r *Ring) JWKS() Published { return r.inUse.Load().jwks }
-
-// publish makes the document. The order is by algorithm and age, not by state: a
-// rotation that merely promotes a key leaves the bytes as they are.
-func publish(keys []*signingKey) (Published, error) {
-	slices.SortFunc(keys, func(a, b *signingKey) int {
-		return cmp.Or(cmp.Compare(a.alg.name, b.alg.name),
-			cmp.Compare(a.createdAt, b.createdAt), cmp.Compare(a.id, b.id))
+// JWKS makes the document of the published keys: next, active and retired. The order is
+// by algorithm and age, not by state: a rotation that merely promotes a key leaves the
+// bytes as they are.
+func (s *Set) JWKS() (JWKS, error) {
+	keys := s.Published()
+	slices.SortFunc(keys, func(a, b *Key) int {
+		return cmp.Or(cmp.Compare(a.Row.Line, b.Row.Line),
+			cmp.Compare(a.Row.CreatedAt, b.Row.CreatedAt), cmp.Compare(a.Row.ID, b.Row.ID))
 	})
-	set := struct {
+	document := struct {
 		Keys []jwk `json:"keys"`
 	}{Keys: []jwk{}}
 	for _, k := range keys {
-		set.Keys = append(set.Keys, k.document)
+		document.Keys = append(document.Keys, k.document)
 	}
-	body, err := json.Marshal(set)
+	body, err := json.Marshal(document)
 	if err != nil {
-		return Published{}, err
+		return JWKS{}, err
 	}
 	sum := sha256.Sum256(body)
-	return Published{Body: body, ETag: `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
+	return JWKS{Body: body, ETag: `"` + hex.EncodeToString(sum[:16]) + `"`}, nil
 }

@@ -1,4 +1,4 @@
-package keys_test
+package vault_test
 
 import (
 	"bytes"
@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"signet/provider/keys"
+	"signet/provider/keys/keystest"
+	"signet/provider/keys/vault"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -23,49 +24,49 @@ import (
 func TestKY08_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		target := [32]byte(bytes.Repeat([]byte("rewrap! "), 4))
-		masters := [][32]byte{master}
-		ring, err := keys.Open(t.Context(), keys.Config{
-			DB: b.Open(t), Master: master, Issuer: issuer, Now: func() time.Time { return noon },
-			Masters: func() ([][32]byte, error) { return masters, nil },
+		masters := [][32]byte{keystest.Master}
+		sealed := vault.Config{Master: keystest.Master, Masters: func() ([][32]byte, error) { return masters, nil }}
+		h, err := keystest.Start(t.Context(), keystest.Config{
+			DB: b.Open(t), Vault: sealed, Issuer: keystest.Issuer, Now: func() time.Time { return keystest.Noon },
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := &house{Ring: ring, db: b.Open(t)}
-		material := map[string][]byte{"master key": master[:], "new master key": target[:]}
-		at := noon
+		material := map[string][]byte{"master key": keystest.Master[:], "new master key": target[:]}
+		at := keystest.Noon
 		for _, step := range []func() error{
-			func() error { return second(ring.Rotate(t.Context(), nil, 0, storage.Origin{}, at)) },
+			func() error {
+				_, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, at)
+				return err
+			},
 			func() error { // the first keys are gone
-				at = noon.Add(21 * time.Minute)
-				return ring.RotateOnce(t.Context(), at)
+				at = keystest.Noon.Add(21 * time.Minute)
+				return h.RotateOnce(t.Context(), at)
 			},
 			func() error {
-				return second(ring.Revoke(t.Context(), h.kid(t, "ES256", storage.KeyActive), "leaked", storage.Origin{}, at))
+				_, err := h.Revoke(t.Context(), h.Kid(t, "ES256", storage.KeyActive), "leaked", storage.Origin{}, at)
+				return err
 			},
 			func() error {
 				masters = append(masters, target)
-				keeper, err := keys.NewKeeper(keys.Config{DB: h.db, Master: master, Masters: func() ([][32]byte, error) { return masters, nil }})
-				if err == nil {
-					_, _, err = keeper.Rewrap(t.Context(), storage.Origin{}, at)
-				}
+				_, _, err := keystest.Keeper(t, h.DB, sealed).Rewrap(t.Context(), storage.Origin{}, at)
 				return err
 			},
 			func() error { return nil },
 		} {
-			if err := ring.ReloadOnce(t.Context(), at); err != nil {
+			if err := h.ReloadOnce(t.Context(), at); err != nil {
 				t.Fatal(err)
 			}
-			h.collect(t, material)
+			collect(t, h, material)
 			if err := step(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if states := h.states(t, "ES256"); states[storage.KeyGone] != 1 || states[storage.KeyRevoked] != 1 || len(material) != 17 {
+		if states := h.States(t, "ES256"); states[storage.KeyGone] != 1 || states[storage.KeyRevoked] != 1 || len(material) != 17 {
 			t.Fatalf("looking for %d things, after a life of %v", len(material), states)
 		}
 		dump := dumpOf(t, b)
-		if !bytes.Contains(dump, []byte(h.published(t)[0])) {
+		if !bytes.Contains(dump, []byte(h.Published(t)[0])) {
 			t.Fatal("the dump does not even hold the key ids: the search would find nothing")
 		}
 		wantAbsent(t, dump, material)
@@ -73,13 +74,22 @@ func TestKY08_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 }
 
 // collect adds the private halves and the secrets that are in use.
-func (h *house) collect(t *testing.T, material map[string][]byte) {
+func collect(t *testing.T, h *keystest.House, material map[string][]byte) {
 	t.Helper()
-	for _, secret := range keys.Secrets(h.Ring) {
-		material["internal secret "+hex.EncodeToString(secret[:2])] = secret
+	v, err := vault.New(h.Config.Vault)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, kid := range h.published(t) {
-		switch private := keys.PrivateHalf(h.Ring, kid).(type) {
+	set, err := v.Open(h.Rows(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range set.Secrets {
+		material["internal secret "+hex.EncodeToString(secret.Value[:2])] = secret.Value
+	}
+	for _, k := range set.Published() {
+		kid := k.Row.ID
+		switch private := k.Signer.(type) {
 		case *ecdsa.PrivateKey:
 			scalar, err := private.Bytes()
 			if err != nil {
@@ -146,36 +156,4 @@ func dumpOf(t *testing.T, b storagetest.Backend) []byte {
 		all = append(all, content...)
 	}
 	return all
-}
-
-// TestSigners_AreMadeOncePerKey signs across a rotation: no token asks the database,
-// and none makes a signer.
-func TestSigners_AreMadeOncePerKey(t *testing.T) {
-	h := open(t)
-	sign := func() {
-		for range 50 {
-			h.accessToken(t, "ES256")
-			h.refreshToken(t)
-			h.sealed(t, "request")
-		}
-		h.idToken(t, "RS256")
-	}
-	cost := func(what string, want int64, do func()) {
-		t.Helper()
-		made := keys.SignersMade()
-		reads, writes := h.db.Calls()
-		do()
-		r, w := h.db.Calls()
-		if got := keys.SignersMade() - made; got != want || what == "tokens" && (r != reads || w != writes) {
-			t.Errorf("%s: %d signers, want %d; %d reads, %d writes", what, got, want, r-reads, w-writes)
-		}
-	}
-	cost("tokens", 0, sign)
-	if _, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon); err != nil {
-		t.Fatal(err)
-	}
-	cost("tokens", 0, sign)                                           // before this node has seen it
-	cost("reload", 6, func() { _ = h.ReloadOnce(t.Context(), noon) }) // three of each algorithm
-	cost("tokens", 0, sign)
-	cost("reload", 0, func() { _ = h.ReloadOnce(t.Context(), noon) })
 }

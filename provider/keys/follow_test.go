@@ -1,0 +1,82 @@
+package keys_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"signet/provider/keys"
+	"signet/provider/keys/keystest"
+	"signet/storage"
+)
+
+// What another node signs under a key that this one has not seen is taken at once.
+func TestKY04_UnknownKeyIsLookedForAtOnce(t *testing.T) {
+	h := open(t, "ES256")
+	other, err := h.again(t, func(*keystest.Config) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Twice, so that the signing key is one that other has never read.
+	for _, lines := range [][]string{{"ES256", storage.InternalLine}, {"ES256"}} {
+		if _, err := h.Rotate(t.Context(), lines, 0, storage.Origin{}, noon.Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := h.ReloadOnce(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	token := h.AccessToken(t, "ES256")
+	if _, err := other.VerifyAccess(token, noon); err != nil {
+		t.Errorf("got %v, want it taken", err)
+	}
+}
+
+func TestKY05_FloodOfUnknownKidsCostsOneReadPerSecond(t *testing.T) {
+	h := open(t, "ES256")
+	now := noon
+	flooded, err := h.again(t, func(c *keystest.Config) { c.Now = func() time.Time { return now } })
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := open(t, "ES256")
+	tokens := []string{foreign.AccessToken(t, "ES256"), foreign.RefreshToken(t), foreign.IDToken(t, "ES256"), foreign.Sealed(t, "request")}
+	reads, _ := h.DB.Calls()
+	const seconds, each = 3, 200
+	for range seconds {
+		now = now.Add(time.Second)
+		for i := range each {
+			token := tokens[i%len(tokens)]
+			for _, err := range []error{
+				second(flooded.VerifyAccess(token, noon)), second(flooded.OpenRefresh(token, noon)),
+				second(flooded.VerifyIDTokenHint(token, noon)), second(flooded.Unseal("request", token, noon)),
+			} {
+				if !errors.Is(err, keys.ErrInvalid) {
+					t.Fatalf("got %v, want ErrInvalid", err)
+				}
+			}
+		}
+	}
+	if r, _ := h.DB.Calls(); r-reads != seconds {
+		t.Errorf("%d reads in %d seconds", r-reads, seconds)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// A change of something else than keys leaves signers and what is known of tokens.
+func TestReloadOnce_SameKeysBuildNothing(t *testing.T) {
+	h := open(t, "RS256")
+	token := h.AccessToken(t, "RS256")
+	if err := openAccess(h, token); err != nil {
+		t.Fatal(err)
+	}
+	before := fmt.Sprintf("%p", &h.JWKS().Body[0])
+	if err := h.ReloadOnce(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	if after := fmt.Sprintf("%p", &h.JWKS().Body[0]); after != before {
+		t.Error("everything was built anew")
+	}
+}

@@ -1,0 +1,55 @@
+package keeper_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"signet/provider/keys"
+	"signet/provider/keys/keeper"
+	"signet/provider/keys/keystest"
+	"signet/storage"
+)
+
+// An algorithm ends in a running system: what it signed is good until it expires,
+// then its keys leave, and it can begin again.
+func TestRetire_AnAlgorithmEndsAndBeginsAgain(t *testing.T) {
+	h := keystest.Open(t, "ES256", "EdDSA")
+	token, hint := h.AccessToken(t, "EdDSA"), h.IDToken(t, "EdDSA")
+	if err := h.Retire(t.Context(), "EdDSA", storage.Origin{}, keystest.Noon); !errors.Is(err, keeper.ErrConfigured) {
+		t.Errorf("while it is configured: got %v, want ErrConfigured", err)
+	}
+	later, err := h.Again(t, func(c *keystest.Config) { c.Algorithms = []string{"ES256"} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := later.Retire(t.Context(), "EdDSA", storage.Origin{}, keystest.Noon); err != nil {
+		t.Fatal(err)
+	}
+	if err := later.ReloadOnce(t.Context(), keystest.Noon); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := later.VerifyAccess(token, keystest.Noon); err != nil {
+		t.Errorf("a token that lives: %v", err)
+	}
+	live(t, later, keystest.Noon, keystest.Noon.Add(20*time.Minute)) // 15 minutes of the last token, and 5
+	if states := h.States(t, "EdDSA"); states[storage.KeyGone] != 2 || len(states) != 1 {
+		t.Errorf("%v, want two keys that are gone", states)
+	}
+	if _, err := later.VerifyAccess(token, keystest.Noon); !errors.Is(err, keys.ErrInvalid) {
+		t.Errorf("afterwards: got %v, want ErrInvalid", err)
+	}
+	if _, err := later.VerifyIDTokenHint(hint, keystest.Noon); err != nil {
+		t.Errorf("its ID token as a hint: %v", err)
+	}
+	anew, err := h.Again(t, func(*keystest.Config) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := anew.Ready(); err != nil {
+		t.Errorf("configured again: %v", err)
+	}
+	if err := later.Retire(t.Context(), "PS256", storage.Origin{}, keystest.Noon); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("a line that is not there: got %v, want ErrNotFound", err)
+	}
+}

@@ -1,0 +1,57 @@
+package keeper
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"signet/provider/keys"
+	"signet/storage"
+)
+
+// Start gives every line that has no key at all its first two: an active one and a next
+// one, so that even the first rotation switches to a key that every relying party has
+// already seen. A line whose keys are all revoked or unusable is not empty and is left
+// alone. The ring of this process follows.
+//
+// Of several processes that start together storage lets one win each line; all of
+// them read again what stands there then.
+func (k *Keeper) Start(ctx context.Context, ring *keys.Ring, at time.Time) error {
+	if err := k.startLines(ctx, ring, at); err != nil {
+		return fmt.Errorf("open keys: %w", err)
+	}
+	return nil
+}
+
+func (k *Keeper) startLines(ctx context.Context, ring *keys.Ring, at time.Time) error {
+	known := ring.Inventory().Rows
+	empty := slices.DeleteFunc(k.lines(), func(line string) bool { return hasStarted(known, line) })
+	if len(empty) == 0 {
+		return nil
+	}
+	set, err := k.read(ctx)
+	if err != nil {
+		return err
+	}
+	var first []storage.Key
+	for _, line := range empty {
+		for _, state := range []storage.KeyState{storage.KeyActive, storage.KeyNext} {
+			made, err := k.newKey(set, line, state, at)
+			if err != nil {
+				return err
+			}
+			first = append(first, made)
+		}
+	}
+	if _, err := k.db.StartLines(ctx, first, bySchedule, at); err != nil {
+		return err
+	}
+	if err := ring.ReloadOnce(ctx, at); err != nil {
+		return err
+	}
+	stored := ring.Inventory().Rows
+	return k.discard(slices.DeleteFunc(first, func(made storage.Key) bool {
+		return slices.ContainsFunc(stored, func(row storage.Key) bool { return row.ID == made.ID })
+	})...)
+}
