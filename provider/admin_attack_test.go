@@ -283,7 +283,7 @@ func TestAD21_TextOfOthersForgesNoRecord(t *testing.T) {
 		if len(lines) < 10 {
 			t.Errorf("only %d lines", len(lines))
 		}
-		if got := b.keyEvent(t, storage.RevokedKey).Detail["reason"]; got != forged {
+		if got := b.keyEvent(t, storage.KeyRevokedEvent).Detail["reason"]; got != forged {
 			t.Errorf("the event says %q, want what was typed", got)
 		}
 	})

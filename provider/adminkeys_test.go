@@ -170,7 +170,7 @@ func TestAdminKeys_RevokeIsWhatTheCommandDoes(t *testing.T) {
 		if got := b.kid(t, "ES256", storage.KeyActive); got != next {
 			t.Errorf("%s signs, want the key that was next, %s", got, next)
 		}
-		e := b.keyEvent(t, storage.RevokedKey)
+		e := b.keyEvent(t, storage.KeyRevokedEvent)
 		if e.From.Actor != b.userBy(t, root).ID || e.Detail["kid"] != kid {
 			t.Errorf("the event says %+v", e)
 		}

@@ -69,7 +69,7 @@ const (
 	SetupCompleted       EventType = "setup.completed"
 	KeyCreated           EventType = "key.created"
 	KeyRotated           EventType = "key.rotated"
-	RevokedKey           EventType = "key.revoked"
+	KeyRevokedEvent      EventType = "key.revoked"
 	KeyEnded             EventType = "key.gone"
 	KeyLineRetired       EventType = "key.retired"
 	KeysRewrapped        EventType = "key.rewrapped"
@@ -83,7 +83,7 @@ var EventTypes = []EventType{
 	ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, SetupOpened, SetupCompleted, KeyCreated,
-	KeyRotated, RevokedKey, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
+	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
 }
 
 // Event is one line of the audit log. It never holds a secret.

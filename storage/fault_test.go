@@ -236,7 +236,7 @@ var (
 		"CompleteSetup": {storage.UserCreated, storage.SetupCompleted},
 		"CreateClient":  {storage.ClientCreated}, "UpdateClient": {storage.ClientUpdated}, "ReviseClient": {storage.ClientUpdated},
 		"ReplaceSecret": {storage.ClientSecretReplaced}, "DisableClient": {storage.ClientDisabled},
-		"StartLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.RevokedKey},
+		"StartLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndKeys": {storage.KeyEnded}, "RetireLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
 		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn},
 		"SignInThrough":   {storage.AddressProven, storage.IdentityLinked, storage.UserCreated, storage.UserEvicted, storage.UserSignedIn},

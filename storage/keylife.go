@@ -125,7 +125,7 @@ func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, from Origin, at ti
 				return err
 			}
 		}
-		if err := record(tx, Event{Type: RevokedKey, Outcome: Succeeded, From: from, Detail: detail}, at); err != nil {
+		if err := record(tx, Event{Type: KeyRevokedEvent, Outcome: Succeeded, From: from, Detail: detail}, at); err != nil {
 			return err
 		}
 		return noteChange(tx)
