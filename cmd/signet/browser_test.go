@@ -290,16 +290,24 @@ func (s *syncBuffer) String() string {
 }
 
 // freePort gives a port of loopback on which nobody listens. An issuer holds its
-// port in its name, so it must be known before the program starts.
+// port in its name, so it must be known before the program starts. No port is given
+// twice: the first to ask may not listen yet.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if _, given := givenPorts.LoadOrStore(port, true); !given {
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
+
+var givenPorts sync.Map
 
 // runInBrowser runs a program of testdata/browser: the job goes in and the report
 // comes out as JSON.

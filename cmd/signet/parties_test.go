@@ -278,14 +278,24 @@ func (s partySite) run(t *testing.T, program *exec.Cmd) {
 	if err := program.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = program.Wait()
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		_ = program.Process.Kill()
-		_ = program.Wait()
+		<-ended
 		if t.Failed() {
 			t.Logf("%s said:\n%s", program.Args[0], talk.String())
 		}
 	})
 	eventually(t, 60*time.Second, program.Args[0]+" answers", func() bool {
+		select {
+		case <-ended:
+			t.Fatalf("%s ended before it answered", program.Args[0])
+		default:
+		}
 		response, err := http.Get(s.origin + "/me")
 		if err != nil {
 			return false

@@ -346,7 +346,7 @@ func (b *formBrowser) send(form, button string, typed map[string]string) {
 	b.t.Helper()
 	node := findByID(b.page, form)
 	if node == nil {
-		b.t.Fatalf("%s shows no form %q", b.at, form)
+		b.t.Fatalf("%s shows no form %q but %q", b.at, form, b.text())
 	}
 	b.submit(node, button, typed)
 }
