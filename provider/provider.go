@@ -111,6 +111,7 @@ type Provider struct {
 	issuer       *url.URL
 	readers      *jwksReaders
 	sweeper      *sweeper
+	served       *served
 	gates        gates
 	discovery    []byte
 	discoveryTag string
@@ -139,7 +140,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	}
 	p := &Provider{
 		Config: c, db: db, issuer: issuer, base: issuer.Path, outbound: outbound.New(c.Outbound),
-		readers: &jwksReaders{}, seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, sweeper: newSweeper(), gates: newGates(),
+		readers: &jwksReaders{}, seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, sweeper: newSweeper(), served: newServed(), gates: newGates(),
 	}
 	changes, err := db.Changes(ctx)
 	if err != nil {
@@ -256,12 +257,13 @@ func (p *Provider) open() error {
 func (p *Provider) Handler() http.Handler { return p.handler }
 
 // FollowOnce reloads what is cached (clients, keys) when the change counter
-// moved, and stores how the connectors fare. Its caller calls it once a second.
+// moved, stores how the connectors fare, and ends the sessions of those that were
+// removed. Its caller calls it once a second.
 func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 	if n := p.gates.refused(); n > 0 {
 		p.Log.Warn("too many requests at once", "refused", n)
 	}
-	return errors.Join(p.reload(ctx, at), p.health.WriteOnce(ctx, at))
+	return errors.Join(p.reload(ctx, at), p.health.WriteOnce(ctx, at), p.endRemoved(ctx, at))
 }
 
 // DeliverOnce tells clients of the sessions that have ended, and returns when they

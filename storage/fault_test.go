@@ -165,7 +165,7 @@ func TestFaults_EveryUseCaseIsWholeOrNothing(t *testing.T) {
 
 // tables lists them all.
 var tables = strings.Fields(`instance users credentials identities clients consents sessions grants spent keys throttles events
-	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links`)
+	outbox pushed_requests device_codes leases connector_health jwks_readers setup_links served_connectors`)
 
 // dump gives every row of every table as text, a row a line.
 func (f *watched) dump(t *testing.T) string {
@@ -246,7 +246,8 @@ var (
 		"RevokeToken": {storage.TokenRevoked}, "RevokeGrant": {storage.GrantRevoked},
 		"LinkIdentity": {storage.IdentityLinked}, "Unlink": {storage.IdentityUnlinked, storage.SessionEnded}, "ReadUpstreamToken": {storage.UpstreamTokenRead},
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
-		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
+		"EndSessionsThrough": {storage.SessionEnded},
+		"EndSession":         {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
 		"DisableUser": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "SetAdmin": {storage.UserPromoted, storage.UserDemoted, storage.UserEvicted},
 		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
 		"SettleNotice": {storage.LogoutDelivered}, "RecordEvent": {storage.UserSignInFailed},
@@ -261,7 +262,8 @@ var (
 		"NoteKeyLife":     "the settings tell of it",
 		"SettleKeyTimes":  "key.alarm tells of the clock beside it",
 		"RewrapTokens":    "part of a rewrap, which is recorded",
-		"TakeLease":       "who works is no act", "ReturnLease": "who works is no act",
+		"ServeConnectors": "who serves is no act", "LeaveConnectors": "who serves is no act",
+		"TakeLease": "who works is no act", "ReturnLease": "who works is no act",
 		"StartSweep": "what is swept is over", "SweepRemains": "what is swept is over", "SweepSessions": "what is swept is over",
 	}
 )

@@ -18,7 +18,7 @@ import (
 )
 
 // smallTables stay small, whatever the number of people: they may be read whole.
-var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links"}
+var smallTables = []string{"instance", "clients", "keys", "leases", "migrations", "connector_health", "jwks_readers", "setup_links", "served_connectors"}
 
 // noUseCases are methods that ask no table, or that only tests have.
 var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Read", "Queued", "SetLockPatience", "SetWritePatience", "Record"}
@@ -201,6 +201,20 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"ReadUpstreamToken", func() error { _, err := w.ReadUpstreamToken(ctx, w.user.ID, "google", from, later); return err }},
 		{"Unlink", func() error {
 			return w.Unlink(ctx, storage.Unlinking{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
+		}},
+		{"ServeConnectors", func() error {
+			_, err := w.ServeConnectors(ctx, storage.Serving{Node: "node", Connectors: []string{"google", "gone"}, For: time.Minute}, noon)
+			return err
+		}},
+		{"ServeConnectors", func() error {
+			_, err := w.ServeConnectors(ctx, storage.Serving{Node: "node"}, noon)
+			return err
+		}},
+		{"LeaveConnectors", func() error { return w.LeaveConnectors(ctx, "node", time.Second, noon) }},
+		{"EndSessionsThrough", func() error {
+			w.through(t, w.createUser(t, storage.NewID("g")+"@example.com").ID, "gone", storage.NewID("s"), "")
+			_, _, err := w.EndSessionsThrough(ctx, "gone", from, later)
+			return err
 		}},
 		{"EndSession", func() error {
 			return w.EndSession(ctx, w.user.ID, w.signIn(t, w.user.ID, storage.NewID("h"), "", later).ID, "asked", from, later)

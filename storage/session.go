@@ -184,17 +184,21 @@ func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, 
 }
 
 func endSession(tx *gorm.DB, userID, sessionID, reason string, from Origin, at time.Time) error {
+	return endSessionBy(tx, Event{UserID: userID, SessionID: sessionID, Reason: reason, From: from}, at)
+}
+
+// endSessionBy is endSession, with what else the event tells.
+func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
 	var rows int64 // of the user
-	ended, err := endOne.row(tx, []any{&rows}, At(at), cleanText(reason, longestName), sessionID, userID)
+	ended, err := endOne.row(tx, []any{&rows}, At(at), cleanText(e.Reason, longestName), e.SessionID, e.UserID)
 	if err != nil || !ended {
 		return err
 	}
-	if err := queueLogout(tx, at, `s.id = ?`, sessionID); err != nil {
+	if err := queueLogout(tx, at, `s.id = ?`, e.SessionID); err != nil {
 		return err
 	}
-	return record(tx, Event{
-		Type: SessionEnded, Outcome: Succeeded, Reason: reason, UserID: userID, SessionID: sessionID, From: from, repeated: rows >= MaxSessions,
-	}, at)
+	e.Type, e.Outcome, e.repeated = SessionEnded, Succeeded, rows >= MaxSessions
+	return record(tx, e, at)
 }
 
 var endOne = newStatement(`UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0

@@ -78,7 +78,8 @@ func endOpenedBy(tx *gorm.DB, i Identity, keep string, from Origin, at time.Time
 		return err
 	}
 	for _, id := range ids {
-		if err := endSession(tx, i.UserID, id, reason, from, at); err != nil {
+		e := Event{UserID: i.UserID, SessionID: id, Connector: i.Connector, Reason: reason, From: from}
+		if err := endSessionBy(tx, e, at); err != nil {
 			return err
 		}
 	}

@@ -161,6 +161,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 	}
 	defer n.provider().Drain()
 	defer n.noteReaders(context.WithoutCancel(ctx))
+	defer n.leaveConnectors(context.WithoutCancel(ctx))
 	defer follower.Wait()
 	defer stop()
 
@@ -227,6 +228,13 @@ func (n *node) followOnce(ctx context.Context, second int) error {
 func (n *node) noteReaders(ctx context.Context) {
 	if err := n.provider().NoteReadersOnce(ctx, n.clock.now()); err != nil {
 		n.log.Warn("the last readers of the JWKS were not noted", "error", err)
+	}
+}
+
+// leaveConnectors tells the other nodes at the end that this one serves nobody.
+func (n *node) leaveConnectors(ctx context.Context) {
+	if err := n.provider().LeaveConnectors(ctx, n.clock.now()); err != nil {
+		n.log.Warn("the other nodes were not told that this one stops", "error", err)
 	}
 }
 

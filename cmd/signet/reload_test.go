@@ -139,6 +139,12 @@ func TestReload_TakesOverWhatItCan(t *testing.T) {
 	if late.left != nil || findByID(late.page, "start-again") == nil && !strings.Contains(late.at.Path, "/login") {
 		t.Errorf("who came back from a connector that is gone came to %s, %v", late.at, late.left)
 	}
+	eventually(t, 20*time.Second, "the sessions of the connector end", func() bool {
+		return strings.Contains(f.talk.String(), `"connector":"google","sessions":1`)
+	})
+	if onTheWay.open(f.issuer + "/account"); !strings.Contains(onTheWay.at.Path, "/login") {
+		t.Errorf("who came through a connector that is gone is signed in still, at %s", onTheWay.at)
+	}
 	if findByID(f.arrive(t).page, "connector-google") != nil {
 		t.Error("a connector that is gone still has its button")
 	}

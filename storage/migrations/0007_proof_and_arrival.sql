@@ -41,3 +41,13 @@ CREATE UNIQUE INDEX events_merged ON events (merge_key) WHERE merge_key <> '';
 -- many.
 ALTER TABLE jwks_readers ADD COLUMN visits BIGINT NOT NULL DEFAULT 1;
 ALTER TABLE jwks_readers ADD COLUMN network {{text}} NOT NULL DEFAULT '';
+
+-- Which connectors the nodes serve, and until when that holds: one that no node serves
+-- any more was removed, and its sessions end.
+CREATE TABLE served_connectors (
+    connector  {{text}} NOT NULL CHECK (connector <> ''),
+    node       {{text}} NOT NULL CHECK (node <> ''),
+    expires_at BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (connector, node)
+) {{clustered}};
+CREATE INDEX sessions_connector ON sessions (connector, id) WHERE connector <> '' AND ended_at = 0;

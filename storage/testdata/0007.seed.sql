@@ -36,3 +36,5 @@ INSERT INTO jwks_readers (family, fetches, seen_at)
     VALUES ('jose', 7, 1772366400000);
 INSERT INTO setup_links (hash, expires_at)
     VALUES ('hash of a token', 1772368200000);
+INSERT INTO served_connectors (connector, node, expires_at)
+    VALUES ('google', 'node-1', 1772366520000);

@@ -1,0 +1,144 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// Serving is the input of DB.ServeConnectors.
+type Serving struct {
+	Node       string        // names one process
+	Connectors []string      // ids of those that people can sign in through at it
+	For        time.Duration // how long this holds unless it is said again
+}
+
+// Served tells what became of the connectors that were ever served.
+type Served struct {
+	Removed []string // that no node serves any more
+	Again   Millis   // when the word of other nodes for another connector ends; 0: there is none
+}
+
+// ServeConnectors notes which connectors a node serves. A connector counts as removed
+// once no node serves it: a node that starts with an older file, or that has not yet
+// read the newer one, removes nothing while another node serves the connector. What
+// this node served before and does not name any more is over at once, for it. A
+// connector that was never served is unknown here, not removed.
+func (db *DB) ServeConnectors(ctx context.Context, s Serving, at time.Time) (Served, error) {
+	if err := checkIDs(append(slices.Clone(s.Connectors), s.Node)...); err != nil {
+		return Served{}, fmt.Errorf("note served connectors: %w", err)
+	}
+	if len(s.Connectors) == 0 { // as in a service without upstreams
+		var noted int64
+		err := db.read(ctx, "read served connectors", func(q *gorm.DB) error {
+			return q.Raw(`SELECT COUNT(*) FROM served_connectors`).Scan(&noted).Error
+		})
+		if err != nil || noted == 0 {
+			return Served{}, err
+		}
+	}
+	var rows []servedConnector
+	err := db.write(ctx, "note served connectors", func(tx *gorm.DB) error {
+		rows = nil
+		if err := tx.Exec(`UPDATE served_connectors SET expires_at = ? WHERE node = ? AND expires_at > ?`, At(at), s.Node, At(at)).Error; err != nil {
+			return err
+		}
+		for _, id := range slices.Sorted(slices.Values(s.Connectors)) {
+			err := tx.Exec(`INSERT INTO served_connectors (connector, node, expires_at) VALUES (?, ?, ?)
+				ON CONFLICT (connector, node) DO UPDATE SET expires_at = excluded.expires_at`, id, s.Node, At(at.Add(s.For))).Error
+			if err != nil {
+				return err
+			}
+		}
+		// Of nodes that are gone one row is enough, where no other node serves it.
+		err := tx.Exec(`DELETE FROM served_connectors WHERE expires_at <= ?
+			AND connector IN (SELECT connector FROM served_connectors WHERE expires_at > ?)`, At(at), At(at)).Error
+		if err != nil {
+			return err
+		}
+		return tx.Raw(`SELECT connector, MAX(expires_at) AS until FROM served_connectors GROUP BY connector ORDER BY connector`).Scan(&rows).Error
+	})
+	if err != nil {
+		return Served{}, err
+	}
+	return s.judge(rows, at), nil
+}
+
+// servedConnector is a connector, and until when some node serves it.
+type servedConnector struct {
+	Connector string
+	Until     Millis
+}
+
+func (s Serving) judge(rows []servedConnector, at time.Time) Served {
+	var served Served
+	for _, row := range rows {
+		switch {
+		case slices.Contains(s.Connectors, row.Connector):
+		case row.Until <= At(at):
+			served.Removed = append(served.Removed, row.Connector)
+		case served.Again == 0 || row.Until < served.Again:
+			served.Again = row.Until
+		}
+	}
+	return served
+}
+
+// LeaveConnectors shortens what a node has said with ServeConnectors, as it stops: it
+// holds for no longer than grace, in which its successor can start.
+func (db *DB) LeaveConnectors(ctx context.Context, node string, grace time.Duration, at time.Time) error {
+	if err := checkIDs(node); err != nil {
+		return fmt.Errorf("leave connectors: %w", err)
+	}
+	until := At(at.Add(grace))
+	return db.write(ctx, "leave connectors", func(tx *gorm.DB) error {
+		return tx.Exec(`UPDATE served_connectors SET expires_at = ? WHERE node = ? AND expires_at > ?`, until, node, until).Error
+	})
+}
+
+// removedBatch is how many sessions of a removed connector end in one transaction.
+const removedBatch = 100
+
+// EndSessionsThrough ends one batch of the sessions that came through a removed
+// connector; their online grants die with them, and their clients are told. A
+// connector that a node serves again is left alone. It gives how many sessions it
+// ended; fewer than a full batch: none is left, and the connector is forgotten. Event
+// session.ended for each, with the reason connector_removed.
+func (db *DB) EndSessionsThrough(ctx context.Context, connector string, from Origin, at time.Time) (ended int, full bool, err error) {
+	const reason = "connector_removed"
+	if err := checkIDs(connector); err != nil {
+		return 0, false, fmt.Errorf("end sessions of connector: %w", err)
+	}
+	err = db.write(ctx, "end sessions of connector", func(tx *gorm.DB) error {
+		ended = 0
+		var serves int64
+		err := tx.Raw(`SELECT COUNT(*) FROM served_connectors WHERE connector = ? AND expires_at > ?`, connector, At(at)).Scan(&serves).Error
+		if err != nil || serves > 0 {
+			return err
+		}
+		var batch []Session
+		err = tx.Raw(`SELECT s.id, s.user_id FROM sessions s JOIN users u ON u.id = s.user_id JOIN instance i ON i.id = 1
+			WHERE s.connector = ? AND s.connector <> '' AND s.ended_at = 0 AND s.created_at > u.not_before AND s.created_at > i.not_before
+			ORDER BY s.id LIMIT ?`, connector, removedBatch).Scan(&batch).Error
+		if err != nil {
+			return err
+		}
+		ended = len(batch)
+		if ended < removedBatch {
+			if err := tx.Exec(`DELETE FROM served_connectors WHERE connector = ?`, connector).Error; err != nil {
+				return err
+			}
+		}
+		for _, s := range batch {
+			e := Event{UserID: s.UserID, SessionID: s.ID, Connector: connector, Reason: reason, From: from}
+			if err := endSessionBy(tx, e, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return ended, ended == removedBatch && err == nil, err
+}

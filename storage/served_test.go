@@ -1,0 +1,143 @@
+package storage_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"signet/storage"
+)
+
+// serve says which connectors a node serves and wants these to count as removed.
+func (w *world) serve(t *testing.T, node string, at time.Time, connectors []string, removed ...string) storage.Served {
+	t.Helper()
+	served, err := w.ServeConnectors(t.Context(), storage.Serving{Node: node, Connectors: connectors, For: 2 * time.Minute}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(served.Removed, removed) {
+		t.Errorf("at %s, %s serves %q: removed %q, want %q", at.Sub(noon), node, connectors, served.Removed, removed)
+	}
+	return served
+}
+
+// A connector is removed once no node serves it: neither a node with an older file,
+// nor one that is alone late with the newer file, removes what another one serves.
+func TestServeConnectors_RemovedWhereNoNodeServesIt(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		after := func(d time.Duration) time.Time { return noon.Add(d) }
+		both := []string{"google", "corp"}
+		w.serve(t, "a", noon, nil) // nothing was ever served
+		w.serve(t, "a", noon, []string{"google"})
+		// corp is added: node a first, while node b starts with the older file.
+		w.serve(t, "a", after(time.Second), both)
+		if served := w.serve(t, "b", after(2*time.Second), []string{"google"}); served.Again != storage.At(after(time.Second+2*time.Minute)) {
+			t.Errorf("b looks again at %v", served.Again)
+		}
+		w.serve(t, "b", after(3*time.Second), both)
+		// It is removed again, at a and then at b.
+		w.serve(t, "a", after(4*time.Second), []string{"google"})
+		w.serve(t, "b", after(5*time.Second), []string{"google"}, "corp")
+		// A node that has died holds it for two minutes, one that stops for a moment.
+		w.serve(t, "c", after(6*time.Second), []string{"corp"})
+		w.serve(t, "a", after(time.Minute), []string{"google"})
+		w.serve(t, "a", after(6*time.Second+2*time.Minute), []string{"google"}, "corp")
+		w.serve(t, "d", after(3*time.Minute), []string{"corp"})
+		if err := w.LeaveConnectors(t.Context(), "d", 10*time.Second, after(3*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		w.serve(t, "a", after(3*time.Minute+9*time.Second), []string{"google"})
+		w.serve(t, "a", after(3*time.Minute+10*time.Second), []string{"google"}, "corp")
+		// The last upstream goes, too.
+		w.serve(t, "b", after(10*time.Minute), nil, "corp", "google")
+		if n := w.count(t, "served_connectors"); n > 5 {
+			t.Errorf("%d rows are left of four nodes", n)
+		}
+	})
+}
+
+// The sessions of a removed connector end, batch by batch, with event and notice, and
+// their online grants with them. Sessions of other ways in, and offline grants, go on.
+func TestEndSessionsThrough_EndsThoseOfTheConnector(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		const people = 103 // more than a batch
+		w.serve(t, "a", noon, []string{"corp"})
+		var sessions []storage.Session
+		for i := range people {
+			u := w.bare(t, true)
+			sessions = append(sessions, w.through(t, u.ID, "corp", fmt.Sprint(i), ""))
+		}
+		online, offline := w.granted(t, sessions[0], false), w.granted(t, sessions[0], true)
+		w.told(t, "rp", sessions[1], false)
+		elsewhere := w.through(t, sessions[0].UserID, "google", "1", "")
+		typed := w.signIn(t, sessions[0].UserID, "typed", "", noon)
+
+		// It is served: nothing ends, whatever a caller believes.
+		if n, full, err := w.EndSessionsThrough(t.Context(), "corp", storage.Origin{}, noon); n != 0 || full || err != nil {
+			t.Fatalf("while it is served: %d, %v, %v", n, full, err)
+		}
+		w.serve(t, "a", noon, nil, "corp")
+		total := 0
+		for full := true; full; {
+			var n int
+			var err error
+			if n, full, err = w.EndSessionsThrough(t.Context(), "corp", storage.Origin{Actor: "system"}, noon); err != nil || n > 100 {
+				t.Fatalf("%d ended, %v", n, err)
+			}
+			total += n
+		}
+		if total != people {
+			t.Errorf("%d sessions ended, want %d", total, people)
+		}
+		for _, s := range sessions {
+			if w.signedIn(t, s.UserID, s.ID) {
+				t.Errorf("a session of the connector goes on")
+			}
+		}
+		for _, s := range []storage.Session{elsewhere, typed, w.session} {
+			if !w.signedIn(t, s.UserID, s.ID) {
+				t.Errorf("session of %q ended", s.Connector)
+			}
+		}
+		w.wantGrants(t, map[string]bool{online.ID: false, offline.ID: true})
+		notices, err := w.LogoutNotices(t.Context(), sessions[1].UserID, "", noon)
+		if err != nil || len(notices) != 1 {
+			t.Errorf("%d notices, %v", len(notices), err)
+		}
+		events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.SessionEnded, UserID: sessions[2].UserID}, 10)
+		if err != nil || len(events) != 1 || events[0].Reason != "connector_removed" || events[0].Connector != "corp" || events[0].From.Actor != "system" {
+			t.Errorf("events %+v, %v", events, err)
+		}
+		w.serve(t, "a", noon, nil) // it is forgotten
+	})
+}
+
+// Nodes that find the removal at once end each session once.
+func TestEndSessionsThrough_AtSeveralNodesAtOnce(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		nodes := []*storage.DB{w.DB, w.backend.Open(t)}
+		w.serve(t, "a", noon, []string{"corp"})
+		for i := range 20 {
+			w.through(t, w.user.ID, "corp", fmt.Sprint(i), "")
+		}
+		w.serve(t, "a", noon, nil, "corp")
+		for _, err := range together(4, func(i int) error {
+			_, _, err := nodes[i%2].EndSessionsThrough(t.Context(), "corp", storage.Origin{}, noon)
+			return err
+		}) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		ended := 0
+		for _, kind := range w.events(t) {
+			if kind == storage.SessionEnded {
+				ended++
+			}
+		}
+		if ended != 20 || !w.signedIn(t, w.user.ID, w.session.ID) {
+			t.Errorf("%d events, want one for each of 20 sessions", ended)
+		}
+	})
+}
