@@ -188,3 +188,22 @@ func TestNew_HostsThatAreNone(t *testing.T) {
 		}
 	}
 }
+
+func TestPretend_AnswersOnlyHostsOfThisMachine(t *testing.T) {
+	l, _ := lying(t, nil)
+	for host, want := range map[string]int{"evil.example": http.StatusMisdirectedRequest, "localhost:1": http.StatusOK, "[::1]": http.StatusOK} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.URL+"/jwks", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want || answer.Header.Get("X-Frame-Options") != "DENY" {
+			t.Errorf("as %s: got %d", host, answer.StatusCode)
+		}
+	}
+}

@@ -21,6 +21,22 @@ func IsLoopback(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
+// AtLoopback reports whether a Host header, with a port or without, names the machine
+// itself. Names below localhost do, too: browsers ask nobody for their address (RFC 6761,
+// section 6.3). Any other name may have been pointed here by its owner, whose page could
+// then read what this machine answers.
+func AtLoopback(authority string) bool {
+	host := strings.ToLower(authority)
+	if at := strings.LastIndexByte(host, ':'); at > strings.LastIndexByte(host, ']') {
+		host = host[:at]
+	}
+	if bare, found := strings.CutPrefix(host, "["); found {
+		address, closed := strings.CutSuffix(bare, "]")
+		return closed && strings.Contains(address, ":") && IsLoopback(address)
+	}
+	return CheckHost(host) == nil && (IsLoopback(host) || strings.HasSuffix(host, ".localhost"))
+}
+
 // CheckAuthority says why host and port of an http or https URL are not written as a
 // browser writes them; nil if they are. A browser rewrites a URL before it compares or
 // sends it, so another writing would never be met again.

@@ -177,6 +177,19 @@ func FuzzCheckHost(f *testing.F) {
 	})
 }
 
+func TestAtLoopback_HostHeaders(t *testing.T) {
+	for host, want := range map[string]bool{
+		"localhost": true, "localhost:8080": true, "LOCALHOST:1": true, "app.localhost:5173": true, "a.b.localhost": true, "127.0.0.1": true, "127.0.0.1:8080": true, "127.8.9.10:1": true, "[::1]": true, "[::1]:8080": true,
+		"": false, ":8080": false, "evil.example": false, "evil.example:8080": false, "localhost.evil.example": false, "evillocalhost": false, "127.0.0.1.evil.example": false, "0.0.0.0:8080": false,
+		"[::]": false, "[::1": false, "::1": false, "[::1].evil.example": false, "[::1]evil:1": false, "[127.0.0.1]": false, "192.168.1.2:8080": false, "10.0.0.1": false, "127.1": false, "0x7f.0.0.1": false, "2130706433": false,
+		"localhost@evil.example": false, "localhost/": false, "evil.example/.localhost": false, "evil.example:1/.localhost": false, "evil\x00.localhost": false, ".localhost": false, "localhost.": false, "[fe80::1%lo]": false, "[::1%lo]:1": true,
+	} {
+		if got := foreign.AtLoopback(host); got != want {
+			t.Errorf("%q: %v", host, got)
+		}
+	}
+}
+
 func TestIsLoopback(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "127.0.0.1": true, "127.9.9.9": true, "::1": true, "": false, "localhost.example": false, "0.0.0.0": false, "10.0.0.1": false, "::": false, "example.com": false,

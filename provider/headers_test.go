@@ -33,7 +33,7 @@ func TestHT14_EveryAnswerHasItsHeaders(t *testing.T) {
 						referrer = "same-origin" // with no-referrer a page's forms would come from the Origin "null"
 					}
 					for name, want := range map[string]string{
-						"X-Content-Type-Options": "nosniff", "Referrer-Policy": referrer, "Cross-Origin-Opener-Policy": "same-origin",
+						"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": referrer, "Cross-Origin-Opener-Policy": "same-origin",
 						"Strict-Transport-Security": map[bool]string{true: "max-age=31536000"}[issuer != ""],
 					} {
 						if got := a.Header.Values(name); len(got) > 1 || a.Header.Get(name) != want {

@@ -16,6 +16,7 @@ import (
 
 	"signet/foreign"
 	"signet/provider"
+	"signet/provider/web"
 	"signet/storage"
 )
 
@@ -80,7 +81,25 @@ func (p *program) dev(ctx context.Context, address, dir, app string) error {
 	if err != nil {
 		return errors.Join(err, listener.Close(), n.close())
 	}
-	return errors.Join(n.serve(ctx, listener, handler), n.close())
+	return errors.Join(n.serve(ctx, listener, atLoopback(config.Issuer, log, handler)), n.close())
+}
+
+// atLoopback answers requests for this machine alone. A page on the internet can have its
+// host name point here (DNS rebinding) and could then read and post what it likes, with
+// passwords that stand in files.
+func atLoopback(issuer string, log *slog.Logger, next http.Handler) http.Handler {
+	refuse := web.Headers(false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		log.Warn("refused a request for another host", "code", "host_not_loopback", "host", r.Host)
+		http.Error(w, "host_not_loopback: signet dev answers only localhost and loopback addresses. Open "+issuer+
+			", or run signet serve for other hosts.", http.StatusMisdirectedRequest)
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if foreign.AtLoopback(r.Host) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		refuse.ServeHTTP(w, r)
+	})
 }
 
 // listenLoopback listens and gives the issuer that follows from the address. The

@@ -32,7 +32,7 @@ var house = func() map[string][]string {
 		"storage":                   {"foreign"},
 		"storage/storagetest":       {"storage"},
 		"federation":                {"foreign"},
-		"federation/federationtest": {"federation"},
+		"federation/federationtest": {"foreign", "federation"},
 		"templates":                 {"static"},
 		"provider/web":              ground,
 		"provider/keys":             {"storage", "provider/keys/vault"},

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"signet/foreign"
 )
 
 // Setup says who the pretend upstream serves. The zero value of all but
@@ -83,6 +85,11 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	u.requests = append(u.requests, r.Method+" "+r.URL.Path)
 	u.mu.Unlock()
+	w.Header().Set("X-Frame-Options", "DENY")
+	if !foreign.AtLoopback(r.Host) { // a page whose host name points here must learn nothing
+		http.Error(w, "host_not_loopback: a pretend "+u.name+" answers only localhost and loopback addresses.", http.StatusMisdirectedRequest)
+		return
+	}
 	u.mux.ServeHTTP(w, r)
 }
 

@@ -18,6 +18,7 @@ func Headers(https bool, next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY") // for engines that do not know frame-ancestors
 		if https {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
