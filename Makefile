@@ -3,7 +3,7 @@
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: test prepare prepare-soak lint vulnerabilities unit bench soak fuzz
+.PHONY: test prepare prepare-soak lint vulnerabilities unit bench parties soak fuzz
 
 test: prepare lint vulnerabilities unit
 
@@ -42,8 +42,14 @@ bench:
 	go test -run '^$$' -bench BesideCeilings -benchtime 20000x ./cmd/signet
 	go test -run '^$$' -bench . -skip Growth -benchmem ./provider/... ./storage/...
 
-# Too long for CI: the same tests in another order each time, and ten times the
-# rounds of each race and each kill, since a race shows itself by repetition.
+# Every relying party with the settings that it has by default, those too that take
+# long to install or to build.
+parties: prepare-soak
+	@SIGNET_SOAK=1 go test -count 1 -v -run TestRelyingParty_ ./cmd/signet
+
+# Too long for CI: the same tests in another order each time, with every relying
+# party, and ten times the rounds of each race and each kill, since a race shows
+# itself by repetition.
 # The races, and what a million users cost, whose figures are shown first.
 races := RT03|RT04|RT14|RT18|CO02|CO03|MN01|MN02|ST10|MixedLoad|Keys_
 

@@ -19,21 +19,16 @@ func TestRelyingParty_XOAuth2(t *testing.T) {
 	p := newGoParty(t, i, client, "email")
 	p.Endpoint.AuthStyle = oauth2.AuthStyleAutoDetect
 
-	b := newFormBrowser(t)
-	b.open(p.AuthCodeURL("a state", oidc.Nonce("a nonce")))
-	b.send("login", "", map[string]string{"username": i.email, "password": i.password})
-	b.send("consent", "allow", nil)
+	code := p.code(t, i)
 	var tokens *oauth2.Token
 	behind.fail(t, "503 before Signet", 1, func() {
 		var err error
-		if tokens, err = p.Exchange(t.Context(), b.left.Query().Get("code")); err != nil {
+		if tokens, err = p.Exchange(t.Context(), code); err != nil {
 			t.Fatalf("a code whose first call met a 503: %v", err)
 		}
 	})
 	refresh := func() error {
-		// The library remembers the way that worked. oauth2-proxy starts from nothing each time.
-		forgetful := oauth2.Config{ClientID: p.ClientID, ClientSecret: p.ClientSecret, Endpoint: p.Endpoint}
-		next, err := forgetful.TokenSource(t.Context(), &oauth2.Token{RefreshToken: tokens.RefreshToken}).Token()
+		next, err := p.refreshAnew(t, tokens)
 		if err == nil {
 			tokens = next
 		}
@@ -63,4 +58,49 @@ func TestRelyingParty_XOAuth2(t *testing.T) {
 	if err := refresh(); err == nil || len(i.refusals(t, client)) == 0 {
 		t.Errorf("a wrong secret: got %v, and no event of it", err)
 	}
+}
+
+// TestRelyingParty_XOAuth2FindsTheWay: a client that must send its secret in one way
+// works with a library that tries Basic first each time, and more often than secrets
+// may be guessed.
+func TestRelyingParty_XOAuth2FindsTheWay(t *testing.T) {
+	i := newInstance(t)
+	clients := map[string]createdClient{}
+	for _, method := range []string{"client_secret_basic", "client_secret_post"} {
+		clients[method] = i.createClient(t, "--type", "web", "--redirect-uri", nowhere, "--token-endpoint-auth-method", method)
+	}
+	i.serve(t)
+	for method, client := range clients {
+		t.Run(method, func(t *testing.T) {
+			p := newGoParty(t, i, client, "email")
+			p.Endpoint.AuthStyle = oauth2.AuthStyleAutoDetect
+			tokens, err := p.Exchange(t.Context(), p.code(t, i))
+			for range 25 {
+				if err != nil {
+					t.Fatal(err)
+				}
+				tokens, err = p.refreshAnew(t, tokens)
+			}
+		})
+	}
+}
+
+// code signs in with a nonce and without PKCE, as go-oidc's users do.
+func (p *goParty) code(t *testing.T, i *instance) string {
+	t.Helper()
+	b := newFormBrowser(t)
+	b.open(p.AuthCodeURL("a state", oidc.Nonce("a nonce")))
+	b.send("login", "", map[string]string{"username": i.email, "password": i.password})
+	if b.left == nil {
+		b.send("consent", "allow", nil)
+	}
+	return b.left.Query().Get("code")
+}
+
+// refreshAnew refreshes as oauth2-proxy does: it does not remember from one call to
+// the next in which way the client authenticates.
+func (p *goParty) refreshAnew(t *testing.T, tokens *oauth2.Token) (*oauth2.Token, error) {
+	t.Helper()
+	forgetful := oauth2.Config{ClientID: p.ClientID, ClientSecret: p.ClientSecret, Endpoint: p.Endpoint}
+	return forgetful.TokenSource(t.Context(), &oauth2.Token{RefreshToken: tokens.RefreshToken}).Token()
 }
