@@ -19,7 +19,7 @@ func TestAccount_InTheBrowser(t *testing.T) {
 			var saw struct {
 				Asked, Sessions, ThisDevice, SessionsLeft, OtherIsOut, Out, In int
 				Name, DemoName, Apps, AppsLeft, DemoAfter                      string
-				StepUp, Refused, Changed                                       string
+				StepUp, Why, Interrupted, Finished, Refused, Changed           string
 				Complaints                                                     []string
 			}
 			dev.browse(t, "account.mjs", map[string]any{"javascript": javascript, "clock": clock, "next": "a wholly other sentence"}, &saw)
@@ -46,6 +46,9 @@ func TestAccount_InTheBrowser(t *testing.T) {
 				{"connected apps after the withdrawal", saw.AppsLeft, "None"},
 				{"the demo's refresh after the withdrawal", saw.DemoAfter, "invalid_grant"},
 				{"the page of a step-up", saw.StepUp, "Confirm"},
+				{"why the page of a step-up asks", saw.Why, "before you change your password"},
+				{"why a form that lay open is interrupted", saw.Interrupted, "before you connect another account"},
+				{"the account that was connected after it", saw.Finished, "GitHub"},
 				{"a wrong current password", saw.Refused, "not your current password"},
 				{"the changed password", saw.Changed, "assword"},
 			} {

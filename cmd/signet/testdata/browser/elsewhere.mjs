@@ -37,7 +37,7 @@ run(async (browser, job) => {
       client_id: job.client_id, redirect_uri: job.callback, response_type: 'code', scope: 'openid email', state: 'elsewhere',
       code_challenge: codeChallenge, code_challenge_method: 'S256', ...parameters,
     })}`)
-    await page.locator('form#login').waitFor()
+    await page.locator('#connector-elsewhere').waitFor()
   }
   const leave = () => page.locator('#connector-elsewhere').click()
   // arrived allows what Signet asks, if it does, and redeems the code.
