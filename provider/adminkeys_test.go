@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider"
 	"signet/provider/keys/keeper"
 	"signet/storage"
 )
@@ -116,6 +117,29 @@ func TestAdminKeys_RotateWaitsUntilTheNextKeysArePublished(t *testing.T) {
 		v.submit(t, f).wantPage(t, http.StatusConflict, "stale_form")
 		if got := b.kid(t, "ES256", storage.KeyActive); got != before {
 			t.Error("a form that was sent twice has rotated twice")
+		}
+	})
+}
+
+// Too many retired keys are published: the page says from when on a rotation is possible.
+func TestAdminKeys_RotateWaitsWhileRetiredKeysCrowdTheJWKS(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		v, _ := b.administrator(t, "/admin/keys/rotate")
+		keeper := b.keeperOf(t, provider.Lifetimes{Access: 10 * 24 * time.Hour})
+		for range 10 { // the key that signed first is retired with the life it was made for
+			if _, err := keeper.Rotate(t.Context(), []string{"ES256"}, 0, storage.Origin{}, b.now()); err != nil {
+				t.Fatal(err)
+			}
+			b.pass(time.Hour)
+		}
+		b.follow(t)
+		before := b.kid(t, "ES256", storage.KeyActive)
+		page := v.published(t, "/admin/keys/rotate")
+		refused := v.submit(t, page.formTo(t, "/admin/keys/rotate", "", ""))
+		refused.wantPage(t, http.StatusConflict, "too_many_retired_keys")
+		refused.wantText(t, "9 retired ES256 keys", "possible from "+b.now().UTC().AddDate(0, 0, 8).Format("2006-01-"))
+		if got := b.kid(t, "ES256", storage.KeyActive); got != before {
+			t.Error("it has rotated all the same")
 		}
 	})
 }

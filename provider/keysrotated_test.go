@@ -18,11 +18,17 @@ import (
 // keeper is what the command line changes keys with.
 func (b *testbed) keeper(t *testing.T) *keeper.Keeper {
 	t.Helper()
+	return b.keeperOf(t, provider.Lifetimes{})
+}
+
+// keeperOf is the keeper of a provider with these lifetimes.
+func (b *testbed) keeperOf(t *testing.T, of provider.Lifetimes) *keeper.Keeper {
+	t.Helper()
 	opened, err := vault.New(vault.Config{Master: [32]byte{1, 2, 3}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := keeper.New(keeper.Config{DB: b.DB, Vault: opened, Life: provider.Lifetimes{}.KeyLife(keeper.Life{})})
+	k, err := keeper.New(keeper.Config{DB: b.DB, Vault: opened, Life: of.KeyLife(keeper.Life{})})
 	if err != nil {
 		t.Fatal(err)
 	}

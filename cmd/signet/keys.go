@@ -209,8 +209,15 @@ func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keeper.Keeper, 
 // keysProblem gives the errors that only keys have their exit codes.
 func keysProblem(err error) error {
 	var early *keeper.NotRipeError
+	var crowded *keeper.CrowdedError
 	var known *problem
 	switch {
+	case errors.As(err, &crowded):
+		return &problem{
+			exitDenied,
+			fmt.Errorf("%w: it is possible from %s on", crowded, stamp(crowded.Until)),
+			"wait until then; a key that must not be trusted any more: signet keys revoke KID",
+		}
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &early):

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -198,7 +199,15 @@ func (h *Handler) by(r *http.Request, current session.Current) storage.Origin {
 // keysProblem tells those failures apart that the page can say something about.
 func (h *Handler) keysProblem(err error, back string) error {
 	early, isEarly := errors.AsType[*keeper.NotRipeError](err)
+	crowded, isCrowded := errors.AsType[*keeper.CrowdedError](err)
 	switch {
+	case isCrowded:
+		return &web.Problem{
+			Status: http.StatusConflict, Code: "too_many_retired_keys", Title: "Too many retired keys are still published",
+			Text: fmt.Sprintf("%d retired %s keys are published for tokens that still live, and some applications read no longer list. "+
+				"The next rotation is possible from %s on; nothing was changed.", crowded.Retired, crowded.Line, crowded.Until.UTC().Format(time.RFC3339)),
+			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
+		}
 	case isEarly:
 		return &web.Problem{
 			Status: http.StatusConflict, Code: "not_published_long_enough", Title: "The next key is too young",

@@ -104,6 +104,42 @@ func (e *NotRipeError) Error() string {
 	return fmt.Sprintf("the next %s key %s has not been published for long enough", e.Line, e.KeyID)
 }
 
+// maxRetired is how many retired keys of a line may be published for it to rotate. With
+// one key more, those that sign now and next, and every algorithm there is, the JWKS stays
+// below the 16 KB that some relying parties read of it.
+const maxRetired = 8
+
+// CrowdedError refuses a rotation: too many retired keys of the line are published for
+// tokens that still live.
+type CrowdedError struct {
+	Line    string
+	Retired int       // keys that are published
+	Until   time.Time // enough of them are gone then
+}
+
+func (e *CrowdedError) Error() string {
+	return fmt.Sprintf("%d retired %s keys are still published, and a rotation needs %d or fewer", e.Retired, e.Line, maxRetired)
+}
+
+// crowded gives the refusal of a rotation of the line, or nil. A secret of the internal
+// line is never published.
+func crowded(rows []storage.Key, line string, at time.Time) *CrowdedError {
+	if line == storage.InternalLine {
+		return nil
+	}
+	var gone []storage.Millis
+	for _, k := range rows {
+		if k.Line == line && k.State == storage.KeyRetired && k.GoneAt > storage.At(at) {
+			gone = append(gone, k.GoneAt)
+		}
+	}
+	if len(gone) <= maxRetired {
+		return nil
+	}
+	slices.Sort(gone)
+	return &CrowdedError{line, len(gone), gone[len(gone)-maxRetired-1].Time()}
+}
+
 // Rotated is what a rotation did to one line.
 type Rotated struct {
 	Line    string
@@ -118,8 +154,9 @@ type Rotated struct {
 // line. A next key must have been there for wait, and one of the internal line for a
 // minute in any case.
 //
-// A *NotRipeError; ErrNoKey of the ring: no such line, or its next key does not open;
-// storage.ErrConflict: another rotation was first, and nothing was changed.
+// A *NotRipeError; a *CrowdedError, however short the wait; ErrNoKey of the ring: no such
+// line, or its next key does not open; storage.ErrConflict: another rotation was first, and
+// nothing was changed. Revocations are never refused: a revoked key is not published.
 func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration, from storage.Origin, at time.Time) ([]Rotated, error) {
 	set, err := k.read(ctx)
 	if err != nil {
@@ -134,6 +171,9 @@ func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration,
 			return nil, fmt.Errorf("rotate keys: %w", noNext(set, line))
 		case at.Before(k.life.ripe(*next, wait)):
 			return nil, &NotRipeError{line, next.ID, next.CreatedAt.Time(), k.life.ripe(*next, wait)}
+		}
+		if refusal := crowded(set.Rows, line, at); refusal != nil {
+			return nil, refusal
 		}
 	}
 	return k.rotate(ctx, set, lines, from, at)

@@ -111,12 +111,35 @@ func (s situation) rotations(l Life, at time.Time) (todo []action, overdue bool)
 		switch {
 		case next == nil && hasStarted(s.Rows, line):
 			lacking = append(lacking, action{act: makeNext, line: line})
+		case active != nil && line != storage.InternalLine && s.retired(line) > maxRetired:
+			// The line waits until endKeys has taken one of them out of the JWKS.
 		case s.isDue(line, l, at) && s.Usable(next.ID):
 			todo = append(todo, action{act: rotateLine, line: line})
-			overdue = overdue || at.Sub(l.due(active, *next)) > max(l.RotateEvery, longestPause)
+			since := max(storage.At(l.due(active, *next)), s.lastOver(line, at)).Time() // the line may have waited for that
+			overdue = overdue || at.Sub(since) > max(l.RotateEvery, longestPause)
 		}
 	}
 	return append(todo, lacking...), overdue
+}
+
+// retired counts the retired keys of a line, all of which are published.
+func (s situation) retired(line string) (n int) {
+	for _, k := range s.Rows {
+		if k.Line == line && k.State == storage.KeyRetired {
+			n++
+		}
+	}
+	return n
+}
+
+// lastOver is when the time of a retired key of the line was last over; 0 if it never was.
+func (s situation) lastOver(line string, at time.Time) (last storage.Millis) {
+	for _, k := range s.Rows {
+		if k.Line == line && (k.State == storage.KeyGone || k.State == storage.KeyRetired) && k.GoneAt <= storage.At(at) {
+			last = max(last, k.GoneAt)
+		}
+	}
+	return last
 }
 
 // isDue reports whether the next key of a line is to sign.
