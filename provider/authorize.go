@@ -35,7 +35,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Note("client_id", client.ID)
+	web.TraceOf(r.Context()).Client(client.ID)
 	at := p.Now()
 	q := request.Request{
 		ID: storage.NewTimedID(at), Kind: request.Code, Created: storage.At(at),
@@ -100,6 +100,6 @@ func (p *Provider) next(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Note("client_id", client.ID)
+	web.TraceOf(r.Context()).Client(client.ID)
 	return p.dispatch(w, r, q, client, sealed)
 }

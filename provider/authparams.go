@@ -16,11 +16,15 @@ import (
 
 // refusal is an error that goes back to the client at its redirect URI.
 type refusal struct {
+	cause       string // stable, for the log and the audit event
 	code        string // RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6
 	description string // what to change; ASCII
 }
 
-func no(code, description string) *refusal { return &refusal{code, description} }
+func no(cause, code, description string) *refusal { return &refusal{cause, code, description} }
+
+func (r *refusal) Cause() string { return r.cause }
+func (r *refusal) Error() string { return r.code + ": " + r.description }
 
 const (
 	modeQuery    = "query"
@@ -64,7 +68,7 @@ func responseMode(q *request.Request, _ storage.Client, params url.Values) *refu
 	case modeFragment:
 		q.ResponseMode = mode
 	default:
-		return no("invalid_request", "response_mode must be query or fragment")
+		return no("response_mode_unknown", "invalid_request", "response_mode must be query or fragment")
 	}
 	return nil
 }
@@ -72,10 +76,10 @@ func responseMode(q *request.Request, _ storage.Client, params url.Values) *refu
 func responseType(_ *request.Request, client storage.Client, params url.Values) *refusal {
 	switch params.Get("response_type") {
 	case "":
-		return no("invalid_request", "response_type is missing: send code")
+		return no("response_type_missing", "invalid_request", "response_type is missing: send code")
 	case "code":
 	default:
-		return no("unsupported_response_type", "response_type must be code")
+		return no("response_type_unknown", "unsupported_response_type", "response_type must be code")
 	}
 	return codesAllowed(client)
 }
@@ -83,7 +87,7 @@ func responseType(_ *request.Request, client storage.Client, params url.Values) 
 // codesAllowed refuses a client that may not use the authorization code grant.
 func codesAllowed(client storage.Client) *refusal {
 	if !slices.Contains(client.Metadata.ResponseTypes, "code") || !slices.Contains(client.Metadata.GrantTypes, "authorization_code") {
-		return no("unauthorized_client", "this client is not registered for the authorization code grant")
+		return no("grant_type_not_allowed", "unauthorized_client", "this client is not registered for the authorization code grant")
 	}
 	return nil
 }
@@ -93,14 +97,14 @@ func codesAllowed(client storage.Client) *refusal {
 func requestObject(_ *request.Request, _ storage.Client, params url.Values) *refusal {
 	switch {
 	case params.Has("request"):
-		return no("request_not_supported", "send the parameters themselves, not a request object")
+		return no("request_object", "request_not_supported", "send the parameters themselves, not a request object")
 	case params.Has("request_uri"):
-		return no("request_uri_not_supported", "send the parameters themselves, not a request_uri")
+		return no("request_uri", "request_uri_not_supported", "send the parameters themselves, not a request_uri")
 	case params.Has("authorization_details"):
 		// RFC 9396, section 5: there is no type that this provider knows.
-		return no("invalid_authorization_details", "authorization_details is not supported: ask by scope and resource")
+		return no("authorization_details", "invalid_authorization_details", "authorization_details is not supported: ask by scope and resource")
 	case params.Has("registration"):
-		return no("registration_not_supported", "register the client beforehand")
+		return no("registration", "registration_not_supported", "register the client beforehand")
 	}
 	return nil
 }
@@ -110,7 +114,7 @@ func requestObject(_ *request.Request, _ storage.Client, params url.Values) *ref
 func scopes(q *request.Request, client storage.Client, params url.Values) *refusal {
 	for _, scope := range strings.Split(params.Get("scope"), " ") {
 		if !scopeToken(scope) {
-			return no("invalid_scope", "scope has a character that RFC 6749 does not allow")
+			return no("scope_malformed", "invalid_scope", "scope has a character that RFC 6749 does not allow")
 		}
 		if scope != "" && request.MayAsk(client, scope) && !slices.Contains(q.Scopes, scope) {
 			q.Scopes = append(q.Scopes, scope)
@@ -123,8 +127,8 @@ func scopes(q *request.Request, client storage.Client, params url.Values) *refus
 }
 
 var (
-	noScope  = no("invalid_scope", "scope names nothing that this client may have: send at least openid")
-	noTarget = no("invalid_target", "resource is not one that this client may ask for")
+	noScope  = no("scope_not_allowed", "invalid_scope", "scope names nothing that this client may have: send at least openid")
+	noTarget = no("resource_not_allowed", "invalid_target", "resource is not one that this client may ask for")
 )
 
 // lost refuses a request that was good when it came, if the client has lost so much
@@ -139,7 +143,7 @@ func lost(q request.Request, client storage.Client) *refusal {
 	case q.Lost.Resources:
 		return noTarget
 	case !codeIsBound(client, q.Challenge, q.Nonce, q.Scopes):
-		return no("invalid_request", "the code would not be bound to this sign-in: "+bindingAdvice(client))
+		return no("code_not_bound", "invalid_request", "the code would not be bound to this sign-in: "+bindingAdvice(client))
 	}
 	return nil
 }
@@ -153,11 +157,11 @@ func prompt(q *request.Request, _ storage.Client, params url.Values) *refusal {
 	q.Prompt = strings.Fields(params.Get("prompt"))
 	for _, value := range q.Prompt {
 		if !slices.Contains(promptValues, value) {
-			return no("invalid_request", "prompt must be of none, login, consent, select_account")
+			return no("prompt_unknown", "invalid_request", "prompt must be of none, login, consent, select_account")
 		}
 	}
 	if len(q.Prompt) > 1 && q.Prompts("none") {
-		return no("invalid_request", "prompt=none cannot be combined with another value")
+		return no("prompt_contradicts", "invalid_request", "prompt=none cannot be combined with another value")
 	}
 	return nil
 }
@@ -169,7 +173,7 @@ func maxAge(q *request.Request, client storage.Client, params url.Values) *refus
 	}
 	seconds, err := strconv.ParseUint(params.Get("max_age"), 10, 31)
 	if err != nil {
-		return no("invalid_request", "max_age must be a whole number of seconds below 2147483648")
+		return no("max_age_malformed", "invalid_request", "max_age must be a whole number of seconds below 2147483648")
 	}
 	age := int64(seconds)
 	q.MaxAge = &age
@@ -185,14 +189,14 @@ func challenge(q *request.Request, client storage.Client, params url.Values) *re
 		if method == "" && codeIsBound(client, q.Challenge, q.Nonce, q.Scopes) {
 			return nil
 		}
-		return no("invalid_request", "code_challenge is missing: "+bindingAdvice(client))
+		return no("code_challenge_missing", "invalid_request", "code_challenge is missing: "+bindingAdvice(client))
 	}
 	if method != "S256" {
-		return no("invalid_request", "code_challenge_method must be S256")
+		return no("code_challenge_method", "invalid_request", "code_challenge_method must be S256")
 	}
 	// The decoder skips line breaks, so the length is checked before and after it.
 	if sum, err := base64.RawURLEncoding.Strict().DecodeString(q.Challenge); err != nil || len(sum) != 32 || len(q.Challenge) != 43 {
-		return no("invalid_request", "code_challenge must be the base64url encoding of a SHA-256 hash, without padding")
+		return no("code_challenge_malformed", "invalid_request", "code_challenge must be the base64url encoding of a SHA-256 hash, without padding")
 	}
 	return nil
 }
@@ -235,12 +239,12 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *ref
 	}
 	kept, err := parseClaimsRequest(params.Get("claims"))
 	if err != nil {
-		return no("invalid_request", err.Error())
+		return no("claims_malformed", "invalid_request", err.Error())
 	}
 	if acr := kept.IDToken["acr"]; acr != nil {
 		wanted, ok := acr.wanted()
 		if !ok {
-			return no("invalid_request", "the acr in claims must name values that are strings")
+			return no("claims_malformed", "invalid_request", "the acr in claims must name values that are strings")
 		}
 		if acr.Essential {
 			q.EssentialACR = wanted
@@ -252,14 +256,14 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *ref
 	if sub := kept.IDToken["sub"]; sub != nil {
 		wanted, ok := sub.wanted()
 		if !ok || len(wanted) > 1 || slices.Contains(wanted, "") {
-			return no("invalid_request", "the sub in claims must name one subject")
+			return no("claims_malformed", "invalid_request", "the sub in claims must name one subject")
 		}
 		if len(wanted) == 1 {
 			q.HintSubject = wanted[0]
 		}
 	}
 	if q.Claims, err = json.Marshal(kept); err != nil {
-		return no("invalid_request", "claims cannot be used")
+		return no("claims_malformed", "invalid_request", "claims cannot be used")
 	}
 	return nil
 }
@@ -272,10 +276,10 @@ func (p *Provider) hint(q *request.Request, client storage.Client, params url.Va
 	}
 	token, err := p.ring.VerifyIDTokenHint(params.Get("id_token_hint"), p.Now())
 	if err != nil || token.Audience != client.ID {
-		return no("invalid_request", "id_token_hint is not an ID token that was issued to this client")
+		return no("foreign_hint", "invalid_request", "id_token_hint is not an ID token that was issued to this client")
 	}
 	if q.HintSubject != "" && q.HintSubject != token.Subject {
-		return no("invalid_request", "id_token_hint and claims name different subjects")
+		return no("hint_contradicts", "invalid_request", "id_token_hint and claims name different subjects")
 	}
 	q.HintSubject = token.Subject
 	return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -25,18 +26,26 @@ type presented struct {
 // the outside an unknown client and a wrong secret look alike and count alike; the
 // error names the exact cause for the log.
 func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
+	trace := web.TraceOf(r.Context())
+	trace.ClaimClient(r.PostForm.Get("client_id"))
 	given, err := presentedBy(r)
 	if err != nil {
 		return storage.Client{}, err
 	}
+	trace.ClaimClient(given.id)
 	client, err := p.clients.Enabled(r.Context(), given.id)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return storage.Client{}, err
 	}
+	trace.Client(client.ID)
 	at := p.Now()
 	refused := judge(client, given, at)
 	if refused == nil {
 		return client, nil
+	}
+	if errors.Is(err, request.ErrDisabled) {
+		trace.Client(given.id)
+		refused = errDisabledClient
 	}
 	if guessed(given, refused) {
 		return storage.Client{}, p.countFailure(r, client.ID, given, refused, at)
@@ -46,19 +55,24 @@ func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 
 // Why a client is not let in. To the outside they are all errClientAuthentication.
 var (
-	errNoClientID    = fmt.Errorf("%w: the request names no client", errClientAuthentication)
-	errBasicHeader   = fmt.Errorf("%w: the Basic header cannot be decoded", errClientAuthentication)
-	errNoAssertions  = fmt.Errorf("%w: no client is registered for assertions", errClientAuthentication)
-	errUnknownClient = fmt.Errorf("%w: no enabled client has this id", errClientAuthentication)
-	errNoSecret      = fmt.Errorf("%w: the client has a secret and sent none", errClientAuthentication)
-	errWrongSecret   = fmt.Errorf("%w: the secret is wrong or expired", errClientAuthentication)
-	errWrongMethod   = fmt.Errorf("%w: the secret is right and was sent in the wrong way", errClientAuthentication)
-	errNeedlessly    = fmt.Errorf("%w: the client has no secret and sent one", errClientAuthentication)
+	errNoClientID     = unauthenticated("client_id_missing", "the request names no client")
+	errBasicHeader    = unauthenticated("malformed_basic", "the Basic header cannot be decoded")
+	errNoAssertions   = unauthenticated("assertion_not_supported", "no client is registered for assertions")
+	errDisabledClient = unauthenticated("client_disabled", "the client is disabled")
+	errUnknownClient  = unauthenticated("unknown_client", "no enabled client has this id")
+	errNoSecret       = unauthenticated("no_secret", "the client has a secret and sent none")
+	errWrongSecret    = unauthenticated("wrong_secret", "the secret is wrong or expired")
+	errWrongMethod    = unauthenticated("wrong_method", "the secret is right and was sent in the wrong way")
+	errNeedlessly     = unauthenticated("secret_of_public_client", "the client has no secret and sent one")
 )
+
+func unauthenticated(code, text string) error {
+	return web.Because(code, fmt.Errorf("%w: %s", errClientAuthentication, text))
+}
 
 // errPublicClient: the endpoint or grant type is for clients that authenticate.
 var errPublicClient = &advised{
-	fmt.Errorf("%w: the client is public", errClientAuthentication),
+	unauthenticated("public_client", "the client is public"),
 	"this needs a client that authenticates, and this one has no secret: register it as a web client or a service",
 }
 
@@ -115,7 +129,6 @@ const (
 // guesses.
 func (p *Provider) countFailure(r *http.Request, known string, given presented, refused error, at time.Time) error {
 	trace := web.TraceOf(r.Context())
-	trace.Note("client_id", known)
 	bucket, err := p.ring.Bucket(given.id)
 	if err != nil {
 		return fmt.Errorf("count failure: %w", err)
@@ -123,8 +136,9 @@ func (p *Provider) countFailure(r *http.Request, known string, given presented, 
 	var event storage.Event
 	if known != "" {
 		event = storage.Event{
-			Type: storage.ClientRefused, Outcome: storage.Refused, Reason: "invalid_client", ClientID: known, From: trace.Origin(),
+			Type: storage.ClientRefused, Outcome: storage.Refused, Reason: web.CauseOf(refused), ClientID: known, From: trace.Origin(),
 		}
+		trace.Recorded() // once it is over a limit, on purpose not
 	}
 	err = p.db.CountFailure(r.Context(), []storage.Limit{
 		{Key: "client:" + bucket, Max: failuresOfClient, Window: failureWindow},

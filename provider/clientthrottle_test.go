@@ -117,7 +117,7 @@ func TestTK07_WhatAFailureCostsAndLeaves(t *testing.T) {
 		for _, e := range b.events(t) {
 			if e.Type == storage.ClientRefused {
 				refused += int(e.Times)
-				if e.ClientID != b.Client.ID || e.Outcome != storage.Refused || e.Reason != "invalid_client" || e.From.Address == "" || e.From.RequestID == "" {
+				if e.ClientID != b.Client.ID || e.Outcome != storage.Refused || e.Reason != "wrong_secret" || e.From.Address == "" || e.From.RequestID == "" {
 					t.Errorf("event %+v", e)
 				}
 			}

@@ -84,20 +84,23 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 	at := p.Now()
 	code, openErr := p.openCode(r.form.Get("code"), at)
 	if errors.Is(openErr, keys.ErrInvalid) {
-		return tokenResponse{}, openErr
+		return tokenResponse{}, web.Because("unknown_code", openErr)
 	}
-	if code.ClientID != client.ID || code.RedirectURI != r.form.Get("redirect_uri") || !client.AllowsRedirect(code.RedirectURI) {
-		return tokenResponse{}, errForeignCode
+	trace := web.TraceOf(ctx)
+	trace.ClaimRedirect(r.form.Get("redirect_uri"))
+	trace.Grant(storage.Grant{UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID})
+	if err := code.isOf(client, r.form.Get("redirect_uri")); err != nil {
+		return tokenResponse{}, err
 	}
 	spentUntil := storage.At(at.Add(p.Lifetimes.Code + remembered))
-	origin := web.TraceOf(ctx).Origin()
+	origin := trace.Origin()
 	if !verifies(code.Challenge, r.form.Get("code_verifier")) {
 		if openErr == nil {
 			if err := p.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, false, origin, at); err != nil && !errors.Is(err, storage.ErrReplayed) {
 				return tokenResponse{}, err
 			}
 		}
-		return tokenResponse{}, errVerifier
+		return tokenResponse{}, whyNotVerified(code.Challenge, r.form.Get("code_verifier"))
 	}
 	if openErr != nil {
 		if err := p.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, true, origin, at); err != nil {
@@ -127,6 +130,30 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 		return tokenResponse{}, err
 	}
 	return p.issue(ctx, client, grant, what, at)
+}
+
+// isOf refuses a code that was sent to another client or to another redirect URI, or to
+// one that is not registered any more.
+func (c authorizationCode) isOf(client storage.Client, redirectURI string) error {
+	switch {
+	case c.ClientID != client.ID:
+		return errForeignCode
+	case c.RedirectURI != redirectURI:
+		return web.Because("redirect_uri_differs", errForeignCode)
+	case !client.AllowsRedirect(c.RedirectURI):
+		return web.Because("redirect_uri_not_registered", errForeignCode)
+	}
+	return nil
+}
+
+func whyNotVerified(challenge, verifier string) error {
+	switch {
+	case challenge == "":
+		return web.Because("verifier_without_challenge", errVerifier)
+	case verifier == "":
+		return web.Because("verifier_missing", errVerifier)
+	}
+	return errVerifier
 }
 
 // openCode opens a code; an expired one comes with keys.ErrExpired.

@@ -10,29 +10,32 @@ import (
 	"signet/storage"
 )
 
+// Each error has the stable code of its cause, for the log and the audit event.
 var (
-	errClientAuthentication = errors.New("client authentication failed")
-	errClientThrottled      = errors.New("too many failed client authentications")
-	errPanic                = errors.New("the handler panicked")
-	errTwoMethods           = errors.New("more than one client authentication method")
-	errTwoClients           = errors.New("client_id differs from the Authorization header")
-	errNoGrantType          = errors.New("grant_type is missing")
-	errGrantType            = errors.New("grant type is not supported")
-	errClientGrant          = errors.New("grant type is not allowed for this client")
-	errForeignCode          = errors.New("code was issued for another client or redirect URI")
-	errVerifier             = errors.New("code verifier does not match")
-	errResource             = errors.New("resource was not granted")
-	errForeignToken         = errors.New("refresh token was issued for another client or channel")
-	errResourcesLost        = errors.New("the client has lost every resource that was granted")
-	errNothingLeft          = errors.New("the client may have nothing of what was granted any more")
-	errScopeLost            = errors.New("the client may not have the scopes any more that the request names")
-	errAuthorizationDetails = errors.New("authorization_details is not supported")
-	errScopeWidened         = errors.New("scope is wider than what was granted")
-	errServiceScope         = errors.New("scope is not one of this client's own")
-	errNoToken              = errors.New("token is missing")
-	errNoCode               = errors.New("code is missing")
-	errNoRefreshToken       = errors.New("refresh_token is missing")
+	errClientAuthentication = because("client_authentication", "client authentication failed")
+	errClientThrottled      = because("throttled", "too many failed client authentications")
+	errPanic                = because("panic", "the handler panicked")
+	errTwoMethods           = because("two_methods", "more than one client authentication method")
+	errTwoClients           = because("two_clients", "client_id differs from the Authorization header")
+	errNoGrantType          = because("grant_type_missing", "grant_type is missing")
+	errGrantType            = because("grant_type_unknown", "grant type is not supported")
+	errClientGrant          = because("grant_type_not_allowed", "grant type is not allowed for this client")
+	errForeignCode          = because("foreign_code", "code was issued for another client or redirect URI")
+	errVerifier             = because("wrong_verifier", "code verifier does not match")
+	errResource             = because("resource_not_granted", "resource was not granted")
+	errForeignToken         = because("foreign_refresh_token", "refresh token was issued for another client or channel")
+	errResourcesLost        = because("resources_lost", "the client has lost every resource that was granted")
+	errNothingLeft          = because("nothing_left", "the client may have nothing of what was granted any more")
+	errScopeLost            = because("scope_lost", "the client may not have the scopes any more that the request names")
+	errAuthorizationDetails = because("authorization_details", "authorization_details is not supported")
+	errScopeWidened         = because("scope_widened", "scope is wider than what was granted")
+	errServiceScope         = because("scope_not_allowed", "scope is not one of this client's own")
+	errNoToken              = because("token_missing", "token is missing")
+	errNoCode               = because("code_missing", "code is missing")
+	errNoRefreshToken       = because("refresh_token_missing", "refresh_token is missing")
 )
+
+func because(code, text string) error { return web.Because(code, errors.New(text)) }
 
 const unusableGrant = "the code or refresh token is unknown, expired, used or not yours: start a new authorization request"
 
@@ -90,7 +93,6 @@ func (a *advised) Unwrap() error { return a.error }
 // Basic is challenged for it (RFC 6749, section 5.2).
 func writeOAuthError(w http.ResponseWriter, r *http.Request, cause error) {
 	trace := web.TraceOf(r.Context())
-	trace.Note("error", cause.Error())
 	if errors.Is(cause, errClientAuthentication) && r.Header.Get("Authorization") != "" {
 		w.Header().Set("WWW-Authenticate", `Basic realm="signet", charset="UTF-8"`)
 	}
@@ -99,7 +101,11 @@ func writeOAuthError(w http.ResponseWriter, r *http.Request, cause error) {
 			continue
 		}
 		if a.status == http.StatusServiceUnavailable {
+			trace.Fail(cause)
 			w.Header().Set("Retry-After", "5")
+		}
+		if trace.Refuse(cause); errors.Is(cause, storage.ErrReplayed) {
+			trace.Recorded() // as grant.replayed
 		}
 		if throttled, ok := errors.AsType[*storage.ThrottledError](cause); ok {
 			w.Header().Set("Retry-After", strconv.Itoa(throttled.Seconds()))
@@ -111,5 +117,6 @@ func writeOAuthError(w http.ResponseWriter, r *http.Request, cause error) {
 		writeError(w, a.status, a.code, description)
 		return
 	}
+	trace.Fail(cause)
 	writeError(w, http.StatusInternalServerError, "server_error", "internal error "+trace.ID)
 }

@@ -52,7 +52,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 	if body["username"] == "" || body["password"] == "" {
 		return &web.FormError{Status: http.StatusBadRequest, Text: "send both username and password"}
 	}
-	web.TraceOf(r.Context()).Note("client_id", client.ID)
+	web.TraceOf(r.Context()).Client(client.ID)
 	q := p.cookiesRequest(client)
 	current, err := p.steps.SignIn(w, r, interaction.PasswordSignIn{
 		Username: body["username"], Password: body["password"], Keep: true, RequestID: q.ID, ClientID: client.ID,
@@ -60,7 +60,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return notSignedIn(w, r, err)
 	}
-	web.TraceOf(r.Context()).Note("sub", current.User.ID)
+	web.TraceOf(r.Context()).User(current.User.ID)
 	expires, err := p.answerApp(w, r, q, client, &current)
 	if err != nil {
 		return err
@@ -81,7 +81,9 @@ func notSignedIn(w http.ResponseWriter, r *http.Request, err error) error {
 	if status == http.StatusUnprocessableEntity {
 		status = http.StatusUnauthorized // what the page calls a form to be corrected
 	}
-	web.TraceOf(r.Context()).Note("code", refusal.Code)
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", refusal.Code)
+	credential.Note(trace, err)
 	writeError(w, status, refusal.Code, strings.TrimSpace(refusal.Text+" "+retry(refusal.Retry)))
 	return nil
 }
@@ -203,6 +205,7 @@ func (p *Provider) answerApp(w http.ResponseWriter, r *http.Request, q request.R
 type interactionRequired struct{ continueAt string }
 
 func (e *interactionRequired) Error() string { return "interaction required" }
+func (e *interactionRequired) Cause() string { return "interaction_required" }
 
 // answerCookies gives the browser the app's cookies at the end of a sign-in on the
 // pages, and sends it to where the app wants it. Only who came here by a navigation

@@ -47,7 +47,7 @@ func (p *Provider) allowApp(h http.Header, r *http.Request) bool {
 	return true
 }
 
-var errCrossOrigin = errors.New("neither Origin nor Sec-Fetch-Site says that the call is from the first-party app")
+var errCrossOrigin = because("cross_origin", "neither Origin nor Sec-Fetch-Site says that the call is from the first-party app")
 
 // fromApp reports whether a page of the app has made the call. Browsers say so in
 // Sec-Fetch-Site or in Origin; who says neither is refused, since it is cookies that
@@ -79,6 +79,21 @@ var appAnswers = []struct {
 	{storage.ErrUnavailable, http.StatusServiceUnavailable, "temporarily_unavailable", "the database does not answer: try again"},
 }
 
+// isRefusal tells what the caller can change from what went wrong here.
+func isRefusal(cause error) bool {
+	_, malformed := errors.AsType[*web.FormError](cause)
+	_, interaction := errors.AsType[*interactionRequired](cause)
+	if malformed || interaction {
+		return true
+	}
+	for _, a := range appAnswers {
+		if errors.Is(cause, a.cause) {
+			return a.status < http.StatusInternalServerError
+		}
+	}
+	return false
+}
+
 const signInAgain = "nobody is signed in: send the browser to the sign-in page"
 
 // failApp answers a call of the app with an error. It removes no cookie but the tokens
@@ -87,7 +102,17 @@ const signInAgain = "nobody is signed in: send the browser to the sign-in page"
 // more, the sign-in page knows what to say.
 func (p *Provider) failApp(w http.ResponseWriter, r *http.Request, cause error) {
 	trace := web.TraceOf(r.Context())
-	trace.Note("error", cause.Error())
+	if e, ok := errors.AsType[*session.TooLongError](cause); ok {
+		trace.Fail(cause)
+		writeError(w, http.StatusInternalServerError, "token_too_large", e.Error())
+		return
+	}
+	if !isRefusal(cause) {
+		trace.Fail(cause)
+	}
+	if trace.Refuse(cause); errors.Is(cause, storage.ErrReplayed) {
+		trace.Recorded() // as grant.replayed
+	}
 	if e, ok := errors.AsType[*web.FormError](cause); ok {
 		code := "invalid_request"
 		if e.Status == http.StatusUnsupportedMediaType {
@@ -100,10 +125,6 @@ func (p *Provider) failApp(w http.ResponseWriter, r *http.Request, cause error) 
 		_ = writeJSON(w, http.StatusForbidden, map[string]string{
 			"error": "interaction_required", "error_description": "more is needed than this call can ask for: send the browser on", "continue": e.continueAt,
 		})
-		return
-	}
-	if e, ok := errors.AsType[*session.TooLongError](cause); ok {
-		writeError(w, http.StatusInternalServerError, "token_too_large", e.Error())
 		return
 	}
 	for _, a := range appAnswers {

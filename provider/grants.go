@@ -54,7 +54,7 @@ func (p *Provider) fromClient(serve func(context.Context, tokenRequest) (any, er
 		client, err := p.authenticate(r)
 		var answer any
 		if err == nil {
-			web.TraceOf(r.Context()).Note("client_id", client.ID)
+			web.TraceOf(r.Context()).Client(client.ID)
 			allowOrigin(w.Header(), r.Header.Get("Origin"), client)
 			answer, err = serve(r.Context(), tokenRequest{client, r.PostForm})
 		}

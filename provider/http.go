@@ -48,11 +48,12 @@ func (p *Provider) routes() http.Handler {
 		outer.Elsewhere(p.nowhere)
 	}
 	https := strings.HasPrefix(p.Issuer, "https:")
-	return web.Headers(https, atOnce(documents, p.bounded(web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), plainPaths(outer)))))
+	return web.Headers(https, atOnce(documents, p.bounded(web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), p.recorded(plainPaths(outer))))))
 }
 
 // methodNotAllowed is the answer of an endpoint for programs to a method that it does not have.
-func methodNotAllowed(w http.ResponseWriter, _ *http.Request, allow string) {
+func methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
+	web.TraceOf(r.Context()).Refuse(because("method_not_allowed", "the method is not one of "+allow))
 	writeError(w, http.StatusMethodNotAllowed, "invalid_request", "use "+allow)
 }
 
@@ -69,23 +70,29 @@ func (p *Provider) form(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Pragma", "no-cache") // RFC 6749, section 5.1
 		if len(r.Header.Values("Authorization")) > 1 {
-			writeError(w, http.StatusBadRequest, "invalid_request", "more than one Authorization header")
+			refuse(w, r, http.StatusBadRequest, because("two_authorization_headers", "more than one Authorization header"))
 			return
 		}
 		if _, err := web.PostForm(w, r, "resource", "audience"); err != nil {
-			refuseForm(w, err)
+			refuseForm(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func refuseForm(w http.ResponseWriter, err error) {
+func refuseForm(w http.ResponseWriter, r *http.Request, err error) {
 	if e, ok := errors.AsType[*web.FormError](err); ok {
-		writeError(w, e.Status, "invalid_request", e.Text)
+		refuse(w, r, e.Status, err)
 		return
 	}
-	writeError(w, http.StatusBadRequest, "invalid_request", "the body cannot be read")
+	refuse(w, r, http.StatusBadRequest, because("malformed_request", "the body cannot be read"))
+}
+
+// refuse answers invalid_request with the error's own text, which is for the client.
+func refuse(w http.ResponseWriter, r *http.Request, status int, why error) {
+	web.TraceOf(r.Context()).Refuse(why)
+	writeError(w, status, "invalid_request", why.Error())
 }
 
 // shared answers cross-origin calls without credentials. A preflight does not
@@ -116,7 +123,7 @@ func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) {
 		err = p.db.Ping(r.Context())
 	}
 	if err != nil {
-		web.TraceOf(r.Context()).Note("error", err.Error())
+		web.TraceOf(r.Context()).Fail(err)
 		writeStatus(w, http.StatusServiceUnavailable, "unavailable")
 		return
 	}
@@ -135,6 +142,7 @@ func (p *Provider) nowhere(w http.ResponseWriter, r *http.Request) {
 		p.site.Fail(w, r, p.site.NotFound())
 		return
 	}
+	web.TraceOf(r.Context()).Refuse(because("not_found", "there is nothing at this path"))
 	writeError(w, http.StatusNotFound, "not_found", "there is nothing at this path")
 }
 
@@ -160,7 +168,7 @@ func plainPaths(next http.Handler) http.Handler {
 			clean += "/"
 		}
 		if at != clean || r.URL.RawPath != "" || strings.ContainsAny(at, `\;`) || !strings.HasPrefix(at, "/") {
-			writeError(w, http.StatusBadRequest, "invalid_request", "write the path plainly")
+			refuse(w, r, http.StatusBadRequest, because("path_not_plain", "write the path plainly"))
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -54,7 +54,7 @@ func (p *Provider) introspect(w http.ResponseWriter, r *http.Request) {
 		writeOAuthError(w, r, err)
 		return
 	}
-	web.TraceOf(r.Context()).Note("client_id", client.ID)
+	web.TraceOf(r.Context()).Client(client.ID)
 	answer, err := p.introspected(r.Context(), client, r.PostForm.Get("token"), p.Now())
 	if err == nil {
 		err = writeJSON(w, http.StatusOK, answer)
@@ -83,6 +83,7 @@ func mayIntrospect(client storage.Client, access keys.AccessToken) bool {
 
 func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, access keys.AccessToken, at time.Time) (introspection, error) {
 	if !mayIntrospect(client, access) {
+		isForeign(ctx, client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID})
 		return inactive, nil
 	}
 	issuedTo, err := p.clients.Enabled(ctx, access.ClientID)
@@ -152,7 +153,7 @@ func (p *Provider) serviceTokenLeft(ctx context.Context, access keys.AccessToken
 // introspectRefresh answers the client the token was issued to, and no other: a
 // refresh token is nobody else's business.
 func (p *Provider) introspectRefresh(ctx context.Context, client storage.Client, refresh keys.RefreshToken, at time.Time) (introspection, error) {
-	if refresh.ClientID != client.ID {
+	if isForeign(ctx, client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
 		return inactive, nil
 	}
 	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {

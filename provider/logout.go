@@ -103,7 +103,7 @@ func (p *Provider) logoutProblem(text string) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_request", Title: "Sign-out cannot start",
 		Text:     "The application sent a request that cannot be read: " + text + ". You are still signed in.",
-		StartURL: p.base + "/end_session", StartText: "Sign out here",
+		StartURL: p.base + "/end_session", StartText: "Sign out here", Cause: because("malformed_request", text),
 	}
 }
 
@@ -223,7 +223,7 @@ func (p *Provider) confirmedLogout(w http.ResponseWriter, r *http.Request, form 
 	if err != nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Note("client_id", request.ClientID)
+	web.TraceOf(r.Context()).Client(request.ClientID)
 	params := url.Values{"logout": {form.Get("logout")}}
 	if ended.UserID != "" {
 		sealed, err := p.notices.Seal(ended)

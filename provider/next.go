@@ -26,15 +26,15 @@ var (
 	askSignIn    = step{page: "/login"}
 	askChoice    = step{page: "/select"}
 	askConsent   = step{page: "/consent"}
-	needsLogin   = step{refusal: no("login_required", "the end-user must sign in, and prompt=none forbids to ask")}
-	needsConsent = step{refusal: no("consent_required", "the end-user must consent, and prompt=none forbids to ask")}
-	mustProve    = step{refusal: no("login_required", "the end-user must prove anew who it is, and prompt=none forbids to ask")}
-	declined     = step{refusal: no("login_required", "the end-user did not prove anew who it is")}
-	cannotProve  = step{refusal: no("login_required", "the end-user signs in through an upstream that does not prove anew who it is: "+
+	needsLogin   = step{refusal: no("login_needed", "login_required", "the end-user must sign in, and prompt=none forbids to ask")}
+	needsConsent = step{refusal: no("consent_needed", "consent_required", "the end-user must consent, and prompt=none forbids to ask")}
+	mustProve    = step{refusal: no("proof_needed", "login_required", "the end-user must prove anew who it is, and prompt=none forbids to ask")}
+	declined     = step{refusal: no("proof_declined", "login_required", "the end-user did not prove anew who it is")}
+	cannotProve  = step{refusal: no("upstream_not_fresh", "login_required", "the end-user signs in through an upstream that does not prove anew who it is: "+
 		"signet client update --prompt-login best-effort accepts its sign-in as it is")}
-	otherUser  = step{refusal: no("login_required", "another end-user than the hinted one signed in")}
-	weakACR    = step{refusal: no("unmet_authentication_requirements", "the essential acr cannot be reached")}
-	userDenied = step{refusal: no("access_denied", "the end-user refused")}
+	otherUser  = step{refusal: no("other_user", "login_required", "another end-user than the hinted one signed in")}
+	weakACR    = step{refusal: no("acr_not_reached", "unmet_authentication_requirements", "the essential acr cannot be reached")}
+	userDenied = step{refusal: no("user_denied", "access_denied", "the end-user refused")}
 )
 
 // nextStep decides what comes next from the facts, and from nothing else. A

@@ -27,15 +27,17 @@ func (p *Provider) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespo
 	at := p.Now()
 	token, err := p.ring.OpenRefresh(r.form.Get("refresh_token"), at)
 	if err != nil && !errors.Is(err, keys.ErrExpired) {
-		return tokenResponse{}, err
+		return tokenResponse{}, web.Because("unknown_refresh_token", err)
 	}
+	trace := web.TraceOf(ctx)
+	trace.Grant(storage.Grant{ID: token.GrantID, UserID: token.Subject, ClientID: token.ClientID})
 	if token.ClientID != r.client.ID {
 		return tokenResponse{}, errForeignToken
 	}
 	var what issuance
 	grant, err := p.db.RotateGrant(ctx, storage.Rotation{
 		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: r.client.ID,
-		Grace: p.grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: web.TraceOf(ctx).Origin(),
+		Grace: p.grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: trace.Origin(),
 	}, func(g storage.Grant) error {
 		var err error
 		what, err = narrowedBy(g, r.client, r.form)
@@ -71,7 +73,7 @@ func grantRights(g storage.Grant) request.Rights {
 // client has lost is no mistake. The grant itself keeps all of them for the next time.
 func narrowedBy(g storage.Grant, client storage.Client, form url.Values) (issuance, error) {
 	if g.FirstParty {
-		return issuance{}, errForeignToken // its channel is the cookie, never this endpoint
+		return issuance{}, web.Because("first_party_grant", errForeignToken) // its channel is the cookie, never this endpoint
 	}
 	left, err := leftOf(grantRights(g), client)
 	if err != nil {

@@ -31,7 +31,12 @@ func (p *Provider) respond(w http.ResponseWriter, q request.Request, params url.
 // request for a page of ours, or for cookies, has no redirect URI: the person is
 // told.
 func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, q request.Request, why refusal) error {
-	web.TraceOf(r.Context()).Note("code", why.code)
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", why.code)
+	trace.Refuse(&why)
+	if why.cause == userDenied.refusal.cause {
+		trace.Recorded() // as consent.denied
+	}
 	if q.Kind != request.Code {
 		return &web.Problem{
 			Status: http.StatusForbidden, Code: why.code, Title: "This page cannot be shown",

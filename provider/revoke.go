@@ -22,11 +22,11 @@ func (p *Provider) revoke(ctx context.Context, r tokenRequest) (any, error) {
 	origin := web.TraceOf(ctx).Origin()
 	var err error
 	if access, openErr := p.ring.VerifyAccess(token, at); openErr == nil {
-		if access.ClientID == r.client.ID {
+		if !isForeign(ctx, r.client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID}) {
 			err = p.db.RevokeToken(ctx, access.ID, r.client.ID, access.GrantID, storage.Millis(access.Expires+skew)*1000, origin, at)
 		}
 	} else if refresh, openErr := p.ring.OpenRefresh(token, at); openErr == nil || errors.Is(openErr, keys.ErrExpired) {
-		if refresh.ClientID == r.client.ID {
+		if !isForeign(ctx, r.client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
 			err = p.db.RevokeGrant(ctx, refresh.GrantID, "revoked", origin, at)
 		}
 	}
@@ -34,6 +34,18 @@ func (p *Provider) revoke(ctx context.Context, r tokenRequest) (any, error) {
 		return nil, err
 	}
 	return nil, nil
+}
+
+// isForeign reports whether a client presents a token that was issued to another one.
+// The answer does not tell; the log and the audit events do.
+func isForeign(ctx context.Context, clientID string, of storage.Grant) bool {
+	if of.ClientID == clientID {
+		return false
+	}
+	trace := web.TraceOf(ctx)
+	trace.Grant(of)
+	trace.Refuse(because("foreign_token", "the token was issued to another client"))
+	return true
 }
 
 // skew is how many seconds past its expiry a token may still be accepted

@@ -21,16 +21,16 @@ import (
 func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 	token, bad := bearer(w, r)
 	if bad != nil {
-		bad.write(w)
+		bad.write(w, r)
 		return
 	}
 	claims, bad := p.userinfoClaims(w, r, token)
 	if bad != nil {
-		bad.write(w)
+		bad.write(w, r)
 		return
 	}
 	if err := writeJSON(w, http.StatusOK, claims); err != nil {
-		p.bearerInternal(r.Context(), err).write(w)
+		p.bearerInternal(r.Context(), err).write(w, r)
 	}
 }
 
@@ -38,16 +38,18 @@ func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token 
 	at := p.Now()
 	access, err := p.ring.VerifyAccess(token, at)
 	if err != nil {
-		return nil, invalidToken
+		return nil, invalidToken.because(web.Because("unknown_or_expired_token", err))
 	}
-	web.TraceOf(r.Context()).Note("client_id", access.ClientID)
+	trace := web.TraceOf(r.Context())
+	trace.Client(access.ClientID)
+	trace.Grant(storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID, SessionID: access.SessionID})
 	client, err := p.clients.Enabled(r.Context(), access.ClientID)
 	if err != nil {
 		return nil, p.bearerFailure(r.Context(), err)
 	}
 	allowOrigin(w.Header(), r.Header.Get("Origin"), client)
 	if !slices.Contains(access.Audience, p.Issuer) || access.GrantID == "" {
-		return nil, invalidToken
+		return nil, invalidToken.because(because("foreign_audience", "the token is not for userinfo"))
 	}
 	if !slices.Contains(strings.Fields(access.Scope), oidc.ScopeOpenID) {
 		return nil, insufficientScope
@@ -56,7 +58,7 @@ func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token 
 	if err != nil {
 		return nil, p.bearerFailure(r.Context(), err)
 	}
-	web.TraceOf(r.Context()).Note("sub", user.ID)
+	trace.User(user.ID)
 	rights := grantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
 		return nil, insufficientScope // the client has lost it
@@ -101,15 +103,28 @@ type bearerError struct {
 	status      int
 	code        string // "" when no token came at all
 	description string
+	cause       error // for the log
+}
+
+func (e *bearerError) because(cause error) *bearerError {
+	with := *e
+	with.cause = cause
+	return &with
 }
 
 var (
-	noToken           = &bearerError{http.StatusUnauthorized, "", ""}
-	invalidToken      = &bearerError{http.StatusUnauthorized, "invalid_token", "the access token is not valid here, or not any more"}
-	insufficientScope = &bearerError{http.StatusForbidden, "insufficient_scope", "the access token lacks the scope openid"}
+	noToken           = &bearerError{http.StatusUnauthorized, "", "", because("token_missing", "no access token came")}
+	invalidToken      = &bearerError{http.StatusUnauthorized, "invalid_token", "the access token is not valid here, or not any more", nil}
+	insufficientScope = &bearerError{http.StatusForbidden, "insufficient_scope", "the access token lacks the scope openid", because("scope_missing", "the access token lacks the scope openid")}
 )
 
-func (e *bearerError) write(w http.ResponseWriter) {
+func (e *bearerError) write(w http.ResponseWriter, r *http.Request) {
+	trace := web.TraceOf(r.Context())
+	if e.status >= http.StatusInternalServerError {
+		trace.Fail(e.cause)
+	} else {
+		trace.Refuse(e.cause)
+	}
 	if e.status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
 		writeError(w, e.status, e.code, e.description)
@@ -130,24 +145,26 @@ func (e *bearerError) write(w http.ResponseWriter) {
 // bearerFailure tells a dead token from a database that does not answer.
 func (p *Provider) bearerFailure(ctx context.Context, err error) *bearerError {
 	if errors.Is(err, storage.ErrNotFound) {
-		return invalidToken
+		if web.CauseOf(err) == "not_found" {
+			err = web.Because("grant_dead", err)
+		}
+		return invalidToken.because(err)
 	}
 	return p.bearerInternal(ctx, err)
 }
 
 func (p *Provider) bearerInternal(ctx context.Context, err error) *bearerError {
-	web.TraceOf(ctx).Note("error", err.Error())
 	if errors.Is(err, storage.ErrUnavailable) {
-		return &bearerError{http.StatusServiceUnavailable, "temporarily_unavailable", "the database does not answer: try again"}
+		return &bearerError{http.StatusServiceUnavailable, "temporarily_unavailable", "the database does not answer: try again", err}
 	}
-	return &bearerError{http.StatusInternalServerError, "server_error", "internal error " + web.TraceOf(ctx).ID}
+	return &bearerError{http.StatusInternalServerError, "server_error", "internal error " + web.TraceOf(ctx).ID, err}
 }
 
 // bearer finds the access token of a request: in exactly one place, never in the
 // query (RFC 6750, section 2).
 func bearer(w http.ResponseWriter, r *http.Request) (string, *bearerError) {
 	malformed := func(text string) (string, *bearerError) {
-		return "", &bearerError{http.StatusBadRequest, "invalid_request", text}
+		return "", &bearerError{http.StatusBadRequest, "invalid_request", text, because("malformed_request", text)}
 	}
 	if r.URL.RawQuery != "" {
 		return malformed("send the access token in the Authorization header")

@@ -54,7 +54,7 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 		}
 		session, err := touchSession(tx, g.UserID, g.SessionID, g.ClientID, at)
 		if errors.Is(err, ErrRevoked) {
-			verdict, err = refuseCode(tx, r, ErrRevoked, at)
+			verdict, err = refuseCode(tx, r, whySessionDead(tx, g.UserID, g.SessionID, g.ClientID, at), at)
 			return err
 		}
 		if err != nil {
@@ -65,7 +65,7 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 			return err
 		}
 		if withdrawn {
-			verdict, err = refuseCode(tx, r, ErrRevoked, at)
+			verdict, err = refuseCode(tx, r, &DeadError{"consent_withdrawn"}, at)
 			return err
 		}
 		fresh, err := spend(tx, spentRequest, r.RequestID, r.CodeID, g.ID, r.SpentUntil)

@@ -28,6 +28,17 @@ var (
 	ErrUnavailable = errors.New("database unavailable")
 )
 
+// DeadError is ErrRevoked with what it was that ended.
+type DeadError struct{ What string }
+
+func (e *DeadError) Error() string { return ErrRevoked.Error() + ": " + e.What }
+func (e *DeadError) Unwrap() error { return ErrRevoked }
+
+// Cause is the stable code of what ended: user_disabled, client_disabled,
+// grant_revoked, grant_expired, session_ended, session_expired, consent_withdrawn, or ended_everywhere
+// (all of the user, or of the instance, up to a moment).
+func (e *DeadError) Cause() string { return e.What }
+
 // ThrottledError refuses an attempt that is over a limit.
 type ThrottledError struct {
 	RetryAfter time.Duration // until the next attempt may succeed

@@ -42,6 +42,7 @@ const (
 	UserUpdated          EventType = "user.updated"
 	UserSignedIn         EventType = "user.signed_in"
 	UserSignInFailed     EventType = "user.sign_in_failed"
+	UserRefused          EventType = "user.refused" // something else that a signed-in user asked for
 	PasswordChanged      EventType = "password.changed"
 	ClientCreated        EventType = "client.created"
 	ClientUpdated        EventType = "client.updated"
@@ -49,7 +50,7 @@ const (
 	ClientDeleted        EventType = "client.deleted"
 	ClientEnabled        EventType = "client.enabled"
 	ClientSecretReplaced EventType = "client.secret_replaced"
-	ClientRefused        EventType = "client.refused" // it did not authenticate itself
+	ClientRefused        EventType = "client.refused" // it did not authenticate itself, or asked for what it may not
 	SessionEnded         EventType = "session.ended"
 	SessionsEnded        EventType = "session.ended_all"
 	LogoutDelivered      EventType = "logout.delivered" // a client was told that a session ended
@@ -60,6 +61,7 @@ const (
 	GrantReplayed        EventType = "grant.replayed"
 	GrantRevoked         EventType = "grant.revoked"
 	GrantRetried         EventType = "grant.retried"
+	GrantRefused         EventType = "grant.refused" // a code or token of it was not accepted
 	TokenRevoked         EventType = "token.revoked"
 	IdentityLinked       EventType = "identity.linked"
 	IdentityUnlinked     EventType = "identity.unlinked"
@@ -79,9 +81,9 @@ const (
 // EventTypes lists them all.
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
-	UserSignedIn, UserSignInFailed, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
+	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
-	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, TokenRevoked,
+	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,
 	IdentityLinked, IdentityUnlinked, UpstreamTokenRead, InstanceRestored, SetupOpened, SetupCompleted, KeyCreated,
 	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
 }
@@ -110,10 +112,25 @@ type Event struct {
 // refused sign-in of a known user. ID and time are made here. Times is how often
 // it happened; 0 counts as 1.
 func (db *DB) RecordEvent(ctx context.Context, e Event, at time.Time) error {
-	if e.Type == "" {
-		return errors.New("record event: it has no type")
+	e.At = At(at)
+	return db.RecordEvents(ctx, []Event{e})
+}
+
+// RecordEvents appends several at once, each at its time At.
+func (db *DB) RecordEvents(ctx context.Context, list []Event) error {
+	for _, e := range list {
+		if e.Type == "" {
+			return errors.New("record event: it has no type")
+		}
 	}
-	return db.write(ctx, "record event", func(tx *gorm.DB) error { return record(tx, e, at) })
+	return db.write(ctx, "record event", func(tx *gorm.DB) error {
+		for _, e := range list {
+			if err := record(tx, e, e.At.Time()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Bounds of what a request may put into an event or a session.

@@ -250,7 +250,7 @@ var (
 		"EndSession":         {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
 		"DisableUser": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "SetAdmin": {storage.UserPromoted, storage.UserDemoted, storage.UserEvicted},
 		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
-		"SettleNotice": {storage.LogoutDelivered}, "RecordEvent": {storage.UserSignInFailed},
+		"SettleNotice": {storage.LogoutDelivered}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
 	}
 	silent = map[string]string{
 		"Reserve":         "an attempt is recorded when it has failed",

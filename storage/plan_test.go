@@ -288,6 +288,9 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"ConnectorHealth", func() error { _, err := w.ConnectorHealth(ctx); return err }},
+		{"RecordEvents", func() error {
+			return w.RecordEvents(ctx, []storage.Event{{Type: storage.GrantRefused, Outcome: storage.Refused, From: from, At: storage.At(noon)}})
+		}},
 		{"RecordEvent", func() error {
 			return w.RecordEvent(ctx, storage.Event{Type: storage.UserSignInFailed, From: from}, noon)
 		}},

@@ -113,7 +113,7 @@ func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
 	case len(rows) == 0:
 		return Grant{}, ErrNotFound, nil
 	case !rows[0].Live:
-		return Grant{}, ErrRevoked, nil
+		return Grant{}, whyDead(tx, r.GrantID, at), nil
 	}
 	grant := rows[0].Grant
 	if r.Generation == grant.Generation-1 && At(at) < grant.RotatedAt.Add(r.Grace) {

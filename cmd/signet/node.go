@@ -160,7 +160,7 @@ func (n *node) serve(ctx context.Context, listener net.Listener, handler http.Ha
 		})
 	}
 	defer n.provider().Drain()
-	defer n.noteReaders(context.WithoutCancel(ctx))
+	defer n.noteLast(context.WithoutCancel(ctx))
 	defer n.leaveConnectors(context.WithoutCancel(ctx))
 	defer follower.Wait()
 	defer stop()
@@ -224,10 +224,13 @@ func (n *node) followOnce(ctx context.Context, second int) error {
 	return err
 }
 
-// noteReaders writes down at the end what the last minute's ticks have not.
-func (n *node) noteReaders(ctx context.Context) {
+// noteLast writes down at the end what the last ticks have not.
+func (n *node) noteLast(ctx context.Context) {
 	if err := n.provider().NoteReadersOnce(ctx, n.clock.now()); err != nil {
 		n.log.Warn("the last readers of the JWKS were not noted", "error", err)
+	}
+	if err := n.provider().NoteRefusalsOnce(ctx); err != nil {
+		n.log.Warn("the last refusals were not recorded", "error", err)
 	}
 }
 

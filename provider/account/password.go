@@ -64,7 +64,9 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if wrong == nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Note("code", wrong.Code)
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", wrong.Code)
+	credential.Note(trace, err)
 	return h.passwordPage(w, r, current, status, wrong)
 }
 

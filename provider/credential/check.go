@@ -1,9 +1,11 @@
 package credential
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
+	"signet/provider/web"
 	"signet/storage"
 )
 
@@ -28,14 +30,14 @@ type Checked struct {
 // nothing yet: however many come at once with the right password, few are counted
 // at a time.
 //
-// ErrWrong, ErrBusy, *storage.ThrottledError, storage.ErrUnavailable. A wrong
+// ErrWrong (with the cause for the log), ErrBusy, *storage.ThrottledError, storage.ErrUnavailable. A wrong
 // password for a known user is recorded as an event; a throttled attempt was never
 // compared and is not, or whoever keeps trying would fill the log.
 func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (Checked, error) {
 	// Refused before any look-up, so for every user name alike.
 	password, ok := normalize(a.Password)
 	if !ok {
-		return Checked{}, ErrWrong
+		return Checked{}, web.Because("unusable_password", ErrWrong)
 	}
 	user, stored, err := p.db.UserByEmail(ctx, a.Username)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -67,10 +69,11 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 		return Checked{}, err
 	}
 	if !right {
+		refusal = cmp.Or(refusal, "invalid_credentials")
 		if err := p.refuse(ctx, user, bucket, refusal, from); err != nil {
 			return Checked{}, err
 		}
-		return Checked{}, ErrWrong
+		return Checked{}, web.Because(refusal, ErrWrong)
 	}
 	return checked, nil
 }
@@ -100,9 +103,6 @@ func (p *Passwords) refuse(ctx context.Context, user storage.User, bucket, refus
 	if user.ID == "" {
 		_, err := p.db.Reserve(ctx, []storage.Limit{decoy(bucket, p.limits.Window)}, p.now())
 		return err
-	}
-	if refusal == "" {
-		refusal = "invalid_credentials"
 	}
 	return p.db.RecordEvent(ctx, storage.Event{
 		Type:    storage.UserSignInFailed,

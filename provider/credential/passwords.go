@@ -9,16 +9,17 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"signet/provider/keys"
+	"signet/provider/web"
 	"signet/storage"
 )
 
 var (
 	// ErrWrong: unknown user, wrong password, no password, disabled: all the same.
-	ErrWrong = errors.New("wrong user name or password")
+	ErrWrong = web.Because("invalid_credentials", errors.New("wrong user name or password"))
 	// ErrBusy: the hashing queue is full. The answer is 503 with Retry-After.
-	ErrBusy = errors.New("too many sign-ins at once")
+	ErrBusy = web.Because("busy", errors.New("too many sign-ins at once"))
 	// ErrWeak: the password may not be set; the error's text says why.
-	ErrWeak = errors.New("password refused")
+	ErrWeak = web.Because("weak_password", errors.New("password refused"))
 )
 
 // Config of Passwords. The zero value of each optional field is its default.

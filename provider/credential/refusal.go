@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
 )
@@ -33,6 +34,21 @@ func Refusal(h http.Header, err error) (int, *templates.FormError) {
 		}
 	}
 	return 0, nil
+}
+
+// Note notes in a request's trace why a password was not accepted, or may not be
+// chosen. Check has recorded the event of a wrong one, and leaves that of a throttled
+// attempt out.
+func Note(trace *web.Trace, err error) {
+	_, throttled := errors.AsType[*storage.ThrottledError](err)
+	if throttled || errors.Is(err, ErrWrong) {
+		trace.Recorded()
+	}
+	if errors.Is(err, ErrBusy) {
+		trace.Fail(err)
+		return
+	}
+	trace.Refuse(err)
 }
 
 // Weakness is what a form says, at its field new-password, of a password that may

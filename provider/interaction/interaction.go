@@ -76,7 +76,7 @@ func (h *Handler) open(ctx context.Context, sealed string) (step, error) {
 	if err != nil {
 		return step{}, err
 	}
-	web.TraceOf(ctx).Note("client_id", client.ID)
+	web.TraceOf(ctx).Client(client.ID)
 	return step{sealed: sealed, q: q, client: client}, nil
 }
 

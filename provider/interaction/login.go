@@ -112,7 +112,9 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if refusal == nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Note("code", refusal.Code)
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", refusal.Code)
+	credential.Note(trace, err)
 	return h.askLogin(w, r, s, status, templates.SignIn{Username: form.Get("username"), Keep: keep, Error: refusal})
 }
 

@@ -128,7 +128,9 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	if refusal == nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Note("code", refusal.Code)
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", refusal.Code)
+	credential.Note(trace, err)
 	page := h.provePage(s, p, c)
 	page.Error = refusal
 	return h.Site.ShowStatus(w, status, page)

@@ -75,7 +75,9 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 	if wrong == nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Note("code", wrong.Code)
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", wrong.Code)
+	credential.Note(trace, web.Because(wrong.Code, err))
 	return h.setupPage(w, status, templates.Setup{Token: token, Email: form.Get("email"), Name: form.Get("name"), Error: wrong})
 }
 

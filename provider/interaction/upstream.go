@@ -164,6 +164,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return h.connectorGone(w, r)
 	}
+	web.TraceOf(r.Context()).Connector(connector.ID())
 	values, err := h.callbackValues(r, connector)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/web"
 	"signet/storage"
 )
 
@@ -17,10 +18,10 @@ const purpose = "request"
 
 // Why a request cannot go on. Open wraps them in the page that says so.
 var (
-	ErrInvalid     = errors.New("not a request of this provider")
-	ErrExpired     = errors.New("request expired")
-	ErrClient      = errors.New("client is not available")
-	ErrRedirectURI = errors.New("redirect URI is not registered")
+	ErrInvalid     = web.Because("invalid_request_link", errors.New("not a request of this provider"))
+	ErrExpired     = web.Because("request_expired", errors.New("request expired"))
+	ErrClient      = web.Because("unknown_client", errors.New("client is not available"))
+	ErrRedirectURI = web.Because("redirect_uri_not_registered", errors.New("redirect URI is not registered"))
 )
 
 // Carrier seals requests and opens them again.
@@ -96,7 +97,7 @@ func (c *Carrier) Open(ctx context.Context, sealed string, at time.Time) (Reques
 func (c *Carrier) firstPartyOf(q Request) (storage.Client, error) {
 	client, err := c.FirstPartyClient()
 	if err != nil || client.ID != q.ClientID {
-		return storage.Client{}, unknownClient(q.ClientID)
+		return storage.Client{}, unknownClient(q.ClientID, ErrClient)
 	}
 	if _, ok := c.ReturnTo(q.Path); !ok {
 		return storage.Client{}, c.invalid()
@@ -107,13 +108,20 @@ func (c *Carrier) firstPartyOf(q Request) (storage.Client, error) {
 // Client reads an enabled client and proves that the redirect URI is one of its.
 // An error is a *web.Problem, or storage's: nothing may be redirected then.
 func (c *Carrier) Client(ctx context.Context, id, redirectURI string) (storage.Client, error) {
+	trace := web.TraceOf(ctx)
+	trace.ClaimClient(id)
+	trace.ClaimRedirect(redirectURI)
 	client, err := c.Clients.Enabled(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) {
-		return storage.Client{}, unknownClient(id)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrDisabled):
+		trace.Client(id)
+		return storage.Client{}, unknownClient(id, web.Because("client_disabled", ErrClient))
+	case errors.Is(err, storage.ErrNotFound):
+		return storage.Client{}, unknownClient(id, ErrClient)
+	case err != nil:
 		return storage.Client{}, fmt.Errorf("read client: %w", err)
 	}
+	trace.Client(client.ID)
 	if !client.AllowsRedirect(redirectURI) {
 		return storage.Client{}, c.unregistered(client, redirectURI)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"signet/provider/web"
 	"signet/storage"
 )
 
@@ -58,7 +59,7 @@ func (c *Clients) Reload(ctx context.Context) error {
 // Enabled gives an enabled client. One that this node has not heard of yet is
 // looked up, so that a client can be used the moment it was created.
 //
-// storage.ErrNotFound: unknown or disabled.
+// storage.ErrNotFound: unknown or, as ErrDisabled, disabled.
 func (c *Clients) Enabled(ctx context.Context, id string) (storage.Client, error) {
 	client, ok := c.all.Load().byID[id]
 	if !ok {
@@ -68,10 +69,13 @@ func (c *Clients) Enabled(ctx context.Context, id string) (storage.Client, error
 		}
 	}
 	if !client.Enabled() {
-		return storage.Client{}, storage.ErrNotFound
+		return storage.Client{}, ErrDisabled
 	}
 	return client, nil
 }
+
+// ErrDisabled is storage.ErrNotFound for a client that is there and disabled.
+var ErrDisabled = web.Because("client_disabled", fmt.Errorf("the client is disabled: %w", storage.ErrNotFound))
 
 // Why there is no first-party client. The texts are shown to its developer.
 var (

@@ -24,12 +24,13 @@ func (c *Carrier) expired(q Request) *web.Problem {
 	}
 }
 
-func unknownClient(id string) *web.Problem {
+func unknownClient(id string, why error) *web.Problem {
 	text := "The application that sent you here is not registered with this service, or it was switched off. Tell its operator."
 	if id == "" {
 		text = "The application that sent you here did not say which one it is: the parameter client_id is missing. Tell its operator."
+		why = web.Because("client_id_missing", why)
 	}
-	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: "Unknown application", Text: text, Cause: ErrClient}
+	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: "Unknown application", Text: text, Cause: why}
 }
 
 func (c *Carrier) unregistered(client storage.Client, received string) *web.Problem {
@@ -39,6 +40,7 @@ func (c *Carrier) unregistered(client storage.Client, received string) *web.Prob
 	}
 	if received == "" {
 		p.Text = "The application did not say where to send you afterwards. Tell its operator: the parameter redirect_uri is missing."
+		p.Cause = web.Because("redirect_uri_missing", ErrRedirectURI)
 	}
 	if c.Explain {
 		p.Detail = []templates.Difference{{Label: "redirect_uri", Received: received, Registered: client.Metadata.RedirectURIs}}

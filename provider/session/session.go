@@ -17,7 +17,7 @@ import (
 )
 
 // ErrNone: the browser has no live session.
-var ErrNone = errors.New("no session")
+var ErrNone = web.Because("no_session", errors.New("no session"))
 
 // Config of Sessions.
 type Config struct {
@@ -59,7 +59,7 @@ func (s *Sessions) current(r *http.Request, read func(handleHash string) (storag
 	if err != nil {
 		return Current{}, fmt.Errorf("read session: %w", err)
 	}
-	web.TraceOf(r.Context()).Note("sub", user.ID)
+	web.TraceOf(r.Context()).User(user.ID)
 	return Current{Session: row, User: user}, nil
 }
 

@@ -63,8 +63,10 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)
 	trace := TraceOf(r.Context())
 	trace.Note("code", p.Code)
-	if p.Cause != nil {
-		trace.Note("error", p.Cause.Error())
+	if p.Status >= http.StatusInternalServerError {
+		trace.Fail(err)
+	} else {
+		trace.Refuse(err)
 	}
 	if p.RetryAfter != "" {
 		w.Header().Set("Retry-After", p.RetryAfter)

@@ -26,6 +26,13 @@ type Trace struct {
 
 	route string
 	attrs []slog.Attr
+
+	about    storage.Event  // the client and user that ask
+	of       storage.Event  // whose grant they ask with
+	claims   map[string]any // what it says of itself, for a refusal
+	cause    string         // of the refusal or failure; "" for none
+	refused  bool
+	recorded bool // the refusal's event, by a use case
 }
 
 type traceKey struct{}

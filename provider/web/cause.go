@@ -1,0 +1,194 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"signet/storage"
+)
+
+// caused is an error with the stable code of its cause.
+type caused struct {
+	code string
+	error
+}
+
+func (c *caused) Cause() string { return c.code }
+func (c *caused) Unwrap() error { return c.error }
+
+// Because gives an error the stable code of its cause, for the log and the audit
+// event. The answer to the outside may be the same for several causes.
+func Because(code string, err error) error { return &caused{code, err} }
+
+// storageCauses are the codes of what storage answers, where the caller does not know
+// better.
+var storageCauses = []struct {
+	err  error
+	code string
+}{
+	{storage.ErrUnavailable, "unavailable"},
+	{storage.ErrReplayed, "replayed"},
+	{storage.ErrRevoked, "revoked"},
+	{storage.ErrExpired, "expired"},
+	{storage.ErrConflict, "conflict"},
+	{storage.ErrNotFound, "not_found"},
+	{context.Canceled, "canceled"},
+	{context.DeadlineExceeded, "unavailable"},
+}
+
+// CauseOf gives the stable code of why: that of the outermost error that has one. It
+// is "internal" for an error that nobody has given a code.
+func CauseOf(err error) string {
+	var known interface {
+		error
+		Cause() string
+	}
+	if errors.As(err, &known) {
+		return known.Cause()
+	}
+	if p, ok := errors.AsType[*Problem](err); ok && p.Cause == nil {
+		return p.Code
+	}
+	if _, throttled := errors.AsType[*storage.ThrottledError](err); throttled {
+		return "throttled"
+	}
+	if _, malformed := errors.AsType[*FormError](err); malformed {
+		return "malformed_request"
+	}
+	for _, c := range storageCauses {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p.Code
+	}
+	return "internal"
+}
+
+// Bounds of what a request claims, in the log and in events.
+const (
+	longestClaimedID  = 128
+	longestClaimedURI = 256
+)
+
+// ClaimClient notes which client the request says it comes from, for the case that
+// it is refused.
+func (t *Trace) ClaimClient(id string) { t.claim("claimed_client_id", clip(id, longestClaimedID)) }
+
+// ClaimRedirect notes which redirect URI the request named, for the case that it is
+// refused: without user, query and fragment, which may hold secrets.
+func (t *Trace) ClaimRedirect(uri string) { t.claim("redirect_uri", plainURI(uri)) }
+
+func (t *Trace) claim(key, value string) {
+	if value == "" {
+		return
+	}
+	if t.claims == nil {
+		t.claims = map[string]any{}
+	}
+	t.claims[key] = value
+}
+
+func plainURI(uri string) string {
+	if u, err := url.Parse(uri); err == nil && u.Opaque == "" {
+		u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+		uri = u.String()
+	}
+	if end := strings.IndexAny(uri, "?#"); end >= 0 {
+		uri = uri[:end]
+	}
+	if at := strings.LastIndexByte(uri, '@'); at >= 0 {
+		uri = uri[at+1:]
+	}
+	return clip(uri, longestClaimedURI)
+}
+
+// Client notes the client, enabled or not, that makes the request or that it is for.
+func (t *Trace) Client(id string) {
+	if id != "" && t.about.ClientID != id {
+		t.about.ClientID = id
+		t.Note("client_id", id)
+	}
+}
+
+// User notes the user who makes the request.
+func (t *Trace) User(id string) {
+	if id != "" && t.about.UserID != id {
+		t.about.UserID = id
+		t.Note("sub", id)
+	}
+}
+
+// Connector notes the connector that the request came through.
+func (t *Trace) Connector(id string) {
+	t.about.Connector = id
+	t.Note("connector", id)
+}
+
+// Grant notes whose grant a code or token belongs to that the request presents. The id
+// is empty for a code.
+func (t *Trace) Grant(g storage.Grant) {
+	t.of = storage.Event{GrantID: g.ID, UserID: g.UserID, ClientID: g.ClientID, SessionID: g.SessionID}
+	t.Note("gid", g.ID)
+}
+
+// Refuse notes that the request is refused, and why: the error's text and the stable
+// code of its cause. The first call counts.
+func (t *Trace) Refuse(why error) {
+	if t.cause != "" {
+		return
+	}
+	t.fault(why)
+	t.refused = true
+	for _, key := range []string{"claimed_client_id", "redirect_uri"} {
+		if value, ok := t.claims[key].(string); ok {
+			t.Note(key, value)
+		}
+	}
+}
+
+// Fail notes why the request cannot be answered by no fault of whoever sent it. No
+// event comes of it.
+func (t *Trace) Fail(why error) {
+	if t.cause == "" {
+		t.fault(why)
+	}
+}
+
+func (t *Trace) fault(why error) {
+	t.cause = CauseOf(why)
+	t.Note("cause", t.cause)
+	t.Note("error", clip(why.Error(), 512))
+}
+
+// Recorded notes that a use case has written the event of the refusal, or has left it
+// out on purpose.
+func (t *Trace) Recorded() { t.recorded = true }
+
+// Refusals gives the events of a refused request, if it concerns a grant, a client or a
+// user that is known and no use case has written them: one of the grant that was
+// presented, and one of the client or user that asked, unless the grant is theirs. All
+// others are in the log alone: nothing is stored for a stranger.
+func (t *Trace) Refusals() []storage.Event {
+	if !t.refused || t.recorded {
+		return nil
+	}
+	var list []storage.Event
+	add := func(e storage.Event, kind storage.EventType) {
+		e.Type, e.Outcome, e.Reason, e.From, e.Detail = kind, storage.Refused, t.cause, t.Origin(), t.claims
+		list = append(list, e)
+	}
+	if t.of.UserID != "" {
+		add(t.of, storage.GrantRefused)
+	}
+	switch {
+	case t.about.ClientID != "" && t.about.ClientID != t.of.ClientID:
+		add(t.about, storage.ClientRefused)
+	case t.about.ClientID == "" && t.about.UserID != "" && t.about.UserID != t.of.UserID:
+		add(t.about, storage.UserRefused)
+	}
+	return list
+}
