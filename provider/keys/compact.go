@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// typ is the kind of a token, as its header says it. Each kind has its own, so
-// that none passes for another (RFC 8725, section 3.11).
+// typ is the kind of a token, as its header names it. Each kind has a name of its own,
+// so that no token passes for one of another kind (RFC 8725, section 3.11).
 type typ string
 
 const (
@@ -18,17 +18,17 @@ const (
 )
 
 const (
-	// maxToken in characters. Checked before anything else is done with a token,
-	// and never exceeded by one of ours.
+	// maxToken is the longest token in characters. It is checked before anything else
+	// is done with a token, and no token of ours exceeds it.
 	maxToken = 8 << 10
 	// MaxClockSkew is how far a node's clock may run ahead of another's.
 	MaxClockSkew = 60 * time.Second
 )
 
 // readyHeader is the encoded protected header of every token of a kind under a key.
-// The verifiers look up the bytes that came in among the ready headers: alg, kid and
-// typ are compared at once, a header with anything else in it (crit, jwk, jku, x5c)
-// is the header of no key, and nothing in an unverified header is ever parsed.
+// The verifiers look up the received bytes among the ready headers: alg, kid and typ
+// are compared at once, a header with anything else in it (crit, jwk, jku, x5c) matches
+// no key, and nothing in an unverified header is ever parsed.
 func readyHeader(alg, kid string, kind typ) string {
 	return base64.RawURLEncoding.EncodeToString(
 		fmt.Appendf(nil, `{"alg":"%s","kid":"%s","typ":"%s"}`, alg, kid, kind))
@@ -61,8 +61,7 @@ type parts struct {
 	input     string // what was signed: header and payload with the dot between
 }
 
-// split takes a token apart. A token that is too long or has not exactly three
-// parts is none.
+// split takes a token apart. False: it is too long or does not have exactly three parts.
 func split(token string) (parts, bool) {
 	if len(token) > maxToken {
 		return parts{}, false

@@ -73,11 +73,11 @@ func (r *Ring) SignRefresh(t RefreshToken) (string, error) {
 	return token, nil
 }
 
-// OpenRefresh opens a refresh token of ours. An expired one is opened and given
-// together with ErrExpired, since its replay still has to be noticed. ErrInvalid.
+// OpenRefresh opens a refresh token of ours. An expired one is returned together with
+// ErrExpired, since its replay still has to be noticed. ErrInvalid.
 //
-// It does not check that the grant lives, nor that subject, client and generation
-// are the row's.
+// It checks neither that the grant lives nor that subject, client and generation are
+// those of the row.
 func (r *Ring) OpenRefresh(token string, at time.Time) (RefreshToken, error) {
 	c, ok := r.openRefresh(token)
 	if !ok || c.Issuer != r.issuer || c.Audience != r.issuer || !c.complete() || issuedTooLate(c.IssuedAt, at) {
@@ -113,7 +113,7 @@ func (k *secret) mac(input []byte) []byte {
 	return h.Sum(nil)
 }
 
-// refreshID is the jti: one per grant and generation, and no more than those say.
+// refreshID is the jti: a function of grant and generation, and of nothing else.
 func refreshID(grantID string, generation int64) string {
 	sum := sha256.Sum256([]byte(grantID + "\x00" + strconv.FormatInt(generation, 10)))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])

@@ -36,8 +36,8 @@ type Config struct {
 }
 
 // Ring holds the keys that are in use. It is safe for concurrent use; signing and
-// verifying take no lock and ask no database, but for a key that is not known, and
-// for that once a second.
+// verifying take no lock and ask no database. Only a key that is not known is looked
+// for there, at most once a second.
 type Ring struct {
 	db         *storage.DB
 	vault      *vault.Vault
@@ -48,11 +48,11 @@ type Ring struct {
 
 	inUse atomic.Pointer[keySet]
 
-	reloading sync.Mutex          // two reloads in turn: an older read must not win
+	reloading sync.Mutex          // one reload at a time: an older read must not win
 	reported  map[string]struct{} // rows that were reported as unusable; under reloading
 
 	missing sync.Mutex
-	asked   time.Time // when a key that is not known was last looked for; under missing
+	asked   time.Time // when an unknown key was last looked for; under missing
 }
 
 // Open loads the ring. It changes nothing: keeper.Start gives the lines that have no key
@@ -116,9 +116,9 @@ func (r *Ring) reload(ctx context.Context) error {
 	return r.take(rows)
 }
 
-// take puts the rows to use in one step, or leaves all as it is. Rows that are the
-// same as before change nothing: the counter moves for clients too, and what is
-// known of verified tokens would be lost. The caller holds reloading.
+// take puts the rows to use in one step, or leaves everything as it is. Rows that are the
+// same as before change nothing: the counter moves for clients too, and the cache of
+// verified tokens would be lost. The caller holds reloading.
 func (r *Ring) take(rows []storage.Key) error {
 	if before := r.inUse.Load(); before != nil && len(before.opened.Unusable) == 0 && reflect.DeepEqual(rows, before.opened.Rows) {
 		return nil
@@ -156,7 +156,8 @@ func (r *Ring) Inventory() vault.Inventory { return r.inUse.Load().opened.Invent
 // Callers share Body and must not write to it.
 func (r *Ring) JWKS() vault.JWKS { return r.inUse.Load().jwks }
 
-// lookUp finds a key, and the set it is in, by what names it in a token or message.
+// lookUp finds a key, and the set it is in. in looks it up by its name in a token or
+// message.
 func lookUp[K any](r *Ring, in func(*keySet) *K) (*keySet, *K) {
 	set := r.inUse.Load()
 	k := in(set)
@@ -171,8 +172,8 @@ func lookUp[K any](r *Ring, in func(*keySet) *K) (*keySet, *K) {
 // kids costs one read in that time.
 const askEvery = time.Second
 
-// askAgain reads the keys again after one was not among those of looked: another
-// node may just have begun to use it. False: there is nothing new to look at.
+// askAgain reads the keys again after looked did not have one: another node may just
+// have begun to use it. False: no other keys are in use than those of looked.
 func (r *Ring) askAgain(looked *keySet) bool {
 	r.missing.Lock()
 	defer r.missing.Unlock()

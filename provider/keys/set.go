@@ -29,7 +29,7 @@ type signingKey struct {
 	idID     string // ready header of an ID token
 }
 
-// assemble files the keys by what names them in a token or message.
+// assemble files the keys by their names in tokens and messages.
 func assemble(opened *vault.Set) (*keySet, error) {
 	set := &keySet{
 		opened:  opened,

@@ -8,11 +8,11 @@ import (
 // verifiedCacheSize is how many tokens each of the two generations remembers.
 const verifiedCacheSize = 4096
 
-// verifiedCache remembers access tokens whose signature was found good, by their
-// SHA-256, since the same token comes again and again within its life and checking
-// it costs twice what signing it did. It belongs to one keySet and goes with it, so
-// that a revoked key takes effect at once. It knows nothing of expiry, nor of grants: those
-// are looked at every time. The zero value is ready.
+// verifiedCache remembers access tokens whose signature was good, by their SHA-256,
+// since the same token comes again and again within its life and verifying it costs
+// twice as much as signing. It belongs to one keySet and goes with it, so that the
+// revocation of a key takes effect at once. Expiry and grants are checked every time
+// and are not in it. The zero value is ready.
 type verifiedCache struct {
 	mu         sync.Mutex
 	young, old map[[32]byte]struct{}

@@ -30,10 +30,6 @@ func sealPrivate(master [32]byte, version byte, line, id string, private []byte)
 	return SealBox([]byte{version}, master[:], atRestInfo, private, atRestData(version, line, id))
 }
 
-// ErrNotOpened: a box does not open with the given key. For one at rest it may be that
-// this program lacks the master key.
-var ErrNotOpened = errors.New("altered, or sealed under another master_key")
-
 // openPrivate opens the sealed private half of a row, or the reference to it, and gives
 // the place of the master key that it is sealed under. ErrNotOpened.
 func openPrivate(masters [][32]byte, row storage.Key) (private []byte, under int, err error) {

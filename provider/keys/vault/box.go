@@ -6,6 +6,7 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 )
 
 // A box is: 24 random bytes of salt ‖ AES-256-GCM ciphertext and tag, under a key
@@ -21,6 +22,10 @@ const (
 // comes twice: 192 random bits of salt go into it. A random nonce of 96 bits under
 // one lasting key would be the weaker choice, at 2^32 messages already.
 var boxNonce [12]byte
+
+// ErrNotOpened: a box does not open with the given key. For one at rest it may be that
+// this program lacks the master key.
+var ErrNotOpened = errors.New("altered, or sealed under another master_key")
 
 // SealBox appends a box with plain to dst.
 func SealBox(dst, secret []byte, info string, plain, data []byte) ([]byte, error) {

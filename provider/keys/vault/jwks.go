@@ -2,52 +2,11 @@ package vault
 
 import (
 	"cmp"
-	"crypto"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"slices"
 )
-
-// jwk is the public half of a key (RFC 7517). It has no member that could hold a
-// private parameter.
-type jwk struct {
-	Type      string `json:"kty"`
-	ID        string `json:"kid"`
-	Use       string `json:"use"`
-	Algorithm string `json:"alg"`
-	Curve     string `json:"crv,omitempty"`
-	X         string `json:"x,omitempty"`
-	Y         string `json:"y,omitempty"`
-	N         string `json:"n,omitempty"`
-	E         string `json:"e,omitempty"`
-}
-
-func (k jwk) String() string {
-	doc, err := json.Marshal(k)
-	if err != nil {
-		panic(err) // strings alone: cannot happen
-	}
-	return string(doc)
-}
-
-// parseJWK reads what jwk.String wrote.
-func parseJWK(doc string, alg *algorithm) (crypto.PublicKey, error) {
-	var k jwk
-	if err := json.Unmarshal([]byte(doc), &k); err != nil {
-		return nil, errors.New("the public key is not a JWK")
-	}
-	return alg.parse(k)
-}
-
-// thumbprint hashes the required members of a JWK, given in their lexicographic
-// order and without white space (RFC 7638, section 3).
-func thumbprint(members string) string {
-	sum := sha256.Sum256([]byte(members))
-	return base64.RawURLEncoding.EncodeToString(sum[:])
-}
 
 // JWKS is a ready JWKS document.
 type JWKS struct {

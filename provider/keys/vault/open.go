@@ -3,6 +3,7 @@ package vault
 import (
 	"crypto"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -130,6 +131,15 @@ func (k *Key) openSealed(masters [][32]byte) (under int, err error) {
 	}
 	k.Public = k.Signer.Public()
 	return under, nil
+}
+
+// parseJWK reads what jwk.String wrote.
+func parseJWK(doc string, alg *algorithm) (crypto.PublicKey, error) {
+	var k jwk
+	if err := json.Unmarshal([]byte(doc), &k); err != nil {
+		return nil, errors.New("the public key is not a JWK")
+	}
+	return alg.parse(k)
 }
 
 func openSecret(masters [][32]byte, row storage.Key) (opened, error) {

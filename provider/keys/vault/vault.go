@@ -119,6 +119,15 @@ func (v *Vault) openAll(rows []storage.Key) (*Set, error) {
 	return set, nil
 }
 
+// signerOf gives the signer of a key in the module. One that was found before is used
+// again. ErrModule.
+func (v *Vault) signerOf(k *Key) (crypto.Signer, error) {
+	if known := v.signers[k.reference]; known != nil {
+		return known, nil
+	}
+	return trySigner(v.module, k)
+}
+
 // current gives the master keys at hand.
 func (v *Vault) current() [][32]byte {
 	v.mu.Lock()
@@ -126,39 +135,58 @@ func (v *Vault) current() [][32]byte {
 	return v.masters
 }
 
-// Rewrap seals anew under the master key that it moves to.
-type Rewrap struct{ masters [][32]byte }
+// HasModule reports whether a module is configured.
+func (v *Vault) HasModule() bool { return v.module != nil }
 
-// Rewrap moves to the last of the master keys. False: there is but one.
-func (v *Vault) Rewrap() (Rewrap, bool) {
-	masters := v.current()
-	return Rewrap{masters}, len(masters) > 1
-}
-
-// Opens reports whether a row is without a sealed half, or opens with one of the master
-// keys.
-func (r Rewrap) Opens(row storage.Key) bool {
-	_, _, err := openPrivate(r.masters, row)
-	return err == nil || len(row.Sealed) == 0
-}
-
-// Key gives the new seal of a row; nil if it stays: it is sealed so already, has nothing
-// sealed, or does not open.
-func (r Rewrap) Key(row storage.Key) ([]byte, error) {
-	target := len(r.masters) - 1
-	private, under, err := openPrivate(r.masters, row)
-	if err != nil || under == target {
-		return nil, nil
+// Ready reports whether the module can be used now; without one there is nothing to
+// wait for. ErrModule.
+func (v *Vault) Ready() error {
+	if v.module == nil {
+		return nil
 	}
-	return sealPrivate(r.masters[target], row.Sealed[0], row.Line, row.ID, private)
+	if err := v.module.Ready(); err != nil {
+		return fmt.Errorf("%w: %w", ErrModule, err)
+	}
+	return nil
 }
 
-// Token does with an upstream's token what Key does with a row.
-func (r Rewrap) Token(i storage.Identity) ([]byte, error) {
-	target := len(r.masters) - 1
-	token, under, err := openToken(r.masters, i)
-	if err != nil || under == target {
-		return nil, nil
+// CheckModule refuses to go on without the module that holds keys of the inventory: it
+// must answer, and hold at least one of those that sign or will. A single one that is
+// missing is reported as any row that does not open. ErrModule.
+func (v *Vault) CheckModule(i Inventory) error {
+	there, missing := 0, 0
+	for _, row := range i.Rows {
+		switch {
+		case !signs(row) || !row.Elsewhere():
+		case i.Usable(row.ID):
+			there++
+		default:
+			missing++
+		}
 	}
-	return sealToken(r.masters[target], i, token)
+	ready := v.Ready()
+	switch {
+	case v.module == nil && missing > 0:
+		return fmt.Errorf("%w: %d keys in the database have their private half there, and none is configured", ErrModule, missing)
+	case ready != nil:
+		return ready
+	case missing > 0 && there == 0:
+		return fmt.Errorf("%w: it holds none of the %d keys that should be there (nothing was changed)", ErrModule, missing)
+	}
+	return nil
+}
+
+// Destroy destroys the private half of a row in the module. ErrModule.
+func (v *Vault) Destroy(row storage.Key) error {
+	reference, _, err := openPrivate(v.current(), row)
+	if err != nil {
+		return fmt.Errorf("destroy key %s: %w", row.ID, err)
+	}
+	if v.module == nil {
+		return fmt.Errorf("destroy key %s: %w: none is configured", row.ID, ErrModule)
+	}
+	if err := v.module.Destroy(string(reference)); err != nil {
+		return fmt.Errorf("destroy key %s: %w: %w", row.ID, ErrModule, err)
+	}
+	return nil
 }
