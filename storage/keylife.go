@@ -19,9 +19,10 @@ type KeyRotation struct {
 	Margin time.Duration // how much longer than its last token a retired key stays
 }
 
-// privateDestroyed is what becomes of the private half of a key that goes out of use:
-// it is destroyed, unless it is elsewhere. Its parameters are elsewhere and nothing.
-const privateDestroyed = `sealed = CASE WHEN substr(sealed, 1, 1) = ? THEN sealed ELSE ? END`
+// clearPrivateKey erases the sealed private half of a key that goes out of use, unless the
+// private half is outside the database: then the reference stays until ForgetKey. Its
+// parameters are elsewhere and nothing.
+const clearPrivateKey = `sealed = CASE WHEN substr(sealed, 1, 1) = ? THEN sealed ELSE ? END`
 
 var elsewhere, nothing = []byte{SealedElsewhere}, []byte{}
 
@@ -105,7 +106,7 @@ type KeyRevocation struct {
 // changed.
 func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, from Origin, at time.Time) error {
 	return db.writeKeys(ctx, "revoke key", func(tx *gorm.DB) error {
-		won, err := changed(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, `+privateDestroyed+`
+		won, err := changed(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, `+clearPrivateKey+`
 			WHERE id = ? AND state = ?`, At(at), cleanText(r.Reason, longestName), elsewhere, nothing, r.Key.ID, r.Key.State)
 		if err != nil {
 			return err
@@ -189,7 +190,7 @@ func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at t
 			return err
 		}
 		for _, k := range over {
-			won, err := changed(tx, `UPDATE keys SET state = 'gone', gone_at = ?, `+privateDestroyed+` WHERE id = ? AND state = 'retired'`, At(at), elsewhere, nothing, k.ID)
+			won, err := changed(tx, `UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE id = ? AND state = 'retired'`, At(at), elsewhere, nothing, k.ID)
 			if err != nil {
 				return err
 			}
@@ -241,7 +242,7 @@ func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration,
 		if !ended {
 			return ErrNotFound
 		}
-		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, `+privateDestroyed+` WHERE line = ? AND state = 'next'`, At(at), elsewhere, nothing, line).Error; err != nil {
+		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE line = ? AND state = 'next'`, At(at), elsewhere, nothing, line).Error; err != nil {
 			return err
 		}
 		if err := record(tx, Event{Type: KeyLineRetired, Outcome: Succeeded, From: from, Detail: map[string]any{"line": line}}, at); err != nil {
