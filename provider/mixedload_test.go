@@ -244,6 +244,22 @@ var mixed = []mixedWork{
 		}
 		return err
 	}},
+	{"prove address", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
+		u, err := on.User(ctx, user)
+		if err == nil {
+			_, err = on.ProveAddress(ctx, storage.Proof{UserID: user, Email: u.Email, By: storage.ByUpstream, SessionID: s.ID, FreshFor: time.Hour, From: here}, m.now())
+		}
+		return err
+	}},
+	{"claim address", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
+		claimed := false
+		_, err := on.ReviseUser(ctx, storage.Revision{UserID: user, Revise: func(*storage.User) error { return nil }, Verified: &claimed, From: here}, m.now())
+		return err
+	}},
+	{"end sessions of connector", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
+		_, _, err := on.EndSessionsThrough(ctx, "upstream", here, m.now())
+		return err
+	}},
 	{"link identity", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
 		return on.LinkIdentity(ctx, storage.ProvenLink{
 			Identity: identity(s.UserID, fmt.Sprint("subject", rand.IntN(6))), ProofID: storage.NewID("prf"),

@@ -87,6 +87,9 @@ type UnprovenError struct {
 }
 
 func (e *UnprovenError) Error() string {
+	if e.Email == "" {
+		return "this user has no address that anybody has proven, so what is attached to the account may be somebody else's"
+	}
 	return fmt.Sprintf("nobody has proven that %s belongs to this user, so what is attached to the account may be somebody else's", e.Email)
 }
 

@@ -88,12 +88,13 @@ func (db *DB) IdentitiesOf(ctx context.Context, userID string) ([]Identity, erro
 	return list, err
 }
 
-// waysIn counts the ways a user can sign in: a password is one, each identity
-// of these connectors is one.
+// waysIn counts the ways a user can sign in: a password is one if the user has an
+// address to type beside it, each identity of these connectors is one.
 func waysIn(tx *gorm.DB, userID string, connectors []string) (int64, error) {
 	var n int64
 	err := tx.Raw(`SELECT (SELECT COUNT(*) FROM identities WHERE user_id = ? AND connector IN ?)
-		+ (SELECT COUNT(*) FROM credentials WHERE user_id = ? AND kind IN ('password', 'webauthn'))`, userID, connectors, userID).Scan(&n).Error
+		+ (SELECT COUNT(*) FROM credentials c JOIN users u ON u.id = c.user_id
+			WHERE c.user_id = ? AND (c.kind = 'webauthn' OR c.kind = 'password' AND u.email_canonical <> ''))`, userID, connectors, userID).Scan(&n).Error
 	return n, err
 }
 

@@ -132,6 +132,31 @@ func TestUnlink_CountsOnlyConnectorsThatAreThere(t *testing.T) {
 	})
 }
 
+// A password is no way in for a user who has no address to sign in with.
+func TestUnlink_APasswordWithoutAnAddressIsNoWayIn(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.arrivals++
+		identity := upstreamIdentity("", "corp", "1")
+		session, err := w.SignInThrough(t.Context(), storage.Arrival{
+			Identity: identity, AttemptID: "bare", Until: storage.At(noon.Add(time.Hour)),
+			SignIn: storage.SignIn{HandleHash: "bare", IdleFor: time.Hour, AbsoluteFor: time.Hour},
+		}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.reset(t, session.UserID, "hash", noon); err != nil {
+			t.Fatal(err)
+		}
+		identity.UserID = session.UserID
+		unlinking := storage.Unlinking{Identity: identity, Connectors: []string{"corp"}}
+		wantError(t, "a password alone", w.Unlink(t.Context(), unlinking, noon), storage.ErrConflict)
+		unlinking.Last = true
+		if err := w.Unlink(t.Context(), unlinking, noon); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func (w *world) signedIn(t *testing.T, userID, sessionID string) bool {
 	t.Helper()
 	list, err := w.SessionsOf(t.Context(), userID, noon)
