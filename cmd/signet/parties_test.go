@@ -25,6 +25,7 @@ var parties = []struct {
 	{"mod_auth_openidc", false, func(t *testing.T) { usesApache(t) }},
 	{"openid-client", false, website{callback: "/callback", start: inNode("defaultparty.mjs"), refreshes: true, signsOut: true}.story},
 	{"passport-openidconnect", false, website{callback: "/callback", start: inNode("passportparty.mjs"), unproven: true}.story},
+	{"@auth/core", false, website{callback: "/auth/callback/signet", start: inNode("authjsparty.mjs")}.story},
 	{"zitadel/oidc", false, website{callback: "/callback", start: inGo("./zitadel"), unproven: true, refreshes: true, signsOut: true}.story},
 	{"Authlib", true, website{callback: "/callback", start: inPython("authlib"), refreshes: true, signsOut: true}.story},
 	{"mozilla-django-oidc", true, website{callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
@@ -230,7 +231,7 @@ func inPython(party string) func(t *testing.T, s partySite) {
 func inNode(program string) func(t *testing.T, s partySite) {
 	return func(t *testing.T, s partySite) {
 		t.Helper()
-		if _, err := os.Stat("testdata/browser/node_modules/passport"); err != nil {
+		if _, err := os.Stat("testdata/browser/node_modules/@auth/core"); err != nil {
 			t.Fatal("the npm packages of testdata/browser are missing: make test installs them")
 		}
 		node := exec.Command("node", program, s.issuer, s.client.ID, s.client.Secret, s.port)
