@@ -1,13 +1,17 @@
 package storage_test
 
 import (
+	"os"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // proofs are what a session can hold, by name: who proved what, when, for which request.
@@ -167,6 +171,45 @@ func TestWaysOf_ListsWhatAUserHas(t *testing.T) {
 		}
 		if ways, err := w.WaysOf(t.Context(), "usr_nobody"); err != nil || ways.Password || ways.Connectors != nil {
 			t.Errorf("of nobody: %+v, %v", ways, err)
+		}
+	})
+}
+
+// TestMigration0007_ArrivalsCountAsUnknown: sessions that came through an upstream before
+// proof and arrival were told apart live on, and nothing counts as proved in them.
+func TestMigration0007_ArrivalsCountAsUnknown(t *testing.T) {
+	text, err := os.ReadFile("migrations/0007_proof_and_arrival.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		w := newWorld(t, b)
+		in := w.signInOf(w.user.ID, "handle of old", "")
+		in.AMR = []string{"fed"}
+		if _, err := w.SignIn(t.Context(), in, noon); err != nil {
+			t.Fatal(err)
+		}
+		err := w.Write(t.Context(), func(tx *gorm.DB) error {
+			if err := tx.Exec(`UPDATE sessions SET arrived_at = 0`).Error; err != nil { // as the column is added
+				return err
+			}
+			for _, statement := range storage.Statements(string(text), b.Name == "postgres") {
+				if strings.Contains(statement, "UPDATE sessions") {
+					if err := tx.Exec(statement).Error; err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for handle, proved := range map[string]storage.Millis{"handle of alice": storage.At(noon), "handle of old": 0} {
+			s, _, err := w.SessionByHandle(t.Context(), handle, noon)
+			if err != nil || s.AuthTime != proved || s.ArrivedAt != storage.At(noon) {
+				t.Errorf("%s: proved at %d, arrived at %d, %v; want %d, %d", handle, s.AuthTime, s.ArrivedAt, err, proved, storage.At(noon))
+			}
 		}
 	})
 }
