@@ -97,10 +97,11 @@ func (e *UnprovenError) Unwrap() error { return ErrUnproven }
 
 // clearClaimed decides about an act that opens more of a claimed account, in the
 // transaction of that act: with nothing attached, or an address that is proven, it
-// goes on. attached is what counts for the act. It reports whether it has evicted.
+// goes on, as it does for a user without an address: nobody has claimed one. attached is
+// what counts for the act. It reports whether it has evicted.
 func clearClaimed(tx *gorm.DB, u User, attached Attached, do Unproven, from Origin, at time.Time) (evicted bool, err error) {
 	switch {
-	case u.EmailVerified, attached.Nothing(), do == KeepAttached:
+	case u.EmailVerified, u.EmailCanonical == "", attached.Nothing(), do == KeepAttached:
 		return false, nil
 	case do == EvictAttached:
 		return true, evict(tx, u.ID, true, from, at)

@@ -18,7 +18,7 @@ import (
 // isVerdict reports whether a use case ended with an answer rather than with a
 // failure: its writes are undone, its neighbours and the connection are whole.
 func isVerdict(err error) bool {
-	for _, verdict := range []error{ErrNotFound, ErrConflict, ErrExpired, ErrReplayed, ErrRevoked, ErrUnproven, ErrLastAdmin, errChecked, gorm.ErrRecordNotFound} {
+	for _, verdict := range []error{ErrNotFound, ErrConflict, ErrUsernameTaken, ErrExpired, ErrReplayed, ErrRevoked, ErrUnproven, ErrLastAdmin, errChecked, gorm.ErrRecordNotFound} {
 		if errors.Is(err, verdict) {
 			return true
 		}

@@ -22,6 +22,10 @@ type migration struct {
 	sql    string
 }
 
+// migrationWork is what a migration does that SQL cannot say, after its statements and in
+// the same transaction.
+var migrationWork = map[int64]func(tx *gorm.DB) error{7: foldUsernames}
+
 // dialect is what the two databases spell differently in a migration.
 type dialect map[string]string
 
@@ -98,6 +102,11 @@ func appliedMigrations(tx *gorm.DB) (int64, error) {
 func (m migration) apply(tx *gorm.DB, d dialect) error {
 	for _, statement := range m.statements(d) {
 		if err := tx.Exec(statement).Error; err != nil {
+			return err
+		}
+	}
+	if work := migrationWork[m.number]; work != nil {
+		if err := work(tx); err != nil {
 			return err
 		}
 	}

@@ -21,6 +21,7 @@ func TestUpdateProfile_ReplacesTheProfileAndNothingElse(t *testing.T) {
 		}
 		want := w.user
 		want.Name, want.GivenName, want.FamilyName, want.Nickname, want.PreferredUsername = p.Name, p.GivenName, p.FamilyName, p.Nickname, p.PreferredUsername
+		want.UsernameFolded = storage.FoldUsername("alice")
 		want.Picture, want.Website, want.Zoneinfo, want.Locale, want.UpdatedAt = p.Picture, p.Website, p.Zoneinfo, p.Locale, storage.At(later)
 		if got, err := w.User(t.Context(), w.user.ID); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v, %v\nwant %+v", got, err, want)

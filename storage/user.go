@@ -57,7 +57,8 @@ const userPrefix = "usr_"
 // u.ID may be empty: one is made. The canonical e-mail is made here from u.Email.
 // Event user.created.
 //
-// ErrConflict: the canonical e-mail is taken.
+// ErrConflict: the canonical e-mail is taken. ErrUsernameTaken: another user has this
+// preferred_username, or one that looks like it.
 func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, from Origin, at time.Time) (User, error) {
 	u, err := newUser(u, at)
 	if err != nil {
@@ -84,13 +85,16 @@ func newUser(u User, at time.Time) (User, error) {
 	if u.ID == "" {
 		u.ID = NewID(userPrefix)
 	}
+	if u.UsernameFolded = FoldUsername(u.PreferredUsername); u.UsernameFolded == "" && u.PreferredUsername != "" {
+		return User{}, errUsername
+	}
 	u.EmailCanonical, u.CreatedAt, u.UpdatedAt = canonical, At(at), At(at)
 	return u, checkIDs(u.ID)
 }
 
 func insertUser(tx *gorm.DB, u User, passwordHash string, from Origin, at time.Time) error {
 	if err := tx.Create(&u).Error; err != nil {
-		return err
+		return usernameRace(err)
 	}
 	if passwordHash != "" {
 		if err := setPassword(tx, u.ID, passwordHash, at); err != nil {
@@ -138,33 +142,79 @@ var selectUserByEmail = sync.OnceValue(func() statement {
 // UserFilter tells which users are listed; its zero value lists all.
 type UserFilter struct {
 	Email    string // what the canonical e-mail begins with
+	Username string // preferred_username that theirs looks like
+	Clashing bool   // users whose preferred_username another user holds; see UsernameUnique
 	Admins   bool   // administrators alone
 	Disabled bool   // disabled users alone
-	After    string // e-mail that the list goes on behind
+	After    string // User.Place of the user behind whom the list goes on
 }
 
-// Users lists users by canonical e-mail, at most limit (1 to 500). Who has no e-mail
-// is not among them.
+// Place is where a user stands in the list of users: the canonical e-mail, or, behind
+// all who have one, the id.
+func (u User) Place() string {
+	if u.EmailCanonical != "" {
+		return u.EmailCanonical
+	}
+	return u.ID
+}
+
+// Users lists users by canonical e-mail, at most limit (1 to 500). Users without an
+// e-mail follow, by id.
 func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error) {
 	if !plainText(f.After) || !plainText(f.Email) {
 		return nil, fmt.Errorf("list users: %w", ErrNotFound)
 	}
-	begin := strings.ToLower(f.Email)
+	limit = min(max(limit, 1), 500)
 	var list []User
 	err := db.read(ctx, "list users", func(q *gorm.DB) error {
-		// The empty ones are named for the index, which leaves them out. No letter comes
-		// after U+10FFFF.
-		q = q.Where("email_canonical > ? AND email_canonical >= ? AND email_canonical < ? AND email_canonical <> ''",
-			strings.ToLower(f.After), begin, begin+"\U0010FFFF")
-		if f.Admins {
-			q = q.Where("admin")
+		if list = nil; !strings.HasPrefix(f.After, userPrefix) || strings.Contains(f.After, "@") {
+			if err := f.withEmail(f.only(q)).Limit(limit).Find(&list).Error; err != nil {
+				return err
+			}
 		}
-		if f.Disabled {
-			q = q.Where("disabled_at <> 0")
+		if f.Email != "" || len(list) == limit {
+			return nil
 		}
-		return q.Order("email_canonical").Limit(min(max(limit, 1), 500)).Find(&list).Error
+		var more []User
+		err := f.withoutEmail(f.only(q)).Limit(limit - len(list)).Find(&more).Error
+		list = append(list, more...)
+		return err
 	})
 	return list, err
+}
+
+// only narrows a query to the users that the filter asks for.
+func (f UserFilter) only(q *gorm.DB) *gorm.DB {
+	q = q.Session(&gorm.Session{})
+	if f.Admins {
+		q = q.Where("admin")
+	}
+	if f.Disabled {
+		q = q.Where("disabled_at <> 0")
+	}
+	if f.Username != "" {
+		q = q.Where("username_folded = ? AND username_folded <> ''", FoldUsername(f.Username))
+	}
+	if f.Clashing {
+		q = q.Where("preferred_username <> '' AND username_folded = ''")
+	}
+	return q
+}
+
+// withEmail names the empty e-mails for the index, which leaves them out. No letter
+// comes after U+10FFFF.
+func (f UserFilter) withEmail(q *gorm.DB) *gorm.DB {
+	begin := strings.ToLower(f.Email)
+	return q.Where("email_canonical > ? AND email_canonical >= ? AND email_canonical < ? AND email_canonical <> ''",
+		strings.ToLower(f.After), begin, begin+"\U0010FFFF").Order("email_canonical")
+}
+
+func (f UserFilter) withoutEmail(q *gorm.DB) *gorm.DB {
+	after := f.After
+	if !strings.HasPrefix(after, userPrefix) {
+		after = ""
+	}
+	return q.Where("email_canonical = '' AND id > ?", after).Order("id")
 }
 
 // setPassword replaces a user's password hash or gives it its first.

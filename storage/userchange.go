@@ -41,7 +41,8 @@ type Revised struct {
 // decided by Unproven. What Revise changes is applied after an eviction.
 //
 // Events user.updated, and address.proven, user.evicted, session.ended_all where that
-// happens. ErrNotFound; ErrConflict: the e-mail is taken; *UnprovenError.
+// happens. ErrNotFound; ErrConflict: the e-mail is taken; ErrUsernameTaken: another user
+// has the new preferred_username, or one that looks like it; *UnprovenError.
 func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised, error) {
 	if err := checkIDs(r.UserID); err != nil {
 		return Revised{}, fmt.Errorf("revise user: %w", err)
@@ -67,6 +68,9 @@ func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised
 			if want, err = r.apply(have, at); err != nil {
 				return err
 			}
+		}
+		if err := nameUser(tx, &want, have); err != nil {
+			return err
 		}
 		revised = Revised{User: want, Evicted: evicted}
 		return replaceUser(tx, have, want, r.From, at)
@@ -141,9 +145,9 @@ func hasMore(before, after []string) bool {
 func replaceUser(tx *gorm.DB, have, want User, from Origin, at time.Time) error {
 	row := want
 	res := tx.Model(&User{}).Where("id = ?", want.ID).Select("Email", "EmailCanonical", "EmailVerified", "Name", "GivenName", "FamilyName",
-		"PreferredUsername", "Zoneinfo", "Locale", "Roles", "Groups", "UpdatedAt").Updates(&row)
+		"PreferredUsername", "UsernameFolded", "Zoneinfo", "Locale", "Roles", "Groups", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
-		return res.Error
+		return usernameRace(res.Error)
 	}
 	if err := record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: want.ID, From: from}, at); err != nil {
 		return err

@@ -1,0 +1,205 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+	"gorm.io/gorm"
+)
+
+// ErrUsernameTaken: another user has this preferred_username, or one that looks like it.
+var ErrUsernameTaken = errors.New("user name taken")
+
+// errUsername is why a preferred_username cannot be compared.
+var errUsername = errors.New("preferred_username has no letter or digit")
+
+// FoldUsername gives the form in which a preferred_username is unique: two names that
+// differ only in what people do not see, or hardly, have one. It is "" for a name
+// without any letter or digit.
+//
+// These are made equal: compatibility forms (NFKD), upper and lower case, letters and
+// digits of other scripts that look like Latin ones (after the skeletons of UTS #39,
+// with a table of our own), 0 and o, 1, l and I, m and rn, w and vv, all hyphens.
+// Spaces and characters that are not drawn do not count. Accents do.
+func FoldUsername(name string) string {
+	text, latin := name, true
+	if !ascii(name) {
+		text = norm.NFKD.String(lunate.Replace(name))
+		if latin = strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Latin, r) }); latin {
+			text = twofaced.Replace(text)
+		}
+		text = norm.NFKD.String(cases.Fold().String(text))
+	} else {
+		text = strings.ToLower(text)
+	}
+	var folded strings.Builder
+	substance := false
+	for _, r := range text {
+		if undrawn(r) {
+			continue
+		}
+		substance = substance || unicode.IsLetter(r) || unicode.IsDigit(r)
+		folded.WriteString(lookalike(r, latin))
+	}
+	if !substance {
+		return ""
+	}
+	return folded.String()
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
+}
+
+// lunate is the sigma that looks like a c; NFKD makes it the other one.
+var lunate = strings.NewReplacer("ϲ", "c", "Ϲ", "c")
+
+// twofaced are the two Greek letters that look like one Latin letter in upper case and
+// like another in lower case. Among Latin letters they deceive by how they look, so that
+// their capitals are read before folding; among Greek ones both cases are the same.
+var twofaced = strings.NewReplacer("Ν", "n", "Υ", "y")
+
+// undrawn reports whether a character shows nothing of itself in a name: spaces,
+// controls, joiners, variation selectors, fillers, and the dot of an i.
+func undrawn(r rune) bool {
+	return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || r == '\u0307'
+}
+
+// lookalike is what a character is compared as, among Latin letters or not.
+func lookalike(r rune, latin bool) string {
+	if unicode.Is(unicode.Pd, r) || r == '\u2212' {
+		return "-"
+	}
+	letter, known := lookalikes()[r]
+	switch {
+	case r == 'ν' && latin: // see twofaced
+		letter = 'v'
+	case r == 'υ' && latin:
+		letter = 'u'
+	case !known:
+		letter = r
+	}
+	switch letter {
+	case '0':
+		return "o"
+	case '1', 'i', '|':
+		return "l"
+	case 'm':
+		return "rn"
+	case 'w':
+		return "vv"
+	}
+	return string(letter)
+}
+
+// lookalikes are characters of other scripts, and Latin letters that are drawn like
+// simpler ones, with what they look like in one of their cases. All are case-folded.
+var lookalikes = sync.OnceValue(func() map[rune]rune {
+	table := map[rune]rune{}
+	for _, row := range []struct{ script, like string }{
+		// Cyrillic
+		{"авгекмнопрстухѕіјһԁԛԝгьѵүӏԍҽѡз", "abrekmhonpctyxsijhdqwrbvylgew3"},
+		// Greek, and Coptic after it
+		{"αβγεζηικμνορστυχωϳϝ", "abyezhikmnopotyxwjf"},
+		{"ⲁⲃⲅⲉⲏⲓⲕⲙⲛⲟⲣⲥⲧⲭⲩ", "abrehikmnopctxy"},
+		// Armenian
+		{"աոսօհցզքյլտգճ", "wnuohgqpjlsqx"},
+		// Latin: small capitals, letters without their dot, letters of phonetics
+		{"ıȷɪɩɑɡɢʟʏʀɴʙʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱꜰʋɯɐǀ", "ijiiagglyrnbhacdejkmoptuvwzsfuwal"},
+		// Cherokee, whose lower case is its capitals drawn smaller
+		{"ᎪᏴᏟᎠᎬᏀᎻᎫᏦᏞᎷᏢᏚᎢᏙᎳᏃᎩᎡᏒᏎᎥ", "abcdeghjklmpstvwzyrr4i"},
+		// Lisu, which has no case
+		{"ꓮꓐꓚꓓꓰꓝꓖꓧꓲꓙꓗꓡꓟꓠꓳꓑꓣꓢꓔꓴꓦꓪꓫꓬꓜ", "abcdefghijklmnoprstuvwxyz"},
+		// What looks like a digit
+		{"ӡʒ", "33"},
+	} {
+		from, to := []rune(row.script), []rune(row.like)
+		if len(from) != len(to) {
+			panic("storage: look-alikes of unequal length: " + row.script)
+		}
+		for i, r := range from {
+			table[r], table[unicode.ToLower(r)] = to[i], to[i]
+		}
+	}
+	return table
+})
+
+// UsernameUnique reports whether the user's preferred_username is theirs alone, so that
+// an application may know them by it. A name that was stored before names were unique,
+// or by a program of the release before, may be another's, too.
+func (u User) UsernameUnique() bool {
+	return u.UsernameFolded != "" && u.UsernameFolded == FoldUsername(u.PreferredUsername)
+}
+
+// nameUser sets UsernameFolded of a user who is about to be stored, whose name was
+// before (the zero User for a new one). A name that the user had before and that
+// another user holds stays as it is, and is not unique.
+//
+// ErrUsernameTaken: another user holds it.
+func nameUser(tx *gorm.DB, want *User, before User) error {
+	want.UsernameFolded = ""
+	if want.PreferredUsername == "" {
+		return nil
+	}
+	folded := FoldUsername(want.PreferredUsername)
+	if folded == "" && want.PreferredUsername == before.PreferredUsername {
+		return nil
+	}
+	if folded == "" {
+		return fmt.Errorf("%w: %w", errChecked, errUsername)
+	}
+	var holders int64
+	err := tx.Raw(`SELECT COUNT(*) FROM users WHERE username_folded = ? AND username_folded <> '' AND id <> ?`, folded, want.ID).Scan(&holders).Error
+	switch {
+	case err != nil:
+		return err
+	case holders == 0:
+		want.UsernameFolded = folded
+	case want.PreferredUsername != before.PreferredUsername:
+		return ErrUsernameTaken
+	}
+	return nil
+}
+
+// usernameRace is ErrUsernameTaken for an error of the statement that stores a user, if
+// another user took the name since nameUser looked.
+func usernameRace(err error) error {
+	if isUnique(err) && (strings.Contains(err.Error(), "users_username") || strings.Contains(err.Error(), "users.username_folded")) {
+		return ErrUsernameTaken
+	}
+	return err
+}
+
+// foldUsernames sets UsernameFolded of users whose names were stored before names were
+// unique: the oldest of several that look the same holds the name.
+func foldUsernames(tx *gorm.DB) error {
+	held := map[string]bool{}
+	after := User{}
+	for {
+		var page []User
+		err := tx.Select("id", "preferred_username", "created_at").Where("preferred_username <> '' AND (created_at > ? OR created_at = ? AND id > ?)",
+			after.CreatedAt, after.CreatedAt, after.ID).Order("created_at, id").Limit(500).Find(&page).Error
+		if err != nil {
+			return err
+		}
+		for _, u := range page {
+			folded := FoldUsername(u.PreferredUsername)
+			if folded == "" || held[folded] {
+				continue
+			}
+			held[folded] = true
+			if err := tx.Exec(`UPDATE users SET username_folded = ? WHERE id = ?`, folded, u.ID).Error; err != nil {
+				return err
+			}
+		}
+		if len(page) < 500 {
+			return nil
+		}
+		after = page[len(page)-1]
+	}
+}

@@ -1,0 +1,270 @@
+package storage_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// TestFoldUsername_LookalikesAreOne: each row is a name and what passes for it.
+func TestFoldUsername_LookalikesAreOne(t *testing.T) {
+	for name, same := range map[string][]string{
+		"admin": {
+			"Admin", "ADMIN", "ａｄｍｉｎ", "𝐚𝐝𝐦𝐢𝐧", "ⓐⓓⓜⓘⓝ", "аdmin", "αdmin", "ɑdmin", "ᴀdmin", "admın", "admіn", "admіп", "adrnin", "adm1n", "admln", "adm|n",
+			"ad min", " admin ", "ad\u200bmin", "ad\u00admin", "adm\ufe0fin", "admin\u3164", "ADMİN", "аԁмıո", "ᎪDMIN", "ꓮdmin", "Αdmin", "ΑDΜΙΝ",
+		},
+		"david":       {"daνid", "DAVID", "dаvіd", "davld"},
+		"nick":        {"NICK", "ΝΙСΚ", "ոick"},
+		"paul":        {"pauI", "pau1", "рaul", "ρaul", "paυl", "paսl"},
+		"root0":       {"r00t0", "rooto", "rοοt0", "гoot0", "roоtО"},
+		"swan":        {"svvan", "sѡan", "ѕwan", "ꜱwan"},
+		"a-b.c_d":     {"a‐b.c_d", "a‑b.c_d", "a–b.c_d", "a−b.c_d", "A-B.C_D"},
+		"strasse":     {"straße", "STRASSE", "ﬆrasse"},
+		"Νίκος":       {"νίκος", "ΝΊΚΟΣ", "Νι\u0301κος"},
+		"Вадим":       {"вадим", "ВАДИМ"},
+		"josé":        {"JOSÉ", "jose\u0301"},
+		"x@y.example": {"X@Y.example"},
+	} {
+		want := storage.FoldUsername(name)
+		if want == "" {
+			t.Errorf("%q folds to nothing", name)
+		}
+		for _, other := range same {
+			if got := storage.FoldUsername(other); got != want {
+				t.Errorf("%q folds to %q, and %q to %q", other, got, name, want)
+			}
+		}
+	}
+	distinct := []string{"ada", "adam", "bob", "jose", "josé", "anna", "hanna", "a.b", "a-b", "a_b", "ab", "李雷", "李蕾", "дмитрий", "юлия", "σοφία", "user2", "user3", "user5"}
+	seen := map[string]string{}
+	for _, name := range distinct {
+		folded := storage.FoldUsername(name)
+		if other, taken := seen[folded]; taken {
+			t.Errorf("%q and %q are one", name, other)
+		}
+		seen[folded] = name
+	}
+	for _, name := range []string{"", " ", "...", "\u200b", "-_-", "\u0301"} {
+		if got := storage.FoldUsername(name); got != "" {
+			t.Errorf("%q folds to %q, want nothing", name, got)
+		}
+	}
+}
+
+// usernameWriters are all that can give a user a preferred_username.
+func usernameWriters(t *testing.T, w *world) map[string]func(u storage.User, name string) error {
+	return map[string]func(storage.User, string) error{
+		"a new user": func(_ storage.User, name string) error {
+			_, err := w.CreateUser(t.Context(), storage.User{Email: storage.NewID("n") + "@example.com", PreferredUsername: name}, "", storage.Origin{}, noon)
+			return err
+		},
+		"an operator": func(u storage.User, name string) error {
+			_, err := w.ReviseUser(t.Context(), u.ID, func(u *storage.User) error {
+				u.PreferredUsername = name
+				return nil
+			}, storage.Origin{}, noon)
+			return err
+		},
+		"the person": func(u storage.User, name string) error {
+			return w.UpdateProfile(t.Context(), u.ID, storage.Profile{PreferredUsername: name}, storage.Origin{}, noon)
+		},
+	}
+}
+
+// TestUsername_IsUniqueForEveryWriter in the form in which names are compared, and free
+// again once its holder has gone or has another.
+func TestUsername_IsUniqueForEveryWriter(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		holder, err := w.CreateUser(t.Context(), storage.User{Email: "holder@example.com", PreferredUsername: "Admin"}, "", storage.Origin{}, noon)
+		if err != nil || !holder.UsernameUnique() {
+			t.Fatalf("%+v, %v", holder, err)
+		}
+		for who, write := range usernameWriters(t, w) {
+			for _, name := range []string{"Admin", "admin", "аdmin", "adm1n"} {
+				if err := write(w.user, name); !errors.Is(err, storage.ErrUsernameTaken) || errors.Is(err, storage.ErrConflict) {
+					t.Errorf("%s takes %q: %v", who, name, err)
+				}
+			}
+			if got, _ := w.User(t.Context(), w.user.ID); got.PreferredUsername != "" {
+				t.Errorf("%s wrote %q all the same", who, got.PreferredUsername)
+			}
+			if err := write(w.user, "Grace"); err != nil {
+				t.Errorf("%s takes a name that is free: %v", who, err)
+			}
+			for _, u := range w.all(t) { // and gives it up
+				if u.PreferredUsername == "Grace" {
+					if !u.UsernameUnique() {
+						t.Errorf("%s: %+v", who, u)
+					}
+					if err := usernameWriters(t, w)["an operator"](u, ""); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+		// The holder keeps its name through other edits, and in another spelling.
+		for _, name := range []string{"Admin", "ADMIN"} {
+			for _, who := range []string{"an operator", "the person"} {
+				if err := usernameWriters(t, w)[who](holder, name); err != nil {
+					t.Errorf("%s: %v", who, err)
+				}
+				if got, _ := w.User(t.Context(), holder.ID); got.PreferredUsername != name || !got.UsernameUnique() {
+					t.Errorf("%s: %q is not unique any more", who, got.PreferredUsername)
+				}
+			}
+		}
+		if err := w.DeleteUser(t.Context(), holder.ID, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := usernameWriters(t, w)["the person"](w.user, "admin"); err != nil {
+			t.Errorf("after its holder was deleted: %v", err)
+		}
+		if err := usernameWriters(t, w)["an operator"](w.user, "..."); err == nil {
+			t.Error("a name without a letter is stored")
+		}
+	})
+}
+
+// all lists every user.
+func (w *world) all(t *testing.T) []storage.User {
+	t.Helper()
+	users, err := w.Users(t.Context(), storage.UserFilter{}, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return users
+}
+
+// TestUsername_OneOfManyAtOnceWins, whoever writes.
+func TestUsername_OneOfManyAtOnceWins(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		writers := usernameWriters(t, w)
+		names := []string{"racer", "Racer", "rаcer", "RACER"}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		won := 0
+		for i := range 12 {
+			u := w.createUser(t, storage.NewID("r")+"@example.com")
+			who := []string{"a new user", "an operator", "the person"}[i%3]
+			wg.Go(func() {
+				err := writers[who](u, names[i%len(names)])
+				mu.Lock()
+				defer mu.Unlock()
+				switch {
+				case err == nil:
+					won++
+				case !errors.Is(err, storage.ErrUsernameTaken):
+					t.Errorf("%s: %v", who, err)
+				}
+			})
+		}
+		wg.Wait()
+		if won != 1 {
+			t.Errorf("%d won", won)
+		}
+	})
+}
+
+// added finds what a migration adds to tables and which indexes it makes.
+var added = regexp.MustCompile(`(?m)^ALTER TABLE (\w+) ADD COLUMN (\w+)|^CREATE (?:UNIQUE )?INDEX (\w+)|^CREATE TABLE (\w+)`)
+
+// TestUsername_MigrationGivesTheNameToTheOldest of those that look the same; the others
+// keep it, not unique, through other edits, and get it once it is free.
+func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		db := b.Open(t)
+		w := &world{DB: db}
+		script, err := os.ReadFile(filepath.Join("migrations", "0007_proof_and_arrival.sql"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := w.createUser(t, "first@example.com")
+		second := w.createUser(t, "second@example.com")
+		third := w.createUser(t, "third@example.com")
+		nameless := w.createUser(t, "fourth@example.com")
+		statements := []string{`DELETE FROM migrations WHERE number >= 7`}
+		found := added.FindAllStringSubmatch(string(script), -1)
+		slices.Reverse(found) // indexes before their columns
+		for _, m := range found {
+			switch {
+			case m[4] != "":
+				statements = append(statements, `DROP TABLE `+m[4])
+			case m[3] != "":
+				statements = append(statements, `DROP INDEX `+m[3])
+			default:
+				statements = append(statements, `ALTER TABLE `+m[1]+` DROP COLUMN `+m[2])
+			}
+		}
+		at := time.UnixMilli(1700000000000)
+		for i, u := range []struct{ id, name string }{{second.ID, "ada"}, {first.ID, "Аda"}, {third.ID, "ADA"}, {nameless.ID, "..."}} {
+			statements = append(statements, `UPDATE users SET preferred_username = '`+u.name+`', created_at = `+
+				strconv.FormatInt(int64(storage.At(at.Add(time.Duration(i)*time.Second))), 10)+` WHERE id = '`+u.id+`'`)
+		}
+		if err := db.Write(t.Context(), func(tx *gorm.DB) error {
+			for _, s := range statements {
+				if err := tx.Exec(s).Error; err != nil {
+					return errors.Join(errors.New(s), err)
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.DB = b.Open(t)
+		unique := func(u storage.User) bool {
+			t.Helper()
+			got, err := w.User(t.Context(), u.ID)
+			if err != nil || got.PreferredUsername == "" {
+				t.Fatalf("%+v, %v", got, err)
+			}
+			return got.UsernameUnique()
+		}
+		if !unique(second) || unique(first) || unique(third) || unique(nameless) {
+			t.Fatalf("unique: second %v, first %v, third %v, nameless %v", unique(second), unique(first), unique(third), unique(nameless))
+		}
+		clashing, err := w.Users(t.Context(), storage.UserFilter{Clashing: true}, 10)
+		if err != nil || len(clashing) != 3 {
+			t.Errorf("%d clash, %v", len(clashing), err)
+		}
+		holders, err := w.Users(t.Context(), storage.UserFilter{Username: "adа"}, 10)
+		if err != nil || len(holders) != 1 || holders[0].ID != second.ID {
+			t.Errorf("held by %v, %v", holders, err)
+		}
+		rename := func(u storage.User) error {
+			_, err := w.ReviseUser(t.Context(), u.ID, func(u *storage.User) error { u.Name = "Ada"; return nil }, storage.Origin{}, noon)
+			return err
+		}
+		if err := errors.Join(rename(first), rename(nameless)); err != nil || unique(first) {
+			t.Errorf("another edit: %v, unique %v", err, unique(first))
+		}
+		if err := w.UpdateProfile(t.Context(), third.ID, storage.Profile{Name: "A", PreferredUsername: "ADA"}, storage.Origin{}, noon); err != nil || unique(third) {
+			t.Errorf("an edit by the person: %v, unique %v", err, unique(third))
+		}
+		if err := w.DeleteUser(t.Context(), second.ID, storage.Origin{}, noon); err != nil {
+			t.Fatal(err)
+		}
+		if err := rename(first); err != nil || !unique(first) {
+			t.Errorf("the name is free, and the next edit: %v, unique %v", err, unique(first))
+		}
+	})
+}
+
+// A program of the release before changes the name and leaves the folded form of the
+// one before: such a name is not unique.
+func TestUsername_ForeignFoldIsNotUnique(t *testing.T) {
+	u := storage.User{PreferredUsername: "bob", UsernameFolded: storage.FoldUsername("ada")}
+	if u.UsernameUnique() {
+		t.Error("bob holds the name ada")
+	}
+}
