@@ -25,7 +25,7 @@ func (v *visitor) saveProfile(t *testing.T, pairs ...string) stop {
 }
 
 func TestAccount_ProfileIsSavedAndTold(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+	eachWith(t, func(t *testing.T, b *testbed) {
 		v := b.visitor(t)
 		page := v.saveProfile(t, "name", "  Алиса O’Neil-中 👩‍🔬 ", "given_name", "Алиса", "family_name", "", "nickname", "ali",
 			"preferred_username", "alice.2", "picture", "https://example.com/a.png?x=1&y=2", "website", "http://alice.example",
@@ -36,6 +36,7 @@ func TestAccount_ProfileIsSavedAndTold(t *testing.T) {
 		want := b.Alice
 		want.Name, want.GivenName, want.FamilyName, want.Nickname = "Алиса O’Neil-中 👩‍🔬", "Алиса", "", "ali"
 		want.PreferredUsername, want.Picture, want.Website = "alice.2", "https://example.com/a.png?x=1&y=2", "http://alice.example"
+		want.UsernameFolded = storage.FoldUsername("alice.2")
 		want.Zoneinfo, want.Locale, want.UpdatedAt = "America/Argentina/Buenos_Aires", "en-GB", u.UpdatedAt
 		if got, wanted := asJSON(t, u), asJSON(t, want); got != wanted {
 			t.Errorf("user: got %s\nwant %s", got, wanted)
@@ -51,7 +52,7 @@ func TestAccount_ProfileIsSavedAndTold(t *testing.T) {
 		}
 		// Times are told in the zone of the profile from now on.
 		v.account(t, "/account/sessions").wantText(t, " -03</time>")
-	})
+	}, editUsername)
 }
 
 func TestAccount_ProfileIsRefusedAtItsFields(t *testing.T) {

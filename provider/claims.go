@@ -20,9 +20,29 @@ func claimNames() []string {
 	return names
 }
 
+// visible is a user as one client may see them. Every claim about a person that leaves
+// for a client is made from it: see visibleTo.
+type visible struct{ user storage.User }
+
+// visibleTo withholds what a client may not be told of the user. Clients link accounts
+// by the address and let people in by the user name, so they get
+//
+//   - the address only if it is proven, unless the client has UnverifiedEmail;
+//   - preferred_username only if no other user has one that looks the same.
+func visibleTo(client storage.Client, u storage.User) visible {
+	if !u.EmailVerified && !client.UnverifiedEmail {
+		u.Email, u.EmailCanonical = "", ""
+	}
+	if !u.UsernameUnique() {
+		u.PreferredUsername = ""
+	}
+	return visible{u}
+}
+
 // claim gives one claim of a user as it goes out, and false if the user has none:
 // an absent claim is left out, never null (OIDC Core, section 5.3.2).
-func claim(u storage.User, name string) (any, bool) {
+func (v visible) claim(name string) (any, bool) {
+	u := v.user
 	text := map[string]string{
 		"name": u.Name, "family_name": u.FamilyName, "given_name": u.GivenName, "middle_name": u.MiddleName,
 		"nickname": u.Nickname, "preferred_username": u.PreferredUsername, "profile": u.Profile, "picture": u.Picture,
@@ -157,9 +177,9 @@ type released struct {
 	IDToken  map[string]any
 }
 
-// requestedClaims gives those claims of the kept claims parameter that the user
-// has. What describes the sign-in itself (acr, auth_time …) stands in the token anyway.
-func requestedClaims(kept string, u storage.User) released {
+// requestedClaims gives those claims of the kept claims parameter that the client may
+// see of the user. What describes the sign-in itself (acr, auth_time …) stands in the token anyway.
+func requestedClaims(kept string, u visible) released {
 	var out released
 	if kept == "" {
 		return out
@@ -171,7 +191,7 @@ func requestedClaims(kept string, u storage.User) released {
 	pick := func(set map[string]*claimAsked) map[string]any {
 		claims := map[string]any{}
 		for name := range set {
-			if value, ok := claim(u, name); ok {
+			if value, ok := u.claim(name); ok {
 				claims[name] = value
 			}
 		}

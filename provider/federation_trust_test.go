@@ -191,7 +191,7 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 						t.Errorf("%s: status %d:\n%s", path, page.StatusCode, page.Body)
 					}
 				}
-				v.get(t, b.authorizeURL("prompt", "login")).wantText(t, "Sign in again as")
+				v.get(t, b.authorizeURL("prompt", "login")).wantText(t, "Confirm it’s you")
 				f := v.get(t, b.Issuer+"/account/profile").formTo(t, "/account/profile", "", "")
 				v.submit(t, f, "nickname", "Vic").wantAt(t, "/account/profile?done=profile")
 				// A second of the kind is somebody else; the same identity is the same person.
@@ -206,8 +206,15 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 					t.Errorf("came back as %s, want %s", got, sub)
 				}
 				r := storage.Revision{UserID: sub, Revise: func(u *storage.User) error { u.Email = "vic@corp.example"; return nil }}
+				verified := true
+				r.Verified = &verified
 				if _, err := b.DB.ReviseUser(context.Background(), r, b.now()); err != nil {
 					t.Errorf("an operator gives it an address: %v", err)
+				}
+				// Nobody had claimed one before: the person's way in stays.
+				again = b.visitor(t)
+				if got := again.subject(t, again.comeBy(t, "liar", "victim")); got != sub {
+					t.Errorf("after that they came back as %s, want %s", got, sub)
 				}
 			})
 		})

@@ -30,12 +30,13 @@ type FirstParty struct {
 // appUser is what the app learns of the person.
 type appUser struct {
 	Subject string `json:"sub"`
-	Email   string `json:"email"`
+	Email   string `json:"email"` // "" if the client may not see it
 	Name    string `json:"name"`
 	Picture string `json:"picture"`
 }
 
-func appUserOf(u storage.User) appUser {
+func appUserOf(v visible) appUser {
+	u := v.user
 	return appUser{Subject: u.ID, Email: u.Email, Name: u.Name, Picture: u.Picture}
 }
 
@@ -68,7 +69,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, struct {
 		User    appUser `json:"user"`
 		Expires string  `json:"expires_at"`
-	}{appUserOf(current.User), rfc3339(expires)})
+	}{appUserOf(visibleTo(client, current.User)), rfc3339(expires)})
 }
 
 // notSignedIn answers why a password was not accepted; errors that are no refusal
@@ -146,7 +147,8 @@ func (p *Provider) logoutJSON(w http.ResponseWriter, r *http.Request) error {
 // sessionJSON says who is signed in. expires_at is when the app's access token does;
 // the present moment if it has none yet, so that it refreshes first.
 func (p *Provider) sessionJSON(w http.ResponseWriter, r *http.Request) error {
-	if _, err := p.carrier.FirstPartyClient(); err != nil {
+	client, err := p.carrier.FirstPartyClient()
+	if err != nil {
 		return err
 	}
 	current, renewed, err := p.sessions.Renewed(r)
@@ -166,7 +168,7 @@ func (p *Provider) sessionJSON(w http.ResponseWriter, r *http.Request) error {
 		Expires       string   `json:"expires_at"`
 		AuthTime      string   `json:"auth_time,omitempty"`
 		AMR           []string `json:"amr"`
-	}{true, appUserOf(current.User), rfc3339(expires), authTime(current.AuthTime), current.AMR})
+	}{true, appUserOf(visibleTo(client, current.User)), rfc3339(expires), authTime(current.AuthTime), current.AMR})
 }
 
 // authTime is left out if nobody knows when the person proved who they are.

@@ -47,6 +47,7 @@ type Config struct {
 	RateLimits     credential.Limits // of wrong passwords
 	Connectors     []Connector       // upstreams, in the order of their buttons
 	Outbound       outbound.Config   // how other hosts are called
+	EditUsername   bool              // people may edit their preferred_username
 	Development    bool              // error pages show what was received and registered
 	DemoPath       string            // linked from the home page; "" for no link
 	Now            func() time.Time  // default time.Now
@@ -245,7 +246,7 @@ func (p *Provider) open() error {
 	}
 	p.account = &account.Handler{
 		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: p.passwords, Notices: p.notices,
-		Linking: p.linking(connectors),
+		Linking: p.linking(connectors), EditUsername: p.EditUsername,
 	}
 	p.admin = &admin.Handler{
 		Site: p.site, DB: p.db, Sessions: p.sessions, Connectors: p.described(connectors), Now: p.Now,

@@ -116,7 +116,7 @@ func (p *Provider) idToken(client storage.Client, grant storage.Grant, user stor
 		AuthTime: grant.IDTokenAuthTime().Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		AtHash:   keys.HalfHash(alg, accessToken),
 		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.ID).Unix(),
-		Nonce: what.nonce, Claims: requestedClaims(string(what.Claims), user).IDToken,
+		Nonce: what.nonce, Claims: requestedClaims(string(what.Claims), visibleTo(client, user)).IDToken,
 	}
 	signed, err := p.ring.SignID(alg, token)
 	if err != nil {

@@ -63,13 +63,14 @@ func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token 
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
 		return nil, insufficientScope // the client has lost it
 	}
-	claims := requestedClaims(string(rights.Claims), user).UserInfo
+	person := visibleTo(client, user)
+	claims := requestedClaims(string(rights.Claims), person).UserInfo
 	if claims == nil {
 		claims = map[string]any{}
 	}
 	for _, scope := range rights.Scopes {
 		for _, name := range request.ScopeClaims[scope] {
-			if value, ok := claim(user, name); ok {
+			if value, ok := person.claim(name); ok {
 				claims[name] = value
 			}
 		}

@@ -70,10 +70,10 @@ func usernameWriters(t *testing.T, w *world) map[string]func(u storage.User, nam
 			return err
 		},
 		"an operator": func(u storage.User, name string) error {
-			_, err := w.ReviseUser(t.Context(), u.ID, func(u *storage.User) error {
+			_, err := w.ReviseUser(t.Context(), storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error {
 				u.PreferredUsername = name
 				return nil
-			}, storage.Origin{}, noon)
+			}}, noon)
 			return err
 		},
 		"the person": func(u storage.User, name string) error {
@@ -242,7 +242,7 @@ func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
 			t.Errorf("held by %v, %v", holders, err)
 		}
 		rename := func(u storage.User) error {
-			_, err := w.ReviseUser(t.Context(), u.ID, func(u *storage.User) error { u.Name = "Ada"; return nil }, storage.Origin{}, noon)
+			_, err := w.ReviseUser(t.Context(), storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error { u.Name = "Ada"; return nil }}, noon)
 			return err
 		}
 		if err := errors.Join(rename(first), rename(nameless)); err != nil || unique(first) {

@@ -199,6 +199,7 @@ type describedClient struct {
 	Introspect   bool     `json:"introspect"`
 	PKCEOptional bool     `json:"pkce_optional"`
 	PromptLogin  string   `json:"prompt_login"` // strict or best-effort
+	AnyEmail     bool     `json:"unverified_email"`
 	Resources    []string `json:"resources,omitempty"`
 	Audiences    []string `json:"audiences,omitempty"`
 	AllowOrigins []string `json:"allow_origins,omitempty"`
@@ -212,8 +213,8 @@ func describeClient(c storage.Client) describedClient {
 	d := describedClient{
 		ClientID: c.ID, IssuedAt: c.CreatedAt.Unix(), ClientName: c.Name, Type: string(c.Type), ClientMetadata: c.Metadata,
 		FirstParty: c.FirstParty, SkipConsent: c.SkipConsent, Introspect: c.Introspects, PKCEOptional: c.PKCEOptional,
-		PromptLogin: cmp.Or(c.PromptLogin, promptLoginStrict),
-		Resources:   c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(), OldSecretUntil: moment(c.Secrets[1].ExpiresAt),
+		PromptLogin: cmp.Or(c.PromptLogin, promptLoginStrict), AnyEmail: c.UnverifiedEmail,
+		Resources: c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(), OldSecretUntil: moment(c.Secrets[1].ExpiresAt),
 	}
 	if c.RefreshGrace >= 0 {
 		d.RefreshGrace = shortDuration(c.RefreshGrace)
@@ -250,6 +251,7 @@ func (p *program) showClient(c storage.Client, secret string, asJSON bool) error
 		{"introspect", introspectOf(c)},
 		{"consent", consentOf(c)},
 		{"prompt_login", c.PromptLogin},
+		{"email", emailOf(c)},
 		{"state", clientState(c)},
 		{"created", c.CreatedAt.Time().Format(time.RFC3339)},
 	}))
@@ -276,6 +278,14 @@ func consentOf(c storage.Client) string {
 func introspectOf(c storage.Client) string {
 	if c.Introspects {
 		return "every token"
+	}
+	return ""
+}
+
+// emailOf says which addresses the client receives, where it is not the default.
+func emailOf(c storage.Client) string {
+	if c.UnverifiedEmail {
+		return "also unverified"
 	}
 	return ""
 }

@@ -61,6 +61,7 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	f.truth("first-party", "it is ours: no consent, and it may live on the sign-in cookies", func(c *storage.Client) *bool { return &c.FirstParty })
 	f.truth("introspect", "it may introspect every token, not only those for it", func(c *storage.Client) *bool { return &c.Introspects })
 	f.truth("pkce-optional", "let this client with a secret go without PKCE and without a nonce", func(c *storage.Client) *bool { return &c.PKCEOptional })
+	f.truth("unverified-email", "it also receives e-mail addresses that nobody has proven (email_verified: false); others receive proven ones alone", func(c *storage.Client) *bool { return &c.UnverifiedEmail })
 	f.promptLogin("prompt-login", "strict (the default): prompt=login and max_age want a new proof, or are answered with login_required; "+
 		"best-effort: signing in through an upstream that does not ask again is enough")
 	return f

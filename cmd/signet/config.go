@@ -32,6 +32,7 @@ type Config struct {
 	Keys           keeper.Life
 	PKCS11         PKCS11
 	SignUp         string // signUpClosed or signUpConnectors
+	EditUsername   bool
 	Connectors     []provider.Connector
 	ExtraCA        string            // PEM
 	Proxy          federation.Secret // a URL may hold a password
@@ -225,6 +226,12 @@ var settings = []setting{
 		shape: oneOfWords(signUpClosed, signUpConnectors),
 		about: "who gets an account on their own: nobody, or whoever comes through a connector",
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
+	},
+	{
+		key: "accounts.edit_username", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
+		about: "people may choose their user name (`preferred_username`) on the account page, and so find out which names are taken; otherwise operators alone set it",
+		set:   into(func(c *Config) *bool { return &c.EditUsername }, parseBool),
 	},
 	{
 		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem",

@@ -99,6 +99,7 @@ func (n *node) openProvider(ctx context.Context, c Config, adjust func(*provider
 		Lifetimes:      c.Lifetimes,
 		Passwords:      c.Passwords,
 		RateLimits:     c.RateLimits,
+		EditUsername:   c.EditUsername,
 		Connectors:     c.Connectors,
 		Outbound:       c.outbound(),
 		Now:            n.clock.now,

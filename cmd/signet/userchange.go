@@ -34,7 +34,7 @@ func addUserFlags(c *cobra.Command) userFlags {
 	text("name", "full name", func(u *storage.User) *string { return &u.Name })
 	text("given-name", "given name", func(u *storage.User) *string { return &u.GivenName })
 	text("family-name", "family name", func(u *storage.User) *string { return &u.FamilyName })
-	text("preferred-username", "user name shown to clients; nobody signs in with it", func(u *storage.User) *string { return &u.PreferredUsername })
+	text("preferred-username", "user name that applications are told: letters and digits, unlike any other user's; nobody signs in with it", func(u *storage.User) *string { return &u.PreferredUsername })
 	text("locale", "language, such as de-CH", func(u *storage.User) *string { return &u.Locale })
 	text("zoneinfo", "time zone, such as Europe/Zurich", func(u *storage.User) *string { return &u.Zoneinfo })
 	list("role", "role to have (repeat for more)", func(u *storage.User) *[]string { return &u.Roles })

@@ -25,6 +25,8 @@ type Handler struct {
 	Linking   Linking
 	Notices   *notice.Outbox
 	Now       func() time.Time
+
+	EditUsername bool // people may edit their preferred_username; otherwise operators alone
 }
 
 // The pages, below the issuer.

@@ -32,7 +32,8 @@ func (h *Handler) profilePage(w http.ResponseWriter, r *http.Request, current se
 		Account: h.frame(r, current, "profile"), Ticket: ticket, Errors: wrong,
 		Name: p.Name, GivenName: p.GivenName, FamilyName: p.FamilyName, Nickname: p.Nickname,
 		PreferredUsername: p.PreferredUsername, Picture: p.Picture, Website: p.Website,
-		Zoneinfo: p.Zoneinfo, Locale: p.Locale,
+		Zoneinfo: p.Zoneinfo, Locale: p.Locale, FixedUsername: !h.EditUsername,
+		SharedUsername: p.PreferredUsername == current.User.PreferredUsername && p.PreferredUsername != "" && !current.User.UsernameUnique(),
 	})
 }
 
@@ -46,11 +47,26 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 		return err
 	}
 	wanted := profileIn(values)
-	if wrong := checkProfile(&wanted, profileOf(current.User)); len(wrong) > 0 {
+	old := profileOf(current.User)
+	if !h.EditUsername && !values.Has("preferred_username") {
+		wanted.PreferredUsername = old.PreferredUsername
+	}
+	wrong := checkProfile(&wanted, old)
+	if !h.EditUsername && wanted.PreferredUsername != old.PreferredUsername {
+		wrong = append(wrong, wrongUsername("username_fixed", "Only an administrator can change the user name."))
+		wanted.PreferredUsername = old.PreferredUsername // which the form cannot change back
+	}
+	if len(wrong) > 0 {
 		return h.profilePage(w, r, current, http.StatusUnprocessableEntity, wanted, wrong)
 	}
 	wanted.Seen = current.User.UpdatedAt
 	err = h.DB.UpdateProfile(r.Context(), current.UserID, wanted, web.TraceOf(r.Context()).Origin(), h.Now())
+	if errors.Is(err, storage.ErrUsernameTaken) {
+		web.TraceOf(r.Context()).Note("code", "username_taken")
+		return h.profilePage(w, r, current, http.StatusUnprocessableEntity, wanted, []templates.FormError{
+			wrongUsername("username_taken", "Somebody else has this user name, or one that looks like it. Choose another."),
+		})
+	}
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
 		return web.Stale(h.Site.Base+profilePath, err)
 	}
@@ -58,6 +74,10 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 		return err
 	}
 	return h.finished(w, profilePath, "profile")
+}
+
+func wrongUsername(code, text string) templates.FormError {
+	return templates.FormError{Code: code, Field: "preferred_username", Text: text}
 }
 
 // version is what the ticket says was shown: an edit of what has changed since

@@ -7,6 +7,7 @@
 export interface User {
   /** Never reused and never an e-mail address: the key to store things under. */
   sub: string
+  /** "" unless it is proven, or the client has `--unverified-email`. */
   email: string
   name: string
   /** A URL. */
