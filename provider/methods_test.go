@@ -166,3 +166,43 @@ func TestHead_ChangesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestMethods_OnlyGetAndPostChangeAnything walks over every route by all other methods, as
+// an administrator who is signed in and with everything a page could need in the query.
+func TestMethods_OnlyGetAndPostChangeAnything(t *testing.T) {
+	s := newScene(t, storagetest.SQLite(t), nil)
+	admin, _ := s.administrator(t, "/admin")
+	request := admin.get(t, s.authorizeURL("prompt", "login")).formTo(t, "/login", "", "").values.Get("request")
+	s.newPerson(t)
+	query := url.Values{
+		"request": {request}, "id_token_hint": {s.uses(t)["id_token"].(string)}, "return_to": {"/account"}, "client_id": {"trusted"}, "token": {"x"}, "done": {"app"},
+	}.Encode()
+	s.Drain()
+	before := s.dump(t)
+	for _, r := range routeTable(t) {
+		for _, method := range methods {
+			if method == http.MethodGet || method == http.MethodPost {
+				continue
+			}
+			for who, browser := range map[string]*visitor{"administrator": admin, "user": s.browser} {
+				ask, err := http.NewRequest(method, s.Issuer+strings.ReplaceAll(r.path, "connector", "google")+"?"+query, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ask.Header.Set("Sec-Fetch-Site", "same-origin")
+				if a := do(t, browser.client, ask); a.StatusCode >= 500 || len(a.Header.Values("Set-Cookie")) != 0 {
+					t.Errorf("%s %s as %s: got %d, cookies %q", method, r.path, who, a.StatusCode, a.Header.Values("Set-Cookie"))
+				}
+			}
+		}
+	}
+	s.Drain()
+	if err := s.NoteReadersOnce(t.Context(), s.now()); err != nil {
+		t.Fatal(err)
+	}
+	for name, rows := range s.dump(t) {
+		if rows != before[name] {
+			t.Errorf("%s has changed:\n%s\n%s", name, before[name], rows)
+		}
+	}
+}
