@@ -190,9 +190,7 @@ func TestPW17_FirstPartyBodiesAreReadStrictly(t *testing.T) {
 			}
 		}
 		for _, path := range []string{"/refresh", "/logout"} {
-			for _, kind := range []string{"text/plain", formType, "", "multipart/form-data; boundary=x", "application/json; charset=utf-16", "application/jsonx"} {
-				wantAppError(t, v.app(t, path, "{}", with("Content-Type", kind)), http.StatusUnsupportedMediaType, "unsupported_media_type")
-			}
+			wantAppError(t, v.app(t, path, "{}", with("Content-Type", "application/json; charset=utf-16")), http.StatusUnsupportedMediaType, "unsupported_media_type")
 		}
 		wantAppError(t, v.app(t, "/login", credentials, with("Content-Type", "application/json; charset=latin1")), http.StatusUnsupportedMediaType, "unsupported_media_type")
 		// What does not say that it is JSON is the form of the page.

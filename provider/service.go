@@ -24,8 +24,13 @@ func (p *Provider) serviceGrant(_ context.Context, r tokenRequest) (tokenRespons
 	}
 	at := p.Now()
 	allowed := strings.Fields(client.Metadata.Scope)
-	scopes := strings.Fields(r.form.Get("scope"))
-	if !r.form.Has("scope") {
+	var scopes []string
+	for _, scope := range strings.Fields(r.form.Get("scope")) {
+		if !slices.Contains(scopes, scope) {
+			scopes = append(scopes, scope)
+		}
+	}
+	if len(scopes) == 0 {
 		scopes = slices.DeleteFunc(slices.Clone(allowed), personal)
 	}
 	for _, scope := range scopes {

@@ -162,16 +162,17 @@ func (p *Provider) bearerInternal(ctx context.Context, err error) *bearerError {
 }
 
 // bearer finds the access token of a request: in exactly one place, never in the
-// query (RFC 6750, section 2).
+// query (RFC 6750, section 2). Other parameters there, and a body that is no form, say
+// nothing: some clients send schema=openid, or JSON with each POST.
 func bearer(w http.ResponseWriter, r *http.Request) (string, *bearerError) {
 	malformed := func(text string) (string, *bearerError) {
 		return "", &bearerError{http.StatusBadRequest, "invalid_request", text, because("malformed_request", text)}
 	}
-	if r.URL.RawQuery != "" {
+	if strings.Contains(r.URL.RawQuery, "access_token") || len(r.Header.Values("Content-Type")) > 1 {
 		return malformed("send the access token in the Authorization header")
 	}
 	var body string
-	if r.Method == http.MethodPost && r.Header.Get("Content-Type") != "" {
+	if r.Method == http.MethodPost && web.IsForm(r) {
 		form, err := web.PostForm(w, r)
 		if err != nil {
 			return malformed("the body must be a form with access_token")
@@ -184,6 +185,8 @@ func bearer(w http.ResponseWriter, r *http.Request) (string, *bearerError) {
 		return malformed("send the access token once")
 	case body != "":
 		return body, nil
+	case len(headers) == 0 && r.ContentLength != 0 && !web.IsForm(r):
+		return malformed("the body must be a form with access_token")
 	case len(headers) == 0:
 		return "", noToken
 	}

@@ -21,19 +21,24 @@ type FormError struct {
 
 func (e *FormError) Error() string { return e.Text }
 
+// formType is the media type of a form. It has no parameters: what a client sends as
+// such decides nothing, and the values are UTF-8 in any case (RFC 6749, appendix B).
+const formType = "application/x-www-form-urlencoded"
+
 // PostForm reads a form body strictly: form content type, at most 64 KiB, each
 // parameter once (but those named in repeatable), valid UTF-8 without NUL, no
-// parameter in the query. Empty values count as absent (RFC 6749, section 3.2).
+// parameter in the query. Empty values count as absent (RFC 6749, section 3.2), and an
+// empty body is a form without parameters, whatever its type.
 // It leaves the result in r.Form and r.PostForm too, for the library.
 func PostForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url.Values, error) {
 	if len(r.Header.Values("Content-Type")) > 1 {
 		return nil, &FormError{http.StatusBadRequest, "more than one Content-Type header"}
 	}
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	charset := params["charset"]
-	if err != nil || kind != "application/x-www-form-urlencoded" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
-		return nil, &FormError{http.StatusUnsupportedMediaType, "send the parameters as application/x-www-form-urlencoded in UTF-8"}
+	charset := charsetOf(r)
+	if r.ContentLength != 0 && (!IsForm(r) || !isUTF8(charset) && !extendsASCII(charset)) {
+		return nil, notUTF8Form
 	}
+	r.Header.Set("Content-Type", formType) // as ParseForm must read it
 	if r.URL.RawQuery != "" {
 		return nil, &FormError{http.StatusBadRequest, "send parameters in the body, not in the query"}
 	}
@@ -48,8 +53,50 @@ func PostForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url
 	if err := Strict(r.PostForm, repeatable...); err != nil {
 		return nil, err
 	}
+	if !isUTF8(charset) && !isASCII(r.PostForm) {
+		return nil, notUTF8Form
+	}
 	r.Form = r.PostForm
 	return r.PostForm, nil
+}
+
+var notUTF8Form = &FormError{http.StatusUnsupportedMediaType, "send the parameters as application/x-www-form-urlencoded in UTF-8"}
+
+// IsForm reports whether the body says of itself that it is a form.
+func IsForm(r *http.Request) bool { return mediaType(r) == formType }
+
+// mediaType is what the body says of itself, without parameters, in lower case. One
+// whose parameters cannot be read counts all the same.
+func mediaType(r *http.Request) string {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return ""
+	}
+	return kind
+}
+
+func charsetOf(r *http.Request) string {
+	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return strings.ToLower(params["charset"])
+}
+
+func isUTF8(charset string) bool { return charset == "" || charset == "utf-8" || charset == "utf8" }
+
+// extendsASCII knows the charsets that HTTP libraries name by default and whose letters
+// of ASCII are those of UTF-8.
+func extendsASCII(charset string) bool {
+	return slices.Contains([]string{"us-ascii", "iso-8859-1", "windows-1252"}, charset)
+}
+
+func isASCII(values url.Values) bool {
+	for name, list := range values {
+		for _, text := range append(slices.Clone(list), name) {
+			if strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // Strict refuses what two readers could read in two ways, and removes empty values.

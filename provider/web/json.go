@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,14 +12,14 @@ import (
 
 // IsJSON reports whether the body says of itself that it is JSON.
 func IsJSON(r *http.Request) bool {
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return kind == "application/json"
+	return mediaType(r) == "application/json"
 }
 
 // PostJSON reads a body strictly: no body at all, or one JSON object of at most 64
 // KiB, of these members and no others, each once, its name written exactly so and
 // its value a string. Content type application/json in UTF-8, no parameter in the
-// query. *FormError.
+// query. Without members the body says nothing, and one that is no JSON is not looked at.
+// *FormError.
 func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[string]string, error) {
 	if r.URL.RawQuery != "" {
 		return nil, &FormError{http.StatusBadRequest, "send members in the body, not parameters in the query"}
@@ -32,12 +31,10 @@ func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[st
 		}
 		return nil, &FormError{http.StatusBadRequest, "the body cannot be read"}
 	}
-	if len(body) == 0 {
+	if len(body) == 0 || len(members) == 0 && !IsJSON(r) {
 		return nil, nil
 	}
-	_, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	charset := params["charset"]
-	if len(r.Header.Values("Content-Type")) > 1 || !IsJSON(r) || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
+	if len(r.Header.Values("Content-Type")) > 1 || !IsJSON(r) || !isUTF8(charsetOf(r)) {
 		return nil, &FormError{http.StatusUnsupportedMediaType, "send the body as application/json in UTF-8"}
 	}
 	return object(body, members)

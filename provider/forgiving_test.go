@@ -1,0 +1,163 @@
+package provider_test
+
+import (
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/storage"
+)
+
+// calls are a good call of every endpoint that programs POST to.
+func (b *testbed) calls(t *testing.T, v *visitor) map[string]func(change func(*http.Request)) answer {
+	t.Helper()
+	tokens := v.arrive(t, alice)
+	post := func(path, kind string, body func() string, authorization string) func(func(*http.Request)) answer {
+		return func(change func(*http.Request)) answer {
+			r, err := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(body()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Content-Type", kind)
+			r.Header.Set("Sec-Fetch-Site", "same-origin")
+			if authorization != "" {
+				r.Header.Set("Authorization", authorization)
+			}
+			change(r)
+			return do(t, v.client, r)
+		}
+	}
+	form := func(values url.Values) func() string { return values.Encode }
+	client, bearer := basic(b.Client.ID, b.Secret), "Bearer "+tokens["access_token"].(string)
+	token := url.Values{"token": {tokens["access_token"].(string)}}
+	return map[string]func(func(*http.Request)) answer{
+		"/token":       post("/token", formType, func() string { return b.codeForm(v.again(t)).Encode() }, client),
+		"/introspect":  post("/introspect", formType, form(token), client),
+		"/revoke":      post("/revoke", formType, form(url.Values{"token": {"x"}}), client),
+		"/authorize":   post("/authorize", formType, form(b.params()), ""),
+		"/end_session": post("/end_session", formType, form(url.Values{"client_id": {b.Client.ID}}), ""),
+		"/userinfo":    post("/userinfo", formType, form(url.Values{}), bearer),
+		"/refresh":     post("/refresh", "application/json", func() string { return "{}" }, ""),
+		"/logout":      post("/logout", "application/json", func() string { return "{}" }, ""),
+		"/login":       post("/login", "application/json", func() string { return credentials }, ""),
+	}
+}
+
+// How a media type is written, the case of a scheme, headers and parameters that say
+// nothing to the endpoint, and the type of a body that nobody reads change no answer:
+// each of them at each endpoint that programs POST to.
+func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
+	everywhere := map[string]func(*http.Request){
+		"charset":          func(r *http.Request) { r.Header.Set("Content-Type", r.Header.Get("Content-Type")+"; charset=UTF-8") },
+		"quoted charset":   func(r *http.Request) { r.Header.Set("Content-Type", r.Header.Get("Content-Type")+`;charset="utf-8"`) },
+		"charset utf8":     func(r *http.Request) { r.Header.Set("Content-Type", r.Header.Get("Content-Type")+"; charset=utf8") },
+		"case of the type": func(r *http.Request) { r.Header.Set("Content-Type", strings.ToUpper(r.Header.Get("Content-Type"))) },
+		"other parameter":  func(r *http.Request) { r.Header.Set("Content-Type", r.Header.Get("Content-Type")+"; version=2; q=1") },
+		"open semicolon":   func(r *http.Request) { r.Header.Set("Content-Type", r.Header.Get("Content-Type")+";") },
+		"half a parameter": func(r *http.Request) { r.Header.Set("Content-Type", r.Header.Get("Content-Type")+"; charset") },
+		"case of the scheme": func(r *http.Request) {
+			if scheme, rest, found := strings.Cut(r.Header.Get("Authorization"), " "); found {
+				r.Header.Set("Authorization", strings.ToUpper(scheme)+" "+rest)
+			}
+		},
+		"no Accept":     func(r *http.Request) { r.Header.Del("Accept") },
+		"other headers": func(r *http.Request) { r.Header.Set("X-Requested-With", "XMLHttpRequest") },
+		"no length":     func(r *http.Request) { r.ContentLength = -1 },
+	}
+	latin := func(r *http.Request) {
+		r.Header.Set("Content-Type", r.Header.Get("Content-Type")+"; charset=ISO-8859-1")
+	}
+	addsToForm := func(more string) func(*http.Request) {
+		return func(r *http.Request) {
+			body := new(strings.Builder)
+			if _, err := io.Copy(body, r.Body); err != nil {
+				panic(err)
+			}
+			*r = *withBody(r, strings.TrimPrefix(body.String()+"&"+more, "&"))
+		}
+	}
+	replaced := func(kind, body string) func(*http.Request) {
+		return func(r *http.Request) {
+			again := withBody(r, body)
+			if again.Header.Del("Content-Type"); kind != "" {
+				again.Header.Set("Content-Type", kind)
+			}
+			*r = *again
+		}
+	}
+	unread := map[string]func(*http.Request){
+		"no body and no type": replaced("", ""), "no body, but a type": replaced("text/plain", ""), "JSON": replaced("application/json", "{}"),
+		"text": replaced("text/plain", "{}"), "a form": replaced(formType, "x=1"), "parts": replaced("multipart/form-data; boundary=x", "--x--"), "no type": replaced("", "{}"),
+	}
+	forms := map[string]func(*http.Request){
+		"charset of the library": latin, "unknown parameter": addsToForm("unheard_of=x"), "empty parameters": addsToForm("unheard_of=&claims=&resource=&max_age="),
+	}
+	only := map[string]map[string]func(*http.Request){
+		"/token": forms, "/introspect": forms, "/revoke": forms, "/authorize": maps.Clone(forms), "/end_session": maps.Clone(forms),
+		"/refresh": maps.Clone(unread), "/logout": maps.Clone(unread), "/userinfo": maps.Clone(unread),
+	}
+	only["/userinfo"]["harmless query"] = func(r *http.Request) {
+		replaced("", "")(r)
+		r.URL.RawQuery = "schema=openid" // passport-openidconnect
+	}
+	only["/end_session"]["no body and no type"] = replaced("", "")
+	// A header that proves nothing here; the client that is public names itself in the body.
+	for _, path := range []string{"/authorize", "/end_session", "/refresh", "/logout"} {
+		only[path]["needless Authorization"] = func(r *http.Request) { r.Header.Set("Authorization", "Bearer added.by.a.proxy") }
+	}
+	appOnSQLite(t, func(t *testing.T, b *testbed) {
+		want := map[string]int{}
+		for path := range b.calls(t, b.visitor(t)) {
+			want[path] = b.calls(t, b.visitor(t))[path](func(*http.Request) {}).StatusCode
+		}
+		for _, path := range slices.Sorted(maps.Keys(want)) {
+			if want[path] >= 400 && path != "/refresh" {
+				t.Errorf("%s as it should be: %d", path, want[path])
+			}
+			differences := maps.Clone(everywhere)
+			maps.Copy(differences, only[path])
+			for name, change := range differences {
+				call := b.calls(t, b.visitor(t))[path] // each with a browser of its own
+				if a := call(change); a.StatusCode != want[path] {
+					t.Errorf("%s with %s: got %d, want %d: %.200s", path, name, a.StatusCode, want[path], a.Body)
+				}
+			}
+		}
+	})
+}
+
+// What cannot be read in one way only stays refused.
+func TestPost_OtherCharsetsAreRefusedWhereTheyDiffer(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		form := b.params("state", "\u00e9").Encode()
+		for _, charset := range []string{"iso-8859-1", "windows-1252", "us-ascii", "utf-16", "utf-7", "ibm037"} {
+			a := b.post(t, "/token", formType+"; charset="+charset, strings.NewReader(form))
+			wantOAuthError(t, a, http.StatusUnsupportedMediaType, "invalid_request")
+		}
+	})
+}
+
+// Scopes may be written with more spaces than needed, and named twice.
+func TestToken_OddSpacesInScope(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		v := b.visitor(t)
+		tokens := b.redeem(t, v.flow(t, "scope", "  openid   email openid "))
+		if tokens["scope"] != "openid email" {
+			t.Errorf("at /authorize: %v", tokens["scope"])
+		}
+		if again := b.refreshed(t, tokens["refresh_token"], "scope", " email  openid email "); again["scope"] != "openid email" {
+			t.Errorf("at a refresh: %v", again["scope"])
+		}
+		service := b.as(b.registerWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read mail.send" }))
+		for scope, want := range map[string]string{" mail.send   mail.read mail.send ": "mail.send mail.read", "  ": "mail.read mail.send"} {
+			a := service.tokenRequest(t, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}})
+			if got := a.json(t)["scope"]; got != want {
+				t.Errorf("client_credentials for %q: %v", scope, got)
+			}
+		}
+	})
+}
