@@ -33,7 +33,7 @@ reading is recorded as an event.`,
 		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], fromCommandLine(), p.now())
 		if errors.Is(err, storage.ErrNotFound) {
 			return &problem{
-				exitNotFound, fmt.Errorf("no token of %s is kept for %s", args[1], u.Email),
+				exitNotFound, fmt.Errorf("no token of %s is kept for %s", args[1], calledUser(u)),
 				"set keep_token: true for this connector; the token of the user's next sign-in through it is kept",
 			}
 		}

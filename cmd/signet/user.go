@@ -38,6 +38,9 @@ func (p *program) userCreateCommand() *cobra.Command {
 		if _, err := storage.CanonicalEmail(u.Email); err != nil {
 			return usage(c, fmt.Errorf("--email %q: %w", u.Email, err))
 		}
+		if err := checkUsername(u); err != nil {
+			return usage(c, err)
+		}
 		typed, err := password.read(p.stdin)
 		if err != nil {
 			return usage(c, err)
@@ -45,6 +48,9 @@ func (p *program) userCreateCommand() *cobra.Command {
 		made, err := p.createUser(ctx, config, db, u, typed)
 		if errors.Is(err, storage.ErrConflict) {
 			return emailTaken(u.Email)
+		}
+		if errors.Is(err, storage.ErrUsernameTaken) {
+			return usernameTaken(u.PreferredUsername)
 		}
 		if err != nil {
 			return err
@@ -77,7 +83,7 @@ func (p *program) createUser(ctx context.Context, config Config, db *storage.DB,
 func (p *program) userListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List the users by e-mail",
+		Short: "List the users by e-mail, and then those without one",
 		Example: `  signet user list --email ada
   signet user list --admin --json
   signet user list --limit 100 --after ada@example.com`,
@@ -88,7 +94,9 @@ func (p *program) userListCommand() *cobra.Command {
 	flags.StringVar(&f.Email, "email", "", "only those whose e-mail begins with this")
 	flags.BoolVar(&f.Admins, "admin", false, "only administrators")
 	flags.BoolVar(&f.Disabled, "disabled", false, "only those who are disabled")
-	flags.StringVar(&f.After, "after", "", "only those behind this e-mail: the last one of the page before")
+	flags.StringVar(&f.Username, "username", "", "only the user who holds this preferred_username, or one that looks like it")
+	flags.BoolVar(&f.Clashing, "clashing-username", false, "only those whose preferred_username another user holds, so that no application is told it")
+	flags.StringVar(&f.After, "after", "", "only those behind this e-mail, or sub of a user without one: the last of the page before")
 	limit := flags.Int("limit", 0, "at most so many; 0 is all")
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
@@ -100,7 +108,7 @@ func (p *program) userListCommand() *cobra.Command {
 			return fmt.Errorf("list users: %w", err)
 		}
 		if *limit > 0 && len(users) == *limit {
-			p.say("there may be more: --after %s", users[*limit-1].Email)
+			p.say("there may be more: --after %s", users[*limit-1].Place())
 		}
 		if *asJSON {
 			described := []describedUser{} // never null
@@ -143,7 +151,7 @@ func manyUsers(ctx context.Context, db *storage.DB, f storage.UserFilter, limit 
 		if len(more) < size || len(users) == limit {
 			return users, nil
 		}
-		f.After = more[size-1].EmailCanonical
+		f.After = more[size-1].Place()
 	}
 }
 
@@ -214,6 +222,7 @@ type describedUser struct {
 	GivenName         string     `json:"given_name,omitempty"`
 	FamilyName        string     `json:"family_name,omitempty"`
 	PreferredUsername string     `json:"preferred_username,omitempty"`
+	UsernameUnique    bool       `json:"preferred_username_unique,omitempty"` // false: no application is told it
 	Locale            string     `json:"locale,omitempty"`
 	Zoneinfo          string     `json:"zoneinfo,omitempty"`
 	Roles             []string   `json:"roles,omitempty"`
@@ -228,7 +237,7 @@ type describedUser struct {
 func describeUser(u storage.User) describedUser {
 	return describedUser{
 		Subject: u.ID, Email: u.Email, EmailVerified: u.EmailVerified,
-		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, PreferredUsername: u.PreferredUsername,
+		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, PreferredUsername: u.PreferredUsername, UsernameUnique: u.UsernameUnique(),
 		Locale: u.Locale, Zoneinfo: u.Zoneinfo, Roles: u.Roles, Groups: u.Groups,
 		Admin: u.Admin, Enabled: u.Enabled(), DisabledAt: moment(u.DisabledAt),
 		CreatedAt: u.CreatedAt.Time(), UpdatedAt: u.UpdatedAt.Time(),
@@ -247,11 +256,15 @@ func userRows(u storage.User) [][]string {
 	if u.EmailVerified {
 		email += " (verified)"
 	}
+	username := u.PreferredUsername
+	if username != "" && !u.UsernameUnique() {
+		username += " (another user's too: applications are not told it)"
+	}
 	return filled([][]string{
 		{"sub", u.ID},
 		{"email", email},
 		{"name", u.Name},
-		{"preferred_username", u.PreferredUsername},
+		{"preferred_username", username},
 		{"roles", strings.Join(u.Roles, ", ")},
 		{"groups", strings.Join(u.Groups, ", ")},
 		{"state", userState(u)},

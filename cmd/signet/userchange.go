@@ -107,6 +107,9 @@ becomes of it.`,
 		if err != nil {
 			return usage(c, err)
 		}
+		if err := checkUsername(named); err != nil {
+			return usage(c, err)
+		}
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
@@ -120,6 +123,9 @@ becomes of it.`,
 		}, p.now())
 		if errors.Is(err, storage.ErrConflict) {
 			return emailTaken(named.Email)
+		}
+		if errors.Is(err, storage.ErrUsernameTaken) {
+			return usernameTaken(named.PreferredUsername)
 		}
 		if errors.Is(err, storage.ErrUnproven) {
 			return p.unproven(u, err, *asJSON)
@@ -137,6 +143,21 @@ becomes of it.`,
 
 func emailTaken(email string) error {
 	return &problem{exitConflict, fmt.Errorf("there is a user %s already", email), "look at it with: signet user show " + email}
+}
+
+// checkUsername refuses a preferred_username that cannot be compared with others.
+func checkUsername(u storage.User) error {
+	if u.PreferredUsername != "" && storage.FoldUsername(u.PreferredUsername) == "" {
+		return fmt.Errorf("--preferred-username %q has no letter or digit", u.PreferredUsername)
+	}
+	return nil
+}
+
+func usernameTaken(name string) error {
+	return &problem{
+		exitConflict, fmt.Errorf("another user has the preferred_username %q, or one that looks like it", name),
+		"find the user with: signet user list --username " + name,
+	}
 }
 
 func (p *program) userAdminCommand() *cobra.Command {
