@@ -3,7 +3,9 @@ package web
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"signet/storage"
@@ -76,20 +78,26 @@ const (
 
 // ClaimClient notes which client the request says it comes from, for the case that
 // it is refused.
-func (t *Trace) ClaimClient(id string) { t.claim("claimed_client_id", clip(id, longestClaimedID)) }
+func (t *Trace) ClaimClient(id string) {
+	if id != "" {
+		t.claimedClient = id
+	}
+}
 
 // ClaimRedirect notes which redirect URI the request named, for the case that it is
 // refused: without user, query and fragment, which may hold secrets.
-func (t *Trace) ClaimRedirect(uri string) { t.claim("redirect_uri", plainURI(uri)) }
+func (t *Trace) ClaimRedirect(uri string) { t.claimedRedirect = uri }
 
-func (t *Trace) claim(key, value string) {
-	if value == "" {
-		return
+// claims are those of a refused request, cleaned and bounded.
+func (t *Trace) claims() map[string]any {
+	claims := map[string]any{}
+	if t.claimedClient != "" {
+		claims["claimed_client_id"] = clip(t.claimedClient, longestClaimedID)
 	}
-	if t.claims == nil {
-		t.claims = map[string]any{}
+	if t.claimedRedirect != "" {
+		claims["redirect_uri"] = plainURI(t.claimedRedirect)
 	}
-	t.claims[key] = value
+	return claims
 }
 
 func plainURI(uri string) string {
@@ -132,7 +140,6 @@ func (t *Trace) Connector(id string) {
 // is empty for a code.
 func (t *Trace) Grant(g storage.Grant) {
 	t.of = storage.Event{GrantID: g.ID, UserID: g.UserID, ClientID: g.ClientID, SessionID: g.SessionID}
-	t.Note("gid", g.ID)
 }
 
 // Refuse notes that the request is refused, and why: the error's text and the stable
@@ -143,11 +150,11 @@ func (t *Trace) Refuse(why error) {
 	}
 	t.fault(why)
 	t.refused = true
-	for _, key := range []string{"claimed_client_id", "redirect_uri"} {
-		if value, ok := t.claims[key].(string); ok {
-			t.Note(key, value)
-		}
+	claims := t.claims()
+	for _, key := range slices.Sorted(maps.Keys(claims)) {
+		t.Note(key, claims[key].(string))
 	}
+	t.Note("gid", t.of.GrantID)
 }
 
 // Fail notes why the request cannot be answered by no fault of whoever sent it. No
@@ -178,7 +185,7 @@ func (t *Trace) Refusals() []storage.Event {
 	}
 	var list []storage.Event
 	add := func(e storage.Event, kind storage.EventType) {
-		e.Type, e.Outcome, e.Reason, e.From, e.Detail = kind, storage.Refused, t.cause, t.Origin(), t.claims
+		e.Type, e.Outcome, e.Reason, e.From, e.Detail = kind, storage.Refused, t.cause, t.Origin(), t.claims()
 		list = append(list, e)
 	}
 	if t.of.UserID != "" {

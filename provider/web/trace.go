@@ -27,12 +27,13 @@ type Trace struct {
 	route string
 	attrs []slog.Attr
 
-	about    storage.Event  // the client and user that ask
-	of       storage.Event  // whose grant they ask with
-	claims   map[string]any // what it says of itself, for a refusal
-	cause    string         // of the refusal or failure; "" for none
+	about    storage.Event // the client and user that ask
+	of       storage.Event // whose grant they ask with
+	cause    string        // of the refusal or failure; "" for none
 	refused  bool
 	recorded bool // the refusal's event, by a use case
+
+	claimedClient, claimedRedirect string // as the request has them, for a refusal
 }
 
 type traceKey struct{}

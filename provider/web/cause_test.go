@@ -1,0 +1,87 @@
+package web_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider/web"
+	"signet/storage"
+)
+
+// What a request claims is told without what may hold secrets, on one line, and
+// bounded.
+func TestTrace_CleansWhatIsClaimed(t *testing.T) {
+	long := "https://app.example.com/" + strings.Repeat("a", 1000)
+	for claimed, want := range map[string]string{
+		"https://app.example.com/cb":                         "https://app.example.com/cb",
+		"https://app.example.com/cb?code=secret#secret":      "https://app.example.com/cb",
+		"https://user:secret@app.example.com/cb":             "https://app.example.com/cb",
+		"https://user:secret@app.example.com:zz/cb?x=secret": "app.example.com:zz/cb",
+		"com.example.app:/cb?x=secret":                       "com.example.app:/cb",
+		"javascript:alert(1)?secret":                         "javascript:alert(1)",
+		"no\nurl\x1b[2J?secret":                              "no url [2J",
+		long:                                                 long[:256],
+	} {
+		trace := &web.Trace{}
+		trace.Client("app")
+		trace.ClaimClient(strings.Repeat("c", 1000) + "\n")
+		trace.ClaimRedirect(claimed)
+		trace.Refuse(web.Because("redirect_uri_not_registered", errors.New("no")))
+		events := trace.Refusals()
+		if len(events) != 1 || events[0].Reason != "redirect_uri_not_registered" || events[0].Type != storage.ClientRefused {
+			t.Fatalf("events %+v", events)
+		}
+		if got := events[0].Detail["redirect_uri"]; got != want {
+			t.Errorf("%q: got %q, want %q", claimed, got, want)
+		}
+		if got := events[0].Detail["claimed_client_id"].(string); len(got) != 128 {
+			t.Errorf("the client as claimed has %d bytes", len(got))
+		}
+	}
+}
+
+func TestCauseOf_NamesTheOutermost(t *testing.T) {
+	inner := web.Because("inner", errors.New("why"))
+	for want, err := range map[string]error{
+		"inner":             fmt.Errorf("step: %w", inner),
+		"outer":             web.Because("outer", fmt.Errorf("step: %w", inner)),
+		"replayed":          fmt.Errorf("rotate: %w", storage.ErrReplayed),
+		"session_ended":     fmt.Errorf("rotate: %w", &storage.DeadError{What: "session_ended"}),
+		"unavailable":       fmt.Errorf("read: %w", storage.ErrUnavailable),
+		"throttled":         fmt.Errorf("check: %w", &storage.ThrottledError{RetryAfter: time.Second}),
+		"malformed_request": &web.FormError{Status: 400, Text: "no form"},
+		"stale_form":        web.Stale("/", nil),
+		"internal":          errors.New("unheard of"),
+	} {
+		if got := web.CauseOf(err); got != want {
+			t.Errorf("%v: got %s, want %s", err, got, want)
+		}
+	}
+}
+
+// A refusal that concerns nobody known, or whose event a use case writes, or that is
+// our own failure, leaves no event.
+func TestTrace_LeavesNoEventOfStrangers(t *testing.T) {
+	for what, note := range map[string]func(*web.Trace){
+		"a stranger": func(trace *web.Trace) { trace.Refuse(errors.New("no")) },
+		"an event that is written": func(trace *web.Trace) {
+			trace.Client("app")
+			trace.Refuse(errors.New("no"))
+			trace.Recorded()
+		},
+		"a failure": func(trace *web.Trace) {
+			trace.Client("app")
+			trace.Fail(errors.New("no"))
+		},
+		"nothing refused": func(trace *web.Trace) { trace.Client("app") },
+	} {
+		trace := &web.Trace{}
+		note(trace)
+		if events := trace.Refusals(); len(events) != 0 {
+			t.Errorf("%s: events %+v", what, events)
+		}
+	}
+}
