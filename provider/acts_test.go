@@ -204,7 +204,7 @@ var acts = []act{
 		s.trusted.redeem(t, code)
 		return func() answer { return s.trusted.tokenRequest(t, s.trusted.codeForm(code)) }
 	}},
-	{name: "code with a wrong verifier", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "code with a wrong verifier", events: []storage.EventType{storage.GrantRefused}, ready: func(t *testing.T, s *scene) func() answer {
 		form := s.trusted.codeForm(s.code(t), "code_verifier", strings.Repeat("w", 43))
 		return func() answer { return s.trusted.tokenRequest(t, form) }
 	}},
