@@ -298,6 +298,25 @@ func TestRights_ConsentPageIsNarrowed(t *testing.T) {
 	})
 }
 
+// What the person has allowed is what the page said, also if a right comes back right after.
+func TestRights_ConsentIsForWhatWasShown(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		all := b.holding(t)
+		v := b.visitor(t)
+		v.flow(t, "scope", "openid")
+		sealed := b.nextURL(t, v, all...)
+		b.changeClient(t, withoutScope("email"))
+		f := v.get(t, sealed).form(t)
+		f.values.Set("decision", "allow")
+		a := do(t, v.client, v.formRequest(t, f))
+		_, on, _ := strings.Cut(a.Header.Get("Refresh"), "url=")
+		b.changeClient(t, func(*storage.Client) {})
+		if tokens := b.redeem(t, v.get(t, b.Issuer+on).code(t)); tokens["scope"] != "openid offline_access" {
+			t.Errorf("scope %v", tokens["scope"])
+		}
+	})
+}
+
 // A code that only its nonce protects is worth nothing once no ID token results.
 func TestRights_NonceBindsOnlyWithOpenID(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {

@@ -81,6 +81,12 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.ended(s, err)
 	}
+	if s.q.Lost.Some {
+		// The person has answered for what was left: a right that comes back was not asked about.
+		if s.sealed, err = h.Carrier.Seal(s.q); err != nil {
+			return fmt.Errorf("seal request: %w", err)
+		}
+	}
 	return h.Site.Onward(w, h.next(s))
 }
 

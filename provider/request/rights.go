@@ -88,10 +88,16 @@ func (q Request) Rights() Rights { return Rights{q.Scopes, q.Resources, q.Claims
 // lists has nothing left.
 func (q Request) NarrowedTo(client storage.Client) Request {
 	left := q.Rights().NarrowedTo(client)
-	q.Lost = Lost{Scopes: len(left.Scopes) == 0, Resources: len(q.Resources) > 0 && len(left.Resources) == 0}
+	q.Lost = Lost{
+		Some:   len(left.Scopes) < len(q.Scopes) || len(left.Resources) < len(q.Resources) || len(left.Claims) < len(q.Claims),
+		Scopes: len(left.Scopes) == 0, Resources: len(q.Resources) > 0 && len(left.Resources) == 0,
+	}
 	q.Scopes, q.Resources, q.Claims = left.Scopes, left.Resources, left.Claims
 	return q
 }
 
-// Lost says what a request asks for in vain: the client may have nothing of it.
-type Lost struct{ Scopes, Resources bool }
+// Lost says what a request asks for in vain.
+type Lost struct {
+	Some              bool // the client may not have all of it
+	Scopes, Resources bool // it may have nothing of it
+}
