@@ -210,6 +210,7 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 			}
 			return known["google"]
 		}
+		b.follow(t) // which tells the other nodes what this one serves, for half a minute
 		if n := writes(func() { fails(); fails(); fails() }); n != 0 {
 			t.Errorf("three failed trips wrote %d times while somebody waited", n)
 		}
@@ -226,7 +227,7 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 			t.Fatalf("got %+v", first)
 		}
 		b.pass(10 * time.Second)
-		if n := writes(func() { fails(); b.follow(t) }); n != 0 {
+		if n := writes(func() { fails(); b.follow(t) }); n > 1 { // the refusals' events are one write
 			t.Errorf("within the minute: %d more writes", n)
 		}
 		v := b.visitor(t)
