@@ -260,13 +260,13 @@ func (p *Provider) open() error {
 func (p *Provider) Handler() http.Handler { return p.handler }
 
 // FollowOnce reloads what is cached (clients, keys) when the change counter
-// moved, stores how the connectors fare and what was refused, and ends the sessions of
-// connectors that were removed. Its caller calls it once a second.
+// moved, stores how the connectors fare, and ends the sessions of those that were
+// removed. Its caller calls it once a second.
 func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 	if n := p.gates.refused(); n > 0 {
 		p.Log.Warn("too many requests at once", "refused", n)
 	}
-	return errors.Join(p.reload(ctx, at), p.health.WriteOnce(ctx, at), p.NoteRefusalsOnce(ctx), p.endRemoved(ctx, at))
+	return errors.Join(p.reload(ctx, at), p.health.WriteOnce(ctx, at), p.endRemoved(ctx, at))
 }
 
 // DeliverOnce tells clients of the sessions that have ended, and returns when they

@@ -42,8 +42,9 @@ const (
 )
 
 // note adds the event of a refusal. What is over a bound is in the log alone.
-func (r *refusals) note(e storage.Event, at time.Time) {
+func (r *refusals) note(e storage.Event) {
 	e.Times = 1
+	at := e.At.Time()
 	kind := refusalKind{e.Type, e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector, at.Unix() / 60}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -87,8 +88,8 @@ func (r *refusals) take() []storage.Event {
 	return list
 }
 
-// NoteRefusalsOnce writes the events of refused requests. Its caller calls it at the
-// end; FollowOnce does once a second.
+// NoteRefusalsOnce writes the events of refused requests. Its caller calls it once a
+// second, and at the end.
 func (p *Provider) NoteRefusalsOnce(ctx context.Context) error {
 	list := p.refusals.take()
 	if len(list) == 0 {
@@ -97,8 +98,8 @@ func (p *Provider) NoteRefusalsOnce(ctx context.Context) error {
 	return p.db.RecordEvents(ctx, list)
 }
 
-// recorded takes the event of each request that next refuses. One about a code or
-// refresh token is written before the answer is sent, as a replay's is.
+// recorded takes the events of each request that next refuses. That a client presents
+// another's code or refresh token is written before the answer is sent, as a replay is.
 func (p *Provider) recorded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
@@ -107,11 +108,7 @@ func (p *Provider) recorded(next http.Handler) http.Handler {
 		if len(list) == 0 {
 			return
 		}
-		at := p.Now()
-		for i := range list {
-			list[i].At = storage.At(at)
-		}
-		if list[0].Type == storage.GrantRefused && strings.HasSuffix(r.URL.Path, "/token") {
+		if len(list) > 1 && strings.HasSuffix(r.URL.Path, "/token") {
 			err := p.db.RecordEvents(context.WithoutCancel(r.Context()), list)
 			if err == nil {
 				return
@@ -119,7 +116,7 @@ func (p *Provider) recorded(next http.Handler) http.Handler {
 			trace.Note("event_error", err.Error())
 		}
 		for _, e := range list {
-			p.refusals.note(e, at)
+			p.refusals.note(e)
 		}
 	})
 }

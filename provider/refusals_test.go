@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -35,7 +36,7 @@ func (b *testbed) refusal(t *testing.T, ask func() answer) refused {
 	}
 	since := len(b.Log.String())
 	a := ask()
-	b.follow(t)
+	b.noteRefusals(t)
 	lines := b.requestLines(t, since)
 	if len(lines) == 0 {
 		t.Fatalf("no line of the log: %d %s", a.StatusCode, a.Body)
@@ -53,6 +54,14 @@ func (b *testbed) refusal(t *testing.T, ask func() answer) refused {
 		}
 	}
 	return told
+}
+
+// noteRefusals writes what was refused, as the provider's owner does once a second.
+func (b *testbed) noteRefusals(t *testing.T) {
+	t.Helper()
+	if err := b.NoteRefusalsOnce(context.Background()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // want wants a cause in the log, and it as the reason of an event of each of these
@@ -246,7 +255,6 @@ var tokenRefusals = []struct {
 	{"replayed", []storage.EventType{storage.GrantReplayed}, func(t *testing.T, s *tokenScene) answer {
 		code := s.freshCode(t)
 		s.redeem(t, code)
-		s.follow(t)
 		return s.tokenRequest(t, s.codeForm(code))
 	}},
 	{"refresh_token_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
@@ -392,7 +400,7 @@ func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
 		if reads, writes := b.DB.Calls(); reads != readsBefore || writes != writesBefore {
 			t.Errorf("%d reads and %d writes", reads-readsBefore, writes-writesBefore)
 		}
-		b.follow(t)
+		b.noteRefusals(t)
 		events := b.events(t)
 		if made := len(events) - before; made > 3 {
 			t.Errorf("%d events", made)

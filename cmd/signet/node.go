@@ -218,7 +218,7 @@ func (n *node) eachSecond(ctx context.Context, fails, works string, once func(ct
 // followOnce lets the provider reload what other nodes and the command line have
 // changed, and compares the clocks once a minute.
 func (n *node) followOnce(ctx context.Context, second int) error {
-	err := n.provider().FollowOnce(ctx, n.clock.now())
+	err := errors.Join(n.provider().FollowOnce(ctx, n.clock.now()), n.provider().NoteRefusalsOnce(ctx))
 	if second%60 == 0 {
 		err = errors.Join(err, n.clock.measure(ctx, n.db), n.provider().NoteReadersOnce(ctx, n.clock.now()))
 	}

@@ -185,7 +185,7 @@ func (t *Trace) Refusals() []storage.Event {
 	}
 	var list []storage.Event
 	add := func(e storage.Event, kind storage.EventType) {
-		e.Type, e.Outcome, e.Reason, e.From, e.Detail = kind, storage.Refused, t.cause, t.Origin(), t.claims()
+		e.At, e.Type, e.Outcome, e.Reason, e.From, e.Detail = storage.At(t.began), kind, storage.Refused, t.cause, t.Origin(), t.claims()
 		list = append(list, e)
 	}
 	if t.of.UserID != "" {

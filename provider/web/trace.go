@@ -26,6 +26,7 @@ type Trace struct {
 
 	route string
 	attrs []slog.Attr
+	began time.Time
 
 	about    storage.Event // the client and user that ask
 	of       storage.Event // whose grant they ask with
@@ -70,6 +71,7 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, brok
 			ID:      rand.Text(),
 			Address: ClientAddress(r, trusted),
 			Agent:   clip(r.UserAgent(), 256),
+			began:   start,
 		}
 		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, trace))
 		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
