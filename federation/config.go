@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // Config is one connector of the settings.

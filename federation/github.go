@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/oauth2"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // gitHub is a connector to github.com or a GitHub Enterprise server. It speaks

@@ -14,7 +14,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // remoteKeys are the upstream's signing keys, fetched when a token first names one

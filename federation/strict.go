@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // object is a JSON object that means the same to every reader: members are found

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 	"signet/provider/request"
 	"signet/storage"
 )

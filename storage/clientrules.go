@@ -12,7 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // The grant types a client can be registered for (RFC 7591, section 2).

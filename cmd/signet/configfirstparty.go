@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"strings"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 
 	"golang.org/x/net/publicsuffix"
 )

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"signet/federation"
-	"signet/foreign"
+	"signet/federation/foreign"
 	"signet/provider/outbound"
 )
 

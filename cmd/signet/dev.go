@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 	"signet/provider"
 	"signet/provider/web"
 	"signet/storage"

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 	"signet/storage"
 )
 

@@ -18,7 +18,7 @@ import (
 // house lists every package and the packages of ours it may import. Imports go
 // one way, so that a reader who knows a room knows everything it can depend on.
 var house = func() map[string][]string {
-	ground := []string{"foreign", "storage", "federation", "templates", "static"}
+	ground := []string{"federation/foreign", "storage", "federation", "templates", "static"}
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
 	carriers := join(tools, "provider/request", "provider/session")
 	deciders := join(carriers, "provider/credential", "provider/notice")
@@ -28,11 +28,11 @@ var house = func() map[string][]string {
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
 	return map[string][]string{
 		"static":                    {},
-		"foreign":                   {},
-		"storage":                   {"foreign"},
+		"federation/foreign":        {},
+		"storage":                   {"federation/foreign"},
 		"storage/storagetest":       {"storage"},
-		"federation":                {"foreign"},
-		"federation/federationtest": {"foreign", "federation"},
+		"federation":                {"federation/foreign"},
+		"federation/federationtest": {"federation/foreign", "federation"},
 		"templates":                 {"static"},
 		"provider/web":              ground,
 		"provider/keys":             {"storage", "provider/keys/vault"},

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/federation"
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 func (p *program) serveCommand() *cobra.Command {

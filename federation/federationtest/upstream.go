@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // Setup says who the pretend upstream serves. The zero value of all but

@@ -11,7 +11,7 @@ import (
 	"net/url"
 	"time"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // Config says what differs from one installation to the next. The zero value

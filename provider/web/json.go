@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // IsJSON reports whether the body says of itself that it is JSON.

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/net/idna"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // hosts are names and addresses as browsers and we write them alike.

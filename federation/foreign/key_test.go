@@ -24,7 +24,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 // jwk is a JWK as its owner writes it.

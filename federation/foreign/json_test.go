@@ -8,7 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"signet/foreign"
+	"signet/federation/foreign"
 )
 
 func TestObject_WhatTwoReadersReadInTwoWaysIsRefused(t *testing.T) {
