@@ -300,6 +300,7 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 			before := len(s.events(t))
 			taken[send().Request.URL.Path] = true
 			s.Drain()
+			s.noteRefusals(t)
 			all := s.events(t)
 			fresh := all[:len(all)-before]
 			var types []storage.EventType
