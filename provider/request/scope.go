@@ -50,7 +50,15 @@ func MayAsk(client storage.Client, scope string) bool {
 	if scope == ScopeOfflineAccess && !slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
 		return false
 	}
-	return client.Metadata.Scope == "" || slices.Contains(strings.Fields(client.Metadata.Scope), scope)
+	if client.Metadata.Scope == "" {
+		return true
+	}
+	for registered := range strings.FieldsSeq(client.Metadata.Scope) { // asked for each scope of each request
+		if registered == scope {
+			return true
+		}
+	}
+	return false
 }
 
 // mayAskClaim reports whether a claim may be asked for by itself: if a scope that the
