@@ -46,7 +46,7 @@ func (p *Provider) validate(q *request.Request, client storage.Client, params ur
 			return r
 		}
 	}
-	q.Claims = q.Rights().NarrowedTo(client).Claims
+	q.Claims = request.Rights{Claims: q.Claims}.NarrowedTo(client).Claims // the other checks have narrowed the rest
 	q.LoginHint = params.Get("login_hint")
 	q.ACRValues = strings.Fields(params.Get("acr_values"))
 	q.UILocales = params.Get("ui_locales")

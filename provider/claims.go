@@ -42,15 +42,9 @@ func visibleTo(client storage.Client, u storage.User) visible {
 // claim gives one claim of a user as it goes out, and false if the user has none:
 // an absent claim is left out, never null (OIDC Core, section 5.3.2).
 func (v visible) claim(name string) (any, bool) {
-	u := v.user
-	text := map[string]string{
-		"name": u.Name, "family_name": u.FamilyName, "given_name": u.GivenName, "middle_name": u.MiddleName,
-		"nickname": u.Nickname, "preferred_username": u.PreferredUsername, "profile": u.Profile, "picture": u.Picture,
-		"website": u.Website, "gender": u.Gender, "birthdate": u.Birthdate, "zoneinfo": u.Zoneinfo, "locale": u.Locale,
-		"email": u.Email, "phone_number": u.PhoneNumber,
-	}
-	if value, ok := text[name]; ok {
-		return value, value != ""
+	u := &v.user
+	if text, ok := textClaim(u, name); ok {
+		return text, text != ""
 	}
 	switch name {
 	case "email_verified":
@@ -67,6 +61,43 @@ func (v visible) claim(name string) (any, bool) {
 		return u.Groups, len(u.Groups) > 0
 	}
 	return nil, false
+}
+
+// textClaim gives a claim that is text; false if it is not one of those.
+func textClaim(u *storage.User, name string) (string, bool) {
+	switch name {
+	case "name":
+		return u.Name, true
+	case "family_name":
+		return u.FamilyName, true
+	case "given_name":
+		return u.GivenName, true
+	case "middle_name":
+		return u.MiddleName, true
+	case "nickname":
+		return u.Nickname, true
+	case "preferred_username":
+		return u.PreferredUsername, true
+	case "profile":
+		return u.Profile, true
+	case "picture":
+		return u.Picture, true
+	case "website":
+		return u.Website, true
+	case "gender":
+		return u.Gender, true
+	case "birthdate":
+		return u.Birthdate, true
+	case "zoneinfo":
+		return u.Zoneinfo, true
+	case "locale":
+		return u.Locale, true
+	case "email":
+		return u.Email, true
+	case "phone_number":
+		return u.PhoneNumber, true
+	}
+	return "", false
 }
 
 // claimsAsked is the claims parameter as it is kept (OIDC Core, section 5.5).
