@@ -142,7 +142,11 @@ func (p *Provider) serviceTokenLeft(ctx context.Context, access keys.AccessToken
 		return access, storage.ErrNotFound
 	}
 	allowed := strings.Fields(client.Metadata.Scope)
-	access.Scope = joined(slices.DeleteFunc(strings.Fields(access.Scope), func(scope string) bool { return !slices.Contains(allowed, scope) }))
+	left := slices.DeleteFunc(strings.Fields(access.Scope), func(scope string) bool { return !slices.Contains(allowed, scope) })
+	if len(left) == 0 && access.Scope != "" {
+		return access, storage.ErrNotFound
+	}
+	access.Scope = joined(left)
 	revoked, err := p.db.TokenRevoked(ctx, access.ID, storage.Millis(access.IssuedAt*1000))
 	if err == nil && revoked {
 		err = storage.ErrNotFound

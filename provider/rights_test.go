@@ -380,6 +380,8 @@ func TestRights_ServiceTokens(t *testing.T) {
 			t.Errorf("without mail.send: %v", got)
 		}
 		service.wantInactive(t, "token for a lost resource", targeted)
+		service.changeClient(t, func(c *storage.Client) { c.Metadata.Scope = "other" })
+		service.wantInactive(t, "token of which no scope is left", plain)
 		service.changeClient(t, func(c *storage.Client) { c.Metadata.GrantTypes = []string{"authorization_code"} })
 		service.wantInactive(t, "token of a lost grant type", plain)
 	})
