@@ -104,7 +104,14 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 		replaced("", "")(r)
 		r.URL.RawQuery = "schema=openid" // passport-openidconnect
 	}
+	only["/userinfo"]["harmless query beside a form"] = func(r *http.Request) { r.URL.RawQuery = "schema=openid" }
 	only["/end_session"]["no body and no type"] = replaced("", "")
+	for _, path := range []string{"/end_session", "/userinfo", "/refresh", "/logout"} {
+		only[path]["chunks of nothing and no type"] = func(r *http.Request) {
+			replaced("", "")(r)
+			r.Body, r.ContentLength = io.NopCloser(strings.NewReader("")), -1
+		}
+	}
 	// A header that proves nothing here; the client that is public names itself in the body.
 	for _, path := range []string{"/authorize", "/end_session", "/refresh", "/logout"} {
 		only[path]["needless Authorization"] = func(r *http.Request) { r.Header.Set("Authorization", "Bearer added.by.a.proxy") }

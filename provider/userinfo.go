@@ -173,7 +173,7 @@ func bearer(w http.ResponseWriter, r *http.Request) (string, *bearerError) {
 	}
 	var body string
 	if r.Method == http.MethodPost && web.IsForm(r) {
-		form, err := web.PostForm(w, r)
+		form, err := web.PostForm(w, withoutQuery(r))
 		if err != nil {
 			return malformed("the body must be a form with access_token")
 		}
@@ -198,4 +198,15 @@ func bearer(w http.ResponseWriter, r *http.Request) (string, *bearerError) {
 		return malformed("write Authorization: Bearer, one space, and the token")
 	}
 	return token, nil
+}
+
+// withoutQuery is the request without a query, of which nothing is read.
+func withoutQuery(r *http.Request) *http.Request {
+	if r.URL.RawQuery == "" {
+		return r
+	}
+	plain, at := *r, *r.URL
+	at.RawQuery = ""
+	plain.URL = &at
+	return &plain
 }

@@ -75,10 +75,14 @@ func (s *Shares) leave(network string) {
 }
 
 // ReadAhead takes in the body as far as any handler would read it: 64 KiB. What
-// ends it early, the limit or a peer that hangs up, meets whoever reads it next.
+// ends it early, the limit or a peer that hangs up, meets whoever reads it next. The
+// length of a body in chunks is known then: nothing in chunks is no body.
 func ReadAhead(w http.ResponseWriter, r *http.Request) {
 	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	r.Body = io.NopCloser(&readBefore{*bytes.NewReader(content), err})
+	if r.ContentLength < 0 && err == nil {
+		r.ContentLength = int64(len(content))
+	}
 }
 
 // readBefore gives what was read, then the error that ended it.
