@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"net/url"
 )
@@ -40,6 +41,9 @@ func checkCertificates(members map[string]any, text map[string]string, public cr
 		got, err := coordinate(text, name)
 		if err != nil {
 			return err
+		}
+		if digits, err := hex.DecodeString(string(got)); err == nil && len(digits) == len(sum(nil)) {
+			got = digits // Auth0 and others encode the hexadecimal digits of the digest
 		}
 		if len(got) != len(sum(nil)) || len(chain) > 0 && !bytes.Equal(got, sum(chain[0].Raw)) {
 			return errors.New("has an " + name + " that is not the thumbprint of its certificate")

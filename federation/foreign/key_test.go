@@ -124,6 +124,7 @@ func good(t testing.TB) map[string]jwk {
 		"members that nobody knows":    p.with("issuer", "https://id.example.com", "exp", 1, "nbf", map[string]any{"a": []int{1}}),
 		"a certificate":                r.with("x5c", []string{base64.StdEncoding.EncodeToString(raw)}, "x5t", b64(one[:]), "x5t#S256", b64(two[:])),
 		"thumbprints alone":            r.with("x5t", b64(one[:]), "x5t#S256", b64(two[:]), "x5u", "https://id.example.com/cert.pem"),
+		"thumbprints in hexadecimal":   r.with("x5c", []string{base64.StdEncoding.EncodeToString(raw)}, "x5t", b64(fmt.Appendf(nil, "%X", one)), "x5t#S256", b64(fmt.Appendf(nil, "%x", two))),
 		"a kid beyond ASCII":           p.with("kid", "Schlüssel 1"),
 		"a modulus with a zero before": r.with("n", b64(append([]byte{0}, decoded(r["n"])...))),
 	}
@@ -347,6 +348,9 @@ func TestReadKeySet_BadKeysAreRefusedWithTheirReason(t *testing.T) {
 func TestUsableKeys_BadKeysAreIgnored(t *testing.T) {
 	fine := pairs()["P-384"].public
 	for name, c := range bad(t) {
+		if strings.HasSuffix(name, " with nothing") {
+			continue // null is absent: see below
+		}
 		set, err := foreign.Object(c.document)
 		list, _ := set["keys"].([]any)
 		if err != nil || len(list) != 1 {
@@ -357,6 +361,17 @@ func TestUsableKeys_BadKeysAreIgnored(t *testing.T) {
 		if len(usable) != 1 || ignored == 1 == others || usable[0].(map[string]any)["crv"] != "P-384" {
 			t.Errorf("%s: %d usable, %d ignored", name, len(usable), ignored)
 		}
+	}
+	all := map[string]any{}
+	for _, name := range []string{"kid", "use", "alg", "key_ops", "x5u", "x5c", "x5t", "x5t#S256", "n", "e", "d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
+		all[name] = nil
+	}
+	maps.Copy(all, fine)
+	usable, ignored := foreign.UsableKeys(map[string]any{"keys": []any{all}})
+	if len(usable) != 1 || ignored != 0 {
+		t.Errorf("a key with every member that it lacks as null: %d usable, %d ignored", len(usable), ignored)
+	} else {
+		wantReadable(t, "key with nulls", usable[0], foreign.Key{Public: pairs()["P-384"].private.Public()})
 	}
 	forEncryption := any(map[string]any(fine.with("use", "enc")))
 	if usable, ignored := foreign.UsableKeys(map[string]any{"keys": []any{forEncryption}}); len(usable) != 0 || ignored != 0 {

@@ -3,6 +3,7 @@ package foreign
 import (
 	"errors"
 	"fmt"
+	"maps"
 )
 
 const (
@@ -51,14 +52,16 @@ func ReadKeySet(document []byte) ([]Key, error) {
 	return keys, nil
 }
 
-// UsableKeys gives the keys of a JWK Set that signatures may be verified with, as they
-// came. Nobody here can mend the set, so one bad key among good ones stops nobody (RFC
-// 7517, section 5). bad says how many there are; keys for encryption and of kinds that we
-// do not use are left out and are not bad.
+// UsableKeys gives the keys of a JWK Set that signatures may be verified with, as JSON.
+// Nobody here can mend the set, so one bad key among good ones stops nobody (RFC 7517,
+// section 5), and a member that is null counts as absent: some programs write every member
+// that they know. bad says how many bad keys there are; keys for encryption and of kinds
+// that we do not use are left out and are not bad.
 func UsableKeys(set map[string]any) (usable []any, bad int) {
 	list, _ := set["keys"].([]any)
 	bad = max(0, len(list)-mostUpstreamKeys)
 	for _, item := range list[:len(list)-bad] {
+		item = withoutNull(item)
 		key, err := readItem(item)
 		_, other := errors.AsType[unsupported](err)
 		switch {
@@ -69,6 +72,17 @@ func UsableKeys(set map[string]any) (usable []any, bad int) {
 		}
 	}
 	return usable, bad
+}
+
+// withoutNull gives an object without its members that are null, anything else as it is.
+func withoutNull(item any) any {
+	members, ok := item.(map[string]any)
+	if !ok {
+		return item
+	}
+	members = maps.Clone(members)
+	maps.DeleteFunc(members, func(_ string, value any) bool { return value == nil })
+	return members
 }
 
 func readItem(item any) (Key, error) {
