@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -249,6 +250,41 @@ func TestRecordEvent_MergesEqualRefusalsOfAMinute(t *testing.T) {
 		}
 		if list[0].Times != 1 || list[0].Latest.Address != "" || list[1].Times != 1 {
 			t.Errorf("got %+v", list[:2])
+		}
+	})
+}
+
+// Nodes that write the same kinds of events at once count all of them, in whatever
+// order each has them.
+func TestRecordEvents_NodesCountTogether(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		list := make([]storage.Event, 20)
+		for i := range list {
+			list[i] = storage.Event{At: storage.At(noon), Type: storage.ClientRefused, Outcome: storage.Refused, Reason: fmt.Sprint("reason ", i), ClientID: "web"}
+		}
+		var nodes sync.WaitGroup
+		for node := range 4 {
+			mine := slices.Clone(list)
+			if node%2 == 1 {
+				slices.Reverse(mine)
+			}
+			nodes.Go(func() {
+				for range 10 {
+					if err := w.RecordEvents(t.Context(), mine); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		nodes.Wait()
+		found, err := w.Events(t.Context(), storage.EventFilter{Type: storage.ClientRefused}, 100)
+		if err != nil || len(found) != len(list) {
+			t.Fatalf("%d events, %v", len(found), err)
+		}
+		for _, e := range found {
+			if e.Times != 40 {
+				t.Errorf("%s is told %d times, want 40", e.Reason, e.Times)
+			}
 		}
 	})
 }

@@ -123,6 +123,10 @@ func (db *DB) RecordEvents(ctx context.Context, list []Event) error {
 			return errors.New("record event: it has no type")
 		}
 	}
+	list, err := inLockOrder(list)
+	if err != nil {
+		return fmt.Errorf("record event: %w", err)
+	}
 	return db.write(ctx, "record event", func(tx *gorm.DB) error {
 		for _, e := range list {
 			if err := record(tx, e, e.At.Time()); err != nil {

@@ -48,18 +48,10 @@ func (e Event) isMerged() bool {
 // connector are equal and, of a success, the detail. The row keeps what the first
 // one said, and tells of the last where that came from.
 func merge(tx *gorm.DB, e Event, at time.Time) error {
-	minute := at.Truncate(mergeWithin)
-	kind := []string{string(e.Type), string(e.Outcome), e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector}
-	if e.Outcome != Refused {
-		detail, err := jsonText(e.Detail)
-		if err != nil {
-			return fmt.Errorf("event detail: %w", err)
-		}
-		kind = append(kind, detail)
+	key, err := e.mergeKey(at)
+	if err != nil {
+		return err
 	}
-	sum := sha256.Sum256([]byte(strings.Join(kind, "\x00")))
-	key := fmt.Sprintf("%x-%s", minute.UnixMilli(), hex.EncodeToString(sum[:16]))
-
 	from := e.From.clean()
 	latest, err := jsonText(Repetition{
 		At: At(at), Address: from.Address, Agent: from.Agent, RequestID: from.RequestID,
@@ -69,4 +61,42 @@ func merge(tx *gorm.DB, e Event, at time.Time) error {
 		return fmt.Errorf("event detail: %w", err)
 	}
 	return insertEvent(tx, key, ` ON CONFLICT (merge_key) WHERE merge_key <> '' DO UPDATE SET times = events.times + excluded.times, latest = ?`, e, at, latest)
+}
+
+// mergeKey is the same for events of one kind and minute.
+func (e Event) mergeKey(at time.Time) (string, error) {
+	kind := []string{string(e.Type), string(e.Outcome), e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector}
+	if e.Outcome != Refused {
+		detail, err := jsonText(e.Detail)
+		if err != nil {
+			return "", fmt.Errorf("event detail: %w", err)
+		}
+		kind = append(kind, detail)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(kind, "\x00")))
+	return fmt.Sprintf("%x-%s", at.Truncate(mergeWithin).UnixMilli(), hex.EncodeToString(sum[:16])), nil
+}
+
+// inLockOrder sorts events that one transaction writes by the rows that they are merged
+// into, so that two nodes that write events of the same kinds do not deadlock. Events of
+// one kind keep their order.
+func inLockOrder(list []Event) ([]Event, error) {
+	type keyed struct {
+		Event
+		key string
+	}
+	var sorted []keyed
+	for _, e := range list {
+		key, err := e.mergeKey(e.At.Time())
+		if err != nil {
+			return nil, err
+		}
+		sorted = append(sorted, keyed{e, key})
+	}
+	slices.SortStableFunc(sorted, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
+	ordered := make([]Event, 0, len(sorted))
+	for _, one := range sorted {
+		ordered = append(ordered, one.Event)
+	}
+	return ordered, nil
 }
