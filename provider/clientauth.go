@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -28,23 +29,28 @@ type presented struct {
 func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 	trace := web.TraceOf(r.Context())
 	trace.ClaimClient(r.PostForm.Get("client_id"))
-	given, err := presentedBy(r)
-	if err != nil {
-		return storage.Client{}, err
-	}
+	given, bad := presentedBy(r)
 	trace.ClaimClient(given.id)
+	if given.id == "" {
+		return storage.Client{}, bad
+	}
 	client, err := p.clients.Enabled(r.Context(), given.id)
+	trace.Client(client.ID)
+	if errors.Is(err, request.ErrDisabled) {
+		trace.Client(given.id)
+	}
+	if bad != nil {
+		return storage.Client{}, bad
+	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return storage.Client{}, err
 	}
-	trace.Client(client.ID)
 	at := p.Now()
 	refused := judge(client, given, at)
 	if refused == nil {
 		return client, nil
 	}
 	if errors.Is(err, request.ErrDisabled) {
-		trace.Client(given.id)
 		refused = errDisabledClient
 	}
 	if guessed(given, refused) {
@@ -157,31 +163,31 @@ func (p *Provider) countFailure(r *http.Request, known string, given presented, 
 // 6749, section 2.3: a request uses one method). Basic without a secret says only
 // which client asks (section 2.3.1: an empty secret may be omitted). An Authorization
 // header of another scheme says nothing about the client: a proxy or a script that
-// adds a bearer token to every call presents no second method.
+// adds a bearer token to every call presents no second method. With an error it still
+// gives the id that the request claims, if it has any.
 func presentedBy(r *http.Request) (presented, error) {
 	form := r.PostForm
 	given, err := basicCredentials(r)
+	id := cmp.Or(given.id, form.Get("client_id"))
+	claimed := presented{id: id}
 	if err != nil {
-		return presented{}, err
+		return claimed, err
 	}
 	if form.Has("client_assertion") || form.Has("client_assertion_type") {
 		if given.secret != "" || form.Has("client_secret") {
-			return presented{}, errTwoMethods
+			return claimed, errTwoMethods
 		}
-		return presented{}, errNoAssertions
+		return claimed, errNoAssertions
 	}
-	id := form.Get("client_id")
 	switch {
 	case given.secret != "" && form.Has("client_secret"):
-		return presented{}, errTwoMethods
-	case given.id != "" && id != "" && given.id != id:
-		return presented{}, errTwoClients
+		return claimed, errTwoMethods
+	case form.Get("client_id") != "" && form.Get("client_id") != id:
+		return claimed, errTwoClients
 	case given.secret != "":
 		return given, nil
-	case id == "" && given.id == "":
-		return presented{}, errNoClientID
 	case id == "":
-		id = given.id
+		return claimed, errNoClientID
 	}
 	if form.Has("client_secret") {
 		return presented{id, form.Get("client_secret"), storage.AuthPost}, nil

@@ -73,6 +73,19 @@ func (r *jwksReaders) take() []storage.JWKSReader {
 	return list
 }
 
+// putBack counts again what take gave and could not be written.
+func (r *jwksReaders) putBack(list []storage.JWKSReader) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, before := range list {
+		one := r.seen[before.Family]
+		if one == nil {
+			one = r.begin(before.Family, func() string { return before.Network })
+		}
+		one.Fetches, one.SeenAt = one.Fetches+before.Fetches, max(one.SeenAt, before.SeenAt)
+	}
+}
+
 // knows notes which families have a row.
 func (r *jwksReaders) knows(families []string) {
 	known := make(map[string]bool, len(families))
@@ -125,8 +138,10 @@ func (p *Provider) NoteReadersOnce(ctx context.Context, at time.Time) error {
 		return nil
 	}
 	families, err := p.db.NoteJWKSReaders(ctx, seen, at)
-	if err == nil {
-		p.readers.knows(families)
+	if err != nil {
+		p.readers.putBack(seen)
+		return err
 	}
-	return err
+	p.readers.knows(families)
+	return nil
 }

@@ -27,6 +27,12 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 		} {
 			read(agent)
 		}
+		over, stop := context.WithCancel(t.Context())
+		stop()
+		if err := b.NoteReadersOnce(over, b.now()); err == nil { // what it could not write is written later
+			t.Error("nothing can be written in a context that has ended")
+		}
+		read("jose/v6.2.17")
 		reads, writes := b.DB.Calls()
 		if err := b.NoteReadersOnce(context.Background(), b.now()); err != nil {
 			t.Fatal(err)
@@ -45,7 +51,7 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 		for _, r := range list {
 			got[r.Family] = r.Fetches
 		}
-		want := map[string]int64{"jose": 2, "mod_auth_openidc": 1, "Go-http-client": 1, "Mozilla": 1, "unnamed": 2, "na": 1}
+		want := map[string]int64{"jose": 3, "mod_auth_openidc": 1, "Go-http-client": 1, "Mozilla": 1, "unnamed": 2, "na": 1}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
 			t.Errorf("got %v, want %v", got, want)
 		}

@@ -2,6 +2,8 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -27,9 +29,23 @@ type refusalKind struct {
 	minute                          int64
 }
 
+func kindOf(e storage.Event) refusalKind {
+	return refusalKind{e.Type, e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector, e.At.Time().Unix() / 60}
+}
+
 // pendingRefusal is the first of its kind, and the last of those that followed.
 type pendingRefusal struct {
 	first, last storage.Event
+}
+
+// times is how many refusals it stands for.
+func (p *pendingRefusal) times() int64 { return p.first.Times + p.last.Times }
+
+func (p *pendingRefusal) latest() storage.Event {
+	if p.last.Times > 0 {
+		return p.last
+	}
+	return p.first
 }
 
 // Bounds of what strangers can make us remember and write: kinds between two flushes,
@@ -41,24 +57,27 @@ const (
 	begunWindow         = 15 * time.Minute
 )
 
-// note adds the event of a refusal. What is over a bound is in the log alone.
-func (r *refusals) note(e storage.Event) {
+// note adds the event of a refusal. It reports false for one that is over a bound:
+// that refusal is in the log alone.
+func (r *refusals) note(e storage.Event) bool {
 	e.Times = 1
 	at := e.At.Time()
-	kind := refusalKind{e.Type, e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector, at.Unix() / 60}
+	kind := kindOf(e)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.pending[kind]; p != nil {
 		e.Times = p.last.Times + 1
 		p.last = e
-		return
+		return true
 	}
-	if len(r.pending) < mostPending && r.mayBegin(storage.Network(e.From.Address), at) {
-		if r.pending == nil {
-			r.pending = map[refusalKind]*pendingRefusal{}
-		}
-		r.pending[kind] = &pendingRefusal{first: e}
+	if len(r.pending) >= mostPending || !r.mayBegin(storage.Network(e.From.Address), at) {
+		return false
 	}
+	if r.pending == nil {
+		r.pending = map[refusalKind]*pendingRefusal{}
+	}
+	r.pending[kind] = &pendingRefusal{first: e}
+	return true
 }
 
 func (r *refusals) mayBegin(network string, at time.Time) bool {
@@ -73,29 +92,66 @@ func (r *refusals) mayBegin(network string, at time.Time) bool {
 	return true
 }
 
-// take gives what is pending, as events to be recorded.
-func (r *refusals) take() []storage.Event {
+// take gives what is pending, and leaves nothing pending.
+func (r *refusals) take() map[refusalKind]*pendingRefusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var list []storage.Event
-	for _, p := range r.pending {
-		list = append(list, p.first)
-		if p.last.Times > 0 {
-			list = append(list, p.last)
+	taken := r.pending
+	r.pending = nil
+	return taken
+}
+
+// putBack makes pending again what take gave and could not be written. It reports how
+// many refusals are lost because too many kinds are pending by now.
+func (r *refusals) putBack(taken map[refusalKind]*pendingRefusal) (lost int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pending == nil {
+		r.pending = map[refusalKind]*pendingRefusal{}
+	}
+	for kind, before := range taken {
+		since := r.pending[kind]
+		switch {
+		case since != nil:
+			times := before.last.Times + since.times()
+			before.last = since.latest()
+			before.last.Times = times
+			r.pending[kind] = before
+		case len(r.pending) < mostPending:
+			r.pending[kind] = before
+		default:
+			lost += before.times()
 		}
 	}
-	r.pending = nil
-	return list
+	return lost
 }
 
 // NoteRefusalsOnce writes the events of refused requests. Its caller calls it once a
-// second, and at the end.
+// second, and at the end. What cannot be written because the database does not answer,
+// or because ctx has ended, is written by the next call.
 func (p *Provider) NoteRefusalsOnce(ctx context.Context) error {
-	list := p.refusals.take()
-	if len(list) == 0 {
+	taken := p.refusals.take()
+	if len(taken) == 0 {
 		return nil
 	}
-	return p.db.RecordEvents(ctx, list)
+	var list []storage.Event
+	for _, pending := range taken {
+		list = append(list, pending.first)
+		if pending.last.Times > 0 {
+			list = append(list, pending.last)
+		}
+	}
+	err := p.db.RecordEvents(ctx, list)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil {
+		return fmt.Errorf("%d kinds of refusals are in the log alone: %w", len(taken), err) // they would fail again
+	}
+	if lost := p.refusals.putBack(taken); lost > 0 {
+		return fmt.Errorf("%d refusals are in the log alone: %w", lost, err)
+	}
+	return err
 }
 
 // recorded takes the events of each request that next refuses. That a client presents
@@ -116,7 +172,9 @@ func (p *Provider) recorded(next http.Handler) http.Handler {
 			trace.Note("event_error", err.Error())
 		}
 		for _, e := range list {
-			p.refusals.note(e)
+			if !p.refusals.note(e) {
+				trace.Note("event_error", "too many kinds of refusals: this one has no event")
+			}
 		}
 	})
 }

@@ -215,10 +215,10 @@ var tokenRefusals = []struct {
 	{"assertion_not_supported", nil, func(t *testing.T, s *tokenScene) answer {
 		return s.ask(t, s.codeForm(s.code, "client_assertion", canarySecret), "", "")
 	}},
-	{"two_methods", nil, func(t *testing.T, s *tokenScene) answer {
+	{"two_methods", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
 		return s.ask(t, s.codeForm(s.code, "client_secret", canarySecret), s.Client.ID, s.Secret)
 	}},
-	{"two_clients", nil, func(t *testing.T, s *tokenScene) answer {
+	{"two_clients", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
 		return s.ask(t, s.codeForm(s.code, "client_id", "another"), s.Client.ID, s.Secret)
 	}},
 	{"grant_type_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
@@ -309,6 +309,10 @@ func TestRefusals_EachOfTokenHasItsCause(t *testing.T) {
 				told := b.refusal(t, func() answer { return r.ask(t, s) })
 				told.events = onlyRefused(told.events)
 				told.wantReason(t, r.cause, r.types...)
+				claimed, _ := told.line["claimed_client_id"].(string)
+				if claimed == "" && r.cause != "client_id_missing" && r.cause != "malformed_basic" && r.cause != "assertion_not_supported" {
+					t.Errorf("the log does not tell which client asks: %v", told.line)
+				}
 				for _, event := range told.events {
 					if event.Type == storage.GrantRefused && r.cause == "foreign_code" &&
 						(event.UserID != b.Alice.ID || event.ClientID != b.Client.ID || event.Detail["claimed_client_id"] != "other") {
@@ -407,6 +411,53 @@ func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
 		}
 		if times := count(events, storage.ClientRefused); times != 1000 {
 			t.Errorf("%d refusals are told", times)
+		}
+	})
+}
+
+// What could not be written when it was due is written by the next call: a server that
+// stops, or a database that does not answer for a while, loses no event.
+func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
+	each(t, func(t *testing.T, b *testbed) {
+		refuse := func(path string) {
+			do(t, direct, mustGet(t, b.authorizeURL("redirect_uri", "https://evil.example/"+path)))
+		}
+		over, stop := context.WithCancel(t.Context())
+		stop()
+		refuse("first")
+		refuse("second")
+		for range 2 {
+			if err := b.NoteRefusalsOnce(over); err == nil {
+				t.Fatal("nothing can be written in a context that has ended")
+			}
+			refuse("meanwhile")
+		}
+		b.noteRefusals(t)
+		b.noteRefusals(t) // nothing is left
+		list, err := b.DB.Events(t.Context(), storage.EventFilter{Type: storage.ClientRefused}, 10)
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%d events, %v", len(list), err)
+		}
+		if e := list[0]; e.Times != 4 || e.Detail["redirect_uri"] != "https://evil.example/first" || e.Latest.Detail["redirect_uri"] != "https://evil.example/meanwhile" {
+			t.Errorf("got %+v", e)
+		}
+	})
+}
+
+// A refusal that is one kind too many has no event, and its line of the log says so.
+func TestRefusals_LogNamesWhatHasNoEvent(t *testing.T) {
+	onSQLite(t, func(t *testing.T, b *testbed) {
+		for i := range 101 {
+			b.register(t, storage.Web, fmt.Sprintf("many%d", i), callback)
+		}
+		b.follow(t)
+		since := len(b.Log.String())
+		for i := range 101 {
+			do(t, direct, mustGet(t, b.authorizeURL("client_id", fmt.Sprintf("many%d", i), "redirect_uri", "https://evil.example/cb")))
+		}
+		lines := b.requestLines(t, since)
+		if first, last := lines[0], lines[len(lines)-1]; first["event_error"] != nil || last["event_error"] == nil {
+			t.Errorf("first %v, last %v", first, last)
 		}
 	})
 }
