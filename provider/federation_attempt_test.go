@@ -219,7 +219,17 @@ func TestFD06_StateOfOneConnectorAtAnother(t *testing.T) {
 		v := b.visitor(t)
 		callback := v.choose(t, v.press(t, v.get(t, b.authorizeURL()), "google"), "ada")
 		crossed := strings.Replace(callback, "/login/google/", "/login/liar/", 1)
+		since := len(b.Log.String())
 		v.wantProblem(t, v.get(t, crossed), http.StatusBadRequest, "unknown_attempt")
+		b.wantCause(t, since, "attempt_of_other_connector")
+		for query, cause := range map[string]string{"": "state_malformed", "?state=x": "state_malformed", "?state=%zz": "malformed_request"} {
+			since = len(b.Log.String())
+			v.wantProblem(t, v.get(t, b.Issuer+"/login/google/callback"+query), http.StatusBadRequest, "unknown_attempt")
+			b.wantCause(t, since, cause)
+		}
+		since = len(b.Log.String())
+		v.wantProblem(t, v.get(t, callback), http.StatusBadRequest, "unknown_attempt") // its cookie is gone
+		b.wantCause(t, since, "attempt_not_of_browser")
 		if n := len(up.liar.Requests()); n != 0 {
 			t.Errorf("the other upstream was sent the code: %q", up.liar.Requests())
 		}
@@ -359,4 +369,13 @@ func postAcross(t *testing.T, target string, form url.Values) answer {
 	r.Header.Set("Origin", "https://appleid.apple.com")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
 	return do(t, direct, r)
+}
+
+// wantCause wants the first request since then to be refused for that cause.
+func (b *testbed) wantCause(t *testing.T, since int, cause string) {
+	t.Helper()
+	lines := b.requestLines(t, since)
+	if got := lines[0]; got["cause"] != cause {
+		t.Errorf("cause %v, want %s: %v", got["cause"], cause, got)
+	}
 }

@@ -114,22 +114,25 @@ func (p *Provider) logoutOf(r *http.Request, params url.Values) (logout, error) 
 		return p.openLogout(params.Get("logout"))
 	}
 	asked := logout{State: params.Get("state")}
+	trace := web.TraceOf(r.Context())
+	trace.ClaimClient(params.Get("client_id"))
+	trace.ClaimRedirect(params.Get("post_logout_redirect_uri"))
 	hint, why := p.logoutHint(params)
-	ignore(r, "id_token_hint", why)
+	trace.Ignore("id_token_hint", why)
 	client, why, err := p.logoutClient(r, params, hint)
 	if err != nil {
 		return logout{}, err
 	}
-	ignore(r, "client_id", why)
+	trace.Ignore("client_id", why)
 	if asked.ClientID = client.ID; client.ID != "" {
 		asked.Hinted = hint.SessionID
 	}
 	switch redirect := params.Get("post_logout_redirect_uri"); {
 	case redirect == "":
 	case client.ID == "":
-		ignore(r, "post_logout_redirect_uri", "no client is named that is enabled, and not exactly one has registered the address")
+		trace.Ignore("post_logout_redirect_uri", "no client is named that is enabled, and not exactly one has registered the address")
 	case !client.AllowsPostLogoutRedirect(redirect):
-		ignore(r, "post_logout_redirect_uri", "it is not registered for the client")
+		trace.Ignore("post_logout_redirect_uri", "it is not registered for the client")
 	default:
 		asked.Redirect = redirect
 	}
@@ -173,11 +176,6 @@ func (p *Provider) logoutClient(r *http.Request, params url.Values, hint keys.ID
 		return storage.Client{}, "", fmt.Errorf("read client: %w", err)
 	}
 	return client, "", nil
-}
-
-// ignore notes that a parameter was left out, and why; "" for nothing to note.
-func ignore(r *http.Request, parameter, why string) {
-	web.TraceOf(r.Context()).Note("ignored_"+parameter, why)
 }
 
 func (p *Provider) askLogout(w http.ResponseWriter, current session.Current, request logout) error {

@@ -18,6 +18,9 @@ func (b *testbed) requestLines(t *testing.T, since int) (lines []map[string]any)
 			t.Fatalf("a line of the log is not JSON: %v: %q", err, line)
 		}
 		if members["msg"] == "request" {
+			if n := strings.Count(line, `,"address":`); n != 1 {
+				t.Errorf("the line has %d addresses: %s", n, line)
+			}
 			lines = append(lines, members)
 		}
 	}

@@ -61,7 +61,7 @@ func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token 
 	trace.User(user.ID)
 	rights := grantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
-		return nil, insufficientScope // the client has lost it
+		return nil, insufficientScope.because(because("scope_lost", "the client may not have the scope openid any more"))
 	}
 	person := visibleTo(client, user)
 	claims := requestedClaims(string(rights.Claims), person).UserInfo

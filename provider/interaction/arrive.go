@@ -27,7 +27,7 @@ func (h *Handler) arrive(w http.ResponseWriter, r *http.Request, s step, c Conne
 		}
 		became := decideArrival(facts)
 		web.TraceOf(r.Context()).Note("arrival", string(became))
-		web.TraceOf(r.Context()).Note("address", i.Standing())
+		web.TraceOf(r.Context()).Note("upstream_address", i.Standing())
 		switch became {
 		case proveFirst:
 			return h.askProof(w, s, c, attemptID, i)

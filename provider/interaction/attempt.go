@@ -87,26 +87,39 @@ func (h *Handler) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt)
 func (h *Handler) takeAttempt(w http.ResponseWriter, r *http.Request, connector, state string) (attempt, error) {
 	id := federation.AttemptID(state)
 	if id == "" {
-		return attempt{}, lostAttempt(nil)
+		return attempt{}, lostAttempt(errNoState)
 	}
 	sealed, ok := h.Sessions.Cookies.Read(r, attemptPrefix+id)
 	if !ok {
-		return attempt{}, lostAttempt(nil)
+		return attempt{}, lostAttempt(errOtherBrowser)
 	}
 	h.Sessions.Cookies.Clear(w, attemptPrefix+id)
 	payload, err := h.Carrier.Ring.Unseal("attempt", sealed, h.Now())
-	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
-		return attempt{}, lostAttempt(err)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, keys.ErrExpired):
+		return attempt{}, lostAttempt(web.Because("attempt_expired", err))
+	case errors.Is(err, keys.ErrInvalid):
+		return attempt{}, lostAttempt(web.Because("attempt_invalid", err))
+	case err != nil:
 		return attempt{}, fmt.Errorf("open attempt: %w", err)
 	}
 	a, ok := decodeAttempt(payload)
-	if !ok || a.Upstream.ID != id || a.Upstream.Connector != connector {
-		return attempt{}, lostAttempt(nil)
+	if !ok || a.Upstream.ID != id {
+		return attempt{}, lostAttempt(web.Because("attempt_invalid", keys.ErrInvalid))
+	}
+	if a.Upstream.Connector != connector {
+		return attempt{}, lostAttempt(errOtherConnector)
 	}
 	return a, nil
 }
+
+// Why a callback belongs to no attempt of this browser.
+var (
+	errNoState        = web.Because("state_malformed", errors.New("the callback has no state of ours"))
+	errOtherBrowser   = web.Because("attempt_not_of_browser", errors.New("the browser has no cookie for this state"))
+	errOtherConnector = web.Because("attempt_of_other_connector", errors.New("the attempt was started for another connector"))
+	errOtherSite      = web.Because("cross_origin", errors.New("another site sent the browser to start the attempt"))
+)
 
 func lostAttempt(cause error) *web.Problem {
 	return &web.Problem{

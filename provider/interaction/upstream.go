@@ -64,7 +64,7 @@ func (h *Handler) Depart(w http.ResponseWriter, connector string, q request.Requ
 // start makes the attempt, keeps it in this browser and leaves for the upstream.
 func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
-		return lostAttempt(nil)
+		return lostAttempt(errOtherSite)
 	}
 	query := r.URL.Query()
 	s, err := h.open(r.Context(), query.Get("request"))
@@ -142,17 +142,22 @@ func (h *Handler) callbackPost(w http.ResponseWriter, r *http.Request) error {
 // that callbackPost has sealed.
 func (h *Handler) callbackValues(r *http.Request, connector Connector) (url.Values, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil || web.Strict(values) != nil {
-		return nil, lostAttempt(err)
+	if err == nil {
+		err = web.Strict(values)
+	}
+	if err != nil {
+		return nil, lostAttempt(web.Because("malformed_request", err))
 	}
 	if !connector.AnswersByPOST() || !values.Has("posted") {
 		return values, nil
 	}
 	payload, err := h.Carrier.Ring.Unseal("posted", values.Get("posted"), h.Now())
-	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
-		return nil, lostAttempt(err)
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, keys.ErrExpired):
+		return nil, lostAttempt(web.Because("attempt_expired", err))
+	case errors.Is(err, keys.ErrInvalid):
+		return nil, lostAttempt(web.Because("attempt_invalid", err))
+	case err != nil:
 		return nil, fmt.Errorf("open callback: %w", err)
 	}
 	return url.ParseQuery(string(payload))

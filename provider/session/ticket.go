@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/web"
 )
 
 // ticketLife is how long a form may lie open.
 const ticketLife = 30 * time.Minute
 
 // ErrStale: the ticket is missing, too old, or was made for another session,
-// request, purpose or content.
+// request, purpose or content. The cause says which.
 var ErrStale = errors.New("form is out of date")
+
+func stale(code, text string) error { return web.Because(code, fmt.Errorf("%w: %s", ErrStale, text)) }
 
 // Ticket names what a form may do. All of it must be equal when it comes back.
 type Ticket struct {
@@ -37,15 +40,34 @@ func (s *Sessions) Ticket(t Ticket) (string, error) {
 // ErrStale.
 func (s *Sessions) CheckTicket(sealed string, want Ticket) error {
 	payload, err := s.Ring.Unseal("ticket", sealed, s.Now())
-	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
-		return ErrStale
-	}
-	if err != nil {
+	switch {
+	case sealed == "":
+		return stale("ticket_missing", "it has no ticket")
+	case errors.Is(err, keys.ErrExpired):
+		return stale("ticket_expired", "its ticket has expired")
+	case errors.Is(err, keys.ErrInvalid):
+		return stale("ticket_invalid", "its ticket is not one of ours")
+	case err != nil:
 		return fmt.Errorf("open ticket: %w", err)
 	}
 	var got Ticket
-	if json.Unmarshal(payload, &got) != nil || got != want {
-		return ErrStale
+	if json.Unmarshal(payload, &got) != nil {
+		return stale("ticket_invalid", "its ticket is not one of ours")
 	}
-	return nil
+	return got.differs(want)
+}
+
+// differs says in what a ticket is not the one that is wanted; nil if it is.
+func (t Ticket) differs(want Ticket) error {
+	switch {
+	case t == want:
+		return nil
+	case t.Purpose != want.Purpose:
+		return stale("ticket_of_other_form", "its ticket is for another form")
+	case t.Session != want.Session:
+		return stale("ticket_of_other_session", "its ticket is of another session")
+	case t.Request != want.Request:
+		return stale("ticket_of_other_request", "its ticket is of another request")
+	}
+	return stale("ticket_of_other_content", "what it shows has changed")
 }

@@ -105,11 +105,16 @@ func plainURI(uri string) string {
 		u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
 		uri = u.String()
 	}
-	if end := strings.IndexAny(uri, "?#"); end >= 0 {
-		uri = uri[:end]
+	// So also if it was percent-encoded once too often.
+	for _, mark := range []string{"?", "#", "%3f", "%23", "%253f", "%2523"} {
+		if end := strings.Index(strings.ToLower(uri), mark); end >= 0 {
+			uri = uri[:end]
+		}
 	}
-	if at := strings.LastIndexByte(uri, '@'); at >= 0 {
-		uri = uri[at+1:]
+	for _, mark := range []string{"@", "%40", "%2540"} {
+		if at := strings.LastIndex(strings.ToLower(uri), mark); at >= 0 {
+			uri = uri[at+len(mark):]
+		}
 	}
 	return clip(uri, longestClaimedURI)
 }
@@ -150,11 +155,28 @@ func (t *Trace) Refuse(why error) {
 	}
 	t.fault(why)
 	t.refused = true
+	t.noteClaims()
+	t.Note("gid", t.of.GrantID)
+}
+
+// Ignore notes that a parameter of the request was left out, and why, with what the
+// request claims; "" for nothing to note.
+func (t *Trace) Ignore(parameter, why string) {
+	if why != "" {
+		t.Note("ignored_"+parameter, why)
+		t.noteClaims()
+	}
+}
+
+func (t *Trace) noteClaims() {
+	if t.claimsNoted {
+		return
+	}
+	t.claimsNoted = true
 	claims := t.claims()
 	for _, key := range slices.Sorted(maps.Keys(claims)) {
 		t.Note(key, claims[key].(string))
 	}
-	t.Note("gid", t.of.GrantID)
 }
 
 // Fail notes why the request cannot be answered by no fault of whoever sent it. No

@@ -3,6 +3,9 @@ package web_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +27,14 @@ func TestTrace_CleansWhatIsClaimed(t *testing.T) {
 		"javascript:alert(1)?secret":                         "javascript:alert(1)",
 		"no\nurl\x1b[2J?secret":                              "no url [2J",
 		long:                                                 long[:256],
+		// Percent-encoded once or twice too often.
+		"https%3A%2F%2Fapp.example.com%2Fcb%3Fcode%3Dsecret":        "https%3A%2F%2Fapp.example.com%2Fcb",
+		"https%3A%2F%2Fuser%3Asecret%40app.example.com%2Fcb%23s":    "app.example.com%2Fcb",
+		"https%253A%252F%252Fu%253Asecret%2540a.example%253fsecret": "a.example",
+		// What shows nothing, or turns the direction of the text.
+		"https://a.example/\u202egnp\u2028\u200bx\ufeff": "https://a.example/%E2%80%AEgnp%E2%80%A8%E2%80%8Bx%EF%BB%BF",
+		"a b\u202egnp\u2028\u200bx\ufeff\u0085":          "a%20b%E2%80%AEgnp%E2%80%A8%E2%80%8Bx%EF%BB%BF%C2%85",
+		"%zz\u202egnp\u2028\u200bx\ufeff":                "%zz gnp  x ",
 	} {
 		trace := &web.Trace{}
 		trace.Client("app")
@@ -83,5 +94,29 @@ func TestTrace_LeavesNoEventOfStrangers(t *testing.T) {
 		if events := trace.Refusals(); len(events) != 0 {
 			t.Errorf("%s: events %+v", what, events)
 		}
+	}
+}
+
+// What is left out of a request is noted with what the request claims, once.
+func TestTrace_IgnoreNotesTheClaims(t *testing.T) {
+	var log strings.Builder
+	handler := web.Traced(slog.New(slog.NewJSONHandler(&log, nil)), nil, time.Now, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		trace := web.TraceOf(r.Context())
+		trace.ClaimClient("ap\u202ep")
+		trace.ClaimRedirect("https://evil.example/bye?secret")
+		trace.Ignore("client_id", "unknown")
+		trace.Ignore("state", "")
+		trace.Ignore("post_logout_redirect_uri", "unknown")
+	}))
+	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/end_session", nil))
+	for _, want := range []string{
+		`"ignored_client_id":"unknown"`, `"ignored_post_logout_redirect_uri":"unknown"`, `"claimed_client_id":"ap p"`, `"redirect_uri":"https://evil.example/bye"`,
+	} {
+		if strings.Count(log.String(), want) != 1 {
+			t.Errorf("the log has not once %s: %s", want, log.String())
+		}
+	}
+	if strings.Contains(log.String(), "ignored_state") || strings.Contains(log.String(), "secret") {
+		t.Errorf("the log has too much: %s", log.String())
 	}
 }

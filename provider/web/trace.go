@@ -35,6 +35,7 @@ type Trace struct {
 	recorded bool // the refusal's event, by a use case
 
 	claimedClient, claimedRedirect string // as the request has them, for a refusal
+	claimsNoted                    bool   // in the log line
 }
 
 type traceKey struct{}
@@ -196,7 +197,7 @@ func clip(s string, most int) string {
 		s = s[:most]
 	}
 	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) { // Cf: right-to-left marks and what nobody sees
 			return ' '
 		}
 		return r
