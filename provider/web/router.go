@@ -57,10 +57,11 @@ func (t *Router) add(pattern string, h http.Handler, refuse Refusal) {
 		if at.of(name) != nil {
 			panic("web: two routes for " + name + " " + path)
 		}
+		own := h
 		if name == http.MethodHead {
-			h = quiet(h)
+			own = quiet(h)
 		}
-		at.list = append(at.list, method{name, h})
+		at.list = append(at.list, method{name, own})
 	}
 }
 
@@ -113,6 +114,7 @@ func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func quiet(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(&withoutCookies{ResponseWriter: w}, r)
+		w.Header().Del("Set-Cookie") // of an answer that wrote nothing
 	})
 }
 
