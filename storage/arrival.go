@@ -137,9 +137,8 @@ func (db *DB) admitArrival(tx *gorm.DB, a Arrival, at time.Time) error {
 }
 
 // checkFound is ErrConflict unless the user, whom the address alone has found, has
-// that address still, proven or not as the caller saw it. Only an upstream that is
-// authoritative for the address, and only by a first proof, opens the account of an
-// administrator.
+// that address still, proven or not as the caller saw it. No upstream opens the account
+// of an administrator by its address.
 func checkFound(tx *gorm.DB, a Arrival) error {
 	var found []User
 	err := tx.Select("email_canonical", "email_verified", "admin").Where("id = ?", a.Identity.UserID).Limit(1).Find(&found).Error
@@ -148,7 +147,7 @@ func checkFound(tx *gorm.DB, a Arrival) error {
 	}
 	u := found[0]
 	canonical, err := CanonicalEmail(a.Identity.Email)
-	if err != nil || canonical != u.EmailCanonical || u.EmailVerified != (a.Proof == "") || u.Admin && a.Proof != ByAuthority {
+	if err != nil || canonical != u.EmailCanonical || u.EmailVerified != (a.Proof == "") || u.Admin {
 		return ErrConflict
 	}
 	return nil

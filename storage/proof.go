@@ -19,8 +19,10 @@ const (
 )
 
 // keepsRoles reports whether roles and groups survive the eviction by such a proof.
-// An administrator's account is evicted by no other.
 func (v Voucher) keepsRoles() bool { return v != ByUpstream }
+
+// evictsAdmins reports whether such a proof evicts an administrator. No upstream does.
+func (v Voucher) evictsAdmins() bool { return v != ByUpstream && v != ByAuthority }
 
 // Proof is the input of DB.ProveAddress.
 type Proof struct {
@@ -45,7 +47,7 @@ type Proof struct {
 // reports whether anything was evicted. Events address.proven and user.evicted.
 //
 // ErrNotFound: there is no such user. ErrConflict: the user has another address
-// now, or is an administrator whom a merely verifying upstream would evict.
+// now, or is an administrator whom an upstream would evict.
 func (db *DB) ProveAddress(ctx context.Context, p Proof, at time.Time) (evicted bool, err error) {
 	if err := checkIDs(p.UserID); err != nil {
 		return false, fmt.Errorf("prove address: %w", err)
@@ -77,7 +79,7 @@ func prove(tx *gorm.DB, p Proof, own bool, at time.Time) (evicted bool, err erro
 		return false, ErrConflict
 	case u.EmailVerified:
 		return false, nil
-	case u.Admin && !p.By.keepsRoles() && !own:
+	case u.Admin && !p.By.evictsAdmins() && !own:
 		return false, ErrConflict
 	}
 	if !own {

@@ -192,16 +192,17 @@ func (w *world) end(t *testing.T, s storage.Session) {
 	}
 }
 
-// A merely verifying upstream opens no administrator's account, not even one that has
-// become an administrator since the caller looked.
-func TestProof_AVerifyingUpstreamEvictsNoAdministrator(t *testing.T) {
+// No upstream opens an administrator's account, not even one that has become an
+// administrator since the caller looked.
+func TestProof_NoUpstreamEvictsAnAdministrator(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, p := range provers {
 			u, s := w.claimed(t, true)
 			w.remember(u, s)
 			err := p.prove(t, w, u, storage.Session{}, time.Minute)
-			if p.by == storage.ByUpstream {
+			if p.by == storage.ByUpstream || p.by == storage.ByAuthority {
 				wantError(t, p.name, err, storage.ErrConflict)
+				wantError(t, p.name+", in the own session", p.prove(t, w, u, s, time.Minute), storage.ErrConflict)
 				w.wantEvicted(t, u, false)
 				continue
 			}
