@@ -162,6 +162,29 @@ func TestUnproven_ActsGoOnWhenItIsDecided(t *testing.T) {
 	}
 }
 
+// A role that comes together with an address stops as it does for an account that had
+// the address before: nobody has proven it, and somebody's identity is attached.
+func TestUnproven_ARoleAndTheFirstAddress(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		for name, change := range map[string]func(*storage.User){
+			"role": func(u *storage.User) { u.Roles = []string{"ops"} }, "group": func(u *storage.User) { u.Groups = []string{"wheel"} },
+		} {
+			u := storage.User{ID: w.through(t, "", "evil", name, "").UserID}
+			act := revising(func(u *storage.User) { u.Email = name + "@example.com"; change(u) })
+			var stopped *storage.UnprovenError
+			if err := act(t, w.DB, u, storage.StopIfAttached); !errors.As(err, &stopped) || stopped.Email != name+"@example.com" {
+				t.Errorf("%s: %v", name, err)
+			}
+			if now, err := w.User(t.Context(), u.ID); err != nil || now.Email != "" || len(now.Roles)+len(now.Groups) > 0 {
+				t.Errorf("%s: the refusal gave %+v, %v", name, now, err)
+			}
+			if err := act(t, w.DB, u, storage.KeepAttached); err != nil {
+				t.Errorf("%s: decided: %v", name, err)
+			}
+		}
+	})
+}
+
 // Taking away stops nowhere.
 func TestUnproven_TakingAwayIsFree(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {

@@ -130,6 +130,9 @@ func clearBefore(tx *gorm.DB, r Revision, have, want User, at time.Time) (evicte
 	}
 	before := have
 	before.EmailVerified = have.EmailVerified && want.EmailVerified
+	if opens { // the address that is claimed afterwards counts
+		before.Email, before.EmailCanonical = want.Email, want.EmailCanonical
+	}
 	cleared, err := clearClaimed(tx, before, attached, do, r.From, at)
 	if err != nil || !cleared {
 		return Attached{}, err
