@@ -65,9 +65,10 @@ var lunate = strings.NewReplacer("ϲ", "c", "Ϲ", "c")
 var twofaced = strings.NewReplacer("Ν", "n", "Υ", "y")
 
 // undrawn reports whether a character shows nothing of itself in a name: spaces,
-// controls, joiners, variation selectors, fillers, and the dot of an i.
+// controls, joiners, variation selectors, fillers, the empty Braille pattern, and the dot
+// of an i.
 func undrawn(r rune) bool {
-	return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || r == '\u0307'
+	return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || r == '\u0307' || r == '\u2800'
 }
 
 // lookalike is what a character is compared as, among Latin letters or not.
@@ -111,12 +112,18 @@ var lookalikes = sync.OnceValue(func() map[rune]rune {
 		{"աոսօհցզքյլտգճ", "wnuohgqpjlsqx"},
 		// Latin: small capitals, letters without their dot, letters of phonetics
 		{"ıȷɪɩɑɡɢʟʏʀɴʙʜᴀᴄᴅᴇᴊᴋᴍᴏᴘᴛᴜᴠᴡᴢꜱꜰʋɯɐǀ", "ijiiagglyrnbhacdejkmoptuvwzsfuwal"},
+		{"ꬲ℮ƽᴦꭇꭎꞟɣꬵ×∨", "eesrruuyfxv"},
 		// Cherokee, whose lower case is its capitals drawn smaller
 		{"ᎪᏴᏟᎠᎬᏀᎻᎫᏦᏞᎷᏢᏚᎢᏙᎳᏃᎩᎡᏒᏎᎥ", "abcdeghjklmpstvwzyrr4i"},
 		// Lisu, which has no case
 		{"ꓮꓐꓚꓓꓰꓝꓖꓧꓲꓙꓗꓡꓟꓠꓳꓑꓣꓢꓔꓴꓦꓪꓫꓬꓜ", "abcdefghijklmnoprstuvwxyz"},
-		// What looks like a digit
+		// Letters that are a circle or a stroke, in scripts with few others
+		{"סഠဝⵔ𐊒ყⵏᛁ׀∣", "oooooyllll"},
+		// What looks like a digit, and digits of other scripts that look like something else
 		{"ӡʒ", "33"},
+		{"०০੦૦௦౦೦൦๐໐၀٥۵١۱٠۰", "oooooooooooooll.."},
+		// Signs
+		{"⁃˗➖ⲻ⁄∕∶։ː", "----//:::"},
 	} {
 		from, to := []rune(row.script), []rune(row.like)
 		if len(from) != len(to) {
