@@ -252,6 +252,9 @@ func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 	if err != nil {
 		return err
 	}
+	if said == saidYes && !c.speaksOf(document, text) {
+		said = saidNothing
+	}
 	// A "yes" of the other document is about another address, perhaps. A "no", or what
 	// cannot be read, is one all the same.
 	if elsewhere, err := other.word(name); said == saidNothing && (err != nil || elsewhere == saidNo) {
@@ -259,6 +262,14 @@ func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 	}
 	c.setAddress(i, text, said)
 	return nil
+}
+
+// speaksOf reports whether email_verified of the document is about this address. The
+// standard claim is about the claim email (OpenID Connect Core, section 5.1): an address
+// that the settings take from another claim is another one if the two differ.
+func (c *base) speaksOf(document object, text string) bool {
+	standard, there := document["email"].(string)
+	return c.config.claim("email_verified") != "email_verified" || !there || strings.EqualFold(standard, text)
 }
 
 func (c *base) readProfile(all object, i *Identity) {

@@ -82,6 +82,31 @@ func TestTrust_WhatAWordIsWorth(t *testing.T) {
 	}
 }
 
+// TestTrust_AYesIsAboutTheAddressOfItsClaim: where the settings take the address from
+// another claim, email_verified still speaks of email.
+func TestTrust_AYesIsAboutTheAddressOfItsClaim(t *testing.T) {
+	for name, c := range map[string]struct {
+		mapped map[string]string
+		said   claims
+		vouch  bool
+	}{
+		"another address":             {map[string]string{"email": "upn"}, claims{"upn": "boss@corp.example"}, false},
+		"the same address":            {map[string]string{"email": "upn"}, claims{"upn": "Victim@corp.example"}, true},
+		"no claim email":              {map[string]string{"email": "upn"}, claims{"upn": "boss@corp.example", "email": nil}, true},
+		"its own word, of another":    {map[string]string{"email": "upn", "email_verified": "upn_ok"}, claims{"upn": "boss@corp.example", "upn_ok": true}, true},
+		"its own word is not said":    {map[string]string{"email": "upn", "email_verified": "upn_ok"}, claims{"upn": "boss@corp.example"}, false},
+		"the word alone has its name": {map[string]string{"email_verified": "mail_ok"}, claims{"mail_ok": true}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, up := lying(t, func(config *federation.Config) { config.Claims, config.Trust = c.mapped, federation.Verifies })
+			l.Tell(federationtest.Faults{Claims: c.said})
+			if i := up.arrives(t, "victim"); i.Email == "" || i.Vouched() != c.vouch {
+				t.Errorf("got %q, vouched %v, want %v", i.Email, i.Vouched(), c.vouch)
+			}
+		})
+	}
+}
+
 // TestTrust_ContradictionsAreRefused by name and with an example, for every kind.
 func TestTrust_ContradictionsAreRefused(t *testing.T) {
 	for _, kind := range federation.Kinds() {
