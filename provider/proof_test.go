@@ -86,6 +86,55 @@ func TestProof_InItsOwnSessionAndElsewhere(t *testing.T) {
 	}
 }
 
+// An identity that is connected already brings the first proof as any other does, as soon
+// as its upstream vouches for the account's address.
+func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
+	for name, test := range map[string]struct {
+		come  func(t *testing.T, b *testbed, v *visitor)
+		whole bool
+	}{
+		"in the same browser": {func(t *testing.T, _ *testbed, v *visitor) { v.anotherWay(t, "liar", "victim") }, true},
+		"in another browser": {func(t *testing.T, b *testbed, _ *visitor) {
+			b.visitor(t).comeBy(t, "liar", "victim")
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+				user := b.local(t, storage.User{Email: victimMail, Roles: []string{"reader"}}, password)
+				v := b.visitor(t)
+				v.allow(t, v.signIn(t, v.get(t, b.authorizeURL()), victimMail, password))
+				up.liar.Tell(lie("email_verified", false))
+				v.connect(t, "liar", "victim").wantAt(t, "/account/identities?done=linked")
+				v.connect(t, "github", "octo").wantAt(t, "/account/identities?done=linked")
+				again := b.visitor(t)
+				again.comeBy(t, "liar", "victim")
+				again.get(t, b.Issuer+"/account").wantAt(t, "/account")
+				if u := b.userBy(t, victimMail); u.EmailVerified {
+					t.Fatal("an address that nobody vouches for is proven")
+				}
+				b.wantIdentities(t, user.ID, victimID, octoID)
+
+				up.liar.Tell(lie("email_verified", true))
+				test.come(t, b, v)
+				if u := b.userBy(t, victimMail); !u.EmailVerified || u.ID != user.ID {
+					t.Errorf("the user is %+v", u)
+				}
+				w := b.visitor(t)
+				page := w.signIn(t, w.get(t, b.authorizeURL()), victimMail, password)
+				if refused := page.StatusCode == http.StatusUnprocessableEntity; refused == test.whole {
+					t.Errorf("the password is refused: %v, want %v", refused, !test.whole)
+				}
+				if test.whole {
+					b.wantIdentities(t, user.ID, victimID, octoID)
+					return
+				}
+				b.wantIdentities(t, user.ID, victimID)
+				again.wantNobody(t)
+			})
+		})
+	}
+}
+
 // What an operator does to an account of which an attacker holds an identity never lets
 // the attacker in: it stops, or the identity is gone.
 func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {

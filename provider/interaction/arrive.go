@@ -115,7 +115,9 @@ func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i 
 	if became == makeUser {
 		a.NewUser = storage.User{Email: i.Email}
 	}
-	if became == makeUser || became == evictAndOwn {
+	// Somebody who is known may bring the first proof, too: the operator has begun to
+	// trust the connector, or the upstream has verified the address since.
+	if became == makeUser || became == evictAndOwn || became == signIn && !user.EmailVerified {
 		a.Proof, a.FreshFor = voucherOf(i), ownProofFor
 	}
 	return a, err
