@@ -135,7 +135,7 @@ var connectorOptions = []option[connectorDraft]{
 	{
 		key: "claims", unit: "claim of OpenID Connect: claim of the upstream", example: "{email: mail, groups: roles}",
 		shape: pairs,
-		about: "where the upstream's claims have other names; groups are taken only if named here",
+		about: "where the upstream's claims have other names; groups are taken only if named here; email_verified speaks of the claim email, so map it too where the address comes from another",
 		set:   into(func(c *connectorDraft) *map[string]string { return &c.Claims }, parsePairs),
 	},
 	{
