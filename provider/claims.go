@@ -209,7 +209,7 @@ type released struct {
 }
 
 // requestedClaims gives those claims of the kept claims parameter that the client may
-// see of the user. What describes the sign-in itself (acr, auth_time …) stands in the token anyway.
+// see of the user. Claims about the sign-in itself (acr, auth_time …) are in the token anyway.
 func requestedClaims(kept string, u visible) released {
 	var out released
 	if kept == "" {

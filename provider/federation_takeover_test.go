@@ -223,8 +223,8 @@ func TestFD33_ErrorBesideACodeWins(t *testing.T) {
 }
 
 // TestFD34_SilentSignOnIsNoNewProof: prompt=login and max_age reach the upstream,
-// and its auth_time is what counts on the way back. What does not suffice goes back to
-// the client.
+// and its auth_time counts on the way back. If that is not enough, the client gets an
+// error.
 func TestFD34_SilentSignOnIsNoNewProof(t *testing.T) {
 	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
 		for _, c := range []struct {

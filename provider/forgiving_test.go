@@ -137,7 +137,7 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 	})
 }
 
-// What cannot be read in one way only stays refused.
+// A body that readers can understand in two ways is still refused.
 func TestPost_OtherCharsetsAreRefusedWhereTheyDiffer(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		form := b.params("state", "\u00e9").Encode()

@@ -141,7 +141,7 @@ func TestStepUp_WhatWasTypedBelongsToOneSession(t *testing.T) {
 		if late.StatusCode != http.StatusOK || strings.Contains(late.Body, "it leaked") {
 			t.Errorf("half an hour later: status %d", late.StatusCode)
 		}
-		// What does not fit into an address is typed again.
+		// A text that does not fit into an address is typed again.
 		f = v.formOfAct(t, "", "/admin/keys/revoke")
 		f.values.Set("reason", strings.Repeat("long ", 1000))
 		b.pass(6 * time.Minute)

@@ -59,7 +59,7 @@ func (b *testbed) asking(t *testing.T, i int, change ...func(*storage.Client)) *
 }
 
 // TestFreshness_EveryAskerEveryProof: what each proof is worth to each application, of
-// an old sign-in and of a new one. What cannot be met goes back with login_required.
+// an old sign-in and of a new one. A request that cannot be met ends with login_required.
 func TestFreshness_EveryAskerEveryProof(t *testing.T) {
 	for _, proof := range []struct {
 		name      string
@@ -226,7 +226,7 @@ func TestFreshness_AnotherWayIsOfferedFirst(t *testing.T) {
 			if back.response(t).Get("state") != "st&te" || back.response(t).Get("iss") != b.Issuer {
 				t.Errorf("%v: went back to %v", pairs, back.Left)
 			}
-			// Who thinks better of it still can.
+			// A person who declined can still sign in on the same page.
 			s := v.signIn(t, page, alice, password)
 			if s.Left == nil {
 				s = v.allow(t, s)

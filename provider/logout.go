@@ -107,8 +107,8 @@ func (p *Provider) logoutProblem(text string) *web.Problem {
 	}
 }
 
-// logoutOf validates a request, or opens the sealed one of a POST. What it leaves out
-// is noted.
+// logoutOf validates a request, or opens the sealed one of a POST. It notes the
+// parameters that it leaves out.
 func (p *Provider) logoutOf(r *http.Request, params url.Values) (logout, error) {
 	if params.Has("logout") {
 		return p.openLogout(params.Get("logout"))

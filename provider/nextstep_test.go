@@ -197,8 +197,8 @@ func wrongStep(s situation, got step, missing []string) string {
 	if !legitimate {
 		return "asks for, or complains about, what is there"
 	}
-	// What a person could still do is asked; prompt=none, her own no, and having no way
-	// left make it the client's.
+	// The person is asked as long as she can still do something. The client gets the
+	// error at prompt=none, after she declined, and if she has no way left.
 	last := s.current != nil && s.q.Kind == request.Code && (s.current.Has(storage.FactDeclined, "this") || s.stuck)
 	silentOnly := code == "consent_required" || (code == "login_required" && !lacks("user") && !last)
 	if silentOnly && !s.q.Prompts("none") {

@@ -135,8 +135,8 @@ func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
 	}
 }
 
-// What an operator does to an account of which an attacker holds an identity never lets
-// the attacker in: it stops, or the identity is gone.
+// If an attacker holds an identity of an account, no act of an operator on the account
+// lets the attacker in: the act stops, or the identity is gone.
 func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
 	revise := func(change func(*storage.User), verified *bool) func(*testbed, string, storage.Unproven) error {
 		return func(b *testbed, id string, do storage.Unproven) error {

@@ -127,8 +127,8 @@ func (r *refusals) putBack(taken map[refusalKind]*pendingRefusal) (lost int64) {
 }
 
 // NoteRefusalsOnce writes the events of refused requests. Its caller calls it once a
-// second, and at the end. What cannot be written because the database does not answer,
-// or because ctx has ended, is written by the next call.
+// second, and at the end. If the database does not answer, or ctx has ended, the
+// next call writes them.
 func (p *Provider) NoteRefusalsOnce(ctx context.Context) error {
 	taken := p.refusals.take()
 	if len(taken) == 0 {

@@ -117,8 +117,8 @@ var authorizeRefusals = []struct {
 	{"login_needed", []string{"prompt", "none"}},
 }
 
-// What needs a session, a change of the client meanwhile, or an upstream is refused in
-// the same way; its own tests show when.
+// These causes need a session, a change of the client meanwhile, or an upstream. They are
+// noted in the same way; tests of their own show when.
 var elsewhereRefused = []string{
 	"grant_type_not_allowed", "code_not_bound", "hint_contradicts", "consent_needed", "proof_needed", "proof_declined", "upstream_not_fresh", "other_user",
 	"acr_not_reached", "user_denied",
@@ -415,8 +415,8 @@ func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
 	})
 }
 
-// What could not be written when it was due is written by the next call: a server that
-// stops, or a database that does not answer for a while, loses no event.
+// Events that could not be written when they were due are written by the next call: a
+// server that stops, or a database that does not answer for a while, loses no event.
 func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
 	each(t, func(t *testing.T, b *testbed) {
 		refuse := func(path string) {

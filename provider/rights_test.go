@@ -71,7 +71,7 @@ var lostRights = []lostRight{
 }
 
 // A client that lost a right has lost it in all that was issued before: in sealed
-// requests, codes, refresh tokens and access tokens. What is refused revokes nothing, so
+// requests, codes, refresh tokens and access tokens. A refusal revokes nothing, so
 // that a right that comes back works again.
 func TestRights_EveryStepNarrowsToWhatTheClientMayHaveNow(t *testing.T) {
 	each(t, func(t *testing.T, b *testbed) {
@@ -288,7 +288,7 @@ func TestRights_ConsentPageIsNarrowed(t *testing.T) {
 			t.Fatalf("at %s", consent.At)
 		}
 		b.changeClient(t, withoutScope("email"))
-		// What was shown is not what would be granted: the page is stale.
+		// The page showed other rights than would be granted now: it is stale.
 		v.submit(t, consent.form(t), "decision", "allow").wantPage(t, http.StatusConflict, "stale_form")
 		page := v.get(t, consent.At.String())
 		tokens := b.redeem(t, v.allow(t, page).code(t))
@@ -298,7 +298,7 @@ func TestRights_ConsentPageIsNarrowed(t *testing.T) {
 	})
 }
 
-// What the person has allowed is what the page said, also if a right comes back right after.
+// The person has allowed what the page said, and no right that comes back right after.
 func TestRights_ConsentIsForWhatWasShown(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		all := b.holding(t)
@@ -387,7 +387,7 @@ func TestRights_ServiceTokens(t *testing.T) {
 	})
 }
 
-// What says in detail what is wanted is refused where nobody reads it (RFC 9396).
+// authorization_details is refused at every endpoint, since none reads it (RFC 9396).
 func TestAuthorizationDetails_AreRefused(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		const details = `[{"type":"payment_initiation"}]`

@@ -289,7 +289,7 @@ func TestRecordEvents_NodesCountTogether(t *testing.T) {
 	})
 }
 
-// What an operator does is never merged: the log shows each act, in its order.
+// Acts of operators are never merged: the log shows each act, in its order.
 func TestRecordEvent_KeepsActsOfOperatorsApart(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		before := len(w.events(t))

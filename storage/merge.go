@@ -33,9 +33,9 @@ var repeatable = []EventType{
 }
 
 // isMerged reports whether equal events of one minute become one row that counts
-// them, so that strangers cannot fill the table. So do sign-ins to one session, and
-// all of a user who has very many. What an operator does is always a
-// row of its own.
+// them, so that strangers cannot fill the table. Sign-ins to one session are merged too,
+// and all sign-ins of a user who has very many. Each act of an operator is a row of its
+// own.
 func (e Event) isMerged() bool {
 	if e.From.Actor != "" && e.From.Actor != e.UserID {
 		return false

@@ -106,8 +106,8 @@ func (w *world) revise(t *testing.T, u storage.User, change func(*storage.User),
 	return err
 }
 
-// Whoever brings the first proof, it evicts what was set up under the claim. Roles
-// survive all but a merely verifying upstream.
+// The first proof, from whatever source, evicts everything that was set up under the
+// claim. Roles survive, unless the proof comes from an upstream that only verifies.
 func TestProof_TheFirstEvicts(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestProof_NoUpstreamEvictsAnAdministrator(t *testing.T) {
 	})
 }
 
-// What the address found must still be so when the sign-in is written.
+// The account that the address found must be unchanged when the sign-in is written.
 func TestSignInThrough_DecidesAgainWhenTheAccountChanged(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for name, change := range map[string]func(u storage.User) error{

@@ -20,8 +20,8 @@ type PasswordReset struct {
 
 // ResetPassword sets a user's password hash, gives the user one if there was
 // none, and ends all the user has, in one transaction: every session and every
-// grant, offline ones too. Whoever knew the old password keeps nothing by it. It
-// gives what was evicted. Events password.changed and session.ended_all, with
+// grant, offline ones too. A person who knew the old password keeps no access. It
+// returns what was evicted. Events password.changed and session.ended_all, with
 // reason, and user.evicted.
 //
 // ErrNotFound. *UnprovenError: the address is only claimed, and more than a password

@@ -55,7 +55,8 @@ func (w *world) wantGrants(t *testing.T, want map[string]bool) {
 }
 
 // An identity takes with it exactly what it opened: sessions, online and offline
-// grants. What another identity or the password opened goes on.
+// grants. Sessions and grants that another identity or the password opened
+// go on.
 func TestUnlink_EndsWhatTheIdentityOpened(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		evil := w.through(t, w.user.ID, "evil", "1", "")

@@ -38,7 +38,7 @@ type Revised struct {
 // To call an address verified that was only claimed is a first proof: it evicts what
 // is attached (see ProveAddress), unless Unproven is KeepAttached. To give a role or
 // a group to an account whose address is only claimed afterwards is no proof, and is
-// decided by Unproven. What Revise changes is applied after an eviction.
+// decided by Unproven. The changes of Revise are applied after an eviction.
 //
 // Events user.updated, and address.proven, user.evicted, session.ended_all where that
 // happens. ErrNotFound; ErrConflict: the e-mail is taken; ErrUsernameTaken: another user

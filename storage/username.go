@@ -119,7 +119,7 @@ var lookalikes = sync.OnceValue(func() map[rune]rune {
 		{"ꓮꓐꓚꓓꓰꓝꓖꓧꓲꓙꓗꓡꓟꓠꓳꓑꓣꓢꓔꓴꓦꓪꓫꓬꓜ", "abcdefghijklmnoprstuvwxyz"},
 		// Letters that are a circle or a stroke, in scripts with few others
 		{"סഠဝⵔ𐊒ყⵏᛁ׀∣", "oooooyllll"},
-		// What looks like a digit, and digits of other scripts that look like something else
+		// Letters that look like a digit, and digits of other scripts that look like something else
 		{"ӡʒ", "33"},
 		{"०০੦૦௦౦೦൦๐໐၀٥۵١۱٠۰", "oooooooooooooll.."},
 		// Signs

@@ -40,7 +40,7 @@ type ConnectorCard struct {
 	Hints          []string
 	Scopes         []string // asked for
 
-	SignUp   bool     // who has no account gets one
+	SignUp   bool     // people without an account get one
 	AutoLink bool     // an address it has verified opens an account
 	Domains  []string // the only ones accepted; none: all
 

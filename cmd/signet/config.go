@@ -224,7 +224,7 @@ var settings = []setting{
 	{
 		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed, live: true,
 		shape: oneOfWords(signUpClosed, signUpConnectors),
-		about: "who gets an account on their own: nobody, or whoever comes through a connector",
+		about: "who may get an account without an operator: nobody, or everybody who comes through a connector",
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
 	},
 	{

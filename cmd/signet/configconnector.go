@@ -129,7 +129,7 @@ var connectorOptions = []option[connectorDraft]{
 	{
 		key: "signup", unit: "true or false", example: "false",
 		shape: trueOrFalse,
-		about: "who has no account gets one, with the address only if the upstream vouches for it; if not set, what the setting signup says",
+		about: "people without an account get one, with the address only if the upstream vouches for it; if not set, the setting signup decides",
 		set:   into(func(c *connectorDraft) *string { return &c.signUp }, oneOf("true", "false")),
 	},
 	{

@@ -14,7 +14,7 @@ import (
 
 const behind = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 
-// doubtful are requests whose end two readers can see in two places. What stands
+// doubtful are requests whose end two readers can see in two places. The bytes
 // behind each of them must never be taken for a request (RFC 9112, section 6.1).
 var doubtful = map[string]string{
 	"a length and chunks":            "POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",

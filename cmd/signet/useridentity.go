@@ -25,7 +25,7 @@ func (p *program) userIdentityRemoveCommand() *cobra.Command {
 		Short: "Disconnect an identity from a user, and end what it opened",
 		Long: `Disconnect an identity from a user: nobody signs in to this account through it any
 more. The sessions that it opened end, and so does the access of applications that
-they opened, offline access too. What the user opened in another way goes on.
+they opened, offline access too. Sessions that the user opened in another way go on.
 
 signet user show lists the identities. The subject, which is the upstream's name for
 the person, is needed only where the user has several identities of one connector.`,

@@ -141,7 +141,7 @@ func (h *Handler) frame(r *http.Request, current session.Current, here string) t
 // its address: the address chooses one and says nothing itself.
 var done = map[string]string{
 	"profile":  "Your profile was saved.",
-	"retype":   "Thank you. What you had typed was not kept: type the passwords once more.",
+	"retype":   "Thank you. The passwords that you typed were not kept: type them once more.",
 	"password": "Your password was changed. All other devices and all applications were signed out.",
 	"session":  "That session was signed out.",
 	"others":   "All other sessions were signed out.",

@@ -3,9 +3,9 @@
 //
 // Every page needs a session; without one the browser is sent to the sign-in page
 // and comes back. GET only shows; POST changes, carries a ticket, and leads to a
-// page of ours that says what was done. What an unlocked screen must not be enough for
+// page of ours that says what was done. Acts that an unlocked screen must not allow
 // (a new password, signing out everywhere, withdrawing from an application, connecting
-// and disconnecting accounts) wants a proof of who it is that is no older than five
+// and disconnecting accounts) need a proof of who it is that is no older than five
 // minutes. Each such act has a page that asks, where somebody who had to prove it first
 // goes on.
 //

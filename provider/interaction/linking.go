@@ -9,7 +9,7 @@ type arrival struct {
 	AutoLink bool // the operator lets this connector link by address
 	SignUp   bool // and make accounts
 
-	// What follows is looked up only for an address that is vouched for.
+	// The fields below are looked up only for an address that is vouched for.
 	Local  bool // a user has this address
 	Proven bool // and has proven it
 	Admin  bool // and is an administrator

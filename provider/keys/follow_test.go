@@ -11,7 +11,7 @@ import (
 	"signet/storage"
 )
 
-// What another node signs under a key that this one has not seen is taken at once.
+// A token that another node signs under a key that this one has not seen is accepted at once.
 func TestKY04_UnknownKeyIsLookedForAtOnce(t *testing.T) {
 	h := open(t, "ES256")
 	other, err := h.again(t, func(*keystest.Config) {})

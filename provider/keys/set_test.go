@@ -7,7 +7,7 @@ import (
 	"signet/storage"
 )
 
-// What a key of each state is filed under: what it signs, and what is looked up.
+// A key of each state is filed by its uses: signing, and being looked up.
 func TestAssemble_FilesEachStateForItsUse(t *testing.T) {
 	v, err := vault.New(vault.Config{Master: [32]byte{1}})
 	if err != nil {

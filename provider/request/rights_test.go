@@ -30,8 +30,8 @@ func TestMayAsk_ReadsTheRegisteredScopesInPlace(t *testing.T) {
 	}
 }
 
-// What is lost is noticed also where the text of what is left is no shorter: encoding it
-// anew escapes more characters than the request did.
+// A lost claim is noticed even if the encoded rest is not shorter: encoding it again
+// escapes more characters than the request did.
 func TestNarrowedTo_NoticesALostClaim(t *testing.T) {
 	client := storage.NewClient(storage.Web, "app", "App")
 	client.Metadata.Scope = "openid profile"

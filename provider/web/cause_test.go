@@ -14,8 +14,8 @@ import (
 	"signet/storage"
 )
 
-// What a request claims is told without what may hold secrets, on one line, and
-// bounded.
+// The log has the claims of a request without the parts that may hold secrets, on one
+// line, and bounded.
 func TestTrace_CleansWhatIsClaimed(t *testing.T) {
 	long := "https://app.example.com/" + strings.Repeat("a", 1000)
 	for claimed, want := range map[string]string{
@@ -31,7 +31,7 @@ func TestTrace_CleansWhatIsClaimed(t *testing.T) {
 		"https%3A%2F%2Fapp.example.com%2Fcb%3Fcode%3Dsecret":        "https%3A%2F%2Fapp.example.com%2Fcb",
 		"https%3A%2F%2Fuser%3Asecret%40app.example.com%2Fcb%23s":    "app.example.com%2Fcb",
 		"https%253A%252F%252Fu%253Asecret%2540a.example%253fsecret": "a.example",
-		// What shows nothing, or turns the direction of the text.
+		// Characters that are invisible, or change the direction of the text.
 		"https://a.example/\u202egnp\u2028\u200bx\ufeff": "https://a.example/%E2%80%AEgnp%E2%80%A8%E2%80%8Bx%EF%BB%BF",
 		"a b\u202egnp\u2028\u200bx\ufeff\u0085":          "a%20b%E2%80%AEgnp%E2%80%A8%E2%80%8Bx%EF%BB%BF%C2%85",
 		"%zz\u202egnp\u2028\u200bx\ufeff":                "%zz gnp  x ",
@@ -97,7 +97,7 @@ func TestTrace_LeavesNoEventOfStrangers(t *testing.T) {
 	}
 }
 
-// What is left out of a request is noted with what the request claims, once.
+// Ignored parameters are noted together with the claims of the request, which are noted once.
 func TestTrace_IgnoreNotesTheClaims(t *testing.T) {
 	var log strings.Builder
 	handler := web.Traced(slog.New(slog.NewJSONHandler(&log, nil)), nil, time.Now, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
