@@ -27,7 +27,10 @@ token is dead, and new next keys are made. Servers follow within a second.
 A next key must have been published for keys.publish_before (24h), so that every
 relying party has seen it; --now asks for 10 minutes only, --force for nothing.
 Without --alg every algorithm rotates, all or none; the secrets that are never
-published rotate by --alg internal, and need a minute in any case.`,
+published rotate by --alg internal, and need a minute in any case.
+
+While more than eight retired keys of an algorithm are published, the command changes
+nothing and says when it will be possible (exit code 6).`,
 		Args: exactly(),
 	}
 	alg := c.Flags().String("alg", "", "this algorithm alone, or internal")
