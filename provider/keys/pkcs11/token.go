@@ -132,16 +132,37 @@ func (t *Token) connect(lost *connection) (*connection, error) {
 		_ = t.module.CloseAllSessions(t.current.slot)
 		t.current = nil
 	}
-	c, err := t.open()
-	if err != nil && t.opened && t.refused == nil { // many modules see a token come back only then
-		_ = t.module.Finalize()
-		c, err = t.open()
-	}
+	c, err := t.reopen()
 	if err != nil {
 		return nil, fmt.Errorf("open PKCS #11 token %q: %w", t.config.Token, err)
 	}
 	t.current, t.opened = c, true
 	return c, nil
+}
+
+const (
+	reopenings = 10
+	reopenWait = 20 * time.Millisecond
+)
+
+// reopen opens the token. If that fails it starts the module anew, since many modules see
+// only then that a token has come back. SoftHSM writes the token's file anew at each
+// sign-in: a process that reads the file at that moment never sees the token until it
+// starts the module once more.
+func (t *Token) reopen() (*connection, error) {
+	c, err := t.open()
+	for i := range reopenings {
+		again := errors.Is(err, errNoToken) || t.opened && i == 0
+		if err == nil || t.refused != nil || !again {
+			break
+		}
+		if i > 0 {
+			time.Sleep(reopenWait)
+		}
+		_ = t.module.Finalize()
+		c, err = t.open()
+	}
+	return c, err
 }
 
 func (t *Token) open() (*connection, error) {
@@ -170,6 +191,8 @@ func (t *Token) open() (*connection, error) {
 	return c, nil
 }
 
+var errNoToken = errors.New("the module has no token with this label")
+
 // find gives the slot of the token, and how many sessions to have there beside the anchor.
 func (t *Token) find() (slot uint, sessions int, err error) {
 	slots, err := t.module.GetSlotList(true)
@@ -189,7 +212,7 @@ func (t *Token) find() (slot uint, sessions int, err error) {
 	}
 	switch {
 	case found == 0:
-		return 0, 0, errors.New("the module has no token with this label")
+		return 0, 0, errNoToken
 	case found > 1:
 		return 0, 0, fmt.Errorf("%d tokens have this label", found)
 	}
