@@ -2,10 +2,6 @@ package storage_test
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -177,36 +173,17 @@ func TestUsername_OneOfManyAtOnceWins(t *testing.T) {
 	})
 }
 
-// added finds what a migration adds to tables and which indexes it makes.
-var added = regexp.MustCompile(`(?m)^ALTER TABLE (\w+) ADD COLUMN (\w+)|^CREATE (?:UNIQUE )?INDEX (\w+)|^CREATE TABLE (\w+)`)
-
 // TestUsername_MigrationGivesTheNameToTheOldest of those that look the same; the others
 // keep it, not unique, through other edits, and get it once it is free.
 func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := b.Open(t)
 		w := &world{DB: db}
-		script, err := os.ReadFile(filepath.Join("migrations", "0007_proof_and_arrival.sql"))
-		if err != nil {
-			t.Fatal(err)
-		}
 		first := w.createUser(t, "first@example.com")
 		second := w.createUser(t, "second@example.com")
 		third := w.createUser(t, "third@example.com")
 		nameless := w.createUser(t, "fourth@example.com")
-		statements := []string{`DELETE FROM migrations WHERE number >= 7`}
-		found := added.FindAllStringSubmatch(string(script), -1)
-		slices.Reverse(found) // indexes before their columns
-		for _, m := range found {
-			switch {
-			case m[4] != "":
-				statements = append(statements, `DROP TABLE `+m[4])
-			case m[3] != "":
-				statements = append(statements, `DROP INDEX `+m[3])
-			default:
-				statements = append(statements, `ALTER TABLE `+m[1]+` DROP COLUMN `+m[2])
-			}
-		}
+		statements := undoneTo(t, 6)
 		at := time.UnixMilli(1700000000000)
 		for i, u := range []struct{ id, name string }{{second.ID, "ada"}, {first.ID, "Аda"}, {third.ID, "ADA"}, {nameless.ID, "..."}} {
 			statements = append(statements, `UPDATE users SET preferred_username = '`+u.name+`', created_at = `+
