@@ -65,7 +65,7 @@ func TestStepUp_FinishesWhatItInterrupted(t *testing.T) {
 			}
 			again := page.formTo(t, act.action, "", "")
 			if !act.kept {
-				page.wantText(t, "was not kept")
+				page.wantText(t, "were not kept")
 				for i := 0; i < len(act.fill); i += 2 {
 					again.values.Set(act.fill[i], act.fill[i+1])
 				}
