@@ -130,15 +130,6 @@ var writers = []struct {
 			return err
 		}
 	}},
-	// The codes are remembered: each is good once.
-	{"codes of one session", storage.MaxGrants + 32*9 + repeats, func(t *testing.T, w *world) func(int) error {
-		return func(i int) error {
-			r := w.redemption(fmt.Sprint("request ", i), "c", noon)
-			r.Grant.ID = storage.NewTimedID(noon)
-			_, err := w.RedeemCode(t.Context(), r, noon)
-			return err
-		}
-	}},
 	{"consents", 3, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
 			c := w.consenting(true, "openid")
@@ -336,6 +327,58 @@ func TestSignIn_MakesRoomAmongVeryManySessions(t *testing.T) {
 		}
 		if err != nil || ended < 10 {
 			t.Errorf("%d sessions ended, %v", ended, err)
+		}
+	})
+}
+
+// An application that asks for codes again and again in one session leaves grants behind.
+// They make room for newer ones when nobody refreshed them for a day. What other sessions
+// hold stays, and so does an offline grant.
+func TestRedeemCode_GrantsThatAreOfNoMoreUseMakeRoom(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		redeem := func(request string, change func(*storage.Redemption), at time.Time) storage.Grant {
+			t.Helper()
+			r := w.redemption(request, "c", at)
+			if change != nil {
+				change(&r)
+			}
+			g, err := w.RedeemCode(t.Context(), r, at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return g
+		}
+		// The last character of an id decides whether a redemption looks.
+		named := func(id string) func(*storage.Redemption) {
+			return func(r *storage.Redemption) { r.Grant.ID = id }
+		}
+		offline := redeem("offline", func(r *storage.Redemption) { r.Grant.ID, r.Grant.Offline = "gid_offline", true }, noon)
+		other, err := w.SignIn(t.Context(), w.signInOf(w.user.ID, "another browser", ""), noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		elsewhere := redeem("elsewhere", func(r *storage.Redemption) { r.Grant.ID, r.Grant.SessionID = "gid_elsewhere", other.ID }, noon)
+		for i := range 2*storage.MaxGrants - 2 {
+			redeem(fmt.Sprint("request ", i), named(fmt.Sprintf("gid_%03dx", i)), noon)
+		}
+		redeem("at once", named("gid_at_onceA"), noon.Add(time.Minute))
+		if n := w.count(t, "grants"); n != 2*storage.MaxGrants+1 {
+			t.Errorf("%d grants after a minute: one that is in use was deleted", n)
+		}
+		later := noon.Add(25 * time.Hour)
+		if err := w.Write(t.Context(), func(tx *gorm.DB) error { // kept signed in
+			return tx.Exec(`UPDATE sessions SET idle_expires_at = expires_at`).Error
+		}); err != nil {
+			t.Fatal(err)
+		}
+		redeem("next day", named("gid_next_dayA"), later)
+		if n := w.count(t, "grants"); n != storage.MaxGrants+3 {
+			t.Errorf("%d grants the next day, want %d", n, storage.MaxGrants+3)
+		}
+		for _, g := range []storage.Grant{offline, elsewhere} {
+			if _, _, err := w.LiveGrant(t.Context(), g.ID, "", later); err != nil {
+				t.Errorf("%s: %v", g.ID, err)
+			}
 		}
 	})
 }

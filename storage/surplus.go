@@ -11,9 +11,12 @@ import (
 // again and again.
 const (
 	MaxSessions = 200 // rows of one user, dead ones included
-	MaxGrants   = 200 // rows of one user at one client, dead ones included
+	MaxGrants   = 200 // rows of one user at one client that are of no more use
 
 	surplusBatch = 20
+	// unusedFor is how long an online grant was not refreshed when a newer grant of the
+	// same session and client may replace it.
+	unusedFor = 24 * time.Hour
 )
 
 // trimSessions makes room after a session was made, if the user has more than
@@ -61,8 +64,11 @@ func deleteSurplus(tx *gorm.DB, s Session, most int64, at time.Time) (int64, err
 
 var countSessions = newStatement(`SELECT COUNT(*) FROM sessions WHERE user_id = ?`)
 
-// trimGrants deletes the least recently used grants of the user at the client of g,
-// if there are more than MaxGrants. A grant that lived gives event grant.revoked.
+// trimGrants deletes grants of the user at the client of g that are of no more use, if
+// there are more than MaxGrants of them: dead ones, and online ones of the same session
+// that nobody refreshed for a day, which an application that asks for codes again and
+// again leaves behind. What another session or browser holds is never touched. A grant
+// that lived gives event grant.revoked.
 //
 // To look costs a code's redemption more than it may, so that one in 32 looks: which
 // one is decided by the random end of its id.
@@ -70,16 +76,20 @@ func trimGrants(tx *gorm.DB, g Grant, from Origin, at time.Time) error {
 	if end := g.ID[len(g.ID)-1]; end != 'A' && end != 'a' {
 		return nil
 	}
-	var gone []struct{ RevokedAt Millis }
+	var gone []struct{ RevokedAt, ExpiresAt, IdleExpiresAt Millis }
 	err := tx.Raw(`DELETE FROM grants WHERE id IN (
-			SELECT id FROM grants WHERE user_id = ? AND client_id = ? ORDER BY rotated_at DESC, id DESC LIMIT ? OFFSET ?)
-		RETURNING revoked_at`, g.UserID, g.ClientID, 4*MaxGrants, MaxGrants).Scan(&gone).Error
+			SELECT id FROM grants WHERE user_id = ? AND client_id = ?
+				AND (revoked_at <> 0 OR expires_at <= ? OR idle_expires_at <= ?
+					OR session_id = ? AND NOT offline AND NOT first_party AND rotated_at < ?)
+			ORDER BY rotated_at DESC, id DESC LIMIT ? OFFSET ?)
+		RETURNING revoked_at, expires_at, idle_expires_at`,
+		g.UserID, g.ClientID, At(at), At(at), g.SessionID, At(at.Add(-unusedFor)), 4*MaxGrants, MaxGrants).Scan(&gone).Error
 	if err != nil {
 		return fmt.Errorf("trim grants: %w", err)
 	}
 	var lived int64
 	for _, old := range gone {
-		if old.RevokedAt == 0 {
+		if old.RevokedAt == 0 && min(old.ExpiresAt, old.IdleExpiresAt) > At(at) {
 			lived++
 		}
 	}
