@@ -348,7 +348,7 @@ func TestRedeemCode_GrantsThatAreOfNoMoreUseMakeRoom(t *testing.T) {
 			}
 			return g
 		}
-		// The last character of an id decides whether a redemption looks.
+		// The end of an id decides whether a redemption looks.
 		named := func(id string) func(*storage.Redemption) {
 			return func(r *storage.Redemption) { r.Grant.ID = id }
 		}
@@ -361,7 +361,7 @@ func TestRedeemCode_GrantsThatAreOfNoMoreUseMakeRoom(t *testing.T) {
 		for i := range 2*storage.MaxGrants - 2 {
 			redeem(fmt.Sprint("request ", i), named(fmt.Sprintf("gid_%03dx", i)), noon)
 		}
-		redeem("at once", named("gid_at_onceA"), noon.Add(time.Minute))
+		redeem("at once", named("gid_at_onceAA"), noon.Add(time.Minute))
 		if n := w.count(t, "grants"); n != 2*storage.MaxGrants+1 {
 			t.Errorf("%d grants after a minute: one that is in use was deleted", n)
 		}
@@ -371,7 +371,7 @@ func TestRedeemCode_GrantsThatAreOfNoMoreUseMakeRoom(t *testing.T) {
 		}); err != nil {
 			t.Fatal(err)
 		}
-		redeem("next day", named("gid_next_dayA"), later)
+		redeem("next day", named("gid_next_dayAA"), later)
 		if n := w.count(t, "grants"); n != storage.MaxGrants+3 {
 			t.Errorf("%d grants the next day, want %d", n, storage.MaxGrants+3)
 		}

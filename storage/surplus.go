@@ -2,6 +2,7 @@ package storage
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -70,10 +71,10 @@ var countSessions = newStatement(`SELECT COUNT(*) FROM sessions WHERE user_id = 
 // again leaves behind. What another session or browser holds is never touched. A grant
 // that lived gives event grant.revoked.
 //
-// To look costs a code's redemption more than it may, so that one in 32 looks: which
-// one is decided by the random end of its id.
+// To look reads all grants of the user at the client, which costs a code's redemption
+// more than it may. So one in 1,024 looks: the random end of its id decides which one.
 func trimGrants(tx *gorm.DB, g Grant, from Origin, at time.Time) error {
-	if end := g.ID[len(g.ID)-1]; end != 'A' && end != 'a' {
+	if !strings.HasSuffix(strings.ToUpper(g.ID), "AA") {
 		return nil
 	}
 	var gone []struct{ RevokedAt, ExpiresAt, IdleExpiresAt Millis }
@@ -83,7 +84,7 @@ func trimGrants(tx *gorm.DB, g Grant, from Origin, at time.Time) error {
 					OR session_id = ? AND NOT offline AND NOT first_party AND rotated_at < ?)
 			ORDER BY rotated_at DESC, id DESC LIMIT ? OFFSET ?)
 		RETURNING revoked_at, expires_at, idle_expires_at`,
-		g.UserID, g.ClientID, At(at), At(at), g.SessionID, At(at.Add(-unusedFor)), 4*MaxGrants, MaxGrants).Scan(&gone).Error
+		g.UserID, g.ClientID, At(at), At(at), g.SessionID, At(at.Add(-unusedFor)), 16*MaxGrants, MaxGrants).Scan(&gone).Error
 	if err != nil {
 		return fmt.Errorf("trim grants: %w", err)
 	}
