@@ -12,7 +12,7 @@ import (
 )
 
 // A token that another node signs under a key that this one has not seen is accepted at once.
-func TestKY04_UnknownKeyIsLookedForAtOnce(t *testing.T) {
+func TestKeys_UnknownKeyIsLookedForAtOnce(t *testing.T) {
 	h := open(t, "ES256")
 	other, err := h.again(t, func(*keystest.Config) {})
 	if err != nil {
@@ -33,7 +33,7 @@ func TestKY04_UnknownKeyIsLookedForAtOnce(t *testing.T) {
 	}
 }
 
-func TestKY05_FloodOfUnknownKidsCostsOneReadPerSecond(t *testing.T) {
+func TestKeys_FloodOfUnknownKidsCostsOneReadPerSecond(t *testing.T) {
 	h := open(t, "ES256")
 	now := noon
 	flooded, err := h.again(t, func(c *keystest.Config) { c.Now = func() time.Time { return now } })

@@ -99,7 +99,7 @@ func sameSet(a, b []string) bool {
 }
 
 // The internal line opens what it sealed for the longest idle life of a refresh token.
-func TestKY07_RetiredSecretOpensForTheIdleLifeOfRefreshTokens(t *testing.T) {
+func TestKeys_RetiredSecretOpensForTheIdleLifeOfRefreshTokens(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	message := h.Sealed(t, "request")
 	due := keystest.Noon.Add(month)
@@ -149,7 +149,7 @@ func TestRotateOnce_NothingDueAsksNoDatabase(t *testing.T) {
 	}
 }
 
-func TestKY03_OfManyNodesThatRotateTogetherOneDoes(t *testing.T) {
+func TestKeys_OfManyNodesThatRotateTogetherOneDoes(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		nodes := make([]*keystest.House, 6)
 		for i := range nodes {
@@ -185,9 +185,9 @@ func TestKY03_OfManyNodesThatRotateTogetherOneDoes(t *testing.T) {
 	})
 }
 
-// TestKY09_ClockJumpsAhead: all is due at once. One rotation, nothing goes, and it
+// TestKeys_ClockJumpsAhead: all is due at once. One rotation, nothing goes, and it
 // is said.
-func TestKY09_ClockJumpsAheadAndBack(t *testing.T) {
+func TestKeys_ClockJumpsAheadAndBack(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	run(t, h, keystest.Noon)
 	if _, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, keystest.Noon); err != nil {
@@ -228,7 +228,7 @@ func TestKY09_ClockJumpsAheadAndBack(t *testing.T) {
 }
 
 // A clock that was ahead for a day: keys have gone and were revoked meanwhile.
-func TestKY09_ClockSetBackAfterADayAhead(t *testing.T) {
+func TestKeys_ClockSetBackAfterADayAhead(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	ahead := keystest.Noon.Add(2 * 365 * day)
 	run(t, h, keystest.Noon)
@@ -254,7 +254,7 @@ func TestKY09_ClockSetBackAfterADayAhead(t *testing.T) {
 }
 
 // A machine that was off, or whose clock is wrong from the start.
-func TestKY09_FirstRunLongAfterAllIsDue(t *testing.T) {
+func TestKeys_FirstRunLongAfterAllIsDue(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	at := keystest.Noon.Add(365 * day)
 	for second := range 3 {
