@@ -29,7 +29,7 @@ func TestAccount_AppsSayWhatTheyMay(t *testing.T) {
 func TestAD11_ClientNameStaysText(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		b.Client.Name = `"><script>alert(1)</script>` + "\u202egnp"
-		if err := b.DB.UpdateClient(context.Background(), b.Client, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.UpdateClient(context.Background(), b.Client, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.follow(t)
@@ -117,7 +117,7 @@ func TestAccount_DisabledClientCanBeWithdrawnFrom(t *testing.T) {
 	each(t, func(t *testing.T, b *testbed) {
 		v := b.visitor(t)
 		v.flow(t)
-		if err := b.DB.DisableClient(context.Background(), "app", true, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.SetClientEnabled(context.Background(), "app", false, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.follow(t)

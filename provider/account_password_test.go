@@ -201,7 +201,7 @@ func TestAccount_UserWithoutPasswordIsTold(t *testing.T) {
 	each(t, func(t *testing.T, b *testbed) {
 		v := b.visitor(t)
 		v.account(t, "/account")
-		bob, err := b.DB.CreateUser(context.Background(), storage.User{Email: "bob@example.com"}, "", storage.Origin{}, b.now())
+		bob, err := b.DB.CreateUser(context.Background(), storage.User{Email: "bob@example.com"}, "", storage.By{At: b.now()})
 		if err != nil {
 			t.Fatal(err)
 		}

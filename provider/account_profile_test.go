@@ -102,7 +102,7 @@ func orElse(condition bool, yes, no string) string {
 func TestAccount_ProfileKeepsWhatAnOperatorSet(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		p := storage.Profile{Name: "Alice", PreferredUsername: "alice@corp.example", Zoneinfo: "CET-1CEST", Picture: "http://intra/a.png"}
-		if err := b.DB.UpdateProfile(context.Background(), b.Alice.ID, p, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.UpdateProfile(context.Background(), b.Alice.ID, p, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		v := b.visitor(t)

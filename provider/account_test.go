@@ -293,7 +293,7 @@ func TestAccount_FormAfterTheSessionEndedLeadsToSignIn(t *testing.T) {
 	each(t, func(t *testing.T, b *testbed) {
 		v := b.visitor(t)
 		f := v.account(t, "/account/profile").formTo(t, "/account/profile", "", "")
-		err := b.DB.EndSession(context.Background(), b.Alice.ID, b.otherSession(t).ID, "admin", storage.Origin{}, b.now())
+		err := b.DB.EndSession(context.Background(), b.Alice.ID, b.otherSession(t).ID, "admin", storage.By{At: b.now()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -323,7 +323,7 @@ func TestAccount_DatabaseGoneIsNoSignOut(t *testing.T) {
 // disable is an operator's act between two steps of a person.
 func (b *testbed) disable(t *testing.T, user string) {
 	t.Helper()
-	if err := b.DB.DisableUser(context.Background(), user, true, storage.Origin{}, b.now()); err != nil {
+	if err := b.DB.SetUserEnabled(context.Background(), user, false, storage.By{At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -140,7 +140,7 @@ func TestAD11_HostileTextStaysTextOnEveryPage(t *testing.T) {
 		b.Client.Name = hostile
 		b.Client.Metadata.ClientURI, b.Client.Metadata.LogoURI = "javascript:alert(1)//", "data:image/svg+xml,<svg onload=alert(1)>"
 		b.Client.Metadata.PolicyURI, b.Client.Metadata.TosURI = "javascript:alert(1)", "https://evil.example/"+hostile
-		if err := b.DB.UpdateClient(t.Context(), b.Client, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.UpdateClient(t.Context(), b.Client, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.follow(t)

@@ -69,10 +69,10 @@ func TestAD03_ADisabledAdministratorIsNoneAtOnce(t *testing.T) {
 		v.get(t, b.Issuer+"/admin").wantText(t, "Administration")
 		admin := b.userBy(t, root)
 		another := b.user(t, "another@example.com", password) // the last one cannot be disabled
-		if _, err := b.DB.SetAdmin(context.Background(), another.ID, true, storage.StopIfAttached, storage.Origin{}, b.now()); err != nil {
+		if _, err := b.DB.GrantAdmin(context.Background(), another.ID, storage.StopIfAttached, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.DB.DisableUser(context.Background(), admin.ID, true, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.SetUserEnabled(context.Background(), admin.ID, false, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		if page := v.get(t, b.Issuer+"/admin"); page.At.Path != "/login" {
@@ -87,7 +87,7 @@ func TestAD03_ADemotedAdministratorIsNoneAtOnce(t *testing.T) {
 		kid := b.kid(t, "RS256", storage.KeyNext)
 		revoke := v.get(t, b.Issuer+revokePathOf(kid)).formTo(t, "/admin/keys/revoke", "", "")
 		another := b.local(t, storage.User{Email: "another@example.com", Admin: true}, password) // the last one stays
-		if _, err := b.DB.SetAdmin(context.Background(), b.userBy(t, root).ID, false, storage.StopIfAttached, storage.Origin{Actor: another.ID}, b.now()); err != nil {
+		if err := b.DB.RevokeAdmin(context.Background(), b.userBy(t, root).ID, storage.By{From: storage.Origin{Actor: another.ID}, At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		v.get(t, page.At.String()).wantPage(t, http.StatusForbidden, "admin_required")

@@ -198,7 +198,7 @@ func TestAZ12_OnlyKnownResponseModes(t *testing.T) {
 func TestAZ13_NoRedirectBeforeClientAndRedirectURIAreProven(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		disabled, _ := b.register(t, storage.Web, "disabled", callback)
-		if err := b.DB.DisableClient(context.Background(), disabled.ID, true, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.SetClientEnabled(context.Background(), disabled.ID, false, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		machine, _ := b.register(t, storage.Service, "machine")

@@ -149,7 +149,7 @@ func (b *testbed) wantLedger(t *testing.T, want map[string]string) {
 // end ends a session as the command line does: in the database alone.
 func (b *testbed) end(t *testing.T, sid any) {
 	t.Helper()
-	if err := b.DB.EndSession(context.Background(), b.Alice.ID, sid.(string), "asked", storage.Origin{Actor: "cli"}, b.now()); err != nil {
+	if err := b.DB.EndSession(context.Background(), b.Alice.ID, sid.(string), "asked", storage.By{From: storage.Origin{Actor: "cli"}, At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -241,7 +241,7 @@ var sessionsEnd = map[string]struct {
 	}},
 	"user disabled": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) { b.disableUser(t, true) }},
 	"user deleted": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		if err := b.DB.DeleteUser(ctx, b.Alice.ID, here, b.now()); err != nil {
+		if err := b.DB.DeleteUser(ctx, b.Alice.ID, storage.By{From: here, At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 	}},
@@ -254,12 +254,12 @@ var sessionsEnd = map[string]struct {
 		}
 	}},
 	"restored from a backup": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		if _, err := b.DB.MarkRestored(ctx, here, b.now()); err != nil {
+		if _, err := b.DB.MarkRestored(ctx, storage.By{From: here, At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 	}},
 	"command line, everywhere": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		if err := b.DB.SignOutEverywhere(context.Background(), b.Alice.ID, "asked", storage.Origin{Actor: "cli"}, b.now()); err != nil {
+		if err := b.DB.SignOutEverywhere(context.Background(), b.Alice.ID, "asked", storage.By{From: storage.Origin{Actor: "cli"}, At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 	}},

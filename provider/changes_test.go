@@ -14,14 +14,14 @@ import (
 
 func (b *testbed) disableUser(t *testing.T, off bool) {
 	t.Helper()
-	if err := b.DB.DisableUser(context.Background(), b.Alice.ID, off, storage.Origin{}, b.now()); err != nil {
+	if err := b.DB.SetUserEnabled(context.Background(), b.Alice.ID, !off, storage.By{At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func (b *testbed) disableClient(t *testing.T, off bool) {
 	t.Helper()
-	if err := b.DB.DisableClient(context.Background(), b.Client.ID, off, storage.Origin{}, b.now()); err != nil {
+	if err := b.DB.SetClientEnabled(context.Background(), b.Client.ID, !off, storage.By{At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 	b.follow(t)
@@ -32,7 +32,7 @@ func (b *testbed) changeClient(t *testing.T, change func(*storage.Client)) {
 	t.Helper()
 	client := b.Client
 	change(&client)
-	if err := b.DB.UpdateClient(context.Background(), client, storage.Origin{}, b.now()); err != nil {
+	if err := b.DB.UpdateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 	b.follow(t)

@@ -253,7 +253,7 @@ func TestTK08_ClientsWithoutASecret(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		bare := storage.NewClient(storage.Web, "bare", "Bare")
 		bare.Metadata.RedirectURIs = []string{callback}
-		if err := b.DB.CreateClient(context.Background(), bare, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.CreateClient(context.Background(), bare, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		emptyHash := sha256.Sum256(nil)
@@ -307,7 +307,7 @@ func TestP34_BasicCredentialsAreFormEncoded(t *testing.T) {
 		sum := sha256.Sum256([]byte(secret))
 		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
 		client.Metadata.RedirectURIs = []string{callback}
-		if err := b.DB.CreateClient(context.Background(), client, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.as(client, secret).refuseCode(t, "none", "invalid_grant")
@@ -327,7 +327,7 @@ func TestTK23_ExpiredSecret(t *testing.T) {
 			client.Secrets[i] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
 		}
 		client.Secrets[1].ExpiresAt = storage.At(b.now().Add(time.Hour))
-		if err := b.DB.CreateClient(context.Background(), client, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.as(client, old).refuseCode(t, "none", "invalid_grant")
@@ -346,7 +346,7 @@ func TestTK28_LongSecretsCountInFull(t *testing.T) {
 		client.Metadata.RedirectURIs = []string{callback}
 		sum := sha256.Sum256([]byte(secret))
 		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
-		if err := b.DB.CreateClient(context.Background(), client, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.as(client, secret).refuseCode(t, "none", "invalid_grant")

@@ -92,18 +92,19 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 	if err := code.isOf(client, r.form.Get("redirect_uri")); err != nil {
 		return tokenResponse{}, err
 	}
-	spentUntil := storage.At(at.Add(p.Lifetimes.Code + remembered))
-	origin := trace.Origin()
+	by := storage.By{From: trace.Origin(), At: at}
+	refusal := storage.CodeRefusal{RequestID: code.RequestID, CodeID: code.ID, SpentUntil: storage.At(at.Add(p.Lifetimes.Code + remembered))}
 	if !verifies(code.Challenge, r.form.Get("code_verifier")) {
 		if openErr == nil {
-			if err := p.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, false, origin, at); err != nil && !errors.Is(err, storage.ErrReplayed) {
+			if err := p.db.SpendCode(ctx, refusal, by); err != nil && !errors.Is(err, storage.ErrReplayed) {
 				return tokenResponse{}, err
 			}
 		}
 		return tokenResponse{}, whyNotVerified(code.Challenge, r.form.Get("code_verifier"))
 	}
+	refusal.EndsReplayed = true
 	if openErr != nil {
-		if err := p.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, true, origin, at); err != nil {
+		if err := p.db.SpendCode(ctx, refusal, by); err != nil {
 			return tokenResponse{}, err
 		}
 		return tokenResponse{}, storage.ErrExpired
@@ -111,7 +112,7 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 	left, err := code.left(client)
 	if errors.Is(err, errNothingLeft) {
 		// Spent, so that a replay of a code that was redeemed is still noticed.
-		if err := p.db.SpendCode(ctx, code.RequestID, code.ID, spentUntil, true, origin, at); err != nil {
+		if err := p.db.SpendCode(ctx, refusal, by); err != nil {
 			return tokenResponse{}, err
 		}
 	}
@@ -123,8 +124,8 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 		return tokenResponse{}, err
 	}
 	grant, err := p.db.RedeemCode(ctx, storage.Redemption{
-		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: spentUntil,
-		Grant: p.grantOf(code, left, at), From: origin,
+		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: refusal.SpentUntil,
+		Grant: p.grantOf(code, left, at), From: by.From,
 	}, at)
 	if err != nil {
 		return tokenResponse{}, err

@@ -194,7 +194,7 @@ func TestAZ22_WithdrawnConsent(t *testing.T) {
 		v := b.visitor(t)
 		tokens := b.redeem(t, v.flow(t, "scope", "openid offline_access"))
 		v.again(t, "scope", "openid", "prompt", "none")
-		if err := b.DB.WithdrawConsent(context.Background(), b.Alice.ID, b.Client.ID, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.WithdrawConsent(context.Background(), b.Alice.ID, b.Client.ID, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.wantDead(t, tokens)

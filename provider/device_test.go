@@ -125,7 +125,9 @@ func TestPW04_DevicesThatAreNotKnown(t *testing.T) {
 		devices["old"] = b.known(t).device(t)
 		b.pass(180 * 24 * time.Hour)
 		for what, end := range map[string]func() error{
-			"from before all was ended": func() error { return b.DB.SignOutEverywhere(ctx, b.Alice.ID, "asked", here, b.now()) },
+			"from before all was ended": func() error {
+				return b.DB.SignOutEverywhere(ctx, b.Alice.ID, "asked", storage.By{From: here, At: b.now()})
+			},
 			"from before she was disabled": func() error {
 				b.disableUser(t, true)
 				b.disableUser(t, false)

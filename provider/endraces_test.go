@@ -33,26 +33,26 @@ var here = storage.Origin{Actor: "test"}
 
 var enders = []ender{
 	{name: "EndSession", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.EndSession(ctx, a.Alice.ID, f.sessionID, "signed_out", here, f.at)
+		return on.EndSession(ctx, a.Alice.ID, f.sessionID, "signed_out", storage.By{From: here, At: f.at})
 	}},
 	{name: "SignOutEverywhere", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.SignOutEverywhere(ctx, a.Alice.ID, "asked", here, f.at)
+		return on.SignOutEverywhere(ctx, a.Alice.ID, "asked", storage.By{From: here, At: f.at})
 	}},
-	{name: "DisableUser", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.DisableUser(ctx, a.Alice.ID, true, here, f.at)
+	{name: "SetUserEnabled", end: func(a *arena, on *storage.DB, f ending) error {
+		return on.SetUserEnabled(ctx, a.Alice.ID, false, storage.By{From: here, At: f.at})
 	}, undo: func(a *arena) error {
-		return a.DB.DisableUser(ctx, a.Alice.ID, false, here, a.now())
+		return a.DB.SetUserEnabled(ctx, a.Alice.ID, true, storage.By{From: here, At: a.now()})
 	}},
-	{name: "DisableClient", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.DisableClient(ctx, a.Client.ID, true, here, f.at)
+	{name: "SetClientEnabled", end: func(a *arena, on *storage.DB, f ending) error {
+		return on.SetClientEnabled(ctx, a.Client.ID, false, storage.By{From: here, At: f.at})
 	}, undo: func(a *arena) error {
-		return a.DB.DisableClient(ctx, a.Client.ID, false, here, a.now())
+		return a.DB.SetClientEnabled(ctx, a.Client.ID, true, storage.By{From: here, At: a.now()})
 	}},
 	{name: "WithdrawConsent", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.WithdrawConsent(ctx, a.Alice.ID, a.Client.ID, here, f.at)
+		return on.WithdrawConsent(ctx, a.Alice.ID, a.Client.ID, storage.By{From: here, At: f.at})
 	}},
 	{name: "RevokeGrant", keepsCodes: true, oneGrant: true, end: func(a *arena, on *storage.DB, f ending) error {
-		return on.RevokeGrant(ctx, f.grantID, "revoked", here, f.at)
+		return on.RevokeGrant(ctx, f.grantID, "revoked", storage.By{From: here, At: f.at})
 	}},
 	{name: "ChangePassword", end: changePassword},
 }

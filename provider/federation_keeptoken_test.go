@@ -23,7 +23,7 @@ func (up *upstreams) givesToken(token string) {
 // nothing is.
 func (b *testbed) tokenOfLiar(t *testing.T, userID string, master [32]byte) string {
 	t.Helper()
-	kept, err := b.DB.ReadUpstreamToken(context.Background(), userID, "liar", storage.Origin{}, b.now())
+	kept, err := b.DB.ReadUpstreamToken(context.Background(), userID, "liar", storage.By{At: b.now()})
 	if errors.Is(err, storage.ErrNotFound) {
 		return ""
 	}
@@ -105,7 +105,7 @@ func TestFD27_KeptTokenIsSealedForItsRow(t *testing.T) {
 		if got := b.tokenOfLiar(t, victim, target); !strings.Contains(got, "canary-sealed-token") {
 			t.Errorf("under the new master key: %s", got)
 		}
-		kept, err := b.DB.ReadUpstreamToken(context.Background(), victim, "liar", storage.Origin{}, b.now())
+		kept, err := b.DB.ReadUpstreamToken(context.Background(), victim, "liar", storage.By{At: b.now()})
 		if err != nil {
 			t.Fatal(err)
 		}

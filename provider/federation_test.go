@@ -354,7 +354,7 @@ func TestFD23_DisabledUserDoesNotComeBackThroughAConnector(t *testing.T) {
 		ada := b.userBy(t, adaEmail)
 		disable := func(u storage.User) {
 			t.Helper()
-			if err := b.DB.DisableUser(context.Background(), u.ID, true, storage.Origin{}, b.now()); err != nil {
+			if err := b.DB.SetUserEnabled(context.Background(), u.ID, false, storage.By{At: b.now()}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -41,7 +41,7 @@ func (b *testbed) accounts(t *testing.T) map[string]string {
 	proven("aaaa@corp.example")
 	b.local(t, storage.User{Email: "bbbb@corp.example"}, password)
 	off := proven("cccc@corp.example")
-	if err := b.DB.DisableUser(context.Background(), off.ID, true, storage.Origin{}, b.now()); err != nil {
+	if err := b.DB.SetUserEnabled(context.Background(), off.ID, false, storage.By{At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 	b.local(t, storage.User{Email: "dddd@corp.example", EmailVerified: true, Admin: true}, password)

@@ -383,7 +383,7 @@ func TestFirstParty_DisabledClient(t *testing.T) {
 
 func (b *testbed) disableNamed(t *testing.T, client string, off bool) {
 	t.Helper()
-	if err := b.DB.DisableClient(context.Background(), client, off, storage.Origin{}, b.now()); err != nil {
+	if err := b.DB.SetClientEnabled(context.Background(), client, !off, storage.By{At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 	b.follow(t)

@@ -316,7 +316,7 @@ func TestSS14_FirstPartyCookieSizes(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.Metadata.Scope = "openid profile email roles groups offline_access"
-		if err := b.DB.UpdateClient(ctx, client, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.UpdateClient(ctx, client, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.follow(t)
@@ -365,7 +365,7 @@ func (b *testbed) member(t *testing.T, email string, groups []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.DB.CreateUser(ctx, storage.User{Email: email, EmailVerified: true, Groups: groups}, hash, here, b.now()); err != nil {
+	if _, err := b.DB.CreateUser(ctx, storage.User{Email: email, EmailVerified: true, Groups: groups}, hash, storage.By{From: here, At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 }

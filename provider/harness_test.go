@@ -128,7 +128,7 @@ var firstKeys []storage.Key
 
 func (b *testbed) lendKeys(t testing.TB) {
 	t.Helper()
-	if _, err := b.DB.StartLines(context.Background(), firstKeys, storage.Origin{}, b.now()); err != nil {
+	if _, err := b.DB.StartLines(context.Background(), firstKeys, storage.By{At: b.now()}); err != nil {
 		t.Fatalf("lend keys: %v", err)
 	}
 }
@@ -175,7 +175,7 @@ func (b *testbed) user(t testing.TB, email, pass string) storage.User {
 	user, err := b.DB.CreateUser(context.Background(), storage.User{
 		Email: email, EmailVerified: true, Name: "Alice Liddell", GivenName: "Alice", FamilyName: "Liddell",
 		Zoneinfo: "Europe/London", Roles: []string{"reader"},
-	}, hash, storage.Origin{}, b.now())
+	}, hash, storage.By{At: b.now()})
 	if err != nil {
 		t.Fatalf("create user: %v", err)
 	}
@@ -199,7 +199,7 @@ func (b *testbed) registerWith(t testing.TB, kind storage.ClientType, id string,
 		sum := sha256.Sum256([]byte(secret))
 		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
 	}
-	if err := b.DB.CreateClient(context.Background(), client, storage.Origin{}, b.now()); err != nil {
+	if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
 		t.Fatalf("create client: %v", err)
 	}
 	return client, secret

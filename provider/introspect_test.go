@@ -105,17 +105,17 @@ func TestIR04_TheStrictestRuleWins(t *testing.T) {
 			{name: "token revoked", end: func(tokens map[string]any) error { b.revoke(t, tokens["access_token"]); return nil }},
 			{name: "grant revoked", end: func(tokens map[string]any) error { b.revoke(t, tokens["refresh_token"]); return nil }},
 			{name: "session ended", end: func(tokens map[string]any) error {
-				return b.DB.EndSession(ctx, b.Alice.ID, claimsOf(t, tokens["access_token"])["sid"].(string), "asked", storage.Origin{}, b.now())
+				return b.DB.EndSession(ctx, b.Alice.ID, claimsOf(t, tokens["access_token"])["sid"].(string), "asked", storage.By{At: b.now()})
 			}},
 			{name: "user signed out everywhere", end: func(map[string]any) error {
-				return b.DB.SignOutEverywhere(ctx, b.Alice.ID, "asked", storage.Origin{}, b.now())
+				return b.DB.SignOutEverywhere(ctx, b.Alice.ID, "asked", storage.By{At: b.now()})
 			}},
 			{name: "client disabled", end: func(map[string]any) error {
-				return b.DB.DisableClient(ctx, b.Client.ID, true, storage.Origin{}, b.now())
-			}, undo: func() error { return b.DB.DisableClient(ctx, b.Client.ID, false, storage.Origin{}, b.now()) }},
+				return b.DB.SetClientEnabled(ctx, b.Client.ID, false, storage.By{At: b.now()})
+			}, undo: func() error { return b.DB.SetClientEnabled(ctx, b.Client.ID, true, storage.By{At: b.now()}) }},
 			{name: "user disabled", end: func(map[string]any) error {
-				return b.DB.DisableUser(ctx, b.Alice.ID, true, storage.Origin{}, b.now())
-			}, undo: func() error { return b.DB.DisableUser(ctx, b.Alice.ID, false, storage.Origin{}, b.now()) }},
+				return b.DB.SetUserEnabled(ctx, b.Alice.ID, false, storage.By{At: b.now()})
+			}, undo: func() error { return b.DB.SetUserEnabled(ctx, b.Alice.ID, true, storage.By{At: b.now()}) }},
 			{name: "token expired", end: func(map[string]any) error { b.pass(17 * time.Minute); return nil }},
 		} {
 			s := b.bench(t)

@@ -185,38 +185,38 @@ var mixed = []mixedWork{
 		return err
 	}},
 	{"spend code", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
-		return on.SpendCode(ctx, fmt.Sprint("request", rand.IntN(1000)), "code0", storage.At(m.now().Add(time.Hour)), true, here, m.now())
+		return on.SpendCode(ctx, storage.CodeRefusal{RequestID: fmt.Sprint("request", rand.IntN(1000)), CodeID: "code0", SpentUntil: storage.At(m.now().Add(time.Hour)), EndsReplayed: true}, storage.By{From: here, At: m.now()})
 	}},
 	{"revoke token", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, client string) error {
-		return on.RevokeToken(ctx, fmt.Sprint("jti", rand.IntN(1000)), client, g.ID, storage.At(m.now().Add(time.Hour)), here, m.now())
+		return on.RevokeToken(ctx, storage.TokenRevocation{JTI: fmt.Sprint("jti", rand.IntN(1000)), ClientID: client, GrantID: g.ID, Expires: storage.At(m.now().Add(time.Hour))}, storage.By{From: here, At: m.now()})
 	}},
 	{"revoke grant", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
-		return on.RevokeGrant(ctx, g.ID, "revoked", here, m.now())
+		return on.RevokeGrant(ctx, g.ID, "revoked", storage.By{From: here, At: m.now()})
 	}},
 	{"end session", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.EndSession(ctx, s.UserID, s.ID, "signed_out", here, m.now())
+		return on.EndSession(ctx, s.UserID, s.ID, "signed_out", storage.By{From: here, At: m.now()})
 	}},
 	{"end other sessions", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.EndOtherSessions(ctx, s.UserID, s.ID, "asked", here, m.now())
+		return on.EndOtherSessions(ctx, s.UserID, s.ID, "asked", storage.By{From: here, At: m.now()})
 	}},
 	{"sign out everywhere", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.SignOutEverywhere(ctx, user, "asked", here, m.now())
+		return on.SignOutEverywhere(ctx, user, "asked", storage.By{From: here, At: m.now()})
 	}},
 	{"withdraw consent", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, client string) error {
-		return on.WithdrawConsent(ctx, user, client, here, m.now())
+		return on.WithdrawConsent(ctx, user, client, storage.By{From: here, At: m.now()})
 	}},
 	{"disable user", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return errors.Join(on.DisableUser(ctx, user, true, here, m.now()), on.DisableUser(ctx, user, false, here, m.now()))
+		return errors.Join(on.SetUserEnabled(ctx, user, false, storage.By{From: here, At: m.now()}), on.SetUserEnabled(ctx, user, true, storage.By{From: here, At: m.now()}))
 	}},
 	{"disable client", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, client string) error {
-		return errors.Join(on.DisableClient(ctx, client, true, here, m.now()), on.DisableClient(ctx, client, false, here, m.now()))
+		return errors.Join(on.SetClientEnabled(ctx, client, false, storage.By{From: here, At: m.now()}), on.SetClientEnabled(ctx, client, true, storage.By{From: here, At: m.now()}))
 	}},
 	{"revise client", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, client string) error {
-		_, err := on.ReviseClient(ctx, client, func(c *storage.Client) error { c.Name += "."; return nil }, here, m.now())
+		_, err := on.ReviseClient(ctx, client, func(c *storage.Client) error { c.Name += "."; return nil }, storage.By{From: here, At: m.now()})
 		return err
 	}},
 	{"update profile", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.UpdateProfile(ctx, user, storage.Profile{Name: "A. Liddell"}, here, m.now())
+		return on.UpdateProfile(ctx, user, storage.Profile{Name: "A. Liddell"}, storage.By{From: here, At: m.now()})
 	}},
 	{"change password", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
 		session, err := on.ChangePassword(ctx, storage.PasswordChange{
@@ -257,7 +257,7 @@ var mixed = []mixedWork{
 		return err
 	}},
 	{"end sessions of connector", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
-		_, _, err := on.EndSessionsThrough(ctx, "upstream", here, m.now())
+		_, _, err := on.EndSessionsThrough(ctx, "upstream", storage.By{From: here, At: m.now()})
 		return err
 	}},
 	{"link identity", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {

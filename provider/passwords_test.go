@@ -116,7 +116,7 @@ func TestPW01_PW02_PW22_EveryRefusalIsTheSameAnswer(t *testing.T) {
 		b.user(t, "disab@example.com", password)
 		b.local(t, storage.User{Email: "unver@example.com"}, password)
 		for email, hash := range map[string]string{"feder@example.com": "", "impor@example.com": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"} {
-			if _, err := b.DB.CreateUser(ctx, storage.User{Email: email}, hash, here, b.now()); err != nil {
+			if _, err := b.DB.CreateUser(ctx, storage.User{Email: email}, hash, storage.By{From: here, At: b.now()}); err != nil {
 				t.Fatal(err)
 			}
 		}

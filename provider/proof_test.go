@@ -156,7 +156,7 @@ func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
 			return err
 		}, false},
 		"admin": {func(b *testbed, id string, do storage.Unproven) error {
-			_, err := b.DB.SetAdmin(ctx, id, true, do, here, b.now())
+			_, err := b.DB.GrantAdmin(ctx, id, do, storage.By{From: here, At: b.now()})
 			return err
 		}, false},
 		"role":           {revise(func(u *storage.User) { u.Roles = []string{"ops"} }, nil), false},

@@ -107,7 +107,7 @@ func TestRT03_ParallelRefreshesGetOneSuccessor(t *testing.T) {
 func TestRT08_RotationNeverMovesTheAbsoluteEnd(t *testing.T) {
 	each(t, func(t *testing.T, b *testbed) {
 		b.Client.SkipConsent = true
-		if err := b.DB.UpdateClient(context.Background(), b.Client, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.UpdateClient(context.Background(), b.Client, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.follow(t)
@@ -151,19 +151,19 @@ func TestRT09_RefreshEndsWithWhatItDependsOn(t *testing.T) {
 	ctx := context.Background()
 	for name, end := range map[string]func(b *testbed, sid string) error{
 		"session ended": func(b *testbed, sid string) error {
-			return b.DB.EndSession(ctx, b.Alice.ID, sid, "signed_out", storage.Origin{}, b.now())
+			return b.DB.EndSession(ctx, b.Alice.ID, sid, "signed_out", storage.By{At: b.now()})
 		},
 		"signed out everywhere": func(b *testbed, _ string) error {
-			return b.DB.SignOutEverywhere(ctx, b.Alice.ID, "asked", storage.Origin{}, b.now())
+			return b.DB.SignOutEverywhere(ctx, b.Alice.ID, "asked", storage.By{At: b.now()})
 		},
 		"user disabled": func(b *testbed, _ string) error {
-			return b.DB.DisableUser(ctx, b.Alice.ID, true, storage.Origin{}, b.now())
+			return b.DB.SetUserEnabled(ctx, b.Alice.ID, false, storage.By{At: b.now()})
 		},
 		"client disabled": func(b *testbed, _ string) error {
-			return b.DB.DisableClient(ctx, b.Client.ID, true, storage.Origin{}, b.now())
+			return b.DB.SetClientEnabled(ctx, b.Client.ID, false, storage.By{At: b.now()})
 		},
 		"consent withdrawn": func(b *testbed, _ string) error {
-			return b.DB.WithdrawConsent(ctx, b.Alice.ID, b.Client.ID, storage.Origin{}, b.now())
+			return b.DB.WithdrawConsent(ctx, b.Alice.ID, b.Client.ID, storage.By{At: b.now()})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -66,7 +66,7 @@ func TestRelease_EmailOnlyWhenProven(t *testing.T) {
 					_, err := b.DB.ReviseClient(context.Background(), id, func(client *storage.Client) error {
 						client.UnverifiedEmail = c.unverified
 						return nil
-					}, storage.Origin{}, b.now())
+					}, storage.By{At: b.now()})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -108,7 +108,7 @@ func TestRelease_UsernameOnlyWhenUnique(t *testing.T) {
 			if !unique {
 				name = "..." // which cannot be compared, as names from before that another holds
 			}
-			if err := b.DB.UpdateProfile(context.Background(), b.Alice.ID, storage.Profile{PreferredUsername: name}, storage.Origin{}, b.now()); err != nil {
+			if err := b.DB.UpdateProfile(context.Background(), b.Alice.ID, storage.Profile{PreferredUsername: name}, storage.By{At: b.now()}); err != nil {
 				t.Fatal(err)
 			}
 			if b.alice(t).UsernameUnique() != unique {
@@ -145,7 +145,7 @@ func TestAccount_UsernameIsTheOperators(t *testing.T) {
 		} else {
 			refused.wantText(t, "Only an administrator can change the user name.")
 		}
-		if err := b.DB.UpdateProfile(context.Background(), b.Alice.ID, storage.Profile{PreferredUsername: "liddell"}, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.UpdateProfile(context.Background(), b.Alice.ID, storage.Profile{PreferredUsername: "liddell"}, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		v.account(t, "/account/profile").wantText(t, `value="liddell" autocomplete="off" readonly`, "An administrator can change it.")

@@ -19,15 +19,17 @@ func (p *Provider) revoke(ctx context.Context, r tokenRequest) (any, error) {
 		return nil, errNoToken
 	}
 	at := p.Now()
-	origin := web.TraceOf(ctx).Origin()
+	by := storage.By{From: web.TraceOf(ctx).Origin(), At: at}
 	var err error
 	if access, openErr := p.ring.VerifyAccess(token, at); openErr == nil {
 		if !isForeign(ctx, r.client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID}) {
-			err = p.db.RevokeToken(ctx, access.ID, r.client.ID, access.GrantID, storage.Millis(access.Expires+skew)*1000, origin, at)
+			err = p.db.RevokeToken(ctx, storage.TokenRevocation{
+				JTI: access.ID, ClientID: r.client.ID, GrantID: access.GrantID, Expires: storage.Millis(access.Expires+skew) * 1000,
+			}, by)
 		}
 	} else if refresh, openErr := p.ring.OpenRefresh(token, at); openErr == nil || errors.Is(openErr, keys.ErrExpired) {
 		if !isForeign(ctx, r.client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
-			err = p.db.RevokeGrant(ctx, refresh.GrantID, "revoked", origin, at)
+			err = p.db.RevokeGrant(ctx, refresh.GrantID, "revoked", by)
 		}
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {

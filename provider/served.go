@@ -77,7 +77,7 @@ func (p *Provider) endThrough(ctx context.Context, connector string, at time.Tim
 	total := 0
 	whole = true
 	err = inBatches(func() (bool, error) {
-		n, full, err := p.db.EndSessionsThrough(ctx, connector, storage.Origin{Actor: "system"}, at)
+		n, full, err := p.db.EndSessionsThrough(ctx, connector, storage.By{From: storage.Origin{Actor: "system"}, At: at})
 		total, whole = total+n, !full
 		return full, err
 	})

@@ -16,7 +16,7 @@ import (
 func (b *testbed) setupLink(t *testing.T) string {
 	t.Helper()
 	link, hash := interaction.SetupLink(b.Issuer)
-	if err := b.DB.OpenSetup(t.Context(), hash, b.now().Add(30*time.Minute), storage.Origin{Actor: "system"}, b.now()); err != nil {
+	if err := b.DB.OpenSetup(t.Context(), hash, b.now().Add(30*time.Minute), storage.By{From: storage.Origin{Actor: "system"}, At: b.now()}); err != nil {
 		t.Fatal(err)
 	}
 	return link

@@ -116,7 +116,7 @@ func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) e
 		started, err := on.StartLines(ctx, []storage.Key{
 			{ID: rival + " active", Line: round, State: storage.KeyActive, Sealed: []byte("sealed")},
 			{ID: rival + " next", Line: round, State: storage.KeyNext, Sealed: []byte("sealed")},
-		}, here, a.now())
+		}, storage.By{From: here, At: a.now()})
 		if err == nil && started == 0 {
 			return storage.ErrConflict // another's keys are there
 		}
@@ -126,14 +126,14 @@ func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) e
 
 func clientRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	return func(on *storage.DB, rival string) error {
-		return on.CreateClient(ctx, storage.NewClient(storage.Web, round, rival), here, a.now())
+		return on.CreateClient(ctx, storage.NewClient(storage.Web, round, rival), storage.By{From: here, At: a.now()})
 	}
 }
 
 func userRivals(_ *testing.T, a *arena, _ string) func(*storage.DB, string) error {
 	email := storage.NewID("u") + "@example.com"
 	return func(on *storage.DB, _ string) error {
-		_, err := on.CreateUser(ctx, storage.User{Email: email}, "", here, a.now())
+		_, err := on.CreateUser(ctx, storage.User{Email: email}, "", storage.By{From: here, At: a.now()})
 		return err
 	}
 }
@@ -176,7 +176,7 @@ func proofRivals(t *testing.T, a *arena, round string) func(*storage.DB, string)
 
 // lastWayRivals take away two identities of a user who has nothing else: one stays.
 func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
-	user, err := a.DB.CreateUser(ctx, storage.User{Email: storage.NewID("w") + "@example.com"}, "", here, a.now())
+	user, err := a.DB.CreateUser(ctx, storage.User{Email: storage.NewID("w") + "@example.com"}, "", storage.By{From: here, At: a.now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, strin
 }
 
 func passwordRivals(t *testing.T, a *arena, _ string) func(*storage.DB, string) error {
-	user, err := a.DB.CreateUser(ctx, storage.User{Email: storage.NewID("p") + "@example.com"}, "old", here, a.now())
+	user, err := a.DB.CreateUser(ctx, storage.User{Email: storage.NewID("p") + "@example.com"}, "old", storage.By{From: here, At: a.now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestMN01_OneOfFiftyRevocationsIsNoted(t *testing.T) {
 		for round := range fewRounds() {
 			jti, gid := fmt.Sprint("jti", round), fmt.Sprint("gid", round)
 			race(50, func(i int) {
-				if err := a.nodes[i%2].DB.RevokeToken(ctx, jti, a.Client.ID, gid, storage.At(a.now().Add(time.Hour)), here, a.now()); err != nil {
+				if err := a.nodes[i%2].DB.RevokeToken(ctx, storage.TokenRevocation{JTI: jti, ClientID: a.Client.ID, GrantID: gid, Expires: storage.At(a.now().Add(time.Hour))}, storage.By{From: here, At: a.now()}); err != nil {
 					t.Error(err)
 				}
 			})

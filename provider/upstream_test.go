@@ -194,7 +194,7 @@ func (b *testbed) local(t *testing.T, u storage.User, pass string) storage.User 
 	if err != nil {
 		t.Fatalf("hash password: %v", err)
 	}
-	made, err := b.DB.CreateUser(context.Background(), u, hash, storage.Origin{}, b.now())
+	made, err := b.DB.CreateUser(context.Background(), u, hash, storage.By{At: b.now()})
 	if err != nil {
 		t.Fatalf("create user: %v", err)
 	}

@@ -252,7 +252,7 @@ func TestP50_TestP51_EveryClaimOfTheScopes(t *testing.T) {
 			Gender: "female", Birthdate: "1990-02-28", Zoneinfo: "Europe/Dublin", Locale: "en-IE", PhoneNumber: "+353 1 5550123", PhoneNumberVerified: true,
 			Address: storage.Address{StreetAddress: "1 Main St", Locality: "Dublin", Country: "IE"}, Roles: []string{"admin"}, Groups: []string{"staff", "board"},
 			Custom: map[string]any{"salary": 1},
-		}, b.passwordHash(t), storage.Origin{}, b.now())
+		}, b.passwordHash(t), storage.By{At: b.now()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,7 +17,7 @@ func TestWithdrawConsent_EndsWhatIsOnItsWay(t *testing.T) {
 		request := consent.form(t).values.Get("request")
 		code := v.allow(t, consent).code(t)
 		b.pass(time.Second)
-		if err := b.DB.WithdrawConsent(context.Background(), b.Alice.ID, b.Client.ID, storage.Origin{}, b.now()); err != nil {
+		if err := b.DB.WithdrawConsent(context.Background(), b.Alice.ID, b.Client.ID, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.refuseCode(t, code, "invalid_grant")

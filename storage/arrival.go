@@ -44,7 +44,7 @@ type Arrival struct {
 // is taken, proven or another one, the user became an administrator): decide again.
 // ErrRevoked: the user is disabled or gone.
 func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Session, error) {
-	if err := checkIDs(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
+	if err := refuseImpossible(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in through connector: %w", err)
 	}
 	newcomer, err := a.newcomer(at)
@@ -53,7 +53,7 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 	}
 	var session Session
 	err = db.write(ctx, "sign in through connector", func(tx *gorm.DB) error {
-		fresh, err := spend(tx, spentAttempt, a.AttemptID, "", "", a.Until)
+		fresh, err := spend(tx, spent{Kind: spentAttempt, ID: a.AttemptID, ExpiresAt: a.Until})
 		if err != nil {
 			return err
 		}
@@ -125,7 +125,7 @@ func (db *DB) admitArrival(tx *gorm.DB, a Arrival, at time.Time) error {
 	if a.Proof == "" {
 		return nil
 	}
-	own, err := ownSession(tx, userID, "handle_hash", a.SignIn.Replaces, a.FreshFor, at)
+	own, err := ownSession(tx, userID, sessionKey{"handle_hash", a.SignIn.Replaces}, a.FreshFor, at)
 	if err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ func enter(tx *gorm.DB, a Arrival, identity Identity, at time.Time) (Session, er
 	if err != nil {
 		return Session{}, err
 	}
-	if err := link(tx, identity, in.From, at); err != nil {
+	if err := link(tx, identity, By{From: in.From, At: at}); err != nil {
 		return Session{}, err
 	}
 	if err := follow(tx, identity, a.Fill, at); err != nil {

@@ -44,7 +44,7 @@ func (a Attached) withoutPassword() Attached {
 
 // AttachedTo lists what hangs on a user's account; nothing for a user who is gone.
 func (db *DB) AttachedTo(ctx context.Context, userID string, at time.Time) (Attached, error) {
-	if err := checkIDs(userID); err != nil {
+	if err := refuseImpossible(userID); err != nil {
 		return Attached{}, fmt.Errorf("list what is attached: %w", err)
 	}
 	var a Attached
@@ -99,12 +99,12 @@ func (e *UnprovenError) Unwrap() error { return ErrUnproven }
 // transaction of that act: with nothing attached, or an address that is proven, it
 // goes on, as it does for a user without an address: nobody has claimed one. attached is
 // what counts for the act. It reports whether it has evicted.
-func clearClaimed(tx *gorm.DB, u User, attached Attached, do Unproven, from Origin, at time.Time) (evicted bool, err error) {
+func clearClaimed(tx *gorm.DB, u User, attached Attached, do Unproven, by By) (evicted bool, err error) {
 	switch {
 	case u.EmailVerified, u.EmailCanonical == "", attached.Nothing(), do == KeepAttached:
 		return false, nil
 	case do == EvictAttached:
-		return true, evict(tx, u.ID, true, from, at)
+		return true, evict(tx, u.ID, true, by)
 	}
 	return false, &UnprovenError{Email: u.Email, Attached: attached}
 }

@@ -25,7 +25,7 @@ var openers = []struct {
 		return err
 	}, func(_ storage.User, hash string) bool { return hash == "typed" }},
 	{"admin", true, func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error {
-		_, err := on.SetAdmin(t.Context(), u.ID, true, do, storage.Origin{}, noon)
+		_, err := on.GrantAdmin(t.Context(), u.ID, do, storage.By{At: noon})
 		return err
 	}, func(u storage.User, _ string) bool { return u.Admin }},
 	{"role", true, revising(func(u *storage.User) { u.Roles = append(u.Roles, "ops") }),
@@ -67,7 +67,7 @@ func (w *world) credential(t *testing.T, u storage.User, kind string) {
 // bare is a user with nothing attached.
 func (w *world) bare(t *testing.T, verified bool) storage.User {
 	t.Helper()
-	u, err := w.CreateUser(t.Context(), storage.User{Email: storage.NewID("b") + "@example.com", EmailVerified: verified}, "", storage.Origin{}, noon)
+	u, err := w.CreateUser(t.Context(), storage.User{Email: storage.NewID("b") + "@example.com", EmailVerified: verified}, "", storage.By{At: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestUnproven_TakingAwayIsFree(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		u, _ := w.claimed(t, true)
 		w.admin(t, "another@example.com")
-		if _, err := w.SetAdmin(t.Context(), u.ID, false, storage.StopIfAttached, storage.Origin{}, noon); err != nil {
+		if err := w.RevokeAdmin(t.Context(), u.ID, storage.By{At: noon}); err != nil {
 			t.Error(err)
 		}
 		if err := w.revise(t, u, func(u *storage.User) { u.Roles, u.Groups, u.Name = nil, nil, "Mallory" }, storage.StopIfAttached, false); err != nil {

@@ -32,7 +32,7 @@ func TestBackup_IsOneMoment(t *testing.T) {
 				default:
 				}
 				u := storage.User{Email: fmt.Sprintf("u%d-%d@example.com", n, i)}
-				if _, err := w.CreateUser(t.Context(), u, "hash", storage.Origin{}, noon); err != nil {
+				if _, err := w.CreateUser(t.Context(), u, "hash", storage.By{At: noon}); err != nil {
 					t.Error(err)
 					return
 				}
@@ -210,7 +210,7 @@ func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
 		}
 		openSetup(t, w.DB, "link", noon.Add(50*time.Minute))
 
-		until, err := w.MarkRestored(t.Context(), storage.Origin{Actor: "cli"}, restored)
+		until, err := w.MarkRestored(t.Context(), storage.By{From: storage.Origin{Actor: "cli"}, At: restored})
 		if err != nil || until != storage.At(restored.Truncate(time.Second).Add(time.Second)) {
 			t.Fatalf("all is from before until %v, %v", until.Time(), err)
 		}

@@ -81,12 +81,12 @@ var writers = []struct {
 	}},
 	{"a code with a wrong verifier", 1, func(t *testing.T, w *world) func(int) error {
 		return func(int) error {
-			return w.SpendCode(t.Context(), "r", "c", storage.At(noon.Add(time.Hour)), false, storage.Origin{}, noon)
+			return w.SpendCode(t.Context(), storage.CodeRefusal{RequestID: "r", CodeID: "c", SpentUntil: storage.At(noon.Add(time.Hour))}, storage.By{At: noon})
 		}
 	}},
 	{"an access token revoked again", 2, func(t *testing.T, w *world) func(int) error {
 		return func(int) error {
-			return w.RevokeToken(t.Context(), "jti", w.client.ID, "gid", storage.At(noon.Add(time.Hour)), storage.Origin{}, noon)
+			return w.RevokeToken(t.Context(), storage.TokenRevocation{JTI: "jti", ClientID: w.client.ID, GrantID: "gid", Expires: storage.At(noon.Add(time.Hour))}, storage.By{At: noon})
 		}
 	}},
 	{"wrong secrets of a client", 3, func(t *testing.T, w *world) func(int) error {
@@ -118,7 +118,7 @@ var writers = []struct {
 			if err != nil {
 				return err
 			}
-			return w.EndSession(t.Context(), s.UserID, s.ID, "signed_out", storage.Origin{}, noon)
+			return w.EndSession(t.Context(), s.UserID, s.ID, "signed_out", storage.By{At: noon})
 		}
 	}},
 	{"sign-ins to one session", 1, func(t *testing.T, w *world) func(int) error {
@@ -145,12 +145,12 @@ var writers = []struct {
 			if i%2 == 0 {
 				return w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon)
 			}
-			return w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.Origin{}, noon)
+			return w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.By{At: noon})
 		}
 	}},
 	{"edits of the profile", 1, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
-			return w.UpdateProfile(t.Context(), w.user.ID, storage.Profile{Name: fmt.Sprint(i)}, storage.Origin{}, noon)
+			return w.UpdateProfile(t.Context(), w.user.ID, storage.Profile{Name: fmt.Sprint(i)}, storage.By{At: noon})
 		}
 	}},
 	{"wrong passwords under one name", 1, func(t *testing.T, w *world) func(int) error {

@@ -134,26 +134,26 @@ func (c Client) IDTokenAlg() string {
 //
 // ErrConflict: the id is taken. An id that begins as a subject does ("usr_") is
 // an error: a token's sub must never name both.
-func (db *DB) CreateClient(ctx context.Context, c Client, from Origin, at time.Time) error {
-	if err := checkIDs(c.ID); err != nil {
+func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
+	if err := refuseImpossible(c.ID); err != nil {
 		return fmt.Errorf("create client: %w", err)
 	}
 	if strings.HasPrefix(c.ID, userPrefix) {
 		return errors.New("create client: the id may not begin with " + userPrefix)
 	}
-	c.CreatedAt, c.UpdatedAt = At(at), At(at)
+	c.CreatedAt, c.UpdatedAt = At(by.At), At(by.At)
 	return db.write(ctx, "create client", func(tx *gorm.DB) error {
 		row := c
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
-		return noteClient(tx, ClientCreated, c.ID, from, at)
+		return noteClient(tx, ClientCreated, c.ID, by)
 	})
 }
 
 // Client reads one client, disabled or not. ErrNotFound.
 func (db *DB) Client(ctx context.Context, id string) (Client, error) {
-	if err := checkIDs(id); err != nil {
+	if err := refuseImpossible(id); err != nil {
 		return Client{}, fmt.Errorf("read client: %w", err)
 	}
 	var c Client
@@ -172,34 +172,39 @@ func (db *DB) Clients(ctx context.Context) ([]Client, error) {
 	return list, err
 }
 
-// DisableClient switches a client off or on again: its grants are dead while it
-// is off. Moves the change counter. ErrNotFound. Events client.disabled,
-// client.enabled. One that is off (or on) already is left as it is.
-func (db *DB) DisableClient(ctx context.Context, id string, off bool, from Origin, at time.Time) error {
-	if err := checkIDs(id); err != nil {
-		return fmt.Errorf("disable client: %w", err)
+// SetClientEnabled lets a client work or stops it: the grants of a client that is
+// disabled are dead until it is enabled again. A client that is enabled (or disabled)
+// already is left alone. Moves the change counter. Events client.enabled,
+// client.disabled. ErrNotFound.
+func (db *DB) SetClientEnabled(ctx context.Context, id string, enabled bool, by By) error {
+	name := "disable client"
+	if enabled {
+		name = "enable client"
 	}
-	return db.write(ctx, "disable client", func(tx *gorm.DB) error {
+	if err := refuseImpossible(id); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return db.write(ctx, name, func(tx *gorm.DB) error {
 		event, disabledAt := ClientEnabled, Millis(0)
-		if off {
-			event, disabledAt = ClientDisabled, At(at)
+		if !enabled {
+			event, disabledAt = ClientDisabled, At(by.At)
 		}
-		switched, err := changed(tx, `UPDATE clients SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) = ?`,
-			disabledAt, At(at), id, off)
+		switched, err := changed(tx, `UPDATE clients SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ?`,
+			disabledAt, At(by.At), id, enabled)
 		if err != nil {
 			return err
 		}
 		if !switched {
 			return exists(tx, &Client{}, id)
 		}
-		return noteClient(tx, event, id, from, at)
+		return noteClient(tx, event, id, by)
 	})
 }
 
 // DeleteClient removes a client for good, with every grant and consent it was given.
 // Moves the change counter. Event client.deleted. ErrNotFound.
-func (db *DB) DeleteClient(ctx context.Context, id string, from Origin, at time.Time) error {
-	if err := checkIDs(id); err != nil {
+func (db *DB) DeleteClient(ctx context.Context, id string, by By) error {
+	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("delete client: %w", err)
 	}
 	return db.write(ctx, "delete client", func(tx *gorm.DB) error {
@@ -210,23 +215,23 @@ func (db *DB) DeleteClient(ctx context.Context, id string, from Origin, at time.
 		if !deleted {
 			return ErrNotFound
 		}
-		return noteClient(tx, ClientDeleted, id, from, at)
+		return noteClient(tx, ClientDeleted, id, by)
 	})
 }
 
 // UpdateClient replaces all of a client but id, secrets, creation time and
 // whether it is off. Moves the change counter. ErrNotFound. Event client.updated.
-func (db *DB) UpdateClient(ctx context.Context, c Client, from Origin, at time.Time) error {
-	if err := checkIDs(c.ID); err != nil {
+func (db *DB) UpdateClient(ctx context.Context, c Client, by By) error {
+	if err := refuseImpossible(c.ID); err != nil {
 		return fmt.Errorf("update client: %w", err)
 	}
-	c.UpdatedAt = At(at)
+	c.UpdatedAt = At(by.At)
 	return db.write(ctx, "update client", func(tx *gorm.DB) error {
-		return replaceClient(tx, c, from, at)
+		return replaceClient(tx, c, by)
 	})
 }
 
-func replaceClient(tx *gorm.DB, c Client, from Origin, at time.Time) error {
+func replaceClient(tx *gorm.DB, c Client, by By) error {
 	row := c
 	// Named columns: gorm skips zero values of a struct otherwise, and Save
 	// would bring a deleted client back.
@@ -238,13 +243,13 @@ func replaceClient(tx *gorm.DB, c Client, from Origin, at time.Time) error {
 	if res.RowsAffected != 1 {
 		return ErrNotFound
 	}
-	return noteClient(tx, ClientUpdated, c.ID, from, at)
+	return noteClient(tx, ClientUpdated, c.ID, by)
 }
 
 // noteClient records what happened to a client, for the audit and for caches.
-func noteClient(tx *gorm.DB, what EventType, id string, from Origin, at time.Time) error {
+func noteClient(tx *gorm.DB, what EventType, id string, by By) error {
 	if err := noteChange(tx); err != nil {
 		return err
 	}
-	return record(tx, Event{Type: what, Outcome: Succeeded, ClientID: id, From: from}, at)
+	return record(tx, Event{Type: what, Outcome: Succeeded, ClientID: id, From: by.From}, by.At)
 }

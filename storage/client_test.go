@@ -20,7 +20,7 @@ func TestClient_IsReadBackWhole(t *testing.T) {
 				DefaultMaxAge: &maxAge, RequireAuthTime: true, JWKS: `{"keys":[]}`, Contacts: []string{"x@example.com"},
 			},
 		}
-		if err := w.CreateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+		if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		c.CreatedAt, c.UpdatedAt = storage.At(noon), storage.At(noon)
@@ -37,10 +37,10 @@ func TestClient_IsReadBackWhole(t *testing.T) {
 
 func TestCreateClient_RefusesTakenAndReservedIDs(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		err := w.CreateClient(t.Context(), storage.Client{ID: "web", Type: storage.Web}, storage.Origin{}, noon)
+		err := w.CreateClient(t.Context(), storage.Client{ID: "web", Type: storage.Web}, storage.By{At: noon})
 		wantError(t, "taken id", err, storage.ErrConflict)
 		for _, id := range []string{"usr_x", "", "a\x00", "\xff"} {
-			if err := w.CreateClient(t.Context(), storage.Client{ID: id, Type: storage.Web}, storage.Origin{}, noon); err == nil {
+			if err := w.CreateClient(t.Context(), storage.Client{ID: id, Type: storage.Web}, storage.By{At: noon}); err == nil {
 				t.Errorf("id %q was accepted", id)
 			}
 		}
@@ -50,13 +50,13 @@ func TestCreateClient_RefusesTakenAndReservedIDs(t *testing.T) {
 func TestUpdateClient_KeepsSecretsAndState(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		secret := [2]storage.ClientSecret{{Hash: "h"}}
-		if err := w.CreateClient(t.Context(), storage.Client{ID: "c", Type: storage.Web, Secrets: secret}, storage.Origin{}, noon); err != nil {
+		if err := w.CreateClient(t.Context(), storage.Client{ID: "c", Type: storage.Web, Secrets: secret}, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.DisableClient(t.Context(), "c", true, storage.Origin{}, noon); err != nil {
+		if err := w.SetClientEnabled(t.Context(), "c", false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.UpdateClient(t.Context(), storage.Client{ID: "c", Name: "new", Type: storage.Web}, storage.Origin{}, noon); err != nil {
+		if err := w.UpdateClient(t.Context(), storage.Client{ID: "c", Name: "new", Type: storage.Web}, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		c, err := w.Client(t.Context(), "c")
@@ -80,17 +80,17 @@ func TestChanges_MovesWithClientsAndKeysOnly(t *testing.T) {
 			moves bool
 			do    func() error
 		}{
-			{"update client", true, func() error { return w.UpdateClient(t.Context(), w.client, storage.Origin{}, noon) }},
-			{"disable client", true, func() error { return w.DisableClient(t.Context(), "web", true, storage.Origin{}, noon) }},
+			{"update client", true, func() error { return w.UpdateClient(t.Context(), w.client, storage.By{At: noon}) }},
+			{"disable client", true, func() error { return w.SetClientEnabled(t.Context(), "web", false, storage.By{At: noon}) }},
 			{"start lines", true, func() error {
-				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.Origin{}, noon)
+				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})
 				return err
 			}},
 			{"start them again", false, func() error {
-				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.Origin{}, noon)
+				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})
 				return err
 			}},
-			{"disable user", false, func() error { return w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon) }},
+			{"disable user", false, func() error { return w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}) }},
 		}
 		for _, step := range steps {
 			before := counter()

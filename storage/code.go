@@ -40,7 +40,7 @@ type Redemption struct {
 // session is gone, or the consent was withdrawn after the code was sent.
 func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant, error) {
 	g := r.Grant
-	if err := checkIDs(r.RequestID, r.CodeID, g.ID, g.UserID, g.ClientID, g.SessionID); err != nil {
+	if err := refuseImpossible(r.RequestID, r.CodeID, g.ID, g.UserID, g.ClientID, g.SessionID); err != nil {
 		return Grant{}, fmt.Errorf("redeem code: %w", err)
 	}
 	if !plainText(g.Claims) {
@@ -68,7 +68,7 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 			verdict, err = refuseCode(tx, r, &DeadError{"consent_withdrawn"}, at)
 			return err
 		}
-		fresh, err := spend(tx, spentRequest, r.RequestID, r.CodeID, g.ID, r.SpentUntil)
+		fresh, err := spend(tx, spent{Kind: spentRequest, ID: r.RequestID, CodeID: r.CodeID, GrantID: g.ID, ExpiresAt: r.SpentUntil})
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 		if err := openGrant(tx, &g, session, at); err != nil {
 			return err
 		}
-		return trimGrants(tx, g, r.From, at)
+		return trimGrants(tx, g, By{From: r.From, At: at})
 	})
 	if err == nil && verdict != nil {
 		err = fmt.Errorf("redeem code: %w", verdict)
@@ -111,26 +111,35 @@ var insertGrant = sync.OnceValue(func() statement {
 	return newStatement(`INSERT INTO grants (` + columnNames(&Grant{}) + `) VALUES (` + placeholders(&Grant{}) + `)`)
 })
 
+// CodeRefusal is the input of DB.SpendCode: a code that opens nothing.
+type CodeRefusal struct {
+	RequestID  string // what is spent
+	CodeID     string // which of the codes of that request
+	SpentUntil Millis // how long the spent row must be remembered
+	// EndsReplayed: if this very code was redeemed before, that is a replay.
+	EndsReplayed bool
+}
+
 // SpendCode makes a code worthless without opening a grant: a wrong verifier from
 // the right client, or an expired code. If that very code was redeemed before and
-// replay is true, its grant is revoked and ErrReplayed returned, as in RedeemCode.
-func (db *DB) SpendCode(ctx context.Context, requestID, codeID string, until Millis, replay bool, from Origin, at time.Time) error {
-	if err := checkIDs(requestID, codeID); err != nil {
+// c.EndsReplayed is set, its grant is revoked and ErrReplayed returned, as in RedeemCode.
+func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
+	if err := refuseImpossible(c.RequestID, c.CodeID); err != nil {
 		return fmt.Errorf("spend code: %w", err)
 	}
 	var verdict error
 	err := db.write(ctx, "spend code", func(tx *gorm.DB) error {
 		verdict = nil
-		fresh, err := spend(tx, spentRequest, requestID, codeID, "", until)
-		if err != nil || fresh || !replay {
+		fresh, err := spend(tx, spent{Kind: spentRequest, ID: c.RequestID, CodeID: c.CodeID, ExpiresAt: c.SpentUntil})
+		if err != nil || fresh || !c.EndsReplayed {
 			return err
 		}
-		before, err := spentRow(tx, requestID)
-		if err != nil || before.CodeID != codeID || before.GrantID == "" {
+		before, err := spentRow(tx, c.RequestID)
+		if err != nil || before.CodeID != c.CodeID || before.GrantID == "" {
 			return err
 		}
 		verdict = ErrReplayed
-		return revokeReplayed(tx, before.GrantID, "code_replayed", from, at)
+		return revokeReplayed(tx, before.GrantID, "code_replayed", by)
 	})
 	if err == nil && verdict != nil {
 		err = fmt.Errorf("spend code: %w", verdict)
@@ -141,13 +150,14 @@ func (db *DB) SpendCode(ctx context.Context, requestID, codeID string, until Mil
 // spent is the row of an id that was used: for a code, which of its request's
 // and what it opened.
 type spent struct {
-	CodeID  string
-	GrantID string
+	Kind, ID        string
+	CodeID, GrantID string
+	ExpiresAt       Millis // when the row may be forgotten
 }
 
 // spend reports whether the id was fresh; it is spent after this either way.
-func spend(tx *gorm.DB, kind, id, codeID, grantID string, until Millis) (bool, error) {
-	n, err := insertSpent.changes(tx, kind, id, codeID, grantID, until)
+func spend(tx *gorm.DB, s spent) (bool, error) {
+	n, err := insertSpent.changes(tx, s.Kind, s.ID, s.CodeID, s.GrantID, s.ExpiresAt)
 	return n == 1, err
 }
 
@@ -174,7 +184,7 @@ func refuseCode(tx *gorm.DB, r Redemption, otherwise error, at time.Time) (verdi
 	if before.GrantID == "" {
 		return ErrReplayed, nil
 	}
-	return ErrReplayed, revokeReplayed(tx, before.GrantID, "code_replayed", r.From, at)
+	return ErrReplayed, revokeReplayed(tx, before.GrantID, "code_replayed", By{From: r.From, At: at})
 }
 
 // replayed is why a grant, and a first-party one's session, ended.
@@ -182,23 +192,23 @@ const replayed = "replayed"
 
 // revokeReplayed ends a grant of which a credential was used twice, and a
 // first-party grant's session with it. One that is dead already is left alone.
-func revokeReplayed(tx *gorm.DB, id, reason string, from Origin, at time.Time) error {
+func revokeReplayed(tx *gorm.DB, id, reason string, by By) error {
 	var found []Grant
 	if err := tx.Where("id = ?", id).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
 		return err
 	}
 	g := found[0]
 	if g.FirstParty {
-		if err := endSession(tx, g.UserID, g.SessionID, replayed, from, at); err != nil {
+		if err := endSession(tx, g.UserID, g.SessionID, replayed, by); err != nil {
 			return err
 		}
 	}
-	revoked, err := revokeGrant(tx, id, replayed, at)
+	revoked, err := revokeGrant(tx, id, replayed, by.At)
 	if err != nil || !revoked {
 		return err
 	}
 	return record(tx, Event{
 		Type: GrantReplayed, Outcome: Refused, Reason: reason, UserID: g.UserID, ClientID: g.ClientID,
-		SessionID: g.SessionID, GrantID: g.ID, From: from,
-	}, at)
+		SessionID: g.SessionID, GrantID: g.ID, From: by.From,
+	}, by.At)
 }

@@ -71,7 +71,7 @@ func TestRedeemCode_LateReplayRevokesAnOfflineGrant(t *testing.T) {
 		r := w.redemption("request", "code", noon)
 		r.Grant.Offline = true
 		g := w.redeem(t, r, noon)
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.alive(t, g.ID, noon)
@@ -93,19 +93,19 @@ func TestRedeemCode_SiblingIsRefusedAndRevokesNothing(t *testing.T) {
 func TestRedeemCode_NeedsALiveSessionUserAndClient(t *testing.T) {
 	ends := map[string]func(t *testing.T, w *world) error{
 		"session ended": func(t *testing.T, w *world) error {
-			return w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.Origin{}, noon)
+			return w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.By{At: noon})
 		},
 		"user disabled": func(t *testing.T, w *world) error {
-			return w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon)
+			return w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon})
 		},
 		"user disabled and enabled again": func(t *testing.T, w *world) error {
-			if err := w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon); err != nil {
+			if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}); err != nil {
 				return err
 			}
-			return w.DisableUser(t.Context(), w.user.ID, false, storage.Origin{}, noon)
+			return w.SetUserEnabled(t.Context(), w.user.ID, true, storage.By{At: noon})
 		},
 		"client disabled": func(t *testing.T, w *world) error {
-			return w.DisableClient(t.Context(), w.client.ID, true, storage.Origin{}, noon)
+			return w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon})
 		},
 	}
 	for name, end := range ends {
@@ -162,7 +162,7 @@ func TestRedeemCode_OneFirstPartyGrantPerSession(t *testing.T) {
 		second.Grant.FirstParty = true
 		_, err := w.RedeemCode(t.Context(), second, noon)
 		wantError(t, "second first-party grant", err, storage.ErrConflict)
-		if err := w.RevokeGrant(t.Context(), first.Grant.ID, "revoked", storage.Origin{}, noon); err != nil {
+		if err := w.RevokeGrant(t.Context(), first.Grant.ID, "revoked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.redeem(t, second, noon) // the refused attempt has spent nothing
@@ -173,7 +173,7 @@ func TestSpendCode(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		until := storage.At(noon.Add(24 * time.Hour))
 		spend := func(request, code string, replay bool) error {
-			return w.SpendCode(t.Context(), request, code, until, replay, storage.Origin{}, noon)
+			return w.SpendCode(t.Context(), storage.CodeRefusal{RequestID: request, CodeID: code, SpentUntil: until, EndsReplayed: replay}, storage.By{At: noon})
 		}
 		if err := spend("never redeemed", "code", true); err != nil {
 			t.Fatalf("spend a fresh code: %v", err)

@@ -20,7 +20,7 @@ type Connected struct {
 // ConnectedOf lists the applications of a user: those with a remembered consent
 // or a live grant, the latest used first.
 func (db *DB) ConnectedOf(ctx context.Context, userID string, at time.Time) ([]Connected, error) {
-	if err := checkIDs(userID); err != nil {
+	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list connected apps: %w", err)
 	}
 	var list []Connected
@@ -41,7 +41,7 @@ func (db *DB) ConnectedOf(ctx context.Context, userID string, at time.Time) ([]C
 // ClientsBySession lists, by session id, which clients hold a live grant of that
 // session of the user, in the order of their ids.
 func (db *DB) ClientsBySession(ctx context.Context, userID string, at time.Time) (map[string][]string, error) {
-	if err := checkIDs(userID); err != nil {
+	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list clients of sessions: %w", err)
 	}
 	var pairs []struct{ SessionID, ClientID string }
@@ -60,8 +60,8 @@ func (db *DB) ClientsBySession(ctx context.Context, userID string, at time.Time)
 // client's grants of the user, offline ones too. Codes that were sent before open
 // nothing any more. Event consent.withdrawn.
 // ErrNotFound: there was neither.
-func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, from Origin, at time.Time) error {
-	if err := checkIDs(userID, clientID); err != nil {
+func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, by By) error {
+	if err := refuseImpossible(userID, clientID); err != nil {
 		return fmt.Errorf("withdraw consent: %w", err)
 	}
 	return db.write(ctx, "withdraw consent", func(tx *gorm.DB) error {
@@ -69,12 +69,12 @@ func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, from
 			return err
 		}
 		ended := tx.Exec(`UPDATE grants SET revoked_at = ?, revoke_reason = 'consent_withdrawn'
-			WHERE user_id = ? AND client_id = ? AND revoked_at = 0`, At(at), userID, clientID)
+			WHERE user_id = ? AND client_id = ? AND revoked_at = 0`, At(by.At), userID, clientID)
 		if ended.Error != nil {
 			return ended.Error
 		}
 		forgotten, err := changed(tx, `UPDATE consents SET scopes = '', resources = '', claims = '', expires_at = 0, withdrawn_at = ?
-			WHERE user_id = ? AND client_id = ? AND expires_at > 0`, At(at), userID, clientID)
+			WHERE user_id = ? AND client_id = ? AND expires_at > 0`, At(by.At), userID, clientID)
 		if err != nil {
 			return err
 		}
@@ -83,10 +83,10 @@ func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, from
 		}
 		if !forgotten { // a client that is never asked about has grants and no consent
 			if err := tx.Exec(`INSERT INTO consents (user_id, client_id, withdrawn_at) VALUES (?, ?, ?)
-				ON CONFLICT (user_id, client_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at`, userID, clientID, At(at)).Error; err != nil {
+				ON CONFLICT (user_id, client_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at`, userID, clientID, At(by.At)).Error; err != nil {
 				return err
 			}
 		}
-		return record(tx, Event{Type: ConsentWithdrawn, Outcome: Succeeded, UserID: userID, ClientID: clientID, From: from}, at)
+		return record(tx, Event{Type: ConsentWithdrawn, Outcome: Succeeded, UserID: userID, ClientID: clientID, From: by.From}, by.At)
 	})
 }

@@ -39,7 +39,7 @@ func TestConnectedOf_ListsConsentsAndLiveGrants(t *testing.T) {
 		if got := w.connected(t, w.user.ID, later); !reflect.DeepEqual(got, want) {
 			t.Errorf("got %+v\nwant %+v", got, want)
 		}
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, later); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: later}); err != nil {
 			t.Fatal(err)
 		}
 		if got := w.connected(t, w.user.ID, later); len(got) != 2 {
@@ -72,7 +72,7 @@ func TestClientsBySession_TellsWhichSessionServesWhom(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v, %v, want %v", got, err, want)
 		}
-		if err := w.WithdrawConsent(t.Context(), w.user.ID, "web", storage.Origin{}, noon); err != nil {
+		if err := w.WithdrawConsent(t.Context(), w.user.ID, "web", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		want = map[string][]string{w.session.ID: {"second"}}
@@ -95,7 +95,7 @@ func TestWithdrawConsent_EndsOneClientOfOneUser(t *testing.T) {
 		r.Grant.ClientID = second.ID
 		others := w.redeem(t, r, noon)
 		online, offline := w.redeem(t, w.redemption("online", "code", noon), noon), w.offline(t, "offline", noon)
-		if err := w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.Origin{}, noon); err != nil {
+		if err := w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.dead(t, online.ID, noon)
@@ -105,6 +105,6 @@ func TestWithdrawConsent_EndsOneClientOfOneUser(t *testing.T) {
 		if got := w.events(t)[0]; got != storage.ConsentWithdrawn {
 			t.Errorf("event %s, want %s", got, storage.ConsentWithdrawn)
 		}
-		wantError(t, "again", w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.Origin{}, noon), storage.ErrNotFound)
+		wantError(t, "again", w.WithdrawConsent(t.Context(), w.user.ID, w.client.ID, storage.By{At: noon}), storage.ErrNotFound)
 	})
 }

@@ -24,7 +24,7 @@ const longestReason = 500
 // NoteConnector moves on what is known of a connector. A success or failure that
 // is older than the one known changes nothing, so nodes may note in any order.
 func (db *DB) NoteConnector(ctx context.Context, h ConnectorHealth) error {
-	if err := checkIDs(h.Connector); err != nil {
+	if err := refuseImpossible(h.Connector); err != nil {
 		return fmt.Errorf("note connector: %w", err)
 	}
 	return db.write(ctx, "note connector", func(tx *gorm.DB) error {

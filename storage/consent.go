@@ -51,7 +51,7 @@ type Consenting struct {
 // Consent reads what the user allows the client at that moment: only the moment
 // of its withdrawal, if that was the last of it. ErrNotFound: there is none.
 func (db *DB) Consent(ctx context.Context, userID, clientID string, at time.Time) (Consent, error) {
-	if err := checkIDs(userID, clientID); err != nil {
+	if err := refuseImpossible(userID, clientID); err != nil {
 		return Consent{}, fmt.Errorf("read consent: %w", err)
 	}
 	var c Consent
@@ -72,7 +72,7 @@ func (db *DB) Consent(ctx context.Context, userID, clientID string, at time.Time
 //
 // ErrRevoked: the session is dead or not this user's, or user or client are disabled.
 func (db *DB) AllowConsent(ctx context.Context, c Consenting, at time.Time) error {
-	if err := checkIDs(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
+	if err := refuseImpossible(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
 		return fmt.Errorf("allow consent: %w", err)
 	}
 	return db.write(ctx, "allow consent", func(tx *gorm.DB) error {
@@ -100,7 +100,7 @@ func (db *DB) AllowConsent(ctx context.Context, c Consenting, at time.Time) erro
 //
 // ErrRevoked: the session is dead or not this user's.
 func (db *DB) DenyConsent(ctx context.Context, c Consenting, at time.Time) error {
-	if err := checkIDs(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
+	if err := refuseImpossible(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
 		return fmt.Errorf("deny consent: %w", err)
 	}
 	return db.write(ctx, "deny consent", func(tx *gorm.DB) error {

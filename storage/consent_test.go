@@ -101,14 +101,14 @@ func TestAllowConsent_RefusesTheDead(t *testing.T) {
 		foreign := w.consenting(true, "openid")
 		foreign.Consent.UserID = bob.ID
 		wantError(t, "alice's session for bob", w.AllowConsent(t.Context(), foreign, noon), storage.ErrRevoked)
-		if err := w.DisableClient(t.Context(), w.client.ID, true, storage.Origin{}, noon); err != nil {
+		if err := w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		wantError(t, "disabled client", w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon), storage.ErrRevoked)
-		if err := w.DisableClient(t.Context(), w.client.ID, false, storage.Origin{}, noon); err != nil {
+		if err := w.SetClientEnabled(t.Context(), w.client.ID, true, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon); err != nil {
+		if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		wantError(t, "disabled user", w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon), storage.ErrRevoked)

@@ -18,6 +18,12 @@ type Origin struct {
 	Actor     string // who did it: a subject, "cli", or "" for the user of the event
 }
 
+// By tells where an act came from and when it happens: a use case gets both in one value.
+type By struct {
+	From Origin
+	At   time.Time
+}
+
 // EventType is a noun and what happened to it.
 type EventType string
 

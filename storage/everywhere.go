@@ -11,8 +11,8 @@ import (
 
 // SignOutEverywhere ends every session and every grant of a user, offline ones
 // too. Event session.ended_all. ErrNotFound.
-func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, from Origin, at time.Time) error {
-	if err := checkIDs(userID); err != nil {
+func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by By) error {
+	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("sign out everywhere: %w", err)
 	}
 	return db.write(ctx, "sign out everywhere", func(tx *gorm.DB) error {
@@ -22,17 +22,17 @@ func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, from
 		if err := exists(tx, &User{}, userID); err != nil {
 			return err
 		}
-		if err := endAllOf(tx, userID, at); err != nil {
+		if err := endAllOf(tx, userID, by.At); err != nil {
 			return err
 		}
-		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: reason, UserID: userID, From: from}, at)
+		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At)
 	})
 }
 
 // EndOtherSessions ends all sessions of a user but one, and with them their
 // online grants. Offline grants live on. Event session.ended for each.
-func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string, from Origin, at time.Time) error {
-	if err := checkIDs(userID, keep); err != nil {
+func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string, by By) error {
+	if err := refuseImpossible(userID, keep); err != nil {
 		return fmt.Errorf("end other sessions: %w", err)
 	}
 	return db.write(ctx, "end other sessions", func(tx *gorm.DB) error {
@@ -45,7 +45,7 @@ func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string,
 			return err
 		}
 		for _, id := range others {
-			if err := endSession(tx, userID, id, reason, from, at); err != nil {
+			if err := endSession(tx, userID, id, reason, by); err != nil {
 				return err
 			}
 		}
@@ -71,7 +71,7 @@ type PasswordChange struct {
 //
 // ErrConflict: the password is not OldHash any more. ErrRevoked: the session is dead.
 func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time) (Session, error) {
-	if err := checkIDs(c.UserID, c.SessionID, c.Handle); err != nil {
+	if err := refuseImpossible(c.UserID, c.SessionID, c.Handle); err != nil {
 		return Session{}, fmt.Errorf("change password: %w", err)
 	}
 	if c.NewHash == "" || c.OldHash == "" {
@@ -114,7 +114,7 @@ func renewAfterEnding(tx *gorm.DB, c PasswordChange, at time.Time) (Session, err
 	if err := tx.Where("id = ? AND user_id = ?", c.SessionID, c.UserID).Take(&session).Error; err != nil {
 		return Session{}, err
 	}
-	if err := endSession(tx, c.UserID, c.SessionID, "password_changed", c.From, at); err != nil {
+	if err := endSession(tx, c.UserID, c.SessionID, "password_changed", By{From: c.From, At: at}); err != nil {
 		return Session{}, err
 	}
 	if err := endAllOf(tx, c.UserID, at); err != nil {

@@ -39,7 +39,7 @@ func TestSignOutEverywhere_EndsAllOfOneUser(t *testing.T) {
 		w.signIn(t, bob.ID, "handle of bob", "", noon)
 		w.signIn(t, w.user.ID, "other handle of alice", "", noon)
 		online, offline := w.redeem(t, w.redemption("online", "code", noon), noon), w.offline(t, "offline", noon)
-		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.dead(t, online.ID, noon)
@@ -65,7 +65,7 @@ func TestSignOutEverywhere_EndsAllOfOneUser(t *testing.T) {
 func TestSignOutEverywhere_UnknownUser(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, id := range []string{"usr_unknown", "", "usr_\x00"} {
-			wantError(t, id, w.SignOutEverywhere(t.Context(), id, "asked", storage.Origin{}, noon), storage.ErrNotFound)
+			wantError(t, id, w.SignOutEverywhere(t.Context(), id, "asked", storage.By{At: noon}), storage.ErrNotFound)
 		}
 	})
 }
@@ -76,7 +76,7 @@ func TestEndOtherSessions_KeepsOneAndWhatIsOffline(t *testing.T) {
 		online := w.redeem(t, w.redemption("online", "code", noon), noon)
 		kept := w.signIn(t, w.user.ID, "kept", "", noon)
 		third := w.signIn(t, w.user.ID, "third", "", noon)
-		if err := w.EndOtherSessions(t.Context(), w.user.ID, kept.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.EndOtherSessions(t.Context(), w.user.ID, kept.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		list, err := w.SessionsOf(t.Context(), w.user.ID, noon)
@@ -94,7 +94,7 @@ func TestEndOtherSessions_KeepsOneAndWhatIsOffline(t *testing.T) {
 func TestLO03_EndOtherSessionsNeedsBothIDs(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, ids := range [][2]string{{"", w.session.ID}, {w.user.ID, ""}, {"", ""}} {
-			wantError(t, "empty id", w.EndOtherSessions(t.Context(), ids[0], ids[1], "asked", storage.Origin{}, noon), storage.ErrNotFound)
+			wantError(t, "empty id", w.EndOtherSessions(t.Context(), ids[0], ids[1], "asked", storage.By{At: noon}), storage.ErrNotFound)
 		}
 		if _, _, err := w.SessionByHandle(t.Context(), "handle of alice", noon); err != nil {
 			t.Errorf("alice's session: %v", err)

@@ -60,29 +60,32 @@ func operatorUseCases(t *testing.T, w *world) []call {
 	ctx, from := t.Context(), storage.Origin{Address: "192.0.2.7", Agent: "agent", RequestID: "asked"}
 	later := noon.Add(48 * time.Hour)
 	return []call{
-		{"StartLines", func() error { _, err := w.StartLines(ctx, firstKeys("RS256", "EdDSA"), from, noon); return err }},
+		{"StartLines", func() error {
+			_, err := w.StartLines(ctx, firstKeys("RS256", "EdDSA"), storage.By{From: from, At: noon})
+			return err
+		}},
 		{"NoteKeyLife", func() error { return w.NoteKeyLife(ctx, w.keyIn(t, "RS256", storage.KeyActive).ID, time.Hour) }},
 		{"RotateKeys", func() error {
-			return w.RotateKeys(ctx, []storage.KeyRotation{w.rotation(t, "RS256")}, from, noon)
+			return w.RotateKeys(ctx, []storage.KeyRotation{w.rotation(t, "RS256")}, storage.By{From: from, At: noon})
 		}},
 		{"RevokeKey", func() error {
 			next := w.keyIn(t, "RS256", storage.KeyNext)
 			return w.RevokeKey(ctx, storage.KeyRevocation{
 				Key: w.keyIn(t, "RS256", storage.KeyActive), Promote: &next, Reason: "drill", Fresh: []storage.Key{fresh("RS256")},
-			}, from, noon)
+			}, storage.By{From: from, At: noon})
 		}},
 		{"SettleKeyTimes", func() error { return w.SettleKeyTimes(ctx, margin, noon) }},
 		{"RewrapKeys", func() error {
-			_, err := w.RewrapKeys(ctx, func(storage.Key) ([]byte, error) { return []byte("sealed"), nil }, from, noon)
+			_, err := w.RewrapKeys(ctx, func(storage.Key) ([]byte, error) { return []byte("sealed"), nil }, storage.By{From: from, At: noon})
 			return err
 		}},
 		{"RewrapTokens", func() error {
 			_, err := w.RewrapTokens(ctx, func(storage.Identity) ([]byte, error) { return nil, nil })
 			return err
 		}},
-		{"EndKeys", func() error { _, err := w.EndKeys(ctx, time.Hour, from, later); return err }},
-		{"RetireLine", func() error { return w.RetireLine(ctx, "EdDSA", margin, from, noon) }},
-		{"AddNextKey", func() error { return w.AddNextKey(ctx, fresh("PS256"), from, noon) }},
+		{"EndKeys", func() error { _, err := w.EndKeys(ctx, time.Hour, storage.By{From: from, At: later}); return err }},
+		{"RetireLine", func() error { return w.RetireLine(ctx, "EdDSA", margin, storage.By{From: from, At: noon}) }},
+		{"AddNextKey", func() error { return w.AddNextKey(ctx, fresh("PS256"), storage.By{From: from, At: noon}) }},
 		{"NoteJWKSReaders", func() error {
 			_, err := w.NoteJWKSReaders(ctx, []storage.JWKSReader{{Family: "f", Fetches: 1, SeenAt: 1}}, noon)
 			return err
@@ -90,7 +93,10 @@ func operatorUseCases(t *testing.T, w *world) []call {
 		{"JWKSReaders", func() error { _, err := w.JWKSReaders(ctx); return err }},
 		{"TakeLease", func() error { _, err := w.TakeLease(ctx, "keys", "a", time.Minute, noon); return err }},
 		{"ReturnLease", func() error { return w.ReturnLease(ctx, "keys", "a") }},
-		{"MarkRestored", func() error { _, err := w.MarkRestored(ctx, from, noon.Add(-time.Hour)); return err }},
+		{"MarkRestored", func() error {
+			_, err := w.MarkRestored(ctx, storage.By{From: from, At: noon.Add(-time.Hour)})
+			return err
+		}},
 	}
 }
 
@@ -235,7 +241,7 @@ var (
 		"CreateUser": {storage.UserCreated}, "UpdateProfile": {storage.UserUpdated}, "OpenSetup": {storage.SetupOpened},
 		"CompleteSetup": {storage.UserCreated, storage.SetupCompleted},
 		"CreateClient":  {storage.ClientCreated}, "UpdateClient": {storage.ClientUpdated}, "ReviseClient": {storage.ClientUpdated},
-		"ReplaceSecret": {storage.ClientSecretReplaced}, "DisableClient": {storage.ClientDisabled},
+		"ReplaceSecret": {storage.ClientSecretReplaced}, "SetClientEnabled": {storage.ClientDisabled},
 		"StartLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndKeys": {storage.KeyEnded}, "RetireLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
 		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn},
@@ -248,7 +254,7 @@ var (
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
 		"EndSessionsThrough": {storage.SessionEnded},
 		"EndSession":         {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
-		"DisableUser": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "SetAdmin": {storage.UserPromoted, storage.UserDemoted, storage.UserEvicted},
+		"SetUserEnabled": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "GrantAdmin": {storage.UserPromoted, storage.UserEvicted}, "RevokeAdmin": {storage.UserDemoted},
 		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
 		"SettleNotice": {storage.LogoutDelivered}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
 	}
@@ -344,7 +350,7 @@ func auditedBesides(t *testing.T, w *world) []call {
 		{"SpendCode", func() error { // which had opened a grant
 			r := w.opened(t, "spent@example.com")
 			w.redeem(t, r, noon)
-			return w.SpendCode(ctx, r.RequestID, r.CodeID, r.SpentUntil, true, from, noon)
+			return w.SpendCode(ctx, storage.CodeRefusal{RequestID: r.RequestID, CodeID: r.CodeID, SpentUntil: r.SpentUntil, EndsReplayed: true}, storage.By{From: from, At: noon})
 		}},
 		{"RenewFirstParty", func() error { // retried
 			r := storage.FirstPartyRenewal{Grant: w.opened(t, "first@example.com").Grant, Grace: time.Hour, From: from}
@@ -377,14 +383,14 @@ func auditedBesides(t *testing.T, w *world) []call {
 			if _, err := w.SignInThrough(ctx, a, noon.Add(time.Hour)); err != nil {
 				return err
 			}
-			_, err := w.ReadUpstreamToken(ctx, u.ID, "kept", from, noon)
+			_, err := w.ReadUpstreamToken(ctx, u.ID, "kept", storage.By{From: from, At: noon})
 			return err
 		}},
 		{"SettleNotice", func() error {
 			u := w.createUser(t, "settled@example.com")
 			s := w.signIn(t, u.ID, "settled", "", noon)
 			w.told(t, "told", s, false)
-			if err := w.EndSession(ctx, u.ID, s.ID, "asked", from, noon); err != nil {
+			if err := w.EndSession(ctx, u.ID, s.ID, "asked", storage.By{From: from, At: noon}); err != nil {
 				return err
 			}
 			claimed, err := w.ClaimNotices(ctx, storage.NoticeClaim{UserID: u.ID, SessionID: s.ID, Limit: 1, Lease: time.Minute}, noon)

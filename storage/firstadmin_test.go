@@ -13,12 +13,12 @@ import (
 
 func completeSetup(t *testing.T, db *storage.DB, link, email string, at time.Time) (storage.User, error) {
 	t.Helper()
-	return db.CompleteSetup(t.Context(), link, storage.User{Email: email, Name: "Root"}, "hash", storage.Origin{}, at)
+	return db.CompleteSetup(t.Context(), link, storage.User{Email: email, Name: "Root"}, "hash", storage.By{At: at})
 }
 
 func openSetup(t *testing.T, db *storage.DB, link string, at time.Time) {
 	t.Helper()
-	if err := db.OpenSetup(t.Context(), link, at.Add(30*time.Minute), storage.Origin{Actor: "system"}, at); err != nil {
+	if err := db.OpenSetup(t.Context(), link, at.Add(30*time.Minute), storage.By{From: storage.Origin{Actor: "system"}, At: at}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -69,7 +69,7 @@ func TestPW19_SetupClosesForEver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = db.OpenSetup(t.Context(), "later", noon.Add(time.Hour), storage.Origin{}, noon)
+		err = db.OpenSetup(t.Context(), "later", noon.Add(time.Hour), storage.By{At: noon})
 		wantError(t, "open again", err, storage.ErrConflict)
 	})
 }
@@ -79,7 +79,7 @@ func TestPW19_SetupClosesForEver(t *testing.T) {
 func TestMN01_OfManyFirstVisitorsOneWins(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		nodes := []*storage.DB{b.Open(t), b.Open(t)}
-		if _, err := nodes[0].CreateUser(t.Context(), storage.User{Email: "ada@example.com"}, "hash", storage.Origin{}, noon); err != nil {
+		if _, err := nodes[0].CreateUser(t.Context(), storage.User{Email: "ada@example.com"}, "hash", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		openSetup(t, nodes[0], "a", noon)
@@ -111,7 +111,7 @@ func TestMN01_OfManyFirstVisitorsOneWins(t *testing.T) {
 func TestPW19_AnyAdministratorClosesSetup(t *testing.T) {
 	for name, makeOne := range map[string]func(*testing.T, *storage.DB) error{
 		"command": func(t *testing.T, db *storage.DB) error {
-			_, err := db.CreateUser(t.Context(), storage.User{Email: "root@example.com", Admin: true}, "", storage.Origin{Actor: "cli"}, noon)
+			_, err := db.CreateUser(t.Context(), storage.User{Email: "root@example.com", Admin: true}, "", storage.By{From: storage.Origin{Actor: "cli"}, At: noon})
 			return err
 		},
 		"older program": func(t *testing.T, db *storage.DB) error {
@@ -130,7 +130,7 @@ func TestPW19_AnyAdministratorClosesSetup(t *testing.T) {
 				}
 				_, err := completeSetup(t, db, "link", "second@example.com", noon)
 				wantError(t, "complete", err, storage.ErrNotFound)
-				err = db.OpenSetup(t.Context(), "another", noon.Add(time.Hour), storage.Origin{}, noon)
+				err = db.OpenSetup(t.Context(), "another", noon.Add(time.Hour), storage.By{At: noon})
 				wantError(t, "open", err, storage.ErrConflict)
 			})
 		})

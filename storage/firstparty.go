@@ -30,7 +30,7 @@ type FirstPartyRenewal struct {
 // grant is revoked and the session ended then, committed. Event grant.replayed.
 // ErrRevoked: the session, its user or the client is gone.
 func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.Time) (Grant, error) {
-	if err := checkIDs(r.Grant.ID, r.Grant.UserID, r.Grant.ClientID, r.Grant.SessionID); err != nil {
+	if err := refuseImpossible(r.Grant.ID, r.Grant.UserID, r.Grant.ClientID, r.Grant.SessionID); err != nil {
 		return Grant{}, fmt.Errorf("renew first-party grant: %w", err)
 	}
 	if r.Grant.Offline {
@@ -103,21 +103,27 @@ var selectFirstParty = sync.OnceValue(func() statement {
 		FROM grants g WHERE g.session_id = ? AND g.first_party AND g.revoked_at = 0`)
 })
 
-// FirstPartySession is SessionByHandle, with the moment at which the session's
-// first-party grant was last opened or rotated, in the same one statement; 0 if it
-// has none.
-func (db *DB) FirstPartySession(ctx context.Context, handleHash string, at time.Time) (Session, User, Millis, error) {
-	if err := checkIDs(handleHash); err != nil {
-		return Session{}, User{}, 0, fmt.Errorf("read session: %w", err)
+// FirstPartyState is a live session with its user.
+type FirstPartyState struct {
+	Session Session
+	User    User
+	Renewed Millis // when the session's first-party grant was last opened or rotated; 0 if it has none
+}
+
+// FirstPartySession is SessionByHandle with the state of the session's first-party
+// grant, in the same one statement.
+func (db *DB) FirstPartySession(ctx context.Context, handleHash string, at time.Time) (FirstPartyState, error) {
+	if err := refuseImpossible(handleHash); err != nil {
+		return FirstPartyState{}, fmt.Errorf("read session: %w", err)
 	}
-	var s Session
-	var u User
+	var s FirstPartyState
 	var renewed int64
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
-		into := append(append(destinations(&s), destinations(&u)...), &renewed)
+		into := append(append(destinations(&s.Session), destinations(&s.User)...), &renewed)
 		return existing(selectFirstPartySession().row(q, into, append([]any{handleHash}, sessionNow(at)...)...))
 	})
-	return s, u, Millis(renewed), err
+	s.Renewed = Millis(renewed)
+	return s, err
 }
 
 // The hash is cast for the reason given at selectLiveGrant.

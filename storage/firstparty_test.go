@@ -95,7 +95,7 @@ func TestRT01_RenewFirstParty_ReplayEndsTheSession(t *testing.T) {
 func TestRenewFirstParty_DeadGrantMakesWay(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		first := w.renew(t, noToken, noon)
-		if err := w.RevokeGrant(t.Context(), first.ID, "revoked", storage.Origin{}, noon); err != nil {
+		if err := w.RevokeGrant(t.Context(), first.ID, "revoked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		second := w.renew(t, first, noon)
@@ -135,15 +135,15 @@ func TestRenewFirstParty_NeedsALiveSession(t *testing.T) {
 		foreign.Grant.UserID = bob.ID
 		_, err := w.RenewFirstParty(t.Context(), foreign, noon)
 		wantError(t, "session of another user", err, storage.ErrRevoked)
-		if err := w.DisableClient(t.Context(), w.client.ID, true, storage.Origin{}, noon); err != nil {
+		if err := w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		_, err = w.RenewFirstParty(t.Context(), w.renewal(first, noon), noon)
 		wantError(t, "disabled client", err, storage.ErrRevoked)
-		if err := w.DisableClient(t.Context(), w.client.ID, false, storage.Origin{}, noon); err != nil {
+		if err := w.SetClientEnabled(t.Context(), w.client.ID, true, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		for _, token := range []storage.Grant{first, noToken} {
@@ -189,20 +189,20 @@ func TestRT03_RenewFirstParty_Race(t *testing.T) {
 
 func TestFirstPartySession(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		s, u, renewed, err := w.FirstPartySession(t.Context(), "handle of alice", noon)
-		if err != nil || s.ID != w.session.ID || u.ID != w.user.ID || renewed != 0 {
-			t.Fatalf("before the first renewal: %v %v %v %v", s.ID, u.ID, renewed, err)
+		s, err := w.FirstPartySession(t.Context(), "handle of alice", noon)
+		if err != nil || s.Session.ID != w.session.ID || s.User.ID != w.user.ID || s.Renewed != 0 {
+			t.Fatalf("before the first renewal: %v %v %v %v", s.Session.ID, s.User.ID, s.Renewed, err)
 		}
 		g := w.renew(t, noToken, noon)
 		w.redeem(t, w.redemption("request", "code", noon), noon) // another grant of the session
 		w.renew(t, g, noon.Add(time.Minute))
-		if _, _, renewed, err = w.FirstPartySession(t.Context(), "handle of alice", noon.Add(time.Hour)); err != nil || renewed != storage.At(noon.Add(time.Minute)) {
-			t.Fatalf("after it: %v %v", renewed, err)
+		if s, err = w.FirstPartySession(t.Context(), "handle of alice", noon.Add(time.Hour)); err != nil || s.Renewed != storage.At(noon.Add(time.Minute)) {
+			t.Fatalf("after it: %v %v", s.Renewed, err)
 		}
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, _, err = w.FirstPartySession(t.Context(), "handle of alice", noon); !errors.Is(err, storage.ErrNotFound) {
+		if _, err = w.FirstPartySession(t.Context(), "handle of alice", noon); !errors.Is(err, storage.ErrNotFound) {
 			t.Fatalf("after the session ended: %v", err)
 		}
 	})

@@ -68,7 +68,7 @@ func (db *DB) LiveOnlineGrant(ctx context.Context, id, jti string, at time.Time)
 }
 
 func (db *DB) liveGrantBy(ctx context.Context, s statement, id, jti string, at time.Time) (Grant, User, error) {
-	if err := checkIDs(id); err != nil {
+	if err := refuseImpossible(id); err != nil {
 		return Grant{}, User{}, fmt.Errorf("read grant: %w", err)
 	}
 	if len(jti) > longestID || !plainText(jti) {
@@ -98,12 +98,12 @@ func selectGrantThat(lives string) statement {
 }
 
 // RevokeGrant ends one grant. Revoking a dead one does nothing. Event grant.revoked.
-func (db *DB) RevokeGrant(ctx context.Context, id, reason string, from Origin, at time.Time) error {
-	if err := checkIDs(id); err != nil {
+func (db *DB) RevokeGrant(ctx context.Context, id, reason string, by By) error {
+	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("revoke grant: %w", err)
 	}
 	return db.write(ctx, "revoke grant", func(tx *gorm.DB) error {
-		revoked, err := revokeGrant(tx, id, reason, at)
+		revoked, err := revokeGrant(tx, id, reason, by.At)
 		if err != nil || !revoked {
 			return err
 		}
@@ -113,8 +113,8 @@ func (db *DB) RevokeGrant(ctx context.Context, id, reason string, from Origin, a
 		}
 		return record(tx, Event{
 			Type: GrantRevoked, Outcome: Succeeded, Reason: reason, UserID: g.UserID, ClientID: g.ClientID,
-			SessionID: g.SessionID, GrantID: g.ID, From: from,
-		}, at)
+			SessionID: g.SessionID, GrantID: g.ID, From: by.From,
+		}, by.At)
 	})
 }
 

@@ -24,20 +24,20 @@ func TestLiveGrant_WhatEndsWhat(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		must(w.DisableClient(t.Context(), w.client.ID, true, storage.Origin{}, noon))
+		must(w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}))
 		w.dead(t, online.ID, noon)
 		w.dead(t, offline.ID, noon)
-		must(w.DisableClient(t.Context(), w.client.ID, false, storage.Origin{}, noon))
+		must(w.SetClientEnabled(t.Context(), w.client.ID, true, storage.By{At: noon}))
 		w.alive(t, online.ID, noon)
 		w.alive(t, offline.ID, noon)
 
-		must(w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.Origin{}, noon))
+		must(w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.By{At: noon}))
 		w.dead(t, online.ID, noon)
 		w.alive(t, offline.ID, noon)
 
-		must(w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon))
+		must(w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}))
 		w.dead(t, offline.ID, noon)
-		must(w.DisableUser(t.Context(), w.user.ID, false, storage.Origin{}, noon.Add(time.Hour)))
+		must(w.SetUserEnabled(t.Context(), w.user.ID, true, storage.By{At: noon.Add(time.Hour)}))
 		w.dead(t, offline.ID, noon.Add(time.Hour))
 	})
 }
@@ -97,7 +97,7 @@ func TestRevokeGrant(t *testing.T) {
 		g := w.redeem(t, w.redemption("request", "code", noon), noon)
 		other := w.redeem(t, w.redemption("other", "code", noon), noon)
 		for range 2 {
-			if err := w.RevokeGrant(t.Context(), g.ID, "token_revoked", storage.Origin{}, noon); err != nil {
+			if err := w.RevokeGrant(t.Context(), g.ID, "token_revoked", storage.By{At: noon}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -107,7 +107,7 @@ func TestRevokeGrant(t *testing.T) {
 		if len(events) != 1 {
 			t.Errorf("%d events grant.revoked, want one", len(events))
 		}
-		if err := w.RevokeGrant(t.Context(), "unknown", "token_revoked", storage.Origin{}, noon); err != nil {
+		if err := w.RevokeGrant(t.Context(), "unknown", "token_revoked", storage.By{At: noon}); err != nil {
 			t.Errorf("revoke an unknown grant: %v", err)
 		}
 	})

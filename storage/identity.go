@@ -65,7 +65,7 @@ type Said struct {
 
 // LinkedUser reads the user of an identity, disabled or not. ErrNotFound.
 func (db *DB) LinkedUser(ctx context.Context, connector, issuer, subject string) (User, error) {
-	if err := checkIDs(connector, issuer, subject); err != nil {
+	if err := refuseImpossible(connector, issuer, subject); err != nil {
 		return User{}, fmt.Errorf("read linked user: %w", err)
 	}
 	var u User
@@ -78,7 +78,7 @@ func (db *DB) LinkedUser(ctx context.Context, connector, issuer, subject string)
 
 // IdentitiesOf lists a user's identities, the oldest first.
 func (db *DB) IdentitiesOf(ctx context.Context, userID string) ([]Identity, error) {
-	if err := checkIDs(userID); err != nil {
+	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list identities: %w", err)
 	}
 	var list []Identity
@@ -102,13 +102,13 @@ func waysIn(tx *gorm.DB, userID string, connectors []string) (int64, error) {
 // user's already.
 //
 // ErrConflict: it is another user's.
-func link(tx *gorm.DB, i Identity, from Origin, at time.Time) error {
-	if err := checkIDs(i.Connector, i.Issuer, i.Subject, i.UserID); err != nil {
+func link(tx *gorm.DB, i Identity, by By) error {
+	if err := refuseImpossible(i.Connector, i.Issuer, i.Subject, i.UserID); err != nil {
 		return err
 	}
 	fresh, err := changed(tx, `INSERT INTO identities (connector, issuer, subject, user_id, email, name, used_at, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		i.Connector, i.Issuer, i.Subject, i.UserID, cleanText(i.Email, longestName), cleanText(i.Name, longestName), At(at), At(at))
+		i.Connector, i.Issuer, i.Subject, i.UserID, cleanText(i.Email, longestName), cleanText(i.Name, longestName), At(by.At), At(by.At))
 	if err != nil {
 		return err
 	}
@@ -116,11 +116,11 @@ func link(tx *gorm.DB, i Identity, from Origin, at time.Time) error {
 		if err := keepToken(tx, i); err != nil {
 			return err
 		}
-		return record(tx, Event{Type: IdentityLinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: from}, at)
+		return record(tx, Event{Type: IdentityLinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: by.From}, by.At)
 	}
 	used, err := changed(tx, `UPDATE identities SET used_at = ?, email = ?, name = ?
 		WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
-		At(at), cleanText(i.Email, longestName), cleanText(i.Name, longestName), i.Connector, i.Issuer, i.Subject, i.UserID)
+		At(by.At), cleanText(i.Email, longestName), cleanText(i.Name, longestName), i.Connector, i.Issuer, i.Subject, i.UserID)
 	switch {
 	case err != nil:
 		return err
@@ -183,7 +183,7 @@ type ProvenLink struct {
 // ErrReplayed: the proof was used before. ErrConflict: the identity is another
 // user's. ErrRevoked: the session is dead or another user's.
 func (db *DB) LinkIdentity(ctx context.Context, l ProvenLink, at time.Time) error {
-	if err := checkIDs(l.ProofID, l.Identity.UserID, l.SessionID); err != nil {
+	if err := refuseImpossible(l.ProofID, l.Identity.UserID, l.SessionID); err != nil {
 		return fmt.Errorf("link identity: %w", err)
 	}
 	if l.Until == 0 {
@@ -196,14 +196,14 @@ func (db *DB) LinkIdentity(ctx context.Context, l ProvenLink, at time.Time) erro
 		if _, err := touchSession(tx, l.Identity.UserID, l.SessionID, "", at); err != nil {
 			return err
 		}
-		fresh, err := spend(tx, spentAttempt, l.ProofID, "", "", l.Until)
+		fresh, err := spend(tx, spent{Kind: spentAttempt, ID: l.ProofID, ExpiresAt: l.Until})
 		if err != nil {
 			return err
 		}
 		if !fresh {
 			return ErrReplayed
 		}
-		if err := link(tx, l.Identity, l.From, at); err != nil {
+		if err := link(tx, l.Identity, By{From: l.From, At: at}); err != nil {
 			return err
 		}
 		return proveInSession(tx, l, at)
@@ -217,7 +217,7 @@ func proveInSession(tx *gorm.DB, l ProvenLink, at time.Time) error {
 	if l.Proof == "" {
 		return nil
 	}
-	own, err := ownSession(tx, l.Identity.UserID, "id", l.SessionID, l.FreshFor, at)
+	own, err := ownSession(tx, l.Identity.UserID, sessionKey{"id", l.SessionID}, l.FreshFor, at)
 	if err != nil || !own {
 		return err
 	}

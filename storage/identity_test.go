@@ -56,7 +56,7 @@ func TestSignInThrough_ProfileFollowsTheUpstreamUntilItIsEdited(t *testing.T) {
 
 		// She edits the name and takes the picture away; the family name is left alone.
 		edit := storage.Profile{Name: "Countess", GivenName: "Ada", FamilyName: "Byron"}
-		if err := w.UpdateProfile(t.Context(), w.user.ID, edit, storage.Origin{}, at.Add(time.Hour)); err != nil {
+		if err := w.UpdateProfile(t.Context(), w.user.ID, edit, storage.By{At: at.Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 		second := storage.Profile{Name: "Ada Lovelace", GivenName: "Ada", FamilyName: "Lovelace", Picture: "https://up.example/2.png", Locale: "en"}
@@ -111,7 +111,7 @@ func TestUnlink_TakesOnlyWhatIsTheUsersOwn(t *testing.T) {
 // An identity of a connector that is gone is no way in.
 func TestUnlink_CountsOnlyConnectorsThatAreThere(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		user, err := w.CreateUser(t.Context(), storage.User{Email: "carol@example.com"}, "", storage.Origin{}, noon)
+		user, err := w.CreateUser(t.Context(), storage.User{Email: "carol@example.com"}, "", storage.By{At: noon})
 		if err != nil {
 			t.Fatal(err)
 		}

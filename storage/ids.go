@@ -28,10 +28,10 @@ func NewTimedID(at time.Time) string {
 // accepted, and short enough for an index of either database.
 const longestID = 512
 
-// checkIDs refuses identifiers that no row can have: empty, too long, not UTF-8
+// refuseImpossible refuses identifiers that no row can have: empty, too long, not UTF-8
 // or with a NUL (which SQLite stores and PostgreSQL refuses). An empty one that
 // reached a condition could stand for any row. The error is ErrNotFound.
-func checkIDs(ids ...string) error {
+func refuseImpossible(ids ...string) error {
 	for _, id := range ids {
 		if id == "" || len(id) > longestID || !plainText(id) {
 			return fmt.Errorf("empty or malformed identifier: %w", ErrNotFound)

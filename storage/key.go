@@ -73,9 +73,9 @@ func (db *DB) Keys(ctx context.Context) ([]Key, error) {
 // was inserted, and gives the number of keys that were. Event key.created.
 //
 // CreatedAt and, of an active key, ActivatedAt are set to at where they are zero.
-func (db *DB) StartLines(ctx context.Context, first []Key, from Origin, at time.Time) (int, error) {
+func (db *DB) StartLines(ctx context.Context, first []Key, by By) (int, error) {
 	for _, k := range first {
-		if err := checkIDs(k.ID, k.Line); err != nil {
+		if err := refuseImpossible(k.ID, k.Line); err != nil {
 			return 0, fmt.Errorf("start key lines: %w", err)
 		}
 	}
@@ -95,7 +95,7 @@ func (db *DB) StartLines(ctx context.Context, first []Key, from Origin, at time.
 			if slices.Contains(existing, k.Line) {
 				continue
 			}
-			if err := insertKey(tx, k, from, at); err != nil {
+			if err := insertKey(tx, k, by); err != nil {
 				return err
 			}
 			started++
@@ -111,18 +111,18 @@ func (db *DB) StartLines(ctx context.Context, first []Key, from Origin, at time.
 	return started, nil
 }
 
-func insertKey(tx *gorm.DB, k Key, from Origin, at time.Time) error {
+func insertKey(tx *gorm.DB, k Key, by By) error {
 	if k.CreatedAt == 0 {
-		k.CreatedAt = At(at)
+		k.CreatedAt = At(by.At)
 	}
 	if k.State == KeyActive && k.ActivatedAt == 0 {
-		k.ActivatedAt = At(at)
+		k.ActivatedAt = At(by.At)
 	}
 	if err := tx.Create(&k).Error; err != nil {
 		return err
 	}
 	return record(tx, Event{
-		Type: KeyCreated, Outcome: Succeeded, From: from,
+		Type: KeyCreated, Outcome: Succeeded, From: by.From,
 		Detail: map[string]any{"kid": k.ID, "line": k.Line, "state": string(k.State)},
-	}, at)
+	}, by.At)
 }

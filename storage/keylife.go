@@ -44,10 +44,10 @@ func (db *DB) writeKeys(ctx context.Context, name string, run useCase) error {
 //
 // ErrConflict: another rotation, a revocation or a rewrap was first; nothing was
 // changed.
-func (db *DB) RotateKeys(ctx context.Context, lines []KeyRotation, from Origin, at time.Time) error {
+func (db *DB) RotateKeys(ctx context.Context, lines []KeyRotation, by By) error {
 	return db.writeKeys(ctx, "rotate keys", func(tx *gorm.DB) error {
 		for _, r := range lines {
-			if err := rotateLine(tx, r, from, at); err != nil {
+			if err := rotateLine(tx, r, by); err != nil {
 				return err
 			}
 		}
@@ -55,10 +55,10 @@ func (db *DB) RotateKeys(ctx context.Context, lines []KeyRotation, from Origin, 
 	})
 }
 
-func rotateLine(tx *gorm.DB, r KeyRotation, from Origin, at time.Time) error {
+func rotateLine(tx *gorm.DB, r KeyRotation, by By) error {
 	if r.Active != "" {
 		retired, err := changed(tx, `UPDATE keys SET state = 'retired', retired_at = ?, gone_at = ? + longest_life + ?
-			WHERE id = ? AND line = ? AND state = 'active'`, At(at), At(at), r.Margin.Milliseconds(), r.Active, r.Line)
+			WHERE id = ? AND line = ? AND state = 'active'`, At(by.At), At(by.At), r.Margin.Milliseconds(), r.Active, r.Line)
 		if err != nil {
 			return err
 		}
@@ -66,16 +66,16 @@ func rotateLine(tx *gorm.DB, r KeyRotation, from Origin, at time.Time) error {
 			return ErrConflict
 		}
 	}
-	if err := promote(tx, r.Next, r.Life, at); err != nil {
+	if err := promote(tx, r.Next, r.Life, by.At); err != nil {
 		return err
 	}
-	if err := insertKey(tx, r.Fresh, from, at); err != nil {
+	if err := insertKey(tx, r.Fresh, by); err != nil {
 		return err
 	}
 	return record(tx, Event{
-		Type: KeyRotated, Outcome: Succeeded, From: from,
+		Type: KeyRotated, Outcome: Succeeded, From: by.From,
 		Detail: map[string]any{"line": r.Line, "kid": r.Next.ID, "retired": r.Active, "next": r.Fresh.ID},
-	}, at)
+	}, by.At)
 }
 
 // promote makes a next key active if it still is what was read, the seal of its
@@ -104,10 +104,10 @@ type KeyRevocation struct {
 //
 // ErrConflict: the key or its successor is no longer what was read; nothing was
 // changed.
-func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, from Origin, at time.Time) error {
+func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, by By) error {
 	return db.writeKeys(ctx, "revoke key", func(tx *gorm.DB) error {
 		won, err := changed(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, `+clearPrivateKey+`
-			WHERE id = ? AND state = ?`, At(at), cleanText(r.Reason, longestName), elsewhere, nothing, r.Key.ID, r.Key.State)
+			WHERE id = ? AND state = ?`, At(by.At), cleanText(r.Reason, longestName), elsewhere, nothing, r.Key.ID, r.Key.State)
 		if err != nil {
 			return err
 		}
@@ -116,17 +116,17 @@ func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, from Origin, at ti
 		}
 		detail := map[string]any{"kid": r.Key.ID, "line": r.Key.Line, "state": string(r.Key.State), "reason": r.Reason}
 		if r.Promote != nil {
-			if err := promote(tx, *r.Promote, r.Life, at); err != nil {
+			if err := promote(tx, *r.Promote, r.Life, by.At); err != nil {
 				return err
 			}
 			detail["successor"] = r.Promote.ID
 		}
 		for _, k := range r.Fresh {
-			if err := insertKey(tx, k, from, at); err != nil {
+			if err := insertKey(tx, k, by); err != nil {
 				return err
 			}
 		}
-		if err := record(tx, Event{Type: KeyRevokedEvent, Outcome: Succeeded, From: from, Detail: detail}, at); err != nil {
+		if err := record(tx, Event{Type: KeyRevokedEvent, Outcome: Succeeded, From: by.From, Detail: detail}, by.At); err != nil {
 			return err
 		}
 		return noteChange(tx)
@@ -135,15 +135,15 @@ func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, from Origin, at ti
 
 // AddNextKey gives a line the next key that it lacks. Moves the change counter.
 // Event key.created. ErrConflict: it has one.
-func (db *DB) AddNextKey(ctx context.Context, k Key, from Origin, at time.Time) error {
-	if err := checkIDs(k.ID, k.Line); err != nil {
+func (db *DB) AddNextKey(ctx context.Context, k Key, by By) error {
+	if err := refuseImpossible(k.ID, k.Line); err != nil {
 		return fmt.Errorf("add next key: %w", err)
 	}
 	if k.State != KeyNext {
 		return errors.New("add next key: it is of another state")
 	}
 	return db.writeKeys(ctx, "add next key", func(tx *gorm.DB) error {
-		if err := insertKey(tx, k, from, at); err != nil {
+		if err := insertKey(tx, k, by); err != nil {
 			return err
 		}
 		return noteChange(tx)
@@ -180,17 +180,17 @@ func (db *DB) NoteKeyLife(ctx context.Context, id string, life time.Duration) er
 // unless it was retired.
 // Keys that are gone or revoked for longer than keep are deleted. Moves the change
 // counter if there were any, and gives their number. Event key.gone, one per key.
-func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at time.Time) (int, error) {
+func (db *DB) EndKeys(ctx context.Context, keep time.Duration, by By) (int, error) {
 	ended := 0
 	err := db.writeKeys(ctx, "end keys", func(tx *gorm.DB) error {
 		ended = 0
 		var over []Key
 		if err := tx.Raw(`SELECT id, line FROM keys WHERE state = 'retired' AND gone_at <= ?
-			AND (line IN (SELECT line FROM keys WHERE state = 'active') OR line NOT IN (SELECT line FROM keys WHERE state = 'next')) ORDER BY gone_at, id`, At(at)).Scan(&over).Error; err != nil {
+			AND (line IN (SELECT line FROM keys WHERE state = 'active') OR line NOT IN (SELECT line FROM keys WHERE state = 'next')) ORDER BY gone_at, id`, At(by.At)).Scan(&over).Error; err != nil {
 			return err
 		}
 		for _, k := range over {
-			won, err := changed(tx, `UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE id = ? AND state = 'retired'`, At(at), elsewhere, nothing, k.ID)
+			won, err := changed(tx, `UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE id = ? AND state = 'retired'`, At(by.At), elsewhere, nothing, k.ID)
 			if err != nil {
 				return err
 			}
@@ -198,12 +198,12 @@ func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at t
 				continue
 			}
 			ended++
-			gone := Event{Type: KeyEnded, Outcome: Succeeded, From: from, Detail: map[string]any{"kid": k.ID, "line": k.Line}}
-			if err := record(tx, gone, at); err != nil {
+			gone := Event{Type: KeyEnded, Outcome: Succeeded, From: by.From, Detail: map[string]any{"kid": k.ID, "line": k.Line}}
+			if err := record(tx, gone, by.At); err != nil {
 				return err
 			}
 		}
-		before := At(at.Add(-keep))
+		before := At(by.At.Add(-keep))
 		res := tx.Exec(`DELETE FROM keys WHERE state = 'gone' AND gone_at <= ? OR state = 'revoked' AND revoked_at <= ?`, before, before)
 		if res.Error != nil {
 			return res.Error
@@ -223,7 +223,7 @@ func (db *DB) EndKeys(ctx context.Context, keep time.Duration, from Origin, at t
 //
 // ErrNotFound: it has no active key. ErrConflict: an enabled client wants its ID
 // tokens signed with it; nothing was changed.
-func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration, from Origin, at time.Time) error {
+func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration, by By) error {
 	return db.writeKeys(ctx, "retire line", func(tx *gorm.DB) error {
 		var clients []Client
 		if err := tx.Where("disabled_at = 0").Find(&clients).Error; err != nil {
@@ -235,17 +235,17 @@ func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration,
 			}
 		}
 		ended, err := changed(tx, `UPDATE keys SET state = 'retired', retired_at = ?, gone_at = ? + longest_life + ? WHERE line = ? AND state = 'active'`,
-			At(at), At(at), margin.Milliseconds(), line)
+			At(by.At), At(by.At), margin.Milliseconds(), line)
 		if err != nil {
 			return err
 		}
 		if !ended {
 			return ErrNotFound
 		}
-		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE line = ? AND state = 'next'`, At(at), elsewhere, nothing, line).Error; err != nil {
+		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE line = ? AND state = 'next'`, At(by.At), elsewhere, nothing, line).Error; err != nil {
 			return err
 		}
-		if err := record(tx, Event{Type: KeyLineRetired, Outcome: Succeeded, From: from, Detail: map[string]any{"line": line}}, at); err != nil {
+		if err := record(tx, Event{Type: KeyLineRetired, Outcome: Succeeded, From: by.From, Detail: map[string]any{"line": line}}, by.At); err != nil {
 			return err
 		}
 		return noteChange(tx)
@@ -280,7 +280,7 @@ func (db *DB) SettleKeyTimes(ctx context.Context, margin time.Duration, at time.
 // RewrapKeys seals private halves anew. seal gives the new seal of a row, or nil
 // for one that stays as it is; it may be called twice for a row. All are changed
 // or none; gives the number. Moves the change counter. Event key.rewrapped.
-func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), from Origin, at time.Time) (int, error) {
+func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), by By) (int, error) {
 	done := 0
 	err := db.writeKeys(ctx, "rewrap keys", func(tx *gorm.DB) error {
 		done = 0
@@ -304,7 +304,7 @@ func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), fr
 		if done == 0 {
 			return nil
 		}
-		if err := record(tx, Event{Type: KeysRewrapped, Outcome: Succeeded, From: from, Detail: map[string]any{"keys": done}}, at); err != nil {
+		if err := record(tx, Event{Type: KeysRewrapped, Outcome: Succeeded, From: by.From, Detail: map[string]any{"keys": done}}, by.At); err != nil {
 			return err
 		}
 		return noteChange(tx)

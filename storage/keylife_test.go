@@ -19,7 +19,7 @@ const (
 // line starts a line and gives its active and its next key as they are read.
 func (w *world) line(t *testing.T, name string) (active, next storage.Key) {
 	t.Helper()
-	if _, err := w.StartLines(t.Context(), firstKeys(name), storage.Origin{}, noon); err != nil {
+	if _, err := w.StartLines(t.Context(), firstKeys(name), storage.By{At: noon}); err != nil {
 		t.Fatal(err)
 	}
 	return w.keyIn(t, name, storage.KeyActive), w.keyIn(t, name, storage.KeyNext)
@@ -73,7 +73,7 @@ func TestRotateKeys_MovesALineOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		before, r, at := w.changes(t), w.rotation(t, "ES256"), noon.Add(24*time.Hour)
-		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{r}, storage.Origin{Actor: "cli"}, at); err != nil {
+		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{r}, storage.By{From: storage.Origin{Actor: "cli"}, At: at}); err != nil {
 			t.Fatal(err)
 		}
 		// The longest life while it signed counts, not today's.
@@ -104,7 +104,7 @@ func TestKY03_RotateKeys_OneOfManyAtOnceWins(t *testing.T) {
 		}
 		won := 0
 		for _, err := range together(len(rotations), func(i int) error {
-			return handles[i%2].RotateKeys(t.Context(), rotations[i:i+1], storage.Origin{}, noon)
+			return handles[i%2].RotateKeys(t.Context(), rotations[i:i+1], storage.By{At: noon})
 		}) {
 			if err == nil {
 				won++
@@ -125,7 +125,7 @@ func TestRotateKeys_AllLinesOrNone(t *testing.T) {
 		good, bad := w.rotation(t, "ES256"), w.rotation(t, "RS256")
 		bad.Next.Sealed = []byte("of before a rewrap")
 		before := w.keys(t)
-		wantError(t, "stale seal", w.RotateKeys(t.Context(), []storage.KeyRotation{good, bad}, storage.Origin{}, noon), storage.ErrConflict)
+		wantError(t, "stale seal", w.RotateKeys(t.Context(), []storage.KeyRotation{good, bad}, storage.By{At: noon}), storage.ErrConflict)
 		for i, k := range w.keys(t) {
 			if k.State != before[i].State {
 				t.Errorf("key %s is %s, was %s", k.ID, k.State, before[i].State)
@@ -138,7 +138,7 @@ func TestRevokeKey_SwitchesToNextAndDestroysThePrivateHalf(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		active, next := w.line(t, "ES256")
 		r := storage.KeyRevocation{Key: active, Reason: "leaked", Promote: &next, Fresh: []storage.Key{fresh("ES256")}, Life: life}
-		if err := w.RevokeKey(t.Context(), r, storage.Origin{Actor: "cli"}, noon); err != nil {
+		if err := w.RevokeKey(t.Context(), r, storage.By{From: storage.Origin{Actor: "cli"}, At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		revoked := w.keyIn(t, "ES256", storage.KeyRevoked)
@@ -151,7 +151,7 @@ func TestRevokeKey_SwitchesToNextAndDestroysThePrivateHalf(t *testing.T) {
 		if k := w.keyIn(t, "ES256", storage.KeyNext); k.ID != r.Fresh[0].ID {
 			t.Errorf("next: %+v", k)
 		}
-		wantError(t, "again", w.RevokeKey(t.Context(), r, storage.Origin{}, noon), storage.ErrConflict)
+		wantError(t, "again", w.RevokeKey(t.Context(), r, storage.By{At: noon}), storage.ErrConflict)
 		if n := len(w.keys(t)); n != 3 {
 			t.Errorf("%d keys, want 3", n)
 		}
@@ -161,7 +161,7 @@ func TestRevokeKey_SwitchesToNextAndDestroysThePrivateHalf(t *testing.T) {
 func TestEndKeys_DestroysPrivateHalvesAndDeletesTheOld(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "ES256")
-		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.Origin{}, noon); err != nil {
+		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		const keep = 400 * 24 * time.Hour
@@ -177,7 +177,7 @@ func TestEndKeys_DestroysPrivateHalvesAndDeletesTheOld(t *testing.T) {
 			{"kept for id_token_hint", goneAt.Add(keep - time.Millisecond), 0},
 			{"deleted", goneAt.Add(keep), 1},
 		} {
-			if n, err := w.EndKeys(t.Context(), keep, storage.Origin{}, step.at); err != nil || n != step.want {
+			if n, err := w.EndKeys(t.Context(), keep, storage.By{At: step.at}); err != nil || n != step.want {
 				t.Errorf("%s: %d, %v; want %d", step.what, n, err, step.want)
 			}
 			if k := w.keyIn(t, "ES256", storage.KeyGone); step.what == "in time" && (len(k.Sealed) != 0 || k.Public == "") {
@@ -199,7 +199,7 @@ func TestKY09_EndKeys_LineWithoutActiveKeyKeepsWhatItHas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := w.EndKeys(t.Context(), time.Hour, storage.Origin{}, noon); n != 0 || err != nil {
+		if n, err := w.EndKeys(t.Context(), time.Hour, storage.By{At: noon}); n != 0 || err != nil {
 			t.Errorf("%d ended, %v: want none", n, err)
 		}
 	})
@@ -209,7 +209,7 @@ func TestKY09_SettleKeyTimes_TakesTheFutureBack(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "ES256")
 		ahead := noon.Add(365 * 24 * time.Hour)
-		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.Origin{}, ahead); err != nil {
+		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.By{At: ahead}); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.SettleKeyTimes(t.Context(), margin, noon); err != nil {
@@ -231,8 +231,8 @@ func TestKY09_SettleKeyTimes_TakesTheFutureBack(t *testing.T) {
 func TestAddNextKey_FillsAnEmptyPlaceAlone(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "ES256")
-		wantError(t, "a second next", w.AddNextKey(t.Context(), fresh("ES256"), storage.Origin{}, noon), storage.ErrConflict)
-		if err := w.AddNextKey(t.Context(), fresh("EdDSA"), storage.Origin{}, noon); err != nil {
+		wantError(t, "a second next", w.AddNextKey(t.Context(), fresh("ES256"), storage.By{At: noon}), storage.ErrConflict)
+		if err := w.AddNextKey(t.Context(), fresh("EdDSA"), storage.By{At: noon}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -247,7 +247,7 @@ func TestRewrapKeys_AllOrNone(t *testing.T) {
 				return nil, broken
 			}
 			return []byte("new"), nil
-		}, storage.Origin{}, noon)
+		}, storage.By{At: noon})
 		wantError(t, "one cannot be sealed", err, broken)
 		if k := w.keyIn(t, "ES256", storage.KeyActive); !bytes.Equal(k.Sealed, active.Sealed) {
 			t.Error("half of the keys were sealed anew")
@@ -257,7 +257,7 @@ func TestRewrapKeys_AllOrNone(t *testing.T) {
 				return nil, nil
 			}
 			return []byte("new"), nil
-		}, storage.Origin{}, noon)
+		}, storage.By{At: noon})
 		if k := w.keyIn(t, "ES256", storage.KeyActive); err != nil || n != 1 || string(k.Sealed) != "new" {
 			t.Errorf("%d sealed anew, %v: %+v", n, err, k)
 		}
@@ -273,24 +273,24 @@ func TestRetireLine_NotWhileAClientAsksForIt(t *testing.T) {
 		c := storage.NewClient(storage.Web, "edwards", "Edwards")
 		c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg = []string{"https://e.example.com/cb"}, "EdDSA"
 		c.Secrets[0] = storage.ClientSecret{Hash: "hash"}
-		if err := w.CreateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+		if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "a client asks for it", w.RetireLine(t.Context(), "EdDSA", margin, storage.Origin{}, noon), storage.ErrConflict)
+		wantError(t, "a client asks for it", w.RetireLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrConflict)
 		if k := w.keyIn(t, "EdDSA", storage.KeyActive); k.ID == "" {
 			t.Error("its key signs no more")
 		}
-		if err := w.DisableClient(t.Context(), "edwards", true, storage.Origin{}, noon); err != nil {
+		if err := w.SetClientEnabled(t.Context(), "edwards", false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.RetireLine(t.Context(), "EdDSA", margin, storage.Origin{}, noon); err != nil {
+		if err := w.RetireLine(t.Context(), "EdDSA", margin, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if k := w.keyIn(t, "EdDSA", storage.KeyGone); len(k.Sealed) != 0 || k.ID == "" {
 			t.Errorf("the next key: %+v", k)
 		}
-		wantError(t, "again", w.RetireLine(t.Context(), "EdDSA", margin, storage.Origin{}, noon), storage.ErrNotFound)
-		if n, err := w.EndKeys(t.Context(), time.Hour, storage.Origin{}, noon.Add(margin)); err != nil || n != 1 {
+		wantError(t, "again", w.RetireLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrNotFound)
+		if n, err := w.EndKeys(t.Context(), time.Hour, storage.By{At: noon.Add(margin)}); err != nil || n != 1 {
 			t.Errorf("%d ended, %v: want its last key", n, err)
 		}
 	})
@@ -302,10 +302,10 @@ func TestForgetKey_DropsTheReferenceOfAKeyOutOfUse(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		active, next := w.line(t, "ES256")
 		reference := []byte{storage.SealedElsewhere, 'r'}
-		if _, err := w.RewrapKeys(t.Context(), func(storage.Key) ([]byte, error) { return reference, nil }, storage.Origin{}, noon); err != nil {
+		if _, err := w.RewrapKeys(t.Context(), func(storage.Key) ([]byte, error) { return reference, nil }, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.RevokeKey(t.Context(), storage.KeyRevocation{Key: active}, storage.Origin{}, noon); err != nil {
+		if err := w.RevokeKey(t.Context(), storage.KeyRevocation{Key: active}, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyRevoked); k.ID != active.ID || !k.Elsewhere() {

@@ -15,7 +15,7 @@ import (
 // A lease that runs longer than twice life was taken under a clock that was ahead:
 // it counts as free. Nodes differ by a little always.
 func (db *DB) TakeLease(ctx context.Context, name, holder string, life time.Duration, at time.Time) (taken bool, err error) {
-	if err := checkIDs(name, holder); err != nil {
+	if err := refuseImpossible(name, holder); err != nil {
 		return false, fmt.Errorf("take lease: %w", err)
 	}
 	err = db.write(ctx, "take lease", func(tx *gorm.DB) (err error) {

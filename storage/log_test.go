@@ -23,7 +23,7 @@ func TestST16_LogHoldsNoParameters(t *testing.T) {
 		}
 		defer db.Close()
 		for range 2 { // the second is a conflict, which is an answer and no fault
-			_, _ = db.CreateUser(t.Context(), storage.User{Email: "canary@example.com"}, "canary", storage.Origin{}, noon)
+			_, _ = db.CreateUser(t.Context(), storage.User{Email: "canary@example.com"}, "canary", storage.By{At: noon})
 		}
 		if log.Len() != 0 {
 			t.Errorf("logged what is no fault: %s", &log)
@@ -48,7 +48,7 @@ func TestST16_LogHoldsNoParameters(t *testing.T) {
 
 func TestOrigin_ActorIsTheUserUnlessSaid(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		if err := w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{Actor: "cli"}, noon); err != nil {
+		if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{From: storage.Origin{Actor: "cli"}, At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		list, err := w.Events(t.Context(), storage.EventFilter{}, 2)

@@ -50,7 +50,7 @@ func queueLogout(tx *gorm.DB, at time.Time, sessions string, args ...any) error 
 // by client; with an empty sessionID, of all sessions of the user.
 func (db *DB) LogoutNotices(ctx context.Context, userID, sessionID string, since time.Time) ([]Notice, error) {
 	which := noticesOf{UserID: userID, SessionID: sessionID}
-	if err := checkIDs(userID); err != nil {
+	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list notices: %w", err)
 	}
 	var list []Notice

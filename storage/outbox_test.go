@@ -20,7 +20,7 @@ func (w *world) told(t testing.TB, id string, session storage.Session, offline b
 	if _, err := w.Client(t.Context(), id); err != nil {
 		c := storage.NewClient(storage.Web, id, "Client "+id)
 		c.Metadata.BackchannelLogoutURI = "https://" + id + ".example.com/logout"
-		if err := w.CreateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+		if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -81,11 +81,11 @@ func TestOutbox_EachClientOfTheEndedSessionOnce(t *testing.T) {
 		r := w.redemption("again", "code", noon)                // a second grant of one client
 		r.Grant.ClientID = "online"
 		w.redeem(t, r, noon)
-		if err := w.DisableClient(t.Context(), "off", true, storage.Origin{}, noon); err != nil {
+		if err := w.SetClientEnabled(t.Context(), "off", false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 {
-			if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, noon); err != nil {
+			if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 				t.Fatal(err)
 			}
 			w.wantNotices(t, w.user.ID, "", w.session.ID+" online", w.session.ID+" offline")
@@ -104,7 +104,7 @@ func TestOutbox_EachClientOfTheEndedSessionOnce(t *testing.T) {
 func TestOutbox_WhatEndedBeforeIsNotToldAgain(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		everywhere := func(at time.Time) {
-			if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.Origin{}, at); err != nil {
+			if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: at}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -118,12 +118,12 @@ func TestOutbox_WhatEndedBeforeIsNotToldAgain(t *testing.T) {
 		ended, next := w.signIn(t, w.user.ID, "ended", "", noon), w.signIn(t, w.user.ID, "next", "", noon)
 		use(ended)
 		use(next)
-		if err := w.EndSession(t.Context(), w.user.ID, ended.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, ended.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		late := w.client
 		late.Metadata.BackchannelLogoutURI = "https://web.example.com/logout"
-		if err := w.UpdateClient(t.Context(), late, storage.Origin{}, noon); err != nil {
+		if err := w.UpdateClient(t.Context(), late, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		everywhere(noon.Add(time.Second))
@@ -137,11 +137,11 @@ func TestOutbox_TheURIIsAMemberNotAText(t *testing.T) {
 		c := w.client
 		c.Metadata.JWKS = `{"backchannel_logout_uri":"https://x.example.com"}`
 		c.Metadata.Contacts = []string{"backchannel_logout_uri", `"backchannel_logout_uri":`}
-		if err := w.UpdateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+		if err := w.UpdateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.redeem(t, w.redemption("request", "code", noon), noon)
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.wantNotices(t, w.user.ID, "")
@@ -151,10 +151,10 @@ func TestOutbox_TheURIIsAMemberNotAText(t *testing.T) {
 func TestOutbox_EveryWayOfEndingAll(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, w *world) error{
 		"sign out everywhere": func(t *testing.T, w *world) error {
-			return w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.Origin{}, noon)
+			return w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: noon})
 		},
 		"disabled": func(t *testing.T, w *world) error {
-			return w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon)
+			return w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon})
 		},
 		"password reset": func(t *testing.T, w *world) error {
 			return w.reset(t, w.user.ID, "new", noon)
@@ -173,7 +173,7 @@ func TestOutbox_EveryWayOfEndingAll(t *testing.T) {
 				w.told(t, "app", other, true)
 				w.told(t, "app", ended, true)
 				w.told(t, "app", w.signIn(t, bob.ID, "bob", "", noon), false)
-				if err := w.EndSession(t.Context(), w.user.ID, ended.ID, "asked", storage.Origin{}, noon); err != nil {
+				if err := w.EndSession(t.Context(), w.user.ID, ended.ID, "asked", storage.By{At: noon}); err != nil {
 					t.Fatal(err)
 				}
 				for _, n := range w.claim(t, noon) {
@@ -199,7 +199,7 @@ func TestOutbox_EndOtherSessionsAndReplacement(t *testing.T) {
 		other := w.signIn(t, w.user.ID, "other", "", noon)
 		w.told(t, "app", w.session, false)
 		w.told(t, "app", other, false)
-		if err := w.EndOtherSessions(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.EndOtherSessions(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.wantNotices(t, w.user.ID, "", other.ID+" app")
@@ -213,7 +213,7 @@ func TestClaimNotices_OneNodeGetsEach(t *testing.T) {
 		for i := range 20 {
 			w.told(t, fmt.Sprintf("app%d", i), w.session, false)
 		}
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		nodes := []*storage.DB{w.DB, w.backend.Open(t), w.backend.Open(t)}
@@ -248,7 +248,7 @@ func TestClaimNotices_DueAgainWhenTheLeaseEnds(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.told(t, "app", w.session, false)
 		w.told(t, "resting", w.session, false)
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if early := w.claim(t, noon.Add(-time.Second)); len(early) != 0 {
@@ -288,7 +288,7 @@ func TestSettleNotice_KeepsWhatItCameTo(t *testing.T) {
 		for _, id := range []string{"good", "refusing", "slow"} {
 			w.told(t, id, w.session, false)
 		}
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		at := noon.Add(time.Second)
@@ -348,7 +348,7 @@ func TestOutbox_ManyClientsAreOneStatement(t *testing.T) {
 		}
 		recorder.Take()
 		begun := time.Now()
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("%d clients: %s", many, time.Since(begun))

@@ -68,7 +68,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 	return []call{
 		{"Changes", func() error { _, err := w.Changes(ctx); return err }},
 		{"CreateUser", func() error {
-			_, err := w.CreateUser(ctx, storage.User{Email: "bob@example.com"}, "hash", from, noon)
+			_, err := w.CreateUser(ctx, storage.User{Email: "bob@example.com"}, "hash", storage.By{From: from, At: noon})
 			return err
 		}},
 		{"User", func() error { _, err := w.User(ctx, w.user.ID); return err }},
@@ -78,26 +78,35 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.Users(ctx, storage.UserFilter{Email: "A", After: "alice@example.com", Admins: true, Disabled: true}, 10)
 			return err
 		}},
-		{"UpdateProfile", func() error { return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Name: "A"}, from, noon) }},
-		{"UpdateProfile", func() error { return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Seen: 1}, from, noon) }},
-		{"OpenSetup", func() error { return w.OpenSetup(ctx, "link", later, from, noon) }},
+		{"UpdateProfile", func() error {
+			return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Name: "A"}, storage.By{From: from, At: noon})
+		}},
+		{"UpdateProfile", func() error {
+			return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Seen: 1}, storage.By{From: from, At: noon})
+		}},
+		{"OpenSetup", func() error { return w.OpenSetup(ctx, "link", later, storage.By{From: from, At: noon}) }},
 		{"SetupOpen", func() error { _, err := w.SetupOpen(ctx, "link", noon); return err }},
 		{"CompleteSetup", func() error {
-			_, err := w.CompleteSetup(ctx, "link", storage.User{Email: "root@example.com"}, "hash", from, noon)
+			_, err := w.CompleteSetup(ctx, "link", storage.User{Email: "root@example.com"}, "hash", storage.By{From: from, At: noon})
 			return err
 		}},
 		{"CreateClient", func() error {
-			return w.CreateClient(ctx, storage.NewClient(storage.Service, "robot", "Robot"), from, noon)
+			return w.CreateClient(ctx, storage.NewClient(storage.Service, "robot", "Robot"), storage.By{From: from, At: noon})
 		}},
 		{"Client", func() error { _, err := w.Client(ctx, "web"); return err }},
 		{"Clients", func() error { _, err := w.Clients(ctx); return err }},
-		{"UpdateClient", func() error { return w.UpdateClient(ctx, w.client, from, noon) }},
+		{"UpdateClient", func() error { return w.UpdateClient(ctx, w.client, storage.By{From: from, At: noon}) }},
 		{"ReviseClient", func() error {
-			_, err := w.ReviseClient(ctx, "web", func(c *storage.Client) error { c.Name = "New"; return nil }, from, noon)
+			_, err := w.ReviseClient(ctx, "web", func(c *storage.Client) error { c.Name = "New"; return nil }, storage.By{From: from, At: noon})
 			return err
 		}},
-		{"ReplaceSecret", func() error { return w.ReplaceSecret(ctx, "web", strings.Repeat("a", 64), time.Hour, from, noon) }},
-		{"StartLines", func() error { _, err := w.StartLines(ctx, firstKeys("ES256"), from, noon); return err }},
+		{"ReplaceSecret", func() error {
+			return w.ReplaceSecret(ctx, "web", strings.Repeat("a", 64), time.Hour, storage.By{From: from, At: noon})
+		}},
+		{"StartLines", func() error {
+			_, err := w.StartLines(ctx, firstKeys("ES256"), storage.By{From: from, At: noon})
+			return err
+		}},
 		{"Keys", func() error { _, err := w.Keys(ctx); return err }},
 		{"Reserve", func() error { _, err := w.Reserve(ctx, limits, noon); return err }},
 		{"Reserve", func() error { _, err := w.Reserve(ctx, limits, noon); return err }},
@@ -126,7 +135,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.RenewFirstParty(ctx, storage.FirstPartyRenewal{Grant: redemption("fp", "c").Grant, From: from}, later)
 			return err
 		}},
-		{"FirstPartySession", func() error { _, _, _, err := w.FirstPartySession(ctx, "handle of alice", noon); return err }},
+		{"FirstPartySession", func() error { _, err := w.FirstPartySession(ctx, "handle of alice", noon); return err }},
 		{"SessionsOf", func() error { _, err := w.SessionsOf(ctx, w.user.ID, noon); return err }},
 		{"HandleStolen", func() error { _, err := w.HandleStolen(ctx, "handle", noon); return err }},
 		{"StolenSessions", func() error { _, err := w.StolenSessions(ctx, w.user.ID, noon); return err }},
@@ -147,7 +156,9 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"Consent", func() error { _, err := w.Consent(ctx, w.user.ID, "web", noon); return err }},
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "code"), noon); return err }},
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "sibling"), noon); return err }},
-		{"SpendCode", func() error { return w.SpendCode(ctx, "r3", "c", until, true, from, noon) }},
+		{"SpendCode", func() error {
+			return w.SpendCode(ctx, storage.CodeRefusal{RequestID: "r3", CodeID: "c", SpentUntil: until, EndsReplayed: true}, storage.By{From: from, At: noon})
+		}},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "", noon); return err }},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "jti", noon); return err }},
 		{"LiveOnlineGrant", func() error { _, _, err := w.LiveOnlineGrant(ctx, "gid request code", "jti", noon); return err }},
@@ -157,12 +168,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"RotateGrant", func() error { return rotate(1) }}, // within the grace
 		{"ConnectedOf", func() error { _, err := w.ConnectedOf(ctx, w.user.ID, noon); return err }},
 		{"ClientsBySession", func() error { _, err := w.ClientsBySession(ctx, w.user.ID, noon); return err }},
-		{"RevokeToken", func() error { return w.RevokeToken(ctx, "jti", "web", "gid request code", until, from, noon) }},
+		{"RevokeToken", func() error {
+			return w.RevokeToken(ctx, storage.TokenRevocation{JTI: "jti", ClientID: "web", GrantID: "gid request code", Expires: until}, storage.By{From: from, At: noon})
+		}},
 		{"TokenRevoked", func() error { _, err := w.TokenRevoked(ctx, "jti", storage.At(noon)); return err }},
 		{"RotateGrant", func() error { return rotate(0) }}, // replayed
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "code"), noon); return err }},
 		{"RevokeGrant", func() error {
-			return w.RevokeGrant(ctx, w.offline(t, storage.NewID("r"), noon).ID, "revoked", from, noon)
+			return w.RevokeGrant(ctx, w.offline(t, storage.NewID("r"), noon).ID, "revoked", storage.By{From: from, At: noon})
 		}},
 		{"LinkIdentity", func() error {
 			return w.LinkIdentity(ctx, storage.ProvenLink{Identity: identity, ProofID: "p", Until: until, SessionID: w.session.ID, Proof: storage.ByUpstream, FreshFor: time.Minute, From: from}, noon)
@@ -198,7 +211,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.ResetPassword(ctx, r, noon)
 			return err
 		}},
-		{"ReadUpstreamToken", func() error { _, err := w.ReadUpstreamToken(ctx, w.user.ID, "google", from, later); return err }},
+		{"ReadUpstreamToken", func() error {
+			_, err := w.ReadUpstreamToken(ctx, w.user.ID, "google", storage.By{From: from, At: later})
+			return err
+		}},
 		{"Unlink", func() error {
 			return w.Unlink(ctx, storage.Unlinking{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
 		}},
@@ -213,14 +229,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"LeaveConnectors", func() error { return w.LeaveConnectors(ctx, "node", time.Second, noon) }},
 		{"EndSessionsThrough", func() error {
 			w.through(t, w.createUser(t, storage.NewID("g")+"@example.com").ID, "gone", storage.NewID("s"), "")
-			_, _, err := w.EndSessionsThrough(ctx, "gone", from, later)
+			_, _, err := w.EndSessionsThrough(ctx, "gone", storage.By{From: from, At: later})
 			return err
 		}},
 		{"EndSession", func() error {
-			return w.EndSession(ctx, w.user.ID, w.signIn(t, w.user.ID, storage.NewID("h"), "", later).ID, "asked", from, later)
+			return w.EndSession(ctx, w.user.ID, w.signIn(t, w.user.ID, storage.NewID("h"), "", later).ID, "asked", storage.By{From: from, At: later})
 		}},
 		{"EndOtherSessions", func() error {
-			return w.EndOtherSessions(ctx, w.user.ID, w.signIn(t, w.user.ID, storage.NewID("h"), "", later).ID, "asked", from, later)
+			return w.EndOtherSessions(ctx, w.user.ID, w.signIn(t, w.user.ID, storage.NewID("h"), "", later).ID, "asked", storage.By{From: from, At: later})
 		}},
 		{"ChangePassword", func() error {
 			c := storage.PasswordChange{
@@ -234,15 +250,15 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"ClaimNotices", func() error {
 			told := w.signIn(t, w.user.ID, storage.NewID("h"), "", later)
 			w.told(t, "told", told, false)
-			return errors.Join(w.EndSession(ctx, w.user.ID, told.ID, "asked", from, later), claim(w.user.ID, told.ID, "none of it"))
+			return errors.Join(w.EndSession(ctx, w.user.ID, told.ID, "asked", storage.By{From: from, At: later}), claim(w.user.ID, told.ID, "none of it"))
 		}},
 		{"ClaimNotices", func() error { return claim("", "") }},
 		{"SettleNotice", func() error {
 			return w.SettleNotice(ctx, storage.Notice{ID: "none", UserID: w.user.ID, ClientID: "web", SessionID: w.session.ID}, storage.NoticeResult{}, later)
 		}},
-		{"WithdrawConsent", func() error { return w.WithdrawConsent(ctx, w.user.ID, "web", from, later) }},
-		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", from, later) }},
-		{"DisableUser", func() error { return w.DisableUser(ctx, w.user.ID, true, from, later) }},
+		{"WithdrawConsent", func() error { return w.WithdrawConsent(ctx, w.user.ID, "web", storage.By{From: from, At: later}) }},
+		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", storage.By{From: from, At: later}) }},
+		{"SetUserEnabled", func() error { return w.SetUserEnabled(ctx, w.user.ID, false, storage.By{From: from, At: later}) }},
 		{"ReviseUser", func() error {
 			_, err := w.ReviseUser(ctx, storage.Revision{
 				UserID: w.user.ID, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil }, From: from,
@@ -256,17 +272,16 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}, later)
 			return err
 		}},
-		{"SetAdmin", func() error {
-			_, err := w.SetAdmin(ctx, w.user.ID, true, storage.EvictAttached, from, later)
+		{"GrantAdmin", func() error {
+			_, err := w.GrantAdmin(ctx, w.user.ID, storage.EvictAttached, storage.By{From: from, At: later})
 			return err
 		}},
-		{"SetAdmin", func() error {
-			_, err := w.SetAdmin(ctx, w.user.ID, false, storage.StopIfAttached, from, later)
-			return err
+		{"RevokeAdmin", func() error {
+			return w.RevokeAdmin(ctx, w.user.ID, storage.By{From: from, At: later})
 		}},
-		{"DeleteUser", func() error { return w.DeleteUser(ctx, w.user.ID, from, later) }},
-		{"DeleteClient", func() error { return w.DeleteClient(ctx, "robot", from, later) }},
-		{"DisableClient", func() error { return w.DisableClient(ctx, "web", true, from, later) }},
+		{"DeleteUser", func() error { return w.DeleteUser(ctx, w.user.ID, storage.By{From: from, At: later}) }},
+		{"DeleteClient", func() error { return w.DeleteClient(ctx, "robot", storage.By{From: from, At: later}) }},
+		{"SetClientEnabled", func() error { return w.SetClientEnabled(ctx, "web", false, storage.By{From: from, At: later}) }},
 		{"NoteConnector", func() error {
 			return w.NoteConnector(ctx, storage.ConnectorHealth{Connector: "google", SucceededAt: until})
 		}},

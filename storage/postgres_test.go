@@ -156,7 +156,7 @@ func TestPostgres_RedemptionAndDisablingMeetInOneOrder(t *testing.T) {
 		r.Grant.Offline = true
 		results := together(2, func(i int) error {
 			if i == 0 {
-				return w.DisableUser(context.Background(), w.user.ID, true, storage.Origin{}, at)
+				return w.SetUserEnabled(context.Background(), w.user.ID, false, storage.By{At: at})
 			}
 			_, err := w.RedeemCode(context.Background(), r, at.Add(time.Second)) // by a clock ahead
 			return err
@@ -164,7 +164,7 @@ func TestPostgres_RedemptionAndDisablingMeetInOneOrder(t *testing.T) {
 		if results[0] != nil || results[1] != nil && outcome(results[1]) != "revoked" {
 			t.Fatalf("outcomes %v", results)
 		}
-		if err := w.DisableUser(t.Context(), w.user.ID, false, storage.Origin{}, at); err != nil {
+		if err := w.SetUserEnabled(t.Context(), w.user.ID, true, storage.By{At: at}); err != nil {
 			t.Fatal(err)
 		}
 		w.dead(t, r.Grant.ID, at.Add(2*time.Second))

@@ -212,7 +212,7 @@ func childOpens(c storage.Config, orders *bufio.Scanner) error {
 		return err
 	}
 	defer db.Close()
-	n, err := db.StartLines(context.Background(), firstKeys("ES256", "RS256"), storage.Origin{}, noon)
+	n, err := db.StartLines(context.Background(), firstKeys("ES256", "RS256"), storage.By{At: noon})
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 )
@@ -23,8 +22,8 @@ type Profile struct {
 // ErrUsernameTaken: another user has the new preferred_username, or one that looks like
 // it; one that the user has already may stay.
 // ErrRevoked: the user is gone or disabled.
-func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, from Origin, at time.Time) error {
-	if err := checkIDs(userID); err != nil {
+func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, by By) error {
+	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("update profile: %w", err)
 	}
 	return db.write(ctx, "update profile", func(tx *gorm.DB) error {
@@ -34,14 +33,14 @@ func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, from 
 				updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END -- never the same twice
 			WHERE id = ? AND disabled_at = 0 AND (updated_at = ? OR CAST(? AS BIGINT) = 0)`,
 			p.Name, p.GivenName, p.FamilyName, p.Nickname, p.PreferredUsername, FoldUsername(p.PreferredUsername), p.PreferredUsername,
-			p.Picture, p.Website, p.Zoneinfo, p.Locale, At(at), At(at), userID, p.Seen, p.Seen)
+			p.Picture, p.Website, p.Zoneinfo, p.Locale, At(by.At), At(by.At), userID, p.Seen, p.Seen)
 		if err != nil {
 			return usernameRace(err)
 		}
 		if !updated {
 			return whyNotUpdated(tx, userID)
 		}
-		return record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: userID, From: from}, at)
+		return record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})
 }
 

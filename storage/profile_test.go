@@ -16,7 +16,7 @@ func TestUpdateProfile_ReplacesTheProfileAndNothingElse(t *testing.T) {
 			Name: "Alice 中", GivenName: "Alice", FamilyName: "Liddell", Nickname: "ali", PreferredUsername: "alice",
 			Picture: "https://example.com/a.png", Website: "https://example.com/", Zoneinfo: "Europe/London", Locale: "en-GB",
 		}
-		if err := w.UpdateProfile(t.Context(), w.user.ID, p, storage.Origin{}, later); err != nil {
+		if err := w.UpdateProfile(t.Context(), w.user.ID, p, storage.By{At: later}); err != nil {
 			t.Fatal(err)
 		}
 		want := w.user
@@ -38,11 +38,11 @@ func TestAD14_UpdateProfileKnowsWhatWasSeen(t *testing.T) {
 		seen := w.user.UpdatedAt
 		for i, at := range []time.Time{noon, noon, noon.Add(-time.Hour)} {
 			p := storage.Profile{Name: "edit " + strconv.Itoa(i), Seen: seen}
-			if err := w.UpdateProfile(t.Context(), w.user.ID, p, storage.Origin{}, at); err != nil {
+			if err := w.UpdateProfile(t.Context(), w.user.ID, p, storage.By{At: at}); err != nil {
 				t.Fatalf("edit %d: %v", i, err)
 			}
 			p.Name = "stale"
-			wantError(t, "the same again", w.UpdateProfile(t.Context(), w.user.ID, p, storage.Origin{}, at), storage.ErrConflict)
+			wantError(t, "the same again", w.UpdateProfile(t.Context(), w.user.ID, p, storage.By{At: at}), storage.ErrConflict)
 			user, err := w.User(t.Context(), w.user.ID)
 			if err != nil || user.Name != "edit "+strconv.Itoa(i) || user.UpdatedAt <= seen {
 				t.Fatalf("edit %d left %q of %d, %v", i, user.Name, user.UpdatedAt, err)
@@ -50,7 +50,7 @@ func TestAD14_UpdateProfileKnowsWhatWasSeen(t *testing.T) {
 			seen = user.UpdatedAt
 		}
 		results := together(8, func(i int) error {
-			return w.UpdateProfile(t.Context(), w.user.ID, storage.Profile{Name: "at once", Seen: seen}, storage.Origin{}, noon)
+			return w.UpdateProfile(t.Context(), w.user.ID, storage.Profile{Name: "at once", Seen: seen}, storage.By{At: noon})
 		})
 		won := 0
 		for _, err := range results {
@@ -68,11 +68,11 @@ func TestAD14_UpdateProfileKnowsWhatWasSeen(t *testing.T) {
 
 func TestUpdateProfile_RefusesDisabledAndUnknownUsers(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		if err := w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon); err != nil {
+		if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		for id, want := range map[string]error{w.user.ID: storage.ErrRevoked, "usr_unknown": storage.ErrRevoked, "": storage.ErrNotFound} {
-			wantError(t, id, w.UpdateProfile(t.Context(), id, storage.Profile{Name: "Mallory"}, storage.Origin{}, noon), want)
+			wantError(t, id, w.UpdateProfile(t.Context(), id, storage.Profile{Name: "Mallory"}, storage.By{At: noon}), want)
 		}
 	})
 }

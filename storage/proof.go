@@ -49,14 +49,14 @@ type Proof struct {
 // ErrNotFound: there is no such user. ErrConflict: the user has another address
 // now, or is an administrator whom an upstream would evict.
 func (db *DB) ProveAddress(ctx context.Context, p Proof, at time.Time) (evicted bool, err error) {
-	if err := checkIDs(p.UserID); err != nil {
+	if err := refuseImpossible(p.UserID); err != nil {
 		return false, fmt.Errorf("prove address: %w", err)
 	}
 	err = db.write(ctx, "prove address", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, userRow, p.UserID, forUpdate); err != nil {
 			return err
 		}
-		own, err := ownSession(tx, p.UserID, "id", p.SessionID, p.FreshFor, at)
+		own, err := ownSession(tx, p.UserID, sessionKey{"id", p.SessionID}, p.FreshFor, at)
 		if err != nil {
 			return err
 		}
@@ -83,33 +83,36 @@ func prove(tx *gorm.DB, p Proof, own bool, at time.Time) (evicted bool, err erro
 		return false, ErrConflict
 	}
 	if !own {
-		if err := evict(tx, u.ID, p.By.keepsRoles(), p.From, at); err != nil {
+		if err := evict(tx, u.ID, p.By.keepsRoles(), By{From: p.From, At: at}); err != nil {
 			return false, err
 		}
 	}
-	return !own, setProven(tx, u.ID, p.By, p.From, at)
+	return !own, setProven(tx, u.ID, p.By, By{From: p.From, At: at})
 }
 
 // setProven marks a claimed address as proven. ReviseUser does the same on an
 // operator's word; no other statement does.
-func setProven(tx *gorm.DB, userID string, by Voucher, from Origin, at time.Time) error {
+func setProven(tx *gorm.DB, userID string, voucher Voucher, by By) error {
 	_, err := changed(tx, `UPDATE users SET email_verified = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
-		WHERE id = ? AND NOT email_verified`, true, At(at), At(at), userID)
+		WHERE id = ? AND NOT email_verified`, true, At(by.At), At(by.At), userID)
 	if err != nil {
 		return err
 	}
-	return record(tx, Event{Type: AddressProven, Outcome: Succeeded, Reason: string(by), UserID: userID, From: from}, at)
+	return record(tx, Event{Type: AddressProven, Outcome: Succeeded, Reason: string(voucher), UserID: userID, From: by.From}, by.At)
 }
 
-// ownSession reports whether the session with this value in the column (id or
-// handle_hash) is the user's, lives, and saw a proof of who the user is within fresh.
-func ownSession(tx *gorm.DB, userID, column, value string, fresh time.Duration, at time.Time) (bool, error) {
-	if fresh <= 0 || checkIDs(value) != nil {
+// sessionKey names a session by its id or by the hash of its handle.
+type sessionKey struct{ column, value string }
+
+// ownSession reports whether the session is the user's, lives, and saw a proof of who
+// the user is within fresh.
+func ownSession(tx *gorm.DB, userID string, key sessionKey, fresh time.Duration, at time.Time) (bool, error) {
+	if fresh <= 0 || refuseImpossible(key.value) != nil {
 		return false, nil
 	}
 	var n int64
-	err := tx.Raw(`SELECT COUNT(*) FROM sessions s WHERE s.`+column+` = ? AND s.user_id = ? AND s.auth_time >= ? AND ?`,
-		value, userID, At(at.Add(-fresh)), liveSession(at)).Scan(&n).Error
+	err := tx.Raw(`SELECT COUNT(*) FROM sessions s WHERE s.`+key.column+` = ? AND s.user_id = ? AND s.auth_time >= ? AND ?`,
+		key.value, userID, At(at.Add(-fresh)), liveSession(at)).Scan(&n).Error
 	return n == 1, err
 }
 
@@ -117,7 +120,7 @@ func ownSession(tx *gorm.DB, userID, column, value string, fresh time.Duration, 
 // all its sessions and grants, offline ones too. It is the one eviction there is.
 // Without keepRoles, roles, groups and custom attributes go as well. The caller
 // holds the user's row and decides what the address counts as afterwards.
-func evict(tx *gorm.DB, userID string, keepRoles bool, from Origin, at time.Time) error {
+func evict(tx *gorm.DB, userID string, keepRoles bool, by By) error {
 	for _, statement := range []string{
 		`UPDATE users SET name = '', given_name = '', middle_name = '', family_name = '', nickname = '', preferred_username = '',
 			username_folded = '', profile = '', picture = '', website = '', gender = '', birthdate = '', zoneinfo = '', locale = '',
@@ -134,12 +137,12 @@ func evict(tx *gorm.DB, userID string, keepRoles bool, from Origin, at time.Time
 		}
 	}
 	err := tx.Exec(`UPDATE users SET updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END WHERE id = ?`, // never the same twice
-		At(at), At(at), userID).Error
+		At(by.At), At(by.At), userID).Error
 	if err != nil {
 		return err
 	}
-	if err := endAllOf(tx, userID, at); err != nil {
+	if err := endAllOf(tx, userID, by.At); err != nil {
 		return err
 	}
-	return record(tx, Event{Type: UserEvicted, Outcome: Succeeded, UserID: userID, From: from}, at)
+	return record(tx, Event{Type: UserEvicted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 }

@@ -18,7 +18,7 @@ func (w *world) claimed(t *testing.T, admin bool) (u storage.User, s storage.Ses
 	u, err := w.CreateUser(t.Context(), storage.User{
 		Email: storage.NewID("c") + "@example.com", Name: "Planted", Website: planted, Admin: admin,
 		Roles: []string{"dev"}, Groups: []string{"staff"}, Custom: map[string]any{"floor": "3"},
-	}, "hash of mallory", storage.Origin{}, noon)
+	}, "hash of mallory", storage.By{At: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func (w *world) remember(u storage.User, s storage.Session) {
 
 func (w *world) end(t *testing.T, s storage.Session) {
 	t.Helper()
-	if err := w.EndSession(t.Context(), s.UserID, s.ID, "asked", storage.Origin{}, noon); err != nil {
+	if err := w.EndSession(t.Context(), s.UserID, s.ID, "asked", storage.By{At: noon}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -27,7 +27,7 @@ type PasswordReset struct {
 // ErrNotFound. *UnprovenError: the address is only claimed, and more than a password
 // is attached to the account.
 func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) (evicted Attached, err error) {
-	if err := checkIDs(r.UserID); err != nil {
+	if err := refuseImpossible(r.UserID); err != nil {
 		return Attached{}, fmt.Errorf("reset password: %w", err)
 	}
 	if r.Hash == "" {
@@ -44,7 +44,7 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 			return err
 		}
 		attached = attached.withoutPassword()
-		cleared, err := clearClaimed(tx, u, attached, r.Unproven, r.From, at)
+		cleared, err := clearClaimed(tx, u, attached, r.Unproven, By{From: r.From, At: at})
 		if err != nil {
 			return err
 		}

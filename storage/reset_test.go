@@ -55,7 +55,7 @@ func TestResetPassword_EndsAllTheUserHas(t *testing.T) {
 
 func TestResetPassword_GivesAFirstPassword(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		bob, err := w.CreateUser(t.Context(), storage.User{Email: "bob@example.com"}, "", storage.Origin{}, noon)
+		bob, err := w.CreateUser(t.Context(), storage.User{Email: "bob@example.com"}, "", storage.By{At: noon})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,13 +17,13 @@ import (
 //
 // It gives the moment until which all is from before: the end of this second, since
 // tokens tell their time in whole ones.
-func (db *DB) MarkRestored(ctx context.Context, from Origin, at time.Time) (Millis, error) {
-	until := At(at.Add(time.Second - time.Nanosecond).Truncate(time.Second))
+func (db *DB) MarkRestored(ctx context.Context, by By) (Millis, error) {
+	until := At(by.At.Add(time.Second - time.Nanosecond).Truncate(time.Second))
 	err := db.write(ctx, "mark as restored", func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
 			return err
 		}
-		if err := queueLogout(tx, at, `s.ended_at = 0 AND s.created_at > (SELECT not_before FROM instance WHERE id = 1)`); err != nil {
+		if err := queueLogout(tx, by.At, `s.ended_at = 0 AND s.created_at > (SELECT not_before FROM instance WHERE id = 1)`); err != nil {
 			return err
 		}
 		// What a clock ahead of ours has dated later would outlive not_before, and that may
@@ -32,8 +32,8 @@ func (db *DB) MarkRestored(ctx context.Context, from Origin, at time.Time) (Mill
 			sql  string
 			args []any
 		}{
-			{`UPDATE sessions SET ended_at = ? WHERE ended_at = 0 AND created_at > ?`, []any{At(at), until}},
-			{`UPDATE grants SET revoked_at = ?, revoke_reason = 'restored' WHERE revoked_at = 0 AND created_at > ?`, []any{At(at), until}},
+			{`UPDATE sessions SET ended_at = ? WHERE ended_at = 0 AND created_at > ?`, []any{At(by.At), until}},
+			{`UPDATE grants SET revoked_at = ?, revoke_reason = 'restored' WHERE revoked_at = 0 AND created_at > ?`, []any{At(by.At), until}},
 			{`UPDATE instance SET not_before = ? WHERE id = 1 AND not_before < ?`, []any{until, until}},
 			{`DELETE FROM pushed_requests WHERE id <> ''`, nil},
 			{`DELETE FROM device_codes WHERE id <> ''`, nil},
@@ -43,7 +43,7 @@ func (db *DB) MarkRestored(ctx context.Context, from Origin, at time.Time) (Mill
 				return fmt.Errorf("end what was before: %w", err)
 			}
 		}
-		if err := record(tx, Event{Type: InstanceRestored, Outcome: Succeeded, From: from}, at); err != nil {
+		if err := record(tx, Event{Type: InstanceRestored, Outcome: Succeeded, From: by.From}, by.At); err != nil {
 			return err
 		}
 		return noteChange(tx)

@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 )
@@ -13,8 +12,8 @@ import (
 // it is given; it may run twice, and its error is the answer and undoes all. Id,
 // secrets, creation time and whether the client is off stay as they are. Moves
 // the change counter. Event client.updated. ErrNotFound.
-func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) error, from Origin, at time.Time) (Client, error) {
-	if err := checkIDs(id); err != nil {
+func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) error, by By) (Client, error) {
+	if err := refuseImpossible(id); err != nil {
 		return Client{}, fmt.Errorf("revise client: %w", err)
 	}
 	var revised Client
@@ -30,9 +29,9 @@ func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) 
 		if err := revise(&want); err != nil {
 			return fmt.Errorf("%w: %w", errChecked, err)
 		}
-		want.ID, want.Secrets, want.DisabledAt, want.CreatedAt, want.UpdatedAt = have.ID, have.Secrets, have.DisabledAt, have.CreatedAt, At(at)
+		want.ID, want.Secrets, want.DisabledAt, want.CreatedAt, want.UpdatedAt = have.ID, have.Secrets, have.DisabledAt, have.CreatedAt, At(by.At)
 		revised = want
-		return replaceClient(tx, want, from, at)
+		return replaceClient(tx, want, by)
 	})
 	if err != nil {
 		return Client{}, err

@@ -15,10 +15,10 @@ func TestReviseClient_ChangesOnlyWhatWasRevised(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		secret := [2]storage.ClientSecret{{Hash: "h"}}
 		c := storage.Client{ID: "c", Name: "old", Type: storage.Web, Resources: []string{"https://api"}, RefreshGrace: -1, Secrets: secret}
-		if err := w.CreateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+		if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.DisableClient(t.Context(), "c", true, storage.Origin{}, noon); err != nil {
+		if err := w.SetClientEnabled(t.Context(), "c", false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		later := noon.Add(time.Minute)
@@ -26,7 +26,7 @@ func TestReviseClient_ChangesOnlyWhatWasRevised(t *testing.T) {
 			c.Name, c.Introspects = "new", true
 			c.ID, c.Secrets, c.DisabledAt, c.CreatedAt = "d", [2]storage.ClientSecret{}, 0, 0
 			return nil
-		}, storage.Origin{}, later)
+		}, storage.By{At: later})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +50,7 @@ func TestReviseClient_NoChangeIsLostAmongTenAtOnce(t *testing.T) {
 			_, err := w.ReviseClient(t.Context(), w.client.ID, func(c *storage.Client) error {
 				c.Resources = append(slices.Clone(c.Resources), fmt.Sprintf("https://api-%d.example", i))
 				return nil
-			}, storage.Origin{}, noon)
+			}, storage.By{At: noon})
 			return err
 		}))
 		c, err := w.Client(t.Context(), w.client.ID)
@@ -70,7 +70,7 @@ func TestReviseClient_ARefusalUndoesAll(t *testing.T) {
 		_, err = w.ReviseClient(t.Context(), w.client.ID, func(c *storage.Client) error {
 			c.Name = "half done"
 			return refused
-		}, storage.Origin{}, noon)
+		}, storage.By{At: noon})
 		wantError(t, "revise", err, refused)
 		c, err := w.Client(t.Context(), w.client.ID)
 		if err != nil || c.Name != w.client.Name {
@@ -79,7 +79,7 @@ func TestReviseClient_ARefusalUndoesAll(t *testing.T) {
 		if after, err := w.Changes(t.Context()); err != nil || after != before {
 			t.Errorf("the counter moved from %d to %d, %v", before, after, err)
 		}
-		_, err = w.ReviseClient(t.Context(), "nobody", func(*storage.Client) error { return nil }, storage.Origin{}, noon)
+		_, err = w.ReviseClient(t.Context(), "nobody", func(*storage.Client) error { return nil }, storage.By{At: noon})
 		wantError(t, "revise an unknown client", err, storage.ErrNotFound)
 	})
 }

@@ -3,30 +3,37 @@ package storage
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 )
 
+// TokenRevocation is the input of DB.RevokeToken.
+type TokenRevocation struct {
+	JTI      string
+	ClientID string // of the client that revokes it
+	GrantID  string // "" for a token without a grant
+	Expires  Millis // of the token: how long the revocation must be remembered
+}
+
 // RevokeToken makes one access token worthless until it would have expired
 // anyway; its grant lives. Revoking it again does nothing. Event token.revoked.
-func (db *DB) RevokeToken(ctx context.Context, jti, clientID, grantID string, expires Millis, from Origin, at time.Time) error {
-	if err := checkIDs(jti); err != nil {
+func (db *DB) RevokeToken(ctx context.Context, r TokenRevocation, by By) error {
+	if err := refuseImpossible(r.JTI); err != nil {
 		return fmt.Errorf("revoke token: %w", err)
 	}
 	return db.write(ctx, "revoke token", func(tx *gorm.DB) error {
-		fresh, err := spend(tx, spentToken, jti, "", grantID, expires)
+		fresh, err := spend(tx, spent{Kind: spentToken, ID: r.JTI, GrantID: r.GrantID, ExpiresAt: r.Expires})
 		if err != nil || !fresh {
 			return err
 		}
-		return record(tx, Event{Type: TokenRevoked, Outcome: Succeeded, ClientID: clientID, GrantID: grantID, From: from}, at)
+		return record(tx, Event{Type: TokenRevoked, Outcome: Succeeded, ClientID: r.ClientID, GrantID: r.GrantID, From: by.From}, by.At)
 	})
 }
 
 // TokenRevoked reports whether an access token without a grant was revoked, or is
 // from before the database was restored.
 func (db *DB) TokenRevoked(ctx context.Context, jti string, issued Millis) (bool, error) {
-	if err := checkIDs(jti); err != nil {
+	if err := refuseImpossible(jti); err != nil {
 		return false, fmt.Errorf("read revocation: %w", err)
 	}
 	var n int64

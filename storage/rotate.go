@@ -34,7 +34,7 @@ type Rotation struct {
 // section 4.14.2). Event grant.replayed. ErrRevoked: the grant is dead. ErrNotFound: there is
 // none, or it is another user's or client's; nothing happens to it.
 func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) error, at time.Time) (Grant, error) {
-	if err := checkIDs(r.GrantID, r.UserID, r.ClientID); err != nil {
+	if err := refuseImpossible(r.GrantID, r.UserID, r.ClientID); err != nil {
 		return Grant{}, fmt.Errorf("rotate grant: %w", err)
 	}
 	var grant Grant
@@ -126,7 +126,7 @@ func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
 	if r.Generation > grant.Generation {
 		reason = "refresh_token_ahead"
 	}
-	return Grant{}, ErrReplayed, revokeReplayed(tx, grant.ID, reason, r.From, at)
+	return Grant{}, ErrReplayed, revokeReplayed(tx, grant.ID, reason, By{From: r.From, At: at})
 }
 
 // seeSessionOf notes the live session of an online grant as seen, at most every

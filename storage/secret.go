@@ -12,8 +12,8 @@ import (
 // overlap, so that the client can be moved over without a pause; of two that are
 // good already the older dies at once. Moves the change counter. Event
 // client.secret_replaced. ErrNotFound.
-func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap time.Duration, from Origin, at time.Time) error {
-	if err := checkIDs(clientID, hash); err != nil {
+func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap time.Duration, by By) error {
+	if err := refuseImpossible(clientID, hash); err != nil {
 		return fmt.Errorf("replace client secret: %w", err)
 	}
 	return db.write(ctx, "replace client secret", func(tx *gorm.DB) error {
@@ -27,19 +27,19 @@ func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap 
 			return err
 		}
 		old := client.Secrets[0]
-		if until := At(at.Add(overlap)); old.ExpiresAt == 0 || old.ExpiresAt > until {
+		if until := At(by.At.Add(overlap)); old.ExpiresAt == 0 || old.ExpiresAt > until {
 			old.ExpiresAt = until
 		}
 		if old.Hash == "" || overlap <= 0 {
 			old = ClientSecret{}
 		}
-		secrets, err := jsonText([2]ClientSecret{{Hash: hash, CreatedAt: At(at)}, old})
+		secrets, err := jsonText([2]ClientSecret{{Hash: hash, CreatedAt: At(by.At)}, old})
 		if err != nil {
 			return err
 		}
-		if err := tx.Exec(`UPDATE clients SET secrets = ?, updated_at = ? WHERE id = ?`, secrets, At(at), clientID).Error; err != nil {
+		if err := tx.Exec(`UPDATE clients SET secrets = ?, updated_at = ? WHERE id = ?`, secrets, At(by.At), clientID).Error; err != nil {
 			return err
 		}
-		return noteClient(tx, ClientSecretReplaced, clientID, from, at)
+		return noteClient(tx, ClientSecretReplaced, clientID, by)
 	})
 }

@@ -26,7 +26,7 @@ func (w *world) secretsOf(t testing.TB, at time.Time) []string {
 
 func (w *world) replaceSecret(t testing.TB, hash string, overlap time.Duration, at time.Time) {
 	t.Helper()
-	if err := w.ReplaceSecret(t.Context(), w.client.ID, hash, overlap, storage.Origin{}, at); err != nil {
+	if err := w.ReplaceSecret(t.Context(), w.client.ID, hash, overlap, storage.By{At: at}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -82,7 +82,7 @@ func TestReplaceSecret_NeverProlongs(t *testing.T) {
 		client := w.client
 		client.ID = "short"
 		client.Secrets[0] = storage.ClientSecret{Hash: "ends soon", ExpiresAt: storage.At(noon.Add(time.Minute))}
-		if err := w.CreateClient(t.Context(), client, storage.Origin{}, noon); err != nil {
+		if err := w.CreateClient(t.Context(), client, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.client = client
@@ -95,7 +95,7 @@ func TestReplaceSecret_NeverProlongs(t *testing.T) {
 func TestReplaceSecret_Race(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		results := together(8, func(i int) error {
-			return w.ReplaceSecret(t.Context(), w.client.ID, "hash "+strconv.Itoa(i), time.Hour, storage.Origin{}, noon)
+			return w.ReplaceSecret(t.Context(), w.client.ID, "hash "+strconv.Itoa(i), time.Hour, storage.By{At: noon})
 		})
 		if counts := tally(results); counts["ok"] != len(results) {
 			t.Fatalf("outcomes %v", counts)
@@ -109,7 +109,7 @@ func TestReplaceSecret_Race(t *testing.T) {
 func TestReplaceSecret_UnknownClient(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, args := range [][2]string{{"unknown", "hash"}, {"", "hash"}, {w.client.ID, ""}} {
-			wantError(t, args[0], w.ReplaceSecret(t.Context(), args[0], args[1], time.Hour, storage.Origin{}, noon), storage.ErrNotFound)
+			wantError(t, args[0], w.ReplaceSecret(t.Context(), args[0], args[1], time.Hour, storage.By{At: noon}), storage.ErrNotFound)
 		}
 	})
 }

@@ -28,7 +28,7 @@ type Served struct {
 // this node served before and does not name any more is over at once, for it. A
 // connector that was never served is unknown here, not removed.
 func (db *DB) ServeConnectors(ctx context.Context, s Serving, at time.Time) (Served, error) {
-	if err := checkIDs(append(slices.Clone(s.Connectors), s.Node)...); err != nil {
+	if err := refuseImpossible(append(slices.Clone(s.Connectors), s.Node)...); err != nil {
 		return Served{}, fmt.Errorf("note served connectors: %w", err)
 	}
 	if len(s.Connectors) == 0 { // as in a service without upstreams
@@ -90,7 +90,7 @@ func (s Serving) judge(rows []servedConnector, at time.Time) Served {
 // LeaveConnectors shortens what a node has said with ServeConnectors, as it stops: it
 // holds for no longer than grace, in which its successor can start.
 func (db *DB) LeaveConnectors(ctx context.Context, node string, grace time.Duration, at time.Time) error {
-	if err := checkIDs(node); err != nil {
+	if err := refuseImpossible(node); err != nil {
 		return fmt.Errorf("leave connectors: %w", err)
 	}
 	until := At(at.Add(grace))
@@ -107,15 +107,15 @@ const removedBatch = 100
 // connector that a node serves again is left alone. It gives how many sessions it
 // ended; fewer than a full batch: none is left, and the connector is forgotten. Event
 // session.ended for each, with the reason connector_removed.
-func (db *DB) EndSessionsThrough(ctx context.Context, connector string, from Origin, at time.Time) (ended int, full bool, err error) {
+func (db *DB) EndSessionsThrough(ctx context.Context, connector string, by By) (ended int, full bool, err error) {
 	const reason = "connector_removed"
-	if err := checkIDs(connector); err != nil {
+	if err := refuseImpossible(connector); err != nil {
 		return 0, false, fmt.Errorf("end sessions of connector: %w", err)
 	}
 	err = db.write(ctx, "end sessions of connector", func(tx *gorm.DB) error {
 		ended = 0
 		var serves int64
-		err := tx.Raw(`SELECT COUNT(*) FROM served_connectors WHERE connector = ? AND expires_at > ?`, connector, At(at)).Scan(&serves).Error
+		err := tx.Raw(`SELECT COUNT(*) FROM served_connectors WHERE connector = ? AND expires_at > ?`, connector, At(by.At)).Scan(&serves).Error
 		if err != nil || serves > 0 {
 			return err
 		}
@@ -133,8 +133,8 @@ func (db *DB) EndSessionsThrough(ctx context.Context, connector string, from Ori
 			}
 		}
 		for _, s := range batch {
-			e := Event{UserID: s.UserID, SessionID: s.ID, Connector: connector, Reason: reason, From: from}
-			if err := endSessionBy(tx, e, at); err != nil {
+			e := Event{UserID: s.UserID, SessionID: s.ID, Connector: connector, Reason: reason, From: by.From}
+			if err := endSessionBy(tx, e, by.At); err != nil {
 				return err
 			}
 		}

@@ -74,7 +74,7 @@ func TestEndSessionsThrough_EndsThoseOfTheConnector(t *testing.T) {
 		typed := w.signIn(t, sessions[0].UserID, "typed", "", noon)
 
 		// It is served: nothing ends, whatever a caller believes.
-		if n, full, err := w.EndSessionsThrough(t.Context(), "corp", storage.Origin{}, noon); n != 0 || full || err != nil {
+		if n, full, err := w.EndSessionsThrough(t.Context(), "corp", storage.By{At: noon}); n != 0 || full || err != nil {
 			t.Fatalf("while it is served: %d, %v, %v", n, full, err)
 		}
 		w.serve(t, "a", noon, nil, "corp")
@@ -82,7 +82,7 @@ func TestEndSessionsThrough_EndsThoseOfTheConnector(t *testing.T) {
 		for full := true; full; {
 			var n int
 			var err error
-			if n, full, err = w.EndSessionsThrough(t.Context(), "corp", storage.Origin{Actor: "system"}, noon); err != nil || n > 100 {
+			if n, full, err = w.EndSessionsThrough(t.Context(), "corp", storage.By{From: storage.Origin{Actor: "system"}, At: noon}); err != nil || n > 100 {
 				t.Fatalf("%d ended, %v", n, err)
 			}
 			total += n
@@ -123,7 +123,7 @@ func TestEndSessionsThrough_AtSeveralNodesAtOnce(t *testing.T) {
 		}
 		w.serve(t, "a", noon, nil, "corp")
 		for _, err := range together(4, func(i int) error {
-			_, _, err := nodes[i%2].EndSessionsThrough(t.Context(), "corp", storage.Origin{}, noon)
+			_, _, err := nodes[i%2].EndSessionsThrough(t.Context(), "corp", storage.By{At: noon})
 			return err
 		}) {
 			if err != nil {

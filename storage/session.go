@@ -75,7 +75,7 @@ func (s Session) Has(kind FactKind, request string) bool {
 //
 // ErrNotFound: there is none, or it is dead.
 func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Time) (Session, User, error) {
-	if err := checkIDs(handleHash); err != nil {
+	if err := refuseImpossible(handleHash); err != nil {
 		return Session{}, User{}, fmt.Errorf("read session: %w", err)
 	}
 	var s Session
@@ -95,7 +95,7 @@ var selectSessionByHandle = sync.OnceValue(func() statement {
 
 // SessionsOf lists a user's live sessions, the latest seen first.
 func (db *DB) SessionsOf(ctx context.Context, userID string, at time.Time) ([]Session, error) {
-	if err := checkIDs(userID); err != nil {
+	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
 	}
 	var list []Session
@@ -113,7 +113,7 @@ const longestStolenList = 5
 // refresh token of theirs came back after it had been replaced, the latest first; at
 // most five.
 func (db *DB) StolenSessions(ctx context.Context, userID string, since time.Time) ([]Session, error) {
-	if err := checkIDs(userID); err != nil {
+	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list stolen sessions: %w", err)
 	}
 	var list []Session
@@ -126,7 +126,7 @@ func (db *DB) StolenSessions(ctx context.Context, userID string, since time.Time
 
 // HandleStolen reports whether the session of a handle is one of StolenSessions.
 func (db *DB) HandleStolen(ctx context.Context, handleHash string, since time.Time) (bool, error) {
-	if err := checkIDs(handleHash); err != nil {
+	if err := refuseImpossible(handleHash); err != nil {
 		return false, fmt.Errorf("look for a stolen session: %w", err)
 	}
 	var n int64
@@ -145,7 +145,7 @@ const mostFacts = 16
 //
 // ErrRevoked: the session is dead or another user's.
 func (db *DB) AddFact(ctx context.Context, userID, sessionID string, f Fact, at time.Time) error {
-	if err := checkIDs(userID, sessionID); err != nil {
+	if err := refuseImpossible(userID, sessionID); err != nil {
 		return fmt.Errorf("add fact: %w", err)
 	}
 	return db.write(ctx, "add fact", func(tx *gorm.DB) error {
@@ -174,17 +174,17 @@ func newestFacts(facts []Fact) []Fact { return facts[max(0, len(facts)-mostFacts
 // EndSession ends one session of one user; its online grants die with it by the
 // join, and its clients are told (see Notice). Both ids must be set. Ending an ended
 // one does nothing. Event session.ended.
-func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, from Origin, at time.Time) error {
-	if err := checkIDs(userID, sessionID); err != nil {
+func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, by By) error {
+	if err := refuseImpossible(userID, sessionID); err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
 	return db.write(ctx, "end session", func(tx *gorm.DB) error {
-		return endSession(tx, userID, sessionID, reason, from, at)
+		return endSession(tx, userID, sessionID, reason, by)
 	})
 }
 
-func endSession(tx *gorm.DB, userID, sessionID, reason string, from Origin, at time.Time) error {
-	return endSessionBy(tx, Event{UserID: userID, SessionID: sessionID, Reason: reason, From: from}, at)
+func endSession(tx *gorm.DB, userID, sessionID, reason string, by By) error {
+	return endSessionBy(tx, Event{UserID: userID, SessionID: sessionID, Reason: reason, From: by.From}, by.At)
 }
 
 // endSessionBy is endSession, with what else the event tells.

@@ -59,7 +59,7 @@ func TestSignIn_AnotherUserEndsTheSession(t *testing.T) {
 
 func TestSignIn_DeadSessionIsNotRevived(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "signed_out", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if s := w.signIn(t, w.user.ID, "second handle", "handle of alice", noon); s.ID == w.session.ID {
@@ -75,7 +75,7 @@ func TestSignIn_DeadSessionIsNotRevived(t *testing.T) {
 
 func TestSignIn_RefusesDisabledAndUnknownUsers(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		if err := w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon); err != nil {
+		if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		for _, id := range []string{w.user.ID, "usr_nobody"} {
@@ -92,7 +92,7 @@ func TestST11_ClockStepsNeitherLockOutNorRevive(t *testing.T) {
 		ahead := noon.Add(time.Hour)
 		future := w.signIn(t, w.user.ID, "from the future", "", ahead)
 		for _, off := range []bool{true, false} {
-			if err := w.DisableUser(t.Context(), w.user.ID, off, storage.Origin{}, noon); err != nil {
+			if err := w.SetUserEnabled(t.Context(), w.user.ID, !off, storage.By{At: noon}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -157,7 +157,7 @@ func TestSessionsOf_ListsTheLiveOnesLatestFirst(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		later := w.signIn(t, w.user.ID, "later", "", noon.Add(time.Minute))
 		ended := w.signIn(t, w.user.ID, "ended", "", noon.Add(2*time.Minute))
-		if err := w.EndSession(t.Context(), w.user.ID, ended.ID, "signed_out", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, ended.ID, "signed_out", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.signIn(t, w.createUser(t, "bob@example.com").ID, "bob", "", noon)
@@ -222,12 +222,12 @@ func TestLO03_EndSessionTouchesOnlyItsOwner(t *testing.T) {
 		w.signIn(t, carol.ID, "handle of carol", "", noon)
 		wrong := [][2]string{{"", ""}, {"", w.session.ID}, {w.user.ID, ""}, {"%", "%"}, {"usr_%", w.session.ID}, {"1=1", "1=1"}, {w.user.ID, "x\x00"}}
 		for _, ids := range wrong {
-			err := w.EndSession(t.Context(), ids[0], ids[1], "signed_out", storage.Origin{}, noon)
+			err := w.EndSession(t.Context(), ids[0], ids[1], "signed_out", storage.By{At: noon})
 			if empty := ids[0] == "" || ids[1] == ""; empty && err == nil {
 				t.Errorf("EndSession(%q, %q): no error", ids[0], ids[1])
 			}
 		}
-		if err := w.EndSession(t.Context(), bob.ID, w.session.ID, "signed_out", storage.Origin{}, noon); err != nil {
+		if err := w.EndSession(t.Context(), bob.ID, w.session.ID, "signed_out", storage.By{At: noon}); err != nil {
 			t.Errorf("alice's session, as bob: %v", err)
 		}
 		for _, handle := range []string{"handle of alice", "handle of bob", "handle of carol"} {

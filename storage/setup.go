@@ -22,8 +22,8 @@ const otherAdmins = `SELECT 1 FROM users WHERE admin AND id > '' AND id <> ?`
 // starts has its own. Event setup.opened.
 //
 // ErrConflict: there is an administrator, or was one; set-up is closed for ever.
-func (db *DB) OpenSetup(ctx context.Context, linkHash string, until time.Time, from Origin, at time.Time) error {
-	if err := checkIDs(linkHash); err != nil {
+func (db *DB) OpenSetup(ctx context.Context, linkHash string, until time.Time, by By) error {
+	if err := refuseImpossible(linkHash); err != nil {
 		return fmt.Errorf("open set-up: %w", err)
 	}
 	return db.write(ctx, "open set-up", func(tx *gorm.DB) error {
@@ -37,19 +37,19 @@ func (db *DB) OpenSetup(ctx context.Context, linkHash string, until time.Time, f
 		if open == 0 {
 			return ErrConflict
 		}
-		if err := tx.Exec(`DELETE FROM setup_links WHERE expires_at <= ?`, At(at)).Error; err != nil {
+		if err := tx.Exec(`DELETE FROM setup_links WHERE expires_at <= ?`, At(by.At)).Error; err != nil {
 			return err
 		}
 		if err := tx.Exec(`INSERT INTO setup_links (hash, expires_at) VALUES (?, ?)`, linkHash, At(until)).Error; err != nil {
 			return err
 		}
-		return record(tx, Event{Type: SetupOpened, Outcome: Succeeded, From: from}, at)
+		return record(tx, Event{Type: SetupOpened, Outcome: Succeeded, From: by.From}, by.At)
 	})
 }
 
 // SetupOpen reports whether a link still makes the first administrator.
 func (db *DB) SetupOpen(ctx context.Context, linkHash string, at time.Time) (bool, error) {
-	if checkIDs(linkHash) != nil {
+	if refuseImpossible(linkHash) != nil {
 		return false, nil
 	}
 	var n int64
@@ -65,31 +65,31 @@ func (db *DB) SetupOpen(ctx context.Context, linkHash string, at time.Time) (boo
 //
 // ErrNotFound: the link is used, expired or none. ErrConflict: the e-mail is
 // taken; set-up stays open.
-func (db *DB) CompleteSetup(ctx context.Context, linkHash string, u User, passwordHash string, from Origin, at time.Time) (User, error) {
-	if err := checkIDs(linkHash); err != nil {
+func (db *DB) CompleteSetup(ctx context.Context, linkHash string, u User, passwordHash string, by By) (User, error) {
+	if err := refuseImpossible(linkHash); err != nil {
 		return User{}, fmt.Errorf("complete set-up: %w", err)
 	}
 	u.Admin = true
-	u, err := newUser(u, at)
+	u, err := newUser(u, by.At)
 	if err != nil {
 		return User{}, fmt.Errorf("complete set-up: %w", err)
 	}
 	err = db.write(ctx, "complete set-up", func(tx *gorm.DB) error {
-		if err := insertUser(tx, u, passwordHash, from, at); err != nil {
+		if err := insertUser(tx, u, passwordHash, by); err != nil {
 			return err
 		}
 		won, err := changed(tx, `UPDATE instance AS i SET setup_closed_at = ? WHERE `+setupOpen+`
-			AND EXISTS (SELECT 1 FROM setup_links WHERE hash = ? AND expires_at > ?)`, At(at), u.ID, linkHash, At(at))
+			AND EXISTS (SELECT 1 FROM setup_links WHERE hash = ? AND expires_at > ?)`, At(by.At), u.ID, linkHash, At(by.At))
 		if err != nil {
 			return err
 		}
 		if !won {
 			return ErrNotFound
 		}
-		if err := closeSetup(tx, at); err != nil {
+		if err := closeSetup(tx, by.At); err != nil {
 			return err
 		}
-		return record(tx, Event{Type: SetupCompleted, Outcome: Succeeded, UserID: u.ID, From: from}, at)
+		return record(tx, Event{Type: SetupCompleted, Outcome: Succeeded, UserID: u.ID, From: by.From}, by.At)
 	})
 	if err != nil {
 		return User{}, err

@@ -42,7 +42,7 @@ func newWorld(t testing.TB, b storagetest.Backend) *world {
 
 func (w *world) createUser(t testing.TB, email string) storage.User {
 	t.Helper()
-	u, err := w.CreateUser(t.Context(), storage.User{Email: email}, "hash of "+email, storage.Origin{}, noon)
+	u, err := w.CreateUser(t.Context(), storage.User{Email: email}, "hash of "+email, storage.By{At: noon})
 	if err != nil {
 		t.Fatalf("create user %s: %v", email, err)
 	}
@@ -53,7 +53,7 @@ func (w *world) createClient(t testing.TB, id string) storage.Client {
 	t.Helper()
 	c := storage.Client{ID: id, Name: "Client " + id, Type: storage.Web, RefreshGrace: -1}
 	c.Metadata.RedirectURIs = []string{"https://" + id + ".example.com/callback"}
-	if err := w.CreateClient(t.Context(), c, storage.Origin{}, noon); err != nil {
+	if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 		t.Fatalf("create client %s: %v", id, err)
 	}
 	return c

@@ -52,7 +52,7 @@ type Asserted struct {
 // ErrRevoked: the user is disabled or gone, or all it had was ended after it was
 // checked: who still knew the old password is not let in after it was changed.
 func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
-	if err := checkIDs(s.UserID, s.HandleHash); err != nil {
+	if err := refuseImpossible(s.UserID, s.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in: %w", err)
 	}
 	if s.Replaces == s.HandleHash {
@@ -140,7 +140,7 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (sessio
 	if err := tx.Create(&row).Error; err != nil {
 		return Session{}, false, err
 	}
-	repeated, err = trimSessions(tx, session, s.From, at)
+	repeated, err = trimSessions(tx, session, By{From: s.From, At: at})
 	return session, repeated, err
 }
 
@@ -165,7 +165,7 @@ func noteProof(session *Session, before Session, s SignIn, now Millis) {
 // replaced gives the session of the browser's old handle if the sign-in goes on
 // with it, and the zero Session otherwise. One of another user is ended.
 func replaced(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
-	if checkIDs(s.Replaces) != nil {
+	if refuseImpossible(s.Replaces) != nil {
 		return Session{}, nil // none, or nothing that could be one
 	}
 	var found []Session
@@ -174,7 +174,7 @@ func replaced(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
 	}
 	before := found[0]
 	if before.UserID != s.UserID {
-		return Session{}, endSession(tx, before.UserID, before.ID, "replaced", s.From, at)
+		return Session{}, endSession(tx, before.UserID, before.ID, "replaced", By{From: s.From, At: at})
 	}
 	switch _, err := touchSession(tx, s.UserID, before.ID, "", at); {
 	case errors.Is(err, ErrRevoked):

@@ -51,7 +51,7 @@ func TestST20_FilesAreTheOwnersAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer db.Close()
-		if _, err := db.CreateUser(t.Context(), storage.User{Email: "alice@example.com"}, "h", storage.Origin{}, noon); err != nil {
+		if _, err := db.CreateUser(t.Context(), storage.User{Email: "alice@example.com"}, "h", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		files, err := os.ReadDir(data)

@@ -24,21 +24,21 @@ const (
 // MaxSessions: dead ones are deleted, the least recently seen first, unless a client
 // still has to be told of them or an offline grant hangs on them; then live ones are
 // ended. It reports whether the user has so many.
-func trimSessions(tx *gorm.DB, s Session, from Origin, at time.Time) (crowded bool, err error) {
+func trimSessions(tx *gorm.DB, s Session, by By) (crowded bool, err error) {
 	var rows int64
 	if _, err := countSessions.row(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessions {
 		return false, err
 	}
-	deleted, err := deleteSurplus(tx, s, min(rows-MaxSessions, surplusBatch), at)
+	deleted, err := deleteSurplus(tx, s, min(rows-MaxSessions, surplusBatch), by.At)
 	if err != nil || rows-deleted <= MaxSessions {
 		return true, err
 	}
 	var ids []string
 	err = tx.Raw(`SELECT s.id FROM sessions s WHERE s.user_id = ? AND s.id <> ? AND ? ORDER BY s.seen_at, s.id LIMIT ?`,
-		s.UserID, s.ID, liveSession(at), min(rows-deleted-MaxSessions, surplusBatch)).Scan(&ids).Error
+		s.UserID, s.ID, liveSession(by.At), min(rows-deleted-MaxSessions, surplusBatch)).Scan(&ids).Error
 	for _, id := range ids {
 		if err == nil {
-			err = endSession(tx, s.UserID, id, "too_many_sessions", from, at)
+			err = endSession(tx, s.UserID, id, "too_many_sessions", by)
 		}
 	}
 	return true, err
@@ -73,7 +73,7 @@ var countSessions = newStatement(`SELECT COUNT(*) FROM sessions WHERE user_id = 
 //
 // To look reads all grants of the user at the client, which costs a code's redemption
 // more than it may. So one in 1,024 looks: the random end of its id decides which one.
-func trimGrants(tx *gorm.DB, g Grant, from Origin, at time.Time) error {
+func trimGrants(tx *gorm.DB, g Grant, by By) error {
 	if !strings.HasSuffix(strings.ToUpper(g.ID), "AA") {
 		return nil
 	}
@@ -84,13 +84,13 @@ func trimGrants(tx *gorm.DB, g Grant, from Origin, at time.Time) error {
 					OR session_id = ? AND NOT offline AND NOT first_party AND rotated_at < ?)
 			ORDER BY rotated_at DESC, id DESC LIMIT ? OFFSET ?)
 		RETURNING revoked_at, expires_at, idle_expires_at`,
-		g.UserID, g.ClientID, At(at), At(at), g.SessionID, At(at.Add(-unusedFor)), 16*MaxGrants, MaxGrants).Scan(&gone).Error
+		g.UserID, g.ClientID, At(by.At), At(by.At), g.SessionID, At(by.At.Add(-unusedFor)), 16*MaxGrants, MaxGrants).Scan(&gone).Error
 	if err != nil {
 		return fmt.Errorf("trim grants: %w", err)
 	}
 	var lived int64
 	for _, old := range gone {
-		if old.RevokedAt == 0 && min(old.ExpiresAt, old.IdleExpiresAt) > At(at) {
+		if old.RevokedAt == 0 && min(old.ExpiresAt, old.IdleExpiresAt) > At(by.At) {
 			lived++
 		}
 	}
@@ -98,6 +98,6 @@ func trimGrants(tx *gorm.DB, g Grant, from Origin, at time.Time) error {
 		return nil
 	}
 	return record(tx, Event{
-		Type: GrantRevoked, Outcome: Succeeded, Reason: "too_many_grants", UserID: g.UserID, ClientID: g.ClientID, From: from, Times: lived,
-	}, at)
+		Type: GrantRevoked, Outcome: Succeeded, Reason: "too_many_grants", UserID: g.UserID, ClientID: g.ClientID, From: by.From, Times: lived,
+	}, by.At)
 }

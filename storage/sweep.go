@@ -157,7 +157,7 @@ const (
 // deletes in its first hour what would have gone in ten, and not a year's worth. It
 // begins at the newest event, and goes back at once.
 func (db *DB) StartSweep(ctx context.Context, holder string, at time.Time) (until time.Time, mine bool, err error) {
-	if err := checkIDs(holder); err != nil {
+	if err := refuseImpossible(holder); err != nil {
 		return time.Time{}, false, fmt.Errorf("start sweep: %w", err)
 	}
 	var stands Millis

@@ -139,7 +139,7 @@ func TestSweepSessions_StayWhileAnOfflineGrantLives(t *testing.T) {
 		w.told(t, "told", w.session, false)
 		offline := w.offline(t, "offline", noon)
 		online := w.redeem(t, w.redemption("online", "code", noon), noon)
-		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.Origin{}, noon.Add(time.Hour)); err != nil {
+		if err := w.EndSession(t.Context(), w.user.ID, w.session.ID, "asked", storage.By{At: noon.Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 		rows := func(at time.Duration) [3]int {
@@ -175,7 +175,7 @@ func TestSweepSessions_GoAfterAllWasEnded(t *testing.T) {
 		over := w.session.ExpiresAt.Time().Add(30*sweptDay + time.Millisecond)
 		w.sweepAll(t, w.DB, over)
 		w.alive(t, g.ID, over)
-		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.Origin{}, over); err != nil {
+		if err := w.SignOutEverywhere(t.Context(), w.user.ID, "asked", storage.By{At: over}); err != nil {
 			t.Fatal(err)
 		}
 		w.sweepAll(t, w.DB, over.Add(30*sweptDay))

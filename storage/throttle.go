@@ -120,7 +120,7 @@ func usedUp(q *gorm.DB, limits []Limit, at time.Time) error {
 
 func checkLimits(limits []Limit) error {
 	for _, l := range limits {
-		if err := checkIDs(l.Key); err != nil {
+		if err := refuseImpossible(l.Key); err != nil {
 			return err
 		}
 	}

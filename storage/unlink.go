@@ -28,7 +28,7 @@ type Unlinking struct {
 // such identity. ErrConflict: it is the user's last way in.
 func (db *DB) Unlink(ctx context.Context, u Unlinking, at time.Time) error {
 	i := u.Identity
-	if err := checkIDs(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
+	if err := refuseImpossible(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
 		return fmt.Errorf("unlink identity: %w", err)
 	}
 	return db.write(ctx, "unlink identity", func(tx *gorm.DB) error {
@@ -55,7 +55,7 @@ func (db *DB) Unlink(ctx context.Context, u Unlinking, at time.Time) error {
 		if left == 0 && !u.Last {
 			return ErrConflict // and the deletion is undone
 		}
-		if err := endOpenedBy(tx, i, u.SessionID, u.From, at); err != nil {
+		if err := endOpenedBy(tx, i, u.SessionID, By{From: u.From, At: at}); err != nil {
 			return err
 		}
 		return record(tx, Event{Type: IdentityUnlinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: u.From}, at)
@@ -69,7 +69,7 @@ const openedBy = `(identity = ? OR identity = '' AND amr LIKE '%"fed"%')`
 
 // endOpenedBy ends the sessions of a user that the identity opened, but for keep, and
 // the grants. Grants are revoked after the sessions, for the locks go in that order.
-func endOpenedBy(tx *gorm.DB, i Identity, keep string, from Origin, at time.Time) error {
+func endOpenedBy(tx *gorm.DB, i Identity, keep string, by By) error {
 	const reason = "unlinked"
 	var ids []string
 	err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 AND `+openedBy+` ORDER BY id`,
@@ -78,11 +78,11 @@ func endOpenedBy(tx *gorm.DB, i Identity, keep string, from Origin, at time.Time
 		return err
 	}
 	for _, id := range ids {
-		e := Event{UserID: i.UserID, SessionID: id, Connector: i.Connector, Reason: reason, From: from}
-		if err := endSessionBy(tx, e, at); err != nil {
+		e := Event{UserID: i.UserID, SessionID: id, Connector: i.Connector, Reason: reason, From: by.From}
+		if err := endSessionBy(tx, e, by.At); err != nil {
 			return err
 		}
 	}
 	return tx.Exec(`UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE user_id = ? AND revoked_at = 0 AND `+openedBy,
-		At(at), reason, i.UserID, i.Key()).Error
+		At(by.At), reason, i.UserID, i.Key()).Error
 }

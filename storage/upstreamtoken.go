@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"gorm.io/gorm"
 )
@@ -12,8 +11,8 @@ import (
 // kept last; the token, in its Detail, is sealed. Event identity.token_read.
 //
 // ErrNotFound: no token is kept for this user and connector.
-func (db *DB) ReadUpstreamToken(ctx context.Context, userID, connector string, from Origin, at time.Time) (Identity, error) {
-	if err := checkIDs(userID, connector); err != nil {
+func (db *DB) ReadUpstreamToken(ctx context.Context, userID, connector string, by By) (Identity, error) {
+	if err := refuseImpossible(userID, connector); err != nil {
 		return Identity{}, fmt.Errorf("read upstream token: %w", err)
 	}
 	var kept Identity
@@ -25,7 +24,7 @@ func (db *DB) ReadUpstreamToken(ctx context.Context, userID, connector string, f
 		for _, i := range list {
 			if len(i.Detail.Token) > 0 {
 				kept = i
-				return record(tx, Event{Type: UpstreamTokenRead, Outcome: Succeeded, UserID: userID, Connector: connector, From: from}, at)
+				return record(tx, Event{Type: UpstreamTokenRead, Outcome: Succeeded, UserID: userID, Connector: connector, From: by.From}, by.At)
 			}
 		}
 		return ErrNotFound

@@ -59,16 +59,16 @@ const userPrefix = "usr_"
 //
 // ErrConflict: the canonical e-mail is taken. ErrUsernameTaken: another user has this
 // preferred_username, or one that looks like it.
-func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, from Origin, at time.Time) (User, error) {
-	u, err := newUser(u, at)
+func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By) (User, error) {
+	u, err := newUser(u, by.At)
 	if err != nil {
 		return User{}, fmt.Errorf("create user: %w", err)
 	}
 	err = db.write(ctx, "create user", func(tx *gorm.DB) error {
-		if err := insertUser(tx, u, passwordHash, from, at); err != nil || !u.Admin {
+		if err := insertUser(tx, u, passwordHash, by); err != nil || !u.Admin {
 			return err
 		}
-		return closeSetup(tx, at)
+		return closeSetup(tx, by.At)
 	})
 	if err != nil {
 		return User{}, err
@@ -89,24 +89,24 @@ func newUser(u User, at time.Time) (User, error) {
 		return User{}, errUsername
 	}
 	u.EmailCanonical, u.CreatedAt, u.UpdatedAt = canonical, At(at), At(at)
-	return u, checkIDs(u.ID)
+	return u, refuseImpossible(u.ID)
 }
 
-func insertUser(tx *gorm.DB, u User, passwordHash string, from Origin, at time.Time) error {
+func insertUser(tx *gorm.DB, u User, passwordHash string, by By) error {
 	if err := tx.Create(&u).Error; err != nil {
 		return usernameRace(err)
 	}
 	if passwordHash != "" {
-		if err := setPassword(tx, u.ID, passwordHash, at); err != nil {
+		if err := setPassword(tx, u.ID, passwordHash, by.At); err != nil {
 			return err
 		}
 	}
-	return record(tx, Event{Type: UserCreated, Outcome: Succeeded, UserID: u.ID, From: from}, at)
+	return record(tx, Event{Type: UserCreated, Outcome: Succeeded, UserID: u.ID, From: by.From}, by.At)
 }
 
 // User reads one user, disabled or not. ErrNotFound.
 func (db *DB) User(ctx context.Context, id string) (User, error) {
-	if err := checkIDs(id); err != nil {
+	if err := refuseImpossible(id); err != nil {
 		return User{}, fmt.Errorf("read user: %w", err)
 	}
 	var u User
@@ -226,38 +226,42 @@ func setPassword(tx *gorm.DB, userID, hash string, at time.Time) error {
 		NewID("crd_"), userID, []byte(hash), At(at), At(at)).Error
 }
 
-// DisableUser switches a user off, which ends all it has (not_before moves), or
-// on again. One that is off (or on) already is left as it is. Events user.disabled,
-// user.enabled. ErrNotFound, ErrLastAdmin.
-func (db *DB) DisableUser(ctx context.Context, userID string, off bool, from Origin, at time.Time) error {
-	if err := checkIDs(userID); err != nil {
-		return fmt.Errorf("disable user: %w", err)
+// SetUserEnabled lets a user sign in, or keeps the user out and ends all it has
+// (not_before moves). A user who is enabled (or disabled) already is left alone. Events
+// user.enabled, user.disabled. ErrNotFound, ErrLastAdmin.
+func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, by By) error {
+	name := "disable user"
+	if enabled {
+		name = "enable user"
 	}
-	return db.write(ctx, "disable user", func(tx *gorm.DB) error {
+	if err := refuseImpossible(userID); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return db.write(ctx, name, func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
 		event, disabledAt := UserEnabled, Millis(0)
-		if off {
-			event, disabledAt = UserDisabled, At(at)
+		if !enabled {
+			event, disabledAt = UserDisabled, At(by.At)
 			if err := db.keepAnAdmin(tx, userID); err != nil {
 				return err
 			}
 		}
-		switched, err := changed(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) = ?`,
-			disabledAt, At(at), userID, off)
+		switched, err := changed(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ?`,
+			disabledAt, At(by.At), userID, enabled)
 		if err != nil {
 			return err
 		}
 		if !switched {
 			return exists(tx, &User{}, userID)
 		}
-		if off {
-			if err := endAllOf(tx, userID, at); err != nil {
+		if !enabled {
+			if err := endAllOf(tx, userID, by.At); err != nil {
 				return err
 			}
 		}
-		return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, From: from}, at)
+		return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})
 }
 

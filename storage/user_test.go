@@ -24,11 +24,11 @@ func TestCreateUser_IsReadBackWhole(t *testing.T) {
 			PhoneNumber: "+49 30 1", PhoneNumberVerified: true, Address: storage.Address{Country: "DE", Locality: "Berlin"},
 			Roles: []string{"admin", "dev"}, Groups: []string{"a"}, Custom: map[string]any{"tier": "gold", "n": 1.5}, Admin: true,
 		}
-		if _, err := db.CreateUser(t.Context(), in, "", storage.Origin{}, noon); err == nil {
+		if _, err := db.CreateUser(t.Context(), in, "", storage.By{At: noon}); err == nil {
 			t.Error("a local part outside ASCII was accepted")
 		}
 		in.Email = " Zoe.Miller@Bücher.example "
-		made, err := db.CreateUser(t.Context(), in, "", storage.Origin{}, noon)
+		made, err := db.CreateUser(t.Context(), in, "", storage.By{At: noon})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestCreateUser_IsReadBackWhole(t *testing.T) {
 func TestST18_EmailIsUniqueByItsCanonicalForm(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		for _, same := range []string{"ALICE@example.com", "alice@EXAMPLE.com", " alice@example.com", "alice@ｅxample.com"} {
-			_, err := w.CreateUser(t.Context(), storage.User{Email: same}, "other", storage.Origin{}, noon)
+			_, err := w.CreateUser(t.Context(), storage.User{Email: same}, "other", storage.By{At: noon})
 			wantError(t, same, err, storage.ErrConflict)
 		}
 		if _, hash, err := w.UserByEmail(t.Context(), "alice@example.com"); err != nil || hash != "hash of alice@example.com" {
@@ -61,7 +61,7 @@ func TestST18_EmailIsUniqueByItsCanonicalForm(t *testing.T) {
 func TestCreateUser_OneOfManyAtOnceWins(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		counts := tally(together(10, func(int) error {
-			_, err := w.CreateUser(context.Background(), storage.User{Email: "bob@example.com"}, "", storage.Origin{}, noon)
+			_, err := w.CreateUser(context.Background(), storage.User{Email: "bob@example.com"}, "", storage.By{At: noon})
 			if err != nil && !strings.Contains(err.Error(), "already exists") {
 				return err
 			}
@@ -114,7 +114,7 @@ func TestST04_SwitchedOffIsOff(t *testing.T) {
 		c.FirstParty, c.SkipConsent, c.PKCEOptional, c.Resources, c.RefreshGrace = true, true, true, []string{"https://api"}, time.Minute
 		c.Metadata.RequireAuthTime = true
 		update := func(c storage.Client) storage.Client {
-			if err := w.UpdateClient(t.Context(), c, storage.Origin{}, noon.Add(time.Minute)); err != nil {
+			if err := w.UpdateClient(t.Context(), c, storage.By{At: noon.Add(time.Minute)}); err != nil {
 				t.Fatal(err)
 			}
 			read, err := w.Client(t.Context(), c.ID)
@@ -149,9 +149,9 @@ func TestST05_UpdateDoesNotBringADeletedRowBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "update client", w.UpdateClient(t.Context(), w.client, storage.Origin{}, noon), storage.ErrNotFound)
-		wantError(t, "disable client", w.DisableClient(t.Context(), w.client.ID, true, storage.Origin{}, noon), storage.ErrNotFound)
-		wantError(t, "disable user", w.DisableUser(t.Context(), w.user.ID, true, storage.Origin{}, noon), storage.ErrNotFound)
+		wantError(t, "update client", w.UpdateClient(t.Context(), w.client, storage.By{At: noon}), storage.ErrNotFound)
+		wantError(t, "disable client", w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}), storage.ErrNotFound)
+		wantError(t, "disable user", w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}), storage.ErrNotFound)
 		wantError(t, "reset password", w.reset(t, w.user.ID, "h", noon), storage.ErrNotFound)
 		_, err = w.User(t.Context(), w.user.ID)
 		wantError(t, "read user", err, storage.ErrNotFound)
@@ -164,7 +164,7 @@ func TestDisableUser_OffAndOn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		at := noon.Add(time.Hour)
 		for _, off := range []bool{true, true, false, false} {
-			if err := w.DisableUser(t.Context(), w.user.ID, off, storage.Origin{Actor: "cli"}, at); err != nil {
+			if err := w.SetUserEnabled(t.Context(), w.user.ID, !off, storage.By{From: storage.Origin{Actor: "cli"}, At: at}); err != nil {
 				t.Fatal(err)
 			}
 			u, err := w.User(t.Context(), w.user.ID)
@@ -214,23 +214,23 @@ func TestUsers_PagesByCanonicalEmail(t *testing.T) {
 // What people could take for another's address is that address, or none.
 func TestPW16_LookAlikesAreOneAccountOrNone(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		if _, err := w.CreateUser(t.Context(), storage.User{Email: "admin@example.com"}, "", storage.Origin{}, noon); err != nil {
+		if _, err := w.CreateUser(t.Context(), storage.User{Email: "admin@example.com"}, "", storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		for _, same := range []string{"Admin@example.com", "ADMIN@EXAMPLE.COM", " admin@example.com ", "admin@example.com\t", "admin@ｅxample.com", "admin@example．com"} {
-			_, err := w.CreateUser(t.Context(), storage.User{Email: same}, "", storage.Origin{}, noon)
+			_, err := w.CreateUser(t.Context(), storage.User{Email: same}, "", storage.By{At: noon})
 			wantError(t, same, err, storage.ErrConflict)
 		}
 		for _, none := range []string{
 			"admin", "admin@", "\x00admin@example.com", "admin\x00@example.com", "%00admin@", "ａdmin@example.com", "аdmin@example.com",
 			"admin\u200b@example.com", "admin @example.com", "admin@example.com@", "admin@example.com.", "аdmin@еxample.com\u200d",
 		} {
-			if made, err := w.CreateUser(t.Context(), storage.User{Email: none}, "", storage.Origin{}, noon); err == nil {
+			if made, err := w.CreateUser(t.Context(), storage.User{Email: none}, "", storage.By{At: noon}); err == nil {
 				t.Errorf("%q is the account %q", none, made.EmailCanonical)
 			}
 		}
 		// Another script in the domain is another domain, and shows itself as one.
-		made, err := w.CreateUser(t.Context(), storage.User{Email: "admin@еxample.com"}, "", storage.Origin{}, noon)
+		made, err := w.CreateUser(t.Context(), storage.User{Email: "admin@еxample.com"}, "", storage.By{At: noon})
 		if err != nil || made.EmailCanonical != "admin@xn--xample-2of.com" {
 			t.Errorf("got %q, %v", made.EmailCanonical, err)
 		}

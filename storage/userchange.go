@@ -44,7 +44,7 @@ type Revised struct {
 // happens. ErrNotFound; ErrConflict: the e-mail is taken; ErrUsernameTaken: another user
 // has the new preferred_username, or one that looks like it; *UnprovenError.
 func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised, error) {
-	if err := checkIDs(r.UserID); err != nil {
+	if err := refuseImpossible(r.UserID); err != nil {
 		return Revised{}, fmt.Errorf("revise user: %w", err)
 	}
 	var revised Revised
@@ -73,7 +73,7 @@ func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised
 			return err
 		}
 		revised = Revised{User: want, Evicted: evicted}
-		return replaceUser(tx, have, want, r.From, at)
+		return replaceUser(tx, have, want, By{From: r.From, At: at})
 	})
 	if err != nil {
 		return Revised{}, err
@@ -133,7 +133,7 @@ func clearBefore(tx *gorm.DB, r Revision, have, want User, at time.Time) (evicte
 	if opens { // the address that is claimed afterwards counts
 		before.Email, before.EmailCanonical = want.Email, want.EmailCanonical
 	}
-	cleared, err := clearClaimed(tx, before, attached, do, r.From, at)
+	cleared, err := clearClaimed(tx, before, attached, do, By{From: r.From, At: at})
 	if err != nil || !cleared {
 		return Attached{}, err
 	}
@@ -145,69 +145,56 @@ func hasMore(before, after []string) bool {
 	return slices.ContainsFunc(after, func(s string) bool { return !slices.Contains(before, s) })
 }
 
-func replaceUser(tx *gorm.DB, have, want User, from Origin, at time.Time) error {
+func replaceUser(tx *gorm.DB, have, want User, by By) error {
 	row := want
 	res := tx.Model(&User{}).Where("id = ?", want.ID).Select("Email", "EmailCanonical", "EmailVerified", "Name", "GivenName", "FamilyName",
 		"PreferredUsername", "UsernameFolded", "Zoneinfo", "Locale", "Roles", "Groups", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
 		return usernameRace(res.Error)
 	}
-	if err := record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: want.ID, From: from}, at); err != nil {
+	if err := record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: want.ID, From: by.From}, by.At); err != nil {
 		return err
 	}
 	moved := have.EmailCanonical != want.EmailCanonical
 	if want.EmailVerified && (moved || !have.EmailVerified) {
-		proven := Event{Type: AddressProven, Outcome: Succeeded, Reason: string(ByOperator), UserID: want.ID, From: from}
-		if err := record(tx, proven, at); err != nil {
+		proven := Event{Type: AddressProven, Outcome: Succeeded, Reason: string(ByOperator), UserID: want.ID, From: by.From}
+		if err := record(tx, proven, by.At); err != nil {
 			return err
 		}
 	}
 	if !moved {
 		return nil
 	}
-	if err := endAllOf(tx, want.ID, at); err != nil {
+	if err := endAllOf(tx, want.ID, by.At); err != nil {
 		return err
 	}
-	return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: "email_changed", UserID: want.ID, From: from}, at)
+	return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: "email_changed", UserID: want.ID, From: by.From}, by.At)
 }
 
-// SetAdmin lets a user administer the server, or no more; one that is so already is
-// left as it is. Where the user's address is only claimed, unproven says what
-// becomes of that which is attached to the account; it gives what was evicted. Events
-// user.promoted, user.demoted, user.evicted. ErrNotFound, ErrLastAdmin,
-// *UnprovenError.
-func (db *DB) SetAdmin(ctx context.Context, userID string, admin bool, unproven Unproven, from Origin, at time.Time) (evicted Attached, err error) {
-	if err := checkIDs(userID); err != nil {
+// GrantAdmin lets a user administer the server. Where the user's address is only claimed,
+// unproven decides about what is attached to the account; GrantAdmin returns what was
+// evicted. A user who is an administrator already is left alone. Events user.promoted,
+// user.evicted. ErrNotFound, *UnprovenError.
+func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven Unproven, by By) (evicted Attached, err error) {
+	if err := refuseImpossible(userID); err != nil {
 		return Attached{}, fmt.Errorf("set administrator: %w", err)
 	}
 	err = db.write(ctx, "set administrator", func(tx *gorm.DB) error {
 		evicted = Attached{}
 		u, err := db.lockUser(tx, userID)
-		if err != nil {
+		if err != nil || u.Admin {
 			return err
 		}
-		event := UserPromoted
-		switch {
-		case !admin:
-			event = UserDemoted
-			err = db.keepAnAdmin(tx, userID)
-		case !u.Admin:
-			evicted, err = clearForAdmin(tx, u, unproven, from, at)
-		}
-		if err != nil || u.Admin == admin {
+		if evicted, err = clearForAdmin(tx, u, unproven, by); err != nil {
 			return err
 		}
-		_, err = changed(tx, `UPDATE users SET admin = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
-			WHERE id = ?`, admin, At(at), At(at), userID)
-		if err != nil {
+		if err := setAdmin(tx, userID, true, by.At); err != nil {
 			return err
 		}
-		if admin {
-			if err := closeSetup(tx, at); err != nil {
-				return err
-			}
+		if err := closeSetup(tx, by.At); err != nil {
+			return err
 		}
-		return record(tx, Event{Type: event, Outcome: Succeeded, UserID: userID, From: from}, at)
+		return record(tx, Event{Type: UserPromoted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})
 	if err != nil {
 		return Attached{}, err
@@ -215,12 +202,39 @@ func (db *DB) SetAdmin(ctx context.Context, userID string, admin bool, unproven 
 	return evicted, nil
 }
 
-func clearForAdmin(tx *gorm.DB, u User, unproven Unproven, from Origin, at time.Time) (evicted Attached, err error) {
-	attached, err := attachedTo(tx, u.ID, at)
+// RevokeAdmin makes an administrator a user like others. A user who is none is left
+// alone. Event user.demoted. ErrNotFound, ErrLastAdmin.
+func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By) error {
+	if err := refuseImpossible(userID); err != nil {
+		return fmt.Errorf("set administrator: %w", err)
+	}
+	return db.write(ctx, "set administrator", func(tx *gorm.DB) error {
+		u, err := db.lockUser(tx, userID)
+		if err != nil {
+			return err
+		}
+		if err := db.keepAnAdmin(tx, userID); err != nil || !u.Admin {
+			return err
+		}
+		if err := setAdmin(tx, userID, false, by.At); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: UserDemoted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
+	})
+}
+
+func setAdmin(tx *gorm.DB, userID string, admin bool, at time.Time) error {
+	_, err := changed(tx, `UPDATE users SET admin = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
+			WHERE id = ?`, admin, At(at), At(at), userID)
+	return err
+}
+
+func clearForAdmin(tx *gorm.DB, u User, unproven Unproven, by By) (evicted Attached, err error) {
+	attached, err := attachedTo(tx, u.ID, by.At)
 	if err != nil {
 		return Attached{}, err
 	}
-	cleared, err := clearClaimed(tx, u, attached, unproven, from, at)
+	cleared, err := clearClaimed(tx, u, attached, unproven, by)
 	if err != nil || !cleared {
 		return Attached{}, err
 	}
@@ -230,8 +244,8 @@ func clearForAdmin(tx *gorm.DB, u User, unproven Unproven, from Origin, at time.
 // DeleteUser removes a user for good, with all it has; its sub is never given to
 // another. The clients of its sessions are told that those ended, the events keep the
 // bare sub. Event user.deleted. ErrNotFound, ErrLastAdmin.
-func (db *DB) DeleteUser(ctx context.Context, userID string, from Origin, at time.Time) error {
-	if err := checkIDs(userID); err != nil {
+func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
+	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("delete user: %w", err)
 	}
 	return db.write(ctx, "delete user", func(tx *gorm.DB) error {
@@ -241,7 +255,7 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, from Origin, at tim
 		if err := db.keepAnAdmin(tx, userID); err != nil {
 			return err
 		}
-		if err := endAllOf(tx, userID, at); err != nil { // for its notices
+		if err := endAllOf(tx, userID, by.At); err != nil { // for its notices
 			return err
 		}
 		deleted, err := changed(tx, `DELETE FROM users WHERE id = ?`, userID)
@@ -251,6 +265,6 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, from Origin, at tim
 		if !deleted {
 			return ErrNotFound
 		}
-		return record(tx, Event{Type: UserDeleted, Outcome: Succeeded, UserID: userID, From: from}, at)
+		return record(tx, Event{Type: UserDeleted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 func (w *world) admin(t *testing.T, email string) string {
 	t.Helper()
-	u, err := w.CreateUser(t.Context(), storage.User{Email: email, Admin: true}, "hash", storage.Origin{}, noon)
+	u, err := w.CreateUser(t.Context(), storage.User{Email: email, Admin: true}, "hash", storage.By{At: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,27 +20,30 @@ func (w *world) admin(t *testing.T, email string) string {
 
 func (w *world) setAdmin(t *testing.T, on *storage.DB, userID string, admin bool) error {
 	t.Helper()
-	_, err := on.SetAdmin(t.Context(), userID, admin, storage.KeepAttached, storage.Origin{}, noon)
+	if !admin {
+		return on.RevokeAdmin(t.Context(), userID, storage.By{At: noon})
+	}
+	_, err := on.GrantAdmin(t.Context(), userID, storage.KeepAttached, storage.By{At: noon})
 	return err
 }
 
 func TestAD15_TheLastAdministratorStays(t *testing.T) {
 	for name, taking := range map[string]func(*testing.T, *world, string) error{
 		"disable": func(t *testing.T, w *world, id string) error {
-			return w.DisableUser(t.Context(), id, true, storage.Origin{}, noon)
+			return w.SetUserEnabled(t.Context(), id, false, storage.By{At: noon})
 		},
 		"demote": func(t *testing.T, w *world, id string) error {
 			return w.setAdmin(t, w.DB, id, false)
 		},
 		"delete": func(t *testing.T, w *world, id string) error {
-			return w.DeleteUser(t.Context(), id, storage.Origin{}, noon)
+			return w.DeleteUser(t.Context(), id, storage.By{At: noon})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
 				last, second, off := w.admin(t, "1@example.com"), w.admin(t, "2@example.com"), w.admin(t, "3@example.com")
 				take := func(id string) error { return taking(t, w, id) }
-				if err := w.DisableUser(t.Context(), off, true, storage.Origin{}, noon); err != nil {
+				if err := w.SetUserEnabled(t.Context(), off, false, storage.By{At: noon}); err != nil {
 					t.Fatal(err)
 				}
 				if err := take(second); err != nil {
@@ -137,13 +140,13 @@ func TestST07_DeletedUserLeavesEventsAndNotices(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
 		w.told(t, "rp", w.session, false)
-		if err := w.DeleteUser(t.Context(), w.user.ID, storage.Origin{Actor: "cli"}, noon.Add(time.Minute)); err != nil {
+		if err := w.DeleteUser(t.Context(), w.user.ID, storage.By{From: storage.Origin{Actor: "cli"}, At: noon.Add(time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
 		w.dead(t, g.ID, noon.Add(time.Minute))
 		_, err := w.User(t.Context(), w.user.ID)
 		wantError(t, "the user", err, storage.ErrNotFound)
-		wantError(t, "again", w.DeleteUser(t.Context(), w.user.ID, storage.Origin{}, noon), storage.ErrNotFound)
+		wantError(t, "again", w.DeleteUser(t.Context(), w.user.ID, storage.By{At: noon}), storage.ErrNotFound)
 		notices, err := w.LogoutNotices(t.Context(), w.user.ID, "", noon)
 		if err != nil || len(notices) != 1 || notices[0].ClientID != "rp" {
 			t.Errorf("notices %+v, %v", notices, err)
@@ -169,13 +172,13 @@ func TestST07_DeletedClientLeavesTheNextOneNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.DeleteClient(t.Context(), w.client.ID, storage.Origin{}, noon); err != nil {
+		if err := w.DeleteClient(t.Context(), w.client.ID, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.dead(t, g.ID, noon)
 		_, err = w.Client(t.Context(), w.client.ID)
 		wantError(t, "the client", err, storage.ErrNotFound)
-		wantError(t, "again", w.DeleteClient(t.Context(), w.client.ID, storage.Origin{}, noon), storage.ErrNotFound)
+		wantError(t, "again", w.DeleteClient(t.Context(), w.client.ID, storage.By{At: noon}), storage.ErrNotFound)
 		if after, err := w.Changes(t.Context()); err != nil || after <= before {
 			t.Errorf("the change counter went from %d to %d, %v", before, after, err)
 		}
@@ -192,7 +195,7 @@ func TestST07_DeletedClientLeavesTheNextOneNothing(t *testing.T) {
 func TestUsers_Filter(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		off := w.createUser(t, "albert@example.com")
-		if err := w.DisableUser(t.Context(), off.ID, true, storage.Origin{}, noon); err != nil {
+		if err := w.SetUserEnabled(t.Context(), off.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.admin(t, "root@example.com")

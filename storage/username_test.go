@@ -63,7 +63,7 @@ func TestFoldUsername_LookalikesAreOne(t *testing.T) {
 func usernameWriters(t *testing.T, w *world) map[string]func(u storage.User, name string) error {
 	return map[string]func(storage.User, string) error{
 		"a new user": func(_ storage.User, name string) error {
-			_, err := w.CreateUser(t.Context(), storage.User{Email: storage.NewID("n") + "@example.com", PreferredUsername: name}, "", storage.Origin{}, noon)
+			_, err := w.CreateUser(t.Context(), storage.User{Email: storage.NewID("n") + "@example.com", PreferredUsername: name}, "", storage.By{At: noon})
 			return err
 		},
 		"an operator": func(u storage.User, name string) error {
@@ -74,7 +74,7 @@ func usernameWriters(t *testing.T, w *world) map[string]func(u storage.User, nam
 			return err
 		},
 		"the person": func(u storage.User, name string) error {
-			return w.UpdateProfile(t.Context(), u.ID, storage.Profile{PreferredUsername: name}, storage.Origin{}, noon)
+			return w.UpdateProfile(t.Context(), u.ID, storage.Profile{PreferredUsername: name}, storage.By{At: noon})
 		},
 	}
 }
@@ -83,7 +83,7 @@ func usernameWriters(t *testing.T, w *world) map[string]func(u storage.User, nam
 // again once its holder has gone or has another.
 func TestUsername_IsUniqueForEveryWriter(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		holder, err := w.CreateUser(t.Context(), storage.User{Email: "holder@example.com", PreferredUsername: "Admin"}, "", storage.Origin{}, noon)
+		holder, err := w.CreateUser(t.Context(), storage.User{Email: "holder@example.com", PreferredUsername: "Admin"}, "", storage.By{At: noon})
 		if err != nil || !holder.UsernameUnique() {
 			t.Fatalf("%+v, %v", holder, err)
 		}
@@ -121,7 +121,7 @@ func TestUsername_IsUniqueForEveryWriter(t *testing.T) {
 				}
 			}
 		}
-		if err := w.DeleteUser(t.Context(), holder.ID, storage.Origin{}, noon); err != nil {
+		if err := w.DeleteUser(t.Context(), holder.ID, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if err := usernameWriters(t, w)["the person"](w.user, "admin"); err != nil {
@@ -226,10 +226,10 @@ func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
 		if err := errors.Join(rename(first), rename(nameless)); err != nil || unique(first) {
 			t.Errorf("another edit: %v, unique %v", err, unique(first))
 		}
-		if err := w.UpdateProfile(t.Context(), third.ID, storage.Profile{Name: "A", PreferredUsername: "ADA"}, storage.Origin{}, noon); err != nil || unique(third) {
+		if err := w.UpdateProfile(t.Context(), third.ID, storage.Profile{Name: "A", PreferredUsername: "ADA"}, storage.By{At: noon}); err != nil || unique(third) {
 			t.Errorf("an edit by the person: %v, unique %v", err, unique(third))
 		}
-		if err := w.DeleteUser(t.Context(), second.ID, storage.Origin{}, noon); err != nil {
+		if err := w.DeleteUser(t.Context(), second.ID, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if err := rename(first); err != nil || !unique(first) {

@@ -15,7 +15,7 @@ type Ways struct {
 
 // WaysOf reads the ways of a user, in one statement. Someone unknown has none.
 func (db *DB) WaysOf(ctx context.Context, userID string) (Ways, error) {
-	if err := checkIDs(userID); err != nil {
+	if err := refuseImpossible(userID); err != nil {
 		return Ways{}, fmt.Errorf("read ways in: %w", err)
 	}
 	var names []string // "" for the password: no connector is called that

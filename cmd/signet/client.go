@@ -102,7 +102,7 @@ func (p *program) storeClient(ctx context.Context, db *storage.DB, c storage.Cli
 	if err := invalidClient(c.Validate()); err != nil {
 		return err
 	}
-	err := db.CreateClient(ctx, c, fromCommandLine(), at)
+	err := db.CreateClient(ctx, c, storage.By{From: fromCommandLine(), At: at})
 	if errors.Is(err, storage.ErrConflict) {
 		return &problem{exitConflict, fmt.Errorf("there is a client %q already", c.ID), "choose another --id, or look at it with: signet client show " + c.ID}
 	}

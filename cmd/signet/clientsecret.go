@@ -65,7 +65,7 @@ func (p *program) rotateSecret(ctx context.Context, db *storage.DB, id string, o
 		}
 	}
 	secret := randomText(32)
-	if err := db.ReplaceSecret(ctx, id, secretHash(secret), overlap, fromCommandLine(), p.now()); err != nil {
+	if err := db.ReplaceSecret(ctx, id, secretHash(secret), overlap, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
 		return client, "", err
 	}
 	client, err = db.Client(ctx, id)

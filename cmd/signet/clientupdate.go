@@ -44,7 +44,7 @@ given, and an empty value ("") takes away what was there.`,
 			before := *c
 			invalid = errors.Join(members.onto(c), invalidClient(c.ValidateChange(before)))
 			return invalid
-		}, fromCommandLine(), p.now())
+		}, storage.By{From: fromCommandLine(), At: p.now()})
 		if invalid != nil {
 			return usage(c, invalid)
 		}
@@ -68,7 +68,7 @@ func (p *program) clientSwitchCommand(verb string, off bool) *cobra.Command {
 	}
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
-		if err := db.DisableClient(ctx, args[0], off, fromCommandLine(), p.now()); err != nil {
+		if err := db.SetClientEnabled(ctx, args[0], !off, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
 			return aboutClient(args[0], err)
 		}
 		switched, err := db.Client(ctx, args[0])
@@ -101,7 +101,7 @@ change your mind later: signet client disable.`,
 				return err
 			}
 		}
-		if err := db.DeleteClient(ctx, found.ID, fromCommandLine(), p.now()); err != nil {
+		if err := db.DeleteClient(ctx, found.ID, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
 			return aboutClient(args[0], err)
 		}
 		p.say("client %s is deleted", found.ID)

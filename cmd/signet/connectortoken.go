@@ -30,7 +30,7 @@ reading is recorded as an event.`,
 		if err != nil {
 			return err
 		}
-		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], fromCommandLine(), p.now())
+		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], storage.By{From: fromCommandLine(), At: p.now()})
 		if errors.Is(err, storage.ErrNotFound) {
 			return &problem{
 				exitNotFound, fmt.Errorf("no token of %s is kept for %s", args[1], calledUser(u)),

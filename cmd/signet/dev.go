@@ -237,7 +237,7 @@ func (p *program) ensureDemoClient(ctx context.Context, db *storage.DB, c Config
 			"begin anew: remove the folder " + c.DataDir + ", nothing in it is worth keeping",
 		}
 	}
-	return secret, db.UpdateClient(ctx, want, fromCommandLine(), p.now())
+	return secret, db.UpdateClient(ctx, want, storage.By{From: fromCommandLine(), At: p.now()})
 }
 
 // devBanner tells all that is needed for a first sign-in.

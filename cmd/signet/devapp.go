@@ -51,5 +51,5 @@ func (p *program) ensureAppClient(ctx context.Context, db *storage.DB, app strin
 	case err != nil:
 		return err
 	}
-	return db.UpdateClient(ctx, want, fromCommandLine(), p.now())
+	return db.UpdateClient(ctx, want, storage.By{From: fromCommandLine(), At: p.now()})
 }

@@ -220,7 +220,7 @@ func (p *program) makeSafe(ctx context.Context, c Config, at storage.Config, rev
 		return fmt.Errorf("measure the database's clock: %w", err)
 	}
 	now := clock.now()
-	until, err := db.MarkRestored(ctx, fromCommandLine(), now)
+	until, err := db.MarkRestored(ctx, storage.By{From: fromCommandLine(), At: now})
 	if err != nil {
 		return err
 	}

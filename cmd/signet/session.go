@@ -124,7 +124,7 @@ access live on: signet user sign-out ends them too.`,
 				"list them with: signet session list " + calledUser(u),
 			}
 		}
-		if err := db.EndSession(ctx, u.ID, args[0], byAdministrator, fromCommandLine(), p.now()); err != nil {
+		if err := db.EndSession(ctx, u.ID, args[0], byAdministrator, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
 			return aboutUser(*name, err)
 		}
 		p.say("the session has ended; what has offline access goes on")

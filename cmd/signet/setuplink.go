@@ -53,7 +53,7 @@ made, no link works any more: others are made with signet user create --admin.`,
 
 func openSetup(ctx context.Context, c Config, db *storage.DB, from storage.Origin, at time.Time) (link string, err error) {
 	link, hash := interaction.SetupLink(c.Issuer)
-	return link, db.OpenSetup(ctx, hash, at.Add(setupFor), from, at)
+	return link, db.OpenSetup(ctx, hash, at.Add(setupFor), storage.By{From: from, At: at})
 }
 
 // offerSetup shows whoever starts a server without an administrator how to make one.

@@ -77,7 +77,7 @@ func (p *program) createUser(ctx context.Context, config Config, db *storage.DB,
 			return u, err
 		}
 	}
-	return db.CreateUser(ctx, u, hash, fromCommandLine(), p.now())
+	return db.CreateUser(ctx, u, hash, storage.By{From: fromCommandLine(), At: p.now()})
 }
 
 func (p *program) userListCommand() *cobra.Command {

@@ -184,7 +184,13 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 		if err != nil {
 			return err
 		}
-		evicted, err := db.SetAdmin(ctx, u.ID, !*revoke, unproven, fromCommandLine(), p.now())
+		by := storage.By{From: fromCommandLine(), At: p.now()}
+		var evicted storage.Attached
+		if *revoke {
+			err = db.RevokeAdmin(ctx, u.ID, by)
+		} else {
+			evicted, err = db.GrantAdmin(ctx, u.ID, unproven, by)
+		}
 		if errors.Is(err, storage.ErrUnproven) {
 			return p.unproven(u, err, *asJSON)
 		}
@@ -221,7 +227,7 @@ out and change your mind later: signet user disable.`,
 				return err
 			}
 		}
-		if err := db.DeleteUser(ctx, u.ID, fromCommandLine(), p.now()); err != nil {
+		if err := db.DeleteUser(ctx, u.ID, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
 			return aboutUser(args[0], err)
 		}
 		p.say("%s is deleted", calledUser(u))

@@ -32,7 +32,7 @@ func startAttacked(t *testing.T) attacked {
 	a := attacked{db: db, env: []string{
 		"SIGNET_DATA_DIR=" + dir, "SIGNET_GITHUB_CLIENT_ID=x", "SIGNET_GITHUB_CLIENT_SECRET=y", "SIGNET_GOOGLE_CLIENT_ID=x", "SIGNET_GOOGLE_CLIENT_SECRET=y",
 	}}
-	if a.bob, err = db.CreateUser(t.Context(), storage.User{Email: "bob@example.com"}, "", storage.Origin{}, time.Now()); err != nil {
+	if a.bob, err = db.CreateUser(t.Context(), storage.User{Email: "bob@example.com"}, "", storage.By{At: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for _, subject := range []string{"1", "2"} {

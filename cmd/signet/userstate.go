@@ -19,7 +19,7 @@ func (p *program) userSwitchCommand(verb string, off bool) *cobra.Command {
 		c.Short = "Keep a user out: no sign-in, and every session and token ends now"
 	}
 	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {
-		return db.DisableUser(ctx, u.ID, off, fromCommandLine(), p.now())
+		return db.SetUserEnabled(ctx, u.ID, !off, storage.By{From: fromCommandLine(), At: p.now()})
 	}, func(u storage.User) {
 		p.say("%s is %s", calledUser(u), userState(u))
 	})
@@ -35,7 +35,7 @@ access too. To end one session: signet session end.`,
 		Args: exactly(whichUser),
 	}
 	p.aboutOneUser(c, func(ctx context.Context, db *storage.DB, u storage.User) error {
-		return db.SignOutEverywhere(ctx, u.ID, byAdministrator, fromCommandLine(), p.now())
+		return db.SignOutEverywhere(ctx, u.ID, byAdministrator, storage.By{From: fromCommandLine(), At: p.now()})
 	}, func(u storage.User) {
 		p.say("%s is signed out everywhere", calledUser(u))
 	})

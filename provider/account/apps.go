@@ -125,7 +125,7 @@ func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current sessi
 	if ok, err := h.Fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
 		return err
 	}
-	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, web.TraceOf(r.Context()).Origin(), h.Now())
+	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
 	if err != nil && !errors.Is(err, storage.ErrNotFound) { // of two at once, one was first
 		return err
 	}

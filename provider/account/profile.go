@@ -60,7 +60,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 		return h.profilePage(w, r, current, http.StatusUnprocessableEntity, wanted, wrong)
 	}
 	wanted.Seen = current.User.UpdatedAt
-	err = h.DB.UpdateProfile(r.Context(), current.UserID, wanted, web.TraceOf(r.Context()).Origin(), h.Now())
+	err = h.DB.UpdateProfile(r.Context(), current.UserID, wanted, storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
 	if errors.Is(err, storage.ErrUsernameTaken) {
 		web.TraceOf(r.Context()).Note("code", "username_taken")
 		return h.profilePage(w, r, current, http.StatusUnprocessableEntity, wanted, []templates.FormError{

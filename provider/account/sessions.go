@@ -109,7 +109,7 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 		}
 		return h.onwardSignedOut(w, r, ended)
 	}
-	if err := h.DB.EndSession(r.Context(), current.UserID, sid, "signed_out", web.TraceOf(r.Context()).Origin(), h.Now()); err != nil {
+	if err := h.DB.EndSession(r.Context(), current.UserID, sid, "signed_out", storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()}); err != nil {
 		return err
 	}
 	return h.finished(w, sessionsPath, "session")
@@ -124,7 +124,7 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 	if err := h.checkTicket(values, current, "sessions.end-others", "", sessionsPath); err != nil {
 		return err
 	}
-	err = h.DB.EndOtherSessions(r.Context(), current.UserID, current.ID, "signed_out", web.TraceOf(r.Context()).Origin(), h.Now())
+	err = h.DB.EndOtherSessions(r.Context(), current.UserID, current.ID, "signed_out", storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func (d *desk) user(t *testing.T, email string, hash ...string) storage.User {
 			t.Fatal(err)
 		}
 	}
-	user, err := d.db.CreateUser(t.Context(), storage.User{Email: email}, stored, storage.Origin{}, noon)
+	user, err := d.db.CreateUser(t.Context(), storage.User{Email: email}, stored, storage.By{At: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestPW01_PW02_EveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
 		d.user(t, "no-password@example.com", "")
 		d.user(t, "imported@example.com", "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")
 		disabled := d.user(t, "disabled@example.com")
-		if err := d.db.DisableUser(t.Context(), disabled.ID, true, storage.Origin{}, noon); err != nil {
+		if err := d.db.SetUserEnabled(t.Context(), disabled.ID, false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		for _, attempt := range []struct{ name, username, password, reason string }{

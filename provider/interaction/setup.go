@@ -98,7 +98,7 @@ func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (st
 	if err != nil {
 		return user, err
 	}
-	user, err = h.DB.CompleteSetup(r.Context(), setupHash(token), user, hash, web.TraceOf(r.Context()).Origin(), h.Now())
+	user, err = h.DB.CompleteSetup(r.Context(), setupHash(token), user, hash, storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
 	if errors.Is(err, storage.ErrNotFound) { // somebody else was first
 		err = errSetupClosed
 	}

@@ -82,8 +82,9 @@ func (s *Sessions) Stolen(r *http.Request) (bool, error) {
 func (s *Sessions) Renewed(r *http.Request) (Current, storage.Millis, error) {
 	var renewed storage.Millis
 	current, err := s.current(r, func(handleHash string) (row storage.Session, user storage.User, err error) {
-		row, user, renewed, err = s.DB.FirstPartySession(r.Context(), handleHash, s.Now())
-		return row, user, err
+		state, err := s.DB.FirstPartySession(r.Context(), handleHash, s.Now())
+		renewed = state.Renewed
+		return state.Session, state.User, err
 	})
 	return current, renewed, err
 }
@@ -161,7 +162,7 @@ func (s *Sessions) set(w http.ResponseWriter, r *http.Request, handle string, st
 
 // End ends the browser's session and clears its cookie.
 func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Current, reason string) error {
-	err := s.DB.EndSession(ctx, current.UserID, current.ID, reason, web.TraceOf(ctx).Origin(), s.Now())
+	err := s.DB.EndSession(ctx, current.UserID, current.ID, reason, storage.By{From: web.TraceOf(ctx).Origin(), At: s.Now()})
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
@@ -172,7 +173,7 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Curre
 // EndAll ends every session and every grant of the user, offline ones too, and
 // clears this browser's cookie.
 func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Current, reason string) error {
-	err := s.DB.SignOutEverywhere(ctx, current.UserID, reason, web.TraceOf(ctx).Origin(), s.Now())
+	err := s.DB.SignOutEverywhere(ctx, current.UserID, reason, storage.By{From: web.TraceOf(ctx).Origin(), At: s.Now()})
 	if err != nil {
 		return fmt.Errorf("end all sessions: %w", err)
 	}

@@ -216,7 +216,7 @@ func (k *Keeper) rotate(ctx context.Context, set *vault.Set, lines []string, fro
 		}
 		moves, done = append(moves, move), append(done, one)
 	}
-	err := k.db.RotateKeys(ctx, moves, from, at)
+	err := k.db.RotateKeys(ctx, moves, storage.By{From: from, At: at})
 	if errors.Is(err, storage.ErrConflict) {
 		for _, move := range moves {
 			err = errors.Join(err, k.discard(move.Fresh))
@@ -264,7 +264,7 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, from storage.Ori
 	if err := k.fill(set, &r, &done, at); err != nil {
 		return done, fmt.Errorf("revoke key: %w", err)
 	}
-	if err := k.db.RevokeKey(ctx, r, from, at); err != nil {
+	if err := k.db.RevokeKey(ctx, r, storage.By{From: from, At: at}); err != nil {
 		if errors.Is(err, storage.ErrConflict) {
 			err = errors.Join(err, k.discard(r.Fresh...))
 		}
@@ -325,7 +325,7 @@ func (k *Keeper) Retire(ctx context.Context, line string, from storage.Origin, a
 	if line == storage.InternalLine || slices.Contains(k.algorithms, line) {
 		return fmt.Errorf("retire %s: %w", line, ErrConfigured)
 	}
-	return k.db.RetireLine(ctx, line, k.life.MaxAge, from, at)
+	return k.db.RetireLine(ctx, line, k.life.MaxAge, storage.By{From: from, At: at})
 }
 
 // ErrOneMaster: there is no master key to move to.
@@ -351,7 +351,7 @@ func (k *Keeper) Rewrap(ctx context.Context, from storage.Origin, at time.Time) 
 			unopened = append(unopened, row.ID)
 		}
 	}
-	done, err = k.db.RewrapKeys(ctx, rewrap.Key, from, at)
+	done, err = k.db.RewrapKeys(ctx, rewrap.Key, storage.By{From: from, At: at})
 	if err != nil {
 		return 0, unopened, err
 	}

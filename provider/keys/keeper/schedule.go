@@ -146,7 +146,7 @@ func (r *Rotator) do(ctx context.Context, set *vault.Set, a action, at time.Time
 	case makeNext:
 		return r.makeNext(ctx, set, a.line, at)
 	case endKeys:
-		_, err := db.EndKeys(ctx, keys.HintLife, bySchedule, at)
+		_, err := db.EndKeys(ctx, keys.HintLife, storage.By{From: bySchedule, At: at})
 		return err
 	case forgetPrivate:
 		return r.forgetPrivate(ctx, set, a.kid)
@@ -167,7 +167,7 @@ func (r *Rotator) makeNext(ctx context.Context, set *vault.Set, line string, at 
 	if err != nil {
 		return err
 	}
-	err = r.keeper.db.AddNextKey(ctx, k, bySchedule, at)
+	err = r.keeper.db.AddNextKey(ctx, k, storage.By{From: bySchedule, At: at})
 	if errors.Is(err, storage.ErrConflict) {
 		return r.keeper.discard(k)
 	}

@@ -346,7 +346,7 @@ func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 			}
 		}
 		db := storagetest.SQLite(t).Open(t)
-		must[int](t)(db.StartLines(t.Context(), rows, storage.Origin{}, noon))
+		must[int](t)(db.StartLines(t.Context(), rows, storage.By{At: noon}))
 		forged := enter(t, db, inES256)
 		if err := forged.Ready(); !errors.Is(err, keys.ErrNoKey) {
 			t.Errorf("%s: ready: %v", name, err)
