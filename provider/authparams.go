@@ -10,21 +10,10 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"signet/provider/flow"
 	"signet/provider/request"
 	"signet/storage"
 )
-
-// refusal is an error that goes back to the client at its redirect URI.
-type refusal struct {
-	cause       string // stable, for the log and the audit event
-	code        string // RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6
-	description string // what to change; ASCII
-}
-
-func no(cause, code, description string) *refusal { return &refusal{cause, code, description} }
-
-func (r *refusal) Cause() string { return r.cause }
-func (r *refusal) Error() string { return r.code + ": " + r.description }
 
 const (
 	modeQuery    = "query"
@@ -37,9 +26,9 @@ var promptValues = []string{"none", "login", "consent", "select_account"}
 
 // validate fills q from the parameters, or says why not. Client and redirect URI
 // are proven; parameters that nobody knows are ignored.
-func (p *Provider) validate(q *request.Request, client storage.Client, params url.Values) *refusal {
+func (p *Provider) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.Nonce = params.Get("nonce")
-	for _, check := range []func(*request.Request, storage.Client, url.Values) *refusal{
+	for _, check := range []func(*request.Request, storage.Client, url.Values) *flow.Refusal{
 		responseMode, responseType, requestObject, scopes, prompt, maxAge, challenge, resources, claimsRequest, p.hint,
 	} {
 		if r := check(q, client, params); r != nil {
@@ -56,7 +45,7 @@ func (p *Provider) validate(q *request.Request, client storage.Client, params ur
 // responseMode comes first: it decides how every later refusal travels. The
 // default is the query for code and the fragment for types with a token, also to
 // refuse them (OAuth 2.0 Multiple Response Type Encoding Practices, section 5).
-func responseMode(q *request.Request, _ storage.Client, params url.Values) *refusal {
+func responseMode(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	types := strings.Fields(params.Get("response_type"))
 	if slices.Contains(types, "token") || slices.Contains(types, "id_token") {
 		q.ResponseMode = modeFragment
@@ -68,53 +57,53 @@ func responseMode(q *request.Request, _ storage.Client, params url.Values) *refu
 	case modeFragment:
 		q.ResponseMode = mode
 	default:
-		return no("response_mode_unknown", "invalid_request", "response_mode must be query or fragment")
+		return flow.Refuse("response_mode_unknown", "invalid_request", "response_mode must be query or fragment")
 	}
 	return nil
 }
 
-func responseType(_ *request.Request, client storage.Client, params url.Values) *refusal {
+func responseType(_ *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	switch params.Get("response_type") {
 	case "":
-		return no("response_type_missing", "invalid_request", "response_type is missing: send code")
+		return flow.Refuse("response_type_missing", "invalid_request", "response_type is missing: send code")
 	case "code":
 	default:
-		return no("response_type_unknown", "unsupported_response_type", "response_type must be code")
+		return flow.Refuse("response_type_unknown", "unsupported_response_type", "response_type must be code")
 	}
 	return codesAllowed(client)
 }
 
 // codesAllowed refuses a client that may not use the authorization code grant.
-func codesAllowed(client storage.Client) *refusal {
+func codesAllowed(client storage.Client) *flow.Refusal {
 	if !slices.Contains(client.Metadata.ResponseTypes, "code") || !slices.Contains(client.Metadata.GrantTypes, "authorization_code") {
-		return no("grant_type_not_allowed", "unauthorized_client", "this client is not registered for the authorization code grant")
+		return flow.Refuse("grant_type_not_allowed", "unauthorized_client", "this client is not registered for the authorization code grant")
 	}
 	return nil
 }
 
 // requestObject refuses what is not supported instead of ignoring it (OIDC Core,
 // section 3.1.2.6): the client would believe its signed parameters counted.
-func requestObject(_ *request.Request, _ storage.Client, params url.Values) *refusal {
+func requestObject(_ *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	switch {
 	case params.Has("request"):
-		return no("request_object", "request_not_supported", "send the parameters themselves, not a request object")
+		return flow.Refuse("request_object", "request_not_supported", "send the parameters themselves, not a request object")
 	case params.Has("request_uri"):
-		return no("request_uri", "request_uri_not_supported", "send the parameters themselves, not a request_uri")
+		return flow.Refuse("request_uri", "request_uri_not_supported", "send the parameters themselves, not a request_uri")
 	case params.Has("authorization_details"):
 		// RFC 9396, section 5: there is no type that this provider knows.
-		return no("authorization_details", "invalid_authorization_details", "authorization_details is not supported: ask by scope and resource")
+		return flow.Refuse("authorization_details", "invalid_authorization_details", "authorization_details is not supported: ask by scope and resource")
 	case params.Has("registration"):
-		return no("registration", "registration_not_supported", "register the client beforehand")
+		return flow.Refuse("registration", "registration_not_supported", "register the client beforehand")
 	}
 	return nil
 }
 
 // scopes keeps the known ones that the client may have, in the order asked for
 // (OIDC Core, section 3.1.2.1: unknown ones are ignored).
-func scopes(q *request.Request, client storage.Client, params url.Values) *refusal {
+func scopes(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	for _, scope := range strings.Split(params.Get("scope"), " ") {
 		if !scopeToken(scope) {
-			return no("scope_malformed", "invalid_scope", "scope has a character that RFC 6749 does not allow")
+			return flow.Refuse("scope_malformed", "invalid_scope", "scope has a character that RFC 6749 does not allow")
 		}
 		if scope != "" && request.MayAsk(client, scope) && !slices.Contains(q.Scopes, scope) {
 			q.Scopes = append(q.Scopes, scope)
@@ -127,13 +116,13 @@ func scopes(q *request.Request, client storage.Client, params url.Values) *refus
 }
 
 var (
-	noScope  = no("scope_not_allowed", "invalid_scope", "scope names nothing that this client may have: send at least openid")
-	noTarget = no("resource_not_allowed", "invalid_target", "resource is not one that this client may ask for")
+	noScope  = flow.Refuse("scope_not_allowed", "invalid_scope", "scope names nothing that this client may have: send at least openid")
+	noTarget = flow.Refuse("resource_not_allowed", "invalid_target", "resource is not one that this client may ask for")
 )
 
 // lost refuses a request that was good when it came, if the client has lost so much
 // meanwhile that nothing useful or nothing safe is left. q is narrowed.
-func lost(q request.Request, client storage.Client) *refusal {
+func lost(q request.Request, client storage.Client) *flow.Refusal {
 	if r := codesAllowed(client); r != nil {
 		return r
 	}
@@ -143,7 +132,7 @@ func lost(q request.Request, client storage.Client) *refusal {
 	case q.Lost.Resources:
 		return noTarget
 	case !codeIsBound(client, q.Challenge, q.Nonce, q.Scopes):
-		return no("code_not_bound", "invalid_request", "the code would not be bound to this sign-in: "+bindingAdvice(client))
+		return flow.Refuse("code_not_bound", "invalid_request", "the code would not be bound to this sign-in: "+bindingAdvice(client))
 	}
 	return nil
 }
@@ -153,27 +142,27 @@ func scopeToken(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' })
 }
 
-func prompt(q *request.Request, _ storage.Client, params url.Values) *refusal {
+func prompt(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	q.Prompt = strings.Fields(params.Get("prompt"))
 	for _, value := range q.Prompt {
 		if !slices.Contains(promptValues, value) {
-			return no("prompt_unknown", "invalid_request", "prompt must be of none, login, consent, select_account")
+			return flow.Refuse("prompt_unknown", "invalid_request", "prompt must be of none, login, consent, select_account")
 		}
 	}
 	if len(q.Prompt) > 1 && q.Prompts("none") {
-		return no("prompt_contradicts", "invalid_request", "prompt=none cannot be combined with another value")
+		return flow.Refuse("prompt_contradicts", "invalid_request", "prompt=none cannot be combined with another value")
 	}
 	return nil
 }
 
-func maxAge(q *request.Request, client storage.Client, params url.Values) *refusal {
+func maxAge(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.MaxAge = client.Metadata.DefaultMaxAge
 	if !params.Has("max_age") {
 		return nil
 	}
 	seconds, err := strconv.ParseUint(params.Get("max_age"), 10, 31)
 	if err != nil {
-		return no("max_age_malformed", "invalid_request", "max_age must be a whole number of seconds below 2147483648")
+		return flow.Refuse("max_age_malformed", "invalid_request", "max_age must be a whole number of seconds below 2147483648")
 	}
 	age := int64(seconds)
 	q.MaxAge = &age
@@ -182,21 +171,21 @@ func maxAge(q *request.Request, client storage.Client, params url.Values) *refus
 
 // challenge reads the PKCE challenge, S256 alone (RFC 7636, section 4.3). One that was
 // sent counts also where none is required.
-func challenge(q *request.Request, client storage.Client, params url.Values) *refusal {
+func challenge(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	method := params.Get("code_challenge_method")
 	q.Challenge = params.Get("code_challenge")
 	if q.Challenge == "" {
 		if method == "" && codeIsBound(client, q.Challenge, q.Nonce, q.Scopes) {
 			return nil
 		}
-		return no("code_challenge_missing", "invalid_request", "code_challenge is missing: "+bindingAdvice(client))
+		return flow.Refuse("code_challenge_missing", "invalid_request", "code_challenge is missing: "+bindingAdvice(client))
 	}
 	if method != "S256" {
-		return no("code_challenge_method", "invalid_request", "code_challenge_method must be S256")
+		return flow.Refuse("code_challenge_method", "invalid_request", "code_challenge_method must be S256")
 	}
 	// The decoder skips line breaks, so the length is checked before and after it.
 	if sum, err := base64.RawURLEncoding.Strict().DecodeString(q.Challenge); err != nil || len(sum) != 32 || len(q.Challenge) != 43 {
-		return no("code_challenge_malformed", "invalid_request", "code_challenge must be the base64url encoding of a SHA-256 hash, without padding")
+		return flow.Refuse("code_challenge_malformed", "invalid_request", "code_challenge must be the base64url encoding of a SHA-256 hash, without padding")
 	}
 	return nil
 }
@@ -219,7 +208,7 @@ func bindingAdvice(client storage.Client) string {
 }
 
 // resources are the audiences asked for (RFC 8707, section 2).
-func resources(q *request.Request, client storage.Client, params url.Values) *refusal {
+func resources(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	for _, resource := range params["resource"] {
 		if !slices.Contains(client.Resources, resource) {
 			return noTarget
@@ -233,18 +222,18 @@ func resources(q *request.Request, client storage.Client, params url.Values) *re
 
 // claimsRequest reads the claims parameter (OIDC Core, section 5.5): it keeps the
 // claims that exist, and what the ID token's acr and sub must be.
-func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *refusal {
+func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
 	if !params.Has("claims") {
 		return nil
 	}
-	kept, err := parseClaimsRequest(params.Get("claims"))
+	kept, err := flow.ParseClaimsRequest(params.Get("claims"))
 	if err != nil {
-		return no("claims_malformed", "invalid_request", err.Error())
+		return flow.Refuse("claims_malformed", "invalid_request", err.Error())
 	}
 	if acr := kept.IDToken["acr"]; acr != nil {
-		wanted, ok := acr.wanted()
+		wanted, ok := acr.Wanted()
 		if !ok {
-			return no("claims_malformed", "invalid_request", "the acr in claims must name values that are strings")
+			return flow.Refuse("claims_malformed", "invalid_request", "the acr in claims must name values that are strings")
 		}
 		if acr.Essential {
 			q.EssentialACR = wanted
@@ -254,32 +243,32 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *ref
 		q.NeedAuthTime = asked.Essential
 	}
 	if sub := kept.IDToken["sub"]; sub != nil {
-		wanted, ok := sub.wanted()
+		wanted, ok := sub.Wanted()
 		if !ok || len(wanted) > 1 || slices.Contains(wanted, "") {
-			return no("claims_malformed", "invalid_request", "the sub in claims must name one subject")
+			return flow.Refuse("claims_malformed", "invalid_request", "the sub in claims must name one subject")
 		}
 		if len(wanted) == 1 {
 			q.HintSubject = wanted[0]
 		}
 	}
 	if q.Claims, err = json.Marshal(kept); err != nil {
-		return no("claims_malformed", "invalid_request", "claims cannot be used")
+		return flow.Refuse("claims_malformed", "invalid_request", "claims cannot be used")
 	}
 	return nil
 }
 
 // hint reads id_token_hint: an ID token of ours, issued to this client. It never
 // signs anyone in; it only says whom the client expects.
-func (p *Provider) hint(q *request.Request, client storage.Client, params url.Values) *refusal {
+func (p *Provider) hint(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	if !params.Has("id_token_hint") {
 		return nil
 	}
 	token, err := p.ring.VerifyIDTokenHint(params.Get("id_token_hint"), p.Now())
 	if err != nil || token.Audience != client.ID {
-		return no("foreign_hint", "invalid_request", "id_token_hint is not an ID token that was issued to this client")
+		return flow.Refuse("foreign_hint", "invalid_request", "id_token_hint is not an ID token that was issued to this client")
 	}
 	if q.HintSubject != "" && q.HintSubject != token.Subject {
-		return no("hint_contradicts", "invalid_request", "id_token_hint and claims name different subjects")
+		return flow.Refuse("hint_contradicts", "invalid_request", "id_token_hint and claims name different subjects")
 	}
 	q.HintSubject = token.Subject
 	return nil

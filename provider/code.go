@@ -16,6 +16,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"signet/provider/flow"
 	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/session"
@@ -110,7 +111,7 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 		return tokenResponse{}, storage.ErrExpired
 	}
 	left, err := code.left(client)
-	if errors.Is(err, errNothingLeft) {
+	if errors.Is(err, flow.ErrNothingLeft) {
 		// Spent, so that a replay of a code that was redeemed is still noticed.
 		if err := p.db.SpendCode(ctx, refusal, by); err != nil {
 			return tokenResponse{}, err
@@ -119,10 +120,11 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	what := issuance{Rights: left, named: r.form.Has("resource"), nonce: code.Nonce}
-	if what.Resources, err = narrowed(left.Resources, r.form["resource"]); err != nil {
+	what, err := flow.Narrow(left, r.form["resource"])
+	if err != nil {
 		return tokenResponse{}, err
 	}
+	what.Nonce = code.Nonce
 	grant, err := p.db.RedeemCode(ctx, storage.Redemption{
 		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: refusal.SpentUntil,
 		Grant: p.grantOf(code, left, at), From: by.From,
@@ -130,7 +132,7 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	return p.issue(ctx, client, grant, what, at)
+	return answered(p.tokens.Issue(ctx, client, grant, what, at))
 }
 
 // isOf refuses a code that was sent to another client or to another redirect URI, or to
@@ -170,28 +172,14 @@ func (p *Provider) openCode(sealed string, at time.Time) (authorizationCode, err
 	return code, err
 }
 
-// left gives the rights of a code that the client may still have. errNothingLeft:
-// none, or without them the code is not bound to its sign-in; errResourcesLost.
+// left gives the rights of a code that the client may still have. flow.ErrNothingLeft:
+// none, or without them the code is not bound to its sign-in; flow.ErrResourcesLost.
 func (c authorizationCode) left(client storage.Client) (request.Rights, error) {
-	left, err := leftOf(request.Rights{Scopes: c.Scopes, Resources: c.Resources, Claims: c.Claims}, client)
+	left, err := flow.Left(request.Rights{Scopes: c.Scopes, Resources: c.Resources, Claims: c.Claims}, client)
 	if err == nil && !codeIsBound(client, c.Challenge, c.Nonce, left.Scopes) {
-		err = errNothingLeft
+		err = flow.ErrNothingLeft
 	}
 	return left, err
-}
-
-// leftOf narrows rights to what the client may have now (request.Rights.NarrowedTo).
-// errNothingLeft: it may have none of the scopes; errResourcesLost: none of the
-// resources that were granted.
-func leftOf(granted request.Rights, client storage.Client) (request.Rights, error) {
-	left := granted.NarrowedTo(client)
-	switch {
-	case len(left.Scopes) == 0:
-		return left, errNothingLeft
-	case len(granted.Resources) > 0 && len(left.Resources) == 0:
-		return left, errResourcesLost
-	}
-	return left, nil
 }
 
 // grantOf is the grant that a code opens for the rights that are left of it.
@@ -222,18 +210,4 @@ func verifies(challenge, verifier string) bool {
 	sum := sha256.Sum256([]byte(verifier))
 	want := base64.RawURLEncoding.EncodeToString(sum[:])
 	return subtle.ConstantTimeCompare([]byte(want), []byte(challenge)) == 1
-}
-
-// narrowed picks the resources that a token request names out of those granted
-// (RFC 8707, section 2.2); all of them when it names none.
-func narrowed(granted, named []string) ([]string, error) {
-	for _, resource := range named {
-		if !slices.Contains(granted, resource) {
-			return nil, errResource
-		}
-	}
-	if len(named) == 0 {
-		return granted, nil
-	}
-	return named, nil
 }

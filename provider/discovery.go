@@ -9,6 +9,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"signet/provider/flow"
 	"signet/provider/request"
 )
 
@@ -54,7 +55,7 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 	m.IntrospectionEndpointAuthMethodsSupported = secrets
 	m.CodeChallengeMethodsSupported = []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256}
 	m.ClaimTypesSupported = []string{"normal"}
-	m.ClaimsSupported = claimNames()
+	m.ClaimsSupported = flow.ClaimNames()
 	body, err := json.Marshal(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode discovery document: %w", err)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"signet/provider/flow"
 	"signet/provider/keys"
 	"signet/provider/web"
 	"signet/storage"
@@ -22,13 +23,8 @@ var (
 	errClientGrant          = because("grant_type_not_allowed", "grant type is not allowed for this client")
 	errForeignCode          = because("foreign_code", "code was issued for another client or redirect URI")
 	errVerifier             = because("wrong_verifier", "code verifier does not match")
-	errResource             = because("resource_not_granted", "resource was not granted")
 	errForeignToken         = because("foreign_refresh_token", "refresh token was issued for another client or channel")
-	errResourcesLost        = because("resources_lost", "the client has lost every resource that was granted")
-	errNothingLeft          = because("nothing_left", "the client may have nothing of what was granted any more")
-	errScopeLost            = because("scope_lost", "the client may not have the scopes any more that the request names")
 	errAuthorizationDetails = because("authorization_details", "authorization_details is not supported")
-	errScopeWidened         = because("scope_widened", "scope is wider than what was granted")
 	errServiceScope         = because("scope_not_allowed", "scope is not one of this client's own")
 	errNoToken              = because("token_missing", "token is missing")
 	errNoCode               = because("code_missing", "code is missing")
@@ -55,12 +51,12 @@ var answers = []struct {
 	{errNoGrantType, "invalid_request", http.StatusBadRequest, "grant_type is missing"},
 	{errGrantType, "unsupported_grant_type", http.StatusBadRequest, "see grant_types_supported in the discovery document"},
 	{errClientGrant, "unauthorized_client", http.StatusBadRequest, "this client is not registered for this grant_type"},
-	{errResource, "invalid_target", http.StatusBadRequest, "resource was not part of the authorization"},
-	{errResourcesLost, "invalid_target", http.StatusBadRequest, "the client may no longer ask for any resource of the authorization: register them again, or start a new authorization request"},
+	{flow.ErrResource, "invalid_target", http.StatusBadRequest, "resource was not part of the authorization"},
+	{flow.ErrResourcesLost, "invalid_target", http.StatusBadRequest, "the client may no longer ask for any resource of the authorization: register them again, or start a new authorization request"},
 	{errAuthorizationDetails, "invalid_authorization_details", http.StatusBadRequest, "authorization_details is not supported: ask by scope and resource"},
-	{errScopeLost, "invalid_scope", http.StatusBadRequest, "the client may no longer have these scopes: leave scope out to get what is left"},
-	{errNothingLeft, "invalid_grant", http.StatusBadRequest, "the client may no longer have anything of what was granted: start a new authorization request"},
-	{errScopeWidened, "invalid_scope", http.StatusBadRequest, "scope may only name what was granted"},
+	{flow.ErrScopeLost, "invalid_scope", http.StatusBadRequest, "the client may no longer have these scopes: leave scope out to get what is left"},
+	{flow.ErrNothingLeft, "invalid_grant", http.StatusBadRequest, "the client may no longer have anything of what was granted: start a new authorization request"},
+	{flow.ErrScopeWidened, "invalid_scope", http.StatusBadRequest, "scope may only name what was granted"},
 	{errServiceScope, "invalid_scope", http.StatusBadRequest, "scope may only name what the client is registered for, and nothing about a person"},
 	{errNoToken, "invalid_request", http.StatusBadRequest, "token is missing"},
 	{errNoCode, "invalid_request", http.StatusBadRequest, "code is missing"},

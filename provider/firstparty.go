@@ -12,6 +12,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
 	"signet/provider/credential"
+	"signet/provider/flow"
 	"signet/provider/interaction"
 	"signet/provider/keys"
 	"signet/provider/request"
@@ -35,8 +36,8 @@ type appUser struct {
 	Picture string `json:"picture"`
 }
 
-func appUserOf(v visible) appUser {
-	u := v.user
+func appUserOf(v flow.Visible) appUser {
+	u := v.User()
 	return appUser{Subject: u.ID, Email: u.Email, Name: u.Name, Picture: u.Picture}
 }
 
@@ -69,7 +70,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, struct {
 		User    appUser `json:"user"`
 		Expires string  `json:"expires_at"`
-	}{appUserOf(visibleTo(client, current.User)), rfc3339(expires)})
+	}{appUserOf(flow.VisibleTo(client, current.User)), rfc3339(expires)})
 }
 
 // notSignedIn answers why a password was not accepted; errors that are no refusal
@@ -168,7 +169,7 @@ func (p *Provider) sessionJSON(w http.ResponseWriter, r *http.Request) error {
 		Expires       string   `json:"expires_at"`
 		AuthTime      string   `json:"auth_time,omitempty"`
 		AMR           []string `json:"amr"`
-	}{true, appUserOf(visibleTo(client, current.User)), rfc3339(expires), authTime(current.AuthTime), current.AMR})
+	}{true, appUserOf(flow.VisibleTo(client, current.User)), rfc3339(expires), authTime(current.AuthTime), current.AMR})
 }
 
 // authTime is left out if nobody knows when the person proved who they are.
@@ -194,10 +195,10 @@ func (p *Provider) cookiesRequest(client storage.Client) request.Request {
 // it. It gives the moment at which the access token expires.
 func (p *Provider) answerApp(w http.ResponseWriter, r *http.Request, q request.Request, client storage.Client, current *session.Current) (time.Time, error) {
 	at := p.Now()
-	switch next := nextStep(q, current, client, storage.Consent{}, false, at); {
-	case next == needsLogin:
+	switch next := flow.NextStep(q, flow.Facts{Current: current, Client: client}, at); {
+	case next == flow.NeedsLogin:
 		return time.Time{}, session.ErrNone
-	case next != answer:
+	case next != flow.Answer:
 		return time.Time{}, &interactionRequired{continueAt: p.locate(q.Again())}
 	}
 	return p.setTokens(w, r, client, *current, at)
@@ -246,11 +247,11 @@ func (p *Provider) setTokens(w http.ResponseWriter, r *http.Request, client stor
 	// is an authorization of its own: for what the client is registered for now.
 	grant.Scopes = appScopes(client)
 	grant.AuthTime, grant.ACR, grant.AMR = current.AuthTime, current.ACR, current.AMR
-	access, err := p.accessToken(grant, current.User, grant.Scopes, []string{p.appAudience(client)}, at)
+	access, err := p.tokens.Access(grant, current.User, grant.Scopes, []string{p.tokens.FirstPartyAudience(client)}, at)
 	if err != nil {
 		return time.Time{}, err
 	}
-	refresh, err := p.refreshToken(grant)
+	refresh, err := p.tokens.Refresh(grant)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("sign refresh token: %w", err)
 	}
@@ -270,7 +271,7 @@ func (p *Provider) renewal(r *http.Request, client storage.Client, current sessi
 			AuthTime: current.AuthTime, ACR: current.ACR, AMR: current.AMR,
 			IdleFor: p.Lifetimes.Refresh, ExpiresAt: storage.At(at.Add(p.Lifetimes.RefreshMax)),
 		},
-		Grace: p.grace(client), From: web.TraceOf(r.Context()).Origin(),
+		Grace: p.tokens.Grace(client), From: web.TraceOf(r.Context()).Origin(),
 	}
 	// An expired one too: that it comes back has to be noticed, however late.
 	token, err := p.ring.OpenRefresh(p.sessions.Cookies.RefreshToken(r), at)
@@ -278,13 +279,6 @@ func (p *Provider) renewal(r *http.Request, client storage.Client, current sessi
 		renewal.GrantID, renewal.Generation = token.GrantID, token.Generation
 	}
 	return renewal
-}
-
-func (p *Provider) appAudience(client storage.Client) string {
-	if p.FirstParty.Audience != "" {
-		return p.FirstParty.Audience
-	}
-	return client.ID
 }
 
 // appScopes are those the client is registered for, or the usual ones. The grant

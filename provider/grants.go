@@ -8,9 +8,32 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"signet/provider/flow"
 	"signet/provider/web"
 	"signet/storage"
 )
+
+// tokenResponse is a successful answer of the token endpoint (RFC 6749, section
+// 5.1; OIDC Core, section 3.1.3.3).
+type tokenResponse struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"` // seconds
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope"`
+	IDToken      string `json:"id_token,omitempty"`
+}
+
+// answered makes the answer of a grant type out of the tokens that were issued.
+func answered(issued flow.Issued, err error) (tokenResponse, error) {
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	return tokenResponse{
+		AccessToken: issued.Access, TokenType: oidc.BearerToken, ExpiresIn: int64(issued.Life.Seconds()),
+		RefreshToken: issued.Refresh, Scope: issued.Scope, IDToken: issued.ID,
+	}, nil
+}
 
 // tokenRequest is a form request of a client that has authenticated.
 type tokenRequest struct {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/provider/flow"
 	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/web"
@@ -88,7 +89,7 @@ func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, 
 	}
 	issuedTo, err := p.clients.Enabled(ctx, access.ClientID)
 	if err == nil {
-		access, err = p.stillGood(ctx, access, issuedTo, at)
+		access, err = p.tokens.StillGood(ctx, access, issuedTo, at)
 	}
 	if errors.Is(err, storage.ErrNotFound) || err == nil && !mayIntrospect(client, access) {
 		return inactive, nil
@@ -102,56 +103,6 @@ func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, 
 		AuthTime: access.AuthTime, ACR: access.ACR, AMR: access.AMR, Roles: access.Roles, Groups: access.Groups,
 		IssuedAt: access.IssuedAt, Expires: access.Expires,
 	}, nil
-}
-
-// stillGood gives what is left of an access token: it narrows audience and scope to what
-// its client may have now, and asks the row, of the grant or, for a client's own token,
-// whether token and client still stand.
-//
-// storage.ErrNotFound: nothing is left, or the grant is dead.
-func (p *Provider) stillGood(ctx context.Context, access keys.AccessToken, client storage.Client, at time.Time) (keys.AccessToken, error) {
-	audience := slices.DeleteFunc(slices.Clone(access.Audience), func(aud string) bool { return !p.mayTarget(client, aud) })
-	if access.Audience = audience; len(audience) == 0 {
-		return access, storage.ErrNotFound
-	}
-	if access.GrantID == "" {
-		return p.serviceTokenLeft(ctx, access, client)
-	}
-	scopes := scopesLeft(access, client)
-	if len(scopes) == 0 && access.Scope != "" {
-		return access, storage.ErrNotFound
-	}
-	access.Scope = joined(scopes)
-	if !slices.Contains(scopes, request.ScopeRoles) {
-		access.Roles = nil
-	}
-	if !slices.Contains(scopes, request.ScopeGroups) {
-		access.Groups = nil
-	}
-	_, _, err := p.liveGrant(ctx, access, client, at)
-	return access, err
-}
-
-// mayTarget reports whether a token of the client may be meant for that audience.
-func (p *Provider) mayTarget(client storage.Client, audience string) bool {
-	return audience == p.Issuer || slices.Contains(client.Resources, audience) || client.FirstParty && audience == p.appAudience(client)
-}
-
-func (p *Provider) serviceTokenLeft(ctx context.Context, access keys.AccessToken, client storage.Client) (keys.AccessToken, error) {
-	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantClientCredentials) {
-		return access, storage.ErrNotFound
-	}
-	allowed := strings.Fields(client.Metadata.Scope)
-	left := slices.DeleteFunc(strings.Fields(access.Scope), func(scope string) bool { return !slices.Contains(allowed, scope) })
-	if len(left) == 0 && access.Scope != "" {
-		return access, storage.ErrNotFound
-	}
-	access.Scope = joined(left)
-	revoked, err := p.db.TokenRevoked(ctx, access.ID, storage.Millis(access.IssuedAt*1000))
-	if err == nil && revoked {
-		err = storage.ErrNotFound
-	}
-	return access, err
 }
 
 // introspectRefresh answers the client the token was issued to, and no other: a
@@ -173,12 +124,12 @@ func (p *Provider) introspectRefresh(ctx context.Context, client storage.Client,
 	if err != nil {
 		return inactive, err
 	}
-	left := grantRights(grant).NarrowedTo(client)
+	left := flow.GrantRights(grant).NarrowedTo(client)
 	if len(left.Scopes) == 0 || grant.FirstParty && !client.FirstParty {
 		return inactive, nil
 	}
 	return introspection{
-		Active: true, TokenType: "refresh_token", Scope: joined(left.Scopes), ClientID: client.ID, Subject: grant.UserID,
+		Active: true, TokenType: "refresh_token", Scope: strings.Join(left.Scopes, " "), ClientID: client.ID, Subject: grant.UserID,
 		Audience: []string{p.Issuer}, Issuer: p.Issuer, SessionID: grant.SessionID,
 		IssuedAt: refresh.IssuedAt, Expires: refresh.Expires,
 	}, nil

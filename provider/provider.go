@@ -14,6 +14,7 @@ import (
 	"signet/provider/account"
 	"signet/provider/admin"
 	"signet/provider/credential"
+	"signet/provider/flow"
 	"signet/provider/interaction"
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
@@ -86,6 +87,14 @@ func (l *Lifetimes) setDefaults() {
 	}
 }
 
+// ofTokens are those that decide about grants and their tokens.
+func (l Lifetimes) ofTokens() flow.Lifetimes {
+	return flow.Lifetimes{
+		Access: l.Access, ID: l.ID, Refresh: l.Refresh, RefreshMax: l.RefreshMax,
+		Offline: l.Offline, OfflineMax: l.OfflineMax, RefreshGrace: l.RefreshGrace,
+	}
+}
+
 // Provider is an OpenID provider over one database. Any number of them may share
 // one; none keeps anything in memory but caches that follow the change counter.
 //
@@ -94,6 +103,7 @@ type Provider struct {
 	Config
 	db           *storage.DB
 	ring         *keys.Ring
+	tokens       *flow.Tokens
 	clients      *request.Clients
 	carrier      *request.Carrier
 	sessions     *session.Sessions
@@ -156,6 +166,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	p.passwords = credential.New(credential.Config{
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, Now: c.Now, Bucket: p.ring.Bucket,
 	})
+	p.tokens = flow.New(flow.Deps{DB: db, Ring: p.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.ofTokens()})
 	if p.clients, err = request.NewClients(ctx, db); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"signet/provider/flow"
 	"signet/provider/request"
 	"signet/provider/web"
 )
@@ -30,18 +31,18 @@ func (p *Provider) respond(w http.ResponseWriter, q request.Request, params url.
 // refuse sends an error back to the client (RFC 6749, section 4.1.2.1). A
 // request for a page of ours, or for cookies, has no redirect URI: the person is
 // told.
-func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, q request.Request, why refusal) error {
+func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, q request.Request, why flow.Refusal) error {
 	trace := web.TraceOf(r.Context())
-	trace.Note("code", why.code)
+	trace.Note("code", why.Code)
 	trace.Refuse(&why)
-	if why.cause == userDenied.refusal.cause {
+	if why.Cause() == flow.UserDenied.Refusal.Cause() {
 		trace.Recorded() // as consent.denied
 	}
 	if q.Kind != request.Code {
 		return &web.Problem{
-			Status: http.StatusForbidden, Code: why.code, Title: "This page cannot be shown",
+			Status: http.StatusForbidden, Code: why.Code, Title: "This page cannot be shown",
 			Text: "You are not signed in as someone who may see it.", StartURL: p.base + q.Again(),
 		}
 	}
-	return p.respond(w, q, url.Values{"error": {why.code}, "error_description": {why.description}})
+	return p.respond(w, q, url.Values{"error": {why.Code}, "error_description": {why.Description}})
 }

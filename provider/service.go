@@ -2,14 +2,10 @@ package provider
 
 import (
 	"context"
-	"crypto/rand"
-	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/zitadel/oidc/v3/pkg/oidc"
-
-	"signet/provider/keys"
+	"signet/provider/flow"
 	"signet/provider/request"
 )
 
@@ -22,7 +18,6 @@ func (p *Provider) serviceGrant(_ context.Context, r tokenRequest) (tokenRespons
 	if client.Public() {
 		return tokenResponse{}, errPublicClient
 	}
-	at := p.Now()
 	allowed := strings.Fields(client.Metadata.Scope)
 	var scopes []string
 	for _, scope := range strings.Fields(r.form.Get("scope")) {
@@ -40,24 +35,10 @@ func (p *Provider) serviceGrant(_ context.Context, r tokenRequest) (tokenRespons
 	}
 	for _, resource := range r.form["resource"] {
 		if !slices.Contains(client.Resources, resource) {
-			return tokenResponse{}, errResource
+			return tokenResponse{}, flow.ErrResource
 		}
 	}
-	audience := slices.Clone(r.form["resource"])
-	if len(audience) == 0 {
-		audience = []string{p.Issuer}
-	}
-	token := keys.AccessToken{
-		Subject: client.ID, Audience: audience, ClientID: client.ID, Scope: strings.Join(scopes, " "), ID: rand.Text(),
-		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.Access).Unix(),
-	}
-	signed, err := p.ring.SignAccess(accessAlg(p.ring.Algorithms()), token)
-	if err != nil {
-		return tokenResponse{}, fmt.Errorf("sign access token: %w", err)
-	}
-	return tokenResponse{
-		AccessToken: signed, TokenType: oidc.BearerToken, ExpiresIn: int64(p.Lifetimes.Access.Seconds()), Scope: token.Scope,
-	}, nil
+	return answered(p.tokens.Service(client, scopes, r.form["resource"], p.Now()))
 }
 
 // personal scopes speak of an end-user.

@@ -6,12 +6,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"signet/provider/keys"
-	"signet/provider/request"
+	"signet/provider/flow"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -54,49 +52,16 @@ func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token 
 	if !slices.Contains(strings.Fields(access.Scope), oidc.ScopeOpenID) {
 		return nil, insufficientScope
 	}
-	grant, user, err := p.liveGrant(r.Context(), access, client, at)
+	grant, user, err := p.tokens.LiveGrant(r.Context(), access, client, at)
 	if err != nil {
 		return nil, p.bearerFailure(r.Context(), err)
 	}
 	trace.User(user.ID)
-	rights := grantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
+	rights := flow.GrantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
 		return nil, insufficientScope.because(because("scope_lost", "the client may not have the scope openid any more"))
 	}
-	person := visibleTo(client, user)
-	claims := requestedClaims(string(rights.Claims), person).UserInfo
-	if claims == nil {
-		claims = map[string]any{}
-	}
-	for _, scope := range rights.Scopes {
-		for _, name := range request.ScopeClaims[scope] {
-			if value, ok := person.claim(name); ok {
-				claims[name] = value
-			}
-		}
-	}
-	claims["sub"] = user.ID
-	return claims, nil
-}
-
-// scopesLeft are the scopes of an access token that its client may still have.
-func scopesLeft(access keys.AccessToken, client storage.Client) []string {
-	return request.Rights{Scopes: strings.Fields(access.Scope)}.NarrowedTo(client).Scopes
-}
-
-// liveGrant reads the grant that an access token of the client names. The row is the
-// truth: a token whose subject or client differ from it is refused. The grant of a client
-// that may not have offline_access any more lives as long as its session.
-func (p *Provider) liveGrant(ctx context.Context, access keys.AccessToken, client storage.Client, at time.Time) (storage.Grant, storage.User, error) {
-	read := p.db.LiveGrant
-	if !request.MayAsk(client, request.ScopeOfflineAccess) {
-		read = p.db.LiveOnlineGrant
-	}
-	grant, user, err := read(ctx, access.GrantID, access.ID, at)
-	if err == nil && (grant.UserID != access.Subject || grant.ClientID != access.ClientID) {
-		err = storage.ErrNotFound
-	}
-	return grant, user, err
+	return flow.UserInfo(rights, flow.VisibleTo(client, user)), nil
 }
 
 // bearerError refuses a bearer token (RFC 6750, section 3).

@@ -22,7 +22,7 @@ var house = func() map[string][]string {
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
 	carriers := join(tools, "provider/request", "provider/session")
 	deciders := join(carriers, "provider/credential", "provider/notice")
-	pages := join(deciders, "provider/interaction", "provider/account", "provider/admin")
+	pages := join(deciders, "provider/flow", "provider/interaction", "provider/account", "provider/admin")
 	// Few rooms may revoke a key or open a private half. The others hold a ring, which
 	// signs and verifies and can do neither.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
@@ -45,6 +45,7 @@ var house = func() map[string][]string {
 		"provider/session":          tools,
 		"provider/credential":       carriers,
 		"provider/notice":           carriers,
+		"provider/flow":             carriers,
 		"provider/interaction":      deciders,
 		"provider/account":          deciders,
 		"provider/admin":            join(deciders, "provider/keys/keeper"),
@@ -98,6 +99,17 @@ var strangers = []struct {
 	{[]string{"text/template"},
 		nil, false,
 		"it escapes nothing: pages and mails use html/template"},
+}
+
+// withheld are packages that the named rooms do without, unlike the others.
+var withheld = []struct {
+	pkg    string
+	rooms  []string
+	reason string
+}{
+	{"net/http",
+		[]string{"provider/flow"},
+		"it decides and knows no HTTP: endpoints, status codes and redirects belong to the rooms above it"},
 }
 
 // forbidden are names of foreign packages that only some rooms may use.
@@ -162,6 +174,8 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"provider/session/session.go", `import "signet/provider/keys/vault"`, "provider/session may not import"},
 		{"provider/keys/vault/vault.go", `import "signet/provider/keys/keystest"`, "only tests may"},
 		{"provider/session/session.go", `import "signet/provider/request"`, "provider/session may not import"},
+		{"provider/flow/issue.go", `import "signet/provider/interaction"`, "provider/flow may not import"},
+		{"provider/flow/next.go", `import "net/http"`, "knows no HTTP"},
 		{"provider/serve.go", `import "signet/cmd/signet"`, "provider may not import"},
 		{"provider/provider.go", `import "signet/storage/storagetest"`, "only tests may"},
 		{"cmd/signet/serve.go", `import "signet/federation/federationtest"`, "only tests and `signet dev`"},
@@ -275,6 +289,11 @@ func wrongImport(file, imported string) string {
 			return fmt.Sprintf("%s may not import %s: imports go one way, and it knows only %s", room, imported, strings.Join(house[room], ", "))
 		}
 		return ""
+	}
+	for _, rule := range withheld {
+		if imported == rule.pkg && slices.Contains(rule.rooms, room) && !test {
+			return fmt.Sprintf("%s may not import %s: %s", room, imported, rule.reason)
+		}
 	}
 	for _, rule := range strangers {
 		for _, p := range rule.packages {

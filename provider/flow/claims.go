@@ -1,18 +1,14 @@
-package provider
+package flow
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"slices"
 
-	"signet/federation/foreign"
 	"signet/provider/request"
 	"signet/storage"
 )
 
-// claimNames lists every claim that can be had, for discovery.
-func claimNames() []string {
+// ClaimNames lists every claim that can be had, for discovery.
+func ClaimNames() []string {
 	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
 	for _, scope := range request.ScopeNames {
 		names = append(names, request.ScopeClaims[scope]...)
@@ -20,28 +16,31 @@ func claimNames() []string {
 	return names
 }
 
-// visible is a user as one client may see them. Every claim about a person that leaves
-// for a client is made from it: see visibleTo.
-type visible struct{ user storage.User }
+// Visible is a user as one client may see them. Every claim about a person that leaves
+// for a client is made from it: see VisibleTo.
+type Visible struct{ user storage.User }
 
-// visibleTo withholds what a client may not be told of the user. Clients link accounts
+// VisibleTo withholds what a client may not be told of the user. Clients link accounts
 // by the address and let people in by the user name, so they get
 //
 //   - the address only if it is proven, unless the client has UnverifiedEmail;
 //   - preferred_username only if no other user has one that looks the same.
-func visibleTo(client storage.Client, u storage.User) visible {
+func VisibleTo(client storage.Client, u storage.User) Visible {
 	if !u.EmailVerified && !client.UnverifiedEmail {
 		u.Email, u.EmailCanonical = "", ""
 	}
 	if !u.UsernameUnique() {
 		u.PreferredUsername = ""
 	}
-	return visible{u}
+	return Visible{u}
 }
+
+// User is the user without what is withheld.
+func (v Visible) User() storage.User { return v.user }
 
 // claim gives one claim of a user as it goes out, and false if the user has none:
 // an absent claim is left out, never null (OIDC Core, section 5.3.2).
-func (v visible) claim(name string) (any, bool) {
+func (v Visible) claim(name string) (any, bool) {
 	u := &v.user
 	if text, ok := textClaim(u, name); ok {
 		return text, text != ""
@@ -100,108 +99,6 @@ func textClaim(u *storage.User, name string) (string, bool) {
 	return "", false
 }
 
-// claimsAsked is the claims parameter as it is kept (OIDC Core, section 5.5).
-type claimsAsked struct {
-	UserInfo map[string]*claimAsked `json:"userinfo,omitempty"`
-	IDToken  map[string]*claimAsked `json:"id_token,omitempty"`
-}
-
-// claimAsked is how one claim is asked for; nil in a map is the plain null.
-type claimAsked struct {
-	Essential bool              `json:"essential,omitempty"`
-	Value     json.RawMessage   `json:"value,omitempty"`
-	Values    []json.RawMessage `json:"values,omitempty"`
-}
-
-// wanted lists the values asked for. They are strings: false if one is not, for
-// what was asked for could not be compared and would be ignored.
-func (c *claimAsked) wanted() ([]string, bool) {
-	all := c.Values
-	if len(c.Value) > 0 {
-		all = append([]json.RawMessage{c.Value}, all...)
-	}
-	texts := make([]string, len(all))
-	for i, raw := range all {
-		if json.Unmarshal(raw, &texts[i]) != nil || string(raw) == "null" {
-			return nil, false
-		}
-	}
-	return texts, true
-}
-
-var errClaims = errors.New("claims is not the JSON object of OpenID Connect Core, section 5.5")
-
-// parseClaimsRequest reads the claims parameter and drops what does not exist. Its JSON
-// comes from a stranger: names are taken exactly as the specification writes them.
-func parseClaimsRequest(raw string) (claimsAsked, error) {
-	var asked claimsAsked
-	members, err := foreign.Object([]byte(raw))
-	if err != nil {
-		return asked, fmt.Errorf("%w: the text %w", errClaims, err)
-	}
-	if asked.UserInfo, err = readClaimSet(members["userinfo"]); err != nil {
-		return asked, err
-	}
-	asked.IDToken, err = readClaimSet(members["id_token"])
-	return asked, err
-}
-
-func readClaimSet(value any) (map[string]*claimAsked, error) {
-	if value == nil {
-		return nil, nil
-	}
-	members, ok := value.(map[string]any)
-	if !ok {
-		return nil, errClaims
-	}
-	set, known := map[string]*claimAsked{}, claimNames()
-	for name, value := range members {
-		one, err := readClaim(value)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(known, name) {
-			set[name] = one
-		}
-	}
-	return set, nil
-}
-
-// readClaim reads how one claim is asked for; members that nobody knows are ignored.
-func readClaim(value any) (*claimAsked, error) {
-	if value == nil {
-		return nil, nil
-	}
-	members, ok := value.(map[string]any)
-	if !ok {
-		return nil, errClaims
-	}
-	one := &claimAsked{}
-	if essential, found := members["essential"]; found && essential != nil {
-		if one.Essential, ok = essential.(bool); !ok {
-			return nil, errClaims
-		}
-	}
-	if wanted, found := members["value"]; found {
-		var err error
-		if one.Value, err = json.Marshal(wanted); err != nil {
-			return nil, err
-		}
-	}
-	values, found := members["values"].([]any)
-	if !found && members["values"] != nil {
-		return nil, errClaims
-	}
-	for _, wanted := range values {
-		text, err := json.Marshal(wanted)
-		if err != nil {
-			return nil, err
-		}
-		one.Values = append(one.Values, text)
-	}
-	return one, nil
-}
-
 // released are claims ready to go out, by where they were asked for.
 type released struct {
 	UserInfo map[string]any
@@ -210,16 +107,16 @@ type released struct {
 
 // requestedClaims gives those claims of the kept claims parameter that the client may
 // see of the user. Claims about the sign-in itself (acr, auth_time …) are in the token anyway.
-func requestedClaims(kept string, u visible) released {
+func requestedClaims(kept string, u Visible) released {
 	var out released
 	if kept == "" {
 		return out
 	}
-	var asked claimsAsked
+	var asked ClaimsRequest
 	if json.Unmarshal([]byte(kept), &asked) != nil {
 		return out
 	}
-	pick := func(set map[string]*claimAsked) map[string]any {
+	pick := func(set map[string]*AskedClaim) map[string]any {
 		claims := map[string]any{}
 		for name := range set {
 			if value, ok := u.claim(name); ok {
@@ -230,4 +127,22 @@ func requestedClaims(kept string, u visible) released {
 	}
 	out.UserInfo, out.IDToken = pick(asked.UserInfo), pick(asked.IDToken)
 	return out
+}
+
+// UserInfo gives what the rights release of the user at the UserInfo endpoint (OIDC
+// Core, section 5.3.2), sub included.
+func UserInfo(rights request.Rights, v Visible) map[string]any {
+	claims := requestedClaims(string(rights.Claims), v).UserInfo
+	if claims == nil {
+		claims = map[string]any{}
+	}
+	for _, scope := range rights.Scopes {
+		for _, name := range request.ScopeClaims[scope] {
+			if value, ok := v.claim(name); ok {
+				claims[name] = value
+			}
+		}
+	}
+	claims["sub"] = v.user.ID
+	return claims
 }

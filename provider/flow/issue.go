@@ -1,4 +1,4 @@
-package provider
+package flow
 
 import (
 	"context"
@@ -8,89 +8,62 @@ import (
 	"strings"
 	"time"
 
-	"github.com/zitadel/oidc/v3/pkg/oidc"
-
 	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/storage"
 )
 
-// tokenResponse is a successful answer of the token endpoint (RFC 6749, section
-// 5.1; OIDC Core, section 3.1.3.3).
-type tokenResponse struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"` // seconds
-	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope"`
-	IDToken      string `json:"id_token,omitempty"`
-}
-
-// issuance is what one answer carries of what a grant allows.
-type issuance struct {
+// Issuance is what one answer carries of what a grant allows.
+type Issuance struct {
 	request.Rights        // the grant's or fewer; Resources are the audiences, none: this provider alone
-	named          bool   // the token request itself names the resources: no others (RFC 8707, section 2.2)
-	nonce          string // of the authorization request; a refreshed ID token has none
+	Named          bool   // the token request itself names the resources: no others (RFC 8707, section 2.2)
+	Nonce          string // of the authorization request; a refreshed ID token has none
 }
 
-// issue makes the tokens of a grant. Signing stands outside every transaction:
+// Issued are the tokens of one answer.
+type Issued struct {
+	Access  string
+	Scope   string        // of the access token, separated by spaces
+	Life    time.Duration // of the access token
+	Refresh string        // "" if the client is not registered for refresh tokens
+	ID      string        // "" without the scope openid
+}
+
+// Issue makes the tokens of a grant. Signing stands outside every transaction:
 // a failed signature costs a sign-in, never a token that nothing stands for.
-func (p *Provider) issue(ctx context.Context, client storage.Client, grant storage.Grant, what issuance, at time.Time) (tokenResponse, error) {
-	user, err := p.userOf(ctx, grant.UserID, what)
+func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage.Grant, what Issuance, at time.Time) (Issued, error) {
+	user, err := t.userOf(ctx, grant.UserID, what)
 	if err != nil {
-		return tokenResponse{}, err
+		return Issued{}, err
 	}
-	signed, err := p.accessToken(grant, user, what.Scopes, p.audience(what), at)
-	if err != nil {
-		return tokenResponse{}, err
+	access := t.access(grant, user, what.Scopes, t.audience(what), at)
+	issued := Issued{Scope: access.Scope, Life: t.Lifetimes.Access}
+	if issued.Access, err = t.signAccess(access); err != nil {
+		return Issued{}, err
 	}
-	response := tokenResponse{
-		AccessToken: signed, TokenType: oidc.BearerToken,
-		ExpiresIn: int64(p.Lifetimes.Access.Seconds()), Scope: joined(what.Scopes),
-	}
-	if slices.Contains(what.Scopes, oidc.ScopeOpenID) {
-		if response.IDToken, err = p.idToken(client, grant, user, what, signed, at); err != nil {
-			return tokenResponse{}, err
+	if slices.Contains(what.Scopes, request.ScopeOpenID) {
+		alg := client.IDTokenAlg()
+		id := t.id(client, grant, at)
+		id.AtHash, id.Nonce = keys.HalfHash(alg, issued.Access), what.Nonce
+		id.Claims = requestedClaims(string(what.Claims), VisibleTo(client, user)).IDToken
+		if issued.ID, err = t.Ring.SignID(alg, id); err != nil {
+			return Issued{}, fmt.Errorf("sign ID token: %w", err)
 		}
 	}
-	if slices.Contains(client.Metadata.GrantTypes, string(oidc.GrantTypeRefreshToken)) {
-		if response.RefreshToken, err = p.refreshToken(grant); err != nil {
-			return tokenResponse{}, fmt.Errorf("sign refresh token: %w", err)
+	if slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
+		if issued.Refresh, err = t.Refresh(grant); err != nil {
+			return Issued{}, fmt.Errorf("sign refresh token: %w", err)
 		}
 	}
-	return response, nil
+	return issued, nil
 }
-
-// accessToken makes the access token of a grant for these scopes and audiences. Of
-// the user only what the scopes release must be there.
-func (p *Provider) accessToken(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) (string, error) {
-	access := keys.AccessToken{
-		Subject: grant.UserID, Audience: audience, ClientID: grant.ClientID,
-		Scope: joined(scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
-		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
-		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.Access).Unix(),
-	}
-	if slices.Contains(scopes, request.ScopeRoles) {
-		access.Roles = user.Roles
-	}
-	if slices.Contains(scopes, request.ScopeGroups) {
-		access.Groups = user.Groups
-	}
-	signed, err := p.ring.SignAccess(accessAlg(p.ring.Algorithms()), access)
-	if err != nil {
-		return "", fmt.Errorf("sign access token: %w", err)
-	}
-	return signed, nil
-}
-
-func joined(scopes []string) string { return strings.Join(scopes, " ") }
 
 // userOf reads the user where a token says more of it than its subject.
-func (p *Provider) userOf(ctx context.Context, id string, what issuance) (storage.User, error) {
+func (t *Tokens) userOf(ctx context.Context, id string, what Issuance) (storage.User, error) {
 	if len(what.Claims) == 0 && !slices.Contains(what.Scopes, request.ScopeRoles) && !slices.Contains(what.Scopes, request.ScopeGroups) {
 		return storage.User{ID: id}, nil
 	}
-	user, err := p.db.User(ctx, id)
+	user, err := t.DB.User(ctx, id)
 	if err != nil {
 		return storage.User{}, fmt.Errorf("read user: %w", err)
 	}
@@ -99,28 +72,56 @@ func (p *Provider) userOf(ctx context.Context, id string, what issuance) (storag
 
 // audience: the resources asked for, and this provider for /userinfo unless the
 // token request names others; exactly this provider when none was asked for.
-func (p *Provider) audience(what issuance) []string {
+func (t *Tokens) audience(what Issuance) []string {
 	audience := slices.Clone(what.Resources)
-	if len(audience) == 0 || !what.named && slices.Contains(what.Scopes, oidc.ScopeOpenID) {
-		audience = append(audience, p.Issuer)
+	if len(audience) == 0 || !what.Named && slices.Contains(what.Scopes, request.ScopeOpenID) {
+		audience = append(audience, t.Issuer)
 	}
 	return audience
 }
 
-// idToken makes the ID token (OIDC Core, section 2). With the code flow, the
-// claims of the scopes stay at userinfo; it carries those asked for one by one.
-func (p *Provider) idToken(client storage.Client, grant storage.Grant, user storage.User, what issuance, accessToken string, at time.Time) (string, error) {
-	alg := client.IDTokenAlg()
-	token := keys.IDToken{
-		Subject: grant.UserID, Audience: client.ID, SessionID: grant.SessionID,
-		AuthTime: grant.IDTokenAuthTime().Unix(), ACR: grant.ACR, AMR: grant.AMR,
-		AtHash:   keys.HalfHash(alg, accessToken),
-		IssuedAt: at.Unix(), Expires: at.Add(p.Lifetimes.ID).Unix(),
-		Nonce: what.nonce, Claims: requestedClaims(string(what.Claims), visibleTo(client, user)).IDToken,
+// Access makes the access token of a grant for these scopes and audiences. Of the user
+// only what the scopes release must be there.
+func (t *Tokens) Access(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) (string, error) {
+	return t.signAccess(t.access(grant, user, scopes, audience, at))
+}
+
+func (t *Tokens) access(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) keys.AccessToken {
+	access := keys.AccessToken{
+		Subject: grant.UserID, Audience: audience, ClientID: grant.ClientID,
+		Scope: joined(scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
+		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
+		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.Access).Unix(),
 	}
-	signed, err := p.ring.SignID(alg, token)
+	if slices.Contains(scopes, request.ScopeRoles) {
+		access.Roles = user.Roles
+	}
+	if slices.Contains(scopes, request.ScopeGroups) {
+		access.Groups = user.Groups
+	}
+	return access
+}
+
+// Service makes the access token of a client for itself (RFC 6749, section 4.4). It
+// stands for no person and has no grant: it dies by its expiry, by its revocation, or
+// with its client. Without resources its audience is this provider.
+func (t *Tokens) Service(client storage.Client, scopes, resources []string, at time.Time) (Issued, error) {
+	audience := slices.Clone(resources)
+	if len(audience) == 0 {
+		audience = []string{t.Issuer}
+	}
+	access := keys.AccessToken{
+		Subject: client.ID, Audience: audience, ClientID: client.ID, Scope: joined(scopes), ID: rand.Text(),
+		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.Access).Unix(),
+	}
+	signed, err := t.signAccess(access)
+	return Issued{Access: signed, Scope: access.Scope, Life: t.Lifetimes.Access}, err
+}
+
+func (t *Tokens) signAccess(access keys.AccessToken) (string, error) {
+	signed, err := t.Ring.SignAccess(accessAlg(t.Ring.Algorithms()), access)
 	if err != nil {
-		return "", fmt.Errorf("sign ID token: %w", err)
+		return "", fmt.Errorf("sign access token: %w", err)
 	}
 	return signed, nil
 }
@@ -132,3 +133,25 @@ func accessAlg(available []string) string {
 	}
 	return available[0]
 }
+
+// id is the ID token of a grant (OIDC Core, section 2) as far as the grant says. With
+// the code flow, the claims of the scopes stay at userinfo; it carries those asked for
+// one by one.
+func (t *Tokens) id(client storage.Client, grant storage.Grant, at time.Time) keys.IDToken {
+	return keys.IDToken{
+		Subject: grant.UserID, Audience: client.ID, SessionID: grant.SessionID,
+		AuthTime: grant.IDTokenAuthTime().Unix(), ACR: grant.ACR, AMR: grant.AMR,
+		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.ID).Unix(),
+	}
+}
+
+// Refresh is the refresh token of a grant's generation: a pure function of the row, so
+// that the same generation is answered with the same bytes.
+func (t *Tokens) Refresh(g storage.Grant) (string, error) {
+	return t.Ring.SignRefresh(keys.RefreshToken{
+		Subject: g.UserID, ClientID: g.ClientID, GrantID: g.ID, Generation: g.Generation,
+		IssuedAt: g.RotatedAt.Unix(), Expires: min(g.IdleExpiresAt, g.ExpiresAt).Unix(),
+	})
+}
+
+func joined(scopes []string) string { return strings.Join(scopes, " ") }

@@ -1,4 +1,4 @@
-package provider
+package flow
 
 import (
 	"slices"
@@ -10,7 +10,7 @@ import (
 	"signet/storage"
 )
 
-// situation is one row of the truth table of nextStep.
+// situation is one row of the truth table of NextStep.
 type situation struct {
 	q       request.Request
 	current *session.Current
@@ -19,8 +19,8 @@ type situation struct {
 	stuck   bool // no way left to prove anew
 }
 
-func (s situation) next() step {
-	return nextStep(s.q, s.current, s.client, s.consent, s.stuck, tableTime)
+func (s situation) next() Step {
+	return NextStep(s.q, Facts{s.current, s.client, s.consent, s.stuck}, tableTime)
 }
 
 var tableTime = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -102,7 +102,7 @@ func clients(yield func(client storage.Client, consent storage.Consent, uri stri
 }
 
 // unmet lists what stands between a situation and its answer, in the words of
-// OIDC Core, section 3.1.2.1, without looking at the order of nextStep.
+// OIDC Core, section 3.1.2.1, without looking at the order of NextStep.
 func (s situation) unmet() []string {
 	if s.current == nil {
 		return []string{"session"}
@@ -146,7 +146,7 @@ func TestAZ07_AZ08_NextStepTruthTable(t *testing.T) {
 	situations(func(s situation) {
 		rows++
 		got := s.next()
-		if got == answer {
+		if got == Answer {
 			answered++
 		}
 		if why := wrongStep(s, got, s.unmet()); why != "" {
@@ -159,26 +159,26 @@ func TestAZ07_AZ08_NextStepTruthTable(t *testing.T) {
 }
 
 // wrongStep says what is wrong with a step, or "".
-func wrongStep(s situation, got step, missing []string) string {
+func wrongStep(s situation, got Step, missing []string) string {
 	lacks := func(what ...string) bool {
 		return slices.ContainsFunc(what, func(w string) bool { return slices.Contains(missing, w) })
 	}
 	code := ""
-	if got.refusal != nil {
-		code = got.refusal.code
+	if got.Refusal != nil {
+		code = got.Refusal.Code
 	}
 	switch {
-	case got.page != "" && got.refusal != nil:
+	case got.Page != "" && got.Refusal != nil:
 		return "asks and refuses at once"
-	case got == answer && len(missing) > 0:
+	case got == Answer && len(missing) > 0:
 		return "answers"
-	case got != answer && len(missing) == 0:
+	case got != Answer && len(missing) == 0:
 		return "does not answer"
-	case s.q.Prompts("none") && got.page != "":
+	case s.q.Prompts("none") && got.Page != "":
 		return "shows a page in spite of prompt=none"
 	}
 	legitimate := false
-	switch got.page + code {
+	switch got.Page + code {
 	case "/login":
 		legitimate = lacks("session", "user", "login", "age", "time")
 	case "login_required":
@@ -207,7 +207,7 @@ func wrongStep(s situation, got step, missing []string) string {
 	if got == askSignIn && !lacks("session", "user") && last {
 		return "asks again in spite of a no, or of no way to answer"
 	}
-	if slices.Contains([]string{"/consent", "access_denied", "consent_required"}, got.page+code) && lacks("session", "user", "login", "age", "time", "choice", "acr") {
+	if slices.Contains([]string{"/consent", "access_denied", "consent_required"}, got.Page+code) && lacks("session", "user", "login", "age", "time", "choice", "acr") {
 		return "asks for consent before it is clear who is asked"
 	}
 	return ""
@@ -224,18 +224,18 @@ func TestAZ35_EveryStepLeadsOn(t *testing.T) {
 		}
 		seen := map[string]bool{}
 		got, at := s.next(), tableTime
-		for got.page != "" {
-			if seen[got.page] {
-				t.Fatalf("asks again for %s\nrequest %+v\nsession %+v", got.page, s.q, current)
+		for got.Page != "" {
+			if seen[got.Page] {
+				t.Fatalf("asks again for %s\nrequest %+v\nsession %+v", got.Page, s.q, current)
 			}
-			seen[got.page] = true
+			seen[got.Page] = true
 			next := *current
-			if got.page == "/login" {
+			if got.Page == "/login" {
 				next.AuthTime = storage.At(at)
 			}
-			next.Facts = append(slices.Clone(current.Facts), storage.Fact{Kind: leaves[got.page], At: storage.At(at), Request: s.q.ID})
+			next.Facts = append(slices.Clone(current.Facts), storage.Fact{Kind: leaves[got.Page], At: storage.At(at), Request: s.q.ID})
 			current, at = &next, at.Add(20*time.Minute) // slower than any max_age
-			got = nextStep(s.q, current, s.client, s.consent, s.stuck, at)
+			got = NextStep(s.q, Facts{current, s.client, s.consent, s.stuck}, at)
 		}
 	})
 }

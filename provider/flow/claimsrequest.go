@@ -1,0 +1,112 @@
+package flow
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"signet/federation/foreign"
+)
+
+// ClaimsRequest is the claims parameter as it is kept (OIDC Core, section 5.5).
+type ClaimsRequest struct {
+	UserInfo map[string]*AskedClaim `json:"userinfo,omitempty"`
+	IDToken  map[string]*AskedClaim `json:"id_token,omitempty"`
+}
+
+// AskedClaim is how one claim is asked for; nil in a map is the plain null.
+type AskedClaim struct {
+	Essential bool              `json:"essential,omitempty"`
+	Value     json.RawMessage   `json:"value,omitempty"`
+	Values    []json.RawMessage `json:"values,omitempty"`
+}
+
+// Wanted lists the values asked for. They are strings: false if one is not, for
+// what was asked for could not be compared and would be ignored.
+func (c *AskedClaim) Wanted() ([]string, bool) {
+	all := c.Values
+	if len(c.Value) > 0 {
+		all = append([]json.RawMessage{c.Value}, all...)
+	}
+	texts := make([]string, len(all))
+	for i, raw := range all {
+		if json.Unmarshal(raw, &texts[i]) != nil || string(raw) == "null" {
+			return nil, false
+		}
+	}
+	return texts, true
+}
+
+var errClaims = errors.New("claims is not the JSON object of OpenID Connect Core, section 5.5")
+
+// ParseClaimsRequest reads the claims parameter and drops what does not exist. Its JSON
+// comes from a stranger: names are taken exactly as the specification writes them.
+func ParseClaimsRequest(raw string) (ClaimsRequest, error) {
+	var asked ClaimsRequest
+	members, err := foreign.Object([]byte(raw))
+	if err != nil {
+		return asked, fmt.Errorf("%w: the text %w", errClaims, err)
+	}
+	if asked.UserInfo, err = readClaimSet(members["userinfo"]); err != nil {
+		return asked, err
+	}
+	asked.IDToken, err = readClaimSet(members["id_token"])
+	return asked, err
+}
+
+func readClaimSet(value any) (map[string]*AskedClaim, error) {
+	if value == nil {
+		return nil, nil
+	}
+	members, ok := value.(map[string]any)
+	if !ok {
+		return nil, errClaims
+	}
+	set, known := map[string]*AskedClaim{}, ClaimNames()
+	for name, value := range members {
+		one, err := readClaim(value)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(known, name) {
+			set[name] = one
+		}
+	}
+	return set, nil
+}
+
+// readClaim reads how one claim is asked for; members that nobody knows are ignored.
+func readClaim(value any) (*AskedClaim, error) {
+	if value == nil {
+		return nil, nil
+	}
+	members, ok := value.(map[string]any)
+	if !ok {
+		return nil, errClaims
+	}
+	one := &AskedClaim{}
+	if essential, found := members["essential"]; found && essential != nil {
+		if one.Essential, ok = essential.(bool); !ok {
+			return nil, errClaims
+		}
+	}
+	if wanted, found := members["value"]; found {
+		var err error
+		if one.Value, err = json.Marshal(wanted); err != nil {
+			return nil, err
+		}
+	}
+	values, found := members["values"].([]any)
+	if !found && members["values"] != nil {
+		return nil, errClaims
+	}
+	for _, wanted := range values {
+		text, err := json.Marshal(wanted)
+		if err != nil {
+			return nil, err
+		}
+		one.Values = append(one.Values, text)
+	}
+	return one, nil
+}
