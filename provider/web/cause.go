@@ -121,30 +121,30 @@ func plainURI(uri string) string {
 
 // Client notes the client, enabled or not, that makes the request or that it is for.
 func (t *Trace) Client(id string) {
-	if id != "" && t.about.ClientID != id {
-		t.about.ClientID = id
+	if id != "" && t.about.clientID != id {
+		t.about.clientID = id
 		t.Note("client_id", id)
 	}
 }
 
 // User notes the user who makes the request.
 func (t *Trace) User(id string) {
-	if id != "" && t.about.UserID != id {
-		t.about.UserID = id
+	if id != "" && t.about.userID != id {
+		t.about.userID = id
 		t.Note("sub", id)
 	}
 }
 
 // Connector notes the connector that the request came through.
 func (t *Trace) Connector(id string) {
-	t.about.Connector = id
+	t.about.connector = id
 	t.Note("connector", id)
 }
 
 // Grant notes whose grant a code or token belongs to that the request presents. The id
 // is empty for a code.
 func (t *Trace) Grant(g storage.Grant) {
-	t.of = storage.Event{GrantID: g.ID, UserID: g.UserID, ClientID: g.ClientID, SessionID: g.SessionID}
+	t.of = party{grantID: g.ID, userID: g.UserID, clientID: g.ClientID, sessionID: g.SessionID}
 }
 
 // Refuse notes that the request is refused, and why: the error's text and the stable
@@ -156,7 +156,7 @@ func (t *Trace) Refuse(why error) {
 	t.fault(why)
 	t.refused = true
 	t.noteClaims()
-	t.Note("gid", t.of.GrantID)
+	t.Note("gid", t.of.grantID)
 }
 
 // Ignore notes that a parameter of the request was left out, and why, with what the
@@ -206,17 +206,18 @@ func (t *Trace) Refusals() []storage.Event {
 		return nil
 	}
 	var list []storage.Event
-	add := func(e storage.Event, kind storage.EventType) {
+	add := func(p party, kind storage.EventType) {
+		e := p.event()
 		e.At, e.Type, e.Outcome, e.Reason, e.From, e.Detail = storage.At(t.began), kind, storage.Refused, t.cause, t.Origin(), t.claims()
 		list = append(list, e)
 	}
-	if t.of.UserID != "" {
+	if t.of.userID != "" {
 		add(t.of, storage.GrantRefused)
 	}
 	switch {
-	case t.about.ClientID != "" && t.about.ClientID != t.of.ClientID:
+	case t.about.clientID != "" && t.about.clientID != t.of.clientID:
 		add(t.about, storage.ClientRefused)
-	case t.about.ClientID == "" && t.about.UserID != "" && t.about.UserID != t.of.UserID:
+	case t.about.clientID == "" && t.about.userID != "" && t.about.userID != t.of.userID:
 		add(t.about, storage.UserRefused)
 	}
 	return list

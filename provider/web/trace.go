@@ -28,14 +28,22 @@ type Trace struct {
 	attrs []slog.Attr
 	began time.Time
 
-	about    storage.Event // the client and user that ask
-	of       storage.Event // whose grant they ask with
-	cause    string        // of the refusal or failure; "" for none
+	about    party  // the client and user that ask
+	of       party  // whose grant they ask with
+	cause    string // of the refusal or failure; "" for none
 	refused  bool
 	recorded bool // the refusal's event, by a use case
 
 	claimedClient, claimedRedirect string // as the request has them, for a refusal
 	claimsNoted                    bool   // in the log line
+}
+
+// party names the rows that the event of a refusal is about. Each request has two of
+// them, and most requests no event: they are smaller than two storage.Event.
+type party struct{ userID, clientID, sessionID, grantID, connector string }
+
+func (p party) event() storage.Event {
+	return storage.Event{UserID: p.userID, ClientID: p.clientID, SessionID: p.sessionID, GrantID: p.grantID, Connector: p.connector}
 }
 
 type traceKey struct{}
@@ -196,10 +204,22 @@ func clip(s string, most int) string {
 	if len(s) > most {
 		s = s[:most]
 	}
+	if isPrintableASCII(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) { // Cf: right-to-left marks and what nobody sees
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
+}
+
+func isPrintableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
