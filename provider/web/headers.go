@@ -11,16 +11,31 @@ const (
 // Headers sets what every answer carries, 404s and redirects included. no-store
 // is the default: what may be cached (discovery, JWKS, static files) says so itself.
 func Headers(https bool, next http.Handler) http.Handler {
+	common := map[string]string{
+		"Cache-Control":              "no-store",
+		"Content-Security-Policy":    otherPolicy,
+		"Cross-Origin-Opener-Policy": "same-origin",
+		"Referrer-Policy":            "no-referrer",
+		"X-Content-Type-Options":     "nosniff",
+		"X-Frame-Options":            "DENY", // for engines that do not know frame-ancestors
+	}
+	if https {
+		common["Strict-Transport-Security"] = "max-age=31536000"
+	}
+	// All requests share the values: Set and Add of http.Header replace them and never
+	// write into them.
+	type header struct {
+		name  string // canonical
+		value []string
+	}
+	var headers []header
+	for name, value := range common {
+		headers = append(headers, header{http.CanonicalHeaderKey(name), []string{value}})
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", otherPolicy)
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("X-Frame-Options", "DENY") // for engines that do not know frame-ancestors
-		if https {
-			h.Set("Strict-Transport-Security", "max-age=31536000")
+		for _, one := range headers {
+			h[one.name] = one.value
 		}
 		next.ServeHTTP(w, r)
 	})
