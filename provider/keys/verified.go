@@ -19,7 +19,7 @@ type verifiedCache struct {
 }
 
 func (c *verifiedCache) has(token string) bool {
-	sum := sha256.Sum256([]byte(token))
+	sum := sumOf(token)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.young[sum]; ok {
@@ -33,10 +33,16 @@ func (c *verifiedCache) has(token string) bool {
 }
 
 func (c *verifiedCache) add(token string) {
-	sum := sha256.Sum256([]byte(token))
+	sum := sumOf(token)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.insert(sum)
+}
+
+// sumOf hashes a token. One of usual length is copied to the stack, not to the heap.
+func sumOf(token string) [32]byte {
+	var usual [1024]byte
+	return sha256.Sum256(append(usual[:0], token...))
 }
 
 // insert starts a new generation when the young one is full and forgets the oldest.
