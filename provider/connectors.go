@@ -49,6 +49,15 @@ func (p *Provider) connectors() ([]interaction.Connector, error) {
 	return built, nil
 }
 
+// connectorIDs are the ids of the connectors that this provider serves.
+func (p *Provider) connectorIDs() []string {
+	ids := make([]string, 0, len(p.Connectors))
+	for _, c := range p.Connectors {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
 // described are they with what the operators' pages tell of their settings.
 func (p *Provider) described(built []interaction.Connector) []admin.Connector {
 	described := make([]admin.Connector, len(built))

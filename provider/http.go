@@ -48,7 +48,7 @@ func (p *Provider) routes() http.Handler {
 		outer.Elsewhere(p.nowhere)
 	}
 	https := strings.HasPrefix(p.Issuer, "https:")
-	return web.Headers(https, atOnce(documents, p.bounded(web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), p.recorded(plainPaths(outer))))))
+	return web.Headers(https, atOnce(documents, p.bounded(web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), p.jobs.Recorded(plainPaths(outer))))))
 }
 
 // methodNotAllowed is the answer of an endpoint for programs to a method that it does not have.

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -23,6 +22,7 @@ import (
 	"signet/provider/outbound"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/upkeep"
 	"signet/provider/web"
 	"signet/static"
 	"signet/storage"
@@ -120,10 +120,7 @@ type Provider struct {
 	keeper       *keeper.Keeper
 	rotator      *keeper.Rotator
 	issuer       *url.URL
-	readers      *jwksReaders
-	refusals     *refusals
-	sweeper      *sweeper
-	served       *served
+	jobs         *upkeep.Jobs
 	gates        gates
 	discovery    []byte
 	discoveryTag string
@@ -152,8 +149,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	}
 	p := &Provider{
 		Config: c, db: db, issuer: issuer, base: issuer.Path, outbound: outbound.New(c.Outbound),
-		readers: &jwksReaders{}, refusals: &refusals{}, seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, sweeper: newSweeper(),
-		served: newServed(), gates: newGates(),
+		jobs: upkeep.New(upkeep.Deps{DB: db, Now: c.Now, Log: c.Log}), seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, gates: newGates(),
 	}
 	changes, err := db.Changes(ctx)
 	if err != nil {
@@ -269,41 +265,3 @@ func (p *Provider) open() error {
 
 // Handler serves every path below the issuer.
 func (p *Provider) Handler() http.Handler { return p.handler }
-
-// FollowOnce reloads what is cached (clients, keys) when the change counter
-// moved, stores how the connectors fare, and ends the sessions of those that were
-// removed. Its caller calls it once a second.
-func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
-	if n := p.gates.refused(); n > 0 {
-		p.Log.Warn("too many requests at once", "refused", n)
-	}
-	return errors.Join(p.reload(ctx, at), p.health.WriteOnce(ctx, at), p.endRemoved(ctx, at))
-}
-
-// DeliverOnce tells clients of the sessions that have ended, and returns when they
-// have answered. Its caller calls it once a second.
-func (p *Provider) DeliverOnce(ctx context.Context, at time.Time) error {
-	return p.notices.DeliverOnce(ctx, at)
-}
-
-// Drain waits for what requests have left behind them: the clients that a sign-out
-// is telling. Its caller calls it when no more requests come.
-func (p *Provider) Drain() { p.notices.Wait() }
-
-func (p *Provider) reload(ctx context.Context, at time.Time) error {
-	changes, err := p.db.Changes(ctx)
-	if err != nil {
-		return fmt.Errorf("read change counter: %w", err)
-	}
-	if changes == p.seen.Load() {
-		return nil
-	}
-	if err := p.ring.ReloadOnce(ctx, at); err != nil {
-		return fmt.Errorf("reload keys: %w", err)
-	}
-	if err := p.clients.Reload(ctx); err != nil {
-		return err
-	}
-	p.seen.Store(changes)
-	return nil
-}

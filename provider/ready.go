@@ -14,7 +14,7 @@ func (p *Provider) documents() map[string]http.Handler {
 		p.base + "/.well-known/openid-configuration":       discovery,
 		p.base + "/.well-known/oauth-authorization-server": discovery,
 		"/.well-known/oauth-authorization-server" + p.base: discovery,
-		p.base + "/jwks":    p.noted(p.document(p.jwksBody, p.Keys.MaxAge)),
+		p.base + "/jwks":    p.jobs.Noted(p.document(p.jwksBody, p.Keys.MaxAge), p.TrustedProxies),
 		p.base + "/healthz": http.HandlerFunc(p.healthz),
 	}
 }

@@ -1,9 +1,6 @@
 package provider
 
 import (
-	"context"
-	"time"
-
 	"signet/provider/keys/keeper"
 	"signet/provider/session"
 )
@@ -16,10 +13,4 @@ func (l Lifetimes) KeyLife(of keeper.Life) keeper.Life {
 	of.Tokens = max(l.Access, l.ID)
 	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+remembered, session.DeviceLife)
 	return of
-}
-
-// RotateOnce lets the keys go through their life, see keeper.Rotator. Its
-// caller calls it once a second, never twice at a time.
-func (p *Provider) RotateOnce(ctx context.Context, at time.Time) error {
-	return p.rotator.RotateOnce(ctx, at)
 }

@@ -46,10 +46,11 @@ var house = func() map[string][]string {
 		"provider/credential":       carriers,
 		"provider/notice":           carriers,
 		"provider/flow":             carriers,
+		"provider/upkeep":           {"storage", "provider/web"},
 		"provider/interaction":      deciders,
 		"provider/account":          deciders,
 		"provider/admin":            join(deciders, "provider/keys/keeper"),
-		"provider":                  slices.Concat(pages, keepers),
+		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep"}),
 		"cmd/signet":                slices.Concat(pages, keepers, []string{"provider", "provider/keys/pkcs11", "federation/federationtest"}),
 	}
 }()

@@ -1,9 +1,10 @@
-package provider
+package upkeep
 
 import (
 	"cmp"
 	"context"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -13,9 +14,9 @@ import (
 	"signet/storage"
 )
 
-// jwksReaders counts who reads the JWKS, so that whoever rotates can be told which
+// readers counts who reads the JWKS, so that whoever rotates can be told which
 // programs have not read it since the next key was published.
-type jwksReaders struct {
+type readers struct {
 	mu    sync.Mutex
 	known map[string]bool                // families with a row, as of the last flush
 	seen  map[string]*storage.JWKSReader // by family, since then
@@ -25,7 +26,7 @@ type jwksReaders struct {
 // note counts a fetch. network is asked for only when a family is new. Families that
 // have a row are always counted; of new ones no more than the table could hold, from
 // one network no more than it may begin: strangers who invent names displace nobody.
-func (r *jwksReaders) note(agent string, network func() string, at time.Time) {
+func (r *readers) note(agent string, network func() string, at time.Time) {
 	family := familyOf(agent)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -37,7 +38,7 @@ func (r *jwksReaders) note(agent string, network func() string, at time.Time) {
 }
 
 // begin gives the count of a family that is the first of its name since the last flush.
-func (r *jwksReaders) begin(family string, network func() string) *storage.JWKSReader {
+func (r *readers) begin(family string, network func() string) *storage.JWKSReader {
 	if r.seen == nil {
 		r.seen, r.fresh = map[string]*storage.JWKSReader{}, map[string]int{}
 	}
@@ -59,7 +60,7 @@ func (r *jwksReaders) begin(family string, network func() string) *storage.JWKSR
 
 // take gives what was counted, those first that came most often: where places are
 // few, the rare ones go without.
-func (r *jwksReaders) take() []storage.JWKSReader {
+func (r *readers) take() []storage.JWKSReader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []storage.JWKSReader
@@ -74,7 +75,7 @@ func (r *jwksReaders) take() []storage.JWKSReader {
 }
 
 // putBack counts again what take gave and could not be written.
-func (r *jwksReaders) putBack(list []storage.JWKSReader) {
+func (r *readers) putBack(list []storage.JWKSReader) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, before := range list {
@@ -87,7 +88,7 @@ func (r *jwksReaders) putBack(list []storage.JWKSReader) {
 }
 
 // knows notes which families have a row.
-func (r *jwksReaders) knows(families []string) {
+func (r *readers) knows(families []string) {
 	known := make(map[string]bool, len(families))
 	for _, family := range families {
 		known[family] = true
@@ -119,12 +120,13 @@ func familyOf(agent string) string {
 	return agent[:min(len(agent), longest)]
 }
 
-// noted counts who reads a document.
-func (p *Provider) noted(document http.Handler) http.Handler {
+// Noted counts who reads a document; proxies are those whose word on the client's
+// address is taken.
+func (j *Jobs) Noted(document http.Handler, proxies []netip.Prefix) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet { // HEAD has seen no key
-			network := func() string { return storage.Network(web.ClientAddress(r, p.TrustedProxies)) }
-			p.readers.note(r.UserAgent(), network, p.Now())
+			network := func() string { return storage.Network(web.ClientAddress(r, proxies)) }
+			j.readers.note(r.UserAgent(), network, j.Now())
 		}
 		document.ServeHTTP(w, r)
 	})
@@ -132,16 +134,16 @@ func (p *Provider) noted(document http.Handler) http.Handler {
 
 // NoteReadersOnce writes down who has read the JWKS since the last time. Its caller
 // calls it once a minute, and at the end.
-func (p *Provider) NoteReadersOnce(ctx context.Context, at time.Time) error {
-	seen := p.readers.take()
+func (j *Jobs) NoteReadersOnce(ctx context.Context, at time.Time) error {
+	seen := j.readers.take()
 	if len(seen) == 0 {
 		return nil
 	}
-	families, err := p.db.NoteJWKSReaders(ctx, seen, at)
+	families, err := j.DB.NoteJWKSReaders(ctx, seen, at)
 	if err != nil {
-		p.readers.putBack(seen)
+		j.readers.putBack(seen)
 		return err
 	}
-	p.readers.knows(families)
+	j.readers.knows(families)
 	return nil
 }

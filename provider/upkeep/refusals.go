@@ -1,4 +1,4 @@
-package provider
+package upkeep
 
 import (
 	"context"
@@ -129,8 +129,8 @@ func (r *refusals) putBack(taken map[refusalKind]*pendingRefusal) (lost int64) {
 // NoteRefusalsOnce writes the events of refused requests. Its caller calls it once a
 // second, and at the end. If the database does not answer, or ctx has ended, the
 // next call writes them.
-func (p *Provider) NoteRefusalsOnce(ctx context.Context) error {
-	taken := p.refusals.take()
+func (j *Jobs) NoteRefusalsOnce(ctx context.Context) error {
+	taken := j.refusals.take()
 	if len(taken) == 0 {
 		return nil
 	}
@@ -141,22 +141,22 @@ func (p *Provider) NoteRefusalsOnce(ctx context.Context) error {
 			list = append(list, pending.last)
 		}
 	}
-	err := p.db.RecordEvents(ctx, list)
+	err := j.DB.RecordEvents(ctx, list)
 	if err == nil {
 		return nil
 	}
 	if !errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil {
 		return fmt.Errorf("%d kinds of refusals are in the log alone: %w", len(taken), err) // they would fail again
 	}
-	if lost := p.refusals.putBack(taken); lost > 0 {
+	if lost := j.refusals.putBack(taken); lost > 0 {
 		return fmt.Errorf("%d refusals are in the log alone: %w", lost, err)
 	}
 	return err
 }
 
-// recorded takes the events of each request that next refuses. That a client presents
+// Recorded takes the events of each request that next refuses. That a client presents
 // another's code or refresh token is written before the answer is sent, as a replay is.
-func (p *Provider) recorded(next http.Handler) http.Handler {
+func (j *Jobs) Recorded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
 		trace := web.TraceOf(r.Context())
@@ -165,14 +165,14 @@ func (p *Provider) recorded(next http.Handler) http.Handler {
 			return
 		}
 		if len(list) > 1 && strings.HasSuffix(r.URL.Path, "/token") {
-			err := p.db.RecordEvents(context.WithoutCancel(r.Context()), list)
+			err := j.DB.RecordEvents(context.WithoutCancel(r.Context()), list)
 			if err == nil {
 				return
 			}
 			trace.Note("event_error", err.Error())
 		}
 		for _, e := range list {
-			if !p.refusals.note(e) {
+			if !j.refusals.note(e) {
 				trace.Note("event_error", "too many kinds of refusals: this one has no event")
 			}
 		}

@@ -1,4 +1,4 @@
-package provider
+package upkeep
 
 import (
 	"context"
@@ -23,20 +23,20 @@ func newSweeper() *sweeper {
 // SweepOnce deletes what is kept no longer: see storage.AllRemains and
 // storage.DB.SweepSessions. Of several nodes one does it, under a lease; two at once
 // would do no harm. Its caller calls it once a minute, never twice at a time.
-func (p *Provider) SweepOnce(ctx context.Context, at time.Time) error {
-	until, mine, err := p.db.StartSweep(ctx, p.sweeper.holder, at)
+func (j *Jobs) SweepOnce(ctx context.Context, at time.Time) error {
+	until, mine, err := j.DB.StartSweep(ctx, j.sweeper.holder, at)
 	if err != nil || !mine {
 		return err
 	}
 	for _, kind := range storage.AllRemains {
-		err := inBatches(func() (bool, error) { return p.db.SweepRemains(ctx, kind, until) })
+		err := inBatches(func() (bool, error) { return j.DB.SweepRemains(ctx, kind, until) })
 		if err != nil {
 			return err
 		}
 	}
-	for i := range p.sweeper.walks {
+	for i := range j.sweeper.walks {
 		err := inBatches(func() (full bool, err error) {
-			p.sweeper.walks[i], full, err = p.db.SweepSessions(ctx, p.sweeper.walks[i], until)
+			j.sweeper.walks[i], full, err = j.DB.SweepSessions(ctx, j.sweeper.walks[i], until)
 			return full, err
 		})
 		if err != nil {
