@@ -1,6 +1,6 @@
 //go:build cgo
 
-package storage
+package engine
 
 import (
 	"database/sql"
