@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Kinds of spent ids.
@@ -99,16 +101,16 @@ func openGrant(tx *gorm.DB, g *Grant, of touched, at time.Time) error {
 	g.Connector, g.Identity = of.connector, of.identity
 	g.Generation, g.RotatedAt, g.IdleExpiresAt = 1, At(at), At(at).Add(g.IdleFor)
 	g.RevokedAt, g.RevokeReason = 0, ""
-	row, err := values(g)
+	row, err := engine.Values(g)
 	if err != nil {
 		return err
 	}
-	_, err = insertGrant().changes(tx, row...)
+	_, err = insertGrant().Changes(tx, row...)
 	return err
 }
 
-var insertGrant = sync.OnceValue(func() statement {
-	return newStatement(`INSERT INTO grants (` + columnNames(&Grant{}) + `) VALUES (` + placeholders(&Grant{}) + `)`)
+var insertGrant = sync.OnceValue(func() engine.Statement {
+	return engine.NewStatement(`INSERT INTO grants (` + engine.ColumnNames(&Grant{}) + `) VALUES (` + engine.Placeholders(&Grant{}) + `)`)
 })
 
 // CodeRefusal is the input of DB.SpendCode: a code that opens nothing.
@@ -157,11 +159,11 @@ type spent struct {
 
 // spend reports whether the id was fresh; it is spent after this either way.
 func spend(tx *gorm.DB, s spent) (bool, error) {
-	n, err := insertSpent.changes(tx, s.Kind, s.ID, s.CodeID, s.GrantID, s.ExpiresAt)
+	n, err := insertSpent.Changes(tx, s.Kind, s.ID, s.CodeID, s.GrantID, s.ExpiresAt)
 	return n == 1, err
 }
 
-var insertSpent = newStatement(`INSERT INTO spent (kind, id, code_id, grant_id, expires_at)
+var insertSpent = engine.NewStatement(`INSERT INTO spent (kind, id, code_id, grant_id, expires_at)
 	VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
 // spentRow reads the row of a request; the zero value if it was never spent.

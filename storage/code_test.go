@@ -1,12 +1,14 @@
 package storage_test
 
 import (
+	"context"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
 
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 func TestRedeemCode_OpensTheGrantOnce(t *testing.T) {
@@ -192,4 +194,30 @@ func TestSpendCode(t *testing.T) {
 		wantError(t, "late replay", spend("redeemed", "code", true), storage.ErrReplayed)
 		w.dead(t, g.ID, noon)
 	})
+}
+
+// A user who is disabled while a code is redeemed must not keep an offline grant
+// that comes to life when the user is enabled again.
+func TestPostgres_RedemptionAndDisablingMeetInOneOrder(t *testing.T) {
+	w := newWorld(t, storagetest.Postgres(t))
+	for round := range 20 {
+		at := noon.Add(time.Duration(round) * time.Minute)
+		w.session = w.signIn(t, w.user.ID, storage.NewID("h"), "", at)
+		r := w.redemption(storage.NewID("r"), "code", at)
+		r.Grant.Offline = true
+		results := together(2, func(i int) error {
+			if i == 0 {
+				return w.SetUserEnabled(context.Background(), w.user.ID, false, storage.By{At: at})
+			}
+			_, err := w.RedeemCode(context.Background(), r, at.Add(time.Second)) // by a clock ahead
+			return err
+		})
+		if results[0] != nil || results[1] != nil && outcome(results[1]) != "revoked" {
+			t.Fatalf("outcomes %v", results)
+		}
+		if err := w.SetUserEnabled(t.Context(), w.user.ID, true, storage.By{At: at}); err != nil {
+			t.Fatal(err)
+		}
+		w.dead(t, r.Grant.ID, at.Add(2*time.Second))
+	}
 }

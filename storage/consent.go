@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Consent is what a user has allowed a client, remembered.
@@ -128,15 +130,15 @@ func remember(tx *gorm.DB, c Consent, at time.Time) error {
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
 		return err
 	}
-	scopes, err := jsonText(union(before.Scopes, c.Scopes))
+	scopes, err := engine.JSONText(union(before.Scopes, c.Scopes))
 	if err != nil {
 		return err
 	}
-	resources, err := jsonText(union(before.Resources, c.Resources))
+	resources, err := engine.JSONText(union(before.Resources, c.Resources))
 	if err != nil {
 		return err
 	}
-	claims, err := jsonText(union(before.Claims, c.Claims))
+	claims, err := engine.JSONText(union(before.Claims, c.Claims))
 	if err != nil {
 		return err
 	}
@@ -162,8 +164,8 @@ func union(have, more []string) []string {
 // that moment.
 func withdrawnSince(tx *gorm.DB, userID, clientID string, since Millis) (bool, error) {
 	var one int64
-	return selectWithdrawn.row(tx, []any{&one}, userID, clientID, since)
+	return selectWithdrawn.Row(tx, []any{&one}, userID, clientID, since)
 }
 
-var selectWithdrawn = newStatement(`SELECT 1 FROM consents
+var selectWithdrawn = engine.NewStatement(`SELECT 1 FROM consents
 	WHERE user_id = ? AND client_id = ? AND withdrawn_at > 0 AND withdrawn_at >= ?`)

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // whyDead tells why a grant does not live. It is asked only once that is known.
@@ -16,9 +18,9 @@ func whySessionDead(tx *gorm.DB, userID, sessionID, clientID string, at time.Tim
 	return deadBy(sessionDeath, tx, At(at), At(at), clientID, sessionID, userID)
 }
 
-func deadBy(s statement, tx *gorm.DB, args ...any) error {
+func deadBy(s engine.Statement, tx *gorm.DB, args ...any) error {
 	var what string
-	found, err := s.row(tx, []any{&what}, args...)
+	found, err := s.Row(tx, []any{&what}, args...)
 	if err != nil || !found {
 		return ErrRevoked
 	}
@@ -26,7 +28,7 @@ func deadBy(s statement, tx *gorm.DB, args ...any) error {
 }
 
 var (
-	grantDeath = newStatement(`SELECT CASE
+	grantDeath = engine.NewStatement(`SELECT CASE
 			WHEN u.disabled_at <> 0 THEN 'user_disabled'
 			WHEN c.disabled_at <> 0 THEN 'client_disabled'
 			WHEN g.revoked_at <> 0 THEN 'grant_revoked'
@@ -38,7 +40,7 @@ var (
 			LEFT JOIN sessions s ON s.id = g.session_id AND s.user_id = g.user_id
 		WHERE g.id = ?`)
 
-	sessionDeath = newStatement(`SELECT CASE
+	sessionDeath = engine.NewStatement(`SELECT CASE
 			WHEN u.disabled_at <> 0 THEN 'user_disabled'
 			WHEN s.ended_at <> 0 THEN 'session_ended'
 			WHEN s.idle_expires_at <= ? OR s.expires_at <= ? THEN 'session_expired'

@@ -5,6 +5,6 @@
 // once is decided by one conditional write and its affected-row count. Times come
 // in as arguments, secrets come in hashed, keys come in sealed.
 //
-// The package is the only one that knows gorm and SQL. It does not know HTTP,
-// tokens, clocks, networks or any other package of ours.
+// The package and its lower floor storage/engine, which runs the use cases, are the only
+// ones that know gorm and SQL. It does not know HTTP, tokens, clocks or networks.
 package storage

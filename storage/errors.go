@@ -1,31 +1,32 @@
 package storage
 
 import (
-	"errors"
 	"fmt"
 	"time"
+
+	"signet/storage/engine"
 )
 
 // What a use case can answer besides its result. Compare with errors.Is; the
 // error that carries one of them names the step that failed and no secret.
 var (
 	// ErrNotFound: there is no such row, or it is dead and the caller may not know.
-	ErrNotFound = errors.New("not found")
+	ErrNotFound = engine.ErrNotFound
 	// ErrConflict: a unique value (an e-mail, a client id) is taken.
-	ErrConflict = errors.New("already exists")
+	ErrConflict = engine.ErrConflict
 	// ErrExpired: it was good once, and its time is over.
-	ErrExpired = errors.New("expired")
+	ErrExpired = engine.NewVerdict("expired")
 	// ErrReplayed: a thing that may happen once was tried again. What it had
 	// yielded is revoked, and that is committed, when this is returned.
-	ErrReplayed = errors.New("used before")
+	ErrReplayed = engine.NewVerdict("used before")
 	// ErrRevoked: the user, the client, the session or the grant has ended.
-	ErrRevoked = errors.New("revoked")
+	ErrRevoked = engine.NewVerdict("revoked")
 	// ErrUnproven: nobody has proven the user's address, and something is attached to
 	// the account; *UnprovenError lists it.
-	ErrUnproven = errors.New("address not proven")
+	ErrUnproven = engine.NewVerdict("address not proven")
 	// ErrUnavailable: the database is gone, full or locked for too long; nothing
 	// was done, or the outcome is unknown. The answer is 503, never "invalid".
-	ErrUnavailable = errors.New("database unavailable")
+	ErrUnavailable = engine.ErrUnavailable
 )
 
 // DeadError is ErrRevoked with what it was that ended.
@@ -43,6 +44,11 @@ func (e *DeadError) Cause() string { return e.What }
 type ThrottledError struct {
 	RetryAfter time.Duration // until the next attempt may succeed
 }
+
+// errThrottled makes a refusal over a limit a verdict.
+var errThrottled = engine.NewVerdict("throttled")
+
+func (e *ThrottledError) Unwrap() error { return errThrottled }
 
 func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many attempts: retry after %s", e.RetryAfter)

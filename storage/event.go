@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Origin tells where an act came from, for the audit events.
@@ -171,7 +173,7 @@ func record(tx *gorm.DB, e Event, at time.Time) error {
 // insertEvent writes an event's row; conflict is what to do if its key, unless that
 // is empty, is taken.
 func insertEvent(tx *gorm.DB, key, conflict string, e Event, at time.Time, more ...any) error {
-	detail, err := jsonText(e.Detail)
+	detail, err := engine.JSONText(e.Detail)
 	if err != nil {
 		return fmt.Errorf("event detail: %w", err)
 	}

@@ -92,3 +92,18 @@ func TestAD21_EventIsOneLine(t *testing.T) {
 		}
 	})
 }
+
+func TestOrigin_ActorIsTheUserUnlessSaid(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		if err := w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{From: storage.Origin{Actor: "cli"}, At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		list, err := w.Events(t.Context(), storage.EventFilter{}, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list[0].From.Actor != "cli" || list[1].From.Actor != w.user.ID {
+			t.Errorf("actors %q and %q, want cli and the user", list[0].From.Actor, list[1].From.Actor)
+		}
+	})
+}

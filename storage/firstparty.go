@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // FirstPartyRenewal is the input of DB.RenewFirstParty.
@@ -73,7 +75,7 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant, going bool, verdict, err error) {
 	var live bool
 	args := append(grantNow(at), r.Grant.SessionID)
-	found, err := selectFirstParty().row(tx, append(destinations(&grant), &live), args...)
+	found, err := selectFirstParty().Row(tx, append(engine.Destinations(&grant), &live), args...)
 	if err != nil || !found {
 		return Grant{}, false, nil, err
 	}
@@ -90,7 +92,7 @@ func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant
 			return grant, true, nil, nil
 		}
 		args := append([]any{At(at), At(at), grant.ID, current, grant.UserID, grant.ClientID}, grantNow(at)...)
-		if going, err = rotateLive().row(tx, destinations(&grant), args...); err != nil || going {
+		if going, err = rotateLive().Row(tx, engine.Destinations(&grant), args...); err != nil || going {
 			return grant, going, nil, err
 		}
 	}
@@ -98,8 +100,8 @@ func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant
 	return Grant{}, false, nil, err
 }
 
-var selectFirstParty = sync.OnceValue(func() statement {
-	return newStatement(`SELECT ` + columnsOf(&Grant{}, "g") + `, ` + grantLives + `
+var selectFirstParty = sync.OnceValue(func() engine.Statement {
+	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Grant{}, "g") + `, ` + grantLives + `
 		FROM grants g WHERE g.session_id = ? AND g.first_party AND g.revoked_at = 0`)
 })
 
@@ -119,16 +121,16 @@ func (db *DB) FirstPartySession(ctx context.Context, handleHash string, at time.
 	var s FirstPartyState
 	var renewed int64
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
-		into := append(append(destinations(&s.Session), destinations(&s.User)...), &renewed)
-		return existing(selectFirstPartySession().row(q, into, append([]any{handleHash}, sessionNow(at)...)...))
+		into := append(append(engine.Destinations(&s.Session), engine.Destinations(&s.User)...), &renewed)
+		return engine.Existing(selectFirstPartySession().Row(q, into, append([]any{handleHash}, sessionNow(at)...)...))
 	})
 	s.Renewed = Millis(renewed)
 	return s, err
 }
 
 // The hash is cast for the reason given at selectLiveGrant.
-var selectFirstPartySession = sync.OnceValue(func() statement {
-	return newStatement(`SELECT ` + columnsOf(&Session{}, "s") + `, ` + columnsOf(&User{}, "o") + `, COALESCE(g.rotated_at, 0)
+var selectFirstPartySession = sync.OnceValue(func() engine.Statement {
+	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Session{}, "s") + `, ` + engine.ColumnsOf(&User{}, "o") + `, COALESCE(g.rotated_at, 0)
 		FROM sessions s JOIN users o ON o.id = s.user_id
 			LEFT JOIN grants g ON g.session_id = s.id AND g.first_party AND g.revoked_at = 0
 		WHERE s.handle_hash = CAST(? AS TEXT) AND ` + sessionLives)

@@ -193,9 +193,9 @@ func TestMigration0007_ArrivalsCountAsUnknown(t *testing.T) {
 			if err := tx.Exec(`UPDATE sessions SET arrived_at = 0`).Error; err != nil { // as the column is added
 				return err
 			}
-			for _, statement := range storage.Statements(string(text), b.Name == "postgres") {
+			for statement := range strings.SplitSeq(string(text), ";\n") {
 				if strings.Contains(statement, "UPDATE sessions") {
-					if err := tx.Exec(statement).Error; err != nil {
+					if err := storage.RunScript(tx, statement+";\n"); err != nil {
 						return err
 					}
 				}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Grant is the root of every token a sign-in yields: user × client × session ×
@@ -67,7 +69,7 @@ func (db *DB) LiveOnlineGrant(ctx context.Context, id, jti string, at time.Time)
 	return db.liveGrantBy(ctx, selectOnlineGrant(), id, jti, at)
 }
 
-func (db *DB) liveGrantBy(ctx context.Context, s statement, id, jti string, at time.Time) (Grant, User, error) {
+func (db *DB) liveGrantBy(ctx context.Context, s engine.Statement, id, jti string, at time.Time) (Grant, User, error) {
 	if err := refuseImpossible(id); err != nil {
 		return Grant{}, User{}, fmt.Errorf("read grant: %w", err)
 	}
@@ -78,7 +80,7 @@ func (db *DB) liveGrantBy(ctx context.Context, s statement, id, jti string, at t
 	var u User
 	err := db.read(ctx, "read grant", func(q *gorm.DB) error {
 		args := append([]any{id, spentToken, jti}, grantNow(at)...)
-		return existing(s.row(q, append(destinations(&g), destinations(&u)...), args...))
+		return engine.Existing(s.Row(q, append(engine.Destinations(&g), engine.Destinations(&u)...), args...))
 	})
 	return g, u, err
 }
@@ -87,12 +89,12 @@ func (db *DB) liveGrantBy(ctx context.Context, s statement, id, jti string, at t
 // because SQLite's planner, when it weighs a join, takes note of a bare "x = ?" and
 // compiles the statement again at each execution, which costs ten times the reading.
 var (
-	selectLiveGrant   = sync.OnceValue(func() statement { return selectGrantThat(grantLives) })
-	selectOnlineGrant = sync.OnceValue(func() statement { return selectGrantThat(onlineLives) })
+	selectLiveGrant   = sync.OnceValue(func() engine.Statement { return selectGrantThat(grantLives) })
+	selectOnlineGrant = sync.OnceValue(func() engine.Statement { return selectGrantThat(onlineLives) })
 )
 
-func selectGrantThat(lives string) statement {
-	return newStatement(`SELECT ` + columnsOf(&Grant{}, "g") + `, ` + columnsOf(&User{}, "o") + `
+func selectGrantThat(lives string) engine.Statement {
+	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Grant{}, "g") + `, ` + engine.ColumnsOf(&User{}, "o") + `
 		FROM grants g JOIN users o ON o.id = g.user_id
 		WHERE g.id = CAST(? AS TEXT) AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?) AND ` + lives)
 }

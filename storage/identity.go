@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Identity is a person as an upstream knows it, linked to a user. It is found by
@@ -156,7 +158,7 @@ func detailOf(tx *gorm.DB, i Identity) (IdentityDetail, error) {
 }
 
 func setDetail(tx *gorm.DB, i Identity, detail IdentityDetail) error {
-	text, err := jsonText(detail)
+	text, err := engine.JSONText(detail)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // KeyRotation moves one line on by one key.
@@ -28,7 +30,7 @@ var elsewhere, nothing = []byte{SealedElsewhere}, []byte{}
 
 // writeKeys runs a use case that changes keys. They are decided one at a time: what
 // one reads no other changes before it ends.
-func (db *DB) writeKeys(ctx context.Context, name string, run useCase) error {
+func (db *DB) writeKeys(ctx context.Context, name string, run engine.UseCase) error {
 	return db.write(ctx, name, func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
 			return err

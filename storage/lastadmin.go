@@ -1,13 +1,13 @@
 package storage
 
 import (
-	"errors"
-
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // ErrLastAdmin: nobody would be left who may administer the server.
-var ErrLastAdmin = errors.New("the last administrator")
+var ErrLastAdmin = engine.NewVerdict("the last administrator")
 
 // keepAnAdmin is ErrLastAdmin if no enabled administrator would be left without this
 // user. It belongs to each transaction that takes one away, before it does: those are

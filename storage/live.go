@@ -5,6 +5,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"signet/storage/engine"
 )
 
 // seenEvery is how much time passes before a session is noted as seen again:
@@ -67,7 +69,7 @@ func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time)
 	stale := At(at.Add(-seenEvery))
 	args := append([]any{stale, At(at), stale, At(at), sessionID, userID}, sessionNow(at)...)
 	var t touched
-	found, err := touchLive.row(tx, []any{(*int64)(&t.made), &t.connector, &t.identity}, append(args, clientID, clientID)...)
+	found, err := touchLive.Row(tx, []any{(*int64)(&t.made), &t.connector, &t.identity}, append(args, clientID, clientID)...)
 	if err != nil {
 		return touched{}, err
 	}
@@ -79,7 +81,7 @@ func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time)
 
 // The client is cast for PostgreSQL, which could not tell the type of a parameter
 // that is only compared with a constant.
-var touchLive = newStatement(`UPDATE sessions AS s SET
+var touchLive = engine.NewStatement(`UPDATE sessions AS s SET
 		seen_at = CASE WHEN s.seen_at <= ? THEN ? ELSE s.seen_at END,
 		idle_expires_at = CASE WHEN s.seen_at <= ? THEN ? + s.idle_for ELSE s.idle_expires_at END
 	WHERE s.id = ? AND s.user_id = ? AND ` + sessionLives + `

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Repetition tells of the last event that was merged into an earlier one: where it
@@ -53,7 +55,7 @@ func merge(tx *gorm.DB, e Event, at time.Time) error {
 		return err
 	}
 	from := e.From.clean()
-	latest, err := jsonText(Repetition{
+	latest, err := engine.JSONText(Repetition{
 		At: At(at), Address: from.Address, Agent: from.Agent, RequestID: from.RequestID,
 		SessionID: cleanText(e.SessionID, longestName), Detail: e.Detail,
 	})
@@ -67,7 +69,7 @@ func merge(tx *gorm.DB, e Event, at time.Time) error {
 func (e Event) mergeKey(at time.Time) (string, error) {
 	kind := []string{string(e.Type), string(e.Outcome), e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector}
 	if e.Outcome != Refused {
-		detail, err := jsonText(e.Detail)
+		detail, err := engine.JSONText(e.Detail)
 		if err != nil {
 			return "", fmt.Errorf("event detail: %w", err)
 		}

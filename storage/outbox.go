@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Notice is a row of the outbox: a client is to be told that a session ended. It
@@ -122,7 +124,7 @@ func (db *DB) ClaimNotices(ctx context.Context, c NoticeClaim, at time.Time) ([]
 		claimed = nil
 		return tx.Raw(`UPDATE outbox SET tries = tries + 1, leased_until = ?
 			WHERE id IN ? AND delivered_at = 0 AND given_up_at = 0 AND due_at <= ? AND (leased_until <= ? OR leased_until > ?)
-			RETURNING `+columnNames(&Notice{}), until, ids, At(at), At(at), impossible).Scan(&claimed).Error
+			RETURNING `+engine.ColumnNames(&Notice{}), until, ids, At(at), At(at), impossible).Scan(&claimed).Error
 	})
 	return claimed, err
 }

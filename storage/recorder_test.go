@@ -63,17 +63,7 @@ func (r *Recorder) add(text string, args []any) error {
 // Record puts a recorder between gorm and the drivers' pools.
 func (db *DB) Record(ctx context.Context) (*Recorder, error) {
 	r := &Recorder{}
-	switch e := db.engine.(type) {
-	case *sqliteFile:
-		e.read.Statement.ConnPool = recordOn(e.read.Statement.ConnPool, r)
-		return r, db.write(ctx, "record", func(*gorm.DB) error {
-			e.tx.Statement.ConnPool = recordOn(e.tx.Statement.ConnPool, r)
-			return nil
-		})
-	case *postgresPool:
-		e.db.Statement.ConnPool = recordOn(e.db.Statement.ConnPool, r)
-	}
-	return r, nil
+	return r, db.engine.Wrap(ctx, func(pool gorm.ConnPool) gorm.ConnPool { return recordOn(pool, r) })
 }
 
 // recordOn takes the place of a recorder that is there.

@@ -2,12 +2,13 @@ package storage
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Rotation is the input of DB.RotateGrant: what a refresh token says.
@@ -50,7 +51,7 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 		if r.Online {
 			rotate = rotateOnline()
 		}
-		rotated, err := rotate.row(tx, destinations(&grant), args...)
+		rotated, err := rotate.Row(tx, engine.Destinations(&grant), args...)
 		if err != nil {
 			return err
 		}
@@ -73,19 +74,19 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 }
 
 var (
-	rotateLive   = sync.OnceValue(func() statement { return rotateGrantThat(grantLives, "") })
-	rotateOnline = sync.OnceValue(func() statement { return rotateGrantThat(onlineLives, ", offline = FALSE") })
+	rotateLive   = sync.OnceValue(func() engine.Statement { return rotateGrantThat(grantLives, "") })
+	rotateOnline = sync.OnceValue(func() engine.Statement { return rotateGrantThat(onlineLives, ", offline = FALSE") })
 )
 
-func rotateGrantThat(lives, andSet string) statement {
-	return newStatement(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for` + andSet + `
+func rotateGrantThat(lives, andSet string) engine.Statement {
+	return engine.NewStatement(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for` + andSet + `
 		WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ` + lives + `
-		RETURNING ` + columnNames(&Grant{}))
+		RETURNING ` + engine.ColumnNames(&Grant{}))
 }
 
 // errChecked marks the error of a caller's check: a verdict like any other, which
 // undoes this use case and leaves its neighbours alone.
-var errChecked = errors.New("refused")
+var errChecked = engine.NewVerdict("refused")
 
 func checked(check func(Grant) error, g Grant) error {
 	if err := check(g); err != nil {
@@ -134,11 +135,11 @@ func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
 // the grant is touched: session rows are locked first, everywhere.
 func seeSessionOf(tx *gorm.DB, grantID string, at time.Time) error {
 	args := append([]any{At(at), At(at), grantID, At(at.Add(-seenEvery))}, sessionNow(at)...)
-	_, err := seeSession.changes(tx, args...)
+	_, err := seeSession.Changes(tx, args...)
 	return err
 }
 
-var seeSession = newStatement(`UPDATE sessions AS s SET seen_at = ?, idle_expires_at = ? + s.idle_for
+var seeSession = engine.NewStatement(`UPDATE sessions AS s SET seen_at = ?, idle_expires_at = ? + s.idle_for
 	WHERE s.id = (SELECT g.session_id FROM grants g WHERE g.id = ? AND NOT g.offline) AND s.seen_at <= ? AND ` + sessionLives)
 
 // Refreshed reads a grant as a refresh token of a generation sees it, without

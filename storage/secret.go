@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // ReplaceSecret gives a client a new secret. The one it had stays good for
@@ -17,10 +19,8 @@ func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap 
 		return fmt.Errorf("replace client secret: %w", err)
 	}
 	return db.write(ctx, "replace client secret", func(tx *gorm.DB) error {
-		if db.postgres {
-			if err := tx.Exec(`SELECT 1 FROM clients WHERE id = ? FOR NO KEY UPDATE`, clientID).Error; err != nil {
-				return err
-			}
+		if err := db.lockRow(tx, clientRow, clientID, forUpdate); err != nil {
+			return err
 		}
 		var client Client
 		if err := tx.Where("id = ?", clientID).Take(&client).Error; err != nil {
@@ -33,7 +33,7 @@ func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap 
 		if old.Hash == "" || overlap <= 0 {
 			old = ClientSecret{}
 		}
-		secrets, err := jsonText([2]ClientSecret{{Hash: hash, CreatedAt: At(by.At)}, old})
+		secrets, err := engine.JSONText([2]ClientSecret{{Hash: hash, CreatedAt: At(by.At)}, old})
 		if err != nil {
 			return err
 		}

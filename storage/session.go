@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Session binds one browser to one user: single sign-on, the first-party cookies
@@ -82,14 +84,14 @@ func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Ti
 	var u User
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
 		args := append([]any{handleHash}, sessionNow(at)...)
-		return existing(selectSessionByHandle().row(q, append(destinations(&s), destinations(&u)...), args...))
+		return engine.Existing(selectSessionByHandle().Row(q, append(engine.Destinations(&s), engine.Destinations(&u)...), args...))
 	})
 	return s, u, err
 }
 
 // The hash is cast for the reason given at selectLiveGrant.
-var selectSessionByHandle = sync.OnceValue(func() statement {
-	return newStatement(`SELECT ` + columnsOf(&Session{}, "s") + `, ` + columnsOf(&User{}, "u") + `
+var selectSessionByHandle = sync.OnceValue(func() engine.Statement {
+	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Session{}, "s") + `, ` + engine.ColumnsOf(&User{}, "u") + `
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ` + sessionLives)
 })
 
@@ -162,7 +164,7 @@ func addFact(tx *gorm.DB, sessionID string, f Fact) error {
 	if err := tx.Select("facts").Where("id = ?", sessionID).Take(&s).Error; err != nil {
 		return err
 	}
-	facts, err := jsonText(newestFacts(append(s.Facts, f)))
+	facts, err := engine.JSONText(newestFacts(append(s.Facts, f)))
 	if err != nil {
 		return err
 	}
@@ -190,7 +192,7 @@ func endSession(tx *gorm.DB, userID, sessionID, reason string, by By) error {
 // endSessionBy is endSession, with what else the event tells.
 func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
 	var rows int64 // of the user
-	ended, err := endOne.row(tx, []any{&rows}, At(at), cleanText(e.Reason, longestName), e.SessionID, e.UserID)
+	ended, err := endOne.Row(tx, []any{&rows}, At(at), cleanText(e.Reason, longestName), e.SessionID, e.UserID)
 	if err != nil || !ended {
 		return err
 	}
@@ -201,5 +203,5 @@ func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
 	return record(tx, e, at)
 }
 
-var endOne = newStatement(`UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0
+var endOne = engine.NewStatement(`UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0
 	RETURNING (SELECT COUNT(*) FROM sessions o WHERE o.user_id = sessions.user_id)`)

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,9 +23,11 @@ var forbiddenCalls = map[string]string{
 
 func TestSource_UsesNothingThatMisleads(t *testing.T) {
 	files, err := filepath.Glob("*.go")
-	if err != nil {
+	inner, err2 := filepath.Glob("engine/*.go")
+	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
+	files = append(files, inner...)
 	read := 0
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") {

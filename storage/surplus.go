@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // Bounds of what one person can make us store by signing in, and by redeeming codes,
@@ -26,7 +28,7 @@ const (
 // ended. It reports whether the user has so many.
 func trimSessions(tx *gorm.DB, s Session, by By) (crowded bool, err error) {
 	var rows int64
-	if _, err := countSessions.row(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessions {
+	if _, err := countSessions.Row(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessions {
 		return false, err
 	}
 	deleted, err := deleteSurplus(tx, s, min(rows-MaxSessions, surplusBatch), by.At)
@@ -63,7 +65,7 @@ func deleteSurplus(tx *gorm.DB, s Session, most int64, at time.Time) (int64, err
 	return int64(len(dead)), nil
 }
 
-var countSessions = newStatement(`SELECT COUNT(*) FROM sessions WHERE user_id = ?`)
+var countSessions = engine.NewStatement(`SELECT COUNT(*) FROM sessions WHERE user_id = ?`)
 
 // trimGrants deletes grants of the user at the client of g that are of no more use, if
 // there are more than MaxGrants of them: dead ones, and online ones of the same session

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // How many rows one use case of the sweep goes through at most: others write in
@@ -113,29 +115,29 @@ type deadSession struct {
 // sweep deletes the session and what hangs on it, in the small steps that the indexes
 // allow.
 func (s deadSession) sweep(tx *gorm.DB, over Millis) error {
-	if _, err := deleteDeadGrants.changes(tx, s.UserID, s.ID, over, over, over, over, over); err != nil {
+	if _, err := deleteDeadGrants.Changes(tx, s.UserID, s.ID, over, over, over, over, over); err != nil {
 		return err
 	}
-	deleted, err := deleteSession.changes(tx, s.ID, s.UserID, s.ID)
+	deleted, err := deleteSession.Changes(tx, s.ID, s.UserID, s.ID)
 	if err != nil || deleted == 0 {
 		return err
 	}
 	after, before := noticesOf{s.UserID, s.ID}.ids()
-	_, err = deleteNotices.changes(tx, s.UserID, s.ID, after, before)
+	_, err = deleteNotices.Changes(tx, s.UserID, s.ID, after, before)
 	return err
 }
 
 var (
 	// An online grant died with its session; an offline one by its own end, or by
 	// not_before of its user or the instance.
-	deleteDeadGrants = newStatement(`DELETE FROM grants WHERE user_id = ? AND session_id = ?
+	deleteDeadGrants = engine.NewStatement(`DELETE FROM grants WHERE user_id = ? AND session_id = ?
 		AND (NOT offline OR idle_expires_at < ? OR expires_at < ? OR (revoked_at <> 0 AND revoked_at < ?)
 			OR created_at <= (SELECT u.not_before FROM users u WHERE u.id = grants.user_id AND u.not_before < ?)
 			OR created_at <= (SELECT i.not_before FROM instance i WHERE i.id = 1 AND i.not_before < ?))`)
 
-	deleteNotices = newStatement(`DELETE FROM outbox WHERE kind = 'logout' AND user_id = ? AND session_id = ? AND id > ? AND id < ?`)
+	deleteNotices = engine.NewStatement(`DELETE FROM outbox WHERE kind = 'logout' AND user_id = ? AND session_id = ? AND id > ? AND id < ?`)
 
-	deleteSession = newStatement(`DELETE FROM sessions WHERE id = ?
+	deleteSession = engine.NewStatement(`DELETE FROM sessions WHERE id = ?
 		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.user_id = ? AND g.session_id = ?)`)
 )
 

@@ -41,7 +41,7 @@ const tokensAtOnce = 500
 func (db *DB) RewrapTokens(ctx context.Context, seal func(Identity) ([]byte, error)) (int, error) {
 	query := `SELECT * FROM identities WHERE (connector, issuer, subject) > (?, ?, ?) AND detail LIKE '%"token":%'
 		ORDER BY connector, issuer, subject LIMIT ?`
-	if db.postgres {
+	if db.engine.HasRowLocks() {
 		query += " " + forUpdate // a sign-in that puts another token there comes before or after
 	}
 	total := 0

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // User is a person who can sign in. Its ID is the subject (sub) that clients
@@ -127,14 +129,14 @@ func (db *DB) UserByEmail(ctx context.Context, email string) (User, string, erro
 	var u User
 	var secret []byte
 	err = db.read(ctx, "read user by e-mail", func(q *gorm.DB) error {
-		return existing(selectUserByEmail().row(q, append(destinations(&u), &secret), canonical))
+		return engine.Existing(selectUserByEmail().Row(q, append(engine.Destinations(&u), &secret), canonical))
 	})
 	return u, string(secret), err
 }
 
 // The address is cast for the reason given at selectLiveGrant.
-var selectUserByEmail = sync.OnceValue(func() statement {
-	return newStatement(`SELECT ` + columnsOf(&User{}, "u") + `, c.secret
+var selectUserByEmail = sync.OnceValue(func() engine.Statement {
+	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&User{}, "u") + `, c.secret
 		FROM users u LEFT JOIN credentials c ON c.user_id = u.id AND c.kind = 'password'
 		WHERE u.email_canonical = CAST(? AS TEXT) AND u.email_canonical <> ''`)
 })
@@ -284,16 +286,4 @@ func endAllOf(tx *gorm.DB, userID string, at time.Time) error {
 		return err
 	}
 	return tx.Exec(`UPDATE users SET not_before = ? WHERE id = ?`, max(latest, At(at)), userID).Error
-}
-
-// exists is nil if the row is there and ErrNotFound if it is not.
-func exists(tx *gorm.DB, row any, id string) error {
-	var n int64
-	if err := tx.Model(row).Where("id = ?", id).Limit(1).Count(&n).Error; err != nil {
-		return err
-	}
-	if n == 0 {
-		return ErrNotFound
-	}
-	return nil
 }

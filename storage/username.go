@@ -10,10 +10,12 @@ import (
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // ErrUsernameTaken: another user has this preferred_username, or one that looks like it.
-var ErrUsernameTaken = errors.New("user name taken")
+var ErrUsernameTaken = engine.NewVerdict("user name taken")
 
 // errUsername is why a preferred_username cannot be compared.
 var errUsername = errors.New("preferred_username has no letter or digit")
@@ -176,7 +178,7 @@ func nameUser(tx *gorm.DB, want *User, before User) error {
 // usernameRace is ErrUsernameTaken for an error of the statement that stores a user, if
 // another user took the name since nameUser looked.
 func usernameRace(err error) error {
-	if isUnique(err) && (strings.Contains(err.Error(), "users_username") || strings.Contains(err.Error(), "users.username_folded")) {
+	if engine.IsUnique(err) && (strings.Contains(err.Error(), "users_username") || strings.Contains(err.Error(), "users.username_folded")) {
 		return ErrUsernameTaken
 	}
 	return err

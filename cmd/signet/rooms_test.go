@@ -29,7 +29,8 @@ var house = func() map[string][]string {
 	return map[string][]string{
 		"static":                    {},
 		"federation/foreign":        {},
-		"storage":                   {"federation/foreign"},
+		"storage/engine":            {},
+		"storage":                   {"federation/foreign", "storage/engine"},
 		"storage/storagetest":       {"storage"},
 		"federation":                {"federation/foreign"},
 		"federation/federationtest": {"federation/foreign", "federation"},
@@ -71,10 +72,10 @@ var strangers = []struct {
 	reason   string
 }{
 	{[]string{"gorm.io"},
-		[]string{"storage", "storage/storagetest"}, false,
+		[]string{"storage", "storage/engine", "storage/storagetest"}, false,
 		"SQL is the business of storage: whatever may happen once is decided there, by one conditional write"},
 	{[]string{"database/sql", "github.com/mattn/go-sqlite3", "modernc.org/sqlite", "github.com/jackc/pgx"},
-		[]string{"storage", "storage/storagetest"}, true, // a test may play the thief of a database
+		[]string{"storage/engine", "storage/storagetest"}, true, // a test may play the thief of a database
 		"SQL is the business of storage: whatever may happen once is decided there, by one conditional write"},
 	{[]string{"github.com/zitadel/oidc"},
 		[]string{"provider"}, false,
@@ -168,6 +169,9 @@ func TestRooms_EachSaysWhatItIs(t *testing.T) {
 func TestRooms_WrongImportIsNamed(t *testing.T) {
 	for _, c := range []struct{ file, source, want string }{
 		{"storage/client.go", `import "signet/templates"`, "storage may not import signet/templates"},
+		{"storage/client.go", `import "database/sql"`, "SQL is the business of storage"},
+		{"storage/engine/writer.go", `import "signet/storage"`, "storage/engine may not import signet/storage"},
+		{"provider/token.go", `import "signet/storage/engine"`, "provider may not import signet/storage/engine"},
 		{"templates/page.go", `import "signet/storage"`, "templates may not import signet/storage"},
 		{"provider/keys/ring.go", `import "signet/provider/session"`, "provider/keys may not import"},
 		{"provider/keys/ring.go", `import "signet/provider/keys/keeper"`, "provider/keys may not import"},

@@ -29,7 +29,7 @@ func Backup(ctx context.Context, c Config, file string) error {
 	case !HasDatabase(c.DataDir):
 		return fmt.Errorf("back up: %w", ErrNotFound)
 	}
-	source, err := sql.Open(sqliteDriver, sqliteURI(DatabaseFile(c.DataDir), false))
+	source, err := sql.Open(sqliteDriver, sqliteURI(DatabaseFile(c.DataDir)))
 	if err != nil {
 		return fmt.Errorf("back up: %w", err)
 	}
@@ -52,7 +52,7 @@ func syncFile(path string) error {
 // ReadBackup looks at a whole SQLite file that nobody writes to, and changes nothing.
 // ErrNotBackup, with what is wrong; ErrOutdated, beside the Schema, for one that this
 // program is too old for.
-func ReadBackup(ctx context.Context, file string) (Schema, error) {
+func ReadBackup(ctx context.Context, file string, m Migrations) (Schema, error) {
 	if _, err := os.Stat(file); err != nil {
 		return Schema{}, fmt.Errorf("read backup: %w", err)
 	}
@@ -69,7 +69,7 @@ func ReadBackup(ctx context.Context, file string) (Schema, error) {
 	if err != nil || newest == 0 {
 		return Schema{}, fmt.Errorf("read backup: %w", errors.Join(ErrNotBackup, err))
 	}
-	return schemaOf(newest, oldest)
+	return m.schemaAt(newest, oldest)
 }
 
 // checkSound has SQLite go through the whole file.
@@ -150,7 +150,7 @@ func whileClosed(folder string, do func(path string) error) error {
 // leaveWAL has the WAL written back and gone, which SQLite allows nobody while another
 // connection has the database open: ErrInUse.
 func leaveWAL(path string) error {
-	db, err := sql.Open(sqliteDriver, sqliteURI(path, false))
+	db, err := sql.Open(sqliteDriver, sqliteURI(path))
 	if err != nil {
 		return err
 	}

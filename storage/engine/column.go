@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"time"
 
-	"gorm.io/gorm"
 	"gorm.io/gorm/schema"
 )
 
@@ -42,11 +41,11 @@ func (jsonColumn) Scan(ctx context.Context, field *schema.Field, dst reflect.Val
 }
 
 func (jsonColumn) Value(_ context.Context, _ *schema.Field, _ reflect.Value, value any) (any, error) {
-	return jsonText(value)
+	return JSONText(value)
 }
 
-// jsonText is how a jsonColumn stores a value.
-func jsonText(value any) (string, error) {
+// JSONText is how a jsonColumn stores a value.
+func JSONText(value any) (string, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return "", err
@@ -92,10 +91,4 @@ func durationMillis(d time.Duration) int64 {
 		return -1
 	}
 	return d.Milliseconds()
-}
-
-// changed runs a conditional write and reports whether it hit exactly one row.
-func changed(tx *gorm.DB, sql string, args ...any) (bool, error) {
-	res := tx.Exec(sql, args...)
-	return res.RowsAffected == 1, res.Error
 }

@@ -12,17 +12,18 @@ import (
 	"gorm.io/gorm"
 )
 
-// Config says where the data is.
+// Config says where the data is, and which schema it has.
 type Config struct {
-	DataDir  string       // folder of signet.db, made 0700 if missing; used when Database is empty
-	Database string       // "" for SQLite in DataDir, or postgres://…
-	Log      *slog.Logger // nil: nothing is logged
-	Faults   Faults       `json:"-"` // for tests alone; nil: nothing fails on purpose
+	DataDir    string       // folder of signet.db, made 0700 if missing; used when Database is empty
+	Database   string       // "" for SQLite in DataDir, or postgres://…
+	Log        *slog.Logger // nil: nothing is logged
+	Migrations Migrations
+	Faults     Faults // for tests alone; nil: nothing fails on purpose
 }
 
-// DB holds the use cases. It is safe for concurrent use.
-type DB struct {
-	engine   engine
+// Engine is an open database. It is safe for concurrent use.
+type Engine struct {
+	db       database
 	postgres bool
 	closed   atomic.Bool
 	faults   Faults
@@ -30,84 +31,107 @@ type DB struct {
 	reads, writes atomic.Int64
 }
 
-// Calls tells how many reads and write transactions this handle was asked for: a
-// request's cost, for tests and metrics.
-func (db *DB) Calls() (reads, writes int64) { return db.reads.Load(), db.writes.Load() }
-
-// engine is a database: sqliteFile or postgresPool.
-type engine interface {
-	// write runs a use case in one transaction. nil: it is committed and durable.
-	// A verdict (see isVerdict): nothing of it is. Anything else: not, or unknown.
-	write(context.Context, useCase) error
+// database is one kind of them: sqliteFile or postgresPool.
+type database interface {
+	// write runs a use case in one transaction. nil or a Committed verdict: it is
+	// committed and durable. Another verdict: nothing of it is. Anything else: not, or
+	// unknown.
+	write(context.Context, UseCase) error
 	// reader gives what statements are read through.
 	reader(context.Context) *gorm.DB
 	close() error
 }
 
+// UseCase is the body of one: pure in its transaction and what it closes over,
+// since it may run twice.
+type UseCase = func(tx *gorm.DB) error
+
 // Open opens the database, brings its schema up to date under a lease and
-// checks that this program is not older than the schema allows.
-func Open(ctx context.Context, c Config) (*DB, error) {
-	log := c.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+// checks that this program is not older than the schema allows. ErrOutdated,
+// ErrUnavailable.
+func Open(ctx context.Context, c Config) (*Engine, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
 	}
 	switch {
 	case c.Database == "" && c.DataDir == "":
 		return nil, errors.New("open database: neither a data folder nor a database URL is set")
 	case c.Database == "":
-		e, err := openSQLite(ctx, c.DataDir, log)
+		d, err := openSQLite(ctx, c)
 		if err != nil {
 			return nil, fmt.Errorf("open database in %s: %w", c.DataDir, err)
 		}
-		return &DB{engine: e, faults: c.Faults}, nil
+		return &Engine{db: d, faults: c.Faults}, nil
 	case strings.HasPrefix(c.Database, "postgres://"), strings.HasPrefix(c.Database, "postgresql://"):
-		e, err := openPostgres(ctx, c.Database, log)
+		d, err := openPostgres(ctx, c)
 		if err != nil {
 			return nil, fmt.Errorf("open database: %w", err)
 		}
-		return &DB{engine: e, postgres: true, faults: c.Faults}, nil
+		return &Engine{db: d, postgres: true, faults: c.Faults}, nil
 	default:
 		return nil, errors.New("open database: the URL must begin with postgres:// (leave it empty for SQLite)")
 	}
 }
 
+// Write runs one use case in one transaction. The name, a bare verb phrase, is the step
+// that an error names.
+//
+// A verdict (see NewVerdict) undoes the use case, and Committed(verdict) does not; the
+// caller gets the verdict either way. ErrUnavailable: nothing was done, or the outcome
+// is unknown.
+func (e *Engine) Write(ctx context.Context, name string, run UseCase) error {
+	if e.closed.Load() {
+		return answer(name, errClosed)
+	}
+	e.writes.Add(1)
+	return answer(name, e.writeOrFail(ctx, name, run))
+}
+
+// Read runs one read, of one statement.
+func (e *Engine) Read(ctx context.Context, name string, run func(q *gorm.DB) error) error {
+	if e.closed.Load() {
+		return answer(name, errClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return answer(name, err)
+	}
+	e.reads.Add(1)
+	if fault := e.faults.of(name); fault.Err != nil {
+		return answer(name, fault.Err)
+	}
+	return answer(name, run(e.db.reader(ctx)))
+}
+
+// Calls tells how many reads and write transactions this engine was asked for.
+func (e *Engine) Calls() (reads, writes int64) { return e.reads.Load(), e.writes.Load() }
+
 // Close waits for the writes that are under way and closes the database.
 // Closing it again does nothing.
-func (db *DB) Close() error {
-	if db.closed.Swap(true) {
+func (e *Engine) Close() error {
+	if e.closed.Swap(true) {
 		return nil
 	}
-	return db.engine.close()
+	return e.db.close()
 }
 
 // Ping reports whether the database answers. ErrUnavailable.
-func (db *DB) Ping(ctx context.Context) error {
+func (e *Engine) Ping(ctx context.Context) error {
 	var one int64
-	if err := db.read(ctx, "ping", func(q *gorm.DB) error { return q.Raw(`SELECT 1`).Scan(&one).Error }); err != nil {
+	if err := e.Read(ctx, "ping", func(q *gorm.DB) error { return q.Raw(`SELECT 1`).Scan(&one).Error }); err != nil {
 		return unavailable(err)
 	}
 	return nil
 }
 
-// Changes reads the change counter: it moves with every write that a cache
-// (clients, keys, settings) could miss.
-func (db *DB) Changes(ctx context.Context) (int64, error) {
-	var changes int64
-	err := db.read(ctx, "read change counter", func(q *gorm.DB) error {
-		return q.Raw(`SELECT changes FROM instance WHERE id = 1`).Scan(&changes).Error
-	})
-	return changes, err
-}
-
 // ClockOffset measures how far the database's clock is ahead of this machine's:
-// zero on SQLite. Callers add it to the wall clock.
-func (db *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
-	if !db.postgres {
+// zero on SQLite.
+func (e *Engine) ClockOffset(ctx context.Context) (time.Duration, error) {
+	if !e.postgres {
 		return 0, nil
 	}
 	var micros int64
 	before := time.Now()
-	err := db.read(ctx, "read clock", func(q *gorm.DB) error {
+	err := e.Read(ctx, "read clock", func(q *gorm.DB) error {
 		return q.Raw(`SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::BIGINT`).Scan(&micros).Error
 	})
 	if err != nil {
@@ -117,55 +141,24 @@ func (db *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
 	return time.UnixMicro(micros).Sub(middle.Round(0)), nil
 }
 
-// write runs one use case in one transaction: all writes go through here. The
-// name, a bare verb phrase, is the step that an error names.
-func (db *DB) write(ctx context.Context, name string, run useCase) error {
-	if db.closed.Load() {
-		return answer(name, errClosed)
+// HasRowLocks reports whether several transactions may write at once, so that a use case
+// must lock the rows that it decides by. SQLite has one writer and needs no locks.
+func (e *Engine) HasRowLocks() bool { return e.postgres }
+
+// Wrap puts a layer between gorm and the connections that are open now. It is for tests
+// alone, which watch statements or make them fail.
+func (e *Engine) Wrap(ctx context.Context, layer func(gorm.ConnPool) gorm.ConnPool) error {
+	switch d := e.db.(type) {
+	case *sqliteFile:
+		d.read.Statement.ConnPool = layer(d.read.Statement.ConnPool)
+		return e.Write(ctx, "wrap connections", func(*gorm.DB) error {
+			d.tx.Statement.ConnPool = layer(d.tx.Statement.ConnPool)
+			return nil
+		})
+	case *postgresPool:
+		d.db.Statement.ConnPool = layer(d.db.Statement.ConnPool)
 	}
-	db.writes.Add(1)
-	return answer(name, db.writeOrFail(ctx, name, run))
+	return nil
 }
 
-// read runs one read, of one statement: all reads go through here.
-func (db *DB) read(ctx context.Context, name string, run func(q *gorm.DB) error) error {
-	if db.closed.Load() {
-		return answer(name, errClosed)
-	}
-	if err := ctx.Err(); err != nil {
-		return answer(name, err)
-	}
-	db.reads.Add(1)
-	if fault := db.faults.of(name); fault.Err != nil {
-		return answer(name, fault.Err)
-	}
-	return answer(name, run(db.engine.reader(ctx)))
-}
-
-// noteChange moves the change counter, in the transaction of what changed.
-func noteChange(tx *gorm.DB) error {
-	return tx.Exec(`UPDATE instance SET changes = changes + 1 WHERE id = 1`).Error
-}
-
-// lockRow holds back other transactions from a row until this one ends; the
-// lock order is user, session, grant, rest. SQLite has one writer and needs none.
-func (db *DB) lockRow(tx *gorm.DB, table lockable, id any, how string) error {
-	if !db.postgres {
-		return nil
-	}
-	return tx.Exec(`SELECT 1 FROM `+string(table)+` WHERE id = ? `+how, id).Error
-}
-
-// lockable is a table whose rows are locked by id.
-type lockable string
-
-const (
-	instanceRow lockable = "instance"
-	userRow     lockable = "users"
-	clientRow   lockable = "clients"
-
-	// forShare keeps the row as it is while others may hold it too.
-	forShare = "FOR SHARE"
-	// forUpdate is for one transaction at a time; foreign keys may still point at it.
-	forUpdate = "FOR NO KEY UPDATE"
-)
+func isPostgres(tx *gorm.DB) bool { return tx.Name() == "postgres" }

@@ -15,39 +15,40 @@ import (
 	"gorm.io/gorm"
 )
 
-// isVerdict reports whether a use case ended with an answer rather than with a
-// failure: its writes are undone, its neighbours and the connection are whole.
-func isVerdict(err error) bool {
-	for _, verdict := range []error{ErrNotFound, ErrConflict, ErrUsernameTaken, ErrExpired, ErrReplayed, ErrRevoked, ErrUnproven, ErrLastAdmin, errChecked, gorm.ErrRecordNotFound} {
-		if errors.Is(err, verdict) {
-			return true
-		}
-	}
-	var throttled *ThrottledError
-	return errors.As(err, &throttled) || isConstraint(err)
-}
+// ErrUnavailable: the database is gone, full or locked for too long; nothing
+// was done, or the outcome is unknown. The answer is 503, never "invalid".
+var ErrUnavailable = errors.New("database unavailable")
 
-// answer is the error a caller gets for what a use case or a read returned: the
-// sentinels as they are, no row as ErrNotFound, a unique value that is taken as
-// ErrConflict, and a database that is gone, full or locked as ErrUnavailable.
+// answer is the error a caller gets for what a use case or a read returned: verdicts as
+// they are, no row as ErrNotFound, a unique value that is taken as ErrConflict, and a
+// database that is gone, full or locked as ErrUnavailable.
 func answer(name string, err error) error {
-	var throttled *ThrottledError
+	var kept *committed
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &throttled):
-		return err
 	case errors.Is(err, ErrUnavailable): // a COMMIT may fail with any error
 		return fmt.Errorf("%s: %w", name, err)
+	case errors.As(err, &kept):
+		return fmt.Errorf("%s: %w", name, kept.cause)
 	case errors.Is(err, gorm.ErrRecordNotFound):
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
-	case isUnique(err):
+	case IsUnique(err):
 		return fmt.Errorf("%s: %w", name, ErrConflict)
 	case !isUnavailable(err):
 		return fmt.Errorf("%s: %w", name, err)
 	default:
 		return fmt.Errorf("%s: %w: %w", name, ErrUnavailable, err)
 	}
+}
+
+// unavailable marks an error of BEGIN, COMMIT or the lock: whatever it says, the
+// use case has no outcome.
+func unavailable(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
 // isUnavailable reports whether a driver's error means that the database is
@@ -133,8 +134,8 @@ func isConstraint(err error) bool {
 	return ok && code&0xff == sqliteConstraint
 }
 
-// isUnique reports whether a unique value was taken.
-func isUnique(err error) bool {
+// IsUnique reports whether a unique value was taken.
+func IsUnique(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.Code == "23505"

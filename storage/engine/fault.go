@@ -34,22 +34,22 @@ func (f Faults) of(name string) Fault {
 }
 
 // writeOrFail runs a use case, unless the test that opened the database has it fail.
-func (db *DB) writeOrFail(ctx context.Context, name string, run useCase) error {
-	fault := db.faults.of(name)
+func (e *Engine) writeOrFail(ctx context.Context, name string, run UseCase) error {
+	fault := e.faults.of(name)
 	switch {
 	case fault.Err == nil:
-		return db.engine.write(ctx, run)
+		return e.db.write(ctx, run)
 	case fault.When == AtOnce:
 		return unavailable(fault.Err) // as BEGIN fails
 	case fault.When == BeforeCommit:
-		return db.engine.write(ctx, func(tx *gorm.DB) error {
-			if err := run(tx); err != nil {
+		return e.db.write(ctx, func(tx *gorm.DB) error {
+			if err := run(tx); err != nil && !isCommitted(err) {
 				return err
 			}
 			return fault.Err
 		})
 	}
-	if err := db.engine.write(ctx, run); err != nil {
+	if err := e.db.write(ctx, run); err != nil && !isCommitted(err) {
 		return err
 	}
 	return unavailable(fault.Err)

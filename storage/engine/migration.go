@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"embed"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -9,22 +8,22 @@ import (
 	"gorm.io/gorm"
 )
 
-// Migrations are numbered by their place in this folder and only ever appended:
-// a file that was released never changes.
-//
-//go:embed migrations/*.sql
-var migrations embed.FS
+// Migrations are the steps of a schema. They are numbered by their place in a folder,
+// and only ever appended: a file that was released never changes.
+type Migrations struct {
+	Files fs.FS // NNNN_name.sql, the first is 0001
+	// Work is what a migration does that SQL cannot say, by its number. It runs after the
+	// migration's statements and in the same transaction.
+	Work map[int64]func(tx *gorm.DB) error
+}
 
 // migration is one numbered step of the schema.
 type migration struct {
 	number int64
 	name   string
 	sql    string
+	work   func(tx *gorm.DB) error // nil for most
 }
-
-// migrationWork is what a migration does that SQL cannot say, after its statements and in
-// the same transaction.
-var migrationWork = map[int64]func(tx *gorm.DB) error{7: foldUsernames}
 
 // dialect is what the two databases spell differently in a migration.
 type dialect map[string]string
@@ -40,10 +39,17 @@ var (
 	}
 )
 
-// migrate brings the schema up to date inside a transaction that its caller has
+func dialectOf(tx *gorm.DB) dialect {
+	if isPostgres(tx) {
+		return postgresDialect
+	}
+	return sqliteDialect
+}
+
+// run brings the schema up to date inside a transaction that its caller has
 // made exclusive. ErrOutdated: the database needs a newer program.
-func migrate(tx *gorm.DB, d dialect) error {
-	known, err := migrationList()
+func (all Migrations) run(tx *gorm.DB) error {
+	known, err := all.list()
 	if err != nil {
 		return err
 	}
@@ -55,7 +61,7 @@ func migrate(tx *gorm.DB, d dialect) error {
 		if m.number <= done {
 			continue
 		}
-		if err := m.apply(tx, d); err != nil {
+		if err := m.apply(tx); err != nil {
 			return fmt.Errorf("migration %04d: %w", m.number, err)
 		}
 	}
@@ -66,23 +72,22 @@ func migrate(tx *gorm.DB, d dialect) error {
 	return checkProgram(oldest, known[len(known)-1].number)
 }
 
-func migrationList() ([]migration, error) {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+func (all Migrations) list() ([]migration, error) {
+	files, err := fs.Glob(all.Files, "*.sql")
 	if err != nil {
 		return nil, err
 	}
 	var list []migration
 	for i, file := range files {
-		text, err := migrations.ReadFile(file)
+		text, err := fs.ReadFile(all.Files, file)
 		if err != nil {
 			return nil, err
 		}
-		name := strings.TrimPrefix(file, "migrations/")
 		number := int64(i + 1)
-		if !strings.HasPrefix(name, fmt.Sprintf("%04d_", number)) {
-			return nil, fmt.Errorf("migration %s is out of order: number %04d is missing", name, number)
+		if !strings.HasPrefix(file, fmt.Sprintf("%04d_", number)) {
+			return nil, fmt.Errorf("migration %s is out of order: number %04d is missing", file, number)
 		}
-		list = append(list, migration{number, name, string(text)})
+		list = append(list, migration{number, file, string(text), all.Work[number]})
 	}
 	return list, nil
 }
@@ -99,30 +104,37 @@ func appliedMigrations(tx *gorm.DB) (int64, error) {
 	return newest, err
 }
 
-func (m migration) apply(tx *gorm.DB, d dialect) error {
-	for _, statement := range m.statements(d) {
-		if err := tx.Exec(statement).Error; err != nil {
-			return err
-		}
+func (m migration) apply(tx *gorm.DB) error {
+	if err := RunScript(tx, m.sql); err != nil {
+		return err
 	}
-	if work := migrationWork[m.number]; work != nil {
-		if err := work(tx); err != nil {
+	if m.work != nil {
+		if err := m.work(tx); err != nil {
 			return err
 		}
 	}
 	return tx.Exec(`INSERT INTO migrations (number, name) VALUES (?, ?)`, m.number, m.name).Error
 }
 
-// statements splits a migration at the semicolons that end a line: pgx sends one
+// RunScript runs the statements of a script that is written as a migration is.
+func RunScript(tx *gorm.DB, script string) error {
+	for _, statement := range statementsOf(script, dialectOf(tx)) {
+		if err := tx.Exec(statement).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// statementsOf splits a script at the semicolons that end a line: pgx sends one
 // statement at a time. Whole-line comments are dropped.
-func (m migration) statements(d dialect) []string {
-	text := m.sql
+func statementsOf(script string, d dialect) []string {
 	for token, spelling := range d {
-		text = strings.ReplaceAll(text, token, spelling)
+		script = strings.ReplaceAll(script, token, spelling)
 	}
 	var list []string
 	var statement strings.Builder
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(script) {
 		trimmed := strings.TrimSpace(line)
 		if trimmed == "" || strings.HasPrefix(trimmed, "--") {
 			continue

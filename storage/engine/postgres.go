@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,8 +35,8 @@ type postgresPool struct {
 	patience time.Duration // for a write, in all its attempts
 }
 
-func openPostgres(ctx context.Context, dsn string, log *slog.Logger) (*postgresPool, error) {
-	config, err := pgx.ParseConfig(dsn)
+func openPostgres(ctx context.Context, c Config) (*postgresPool, error) {
+	config, err := pgx.ParseConfig(c.Database)
 	if err != nil {
 		// The driver's own message masks the password, but quotes the rest.
 		return nil, errDatabaseURL
@@ -51,11 +50,11 @@ func openPostgres(ctx context.Context, dsn string, log *slog.Logger) (*postgresP
 	p.pool.SetMaxIdleConns(pgConnections)
 	p.pool.SetConnMaxIdleTime(5 * time.Minute)
 	p.pool.SetConnMaxLifetime(30 * time.Minute)
-	if p.db, err = gorm.Open(postgres.New(postgres.Config{Conn: p.pool}), gormConfig(log)); err != nil {
+	if p.db, err = gorm.Open(postgres.New(postgres.Config{Conn: p.pool}), gormConfig(c.Log)); err != nil {
 		_ = p.pool.Close()
 		return nil, answer("open", err)
 	}
-	if err := p.migrate(ctx); err != nil {
+	if err := p.migrate(ctx, c.Migrations); err != nil {
 		_ = p.pool.Close()
 		return nil, err
 	}
@@ -64,14 +63,14 @@ func openPostgres(ctx context.Context, dsn string, log *slog.Logger) (*postgresP
 
 // migrate runs under an advisory lock that ends with its transaction, so that a
 // process that dies in it leaves neither lock nor half a schema.
-func (p *postgresPool) migrate(ctx context.Context) error {
+func (p *postgresPool) migrate(ctx context.Context, m Migrations) error {
 	ctx, cancel := context.WithTimeout(ctx, pgMigration)
 	defer cancel()
 	_, err := p.transaction(ctx, func(tx *gorm.DB) error {
 		if err := tx.Exec(`SELECT pg_advisory_xact_lock(?)`, int64(migrationLock)).Error; err != nil {
 			return err
 		}
-		return migrate(tx, postgresDialect)
+		return m.run(tx)
 	})
 	return answer("migrate", err)
 }
@@ -80,7 +79,7 @@ func (p *postgresPool) migrate(ctx context.Context) error {
 // known not to have committed and another attempt may do better: the only place
 // where anything is retried. Once it has begun, the caller's context no longer
 // ends it.
-func (p *postgresPool) write(ctx context.Context, run useCase) error {
+func (p *postgresPool) write(ctx context.Context, run UseCase) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -89,8 +88,8 @@ func (p *postgresPool) write(ctx context.Context, run useCase) error {
 	for attempt := 1; ; attempt++ {
 		unknown, err := p.transaction(bounded, run)
 		switch {
-		case err == nil:
-			return nil
+		case err == nil, isCommitted(err):
+			return err
 		case unknown:
 			return unavailable(err)
 		case attempt == pgAttempts || !isTransient(err):
@@ -106,7 +105,7 @@ func (p *postgresPool) write(ctx context.Context, run useCase) error {
 
 // transaction runs one attempt. unknown: COMMIT was sent and nobody knows what
 // became of it.
-func (p *postgresPool) transaction(ctx context.Context, run useCase) (unknown bool, err error) {
+func (p *postgresPool) transaction(ctx context.Context, run UseCase) (unknown bool, err error) {
 	tx := p.db.WithContext(ctx).Begin(&sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if tx.Error != nil {
 		return false, tx.Error
@@ -119,14 +118,14 @@ func (p *postgresPool) transaction(ctx context.Context, run useCase) (unknown bo
 	}()
 	err = run(tx)
 	finished = true
-	if err != nil {
+	if err != nil && !isCommitted(err) {
 		tx.Rollback()
 		return false, err
 	}
 	if err := tx.Commit().Error; err != nil {
 		return !refusedCommit(err), fmt.Errorf("commit: %w", err)
 	}
-	return false, nil
+	return false, err
 }
 
 // refusedCommit reports whether a failed COMMIT is known to have done nothing:

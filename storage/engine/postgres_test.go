@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -9,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 
-	"signet/storage"
+	"signet/storage/engine"
 	"signet/storage/storagetest"
 )
 
@@ -32,7 +33,7 @@ func terminate(t *testing.T, b storagetest.Backend, tx *gorm.DB) error {
 
 func TestPostgres_UseCaseIsRunAgainWhenTheConnectionBreaks(t *testing.T) {
 	b := storagetest.Postgres(t)
-	db := b.Open(t)
+	db := open(t, b)
 	runs := 0
 	err := db.Write(t.Context(), func(tx *gorm.DB) error {
 		runs++
@@ -56,7 +57,7 @@ func TestPostgres_UseCaseIsRunAgainWhenTheConnectionBreaks(t *testing.T) {
 
 func TestMN08_UnknownOutcomeOfACommitIsUnavailable(t *testing.T) {
 	b := storagetest.Postgres(t)
-	db := b.Open(t)
+	db := open(t, b)
 	// The server goes down while it commits.
 	err := db.Write(t.Context(), func(tx *gorm.DB) error {
 		for _, statement := range []string{
@@ -79,7 +80,7 @@ func TestMN08_UnknownOutcomeOfACommitIsUnavailable(t *testing.T) {
 		runs++
 		return note(tx, "who knows")
 	})
-	wantError(t, "commit into a server that goes down", err, storage.ErrUnavailable)
+	wantError(t, "commit into a server that goes down", err, engine.ErrUnavailable)
 	if runs != 1 {
 		t.Errorf("%d runs: what may have committed was run again", runs)
 	}
@@ -90,7 +91,7 @@ func TestMN08_UnknownOutcomeOfACommitIsUnavailable(t *testing.T) {
 
 func TestPostgres_DeadlockIsRunAgain(t *testing.T) {
 	b := storagetest.Postgres(t)
-	db := b.Open(t)
+	db := open(t, b)
 	for _, name := range []string{"a", "b"} {
 		if err := db.Write(t.Context(), func(tx *gorm.DB) error { return note(tx, name) }); err != nil {
 			t.Fatal(err)
@@ -115,14 +116,21 @@ func TestPostgres_DeadlockIsRunAgain(t *testing.T) {
 			return lock(names[1-i])
 		})
 	})
-	if counts := tally(results); counts["ok"] != 2 || runs[0]+runs[1] != 3 {
+	if errors.Join(results...) != nil || runs[0]+runs[1] != 3 {
 		t.Errorf("outcomes %v after %v runs: want both to succeed, one of them again", results, runs)
 	}
 }
 
 func TestST08_RowIsHeldForTooLong(t *testing.T) {
-	w := newWorld(t, storagetest.Postgres(t))
-	conn, err := pgx.Connect(t.Context(), w.backend.Config().Database)
+	b := storagetest.Postgres(t)
+	db := open(t, b)
+	write := func(text string) error {
+		return db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(text).Error })
+	}
+	if err := write(`INSERT INTO leases (name) VALUES ('held')`); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(t.Context(), b.Config().Database)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,42 +139,17 @@ func TestST08_RowIsHeldForTooLong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := holder.Exec(t.Context(), `SELECT 1 FROM users FOR UPDATE`); err != nil {
+	if _, err := holder.Exec(t.Context(), `SELECT 1 FROM leases FOR UPDATE`); err != nil {
 		t.Fatal(err)
 	}
-	w.SetWritePatience(100 * time.Millisecond)
-	r := w.redemption("request", "code", noon)
-	_, err = w.RedeemCode(t.Context(), r, noon)
-	wantError(t, "redeem", err, storage.ErrUnavailable)
+	db.SetWritePatience(100 * time.Millisecond)
+	err = write(`UPDATE leases SET expires_at = 1`)
+	wantError(t, "write", err, engine.ErrUnavailable)
 	if err := holder.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.SetWritePatience(5 * time.Second)
-	w.redeem(t, r, noon)
-}
-
-// A user who is disabled while a code is redeemed must not keep an offline grant
-// that comes to life when the user is enabled again.
-func TestPostgres_RedemptionAndDisablingMeetInOneOrder(t *testing.T) {
-	w := newWorld(t, storagetest.Postgres(t))
-	for round := range 20 {
-		at := noon.Add(time.Duration(round) * time.Minute)
-		w.session = w.signIn(t, w.user.ID, storage.NewID("h"), "", at)
-		r := w.redemption(storage.NewID("r"), "code", at)
-		r.Grant.Offline = true
-		results := together(2, func(i int) error {
-			if i == 0 {
-				return w.SetUserEnabled(context.Background(), w.user.ID, false, storage.By{At: at})
-			}
-			_, err := w.RedeemCode(context.Background(), r, at.Add(time.Second)) // by a clock ahead
-			return err
-		})
-		if results[0] != nil || results[1] != nil && outcome(results[1]) != "revoked" {
-			t.Fatalf("outcomes %v", results)
-		}
-		if err := w.SetUserEnabled(t.Context(), w.user.ID, true, storage.By{At: at}); err != nil {
-			t.Fatal(err)
-		}
-		w.dead(t, r.Grant.ID, at.Add(2*time.Second))
+	db.SetWritePatience(5 * time.Second)
+	if err := write(`UPDATE leases SET expires_at = 1`); err != nil {
+		t.Errorf("when the row is free: %v", err)
 	}
 }

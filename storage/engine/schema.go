@@ -32,11 +32,11 @@ func ReadSchema(ctx context.Context, c Config) (Schema, error) {
 	if err != nil {
 		return Schema{}, answer("read schema", err)
 	}
-	return schemaOf(newest, oldest)
+	return c.Migrations.schemaAt(newest, oldest)
 }
 
-func schemaOf(newest, oldest int64) (Schema, error) {
-	known, err := migrationList()
+func (all Migrations) schemaAt(newest, oldest int64) (Schema, error) {
+	known, err := all.list()
 	if err != nil {
 		return Schema{}, err
 	}
@@ -62,7 +62,7 @@ func openToLook(c Config) (*sql.DB, error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
-	return sql.Open(sqliteDriver, sqliteURI(path, true))
+	return sql.Open(sqliteDriver, readOnlyURI(path))
 }
 
 func schemaNumbers(ctx context.Context, db *sql.DB, postgres bool) (newest, oldest int64, err error) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -25,28 +26,28 @@ type sqliteFile struct {
 	read    *gorm.DB
 }
 
-func openSQLite(_ context.Context, folder string, log *slog.Logger) (*sqliteFile, error) {
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+func openSQLite(_ context.Context, c Config) (*sqliteFile, error) {
+	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data folder: %w", err)
 	}
-	path := DatabaseFile(folder)
+	path := DatabaseFile(c.DataDir)
 	lock, err := openFileLock(path + "-lock")
 	if err != nil {
 		return nil, err
 	}
-	writers, err := sql.Open(sqliteDriver, sqliteURI(path, false))
+	writers, err := sql.Open(sqliteDriver, sqliteURI(path))
 	if err != nil {
 		_ = lock.close()
 		return nil, err
 	}
-	open := func(ctx context.Context) (*sql.Conn, *gorm.DB, error) { return openWriterConn(ctx, writers, log) }
-	if err := prepareSQLite(path, lock, open); err != nil {
+	open := func(ctx context.Context) (*sql.Conn, *gorm.DB, error) { return openWriterConn(ctx, writers, c.Log) }
+	if err := prepareSQLite(path, lock, open, c.Migrations); err != nil {
 		_ = writers.Close()
 		_ = lock.close()
 		return nil, err
 	}
 	f := &sqliteFile{writers: writers}
-	if f.pool, f.read, err = openReaders(path, log); err != nil {
+	if f.pool, f.read, err = openReaders(path, c.Log); err != nil {
 		_ = writers.Close()
 		_ = lock.close()
 		return nil, err
@@ -58,7 +59,7 @@ func openSQLite(_ context.Context, folder string, log *slog.Logger) (*sqliteFile
 // prepareSQLite makes the file, switches it to WAL and migrates it, under the
 // lock: two processes that open a fresh file together would see "database is
 // locked".
-func prepareSQLite(path string, lock *fileLock, open func(context.Context) (*sql.Conn, *gorm.DB, error)) error {
+func prepareSQLite(path string, lock *fileLock, open connect, m Migrations) error {
 	if err := lock.acquire(); err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func prepareSQLite(path string, lock *fileLock, open func(context.Context) (*sql
 	}
 	w := &writer{open: open}
 	defer w.drop()
-	j := &job{run: func(tx *gorm.DB) error { return migrate(tx, sqliteDialect) }}
+	j := &job{run: func(tx *gorm.DB) error { return m.run(tx) }}
 	w.alone(j)
 	if j.panicked != nil {
 		panic(j.panicked)
@@ -95,11 +96,12 @@ func privateFile(path string) error {
 	return nil
 }
 
-func sqliteURI(path string, readOnly bool) string {
-	query := url.Values{"_busy_timeout": {"5000"}, "_stmt_cache_size": {"128"}, "_foreign_keys": {"1"}}
-	if readOnly {
-		query.Set("_query_only", "1")
-	}
+func sqliteURI(path string) string { return sqliteURIWith(path, url.Values{}) }
+
+func readOnlyURI(path string) string { return sqliteURIWith(path, url.Values{"_query_only": {"1"}}) }
+
+func sqliteURIWith(path string, query url.Values) string {
+	maps.Copy(query, url.Values{"_busy_timeout": {"5000"}, "_stmt_cache_size": {"128"}, "_foreign_keys": {"1"}})
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String()
 }
 
@@ -152,7 +154,7 @@ func setPragma(ctx context.Context, conn *sql.Conn, name, set, want string) erro
 }
 
 func openReaders(path string, log *slog.Logger) (*sql.DB, *gorm.DB, error) {
-	pool, err := sql.Open(sqliteDriver, sqliteURI(path, true))
+	pool, err := sql.Open(sqliteDriver, readOnlyURI(path))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -8,14 +8,14 @@ import (
 
 	"gorm.io/gorm"
 
-	"signet/storage"
+	"signet/storage/engine"
 	"signet/storage/storagetest"
 )
 
 // A power cut is beyond a test: the first of these settings are what SQLite
 // promises it by. The last two bound what waits to be written back.
 func TestSQLite_WriterIsDurable(t *testing.T) {
-	db := storagetest.SQLite(t).Open(t)
+	db := open(t, storagetest.SQLite(t))
 	for name, want := range map[string]string{
 		"journal_mode": "wal", "synchronous": "2", "foreign_keys": "1",
 		"wal_autocheckpoint": "2048", "journal_size_limit": "16777216",
@@ -29,7 +29,7 @@ func TestSQLite_WriterIsDurable(t *testing.T) {
 }
 
 func TestSQLite_ReadersCannotWrite(t *testing.T) {
-	db := storagetest.SQLite(t).Open(t)
+	db := open(t, storagetest.SQLite(t))
 	err := db.Read(t.Context(), func(q *gorm.DB) error { return note(q, "written by a reader") })
 	if err == nil || !strings.Contains(err.Error(), "readonly") {
 		t.Errorf("got %v, want it refused as read-only", err)
@@ -46,12 +46,8 @@ func TestST20_FilesAreTheOwnersAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, data := range []string{folder, filepath.Join(folder, "deeper")} {
-		db, err := storage.Open(t.Context(), storage.Config{DataDir: data})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		if _, err := db.CreateUser(t.Context(), storage.User{Email: "alice@example.com"}, "h", storage.By{At: noon}); err != nil {
+		db := openConfig(t, engine.Config{DataDir: data, Migrations: schema})
+		if err := db.Write(t.Context(), func(tx *gorm.DB) error { return note(tx, "written") }); err != nil {
 			t.Fatal(err)
 		}
 		files, err := os.ReadDir(data)
@@ -86,14 +82,14 @@ func TestOpen_RefusesWhatItCannotUse(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]storage.Config{
+	for name, c := range map[string]engine.Config{
 		"nothing":          {},
 		"another database": {Database: "mysql://root:hunter2@localhost/x"},
 		"malformed URL":    {Database: "postgres://root:hunter2@local host:x/y"},
 		"nobody answers":   {Database: "postgres://root:hunter2@127.0.0.1:1/x?connect_timeout=2"},
 		"a file":           {DataDir: file},
 	} {
-		db, err := storage.Open(t.Context(), c)
+		db, err := engine.Open(t.Context(), c)
 		if err == nil {
 			db.Close()
 			t.Errorf("%s: no error", name)
@@ -103,28 +99,14 @@ func TestOpen_RefusesWhatItCannotUse(t *testing.T) {
 			t.Errorf("%s: the error tells the password: %v", name, err)
 		}
 		if name == "nobody answers" {
-			wantError(t, name, err, storage.ErrUnavailable)
+			wantError(t, name, err, engine.ErrUnavailable)
 		}
 	}
 }
 
-func TestOpen_KeepsWhatIsThere(t *testing.T) {
-	eachWorld(t, func(t *testing.T, w *world) {
-		r := w.redemption("request", "code", noon)
-		g := w.redeem(t, r, noon)
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		again := &world{DB: w.backend.Open(t), backend: w.backend}
-		again.alive(t, g.ID, noon)
-		_, err := again.RedeemCode(t.Context(), r, noon)
-		wantError(t, "the code after a restart", err, storage.ErrReplayed)
-	})
-}
-
 func TestPing(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		db := b.Open(t)
+		db := open(t, b)
 		if err := db.Ping(t.Context()); err != nil {
 			t.Errorf("ping: %v", err)
 		}
@@ -135,6 +117,6 @@ func TestPing(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "ping after close", db.Ping(t.Context()), storage.ErrUnavailable)
+		wantError(t, "ping after close", db.Ping(t.Context()), engine.ErrUnavailable)
 	})
 }

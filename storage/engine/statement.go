@@ -14,13 +14,13 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// statement is the SQL of a hot use case. It goes to the driver as it stands, on
+// Statement is the SQL of a hot use case. It goes to the driver as it stands, on
 // gorm's connection but past gorm itself, which takes longer to put a statement
 // together and to scan its row than SQLite takes to run it. Parameters are
 // written ? for both databases.
-type statement struct{ sqlite, postgres string }
+type Statement struct{ sqlite, postgres string }
 
-func newStatement(text string) statement {
+func NewStatement(text string) Statement {
 	var numbered strings.Builder
 	for i, part := range strings.Split(text, "?") {
 		if i > 0 {
@@ -28,18 +28,18 @@ func newStatement(text string) statement {
 		}
 		numbered.WriteString(part)
 	}
-	return statement{sqlite: text, postgres: numbered.String()}
+	return Statement{sqlite: text, postgres: numbered.String()}
 }
 
-func (s statement) on(tx *gorm.DB) string {
-	if tx.Name() == "postgres" {
+func (s Statement) on(tx *gorm.DB) string {
+	if isPostgres(tx) {
 		return s.postgres
 	}
 	return s.sqlite
 }
 
-// changes runs a write and gives the number of rows it hit.
-func (s statement) changes(tx *gorm.DB, args ...any) (int64, error) {
+// Changes runs a write and gives the number of rows it hit.
+func (s Statement) Changes(tx *gorm.DB, args ...any) (int64, error) {
 	result, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, s.on(tx), args...)
 	if err != nil {
 		return 0, s.failed(tx, err)
@@ -47,8 +47,8 @@ func (s statement) changes(tx *gorm.DB, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// row reads the first row into its destinations, and reports whether there is one.
-func (s statement) row(tx *gorm.DB, into []any, args ...any) (bool, error) {
+// Row reads the first row into its Destinations, and reports whether there is one.
+func (s Statement) Row(tx *gorm.DB, into []any, args ...any) (bool, error) {
 	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, s.on(tx), args...)
 	if err != nil {
 		return false, s.failed(tx, err)
@@ -64,8 +64,8 @@ func (s statement) row(tx *gorm.DB, into []any, args ...any) (bool, error) {
 	return found, nil
 }
 
-// existing turns a row that is not there into gorm's error for it.
-func existing(found bool, err error) error {
+// Existing turns a row that is not there into gorm's error for it.
+func Existing(found bool, err error) error {
 	if err == nil && !found {
 		return gorm.ErrRecordNotFound
 	}
@@ -73,26 +73,26 @@ func existing(found bool, err error) error {
 }
 
 // failed logs a statement as gorm would, never its parameters.
-func (s statement) failed(tx *gorm.DB, err error) error {
+func (s Statement) failed(tx *gorm.DB, err error) error {
 	tx.Logger.Trace(tx.Statement.Context, time.Time{}, func() (string, int64) { return s.sqlite, -1 }, err)
 	return err
 }
 
-// columnNames lists the columns of a row type: "id, user_id, …".
-func columnNames(row any) string { return strings.Join(parsed(row).DBNames, ", ") }
+// ColumnNames lists the columns of a row type: "id, user_id, …".
+func ColumnNames(row any) string { return strings.Join(parsed(row).DBNames, ", ") }
 
-// columnsOf lists them under a table alias: "s.id, s.user_id, …".
-func columnsOf(row any, alias string) string {
+// ColumnsOf lists them under a table alias: "s.id, s.user_id, …".
+func ColumnsOf(row any, alias string) string {
 	return alias + "." + strings.Join(parsed(row).DBNames, ", "+alias+".")
 }
 
-// placeholders are as many as a row type has columns: "?, ?, …".
-func placeholders(row any) string {
+// Placeholders are as many as a row type has columns: "?, ?, …".
+func Placeholders(row any) string {
 	return strings.Repeat("?, ", len(parsed(row).DBNames)-1) + "?"
 }
 
-// destinations gives where the columns of a row go, in the order of columnsOf.
-func destinations(row any) []any {
+// Destinations gives where the columns of a row go, in the order of ColumnsOf.
+func Destinations(row any) []any {
 	value, fields := reflect.ValueOf(row).Elem(), fieldsOf(row)
 	list := make([]any, len(fields))
 	for i, f := range fields {
@@ -113,14 +113,14 @@ func destinations(row any) []any {
 	return list
 }
 
-// values gives what the columns of a row hold, in the order of columnNames.
-func values(row any) ([]any, error) {
+// Values gives what the columns of a row hold, in the order of ColumnNames.
+func Values(row any) ([]any, error) {
 	value, fields := reflect.ValueOf(row).Elem(), fieldsOf(row)
 	list := make([]any, len(fields))
 	for i, f := range fields {
 		held := value.FieldByIndex(f.index).Interface()
 		if f.json {
-			text, err := jsonText(held)
+			text, err := JSONText(held)
 			if err != nil {
 				return nil, err
 			}
@@ -199,7 +199,7 @@ func (m millisInto) Scan(stored any) error {
 func parsed(row any) *schema.Schema {
 	s, err := schema.Parse(row, &parsedRows, schema.NamingStrategy{})
 	if err != nil {
-		panic(err) // a row type of this package: a programmer's mistake
+		panic(err) // a row type of ours: a programmer's mistake
 	}
 	return s
 }

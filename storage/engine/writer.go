@@ -23,13 +23,9 @@ const (
 
 var errClosed = fmt.Errorf("database is closed: %w", ErrUnavailable)
 
-// useCase is the body of one: pure in its transaction and what it closes over,
-// since it may run twice.
-type useCase func(tx *gorm.DB) error
-
 // job is a use case that waits for its commit.
 type job struct {
-	run   useCase
+	run   UseCase
 	state atomic.Int32 // waiting, then taken or left
 	done  chan struct{}
 
@@ -69,7 +65,7 @@ var errPanicked = errors.New("use case panicked")
 // caller's context reaches only the queue: one that died in mid-statement would
 // roll back the whole batch.
 type writer struct {
-	open  func(context.Context) (*sql.Conn, *gorm.DB, error)
+	open  connect
 	lock  *fileLock
 	queue chan *job
 
@@ -81,7 +77,10 @@ type writer struct {
 	tx   *gorm.DB // on conn
 }
 
-func startWriter(lock *fileLock, open func(context.Context) (*sql.Conn, *gorm.DB, error)) *writer {
+// connect opens a connection to write through, and gorm on it.
+type connect func(context.Context) (*sql.Conn, *gorm.DB, error)
+
+func startWriter(lock *fileLock, open connect) *writer {
 	w := &writer{
 		open: open, lock: lock, queue: make(chan *job, queueCapacity),
 		closing: make(chan struct{}), stopped: make(chan struct{}),
@@ -92,7 +91,7 @@ func startWriter(lock *fileLock, open func(context.Context) (*sql.Conn, *gorm.DB
 
 // write queues a use case and waits until it is committed or refused. A caller
 // whose context dies leaves the queue, unless its batch has started.
-func (w *writer) write(ctx context.Context, run useCase) error {
+func (w *writer) write(ctx context.Context, run UseCase) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -220,7 +219,7 @@ func (w *writer) collect(first *job) (jobs []*job, whole bool) {
 func (w *writer) keepIfDone(j *job) bool {
 	j.err = j.attempt(w.tx)
 	switch {
-	case j.err == nil:
+	case j.err == nil, isCommitted(j.err):
 		return true
 	case j.panicked != nil || isVerdict(j.err):
 		return w.exec("ROLLBACK TO one") == nil
@@ -236,7 +235,7 @@ func (w *writer) alone(j *job) {
 		return
 	}
 	j.err = j.attempt(w.tx)
-	if j.err == nil {
+	if j.err == nil || isCommitted(j.err) {
 		if err := w.exec("COMMIT"); err != nil {
 			j.err = unavailable(err)
 			w.drop()
@@ -284,13 +283,4 @@ func (w *writer) drop() {
 	_ = w.conn.Raw(func(any) error { return driver.ErrBadConn })
 	_ = w.conn.Close()
 	w.conn, w.tx = nil, nil
-}
-
-// unavailable marks an error of BEGIN, COMMIT or the lock: whatever it says, the
-// use case has no outcome.
-func unavailable(err error) error {
-	if errors.Is(err, ErrUnavailable) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }

@@ -14,9 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 	"gorm.io/gorm"
 
-	"signet/storage"
+	"signet/storage/engine"
 	"signet/storage/storagetest"
 )
+
+var errRefused = engine.NewVerdict("refused")
 
 // note is a use case that leaves a row.
 func note(tx *gorm.DB, name string) error {
@@ -27,7 +29,7 @@ func note(tx *gorm.DB, name string) error {
 func notes(t *testing.T, b storagetest.Backend) []string {
 	t.Helper()
 	var names []string
-	err := b.Open(t).Read(t.Context(), func(q *gorm.DB) error {
+	err := open(t, b).Read(t.Context(), func(q *gorm.DB) error {
 		return q.Raw(`SELECT name FROM leases ORDER BY name`).Scan(&names).Error
 	})
 	if err != nil {
@@ -45,7 +47,7 @@ type member struct {
 	answered atomic.Bool
 }
 
-func (m *member) write(db *storage.DB) {
+func (m *member) write(db handle) {
 	defer m.answered.Store(true)
 	defer func() { m.panicked = recover() }()
 	m.err = db.Write(m.ctx, m.run)
@@ -53,7 +55,7 @@ func (m *member) write(db *storage.DB) {
 
 // asBatch holds the writer of a SQLite file until all members wait for it, so
 // that they are committed together. meanwhile runs when they wait.
-func asBatch(t *testing.T, db *storage.DB, members []*member, meanwhile func()) {
+func asBatch(t *testing.T, db handle, members []*member, meanwhile func()) {
 	t.Helper()
 	entered, release := make(chan struct{}), make(chan struct{})
 	held := &member{ctx: t.Context(), run: func(*gorm.DB) error {
@@ -81,7 +83,7 @@ func asBatch(t *testing.T, db *storage.DB, members []*member, meanwhile func()) 
 	for range len(members) + 1 {
 		<-done
 	}
-	if held.err != nil && !errors.Is(held.err, storage.ErrUnavailable) { // it may share their COMMIT
+	if held.err != nil && !errors.Is(held.err, engine.ErrUnavailable) { // it may share their COMMIT
 		t.Fatalf("the use case that held the writer: %v", held.err)
 	}
 }
@@ -89,7 +91,7 @@ func asBatch(t *testing.T, db *storage.DB, members []*member, meanwhile func()) 
 func TestWriter_MembersOfABatchLeaveTheirNeighboursWhole(t *testing.T) {
 	errOdd := errors.New("no verdict")
 	bad := map[string]func(tx *gorm.DB) error{
-		"refused":    func(tx *gorm.DB) error { return errors.Join(note(tx, "bad"), storage.ErrRevoked) },
+		"refused":    func(tx *gorm.DB) error { return errors.Join(note(tx, "bad"), errRefused) },
 		"constraint": func(tx *gorm.DB) error { return errors.Join(note(tx, "bad"), note(tx, "bad")) },
 		"failing":    func(tx *gorm.DB) error { return errors.Join(note(tx, "bad"), errOdd) },
 		"bad SQL": func(tx *gorm.DB) error {
@@ -108,7 +110,7 @@ func TestWriter_MembersOfABatchLeaveTheirNeighboursWhole(t *testing.T) {
 	for name, run := range bad {
 		t.Run(name, func(t *testing.T) {
 			b := storagetest.SQLite(t)
-			db := b.Open(t)
+			db := open(t, b)
 			var members []*member
 			for _, neighbour := range []string{"a", "b", "c", "d"} {
 				members = append(members, &member{ctx: t.Context(), run: func(tx *gorm.DB) error { return note(tx, neighbour) }})
@@ -123,7 +125,7 @@ func TestWriter_MembersOfABatchLeaveTheirNeighboursWhole(t *testing.T) {
 			if odd.err == nil && odd.panicked == nil {
 				t.Error("the odd member was told that all is well")
 			}
-			if errors.Is(odd.err, storage.ErrUnavailable) {
+			if errors.Is(odd.err, engine.ErrUnavailable) {
 				t.Errorf("the odd member got %v: the database is well", odd.err)
 			}
 			if name == "panicking" && odd.panicked != "boom" {
@@ -138,7 +140,7 @@ func TestWriter_MembersOfABatchLeaveTheirNeighboursWhole(t *testing.T) {
 
 func TestWriter_LostTransactionIsRunAgain(t *testing.T) {
 	b := storagetest.SQLite(t)
-	db := b.Open(t)
+	db := open(t, b)
 	first := true
 	members := []*member{
 		{ctx: t.Context(), run: func(tx *gorm.DB) error { return note(tx, "a") }},
@@ -166,7 +168,7 @@ func TestWriter_LostTransactionIsRunAgain(t *testing.T) {
 
 func TestWriter_FailedCommitIsUnavailableForAll(t *testing.T) {
 	b := storagetest.SQLite(t)
-	db := b.Open(t)
+	db := open(t, b)
 	members := []*member{
 		{ctx: t.Context(), run: func(tx *gorm.DB) error { return note(tx, "a") }},
 		{ctx: t.Context(), run: func(tx *gorm.DB) error {
@@ -175,11 +177,11 @@ func TestWriter_FailedCommitIsUnavailableForAll(t *testing.T) {
 			}
 			return tx.Exec(`INSERT INTO identities (connector, issuer, subject, user_id) VALUES ('c', 'i', 's', 'nobody')`).Error
 		}},
-		{ctx: t.Context(), run: func(*gorm.DB) error { return storage.ErrRevoked }},
+		{ctx: t.Context(), run: func(*gorm.DB) error { return errRefused }},
 	}
 	asBatch(t, db, members, func() {})
 	for i, m := range members[:2] {
-		wantError(t, fmt.Sprint("member ", i), m.err, storage.ErrUnavailable)
+		wantError(t, fmt.Sprint("member ", i), m.err, engine.ErrUnavailable)
 	}
 	if err := db.Write(t.Context(), func(tx *gorm.DB) error { return note(tx, "after") }); err != nil {
 		t.Fatalf("after the failure: %v", err)
@@ -191,7 +193,7 @@ func TestWriter_FailedCommitIsUnavailableForAll(t *testing.T) {
 
 func TestWriter_CallerMayLeaveUntilItsBatchStarts(t *testing.T) {
 	b := storagetest.SQLite(t)
-	db := b.Open(t)
+	db := open(t, b)
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := &member{ctx: ctx, run: func(tx *gorm.DB) error { return note(tx, "gone") }}
 	stays := &member{ctx: t.Context(), run: func(tx *gorm.DB) error { return note(tx, "stays") }}
@@ -216,7 +218,7 @@ func TestWriter_CallerMayLeaveUntilItsBatchStarts(t *testing.T) {
 
 func TestWrite_CallerGetsTheTruthOnceItHasStarted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		db := b.Open(t)
+		db := open(t, b)
 		ctx, cancel := context.WithCancel(t.Context())
 		err := db.Write(ctx, func(tx *gorm.DB) error {
 			cancel()
@@ -238,7 +240,7 @@ func TestWrite_CallerGetsTheTruthOnceItHasStarted(t *testing.T) {
 
 func TestWrite_PanicLeavesNothingAndIsRaisedAgain(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		db := b.Open(t)
+		db := open(t, b)
 		m := &member{ctx: t.Context(), run: func(tx *gorm.DB) error {
 			if err := note(tx, "half"); err != nil {
 				return err
@@ -260,31 +262,33 @@ func TestWrite_PanicLeavesNothingAndIsRaisedAgain(t *testing.T) {
 
 func TestClose_AnswersWhatIsQueuedAndRefusesTheRest(t *testing.T) {
 	b := storagetest.SQLite(t)
-	db, err := storage.Open(t.Context(), b.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	results := together(3*storage.BatchSize, func(i int) error {
-		if i == storage.BatchSize {
+	db := open(t, b)
+	results := together(3*engine.BatchSize, func(i int) error {
+		if i == engine.BatchSize {
 			return db.Close()
 		}
 		return db.Write(context.Background(), func(tx *gorm.DB) error { return note(tx, fmt.Sprint(i)) })
 	})
-	counts := tally(results)
-	if counts["ok"]+counts["unavailable"] != len(results) {
-		t.Errorf("outcomes %v, want nothing else than done or unavailable", counts)
+	done := 0
+	for _, err := range results {
+		if err == nil {
+			done++
+		} else if !errors.Is(err, engine.ErrUnavailable) {
+			t.Errorf("got %v, want nothing else than done or unavailable", err)
+		}
 	}
-	if got := notes(t, b); len(got) != counts["ok"]-1 {
-		t.Errorf("%d rows, %d acknowledged", len(got), counts["ok"]-1)
+	if got := notes(t, b); len(got) != done-1 {
+		t.Errorf("%d rows, %d acknowledged", len(got), done-1)
 	}
-	_, err = db.User(t.Context(), "usr_x")
-	wantError(t, "read after close", err, storage.ErrUnavailable)
+	err := db.Read(t.Context(), func(q *gorm.DB) error { return nil })
+	wantError(t, "read after close", err, engine.ErrUnavailable)
 }
 
 func TestST08_AnotherProcessWritesForTooLong(t *testing.T) {
-	w := newWorld(t, storagetest.SQLite(t))
-	w.SetLockPatience(50 * time.Millisecond)
-	other, err := unix.Open(filepath.Join(w.backend.Config().DataDir, "signet.db-lock"), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	b := storagetest.SQLite(t)
+	db := open(t, b)
+	db.SetLockPatience(50 * time.Millisecond)
+	other, err := unix.Open(filepath.Join(b.Config().DataDir, "signet.db-lock"), unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,17 +296,79 @@ func TestST08_AnotherProcessWritesForTooLong(t *testing.T) {
 	if err := unix.Flock(other, unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	r := w.redemption("request", "code", noon)
-	for range 2 { // the second meets the first's wait, still under way
-		_, err = w.RedeemCode(t.Context(), r, noon)
-		wantError(t, "redeem", err, storage.ErrUnavailable)
+	write := func() error {
+		return db.Write(t.Context(), func(tx *gorm.DB) error { return note(tx, "written") })
 	}
-	if _, err := w.Client(t.Context(), "web"); err != nil {
+	for range 2 { // the second meets the first's wait, still under way
+		wantError(t, "write", write(), engine.ErrUnavailable)
+	}
+	if err := db.Ping(t.Context()); err != nil {
 		t.Errorf("a read must not wait: %v", err)
 	}
 	if err := unix.Flock(other, unix.LOCK_UN); err != nil {
 		t.Fatal(err)
 	}
-	w.SetLockPatience(5 * time.Second)
-	w.redeem(t, r, noon)
+	db.SetLockPatience(5 * time.Second)
+	if err := write(); err != nil {
+		t.Errorf("when the other has ended: %v", err)
+	}
+	if got := notes(t, b); !slices.Equal(got, []string{"written"}) {
+		t.Errorf("rows %v, want one", got)
+	}
+}
+
+// A replay must end what it found, although the caller is refused.
+func TestCommitted_IsKeptAndItsCauseIsTold(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		db := open(t, b)
+		for name, c := range map[string]struct {
+			refuse func(error) error
+			kept   int
+		}{
+			"committed":         {engine.Committed, 1},
+			"committed, nested": {func(err error) error { return fmt.Errorf("step: %w", engine.Committed(err)) }, 1},
+			"undone":            {func(err error) error { return err }, 0},
+		} {
+			err := db.Write(t.Context(), func(tx *gorm.DB) error {
+				if err := note(tx, name); err != nil {
+					return err
+				}
+				return c.refuse(errRefused)
+			})
+			if !errors.Is(err, errRefused) || err.Error() != "run test's use case: refused" {
+				t.Errorf("%s: got %v", name, err)
+			}
+			if got := notes(t, b); countOf(got, name) != c.kept {
+				t.Errorf("%s: rows %v, want %d of it", name, got, c.kept)
+			}
+		}
+	})
+}
+
+func TestCommitted_IsUnavailableIfItsCommitFails(t *testing.T) {
+	b := storagetest.SQLite(t)
+	db := open(t, b)
+	lost := &member{ctx: t.Context(), run: func(tx *gorm.DB) error {
+		return errors.Join(note(tx, "a"), engine.Committed(errRefused))
+	}}
+	breaks := &member{ctx: t.Context(), run: func(tx *gorm.DB) error {
+		if err := tx.Exec(`PRAGMA defer_foreign_keys = ON`).Error; err != nil {
+			return err
+		}
+		return tx.Exec(`INSERT INTO identities (connector, issuer, subject, user_id) VALUES ('c', 'i', 's', 'nobody')`).Error
+	}}
+	asBatch(t, db, []*member{lost, breaks}, func() {})
+	wantError(t, "a refusal that is not kept", lost.err, engine.ErrUnavailable)
+	if got := notes(t, b); len(got) != 0 {
+		t.Errorf("rows %v, want none", got)
+	}
+}
+
+func countOf(list []string, want string) (n int) {
+	for _, s := range list {
+		if s == want {
+			n++
+		}
+	}
+	return n
 }

@@ -1,0 +1,62 @@
+package storage
+
+import (
+	"context"
+
+	"signet/storage/engine"
+)
+
+// PureGo reports that SQLite runs without a C compiler's help, and slower.
+const PureGo = engine.PureGo
+
+// What is said of a database as a whole. Compare with errors.Is.
+var (
+	// ErrOutdated: the database needs a newer program.
+	ErrOutdated = engine.ErrOutdated
+	// ErrOwnTools: PostgreSQL is backed up and restored by tools of its own.
+	ErrOwnTools = engine.ErrOwnTools
+	// ErrNotBackup: the file is damaged, or no database of Signet.
+	ErrNotBackup = engine.ErrNotBackup
+	// ErrInUse: another process has the database open.
+	ErrInUse = engine.ErrInUse
+)
+
+// Schema tells how far a database has come.
+type Schema = engine.Schema
+
+// ReadSchema looks at a database and changes nothing: what is not there yet has
+// seen no migration. ErrOutdated, beside the Schema, where Open would refuse.
+func ReadSchema(ctx context.Context, c Config) (Schema, error) {
+	return engine.ReadSchema(ctx, c.ofEngine())
+}
+
+// Backup writes a SQLite database as it is at one moment into a file that is empty or
+// not there yet, and makes it durable. Others go on reading and writing meanwhile. The
+// schema stays what it is. ErrOwnTools on PostgreSQL; ErrNotFound: there is none.
+func Backup(ctx context.Context, c Config, file string) error {
+	return engine.Backup(ctx, c.ofEngine(), file)
+}
+
+// ReadBackup looks at a whole SQLite file that nobody writes to, and changes nothing.
+// ErrNotBackup, with what is wrong; ErrOutdated, beside the Schema, for one that this
+// program is too old for.
+func ReadBackup(ctx context.Context, file string) (Schema, error) {
+	return engine.ReadBackup(ctx, file, migrations)
+}
+
+// DatabaseFile is where the SQLite database of a data folder is.
+func DatabaseFile(folder string) string { return engine.DatabaseFile(folder) }
+
+// HasDatabase reports whether there is a SQLite database in the folder.
+func HasDatabase(folder string) bool { return engine.HasDatabase(folder) }
+
+// CheckUnused is ErrInUse while another process has the folder's database open.
+func CheckUnused(folder string) error { return engine.CheckUnused(folder) }
+
+// ReplaceDatabase moves the closed database of the folder from, on the same file
+// system, to the folder to. What was there keeps lying beside it under the name
+// aside; "" refuses where something was.
+//
+// ErrInUse: a process has that open, and nothing was changed; ErrConflict: aside, or
+// without it the database, is there already.
+func ReplaceDatabase(to, from, aside string) error { return engine.ReplaceDatabase(to, from, aside) }
