@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -67,11 +68,11 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 func backupProblem(c Config, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrOwnTools):
-		return &problem{exitUsage, err, `back it up with: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`}
+		return exit.New(exit.Usage, err, `back it up with: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`)
 	case errors.Is(err, storage.ErrNotFound):
-		return &problem{exitNotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir or SIGNET_DATA_DIR"}
+		return exit.New(exit.NotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir or SIGNET_DATA_DIR")
 	case errors.Is(err, storage.ErrNotBackup):
-		return &problem{exitFailure, err, "the database itself is damaged: stop the server and restore the last good backup"}
+		return exit.New(exit.Failure, err, "the database itself is damaged: stop the server and restore the last good backup")
 	}
 	return err
 }
@@ -96,7 +97,7 @@ func backupToFile(ctx context.Context, c Config, name string) (size int64, err e
 	}
 	draft, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part") // 0600
 	if err != nil {
-		return 0, &problem{exitFailure, fmt.Errorf("write %s: %s", name, plainCause(err)), "choose a folder that this user may write to"}
+		return 0, exit.New(exit.Failure, fmt.Errorf("write %s: %s", name, plainCause(err)), "choose a folder that this user may write to")
 	}
 	defer os.Remove(draft.Name())
 	if err := draft.Close(); err != nil {
@@ -112,7 +113,7 @@ func backupToFile(ctx context.Context, c Config, name string) (size int64, err e
 }
 
 func fileExists(name string) error {
-	return &problem{exitConflict, fmt.Errorf("%s is there already; nothing was changed", name), "choose another name: a backup replaces none"}
+	return exit.New(exit.Conflict, fmt.Errorf("%s is there already; nothing was changed", name), "choose another name: a backup replaces none")
 }
 
 // publish gives a file its name, if there is none of that name.
@@ -150,7 +151,7 @@ func (p *program) backupToStdout(c *cobra.Command, config Config) error {
 	}
 	folder, err := os.MkdirTemp(config.DataDir, "backup-*")
 	if err != nil {
-		return &problem{exitFailure, fmt.Errorf("write in data_dir: %s", plainCause(err)), "run it as the user whom the data belong to"}
+		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", plainCause(err)), "run it as the user whom the data belong to")
 	}
 	defer os.RemoveAll(folder)
 	name := filepath.Join(folder, "backup")

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"signet/cmd/signet/exit"
 )
 
 // TestDemo_SignIn is the main job: a person opens /demo of `signet dev` in a real
@@ -227,7 +229,7 @@ func startTalking(t *testing.T, now func() time.Time, client *http.Client, issue
 		stop()
 		select {
 		case code := <-ended:
-			if code != exitOK {
+			if code != exit.OK {
 				t.Errorf("signet %s ended with exit code %d", args[0], code)
 			}
 		case <-time.After(15 * time.Second):

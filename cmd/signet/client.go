@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -104,7 +105,7 @@ func (p *program) storeClient(ctx context.Context, db *storage.DB, c storage.Cli
 	}
 	err := db.CreateClient(ctx, c, storage.By{From: fromCommandLine(), At: at})
 	if errors.Is(err, storage.ErrConflict) {
-		return &problem{exitConflict, fmt.Errorf("there is a client %q already", c.ID), "choose another --id, or look at it with: signet client show " + c.ID}
+		return exit.New(exit.Conflict, fmt.Errorf("there is a client %q already", c.ID), "choose another --id, or look at it with: signet client show "+c.ID)
 	}
 	if err != nil {
 		return fmt.Errorf("create client %s: %w", c.ID, err)
@@ -179,7 +180,7 @@ func (p *program) clientShowCommand() *cobra.Command {
 // there the way to find it.
 func aboutClient(id string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
-		return &problem{exitNotFound, fmt.Errorf("there is no client %q", id), "list the clients with: signet client list"}
+		return exit.New(exit.NotFound, fmt.Errorf("there is no client %q", id), "list the clients with: signet client list")
 	}
 	return fmt.Errorf("client %s: %w", id, err)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -59,10 +60,10 @@ func (p *program) rotateSecret(ctx context.Context, db *storage.DB, id string, o
 		return client, "", err
 	}
 	if client.Public() {
-		return client, "", &problem{
-			exitDenied, errors.New("it does not authenticate, and so has no secret"),
+		return client, "", exit.New(
+			exit.Denied, errors.New("it does not authenticate, and so has no secret"),
 			"a client that can keep one is of type web or service: signet client create --help",
-		}
+		)
 	}
 	secret := randomText(32)
 	if err := db.ReplaceSecret(ctx, id, secretHash(secret), overlap, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {

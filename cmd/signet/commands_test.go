@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"signet/cmd/signet/exit"
 )
 
 // everyCommand walks the tree that people type in.
@@ -102,7 +104,7 @@ func TestCommands_AnswerMistakes(t *testing.T) {
 		env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/none"}
 		code := run(t.Context(), args, env, strings.NewReader(""), &stdout, &stderr)
 		lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
-		if code != exitUsage || stdout.Len() > 0 || len(lines) < 2 || !strings.HasPrefix(lines[0], "signet: ") {
+		if code != exit.Usage || stdout.Len() > 0 || len(lines) < 2 || !strings.HasPrefix(lines[0], "signet: ") {
 			t.Errorf("signet %s: exit code %d, stdout %q, stderr %q", strings.Join(args, " "), code, stdout.String(), stderr.String())
 			return
 		}
@@ -136,7 +138,7 @@ func TestCommands_HelpIsData(t *testing.T) {
 	for _, c := range everyCommand() {
 		var stdout, stderr bytes.Buffer
 		args := append(strings.Fields(c.CommandPath())[1:], "--help")
-		if code := run(t.Context(), args, nil, strings.NewReader(""), &stdout, &stderr); code != exitOK || stderr.Len() > 0 || !strings.Contains(stdout.String(), "Usage:") {
+		if code := run(t.Context(), args, nil, strings.NewReader(""), &stdout, &stderr); code != exit.OK || stderr.Len() > 0 || !strings.Contains(stdout.String(), "Usage:") {
 			t.Errorf("%s --help: exit code %d, %q", c.CommandPath(), code, stderr.String())
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/spelling"
 	"signet/provider"
 	"signet/storage"
 )
@@ -43,7 +44,7 @@ Where that does not answer, nothing is offered.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		write := scripts[args[0]]
 		if write == nil {
-			return usage(c, fmt.Errorf("unknown shell %q%s", args[0], didYouMean(args[0], shells)))
+			return usage(c, fmt.Errorf("unknown shell %q%s", args[0], spelling.DidYouMean(args[0], shells)))
 		}
 		return write(c.Root(), p.stdout)
 	}

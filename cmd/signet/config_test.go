@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/provider"
 )
@@ -241,7 +242,7 @@ func TestCF05_MisspeltSettingsAreRefused(t *testing.T) {
 		_, err := readConfig(from)
 		if err == nil || !strings.Contains(err.Error(), "is not a setting") {
 			t.Errorf("%s: got %v", what, err)
-		} else if nearest(what, []string{meant}) != "" && !strings.Contains(err.Error(), "did you mean") {
+		} else if spelling.Nearest(what, []string{meant}) != "" && !strings.Contains(err.Error(), "did you mean") {
 			t.Errorf("%s: does not tell that %s may have been meant: %v", what, meant, err)
 		}
 	}
@@ -369,18 +370,6 @@ func TestCF03_NoMistakeRepeatsASecret(t *testing.T) {
 					t.Errorf("%s by %s: the mistake repeats the secret: %v", s.key, where, err)
 				}
 			}
-		}
-	}
-}
-
-func TestNearest_OnlyWhatWasLikelyMeant(t *testing.T) {
-	names := []string{"issuer", "listen", "data_dir", "password-stdin"}
-	for word, want := range map[string]string{
-		"isuer": "issuer", "issuers": "issuer", "sisuer": "issuer", "lisen": "listen", "datadir": "data_dir",
-		"password": "password-stdin", "zebra": "", "": "", "i": "",
-	} {
-		if got := nearest(word, names); got != want {
-			t.Errorf("nearest(%q) is %q, want %q", word, got, want)
 		}
 	}
 }

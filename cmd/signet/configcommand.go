@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/spelling"
 )
 
 func (p *program) configCommand() *cobra.Command {
@@ -232,9 +235,9 @@ func explain(key string, read *reader) (explainedSetting, error) {
 		return s.key == key || s.variable() == key || s.secret && s.variable()+"_FILE" == key
 	})
 	if i < 0 {
-		return explainedSetting{}, &problem{
-			exitNotFound, fmt.Errorf("there is no setting %q%s", key, didYouMean(key, explicable(key))), "list them with: signet config show",
-		}
+		return explainedSetting{}, exit.New(
+			exit.NotFound, fmt.Errorf("there is no setting %q%s", key, spelling.DidYouMean(key, explicable(key))), "list them with: signet config show",
+		)
 	}
 	s := settings[i]
 	e := explainOption(s, s.key)

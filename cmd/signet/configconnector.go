@@ -12,6 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/provider"
 	"signet/provider/outbound"
@@ -260,7 +261,7 @@ func (r *reader) readConnectorKey(name string, draft *connectorDraft, key, value
 	where, full := at(name, value), "connectors."+key.Value
 	option, inFile := connectorOption(key.Value)
 	if option == nil {
-		r.complain(at(name, key), full, "is not a setting of a connector%s", didYouMean(key.Value, keysOf(connectorOptions)))
+		r.complain(at(name, key), full, "is not a setting of a connector%s", spelling.DidYouMean(key.Value, keysOf(connectorOptions)))
 		return
 	}
 	text, err := scalarOrList(value)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/cmd/signet/exit"
 	"signet/federation"
 	"signet/provider/keys/vault"
 )
@@ -99,7 +100,7 @@ func (c Config) module() (vault.Module, error) {
 	}
 	module, err := openPKCS11(c.PKCS11)
 	if err != nil {
-		return nil, &problem{exitConfig, err, "set keys.pkcs11.module to the file of a PKCS #11 module for this machine"}
+		return nil, exit.New(exit.Config, err, "set keys.pkcs11.module to the file of a PKCS #11 module for this machine")
 	}
 	return module, nil
 }

@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/spelling"
 )
 
 // configFile is read when it is there and nothing names another.
@@ -67,7 +70,7 @@ func (r *reader) err() error {
 	if len(r.wrong) == 0 {
 		return nil
 	}
-	return &problem{exitConfig, r.wrong, "correct what is listed, then start again"}
+	return exit.New(exit.Config, r.wrong, "correct what is listed, then start again")
 }
 
 // flagName is the flag of a setting that has one.
@@ -203,7 +206,7 @@ func (r *reader) readKey(name, full string, key, value *yaml.Node) {
 		r.readMapping(name, full+".", value)
 		return
 	}
-	r.complain(at(name, key), full, "is not a setting%s%s", didYouMean(full, keysOfSettings()), exampleOf(full))
+	r.complain(at(name, key), full, "is not a setting%s%s", spelling.DidYouMean(full, keysOfSettings()), exampleOf(full))
 }
 
 // scalarOrList gives a value as text, the items of a list joined by commas. The
@@ -240,7 +243,7 @@ func keysOf[C any](options []option[C]) []string {
 
 // exampleOf shows how the setting nearest to a misspelt key is written.
 func exampleOf(key string) string {
-	near := nearest(key, keysOfSettings())
+	near := spelling.Nearest(key, keysOfSettings())
 	for _, s := range settings {
 		if s.key == near {
 			return fmt.Sprintf(" (example: %s: %s)", s.key, s.example)
@@ -268,7 +271,7 @@ func (r *reader) readEnvironment(env map[string]string) {
 	names = append(names, r.readConnectorVariables(env, known)...)
 	for _, name := range sortedKeys(env) {
 		if strings.HasPrefix(name, "SIGNET_") && !known[name] {
-			r.complain(inVariable(name), "", "is not a setting%s (correct or unset it)", didYouMean(name, names))
+			r.complain(inVariable(name), "", "is not a setting%s (correct or unset it)", spelling.DidYouMean(name, names))
 		}
 	}
 }

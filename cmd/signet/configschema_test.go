@@ -10,13 +10,15 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"signet/cmd/signet/exit"
 )
 
 // editor checks documents by the schema, as an editor would.
 func editor(t *testing.T) func(document string) error {
 	t.Helper()
 	var printed, talk strings.Builder
-	if code := run(t.Context(), []string{"config", "schema"}, nil, strings.NewReader(""), &printed, &talk); code != exitOK {
+	if code := run(t.Context(), []string{"config", "schema"}, nil, strings.NewReader(""), &printed, &talk); code != exit.OK {
 		t.Fatal(talk.String())
 	}
 	read, err := jsonschema.UnmarshalJSON(strings.NewReader(printed.String()))

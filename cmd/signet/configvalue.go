@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/federation/foreign"
 	"signet/provider/outbound"
@@ -249,7 +250,7 @@ func shortDuration(d time.Duration) string {
 func oneOf(words ...string) func(string) (string, error) {
 	return func(text string) (string, error) {
 		if !slices.Contains(words, text) {
-			return "", fmt.Errorf("is %q, not %s%s", text, strings.Join(words, " or "), didYouMean(text, words))
+			return "", fmt.Errorf("is %q, not %s%s", text, strings.Join(words, " or "), spelling.DidYouMean(text, words))
 		}
 		return text, nil
 	}

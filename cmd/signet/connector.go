@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/provider"
 	"signet/provider/interaction"
@@ -121,10 +123,10 @@ must be registered there. Client id and secret are tried only by a sign-in.`,
 // chooseConnectors are those named, or all.
 func chooseConnectors(c Config, ids []string) ([]provider.Connector, error) {
 	if len(c.Connectors) == 0 {
-		return nil, &problem{
-			exitConfig, errors.New("there are no connectors"),
-			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in " + configFile,
-		}
+		return nil, exit.New(
+			exit.Config, errors.New("there are no connectors"),
+			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in "+configFile,
+		)
 	}
 	if len(ids) == 0 {
 		return c.Connectors, nil
@@ -137,7 +139,7 @@ func chooseConnectors(c Config, ids []string) ([]provider.Connector, error) {
 	for _, id := range ids {
 		i := slices.Index(known, id)
 		if i < 0 {
-			return nil, &problem{exitNotFound, fmt.Errorf("there is no connector %q%s", id, didYouMean(id, known)), "list them with: signet connector list"}
+			return nil, exit.New(exit.NotFound, fmt.Errorf("there is no connector %q%s", id, spelling.DidYouMean(id, known)), "list them with: signet connector list")
 		}
 		chosen = append(chosen, c.Connectors[i])
 	}
@@ -241,17 +243,17 @@ func orNone(text string) string {
 
 // verdict is the error of a check that found something.
 func verdict(checked []checkedConnector) error {
-	code, bad := exitFailure, []string{}
+	code, bad := exit.Failure, []string{}
 	for _, c := range checked {
 		if !c.OK {
 			bad = append(bad, c.ID)
 			if c.unreachable {
-				code = exitUnreachable
+				code = exit.Unreachable
 			}
 		}
 	}
 	if len(bad) == 0 {
 		return nil
 	}
-	return &problem{code, fmt.Errorf("nobody can sign in through %s now", strings.Join(bad, ", ")), "correct what is said above, then: signet connector check " + strings.Join(bad, " ")}
+	return exit.New(code, fmt.Errorf("nobody can sign in through %s now", strings.Join(bad, ", ")), "correct what is said above, then: signet connector check "+strings.Join(bad, " "))
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/exit"
 	"signet/federation/federationtest"
 )
 
@@ -68,7 +69,7 @@ func (c checkable) check(t *testing.T, off time.Duration, want int, args ...stri
 
 func TestConnectorCheck_AllIsWell(t *testing.T) {
 	c := startCheckable(t)
-	out, talk := c.check(t, 0, exitOK)
+	out, talk := c.check(t, 0, exit.OK)
 	lines := strings.Split(strings.Join(strings.Fields(out), " "), " redirect URI ")
 	for i, want := range []string{
 		"google ok", "https://id.example.com/login/google/callback issuer " + c.google.URL, "https://id.example.com/login/github/callback issuer " + c.github.URL,
@@ -86,7 +87,7 @@ func TestConnectorCheck_AllIsWell(t *testing.T) {
 	if talk != "" {
 		t.Errorf("all is well, and it says %q", talk)
 	}
-	if out, _ := c.check(t, 0, exitOK, "github"); strings.Contains(out, "google") {
+	if out, _ := c.check(t, 0, exit.OK, "github"); strings.Contains(out, "google") {
 		t.Errorf("asked for github alone, it reports\n%s", out)
 	}
 }
@@ -100,12 +101,12 @@ func TestConnectorCheck_SaysWhatIsWrong(t *testing.T) {
 		code   int
 		want   string
 	}{
-		{"other issuer", federationtest.Faults{Discovery: map[string]any{"issuer": "https://evil.example"}}, 0, exitFailure, "issuer"},
-		{"no algorithm in common", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, 0, exitFailure, "algorithms"},
-		{"a captive portal", federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.HTML}}, 0, exitFailure, "not one plain JSON value"},
-		{"keys broken off", federationtest.Faults{Wire: map[string]federationtest.Wire{"jwks": federationtest.Reset}}, 0, exitUnreachable, "keys"},
-		{"our clock is ahead", federationtest.Faults{}, 330 * time.Second, exitFailure, "its clock is 5m"},
-		{"our clock is behind", federationtest.Faults{}, -330 * time.Second, exitFailure, "its clock is 5m"},
+		{"other issuer", federationtest.Faults{Discovery: map[string]any{"issuer": "https://evil.example"}}, 0, exit.Failure, "issuer"},
+		{"no algorithm in common", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, 0, exit.Failure, "algorithms"},
+		{"a captive portal", federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.HTML}}, 0, exit.Failure, "not one plain JSON value"},
+		{"keys broken off", federationtest.Faults{Wire: map[string]federationtest.Wire{"jwks": federationtest.Reset}}, 0, exit.Unreachable, "keys"},
+		{"our clock is ahead", federationtest.Faults{}, 330 * time.Second, exit.Failure, "its clock is 5m"},
+		{"our clock is behind", federationtest.Faults{}, -330 * time.Second, exit.Failure, "its clock is 5m"},
 	} {
 		t.Run(lie.what, func(t *testing.T) {
 			c.liar.Tell(lie.faults)
@@ -123,7 +124,7 @@ func TestConnectorCheck_SaysWhatIsWrong(t *testing.T) {
 func TestConnectorCheck_JSONOfOneThatIsDown(t *testing.T) {
 	c := startCheckable(t)
 	c.github.Close()
-	out, _ := c.check(t, 0, exitUnreachable, "--json")
+	out, _ := c.check(t, 0, exit.Unreachable, "--json")
 	var report struct {
 		Connectors []struct {
 			ID, Issuer, Error string

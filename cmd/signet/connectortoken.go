@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/federation"
 	"signet/provider/keys/vault"
 	"signet/storage"
@@ -32,10 +33,10 @@ reading is recorded as an event.`,
 		}
 		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], storage.By{From: fromCommandLine(), At: p.now()})
 		if errors.Is(err, storage.ErrNotFound) {
-			return &problem{
-				exitNotFound, fmt.Errorf("no token of %s is kept for %s", args[1], calledUser(u)),
+			return exit.New(
+				exit.NotFound, fmt.Errorf("no token of %s is kept for %s", args[1], calledUser(u)),
 				"set keep_token: true for this connector; the token of the user's next sign-in through it is kept",
-			}
+			)
 		}
 		if err != nil {
 			return aboutUser(args[0], err)
@@ -61,10 +62,10 @@ func openUpstreamToken(ctx context.Context, config Config, db *storage.DB, kept 
 	}
 	plain, err := keeper.OpenToken(ctx, kept)
 	if errors.Is(err, vault.ErrNotOpened) {
-		return token, &problem{
-			exitFailure, errors.New("the kept token does not open: it was altered, or sealed under another master key"),
+		return token, exit.New(
+			exit.Failure, errors.New("the kept token does not open: it was altered, or sealed under another master key"),
 			"it is replaced when the user signs in through the connector again",
-		}
+		)
 	}
 	if err != nil {
 		return token, keysProblem(err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -25,14 +26,14 @@ const (
 // makeDataDir makes the folder for this user alone, or checks that it is so.
 func makeDataDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return &problem{exitConfig, fmt.Errorf("make data_dir %s: %s", dir, plainCause(err)), "make the folder yourself, or set data_dir to one that this user may write"}
+		return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, plainCause(err)), "make the folder yourself, or set data_dir to one that this user may write")
 	}
 	state, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("look at data_dir: %w", err)
 	}
 	if open := state.Mode().Perm() & 0o077; open != 0 {
-		return &problem{exitConfig, fmt.Errorf("data_dir %s can be entered by others (mode %04o)", dir, state.Mode().Perm()), "close it with: chmod 700 " + dir}
+		return exit.New(exit.Config, fmt.Errorf("data_dir %s can be entered by others (mode %04o)", dir, state.Mode().Perm()), "close it with: chmod 700 "+dir)
 	}
 	return nil
 }
@@ -72,7 +73,7 @@ func masterKey(ctx context.Context, c Config, db *storage.DB) ([32]byte, error) 
 	}
 	key, err := parseMasterKey(text)
 	if err != nil {
-		return key, &problem{exitConfig, fmt.Errorf("%s %w", name, err), "put back the file from your backup, or set master_key"}
+		return key, exit.New(exit.Config, fmt.Errorf("%s %w", name, err), "put back the file from your backup, or set master_key")
 	}
 	return key, nil
 }
@@ -93,7 +94,7 @@ func masterKeys(c Config) ([][32]byte, error) {
 	}
 	current, err := parseMasterKey(text)
 	if err != nil {
-		return nil, &problem{exitConfig, fmt.Errorf("the master key %w", err), "put it back from your backup"}
+		return nil, exit.New(exit.Config, fmt.Errorf("the master key %w", err), "put it back from your backup")
 	}
 	if !isNext || next == current {
 		return [][32]byte{current}, nil
@@ -113,7 +114,7 @@ func nextMasterKey(c Config) (key [32]byte, is bool, err error) {
 		return key, false, err
 	}
 	if key, err = parseMasterKey(text); err != nil {
-		return key, false, &problem{exitConfig, fmt.Errorf("the next master key %w", err), "remove " + nextMasterFile + " and start the rewrap again"}
+		return key, false, exit.New(exit.Config, fmt.Errorf("the next master key %w", err), "remove "+nextMasterFile+" and start the rewrap again")
 	}
 	return key, true, nil
 }
@@ -124,11 +125,11 @@ func makeMasterKey(ctx context.Context, c Config, db *storage.DB, name string) (
 		return "", fmt.Errorf("look for keys: %w", err)
 	}
 	if len(keys) > 0 {
-		return "", &problem{
-			exitConfig,
+		return "", exit.New(
+			exit.Config,
 			fmt.Errorf("the database holds keys, but their master key is missing: there is no %s and master_key is not set", name),
 			"put the file back from your backup, or set SIGNET_MASTER_KEY; nothing was changed",
-		}
+		)
 	}
 	if err := makeDataDir(c.DataDir); err != nil {
 		return "", err
@@ -149,7 +150,7 @@ func readPrivate(name string) (string, error) {
 		return "", err
 	}
 	if open := state.Mode().Perm() & 0o077; open != 0 {
-		return "", &problem{exitConfig, fmt.Errorf("%s can be read by others (mode %04o)", name, state.Mode().Perm()), "close it with: chmod 600 " + name}
+		return "", exit.New(exit.Config, fmt.Errorf("%s can be read by others (mode %04o)", name, state.Mode().Perm()), "close it with: chmod 600 "+name)
 	}
 	content, err := os.ReadFile(name)
 	return strings.TrimRight(string(content), "\r\n"), err

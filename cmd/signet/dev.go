@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/federation/foreign"
 	"signet/provider"
 	"signet/provider/web"
@@ -107,10 +108,10 @@ func atLoopback(issuer string, log *slog.Logger, next http.Handler) http.Handler
 func listenLoopback(ctx context.Context, address string) (net.Listener, string, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil || !foreign.IsLoopback(host) {
-		return nil, "", &problem{
-			exitUsage, fmt.Errorf("--listen %s is not a loopback host and a port", address),
+		return nil, "", exit.New(
+			exit.Usage, fmt.Errorf("--listen %s is not a loopback host and a port", address),
 			"dev is for this machine only: --listen localhost:8080; for others to reach it: signet serve",
-		}
+		)
 	}
 	listener, err := listen(ctx, address)
 	if err != nil {
@@ -232,10 +233,10 @@ func (p *program) ensureDemoClient(ctx context.Context, db *storage.DB, c Config
 	case err != nil:
 		return "", err
 	case have.Secrets[0].Hash != secretHash(secret):
-		return "", &problem{
-			exitConflict, fmt.Errorf("%s is not the secret of the demo client in the database", file),
-			"begin anew: remove the folder " + c.DataDir + ", nothing in it is worth keeping",
-		}
+		return "", exit.New(
+			exit.Conflict, fmt.Errorf("%s is not the secret of the demo client in the database", file),
+			"begin anew: remove the folder "+c.DataDir+", nothing in it is worth keeping",
+		)
 	}
 	return secret, db.UpdateClient(ctx, want, storage.By{From: fromCommandLine(), At: p.now()})
 }

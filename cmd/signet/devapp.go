@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"signet/cmd/signet/exit"
 	"signet/federation/foreign"
 	"signet/storage"
 )
@@ -19,10 +20,10 @@ func checkApp(app string) error {
 		return nil
 	}
 	if u, err := url.Parse(app); checkOrigin(app) != nil || err != nil || u.Scheme != "http" || !foreign.IsLoopback(u.Hostname()) {
-		return &problem{
-			exitUsage, fmt.Errorf("--app %s is not the origin of an app on this machine", app),
+		return exit.New(
+			exit.Usage, fmt.Errorf("--app %s is not the origin of an app on this machine", app),
 			"write scheme, host and port alone: --app http://localhost:5173",
-		}
+		)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"signet/cmd/signet/exit"
 )
 
 // TestDevApp_SignsInBelowThePathOfTheApp: dev is the Signet behind an app's /auth, with
@@ -43,7 +45,7 @@ func TestDevApp_WantsALoopbackOrigin(t *testing.T) {
 	for _, app := range []string{"https://localhost:5173", "http://localhost:5173/", "http://app.example.com", "localhost:5173"} {
 		var said strings.Builder
 		code := run(t.Context(), []string{"dev", "--app", app, "--data-dir", t.TempDir()}, nil, strings.NewReader(""), &said, &said)
-		if code != exitUsage || !strings.Contains(said.String(), "--app http://localhost:5173") {
+		if code != exit.Usage || !strings.Contains(said.String(), "--app http://localhost:5173") {
 			t.Errorf("--app %s: exit code %d: %s", app, code, said.String())
 		}
 	}

@@ -6,6 +6,6 @@
 // keys, version) has files of its own.
 //
 // Data goes to standard output, talk to standard error; the exit codes are in
-// exit.go. Passwords and secrets come from standard input or from files, never
+// the package exit. Passwords and secrets come from standard input or from files, never
 // from an argument, since the argument list of a process can be read by others.
 package main

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/spelling"
 	"signet/storage"
 )
 
@@ -105,7 +106,7 @@ func meantType(word string) string {
 	for _, t := range storage.EventTypes {
 		types = append(types, string(t))
 	}
-	if meant := didYouMean(word, types); meant != "" {
+	if meant := spelling.DidYouMean(word, types); meant != "" {
 		return meant
 	}
 	slices.Sort(types)

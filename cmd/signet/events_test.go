@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -17,7 +18,7 @@ func TestEvents_ExportGoesThroughAllPages(t *testing.T) {
 	env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/data", "SIGNET_ISSUER=http://localhost:8080"}
 	call := func(args ...string) string {
 		var out, talk bytes.Buffer
-		if code := run(t.Context(), args, env, strings.NewReader(""), &out, &talk); code != exitOK {
+		if code := run(t.Context(), args, env, strings.NewReader(""), &out, &talk); code != exit.OK {
 			t.Fatalf("signet %s: exit code %d\n%s", strings.Join(args, " "), code, talk.String())
 		}
 		return out.String()
@@ -89,7 +90,7 @@ func TestEvents_FollowPrintsEachOnceUntilInterrupted(t *testing.T) {
 		note("last"+mode, storage.KeyAlarm, time.Now())
 		next("last" + mode)
 		interrupt()
-		if lines.Scan() || <-code != exitOK {
+		if lines.Scan() || <-code != exit.OK {
 			t.Errorf("%s: after the interruption %q; %s", mode, lines.Text(), talk.String())
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/exit"
 	"signet/storage/storagetest"
 )
 
@@ -90,7 +91,7 @@ func TestMN01_OneOfManyCommandsCreatesAClient(t *testing.T) {
 				return
 			}
 			codes[i] = command.ProcessState.ExitCode()
-			if codes[i] != exitOK && codes[i] != exitConflict {
+			if codes[i] != exit.OK && codes[i] != exit.Conflict {
 				t.Errorf("exit code %d: %s", codes[i], talk.String())
 			}
 		})
@@ -98,11 +99,11 @@ func TestMN01_OneOfManyCommandsCreatesAClient(t *testing.T) {
 	all.Wait()
 	made := 0
 	for _, code := range codes {
-		if code == exitOK {
+		if code == exit.OK {
 			made++
 		}
 	}
 	if made != 1 {
-		t.Errorf("exit codes %v: want one 0, the others %d", codes, exitConflict)
+		t.Errorf("exit codes %v: want one 0, the others %d", codes, exit.Conflict)
 	}
 }

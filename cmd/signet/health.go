@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"signet/cmd/signet/exit"
 )
 
 // healthPatience is how long a server may take to say that it is well.
@@ -50,7 +52,7 @@ secret is sent, and it is made out to the name that the world uses.`,
 			err = errors.Join(p.writeJSON(found), err)
 		}
 		if err != nil {
-			return &problem{exitUnreachable, err, "look at the server's log; is it running, with these settings?"}
+			return exit.New(exit.Unreachable, err, "look at the server's log; is it running, with these settings?")
 		}
 		if !*asJSON {
 			_, err = fmt.Fprintln(p.stdout, found.Status)

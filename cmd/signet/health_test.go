@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"signet/cmd/signet/exit"
 	"signet/storage/storagetest"
 )
 
@@ -42,7 +43,7 @@ func TestHealth_TellsADatabaseThatIsAway(t *testing.T) {
 
 	do(`ALTER DATABASE ` + name + ` ALLOW_CONNECTIONS false`)
 	do(`SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '` + name + `'`)
-	if told := n.commandFails(t, exitUnreachable, "health"); !strings.Contains(told, "/readyz answers 503: it is unavailable") {
+	if told := n.commandFails(t, exit.Unreachable, "health"); !strings.Contains(told, "/readyz answers 503: it is unavailable") {
 		t.Errorf("it says %q", told)
 	}
 	n.command(t, "", &said, "health", "--live", "--json")
@@ -52,6 +53,6 @@ func TestHealth_TellsADatabaseThatIsAway(t *testing.T) {
 
 	do(`ALTER DATABASE ` + name + ` ALLOW_CONNECTIONS true`)
 	eventually(t, 30*time.Second, "it is well again", func() bool {
-		return run(t.Context(), []string{"health"}, n.env, strings.NewReader(""), &syncBuffer{}, &syncBuffer{}) == exitOK
+		return run(t.Context(), []string{"health"}, n.env, strings.NewReader(""), &syncBuffer{}, &syncBuffer{}) == exit.OK
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
 	"signet/provider/keys/vault"
@@ -178,7 +179,7 @@ func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, conf
 			return fmt.Errorf("read keys: %w", err)
 		}
 		if len(rows) == 0 {
-			return &problem{exitNotFound, errors.New("there are no keys yet"), "start the server once: signet serve"}
+			return exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once: signet serve")
 		}
 		keys, err := openKeeper(ctx, config, db)
 		if err != nil {
@@ -210,28 +211,28 @@ func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keeper.Keeper, 
 func keysProblem(err error) error {
 	var early *keeper.NotRipeError
 	var crowded *keeper.CrowdedError
-	var known *problem
+	var known *exit.Problem
 	switch {
 	case errors.As(err, &crowded):
-		return &problem{
-			exitDenied,
+		return exit.New(
+			exit.Denied,
 			fmt.Errorf("%w: it is possible from %s on", crowded, stamp(crowded.Until)),
 			"wait until then; a key that must not be trusted any more: signet keys revoke KID",
-		}
+		)
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &early):
-		return &problem{
-			exitConflict,
+		return exit.New(
+			exit.Conflict,
 			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, stamp(early.Since), stamp(early.Ripe)),
 			"wait until then; in an emergency: --now (10 minutes are enough) or --force",
-		}
+		)
 	case errors.Is(err, vault.ErrModule):
 		return err
 	case errors.Is(err, keys.ErrNoKey):
-		return &problem{exitNotFound, err, "look at what is there with: signet keys list"}
+		return exit.New(exit.NotFound, err, "look at what is there with: signet keys list")
 	case errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, storage.ErrConflict):
-		return &problem{exitConflict, errors.New("another rotation, revocation or rewrap was first; this one changed nothing"), "look at what is there now with: signet keys list"}
+		return exit.New(exit.Conflict, errors.New("another rotation, revocation or rewrap was first; this one changed nothing"), "look at what is there now with: signet keys list")
 	}
 	return err
 }
@@ -254,9 +255,9 @@ func findKey(rows []storage.Key, name string) (storage.Key, error) {
 		return found[0], nil
 	}
 	if len(found) > 1 {
-		return storage.Key{}, &problem{exitConflict, fmt.Errorf("%d keys begin with %q", len(found), name), "name more of it: signet keys list"}
+		return storage.Key{}, exit.New(exit.Conflict, fmt.Errorf("%d keys begin with %q", len(found), name), "name more of it: signet keys list")
 	}
-	return storage.Key{}, &problem{exitNotFound, fmt.Errorf("there is no key %q", name), "see: signet keys list --all"}
+	return storage.Key{}, exit.New(exit.NotFound, fmt.Errorf("there is no key %q", name), "see: signet keys list --all")
 }
 
 func (p *program) keysRetireCommand() *cobra.Command {
@@ -272,9 +273,9 @@ last token is dead.`,
 	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
 		switch err := keys.Retire(ctx, args[0], fromCommandLine(), p.now()); {
 		case errors.Is(err, keeper.ErrConfigured):
-			return &problem{exitConflict, err, "take it out of keys.algorithms on every node and restart them first"}
+			return exit.New(exit.Conflict, err, "take it out of keys.algorithms on every node and restart them first")
 		case errors.Is(err, storage.ErrConflict):
-			return &problem{exitConflict, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG"}
+			return exit.New(exit.Conflict, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG")
 		case err != nil:
 			return err
 		}
@@ -304,7 +305,7 @@ func signable(ctx context.Context, db *storage.DB, c Config, alg string) error {
 	if slices.ContainsFunc(rows, func(k storage.Key) bool { return k.Line == alg && k.State == storage.KeyActive }) {
 		return nil
 	}
-	return &problem{exitDenied, fmt.Errorf("no key signs with %s", alg), "add it to keys.algorithms on every node and restart them first"}
+	return exit.New(exit.Denied, fmt.Errorf("no key signs with %s", alg), "add it to keys.algorithms on every node and restart them first")
 }
 
 func (p *program) keysExportCommand() *cobra.Command {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"signet/cmd/signet/exit"
 )
 
 // The next keys are published for two seconds before they sign.
@@ -21,10 +23,10 @@ func (i *instance) rotate(t *testing.T) {
 	eventually(t, 20*time.Second, "the next keys may sign", func() bool {
 		var said bytes.Buffer
 		code := run(t.Context(), []string{"keys", "rotate"}, i.env, strings.NewReader(""), &said, &said)
-		if code != exitOK && code != exitConflict {
+		if code != exit.OK && code != exit.Conflict {
 			t.Fatalf("exit code %d: %s", code, said.String())
 		}
-		return code == exitOK
+		return code == exit.OK
 	})
 	next := i.kid(t, "RS256", "next")
 	eventually(t, 20*time.Second, "the server follows", func() bool {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"signet/cmd/signet/exit"
 )
 
 // keyRow is a key as `keys list --json` shows it.
@@ -70,14 +72,14 @@ func TestKY03_ProcessesToldToRotateAtOnce(t *testing.T) {
 				all.Go(func() {
 					_ = command.Wait()
 					codes[i] = command.ProcessState.ExitCode()
-					if codes[i] != exitOK && codes[i] != exitConflict {
+					if codes[i] != exit.OK && codes[i] != exit.Conflict {
 						t.Errorf("exit code %d: %s", codes[i], talk)
 					}
 				})
 			}
 			all.Wait()
 			slices.Sort(codes)
-			if !slices.Equal(codes, []int{exitOK, exitConflict, exitConflict, exitConflict}) {
+			if !slices.Equal(codes, []int{exit.OK, exit.Conflict, exit.Conflict, exit.Conflict}) {
 				t.Errorf("round %d: exit codes %v, want one 0 and else 5", round, codes)
 			}
 			if made := len(c.keys(t)) - len(before); made != 2 {
@@ -112,7 +114,7 @@ func TestKeys_KilledInARotationOrARewrap(t *testing.T) {
 			command, _ := c.background(t, args...)
 			timer := time.AfterFunc(time.Duration(rand.Int64N(int64(whole[i%2]))*5/4), func() { _ = command.Process.Kill() })
 			_ = command.Wait()
-			if timer.Stop() || command.ProcessState.ExitCode() == exitOK {
+			if timer.Stop() || command.ProcessState.ExitCode() == exit.OK {
 				finished++
 			}
 			c.wantWholeLines(t)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/provider/keys/keeper"
 	"signet/storage"
 	"signet/templates"
@@ -40,7 +41,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return err
 		}
 		if k.State == storage.KeyRevoked {
-			return &problem{exitConflict, fmt.Errorf("key %s is revoked since %s", k.ID, stamp(k.RevokedAt.Time())), "there is nothing left to do"}
+			return exit.New(exit.Conflict, fmt.Errorf("key %s is revoked since %s", k.ID, stamp(k.RevokedAt.Time())), "there is nothing left to do")
 		}
 		if !*yes {
 			if err := p.confirmRevocation(c, k, templates.KeyConsequences(keeper.ConsequencesOf(rows, k))); err != nil {
@@ -79,7 +80,7 @@ func (p *program) confirm(c *cobra.Command, damage, what string, is func(typed s
 	fmt.Fprintf(p.stderr, "%s\nType %s to go on: ", damage, what)
 	typed, _ := bufio.NewReader(p.stdin).ReadString('\n')
 	if !is(strings.TrimSpace(typed)) {
-		return &problem{exitDenied, errors.New("not confirmed; nothing was changed"), "type it as it is shown, or give --yes"}
+		return exit.New(exit.Denied, errors.New("not confirmed; nothing was changed"), "type it as it is shown, or give --yes")
 	}
 	return nil
 }

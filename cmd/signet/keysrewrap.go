@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/provider/keys/keeper"
 	"signet/storage"
 )
@@ -52,7 +53,7 @@ func (p *program) rewrap(ctx context.Context, c Config, db *storage.DB) (done in
 		return 0, nil, fmt.Errorf("read keys: %w", err)
 	}
 	if len(rows) == 0 {
-		return 0, nil, &problem{exitNotFound, errors.New("there are no keys yet"), "start the server once: signet serve"}
+		return 0, nil, exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once: signet serve")
 	}
 	byFile := c.MasterKey.Reveal() == "" && c.MasterKeyNext.Reveal() == ""
 	if byFile {
@@ -66,10 +67,10 @@ func (p *program) rewrap(ctx context.Context, c Config, db *storage.DB) (done in
 	}
 	done, unopened, err = keys.Rewrap(ctx, fromCommandLine(), p.now())
 	if errors.Is(err, keeper.ErrOneMaster) {
-		return 0, nil, &problem{
-			exitConfig, errors.New("master_key is set, so the key to move to must be set too"),
+		return 0, nil, exit.New(
+			exit.Config, errors.New("master_key is set, so the key to move to must be set too"),
 			"set SIGNET_MASTER_KEY_NEXT (openssl rand -base64 32) here and on every node, restart them, then run this again",
-		}
+		)
 	}
 	if err != nil {
 		return 0, nil, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"signet/cmd/signet/exit"
 )
 
 func main() {
@@ -50,6 +53,16 @@ type program struct {
 	stdout io.Writer
 	stderr io.Writer
 	now    func() time.Time
+}
+
+// report says what went wrong on standard error, and gives the exit code.
+func (p *program) report(err error) int {
+	if err == nil {
+		return exit.OK
+	}
+	found := exit.Of(err)
+	fmt.Fprintf(p.stderr, "signet: %s\n  %s\n", found.Err, found.Next)
+	return found.Code
 }
 
 func (p *program) rootCommand() *cobra.Command {

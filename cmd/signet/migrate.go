@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -63,7 +64,7 @@ func (p *program) showMigrations(names []string, check, asJSON bool) error {
 		}
 	}
 	if check && len(names) > 0 {
-		return &problem{exitConflict, fmt.Errorf("%d migrations are pending", len(names)), "make a backup, then run: signet migrate"}
+		return exit.New(exit.Conflict, fmt.Errorf("%d migrations are pending", len(names)), "make a backup, then run: signet migrate")
 	}
 	p.say("the schema is up to date")
 	return nil

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -228,8 +229,8 @@ func TestServe_TwoNodesOnPostgreSQL(t *testing.T) {
 
 	second := onPostgres(t, database)
 	var talk bytes.Buffer
-	if code := run(t.Context(), []string{"serve"}, second.env, strings.NewReader(""), &talk, &talk); code != exitConfig {
-		t.Errorf("a second node without the master key: exit code %d, want %d\n%s", code, exitConfig, talk.String())
+	if code := run(t.Context(), []string{"serve"}, second.env, strings.NewReader(""), &talk, &talk); code != exit.Config {
+		t.Errorf("a second node without the master key: exit code %d, want %d\n%s", code, exit.Config, talk.String())
 	}
 	key, err := os.ReadFile(filepath.Join(first.dir, masterKeyFile))
 	if err != nil {

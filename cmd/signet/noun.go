@@ -7,6 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/spelling"
 )
 
 // asNoun makes c a command that only holds others: alone or with a word it does
@@ -18,7 +21,7 @@ func asNoun(c *cobra.Command) {
 		if len(args) == 0 {
 			return usage(c, fmt.Errorf("%s needs a command: %s", c.CommandPath(), strings.Join(verbs(c), ", ")))
 		}
-		return usage(c, fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), didYouMean(args[0], verbs(c))))
+		return usage(c, fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), spelling.DidYouMean(args[0], verbs(c))))
 	}
 }
 
@@ -41,12 +44,12 @@ func flagError(c *cobra.Command, err error) error {
 	var known []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
 	name := unknown.GetSpecifiedName()
-	return usage(c, fmt.Errorf("unknown flag --%s%s", name, didYouMean("--"+name, known)))
+	return usage(c, fmt.Errorf("unknown flag --%s%s", name, spelling.DidYouMean("--"+name, known)))
 }
 
 // usage is a mistake in how the command was called.
 func usage(c *cobra.Command, err error) error {
-	return &problem{code: exitUsage, err: err, next: "see: " + c.CommandPath() + " --help"}
+	return exit.New(exit.Usage, err, "see: "+c.CommandPath()+" --help")
 }
 
 // exactly refuses any number of arguments but those it names.

@@ -14,6 +14,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/net/html"
 	"golang.org/x/oauth2"
+
+	"signet/cmd/signet/exit"
 )
 
 // TestRelyingParty_OpenIDClient signs in at a relying party that is not ours, in
@@ -276,7 +278,7 @@ func (i *instance) createClient(t testing.TB, args ...string) (c createdClient) 
 func (i *instance) command(t testing.TB, stdin string, out any, args ...string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), args, i.env, strings.NewReader(stdin), &stdout, &stderr); code != exitOK {
+	if code := run(t.Context(), args, i.env, strings.NewReader(stdin), &stdout, &stderr); code != exit.OK {
 		t.Fatalf("signet %s: exit code %d: %s", strings.Join(args, " "), code, stderr.String())
 	}
 	if out == nil {

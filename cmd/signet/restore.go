@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -76,11 +77,11 @@ type describedRestore struct {
 func restoreProblem(c Config, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrInUse):
-		return &problem{exitConflict, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "stop the server, then run it again"}
+		return exit.New(exit.Conflict, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "stop the server, then run it again")
 	case errors.Is(err, storage.ErrConflict):
-		return &problem{exitConflict, fmt.Errorf("there is a database in %s already; nothing was changed", c.DataDir), "to keep it under another name and take the backup: --replace"}
+		return exit.New(exit.Conflict, fmt.Errorf("there is a database in %s already; nothing was changed", c.DataDir), "to keep it under another name and take the backup: --replace")
 	case errors.Is(err, storage.ErrNotBackup):
-		return &problem{exitDenied, fmt.Errorf("%w; nothing was changed", err), "take another backup: it must be a file that signet backup wrote"}
+		return exit.New(exit.Denied, fmt.Errorf("%w; nothing was changed", err), "take another backup: it must be a file that signet backup wrote")
 	}
 	return err
 }
@@ -89,10 +90,10 @@ func restoreProblem(c Config, err error) error {
 // uses yet, and moves it to its place last: what fails leaves all as it was.
 func (p *program) restoreFile(ctx context.Context, c Config, name string, replace bool, done *describedRestore) (err error) {
 	if c.Database.Reveal() != "" {
-		return &problem{
-			exitUsage, errors.New("this database is PostgreSQL, which has tools of its own for this"),
+		return exit.New(
+			exit.Usage, errors.New("this database is PostgreSQL, which has tools of its own for this"),
 			`restore it with: pg_restore --clean --if-exists --dbname "$SIGNET_DATABASE" FILE; then run: signet restore --database-restored`,
-		}
+		)
 	}
 	if err := p.readyToRestore(c, replace); err != nil {
 		return err
@@ -148,7 +149,7 @@ func (p *program) copyBackup(name, to string) error {
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return &problem{exitNotFound, fmt.Errorf("read %s: %s", name, plainCause(err)), "name a file that signet backup wrote"}
+			return exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, plainCause(err)), "name a file that signet backup wrote")
 		}
 		defer file.Close()
 		from = file
@@ -194,14 +195,14 @@ func (p *program) restoredElsewhere(ctx context.Context, c Config, done *describ
 		done.Database = storage.DatabaseFile(c.DataDir)
 	}
 	if c.Database.Reveal() == "" && !storage.HasDatabase(c.DataDir) {
-		return &problem{exitNotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir, or restore a backup with: signet restore FILE"}
+		return exit.New(exit.NotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir, or restore a backup with: signet restore FILE")
 	}
 	schema, err := storage.ReadSchema(ctx, c.storage())
 	if err != nil {
 		return err
 	}
 	if schema.Newest == 0 {
-		return &problem{exitNotFound, errors.New("the database is empty"), "restore it first, with its own tools"}
+		return exit.New(exit.NotFound, errors.New("the database is empty"), "restore it first, with its own tools")
 	}
 	done.Migrations = append([]string{}, schema.Pending...)
 	return p.makeSafe(ctx, c, c.storage(), nil, done)

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -144,7 +145,7 @@ func TestST12_RestoredBackupRevivesNothing(t *testing.T) {
 			if !c.active(t, p.address, anew.Access) || !c.active(t, p.address, c.serviceToken(t, p.address)) {
 				t.Error("new tokens are not active")
 			}
-			c.commandFails(t, exitNotFound, "user", "show", "late@example.com")
+			c.commandFails(t, exit.NotFound, "user", "show", "late@example.com")
 			var events struct{ Events []describedEvent }
 			c.command(t, "", &events, "events", "--type", "instance.restored", "--json")
 			if len(events.Events) != 1 || events.Events[0].Actor != "cli" {
@@ -185,7 +186,7 @@ func TestRestore_Refuses(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "backup")
 	c.command(t, "", nil, "backup", file)
-	if said := c.commandFails(t, exitConflict, "backup", file); !strings.Contains(said, "is there already; nothing was changed") {
+	if said := c.commandFails(t, exit.Conflict, "backup", file); !strings.Contains(said, "is there already; nothing was changed") {
 		t.Errorf("a second backup of that name: %s", said)
 	}
 	state, err := os.Stat(file)
@@ -196,8 +197,8 @@ func TestRestore_Refuses(t *testing.T) {
 		t.Errorf("beside the backup lies %v", left)
 	}
 
-	c.commandFails(t, exitConflict, "restore", file)
-	if said := c.commandFails(t, exitConflict, "restore", file, "--replace"); !strings.Contains(said, "stop the server") {
+	c.commandFails(t, exit.Conflict, "restore", file)
+	if said := c.commandFails(t, exit.Conflict, "restore", file, "--replace"); !strings.Contains(said, "stop the server") {
 		t.Errorf("beside a running server: %s", said)
 	}
 	c.mustRedeem(t, p.address, c.codes(t, 1)[0]) // it goes on
@@ -208,8 +209,8 @@ func TestRestore_Refuses(t *testing.T) {
 	if err := os.WriteFile(damaged, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.commandFails(t, exitDenied, "restore", damaged, "--replace")
-	c.commandFails(t, exitNotFound, "restore", damaged+"x", "--replace")
+	c.commandFails(t, exit.Denied, "restore", damaged, "--replace")
+	c.commandFails(t, exit.NotFound, "restore", damaged+"x", "--replace")
 	c.command(t, "", nil, "user", "show", c.email)
 
 	// The master key of another installation.
@@ -217,7 +218,7 @@ func TestRestore_Refuses(t *testing.T) {
 	if err := os.Rename(filepath.Join(data, "master.key"), filepath.Join(folder, "master.key")); err != nil {
 		t.Fatal(err)
 	}
-	if said := c.commandFails(t, exitConfig, "restore", file, "--replace"); !strings.Contains(said, "master") {
+	if said := c.commandFails(t, exit.Config, "restore", file, "--replace"); !strings.Contains(said, "master") {
 		t.Errorf("without the master key: %s", said)
 	}
 	if err := os.Rename(filepath.Join(folder, "master.key"), filepath.Join(data, "master.key")); err != nil {
@@ -260,7 +261,7 @@ func TestRestore_BackupsOfOtherReleases(t *testing.T) {
 
 	change(`UPDATE instance SET oldest_program = 999`)
 	c.command(t, "", nil, "user", "create", "--email", "still@example.com", "--json")
-	if said := c.commandFails(t, exitDenied, "restore", file, "--replace"); !strings.Contains(said, "start a newer release") {
+	if said := c.commandFails(t, exit.Denied, "restore", file, "--replace"); !strings.Contains(said, "start a newer release") {
 		t.Errorf("a backup of a newer release: %s", said)
 	}
 	c.command(t, "", nil, "user", "show", "still@example.com", "--json")
@@ -301,7 +302,7 @@ func TestCF14_OlderProgramRefusesANewerDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"serve"}, {"user", "list"}, {"migrate"}, {"migrate", "--check"}} {
-		if said := i.commandFails(t, exitDenied, args...); !strings.Contains(said, "too old for the database") || !strings.Contains(said, "install the newer release") {
+		if said := i.commandFails(t, exit.Denied, args...); !strings.Contains(said, "too old for the database") || !strings.Contains(said, "install the newer release") {
 			t.Errorf("signet %s says %q", strings.Join(args, " "), said)
 		}
 	}
@@ -329,5 +330,5 @@ func TestRestore_KilledLeavesAWholeDatabase(t *testing.T) {
 		}
 	}
 	c.command(t, "", nil, "restore", file, "--replace", "--json")
-	c.commandFails(t, exitNotFound, "user", "show", "since@example.com")
+	c.commandFails(t, exit.NotFound, "user", "show", "since@example.com")
 }

@@ -26,6 +26,7 @@ var house = func() map[string][]string {
 	// Few rooms may revoke a key or open a private half. The others hold a ring, which
 	// signs and verifies and can do neither.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
+	process := []string{"cmd/signet/spelling", "cmd/signet/exit"}
 	return map[string][]string{
 		"static":                    {},
 		"federation/foreign":        {},
@@ -52,7 +53,10 @@ var house = func() map[string][]string {
 		"provider/account":          deciders,
 		"provider/admin":            join(deciders, "provider/keys/keeper"),
 		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep"}),
-		"cmd/signet":                slices.Concat(pages, keepers, []string{"provider", "provider/keys/pkcs11", "federation/federationtest"}),
+
+		"cmd/signet/spelling": {},
+		"cmd/signet/exit":     {"storage", "provider/credential", "provider/keys/vault"},
+		"cmd/signet":          slices.Concat(pages, keepers, process, []string{"provider", "provider/keys/pkcs11", "federation/federationtest"}),
 	}
 }()
 

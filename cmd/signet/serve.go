@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/federation"
 	"signet/federation/foreign"
 )
@@ -112,7 +113,7 @@ func (p *program) certificate(read *reader) (*certificate, error) {
 	opened, err := openCertificate(files, p.now())
 	if m, ok := errors.AsType[mistake](err); ok {
 		m.place = read.given[m.key].place
-		return nil, &problem{exitConfig, configErrors{m}, "correct what is listed, then start again"}
+		return nil, exit.New(exit.Config, configErrors{m}, "correct what is listed, then start again")
 	}
 	return opened, err
 }
@@ -153,10 +154,10 @@ func needIssuer(c Config) error {
 	if c.Issuer != "" {
 		return nil
 	}
-	return &problem{
-		exitConfig, errors.New("the setting issuer is missing: it is the address people reach this server at"),
+	return exit.New(
+		exit.Config, errors.New("the setting issuer is missing: it is the address people reach this server at"),
 		"set it, for example SIGNET_ISSUER=https://id.example.com; to try Signet out: signet dev",
-	}
+	)
 }
 
 // warnOfHTTP is loud where tokens and passwords travel in the clear.
@@ -192,5 +193,5 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	if errors.As(err, &operation) {
 		cause = operation.Err
 	}
-	return nil, &problem{exitFailure, fmt.Errorf("cannot listen on %s: %w", address, cause), next}
+	return nil, exit.New(exit.Failure, fmt.Errorf("cannot listen on %s: %w", address, cause), next)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -119,10 +120,10 @@ access live on: signet user sign-out ends them too.`,
 		}
 		i := slices.IndexFunc(sessions, func(s describedSession) bool { return s.SessionID == args[0] })
 		if i < 0 {
-			return &problem{
-				exitNotFound, fmt.Errorf("%s has no live session %q", calledUser(u), args[0]),
-				"list them with: signet session list " + calledUser(u),
-			}
+			return exit.New(
+				exit.NotFound, fmt.Errorf("%s has no live session %q", calledUser(u), args[0]),
+				"list them with: signet session list "+calledUser(u),
+			)
 		}
 		if err := db.EndSession(ctx, u.ID, args[0], byAdministrator, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
 			return aboutUser(*name, err)

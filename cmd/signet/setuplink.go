@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/provider/interaction"
 	"signet/storage"
 )
@@ -33,10 +34,10 @@ made, no link works any more: others are made with signet user create --admin.`,
 		at := p.now()
 		link, err := openSetup(ctx, config, db, fromCommandLine(), at)
 		if errors.Is(err, storage.ErrConflict) {
-			return &problem{
-				exitConflict, errors.New("there is an administrator already, or there was: set-up is closed"),
+			return exit.New(
+				exit.Conflict, errors.New("there is an administrator already, or there was: set-up is closed"),
 				"make another with: signet user create --email EMAIL --admin --password-stdin",
-			}
+			)
 		}
 		if err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"signet/cmd/signet/exit"
 )
 
 // commandFails runs a command that must end with this exit code, and gives what it
@@ -44,7 +46,7 @@ func TestPW19_ServePrintsTheSetupLink(t *testing.T) {
 		t.Fatalf("after set-up the browser is at %s, want /admin", b.at)
 	}
 
-	said := c.commandFails(t, exitConflict, "setup-link")
+	said := c.commandFails(t, exit.Conflict, "setup-link")
 	if !strings.Contains(said, "set-up is closed") || !strings.Contains(said, "signet user create --email EMAIL --admin") {
 		t.Errorf("setup-link says %q", said)
 	}

@@ -21,6 +21,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"signet/cmd/signet/exit"
 )
 
 // issuingCA certifies hosts for tests.
@@ -157,7 +159,7 @@ func TestServe_AnswersOverTLS(t *testing.T) {
 		}
 	}
 	var talk strings.Builder
-	if code := run(t.Context(), []string{"health"}, i.env, strings.NewReader(""), &talk, &talk); code != exitOK {
+	if code := run(t.Context(), []string{"health"}, i.env, strings.NewReader(""), &talk, &talk); code != exit.OK {
 		t.Errorf("signet health: exit code %d: %s", code, talk.String())
 	}
 	plain, err := http.Get("http" + strings.TrimPrefix(i.issuer, "https") + "/login")
@@ -261,8 +263,8 @@ func TestServe_RefusesACertificateNobodyWouldAccept(t *testing.T) {
 				env = append(env, "SIGNET_TLS_KEY="+c.key)
 			}
 			var talk strings.Builder
-			if code := run(t.Context(), []string{"serve"}, env, strings.NewReader(""), &talk, &talk); code != exitConfig || !strings.Contains(talk.String(), c.want) || strings.Contains(talk.String(), "canary") {
-				t.Errorf("exit code %d, want %d and %q: %s", code, exitConfig, c.want, talk.String())
+			if code := run(t.Context(), []string{"serve"}, env, strings.NewReader(""), &talk, &talk); code != exit.Config || !strings.Contains(talk.String(), c.want) || strings.Contains(talk.String(), "canary") {
+				t.Errorf("exit code %d, want %d and %q: %s", code, exit.Config, c.want, talk.String())
 			}
 			if _, err := os.Stat(dir); err == nil {
 				t.Error("it has made its folder")
@@ -362,8 +364,8 @@ func TestCF07_DatabaseMustShowItsCertificate(t *testing.T) {
 			port, came := pretendPostgres(t, c.pair)
 			env := []string{fmt.Sprintf("SIGNET_DATABASE=postgres://signet:hunter2@localhost:%d/signet?sslmode=%s", port, c.mode), "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
 			var talk strings.Builder
-			if code := run(t.Context(), []string{"user", "list"}, env, strings.NewReader(""), &talk, &talk); code != exitUnreachable || strings.Contains(talk.String(), "hunter2") {
-				t.Errorf("exit code %d, want %d: %s", code, exitUnreachable, talk.String())
+			if code := run(t.Context(), []string{"user", "list"}, env, strings.NewReader(""), &talk, &talk); code != exit.Unreachable || strings.Contains(talk.String(), "hunter2") {
+				t.Errorf("exit code %d, want %d: %s", code, exit.Unreachable, talk.String())
 			}
 			if got := came(); got != c.want {
 				t.Errorf("what came to the database was %q, want %q; it was said:\n%s", got, c.want, talk.String())

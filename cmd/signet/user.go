@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -204,10 +205,10 @@ func findUser(ctx context.Context, db *storage.DB, name string) (u storage.User,
 // the way to find it.
 func aboutUser(name string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
-		return &problem{exitNotFound, fmt.Errorf("there is no user %q", name), "list the users with: signet user list"}
+		return exit.New(exit.NotFound, fmt.Errorf("there is no user %q", name), "list the users with: signet user list")
 	}
 	if errors.Is(err, storage.ErrLastAdmin) {
-		return &problem{exitConflict, fmt.Errorf("%s is the last administrator; nothing was changed", name), "make another one first: signet user admin EMAIL"}
+		return exit.New(exit.Conflict, fmt.Errorf("%s is the last administrator; nothing was changed", name), "make another one first: signet user admin EMAIL")
 	}
 	return fmt.Errorf("user %s: %w", name, err)
 }

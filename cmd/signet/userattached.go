@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -124,10 +125,10 @@ func (p *program) unproven(u storage.User, err error, asJSON bool) error {
 		return err
 	}
 	p.sayAttached("attached to "+calledUser(u)+":", stopped.Attached)
-	refused := &problem{
-		exitDenied, fmt.Errorf("address_unproven: %w; nothing was changed", stopped),
+	refused := exit.New(
+		exit.Denied, fmt.Errorf("address_unproven: %w; nothing was changed", stopped),
 		"delete it first with --evict, or keep it with --keep if you know that it is this person's",
-	}
+	)
 	if !asJSON {
 		return refused
 	}

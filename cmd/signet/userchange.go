@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -142,7 +143,7 @@ becomes of it.`,
 }
 
 func emailTaken(email string) error {
-	return &problem{exitConflict, fmt.Errorf("there is a user %s already", email), "look at it with: signet user show " + email}
+	return exit.New(exit.Conflict, fmt.Errorf("there is a user %s already", email), "look at it with: signet user show "+email)
 }
 
 // checkUsername refuses a preferred_username that cannot be compared with others.
@@ -154,10 +155,10 @@ func checkUsername(u storage.User) error {
 }
 
 func usernameTaken(name string) error {
-	return &problem{
-		exitConflict, fmt.Errorf("another user has the preferred_username %q, or one that looks like it", name),
-		"find the user with: signet user list --username " + name,
-	}
+	return exit.New(
+		exit.Conflict, fmt.Errorf("another user has the preferred_username %q, or one that looks like it", name),
+		"find the user with: signet user list --username "+name,
+	)
 }
 
 func (p *program) userAdminCommand() *cobra.Command {

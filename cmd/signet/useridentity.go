@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -54,10 +55,10 @@ the person, is needed only where the user has several identities of one connecto
 		}, p.now())
 		switch {
 		case errors.Is(err, storage.ErrConflict):
-			return &problem{
-				exitDenied, fmt.Errorf("last_way_in: %s has no other way to sign in; nothing was changed", calledUser(u)),
-				"give a password first with: signet user set-password " + calledUser(u) + " --password-stdin; or say --yes to remove it all the same",
-			}
+			return exit.New(
+				exit.Denied, fmt.Errorf("last_way_in: %s has no other way to sign in; nothing was changed", calledUser(u)),
+				"give a password first with: signet user set-password "+calledUser(u)+" --password-stdin; or say --yes to remove it all the same",
+			)
 		case errors.Is(err, storage.ErrNotFound):
 			return noIdentity(u, args[1])
 		case err != nil:
@@ -92,10 +93,10 @@ func (p *program) pickIdentity(c *cobra.Command, u storage.User, list []storage.
 }
 
 func noIdentity(u storage.User, name string) error {
-	return &problem{
-		exitNotFound, fmt.Errorf("%s has no identity %q", calledUser(u), name),
-		"list the identities with: signet user show " + calledUser(u),
-	}
+	return exit.New(
+		exit.NotFound, fmt.Errorf("%s has no identity %q", calledUser(u), name),
+		"list the identities with: signet user show "+calledUser(u),
+	)
 }
 
 // identityName is how commands name an identity of a user.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -95,9 +96,9 @@ func wantWords(t *testing.T, text string, words ...string) {
 func TestUserIdentity_ShownAndRemoved(t *testing.T) {
 	a := startAttacked(t)
 	session := a.comes(t, "google", "9")
-	shown, _ := a.signet(t, exitOK, "user", "show", "bob@example.com")
+	shown, _ := a.signet(t, exit.OK, "user", "show", "bob@example.com")
 	wantWords(t, shown, "github:1", "github:2", "google:9", "at https://github.example", "last used", "sessions")
-	document, _ := a.signet(t, exitOK, "user", "show", "bob@example.com", "--json")
+	document, _ := a.signet(t, exit.OK, "user", "show", "bob@example.com", "--json")
 	var user struct {
 		Email      string
 		Identities []describedIdentity
@@ -107,23 +108,23 @@ func TestUserIdentity_ShownAndRemoved(t *testing.T) {
 		t.Errorf("%v in %s", err, document)
 	}
 
-	_, why := a.signet(t, exitUsage, "user", "identity", "remove", "bob@example.com", "github")
+	_, why := a.signet(t, exit.Usage, "user", "identity", "remove", "bob@example.com", "github")
 	wantWords(t, why, "several", "github:1 at https://github.example", "github:2")
-	a.signet(t, exitNotFound, "user", "identity", "remove", "bob@example.com", "github:3")
-	a.signet(t, exitNotFound, "user", "identity", "remove", "bob@example.com", "github:1", "--issuer", "https://elsewhere.example")
-	document, said := a.signet(t, exitOK, "user", "identity", "remove", "bob@example.com", "google", "--json")
+	a.signet(t, exit.NotFound, "user", "identity", "remove", "bob@example.com", "github:3")
+	a.signet(t, exit.NotFound, "user", "identity", "remove", "bob@example.com", "github:1", "--issuer", "https://elsewhere.example")
+	document, said := a.signet(t, exit.OK, "user", "identity", "remove", "bob@example.com", "google", "--json")
 	wantWords(t, document, `"connector": "google"`, `"subject": "9"`)
 	wantWords(t, said, "google:9 is disconnected from bob@example.com")
 	sessions, err := a.db.SessionsOf(t.Context(), a.bob.ID, time.Now())
 	if err != nil || len(sessions) != 2 || sessions[0].ID == session.ID || sessions[1].ID == session.ID {
 		t.Errorf("%d sessions, %v; want all but that of google", len(sessions), err)
 	}
-	a.signet(t, exitOK, "user", "identity", "remove", a.bob.ID, "github:2", "--issuer", "https://github.example")
+	a.signet(t, exit.OK, "user", "identity", "remove", a.bob.ID, "github:2", "--issuer", "https://github.example")
 
 	// The last way in is not taken without a word.
-	_, why = a.signet(t, exitDenied, "user", "identity", "remove", "bob@example.com", "github")
+	_, why = a.signet(t, exit.Denied, "user", "identity", "remove", "bob@example.com", "github")
 	wantWords(t, why, "last_way_in", "bob@example.com has no other way to sign in", "set-password", "--yes")
-	a.signet(t, exitOK, "user", "identity", "remove", "bob@example.com", "github", "--yes")
+	a.signet(t, exit.OK, "user", "identity", "remove", "bob@example.com", "github", "--yes")
 	if left := a.identities(t); len(left) != 0 {
 		t.Errorf("left: %q", left)
 	}
@@ -149,9 +150,9 @@ func TestUser_CommandsStopAtAClaimedAddress(t *testing.T) {
 	} {
 		t.Run(strings.Join(command[1:2], " "), func(t *testing.T) {
 			a := startAttacked(t)
-			_, why := a.signet(t, exitDenied, command...)
+			_, why := a.signet(t, exit.Denied, command...)
 			wantWords(t, why, "attached to bob@example.com", "github:1", "sessions: 2", "address_unproven", "--evict", "--keep")
-			document, _ := a.signet(t, exitDenied, append(command, "--json")...)
+			document, _ := a.signet(t, exit.Denied, append(command, "--json")...)
 			var refused struct {
 				Error    string
 				Attached describedAttached
@@ -162,13 +163,13 @@ func TestUser_CommandsStopAtAClaimedAddress(t *testing.T) {
 			if now, err := a.db.User(t.Context(), a.bob.ID); err != nil || fmt.Sprint(now) != fmt.Sprint(a.bob) {
 				t.Errorf("the refusal changed %+v to %+v, %v", a.bob, now, err)
 			}
-			a.signet(t, exitUsage, append(command, "--evict", "--keep")...)
-			a.signet(t, exitOK, append(command, "--keep")...)
+			a.signet(t, exit.Usage, append(command, "--evict", "--keep")...)
+			a.signet(t, exit.OK, append(command, "--keep")...)
 			if len(a.identities(t)) != 2 {
 				t.Error("--keep deleted an identity")
 			}
 			b := startAttacked(t)
-			document, said := b.signet(t, exitOK, append(command, "--evict", "--json")...)
+			document, said := b.signet(t, exit.OK, append(command, "--evict", "--json")...)
 			wantWords(t, said, "deleted, because the address", "github:2")
 			wantWords(t, document, `"evicted": {`, `"subject": "2"`)
 			if left := b.identities(t); len(left) != 0 {
@@ -183,7 +184,7 @@ func TestUserUpdate_VerifiedEvictsOrKeeps(t *testing.T) {
 	for _, change := range [][]string{{"--email-verified"}, {"--email-verified", "--role", "ops"}, {"--email-verified", "--email", "robert@example.com"}} {
 		for flag, left := range map[string]int{"": 0, "--evict": 0, "--keep": 2} {
 			a := startAttacked(t)
-			_, said := a.signet(t, exitOK, withoutEmpty(append([]string{"user", "update", a.bob.ID, flag}, change...))...)
+			_, said := a.signet(t, exit.OK, withoutEmpty(append([]string{"user", "update", a.bob.ID, flag}, change...))...)
 			if got := len(a.identities(t)); got != left {
 				t.Errorf("%q %s: %d identities left, want %d", change, flag, got, left)
 			}
@@ -199,9 +200,9 @@ func TestUserUpdate_VerifiedEvictsOrKeeps(t *testing.T) {
 
 func TestUserIdentity_Completed(t *testing.T) {
 	a := startAttacked(t)
-	offered, _ := a.signet(t, exitOK, "__complete", "user", "identity", "remove", "bob@example.com", "gi")
+	offered, _ := a.signet(t, exit.OK, "__complete", "user", "identity", "remove", "bob@example.com", "gi")
 	wantWords(t, offered, "github:1", "github:2")
-	if offered, _ = a.signet(t, exitOK, "__complete", "user", "identity", "remove", "nobody@example.com", ""); strings.Contains(offered, "github") {
+	if offered, _ = a.signet(t, exit.OK, "__complete", "user", "identity", "remove", "nobody@example.com", ""); strings.Contains(offered, "github") {
 		t.Errorf("offered %q of nobody", offered)
 	}
 }

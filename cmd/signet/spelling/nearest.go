@@ -1,20 +1,20 @@
-package main
+package spelling
 
 import "strings"
 
-// didYouMean is "; did you mean X?" for the candidate nearest to word, or "" when
+// DidYouMean is "; did you mean X?" for the candidate nearest to word, or "" when
 // none is near enough to have been meant.
-func didYouMean(word string, candidates []string) string {
-	if near := nearest(word, candidates); near != "" {
+func DidYouMean(word string, candidates []string) string {
+	if near := Nearest(word, candidates); near != "" {
 		return "; did you mean " + near + "?"
 	}
 	return ""
 }
 
-// nearest gives the candidate that takes the fewest single-letter edits to reach
+// Nearest gives the candidate that takes the fewest single-letter edits to reach
 // from word, at most a third of its letters or two, or else one that begins with
 // it; "" when there is none.
-func nearest(word string, candidates []string) string {
+func Nearest(word string, candidates []string) string {
 	best, fewest := "", max(2, len(word)/3)+1
 	for _, c := range candidates {
 		if best == "" && len(word) > 4 && strings.HasPrefix(c, word) {
