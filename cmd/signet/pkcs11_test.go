@@ -18,6 +18,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"signet/cmd/signet/exit"
 	"signet/storage/storagetest"
 )
 
@@ -170,8 +171,8 @@ func (c *cluster) wantRefused(t *testing.T, want string, change ...string) {
 		}
 	}
 	said, _ := command.CombinedOutput()
-	if code := command.ProcessState.ExitCode(); code != exitConfig || !strings.Contains(string(said), want) || strings.Contains(string(said), tokenPIN) {
-		t.Errorf("exit code %d, want %d and %q:\n%s", code, exitConfig, want, said)
+	if code := command.ProcessState.ExitCode(); code != exit.Config || !strings.Contains(string(said), want) || strings.Contains(string(said), tokenPIN) {
+		t.Errorf("exit code %d, want %d and %q:\n%s", code, exit.Config, want, said)
 	}
 }
 
