@@ -150,7 +150,7 @@ func (c *cluster) wantPrivateKeys(t *testing.T, want map[string]string) {
 		}
 	}
 	var table, talk bytes.Buffer
-	if code := run(t.Context(), []string{"keys", "list"}, c.instance.env, strings.NewReader(""), &table, &talk); code != exitOK {
+	if code := run(t.Context(), []string{"keys", "list"}, c.instance.env, strings.NewReader(""), &table, &talk); code != exit.OK {
 		t.Fatalf("keys list: exit code %d: %s", code, &talk)
 	}
 	if got := regexp.MustCompile(`(?m)PRIVATE KEY$|^\S+ +ES256 .* pkcs11$|^\S+ +internal .* database$`).FindAllString(table.String(), -1); len(got) != 5 {
