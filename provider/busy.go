@@ -16,7 +16,6 @@ const (
 	mostUpstream  = 128  // of those, at most, that wait for an upstream
 	mostArriving  = 4096 // requests whose body is still coming: 64 KiB each at most
 	mostOfNetwork = 512  // of those, from one network of clients
-	busyPatience  = "2"  // seconds, in Retry-After
 	upstreamTrips = "/login/"
 )
 
@@ -68,15 +67,12 @@ func (p *Provider) enter(path string, work func()) (entered bool) {
 	return p.gates.upstream.Pass(func() { entered = p.gates.inFlight.Pass(work) }) && entered
 }
 
+var errTooMany = because("too_many_requests", "too many requests at once")
+
 func (p *Provider) tooBusy(w http.ResponseWriter, r *http.Request) {
 	if wantsPage(r) {
-		p.site.Fail(w, r, &web.Problem{
-			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Title: "One moment, please",
-			Text:       "Very many people want to sign in right now. Nothing was lost: try again in a few seconds.",
-			RetryAfter: busyPatience,
-		})
+		p.site.Fail(w, r, errTooMany)
 		return
 	}
-	w.Header().Set("Retry-After", busyPatience)
-	writeError(w, http.StatusServiceUnavailable, "temporarily_unavailable", "too many requests at once: try again as Retry-After says")
+	web.Path.Fail(w, r, errTooMany)
 }

@@ -77,10 +77,10 @@ func unauthenticated(code, text string) error {
 }
 
 // errPublicClient: the endpoint or grant type is for clients that authenticate.
-var errPublicClient = &advised{
+var errPublicClient = web.Advise(
 	unauthenticated("public_client", "the client is public"),
 	"this needs a client that authenticates, and this one has no secret: register it as a web client or a service",
-}
+)
 
 // judge decides whether the request proves the client; the zero client stands for an
 // unknown one. nil lets it in.
@@ -114,11 +114,11 @@ func guessed(given presented, refused error) bool {
 // wrongMethod refuses a right secret that was not sent as the client is registered to
 // send it. Only a client that has proven its secret is told so.
 func wrongMethod(sent, registered string) error {
-	return &advised{
+	return web.Advise(
 		fmt.Errorf("%w: sent as %s, registered for %s", errWrongMethod, sent, registered),
-		"the secret is right, but this client must send it as " + registered + ", not as " + sent +
-			": configure the client for " + registered + ", or change its token_endpoint_auth_method",
-	}
+		"the secret is right, but this client must send it as "+registered+", not as "+sent+
+			": configure the client for "+registered+", or change its token_endpoint_auth_method",
+	)
 }
 
 // Limits of failed client authentication: of a client, and from a network.

@@ -67,7 +67,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, struct {
+	return web.WriteJSON(w, http.StatusOK, struct {
 		User    appUser `json:"user"`
 		Expires string  `json:"expires_at"`
 	}{appUserOf(flow.VisibleTo(client, current.User)), rfc3339(expires)})
@@ -76,7 +76,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 // notSignedIn answers why a password was not accepted; errors that are no refusal
 // are given back.
 func notSignedIn(w http.ResponseWriter, r *http.Request, err error) error {
-	status, refusal := credential.Refusal(w.Header(), err)
+	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
 		return err
 	}
@@ -86,15 +86,12 @@ func notSignedIn(w http.ResponseWriter, r *http.Request, err error) error {
 	trace := web.TraceOf(r.Context())
 	trace.Note("code", refusal.Code)
 	credential.Note(trace, err)
-	writeError(w, status, refusal.Code, strings.TrimSpace(refusal.Text+" "+retry(refusal.Retry)))
-	return nil
-}
-
-func retry(when string) string {
-	if when == "" {
-		return ""
+	text := refusal.Text
+	if refusal.Retry != "" {
+		text += " Try again " + refusal.Retry + "."
 	}
-	return "Try again " + when + "."
+	web.App.Tell(w, r, web.Answer{Status: status, Code: refusal.Code, Text: text}, err)
+	return nil
 }
 
 // refreshCookies gives the app new cookies, on the word of the session cookie: the
@@ -120,7 +117,7 @@ func (p *Provider) refreshCookies(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, http.StatusOK, struct {
+	return web.WriteJSON(w, http.StatusOK, struct {
 		Expires string `json:"expires_at"`
 	}{rfc3339(expires)})
 }
@@ -154,7 +151,7 @@ func (p *Provider) sessionJSON(w http.ResponseWriter, r *http.Request) error {
 	}
 	current, renewed, err := p.sessions.Renewed(r)
 	if errors.Is(err, session.ErrNone) {
-		return writeJSON(w, http.StatusOK, map[string]bool{"authenticated": false})
+		return web.WriteJSON(w, http.StatusOK, map[string]bool{"authenticated": false})
 	}
 	if err != nil {
 		return err
@@ -163,7 +160,7 @@ func (p *Provider) sessionJSON(w http.ResponseWriter, r *http.Request) error {
 	if renewed != 0 {
 		expires = renewed.Time().Add(p.Lifetimes.Access)
 	}
-	return writeJSON(w, http.StatusOK, struct {
+	return web.WriteJSON(w, http.StatusOK, struct {
 		Authenticated bool     `json:"authenticated"`
 		User          appUser  `json:"user"`
 		Expires       string   `json:"expires_at"`
@@ -208,6 +205,8 @@ func (p *Provider) answerApp(w http.ResponseWriter, r *http.Request, q request.R
 type interactionRequired struct{ continueAt string }
 
 func (e *interactionRequired) Error() string { return "interaction required" }
+
+// Cause is the code for the log and the table of answers.
 func (e *interactionRequired) Cause() string { return "interaction_required" }
 
 // answerCookies gives the browser the app's cookies at the end of a sign-in on the

@@ -82,10 +82,10 @@ func (p *Provider) fromClient(serve func(context.Context, tokenRequest) (any, er
 			answer, err = serve(r.Context(), tokenRequest{client, r.PostForm})
 		}
 		if err == nil && answer != nil {
-			err = writeJSON(w, http.StatusOK, answer)
+			err = web.WriteJSON(w, http.StatusOK, answer)
 		}
 		if err != nil {
-			writeOAuthError(w, r, err)
+			web.OAuth.Fail(w, r, err)
 		}
 	})
 }

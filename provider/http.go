@@ -1,11 +1,8 @@
 package provider
 
 import (
-	"encoding/json"
-	"errors"
 	"net/http"
 	"path"
-	"strconv"
 	"strings"
 
 	"signet/provider/request"
@@ -53,8 +50,7 @@ func (p *Provider) routes() http.Handler {
 
 // methodNotAllowed is the answer of an endpoint for programs to a method that it does not have.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
-	web.TraceOf(r.Context()).Refuse(because("method_not_allowed", "the method is not one of "+allow))
-	writeError(w, http.StatusMethodNotAllowed, "invalid_request", "use "+allow)
+	web.Path.Fail(w, r, web.Advise(because("method_not_allowed", "the method is not one of "+allow), "use "+allow))
 }
 
 // wrongMethodPage is the answer at the path of a page.
@@ -70,29 +66,15 @@ func (p *Provider) form(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Pragma", "no-cache") // RFC 6749, section 5.1
 		if len(r.Header.Values("Authorization")) > 1 {
-			refuse(w, r, http.StatusBadRequest, because("two_authorization_headers", "more than one Authorization header"))
+			web.OAuth.Fail(w, r, because("two_authorization_headers", "more than one Authorization header"))
 			return
 		}
 		if _, err := web.PostForm(w, r, "resource", "audience"); err != nil {
-			refuseForm(w, r, err)
+			web.OAuth.Fail(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-func refuseForm(w http.ResponseWriter, r *http.Request, err error) {
-	if e, ok := errors.AsType[*web.FormError](err); ok {
-		refuse(w, r, e.Status, err)
-		return
-	}
-	refuse(w, r, http.StatusBadRequest, because("malformed_request", "the body cannot be read"))
-}
-
-// refuse answers invalid_request with the error's own text, which is for the client.
-func refuse(w http.ResponseWriter, r *http.Request, status int, why error) {
-	web.TraceOf(r.Context()).Refuse(why)
-	writeError(w, status, "invalid_request", why.Error())
 }
 
 // shared answers cross-origin calls without credentials. A preflight does not
@@ -142,8 +124,7 @@ func (p *Provider) nowhere(w http.ResponseWriter, r *http.Request) {
 		p.site.Fail(w, r, p.site.NotFound())
 		return
 	}
-	web.TraceOf(r.Context()).Refuse(because("not_found", "there is nothing at this path"))
-	writeError(w, http.StatusNotFound, "not_found", "there is nothing at this path")
+	web.Path.Fail(w, r, because("not_found", "there is nothing at this path"))
 }
 
 // broken answers for a handler that panicked, with a reference for the log.
@@ -152,7 +133,7 @@ func (p *Provider) broken(w http.ResponseWriter, r *http.Request) {
 		p.site.Fail(w, r, errPanic)
 		return
 	}
-	writeOAuthError(w, r, errPanic)
+	web.Path.Fail(w, r, errPanic)
 }
 
 // wantsPage tells people from programs.
@@ -168,7 +149,7 @@ func plainPaths(next http.Handler) http.Handler {
 			clean += "/"
 		}
 		if at != clean || r.URL.RawPath != "" || strings.ContainsAny(at, `\;`) || !strings.HasPrefix(at, "/") {
-			refuse(w, r, http.StatusBadRequest, because("path_not_plain", "write the path plainly"))
+			web.Path.Fail(w, r, because("path_not_plain", "write the path plainly"))
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -181,34 +162,6 @@ func allowOrigin(h http.Header, origin string, client storage.Client) {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate")
 	}
-}
-
-// mostBuffered is how many bytes of an answer net/http keeps back until the handler
-// returns, and then counts by itself.
-const mostBuffered = 2048
-
-// writeJSON answers with a JSON document. A short one gets its Content-Length from
-// net/http: a header less in the map, which is dear to grow beyond eight.
-func writeJSON(w http.ResponseWriter, status int, body any) error {
-	content, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if len(content) >= mostBuffered {
-		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(content)
-	return nil
-}
-
-// writeError answers with an OAuth error (RFC 6749, section 5.2).
-func writeError(w http.ResponseWriter, status int, code, description string) {
-	_ = writeJSON(w, status, struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description,omitempty"`
-	}{code, description})
 }
 
 // locate gives an absolute URL of ours.

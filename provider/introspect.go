@@ -52,16 +52,16 @@ func (p *Provider) introspect(w http.ResponseWriter, r *http.Request) {
 		err = errNoToken
 	}
 	if err != nil {
-		writeOAuthError(w, r, err)
+		web.OAuth.Fail(w, r, err)
 		return
 	}
 	web.TraceOf(r.Context()).Client(client.ID)
 	answer, err := p.introspected(r.Context(), client, r.PostForm.Get("token"), p.Now())
 	if err == nil {
-		err = writeJSON(w, http.StatusOK, answer)
+		err = web.WriteJSON(w, http.StatusOK, answer)
 	}
 	if err != nil {
-		writeOAuthError(w, r, err)
+		web.OAuth.Fail(w, r, err)
 	}
 }
 

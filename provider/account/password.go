@@ -125,5 +125,5 @@ func passwordRefusal(w http.ResponseWriter, err error) (int, *templates.FormErro
 	if weak := credential.Weakness(err); weak != nil {
 		return http.StatusUnprocessableEntity, weak
 	}
-	return credential.Refusal(w.Header(), err)
+	return web.FormRefusal(w.Header(), err)
 }

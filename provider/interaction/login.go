@@ -108,7 +108,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if err == nil {
 		return h.Site.Onward(w, h.next(s))
 	}
-	status, refusal := credential.Refusal(w.Header(), err)
+	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, storage.ErrReplayed) || errors.Is(err, storage.ErrConflict) {
 		return web.Stale(h.Site.Base+request.To("/login", s.sealed), err)
 	}
-	status, refusal := credential.Refusal(w.Header(), err)
+	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
 		return err
 	}

@@ -131,5 +131,5 @@ func setupRefusal(header http.Header, err error) (int, *templates.FormError) {
 			Code: "email_taken", Field: "email", Text: "There is a user with this email address already. Choose another.",
 		}
 	}
-	return credential.Refusal(header, err)
+	return web.FormRefusal(header, err)
 }

@@ -79,9 +79,9 @@ var ErrDisabled = web.Because("client_disabled", fmt.Errorf("the client is disab
 
 // Why there is no first-party client. The texts are shown to its developer.
 var (
-	ErrNoFirstParty      = errors.New("no first-party client is enabled: create one with --first-party")
-	ErrSeveralFirstParty = errors.New("several clients are first-party: set first_party.client_id to one of them")
-	ErrNotFirstParty     = errors.New("first_party.client_id names no enabled first-party client: create it with --first-party, or enable it")
+	ErrNoFirstParty      = web.Because("first_party_not_configured", errors.New("no first-party client is enabled: create one with --first-party"))
+	ErrSeveralFirstParty = web.Because("first_party_not_configured", errors.New("several clients are first-party: set first_party.client_id to one of them"))
+	ErrNotFirstParty     = web.Because("first_party_not_configured", errors.New("first_party.client_id names no enabled first-party client: create it with --first-party, or enable it"))
 )
 
 // FirstParty gives the enabled first-party client of that id; for "", the only one

@@ -23,6 +23,9 @@ func (e *TooLongError) Error() string {
 		e.Cookie, e.Bytes, maxCookie)
 }
 
+// Cause is the code for the log and the table of answers.
+func (e *TooLongError) Cause() string { return "token_too_large" }
+
 // Tokens are what the first-party app lives on.
 type Tokens struct {
 	Access     string        // the app's API reads it; Signet never does

@@ -20,8 +20,8 @@ type caused struct {
 func (c *caused) Cause() string { return c.code }
 func (c *caused) Unwrap() error { return c.error }
 
-// Because gives an error the stable code of its cause, for the log and the audit
-// event. The answer to the outside may be the same for several causes.
+// Because gives an error the stable code of its cause, for the log, the audit event and
+// the table of answers. Several causes may have the same answer.
 func Because(code string, err error) error { return &caused{code, err} }
 
 // storageCauses are the codes of what storage answers, where the caller does not know
@@ -36,8 +36,22 @@ var storageCauses = []struct {
 	{storage.ErrExpired, "expired"},
 	{storage.ErrConflict, "conflict"},
 	{storage.ErrNotFound, "not_found"},
-	{context.Canceled, "canceled"},
-	{context.DeadlineExceeded, "unavailable"},
+}
+
+// causeAt gives the code of one error, not of those that it wraps; "" for none.
+func causeAt(err error) string {
+	switch e := err.(type) {
+	case interface{ Cause() string }:
+		return e.Cause()
+	case *storage.ThrottledError:
+		return "throttled"
+	}
+	for _, c := range storageCauses {
+		if err == c.err {
+			return c.code
+		}
+	}
+	return ""
 }
 
 // CauseOf gives the stable code of why: that of the outermost error that has one. It
@@ -63,6 +77,12 @@ func CauseOf(err error) string {
 		if errors.Is(err, c.err) {
 			return c.code
 		}
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "canceled"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "unavailable"
 	}
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p.Code

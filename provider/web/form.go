@@ -124,11 +124,7 @@ func clean(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(
 func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	values, err := PostForm(w, r)
 	if e, ok := errors.AsType[*FormError](err); ok {
-		code := "invalid_request"
-		if e.Status == http.StatusUnsupportedMediaType {
-			code = "unsupported_media_type"
-		}
-		return nil, &Problem{Status: e.Status, Code: code, Title: "This form cannot be read", Text: "Go back and try again: " + e.Text + ".", Cause: err}
+		return nil, &Problem{Status: e.Status, Code: e.answer(page).Code, Title: "This form cannot be read", Text: "Go back and try again: " + e.Text + ".", Cause: err}
 	}
 	return values, err
 }

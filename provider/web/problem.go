@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 
-	"signet/storage"
 	"signet/templates"
 )
 
@@ -17,7 +16,7 @@ type Problem struct {
 	Detail     []templates.Difference
 	StartURL   string // where the way on leads; "" for no link
 	StartText  string // "": Start again
-	RetryAfter string // seconds, for 429 and 503
+	RetryAfter int    // seconds, for 429 and 503
 	Cause      error  // for the log only
 }
 
@@ -40,21 +39,12 @@ func Stale(startURL string, cause error) *Problem {
 	}
 }
 
-// asProblem finds the page for any error. What it does not know is an internal
-// error: the person learns a reference, the log learns the cause.
+// asProblem finds the page for any error. People learn the reference of an internal
+// error, the log learns its cause.
 func asProblem(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
-	if errors.Is(err, storage.ErrUnavailable) {
-		return &Problem{
-			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Title: "One moment, please",
-			Text:       "The service cannot reach its database right now. Nothing was lost: try again in a few seconds.",
-			RetryAfter: "5", Cause: err,
-		}
-	}
-	return &Problem{
-		Status: http.StatusInternalServerError, Code: "server_error", Title: "Something went wrong",
-		Text: "The service made a mistake. Try again; if it happens again, tell the operator the reference below.", Cause: err,
-	}
+	a := AnswerTo(page, err)
+	return &Problem{Status: a.Status, Code: a.Code, Title: a.Title, Text: a.Text, RetryAfter: a.RetryAfter, Cause: err}
 }

@@ -63,14 +63,9 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)
 	trace := TraceOf(r.Context())
 	trace.Note("code", p.Code)
-	if p.Status >= http.StatusInternalServerError {
-		trace.Fail(err)
-	} else {
-		trace.Refuse(err)
-	}
-	if p.RetryAfter != "" {
-		w.Header().Set("Retry-After", p.RetryAfter)
-	}
+	a := Answer{Status: p.Status, RetryAfter: p.RetryAfter}
+	a.note(trace, err)
+	a.setRetryAfter(w.Header())
 	page := templates.Error{
 		Common: s.Common(), Status: p.Status, Code: p.Code, Title: p.Title, Text: p.Text,
 		Detail: p.Detail, Reference: trace.ID, StartURL: p.StartURL,

@@ -1,0 +1,206 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"signet/storage"
+	"signet/templates"
+)
+
+// Answer is what the caller is told when a request cannot be served.
+type Answer struct {
+	Status     int
+	Code       string // stable: an OAuth error code, or the code that a page or form shows
+	Title      string // of the page
+	Text       string // what to change
+	Field      string // of the form that is at fault
+	Continue   string // URL the app sends its browser to; "" for none
+	RetryAfter int    // seconds, with 429 and 503; 0 for none
+}
+
+// Surface is a kind of caller. Each has its own column in the table of answers.
+type Surface int
+
+const (
+	// OAuth answers clients with the JSON of RFC 6749, section 5.2.
+	OAuth Surface = iota
+	// Bearer answers the bearer of an access token with a challenge (RFC 6750, section 3).
+	Bearer
+	// App answers the pages of the first-party app with JSON.
+	App
+	// Path answers programs, with JSON, before their request has reached an endpoint.
+	Path
+	form // shows people again the form that they have sent, see FormRefusal
+	page // answers people with a page, see Site.Fail
+)
+
+// AnswerTo looks up the answer to an error: that of the outermost cause which the table
+// knows on this surface. Errors of any other cause are server_error.
+func AnswerTo(s Surface, err error) Answer {
+	if e, ok := errors.AsType[*FormError](err); ok {
+		return e.answer(s)
+	}
+	found, known := s.find(err)
+	if !known {
+		return answers[s]["internal"]
+	}
+	if better, ok := errors.AsType[*advised](err); ok {
+		found.Text = better.advice
+	}
+	if throttled, ok := errors.AsType[*storage.ThrottledError](err); ok && found.Status == http.StatusTooManyRequests {
+		found.RetryAfter = throttled.Seconds()
+	}
+	return found
+}
+
+// find walks through the error as errors.Is does.
+func (s Surface) find(err error) (Answer, bool) {
+	if err == nil {
+		return Answer{}, false
+	}
+	if found, ok := answers[s][causeAt(err)]; ok {
+		if found.Text == ownText {
+			found.Text = err.Error()
+		}
+		return found, true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return s.find(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, inner := range e.Unwrap() {
+			if found, ok := s.find(inner); ok {
+				return found, true
+			}
+		}
+	}
+	return Answer{}, false
+}
+
+// answer to a body or query that cannot be read: the error knows it best.
+func (e *FormError) answer(s Surface) Answer {
+	code := "invalid_request"
+	if e.Status == http.StatusUnsupportedMediaType && s != OAuth { // RFC 6749, section 5.2, has no code for it
+		code = "unsupported_media_type"
+	}
+	return Answer{Status: e.Status, Code: code, Text: e.Text}
+}
+
+// advised is an error with its own sentence for the caller.
+type advised struct {
+	error
+	advice string
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
+// Advise gives an error a sentence for the caller that says better than the table what
+// to change. Status and code stay those of its cause.
+func Advise(err error, advice string) error { return &advised{err, advice} }
+
+// Fail answers a program with what the table says of an error, and notes the error in
+// the request's trace. It is for OAuth, Bearer, App and Path; people get Site.Fail.
+func (s Surface) Fail(w http.ResponseWriter, r *http.Request, err error) {
+	s.Tell(w, r, AnswerTo(s, err), err)
+}
+
+// Tell is Fail with an answer that the caller has completed.
+func (s Surface) Tell(w http.ResponseWriter, r *http.Request, a Answer, err error) {
+	trace := TraceOf(r.Context())
+	a.note(trace, err)
+	if errors.Is(err, storage.ErrReplayed) {
+		trace.Recorded() // as grant.replayed
+	}
+	if a.Text == reference {
+		a.Text += trace.ID
+	}
+	a.setRetryAfter(w.Header())
+	s.challenge(w.Header(), r, a)
+	if a.Code == "" {
+		a.Code = "invalid_token" // a bare challenge has no code, its body has
+	}
+	_ = WriteJSON(w, a.Status, struct {
+		Continue    string `json:"continue,omitempty"`
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{a.Continue, a.Code, a.Text})
+}
+
+// challenge asks for authentication: of a client that tried Basic (RFC 6749, section
+// 5.2), and of every bearer (RFC 6750, section 3) but one who only has to come again.
+func (s Surface) challenge(h http.Header, r *http.Request, a Answer) {
+	switch {
+	case s == OAuth && a.Status == http.StatusUnauthorized && r.Header.Get("Authorization") != "":
+		h.Set("WWW-Authenticate", `Basic realm="signet", charset="UTF-8"`)
+	case s == Bearer && a.Code == "":
+		h.Set("WWW-Authenticate", "Bearer")
+	case s == Bearer && a.Status != http.StatusServiceUnavailable:
+		h.Set("WWW-Authenticate", `Bearer error="`+a.Code+`", error_description="`+a.Text+`"`)
+	}
+}
+
+// note tells the trace whether the caller is at fault or we are.
+func (a Answer) note(trace *Trace, err error) {
+	if a.Status >= http.StatusInternalServerError {
+		trace.Fail(err)
+		return
+	}
+	trace.Refuse(err)
+}
+
+func (a Answer) setRetryAfter(h http.Header) {
+	if a.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(a.RetryAfter))
+	}
+}
+
+// FormRefusal gives what a form says when its password was not accepted, with the
+// status of the answer, and sets Retry-After. Unknown, wrong and disabled read the
+// same. It gives nil for an error that is no refusal.
+func FormRefusal(h http.Header, err error) (int, *templates.FormError) {
+	if _, known := form.find(err); !known {
+		return 0, nil
+	}
+	a := AnswerTo(form, err)
+	a.setRetryAfter(h)
+	said := &templates.FormError{Code: a.Code, Text: a.Text, Field: a.Field}
+	if a.RetryAfter > 0 {
+		said.Retry = inWords(a.RetryAfter)
+	}
+	return a.Status, said
+}
+
+// inWords rounds up, so that people who wait for that long are not too early.
+func inWords(seconds int) string {
+	switch minutes := (seconds + 59) / 60; {
+	case seconds < 90:
+		return "in " + strconv.Itoa(seconds) + " s"
+	case minutes < 90:
+		return "in " + strconv.Itoa(minutes) + " min"
+	default:
+		return "in " + strconv.Itoa((minutes+59)/60) + " hours"
+	}
+}
+
+// mostBuffered is how many bytes of an answer net/http keeps back until the handler
+// returns, and then counts by itself.
+const mostBuffered = 2048
+
+// WriteJSON answers with a JSON document. A short one gets its Content-Length from
+// net/http: a header less in the map, which is dear to grow beyond eight.
+func WriteJSON(w http.ResponseWriter, status int, body any) error {
+	content, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if len(content) >= mostBuffered {
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(content)
+	return nil
+}

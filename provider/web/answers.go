@@ -1,0 +1,133 @@
+package web
+
+import "net/http"
+
+// Sentences that are not in the table themselves.
+const (
+	ownText   = ""                // the text of the cause
+	reference = "internal error " // and the reference that the log has
+)
+
+// Answers that several surfaces share.
+var (
+	serverError = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: reference}
+	noDatabase  = Answer{
+		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
+		Text: "the database does not answer: try again", RetryAfter: 5,
+	}
+	// Clients learn the same of what is unknown, expired, replayed and revoked.
+	unusableGrant     = bad("invalid_grant", "the code or refresh token is unknown, expired, used or not yours: start a new authorization request")
+	invalidToken      = Answer{Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the access token is not valid here, or not any more"}
+	insufficientScope = Answer{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "the access token lacks the scope openid"}
+	loginRequired     = Answer{Status: http.StatusUnauthorized, Code: "login_required", Text: "nobody is signed in: send the browser to the sign-in page"}
+	wrongPassword     = Answer{
+		Status: http.StatusUnprocessableEntity, Code: "invalid_credentials", Field: "password",
+		Text: "The email or the password is not right. Check both and try again.",
+	}
+)
+
+// bad is the answer to a request that its sender has to change.
+func bad(code, text string) Answer {
+	return Answer{Status: http.StatusBadRequest, Code: code, Text: text}
+}
+
+// answers is the one table from causes to answers: for each surface, by the stable code
+// that Because gives an error. A cause that is not in the table is "internal": its text
+// stands in the log alone.
+//
+// A cause may read differently on two surfaces: a client calls an ended session an
+// invalid grant, and the app has to send its browser to the sign-in page.
+var answers = map[Surface]map[string]Answer{
+	OAuth: {
+		"client_authentication": {Status: http.StatusUnauthorized, Code: "invalid_client", Text: "client authentication failed: check client_id and secret"},
+		"throttled": {
+			Status: http.StatusTooManyRequests, Code: "invalid_client",
+			Text: "client authentication failed too often: correct client_id and secret, and wait as Retry-After says",
+		},
+		"two_authorization_headers": bad("invalid_request", ownText),
+		"two_methods":               bad("invalid_request", "authenticate the client in one way only"),
+		"two_clients":               bad("invalid_request", "client_id differs from the Authorization header"),
+		"grant_type_missing":        bad("invalid_request", "grant_type is missing"),
+		"grant_type_unknown":        bad("unsupported_grant_type", "see grant_types_supported in the discovery document"),
+		"grant_type_not_allowed":    bad("unauthorized_client", "this client is not registered for this grant_type"),
+		"resource_not_granted":      bad("invalid_target", "resource was not part of the authorization"),
+		"resources_lost":            bad("invalid_target", "the client may no longer ask for any resource of the authorization: register them again, or start a new authorization request"),
+		"authorization_details":     bad("invalid_authorization_details", "authorization_details is not supported: ask by scope and resource"),
+		"scope_lost":                bad("invalid_scope", "the client may no longer have these scopes: leave scope out to get what is left"),
+		"scope_widened":             bad("invalid_scope", "scope may only name what was granted"),
+		"scope_not_allowed":         bad("invalid_scope", "scope may only name what the client is registered for, and nothing about a person"),
+		"token_missing":             bad("invalid_request", "token is missing"),
+		"code_missing":              bad("invalid_request", "code is missing"),
+		"refresh_token_missing":     bad("invalid_request", "refresh_token is missing"),
+		"nothing_left":              bad("invalid_grant", "the client may no longer have anything of what was granted: start a new authorization request"),
+		"wrong_verifier":            bad("invalid_grant", "code_verifier does not match: start a new authorization request"),
+		"foreign_code":              unusableGrant,
+		"foreign_refresh_token":     unusableGrant,
+		"unknown_code":              unusableGrant,
+		"unknown_refresh_token":     unusableGrant,
+		"not_found":                 unusableGrant,
+		"expired":                   unusableGrant,
+		"replayed":                  unusableGrant,
+		"revoked":                   unusableGrant,
+		"unavailable":               noDatabase,
+		"internal":                  serverError,
+	},
+	Bearer: {
+		"token_missing":            {Status: http.StatusUnauthorized}, // RFC 6750, section 3.1: no code
+		"malformed_request":        bad("invalid_request", ownText),
+		"unknown_or_expired_token": invalidToken,
+		"foreign_audience":         invalidToken,
+		"not_found":                invalidToken,
+		"scope_missing":            insufficientScope,
+		"scope_lost":               insufficientScope,
+		"unavailable":              noDatabase,
+		"internal":                 serverError,
+	},
+	App: {
+		"no_session":                 loginRequired,
+		"revoked":                    loginRequired,
+		"replayed":                   loginRequired,
+		"cross_origin":               {Status: http.StatusForbidden, Code: "cross_origin", Text: "call from an origin of first_party.origins, in a browser or with its Origin header"},
+		"first_party_not_configured": {Status: http.StatusNotFound, Code: "first_party_not_configured", Text: ownText},
+		"interaction_required":       {Status: http.StatusForbidden, Code: "interaction_required", Text: "more is needed than this call can ask for: send the browser on"},
+		"token_too_large":            {Status: http.StatusInternalServerError, Code: "token_too_large", Text: ownText},
+		"unavailable":                noDatabase,
+		"internal":                   serverError,
+	},
+	Path: {
+		"path_not_plain":     bad("invalid_request", ownText),
+		"not_found":          {Status: http.StatusNotFound, Code: "not_found", Text: ownText},
+		"method_not_allowed": {Status: http.StatusMethodNotAllowed, Code: "invalid_request", Text: ownText},
+		"too_many_requests": {
+			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
+			Text: "too many requests at once: try again as Retry-After says", RetryAfter: 2,
+		},
+		"internal": serverError,
+	},
+	form: {
+		"throttled":           {Status: http.StatusTooManyRequests, Code: "too_many_attempts", Text: "Too many attempts with this account or from this network."},
+		"invalid_credentials": wrongPassword,
+		"revoked":             wrongPassword,
+		"busy": {
+			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
+			Text: "Very many people are signing in at this moment.", RetryAfter: 2,
+		},
+	},
+	page: {
+		"unavailable": {
+			Status: http.StatusServiceUnavailable, Code: noDatabase.Code, RetryAfter: noDatabase.RetryAfter,
+			Title: "One moment, please",
+			Text:  "The service cannot reach its database right now. Nothing was lost: try again in a few seconds.",
+		},
+		"too_many_requests": {
+			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", RetryAfter: 2,
+			Title: "One moment, please",
+			Text:  "Very many people want to sign in right now. Nothing was lost: try again in a few seconds.",
+		},
+		"internal": {
+			Status: http.StatusInternalServerError, Code: "server_error",
+			Title: "Something went wrong",
+			Text:  "The service made a mistake. Try again; if it happens again, tell the operator the reference below.",
+		},
+	},
+}
