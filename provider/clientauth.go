@@ -2,9 +2,6 @@ package provider
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"signet/provider/directory"
 	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
@@ -86,7 +84,7 @@ var errPublicClient = web.Advise(
 // unknown one. nil lets it in.
 func judge(client storage.Client, given presented, at time.Time) error {
 	// An unknown client costs the same comparison.
-	right := secretMatches(client.Secrets, given.secret, at)
+	right := directory.SecretMatches(client.Secrets, given.secret, at)
 	switch {
 	case client.ID == "":
 		return errUnknownClient
@@ -212,21 +210,4 @@ func basicCredentials(r *http.Request) (presented, error) {
 		return presented{}, errBasicHeader
 	}
 	return presented{id, secret, storage.AuthBasic}, nil
-}
-
-// secretMatches compares against both secrets a client may have. They are 256
-// random bits, so that one SHA-256 is enough; a slow hash would only be a way to
-// burn our CPU.
-func secretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) bool {
-	sum := sha256.Sum256([]byte(given))
-	presented := []byte(hex.EncodeToString(sum[:]))
-	match := 0
-	for _, secret := range secrets {
-		equal := subtle.ConstantTimeCompare(presented, []byte(secret.Hash))
-		if secret.ExpiresAt != 0 && secret.ExpiresAt <= storage.At(at) {
-			equal = 0
-		}
-		match |= equal
-	}
-	return match == 1 && given != ""
 }

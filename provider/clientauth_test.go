@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -251,7 +252,7 @@ func TestTK07_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
 
 func TestTK08_ClientsWithoutASecret(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
-		bare := storage.NewClient(storage.Web, "bare", "Bare")
+		bare := directory.NewClient(storage.Web, "bare", "Bare")
 		bare.Metadata.RedirectURIs = []string{callback}
 		if err := b.DB.CreateClient(context.Background(), bare, storage.By{At: b.now()}); err != nil {
 			t.Fatal(err)
@@ -303,7 +304,7 @@ func TestTK10_MalformedBasicHeaders(t *testing.T) {
 func TestP34_BasicCredentialsAreFormEncoded(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		const secret = "a+b%41:c d/é"
-		client := storage.NewClient(storage.Web, "odd", "Odd")
+		client := directory.NewClient(storage.Web, "odd", "Odd")
 		sum := sha256.Sum256([]byte(secret))
 		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
 		client.Metadata.RedirectURIs = []string{callback}
@@ -320,7 +321,7 @@ func TestP34_BasicCredentialsAreFormEncoded(t *testing.T) {
 func TestTK23_ExpiredSecret(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		old, fresh := "old-secret", "new-secret"
-		client := storage.NewClient(storage.Web, "rotating", "Rotating")
+		client := directory.NewClient(storage.Web, "rotating", "Rotating")
 		client.Metadata.RedirectURIs = []string{callback}
 		for i, secret := range []string{fresh, old} {
 			sum := sha256.Sum256([]byte(secret))
@@ -342,7 +343,7 @@ func TestTK23_ExpiredSecret(t *testing.T) {
 func TestTK28_LongSecretsCountInFull(t *testing.T) {
 	onSQLite(t, func(t *testing.T, b *testbed) {
 		secret := strings.Repeat("0123456789", 10)
-		client := storage.NewClient(storage.Web, "long", "Long")
+		client := directory.NewClient(storage.Web, "long", "Long")
 		client.Metadata.RedirectURIs = []string{callback}
 		sum := sha256.Sum256([]byte(secret))
 		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}

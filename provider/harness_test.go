@@ -19,6 +19,7 @@ import (
 
 	"signet/provider"
 	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -191,7 +192,7 @@ func (b *testbed) register(t testing.TB, kind storage.ClientType, id string, red
 
 func (b *testbed) registerWith(t testing.TB, kind storage.ClientType, id string, change func(*storage.Client)) (storage.Client, string) {
 	t.Helper()
-	client := storage.NewClient(kind, id, "App "+id)
+	client := directory.NewClient(kind, id, "App "+id)
 	change(&client)
 	secret := ""
 	if !client.Public() {

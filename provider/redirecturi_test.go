@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -90,7 +91,7 @@ func TestRU04_TheValueCheckedIsTheValueUsed(t *testing.T) {
 			"https://app.example.com/cb?q=%E2%82%AC%2f", "https://app.example.com:8443/",
 		} {
 			client, _ := b.register(t, storage.Web, "exact"+string(rune('a'+i)), uri)
-			if err := client.Validate(); err != nil {
+			if err := directory.CheckClient(client); err != nil {
 				t.Fatalf("%s: %v", uri, err)
 			}
 			s := b.visitor(t).get(t, b.authorizeURL("client_id", client.ID, "redirect_uri", uri, "prompt", "none"))

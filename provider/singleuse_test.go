@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/directory"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -126,7 +127,7 @@ func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) e
 
 func clientRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	return func(on *storage.DB, rival string) error {
-		return on.CreateClient(ctx, storage.NewClient(storage.Web, round, rival), storage.By{From: here, At: a.now()})
+		return on.CreateClient(ctx, directory.NewClient(storage.Web, round, rival), storage.By{From: here, At: a.now()})
 	}
 }
 

@@ -85,7 +85,7 @@ func (a Arrival) newcomer(at time.Time) (User, error) {
 	if a.Identity.UserID != "" {
 		return u, nil
 	}
-	u.ID, u.CreatedAt, u.UpdatedAt = NewID(userPrefix), At(at), At(at)
+	u.ID, u.CreatedAt, u.UpdatedAt = NewID(UserPrefix), At(at), At(at)
 	u.EmailVerified = a.Proof != "" && u.Email != ""
 	var err error
 	u.EmailCanonical, err = canonicalOrNone(u.Email)

@@ -91,6 +91,15 @@ type ClientMetadata struct {
 	SoftwareVersion          string   `json:"software_version,omitempty"`
 }
 
+// The grant types that this program knows (RFC 7591, section 2). Which of them a client
+// may be registered for is a rule of package directory.
+const (
+	GrantCode              = "authorization_code"
+	GrantRefresh           = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
+)
+
 // Enabled reports whether the client may be used at all.
 func (c Client) Enabled() bool { return c.DisabledAt == 0 }
 
@@ -138,8 +147,8 @@ func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 	if err := refuseImpossible(c.ID); err != nil {
 		return fmt.Errorf("create client: %w", err)
 	}
-	if strings.HasPrefix(c.ID, userPrefix) {
-		return errors.New("create client: the id may not begin with " + userPrefix)
+	if strings.HasPrefix(c.ID, UserPrefix) {
+		return errors.New("create client: the id may not begin with " + UserPrefix)
 	}
 	c.CreatedAt, c.UpdatedAt = At(by.At), At(by.At)
 	return db.write(ctx, "create client", func(tx *gorm.DB) error {

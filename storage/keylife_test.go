@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 const (
@@ -270,7 +271,7 @@ func TestRewrapKeys_AllOrNone(t *testing.T) {
 func TestRetireLine_NotWhileAClientAsksForIt(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "EdDSA")
-		c := storage.NewClient(storage.Web, "edwards", "Edwards")
+		c := storagetest.NewClient(storage.Web, "edwards", "Edwards")
 		c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg = []string{"https://e.example.com/cb"}, "EdDSA"
 		c.Secrets[0] = storage.ClientSecret{Hash: "hash"}
 		if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {

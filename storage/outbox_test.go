@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 const lease = 30 * time.Second
@@ -18,7 +19,7 @@ const lease = 30 * time.Second
 func (w *world) told(t testing.TB, id string, session storage.Session, offline bool) {
 	t.Helper()
 	if _, err := w.Client(t.Context(), id); err != nil {
-		c := storage.NewClient(storage.Web, id, "Client "+id)
+		c := storagetest.NewClient(storage.Web, id, "Client "+id)
 		c.Metadata.BackchannelLogoutURI = "https://" + id + ".example.com/logout"
 		if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
@@ -329,7 +330,7 @@ func TestOutbox_ManyClientsAreOneStatement(t *testing.T) {
 		const many = 1000
 		err := w.Write(t.Context(), func(tx *gorm.DB) error {
 			for i := range many {
-				c := storage.NewClient(storage.Web, fmt.Sprintf("app%d", i), "App")
+				c := storagetest.NewClient(storage.Web, fmt.Sprintf("app%d", i), "App")
 				c.Metadata.BackchannelLogoutURI = "https://app.example.com/logout"
 				g := w.redemption(c.ID, "code", noon).Grant
 				g.ClientID, g.CreatedAt, g.IdleExpiresAt = c.ID, storage.At(noon), g.ExpiresAt

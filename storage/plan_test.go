@@ -15,6 +15,7 @@ import (
 	"gorm.io/gorm"
 
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // smallTables stay small, whatever the number of people: they may be read whole.
@@ -91,7 +92,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"CreateClient", func() error {
-			return w.CreateClient(ctx, storage.NewClient(storage.Service, "robot", "Robot"), storage.By{From: from, At: noon})
+			return w.CreateClient(ctx, storagetest.NewClient(storage.Service, "robot", "Robot"), storage.By{From: from, At: noon})
 		}},
 		{"Client", func() error { _, err := w.Client(ctx, "web"); return err }},
 		{"Clients", func() error { _, err := w.Clients(ctx); return err }},

@@ -52,8 +52,8 @@ type Address struct {
 // Enabled reports whether the user may sign in and keep what it has.
 func (u User) Enabled() bool { return u.DisabledAt == 0 }
 
-// userPrefix begins every subject; client ids may not begin so.
-const userPrefix = "usr_"
+// UserPrefix begins every subject. The id of a client must not begin with it.
+const UserPrefix = "usr_"
 
 // CreateUser stores a new user with an optional password hash ("" for none).
 // u.ID may be empty: one is made. The canonical e-mail is made here from u.Email.
@@ -85,7 +85,7 @@ func newUser(u User, at time.Time) (User, error) {
 		return User{}, err
 	}
 	if u.ID == "" {
-		u.ID = NewID(userPrefix)
+		u.ID = NewID(UserPrefix)
 	}
 	if u.UsernameFolded = FoldUsername(u.PreferredUsername); u.UsernameFolded == "" && u.PreferredUsername != "" {
 		return User{}, errUsername
@@ -169,7 +169,7 @@ func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error
 	limit = min(max(limit, 1), 500)
 	var list []User
 	err := db.read(ctx, "list users", func(q *gorm.DB) error {
-		if list = nil; !strings.HasPrefix(f.After, userPrefix) || strings.Contains(f.After, "@") {
+		if list = nil; !strings.HasPrefix(f.After, UserPrefix) || strings.Contains(f.After, "@") {
 			if err := f.withEmail(f.only(q)).Limit(limit).Find(&list).Error; err != nil {
 				return err
 			}
@@ -213,7 +213,7 @@ func (f UserFilter) withEmail(q *gorm.DB) *gorm.DB {
 
 func (f UserFilter) withoutEmail(q *gorm.DB) *gorm.DB {
 	after := f.After
-	if !strings.HasPrefix(after, userPrefix) {
+	if !strings.HasPrefix(after, UserPrefix) {
 		after = ""
 	}
 	return q.Where("email_canonical = '' AND id > ?", after).Order("id")

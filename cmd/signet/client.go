@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -15,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/cmd/signet/exit"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -22,7 +21,7 @@ func (p *program) clientCommand() *cobra.Command {
 	c := &cobra.Command{Use: "client", Short: "Register, change and look at clients"}
 	asNoun(c)
 	c.AddCommand(p.clientCreateCommand(), p.clientListCommand(), p.clientShowCommand(),
-		p.clientUpdateCommand(), p.clientSwitchCommand("disable", true), p.clientSwitchCommand("enable", false), p.clientSecretCommand(), p.clientDeleteCommand())
+		p.clientUpdateCommand(), p.clientDisableCommand(), p.clientEnableCommand(), p.clientSecretCommand(), p.clientDeleteCommand())
 	return c
 }
 
@@ -49,83 +48,33 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 	asJSON := jsonFlag(c)
 	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
 		if *id == "" {
-			*id = newClientID()
+			*id = directory.NewClientID()
 		}
-		made := storage.NewClient(storage.ClientType(*kind), *id, *name)
-		if err := members.onto(&made); err != nil {
+		wanted := directory.NewClient(storage.ClientType(*kind), *id, *name)
+		if err := members.onto(&wanted); err != nil {
 			return usage(c, err)
 		}
-		if err := signable(ctx, db, config, made.Metadata.IDTokenSignedResponseAlg); err != nil {
-			return err
-		}
-		secret, err := p.createClient(ctx, db, made)
-		if errors.Is(err, errClientInvalid) {
-			return usage(c, err)
-		}
+		made, secret, err := p.directory(config, db).CreateClient(ctx, wanted, fromCommandLine())
 		if err != nil {
-			return err
-		}
-		if made, err = db.Client(ctx, *id); err != nil {
-			return fmt.Errorf("read the new client: %w", err)
+			return cmp.Or(refusedClient(c, *id, err), err)
 		}
 		return p.showClient(made, secret, *asJSON)
 	})
 	return c
 }
 
-// newClientID gives 128 random bits. None begins with a dash: a command that takes
-// the id would read a flag.
-func newClientID() string {
-	for {
-		if id := randomText(16); id[0] != '-' {
-			return id
-		}
-	}
-}
-
-// errClientInvalid: what was asked for breaks a rule about clients.
-var errClientInvalid = errors.New("the client breaks a rule")
-
-// createClient stores the client, with a new secret if it authenticates by one,
-// and gives the secret: it is nowhere else.
-func (p *program) createClient(ctx context.Context, db *storage.DB, c storage.Client) (secret string, err error) {
-	if !c.Public() {
-		secret = randomText(32)
-	}
-	return secret, p.storeClient(ctx, db, c, secret)
-}
-
-func (p *program) storeClient(ctx context.Context, db *storage.DB, c storage.Client, secret string) error {
-	at := p.now()
-	if secret != "" {
-		c.Secrets[0] = storage.ClientSecret{Hash: secretHash(secret), CreatedAt: storage.At(at)}
-	}
-	if err := invalidClient(c.Validate()); err != nil {
-		return err
-	}
-	err := db.CreateClient(ctx, c, storage.By{From: fromCommandLine(), At: at})
-	if errors.Is(err, storage.ErrConflict) {
-		return exit.New(exit.Conflict, fmt.Errorf("there is a client %q already", c.ID), "choose another --id, or look at it with: signet client show "+c.ID)
-	}
-	if err != nil {
-		return fmt.Errorf("create client %s: %w", c.ID, err)
+// refusedClient answers a refusal to create or change a client: a broken rule is a
+// mistake of the command line. It is nil for other errors.
+func refusedClient(c *cobra.Command, id string, err error) error {
+	switch noKey, is := errors.AsType[*directory.NoKeyError](err); {
+	case is:
+		return exit.New(exit.Denied, noKey, "add it to keys.algorithms on every node and restart them first")
+	case errors.Is(err, directory.ErrInvalidClient):
+		return usage(c, err)
+	case errors.Is(err, storage.ErrConflict):
+		return exit.New(exit.Conflict, fmt.Errorf("there is a client %q already", id), "choose another --id, or look at it with: signet client show "+id)
 	}
 	return nil
-}
-
-// invalidClient says all that is wrong with a client, one line for each.
-func invalidClient(problems error) error {
-	if problems != nil {
-		return fmt.Errorf("%w:\n  %s", errClientInvalid, strings.ReplaceAll(problems.Error(), "\n", "\n  "))
-	}
-	return nil
-}
-
-// secretHash is how a client secret is stored. A plain hash is enough for 256
-// random bits: there is no list of them to try.
-func secretHash(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
 }
 
 // randomText gives n random bytes in base64url.

@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"signet/cmd/signet/exit"
+	"signet/provider/directory"
 	"signet/storage"
 )
-
-// longestOverlap is how long two secrets may be good side by side.
-const longestOverlap = 90 * 24 * time.Hour
 
 func (p *program) clientSecretCommand() *cobra.Command {
 	c := &cobra.Command{Use: "secret", Short: "Replace the secret of a client"}
@@ -35,12 +32,15 @@ good at most: of an earlier rotation that still overlaps, the older secret dies.
 	}
 	text := c.Flags().String("overlap", "24h", "how long the old secret stays good, 0s to 90d")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
-		overlap, err := parseDuration(*text, 0, longestOverlap)
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+		overlap, err := parseDuration(*text, 0, directory.LongestOverlap)
 		if err != nil {
 			return usage(c, fmt.Errorf("--overlap %w", err))
 		}
-		rotated, secret, err := p.rotateSecret(ctx, db, args[0], overlap)
+		rotated, secret, err := p.directory(config, db).RotateSecret(ctx, args[0], overlap, fromCommandLine())
+		if errors.Is(err, directory.ErrPublicClient) {
+			err = exit.New(exit.Denied, err, "a client that can keep one is of type web or service: signet client create --help")
+		}
 		if err != nil {
 			return aboutClient(args[0], err)
 		}
@@ -52,23 +52,4 @@ good at most: of an earlier rotation that still overlaps, the older secret dies.
 		return p.showClient(rotated, secret, *asJSON)
 	})
 	return c
-}
-
-func (p *program) rotateSecret(ctx context.Context, db *storage.DB, id string, overlap time.Duration) (storage.Client, string, error) {
-	client, err := db.Client(ctx, id)
-	if err != nil {
-		return client, "", err
-	}
-	if client.Public() {
-		return client, "", exit.New(
-			exit.Denied, errors.New("it does not authenticate, and so has no secret"),
-			"a client that can keep one is of type web or service: signet client create --help",
-		)
-	}
-	secret := randomText(32)
-	if err := db.ReplaceSecret(ctx, id, secretHash(secret), overlap, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
-		return client, "", err
-	}
-	client, err = db.Client(ctx, id)
-	return client, secret, err
 }

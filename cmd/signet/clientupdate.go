@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
 
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -36,20 +38,9 @@ given, and an empty value ("") takes away what was there.`,
 		if err := members.onto(&named); err != nil {
 			return usage(c, err)
 		}
-		if err := signable(ctx, db, config, named.Metadata.IDTokenSignedResponseAlg); err != nil {
-			return err
-		}
-		var invalid error
-		revised, err := db.ReviseClient(ctx, args[0], func(c *storage.Client) error {
-			before := *c
-			invalid = errors.Join(members.onto(c), invalidClient(c.ValidateChange(before)))
-			return invalid
-		}, storage.By{From: fromCommandLine(), At: p.now()})
-		if invalid != nil {
-			return usage(c, invalid)
-		}
+		revised, err := p.directory(config, db).ReviseClient(ctx, args[0], members.onto, fromCommandLine())
 		if err != nil {
-			return aboutClient(args[0], err)
+			return cmp.Or(refusedClient(c, args[0], err), aboutClient(args[0], err))
 		}
 		if !revised.Public() && revised.Secrets[0].Hash == "" {
 			p.say("the client has no secret yet: signet client secret rotate %s", revised.ID)
@@ -59,16 +50,20 @@ given, and an empty value ("") takes away what was there.`,
 	return c
 }
 
-// clientSwitchCommand is disable or enable.
-func (p *program) clientSwitchCommand(verb string, off bool) *cobra.Command {
-	c := &cobra.Command{Use: verb + " CLIENT_ID", Example: "  signet client " + verb + " my-app", Args: exactly("the client's id")}
-	c.Short = "Let a client work again"
-	if off {
-		c.Short = "Stop a client: nobody signs in through it, and its tokens are dead until it is enabled"
-	}
+func (p *program) clientDisableCommand() *cobra.Command {
+	return p.clientSwitchCommand("disable", "Stop a client: nobody signs in through it, and its tokens are dead until it is enabled", (*directory.Directory).DisableClient)
+}
+
+func (p *program) clientEnableCommand() *cobra.Command {
+	return p.clientSwitchCommand("enable", "Let a client work again", (*directory.Directory).EnableClient)
+}
+
+// clientSwitchCommand is disable or enable, which is what act does.
+func (p *program) clientSwitchCommand(verb, about string, act func(*directory.Directory, context.Context, string, storage.Origin) error) *cobra.Command {
+	c := &cobra.Command{Use: verb + " CLIENT_ID", Short: about, Example: "  signet client " + verb + " my-app", Args: exactly("the client's id")}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
-		if err := db.SetClientEnabled(ctx, args[0], !off, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+		if err := act(p.directory(config, db), ctx, args[0], fromCommandLine()); err != nil {
 			return aboutClient(args[0], err)
 		}
 		switched, err := db.Client(ctx, args[0])
@@ -91,7 +86,7 @@ change your mind later: signet client disable.`,
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])
 		if err != nil {
 			return aboutClient(args[0], err)
@@ -101,7 +96,7 @@ change your mind later: signet client disable.`,
 				return err
 			}
 		}
-		if err := db.DeleteClient(ctx, found.ID, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
+		if err := p.directory(config, db).DeleteClient(ctx, found.ID, fromCommandLine()); err != nil {
 			return aboutClient(args[0], err)
 		}
 		p.say("client %s is deleted", found.ID)

@@ -9,6 +9,7 @@ import (
 	"signet/federation"
 	"signet/provider"
 	"signet/provider/credential"
+	"signet/provider/keys"
 	"signet/provider/keys/keeper"
 )
 
@@ -246,7 +247,7 @@ var settings = []setting{
 	},
 	{
 		key: "keys.algorithms", byDef: "ES256, RS256", unit: "algorithm names", example: "ES256, RS256",
-		shape: listOf(oneOfWords(signingAlgorithms...)),
+		shape: listOf(oneOfWords(keys.SigningAlgorithms()...)),
 		about: "signing keys that are published, the preferred one first",
 		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
 	},
@@ -270,7 +271,7 @@ var settings = []setting{
 	},
 	{
 		key: "keys.pkcs11.algorithms", byDef: "all", unit: "all, none or algorithm names", example: "ES256",
-		shape: listOf(oneOfWords(signingAlgorithms...)),
+		shape: listOf(oneOfWords(keys.SigningAlgorithms()...)),
 		about: "algorithms whose new keys are made there; the others', and the internal secrets, stay in the database, sealed",
 		set:   into(func(c *Config) *[]string { return &c.PKCS11.Algorithms }, parseInModule),
 	},

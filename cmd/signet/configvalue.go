@@ -18,6 +18,7 @@ import (
 	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/federation/foreign"
+	"signet/provider/keys"
 	"signet/provider/outbound"
 )
 
@@ -169,9 +170,6 @@ func (b bounds) parse(text string) (int, error) {
 	return n, nil
 }
 
-// signingAlgorithms there are; the first two are always needed.
-var signingAlgorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
-
 // parseAlgorithms wants at least two lines: access tokens are signed with ES256, and
 // RS256 is what a client that names no algorithm expects of its ID tokens (OIDC
 // Dynamic Client Registration, section 2).
@@ -180,7 +178,7 @@ func parseAlgorithms(text string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range signingAlgorithms[:2] {
+	for _, name := range keys.DefaultAlgorithms() {
 		if !slices.Contains(names, name) {
 			return nil, fmt.Errorf("lacks %s, which tokens are signed with unless a client asks for another", name)
 		}
@@ -191,8 +189,8 @@ func parseAlgorithms(text string) ([]string, error) {
 func parseAlgorithmNames(text string) ([]string, error) {
 	names := items(text)
 	for i, name := range names {
-		if !slices.Contains(signingAlgorithms, name) {
-			return nil, fmt.Errorf("has %q, not one of %s", name, strings.Join(signingAlgorithms, ", "))
+		if !slices.Contains(keys.SigningAlgorithms(), name) {
+			return nil, fmt.Errorf("has %q, not one of %s", name, strings.Join(keys.SigningAlgorithms(), ", "))
 		}
 		if slices.Contains(names[:i], name) {
 			return nil, fmt.Errorf("has %s twice", name)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -28,3 +30,11 @@ func (p *program) withDatabase(c *cobra.Command, do func(ctx context.Context, co
 
 // fromCommandLine is where the events of a command say they came from.
 func fromCommandLine() storage.Origin { return storage.Origin{Actor: "cli"} }
+
+// directory gives the rules of clients and users on that database.
+func (p *program) directory(c Config, db *storage.DB) *directory.Directory {
+	return directory.New(directory.Deps{
+		DB: db, Algorithms: c.Algorithms, Now: p.now,
+		Passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, Now: p.now}),
+	})
+}

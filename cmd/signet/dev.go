@@ -17,6 +17,7 @@ import (
 	"signet/cmd/signet/exit"
 	"signet/federation/foreign"
 	"signet/provider"
+	"signet/provider/directory"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -217,28 +218,38 @@ func (p *program) ensureDemoClient(ctx context.Context, db *storage.DB, c Config
 	file := filepath.Join(c.DataDir, "demo-secret")
 	secret, err := readPrivate(file)
 	if errors.Is(err, os.ErrNotExist) {
-		secret, err = keepPrivate(file, randomText(32))
+		secret, err = keepPrivate(file, directory.NewSecret())
 	}
 	if err != nil {
 		return "", err
 	}
-	want := storage.NewClient(storage.Web, demoClient, "Signet demo")
+	want := directory.NewClient(storage.Web, demoClient, "Signet demo")
 	want.Metadata.RedirectURIs = []string{c.Issuer + demoPath + "/callback"}
 	want.Metadata.PostLogoutRedirectURIs = []string{c.Issuer + demoPath}
 	want.Metadata.ClientURI = c.Issuer + demoPath
 	have, err := db.Client(ctx, demoClient)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return secret, p.storeClient(ctx, db, want, secret)
+		_, err := p.directory(c, db).CreateClientWithSecret(ctx, want, secret, fromCommandLine())
+		return secret, err
 	case err != nil:
 		return "", err
-	case have.Secrets[0].Hash != secretHash(secret):
+	case !directory.SecretMatches(have.Secrets, secret, p.now()):
 		return "", exit.New(
 			exit.Conflict, fmt.Errorf("%s is not the secret of the demo client in the database", file),
 			"begin anew: remove the folder "+c.DataDir+", nothing in it is worth keeping",
 		)
 	}
-	return secret, db.UpdateClient(ctx, want, storage.By{From: fromCommandLine(), At: p.now()})
+	return secret, p.remakeClient(ctx, db, c, want)
+}
+
+// remakeClient makes a client that exists the one that is wanted; its secret stays.
+func (p *program) remakeClient(ctx context.Context, db *storage.DB, c Config, want storage.Client) error {
+	_, err := p.directory(c, db).ReviseClient(ctx, want.ID, func(have *storage.Client) error {
+		*have = want
+		return nil
+	}, fromCommandLine())
+	return err
 }
 
 // devBanner tells all that is needed for a first sign-in.

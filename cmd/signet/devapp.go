@@ -9,6 +9,7 @@ import (
 
 	"signet/cmd/signet/exit"
 	"signet/federation/foreign"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -30,7 +31,7 @@ func checkApp(app string) error {
 
 // devApp makes the first-party client of the app, in place of the demo.
 func (p *program) devApp(ctx context.Context, n *node, c Config, app string, passwords demoPasswords) (http.Handler, error) {
-	if err := p.ensureAppClient(ctx, n.db, app); err != nil {
+	if err := p.ensureAppClient(ctx, n.db, c, app); err != nil {
 		return nil, fmt.Errorf("make the client of the app: %w", err)
 	}
 	if err := n.provider().FollowOnce(ctx, n.clock.now()); err != nil { // as for the demo
@@ -41,16 +42,17 @@ func (p *program) devApp(ctx context.Context, n *node, c Config, app string, pas
 }
 
 // ensureAppClient makes it, or lets it follow the app to another origin.
-func (p *program) ensureAppClient(ctx context.Context, db *storage.DB, app string) error {
-	want := storage.NewClient(storage.SPA, appClient, "Your app")
+func (p *program) ensureAppClient(ctx context.Context, db *storage.DB, c Config, app string) error {
+	want := directory.NewClient(storage.SPA, appClient, "Your app")
 	want.FirstParty = true
 	want.Metadata.RedirectURIs = []string{app + "/"}
 	_, err := db.Client(ctx, appClient)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return p.storeClient(ctx, db, want, "")
+		_, _, err := p.directory(c, db).CreateClient(ctx, want, fromCommandLine())
+		return err
 	case err != nil:
 		return err
 	}
-	return db.UpdateClient(ctx, want, storage.By{From: fromCommandLine(), At: p.now()})
+	return p.remakeClient(ctx, db, c, want)
 }

@@ -288,26 +288,6 @@ last token is dead.`,
 	return c
 }
 
-// signable checks that some key signs with the algorithm that a client asks for:
-// without one it would get no ID token at all. What is no algorithm of ours is for
-// the client's rules to refuse.
-func signable(ctx context.Context, db *storage.DB, c Config, alg string) error {
-	if !slices.Contains(signingAlgorithms, alg) {
-		return nil
-	}
-	rows, err := db.Keys(ctx)
-	if err != nil {
-		return fmt.Errorf("read keys: %w", err)
-	}
-	if len(rows) == 0 && slices.Contains(c.Algorithms, alg) { // the first start makes them
-		return nil
-	}
-	if slices.ContainsFunc(rows, func(k storage.Key) bool { return k.Line == alg && k.State == storage.KeyActive }) {
-		return nil
-	}
-	return exit.New(exit.Denied, fmt.Errorf("no key signs with %s", alg), "add it to keys.algorithms on every node and restart them first")
-}
-
 func (p *program) keysExportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export-public",

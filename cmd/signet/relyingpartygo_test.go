@@ -323,12 +323,3 @@ func (b *formBrowser) callApp(i *instance, method, path string) (status int, bod
 	}
 	return answer.StatusCode, string(read)
 }
-
-// A random client id is an argument of other commands.
-func TestNewClientID_NeverLooksLikeAFlag(t *testing.T) {
-	for range 2000 {
-		if id := newClientID(); strings.HasPrefix(id, "-") || len(id) != 22 {
-			t.Fatalf("got %q", id)
-		}
-	}
-}

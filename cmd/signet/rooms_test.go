@@ -22,7 +22,8 @@ var house = func() map[string][]string {
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
 	carriers := join(tools, "provider/request", "provider/session")
 	deciders := join(carriers, "provider/credential", "provider/notice")
-	pages := join(deciders, "provider/flow", "provider/interaction", "provider/account", "provider/admin")
+	rulers := join(deciders, "provider/directory")
+	pages := join(rulers, "provider/flow", "provider/interaction", "provider/account", "provider/admin")
 	// Few rooms may revoke a key or open a private half. The others hold a ring, which
 	// signs and verifies and can do neither.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
@@ -49,9 +50,10 @@ var house = func() map[string][]string {
 		"provider/notice":           carriers,
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
-		"provider/interaction":      deciders,
-		"provider/account":          deciders,
-		"provider/admin":            join(deciders, "provider/keys/keeper"),
+		"provider/directory":        {"federation/foreign", "storage", "provider/keys", "provider/credential"},
+		"provider/interaction":      rulers,
+		"provider/account":          rulers,
+		"provider/admin":            join(rulers, "provider/keys/keeper"),
 		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep"}),
 
 		"cmd/signet/spelling": {},
@@ -176,6 +178,8 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"storage/client.go", `import "database/sql"`, "SQL is the business of storage"},
 		{"storage/engine/writer.go", `import "signet/storage"`, "storage/engine may not import signet/storage"},
 		{"provider/token.go", `import "signet/storage/engine"`, "provider may not import signet/storage/engine"},
+		{"provider/directory/client.go", `import "signet/provider/web"`, "provider/directory may not import signet/provider/web"},
+		{"provider/credential/check.go", `import "signet/provider/directory"`, "provider/credential may not import"},
 		{"templates/page.go", `import "signet/storage"`, "templates may not import signet/storage"},
 		{"provider/keys/ring.go", `import "signet/provider/session"`, "provider/keys may not import"},
 		{"provider/keys/ring.go", `import "signet/provider/keys/keeper"`, "provider/keys may not import"},

@@ -1,9 +1,10 @@
-package storage_test
+package directory_test
 
 import (
 	"strings"
 	"testing"
 
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -32,10 +33,10 @@ var notHosts = []string{
 	"https://u@a.example/", "https://A.example/", "https://*.example/", "https://%61.example/",
 }
 
-func TestValidate_NoMemberTakesAHostThatIsNone(t *testing.T) {
+func TestCheckClient_NoMemberTakesAHostThatIsNone(t *testing.T) {
 	for member, set := range uriMembers {
 		for _, uri := range notHosts {
-			err := changedClient(storage.Web, func(c *storage.Client) { set(c, uri) }).Validate()
+			err := directory.CheckClient(changedClient(storage.Web, func(c *storage.Client) { set(c, uri) }))
 			if err == nil {
 				t.Errorf("%s may be %s", member, uri)
 			} else if !strings.HasPrefix(err.Error(), member+": ") || strings.Contains(err.Error(), "\n") {
@@ -43,31 +44,31 @@ func TestValidate_NoMemberTakesAHostThatIsNone(t *testing.T) {
 			}
 		}
 		for _, uri := range []string{"https://a.example/", "https://intranet/", "https://xn--bcher-kva.example:8443/", "https://my_app.example/", "https://192.0.2.1/", "https://[2001:db8::1]:8443/", "http://localhost:3000/", "http://127.0.0.1/"} {
-			if err := changedClient(storage.Web, func(c *storage.Client) { set(c, uri) }).Validate(); err != nil {
+			if err := directory.CheckClient(changedClient(storage.Web, func(c *storage.Client) { set(c, uri) })); err != nil {
 				t.Errorf("%s may not be %s: %v", member, uri, err)
 			}
 		}
 	}
 }
 
-func TestValidate_SchemeOfANativeAppIsADomainTurnedRound(t *testing.T) {
+func TestCheckClient_SchemeOfANativeAppIsADomainTurnedRound(t *testing.T) {
 	for uri, good := range map[string]bool{"com.example.app:/cb": true, "com.example.app-2:/cb": true, "com..app:/cb": false, "com.example.:/cb": false} {
-		err := changedClient(storage.Native, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{uri} }).Validate()
+		err := directory.CheckClient(changedClient(storage.Native, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{uri} }))
 		if (err == nil) != good {
 			t.Errorf("%s: got %v", uri, err)
 		}
 	}
 }
 
-// TestValidateChange_WhatIsStoredMayStay: a client from before a rule can be changed
+// TestCheckClientChange_WhatIsStoredMayStay: a client from before a rule can be changed
 // elsewhere, and its responses go where they went; a new value of the same kind is
 // refused.
-func TestValidateChange_WhatIsStoredMayStay(t *testing.T) {
+func TestCheckClientChange_WhatIsStoredMayStay(t *testing.T) {
 	const old, weak = "https://app.example.com:443/cb", `{"keys":[{"kty":"oct","k":"AAAA"}]}`
 	before := changedClient(storage.Web, func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.Resources, c.Metadata.JWKS = []string{old}, []string{"https://-/"}, weak
 	})
-	if before.Validate() == nil {
+	if directory.CheckClient(before) == nil {
 		t.Fatal("the client is valid")
 	}
 	if !before.AllowsRedirect(old) {
@@ -88,16 +89,16 @@ func TestValidateChange_WhatIsStoredMayStay(t *testing.T) {
 	} {
 		changed := before
 		c.change(&changed)
-		err := changed.ValidateChange(before)
+		err := directory.CheckClientChange(before, changed)
 		if c.member == "" && err != nil || c.member != "" && (err == nil || !strings.HasPrefix(err.Error(), c.member+": ") || strings.Contains(err.Error(), "\n")) {
 			t.Errorf("%s: got %v, want a problem about %q", name, err, c.member)
 		}
 	}
 }
 
-// TestValidate_ForeignKeys are a few of those that package foreign refuses: the rule is
+// TestCheckClient_ForeignKeys are a few of those that package foreign refuses: the rule is
 // asked at registration.
-func TestValidate_ForeignKeys(t *testing.T) {
+func TestCheckClient_ForeignKeys(t *testing.T) {
 	const x, y = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" // RFC 7515, appendix A.3
 	good := `{"kty":"EC","crv":"P-256","x":"` + x + `","y":"` + y + `"}`
 	for set, reason := range map[string]string{
@@ -113,7 +114,7 @@ func TestValidate_ForeignKeys(t *testing.T) {
 		good: "single key",
 		`{}`: "at least one",
 	} {
-		err := changedClient(storage.Web, func(c *storage.Client) { c.Metadata.JWKS = set }).Validate()
+		err := directory.CheckClient(changedClient(storage.Web, func(c *storage.Client) { c.Metadata.JWKS = set }))
 		if reason == "" && err != nil || reason != "" && (err == nil || !strings.HasPrefix(err.Error(), "jwks: ") || !strings.Contains(err.Error(), reason)) {
 			t.Errorf("%s: got %v, want a reason about %q", set, err, reason)
 		}

@@ -1,16 +1,17 @@
-package storage_test
+package directory_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
+	"signet/provider/directory"
 	"signet/storage"
 )
 
 // changedClient gives a valid client of that type, changed by what the test is about.
 func changedClient(t storage.ClientType, change func(c *storage.Client)) storage.Client {
-	c := storage.NewClient(t, "app", "An app")
+	c := directory.NewClient(t, "app", "An app")
 	if t != storage.Service {
 		c.Metadata.RedirectURIs = []string{"https://app.example.com/callback"}
 	}
@@ -22,7 +23,7 @@ func changedClient(t storage.ClientType, change func(c *storage.Client)) storage
 
 func TestNewClient_DefaultsOfEveryTypeAreValid(t *testing.T) {
 	for _, kind := range []storage.ClientType{storage.Web, storage.SPA, storage.Native, storage.Service} {
-		if err := changedClient(kind, nil).Validate(); err != nil {
+		if err := directory.CheckClient(changedClient(kind, nil)); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
@@ -30,7 +31,7 @@ func TestNewClient_DefaultsOfEveryTypeAreValid(t *testing.T) {
 
 func TestNewClient_OnlyServersAuthenticate(t *testing.T) {
 	for kind, public := range map[storage.ClientType]bool{storage.Web: false, storage.Service: false, storage.SPA: true, storage.Native: true} {
-		if got := storage.NewClient(kind, "app", "An app").Public(); got != public {
+		if got := directory.NewClient(kind, "app", "An app").Public(); got != public {
 			t.Errorf("%s: public is %v, want %v", kind, got, public)
 		}
 	}
@@ -95,7 +96,7 @@ var refused = []struct {
 func TestRU_RedirectURIsRefusedAtRegistration(t *testing.T) {
 	for _, c := range refused {
 		client := changedClient(c.kind, func(client *storage.Client) { client.Metadata.RedirectURIs = []string{c.uri} })
-		err := client.Validate()
+		err := directory.CheckClient(client)
 		if err == nil {
 			t.Errorf("%s may register %q", c.kind, c.uri)
 		} else if !strings.HasPrefix(err.Error(), "redirect_uris: ") || !strings.Contains(err.Error(), c.reason) {
@@ -111,7 +112,7 @@ func TestRedirectURIs_WhatMayBeRegistered(t *testing.T) {
 		storage.Native: {"http://127.0.0.1/cb", "http://[::1]/cb", "https://app.example.com/cb", "com.example.app:/callback", "com.example.app://callback"},
 	} {
 		client := changedClient(kind, func(c *storage.Client) { c.Metadata.RedirectURIs = uris })
-		if err := client.Validate(); err != nil {
+		if err := directory.CheckClient(client); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 		for _, uri := range uris {
@@ -122,88 +123,7 @@ func TestRedirectURIs_WhatMayBeRegistered(t *testing.T) {
 	}
 }
 
-// TestRU01_RedirectURIIsComparedByteForByte also covers RU-03, RU-04 and RU-16.
-func TestRU01_RedirectURIIsComparedByteForByte(t *testing.T) {
-	client := changedClient(storage.Web, func(c *storage.Client) {
-		c.Metadata.RedirectURIs = []string{"https://app.example.com/cb", "http://127.0.0.1:8000/cb"}
-	})
-	for _, uri := range []string{
-		"https://app.example.com/cb/", "https://app.example.com/cb?x=1", "https://app.example.com/cb#", "https://app.example.com/CB",
-		"https://app.example.com/cb/../evil", "https://app.example.com/cb/%2e%2e/evil", "https://app.example.com/cb/.", "https://app.example.com/%63b",
-		"HTTPS://app.example.com/cb", "https://APP.example.com/cb", "https://app.example.com:443/cb", "https://app.example.com", "",
-		"http://127.0.0.1:8001/cb", "http://127.0.0.1/cb", // a web client knows its port
-	} {
-		if client.AllowsRedirect(uri) {
-			t.Errorf("%q is taken for a registered redirect URI", uri)
-		}
-	}
-}
-
-func TestRU06_OnlyThePortOfANativeLoopbackMayDiffer(t *testing.T) {
-	client := changedClient(storage.Native, func(c *storage.Client) {
-		c.Metadata.RedirectURIs = []string{"http://127.0.0.1/cb", "http://[::1]:7/cb", "https://app.example.com/cb", "com.example.app:/cb"}
-	})
-	for uri, want := range map[string]bool{
-		"http://127.0.0.1/cb":               true,
-		"http://127.0.0.1:1/cb":             true,
-		"http://127.0.0.1:65535/cb":         true,
-		"http://[::1]/cb":                   true,
-		"http://[::1]:51004/cb":             true,
-		"http://127.0.0.1:65536/cb":         false,
-		"http://127.0.0.1:0/cb":             false,
-		"http://127.0.0.1:080/cb":           false,
-		"http://127.0.0.1:/cb":              false,
-		"http://127.0.0.1:80:80/cb":         false,
-		"http://127.0.0.1:8080":             false,
-		"http://127.0.0.1:8080/":            false,
-		"http://127.0.0.1:8080/cb/":         false,
-		"http://127.0.0.1:8080/cb?x=1":      false,
-		"http://127.0.0.1:8080/cb#x":        false,
-		"http://127.0.0.1:8080@evil/cb":     false,
-		"http://127.0.0.1:@evil.example/cb": false,
-		"http://127.0.0.1.evil.example/cb":  false,
-		"http://u@127.0.0.1:8080/cb":        false,
-		"http://127.9.9.9:8080/cb":          false,
-		"http://[::ffff:127.0.0.1]:8080/cb": false,
-		"http://localhost:8080/cb":          false, // registered as an address, not as a name
-		"https://127.0.0.1:8080/cb":         false,
-		"https://app.example.com:8443/cb":   false,
-		"com.example.app:8080/cb":           false,
-	} {
-		if got := client.AllowsRedirect(uri); got != want {
-			t.Errorf("AllowsRedirect(%q) is %v, want %v", uri, got, want)
-		}
-	}
-}
-
-func TestRU07_RunnableSchemesAreRefusedAtUse(t *testing.T) {
-	for _, uri := range []string{"javascript:alert(1)", "JAVASCRIPT:alert(1)", "data:text/html,x", "file:///x"} {
-		client := changedClient(storage.Native, func(c *storage.Client) {
-			c.Metadata.RedirectURIs = []string{uri}
-			c.Metadata.PostLogoutRedirectURIs = []string{uri}
-		})
-		if client.AllowsRedirect(uri) || client.AllowsPostLogoutRedirect(uri) {
-			t.Errorf("a row with %q is believed", uri)
-		}
-	}
-}
-
-func TestRU13_PostLogoutAndRedirectURIsAreTwoLists(t *testing.T) {
-	client := changedClient(storage.Web, func(c *storage.Client) {
-		c.Metadata.PostLogoutRedirectURIs = []string{"https://app.example.com/bye"}
-	})
-	if !client.AllowsPostLogoutRedirect("https://app.example.com/bye") {
-		t.Error("the registered post-logout redirect URI is refused")
-	}
-	if client.AllowsRedirect("https://app.example.com/bye") {
-		t.Error("a code may go to a post-logout redirect URI")
-	}
-	if client.AllowsPostLogoutRedirect("https://app.example.com/callback") {
-		t.Error("a browser may go to a redirect URI after signing out")
-	}
-}
-
-func TestValidate_NamesEveryProblemByItsMember(t *testing.T) {
+func TestCheckClient_NamesEveryProblemByItsMember(t *testing.T) {
 	client := storage.Client{ID: "usr_x", Type: "app", RefreshGrace: 6 * time.Minute}
 	client.Metadata = storage.ClientMetadata{
 		TokenEndpointAuthMethod: "magic", GrantTypes: []string{"password"}, ResponseTypes: []string{"token"},
@@ -212,7 +132,7 @@ func TestValidate_NamesEveryProblemByItsMember(t *testing.T) {
 		PostLogoutRedirectURIs: []string{"x"}, BackchannelLogoutSession: true,
 	}
 	client.Resources, client.Audiences, client.Origins = []string{"api"}, []string{"https://x.example/#a"}, []string{"https://x.example/"}
-	err := client.Validate()
+	err := directory.CheckClient(client)
 	if err == nil {
 		t.Fatal("the client is valid")
 	}
@@ -227,7 +147,7 @@ func TestValidate_NamesEveryProblemByItsMember(t *testing.T) {
 	}
 }
 
-func TestValidate_OneRule(t *testing.T) {
+func TestCheckClient_OneRule(t *testing.T) {
 	cases := []struct {
 		name, member string
 		kind         storage.ClientType
@@ -271,7 +191,7 @@ func TestValidate_OneRule(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			err := changedClient(c.kind, c.change).Validate()
+			err := directory.CheckClient(changedClient(c.kind, c.change))
 			if err == nil {
 				t.Fatal("is valid")
 			}
@@ -282,9 +202,9 @@ func TestValidate_OneRule(t *testing.T) {
 	}
 }
 
-func TestValidate_LongValuesAreNotRepeated(t *testing.T) {
+func TestCheckClient_LongValuesAreNotRepeated(t *testing.T) {
 	long := "https://a.example/#" + strings.Repeat("a", 100_000)
-	err := changedClient(storage.Web, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{long} }).Validate()
+	err := directory.CheckClient(changedClient(storage.Web, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{long} }))
 	if err == nil || len(err.Error()) > 300 {
 		t.Errorf("the error has %d characters", len(err.Error()))
 	}

@@ -198,6 +198,13 @@ func (r *Ring) replaced(looked *keySet) bool {
 	return r.inUse.Load() != looked
 }
 
+// SigningAlgorithms lists the names of the algorithms that this program can sign with,
+// whether it has a key of them or not.
+func SigningAlgorithms() []string { return vault.SigningAlgorithms() }
+
+// DefaultAlgorithms lists the algorithms that every installation signs with.
+func DefaultAlgorithms() []string { return vault.DefaultAlgorithms() }
+
 // Algorithms lists the algorithms that can sign now, in the configured order.
 func (r *Ring) Algorithms() []string {
 	set := r.inUse.Load()

@@ -6,12 +6,13 @@ import (
 
 	"signet/provider/request"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // A scope counts as a whole word, wherever it stands and however it is spaced; and since
 // each step of each request asks for each of its scopes, asking costs nothing.
 func TestMayAsk_ReadsTheRegisteredScopesInPlace(t *testing.T) {
-	client := storage.NewClient(storage.Web, "app", "App")
+	client := storagetest.NewClient(storage.Web, "app", "App")
 	for _, c := range []struct {
 		registered, scope string
 		may               bool
@@ -33,7 +34,7 @@ func TestMayAsk_ReadsTheRegisteredScopesInPlace(t *testing.T) {
 // A lost claim is noticed even if the encoded rest is not shorter: encoding it again
 // escapes more characters than the request did.
 func TestNarrowedTo_NoticesALostClaim(t *testing.T) {
-	client := storage.NewClient(storage.Web, "app", "App")
+	client := storagetest.NewClient(storage.Web, "app", "App")
 	client.Metadata.Scope = "openid profile"
 	kept := `"name":{"value":"<<<<<<<<"}`
 	for claims, lost := range map[string]bool{

@@ -8,13 +8,33 @@ import (
 	"signet/storage"
 )
 
-// algorithms by name. A published line has the name of its algorithm.
-var algorithms = map[string]*algorithm{
-	es256.name: &es256,
-	edDSA.name: &edDSA,
-	ps256.name: &ps256,
-	rs256.name: &rs256,
+// known lists the algorithms that tokens can be signed with. Every installation signs
+// with the first two.
+var known = []*algorithm{&es256, &rs256, &edDSA, &ps256}
+
+// algorithms holds them by name. A published line has the name of its algorithm.
+var algorithms = func() map[string]*algorithm {
+	byName := map[string]*algorithm{}
+	for _, a := range known {
+		byName[a.name] = a
+	}
+	return byName
+}()
+
+// SigningAlgorithms lists the names of the algorithms that tokens can be signed with
+// (RFC 7518, section 3.1, and RFC 8037).
+func SigningAlgorithms() []string {
+	var names []string
+	for _, a := range known {
+		names = append(names, a.name)
+	}
+	return names
 }
+
+// DefaultAlgorithms lists the algorithms that every installation signs with: ES256 for
+// access tokens, and RS256 for the ID tokens of clients that name no algorithm (OIDC
+// Dynamic Client Registration, section 2).
+func DefaultAlgorithms() []string { return SigningAlgorithms()[:2:2] }
 
 // Knows reports whether this program can make and use keys of a line.
 func Knows(line string) bool { return line == storage.InternalLine || algorithms[line] != nil }
@@ -23,7 +43,7 @@ func Knows(line string) bool { return line == storage.InternalLine || algorithms
 // for ES256 and RS256.
 func PublishedLines(names []string) ([]string, error) {
 	if len(names) == 0 {
-		return []string{"ES256", "RS256"}, nil
+		return DefaultAlgorithms(), nil
 	}
 	for i, name := range names {
 		if algorithms[name] == nil {

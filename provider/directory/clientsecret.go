@@ -1,0 +1,77 @@
+package directory
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"signet/storage"
+)
+
+// LongestOverlap is how long two secrets of a client may be good side by side.
+const LongestOverlap = 90 * 24 * time.Hour
+
+// ErrPublicClient: the client does not authenticate, and so has no secret.
+var ErrPublicClient = errors.New("it does not authenticate, and so has no secret")
+
+// NewSecret makes a client secret of 256 random bits, in base64url.
+func NewSecret() string { return randomText(32) }
+
+// RotateSecret gives a client a new secret, which is returned this once, beside the
+// client as stored. The secret it had stays good for overlap (0 to LongestOverlap); of
+// two that are good already the older ends at once. Event client.secret_replaced.
+//
+// ErrPublicClient, storage.ErrNotFound.
+func (d *Directory) RotateSecret(ctx context.Context, id string, overlap time.Duration, from storage.Origin) (rotated storage.Client, secret string, err error) {
+	if overlap < 0 || overlap > LongestOverlap {
+		return rotated, "", fmt.Errorf("rotate secret: an overlap of %s is not between 0 and %s", overlap, LongestOverlap)
+	}
+	rotated, err = d.db.Client(ctx, id)
+	if err != nil {
+		return rotated, "", err
+	}
+	if rotated.Public() {
+		return rotated, "", ErrPublicClient
+	}
+	secret = NewSecret()
+	if err := d.db.ReplaceSecret(ctx, id, hashSecret(secret), overlap, d.by(from)); err != nil {
+		return rotated, "", err
+	}
+	rotated, err = d.db.Client(ctx, id)
+	return rotated, secret, err
+}
+
+// SecretMatches compares a secret with both secrets that a client may have, in constant
+// time. Expired secrets and the empty one match nothing.
+func SecretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) bool {
+	presented := []byte(hashSecret(given))
+	match := 0
+	for _, secret := range secrets {
+		equal := subtle.ConstantTimeCompare(presented, []byte(secret.Hash))
+		if secret.ExpiresAt != 0 && secret.ExpiresAt <= storage.At(at) {
+			equal = 0
+		}
+		match |= equal
+	}
+	return match == 1 && given != ""
+}
+
+// hashSecret gives a secret as it is stored. Secrets are 256 random bits, so that one
+// SHA-256 is enough: a slow hash would only be a way to burn our CPU.
+func hashSecret(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// randomText gives n random bytes in base64url.
+func randomText(n int) string {
+	raw := make([]byte, n)
+	rand.Read(raw)
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
