@@ -48,16 +48,14 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 	if !plainText(g.Claims) {
 		return Grant{}, errors.New("redeem code: the claims parameter is not text")
 	}
-	var verdict error // what the caller gets although the transaction commits
 	err := db.write(ctx, "redeem code", func(tx *gorm.DB) error {
-		g, verdict = r.Grant, nil
+		g = r.Grant
 		if err := db.lockRow(tx, userRow, g.UserID, forShare); err != nil {
 			return err
 		}
 		session, err := touchSession(tx, g.UserID, g.SessionID, g.ClientID, at)
 		if errors.Is(err, ErrRevoked) {
-			verdict, err = refuseCode(tx, r, whySessionDead(tx, g.UserID, g.SessionID, g.ClientID, at), at)
-			return err
+			return refuseCode(tx, r, whySessionDead(tx, g.UserID, g.SessionID, g.ClientID, at), at)
 		}
 		if err != nil {
 			return err
@@ -67,16 +65,14 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 			return err
 		}
 		if withdrawn {
-			verdict, err = refuseCode(tx, r, &DeadError{"consent_withdrawn"}, at)
-			return err
+			return refuseCode(tx, r, &DeadError{"consent_withdrawn"}, at)
 		}
 		fresh, err := spend(tx, spent{Kind: spentRequest, ID: r.RequestID, CodeID: r.CodeID, GrantID: g.ID, ExpiresAt: r.SpentUntil})
 		if err != nil {
 			return err
 		}
 		if !fresh {
-			verdict, err = refuseCode(tx, r, ErrExpired, at)
-			return err
+			return refuseCode(tx, r, ErrExpired, at)
 		}
 		// A grant is not older than its session, whose node's clock may be ahead:
 		// not_before is compared with both.
@@ -86,9 +82,6 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 		}
 		return trimGrants(tx, g, By{From: r.From, At: at})
 	})
-	if err == nil && verdict != nil {
-		err = fmt.Errorf("redeem code: %w", verdict)
-	}
 	if err != nil {
 		return Grant{}, err
 	}
@@ -129,9 +122,7 @@ func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
 	if err := refuseImpossible(c.RequestID, c.CodeID); err != nil {
 		return fmt.Errorf("spend code: %w", err)
 	}
-	var verdict error
-	err := db.write(ctx, "spend code", func(tx *gorm.DB) error {
-		verdict = nil
+	return db.write(ctx, "spend code", func(tx *gorm.DB) error {
 		fresh, err := spend(tx, spent{Kind: spentRequest, ID: c.RequestID, CodeID: c.CodeID, ExpiresAt: c.SpentUntil})
 		if err != nil || fresh || !c.EndsReplayed {
 			return err
@@ -140,13 +131,11 @@ func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
 		if err != nil || before.CodeID != c.CodeID || before.GrantID == "" {
 			return err
 		}
-		verdict = ErrReplayed
-		return revokeReplayed(tx, before.GrantID, "code_replayed", by)
+		if err := revokeReplayed(tx, before.GrantID, "code_replayed", by); err != nil {
+			return err
+		}
+		return engine.Committed(ErrReplayed)
 	})
-	if err == nil && verdict != nil {
-		err = fmt.Errorf("spend code: %w", verdict)
-	}
-	return err
 }
 
 // spent is the row of an id that was used: for a code, which of its request's
@@ -176,17 +165,23 @@ func spentRow(tx *gorm.DB, requestID string) (spent, error) {
 	return rows[0], nil
 }
 
-// refuseCode decides what a code that opens nothing is told: a replay if it was
-// spent before, and otherwise what was found. A replay ends what the code opened.
-func refuseCode(tx *gorm.DB, r Redemption, otherwise error, at time.Time) (verdict, err error) {
+// refuseCode gives the refusal of a code that opens nothing: a replay if it was
+// spent before, and otherwise what was found. A replay ends what the code opened, which
+// is kept although the caller is refused.
+func refuseCode(tx *gorm.DB, r Redemption, otherwise error, at time.Time) error {
 	before, err := spentRow(tx, r.RequestID)
-	if err != nil || before.CodeID != r.CodeID {
-		return otherwise, err
+	if err != nil {
+		return err
 	}
-	if before.GrantID == "" {
-		return ErrReplayed, nil
+	if before.CodeID != r.CodeID {
+		return engine.Committed(otherwise)
 	}
-	return ErrReplayed, revokeReplayed(tx, before.GrantID, "code_replayed", By{From: r.From, At: at})
+	if before.GrantID != "" {
+		if err := revokeReplayed(tx, before.GrantID, "code_replayed", By{From: r.From, At: at}); err != nil {
+			return err
+		}
+	}
+	return engine.Committed(ErrReplayed)
 }
 
 // replayed is why a grant, and a first-party one's session, ended.

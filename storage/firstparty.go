@@ -39,9 +39,7 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 		return Grant{}, errors.New("renew first-party grant: it ends with its session, so it cannot be offline")
 	}
 	var grant Grant
-	var verdict error // what the caller gets although the transaction commits
 	err := db.write(ctx, "renew first-party grant", func(tx *gorm.DB) error {
-		verdict = nil
 		if err := db.lockRow(tx, userRow, r.Grant.UserID, forShare); err != nil {
 			return err
 		}
@@ -51,8 +49,8 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 			return err
 		}
 		var going bool
-		grant, going, verdict, err = goOnFirstParty(tx, r, at)
-		if err != nil || verdict != nil || going {
+		grant, going, err = goOnFirstParty(tx, r, at)
+		if err != nil || going {
 			return err
 		}
 		grant = r.Grant
@@ -60,9 +58,6 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 		grant.CreatedAt = max(At(at), session.made) // as in RedeemCode
 		return openGrant(tx, &grant, session, at)
 	})
-	if err == nil && verdict != nil {
-		err = fmt.Errorf("renew first-party grant: %w", verdict)
-	}
 	if err != nil {
 		return Grant{}, err
 	}
@@ -72,32 +67,32 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 // goOnFirstParty goes on with the grant that the session has. If there is none that
 // lives, the way is free for a new one afterwards: a dead one, or one of the client
 // that was the first party before, is out of the way.
-func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant, going bool, verdict, err error) {
+func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant, going bool, err error) {
 	var live bool
 	args := append(grantNow(at), r.Grant.SessionID)
 	found, err := selectFirstParty().Row(tx, append(engine.Destinations(&grant), &live), args...)
 	if err != nil || !found {
-		return Grant{}, false, nil, err
+		return Grant{}, false, err
 	}
 	if live && grant.ClientID == r.Grant.ClientID {
 		current := grant.Generation
 		switch {
 		case r.GrantID == grant.ID && r.Generation != current:
-			grant, verdict, err = lateRotation(tx, Rotation{
+			grant, err = lateRotation(tx, Rotation{
 				GrantID: grant.ID, Generation: r.Generation, UserID: grant.UserID, ClientID: grant.ClientID,
 				Grace: r.Grace, From: r.From,
 			}, at)
-			return grant, true, verdict, err
+			return grant, true, err
 		case At(at) < grant.RotatedAt.Add(r.Grace):
-			return grant, true, nil, nil
+			return grant, true, nil
 		}
 		args := append([]any{At(at), At(at), grant.ID, current, grant.UserID, grant.ClientID}, grantNow(at)...)
 		if going, err = rotateLive().Row(tx, engine.Destinations(&grant), args...); err != nil || going {
-			return grant, going, nil, err
+			return grant, going, err
 		}
 	}
 	_, err = revokeGrant(tx, grant.ID, "superseded", at)
-	return Grant{}, false, nil, err
+	return Grant{}, false, err
 }
 
 var selectFirstParty = sync.OnceValue(func() engine.Statement {

@@ -39,9 +39,7 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 		return Grant{}, fmt.Errorf("rotate grant: %w", err)
 	}
 	var grant Grant
-	var verdict error // what the caller gets although the transaction commits
 	err := db.write(ctx, "rotate grant", func(tx *gorm.DB) error {
-		verdict = nil
 		if err := seeSessionOf(tx, r.GrantID, at); err != nil {
 			return err
 		}
@@ -58,15 +56,11 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 		if rotated {
 			return checked(check, grant)
 		}
-		grant, verdict, err = lateRotation(tx, r, at)
-		if err != nil || verdict != nil {
+		if grant, err = lateRotation(tx, r, at); err != nil {
 			return err
 		}
 		return checked(check, grant)
 	})
-	if err == nil && verdict != nil {
-		err = fmt.Errorf("rotate grant: %w", verdict)
-	}
 	if err != nil {
 		return Grant{}, err
 	}
@@ -96,8 +90,9 @@ func checked(check func(Grant) error, g Grant) error {
 }
 
 // lateRotation decides about a generation that is not the current one of a live
-// grant. It reads the row in the write transaction: a replica could lag.
-func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
+// grant. It reads the row in the write transaction: a replica could lag. What a refusal
+// has done is kept.
+func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error) {
 	var rows []struct {
 		Grant `gorm:"embedded"`
 		Live  bool
@@ -110,15 +105,15 @@ func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
 		lives, r.GrantID, r.UserID, r.ClientID).Scan(&rows).Error
 	switch {
 	case err != nil:
-		return Grant{}, nil, err
+		return Grant{}, err
 	case len(rows) == 0:
-		return Grant{}, ErrNotFound, nil
+		return Grant{}, engine.Committed(ErrNotFound)
 	case !rows[0].Live:
-		return Grant{}, whyDead(tx, r.GrantID, at), nil
+		return Grant{}, engine.Committed(whyDead(tx, r.GrantID, at))
 	}
 	grant := rows[0].Grant
 	if r.Generation == grant.Generation-1 && At(at) < grant.RotatedAt.Add(r.Grace) {
-		return grant, nil, record(tx, Event{
+		return grant, record(tx, Event{
 			Type: GrantRetried, Outcome: Succeeded, UserID: grant.UserID, ClientID: grant.ClientID,
 			SessionID: grant.SessionID, GrantID: grant.ID, From: r.From,
 		}, at)
@@ -127,7 +122,10 @@ func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error, error) {
 	if r.Generation > grant.Generation {
 		reason = "refresh_token_ahead"
 	}
-	return Grant{}, ErrReplayed, revokeReplayed(tx, grant.ID, reason, By{From: r.From, At: at})
+	if err := revokeReplayed(tx, grant.ID, reason, By{From: r.From, At: at}); err != nil {
+		return Grant{}, err
+	}
+	return Grant{}, engine.Committed(ErrReplayed)
 }
 
 // seeSessionOf notes the live session of an online grant as seen, at most every
