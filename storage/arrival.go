@@ -47,31 +47,30 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 	if err := refuseImpossible(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in through connector: %w", err)
 	}
-	newcomer, err := a.newcomer(at)
-	if err != nil {
-		return Session{}, fmt.Errorf("sign in through connector: %w", err)
+	settleUser := db.admitArrival
+	if a.Identity.UserID == "" {
+		var err error
+		if a.NewUser, err = newcomer(a, at); err != nil {
+			return Session{}, fmt.Errorf("sign in through connector: %w", err)
+		}
+		a.Identity.UserID, settleUser = a.NewUser.ID, createArrived
+	}
+	a.SignIn.UserID, a.SignIn.connector = a.Identity.UserID, a.Identity.Connector
+	if !a.ByPassword {
+		a.SignIn.through = a.Identity
 	}
 	var session Session
-	err = db.write(ctx, "sign in through connector", func(tx *gorm.DB) error {
-		fresh, err := spend(tx, spent{Kind: spentAttempt, ID: a.AttemptID, ExpiresAt: a.Until})
-		if err != nil {
+	err := db.write(ctx, "sign in through connector", func(tx *gorm.DB) (err error) {
+		if err := spendAttempt(tx, a.AttemptID, a.Until); err != nil {
 			return err
 		}
-		if !fresh {
-			return ErrReplayed
-		}
-		identity := a.Identity
-		if identity.UserID == "" {
-			identity.UserID = newcomer.ID
-			err = createArrived(tx, newcomer, a, at)
-		} else {
-			err = db.admitArrival(tx, a, at)
-		}
-		if err != nil {
+		if err := settleUser(tx, a, at); err != nil {
 			return err
 		}
-		session, err = enter(tx, a, identity, at)
-		return err
+		if session, err = enter(tx, a.SignIn, at); err != nil {
+			return err
+		}
+		return attach(tx, a, at)
 	})
 	if err != nil {
 		return Session{}, err
@@ -79,12 +78,18 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 	return session, nil
 }
 
-// newcomer is the user that is made if the identity has none.
-func (a Arrival) newcomer(at time.Time) (User, error) {
-	u := a.NewUser
-	if a.Identity.UserID != "" {
-		return u, nil
+// spendAttempt lets an upstream sign-in, or the proof it gave, count once. ErrReplayed.
+func spendAttempt(tx *gorm.DB, id string, until Millis) error {
+	fresh, err := spend(tx, spent{Kind: spentAttempt, ID: id, ExpiresAt: until})
+	if err == nil && !fresh {
+		err = ErrReplayed
 	}
+	return err
+}
+
+// newcomer is the user that is made if the identity has none.
+func newcomer(a Arrival, at time.Time) (User, error) {
+	u := a.NewUser
 	u.ID, u.CreatedAt, u.UpdatedAt = NewID(UserPrefix), At(at), At(at)
 	u.EmailVerified = a.Proof != "" && u.Email != ""
 	var err error
@@ -92,13 +97,13 @@ func (a Arrival) newcomer(at time.Time) (User, error) {
 	return u, err
 }
 
-func createArrived(tx *gorm.DB, newcomer User, a Arrival, at time.Time) error {
-	row := newcomer
+func createArrived(tx *gorm.DB, a Arrival, at time.Time) error {
+	row := a.NewUser
 	if err := tx.Create(&row).Error; err != nil {
 		return err
 	}
 	return record(tx, Event{
-		Type: UserCreated, Outcome: Succeeded, UserID: newcomer.ID, Connector: a.Identity.Connector, From: a.SignIn.From,
+		Type: UserCreated, Outcome: Succeeded, UserID: row.ID, Connector: a.Identity.Connector, From: a.SignIn.From,
 	}, at)
 }
 
@@ -153,37 +158,12 @@ func checkFound(tx *gorm.DB, a Arrival) error {
 	return nil
 }
 
-// enter links the identity and starts the session.
-func enter(tx *gorm.DB, a Arrival, identity Identity, at time.Time) (Session, error) {
-	in := a.SignIn
-	in.UserID = identity.UserID
-	if !a.ByPassword {
-		in.through = identity
+// attach links the identity, or notes it as used, and takes over what the upstream says.
+func attach(tx *gorm.DB, a Arrival, at time.Time) error {
+	if err := link(tx, a.Identity, By{From: a.SignIn.From, At: at}); err != nil {
+		return err
 	}
-	notBefore, err := admitSince(tx, in.UserID, in.NotBefore)
-	if err != nil {
-		return Session{}, err
-	}
-	session, repeated, err := startSession(tx, in, notBefore, at)
-	if err != nil {
-		return Session{}, err
-	}
-	if err := link(tx, identity, By{From: in.From, At: at}); err != nil {
-		return Session{}, err
-	}
-	if err := follow(tx, identity, a.Fill, at); err != nil {
-		return Session{}, err
-	}
-	if err := renewHash(tx, in, at); err != nil {
-		return Session{}, err
-	}
-	if err := giveBack(tx, in.GiveBack); err != nil {
-		return Session{}, err
-	}
-	return session, record(tx, Event{
-		Type: UserSignedIn, Outcome: Succeeded, UserID: in.UserID, ClientID: in.ClientID, SessionID: session.ID,
-		Connector: identity.Connector, From: in.From, Detail: map[string]any{"acr": in.ACR, "amr": in.AMR}, repeated: repeated,
-	}, at)
+	return follow(tx, a.Identity, a.Fill, at)
 }
 
 // follow takes over what the upstream says of the user, field by field where the

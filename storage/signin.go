@@ -32,7 +32,8 @@ type SignIn struct {
 	GiveBack Reservation
 	From     Origin
 
-	through Identity // that opens the session; the zero Identity for a way of our own
+	through   Identity // that opens the session; the zero Identity for a way of our own
+	connector string   // for the event: of the identity that came, though a password opens the session
 }
 
 // Asserted is what an upstream says about the freshness of a sign-in. Coming through an
@@ -59,33 +60,41 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 		return Session{}, errors.New("sign in: the handle is not new")
 	}
 	var session Session
-	err := db.write(ctx, "sign in", func(tx *gorm.DB) error {
+	err := db.write(ctx, "sign in", func(tx *gorm.DB) (err error) {
 		if err := db.lockRow(tx, userRow, s.UserID, forShare); err != nil {
 			return err
 		}
-		notBefore, err := admitSince(tx, s.UserID, s.NotBefore)
-		if err != nil {
-			return err
-		}
-		var repeated bool
-		if session, repeated, err = startSession(tx, s, notBefore, at); err != nil {
-			return err
-		}
-		if err := renewHash(tx, s, at); err != nil {
-			return err
-		}
-		if err := giveBack(tx, s.GiveBack); err != nil {
-			return err
-		}
-		return record(tx, Event{
-			Type: UserSignedIn, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: session.ID,
-			From: s.From, Detail: map[string]any{"acr": s.ACR, "amr": s.AMR}, repeated: repeated,
-		}, at)
+		session, err = enter(tx, s, at)
+		return err
 	})
 	if err != nil {
 		return Session{}, err
 	}
 	return session, nil
+}
+
+// enter lets the user in, whose row the caller holds: the session starts, the password's
+// hash is renewed, the reserved attempt given back. Event user.signed_in. ErrRevoked: see
+// SignIn.
+func enter(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
+	notBefore, err := admitSince(tx, s.UserID, s.NotBefore)
+	if err != nil {
+		return Session{}, err
+	}
+	session, repeated, err := startSession(tx, s, notBefore, at)
+	if err != nil {
+		return Session{}, err
+	}
+	if err := renewHash(tx, s, at); err != nil {
+		return Session{}, err
+	}
+	if err := giveBack(tx, s.GiveBack); err != nil {
+		return Session{}, err
+	}
+	return session, record(tx, Event{
+		Type: UserSignedIn, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: session.ID, Connector: s.connector,
+		From: s.From, Detail: map[string]any{"acr": s.ACR, "amr": s.AMR}, repeated: repeated,
+	}, at)
 }
 
 // admit gives the moment after which a session of the user must be made.
