@@ -95,11 +95,9 @@ func authorizeProblem(err error) error {
 
 // next serves /authorize/next, where every step of a sign-in returns to.
 func (p *Provider) next(w http.ResponseWriter, r *http.Request) error {
-	sealed := r.URL.Query().Get("request")
-	q, client, err := p.carrier.Open(r.Context(), sealed, p.Now())
+	opened, err := p.carrier.Open(r.Context(), r.URL.Query().Get("request"), p.Now())
 	if err != nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Client(client.ID)
-	return p.dispatch(w, r, q, client, sealed)
+	return p.dispatch(w, r, opened.Request, opened.Client, opened.Sealed)
 }

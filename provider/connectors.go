@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"signet/federation"
-	"signet/provider/account"
 	"signet/provider/admin"
 	"signet/provider/interaction"
+	"signet/templates"
 )
 
 // Connector is an upstream and what the operator lets it do here.
@@ -70,11 +70,20 @@ func (p *Provider) described(built []interaction.Connector) []admin.Connector {
 	return described
 }
 
-// linking is what the account pages need to connect and disconnect identities.
-func (p *Provider) linking(connectors []interaction.Connector) account.Linking {
-	l := account.Linking{Depart: p.steps.Depart}
-	for _, c := range connectors {
-		l.Connectors = append(l.Connectors, c.Button())
+// upstreams are they without what the operator lets them do here.
+func upstreams(built []interaction.Connector) []federation.Connector {
+	upstreams := make([]federation.Connector, len(built))
+	for i, c := range built {
+		upstreams[i] = c.Connector
 	}
-	return l
+	return upstreams
+}
+
+// buttons are they as pages show them.
+func buttons(built []interaction.Connector) []templates.ConnectorButton {
+	buttons := make([]templates.ConnectorButton, len(built))
+	for i, c := range built {
+		buttons[i] = interaction.Button(c)
+	}
+	return buttons
 }

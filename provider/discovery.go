@@ -11,10 +11,8 @@ import (
 
 	"signet/provider/flow"
 	"signet/provider/request"
+	"signet/provider/session"
 )
-
-// Authentication context classes (acr) that a sign-in can reach.
-const acrOneFactor = "urn:signet:1fa"
 
 // discoveryMetadata is the provider metadata of OIDC Discovery, section 3, and
 // RFC 8414, section 2: what the library's struct names and what it lacks.
@@ -47,7 +45,7 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 		m.GrantTypesSupported = append(m.GrantTypesSupported, g.name)
 	}
 	m.SubjectTypesSupported = []string{"public"}
-	m.ACRValuesSupported = []string{acrOneFactor}
+	m.ACRValuesSupported = []string{session.OneFactor}
 	m.IDTokenSigningAlgValuesSupported = p.ring.Algorithms()
 	secrets := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost}
 	m.TokenEndpointAuthMethodsSupported = append(slices.Clone(secrets), oidc.AuthMethodNone)

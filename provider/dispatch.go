@@ -23,12 +23,8 @@ func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Re
 		}
 	}
 	at := p.Now()
-	var current *session.Current
-	found, err := p.sessions.Current(r)
-	switch {
-	case err == nil:
-		current = &found
-	case !errors.Is(err, session.ErrNone):
+	current, err := p.visits.SignedIn(r)
+	if err != nil {
 		return err
 	}
 	var consent storage.Consent
@@ -62,7 +58,7 @@ func (p *Provider) stuck(ctx context.Context, q request.Request, client storage.
 	if current == nil || !current.Has(storage.FactArrived, q.ID) || current.Meets(q.Freshness(client), at) {
 		return false, nil
 	}
-	ways, err := p.steps.WaysToProve(ctx, *current, q)
+	ways, err := p.visits.WaysToProve(ctx, *current, q)
 	return !ways.Any(), err
 }
 

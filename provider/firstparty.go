@@ -13,10 +13,10 @@ import (
 
 	"signet/provider/credential"
 	"signet/provider/flow"
-	"signet/provider/interaction"
 	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -56,7 +56,7 @@ func (p *Provider) loginJSON(w http.ResponseWriter, r *http.Request) error {
 	}
 	web.TraceOf(r.Context()).Client(client.ID)
 	q := p.cookiesRequest(client)
-	current, err := p.steps.SignIn(w, r, interaction.PasswordSignIn{
+	current, err := p.visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: body["username"], Password: body["password"], Keep: true, RequestID: q.ID, ClientID: client.ID,
 	})
 	if err != nil {
@@ -105,12 +105,8 @@ func (p *Provider) refreshCookies(w http.ResponseWriter, r *http.Request) error 
 	if _, err := web.PostJSON(w, r); err != nil {
 		return err
 	}
-	var current *session.Current
-	found, err := p.sessions.Current(r)
-	switch {
-	case err == nil:
-		current = &found
-	case !errors.Is(err, session.ErrNone):
+	current, err := p.visits.SignedIn(r)
+	if err != nil {
 		return err
 	}
 	expires, err := p.answerApp(w, r, p.cookiesRequest(client), client, current)

@@ -1,23 +1,21 @@
 package provider
 
 import (
-	"errors"
 	"net/http"
 
-	"signet/provider/session"
 	"signet/templates"
 )
 
 // home shows who is signed in at the issuer itself.
 func (p *Provider) home(w http.ResponseWriter, r *http.Request) error {
 	page := templates.Home{Common: p.site.Common(), DemoPath: p.DemoPath, Account: p.base + "/account"}
-	current, err := p.sessions.Current(r)
+	current, err := p.visits.SignedIn(r)
 	switch {
-	case err == nil:
+	case err != nil:
+		return err
+	case current != nil:
 		page.User = &templates.Person{Name: current.User.Name, Email: current.User.Email}
 		page.SignOut = p.base + "/end_session"
-	case !errors.Is(err, session.ErrNone):
-		return err
 	}
 	return p.site.Show(w, page)
 }

@@ -12,6 +12,7 @@ import (
 	"signet/provider/keys"
 	"signet/provider/notice"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -183,7 +184,7 @@ func (p *Provider) askLogout(w http.ResponseWriter, current session.Current, req
 	if err != nil {
 		return err
 	}
-	ticket, err := p.sessions.Ticket(logoutTicket(current, sealed))
+	ticket, err := p.visits.Ticket(logoutTicket(current, sealed))
 	if err != nil {
 		return err
 	}
@@ -193,8 +194,8 @@ func (p *Provider) askLogout(w http.ResponseWriter, current session.Current, req
 	})
 }
 
-func logoutTicket(current session.Current, sealed string) session.Ticket {
-	return session.Ticket{Purpose: logoutPurpose, Session: current.ID, Shown: sealed}
+func logoutTicket(current session.Current, sealed string) visit.Ticket {
+	return visit.Ticket{Purpose: logoutPurpose, Session: current.ID, Shown: sealed}
 }
 
 // confirmedLogout takes the answer of the confirmation page. The ticket binds it
@@ -211,7 +212,7 @@ func (p *Provider) confirmedLogout(w http.ResponseWriter, r *http.Request, form 
 	if err != nil {
 		return err
 	}
-	if err := p.sessions.CheckTicket(form.Get("ticket"), logoutTicket(current, form.Get("logout"))); err != nil {
+	if err := p.visits.CheckTicket(form.Get("ticket"), logoutTicket(current, form.Get("logout"))); err != nil {
 		return web.Stale(p.base+"/end_session", err)
 	}
 	if form.Get("decision") != "allow" {

@@ -23,6 +23,7 @@ import (
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/upkeep"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/static"
 	"signet/storage"
@@ -105,8 +106,9 @@ type Provider struct {
 	ring         *keys.Ring
 	tokens       *flow.Tokens
 	clients      *request.Clients
-	carrier      *request.Carrier
+	carrier      *request.Requests
 	sessions     *session.Sessions
+	visits       *visit.Visits
 	site         *web.Site
 	files        *static.Files
 	outbound     *outbound.Client
@@ -149,7 +151,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	}
 	p := &Provider{
 		Config: c, db: db, issuer: issuer, base: issuer.Path, outbound: outbound.New(c.Outbound),
-		jobs: upkeep.New(upkeep.Deps{DB: db, Now: c.Now, Log: c.Log}), seen: &atomic.Int64{}, health: &interaction.Health{DB: db}, gates: newGates(),
+		jobs: upkeep.New(upkeep.Deps{DB: db, Now: c.Now, Log: c.Log}), seen: &atomic.Int64{}, health: interaction.NewHealth(db), gates: newGates(),
 	}
 	changes, err := db.Changes(ctx)
 	if err != nil {
@@ -224,11 +226,11 @@ func (p *Provider) furnish() error {
 	if p.site, err = web.NewSite(p.issuer, pages); err != nil {
 		return err
 	}
-	p.sessions = &session.Sessions{Config: session.Config{
+	p.sessions = session.New(session.Config{
 		DB: p.db, Ring: p.ring, Now: p.Now,
 		Cookies: session.Cookies{Base: p.CookieName, HTTPS: p.issuer.Scheme == "https", Path: p.base, Domain: p.CookieDomain},
 		Idle:    p.Lifetimes.Session, Kept: p.Lifetimes.SessionKept, Max: p.Lifetimes.SessionMax,
-	}}
+	})
 	p.notices = notice.New(notice.Config{
 		DB: p.db, Ring: p.ring, Clients: p.clients, Now: p.Now, Log: p.Log,
 		HTTP: p.outbound.Configured(), // every client was typed in by an admin
@@ -242,23 +244,25 @@ func (p *Provider) open() error {
 	if err != nil {
 		return err
 	}
-	p.carrier = &request.Carrier{
+	p.carrier = request.New(request.Config{
 		Ring: p.ring, Clients: p.clients, Life: p.Lifetimes.Request, Base: p.base, Explain: p.Development,
 		FirstParty: p.FirstParty.ClientID, Origins: append([]string{p.issuer.Scheme + "://" + p.issuer.Host}, p.FirstParty.Origins...),
-	}
-	p.steps = &interaction.Handler{
-		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: p.passwords,
-		Connectors: connectors, Health: p.health, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent,
-		LoginJSON: p.app(http.MethodPost, p.loginJSON),
-	}
-	p.account = &account.Handler{
-		Site: p.site, DB: p.db, Carrier: p.carrier, Sessions: p.sessions, Now: p.Now, Passwords: p.passwords, Notices: p.notices,
-		Linking: p.linking(connectors), EditUsername: p.EditUsername,
-	}
-	p.admin = &admin.Handler{
-		Site: p.site, DB: p.db, Sessions: p.sessions, Connectors: p.described(connectors), Now: p.Now,
-		Keys: p.keeper, SignedIn: p.account.SignedIn, Fresh: p.account.Fresh, Moment: account.Moment,
-	}
+	})
+	p.visits = visit.New(visit.Deps{
+		Site: p.site, DB: p.db, Ring: p.ring, Requests: p.carrier, Sessions: p.sessions, Passwords: p.passwords,
+		Connectors: upstreams(connectors), Now: p.Now,
+	})
+	p.steps = interaction.New(interaction.Deps{
+		Site: p.site, DB: p.db, Ring: p.ring, Requests: p.carrier, Sessions: p.sessions, Passwords: p.passwords, Visits: p.visits,
+		Connectors: connectors, Health: p.health, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent, Now: p.Now,
+	})
+	p.account = account.New(account.Deps{
+		Site: p.site, DB: p.db, Clients: p.clients, Sessions: p.sessions, Passwords: p.passwords, Visits: p.visits, Notices: p.notices,
+		Requests: p.carrier, Connectors: buttons(connectors), Now: p.Now, EditUsername: p.EditUsername,
+	})
+	p.admin = admin.New(admin.Deps{
+		Site: p.site, DB: p.db, Visits: p.visits, Connectors: p.described(connectors), Keys: p.keeper, Now: p.Now,
+	})
 	p.handler = p.routes()
 	return nil
 }

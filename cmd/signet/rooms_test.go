@@ -22,7 +22,7 @@ var house = func() map[string][]string {
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
 	carriers := join(tools, "provider/request", "provider/session")
 	deciders := join(carriers, "provider/credential", "provider/notice")
-	rulers := join(deciders, "provider/directory")
+	rulers := join(deciders, "provider/visit", "provider/directory")
 	pages := join(rulers, "provider/flow", "provider/interaction", "provider/account", "provider/admin")
 	// Few rooms may revoke a key or open a private half. The others hold a ring, which
 	// signs and verifies and can do neither.
@@ -50,6 +50,7 @@ var house = func() map[string][]string {
 		"provider/notice":           carriers,
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
+		"provider/visit":            join(carriers, "provider/credential"),
 		"provider/directory":        {"federation/foreign", "storage", "provider/keys", "provider/credential"},
 		"provider/interaction":      rulers,
 		"provider/account":          rulers,

@@ -1,7 +1,6 @@
 package account
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -10,24 +9,33 @@ import (
 	"signet/provider/notice"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
 )
 
-// Handler holds what the pages need.
-type Handler struct {
-	Site      *web.Site
-	DB        *storage.DB
-	Carrier   *request.Carrier
-	Sessions  *session.Sessions
-	Passwords *credential.Passwords
-	Linking   Linking
-	Notices   *notice.Outbox
-	Now       func() time.Time
+// Deps is what the pages need. All is required.
+type Deps struct {
+	Site       *web.Site
+	DB         *storage.DB
+	Clients    *request.Clients
+	Sessions   *session.Sessions
+	Passwords  *credential.Passwords
+	Visits     *visit.Visits
+	Notices    *notice.Outbox
+	Requests   *request.Requests
+	Connectors []templates.ConnectorButton // of the upstreams, in the operator's order
+	Now        func() time.Time
 
 	EditUsername bool // people may edit their preferred_username; otherwise operators alone
 }
+
+// Handler serves the pages.
+type Handler struct{ Deps }
+
+// New makes the handler of the pages.
+func New(d Deps) *Handler { return &Handler{d} }
 
 // The pages, below the issuer.
 const (
@@ -43,53 +51,19 @@ const (
 	unlinkPath     = "/account/identities/unlink"
 )
 
-// Page is a handler for somebody who is signed in.
-type Page = func(w http.ResponseWriter, r *http.Request, current session.Current) error
-
-// SignedIn lets a page see only requests with a session. Others are sent to sign
-// in and come to back, a path below the issuer.
-func (h *Handler) SignedIn(back string, next Page) web.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		current, err := h.Sessions.Current(r)
-		if errors.Is(err, session.ErrNone) {
-			return h.onward(w, r, "/login?"+url.Values{"return_to": {h.Site.Base + back}}.Encode())
-		}
-		if err != nil {
-			return err
-		}
-		return next(w, r, current)
-	}
-}
-
-// onward sends the browser to a path below the issuer, each method in its way.
-func (h *Handler) onward(w http.ResponseWriter, r *http.Request, path string) error {
-	if r.Method == http.MethodPost {
-		return h.Site.Onward(w, h.Site.Base+path)
-	}
-	return web.SeeOther(w, h.Site.Base+path)
-}
-
 // form reads a posted form that may have these fields and its ticket, no others.
 func form(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
 	return web.FormOf(w, r, append(fields, "ticket")...)
 }
 
+// ticketOf names what a form of this session may do.
+func ticketOf(current session.Current, purpose, shown string) visit.Ticket {
+	return visit.TicketOf(current, "account."+purpose, shown)
+}
+
 // ticket seals what a form of this session may do.
 func (h *Handler) ticket(current session.Current, purpose, shown string) (string, error) {
-	return h.Sessions.Ticket(ticketOf(current, purpose, shown))
-}
-
-// checkTicket refuses a form that was made for another session, purpose or content.
-func (h *Handler) checkTicket(form url.Values, current session.Current, purpose, shown, back string) error {
-	err := h.Sessions.CheckTicket(form.Get("ticket"), ticketOf(current, purpose, shown))
-	if errors.Is(err, session.ErrStale) {
-		return web.Stale(h.Site.Base+back, err)
-	}
-	return err
-}
-
-func ticketOf(current session.Current, purpose, shown string) session.Ticket {
-	return session.Ticket{Purpose: "account." + purpose, Session: current.ID, Shown: shown}
+	return h.Visits.Ticket(ticketOf(current, purpose, shown))
 }
 
 // frame is what all account pages show around their content.
@@ -116,4 +90,9 @@ var done = map[string]string{
 // finished leads to a page that says what was done.
 func (h *Handler) finished(w http.ResponseWriter, path, code string) error {
 	return h.Site.Onward(w, h.Site.Base+path+"?done="+code)
+}
+
+// notThere is the page for what the person does not have, or has no longer.
+func notThere(title, text, back string) *web.Problem {
+	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: title, Text: text + " Nothing was changed.", StartURL: back}
 }

@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"slices"
 
-	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -37,10 +37,10 @@ func (h *Handler) appRow(ctx context.Context, current session.Current, connected
 	if err != nil {
 		return templates.AppRow{}, err
 	}
-	times := momentsFor(current.User, h.Now())
+	times := visit.MomentsFor(current.User, h.Now())
 	row := templates.AppRow{
 		ClientID: connected.ClientID, App: client, Offline: connected.Offline,
-		Since: times.write(connected.GrantedAt), LastUsed: times.write(connected.UsedAt),
+		Since: times.Write(connected.GrantedAt), LastUsed: times.Write(connected.UsedAt),
 	}
 	for _, scope := range connected.Scopes {
 		row.Wants = append(row.Wants, templates.WantOf(scope))
@@ -50,7 +50,7 @@ func (h *Handler) appRow(ctx context.Context, current session.Current, connected
 
 // client tells a client as people know it, also one that is switched off.
 func (h *Handler) client(ctx context.Context, id string) (templates.Client, error) {
-	client, err := h.Carrier.Clients.Enabled(ctx, id)
+	client, err := h.Clients.Enabled(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		client, err = h.DB.Client(ctx, id)
 	}
@@ -91,8 +91,8 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 	if err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, withdrawal(connected.ClientID))
 	}
 	row, err := h.appRow(r.Context(), current, connected)
 	if err != nil {
@@ -105,8 +105,8 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 	return h.Site.Show(w, page)
 }
 
-func withdrawal(clientID string) request.Act {
-	return request.Act{Name: "withdraw", Page: withdrawPath + "?" + url.Values{"client_id": {clientID}}.Encode(), Back: appsPath}
+func withdrawal(clientID string) visit.Act {
+	return visit.Act{Name: "withdraw", Page: withdrawPath + "?" + url.Values{"client_id": {clientID}}.Encode(), Back: appsPath}
 }
 
 // withdraw forgets what the application was allowed and ends its access.
@@ -119,11 +119,11 @@ func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(values, current, "apps.withdraw", connected.ClientID, appsPath); err != nil {
+	if err := h.Visits.CheckForm(values, ticketOf(current, "apps.withdraw", connected.ClientID), appsPath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, withdrawal(connected.ClientID)); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, withdrawal(connected.ClientID))
 	}
 	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
 	if err != nil && !errors.Is(err, storage.ErrNotFound) { // of two at once, one was first

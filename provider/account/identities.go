@@ -10,30 +10,26 @@ import (
 
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
 )
 
-// Linking is what the pages know of the upstreams that people sign in through.
-type Linking struct {
-	Connectors []templates.ConnectorButton // in the operator's order
-	// Depart sends the browser of a signed-in user to a connector, and what comes
-	// back is linked to that user in that session.
-	Depart func(w http.ResponseWriter, connector string, q request.Request, sealed string, link *session.Current) error
-}
-
-func (l Linking) connector(id string) (templates.ConnectorButton, bool) {
-	at := slices.IndexFunc(l.Connectors, func(c templates.ConnectorButton) bool { return c.ID == id })
+// connector finds one by its id; false for one that was removed, which keeps its id for
+// a name.
+func (h *Handler) connector(id string) (templates.ConnectorButton, bool) {
+	at := slices.IndexFunc(h.Connectors, func(c templates.ConnectorButton) bool { return c.ID == id })
 	if at < 0 {
 		return templates.ConnectorButton{ID: id, Name: id}, false
 	}
-	return l.Connectors[at], true
+	return h.Connectors[at], true
 }
 
-func (l Linking) ids() []string {
-	ids := make([]string, len(l.Connectors))
-	for i, c := range l.Connectors {
+// connectorIDs lists the upstreams that people can sign in through.
+func (h *Handler) connectorIDs() []string {
+	ids := make([]string, len(h.Connectors))
+	for i, c := range h.Connectors {
 		ids[i] = c.ID
 	}
 	return ids
@@ -46,14 +42,14 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 	if err != nil {
 		return err
 	}
-	page := templates.AccountIdentities{Account: h.frame(r, current, "identities"), Connectors: h.Linking.Connectors}
-	times := momentsFor(current.User, h.Now())
+	page := templates.AccountIdentities{Account: h.frame(r, current, "identities"), Connectors: h.Connectors}
+	times := visit.MomentsFor(current.User, h.Now())
 	for _, i := range list {
 		key := i.Key()
-		connector, there := h.Linking.connector(i.Connector)
+		connector, there := h.connector(i.Connector)
 		row := templates.IdentityRow{
 			Key: key, Connector: connector, Gone: !there, Email: i.Email, Name: i.Name,
-			Since: times.write(i.CreatedAt), LastUsed: times.write(i.UsedAt),
+			Since: times.Write(i.CreatedAt), LastUsed: times.Write(i.UsedAt),
 		}
 		if row.Ticket, err = h.ticket(current, "identities.unlink", key); err != nil {
 			return err
@@ -66,23 +62,23 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 	return h.Site.Show(w, page)
 }
 
-func linking(connector string) request.Act {
-	return request.Act{Name: "link", Page: linkPath + "?" + url.Values{"connector": {connector}}.Encode(), Back: identitiesPath}
+func linking(connector string) visit.Act {
+	return visit.Act{Name: "link", Page: linkPath + "?" + url.Values{"connector": {connector}}.Encode(), Back: identitiesPath}
 }
 
-func unlinking(key string) request.Act {
-	return request.Act{Name: "unlink", Page: unlinkPath + "?" + url.Values{"identity": {key}}.Encode(), Back: identitiesPath}
+func unlinking(key string) visit.Act {
+	return visit.Act{Name: "unlink", Page: unlinkPath + "?" + url.Values{"identity": {key}}.Encode(), Back: identitiesPath}
 }
 
 // askLink asks whether to leave for an upstream: where somebody goes on who had to
 // prove first who they are.
 func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	connector, there := h.Linking.connector(r.URL.Query().Get("connector"))
+	connector, there := h.connector(r.URL.Query().Get("connector"))
 	if !there {
 		return connectorGone(h.Site.Base + identitiesPath)
 	}
-	if ok, err := h.Fresh(w, r, current, linking(connector.ID)); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, linking(connector.ID))
 	}
 	ticket, err := h.ticket(current, "identities.link", "")
 	if err != nil {
@@ -102,10 +98,10 @@ func (h *Handler) askUnlink(w http.ResponseWriter, r *http.Request, current sess
 		return err
 	}
 	key := identity.Key()
-	if ok, err := h.Fresh(w, r, current, unlinking(key)); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, unlinking(key))
 	}
-	connector, there := h.Linking.connector(identity.Connector)
+	connector, there := h.connector(identity.Connector)
 	page := templates.AccountIdentity{Account: h.frame(r, current, "identities"), Disconnect: true, Connector: connector, Identity: templates.IdentityRow{
 		Key: key, Connector: connector, Gone: !there, Email: identity.Email, Name: identity.Name,
 	}}
@@ -138,24 +134,24 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(values, current, "identities.link", "", identitiesPath); err != nil {
+	if err := h.Visits.CheckForm(values, ticketOf(current, "identities.link", ""), identitiesPath); err != nil {
 		return err
 	}
-	connector, there := h.Linking.connector(values.Get("connector"))
+	connector, there := h.connector(values.Get("connector"))
 	if !there {
 		return connectorGone(h.Site.Base + identitiesPath)
 	}
-	if ok, err := h.Fresh(w, r, current, linking(connector.ID)); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, linking(connector.ID))
 	}
 	q := request.Request{
 		ID: rand.Text(), Kind: request.Page, Created: storage.At(h.Now()), Path: h.Site.Base + identitiesPath + "?done=linked",
 	}
-	sealed, err := h.Carrier.Seal(q)
+	sealed, err := h.Requests.Seal(q)
 	if err != nil {
 		return fmt.Errorf("seal request: %w", err)
 	}
-	return h.Linking.Depart(w, connector.ID, q, sealed, &current)
+	return h.Visits.Depart(w, visit.Departure{Connector: connector.ID, RequestID: q.ID, Link: visit.LinkTo(current)}, sealed)
 }
 
 // unlinkIdentity takes a way in away, unless it is the last.
@@ -168,14 +164,14 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(values, current, "identities.unlink", identity.Key(), identitiesPath); err != nil {
+	if err := h.Visits.CheckForm(values, ticketOf(current, "identities.unlink", identity.Key()), identitiesPath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, unlinking(identity.Key())); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, unlinking(identity.Key()))
 	}
 	err = h.DB.Unlink(r.Context(), storage.Unlinking{
-		Identity: identity, Connectors: h.Linking.ids(), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
+		Identity: identity, Connectors: h.connectorIDs(), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {
 	case err == nil:

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"signet/provider/credential"
-	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -24,8 +24,8 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current s
 	if stored == "" {
 		return h.Site.Show(w, templates.AccountPassword{Account: h.frame(r, current, "password"), None: true})
 	}
-	if ok, err := h.Fresh(w, r, current, request.Act{Name: "password", Page: passwordPath, Back: overviewPath}); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, visit.Act{Name: "password", Page: passwordPath, Back: overviewPath})
 	}
 	return h.passwordPage(w, r, current, http.StatusOK, nil)
 }
@@ -47,11 +47,11 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(values, current, "password", "", passwordPath); err != nil {
+	if err := h.Visits.CheckForm(values, ticketOf(current, "password", ""), passwordPath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, request.Act{Name: "password", Page: passwordPath + "?done=retype", Back: overviewPath}); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, visit.Act{Name: "password", Page: passwordPath + "?done=retype", Back: overviewPath})
 	}
 	err = h.replacePassword(w, r, current, values.Get("current-password"), values.Get("new-password"))
 	if err == nil {
@@ -74,10 +74,7 @@ var errSamePassword = errors.New("the new password is the old one")
 
 func (h *Handler) replacePassword(w http.ResponseWriter, r *http.Request, current session.Current, old, wanted string) error {
 	ctx := r.Context()
-	origin := web.TraceOf(ctx).Origin()
-	checked, err := h.Passwords.Check(ctx, credential.Attempt{
-		Username: current.User.Email, Password: old, Address: origin.Address, Device: h.Sessions.Device(r),
-	}, origin)
+	checked, err := h.Visits.CheckPassword(r, current.User.Email, old)
 	if err != nil {
 		return err
 	}

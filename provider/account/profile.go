@@ -43,7 +43,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(values, current, "profile", version(current.User), profilePath); err != nil {
+	if err := h.Visits.CheckForm(values, ticketOf(current, "profile", version(current.User)), profilePath); err != nil {
 		return err
 	}
 	wanted := profileIn(values)

@@ -4,13 +4,12 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
-	_ "time/tzdata" // so that zones are known on a machine without the files
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
 
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -93,22 +92,12 @@ func isLink(s string, schemes ...string) bool {
 	return false
 }
 
-var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$`)
-
 // checkZone wants a name of the time zone database (OIDC Core, section 5.1).
 func checkZone(s *string) string {
-	if _, err := zone(*s); err != nil {
+	if _, err := visit.Zone(*s); err != nil {
 		return "Give a time zone by its name, such as Europe/Berlin."
 	}
 	return ""
-}
-
-// zone loads a zone by its name. "Local" would be the server's.
-func zone(name string) (*time.Location, error) {
-	if name == "Local" || !zoneName.MatchString(name) {
-		return nil, errNoZone
-	}
-	return time.LoadLocation(name)
 }
 
 // checkLocale wants a language tag (BCP 47), and writes it in its usual spelling.

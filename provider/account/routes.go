@@ -3,6 +3,7 @@ package account
 import (
 	"net/http"
 
+	"signet/provider/visit"
 	"signet/provider/web"
 )
 
@@ -11,7 +12,7 @@ import (
 func (h *Handler) Routes(router *web.Router) {
 	for pattern, served := range map[string]struct {
 		back string
-		page Page
+		page visit.Page
 	}{
 		"GET|HEAD /account":                   {overviewPath, h.overview},
 		"GET|HEAD /account/profile":           {profilePath, h.showProfile},
@@ -32,7 +33,7 @@ func (h *Handler) Routes(router *web.Router) {
 		"GET|HEAD /account/identities/unlink": {identitiesPath, h.askUnlink},
 		"POST /account/identities/unlink":     {identitiesPath, h.unlinkIdentity},
 	} {
-		router.Page(pattern, h.Site.Page(h.SignedIn(served.back, served.page)))
+		router.Page(pattern, h.Site.Page(h.Visits.RequireSignIn(served.back, served.page)))
 	}
 	router.Page("GET|HEAD /.well-known/change-password", http.HandlerFunc(h.WellKnown))
 }

@@ -6,8 +6,8 @@ import (
 	"slices"
 
 	"signet/provider/notice"
-	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -55,22 +55,22 @@ func (h *Handler) stolen(r *http.Request, current session.Current) ([]templates.
 	if err != nil {
 		return nil, err
 	}
-	times := momentsFor(current.User, h.Now())
+	times := visit.MomentsFor(current.User, h.Now())
 	var told []templates.StolenSession
 	for _, s := range list {
-		told = append(told, templates.StolenSession{Agent: agentInWords(s.Agent), Ended: times.write(s.EndedAt)})
+		told = append(told, templates.StolenSession{Agent: agentInWords(s.Agent), Ended: times.Write(s.EndedAt)})
 	}
 	return told, nil
 }
 
 func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage.Session, clients []string) (templates.SessionRow, error) {
-	times := momentsFor(current.User, h.Now())
+	times := visit.MomentsFor(current.User, h.Now())
 	row := templates.SessionRow{
 		ID: s.ID, Agent: agentInWords(s.Agent), Address: s.Address, Here: s.ID == current.ID,
-		SignedIn: times.write(s.ArrivedAt), LastActive: times.write(s.SeenAt),
+		SignedIn: times.Write(s.ArrivedAt), LastActive: times.Write(s.SeenAt),
 	}
 	if row.Here {
-		row.LastActive = times.write(storage.At(times.now))
+		row.LastActive = times.Write(storage.At(h.Now()))
 	}
 	for _, id := range clients {
 		client, err := h.client(r.Context(), id)
@@ -99,7 +99,7 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 	if !slices.ContainsFunc(list, func(s storage.Session) bool { return s.ID == sid }) {
 		return notThere("This session has ended", "It was signed out already, or it ended by itself.", h.Site.Base+sessionsPath)
 	}
-	if err := h.checkTicket(values, current, "sessions.end", sid, sessionsPath); err != nil {
+	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end", sid), sessionsPath); err != nil {
 		return err
 	}
 	if sid == current.ID {
@@ -121,7 +121,7 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(values, current, "sessions.end-others", "", sessionsPath); err != nil {
+	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end-others", ""), sessionsPath); err != nil {
 		return err
 	}
 	err = h.DB.EndOtherSessions(r.Context(), current.UserID, current.ID, "signed_out", storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
@@ -131,12 +131,12 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 	return h.finished(w, sessionsPath, "others")
 }
 
-var endingAll = request.Act{Name: "end-all", Page: endAllPath, Back: sessionsPath}
+var endingAll = visit.Act{Name: "end-all", Page: endAllPath, Back: sessionsPath}
 
 // askEndAll says what signing out everywhere ends, and asks.
 func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if ok, err := h.Fresh(w, r, current, endingAll); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, endingAll)
 	}
 	ticket, err := h.ticket(current, "sessions.end-all", "")
 	if err != nil {
@@ -151,11 +151,11 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(values, current, "sessions.end-all", "", endAllPath); err != nil {
+	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end-all", ""), endAllPath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, endingAll); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, endingAll)
 	}
 	ended := notice.Ended{UserID: current.UserID, At: h.Now()}
 	if err := h.Sessions.EndAll(r.Context(), w, current, "signed_out"); err != nil {
@@ -175,8 +175,4 @@ func (h *Handler) onwardSignedOut(w http.ResponseWriter, r *http.Request, ended 
 		return err
 	}
 	return h.Site.Onward(w, h.Site.Base+"/end_session?"+url.Values{"ended": {sealed}}.Encode())
-}
-
-func notThere(title, text, back string) *web.Problem {
-	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: title, Text: text + " Nothing was changed.", StartURL: back}
 }

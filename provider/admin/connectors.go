@@ -10,21 +10,11 @@ import (
 
 	"signet/federation"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
 )
-
-// Connector is an upstream with what the pages tell of its settings.
-type Connector struct {
-	federation.Connector
-	RedirectURI    string // to be registered there
-	ClientID       string
-	Home           string // where it is, if the settings say so
-	AllowedDomains []string
-	SignUp         bool // makes accounts
-	AutoLink       bool // links by verified address
-}
 
 // showConnectors shows what to register at each upstream, and how it goes.
 func (h *Handler) showConnectors(w http.ResponseWriter, r *http.Request, current session.Current) error {
@@ -39,7 +29,7 @@ func (h *Handler) testConnector(w http.ResponseWriter, r *http.Request, current 
 		return err
 	}
 	id := form.Get("connector")
-	if err := h.checkTicket(form.Get("ticket"), ticketOf(current, "connectors.test", id), connectorsPath); err != nil {
+	if err := h.Visits.CheckForm(form, ticketOf(current, "connectors.test", id), connectorsPath); err != nil {
 		return err
 	}
 	i := slices.IndexFunc(h.Connectors, func(c Connector) bool { return c.ID() == id })
@@ -75,14 +65,14 @@ func (h *Handler) card(c Connector, health storage.ConnectorHealth, current sess
 		ID: c.ID(), Kind: string(c.Kind()), Name: c.Name(), ClientID: c.ClientID,
 		RedirectURI: c.RedirectURI, Field: there.field, Console: there.console, Hints: there.hints, Scopes: c.Scopes(),
 		SignUp: c.SignUp, AutoLink: c.AutoLink, Domains: c.AllowedDomains,
-		LastSuccess: h.Moment(current.User, h.Now(), health.SucceededAt),
+		LastSuccess: visit.MomentsFor(current.User, h.Now()).Write(health.SucceededAt),
 		LastFailure: templates.ConnectorFailure{
-			At: h.Moment(current.User, h.Now(), health.FailedAt), Code: health.FailureCode,
+			At: visit.MomentsFor(current.User, h.Now()).Write(health.FailedAt), Code: health.FailureCode,
 			Advice: advice[health.FailureCode], Reason: health.FailureReason,
 		},
 	}
 	var err error
-	card.Ticket, err = h.Sessions.Ticket(ticketOf(current, "connectors.test", c.ID()))
+	card.Ticket, err = h.Visits.Ticket(ticketOf(current, "connectors.test", c.ID()))
 	return card, err
 }
 

@@ -12,8 +12,8 @@ import (
 
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
-	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -87,12 +87,12 @@ func rowsOf(list []keeper.Scheduled) []storage.Key {
 
 // moments writes times for who looks at the page.
 func (h *Handler) moments(current session.Current) func(time.Time) templates.Moment {
-	now := h.Now()
+	moments := visit.MomentsFor(current.User, h.Now())
 	return func(t time.Time) templates.Moment {
 		if t.IsZero() {
 			return templates.Moment{}
 		}
-		return h.Moment(current.User, now, storage.At(t))
+		return moments.Write(storage.At(t))
 	}
 }
 
@@ -126,8 +126,8 @@ func readinessOf(list []keeper.Scheduled, readers []storage.JWKSReader, moment f
 
 // askRotate says what a rotation will do, or why there can be none yet, and asks.
 func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if ok, err := h.Fresh(w, r, current, request.Act{Name: "rotate", Page: rotatePath, Back: keysPath}); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
 	}
 	list, err := h.scheduled(r.Context())
 	if err != nil {
@@ -150,7 +150,7 @@ func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current sess
 			page.NotBefore = at
 		}
 	}
-	if page.Ticket, err = h.Sessions.Ticket(ticketOf(current, "keys.rotate", strings.Join(shown, " "))); err != nil {
+	if page.Ticket, err = h.Visits.Ticket(ticketOf(current, "keys.rotate", strings.Join(shown, " "))); err != nil {
 		return err
 	}
 	page.Shown = strings.Join(shown, " ")
@@ -163,11 +163,11 @@ func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(form.Get("ticket"), ticketOf(current, "keys.rotate", form.Get("next")), rotatePath); err != nil {
+	if err := h.Visits.CheckForm(form, ticketOf(current, "keys.rotate", form.Get("next")), rotatePath); err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, request.Act{Name: "rotate", Page: rotatePath, Back: keysPath}); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
 	}
 	list, err := h.scheduled(r.Context())
 	if err != nil {
@@ -238,12 +238,12 @@ func (h *Handler) revocable(ctx context.Context, id string) (keeper.Scheduled, e
 }
 
 // revocation is the act for a key, with what was typed for it, sealed; "" for nothing.
-func revocation(id, typed string) request.Act {
+func revocation(id, typed string) visit.Act {
 	query := url.Values{"kid": {id}}
 	if typed != "" {
 		query.Set("typed", typed)
 	}
-	return request.Act{Name: "revoke", Page: revokePath + "?" + query.Encode(), Back: keysPath}
+	return visit.Act{Name: "revoke", Page: revokePath + "?" + query.Encode(), Back: keysPath}
 }
 
 // askRevoke says what stops working, and has the kid typed.
@@ -253,10 +253,10 @@ func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current sess
 		return err
 	}
 	typed := r.URL.Query().Get("typed")
-	if ok, err := h.Fresh(w, r, current, revocation(k.ID, typed)); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, revocation(k.ID, typed))
 	}
-	return h.revokePage(w, r, current, k, http.StatusOK, "", h.Sessions.KeptForm(typed, ticketOf(current, "keys.revoke", k.ID)))
+	return h.revokePage(w, r, current, k, http.StatusOK, "", h.Visits.KeptForm(typed, ticketOf(current, "keys.revoke", k.ID)))
 }
 
 func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current session.Current, k keeper.Scheduled, status int, wrong string, typed url.Values) error {
@@ -265,7 +265,7 @@ func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current ses
 		return err
 	}
 	moment := h.moments(current)
-	ticket, err := h.Sessions.Ticket(ticketOf(current, "keys.revoke", k.ID))
+	ticket, err := h.Visits.Ticket(ticketOf(current, "keys.revoke", k.ID))
 	if err != nil {
 		return err
 	}
@@ -287,16 +287,16 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 	if err != nil {
 		return err
 	}
-	if err := h.checkTicket(form.Get("ticket"), ticketOf(current, "keys.revoke", k.ID), keysPath); err != nil {
+	if err := h.Visits.CheckForm(form, ticketOf(current, "keys.revoke", k.ID), keysPath); err != nil {
 		return err
 	}
 	typed := url.Values{"confirm": form["confirm"], "reason": form["reason"]}
-	sealed, err := h.Sessions.KeepForm(ticketOf(current, "keys.revoke", k.ID), typed)
+	sealed, err := h.Visits.KeepForm(ticketOf(current, "keys.revoke", k.ID), typed)
 	if err != nil {
 		return err
 	}
-	if ok, err := h.Fresh(w, r, current, revocation(k.ID, sealed)); !ok {
-		return err
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, revocation(k.ID, sealed))
 	}
 	typed.Del("confirm") // where it is wrong, it is typed again
 	if !keeper.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {

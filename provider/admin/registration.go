@@ -54,3 +54,14 @@ func newGitHubApp(c Connector, issuer string) string {
 	}
 	return cmp.Or(strings.TrimSuffix(c.Home, "/"), "https://github.com") + "/settings/applications/new?" + filled.Encode()
 }
+
+// Connector is an upstream with what the pages tell of its settings.
+type Connector struct {
+	federation.Connector
+	RedirectURI    string // to be registered there
+	ClientID       string
+	Home           string // where it is, if the settings say so
+	AllowedDomains []string
+	SignUp         bool // makes accounts
+	AutoLink       bool // links by verified address
+}

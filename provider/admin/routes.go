@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/templates"
 )
@@ -13,7 +14,7 @@ import (
 func (h *Handler) Routes(router *web.Router) {
 	for pattern, served := range map[string]struct {
 		back string
-		page page
+		page visit.Page
 	}{
 		"GET|HEAD /admin":             {"/admin", h.overview},
 		"GET|HEAD /admin/connectors":  {connectorsPath, h.showConnectors},
@@ -24,12 +25,12 @@ func (h *Handler) Routes(router *web.Router) {
 		"GET|HEAD /admin/keys/revoke": {keysPath, h.askRevoke},
 		"POST /admin/keys/revoke":     {keysPath, h.revoke},
 	} {
-		router.Page(pattern, h.Site.Page(h.SignedIn(served.back, h.operators(served.page))))
+		router.Page(pattern, h.Site.Page(h.Visits.RequireSignIn(served.back, h.operators(served.page))))
 	}
 }
 
 // operators lets a page see only requests of administrators.
-func (h *Handler) operators(next page) page {
+func (h *Handler) operators(next visit.Page) visit.Page {
 	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
 		if !current.User.Admin {
 			return &web.Problem{
@@ -41,6 +42,3 @@ func (h *Handler) operators(next page) page {
 		return next(w, r, current)
 	}
 }
-
-// page is a handler for somebody who is signed in.
-type page = func(w http.ResponseWriter, r *http.Request, current session.Current) error

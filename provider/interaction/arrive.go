@@ -95,7 +95,7 @@ func (h *Handler) linked(ctx context.Context, i federation.Identity, facts *arri
 // own methods. Whether it is fresh enough is for the dispatcher to say.
 func started(s step, c Connector, i federation.Identity) session.Started {
 	return session.Started{
-		Request: s.q.ID, ClientID: s.client.ID, ACR: acrOneFactor, AMR: amrUpstream,
+		Request: s.ID, ClientID: s.Client.ID, ACR: session.OneFactor, AMR: amrUpstream,
 		Asserted: &storage.Asserted{Connector: c.ID(), AuthTime: storage.Millis(i.AuthTime), Again: i.Fresh},
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"signet/federation"
 	"signet/provider/keys"
+	"signet/provider/visit"
 	"signet/provider/web"
 )
 
@@ -24,14 +25,8 @@ const (
 // bound to this browser, good for one callback.
 type attempt struct {
 	Upstream federation.Attempt `json:"a"`
-	Link     *linkFor           `json:"l,omitempty"` // started on the account page
+	Link     *visit.Link        `json:"l,omitempty"` // started on the account page
 	Request  string             `json:"-"`           // the sealed request
-}
-
-// linkFor is who wants to link the identity that comes back.
-type linkFor struct {
-	UserID    string `json:"u"`
-	SessionID string `json:"s"`
 }
 
 // encode writes the attempt's own part as JSON behind its length, then the
@@ -68,7 +63,7 @@ func (h *Handler) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt)
 	if err != nil {
 		return fmt.Errorf("encode attempt: %w", err)
 	}
-	sealed, err := h.Carrier.Ring.Seal("attempt", payload, h.Now().Add(attemptLife))
+	sealed, err := h.Ring.Seal("attempt", payload, h.Now().Add(attemptLife))
 	if err != nil {
 		return fmt.Errorf("seal attempt: %w", err)
 	}
@@ -94,7 +89,7 @@ func (h *Handler) takeAttempt(w http.ResponseWriter, r *http.Request, connector,
 		return attempt{}, lostAttempt(errOtherBrowser)
 	}
 	h.Sessions.Cookies.Clear(w, attemptPrefix+id)
-	payload, err := h.Carrier.Ring.Unseal("attempt", sealed, h.Now())
+	payload, err := h.Ring.Unseal("attempt", sealed, h.Now())
 	switch {
 	case errors.Is(err, keys.ErrExpired):
 		return attempt{}, lostAttempt(web.Because("attempt_expired", err))

@@ -5,6 +5,7 @@ import (
 
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -21,41 +22,37 @@ func (h *Handler) showChoice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ticket, err := h.Sessions.Ticket(choiceTicket(s, current))
+	ticket, err := h.Visits.Ticket(choiceTicket(s, current))
 	if err != nil {
 		return err
 	}
 	return h.Site.Show(w, templates.ChooseAccount{
-		Common: h.common(s), Request: s.sealed, Ticket: ticket, User: person(current.User),
+		Common: h.common(s), Request: s.Sealed, Ticket: ticket, User: person(current.User),
 	})
 }
 
-func choiceTicket(s step, current session.Current) session.Ticket {
-	return session.Ticket{Purpose: "select", Session: current.ID, Request: s.q.ID}
+func choiceTicket(s step, current session.Current) visit.Ticket {
+	return visit.Ticket{Purpose: "select", Session: current.ID, Request: s.ID}
 }
 
 // choose notes that this account was chosen, or goes to the sign-in page.
 func (h *Handler) choose(w http.ResponseWriter, r *http.Request) error {
-	form, err := web.Form(w, r)
-	if err != nil {
-		return err
-	}
-	s, err := h.open(r.Context(), form.Get("request"))
+	s, form, err := h.openForm(w, r)
 	if err != nil {
 		return err
 	}
 	if form.Get("decision") != "continue" {
-		return h.Site.Onward(w, h.Site.Base+request.To("/login", s.sealed)+otherAccount)
+		return h.Site.Onward(w, h.Site.Base+request.To("/login", s.Sealed)+otherAccount)
 	}
 	current, err := h.current(r, s)
 	if err != nil {
 		return err
 	}
-	if err := h.Sessions.CheckTicket(form.Get("ticket"), choiceTicket(s, current)); err != nil {
+	if err := h.Visits.CheckTicket(form.Get("ticket"), choiceTicket(s, current)); err != nil {
 		return web.Stale(h.next(s), err)
 	}
 	at := h.Now()
-	fact := storage.Fact{Kind: storage.FactChosen, At: storage.At(at), Request: s.q.ID}
+	fact := storage.Fact{Kind: storage.FactChosen, At: storage.At(at), Request: s.ID}
 	if err := h.DB.AddFact(r.Context(), current.UserID, current.ID, fact, at); err != nil {
 		return h.ended(s, err)
 	}

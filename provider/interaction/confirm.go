@@ -5,6 +5,7 @@ import (
 
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -17,30 +18,30 @@ const otherAccount = "&other=1"
 // mustProve reports whether the person who is signed in has to prove anew who they are,
 // and not to sign in as somebody else.
 func (h *Handler) mustProve(s step, current session.Current) bool {
-	hinted := s.q.HintSubject == "" || s.q.HintSubject == current.UserID
-	return hinted && !s.other && !current.Meets(s.q.Freshness(s.client), h.Now())
+	hinted := s.HintSubject == "" || s.HintSubject == current.UserID
+	return hinted && !s.other && !current.Meets(s.Freshness(s.Client), h.Now())
 }
 
 // askConfirm shows the page that asks for a new proof, with the ways of this account
 // that can give one, or says what to do if there is none.
 func (h *Handler) askConfirm(w http.ResponseWriter, r *http.Request, s step, current session.Current, status int, wrong *templates.FormError) error {
-	ways, err := h.WaysToProve(r.Context(), current, s.q)
+	ways, err := h.Visits.WaysToProve(r.Context(), current, s.Request)
 	if err != nil {
 		return err
 	}
 	page := templates.Confirm{
-		Common: h.common(s), Request: s.sealed, User: person(current.User), Keep: current.Persistent, Error: wrong,
-		Wanted: wanted(s, current), Password: ways.Password, Connectors: h.buttons(r, ways.Connectors), Unable: ways.Unable,
-		Cancel: s.q.Back, Other: h.Site.Base + request.To("/login", s.sealed) + otherAccount,
+		Common: h.common(s), Request: s.Sealed, User: person(current.User), Keep: current.Persistent, Error: wrong,
+		Wanted: wanted(s, current), Password: ways.Password, Connectors: buttons(ways.Connectors, h.lastUsed(r)), Unable: ways.Unable,
+		Cancel: s.Back, Other: h.Site.Base + request.To("/login", s.Sealed) + otherAccount,
 	}
 	for _, c := range h.Connectors {
-		if fact, tried := triedFor(current, s.q, c.ID()); tried {
-			page.Tried, page.TriedSays = c.Name(), fact.Proved != 0 && s.q.Kind != request.Code
+		if fact, tried := visit.Tried(current, s.Request, c.ID()); tried {
+			page.Tried, page.TriedSays = c.Name(), fact.Proved != 0 && s.Kind != request.Code
 		}
 	}
-	if s.q.Kind == request.Code {
+	if s.Kind == request.Code {
 		page.ForApp = true
-		if page.Ticket, err = h.Sessions.Ticket(declineTicket(s, current)); err != nil {
+		if page.Ticket, err = h.Visits.Ticket(declineTicket(s, current)); err != nil {
 			return err
 		}
 	}
@@ -48,8 +49,8 @@ func (h *Handler) askConfirm(w http.ResponseWriter, r *http.Request, s step, cur
 }
 
 func wanted(s step, current session.Current) templates.Wanted {
-	fresh := s.q.Freshness(s.client)
-	w := templates.Wanted{Act: s.q.Act, Again: fresh.Again, Unknown: current.AuthTime == 0}
+	fresh := s.Freshness(s.Client)
+	w := templates.Wanted{Act: s.Act, Again: fresh.Again, Unknown: current.AuthTime == 0}
 	switch {
 	case fresh.MaxAge == nil:
 	case *fresh.MaxAge == 0:
@@ -60,18 +61,14 @@ func wanted(s step, current session.Current) templates.Wanted {
 	return w
 }
 
-func declineTicket(s step, current session.Current) session.Ticket {
-	return session.Ticket{Purpose: "decline", Session: current.ID, Request: s.q.ID}
+func declineTicket(s step, current session.Current) visit.Ticket {
+	return visit.Ticket{Purpose: "decline", Session: current.ID, Request: s.ID}
 }
 
 // decline notes that the person does not prove anew who they are; the dispatcher tells
 // the application.
 func (h *Handler) decline(w http.ResponseWriter, r *http.Request) error {
-	form, err := web.FormOf(w, r, "request", "ticket")
-	if err != nil {
-		return err
-	}
-	s, err := h.open(r.Context(), form.Get("request"))
+	s, form, err := h.openForm(w, r, "request", "ticket")
 	if err != nil {
 		return err
 	}
@@ -79,11 +76,11 @@ func (h *Handler) decline(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Sessions.CheckTicket(form.Get("ticket"), declineTicket(s, current)); err != nil {
+	if err := h.Visits.CheckTicket(form.Get("ticket"), declineTicket(s, current)); err != nil {
 		return web.Stale(h.next(s), err)
 	}
 	at := h.Now()
-	fact := storage.Fact{Kind: storage.FactDeclined, At: storage.At(at), Request: s.q.ID}
+	fact := storage.Fact{Kind: storage.FactDeclined, At: storage.At(at), Request: s.ID}
 	if err := h.DB.AddFact(r.Context(), current.UserID, current.ID, fact, at); err != nil {
 		return h.ended(s, err)
 	}

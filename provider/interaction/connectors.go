@@ -16,8 +16,8 @@ type Connector struct {
 	SignUp   bool // make an account for whom it vouches
 }
 
-// Button is how pages show it.
-func (c Connector) Button() templates.ConnectorButton {
+// Button is how pages show a connector.
+func Button(c federation.Connector) templates.ConnectorButton {
 	return templates.ConnectorButton{ID: c.ID(), Kind: string(c.Kind()), Name: c.Name()}
 }
 
@@ -41,13 +41,18 @@ func (h *Handler) remember(w http.ResponseWriter, c Connector) {
 	h.Sessions.Cookies.Set(w, lastCookie, c.ID(), lastLife)
 }
 
+// lastUsed is the id of the connector that this browser has signed in through last.
+func (h *Handler) lastUsed(r *http.Request) string {
+	id, _ := h.Sessions.Cookies.Read(r, lastCookie)
+	return id
+}
+
 // buttons are connectors as a sign-in page shows them: the one this browser used last
 // comes first, the others as the operator ordered them.
-func (h *Handler) buttons(r *http.Request, connectors []Connector) []templates.ConnectorButton {
-	last, _ := h.Sessions.Cookies.Read(r, lastCookie)
+func buttons[C federation.Connector](connectors []C, last string) []templates.ConnectorButton {
 	buttons := make([]templates.ConnectorButton, len(connectors))
 	for i, c := range connectors {
-		buttons[i] = c.Button()
+		buttons[i] = Button(c)
 		buttons[i].Last = c.ID() == last
 	}
 	slices.SortStableFunc(buttons, func(a, b templates.ConnectorButton) int {

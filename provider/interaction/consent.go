@@ -8,6 +8,7 @@ import (
 
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
@@ -19,17 +20,17 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	given, err := h.DB.Consent(r.Context(), current.UserID, s.client.ID, h.Now())
+	given, err := h.DB.Consent(r.Context(), current.UserID, s.Client.ID, h.Now())
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("read consent: %w", err)
 	}
-	ticket, err := h.Sessions.Ticket(consentTicket(s, current))
+	ticket, err := h.Visits.Ticket(consentTicket(s, current))
 	if err != nil {
 		return err
 	}
 	return h.Site.Show(w, templates.Consent{
-		Common: h.common(s), Request: s.sealed, Ticket: ticket, User: person(current.User),
-		Wants: wants(s.q, given), Switch: h.Site.Base + "/login?request=" + s.sealed + otherAccount,
+		Common: h.common(s), Request: s.Sealed, Ticket: ticket, User: person(current.User),
+		Wants: wants(s.Request, given), Switch: h.Site.Base + "/login?request=" + s.Sealed + otherAccount,
 	})
 }
 
@@ -38,7 +39,7 @@ func (h *Handler) consentStep(r *http.Request, sealed string) (step, session.Cur
 	if err != nil {
 		return s, session.Current{}, err
 	}
-	if s.q.Kind != request.Code {
+	if s.Kind != request.Code {
 		return s, session.Current{}, h.Site.NotFound() // a request for a page or for cookies asks for nothing
 	}
 	current, err := h.current(r, s)
@@ -48,9 +49,9 @@ func (h *Handler) consentStep(r *http.Request, sealed string) (step, session.Cur
 // consentTicket binds the answer to the user who saw the question and to what it
 // said: the request is sealed and never changes, but its id alone would let a
 // rewritten page offer less than it takes.
-func consentTicket(s step, current session.Current) session.Ticket {
-	shown := strings.Join(s.q.Scopes, " ") + "|" + strings.Join(s.q.Resources, " ") + "|" + strings.Join(s.q.ClaimNames(), " ")
-	return session.Ticket{Purpose: "consent", Session: current.ID, Request: s.q.ID, Shown: shown}
+func consentTicket(s step, current session.Current) visit.Ticket {
+	shown := strings.Join(s.Scopes, " ") + "|" + strings.Join(s.Resources, " ") + "|" + strings.Join(s.ClaimNames(), " ")
+	return visit.Ticket{Purpose: "consent", Session: current.ID, Request: s.ID, Shown: shown}
 }
 
 // consent notes the decision. Only the sealed request says what is granted: what
@@ -64,7 +65,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Sessions.CheckTicket(form.Get("ticket"), consentTicket(s, current)); err != nil {
+	if err := h.Visits.CheckTicket(form.Get("ticket"), consentTicket(s, current)); err != nil {
 		return web.Stale(h.next(s), err)
 	}
 	switch form.Get("decision") {
@@ -81,9 +82,9 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.ended(s, err)
 	}
-	if s.q.Lost.Some {
+	if s.Lost.Some {
 		// The person has answered for what was left: a right that comes back was not asked about.
-		if s.sealed, err = h.Carrier.Seal(s.q); err != nil {
+		if s.Sealed, err = h.Requests.Seal(s.Request); err != nil {
 			return fmt.Errorf("seal request: %w", err)
 		}
 	}
@@ -94,7 +95,7 @@ func (h *Handler) allow(r *http.Request, s step, current session.Current) error 
 	at := h.Now()
 	c := h.consenting(r, s, current)
 	c.Consent.GrantedAt, c.Consent.ExpiresAt = storage.At(at), storage.At(at).Add(h.Consent)
-	c.Remember = s.client.RemembersConsent(s.q.RedirectURI)
+	c.Remember = s.Client.RemembersConsent(s.RedirectURI)
 	return h.DB.AllowConsent(r.Context(), c, at)
 }
 
@@ -102,10 +103,10 @@ func (h *Handler) allow(r *http.Request, s step, current session.Current) error 
 func (h *Handler) consenting(r *http.Request, s step, current session.Current) storage.Consenting {
 	return storage.Consenting{
 		Consent: storage.Consent{
-			UserID: current.UserID, ClientID: s.client.ID,
-			Scopes: s.q.Scopes, Resources: s.q.Resources, Claims: s.q.ClaimNames(),
+			UserID: current.UserID, ClientID: s.Client.ID,
+			Scopes: s.Scopes, Resources: s.Resources, Claims: s.ClaimNames(),
 		},
-		SessionID: current.ID, RequestID: s.q.ID, From: web.TraceOf(r.Context()).Origin(),
+		SessionID: current.ID, RequestID: s.ID, From: web.TraceOf(r.Context()).Origin(),
 	}
 }
 

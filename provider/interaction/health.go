@@ -13,11 +13,16 @@ import (
 // note; WriteOnce stores it, once a minute at most for each connector and code,
 // however many trips strangers make fail.
 type Health struct {
-	DB *storage.DB
+	db *storage.DB
 
 	mu      sync.Mutex
 	noted   map[ending]storage.ConnectorHealth // not yet stored
 	written map[ending]time.Time
+}
+
+// NewHealth begins with no notes.
+func NewHealth(db *storage.DB) *Health {
+	return &Health{db: db, noted: map[ending]storage.ConnectorHealth{}, written: map[ending]time.Time{}}
 }
 
 // ending is how a trip through a connector ended; the code of a success is "".
@@ -38,9 +43,6 @@ func (h *Health) failed(connector, code string, cause error, at time.Time) {
 func (h *Health) note(e ending, health storage.ConnectorHealth) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.noted == nil {
-		h.noted, h.written = map[ending]storage.ConnectorHealth{}, map[ending]time.Time{}
-	}
 	h.noted[e] = health
 }
 
@@ -48,7 +50,7 @@ func (h *Health) note(e ending, health storage.ConnectorHealth) {
 // lost.
 func (h *Health) WriteOnce(ctx context.Context, at time.Time) error {
 	for e, health := range h.due(at) {
-		if err := h.DB.NoteConnector(ctx, health); err != nil {
+		if err := h.db.NoteConnector(ctx, health); err != nil {
 			return err
 		}
 		h.stored(e, health, at)

@@ -3,49 +3,67 @@ package interaction
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
 )
 
-// Handler holds what the steps need.
-type Handler struct {
+// Deps is what the steps need. All is required.
+type Deps struct {
 	Site       *web.Site
 	DB         *storage.DB
-	Carrier    *request.Carrier
+	Ring       *keys.Ring
+	Requests   *request.Requests
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
+	Visits     *visit.Visits
 	Connectors []Connector   // in the operator's order
 	Health     *Health       // how the connectors fare
 	KeepFor    time.Duration // what "Keep me signed in" promises
 	Consent    time.Duration // how long a consent is remembered
 	Now        func() time.Time
-
-	LoginJSON http.Handler // POST /login of a first-party app
 }
+
+// Handler serves the steps.
+type Handler struct{ Deps }
+
+// New makes the handler of the steps.
+func New(d Deps) *Handler { return &Handler{d} }
 
 // step is one open request on its way.
 type step struct {
-	sealed  string
-	q       request.Request
-	client  storage.Client
+	request.Opened
 	linking bool // on a trip to connect an identity, not to sign in
 	other   bool // another account is wanted than the one that is signed in
 }
 
 // open opens the request of a step.
 func (h *Handler) open(ctx context.Context, sealed string) (step, error) {
-	q, client, err := h.Carrier.Open(ctx, sealed, h.Now())
-	if err != nil {
-		return step{}, err
+	opened, err := h.Requests.Open(ctx, sealed, h.Now())
+	return step{Opened: opened}, err
+}
+
+// openForm reads a form and opens the request of its step. The form may have these
+// fields; without any, it may have all.
+func (h *Handler) openForm(w http.ResponseWriter, r *http.Request, fields ...string) (step, url.Values, error) {
+	read := web.Form
+	if len(fields) > 0 {
+		read = func(w http.ResponseWriter, r *http.Request) (url.Values, error) { return web.FormOf(w, r, fields...) }
 	}
-	web.TraceOf(ctx).Client(client.ID)
-	return step{sealed: sealed, q: q, client: client}, nil
+	form, err := read(w, r)
+	if err != nil {
+		return step{}, nil, err
+	}
+	s, err := h.open(r.Context(), form.Get("request"))
+	return s, form, err
 }
 
 // current is the signed-in user of a step that needs one. Without a session the
@@ -59,22 +77,20 @@ func (h *Handler) current(r *http.Request, s step) (session.Current, error) {
 }
 
 // next is the path of the dispatcher for this request.
-func (h *Handler) next(s step) string {
-	return h.Site.Base + request.To("/authorize/next", s.sealed)
-}
+func (h *Handler) next(s step) string { return h.Visits.Next(s.Sealed) }
 
 // common is the frame of a page, with the client the person is on the way to.
 func (h *Handler) common(s step) templates.Common {
 	c := h.Site.Common()
-	if s.q.Kind != request.Code {
+	if s.Kind != request.Code {
 		return c
 	}
 	c.Client = templates.Client{
-		Name: s.client.Name, Host: templates.HostOf(s.q.RedirectURI), LogoURL: s.client.Metadata.LogoURI,
-		PolicyURL: s.client.Metadata.PolicyURI, TermsURL: s.client.Metadata.TosURI,
+		Name: s.Client.Name, Host: templates.HostOf(s.RedirectURI), LogoURL: s.Client.Metadata.LogoURI,
+		PolicyURL: s.Client.Metadata.PolicyURI, TermsURL: s.Client.Metadata.TosURI,
 	}
 	if c.Client.Name == "" {
-		c.Client.Name = s.client.ID
+		c.Client.Name = s.Client.ID
 	}
 	return c
 }

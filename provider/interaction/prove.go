@@ -35,34 +35,34 @@ type proof struct {
 // askProof keeps the identity in the browser and shows the page that asks for the
 // account's own password.
 func (h *Handler) askProof(w http.ResponseWriter, s step, c Connector, attemptID string, i federation.Identity) error {
-	payload, err := json.Marshal(proof{AttemptID: attemptID, RequestID: s.q.ID, Identity: asStored(i, ""), Connector: c.ID()})
+	payload, err := json.Marshal(proof{AttemptID: attemptID, RequestID: s.ID, Identity: asStored(i, ""), Connector: c.ID()})
 	if err != nil {
 		return fmt.Errorf("encode proof: %w", err)
 	}
-	sealed, err := h.Carrier.Ring.Seal("proof", payload, h.Now().Add(proofLife))
+	sealed, err := h.Ring.Seal("proof", payload, h.Now().Add(proofLife))
 	if err != nil {
 		return fmt.Errorf("seal proof: %w", err)
 	}
 	h.Sessions.Cookies.Set(w, proofCookie, sealed, proofLife)
-	return web.SeeOther(w, h.Site.Base+request.To("/login/link", s.sealed))
+	return web.SeeOther(w, h.Site.Base+request.To("/login/link", s.Sealed))
 }
 
 // pendingProof opens the browser's proof, for this request and no other.
 func (h *Handler) pendingProof(r *http.Request, s step) (proof, Connector, error) {
 	var p proof
-	lost := web.Stale(h.Site.Base+request.To("/login", s.sealed), nil)
+	lost := web.Stale(h.Site.Base+request.To("/login", s.Sealed), nil)
 	sealed, ok := h.Sessions.Cookies.Read(r, proofCookie)
 	if !ok {
 		return p, Connector{}, lost
 	}
-	payload, err := h.Carrier.Ring.Unseal("proof", sealed, h.Now())
+	payload, err := h.Ring.Unseal("proof", sealed, h.Now())
 	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
 		return p, Connector{}, lost
 	}
 	if err != nil {
 		return p, Connector{}, fmt.Errorf("open proof: %w", err)
 	}
-	if json.Unmarshal(payload, &p) != nil || p.RequestID != s.q.ID {
+	if json.Unmarshal(payload, &p) != nil || p.RequestID != s.ID {
 		return p, Connector{}, lost
 	}
 	c, ok := h.connector(p.Connector)
@@ -74,9 +74,9 @@ func (h *Handler) pendingProof(r *http.Request, s step) (proof, Connector, error
 
 func (h *Handler) provePage(s step, p proof, c Connector) templates.Prove {
 	return templates.Prove{
-		Common: h.common(s), Request: s.sealed, Email: p.Identity.Email,
-		Connector: c.Button(),
-		Back:      h.Site.Base + request.To("/login", s.sealed),
+		Common: h.common(s), Request: s.Sealed, Email: p.Identity.Email,
+		Connector: Button(c),
+		Back:      h.Site.Base + request.To("/login", s.Sealed),
 	}
 }
 
@@ -97,11 +97,7 @@ func (h *Handler) showProve(w http.ResponseWriter, r *http.Request) error {
 // the same counters as every sign-in, then signs in and links in one transaction.
 // The address comes from the proof: what else the form may say is ignored.
 func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
-	form, err := web.Form(w, r)
-	if err != nil {
-		return err
-	}
-	s, err := h.open(r.Context(), form.Get("request"))
+	s, form, err := h.openForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -109,10 +105,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	origin := web.TraceOf(r.Context()).Origin()
-	checked, err := h.Passwords.Check(r.Context(), credential.Attempt{
-		Username: p.Identity.Email, Password: form.Get("password"), Address: origin.Address, Device: h.Sessions.Device(r),
-	}, origin)
+	checked, err := h.Visits.CheckPassword(r, p.Identity.Email, form.Get("password"))
 	if err == nil {
 		err = h.linkProven(w, r, s, p, checked)
 	}
@@ -122,7 +115,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 		return h.Site.Onward(w, h.next(s))
 	}
 	if errors.Is(err, storage.ErrReplayed) || errors.Is(err, storage.ErrConflict) {
-		return web.Stale(h.Site.Base+request.To("/login", s.sealed), err)
+		return web.Stale(h.Site.Base+request.To("/login", s.Sealed), err)
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
@@ -140,7 +133,7 @@ func (h *Handler) linkProven(w http.ResponseWriter, r *http.Request, s step, p p
 	identity := p.Identity
 	identity.UserID = checked.User.ID
 	return h.Sessions.StartThrough(w, r, session.Started{
-		Request: s.q.ID, ClientID: s.client.ID, ACR: acrOneFactor, AMR: amrPassword,
+		Request: s.ID, ClientID: s.Client.ID, ACR: session.OneFactor, AMR: session.ByPassword,
 		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore, GiveBack: checked.Reserved,
 	}, storage.Arrival{
 		Identity: identity, AttemptID: p.AttemptID, Until: storage.At(h.Now().Add(attemptRemembered)), ByPassword: true,

@@ -26,14 +26,9 @@ func (h *Handler) Routes(router *web.Router) {
 	} {
 		router.Page(pattern, h.Site.Page(handler))
 	}
-	form := h.Site.Page(h.login)
-	router.Page("POST /login", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if web.IsJSON(r) {
-			h.LoginJSON.ServeHTTP(w, r)
-			return
-		}
-		form.ServeHTTP(w, r)
-	}))
 	// Posted across sites by the upstream: the state and its cookie are the check.
 	router.Page("POST /login/{connector}/callback", h.Site.Plain(h.callbackPost))
 }
+
+// Login takes the sign-in form: POST /login, where the body is no JSON.
+func (h *Handler) Login() http.Handler { return h.Site.Page(h.login) }

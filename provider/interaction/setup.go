@@ -107,7 +107,7 @@ func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (st
 
 // enterAdmin starts the session: who has just chosen the password has proven it.
 func (h *Handler) enterAdmin(w http.ResponseWriter, r *http.Request, user storage.User) error {
-	_, err := h.Sessions.Start(w, r, session.Started{UserID: user.ID, ACR: acrOneFactor, AMR: amrPassword, NotBefore: &user.NotBefore})
+	_, err := h.Sessions.Start(w, r, session.Started{UserID: user.ID, ACR: session.OneFactor, AMR: session.ByPassword, NotBefore: &user.NotBefore})
 	if err != nil {
 		return err
 	}

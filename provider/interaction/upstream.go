@@ -11,54 +11,23 @@ import (
 	"signet/federation"
 	"signet/provider/keys"
 	"signet/provider/request"
-	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 )
 
-// departure is the sealed proof that one of our own forms asked to leave for an
-// upstream: a link from elsewhere cannot start a sign-in.
-type departure struct {
-	Connector string   `json:"c"`
-	RequestID string   `json:"r"`
-	Link      *linkFor `json:"l,omitempty"`
-}
-
-const departureLife = 2 * time.Minute
-
 // leave takes a connector's button. The form answers at once; the upstream is
 // first spoken to by the GET that follows.
 func (h *Handler) leave(w http.ResponseWriter, r *http.Request) error {
-	form, err := web.Form(w, r)
+	s, _, err := h.openForm(w, r)
 	if err != nil {
 		return err
 	}
-	s, err := h.open(r.Context(), form.Get("request"))
-	if err != nil {
-		return err
-	}
-	return h.Depart(w, r.PathValue("connector"), s.q, s.sealed, nil)
-}
-
-// Depart sends the browser on to an upstream: for a sign-in, or, with link, to
-// give a signed-in user another way in.
-func (h *Handler) Depart(w http.ResponseWriter, connector string, q request.Request, sealed string, link *session.Current) error {
-	if _, ok := h.connector(connector); !ok {
+	connector, ok := h.connector(r.PathValue("connector"))
+	if !ok {
 		return h.Site.NotFound()
 	}
-	d := departure{Connector: connector, RequestID: q.ID}
-	if link != nil {
-		d.Link = &linkFor{UserID: link.UserID, SessionID: link.ID}
-	}
-	payload, err := json.Marshal(d)
-	if err != nil {
-		return fmt.Errorf("encode departure: %w", err)
-	}
-	proof, err := h.Carrier.Ring.Seal("departure", payload, h.Now().Add(departureLife))
-	if err != nil {
-		return fmt.Errorf("seal departure: %w", err)
-	}
-	return h.Site.Onward(w, h.Site.Base+"/login/"+connector+"/start?"+url.Values{"request": {sealed}, "departure": {proof}}.Encode())
+	return h.Visits.Depart(w, visit.Departure{Connector: connector.ID(), RequestID: s.ID}, s.Sealed)
 }
 
 // start makes the attempt, keeps it in this browser and leaves for the upstream.
@@ -71,10 +40,9 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var d departure
-	payload, err := h.Carrier.Ring.Unseal("departure", query.Get("departure"), h.Now())
-	if err != nil || json.Unmarshal(payload, &d) != nil || d.Connector != r.PathValue("connector") || d.RequestID != s.q.ID {
-		return web.Stale(h.next(s), err)
+	d, err := h.Visits.Departed(query.Get("departure"), r.PathValue("connector"), s.Opened)
+	if err != nil {
+		return err
 	}
 	s.linking = d.Link != nil
 	connector, ok := h.connector(d.Connector)
@@ -85,7 +53,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.upstreamProblem(s, connector, err)
 	}
-	if err := h.keepAttempt(w, r, attempt{Upstream: upstream, Request: s.sealed, Link: d.Link}); err != nil {
+	if err := h.keepAttempt(w, r, attempt{Upstream: upstream, Request: s.Sealed, Link: d.Link}); err != nil {
 		return err
 	}
 	return web.SeeOther(w, location)
@@ -94,9 +62,9 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 // wishes are what the upstream is asked for, so that its answer can meet the request.
 // One that asks again but need not say when is always asked to.
 func (h *Handler) wishes(s step, c Connector) federation.Options {
-	fresh := s.q.Freshness(s.client)
+	fresh := s.Freshness(s.Client)
 	return federation.Options{
-		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.q.MaxAge, AuthTime: fresh.Known,
+		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.MaxAge, AuthTime: fresh.Known,
 		Fresh: fresh.Again || c.Reauthenticates() == federation.AsksAgain && (fresh.MaxAge != nil || fresh.Known),
 	}
 }
@@ -131,7 +99,7 @@ func (h *Handler) callbackPost(w http.ResponseWriter, r *http.Request) error {
 	if len(encoded) > postedMost {
 		return &web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Title: "This sign-in cannot go on", Text: "The upstream's answer is too long."}
 	}
-	sealed, err := h.Carrier.Ring.Seal("posted", []byte(encoded), h.Now().Add(postedLife))
+	sealed, err := h.Ring.Seal("posted", []byte(encoded), h.Now().Add(postedLife))
 	if err != nil {
 		return fmt.Errorf("seal callback: %w", err)
 	}
@@ -151,7 +119,7 @@ func (h *Handler) callbackValues(r *http.Request, connector Connector) (url.Valu
 	if !connector.AnswersByPOST() || !values.Has("posted") {
 		return values, nil
 	}
-	payload, err := h.Carrier.Ring.Unseal("posted", values.Get("posted"), h.Now())
+	payload, err := h.Ring.Unseal("posted", values.Get("posted"), h.Now())
 	switch {
 	case errors.Is(err, keys.ErrExpired):
 		return nil, lostAttempt(web.Because("attempt_expired", err))
@@ -208,7 +176,7 @@ func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 	return &web.Problem{
 		Status: http.StatusNotFound, Code: "connector_gone", Title: "This way to sign in is gone",
 		Text:     "The operator of this service has removed it since you started. Use another way to sign in.",
-		StartURL: h.Site.Base + request.To("/login", s.sealed),
+		StartURL: h.Site.Base + request.To("/login", s.Sealed),
 	}
 }
 
@@ -218,7 +186,7 @@ func (h *Handler) wayBack(s step) string {
 	if s.linking {
 		return h.Site.Base + "/account/identities"
 	}
-	return h.Site.Base + request.To("/login", s.sealed)
+	return h.Site.Base + request.To("/login", s.Sealed)
 }
 
 const backText = "Go back"
@@ -264,7 +232,7 @@ func (h *Handler) withToken(i federation.Identity, userID string) (storage.Ident
 	if err != nil {
 		return stored, fmt.Errorf("encode upstream token: %w", err)
 	}
-	stored.Detail.Token, err = h.Carrier.Ring.SealToken(stored, token)
+	stored.Detail.Token, err = h.Ring.SealToken(stored, token)
 	return stored, err
 }
 

@@ -8,7 +8,7 @@ import (
 // ReturnTo checks the return_to of a first-party app: a path of the issuer (see
 // LocalPath), or a URL whose origin is one of the app's. It gives the address as it
 // may be used, and false for anything else.
-func (c *Carrier) ReturnTo(returnTo string) (string, bool) {
+func (c *Requests) ReturnTo(returnTo string) (string, bool) {
 	for _, origin := range c.Origins {
 		rest, found := strings.CutPrefix(returnTo, origin)
 		// What follows an origin and is none of these would go on with its host or port.

@@ -8,7 +8,7 @@ import (
 	"signet/templates"
 )
 
-func (c *Carrier) invalid() *web.Problem {
+func (c *Requests) invalid() *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_link", Title: "This sign-in link does not work",
 		Text:  "It is incomplete, or it was made before the service changed its secrets. Go back to the application and sign in from there.",
@@ -16,7 +16,7 @@ func (c *Carrier) invalid() *web.Problem {
 	}
 }
 
-func (c *Carrier) expired(q Request) *web.Problem {
+func (c *Requests) expired(q Request) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "request_expired", Title: "This sign-in took too long",
 		Text: "For your safety a sign-in must be finished within half an hour or so.", StartURL: c.Base + q.Again(),
@@ -33,7 +33,7 @@ func unknownClient(id string, why error) *web.Problem {
 	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: "Unknown application", Text: text, Cause: why}
 }
 
-func (c *Carrier) unregistered(client storage.Client, received string) *web.Problem {
+func (c *Requests) unregistered(client storage.Client, received string) *web.Problem {
 	p := &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Title: "The way back is not registered",
 		Text: "The application asked to send you to an address that is not on its list. Tell its operator: the parameter redirect_uri must equal a registered one, character for character.", Cause: ErrRedirectURI,

@@ -129,3 +129,9 @@ func (q Request) ClaimNames() []string {
 
 // protocolClaims say how someone signed in, not who it is: no consent is needed.
 var protocolClaims = []string{"sub", "acr", "amr", "auth_time", "sid", "iss", "aud", "exp", "iat", "nonce", "at_hash"}
+
+// Lost says what a request asks for in vain.
+type Lost struct {
+	Some              bool // the client may not have all of it
+	Scopes, Resources bool // it may have nothing of it
+}

@@ -96,9 +96,3 @@ func (q Request) NarrowedTo(client storage.Client) Request {
 	q.Scopes, q.Resources, q.Claims = left.Scopes, left.Resources, left.Claims
 	return q
 }
-
-// Lost says what a request asks for in vain.
-type Lost struct {
-	Some              bool // the client may not have all of it
-	Scopes, Resources bool // it may have nothing of it
-}

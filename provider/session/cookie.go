@@ -69,3 +69,10 @@ func (c Cookies) Suffixes(r *http.Request, prefix string) []string {
 	}
 	return list
 }
+
+func (c Cookies) prefix(prefix string) string {
+	if c.HTTPS {
+		return prefix
+	}
+	return ""
+}

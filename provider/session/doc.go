@@ -5,11 +5,6 @@
 // another value: it is published to clients and proves nothing. Every sign-in
 // makes a new handle.
 //
-// A ticket is the sealed proof that a form was made for this session, this
-// request and what was shown: it keeps one user's consent from being given by
-// another, and is the CSRF token for engines that send neither Origin nor
-// Sec-Fetch-Site.
-//
 // A device is the sealed note that a user has signed in with this browser before. It
 // outlives the session, proves nobody, and decides only whom a wrong password is
 // counted against.

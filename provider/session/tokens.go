@@ -91,13 +91,6 @@ func (c Cookies) refresh(token string) *http.Cookie {
 	return cookie
 }
 
-func (c Cookies) prefix(prefix string) string {
-	if c.HTTPS {
-		return prefix
-	}
-	return ""
-}
-
 // tokenName has the base name in it where that was chosen, so that two Signets on
 // one host do not overwrite each other's.
 func (c Cookies) tokenName(name string) string {

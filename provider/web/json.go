@@ -10,6 +10,17 @@ import (
 	"signet/federation/foreign"
 )
 
+// ByBody serves a path that takes the form of a page and the JSON of an app.
+func ByBody(form, app http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if IsJSON(r) {
+			app.ServeHTTP(w, r)
+			return
+		}
+		form.ServeHTTP(w, r)
+	})
+}
+
 // IsJSON reports whether the body says of itself that it is JSON.
 func IsJSON(r *http.Request) bool {
 	return mediaType(r) == "application/json"

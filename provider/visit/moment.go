@@ -1,9 +1,11 @@
-package account
+package visit
 
 import (
 	"errors"
+	"regexp"
 	"strconv"
 	"time"
+	_ "time/tzdata" // so that zones are known on a machine without the files
 
 	"signet/storage"
 	"signet/templates"
@@ -11,28 +13,24 @@ import (
 
 var errNoZone = errors.New("not the name of a time zone")
 
-// moments writes times for one person at one time.
-type moments struct {
+// Moments writes times for one person at one time.
+type Moments struct {
 	now  time.Time
 	zone *time.Location
 }
 
-// momentsFor writes in the zone of the user's profile, else in UTC: the zone
+// MomentsFor writes in the zone of the user's profile, else in UTC: the zone
 // stands beside each time, so neither is mistaken for the other.
-func momentsFor(u storage.User, now time.Time) moments {
-	location, err := zone(u.Zoneinfo)
+func MomentsFor(u storage.User, now time.Time) Moments {
+	location, err := Zone(u.Zoneinfo)
 	if err != nil {
 		location = time.UTC
 	}
-	return moments{now, location}
+	return Moments{now, location}
 }
 
-// Moment writes a time for a user at a time.
-func Moment(u storage.User, now time.Time, at storage.Millis) templates.Moment {
-	return momentsFor(u, now).write(at)
-}
-
-func (m moments) write(at storage.Millis) templates.Moment {
+// Write writes a time; nothing for never.
+func (m Moments) Write(at storage.Millis) templates.Moment {
 	t := at.Time()
 	if t.IsZero() {
 		return templates.Moment{}
@@ -71,4 +69,14 @@ func count(d, unit time.Duration, word string) string {
 		return "1 " + word
 	}
 	return strconv.Itoa(n) + " " + word + "s"
+}
+
+var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$`)
+
+// Zone loads a zone by its name. "Local" would be the server's.
+func Zone(name string) (*time.Location, error) {
+	if name == "Local" || !zoneName.MatchString(name) {
+		return nil, errNoZone
+	}
+	return time.LoadLocation(name)
 }

@@ -1,4 +1,4 @@
-package session
+package visit
 
 import (
 	"encoding/json"
@@ -18,7 +18,7 @@ type kept struct {
 // KeepForm seals what a form brought, so that its page can show it again in the same session
 // and for the same purpose, for as long as a form may lie open. It is for words only:
 // never for a password. "" for more than fits into an address.
-func (s *Sessions) KeepForm(t Ticket, values url.Values) (string, error) {
+func (v *Visits) KeepForm(t Ticket, values url.Values) (string, error) {
 	payload, err := json.Marshal(kept{t, values})
 	if err != nil {
 		return "", fmt.Errorf("encode form: %w", err)
@@ -26,12 +26,12 @@ func (s *Sessions) KeepForm(t Ticket, values url.Values) (string, error) {
 	if len(payload) > keptMost {
 		return "", nil
 	}
-	return s.Ring.Seal("kept", payload, s.Now().Add(ticketLife))
+	return v.Ring.Seal("kept", payload, v.Now().Add(ticketLife))
 }
 
 // KeptForm opens what KeepForm sealed for this ticket; nothing for anything else.
-func (s *Sessions) KeptForm(sealed string, want Ticket) url.Values {
-	payload, err := s.Ring.Unseal("kept", sealed, s.Now())
+func (v *Visits) KeptForm(sealed string, want Ticket) url.Values {
+	payload, err := v.Ring.Unseal("kept", sealed, v.Now())
 	if err != nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package interaction
+package visit
 
 import (
 	"net/http"
@@ -12,7 +12,7 @@ import (
 	"signet/storage"
 )
 
-func connectorOf(t *testing.T, id string, reauthenticates *bool) Connector {
+func connectorOf(t *testing.T, id string, reauthenticates *bool) federation.Connector {
 	t.Helper()
 	made, err := federation.New(federation.Config{
 		ID: id, Kind: federation.OIDC, Name: id, Issuer: "https://" + id + ".example.com", ClientID: "signet",
@@ -21,7 +21,7 @@ func connectorOf(t *testing.T, id string, reauthenticates *bool) Connector {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Connector{Connector: made}
+	return made
 }
 
 // TestWaysToProve_EveryCombination: a way is offered if the account has it, it can prove
@@ -31,7 +31,7 @@ func TestWaysToProve_EveryCombination(t *testing.T) {
 	settings := map[string]*bool{"says": nil, "again": &yes, "never": &no}
 	for _, kind := range []request.Kind{request.Code, request.Cookies, request.Page} {
 		for setting, value := range settings {
-			offered := []Connector{connectorOf(t, setting, value)}
+			offered := []federation.Connector{connectorOf(t, setting, value)}
 			for row := range 64 {
 				has, tried, other, said, password, address := row&1 != 0, row&2 != 0, row&4 != 0, row&8 != 0, row&16 != 0, row&32 != 0
 				current := session.Current{}

@@ -1,4 +1,4 @@
-package account
+package visit
 
 import (
 	"testing"
@@ -18,12 +18,12 @@ func TestMoments_AreWrittenInTheZoneOfTheProfile(t *testing.T) {
 		"Local":            "1 July 2026, 23:30 UTC", // the server's zone is nobody's business
 		"Middle/Earth":     "1 July 2026, 23:30 UTC",
 	} {
-		got := momentsFor(storage.User{Zoneinfo: zone}, at).write(storage.At(at))
+		got := MomentsFor(storage.User{Zoneinfo: zone}, at).Write(storage.At(at))
 		if want := (templates.Moment{ISO: "2026-07-01T23:30:00Z", Text: want, Ago: "just now"}); got != want {
 			t.Errorf("zone %q: got %+v, want %+v", zone, got, want)
 		}
 	}
-	if got := momentsFor(storage.User{}, at).write(0); got != (templates.Moment{}) {
+	if got := MomentsFor(storage.User{}, at).Write(0); got != (templates.Moment{}) {
 		t.Errorf("never: got %+v", got)
 	}
 }

@@ -1,12 +1,14 @@
-package session
+package visit
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/session"
 	"signet/provider/web"
 )
 
@@ -21,25 +23,31 @@ func stale(code, text string) error { return web.Because(code, fmt.Errorf("%w: %
 
 // Ticket names what a form may do. All of it must be equal when it comes back.
 type Ticket struct {
-	Purpose string `json:"p"` // "consent", "select", "logout"
+	Purpose string `json:"p"` // "consent", "select", "logout", "account.password"
 	Session string `json:"s"` // sid
 	Request string `json:"r"` // id of the authorization request, "" for none
 	Shown   string `json:"w"` // what the person saw and agrees to
 }
 
+// TicketOf is the ticket of a form that belongs to no request, such as one of the
+// account pages.
+func TicketOf(current session.Current, purpose, shown string) Ticket {
+	return Ticket{Purpose: purpose, Session: current.ID, Shown: shown}
+}
+
 // Ticket seals t for a form of the current session.
-func (s *Sessions) Ticket(t Ticket) (string, error) {
+func (v *Visits) Ticket(t Ticket) (string, error) {
 	payload, err := json.Marshal(t)
 	if err != nil {
 		return "", fmt.Errorf("encode ticket: %w", err)
 	}
-	return s.Ring.Seal("ticket", payload, s.Now().Add(ticketLife))
+	return v.Ring.Seal("ticket", payload, v.Now().Add(ticketLife))
 }
 
 // CheckTicket compares the ticket a form brought with the one it should have.
 // ErrStale.
-func (s *Sessions) CheckTicket(sealed string, want Ticket) error {
-	payload, err := s.Ring.Unseal("ticket", sealed, s.Now())
+func (v *Visits) CheckTicket(sealed string, want Ticket) error {
+	payload, err := v.Ring.Unseal("ticket", sealed, v.Now())
 	switch {
 	case sealed == "":
 		return stale("ticket_missing", "it has no ticket")
@@ -55,6 +63,16 @@ func (s *Sessions) CheckTicket(sealed string, want Ticket) error {
 		return stale("ticket_invalid", "its ticket is not one of ours")
 	}
 	return got.differs(want)
+}
+
+// CheckForm is CheckTicket for a form that belongs to no request: a stale one is told as a
+// page that leads to back, a path below the issuer.
+func (v *Visits) CheckForm(form url.Values, want Ticket, back string) error {
+	err := v.CheckTicket(form.Get("ticket"), want)
+	if errors.Is(err, ErrStale) {
+		return web.Stale(v.Site.Base+back, err)
+	}
+	return err
 }
 
 // differs says in what a ticket is not the one that is wanted; nil if it is.

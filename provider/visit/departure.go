@@ -1,0 +1,59 @@
+package visit
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/web"
+)
+
+// Departure is the sealed proof that one of our own forms asked to leave for an
+// upstream: a link from elsewhere cannot start a sign-in.
+type Departure struct {
+	Connector string `json:"c"`
+	RequestID string `json:"r"`
+	Link      *Link  `json:"l,omitempty"` // nil: to sign in
+}
+
+// Link names the signed-in user whose account the identity that comes back is for.
+type Link struct {
+	UserID    string `json:"u"`
+	SessionID string `json:"s"`
+}
+
+// LinkTo links what an upstream brings back to the user of this session.
+func LinkTo(current session.Current) *Link {
+	return &Link{UserID: current.UserID, SessionID: current.ID}
+}
+
+const departureLife = 2 * time.Minute
+
+// Depart answers a form by sending the browser on to the path from which it leaves for
+// the upstream, with the request that it is about.
+func (v *Visits) Depart(w http.ResponseWriter, d Departure, sealed string) error {
+	payload, err := json.Marshal(d)
+	if err != nil {
+		return fmt.Errorf("encode departure: %w", err)
+	}
+	proof, err := v.Ring.Seal("departure", payload, v.Now().Add(departureLife))
+	if err != nil {
+		return fmt.Errorf("seal departure: %w", err)
+	}
+	return v.Site.Onward(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"request": {sealed}, "departure": {proof}}.Encode())
+}
+
+// Departed opens the departure of a connector and a request. Any other one is a page
+// that leads back to the dispatcher.
+func (v *Visits) Departed(sealed, connector string, about request.Opened) (Departure, error) {
+	var d Departure
+	payload, err := v.Ring.Unseal("departure", sealed, v.Now())
+	if err != nil || json.Unmarshal(payload, &d) != nil || d.Connector != connector || d.RequestID != about.ID {
+		return Departure{}, web.Stale(v.Next(about.Sealed), err)
+	}
+	return d, nil
+}

@@ -1,0 +1,41 @@
+package visit
+
+import (
+	"net/http"
+
+	"signet/provider/credential"
+	"signet/provider/session"
+	"signet/provider/web"
+)
+
+// PasswordSignIn is what a person, or a first-party app for one, has sent.
+type PasswordSignIn struct {
+	Username, Password  string
+	Keep                bool   // "Keep me signed in"
+	RequestID, ClientID string // of the authorization request that the sign-in answers
+}
+
+// SignIn checks the password and starts the browser's session. Errors are those of
+// credential.Passwords.Check and session.Sessions.Start.
+func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignIn) (session.Current, error) {
+	checked, err := v.CheckPassword(r, in.Username, in.Password)
+	if err != nil {
+		return session.Current{}, err
+	}
+	started, err := v.Sessions.Start(w, r, session.Started{
+		UserID: checked.User.ID, Request: in.RequestID, ClientID: in.ClientID,
+		ACR: session.OneFactor, AMR: session.ByPassword, Keep: in.Keep,
+		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore,
+		GiveBack: checked.Reserved,
+	})
+	return session.Current{Session: started, User: checked.User}, err
+}
+
+// CheckPassword checks a password that came from this browser. Errors are those of
+// credential.Passwords.Check.
+func (v *Visits) CheckPassword(r *http.Request, username, password string) (credential.Checked, error) {
+	origin := web.TraceOf(r.Context()).Origin()
+	return v.Passwords.Check(r.Context(), credential.Attempt{
+		Username: username, Password: password, Address: origin.Address, Device: v.Sessions.Device(r),
+	}, origin)
+}
