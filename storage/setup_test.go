@@ -1,181 +1,138 @@
 package storage_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"testing"
 	"time"
+
+	"gorm.io/gorm"
 
 	"signet/storage"
 	"signet/storage/storagetest"
 )
 
-// noon is when the tests begin; they move on from it by adding.
-var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-
-// world is a database with a user, a client and a session of the one at the other.
-type world struct {
-	*storage.DB
-	backend storagetest.Backend
-	user    storage.User
-	client  storage.Client
-	session storage.Session
-
-	arrivals      int
-	sessionBefore map[string]string // by user, see remember
+func completeSetup(t *testing.T, db *storage.DB, link, email string, at time.Time) (storage.User, error) {
+	t.Helper()
+	return db.CompleteSetup(t.Context(), link, storage.User{Email: email, Name: "Root"}, "hash", storage.By{At: at})
 }
 
-func eachWorld(t *testing.T, f func(t *testing.T, w *world)) {
+func openSetup(t *testing.T, db *storage.DB, link string, at time.Time) {
 	t.Helper()
-	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) { f(t, newWorld(t, b)) })
+	if err := db.OpenSetup(t.Context(), link, at.Add(30*time.Minute), storage.By{From: storage.Origin{Actor: "system"}, At: at}); err != nil {
+		t.Fatal(err)
+	}
 }
 
-func newWorld(t testing.TB, b storagetest.Backend) *world {
+func setupIsOpen(t *testing.T, db *storage.DB, link string, at time.Time) bool {
 	t.Helper()
-	w := &world{DB: b.Open(t), backend: b}
-	w.user = w.createUser(t, "alice@example.com")
-	w.client = w.createClient(t, "web")
-	w.session = w.signIn(t, w.user.ID, "handle of alice", "", noon)
-	return w
-}
-
-func (w *world) createUser(t testing.TB, email string) storage.User {
-	t.Helper()
-	u, err := w.CreateUser(t.Context(), storage.User{Email: email}, "hash of "+email, storage.By{At: noon})
+	open, err := db.SetupOpen(t.Context(), link, at)
 	if err != nil {
-		t.Fatalf("create user %s: %v", email, err)
+		t.Fatal(err)
 	}
-	return u
+	return open
 }
 
-func (w *world) createClient(t testing.TB, id string) storage.Client {
-	t.Helper()
-	c := storage.Client{ID: id, Name: "Client " + id, Type: storage.Web, RefreshGrace: -1}
-	c.Metadata.RedirectURIs = []string{"https://" + id + ".example.com/callback"}
-	if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
-		t.Fatalf("create client %s: %v", id, err)
-	}
-	return c
+// PW-19: one link makes one administrator, and closes all the others for ever.
+func TestPW19_SetupClosesForEver(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		db := b.Open(t)
+		openSetup(t, db, "first", noon)
+		openSetup(t, db, "second", noon.Add(time.Minute)) // another node: both are good
+		for link, want := range map[string]bool{"first": true, "second": true, "third": false, "": false} {
+			if got := setupIsOpen(t, db, link, noon.Add(2*time.Minute)); got != want {
+				t.Errorf("link %q is open: %v, want %v", link, got, want)
+			}
+		}
+		if setupIsOpen(t, db, "first", noon.Add(30*time.Minute)) {
+			t.Error("a link is open after 30 minutes")
+		}
+		for _, link := range []string{"third", "first"} {
+			_, err := completeSetup(t, db, link, "late@example.com", noon.Add(30*time.Minute))
+			wantError(t, "complete by "+link, err, storage.ErrNotFound)
+		}
+		if _, _, err := db.UserByEmail(t.Context(), "late@example.com"); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("a refused visitor is a user: %v", err)
+		}
+		root, err := completeSetup(t, db, "second", "root@example.com", noon.Add(2*time.Minute))
+		if err != nil || !root.Admin {
+			t.Fatalf("%+v, %v", root, err)
+		}
+		for _, link := range []string{"first", "second"} {
+			if setupIsOpen(t, db, link, noon.Add(2*time.Minute)) {
+				t.Errorf("link %s is open after set-up", link)
+			}
+			_, err := completeSetup(t, db, link, "again@example.com", noon.Add(2*time.Minute))
+			wantError(t, "complete again by "+link, err, storage.ErrNotFound)
+		}
+		// Even when nobody is left.
+		err = db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(`DELETE FROM users WHERE id = ?`, root.ID).Error })
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.OpenSetup(t.Context(), "later", noon.Add(time.Hour), storage.By{At: noon})
+		wantError(t, "open again", err, storage.ErrConflict)
+	})
 }
 
-func (w *world) signIn(t testing.TB, userID, handle, replaces string, at time.Time) storage.Session {
-	t.Helper()
-	s, err := w.SignIn(t.Context(), w.signInOf(userID, handle, replaces), at)
-	if err != nil {
-		t.Fatalf("sign in: %v", err)
-	}
-	return s
+// PW-19: two first visitors, two links, two nodes; an address that is taken leaves
+// set-up open.
+func TestMN01_OfManyFirstVisitorsOneWins(t *testing.T) {
+	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+		nodes := []*storage.DB{b.Open(t), b.Open(t)}
+		if _, err := nodes[0].CreateUser(t.Context(), storage.User{Email: "ada@example.com"}, "hash", storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		openSetup(t, nodes[0], "a", noon)
+		openSetup(t, nodes[1], "b", noon)
+		_, err := completeSetup(t, nodes[0], "a", "ADA@example.com", noon)
+		wantError(t, "an address that is taken", err, storage.ErrConflict)
+
+		results := together(50, func(i int) error {
+			_, err := completeSetup(t, nodes[i%2], []string{"a", "b"}[i/2%2], string(rune('a'+i%25))+"@visitors.example.com", noon)
+			return err
+		})
+		if got := tally(results)["ok"]; got != 1 {
+			t.Errorf("%d visitors won, want 1: %v", got, tally(results))
+		}
+		for _, err := range results {
+			if err != nil && !errors.Is(err, storage.ErrNotFound) && !errors.Is(err, storage.ErrConflict) {
+				t.Errorf("a loser got %v", err)
+			}
+		}
+		users, err := nodes[0].Users(t.Context(), storage.UserFilter{}, 100)
+		if err != nil || len(users) != 2 {
+			t.Errorf("%d users, %v; want ada and the winner", len(users), err)
+		}
+	})
 }
 
-// signInOf is a sign-in by password.
-func (w *world) signInOf(userID, handle, replaces string) storage.SignIn {
-	return storage.SignIn{
-		UserID: userID, HandleHash: handle, Replaces: replaces, Request: "req " + handle,
-		ACR: "urn:signet:1fa", AMR: []string{"pwd"}, IdleFor: 12 * time.Hour, AbsoluteFor: 30 * 24 * time.Hour,
-		From: storage.Origin{Agent: "agent", Address: "192.0.2.1", RequestID: "r1"},
-	}
-}
-
-// redemption is of a code of the world's session; its grant is named after it.
-func (w *world) redemption(request, code string, at time.Time) storage.Redemption {
-	return storage.Redemption{
-		RequestID: request, CodeID: code, SpentUntil: storage.At(at.Add(24 * time.Hour)),
-		Grant: storage.Grant{
-			ID: "gid " + request + " " + code, UserID: w.user.ID, ClientID: w.client.ID, SessionID: w.session.ID,
-			Scopes: []string{"openid", "profile"}, Resources: []string{"https://api.example.com"}, Claims: `{"id_token":{}}`,
-			AuthTime: w.session.AuthTime, ACR: w.session.ACR, AMR: w.session.AMR, Confirmation: "jkt",
-			IdleFor: 7 * 24 * time.Hour, ExpiresAt: storage.At(at.Add(30 * 24 * time.Hour)),
+// However an administrator is made, the link dies with it: by the command line, and
+// by a program of the release before, which knows nothing of links.
+func TestPW19_AnyAdministratorClosesSetup(t *testing.T) {
+	for name, makeOne := range map[string]func(*testing.T, *storage.DB) error{
+		"command": func(t *testing.T, db *storage.DB) error {
+			_, err := db.CreateUser(t.Context(), storage.User{Email: "root@example.com", Admin: true}, "", storage.By{From: storage.Origin{Actor: "cli"}, At: noon})
+			return err
 		},
-	}
-}
-
-func (w *world) redeem(t testing.TB, r storage.Redemption, at time.Time) storage.Grant {
-	t.Helper()
-	g, err := w.RedeemCode(t.Context(), r, at)
-	if err != nil {
-		t.Fatalf("redeem code: %v", err)
-	}
-	return g
-}
-
-// alive and dead say what LiveGrant must find.
-func (w *world) alive(t testing.TB, grantID string, at time.Time) {
-	t.Helper()
-	if _, _, err := w.LiveGrant(t.Context(), grantID, "", at); err != nil {
-		t.Fatalf("grant %q: %v, want it alive", grantID, err)
-	}
-}
-
-func (w *world) dead(t testing.TB, grantID string, at time.Time) {
-	t.Helper()
-	_, _, err := w.LiveGrant(t.Context(), grantID, "", at)
-	wantError(t, "read dead grant", err, storage.ErrNotFound)
-}
-
-// events gives the types of all events, the newest first.
-func (w *world) events(t testing.TB) []storage.EventType {
-	t.Helper()
-	list, err := w.Events(t.Context(), storage.EventFilter{}, 1000)
-	if err != nil {
-		t.Fatalf("list events: %v", err)
-	}
-	var types []storage.EventType
-	for _, e := range list {
-		types = append(types, e.Type)
-	}
-	return types
-}
-
-func wantError(t testing.TB, what string, got, want error) {
-	t.Helper()
-	if !errors.Is(got, want) {
-		t.Fatalf("%s: got error %v, want %v", what, got, want)
-	}
-}
-
-// together runs f n times at once and gives what each returned.
-func together(n int, f func(i int) error) []error {
-	start, results := make(chan struct{}), make([]error, n)
-	done := make(chan struct{})
-	for i := range n {
-		go func() {
-			<-start
-			results[i] = f(i)
-			done <- struct{}{}
-		}()
-	}
-	close(start)
-	for range n {
-		<-done
-	}
-	return results
-}
-
-// tally counts outcomes by the sentinel they carry; "ok" for none.
-func tally(results []error) map[string]int {
-	counts := map[string]int{}
-	for _, err := range results {
-		counts[outcome(err)]++
-	}
-	return counts
-}
-
-func outcome(err error) string {
-	switch {
-	case err == nil:
-		return "ok"
-	case errors.Is(err, storage.ErrReplayed):
-		return "replayed"
-	case errors.Is(err, storage.ErrRevoked):
-		return "revoked"
-	case errors.Is(err, storage.ErrExpired):
-		return "expired"
-	case errors.Is(err, storage.ErrUnavailable):
-		return "unavailable"
-	case errors.Is(err, context.Canceled):
-		return "canceled"
-	default:
-		return fmt.Sprint(err)
+		"older program": func(t *testing.T, db *storage.DB) error {
+			return db.Write(t.Context(), func(tx *gorm.DB) error { return tx.Exec(`INSERT INTO users (id, admin) VALUES ('usr_1', TRUE)`).Error })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
+				db := b.Open(t)
+				openSetup(t, db, "link", noon)
+				if err := makeOne(t, db); err != nil {
+					t.Fatal(err)
+				}
+				if setupIsOpen(t, db, "link", noon) {
+					t.Error("the link is open")
+				}
+				_, err := completeSetup(t, db, "link", "second@example.com", noon)
+				wantError(t, "complete", err, storage.ErrNotFound)
+				err = db.OpenSetup(t.Context(), "another", noon.Add(time.Hour), storage.By{At: noon})
+				wantError(t, "open", err, storage.ErrConflict)
+			})
+		})
 	}
 }

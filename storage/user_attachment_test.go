@@ -265,12 +265,12 @@ func TestUnproven_AgainstAProof(t *testing.T) {
 // upstream makes the user, and nowhere else.
 func TestSource_OnlyAProofVerifiesAnAddress(t *testing.T) {
 	writers := map[string]string{
-		"../storage/proof.go":         "the proof itself",
-		"../storage/userchange.go":    "an operator's word",
-		"../storage/arrival.go":       "a new user whom an upstream vouches for",
-		"../cmd/signet/user.go":       "shown",
-		"../cmd/signet/userchange.go": "an operator's word for a new user",
-		"../cmd/signet/dev.go":        "people of the demo",
+		"../storage/email_proof.go":      "the proof itself",
+		"../storage/userchange.go":       "an operator's word",
+		"../storage/signin_connector.go": "a new user whom an upstream vouches for",
+		"../cmd/signet/user.go":          "shown",
+		"../cmd/signet/userchange.go":    "an operator's word for a new user",
+		"../cmd/signet/dev.go":           "people of the demo",
 	}
 	writes := regexp.MustCompile(`email_verified = |"EmailVerified"|EmailVerified: |EmailVerified = |EmailVerified, .* = `)
 	read := 0
