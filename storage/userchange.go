@@ -2,12 +2,16 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"gorm.io/gorm"
 )
+
+// ErrNoAddress: an address is called verified, and the user has none.
+var ErrNoAddress = errors.New("the user has no address that could be verified")
 
 // Revision is the input of DB.ReviseUser.
 type Revision struct {
@@ -42,7 +46,7 @@ type Revised struct {
 //
 // Events user.updated, and address.proven, user.evicted, session.ended_all where that
 // happens. ErrNotFound; ErrConflict: the e-mail is taken; ErrUsernameTaken: another user
-// has the new preferred_username, or one that looks like it; *UnprovenError.
+// has the new preferred_username, or one that looks like it; ErrNoAddress; *UnprovenError.
 func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised, error) {
 	if err := refuseImpossible(r.UserID); err != nil {
 		return Revised{}, fmt.Errorf("revise user: %w", err)
@@ -105,7 +109,7 @@ func (r Revision) apply(have User, at time.Time) (User, error) {
 		want.EmailVerified = *r.Verified
 	}
 	if want.EmailVerified && want.EmailCanonical == "" {
-		return User{}, fmt.Errorf("%w: the user has no address that could be verified", errChecked)
+		return User{}, fmt.Errorf("%w: %w", errChecked, ErrNoAddress)
 	}
 	want.ID, want.Admin, want.DisabledAt, want.NotBefore, want.CreatedAt = have.ID, have.Admin, have.DisabledAt, have.NotBefore, have.CreatedAt
 	want.UpdatedAt = max(At(at), have.UpdatedAt+1) // never the same twice

@@ -192,17 +192,13 @@ func (p *program) ensureDemoUser(ctx context.Context, db *storage.DB, c Config, 
 		}
 	}
 	if !exists {
-		_, err = p.createUser(ctx, c, db, want, password)
+		_, err = p.directory(c, db).CreateUser(ctx, want, password, fromCommandLine())
 		return password, err
 	}
 	// The file was removed: whoever may do that may have a new password.
-	hash, err := p.hashPassword(ctx, c, db, found, password)
-	if err != nil {
-		return "", err
-	}
-	_, err = db.ResetPassword(ctx, storage.PasswordReset{
-		UserID: found.ID, Hash: hash, Reason: byAdministrator, Unproven: storage.KeepAttached, From: fromCommandLine(),
-	}, p.now())
+	_, err = p.directory(c, db).ResetPassword(ctx, directory.NewPassword{
+		User: found, Password: password, Reason: byAdministrator, Unproven: storage.KeepAttached,
+	}, fromCommandLine())
 	return password, err
 }
 

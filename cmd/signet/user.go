@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/cmd/signet/exit"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -17,7 +19,7 @@ func (p *program) userCommand() *cobra.Command {
 	c := &cobra.Command{Use: "user", Short: "Create, change and look at users"}
 	asNoun(c)
 	c.AddCommand(p.userCreateCommand(), p.userListCommand(), p.userShowCommand(), p.userUpdateCommand(), p.userPasswordCommand(),
-		p.userSwitchCommand("disable", true), p.userSwitchCommand("enable", false), p.userSignOutCommand(),
+		p.userDisableCommand(), p.userEnableCommand(), p.userSignOutCommand(),
 		p.userAdminCommand(), p.userDeleteCommand(), p.userIdentityCommand())
 	return c
 }
@@ -36,25 +38,16 @@ func (p *program) userCreateCommand() *cobra.Command {
 	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
 		u := storage.User{Admin: *admin}
 		given.onto(&u)
-		if _, err := storage.CanonicalEmail(u.Email); err != nil {
-			return usage(c, fmt.Errorf("--email %q: %w", u.Email, err))
-		}
-		if err := checkUsername(u); err != nil {
-			return usage(c, err)
+		if err := directory.CheckUser(u); err != nil { // before the password is asked for
+			return usage(c, namingFlag(err))
 		}
 		typed, err := password.read(p.stdin)
 		if err != nil {
 			return usage(c, err)
 		}
-		made, err := p.createUser(ctx, config, db, u, typed)
-		if errors.Is(err, storage.ErrConflict) {
-			return emailTaken(u.Email)
-		}
-		if errors.Is(err, storage.ErrUsernameTaken) {
-			return usernameTaken(u.PreferredUsername)
-		}
+		made, err := p.directory(config, db).CreateUser(ctx, u, typed, fromCommandLine())
 		if err != nil {
-			return err
+			return cmp.Or(takenByAnother(u, err), err)
 		}
 		if typed == "" {
 			p.say("the user has no password yet, and so cannot sign in with one")
@@ -67,18 +60,6 @@ func (p *program) userCreateCommand() *cobra.Command {
 		return p.showUser(made, *asJSON)
 	})
 	return c
-}
-
-// createUser hashes the password (none for "") and stores the user.
-func (p *program) createUser(ctx context.Context, config Config, db *storage.DB, u storage.User, password string) (storage.User, error) {
-	var hash string
-	if password != "" {
-		var err error
-		if hash, err = p.hashPassword(ctx, config, db, u, password); err != nil {
-			return u, err
-		}
-	}
-	return db.CreateUser(ctx, u, hash, storage.By{From: fromCommandLine(), At: p.now()})
 }
 
 func (p *program) userListCommand() *cobra.Command {

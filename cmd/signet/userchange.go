@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"signet/cmd/signet/exit"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -65,6 +68,23 @@ func (f userFlags) onto(u *storage.User) (given bool) {
 	return given
 }
 
+// check refuses what no user may have, before anything is read or done for it.
+func (f userFlags) check(u storage.User) error {
+	wrong := directory.CheckUsername(u.PreferredUsername)
+	if f.flags.Changed("email") {
+		wrong = cmp.Or(directory.CheckEmail(u.Email), wrong)
+	}
+	return namingFlag(wrong)
+}
+
+// namingFlag names the flag that sets the field which breaks a rule.
+func namingFlag(err error) error {
+	if wrong, is := errors.AsType[*directory.FieldError](err); is {
+		return fmt.Errorf("--%s %w", strings.ReplaceAll(wrong.Field, "_", "-"), wrong.Cause)
+	}
+	return err
+}
+
 // verified is what was said of the address; nil for nothing.
 func (f userFlags) verified() *bool {
 	if !f.flags.Changed("email-verified") {
@@ -96,43 +116,30 @@ becomes of it.`,
 	given := addUserFlags(c)
 	attached := addAttachedFlags(c)
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
 		var named storage.User
 		if !given.onto(&named) {
 			return usage(c, errors.New("nothing is named that should change"))
 		}
-		if _, err := storage.CanonicalEmail(named.Email); c.Flags().Changed("email") && err != nil {
-			return usage(c, fmt.Errorf("--email %q: %w", named.Email, err))
-		}
 		unproven, err := attached.read()
-		if err != nil {
-			return usage(c, err)
-		}
-		if err := checkUsername(named); err != nil {
+		if err := cmp.Or(given.check(named), err); err != nil {
 			return usage(c, err)
 		}
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
-		if verified := given.verified(); verified != nil && *verified && u.Email == "" && named.Email == "" {
-			return usage(c, fmt.Errorf("--email-verified: %s has no address; give one with --email", u.ID))
-		}
-		revised, err := db.ReviseUser(ctx, storage.Revision{
+		revised, err := p.directory(config, db).ReviseUser(ctx, storage.Revision{
 			UserID: u.ID, Verified: given.verified(), Unproven: unproven, From: fromCommandLine(),
 			Revise: func(u *storage.User) error { given.onto(u); return nil },
-		}, p.now())
-		if errors.Is(err, storage.ErrConflict) {
-			return emailTaken(named.Email)
-		}
-		if errors.Is(err, storage.ErrUsernameTaken) {
-			return usernameTaken(named.PreferredUsername)
-		}
-		if errors.Is(err, storage.ErrUnproven) {
+		})
+		switch {
+		case errors.Is(err, storage.ErrNoAddress):
+			return usage(c, fmt.Errorf("--email-verified: %s has no address; give one with --email", u.ID))
+		case errors.Is(err, storage.ErrUnproven):
 			return p.unproven(u, err, *asJSON)
-		}
-		if err != nil {
-			return aboutUser(args[0], err)
+		case err != nil:
+			return cmp.Or(takenByAnother(named, err), aboutUser(args[0], err))
 		}
 		if revised.EmailCanonical != u.EmailCanonical {
 			p.say("%s is signed out everywhere: the e-mail has changed", revised.Email)
@@ -142,23 +149,19 @@ becomes of it.`,
 	return c
 }
 
-func emailTaken(email string) error {
-	return exit.New(exit.Conflict, fmt.Errorf("there is a user %s already", email), "look at it with: signet user show "+email)
-}
-
-// checkUsername refuses a preferred_username that cannot be compared with others.
-func checkUsername(u storage.User) error {
-	if u.PreferredUsername != "" && storage.FoldUsername(u.PreferredUsername) == "" {
-		return fmt.Errorf("--preferred-username %q has no letter or digit", u.PreferredUsername)
+// takenByAnother answers that another user has the e-mail or the preferred_username of u.
+// It is nil for other errors.
+func takenByAnother(u storage.User, err error) error {
+	switch {
+	case errors.Is(err, storage.ErrConflict):
+		return exit.New(exit.Conflict, fmt.Errorf("there is a user %s already", u.Email), "look at it with: signet user show "+u.Email)
+	case errors.Is(err, storage.ErrUsernameTaken):
+		return exit.New(
+			exit.Conflict, fmt.Errorf("another user has the preferred_username %q, or one that looks like it", u.PreferredUsername),
+			"find the user with: signet user list --username "+u.PreferredUsername,
+		)
 	}
 	return nil
-}
-
-func usernameTaken(name string) error {
-	return exit.New(
-		exit.Conflict, fmt.Errorf("another user has the preferred_username %q, or one that looks like it", name),
-		"find the user with: signet user list --username "+name,
-	)
 }
 
 func (p *program) userAdminCommand() *cobra.Command {
@@ -176,7 +179,7 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 	revoke := c.Flags().Bool("revoke", false, "the user may no more")
 	attached := addAttachedFlags(c)
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
 		unproven, err := attached.read()
 		if err != nil {
 			return usage(c, err)
@@ -185,12 +188,11 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 		if err != nil {
 			return err
 		}
-		by := storage.By{From: fromCommandLine(), At: p.now()}
 		var evicted storage.Attached
 		if *revoke {
-			err = db.RevokeAdmin(ctx, u.ID, by)
+			err = p.directory(config, db).RevokeAdmin(ctx, u.ID, fromCommandLine())
 		} else {
-			evicted, err = db.GrantAdmin(ctx, u.ID, unproven, by)
+			evicted, err = p.directory(config, db).GrantAdmin(ctx, u.ID, unproven, fromCommandLine())
 		}
 		if errors.Is(err, storage.ErrUnproven) {
 			return p.unproven(u, err, *asJSON)
@@ -218,7 +220,7 @@ out and change your mind later: signet user disable.`,
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
@@ -228,7 +230,7 @@ out and change your mind later: signet user disable.`,
 				return err
 			}
 		}
-		if err := db.DeleteUser(ctx, u.ID, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
+		if err := p.directory(config, db).DeleteUser(ctx, u.ID, fromCommandLine()); err != nil {
 			return aboutUser(args[0], err)
 		}
 		p.say("%s is deleted", calledUser(u))

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
@@ -47,13 +48,12 @@ lists it. --evict deletes it first, --keep keeps it.`,
 		if err != nil {
 			return err
 		}
-		hash, err := p.hashPassword(ctx, config, db, u, typed)
-		if err != nil {
+		evicted, err := p.directory(config, db).ResetPassword(ctx, directory.NewPassword{
+			User: u, Password: typed, Reason: byAdministrator, Unproven: unproven,
+		}, fromCommandLine())
+		if errors.Is(err, credential.ErrWeak) || errors.Is(err, credential.ErrBusy) {
 			return err
 		}
-		evicted, err := db.ResetPassword(ctx, storage.PasswordReset{
-			UserID: u.ID, Hash: hash, Reason: byAdministrator, Unproven: unproven, From: fromCommandLine(),
-		}, p.now())
 		if errors.Is(err, storage.ErrUnproven) {
 			return p.unproven(u, err, *asJSON)
 		}
@@ -67,11 +67,6 @@ lists it. --evict deletes it first, --keep keeps it.`,
 		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c
-}
-
-func (p *program) hashPassword(ctx context.Context, config Config, db *storage.DB, u storage.User, password string) (string, error) {
-	passwords := credential.New(credential.Config{DB: db, Params: config.Passwords, Now: p.now})
-	return passwords.Hash(ctx, password, u)
 }
 
 // passwordSource is where a command reads a password: never its arguments, which
