@@ -12,6 +12,7 @@ import (
 	"golang.org/x/net/html"
 
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -22,7 +23,7 @@ type act struct {
 	name string
 	// ready prepares it, for a person and a browser of its own, and gives what sends it.
 	// Sent again, it is the same request.
-	ready func(t *testing.T, s *scene) func() answer
+	ready func(t *testing.T, s *scene) func() providertest.Answer
 	// events are what it leaves in the audit log.
 	events []storage.EventType
 	// once: if its answer is lost, it may be refused the next time.
@@ -35,23 +36,23 @@ type act struct {
 // scene is where an act happens: a testbed with upstreams, a first-party app and
 // clients, and a person with a password and a browser.
 type scene struct {
-	*testbed
-	upstream *upstreams
-	trusted  *testbed // a client that nobody is asked about
+	*providertest.Testbed
+	upstream *providertest.Upstreams
+	trusted  *providertest.Testbed // a client that nobody is asked about
 	person   storage.User
-	browser  *visitor
+	browser  *providertest.Visitor
 }
 
 // newScene starts a testbed; faults may be nil.
-func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, change ...func(*upstreams, *provider.Config)) *scene {
+func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, change ...func(*providertest.Upstreams, *provider.Config)) *scene {
 	t.Helper()
-	up, option := withUpstreams(t, change...)
-	b := start(t, backend.OpenFaulty(t, faults), option)
-	b.backend = backend
-	b.withApp(t)
-	s := &scene{testbed: b, upstream: up}
-	s.trusted = b.as(b.registerWith(t, storage.Web, "trusted", func(c *storage.Client) {
-		c.Metadata.RedirectURIs, c.SkipConsent = []string{callback}, true
+	up, option := providertest.WithUpstreams(t, change...)
+	b := providertest.Start(t, backend.OpenFaulty(t, faults), option)
+	b.Backend = backend
+	b.WithApp(t)
+	s := &scene{Testbed: b, upstream: up}
+	s.trusted = b.As(b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
+		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 	}))
 	return s
 }
@@ -59,233 +60,244 @@ func newScene(t *testing.T, backend storagetest.Backend, faults storage.Faults, 
 // newPerson gives the scene another person, with a browser in which nobody is signed in.
 func (s *scene) newPerson(t *testing.T) {
 	t.Helper()
-	s.person, s.browser = s.user(t, storage.NewID("p")+"@example.com", password), s.visitor(t)
+	s.person, s.browser = s.User(t, storage.NewID("p")+"@example.com", providertest.Password), s.Visitor(t)
 }
 
 // arrives signs the person in.
 func (s *scene) arrives(t *testing.T) {
 	t.Helper()
-	wantStatus(t, s.browser.app(t, "/login", s.credentials()), http.StatusOK)
+	providertest.WantStatus(t, s.browser.App(t, "/login", s.credentials()), http.StatusOK)
 }
 
 func (s *scene) credentials() string {
-	return `{"username":"` + s.person.Email + `","password":"` + password + `"}`
+	return `{"username":"` + s.person.Email + `","password":"` + providertest.Password + `"}`
 }
 
 // uses signs the person in and gives the tokens of the client that nobody is asked about.
 func (s *scene) uses(t *testing.T) map[string]any {
 	t.Helper()
-	return s.trusted.redeem(t, s.code(t))
+	return s.trusted.Redeem(t, s.code(t))
 }
 
 func (s *scene) code(t *testing.T) string {
 	t.Helper()
 	s.arrives(t)
-	return s.browser.get(t, s.trusted.authorizeURL()).code(t)
+	return s.browser.Get(t, s.trusted.AuthorizeURL()).Code(t)
 }
 
 // sends is what posts a form, again and again.
-func (s *scene) sends(t *testing.T, f form, pairs ...string) func() answer {
+func (s *scene) sends(t *testing.T, f providertest.Form, pairs ...string) func() providertest.Answer {
 	for i := 0; i < len(pairs); i += 2 {
-		f.values.Set(pairs[i], pairs[i+1])
+		f.Values.Set(pairs[i], pairs[i+1])
 	}
-	return func() answer { return do(t, s.browser.client, s.browser.formRequest(t, f)) }
+	return func() providertest.Answer { return providertest.Do(t, s.browser.Client, s.browser.FormRequest(t, f)) }
 }
 
 // account is what posts a form of an account page.
-func (s *scene) account(t *testing.T, page, path string, pairs ...string) func() answer {
+func (s *scene) account(t *testing.T, page, path string, pairs ...string) func() providertest.Answer {
 	t.Helper()
-	return s.sends(t, s.browser.get(t, s.Issuer+page).formTo(t, path, "", ""), pairs...)
+	return s.sends(t, s.browser.Get(t, s.Issuer+page).FormTo(t, path, "", ""), pairs...)
 }
 
-func (s *scene) gets(t *testing.T, path string) func() answer {
-	return func() answer { return s.browser.fetch(t, s.Issuer+path) }
+func (s *scene) gets(t *testing.T, path string) func() providertest.Answer {
+	return func() providertest.Answer { return s.browser.Fetch(t, s.Issuer+path) }
 }
 
-func (s *scene) calls(t *testing.T, path, body string) func() answer {
-	return func() answer { return s.browser.app(t, path, body) }
+func (s *scene) calls(t *testing.T, path, body string) func() providertest.Answer {
+	return func() providertest.Answer { return s.browser.App(t, path, body) }
 }
 
 // acts are all of them. A route that none of them takes, and that asks the database,
 // fails TestAudit_EachActLeavesItsEvent.
 var acts = []act{
-	{name: "a request of nobody", ready: func(t *testing.T, s *scene) func() answer {
-		return func() answer { return s.browser.fetch(t, s.authorizeURL()) }
+	{name: "a request of nobody", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return func() providertest.Answer { return s.browser.Fetch(t, s.AuthorizeURL()) }
 	}},
-	{name: "a request with a session", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "a request with a session", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		return func() answer { return s.browser.fetch(t, s.trusted.authorizeURL()) }
+		return func() providertest.Answer { return s.browser.Fetch(t, s.trusted.AuthorizeURL()) }
 	}},
-	{name: "a request that asks for consent", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "a request that asks for consent", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		return func() answer { return s.browser.fetch(t, s.authorizeURL()) }
+		return func() providertest.Answer { return s.browser.Fetch(t, s.AuthorizeURL()) }
 	}},
-	{name: "sign-in page", ready: func(t *testing.T, s *scene) func() answer {
-		to := s.browser.get(t, s.authorizeURL()).At.RequestURI()
+	{name: "sign-in page", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		to := s.browser.Get(t, s.AuthorizeURL()).At.RequestURI()
 		return s.gets(t, to)
 	}},
-	{name: "sign-in", events: []storage.EventType{storage.UserSignedIn}, ready: func(t *testing.T, s *scene) func() answer {
-		f := s.browser.get(t, s.authorizeURL()).formTo(t, "/login", "", "")
-		return s.sends(t, f, "username", s.person.Email, "password", password)
+	{name: "sign-in", events: []storage.EventType{storage.UserSignedIn}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		f := s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login", "", "")
+		return s.sends(t, f, "username", s.person.Email, "password", providertest.Password)
 	}},
-	{name: "sign-in with a wrong password", events: []storage.EventType{storage.UserSignInFailed}, ready: func(t *testing.T, s *scene) func() answer {
-		f := s.browser.get(t, s.authorizeURL()).formTo(t, "/login", "", "")
+	{name: "sign-in with a wrong password", events: []storage.EventType{storage.UserSignInFailed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		f := s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login", "", "")
 		return s.sends(t, f, "username", s.person.Email, "password", "a wrong password")
 	}},
-	{name: "sign-in of the app", events: []storage.EventType{storage.UserSignedIn}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "sign-in of the app", events: []storage.EventType{storage.UserSignedIn}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.calls(t, "/login", s.credentials())
 	}},
-	{name: "refresh of the app, its first", ready: func(t *testing.T, s *scene) func() answer {
-		s.browser.signIn(t, s.browser.get(t, s.Issuer+"/account"), s.person.Email, password)
+	{name: "refresh of the app, its first", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.browser.SignIn(t, s.browser.Get(t, s.Issuer+"/account"), s.person.Email, providertest.Password)
 		return s.calls(t, "/refresh", "")
 	}},
-	{name: "refresh of the app", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "refresh of the app", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		return s.calls(t, "/refresh", "")
 	}},
-	{name: "who is signed in", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "who is signed in", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		return s.calls(t, "/session", "")
 	}},
-	{name: "sign-out of the app", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "sign-out of the app", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		return s.calls(t, "/logout", "")
 	}},
-	{name: "sign-out page", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "sign-out page", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		return s.gets(t, "/end_session")
 	}},
-	{name: "sign-out", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "sign-out", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		return s.sends(t, s.browser.get(t, s.leave()).form(t), "decision", "allow")
+		return s.sends(t, s.browser.Get(t, s.Leave()).Form(t), "decision", "allow")
 	}},
-	{name: "consent", events: []storage.EventType{storage.ConsentGiven}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "consent", events: []storage.EventType{storage.ConsentGiven}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		return s.sends(t, s.browser.get(t, s.authorizeURL()).form(t), "decision", "allow")
+		return s.sends(t, s.browser.Get(t, s.AuthorizeURL()).Form(t), "decision", "allow")
 	}},
-	{name: "consent denied", events: []storage.EventType{storage.ConsentDenied}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "consent denied", events: []storage.EventType{storage.ConsentDenied}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		return s.sends(t, s.browser.get(t, s.authorizeURL()).form(t), "decision", "deny")
+		return s.sends(t, s.browser.Get(t, s.AuthorizeURL()).Form(t), "decision", "deny")
 	}},
-	{name: "account chosen", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "account chosen", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		f := s.browser.get(t, s.trusted.authorizeURL("prompt", "select_account")).form(t)
+		f := s.browser.Get(t, s.trusted.AuthorizeURL("prompt", "select_account")).Form(t)
 		return s.sends(t, f, "decision", "continue")
 	}},
-	{name: "no new proof", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "no new proof", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		return s.sends(t, s.browser.get(t, s.trusted.authorizeURL("prompt", "login")).formTo(t, "/decline", "", ""))
+		return s.sends(t, s.browser.Get(t, s.trusted.AuthorizeURL("prompt", "login")).FormTo(t, "/decline", "", ""))
 	}},
-	{name: "next step", ready: func(t *testing.T, s *scene) func() answer {
-		request := s.browser.get(t, s.trusted.authorizeURL()).formTo(t, "/login", "", "").values.Get("request")
+	{name: "next step", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		request := s.browser.Get(t, s.trusted.AuthorizeURL()).FormTo(t, "/login", "", "").Values.Get("request")
 		s.arrives(t)
 		return s.gets(t, "/authorize/next?request="+url.QueryEscape(request))
 	}},
-	{name: "identity to be connected", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "identity to be connected", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		return s.account(t, "/account/identities", "/account/identities/link")
 	}},
-	{name: "connector's button", ready: func(t *testing.T, s *scene) func() answer {
-		return s.sends(t, s.browser.get(t, s.authorizeURL()).formTo(t, "/login/google", "", ""))
+	{name: "connector's button", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.sends(t, s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", ""))
 	}},
-	{name: "connector's callback", events: []storage.EventType{storage.UserSignedIn}, elsewhere: true, ready: func(t *testing.T, s *scene) func() answer {
-		if _, _, err := s.DB.UserByEmail(t.Context(), adaEmail); err != nil { // at her first visit
-			s.visitor(t).comeBy(t, "google", "ada")
+	{name: "connector's callback", events: []storage.EventType{storage.UserSignedIn}, elsewhere: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		if _, _, err := s.DB.UserByEmail(t.Context(), providertest.AdaEmail); err != nil { // at her first visit
+			s.Visitor(t).ComeBy(t, "google", "ada")
 		}
-		back := s.browser.choose(t, s.browser.press(t, s.browser.get(t, s.authorizeURL()), "google"), "ada")
-		return func() answer { return s.browser.fetch(t, back) }
+		back := s.browser.Choose(t, s.browser.Press(t, s.browser.Get(t, s.AuthorizeURL()), "google"), "ada")
+		return func() providertest.Answer { return s.browser.Fetch(t, back) }
 	}},
-	{name: "code", once: true, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "code", once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		code := s.code(t)
-		return func() answer { return s.trusted.tokenRequest(t, s.trusted.codeForm(code)) }
+		return func() providertest.Answer { return s.trusted.TokenRequest(t, s.trusted.CodeForm(code)) }
 	}},
-	{name: "code replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "code replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		code := s.code(t)
-		s.trusted.redeem(t, code)
-		return func() answer { return s.trusted.tokenRequest(t, s.trusted.codeForm(code)) }
+		s.trusted.Redeem(t, code)
+		return func() providertest.Answer { return s.trusted.TokenRequest(t, s.trusted.CodeForm(code)) }
 	}},
-	{name: "code with a wrong verifier", events: []storage.EventType{storage.GrantRefused}, ready: func(t *testing.T, s *scene) func() answer {
-		form := s.trusted.codeForm(s.code(t), "code_verifier", strings.Repeat("w", 43))
-		return func() answer { return s.trusted.tokenRequest(t, form) }
+	{name: "code with a wrong verifier", events: []storage.EventType{storage.GrantRefused}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		form := s.trusted.CodeForm(s.code(t), "code_verifier", strings.Repeat("w", 43))
+		return func() providertest.Answer { return s.trusted.TokenRequest(t, form) }
 	}},
-	{name: "refresh", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "refresh", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		token := s.uses(t)["refresh_token"]
-		return func() answer { return s.trusted.refresh(t, token) }
+		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
 	}},
-	{name: "refresh within the grace", events: []storage.EventType{storage.GrantRetried}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "refresh within the grace", events: []storage.EventType{storage.GrantRetried}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		token := s.uses(t)["refresh_token"]
-		s.trusted.refreshed(t, token)
-		return func() answer { return s.trusted.refresh(t, token) }
+		s.trusted.Refreshed(t, token)
+		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
 	}},
-	{name: "refresh replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "refresh replayed", events: []storage.EventType{storage.GrantReplayed}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		token := s.uses(t)["refresh_token"]
-		s.trusted.refreshed(t, s.trusted.refreshed(t, token)["refresh_token"])
-		return func() answer { return s.trusted.refresh(t, token) }
+		s.trusted.Refreshed(t, s.trusted.Refreshed(t, token)["refresh_token"])
+		return func() providertest.Answer { return s.trusted.Refresh(t, token) }
 	}},
-	{name: "wrong client secret", events: []storage.EventType{storage.ClientRefused}, ready: func(t *testing.T, s *scene) func() answer {
-		return func() answer {
-			return s.tokenRequest(t, s.codeForm("code"), func(r *http.Request) { r.SetBasicAuth(s.Client.ID, "a wrong secret") })
+	{name: "wrong client secret", events: []storage.EventType{storage.ClientRefused}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return func() providertest.Answer {
+			return s.TokenRequest(t, s.CodeForm("code"), func(r *http.Request) { r.SetBasicAuth(s.Client.ID, "a wrong secret") })
 		}
 	}},
-	{name: "userinfo", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "userinfo", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		token := s.uses(t)["access_token"].(string)
-		return func() answer { return s.userinfo(t, token) }
+		return func() providertest.Answer { return s.Userinfo(t, token) }
 	}},
-	{name: "introspection", ready: func(t *testing.T, s *scene) func() answer { return s.postsToken(t, "/introspect", "access_token") }},
-	{name: "revocation", events: []storage.EventType{storage.TokenRevoked}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "introspection", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		return s.postsToken(t, "/introspect", "access_token")
+	}},
+	{name: "revocation", events: []storage.EventType{storage.TokenRevoked}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.postsToken(t, "/revoke", "access_token")
 	}},
-	{name: "revocation of a refresh token", events: []storage.EventType{storage.GrantRevoked}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "revocation of a refresh token", events: []storage.EventType{storage.GrantRevoked}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		return s.postsToken(t, "/revoke", "refresh_token")
 	}},
-	{name: "profile", events: []storage.EventType{storage.UserUpdated}, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "profile", events: []storage.EventType{storage.UserUpdated}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		return s.account(t, "/account/profile", "/account/profile", "name", "Another name")
 	}, once: true},
-	{name: "password changed", events: []storage.EventType{storage.PasswordChanged, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "password changed", events: []storage.EventType{storage.PasswordChanged, storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		return s.account(t, "/account/password", "/account/password", "current-password", password, "new-password", newPassword)
+		return s.account(t, "/account/password", "/account/password", "current-password", providertest.Password, "new-password", providertest.NewPassword)
 	}},
-	{name: "session ended", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "session ended", events: []storage.EventType{storage.SessionEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		return s.account(t, "/account/sessions", "/account/sessions/end")
 	}},
-	{name: "other sessions ended", events: []storage.EventType{storage.SessionEnded}, ready: func(t *testing.T, s *scene) func() answer {
-		other := s.visitor(t)
-		wantStatus(t, other.app(t, "/login", s.credentials()), http.StatusOK)
+	{name: "other sessions ended", events: []storage.EventType{storage.SessionEnded}, ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		other := s.Visitor(t)
+		providertest.WantStatus(t, other.App(t, "/login", s.credentials()), http.StatusOK)
 		s.arrives(t)
 		return s.account(t, "/account/sessions", "/account/sessions/end-others")
 	}},
-	{name: "all sessions ended", events: []storage.EventType{storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "all sessions ended", events: []storage.EventType{storage.SessionsEnded}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		return s.account(t, "/account/sessions/end-all", "/account/sessions/end-all")
 	}},
-	{name: "application disconnected", events: []storage.EventType{storage.ConsentWithdrawn}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "application disconnected", events: []storage.EventType{storage.ConsentWithdrawn}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.uses(t)
 		return s.account(t, "/account/apps/withdraw?client_id=trusted", "/account/apps/withdraw")
 	}},
-	{name: "identity disconnected", events: []storage.EventType{storage.IdentityUnlinked}, once: true, ready: func(t *testing.T, s *scene) func() answer {
+	{name: "identity disconnected", events: []storage.EventType{storage.IdentityUnlinked}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
 		link := storage.ProvenLink{
-			Identity: storage.Identity{Connector: "google", Issuer: s.upstream.google.URL, Subject: storage.NewID("s"), UserID: s.person.ID},
-			ProofID:  storage.NewID("p"), Until: storage.At(s.now().Add(time.Hour)), SessionID: s.sessionsOf(t, s.person.ID)[0].ID,
+			Identity: storage.Identity{Connector: "google", Issuer: s.upstream.Google.URL, Subject: storage.NewID("s"), UserID: s.person.ID},
+			ProofID:  storage.NewID("p"), Until: storage.At(s.Now().Add(time.Hour)), SessionID: s.SessionsOf(t, s.person.ID)[0].ID,
 		}
-		if err := s.DB.LinkIdentity(t.Context(), link, s.now()); err != nil {
+		if err := s.DB.LinkIdentity(t.Context(), link, s.Now()); err != nil {
 			t.Fatal(err)
 		}
-		return s.sends(t, s.browser.get(t, s.Issuer+"/account/identities").disconnects(t)[0])
+		return s.sends(t, s.browser.Get(t, s.Issuer+"/account/identities").Disconnects(t)[0])
 	}},
-	{name: "account page", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/account") }},
-	{name: "sessions page", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/account/sessions") }},
-	{name: "applications page", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/account/apps") }},
-	{name: "identities page", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/account/identities") }},
+	{name: "account page", ready: func(t *testing.T, s *scene) func() providertest.Answer { s.arrives(t); return s.gets(t, "/account") }},
+	{name: "sessions page", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.arrives(t)
+		return s.gets(t, "/account/sessions")
+	}},
+	{name: "applications page", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.arrives(t)
+		return s.gets(t, "/account/apps")
+	}},
+	{name: "identities page", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		s.arrives(t)
+		return s.gets(t, "/account/identities")
+	}},
 }
 
 // postsToken is what a client posts one of its tokens with.
-func (s *scene) postsToken(t *testing.T, path, kind string) func() answer {
+func (s *scene) postsToken(t *testing.T, path, kind string) func() providertest.Answer {
 	token := s.uses(t)[kind].(string)
-	return func() answer {
-		return s.trusted.post(t, path, formType, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	return func() providertest.Answer {
+		return s.trusted.Post(t, path, providertest.FormType, strings.NewReader(url.Values{"token": {token}}.Encode()))
 	}
 }
 
@@ -297,11 +309,11 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 		t.Run(a.name, func(t *testing.T) {
 			s.newPerson(t)
 			send := a.ready(t, s)
-			before := len(s.events(t))
+			before := len(s.Events(t))
 			taken[send().Request.URL.Path] = true
 			s.Drain()
-			s.noteRefusals(t)
-			all := s.events(t)
+			s.NoteRefusals(t)
+			all := s.Events(t)
 			fresh := all[:len(all)-before]
 			var types []storage.EventType
 			for _, e := range fresh {
@@ -314,7 +326,7 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 			}
 		})
 	}
-	for _, path := range routes(t) {
+	for _, path := range providertest.Routes(t) {
 		if !taken[strings.ReplaceAll(path, "connector", "google")] && !slices.Contains(untaken, path) && !strings.HasPrefix(path, "/admin") {
 			t.Errorf("no act takes %s", path)
 		}
@@ -397,13 +409,14 @@ func (i *injector) set(to injection) injection {
 // next tick of the node makes up for them.
 var afterwards = []string{"list notices"}
 
-// TestST14_TestFaults_EachActWithTheNthCallFailing sends each request with the first,
+// TestFaults_EachActWithTheNthCallFailing sends each request with the first,
 // the second … call of the database failing: at once, before its commit, and with the
 // answer lost after it. It is answered 503 and says when to come again, takes no
 // cookie away, and the same request, sent again, is answered as if nothing had been:
 // nothing was spent that was not answered. Where the answer was lost, it is answered,
 // or refused, but never broken.
-func TestST14_TestFaults_EachActWithTheNthCallFailing(t *testing.T) {
+// ST-14: Database down or slow, treated as "not found", "not revoked", "no MFA", "no limit".
+func TestFaults_EachActWithTheNthCallFailing(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		var broken injector
 		s, faults := newScene(t, backend, broken.decide), 0
@@ -416,26 +429,27 @@ func TestST14_TestFaults_EachActWithTheNthCallFailing(t *testing.T) {
 	})
 }
 
-// TestST14_TestFaults_KeysAreRotatedWholeOrNot, by an administrator; a rotation that was
+// TestFaults_KeysAreRotatedWholeOrNot, by an administrator; a rotation that was
 // done and not answered is not done again.
-func TestST14_TestFaults_KeysAreRotatedWholeOrNot(t *testing.T) {
+// ST-14: Database down or slow, treated as "not found", "not revoked", "no MFA", "no limit".
+func TestFaults_KeysAreRotatedWholeOrNot(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		var broken injector
-		s := newScene(t, backend, broken.decide, func(_ *upstreams, c *provider.Config) { c.Algorithms = []string{"ES256"} })
-		faults := s.failEachCall(t, &broken, act{name: "keys rotated", once: true, ready: func(t *testing.T, s *scene) func() answer {
+		s := newScene(t, backend, broken.decide, func(_ *providertest.Upstreams, c *provider.Config) { c.Algorithms = []string{"ES256"} })
+		faults := s.failEachCall(t, &broken, act{name: "keys rotated", once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 			operator := storage.NewID("o") + "@example.com"
-			s.local(t, storage.User{Email: operator, EmailVerified: true, Admin: true}, password)
-			s.pass(24 * time.Hour) // until the next keys may sign
-			page := s.browser.signIn(t, s.browser.get(t, s.Issuer+"/admin/keys/rotate"), operator, password)
-			return s.sends(t, page.formTo(t, "/admin/keys/rotate", "", ""))
+			s.Local(t, storage.User{Email: operator, EmailVerified: true, Admin: true}, providertest.Password)
+			s.Pass(24 * time.Hour) // until the next keys may sign
+			page := s.browser.SignIn(t, s.browser.Get(t, s.Issuer+"/admin/keys/rotate"), operator, providertest.Password)
+			return s.sends(t, page.FormTo(t, "/admin/keys/rotate", "", ""))
 		}})
 		if faults == 0 {
 			t.Error("nothing failed")
 		}
 		s.newPerson(t)
 		s.arrives(t)
-		s.browser.wantApp(t, true)
-		s.browser.refreshApp(t)
+		s.browser.WantApp(t, true)
+		s.browser.RefreshApp(t)
 	})
 }
 
@@ -445,13 +459,13 @@ func (s *scene) failEachCall(t *testing.T, broken *injector, a act) (faults int)
 	t.Helper()
 	s.newPerson(t)
 	send := a.ready(t, s)
-	var good answer
+	var good providertest.Answer
 	calls, _ := broken.during(0, storage.AtOnce, func() { good = send(); s.Drain() })
 	for n := 1; n <= len(calls); n++ {
 		for _, when := range momentsOf(calls[n-1]) {
 			s.newPerson(t)
 			send := a.ready(t, s)
-			var got answer
+			var got providertest.Answer
 			_, failed := broken.during(n, when, func() { got = send(); s.Drain() })
 			if failed == "" {
 				t.Errorf("%s: call %d of %q was not made again", a.name, n, calls)
@@ -491,7 +505,7 @@ func momentsOf(call string) []storage.FaultMoment {
 }
 
 // wantTryAgain wants an answer that blames the server, for now, and nobody else.
-func wantTryAgain(t *testing.T, what string, a answer) {
+func wantTryAgain(t *testing.T, what string, a providertest.Answer) {
 	t.Helper()
 	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || a.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("%s: %d, Retry-After %q, Cache-Control %q: %s", what, a.StatusCode, a.Header.Get("Retry-After"), a.Header.Get("Cache-Control"), text(a))
@@ -512,7 +526,7 @@ func wantTryAgain(t *testing.T, what string, a answer) {
 }
 
 // whither is the path that an answer leads to.
-func whither(a answer) string {
+func whither(a providertest.Answer) string {
 	to := a.Header.Get("Location")
 	if refresh := a.Header.Get("Refresh"); refresh != "" {
 		to = strings.TrimPrefix(refresh, "0;url=")
@@ -522,7 +536,7 @@ func whither(a answer) string {
 }
 
 // text is the beginning of an answer's words.
-func text(a answer) string {
+func text(a providertest.Answer) string {
 	doc, err := html.Parse(strings.NewReader(a.Body))
 	if err != nil {
 		return err.Error()
@@ -536,10 +550,11 @@ func text(a answer) string {
 	return strings.Join(words[:min(len(words), 60)], " ")
 }
 
-// TestST11_EachActWhileTheClockIsWrong sends each request under a clock that has just
+// TestFaults_EachActWhileTheClockIsWrong sends each request under a clock that has just
 // jumped, by an hour, a day or a year, ahead or back, and again after it was set right.
 // It may be refused, but nothing breaks; and who was signed in before is so after.
-func TestST11_EachActWhileTheClockIsWrong(t *testing.T) {
+// ST-11: Clock jumps by an hour, a day, a year, both ways.
+func TestFaults_EachActWhileTheClockIsWrong(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
 	s.newPerson(t)
 	witness, tokens := s.browser, s.uses(t)
@@ -548,26 +563,26 @@ func TestST11_EachActWhileTheClockIsWrong(t *testing.T) {
 			for _, d := range []time.Duration{jump, -jump} {
 				s.newPerson(t)
 				send := a.ready(t, s)
-				s.pass(d)
+				s.Pass(d)
 				for _, when := range []string{"at once", "when the clock is right again"} {
 					// 502: what an upstream has signed is of another time.
 					if got := send(); got.StatusCode >= http.StatusInternalServerError && got.StatusCode != http.StatusBadGateway {
 						t.Errorf("%s, %s after a jump by %s: %d: %s", a.name, when, d, got.StatusCode, text(got))
 					}
 					if when == "at once" {
-						s.pass(-d)
+						s.Pass(-d)
 					}
 				}
 			}
 		}
 	}
-	witness.wantApp(t, true)
-	s.trusted.wantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-	tokens = s.trusted.refreshed(t, tokens["refresh_token"])
-	s.pass(365 * 24 * time.Hour)
-	s.trusted.refuseRefresh(t, tokens["refresh_token"], "invalid_grant")
-	witness.wantApp(t, false)
-	s.pass(-365 * 24 * time.Hour)
-	s.trusted.refreshed(t, tokens["refresh_token"])
-	witness.wantApp(t, true)
+	witness.WantApp(t, true)
+	s.trusted.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
+	tokens = s.trusted.Refreshed(t, tokens["refresh_token"])
+	s.Pass(365 * 24 * time.Hour)
+	s.trusted.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
+	witness.WantApp(t, false)
+	s.Pass(-365 * 24 * time.Hour)
+	s.trusted.Refreshed(t, tokens["refresh_token"])
+	witness.WantApp(t, true)
 }

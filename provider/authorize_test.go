@@ -9,67 +9,36 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
-// post sends an authorization request as a form on the client's page does: from
-// another site, and so without any SameSite=Lax cookie.
-func (v *visitor) post(t *testing.T, params url.Values) stop {
-	t.Helper()
-	f := form{v.b.Issuer + "/authorize", params}
-	r := v.formRequest(t, f)
-	r.Header.Set("Origin", "https://app.example.com")
-	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	a := do(t, direct, r)
-	location := a.Header.Get("Location")
-	if location == "" {
-		return stop{answer: a, At: r.URL}
-	}
-	if a.StatusCode != http.StatusSeeOther {
-		t.Fatalf("POST /authorize goes on with status %d, want 303", a.StatusCode)
-	}
-	target, err := r.URL.Parse(location)
-	if err != nil {
-		t.Fatalf("location %q: %v", location, err)
-	}
-	if target.Host != r.URL.Host {
-		return stop{answer: a, At: r.URL, Left: target}
-	}
-	return v.get(t, target.String())
-}
-
-// byBoth sends a request by GET and by POST: neither may be kinder (OIDC Core,
-// section 3.1.2.1).
-func (v *visitor) byBoth(t *testing.T, params url.Values, f func(t *testing.T, s stop)) {
-	t.Helper()
-	f(t, v.get(t, v.b.Issuer+"/authorize?"+params.Encode()))
-	f(t, v.post(t, params))
-}
-
-func TestP09_GetAndPostBehaveAlike(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		stranger := b.visitor(t)
-		page := stranger.signIn(t, stranger.post(t, b.params()), alice, password)
-		b.redeem(t, stranger.allow(t, page).code(t))
+// P-09: GET and form POST, same behaviour; POST is exempt from CSRF tokens and works without a session.
+func TestAuthorize_GetAndPostBehaveAlike(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		stranger := b.Visitor(t)
+		page := stranger.SignIn(t, stranger.Post(t, b.Params()), providertest.Alice, providertest.Password)
+		b.Redeem(t, stranger.Allow(t, page).Code(t))
 
 		// A POST comes without the session's cookie; the GET that follows has it.
-		b.redeem(t, stranger.post(t, b.params("prompt", "none")).code(t))
-		b.redeem(t, stranger.get(t, b.authorizeURL("prompt", "none")).code(t))
+		b.Redeem(t, stranger.Post(t, b.Params("prompt", "none")).Code(t))
+		b.Redeem(t, stranger.Get(t, b.AuthorizeURL("prompt", "none")).Code(t))
 	})
 }
 
-func TestP10_UnknownParametersAndOrderDoNotMatter(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
-		params := b.params("utm_source", "mail", "scope", "email openid", "audience", "x", "foo[bar]", "1")
+// P-10: Unknown parameters ignored; parameter and scope order irrelevant; unknown scopes ignored.
+func TestAuthorize_UnknownParametersAndOrderDoNotMatter(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
+		params := b.Params("utm_source", "mail", "scope", "email openid", "audience", "x", "foo[bar]", "1")
 		names := slices.Sorted(maps.Keys(params))
 		slices.Reverse(names)
 		var query []string
 		for _, name := range names {
 			query = append(query, url.QueryEscape(name)+"="+url.QueryEscape(params.Get(name)))
 		}
-		tokens := b.redeem(t, v.get(t, b.Issuer+"/authorize?"+strings.Join(query, "&")).code(t))
+		tokens := b.Redeem(t, v.Get(t, b.Issuer+"/authorize?"+strings.Join(query, "&")).Code(t))
 		if got := strings.Fields(tokens["scope"].(string)); !slices.Contains(got, "openid") || !slices.Contains(got, "email") || len(got) != 2 {
 			t.Fatalf("scope: got %v, want openid and email", got)
 		}
@@ -77,35 +46,37 @@ func TestP10_UnknownParametersAndOrderDoNotMatter(t *testing.T) {
 }
 
 // parameters holds a value for every parameter that the endpoint reads.
-func (b *testbed) parameters() url.Values {
-	return b.params("prompt", "login", "max_age", "100", "display", "page", "ui_locales", "de", "claims_locales", "de",
+func parameters(b *providertest.Testbed) url.Values {
+	return b.Params("prompt", "login", "max_age", "100", "display", "page", "ui_locales", "de", "claims_locales", "de",
 		"login_hint", "alice", "acr_values", "1", "claims", "{}", "response_mode", "query", "id_token_hint", "a.b.c",
 		"request", "a.b.c", "request_uri", "https://app.example.com/r", "registration", "{}", "unheard_of", "1")
 }
 
-func TestAZ10_RepeatedParameterIsAPage(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		for name, values := range b.parameters() {
+// AZ-10: Any parameter twice (query, body, or split over both).
+func TestAuthorize_RepeatedParameterIsAPage(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		for name, values := range parameters(b) {
 			for _, second := range []string{values[0], "other"} {
-				params := b.params()
+				params := b.Params()
 				params[name] = []string{values[0], second}
-				v.byBoth(t, params, func(t *testing.T, s stop) {
+				v.ByBoth(t, params, func(t *testing.T, s providertest.Stop) {
 					t.Helper()
-					s.wantPage(t, http.StatusBadRequest, "invalid_request")
+					s.WantPage(t, http.StatusBadRequest, "invalid_request")
 				})
 			}
 			// Split over both places; a parameter in the query of a POST is one too many.
-			r := v.formRequest(t, form{b.Issuer + "/authorize?" + url.Values{name: values}.Encode(), b.params(name, values[0])})
-			v.walk(t, r).wantPage(t, http.StatusBadRequest, "invalid_request")
+			r := v.FormRequest(t, providertest.Form{Action: b.Issuer + "/authorize?" + url.Values{name: values}.Encode(), Values: b.Params(name, values[0])})
+			v.Walk(t, r).WantPage(t, http.StatusBadRequest, "invalid_request")
 		}
 	})
 }
 
-func TestAZ11_OnlyCodeComesBack(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// AZ-11: response_type=token, id_token token, code token, none, other order, not registered.
+func TestAuthorize_OnlyCodeComesBack(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		types := []string{"none", "CODE", "code code", "code none", "code,token", "co de", "foo"}
 		parts := []string{"code", "token", "id_token"}
 		types = append(types, parts[1:]...)
@@ -122,9 +93,9 @@ func TestAZ11_OnlyCodeComesBack(t *testing.T) {
 			}
 		}
 		for _, kind := range types {
-			v.byBoth(t, b.params("response_type", kind), func(t *testing.T, s stop) {
+			v.ByBoth(t, b.Params("response_type", kind), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				s.wantError(t, "unsupported_response_type")
+				s.WantError(t, "unsupported_response_type")
 				// P17: what would answer in the fragment refuses there too.
 				front := slices.ContainsFunc(strings.Fields(kind), func(k string) bool { return k == "token" || k == "id_token" })
 				if inFragment := s.Left.Fragment != ""; inFragment != front {
@@ -135,26 +106,28 @@ func TestAZ11_OnlyCodeComesBack(t *testing.T) {
 	})
 }
 
-func TestAZ11_ClientThatMayNotUseCodes(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// AZ-11: response_type=token, id_token token, code token, none, other order, not registered.
+func TestAuthorize_ClientThatMayNotUseCodes(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for id, change := range map[string]func(*storage.ClientMetadata){
 			"no-type":  func(m *storage.ClientMetadata) { m.ResponseTypes = nil },
 			"no-grant": func(m *storage.ClientMetadata) { m.GrantTypes = []string{"client_credentials"} },
 		} {
-			client, _ := b.registerWith(t, storage.Web, id, func(c *storage.Client) {
-				c.Metadata.RedirectURIs = []string{callback}
+			client, _ := b.RegisterWith(t, storage.Web, id, func(c *storage.Client) {
+				c.Metadata.RedirectURIs = []string{providertest.Callback}
 				change(&c.Metadata)
 			})
-			b.visitor(t).get(t, b.authorizeURL("client_id", client.ID)).wantError(t, "unauthorized_client")
+			b.Visitor(t).Get(t, b.AuthorizeURL("client_id", client.ID)).WantError(t, "unauthorized_client")
 		}
 	})
 }
 
-func TestP15_MissingResponseType(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		b.visitor(t).byBoth(t, b.params("response_type", ""), func(t *testing.T, s stop) {
+// P-15: Missing response_type -> redirect with invalid_request in the query (form_post: POST).
+func TestAuthorize_MissingResponseType(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Visitor(t).ByBoth(t, b.Params("response_type", ""), func(t *testing.T, s providertest.Stop) {
 			t.Helper()
-			s.wantError(t, "invalid_request")
+			s.WantError(t, "invalid_request")
 			if s.Left.RawQuery == "" || s.Left.Fragment != "" {
 				t.Fatalf("not in the query: %s", s.Left)
 			}
@@ -162,14 +135,15 @@ func TestP15_MissingResponseType(t *testing.T) {
 	})
 }
 
-func TestAZ12_OnlyKnownResponseModes(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// AZ-12: Force response_mode=fragment, form_post, web_message, form_post.jwt, garbage.
+func TestAuthorize_OnlyKnownResponseModes(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, mode := range []string{"form_post", "form_post.jwt", "query.jwt", "fragment.jwt", "jwt", "web_message", "okta_post_message", "QUERY", "query fragment", "\"><script>", "javascript:"} {
-			v.byBoth(t, b.params("response_mode", mode), func(t *testing.T, s stop) {
+			v.ByBoth(t, b.Params("response_mode", mode), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				s.wantError(t, "invalid_request")
+				s.WantError(t, "invalid_request")
 			})
 		}
 		// P17: query is the default of code, fragment on request, errors likewise.
@@ -178,11 +152,11 @@ func TestAZ12_OnlyKnownResponseModes(t *testing.T) {
 			"query":    func(u *url.URL) string { return u.RawQuery },
 			"fragment": func(u *url.URL) string { return u.Fragment },
 		} {
-			for response, s := range map[string]stop{
-				"code=":                   v.get(t, b.authorizeURL("response_mode", mode)),
-				"error=invalid_scope":     v.get(t, b.authorizeURL("response_mode", mode, "scope", "nothing")),
-				"error=invalid_request":   v.get(t, b.authorizeURL("response_mode", mode, "prompt", "unheard")),
-				"error=consent_required&": v.get(t, b.authorizeURL("response_mode", mode, "prompt", "none", "scope", "openid phone")),
+			for response, s := range map[string]providertest.Stop{
+				"code=":                   v.Get(t, b.AuthorizeURL("response_mode", mode)),
+				"error=invalid_scope":     v.Get(t, b.AuthorizeURL("response_mode", mode, "scope", "nothing")),
+				"error=invalid_request":   v.Get(t, b.AuthorizeURL("response_mode", mode, "prompt", "unheard")),
+				"error=consent_required&": v.Get(t, b.AuthorizeURL("response_mode", mode, "prompt", "none", "scope", "openid phone")),
 			} {
 				if s.Left == nil || !strings.Contains(where(s.Left), response) {
 					t.Errorf("response_mode=%s: no %s in %v", mode, response, s.Left)
@@ -195,83 +169,86 @@ func TestAZ12_OnlyKnownResponseModes(t *testing.T) {
 	})
 }
 
-func TestAZ13_NoRedirectBeforeClientAndRedirectURIAreProven(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		disabled, _ := b.register(t, storage.Web, "disabled", callback)
-		if err := b.DB.SetClientEnabled(context.Background(), disabled.ID, false, storage.By{At: b.now()}); err != nil {
+// AZ-13: Unknown client, disabled client, bad redirect combined with other errors (bad scope, bad response type).
+func TestAuthorize_NoRedirectBeforeClientAndRedirectURIAreProven(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		disabled, _ := b.Register(t, storage.Web, "disabled", providertest.Callback)
+		if err := b.DB.SetClientEnabled(context.Background(), disabled.ID, false, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		machine, _ := b.register(t, storage.Service, "machine")
-		b.follow(t)
+		machine, _ := b.Register(t, storage.Service, "machine")
+		b.Follow(t)
 		unproven := []struct{ client, uri string }{
-			{"", callback}, {"unheard-of", callback}, {disabled.ID, callback}, {machine.ID, callback}, {machine.ID, ""},
-			{b.Alice.ID, callback}, {"APP", callback}, {"app ", callback}, {"a\x01pp", callback}, {strings.Repeat("a", 1000), callback}, {"' OR 1=1 --", callback},
+			{"", providertest.Callback}, {"unheard-of", providertest.Callback}, {disabled.ID, providertest.Callback}, {machine.ID, providertest.Callback}, {machine.ID, ""},
+			{b.Alice.ID, providertest.Callback}, {"APP", providertest.Callback}, {"app ", providertest.Callback}, {"a\x01pp", providertest.Callback}, {strings.Repeat("a", 1000), providertest.Callback}, {"' OR 1=1 --", providertest.Callback},
 			{b.Client.ID, ""}, {b.Client.ID, "https://evil.example/callback"},
 		}
 		others := [][]string{
 			{}, {"scope", "\x01"}, {"response_type", "token"}, {"response_mode", "form_post"}, {"prompt", "none"},
 			{"prompt", "none login"}, {"code_challenge", ""}, {"request", "a.b.c"}, {"claims", "{"}, {"max_age", "-1"}, {"id_token_hint", "x"},
 		}
-		v := b.visitor(t)
+		v := b.Visitor(t)
 		for _, who := range unproven {
 			code := "invalid_client"
 			if who.client == b.Client.ID || who.client == machine.ID {
 				code = "invalid_redirect_uri"
 			}
 			for _, other := range others {
-				params := b.params(append([]string{"client_id", who.client, "redirect_uri", who.uri}, other...)...)
-				v.byBoth(t, params, func(t *testing.T, s stop) {
+				params := b.Params(append([]string{"client_id", who.client, "redirect_uri", who.uri}, other...)...)
+				v.ByBoth(t, params, func(t *testing.T, s providertest.Stop) {
 					t.Helper()
-					s.wantPage(t, http.StatusBadRequest, code)
+					s.WantPage(t, http.StatusBadRequest, code)
 				})
 			}
 		}
 	})
 }
 
-// TestAZ14_EveryResponseNamesTheIssuer also covers P18.
-func TestAZ14_EveryResponseNamesTheIssuer(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
-		for name, s := range map[string]stop{
-			"success":  v.get(t, b.authorizeURL()),
-			"fragment": v.get(t, b.authorizeURL("response_mode", "fragment")),
-			"early":    v.get(t, b.authorizeURL("response_type", "token")),
-			"late":     v.get(t, b.authorizeURL("prompt", "none", "scope", "openid phone")),
-			"posted":   v.post(t, b.params("scope", "\"")),
-			"silent":   b.visitor(t).get(t, b.authorizeURL("prompt", "none")),
+// TestAuthorize_EveryResponseNamesTheIssuer also covers P18.
+// AZ-14: Mix-up: response without issuer.
+func TestAuthorize_EveryResponseNamesTheIssuer(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
+		for name, s := range map[string]providertest.Stop{
+			"success":  v.Get(t, b.AuthorizeURL()),
+			"fragment": v.Get(t, b.AuthorizeURL("response_mode", "fragment")),
+			"early":    v.Get(t, b.AuthorizeURL("response_type", "token")),
+			"late":     v.Get(t, b.AuthorizeURL("prompt", "none", "scope", "openid phone")),
+			"posted":   v.Post(t, b.Params("scope", "\"")),
+			"silent":   b.Visitor(t).Get(t, b.AuthorizeURL("prompt", "none")),
 		} {
-			if got := s.response(t)["iss"]; len(got) != 1 || got[0] != b.Issuer {
+			if got := s.Response(t)["iss"]; len(got) != 1 || got[0] != b.Issuer {
 				t.Errorf("%s: iss is %q, want %q", name, got, b.Issuer)
 			}
 		}
-		discovery := v.fetch(t, b.Issuer+"/.well-known/openid-configuration").json(t)
+		discovery := v.Fetch(t, b.Issuer+"/.well-known/openid-configuration").JSON(t)
 		if discovery["authorization_response_iss_parameter_supported"] != true || discovery["issuer"] != b.Issuer {
 			t.Errorf("discovery does not announce iss: %v", discovery["authorization_response_iss_parameter_supported"])
 		}
-	}, under("/tenants/one"))
+	}, providertest.Under("/tenants/one"))
 }
 
-func TestP30_RequestObjectsAreRefusedNotIgnored(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// P-30: Request object by value: either processed fully (parameters inside win over the query, including redirect_uri, state.
+func TestAuthorize_RequestObjectsAreRefusedNotIgnored(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		object := "eyJhbGciOiJub25lIn0.eyJzY29wZSI6Im9wZW5pZCJ9."
 		for name, code := range map[string]string{
 			"request": "request_not_supported", "request_uri": "request_uri_not_supported", "registration": "registration_not_supported",
 		} {
 			for _, value := range []string{object, "https://app.example.com/request.jwt", "urn:ietf:params:oauth:request_uri:x", "x"} {
-				v.byBoth(t, b.params(name, value), func(t *testing.T, s stop) {
+				v.ByBoth(t, b.Params(name, value), func(t *testing.T, s providertest.Stop) {
 					t.Helper()
-					s.wantError(t, code)
+					s.WantError(t, code)
 				})
 			}
 			// What only the object would say does not prove a client.
-			v.get(t, b.authorizeURL(name, object, "redirect_uri", "https://evil.example/")).wantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
-			v.get(t, b.authorizeURL(name, object, "client_id", "")).wantPage(t, http.StatusBadRequest, "invalid_client")
+			v.Get(t, b.AuthorizeURL(name, object, "redirect_uri", "https://evil.example/")).WantPage(t, http.StatusBadRequest, "invalid_redirect_uri")
+			v.Get(t, b.AuthorizeURL(name, object, "client_id", "")).WantPage(t, http.StatusBadRequest, "invalid_client")
 		}
-		discovery := v.fetch(t, b.Issuer+"/.well-known/openid-configuration").json(t)
+		discovery := v.Fetch(t, b.Issuer+"/.well-known/openid-configuration").JSON(t)
 		if discovery["request_parameter_supported"] != false || discovery["request_uri_parameter_supported"] != false {
 			t.Errorf("discovery announces what is refused: %v, %v", discovery["request_parameter_supported"], discovery["request_uri_parameter_supported"])
 		}

@@ -11,12 +11,14 @@ import (
 	"golang.org/x/net/html"
 
 	"signet/provider"
+	"signet/provider/providertest"
 )
 
-func TestAZ16_StateComesBackByteForByte(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// AZ-16: state with CR LF, NUL, quotes, script, 1 MB.
+func TestAuthorize_StateComesBackByteForByte(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, state := range []string{
 			"a\r\nSet-Cookie: x=1\r\n\r\n<script>", `"'<>\`, "&=#%+ ;?/", "&code=evil&iss=https://evil.example", "#access_token=x", "%0d%0a%00",
 			"π é \u2028\u2029 \u202e", "\t\v\f\x01\x7f", "+", " ", strings.Repeat("s", 1500), strings.Repeat("<", 150),
@@ -24,9 +26,9 @@ func TestAZ16_StateComesBackByteForByte(t *testing.T) {
 			for _, change := range [][]string{
 				{}, {"response_mode", "fragment"}, {"prompt", "none"}, {"scope", "none-that-exists"}, {"response_type", "token"},
 			} {
-				v.byBoth(t, b.params(append(change, "state", state)...), func(t *testing.T, s stop) {
+				v.ByBoth(t, b.Params(append(change, "state", state)...), func(t *testing.T, s providertest.Stop) {
 					t.Helper()
-					if got := s.response(t)["state"]; len(got) != 1 || got[0] != state {
+					if got := s.Response(t)["state"]; len(got) != 1 || got[0] != state {
 						t.Fatalf("state: got %q, want %q in %s", got, state, s.Left)
 					}
 					if location := s.Header.Get("Location"); strings.ContainsFunc(location, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"<>\`, r) }) {
@@ -39,38 +41,41 @@ func TestAZ16_StateComesBackByteForByte(t *testing.T) {
 			}
 		}
 		// P11: none where none was sent.
-		if s := v.get(t, b.authorizeURL("state", "")); s.response(t).Has("state") {
+		if s := v.Get(t, b.AuthorizeURL("state", "")); s.Response(t).Has("state") {
 			t.Errorf("a state out of nothing: %s", s.Left)
 		}
 	})
 }
 
-func TestAZ16_AZ17_UnreadableOrEndlessValuesAreAPage(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
+// AZ-16: state with CR LF, NUL, quotes, script, 1 MB.
+// AZ-17: nonce missing where required, 1 MB, or reused.
+func TestAuthorize_UnreadableOrEndlessValuesAreAPage(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
 		for _, name := range []string{"state", "nonce", "scope", "login_hint", "claims", "redirect_uri", "client_id", "unheard_of"} {
 			for _, value := range []string{"a\x00b", "\xff\xfe", "\xc0\x80", "\xed\xa0\x80", strings.Repeat("x", 3000), strings.Repeat("x", 60_000)} {
-				params := b.params()
+				params := b.Params()
 				params.Set(name, value)
-				v.byBoth(t, params, func(t *testing.T, s stop) {
+				v.ByBoth(t, params, func(t *testing.T, s providertest.Stop) {
 					t.Helper()
-					s.wantPage(t, http.StatusBadRequest, "invalid_request")
+					s.WantPage(t, http.StatusBadRequest, "invalid_request")
 				})
 			}
-			huge := b.params(name, strings.Repeat("x", 1<<20))
-			v.get(t, b.Issuer+"/authorize?"+huge.Encode()).wantPage(t, http.StatusBadRequest, "invalid_request")
-			v.post(t, huge).wantPage(t, http.StatusRequestEntityTooLarge, "invalid_request")
+			huge := b.Params(name, strings.Repeat("x", 1<<20))
+			v.Get(t, b.Issuer+"/authorize?"+huge.Encode()).WantPage(t, http.StatusBadRequest, "invalid_request")
+			v.Post(t, huge).WantPage(t, http.StatusRequestEntityTooLarge, "invalid_request")
 		}
 		for _, broken := range []string{"%zz", "%", "a;b=c", "state=%f"} {
-			v.get(t, b.authorizeURL()+"&"+broken).wantPage(t, http.StatusBadRequest, "invalid_request")
+			v.Get(t, b.AuthorizeURL()+"&"+broken).WantPage(t, http.StatusBadRequest, "invalid_request")
 		}
 	})
 }
 
 // A request travels on in URLs and cookies: what grows on its way is refused too.
-func TestAZ16_RequestThatGrowsWhenSealedIsAPage(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
+// AZ-16: state with CR LF, NUL, quotes, script, 1 MB.
+func TestAuthorize_RequestThatGrowsWhenSealedIsAPage(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
 		for name, unit := range map[string]string{"state": "<", "nonce": "&", "login_hint": "\x01", "acr_values": "a ", "ui_locales": "\u2028", "claims": `{"":0}`} {
 			for n := 100; n < 2000; n *= 2 {
 				value := strings.Repeat(unit, n)
@@ -79,7 +84,7 @@ func TestAZ16_RequestThatGrowsWhenSealedIsAPage(t *testing.T) {
 				}
 				// Raw characters, as no browser but any program sends them.
 				raw := strings.NewReplacer("%3C", "<", "%7B", "{", "%22", `"`).Replace(url.QueryEscape(value))
-				a := v.fetch(t, b.authorizeURL(name, "")+"&"+name+"="+raw)
+				a := v.Fetch(t, b.AuthorizeURL(name, "")+"&"+name+"="+raw)
 				switch location := a.Header.Get("Location"); {
 				case a.StatusCode == http.StatusBadRequest && location == "":
 				case a.StatusCode == http.StatusSeeOther && len(location) < 4000+len("/login?request="):
@@ -91,34 +96,36 @@ func TestAZ16_RequestThatGrowsWhenSealedIsAPage(t *testing.T) {
 	})
 }
 
-// TestAZ17_NonceIsEchoedExactly also covers P20 and the nonce of P83.
-func TestAZ17_NonceIsEchoedExactly(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// TestAuthorize_NonceIsEchoedExactly also covers P20 and the nonce of P83.
+// AZ-17: nonce missing where required, 1 MB, or reused.
+func TestAuthorize_NonceIsEchoedExactly(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, nonce := range []string{strings.Repeat("n", 64), strings.Repeat("é", 200), `"\<script>`, " \r\n\t", "&nonce=other", "0", "null"} {
-			id := claimsOf(t, b.redeem(t, v.again(t, "nonce", nonce))["id_token"])
+			id := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, "nonce", nonce))["id_token"])
 			if id["nonce"] != nonce {
 				t.Errorf("nonce: got %q, want %q", id["nonce"], nonce)
 			}
 		}
-		if id := claimsOf(t, b.redeem(t, v.again(t, "nonce", ""))["id_token"]); id["nonce"] != nil {
+		if id := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, "nonce", ""))["id_token"]); id["nonce"] != nil {
 			t.Errorf("a nonce out of nothing: %v", id["nonce"])
 		}
 	})
 }
 
-func TestAZ18_Scope(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// AZ-18: scope with 50,000 entries, control characters, quotes, duplicates, unknown names.
+func TestAuthorize_Scope(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, scope := range []string{"openid \x01", "openid\temail", "openid\nemail", `openid "email"`, `openid \`, "openid \x7f", "openid é", "openid\u00a0email", "nothing", "OPENID", "nothing at all"} {
-			v.byBoth(t, b.params("scope", scope), func(t *testing.T, s stop) {
+			v.ByBoth(t, b.Params("scope", scope), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				s.wantError(t, "invalid_scope")
+				s.WantError(t, "invalid_scope")
 			})
 		}
-		v.get(t, b.authorizeURL("scope", "")).wantError(t, "invalid_scope")
+		v.Get(t, b.AuthorizeURL("scope", "")).WantError(t, "invalid_scope")
 
 		for scope, want := range map[string]string{
 			"openid email":                              "openid email",
@@ -128,19 +135,20 @@ func TestAZ18_Scope(t *testing.T) {
 			"openid " + strings.Repeat("x ", 1000):      "openid",
 			"openid " + strings.Repeat("email ", 300):   "openid email",
 		} {
-			if got := b.redeem(t, v.again(t, "scope", scope))["scope"]; got != want {
+			if got := b.Redeem(t, v.Again(t, "scope", scope))["scope"]; got != want {
 				t.Errorf("scope %.40q: got %v, want %s", scope, got, want)
 			}
 		}
-		v.post(t, b.params("scope", strings.Repeat("a ", 25_000))).wantPage(t, http.StatusBadRequest, "invalid_request")
-		v.post(t, b.params("scope", strings.Repeat("a ", 50_000))).wantPage(t, http.StatusRequestEntityTooLarge, "invalid_request")
+		v.Post(t, b.Params("scope", strings.Repeat("a ", 25_000))).WantPage(t, http.StatusBadRequest, "invalid_request")
+		v.Post(t, b.Params("scope", strings.Repeat("a ", 50_000))).WantPage(t, http.StatusRequestEntityTooLarge, "invalid_request")
 	})
 }
 
-func TestP21_HintsAreNeverAnError(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// P-21: display, ui_locales, claims_locales, login_hint (unknown user), acr_values accepted and never an error.
+func TestAuthorize_HintsAreNeverAnError(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for name, values := range map[string][]string{
 			"display":        {"page", "popup", "touch", "wap", "hologram"},
 			"ui_locales":     {"de fr-CA en", "xx-not-a-locale", "../../etc/passwd", "%"},
@@ -149,8 +157,8 @@ func TestP21_HintsAreNeverAnError(t *testing.T) {
 			"acr_values":     {"urn:signet:1fa", "urn:unheard:of other", "0"},
 		} {
 			for _, value := range values {
-				b.redeem(t, v.again(t, name, value))
-				if s := b.visitor(t).get(t, b.authorizeURL(name, value)); s.At.Path != "/login" || s.StatusCode != http.StatusOK {
+				b.Redeem(t, v.Again(t, name, value))
+				if s := b.Visitor(t).Get(t, b.AuthorizeURL(name, value)); s.At.Path != "/login" || s.StatusCode != http.StatusOK {
 					t.Errorf("%s=%s: at %s, status %d", name, value, s.At.Path, s.StatusCode)
 				}
 			}
@@ -158,8 +166,9 @@ func TestP21_HintsAreNeverAnError(t *testing.T) {
 	})
 }
 
-func TestAZ25_ReflectedTextStaysText(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// AZ-25: HTML or script in login_hint, ui_locales, acr_values, display, error, error_description, error_hint.
+func TestAuthorize_ReflectedTextStaysText(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		payloads := []string{
 			`'"><x-canary onerror=alert(1)>`, `</title></textarea><x-canary>`, `javascript:x-canary`, "` onfocus=x-canary autofocus `",
 			`{{.Secret}}<x-canary/>`, `<script>x-canary</script>`, "\"\r\nonfocus=x-canary",
@@ -173,28 +182,28 @@ func TestAZ25_ReflectedTextStaysText(t *testing.T) {
 			for _, name := range names {
 				pairs = append(pairs, name, payload)
 			}
-			v := b.visitor(t)
-			login := v.get(t, b.authorizeURL(pairs...))
+			v := b.Visitor(t)
+			login := v.Get(t, b.AuthorizeURL(pairs...))
 			wantNoCanary(t, login)
-			if got := login.form(t).values.Get("username"); !slices.Equal(strings.Fields(got), strings.Fields(payload)) {
+			if got := login.Form(t).Values.Get("username"); !slices.Equal(strings.Fields(got), strings.Fields(payload)) {
 				t.Errorf("login_hint %q is shown as %q", payload, got)
 			}
-			wantNoCanary(t, v.submit(t, login.form(t), "username", payload, "password", payload))
-			wantNoCanary(t, v.signIn(t, login, alice, password)) // the consent page
-			wantNoCanary(t, v.get(t, b.Issuer+"/login?return_to="+url.QueryEscape(payload)))
-			wantNoCanary(t, v.get(t, b.Issuer+"/authorize/next?request="+url.QueryEscape(payload)))
-			wantNoCanary(t, v.get(t, b.authorizeURL("redirect_uri", payload)))
-			wantNoCanary(t, v.get(t, b.authorizeURL("client_id", payload)))
-			wantNoCanary(t, v.get(t, b.authorizeURL()+"&"+url.QueryEscape(payload)+"=1&"+url.QueryEscape(payload)+"=2"))
-			b.pass(31 * time.Minute)
-			wantNoCanary(t, v.get(t, login.At.String())) // expired, with a link that starts it again
+			wantNoCanary(t, v.Submit(t, login.Form(t), "username", payload, "password", payload))
+			wantNoCanary(t, v.SignIn(t, login, providertest.Alice, providertest.Password)) // the consent page
+			wantNoCanary(t, v.Get(t, b.Issuer+"/login?return_to="+url.QueryEscape(payload)))
+			wantNoCanary(t, v.Get(t, b.Issuer+"/authorize/next?request="+url.QueryEscape(payload)))
+			wantNoCanary(t, v.Get(t, b.AuthorizeURL("redirect_uri", payload)))
+			wantNoCanary(t, v.Get(t, b.AuthorizeURL("client_id", payload)))
+			wantNoCanary(t, v.Get(t, b.AuthorizeURL()+"&"+url.QueryEscape(payload)+"=1&"+url.QueryEscape(payload)+"=2"))
+			b.Pass(31 * time.Minute)
+			wantNoCanary(t, v.Get(t, login.At.String())) // expired, with a link that starts it again
 		}
 	}, func(c *provider.Config) { c.Development = true })
 }
 
 // wantNoCanary wants the canary nowhere but in text, in values of inputs, and in
 // the queries of our own links.
-func wantNoCanary(t *testing.T, s stop) {
+func wantNoCanary(t *testing.T, s providertest.Stop) {
 	t.Helper()
 	if s.Left != nil || !strings.HasPrefix(s.Header.Get("Content-Type"), "text/html") {
 		t.Fatalf("not a page: left to %v, %s", s.Left, s.Header.Get("Content-Type"))
@@ -221,4 +230,22 @@ func wantNoCanary(t *testing.T, s stop) {
 			}
 		}
 	}
+}
+
+// authorization_details is refused at every endpoint, since none reads it (RFC 9396).
+func TestAuthorizationDetails_AreRefused(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		const details = `[{"type":"payment_initiation"}]`
+		v := b.Visitor(t)
+		tokens := b.Redeem(t, v.Flow(t, "scope", "openid email offline_access"))
+		v.ByBoth(t, b.Params("authorization_details", details), func(t *testing.T, s providertest.Stop) {
+			t.Helper()
+			s.WantError(t, "invalid_authorization_details")
+		})
+		code := v.Again(t)
+		b.RefuseCode(t, code, "invalid_authorization_details", "authorization_details", details)
+		b.RefuseRefresh(t, tokens["refresh_token"], "invalid_authorization_details", "authorization_details", details)
+		b.Redeem(t, code) // neither is spent
+		b.Refreshed(t, tokens["refresh_token"])
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
@@ -13,14 +14,14 @@ import (
 // per request. A call that is added shows here first: a read costs tens of
 // microseconds, a write transaction a sync of the disk.
 func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		service, serviceSecret := b.registerWith(t, storage.Service, "robot", func(c *storage.Client) { c.Metadata.Scope = "jobs" })
-		b.registerWith(t, storage.Web, "trusted", func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.SkipConsent = []string{callback}, true
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		service, serviceSecret := b.RegisterWith(t, storage.Service, "robot", func(c *storage.Client) { c.Metadata.Scope = "jobs" })
+		b.RegisterWith(t, storage.Web, "trusted", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
 		})
-		b.withApp(t)
-		v := b.visitor(t)
-		login := v.get(t, b.authorizeURL()).form(t)
+		b.WithApp(t)
+		v := b.Visitor(t)
+		login := v.Get(t, b.AuthorizeURL()).Form(t)
 		var code string
 		var tokens map[string]any
 		post := func(path string, form url.Values, id, secret string) {
@@ -30,7 +31,7 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 			}
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.SetBasicAuth(id, secret)
-			if a := do(t, direct, r); a.StatusCode != http.StatusOK {
+			if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusOK {
 				t.Fatalf("%s: %d %s", path, a.StatusCode, a.Body)
 			}
 		}
@@ -39,47 +40,47 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 			reads, writes int64
 			request       func()
 		}{
-			{"discovery", 0, 0, func() { v.get(t, b.Issuer+"/.well-known/openid-configuration") }},
-			{"JWKS", 0, 0, func() { v.get(t, b.Issuer+"/jwks") }},
-			{"authorize, nobody signed in", 0, 0, func() { do(t, direct, mustGet(t, b.authorizeURL())) }},
+			{"discovery", 0, 0, func() { v.Get(t, b.Issuer+"/.well-known/openid-configuration") }},
+			{"JWKS", 0, 0, func() { v.Get(t, b.Issuer+"/jwks") }},
+			{"authorize, nobody signed in", 0, 0, func() { providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL())) }},
 			// The user, and its attempts; this one is counted before it is hashed, and given
 			// back in the sign-in.
 			{"sign-in with a password", 2, 2, func() {
-				login.values.Set("username", alice)
-				login.values.Set("password", password)
-				do(t, v.client, v.formRequest(t, login))
+				login.Values.Set("username", providertest.Alice)
+				login.Values.Set("password", providertest.Password)
+				providertest.Do(t, v.Client, v.FormRequest(t, login))
 			}},
 			// Session and consent at the dispatcher, again for the page, the session for the
 			// form, and both once more at the end.
-			{"consent given", 7, 1, func() { code = v.allow(t, v.get(t, b.authorizeURL())).code(t) }},
+			{"consent given", 7, 1, func() { code = v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t) }},
 			// The session with its user, and the consent.
-			{"authorize with a session", 2, 0, func() { code = v.again(t) }},
-			{"authorize with a session, trusted client", 1, 0, func() { v.again(t, "client_id", "trusted") }},
-			{"redeem a code", 0, 1, func() { tokens = b.redeem(t, code) }},
-			{"refresh", 0, 1, func() { tokens = b.refreshed(t, tokens["refresh_token"]) }},
-			{"userinfo", 1, 0, func() { b.userinfo(t, tokens["access_token"].(string)) }},
+			{"authorize with a session", 2, 0, func() { code = v.Again(t) }},
+			{"authorize with a session, trusted client", 1, 0, func() { v.Again(t, "client_id", "trusted") }},
+			{"redeem a code", 0, 1, func() { tokens = b.Redeem(t, code) }},
+			{"refresh", 0, 1, func() { tokens = b.Refreshed(t, tokens["refresh_token"]) }},
+			{"userinfo", 1, 0, func() { b.Userinfo(t, tokens["access_token"].(string)) }},
 			{"introspection", 1, 0, func() {
 				post("/introspect", url.Values{"token": {tokens["access_token"].(string)}}, b.Client.ID, b.Secret)
 			}},
 			{"client credentials", 0, 0, func() {
 				post("/token", url.Values{"grant_type": {"client_credentials"}}, service.ID, serviceSecret)
 			}},
-			{"who is signed in, for the app", 1, 0, func() { v.wantApp(t, true) }},
+			{"who is signed in, for the app", 1, 0, func() { v.WantApp(t, true) }},
 			// The session with its user; the grant is opened, and then rotated.
-			{"refresh of the app, its first", 1, 1, func() { v.refreshApp(t) }},
-			{"refresh of the app", 1, 1, func() { v.refreshApp(t) }},
+			{"refresh of the app, its first", 1, 1, func() { v.RefreshApp(t) }},
+			{"refresh of the app", 1, 1, func() { v.RefreshApp(t) }},
 			{"page sign-in of the app, with a session", 1, 1, func() {
-				next := v.fetch(t, b.Issuer+"/login?return_to="+b.Issuer+"/cart").Header.Get("Location")
-				v.fetch(t, b.Issuer+next)
+				next := v.Fetch(t, b.Issuer+"/login?return_to="+b.Issuer+"/cart").Header.Get("Location")
+				v.Fetch(t, b.Issuer+next)
 			}},
 			// As on the page, and the grant.
-			{"sign-in of the app", 2, 3, func() { v.signInApp(t) }},
-			{"refresh of the app, nobody signed in", 0, 0, func() { b.visitor(t).app(t, "/refresh", "") }},
-			{"refresh of the app, from elsewhere", 0, 0, func() { v.app(t, "/refresh", "", with("Sec-Fetch-Site", "cross-site")) }},
+			{"sign-in of the app", 2, 3, func() { v.SignInApp(t) }},
+			{"refresh of the app, nobody signed in", 0, 0, func() { b.Visitor(t).App(t, "/refresh", "") }},
+			{"refresh of the app, from elsewhere", 0, 0, func() { v.App(t, "/refresh", "", providertest.WithHeader("Sec-Fetch-Site", "cross-site")) }},
 			{"revocation", 0, 1, func() {
 				post("/revoke", url.Values{"token": {tokens["refresh_token"].(string)}}, b.Client.ID, b.Secret)
 			}},
-			{"sign-out of the app", 1, 1, func() { v.app(t, "/logout", "") }},
+			{"sign-out of the app", 1, 1, func() { v.App(t, "/logout", "") }},
 		} {
 			readsBefore, writesBefore := b.DB.Calls()
 			step.request()
@@ -92,13 +93,4 @@ func TestCalls_EachRequestCostsNoMoreThanItNeeds(t *testing.T) {
 			}
 		}
 	})
-}
-
-func mustGet(t *testing.T, target string) *http.Request {
-	t.Helper()
-	r, err := http.NewRequest(http.MethodGet, target, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
 }

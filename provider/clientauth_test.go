@@ -14,12 +14,15 @@ import (
 	"time"
 
 	"signet/provider/directory"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // presentations are the ways a request can say who its client is.
 var presentations = map[string]func(form url.Values, h http.Header, id, secret string){
-	"client_secret_basic": func(_ url.Values, h http.Header, id, secret string) { h.Set("Authorization", basic(id, secret)) },
+	"client_secret_basic": func(_ url.Values, h http.Header, id, secret string) {
+		h.Set("Authorization", providertest.Basic(id, secret))
+	},
 	"client_secret_post": func(form url.Values, _ http.Header, id, secret string) {
 		form.Set("client_id", id)
 		form.Set("client_secret", secret)
@@ -30,7 +33,7 @@ var presentations = map[string]func(form url.Values, h http.Header, id, secret s
 		form.Set("client_secret", secret)
 	},
 	"client_secret_post, Basic without secret": func(form url.Values, h http.Header, id, secret string) {
-		h.Set("Authorization", basic(id, ""))
+		h.Set("Authorization", providertest.Basic(id, ""))
 		form.Set("client_secret", secret)
 	},
 	"client_secret_post, bearer": func(form url.Values, h http.Header, id, secret string) {
@@ -39,20 +42,20 @@ var presentations = map[string]func(form url.Values, h http.Header, id, secret s
 		form.Set("client_secret", secret)
 	},
 	"client_secret_basic, client_id": func(form url.Values, h http.Header, id, secret string) {
-		h.Set("Authorization", basic(id, secret))
+		h.Set("Authorization", providertest.Basic(id, secret))
 		form.Set("client_id", id)
 	},
 	"client_secret_basic, empty client_secret": func(form url.Values, h http.Header, id, secret string) {
-		h.Set("Authorization", basic(id, secret))
+		h.Set("Authorization", providertest.Basic(id, secret))
 		form["client_secret"] = []string{""}
 	},
 	"client_secret_basic, odd case": func(_ url.Values, h http.Header, id, secret string) {
-		h.Set("Authorization", "bASIC "+strings.TrimPrefix(basic(id, secret), "Basic "))
+		h.Set("Authorization", "bASIC "+strings.TrimPrefix(providertest.Basic(id, secret), "Basic "))
 	},
 	"none":                       func(form url.Values, _ http.Header, id, _ string) { form.Set("client_id", id) },
-	"none, Basic without secret": func(_ url.Values, h http.Header, id, _ string) { h.Set("Authorization", basic(id, "")) },
+	"none, Basic without secret": func(_ url.Values, h http.Header, id, _ string) { h.Set("Authorization", providertest.Basic(id, "")) },
 	"none, Basic without secret and client_id": func(form url.Values, h http.Header, id, _ string) {
-		h.Set("Authorization", basic(id, ""))
+		h.Set("Authorization", providertest.Basic(id, ""))
 		form.Set("client_id", id)
 	},
 	"none, empty Basic": func(form url.Values, h http.Header, id, _ string) {
@@ -78,10 +81,6 @@ var presentations = map[string]func(form url.Values, h http.Header, id, secret s
 	},
 }
 
-func basic(id, secret string) string {
-	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
-}
-
 // Every way to present a client against every kind of client, at every endpoint: a
 // chosen method is the only one, a method that nobody chose is Basic or the body, a
 // public client sends no secret. A right secret in the wrong way is told its method and
@@ -89,26 +88,26 @@ func basic(id, secret string) string {
 func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 	chosen := func(method string) func(*storage.Client) {
 		return func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{callback}, method
+			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{providertest.Callback}, method
 		}
 	}
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		spa := b.as(b.register(t, storage.SPA, "spa", callback))
-		native := b.as(b.register(t, storage.Native, "native", "http://127.0.0.1/cb"))
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		spa := b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
+		native := b.As(b.Register(t, storage.Native, "native", "http://127.0.0.1/cb"))
 		spa.Secret, native.Secret = b.Secret, b.Secret // they have none: anybody's may be tried
-		for _, as := range []*testbed{
+		for _, as := range []*providertest.Testbed{
 			b, spa, native,
-			b.as(b.registerWith(t, storage.Web, "basic", chosen("client_secret_basic"))),
-			b.as(b.registerWith(t, storage.Web, "post", chosen("client_secret_post"))),
-			b.as(b.registerWith(t, storage.Service, "service", func(*storage.Client) {})),
+			b.As(b.RegisterWith(t, storage.Web, "basic", chosen("client_secret_basic"))),
+			b.As(b.RegisterWith(t, storage.Web, "post", chosen("client_secret_post"))),
+			b.As(b.RegisterWith(t, storage.Service, "service", func(*storage.Client) {})),
 		} {
 			method := as.Client.Metadata.TokenEndpointAuthMethod
 			for how, present := range presentations {
-				for _, path := range formEndpoints {
-					form := b.goodForm(path, "none")
-					b.pass(15 * time.Minute) // nothing is throttled
+				for _, path := range providertest.FormEndpoints {
+					form := b.GoodForm(path, "none")
+					b.Pass(15 * time.Minute) // nothing is throttled
 					_, writesBefore := b.DB.Calls()
-					a := as.post(t, path, formType, nil, func(r *http.Request) {
+					a := as.Post(t, path, providertest.FormType, nil, func(r *http.Request) {
 						r.Header.Del("Authorization")
 						present(form, r.Header, as.Client.ID, as.Secret)
 						*r = *withBody(r, form.Encode())
@@ -121,7 +120,7 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 						in = false // RFC 7662, section 2.1: only clients that authenticate
 					}
 					what := fmt.Sprintf("%s: client %s by %q", path, as.Client.ID, how)
-					refused := a.StatusCode == http.StatusUnauthorized && a.json(t)["error"] == "invalid_client"
+					refused := a.StatusCode == http.StatusUnauthorized && a.JSON(t)["error"] == "invalid_client"
 					if in == refused {
 						t.Errorf("%s: got %d %s", what, a.StatusCode, a.Body)
 					}
@@ -144,14 +143,14 @@ func TestClientAuth_EveryMethodAgainstEveryClient(t *testing.T) {
 // A program that tries one way and then the other (golang.org/x/oauth2 does, after any
 // failure) is never throttled for it, and its repeat says what is wrong.
 func TestClientAuth_RightSecretInTheWrongWayIsNoGuess(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		post := b.as(b.registerWith(t, storage.Web, "post", func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{callback}, storage.AuthPost
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		post := b.As(b.RegisterWith(t, storage.Web, "post", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{providertest.Callback}, storage.AuthPost
 		}))
 		_, before := b.DB.Calls()
 		for range 150 {
-			a := post.tokenRequest(t, post.codeForm("none"))
-			wantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
+			a := post.TokenRequest(t, post.CodeForm("none"))
+			providertest.WantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
 			if !strings.Contains(a.Body, "client_secret_post") || a.Header.Get("WWW-Authenticate") == "" {
 				t.Fatalf("the answer does not name the method: %v %s", a.Header, a.Body)
 			}
@@ -162,7 +161,7 @@ func TestClientAuth_RightSecretInTheWrongWayIsNoGuess(t *testing.T) {
 		if log := b.Log.String(); !strings.Contains(log, "sent as client_secret_basic, registered for client_secret_post") || strings.Contains(log, post.Secret) {
 			t.Error("the log does not say what was wrong, or has the secret")
 		}
-		wantRefusedClient(t, "a wrong secret afterwards", b.present(t, "/token", "post", "wrong", ""))
+		providertest.WantRefusedClient(t, "a wrong secret afterwards", b.Present(t, "/token", "post", "wrong", ""))
 	})
 }
 
@@ -176,9 +175,10 @@ func withBody(r *http.Request, body string) *http.Request {
 	return again
 }
 
-func TestTK06_TwoMethodsAtOnce(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		code := b.visitor(t).flow(t)
+// TK-06: Basic header plus body secret; assertion plus secret; assertion plus Basic.
+func TestClientAuth_TwoMethodsAtOnce(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		code := b.Visitor(t).Flow(t)
 		assertion := url.Values{"client_assertion": {"x.y.z"}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}}
 		for name, c := range map[string]struct {
 			more  url.Values
@@ -192,20 +192,20 @@ func TestTK06_TwoMethodsAtOnce(t *testing.T) {
 			"basic and another client_id":     {url.Values{"client_id": {"other"}}, true},
 			"basic and client_id, other case": {url.Values{"client_id": {strings.ToUpper(b.Client.ID)}}, true},
 		} {
-			for _, path := range formEndpoints {
-				body := merge(b.goodForm(path, code), c.more).Encode()
-				a := b.post(t, path, formType, strings.NewReader(body), func(r *http.Request) {
+			for _, path := range providertest.FormEndpoints {
+				body := merge(b.GoodForm(path, code), c.more).Encode()
+				a := b.Post(t, path, providertest.FormType, strings.NewReader(body), func(r *http.Request) {
 					if !c.basic {
 						r.Header.Del("Authorization")
 					}
 				})
-				if a.StatusCode != http.StatusBadRequest || a.json(t)["error"] != "invalid_request" {
+				if a.StatusCode != http.StatusBadRequest || a.JSON(t)["error"] != "invalid_request" {
 					t.Errorf("%s with %s: got %d %s", path, name, a.StatusCode, a.Body)
 				}
 			}
 		}
-		form := b.codeForm(code, "client_id", b.Client.ID) // saying the same twice is no second method
-		if a := b.tokenRequest(t, form); a.StatusCode != http.StatusOK {
+		form := b.CodeForm(code, "client_id", b.Client.ID) // saying the same twice is no second method
+		if a := b.TokenRequest(t, form); a.StatusCode != http.StatusOK {
 			t.Errorf("basic with its own client_id: got %d %s", a.StatusCode, a.Body)
 		}
 	})
@@ -222,13 +222,14 @@ func merge(a, b url.Values) url.Values {
 }
 
 // What is wrong with the client is not to be seen in the answer.
-func TestTK07_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		off := b.as(b.register(t, storage.Web, "off", callback))
-		off.disableClient(t, true)
-		spa := b.as(b.register(t, storage.SPA, "spa", callback))
+// TK-07: Wrong secret vs unknown client: compare body, headers, time.
+func TestClientAuth_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		off := b.As(b.Register(t, storage.Web, "off", providertest.Callback))
+		off.DisableClient(t, true)
+		spa := b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
 		look := func(id, secret string) string {
-			a := b.tokenRequest(t, b.codeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", basic(id, secret)) })
+			a := b.TokenRequest(t, b.CodeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", providertest.Basic(id, secret)) })
 			if a.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Basic ") {
 				t.Errorf("%s: got %d, WWW-Authenticate %q", id, a.StatusCode, a.Header.Get("WWW-Authenticate"))
 			}
@@ -250,27 +251,29 @@ func TestTK07_UnknownClientAndWrongSecretLookAlike(t *testing.T) {
 	})
 }
 
-func TestTK08_ClientsWithoutASecret(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// TK-08: Empty secret; client whose stored hash is empty; public client at introspection, exchange, revocation.
+func TestClientAuth_ClientsWithoutASecret(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		bare := directory.NewClient(storage.Web, "bare", "Bare")
-		bare.Metadata.RedirectURIs = []string{callback}
-		if err := b.DB.CreateClient(context.Background(), bare, storage.By{At: b.now()}); err != nil {
+		bare.Metadata.RedirectURIs = []string{providertest.Callback}
+		if err := b.DB.CreateClient(context.Background(), bare, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		emptyHash := sha256.Sum256(nil)
 		for _, secret := range []string{"", " ", "\x00", "null", hex.EncodeToString(emptyHash[:]), strings.Repeat("0", 64)} {
-			a := b.tokenRequest(t, b.codeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", basic("bare", secret)) })
-			wantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
+			a := b.TokenRequest(t, b.CodeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", providertest.Basic("bare", secret)) })
+			providertest.WantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
 		}
 		for _, secret := range []string{"", b.Client.Secrets[0].Hash, b.Secret[:len(b.Secret)-1], b.Secret + "x", strings.ToLower(b.Secret)} {
-			a := b.tokenRequest(t, b.codeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", basic(b.Client.ID, secret)) })
-			wantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
+			a := b.TokenRequest(t, b.CodeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", providertest.Basic(b.Client.ID, secret)) })
+			providertest.WantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
 		}
 	})
 }
 
-func TestTK10_MalformedBasicHeaders(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// TK-10: Basic header: bad base64, no colon, percent-encoded colon, NUL, non-UTF-8, 1 MB.
+func TestClientAuth_MalformedBasicHeaders(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		encode := func(s string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(s)) }
 		id, secret := b.Client.ID, b.Secret
 		for _, header := range []string{
@@ -282,78 +285,81 @@ func TestTK10_MalformedBasicHeaders(t *testing.T) {
 			"Bearer " + secret, encode(id + ":" + secret)[6:], "Basic " + base64.RawURLEncoding.EncodeToString([]byte(id+":"+secret+"\xfb\xff")),
 			encode(strings.Repeat("x", 500<<10) + ":y"), encode("x:" + strings.Repeat("y", 500<<10)),
 		} {
-			for _, path := range formEndpoints {
-				a := b.post(t, path, formType, strings.NewReader(b.goodForm(path, "none").Encode()), func(r *http.Request) { r.Header.Set("Authorization", header) })
-				if a.StatusCode != http.StatusUnauthorized || a.json(t)["error"] != "invalid_client" || a.Header.Get("WWW-Authenticate") == "" {
+			for _, path := range providertest.FormEndpoints {
+				a := b.Post(t, path, providertest.FormType, strings.NewReader(b.GoodForm(path, "none").Encode()), func(r *http.Request) { r.Header.Set("Authorization", header) })
+				if a.StatusCode != http.StatusUnauthorized || a.JSON(t)["error"] != "invalid_client" || a.Header.Get("WWW-Authenticate") == "" {
 					t.Errorf("%s with Authorization %.60q: got %d %s", path, header, a.StatusCode, a.Body)
 				}
 			}
 		}
 		huge := encode(strings.Repeat("x", 2<<20))
-		if a := b.post(t, "/token", formType, nil, func(r *http.Request) { r.Header.Set("Authorization", huge) }); a.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		if a := b.Post(t, "/token", providertest.FormType, nil, func(r *http.Request) { r.Header.Set("Authorization", huge) }); a.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 			t.Errorf("a header of two megabytes: got %d", a.StatusCode)
 		}
-		b.follow(t)
+		b.Follow(t)
 		for _, good := range []string{encode(id + ":" + secret), "basic" + encode(id + ":" + secret)[5:]} {
-			a := b.tokenRequest(t, b.codeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", good) })
-			wantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
+			a := b.TokenRequest(t, b.CodeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", good) })
+			providertest.WantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
 		}
 	})
 }
 
-func TestP34_BasicCredentialsAreFormEncoded(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// P-34: client_secret_basic: decode id and secret as form-urlencoded before comparing; client_secret_post.
+func TestClientAuth_BasicCredentialsAreFormEncoded(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const secret = "a+b%41:c d/é"
 		client := directory.NewClient(storage.Web, "odd", "Odd")
 		sum := sha256.Sum256([]byte(secret))
 		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
-		client.Metadata.RedirectURIs = []string{callback}
-		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
+		client.Metadata.RedirectURIs = []string{providertest.Callback}
+		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.as(client, secret).refuseCode(t, "none", "invalid_grant")
+		b.As(client, secret).RefuseCode(t, "none", "invalid_grant")
 		plain := "Basic " + base64.StdEncoding.EncodeToString([]byte("odd:"+secret))
-		a := b.tokenRequest(t, b.codeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", plain) })
-		wantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
+		a := b.TokenRequest(t, b.CodeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", plain) })
+		providertest.WantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
 	})
 }
 
-func TestTK23_ExpiredSecret(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// TK-23: Old client secret after rotation grace; expired secret.
+func TestClientAuth_ExpiredSecret(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		old, fresh := "old-secret", "new-secret"
 		client := directory.NewClient(storage.Web, "rotating", "Rotating")
-		client.Metadata.RedirectURIs = []string{callback}
+		client.Metadata.RedirectURIs = []string{providertest.Callback}
 		for i, secret := range []string{fresh, old} {
 			sum := sha256.Sum256([]byte(secret))
 			client.Secrets[i] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
 		}
-		client.Secrets[1].ExpiresAt = storage.At(b.now().Add(time.Hour))
-		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
+		client.Secrets[1].ExpiresAt = storage.At(b.Now().Add(time.Hour))
+		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.as(client, old).refuseCode(t, "none", "invalid_grant")
-		b.as(client, fresh).refuseCode(t, "none", "invalid_grant")
-		b.pass(time.Hour)
-		wantOAuthError(t, b.as(client, old).tokenRequest(t, b.codeForm("none")), http.StatusUnauthorized, "invalid_client")
-		b.as(client, fresh).refuseCode(t, "none", "invalid_grant")
+		b.As(client, old).RefuseCode(t, "none", "invalid_grant")
+		b.As(client, fresh).RefuseCode(t, "none", "invalid_grant")
+		b.Pass(time.Hour)
+		providertest.WantOAuthError(t, b.As(client, old).TokenRequest(t, b.CodeForm("none")), http.StatusUnauthorized, "invalid_client")
+		b.As(client, fresh).RefuseCode(t, "none", "invalid_grant")
 	})
 }
 
 // bcrypt would compare the first 72 bytes alone.
-func TestTK28_LongSecretsCountInFull(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// TK-28: Slow password hash on client secrets used to burn CPU; secret longer than 72 bytes truncated.
+func TestClientAuth_LongSecretsCountInFull(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		secret := strings.Repeat("0123456789", 10)
 		client := directory.NewClient(storage.Web, "long", "Long")
-		client.Metadata.RedirectURIs = []string{callback}
+		client.Metadata.RedirectURIs = []string{providertest.Callback}
 		sum := sha256.Sum256([]byte(secret))
 		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
-		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
+		if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.as(client, secret).refuseCode(t, "none", "invalid_grant")
+		b.As(client, secret).RefuseCode(t, "none", "invalid_grant")
 		for _, wrong := range []string{secret[:72], secret[:99], secret[:72] + strings.Repeat("x", 28), secret + "\x00", secret + "0"} {
-			a := b.as(client, wrong).tokenRequest(t, b.codeForm("none"))
-			wantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
+			a := b.As(client, wrong).TokenRequest(t, b.CodeForm("none"))
+			providertest.WantOAuthError(t, a, http.StatusUnauthorized, "invalid_client")
 		}
 	})
 }

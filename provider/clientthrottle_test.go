@@ -3,92 +3,74 @@ package provider_test
 import (
 	"fmt"
 	"net/http"
-	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
 
-// behindProxy lets a test choose the client's address.
-func behindProxy(c *provider.Config) {
-	c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
-}
-
-// present asks a form endpoint as a client of an address.
-func (b *testbed) present(t *testing.T, path, id, secret, address string) answer {
-	t.Helper()
-	return b.post(t, path, formType, strings.NewReader(b.goodForm(path, "none").Encode()), func(r *http.Request) {
-		r.Header.Set("Authorization", basic(id, secret))
-		r.Header.Set("X-Forwarded-For", address)
-	})
-}
-
-func wantThrottled(t *testing.T, what string, a answer) {
+func wantThrottled(t *testing.T, what string, a providertest.Answer) {
 	t.Helper()
 	seconds, err := strconv.Atoi(a.Header.Get("Retry-After"))
-	if a.StatusCode != http.StatusTooManyRequests || a.json(t)["error"] != "invalid_client" || err != nil || seconds < 1 || seconds > 901 {
+	if a.StatusCode != http.StatusTooManyRequests || a.JSON(t)["error"] != "invalid_client" || err != nil || seconds < 1 || seconds > 901 {
 		t.Fatalf("%s: got %d, Retry-After %q, %s", what, a.StatusCode, a.Header.Get("Retry-After"), a.Body)
-	}
-}
-
-func wantRefusedClient(t *testing.T, what string, a answer) {
-	t.Helper()
-	if a.StatusCode != http.StatusUnauthorized || a.json(t)["error"] != "invalid_client" || a.Header.Get("Retry-After") != "" {
-		t.Fatalf("%s: got %d %s, want it refused and not throttled", what, a.StatusCode, a.Body)
 	}
 }
 
 // Whatever others try, the right secret works; wrong ones are throttled, over all
 // endpoints and nodes together, for an unknown client as for a known one.
-func TestTK07_TestMN05_WrongSecretsAreThrottledPerClient(t *testing.T) {
+// TK-07: Wrong secret vs unknown client: compare body, headers, time.
+// MN-05: Rate limits spread over nodes.
+func TestClientThrottle_WrongSecretsAreThrottledPerClient(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		b := startOn(t, backend, behindProxy)
-		nodes := []*testbed{b, b.node(t)}
+		b := providertest.StartOn(t, backend, providertest.BehindProxy)
+		nodes := []*providertest.Testbed{b, b.Node(t)}
 		for _, id := range []string{b.Client.ID, "nobody"} {
 			for i := range 20 {
 				address := fmt.Sprintf("198.51.100.%d", i)
-				wantRefusedClient(t, id, nodes[i%2].present(t, formEndpoints[i%3], id, "wrong", address))
+				providertest.WantRefusedClient(t, id, nodes[i%2].Present(t, providertest.FormEndpoints[i%3], id, "wrong", address))
 			}
-			for i, path := range formEndpoints {
-				wantThrottled(t, id+" at "+path, nodes[i%2].present(t, path, id, "wrong", "203.0.113.9"))
+			for i, path := range providertest.FormEndpoints {
+				wantThrottled(t, id+" at "+path, nodes[i%2].Present(t, path, id, "wrong", "203.0.113.9"))
 			}
 		}
 		for _, node := range nodes {
-			if a := node.present(t, "/introspect", b.Client.ID, b.Secret, "198.51.100.1"); a.StatusCode != http.StatusOK {
+			if a := node.Present(t, "/introspect", b.Client.ID, b.Secret, "198.51.100.1"); a.StatusCode != http.StatusOK {
 				t.Errorf("the right secret while others are throttled: got %d %s", a.StatusCode, a.Body)
 			}
 		}
-		wantThrottled(t, "after the right secret", b.present(t, "/token", b.Client.ID, "wrong", "203.0.113.9"))
-		b.pass(15 * time.Minute)
-		wantRefusedClient(t, "after the window", b.present(t, "/token", b.Client.ID, "wrong", "203.0.113.9"))
+		wantThrottled(t, "after the right secret", b.Present(t, "/token", b.Client.ID, "wrong", "203.0.113.9"))
+		b.Pass(15 * time.Minute)
+		providertest.WantRefusedClient(t, "after the window", b.Present(t, "/token", b.Client.ID, "wrong", "203.0.113.9"))
 	})
 }
 
-func TestTK07_GuessesAtManyClientsAreThrottledPerNetwork(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// TK-07: Wrong secret vs unknown client: compare body, headers, time.
+func TestClientThrottle_GuessesAtManyClientsAreThrottledPerNetwork(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for i := range 100 {
 			address := fmt.Sprintf("2001:db8:0:1::%x", i) // one customer's
-			wantRefusedClient(t, "guess", b.present(t, "/token", fmt.Sprintf("client-%d", i), "wrong", address))
+			providertest.WantRefusedClient(t, "guess", b.Present(t, "/token", fmt.Sprintf("client-%d", i), "wrong", address))
 		}
-		wantThrottled(t, "one more", b.present(t, "/token", "another", "wrong", "2001:db8:0:1::ffff"))
-		wantRefusedClient(t, "another network", b.present(t, "/token", "yet-another", "wrong", "2001:db8:0:2::1"))
-		if a := b.present(t, "/introspect", b.Client.ID, b.Secret, "2001:db8:0:1::1"); a.StatusCode != http.StatusOK {
+		wantThrottled(t, "one more", b.Present(t, "/token", "another", "wrong", "2001:db8:0:1::ffff"))
+		providertest.WantRefusedClient(t, "another network", b.Present(t, "/token", "yet-another", "wrong", "2001:db8:0:2::1"))
+		if a := b.Present(t, "/introspect", b.Client.ID, b.Secret, "2001:db8:0:1::1"); a.StatusCode != http.StatusOK {
 			t.Errorf("the right secret from the throttled network: got %d %s", a.StatusCode, a.Body)
 		}
-	}, behindProxy)
+	}, providertest.BehindProxy)
 }
 
 // What a failure costs: one read and one write, once throttled the read alone;
 // and nothing where no secret was tried. An unknown client costs one read more: it
 // may have been made a moment ago.
-func TestTK07_WhatAFailureCostsAndLeaves(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		cost := func(what string, wantReads, wantWrites int64, ask func() answer) {
+// TK-07: Wrong secret vs unknown client: compare body, headers, time.
+func TestClientThrottle_WhatAFailureCostsAndLeaves(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		cost := func(what string, wantReads, wantWrites int64, ask func() providertest.Answer) {
 			t.Helper()
 			readsBefore, writesBefore := b.DB.Calls()
 			ask()
@@ -97,11 +79,11 @@ func TestTK07_WhatAFailureCostsAndLeaves(t *testing.T) {
 				t.Errorf("%s: %d reads and %d writes, want %d and %d", what, reads-readsBefore, writes-writesBefore, wantReads, wantWrites)
 			}
 		}
-		ask := func(id, secret string) func() answer {
-			return func() answer { return b.present(t, "/token", id, secret, "") }
+		ask := func(id, secret string) func() providertest.Answer {
+			return func() providertest.Answer { return b.Present(t, "/token", id, secret, "") }
 		}
-		cost("no secret", 0, 0, func() answer {
-			return b.post(t, "/token", formType, strings.NewReader("grant_type=client_credentials&client_id="+b.Client.ID), func(r *http.Request) { r.Header.Del("Authorization") })
+		cost("no secret", 0, 0, func() providertest.Answer {
+			return b.Post(t, "/token", providertest.FormType, strings.NewReader("grant_type=client_credentials&client_id="+b.Client.ID), func(r *http.Request) { r.Header.Del("Authorization") })
 		})
 		cost("right secret", 0, 0, ask(b.Client.ID, b.Secret))
 		for range 20 {
@@ -114,7 +96,7 @@ func TestTK07_WhatAFailureCostsAndLeaves(t *testing.T) {
 		}
 		cost("right secret of a throttled client", 0, 0, ask(b.Client.ID, b.Secret))
 		refused := 0
-		for _, e := range b.events(t) {
+		for _, e := range b.Events(t) {
 			if e.Type == storage.ClientRefused {
 				refused += int(e.Times)
 				if e.ClientID != b.Client.ID || e.Outcome != storage.Refused || e.Reason != "wrong_secret" || e.From.Address == "" || e.From.RequestID == "" {
@@ -132,12 +114,13 @@ func TestTK07_WhatAFailureCostsAndLeaves(t *testing.T) {
 }
 
 // A database that cannot count lets nobody guess (ST-14).
-func TestTK07_NothingIsTriedUncounted(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+// TK-07: Wrong secret vs unknown client: compare body, headers, time.
+func TestClientThrottle_NothingIsTriedUncounted(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		if err := b.DB.Close(); err != nil {
 			t.Fatal(err)
 		}
-		a := b.present(t, "/token", b.Client.ID, "wrong", "")
-		wantOAuthError(t, a, http.StatusServiceUnavailable, "temporarily_unavailable")
+		a := b.Present(t, "/token", b.Client.ID, "wrong", "")
+		providertest.WantOAuthError(t, a, http.StatusServiceUnavailable, "temporarily_unavailable")
 	})
 }

@@ -8,96 +8,90 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
-func TestCO01_TestP38_CodeReuseRevokesWhatTheCodeYielded(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// wantNoGrant wants that no code was redeemed in this database, nor burnt with a
+// grant: no token of a person can live.
+func wantNoGrant(t *testing.T, b *providertest.Testbed) {
+	t.Helper()
+	if grants := b.Table(t, "grants"); len(grants) != 0 {
+		t.Fatalf("%d grants were opened: %v", len(grants), grants)
+	}
+}
+
+// CO-01: Redeem twice in sequence.
+// P-38: Code reuse -> 400 invalid_grant, immediately and 30+ s later.
+func TestCode_ReuseRevokesWhatTheCodeYielded(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, wait := range []time.Duration{0, 31 * time.Second, 5 * time.Minute} {
-			code := v.again(t)
-			token := b.redeem(t, code)["access_token"].(string)
-			other := b.redeem(t, v.again(t))["access_token"].(string)
-			b.wantUserinfo(t, token, http.StatusOK)
-			b.pass(wait)
-			b.refuseCode(t, code, "invalid_grant")
-			b.wantUserinfo(t, token, http.StatusUnauthorized)
-			b.refuseCode(t, code, "invalid_grant") // a third time changes nothing
-			b.wantUserinfo(t, other, http.StatusOK)
-			b.wantEvent(t, storage.GrantReplayed, claimsOf(t, token)["gid"])
+			code := v.Again(t)
+			token := b.Redeem(t, code)["access_token"].(string)
+			other := b.Redeem(t, v.Again(t))["access_token"].(string)
+			b.WantUserinfo(t, token, http.StatusOK)
+			b.Pass(wait)
+			b.RefuseCode(t, code, "invalid_grant")
+			b.WantUserinfo(t, token, http.StatusUnauthorized)
+			b.RefuseCode(t, code, "invalid_grant") // a third time changes nothing
+			b.WantUserinfo(t, other, http.StatusOK)
+			b.WantEvent(t, storage.GrantReplayed, providertest.ClaimsOf(t, token)["gid"])
 		}
 	})
 }
 
-func TestCO01_CodeReuseAfterTheCodeExpiredIsStillNoticed(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		code := b.visitor(t).flow(t)
-		gid := claimsOf(t, b.redeem(t, code)["access_token"])["gid"]
-		b.pass(11 * time.Hour)
-		b.refuseCode(t, code, "invalid_grant")
-		b.wantEvent(t, storage.GrantReplayed, gid)
+// CO-01: Redeem twice in sequence.
+func TestCode_ReuseAfterTheCodeExpiredIsStillNoticed(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		code := b.Visitor(t).Flow(t)
+		gid := providertest.ClaimsOf(t, b.Redeem(t, code)["access_token"])["gid"]
+		b.Pass(11 * time.Hour)
+		b.RefuseCode(t, code, "invalid_grant")
+		b.WantEvent(t, storage.GrantReplayed, gid)
 	})
 }
 
 // Whatever a race yields is revoked by those that lost it: there is no surviving
 // set of tokens (CO-09).
-func TestCO02_TestCO09_RaceOfOneCodeHasOneWinner(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		b.raceCode(t, b.visitor(t).flow(t), b)
+// CO-02: Redeem 50 times in parallel on one node.
+// CO-09: Replay arrives while the first redemption is still running (between consume and token commit).
+func TestCode_RaceOfOneCodeHasOneWinner(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		b.RaceCode(t, b.Visitor(t).Flow(t), b)
 	})
 }
 
-// raceCode redeems a code 50 times at once, over all nodes in turn.
-func (b *testbed) raceCode(t *testing.T, code string, nodes ...*testbed) {
-	t.Helper()
-	answers := make([]answer, 50)
-	race(len(answers), func(i int) {
-		answers[i] = nodes[i%len(nodes)].tokenRequest(t, b.codeForm(code))
-	})
-	var won []answer
-	for _, a := range answers {
-		if a.StatusCode == http.StatusOK {
-			won = append(won, a)
-			continue
+// CO-04: Redeem with another authenticated client.
+func TestCode_OfAnotherClient(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		other := b.As(b.Register(t, storage.Web, "other", providertest.Callback))
+		spa := b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
+		code := b.Visitor(t).Flow(t)
+		for _, thief := range []*providertest.Testbed{other, spa} {
+			thief.RefuseCode(t, code, "invalid_grant")
+			thief.RefuseCode(t, code, "invalid_grant", "code_verifier", strings.Repeat("w", 43))
 		}
-		wantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
-	}
-	if len(won) != 1 {
-		t.Fatalf("%d of %d redemptions succeeded, want exactly one", len(won), len(answers))
-	}
-	for _, node := range nodes {
-		node.wantUserinfo(t, won[0].json(t)["access_token"].(string), http.StatusUnauthorized)
-	}
-}
-
-func TestCO04_CodeOfAnotherClient(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		other := b.as(b.register(t, storage.Web, "other", callback))
-		spa := b.as(b.register(t, storage.SPA, "spa", callback))
-		code := b.visitor(t).flow(t)
-		for _, thief := range []*testbed{other, spa} {
-			thief.refuseCode(t, code, "invalid_grant")
-			thief.refuseCode(t, code, "invalid_grant", "code_verifier", strings.Repeat("w", 43))
+		wantNoGrant(t, b)
+		token := b.Redeem(t, code)["access_token"].(string)
+		for _, thief := range []*providertest.Testbed{other, spa} {
+			thief.RefuseCode(t, code, "invalid_grant")
 		}
-		b.wantNoGrant(t)
-		token := b.redeem(t, code)["access_token"].(string)
-		for _, thief := range []*testbed{other, spa} {
-			thief.refuseCode(t, code, "invalid_grant")
-		}
-		b.wantUserinfo(t, token, http.StatusOK)
+		b.WantUserinfo(t, token, http.StatusOK)
 	})
 }
 
-func TestCO07_AlteredCodesOpenNothing(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		code := v.flow(t)
+// CO-07: Guess codes.
+func TestCode_AlteredCodesOpenNothing(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		code := v.Flow(t)
 		altered := map[string]string{
 			"padding": code + "=", "space": code + " ", "line break": code[:20] + "\n" + code[20:], "plus": strings.ReplaceAll(code, "-", "+") + "+",
 			"prefix": code[1:], "suffix": code[:len(code)-1], "twice": code + code, "dots": code + ".." + code,
 			"empty box": code[:22], "one character": "A", "not base64": "Ä" + code, "upper case": strings.ToUpper(code),
-			"long": strings.Repeat("A", 60<<10), "salt of another": code[:30] + v.again(t)[30:],
+			"long": strings.Repeat("A", 60<<10), "salt of another": code[:30] + v.Again(t)[30:],
 		}
 		for i := 0; i < len(code); i += max(1, len(code)/40) {
 			letter := byte('A')
@@ -107,130 +101,136 @@ func TestCO07_AlteredCodesOpenNothing(t *testing.T) {
 			altered["letter "+code[:i]] = code[:i] + string(letter) + code[i+1:]
 		}
 		for name, altered := range altered {
-			if a := b.tokenRequest(t, b.codeForm(altered)); a.StatusCode != http.StatusBadRequest || a.json(t)["error"] != "invalid_grant" {
+			if a := b.TokenRequest(t, b.CodeForm(altered)); a.StatusCode != http.StatusBadRequest || a.JSON(t)["error"] != "invalid_grant" {
 				t.Errorf("%s: %d %s", name, a.StatusCode, a.Body)
 			}
 		}
-		b.wantNoGrant(t)
-		b.redeem(t, code)
-		if other := v.again(t); len(other) < 43 || strings.HasPrefix(other, code[:60]) {
+		wantNoGrant(t, b)
+		b.Redeem(t, code)
+		if other := v.Again(t); len(other) < 43 || strings.HasPrefix(other, code[:60]) {
 			t.Errorf("two codes share more than version and key: %s", code[:60])
 		}
 	})
 }
 
 // A leaked code without the client's secret is of no use, not even to do harm.
-func TestCO10_LeakedCodeWithoutClientAuthentication(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		code := v.flow(t)
+// CO-10: Attacker with a leaked code but no client credentials presents it to burn the code or to trigger the replay revocation.
+func TestCode_LeakedCodeWithoutClientAuthentication(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		code := v.Flow(t)
 		thieves := map[string]func(*http.Request){
 			"no credentials": func(r *http.Request) { r.Header.Del("Authorization") },
 			"wrong secret":   func(r *http.Request) { r.SetBasicAuth(b.Client.ID, "wrong") },
 		}
 		steal := func() {
 			for name, thief := range thieves {
-				for _, verifier := range []string{verifier, strings.Repeat("w", 43), ""} {
-					a := b.tokenRequest(t, b.codeForm(code, "code_verifier", verifier, "client_id", b.Client.ID), thief)
-					if a.StatusCode != http.StatusUnauthorized || a.json(t)["error"] != "invalid_client" {
+				for _, verifier := range []string{providertest.Verifier, strings.Repeat("w", 43), ""} {
+					a := b.TokenRequest(t, b.CodeForm(code, "code_verifier", verifier, "client_id", b.Client.ID), thief)
+					if a.StatusCode != http.StatusUnauthorized || a.JSON(t)["error"] != "invalid_client" {
 						t.Fatalf("%s: got %d %s", name, a.StatusCode, a.Body)
 					}
 				}
 			}
 		}
 		steal()
-		token := b.redeem(t, code)["access_token"].(string)
+		token := b.Redeem(t, code)["access_token"].(string)
 		steal()
-		b.wantUserinfo(t, token, http.StatusOK)
+		b.WantUserinfo(t, token, http.StatusOK)
 	})
 }
 
-func TestCO10_LeakedCodeOfAPublicClient(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		b = b.as(b.register(t, storage.SPA, "spa", callback))
-		v := b.visitor(t)
+// CO-10: Attacker with a leaked code but no client credentials presents it to burn the code or to trigger the replay revocation.
+func TestCode_LeakedCodeOfAPublicClient(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		b = b.As(b.Register(t, storage.SPA, "spa", providertest.Callback))
+		v := b.Visitor(t)
 		wrong := strings.Repeat("w", 43)
 
-		code := v.flow(t)
-		token := b.redeem(t, code)["access_token"].(string)
-		b.refuseCode(t, code, "invalid_grant", "code_verifier", wrong)
-		b.refuseCode(t, code, "invalid_grant", "code_verifier", "")
-		b.wantUserinfo(t, token, http.StatusOK) // who has no verifier ends nobody's tokens
+		code := v.Flow(t)
+		token := b.Redeem(t, code)["access_token"].(string)
+		b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
+		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
+		b.WantUserinfo(t, token, http.StatusOK) // who has no verifier ends nobody's tokens
 
-		code = v.again(t)
-		b.refuseCode(t, code, "invalid_grant", "code_verifier", wrong)
-		b.refuseCode(t, code, "invalid_grant") // but an unused code that leaked is burnt
+		code = v.Again(t)
+		b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
+		b.RefuseCode(t, code, "invalid_grant") // but an unused code that leaked is burnt
 	})
 }
 
-func TestCO11_WhatEndsBetweenCodeAndRedemption(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		bob := b.user(t, "bob@example.com", password)
-		for name, end := range map[string]func(v *visitor){
-			"signed out": func(v *visitor) {
-				v.get(t, b.Issuer+"/end_session?id_token_hint="+b.redeem(t, v.again(t))["id_token"].(string))
+// CO-11: User logs out, or password is changed, between code and redemption.
+func TestCode_WhatEndsBetweenCodeAndRedemption(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		bob := b.User(t, "bob@example.com", providertest.Password)
+		for name, end := range map[string]func(v *providertest.Visitor){
+			"signed out": func(v *providertest.Visitor) {
+				v.Get(t, b.Issuer+"/end_session?id_token_hint="+b.Redeem(t, v.Again(t))["id_token"].(string))
 			},
-			"another user signed in": func(v *visitor) {
-				v.signIn(t, v.get(t, b.authorizeURL("prompt", "login")), bob.Email, password)
+			"another user signed in": func(v *providertest.Visitor) {
+				v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), bob.Email, providertest.Password)
 			},
-			"user disabled":             func(*visitor) { b.disableUser(t, true) },
-			"user disabled and enabled": func(*visitor) { b.disableUser(t, true); b.disableUser(t, false) },
-			"redirect URI removed": func(*visitor) {
-				b.changeClient(t, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://app.example.com/other"} })
+			"user disabled":             func(*providertest.Visitor) { b.DisableUser(t, true) },
+			"user disabled and enabled": func(*providertest.Visitor) { b.DisableUser(t, true); b.DisableUser(t, false) },
+			"redirect URI removed": func(*providertest.Visitor) {
+				b.ChangeClient(t, func(c *storage.Client) { c.Metadata.RedirectURIs = []string{"https://app.example.com/other"} })
 			},
-			"code expired": func(*visitor) { b.pass(61 * time.Second) },
+			"code expired": func(*providertest.Visitor) { b.Pass(61 * time.Second) },
 		} {
-			v := b.visitor(t)
-			v.flow(t, "prompt", "consent")
-			code := v.again(t)
+			v := b.Visitor(t)
+			v.Flow(t, "prompt", "consent")
+			code := v.Again(t)
 			end(v)
-			if a := b.tokenRequest(t, b.codeForm(code)); a.StatusCode != http.StatusBadRequest || a.json(t)["error"] != "invalid_grant" {
+			if a := b.TokenRequest(t, b.CodeForm(code)); a.StatusCode != http.StatusBadRequest || a.JSON(t)["error"] != "invalid_grant" {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
 			}
-			b.disableUser(t, false)
-			b.changeClient(t, func(*storage.Client) {})
+			b.DisableUser(t, false)
+			b.ChangeClient(t, func(*storage.Client) {})
 		}
 	})
 }
 
-func TestCO11_DisabledClientCannotRedeem(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		code := b.visitor(t).flow(t)
-		b.disableClient(t, true)
-		wantOAuthError(t, b.tokenRequest(t, b.codeForm(code)), http.StatusUnauthorized, "invalid_client")
-		b.disableClient(t, false)
-		token := b.redeem(t, code)["access_token"].(string)
-		b.disableClient(t, true)
-		b.wantUserinfo(t, token, http.StatusUnauthorized)
-		b.disableClient(t, false)
-		b.wantUserinfo(t, token, http.StatusOK)
+// CO-11: User logs out, or password is changed, between code and redemption.
+func TestCode_DisabledClientCannotRedeem(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		code := b.Visitor(t).Flow(t)
+		b.DisableClient(t, true)
+		providertest.WantOAuthError(t, b.TokenRequest(t, b.CodeForm(code)), http.StatusUnauthorized, "invalid_client")
+		b.DisableClient(t, false)
+		token := b.Redeem(t, code)["access_token"].(string)
+		b.DisableClient(t, true)
+		b.WantUserinfo(t, token, http.StatusUnauthorized)
+		b.DisableClient(t, false)
+		b.WantUserinfo(t, token, http.StatusOK)
 	})
 }
 
-func TestP19_CodeLivesSixtySeconds(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		code, late := v.flow(t), v.again(t)
-		b.pass(55 * time.Second)
-		b.redeem(t, code)
-		b.pass(5 * time.Second)
-		b.refuseCode(t, late, "invalid_grant")
+// P-19: Codes, access and refresh tokens, request_uri values.
+func TestCode_LivesSixtySeconds(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		code, late := v.Flow(t), v.Again(t)
+		b.Pass(55 * time.Second)
+		b.Redeem(t, code)
+		b.Pass(5 * time.Second)
+		b.RefuseCode(t, late, "invalid_grant")
 	})
 }
 
 // The attacker puts a code of his own into the victim's browser: the victim's
 // client sends the verifier of its own request, and would see a nonce of another.
-func TestCO13_InjectedCode(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		mallory := b.user(t, "mallory@example.com", password)
-		m := b.visitor(t)
-		page := m.signIn(t, m.get(t, b.authorizeURL("code_challenge", strings.Repeat("A", 43), "nonce", "mallory")), mallory.Email, password)
-		code := m.allow(t, page).code(t)
-		b.refuseCode(t, code, "invalid_grant")
-		b.wantNoGrant(t)
+// CO-13: Inject attacker's code into the victim's client session.
+func TestCode_InjectedCode(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		mallory := b.User(t, "mallory@example.com", providertest.Password)
+		m := b.Visitor(t)
+		page := m.SignIn(t, m.Get(t, b.AuthorizeURL("code_challenge", strings.Repeat("A", 43), "nonce", "mallory")), mallory.Email, providertest.Password)
+		code := m.Allow(t, page).Code(t)
+		b.RefuseCode(t, code, "invalid_grant")
+		wantNoGrant(t, b)
 
-		token := b.redeem(t, m.again(t, "nonce", "mallory"))["id_token"]
-		if got := claimsOf(t, token)["nonce"]; got != "mallory" {
+		token := b.Redeem(t, m.Again(t, "nonce", "mallory"))["id_token"]
+		if got := providertest.ClaimsOf(t, token)["nonce"]; got != "mallory" {
 			t.Fatalf("nonce: got %v, want that of the code's own request", got)
 		}
 	})
@@ -238,15 +238,16 @@ func TestCO13_InjectedCode(t *testing.T) {
 
 // The client is gone before the answer: what is spent stays spent, and the second
 // try ends what the first has made.
-func TestCO14_ConnectionLostDuringRedemption(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		code := b.visitor(t).flow(t)
-		r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(b.codeForm(code).Encode()))
+// CO-14: Client drops the connection during /token.
+func TestCode_ConnectionLostDuringRedemption(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		code := b.Visitor(t).Flow(t)
+		r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader(b.CodeForm(code).Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		r.SetBasicAuth(b.Client.ID, b.Secret)
 		b.Handler().ServeHTTP(brokenPipe{httptest.NewRecorder()}, r)
-		b.refuseCode(t, code, "invalid_grant")
-		for _, e := range b.events(t) {
+		b.RefuseCode(t, code, "invalid_grant")
+		for _, e := range b.Events(t) {
 			if e.Type == storage.GrantReplayed {
 				return
 			}
@@ -260,17 +261,18 @@ type brokenPipe struct{ http.ResponseWriter }
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, http.ErrHandlerTimeout }
 
-func TestCO15_WhatACodeStandsForIsFrozen(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
-		before := claimsOf(t, b.redeem(t, v.again(t))["id_token"])
-		first := v.again(t, "nonce", "first", "scope", "openid")
-		b.pass(10 * time.Second)
-		second := v.signIn(t, v.get(t, b.authorizeURL("prompt", "login", "nonce", "second")), alice, password).code(t)
+// CO-15: auth_time, acr, amr, nonce, sid taken from the newest session instead of the one that was authorised.
+func TestCode_WhatACodeStandsForIsFrozen(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
+		before := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t))["id_token"])
+		first := v.Again(t, "nonce", "first", "scope", "openid")
+		b.Pass(10 * time.Second)
+		second := v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login", "nonce", "second")), providertest.Alice, providertest.Password).Code(t)
 
-		frozen := claimsOf(t, b.redeem(t, first)["id_token"])
-		fresh := claimsOf(t, b.redeem(t, second)["id_token"])
+		frozen := providertest.ClaimsOf(t, b.Redeem(t, first)["id_token"])
+		fresh := providertest.ClaimsOf(t, b.Redeem(t, second)["id_token"])
 		if frozen["nonce"] != "first" || frozen["auth_time"] != before["auth_time"] || frozen["sid"] != before["sid"] {
 			t.Errorf("the code of the first request gave %v after another sign-in, want auth_time %v", frozen, before["auth_time"])
 		}
@@ -282,26 +284,27 @@ func TestCO15_WhatACodeStandsForIsFrozen(t *testing.T) {
 
 // One sign-in link opened in two tabs gives two codes, of which one is good.
 func TestCode_SiblingsOfOneRequest(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
-		next := b.nextURL(t, v)
-		first, second := v.get(t, next).code(t), v.get(t, next).code(t)
-		token := b.redeem(t, second)["access_token"].(string)
-		b.refuseCode(t, first, "invalid_grant")
-		b.wantUserinfo(t, token, http.StatusOK) // a sibling is no replay
-		b.refuseCode(t, second, "invalid_grant")
-		b.wantUserinfo(t, token, http.StatusUnauthorized)
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
+		next := b.NextURL(t, v)
+		first, second := v.Get(t, next).Code(t), v.Get(t, next).Code(t)
+		token := b.Redeem(t, second)["access_token"].(string)
+		b.RefuseCode(t, first, "invalid_grant")
+		b.WantUserinfo(t, token, http.StatusOK) // a sibling is no replay
+		b.RefuseCode(t, second, "invalid_grant")
+		b.WantUserinfo(t, token, http.StatusUnauthorized)
 	})
 }
 
-func TestP36_TokenAnswer(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
+// P-36: Success: 200, application/json, Cache-Control.
+func TestCode_TokenAnswer(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
 		seen := map[string]bool{}
-		for _, code := range []string{v.flow(t), v.again(t)} {
-			a := b.tokenRequest(t, b.codeForm(code))
-			body := a.json(t)
+		for _, code := range []string{v.Flow(t), v.Again(t)} {
+			a := b.TokenRequest(t, b.CodeForm(code))
+			body := a.JSON(t)
 			lives, err := strconv.Atoi(body["expires_in"].(interface{ String() string }).String())
 			token := body["access_token"].(string)
 			if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "application/json" || a.Header.Get("Cache-Control") != "no-store" ||

@@ -2,7 +2,6 @@ package provider_test
 
 import (
 	"bytes"
-	"crypto/rsa"
 	"encoding/json"
 	"flag"
 	"net/http"
@@ -12,24 +11,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/text/language"
+
+	"signet/provider/providertest"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-const wellKnown = "/.well-known/openid-configuration"
-
-// discovery is the provider's metadata.
-func (b *testbed) discovery(t *testing.T) map[string]any {
-	t.Helper()
-	return b.visitor(t).fetch(t, b.Issuer+wellKnown).json(t)
-}
-
 func TestDiscovery_Golden(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		var indented bytes.Buffer
-		a := b.visitor(t).fetch(t, b.Issuer+wellKnown)
+		a := b.Visitor(t).Fetch(t, b.Issuer+providertest.WellKnown)
 		if err := json.Indent(&indented, []byte(a.Body), "", "  "); err != nil {
 			t.Fatal(err)
 		}
@@ -50,15 +42,17 @@ func TestDiscovery_Golden(t *testing.T) {
 	})
 }
 
-func TestP01_TestP02_DiscoveryLiesAtTheIssuer(t *testing.T) {
+// P-01: Discovery at issuer + /.well-known/openid-configuration, status 200, application/json.
+// P-02: Every metadata name ending in _endpoint, and jwks_uri, end_session_endpoint, check_session_iframe.
+func TestDiscovery_LiesAtTheIssuer(t *testing.T) {
 	for _, path := range []string{"", "/auth", "/a/b"} {
-		onSQLite(t, func(t *testing.T, b *testbed) {
-			v := b.visitor(t)
-			a := v.fetch(t, b.Issuer+wellKnown)
+		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+			v := b.Visitor(t)
+			a := v.Fetch(t, b.Issuer+providertest.WellKnown)
 			if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "application/json" {
 				t.Fatalf("got %d %s", a.StatusCode, a.Header.Get("Content-Type"))
 			}
-			document := a.json(t)
+			document := a.JSON(t)
 			if document["issuer"] != b.Issuer {
 				t.Errorf("issuer: got %v, want %s", document["issuer"], b.Issuer)
 			}
@@ -72,7 +66,7 @@ func TestP01_TestP02_DiscoveryLiesAtTheIssuer(t *testing.T) {
 				if err != nil || !strings.HasPrefix(value.(string), b.Issuer+"/") || u.RawQuery != "" || u.Fragment != "" {
 					t.Errorf("%s: %v does not lie at the issuer", name, value)
 				}
-				if a := v.fetch(t, value.(string)); a.StatusCode == http.StatusNotFound {
+				if a := v.Fetch(t, value.(string)); a.StatusCode == http.StatusNotFound {
 					t.Errorf("%s: there is nothing at %s", name, value)
 				}
 			}
@@ -80,10 +74,10 @@ func TestP01_TestP02_DiscoveryLiesAtTheIssuer(t *testing.T) {
 				t.Errorf("only %d endpoints are named", places)
 			}
 			host := strings.TrimSuffix(b.Issuer, path)
-			if got := v.fetch(t, host+"/.well-known/oauth-authorization-server"+path); got.Body != a.Body {
+			if got := v.Fetch(t, host+"/.well-known/oauth-authorization-server"+path); got.Body != a.Body {
 				t.Errorf("the document of RFC 8414 differs: %d %s", got.StatusCode, got.Body)
 			}
-		}, under(path))
+		}, providertest.Under(path))
 	}
 }
 
@@ -104,9 +98,10 @@ var registeredMetadata = strings.Fields(`issuer authorization_endpoint token_end
 	frontchannel_logout_session_supported backchannel_logout_supported backchannel_logout_session_supported end_session_endpoint
 	dpop_signing_alg_values_supported authorization_signing_alg_values_supported prompt_values_supported`)
 
-func TestP03_OnlyRegisteredMetadata(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		for name, value := range b.discovery(t) {
+// P-03: Only registered metadata names (RFC 8414 registry); no private extensions.
+func TestDiscovery_OnlyRegisteredMetadata(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		for name, value := range b.Discovery(t) {
 			if !slices.Contains(registeredMetadata, name) {
 				t.Errorf("%s is no registered name", name)
 			}
@@ -117,9 +112,12 @@ func TestP03_OnlyRegisteredMetadata(t *testing.T) {
 	})
 }
 
-func TestP04_TestP05_TestP06_MetadataSaysWhatThereIs(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		d := b.discovery(t)
+// P-04: Publish explicitly: response_types_supported (dynamic.
+// P-05: id_token_signing_alg_values_supported contains RS256; userinfo_signing_alg_values_supported contains RS256 (dynamic).
+// P-06: ui_locales_supported / claims_locales_supported: valid BCP47 tags in canonical case.
+func TestDiscovery_MetadataSaysWhatThereIs(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		d := b.Discovery(t)
 		for name, least := range map[string][]string{
 			"response_types_supported":              {"code"},
 			"response_modes_supported":              {"query"},
@@ -159,24 +157,26 @@ func TestP04_TestP05_TestP06_MetadataSaysWhatThereIs(t *testing.T) {
 			}
 		}
 		// What is not advertised is refused, not ignored.
-		v := b.visitor(t)
+		v := b.Visitor(t)
 		if d["request_parameter_supported"] == false {
-			v.get(t, b.authorizeURL("request", "e30.e30.")).wantError(t, "request_not_supported")
+			v.Get(t, b.AuthorizeURL("request", "e30.e30.")).WantError(t, "request_not_supported")
 		}
 		if d["request_uri_parameter_supported"] == false {
-			v.get(t, b.authorizeURL("request_uri", "https://app.example.com/r")).wantError(t, "request_uri_not_supported")
+			v.Get(t, b.AuthorizeURL("request_uri", "https://app.example.com/r")).WantError(t, "request_uri_not_supported")
 		}
 		for _, mode := range d["response_modes_supported"].([]any) {
-			if got := v.get(t, b.authorizeURL("response_mode", mode.(string), "prompt", "none")); got.response(t).Get("error") != "login_required" {
+			if got := v.Get(t, b.AuthorizeURL("response_mode", mode.(string), "prompt", "none")); got.Response(t).Get("error") != "login_required" {
 				t.Errorf("response_mode %v is advertised and refused: %v", mode, got.Left)
 			}
 		}
 	})
 }
 
-func TestP07_TestKY01_JWKSHoldsPublicHalvesOnly(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		a := b.visitor(t).fetch(t, b.discovery(t)["jwks_uri"].(string))
+// P-07: JWKS: public keys only, every key has a distinct kid, sane kty/alg/use; no two keys with the same kid+alg+use.
+// KY-01: Look for d, p, q, dp, dq, qi, k in JWKS, logs, admin API, backups.
+func TestDiscovery_JWKSHoldsPublicHalvesOnly(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		a := b.Visitor(t).Fetch(t, b.Discovery(t)["jwks_uri"].(string))
 		var set struct{ Keys []map[string]any }
 		if err := json.Unmarshal([]byte(a.Body), &set); err != nil {
 			t.Fatal(err)
@@ -198,7 +198,7 @@ func TestP07_TestKY01_JWKSHoldsPublicHalvesOnly(t *testing.T) {
 				}
 			}
 		}
-		for _, alg := range b.discovery(t)["id_token_signing_alg_values_supported"].([]any) {
+		for _, alg := range b.Discovery(t)["id_token_signing_alg_values_supported"].([]any) {
 			ready := slices.ContainsFunc(set.Keys, func(k map[string]any) bool { return k["alg"] == alg })
 			if !ready {
 				t.Errorf("no key for the advertised algorithm %v", alg)
@@ -210,39 +210,24 @@ func TestP07_TestKY01_JWKSHoldsPublicHalvesOnly(t *testing.T) {
 	})
 }
 
-// publicKeys reads the JWKS with a library that is not ours.
-func (b *testbed) publicKeys(t *testing.T) jose.JSONWebKeySet {
-	t.Helper()
-	var set jose.JSONWebKeySet
-	a := b.visitor(t).fetch(t, b.discovery(t)["jwks_uri"].(string))
-	if err := json.Unmarshal([]byte(a.Body), &set); err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range set.Keys {
-		if k, ok := key.Key.(*rsa.PublicKey); !key.Valid() || !key.IsPublic() || ok && k.N.BitLen() < 2048 {
-			t.Errorf("key %s is not a good public key", key.KeyID)
-		}
-	}
-	return set
-}
-
 // Nobody can poison a cache: what is asked with changes nothing (KY-13).
-func TestKY13_DocumentsDoNotDependOnTheRequest(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		for _, path := range []string{wellKnown, "/.well-known/oauth-authorization-server", "/jwks"} {
-			want := v.fetch(t, b.Issuer+path)
+// KY-13: JWKS or discovery poisoned through a cache by Host, X-Forwarded-*, query.
+func TestDiscovery_DocumentsDoNotDependOnTheRequest(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		for _, path := range []string{providertest.WellKnown, "/.well-known/oauth-authorization-server", "/jwks"} {
+			want := v.Fetch(t, b.Issuer+path)
 			if !strings.HasPrefix(want.Header.Get("Cache-Control"), "public, max-age=") || want.Header.Get("ETag") == "" {
 				t.Errorf("%s: Cache-Control %q, ETag %q", path, want.Header.Get("Cache-Control"), want.Header.Get("ETag"))
 			}
 			for _, query := range []string{"?x=1", "?issuer=https://evil.example", "?"} {
-				if got := v.fetch(t, b.Issuer+path+query); got.Body != want.Body {
+				if got := v.Fetch(t, b.Issuer+path+query); got.Body != want.Body {
 					t.Errorf("%s%s differs", path, query)
 				}
 			}
 			r, _ := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
 			r.Header.Set("If-None-Match", want.Header.Get("ETag"))
-			if got := do(t, direct, r); got.StatusCode != http.StatusNotModified || got.Body != "" {
+			if got := providertest.Do(t, providertest.Direct, r); got.StatusCode != http.StatusNotModified || got.Body != "" {
 				t.Errorf("%s: with its ETag got %d", path, got.StatusCode)
 			}
 		}

@@ -1,11 +1,9 @@
 package provider_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,41 +12,18 @@ import (
 	"time"
 
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
 
-// raw sends bytes that no HTTP client would, and reads one answer.
-func (b *testbed) raw(t *testing.T, method, head, body string) answer {
-	t.Helper()
-	conn, err := net.Dial("tcp", strings.TrimPrefix(b.Issuer, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if _, err := io.WriteString(conn, head+fmt.Sprintf("Content-Length: %d\r\nConnection: close\r\n\r\n", len(body))+body); err != nil {
-		t.Fatal(err)
-	}
-	response, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: method})
-	if err != nil {
-		t.Fatalf("%q: %v", head, err)
-	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{response, string(content)}
-}
-
-func (b *testbed) host() string { return "Host: " + strings.TrimPrefix(b.Issuer, "http://") + "\r\n" }
-
-func TestHT07_OversizedRequests(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.arrive(t, alice)
+// HT-07: 1 MB header, 500 cookies, 100,000 form fields, 100 MB body.
+func TestEdge_OversizedRequests(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Arrive(t, providertest.Alice)
 		for _, name := range []string{"X-Anything", "Cookie", "Authorization", "User-Agent", "Referer"} {
-			if a := b.call(t, http.MethodGet, "/", http.Header{name: {strings.Repeat("x", 2<<20)}}); a.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+			if a := b.Call(t, http.MethodGet, "/", http.Header{name: {strings.Repeat("x", 2<<20)}}); a.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 				t.Errorf("%s of two megabytes: got %d", name, a.StatusCode)
 			}
 		}
@@ -56,27 +31,27 @@ func TestHT07_OversizedRequests(t *testing.T) {
 		for i := range 500 {
 			fmt.Fprintf(&cookies, "c%d=%s; ", i, strings.Repeat("x", 100))
 		}
-		if a := b.call(t, http.MethodGet, "/", http.Header{"Cookie": {cookies.String()}}); a.StatusCode != http.StatusOK {
+		if a := b.Call(t, http.MethodGet, "/", http.Header{"Cookie": {cookies.String()}}); a.StatusCode != http.StatusOK {
 			t.Errorf("500 cookies: got %d", a.StatusCode)
 		}
 		var fields strings.Builder
 		for i := range 100_000 {
 			fmt.Fprintf(&fields, "f%d=&", i)
 		}
-		for _, path := range routes(t) {
+		for _, path := range providertest.Routes(t) {
 			for _, body := range []string{fields.String(), "x=" + strings.Repeat("x", 1<<20), strings.Repeat("a&", 40_000)} {
 				r, _ := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(body))
-				r.Header.Set("Content-Type", formType)
+				r.Header.Set("Content-Type", providertest.FormType)
 				r.Header.Set("Sec-Fetch-Site", "same-origin")
 				r.SetBasicAuth(b.Client.ID, b.Secret)
-				if a := do(t, v.client, r); a.StatusCode < 400 || a.StatusCode >= 500 || len(a.Cookies()) != 0 {
+				if a := providertest.Do(t, v.Client, r); a.StatusCode < 400 || a.StatusCode >= 500 || len(a.Cookies()) != 0 {
 					t.Errorf("POST %s with %d bytes: got %d", path, len(body), a.StatusCode)
 				}
 			}
 		}
 		for _, query := range []string{fields.String(), "x=" + strings.Repeat("x", 500<<10)} {
 			for _, path := range []string{"/authorize", "/end_session", "/login", "/authorize/next", "/consent"} {
-				if a := v.fetch(t, b.Issuer+path+"?"+query); a.StatusCode >= 500 || len(a.Cookies()) != 0 || len(a.Header.Get("Location")) > 8<<10 {
+				if a := v.Fetch(t, b.Issuer+path+"?"+query); a.StatusCode >= 500 || len(a.Cookies()) != 0 || len(a.Header.Get("Location")) > 8<<10 {
 					t.Errorf("GET %s with %d bytes of query: got %d", path, len(query), a.StatusCode)
 				}
 			}
@@ -85,15 +60,16 @@ func TestHT07_OversizedRequests(t *testing.T) {
 }
 
 // A body of 100 MB is refused after the first 64 KiB: nobody reads the rest.
-func TestHT07_EndlessBodyIsNotRead(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// HT-07: 1 MB header, 500 cookies, 100,000 form fields, 100 MB body.
+func TestEdge_EndlessBodyIsNotRead(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range []string{"/token", "/login", "/userinfo", "/end_session"} {
 			body := &zeros{}
 			body.left.Store(100 << 20)
 			r, _ := http.NewRequest(http.MethodPost, b.Issuer+path, body)
-			r.Header.Set("Content-Type", formType)
+			r.Header.Set("Content-Type", providertest.FormType)
 			r.SetBasicAuth(b.Client.ID, b.Secret)
-			response, err := direct.Do(r)
+			response, err := providertest.Direct.Do(r)
 			if err == nil { // otherwise the server has hung up on us: also an answer
 				response.Body.Close()
 				if response.StatusCode != http.StatusRequestEntityTooLarge && response.StatusCode != http.StatusBadRequest {
@@ -122,21 +98,22 @@ func (z *zeros) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestHT11_LineBreaksSplitNothing(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// HT-11: CR LF into Location, Set-Cookie, logs.
+func TestEdge_LineBreaksSplitNothing(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		const split = "x\r\nSet-Cookie: evil=1\r\nX-Evil: 1\r\n\r\n<script>"
 		encoded := url.QueryEscape(split)
 		for _, target := range []string{
-			b.authorizeURL("state", split), b.authorizeURL("state", split, "prompt", "consent"), b.authorizeURL("scope", split), b.authorizeURL("nonce", split),
-			b.authorizeURL("redirect_uri", callback+split), b.authorizeURL("client_id", split), b.authorizeURL("login_hint", split, "prompt", "login"),
-			b.authorizeURL("ui_locales", split), b.authorizeURL("claims", split), b.authorizeURL("response_mode", split), b.authorizeURL("state", "\n\u2028\x85", "prompt", "none"),
-			b.leave("state", split, "client_id", split), b.leave("id_token_hint", split), b.leave("logout", split),
+			b.AuthorizeURL("state", split), b.AuthorizeURL("state", split, "prompt", "consent"), b.AuthorizeURL("scope", split), b.AuthorizeURL("nonce", split),
+			b.AuthorizeURL("redirect_uri", providertest.Callback+split), b.AuthorizeURL("client_id", split), b.AuthorizeURL("login_hint", split, "prompt", "login"),
+			b.AuthorizeURL("ui_locales", split), b.AuthorizeURL("claims", split), b.AuthorizeURL("response_mode", split), b.AuthorizeURL("state", "\n\u2028\x85", "prompt", "none"),
+			b.Leave("state", split, "client_id", split), b.Leave("id_token_hint", split), b.Leave("logout", split),
 			b.Issuer + "/login?return_to=/" + encoded, b.Issuer + "/authorize/next?request=" + encoded, b.Issuer + "/consent?request=" + encoded,
 			b.Issuer + "/" + url.PathEscape(split), b.Issuer + "/login/" + url.PathEscape(split), b.Issuer + "/static/" + url.PathEscape(split), b.Issuer + "/account?done=" + encoded,
 		} {
-			a := v.fetch(t, target)
+			a := v.Fetch(t, target)
 			if a.Header.Get("X-Evil") != "" || strings.Contains(fmt.Sprint(a.Cookies()), "evil") || strings.ContainsAny(a.Header.Get("Location")+a.Header.Get("Refresh"), "\r\n") || a.StatusCode >= 500 {
 				t.Errorf("%.120s: got %d %v", target, a.StatusCode, a.Header)
 			}
@@ -144,11 +121,11 @@ func TestHT11_LineBreaksSplitNothing(t *testing.T) {
 				t.Errorf("%.120s: the page has the script", target)
 			}
 		}
-		f := v.get(t, b.authorizeURL("prompt", "login")).form(t)
-		f.values.Set("username", split)
-		f.values.Set("password", split)
-		do(t, v.client, v.formRequest(t, f))
-		b.raw(t, "GET", "GET /x%0d%0a{\"level\":\"ERROR\"} HTTP/1.1\r\n"+b.host()+"User-Agent: a\"}{\"msg\":\"forged\"\t\x80\r\n", "")
+		f := v.Get(t, b.AuthorizeURL("prompt", "login")).Form(t)
+		f.Values.Set("username", split)
+		f.Values.Set("password", split)
+		providertest.Do(t, v.Client, v.FormRequest(t, f))
+		b.Raw(t, "GET", "GET /x%0d%0a{\"level\":\"ERROR\"} HTTP/1.1\r\n"+b.Host()+"User-Agent: a\"}{\"msg\":\"forged\"\t\x80\r\n", "")
 		lines := strings.Split(strings.TrimSuffix(b.Log.String(), "\n"), "\n")
 		for _, line := range lines {
 			var entry map[string]any
@@ -156,7 +133,7 @@ func TestHT11_LineBreaksSplitNothing(t *testing.T) {
 				t.Errorf("no log line of ours: %s", line)
 			}
 		}
-		for _, e := range b.events(t) {
+		for _, e := range b.Events(t) {
 			if text := fmt.Sprintf("%v %v", e.From, e.Detail); strings.ContainsAny(text, "\r\n") {
 				t.Errorf("an event with line breaks: %q", text)
 			}
@@ -166,15 +143,16 @@ func TestHT11_LineBreaksSplitNothing(t *testing.T) {
 
 // One way to write a path, and no redirect to a better one: that would turn POST
 // into GET, and two readers would see two paths.
-func TestHT12_OddPaths(t *testing.T) {
+// HT-12: Path confusion: middleware sees the raw path, router the cleaned one; //admin, /x/../admin, ;, encoded slash.
+func TestEdge_OddPaths(t *testing.T) {
 	for _, path := range []string{"", "/auth"} {
-		onSQLite(t, func(t *testing.T, b *testbed) {
-			v := b.visitor(t)
-			v.arrive(t, alice)
+		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+			v := b.Visitor(t)
+			v.Arrive(t, providertest.Alice)
 			host := strings.TrimSuffix(b.Issuer, path)
 			client := *b
 			client.Issuer = host
-			for _, route := range append(routes(t), "/static/") {
+			for _, route := range append(providertest.Routes(t), "/static/") {
 				if route == "/" && path == "" {
 					continue
 				}
@@ -188,7 +166,7 @@ func TestHT12_OddPaths(t *testing.T) {
 						continue
 					}
 					for _, method := range []string{http.MethodGet, http.MethodPost} {
-						a := client.raw(t, method, method+" "+odd+" HTTP/1.1\r\n"+client.host()+"Cookie: signet="+v.cookie(t, "signet").Value+"\r\nContent-Type: "+formType+"\r\n", "")
+						a := client.Raw(t, method, method+" "+odd+" HTTP/1.1\r\n"+client.Host()+"Cookie: signet="+v.Cookie(t, "signet").Value+"\r\nContent-Type: "+providertest.FormType+"\r\n", "")
 						// A connector may have any name, and the files answer for all below them.
 						wrong := (strings.HasPrefix(route, "/static") || strings.HasPrefix(route, "/login")) && a.StatusCode == http.StatusMethodNotAllowed
 						if a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusNotFound && !wrong {
@@ -197,7 +175,7 @@ func TestHT12_OddPaths(t *testing.T) {
 					}
 				}
 			}
-		}, under(path))
+		}, providertest.Under(path))
 	}
 }
 
@@ -207,14 +185,15 @@ func escapedLast(path string) string {
 }
 
 // A request line may name a whole URL: its host is not ours to believe.
-func TestHT12_AbsoluteRequestLine(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		a := b.raw(t, "GET", "GET http://evil.example"+wellKnown+" HTTP/1.1\r\n"+b.host(), "")
-		if a.StatusCode == http.StatusOK && a.json(t)["issuer"] != b.Issuer || strings.Contains(a.Body, "evil") {
+// HT-12: Path confusion: middleware sees the raw path, router the cleaned one; //admin, /x/../admin, ;, encoded slash.
+func TestEdge_AbsoluteRequestLine(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		a := b.Raw(t, "GET", "GET http://evil.example"+providertest.WellKnown+" HTTP/1.1\r\n"+b.Host(), "")
+		if a.StatusCode == http.StatusOK && a.JSON(t)["issuer"] != b.Issuer || strings.Contains(a.Body, "evil") {
 			t.Errorf("got %d %s", a.StatusCode, a.Body)
 		}
 		for _, line := range []string{"OPTIONS *", "CONNECT evil.example:443", "GET *", "GET authorize", "GET ?x=1"} {
-			a := b.raw(t, "GET", line+" HTTP/1.1\r\n"+b.host(), "")
+			a := b.Raw(t, "GET", line+" HTTP/1.1\r\n"+b.Host(), "")
 			if a.StatusCode >= 500 || a.Header.Get("Location") != "" {
 				t.Errorf("%s: got %d to %q", line, a.StatusCode, a.Header.Get("Location"))
 			}
@@ -225,7 +204,8 @@ func TestHT12_AbsoluteRequestLine(t *testing.T) {
 // The handler stops in the middle: the client learns a number and nothing else,
 // programs as JSON and people as a page; the log learns why, once; and the next
 // request is served.
-func TestHT18_Panic(t *testing.T) {
+// HT-18: Panic in a handler.
+func TestEdge_Panic(t *testing.T) {
 	var fuse atomic.Int64
 	options := func(c *provider.Config) {
 		now := c.Now
@@ -237,18 +217,20 @@ func TestHT18_Panic(t *testing.T) {
 		}
 	}
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		b := startOn(t, backend, options)
-		v := b.visitor(t)
-		code := v.flow(t)
+		b := providertest.StartOn(t, backend, options)
+		v := b.Visitor(t)
+		code := v.Flow(t)
 		broken := map[string]int{}
-		for _, ask := range []func() answer{
-			func() answer { return b.present(t, "/token", b.Client.ID, b.Secret, "") },
-			func() answer { return b.present(t, "/introspect", b.Client.ID, b.Secret, "") },
-			func() answer { return b.present(t, "/revoke", b.Client.ID, b.Secret, "") },
-			func() answer { return b.userinfo(t, "none") },
-			func() answer { return do(t, v.client, mustGet(t, b.authorizeURL())) },
-			func() answer { return v.fetch(t, b.authorizeURL()) },
-			func() answer { return v.fetch(t, b.leave()) },
+		for _, ask := range []func() providertest.Answer{
+			func() providertest.Answer { return b.Present(t, "/token", b.Client.ID, b.Secret, "") },
+			func() providertest.Answer { return b.Present(t, "/introspect", b.Client.ID, b.Secret, "") },
+			func() providertest.Answer { return b.Present(t, "/revoke", b.Client.ID, b.Secret, "") },
+			func() providertest.Answer { return b.Userinfo(t, "none") },
+			func() providertest.Answer {
+				return providertest.Do(t, v.Client, providertest.MustGet(t, b.AuthorizeURL()))
+			},
+			func() providertest.Answer { return v.Fetch(t, b.AuthorizeURL()) },
+			func() providertest.Answer { return v.Fetch(t, b.Leave()) },
 		} {
 			const long = 1000
 			fuse.Store(long)
@@ -261,17 +243,17 @@ func TestHT18_Panic(t *testing.T) {
 				a := ask()
 				fuse.Store(0)
 				broken[a.Request.URL.Path+" for "+a.Request.Header.Get("Accept")]++
-				b.wantBroken(t, a)
+				wantBroken(t, b, a)
 			}
 		}
 		if len(broken) != 7 {
 			t.Errorf("broken were only %v", broken)
 		}
-		b.redeem(t, code)
+		b.Redeem(t, code)
 	})
 }
 
-func (b *testbed) wantBroken(t *testing.T, a answer) {
+func wantBroken(t *testing.T, b *providertest.Testbed, a providertest.Answer) {
 	t.Helper()
 	what := a.Request.Method + " " + a.Request.URL.Path
 	if a.StatusCode != http.StatusInternalServerError {
@@ -291,12 +273,12 @@ func (b *testbed) wantBroken(t *testing.T, a answer) {
 		if !strings.Contains(a.Body, "server_error") || !strings.HasPrefix(h.Get("Content-Type"), "text/html") {
 			t.Errorf("%s: not an error page: %s", what, a.Body)
 		}
-	} else if m := a.json(t); m["error"] != "server_error" || h.Get("Content-Type") != "application/json" {
+	} else if m := a.JSON(t); m["error"] != "server_error" || h.Get("Content-Type") != "application/json" {
 		t.Errorf("%s: got %s", what, a.Body)
 	}
 	told := 0
 	for line := range strings.Lines(b.Log.String()) {
-		id := answer{Body: line}.json(t)["request_id"]
+		id := providertest.Answer{Body: line}.JSON(t)["request_id"]
 		if id == nil || !strings.Contains(a.Body, id.(string)) {
 			continue
 		}
@@ -310,49 +292,51 @@ func (b *testbed) wantBroken(t *testing.T, a answer) {
 	}
 }
 
-func TestHT19_DoubledHeaders(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		code := v.flow(t)
-		token := b.redeem(t, v.again(t))["access_token"].(string)
-		form, kind := b.codeForm(code).Encode(), "Content-Type: "+formType+"\r\n"
-		credentials := "Authorization: " + basic(b.Client.ID, b.Secret) + "\r\n"
-		for name, a := range map[string]answer{
-			"two Hosts":                     b.raw(t, "GET", "GET / HTTP/1.1\r\n"+b.host()+"Host: evil.example\r\n", ""),
-			"no Host":                       b.raw(t, "GET", "GET / HTTP/1.1\r\n", ""),
-			"two credentials":               b.raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.host()+kind+credentials+credentials, form),
-			"credentials and others":        b.raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.host()+kind+"Authorization: Basic eDp5\r\n"+credentials, form),
-			"two Content-Types":             b.raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.host()+kind+kind+credentials, form),
-			"form and JSON":                 b.raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.host()+kind+"Content-Type: application/json\r\n"+credentials, form),
-			"two tokens":                    b.raw(t, "GET", "GET /userinfo HTTP/1.1\r\n"+b.host()+"Authorization: Bearer "+token+"\r\nAuthorization: Bearer "+token+"\r\n", ""),
-			"two lengths":                   b.raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.host()+kind+credentials+"Content-Length: 1\r\n", form),
-			"header with a space":           b.raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.host()+kind+"Authorization : x\r\n", form),
-			"folded header":                 b.raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.host()+kind+"Authorization: Basic\r\n eDp5\r\n x\r\n", form),
-			"two forms of the sign-in":      b.raw(t, "POST", "POST /login HTTP/1.1\r\n"+b.host()+kind+kind, "username=a&password=b"),
-			"two types at the revocation":   b.raw(t, "POST", "POST /revoke HTTP/1.1\r\n"+b.host()+kind+kind+credentials, "token=x"),
-			"two users at introspection":    b.raw(t, "POST", "POST /introspect HTTP/1.1\r\n"+b.host()+kind+credentials+credentials, "token=x"),
-			"two Content-Types at sign-out": b.raw(t, "POST", "POST /end_session HTTP/1.1\r\n"+b.host()+kind+kind, "state=x"),
+// HT-19: Two Authorization, Content-Type, Host, Cookie headers.
+func TestEdge_DoubledHeaders(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		code := v.Flow(t)
+		token := b.Redeem(t, v.Again(t))["access_token"].(string)
+		form, kind := b.CodeForm(code).Encode(), "Content-Type: "+providertest.FormType+"\r\n"
+		credentials := "Authorization: " + providertest.Basic(b.Client.ID, b.Secret) + "\r\n"
+		for name, a := range map[string]providertest.Answer{
+			"two Hosts":                     b.Raw(t, "GET", "GET / HTTP/1.1\r\n"+b.Host()+"Host: evil.example\r\n", ""),
+			"no Host":                       b.Raw(t, "GET", "GET / HTTP/1.1\r\n", ""),
+			"two credentials":               b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+credentials+credentials, form),
+			"credentials and others":        b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization: Basic eDp5\r\n"+credentials, form),
+			"two Content-Types":             b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+kind+credentials, form),
+			"form and JSON":                 b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Content-Type: application/json\r\n"+credentials, form),
+			"two tokens":                    b.Raw(t, "GET", "GET /userinfo HTTP/1.1\r\n"+b.Host()+"Authorization: Bearer "+token+"\r\nAuthorization: Bearer "+token+"\r\n", ""),
+			"two lengths":                   b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+credentials+"Content-Length: 1\r\n", form),
+			"header with a space":           b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization : x\r\n", form),
+			"folded header":                 b.Raw(t, "POST", "POST /token HTTP/1.1\r\n"+b.Host()+kind+"Authorization: Basic\r\n eDp5\r\n x\r\n", form),
+			"two forms of the sign-in":      b.Raw(t, "POST", "POST /login HTTP/1.1\r\n"+b.Host()+kind+kind, "username=a&password=b"),
+			"two types at the revocation":   b.Raw(t, "POST", "POST /revoke HTTP/1.1\r\n"+b.Host()+kind+kind+credentials, "token=x"),
+			"two users at introspection":    b.Raw(t, "POST", "POST /introspect HTTP/1.1\r\n"+b.Host()+kind+credentials+credentials, "token=x"),
+			"two Content-Types at sign-out": b.Raw(t, "POST", "POST /end_session HTTP/1.1\r\n"+b.Host()+kind+kind, "state=x"),
 		} {
 			if a.StatusCode != http.StatusBadRequest && !(name == "folded header" && a.StatusCode == http.StatusUnauthorized) || len(a.Cookies()) != 0 {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
 			}
 		}
-		b.redeem(t, code)
+		b.Redeem(t, code)
 	})
 }
 
-func TestHT22_HealthSaysOnlyWhether(t *testing.T) {
+// HT-22: /ready, /healthz show errors, versions, DSN.
+func TestEdge_HealthSaysOnlyWhether(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		db, err := storage.Open(t.Context(), backend.Config())
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := start(t, db)
-		v := b.visitor(t)
-		tokens := b.redeem(t, v.flow(t))
-		code := v.again(t)
+		b := providertest.Start(t, db)
+		v := b.Visitor(t)
+		tokens := b.Redeem(t, v.Flow(t))
+		code := v.Again(t)
 		for _, path := range []string{"/healthz", "/readyz"} {
-			a := v.fetch(t, b.Issuer+path+"?verbose=1")
+			a := v.Fetch(t, b.Issuer+path+"?verbose=1")
 			if a.StatusCode != http.StatusOK || a.Body != `{"status":"ok"}`+"\n" {
 				t.Errorf("%s: got %d %s", path, a.StatusCode, a.Body)
 			}
@@ -360,25 +344,25 @@ func TestHT22_HealthSaysOnlyWhether(t *testing.T) {
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if a := v.fetch(t, b.Issuer+"/healthz"); a.StatusCode != http.StatusOK || a.Body != `{"status":"ok"}`+"\n" {
+		if a := v.Fetch(t, b.Issuer+"/healthz"); a.StatusCode != http.StatusOK || a.Body != `{"status":"ok"}`+"\n" {
 			t.Errorf("the process lives: got %d %s", a.StatusCode, a.Body)
 		}
-		if a := v.fetch(t, b.Issuer+"/readyz"); a.StatusCode != http.StatusServiceUnavailable || a.Body != `{"status":"unavailable"}`+"\n" {
+		if a := v.Fetch(t, b.Issuer+"/readyz"); a.StatusCode != http.StatusServiceUnavailable || a.Body != `{"status":"unavailable"}`+"\n" {
 			t.Errorf("without a database: got %d %s", a.StatusCode, a.Body)
 		}
 		// ST-14: without a database nothing is invalid and nothing is fine, and nobody
 		// is signed out.
-		for name, a := range map[string]answer{
-			"userinfo":   b.userinfo(t, tokens["access_token"].(string)),
-			"code":       b.tokenRequest(t, b.codeForm(code)),
-			"refresh":    b.refresh(t, tokens["refresh_token"]),
-			"introspect": b.post(t, "/introspect", formType, strings.NewReader(url.Values{"token": {tokens["access_token"].(string)}}.Encode())),
-			"revoke":     b.post(t, "/revoke", formType, strings.NewReader(url.Values{"token": {tokens["refresh_token"].(string)}}.Encode())),
-			"authorize":  v.fetch(t, b.authorizeURL()),
-			"silent":     v.fetch(t, b.authorizeURL("prompt", "none")),
-			"home":       v.fetch(t, b.Issuer+"/"),
-			"sign out":   v.fetch(t, b.leave("id_token_hint", tokens["id_token"].(string))),
-			"account":    v.fetch(t, b.Issuer+"/account"),
+		for name, a := range map[string]providertest.Answer{
+			"userinfo":   b.Userinfo(t, tokens["access_token"].(string)),
+			"code":       b.TokenRequest(t, b.CodeForm(code)),
+			"refresh":    b.Refresh(t, tokens["refresh_token"]),
+			"introspect": b.Post(t, "/introspect", providertest.FormType, strings.NewReader(url.Values{"token": {tokens["access_token"].(string)}}.Encode())),
+			"revoke":     b.Post(t, "/revoke", providertest.FormType, strings.NewReader(url.Values{"token": {tokens["refresh_token"].(string)}}.Encode())),
+			"authorize":  v.Fetch(t, b.AuthorizeURL()),
+			"silent":     v.Fetch(t, b.AuthorizeURL("prompt", "none")),
+			"home":       v.Fetch(t, b.Issuer+"/"),
+			"sign out":   v.Fetch(t, b.Leave("id_token_hint", tokens["id_token"].(string))),
+			"account":    v.Fetch(t, b.Issuer+"/account"),
 		} {
 			if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") == "" || len(a.Cookies()) != 0 || !strings.Contains(a.Body, "temporarily_unavailable") {
 				t.Errorf("%s: got %d, Retry-After %q, cookies %v: %.300s", name, a.StatusCode, a.Header.Get("Retry-After"), a.Cookies(), a.Body)

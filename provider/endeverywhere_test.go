@@ -2,107 +2,112 @@ package provider_test
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // held is what somebody still has who has kept all that a session yielded.
 type held struct {
 	handle string // the session cookie
-	app    pair
-	tokens map[string]any          // of the testbed's client, online
-	api    func(*testbed) *testbed // a client that may introspect the app's access token
+	app    providertest.Pair
+	tokens map[string]any                                    // of the testbed's client, online
+	api    func(*providertest.Testbed) *providertest.Testbed // a client that may introspect the app's access token
 }
 
 // takers are all that takes something of what is held; each says whether it did,
 // and wants a refusal to be the right one.
-var takers = map[string]func(t *testing.T, b *testbed, h *held) (took bool){
-	"/refresh": func(t *testing.T, b *testbed, h *held) bool {
-		a := b.refreshAs(t, h.handle, h.app.refresh.Value)
+var takers = map[string]func(t *testing.T, b *providertest.Testbed, h *held) (took bool){
+	"/refresh": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		a := b.RefreshAs(t, h.handle, h.app.Refresh.Value)
 		if a.StatusCode != http.StatusOK {
-			wantAppError(t, a, http.StatusUnauthorized, "login_required")
+			providertest.WantAppError(t, a, http.StatusUnauthorized, "login_required")
 			return false
 		}
-		h.app = pairOf(t, a)
+		h.app = providertest.PairOf(t, a)
 		return true
 	},
-	"/session": func(t *testing.T, b *testbed, h *held) bool {
-		return wantStatus(t, h.browser(t, b).app(t, "/session", ""), http.StatusOK).json(t)["authenticated"] == true
+	"/session": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		return providertest.WantStatus(t, h.browser(t, b).App(t, "/session", ""), http.StatusOK).JSON(t)["authenticated"] == true
 	},
-	"/authorize with prompt=none": func(t *testing.T, b *testbed, h *held) bool {
-		response := h.browser(t, b).get(t, b.authorizeURL("prompt", "none")).response(t)
+	"/authorize with prompt=none": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		response := h.browser(t, b).Get(t, b.AuthorizeURL("prompt", "none")).Response(t)
 		if response.Get("code") == "" && response.Get("error") != "login_required" {
 			t.Fatalf("/authorize answers %v", response)
 		}
 		return response.Get("code") != ""
 	},
-	"/account": func(t *testing.T, b *testbed, h *held) bool {
-		return h.browser(t, b).get(t, b.Issuer+"/account").At.Path == "/account"
+	"/account": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		return h.browser(t, b).Get(t, b.Issuer+"/account").At.Path == "/account"
 	},
-	"/userinfo": func(t *testing.T, b *testbed, h *held) bool {
-		a := b.userinfo(t, h.tokens["access_token"].(string))
+	"/userinfo": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		a := b.Userinfo(t, h.tokens["access_token"].(string))
 		if a.StatusCode != http.StatusOK {
-			wantStatus(t, a, http.StatusUnauthorized)
+			providertest.WantStatus(t, a, http.StatusUnauthorized)
 		}
 		return a.StatusCode == http.StatusOK
 	},
-	"/token with the refresh token": func(t *testing.T, b *testbed, h *held) bool {
-		a := b.refresh(t, h.tokens["refresh_token"])
+	"/token with the refresh token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		a := b.Refresh(t, h.tokens["refresh_token"])
 		if a.StatusCode != http.StatusOK {
-			wantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
+			providertest.WantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
 			return false
 		}
-		h.tokens = a.json(t)
+		h.tokens = a.JSON(t)
 		return true
 	},
-	"/introspect of the access token": func(t *testing.T, b *testbed, h *held) bool {
-		return b.saysActive(t, h.tokens["access_token"].(string))
+	"/introspect of the access token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		return saysActive(t, b, h.tokens["access_token"].(string))
 	},
-	"/introspect of the refresh token": func(t *testing.T, b *testbed, h *held) bool {
-		return b.saysActive(t, h.tokens["refresh_token"].(string))
+	"/introspect of the refresh token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		return saysActive(t, b, h.tokens["refresh_token"].(string))
 	},
-	"/introspect of the app's token": func(t *testing.T, b *testbed, h *held) bool { return h.api(b).saysActive(t, h.app.access.Value) },
+	"/introspect of the app's token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
+		return saysActive(t, h.api(b), h.app.Access.Value)
+	},
 }
 
 // browser has the cookies that were kept, and no others.
-func (h *held) browser(t *testing.T, b *testbed) *visitor {
+func (h *held) browser(t *testing.T, b *providertest.Testbed) *providertest.Visitor {
 	t.Helper()
-	w := b.visitor(t)
-	w.keep("signet", h.handle)
-	w.keep("access_token", h.app.access.Value)
-	w.present(h.app.refresh.Value)
+	w := b.Visitor(t)
+	w.Keep("signet", h.handle)
+	w.Keep("access_token", h.app.Access.Value)
+	w.Present(h.app.Refresh.Value)
 	return w
 }
 
-// TestLO_EveryEndReachesEveryConsumer: whatever ends a session, at once nothing that
+// TestEnds_EveryEndReachesEveryConsumer: whatever ends a session, at once nothing that
 // it yielded is good for anything, on either node.
-func TestLO_EveryEndReachesEveryConsumer(t *testing.T) {
-	for name, way := range sessionsEnd {
+func TestEnds_EveryEndReachesEveryConsumer(t *testing.T) {
+	for name, way := range providertest.SessionsEnd {
 		t.Run(name, func(t *testing.T) {
-			eachApp(t, func(t *testing.T, b *testbed) {
-				api, secret := b.registerWith(t, storage.Web, "api", func(c *storage.Client) {
-					c.Introspects, c.Metadata.RedirectURIs = true, []string{callback}
+			providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
+				api, secret := b.RegisterWith(t, storage.Web, "api", func(c *storage.Client) {
+					c.Introspects, c.Metadata.RedirectURIs = true, []string{providertest.Callback}
 				})
-				b.follow(t)
-				node := b.node(t)
-				v := b.visitor(t)
-				tokens := v.arrive(t, alice)
+				b.Follow(t)
+				node := b.Node(t)
+				v := b.Visitor(t)
+				tokens := v.Arrive(t, providertest.Alice)
 				h := &held{
-					handle: v.cookie(t, "signet").Value, app: v.refreshApp(t), tokens: tokens,
-					api: func(on *testbed) *testbed { return on.as(api, secret) },
+					handle: v.Cookie(t, "signet").Value, app: v.RefreshApp(t), tokens: tokens,
+					api: func(on *providertest.Testbed) *providertest.Testbed { return on.As(api, secret) },
 				}
-				b.pass(time.Minute)
+				b.Pass(time.Minute)
 				for taker, takes := range takers {
 					if !takes(t, node, h) {
 						t.Fatalf("%s refuses what is alive", taker)
 					}
 				}
-				v.present(h.app.refresh.Value)
-				way.end(t, b, v, tokens)
+				v.Present(h.app.Refresh.Value)
+				way.End(t, b, v, tokens)
 				for taker, takes := range takers {
-					for at, on := range map[string]*testbed{"the node": b, "another node": node} {
+					for at, on := range map[string]*providertest.Testbed{"the node": b, "another node": node} {
 						if takes(t, on, h) {
 							t.Errorf("%s of %s takes it still", taker, at)
 						}
@@ -111,4 +116,11 @@ func TestLO_EveryEndReachesEveryConsumer(t *testing.T) {
 			})
 		})
 	}
+}
+
+// saysActive asks about a token as the testbed's client.
+func saysActive(t *testing.T, b *providertest.Testbed, token string) bool {
+	t.Helper()
+	a := b.Post(t, "/introspect", providertest.FormType, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	return providertest.WantStatus(t, a, http.StatusOK).JSON(t)["active"] == true
 }

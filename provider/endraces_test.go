@@ -1,12 +1,14 @@
 package provider_test
 
 import (
+	"context"
 	"net/http"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -29,30 +31,28 @@ type ending struct {
 	at        time.Time
 }
 
-var here = storage.Origin{Actor: "test"}
-
 var enders = []ender{
 	{name: "EndSession", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.EndSession(ctx, a.Alice.ID, f.sessionID, "signed_out", storage.By{From: here, At: f.at})
+		return on.EndSession(context.Background(), a.Alice.ID, f.sessionID, "signed_out", storage.By{From: providertest.Here, At: f.at})
 	}},
 	{name: "SignOutEverywhere", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.SignOutEverywhere(ctx, a.Alice.ID, "asked", storage.By{From: here, At: f.at})
+		return on.SignOutEverywhere(context.Background(), a.Alice.ID, "asked", storage.By{From: providertest.Here, At: f.at})
 	}},
 	{name: "SetUserEnabled", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.SetUserEnabled(ctx, a.Alice.ID, false, storage.By{From: here, At: f.at})
+		return on.SetUserEnabled(context.Background(), a.Alice.ID, false, storage.By{From: providertest.Here, At: f.at})
 	}, undo: func(a *arena) error {
-		return a.DB.SetUserEnabled(ctx, a.Alice.ID, true, storage.By{From: here, At: a.now()})
+		return a.DB.SetUserEnabled(context.Background(), a.Alice.ID, true, storage.By{From: providertest.Here, At: a.Now()})
 	}},
 	{name: "SetClientEnabled", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.SetClientEnabled(ctx, a.Client.ID, false, storage.By{From: here, At: f.at})
+		return on.SetClientEnabled(context.Background(), a.Client.ID, false, storage.By{From: providertest.Here, At: f.at})
 	}, undo: func(a *arena) error {
-		return a.DB.SetClientEnabled(ctx, a.Client.ID, true, storage.By{From: here, At: a.now()})
+		return a.DB.SetClientEnabled(context.Background(), a.Client.ID, true, storage.By{From: providertest.Here, At: a.Now()})
 	}},
 	{name: "WithdrawConsent", end: func(a *arena, on *storage.DB, f ending) error {
-		return on.WithdrawConsent(ctx, a.Alice.ID, a.Client.ID, storage.By{From: here, At: f.at})
+		return on.WithdrawConsent(context.Background(), a.Alice.ID, a.Client.ID, storage.By{From: providertest.Here, At: f.at})
 	}},
 	{name: "RevokeGrant", keepsCodes: true, oneGrant: true, end: func(a *arena, on *storage.DB, f ending) error {
-		return on.RevokeGrant(ctx, f.grantID, "revoked", storage.By{From: here, At: f.at})
+		return on.RevokeGrant(context.Background(), f.grantID, "revoked", storage.By{From: providertest.Here, At: f.at})
 	}},
 	{name: "ChangePassword", end: changePassword},
 }
@@ -60,24 +60,26 @@ var enders = []ender{
 // changePassword gives alice the same password under another hash, so that she
 // can sign in to the next round.
 func changePassword(a *arena, on *storage.DB, f ending) error {
-	user, old, err := on.UserByEmail(ctx, alice)
+	user, old, err := on.UserByEmail(context.Background(), providertest.Alice)
 	if err != nil {
 		return err
 	}
-	hash, err := credential.New(credential.Config{DB: on, Params: cheapHash}).Hash(ctx, password, user)
+	hash, err := credential.New(credential.Config{DB: on, Params: providertest.CheapHash}).Hash(context.Background(), providertest.Password, user)
 	if err != nil {
 		return err
 	}
-	_, err = on.ChangePassword(ctx, storage.PasswordChange{
-		UserID: a.Alice.ID, OldHash: old, NewHash: hash, SessionID: f.sessionID, Handle: storage.NewID("h"), From: here,
+	_, err = on.ChangePassword(context.Background(), storage.PasswordChange{
+		UserID: a.Alice.ID, OldHash: old, NewHash: hash, SessionID: f.sessionID, Handle: storage.NewID("h"), From: providertest.Here,
 	}, f.at)
 	return err
 }
 
-// TestRT09_RT18_RefreshRacesWithItsEnd: while the clients of a session refresh and
+// TestRefresh_RacesWithItsEnd: while the clients of a session refresh and
 // redeem on both nodes, something ends it all, early or late. Whichever commits
 // first: in the end nothing that was answered is good for anything.
-func TestRT09_RT18_RefreshRacesWithItsEnd(t *testing.T) {
+// RT-09: Refresh after logout, password change, MFA change, consent withdrawal, user or client disabled, role removed.
+// RT-18: Refresh racing with logout or "log out everywhere".
+func TestRefresh_RacesWithItsEnd(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)
 		for _, e := range enders {
@@ -95,10 +97,10 @@ func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
 	v, first := a.enter(t)
 	clients := []told{first}
 	for !e.oneGrant && len(clients) < 3 {
-		clients = append(clients, a.exchange(t, v.again(t)))
+		clients = append(clients, a.exchange(t, v.Again(t)))
 	}
-	code := v.again(t)
-	claims := claimsOf(t, first.Access)
+	code := v.Again(t)
+	claims := providertest.ClaimsOf(t, first.Access)
 	f := ending{sessionID: claims["sid"].(string), grantID: claims["gid"].(string)}
 
 	var refreshed atomic.Int64
@@ -106,7 +108,7 @@ func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
 	due := make(chan struct{}) // closed after as many refreshes as this round lets pass
 	answered := make([][]told, len(clients))
 	var redeemed told
-	race(len(clients)+2, func(i int) {
+	providertest.Race(len(clients)+2, func(i int) {
 		switch {
 		case i < len(clients):
 			answered[i] = a.refreshUntilRefused(t, i+round, clients[i], &over, func() {
@@ -115,12 +117,12 @@ func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
 				}
 			})
 		case i == len(clients):
-			redeemed = a.ask(t, round, a.codeForm(code))
+			redeemed = a.ask(t, round, a.CodeForm(code))
 		default:
 			if round%5 > 0 {
 				<-due
 			}
-			f.at = a.now()
+			f.at = a.Now()
 			if err := e.end(a, a.nodes[round%2].DB, f); err != nil {
 				t.Errorf("%s: %v", e.name, err)
 			}
@@ -139,7 +141,7 @@ func (a *arena) raceWithEnd(t *testing.T, e ender, round int) {
 		}
 	}
 	for _, node := range a.nodes {
-		node.follow(t)
+		node.Follow(t)
 	}
 }
 

@@ -8,116 +8,112 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
-// refreshAs asks a node for a refresh with these cookies, as one of a crowd.
-func (b *testbed) refreshAs(t *testing.T, handle, refresh string) answer {
-	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, b.Issuer+"/refresh", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	r.Header.Set("Cookie", "signet="+handle+"; refresh_token="+refresh)
-	return do(t, crowd, r)
-}
-
 // A hundred tabs of one browser, over two nodes, some of which have heard of the
 // successor while others have not: one successor, and all are in.
-func TestRT03_RT04_RT06_FirstPartyStorm(t *testing.T) {
-	eachApp(t, func(t *testing.T, b *testbed) {
-		nodes := []*testbed{b, b.node(t)}
-		v := b.visitor(t)
-		p := v.signInApp(t)
-		handle := v.cookie(t, "signet").Value
+// RT-03: 50 parallel refreshes with one token, one node.
+// RT-04: Same over two nodes, and on SQLite with two processes.
+// RT-06: Two tabs refresh together; the loser's response clears the cookies and wipes the winner's.
+func TestFirstParty_Storm(t *testing.T) {
+	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
+		nodes := []*providertest.Testbed{b, b.Node(t)}
+		v := b.Visitor(t)
+		p := v.SignInApp(t)
+		handle := v.Cookie(t, "signet").Value
 		for range fewRounds() {
-			b.pass(time.Minute)
-			answers := make([]answer, 100)
-			race(50, func(i int) { answers[i] = nodes[i%2].refreshAs(t, handle, p.refresh.Value) })
-			next := pairOf(t, answers[0])
-			race(50, func(i int) {
-				answers[50+i] = nodes[i%2].refreshAs(t, handle, []pair{p, next}[i/2%2].refresh.Value)
+			b.Pass(time.Minute)
+			answers := make([]providertest.Answer, 100)
+			providertest.Race(50, func(i int) { answers[i] = nodes[i%2].RefreshAs(t, handle, p.Refresh.Value) })
+			next := providertest.PairOf(t, answers[0])
+			providertest.Race(50, func(i int) {
+				answers[50+i] = nodes[i%2].RefreshAs(t, handle, []providertest.Pair{p, next}[i/2%2].Refresh.Value)
 			})
 			for _, a := range answers {
-				got := pairOf(t, wantStatus(t, a, http.StatusOK))
-				if got.generation(t) != p.generation(t)+1 || claimsOf(t, got.refresh.Value)["gid"] != claimsOf(t, p.refresh.Value)["gid"] {
-					t.Fatalf("generation %d after %d", got.generation(t), p.generation(t))
+				got := providertest.PairOf(t, providertest.WantStatus(t, a, http.StatusOK))
+				if got.Generation(t) != p.Generation(t)+1 || providertest.ClaimsOf(t, got.Refresh.Value)["gid"] != providertest.ClaimsOf(t, p.Refresh.Value)["gid"] {
+					t.Fatalf("generation %d after %d", got.Generation(t), p.Generation(t))
 				}
-				if got.refresh.Value != next.refresh.Value {
+				if got.Refresh.Value != next.Refresh.Value {
 					t.Fatal("two successors of one token")
 				}
 			}
 			p = next
 		}
-		v.wantApp(t, true)
-		v.present(p.refresh.Value)
-		v.refreshApp(t)
+		v.WantApp(t, true)
+		v.Present(p.Refresh.Value)
+		v.RefreshApp(t)
 	})
 }
 
 // The answer is lost on its way after it was committed.
-func TestRT05_RT14_FirstPartyLostAnswer(t *testing.T) {
-	eachApp(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		first := v.signInApp(t)
-		handle := v.cookie(t, "signet").Value
-		b.pass(time.Minute)
-		lost := pairOf(t, b.refreshAs(t, handle, first.refresh.Value))
+// RT-05: Abuse the grace period: replay inside it to fork a second living branch; replay after the successor was already used.
+// RT-14: kill -9 after commit, before the response; client retries with the old token.
+func TestFirstParty_LostAnswer(t *testing.T) {
+	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		first := v.SignInApp(t)
+		handle := v.Cookie(t, "signet").Value
+		b.Pass(time.Minute)
+		lost := providertest.PairOf(t, b.RefreshAs(t, handle, first.Refresh.Value))
 		for range 3 {
-			b.pass(9 * time.Second)
-			if got := v.refreshApp(t); got.refresh.Value != lost.refresh.Value {
-				t.Fatalf("inside the grace another token came: generation %d, want %d", got.generation(t), lost.generation(t))
+			b.Pass(9 * time.Second)
+			if got := v.RefreshApp(t); got.Refresh.Value != lost.Refresh.Value {
+				t.Fatalf("inside the grace another token came: generation %d, want %d", got.Generation(t), lost.Generation(t))
 			}
-			v.present(first.refresh.Value)
+			v.Present(first.Refresh.Value)
 		}
-		v.present(lost.refresh.Value)
-		b.pass(time.Minute)
-		v.refreshApp(t)
-		v.wantApp(t, true)
-		b.wantEvent(t, storage.GrantRetried, claimsOf(t, first.access.Value)["gid"])
+		v.Present(lost.Refresh.Value)
+		b.Pass(time.Minute)
+		v.RefreshApp(t)
+		v.WantApp(t, true)
+		b.WantEvent(t, storage.GrantRetried, providertest.ClaimsOf(t, first.Access.Value)["gid"])
 	})
 }
 
 // What was stolen is used: thief and session are out, everywhere, and the log says why.
-func TestRT01_RT02_FirstPartyTheft(t *testing.T) {
-	for name, steal := range map[string]func(t *testing.T, b *testbed, v *visitor, first pair) (stolen string){
-		"after the grace": func(t *testing.T, b *testbed, v *visitor, first pair) string {
-			v.refreshApp(t)
-			b.pass(31 * time.Second)
-			return first.refresh.Value
+// RT-01: Replay a rotated refresh token outside the grace period.
+// RT-02: Thief refreshes first, owner second; and the reverse.
+func TestFirstParty_Theft(t *testing.T) {
+	for name, steal := range map[string]func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) (stolen string){
+		"after the grace": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
+			v.RefreshApp(t)
+			b.Pass(31 * time.Second)
+			return first.Refresh.Value
 		},
-		"after the successor was used": func(t *testing.T, b *testbed, v *visitor, first pair) string {
-			v.refreshApp(t)
-			b.pass(31 * time.Second)
-			v.refreshApp(t)
-			return first.refresh.Value
+		"after the successor was used": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
+			v.RefreshApp(t)
+			b.Pass(31 * time.Second)
+			v.RefreshApp(t)
+			return first.Refresh.Value
 		},
-		"the thief was first": func(t *testing.T, b *testbed, v *visitor, first pair) string {
-			wantStatus(t, b.refreshAs(t, v.cookie(t, "signet").Value, first.refresh.Value), http.StatusOK)
-			b.pass(31 * time.Second)
-			return first.refresh.Value // now it is the owner who comes with it
+		"the thief was first": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
+			providertest.WantStatus(t, b.RefreshAs(t, v.Cookie(t, "signet").Value, first.Refresh.Value), http.StatusOK)
+			b.Pass(31 * time.Second)
+			return first.Refresh.Value // now it is the owner who comes with it
 		},
-		"after it expired": func(t *testing.T, b *testbed, v *visitor, first pair) string {
+		"after it expired": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, first providertest.Pair) string {
 			for range 6 {
-				b.pass(48 * time.Hour)
-				v.refreshApp(t)
+				b.Pass(48 * time.Hour)
+				v.RefreshApp(t)
 			}
-			return first.refresh.Value
+			return first.Refresh.Value
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachApp(t, func(t *testing.T, b *testbed) {
+			providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 				b.Client.SkipConsent = true
-				b.changeClient(t, func(*storage.Client) {})
-				v := b.visitor(t)
-				first := v.signInApp(t)
-				b.pass(time.Minute)
-				tokens := b.redeem(t, v.again(t)) // another client of the session
-				handle := v.cookie(t, "signet").Value
+				b.ChangeClient(t, func(*storage.Client) {})
+				v := b.Visitor(t)
+				first := v.SignInApp(t)
+				b.Pass(time.Minute)
+				tokens := b.Redeem(t, v.Again(t)) // another client of the session
+				handle := v.Cookie(t, "signet").Value
 				stolen := steal(t, b, v, first)
-				a := b.refreshAs(t, handle, stolen)
-				wantOAuthError(t, a, http.StatusUnauthorized, "login_required")
+				a := b.RefreshAs(t, handle, stolen)
+				providertest.WantOAuthError(t, a, http.StatusUnauthorized, "login_required")
 				for _, c := range a.Cookies() {
 					if c.Value != "" || !strings.HasSuffix(c.Name, "_token") {
 						t.Errorf("the refusal sets %v", c)
@@ -126,32 +122,32 @@ func TestRT01_RT02_FirstPartyTheft(t *testing.T) {
 				if len(a.Cookies()) != 2 {
 					t.Errorf("the dead session leaves tokens: %v", a.Cookies())
 				}
-				v.wantApp(t, false)
-				v.wantSignedOut(t)
-				b.wantDead(t, tokens)
-				if b.saysActive(t, tokens["access_token"].(string)) {
+				v.WantApp(t, false)
+				v.WantSignedOut(t)
+				b.WantDead(t, tokens)
+				if saysActive(t, b, tokens["access_token"].(string)) {
 					t.Error("introspection of the other client's token: active")
 				}
-				wantAppError(t, v.app(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
-				if e := b.wantEvent(t, storage.GrantReplayed, claimsOf(t, first.access.Value)["gid"]); e.Reason != "refresh_token_replayed" {
+				providertest.WantAppError(t, v.App(t, "/refresh", ""), http.StatusUnauthorized, "login_required")
+				if e := b.WantEvent(t, storage.GrantReplayed, providertest.ClaimsOf(t, first.Access.Value)["gid"]); e.Reason != "refresh_token_replayed" {
 					t.Errorf("the event says %q", e.Reason)
 				}
 				// And in again, and told why: on the way, and for a while.
-				page := v.get(t, b.Issuer+"/login?return_to="+shop+"/")
-				page.wantText(t, "You were signed out to protect you")
-				v.signIn(t, page, alice, password)
-				v.get(t, b.Issuer+"/account/sessions").wantText(t, "Ended to protect you", "used a second time")
-				w := b.visitor(t) // nobody else is told: not who has signed out, and no stranger
-				w.signInApp(t)
-				handle = w.cookie(t, "signet").Value
-				wantStatus(t, w.app(t, "/logout", ""), http.StatusNoContent)
-				w.keep("signet", handle)
-				for _, other := range []*visitor{w, b.visitor(t)} {
-					if page := other.get(t, b.Issuer+"/login?return_to="+shop+"/"); strings.Contains(page.Body, "to protect you") || page.At.Path != "/login" {
+				page := v.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/")
+				page.WantText(t, "You were signed out to protect you")
+				v.SignIn(t, page, providertest.Alice, providertest.Password)
+				v.Get(t, b.Issuer+"/account/sessions").WantText(t, "Ended to protect you", "used a second time")
+				w := b.Visitor(t) // nobody else is told: not who has signed out, and no stranger
+				w.SignInApp(t)
+				handle = w.Cookie(t, "signet").Value
+				providertest.WantStatus(t, w.App(t, "/logout", ""), http.StatusNoContent)
+				w.Keep("signet", handle)
+				for _, other := range []*providertest.Visitor{w, b.Visitor(t)} {
+					if page := other.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/"); strings.Contains(page.Body, "to protect you") || page.At.Path != "/login" {
 						t.Errorf("at %s another browser is told:\n%s", page.At, page.Body)
 					}
 				}
-				if again := v.get(t, b.authorizeURL("prompt", "login")); strings.Contains(again.Body, "to protect you") {
+				if again := v.Get(t, b.AuthorizeURL("prompt", "login")); strings.Contains(again.Body, "to protect you") {
 					t.Errorf("signed in again, and still told:\n%s", again.Body)
 				}
 			})
@@ -160,30 +156,31 @@ func TestRT01_RT02_FirstPartyTheft(t *testing.T) {
 }
 
 // Whichever commits first: after a sign-out nothing that was answered is good.
-func TestRT18_FirstPartyRefreshRacesWithLogout(t *testing.T) {
-	eachApp(t, func(t *testing.T, b *testbed) {
-		node := b.node(t)
+// RT-18: Refresh racing with logout or "log out everywhere".
+func TestFirstParty_RefreshRacesWithLogout(t *testing.T) {
+	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
+		node := b.Node(t)
 		for round := range rounds() {
-			v := b.visitor(t)
-			p := v.signInApp(t)
-			b.pass(time.Minute)
-			handle := v.cookie(t, "signet").Value
+			v := b.Visitor(t)
+			p := v.SignInApp(t)
+			b.Pass(time.Minute)
+			handle := v.Cookie(t, "signet").Value
 			var mu sync.Mutex
-			last := []string{p.refresh.Value}
-			race(5, func(i int) {
+			last := []string{p.Refresh.Value}
+			providertest.Race(5, func(i int) {
 				if i == 0 {
 					for range round % 5 { // early or late
-						v.app(t, "/session", "")
+						v.App(t, "/session", "")
 					}
-					wantStatus(t, v.app(t, "/logout", ""), http.StatusNoContent)
+					providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent)
 					return
 				}
-				a := []*testbed{b, node}[i%2].refreshAs(t, handle, p.refresh.Value)
+				a := []*providertest.Testbed{b, node}[i%2].RefreshAs(t, handle, p.Refresh.Value)
 				switch a.StatusCode {
 				case http.StatusOK:
 					mu.Lock()
 					defer mu.Unlock()
-					last = append(last, pairOf(t, a).refresh.Value)
+					last = append(last, providertest.PairOf(t, a).Refresh.Value)
 				case http.StatusUnauthorized:
 					if len(a.Cookies()) != 0 {
 						t.Errorf("who lost the race sets %v", a.Cookies())
@@ -193,37 +190,39 @@ func TestRT18_FirstPartyRefreshRacesWithLogout(t *testing.T) {
 				}
 			})
 			for _, token := range last {
-				wantAppError(t, b.refreshAs(t, handle, token), http.StatusUnauthorized, "login_required")
+				providertest.WantAppError(t, b.RefreshAs(t, handle, token), http.StatusUnauthorized, "login_required")
 			}
 		}
 	})
 }
 
 // No token stands in a body, and none, nor a password, in the log or the database.
-func TestRT19_SS11_FirstPartySecrets(t *testing.T) {
-	eachApp(t, func(t *testing.T, b *testbed) {
+// RT-19: Refresh token in URL, logs, error texts, browser-readable body.
+// SS-11: Tokens in the JSON body of /login or /refresh, readable by script.
+func TestFirstParty_Secrets(t *testing.T) {
+	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 		var bodies []string
 		p := tapped(func() {
-			v := b.visitor(t)
-			keep := func(a answer) { bodies = append(bodies, a.Body) }
-			keep(v.app(t, "/login", `{"username":"`+alice+`","password":"canary-wrong-password"}`))
-			keep(v.app(t, "/login", `{"username":"`+alice+`","password":"canary-of-wrong-json","password":1}`))
-			keep(v.app(t, "/login", credentials))
-			keep(v.app(t, "/session", ""))
-			b.pass(time.Minute)
-			old := v.cookie(t, "signet").Value
-			keep(v.app(t, "/refresh", ""))
-			keep(v.app(t, "/refresh", "", with("Origin", "https://evil.example"), with("Sec-Fetch-Site", "cross-site")))
-			keep(v.app(t, "/refresh", `{"refresh_token":"canary-token-in-body"}`))
-			s := v.get(t, b.Issuer+"/login?return_to="+shop+"/")
+			v := b.Visitor(t)
+			keep := func(a providertest.Answer) { bodies = append(bodies, a.Body) }
+			keep(v.App(t, "/login", `{"username":"`+providertest.Alice+`","password":"canary-wrong-password"}`))
+			keep(v.App(t, "/login", `{"username":"`+providertest.Alice+`","password":"canary-of-wrong-json","password":1}`))
+			keep(v.App(t, "/login", providertest.Credentials))
+			keep(v.App(t, "/session", ""))
+			b.Pass(time.Minute)
+			old := v.Cookie(t, "signet").Value
+			keep(v.App(t, "/refresh", ""))
+			keep(v.App(t, "/refresh", "", providertest.WithHeader("Origin", "https://evil.example"), providertest.WithHeader("Sec-Fetch-Site", "cross-site")))
+			keep(v.App(t, "/refresh", `{"refresh_token":"canary-token-in-body"}`))
+			s := v.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/")
 			if s.Left == nil || strings.Contains(s.Left.String(), "token") {
 				t.Errorf("left to %v", s.Left)
 			}
-			keep(v.app(t, "/logout", ""))
-			v.keep("signet", old)
-			keep(v.app(t, "/refresh", ""))
+			keep(v.App(t, "/logout", ""))
+			v.Keep("signet", old)
+			keep(v.App(t, "/refresh", ""))
 		})
-		for _, canary := range []string{"canary-wrong-password", "canary-of-wrong-json", "canary-token-in-body", password} {
+		for _, canary := range []string{"canary-wrong-password", "canary-of-wrong-json", "canary-token-in-body", providertest.Password} {
 			p.secrets[canary] = "canary"
 		}
 		for _, kind := range []string{"cookie signet", "cookie access_token", "cookie refresh_token"} {
@@ -231,7 +230,7 @@ func TestRT19_SS11_FirstPartySecrets(t *testing.T) {
 				t.Errorf("no %s was seen: this run shows nothing about it", kind)
 			}
 		}
-		for name, text := range map[string]string{"database": b.dumped(t), "log": b.Log.String(), "bodies": strings.Join(bodies, "\n")} {
+		for name, text := range map[string]string{"database": b.Dumped(t), "log": b.Log.String(), "bodies": strings.Join(bodies, "\n")} {
 			for _, leak := range leaks(text, p.secrets) {
 				t.Errorf("in the %s: %s", name, leak)
 			}

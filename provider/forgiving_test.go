@@ -9,15 +9,16 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // calls are a good call of every endpoint that programs POST to.
-func (b *testbed) calls(t *testing.T, v *visitor) map[string]func(change func(*http.Request)) answer {
+func calls(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) map[string]func(change func(*http.Request)) providertest.Answer {
 	t.Helper()
-	tokens := v.arrive(t, alice)
-	post := func(path, kind string, body func() string, authorization string) func(func(*http.Request)) answer {
-		return func(change func(*http.Request)) answer {
+	tokens := v.Arrive(t, providertest.Alice)
+	post := func(path, kind string, body func() string, authorization string) func(func(*http.Request)) providertest.Answer {
+		return func(change func(*http.Request)) providertest.Answer {
 			r, err := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(body()))
 			if err != nil {
 				t.Fatal(err)
@@ -28,22 +29,22 @@ func (b *testbed) calls(t *testing.T, v *visitor) map[string]func(change func(*h
 				r.Header.Set("Authorization", authorization)
 			}
 			change(r)
-			return do(t, v.client, r)
+			return providertest.Do(t, v.Client, r)
 		}
 	}
 	form := func(values url.Values) func() string { return values.Encode }
-	client, bearer := basic(b.Client.ID, b.Secret), "Bearer "+tokens["access_token"].(string)
+	client, bearer := providertest.Basic(b.Client.ID, b.Secret), "Bearer "+tokens["access_token"].(string)
 	token := url.Values{"token": {tokens["access_token"].(string)}}
-	return map[string]func(func(*http.Request)) answer{
-		"/token":       post("/token", formType, func() string { return b.codeForm(v.again(t)).Encode() }, client),
-		"/introspect":  post("/introspect", formType, form(token), client),
-		"/revoke":      post("/revoke", formType, form(url.Values{"token": {"x"}}), client),
-		"/authorize":   post("/authorize", formType, form(b.params()), ""),
-		"/end_session": post("/end_session", formType, form(url.Values{"client_id": {b.Client.ID}}), ""),
-		"/userinfo":    post("/userinfo", formType, form(url.Values{}), bearer),
+	return map[string]func(func(*http.Request)) providertest.Answer{
+		"/token":       post("/token", providertest.FormType, func() string { return b.CodeForm(v.Again(t)).Encode() }, client),
+		"/introspect":  post("/introspect", providertest.FormType, form(token), client),
+		"/revoke":      post("/revoke", providertest.FormType, form(url.Values{"token": {"x"}}), client),
+		"/authorize":   post("/authorize", providertest.FormType, form(b.Params()), ""),
+		"/end_session": post("/end_session", providertest.FormType, form(url.Values{"client_id": {b.Client.ID}}), ""),
+		"/userinfo":    post("/userinfo", providertest.FormType, form(url.Values{}), bearer),
 		"/refresh":     post("/refresh", "application/json", func() string { return "{}" }, ""),
 		"/logout":      post("/logout", "application/json", func() string { return "{}" }, ""),
-		"/login":       post("/login", "application/json", func() string { return credentials }, ""),
+		"/login":       post("/login", "application/json", func() string { return providertest.Credentials }, ""),
 	}
 }
 
@@ -91,7 +92,7 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 	}
 	unread := map[string]func(*http.Request){
 		"no body and no type": replaced("", ""), "no body, but a type": replaced("text/plain", ""), "JSON": replaced("application/json", "{}"),
-		"text": replaced("text/plain", "{}"), "a form": replaced(formType, "x=1"), "parts": replaced("multipart/form-data; boundary=x", "--x--"), "no type": replaced("", "{}"),
+		"text": replaced("text/plain", "{}"), "a form": replaced(providertest.FormType, "x=1"), "parts": replaced("multipart/form-data; boundary=x", "--x--"), "no type": replaced("", "{}"),
 	}
 	forms := map[string]func(*http.Request){
 		"charset of the library": latin, "unknown parameter": addsToForm("unheard_of=x"), "empty parameters": addsToForm("unheard_of=&claims=&resource=&max_age="),
@@ -116,10 +117,10 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 	for _, path := range []string{"/authorize", "/end_session", "/refresh", "/logout"} {
 		only[path]["needless Authorization"] = func(r *http.Request) { r.Header.Set("Authorization", "Bearer added.by.a.proxy") }
 	}
-	appOnSQLite(t, func(t *testing.T, b *testbed) {
+	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		want := map[string]int{}
-		for path := range b.calls(t, b.visitor(t)) {
-			want[path] = b.calls(t, b.visitor(t))[path](func(*http.Request) {}).StatusCode
+		for path := range calls(t, b, b.Visitor(t)) {
+			want[path] = calls(t, b, b.Visitor(t))[path](func(*http.Request) {}).StatusCode
 		}
 		for _, path := range slices.Sorted(maps.Keys(want)) {
 			if want[path] >= 400 && path != "/refresh" {
@@ -128,7 +129,7 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 			differences := maps.Clone(everywhere)
 			maps.Copy(differences, only[path])
 			for name, change := range differences {
-				call := b.calls(t, b.visitor(t))[path] // each with a browser of its own
+				call := calls(t, b, b.Visitor(t))[path] // each with a browser of its own
 				if a := call(change); a.StatusCode != want[path] {
 					t.Errorf("%s with %s: got %d, want %d: %.200s", path, name, a.StatusCode, want[path], a.Body)
 				}
@@ -139,30 +140,30 @@ func TestPost_HarmlessDifferencesChangeNothing(t *testing.T) {
 
 // A body that readers can understand in two ways is still refused.
 func TestPost_OtherCharsetsAreRefusedWhereTheyDiffer(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		form := b.params("state", "\u00e9").Encode()
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		form := b.Params("state", "\u00e9").Encode()
 		for _, charset := range []string{"iso-8859-1", "windows-1252", "us-ascii", "utf-16", "utf-7", "ibm037"} {
-			a := b.post(t, "/token", formType+"; charset="+charset, strings.NewReader(form))
-			wantOAuthError(t, a, http.StatusUnsupportedMediaType, "invalid_request")
+			a := b.Post(t, "/token", providertest.FormType+"; charset="+charset, strings.NewReader(form))
+			providertest.WantOAuthError(t, a, http.StatusUnsupportedMediaType, "invalid_request")
 		}
 	})
 }
 
 // Scopes may be written with more spaces than needed, and named twice.
 func TestToken_OddSpacesInScope(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		tokens := b.redeem(t, v.flow(t, "scope", "  openid   email openid "))
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		tokens := b.Redeem(t, v.Flow(t, "scope", "  openid   email openid "))
 		if tokens["scope"] != "openid email" {
 			t.Errorf("at /authorize: %v", tokens["scope"])
 		}
-		if again := b.refreshed(t, tokens["refresh_token"], "scope", " email  openid email "); again["scope"] != "openid email" {
+		if again := b.Refreshed(t, tokens["refresh_token"], "scope", " email  openid email "); again["scope"] != "openid email" {
 			t.Errorf("at a refresh: %v", again["scope"])
 		}
-		service := b.as(b.registerWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read mail.send" }))
+		service := b.As(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read mail.send" }))
 		for scope, want := range map[string]string{" mail.send   mail.read mail.send ": "mail.send mail.read", "  ": "mail.read mail.send"} {
-			a := service.tokenRequest(t, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}})
-			if got := a.json(t)["scope"]; got != want {
+			a := service.TokenRequest(t, url.Values{"grant_type": {"client_credentials"}, "scope": {scope}})
+			if got := a.JSON(t)["scope"]; got != want {
 				t.Errorf("client_credentials for %q: %v", scope, got)
 			}
 		}

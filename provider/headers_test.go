@@ -11,23 +11,21 @@ import (
 	"testing"
 
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
 
-var methods = []string{
-	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions, http.MethodTrace, http.MethodConnect, "BREW", "get",
-}
-
 // Every route by every method, and what is no route: the headers that keep a
 // browser out of trouble are on each answer.
-func TestHT14_EveryAnswerHasItsHeaders(t *testing.T) {
-	for _, issuer := range []string{"", secure, secure + "/auth"} {
-		onSQLite(t, func(t *testing.T, b *testbed) {
-			paths := append(routes(t), "/nowhere", "/static/nowhere", "//odd", "/login/", "/%2e%2e/login", "/favicon.ico", "/index.html", "/.git/config")
+// HT-14: Missing headers on any response, including 404, 405, 500, redirects.
+func TestHeaders_EveryAnswerHasItsHeaders(t *testing.T) {
+	for _, issuer := range []string{"", providertest.Secure, providertest.Secure + "/auth"} {
+		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+			paths := append(providertest.Routes(t), "/nowhere", "/static/nowhere", "//odd", "/login/", "/%2e%2e/login", "/favicon.ico", "/index.html", "/.git/config")
 			for _, path := range paths {
-				for _, method := range methods {
-					a := b.call(t, method, path, nil)
+				for _, method := range providertest.Methods {
+					a := b.Call(t, method, path, nil)
 					referrer := "no-referrer" // redirects above all: they carry codes
 					if a.Header.Get("Content-Type") == "text/html; charset=utf-8" && a.Header.Get("Location") == "" {
 						referrer = "same-origin" // with no-referrer a page's forms would come from the Origin "null"
@@ -56,18 +54,19 @@ func TestHT14_EveryAnswerHasItsHeaders(t *testing.T) {
 					}
 				}
 			}
-		}, issuedOr(issuer))
+		}, providertest.IssuedOr(issuer))
 	}
 }
 
 // The documents, which everyone may keep, and the hashed files are all that a
 // cache may store.
-func TestHT14_OnlyPublicThingsAreCached(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		for _, path := range append(routes(t), "/nowhere") {
+// HT-14: Missing headers on any response, including 404, 405, 500, redirects.
+func TestHeaders_OnlyPublicThingsAreCached(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		for _, path := range append(providertest.Routes(t), "/nowhere") {
 			public := path == "/jwks" || strings.HasPrefix(path, "/.well-known/o")
-			for _, method := range methods {
-				got := b.call(t, method, path, nil).Header.Get("Cache-Control")
+			for _, method := range providertest.Methods {
+				got := b.Call(t, method, path, nil).Header.Get("Cache-Control")
 				if got != "no-store" && !(public && strings.HasPrefix(got, "public, max-age=")) {
 					t.Errorf("%s %s: Cache-Control %q", method, path, got)
 				}
@@ -77,26 +76,26 @@ func TestHT14_OnlyPublicThingsAreCached(t *testing.T) {
 }
 
 // pages are all pages there are to a visitor who is signed in.
-func (b *testbed) pages(t *testing.T) map[string]stop {
+func pages(t *testing.T, b *providertest.Testbed) map[string]providertest.Stop {
 	t.Helper()
-	s := b.bench(t)
-	request := url.Values{"request": {s.request(t)}}.Encode()
-	pages := map[string]stop{
-		"stranger's home": b.visitor(t).get(t, b.Issuer+"/"),
-		"stranger":        b.visitor(t).get(t, b.authorizeURL()),
-		"wrong password":  s.v.signIn(t, s.v.get(t, b.authorizeURL("prompt", "login")), alice, "wrong"),
-		"consent":         s.v.get(t, b.Issuer+"/consent?"+request),
-		"select":          s.v.get(t, b.Issuer+"/select?"+request),
-		"sign out":        s.v.get(t, b.leave()),
-		"error":           s.v.get(t, b.Issuer+"/authorize?client_id=nobody"),
-		"not found":       s.v.get(t, b.Issuer+"/nowhere"),
-		"signed out":      b.visitor(t).get(t, b.leave()),
+	s := b.Bench(t)
+	request := url.Values{"request": {s.Request(t)}}.Encode()
+	pages := map[string]providertest.Stop{
+		"stranger's home": b.Visitor(t).Get(t, b.Issuer+"/"),
+		"stranger":        b.Visitor(t).Get(t, b.AuthorizeURL()),
+		"wrong password":  s.Visitor.SignIn(t, s.Visitor.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, "wrong"),
+		"consent":         s.Visitor.Get(t, b.Issuer+"/consent?"+request),
+		"select":          s.Visitor.Get(t, b.Issuer+"/select?"+request),
+		"sign out":        s.Visitor.Get(t, b.Leave()),
+		"error":           s.Visitor.Get(t, b.Issuer+"/authorize?client_id=nobody"),
+		"not found":       s.Visitor.Get(t, b.Issuer+"/nowhere"),
+		"signed out":      b.Visitor(t).Get(t, b.Leave()),
 	}
-	f := s.form(t, "/consent")
-	f.values.Set("decision", "deny")
-	pages["continue"] = stop{answer: do(t, s.v.client, s.v.formRequest(t, f))}
-	for _, path := range routes(t) {
-		if page := s.v.get(t, b.Issuer+path); page.Header.Get("Content-Type") == "text/html; charset=utf-8" {
+	f := s.Form(t, "/consent")
+	f.Values.Set("decision", "deny")
+	pages["continue"] = providertest.Stop{Answer: providertest.Do(t, s.Visitor.Client, s.Visitor.FormRequest(t, f))}
+	for _, path := range providertest.Routes(t) {
+		if page := s.Visitor.Get(t, b.Issuer+path); page.Header.Get("Content-Type") == "text/html; charset=utf-8" {
 			pages[path] = page
 		}
 	}
@@ -105,9 +104,11 @@ func (b *testbed) pages(t *testing.T) map[string]stop {
 
 var inline = regexp.MustCompile(`(?i)<script(?:\s+[^>]*)?>\s*[^<\s]|<style|\sstyle=|\son[a-z]+=|javascript:|<base|<object|<embed|<iframe|<meta[^>]+http-equiv|(?:src|href)="(?:https?:)?//(?:cdn|fonts|[^"]*google)`)
 
-func TestHT15_TestCF10_PagesNeedNoInlineCode(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		pages := b.pages(t)
+// HT-15: CSP: inline script, base, object, data:; form-action that breaks or allows the final redirect.
+// CF-10: Third-party scripts, fonts, CDN on login pages.
+func TestHeaders_PagesNeedNoInlineCode(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		pages := pages(t, b)
 		if len(pages) < 14 {
 			t.Fatalf("only %d pages were seen", len(pages))
 		}
@@ -132,14 +133,15 @@ func TestHT15_TestCF10_PagesNeedNoInlineCode(t *testing.T) {
 	})
 }
 
-func TestHT20_PagesWithTicketsAreNotCompressed(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.arrive(t, alice)
+// HT-20: Compression side channel on pages with CSRF tokens and reflected input.
+func TestHeaders_PagesWithTicketsAreNotCompressed(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Arrive(t, providertest.Alice)
 		for _, path := range []string{"/end_session", "/", "/account/profile", "/login"} {
 			r, _ := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
 			r.Header.Set("Accept-Encoding", "gzip, br, zstd, deflate")
-			if got := do(t, v.client, r).Header.Get("Content-Encoding"); got != "" {
+			if got := providertest.Do(t, v.Client, r).Header.Get("Content-Encoding"); got != "" {
 				t.Errorf("%s is encoded with %s", path, got)
 			}
 		}
@@ -153,8 +155,10 @@ var forwarded = []string{
 	"X-Original-Url", "X-Rewrite-Url", "X-Original-Host", "X-Host", "X-Http-Host-Override", "Front-End-Https", "X-Url-Scheme", "Base-Url",
 }
 
-func TestHT01_TestKY13_HostAndForwardingHeadersChangeNothing(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// HT-01: Host, X-Forwarded-Host, Forwarded, X-Original-URL, X-Rewrite-URL with other values on every endpoint.
+// KY-13: JWKS or discovery poisoned through a cache by Host, X-Forwarded-*, query.
+func TestHeaders_HostAndForwardingHeadersChangeNothing(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		evil := http.Header{}
 		for _, name := range forwarded {
 			evil.Set(name, "evil.example")
@@ -162,16 +166,16 @@ func TestHT01_TestKY13_HostAndForwardingHeadersChangeNothing(t *testing.T) {
 		evil.Set("Forwarded", "for=1.2.3.4;host=evil.example;proto=https")
 		evil.Set("X-Original-Url", "/account?evil.example")
 		evil.Set("X-Forwarded-Proto", "https")
-		v := b.visitor(t)
-		v.arrive(t, alice)
-		for _, path := range append(routes(t), "/nowhere", "/authorize?"+b.params().Encode(), "/login?return_to=/account") {
+		v := b.Visitor(t)
+		v.Arrive(t, providertest.Alice)
+		for _, path := range append(providertest.Routes(t), "/nowhere", "/authorize?"+b.Params().Encode(), "/login?return_to=/account") {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
 				r, _ := http.NewRequest(method, b.Issuer+path, nil)
-				plain := do(t, v.client, r)
+				plain := providertest.Do(t, v.Client, r)
 				r, _ = http.NewRequest(method, b.Issuer+path, nil)
 				r.Header, r.Host = evil.Clone(), "evil.example"
-				r.AddCookie(v.cookie(t, "signet")) // a jar goes by the host that is named
-				a := do(t, direct, r)
+				r.AddCookie(v.Cookie(t, "signet")) // a jar goes by the host that is named
+				a := providertest.Do(t, providertest.Direct, r)
 				if a.StatusCode != plain.StatusCode || len(a.Cookies()) != len(plain.Cookies()) {
 					t.Errorf("%s %s: got %d and not %d", method, path, a.StatusCode, plain.StatusCode)
 				}
@@ -180,19 +184,20 @@ func TestHT01_TestKY13_HostAndForwardingHeadersChangeNothing(t *testing.T) {
 				}
 			}
 		}
-		r, _ := http.NewRequest(http.MethodGet, b.Issuer+wellKnown, nil)
+		r, _ := http.NewRequest(http.MethodGet, b.Issuer+providertest.WellKnown, nil)
 		r.Header, r.Host = evil, "evil.example"
-		if got := do(t, direct, r).json(t)["issuer"]; got != b.Issuer {
+		if got := providertest.Do(t, providertest.Direct, r).JSON(t)["issuer"]; got != b.Issuer {
 			t.Errorf("issuer: %v", got)
 		}
-		if got := v.again(t); got == "" {
+		if got := v.Again(t); got == "" {
 			t.Error("signed out by it")
 		}
 	})
 }
 
-func TestHT02_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// HT-02: X-Forwarded-For, X-Real-IP, identity headers from an untrusted peer; underscore variants.
+func TestHeaders_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		spoofed := http.Header{}
 		for _, name := range []string{
 			"X-Forwarded-For", "X-Real-Ip", "X-Client-Ip", "True-Client-Ip", "Cf-Connecting-Ip", "X-Cluster-Client-Ip", "Forwarded", "X_Forwarded_For", "X-Forwarded_For",
@@ -202,23 +207,23 @@ func TestHT02_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
 		for _, name := range []string{
 			"Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Forwarded-Email", "X-Auth-Request-Email", "X-Auth-Request-User", "X-Webauth-User", "X_Remote_User", "X-Forwarded-Preferred-Username", "X-Authenticated-Userid",
 		} {
-			spoofed[name] = []string{alice}
+			spoofed[name] = []string{providertest.Alice}
 		}
-		if a := b.call(t, http.MethodGet, "/", spoofed); strings.Contains(a.Body, alice) {
+		if a := b.Call(t, http.MethodGet, "/", spoofed); strings.Contains(a.Body, providertest.Alice) {
 			t.Error("signed in by a header")
 		}
-		v := b.visitor(t)
-		f := v.get(t, b.authorizeURL()).form(t)
-		f.values.Set("username", alice)
-		for _, pass := range []string{"wrong", password} {
-			f.values.Set("password", pass)
-			r := v.formRequest(t, f)
+		v := b.Visitor(t)
+		f := v.Get(t, b.AuthorizeURL()).Form(t)
+		f.Values.Set("username", providertest.Alice)
+		for _, pass := range []string{"wrong", providertest.Password} {
+			f.Values.Set("password", pass)
+			r := v.FormRequest(t, f)
 			for name, value := range spoofed {
 				r.Header[name] = value
 			}
-			do(t, v.client, r)
+			providertest.Do(t, v.Client, r)
 		}
-		failed, succeeded := b.wantEvent(t, storage.UserSignInFailed, b.Alice.ID), b.wantEvent(t, storage.UserSignedIn, b.Alice.ID)
+		failed, succeeded := b.WantEvent(t, storage.UserSignInFailed, b.Alice.ID), b.WantEvent(t, storage.UserSignedIn, b.Alice.ID)
 		if failed.From.Address != "127.0.0.1" || succeeded.From.Address != "127.0.0.1" || strings.Contains(b.Log.String(), "203.0.113.66") {
 			t.Errorf("addresses: %q and %q", failed.From.Address, succeeded.From.Address)
 		}
@@ -227,8 +232,9 @@ func TestHT02_AddressAndIdentityHeadersAreNotBelieved(t *testing.T) {
 
 // From a proxy that is trusted, the last address counts that no trusted proxy has
 // put there; what the visitor wrote before it, or under another name, does not.
-func TestHT02_TrustedProxyIsBelievedForOneHop(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// HT-02: X-Forwarded-For, X-Real-IP, identity headers from an untrusted peer; underscore variants.
+func TestHeaders_TrustedProxyIsBelievedForOneHop(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for sent, want := range map[string]string{
 			"203.0.113.66":                              "203.0.113.66",
 			"6.6.6.6, 203.0.113.66":                     "203.0.113.66",
@@ -266,7 +272,7 @@ func TestHT02_TrustedProxyIsBelievedForOneHop(t *testing.T) {
 			strings.Repeat("6.6.6.6,", 1000) + "10.0.0.7, 203.0.113.66": "203.0.113.66",
 		} {
 			before := len(b.Log.String())
-			b.call(t, http.MethodGet, "/readyz", http.Header{
+			b.Call(t, http.MethodGet, "/readyz", http.Header{
 				"X-Forwarded-For": strings.Split(sent, "|"), "X-Real-Ip": {"6.6.6.6"}, "Forwarded": {"for=6.6.6.6"}, "X_Forwarded_For": {"6.6.6.6"}, "X-Forwarded_for": {"6.6.6.6"}, "X-Client-Ip": {"6.6.6.6"},
 			})
 			if line := b.Log.String()[before:]; !strings.Contains(line, `"address":"`+want+`"`) {
@@ -278,31 +284,32 @@ func TestHT02_TrustedProxyIsBelievedForOneHop(t *testing.T) {
 	})
 }
 
-func TestHT04_MethodCannotBeOverridden(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		tokens := v.arrive(t, alice)
+// HT-04: X-HTTP-Method-Override, _method.
+func TestHeaders_MethodCannotBeOverridden(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		tokens := v.Arrive(t, providertest.Alice)
 		for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "_method"} {
-			for _, path := range formEndpoints {
+			for _, path := range providertest.FormEndpoints {
 				r, _ := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
 				r.Header[name] = []string{http.MethodPost}
-				if a := do(t, direct, r); a.StatusCode != http.StatusMethodNotAllowed || strings.TrimSuffix(a.Header.Get("Allow"), ", OPTIONS") != http.MethodPost {
+				if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusMethodNotAllowed || strings.TrimSuffix(a.Header.Get("Allow"), ", OPTIONS") != http.MethodPost {
 					t.Errorf("GET %s with %s: got %d, Allow %q", path, name, a.StatusCode, a.Header.Get("Allow"))
 				}
 				r, _ = http.NewRequest(http.MethodGet, b.Issuer+path+"?_method=POST", nil)
-				if a := do(t, direct, r); a.StatusCode != http.StatusMethodNotAllowed {
+				if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusMethodNotAllowed {
 					t.Errorf("GET %s?_method=POST: got %d", path, a.StatusCode)
 				}
 			}
-			f := v.get(t, b.leave()).form(t)
-			r, _ := http.NewRequest(http.MethodGet, f.action+"?"+withDecision(f, "allow").values.Encode()+"&_method=POST", nil)
+			f := v.Get(t, b.Leave()).Form(t)
+			r, _ := http.NewRequest(http.MethodGet, f.Action+"?"+providertest.WithDecision(f, "allow").Values.Encode()+"&_method=POST", nil)
 			r.Header[name] = []string{http.MethodPost}
-			do(t, v.client, r)
-			v.wantSignedIn(t)
+			providertest.Do(t, v.Client, r)
+			v.WantSignedIn(t)
 			r, _ = http.NewRequest(http.MethodPost, b.Issuer+"/userinfo", nil)
 			r.Header[name] = []string{http.MethodDelete}
 			r.Header.Set("Authorization", "Bearer "+tokens["access_token"].(string))
-			if a := do(t, direct, r); a.StatusCode != http.StatusOK {
+			if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusOK {
 				t.Errorf("POST /userinfo with %s: DELETE: got %d", name, a.StatusCode)
 			}
 		}
@@ -312,14 +319,16 @@ func TestHT04_MethodCannotBeOverridden(t *testing.T) {
 // Every route from every origin: nothing but the public documents is for all, and
 // what goes along with credentials is for the first-party app, here at the issuer's
 // own origin.
-func TestHT09_TestSS12_CrossOriginReads(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		b.register(t, storage.SPA, "spa", "https://spa.example.com/cb")
-		b.follow(t)
-		v := b.visitor(t)
-		v.arrive(t, alice)
+// HT-09: CORS: any origin, null, prefix or suffix look-alikes, http twin, with credentials.
+// SS-12: Preflight from any origin.
+func TestHeaders_CrossOriginReads(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Register(t, storage.SPA, "spa", "https://spa.example.com/cb")
+		b.Follow(t)
+		v := b.Visitor(t)
+		v.Arrive(t, providertest.Alice)
 		shared := []string{"/token", "/userinfo", "/revoke"}
-		for _, path := range append(routes(t), "/nowhere") {
+		for _, path := range append(providertest.Routes(t), "/nowhere") {
 			public := path == "/jwks" || strings.HasPrefix(path, "/.well-known/o")
 			for origin, registered := range map[string]bool{
 				"https://spa.example.com": true, "https://evil.example": false, "null": false, "http://spa.example.com": false, "https://spa.example.com.evil.example": false,
@@ -332,7 +341,7 @@ func TestHT09_TestSS12_CrossOriginReads(t *testing.T) {
 					}
 					r.Header.Set("Access-Control-Request-Method", http.MethodPost)
 					r.Header.Set("Access-Control-Request-Headers", "authorization")
-					a := do(t, v.client, r)
+					a := providertest.Do(t, v.Client, r)
 					app := slices.Contains([]string{"/refresh", "/logout", "/session"}, path) && a.StatusCode != http.StatusMethodNotAllowed
 					ours := origin == b.Issuer && (app || path == "/login" && method == http.MethodOptions)
 					want, credentials := "", 0
@@ -356,19 +365,20 @@ func TestHT09_TestSS12_CrossOriginReads(t *testing.T) {
 	})
 }
 
-func TestHT16_EveryAnswerIsWhatItSays(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// HT-16: JSON error opened as HTML; SPA fallback serves index.html for unknown API paths.
+func TestHeaders_EveryAnswerIsWhatItSays(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, accept := range []string{"*/*", "application/json", "", "text/html"} {
-			known := routes(t)
+			known := providertest.Routes(t)
 			for _, path := range append(known, "/nowhere", "/token/x", "/api/v1/users", "/admin/api/v1/users", "/index.html", "/"+url.PathEscape("<script>alert(1)<script>")) {
 				for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-					a := b.call(t, method, path, http.Header{"Accept": {accept}})
+					a := b.Call(t, method, path, http.Header{"Accept": {accept}})
 					kind := a.Header.Get("Content-Type")
 					if a.Body != "" && kind != "application/json" && kind != "text/html; charset=utf-8" {
 						t.Errorf("%s %s: Content-Type %q with %q", method, path, kind, a.Body)
 					}
 					if kind == "application/json" {
-						a.json(t)
+						a.JSON(t)
 					}
 					strange := a.StatusCode == http.StatusNotFound && !slices.Contains(known, path)
 					if strings.Contains(a.Body, "<script>") || strange && (kind == "application/json") == (accept == "text/html") {
@@ -382,12 +392,13 @@ func TestHT16_EveryAnswerIsWhatItSays(t *testing.T) {
 
 // No name of a program, no parameter and no ending of a path opens a door: whoever
 // says to be a health check gets what everybody gets.
-func TestHT13_NoRequestIsLetPastTheRules(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		ask := func(method, path, agent string) answer {
-			return b.call(t, method, path, http.Header{"User-Agent": {agent}, "Accept": {"text/html"}})
+// HT-13: Skip rules by User-Agent, query or health path.
+func TestHeaders_NoRequestIsLetPastTheRules(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		ask := func(method, path, agent string) providertest.Answer {
+			return b.Call(t, method, path, http.Header{"User-Agent": {agent}, "Accept": {"text/html"}})
 		}
-		for _, path := range routes(t) {
+		for _, path := range providertest.Routes(t) {
 			for _, method := range []string{http.MethodGet, http.MethodPost} {
 				plain := ask(method, path, "Mozilla/5.0")
 				for _, agent := range []string{"kube-probe/1.34", "GoogleHC/1.0", "ELB-HealthChecker/2.0", "Prometheus/3.0", "curl/8", "Googlebot", ""} {
@@ -414,25 +425,26 @@ func TestHT13_NoRequestIsLetPastTheRules(t *testing.T) {
 }
 
 // What people write to choose a language, or a file, is never the name of one.
-func TestHT21_NoParameterIsAFileName(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
+// HT-21: Locale or theme name as file path.
+func TestHeaders_NoParameterIsAFileName(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
 		for _, name := range []string{
 			"../../../../../../etc/passwd", "/etc/passwd", "..%2f..%2fetc%2fpasswd", "....//....//etc/passwd", "..\\..\\etc\\passwd", "file:///etc/passwd", "/proc/self/environ", "etc/passwd\x00.html", "error.html", "../doc.go",
 		} {
 			for _, target := range []string{
-				b.authorizeURL("ui_locales", name, "prompt", "login"), b.authorizeURL("claims_locales", name), b.authorizeURL("theme", name), b.authorizeURL("display", name), b.authorizeURL("template", name),
-				b.leave("ui_locales", name), b.Issuer + "/login?lang=" + url.QueryEscape(name), b.Issuer + "/login?return_to=/account&theme=" + url.QueryEscape(name),
+				b.AuthorizeURL("ui_locales", name, "prompt", "login"), b.AuthorizeURL("claims_locales", name), b.AuthorizeURL("theme", name), b.AuthorizeURL("display", name), b.AuthorizeURL("template", name),
+				b.Leave("ui_locales", name), b.Issuer + "/login?lang=" + url.QueryEscape(name), b.Issuer + "/login?return_to=/account&theme=" + url.QueryEscape(name),
 				b.Issuer + "/static/" + url.PathEscape(name), b.Issuer + "/static/" + url.QueryEscape(name), b.Issuer + "/login/" + url.PathEscape(name),
 			} {
-				a := v.fetch(t, target)
+				a := v.Fetch(t, target)
 				if a.StatusCode >= 500 || strings.Contains(a.Body, "root:") || strings.Contains(a.Body, "PATH=") || strings.Contains(a.Body, "{{") || strings.Contains(a.Body, "package static") {
 					t.Errorf("%.150s: got %d %.200s", target, a.StatusCode, a.Body)
 				}
 			}
-			r, _ := http.NewRequest(http.MethodGet, b.authorizeURL("prompt", "login"), nil)
+			r, _ := http.NewRequest(http.MethodGet, b.AuthorizeURL("prompt", "login"), nil)
 			r.Header["Accept-Language"] = []string{strings.ReplaceAll(name, "\x00", "")}
-			if a := do(t, v.client, r); a.StatusCode >= 400 {
+			if a := providertest.Do(t, v.Client, r); a.StatusCode >= 400 {
 				t.Errorf("Accept-Language %q: got %d", name, a.StatusCode)
 			}
 		}
@@ -440,12 +452,13 @@ func TestHT21_NoParameterIsAFileName(t *testing.T) {
 }
 
 // Nothing is served for debugging, to anybody.
-func TestCF03_NothingIsServedForDebugging(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
+func TestRoutes_NothingIsServedForDebugging(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range []string{
 			"/debug", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/vars", "/debug/requests", "/metrics", "/config", "/env", "/actuator/env", "/server-status", "/.env", "/signet.yaml", "/signet.db", "/master.key", "/version",
 		} {
-			if a := b.call(t, http.MethodGet, path, nil); a.StatusCode != http.StatusNotFound {
+			if a := b.Call(t, http.MethodGet, path, nil); a.StatusCode != http.StatusNotFound {
 				t.Errorf("%s: got %d", path, a.StatusCode)
 			}
 		}
@@ -454,28 +467,29 @@ func TestCF03_NothingIsServedForDebugging(t *testing.T) {
 
 // Two installations on one host, told apart by cookie_name or not at all: what one has
 // given is nothing to the other, and a browser with cookies of both is at home in both.
-func TestCF12_TwoInstallationsOnOneHost(t *testing.T) {
+// CF-12: Shared keys or cookie names between two Signet installations on sibling hosts.
+func TestCookies_TwoInstallationsOnOneHost(t *testing.T) {
 	for _, name := range []string{"signet", "other"} {
-		ours := startOn(t, storagetest.SQLite(t))
-		theirs := startOn(t, storagetest.SQLite(t), func(c *provider.Config) { c.CookieName = name })
-		v := ours.visitor(t)
-		v.arrive(t, alice)
-		cookie := v.cookie(t, "signet")
+		ours := providertest.StartOn(t, storagetest.SQLite(t))
+		theirs := providertest.StartOn(t, storagetest.SQLite(t), func(c *provider.Config) { c.CookieName = name })
+		v := ours.Visitor(t)
+		v.Arrive(t, providertest.Alice)
+		cookie := v.Cookie(t, "signet")
 		r, err := http.NewRequest(http.MethodGet, theirs.Issuer+"/account", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.AddCookie(cookie)
-		if a := do(t, direct, r); a.StatusCode != http.StatusSeeOther || strings.Contains(a.Body, alice) {
+		if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusSeeOther || strings.Contains(a.Body, providertest.Alice) {
 			t.Errorf("cookie_name %s: with the cookie of another installation: got %d", name, a.StatusCode)
 		}
 		if name == "signet" {
 			continue
 		}
 		// The jar is of the host, whatever the port: both cookies go to both.
-		w := &visitor{theirs, v.client}
-		w.arrive(t, alice)
-		v.wantSignedIn(t)
-		w.wantSignedIn(t)
+		w := &providertest.Visitor{Bed: theirs, Client: v.Client}
+		w.Arrive(t, providertest.Alice)
+		v.WantSignedIn(t)
+		w.WantSignedIn(t)
 	}
 }

@@ -10,14 +10,15 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // verified opens a token with another library than ours and the published keys,
 // as a relying party does, and gives the key's algorithm.
-func (b *testbed) verified(t *testing.T, token any) string {
+func verified(t *testing.T, b *providertest.Testbed, token any) string {
 	t.Helper()
-	keys := b.publicKeys(t)
+	keys := b.PublicKeys(t)
 	parsed, err := jose.ParseSignedCompact(token.(string), []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.PS256, jose.EdDSA})
 	if err != nil {
 		t.Fatal(err)
@@ -33,19 +34,24 @@ func (b *testbed) verified(t *testing.T, token any) string {
 	return header.Algorithm
 }
 
-func TestP42_TestP43_TestP44_TestP47_TestP48_IDToken(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// P-42: iss, sub, aud (string or array with client_id), exp (not in ms), iat within 5 min, nonce echoed exactly.
+// P-43: RS256 by default, header kid always; id_token_signed_response_alg honoured; alg none only if advertised and registered.
+// P-44: at_hash in front-channel id_tokens with a token, c_hash with a code, both left-half SHA-256; right wherever they appear.
+// P-47: sub equal in front-channel token, token-endpoint token and userinfo; type string.
+// P-48: sid present when front- or back-channel logout sessions are supported.
+func TestIDToken_SaysWhatTheRequestAskedFor(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		sid := ""
 		for _, c := range []struct{ set, want string }{{"", "RS256"}, {"RS256", "RS256"}, {"ES256", "ES256"}} {
-			b.changeClient(t, func(client *storage.Client) { client.Metadata.IDTokenSignedResponseAlg = c.set })
-			tokens := b.redeem(t, v.again(t, "nonce", "N~o-n.c_e "+c.set))
-			id := claimsOf(t, tokens["id_token"])
-			if got := b.verified(t, tokens["id_token"]); got != c.want {
+			b.ChangeClient(t, func(client *storage.Client) { client.Metadata.IDTokenSignedResponseAlg = c.set })
+			tokens := b.Redeem(t, v.Again(t, "nonce", "N~o-n.c_e "+c.set))
+			id := providertest.ClaimsOf(t, tokens["id_token"])
+			if got := verified(t, b, tokens["id_token"]); got != c.want {
 				t.Errorf("id_token_signed_response_alg %q: signed with %s", c.set, got)
 			}
-			now := b.now().Unix()
+			now := b.Now().Unix()
 			iat, exp, authTime := number(t, id["iat"]), number(t, id["exp"]), number(t, id["auth_time"])
 			if id["iss"] != b.Issuer || id["sub"] != b.Alice.ID || fmt.Sprint(id["aud"]) != "[app]" || id["nonce"] != "N~o-n.c_e "+c.set ||
 				iat > now || iat < now-60 || exp != iat+900 || authTime > iat || authTime < now-300 || id["azp"] != nil {
@@ -64,12 +70,12 @@ func TestP42_TestP43_TestP44_TestP47_TestP48_IDToken(t *testing.T) {
 			if id["sid"] != sid || len(sid) < 20 {
 				t.Errorf("sid: got %v, want %s", id["sid"], sid)
 			}
-			access := claimsOf(t, tokens["access_token"])
-			if userinfo := b.userinfo(t, tokens["access_token"].(string)).json(t); userinfo["sub"] != id["sub"] || access["sub"] != id["sub"] {
+			access := providertest.ClaimsOf(t, tokens["access_token"])
+			if userinfo := b.Userinfo(t, tokens["access_token"].(string)).JSON(t); userinfo["sub"] != id["sub"] || access["sub"] != id["sub"] {
 				t.Errorf("sub: ID token %v, access token %v, userinfo %v", id["sub"], access["sub"], userinfo["sub"])
 			}
-			b.verified(t, tokens["access_token"])
-			if typ := headerOf(t, tokens["access_token"])["typ"]; typ != "at+jwt" {
+			verified(t, b, tokens["access_token"])
+			if typ := providertest.HeaderOf(t, tokens["access_token"])["typ"]; typ != "at+jwt" {
 				t.Errorf("typ of the access token: %v", typ)
 			}
 			for _, claim := range strings.Fields("iss sub aud client_id scope jti gid sid auth_time acr amr iat exp") {
@@ -94,9 +100,10 @@ func number(t *testing.T, value any) int64 {
 	return i
 }
 
-func TestP46_NoNonceNoNonceClaim(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		id := claimsOf(t, b.redeem(t, b.visitor(t).flow(t, "nonce", ""))["id_token"])
+// P-46: Nothing beyond iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn and requested.
+func TestIDToken_NoNonceNoNonceClaim(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		id := providertest.ClaimsOf(t, b.Redeem(t, b.Visitor(t).Flow(t, "nonce", ""))["id_token"])
 		if _, there := id["nonce"]; there {
 			t.Errorf("nonce: %v", id["nonce"])
 		}
@@ -104,12 +111,13 @@ func TestP46_NoNonceNoNonceClaim(t *testing.T) {
 }
 
 // auth_time is when the user proved who it is, and not when a token was made.
-func TestP26_AuthTimeIsStable(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		first := claimsOf(t, b.redeem(t, v.flow(t))["id_token"])
-		b.pass(time.Hour)
-		later := claimsOf(t, b.redeem(t, v.again(t))["id_token"])
+// P-26: auth_time is the time of real authentication, stable over silent re-authorizations and refreshes.
+func TestIDToken_AuthTimeIsStable(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		first := providertest.ClaimsOf(t, b.Redeem(t, v.Flow(t))["id_token"])
+		b.Pass(time.Hour)
+		later := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t))["id_token"])
 		if first["auth_time"] != later["auth_time"] || number(t, later["iat"]) < number(t, first["iat"])+3600 {
 			t.Errorf("auth_time moved from %v to %v, iat from %v to %v", first["auth_time"], later["auth_time"], first["iat"], later["iat"])
 		}
@@ -117,28 +125,19 @@ func TestP26_AuthTimeIsStable(t *testing.T) {
 }
 
 // What people and registrations say must not stand where a protocol's claim does.
-func TestP46_UsersCannotWriteProtocolClaims(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// P-46: Nothing beyond iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn and requested.
+func TestIDToken_UsersCannotWriteProtocolClaims(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		asked := `{"id_token":{"iss":{"value":"https://evil.example"},"aud":null,"sub":null,"azp":null,"client_id":null,"scope":null,"events":null}}`
-		tokens := b.redeem(t, b.visitor(t).flow(t, "claims", asked))
-		id := claimsOf(t, tokens["id_token"])
+		tokens := b.Redeem(t, b.Visitor(t).Flow(t, "claims", asked))
+		id := providertest.ClaimsOf(t, tokens["id_token"])
 		for _, name := range []string{"azp", "client_id", "scope", "events"} {
 			if _, there := id[name]; there {
 				t.Errorf("%s is in the ID token: %v", name, id[name])
 			}
 		}
-		if id["iss"] != b.Issuer || strings.Count(string(decoded(t, tokens["id_token"])), `"iss"`) != 1 {
-			t.Errorf("iss: %s", decoded(t, tokens["id_token"]))
+		if id["iss"] != b.Issuer || strings.Count(string(providertest.Decoded(t, tokens["id_token"])), `"iss"`) != 1 {
+			t.Errorf("iss: %s", providertest.Decoded(t, tokens["id_token"]))
 		}
 	})
-}
-
-// decoded is the payload of a JWT as it was written.
-func decoded(t *testing.T, token any) []byte {
-	t.Helper()
-	raw, err := base64.RawURLEncoding.DecodeString(strings.Split(token.(string), ".")[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
 }

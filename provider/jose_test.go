@@ -1,7 +1,6 @@
 package provider_test
 
 import (
-	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,14 +9,12 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,186 +22,64 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"signet/storage"
+	"signet/provider/providertest"
 )
-
-// bench is one signed-in visitor with a fresh specimen of everything that is
-// signed, sealed, or known under a name.
-type bench struct {
-	b      *testbed
-	v      *visitor
-	tokens map[string]any
-}
-
-func (b *testbed) bench(t *testing.T) *bench {
-	t.Helper()
-	v := b.visitor(t)
-	page := v.signIn(t, v.get(t, b.authorizeURL()), alice, password)
-	if page.Left == nil {
-		page = v.allow(t, page)
-	}
-	return &bench{b, v, b.redeem(t, page.code(t))}
-}
 
 // kinds of things that Signet hands out, and where each is good.
 var kinds = []struct {
 	name string
-	make func(t *testing.T, s *bench) string
+	make func(t *testing.T, s *providertest.Bench) string
 	good []string // consumers that accept it
 }{
-	{"access token", func(_ *testing.T, s *bench) string { return s.tokens["access_token"].(string) },
+	{"access token", func(_ *testing.T, s *providertest.Bench) string { return s.Tokens["access_token"].(string) },
 		[]string{"bearer", "bearer in the body", "introspect"}},
-	{"ID token", func(_ *testing.T, s *bench) string { return s.tokens["id_token"].(string) },
+	{"ID token", func(_ *testing.T, s *providertest.Bench) string { return s.Tokens["id_token"].(string) },
 		[]string{"hint at authorize", "hint at end_session"}},
-	{"refresh token", func(_ *testing.T, s *bench) string { return s.tokens["refresh_token"].(string) }, []string{"refresh", "introspect"}},
-	{"logout token", func(t *testing.T, s *bench) string { return s.logoutToken(t) }, nil}, // for clients alone
-	{"code", func(t *testing.T, s *bench) string { return s.v.again(t) }, []string{"code"}},
-	{"request", func(t *testing.T, s *bench) string { return s.request(t, "prompt", "none") }, []string{"next", "login", "consent page", "select page"}},
-	{"consent ticket", func(t *testing.T, s *bench) string { return s.ticket(t, "/consent") }, []string{"consent"}},
-	{"choice ticket", func(t *testing.T, s *bench) string { return s.ticket(t, "/select") }, []string{"select"}},
-	{"logout message", func(t *testing.T, s *bench) string { return s.confirm(t).values.Get("logout") }, []string{"logout"}},
-	{"logout ticket", func(t *testing.T, s *bench) string { return s.confirm(t).values.Get("ticket") }, []string{"logout ticket"}},
-	{"session handle", func(t *testing.T, s *bench) string { return s.v.cookie(t, "signet").Value }, []string{"cookie"}},
-	{"client secret", func(_ *testing.T, s *bench) string { return s.b.Secret }, []string{"client secret"}},
-	{"sid", func(t *testing.T, s *bench) string { return fmt.Sprint(claimsOf(t, s.tokens["id_token"])["sid"]) }, nil},
-	{"gid", func(t *testing.T, s *bench) string { return fmt.Sprint(claimsOf(t, s.tokens["access_token"])["gid"]) }, nil},
-	{"jti", func(t *testing.T, s *bench) string { return fmt.Sprint(claimsOf(t, s.tokens["access_token"])["jti"]) }, nil},
-	{"subject", func(_ *testing.T, s *bench) string { return s.b.Alice.ID }, nil},
-	{"client id", func(_ *testing.T, s *bench) string { return s.b.Client.ID }, nil},
-	{"kid", func(t *testing.T, s *bench) string { return fmt.Sprint(headerOf(t, s.tokens["id_token"])["kid"]) }, nil},
-	{"client assertion", func(t *testing.T, s *bench) string { return foreignJWT(t, "JWT", s.b.Client.ID, s.b.Issuer) }, nil},
-	{"request object", func(t *testing.T, s *bench) string {
-		return foreignJWT(t, "oauth-authz-req+jwt", s.b.Client.ID, s.b.Issuer)
+	{"refresh token", func(_ *testing.T, s *providertest.Bench) string { return s.Tokens["refresh_token"].(string) }, []string{"refresh", "introspect"}},
+	{"logout token", func(t *testing.T, s *providertest.Bench) string { return s.LogoutToken(t) }, nil}, // for clients alone
+	{"code", func(t *testing.T, s *providertest.Bench) string { return s.Visitor.Again(t) }, []string{"code"}},
+	{"request", func(t *testing.T, s *providertest.Bench) string { return s.Request(t, "prompt", "none") }, []string{"next", "login", "consent page", "select page"}},
+	{"consent ticket", func(t *testing.T, s *providertest.Bench) string { return s.Ticket(t, "/consent") }, []string{"consent"}},
+	{"choice ticket", func(t *testing.T, s *providertest.Bench) string { return s.Ticket(t, "/select") }, []string{"select"}},
+	{"logout message", func(t *testing.T, s *providertest.Bench) string { return s.Confirm(t).Values.Get("logout") }, []string{"logout"}},
+	{"logout ticket", func(t *testing.T, s *providertest.Bench) string { return s.Confirm(t).Values.Get("ticket") }, []string{"logout ticket"}},
+	{"session handle", func(t *testing.T, s *providertest.Bench) string { return s.Visitor.Cookie(t, "signet").Value }, []string{"cookie"}},
+	{"client secret", func(_ *testing.T, s *providertest.Bench) string { return s.Bed.Secret }, []string{"client secret"}},
+	{"sid", func(t *testing.T, s *providertest.Bench) string {
+		return fmt.Sprint(providertest.ClaimsOf(t, s.Tokens["id_token"])["sid"])
 	}, nil},
-	{"DPoP proof", func(t *testing.T, s *bench) string { return foreignJWT(t, "dpop+jwt", s.b.Client.ID, s.b.Issuer) }, nil},
-}
-
-// consumers are the places that take one of them; each tells whether it did.
-var consumers = map[string]func(t *testing.T, s *bench, value string) bool{
-	"bearer": func(t *testing.T, s *bench, value string) bool {
-		return s.b.userinfo(t, value).StatusCode == http.StatusOK
-	},
-	"bearer in the body": func(t *testing.T, s *bench, value string) bool {
-		a := s.b.ask(t, http.MethodPost, "", url.Values{"access_token": {value}}.Encode(), "Content-Type", formType)
-		return a.StatusCode == http.StatusOK
-	},
-	"introspect": func(t *testing.T, s *bench, value string) bool {
-		a := s.b.post(t, "/introspect", formType, strings.NewReader(url.Values{"token": {value}}.Encode()))
-		return a.StatusCode == http.StatusOK && a.json(t)["active"] == true
-	},
-	"hint at authorize": func(t *testing.T, s *bench, value string) bool {
-		page := s.v.get(t, s.b.authorizeURL("id_token_hint", value, "prompt", "none"))
-		if page.Left == nil && page.StatusCode == http.StatusBadRequest {
-			return false // longer than any request may be
-		}
-		return page.response(t).Get("error") != "invalid_request"
-	},
-	"hint at end_session": func(t *testing.T, s *bench, value string) bool {
-		if !s.v.signedIn(t) {
-			t.Fatal("there is no session to end")
-		}
-		s.v.fetch(t, s.b.Issuer+"/end_session?"+url.Values{"id_token_hint": {value}}.Encode())
-		return !s.v.signedIn(t)
-	},
-	"logout": func(t *testing.T, s *bench, value string) bool {
-		return s.v.fetch(t, s.b.Issuer+"/end_session?"+url.Values{"logout": {value}}.Encode()).StatusCode == http.StatusOK
-	},
-	"code": func(t *testing.T, s *bench, value string) bool {
-		return s.b.tokenRequest(t, s.b.codeForm(value)).StatusCode == http.StatusOK
-	},
-	"refresh": func(t *testing.T, s *bench, value string) bool {
-		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {value}}
-		return s.b.tokenRequest(t, form).StatusCode == http.StatusOK
-	},
-	"next":         func(t *testing.T, s *bench, value string) bool { return s.opens(t, "/authorize/next", value) },
-	"login":        func(t *testing.T, s *bench, value string) bool { return s.opens(t, "/login", value) },
-	"consent page": func(t *testing.T, s *bench, value string) bool { return s.opens(t, "/consent", value) },
-	"select page":  func(t *testing.T, s *bench, value string) bool { return s.opens(t, "/select", value) },
-	"consent": func(t *testing.T, s *bench, value string) bool {
-		return s.takesTicket(t, s.form(t, "/consent"), value, "allow")
-	},
-	"select": func(t *testing.T, s *bench, value string) bool {
-		return s.takesTicket(t, s.form(t, "/select"), value, "continue")
-	},
-	"logout ticket": func(t *testing.T, s *bench, value string) bool {
-		return s.takesTicket(t, s.confirm(t), value, "deny")
-	},
-	"cookie": func(t *testing.T, s *bench, value string) bool {
-		r, _ := http.NewRequest(http.MethodGet, s.b.Issuer+"/", nil)
-		r.AddCookie(&http.Cookie{Name: "signet", Value: value})
-		return strings.Contains(do(t, direct, r).Body, alice)
-	},
-	"client secret": func(t *testing.T, s *bench, value string) bool {
-		a := s.b.tokenRequest(t, s.b.codeForm("none"), func(r *http.Request) { r.Header.Set("Authorization", basic(s.b.Client.ID, value)) })
-		return a.StatusCode == http.StatusBadRequest && a.json(t)["error"] == "invalid_grant"
-	},
-}
-
-// sealed is the request that the bench's forms belong to: one for all, so that a
-// ticket of one form differs from that of another in its purpose alone.
-func (s *bench) request(t *testing.T, pairs ...string) string {
-	t.Helper()
-	u, err := url.Parse(s.b.nextURL(t, s.v, pairs...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u.Query().Get("request")
-}
-
-func (s *bench) opens(t *testing.T, path, sealed string) bool {
-	t.Helper()
-	a := s.v.fetch(t, s.b.Issuer+path+"?"+url.Values{"request": {sealed}}.Encode())
-	return a.StatusCode < 400
-}
-
-// form is the form of a step, for one request of this bench.
-func (s *bench) form(t *testing.T, path string) form {
-	t.Helper()
-	if s.tokens["request"] == nil {
-		s.tokens["request"] = s.request(t)
-	}
-	page := s.v.get(t, s.b.Issuer+path+"?"+url.Values{"request": {s.tokens["request"].(string)}}.Encode())
-	return page.form(t)
-}
-
-func (s *bench) ticket(t *testing.T, path string) string { return s.form(t, path).values.Get("ticket") }
-
-// confirm is the form that asks whether to sign out, always for the same message:
-// a ticket is bound to what was shown.
-func (s *bench) confirm(t *testing.T) form {
-	t.Helper()
-	if s.tokens["confirm"] == nil {
-		s.tokens["confirm"] = s.v.get(t, s.b.Issuer+"/end_session").form(t)
-	}
-	f := s.tokens["confirm"].(form)
-	return form{f.action, maps.Clone(f.values)}
-}
-
-func (s *bench) takesTicket(t *testing.T, f form, ticket, decision string) bool {
-	t.Helper()
-	f.values.Set("ticket", ticket)
-	f.values.Set("decision", decision)
-	a := do(t, s.v.client, s.v.formRequest(t, f))
-	if a.StatusCode != http.StatusOK && a.StatusCode != http.StatusConflict {
-		t.Fatalf("%s with a ticket: got %d %s", f.action, a.StatusCode, a.Body)
-	}
-	return a.StatusCode == http.StatusOK
-}
-
-// signedIn asks the home page.
-func (v *visitor) signedIn(t *testing.T) bool {
-	t.Helper()
-	return strings.Contains(v.fetch(t, v.b.Issuer+"/").Body, alice)
+	{"gid", func(t *testing.T, s *providertest.Bench) string {
+		return fmt.Sprint(providertest.ClaimsOf(t, s.Tokens["access_token"])["gid"])
+	}, nil},
+	{"jti", func(t *testing.T, s *providertest.Bench) string {
+		return fmt.Sprint(providertest.ClaimsOf(t, s.Tokens["access_token"])["jti"])
+	}, nil},
+	{"subject", func(_ *testing.T, s *providertest.Bench) string { return s.Bed.Alice.ID }, nil},
+	{"client id", func(_ *testing.T, s *providertest.Bench) string { return s.Bed.Client.ID }, nil},
+	{"kid", func(t *testing.T, s *providertest.Bench) string {
+		return fmt.Sprint(providertest.HeaderOf(t, s.Tokens["id_token"])["kid"])
+	}, nil},
+	{"client assertion", func(t *testing.T, s *providertest.Bench) string {
+		return foreignJWT(t, "JWT", s.Bed.Client.ID, s.Bed.Issuer)
+	}, nil},
+	{"request object", func(t *testing.T, s *providertest.Bench) string {
+		return foreignJWT(t, "oauth-authz-req+jwt", s.Bed.Client.ID, s.Bed.Issuer)
+	}, nil},
+	{"DPoP proof", func(t *testing.T, s *providertest.Bench) string {
+		return foreignJWT(t, "dpop+jwt", s.Bed.Client.ID, s.Bed.Issuer)
+	}, nil},
 }
 
 // Everything that Signet hands out, at every place that takes something: only the
 // diagonal works.
-func TestJW07_TestCO08_OnlyTheDiagonalWorks(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// JW-07: Kind matrix: access, refresh, ID, logout, client assertion, request object, DPoP proof, state, email link.
+// CO-08: Code as refresh_token, device code, reset token, PAR urn, and the reverse.
+func TestTokens_OnlyTheDiagonalWorks(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		cells := 0
 		for _, kind := range kinds {
-			s := b.bench(t)
-			for consumer, accepts := range consumers {
+			s := b.Bench(t)
+			for consumer, accepts := range providertest.Consumers {
 				good := false
 				for _, name := range kind.good {
 					good = good || name == consumer
@@ -217,19 +92,19 @@ func TestJW07_TestCO08_OnlyTheDiagonalWorks(t *testing.T) {
 					t.Errorf("%s was accepted as %s: %.60s…", kind.name, consumer, value)
 				}
 			}
-			if !s.v.signedIn(t) {
+			if !s.Visitor.SignedIn(t) {
 				t.Errorf("a %s at the wrong place has ended the session", kind.name)
 			}
 			for _, consumer := range kind.good {
 				cells++
-				s := b.bench(t)
-				if value := kind.make(t, s); !consumers[consumer](t, s, value) {
+				s := b.Bench(t)
+				if value := kind.make(t, s); !providertest.Consumers[consumer](t, s, value) {
 					t.Errorf("%s was refused as %s: the table would prove nothing", kind.name, consumer)
 				}
 			}
 		}
-		if cells != len(kinds)*len(consumers) {
-			t.Errorf("%d cells, want %d", cells, len(kinds)*len(consumers))
+		if cells != len(kinds)*len(providertest.Consumers) {
+			t.Errorf("%d cells, want %d", cells, len(kinds)*len(providertest.Consumers))
 		}
 	})
 }
@@ -270,102 +145,13 @@ func anybodysKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// signer is the active key of a line, as only a thief of database and master key
-// has it: what is refused although this key has signed it is refused for itself.
-func (b *testbed) signer(t *testing.T, line string) (string, crypto.Signer) {
-	t.Helper()
-	rows, err := b.DB.Keys(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range rows {
-		if row.Line == line && row.State == storage.KeyActive {
-			key, err := x509.ParsePKCS8PrivateKey(b.privateKey(t, row))
-			if err != nil {
-				t.Fatal(err)
-			}
-			return row.ID, key.(crypto.Signer)
-		}
-	}
-	t.Fatalf("no active key of %s", line)
-	return "", nil
-}
-
-func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
-
-// signed is a JWS of exactly these bytes.
-func signed(t *testing.T, key crypto.Signer, header, payload string) string {
-	t.Helper()
-	input := b64(header) + "." + b64(payload)
-	digest := sha256.Sum256([]byte(input))
-	if k, ok := key.(*ecdsa.PrivateKey); ok {
-		r, s, err := ecdsa.Sign(rand.Reader, k, digest[:])
-		if err != nil {
-			t.Fatal(err)
-		}
-		raw := make([]byte, 64)
-		r.FillBytes(raw[:32])
-		s.FillBytes(raw[32:])
-		return input + "." + b64(string(raw))
-	}
-	raw, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return input + "." + b64(string(raw))
-}
-
-// specimen is a good token taken apart, with the key that signed it and the
-// places that take its kind.
-type specimen struct {
-	name, alg, kid, typ, payload string
-	key                          crypto.Signer
-	consumers                    []string
-}
-
-func (s specimen) header() string {
-	return `{"alg":"` + s.alg + `","kid":"` + s.kid + `","typ":"` + s.typ + `"}`
-}
-
-// specimens: an access token (ES256) and an ID token (RS256) of this bench.
-func (s *bench) specimens(t *testing.T) []specimen {
-	t.Helper()
-	ec, ecKey := s.b.signer(t, "ES256")
-	rs, rsKey := s.b.signer(t, "RS256")
-	return []specimen{
-		{"access token", "ES256", ec, "at+jwt", string(decoded(t, s.tokens["access_token"])), ecKey, []string{"bearer", "introspect"}},
-		{"ID token", "RS256", rs, "JWT", string(decoded(t, s.tokens["id_token"])), rsKey, []string{"hint at authorize", "hint at end_session"}},
-	}
-}
-
-// refuse wants none of these tokens to be taken where such tokens are taken, and
-// the untouched one to be taken.
-func (s *bench) refuse(t *testing.T, forge func(specimen) map[string]string) {
-	t.Helper()
-	for _, good := range s.specimens(t) {
-		for name, token := range forge(good) {
-			for _, consumer := range good.consumers {
-				if consumer == "introspect" && strings.HasPrefix(name, "aud ") {
-					continue // it tells of tokens for other audiences
-				}
-				if consumers[consumer](t, s, token) {
-					t.Errorf("%s, %s: accepted as %s", good.name, name, consumer)
-				}
-			}
-		}
-		for _, consumer := range good.consumers {
-			if !consumers[consumer](t, s, signed(t, good.key, good.header(), good.payload)) {
-				t.Errorf("the good %s is refused as %s: the others would prove nothing", good.name, consumer)
-			}
-		}
-	}
-}
-
-func TestJW02_TestJW03_AlgorithmIsTheKeys(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		b.bench(t).refuse(t, func(g specimen) map[string]string {
+// JW-02: HS256 signed with the public key as secret (PEM, DER, JWK text, modulus).
+// JW-03: alg not the key's: PS256 with an RS256 key, ES384 with P-256, EdDSA.
+func TestTokens_AlgorithmIsTheKeys(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Bench(t).Refuse(t, func(g providertest.Specimen) map[string]string {
 			forged := map[string]string{}
-			public := g.key.Public()
+			public := g.Key.Public()
 			der, err := x509.MarshalPKIXPublicKey(public)
 			if err != nil {
 				t.Fatal(err)
@@ -375,71 +161,74 @@ func TestJW02_TestJW03_AlgorithmIsTheKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 			secrets := map[string][]byte{
-				"DER": der, "PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "JWK": jwk, "nothing": nil, "kid": []byte(g.kid),
+				"DER": der, "PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), "JWK": jwk, "nothing": nil, "kid": []byte(g.Kid),
 			}
 			if k, ok := public.(*rsa.PublicKey); ok {
 				secrets["modulus"] = k.N.Bytes()
 			}
 			for name, secret := range secrets {
-				for _, alg := range []string{"HS256", "none", g.alg} {
-					input := b64(strings.Replace(g.header(), g.alg, alg, 1)) + "." + b64(g.payload)
+				for _, alg := range []string{"HS256", "none", g.Alg} {
+					input := providertest.B64(strings.Replace(g.Header(), g.Alg, alg, 1)) + "." + providertest.B64(g.Payload)
 					mac := hmac.New(sha256.New, secret)
 					mac.Write([]byte(input))
-					forged["HMAC with "+name+" as "+alg] = input + "." + b64(string(mac.Sum(nil)))
+					forged["HMAC with "+name+" as "+alg] = input + "." + providertest.B64(string(mac.Sum(nil)))
 				}
 			}
 			for _, alg := range []string{"none", "None", "NONE", "", "ES384", "ES512", "PS256", "RS512", "EdDSA", "HS256", "es256", "rs256", "RS256 ", "dir"} {
-				header := strings.Replace(g.header(), g.alg, alg, 1)
-				forged["genuine signature as "+alg] = signed(t, g.key, header, g.payload)
-				forged["no signature as "+alg] = b64(header) + "." + b64(g.payload) + "."
+				header := strings.Replace(g.Header(), g.Alg, alg, 1)
+				forged["genuine signature as "+alg] = providertest.Signed(t, g.Key, header, g.Payload)
+				forged["no signature as "+alg] = providertest.B64(header) + "." + providertest.B64(g.Payload) + "."
 			}
-			forged["another key"] = signed(t, anybodysKey(t), g.header(), g.payload)
+			forged["another key"] = providertest.Signed(t, anybodysKey(t), g.Header(), g.Payload)
 			return forged
 		})
 	})
 }
 
-func TestJW05_TestJW06_TestJW08_HeadersAreComparedAsAWhole(t *testing.T) {
+// JW-05: kid: ../../dev/null, ' OR 1=1 --, NUL, number, list, 1 MB, missing, other key's id, URL.
+// JW-06: jwk, x5c, jku, x5u headers pointing to attacker material.
+// JW-08: crit with unknown or known-but-unhandled names; crit empty; b64:false.
+func TestTokens_HeadersAreComparedAsAWhole(t *testing.T) {
 	var fetched atomic.Int64
 	evil := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fetched.Add(1) }))
 	defer evil.Close()
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		s := b.bench(t)
-		other, _ := b.signer(t, "RS256")
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		s := b.Bench(t)
+		other, _ := b.Signer(t, "RS256")
 		mine := anybodysKey(t)
 		jwk, err := jose.JSONWebKey{Key: mine.Public(), KeyID: "mine", Algorithm: "ES256"}.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.refuse(t, func(g specimen) map[string]string {
+		s.Refuse(t, func(g providertest.Specimen) map[string]string {
 			forged := map[string]string{}
 			for _, kid := range []string{
-				`"../../dev/null"`, `"' OR 1=1 --"`, `"evil-marker"`, `"\u0000"`, `1`, `[]`, `["` + g.kid + `"]`, `null`, `""`, `{"a":1}`, `true`,
-				`"` + g.kid + ` "`, `"` + g.kid + `\u0000"`, `"` + strings.ToLower(g.kid) + `"`, `"` + evil.URL + `/jwks"`, `"` + strings.Repeat("x", 2000) + `"`, `"` + s.b.Client.ID + `"`,
+				`"../../dev/null"`, `"' OR 1=1 --"`, `"evil-marker"`, `"\u0000"`, `1`, `[]`, `["` + g.Kid + `"]`, `null`, `""`, `{"a":1}`, `true`,
+				`"` + g.Kid + ` "`, `"` + g.Kid + `\u0000"`, `"` + strings.ToLower(g.Kid) + `"`, `"` + evil.URL + `/jwks"`, `"` + strings.Repeat("x", 2000) + `"`, `"` + s.Bed.Client.ID + `"`,
 			} {
-				forged["kid "+kid] = signed(t, g.key, strings.Replace(g.header(), `"`+g.kid+`"`, kid, 1), g.payload)
+				forged["kid "+kid] = providertest.Signed(t, g.Key, strings.Replace(g.Header(), `"`+g.Kid+`"`, kid, 1), g.Payload)
 			}
-			if g.kid != other {
-				forged["kid of another key"] = signed(t, g.key, strings.Replace(g.header(), g.kid, other, 1), g.payload)
+			if g.Kid != other {
+				forged["kid of another key"] = providertest.Signed(t, g.Key, strings.Replace(g.Header(), g.Kid, other, 1), g.Payload)
 			}
 			for _, more := range []string{
 				`"jwk":` + string(jwk), `"jku":"` + evil.URL + `/jwks"`, `"x5u":"` + evil.URL + `/chain"`, `"x5c":["AAAA"]`, `"x5t":"AAAA"`,
 				`"crit":[]`, `"crit":["exp"],"exp":1`, `"crit":["b64"],"b64":false`, `"crit":["b64"],"b64":true`, `"crit":["evil"],"evil":1`, `"b64":false`,
-				`"zip":"DEF"`, `"cty":"JWT"`, `"alg":"none"`, `"kid":"` + g.kid + `"`, `"typ":"dpop+jwt"`, `"nonce":"x"`,
+				`"zip":"DEF"`, `"cty":"JWT"`, `"alg":"none"`, `"kid":"` + g.Kid + `"`, `"typ":"dpop+jwt"`, `"nonce":"x"`,
 				`"deep":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000),
 			} {
-				for name, key := range map[string]crypto.Signer{"ours": g.key, "mine": mine} {
-					forged[more+" behind, key "+name] = signed(t, key, strings.TrimSuffix(g.header(), "}")+","+more+"}", g.payload)
-					forged[more+" in front, key "+name] = signed(t, key, "{"+more+","+strings.TrimPrefix(g.header(), "{"), g.payload)
+				for name, key := range map[string]crypto.Signer{"ours": g.Key, "mine": mine} {
+					forged[more+" behind, key "+name] = providertest.Signed(t, key, strings.TrimSuffix(g.Header(), "}")+","+more+"}", g.Payload)
+					forged[more+" in front, key "+name] = providertest.Signed(t, key, "{"+more+","+strings.TrimPrefix(g.Header(), "{"), g.Payload)
 				}
 			}
 			for _, typ := range []string{"JWT", "at+jwt", "at+JWT", "AT+JWT", "application/at+jwt", "rt+jwt", "logout+jwt", "jwt", ""} {
-				if typ != g.typ {
-					forged["typ "+typ] = signed(t, g.key, strings.Replace(g.header(), `"typ":"`+g.typ+`"`, `"typ":"`+typ+`"`, 1), g.payload)
+				if typ != g.Typ {
+					forged["typ "+typ] = providertest.Signed(t, g.Key, strings.Replace(g.Header(), `"typ":"`+g.Typ+`"`, `"typ":"`+typ+`"`, 1), g.Payload)
 				}
 			}
-			forged["no typ"] = signed(t, g.key, `{"alg":"`+g.alg+`","kid":"`+g.kid+`"}`, g.payload)
-			forged["no kid"] = signed(t, g.key, `{"alg":"`+g.alg+`","typ":"`+g.typ+`"}`, g.payload)
+			forged["no typ"] = providertest.Signed(t, g.Key, `{"alg":"`+g.Alg+`","kid":"`+g.Kid+`"}`, g.Payload)
+			forged["no kid"] = providertest.Signed(t, g.Key, `{"alg":"`+g.Alg+`","typ":"`+g.Typ+`"}`, g.Payload)
 			return forged
 		})
 		if fetched.Load() != 0 {
@@ -451,11 +240,14 @@ func TestJW05_TestJW06_TestJW08_HeadersAreComparedAsAWhole(t *testing.T) {
 	})
 }
 
-func TestJW13_TestJW14_TestJW15_ClaimsThatCannotBe(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		b.bench(t).refuse(t, func(g specimen) map[string]string {
+// JW-13: exp, nbf, iat as string, float 1e300, negative, null, missing, year 9999.
+// JW-14: aud with non-strings, empty list, our id among others; iss with slash or case difference.
+// JW-15: sub empty, missing, 10 KB, look-alike.
+func TestTokens_ClaimsThatCannotBe(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Bench(t).Refuse(t, func(g providertest.Specimen) map[string]string {
 			var claims map[string]any
-			decoder := json.NewDecoder(strings.NewReader(g.payload))
+			decoder := json.NewDecoder(strings.NewReader(g.Payload))
 			decoder.UseNumber()
 			if err := decoder.Decode(&claims); err != nil {
 				t.Fatal(err)
@@ -471,15 +263,15 @@ func TestJW13_TestJW14_TestJW15_ClaimsThatCannotBe(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				forged[name+" "+value] = signed(t, g.key, g.header(), string(payload))
+				forged[name+" "+value] = providertest.Signed(t, g.Key, g.Header(), string(payload))
 			}
-			now := fmt.Sprint(b.now().Unix())
+			now := fmt.Sprint(b.Now().Unix())
 			for _, name := range []string{"exp", "iat"} {
 				for _, value := range []string{"", "null", `""`, `"` + now + `"`, "1e300", "-1", "0", now + ".5", "[" + now + "]", "{}", "true", "99999999999999999999"} {
 					set(name, value)
 				}
 			}
-			set("iat", fmt.Sprint(b.now().Unix()+120))
+			set("iat", fmt.Sprint(b.Now().Unix()+120))
 			for _, iss := range []string{"", "null", `""`, `"` + b.Issuer + `/"`, `"` + strings.ToUpper(b.Issuer) + `"`, `["` + b.Issuer + `"]`, `"https://evil.example"`, "1"} {
 				set("iss", iss)
 			}
@@ -490,19 +282,22 @@ func TestJW13_TestJW14_TestJW15_ClaimsThatCannotBe(t *testing.T) {
 				set("sub", sub)
 			}
 			deep := strings.Repeat("[", 2500) + strings.Repeat("]", 2500)
-			forged["deep payload"] = signed(t, g.key, g.header(), deep)
-			for _, payload := range []string{"", "null", "[]", `"x"`, "1", "{", g.payload + "x", g.payload + g.payload} {
-				forged["payload "+payload] = signed(t, g.key, g.header(), payload)
+			forged["deep payload"] = providertest.Signed(t, g.Key, g.Header(), deep)
+			for _, payload := range []string{"", "null", "[]", `"x"`, "1", "{", g.Payload + "x", g.Payload + g.Payload} {
+				forged["payload "+payload] = providertest.Signed(t, g.Key, g.Header(), payload)
 			}
 			return forged
 		})
 	})
 }
 
-func TestJW09_TestJW10_TestJW23_MonstrousTokens(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		s := b.bench(t)
-		pbes2 := b64(`{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2c":2000000000,"p2s":"AAAA"}`)
+// JW-09: 1 MB token, 100,000 dots, 10 MB Authorization.
+// JW-10: JWE: deflate bomb, PBES2 with huge p2c, key wrap with an empty encrypted key.
+// JW-23: Deep JSON in header or payload.
+func TestTokens_MonstrousTokens(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		s := b.Bench(t)
+		pbes2 := providertest.B64(`{"alg":"PBES2-HS512+A256KW","enc":"A256GCM","p2c":2000000000,"p2s":"AAAA"}`)
 		monsters := map[string]string{
 			"1 MB":           strings.Repeat("A", 1<<20),
 			"100,000 dots":   strings.Repeat(".", 100_000),
@@ -510,15 +305,15 @@ func TestJW09_TestJW10_TestJW23_MonstrousTokens(t *testing.T) {
 			"long header":    strings.Repeat("A", 100_000) + ".e30.AA",
 			"long payload":   "e30." + strings.Repeat("A", 100_000) + ".AA",
 			"PBES2":          pbes2 + ".AAAA.AAAA.AAAA.AAAA",
-			"dir, deflated":  b64(`{"alg":"dir","enc":"A256GCM","zip":"DEF"}`) + "..AAAA.AAAA.AAAA",
-			"empty key":      b64(`{"alg":"A128KW","enc":"A128GCM"}`) + "..AAAA.AAAA.AAAA",
-			"deep header":    b64(strings.Repeat(`{"a":`, 1500)+strings.Repeat("}", 1500)) + ".e30.AA",
+			"dir, deflated":  providertest.B64(`{"alg":"dir","enc":"A256GCM","zip":"DEF"}`) + "..AAAA.AAAA.AAAA",
+			"empty key":      providertest.B64(`{"alg":"A128KW","enc":"A128GCM"}`) + "..AAAA.AAAA.AAAA",
+			"deep header":    providertest.B64(strings.Repeat(`{"a":`, 1500)+strings.Repeat("}", 1500)) + ".e30.AA",
 			"JSON":           `{"payload":"e30","signatures":[]}`,
 			"flattened JSON": `{"payload":"e30","protected":"e30","signature":"AA"}`,
 			"8193":           strings.Repeat("A", 8193),
 		}
 		for name, monster := range monsters {
-			for consumer, accepts := range consumers {
+			for consumer, accepts := range providertest.Consumers {
 				if consumer == "consent" || consumer == "select" || consumer == "logout ticket" {
 					continue // answered with 413: their bodies are bounded (HT-07)
 				}
@@ -527,7 +322,7 @@ func TestJW09_TestJW10_TestJW23_MonstrousTokens(t *testing.T) {
 				}
 			}
 		}
-		if !s.v.signedIn(t) {
+		if !s.Visitor.SignedIn(t) {
 			t.Error("one of them has ended the session")
 		}
 		if strings.Contains(b.Log.String(), `"status":5`) {
@@ -537,20 +332,21 @@ func TestJW09_TestJW10_TestJW23_MonstrousTokens(t *testing.T) {
 }
 
 // Another Signet, and this one under another name with the very same keys.
-func TestJW17_TokensOfAnotherIssuer(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// JW-17: Token of another environment or tenant signed by a shared key.
+func TestTokens_OfAnotherIssuer(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		twin := *b
-		twin.serve(t)
+		twin.Serve(t)
 		if twin.Issuer == b.Issuer {
 			t.Fatal("the twin has the same name")
 		}
-		theirs := twin.bench(t)
-		ours := b.bench(t)
+		theirs := twin.Bench(t)
+		ours := b.Bench(t)
 		for consumer, token := range map[string]any{
-			"bearer": theirs.tokens["access_token"], "introspect": theirs.tokens["access_token"], "refresh": theirs.tokens["refresh_token"],
-			"hint at authorize": theirs.tokens["id_token"], "hint at end_session": theirs.tokens["id_token"],
+			"bearer": theirs.Tokens["access_token"], "introspect": theirs.Tokens["access_token"], "refresh": theirs.Tokens["refresh_token"],
+			"hint at authorize": theirs.Tokens["id_token"], "hint at end_session": theirs.Tokens["id_token"],
 		} {
-			if consumers[consumer](t, ours, token.(string)) {
+			if providertest.Consumers[consumer](t, ours, token.(string)) {
 				t.Errorf("a token of %s is accepted as %s by %s", twin.Issuer, consumer, b.Issuer)
 			}
 		}

@@ -7,18 +7,19 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // Who reads the JWKS is counted by the name it gives itself, in memory; one write
 // notes all of it.
 func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		read := func(agent string) {
 			t.Helper()
-			r := mustGet(t, b.Issuer+"/jwks")
+			r := providertest.MustGet(t, b.Issuer+"/jwks")
 			r.Header.Set("User-Agent", agent)
-			if a := do(t, direct, r); a.StatusCode != http.StatusOK {
+			if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusOK {
 				t.Fatal(a.StatusCode)
 			}
 		}
@@ -29,15 +30,15 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 		}
 		over, stop := context.WithCancel(t.Context())
 		stop()
-		if err := b.NoteReadersOnce(over, b.now()); err == nil { // what it could not write is written later
+		if err := b.NoteReadersOnce(over, b.Now()); err == nil { // what it could not write is written later
 			t.Error("nothing can be written in a context that has ended")
 		}
 		read("jose/v6.2.17")
 		reads, writes := b.DB.Calls()
-		if err := b.NoteReadersOnce(context.Background(), b.now()); err != nil {
+		if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.NoteReadersOnce(context.Background(), b.now()); err != nil { // nothing new
+		if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil { // nothing new
 			t.Fatal(err)
 		}
 		if r, w := b.DB.Calls(); r != reads || w != writes+1 {
@@ -63,22 +64,22 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 func TestJWKSReaders_InventedNamesDisplaceNobody(t *testing.T) {
 	for what, strangers := range map[string]int{"one network": 1, "many networks": 50} {
 		t.Run(what, func(t *testing.T) {
-			eachGuarded(t, func(t *testing.T, b *testbed) {
+			providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 				read := func(agent, address string) {
 					t.Helper()
-					r := mustGet(t, b.Issuer+"/jwks")
+					r := providertest.MustGet(t, b.Issuer+"/jwks")
 					r.Header.Set("User-Agent", agent)
 					r.Header.Set("X-Forwarded-For", address)
-					if a := do(t, direct, r); a.StatusCode != http.StatusOK {
+					if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != http.StatusOK {
 						t.Fatal(a.StatusCode)
 					}
 				}
 				flush := func() {
 					t.Helper()
-					if err := b.NoteReadersOnce(context.Background(), b.now()); err != nil {
+					if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil {
 						t.Fatal(err)
 					}
-					b.pass(time.Minute)
+					b.Pass(time.Minute)
 				}
 				for range 2 {
 					read("jose/6", "192.0.2.1")

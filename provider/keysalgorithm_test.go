@@ -11,6 +11,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
@@ -18,16 +19,16 @@ var allAlgorithms = []string{"ES256", "RS256", "EdDSA", "PS256"}
 
 // preferring registers a client that wants its ID tokens signed so, without a
 // consent page, and gives the testbed in its hands.
-func (b *testbed) preferring(t *testing.T, alg string) *testbed {
+func preferring(t *testing.T, b *providertest.Testbed, alg string) *providertest.Testbed {
 	t.Helper()
-	return b.as(b.registerWith(t, storage.Web, "likes-"+alg, func(c *storage.Client) {
-		c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg, c.SkipConsent = []string{callback}, alg, true
+	return b.As(b.RegisterWith(t, storage.Web, "likes-"+alg, func(c *storage.Client) {
+		c.Metadata.RedirectURIs, c.Metadata.IDTokenSignedResponseAlg, c.SkipConsent = []string{providertest.Callback}, alg, true
 	}))
 }
 
 // TestIDToken_SignedAsTheClientAsks has go-oidc check signature, claims and at_hash.
 func TestIDToken_SignedAsTheClientAsks(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		relyingParty, err := oidc.NewProvider(t.Context(), b.Issuer)
 		if err != nil {
 			t.Fatal(err)
@@ -38,13 +39,13 @@ func TestIDToken_SignedAsTheClientAsks(t *testing.T) {
 		if err := relyingParty.Claims(&discovered); err != nil || !slices.Equal(discovered.Algs, allAlgorithms) {
 			t.Errorf("discovery lists %v, %v; want %v", discovered.Algs, err, allAlgorithms)
 		}
-		v := b.visitor(t)
-		v.flow(t)
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, alg := range allAlgorithms {
-			own := b.preferring(t, alg)
-			b.follow(t)
-			tokens := own.redeem(t, v.again(t, "client_id", own.Client.ID))
-			if got := headerOf(t, tokens["id_token"])["alg"]; got != alg {
+			own := preferring(t, b, alg)
+			b.Follow(t)
+			tokens := own.Redeem(t, v.Again(t, "client_id", own.Client.ID))
+			if got := providertest.HeaderOf(t, tokens["id_token"])["alg"]; got != alg {
 				t.Errorf("signed with %v, want %s", got, alg)
 			}
 			verifier := relyingParty.VerifierContext(t.Context(), &oidc.Config{ClientID: own.Client.ID, SupportedSigningAlgs: []string{alg}})
@@ -62,27 +63,27 @@ func TestIDToken_SignedAsTheClientAsks(t *testing.T) {
 // An algorithm that one node was restarted with is published and checked by the
 // other as soon as it follows.
 func TestAlgorithm_AddedNodeByNode(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second := *b
-		second.DB = b.backend.Open(t)
-		second.serve(t, func(c *provider.Config) { c.Issuer, c.Algorithms = b.Issuer, []string{"ES256", "RS256", "EdDSA"} })
+		second.DB = b.Backend.Open(t)
+		second.Serve(t, func(c *provider.Config) { c.Issuer, c.Algorithms = b.Issuer, []string{"ES256", "RS256", "EdDSA"} })
 		server := httptest.NewServer(second.Handler())
 		t.Cleanup(server.Close)
 		second.Issuer = server.URL
 
-		own := b.preferring(t, "EdDSA")
-		at := second.as(own.Client, own.Secret)
-		second.follow(t)
-		v := b.visitor(t)
-		v.signIn(t, v.get(t, b.authorizeURL()), alice, password)
-		token := at.redeem(t, v.again(t, "client_id", own.Client.ID))["id_token"].(string)
+		own := preferring(t, b, "EdDSA")
+		at := second.As(own.Client, own.Secret)
+		second.Follow(t)
+		v := b.Visitor(t)
+		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
+		token := at.Redeem(t, v.Again(t, "client_id", own.Client.ID))["id_token"].(string)
 		hint := b.Issuer + "/end_session?" + url.Values{"id_token_hint": {token}}.Encode()
-		if a := do(t, direct, mustGet(t, hint)); a.StatusCode != http.StatusOK {
+		if a := providertest.Do(t, providertest.Direct, providertest.MustGet(t, hint)); a.StatusCode != http.StatusOK {
 			t.Errorf("the other node does not know the key: %d %s", a.StatusCode, a.Body)
 		}
-		b.follow(t)
-		kid := headerOf(t, token)["kid"].(string)
-		if jwks := do(t, direct, mustGet(t, b.Issuer+"/jwks")).Body; !strings.Contains(jwks, kid) {
+		b.Follow(t)
+		kid := providertest.HeaderOf(t, token)["kid"].(string)
+		if jwks := providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.Issuer+"/jwks")).Body; !strings.Contains(jwks, kid) {
 			t.Errorf("the other node does not publish %s: %s", kid, jwks)
 		}
 	})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage/storagetest"
 )
 
@@ -14,75 +15,75 @@ import (
 // what a path does not serve is 405 with Allow, for people as a page, for programs as JSON.
 func TestMethods_WrongOneIsRefusedInTheWayOfThePath(t *testing.T) {
 	for _, path := range []string{"", "/auth"} {
-		onSQLite(t, func(t *testing.T, b *testbed) {
-			v := b.visitor(t)
-			v.arrive(t, alice)
-			for _, r := range routeTable(t) {
-				for _, method := range methods {
-					ask, err := http.NewRequest(method, b.Issuer+r.path, nil)
+		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+			v := b.Visitor(t)
+			v.Arrive(t, providertest.Alice)
+			for _, r := range providertest.RouteTable(t) {
+				for _, method := range providertest.Methods {
+					ask, err := http.NewRequest(method, b.Issuer+r.Path, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
-					a := do(t, v.client, ask)
+					a := providertest.Do(t, v.Client, ask)
 					refused := a.StatusCode == http.StatusMethodNotAllowed
-					if r.path == "/login/connector/callback" && method == http.MethodPost {
-						continue // by the connector: see TestFD33_CallbackByPOST
+					if r.Path == "/login/connector/callback" && method == http.MethodPost {
+						continue // by the connector: see TestAttempt_CallbackByPOST
 					}
-					if refused == slices.Contains(r.methods, method) {
-						t.Errorf("%s %s: got %d; the path serves %v", method, r.path, a.StatusCode, r.methods)
+					if refused == slices.Contains(r.Methods, method) {
+						t.Errorf("%s %s: got %d; the path serves %v", method, r.Path, a.StatusCode, r.Methods)
 					}
 					if refused {
 						wantWrongMethod(t, a, *r)
 					}
 				}
 			}
-			v.wantSignedIn(t)
-		}, under(path))
+			v.WantSignedIn(t)
+		}, providertest.Under(path))
 	}
 }
 
-func wantWrongMethod(t *testing.T, a answer, r route) {
+func wantWrongMethod(t *testing.T, a providertest.Answer, r providertest.Route) {
 	t.Helper()
 	allow := strings.Split(a.Header.Get("Allow"), ", ")
 	slices.Sort(allow)
-	if want := slices.Sorted(slices.Values(r.methods)); !slices.Equal(allow, want) {
-		t.Errorf("%s %s: Allow %q, want %q", a.Request.Method, r.path, allow, want)
+	if want := slices.Sorted(slices.Values(r.Methods)); !slices.Equal(allow, want) {
+		t.Errorf("%s %s: Allow %q, want %q", a.Request.Method, r.Path, allow, want)
 	}
 	if len(a.Cookies()) != 0 {
-		t.Errorf("%s %s: cookies %v", a.Request.Method, r.path, a.Cookies())
+		t.Errorf("%s %s: cookies %v", a.Request.Method, r.Path, a.Cookies())
 	}
 	kind, code := "application/json", "invalid_request"
-	if r.page {
+	if r.Page {
 		kind, code = "text/html; charset=utf-8", "method_not_allowed"
 	}
 	if a.Header.Get("Content-Type") != kind || a.Request.Method != http.MethodHead && !strings.Contains(a.Body, code) {
-		t.Errorf("%s %s: want %s with %s, got %s:\n%s", a.Request.Method, r.path, kind, code, a.Header.Get("Content-Type"), a.Body)
+		t.Errorf("%s %s: want %s with %s, got %s:\n%s", a.Request.Method, r.Path, kind, code, a.Header.Get("Content-Type"), a.Body)
 	}
 }
 
 // TestHead_AnswersLikeGet: the same status and headers, without a body and cookies.
 func TestHead_AnswersLikeGet(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.arrive(t, alice)
-		for _, r := range routeTable(t) {
-			if !slices.Contains(r.methods, http.MethodHead) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Arrive(t, providertest.Alice)
+		for _, r := range providertest.RouteTable(t) {
+			if !slices.Contains(r.Methods, http.MethodHead) {
 				continue
 			}
-			by := func(method string) answer {
-				ask, err := http.NewRequest(method, b.Issuer+r.path, nil)
+			by := func(method string) providertest.Answer {
+				ask, err := http.NewRequest(method, b.Issuer+r.Path, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return do(t, v.client, ask)
+				return providertest.Do(t, v.Client, ask)
 			}
 			get, head := by(http.MethodGet), by(http.MethodHead)
 			if head.StatusCode != get.StatusCode || head.Body != "" || len(head.Cookies()) != 0 {
-				t.Errorf("%s: HEAD %d, GET %d, cookies %v, body %q", r.path, head.StatusCode, get.StatusCode, head.Cookies(), head.Body)
+				t.Errorf("%s: HEAD %d, GET %d, cookies %v, body %q", r.Path, head.StatusCode, get.StatusCode, head.Cookies(), head.Body)
 			}
 			for _, name := range []string{"Content-Type", "Content-Security-Policy", "Cache-Control", "Etag", "Referrer-Policy", "Access-Control-Allow-Origin", "Www-Authenticate"} {
 				if head.Header.Get(name) != get.Header.Get(name) {
-					t.Errorf("%s: %s is %q by HEAD, %q by GET", r.path, name, head.Header.Get(name), get.Header.Get(name))
+					t.Errorf("%s: %s is %q by HEAD, %q by GET", r.Path, name, head.Header.Get(name), get.Header.Get(name))
 				}
 			}
 		}
@@ -95,39 +96,39 @@ type otherMethod struct{ method string }
 func (o otherMethod) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Method = o.method
-	return proxy{}.RoundTrip(r)
+	return providertest.Proxy{}.RoundTrip(r)
 }
 
 // by sends an act of a person by another method than its own.
-func (s *scene) by(method string, send func() answer) answer {
-	defer func(before http.RoundTripper) { direct.Transport = before }(direct.Transport)
-	defer func(before http.RoundTripper) { s.browser.client.Transport = before }(s.browser.client.Transport)
-	direct.Transport, s.browser.client.Transport = otherMethod{method}, otherMethod{method}
+func (s *scene) by(method string, send func() providertest.Answer) providertest.Answer {
+	defer func(before http.RoundTripper) { providertest.Direct.Transport = before }(providertest.Direct.Transport)
+	defer func(before http.RoundTripper) { s.browser.Client.Transport = before }(s.browser.Client.Transport)
+	providertest.Direct.Transport, s.browser.Client.Transport = otherMethod{method}, otherMethod{method}
 	return send()
 }
 
 // actsByGET are those of acts that a GET does, and others that only GET can.
 var actsByGET = append(slices.Clone(acts), []act{
-	{name: "sign-out by a hint", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "sign-out by a hint", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		hint := s.uses(t)["id_token"].(string)
 		return s.gets(t, "/end_session?"+url.Values{"id_token_hint": {hint}}.Encode())
 	}},
-	{name: "sign-in page of our own", ready: func(t *testing.T, s *scene) func() answer { s.arrives(t); return s.gets(t, "/login") }},
-	{name: "page with a broken cookie", ready: func(t *testing.T, s *scene) func() answer {
+	{name: "sign-in page of our own", ready: func(t *testing.T, s *scene) func() providertest.Answer { s.arrives(t); return s.gets(t, "/login") }},
+	{name: "page with a broken cookie", ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		s.browser.keep("signet", "broken")
+		s.browser.Keep("signet", "broken")
 		return s.gets(t, "/account")
 	}},
-	{name: "connector denied", ready: func(t *testing.T, s *scene) func() answer {
-		back := s.browser.choose(t, s.browser.press(t, s.browser.get(t, s.authorizeURL()), "google"), "")
+	{name: "connector denied", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		back := s.browser.Choose(t, s.browser.Press(t, s.browser.Get(t, s.AuthorizeURL()), "google"), "")
 		return s.gets(t, strings.TrimPrefix(back, s.Issuer))
 	}},
-	{name: "start of the trip to a connector", ready: func(t *testing.T, s *scene) func() answer {
-		f := s.browser.get(t, s.authorizeURL()).formTo(t, "/login/google", "", "")
-		on := do(t, s.browser.client, s.browser.formRequest(t, f))
+	{name: "start of the trip to a connector", ready: func(t *testing.T, s *scene) func() providertest.Answer {
+		f := s.browser.Get(t, s.AuthorizeURL()).FormTo(t, "/login/google", "", "")
+		on := providertest.Do(t, s.browser.Client, s.browser.FormRequest(t, f))
 		return s.gets(t, strings.TrimPrefix(on.Header.Get("Refresh"), "0;url="))
 	}},
-	{name: "keys", ready: func(t *testing.T, s *scene) func() answer { return s.gets(t, "/jwks") }},
+	{name: "keys", ready: func(t *testing.T, s *scene) func() providertest.Answer { return s.gets(t, "/jwks") }},
 }...)
 
 // TestHead_ChangesNothing sends each act as it is, but by HEAD, from a browser in which
@@ -140,22 +141,22 @@ func TestHead_ChangesNothing(t *testing.T) {
 			s.newPerson(t)
 			send := a.ready(t, s)
 			s.Drain()
-			if err := s.NoteReadersOnce(t.Context(), s.now()); err != nil {
+			if err := s.NoteReadersOnce(t.Context(), s.Now()); err != nil {
 				t.Fatal(err)
 			}
-			before, calls := s.dump(t), len(s.upstream.google.Requests())
+			before, calls := s.Dump(t), len(s.upstream.Google.Requests())
 			got := s.by(http.MethodHead, send)
 			s.Drain()
-			if err := s.NoteReadersOnce(t.Context(), s.now()); err != nil {
+			if err := s.NoteReadersOnce(t.Context(), s.Now()); err != nil {
 				t.Fatal(err)
 			}
 			if len(got.Header.Values("Set-Cookie")) != 0 || got.Body != "" || got.StatusCode >= 500 {
 				t.Errorf("HEAD %s: got %d, cookies %q, body %q", got.Request.URL.Path, got.StatusCode, got.Header.Values("Set-Cookie"), got.Body)
 			}
-			if len(s.upstream.google.Requests()) != calls {
+			if len(s.upstream.Google.Requests()) != calls {
 				t.Errorf("HEAD %s calls the upstream", got.Request.URL.Path)
 			}
-			for name, rows := range s.dump(t) {
+			for name, rows := range s.Dump(t) {
 				if rows != before[name] {
 					t.Errorf("HEAD %s changes %s:\n%s\n%s", got.Request.URL.Path, name, before[name], rows)
 				}
@@ -171,36 +172,36 @@ func TestHead_ChangesNothing(t *testing.T) {
 // an administrator who is signed in and with everything a page could need in the query.
 func TestMethods_OnlyGetAndPostChangeAnything(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
-	admin, _ := s.administrator(t, "/admin")
-	request := admin.get(t, s.authorizeURL("prompt", "login")).formTo(t, "/login", "", "").values.Get("request")
+	admin, _ := s.Administrator(t, "/admin")
+	request := admin.Get(t, s.AuthorizeURL("prompt", "login")).FormTo(t, "/login", "", "").Values.Get("request")
 	s.newPerson(t)
 	query := url.Values{
 		"request": {request}, "id_token_hint": {s.uses(t)["id_token"].(string)}, "return_to": {"/account"}, "client_id": {"trusted"}, "token": {"x"}, "done": {"app"},
 	}.Encode()
 	s.Drain()
-	before := s.dump(t)
-	for _, r := range routeTable(t) {
-		for _, method := range methods {
+	before := s.Dump(t)
+	for _, r := range providertest.RouteTable(t) {
+		for _, method := range providertest.Methods {
 			if method == http.MethodGet || method == http.MethodPost {
 				continue
 			}
-			for who, browser := range map[string]*visitor{"administrator": admin, "user": s.browser} {
-				ask, err := http.NewRequest(method, s.Issuer+strings.ReplaceAll(r.path, "connector", "google")+"?"+query, nil)
+			for who, browser := range map[string]*providertest.Visitor{"administrator": admin, "user": s.browser} {
+				ask, err := http.NewRequest(method, s.Issuer+strings.ReplaceAll(r.Path, "connector", "google")+"?"+query, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				ask.Header.Set("Sec-Fetch-Site", "same-origin")
-				if a := do(t, browser.client, ask); a.StatusCode >= 500 || len(a.Header.Values("Set-Cookie")) != 0 {
-					t.Errorf("%s %s as %s: got %d, cookies %q", method, r.path, who, a.StatusCode, a.Header.Values("Set-Cookie"))
+				if a := providertest.Do(t, browser.Client, ask); a.StatusCode >= 500 || len(a.Header.Values("Set-Cookie")) != 0 {
+					t.Errorf("%s %s as %s: got %d, cookies %q", method, r.Path, who, a.StatusCode, a.Header.Values("Set-Cookie"))
 				}
 			}
 		}
 	}
 	s.Drain()
-	if err := s.NoteReadersOnce(t.Context(), s.now()); err != nil {
+	if err := s.NoteReadersOnce(t.Context(), s.Now()); err != nil {
 		t.Fatal(err)
 	}
-	for name, rows := range s.dump(t) {
+	for name, rows := range s.Dump(t) {
 		if rows != before[name] {
 			t.Errorf("%s has changed:\n%s\n%s", name, before[name], rows)
 		}

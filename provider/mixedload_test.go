@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -10,6 +11,10 @@ import (
 	"testing"
 	"time"
 
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "modernc.org/sqlite"
+
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -22,10 +27,10 @@ func TestMixedLoad_NeitherFailsNorWaitsForever(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)
 		m := &mixture{arena: a, clients: []string{a.Client.ID, "other"}, users: []string{a.Alice.ID}}
-		a.register(t, storage.Web, "other", callback)
-		m.users = append(m.users, a.user(t, "bob@example.com", password).ID)
+		a.Register(t, storage.Web, "other", providertest.Callback)
+		m.users = append(m.users, a.User(t, "bob@example.com", providertest.Password).ID)
 		ends := time.Now().Add(loadFor())
-		race(12, func(i int) {
+		providertest.Race(12, func(i int) {
 			for time.Now().Before(ends) && !t.Failed() {
 				m.one(t, a.nodes[i%2].DB)
 			}
@@ -151,7 +156,7 @@ var mixed = []mixedWork{
 	{"sign in", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
 		in := m.signIn(user)
 		in.Replaces = s.HandleHash
-		session, err := on.SignIn(ctx, in, m.now())
+		session, err := on.SignIn(context.Background(), in, m.Now())
 		if err == nil {
 			m.keepSession(session)
 		}
@@ -160,7 +165,7 @@ var mixed = []mixedWork{
 	{"redeem code", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, client string) error {
 		r := m.redemption(s, client, fmt.Sprint("request", rand.IntN(1000)), fmt.Sprint("code", rand.IntN(2)))
 		r.Grant.Offline = rand.IntN(2) == 0
-		grant, err := on.RedeemCode(ctx, r, m.now())
+		grant, err := on.RedeemCode(context.Background(), r, m.Now())
 		if err == nil {
 			m.keepGrant(grant)
 		}
@@ -168,67 +173,67 @@ var mixed = []mixedWork{
 	}},
 	{"rotate grant", rotateAny}, {"rotate grant", rotateAny},
 	{"add fact", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.AddFact(ctx, s.UserID, s.ID, storage.Fact{Kind: storage.FactChosen, At: storage.At(m.now()), Request: "r"}, m.now())
+		return on.AddFact(context.Background(), s.UserID, s.ID, storage.Fact{Kind: storage.FactChosen, At: storage.At(m.Now()), Request: "r"}, m.Now())
 	}},
 	{"allow consent", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, client string) error {
-		return on.AllowConsent(ctx, storage.Consenting{
-			Consent:   storage.Consent{UserID: s.UserID, ClientID: client, Scopes: []string{"openid"}, ExpiresAt: storage.At(m.now().Add(time.Hour))},
-			SessionID: s.ID, RequestID: "r", Remember: true, From: here,
-		}, m.now())
+		return on.AllowConsent(context.Background(), storage.Consenting{
+			Consent:   storage.Consent{UserID: s.UserID, ClientID: client, Scopes: []string{"openid"}, ExpiresAt: storage.At(m.Now().Add(time.Hour))},
+			SessionID: s.ID, RequestID: "r", Remember: true, From: providertest.Here,
+		}, m.Now())
 	}},
 	{"reserve attempt", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, client string) error {
 		limits := []storage.Limit{{Key: user, Max: 50, Window: time.Minute}, {Key: client, Max: 50, Window: time.Minute}}
-		reserved, err := on.Reserve(ctx, limits, m.now())
+		reserved, err := on.Reserve(context.Background(), limits, m.Now())
 		if err == nil {
-			err = on.GiveBack(ctx, reserved, m.now())
+			err = on.GiveBack(context.Background(), reserved, m.Now())
 		}
 		return err
 	}},
 	{"spend code", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
-		return on.SpendCode(ctx, storage.CodeRefusal{RequestID: fmt.Sprint("request", rand.IntN(1000)), CodeID: "code0", SpentUntil: storage.At(m.now().Add(time.Hour)), EndsReplayed: true}, storage.By{From: here, At: m.now()})
+		return on.SpendCode(context.Background(), storage.CodeRefusal{RequestID: fmt.Sprint("request", rand.IntN(1000)), CodeID: "code0", SpentUntil: storage.At(m.Now().Add(time.Hour)), EndsReplayed: true}, storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"revoke token", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, client string) error {
-		return on.RevokeToken(ctx, storage.TokenRevocation{JTI: fmt.Sprint("jti", rand.IntN(1000)), ClientID: client, GrantID: g.ID, Expires: storage.At(m.now().Add(time.Hour))}, storage.By{From: here, At: m.now()})
+		return on.RevokeToken(context.Background(), storage.TokenRevocation{JTI: fmt.Sprint("jti", rand.IntN(1000)), ClientID: client, GrantID: g.ID, Expires: storage.At(m.Now().Add(time.Hour))}, storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"revoke grant", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
-		return on.RevokeGrant(ctx, g.ID, "revoked", storage.By{From: here, At: m.now()})
+		return on.RevokeGrant(context.Background(), g.ID, "revoked", storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"end session", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.EndSession(ctx, s.UserID, s.ID, "signed_out", storage.By{From: here, At: m.now()})
+		return on.EndSession(context.Background(), s.UserID, s.ID, "signed_out", storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"end other sessions", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.EndOtherSessions(ctx, s.UserID, s.ID, "asked", storage.By{From: here, At: m.now()})
+		return on.EndOtherSessions(context.Background(), s.UserID, s.ID, "asked", storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"sign out everywhere", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.SignOutEverywhere(ctx, user, "asked", storage.By{From: here, At: m.now()})
+		return on.SignOutEverywhere(context.Background(), user, "asked", storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"withdraw consent", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, client string) error {
-		return on.WithdrawConsent(ctx, user, client, storage.By{From: here, At: m.now()})
+		return on.WithdrawConsent(context.Background(), user, client, storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"disable user", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return errors.Join(on.SetUserEnabled(ctx, user, false, storage.By{From: here, At: m.now()}), on.SetUserEnabled(ctx, user, true, storage.By{From: here, At: m.now()}))
+		return errors.Join(on.SetUserEnabled(context.Background(), user, false, storage.By{From: providertest.Here, At: m.Now()}), on.SetUserEnabled(context.Background(), user, true, storage.By{From: providertest.Here, At: m.Now()}))
 	}},
 	{"disable client", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, client string) error {
-		return errors.Join(on.SetClientEnabled(ctx, client, false, storage.By{From: here, At: m.now()}), on.SetClientEnabled(ctx, client, true, storage.By{From: here, At: m.now()}))
+		return errors.Join(on.SetClientEnabled(context.Background(), client, false, storage.By{From: providertest.Here, At: m.Now()}), on.SetClientEnabled(context.Background(), client, true, storage.By{From: providertest.Here, At: m.Now()}))
 	}},
 	{"revise client", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, client string) error {
-		_, err := on.ReviseClient(ctx, client, func(c *storage.Client) error { c.Name += "."; return nil }, storage.By{From: here, At: m.now()})
+		_, err := on.ReviseClient(context.Background(), client, func(c *storage.Client) error { c.Name += "."; return nil }, storage.By{From: providertest.Here, At: m.Now()})
 		return err
 	}},
 	{"update profile", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.UpdateProfile(ctx, user, storage.Profile{Name: "A. Liddell"}, storage.By{From: here, At: m.now()})
+		return on.UpdateProfile(context.Background(), user, storage.Profile{Name: "A. Liddell"}, storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"change password", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		session, err := on.ChangePassword(ctx, storage.PasswordChange{
-			UserID: s.UserID, OldHash: "hash", NewHash: "hash", SessionID: s.ID, Handle: storage.NewID("h"), From: here,
-		}, m.now())
+		session, err := on.ChangePassword(context.Background(), storage.PasswordChange{
+			UserID: s.UserID, OldHash: "hash", NewHash: "hash", SessionID: s.ID, Handle: storage.NewID("h"), From: providertest.Here,
+		}, m.Now())
 		if err == nil {
 			m.keepSession(session)
 		}
 		return err
 	}},
 	{"reset password", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		_, err := on.ResetPassword(ctx, storage.PasswordReset{UserID: user, Hash: "hash", Reason: "forgotten", Unproven: storage.KeepAttached, From: here}, m.now())
+		_, err := on.ResetPassword(context.Background(), storage.PasswordReset{UserID: user, Hash: "hash", Reason: "forgotten", Unproven: storage.KeepAttached, From: providertest.Here}, m.Now())
 		return err
 	}},
 	{"sign in through connector", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
@@ -238,43 +243,43 @@ var mixed = []mixedWork{
 			arrival.Identity.UserID = ""
 			arrival.NewUser = storage.User{Email: fmt.Sprintf("new%d@example.com", rand.IntN(50))}
 		}
-		session, err := on.SignInThrough(ctx, arrival, m.now())
+		session, err := on.SignInThrough(context.Background(), arrival, m.Now())
 		if err == nil {
 			m.keepSession(session)
 		}
 		return err
 	}},
 	{"prove address", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
-		u, err := on.User(ctx, user)
+		u, err := on.User(context.Background(), user)
 		if err == nil {
-			_, err = on.ProveAddress(ctx, storage.Proof{UserID: user, Email: u.Email, By: storage.ByUpstream, SessionID: s.ID, FreshFor: time.Hour, From: here}, m.now())
+			_, err = on.ProveAddress(context.Background(), storage.Proof{UserID: user, Email: u.Email, By: storage.ByUpstream, SessionID: s.ID, FreshFor: time.Hour, From: providertest.Here}, m.Now())
 		}
 		return err
 	}},
 	{"claim address", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
 		claimed := false
-		_, err := on.ReviseUser(ctx, storage.Revision{UserID: user, Revise: func(*storage.User) error { return nil }, Verified: &claimed, From: here}, m.now())
+		_, err := on.ReviseUser(context.Background(), storage.Revision{UserID: user, Revise: func(*storage.User) error { return nil }, Verified: &claimed, From: providertest.Here}, m.Now())
 		return err
 	}},
 	{"end sessions of connector", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
-		_, _, err := on.EndSessionsThrough(ctx, "upstream", storage.By{From: here, At: m.now()})
+		_, _, err := on.EndSessionsThrough(context.Background(), "upstream", storage.By{From: providertest.Here, At: m.Now()})
 		return err
 	}},
 	{"link identity", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.LinkIdentity(ctx, storage.ProvenLink{
+		return on.LinkIdentity(context.Background(), storage.ProvenLink{
 			Identity: identity(s.UserID, fmt.Sprint("subject", rand.IntN(6))), ProofID: storage.NewID("prf"),
-			Until: storage.At(m.now().Add(time.Hour)), SessionID: s.ID, From: here,
-		}, m.now())
+			Until: storage.At(m.Now().Add(time.Hour)), SessionID: s.ID, From: providertest.Here,
+		}, m.Now())
 	}},
 	{"unlink identity", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.Unlink(ctx, storage.Unlinking{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: here}, m.now())
+		return on.Unlink(context.Background(), storage.Unlinking{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: providertest.Here}, m.Now())
 	}},
 }
 
 func rotateAny(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
-	rotated, err := on.RotateGrant(ctx, storage.Rotation{
-		GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID, Grace: 30 * time.Second, From: here,
-	}, func(storage.Grant) error { return nil }, m.now())
+	rotated, err := on.RotateGrant(context.Background(), storage.Rotation{
+		GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID, Grace: 30 * time.Second, From: providertest.Here,
+	}, func(storage.Grant) error { return nil }, m.Now())
 	if err == nil {
 		m.keepGrant(rotated)
 	}

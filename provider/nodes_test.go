@@ -7,34 +7,38 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
 
-func TestCO03_TestMN01_RaceOfOneCodeOverTwoNodesHasOneWinner(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		second := b.node(t)
-		b.raceCode(t, b.visitor(t).flow(t), b, second)
+// CO-03: Same over two nodes and one PostgreSQL.
+// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+func TestNodes_RaceOfOneCodeOverTwoNodesHasOneWinner(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		second := b.Node(t)
+		b.RaceCode(t, b.Visitor(t).Flow(t), b, second)
 	})
 }
 
-func TestCO03_ReplayAtAnotherNodeEndsTheGrant(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		second := b.node(t)
-		code := b.visitor(t).flow(t)
-		tokens := b.redeem(t, code)
-		second.wantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-		second.refuseCode(t, code, "invalid_grant")
-		b.wantUserinfo(t, tokens["access_token"].(string), http.StatusUnauthorized)
-		b.refuseRefresh(t, tokens["refresh_token"], "invalid_grant")
+// CO-03: Same over two nodes and one PostgreSQL.
+func TestNodes_ReplayAtAnotherNodeEndsTheGrant(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		second := b.Node(t)
+		code := b.Visitor(t).Flow(t)
+		tokens := b.Redeem(t, code)
+		second.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
+		second.RefuseCode(t, code, "invalid_grant")
+		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusUnauthorized)
+		b.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
 	})
 }
 
 // balanced puts a balancer in front of the testbed and a second node of it, which
 // sends each request to the other one of the two. It counts what each has got.
-func (b *testbed) balanced(t *testing.T) *[2]atomic.Int64 {
+func balanced(t *testing.T, b *providertest.Testbed) *[2]atomic.Int64 {
 	t.Helper()
-	nodes := [2]http.Handler{b.Handler(), b.node(t).Handler()}
+	nodes := [2]http.Handler{b.Handler(), b.Node(t).Handler()}
 	var turn atomic.Int64
 	var served [2]atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,33 +47,34 @@ func (b *testbed) balanced(t *testing.T) *[2]atomic.Int64 {
 		nodes[node].ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
-	proxied.Store(strings.TrimPrefix(secure, "https://"), strings.TrimPrefix(server.URL, "http://"))
+	providertest.Proxied.Store(strings.TrimPrefix(providertest.Secure, "https://"), strings.TrimPrefix(server.URL, "http://"))
 	return &served
 }
 
 // Any node can take any step: nothing that a sign-in needs lies in memory.
-func TestSS23_EachRequestAtAnotherNode(t *testing.T) {
+// SS-23: Node restart or other node.
+func TestNodes_EachRequestAtAnotherNode(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		b := startOn(t, backend, issuedBy(secure))
-		served := b.balanced(t)
+		b := providertest.StartOn(t, backend, providertest.IssuedBy(providertest.Secure))
+		served := balanced(t, b)
 		// Each walk begins at the one node and at the other.
 		for range 2 {
-			v := b.visitor(t)
-			page := v.signIn(t, v.get(t, b.authorizeURL("prompt", "consent login")), alice, password)
-			tokens := b.redeem(t, v.allow(t, page).code(t))
-			b.wantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-			tokens = b.refreshed(t, tokens["refresh_token"])
-			b.wantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-			if !v.signedIn(t) {
+			v := b.Visitor(t)
+			page := v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "consent login")), providertest.Alice, providertest.Password)
+			tokens := b.Redeem(t, v.Allow(t, page).Code(t))
+			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
+			tokens = b.Refreshed(t, tokens["refresh_token"])
+			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
+			if !v.SignedIn(t) {
 				t.Fatal("the session is known to one node alone")
 			}
-			code := v.again(t)
-			confirmation := v.get(t, b.leave()).form(t)
-			v.fetch(t, b.Issuer+"/") // one request more, so that the next begins elsewhere
-			v.submit(t, confirmation, "decision", "allow")
-			v.wantSignedOut(t)
-			b.refuseCode(t, code, "invalid_grant")
-			b.wantUserinfo(t, tokens["access_token"].(string), http.StatusUnauthorized)
+			code := v.Again(t)
+			confirmation := v.Get(t, b.Leave()).Form(t)
+			v.Fetch(t, b.Issuer+"/") // one request more, so that the next begins elsewhere
+			v.Submit(t, confirmation, "decision", "allow")
+			v.WantSignedOut(t)
+			b.RefuseCode(t, code, "invalid_grant")
+			b.WantUserinfo(t, tokens["access_token"].(string), http.StatusUnauthorized)
 		}
 		if served[0].Load() < 10 || served[1].Load() < 10 {
 			t.Errorf("the nodes served %d and %d requests", served[0].Load(), served[1].Load())
@@ -77,56 +82,59 @@ func TestSS23_EachRequestAtAnotherNode(t *testing.T) {
 	})
 }
 
-func TestSS23_RestartKeepsSessionsAndWhatIsUnderWay(t *testing.T) {
+// SS-23: Node restart or other node.
+func TestNodes_RestartKeepsSessionsAndWhatIsUnderWay(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		b := startOn(t, backend, issuedBy(secure))
-		v, w := b.visitor(t), b.visitor(t)
-		tokens := b.redeem(t, v.flow(t))
-		code, consent := v.again(t), v.get(t, b.authorizeURL("prompt", "consent"))
-		page := w.get(t, b.authorizeURL())
-		b.node(t) // takes the issuer's name over
-		if !v.signedIn(t) {
+		b := providertest.StartOn(t, backend, providertest.IssuedBy(providertest.Secure))
+		v, w := b.Visitor(t), b.Visitor(t)
+		tokens := b.Redeem(t, v.Flow(t))
+		code, consent := v.Again(t), v.Get(t, b.AuthorizeURL("prompt", "consent"))
+		page := w.Get(t, b.AuthorizeURL())
+		b.Node(t) // takes the issuer's name over
+		if !v.SignedIn(t) {
 			t.Error("the session is gone")
 		}
-		b.redeem(t, code)
-		b.wantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
-		b.refreshed(t, tokens["refresh_token"])
-		b.redeem(t, v.allow(t, consent).code(t))
-		b.redeem(t, w.signIn(t, page, alice, password).code(t))
+		b.Redeem(t, code)
+		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
+		b.Refreshed(t, tokens["refresh_token"])
+		b.Redeem(t, v.Allow(t, consent).Code(t))
+		b.Redeem(t, w.SignIn(t, page, providertest.Alice, providertest.Password).Code(t))
 	})
 }
 
 // What is switched off at one node is off at the other: at once where a row is
 // asked, and with the next look at the change counter where a cache is.
-func TestMN04_SwitchedOffAtAnotherNode(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		second := b.node(t)
-		v := b.visitor(t)
-		code := v.flow(t)
-		token := b.redeem(t, v.again(t))["access_token"].(string)
-		second.wantUserinfo(t, token, http.StatusOK)
+// MN-04: Disable client, user, provider on A; use on B.
+func TestNodes_SwitchedOffAtAnotherNode(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		second := b.Node(t)
+		v := b.Visitor(t)
+		code := v.Flow(t)
+		token := b.Redeem(t, v.Again(t))["access_token"].(string)
+		second.WantUserinfo(t, token, http.StatusOK)
 
-		b.disableClient(t, true) // the first node knows, the second has not looked
-		second.wantUserinfo(t, token, http.StatusUnauthorized)
-		second.refuseCode(t, code, "invalid_grant")
-		second.follow(t)
-		wantOAuthError(t, second.tokenRequest(t, b.codeForm(code)), http.StatusUnauthorized, "invalid_client")
-		b.disableClient(t, false)
-		second.follow(t)
-		second.wantUserinfo(t, token, http.StatusOK)
+		b.DisableClient(t, true) // the first node knows, the second has not looked
+		second.WantUserinfo(t, token, http.StatusUnauthorized)
+		second.RefuseCode(t, code, "invalid_grant")
+		second.Follow(t)
+		providertest.WantOAuthError(t, second.TokenRequest(t, b.CodeForm(code)), http.StatusUnauthorized, "invalid_client")
+		b.DisableClient(t, false)
+		second.Follow(t)
+		second.WantUserinfo(t, token, http.StatusOK)
 
-		b.disableUser(t, true)
-		second.wantUserinfo(t, token, http.StatusUnauthorized)
-		v.get(t, b.authorizeURL("prompt", "none")).wantError(t, "login_required")
+		b.DisableUser(t, true)
+		second.WantUserinfo(t, token, http.StatusUnauthorized)
+		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
 	})
 }
 
 // A client that was made at one node can be used at another before that has looked.
-func TestMN04_NewClientIsKnownAtOnce(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		second := b.node(t)
-		fresh := b.as(b.register(t, storage.Web, "fresh", callback))
-		at := second.as(fresh.Client, fresh.Secret)
-		at.refuseCode(t, "none", "invalid_grant")
+// MN-04: Disable client, user, provider on A; use on B.
+func TestNodes_NewClientIsKnownAtOnce(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		second := b.Node(t)
+		fresh := b.As(b.Register(t, storage.Web, "fresh", providertest.Callback))
+		at := second.As(fresh.Client, fresh.Secret)
+		at.RefuseCode(t, "none", "invalid_grant")
 	})
 }

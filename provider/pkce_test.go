@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
@@ -16,21 +17,21 @@ import (
 // that a request may bring.
 func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 	neither := []string{"code_challenge", "", "code_challenge_method", "", "nonce", ""}
-	onSQLite(t, func(t *testing.T, b *testbed) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		public := func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{callback}, storage.AuthNone
+			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{providertest.Callback}, storage.AuthNone
 		}
-		b.register(t, storage.SPA, "spa", callback)
-		b.register(t, storage.Native, "native", callback)
-		b.registerWith(t, storage.Web, "public-web", public)
-		b.registerWith(t, storage.Web, "no-openid", func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.Metadata.Scope = []string{callback}, "email"
+		b.Register(t, storage.SPA, "spa", providertest.Callback)
+		b.Register(t, storage.Native, "native", providertest.Callback)
+		b.RegisterWith(t, storage.Web, "public-web", public)
+		b.RegisterWith(t, storage.Web, "no-openid", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.Scope = []string{providertest.Callback}, "email"
 		})
-		b.registerWith(t, storage.Web, "optional", func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.PKCEOptional = []string{callback}, true
+		b.RegisterWith(t, storage.Web, "optional", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.PKCEOptional = []string{providertest.Callback}, true
 		})
-		v := b.visitor(t)
-		v.flow(t)
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, sent := range []struct {
 			name    string
 			params  []string
@@ -45,13 +46,13 @@ func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 			{"method alone", []string{"code_challenge", ""}, nil, true},                                     // PK-07: half a challenge is none, and not ignored
 			{"plain by default", []string{"code_challenge_method", ""}, nil, false},
 			{"plain", []string{"code_challenge_method", "plain"}, nil, false},
-			{"plain verifier", []string{"code_challenge_method", "plain", "code_challenge", verifier}, nil, false},
+			{"plain verifier", []string{"code_challenge_method", "plain", "code_challenge", providertest.Verifier}, nil, false},
 			{"lower case", []string{"code_challenge_method", "s256"}, nil, false},
 			{"two methods", []string{"code_challenge_method", "S256 plain"}, nil, false},
 			{"another hash", []string{"code_challenge_method", "S512"}, nil, false},
 		} {
 			for _, id := range []string{"app", "spa", "native", "public-web", "no-openid", "optional"} {
-				v.byBoth(t, b.params(append(slices.Clone(sent.params), "client_id", id)...), func(t *testing.T, s stop) {
+				v.ByBoth(t, b.Params(append(slices.Clone(sent.params), "client_id", id)...), func(t *testing.T, s providertest.Stop) {
 					t.Helper()
 					if slices.Contains(sent.let, id) {
 						if s.Left != nil && s.Left.Query().Has("error") {
@@ -59,7 +60,7 @@ func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 						}
 						return
 					}
-					s.wantError(t, "invalid_request")
+					s.WantError(t, "invalid_request")
 					tells := s.Left.Query().Get("error_description")
 					if got := strings.Contains(tells, "--pkce-optional"); got != (sent.advised && slices.Contains([]string{"app", "no-openid", "optional"}, id)) {
 						t.Errorf("%s of %s: %s", sent.name, id, tells)
@@ -68,44 +69,45 @@ func TestAuthorize_CodeIsBoundByPKCEOrNonce(t *testing.T) {
 			}
 		}
 		// PK-07: present and empty is missing.
-		v.get(t, b.authorizeURL("client_id", "spa", "code_challenge", "")+"&code_challenge=").wantError(t, "invalid_request")
+		v.Get(t, b.AuthorizeURL("client_id", "spa", "code_challenge", "")+"&code_challenge=").WantError(t, "invalid_request")
 	})
 }
 
 // The nonce that replaces PKCE comes back in the ID token, where the client compares it;
 // a verifier without a challenge is refused, for somebody has removed the challenge.
 func TestToken_NonceReplacesPKCE(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
 		byNonce := []string{"code_challenge", "", "code_challenge_method", "", "nonce", "n-1"}
-		code := v.flow(t, byNonce...)
-		a := b.tokenRequest(t, b.codeForm(code, "code_verifier", ""))
-		if a.StatusCode != http.StatusOK || claimsOf(t, a.json(t)["id_token"])["nonce"] != "n-1" {
+		code := v.Flow(t, byNonce...)
+		a := b.TokenRequest(t, b.CodeForm(code, "code_verifier", ""))
+		if a.StatusCode != http.StatusOK || providertest.ClaimsOf(t, a.JSON(t)["id_token"])["nonce"] != "n-1" {
 			t.Fatalf("got %d %s", a.StatusCode, a.Body)
 		}
-		code = v.again(t, byNonce...)
-		b.refuseCode(t, code, "invalid_grant")
-		b.refuseCode(t, code, "invalid_grant", "code_verifier", "")
+		code = v.Again(t, byNonce...)
+		b.RefuseCode(t, code, "invalid_grant")
+		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
 	})
 }
 
-func TestPK08_ChallengeIsBase64urlOfAHash(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
-		good := challenge()
+// PK-08: Challenge with padding, + / alphabet, trailing bits.
+func TestPKCE_ChallengeIsBase64urlOfAHash(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
+		good := providertest.Challenge()
 		last := good[len(good)-1]
 		trailing := good[:42] + string(rune(last+1)) // the same 32 bytes for a lenient decoder
-		if a, err := base64.RawURLEncoding.DecodeString(trailing); err != nil || !strings.HasPrefix(string(a), string(sum(verifier))) {
+		if a, err := base64.RawURLEncoding.DecodeString(trailing); err != nil || !strings.HasPrefix(string(a), string(sum(providertest.Verifier))) {
 			t.Fatalf("%s does not decode to the hash: %v", trailing, err)
 		}
 		for _, c := range []string{
 			good + "=", good + "==", trailing, good[:42], good + "A", strings.Repeat("+", 43), strings.Repeat("/", 43), good[:20] + "\n" + good[20:],
-			good + "\r\n", "\n" + good[:42], " " + good, good + " ", base64.StdEncoding.EncodeToString(sum(verifier)), "x", strings.Repeat("A", 128), strings.Repeat("é", 43),
+			good + "\r\n", "\n" + good[:42], " " + good, good + " ", base64.StdEncoding.EncodeToString(sum(providertest.Verifier)), "x", strings.Repeat("A", 128), strings.Repeat("é", 43),
 		} {
-			v.byBoth(t, b.params("code_challenge", c), func(t *testing.T, s stop) {
+			v.ByBoth(t, b.Params("code_challenge", c), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				s.wantError(t, "invalid_request")
+				s.WantError(t, "invalid_request")
 			})
 		}
 	})
@@ -117,66 +119,68 @@ func sum(s string) []byte {
 }
 
 // pkceOptional makes the testbed's client one that an admin let off PKCE.
-func (b *testbed) pkceOptional(t *testing.T) {
+func pkceOptional(t *testing.T, b *providertest.Testbed) {
 	t.Helper()
-	b.Client, b.Secret = b.registerWith(t, storage.Web, "lenient", func(c *storage.Client) {
-		c.Metadata.RedirectURIs, c.PKCEOptional = []string{callback}, true
+	b.Client, b.Secret = b.RegisterWith(t, storage.Web, "lenient", func(c *storage.Client) {
+		c.Metadata.RedirectURIs, c.PKCEOptional = []string{providertest.Callback}, true
 	})
-	b.follow(t)
+	b.Follow(t)
 }
 
-func TestPK04_VerifierWithoutChallengeIsRefused(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		b.pkceOptional(t)
-		v := b.visitor(t)
+// PK-04: Downgrade: attacker strips the challenge from the request; client still sends a verifier.
+func TestPKCE_VerifierWithoutChallengeIsRefused(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		pkceOptional(t, b)
+		v := b.Visitor(t)
 		stripped := []string{"code_challenge", "", "code_challenge_method", ""}
-		code := v.flow(t, stripped...)
-		b.refuseCode(t, code, "invalid_grant")                      // the client sends its verifier
-		b.refuseCode(t, code, "invalid_grant", "code_verifier", "") // and the code is used up
-		code = v.again(t, stripped...)
-		if a := b.tokenRequest(t, b.codeForm(code, "code_verifier", "")); a.StatusCode != http.StatusOK {
+		code := v.Flow(t, stripped...)
+		b.RefuseCode(t, code, "invalid_grant")                      // the client sends its verifier
+		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "") // and the code is used up
+		code = v.Again(t, stripped...)
+		if a := b.TokenRequest(t, b.CodeForm(code, "code_verifier", "")); a.StatusCode != http.StatusOK {
 			t.Fatalf("without PKCE: %d %s", a.StatusCode, a.Body)
 		}
 		// P32: where a challenge is sent it must be met, even if none is required.
-		code = v.again(t)
-		b.refuseCode(t, code, "invalid_grant", "code_verifier", "")
-		b.redeem(t, v.again(t))
+		code = v.Again(t)
+		b.RefuseCode(t, code, "invalid_grant", "code_verifier", "")
+		b.Redeem(t, v.Again(t))
 		// The setting is for clients that authenticate: a public one is not let off.
-		b.registerWith(t, storage.SPA, "lenient-spa", func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.PKCEOptional = []string{callback}, true
+		b.RegisterWith(t, storage.SPA, "lenient-spa", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.PKCEOptional = []string{providertest.Callback}, true
 		})
-		v.get(t, b.authorizeURL(append(stripped, "client_id", "lenient-spa")...)).wantError(t, "invalid_request")
+		v.Get(t, b.AuthorizeURL(append(stripped, "client_id", "lenient-spa")...)).WantError(t, "invalid_request")
 	})
 }
 
-// TestPK05_WrongVerifierSpendsTheCode also covers P32 for confidential clients.
-func TestPK05_WrongVerifierSpendsTheCode(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		spa, _ := b.register(t, storage.SPA, "spa", callback)
+// TestPKCE_WrongVerifierSpendsTheCode also covers P32 for confidential clients.
+// PK-05: Wrong verifier, then the right one.
+func TestPKCE_WrongVerifierSpendsTheCode(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		spa, _ := b.Register(t, storage.SPA, "spa", providertest.Callback)
 		web, secret := b.Client, b.Secret
-		v := b.visitor(t)
-		v.flow(t)
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, public := range []bool{false, true} {
 			b.Client, b.Secret = web, secret
 			if public {
 				b.Client, b.Secret = spa, ""
-				v.allow(t, v.get(t, b.authorizeURL()))
+				v.Allow(t, v.Get(t, b.AuthorizeURL()))
 			}
-			kept := b.redeem(t, v.again(t))
+			kept := b.Redeem(t, v.Again(t))
 			for _, wrong := range []string{
-				"", "x", strings.Repeat("a", 43), verifier + "a", verifier[:42], strings.ToUpper(verifier), challenge(), " " + verifier, verifier + "\n", verifier + "=",
+				"", "x", strings.Repeat("a", 43), providertest.Verifier + "a", providertest.Verifier[:42], strings.ToUpper(providertest.Verifier), providertest.Challenge(), " " + providertest.Verifier, providertest.Verifier + "\n", providertest.Verifier + "=",
 			} {
-				code := v.again(t)
-				b.refuseCode(t, code, "invalid_grant", "code_verifier", wrong)
-				b.refuseCode(t, code, "invalid_grant") // the right one comes too late
+				code := v.Again(t)
+				b.RefuseCode(t, code, "invalid_grant", "code_verifier", wrong)
+				b.RefuseCode(t, code, "invalid_grant") // the right one comes too late
 			}
 			// Lengths outside RFC 7636, section 4.1, even where the hash is right.
 			for _, odd := range []string{"short", strings.Repeat("v", 42), strings.Repeat("v", 129)} {
-				code := v.again(t, "code_challenge", base64.RawURLEncoding.EncodeToString(sum(odd)))
-				b.refuseCode(t, code, "invalid_grant", "code_verifier", odd)
+				code := v.Again(t, "code_challenge", base64.RawURLEncoding.EncodeToString(sum(odd)))
+				b.RefuseCode(t, code, "invalid_grant", "code_verifier", odd)
 			}
 			// A guess costs the code and nothing else.
-			if a := b.userinfo(t, kept["access_token"].(string)); a.StatusCode != http.StatusOK {
+			if a := b.Userinfo(t, kept["access_token"].(string)); a.StatusCode != http.StatusOK {
 				t.Errorf("public %v: a wrong verifier ended other tokens: %d", public, a.StatusCode)
 			}
 		}

@@ -9,106 +9,109 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
 
-const bob = "bob@example.com"
-
 // authTime reads when the person signed in, as the client learns it.
 func authTime(t *testing.T, tokens map[string]any) int64 {
 	t.Helper()
-	seconds, err := claimsOf(t, tokens["id_token"])["auth_time"].(json.Number).Int64()
+	seconds, err := providertest.ClaimsOf(t, tokens["id_token"])["auth_time"].(json.Number).Int64()
 	if err != nil {
 		t.Fatalf("auth_time: %v", err)
 	}
 	return seconds
 }
 
-// TestAZ07_SilentNeverAsks also covers P22: no page, no cookie, the right error.
-func TestAZ07_SilentNeverAsks(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
+// TestPrompt_SilentNeverAsks also covers P22: no page, no cookie, the right error.
+// AZ-07: prompt=none without session, or consent or MFA still needed.
+func TestPrompt_SilentNeverAsks(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
 		silent := func(code string, pairs ...string) {
 			t.Helper()
-			v.byBoth(t, b.params(append(pairs, "prompt", "none")...), func(t *testing.T, s stop) {
+			v.ByBoth(t, b.Params(append(pairs, "prompt", "none")...), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				s.wantError(t, code)
+				s.WantError(t, code)
 			})
 		}
 		silent("login_required")
 		silent("login_required", "max_age", "100")
-		page := v.signIn(t, v.get(t, b.authorizeURL()), alice, password)
+		page := v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
 		silent("consent_required")
 		silent("unmet_authentication_requirements", "claims", `{"id_token":{"acr":{"essential":true,"value":"urn:signet:2fa"}}}`)
-		v.allow(t, page)
-		b.redeem(t, v.again(t, "prompt", "none")) // right after the first authorization
+		v.Allow(t, page)
+		b.Redeem(t, v.Again(t, "prompt", "none")) // right after the first authorization
 		silent("consent_required", "scope", "openid email phone")
 		silent("login_required", "max_age", "0")
-		b.pass(2 * time.Minute)
+		b.Pass(2 * time.Minute)
 		silent("login_required", "max_age", "60")
-		b.redeem(t, v.again(t, "prompt", "none", "max_age", "300"))
-		b.pass(13 * time.Hour) // the session has ended of itself
+		b.Redeem(t, v.Again(t, "prompt", "none", "max_age", "300"))
+		b.Pass(13 * time.Hour) // the session has ended of itself
 		silent("login_required")
 	})
 }
 
-func TestAZ05_HintOfAnotherUser(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		b.user(t, bob, password)
-		v := b.visitor(t)
-		hint := b.redeem(t, v.flow(t))["id_token"].(string)
-		if claims := claimsOf(t, b.redeem(t, v.again(t, "prompt", "none", "id_token_hint", hint))["id_token"]); claims["sub"] != b.Alice.ID {
+// AZ-05: prompt=none with id_token_hint of another user than the session.
+func TestPrompt_HintOfAnotherUser(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		b.User(t, providertest.Bob, providertest.Password)
+		v := b.Visitor(t)
+		hint := b.Redeem(t, v.Flow(t))["id_token"].(string)
+		if claims := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, "prompt", "none", "id_token_hint", hint))["id_token"]); claims["sub"] != b.Alice.ID {
 			t.Fatalf("sub: %v", claims["sub"])
 		}
 
-		w := b.visitor(t)
-		w.get(t, b.authorizeURL("prompt", "none", "id_token_hint", hint)).wantError(t, "login_required") // a hint signs nobody in
-		w.allow(t, w.signIn(t, w.get(t, b.authorizeURL()), bob, password))
-		for _, s := range []stop{
-			w.get(t, b.authorizeURL("prompt", "none", "id_token_hint", hint)),
-			w.post(t, b.params("prompt", "none", "id_token_hint", hint)),
-			w.get(t, b.authorizeURL("prompt", "none", "claims", `{"id_token":{"sub":{"value":"`+b.Alice.ID+`"}}}`)),
+		w := b.Visitor(t)
+		w.Get(t, b.AuthorizeURL("prompt", "none", "id_token_hint", hint)).WantError(t, "login_required") // a hint signs nobody in
+		w.Allow(t, w.SignIn(t, w.Get(t, b.AuthorizeURL()), providertest.Bob, providertest.Password))
+		for _, s := range []providertest.Stop{
+			w.Get(t, b.AuthorizeURL("prompt", "none", "id_token_hint", hint)),
+			w.Post(t, b.Params("prompt", "none", "id_token_hint", hint)),
+			w.Get(t, b.AuthorizeURL("prompt", "none", "claims", `{"id_token":{"sub":{"value":"`+b.Alice.ID+`"}}}`)),
 		} {
-			s.wantError(t, "login_required")
+			s.WantError(t, "login_required")
 		}
 		// With pages allowed the hinted user is asked for; who else signs in gets no code.
-		page := w.get(t, b.authorizeURL("id_token_hint", hint))
-		w.signIn(t, page, bob, password).wantError(t, "login_required")
-		page = w.get(t, b.authorizeURL("id_token_hint", hint))
-		if claims := claimsOf(t, b.redeem(t, w.signIn(t, page, alice, password).code(t))["id_token"]); claims["sub"] != b.Alice.ID {
+		page := w.Get(t, b.AuthorizeURL("id_token_hint", hint))
+		w.SignIn(t, page, providertest.Bob, providertest.Password).WantError(t, "login_required")
+		page = w.Get(t, b.AuthorizeURL("id_token_hint", hint))
+		if claims := providertest.ClaimsOf(t, b.Redeem(t, w.SignIn(t, page, providertest.Alice, providertest.Password).Code(t))["id_token"]); claims["sub"] != b.Alice.ID {
 			t.Errorf("sub: %v", claims["sub"])
 		}
 	})
 }
 
-// TestP27_ExpiredHintIsGood also covers hints that are too old.
-func TestP27_ExpiredHintIsGood(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		hint := b.redeem(t, v.flow(t))["id_token"].(string)
-		b.pass(10 * time.Hour)
-		b.redeem(t, v.again(t, "prompt", "none", "id_token_hint", hint))
-		b.pass(402 * 24 * time.Hour)
-		b.visitor(t).get(t, b.authorizeURL("prompt", "none", "id_token_hint", hint)).wantError(t, "invalid_request")
+// TestPrompt_ExpiredHintIsGood also covers hints that are too old.
+// P-27: id_token_hint accepted with prompt=none for the session's user, also when the token has expired.
+func TestPrompt_ExpiredHintIsGood(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		hint := b.Redeem(t, v.Flow(t))["id_token"].(string)
+		b.Pass(10 * time.Hour)
+		b.Redeem(t, v.Again(t, "prompt", "none", "id_token_hint", hint))
+		b.Pass(402 * 24 * time.Hour)
+		b.Visitor(t).Get(t, b.AuthorizeURL("prompt", "none", "id_token_hint", hint)).WantError(t, "invalid_request")
 	})
 }
 
-func TestAZ06_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		code := v.flow(t)
-		tokens := b.redeem(t, code)
+// AZ-06: Access token, refresh token, logout token, other client's ID token, alg:none token as id_token_hint.
+func TestPrompt_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		code := v.Flow(t)
+		tokens := b.Redeem(t, code)
 		good := tokens["id_token"].(string)
 
 		first, firstSecret := b.Client, b.Secret
-		b.Client, b.Secret = b.register(t, storage.Web, "other", "https://other.example.com/cb")
-		foreign := b.redeem(t, v.allow(t, v.get(t, b.authorizeURL())).code(t))["id_token"]
+		b.Client, b.Secret = b.Register(t, storage.Web, "other", "https://other.example.com/cb")
+		foreign := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t))["id_token"]
 		b.Client, b.Secret = first, firstSecret
 
 		// Another Signet with the same keys: only the issuer differs.
-		twin := start(t, storagetest.SQLite(t).Open(t))
-		elsewhere := twin.redeem(t, twin.visitor(t).flow(t))["id_token"]
+		twin := providertest.Start(t, storagetest.SQLite(t).Open(t))
+		elsewhere := twin.Redeem(t, twin.Visitor(t).Flow(t))["id_token"]
 
 		parts := strings.Split(good, ".")
 		header := func(h string) string { return base64.RawURLEncoding.EncodeToString([]byte(h)) }
@@ -125,7 +128,7 @@ func TestAZ06_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 			"two parts":                parts[0] + "." + parts[1],
 			"other payload":            parts[0] + "." + strings.Split(foreign.(string), ".")[1] + "." + parts[2],
 			"subject":                  b.Alice.ID,
-			"e-mail":                   alice,
+			"e-mail":                   providertest.Alice,
 			"garbage":                  "a.b.c",
 			"trailing dot":             good + ".",
 		} {
@@ -133,117 +136,122 @@ func TestAZ06_OnlyOurIDTokenOfThisClientIsAHint(t *testing.T) {
 				t.Fatalf("%s: there is none to try", name)
 			}
 			for _, prompt := range []string{"none", ""} {
-				v.byBoth(t, b.params("prompt", prompt, "id_token_hint", hint.(string)), func(t *testing.T, s stop) {
+				v.ByBoth(t, b.Params("prompt", prompt, "id_token_hint", hint.(string)), func(t *testing.T, s providertest.Stop) {
 					t.Helper()
-					if s.Left == nil || s.response(t).Get("error") != "invalid_request" {
+					if s.Left == nil || s.Response(t).Get("error") != "invalid_request" {
 						t.Errorf("%s: left to %v, at %s", name, s.Left, s.At.Path)
 					}
 				})
 			}
 		}
-		b.redeem(t, v.again(t, "prompt", "none", "id_token_hint", good))
+		b.Redeem(t, v.Again(t, "prompt", "none", "id_token_hint", good))
 	})
 }
 
-// TestAZ08_PromptLoginAndMaxAgeCannotBeDodged: back button, reload, second tab, a
+// TestPrompt_LoginAndMaxAgeCannotBeDodged: back button, reload, second tab, a
 // step left out. Whatever is tried, auth_time is not older than the request.
-func TestAZ08_PromptLoginAndMaxAgeCannotBeDodged(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		first := authTime(t, b.redeem(t, v.flow(t)))
-		b.pass(10 * time.Minute)
+// AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
+func TestPrompt_LoginAndMaxAgeCannotBeDodged(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		first := authTime(t, b.Redeem(t, v.Flow(t)))
+		b.Pass(10 * time.Minute)
 		for _, change := range [][]string{{"prompt", "login"}, {"max_age", "0"}, {"max_age", "60"}, {"prompt", "login consent"}, {"prompt", "login", "max_age", "86400"}} {
-			page := v.get(t, b.authorizeURL(change...))
+			page := v.Get(t, b.AuthorizeURL(change...))
 			if page.At.Path != "/login" {
 				t.Fatalf("%v: at %s, left to %v", change, page.At.Path, page.Left)
 			}
 			sealed := page.At.Query().Get("request")
 			// Straight to the dispatcher, straight to consent, reloaded, in another tab.
-			other := v.get(t, b.authorizeURL(change...))
+			other := v.Get(t, b.AuthorizeURL(change...))
 			for _, at := range []string{"/authorize/next", "/authorize/next", "/login"} {
-				if s := v.get(t, b.Issuer+at+"?request="+sealed); s.At.Path != "/login" || s.Left != nil {
+				if s := v.Get(t, b.Issuer+at+"?request="+sealed); s.At.Path != "/login" || s.Left != nil {
 					t.Errorf("%v: %s leads to %s, left to %v", change, at, s.At.Path, s.Left)
 				}
 			}
-			if s := v.get(t, b.Issuer+"/consent?request="+sealed); s.Left == nil && s.StatusCode == http.StatusOK && s.At.Path == "/consent" {
-				if s = v.submit(t, s.form(t), "decision", "allow"); s.At.Path != "/login" || s.Left != nil {
+			if s := v.Get(t, b.Issuer+"/consent?request="+sealed); s.Left == nil && s.StatusCode == http.StatusOK && s.At.Path == "/consent" {
+				if s = v.Submit(t, s.Form(t), "decision", "allow"); s.At.Path != "/login" || s.Left != nil {
 					t.Errorf("%v: consent alone leads to %s, left to %v", change, s.At.Path, s.Left)
 				}
 			}
-			b.pass(time.Second)
-			asked := b.now().Unix()
-			s := v.signIn(t, page, alice, password)
+			b.Pass(time.Second)
+			asked := b.Now().Unix()
+			s := v.SignIn(t, page, providertest.Alice, providertest.Password)
 			if s.At.Path == "/consent" {
-				s = v.allow(t, s)
+				s = v.Allow(t, s)
 			}
-			tokens := b.redeem(t, s.code(t))
+			tokens := b.Redeem(t, s.Code(t))
 			if got := authTime(t, tokens); got < asked || got <= first {
 				t.Errorf("%v: auth_time %d, asked at %d", change, got, asked)
 			} else {
 				first = got
 			}
 			// The sign-in of one tab is not the one that the other tab asked for.
-			b.pass(2 * time.Minute)
-			if s := v.get(t, b.Issuer+"/authorize/next?request="+other.At.Query().Get("request")); s.At.Path != "/login" {
+			b.Pass(2 * time.Minute)
+			if s := v.Get(t, b.Issuer+"/authorize/next?request="+other.At.Query().Get("request")); s.At.Path != "/login" {
 				t.Errorf("%v: the second tab got away: %s, left to %v", change, s.At.Path, s.Left)
 			}
 		}
 	})
 }
 
-func TestAZ08_BadMaxAge(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
+func TestPrompt_BadMaxAge(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, age := range []string{"-1", "-0", "+1", "1.5", "1e3", "99999999999999999999", "2147483648", "9223372036854775808", "0x10", "1_000", " 1", "1 ", "one", "null", "\u0661"} {
-			v.byBoth(t, b.params("max_age", age), func(t *testing.T, s stop) {
+			v.ByBoth(t, b.Params("max_age", age), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				s.wantError(t, "invalid_request")
+				s.WantError(t, "invalid_request")
 			})
 		}
-		b.redeem(t, v.again(t, "max_age", "2147483647"))
+		b.Redeem(t, v.Again(t, "max_age", "2147483647"))
 	})
 }
 
-func TestAZ08_DefaultMaxAgeOfTheClient(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
+func TestPrompt_DefaultMaxAgeOfTheClient(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		age := int64(60)
-		b.Client, b.Secret = b.registerWith(t, storage.Web, "strict", func(c *storage.Client) {
-			c.Metadata.RedirectURIs, c.Metadata.DefaultMaxAge = []string{callback}, &age
+		b.Client, b.Secret = b.RegisterWith(t, storage.Web, "strict", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.DefaultMaxAge = []string{providertest.Callback}, &age
 		})
-		v := b.visitor(t)
-		v.flow(t)
-		b.pass(2 * time.Minute)
-		v.get(t, b.authorizeURL("prompt", "none")).wantError(t, "login_required")
-		v.again(t, "prompt", "none", "max_age", "600")
+		v := b.Visitor(t)
+		v.Flow(t)
+		b.Pass(2 * time.Minute)
+		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
+		v.Again(t, "prompt", "none", "max_age", "600")
 	})
 }
 
-func TestAZ09_PromptCombinations(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// AZ-09: prompt=none login, prompt=admin, empty prompt.
+func TestPrompt_Combinations(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, prompt := range []string{"none login", "login none", "none consent", "none select_account", "none none login", "admin", "create", "LOGIN", "login admin", "login,consent", "\"", "none\x01"} {
-			v.byBoth(t, b.params("prompt", prompt), func(t *testing.T, s stop) {
+			v.ByBoth(t, b.Params("prompt", prompt), func(t *testing.T, s providertest.Stop) {
 				t.Helper()
-				s.wantError(t, "invalid_request")
+				s.WantError(t, "invalid_request")
 			})
 		}
-		b.redeem(t, v.get(t, b.authorizeURL()+"&prompt=").code(t)) // empty counts as absent
+		b.Redeem(t, v.Get(t, b.AuthorizeURL()+"&prompt=").Code(t)) // empty counts as absent
 	})
 }
 
-func TestAZ26_TokenClaimsNoMoreThanHappened(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+// AZ-26: Ask for acr_values=mfa (or essential acr) with a password-only session.
+func TestPrompt_TokenClaimsNoMoreThanHappened(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		// P29: voluntary values are answered with what is true.
 		for _, change := range [][]string{
 			{"acr_values", "urn:signet:2fa"}, {"acr_values", "mfa urn:signet:2fa phr"}, {"acr_values", "urn:signet:1fa"},
 			{"claims", `{"id_token":{"acr":{"value":"urn:signet:2fa"}}}`}, {"claims", `{"id_token":{"acr":null,"amr":{"values":["mfa"]}}}`},
 			{"claims", `{"id_token":{"acr":{"essential":true}}}`}, {"claims", `{"id_token":{"acr":{"essential":true,"values":["urn:signet:2fa","urn:signet:1fa"]}}}`},
 		} {
-			id := claimsOf(t, b.redeem(t, v.again(t, change...))["id_token"])
+			id := providertest.ClaimsOf(t, b.Redeem(t, v.Again(t, change...))["id_token"])
 			if amr, _ := json.Marshal(id["amr"]); id["acr"] != "urn:signet:1fa" || string(amr) != `["pwd"]` {
 				t.Errorf("%v: acr %v, amr %s", change, id["acr"], amr)
 			}
@@ -254,91 +262,94 @@ func TestAZ26_TokenClaimsNoMoreThanHappened(t *testing.T) {
 			`{"id_token":{"acr":{"essential":true,"value":""}}}`,
 		} {
 			for _, prompt := range []string{"", "none"} {
-				v.get(t, b.authorizeURL("claims", claims, "prompt", prompt)).wantError(t, "unmet_authentication_requirements")
+				v.Get(t, b.AuthorizeURL("claims", claims, "prompt", prompt)).WantError(t, "unmet_authentication_requirements")
 			}
-			w := b.visitor(t)
-			w.signIn(t, w.get(t, b.authorizeURL("claims", claims)), alice, password).wantError(t, "unmet_authentication_requirements")
+			w := b.Visitor(t)
+			w.SignIn(t, w.Get(t, b.AuthorizeURL("claims", claims)), providertest.Alice, providertest.Password).WantError(t, "unmet_authentication_requirements")
 		}
 	})
 }
 
-func TestAZ35_TinyMaxAgeWithSlowConsent(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+// AZ-35: Tiny max_age with slow consent, or max_age=1 with prompt=none.
+func TestPrompt_TinyMaxAgeWithSlowConsent(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, change := range [][]string{{"max_age", "1"}, {"max_age", "0"}, {"prompt", "login consent", "max_age", "1"}} {
-			v := b.visitor(t)
-			page := v.get(t, b.authorizeURL(append(change, "scope", "openid email phone")...))
-			b.pass(5 * time.Minute)
-			page = v.signIn(t, page, alice, password)
-			signedIn := b.now().Unix()
+			v := b.Visitor(t)
+			page := v.Get(t, b.AuthorizeURL(append(change, "scope", "openid email phone")...))
+			b.Pass(5 * time.Minute)
+			page = v.SignIn(t, page, providertest.Alice, providertest.Password)
+			signedIn := b.Now().Unix()
 			if page.At.Path == "/consent" {
-				b.pass(5 * time.Minute)
-				page = v.allow(t, page)
+				b.Pass(5 * time.Minute)
+				page = v.Allow(t, page)
 			}
-			if got := authTime(t, b.redeem(t, page.code(t))); got > signedIn || got < signedIn-1 {
+			if got := authTime(t, b.Redeem(t, page.Code(t))); got > signedIn || got < signedIn-1 {
 				t.Errorf("%v: auth_time %d, signed in at %d", change, got, signedIn)
 			}
-			b.pass(2 * time.Second)
-			v.get(t, b.authorizeURL("prompt", "none", "max_age", "1")).wantError(t, "login_required")
+			b.Pass(2 * time.Second)
+			v.Get(t, b.AuthorizeURL("prompt", "none", "max_age", "1")).WantError(t, "login_required")
 		}
 	})
 }
 
-// TestP23_PromptLogin also covers P26: auth_time moves with a sign-in and with
+// TestPrompt_Login also covers P26: auth_time moves with a sign-in and with
 // nothing else.
-func TestP23_PromptLogin(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		first := authTime(t, b.redeem(t, v.flow(t)))
-		b.pass(90 * time.Second)
+// P-23: prompt=login shows the form despite a session and is satisfied by the login that follows (no loop).
+func TestPrompt_Login(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		first := authTime(t, b.Redeem(t, v.Flow(t)))
+		b.Pass(90 * time.Second)
 		for _, change := range [][]string{{}, {"prompt", "none"}, {"max_age", "1000"}, {"max_age", "100000"}} {
-			if got := authTime(t, b.redeem(t, v.again(t, change...))); got != first {
+			if got := authTime(t, b.Redeem(t, v.Again(t, change...))); got != first {
 				t.Errorf("%v moves auth_time by %d s", change, got-first)
 			}
 		}
-		before := b.now().Unix()
-		page := v.get(t, b.authorizeURL("prompt", "login"))
-		second := authTime(t, b.redeem(t, v.signIn(t, page, alice, password).code(t))) // no loop, no second consent
+		before := b.Now().Unix()
+		page := v.Get(t, b.AuthorizeURL("prompt", "login"))
+		second := authTime(t, b.Redeem(t, v.SignIn(t, page, providertest.Alice, providertest.Password).Code(t))) // no loop, no second consent
 		if second < before {
 			t.Errorf("auth_time after prompt=login: %d, want at least %d", second, before)
 		}
-		b.pass(30 * time.Second)
-		if got := authTime(t, b.redeem(t, v.again(t))); got != second {
+		b.Pass(30 * time.Second)
+		if got := authTime(t, b.Redeem(t, v.Again(t))); got != second {
 			t.Errorf("auth_time is not stable: %d, then %d", second, got)
 		}
 	})
 }
 
-func TestP24_PromptConsent(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
-		page := v.get(t, b.authorizeURL("prompt", "consent"))
+// P-24: prompt=consent shows consent even if already granted, then continues.
+func TestPrompt_Consent(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
+		page := v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		sealed := page.At.Query().Get("request")
-		if s := v.get(t, b.Issuer+"/authorize/next?request="+url.QueryEscape(sealed)); s.At.Path != "/consent" {
+		if s := v.Get(t, b.Issuer+"/authorize/next?request="+url.QueryEscape(sealed)); s.At.Path != "/consent" {
 			t.Fatalf("prompt=consent is dodged: at %s, left to %v", s.At.Path, s.Left)
 		}
-		b.redeem(t, v.allow(t, page).code(t))
+		b.Redeem(t, v.Allow(t, page).Code(t))
 	})
 }
 
 func TestSelectAccount_IsAskedOncePerRequest(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		b.user(t, bob, password)
-		v := b.visitor(t)
-		v.flow(t)
-		page := v.get(t, b.authorizeURL("prompt", "select_account"))
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		b.User(t, providertest.Bob, providertest.Password)
+		v := b.Visitor(t)
+		v.Flow(t)
+		page := v.Get(t, b.AuthorizeURL("prompt", "select_account"))
 		if page.At.Path != "/select" {
 			t.Fatalf("at %s", page.At.Path)
 		}
-		b.redeem(t, v.submit(t, page.form(t), "decision", "continue").code(t))
+		b.Redeem(t, v.Submit(t, page.Form(t), "decision", "continue").Code(t))
 
-		page = v.get(t, b.authorizeURL("prompt", "select_account"))
-		forged := page.form(t)
-		forged.values.Del("ticket")
-		v.submit(t, forged, "decision", "continue").wantPage(t, http.StatusConflict, "stale_form")
-		page = v.submit(t, page.form(t), "decision", "other")
-		page = v.allow(t, v.signIn(t, page, bob, password))
-		if claims := claimsOf(t, b.redeem(t, page.code(t))["id_token"]); claims["sub"] == b.Alice.ID {
+		page = v.Get(t, b.AuthorizeURL("prompt", "select_account"))
+		forged := page.Form(t)
+		forged.Values.Del("ticket")
+		v.Submit(t, forged, "decision", "continue").WantPage(t, http.StatusConflict, "stale_form")
+		page = v.Submit(t, page.Form(t), "decision", "other")
+		page = v.Allow(t, v.SignIn(t, page, providertest.Bob, providertest.Password))
+		if claims := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"]); claims["sub"] == b.Alice.ID {
 			t.Error("bob was chosen, alice came back")
 		}
 	})

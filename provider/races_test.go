@@ -2,8 +2,6 @@ package provider_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -37,17 +36,11 @@ func fewRounds() int {
 	return 5
 }
 
-// crowd keeps enough connections for many requests at once.
-var crowd = &http.Client{
-	Transport:     &http.Transport{MaxIdleConnsPerHost: 200},
-	CheckRedirect: direct.CheckRedirect,
-}
-
 // arena is a testbed of several nodes with one client that needs no consent; any
 // request may go to any node.
 type arena struct {
-	*testbed
-	nodes []*testbed
+	*providertest.Testbed
+	nodes []*providertest.Testbed
 
 	mu      sync.Mutex
 	answers int
@@ -66,13 +59,13 @@ func eachArena(t *testing.T, f func(t *testing.T, a *arena)) {
 
 func newArena(t *testing.T, backend storagetest.Backend, nodes int) *arena {
 	t.Helper()
-	b := startOn(t, backend)
+	b := providertest.StartOn(t, backend)
 	b.Client.SkipConsent = true
 	b.Client.Metadata.IDTokenSignedResponseAlg = "ES256" // RS256 would be most of the work
-	b.changeClient(t, func(*storage.Client) {})
-	a := &arena{testbed: b, nodes: []*testbed{b}}
+	b.ChangeClient(t, func(*storage.Client) {})
+	a := &arena{Testbed: b, nodes: []*providertest.Testbed{b}}
 	for len(a.nodes) < nodes {
-		a.nodes = append(a.nodes, b.node(t))
+		a.nodes = append(a.nodes, b.Node(t))
 	}
 	t.Cleanup(func() {
 		if a.answers > 0 {
@@ -110,7 +103,7 @@ func (a *arena) ask(t *testing.T, node int, form url.Values) told {
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth(a.Client.ID, a.Secret)
-	response, err := crowd.Do(r)
+	response, err := providertest.Crowd.Do(r)
 	if err != nil {
 		t.Error(err)
 		return told{}
@@ -142,17 +135,17 @@ func (a *arena) rotate(t *testing.T, node int, token string) told {
 }
 
 // enter signs alice in, in a browser of her own.
-func (a *arena) enter(t *testing.T) (*visitor, told) {
+func (a *arena) enter(t *testing.T) (*providertest.Visitor, told) {
 	t.Helper()
-	v := a.visitor(t)
-	code := v.signIn(t, v.get(t, a.authorizeURL()), alice, password).code(t)
+	v := a.Visitor(t)
+	code := v.SignIn(t, v.Get(t, a.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t)
 	return v, a.exchange(t, code)
 }
 
 // exchange wants a code to be redeemed.
 func (a *arena) exchange(t *testing.T, code string) told {
 	t.Helper()
-	got := a.ask(t, 0, a.codeForm(code))
+	got := a.ask(t, 0, a.CodeForm(code))
 	if got.status != http.StatusOK {
 		t.Fatalf("redeem: got %v", got)
 	}
@@ -164,7 +157,7 @@ func (a *arena) wantEnded(t *testing.T, all ...told) {
 	t.Helper()
 	for i, node := range a.nodes {
 		for _, one := range all {
-			if got := node.userinfoStatus(t, one.Access); got != http.StatusUnauthorized {
+			if got := userinfoStatus(t, node, one.Access); got != http.StatusUnauthorized {
 				t.Fatalf("userinfo on node %d: got %d, want 401", i, got)
 			}
 			// A node that has noticed that the client is off says invalid_client.
@@ -175,14 +168,14 @@ func (a *arena) wantEnded(t *testing.T, all ...told) {
 	}
 }
 
-func (b *testbed) userinfoStatus(t *testing.T, token string) int {
+func userinfoStatus(t *testing.T, b *providertest.Testbed, token string) int {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, b.Issuer+"/userinfo", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	response, err := crowd.Do(r)
+	response, err := providertest.Crowd.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,46 +186,31 @@ func (b *testbed) userinfoStatus(t *testing.T, token string) int {
 	return response.StatusCode
 }
 
-// generation reads which of its grant's a refresh token is.
-func generation(t *testing.T, token string) int64 {
-	t.Helper()
-	var claims struct {
-		Generation *int64 `json:"gen"`
-	}
-	parts := strings.Split(token, ".")
-	payload, err := base64.RawURLEncoding.DecodeString(parts[min(1, len(parts)-1)])
-	if err == nil {
-		err = json.Unmarshal(payload, &claims)
-	}
-	if err != nil || claims.Generation == nil {
-		t.Fatalf("refresh token %q says no generation: %v", token, err)
-	}
-	return *claims.Generation
-}
-
 // hundred uses one refresh token a hundred times at once over all nodes, and
 // gives the one successor that all must have been answered.
 func (a *arena) hundred(t *testing.T, token string) told {
 	t.Helper()
 	answers := make([]told, 100)
-	race(len(answers), func(i int) { answers[i] = a.ask(t, i, rotation(token)) })
+	providertest.Race(len(answers), func(i int) { answers[i] = a.ask(t, i, rotation(token)) })
 	for _, one := range answers {
 		if one.status != http.StatusOK {
 			t.Fatalf("one of a hundred got %v", one)
 		}
 		if one.Refresh != answers[0].Refresh {
-			t.Fatalf("two successors of one token, of generations %d and %d", generation(t, one.Refresh), generation(t, answers[0].Refresh))
+			t.Fatalf("two successors of one token, of generations %d and %d", providertest.Generation(t, one.Refresh), providertest.Generation(t, answers[0].Refresh))
 		}
 	}
-	if was, is := generation(t, token), generation(t, answers[0].Refresh); is != was+1 {
+	if was, is := providertest.Generation(t, token), providertest.Generation(t, answers[0].Refresh); is != was+1 {
 		t.Fatalf("generation %d after %d: want one more", is, was)
 	}
 	return answers[0]
 }
 
-// TestRT03_RT04_HundredRefreshesGetOneSuccessor: and that one works, once; what
+// TestRaces_HundredRefreshesGetOneSuccessor: and that one works, once; what
 // comes back too late ends it all on every node at once.
-func TestRT03_RT04_HundredRefreshesGetOneSuccessor(t *testing.T) {
+// RT-03: 50 parallel refreshes with one token, one node.
+// RT-04: Same over two nodes, and on SQLite with two processes.
+func TestRaces_HundredRefreshesGetOneSuccessor(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
 		v, first := a.enter(t)
 		for round := range a.rounds() {
@@ -241,26 +219,27 @@ func TestRT03_RT04_HundredRefreshesGetOneSuccessor(t *testing.T) {
 			if round%2 == 0 {
 				late = append(late, a.rotate(t, round, second.Refresh)) // RT-02: its successor was used
 			} else {
-				a.pass(31 * time.Second) // RT-01: the grace is over
+				a.Pass(31 * time.Second) // RT-01: the grace is over
 			}
 			if got := a.ask(t, round+1, rotation(first.Refresh)); got.Error != "invalid_grant" {
 				t.Fatalf("a token that comes too late: got %v, want invalid_grant", got)
 			}
 			a.wantEnded(t, late...)
-			first = a.exchange(t, v.again(t))
+			first = a.exchange(t, v.Again(t))
 		}
 	})
 }
 
-// TestRT14_LostAnswersKeepTheHonestClient: connections break after the request is
+// TestRaces_LostAnswersKeepTheHonestClient: connections break after the request is
 // sent; the client tries again with what it has and goes on.
-func TestRT14_LostAnswersKeepTheHonestClient(t *testing.T) {
+// RT-14: kill -9 after commit, before the response; client retries with the old token.
+func TestRaces_LostAnswersKeepTheHonestClient(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
 		_, tokens := a.enter(t)
 		for range rounds() {
-			race(5, func(i int) { a.askAndHangUp(t, i, rotation(tokens.Refresh)) })
+			providertest.Race(5, func(i int) { a.askAndHangUp(t, i, rotation(tokens.Refresh)) })
 			next := a.rotate(t, 0, tokens.Refresh)
-			if was, is := generation(t, tokens.Refresh), generation(t, next.Refresh); is != was+1 {
+			if was, is := providertest.Generation(t, tokens.Refresh), providertest.Generation(t, next.Refresh); is != was+1 {
 				t.Fatalf("generation %d after %d: lost answers have moved it on", is, was)
 			}
 			tokens = a.rotate(t, 1, next.Refresh)
@@ -304,15 +283,17 @@ func (a *arena) askAndHangUp(t *testing.T, node int, form url.Values) {
 	_, _ = io.Copy(io.Discard, line) // until it is closed or reset
 }
 
-// TestCO02_CO09_FiftyRedemptionsOfOneCode: one is answered, over one node and
+// TestRaces_FiftyRedemptionsOfOneCode: one is answered, over one node and
 // over two, and what it was answered dies of the replays.
-func TestCO02_CO09_FiftyRedemptionsOfOneCode(t *testing.T) {
+// CO-02: Redeem 50 times in parallel on one node.
+// CO-09: Replay arrives while the first redemption is still running (between consume and token commit).
+func TestRaces_FiftyRedemptionsOfOneCode(t *testing.T) {
 	eachArena(t, func(t *testing.T, a *arena) {
 		v, _ := a.enter(t)
 		for range a.rounds() {
-			code := v.again(t)
+			code := v.Again(t)
 			answers := make([]told, 50)
-			race(len(answers), func(i int) { answers[i] = a.ask(t, i, a.codeForm(code)) })
+			providertest.Race(len(answers), func(i int) { answers[i] = a.ask(t, i, a.CodeForm(code)) })
 			var won []told
 			for _, one := range answers {
 				switch {
@@ -329,6 +310,3 @@ func TestCO02_CO09_FiftyRedemptionsOfOneCode(t *testing.T) {
 		}
 	})
 }
-
-// ctx is for use cases that a test calls itself.
-var ctx = context.Background()

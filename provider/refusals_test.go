@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
@@ -28,40 +29,32 @@ type refused struct {
 }
 
 // refusal makes one request and gives what is told of it.
-func (b *testbed) refusal(t *testing.T, ask func() answer) refused {
+func refusal(t *testing.T, b *providertest.Testbed, ask func() providertest.Answer) refused {
 	t.Helper()
 	before := map[string]int64{}
-	for _, e := range b.events(t) {
+	for _, e := range b.Events(t) {
 		before[e.ID] = e.Times
 	}
 	since := len(b.Log.String())
 	a := ask()
-	b.noteRefusals(t)
-	lines := b.requestLines(t, since)
+	b.NoteRefusals(t)
+	lines := b.RequestLines(t, since)
 	if len(lines) == 0 {
 		t.Fatalf("no line of the log: %d %s", a.StatusCode, a.Body)
 	}
 	told := refused{line: lines[len(lines)-1]}
-	for _, e := range b.events(t) {
+	for _, e := range b.Events(t) {
 		if e.Times > before[e.ID] {
 			told.events = append(told.events, e)
 		}
 	}
 	all := b.Log.String()[since:] + fmt.Sprintf("%+v", told.events)
-	for _, secret := range []string{canaryVerifier, canarySecret, canaryPassword, canaryQuery, b.Secret, verifier} {
+	for _, secret := range []string{canaryVerifier, canarySecret, canaryPassword, canaryQuery, b.Secret, providertest.Verifier} {
 		if secret != "" && strings.Contains(all, secret) {
 			t.Errorf("log or event has the secret %q: %s", secret, all)
 		}
 	}
 	return told
-}
-
-// noteRefusals writes what was refused, as the provider's owner does once a second.
-func (b *testbed) noteRefusals(t *testing.T) {
-	t.Helper()
-	if err := b.NoteRefusalsOnce(context.Background()); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // want wants a cause in the log, and it as the reason of an event of each of these
@@ -129,10 +122,12 @@ func TestRefusals_EachOfAuthorizeHasItsCause(t *testing.T) {
 	for _, cause := range elsewhereRefused {
 		listed[cause] = true
 	}
-	each(t, func(t *testing.T, b *testbed) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, r := range authorizeRefusals {
 			listed[r.cause] = true
-			told := b.refusal(t, func() answer { return do(t, direct, mustGet(t, b.authorizeURL(r.pairs...))) })
+			told := refusal(t, b, func() providertest.Answer {
+				return providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL(r.pairs...)))
+			})
 			if r.cause == "unknown_client" || r.cause == "client_id_missing" {
 				told.want(t, r.cause)
 			} else {
@@ -176,18 +171,18 @@ func causesIn(t *testing.T, file, pattern string) (causes []string) {
 
 // tokenScene is what requests at the token endpoint need.
 type tokenScene struct {
-	*testbed
-	other, public *testbed // other clients
-	code          string   // fresh
+	*providertest.Testbed
+	other, public *providertest.Testbed // other clients
+	code          string                // fresh
 	tokens        map[string]any
 }
 
-func (s *tokenScene) ask(t *testing.T, form url.Values, id, secret string) answer {
+func (s *tokenScene) ask(t *testing.T, form url.Values, id, secret string) providertest.Answer {
 	t.Helper()
-	return s.post(t, "/token", formType, strings.NewReader(form.Encode()), func(r *http.Request) {
+	return s.Post(t, "/token", providertest.FormType, strings.NewReader(form.Encode()), func(r *http.Request) {
 		r.Header.Del("Authorization")
 		if id != "" {
-			r.Header.Set("Authorization", basic(id, secret))
+			r.Header.Set("Authorization", providertest.Basic(id, secret))
 		}
 	})
 }
@@ -196,117 +191,119 @@ func (s *tokenScene) ask(t *testing.T, form url.Values, id, secret string) answe
 var tokenRefusals = []struct {
 	cause string
 	types []storage.EventType
-	ask   func(t *testing.T, s *tokenScene) answer
+	ask   func(t *testing.T, s *tokenScene) providertest.Answer
 }{
-	{"client_id_missing", nil, func(t *testing.T, s *tokenScene) answer { return s.ask(t, s.codeForm(s.code), "", "") }},
-	{"unknown_client", nil, func(t *testing.T, s *tokenScene) answer { return s.ask(t, s.codeForm(s.code), "nobody", canarySecret) }},
-	{"wrong_secret", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.ask(t, s.codeForm(s.code), s.Client.ID, canarySecret)
+	{"client_id_missing", nil, func(t *testing.T, s *tokenScene) providertest.Answer { return s.ask(t, s.CodeForm(s.code), "", "") }},
+	{"unknown_client", nil, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code), "nobody", canarySecret)
 	}},
-	{"no_secret", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.ask(t, s.codeForm(s.code, "client_id", s.Client.ID), "", "")
+	{"wrong_secret", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code), s.Client.ID, canarySecret)
 	}},
-	{"secret_of_public_client", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.ask(t, s.codeForm(s.code), s.public.Client.ID, canarySecret)
+	{"no_secret", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code, "client_id", s.Client.ID), "", "")
 	}},
-	{"malformed_basic", nil, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm(s.code), func(r *http.Request) { r.Header.Set("Authorization", "Basic !"+canarySecret) })
+	{"secret_of_public_client", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code), s.public.Client.ID, canarySecret)
 	}},
-	{"assertion_not_supported", nil, func(t *testing.T, s *tokenScene) answer {
-		return s.ask(t, s.codeForm(s.code, "client_assertion", canarySecret), "", "")
+	{"malformed_basic", nil, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm(s.code), func(r *http.Request) { r.Header.Set("Authorization", "Basic !"+canarySecret) })
 	}},
-	{"two_methods", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.ask(t, s.codeForm(s.code, "client_secret", canarySecret), s.Client.ID, s.Secret)
+	{"assertion_not_supported", nil, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code, "client_assertion", canarySecret), "", "")
 	}},
-	{"two_clients", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.ask(t, s.codeForm(s.code, "client_id", "another"), s.Client.ID, s.Secret)
+	{"two_methods", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code, "client_secret", canarySecret), s.Client.ID, s.Secret)
 	}},
-	{"grant_type_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm(s.code, "grant_type", ""))
+	{"two_clients", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.ask(t, s.CodeForm(s.code, "client_id", "another"), s.Client.ID, s.Secret)
 	}},
-	{"grant_type_unknown", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm(s.code, "grant_type", "password", "username", "a", "password", canaryPassword))
+	{"grant_type_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm(s.code, "grant_type", ""))
 	}},
-	{"grant_type_not_allowed", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm(s.code, "grant_type", "client_credentials"))
+	{"grant_type_unknown", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm(s.code, "grant_type", "password", "username", "a", "password", canaryPassword))
 	}},
-	{"code_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm("", "code", ""))
+	{"grant_type_not_allowed", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm(s.code, "grant_type", "client_credentials"))
 	}},
-	{"unknown_code", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm("canary-code"))
+	{"code_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm("", "code", ""))
+	}},
+	{"unknown_code", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm("canary-code"))
 	}},
 	// The owner's grant and the client that presents it both have an event.
-	{"foreign_code", []storage.EventType{storage.GrantRefused, storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.other.tokenRequest(t, s.codeForm(s.code))
+	{"foreign_code", []storage.EventType{storage.GrantRefused, storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.other.TokenRequest(t, s.CodeForm(s.code))
 	}},
-	{"redirect_uri_differs", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm(s.code, "redirect_uri", "https://app.example.com/other?x="+canaryQuery))
+	{"redirect_uri_differs", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm(s.code, "redirect_uri", "https://app.example.com/other?x="+canaryQuery))
 	}},
-	{"resource_not_granted", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm(s.code, "resource", "https://api.example.com"))
+	{"resource_not_granted", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm(s.code, "resource", "https://api.example.com"))
 	}},
-	{"verifier_missing", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm(s.freshCode(t), "code_verifier", ""))
+	{"verifier_missing", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm(s.freshCode(t), "code_verifier", ""))
 	}},
-	{"wrong_verifier", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, s.codeForm(s.freshCode(t), "code_verifier", canaryVerifier))
+	{"wrong_verifier", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, s.CodeForm(s.freshCode(t), "code_verifier", canaryVerifier))
 	}},
-	{"replayed", []storage.EventType{storage.GrantReplayed}, func(t *testing.T, s *tokenScene) answer {
+	{"replayed", []storage.EventType{storage.GrantReplayed}, func(t *testing.T, s *tokenScene) providertest.Answer {
 		code := s.freshCode(t)
-		s.redeem(t, code)
-		return s.tokenRequest(t, s.codeForm(code))
+		s.Redeem(t, code)
+		return s.TokenRequest(t, s.CodeForm(code))
 	}},
-	{"refresh_token_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.tokenRequest(t, url.Values{"grant_type": {"refresh_token"}})
+	{"refresh_token_missing", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.TokenRequest(t, url.Values{"grant_type": {"refresh_token"}})
 	}},
-	{"unknown_refresh_token", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.refresh(t, "canary-token")
+	{"unknown_refresh_token", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.Refresh(t, "canary-token")
 	}},
-	{"foreign_refresh_token", []storage.EventType{storage.GrantRefused, storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.other.refresh(t, s.tokens["refresh_token"])
+	{"foreign_refresh_token", []storage.EventType{storage.GrantRefused, storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.other.Refresh(t, s.tokens["refresh_token"])
 	}},
-	{"scope_widened", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) answer {
-		return s.refresh(t, s.tokens["refresh_token"], "scope", "openid phone")
+	{"scope_widened", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		return s.Refresh(t, s.tokens["refresh_token"], "scope", "openid phone")
 	}},
-	{"grant_revoked", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) answer {
-		tokens := s.redeem(t, s.freshCode(t))
-		s.revoke(t, tokens["refresh_token"])
-		return s.refresh(t, tokens["refresh_token"])
+	{"grant_revoked", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		tokens := s.Redeem(t, s.freshCode(t))
+		s.Revoke(t, tokens["refresh_token"])
+		return s.Refresh(t, tokens["refresh_token"])
 	}},
-	{"session_ended", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) answer {
-		v := s.visitor(t)
-		tokens := s.redeem(t, v.signIn(t, v.get(t, s.authorizeURL()), alice, password).code(t))
-		s.end(t, claimsOf(t, tokens["id_token"].(string))["sid"])
-		return s.refresh(t, tokens["refresh_token"])
+	{"session_ended", []storage.EventType{storage.GrantRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		v := s.Visitor(t)
+		tokens := s.Redeem(t, v.SignIn(t, v.Get(t, s.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t))
+		s.End(t, providertest.ClaimsOf(t, tokens["id_token"].(string))["sid"])
+		return s.Refresh(t, tokens["refresh_token"])
 	}},
-	{"client_disabled", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) answer {
-		s.disableNamed(t, s.other.Client.ID, true)
-		s.follow(t)
-		return s.other.tokenRequest(t, s.codeForm(s.code))
+	{"client_disabled", []storage.EventType{storage.ClientRefused}, func(t *testing.T, s *tokenScene) providertest.Answer {
+		s.DisableNamed(t, s.other.Client.ID, true)
+		s.Follow(t)
+		return s.other.TokenRequest(t, s.CodeForm(s.code))
 	}},
 }
 
 // freshCode is a code of alice's next sign-in.
 func (s *tokenScene) freshCode(t *testing.T) string {
 	t.Helper()
-	v := s.visitor(t)
-	return v.signIn(t, v.get(t, s.authorizeURL()), alice, password).code(t)
+	v := s.Visitor(t)
+	return v.SignIn(t, v.Get(t, s.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t)
 }
 
 func TestRefusals_EachOfTokenHasItsCause(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		s := &tokenScene{testbed: b}
-		otherClient, otherSecret := b.register(t, storage.Web, "other", callback)
-		publicClient, _ := b.register(t, storage.SPA, "public", "https://spa.example.com/cb")
-		s.other, s.public = b.as(otherClient, otherSecret), b.as(publicClient, "")
-		v := b.visitor(t)
-		s.tokens = b.redeem(t, v.flow(t))
-		s.code = v.again(t)
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		s := &tokenScene{Testbed: b}
+		otherClient, otherSecret := b.Register(t, storage.Web, "other", providertest.Callback)
+		publicClient, _ := b.Register(t, storage.SPA, "public", "https://spa.example.com/cb")
+		s.other, s.public = b.As(otherClient, otherSecret), b.As(publicClient, "")
+		v := b.Visitor(t)
+		s.tokens = b.Redeem(t, v.Flow(t))
+		s.code = v.Again(t)
 		for _, r := range tokenRefusals {
 			t.Run(r.cause, func(t *testing.T) {
 				// The events of what comes before the refusal are no matter of it.
-				told := b.refusal(t, func() answer { return r.ask(t, s) })
+				told := refusal(t, b, func() providertest.Answer { return r.ask(t, s) })
 				told.events = onlyRefused(told.events)
 				told.wantReason(t, r.cause, r.types...)
 				claimed, _ := told.line["claimed_client_id"].(string)
@@ -365,9 +362,9 @@ func (told refused) wantReason(t *testing.T, cause string, types ...storage.Even
 
 // Every path answers garbage with a cause, by every method.
 func TestRefusals_EachPathNamesACause(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		b.withApp(t)
-		for _, path := range routes(t) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.WithApp(t)
+		for _, path := range providertest.Routes(t) {
 			path = strings.NewReplacer("{$}", "", "{connector}", "google", "{sid}", "x", "{kid}", "x", "{client}", "x", "{id}", "x", "{alg}", "x").Replace(path)
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut} {
 				since := len(b.Log.String())
@@ -375,12 +372,12 @@ func TestRefusals_EachPathNamesACause(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r.Header.Set("Content-Type", formType)
-				a := do(t, direct, r)
+				r.Header.Set("Content-Type", providertest.FormType)
+				a := providertest.Do(t, providertest.Direct, r)
 				if a.StatusCode < 400 {
 					continue
 				}
-				for _, line := range b.requestLines(t, since) {
+				for _, line := range b.RequestLines(t, since) {
 					if cause, _ := line["cause"].(string); cause == "" || cause == "internal" {
 						t.Errorf("%s %s: %d without a cause: %v", method, path, a.StatusCode, line)
 					}
@@ -395,21 +392,21 @@ func TestRefusals_EachPathNamesACause(t *testing.T) {
 
 // A flood of refusals leaves few events, and costs storage no call of its own.
 func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		before := len(b.events(t))
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		before := len(b.Events(t))
 		readsBefore, writesBefore := b.DB.Calls()
 		for i := range 1000 {
-			do(t, direct, mustGet(t, b.authorizeURL("redirect_uri", fmt.Sprintf("https://evil.example/%d", i))))
+			providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL("redirect_uri", fmt.Sprintf("https://evil.example/%d", i))))
 		}
 		if reads, writes := b.DB.Calls(); reads != readsBefore || writes != writesBefore {
 			t.Errorf("%d reads and %d writes", reads-readsBefore, writes-writesBefore)
 		}
-		b.noteRefusals(t)
-		events := b.events(t)
+		b.NoteRefusals(t)
+		events := b.Events(t)
 		if made := len(events) - before; made > 3 {
 			t.Errorf("%d events", made)
 		}
-		if times := count(events, storage.ClientRefused); times != 1000 {
+		if times := providertest.Count(events, storage.ClientRefused); times != 1000 {
 			t.Errorf("%d refusals are told", times)
 		}
 	})
@@ -418,9 +415,9 @@ func TestRefusals_AFloodLeavesFewEvents(t *testing.T) {
 // Events that could not be written when they were due are written by the next call: a
 // server that stops, or a database that does not answer for a while, loses no event.
 func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		refuse := func(path string) {
-			do(t, direct, mustGet(t, b.authorizeURL("redirect_uri", "https://evil.example/"+path)))
+			providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL("redirect_uri", "https://evil.example/"+path)))
 		}
 		over, stop := context.WithCancel(t.Context())
 		stop()
@@ -432,8 +429,8 @@ func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
 			}
 			refuse("meanwhile")
 		}
-		b.noteRefusals(t)
-		b.noteRefusals(t) // nothing is left
+		b.NoteRefusals(t)
+		b.NoteRefusals(t) // nothing is left
 		list, err := b.DB.Events(t.Context(), storage.EventFilter{Type: storage.ClientRefused}, 10)
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d events, %v", len(list), err)
@@ -446,16 +443,16 @@ func TestRefusals_AreWrittenLaterIfTheyCannotBeNow(t *testing.T) {
 
 // A refusal that is one kind too many has no event, and its line of the log says so.
 func TestRefusals_LogNamesWhatHasNoEvent(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for i := range 101 {
-			b.register(t, storage.Web, fmt.Sprintf("many%d", i), callback)
+			b.Register(t, storage.Web, fmt.Sprintf("many%d", i), providertest.Callback)
 		}
-		b.follow(t)
+		b.Follow(t)
 		since := len(b.Log.String())
 		for i := range 101 {
-			do(t, direct, mustGet(t, b.authorizeURL("client_id", fmt.Sprintf("many%d", i), "redirect_uri", "https://evil.example/cb")))
+			providertest.Do(t, providertest.Direct, providertest.MustGet(t, b.AuthorizeURL("client_id", fmt.Sprintf("many%d", i), "redirect_uri", "https://evil.example/cb")))
 		}
-		lines := b.requestLines(t, since)
+		lines := b.RequestLines(t, since)
 		if first, last := lines[0], lines[len(lines)-1]; first["event_error"] != nil || last["event_error"] == nil {
 			t.Errorf("first %v, last %v", first, last)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signet/provider"
+	"signet/provider/providertest"
 )
 
 // without is the connectors but for one.
@@ -15,48 +16,50 @@ func without(list []provider.Connector, id string) []provider.Connector {
 
 // come signs ada in through Google, octo through GitHub and alice with her password,
 // each with tokens.
-func come(t *testing.T, b *testbed) (ada, octo, typed map[string]any) {
+func come(t *testing.T, b *providertest.Testbed) (ada, octo, typed map[string]any) {
 	t.Helper()
-	tokens := func(v *visitor, page stop) map[string]any { return b.redeem(t, v.allow(t, page).code(t)) }
-	v, w, x := b.visitor(t), b.visitor(t), b.visitor(t)
-	return tokens(v, v.comeBy(t, "google", "ada")), tokens(w, w.comeBy(t, "github", "octo")), tokens(x, x.signIn(t, x.get(t, b.authorizeURL()), alice, password))
+	tokens := func(v *providertest.Visitor, page providertest.Stop) map[string]any {
+		return b.Redeem(t, v.Allow(t, page).Code(t))
+	}
+	v, w, x := b.Visitor(t), b.Visitor(t), b.Visitor(t)
+	return tokens(v, v.ComeBy(t, "google", "ada")), tokens(w, w.ComeBy(t, "github", "octo")), tokens(x, x.SignIn(t, x.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password))
 }
 
 // A connector that a reload takes out of the settings takes its sessions along, and
 // their tokens; nothing else ends.
 func TestRemovedConnector_ByReload(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		b.follow(t)
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		b.Follow(t)
 		ada, octo, typed := come(t, b)
-		next, err := b.With(provider.Live{Connectors: without(up.connectors, "google")})
+		next, err := b.With(provider.Live{Connectors: without(up.Connectors, "google")})
 		if err != nil {
 			t.Fatal(err)
 		}
 		reloaded := *b
 		reloaded.Provider = next
-		reloaded.follow(t)
-		b.wantDead(t, ada)
-		b.refreshed(t, octo["refresh_token"])
-		b.refreshed(t, typed["refresh_token"])
-		for _, e := range b.events(t) {
+		reloaded.Follow(t)
+		b.WantDead(t, ada)
+		b.Refreshed(t, octo["refresh_token"])
+		b.Refreshed(t, typed["refresh_token"])
+		for _, e := range b.Events(t) {
 			if e.Reason == "connector_removed" && (e.Connector != "google" || e.From.Actor != "system") {
 				t.Errorf("event %+v", e)
 			}
 		}
-		b.wantEvent(t, "session.ended", claimsOf(t, ada["id_token"])["sid"])
+		b.WantEvent(t, "session.ended", providertest.ClaimsOf(t, ada["id_token"])["sid"])
 
 		// It comes back, and people with it.
-		back, err := next.With(provider.Live{Connectors: up.connectors})
+		back, err := next.With(provider.Live{Connectors: up.Connectors})
 		if err != nil {
 			t.Fatal(err)
 		}
 		reloaded.Provider = back
-		reloaded.follow(t)
-		again := b.visitor(t)
-		fresh := b.redeem(t, again.comeBy(t, "google", "ada").code(t))
-		b.pass(time.Minute)
-		reloaded.follow(t)
-		b.refreshed(t, fresh["refresh_token"])
+		reloaded.Follow(t)
+		again := b.Visitor(t)
+		fresh := b.Redeem(t, again.ComeBy(t, "google", "ada").Code(t))
+		b.Pass(time.Minute)
+		reloaded.Follow(t)
+		b.Refreshed(t, fresh["refresh_token"])
 	})
 }
 
@@ -64,33 +67,33 @@ func TestRemovedConnector_ByReload(t *testing.T) {
 // nothing while another node serves the connector. Once that has stopped, or has not
 // been heard of for two minutes, it was removed.
 func TestRemovedConnector_ByRestart(t *testing.T) {
-	for name, stop := range map[string]func(*testing.T, *testbed){
-		"stopped": func(t *testing.T, b *testbed) {
-			if err := b.LeaveConnectors(t.Context(), b.now()); err != nil {
+	for name, stop := range map[string]func(*testing.T, *providertest.Testbed){
+		"stopped": func(t *testing.T, b *providertest.Testbed) {
+			if err := b.LeaveConnectors(t.Context(), b.Now()); err != nil {
 				t.Fatal(err)
 			}
-			b.pass(31 * time.Second) // the next time that the other node asks
+			b.Pass(31 * time.Second) // the next time that the other node asks
 		},
-		"not heard of": func(_ *testing.T, b *testbed) { b.pass(2*time.Minute + time.Second) },
+		"not heard of": func(_ *testing.T, b *providertest.Testbed) { b.Pass(2*time.Minute + time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-				b.follow(t)
+			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+				b.Follow(t)
 				ada, octo, typed := come(t, b)
-				later := b.restarted(t, func(c *provider.Config) { c.Connectors = without(up.connectors, "google") })
-				later.follow(t)
-				b.wantUserinfo(t, ada["access_token"].(string), 200)
+				later := b.Restarted(t, func(c *provider.Config) { c.Connectors = without(up.Connectors, "google") })
+				later.Follow(t)
+				b.WantUserinfo(t, ada["access_token"].(string), 200)
 				for range 4 {
-					b.pass(35 * time.Second)
-					b.follow(t)
-					later.follow(t)
+					b.Pass(35 * time.Second)
+					b.Follow(t)
+					later.Follow(t)
 				}
-				b.wantUserinfo(t, ada["access_token"].(string), 200)
+				b.WantUserinfo(t, ada["access_token"].(string), 200)
 				stop(t, b)
-				later.follow(t)
-				later.wantDead(t, ada)
-				later.refreshed(t, octo["refresh_token"])
-				later.refreshed(t, typed["refresh_token"])
+				later.Follow(t)
+				later.WantDead(t, ada)
+				later.Refreshed(t, octo["refresh_token"])
+				later.Refreshed(t, typed["refresh_token"])
 			})
 		})
 	}
@@ -98,16 +101,16 @@ func TestRemovedConnector_ByRestart(t *testing.T) {
 
 // A reload that is refused keeps what was served before.
 func TestRemovedConnector_NotByAReloadThatFails(t *testing.T) {
-	onUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		b.follow(t)
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		b.Follow(t)
 		ada, _, _ := come(t, b)
-		broken := without(up.connectors, "google")
+		broken := without(up.Connectors, "google")
 		broken[0].ClientID = ""
 		if _, err := b.With(provider.Live{Connectors: broken}); err == nil {
 			t.Fatal("a connector without a client was taken")
 		}
-		b.pass(time.Minute)
-		b.follow(t)
-		b.wantUserinfo(t, ada["access_token"].(string), 200)
+		b.Pass(time.Minute)
+		b.Follow(t)
+		b.WantUserinfo(t, ada["access_token"].(string), 200)
 	})
 }

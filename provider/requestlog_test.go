@@ -1,31 +1,13 @@
 package provider_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage/storagetest"
 )
-
-// requestLines are the lines of the log that tell of requests, since the log was this long.
-func (b *testbed) requestLines(t *testing.T, since int) (lines []map[string]any) {
-	t.Helper()
-	for line := range strings.Lines(b.Log.String()[since:]) {
-		var members map[string]any
-		if err := json.Unmarshal([]byte(line), &members); err != nil {
-			t.Fatalf("a line of the log is not JSON: %v: %q", err, line)
-		}
-		if members["msg"] == "request" {
-			if n := strings.Count(line, `,"address":`); n != 1 {
-				t.Errorf("the line has %d addresses: %s", n, line)
-			}
-			lines = append(lines, members)
-		}
-	}
-	return lines
-}
 
 // TestRequestLog_OneLineForEachAct: who asked for what and how it went, and nothing of
 // a query.
@@ -37,7 +19,7 @@ func TestRequestLog_OneLineForEachAct(t *testing.T) {
 			send := a.ready(t, s)
 			since := len(s.Log.String())
 			got := send()
-			lines := s.requestLines(t, since)
+			lines := s.RequestLines(t, since)
 			if len(lines) != 1 {
 				t.Fatalf("%d lines, want 1: %v", len(lines), lines)
 			}
@@ -66,22 +48,23 @@ func TestRequestLog_OneLineForEachAct(t *testing.T) {
 	}
 }
 
-// TestAD21_RequestLogIsOneLineEach: whatever a stranger sends, it forges no line.
-func TestAD21_RequestLogIsOneLineEach(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		page := v.get(t, b.authorizeURL())
+// TestRequestLog_IsOneLineEach: whatever a stranger sends, it forges no line.
+// AD-21: Forge or break audit lines with CR LF or control characters; admin deletes own traces.
+func TestRequestLog_IsOneLineEach(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		page := v.Get(t, b.AuthorizeURL())
 		since := len(b.Log.String())
 		const forged = "x\u0085{\"msg\":\"request\"}\t\u202e"
-		r := v.formRequest(t, page.formTo(t, "/login", "", ""))
+		r := v.FormRequest(t, page.FormTo(t, "/login", "", ""))
 		r.Header.Set("User-Agent", forged)
-		do(t, v.client, r)
-		v.submit(t, page.formTo(t, "/login", "", ""), "username", "x\r\n{\"msg\":\"request\"}", "password", "p")
-		v.fetch(t, b.Issuer+"/x%0d%0a%7b%22msg%22:%22request%22%7d%1b%5b2J%e2%80%ae")
-		if a := b.tokenRequest(t, b.codeForm("c"), func(r *http.Request) { r.SetBasicAuth("app%0d%0a", "s") }); a.StatusCode != http.StatusUnauthorized {
+		providertest.Do(t, v.Client, r)
+		v.Submit(t, page.FormTo(t, "/login", "", ""), "username", "x\r\n{\"msg\":\"request\"}", "password", "p")
+		v.Fetch(t, b.Issuer+"/x%0d%0a%7b%22msg%22:%22request%22%7d%1b%5b2J%e2%80%ae")
+		if a := b.TokenRequest(t, b.CodeForm("c"), func(r *http.Request) { r.SetBasicAuth("app%0d%0a", "s") }); a.StatusCode != http.StatusUnauthorized {
 			t.Errorf("a client id with a line break: %d", a.StatusCode)
 		}
-		if lines := b.requestLines(t, since); len(lines) != 4 {
+		if lines := b.RequestLines(t, since); len(lines) != 4 {
 			t.Errorf("%d lines of four requests", len(lines))
 		}
 		for _, raw := range []string{"\x1b", "\u0085", "\u202e", "\r"} {

@@ -10,8 +10,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +21,7 @@ import (
 
 	"signet/federation/federationtest"
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -96,7 +95,7 @@ func (p *tap) RoundTrip(r *http.Request) (*http.Response, error) {
 			p.noteMine("form code_verifier", form.Get("code_verifier"))
 		}
 	}
-	response, err := proxy{}.RoundTrip(r)
+	response, err := providertest.Proxy{}.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
@@ -133,8 +132,8 @@ func (p *tap) answer(response *http.Response) error {
 		return nil
 	}
 	for n := range page.Descendants() {
-		if n.Type == html.ElementNode && n.Data == "input" && slices.Contains(secretNames, attr(n, "name")) {
-			p.note("hidden "+attr(n, "name"), attr(n, "value"))
+		if n.Type == html.ElementNode && n.Data == "input" && slices.Contains(secretNames, providertest.Attr(n, "name")) {
+			p.note("hidden "+providertest.Attr(n, "name"), providertest.Attr(n, "value"))
 		}
 	}
 	return nil
@@ -154,62 +153,62 @@ func (p *tap) keep(header http.Header, body []byte) {
 // tapped runs f with the tap in all lines.
 func tapped(f func()) *tap {
 	p := &tap{secrets: map[string]string{}, kinds: map[string]bool{}, mine: map[string]string{}}
-	direct.Transport = p
-	defer func() { direct.Transport = proxy{} }()
+	providertest.Direct.Transport = p
+	defer func() { providertest.Direct.Transport = providertest.Proxy{} }()
 	f()
 	return p
 }
 
 // everything goes through all that Signet can do, the right way and the wrong
 // ways. It gives more secrets, which no wire shows by their name.
-func (b *testbed) everything(t *testing.T) []string {
+func everything(t *testing.T, b *providertest.Testbed) []string {
 	t.Helper()
 	const wrong, asName, inQuery = "canary-wrong-password-1", "canary-password-as-name-2", "canary-token-in-query-3"
-	b.withGoodbye(t)
-	service := b.as(b.registerWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
-	v := b.visitor(t)
-	page := v.get(t, b.authorizeURL("state", "canary-state-44444", "nonce", "canary-nonce-55555", "login_hint", "canary-hint-66666"))
-	v.signIn(t, page, alice, wrong)
-	v.signIn(t, page, asName, password)
-	page = v.signIn(t, page, alice, password)
-	v.submit(t, page.form(t), "decision", "allow", "ticket", "canary-forged-ticket-7")
-	code := v.allow(t, page).code(t)
-	tokens := b.redeem(t, code)
+	b.WithGoodbye(t)
+	service := b.As(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
+	v := b.Visitor(t)
+	page := v.Get(t, b.AuthorizeURL("state", "canary-state-44444", "nonce", "canary-nonce-55555", "login_hint", "canary-hint-66666"))
+	v.SignIn(t, page, providertest.Alice, wrong)
+	v.SignIn(t, page, asName, providertest.Password)
+	page = v.SignIn(t, page, providertest.Alice, providertest.Password)
+	v.Submit(t, page.Form(t), "decision", "allow", "ticket", "canary-forged-ticket-7")
+	code := v.Allow(t, page).Code(t)
+	tokens := b.Redeem(t, code)
 	access, refresh := tokens["access_token"].(string), tokens["refresh_token"].(string)
-	b.userinfo(t, access)
-	b.userinfo(t, access+"x")
-	b.ask(t, http.MethodPost, "", url.Values{"access_token": {access}}.Encode(), "Content-Type", formType)
-	b.ask(t, http.MethodGet, "?access_token="+inQuery, "")
-	b.post(t, "/introspect", formType, strings.NewReader(url.Values{"token": {access}}.Encode()))
-	b.post(t, "/token?client_secret="+inQuery, formType, strings.NewReader(""))
-	b.post(t, "/token", formType, strings.NewReader("code=canary-repeated-8888&code=canary-repeated-8888"))
-	b.refreshed(t, refresh)
-	b.refreshed(t, refresh)
-	b.pass(time.Minute)
-	b.refuseRefresh(t, refresh, "invalid_grant")
-	b.refuseCode(t, code, "invalid_grant")
-	b.refuseCode(t, v.again(t), "invalid_grant", "code_verifier", strings.Repeat("canary-verifier-9", 3))
-	v.again(t, "prompt", "none", "id_token_hint", tokens["id_token"].(string))
-	v.get(t, b.authorizeURL("id_token_hint", "canary-hint-of-nobody-10"))
-	b.post(t, "/revoke", formType, strings.NewReader(url.Values{"token": {access}}.Encode()))
-	own := service.tokenRequest(t, url.Values{"grant_type": {"client_credentials"}}).json(t)["access_token"].(string)
-	service.post(t, "/introspect", formType, strings.NewReader(url.Values{"token": {own}}.Encode()))
-	b.tokenRequest(t, b.codeForm("canary-code-11-11-11"), func(r *http.Request) { r.SetBasicAuth(b.Client.ID, "canary-wrong-secret-12") })
-	r := v.formRequest(t, v.get(t, b.authorizeURL("prompt", "consent")).form(t))
+	b.Userinfo(t, access)
+	b.Userinfo(t, access+"x")
+	b.Ask(t, http.MethodPost, "", url.Values{"access_token": {access}}.Encode(), "Content-Type", providertest.FormType)
+	b.Ask(t, http.MethodGet, "?access_token="+inQuery, "")
+	b.Post(t, "/introspect", providertest.FormType, strings.NewReader(url.Values{"token": {access}}.Encode()))
+	b.Post(t, "/token?client_secret="+inQuery, providertest.FormType, strings.NewReader(""))
+	b.Post(t, "/token", providertest.FormType, strings.NewReader("code=canary-repeated-8888&code=canary-repeated-8888"))
+	b.Refreshed(t, refresh)
+	b.Refreshed(t, refresh)
+	b.Pass(time.Minute)
+	b.RefuseRefresh(t, refresh, "invalid_grant")
+	b.RefuseCode(t, code, "invalid_grant")
+	b.RefuseCode(t, v.Again(t), "invalid_grant", "code_verifier", strings.Repeat("canary-verifier-9", 3))
+	v.Again(t, "prompt", "none", "id_token_hint", tokens["id_token"].(string))
+	v.Get(t, b.AuthorizeURL("id_token_hint", "canary-hint-of-nobody-10"))
+	b.Post(t, "/revoke", providertest.FormType, strings.NewReader(url.Values{"token": {access}}.Encode()))
+	own := service.TokenRequest(t, url.Values{"grant_type": {"client_credentials"}}).JSON(t)["access_token"].(string)
+	service.Post(t, "/introspect", providertest.FormType, strings.NewReader(url.Values{"token": {own}}.Encode()))
+	b.TokenRequest(t, b.CodeForm("canary-code-11-11-11"), func(r *http.Request) { r.SetBasicAuth(b.Client.ID, "canary-wrong-secret-12") })
+	r := v.FormRequest(t, v.Get(t, b.AuthorizeURL("prompt", "consent")).Form(t))
 	r.Header.Set("Origin", "https://evil.example")
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	do(t, v.client, r)
-	v.get(t, b.Issuer+"/authorize/next?request=canary-request-1313")
-	v.get(t, b.Issuer+"/account/sessions")
-	w := b.visitor(t)
-	gone := w.arrive(t, alice)
-	w.get(t, b.leave("id_token_hint", gone["id_token"].(string), "post_logout_redirect_uri", goodbye, "state", "canary-bye-1414"))
-	v.submit(t, v.get(t, b.leave("state", "canary-bye-1515")).form(t), "decision", "allow")
+	providertest.Do(t, v.Client, r)
+	v.Get(t, b.Issuer+"/authorize/next?request=canary-request-1313")
+	v.Get(t, b.Issuer+"/account/sessions")
+	w := b.Visitor(t)
+	gone := w.Arrive(t, providertest.Alice)
+	w.Get(t, b.Leave("id_token_hint", gone["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye, "state", "canary-bye-1414"))
+	v.Submit(t, v.Get(t, b.Leave("state", "canary-bye-1515")).Form(t), "decision", "allow")
 	for _, name := range []string{"X-Api-Key", "X-Forwarded-Access-Token", "Proxy-Authorization"} {
-		b.ask(t, http.MethodGet, "", "", name, "canary-header-1616")
+		b.Ask(t, http.MethodGet, "", "", name, "canary-header-1616")
 	}
 	return []string{
-		wrong, asName, inQuery, password, verifier, b.Secret, service.Secret, own, "canary-hint-66666", "canary-repeated-8888",
+		wrong, asName, inQuery, providertest.Password, providertest.Verifier, b.Secret, service.Secret, own, "canary-hint-66666", "canary-repeated-8888",
 		"canary-hint-of-nobody-10", "canary-code-11-11-11", "canary-wrong-secret-12", "canary-header-1616", "canary-bye-1515",
 	}
 }
@@ -237,58 +236,37 @@ func leaks(text string, secrets map[string]string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// dumped is all that is in the database: its rows, and on SQLite the bytes of its
-// files, where what was deleted may still lie.
-func (b *testbed) dumped(t *testing.T) string {
-	t.Helper()
-	var dump strings.Builder
-	for _, table := range b.tables(t) {
-		for _, row := range b.table(t, table) {
-			for _, value := range row {
-				dump.WriteString(value + "\n")
-			}
-		}
-	}
-	if b.backend.Name == "sqlite" {
-		for _, suffix := range []string{"", "-wal"} {
-			raw, err := os.ReadFile(filepath.Join(b.backend.Config().DataDir, "signet.db"+suffix))
-			if err != nil {
-				t.Fatal(err)
-			}
-			dump.Write(raw)
-		}
-	}
-	return dump.String()
-}
-
 // elsewhere lets somebody come by an upstream whose token is kept, and gives the
 // secrets between the two.
 func (s *scene) elsewhere(t *testing.T) []string {
 	t.Helper()
 	const access, refresh = "canary-upstream-access-21", "canary-upstream-refresh-22"
-	s.upstream.liar.Tell(federationtest.Faults{Token: map[string]any{"access_token": access, "refresh_token": refresh}})
-	s.visitor(t).comeBy(t, "liar", "victim")
-	form, _ := s.upstream.liar.LastTokenRequest()
+	s.upstream.Liar.Tell(federationtest.Faults{Token: map[string]any{"access_token": access, "refresh_token": refresh}})
+	s.Visitor(t).ComeBy(t, "liar", "victim")
+	form, _ := s.upstream.Liar.LastTokenRequest()
 	return []string{
 		access, refresh, form.Get("code"), form.Get("code_verifier"),
-		s.upstream.liar.ClientSecret, s.upstream.google.ClientSecret, s.upstream.github.ClientSecret,
+		s.upstream.Liar.ClientSecret, s.upstream.Google.ClientSecret, s.upstream.GitHub.ClientSecret,
 	}
 }
 
 // masterKey is how the beginning of the testbeds' key looks.
 var masterKey = []string{string([]byte{1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0}), "010203000000", "AQIDAAAAAAAA"}
 
-// TestST17_TestCF04_TestCO12_NoSecretInDatabaseOrLog goes through everything, and all
+// TestSecrets_NoSecretInDatabaseOrLog goes through everything, and all
 // acts besides, at debug level, and looks for each secret in the rows and the files of
 // the database, the events among them, in the log, and in answers to which it does not
 // belong.
-func TestST17_TestCF04_TestCO12_NoSecretInDatabaseOrLog(t *testing.T) {
+// ST-17: Dump the database and search for every secret issued in a test run.
+// CF-04: Run all flows at debug level with canary values.
+// CO-12: Code leaks by Referer, history, proxy log, access log.
+func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		s := newScene(t, backend, nil, alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
-		b := s.testbed
+		s := newScene(t, backend, nil, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+		b := s.Testbed
 		var more []string
 		p := tapped(func() {
-			more = append(b.everything(t), newPassword)
+			more = append(everything(t, b), providertest.NewPassword)
 			more = append(more, s.elsewhere(t)...)
 			for _, a := range acts {
 				s.newPerson(t)
@@ -302,7 +280,7 @@ func TestST17_TestCF04_TestCO12_NoSecretInDatabaseOrLog(t *testing.T) {
 			}
 			p.secrets[canary] = "canary"
 		}
-		for _, canary := range append(slices.Clone(masterKey), password, newPassword, verifier, s.upstream.liar.ClientSecret, s.upstream.google.ClientSecret) {
+		for _, canary := range append(slices.Clone(masterKey), providertest.Password, providertest.NewPassword, providertest.Verifier, s.upstream.Liar.ClientSecret, s.upstream.Google.ClientSecret) {
 			p.mine[canary] = "canary"
 		}
 		answers := p.answers.String()
@@ -322,14 +300,14 @@ func TestST17_TestCF04_TestCO12_NoSecretInDatabaseOrLog(t *testing.T) {
 				t.Errorf("no %s was seen: this run shows nothing about it", kind)
 			}
 		}
-		dump, log := b.dumped(t), b.Log.String()
+		dump, log := b.Dumped(t), b.Log.String()
 		for name, text := range map[string]string{"database": dump, "log": log} {
 			for _, leak := range leaks(text, p.secrets) {
 				t.Errorf("in the %s: %s", name, leak)
 			}
 		}
 		// Both are looked into: what must be there is there.
-		if leaks(dump, map[string]string{b.Client.Secrets[0].Hash: "hash"}) == nil || !strings.Contains(dump, alice) {
+		if leaks(dump, map[string]string{b.Client.Secrets[0].Hash: "hash"}) == nil || !strings.Contains(dump, providertest.Alice) {
 			t.Error("the dump lacks what is surely in the database")
 		}
 		for _, line := range []string{`"client_id":"app"`, `"sub":"` + b.Alice.ID, `"path":"/authorize"`, `"path":"/token"`, `"path":"/end_session"`, `"status":401`} {
@@ -344,14 +322,15 @@ func TestST17_TestCF04_TestCO12_NoSecretInDatabaseOrLog(t *testing.T) {
 }
 
 // Whoever has read the database has nothing to present.
-func TestCO06_WhatIsStoredOpensNothing(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		tokens := b.redeem(t, v.flow(t))
-		b.refuseCode(t, v.again(t), "invalid_grant", "code_verifier", strings.Repeat("w", 43))
+// CO-06: Read the database, use what is there.
+func TestSecrets_WhatIsStoredOpensNothing(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		tokens := b.Redeem(t, v.Flow(t))
+		b.RefuseCode(t, v.Again(t), "invalid_grant", "code_verifier", strings.Repeat("w", 43))
 		stolen := map[string]bool{}
 		for _, table := range []string{"sessions", "grants", "spent", "keys", "clients", "credentials", "events", "consents", "throttles"} {
-			for _, row := range b.table(t, table) {
+			for _, row := range b.Table(t, table) {
 				for column, value := range row {
 					if column == "agent" || column == "at" {
 						continue
@@ -365,14 +344,14 @@ func TestCO06_WhatIsStoredOpensNothing(t *testing.T) {
 		if len(stolen) < 20 {
 			t.Fatalf("only %d values were stolen", len(stolen))
 		}
-		s := &bench{b, v, tokens}
+		s := &providertest.Bench{Bed: b, Visitor: v, Tokens: tokens}
 		for value := range stolen {
 			for _, consumer := range []string{"bearer", "introspect", "code", "refresh", "next", "cookie", "client secret", "logout"} {
-				if consumers[consumer](t, s, value) {
+				if providertest.Consumers[consumer](t, s, value) {
 					t.Errorf("a stored value is good as %s: %s", consumer, value)
 				}
 			}
 		}
-		b.wantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
+		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
 	})
 }

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"signet/provider/directory"
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -34,9 +36,11 @@ var singleUse = []onceOnly{
 	{"password that was checked", passwordRivals, []error{storage.ErrConflict, storage.ErrRevoked}},
 }
 
-// TestMN01_MN02_OneOfFiftySucceeds tries each of them fifty times at once over two
+// TestSingleUse_OneOfFiftySucceeds tries each of them fifty times at once over two
 // nodes' handles on one database.
-func TestMN01_MN02_OneOfFiftySucceeds(t *testing.T) {
+// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+// MN-02: Same with two processes on one SQLite file.
+func TestSingleUse_OneOfFiftySucceeds(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)
 		for _, thing := range singleUse {
@@ -53,7 +57,7 @@ func (a *arena) wantOneOfFifty(t *testing.T, thing onceOnly, round string) {
 	t.Helper()
 	try := thing.ready(t, a, round)
 	results := make([]error, 50)
-	race(len(results), func(i int) { results[i] = try(a.nodes[i%2].DB, fmt.Sprint(round, " of ", i)) })
+	providertest.Race(len(results), func(i int) { results[i] = try(a.nodes[i%2].DB, fmt.Sprint(round, " of ", i)) })
 	won := 0
 	for _, err := range results {
 		switch {
@@ -71,7 +75,7 @@ func (a *arena) wantOneOfFifty(t *testing.T, thing onceOnly, round string) {
 // signedIn starts a session of a user, without a browser.
 func (a *arena) signedIn(t *testing.T, userID string) storage.Session {
 	t.Helper()
-	session, err := a.DB.SignIn(ctx, a.signIn(userID), a.now())
+	session, err := a.DB.SignIn(context.Background(), a.signIn(userID), a.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,16 +85,16 @@ func (a *arena) signedIn(t *testing.T, userID string) storage.Session {
 func (a *arena) signIn(userID string) storage.SignIn {
 	return storage.SignIn{
 		UserID: userID, HandleHash: storage.NewID("h"), Request: storage.NewID("r"), ACR: "urn:signet:1fa", AMR: []string{"pwd"},
-		IdleFor: time.Hour, AbsoluteFor: 24 * time.Hour, From: here,
+		IdleFor: time.Hour, AbsoluteFor: 24 * time.Hour, From: providertest.Here,
 	}
 }
 
 func (a *arena) redemption(s storage.Session, clientID, requestID, codeID string) storage.Redemption {
 	return storage.Redemption{
-		RequestID: requestID, CodeID: codeID, SpentUntil: storage.At(a.now().Add(24 * time.Hour)), From: here,
+		RequestID: requestID, CodeID: codeID, SpentUntil: storage.At(a.Now().Add(24 * time.Hour)), From: providertest.Here,
 		Grant: storage.Grant{
 			ID: storage.NewID("gid"), UserID: s.UserID, ClientID: clientID, SessionID: s.ID, Scopes: []string{"openid"},
-			AuthTime: s.AuthTime, IdleFor: time.Hour, ExpiresAt: storage.At(a.now().Add(24 * time.Hour)),
+			AuthTime: s.AuthTime, IdleFor: time.Hour, ExpiresAt: storage.At(a.Now().Add(24 * time.Hour)),
 		},
 	}
 }
@@ -98,7 +102,7 @@ func (a *arena) redemption(s storage.Session, clientID, requestID, codeID string
 func codeRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	session := a.signedIn(t, a.Alice.ID)
 	return func(on *storage.DB, _ string) error {
-		_, err := on.RedeemCode(ctx, a.redemption(session, a.Client.ID, round, "code"), a.now())
+		_, err := on.RedeemCode(context.Background(), a.redemption(session, a.Client.ID, round, "code"), a.Now())
 		return err
 	}
 }
@@ -107,17 +111,17 @@ func handleRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string
 	return func(on *storage.DB, _ string) error {
 		in := a.signIn(a.Alice.ID)
 		in.HandleHash = round
-		_, err := on.SignIn(ctx, in, a.now())
+		_, err := on.SignIn(context.Background(), in, a.Now())
 		return err
 	}
 }
 
 func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	return func(on *storage.DB, rival string) error {
-		started, err := on.StartLines(ctx, []storage.Key{
+		started, err := on.StartLines(context.Background(), []storage.Key{
 			{ID: rival + " active", Line: round, State: storage.KeyActive, Sealed: []byte("sealed")},
 			{ID: rival + " next", Line: round, State: storage.KeyNext, Sealed: []byte("sealed")},
-		}, storage.By{From: here, At: a.now()})
+		}, storage.By{From: providertest.Here, At: a.Now()})
 		if err == nil && started == 0 {
 			return storage.ErrConflict // another's keys are there
 		}
@@ -127,14 +131,14 @@ func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) e
 
 func clientRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	return func(on *storage.DB, rival string) error {
-		return on.CreateClient(ctx, directory.NewClient(storage.Web, round, rival), storage.By{From: here, At: a.now()})
+		return on.CreateClient(context.Background(), directory.NewClient(storage.Web, round, rival), storage.By{From: providertest.Here, At: a.Now()})
 	}
 }
 
 func userRivals(_ *testing.T, a *arena, _ string) func(*storage.DB, string) error {
 	email := storage.NewID("u") + "@example.com"
 	return func(on *storage.DB, _ string) error {
-		_, err := on.CreateUser(ctx, storage.User{Email: email}, "", storage.By{From: here, At: a.now()})
+		_, err := on.CreateUser(context.Background(), storage.User{Email: email}, "", storage.By{From: providertest.Here, At: a.Now()})
 		return err
 	}
 }
@@ -145,13 +149,13 @@ func identity(userID, subject string) storage.Identity {
 
 func (a *arena) arrival(userID, subject, attempt string) storage.Arrival {
 	return storage.Arrival{
-		Identity: identity(userID, subject), AttemptID: attempt, Until: storage.At(a.now().Add(time.Hour)), SignIn: a.signIn(""),
+		Identity: identity(userID, subject), AttemptID: attempt, Until: storage.At(a.Now().Add(time.Hour)), SignIn: a.signIn(""),
 	}
 }
 
 func attemptRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	return func(on *storage.DB, _ string) error {
-		_, err := on.SignInThrough(ctx, a.arrival(a.Alice.ID, "alice", round), a.now())
+		_, err := on.SignInThrough(context.Background(), a.arrival(a.Alice.ID, "alice", round), a.Now())
 		return err
 	}
 }
@@ -161,7 +165,7 @@ func newcomerRivals(_ *testing.T, a *arena, round string) func(*storage.DB, stri
 	return func(on *storage.DB, rival string) error {
 		arrival := a.arrival("", round, rival)
 		arrival.NewUser = storage.User{Email: storage.NewID("n") + "@example.com", EmailVerified: true}
-		_, err := on.SignInThrough(ctx, arrival, a.now())
+		_, err := on.SignInThrough(context.Background(), arrival, a.Now())
 		return err
 	}
 }
@@ -169,56 +173,57 @@ func newcomerRivals(_ *testing.T, a *arena, round string) func(*storage.DB, stri
 func proofRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	session := a.signedIn(t, a.Alice.ID)
 	return func(on *storage.DB, _ string) error {
-		return on.LinkIdentity(ctx, storage.ProvenLink{
-			Identity: identity(a.Alice.ID, round), ProofID: round, Until: storage.At(a.now().Add(time.Hour)), SessionID: session.ID, From: here,
-		}, a.now())
+		return on.LinkIdentity(context.Background(), storage.ProvenLink{
+			Identity: identity(a.Alice.ID, round), ProofID: round, Until: storage.At(a.Now().Add(time.Hour)), SessionID: session.ID, From: providertest.Here,
+		}, a.Now())
 	}
 }
 
 // lastWayRivals take away two identities of a user who has nothing else: one stays.
 func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
-	user, err := a.DB.CreateUser(ctx, storage.User{Email: storage.NewID("w") + "@example.com"}, "", storage.By{From: here, At: a.now()})
+	user, err := a.DB.CreateUser(context.Background(), storage.User{Email: storage.NewID("w") + "@example.com"}, "", storage.By{From: providertest.Here, At: a.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ways := []storage.Identity{identity(user.ID, round+" one"), identity(user.ID, round+" two")}
 	for _, way := range ways {
-		if _, err := a.DB.SignInThrough(ctx, a.arrival(user.ID, way.Subject, storage.NewID("att")), a.now()); err != nil {
+		if _, err := a.DB.SignInThrough(context.Background(), a.arrival(user.ID, way.Subject, storage.NewID("att")), a.Now()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return func(on *storage.DB, rival string) error {
-		return on.Unlink(ctx, storage.Unlinking{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: here}, a.now())
+		return on.Unlink(context.Background(), storage.Unlinking{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: providertest.Here}, a.Now())
 	}
 }
 
 func passwordRivals(t *testing.T, a *arena, _ string) func(*storage.DB, string) error {
-	user, err := a.DB.CreateUser(ctx, storage.User{Email: storage.NewID("p") + "@example.com"}, "old", storage.By{From: here, At: a.now()})
+	user, err := a.DB.CreateUser(context.Background(), storage.User{Email: storage.NewID("p") + "@example.com"}, "old", storage.By{From: providertest.Here, At: a.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	session := a.signedIn(t, user.ID)
 	return func(on *storage.DB, rival string) error {
-		_, err := on.ChangePassword(ctx, storage.PasswordChange{
-			UserID: user.ID, OldHash: "old", NewHash: rival, SessionID: session.ID, Handle: storage.NewID("h"), From: here,
-		}, a.now())
+		_, err := on.ChangePassword(context.Background(), storage.PasswordChange{
+			UserID: user.ID, OldHash: "old", NewHash: rival, SessionID: session.ID, Handle: storage.NewID("h"), From: providertest.Here,
+		}, a.Now())
 		return err
 	}
 }
 
-// TestMN01_OneOfFiftyRevocationsIsNoted: revoking again succeeds and does nothing.
-func TestMN01_OneOfFiftyRevocationsIsNoted(t *testing.T) {
+// TestSingleUse_OneOfFiftyRevocationsIsNoted: revoking again succeeds and does nothing.
+// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+func TestSingleUse_OneOfFiftyRevocationsIsNoted(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		a := newArena(t, backend, 2)
 		for round := range fewRounds() {
 			jti, gid := fmt.Sprint("jti", round), fmt.Sprint("gid", round)
-			race(50, func(i int) {
-				if err := a.nodes[i%2].DB.RevokeToken(ctx, storage.TokenRevocation{JTI: jti, ClientID: a.Client.ID, GrantID: gid, Expires: storage.At(a.now().Add(time.Hour))}, storage.By{From: here, At: a.now()}); err != nil {
+			providertest.Race(50, func(i int) {
+				if err := a.nodes[i%2].DB.RevokeToken(context.Background(), storage.TokenRevocation{JTI: jti, ClientID: a.Client.ID, GrantID: gid, Expires: storage.At(a.Now().Add(time.Hour))}, storage.By{From: providertest.Here, At: a.Now()}); err != nil {
 					t.Error(err)
 				}
 			})
 			noted := 0
-			for _, e := range a.events(t) {
+			for _, e := range a.Events(t) {
 				if e.Type == storage.TokenRevoked && e.GrantID == gid {
 					noted++
 				}

@@ -5,54 +5,56 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // swept moves the clock, and lets the nodes sweep at once, as if they had swept every
 // minute until then.
-func (b *testbed) swept(t *testing.T, after time.Duration, nodes ...*testbed) {
+func swept(t *testing.T, b *providertest.Testbed, after time.Duration, nodes ...*providertest.Testbed) {
 	t.Helper()
-	b.pass(after)
-	if _, err := b.DB.TakeLease(t.Context(), "swept", "test", time.Millisecond, b.now()); err != nil {
+	b.Pass(after)
+	if _, err := b.DB.TakeLease(t.Context(), "swept", "test", time.Millisecond, b.Now()); err != nil {
 		t.Fatal(err)
 	}
-	race(len(nodes), func(i int) {
-		if err := nodes[i].SweepOnce(t.Context(), b.now()); err != nil {
+	providertest.Race(len(nodes), func(i int) {
+		if err := nodes[i].SweepOnce(t.Context(), b.Now()); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// TestMN10_SweepOnceLeavesAloneWhatIsUsed: over a year two nodes sweep, while an app
+// TestSweep_OnceLeavesAloneWhatIsUsed: over a year two nodes sweep, while an app
 // refreshes the grant that outlived its session.
-func TestMN10_SweepOnceLeavesAloneWhatIsUsed(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		second, v := b.node(t), b.visitor(t)
-		v.flow(t)
-		b.consentTo(t, "openid email offline_access")
-		code := v.again(t, "scope", "openid offline_access")
-		offline := b.redeem(t, code)
-		online := b.redeem(t, v.again(t))
-		v.submit(t, v.get(t, b.leave()).form(t), "decision", "allow")
-		began := storage.At(b.now())
+// MN-10: Cleanup on all nodes at once.
+func TestSweep_OnceLeavesAloneWhatIsUsed(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		second, v := b.Node(t), b.Visitor(t)
+		v.Flow(t)
+		b.ConsentTo(t, "openid email offline_access")
+		code := v.Again(t, "scope", "openid offline_access")
+		offline := b.Redeem(t, code)
+		online := b.Redeem(t, v.Again(t))
+		v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		began := storage.At(b.Now())
 		for range 12 {
-			b.swept(t, 29*24*time.Hour, b, second)
-			offline = b.refreshed(t, offline["refresh_token"])
-			b.wantUserinfo(t, offline["access_token"].(string), http.StatusOK)
+			swept(t, b, 29*24*time.Hour, b, second)
+			offline = b.Refreshed(t, offline["refresh_token"])
+			b.WantUserinfo(t, offline["access_token"].(string), http.StatusOK)
 		}
-		b.refuseCode(t, code, "invalid_grant")
-		b.refuseRefresh(t, online["refresh_token"], "invalid_grant")
-		b.wantUserinfo(t, offline["access_token"].(string), http.StatusOK) // nothing tells of the code any more
-		if oldest := b.events(t); oldest[len(oldest)-1].At > began {
+		b.RefuseCode(t, code, "invalid_grant")
+		b.RefuseRefresh(t, online["refresh_token"], "invalid_grant")
+		b.WantUserinfo(t, offline["access_token"].(string), http.StatusOK) // nothing tells of the code any more
+		if oldest := b.Events(t); oldest[len(oldest)-1].At > began {
 			t.Error("events of eleven months ago are gone")
 		}
-		b.swept(t, 60*24*time.Hour, b, second)
-		for _, e := range b.events(t) {
-			if e.At < storage.At(b.now().AddDate(0, 0, -400)) {
+		swept(t, b, 60*24*time.Hour, b, second)
+		for _, e := range b.Events(t) {
+			if e.At < storage.At(b.Now().AddDate(0, 0, -400)) {
 				t.Errorf("%s of %s is still there", e.Type, e.At.Time())
 			}
 		}
-		if v := b.visitor(t); v.flow(t) == "" {
+		if v := b.Visitor(t); v.Flow(t) == "" {
 			t.Error("nobody signs in any more")
 		}
 	})

@@ -3,7 +3,6 @@ package provider_test
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"maps"
 	"mime/multipart"
 	"net/http"
@@ -12,96 +11,70 @@ import (
 	"strings"
 	"testing"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
-// formEndpoints are those that a client posts a form to.
-var formEndpoints = []string{"/token", "/introspect", "/revoke"}
-
-// post sends a body to an endpoint as the testbed's client.
-func (b *testbed) post(t *testing.T, path, contentType string, body io.Reader, change ...func(*http.Request)) answer {
-	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, b.Issuer+path, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if contentType != "" {
-		r.Header.Set("Content-Type", contentType)
-	}
-	r.SetBasicAuth(url.QueryEscape(b.Client.ID), url.QueryEscape(b.Secret))
-	for _, c := range change {
-		c(r)
-	}
-	return do(t, direct, r)
-}
-
-const formType = "application/x-www-form-urlencoded"
-
-// goodForm is accepted by the endpoint.
-func (b *testbed) goodForm(path, code string) url.Values {
-	if path == "/token" {
-		return b.codeForm(code)
-	}
-	return url.Values{"token": {"none"}, "token_type_hint": {"access_token"}}
-}
-
-func TestTK02_ParametersInTheQuery(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		code := b.visitor(t).flow(t)
-		for _, path := range formEndpoints {
-			form := b.goodForm(path, code)
+// TK-02: Any parameter in the query string.
+func TestToken_ParametersInTheQuery(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		code := b.Visitor(t).Flow(t)
+		for _, path := range providertest.FormEndpoints {
+			form := b.GoodForm(path, code)
 			for name := range form {
 				moved := maps.Clone(form)
 				moved.Del(name)
 				query := url.Values{name: form[name]}.Encode()
 				for _, body := range []url.Values{form, moved, {}} {
-					a := b.post(t, path+"?"+query, formType, strings.NewReader(body.Encode()))
-					wantOAuthError(t, a, http.StatusBadRequest, "invalid_request")
+					a := b.Post(t, path+"?"+query, providertest.FormType, strings.NewReader(body.Encode()))
+					providertest.WantOAuthError(t, a, http.StatusBadRequest, "invalid_request")
 				}
 			}
 			secret := url.Values{"client_id": {b.Client.ID}, "client_secret": {b.Secret}}.Encode()
 			for _, query := range []string{secret, "x=1", "access_token=x", "&"} {
-				a := b.post(t, path+"?"+query, formType, strings.NewReader(form.Encode()))
-				wantOAuthError(t, a, http.StatusBadRequest, "invalid_request")
+				a := b.Post(t, path+"?"+query, providertest.FormType, strings.NewReader(form.Encode()))
+				providertest.WantOAuthError(t, a, http.StatusBadRequest, "invalid_request")
 			}
 		}
-		b.redeem(t, code) // none of them has touched it
+		b.Redeem(t, code) // none of them has touched it
 	})
 }
 
-func TestTK04_RepeatedParameters(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		code := b.visitor(t).flow(t)
-		for _, path := range formEndpoints {
-			form := b.goodForm(path, code)
+// TK-04: Duplicate grant_type, code, scope, client_secret.
+func TestToken_RepeatedParameters(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		code := b.Visitor(t).Flow(t)
+		for _, path := range providertest.FormEndpoints {
+			form := b.GoodForm(path, code)
 			for _, more := range []string{"client_id", "client_secret", "scope", "client_assertion", "unheard_of"} {
 				form.Set(more, "x")
 			}
 			for name, first := range form {
 				for _, second := range []string{first[0], "other", "other\x01"} {
-					doubled := maps.Clone(b.goodForm(path, code))
+					doubled := maps.Clone(b.GoodForm(path, code))
 					doubled[name] = []string{first[0], second}
-					wantOAuthError(t, b.post(t, path, formType, strings.NewReader(doubled.Encode())), http.StatusBadRequest, "invalid_request")
+					providertest.WantOAuthError(t, b.Post(t, path, providertest.FormType, strings.NewReader(doubled.Encode())), http.StatusBadRequest, "invalid_request")
 				}
 			}
 		}
-		b.redeem(t, code)
+		b.Redeem(t, code)
 	})
 }
 
-func TestTK05_ForeignContentTypes(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		code := b.visitor(t).flow(t)
+// TK-05: multipart/form-data, JSON, text, missing content type, wrong charset.
+func TestToken_ForeignContentTypes(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		code := b.Visitor(t).Flow(t)
 		var parts bytes.Buffer
 		multi := multipart.NewWriter(&parts)
-		for name, value := range b.codeForm(code) {
+		for name, value := range b.CodeForm(code) {
 			if err := multi.WriteField(name, value[0]); err != nil {
 				t.Fatal(err)
 			}
 		}
 		multi.Close()
-		encoded := b.codeForm(code).Encode()
-		for _, path := range formEndpoints {
+		encoded := b.CodeForm(code).Encode()
+		for _, path := range providertest.FormEndpoints {
 			for kind, body := range map[string]string{
 				multi.FormDataContentType():     parts.String(),
 				"application/json":              `{"grant_type":"authorization_code","code":"` + code + `"}`,
@@ -109,32 +82,33 @@ func TestTK05_ForeignContentTypes(t *testing.T) {
 				"":                              encoded,
 				"application/octet-stream":      encoded,
 				"application/x-www-form-urlenc": encoded,
-				formType + "; charset=utf-16":   encoded,
-				formType + "; charset=utf-7":    encoded,
-				formType + ", " + formType:      encoded,
-				"multipart/form-data":           encoded,
-				"application/":                  encoded,
+				providertest.FormType + "; charset=utf-16":           encoded,
+				providertest.FormType + "; charset=utf-7":            encoded,
+				providertest.FormType + ", " + providertest.FormType: encoded,
+				"multipart/form-data":                                encoded,
+				"application/":                                       encoded,
 			} {
-				a := b.post(t, path, kind, strings.NewReader(body))
-				if a.StatusCode != http.StatusUnsupportedMediaType && a.StatusCode != http.StatusBadRequest || a.json(t)["error"] != "invalid_request" {
+				a := b.Post(t, path, kind, strings.NewReader(body))
+				if a.StatusCode != http.StatusUnsupportedMediaType && a.StatusCode != http.StatusBadRequest || a.JSON(t)["error"] != "invalid_request" {
 					t.Errorf("%s with %q: got %d %s", path, kind, a.StatusCode, a.Body)
 				}
 			}
 		}
-		if a := b.post(t, "/token", "Application/X-WWW-Form-Urlencoded; charset=UTF-8", strings.NewReader(encoded)); a.StatusCode != http.StatusOK {
+		if a := b.Post(t, "/token", "Application/X-WWW-Form-Urlencoded; charset=UTF-8", strings.NewReader(encoded)); a.StatusCode != http.StatusOK {
 			t.Errorf("a form that says its charset: got %d %s", a.StatusCode, a.Body)
 		}
 	})
 }
 
-func TestTK16_GrantTypeNotAllowedForTheClient(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		refresh, _ := b.redeem(t, v.flow(t))["refresh_token"].(string)
-		code := v.again(t)
-		supported := b.discovery(t)["grant_types_supported"].([]any)
+// TK-16: Grant not allowed for the client, each grant.
+func TestToken_GrantTypeNotAllowedForTheClient(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		refresh, _ := b.Redeem(t, v.Flow(t))["refresh_token"].(string)
+		code := v.Again(t)
+		supported := b.Discovery(t)["grant_types_supported"].([]any)
 		for _, grantType := range supported {
-			b.changeClient(t, func(c *storage.Client) {
+			b.ChangeClient(t, func(c *storage.Client) {
 				c.Metadata.GrantTypes = nil
 				for _, other := range supported {
 					if other != grantType {
@@ -142,18 +116,19 @@ func TestTK16_GrantTypeNotAllowedForTheClient(t *testing.T) {
 					}
 				}
 			})
-			form := b.codeForm(code, "grant_type", grantType.(string), "refresh_token", refresh)
-			wantOAuthError(t, b.tokenRequest(t, form), http.StatusBadRequest, "unauthorized_client")
+			form := b.CodeForm(code, "grant_type", grantType.(string), "refresh_token", refresh)
+			providertest.WantOAuthError(t, b.TokenRequest(t, form), http.StatusBadRequest, "unauthorized_client")
 		}
-		b.changeClient(t, func(*storage.Client) {})
-		b.redeem(t, code)
+		b.ChangeClient(t, func(*storage.Client) {})
+		b.Redeem(t, code)
 	})
 }
 
-func TestTK19_UnknownGrantTypes(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		code := b.visitor(t).flow(t)
-		supported := b.discovery(t)["grant_types_supported"].([]any)
+// TK-19: grant_type=password.
+func TestToken_UnknownGrantTypes(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		code := b.Visitor(t).Flow(t)
+		supported := b.Discovery(t)["grant_types_supported"].([]any)
 		for _, grantType := range []string{
 			"password", "implicit", "Authorization_Code", "authorization_code ", "authorization_code,refresh_token", "authorization code",
 			"urn:ietf:params:oauth:grant-type:token-exchange", "urn:ietf:params:oauth:grant-type:jwt-bearer",
@@ -162,26 +137,28 @@ func TestTK19_UnknownGrantTypes(t *testing.T) {
 			if slices.Contains(supported, any(grantType)) {
 				continue
 			}
-			form := b.codeForm(code, "grant_type", grantType, "username", alice, "password", password)
-			wantOAuthError(t, b.tokenRequest(t, form), http.StatusBadRequest, "unsupported_grant_type")
+			form := b.CodeForm(code, "grant_type", grantType, "username", providertest.Alice, "password", providertest.Password)
+			providertest.WantOAuthError(t, b.TokenRequest(t, form), http.StatusBadRequest, "unsupported_grant_type")
 		}
-		wantOAuthError(t, b.tokenRequest(t, b.codeForm(code, "grant_type", "")), http.StatusBadRequest, "invalid_request")
-		b.redeem(t, code)
+		providertest.WantOAuthError(t, b.TokenRequest(t, b.CodeForm(code, "grant_type", "")), http.StatusBadRequest, "invalid_request")
+		b.Redeem(t, code)
 	})
 }
 
-func TestTK20_TestP37_AnswersAreNotStored(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		tokens := b.redeem(t, b.visitor(t).flow(t))
+// TK-20: Token, introspection, userinfo, device and PAR responses cached.
+// P-37: Errors: JSON with registered codes; invalid_grant is status 400; invalid_client 401 (400 allowed).
+func TestToken_AnswersAreNotStored(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
 		access := tokens["access_token"].(string)
-		for name, a := range map[string]answer{
-			"invalid_grant":  b.tokenRequest(t, b.codeForm("none")),
-			"invalid_client": b.tokenRequest(t, b.codeForm("none"), func(r *http.Request) { r.SetBasicAuth("app", "none") }),
-			"no form":        b.post(t, "/token", "text/plain", nil),
-			"introspection":  b.post(t, "/introspect", formType, strings.NewReader("token="+access)),
-			"userinfo":       b.userinfo(t, access),
-			"userinfo 401":   b.userinfo(t, "none"),
-			"405":            b.visitor(t).fetch(t, b.Issuer+"/token"),
+		for name, a := range map[string]providertest.Answer{
+			"invalid_grant":  b.TokenRequest(t, b.CodeForm("none")),
+			"invalid_client": b.TokenRequest(t, b.CodeForm("none"), func(r *http.Request) { r.SetBasicAuth("app", "none") }),
+			"no form":        b.Post(t, "/token", "text/plain", nil),
+			"introspection":  b.Post(t, "/introspect", providertest.FormType, strings.NewReader("token="+access)),
+			"userinfo":       b.Userinfo(t, access),
+			"userinfo 401":   b.Userinfo(t, "none"),
+			"405":            b.Visitor(t).Fetch(t, b.Issuer+"/token"),
 		} {
 			if got := a.Header.Get("Cache-Control"); got != "no-store" {
 				t.Errorf("%s: Cache-Control %q", name, got)
@@ -193,38 +170,40 @@ func TestTK20_TestP37_AnswersAreNotStored(t *testing.T) {
 	})
 }
 
-func TestTK22_GiantRequests(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		code := v.flow(t)
+// TK-22: 1 MB scope, code, client_id, 10,000 parameters.
+func TestToken_GiantRequests(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		code := v.Flow(t)
 		giant := strings.Repeat("a", 1<<20)
 		var many strings.Builder
 		for i := range 10_000 {
 			fmt.Fprintf(&many, "p%d=1&", i)
 		}
-		for _, path := range formEndpoints {
+		for _, path := range providertest.FormEndpoints {
 			bodies := []string{many.String(), strings.Repeat("&", 1<<20), strings.Repeat("a=&", 20_000), strings.Repeat("a=1&", 10_000)}
-			for name := range b.goodForm(path, code) {
-				form := maps.Clone(b.goodForm(path, code))
+			for name := range b.GoodForm(path, code) {
+				form := maps.Clone(b.GoodForm(path, code))
 				form.Set(name, giant)
 				bodies = append(bodies, form.Encode())
 			}
 			for _, body := range bodies {
-				a := b.post(t, path, formType, strings.NewReader(body))
-				if a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusRequestEntityTooLarge || a.json(t)["error"] != "invalid_request" {
+				a := b.Post(t, path, providertest.FormType, strings.NewReader(body))
+				if a.StatusCode != http.StatusBadRequest && a.StatusCode != http.StatusRequestEntityTooLarge || a.JSON(t)["error"] != "invalid_request" {
 					t.Errorf("%s with %.20s… of %d bytes: got %d %.200s", path, body, len(body), a.StatusCode, a.Body)
 				}
 			}
 		}
-		b.redeem(t, code)
+		b.Redeem(t, code)
 	})
 }
 
-func TestTK24_ScopeIsExact(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		b.changeClient(t, func(c *storage.Client) { c.Metadata.Scope = "openid email phone" })
-		v := b.visitor(t)
-		v.flow(t)
+// TK-24: ID token without openid; broader scope in the token than granted; scope missing from a JWT access token.
+func TestToken_ScopeIsExact(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.Scope = "openid email phone" })
+		v := b.Visitor(t)
+		v.Flow(t)
 		for asked, granted := range map[string]string{
 			"openid":                               "openid",
 			"openid email":                         "openid email",
@@ -234,13 +213,13 @@ func TestTK24_ScopeIsExact(t *testing.T) {
 			"email":                                "email",
 			"email profile openid2 openid.profile": "email",
 		} {
-			page := v.get(t, b.authorizeURL("scope", asked))
+			page := v.Get(t, b.AuthorizeURL("scope", asked))
 			if page.Left == nil {
-				page = v.allow(t, page)
+				page = v.Allow(t, page)
 			}
-			code := page.code(t)
-			tokens := b.tokenRequest(t, b.codeForm(code, "scope", "openid email profile roles offline_access")).json(t)
-			claims := claimsOf(t, tokens["access_token"])
+			code := page.Code(t)
+			tokens := b.TokenRequest(t, b.CodeForm(code, "scope", "openid email profile roles offline_access")).JSON(t)
+			claims := providertest.ClaimsOf(t, tokens["access_token"])
 			if tokens["scope"] != granted || claims["scope"] != granted {
 				t.Errorf("scope %q: granted %v, in the token %v, want %q", asked, tokens["scope"], claims["scope"], granted)
 			}
@@ -249,38 +228,39 @@ func TestTK24_ScopeIsExact(t *testing.T) {
 				t.Errorf("scope %q: ID token is there: %v", asked, hasID)
 			}
 			if !hasID {
-				b.wantUserinfo(t, tokens["access_token"].(string), http.StatusForbidden)
+				b.WantUserinfo(t, tokens["access_token"].(string), http.StatusForbidden)
 			}
 		}
 	})
 }
 
-func TestTK25_ResourcesNeverWiden(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// TK-25: resource or audience not registered.
+func TestToken_ResourcesNeverWiden(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		const mail, files = "https://mail.example.com", "https://files.example.com/api"
-		b.changeClient(t, func(c *storage.Client) { c.Resources = []string{mail, files} })
-		v := b.visitor(t)
-		v.flow(t)
+		b.ChangeClient(t, func(c *storage.Client) { c.Resources = []string{mail, files} })
+		v := b.Visitor(t)
+		v.Flow(t)
 		ask := func(resources ...string) string {
-			params := b.params()
+			params := b.Params()
 			params["resource"] = resources
-			page := v.get(t, b.Issuer+"/authorize?"+params.Encode())
+			page := v.Get(t, b.Issuer+"/authorize?"+params.Encode())
 			if page.Left == nil {
-				page = v.allow(t, page)
+				page = v.Allow(t, page)
 			}
-			return page.code(t)
+			return page.Code(t)
 		}
-		redeem := func(code string, named ...string) answer {
-			form := b.codeForm(code)
+		redeem := func(code string, named ...string) providertest.Answer {
+			form := b.CodeForm(code)
 			form["resource"] = named
-			return b.tokenRequest(t, form)
+			return b.TokenRequest(t, form)
 		}
 		for _, foreign := range []string{"https://evil.example.com", mail + "/", "HTTPS://mail.example.com", b.Issuer, "app", "*"} {
-			v.get(t, b.authorizeURL("resource", foreign)).wantError(t, "invalid_target")
+			v.Get(t, b.AuthorizeURL("resource", foreign)).WantError(t, "invalid_target")
 			code := ask(mail)
-			wantOAuthError(t, redeem(code, foreign), http.StatusBadRequest, "invalid_target")
-			wantOAuthError(t, redeem(code, mail, foreign), http.StatusBadRequest, "invalid_target")
-			wantOAuthError(t, redeem(code, files), http.StatusBadRequest, "invalid_target") // registered, not granted
+			providertest.WantOAuthError(t, redeem(code, foreign), http.StatusBadRequest, "invalid_target")
+			providertest.WantOAuthError(t, redeem(code, mail, foreign), http.StatusBadRequest, "invalid_target")
+			providertest.WantOAuthError(t, redeem(code, files), http.StatusBadRequest, "invalid_target") // registered, not granted
 			if a := redeem(code, mail); a.StatusCode != http.StatusOK {
 				t.Fatalf("the code was spent by a refusal: %d %s", a.StatusCode, a.Body)
 			}
@@ -292,33 +272,34 @@ func TestTK25_ResourcesNeverWiden(t *testing.T) {
 			{[]string{mail, files}, []string{files}, []string{files}},
 		} {
 			a := redeem(ask(c.asked...), c.named...)
-			token := a.json(t)["access_token"]
-			if got := claimsOf(t, token)["aud"]; fmt.Sprint(got) != fmt.Sprint(c.want) {
+			token := a.JSON(t)["access_token"]
+			if got := providertest.ClaimsOf(t, token)["aud"]; fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("asked for %v, named %v: audience %v, want %v", c.asked, c.named, got, c.want)
 			}
-			b.wantUserinfo(t, token.(string), map[bool]int{true: 200, false: 401}[slices.Contains(c.want, b.Issuer)])
+			b.WantUserinfo(t, token.(string), map[bool]int{true: 200, false: 401}[slices.Contains(c.want, b.Issuer)])
 		}
 		code := ask()
-		form := b.codeForm(code, "audience", "https://evil.example.com")
-		if got := claimsOf(t, b.tokenRequest(t, form).json(t)["access_token"])["aud"]; fmt.Sprint(got) != fmt.Sprint([]string{b.Issuer}) {
+		form := b.CodeForm(code, "audience", "https://evil.example.com")
+		if got := providertest.ClaimsOf(t, b.TokenRequest(t, form).JSON(t)["access_token"])["aud"]; fmt.Sprint(got) != fmt.Sprint([]string{b.Issuer}) {
 			t.Errorf("audience in the token request gave %v", got)
 		}
 	})
 }
 
-func TestTK27_OriginsAtTheTokenEndpoint(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		spa := b.as(b.register(t, storage.SPA, "spa", "https://spa.example.com/cb"))
-		b.register(t, storage.SPA, "other", "https://other.example.com/cb")
-		b.follow(t)
-		v := b.visitor(t)
+// TK-27: Browser call from an unregistered origin to /token.
+func TestToken_OriginsAtTheTokenEndpoint(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		spa := b.As(b.Register(t, storage.SPA, "spa", "https://spa.example.com/cb"))
+		b.Register(t, storage.SPA, "other", "https://other.example.com/cb")
+		b.Follow(t)
+		v := b.Visitor(t)
 		for origin, allowed := range map[string]bool{
 			"https://spa.example.com": true, "https://other.example.com": false, "https://evil.example": false, "null": false,
 			"http://spa.example.com": false, "https://spa.example.com:8443": false, "https://spa.example.com.evil.example": false,
 			"https://xspa.example.com": false, "HTTPS://SPA.EXAMPLE.COM": false, "*": false, b.Issuer: false,
 		} {
-			a := spa.tokenRequest(t, spa.codeForm("none"), func(r *http.Request) { r.Header.Set("Origin", origin) })
-			wantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
+			a := spa.TokenRequest(t, spa.CodeForm("none"), func(r *http.Request) { r.Header.Set("Origin", origin) })
+			providertest.WantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
 			want := ""
 			if allowed {
 				want = origin
@@ -330,9 +311,9 @@ func TestTK27_OriginsAtTheTokenEndpoint(t *testing.T) {
 				t.Errorf("origin %s: Vary is %v", origin, a.Header.Values("Vary"))
 			}
 		}
-		sv := &visitor{spa, v.client}
-		code := sv.flow(t)
-		a := spa.tokenRequest(t, spa.codeForm(code), func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") })
+		sv := &providertest.Visitor{Bed: spa, Client: v.Client}
+		code := sv.Flow(t)
+		a := spa.TokenRequest(t, spa.CodeForm(code), func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") })
 		if a.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("tokens are readable from another origin")
 		}
@@ -341,18 +322,19 @@ func TestTK27_OriginsAtTheTokenEndpoint(t *testing.T) {
 
 // One request's details must not show in another's answer, however many run at
 // the same time: an error value is nobody's but its request's.
-func TestCF13_ErrorsAreBuiltPerRequest(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		answers := make([]answer, 100)
-		race(len(answers), func(i int) {
+// CF-13: Shared mutable error values: one request's details appear in another's answer.
+func TestToken_ErrorsAreBuiltPerRequest(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		answers := make([]providertest.Answer, 100)
+		providertest.Race(len(answers), func(i int) {
 			form := url.Values{"grant_type": {"authorization_code"}, fmt.Sprintf("mark_%d_", i): {"a", "b"}}
 			switch i % 4 {
 			case 0, 1:
-				answers[i] = b.tokenRequest(t, form)
+				answers[i] = b.TokenRequest(t, form)
 			case 2:
-				answers[i] = b.visitor(t).fetch(t, b.Issuer+"/authorize?"+form.Encode())
+				answers[i] = b.Visitor(t).Fetch(t, b.Issuer+"/authorize?"+form.Encode())
 			case 3:
-				answers[i] = b.tokenRequest(t, b.codeForm("none"))
+				answers[i] = b.TokenRequest(t, b.CodeForm("none"))
 			}
 		})
 		for i, a := range answers {

@@ -1,53 +1,40 @@
 package provider_test
 
 import (
-	"context"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"signet/provider/keys"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
-// ask sends a request to /userinfo as it is.
-func (b *testbed) ask(t *testing.T, method, query, body string, headers ...string) answer {
-	t.Helper()
-	r, err := http.NewRequest(method, b.Issuer+"/userinfo"+query, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header[headers[i]] = append(r.Header[headers[i]], headers[i+1])
-	}
-	return do(t, direct, r)
-}
-
-func TestP49_HowATokenMayBeSent(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		token := b.redeem(t, b.visitor(t).flow(t))["access_token"].(string)
+// P-49: GET, POST with header, POST with access_token in the form body; 200 application/json; scheme name case-insensitive.
+func TestUserinfo_HowATokenMayBeSent(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		token := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
 		form := url.Values{"access_token": {token}}.Encode()
-		for name, a := range map[string]answer{
-			"GET":              b.ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token),
-			"POST":             b.ask(t, http.MethodPost, "", "", "Authorization", "Bearer "+token),
-			"lower case":       b.ask(t, http.MethodGet, "", "", "Authorization", "bearer "+token),
-			"upper case":       b.ask(t, http.MethodGet, "", "", "Authorization", "BEARER "+token),
-			"form body":        b.ask(t, http.MethodPost, "", form, "Content-Type", formType),
-			"header and empty": b.ask(t, http.MethodPost, "", "access_token=", "Content-Type", formType, "Authorization", "Bearer "+token),
+		for name, a := range map[string]providertest.Answer{
+			"GET":              b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token),
+			"POST":             b.Ask(t, http.MethodPost, "", "", "Authorization", "Bearer "+token),
+			"lower case":       b.Ask(t, http.MethodGet, "", "", "Authorization", "bearer "+token),
+			"upper case":       b.Ask(t, http.MethodGet, "", "", "Authorization", "BEARER "+token),
+			"form body":        b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType),
+			"header and empty": b.Ask(t, http.MethodPost, "", "access_token=", "Content-Type", providertest.FormType, "Authorization", "Bearer "+token),
 		} {
-			if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "application/json" || a.json(t)["sub"] != b.Alice.ID {
+			if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "application/json" || a.JSON(t)["sub"] != b.Alice.ID {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
 			}
 		}
-		for name, a := range map[string]answer{
-			"no token":   b.ask(t, http.MethodGet, "", ""),
-			"empty form": b.ask(t, http.MethodPost, "", "", "Content-Type", formType),
+		for name, a := range map[string]providertest.Answer{
+			"no token":   b.Ask(t, http.MethodGet, "", ""),
+			"empty form": b.Ask(t, http.MethodPost, "", "", "Content-Type", providertest.FormType),
 		} {
 			// RFC 6750, section 3.1: no error code where nothing was presented.
 			if a.StatusCode != http.StatusUnauthorized || a.Header.Get("WWW-Authenticate") != "Bearer" {
@@ -57,29 +44,31 @@ func TestP49_HowATokenMayBeSent(t *testing.T) {
 	})
 }
 
-func TestIR11_TestIR14_TokenInTheWrongPlace(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		token := b.redeem(t, b.visitor(t).flow(t))["access_token"].(string)
+// IR-11: Token in query; in header and body; two Authorization headers.
+// IR-14: Basic base64(token:x), bearer, double space, tab, Bearer twice.
+func TestUserinfo_TokenInTheWrongPlace(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		token := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
 		header, form := "Bearer "+token, url.Values{"access_token": {token}}.Encode()
-		malformed := map[string]answer{
-			"query":                  b.ask(t, http.MethodGet, "?"+form, ""),
-			"query and header":       b.ask(t, http.MethodGet, "?"+form, "", "Authorization", header),
-			"query of a POST":        b.ask(t, http.MethodPost, "?"+form, "", "Content-Type", formType),
-			"header and body":        b.ask(t, http.MethodPost, "", form, "Content-Type", formType, "Authorization", header),
-			"two headers":            b.ask(t, http.MethodGet, "", "", "Authorization", header, "Authorization", header),
-			"two kinds of header":    b.ask(t, http.MethodGet, "", "", "Authorization", "Basic Zm9v", "Authorization", header),
-			"body twice":             b.ask(t, http.MethodPost, "", form+"&"+form, "Content-Type", formType),
-			"JSON body":              b.ask(t, http.MethodPost, "", `{"access_token":"`+token+`"}`, "Content-Type", "application/json"),
-			"two spaces":             b.ask(t, http.MethodGet, "", "", "Authorization", "Bearer  "+token),
-			"Bearer twice":           b.ask(t, http.MethodGet, "", "", "Authorization", "Bearer Bearer "+token),
-			"nothing after":          b.ask(t, http.MethodGet, "", "", "Authorization", "Bearer "),
-			"space within":           b.ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token+" "+token),
-			"tab behind":             b.ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token+"\tx"),
-			"giant body":             b.ask(t, http.MethodPost, "", form+"&x="+strings.Repeat("x", 1<<17), "Content-Type", formType),
-			"two Content-Types":      b.ask(t, http.MethodPost, "", form, "Content-Type", formType, "Content-Type", "text/plain"),
-			"body and Basic":         b.ask(t, http.MethodPost, "", form, "Content-Type", formType, "Authorization", "Basic Zm9v"),
-			"NUL in the body":        b.ask(t, http.MethodPost, "", form+"%00", "Content-Type", formType),
-			"body of a GET's method": b.ask(t, http.MethodPost, "", form+"&_method=GET", "Content-Type", formType, "Authorization", header),
+		malformed := map[string]providertest.Answer{
+			"query":                  b.Ask(t, http.MethodGet, "?"+form, ""),
+			"query and header":       b.Ask(t, http.MethodGet, "?"+form, "", "Authorization", header),
+			"query of a POST":        b.Ask(t, http.MethodPost, "?"+form, "", "Content-Type", providertest.FormType),
+			"header and body":        b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Authorization", header),
+			"two headers":            b.Ask(t, http.MethodGet, "", "", "Authorization", header, "Authorization", header),
+			"two kinds of header":    b.Ask(t, http.MethodGet, "", "", "Authorization", "Basic Zm9v", "Authorization", header),
+			"body twice":             b.Ask(t, http.MethodPost, "", form+"&"+form, "Content-Type", providertest.FormType),
+			"JSON body":              b.Ask(t, http.MethodPost, "", `{"access_token":"`+token+`"}`, "Content-Type", "application/json"),
+			"two spaces":             b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer  "+token),
+			"Bearer twice":           b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer Bearer "+token),
+			"nothing after":          b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "),
+			"space within":           b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token+" "+token),
+			"tab behind":             b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token+"\tx"),
+			"giant body":             b.Ask(t, http.MethodPost, "", form+"&x="+strings.Repeat("x", 1<<17), "Content-Type", providertest.FormType),
+			"two Content-Types":      b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Content-Type", "text/plain"),
+			"body and Basic":         b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType, "Authorization", "Basic Zm9v"),
+			"NUL in the body":        b.Ask(t, http.MethodPost, "", form+"%00", "Content-Type", providertest.FormType),
+			"body of a GET's method": b.Ask(t, http.MethodPost, "", form+"&_method=GET", "Content-Type", providertest.FormType, "Authorization", header),
 		}
 		for name, a := range malformed {
 			if !slices.Contains([]int{400, 401}, a.StatusCode) || a.Header.Get("WWW-Authenticate") == "" || strings.Contains(a.Body, b.Alice.ID) {
@@ -101,60 +90,62 @@ func TestIR11_TestIR14_TokenInTheWrongPlace(t *testing.T) {
 			"quoted":               `Bearer "` + token + `"`,
 			"parameter":            "Bearer access_token=" + token,
 		} {
-			a := b.ask(t, http.MethodGet, "", "", "Authorization", authorization)
+			a := b.Ask(t, http.MethodGet, "", "", "Authorization", authorization)
 			if a.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(a.Header.Get("WWW-Authenticate"), "Bearer") {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
 			}
 		}
 		for _, method := range []string{http.MethodPut, http.MethodDelete, http.MethodPatch, "BREW"} {
-			if a := b.ask(t, method, "", "", "Authorization", header); a.StatusCode != http.StatusMethodNotAllowed {
+			if a := b.Ask(t, method, "", "", "Authorization", header); a.StatusCode != http.StatusMethodNotAllowed {
 				t.Errorf("%s: got %d", method, a.StatusCode)
 			}
 		}
 	})
 }
 
-func TestIR12_CookiesAreNoCredentials(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		token := b.redeem(t, v.flow(t))["access_token"].(string)
-		a := v.fetch(t, b.Issuer+"/userinfo")
+// IR-12: /userinfo read cross-site with cookies.
+func TestUserinfo_CookiesAreNoCredentials(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		token := b.Redeem(t, v.Flow(t))["access_token"].(string)
+		a := v.Fetch(t, b.Issuer+"/userinfo")
 		if a.StatusCode != http.StatusUnauthorized || strings.Contains(a.Body, b.Alice.ID) {
 			t.Errorf("with the session's cookie: got %d %s", a.StatusCode, a.Body)
 		}
 		for _, cookie := range []string{"access_token=" + token, "__Host-access_token=" + token} {
-			if a := b.ask(t, http.MethodGet, "", "", "Cookie", cookie); a.StatusCode != http.StatusUnauthorized {
+			if a := b.Ask(t, http.MethodGet, "", "", "Cookie", cookie); a.StatusCode != http.StatusUnauthorized {
 				t.Errorf("with a token in a cookie: got %d %s", a.StatusCode, a.Body)
 			}
 		}
-		a = b.ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token, "Origin", "https://evil.example")
+		a = b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+token, "Origin", "https://evil.example")
 		if a.Header.Get("Access-Control-Allow-Origin") != "" || a.Header.Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("another origin may read it: %v", a.Header)
 		}
 	})
 }
 
-func TestIR13_OtherTokens(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		service := b.as(b.registerWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
-		own := service.tokenRequest(t, url.Values{"grant_type": {"client_credentials"}}).json(t)["access_token"].(string)
-		tokens := b.redeem(t, b.visitor(t).flow(t))
-		at := b.now()
+// IR-13: client_credentials token, ID token, refresh token at /userinfo.
+func TestUserinfo_OtherTokens(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		service := b.As(b.RegisterWith(t, storage.Service, "service", func(c *storage.Client) { c.Metadata.Scope = "mail.read" }))
+		own := service.TokenRequest(t, url.Values{"grant_type": {"client_credentials"}}).JSON(t)["access_token"].(string)
+		tokens := b.Redeem(t, b.Visitor(t).Flow(t))
+		at := b.Now()
 		good := keys.AccessToken{
 			Subject: b.Alice.ID, Audience: []string{b.Issuer}, ClientID: b.Client.ID, Scope: "openid", ID: "jti",
-			GrantID:  fmt.Sprint(claimsOf(t, tokens["access_token"])["gid"]),
+			GrantID:  fmt.Sprint(providertest.ClaimsOf(t, tokens["access_token"])["gid"]),
 			IssuedAt: at.Unix(), Expires: at.Add(time.Minute).Unix(),
 		}
 		signed := func(change func(*keys.AccessToken)) string {
 			token := good
 			change(&token)
-			signed, err := b.insider(t).SignAccess("ES256", token)
+			signed, err := b.Insider(t).SignAccess("ES256", token)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return signed
 		}
-		b.wantUserinfo(t, signed(func(*keys.AccessToken) {}), http.StatusOK)
+		b.WantUserinfo(t, signed(func(*keys.AccessToken) {}), http.StatusOK)
 		for name, token := range map[string]string{
 			"client_credentials": own, "ID token": tokens["id_token"].(string), "refresh token": tokens["refresh_token"].(string),
 			"no grant":              signed(func(k *keys.AccessToken) { k.GrantID = "" }),
@@ -173,45 +164,48 @@ func TestIR13_OtherTokens(t *testing.T) {
 			"jti of 5000 bytes":     signed(func(k *keys.AccessToken) { k.ID = strings.Repeat("x", 5000) }),
 			"gid with NUL":          signed(func(k *keys.AccessToken) { k.GrantID = "a\x00b" }),
 		} {
-			a := b.userinfo(t, token)
+			a := b.Userinfo(t, token)
 			if a.StatusCode != http.StatusUnauthorized || !strings.Contains(a.Header.Get("WWW-Authenticate"), `error="invalid_token"`) || strings.Contains(a.Body, "example.com") {
 				t.Errorf("%s: got %d %s", name, a.StatusCode, a.Body)
 			}
 		}
-		b.wantUserinfo(t, signed(func(k *keys.AccessToken) { k.Scope = "email" }), http.StatusForbidden)
-		b.wantUserinfo(t, signed(func(k *keys.AccessToken) { k.Scope = "xopenid openid.x" }), http.StatusForbidden)
+		b.WantUserinfo(t, signed(func(k *keys.AccessToken) { k.Scope = "email" }), http.StatusForbidden)
+		b.WantUserinfo(t, signed(func(k *keys.AccessToken) { k.Scope = "xopenid openid.x" }), http.StatusForbidden)
 	})
 }
 
-func TestIR15_TokenOfWhatEnded(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		tokens := b.redeem(t, v.flow(t))
+// IR-15: User deleted, token alive.
+func TestUserinfo_TokenOfWhatEnded(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		tokens := b.Redeem(t, v.Flow(t))
 		token := tokens["access_token"].(string)
-		b.disableUser(t, true)
-		b.wantUserinfo(t, token, http.StatusUnauthorized)
-		b.disableUser(t, false)
-		b.wantUserinfo(t, token, http.StatusUnauthorized) // it does not come back to life
+		b.DisableUser(t, true)
+		b.WantUserinfo(t, token, http.StatusUnauthorized)
+		b.DisableUser(t, false)
+		b.WantUserinfo(t, token, http.StatusUnauthorized) // it does not come back to life
 
-		v = b.visitor(t)
-		v.signIn(t, v.get(t, b.authorizeURL()), alice, password)
-		tokens = b.redeem(t, v.again(t))
+		v = b.Visitor(t)
+		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
+		tokens = b.Redeem(t, v.Again(t))
 		token = tokens["access_token"].(string)
-		b.wantUserinfo(t, token, http.StatusOK)
-		v.get(t, b.Issuer+"/end_session?id_token_hint="+tokens["id_token"].(string))
-		b.wantUserinfo(t, token, http.StatusUnauthorized)
+		b.WantUserinfo(t, token, http.StatusOK)
+		v.Get(t, b.Issuer+"/end_session?id_token_hint="+tokens["id_token"].(string))
+		b.WantUserinfo(t, token, http.StatusUnauthorized)
 
-		v.signIn(t, v.get(t, b.authorizeURL()), alice, password)
-		token = b.redeem(t, v.again(t))["access_token"].(string)
-		b.pass(15 * time.Minute)
-		b.wantUserinfo(t, token, http.StatusUnauthorized)
+		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
+		token = b.Redeem(t, v.Again(t))["access_token"].(string)
+		b.Pass(15 * time.Minute)
+		b.WantUserinfo(t, token, http.StatusUnauthorized)
 	})
 }
 
-func TestIR16_TestJW16_DamagedTokens(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		token := b.redeem(t, b.visitor(t).flow(t))["access_token"].(string)
-		b.wantUserinfo(t, token, http.StatusOK) // from here on its signature is in the cache
+// IR-16: Token truncated or extended by junk.
+// JW-16: Non-canonical base64 (padding, spare bits, line breaks, +/).
+func TestUserinfo_DamagedTokens(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		token := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
+		b.WantUserinfo(t, token, http.StatusOK) // from here on its signature is in the cache
 		parts := strings.Split(token, ".")
 		damaged := []string{
 			token[:len(token)-1], token[1:], token + "A", token + ".", token + "=", token + "==", "." + token, parts[0] + "." + parts[1],
@@ -225,12 +219,12 @@ func TestIR16_TestJW16_DamagedTokens(t *testing.T) {
 			damaged = append(damaged, token[:i]+string(map[bool]byte{true: 'B', false: 'A'}[token[i] == 'A'])+token[i+1:])
 		}
 		for _, token := range damaged {
-			a := b.userinfo(t, token)
+			a := b.Userinfo(t, token)
 			if a.StatusCode != http.StatusUnauthorized || !strings.Contains(a.Header.Get("WWW-Authenticate"), "invalid_token") {
 				t.Errorf("%.80s…: got %d %s", token, a.StatusCode, a.Body)
 			}
 			form := url.Values{"access_token": {token}}.Encode()
-			if a := b.ask(t, http.MethodPost, "", form, "Content-Type", formType); a.StatusCode != http.StatusUnauthorized {
+			if a := b.Ask(t, http.MethodPost, "", form, "Content-Type", providertest.FormType); a.StatusCode != http.StatusUnauthorized {
 				t.Errorf("in the body, %.80s…: got %d %s", token, a.StatusCode, a.Body)
 			}
 		}
@@ -242,129 +236,4 @@ func TestIR16_TestJW16_DamagedTokens(t *testing.T) {
 func spare(last byte) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return string(alphabet[strings.IndexByte(alphabet, last)^1])
-}
-
-func TestP50_TestP51_EveryClaimOfTheScopes(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		full, err := b.DB.CreateUser(context.Background(), storage.User{
-			Email: "full@example.com", EmailVerified: true, Name: "Zoë O'Neil", GivenName: "Zoë", FamilyName: "O'Neil", MiddleName: "M", Nickname: "zo",
-			PreferredUsername: "zoe", Profile: "https://example.com/zoe", Picture: "https://example.com/zoe.png", Website: "https://zoe.example.com",
-			Gender: "female", Birthdate: "1990-02-28", Zoneinfo: "Europe/Dublin", Locale: "en-IE", PhoneNumber: "+353 1 5550123", PhoneNumberVerified: true,
-			Address: storage.Address{StreetAddress: "1 Main St", Locality: "Dublin", Country: "IE"}, Roles: []string{"admin"}, Groups: []string{"staff", "board"},
-			Custom: map[string]any{"salary": 1},
-		}, b.passwordHash(t), storage.By{At: b.now()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := map[string][]string{
-			"openid": {"sub"},
-			"profile": {"birthdate", "family_name", "gender", "given_name", "locale", "middle_name", "name", "nickname", "picture",
-				"preferred_username", "profile", "updated_at", "website", "zoneinfo"},
-			"email": {"email", "email_verified"}, "phone": {"phone_number", "phone_number_verified"}, "address": {"address"},
-			"roles": {"roles"}, "groups": {"groups"},
-		}
-		v := b.visitor(t)
-		v.allow(t, v.signIn(t, v.get(t, b.authorizeURL("scope", "openid profile email phone address roles groups")), full.Email, password))
-		for _, scopes := range []string{"openid", "openid profile", "openid email", "openid phone", "openid address", "openid roles", "openid groups", "openid profile email phone address roles groups"} {
-			var names []string
-			for scope := range strings.FieldsSeq(scopes) {
-				names = append(names, want[scope]...)
-			}
-			slices.Sort(names)
-			tokens := b.redeem(t, v.again(t, "scope", scopes))
-			claims := b.userinfo(t, tokens["access_token"].(string)).json(t)
-			var got []string
-			for name, value := range claims {
-				got = append(got, name)
-				checkClaim(t, name, value)
-			}
-			slices.Sort(got)
-			if !slices.Equal(got, names) || claims["sub"] != full.ID {
-				t.Errorf("scope %q: got %v, want %v", scopes, got, names)
-			}
-			wantPlainIDToken(t, tokens["id_token"])
-		}
-	})
-}
-
-// passwordHash is that of the tests' password.
-func (b *testbed) passwordHash(t *testing.T) string {
-	t.Helper()
-	_, hash, err := b.DB.UserByEmail(context.Background(), alice)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hash
-}
-
-var birthdate = regexp.MustCompile(`^(18[5-9]\d|19\d\d|20\d\d)(-\d\d-\d\d)?$`)
-
-func checkClaim(t *testing.T, name string, value any) {
-	t.Helper()
-	ok := true
-	switch v := value.(type) {
-	case string:
-		ok = v != "" && v != "null" && name != "updated_at" && !strings.HasSuffix(name, "_verified")
-		ok = ok && (name != "birthdate" || birthdate.MatchString(v))
-	case bool:
-		ok = strings.HasSuffix(name, "_verified")
-	case map[string]any:
-		ok = name == "address" && len(v) > 0
-		for _, line := range v {
-			text, isText := line.(string)
-			ok = ok && isText && text != ""
-		}
-	case []any:
-		ok = name == "roles" || name == "groups"
-	default: // a number
-		seconds := fmt.Sprint(v)
-		ok = name == "updated_at" && len(seconds) == 10
-	}
-	if !ok {
-		t.Errorf("claim %s: %#v", name, value)
-	}
-}
-
-// With response_type=code the claims of the scopes stay at userinfo (PROTOCOL 45),
-// and nothing else is in the ID token than what is defined (46).
-func wantPlainIDToken(t *testing.T, token any) {
-	t.Helper()
-	for name := range claimsOf(t, token) {
-		if !slices.Contains(strings.Fields("iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn"), name) {
-			t.Errorf("the ID token carries %s", name)
-		}
-	}
-}
-
-func TestP51_AbsentClaimsAreLeftOut(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		token := b.redeem(t, v.flow(t, "scope", "openid profile email phone address roles groups"))["access_token"].(string)
-		claims := b.userinfo(t, token).json(t)
-		for name, value := range claims {
-			checkClaim(t, name, value)
-		}
-		for _, absent := range []string{"middle_name", "phone_number", "phone_number_verified", "address", "groups", "picture"} {
-			if _, there := claims[absent]; there {
-				t.Errorf("%s is there: %v", absent, claims[absent])
-			}
-		}
-	})
-}
-
-func TestP52_TestP45_ClaimsAskedForOneByOne(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		asked := `{"userinfo":{"name":{"essential":true},"zoneinfo":null,"salary":null,"email":null},"id_token":{"given_name":null,"auth_time":{"essential":true},"exp":{"value":1},"sid":null,"roles":null}}`
-		tokens := b.redeem(t, v.flow(t, "scope", "openid", "claims", asked))
-		claims := b.userinfo(t, tokens["access_token"].(string)).json(t)
-		want := map[string]any{"sub": b.Alice.ID, "name": "Alice Liddell", "zoneinfo": "Europe/London", "email": alice}
-		if fmt.Sprint(claims) != fmt.Sprint(want) {
-			t.Errorf("userinfo: got %v, want %v", claims, want)
-		}
-		id := claimsOf(t, tokens["id_token"])
-		if id["given_name"] != "Alice" || fmt.Sprint(id["roles"]) != "[reader]" || id["name"] != nil || fmt.Sprint(id["exp"]) == "1" {
-			t.Errorf("ID token: %v", id)
-		}
-	})
 }

@@ -28,6 +28,7 @@ var house = func() map[string][]string {
 	// signs and verifies and can do neither.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
 	process := []string{"cmd/signet/spelling", "cmd/signet/exit"}
+	tests := []string{"storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
 	return map[string][]string{
 		"static":                    {},
 		"federation/foreign":        {},
@@ -56,6 +57,7 @@ var house = func() map[string][]string {
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
 		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep"}),
+		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 
 		"cmd/signet/spelling": {},
 		"cmd/signet/exit":     {"storage", "provider/credential", "provider/keys/vault"},
@@ -67,6 +69,7 @@ var house = func() map[string][]string {
 var testRooms = map[string]string{
 	"storage/storagetest":       "it makes throw-away databases: only tests may",
 	"provider/keys/keystest":    "it makes keys under a master key that everybody knows: only tests may",
+	"provider/providertest":     "it starts a whole provider and plays those who come to it: only tests may",
 	"federation/federationtest": "it pretends to be Google and GitHub: only tests and `signet dev` may, so that `signet serve` cannot reach it",
 }
 
@@ -192,6 +195,10 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"provider/flow/next.go", `import "net/http"`, "knows no HTTP"},
 		{"provider/serve.go", `import "signet/cmd/signet"`, "provider may not import"},
 		{"provider/provider.go", `import "signet/storage/storagetest"`, "only tests may"},
+		{"provider/session/session.go", `import "signet/provider"`, "provider/session may not import"},
+		{"provider/session/session.go", `import "signet/provider/providertest"`, "only tests may"},
+		{"storage/session_test.go", `import "signet/provider"`, "storage may not import"},
+		{"storage/storagetest/each.go", `import "signet/provider/providertest"`, "storage/storagetest may not import"},
 		{"cmd/signet/serve.go", `import "signet/federation/federationtest"`, "only tests and `signet dev`"},
 		{"util/strings.go", ``, "util is not a room"},
 		{"provider/session/row.go", `import "gorm.io/gorm"`, "SQL is the business of storage"},
@@ -221,6 +228,8 @@ func TestRooms_RightImportIsLeftAlone(t *testing.T) {
 		{"storage/db.go", `import "gorm.io/gorm"`},
 		{"provider/server.go", `import ("signet/provider/interaction"; "github.com/zitadel/oidc/v3/pkg/op")`},
 		{"provider/session/session_test.go", `import ("signet/storage/storagetest"; "golang.org/x/oauth2"; "net/http"; "time"); var _, _ = http.DefaultClient, time.Tick`},
+		{"provider/session/session_test.go", `import ("signet/provider"; "signet/provider/providertest"; "signet/provider/keys/vault")`},
+		{"provider/providertest/thief.go", `import ("database/sql"; "signet/provider"; "signet/storage/storagetest")`},
 		{"cmd/signet/devdemo.go", `import ("golang.org/x/oauth2"; "signet/federation/federationtest")`},
 		{"provider/outbound/client.go", `import "net/http"; var _ = http.Client{}`},
 		{"federation/oidc.go", `import "net/http"; func fetch(c *http.Client) {}`},
@@ -292,12 +301,13 @@ func wrongIn(t *testing.T, name string, source []byte) []string {
 // wrongImport says why the file may not import that package; "" if it may.
 func wrongImport(file, imported string) string {
 	room, test := path.Dir(file), strings.HasSuffix(file, "_test.go")
+	_, roomOfTests := testRooms[room]
 	if ours, ok := strings.CutPrefix(imported, "signet/"); ok {
 		reason, testRoom := testRooms[ours]
 		switch {
-		case testRoom && test, ours == room:
+		case ours == room, test && testRoom, test && wholeProvider(room, ours):
 			return ""
-		case testRoom && !(ours == "federation/federationtest" && inDev(file)):
+		case testRoom && !roomOfTests && !(ours == "federation/federationtest" && inDev(file)):
 			return fmt.Sprintf("%s may not import %s: %s", room, imported, reason)
 		case !slices.Contains(house[room], ours):
 			return fmt.Sprintf("%s may not import %s: imports go one way, and it knows only %s", room, imported, strings.Join(house[room], ", "))
@@ -314,7 +324,7 @@ func wrongImport(file, imported string) string {
 			if imported != p && !strings.HasPrefix(imported, p+"/") {
 				continue
 			}
-			allowed := slices.Contains(rule.rooms, room) || test && rule.inTests ||
+			allowed := slices.Contains(rule.rooms, room) || (test || roomOfTests) && rule.inTests ||
 				slices.Contains(rule.rooms, "cmd/signet/dev") && inDev(file)
 			if !allowed {
 				return fmt.Sprintf("%s may not import %s: %s", room, imported, rule.reason)
@@ -322,6 +332,12 @@ func wrongImport(file, imported string) string {
 		}
 	}
 	return ""
+}
+
+// wholeProvider lets the tests of a room below provider see all of it: they stand
+// outside the room, and come to its rules by the doors that people and clients use.
+func wholeProvider(room, ours string) bool {
+	return strings.HasPrefix(room, "provider/") && (ours == "provider" || slices.Contains(house["provider"], ours))
 }
 
 // inDev reports whether the file belongs to `signet dev`.

@@ -1,4 +1,4 @@
-package provider_test
+package account_test
 
 import (
 	"context"
@@ -7,122 +7,124 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 func TestAccount_AppsSayWhatTheyMay(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.account(t, "/account/apps").wantText(t, "None so far.")
-		page := v.get(t, b.authorizeURL("scope", "openid email offline_access photos:write"))
-		page.wantText(t, `href="/account/apps"`)
-		b.redeem(t, v.allow(t, page).code(t))
-		b.pass(2 * time.Hour)
-		page = v.account(t, "/account/apps")
-		page.wantText(t, "App app", "app.example.com", "know who you are", "see your email address", "keep access while you are away",
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Account(t, "/account/apps").WantText(t, "None so far.")
+		page := v.Get(t, b.AuthorizeURL("scope", "openid email offline_access photos:write"))
+		page.WantText(t, `href="/account/apps"`)
+		b.Redeem(t, v.Allow(t, page).Code(t))
+		b.Pass(2 * time.Hour)
+		page = v.Account(t, "/account/apps")
+		page.WantText(t, "App app", "app.example.com", "know who you are", "see your email address", "keep access while you are away",
 			"It keeps its access while you are away.", "(2 hours ago)")
-		v.account(t, "/account").wantText(t, "One has access")
+		v.Account(t, "/account").WantText(t, "One has access")
 	})
 }
 
-// TestAD11_ClientNameStaysText: what a client calls itself is anything.
-func TestAD11_ClientNameStaysText(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// TestAccount_ClientNameStaysText: what a client calls itself is anything.
+// AD-11: Stored XSS through names, logos (SVG), user agents, claims, client URLs, audit entries.
+func TestAccount_ClientNameStaysText(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client.Name = `"><script>alert(1)</script>` + "\u202egnp"
-		if err := b.DB.UpdateClient(context.Background(), b.Client, storage.By{At: b.now()}); err != nil {
+		if err := b.DB.UpdateClient(context.Background(), b.Client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.follow(t)
-		v := b.visitor(t)
-		b.redeem(t, v.flow(t))
+		b.Follow(t)
+		v := b.Visitor(t)
+		b.Redeem(t, v.Flow(t))
 		for _, path := range []string{"/account/apps", "/account/apps/withdraw?client_id=app", "/account/sessions"} {
-			page := v.account(t, path)
+			page := v.Account(t, path)
 			if strings.Contains(page.Body, "<script>alert") || strings.Contains(page.Body, "\u202e") {
 				t.Errorf("%s shows the name as it came", path)
 			}
-			page.wantText(t, "&lt;script&gt;alert(1)")
+			page.WantText(t, "&lt;script&gt;alert(1)")
 		}
 	})
 }
 
 func TestAccount_WithdrawEndsTheApplication(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		online := b.redeem(t, v.flow(t))
-		b.consentTo(t, "openid email offline_access")
-		offline := b.redeem(t, v.again(t, "scope", "openid offline_access"))
-		second := b.as(b.register(t, storage.Web, "second", "https://second.example.com/cb"))
-		b.follow(t)
-		page := v.get(t, second.authorizeURL())
-		kept := second.redeem(t, v.allow(t, page).code(t))
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		online := b.Redeem(t, v.Flow(t))
+		b.ConsentTo(t, "openid email offline_access")
+		offline := b.Redeem(t, v.Again(t, "scope", "openid offline_access"))
+		second := b.As(b.Register(t, storage.Web, "second", "https://second.example.com/cb"))
+		b.Follow(t)
+		page := v.Get(t, second.AuthorizeURL())
+		kept := second.Redeem(t, v.Allow(t, page).Code(t))
 
-		ask := v.account(t, "/account/apps").formTo(t, "/account/apps/withdraw", "client_id", "app")
-		page = v.get(t, ask.action+"?"+ask.values.Encode())
-		page.wantAt(t, "/account/apps/withdraw?client_id=app")
-		page.wantText(t, "App app", "app.example.com", "keeps while you are away")
-		b.refreshed(t, online["refresh_token"]) // a question changes nothing
+		ask := v.Account(t, "/account/apps").FormTo(t, "/account/apps/withdraw", "client_id", "app")
+		page = v.Get(t, ask.Action+"?"+ask.Values.Encode())
+		page.WantAt(t, "/account/apps/withdraw?client_id=app")
+		page.WantText(t, "App app", "app.example.com", "keeps while you are away")
+		b.Refreshed(t, online["refresh_token"]) // a question changes nothing
 
-		page = v.submit(t, page.formTo(t, "/account/apps/withdraw", "", ""))
-		page.wantAt(t, "/account/apps?done=app")
-		page.wantText(t, "The application has no access any more.", "App second")
+		page = v.Submit(t, page.FormTo(t, "/account/apps/withdraw", "", ""))
+		page.WantAt(t, "/account/apps?done=app")
+		page.WantText(t, "The application has no access any more.", "App second")
 		if strings.Contains(page.Body, "App app") {
 			t.Error("it is still on the list")
 		}
-		b.wantDead(t, online)
-		b.wantDead(t, offline)
-		second.refreshed(t, kept["refresh_token"])
-		if page := v.get(t, b.authorizeURL()); page.At.Path != "/consent" {
+		b.WantDead(t, online)
+		b.WantDead(t, offline)
+		second.Refreshed(t, kept["refresh_token"])
+		if page := v.Get(t, b.AuthorizeURL()); page.At.Path != "/consent" {
 			t.Errorf("the next request leads to %s, want the consent page", page.At)
 		}
-		b.wantEvent(t, storage.ConsentWithdrawn, b.Alice.ID)
+		b.WantEvent(t, storage.ConsentWithdrawn, b.Alice.ID)
 	})
 }
 
 func TestAccount_ForeignApplicationIsNotThere(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		b.user(t, "bob@example.com", "the password of bob")
-		bob := b.visitor(t)
-		page := bob.signIn(t, bob.get(t, b.authorizeURL()), "bob@example.com", "the password of bob")
-		tokens := b.redeem(t, bob.allow(t, page).code(t))
-		second, _ := b.register(t, storage.Web, "second", "https://second.example.com/cb")
-		b.follow(t)
-		v := b.visitor(t)
-		page = v.signIn(t, v.get(t, b.as(second, "").authorizeURL()), alice, password)
-		v.allow(t, page)
-		own := v.account(t, "/account/apps/withdraw?client_id=second").formTo(t, "/account/apps/withdraw", "", "")
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		b.User(t, "bob@example.com", "the password of bob")
+		bob := b.Visitor(t)
+		page := bob.SignIn(t, bob.Get(t, b.AuthorizeURL()), "bob@example.com", "the password of bob")
+		tokens := b.Redeem(t, bob.Allow(t, page).Code(t))
+		second, _ := b.Register(t, storage.Web, "second", "https://second.example.com/cb")
+		b.Follow(t)
+		v := b.Visitor(t)
+		page = v.SignIn(t, v.Get(t, b.As(second, "").AuthorizeURL()), providertest.Alice, providertest.Password)
+		v.Allow(t, page)
+		own := v.Account(t, "/account/apps/withdraw?client_id=second").FormTo(t, "/account/apps/withdraw", "", "")
 		for _, id := range []string{"app", "unknown", "", "%"} {
-			v.submit(t, own, "client_id", id).wantPage(t, http.StatusNotFound, "not_found")
-			v.get(t, b.Issuer+"/account/apps/withdraw?client_id="+strings.ReplaceAll(id, "%", "%25")).wantPage(t, http.StatusNotFound, "not_found")
+			v.Submit(t, own, "client_id", id).WantPage(t, http.StatusNotFound, "not_found")
+			v.Get(t, b.Issuer+"/account/apps/withdraw?client_id="+strings.ReplaceAll(id, "%", "%25")).WantPage(t, http.StatusNotFound, "not_found")
 		}
-		b.refreshed(t, tokens["refresh_token"])
-		bob.account(t, "/account/apps").wantText(t, "App app")
+		b.Refreshed(t, tokens["refresh_token"])
+		bob.Account(t, "/account/apps").WantText(t, "App app")
 	})
 }
 
 // A ticket for one application withdraws no other.
 func TestAccount_WithdrawTicketNamesTheApplication(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		second, secret := b.register(t, storage.Web, "second", "https://second.example.com/cb")
-		b.follow(t)
-		v := b.visitor(t)
-		tokens := b.redeem(t, v.flow(t))
-		b.as(second, secret).redeem(t, v.allow(t, v.get(t, b.as(second, secret).authorizeURL())).code(t))
-		f := v.account(t, "/account/apps/withdraw?client_id=second").formTo(t, "/account/apps/withdraw", "", "")
-		v.submit(t, f, "client_id", "app").wantPage(t, http.StatusConflict, "stale_form")
-		b.refreshed(t, tokens["refresh_token"])
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		second, secret := b.Register(t, storage.Web, "second", "https://second.example.com/cb")
+		b.Follow(t)
+		v := b.Visitor(t)
+		tokens := b.Redeem(t, v.Flow(t))
+		b.As(second, secret).Redeem(t, v.Allow(t, v.Get(t, b.As(second, secret).AuthorizeURL())).Code(t))
+		f := v.Account(t, "/account/apps/withdraw?client_id=second").FormTo(t, "/account/apps/withdraw", "", "")
+		v.Submit(t, f, "client_id", "app").WantPage(t, http.StatusConflict, "stale_form")
+		b.Refreshed(t, tokens["refresh_token"])
 	})
 }
 
 func TestAccount_DisabledClientCanBeWithdrawnFrom(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
-		if err := b.DB.SetClientEnabled(context.Background(), "app", false, storage.By{At: b.now()}); err != nil {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
+		if err := b.DB.SetClientEnabled(context.Background(), "app", false, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		b.follow(t)
-		v.account(t, "/account/apps").wantText(t, "App app", "not in use now")
-		f := v.account(t, "/account/apps/withdraw?client_id=app").formTo(t, "/account/apps/withdraw", "", "")
-		v.submit(t, f).wantText(t, "None so far.")
+		b.Follow(t)
+		v.Account(t, "/account/apps").WantText(t, "App app", "not in use now")
+		f := v.Account(t, "/account/apps/withdraw?client_id=app").FormTo(t, "/account/apps/withdraw", "", "")
+		v.Submit(t, f).WantText(t, "None so far.")
 	})
 }

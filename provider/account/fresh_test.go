@@ -1,4 +1,4 @@
-package provider_test
+package account_test
 
 import (
 	"context"
@@ -9,90 +9,91 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // renew signs the browser in again with this password.
-func (v *visitor) renew(t *testing.T, pass string) {
+func renew(t *testing.T, v *providertest.Visitor, pass string) {
 	t.Helper()
-	v.b.pass(6 * time.Minute)
-	v.signIn(t, v.get(t, v.b.Issuer+"/account/password"), alice, pass).wantAt(t, "/account/password")
+	v.Bed.Pass(6 * time.Minute)
+	v.SignIn(t, v.Get(t, v.Bed.Issuer+"/account/password"), providertest.Alice, pass).WantAt(t, "/account/password")
 }
 
 // become gives the browser a session of this user, as a way of signing in would
 // that needs no password.
-func (v *visitor) become(t *testing.T, user storage.User) {
+func become(t *testing.T, v *providertest.Visitor, user storage.User) {
 	t.Helper()
 	const handle = "a handle that only this test knows"
 	sum := sha256.Sum256([]byte(handle))
-	_, err := v.b.DB.SignIn(context.Background(), storage.SignIn{
+	_, err := v.Bed.DB.SignIn(context.Background(), storage.SignIn{
 		UserID: user.ID, HandleHash: hex.EncodeToString(sum[:]), ACR: "urn:signet:1fa", AMR: []string{"fed"},
 		IdleFor: 12 * time.Hour, AbsoluteFor: 24 * time.Hour,
-	}, v.b.now())
+	}, v.Bed.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	u, _ := url.Parse(v.b.Issuer)
-	v.client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet", Value: handle, Path: "/"}})
+	u, _ := url.Parse(v.Bed.Issuer)
+	v.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet", Value: handle, Path: "/"}})
 }
 
 // What ends more than one session, and how its form is sent.
 var freshPages = []string{"/account/password", "/account/sessions/end-all", "/account/apps/withdraw?client_id=app"}
 
 func TestAccount_StepUpIsAskedForAfterFiveMinutes(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.flow(t)
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Flow(t)
 		for _, path := range freshPages {
-			v.renew(t, password)
-			b.pass(5*time.Minute - 10*time.Second)
-			v.get(t, b.Issuer+path).wantAt(t, path)
-			b.pass(20 * time.Second)
-			page := v.get(t, b.Issuer+path)
+			renew(t, v, providertest.Password)
+			b.Pass(5*time.Minute - 10*time.Second)
+			v.Get(t, b.Issuer+path).WantAt(t, path)
+			b.Pass(20 * time.Second)
+			page := v.Get(t, b.Issuer+path)
 			if page.At.Path != "/login" {
 				t.Fatalf("%s after five minutes: at %s, want the sign-in page", path, page.At)
 			}
-			page.wantText(t, "Confirm it’s you", alice)
-			if refused := v.signIn(t, page, alice, "wrong password"); refused.StatusCode != http.StatusUnprocessableEntity {
+			page.WantText(t, "Confirm it’s you", providertest.Alice)
+			if refused := v.SignIn(t, page, providertest.Alice, "wrong password"); refused.StatusCode != http.StatusUnprocessableEntity {
 				t.Fatalf("wrong password at the step-up of %s: status %d", path, refused.StatusCode)
 			}
-			if again := v.get(t, b.Issuer+path); again.At.Path != "/login" {
+			if again := v.Get(t, b.Issuer+path); again.At.Path != "/login" {
 				t.Fatalf("%s after a wrong password: at %s", path, again.At)
 			}
-			v.signIn(t, page, alice, password).wantAt(t, path)
+			v.SignIn(t, page, providertest.Alice, providertest.Password).WantAt(t, path)
 		}
 		// What ends less is not worth the question.
-		b.pass(time.Hour)
+		b.Pass(time.Hour)
 		for _, path := range []string{"/account", "/account/profile", "/account/sessions", "/account/apps"} {
-			v.get(t, b.Issuer+path).wantAt(t, path)
+			v.Get(t, b.Issuer+path).WantAt(t, path)
 		}
 	})
 }
 
 // The page may have been opened in time and sent too late: nothing happens then.
 func TestAccount_StepUpIsAskedForAgainByThePost(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		tokens := b.redeem(t, v.flow(t))
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		tokens := b.Redeem(t, v.Flow(t))
 		for _, path := range freshPages {
-			v.renew(t, password)
-			page := v.get(t, b.Issuer+path)
+			renew(t, v, providertest.Password)
+			page := v.Get(t, b.Issuer+path)
 			u, _ := url.Parse(path)
-			f := page.formTo(t, u.Path, "", "")
-			if f.values.Has("new-password") {
-				f.values.Set("current-password", password)
-				f.values.Set("new-password", newPassword)
+			f := page.FormTo(t, u.Path, "", "")
+			if f.Values.Has("new-password") {
+				f.Values.Set("current-password", providertest.Password)
+				f.Values.Set("new-password", providertest.NewPassword)
 			}
-			b.pass(6 * time.Minute)
-			page = v.submit(t, f)
+			b.Pass(6 * time.Minute)
+			page = v.Submit(t, f)
 			if page.At.Path != "/login" {
 				t.Fatalf("POST %s after six minutes: at %s, want the sign-in page:\n%s", path, page.At, page.Body)
 			}
-			tokens = b.refreshed(t, tokens["refresh_token"]) // nothing has ended
+			tokens = b.Refreshed(t, tokens["refresh_token"]) // nothing has ended
 			if path == "/account/password" {
 				path += "?done=retype" // passwords are not kept
 			}
-			v.signIn(t, page, alice, password).wantAt(t, path)
+			v.SignIn(t, page, providertest.Alice, providertest.Password).WantAt(t, path)
 		}
 	})
 }
@@ -100,28 +101,28 @@ func TestAccount_StepUpIsAskedForAgainByThePost(t *testing.T) {
 // A sign-in meets a step-up only while it is fresh, whichever request it answered:
 // the sealed request of an earlier step-up opens nothing later.
 func TestAccount_StepUpIsNotMetByAnOlderRequest(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.account(t, "/account")
-		b.pass(6 * time.Minute)
-		first := v.get(t, b.Issuer+"/account/password")
-		next := b.Issuer + "/authorize/next?" + url.Values{"request": {first.form(t).values.Get("request")}}.Encode()
-		v.signIn(t, first, alice, password).wantAt(t, "/account/password")
-		v.get(t, next).wantAt(t, "/account/password")
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Account(t, "/account")
+		b.Pass(6 * time.Minute)
+		first := v.Get(t, b.Issuer+"/account/password")
+		next := b.Issuer + "/authorize/next?" + url.Values{"request": {first.Form(t).Values.Get("request")}}.Encode()
+		v.SignIn(t, first, providertest.Alice, providertest.Password).WantAt(t, "/account/password")
+		v.Get(t, next).WantAt(t, "/account/password")
 
-		b.pass(6 * time.Minute)
-		page := v.get(t, next)
+		b.Pass(6 * time.Minute)
+		page := v.Get(t, next)
 		if page.At.Path != "/login" {
 			t.Fatalf("the step-up of six minutes ago leads to %s", page.At)
 		}
-		if got := page.form(t).values.Get("request"); got == first.form(t).values.Get("request") {
+		if got := page.Form(t).Values.Get("request"); got == first.Form(t).Values.Get("request") {
 			t.Error("the question is the old request's")
 		}
 		// Nor does the answer to an application's request, however it was asked.
-		v.signIn(t, v.get(t, b.authorizeURL("prompt", "login")), alice, password)
-		v.get(t, b.Issuer+"/account/password").wantAt(t, "/account/password")
-		b.pass(6 * time.Minute)
-		if page := v.get(t, b.Issuer+"/account/password"); page.At.Path != "/login" {
+		v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, providertest.Password)
+		v.Get(t, b.Issuer+"/account/password").WantAt(t, "/account/password")
+		b.Pass(6 * time.Minute)
+		if page := v.Get(t, b.Issuer+"/account/password"); page.At.Path != "/login" {
 			t.Fatalf("the application's sign-in of six minutes ago leads to %s", page.At)
 		}
 	})
@@ -130,18 +131,18 @@ func TestAccount_StepUpIsNotMetByAnOlderRequest(t *testing.T) {
 // Somebody else who answers the question sees their own account, and the ticket of
 // the first is worth nothing to them.
 func TestAccount_StepUpByAnotherUserChangesNothingOfTheFirst(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		mallory := b.user(t, "mallory@example.com", "the password of mallory")
-		v := b.visitor(t)
-		f := v.account(t, "/account/sessions/end-all").formTo(t, "/account/sessions/end-all", "", "")
-		elsewhere := b.visitor(t)
-		elsewhere.account(t, "/account")
-		b.pass(6 * time.Minute)
-		page := v.signIn(t, v.get(t, b.Issuer+"/account/password"), mallory.Email, "the password of mallory")
-		page.wantAt(t, "/account/password")
-		page.wantText(t, mallory.Email)
-		v.submit(t, f).wantPage(t, http.StatusConflict, "stale_form")
-		elsewhere.get(t, b.Issuer+"/account").wantAt(t, "/account")
-		v.get(t, b.Issuer+"/account").wantAt(t, "/account")
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		mallory := b.User(t, "mallory@example.com", "the password of mallory")
+		v := b.Visitor(t)
+		f := v.Account(t, "/account/sessions/end-all").FormTo(t, "/account/sessions/end-all", "", "")
+		elsewhere := b.Visitor(t)
+		elsewhere.Account(t, "/account")
+		b.Pass(6 * time.Minute)
+		page := v.SignIn(t, v.Get(t, b.Issuer+"/account/password"), mallory.Email, "the password of mallory")
+		page.WantAt(t, "/account/password")
+		page.WantText(t, mallory.Email)
+		v.Submit(t, f).WantPage(t, http.StatusConflict, "stale_form")
+		elsewhere.Get(t, b.Issuer+"/account").WantAt(t, "/account")
+		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 	})
 }

@@ -1,4 +1,4 @@
-package provider_test
+package account_test
 
 import (
 	"net/http"
@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
@@ -14,91 +15,78 @@ const (
 	iphone  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
 )
 
-// agent makes the browser call itself so.
-func (v *visitor) agent(name string) *visitor {
-	v.client.Transport = named{name}
-	return v
-}
-
-type named struct{ agent string }
-
-func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("User-Agent", n.agent)
-	return http.DefaultTransport.RoundTrip(r)
-}
-
 func TestAccount_SessionsSayWhereAndWhen(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		phone := b.visitor(t).agent(iphone)
-		phone.flow(t)
-		b.redeem(t, phone.again(t))
-		b.pass(3 * time.Hour)
-		v := b.visitor(t).agent(firefox)
-		page := v.account(t, "/account/sessions")
-		page.wantText(t, "Firefox on Linux", "Safari on iOS", "127.0.0.1", "(3 hours ago)", "(just now)", "<bdi>App app</bdi>",
-			b.now().Add(-3*time.Hour).UTC().Format("2 January 2006"), " GMT</time>")
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		phone := b.Visitor(t).Agent(iphone)
+		phone.Flow(t)
+		b.Redeem(t, phone.Again(t))
+		b.Pass(3 * time.Hour)
+		v := b.Visitor(t).Agent(firefox)
+		page := v.Account(t, "/account/sessions")
+		page.WantText(t, "Firefox on Linux", "Safari on iOS", "127.0.0.1", "(3 hours ago)", "(just now)", "<bdi>App app</bdi>",
+			b.Now().Add(-3*time.Hour).UTC().Format("2 January 2006"), " GMT</time>")
 		if got := strings.Count(page.Body, "This device"); got != 1 {
 			t.Errorf("%d sessions are marked as this device, want 1", got)
 		}
 		if strings.Index(page.Body, "Firefox on Linux") > strings.Index(page.Body, "Safari on iOS") {
 			t.Error("this device does not stand first")
 		}
-		page = phone.account(t, "/account/sessions")
+		page = phone.Account(t, "/account/sessions")
 		if strings.Index(page.Body, "Firefox on Linux") < strings.Index(page.Body, "Safari on iOS") {
 			t.Error("the phone does not stand first on the phone")
 		}
 	})
 }
 
-// TestAD11_AgentStaysText: what a browser calls itself is anything.
-func TestAD11_AgentStaysText(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		b.visitor(t).agent(`<script>alert(1)</script> Chrome/"><img src=x>`).account(t, "/account")
-		b.visitor(t).agent(``).account(t, "/account")
-		page := b.visitor(t).agent(`<b>`+strings.Repeat("x", 5000)).account(t, "/account/sessions")
+// TestAccount_AgentStaysText: what a browser calls itself is anything.
+// AD-11: Stored XSS through names, logos (SVG), user agents, claims, client URLs, audit entries.
+func TestAccount_AgentStaysText(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Visitor(t).Agent(`<script>alert(1)</script> Chrome/"><img src=x>`).Account(t, "/account")
+		b.Visitor(t).Agent(``).Account(t, "/account")
+		page := b.Visitor(t).Agent(`<b>`+strings.Repeat("x", 5000)).Account(t, "/account/sessions")
 		for _, markup := range []string{"<script>alert", "<img src=x", "<b>"} {
 			if strings.Contains(page.Body, markup) {
 				t.Errorf("the page has %s", markup)
 			}
 		}
-		page.wantText(t, "<strong>Chrome</strong>", "<strong>Unknown browser</strong>")
+		page.WantText(t, "<strong>Chrome</strong>", "<strong>Unknown browser</strong>")
 	})
 }
 
 func TestAccount_EndOneSessionEndsItsTokensAlone(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		other := b.visitor(t)
-		online := b.redeem(t, other.flow(t))
-		theirs := b.otherSession(t)
-		b.consentTo(t, "openid email offline_access")
-		offline := b.redeem(t, other.again(t, "scope", "openid offline_access"))
-		v := b.visitor(t)
-		mine := b.redeem(t, v.signIn(t, v.get(t, b.authorizeURL()), alice, password).code(t))
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		other := b.Visitor(t)
+		online := b.Redeem(t, other.Flow(t))
+		theirs := otherSession(t, b)
+		b.ConsentTo(t, "openid email offline_access")
+		offline := b.Redeem(t, other.Again(t, "scope", "openid offline_access"))
+		v := b.Visitor(t)
+		mine := b.Redeem(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t))
 
-		b.pass(time.Hour) // it needs no step-up
-		page := v.account(t, "/account/sessions")
-		page = v.submit(t, page.formTo(t, "/account/sessions/end", "sid", theirs.ID))
-		page.wantAt(t, "/account/sessions?done=session")
-		page.wantText(t, "That session was signed out.")
-		b.wantDead(t, online)
-		b.refreshed(t, offline["refresh_token"])
-		b.refreshed(t, mine["refresh_token"])
-		if page := other.get(t, b.Issuer+"/account"); page.At.Path != "/login" {
+		b.Pass(time.Hour) // it needs no step-up
+		page := v.Account(t, "/account/sessions")
+		page = v.Submit(t, page.FormTo(t, "/account/sessions/end", "sid", theirs.ID))
+		page.WantAt(t, "/account/sessions?done=session")
+		page.WantText(t, "That session was signed out.")
+		b.WantDead(t, online)
+		b.Refreshed(t, offline["refresh_token"])
+		b.Refreshed(t, mine["refresh_token"])
+		if page := other.Get(t, b.Issuer+"/account"); page.At.Path != "/login" {
 			t.Errorf("the ended session opens %s", page.At)
 		}
-		b.wantEvent(t, storage.SessionEnded, theirs.ID)
+		b.WantEvent(t, storage.SessionEnded, theirs.ID)
 	})
 }
 
 func TestAccount_EndingThisSessionSignsOutHere(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		page := v.account(t, "/account/sessions")
-		page = v.submit(t, page.formTo(t, "/account/sessions/end", "sid", b.otherSession(t).ID))
-		page.wantAt(t, "/end_session")
-		page.wantText(t, "You are signed out")
-		if v.cookie(t, "signet") != nil {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		page := v.Account(t, "/account/sessions")
+		page = v.Submit(t, page.FormTo(t, "/account/sessions/end", "sid", otherSession(t, b).ID))
+		page.WantAt(t, "/end_session")
+		page.WantText(t, "You are signed out")
+		if v.Cookie(t, "signet") != nil {
 			t.Error("the cookie is still there")
 		}
 		if got := page.Header.Get("Clear-Site-Data"); got != `"cache"` {
@@ -107,102 +95,105 @@ func TestAccount_EndingThisSessionSignsOutHere(t *testing.T) {
 	})
 }
 
-// TestLO03_ForeignSessionIsNotThere: of three users only one is affected by what
+// TestAccount_ForeignSessionIsNotThere: of three users only one is affected by what
 // she does, whatever her form says.
-func TestLO03_ForeignSessionIsNotThere(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		v.account(t, "/account")
-		var others []*visitor
+// LO-03: Empty user id reaches storage.
+func TestAccount_ForeignSessionIsNotThere(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		v.Account(t, "/account")
+		var others []*providertest.Visitor
 		var sids []string
 		for _, email := range []string{"bob@example.com", "carol@example.com"} {
-			user := b.user(t, email, "the password of "+email)
-			other := b.visitor(t)
-			other.signIn(t, other.get(t, b.Issuer+"/account"), email, "the password of "+email).wantAt(t, "/account")
-			others, sids = append(others, other), append(sids, b.sessionsOf(t, user.ID)[0].ID)
+			user := b.User(t, email, "the password of "+email)
+			other := b.Visitor(t)
+			other.SignIn(t, other.Get(t, b.Issuer+"/account"), email, "the password of "+email).WantAt(t, "/account")
+			others, sids = append(others, other), append(sids, b.SessionsOf(t, user.ID)[0].ID)
 		}
-		f := v.account(t, "/account/sessions").formTo(t, "/account/sessions/end", "", "")
+		f := v.Account(t, "/account/sessions").FormTo(t, "/account/sessions/end", "", "")
 		for _, sid := range append(sids, "ses_unknown", "", "' OR 1=1 --", "%") {
-			v.submit(t, f, "sid", sid).wantPage(t, http.StatusNotFound, "not_found")
+			v.Submit(t, f, "sid", sid).WantPage(t, http.StatusNotFound, "not_found")
 		}
-		v.submit(t, v.account(t, "/account/sessions/end-all").formTo(t, "/account/sessions/end-all", "", ""), "sid", sids[0]).
-			wantPage(t, http.StatusBadRequest, "invalid_request")
-		v.submit(t, v.account(t, "/account/sessions/end-all").formTo(t, "/account/sessions/end-all", "", "")).wantAt(t, "/end_session")
+		v.Submit(t, v.Account(t, "/account/sessions/end-all").FormTo(t, "/account/sessions/end-all", "", ""), "sid", sids[0]).
+			WantPage(t, http.StatusBadRequest, "invalid_request")
+		v.Submit(t, v.Account(t, "/account/sessions/end-all").FormTo(t, "/account/sessions/end-all", "", "")).WantAt(t, "/end_session")
 		for _, other := range others {
-			other.get(t, b.Issuer+"/account").wantAt(t, "/account")
+			other.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 		}
 	})
 }
 
 func TestAccount_EndOthersLeavesThisAndOffline(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		other := b.visitor(t)
-		online := b.redeem(t, other.flow(t))
-		b.consentTo(t, "openid email offline_access")
-		offline := b.redeem(t, other.again(t, "scope", "openid offline_access"))
-		third := b.visitor(t)
-		third.account(t, "/account")
-		v := b.visitor(t)
-		page := v.account(t, "/account/sessions")
-		page = v.submit(t, page.formTo(t, "/account/sessions/end-others", "", ""))
-		page.wantAt(t, "/account/sessions?done=others")
-		page.wantText(t, "All other sessions were signed out.", "This device")
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		other := b.Visitor(t)
+		online := b.Redeem(t, other.Flow(t))
+		b.ConsentTo(t, "openid email offline_access")
+		offline := b.Redeem(t, other.Again(t, "scope", "openid offline_access"))
+		third := b.Visitor(t)
+		third.Account(t, "/account")
+		v := b.Visitor(t)
+		page := v.Account(t, "/account/sessions")
+		page = v.Submit(t, page.FormTo(t, "/account/sessions/end-others", "", ""))
+		page.WantAt(t, "/account/sessions?done=others")
+		page.WantText(t, "All other sessions were signed out.", "This device")
 		if strings.Contains(page.Body, `id="end-others"`) {
 			t.Error("there are no others, and yet a button for them")
 		}
-		b.wantDead(t, online)
-		b.refreshed(t, offline["refresh_token"])
-		for _, gone := range []*visitor{other, third} {
-			if page := gone.get(t, b.Issuer+"/account"); page.At.Path != "/login" {
+		b.WantDead(t, online)
+		b.Refreshed(t, offline["refresh_token"])
+		for _, gone := range []*providertest.Visitor{other, third} {
+			if page := gone.Get(t, b.Issuer+"/account"); page.At.Path != "/login" {
 				t.Errorf("an ended session opens %s", page.At)
 			}
 		}
 	})
 }
 
-// TestLO09_SignOutEverywhereEndsAll: other browsers, online and offline tokens and
+// TestAccount_SignOutEverywhereEndsAll: other browsers, online and offline tokens and
 // codes under way.
-func TestLO09_SignOutEverywhereEndsAll(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		other := b.visitor(t)
-		online := b.redeem(t, other.flow(t))
-		b.consentTo(t, "openid email offline_access")
-		offline := b.redeem(t, other.again(t, "scope", "openid offline_access"))
-		code := other.again(t)
-		v := b.visitor(t)
-		page := v.account(t, "/account/sessions/end-all")
-		page.wantText(t, "your session in every browser", "also of those that keep it while you are away")
-		page = v.submit(t, page.formTo(t, "/account/sessions/end-all", "", ""))
-		page.wantAt(t, "/end_session")
-		page.wantText(t, "You are signed out")
-		b.wantDead(t, online)
-		b.wantDead(t, offline)
-		b.refuseCode(t, code, "invalid_grant")
-		if v.cookie(t, "signet") != nil {
+// LO-09: "Log out everywhere" while other devices hold codes, device codes, refresh tokens, remember-me, pending MFA.
+func TestAccount_SignOutEverywhereEndsAll(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		other := b.Visitor(t)
+		online := b.Redeem(t, other.Flow(t))
+		b.ConsentTo(t, "openid email offline_access")
+		offline := b.Redeem(t, other.Again(t, "scope", "openid offline_access"))
+		code := other.Again(t)
+		v := b.Visitor(t)
+		page := v.Account(t, "/account/sessions/end-all")
+		page.WantText(t, "your session in every browser", "also of those that keep it while you are away")
+		page = v.Submit(t, page.FormTo(t, "/account/sessions/end-all", "", ""))
+		page.WantAt(t, "/end_session")
+		page.WantText(t, "You are signed out")
+		b.WantDead(t, online)
+		b.WantDead(t, offline)
+		b.RefuseCode(t, code, "invalid_grant")
+		if v.Cookie(t, "signet") != nil {
 			t.Error("the cookie is still there")
 		}
-		for _, gone := range []*visitor{v, other} {
-			if page := gone.get(t, b.Issuer+"/account"); page.At.Path != "/login" {
+		for _, gone := range []*providertest.Visitor{v, other} {
+			if page := gone.Get(t, b.Issuer+"/account"); page.At.Path != "/login" {
 				t.Errorf("an ended session opens %s", page.At)
 			}
 		}
-		b.wantEvent(t, storage.SessionsEnded, b.Alice.ID)
-		v.account(t, "/account/apps").wantText(t, "App app") // what was allowed stays allowed
+		b.WantEvent(t, storage.SessionsEnded, b.Alice.ID)
+		v.Account(t, "/account/apps").WantText(t, "App app") // what was allowed stays allowed
 	})
 }
 
 // TestLO15_FormsOfOneSessionEndNothingInAnother also covers a form that is sent twice.
-func TestLO15_FormSentTwiceDoesNothingMore(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		other := b.visitor(t)
-		other.account(t, "/account")
-		theirs := b.otherSession(t)
-		v := b.visitor(t)
-		f := v.account(t, "/account/sessions").formTo(t, "/account/sessions/end", "sid", theirs.ID)
-		v.submit(t, f).wantAt(t, "/account/sessions?done=session")
-		v.submit(t, f).wantPage(t, http.StatusNotFound, "This session has ended")
-		other.account(t, "/account") // the same person, in a new session
-		v.submit(t, f).wantPage(t, http.StatusNotFound, "This session has ended")
-		other.get(t, b.Issuer+"/account").wantAt(t, "/account")
+// LO-15: Confirmed-logout link or token made in one session used in another user's browser, or twice.
+func TestAccount_FormSentTwiceDoesNothingMore(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		other := b.Visitor(t)
+		other.Account(t, "/account")
+		theirs := otherSession(t, b)
+		v := b.Visitor(t)
+		f := v.Account(t, "/account/sessions").FormTo(t, "/account/sessions/end", "sid", theirs.ID)
+		v.Submit(t, f).WantAt(t, "/account/sessions?done=session")
+		v.Submit(t, f).WantPage(t, http.StatusNotFound, "This session has ended")
+		other.Account(t, "/account") // the same person, in a new session
+		v.Submit(t, f).WantPage(t, http.StatusNotFound, "This session has ended")
+		other.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 	})
 }

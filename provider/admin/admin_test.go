@@ -1,4 +1,4 @@
-package provider_test
+package admin_test
 
 import (
 	"context"
@@ -9,129 +9,123 @@ import (
 
 	"signet/federation/federationtest"
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
-const root = "root@example.com"
-
-// administrator is a browser in which an administrator is signed in, at a page.
-func (b *testbed) administrator(t *testing.T, path string) (*visitor, stop) {
-	t.Helper()
-	b.local(t, storage.User{Email: root, EmailVerified: true, Admin: true}, password)
-	v := b.visitor(t)
-	return v, v.signIn(t, v.get(t, b.Issuer+path), root, password)
-}
-
-func TestAD01_AdminPagesAreForAdministrators(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v, page := b.administrator(t, "/admin")
+// AD-01: Every admin route without token, as user, as lower admin; other methods, //, /./, %2f, upper case, trailing slash.
+func TestAdmin_PagesAreForAdministrators(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v, page := b.Administrator(t, "/admin")
 		if page.At.Path != "/admin" || page.StatusCode != http.StatusOK {
 			t.Fatalf("after signing in: %s, status %d", page.At, page.StatusCode)
 		}
-		page.wantText(t, "Administration", "Connectors")
-		v.get(t, b.Issuer+"/account").wantText(t, "Administration")
+		page.WantText(t, "Administration", "Connectors")
+		v.Get(t, b.Issuer+"/account").WantText(t, "Administration")
 
-		user := b.visitor(t)
-		user.signIn(t, user.get(t, b.Issuer+"/account"), alice, password)
-		if strings.Contains(user.get(t, b.Issuer+"/account").Body, "/admin") {
+		user := b.Visitor(t)
+		user.SignIn(t, user.Get(t, b.Issuer+"/account"), providertest.Alice, providertest.Password)
+		if strings.Contains(user.Get(t, b.Issuer+"/account").Body, "/admin") {
 			t.Error("the account page of a user links to the administration")
 		}
-		for _, path := range routes(t) {
+		for _, path := range providertest.Routes(t) {
 			if !strings.HasPrefix(path, "/admin") {
 				continue
 			}
-			for name, browser := range map[string]*visitor{"stranger": b.visitor(t), "user": user} {
-				for _, method := range methods {
+			for name, browser := range map[string]*providertest.Visitor{"stranger": b.Visitor(t), "user": user} {
+				for _, method := range providertest.Methods {
 					r, err := http.NewRequest(method, b.Issuer+path, nil)
 					if err != nil {
 						t.Fatal(err)
 					}
 					r.Header.Set("Accept", "text/html")
 					r.Header.Set("Sec-Fetch-Site", "same-origin")
-					if a := browser.walk(t, r); a.At.Path != "/login" && a.StatusCode != http.StatusForbidden && a.StatusCode != http.StatusNotFound && a.StatusCode != http.StatusMethodNotAllowed {
+					if a := browser.Walk(t, r); a.At.Path != "/login" && a.StatusCode != http.StatusForbidden && a.StatusCode != http.StatusNotFound && a.StatusCode != http.StatusMethodNotAllowed {
 						t.Errorf("%s %s as %s: status %d at %s", method, path, name, a.StatusCode, a.At)
 					}
 				}
 			}
 		}
-		refused := user.get(t, b.Issuer+"/admin/connectors")
-		refused.wantPage(t, http.StatusForbidden, "admin_required")
-		refused.wantText(t, ">Your account</a>")
-		if to := refused.link(t, "start"); to != b.Issuer+"/account" {
+		refused := user.Get(t, b.Issuer+"/admin/connectors")
+		refused.WantPage(t, http.StatusForbidden, "admin_required")
+		refused.WantText(t, ">Your account</a>")
+		if to := refused.Link(t, "start"); to != b.Issuer+"/account" {
 			t.Errorf("the way on leads to %s", to)
 		}
 	})
 }
 
-func TestAD03_ADisabledAdministratorIsNoneAtOnce(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v, _ := b.administrator(t, "/admin")
-		v.get(t, b.Issuer+"/admin").wantText(t, "Administration")
-		admin := b.userBy(t, root)
-		another := b.user(t, "another@example.com", password) // the last one cannot be disabled
-		if _, err := b.DB.GrantAdmin(context.Background(), another.ID, storage.StopIfAttached, storage.By{At: b.now()}); err != nil {
+// AD-03: Demoted or disabled admin with a token still valid for 15 minutes.
+func TestAdmin_ADisabledAdministratorIsNoneAtOnce(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v, _ := b.Administrator(t, "/admin")
+		v.Get(t, b.Issuer+"/admin").WantText(t, "Administration")
+		admin := b.UserBy(t, providertest.Root)
+		another := b.User(t, "another@example.com", providertest.Password) // the last one cannot be disabled
+		if _, err := b.DB.GrantAdmin(context.Background(), another.ID, storage.StopIfAttached, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.DB.SetUserEnabled(context.Background(), admin.ID, false, storage.By{At: b.now()}); err != nil {
+		if err := b.DB.SetUserEnabled(context.Background(), admin.ID, false, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		if page := v.get(t, b.Issuer+"/admin"); page.At.Path != "/login" {
+		if page := v.Get(t, b.Issuer+"/admin"); page.At.Path != "/login" {
 			t.Errorf("a disabled administrator sees %s, status %d", page.At, page.StatusCode)
 		}
 	})
 }
 
-func TestAD03_ADemotedAdministratorIsNoneAtOnce(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v, page := b.administrator(t, "/admin/connectors")
-		kid := b.kid(t, "RS256", storage.KeyNext)
-		revoke := v.get(t, b.Issuer+revokePathOf(kid)).formTo(t, "/admin/keys/revoke", "", "")
-		another := b.local(t, storage.User{Email: "another@example.com", Admin: true}, password) // the last one stays
-		if err := b.DB.RevokeAdmin(context.Background(), b.userBy(t, root).ID, storage.By{From: storage.Origin{Actor: another.ID}, At: b.now()}); err != nil {
+// AD-03: Demoted or disabled admin with a token still valid for 15 minutes.
+func TestAdmin_ADemotedAdministratorIsNoneAtOnce(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v, page := b.Administrator(t, "/admin/connectors")
+		kid := b.Kid(t, "RS256", storage.KeyNext)
+		revoke := v.Get(t, b.Issuer+providertest.RevokePathOf(kid)).FormTo(t, "/admin/keys/revoke", "", "")
+		another := b.Local(t, storage.User{Email: "another@example.com", Admin: true}, providertest.Password) // the last one stays
+		if err := b.DB.RevokeAdmin(context.Background(), b.UserBy(t, providertest.Root).ID, storage.By{From: storage.Origin{Actor: another.ID}, At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		v.get(t, page.At.String()).wantPage(t, http.StatusForbidden, "admin_required")
-		v.submit(t, revoke, "confirm", kid).wantPage(t, http.StatusForbidden, "admin_required")
-		if b.kid(t, "RS256", storage.KeyNext) != kid {
+		v.Get(t, page.At.String()).WantPage(t, http.StatusForbidden, "admin_required")
+		v.Submit(t, revoke, "confirm", kid).WantPage(t, http.StatusForbidden, "admin_required")
+		if b.Kid(t, "RS256", storage.KeyNext) != kid {
 			t.Error("a form from before has revoked a key")
 		}
 	})
 }
 
 func TestAdminConnectors_SayWhatToRegister(t *testing.T) {
-	up, connectors := withUpstreams(t, alter("google", func(c *provider.Connector) {
+	up, connectors := providertest.WithUpstreams(t, providertest.Alter("google", func(c *provider.Connector) {
 		c.AllowedDomains, c.AutoLink, c.SignUp, c.Scopes = []string{"corp.example"}, true, false, []string{"calendar"}
 	}))
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		_, page := b.administrator(t, "/admin/connectors")
-		page.wantText(t,
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		_, page := b.Administrator(t, "/admin/connectors")
+		page.WantText(t,
 			b.Issuer+"/login/google/callback", b.Issuer+"/login/github/callback", b.Issuer+"/login/liar/callback",
 			"Authorized redirect URIs", "https://console.cloud.google.com/apis/credentials", "Authorization callback URL",
-			"<code>corp.example</code>", "<code>calendar</code>", "<code>user:email</code>", "people are refused", "people get one", up.google.ClientID)
-		for _, secret := range []string{up.google.ClientSecret, up.github.ClientSecret, up.liar.ClientSecret} {
+			"<code>corp.example</code>", "<code>calendar</code>", "<code>user:email</code>", "people are refused", "people get one", up.Google.ClientID)
+		for _, secret := range []string{up.Google.ClientSecret, up.GitHub.ClientSecret, up.Liar.ClientSecret} {
 			if strings.Contains(page.Body, secret) {
 				t.Error("the page shows a client secret")
 			}
 		}
 	}, connectors)
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		_, page := b.administrator(t, "/admin/connectors")
-		page.wantText(t, "There are none", "SIGNET_GOOGLE_CLIENT_ID")
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		_, page := b.Administrator(t, "/admin/connectors")
+		page.WantText(t, "There are none", "SIGNET_GOOGLE_CLIENT_ID")
 	})
 }
 
 // The test of a connector says in words what is wrong with the upstream.
 func TestAdminConnectors_TestSaysWhatItFound(t *testing.T) {
 	const notWorking = `<div class="alert" id="test-result"`
-	up, connectors := withUpstreams(t)
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v, page := b.administrator(t, "/admin/connectors")
-		tested := func(id string) stop {
+	up, connectors := providertest.WithUpstreams(t)
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v, page := b.Administrator(t, "/admin/connectors")
+		tested := func(id string) providertest.Stop {
 			t.Helper()
-			return v.submit(t, page.formTo(t, "/admin/connectors/test#test-result", "connector", id))
+			return v.Submit(t, page.FormTo(t, "/admin/connectors/test#test-result", "connector", id))
 		}
 		for _, id := range []string{"google", "github", "liar"} {
-			tested(id).wantText(t, "It answers", "Clock", `<div class="done" id="test-result"`)
+			tested(id).WantText(t, "It answers", "Clock", `<div class="done" id="test-result"`)
 		}
 		for _, c := range []struct {
 			name   string
@@ -143,44 +137,45 @@ func TestAdminConnectors_TestSaysWhatItFound(t *testing.T) {
 			{"no common algorithm", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, []string{"do not fit together", "algorithms"}},
 			{"hung up", federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.Reset}}, []string{"did not answer"}},
 		} {
-			up.liar.Tell(c.faults)
+			up.Liar.Tell(c.faults)
 			page := tested("liar")
-			page.wantText(t, append(c.want, notWorking)...)
+			page.WantText(t, append(c.want, notWorking)...)
 			if page.StatusCode != http.StatusOK {
 				t.Errorf("%s: got status %d, want 200", c.name, page.StatusCode)
 			}
 		}
-		up.liar.Tell(federationtest.Faults{})
-		b.pass(5 * time.Minute) // our clock: that of the Date header stays
-		tested("liar").wantText(t, "behind this server", "5m", notWorking)
-		up.liar.Close()
-		tested("liar").wantText(t, "did not answer", "refused", notWorking)
+		up.Liar.Tell(federationtest.Faults{})
+		b.Pass(5 * time.Minute) // our clock: that of the Date header stays
+		tested("liar").WantText(t, "behind this server", "5m", notWorking)
+		up.Liar.Close()
+		tested("liar").WantText(t, "did not answer", "refused", notWorking)
 	}, connectors)
 }
 
-func TestAD10_ConnectorTestWantsItsTicket(t *testing.T) {
-	up, connectors := withUpstreams(t)
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v, page := b.administrator(t, "/admin/connectors")
-		asked := len(up.google.Requests())
-		f := page.formTo(t, "/admin/connectors/test#test-result", "connector", "google")
-		own := f.values.Get("ticket")
+// AD-10: CSRF on cookie-authenticated admin calls.
+func TestAdmin_ConnectorTestWantsItsTicket(t *testing.T) {
+	up, connectors := providertest.WithUpstreams(t)
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v, page := b.Administrator(t, "/admin/connectors")
+		asked := len(up.Google.Requests())
+		f := page.FormTo(t, "/admin/connectors/test#test-result", "connector", "google")
+		own := f.Values.Get("ticket")
 		for name, ticket := range map[string]string{
-			"none": "", "another connector's": page.formTo(t, "/admin/connectors/test#test-result", "connector", "github").values.Get("ticket"),
+			"none": "", "another connector's": page.FormTo(t, "/admin/connectors/test#test-result", "connector", "github").Values.Get("ticket"),
 		} {
-			f.values.Set("ticket", ticket)
-			if a := v.submit(t, f); a.StatusCode != http.StatusConflict {
+			f.Values.Set("ticket", ticket)
+			if a := v.Submit(t, f); a.StatusCode != http.StatusConflict {
 				t.Errorf("ticket %s: got status %d, want 409", name, a.StatusCode)
 			}
 		}
-		f.values.Set("ticket", own)
-		r := v.formRequest(t, f)
+		f.Values.Set("ticket", own)
+		r := v.FormRequest(t, f)
 		r.Header.Set("Origin", "https://evil.example")
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		if a := v.walk(t, r); a.StatusCode != http.StatusForbidden {
+		if a := v.Walk(t, r); a.StatusCode != http.StatusForbidden {
 			t.Errorf("from another site: got status %d, want 403", a.StatusCode)
 		}
-		if got := len(up.google.Requests()); got != asked {
+		if got := len(up.Google.Requests()); got != asked {
 			t.Errorf("the upstream was asked %d times", got-asked)
 		}
 	}, connectors)
@@ -189,11 +184,11 @@ func TestAD10_ConnectorTestWantsItsTicket(t *testing.T) {
 // How sign-ins go is kept in the database, so that every node shows the same, and
 // strangers who make them fail cause a bounded number of writes.
 func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		fails := func() {
 			t.Helper()
-			v := b.visitor(t)
-			v.wantProblem(t, v.comeBy(t, "google", ""), http.StatusForbidden, "upstream_denied")
+			v := b.Visitor(t)
+			v.WantProblem(t, v.ComeBy(t, "google", ""), http.StatusForbidden, "upstream_denied")
 		}
 		writes := func(do func()) int64 {
 			t.Helper()
@@ -210,42 +205,42 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 			}
 			return known["google"]
 		}
-		b.follow(t) // which tells the other nodes what this one serves, for half a minute
+		b.Follow(t) // which tells the other nodes what this one serves, for half a minute
 		if n := writes(func() { fails(); fails(); fails() }); n != 0 {
 			t.Errorf("three failed trips wrote %d times while somebody waited", n)
 		}
 		gone, cancel := context.WithCancel(context.Background())
 		cancel()
-		if err := b.FollowOnce(gone, b.now()); err == nil {
+		if err := b.FollowOnce(gone, b.Now()); err == nil {
 			t.Error("what cannot be stored is no error")
 		}
-		if n := writes(func() { b.follow(t); b.follow(t) }); n != 1 { // not lost
+		if n := writes(func() { b.Follow(t); b.Follow(t) }); n != 1 { // not lost
 			t.Errorf("three failures of one kind: %d writes, want 1", n)
 		}
 		first := health()
 		if first.FailureCode != "upstream_denied" || first.SucceededAt != 0 || !strings.Contains(first.FailureReason, "access_denied") {
 			t.Fatalf("got %+v", first)
 		}
-		b.pass(10 * time.Second)
-		if n := writes(func() { fails(); b.follow(t) }); n > 1 { // the refusals' events are one write
+		b.Pass(10 * time.Second)
+		if n := writes(func() { fails(); b.Follow(t) }); n > 1 { // the refusals' events are one write
 			t.Errorf("within the minute: %d more writes", n)
 		}
-		v := b.visitor(t)
-		v.subject(t, v.comeBy(t, "google", "ada"))
-		if n := writes(func() { b.follow(t) }); n != 1 {
+		v := b.Visitor(t)
+		v.Subject(t, v.ComeBy(t, "google", "ada"))
+		if n := writes(func() { b.Follow(t) }); n != 1 {
 			t.Errorf("the first success: %d writes, want 1", n)
 		}
-		b.pass(time.Minute)
-		b.follow(t)
+		b.Pass(time.Minute)
+		b.Follow(t)
 		last := health()
 		if last.SucceededAt == 0 || last.FailedAt <= first.FailedAt || last.FailedAt > last.SucceededAt {
 			t.Errorf("a minute later: got %+v after %+v", last, first)
 		}
 
-		other := b.node(t, func(c *provider.Config) { c.Connectors = up.connectors })
-		_, page := other.administrator(t, "/admin/connectors")
-		page.wantText(t, "upstream_denied", "1 minute ago", "The person or the upstream said no.", "never")
-		for _, secret := range []string{up.google.ClientSecret, "code=", "state="} {
+		other := b.Node(t, func(c *provider.Config) { c.Connectors = up.Connectors })
+		_, page := other.Administrator(t, "/admin/connectors")
+		page.WantText(t, "upstream_denied", "1 minute ago", "The person or the upstream said no.", "never")
+		for _, secret := range []string{up.Google.ClientSecret, "code=", "state="} {
 			if strings.Contains(page.Body, secret) {
 				t.Errorf("the page shows %q", secret)
 			}

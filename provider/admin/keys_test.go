@@ -1,22 +1,22 @@
-package provider_test
+package admin_test
 
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"signet/provider"
 	"signet/provider/keys/keeper"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // keyEvent is the newest event of a type, which there must be.
-func (b *testbed) keyEvent(t *testing.T, kind storage.EventType) storage.Event {
+func keyEvent(t *testing.T, b *providertest.Testbed, kind storage.EventType) storage.Event {
 	t.Helper()
-	for _, e := range b.events(t) {
+	for _, e := range b.Events(t) {
 		if e.Type == kind {
 			return e
 		}
@@ -26,37 +26,35 @@ func (b *testbed) keyEvent(t *testing.T, kind storage.EventType) storage.Event {
 }
 
 // published lets the next keys be there for long enough, and the person sign in again.
-func (v *visitor) published(t *testing.T, path string) stop {
+func published(t *testing.T, v *providertest.Visitor, path string) providertest.Stop {
 	t.Helper()
-	v.b.pass(24 * time.Hour)
-	return v.signIn(t, v.get(t, v.b.Issuer+path), root, password)
+	v.Bed.Pass(24 * time.Hour)
+	return v.SignIn(t, v.Get(t, v.Bed.Issuer+path), providertest.Root, providertest.Password)
 }
 
 // wantQuestion: the person is asked to sign in again.
-func (s stop) wantQuestion(t *testing.T) {
+func wantQuestion(t *testing.T, s providertest.Stop) {
 	t.Helper()
 	if s.At.Path != "/login" || s.StatusCode != http.StatusOK {
 		t.Fatalf("at %s, status %d, want the sign-in page", s.At, s.StatusCode)
 	}
-	s.wantText(t, "Confirm it’s you", root)
+	s.WantText(t, "Confirm it’s you", providertest.Root)
 }
 
-func revokePathOf(kid string) string { return "/admin/keys/revoke?kid=" + url.QueryEscape(kid) }
-
 func TestAdminKeys_ShowTheTableTheTimelineAndWhoHasSeen(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v, page := b.administrator(t, "/admin/keys")
-		page.wantAt(t, "/admin/keys")
-		page.wantText(t, `id="nobody-seen"`, "<svg", "next rotation", "today", `class="signing"`, `class="published"`, "in 30 days")
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v, page := b.Administrator(t, "/admin/keys")
+		page.WantAt(t, "/admin/keys")
+		page.WantText(t, `id="nobody-seen"`, "<svg", "next rotation", "today", `class="signing"`, `class="published"`, "in 30 days")
 		rows, err := b.DB.Keys(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, k := range b.keeper(t).Life().Schedule(rows, b.now()) {
-			page.wantText(t, k.ID)
+		for _, k := range b.Keeper(t).Life().Schedule(rows, b.Now()) {
+			page.WantText(t, k.ID)
 			for _, at := range []time.Time{k.SignsFrom, k.SignsUntil, k.TokensDieAt} {
 				if !at.IsZero() {
-					page.wantText(t, `datetime="`+at.UTC().Format(time.RFC3339)+`"`)
+					page.WantText(t, `datetime="`+at.UTC().Format(time.RFC3339)+`"`)
 				}
 			}
 		}
@@ -66,23 +64,23 @@ func TestAdminKeys_ShowTheTableTheTimelineAndWhoHasSeen(t *testing.T) {
 
 		read := func(agent string) {
 			t.Helper()
-			r := mustGet(t, b.Issuer+"/jwks")
+			r := providertest.MustGet(t, b.Issuer+"/jwks")
 			r.Header.Set("User-Agent", agent)
-			do(t, direct, r)
-			if err := b.NoteReadersOnce(context.Background(), b.now()); err != nil {
+			providertest.Do(t, providertest.Direct, r)
+			if err := b.NoteReadersOnce(context.Background(), b.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		read("gateway/1.0")
-		v.published(t, "/admin/keys")
-		b.follow(t)
-		if _, err := b.keeper(t).Rotate(t.Context(), nil, 0, storage.Origin{}, b.now()); err != nil {
+		published(t, v, "/admin/keys")
+		b.Follow(t)
+		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.Origin{}, b.Now()); err != nil {
 			t.Fatal(err)
 		}
-		b.pass(time.Second)
+		b.Pass(time.Second)
 		read("jose/v6.2.17")
-		page = v.get(t, b.Issuer+"/admin/keys")
-		page.wantText(t, "<bdi>gateway</bdi>: unseen", "<bdi>jose</bdi>: seen", "retired", `class="checking"`)
+		page = v.Get(t, b.Issuer+"/admin/keys")
+		page.WantText(t, "<bdi>gateway</bdi>: unseen", "<bdi>jose</bdi>: seen", "retired", `class="checking"`)
 		for _, never := range []string{" safe", `id="nobody-seen"`} {
 			if strings.Contains(page.Body, never) {
 				t.Errorf("the page says %q", never)
@@ -92,30 +90,30 @@ func TestAdminKeys_ShowTheTableTheTimelineAndWhoHasSeen(t *testing.T) {
 }
 
 func TestAdminKeys_RotateWaitsUntilTheNextKeysArePublished(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v, page := b.administrator(t, "/admin/keys/rotate")
-		before := b.kid(t, "ES256", storage.KeyNext)
-		page.wantText(t, `id="not-ready"`, b.now().Add(24*time.Hour).UTC().Format("2006-01-02"), before)
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v, page := b.Administrator(t, "/admin/keys/rotate")
+		before := b.Kid(t, "ES256", storage.KeyNext)
+		page.WantText(t, `id="not-ready"`, b.Now().Add(24*time.Hour).UTC().Format("2006-01-02"), before)
 		if strings.Contains(page.Body, `id="confirm"`) {
 			t.Error("the page offers what will be refused")
 		}
 
-		page = v.published(t, "/admin/keys/rotate")
-		page.wantAt(t, "/admin/keys/rotate")
-		page.wantText(t, "sign from now on", before)
-		f := page.formTo(t, "/admin/keys/rotate", "", "")
-		done := v.submit(t, f)
-		done.wantAt(t, "/admin/keys?done=rotated")
-		done.wantText(t, "The keys were rotated.")
-		if got := b.kid(t, "ES256", storage.KeyActive); got != before {
+		page = published(t, v, "/admin/keys/rotate")
+		page.WantAt(t, "/admin/keys/rotate")
+		page.WantText(t, "sign from now on", before)
+		f := page.FormTo(t, "/admin/keys/rotate", "", "")
+		done := v.Submit(t, f)
+		done.WantAt(t, "/admin/keys?done=rotated")
+		done.WantText(t, "The keys were rotated.")
+		if got := b.Kid(t, "ES256", storage.KeyActive); got != before {
 			t.Errorf("%s signs, want the key that was next, %s", got, before)
 		}
-		from := b.keyEvent(t, storage.KeyRotated).From
-		if from.Actor != b.userBy(t, root).ID || from.RequestID == "" {
+		from := keyEvent(t, b, storage.KeyRotated).From
+		if from.Actor != b.UserBy(t, providertest.Root).ID || from.RequestID == "" {
 			t.Errorf("the event says %+v did it", from)
 		}
-		v.submit(t, f).wantPage(t, http.StatusConflict, "stale_form")
-		if got := b.kid(t, "ES256", storage.KeyActive); got != before {
+		v.Submit(t, f).WantPage(t, http.StatusConflict, "stale_form")
+		if got := b.Kid(t, "ES256", storage.KeyActive); got != before {
 			t.Error("a form that was sent twice has rotated twice")
 		}
 	})
@@ -123,34 +121,34 @@ func TestAdminKeys_RotateWaitsUntilTheNextKeysArePublished(t *testing.T) {
 
 // Too many retired keys are published: the page says from when on a rotation is possible.
 func TestAdminKeys_RotateWaitsWhileRetiredKeysCrowdTheJWKS(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v, _ := b.administrator(t, "/admin/keys/rotate")
-		keeper := b.keeperOf(t, provider.Lifetimes{Access: 10 * 24 * time.Hour})
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v, _ := b.Administrator(t, "/admin/keys/rotate")
+		keeper := b.KeeperOf(t, provider.Lifetimes{Access: 10 * 24 * time.Hour})
 		for range 10 { // the key that signed first is retired with the life it was made for
-			if _, err := keeper.Rotate(t.Context(), []string{"ES256"}, 0, storage.Origin{}, b.now()); err != nil {
+			if _, err := keeper.Rotate(t.Context(), []string{"ES256"}, 0, storage.Origin{}, b.Now()); err != nil {
 				t.Fatal(err)
 			}
-			b.pass(time.Hour)
+			b.Pass(time.Hour)
 		}
-		b.follow(t)
-		before := b.kid(t, "ES256", storage.KeyActive)
-		page := v.published(t, "/admin/keys/rotate")
-		refused := v.submit(t, page.formTo(t, "/admin/keys/rotate", "", ""))
-		refused.wantPage(t, http.StatusConflict, "too_many_retired_keys")
-		refused.wantText(t, "9 retired ES256 keys", "possible from "+b.now().UTC().AddDate(0, 0, 8).Format("2006-01-"))
-		if got := b.kid(t, "ES256", storage.KeyActive); got != before {
+		b.Follow(t)
+		before := b.Kid(t, "ES256", storage.KeyActive)
+		page := published(t, v, "/admin/keys/rotate")
+		refused := v.Submit(t, page.FormTo(t, "/admin/keys/rotate", "", ""))
+		refused.WantPage(t, http.StatusConflict, "too_many_retired_keys")
+		refused.WantText(t, "9 retired ES256 keys", "possible from "+b.Now().UTC().AddDate(0, 0, 8).Format("2006-01-"))
+		if got := b.Kid(t, "ES256", storage.KeyActive); got != before {
 			t.Error("it has rotated all the same")
 		}
 	})
 }
 
 func TestAdminKeys_RotateOfTwoAtOnceMakesOneNewKey(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v, _ := b.administrator(t, "/admin")
-		f := v.published(t, "/admin/keys/rotate").formTo(t, "/admin/keys/rotate", "", "")
-		race(2, func(int) { v.submit(t, f) })
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v, _ := b.Administrator(t, "/admin")
+		f := published(t, v, "/admin/keys/rotate").FormTo(t, "/admin/keys/rotate", "", "")
+		providertest.Race(2, func(int) { v.Submit(t, f) })
 		rotated := 0
-		for _, e := range b.events(t) {
+		for _, e := range b.Events(t) {
 			if e.Type == storage.KeyRotated {
 				rotated++
 			}
@@ -164,91 +162,91 @@ func TestAdminKeys_RotateOfTwoAtOnceMakesOneNewKey(t *testing.T) {
 // What the page revokes is revoked as by the command: refused at once on every node,
 // replaced by the key that was published as next, told by the event.
 func TestAdminKeys_RevokeIsWhatTheCommandDoes(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		other := b.node(t)
-		access := b.redeem(t, b.visitor(t).flow(t))["access_token"].(string)
-		kid, next := b.kid(t, "ES256", storage.KeyActive), b.kid(t, "ES256", storage.KeyNext)
-		v, page := b.administrator(t, "/admin/keys")
-		page.wantText(t, "/admin/keys/revoke?kid="+kid)
-		page = v.get(t, b.Issuer+revokePathOf(kid))
-		page.wantText(t, "Every access and ID token it has signed stops working", "The next key, published since")
-		f := page.formTo(t, "/admin/keys/revoke", "", "")
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		other := b.Node(t)
+		access := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
+		kid, next := b.Kid(t, "ES256", storage.KeyActive), b.Kid(t, "ES256", storage.KeyNext)
+		v, page := b.Administrator(t, "/admin/keys")
+		page.WantText(t, "/admin/keys/revoke?kid="+kid)
+		page = v.Get(t, b.Issuer+providertest.RevokePathOf(kid))
+		page.WantText(t, "Every access and ID token it has signed stops working", "The next key, published since")
+		f := page.FormTo(t, "/admin/keys/revoke", "", "")
 		for _, typed := range []string{"", kid[:7], next, "x" + kid} {
-			refused := v.submit(t, f, "kid", kid, "confirm", typed, "reason", "lost laptop")
+			refused := v.Submit(t, f, "kid", kid, "confirm", typed, "reason", "lost laptop")
 			if refused.StatusCode != http.StatusUnprocessableEntity {
 				t.Errorf("typed %q: status %d, want 422", typed, refused.StatusCode)
 			}
-			refused.wantText(t, "Nothing was changed", `value="lost laptop"`)
+			refused.WantText(t, "Nothing was changed", `value="lost laptop"`)
 		}
-		b.wantUserinfo(t, access, http.StatusOK)
+		b.WantUserinfo(t, access, http.StatusOK)
 
-		done := v.submit(t, f, "kid", kid, "confirm", " "+kid[:8], "reason", "lost laptop")
-		done.wantAt(t, "/admin/keys?done=revoked&kid="+kid)
-		done.wantText(t, "The ES256 key "+kid+" is revoked", next+" signs from now on; it has been published since",
+		done := v.Submit(t, f, "kid", kid, "confirm", " "+kid[:8], "reason", "lost laptop")
+		done.WantAt(t, "/admin/keys?done=revoked&kid="+kid)
+		done.WantText(t, "The ES256 key "+kid+" is revoked", next+" signs from now on; it has been published since",
 			"until they read the JWKS again: by", "have all expired by", "lost laptop")
-		v.get(t, b.Issuer+"/admin/keys?done=revoked&kid="+next).wantText(t, "The key was revoked.")
-		for _, n := range []*testbed{b, other} {
-			n.follow(t)
-			n.wantUserinfo(t, access, http.StatusUnauthorized)
+		v.Get(t, b.Issuer+"/admin/keys?done=revoked&kid="+next).WantText(t, "The key was revoked.")
+		for _, n := range []*providertest.Testbed{b, other} {
+			n.Follow(t)
+			n.WantUserinfo(t, access, http.StatusUnauthorized)
 		}
-		if got := b.kid(t, "ES256", storage.KeyActive); got != next {
+		if got := b.Kid(t, "ES256", storage.KeyActive); got != next {
 			t.Errorf("%s signs, want the key that was next, %s", got, next)
 		}
-		e := b.keyEvent(t, storage.KeyRevokedEvent)
-		if e.From.Actor != b.userBy(t, root).ID || e.Detail["kid"] != kid {
+		e := keyEvent(t, b, storage.KeyRevokedEvent)
+		if e.From.Actor != b.UserBy(t, providertest.Root).ID || e.Detail["kid"] != kid {
 			t.Errorf("the event says %+v", e)
 		}
-		again := v.get(t, b.Issuer+revokePathOf(kid))
-		again.wantPage(t, http.StatusNotFound, "not_found")
+		again := v.Get(t, b.Issuer+providertest.RevokePathOf(kid))
+		again.WantPage(t, http.StatusNotFound, "not_found")
 	})
 }
 
 func TestAdminKeys_AChangeWantsAFreshSignInAndItsTicket(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		v, _ := b.administrator(t, "/admin")
-		kid := b.kid(t, "ES256", storage.KeyActive)
-		rotate := v.published(t, "/admin/keys/rotate").formTo(t, "/admin/keys/rotate", "", "")
-		revoke := v.get(t, b.Issuer+revokePathOf(kid)).formTo(t, "/admin/keys/revoke", "", "")
-		revoke.values.Set("confirm", kid)
-		for path, f := range map[string]form{"/admin/keys/rotate": rotate, "/admin/keys/revoke": revoke} {
-			own := f.values.Get("ticket")
-			for name, ticket := range map[string]string{"none": "", "the other form's": map[bool]form{true: rotate, false: revoke}[path == "/admin/keys/revoke"].values.Get("ticket")} {
-				f.values.Set("ticket", ticket)
-				if a := v.submit(t, f, "kid", kid); a.StatusCode != http.StatusConflict {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		v, _ := b.Administrator(t, "/admin")
+		kid := b.Kid(t, "ES256", storage.KeyActive)
+		rotate := published(t, v, "/admin/keys/rotate").FormTo(t, "/admin/keys/rotate", "", "")
+		revoke := v.Get(t, b.Issuer+providertest.RevokePathOf(kid)).FormTo(t, "/admin/keys/revoke", "", "")
+		revoke.Values.Set("confirm", kid)
+		for path, f := range map[string]providertest.Form{"/admin/keys/rotate": rotate, "/admin/keys/revoke": revoke} {
+			own := f.Values.Get("ticket")
+			for name, ticket := range map[string]string{"none": "", "the other form's": map[bool]providertest.Form{true: rotate, false: revoke}[path == "/admin/keys/revoke"].Values.Get("ticket")} {
+				f.Values.Set("ticket", ticket)
+				if a := v.Submit(t, f, "kid", kid); a.StatusCode != http.StatusConflict {
 					t.Errorf("%s, ticket %s: status %d, want 409", path, name, a.StatusCode)
 				}
 			}
-			f.values.Set("ticket", own)
+			f.Values.Set("ticket", own)
 		}
-		b.pass(5*time.Minute + time.Second)
-		v.get(t, b.Issuer+"/admin/keys").wantAt(t, "/admin/keys") // to look is free
-		for _, path := range []string{"/admin/keys/rotate", revokePathOf(kid)} {
-			v.get(t, b.Issuer+path).wantQuestion(t)
+		b.Pass(5*time.Minute + time.Second)
+		v.Get(t, b.Issuer+"/admin/keys").WantAt(t, "/admin/keys") // to look is free
+		for _, path := range []string{"/admin/keys/rotate", providertest.RevokePathOf(kid)} {
+			wantQuestion(t, v.Get(t, b.Issuer+path))
 		}
-		v.submit(t, rotate).wantQuestion(t)
-		page := v.submit(t, revoke, "kid", kid)
-		page.wantQuestion(t)
-		if got := b.kid(t, "ES256", storage.KeyActive); got != kid {
+		wantQuestion(t, v.Submit(t, rotate))
+		page := v.Submit(t, revoke, "kid", kid)
+		wantQuestion(t, page)
+		if got := b.Kid(t, "ES256", storage.KeyActive); got != kid {
 			t.Error("a key was changed without a fresh sign-in")
 		}
-		back := v.signIn(t, page, root, password)
-		if !strings.HasPrefix(back.At.String(), b.Issuer+revokePathOf(kid)+"&typed=") {
+		back := v.SignIn(t, page, providertest.Root, providertest.Password)
+		if !strings.HasPrefix(back.At.String(), b.Issuer+providertest.RevokePathOf(kid)+"&typed=") {
 			t.Fatalf("at %s", back.At)
 		}
-		back.wantText(t, kid)
+		back.WantText(t, kid)
 	})
 }
 
 func TestSchedule_SaysWhatTheKeeperDoes(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		life := b.keeper(t).Life()
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		life := b.Keeper(t).Life()
 		of := func(state storage.KeyState) keeper.Scheduled {
 			t.Helper()
 			rows, err := b.DB.Keys(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, k := range life.Schedule(rows, b.now()) {
+			for _, k := range life.Schedule(rows, b.Now()) {
 				if k.Line == "ES256" && k.State == state {
 					return k
 				}
@@ -257,15 +255,15 @@ func TestSchedule_SaysWhatTheKeeperDoes(t *testing.T) {
 			return keeper.Scheduled{}
 		}
 		next := of(storage.KeyNext)
-		b.pass(next.SignsFrom.Sub(b.now()) - time.Second)
-		if err := b.RotateOnce(t.Context(), b.now()); err != nil {
+		b.Pass(next.SignsFrom.Sub(b.Now()) - time.Second)
+		if err := b.RotateOnce(t.Context(), b.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if got := of(storage.KeyNext); got.ID != next.ID {
 			t.Fatal("rotated before its time")
 		}
-		b.pass(time.Second)
-		if err := b.RotateOnce(t.Context(), b.now()); err != nil {
+		b.Pass(time.Second)
+		if err := b.RotateOnce(t.Context(), b.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if got := of(storage.KeyActive); got.ID != next.ID {

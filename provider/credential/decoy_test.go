@@ -1,4 +1,4 @@
-package provider_test
+package credential_test
 
 import (
 	"crypto/sha256"
@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"signet/provider/providertest"
 )
 
 // guessed is what a stranger can compare: each answer, without what is new in all
 // answers, and what it cost the database.
-func (b *testbed) guessed(t *testing.T, name string, ask func() answer) string {
+func guessed(t *testing.T, b *providertest.Testbed, name string, ask func() providertest.Answer) string {
 	t.Helper()
 	readsBefore, writesBefore := b.DB.Calls()
 	a := ask()
@@ -43,8 +45,8 @@ func plainBucket(name string) string {
 // (found here with the key) answers the same whether there is an account or not.
 func TestThrottle_DecoyTellsNothingOfAccounts(t *testing.T) {
 	const unknown = "malik@example.com" // as long as alice's
-	eachGuarded(t, func(t *testing.T, b *testbed) {
-		ring := b.insider(t)
+	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+		ring := b.Insider(t)
 		keyed := func(name string) string {
 			bucket, err := ring.Bucket(name)
 			if err != nil {
@@ -54,14 +56,14 @@ func TestThrottle_DecoyTellsNothingOfAccounts(t *testing.T) {
 		}
 		for door, try := range doors {
 			stories := map[string]string{}
-			for network, name := range []string{alice, unknown} {
+			for network, name := range []string{providertest.Alice, unknown} {
 				var story strings.Builder
-				ask := func(label, typed string, i int) answer {
-					var a answer
+				ask := func(label, typed string, i int) providertest.Answer {
+					var a providertest.Answer
 					// Each guess comes from another network, each story from networks of its own.
 					address := fmt.Sprintf("2001:db8:%x:%x::1", network, i)
-					fmt.Fprintln(&story, label, b.guessed(t, typed, func() answer {
-						a = try(b.visitor(t), t, typed, "wrong password", address)
+					fmt.Fprintln(&story, label, guessed(t, b, typed, func() providertest.Answer {
+						a = try(b.Visitor(t), t, typed, "wrong password", address)
 						return a
 					}))
 					return a
@@ -72,10 +74,10 @@ func TestThrottle_DecoyTellsNothingOfAccounts(t *testing.T) {
 				wantWrong(t, door+": a decoy by a plain hash", ask("plain decoy", decoyBy(t, name, plainBucket), 30))
 				wantLocked(t, door+": a decoy by the key", ask("keyed decoy", decoyBy(t, name, keyed), 31))
 				stories[name] = story.String()
-				b.pass(16 * time.Minute)
+				b.Pass(16 * time.Minute)
 			}
-			if stories[alice] != stories[unknown] {
-				t.Errorf("%s: a known and an unknown name differ:\n%s\n%s", door, stories[alice], stories[unknown])
+			if stories[providertest.Alice] != stories[unknown] {
+				t.Errorf("%s: a known and an unknown name differ:\n%s\n%s", door, stories[providertest.Alice], stories[unknown])
 			}
 		}
 	})
@@ -84,15 +86,15 @@ func TestThrottle_DecoyTellsNothingOfAccounts(t *testing.T) {
 // The same of clients: nobody can compute which ids share a limit, and wrong secrets
 // of known and unknown clients are answered alike.
 func TestThrottle_DecoyTellsNothingOfClients(t *testing.T) {
-	eachGuarded(t, func(t *testing.T, b *testbed) {
+	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		stories := map[string]string{}
 		for network, id := range []string{b.Client.ID, "ppa"} {
 			var story strings.Builder
 			for i := range 22 {
-				a := b.present(t, "/token", id, "wrong", fmt.Sprintf("2001:db8:%x:%x::1", network, i))
+				a := b.Present(t, "/token", id, "wrong", fmt.Sprintf("2001:db8:%x:%x::1", network, i))
 				fmt.Fprintln(&story, i, comparable(a, id))
 			}
-			a := b.present(t, "/token", decoyBy(t, id, plainBucket), "wrong", fmt.Sprintf("2001:db8:%x:ff::1", network))
+			a := b.Present(t, "/token", decoyBy(t, id, plainBucket), "wrong", fmt.Sprintf("2001:db8:%x:ff::1", network))
 			if a.StatusCode != http.StatusUnauthorized {
 				t.Errorf("a decoy of %s: got %d", id, a.StatusCode)
 			}
@@ -107,16 +109,16 @@ func TestThrottle_DecoyTellsNothingOfClients(t *testing.T) {
 // Every key of a throttle that holds something typed by a stranger is a bucket: the
 // table holds neither names nor client ids.
 func TestThrottle_KeysHoldNothingTyped(t *testing.T) {
-	eachGuarded(t, func(t *testing.T, b *testbed) {
+	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, try := range doors {
-			for _, name := range []string{alice, "typed-canary@example.com", "TYPED-canary"} {
-				wantWrong(t, name, try(b.visitor(t), t, name, "wrong password", "192.0.2.1"))
+			for _, name := range []string{providertest.Alice, "typed-canary@example.com", "TYPED-canary"} {
+				wantWrong(t, name, try(b.Visitor(t), t, name, "wrong password", "192.0.2.1"))
 			}
 		}
 		for _, id := range []string{b.Client.ID, "typed-canary"} {
-			wantRefusedClient(t, id, b.present(t, "/token", id, "wrong", "192.0.2.1"))
+			providertest.WantRefusedClient(t, id, b.Present(t, "/token", id, "wrong", "192.0.2.1"))
 		}
-		for _, row := range b.table(t, "throttles") {
+		for _, row := range b.Table(t, "throttles") {
 			kind, value, _ := strings.Cut(row["bucket"], ":")
 			switch kind {
 			case "name", "decoy", "client":

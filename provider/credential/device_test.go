@@ -1,113 +1,108 @@
-package provider_test
+package credential_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
-// device is the value of the browser's device cookie.
-func (v *visitor) device(t *testing.T) string {
-	t.Helper()
-	c := v.cookie(t, v.b.sessionCookie()+"_device")
-	if c == nil || c.Value == "" {
-		t.Fatal("the browser has no device cookie")
-	}
-	return c.Value
-}
-
 // known is a browser that alice has signed in with, and out again.
-func (b *testbed) known(t *testing.T) *visitor {
+func known(t *testing.T, b *providertest.Testbed) *providertest.Visitor {
 	t.Helper()
-	v := b.visitor(t)
-	v.signInApp(t)
-	wantStatus(t, v.app(t, "/logout", ""), http.StatusNoContent)
-	v.wantApp(t, false)
+	v := b.Visitor(t)
+	v.SignInApp(t)
+	providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent)
+	v.WantApp(t, false)
 	return v
 }
 
 // bearing tries alice's right password from a browser that has these cookies only.
-func (b *testbed) bearing(t *testing.T, cookies string) answer {
+func bearing(t *testing.T, b *providertest.Testbed, cookies string) providertest.Answer {
 	t.Helper()
-	v := b.visitor(t)
-	v.client = direct
-	return v.app(t, "/login", credentials, with("Cookie", cookies), with("X-Forwarded-For", "203.0.113.99"))
+	v := b.Visitor(t)
+	v.Client = providertest.Direct
+	return v.App(t, "/login", providertest.Credentials, providertest.WithHeader("Cookie", cookies), providertest.WithHeader("X-Forwarded-For", "203.0.113.99"))
 }
 
 // The owner gets in where she has been before, whatever strangers try; nobody else
 // does, and a browser that is known has no more attempts than others.
-func TestPW04_StrangersDoNotLockTheOwnerOut(t *testing.T) {
-	eachGuarded(t, func(t *testing.T, b *testbed) {
-		home, office := b.known(t), b.known(t)
-		changing := b.known(t)
-		form := changing.account(t, "/account/password").formTo(t, "/account/password", "", "")
-		b.lockOut(t, alice)
-		node := b.node(t, behindProxy, appAt(shop))
+// PW-04: 1,000 guesses on one account.
+func TestDevice_StrangersDoNotLockTheOwnerOut(t *testing.T) {
+	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+		home, office := known(t, b), known(t, b)
+		changing := known(t, b)
+		form := changing.Account(t, "/account/password").FormTo(t, "/account/password", "", "")
+		lockOut(t, b, providertest.Alice)
+		node := b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))
 		for name, try := range doors {
-			wantLocked(t, name+", a new browser", try(b.visitor(t), t, alice, password, "203.0.113.1"))
-			b.wantIn(t, name+", at home", try(home, t, alice, password, "203.0.113.1"))
+			wantLocked(t, name+", a new browser", try(b.Visitor(t), t, providertest.Alice, providertest.Password, "203.0.113.1"))
+			wantIn(t, b, name+", at home", try(home, t, providertest.Alice, providertest.Password, "203.0.113.1"))
 		}
 		other := *office
-		other.b = node
-		b.wantIn(t, "at another node", other.byApp(t, alice, password, "203.0.113.1"))
-		changing.submit(t, form, "current-password", password, "new-password", newPassword).wantAt(t, "/account/password?done=password")
+		other.Bed = node
+		wantIn(t, b, "at another node", other.ByApp(t, providertest.Alice, providertest.Password, "203.0.113.1"))
+		changing.Submit(t, form, "current-password", providertest.Password, "new-password", providertest.NewPassword).WantAt(t, "/account/password?done=password")
 		// Right ones are not counted; wrong ones are, for each browser.
-		changing.signedOut(t)
+		signedOut(t, changing)
 		for i := range 10 {
 			for name, try := range doors {
-				wantWrong(t, name, try(changing, t, alice, "wrong password", ""))
+				wantWrong(t, name, try(changing, t, providertest.Alice, "wrong password", ""))
 				if i%5 == 0 {
-					b.wantIn(t, name, try(changing, t, alice, newPassword, ""))
+					wantIn(t, b, name, try(changing, t, providertest.Alice, providertest.NewPassword, ""))
 				}
 			}
 		}
 		for name, try := range doors {
-			wantLocked(t, name+", known, too many", try(changing, t, alice, newPassword, ""))
-			wantLocked(t, name+", before the password was changed", try(home, t, alice, newPassword, "203.0.113.1"))
+			wantLocked(t, name+", known, too many", try(changing, t, providertest.Alice, providertest.NewPassword, ""))
+			wantLocked(t, name+", before the password was changed", try(home, t, providertest.Alice, providertest.NewPassword, "203.0.113.1"))
 		}
-		b.pass(15 * time.Minute)
-		b.wantIn(t, "after the window", changing.byApp(t, alice, newPassword, ""))
-		b.wantIn(t, "after the window, at home", home.byApp(t, alice, newPassword, ""))
+		b.Pass(15 * time.Minute)
+		wantIn(t, b, "after the window", changing.ByApp(t, providertest.Alice, providertest.NewPassword, ""))
+		wantIn(t, b, "after the window, at home", home.ByApp(t, providertest.Alice, providertest.NewPassword, ""))
 	})
 }
 
 // signedOut ends the browser's session and leaves its other cookies.
-func (v *visitor) signedOut(t *testing.T) {
+func signedOut(t *testing.T, v *providertest.Visitor) {
 	t.Helper()
-	wantStatus(t, v.app(t, "/logout", ""), http.StatusNoContent)
+	providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent)
 }
 
 // Nor can others of the owner's network.
-func TestPW04_OwnerGetsInFromAThrottledNetwork(t *testing.T) {
-	appOnSQLite(t, func(t *testing.T, b *testbed) {
-		home := b.known(t)
+// PW-04: 1,000 guesses on one account.
+func TestDevice_OwnerGetsInFromAThrottledNetwork(t *testing.T) {
+	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		home := known(t, b)
 		for i := range 100 {
-			wantWrong(t, "a guess", b.visitor(t).byApp(t, strings.Repeat("x", i+1)+"@example.com", "wrong password", "198.51.100.7"))
+			wantWrong(t, "a guess", b.Visitor(t).ByApp(t, strings.Repeat("x", i+1)+"@example.com", "wrong password", "198.51.100.7"))
 		}
-		wantLocked(t, "a new browser", b.visitor(t).byApp(t, alice, password, "198.51.100.7"))
-		b.wantIn(t, "at home", home.byApp(t, alice, password, "198.51.100.7"))
-	}, behindProxy)
+		wantLocked(t, "a new browser", b.Visitor(t).ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
+		wantIn(t, b, "at home", home.ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
+	}, providertest.BehindProxy)
 }
 
 // A stolen cookie is worth as many guesses as any browser has, and none at others.
-func TestPW04_StolenDeviceHasTheLimitOfOne(t *testing.T) {
-	eachGuarded(t, func(t *testing.T, b *testbed) {
-		b.user(t, "bob@example.com", password)
-		home, office, thief := b.known(t), b.known(t), b.visitor(t)
-		thief.keep("signet_device", home.device(t))
-		b.lockOut(t, alice)
-		b.lockOut(t, "bob@example.com")
+// PW-04: 1,000 guesses on one account.
+func TestDevice_StolenDeviceHasTheLimitOfOne(t *testing.T) {
+	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+		b.User(t, "bob@example.com", providertest.Password)
+		home, office, thief := known(t, b), known(t, b), b.Visitor(t)
+		thief.Keep("signet_device", home.Device(t))
+		lockOut(t, b, providertest.Alice)
+		lockOut(t, b, "bob@example.com")
 		for range 20 {
-			wantWrong(t, "a guess", thief.byApp(t, alice, "wrong password", ""))
+			wantWrong(t, "a guess", thief.ByApp(t, providertest.Alice, "wrong password", ""))
 		}
-		wantLocked(t, "the thief", thief.byApp(t, alice, password, ""))
-		wantLocked(t, "the thief at another account", thief.byApp(t, "bob@example.com", password, ""))
-		b.wantIn(t, "the owner elsewhere", office.byApp(t, alice, password, ""))
-		if got := count(b.events(t), storage.UserSignInFailed); got != 60 {
+		wantLocked(t, "the thief", thief.ByApp(t, providertest.Alice, providertest.Password, ""))
+		wantLocked(t, "the thief at another account", thief.ByApp(t, "bob@example.com", providertest.Password, ""))
+		wantIn(t, b, "the owner elsewhere", office.ByApp(t, providertest.Alice, providertest.Password, ""))
+		if got := providertest.Count(b.Events(t), storage.UserSignInFailed); got != 60 {
 			t.Errorf("%d guesses are recorded, want 60", got)
 		}
 	})
@@ -115,62 +110,63 @@ func TestPW04_StolenDeviceHasTheLimitOfOne(t *testing.T) {
 
 // What a browser can bring that makes it no known one: it then shares the account's
 // count, and hears what strangers hear.
-func TestPW04_DevicesThatAreNotKnown(t *testing.T) {
-	eachGuarded(t, func(t *testing.T, b *testbed) {
-		bob := b.user(t, "bob@example.com", password)
+// PW-04: 1,000 guesses on one account.
+func TestDevice_DevicesThatAreNotKnown(t *testing.T) {
+	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
+		bob := b.User(t, "bob@example.com", providertest.Password)
 		devices := map[string]string{}
-		devices["under a revoked key"] = b.known(t).device(t)
-		b.revokeKey(t, storage.InternalLine)
-		b.follow(t)
-		devices["old"] = b.known(t).device(t)
-		b.pass(180 * 24 * time.Hour)
+		devices["under a revoked key"] = known(t, b).Device(t)
+		b.RevokeKey(t, storage.InternalLine)
+		b.Follow(t)
+		devices["old"] = known(t, b).Device(t)
+		b.Pass(180 * 24 * time.Hour)
 		for what, end := range map[string]func() error{
 			"from before all was ended": func() error {
-				return b.DB.SignOutEverywhere(ctx, b.Alice.ID, "asked", storage.By{From: here, At: b.now()})
+				return b.DB.SignOutEverywhere(context.Background(), b.Alice.ID, "asked", storage.By{From: providertest.Here, At: b.Now()})
 			},
 			"from before she was disabled": func() error {
-				b.disableUser(t, true)
-				b.disableUser(t, false)
+				b.DisableUser(t, true)
+				b.DisableUser(t, false)
 				return nil
 			},
 			"from before the password was reset": func() error {
-				_, hash, err := b.DB.UserByEmail(ctx, alice)
+				_, hash, err := b.DB.UserByEmail(context.Background(), providertest.Alice)
 				if err != nil {
 					return err
 				}
-				_, err = b.DB.ResetPassword(ctx, storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "test", From: here}, b.now())
+				_, err = b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "test", From: providertest.Here}, b.Now())
 				return err
 			},
 		} {
-			devices[what] = b.known(t).device(t)
+			devices[what] = known(t, b).Device(t)
 			if err := end(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		his := b.visitor(t)
-		b.wantIn(t, "bob", his.byApp(t, bob.Email, password, ""))
-		good := b.known(t).device(t)
-		devices["bob's"] = his.device(t)
-		devices["a request"] = b.visitor(t).get(t, b.authorizeURL()).form(t).values.Get("request")
-		devices["a session"] = his.cookie(t, "signet").Value
+		his := b.Visitor(t)
+		wantIn(t, b, "bob", his.ByApp(t, bob.Email, providertest.Password, ""))
+		good := known(t, b).Device(t)
+		devices["bob's"] = his.Device(t)
+		devices["a request"] = b.Visitor(t).Get(t, b.AuthorizeURL()).Form(t).Values.Get("request")
+		devices["a session"] = his.Cookie(t, "signet").Value
 		devices["altered"] = good[:60] + flipped(good[60:61]) + good[61:]
 		devices["cut"] = good[:len(good)-2]
 		devices["longer"] = good + "AAAA"
 		devices["made up"] = `{"d":"x","u":"` + b.Alice.ID + `","s":9999999999999}`
-		b.lockOut(t, alice)
+		lockOut(t, b, providertest.Alice)
 		for what, device := range devices {
-			wantLocked(t, what, b.bearing(t, "signet_device="+device))
+			wantLocked(t, what, bearing(t, b, "signet_device="+device))
 		}
-		wantLocked(t, "twice", b.bearing(t, "signet_device="+good+"; signet_device="+good))
-		wantLocked(t, "another's beside it", b.bearing(t, "signet_device="+good+"; signet_device="+devices["bob's"]))
-		wantLocked(t, "under another name", b.bearing(t, "signet_devicex="+good))
-		b.wantIn(t, "the good one", b.bearing(t, "signet_device="+good))
+		wantLocked(t, "twice", bearing(t, b, "signet_device="+good+"; signet_device="+good))
+		wantLocked(t, "another's beside it", bearing(t, b, "signet_device="+good+"; signet_device="+devices["bob's"]))
+		wantLocked(t, "under another name", bearing(t, b, "signet_devicex="+good))
+		wantIn(t, b, "the good one", bearing(t, b, "signet_device="+good))
 
 		// Whoever is disabled is refused as any stranger is.
-		b.disableUser(t, true)
-		wantLocked(t, "disabled", b.bearing(t, "signet_device="+good))
-		b.pass(15 * time.Minute)
-		wantWrong(t, "disabled, after the window", b.bearing(t, "signet_device="+good))
+		b.DisableUser(t, true)
+		wantLocked(t, "disabled", bearing(t, b, "signet_device="+good))
+		b.Pass(15 * time.Minute)
+		wantWrong(t, "disabled, after the window", bearing(t, b, "signet_device="+good))
 	})
 }
 
@@ -184,80 +180,83 @@ func flipped(c string) string {
 
 // The browser stays known for half a year after the last sign-in, over rotations of
 // the keys, by whatever way the person signed in.
-func TestPW04_DeviceIsKnownForHalfAYear(t *testing.T) {
-	appOnSQLite(t, func(t *testing.T, b *testbed) {
-		home := b.known(t)
+// PW-04: 1,000 guesses on one account.
+func TestDevice_IsKnownForHalfAYear(t *testing.T) {
+	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		home := known(t, b)
 		months := func(n int) {
 			for range n {
-				b.pass(30*24*time.Hour - 2*time.Hour)
+				b.Pass(30*24*time.Hour - 2*time.Hour)
 				for range 3 { // the clock has jumped, and is believed again after an hour
-					if err := b.RotateOnce(ctx, b.now()); err != nil {
+					if err := b.RotateOnce(context.Background(), b.Now()); err != nil {
 						t.Fatal(err)
 					}
-					b.pass(time.Hour / 2)
+					b.Pass(time.Hour / 2)
 				}
 			}
 		}
-		sealedWith := b.kid(t, storage.InternalLine, storage.KeyActive)
+		sealedWith := b.Kid(t, storage.InternalLine, storage.KeyActive)
 		months(5)
-		if b.kid(t, storage.InternalLine, storage.KeyActive) == sealedWith {
+		if b.Kid(t, storage.InternalLine, storage.KeyActive) == sealedWith {
 			t.Fatal("the keys have not rotated")
 		}
-		b.lockOut(t, alice)
-		b.wantIn(t, "after five months", home.byApp(t, alice, password, ""))
-		home.signedOut(t)
+		lockOut(t, b, providertest.Alice)
+		wantIn(t, b, "after five months", home.ByApp(t, providertest.Alice, providertest.Password, ""))
+		signedOut(t, home)
 		months(5)
-		b.lockOut(t, alice)
-		b.wantIn(t, "after five months more", home.byApp(t, alice, password, ""))
+		lockOut(t, b, providertest.Alice)
+		wantIn(t, b, "after five months more", home.ByApp(t, providertest.Alice, providertest.Password, ""))
 		months(7)
-		b.lockOut(t, alice)
-		wantLocked(t, "after seven months", home.byApp(t, alice, password, ""))
-	}, behindProxy, func(c *provider.Config) { c.Algorithms = []string{"ES256"} }) // making RSA keys takes longest
+		lockOut(t, b, providertest.Alice)
+		wantLocked(t, "after seven months", home.ByApp(t, providertest.Alice, providertest.Password, ""))
+	}, providertest.BehindProxy, func(c *provider.Config) { c.Algorithms = []string{"ES256"} }) // making RSA keys takes longest
 }
 
 // Who comes through an upstream has been here, too.
-func TestPW04_UpstreamSignInMakesTheBrowserKnown(t *testing.T) {
-	onUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		b.local(t, storage.User{Email: adaEmail, EmailVerified: true}, password)
-		v := b.visitor(t)
-		proof := v.comeBy(t, "google", "ada").formTo(t, "/login/link", "", "")
-		v.allow(t, v.submit(t, proof, "password", password))
-		v.keep("signet_device", "")
-		v.comeBy(t, "google", "ada", "prompt", "login")
-		stranger := b.visitor(t)
+// PW-04: 1,000 guesses on one account.
+func TestDevice_UpstreamSignInMakesTheBrowserKnown(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
+		v := b.Visitor(t)
+		proof := v.ComeBy(t, "google", "ada").FormTo(t, "/login/link", "", "")
+		v.Allow(t, v.Submit(t, proof, "password", providertest.Password))
+		v.Keep("signet_device", "")
+		v.ComeBy(t, "google", "ada", "prompt", "login")
+		stranger := b.Visitor(t)
 		for range 20 {
-			wantWrong(t, "a guess", stranger.byPage(t, adaEmail, "wrong password", ""))
+			wantWrong(t, "a guess", stranger.ByPage(t, providertest.AdaEmail, "wrong password", ""))
 		}
-		wantLocked(t, "a stranger", stranger.byPage(t, adaEmail, password, ""))
-		b.wantIn(t, "the owner", v.byPage(t, adaEmail, password, ""))
+		wantLocked(t, "a stranger", stranger.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
+		wantIn(t, b, "the owner", v.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
 	})
 }
 
 // Signing out, or ending all, leaves the cookie in place; only the next to sign in
 // takes it over.
-func TestSS04_DeviceCookieOutlivesTheSession(t *testing.T) {
-	appOnSQLite(t, func(t *testing.T, b *testbed) {
-		b.user(t, "bob@example.com", password)
-		v := b.visitor(t)
-		v.arrive(t, alice)
-		device := v.device(t)
-		v.submit(t, v.get(t, b.leave()).form(t), "decision", "allow")
-		v.wantSignedOut(t)
-		if v.device(t) != device {
+// SS-04: Attributes: HttpOnly, Secure, SameSite, Path, no Domain, Max-Age equal to the token's life.
+func TestDevice_CookieOutlivesTheSession(t *testing.T) {
+	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.User(t, "bob@example.com", providertest.Password)
+		v := b.Visitor(t)
+		v.Arrive(t, providertest.Alice)
+		device := v.Device(t)
+		v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		v.WantSignedOut(t)
+		if v.Device(t) != device {
 			t.Error("the sign-out changed it")
 		}
-		b.lockOut(t, alice)
-		b.lockOut(t, "bob@example.com")
-		b.wantIn(t, "alice", v.byPage(t, alice, password, ""))
-		wantLocked(t, "bob", v.byPage(t, "bob@example.com", password, ""))
-		b.pass(15 * time.Minute)
-		b.wantIn(t, "bob, after the window", v.byPage(t, "bob@example.com", password, ""))
-		b.lockOut(t, alice)
-		b.lockOut(t, "bob@example.com")
-		wantLocked(t, "alice, after bob", v.byPage(t, alice, password, ""))
-		b.wantIn(t, "bob", v.byPage(t, "bob@example.com", password, ""))
-		if strings.Contains(v.device(t), "bob") || strings.Contains(v.device(t), "usr_") {
+		lockOut(t, b, providertest.Alice)
+		lockOut(t, b, "bob@example.com")
+		wantIn(t, b, "alice", v.ByPage(t, providertest.Alice, providertest.Password, ""))
+		wantLocked(t, "bob", v.ByPage(t, "bob@example.com", providertest.Password, ""))
+		b.Pass(15 * time.Minute)
+		wantIn(t, b, "bob, after the window", v.ByPage(t, "bob@example.com", providertest.Password, ""))
+		lockOut(t, b, providertest.Alice)
+		lockOut(t, b, "bob@example.com")
+		wantLocked(t, "alice, after bob", v.ByPage(t, providertest.Alice, providertest.Password, ""))
+		wantIn(t, b, "bob", v.ByPage(t, "bob@example.com", providertest.Password, ""))
+		if strings.Contains(v.Device(t), "bob") || strings.Contains(v.Device(t), "usr_") {
 			t.Error("the cookie says in clear whose it is")
 		}
-	}, behindProxy, issuedBy(secure))
+	}, providertest.BehindProxy, providertest.IssuedBy(providertest.Secure))
 }

@@ -1,4 +1,4 @@
-package provider_test
+package interaction_test
 
 import (
 	"context"
@@ -10,38 +10,39 @@ import (
 
 	"signet/federation"
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 func TestFederation_FirstSignInMakesAnAccount(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for _, c := range []struct{ connector, account, email, name, identity string }{
-			{"google", "ada", adaEmail, "Ada Example", adaID},
-			{"github", "octo", octoEmail, "Octo Cat", octoID},
-			{"liar", "victim", victimMail, "Vic Tim", victimID},
+			{"google", "ada", providertest.AdaEmail, "Ada Example", providertest.AdaID},
+			{"github", "octo", providertest.OctoEmail, "Octo Cat", providertest.OctoID},
+			{"liar", "victim", providertest.VictimMail, "Vic Tim", providertest.VictimID},
 		} {
-			v := b.visitor(t)
-			page := v.comeBy(t, c.connector, c.account, "scope", "openid email profile")
-			tokens := b.redeem(t, v.allow(t, page).code(t))
-			claims := claimsOf(t, tokens["id_token"])
-			user := b.userBy(t, c.email)
+			v := b.Visitor(t)
+			page := v.ComeBy(t, c.connector, c.account, "scope", "openid email profile")
+			tokens := b.Redeem(t, v.Allow(t, page).Code(t))
+			claims := providertest.ClaimsOf(t, tokens["id_token"])
+			user := b.UserBy(t, c.email)
 			if claims["sub"] != user.ID || claims["acr"] != "urn:signet:1fa" || !slices.Equal(textsOf(claims["amr"]), []string{"fed"}) {
 				t.Errorf("%s: sub %v (want %s), acr %v, amr %v", c.connector, claims["sub"], user.ID, claims["acr"], claims["amr"])
 			}
 			if !user.EmailVerified || user.Name != c.name || user.Picture == "" || user.Admin || len(user.Roles) > 0 {
 				t.Errorf("%s made %+v", c.connector, user)
 			}
-			b.wantIdentities(t, user.ID, c.identity)
-			if got := b.userinfo(t, tokens["access_token"].(string)).json(t); got["email"] != c.email || got["email_verified"] != true || got["name"] != c.name {
+			b.WantIdentities(t, user.ID, c.identity)
+			if got := b.Userinfo(t, tokens["access_token"].(string)).JSON(t); got["email"] != c.email || got["email_verified"] != true || got["name"] != c.name {
 				t.Errorf("userinfo of %s: %v", c.connector, got)
 			}
 			for _, kind := range []storage.EventType{storage.UserCreated, storage.IdentityLinked, storage.UserSignedIn} {
-				if e := b.wantEvent(t, kind, user.ID); e.Connector != c.connector {
+				if e := b.WantEvent(t, kind, user.ID); e.Connector != c.connector {
 					t.Errorf("event %s names the connector %q, want %q", kind, e.Connector, c.connector)
 				}
 			}
 			// The second visit, in another browser, is the same person.
-			if again := b.visitor(t); again.subject(t, again.comeBy(t, c.connector, c.account)) != user.ID {
+			if again := b.Visitor(t); again.Subject(t, again.ComeBy(t, c.connector, c.account)) != user.ID {
 				t.Errorf("%s: the second visit is somebody else", c.connector)
 			}
 		}
@@ -57,49 +58,49 @@ func textsOf(list any) []string {
 }
 
 func TestFederation_ProfileFollowsUntilItIsEdited(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		v.allow(t, v.comeBy(t, "liar", "victim"))
-		form := v.get(t, b.Issuer+"/account/profile").formTo(t, "/account/profile", "", "")
-		v.submit(t, form, "name", "The Victim").wantAt(t, "/account/profile?done=profile")
-		up.liar.Tell(lieOf("name", "Renamed Upstream", "family_name", "Married"))
-		b.visitor(t).comeBy(t, "liar", "victim")
-		if u := b.userBy(t, victimMail); u.Name != "The Victim" || u.FamilyName != "Married" || u.GivenName != "Vic" {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		v.Allow(t, v.ComeBy(t, "liar", "victim"))
+		form := v.Get(t, b.Issuer+"/account/profile").FormTo(t, "/account/profile", "", "")
+		v.Submit(t, form, "name", "The Victim").WantAt(t, "/account/profile?done=profile")
+		up.Liar.Tell(providertest.LieOf("name", "Renamed Upstream", "family_name", "Married"))
+		b.Visitor(t).ComeBy(t, "liar", "victim")
+		if u := b.UserBy(t, providertest.VictimMail); u.Name != "The Victim" || u.FamilyName != "Married" || u.GivenName != "Vic" {
 			t.Errorf("got %q, %q, %q", u.Name, u.FamilyName, u.GivenName)
 		}
 	})
 }
 
 func TestFederation_ProvenAccountIsLinkedAfterItsPassword(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		ada := b.local(t, storage.User{Email: adaEmail, EmailVerified: true, Name: "Countess"}, password)
-		v := b.visitor(t)
-		page := v.comeBy(t, "google", "ada")
-		page.wantText(t, adaEmail, "Google")
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		ada := b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true, Name: "Countess"}, providertest.Password)
+		v := b.Visitor(t)
+		page := v.ComeBy(t, "google", "ada")
+		page.WantText(t, providertest.AdaEmail, "Google")
 		if page.At.Path != "/login/link" {
 			t.Fatalf("at %s, want the page that asks for the proof", page.At)
 		}
-		v.wantNobody(t)
-		f := page.formTo(t, "/login/link", "", "")
-		if wrong := v.submit(t, f, "password", "not the password"); wrong.StatusCode != http.StatusUnprocessableEntity {
+		v.WantNobody(t)
+		f := page.FormTo(t, "/login/link", "", "")
+		if wrong := v.Submit(t, f, "password", "not the password"); wrong.StatusCode != http.StatusUnprocessableEntity {
 			t.Fatalf("wrong password: status %d", wrong.StatusCode)
 		}
-		v.wantNobody(t)
-		b.wantIdentities(t, ada.ID)
+		v.WantNobody(t)
+		b.WantIdentities(t, ada.ID)
 		// What the form says of the account is not asked.
-		page = v.submit(t, f, "password", password, "username", alice, "email", alice)
-		if got := v.subject(t, page); got != ada.ID {
+		page = v.Submit(t, f, "password", providertest.Password, "username", providertest.Alice, "email", providertest.Alice)
+		if got := v.Subject(t, page); got != ada.ID {
 			t.Fatalf("signed in as %s, want %s", got, ada.ID)
 		}
-		b.wantIdentities(t, ada.ID, adaID)
-		if u := b.userBy(t, adaEmail); u.Name != "Countess" {
+		b.WantIdentities(t, ada.ID, providertest.AdaID)
+		if u := b.UserBy(t, providertest.AdaEmail); u.Name != "Countess" {
 			t.Errorf("the link renamed her %q", u.Name)
 		}
-		if again := b.visitor(t); again.subject(t, again.comeBy(t, "google", "ada")) != ada.ID {
+		if again := b.Visitor(t); again.Subject(t, again.ComeBy(t, "google", "ada")) != ada.ID {
 			t.Error("the next visit is somebody else")
 		}
 		// The proof was spent.
-		if late := v.submit(t, f, "password", password); late.StatusCode != http.StatusConflict {
+		if late := v.Submit(t, f, "password", providertest.Password); late.StatusCode != http.StatusConflict {
 			t.Errorf("the same proof again: status %d", late.StatusCode)
 		}
 	})
@@ -109,69 +110,69 @@ func TestFederation_LinkByAddressNeedsAllThree(t *testing.T) {
 	for name, c := range map[string]struct {
 		email, connector, account string
 		proven                    bool
-		change                    []func(*upstreams, *provider.Config)
+		change                    []func(*providertest.Upstreams, *provider.Config)
 		at                        string
 	}{
-		"trusted, verified, proven": {adaEmail, "google", "ada", true, []func(*upstreams, *provider.Config){alter("google", autoLink)}, "/consent"},
-		"not trusted with it":       {adaEmail, "google", "ada", true, nil, "/login/link"},
+		"trusted, verified, proven": {providertest.AdaEmail, "google", "ada", true, []func(*providertest.Upstreams, *provider.Config){providertest.Alter("google", autoLink)}, "/consent"},
+		"not trusted with it":       {providertest.AdaEmail, "google", "ada", true, nil, "/login/link"},
 		"not verified": {"newbie@elsewhere.example", "google", "newbie", true,
-			[]func(*upstreams, *provider.Config){alter("google", autoLink)}, ""},
-		"an upstream that checks nothing": {victimMail, "liar", "victim", true, []func(*upstreams, *provider.Config){
-			alter("liar", func(c *provider.Connector) { c.Trust = federation.Distrust }),
+			[]func(*providertest.Upstreams, *provider.Config){providertest.Alter("google", autoLink)}, ""},
+		"an upstream that checks nothing": {providertest.VictimMail, "liar", "victim", true, []func(*providertest.Upstreams, *provider.Config){
+			providertest.Alter("liar", func(c *provider.Connector) { c.Trust = federation.Distrust }),
 		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-				user := b.local(t, storage.User{Email: c.email, EmailVerified: c.proven}, password)
-				v := b.visitor(t)
-				page := v.comeBy(t, c.connector, c.account)
+			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+				user := b.Local(t, storage.User{Email: c.email, EmailVerified: c.proven}, providertest.Password)
+				v := b.Visitor(t)
+				page := v.ComeBy(t, c.connector, c.account)
 				if c.at == "" { // somebody else, with an account of their own
-					if got := v.subject(t, page); got == user.ID {
+					if got := v.Subject(t, page); got == user.ID {
 						t.Fatalf("signed in as %s", c.email)
 					}
-					b.wantIdentities(t, user.ID)
+					b.WantIdentities(t, user.ID)
 					return
 				}
 				if page.At.Path != c.at {
 					t.Fatalf("at %s with status %d, want %s", page.At, page.StatusCode, c.at)
 				}
 				if c.at == "/consent" {
-					if got := v.subject(t, page); got != user.ID {
+					if got := v.Subject(t, page); got != user.ID {
 						t.Fatalf("signed in as %s, want %s", got, user.ID)
 					}
 					return
 				}
-				v.wantNobody(t)
-				b.wantIdentities(t, user.ID)
+				v.WantNobody(t)
+				b.WantIdentities(t, user.ID)
 			}, c.change...)
 		})
 	}
 }
 
 func TestFederation_ClosedSignUp(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		page := v.comeBy(t, "google", "ada")
-		v.wantProblem(t, page, http.StatusForbidden, "signup_closed")
-		v.wantWayBack(t, page)
-		b.wantNoUser(t, adaEmail)
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		page := v.ComeBy(t, "google", "ada")
+		v.WantProblem(t, page, http.StatusForbidden, "signup_closed")
+		wantWayBack(t, v, page)
+		b.WantNoUser(t, providertest.AdaEmail)
 		// Another connector's own rule holds for it.
-		v.allow(t, v.comeBy(t, "github", "octo")).code(t)
-	}, alter("google", noSignUp))
+		v.Allow(t, v.ComeBy(t, "github", "octo")).Code(t)
+	}, providertest.Alter("google", noSignUp))
 }
 
 // Each refusal is a page with a stable code, nobody is signed in, no account is
 // made, and the other ways in are one click away.
 func TestFederation_EveryRefusalHasItsPage(t *testing.T) {
-	needEmail := []func(*upstreams, *provider.Config){alter("github", func(c *provider.Connector) { c.RequireEmail = true })}
-	domains := func(names ...string) func(*upstreams, *provider.Config) {
-		return alter("google", func(c *provider.Connector) { c.AllowedDomains = names })
+	needEmail := []func(*providertest.Upstreams, *provider.Config){providertest.Alter("github", func(c *provider.Connector) { c.RequireEmail = true })}
+	domains := func(names ...string) func(*providertest.Upstreams, *provider.Config) {
+		return providertest.Alter("google", func(c *provider.Connector) { c.AllowedDomains = names })
 	}
 	for name, c := range map[string]struct {
 		connector, account string
 		status             int
 		code, says         string
-		change             []func(*upstreams, *provider.Config)
+		change             []func(*providertest.Upstreams, *provider.Config)
 	}{
 		"denied at Google":           {"google", "", 403, "upstream_denied", "Nothing was changed", nil},
 		"denied at GitHub":           {"github", "", 403, "upstream_denied", "Nothing was changed", nil},
@@ -179,122 +180,105 @@ func TestFederation_EveryRefusalHasItsPage(t *testing.T) {
 		"GitHub: noreply alone":      {"github", "hidden", 403, "no_email", "verify one at GitHub", needEmail},
 		"GitHub: no scope":           {"github", "shy", 403, "no_email", "let GitHub share it", needEmail},
 		"GitHub: no address, and sign-up is closed": {"github", "hidden", 403, "identity_not_connected", "connect GitHub on your account page",
-			[]func(*upstreams, *provider.Config){alter("github", noSignUp)}},
+			[]func(*providertest.Upstreams, *provider.Config){providertest.Alter("github", noSignUp)}},
 		"an upstream that checks nothing, and sign-up is closed": {"liar", "victim", 403, "identity_not_connected", "Sign in another way",
-			[]func(*upstreams, *provider.Config){alter("liar", func(c *provider.Connector) { c.Trust, c.SignUp = federation.Distrust, false })}},
+			[]func(*providertest.Upstreams, *provider.Config){providertest.Alter("liar", func(c *provider.Connector) { c.Trust, c.SignUp = federation.Distrust, false })}},
 		"GitHub: revoked at once": {"github", "fickle", 403, "upstream_denied", "GitHub", nil},
 		"Google: no member, claims it by address": {"google", "mallory", 403, "account_not_allowed", "organization",
-			[]func(*upstreams, *provider.Config){domains("corp.example")}},
+			[]func(*providertest.Upstreams, *provider.Config){domains("corp.example")}},
 		"Google: a consumer": {"google", "ada", 403, "account_not_allowed", "organization",
-			[]func(*upstreams, *provider.Config){domains("corp.example")}},
-		"wrong secret": {"google", "ada", 502, "connector_misconfigured", "operator", []func(*upstreams, *provider.Config){
-			alter("google", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
-		"wrong secret at GitHub": {"github", "octo", 502, "connector_misconfigured", "operator", []func(*upstreams, *provider.Config){
-			alter("github", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
+			[]func(*providertest.Upstreams, *provider.Config){domains("corp.example")}},
+		"wrong secret": {"google", "ada", 502, "connector_misconfigured", "operator", []func(*providertest.Upstreams, *provider.Config){
+			providertest.Alter("google", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
+		"wrong secret at GitHub": {"github", "octo", 502, "connector_misconfigured", "operator", []func(*providertest.Upstreams, *provider.Config){
+			providertest.Alter("github", func(c *provider.Connector) { c.ClientSecret = federation.NewSecret("out of date") })}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-				v := b.visitor(t)
-				page := v.comeBy(t, c.connector, c.account)
-				v.wantProblem(t, page, c.status, c.code)
-				page.wantText(t, c.says)
-				back := v.wantWayBack(t, page)
-				if users := b.usersMade(t); users != 1 {
+			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+				v := b.Visitor(t)
+				page := v.ComeBy(t, c.connector, c.account)
+				v.WantProblem(t, page, c.status, c.code)
+				page.WantText(t, c.says)
+				back := wantWayBack(t, v, page)
+				if users := b.UsersMade(t); users != 1 {
 					t.Errorf("%d users, want alice alone", users)
 				}
-				if log := b.Log.String(); strings.Contains(log, up.google.ClientSecret) || strings.Contains(log, "ya29.") {
+				if log := b.Log.String(); strings.Contains(log, up.Google.ClientSecret) || strings.Contains(log, "ya29.") {
 					t.Error("the log holds a secret or a token of the upstream")
 				}
 				// No connector is marked as used, and the request is as good as before.
 				if strings.Contains(back.Body, "Last used") {
 					t.Error("a refused connector is offered as the last used")
 				}
-				v.allow(t, v.signIn(t, back, alice, password)).code(t)
+				v.Allow(t, v.SignIn(t, back, providertest.Alice, providertest.Password)).Code(t)
 			}, c.change...)
 		})
 	}
 	t.Run("Google: a member", func(t *testing.T) {
-		eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-			v := b.visitor(t)
-			v.allow(t, v.comeBy(t, "google", "grace")).code(t)
+		providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+			v := b.Visitor(t)
+			v.Allow(t, v.ComeBy(t, "google", "grace")).Code(t)
 		}, domains("corp.example"))
 	})
 }
 
-func (b *testbed) usersMade(t *testing.T) int {
-	t.Helper()
-	n := 0
-	for _, e := range b.events(t) {
-		if e.Type == storage.UserCreated {
-			n++
-		}
-	}
-	return n
-}
-
 // An upstream that is down costs its own button: the sign-in page does not ask it.
 func TestFederation_UpstreamIsDown(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		up.google.Close()
-		up.github.Close()
-		v := b.visitor(t)
-		page := v.get(t, b.authorizeURL())
-		refused := v.submit(t, page.formTo(t, "/login/google", "", ""))
-		v.wantProblem(t, refused, http.StatusBadGateway, "upstream_unreachable")
-		back := v.wantWayBack(t, refused)
-		if n := len(up.liar.Requests()); n != 0 {
-			t.Errorf("the sign-in page asked an upstream: %q", up.liar.Requests())
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		up.Google.Close()
+		up.GitHub.Close()
+		v := b.Visitor(t)
+		page := v.Get(t, b.AuthorizeURL())
+		refused := v.Submit(t, page.FormTo(t, "/login/google", "", ""))
+		v.WantProblem(t, refused, http.StatusBadGateway, "upstream_unreachable")
+		back := wantWayBack(t, v, refused)
+		if n := len(up.Liar.Requests()); n != 0 {
+			t.Errorf("the sign-in page asked an upstream: %q", up.Liar.Requests())
 		}
-		v.allow(t, v.signIn(t, back, alice, password)).code(t)
+		v.Allow(t, v.SignIn(t, back, providertest.Alice, providertest.Password)).Code(t)
 	})
 }
 
 func TestFederation_TheUpstreamGoesDownOnTheWay(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		for connector, stop := range map[string]func(){"google": up.google.Close, "github": up.github.Close} {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		for connector, stop := range map[string]func(){"google": up.Google.Close, "github": up.GitHub.Close} {
 			account := map[string]string{"google": "ada", "github": "octo"}[connector]
-			callback := v.choose(t, v.press(t, v.get(t, b.authorizeURL()), connector), account)
+			callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), connector), account)
 			stop()
-			page := v.get(t, callback)
-			v.wantProblem(t, page, http.StatusBadGateway, "upstream_unreachable")
-			v.wantWayBack(t, page)
+			page := v.Get(t, callback)
+			v.WantProblem(t, page, http.StatusBadGateway, "upstream_unreachable")
+			wantWayBack(t, v, page)
 		}
 	})
 }
 
 // The calls that a callback costs: one for the token, and for GitHub two more.
 func TestFederation_CallsOfACallback(t *testing.T) {
-	onUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for range 3 {
-			b.visitor(t).comeBy(t, "google", "grace")
-			b.visitor(t).comeBy(t, "github", "octo")
+			b.Visitor(t).ComeBy(t, "google", "grace")
+			b.Visitor(t).ComeBy(t, "github", "octo")
 		}
 		for call, want := range map[string]int{
 			"GET /.well-known/openid-configuration": 1, "GET /oauth2/v3/certs": 1, "POST /token": 3, "GET /v1/userinfo": 0,
 		} {
-			if got := up.google.Count(call); got != want {
+			if got := up.Google.Count(call); got != want {
 				t.Errorf("Google: %s came %d times, want %d", call, got, want)
 			}
 		}
 		for call, want := range map[string]int{"POST /login/oauth/access_token": 3, "GET /api/v3/user": 3, "GET /api/v3/user/emails": 3} {
-			if got := up.github.Count(call); got != want {
+			if got := up.GitHub.Count(call); got != want {
 				t.Errorf("GitHub: %s came %d times, want %d", call, got, want)
 			}
 		}
 	})
 }
 
-func onUpstream(t *testing.T, f func(t *testing.T, b *testbed, up *upstreams), change ...func(*upstreams, *provider.Config)) {
-	t.Helper()
-	up, option := withUpstreams(t, change...)
-	onSQLite(t, func(t *testing.T, b *testbed) { f(t, b, up) }, option)
-}
-
 func TestFederation_ButtonsAndLastUsed(t *testing.T) {
-	onUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		order := func(s stop) []string {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		order := func(s providertest.Stop) []string {
 			var ids []string
 			for _, part := range strings.Split(s.Body, `id="connector-`)[1:] {
 				id, _, _ := strings.Cut(part, `"`)
@@ -302,23 +286,25 @@ func TestFederation_ButtonsAndLastUsed(t *testing.T) {
 			}
 			return ids
 		}
-		page := v.get(t, b.authorizeURL())
+		page := v.Get(t, b.AuthorizeURL())
 		if got := order(page); !slices.Equal(got, []string{"google", "github", "liar"}) || strings.Contains(page.Body, "Last used") {
 			t.Errorf("a first visit shows %q", got)
 		}
-		page.wantText(t, "Sign in with <bdi>Google</bdi>", "Sign in with <bdi>GitHub</bdi>", "Sign in with <bdi>Elsewhere</bdi>", "google.", "github.")
-		v.allow(t, v.through(t, page, "github", "octo"))
-		others := func() stop { return v.get(t, v.get(t, b.authorizeURL("prompt", "login")).link(t, "other")) }
+		page.WantText(t, "Sign in with <bdi>Google</bdi>", "Sign in with <bdi>GitHub</bdi>", "Sign in with <bdi>Elsewhere</bdi>", "google.", "github.")
+		v.Allow(t, v.Through(t, page, "github", "octo"))
+		others := func() providertest.Stop {
+			return v.Get(t, v.Get(t, b.AuthorizeURL("prompt", "login")).Link(t, "other"))
+		}
 		page = others()
 		if got := order(page); !slices.Equal(got, []string{"github", "google", "liar"}) || strings.Count(page.Body, "Last used") != 1 {
 			t.Errorf("after GitHub it shows %q", got)
 		}
-		if c := v.cookie(t, "signet_last"); c == nil || c.Value != "github" {
+		if c := v.Cookie(t, "signet_last"); c == nil || c.Value != "github" {
 			t.Errorf("the cookie is %v, want the connector's id and nothing else", c)
 		}
 		// A cookie that somebody made up chooses nothing.
 		u, _ := url.Parse(b.Issuer)
-		v.client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet_last", Value: `"><script>`, Path: "/"}})
+		v.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet_last", Value: `"><script>`, Path: "/"}})
 		if page = others(); strings.Contains(page.Body, "Last used") || !slices.Equal(order(page), []string{"google", "github", "liar"}) {
 			t.Errorf("an unknown connector is marked")
 		}
@@ -326,77 +312,94 @@ func TestFederation_ButtonsAndLastUsed(t *testing.T) {
 }
 
 func TestFederation_ConnectorIsRemovedMeanwhile(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		page := v.get(t, b.authorizeURL())
-		at := v.press(t, page, "google")
-		later := b.restarted(t, func(c *provider.Config) { c.Connectors = up.connectors[1:] })
-		callback := v.choose(t, at, "ada")
-		gone := v.get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1))
-		v.wantProblem(t, gone, http.StatusNotFound, "connector_gone")
-		if way := gone.link(t, "start"); !strings.Contains(way, "/login?request=") {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		page := v.Get(t, b.AuthorizeURL())
+		at := v.Press(t, page, "google")
+		later := b.Restarted(t, func(c *provider.Config) { c.Connectors = up.Connectors[1:] })
+		callback := v.Choose(t, at, "ada")
+		gone := v.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1))
+		v.WantProblem(t, gone, http.StatusNotFound, "connector_gone")
+		if way := gone.Link(t, "start"); !strings.Contains(way, "/login?request=") {
 			t.Errorf("the way back is %s", way)
 		}
 		// Who was on no trip finds nothing there.
-		stranger := b.visitor(t)
-		stranger.wantProblem(t, stranger.get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)), http.StatusNotFound, "not_found")
-		if n := up.google.Count("POST /token"); n != 0 {
+		stranger := b.Visitor(t)
+		stranger.WantProblem(t, stranger.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)), http.StatusNotFound, "not_found")
+		if n := up.Google.Count("POST /token"); n != 0 {
 			t.Errorf("the code was exchanged")
 		}
-		b.wantNoUser(t, adaEmail)
+		b.WantNoUser(t, providertest.AdaEmail)
 	})
 }
 
-func TestFD23_DisabledUserDoesNotComeBackThroughAConnector(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		first := b.visitor(t)
-		first.allow(t, first.comeBy(t, "google", "ada"))
-		ada := b.userBy(t, adaEmail)
+// FD-23: Disabled local user, or user with MFA required, comes in through a provider.
+func TestFederation_DisabledUserDoesNotComeBackThroughAConnector(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		first := b.Visitor(t)
+		first.Allow(t, first.ComeBy(t, "google", "ada"))
+		ada := b.UserBy(t, providertest.AdaEmail)
 		disable := func(u storage.User) {
 			t.Helper()
-			if err := b.DB.SetUserEnabled(context.Background(), u.ID, false, storage.By{At: b.now()}); err != nil {
+			if err := b.DB.SetUserEnabled(context.Background(), u.ID, false, storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		disable(ada)
-		v := b.visitor(t)
-		page := v.comeBy(t, "google", "ada")
-		v.wantProblem(t, page, http.StatusForbidden, "account_switched_off")
-		v.wantWayBack(t, page)
-		first.wantNobody(t)
+		v := b.Visitor(t)
+		page := v.ComeBy(t, "google", "ada")
+		v.WantProblem(t, page, http.StatusForbidden, "account_switched_off")
+		wantWayBack(t, v, page)
+		first.WantNobody(t)
 		// Nor by a local account's address: a proven one is asked for its password,
 		// which does not help, and an unproven one is not taken over.
-		octo := b.local(t, storage.User{Email: octoEmail, EmailVerified: true}, password)
-		vic := b.local(t, storage.User{Email: victimMail}, password)
+		octo := b.Local(t, storage.User{Email: providertest.OctoEmail, EmailVerified: true}, providertest.Password)
+		vic := b.Local(t, storage.User{Email: providertest.VictimMail}, providertest.Password)
 		disable(octo)
 		disable(vic)
-		page = v.comeBy(t, "github", "octo")
-		if refused := v.submit(t, page.formTo(t, "/login/link", "", ""), "password", password); refused.StatusCode != http.StatusUnprocessableEntity {
+		page = v.ComeBy(t, "github", "octo")
+		if refused := v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password); refused.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("a disabled user proves: status %d", refused.StatusCode)
 		}
-		v.wantNobody(t)
-		v.wantProblem(t, v.comeBy(t, "liar", "victim"), http.StatusForbidden, "account_switched_off")
-		b.wantIdentities(t, octo.ID)
-		b.wantIdentities(t, vic.ID)
+		v.WantNobody(t)
+		v.WantProblem(t, v.ComeBy(t, "liar", "victim"), http.StatusForbidden, "account_switched_off")
+		b.WantIdentities(t, octo.ID)
+		b.WantIdentities(t, vic.ID)
 	})
 }
 
 // TestFederation_FirstPartySignIn: who comes through an upstream to the first-party
 // app gets its cookies, at the first visit and the second.
 func TestFederation_FirstPartySignIn(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, _ *upstreams) {
-		b.withApp(t)
-		to := b.Issuer + "/login?" + url.Values{"return_to": {shop + "/cart"}}.Encode()
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
+		b.WithApp(t)
+		to := b.Issuer + "/login?" + url.Values{"return_to": {providertest.Shop + "/cart"}}.Encode()
 		for _, visit := range []string{"first", "second"} {
-			v := b.visitor(t)
-			s := v.through(t, v.get(t, to), "google", "ada")
-			if s.Left == nil || s.Left.String() != shop+"/cart" {
+			v := b.Visitor(t)
+			s := v.Through(t, v.Get(t, to), "google", "ada")
+			if s.Left == nil || s.Left.String() != providertest.Shop+"/cart" {
 				t.Fatalf("%s visit: at %s, left to %v:\n%s", visit, s.At, s.Left, s.Body)
 			}
-			pairOf(t, s.answer)
-			if user, _ := v.wantApp(t, true)["user"].(map[string]any); user["email"] != adaEmail {
+			providertest.PairOf(t, s.Answer)
+			if user, _ := v.WantApp(t, true)["user"].(map[string]any); user["email"] != providertest.AdaEmail {
 				t.Errorf("%s visit: the app sees %v", visit, user)
 			}
 		}
-	}, func(_ *upstreams, c *provider.Config) { appAt(shop)(c) })
+	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
+}
+
+func autoLink(c *provider.Connector) { c.AutoLink = true }
+
+func noSignUp(c *provider.Connector) { c.SignUp = false }
+
+// wantWayBack wants the page to lead to the sign-in page of the same request, and
+// that to work.
+func wantWayBack(t *testing.T, v *providertest.Visitor, s providertest.Stop) providertest.Stop {
+	t.Helper()
+	page := v.Get(t, s.Link(t, "start"))
+	if page.At.Path != v.Bed.Path("/login") || page.StatusCode != http.StatusOK {
+		t.Fatalf("the way back leads to %s with status %d", page.At, page.StatusCode)
+	}
+	page.FormTo(t, "/login", "", "")
+	return page
 }

@@ -1,4 +1,4 @@
-package provider_test
+package interaction_test
 
 import (
 	"context"
@@ -9,21 +9,22 @@ import (
 	"signet/provider"
 	"signet/provider/keys/keystest"
 	"signet/provider/keys/vault"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // givesToken lets the liar give this access token from now on.
-func (up *upstreams) givesToken(token string) {
-	f := lieOf("email", victimMail)
+func givesToken(up *providertest.Upstreams, token string) {
+	f := providertest.LieOf("email", providertest.VictimMail)
 	f.Token = map[string]any{"access_token": token}
-	up.liar.Tell(f)
+	up.Liar.Tell(f)
 }
 
 // tokenOfLiar is what is kept of a user's last sign-in through liar, as JSON; "" if
 // nothing is.
-func (b *testbed) tokenOfLiar(t *testing.T, userID string, master [32]byte) string {
+func tokenOfLiar(t *testing.T, b *providertest.Testbed, userID string, master [32]byte) string {
 	t.Helper()
-	kept, err := b.DB.ReadUpstreamToken(context.Background(), userID, "liar", storage.By{At: b.now()})
+	kept, err := b.DB.ReadUpstreamToken(context.Background(), userID, "liar", storage.By{At: b.Now()})
 	if errors.Is(err, storage.ErrNotFound) {
 		return ""
 	}
@@ -38,74 +39,77 @@ func (b *testbed) tokenOfLiar(t *testing.T, userID string, master [32]byte) stri
 	return string(plain)
 }
 
-// TestFD27_KeptTokenShowsNowhere: nor does the end of a key of the internal line
+// TestUpstreamToken_KeptTokenShowsNowhere: nor does the end of a key of the internal line
 // take it away. It is dropped when the setting is off at the next sign-in.
-func TestFD27_KeptTokenShowsNowhere(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		up.givesToken("canary-kept-token")
-		v := b.visitor(t)
-		v.allow(t, v.comeBy(t, "liar", "victim"))
-		victim, master := b.userBy(t, victimMail).ID, [32]byte{1, 2, 3}
-		b.revokeKey(t, storage.InternalLine)
-		if got := b.tokenOfLiar(t, victim, master); !strings.Contains(got, `"access_token":"canary-kept-token"`) {
+// FD-27: Upstream tokens visible in API, logs, backups.
+func TestUpstreamToken_KeptTokenShowsNowhere(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		givesToken(up, "canary-kept-token")
+		v := b.Visitor(t)
+		v.Allow(t, v.ComeBy(t, "liar", "victim"))
+		victim, master := b.UserBy(t, providertest.VictimMail).ID, [32]byte{1, 2, 3}
+		b.RevokeKey(t, storage.InternalLine)
+		if got := tokenOfLiar(t, b, victim, master); !strings.Contains(got, `"access_token":"canary-kept-token"`) {
 			t.Fatalf("kept %s", got)
 		}
 		for what, text := range map[string]string{
-			"database": b.dumped(t), "log": b.Log.String(), "page": v.get(t, b.Issuer+"/account/identities").Body,
+			"database": b.Dumped(t), "log": b.Log.String(), "page": v.Get(t, b.Issuer+"/account/identities").Body,
 		} {
 			if strings.Contains(text, "canary-") {
 				t.Errorf("the %s shows a token", what)
 			}
 		}
 
-		later := b.restarted(t, func(c *provider.Config) {
-			c.Connectors = append([]provider.Connector{}, up.connectors...)
+		later := b.Restarted(t, func(c *provider.Config) {
+			c.Connectors = append([]provider.Connector{}, up.Connectors...)
 			c.Connectors[2].KeepToken = false
 		})
-		w := b.visitor(t)
-		callback := w.choose(t, w.press(t, w.get(t, later.authorizeURL()), "liar"), "victim")
-		w.get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)).code(t)
-		if got := b.tokenOfLiar(t, victim, master); got != "" {
+		w := b.Visitor(t)
+		callback := w.Choose(t, w.Press(t, w.Get(t, later.AuthorizeURL()), "liar"), "victim")
+		w.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)).Code(t)
+		if got := tokenOfLiar(t, b, victim, master); got != "" {
 			t.Errorf("keep_token is off, and kept is %s", got)
 		}
-	}, alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+	}, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }
 
 // A token that came on the account page goes with its identity.
-func TestFD27_LinkedTokenGoesWithItsIdentity(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		up.givesToken("canary-linked-token")
-		v := b.visitor(t)
-		v.account(t, "/account/identities")
-		page := v.connect(t, "liar", "victim")
-		page.wantAt(t, "/account/identities?done=linked")
-		if got := b.tokenOfLiar(t, b.Alice.ID, [32]byte{1, 2, 3}); !strings.Contains(got, "canary-linked-token") {
+// FD-27: Upstream tokens visible in API, logs, backups.
+func TestUpstreamToken_LinkedTokenGoesWithItsIdentity(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		givesToken(up, "canary-linked-token")
+		v := b.Visitor(t)
+		v.Account(t, "/account/identities")
+		page := v.Connect(t, "liar", "victim")
+		page.WantAt(t, "/account/identities?done=linked")
+		if got := tokenOfLiar(t, b, b.Alice.ID, [32]byte{1, 2, 3}); !strings.Contains(got, "canary-linked-token") {
 			t.Fatalf("kept %s", got)
 		}
-		v.submit(t, page.disconnects(t)[0]).wantAt(t, "/account/identities?done=unlinked")
-		if got := b.tokenOfLiar(t, b.Alice.ID, [32]byte{1, 2, 3}); got != "" {
+		v.Submit(t, page.Disconnects(t)[0]).WantAt(t, "/account/identities?done=unlinked")
+		if got := tokenOfLiar(t, b, b.Alice.ID, [32]byte{1, 2, 3}); got != "" {
 			t.Errorf("unlinked, and kept is %s", got)
 		}
-	}, alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+	}, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }
 
 // A kept token follows the private keys to a new master key, and opens in no other
 // identity's row.
-func TestFD27_KeptTokenIsSealedForItsRow(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		up.givesToken("canary-sealed-token")
-		b.visitor(t).comeBy(t, "liar", "victim")
-		victim, old, target := b.userBy(t, victimMail).ID, [32]byte{1, 2, 3}, [32]byte{7, 7, 7}
+// FD-27: Upstream tokens visible in API, logs, backups.
+func TestUpstreamToken_KeptTokenIsSealedForItsRow(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		givesToken(up, "canary-sealed-token")
+		b.Visitor(t).ComeBy(t, "liar", "victim")
+		victim, old, target := b.UserBy(t, providertest.VictimMail).ID, [32]byte{1, 2, 3}, [32]byte{7, 7, 7}
 		k := keystest.Keeper(t, b.DB, vault.Config{Master: old, Masters: func() ([][32]byte, error) { return [][32]byte{old, target}, nil }})
 		for range 2 { // as after an interruption
-			if _, _, err := k.Rewrap(context.Background(), storage.Origin{}, b.now()); err != nil {
+			if _, _, err := k.Rewrap(context.Background(), storage.Origin{}, b.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if got := b.tokenOfLiar(t, victim, target); !strings.Contains(got, "canary-sealed-token") {
+		if got := tokenOfLiar(t, b, victim, target); !strings.Contains(got, "canary-sealed-token") {
 			t.Errorf("under the new master key: %s", got)
 		}
-		kept, err := b.DB.ReadUpstreamToken(context.Background(), victim, "liar", storage.By{At: b.now()})
+		kept, err := b.DB.ReadUpstreamToken(context.Background(), victim, "liar", storage.By{At: b.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -113,6 +117,6 @@ func TestFD27_KeptTokenIsSealedForItsRow(t *testing.T) {
 		if _, err := k.OpenToken(context.Background(), kept); !errors.Is(err, vault.ErrNotOpened) {
 			t.Errorf("in another identity's row: got %v, want ErrNotOpened", err)
 		}
-		b.wantEvent(t, storage.UpstreamTokenRead, victim)
-	}, alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
+		b.WantEvent(t, storage.UpstreamTokenRead, victim)
+	}, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }

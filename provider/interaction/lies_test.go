@@ -1,4 +1,4 @@
-package provider_test
+package interaction_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"signet/federation/federationtest"
 	"signet/provider"
+	"signet/provider/providertest"
 )
 
 // lies are generated: each field of what an upstream sends is wrong once in each
@@ -51,10 +52,10 @@ func lies() map[string]federationtest.Faults {
 		}
 	}
 	for _, name := range []string{"iss", "aud", "nonce", "azp"} {
-		all[name+" another's"] = lie(name, "https://elsewhere.example")
+		all[name+" another's"] = providertest.Lie(name, "https://elsewhere.example")
 	}
 	for name, v := range map[string]int64{"exp": -3600, "iat": 3600, "nbf": 3600, "auth_time": 3600} {
-		all[fmt.Sprintf("%s off by %d", name, v)] = lie(name, time.Now().Unix()+v)
+		all[fmt.Sprintf("%s off by %d", name, v)] = providertest.Lie(name, time.Now().Unix()+v)
 	}
 	return all
 }
@@ -63,7 +64,7 @@ var stableCodes = []string{"upstream_untrusted", "upstream_unreachable", "upstre
 
 // wantRefusal wants a page with one of the stable codes and nobody signed in, and
 // gives the code.
-func (v *visitor) wantRefusal(t *testing.T, s stop) string {
+func wantRefusal(t *testing.T, v *providertest.Visitor, s providertest.Stop) string {
 	t.Helper()
 	for _, code := range stableCodes {
 		if strings.Contains(s.Body, "<code>"+code+"</code>") {
@@ -71,7 +72,7 @@ func (v *visitor) wantRefusal(t *testing.T, s stop) string {
 			if status == 0 {
 				status = http.StatusBadGateway
 			}
-			v.wantProblem(t, s, status, code)
+			v.WantProblem(t, s, status, code)
 			if strings.Contains(s.Body, "<script>alert") || strings.Contains(s.Body, "<b>no") {
 				t.Error("the page repeats the upstream")
 			}
@@ -83,21 +84,21 @@ func (v *visitor) wantRefusal(t *testing.T, s stop) string {
 }
 
 func TestFederation_EveryLieEndsInAPage(t *testing.T) {
-	onUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		all := lies()
 		codes := map[string]int{}
 		for name, faults := range all {
 			t.Run(name, func(t *testing.T) {
-				up.liar.Tell(faults)
-				v := b.visitor(t)
-				codes[v.wantRefusal(t, v.comeBy(t, "liar", "victim"))]++
+				up.Liar.Tell(faults)
+				v := b.Visitor(t)
+				codes[wantRefusal(t, v, v.ComeBy(t, "liar", "victim"))]++
 			})
 		}
 		t.Logf("%d lies: %v", len(all), codes)
-		b.wantNoUser(t, victimMail)
-		up.liar.Tell(federationtest.Faults{}) // and the truth passes
-		v := b.visitor(t)
-		v.allow(t, v.comeBy(t, "liar", "victim")).code(t)
+		b.WantNoUser(t, providertest.VictimMail)
+		up.Liar.Tell(federationtest.Faults{}) // and the truth passes
+		v := b.Visitor(t)
+		v.Allow(t, v.ComeBy(t, "liar", "victim")).Code(t)
 	})
 }
 
@@ -105,32 +106,32 @@ func TestFederation_EveryFaultOfTheLineEndsInAPage(t *testing.T) {
 	for _, endpoint := range []string{"discovery", "jwks", "token", "userinfo"} {
 		t.Run(endpoint, func(t *testing.T) {
 			for fault := federationtest.HTML; fault <= federationtest.Doubled; fault++ {
-				onUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+				providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 					faults := federationtest.Faults{LeanIDToken: true, Wire: map[string]federationtest.Wire{endpoint: fault}}
-					v := b.visitor(t)
-					page := v.get(t, b.authorizeURL())
+					v := b.Visitor(t)
+					page := v.Get(t, b.AuthorizeURL())
 					var begun time.Time
-					var refused stop
+					var refused providertest.Stop
 					if endpoint == "discovery" {
-						up.liar.Tell(faults)
+						up.Liar.Tell(faults)
 						begun = time.Now()
-						refused = v.submit(t, page.formTo(t, "/login/liar", "", ""))
+						refused = v.Submit(t, page.FormTo(t, "/login/liar", "", ""))
 					} else {
-						callback := v.choose(t, v.press(t, page, "liar"), "victim")
-						up.liar.Tell(faults)
+						callback := v.Choose(t, v.Press(t, page, "liar"), "victim")
+						up.Liar.Tell(faults)
 						begun = time.Now()
-						refused = v.get(t, callback)
+						refused = v.Get(t, callback)
 					}
-					code := v.wantRefusal(t, refused)
+					code := wantRefusal(t, v, refused)
 					if code != "upstream_untrusted" && code != "upstream_unreachable" {
 						t.Errorf("fault %d: code %s", fault, code)
 					}
 					if took := time.Since(begun); took > 15*time.Second {
 						t.Errorf("fault %d: the answer took %v", fault, took)
 					}
-					b.wantNoUser(t, victimMail)
-					v.wantWayBack(t, refused)
-				}, alter("liar", func(c *provider.Connector) { c.Timeout = 300 * time.Millisecond }))
+					b.WantNoUser(t, providertest.VictimMail)
+					wantWayBack(t, v, refused)
+				}, providertest.Alter("liar", func(c *provider.Connector) { c.Timeout = 300 * time.Millisecond }))
 			}
 		})
 	}

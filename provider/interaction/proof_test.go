@@ -1,23 +1,25 @@
-package provider_test
+package interaction_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"testing"
 	"time"
 
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // prepared is an account that a command made, with an address that is only claimed,
 // whose owner has signed in with the password and connected a GitHub account.
-func prepared(t *testing.T, b *testbed) (storage.User, *visitor) {
+func prepared(t *testing.T, b *providertest.Testbed) (storage.User, *providertest.Visitor) {
 	t.Helper()
-	user := b.local(t, storage.User{Email: adaEmail, Name: "Ada", Roles: []string{"reader"}}, password)
-	v := b.visitor(t)
-	v.allow(t, v.signIn(t, v.get(t, b.authorizeURL()), adaEmail, password))
-	v.connect(t, "github", "octo").wantAt(t, "/account/identities?done=linked")
-	if u := b.userBy(t, adaEmail); u.EmailVerified {
+	user := b.Local(t, storage.User{Email: providertest.AdaEmail, Name: "Ada", Roles: []string{"reader"}}, providertest.Password)
+	v := b.Visitor(t)
+	v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.AdaEmail, providertest.Password))
+	v.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
+	if u := b.UserBy(t, providertest.AdaEmail); u.EmailVerified {
 		t.Fatal("another address than the account's has proven it")
 	}
 	return user, v
@@ -25,62 +27,62 @@ func prepared(t *testing.T, b *testbed) (storage.User, *visitor) {
 
 // wantWhole wants all that was set up still there, or all of it gone; the address is
 // proven either way.
-func (b *testbed) wantWhole(t *testing.T, user storage.User, v *visitor, whole bool) {
+func wantWhole(t *testing.T, b *providertest.Testbed, user storage.User, v *providertest.Visitor, whole bool) {
 	t.Helper()
-	if u := b.userBy(t, adaEmail); !u.EmailVerified || u.ID != user.ID || len(u.Roles) != 1 {
+	if u := b.UserBy(t, providertest.AdaEmail); !u.EmailVerified || u.ID != user.ID || len(u.Roles) != 1 {
 		t.Errorf("the user is %+v", u)
 	}
 	if whole {
-		v.get(t, b.Issuer+"/account").wantAt(t, "/account")
-		b.wantIdentities(t, user.ID, octoID, adaID)
+		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
+		b.WantIdentities(t, user.ID, providertest.OctoID, providertest.AdaID)
 	} else {
-		v.wantNobody(t)
-		b.wantIdentities(t, user.ID, adaID)
+		v.WantNobody(t)
+		b.WantIdentities(t, user.ID, providertest.AdaID)
 	}
-	w := b.visitor(t)
-	page := w.signIn(t, w.get(t, b.authorizeURL()), adaEmail, password)
+	w := b.Visitor(t)
+	page := w.SignIn(t, w.Get(t, b.AuthorizeURL()), providertest.AdaEmail, providertest.Password)
 	if refused := page.StatusCode == http.StatusUnprocessableEntity; refused == whole {
 		t.Errorf("the password is refused: %v, want %v", refused, !whole)
 	}
-	octo := b.visitor(t)
-	if in := octo.subject(t, octo.comeBy(t, "github", "octo")) == user.ID; in != whole {
+	octo := b.Visitor(t)
+	if in := octo.Subject(t, octo.ComeBy(t, "github", "octo")) == user.ID; in != whole {
 		t.Errorf("the GitHub account signs in to it: %v, want %v", in, whole)
 	}
 }
 
 // anotherWay signs in anew through a connector, in a browser that is signed in.
-func (v *visitor) anotherWay(t *testing.T, connector, account string) {
+func anotherWay(t *testing.T, v *providertest.Visitor, connector, account string) {
 	t.Helper()
-	page := v.get(t, v.b.authorizeURL("prompt", "login"))
-	v.through(t, v.get(t, page.link(t, "other")), connector, account)
+	page := v.Get(t, v.Bed.AuthorizeURL("prompt", "login"))
+	v.Through(t, v.Get(t, page.Link(t, "other")), connector, account)
 }
 
 // Create a user by command, sign in, add an identity, confirm the address in that
 // session: all still there. The same proof from another browser, or later: evicted.
 func TestProof_InItsOwnSessionAndElsewhere(t *testing.T) {
 	for name, test := range map[string]struct {
-		prove func(t *testing.T, b *testbed, v *visitor)
+		prove func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor)
 		whole bool
 	}{
-		"connected in the session": {func(t *testing.T, _ *testbed, v *visitor) { v.connect(t, "google", "ada") }, true},
-		"signed in with in the same browser": {func(t *testing.T, b *testbed, v *visitor) {
-			v.anotherWay(t, "google", "ada")
+		"connected in the session": {func(t *testing.T, _ *providertest.Testbed, v *providertest.Visitor) { v.Connect(t, "google", "ada") }, true},
+		"signed in with in the same browser": {func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) {
+			anotherWay(t, v, "google", "ada")
 		}, true},
-		"signed in with in the same browser, later": {func(t *testing.T, b *testbed, v *visitor) {
-			b.pass(6 * time.Minute)
-			v.anotherWay(t, "google", "ada")
-			v.client.Jar = b.visitor(t).client.Jar // the browser that came has a session of its own
+		"signed in with in the same browser, later": {func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) {
+			b.Pass(6 * time.Minute)
+			anotherWay(t, v, "google", "ada")
+			v.Client.Jar = b.Visitor(t).Client.Jar // the browser that came has a session of its own
 		}, false},
-		"signed in with in another browser": {func(t *testing.T, b *testbed, _ *visitor) {
-			w := b.visitor(t)
-			w.allow(t, w.comeBy(t, "google", "ada"))
+		"signed in with in another browser": {func(t *testing.T, b *providertest.Testbed, _ *providertest.Visitor) {
+			w := b.Visitor(t)
+			w.Allow(t, w.ComeBy(t, "google", "ada"))
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 				user, v := prepared(t, b)
 				test.prove(t, b, v)
-				b.wantWhole(t, user, v, test.whole)
+				wantWhole(t, b, user, v, test.whole)
 			})
 		})
 	}
@@ -90,46 +92,48 @@ func TestProof_InItsOwnSessionAndElsewhere(t *testing.T) {
 // as its upstream vouches for the account's address.
 func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
 	for name, test := range map[string]struct {
-		come  func(t *testing.T, b *testbed, v *visitor)
+		come  func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor)
 		whole bool
 	}{
-		"in the same browser": {func(t *testing.T, _ *testbed, v *visitor) { v.anotherWay(t, "liar", "victim") }, true},
-		"in another browser": {func(t *testing.T, b *testbed, _ *visitor) {
-			b.visitor(t).comeBy(t, "liar", "victim")
+		"in the same browser": {func(t *testing.T, _ *providertest.Testbed, v *providertest.Visitor) {
+			anotherWay(t, v, "liar", "victim")
+		}, true},
+		"in another browser": {func(t *testing.T, b *providertest.Testbed, _ *providertest.Visitor) {
+			b.Visitor(t).ComeBy(t, "liar", "victim")
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-				user := b.local(t, storage.User{Email: victimMail, Roles: []string{"reader"}}, password)
-				v := b.visitor(t)
-				v.allow(t, v.signIn(t, v.get(t, b.authorizeURL()), victimMail, password))
-				up.liar.Tell(lie("email_verified", false))
-				v.connect(t, "liar", "victim").wantAt(t, "/account/identities?done=linked")
-				v.connect(t, "github", "octo").wantAt(t, "/account/identities?done=linked")
-				again := b.visitor(t)
-				again.comeBy(t, "liar", "victim")
-				again.get(t, b.Issuer+"/account").wantAt(t, "/account")
-				if u := b.userBy(t, victimMail); u.EmailVerified {
+			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+				user := b.Local(t, storage.User{Email: providertest.VictimMail, Roles: []string{"reader"}}, providertest.Password)
+				v := b.Visitor(t)
+				v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.VictimMail, providertest.Password))
+				up.Liar.Tell(providertest.Lie("email_verified", false))
+				v.Connect(t, "liar", "victim").WantAt(t, "/account/identities?done=linked")
+				v.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
+				again := b.Visitor(t)
+				again.ComeBy(t, "liar", "victim")
+				again.Get(t, b.Issuer+"/account").WantAt(t, "/account")
+				if u := b.UserBy(t, providertest.VictimMail); u.EmailVerified {
 					t.Fatal("an address that nobody vouches for is proven")
 				}
-				b.wantIdentities(t, user.ID, victimID, octoID)
+				b.WantIdentities(t, user.ID, providertest.VictimID, providertest.OctoID)
 
-				up.liar.Tell(lie("email_verified", true))
+				up.Liar.Tell(providertest.Lie("email_verified", true))
 				test.come(t, b, v)
-				if u := b.userBy(t, victimMail); !u.EmailVerified || u.ID != user.ID {
+				if u := b.UserBy(t, providertest.VictimMail); !u.EmailVerified || u.ID != user.ID {
 					t.Errorf("the user is %+v", u)
 				}
-				w := b.visitor(t)
-				page := w.signIn(t, w.get(t, b.authorizeURL()), victimMail, password)
+				w := b.Visitor(t)
+				page := w.SignIn(t, w.Get(t, b.AuthorizeURL()), providertest.VictimMail, providertest.Password)
 				if refused := page.StatusCode == http.StatusUnprocessableEntity; refused == test.whole {
 					t.Errorf("the password is refused: %v, want %v", refused, !test.whole)
 				}
 				if test.whole {
-					b.wantIdentities(t, user.ID, victimID, octoID)
+					b.WantIdentities(t, user.ID, providertest.VictimID, providertest.OctoID)
 					return
 				}
-				b.wantIdentities(t, user.ID, victimID)
-				again.wantNobody(t)
+				b.WantIdentities(t, user.ID, providertest.VictimID)
+				again.WantNobody(t)
 			})
 		})
 	}
@@ -138,45 +142,45 @@ func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
 // If an attacker holds an identity of an account, no act of an operator on the account
 // lets the attacker in: the act stops, or the identity is gone.
 func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
-	revise := func(change func(*storage.User), verified *bool) func(*testbed, string, storage.Unproven) error {
-		return func(b *testbed, id string, do storage.Unproven) error {
-			_, err := b.DB.ReviseUser(ctx, storage.Revision{
+	revise := func(change func(*storage.User), verified *bool) func(*providertest.Testbed, string, storage.Unproven) error {
+		return func(b *providertest.Testbed, id string, do storage.Unproven) error {
+			_, err := b.DB.ReviseUser(context.Background(), storage.Revision{
 				UserID: id, Unproven: do, Verified: verified, Revise: func(u *storage.User) error { change(u); return nil },
-			}, b.now())
+			}, b.Now())
 			return err
 		}
 	}
 	verified := true
 	for name, test := range map[string]struct {
-		act    func(b *testbed, id string, do storage.Unproven) error
+		act    func(b *providertest.Testbed, id string, do storage.Unproven) error
 		proves bool
 	}{
-		"set-password": {func(b *testbed, id string, do storage.Unproven) error {
-			_, err := b.DB.ResetPassword(ctx, storage.PasswordReset{UserID: id, Hash: "typed", Reason: "typed", Unproven: do}, b.now())
+		"set-password": {func(b *providertest.Testbed, id string, do storage.Unproven) error {
+			_, err := b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: id, Hash: "typed", Reason: "typed", Unproven: do}, b.Now())
 			return err
 		}, false},
-		"admin": {func(b *testbed, id string, do storage.Unproven) error {
-			_, err := b.DB.GrantAdmin(ctx, id, do, storage.By{From: here, At: b.now()})
+		"admin": {func(b *providertest.Testbed, id string, do storage.Unproven) error {
+			_, err := b.DB.GrantAdmin(context.Background(), id, do, storage.By{From: providertest.Here, At: b.Now()})
 			return err
 		}, false},
 		"role":           {revise(func(u *storage.User) { u.Roles = []string{"ops"} }, nil), false},
 		"email-verified": {revise(func(*storage.User) {}, &verified), true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-				planted := b.local(t, storage.User{Email: victimMail}, "password of mallory")
-				mallory := b.visitor(t)
-				page := mallory.signIn(t, mallory.get(t, b.authorizeURL("scope", "openid offline_access", "prompt", "consent")), victimMail, "password of mallory")
-				tokens := b.redeem(t, mallory.allow(t, page).code(t))
-				mallory.connect(t, "github", "octo").wantAt(t, "/account/identities?done=linked")
+			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+				planted := b.Local(t, storage.User{Email: providertest.VictimMail}, "password of mallory")
+				mallory := b.Visitor(t)
+				page := mallory.SignIn(t, mallory.Get(t, b.AuthorizeURL("scope", "openid offline_access", "prompt", "consent")), providertest.VictimMail, "password of mallory")
+				tokens := b.Redeem(t, mallory.Allow(t, page).Code(t))
+				mallory.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
 
 				err := test.act(b, planted.ID, storage.StopIfAttached)
 				if !test.proves {
 					if !errors.Is(err, storage.ErrUnproven) {
 						t.Fatalf("it did not stop: %v", err)
 					}
-					mallory.get(t, b.Issuer+"/account").wantAt(t, "/account")
-					if now := b.userBy(t, victimMail); now.Admin || len(now.Roles) > 0 {
+					mallory.Get(t, b.Issuer+"/account").WantAt(t, "/account")
+					if now := b.UserBy(t, providertest.VictimMail); now.Admin || len(now.Roles) > 0 {
 						t.Errorf("the refusal gave her %+v", now)
 					}
 					err = test.act(b, planted.ID, storage.EvictAttached)
@@ -184,16 +188,16 @@ func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				mallory.wantNobody(t)
-				b.wantDead(t, tokens)
-				b.wantIdentities(t, planted.ID)
-				b.wantEvent(t, storage.UserEvicted, planted.ID)
-				octo := b.visitor(t)
-				if octo.subject(t, octo.comeBy(t, "github", "octo")) == planted.ID {
+				mallory.WantNobody(t)
+				b.WantDead(t, tokens)
+				b.WantIdentities(t, planted.ID)
+				b.WantEvent(t, storage.UserEvicted, planted.ID)
+				octo := b.Visitor(t)
+				if octo.Subject(t, octo.ComeBy(t, "github", "octo")) == planted.ID {
 					t.Error("the attacker's identity opens the account")
 				}
-				again := b.visitor(t)
-				if again.signIn(t, again.get(t, b.authorizeURL()), victimMail, "password of mallory").StatusCode != http.StatusUnprocessableEntity {
+				again := b.Visitor(t)
+				if again.SignIn(t, again.Get(t, b.AuthorizeURL()), providertest.VictimMail, "password of mallory").StatusCode != http.StatusUnprocessableEntity {
 					t.Error("the attacker's password opens the account")
 				}
 			})
@@ -204,26 +208,26 @@ func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
 // An identity that an operator takes away opens nothing any more, and what it has
 // opened is dead, offline tokens too.
 func TestIdentities_TakenAwayByAnOperator(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		v.account(t, "/account/identities")
-		v.connect(t, "github", "octo")
-		kept := b.redeem(t, v.allow(t, v.get(t, b.authorizeURL("scope", "openid offline_access", "prompt", "consent"))).code(t))
-		w := b.visitor(t)
-		taken := b.redeem(t, w.allow(t, w.comeBy(t, "github", "octo", "scope", "openid offline_access", "prompt", "consent")).code(t))
-		list, err := b.DB.IdentitiesOf(ctx, b.Alice.ID)
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		v.Account(t, "/account/identities")
+		v.Connect(t, "github", "octo")
+		kept := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL("scope", "openid offline_access", "prompt", "consent"))).Code(t))
+		w := b.Visitor(t)
+		taken := b.Redeem(t, w.Allow(t, w.ComeBy(t, "github", "octo", "scope", "openid offline_access", "prompt", "consent")).Code(t))
+		list, err := b.DB.IdentitiesOf(context.Background(), b.Alice.ID)
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d identities, %v", len(list), err)
 		}
-		if err := b.DB.Unlink(ctx, storage.Unlinking{Identity: list[0], From: storage.Origin{Actor: "cli"}}, b.now()); err != nil {
+		if err := b.DB.Unlink(context.Background(), storage.Unlinking{Identity: list[0], From: storage.Origin{Actor: "cli"}}, b.Now()); err != nil {
 			t.Fatal(err)
 		}
-		b.wantDead(t, taken)
-		w.wantNobody(t)
-		b.refreshed(t, kept["refresh_token"])
-		v.get(t, b.Issuer+"/account").wantAt(t, "/account")
-		octo := b.visitor(t)
-		if octo.subject(t, octo.comeBy(t, "github", "octo")) == b.Alice.ID {
+		b.WantDead(t, taken)
+		w.WantNobody(t)
+		b.Refreshed(t, kept["refresh_token"])
+		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
+		octo := b.Visitor(t)
+		if octo.Subject(t, octo.ComeBy(t, "github", "octo")) == b.Alice.ID {
 			t.Error("the identity still opens the account")
 		}
 	})

@@ -1,4 +1,4 @@
-package provider_test
+package interaction_test
 
 import (
 	"context"
@@ -9,30 +9,31 @@ import (
 	"time"
 
 	"signet/provider/interaction"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
 // setupLink is what serve prints while there is no administrator.
-func (b *testbed) setupLink(t *testing.T) string {
+func setupLink(t *testing.T, b *providertest.Testbed) string {
 	t.Helper()
 	link, hash := interaction.SetupLink(b.Issuer)
-	if err := b.DB.OpenSetup(t.Context(), hash, b.now().Add(30*time.Minute), storage.By{From: storage.Origin{Actor: "system"}, At: b.now()}); err != nil {
+	if err := b.DB.OpenSetup(t.Context(), hash, b.Now().Add(30*time.Minute), storage.By{From: storage.Origin{Actor: "system"}, At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	return link
 }
 
-func (v *visitor) setUp(t *testing.T, page stop, email, pass string) stop {
+func setUp(t *testing.T, v *providertest.Visitor, page providertest.Stop, email, pass string) providertest.Stop {
 	t.Helper()
-	return v.submit(t, page.form(t), "email", email, "name", "Root", "new-password", pass)
+	return v.Submit(t, page.Form(t), "email", email, "name", "Root", "new-password", pass)
 }
 
-// PW-19.
-func TestPW19_SetupLinkMakesOneAdministrator(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
-		link := b.setupLink(t)
-		v, late := b.visitor(t), b.visitor(t)
-		page, opened := v.get(t, link), late.get(t, link)
+// PW-19: Default admin; first visitor becomes admin; two first visitors.
+func TestSetup_LinkMakesOneAdministrator(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		link := setupLink(t, b)
+		v, late := b.Visitor(t), b.Visitor(t)
+		page, opened := v.Get(t, link), late.Get(t, link)
 		if page.StatusCode != http.StatusOK {
 			t.Fatalf("status %d:\n%s", page.StatusCode, page.Body)
 		}
@@ -43,16 +44,16 @@ func TestPW19_SetupLinkMakesOneAdministrator(t *testing.T) {
 			t.Errorf("Cache-Control %q", got)
 		}
 
-		page = v.setUp(t, page, "root@example.com", "short")
-		page.wantPage(t, http.StatusUnprocessableEntity, "weak_password")
-		page.wantText(t, `value="root@example.com"`)
-		page = v.setUp(t, page, "not an address", password)
-		page.wantPage(t, http.StatusUnprocessableEntity, "invalid_email")
-		page = v.setUp(t, page, strings.ToUpper(alice), password)
-		page.wantPage(t, http.StatusConflict, "email_taken")
+		page = setUp(t, v, page, "root@example.com", "short")
+		page.WantPage(t, http.StatusUnprocessableEntity, "weak_password")
+		page.WantText(t, `value="root@example.com"`)
+		page = setUp(t, v, page, "not an address", providertest.Password)
+		page.WantPage(t, http.StatusUnprocessableEntity, "invalid_email")
+		page = setUp(t, v, page, strings.ToUpper(providertest.Alice), providertest.Password)
+		page.WantPage(t, http.StatusConflict, "email_taken")
 
-		page = v.setUp(t, page, "root@example.com", password)
-		page.wantAt(t, "/admin") // signed in, and let in
+		page = setUp(t, v, page, "root@example.com", providertest.Password)
+		page.WantAt(t, "/admin") // signed in, and let in
 		if page.StatusCode != http.StatusOK {
 			t.Errorf("/admin answers %d", page.StatusCode)
 		}
@@ -61,8 +62,8 @@ func TestPW19_SetupLinkMakesOneAdministrator(t *testing.T) {
 			t.Errorf("%+v, %v", root, err)
 		}
 
-		late.get(t, link).wantPage(t, http.StatusGone, "invalid_setup_link")
-		late.setUp(t, opened, "late@example.com", password).wantPage(t, http.StatusGone, "invalid_setup_link")
+		late.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
+		setUp(t, late, opened, "late@example.com", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
 		u, _ := url.Parse(link)
 		if token := u.Query().Get("token"); len(token) < 50 || strings.Contains(b.Log.String(), token) {
 			t.Errorf("the token %q is short, or in the log", token)
@@ -71,34 +72,34 @@ func TestPW19_SetupLinkMakesOneAdministrator(t *testing.T) {
 }
 
 func TestSetup_RefusesWhatIsNoLink(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		link := b.setupLink(t)
-		page := v.get(t, link)
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		link := setupLink(t, b)
+		page := v.Get(t, link)
 		for _, wrong := range []string{"/setup", "/setup?token=", "/setup?token=GUESSED", "/setup?token=%00"} {
-			v.get(t, b.Issuer+wrong).wantPage(t, http.StatusGone, "invalid_setup_link")
+			v.Get(t, b.Issuer+wrong).WantPage(t, http.StatusGone, "invalid_setup_link")
 		}
-		planted := page.form(t)
-		planted.values.Set("token", "GUESSED")
-		v.submit(t, planted, "email", "root@example.com", "new-password", password).wantPage(t, http.StatusGone, "invalid_setup_link")
+		planted := page.Form(t)
+		planted.Values.Set("token", "GUESSED")
+		v.Submit(t, planted, "email", "root@example.com", "new-password", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
 
 		// From another site, even with the token.
-		r := v.formRequest(t, page.form(t))
+		r := v.FormRequest(t, page.Form(t))
 		r.Header.Set("Origin", "https://evil.example")
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		v.walk(t, r).wantPage(t, http.StatusForbidden, "cross_origin")
+		v.Walk(t, r).WantPage(t, http.StatusForbidden, "cross_origin")
 
 		// AD-04: what the page did not ask for.
-		v.submit(t, page.form(t), "email", "root@example.com", "new-password", password, "email_verified", "true").
-			wantPage(t, http.StatusBadRequest, "invalid_request")
+		v.Submit(t, page.Form(t), "email", "root@example.com", "new-password", providertest.Password, "email_verified", "true").
+			WantPage(t, http.StatusBadRequest, "invalid_request")
 		for _, name := range []string{strings.Repeat("x", 201), "ro\u202eot", "ro\x1b[2Jot"} {
-			v.submit(t, page.form(t), "email", "root@example.com", "name", name, "new-password", password).
-				wantPage(t, http.StatusUnprocessableEntity, "invalid_name")
+			v.Submit(t, page.Form(t), "email", "root@example.com", "name", name, "new-password", providertest.Password).
+				WantPage(t, http.StatusUnprocessableEntity, "invalid_name")
 		}
 
-		b.pass(30 * time.Minute)
-		v.get(t, link).wantPage(t, http.StatusGone, "invalid_setup_link")
-		v.setUp(t, page, "root@example.com", password).wantPage(t, http.StatusGone, "invalid_setup_link")
+		b.Pass(30 * time.Minute)
+		v.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
+		setUp(t, v, page, "root@example.com", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
 		if _, _, err := b.DB.UserByEmail(context.Background(), "root@example.com"); err == nil {
 			t.Error("a refused visitor is a user")
 		}
@@ -107,25 +108,26 @@ func TestSetup_RefusesWhatIsNoLink(t *testing.T) {
 
 // Two first visitors, each with a link of another node, at once: one wins, the
 // other is told so.
-func TestPW19_TwoFirstVisitorsOnTwoNodes(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+// PW-19: Default admin; first visitor becomes admin; two first visitors.
+func TestSetup_TwoFirstVisitorsOnTwoNodes(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		type visit struct {
-			v    *visitor
-			page stop
+			v    *providertest.Visitor
+			page providertest.Stop
 		}
 		var visits []visit
-		for _, node := range []*testbed{b, b.node(t)} {
-			v := node.visitor(t)
-			visits = append(visits, visit{v, v.get(t, node.setupLink(t))})
+		for _, node := range []*providertest.Testbed{b, b.Node(t)} {
+			v := node.Visitor(t)
+			visits = append(visits, visit{v, v.Get(t, setupLink(t, node))})
 		}
 		statuses := make(chan int, len(visits))
 		for i, one := range visits {
-			f := one.page.form(t)
-			f.values.Set("email", []string{"first@example.com", "second@example.com"}[i])
-			f.values.Set("new-password", password)
-			r := one.v.formRequest(t, f)
+			f := one.page.Form(t)
+			f.Values.Set("email", []string{"first@example.com", "second@example.com"}[i])
+			f.Values.Set("new-password", providertest.Password)
+			r := one.v.FormRequest(t, f)
 			go func() {
-				answer, err := one.v.client.Do(r)
+				answer, err := one.v.Client.Do(r)
 				if err != nil {
 					statuses <- 0
 					return

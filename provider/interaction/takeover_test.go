@@ -1,7 +1,6 @@
-package provider_test
+package interaction_test
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,193 +9,202 @@ import (
 	"time"
 
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
-// TestFD02_UnprovenAccountIsEvicted: somebody registers the victim's address first,
+// TestTakeover_UnprovenAccountIsEvicted: somebody registers the victim's address first,
 // with a password, a profile, an identity and an application of theirs, and waits
 // (PocketBase CVE-2026-44166). The owner of the address comes through Google.
-func TestFD02_UnprovenAccountIsEvicted(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		planted := b.local(t, storage.User{
-			Email: adaEmail, Name: "Planted", Website: "https://evil.example/", PhoneNumber: "+1 555",
+// FD-02: Pre-hijack: attacker registers the victim's address first (password or other provider).
+func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		planted := b.Local(t, storage.User{
+			Email: providertest.AdaEmail, Name: "Planted", Website: "https://evil.example/", PhoneNumber: "+1 555",
 		}, "password of mallory")
-		mallory := b.visitor(t)
-		page := mallory.signIn(t, mallory.get(t, b.authorizeURL("scope", "openid offline_access", "prompt", "consent")), adaEmail, "password of mallory")
-		tokens := b.redeem(t, mallory.allow(t, page).code(t))
-		mallory.connect(t, "github", "octo").wantAt(t, "/account/identities?done=linked")
+		mallory := b.Visitor(t)
+		page := mallory.SignIn(t, mallory.Get(t, b.AuthorizeURL("scope", "openid offline_access", "prompt", "consent")), providertest.AdaEmail, "password of mallory")
+		tokens := b.Redeem(t, mallory.Allow(t, page).Code(t))
+		mallory.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
 
-		v := b.visitor(t)
-		page = v.comeBy(t, "google", "ada")
+		v := b.Visitor(t)
+		page = v.ComeBy(t, "google", "ada")
 		if page.At.Path != "/consent" {
 			t.Fatalf("at %s with status %d: mallory's consent must not be hers", page.At, page.StatusCode)
 		}
-		if got := v.subject(t, page); got != planted.ID {
+		if got := v.Subject(t, page); got != planted.ID {
 			t.Fatalf("signed in as %s, want the account of the address", got)
 		}
-		b.wantIdentities(t, planted.ID, adaID)
-		ada := b.userBy(t, adaEmail)
+		b.WantIdentities(t, planted.ID, providertest.AdaID)
+		ada := b.UserBy(t, providertest.AdaEmail)
 		if !ada.EmailVerified || ada.Name != "Ada Example" || ada.Website != "" || ada.PhoneNumber != "" {
 			t.Errorf("of mallory's profile there is left: %+v", ada)
 		}
-		mallory.wantNobody(t)
-		b.wantDead(t, tokens)
-		b.wantEvent(t, storage.UserEvicted, planted.ID)
-		refused := mallory.signIn(t, mallory.get(t, b.authorizeURL()), adaEmail, "password of mallory")
+		mallory.WantNobody(t)
+		b.WantDead(t, tokens)
+		b.WantEvent(t, storage.UserEvicted, planted.ID)
+		refused := mallory.SignIn(t, mallory.Get(t, b.AuthorizeURL()), providertest.AdaEmail, "password of mallory")
 		if refused.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("mallory's password: status %d", refused.StatusCode)
 		}
-		octo := b.visitor(t)
-		if got := octo.subject(t, octo.comeBy(t, "github", "octo")); got == planted.ID {
+		octo := b.Visitor(t)
+		if got := octo.Subject(t, octo.ComeBy(t, "github", "octo")); got == planted.ID {
 			t.Error("mallory's identity still opens the account")
 		}
-		v.get(t, b.Issuer+"/account").wantAt(t, "/account")
+		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 	})
 }
 
 // An administrator's account is never taken over, proven or not.
-func TestFD02_AdministratorIsNotEvicted(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		admin := b.local(t, storage.User{Email: adaEmail, Admin: true}, password)
-		v := b.visitor(t)
-		page := v.comeBy(t, "google", "ada")
+// FD-02: Pre-hijack: attacker registers the victim's address first (password or other provider).
+func TestTakeover_AdministratorIsNotEvicted(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		admin := b.Local(t, storage.User{Email: providertest.AdaEmail, Admin: true}, providertest.Password)
+		v := b.Visitor(t)
+		page := v.ComeBy(t, "google", "ada")
 		if page.At.Path != "/login/link" {
 			t.Fatalf("at %s", page.At)
 		}
-		v.wantNobody(t)
-		b.wantIdentities(t, admin.ID)
-		o := b.visitor(t)
-		o.allow(t, o.signIn(t, o.get(t, b.authorizeURL()), adaEmail, password))
+		v.WantNobody(t)
+		b.WantIdentities(t, admin.ID)
+		o := b.Visitor(t)
+		o.Allow(t, o.SignIn(t, o.Get(t, b.AuthorizeURL()), providertest.AdaEmail, providertest.Password))
 	})
 }
 
-// TestFD01_UnverifiedUpstreamAddressOpensNothing: Casdoor CVE-2026-9092, Nhost
+// TestTakeover_UnverifiedUpstreamAddressOpensNothing: Casdoor CVE-2026-9092, Nhost
 // CVE-2026-41574, Grafana CVE-2023-3128, and nOAuth (FD-15): an address that the
 // upstream does not call verified, in every way of not doing so.
-func TestFD01_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		victim := b.local(t, storage.User{Email: victimMail, EmailVerified: true}, password)
-		bob := b.local(t, storage.User{Email: "bob@corp.example"}, password) // whose address nobody proved
+// FD-01: Upstream account with the victim's unverified email.
+func TestTakeover_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		victim := b.Local(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, providertest.Password)
+		bob := b.Local(t, storage.User{Email: "bob@corp.example"}, providertest.Password) // whose address nobody proved
 		for name, verified := range map[string]any{"false": false, "absent": nil, "text": "false"} {
 			for _, target := range []storage.User{victim, bob} {
-				f := lieOf("email", target.Email, "sub", name+target.Email)
+				f := providertest.LieOf("email", target.Email, "sub", name+target.Email)
 				f.Claims["email_verified"] = verified
-				up.liar.Tell(f)
-				v := b.visitor(t)
-				if got := v.subject(t, v.comeBy(t, "liar", "victim")); got == target.ID {
+				up.Liar.Tell(f)
+				v := b.Visitor(t)
+				if got := v.Subject(t, v.ComeBy(t, "liar", "victim")); got == target.ID {
 					t.Errorf("%s: signed in as %s", name, target.Email)
 				}
-				b.wantIdentities(t, target.ID)
-				if u := b.userBy(t, target.Email); u.ID != target.ID || u.EmailVerified != target.EmailVerified {
+				b.WantIdentities(t, target.ID)
+				if u := b.UserBy(t, target.Email); u.ID != target.ID || u.EmailVerified != target.EmailVerified {
 					t.Errorf("%s: the address is now of %+v", name, u)
 				}
 			}
 		}
-	}, alter("liar", autoLink))
+	}, providertest.Alter("liar", autoLink))
 }
 
-// TestFD04_IssuerMovedUnderTheSameID: ZITADEL CVE-2026-55670. Links made with the
+// TestTakeover_IssuerMovedUnderTheSameID: ZITADEL CVE-2026-55670. Links made with the
 // old upstream match nobody at the new one.
-func TestFD04_IssuerMovedUnderTheSameID(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		ada := v.subject(t, v.comeBy(t, "google", "ada"))
+// FD-04: Admin changes a provider's issuer, or deletes and recreates one with the same name.
+func TestTakeover_IssuerMovedUnderTheSameID(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		ada := v.Subject(t, v.ComeBy(t, "google", "ada"))
 		// The new upstream has somebody else under ada's subject.
-		up.liar.Tell(lieOf("sub", "110169484474386276334"))
-		later := b.restarted(t, func(c *provider.Config) {
-			moved := up.connectors[2]
+		up.Liar.Tell(providertest.LieOf("sub", "110169484474386276334"))
+		later := b.Restarted(t, func(c *provider.Config) {
+			moved := up.Connectors[2]
 			moved.ID = "google"
 			c.Connectors = []provider.Connector{moved}
 		})
-		w := b.visitor(t)
-		w.b = later
-		callback := w.choose(t, w.press(t, w.get(t, later.authorizeURL()), "google"), "victim")
-		page := w.get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1))
-		if got := w.subject(t, page); got == ada || got != b.userBy(t, victimMail).ID {
+		w := b.Visitor(t)
+		w.Bed = later
+		callback := w.Choose(t, w.Press(t, w.Get(t, later.AuthorizeURL()), "google"), "victim")
+		page := w.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1))
+		if got := w.Subject(t, page); got == ada || got != b.UserBy(t, providertest.VictimMail).ID {
 			t.Fatalf("the new upstream signs in as %s; ada is %s", got, ada)
 		}
-		b.wantIdentities(t, ada, adaID)
+		b.WantIdentities(t, ada, providertest.AdaID)
 	})
 }
 
-// TestFD10_ProofIsForOneIdentity: Keycloak CVE-2026-9087. What was asked for one
+// TestTakeover_ProofIsForOneIdentity: Keycloak CVE-2026-9087. What was asked for one
 // identity is not answered by another one's proof, nor in another browser.
-func TestFD10_ProofIsForOneIdentity(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		ada := b.local(t, storage.User{Email: adaEmail, EmailVerified: true}, password)
-		v := b.visitor(t)
-		page := v.comeBy(t, "google", "ada")
-		f := page.formTo(t, "/login/link", "", "")
+// FD-10: Proof of ownership (email link) is keyed by user and provider only; second upstream account consumes it.
+func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		ada := b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
+		v := b.Visitor(t)
+		page := v.ComeBy(t, "google", "ada")
+		f := page.FormTo(t, "/login/link", "", "")
 		// In another browser the form proves nothing.
-		other := b.visitor(t)
-		if s := other.submit(t, f, "password", password); s.StatusCode != http.StatusConflict {
+		other := b.Visitor(t)
+		if s := other.Submit(t, f, "password", providertest.Password); s.StatusCode != http.StatusConflict {
 			t.Errorf("in another browser: status %d", s.StatusCode)
 		}
 		// Nor for another request of the same browser.
-		second := v.get(t, b.authorizeURL("state", "other")).formTo(t, "/login", "", "").values.Get("request")
-		crossed := form{f.action, url.Values{"request": {second}, "password": {password}}}
-		if s := v.submit(t, crossed); s.StatusCode != http.StatusConflict {
+		second := v.Get(t, b.AuthorizeURL("state", "other")).FormTo(t, "/login", "", "").Values.Get("request")
+		crossed := providertest.Form{Action: f.Action, Values: url.Values{"request": {second}, "password": {providertest.Password}}}
+		if s := v.Submit(t, crossed); s.StatusCode != http.StatusConflict {
 			t.Errorf("for another request: status %d", s.StatusCode)
 		}
-		b.wantIdentities(t, ada.ID)
+		b.WantIdentities(t, ada.ID)
 		// A second identity replaces the first proof; the first one's page links nothing of it.
-		vic := b.local(t, storage.User{Email: victimMail, EmailVerified: true}, "password of vic")
-		v.comeBy(t, "liar", "victim")
-		if s := v.submit(t, f, "password", password); s.StatusCode != http.StatusConflict {
+		vic := b.Local(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, "password of vic")
+		v.ComeBy(t, "liar", "victim")
+		if s := v.Submit(t, f, "password", providertest.Password); s.StatusCode != http.StatusConflict {
 			t.Errorf("the first page after the second identity: status %d", s.StatusCode)
 		}
-		b.wantIdentities(t, ada.ID)
-		b.wantIdentities(t, vic.ID)
+		b.WantIdentities(t, ada.ID)
+		b.WantIdentities(t, vic.ID)
 		// And it grows old.
-		page = v.comeBy(t, "google", "ada")
-		b.pass(11 * time.Minute)
-		if s := v.submit(t, page.formTo(t, "/login/link", "", ""), "password", password); s.StatusCode != http.StatusConflict {
+		page = v.ComeBy(t, "google", "ada")
+		b.Pass(11 * time.Minute)
+		if s := v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password); s.StatusCode != http.StatusConflict {
 			t.Errorf("after eleven minutes: status %d", s.StatusCode)
 		}
-		b.wantIdentities(t, ada.ID)
+		b.WantIdentities(t, ada.ID)
 	})
 }
 
-// TestFD16_UpstreamAddressChangesToAnotherUsers: Capgo CVE-2026-56215.
-func TestFD16_UpstreamAddressChangesToAnotherUsers(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		victim := v.subject(t, v.comeBy(t, "liar", "victim"))
-		up.liar.Tell(lieOf("email", alice))
-		v = b.visitor(t)
-		if got := v.subject(t, v.comeBy(t, "liar", "victim")); got != victim {
+// TestTakeover_UpstreamAddressChangesToAnotherUsers: Capgo CVE-2026-56215.
+// FD-16: Upstream email changes to another local user's address.
+func TestTakeover_UpstreamAddressChangesToAnotherUsers(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		victim := v.Subject(t, v.ComeBy(t, "liar", "victim"))
+		up.Liar.Tell(providertest.LieOf("email", providertest.Alice))
+		v = b.Visitor(t)
+		if got := v.Subject(t, v.ComeBy(t, "liar", "victim")); got != victim {
 			t.Fatalf("signed in as %s, want the linked user", got)
 		}
-		if u := b.userBy(t, victimMail); u.ID != victim {
+		if u := b.UserBy(t, providertest.VictimMail); u.ID != victim {
 			t.Errorf("the address has moved")
 		}
-		b.wantIdentities(t, b.Alice.ID)
-	}, alter("liar", autoLink))
+		b.WantIdentities(t, b.Alice.ID)
+	}, providertest.Alter("liar", autoLink))
 }
 
-// TestFD22_UpstreamClaimsMakeNobodyAnAdmin: ZITADEL CVE-2024-49757, and FD-29: a
+// TestTakeover_UpstreamClaimsMakeNobodyAnAdmin: ZITADEL CVE-2024-49757, and FD-29: a
 // username grants nothing.
-func TestFD22_UpstreamClaimsMakeNobodyAnAdmin(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		f := lieOf("preferred_username", "alice", "role", "admin")
+// FD-22: Registration closed, but federation creates users; or upstream group claim "admins" makes an admin.
+func TestTakeover_UpstreamClaimsMakeNobodyAnAdmin(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		f := providertest.LieOf("preferred_username", "alice", "role", "admin")
 		f.Claims["groups"], f.Claims["roles"], f.Claims["admin"] = []string{"admins"}, []string{"admin"}, true
-		up.liar.Tell(f)
-		v := b.visitor(t)
-		v.allow(t, v.comeBy(t, "liar", "victim"))
-		if u := b.userBy(t, victimMail); u.Admin || len(u.Roles)+len(u.Groups) > 0 || u.PreferredUsername != "" {
+		up.Liar.Tell(f)
+		v := b.Visitor(t)
+		v.Allow(t, v.ComeBy(t, "liar", "victim"))
+		if u := b.UserBy(t, providertest.VictimMail); u.Admin || len(u.Roles)+len(u.Groups) > 0 || u.PreferredUsername != "" {
 			t.Errorf("made %+v", u)
 		}
 	})
 }
 
-// TestFD28_ClientsDoNotSteerTheUpstream: what an application sends of hints stays
+// TestTakeover_ClientsDoNotSteerTheUpstream: what an application sends of hints stays
 // here.
-func TestFD28_ClientsDoNotSteerTheUpstream(t *testing.T) {
-	onUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		page := v.get(t, b.authorizeURL("login_hint", "mallory@corp.example", "hd", "evil.example", "prompt", "consent", "ui_locales", "de"))
+// FD-28: Client-supplied login_hint, hd, prompt forwarded upstream to steer the account.
+func TestTakeover_ClientsDoNotSteerTheUpstream(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		page := v.Get(t, b.AuthorizeURL("login_hint", "mallory@corp.example", "hd", "evil.example", "prompt", "consent", "ui_locales", "de"))
 		for _, connector := range []string{"google", "github", "liar"} {
-			at := v.press(t, page, connector)
+			at := v.Press(t, page, connector)
 			for _, name := range []string{"login_hint", "hd", "prompt", "ui_locales", "login"} {
 				if at.Query().Has(name) {
 					t.Errorf("%s is sent %s=%s", connector, name, at.Query().Get(name))
@@ -206,27 +214,29 @@ func TestFD28_ClientsDoNotSteerTheUpstream(t *testing.T) {
 	})
 }
 
-// TestFD33_ErrorBesideACodeWins, and what the upstream writes is not shown (FD-21).
-func TestFD33_ErrorBesideACodeWins(t *testing.T) {
-	onUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		v := b.visitor(t)
-		callback := v.choose(t, v.press(t, v.get(t, b.authorizeURL()), "google"), "ada")
-		page := v.get(t, callback+"&"+url.Values{"error": {"access_denied"}, "error_description": {"<b>call 555 now</b>"}}.Encode())
-		v.wantProblem(t, page, http.StatusForbidden, "upstream_denied")
+// TestTakeover_ErrorBesideACodeWins, and what the upstream writes is not shown (FD-21).
+// FD-33: Upstream answers with code and error together, or by cross-site POST.
+func TestTakeover_ErrorBesideACodeWins(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
+		page := v.Get(t, callback+"&"+url.Values{"error": {"access_denied"}, "error_description": {"<b>call 555 now</b>"}}.Encode())
+		v.WantProblem(t, page, http.StatusForbidden, "upstream_denied")
 		if strings.Contains(page.Body, "555") {
 			t.Error("the page repeats the upstream")
 		}
-		if n := up.google.Count("POST /token"); n != 0 {
+		if n := up.Google.Count("POST /token"); n != 0 {
 			t.Error("the code was exchanged")
 		}
 	})
 }
 
-// TestFD34_SilentSignOnIsNoNewProof: prompt=login and max_age reach the upstream,
+// TestTakeover_SilentSignOnIsNoNewProof: prompt=login and max_age reach the upstream,
 // and its auth_time counts on the way back. If that is not enough, the client gets an
 // error.
-func TestFD34_SilentSignOnIsNoNewProof(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+// FD-34: Re-authentication or step-up through a provider that answers silently from its own session.
+func TestTakeover_SilentSignOnIsNoNewProof(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for _, c := range []struct {
 			name, connector, account string
 			pairs                    []string
@@ -249,31 +259,31 @@ func TestFD34_SilentSignOnIsNoNewProof(t *testing.T) {
 				if c.connector == "liar" {
 					claim := any(nil)
 					if ago, ok := c.authTime.(time.Duration); ok {
-						claim = b.now().Add(ago).Unix()
+						claim = b.Now().Add(ago).Unix()
 					}
-					up.liar.Tell(lie("auth_time", claim))
+					up.Liar.Tell(providertest.Lie("auth_time", claim))
 				}
-				v := b.visitor(t)
-				at := v.press(t, v.get(t, b.authorizeURL(c.pairs...)), c.connector)
+				v := b.Visitor(t)
+				at := v.Press(t, v.Get(t, b.AuthorizeURL(c.pairs...)), c.connector)
 				if got := at.Query().Get(c.sent); got != c.value {
 					t.Errorf("sent %s=%q, want %q", c.sent, got, c.value)
 				}
-				page := v.get(t, v.choose(t, at, c.account))
+				page := v.Get(t, v.Choose(t, at, c.account))
 				if !c.fresh {
 					// The person has no other way: the client is told, and why.
-					page.wantError(t, "login_required")
-					if said := page.response(t).Get("error_description"); !strings.Contains(said, "--prompt-login best-effort") {
+					page.WantError(t, "login_required")
+					if said := page.Response(t).Get("error_description"); !strings.Contains(said, "--prompt-login best-effort") {
 						t.Errorf("description %q names no way out", said)
 					}
 					return
 				}
 				if page.Left == nil {
-					page = v.allow(t, page)
+					page = v.Allow(t, page)
 				}
-				claims := claimsOf(t, b.redeem(t, page.code(t))["id_token"])
+				claims := providertest.ClaimsOf(t, b.Redeem(t, page.Code(t))["id_token"])
 				if ago, ok := c.authTime.(time.Duration); ok {
-					want := b.now().Add(ago).Unix()
-					if got := numberOf(t, claims["auth_time"]); got < want-5 || got > want+5 {
+					want := b.Now().Add(ago).Unix()
+					if got := providertest.NumberOf(t, claims["auth_time"]); got < want-5 || got > want+5 {
 						t.Errorf("auth_time %d, want about %d: the upstream's", got, want)
 					}
 				}
@@ -282,41 +292,33 @@ func TestFD34_SilentSignOnIsNoNewProof(t *testing.T) {
 	})
 }
 
-func numberOf(t *testing.T, v any) int64 {
-	t.Helper()
-	var n int64
-	if _, err := fmt.Sscan(fmt.Sprint(v), &n); err != nil {
-		t.Fatalf("%v is no number", v)
-	}
-	return n
-}
-
 // Two first sign-ins of one identity at two nodes at once: one user.
-func TestMN01_FirstSignInsOfOneIdentityMakeOneUser(t *testing.T) {
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		second := b.restarted(t, func(c *provider.Config) { c.Connectors = up.connectors })
-		nodes := []*testbed{b, second}
+// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+func TestTakeover_FirstSignInsOfOneIdentityMakeOneUser(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		second := b.Restarted(t, func(c *provider.Config) { c.Connectors = up.Connectors })
+		nodes := []*providertest.Testbed{b, second}
 		for _, who := range []struct{ connector, account, email, identity string }{
-			{"google", "ada", adaEmail, adaID}, {"github", "octo", octoEmail, octoID}, {"liar", "victim", victimMail, victimID},
+			{"google", "ada", providertest.AdaEmail, providertest.AdaID}, {"github", "octo", providertest.OctoEmail, providertest.OctoID}, {"liar", "victim", providertest.VictimMail, providertest.VictimID},
 		} {
-			visitors, callbacks := make([]*visitor, 8), make([]string, 8)
+			visitors, callbacks := make([]*providertest.Visitor, 8), make([]string, 8)
 			for i := range visitors {
-				v := b.visitor(t)
-				callback := v.choose(t, v.press(t, v.get(t, b.authorizeURL()), who.connector), who.account)
+				v := b.Visitor(t)
+				callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), who.connector), who.account)
 				visitors[i], callbacks[i] = v, strings.Replace(callback, b.Issuer, nodes[i%2].Issuer, 1)
 			}
-			race(len(visitors), func(i int) {
-				a := visitors[i].fetch(t, callbacks[i])
+			providertest.Race(len(visitors), func(i int) {
+				a := visitors[i].Fetch(t, callbacks[i])
 				if a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(a.Header.Get("Location"), "/authorize/next?") {
 					t.Errorf("%s: status %d to %q: %s", who.connector, a.StatusCode, a.Header.Get("Location"), a.Body)
 				}
 			})
-			user := b.userBy(t, who.email)
-			b.wantIdentities(t, user.ID, who.identity)
+			user := b.UserBy(t, who.email)
+			b.WantIdentities(t, user.ID, who.identity)
 			var subjects sync.Map
 			for _, v := range visitors {
-				page := v.get(t, b.authorizeURL())
-				subjects.Store(v.subject(t, page), true)
+				page := v.Get(t, b.AuthorizeURL())
+				subjects.Store(v.Subject(t, page), true)
 			}
 			n := 0
 			subjects.Range(func(any, any) bool { n++; return true })
@@ -324,7 +326,7 @@ func TestMN01_FirstSignInsOfOneIdentityMakeOneUser(t *testing.T) {
 				t.Errorf("%s: %d subjects", who.connector, n)
 			}
 		}
-		if n := b.usersMade(t); n != 4 {
+		if n := b.UsersMade(t); n != 4 {
 			t.Errorf("%d users were made, want alice and three", n)
 		}
 	})

@@ -1,4 +1,4 @@
-package provider_test
+package interaction_test
 
 import (
 	"crypto/x509"
@@ -11,11 +11,13 @@ import (
 
 	"signet/federation"
 	"signet/provider"
+	"signet/provider/providertest"
 )
 
-// TestCF07_UpstreamWithABadCertificateEndsInAPage: nothing is asked of a server that
+// TestFederation_UpstreamWithABadCertificateEndsInAPage: nothing is asked of a server that
 // cannot show who it is; an authority that the operator adds lets the trip begin.
-func TestCF07_UpstreamWithABadCertificateEndsInAPage(t *testing.T) {
+// CF-07: TLS to upstreams, SMTP, database: verification off, old versions, option ignored.
+func TestFederation_UpstreamWithABadCertificateEndsInAPage(t *testing.T) {
 	var asked atomic.Int64
 	upstream := httptest.NewUnstartedServer(nil)
 	upstream.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -33,17 +35,17 @@ func TestCF07_UpstreamWithABadCertificateEndsInAPage(t *testing.T) {
 	authority.AddCert(upstream.Certificate())
 	for name, roots := range map[string]*x509.CertPool{"unknown authority": nil, "added by the operator": authority} {
 		t.Run(name, func(t *testing.T) {
-			onSQLite(t, func(t *testing.T, b *testbed) {
-				v := b.visitor(t)
-				left := v.submit(t, v.get(t, b.authorizeURL()).formTo(t, "/login/corp", "", ""))
+			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+				v := b.Visitor(t)
+				left := v.Submit(t, v.Get(t, b.AuthorizeURL()).FormTo(t, "/login/corp", "", ""))
 				if roots != nil {
 					if left.Left == nil || !strings.HasPrefix(left.Left.String(), upstream.URL+"/authorize?") {
 						t.Fatalf("at %s, left to %v", left.At, left.Left)
 					}
 					return
 				}
-				v.wantProblem(t, left, http.StatusBadGateway, "upstream_untrusted")
-				v.wantWayBack(t, left)
+				v.WantProblem(t, left, http.StatusBadGateway, "upstream_untrusted")
+				wantWayBack(t, v, left)
 				if n := asked.Load(); n != 0 {
 					t.Errorf("it was asked %d times", n)
 				}

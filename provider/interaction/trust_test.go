@@ -1,4 +1,4 @@
-package provider_test
+package interaction_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"signet/federation"
 	"signet/federation/federationtest"
 	"signet/provider"
+	"signet/provider/providertest"
 	"signet/storage"
 )
 
@@ -33,18 +34,18 @@ var unvouched = map[string]struct {
 
 // accounts are what can stand behind an address, each with one of its own of the same
 // length, so that the pages are of one length, too.
-func (b *testbed) accounts(t *testing.T) map[string]string {
+func accounts(t *testing.T, b *providertest.Testbed) map[string]string {
 	t.Helper()
 	proven := func(email string) storage.User {
-		return b.local(t, storage.User{Email: email, EmailVerified: true}, password)
+		return b.Local(t, storage.User{Email: email, EmailVerified: true}, providertest.Password)
 	}
 	proven("aaaa@corp.example")
-	b.local(t, storage.User{Email: "bbbb@corp.example"}, password)
+	b.Local(t, storage.User{Email: "bbbb@corp.example"}, providertest.Password)
 	off := proven("cccc@corp.example")
-	if err := b.DB.SetUserEnabled(context.Background(), off.ID, false, storage.By{At: b.now()}); err != nil {
+	if err := b.DB.SetUserEnabled(context.Background(), off.ID, false, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	b.local(t, storage.User{Email: "dddd@corp.example", EmailVerified: true, Admin: true}, password)
+	b.Local(t, storage.User{Email: "dddd@corp.example", EmailVerified: true, Admin: true}, providertest.Password)
 	return map[string]string{
 		"nobody's": "eeee@corp.example", "proven": "aaaa@corp.example", "claimed": "bbbb@corp.example",
 		"of a disabled user": "cccc@corp.example", "of an administrator": "dddd@corp.example",
@@ -53,15 +54,15 @@ func (b *testbed) accounts(t *testing.T) map[string]string {
 
 // arrives walks through the liar with an identity that nobody has seen, and gives all
 // that the browser can see of the answer and all that it cost.
-func (b *testbed) arrives(t *testing.T, up *upstreams, subject, email string, verified any) (seen string, v *visitor) {
+func arrives(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams, subject, email string, verified any) (seen string, v *providertest.Visitor) {
 	t.Helper()
-	f := lieOf("sub", subject, "email", email)
+	f := providertest.LieOf("sub", subject, "email", email)
 	f.Claims["email_verified"] = verified
-	up.liar.Tell(f)
-	v = b.visitor(t)
-	callback := v.choose(t, v.press(t, v.get(t, b.authorizeURL()), "liar"), "victim")
+	up.Liar.Tell(f)
+	v = b.Visitor(t)
+	callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "liar"), "victim")
 	reads, writes := b.DB.Calls()
-	answer := v.fetch(t, callback)
+	answer := v.Fetch(t, callback)
 	readsAfter, writesAfter := b.DB.Calls()
 	var out strings.Builder
 	fmt.Fprintf(&out, "status %d, %d reads, %d writes\n", answer.StatusCode, readsAfter-reads, writesAfter-writes)
@@ -83,20 +84,20 @@ func TestTrust_AddressNobodyVouchesForTellsNothing(t *testing.T) {
 	for name, c := range unvouched {
 		for _, signUp := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, signup %v", name, signUp), func(t *testing.T) {
-				eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
+				providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 					var first, of string
-					accounts := b.accounts(t)
+					accounts := accounts(t, b)
 					for _, whose := range slices.Sorted(maps.Keys(accounts)) {
-						seen, v := b.arrives(t, up, "somebody-"+accounts[whose][:4], accounts[whose], c.verified)
+						seen, v := arrives(t, b, up, "somebody-"+accounts[whose][:4], accounts[whose], c.verified)
 						if first == "" {
 							first, of = seen, whose
 						}
 						if seen != first {
 							t.Errorf("an address %s answers\n%s\nand one %s\n%s", whose, seen, of, first)
 						}
-						b.wantBare(t, v, signUp, accounts[whose])
+						wantBare(t, b, v, signUp, accounts[whose])
 					}
-				}, alter("liar", func(l *provider.Connector) {
+				}, providertest.Alter("liar", func(l *provider.Connector) {
 					l.Trust, l.Domains, l.SignUp, l.AutoLink = c.trust, c.domains, signUp, c.trust > federation.Unknown
 				}))
 			})
@@ -106,13 +107,13 @@ func TestTrust_AddressNobodyVouchesForTellsNothing(t *testing.T) {
 
 // wantBare wants the browser signed in to a new account that has no address, or to
 // none where there is no sign-up.
-func (b *testbed) wantBare(t *testing.T, v *visitor, signUp bool, email string) {
+func wantBare(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, signUp bool, email string) {
 	t.Helper()
 	if !signUp {
-		v.wantNobody(t)
+		v.WantNobody(t)
 		return
 	}
-	claims := claimsOf(t, b.redeem(t, v.allow(t, v.get(t, b.authorizeURL())).code(t))["id_token"])
+	claims := providertest.ClaimsOf(t, b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL())).Code(t))["id_token"])
 	u, err := b.DB.User(context.Background(), claims["sub"].(string))
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +121,7 @@ func (b *testbed) wantBare(t *testing.T, v *visitor, signUp bool, email string) 
 	if u.Email != "" || u.EmailCanonical != "" || u.EmailVerified {
 		t.Errorf("the new account has the address %q, verified %v", u.Email, u.EmailVerified)
 	}
-	if had, _, err := b.DB.UserByEmail(context.Background(), email); err == nil && len(b.identitiesOf(t, had.ID)) > 0 {
+	if had, _, err := b.DB.UserByEmail(context.Background(), email); err == nil && len(b.IdentitiesOf(t, had.ID)) > 0 {
 		t.Errorf("%s was linked", email)
 	}
 }
@@ -128,19 +129,19 @@ func (b *testbed) wantBare(t *testing.T, v *visitor, signUp bool, email string) 
 // TestTrust_AuthoritativeNeedsNoWord in its domains: an address there makes and takes
 // an account as one that is called verified.
 func TestTrust_AuthoritativeNeedsNoWord(t *testing.T) {
-	inDomain := alter("liar", func(c *provider.Connector) { c.Trust, c.Domains = federation.Authoritative, []string{"corp.example"} })
-	eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-		_, v := b.arrives(t, up, "new-one", "new@corp.example", nil)
-		v.allow(t, v.get(t, b.authorizeURL()))
-		if u := b.userBy(t, "new@corp.example"); !u.EmailVerified {
+	inDomain := providertest.Alter("liar", func(c *provider.Connector) { c.Trust, c.Domains = federation.Authoritative, []string{"corp.example"} })
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		_, v := arrives(t, b, up, "new-one", "new@corp.example", nil)
+		v.Allow(t, v.Get(t, b.AuthorizeURL()))
+		if u := b.UserBy(t, "new@corp.example"); !u.EmailVerified {
 			t.Error("the address counts as claimed")
 		}
-		claimed := b.local(t, storage.User{Email: "claimed@corp.example"}, password)
-		_, v = b.arrives(t, up, "its-owner", "claimed@corp.example", nil)
-		if got := v.subject(t, v.get(t, b.authorizeURL())); got != claimed.ID {
+		claimed := b.Local(t, storage.User{Email: "claimed@corp.example"}, providertest.Password)
+		_, v = arrives(t, b, up, "its-owner", "claimed@corp.example", nil)
+		if got := v.Subject(t, v.Get(t, b.AuthorizeURL())); got != claimed.ID {
 			t.Errorf("signed in as %s, want the account of the address", got)
 		}
-		b.wantEvent(t, storage.UserEvicted, claimed.ID)
+		b.WantEvent(t, storage.UserEvicted, claimed.ID)
 	}, inDomain)
 }
 
@@ -149,15 +150,15 @@ func TestTrust_AuthoritativeNeedsNoWord(t *testing.T) {
 func TestTrust_AdministratorIsOpenedByNoUpstream(t *testing.T) {
 	for _, proven := range []bool{true, false} {
 		for _, trust := range []federation.Trust{federation.Verifies, federation.Authoritative} {
-			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-				admin := b.local(t, storage.User{Email: victimMail, EmailVerified: proven, Admin: true}, password)
-				v := b.visitor(t)
-				if page := v.comeBy(t, "liar", "victim"); page.At.Path != "/login/link" {
+			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+				admin := b.Local(t, storage.User{Email: providertest.VictimMail, EmailVerified: proven, Admin: true}, providertest.Password)
+				v := b.Visitor(t)
+				if page := v.ComeBy(t, "liar", "victim"); page.At.Path != "/login/link" {
 					t.Errorf("%v, proven %v: at %s", trust, proven, page.At)
 				}
-				v.wantNobody(t)
-				b.wantIdentities(t, admin.ID)
-			}, alter("liar", func(c *provider.Connector) {
+				v.WantNobody(t)
+				b.WantIdentities(t, admin.ID)
+			}, providertest.Alter("liar", func(c *provider.Connector) {
 				c.AutoLink, c.Trust = true, trust
 				if trust == federation.Authoritative {
 					c.Domains = []string{"corp.example"}
@@ -174,46 +175,46 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 		"with a name": {"email_verified": false}, "without one": {"email_verified": false, "name": nil, "given_name": nil, "family_name": nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			eachUpstream(t, func(t *testing.T, b *testbed, up *upstreams) {
-				up.liar.Tell(federationtest.Faults{Claims: claims})
-				v := b.visitor(t)
-				page := v.comeBy(t, "liar", "victim", "scope", "openid email profile")
-				page.wantText(t, "Signed in as")
-				tokens := b.redeem(t, v.allow(t, page).code(t))
-				sub := claimsOf(t, tokens["id_token"])["sub"].(string)
-				info := b.userinfo(t, tokens["access_token"].(string)).json(t)
+			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+				up.Liar.Tell(federationtest.Faults{Claims: claims})
+				v := b.Visitor(t)
+				page := v.ComeBy(t, "liar", "victim", "scope", "openid email profile")
+				page.WantText(t, "Signed in as")
+				tokens := b.Redeem(t, v.Allow(t, page).Code(t))
+				sub := providertest.ClaimsOf(t, tokens["id_token"])["sub"].(string)
+				info := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
 				if info["email"] != nil || info["email_verified"] != nil {
 					t.Errorf("userinfo: %v", info)
 				}
 				for _, path := range []string{"/", "/account", "/account/profile", "/account/password", "/account/sessions", "/account/apps", "/account/identities", "/end_session"} {
-					page := v.get(t, b.Issuer+path)
-					if page.StatusCode != http.StatusOK || strings.Contains(page.Body, "<bdi></bdi>") || strings.Contains(page.Body, victimMail) && path != "/account/identities" {
+					page := v.Get(t, b.Issuer+path)
+					if page.StatusCode != http.StatusOK || strings.Contains(page.Body, "<bdi></bdi>") || strings.Contains(page.Body, providertest.VictimMail) && path != "/account/identities" {
 						t.Errorf("%s: status %d:\n%s", path, page.StatusCode, page.Body)
 					}
 				}
-				v.get(t, b.authorizeURL("prompt", "login")).wantText(t, "Confirm it’s you")
-				f := v.get(t, b.Issuer+"/account/profile").formTo(t, "/account/profile", "", "")
-				v.submit(t, f, "nickname", "Vic").wantAt(t, "/account/profile?done=profile")
+				v.Get(t, b.AuthorizeURL("prompt", "login")).WantText(t, "Confirm it’s you")
+				f := v.Get(t, b.Issuer+"/account/profile").FormTo(t, "/account/profile", "", "")
+				v.Submit(t, f, "nickname", "Vic").WantAt(t, "/account/profile?done=profile")
 				// A second of the kind is somebody else; the same identity is the same person.
-				up.liar.Tell(federationtest.Faults{Claims: map[string]any{"sub": "another", "email": "not an address"}})
-				other := b.visitor(t)
-				if other.subject(t, other.comeBy(t, "liar", "victim")) == sub {
+				up.Liar.Tell(federationtest.Faults{Claims: map[string]any{"sub": "another", "email": "not an address"}})
+				other := b.Visitor(t)
+				if other.Subject(t, other.ComeBy(t, "liar", "victim")) == sub {
 					t.Error("two people share an account")
 				}
-				up.liar.Tell(federationtest.Faults{Claims: claims})
-				again := b.visitor(t)
-				if got := again.subject(t, again.comeBy(t, "liar", "victim")); got != sub {
+				up.Liar.Tell(federationtest.Faults{Claims: claims})
+				again := b.Visitor(t)
+				if got := again.Subject(t, again.ComeBy(t, "liar", "victim")); got != sub {
 					t.Errorf("came back as %s, want %s", got, sub)
 				}
 				r := storage.Revision{UserID: sub, Revise: func(u *storage.User) error { u.Email = "vic@corp.example"; return nil }}
 				verified := true
 				r.Verified = &verified
-				if _, err := b.DB.ReviseUser(context.Background(), r, b.now()); err != nil {
+				if _, err := b.DB.ReviseUser(context.Background(), r, b.Now()); err != nil {
 					t.Errorf("an operator gives it an address: %v", err)
 				}
 				// Nobody had claimed one before: the person's way in stays.
-				again = b.visitor(t)
-				if got := again.subject(t, again.comeBy(t, "liar", "victim")); got != sub {
+				again = b.Visitor(t)
+				if got := again.Subject(t, again.ComeBy(t, "liar", "victim")); got != sub {
 					t.Errorf("after that they came back as %s, want %s", got, sub)
 				}
 			})

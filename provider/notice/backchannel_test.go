@@ -1,4 +1,4 @@
-package provider_test
+package notice_test
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"signet/provider"
-	"signet/provider/credential"
 	"signet/provider/keys"
+	"signet/provider/providertest"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -41,7 +41,7 @@ func receive(t *testing.T, answers ...http.HandlerFunc) *receiver {
 		body, _ := io.ReadAll(req.Body)
 		form, err := url.ParseQuery(string(body))
 		if err != nil || len(form) != 1 || req.Method != http.MethodPost || req.URL.RequestURI() != "/logout?from=signet" ||
-			req.Header.Get("Content-Type") != formType || req.Header.Get("Cookie") != "" {
+			req.Header.Get("Content-Type") != providertest.FormType || req.Header.Get("Cookie") != "" {
 			t.Errorf("%s %s with %q, headers %v", req.Method, req.URL, body, req.Header)
 		}
 		r.take(form.Get("logout_token"))(w, req)
@@ -81,9 +81,9 @@ func status(code int) http.HandlerFunc {
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 // party registers a client that hears of sign-outs at the receiver.
-func (b *testbed) party(t *testing.T, id string, r *receiver, change ...func(*storage.Client)) *testbed {
+func party(t *testing.T, b *providertest.Testbed, id string, r *receiver, change ...func(*storage.Client)) *providertest.Testbed {
 	t.Helper()
-	client, secret := b.registerWith(t, storage.Web, id, func(c *storage.Client) {
+	client, secret := b.RegisterWith(t, storage.Web, id, func(c *storage.Client) {
 		c.SkipConsent, c.Metadata.RedirectURIs = true, []string{"https://" + id + ".example.com/callback"}
 		if r != nil {
 			c.Metadata.BackchannelLogoutURI = r.URL + "/logout?from=signet"
@@ -92,32 +92,32 @@ func (b *testbed) party(t *testing.T, id string, r *receiver, change ...func(*st
 			f(c)
 		}
 	})
-	b.follow(t)
-	return b.as(client, secret)
+	b.Follow(t)
+	return b.As(client, secret)
 }
 
 // uses lets the person in this browser use another client, and gives its tokens.
-func (v *visitor) uses(t *testing.T, b *testbed, pairs ...string) map[string]any {
+func uses(t *testing.T, v *providertest.Visitor, b *providertest.Testbed, pairs ...string) map[string]any {
 	t.Helper()
-	page := v.get(t, b.authorizeURL(pairs...))
+	page := v.Get(t, b.AuthorizeURL(pairs...))
 	if page.Left == nil {
-		page = v.signIn(t, page, alice, password)
+		page = v.SignIn(t, page, providertest.Alice, providertest.Password)
 	}
-	return b.redeem(t, page.code(t))
+	return b.Redeem(t, page.Code(t))
 }
 
 // deliver is a tick of the node.
-func (b *testbed) deliver(t *testing.T) {
+func deliver(t *testing.T, b *providertest.Testbed) {
 	t.Helper()
 	b.Drain()
-	if err := b.DeliverOnce(context.Background(), b.now()); err != nil {
+	if err := b.DeliverOnce(context.Background(), b.Now()); err != nil {
 		t.Fatalf("deliver: %v", err)
 	}
 }
 
 // ledger is what the outbox says of each client: "delivered", "given up: reason",
 // "again: reason" or "waiting".
-func (b *testbed) ledger(t *testing.T) map[string]string {
+func ledger(t *testing.T, b *providertest.Testbed) map[string]string {
 	t.Helper()
 	rows, err := b.DB.LogoutNotices(context.Background(), b.Alice.ID, "", time.Time{})
 	if err != nil {
@@ -139,36 +139,23 @@ func (b *testbed) ledger(t *testing.T) map[string]string {
 	return says
 }
 
-func (b *testbed) wantLedger(t *testing.T, want map[string]string) {
+func wantLedger(t *testing.T, b *providertest.Testbed, want map[string]string) {
 	t.Helper()
-	if got := b.ledger(t); !maps.Equal(got, want) {
+	if got := ledger(t, b); !maps.Equal(got, want) {
 		t.Fatalf("ledger %v, want %v", got, want)
 	}
 }
 
-// end ends a session as the command line does: in the database alone.
-func (b *testbed) end(t *testing.T, sid any) {
-	t.Helper()
-	if err := b.DB.EndSession(context.Background(), b.Alice.ID, sid.(string), "asked", storage.By{From: storage.Origin{Actor: "cli"}, At: b.now()}); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func sidOf(t *testing.T, tokens map[string]any) any {
-	t.Helper()
-	return claimsOf(t, tokens["id_token"])["sid"]
-}
-
 // wantLogoutToken checks a token as section 2.6 of OIDC Back-Channel Logout has it:
 // against the published keys, claim by claim, and that there is nothing else in it.
-func (b *testbed) wantLogoutToken(t *testing.T, token, alg string, sid any) map[string]any {
+func wantLogoutToken(t *testing.T, b *providertest.Testbed, token, alg string, sid any) map[string]any {
 	t.Helper()
 	signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 	if err != nil {
 		t.Fatalf("%v: %s", err, token)
 	}
-	set := b.publicKeys(t)
-	header := headerOf(t, token)
+	set := b.PublicKeys(t)
+	header := providertest.HeaderOf(t, token)
 	published := set.Key(fmt.Sprint(header["kid"]))
 	if len(published) != 1 || header["typ"] != "logout+jwt" || header["alg"] != alg || len(header) != 3 {
 		t.Fatalf("header %v, of %d published keys", header, len(published))
@@ -176,13 +163,13 @@ func (b *testbed) wantLogoutToken(t *testing.T, token, alg string, sid any) map[
 	if _, err := signed.Verify(published[0]); err != nil {
 		t.Fatalf("signature: %v", err)
 	}
-	claims := claimsOf(t, token)
+	claims := providertest.ClaimsOf(t, token)
 	if names := slices.Sorted(maps.Keys(claims)); !slices.Equal(names, []string{"aud", "events", "exp", "iat", "iss", "jti", "sid", "sub"}) {
 		t.Errorf("claims %v: a logout token has eight, and never a nonce", names)
 	}
 	issued, _ := claims["iat"].(json.Number).Int64()
 	expires, _ := claims["exp"].(json.Number).Int64()
-	if late := b.now().Unix() - issued; late < 0 || late > 5 || expires-issued != 120 {
+	if late := b.Now().Unix() - issued; late < 0 || late > 5 || expires-issued != 120 {
 		t.Errorf("iat %d s ago, exp %d s after it, want 0 and 120", late, expires-issued)
 	}
 	events, _ := claims["events"].(map[string]any)
@@ -198,111 +185,33 @@ func (b *testbed) wantLogoutToken(t *testing.T, token, alg string, sid any) map[
 	return claims
 }
 
-// sessionsEnd are the ways in which a session ends, by what they leave of alice's
-// other session.
-var sessionsEnd = map[string]struct {
-	end func(t *testing.T, b *testbed, v *visitor, tokens map[string]any)
-	all bool
-}{
-	"end_session with a hint": {end: func(t *testing.T, b *testbed, v *visitor, tokens map[string]any) {
-		v.get(t, b.leave("id_token_hint", tokens["id_token"].(string)))
-	}},
-	"end_session confirmed": {end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
-		v.submit(t, v.get(t, b.leave()).form(t), "decision", "allow")
-	}},
-	"the app's logout": {end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
-		wantStatus(t, v.app(t, "/logout", ""), http.StatusNoContent)
-	}},
-	"account, this session": {end: func(t *testing.T, b *testbed, v *visitor, tokens map[string]any) {
-		v.submit(t, v.account(t, "/account/sessions").formTo(t, "/account/sessions/end", "sid", sidOf(t, tokens).(string)))
-	}},
-	"account, from another browser": {end: func(t *testing.T, b *testbed, _ *visitor, tokens map[string]any) {
-		w := b.visitor(t)
-		w.submit(t, w.account(t, "/account/sessions").formTo(t, "/account/sessions/end", "sid", sidOf(t, tokens).(string)))
-	}},
-	"account, all but another browser": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		w := b.visitor(t)
-		w.submit(t, w.account(t, "/account/sessions").formTo(t, "/account/sessions/end-others", "", ""))
-	}},
-	"account, everywhere": {all: true, end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
-		v.submit(t, v.account(t, "/account/sessions/end-all").formTo(t, "/account/sessions/end-all", "", ""))
-	}},
-	"password changed": {all: true, end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
-		v.changePassword(t, password, newPassword)
-	}},
-	"password reset": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		hash, err := credential.New(credential.Config{DB: b.DB, Params: cheapHash}).Hash(ctx, newPassword, b.Alice)
-		if err == nil {
-			_, err = b.DB.ResetPassword(ctx, storage.PasswordReset{UserID: b.Alice.ID, Hash: hash, Reason: "set", From: here}, b.now())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}},
-	"user disabled": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) { b.disableUser(t, true) }},
-	"user deleted": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		if err := b.DB.DeleteUser(ctx, b.Alice.ID, storage.By{From: here, At: b.now()}); err != nil {
-			t.Fatal(err)
-		}
-	}},
-	"e-mail changed by an administrator": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		_, err := b.DB.ReviseUser(ctx, storage.Revision{
-			UserID: b.Alice.ID, From: here, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil },
-		}, b.now())
-		if err != nil {
-			t.Fatal(err)
-		}
-	}},
-	"restored from a backup": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		if _, err := b.DB.MarkRestored(ctx, storage.By{From: here, At: b.now()}); err != nil {
-			t.Fatal(err)
-		}
-	}},
-	"command line, everywhere": {all: true, end: func(t *testing.T, b *testbed, _ *visitor, _ map[string]any) {
-		if err := b.DB.SignOutEverywhere(context.Background(), b.Alice.ID, "asked", storage.By{From: storage.Origin{Actor: "cli"}, At: b.now()}); err != nil {
-			t.Fatal(err)
-		}
-	}},
-	"command line, one session": {end: func(t *testing.T, b *testbed, _ *visitor, tokens map[string]any) { b.end(t, sidOf(t, tokens)) }},
-	"another user in the browser": {end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
-		b.user(t, "bob@example.com", password)
-		v.signIn(t, v.get(t, b.authorizeURL("prompt", "login")), "bob@example.com", password)
-	}},
-	"replay in the app": {end: func(t *testing.T, b *testbed, v *visitor, _ map[string]any) {
-		first := v.refreshApp(t)
-		b.pass(31 * time.Second)
-		v.refreshApp(t)
-		b.pass(31 * time.Second)
-		v.present(first.refresh.Value)
-		wantStatus(t, v.app(t, "/refresh", ""), http.StatusUnauthorized)
-	}},
-}
-
-// TestP71_TestP72_EveryEndTellsEveryClientOfTheSession has alice signed in twice:
+// TestBackChannel_EveryEndTellsEveryClientOfTheSession has alice signed in twice:
 // here with an online and an offline client and one that does not listen, elsewhere
 // with the online one.
-func TestP71_TestP72_EveryEndTellsEveryClientOfTheSession(t *testing.T) {
-	for name, c := range sessionsEnd {
+// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+// P-72: Logout token: typ logout+jwt, signed by a published key.
+func TestBackChannel_EveryEndTellsEveryClientOfTheSession(t *testing.T) {
+	for name, c := range providertest.SessionsEnd {
 		t.Run(name, func(t *testing.T) {
-			eachApp(t, func(t *testing.T, b *testbed) {
+			providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
 				photosAt, wikiAt, idleAt := receive(t), receive(t), receive(t)
-				photos := b.party(t, "photos", photosAt, func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true })
-				wiki := b.party(t, "wiki", wikiAt, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
-				b.party(t, "idle", idleAt)
-				deaf := b.party(t, "deaf", nil)
-				v, w := b.visitor(t), b.visitor(t)
-				tokens := v.uses(t, photos)
-				offline := v.uses(t, wiki, "scope", "openid offline_access")
-				v.uses(t, deaf)
-				elsewhere := sidOf(t, w.uses(t, photos))
-				b.pass(time.Minute)
+				photos := party(t, b, "photos", photosAt, func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true })
+				wiki := party(t, b, "wiki", wikiAt, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
+				party(t, b, "idle", idleAt)
+				deaf := party(t, b, "deaf", nil)
+				v, w := b.Visitor(t), b.Visitor(t)
+				tokens := uses(t, v, photos)
+				offline := uses(t, v, wiki, "scope", "openid offline_access")
+				uses(t, v, deaf)
+				elsewhere := providertest.SidOf(t, uses(t, w, photos))
+				b.Pass(time.Minute)
 
-				c.end(t, b, v, tokens)
-				b.deliver(t)
-				b.deliver(t)
+				c.End(t, b, v, tokens)
+				deliver(t, b)
+				deliver(t, b)
 
-				ended := []any{sidOf(t, tokens)}
-				if c.all {
+				ended := []any{providertest.SidOf(t, tokens)}
+				if c.All {
 					ended = append(ended, elsewhere)
 				}
 				photosHeard := photosAt.taken()
@@ -310,96 +219,98 @@ func TestP71_TestP72_EveryEndTellsEveryClientOfTheSession(t *testing.T) {
 					t.Fatalf("photos got %d tokens, want %d", len(photosHeard), len(ended))
 				}
 				for _, token := range photosHeard {
-					sid := claimsOf(t, token)["sid"]
+					sid := providertest.ClaimsOf(t, token)["sid"]
 					if !slices.Contains(ended, sid) {
 						t.Errorf("photos heard of %s, want %v", sid, ended)
 					}
-					photos.wantLogoutToken(t, token, "RS256", sid)
+					wantLogoutToken(t, photos, token, "RS256", sid)
 				}
-				if len(ended) == 2 && claimsOf(t, photosHeard[0])["jti"] == claimsOf(t, photosHeard[1])["jti"] {
+				if len(ended) == 2 && providertest.ClaimsOf(t, photosHeard[0])["jti"] == providertest.ClaimsOf(t, photosHeard[1])["jti"] {
 					t.Error("two notices have one jti")
 				}
 				heard := wikiAt.taken()
 				if len(heard) != 1 {
 					t.Fatalf("wiki got %d tokens, want 1", len(heard))
 				}
-				wiki.wantLogoutToken(t, heard[0], "ES256", sidOf(t, offline))
+				wantLogoutToken(t, wiki, heard[0], "ES256", providertest.SidOf(t, offline))
 				if got := idleAt.taken(); len(got) != 0 {
 					t.Errorf("a client that alice never used heard of it: %v", got)
 				}
-				b.wantLedger(t, map[string]string{"photos": "delivered", "wiki": "delivered"})
-				b.wantEvent(t, storage.LogoutDelivered, sidOf(t, tokens))
-				if !c.all {
-					wiki.refreshed(t, offline["refresh_token"]) // offline grants live on
+				wantLedger(t, b, map[string]string{"photos": "delivered", "wiki": "delivered"})
+				b.WantEvent(t, storage.LogoutDelivered, providertest.SidOf(t, tokens))
+				if !c.All {
+					wiki.Refreshed(t, offline["refresh_token"]) // offline grants live on
 				}
 			})
 		})
 	}
 }
 
-// TestP71_RetriedUntilTheClientAnswers has a client that hangs, then fails, then
+// TestBackChannel_RetriedUntilTheClientAnswers has a client that hangs, then fails, then
 // answers, and a node that is started anew after each.
-func TestP71_RetriedUntilTheClientAnswers(t *testing.T) {
+// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		short := func(c *provider.Config) { c.Outbound.Timeout = 200 * time.Millisecond }
-		b := startOn(t, backend, short)
+		b := providertest.StartOn(t, backend, short)
 		at := receive(t, hang, status(http.StatusInternalServerError), status(http.StatusOK))
-		wiki := b.party(t, "wiki", at)
-		sid := sidOf(t, b.visitor(t).uses(t, wiki))
-		b.end(t, sid)
+		wiki := party(t, b, "wiki", at)
+		sid := providertest.SidOf(t, uses(t, b.Visitor(t), wiki))
+		b.End(t, sid)
 		var ids []any
 		for _, step := range []struct {
 			wait time.Duration
 			want string
 		}{{0, "again: timeout"}, {10 * time.Second, "again: status_500"}, {time.Minute, "delivered"}} {
-			node := b.restarted(t, short)
+			node := b.Restarted(t, short)
 			if step.wait > 0 {
-				b.pass(step.wait - time.Second)
-				node.deliver(t)
+				b.Pass(step.wait - time.Second)
+				deliver(t, node)
 				if early := at.taken(); len(early) != 0 {
 					t.Fatal("called a second too early")
 				}
-				b.pass(time.Second)
+				b.Pass(time.Second)
 			}
-			node.deliver(t)
+			deliver(t, node)
 			got := at.taken()
 			if len(got) != 1 {
 				t.Fatalf("%d calls, want 1", len(got))
 			}
-			ids = append(ids, wiki.wantLogoutToken(t, got[0], "RS256", sid)["jti"])
-			b.wantLedger(t, map[string]string{"wiki": step.want})
+			ids = append(ids, wantLogoutToken(t, wiki, got[0], "RS256", sid)["jti"])
+			wantLedger(t, b, map[string]string{"wiki": step.want})
 		}
 		if ids[0] != ids[1] || ids[1] != ids[2] {
 			t.Errorf("jti %v, want the same at each try", ids)
 		}
-		b.pass(25 * time.Hour)
-		b.deliver(t)
+		b.Pass(25 * time.Hour)
+		deliver(t, b)
 		if got := at.taken(); len(got) != 0 {
 			t.Errorf("told again: %v", got)
 		}
 	})
 }
 
-func TestP71_GivenUpAfterADay(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+func TestBackChannel_GivenUpAfterADay(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		at := receive(t, status(http.StatusServiceUnavailable))
-		sid := sidOf(t, b.visitor(t).uses(t, b.party(t, "wiki", at)))
-		b.end(t, sid)
+		sid := providertest.SidOf(t, uses(t, b.Visitor(t), party(t, b, "wiki", at)))
+		b.End(t, sid)
 		calls := 0
 		for range 24 * 60 {
-			b.deliver(t)
+			deliver(t, b)
 			calls += len(at.taken())
-			b.pass(time.Minute)
+			b.Pass(time.Minute)
 		}
 		if calls != 8 {
 			t.Errorf("%d calls in a day, want 8", calls)
 		}
-		b.wantLedger(t, map[string]string{"wiki": "given up: status_503"})
-		if e := b.wantEvent(t, storage.LogoutFailed, sid); e.Reason != "status_503" || e.ClientID != "wiki" {
+		wantLedger(t, b, map[string]string{"wiki": "given up: status_503"})
+		if e := b.WantEvent(t, storage.LogoutFailed, sid); e.Reason != "status_503" || e.ClientID != "wiki" {
 			t.Errorf("event %+v", e)
 		}
-		b.pass(24 * time.Hour)
-		b.deliver(t)
+		b.Pass(24 * time.Hour)
+		deliver(t, b)
 		if got := at.taken(); len(got) != 0 {
 			t.Errorf("called after it was given up: %v", got)
 		}
@@ -409,7 +320,8 @@ func TestP71_GivenUpAfterADay(t *testing.T) {
 	})
 }
 
-func TestP71_AnswersOfClients(t *testing.T) {
+// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+func TestBackChannel_AnswersOfClients(t *testing.T) {
 	elsewhere := receive(t)
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
@@ -440,12 +352,12 @@ func TestP71_AnswersOfClients(t *testing.T) {
 		"cut off": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "again: unreachable"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onSQLite(t, func(t *testing.T, b *testbed) {
+			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 				at := receive(t, c.answer)
-				sid := sidOf(t, b.visitor(t).uses(t, b.party(t, "wiki", at)))
-				b.end(t, sid)
-				b.deliver(t)
-				b.wantLedger(t, map[string]string{"wiki": c.want})
+				sid := providertest.SidOf(t, uses(t, b.Visitor(t), party(t, b, "wiki", at)))
+				b.End(t, sid)
+				deliver(t, b)
+				wantLedger(t, b, map[string]string{"wiki": c.want})
 				if got := len(at.taken()); got != 1 {
 					t.Errorf("%d calls, want 1", got)
 				}
@@ -458,31 +370,32 @@ func TestP71_AnswersOfClients(t *testing.T) {
 }
 
 // What changes between the end and the delivery: the client is asked for as it is now.
-func TestP71_ClientChangedMeanwhile(t *testing.T) {
+// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+func TestBackChannel_ClientChangedMeanwhile(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(t *testing.T, b *testbed, after *receiver)
+		change func(t *testing.T, b *providertest.Testbed, after *receiver)
 		want   string
 		calls  int
 	}{
-		"disabled": {func(t *testing.T, b *testbed, _ *receiver) { b.disableClient(t, true) }, "given up: client_disabled", 0},
-		"URI removed": {func(t *testing.T, b *testbed, _ *receiver) {
-			b.changeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "" })
+		"disabled": {func(t *testing.T, b *providertest.Testbed, _ *receiver) { b.DisableClient(t, true) }, "given up: client_disabled", 0},
+		"URI removed": {func(t *testing.T, b *providertest.Testbed, _ *receiver) {
+			b.ChangeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "" })
 		}, "given up: no_backchannel_logout_uri", 0},
-		"URI moved": {func(t *testing.T, b *testbed, after *receiver) {
-			b.changeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = after.URL + "/logout?from=signet" })
+		"URI moved": {func(t *testing.T, b *providertest.Testbed, after *receiver) {
+			b.ChangeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = after.URL + "/logout?from=signet" })
 		}, "delivered", 1},
-		"plain http to another machine": {func(t *testing.T, b *testbed, _ *receiver) {
-			b.changeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "http://wiki.example.com/logout" })
+		"plain http to another machine": {func(t *testing.T, b *providertest.Testbed, _ *receiver) {
+			b.ChangeClient(t, func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "http://wiki.example.com/logout" })
 		}, "again: address_refused", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onSQLite(t, func(t *testing.T, b *testbed) {
+			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 				before, after := receive(t), receive(t)
-				wiki := b.party(t, "wiki", before)
-				b.end(t, sidOf(t, b.visitor(t).uses(t, wiki)))
+				wiki := party(t, b, "wiki", before)
+				b.End(t, providertest.SidOf(t, uses(t, b.Visitor(t), wiki)))
 				c.change(t, wiki, after)
-				b.deliver(t)
-				b.wantLedger(t, map[string]string{"wiki": c.want})
+				deliver(t, b)
+				wantLedger(t, b, map[string]string{"wiki": c.want})
 				if old, got := before.taken(), after.taken(); len(old) != 0 || len(got) != c.calls {
 					t.Errorf("%d calls of the old URI and %d of the new, want 0 and %d", len(old), len(got), c.calls)
 				}
@@ -491,33 +404,34 @@ func TestP71_ClientChangedMeanwhile(t *testing.T) {
 	}
 }
 
-func TestP71_DisabledClientHearsNothing(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+func TestBackChannel_DisabledClientHearsNothing(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		at := receive(t)
-		wiki := b.party(t, "wiki", at)
-		sid := sidOf(t, b.visitor(t).uses(t, wiki))
-		wiki.disableClient(t, true)
-		b.end(t, sid)
-		b.deliver(t)
-		b.wantLedger(t, map[string]string{})
+		wiki := party(t, b, "wiki", at)
+		sid := providertest.SidOf(t, uses(t, b.Visitor(t), wiki))
+		wiki.DisableClient(t, true)
+		b.End(t, sid)
+		deliver(t, b)
+		wantLedger(t, b, map[string]string{})
 	})
 }
 
-func TestMN_TwoNodesTellEachClientOnce(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+func TestBackChannel_TwoNodesTellEachClientOnce(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		at := receive(t)
-		v := b.visitor(t)
+		v := b.Visitor(t)
 		var sid any
 		for i := range 40 {
-			sid = sidOf(t, v.uses(t, b.party(t, fmt.Sprintf("app%d", i), at, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })))
+			sid = providertest.SidOf(t, uses(t, v, party(t, b, fmt.Sprintf("app%d", i), at, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })))
 		}
-		b.end(t, sid)
-		nodes := []*testbed{b, b.node(t)}
-		race(4, func(i int) { nodes[i%2].DeliverOnce(context.Background(), b.now()) })
-		b.deliver(t)
+		b.End(t, sid)
+		nodes := []*providertest.Testbed{b, b.Node(t)}
+		providertest.Race(4, func(i int) { nodes[i%2].DeliverOnce(context.Background(), b.Now()) })
+		deliver(t, b)
 		told := map[any]int{}
 		for _, token := range at.taken() {
-			told[claimsOf(t, token)["aud"]]++
+			told[providertest.ClaimsOf(t, token)["aud"]]++
 		}
 		if len(told) != 40 {
 			t.Errorf("%d clients were told, want 40", len(told))
@@ -532,42 +446,44 @@ func TestMN_TwoNodesTellEachClientOnce(t *testing.T) {
 
 // A node dies: before it has begun, and while a client has its token and the node
 // not yet the answer.
-func TestP71_KilledNodeLosesNothing(t *testing.T) {
-	each(t, func(t *testing.T, b *testbed) {
+// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+func TestBackChannel_KilledNodeLosesNothing(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		at := receive(t)
-		wiki := b.party(t, "wiki", at)
-		sid := sidOf(t, b.visitor(t).uses(t, wiki))
-		b.end(t, sid) // and nothing more happens in this process
-		other := b.node(t)
-		claimed, err := b.DB.ClaimNotices(context.Background(), storage.NoticeClaim{Limit: 10, Lease: 30 * time.Second}, b.now())
+		wiki := party(t, b, "wiki", at)
+		sid := providertest.SidOf(t, uses(t, b.Visitor(t), wiki))
+		b.End(t, sid) // and nothing more happens in this process
+		other := b.Node(t)
+		claimed, err := b.DB.ClaimNotices(context.Background(), storage.NoticeClaim{Limit: 10, Lease: 30 * time.Second}, b.Now())
 		if err != nil || len(claimed) != 1 {
 			t.Fatalf("claimed %v, %v", claimed, err)
 		}
-		other.deliver(t)
+		deliver(t, other)
 		if got := at.taken(); len(got) != 0 {
 			t.Fatalf("told while another node is at it: %v", got)
 		}
-		b.pass(31 * time.Second)
-		other.deliver(t)
+		b.Pass(31 * time.Second)
+		deliver(t, other)
 		got := at.taken()
 		if len(got) != 1 {
 			t.Fatalf("%d calls after the lease, want 1", len(got))
 		}
-		wiki.wantLogoutToken(t, got[0], "RS256", sid)
-		b.wantLedger(t, map[string]string{"wiki": "delivered"})
+		wantLogoutToken(t, wiki, got[0], "RS256", sid)
+		wantLedger(t, b, map[string]string{"wiki": "delivered"})
 	})
 }
 
 // A client that hangs is left alone for a while: the others' notices do not wait.
-func TestP71_HangingClientHoldsUpNobody(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+// P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
+func TestBackChannel_HangingClientHoldsUpNobody(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		hanging, good := receive(t, hang), receive(t)
-		slow := b.party(t, "slow", hanging, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
+		slow := party(t, b, "slow", hanging, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
 		for range 40 {
-			b.end(t, sidOf(t, b.visitor(t).uses(t, slow)))
+			b.End(t, providertest.SidOf(t, uses(t, b.Visitor(t), slow)))
 		}
-		b.end(t, sidOf(t, b.visitor(t).uses(t, b.party(t, "wiki", good))))
-		b.deliver(t)
+		b.End(t, providertest.SidOf(t, uses(t, b.Visitor(t), party(t, b, "wiki", good))))
+		deliver(t, b)
 		if got := len(hanging.taken()); got != 32 {
 			t.Errorf("the hanging client was called %d times, want the first 32", got)
 		}
@@ -579,32 +495,32 @@ func TestP71_HangingClientHoldsUpNobody(t *testing.T) {
 
 // The page after a sign-out says who was told.
 func TestSignedOut_SaysWhoWasTold(t *testing.T) {
-	for name, leave := range map[string]func(t *testing.T, b *testbed, v *visitor, tokens map[string]any) stop{
-		"hint": func(t *testing.T, b *testbed, v *visitor, tokens map[string]any) stop {
-			return v.get(t, b.leave("id_token_hint", tokens["id_token"].(string)))
+	for name, leave := range map[string]func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop{
+		"hint": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop {
+			return v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string)))
 		},
-		"confirmed": func(t *testing.T, b *testbed, v *visitor, _ map[string]any) stop {
-			return v.submit(t, v.get(t, b.leave()).form(t), "decision", "allow")
+		"confirmed": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, _ map[string]any) providertest.Stop {
+			return v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
 		},
-		"account": func(t *testing.T, b *testbed, v *visitor, tokens map[string]any) stop {
-			return v.submit(t, v.account(t, "/account/sessions").formTo(t, "/account/sessions/end", "sid", sidOf(t, tokens).(string)))
+		"account": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop {
+			return v.Submit(t, v.Account(t, "/account/sessions").FormTo(t, "/account/sessions/end", "sid", providertest.SidOf(t, tokens).(string)))
 		},
-		"everywhere": func(t *testing.T, b *testbed, v *visitor, _ map[string]any) stop {
-			return v.submit(t, v.account(t, "/account/sessions/end-all").formTo(t, "/account/sessions/end-all", "", ""))
+		"everywhere": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, _ map[string]any) providertest.Stop {
+			return v.Submit(t, v.Account(t, "/account/sessions/end-all").FormTo(t, "/account/sessions/end-all", "", ""))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			each(t, func(t *testing.T, b *testbed) {
-				v := b.visitor(t)
-				tokens := v.uses(t, b.party(t, "photos", receive(t)))
-				v.uses(t, b.party(t, "mail", receive(t)))
-				v.uses(t, b.party(t, "wiki", receive(t, status(http.StatusInternalServerError))))
-				v.uses(t, b.party(t, "forum", receive(t, status(http.StatusBadRequest))))
+			providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+				v := b.Visitor(t)
+				tokens := uses(t, v, party(t, b, "photos", receive(t)))
+				uses(t, v, party(t, b, "mail", receive(t)))
+				uses(t, v, party(t, b, "wiki", receive(t, status(http.StatusInternalServerError))))
+				uses(t, v, party(t, b, "forum", receive(t, status(http.StatusBadRequest))))
 				page := leave(t, b, v, tokens)
-				page.wantText(t, "You are signed out", "2 of 4 applications signed you out too.", "App wiki</bdi> did not answer.", "App forum</bdi> did not sign you out.")
+				page.WantText(t, "You are signed out", "2 of 4 applications signed you out too.", "App wiki</bdi> did not answer.", "App forum</bdi> did not sign you out.")
 				b.Drain()
-				b.pass(time.Minute + time.Second)
-				later := v.get(t, page.At.String())
+				b.Pass(time.Minute + time.Second)
+				later := v.Get(t, page.At.String())
 				if later.StatusCode == http.StatusOK && strings.Contains(later.Body, "App ") {
 					t.Errorf("a minute later the address still shows which applications were used:\n%s", later.Body)
 				}
@@ -614,22 +530,22 @@ func TestSignedOut_SaysWhoWasTold(t *testing.T) {
 }
 
 func TestSignedOut_TellsNothingToStrangers(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		v := b.visitor(t)
-		tokens := v.uses(t, b.party(t, "photos", receive(t)))
-		page := v.submit(t, v.get(t, b.leave()).form(t), "decision", "allow")
-		page.wantText(t, "The application you used with it signed you out too.")
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		tokens := uses(t, v, party(t, b, "photos", receive(t)))
+		page := v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		page.WantText(t, "The application you used with it signed you out too.")
 		ended := page.At.Query().Get("ended")
-		sealed := v.get(t, b.leave("state", "x")).At
+		sealed := v.Get(t, b.Leave("state", "x")).At
 		for name, params := range map[string][]string{
 			"nothing":        {},
-			"the sid":        {"ended", sidOf(t, tokens).(string)},
+			"the sid":        {"ended", providertest.SidOf(t, tokens).(string)},
 			"the ID token":   {"id_token_hint", tokens["id_token"].(string)},
 			"altered":        {"ended", ended[:len(ended)/2] + strings.Repeat("A", 8) + ended[len(ended)/2+8:]},
 			"another's seal": {"ended", sealed.Query().Get("logout")},
 			"plain JSON":     {"ended", `{"u":"` + b.Alice.ID + `","t":"2020-01-01T00:00:00Z"}`},
 		} {
-			if got := b.visitor(t).get(t, b.leave(params...)); strings.Contains(got.Body, "told") || strings.Contains(got.Body, "application you used") {
+			if got := b.Visitor(t).Get(t, b.Leave(params...)); strings.Contains(got.Body, "told") || strings.Contains(got.Body, "application you used") {
 				t.Errorf("%s: shows\n%s", name, got.Body)
 			}
 		}
@@ -638,33 +554,34 @@ func TestSignedOut_TellsNothingToStrangers(t *testing.T) {
 
 // A client that does not answer holds up neither the sign-out nor, for long, the page.
 func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		release := make(chan struct{})
 		at := receive(t, func(w http.ResponseWriter, _ *http.Request) { <-release })
-		wiki := b.party(t, "wiki", at, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{goodbye} })
+		wiki := party(t, b, "wiki", at, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.Goodbye} })
 
-		v := b.visitor(t)
-		tokens := v.uses(t, wiki)
-		left := v.get(t, b.leave("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", goodbye))
-		if left.Left == nil || left.Left.String() != goodbye {
+		v := b.Visitor(t)
+		tokens := uses(t, v, wiki)
+		left := v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye))
+		if left.Left == nil || left.Left.String() != providertest.Goodbye {
 			t.Errorf("while the client is thinking, the browser is at %s", left.At)
 		}
-		v.wantSignedOut(t)
+		v.WantSignedOut(t)
 
-		v.uses(t, wiki)
-		page := v.submit(t, v.get(t, b.leave()).form(t), "decision", "allow")
-		page.wantText(t, "0 of 1 applications signed you out too.", "App wiki</bdi> is being told.")
-		b.wantLedger(t, map[string]string{"wiki": "waiting"})
+		uses(t, v, wiki)
+		page := v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
+		page.WantText(t, "0 of 1 applications signed you out too.", "App wiki</bdi> is being told.")
+		wantLedger(t, b, map[string]string{"wiki": "waiting"})
 		close(release)
 		b.Drain()
-		b.wantLedger(t, map[string]string{"wiki": "delivered"})
-		v.get(t, page.At.String()).wantText(t, "The application you used with it signed you out too.")
+		wantLedger(t, b, map[string]string{"wiki": "delivered"})
+		v.Get(t, page.At.String()).WantText(t, "The application you used with it signed you out too.")
 	})
 }
 
-func TestP73_DiscoverySaysSo(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		d := b.discovery(t)
+// P-73: Discovery: frontchannel_logout_supported, frontchannel_logout_session_supported, backchannel_logout_supported.
+func TestBackChannel_DiscoverySaysSo(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		d := b.Discovery(t)
 		for _, name := range []string{"backchannel_logout_supported", "backchannel_logout_session_supported"} {
 			if d[name] != true {
 				t.Errorf("%s: %v, want true", name, d[name])
@@ -673,23 +590,10 @@ func TestP73_DiscoverySaysSo(t *testing.T) {
 	})
 }
 
-// logoutToken is one of the bench's own session.
-func (s *bench) logoutToken(t *testing.T) string {
-	t.Helper()
-	at := s.b.now()
-	token, err := s.b.insider(t).SignLogout("RS256", keys.LogoutToken{
-		Subject: s.b.Alice.ID, Audience: s.b.Client.ID, SessionID: sidOf(t, s.tokens).(string), ID: "jti",
-		IssuedAt: at.Unix(), Expires: at.Add(2 * time.Minute).Unix(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
-
-func TestJW20_NoLogoutTokenWithoutItsClaims(t *testing.T) {
-	onSQLite(t, func(t *testing.T, b *testbed) {
-		ring, whole := b.insider(t), keys.LogoutToken{Subject: "sub", Audience: "app", SessionID: "ses", ID: "jti", IssuedAt: 1, Expires: 121}
+// JW-20: Logout token with nonce, without events, iat, jti; as ID token.
+func TestBackChannel_NoLogoutTokenWithoutItsClaims(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		ring, whole := b.Insider(t), keys.LogoutToken{Subject: "sub", Audience: "app", SessionID: "ses", ID: "jti", IssuedAt: 1, Expires: 121}
 		if _, err := ring.SignLogout("ES256", whole); err != nil {
 			t.Fatal(err)
 		}

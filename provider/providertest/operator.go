@@ -1,4 +1,4 @@
-package provider_test
+package providertest
 
 import (
 	"context"
@@ -10,56 +10,63 @@ import (
 	"signet/storage"
 )
 
+// Root is the address of the administrator.
+const Root = "root@example.com"
+
+// Administrator is a browser in which an administrator is signed in, at a page.
+func (b *Testbed) Administrator(t *testing.T, path string) (*Visitor, Stop) {
+	t.Helper()
+	b.Local(t, storage.User{Email: Root, EmailVerified: true, Admin: true}, Password)
+	v := b.Visitor(t)
+	return v, v.SignIn(t, v.Get(t, b.Issuer+path), Root, Password)
+}
+
+// RevokePathOf is the page on which this key is revoked.
+func RevokePathOf(kid string) string { return "/admin/keys/revoke?kid=" + url.QueryEscape(kid) }
+
 // What an operator does while a sign-in is under way.
 
-func (b *testbed) disableUser(t *testing.T, off bool) {
+// DisableUser disables alice, or enables her again.
+func (b *Testbed) DisableUser(t *testing.T, off bool) {
 	t.Helper()
-	if err := b.DB.SetUserEnabled(context.Background(), b.Alice.ID, !off, storage.By{At: b.now()}); err != nil {
+	if err := b.DB.SetUserEnabled(context.Background(), b.Alice.ID, !off, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (b *testbed) disableClient(t *testing.T, off bool) {
+// DisableClient disables the testbed's client, or enables it again.
+func (b *Testbed) DisableClient(t *testing.T, off bool) {
 	t.Helper()
-	if err := b.DB.SetClientEnabled(context.Background(), b.Client.ID, !off, storage.By{At: b.now()}); err != nil {
+	if err := b.DB.SetClientEnabled(context.Background(), b.Client.ID, !off, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	b.follow(t)
+	b.Follow(t)
 }
 
-// changeClient changes the client as it was registered; not what an earlier call changed.
-func (b *testbed) changeClient(t *testing.T, change func(*storage.Client)) {
+// ChangeClient changes the client as it was registered; not what an earlier call changed.
+func (b *Testbed) ChangeClient(t *testing.T, change func(*storage.Client)) {
 	t.Helper()
 	client := b.Client
 	change(&client)
-	if err := b.DB.UpdateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
+	if err := b.DB.UpdateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
-	b.follow(t)
+	b.Follow(t)
 }
 
-// nextURL gives a good request's own link to the dispatcher, as a POST to
+// NextURL gives a good request's own link to the dispatcher, as a POST to
 // /authorize is answered with it.
-func (b *testbed) nextURL(t *testing.T, v *visitor, pairs ...string) string {
+func (b *Testbed) NextURL(t *testing.T, v *Visitor, pairs ...string) string {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, b.Issuer+"/authorize", strings.NewReader(b.params(pairs...).Encode()))
+	r, err := http.NewRequest(http.MethodPost, b.Issuer+"/authorize", strings.NewReader(b.Params(pairs...).Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	a := do(t, v.client, r)
+	a := Do(t, v.Client, r)
 	location, err := url.Parse(a.Header.Get("Location"))
 	if err != nil || a.StatusCode != http.StatusSeeOther || !location.Query().Has("request") {
 		t.Fatalf("POST /authorize: got %d to %q", a.StatusCode, a.Header.Get("Location"))
 	}
 	return r.URL.ResolveReference(location).String()
-}
-
-// wantNoGrant wants that no code was redeemed in this database, nor burnt with a
-// grant: no token of a person can live.
-func (b *testbed) wantNoGrant(t *testing.T) {
-	t.Helper()
-	if grants := b.table(t, "grants"); len(grants) != 0 {
-		t.Fatalf("%d grants were opened: %v", len(grants), grants)
-	}
 }

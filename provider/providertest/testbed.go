@@ -1,4 +1,4 @@
-package provider_test
+package providertest
 
 import (
 	"context"
@@ -24,91 +24,95 @@ import (
 	"signet/storage/storagetest"
 )
 
+// Alice has an account with this password; Callback is her client's redirect URI.
 const (
-	alice    = "alice@example.com"
-	password = "correct horse battery"
-	callback = "https://app.example.com/callback?from=signet"
+	Alice    = "alice@example.com"
+	Password = "correct horse battery"
+	Callback = "https://app.example.com/callback?from=signet"
 )
 
-var cheapHash = credential.Params{Memory: 64, Time: 1, Threads: 1}
+// CheapHash makes argon2id cost next to nothing.
+var CheapHash = credential.Params{Memory: 64, Time: 1, Threads: 1}
 
-// testbed is a provider behind a real HTTP server on a real database, with a
+// Testbed is a provider behind a real HTTP server on a real database, with a
 // clock that the test moves, one user and one client.
-type testbed struct {
+type Testbed struct {
 	*provider.Provider
 	DB     *storage.DB
 	Issuer string
 	Client storage.Client
 	Secret string
 	Alice  storage.User
-	Log    *logBuffer
+	Log    *LogBuffer
 
-	backend storagetest.Backend
-	*clock
+	Backend storagetest.Backend
+	*Clock
 }
 
-// clock is what all nodes of a testbed take for the time.
-type clock struct {
+// Clock is what all nodes of a testbed take for the time.
+type Clock struct {
 	mu    sync.Mutex
-	moved time.Duration
+	Moved time.Duration
 }
 
-// each runs the test on every database.
-func each(t *testing.T, f func(t *testing.T, b *testbed)) {
+// Each runs the test on every database.
+func Each(t *testing.T, f func(t *testing.T, b *Testbed)) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		f(t, startOn(t, backend))
+		f(t, StartOn(t, backend))
 	})
 }
 
-// onSQLite runs the test on SQLite alone, for what no database can change: how a
+// OnSQLite runs the test on SQLite alone, for what no database can change: how a
 // request is read and how an answer looks.
-func onSQLite(t *testing.T, f func(t *testing.T, b *testbed), options ...option) {
+func OnSQLite(t *testing.T, f func(t *testing.T, b *Testbed), options ...Option) {
 	t.Helper()
-	f(t, startOn(t, storagetest.SQLite(t), options...))
+	f(t, StartOn(t, storagetest.SQLite(t), options...))
 }
 
-func startOn(t testing.TB, backend storagetest.Backend, options ...option) *testbed {
+// StartOn starts a testbed on this database.
+func StartOn(t testing.TB, backend storagetest.Backend, options ...Option) *Testbed {
 	t.Helper()
-	b := start(t, backend.Open(t), options...)
-	b.backend = backend
+	b := Start(t, backend.Open(t), options...)
+	b.Backend = backend
 	return b
 }
 
-// option changes the configuration before the provider is made.
-type option func(*provider.Config)
+// Option changes the configuration before the provider is made.
+type Option func(*provider.Config)
 
-// issuedBy gives the issuer a name of its own, https, behind a proxy.
-func issuedBy(issuer string) option { return func(c *provider.Config) { c.Issuer = issuer } }
+// IssuedBy gives the issuer a name of its own, https, behind a proxy.
+func IssuedBy(issuer string) Option { return func(c *provider.Config) { c.Issuer = issuer } }
 
-// under gives the issuer a path.
-func under(path string) option { return func(c *provider.Config) { c.Issuer += path } }
+// Under gives the issuer a path.
+func Under(path string) Option { return func(c *provider.Config) { c.Issuer += path } }
 
-func start(t testing.TB, db *storage.DB, options ...option) *testbed {
+// Start starts a testbed on an open database.
+func Start(t testing.TB, db *storage.DB, options ...Option) *Testbed {
 	t.Helper()
-	b := &testbed{DB: db, Log: &logBuffer{}, clock: &clock{}}
+	b := &Testbed{DB: db, Log: &LogBuffer{}, Clock: &Clock{}}
 	b.lendKeys(t)
-	b.Alice = b.user(t, alice, password)
-	b.Client, b.Secret = b.register(t, storage.Web, "app", callback)
-	b.serve(t, options...)
+	b.Alice = b.User(t, Alice, Password)
+	b.Client, b.Secret = b.Register(t, storage.Web, "app", Callback)
+	b.Serve(t, options...)
 	return b
 }
 
-// serve starts a provider process of its own on the testbed's database: called
+// Serve starts a provider process of its own on the testbed's database: called
 // again on a copy, it is a second node.
-func (b *testbed) serve(t testing.TB, options ...option) {
+func (b *Testbed) Serve(t testing.TB, options ...Option) {
 	t.Helper()
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	config := provider.Config{
-		Issuer: server.URL, MasterKey: [32]byte{1, 2, 3}, Passwords: cheapHash, Now: b.now,
+		Issuer: server.URL, MasterKey: [32]byte{1, 2, 3}, Passwords: CheapHash, Now: b.Now,
 		Log: slog.New(slog.NewJSONHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	for _, option := range options {
 		option(&config)
 	}
 	if name, ok := strings.CutPrefix(config.Issuer, "https://"); ok {
-		proxied.Store(strings.Split(name, "/")[0], strings.TrimPrefix(server.URL, "http://"))
+		Proxied.Store(strings.Split(name, "/")[0], strings.TrimPrefix(server.URL, "http://"))
 	}
 	slog.SetDefault(config.Log) // as serve does: the OpenID library logs there, and only there
 	p, err := provider.New(context.Background(), config, b.DB)
@@ -127,70 +131,73 @@ func (b *testbed) serve(t testing.TB, options ...option) {
 // testbed would spend most of its time with, so the others get the same.
 var firstKeys []storage.Key
 
-func (b *testbed) lendKeys(t testing.TB) {
+func (b *Testbed) lendKeys(t testing.TB) {
 	t.Helper()
-	if _, err := b.DB.StartLines(context.Background(), firstKeys, storage.By{At: b.now()}); err != nil {
+	if _, err := b.DB.StartLines(context.Background(), firstKeys, storage.By{At: b.Now()}); err != nil {
 		t.Fatalf("lend keys: %v", err)
 	}
 }
 
-func (c *clock) now() time.Time {
+// Now is the time that the provider believes in.
+func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().Add(c.moved)
+	return time.Now().Add(c.Moved)
 }
 
-// pass moves the clock.
-func (c *clock) pass(d time.Duration) {
+// Pass moves the clock.
+func (c *Clock) Pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.moved += d
+	c.Moved += d
 }
 
-// as is the same testbed in the hands of another client.
-func (b *testbed) as(client storage.Client, secret string) *testbed {
+// As is the same testbed in the hands of another client.
+func (b *Testbed) As(client storage.Client, secret string) *Testbed {
 	other := *b
 	other.Client, other.Secret = client, secret
 	return &other
 }
 
-// node is another process on the same database and under the same issuer; what
+// Node is another process on the same database and under the same issuer; what
 // is asked of the result is asked of that process.
-func (b *testbed) node(t *testing.T, options ...option) *testbed {
+func (b *Testbed) Node(t *testing.T, options ...Option) *Testbed {
 	t.Helper()
 	other := *b
-	other.DB = b.backend.Open(t)
-	other.serve(t, append(options, func(c *provider.Config) { c.Issuer = b.Issuer })...)
+	other.DB = b.Backend.Open(t)
+	other.Serve(t, append(options, func(c *provider.Config) { c.Issuer = b.Issuer })...)
 	server := httptest.NewServer(other.Handler())
 	t.Cleanup(server.Close)
 	other.Issuer = server.URL
 	return &other
 }
 
-func (b *testbed) user(t testing.TB, email, pass string) storage.User {
+// User makes a user with this password and a proven address.
+func (b *Testbed) User(t testing.TB, email, pass string) storage.User {
 	t.Helper()
-	hash, err := credential.New(credential.Config{DB: b.DB, Params: cheapHash}).Hash(context.Background(), pass, storage.User{Email: email})
+	hash, err := credential.New(credential.Config{DB: b.DB, Params: CheapHash}).Hash(context.Background(), pass, storage.User{Email: email})
 	if err != nil {
 		t.Fatalf("hash password: %v", err)
 	}
 	user, err := b.DB.CreateUser(context.Background(), storage.User{
 		Email: email, EmailVerified: true, Name: "Alice Liddell", GivenName: "Alice", FamilyName: "Liddell",
 		Zoneinfo: "Europe/London", Roles: []string{"reader"},
-	}, hash, storage.By{At: b.now()})
+	}, hash, storage.By{At: b.Now()})
 	if err != nil {
 		t.Fatalf("create user: %v", err)
 	}
 	return user
 }
 
-// register makes a client of a type with its defaults; a client that has a
+// Register makes a client of a type with its defaults; a client that has a
 // secret gets one.
-func (b *testbed) register(t testing.TB, kind storage.ClientType, id string, redirectURIs ...string) (storage.Client, string) {
+func (b *Testbed) Register(t testing.TB, kind storage.ClientType, id string, redirectURIs ...string) (storage.Client, string) {
 	t.Helper()
-	return b.registerWith(t, kind, id, func(c *storage.Client) { c.Metadata.RedirectURIs = redirectURIs })
+	return b.RegisterWith(t, kind, id, func(c *storage.Client) { c.Metadata.RedirectURIs = redirectURIs })
 }
 
-func (b *testbed) registerWith(t testing.TB, kind storage.ClientType, id string, change func(*storage.Client)) (storage.Client, string) {
+// RegisterWith registers a client that is changed before; see Register.
+func (b *Testbed) RegisterWith(t testing.TB, kind storage.ClientType, id string, change func(*storage.Client)) (storage.Client, string) {
 	t.Helper()
 	client := directory.NewClient(kind, id, "App "+id)
 	change(&client)
@@ -200,36 +207,37 @@ func (b *testbed) registerWith(t testing.TB, kind storage.ClientType, id string,
 		sum := sha256.Sum256([]byte(secret))
 		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
 	}
-	if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.now()}); err != nil {
+	if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 		t.Fatalf("create client: %v", err)
 	}
 	return client, secret
 }
 
-// follow makes the provider notice what changed in the database, as its owner
+// Follow makes the provider notice what changed in the database, as its owner
 // does once a second.
-func (b *testbed) follow(t testing.TB) {
+func (b *Testbed) Follow(t testing.TB) {
 	t.Helper()
-	if err := b.FollowOnce(context.Background(), b.now()); err != nil {
+	if err := b.FollowOnce(context.Background(), b.Now()); err != nil {
 		t.Fatalf("follow: %v", err)
 	}
 }
 
-// verifier is the code verifier of every test; challenge is its S256 challenge.
-const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+// Verifier is the code verifier of every test; challenge is its S256 challenge.
+const Verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 
-func challenge() string {
-	sum := sha256.Sum256([]byte(verifier))
+// Challenge is the S256 challenge of Verifier (RFC 7636).
+func Challenge() string {
+	sum := sha256.Sum256([]byte(Verifier))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// params are those of a good authorization request, changed by pairs of name and
+// Params are those of a good authorization request, changed by pairs of name and
 // value; an empty value removes the parameter.
-func (b *testbed) params(pairs ...string) url.Values {
+func (b *Testbed) Params(pairs ...string) url.Values {
 	v := url.Values{
 		"response_type": {"code"}, "client_id": {b.Client.ID}, "redirect_uri": {b.Client.Metadata.RedirectURIs[0]},
 		"scope": {"openid email"}, "state": {"st&te"}, "nonce": {"n-0S6_WzA2Mj"},
-		"code_challenge": {challenge()}, "code_challenge_method": {"S256"},
+		"code_challenge": {Challenge()}, "code_challenge_method": {"S256"},
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		v.Set(pairs[i], pairs[i+1])
@@ -240,18 +248,19 @@ func (b *testbed) params(pairs ...string) url.Values {
 	return v
 }
 
-func (b *testbed) authorizeURL(pairs ...string) string {
-	return b.Issuer + "/authorize?" + b.params(pairs...).Encode()
+// AuthorizeURL is that of an authorization request; see Params.
+func (b *Testbed) AuthorizeURL(pairs ...string) string {
+	return b.Issuer + "/authorize?" + b.Params(pairs...).Encode()
 }
 
-// answer is an HTTP answer with its body read.
-type answer struct {
+// Answer is an HTTP answer with its body read.
+type Answer struct {
 	*http.Response
 	Body string
 }
 
-// json decodes the body; numbers stay as they were written.
-func (a answer) json(t *testing.T) map[string]any {
+// JSON decodes the body; numbers stay as they were written.
+func (a Answer) JSON(t *testing.T) map[string]any {
 	t.Helper()
 	var m map[string]any
 	decoder := json.NewDecoder(strings.NewReader(a.Body))
@@ -262,20 +271,21 @@ func (a answer) json(t *testing.T) map[string]any {
 	return m
 }
 
-var direct = &http.Client{
-	Transport:     proxy{},
+// Direct is a client that keeps no cookies and follows no redirects.
+var Direct = &http.Client{
+	Transport:     Proxy{},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// proxy ends TLS in front of a provider whose issuer is https: the browser's side
+// Proxy ends TLS in front of a provider whose issuer is https: the browser's side
 // of it sees that name, the provider's side plain HTTP.
-type proxy struct{}
+type Proxy struct{}
 
-// proxied says which server stands behind the host of an issuer.
-var proxied sync.Map
+// Proxied says which server stands behind the host of an issuer.
+var Proxied sync.Map
 
-func (proxy) RoundTrip(r *http.Request) (*http.Response, error) {
-	if server, ok := proxied.Load(r.URL.Host); ok && r.URL.Scheme == "https" {
+func (Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
+	if server, ok := Proxied.Load(r.URL.Host); ok && r.URL.Scheme == "https" {
 		r = r.Clone(r.Context())
 		if r.Host == "" {
 			r.Host = r.URL.Host
@@ -285,7 +295,8 @@ func (proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
-func do(t *testing.T, client *http.Client, r *http.Request) answer {
+// Do sends a request and reads the whole answer.
+func Do(t *testing.T, client *http.Client, r *http.Request) Answer {
 	t.Helper()
 	response, err := client.Do(r)
 	if err != nil {
@@ -296,11 +307,11 @@ func do(t *testing.T, client *http.Client, r *http.Request) answer {
 	if err != nil {
 		t.Fatalf("read body: %v", err)
 	}
-	return answer{response, string(body)}
+	return Answer{response, string(body)}
 }
 
-// tokenRequest posts to /token; the client authenticates by Basic if it has a secret.
-func (b *testbed) tokenRequest(t *testing.T, form url.Values, change ...func(*http.Request)) answer {
+// TokenRequest posts to /token; the client authenticates by Basic if it has a secret.
+func (b *Testbed) TokenRequest(t *testing.T, form url.Values, change ...func(*http.Request)) Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, b.Issuer+"/token", strings.NewReader(form.Encode()))
 	if err != nil {
@@ -317,13 +328,14 @@ func (b *testbed) tokenRequest(t *testing.T, form url.Values, change ...func(*ht
 	for _, c := range change {
 		c(r)
 	}
-	return do(t, direct, r)
+	return Do(t, Direct, r)
 }
 
-func (b *testbed) codeForm(code string, pairs ...string) url.Values {
+// CodeForm redeems a code, changed by pairs of name and value; see Params.
+func (b *Testbed) CodeForm(code string, pairs ...string) url.Values {
 	v := url.Values{
 		"grant_type": {"authorization_code"}, "code": {code},
-		"redirect_uri": {b.Client.Metadata.RedirectURIs[0]}, "code_verifier": {verifier},
+		"redirect_uri": {b.Client.Metadata.RedirectURIs[0]}, "code_verifier": {Verifier},
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		v.Set(pairs[i], pairs[i+1])
@@ -334,53 +346,56 @@ func (b *testbed) codeForm(code string, pairs ...string) url.Values {
 	return v
 }
 
-// redeem exchanges a code and wants it to work.
-func (b *testbed) redeem(t *testing.T, code string) map[string]any {
+// Redeem exchanges a code and wants it to work.
+func (b *Testbed) Redeem(t *testing.T, code string) map[string]any {
 	t.Helper()
-	a := b.tokenRequest(t, b.codeForm(code))
+	a := b.TokenRequest(t, b.CodeForm(code))
 	if a.StatusCode != http.StatusOK {
 		t.Fatalf("redeem: status %d: %s", a.StatusCode, a.Body)
 	}
-	return a.json(t)
+	return a.JSON(t)
 }
 
-// refuseCode wants an exchange to fail with this error.
-func (b *testbed) refuseCode(t *testing.T, code, wantError string, pairs ...string) {
+// RefuseCode wants an exchange to fail with this error.
+func (b *Testbed) RefuseCode(t *testing.T, code, wantError string, pairs ...string) {
 	t.Helper()
-	wantOAuthError(t, b.tokenRequest(t, b.codeForm(code, pairs...)), http.StatusBadRequest, wantError)
+	WantOAuthError(t, b.TokenRequest(t, b.CodeForm(code, pairs...)), http.StatusBadRequest, wantError)
 }
 
-func wantOAuthError(t *testing.T, a answer, status int, code string) {
+// WantOAuthError wants a JSON error of this status and code (RFC 6749, section 5.2).
+func WantOAuthError(t *testing.T, a Answer, status int, code string) {
 	t.Helper()
 	if a.StatusCode != status {
 		t.Fatalf("status: got %d, want %d: %s", a.StatusCode, status, a.Body)
 	}
-	if got := a.json(t)["error"]; got != code {
+	if got := a.JSON(t)["error"]; got != code {
 		t.Fatalf("error: got %v, want %s: %s", got, code, a.Body)
 	}
 }
 
-func (b *testbed) userinfo(t *testing.T, token string) answer {
+// Userinfo asks for the claims behind an access token.
+func (b *Testbed) Userinfo(t *testing.T, token string) Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, b.Issuer+"/userinfo", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Bearer "+token)
-	return do(t, direct, r)
+	return Do(t, Direct, r)
 }
 
-func (b *testbed) wantUserinfo(t *testing.T, token string, status int) {
+// WantUserinfo wants userinfo to answer an access token with this status.
+func (b *Testbed) WantUserinfo(t *testing.T, token string, status int) {
 	t.Helper()
-	if a := b.userinfo(t, token); a.StatusCode != status {
+	if a := b.Userinfo(t, token); a.StatusCode != status {
 		t.Fatalf("userinfo: got %d, want %d: %s", a.StatusCode, status, a.Body)
 	}
 }
 
-// wantEvent wants an event of this type about a grant, a session or a user.
-func (b *testbed) wantEvent(t *testing.T, kind storage.EventType, about any) storage.Event {
+// WantEvent wants an event of this type about a grant, a session or a user.
+func (b *Testbed) WantEvent(t *testing.T, kind storage.EventType, about any) storage.Event {
 	t.Helper()
-	for _, e := range b.events(t) {
+	for _, e := range b.Events(t) {
 		if e.Type == kind && (e.GrantID == about || e.SessionID == about || e.UserID == about) {
 			return e
 		}
@@ -389,7 +404,8 @@ func (b *testbed) wantEvent(t *testing.T, kind storage.EventType, about any) sto
 	return storage.Event{}
 }
 
-func (b *testbed) events(t *testing.T) []storage.Event {
+// Events lists the newest 1,000 events of the audit log, newest first.
+func (b *Testbed) Events(t *testing.T) []storage.Event {
 	t.Helper()
 	events, err := b.DB.Events(context.Background(), storage.EventFilter{}, 1000)
 	if err != nil {
@@ -398,13 +414,14 @@ func (b *testbed) events(t *testing.T) []storage.Event {
 	return events
 }
 
-// claimsOf decodes the payload of a JWT without checking it.
-func claimsOf(t *testing.T, token any) map[string]any {
+// ClaimsOf decodes the payload of a JWT without checking it.
+func ClaimsOf(t *testing.T, token any) map[string]any {
 	t.Helper()
 	return part(t, token, 1)
 }
 
-func headerOf(t *testing.T, token any) map[string]any {
+// HeaderOf decodes the header of a JWT without checking it.
+func HeaderOf(t *testing.T, token any) map[string]any {
 	t.Helper()
 	return part(t, token, 0)
 }
@@ -419,11 +436,11 @@ func part(t *testing.T, token any, i int) map[string]any {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{Body: string(raw)}.json(t)
+	return Answer{Body: string(raw)}.JSON(t)
 }
 
-// race runs f n times at once.
-func race(n int, f func(i int)) {
+// Race runs f n times at once.
+func Race(n int, f func(i int)) {
 	var wg sync.WaitGroup
 	gate := make(chan struct{})
 	for i := range n {
@@ -433,19 +450,19 @@ func race(n int, f func(i int)) {
 	wg.Wait()
 }
 
-// logBuffer keeps what the provider logs, for tests that search it.
-type logBuffer struct {
+// LogBuffer keeps what the provider logs, for tests that search it.
+type LogBuffer struct {
 	mu sync.Mutex
 	b  strings.Builder
 }
 
-func (l *logBuffer) Write(p []byte) (int, error) {
+func (l *LogBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.Write(p)
 }
 
-func (l *logBuffer) String() string {
+func (l *LogBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()

@@ -1,4 +1,4 @@
-package provider_test
+package providertest
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
@@ -18,10 +19,44 @@ import (
 	"signet/storage"
 )
 
-// steal opens a copy of the database, as who got hold of a backup.
-func (b *testbed) steal(t *testing.T) *sql.DB {
+// Dump gives every table as text.
+func (b *Testbed) Dump(t *testing.T) map[string]string {
 	t.Helper()
-	config := b.backend.Config()
+	all, db := map[string]string{}, b.steal(t)
+	for _, name := range b.tables(t) {
+		all[name] = fmt.Sprint(rowsOf(t, db, `SELECT * FROM `+name))
+	}
+	return all
+}
+
+// Dumped is all that is in the database: its rows, and on SQLite the bytes of its
+// files, where what was deleted may still lie.
+func (b *Testbed) Dumped(t *testing.T) string {
+	t.Helper()
+	var dump strings.Builder
+	for _, table := range b.tables(t) {
+		for _, row := range b.Table(t, table) {
+			for _, value := range row {
+				dump.WriteString(value + "\n")
+			}
+		}
+	}
+	if b.Backend.Name == "sqlite" {
+		for _, suffix := range []string{"", "-wal"} {
+			raw, err := os.ReadFile(filepath.Join(b.Backend.Config().DataDir, "signet.db"+suffix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			dump.Write(raw)
+		}
+	}
+	return dump.String()
+}
+
+// steal opens a copy of the database, as who got hold of a backup.
+func (b *Testbed) steal(t *testing.T) *sql.DB {
+	t.Helper()
+	config := b.Backend.Config()
 	driver, source := "pgx", config.Database
 	if source == "" {
 		// Not the file itself: another library's locks would confuse the first one's.
@@ -45,10 +80,10 @@ func (b *testbed) steal(t *testing.T) *sql.DB {
 }
 
 // tables lists those of the schema.
-func (b *testbed) tables(t *testing.T) []string {
+func (b *Testbed) tables(t *testing.T) []string {
 	t.Helper()
 	list := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`
-	if b.backend.Name == "postgres" {
+	if b.Backend.Name == "postgres" {
 		list = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema()`
 	}
 	var names []string
@@ -63,8 +98,8 @@ func (b *testbed) tables(t *testing.T) []string {
 	return names
 }
 
-// table reads all rows of a table, by column name, as text.
-func (b *testbed) table(t *testing.T, name string) []map[string]string {
+// Table reads all rows of a table, by column name, as text.
+func (b *Testbed) Table(t *testing.T, name string) []map[string]string {
 	t.Helper()
 	return rowsOf(t, b.steal(t), `SELECT * FROM `+name)
 }
@@ -105,7 +140,7 @@ func rowsOf(t *testing.T, db *sql.DB, query string) []map[string]string {
 }
 
 // privateKey opens a key at rest as only the holder of the master key can.
-func (b *testbed) privateKey(t *testing.T, k storage.Key) []byte {
+func (b *Testbed) privateKey(t *testing.T, k storage.Key) []byte {
 	t.Helper()
 	master := [32]byte{1, 2, 3}
 	salt, box := k.Sealed[1:25], k.Sealed[25:]

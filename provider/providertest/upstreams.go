@@ -1,8 +1,9 @@
-package provider_test
+package providertest
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -19,83 +20,148 @@ import (
 	"signet/storage/storagetest"
 )
 
-// upstreams are a pretend Google, a pretend GitHub and a liar, on real ports, with
-// the testbed's clock.
-type upstreams struct {
-	google *federationtest.Google
-	github *federationtest.GitHub
-	liar   *federationtest.Lying
-
-	connectors []provider.Connector
+// Attempts are the cookies of trips that the browser has open.
+func (v *Visitor) Attempts(t *testing.T) []*http.Cookie {
+	t.Helper()
+	u, _ := url.Parse(v.Bed.Issuer)
+	var list []*http.Cookie
+	for _, c := range v.Client.Jar.Cookies(u) {
+		if strings.HasPrefix(c.Name, "signet_up_") {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
-// withUpstreams gives a provider the connectors google, github and liar, which
-// make accounts and link by nobody's word; change may alter them.
-func withUpstreams(t *testing.T, change ...func(up *upstreams, c *provider.Config)) (*upstreams, option) {
+// Connect presses the button of a connector on the account page, and signs in
+// there.
+func (v *Visitor) Connect(t *testing.T, connector, account string) Stop {
 	t.Helper()
-	up := &upstreams{}
+	page := v.Get(t, v.Bed.Issuer+"/account/identities")
+	left := v.Submit(t, page.FormTo(t, "/account/identities/link", "connector", connector))
+	if left.Left == nil {
+		t.Fatalf("connecting %s leads to %s, status %d:\n%s", connector, left.At, left.StatusCode, left.Body)
+	}
+	return v.Get(t, v.Choose(t, left.Left, account))
+}
+
+// Disconnects are the forms of the page that take an identity away, in its order.
+func (s Stop) Disconnects(t *testing.T) []Form {
+	t.Helper()
+	var forms []Form
+	for _, part := range strings.Split(s.Body, `name="identity" value="`)[1:] {
+		key, _, _ := strings.Cut(part, `"`)
+		forms = append(forms, s.FormTo(t, "/account/identities/unlink", "identity", key))
+	}
+	return forms
+}
+
+// NumberOf reads a number of a JSON body.
+func NumberOf(t *testing.T, v any) int64 {
+	t.Helper()
+	var n int64
+	if _, err := fmt.Sscan(fmt.Sprint(v), &n); err != nil {
+		t.Fatalf("%v is no number", v)
+	}
+	return n
+}
+
+// UsersMade counts the users that were created, by the audit log.
+func (b *Testbed) UsersMade(t *testing.T) int {
+	t.Helper()
+	n := 0
+	for _, e := range b.Events(t) {
+		if e.Type == storage.UserCreated {
+			n++
+		}
+	}
+	return n
+}
+
+// OnUpstream runs the test on SQLite alone, with upstreams.
+func OnUpstream(t *testing.T, f func(t *testing.T, b *Testbed, up *Upstreams), change ...func(*Upstreams, *provider.Config)) {
+	t.Helper()
+	up, option := WithUpstreams(t, change...)
+	OnSQLite(t, func(t *testing.T, b *Testbed) { f(t, b, up) }, option)
+}
+
+// Upstreams are a pretend Google, a pretend GitHub and a liar, on real ports, with
+// the testbed's clock.
+type Upstreams struct {
+	Google *federationtest.Google
+	GitHub *federationtest.GitHub
+	Liar   *federationtest.Lying
+
+	Connectors []provider.Connector
+}
+
+// WithUpstreams gives a provider the connectors google, github and liar, which
+// make accounts and link by nobody's word; change may alter them.
+func WithUpstreams(t *testing.T, change ...func(up *Upstreams, c *provider.Config)) (*Upstreams, Option) {
+	t.Helper()
+	up := &Upstreams{}
 	return up, func(c *provider.Config) {
 		setup := func(id string) federationtest.Setup {
 			return federationtest.Setup{RedirectURIs: []string{interaction.CallbackURI(c.Issuer, id)}, Now: c.Now}
 		}
 		var errs [3]error
-		up.google, errs[0] = federationtest.StartGoogle(setup("google"))
-		up.github, errs[1] = federationtest.StartGitHub(setup("github"))
+		up.Google, errs[0] = federationtest.StartGoogle(setup("google"))
+		up.GitHub, errs[1] = federationtest.StartGitHub(setup("github"))
 		forLiar := setup("liar")
 		forLiar.RedirectURIs = append(forLiar.RedirectURIs, interaction.CallbackURI(c.Issuer, "google"))
-		up.liar, errs[2] = federationtest.StartLying(forLiar)
+		up.Liar, errs[2] = federationtest.StartLying(forLiar)
 		if err := errors.Join(errs[:]...); err != nil {
 			t.Fatalf("start upstreams: %v", err)
 		}
-		t.Cleanup(up.google.Close)
-		t.Cleanup(up.github.Close)
-		t.Cleanup(up.liar.Close)
-		up.connectors = []provider.Connector{
+		t.Cleanup(up.Google.Close)
+		t.Cleanup(up.GitHub.Close)
+		t.Cleanup(up.Liar.Close)
+		up.Connectors = []provider.Connector{
 			{SignUp: true, Config: federation.Config{
-				ID: "google", Kind: federation.Google, Issuer: up.google.URL,
-				ClientID: up.google.ClientID, ClientSecret: federation.NewSecret(up.google.ClientSecret),
+				ID: "google", Kind: federation.Google, Issuer: up.Google.URL,
+				ClientID: up.Google.ClientID, ClientSecret: federation.NewSecret(up.Google.ClientSecret),
 			}},
 			{SignUp: true, Config: federation.Config{
-				ID: "github", Kind: federation.GitHub, BaseURL: up.github.URL,
-				ClientID: up.github.ClientID, ClientSecret: federation.NewSecret(up.github.ClientSecret),
+				ID: "github", Kind: federation.GitHub, BaseURL: up.GitHub.URL,
+				ClientID: up.GitHub.ClientID, ClientSecret: federation.NewSecret(up.GitHub.ClientSecret),
 			}},
 			{SignUp: true, Config: federation.Config{
-				ID: "liar", Kind: federation.OIDC, Name: "Elsewhere", Issuer: up.liar.URL, Trust: federation.Verifies,
-				ClientID: up.liar.ClientID, ClientSecret: federation.NewSecret(up.liar.ClientSecret),
+				ID: "liar", Kind: federation.OIDC, Name: "Elsewhere", Issuer: up.Liar.URL, Trust: federation.Verifies,
+				ClientID: up.Liar.ClientID, ClientSecret: federation.NewSecret(up.Liar.ClientSecret),
 			}},
 		}
-		c.Connectors = slices.Clone(up.connectors)
+		c.Connectors = slices.Clone(up.Connectors)
 		for _, f := range change {
 			f(up, c)
 		}
 	}
 }
 
-// eachUpstream runs the test on every database, with upstreams of its own.
-func eachUpstream(t *testing.T, f func(t *testing.T, b *testbed, up *upstreams), change ...func(*upstreams, *provider.Config)) {
+// EachUpstream runs the test on every database, with upstreams of its own.
+func EachUpstream(t *testing.T, f func(t *testing.T, b *Testbed, up *Upstreams), change ...func(*Upstreams, *provider.Config)) {
 	t.Helper()
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
-		up, option := withUpstreams(t, change...)
-		f(t, startOn(t, backend, option), up)
+		up, option := WithUpstreams(t, change...)
+		f(t, StartOn(t, backend, option), up)
 	})
 }
 
-// restarted is another process with other settings, on the same database and
+// Restarted is another process with other settings, on the same database and
 // under the same issuer: browsers that are on their way come back to it.
-func (b *testbed) restarted(t *testing.T, change option) *testbed {
+func (b *Testbed) Restarted(t *testing.T, change Option) *Testbed {
 	t.Helper()
 	other := *b
-	other.DB = b.backend.Open(t)
-	other.serve(t, func(c *provider.Config) { c.Issuer = b.Issuer; change(c) })
+	other.DB = b.Backend.Open(t)
+	other.Serve(t, func(c *provider.Config) { c.Issuer = b.Issuer; change(c) })
 	server := httptest.NewServer(other.Handler())
 	t.Cleanup(server.Close)
 	other.Issuer = server.URL
 	return &other
 }
 
-// alter changes the connector of this id.
-func alter(id string, f func(*provider.Connector)) func(*upstreams, *provider.Config) {
-	return func(_ *upstreams, c *provider.Config) {
+// Alter changes the connector of this id.
+func Alter(id string, f func(*provider.Connector)) func(*Upstreams, *provider.Config) {
+	return func(_ *Upstreams, c *provider.Config) {
 		for i := range c.Connectors {
 			if c.Connectors[i].ID == id {
 				f(&c.Connectors[i])
@@ -104,24 +170,20 @@ func alter(id string, f func(*provider.Connector)) func(*upstreams, *provider.Co
 	}
 }
 
-func autoLink(c *provider.Connector) { c.AutoLink = true }
-
-func noSignUp(c *provider.Connector) { c.SignUp = false }
-
-// press takes a connector's button on the sign-in page and gives the URL at the
+// Press takes a connector's button on the sign-in page and gives the URL at the
 // upstream that the browser leaves for.
-func (v *visitor) press(t *testing.T, page stop, connector string) *url.URL {
+func (v *Visitor) Press(t *testing.T, page Stop, connector string) *url.URL {
 	t.Helper()
-	left := v.submit(t, page.formTo(t, "/login/"+connector, "", ""))
+	left := v.Submit(t, page.FormTo(t, "/login/"+connector, "", ""))
 	if left.Left == nil {
 		t.Fatalf("the button of %s leads to %s, status %d:\n%s", connector, left.At, left.StatusCode, left.Body)
 	}
 	return left.Left
 }
 
-// choose plays the page of an upstream: who signs in there ("" to cancel), and
+// Choose plays the page of an upstream: who signs in there ("" to cancel), and
 // the callback that the browser is sent to.
-func (v *visitor) choose(t *testing.T, at *url.URL, account string) string {
+func (v *Visitor) Choose(t *testing.T, at *url.URL, account string) string {
 	t.Helper()
 	back, err := federationtest.Choose(http.DefaultClient, at.String(), account)
 	if err != nil {
@@ -130,21 +192,21 @@ func (v *visitor) choose(t *testing.T, at *url.URL, account string) string {
 	return at.Query().Get("redirect_uri") + "?" + back.Encode()
 }
 
-// through walks from the sign-in page through an upstream and back.
-func (v *visitor) through(t *testing.T, page stop, connector, account string) stop {
+// Through walks from the sign-in page through an upstream and back.
+func (v *Visitor) Through(t *testing.T, page Stop, connector, account string) Stop {
 	t.Helper()
-	return v.get(t, v.choose(t, v.press(t, page, connector), account))
+	return v.Get(t, v.Choose(t, v.Press(t, page, connector), account))
 }
 
-// comeBy walks from an authorization request through an upstream and back.
-func (v *visitor) comeBy(t *testing.T, connector, account string, pairs ...string) stop {
+// ComeBy walks from an authorization request through an upstream and back.
+func (v *Visitor) ComeBy(t *testing.T, connector, account string, pairs ...string) Stop {
 	t.Helper()
-	return v.through(t, v.get(t, v.b.authorizeURL(pairs...)), connector, account)
+	return v.Through(t, v.Get(t, v.Bed.AuthorizeURL(pairs...)), connector, account)
 }
 
-// wantProblem wants the page of a refused trip: this status and stable code, a way
+// WantProblem wants the page of a refused trip: this status and stable code, a way
 // on, nobody signed in, and nothing that tells of the upstream's secret.
-func (v *visitor) wantProblem(t *testing.T, s stop, status int, code string) {
+func (v *Visitor) WantProblem(t *testing.T, s Stop, status int, code string) {
 	t.Helper()
 	if s.Left != nil {
 		t.Fatalf("left to %s, want the page %s", s.Left, code)
@@ -155,53 +217,42 @@ func (v *visitor) wantProblem(t *testing.T, s stop, status int, code string) {
 	if got := s.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
 		t.Fatalf("content type: got %q", got)
 	}
-	v.wantNobody(t)
+	v.WantNobody(t)
 }
 
-// wantWayBack wants the page to lead to the sign-in page of the same request, and
-// that to work.
-func (v *visitor) wantWayBack(t *testing.T, s stop) stop {
+// WantNobody wants the browser to have no session.
+func (v *Visitor) WantNobody(t *testing.T) {
 	t.Helper()
-	page := v.get(t, s.link(t, "start"))
-	if page.At.Path != v.b.path("/login") || page.StatusCode != http.StatusOK {
-		t.Fatalf("the way back leads to %s with status %d", page.At, page.StatusCode)
-	}
-	page.formTo(t, "/login", "", "")
-	return page
-}
-
-// wantNobody wants the browser to have no session.
-func (v *visitor) wantNobody(t *testing.T) {
-	t.Helper()
-	if page := v.get(t, v.b.Issuer+"/account"); page.At.Path != v.b.path("/login") {
+	if page := v.Get(t, v.Bed.Issuer+"/account"); page.At.Path != v.Bed.Path("/login") {
 		t.Fatalf("somebody is signed in: /account leads to %s, status %d", page.At, page.StatusCode)
 	}
 }
 
-// subject is who signed in, by the tokens that the walk yields.
-func (v *visitor) subject(t *testing.T, s stop) string {
+// Subject is who signed in, by the tokens that the walk yields.
+func (v *Visitor) Subject(t *testing.T, s Stop) string {
 	t.Helper()
 	if s.Left == nil {
-		s = v.allow(t, s)
+		s = v.Allow(t, s)
 	}
-	return claimsOf(t, v.b.redeem(t, s.code(t))["id_token"])["sub"].(string)
+	return ClaimsOf(t, v.Bed.Redeem(t, s.Code(t))["id_token"])["sub"].(string)
 }
 
-// local is a user with a password that was not made by an upstream.
-func (b *testbed) local(t *testing.T, u storage.User, pass string) storage.User {
+// Local is a user with a password that was not made by an upstream.
+func (b *Testbed) Local(t *testing.T, u storage.User, pass string) storage.User {
 	t.Helper()
-	hash, err := credential.New(credential.Config{DB: b.DB, Params: cheapHash}).Hash(context.Background(), pass, u)
+	hash, err := credential.New(credential.Config{DB: b.DB, Params: CheapHash}).Hash(context.Background(), pass, u)
 	if err != nil {
 		t.Fatalf("hash password: %v", err)
 	}
-	made, err := b.DB.CreateUser(context.Background(), u, hash, storage.By{At: b.now()})
+	made, err := b.DB.CreateUser(context.Background(), u, hash, storage.By{At: b.Now()})
 	if err != nil {
 		t.Fatalf("create user: %v", err)
 	}
 	return made
 }
 
-func (b *testbed) userBy(t *testing.T, email string) storage.User {
+// UserBy reads the user of this address.
+func (b *Testbed) UserBy(t *testing.T, email string) storage.User {
 	t.Helper()
 	u, _, err := b.DB.UserByEmail(context.Background(), email)
 	if err != nil {
@@ -210,15 +261,16 @@ func (b *testbed) userBy(t *testing.T, email string) storage.User {
 	return u
 }
 
-func (b *testbed) wantNoUser(t *testing.T, email string) {
+// WantNoUser wants nobody to have this address.
+func (b *Testbed) WantNoUser(t *testing.T, email string) {
 	t.Helper()
 	if u, _, err := b.DB.UserByEmail(context.Background(), email); !errors.Is(err, storage.ErrNotFound) {
 		t.Fatalf("there is a user %s: %v, %v", email, u.ID, err)
 	}
 }
 
-// identitiesOf gives a user's identities as "connector subject".
-func (b *testbed) identitiesOf(t *testing.T, userID string) []string {
+// IdentitiesOf gives a user's identities as "connector subject".
+func (b *Testbed) IdentitiesOf(t *testing.T, userID string) []string {
 	t.Helper()
 	list, err := b.DB.IdentitiesOf(context.Background(), userID)
 	if err != nil {
@@ -231,9 +283,10 @@ func (b *testbed) identitiesOf(t *testing.T, userID string) []string {
 	return names
 }
 
-func (b *testbed) wantIdentities(t *testing.T, userID string, want ...string) {
+// WantIdentities wants the user to have exactly these, each "connector subject".
+func (b *Testbed) WantIdentities(t *testing.T, userID string, want ...string) {
 	t.Helper()
-	got := b.identitiesOf(t, userID)
+	got := b.IdentitiesOf(t, userID)
 	slices.Sort(got)
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
@@ -241,18 +294,18 @@ func (b *testbed) wantIdentities(t *testing.T, userID string, want ...string) {
 	}
 }
 
-// Who signs in at the pretend upstreams, and how their identities are listed.
+// AdaEmail and the others sign in at the pretend upstreams, and how their identities are listed.
 const (
-	adaEmail   = "ada.example@gmail.com"
-	adaID      = "google 110169484474386276334"
-	octoEmail  = "octo@octo.example"
-	octoID     = "github 583231"
-	victimMail = "victim@corp.example"
-	victimID   = "liar victim-1"
+	AdaEmail   = "ada.example@gmail.com"
+	AdaID      = "google 110169484474386276334"
+	OctoEmail  = "octo@octo.example"
+	OctoID     = "github 583231"
+	VictimMail = "victim@corp.example"
+	VictimID   = "liar victim-1"
 )
 
-// lieOf changes claims of the liar's ID tokens, by pairs of name and value.
-func lieOf(pairs ...string) federationtest.Faults {
+// LieOf changes claims of the liar's ID tokens, by pairs of name and value.
+func LieOf(pairs ...string) federationtest.Faults {
 	claims := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {
 		claims[pairs[i]] = pairs[i+1]
@@ -260,7 +313,7 @@ func lieOf(pairs ...string) federationtest.Faults {
 	return federationtest.Faults{Claims: claims}
 }
 
-// lie changes one claim of the liar's ID tokens; nil takes it away.
-func lie(name string, value any) federationtest.Faults {
+// Lie changes one claim of the liar's ID tokens; nil takes it away.
+func Lie(name string, value any) federationtest.Faults {
 	return federationtest.Faults{Claims: map[string]any{name: value}}
 }

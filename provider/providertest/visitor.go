@@ -1,4 +1,4 @@
-package provider_test
+package providertest
 
 import (
 	"net/http"
@@ -12,61 +12,63 @@ import (
 	"golang.org/x/net/html"
 )
 
-// visitor is a person's browser: it keeps cookies, follows redirects and
+// Visitor is a person's browser: it keeps cookies, follows redirects and
 // Refresh within the issuer, and stops where it would leave for another origin.
-type visitor struct {
-	b      *testbed
-	client *http.Client
+type Visitor struct {
+	Bed    *Testbed
+	Client *http.Client
 }
 
-func (b *testbed) visitor(t *testing.T) *visitor {
+// Visitor opens a browser in which nobody is signed in.
+func (b *Testbed) Visitor(t *testing.T) *Visitor {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &visitor{b, &http.Client{Jar: jar, Transport: direct.Transport, CheckRedirect: direct.CheckRedirect}}
+	return &Visitor{b, &http.Client{Jar: jar, Transport: Direct.Transport, CheckRedirect: Direct.CheckRedirect}}
 }
 
-// stop is where a walk ended: at a page, or on the way to another origin.
-type stop struct {
-	answer
+// Stop is where a walk ended: at a page, or on the way to another origin.
+type Stop struct {
+	Answer
 	At   *url.URL // of the page
 	Left *url.URL // where it left to; nil if it stayed
 }
 
-// get walks from a URL on.
-func (v *visitor) get(t *testing.T, target string) stop {
+// Get walks from a URL on.
+func (v *Visitor) Get(t *testing.T, target string) Stop {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Accept", "text/html")
-	return v.walk(t, r)
+	return v.Walk(t, r)
 }
 
-// fetch takes one step and follows nothing.
-func (v *visitor) fetch(t *testing.T, target string) answer {
+// Fetch takes one step and follows nothing.
+func (v *Visitor) Fetch(t *testing.T, target string) Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Header.Set("Accept", "text/html")
-	return do(t, v.client, r)
+	return Do(t, v.Client, r)
 }
 
-func (v *visitor) walk(t *testing.T, r *http.Request) stop {
+// Walk sends a request and follows what it is answered.
+func (v *Visitor) Walk(t *testing.T, r *http.Request) Stop {
 	t.Helper()
 	for range 10 {
-		a := do(t, v.client, r)
+		a := Do(t, v.Client, r)
 		next := a.Header.Get("Location")
 		if refresh := a.Header.Get("Refresh"); refresh != "" {
 			next = strings.TrimPrefix(refresh, "0;url=")
 		}
 		if next == "" {
-			return stop{answer: a, At: r.URL}
+			return Stop{Answer: a, At: r.URL}
 		}
 		// RFC 9700, section 4.12: 307 and 308 would post the password on.
 		if a.StatusCode != http.StatusSeeOther && (a.StatusCode != http.StatusOK || a.Header.Get("Location") != "") {
@@ -77,7 +79,7 @@ func (v *visitor) walk(t *testing.T, r *http.Request) stop {
 			t.Fatalf("location %q: %v", next, err)
 		}
 		if target.Scheme+"://"+target.Host != r.URL.Scheme+"://"+r.URL.Host {
-			return stop{answer: a, At: r.URL, Left: target}
+			return Stop{Answer: a, At: r.URL, Left: target}
 		}
 		if r, err = http.NewRequest(http.MethodGet, target.String(), nil); err != nil {
 			t.Fatal(err)
@@ -85,34 +87,34 @@ func (v *visitor) walk(t *testing.T, r *http.Request) stop {
 		r.Header.Set("Accept", "text/html")
 	}
 	t.Fatal("more than ten redirects")
-	return stop{}
+	return Stop{}
 }
 
-// form is a form of a page with its hidden fields.
-type form struct {
-	action string
-	values url.Values
+// Form is a form of a page with its hidden fields.
+type Form struct {
+	Action string
+	Values url.Values
 }
 
-// form finds the page's only form.
-func (s stop) form(t *testing.T) form {
+// Form finds the page's only form.
+func (s Stop) Form(t *testing.T) Form {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(s.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found *form
+	var found *Form
 	for n := range doc.Descendants() {
 		switch {
 		case n.Type == html.ElementNode && n.Data == "form":
-			action, err := s.At.Parse(attr(n, "action"))
+			action, err := s.At.Parse(Attr(n, "action"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			found = &form{action.String(), url.Values{}}
+			found = &Form{action.String(), url.Values{}}
 		case n.Type == html.ElementNode && n.Data == "input" && found != nil:
-			if attr(n, "name") != "" && attr(n, "type") != "checkbox" {
-				found.values.Set(attr(n, "name"), attr(n, "value"))
+			if Attr(n, "name") != "" && Attr(n, "type") != "checkbox" {
+				found.Values.Set(Attr(n, "name"), Attr(n, "value"))
 			}
 		}
 	}
@@ -122,16 +124,16 @@ func (s stop) form(t *testing.T) form {
 	return *found
 }
 
-// link gives where the page's link of this id leads.
-func (s stop) link(t *testing.T, id string) string {
+// Link gives where the page's link of this id leads.
+func (s Stop) Link(t *testing.T, id string) string {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(s.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := range doc.Descendants() {
-		if n.Type == html.ElementNode && n.Data == "a" && attr(n, "id") == id {
-			target, err := s.At.Parse(attr(n, "href"))
+		if n.Type == html.ElementNode && n.Data == "a" && Attr(n, "id") == id {
+			target, err := s.At.Parse(Attr(n, "href"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +144,8 @@ func (s stop) link(t *testing.T, id string) string {
 	return ""
 }
 
-func attr(n *html.Node, name string) string {
+// Attr is the value of an element's attribute.
+func Attr(n *html.Node, name string) string {
 	for _, a := range n.Attr {
 		if a.Key == name {
 			return a.Val
@@ -151,22 +154,23 @@ func attr(n *html.Node, name string) string {
 	return ""
 }
 
-// submit posts a form with more values, as a browser on that page would.
-func (v *visitor) submit(t *testing.T, f form, pairs ...string) stop {
+// Submit posts a form with more values, as a browser on that page would.
+func (v *Visitor) Submit(t *testing.T, f Form, pairs ...string) Stop {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
-		f.values.Set(pairs[i], pairs[i+1])
+		f.Values.Set(pairs[i], pairs[i+1])
 	}
-	return v.walk(t, v.formRequest(t, f))
+	return v.Walk(t, v.FormRequest(t, f))
 }
 
-func (v *visitor) formRequest(t *testing.T, f form) *http.Request {
+// FormRequest is what a browser posts the form with.
+func (v *Visitor) FormRequest(t *testing.T, f Form) *http.Request {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, f.action, strings.NewReader(f.values.Encode()))
+	r, err := http.NewRequest(http.MethodPost, f.Action, strings.NewReader(f.Values.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	action, _ := url.Parse(f.action)
+	action, _ := url.Parse(f.Action)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "text/html")
 	r.Header.Set("Origin", action.Scheme+"://"+action.Host)
@@ -174,40 +178,40 @@ func (v *visitor) formRequest(t *testing.T, f form) *http.Request {
 	return r
 }
 
-// signIn fills the sign-in page.
-func (v *visitor) signIn(t *testing.T, page stop, email, pass string) stop {
+// SignIn fills the sign-in page.
+func (v *Visitor) SignIn(t *testing.T, page Stop, email, pass string) Stop {
 	t.Helper()
-	if page.At.Path != v.b.path("/login") {
+	if page.At.Path != v.Bed.Path("/login") {
 		t.Fatalf("not at the sign-in page but at %s (left to %v)", page.At.Path, page.Left)
 	}
-	return v.submit(t, page.formTo(t, v.b.path("/login"), "", ""), "username", email, "password", pass)
+	return v.Submit(t, page.FormTo(t, v.Bed.Path("/login"), "", ""), "username", email, "password", pass)
 }
 
-// allow fills the consent page.
-func (v *visitor) allow(t *testing.T, page stop) stop {
+// Allow fills the consent page.
+func (v *Visitor) Allow(t *testing.T, page Stop) Stop {
 	t.Helper()
-	if page.At.Path != v.b.path("/consent") {
+	if page.At.Path != v.Bed.Path("/consent") {
 		t.Fatalf("not at the consent page but at %s (left to %v, status %d):\n%s", page.At.Path, page.Left, page.StatusCode, page.Body)
 	}
-	return v.submit(t, page.form(t), "decision", "allow")
+	return v.Submit(t, page.Form(t), "decision", "allow")
 }
 
-// code is what the client finds at its redirect URI.
-func (s stop) code(t *testing.T) string {
+// Code is what the client finds at its redirect URI.
+func (s Stop) Code(t *testing.T) string {
 	t.Helper()
 	if s.Left == nil {
 		t.Fatalf("no redirect to the client but %s, status %d:\n%s", s.At.Path, s.StatusCode, s.Body)
 	}
-	code := s.response(t).Get("code")
+	code := s.Response(t).Get("code")
 	if code == "" {
 		t.Fatalf("no code in %s", s.Left)
 	}
 	return code
 }
 
-// response is what the client is told, in the query or in the fragment. What its
+// Response is what the client is told, in the query or in the fragment. What its
 // redirect URI has in the query by itself is left out.
-func (s stop) response(t *testing.T) url.Values {
+func (s Stop) Response(t *testing.T) url.Values {
 	t.Helper()
 	if s.Left == nil {
 		t.Fatalf("no redirect to the client but %s, status %d:\n%s", s.At.Path, s.StatusCode, s.Body)
@@ -229,10 +233,10 @@ var errorMembers = []string{"error", "error_description", "error_uri", "state", 
 
 var plainDescription = regexp.MustCompile(`^[ !#-\[\]-~]*$`) // RFC 6749, section 4.1.2.1
 
-// wantError wants the client to have been told an error, and nothing else.
-func (s stop) wantError(t *testing.T, code string) {
+// WantError wants the client to have been told an error, and nothing else.
+func (s Stop) WantError(t *testing.T, code string) {
 	t.Helper()
-	response := s.response(t)
+	response := s.Response(t)
 	if got := response.Get("error"); got != code {
 		t.Fatalf("error: got %q, want %q in %s", got, code, s.Left)
 	}
@@ -252,8 +256,8 @@ func (s stop) wantError(t *testing.T, code string) {
 	}
 }
 
-// wantPage wants an error page of this status and code, and no redirect.
-func (s stop) wantPage(t *testing.T, status int, code string) {
+// WantPage wants an error page of this status and code, and no redirect.
+func (s Stop) WantPage(t *testing.T, status int, code string) {
 	t.Helper()
 	if s.Left != nil {
 		t.Fatalf("left to %s, want a page", s.Left)
@@ -269,29 +273,30 @@ func (s stop) wantPage(t *testing.T, status int, code string) {
 	}
 }
 
-// flow signs alice in and consents: a first visit from nothing to the code.
-func (v *visitor) flow(t *testing.T, pairs ...string) string {
+// Flow signs alice in and consents: a first visit from nothing to the code.
+func (v *Visitor) Flow(t *testing.T, pairs ...string) string {
 	t.Helper()
-	page := v.signIn(t, v.get(t, v.b.authorizeURL(pairs...)), alice, password)
-	return v.allow(t, page).code(t)
+	page := v.SignIn(t, v.Get(t, v.Bed.AuthorizeURL(pairs...)), Alice, Password)
+	return v.Allow(t, page).Code(t)
 }
 
-// again asks for a code with the session and consent that are there.
-func (v *visitor) again(t *testing.T, pairs ...string) string {
+// Again asks for a code with the session and consent that are there.
+func (v *Visitor) Again(t *testing.T, pairs ...string) string {
 	t.Helper()
-	return v.get(t, v.b.authorizeURL(pairs...)).code(t)
+	return v.Get(t, v.Bed.AuthorizeURL(pairs...)).Code(t)
 }
 
-// path is a path below the issuer as it stands in a URL.
-func (b *testbed) path(p string) string {
+// Path is a path below the issuer as it stands in a URL.
+func (b *Testbed) Path(p string) string {
 	u, _ := url.Parse(b.Issuer)
 	return u.Path + p
 }
 
-func (v *visitor) cookie(t *testing.T, name string) *http.Cookie {
+// Cookie finds a cookie of the issuer; nil if the browser has none.
+func (v *Visitor) Cookie(t *testing.T, name string) *http.Cookie {
 	t.Helper()
-	u, _ := url.Parse(v.b.Issuer)
-	for _, c := range v.client.Jar.Cookies(u) {
+	u, _ := url.Parse(v.Bed.Issuer)
+	for _, c := range v.Client.Jar.Cookies(u) {
 		if c.Name == name {
 			return c
 		}

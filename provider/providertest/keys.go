@@ -1,0 +1,54 @@
+package providertest
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"signet/provider"
+	"signet/provider/keys/keeper"
+	"signet/provider/keys/vault"
+	"signet/storage"
+)
+
+// Keeper is what the command line changes keys with.
+func (b *Testbed) Keeper(t *testing.T) *keeper.Keeper {
+	t.Helper()
+	return b.KeeperOf(t, provider.Lifetimes{})
+}
+
+// KeeperOf is the keeper of a provider with these lifetimes.
+func (b *Testbed) KeeperOf(t *testing.T, of provider.Lifetimes) *keeper.Keeper {
+	t.Helper()
+	opened, err := vault.New(vault.Config{Master: [32]byte{1, 2, 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := keeper.New(keeper.Config{DB: b.DB, Vault: opened, Life: of.KeyLife(keeper.Life{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// Kid is the id of the key of this line in this state.
+func (b *Testbed) Kid(t *testing.T, line string, state storage.KeyState) string {
+	t.Helper()
+	rows, err := b.DB.Keys(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(rows, func(k storage.Key) bool { return k.Line == line && k.State == state })
+	if i < 0 {
+		t.Fatalf("there is no %s key on line %s", state, line)
+	}
+	return rows[i].ID
+}
+
+// RevokeKey revokes the line's active key, as an operator does.
+func (b *Testbed) RevokeKey(t *testing.T, line string) {
+	t.Helper()
+	if _, err := b.Keeper(t).Revoke(t.Context(), b.Kid(t, line, storage.KeyActive), "leaked", storage.Origin{Actor: "cli"}, b.Now()); err != nil {
+		t.Fatal(err)
+	}
+}

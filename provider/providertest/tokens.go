@@ -1,0 +1,158 @@
+package providertest
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// RaceCode redeems a code 50 times at once, over all nodes in turn.
+func (b *Testbed) RaceCode(t *testing.T, code string, nodes ...*Testbed) {
+	t.Helper()
+	answers := make([]Answer, 50)
+	Race(len(answers), func(i int) {
+		answers[i] = nodes[i%len(nodes)].TokenRequest(t, b.CodeForm(code))
+	})
+	var won []Answer
+	for _, a := range answers {
+		if a.StatusCode == http.StatusOK {
+			won = append(won, a)
+			continue
+		}
+		WantOAuthError(t, a, http.StatusBadRequest, "invalid_grant")
+	}
+	if len(won) != 1 {
+		t.Fatalf("%d of %d redemptions succeeded, want exactly one", len(won), len(answers))
+	}
+	for _, node := range nodes {
+		node.WantUserinfo(t, won[0].JSON(t)["access_token"].(string), http.StatusUnauthorized)
+	}
+}
+
+// Introspect asks about a token as the testbed's client.
+func (b *Testbed) Introspect(t *testing.T, token any, pairs ...string) map[string]any {
+	t.Helper()
+	form := url.Values{"token": {token.(string)}}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	a := b.Post(t, "/introspect", FormType, strings.NewReader(form.Encode()))
+	if a.StatusCode != http.StatusOK || a.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("introspect: got %d %v %s", a.StatusCode, a.Header, a.Body)
+	}
+	return a.JSON(t)
+}
+
+// WantInactive wants that nothing is said but that.
+func (b *Testbed) WantInactive(t *testing.T, what string, token any) {
+	t.Helper()
+	if got := b.Introspect(t, token); len(got) != 1 || got["active"] != false {
+		t.Errorf("%s: got %v", what, got)
+	}
+}
+
+// Refresh asks for new tokens, changed by pairs of name and value.
+func (b *Testbed) Refresh(t *testing.T, token any, pairs ...string) Answer {
+	t.Helper()
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.(string)}}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	return b.TokenRequest(t, form)
+}
+
+// Refreshed wants a refresh to work.
+func (b *Testbed) Refreshed(t *testing.T, token any, pairs ...string) map[string]any {
+	t.Helper()
+	a := b.Refresh(t, token, pairs...)
+	if a.StatusCode != http.StatusOK {
+		t.Fatalf("refresh: status %d: %s", a.StatusCode, a.Body)
+	}
+	return a.JSON(t)
+}
+
+// RefuseRefresh wants a refresh to fail with this error.
+func (b *Testbed) RefuseRefresh(t *testing.T, token any, code string, pairs ...string) {
+	t.Helper()
+	WantOAuthError(t, b.Refresh(t, token, pairs...), http.StatusBadRequest, code)
+}
+
+// WantDead wants every token of an answer to be refused everywhere.
+func (b *Testbed) WantDead(t *testing.T, tokens map[string]any) {
+	t.Helper()
+	if a := b.Userinfo(t, tokens["access_token"].(string)); a.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("userinfo of a dead grant: status %d: %s", a.StatusCode, a.Body)
+	}
+	b.RefuseRefresh(t, tokens["refresh_token"], "invalid_grant")
+}
+
+// Revocation posts to /revoke as the testbed's client.
+func (b *Testbed) Revocation(t *testing.T, token any, pairs ...string) Answer {
+	t.Helper()
+	form := url.Values{"token": {token.(string)}}
+	for i := 0; i < len(pairs); i += 2 {
+		form.Set(pairs[i], pairs[i+1])
+	}
+	if b.Secret == "" {
+		form.Set("client_id", b.Client.ID)
+	}
+	return b.Post(t, "/revoke", FormType, strings.NewReader(form.Encode()), func(r *http.Request) {
+		if b.Secret == "" {
+			r.Header.Del("Authorization")
+		}
+	})
+}
+
+// Revoke wants the answer that every revocation gets, whatever it was about.
+func (b *Testbed) Revoke(t *testing.T, token any, pairs ...string) {
+	t.Helper()
+	if a := b.Revocation(t, token, pairs...); a.StatusCode != http.StatusOK || strings.TrimSpace(a.Body) != "" && strings.TrimSpace(a.Body) != "null" {
+		t.Fatalf("revoke: got %d %q", a.StatusCode, a.Body)
+	}
+}
+
+// FormEndpoints are those that a client posts a form to.
+var FormEndpoints = []string{"/token", "/introspect", "/revoke"}
+
+// Post sends a body to an endpoint as the testbed's client.
+func (b *Testbed) Post(t *testing.T, path, contentType string, body io.Reader, change ...func(*http.Request)) Answer {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, b.Issuer+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
+	r.SetBasicAuth(url.QueryEscape(b.Client.ID), url.QueryEscape(b.Secret))
+	for _, c := range change {
+		c(r)
+	}
+	return Do(t, Direct, r)
+}
+
+// FormType is the content type of a form.
+const FormType = "application/x-www-form-urlencoded"
+
+// GoodForm is accepted by the endpoint.
+func (b *Testbed) GoodForm(path, code string) url.Values {
+	if path == "/token" {
+		return b.CodeForm(code)
+	}
+	return url.Values{"token": {"none"}, "token_type_hint": {"access_token"}}
+}
+
+// Ask sends a request to /userinfo as it is.
+func (b *Testbed) Ask(t *testing.T, method, query, body string, headers ...string) Answer {
+	t.Helper()
+	r, err := http.NewRequest(method, b.Issuer+"/userinfo"+query, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header[headers[i]] = append(r.Header[headers[i]], headers[i+1])
+	}
+	return Do(t, Direct, r)
+}

@@ -1,0 +1,143 @@
+package provider_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/provider/providertest"
+	"signet/storage"
+)
+
+// P-50: sub always; claims of all granted scopes: profile = name given_name family_name middle_name nickname profile picture.
+// P-51: Types: *_verified boolean, updated_at number in seconds, address a non-empty object of strings.
+func TestClaims_EveryClaimOfTheScopes(t *testing.T) {
+	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
+		full, err := b.DB.CreateUser(context.Background(), storage.User{
+			Email: "full@example.com", EmailVerified: true, Name: "Zoë O'Neil", GivenName: "Zoë", FamilyName: "O'Neil", MiddleName: "M", Nickname: "zo",
+			PreferredUsername: "zoe", Profile: "https://example.com/zoe", Picture: "https://example.com/zoe.png", Website: "https://zoe.example.com",
+			Gender: "female", Birthdate: "1990-02-28", Zoneinfo: "Europe/Dublin", Locale: "en-IE", PhoneNumber: "+353 1 5550123", PhoneNumberVerified: true,
+			Address: storage.Address{StreetAddress: "1 Main St", Locality: "Dublin", Country: "IE"}, Roles: []string{"admin"}, Groups: []string{"staff", "board"},
+			Custom: map[string]any{"salary": 1},
+		}, passwordHash(t, b), storage.By{At: b.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string][]string{
+			"openid": {"sub"},
+			"profile": {"birthdate", "family_name", "gender", "given_name", "locale", "middle_name", "name", "nickname", "picture",
+				"preferred_username", "profile", "updated_at", "website", "zoneinfo"},
+			"email": {"email", "email_verified"}, "phone": {"phone_number", "phone_number_verified"}, "address": {"address"},
+			"roles": {"roles"}, "groups": {"groups"},
+		}
+		v := b.Visitor(t)
+		v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL("scope", "openid profile email phone address roles groups")), full.Email, providertest.Password))
+		for _, scopes := range []string{"openid", "openid profile", "openid email", "openid phone", "openid address", "openid roles", "openid groups", "openid profile email phone address roles groups"} {
+			var names []string
+			for scope := range strings.FieldsSeq(scopes) {
+				names = append(names, want[scope]...)
+			}
+			slices.Sort(names)
+			tokens := b.Redeem(t, v.Again(t, "scope", scopes))
+			claims := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
+			var got []string
+			for name, value := range claims {
+				got = append(got, name)
+				checkClaim(t, name, value)
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, names) || claims["sub"] != full.ID {
+				t.Errorf("scope %q: got %v, want %v", scopes, got, names)
+			}
+			wantPlainIDToken(t, tokens["id_token"])
+		}
+	})
+}
+
+// passwordHash is that of the tests' password.
+func passwordHash(t *testing.T, b *providertest.Testbed) string {
+	t.Helper()
+	_, hash, err := b.DB.UserByEmail(context.Background(), providertest.Alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hash
+}
+
+var birthdate = regexp.MustCompile(`^(18[5-9]\d|19\d\d|20\d\d)(-\d\d-\d\d)?$`)
+
+func checkClaim(t *testing.T, name string, value any) {
+	t.Helper()
+	ok := true
+	switch v := value.(type) {
+	case string:
+		ok = v != "" && v != "null" && name != "updated_at" && !strings.HasSuffix(name, "_verified")
+		ok = ok && (name != "birthdate" || birthdate.MatchString(v))
+	case bool:
+		ok = strings.HasSuffix(name, "_verified")
+	case map[string]any:
+		ok = name == "address" && len(v) > 0
+		for _, line := range v {
+			text, isText := line.(string)
+			ok = ok && isText && text != ""
+		}
+	case []any:
+		ok = name == "roles" || name == "groups"
+	default: // a number
+		seconds := fmt.Sprint(v)
+		ok = name == "updated_at" && len(seconds) == 10
+	}
+	if !ok {
+		t.Errorf("claim %s: %#v", name, value)
+	}
+}
+
+// With response_type=code the claims of the scopes stay at userinfo (PROTOCOL 45),
+// and nothing else is in the ID token than what is defined (46).
+func wantPlainIDToken(t *testing.T, token any) {
+	t.Helper()
+	for name := range providertest.ClaimsOf(t, token) {
+		if !slices.Contains(strings.Fields("iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn"), name) {
+			t.Errorf("the ID token carries %s", name)
+		}
+	}
+}
+
+// P-51: Types: *_verified boolean, updated_at number in seconds, address a non-empty object of strings.
+func TestClaims_AbsentClaimsAreLeftOut(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		token := b.Redeem(t, v.Flow(t, "scope", "openid profile email phone address roles groups"))["access_token"].(string)
+		claims := b.Userinfo(t, token).JSON(t)
+		for name, value := range claims {
+			checkClaim(t, name, value)
+		}
+		for _, absent := range []string{"middle_name", "phone_number", "phone_number_verified", "address", "groups", "picture"} {
+			if _, there := claims[absent]; there {
+				t.Errorf("%s is there: %v", absent, claims[absent])
+			}
+		}
+	})
+}
+
+// P-52: claims.userinfo.name essential works with scope=openid only.
+// P-45: With response_type code/hybrid keep scope claims out of the id_token (userinfo has them).
+func TestClaims_AskedForOneByOne(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		asked := `{"userinfo":{"name":{"essential":true},"zoneinfo":null,"salary":null,"email":null},"id_token":{"given_name":null,"auth_time":{"essential":true},"exp":{"value":1},"sid":null,"roles":null}}`
+		tokens := b.Redeem(t, v.Flow(t, "scope", "openid", "claims", asked))
+		claims := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
+		want := map[string]any{"sub": b.Alice.ID, "name": "Alice Liddell", "zoneinfo": "Europe/London", "email": providertest.Alice}
+		if fmt.Sprint(claims) != fmt.Sprint(want) {
+			t.Errorf("userinfo: got %v, want %v", claims, want)
+		}
+		id := providertest.ClaimsOf(t, tokens["id_token"])
+		if id["given_name"] != "Alice" || fmt.Sprint(id["roles"]) != "[reader]" || id["name"] != nil || fmt.Sprint(id["exp"]) == "1" {
+			t.Errorf("ID token: %v", id)
+		}
+	})
+}
