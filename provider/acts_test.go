@@ -269,7 +269,7 @@ var acts = []act{
 	}},
 	{name: "identity disconnected", events: []storage.EventType{storage.IdentityUnlinked}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
 		s.arrives(t)
-		link := storage.ProvenLink{
+		link := storage.IdentityLink{
 			Identity: storage.Identity{Connector: "google", Issuer: s.upstream.Google.URL, Subject: storage.NewID("s"), UserID: s.person.ID},
 			ProofID:  storage.NewID("p"), Until: storage.At(s.Now().Add(time.Hour)), SessionID: s.SessionsOf(t, s.person.ID)[0].ID,
 		}

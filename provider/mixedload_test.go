@@ -176,7 +176,7 @@ var mixed = []mixedWork{
 		return on.AddFact(context.Background(), s.UserID, s.ID, storage.Fact{Kind: storage.FactChosen, At: storage.At(m.Now()), Request: "r"}, m.Now())
 	}},
 	{"allow consent", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, client string) error {
-		return on.AllowConsent(context.Background(), storage.Consenting{
+		return on.AllowConsent(context.Background(), storage.ConsentAnswer{
 			Consent:   storage.Consent{UserID: s.UserID, ClientID: client, Scopes: []string{"openid"}, ExpiresAt: storage.At(m.Now().Add(time.Hour))},
 			SessionID: s.ID, RequestID: "r", Remember: true, From: providertest.Here,
 		}, m.Now())
@@ -266,13 +266,13 @@ var mixed = []mixedWork{
 		return err
 	}},
 	{"link identity", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
-		return on.LinkIdentity(context.Background(), storage.ProvenLink{
+		return on.LinkIdentity(context.Background(), storage.IdentityLink{
 			Identity: identity(s.UserID, fmt.Sprint("subject", rand.IntN(6))), ProofID: storage.NewID("prf"),
 			Until: storage.At(m.Now().Add(time.Hour)), SessionID: s.ID, From: providertest.Here,
 		}, m.Now())
 	}},
 	{"unlink identity", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.Unlink(context.Background(), storage.Unlinking{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: providertest.Here}, m.Now())
+		return on.Unlink(context.Background(), storage.IdentityRemoval{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: providertest.Here}, m.Now())
 	}},
 }
 

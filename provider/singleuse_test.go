@@ -173,7 +173,7 @@ func newcomerRivals(_ *testing.T, a *arena, round string) func(*storage.DB, stri
 func proofRivals(t *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	session := a.signedIn(t, a.Alice.ID)
 	return func(on *storage.DB, _ string) error {
-		return on.LinkIdentity(context.Background(), storage.ProvenLink{
+		return on.LinkIdentity(context.Background(), storage.IdentityLink{
 			Identity: identity(a.Alice.ID, round), ProofID: round, Until: storage.At(a.Now().Add(time.Hour)), SessionID: session.ID, From: providertest.Here,
 		}, a.Now())
 	}
@@ -192,7 +192,7 @@ func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, strin
 		}
 	}
 	return func(on *storage.DB, rival string) error {
-		return on.Unlink(context.Background(), storage.Unlinking{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: providertest.Here}, a.Now())
+		return on.Unlink(context.Background(), storage.IdentityRemoval{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: providertest.Here}, a.Now())
 	}
 }
 

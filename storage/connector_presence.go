@@ -9,15 +9,15 @@ import (
 	"gorm.io/gorm"
 )
 
-// Serving is the input of DB.ServeConnectors.
-type Serving struct {
+// ConnectorPresence is the input of DB.ServeConnectors.
+type ConnectorPresence struct {
 	Node       string        // names one process
 	Connectors []string      // ids of those that people can sign in through at it
 	For        time.Duration // how long this holds unless it is said again
 }
 
-// Served tells what became of the connectors that were ever served.
-type Served struct {
+// PresenceResult tells what became of the connectors that were ever served.
+type PresenceResult struct {
 	Removed []string // that no node serves any more
 	Again   Millis   // when the word of other nodes for another connector ends; 0: there is none
 }
@@ -27,9 +27,9 @@ type Served struct {
 // read the newer one, removes nothing while another node serves the connector. What
 // this node served before and does not name any more is over at once, for it. A
 // connector that was never served is unknown here, not removed.
-func (db *DB) ServeConnectors(ctx context.Context, s Serving, at time.Time) (Served, error) {
+func (db *DB) ServeConnectors(ctx context.Context, s ConnectorPresence, at time.Time) (PresenceResult, error) {
 	if err := refuseImpossible(append(slices.Clone(s.Connectors), s.Node)...); err != nil {
-		return Served{}, fmt.Errorf("note served connectors: %w", err)
+		return PresenceResult{}, fmt.Errorf("note served connectors: %w", err)
 	}
 	if len(s.Connectors) == 0 { // as in a service without upstreams
 		var noted int64
@@ -37,7 +37,7 @@ func (db *DB) ServeConnectors(ctx context.Context, s Serving, at time.Time) (Ser
 			return q.Raw(`SELECT COUNT(*) FROM served_connectors`).Scan(&noted).Error
 		})
 		if err != nil || noted == 0 {
-			return Served{}, err
+			return PresenceResult{}, err
 		}
 	}
 	var rows []servedConnector
@@ -62,7 +62,7 @@ func (db *DB) ServeConnectors(ctx context.Context, s Serving, at time.Time) (Ser
 		return tx.Raw(`SELECT connector, MAX(expires_at) AS until FROM served_connectors GROUP BY connector ORDER BY connector`).Scan(&rows).Error
 	})
 	if err != nil {
-		return Served{}, err
+		return PresenceResult{}, err
 	}
 	return s.judge(rows, at), nil
 }
@@ -73,8 +73,8 @@ type servedConnector struct {
 	Until     Millis
 }
 
-func (s Serving) judge(rows []servedConnector, at time.Time) Served {
-	var served Served
+func (s ConnectorPresence) judge(rows []servedConnector, at time.Time) PresenceResult {
+	var served PresenceResult
 	for _, row := range rows {
 		switch {
 		case slices.Contains(s.Connectors, row.Connector):

@@ -10,9 +10,9 @@ import (
 )
 
 // serve says which connectors a node serves and wants these to count as removed.
-func (w *world) serve(t *testing.T, node string, at time.Time, connectors []string, removed ...string) storage.Served {
+func (w *world) serve(t *testing.T, node string, at time.Time, connectors []string, removed ...string) storage.PresenceResult {
 	t.Helper()
-	served, err := w.ServeConnectors(t.Context(), storage.Serving{Node: node, Connectors: connectors, For: 2 * time.Minute}, at)
+	served, err := w.ServeConnectors(t.Context(), storage.ConnectorPresence{Node: node, Connectors: connectors, For: 2 * time.Minute}, at)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,8 +41,8 @@ func containsAll(have, want []string) bool {
 	return true
 }
 
-// Consenting is the input of DB.AllowConsent and DB.DenyConsent.
-type Consenting struct {
+// ConsentAnswer is the input of DB.AllowConsent and DB.DenyConsent.
+type ConsentAnswer struct {
 	Consent   Consent // what is added to what was allowed before
 	SessionID string
 	RequestID string
@@ -73,7 +73,7 @@ func (db *DB) Consent(ctx context.Context, userID, clientID string, at time.Time
 // for the request, in one transaction. Event consent.given.
 //
 // ErrRevoked: the session is dead or not this user's, or user or client are disabled.
-func (db *DB) AllowConsent(ctx context.Context, c Consenting, at time.Time) error {
+func (db *DB) AllowConsent(ctx context.Context, c ConsentAnswer, at time.Time) error {
 	if err := refuseImpossible(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
 		return fmt.Errorf("allow consent: %w", err)
 	}
@@ -101,7 +101,7 @@ func (db *DB) AllowConsent(ctx context.Context, c Consenting, at time.Time) erro
 // consent.denied. What was allowed before stays.
 //
 // ErrRevoked: the session is dead or not this user's.
-func (db *DB) DenyConsent(ctx context.Context, c Consenting, at time.Time) error {
+func (db *DB) DenyConsent(ctx context.Context, c ConsentAnswer, at time.Time) error {
 	if err := refuseImpossible(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
 		return fmt.Errorf("deny consent: %w", err)
 	}
@@ -116,7 +116,7 @@ func (db *DB) DenyConsent(ctx context.Context, c Consenting, at time.Time) error
 	})
 }
 
-func (c Consenting) event(kind EventType, outcome Outcome) Event {
+func (c ConsentAnswer) event(kind EventType, outcome Outcome) Event {
 	return Event{
 		Type: kind, Outcome: outcome, UserID: c.Consent.UserID, ClientID: c.Consent.ClientID, SessionID: c.SessionID, From: c.From,
 		Detail: map[string]any{"scopes": c.Consent.Scopes, "resources": c.Consent.Resources, "claims": c.Consent.Claims, "remembered": c.Remember},

@@ -9,8 +9,8 @@ import (
 	"signet/storage"
 )
 
-func (w *world) consenting(remember bool, scopes ...string) storage.Consenting {
-	return storage.Consenting{
+func (w *world) consenting(remember bool, scopes ...string) storage.ConsentAnswer {
+	return storage.ConsentAnswer{
 		Consent: storage.Consent{
 			UserID: w.user.ID, ClientID: w.client.ID, Scopes: scopes, Claims: []string{"email"},
 			ExpiresAt: storage.At(noon.Add(365 * 24 * time.Hour)),

@@ -276,7 +276,7 @@ func TestLinkIdentity_ProvesTheAccountsOwnAddress(t *testing.T) {
 			if identity.Email = u.Email; test.email != "" {
 				identity.Email = test.email
 			}
-			err := w.LinkIdentity(t.Context(), storage.ProvenLink{
+			err := w.LinkIdentity(t.Context(), storage.IdentityLink{
 				Identity: identity, ProofID: u.ID, Until: storage.At(noon.Add(time.Hour)), SessionID: s.ID, Proof: test.proof, FreshFor: test.fresh,
 			}, noon.Add(time.Second))
 			if err != nil {

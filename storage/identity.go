@@ -166,8 +166,8 @@ func setDetail(tx *gorm.DB, i Identity, detail IdentityDetail) error {
 		text, i.Connector, i.Issuer, i.Subject).Error
 }
 
-// ProvenLink is the input of DB.LinkIdentity.
-type ProvenLink struct {
+// IdentityLink is the input of DB.LinkIdentity.
+type IdentityLink struct {
 	Identity  Identity // UserID: who proved to be both
 	ProofID   string   // of the proof, spent in the same transaction
 	Until     Millis
@@ -184,7 +184,7 @@ type ProvenLink struct {
 //
 // ErrReplayed: the proof was used before. ErrConflict: the identity is another
 // user's. ErrRevoked: the session is dead or another user's.
-func (db *DB) LinkIdentity(ctx context.Context, l ProvenLink, at time.Time) error {
+func (db *DB) LinkIdentity(ctx context.Context, l IdentityLink, at time.Time) error {
 	if err := refuseImpossible(l.ProofID, l.Identity.UserID, l.SessionID); err != nil {
 		return fmt.Errorf("link identity: %w", err)
 	}
@@ -211,7 +211,7 @@ func (db *DB) LinkIdentity(ctx context.Context, l ProvenLink, at time.Time) erro
 // proveInSession takes the upstream's word for the user's address, in the user's own
 // fresh session. In a session that is not fresh it proves nothing: it would evict the
 // person who is signed in.
-func proveInSession(tx *gorm.DB, l ProvenLink, at time.Time) error {
+func proveInSession(tx *gorm.DB, l IdentityLink, at time.Time) error {
 	if l.Proof == "" {
 		return nil
 	}

@@ -8,8 +8,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Unlinking is the input of DB.Unlink.
-type Unlinking struct {
+// IdentityRemoval is the input of DB.Unlink.
+type IdentityRemoval struct {
 	Identity   Identity // UserID: whose it is
 	Connectors []string // those that people can sign in through now
 	SessionID  string   // in which it is asked for, and which stays; "": an operator asks
@@ -26,7 +26,7 @@ type Unlinking struct {
 //
 // ErrRevoked: the session is dead or another user's. ErrNotFound: the user has no
 // such identity. ErrConflict: it is the user's last way in.
-func (db *DB) Unlink(ctx context.Context, u Unlinking, at time.Time) error {
+func (db *DB) Unlink(ctx context.Context, u IdentityRemoval, at time.Time) error {
 	i := u.Identity
 	if err := refuseImpossible(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
 		return fmt.Errorf("unlink identity: %w", err)

@@ -93,7 +93,7 @@ func TestUnlink_EndsWhatTheIdentityOpened(t *testing.T) {
 
 func (w *world) wantUnlinked(t *testing.T, connector, session string) {
 	t.Helper()
-	u := storage.Unlinking{Identity: upstreamIdentity(w.user.ID, connector, "1"), SessionID: session, Connectors: []string{"good", "evil"}}
+	u := storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, connector, "1"), SessionID: session, Connectors: []string{"good", "evil"}}
 	if err := w.Unlink(t.Context(), u, noon); err != nil {
 		t.Fatalf("unlink %s: %v", connector, err)
 	}
@@ -192,7 +192,7 @@ func TestUnlink_AgainstASignInThroughIt(t *testing.T) {
 			w.through(t, w.user.ID, "evil", fmt.Sprint(round), "")
 			results := together(4, func(i int) error {
 				if i == 0 {
-					return nodes[0].Unlink(t.Context(), storage.Unlinking{Identity: identity, Connectors: []string{"evil"}}, noon)
+					return nodes[0].Unlink(t.Context(), storage.IdentityRemoval{Identity: identity, Connectors: []string{"evil"}}, noon)
 				}
 				_, err := nodes[i%2].SignInThrough(t.Context(), storage.Arrival{
 					Identity: identity, Known: true, AttemptID: fmt.Sprint("late ", round, i), Until: storage.At(noon.Add(time.Hour)),

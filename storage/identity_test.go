@@ -89,7 +89,7 @@ func TestUnlink_TakesOnlyWhatIsTheUsersOwn(t *testing.T) {
 		foreign := list[1]
 		foreign.UserID = bob.ID
 		unlink := func(i storage.Identity, session string, connectors ...string) error {
-			return w.Unlink(t.Context(), storage.Unlinking{Identity: i, SessionID: session, Connectors: connectors}, noon)
+			return w.Unlink(t.Context(), storage.IdentityRemoval{Identity: i, SessionID: session, Connectors: connectors}, noon)
 		}
 		wantError(t, "somebody else's", unlink(foreign, bobs.ID, "google"), storage.ErrNotFound)
 		wantError(t, "in somebody else's session", unlink(list[1], bobs.ID, "google"), storage.ErrRevoked)
@@ -122,7 +122,7 @@ func TestUnlink_CountsOnlyConnectorsThatAreThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		unlink := func(connectors ...string) error {
-			return w.Unlink(t.Context(), storage.Unlinking{Identity: list[0], Connectors: connectors}, noon)
+			return w.Unlink(t.Context(), storage.IdentityRemoval{Identity: list[0], Connectors: connectors}, noon)
 		}
 		wantError(t, "no connector is left", unlink(), storage.ErrConflict)
 		wantError(t, "another connector is left", unlink("github"), storage.ErrConflict)
@@ -148,7 +148,7 @@ func TestUnlink_APasswordWithoutAnAddressIsNoWayIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		identity.UserID = session.UserID
-		unlinking := storage.Unlinking{Identity: identity, Connectors: []string{"corp"}}
+		unlinking := storage.IdentityRemoval{Identity: identity, Connectors: []string{"corp"}}
 		wantError(t, "a password alone", w.Unlink(t.Context(), unlinking, noon), storage.ErrConflict)
 		unlinking.Last = true
 		if err := w.Unlink(t.Context(), unlinking, noon); err != nil {

@@ -9,50 +9,6 @@ import (
 	"gorm.io/gorm"
 )
 
-// SignOutEverywhere ends every session and every grant of a user, offline ones
-// too. Event session.ended_all. ErrNotFound.
-func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by By) error {
-	if err := refuseImpossible(userID); err != nil {
-		return fmt.Errorf("sign out everywhere: %w", err)
-	}
-	return db.write(ctx, "sign out everywhere", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
-			return err
-		}
-		if err := exists(tx, &User{}, userID); err != nil {
-			return err
-		}
-		if err := endAllOf(tx, userID, by.At); err != nil {
-			return err
-		}
-		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At)
-	})
-}
-
-// EndOtherSessions ends all sessions of a user but one, and with them their
-// online grants. Offline grants live on. Event session.ended for each.
-func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string, by By) error {
-	if err := refuseImpossible(userID, keep); err != nil {
-		return fmt.Errorf("end other sessions: %w", err)
-	}
-	return db.write(ctx, "end other sessions", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
-			return err
-		}
-		var others []string
-		err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 ORDER BY id`, userID, keep).Scan(&others).Error
-		if err != nil {
-			return err
-		}
-		for _, id := range others {
-			if err := endSession(tx, userID, id, reason, by); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // PasswordChange is the input of DB.ChangePassword.
 type PasswordChange struct {
 	UserID    string

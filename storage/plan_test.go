@@ -144,13 +144,13 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return w.AddFact(ctx, w.user.ID, w.session.ID, storage.Fact{Kind: storage.FactChosen, Request: "r"}, noon)
 		}},
 		{"AllowConsent", func() error {
-			return w.AllowConsent(ctx, storage.Consenting{
+			return w.AllowConsent(ctx, storage.ConsentAnswer{
 				Consent:   storage.Consent{UserID: w.user.ID, ClientID: "web", Scopes: []string{"openid"}, ExpiresAt: until},
 				SessionID: w.session.ID, RequestID: "r", Remember: true, From: from,
 			}, noon)
 		}},
 		{"DenyConsent", func() error {
-			return w.DenyConsent(ctx, storage.Consenting{
+			return w.DenyConsent(ctx, storage.ConsentAnswer{
 				Consent: storage.Consent{UserID: w.user.ID, ClientID: "web"}, SessionID: w.session.ID, RequestID: "r5", From: from,
 			}, noon)
 		}},
@@ -179,7 +179,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return w.RevokeGrant(ctx, w.offline(t, storage.NewID("r"), noon).ID, "revoked", storage.By{From: from, At: noon})
 		}},
 		{"LinkIdentity", func() error {
-			return w.LinkIdentity(ctx, storage.ProvenLink{Identity: identity, ProofID: "p", Until: until, SessionID: w.session.ID, Proof: storage.ByUpstream, FreshFor: time.Minute, From: from}, noon)
+			return w.LinkIdentity(ctx, storage.IdentityLink{Identity: identity, ProofID: "p", Until: until, SessionID: w.session.ID, Proof: storage.ByUpstream, FreshFor: time.Minute, From: from}, noon)
 		}},
 		{"ProveAddress", func() error {
 			u := w.createUser(t, storage.NewID("p")+"@example.com")
@@ -217,14 +217,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"Unlink", func() error {
-			return w.Unlink(ctx, storage.Unlinking{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
+			return w.Unlink(ctx, storage.IdentityRemoval{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
 		}},
 		{"ServeConnectors", func() error {
-			_, err := w.ServeConnectors(ctx, storage.Serving{Node: "node", Connectors: []string{"google", "gone"}, For: time.Minute}, noon)
+			_, err := w.ServeConnectors(ctx, storage.ConnectorPresence{Node: "node", Connectors: []string{"google", "gone"}, For: time.Minute}, noon)
 			return err
 		}},
 		{"ServeConnectors", func() error {
-			_, err := w.ServeConnectors(ctx, storage.Serving{Node: "node"}, noon)
+			_, err := w.ServeConnectors(ctx, storage.ConnectorPresence{Node: "node"}, noon)
 			return err
 		}},
 		{"LeaveConnectors", func() error { return w.LeaveConnectors(ctx, "node", time.Second, noon) }},

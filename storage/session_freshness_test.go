@@ -158,7 +158,7 @@ func TestWaysOf_ListsWhatAUserHas(t *testing.T) {
 			t.Errorf("of a user without identities: %+v, %v", ways, err)
 		}
 		for _, subject := range []string{"1", "2"} {
-			err := w.LinkIdentity(t.Context(), storage.ProvenLink{
+			err := w.LinkIdentity(t.Context(), storage.IdentityLink{
 				Identity: storage.Identity{Connector: "github", Issuer: "https://github.com", Subject: subject, UserID: w.user.ID},
 				ProofID:  "proof " + subject, Until: storage.At(noon.Add(time.Hour)), SessionID: w.session.ID,
 			}, noon)

@@ -50,7 +50,7 @@ the person, is needed only where the user has several identities of one connecto
 		if err != nil {
 			return err
 		}
-		err = db.Unlink(ctx, storage.Unlinking{
+		err = db.Unlink(ctx, storage.IdentityRemoval{
 			Identity: identity, Connectors: connectorIDs(config), Last: *last, From: fromCommandLine(),
 		}, p.now())
 		switch {

@@ -170,7 +170,7 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 	if !h.Visits.Fresh(current) {
 		return h.Visits.StepUp(w, r, unlinking(identity.Key()))
 	}
-	err = h.DB.Unlink(r.Context(), storage.Unlinking{
+	err = h.DB.Unlink(r.Context(), storage.IdentityRemoval{
 		Identity: identity, Connectors: h.connectorIDs(), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {

@@ -169,7 +169,7 @@ func (h *Handler) linkHere(w http.ResponseWriter, r *http.Request, s step, c Con
 	if err != nil {
 		return err
 	}
-	err = h.DB.LinkIdentity(r.Context(), storage.ProvenLink{
+	err = h.DB.LinkIdentity(r.Context(), storage.IdentityLink{
 		Identity: identity, ProofID: a.Upstream.ID,
 		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID,
 		Proof: voucherOf(i), FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),

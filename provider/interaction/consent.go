@@ -100,8 +100,8 @@ func (h *Handler) allow(r *http.Request, s step, current session.Current) error 
 }
 
 // consenting is what the person was asked.
-func (h *Handler) consenting(r *http.Request, s step, current session.Current) storage.Consenting {
-	return storage.Consenting{
+func (h *Handler) consenting(r *http.Request, s step, current session.Current) storage.ConsentAnswer {
+	return storage.ConsentAnswer{
 		Consent: storage.Consent{
 			UserID: current.UserID, ClientID: s.Client.ID,
 			Scopes: s.Scopes, Resources: s.Resources, Claims: s.ClaimNames(),

@@ -219,7 +219,7 @@ func TestIdentities_TakenAwayByAnOperator(t *testing.T) {
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d identities, %v", len(list), err)
 		}
-		if err := b.DB.Unlink(context.Background(), storage.Unlinking{Identity: list[0], From: storage.Origin{Actor: "cli"}}, b.Now()); err != nil {
+		if err := b.DB.Unlink(context.Background(), storage.IdentityRemoval{Identity: list[0], From: storage.Origin{Actor: "cli"}}, b.Now()); err != nil {
 			t.Fatal(err)
 		}
 		b.WantDead(t, taken)

@@ -27,7 +27,7 @@ func (v *Visitor) ChangePassword(t *testing.T, old, wanted string) Stop {
 // ConsentTo makes alice allow the client these scopes.
 func (b *Testbed) ConsentTo(t *testing.T, scopes string) {
 	t.Helper()
-	err := b.DB.AllowConsent(context.Background(), storage.Consenting{
+	err := b.DB.AllowConsent(context.Background(), storage.ConsentAnswer{
 		Consent: storage.Consent{
 			UserID: b.Alice.ID, ClientID: b.Client.ID, Scopes: strings.Fields(scopes),
 			GrantedAt: storage.At(b.Now()), ExpiresAt: storage.At(b.Now().Add(time.Hour)),

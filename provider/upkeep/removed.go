@@ -46,7 +46,7 @@ func (j *Jobs) EndRemovedOnce(ctx context.Context, ids []string, at time.Time) e
 	if !j.serving.due(ids, at) {
 		return nil
 	}
-	found, err := j.DB.ServeConnectors(ctx, storage.Serving{Node: j.serving.node, Connectors: ids, For: serveFor}, at)
+	found, err := j.DB.ServeConnectors(ctx, storage.ConnectorPresence{Node: j.serving.node, Connectors: ids, For: serveFor}, at)
 	if err != nil {
 		return err
 	}

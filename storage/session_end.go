@@ -1,0 +1,88 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage/engine"
+)
+
+// EndSession ends one session of one user; its online grants die with it by the
+// join, and its clients are told (see Notice). Both ids must be set. Ending an ended
+// one does nothing. Event session.ended.
+func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, by By) error {
+	if err := refuseImpossible(userID, sessionID); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return db.write(ctx, "end session", func(tx *gorm.DB) error {
+		return endSession(tx, userID, sessionID, reason, by)
+	})
+}
+
+func endSession(tx *gorm.DB, userID, sessionID, reason string, by By) error {
+	return endSessionBy(tx, Event{UserID: userID, SessionID: sessionID, Reason: reason, From: by.From}, by.At)
+}
+
+// endSessionBy is endSession, with what else the event tells.
+func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
+	var rows int64 // of the user
+	ended, err := endOne.Row(tx, []any{&rows}, At(at), cleanText(e.Reason, longestName), e.SessionID, e.UserID)
+	if err != nil || !ended {
+		return err
+	}
+	if err := queueLogout(tx, at, `s.id = ?`, e.SessionID); err != nil {
+		return err
+	}
+	e.Type, e.Outcome, e.repeated = SessionEnded, Succeeded, rows >= MaxSessions
+	return record(tx, e, at)
+}
+
+var endOne = engine.NewStatement(`UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0
+	RETURNING (SELECT COUNT(*) FROM sessions o WHERE o.user_id = sessions.user_id)`)
+
+// SignOutEverywhere ends every session and every grant of a user, offline ones
+// too. Event session.ended_all. ErrNotFound.
+func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by By) error {
+	if err := refuseImpossible(userID); err != nil {
+		return fmt.Errorf("sign out everywhere: %w", err)
+	}
+	return db.write(ctx, "sign out everywhere", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
+			return err
+		}
+		if err := exists(tx, &User{}, userID); err != nil {
+			return err
+		}
+		if err := endAllOf(tx, userID, by.At); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At)
+	})
+}
+
+// EndOtherSessions ends all sessions of a user but one, and with them their
+// online grants. Offline grants live on. Event session.ended for each.
+func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string, by By) error {
+	if err := refuseImpossible(userID, keep); err != nil {
+		return fmt.Errorf("end other sessions: %w", err)
+	}
+	return db.write(ctx, "end other sessions", func(tx *gorm.DB) error {
+		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
+			return err
+		}
+		var others []string
+		err := tx.Raw(`SELECT id FROM sessions WHERE user_id = ? AND id <> ? AND ended_at = 0 ORDER BY id`, userID, keep).Scan(&others).Error
+		if err != nil {
+			return err
+		}
+		for _, id := range others {
+			if err := endSession(tx, userID, id, reason, by); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
