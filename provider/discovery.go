@@ -9,6 +9,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"signet/provider/directory"
 	"signet/provider/flow"
 	"signet/provider/request"
 	"signet/provider/session"
@@ -41,8 +42,10 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 	m.ScopesSupported = request.ScopeNames
 	m.ResponseTypesSupported = []string{"code"}
 	m.ResponseModesSupported = []string{modeQuery, modeFragment}
-	for _, g := range grants {
-		m.GrantTypesSupported = append(m.GrantTypesSupported, g.name)
+	for _, g := range directory.GrantTypes() {
+		if g.Served {
+			m.GrantTypesSupported = append(m.GrantTypesSupported, oidc.GrantType(g.Name))
+		}
 	}
 	m.SubjectTypesSupported = []string{"public"}
 	m.ACRValuesSupported = []string{session.OneFactor}

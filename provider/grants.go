@@ -41,33 +41,28 @@ type tokenRequest struct {
 	form   url.Values
 }
 
-// grantType is one of the token endpoint.
-type grantType struct {
-	name  oidc.GrantType
-	serve func(*Provider, context.Context, tokenRequest) (tokenResponse, error)
-}
-
-var grants = []grantType{
-	{oidc.GrantTypeCode, (*Provider).codeGrant},
-	{oidc.GrantTypeRefreshToken, (*Provider).refreshGrant},
-	{oidc.GrantTypeClientCredentials, (*Provider).serviceGrant},
+// grants serve the grant types that directory.GrantTypes calls served.
+var grants = map[string]func(*Provider, context.Context, tokenRequest) (tokenResponse, error){
+	storage.GrantCode:              (*Provider).codeGrant,
+	storage.GrantRefresh:           (*Provider).refreshGrant,
+	storage.GrantClientCredentials: (*Provider).serviceGrant,
 }
 
 // token serves the token endpoint (RFC 6749, section 3.2).
 func (p *Provider) token(ctx context.Context, r tokenRequest) (any, error) {
 	asked := r.form.Get("grant_type")
-	i := slices.IndexFunc(grants, func(g grantType) bool { return string(g.name) == asked })
+	serve, served := grants[asked]
 	switch {
 	case asked == "":
 		return nil, errNoGrantType
-	case i < 0:
+	case !served:
 		return nil, errGrantType
 	case r.form.Has("authorization_details"): // RFC 9396, section 6: no type of it is known
 		return nil, errAuthorizationDetails
 	case !slices.Contains(r.client.Metadata.GrantTypes, asked):
 		return nil, errClientGrant
 	}
-	return grants[i].serve(p, ctx, r)
+	return serve(p, ctx, r)
 }
 
 // fromClient authenticates the client and answers with what serve gives as JSON,
