@@ -13,6 +13,7 @@ import (
 	"signet/provider/account"
 	"signet/provider/admin"
 	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/provider/flow"
 	"signet/provider/interaction"
 	"signet/provider/keys"
@@ -254,6 +255,7 @@ func (p *Provider) open() error {
 	})
 	p.steps = interaction.New(interaction.Deps{
 		Site: p.site, DB: p.db, Ring: p.ring, Requests: p.carrier, Sessions: p.sessions, Passwords: p.passwords, Visits: p.visits,
+		Directory:  directory.New(directory.Deps{DB: p.db, Passwords: p.passwords, Algorithms: p.Algorithms, Now: p.Now}),
 		Connectors: connectors, Health: p.health, KeepFor: p.Lifetimes.SessionKept, Consent: p.Lifetimes.Consent, Now: p.Now,
 	})
 	p.account = account.New(account.Deps{

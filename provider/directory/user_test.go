@@ -140,6 +140,25 @@ func TestCreateFirstAdmin_RulesHoldAndOnlyOneWins(t *testing.T) {
 	})
 }
 
+// A user whom an upstream brought may have no address.
+func TestReviseUser_NoAddressCannotBeVerified(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h house) {
+		session, err := h.db.SignInThrough(t.Context(), storage.Arrival{
+			Identity:  storage.Identity{Connector: "github", Issuer: "https://github.example", Subject: "1"},
+			AttemptID: "attempt", Until: storage.At(noon.Add(time.Hour)),
+			SignIn:  storage.SignIn{HandleHash: "handle", ACR: "1", AMR: []string{"fed"}, IdleFor: time.Hour, AbsoluteFor: time.Hour},
+			NewUser: storage.User{Name: "Ada"},
+		}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = h.ReviseUser(t.Context(), storage.Revision{UserID: session.UserID, Verified: new(true), Revise: func(*storage.User) error { return nil }})
+		if !errors.Is(err, storage.ErrNoAddress) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestResetPassword_PasswordRulesHold(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h house) {
 		u := h.createUser(t, storage.User{Email: "ada@example.com"})

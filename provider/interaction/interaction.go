@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/session"
@@ -24,6 +25,7 @@ type Deps struct {
 	Requests   *request.Requests
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
+	Directory  *directory.Directory
 	Visits     *visit.Visits
 	Connectors []Connector   // in the operator's order
 	Health     *Health       // how the connectors fare

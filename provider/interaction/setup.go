@@ -9,6 +9,7 @@ import (
 	"net/url"
 
 	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -82,23 +83,19 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 }
 
 var (
-	errEmail = errors.New("not an e-mail address")
+	errEmail = errors.New("not an e-mail address") // without the address: it is logged
 	errName  = errors.New("not a name to show")
 )
 
 func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (storage.User, error) {
 	user := storage.User{Email: form.Get("email"), Name: form.Get("name")}
-	if _, err := storage.CanonicalEmail(user.Email); err != nil {
+	if directory.CheckEmail(user.Email) != nil {
 		return user, errEmail
 	}
 	if web.CheckName(user.Name) != "" {
 		return user, errName
 	}
-	hash, err := h.Passwords.Hash(r.Context(), form.Get("new-password"), user)
-	if err != nil {
-		return user, err
-	}
-	user, err = h.DB.CompleteSetup(r.Context(), setupHash(token), user, hash, storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
+	user, err := h.Directory.CreateFirstAdmin(r.Context(), setupHash(token), user, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
 	if errors.Is(err, storage.ErrNotFound) { // somebody else was first
 		err = errSetupClosed
 	}
