@@ -266,7 +266,7 @@ func TestUnproven_AgainstAProof(t *testing.T) {
 func TestSource_OnlyAProofVerifiesAnAddress(t *testing.T) {
 	writers := map[string]string{
 		"../storage/email_proof.go":      "the proof itself",
-		"../storage/userchange.go":       "an operator's word",
+		"../storage/user_revision.go":    "an operator's word",
 		"../storage/signin_connector.go": "a new user whom an upstream vouches for",
 		"../cmd/signet/user.go":          "shown",
 		"../cmd/signet/userchange.go":    "an operator's word for a new user",
