@@ -1,6 +1,10 @@
 package storage
 
 import (
+	"context"
+	"fmt"
+	"time"
+
 	"gorm.io/gorm"
 
 	"signet/storage/engine"
@@ -8,6 +12,76 @@ import (
 
 // ErrLastAdmin: nobody would be left who may administer the server.
 var ErrLastAdmin = engine.NewVerdict("the last administrator")
+
+// GrantAdmin lets a user administer the server. Where the user's address is only claimed,
+// unproven decides about what is attached to the account; GrantAdmin returns what was
+// evicted. A user who is an administrator already is left alone. Events user.promoted,
+// user.evicted. ErrNotFound, *UnprovenError.
+func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven Unproven, by By) (evicted Attached, err error) {
+	if err := refuseImpossible(userID); err != nil {
+		return Attached{}, fmt.Errorf("set administrator: %w", err)
+	}
+	err = db.write(ctx, "set administrator", func(tx *gorm.DB) error {
+		evicted = Attached{}
+		u, err := db.lockUser(tx, userID)
+		if err != nil || u.Admin {
+			return err
+		}
+		if evicted, err = clearForAdmin(tx, u, unproven, by); err != nil {
+			return err
+		}
+		if err := setAdmin(tx, userID, true, by.At); err != nil {
+			return err
+		}
+		if err := closeSetup(tx, by.At); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: UserPromoted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
+	})
+	if err != nil {
+		return Attached{}, err
+	}
+	return evicted, nil
+}
+
+// RevokeAdmin makes an administrator a user like others. A user who is none is left
+// alone. Event user.demoted. ErrNotFound, ErrLastAdmin.
+func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By) error {
+	if err := refuseImpossible(userID); err != nil {
+		return fmt.Errorf("set administrator: %w", err)
+	}
+	return db.write(ctx, "set administrator", func(tx *gorm.DB) error {
+		u, err := db.lockUser(tx, userID)
+		if err != nil {
+			return err
+		}
+		if err := db.keepAnAdmin(tx, userID); err != nil || !u.Admin {
+			return err
+		}
+		if err := setAdmin(tx, userID, false, by.At); err != nil {
+			return err
+		}
+		return record(tx, Event{Type: UserDemoted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
+	})
+}
+
+func setAdmin(tx *gorm.DB, userID string, admin bool, at time.Time) error {
+	_, err := changed(tx, `UPDATE users SET admin = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
+			WHERE id = ?`, admin, At(at), At(at), userID)
+	return err
+}
+
+func clearForAdmin(tx *gorm.DB, u User, unproven Unproven, by By) (evicted Attached, err error) {
+	attached, err := attachedTo(tx, u.ID, by.At)
+	if err != nil {
+		return Attached{}, err
+	}
+	cleared, err := clearClaimed(tx, u, attached, unproven, by)
+	if err != nil || !cleared {
+		return Attached{}, err
+	}
+	return attached, nil
+}
 
 // keepAnAdmin is ErrLastAdmin if no enabled administrator would be left without this
 // user. It belongs to each transaction that takes one away, before it does: those are

@@ -85,15 +85,6 @@ func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised
 	return revised, nil
 }
 
-// lockUser reads a user under its row's lock.
-func (db *DB) lockUser(tx *gorm.DB, id string) (User, error) {
-	if err := db.lockRow(tx, userRow, id, forUpdate); err != nil {
-		return User{}, err
-	}
-	var u User
-	return u, tx.Where("id = ?", id).Take(&u).Error
-}
-
 // apply gives the user as it shall be.
 func (r Revision) apply(have User, at time.Time) (User, error) {
 	want := have
@@ -173,102 +164,4 @@ func replaceUser(tx *gorm.DB, have, want User, by By) error {
 		return err
 	}
 	return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: "email_changed", UserID: want.ID, From: by.From}, by.At)
-}
-
-// GrantAdmin lets a user administer the server. Where the user's address is only claimed,
-// unproven decides about what is attached to the account; GrantAdmin returns what was
-// evicted. A user who is an administrator already is left alone. Events user.promoted,
-// user.evicted. ErrNotFound, *UnprovenError.
-func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven Unproven, by By) (evicted Attached, err error) {
-	if err := refuseImpossible(userID); err != nil {
-		return Attached{}, fmt.Errorf("set administrator: %w", err)
-	}
-	err = db.write(ctx, "set administrator", func(tx *gorm.DB) error {
-		evicted = Attached{}
-		u, err := db.lockUser(tx, userID)
-		if err != nil || u.Admin {
-			return err
-		}
-		if evicted, err = clearForAdmin(tx, u, unproven, by); err != nil {
-			return err
-		}
-		if err := setAdmin(tx, userID, true, by.At); err != nil {
-			return err
-		}
-		if err := closeSetup(tx, by.At); err != nil {
-			return err
-		}
-		return record(tx, Event{Type: UserPromoted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
-	})
-	if err != nil {
-		return Attached{}, err
-	}
-	return evicted, nil
-}
-
-// RevokeAdmin makes an administrator a user like others. A user who is none is left
-// alone. Event user.demoted. ErrNotFound, ErrLastAdmin.
-func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By) error {
-	if err := refuseImpossible(userID); err != nil {
-		return fmt.Errorf("set administrator: %w", err)
-	}
-	return db.write(ctx, "set administrator", func(tx *gorm.DB) error {
-		u, err := db.lockUser(tx, userID)
-		if err != nil {
-			return err
-		}
-		if err := db.keepAnAdmin(tx, userID); err != nil || !u.Admin {
-			return err
-		}
-		if err := setAdmin(tx, userID, false, by.At); err != nil {
-			return err
-		}
-		return record(tx, Event{Type: UserDemoted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
-	})
-}
-
-func setAdmin(tx *gorm.DB, userID string, admin bool, at time.Time) error {
-	_, err := changed(tx, `UPDATE users SET admin = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
-			WHERE id = ?`, admin, At(at), At(at), userID)
-	return err
-}
-
-func clearForAdmin(tx *gorm.DB, u User, unproven Unproven, by By) (evicted Attached, err error) {
-	attached, err := attachedTo(tx, u.ID, by.At)
-	if err != nil {
-		return Attached{}, err
-	}
-	cleared, err := clearClaimed(tx, u, attached, unproven, by)
-	if err != nil || !cleared {
-		return Attached{}, err
-	}
-	return attached, nil
-}
-
-// DeleteUser removes a user for good, with all it has; its sub is never given to
-// another. The clients of its sessions are told that those ended, the events keep the
-// bare sub. Event user.deleted. ErrNotFound, ErrLastAdmin.
-func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
-	if err := refuseImpossible(userID); err != nil {
-		return fmt.Errorf("delete user: %w", err)
-	}
-	return db.write(ctx, "delete user", func(tx *gorm.DB) error {
-		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
-			return err
-		}
-		if err := db.keepAnAdmin(tx, userID); err != nil {
-			return err
-		}
-		if err := endAllOf(tx, userID, by.At); err != nil { // for its notices
-			return err
-		}
-		deleted, err := changed(tx, `DELETE FROM users WHERE id = ?`, userID)
-		if err != nil {
-			return err
-		}
-		if !deleted {
-			return ErrNotFound
-		}
-		return record(tx, Event{Type: UserDeleted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
-	})
 }
