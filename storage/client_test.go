@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"errors"
 	"reflect"
 	"testing"
 	"time"
@@ -101,5 +102,35 @@ func TestChanges_MovesWithClientsAndKeysOnly(t *testing.T) {
 				t.Errorf("%s: counter moved: %v, want %v", step.name, moved, step.moves)
 			}
 		}
+	})
+}
+
+func TestST07_DeletedClientLeavesTheNextOneNothing(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		g := w.redeem(t, w.redemption("r", "c", noon), noon)
+		if err := w.AllowConsent(t.Context(), w.consenting(true, "openid"), noon); err != nil {
+			t.Fatal(err)
+		}
+		before, err := w.Changes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.DeleteClient(t.Context(), w.client.ID, storage.By{At: noon}); err != nil {
+			t.Fatal(err)
+		}
+		w.dead(t, g.ID, noon)
+		_, err = w.Client(t.Context(), w.client.ID)
+		wantError(t, "the client", err, storage.ErrNotFound)
+		wantError(t, "again", w.DeleteClient(t.Context(), w.client.ID, storage.By{At: noon}), storage.ErrNotFound)
+		if after, err := w.Changes(t.Context()); err != nil || after <= before {
+			t.Errorf("the change counter went from %d to %d, %v", before, after, err)
+		}
+		if events := w.events(t); events[0] != storage.ClientDeleted {
+			t.Errorf("events %v", events)
+		}
+		if _, err := w.Consent(t.Context(), w.user.ID, w.createClient(t, w.client.ID).ID, noon); !errors.Is(err, storage.ErrNotFound) {
+			t.Errorf("the next one of that id has a consent: %v", err)
+		}
+		w.dead(t, g.ID, noon)
 	})
 }

@@ -216,3 +216,84 @@ func TestUnlink_AgainstASignInThroughIt(t *testing.T) {
 		}
 	})
 }
+
+func TestUnlink_TakesOnlyWhatIsTheUsersOwn(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		here := w.comes(t, w.user.ID, "1", storage.Profile{}, noon)
+		other := w.comes(t, w.user.ID, "2", storage.Profile{}, noon)
+		bob := w.createUser(t, "bob@example.com")
+		bobs := w.comes(t, bob.ID, "3", storage.Profile{}, noon)
+		list, err := w.IdentitiesOf(t.Context(), w.user.ID)
+		if err != nil || len(list) != 2 {
+			t.Fatalf("%d identities, %v", len(list), err)
+		}
+		foreign := list[1]
+		foreign.UserID = bob.ID
+		unlink := func(i storage.Identity, session string, connectors ...string) error {
+			return w.Unlink(t.Context(), storage.IdentityRemoval{Identity: i, SessionID: session, Connectors: connectors}, noon)
+		}
+		wantError(t, "somebody else's", unlink(foreign, bobs.ID, "google"), storage.ErrNotFound)
+		wantError(t, "in somebody else's session", unlink(list[1], bobs.ID, "google"), storage.ErrRevoked)
+		if err := unlink(list[1], here.ID, "google"); err != nil {
+			t.Fatal(err)
+		}
+		wantError(t, "again", unlink(list[1], here.ID, "google"), storage.ErrNotFound)
+		for id, alive := range map[string]bool{here.ID: true, w.session.ID: true, other.ID: false} {
+			if got := w.signedIn(t, w.user.ID, id); got != alive {
+				t.Errorf("session %s is alive: %v, want %v", id, got, alive)
+			}
+		}
+		if !w.signedIn(t, bob.ID, bobs.ID) {
+			t.Error("another user's session ended")
+		}
+	})
+}
+
+// An identity of a connector that is gone is no way in.
+func TestUnlink_CountsOnlyConnectorsThatAreThere(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		user, err := w.CreateUser(t.Context(), storage.User{Email: "carol@example.com"}, "", storage.By{At: noon})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.comes(t, user.ID, "1", storage.Profile{}, noon)
+		w.comes(t, user.ID, "2", storage.Profile{}, noon)
+		list, err := w.IdentitiesOf(t.Context(), user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlink := func(connectors ...string) error {
+			return w.Unlink(t.Context(), storage.IdentityRemoval{Identity: list[0], Connectors: connectors}, noon)
+		}
+		wantError(t, "no connector is left", unlink(), storage.ErrConflict)
+		wantError(t, "another connector is left", unlink("github"), storage.ErrConflict)
+		if err := unlink("github", "google"); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// A password is no way in for a user who has no address to sign in with.
+func TestUnlink_APasswordWithoutAnAddressIsNoWayIn(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		w.arrivals++
+		identity := upstreamIdentity("", "corp", "1")
+		session, err := w.SignInThrough(t.Context(), storage.Arrival{
+			Identity: identity, AttemptID: "bare", Until: storage.At(noon.Add(time.Hour)),
+			SignIn: storage.SignIn{HandleHash: "bare", IdleFor: time.Hour, AbsoluteFor: time.Hour},
+		}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.reset(t, session.UserID, "hash", noon); err != nil {
+			t.Fatal(err)
+		}
+		identity.UserID = session.UserID
+		unlinking := storage.IdentityRemoval{Identity: identity, Connectors: []string{"corp"}}
+		wantError(t, "a password alone", w.Unlink(t.Context(), unlinking, noon), storage.ErrConflict)
+		unlinking.Last = true
+		if err := w.Unlink(t.Context(), unlinking, noon); err != nil {
+			t.Error(err)
+		}
+	})
+}

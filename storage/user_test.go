@@ -236,3 +236,29 @@ func TestPW16_LookAlikesAreOneAccountOrNone(t *testing.T) {
 		}
 	})
 }
+
+func TestST07_DeletedUserLeavesEventsAndNotices(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		g := w.redeem(t, w.redemption("r", "c", noon), noon)
+		w.told(t, "rp", w.session, false)
+		if err := w.DeleteUser(t.Context(), w.user.ID, storage.By{From: storage.Origin{Actor: "cli"}, At: noon.Add(time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		w.dead(t, g.ID, noon.Add(time.Minute))
+		_, err := w.User(t.Context(), w.user.ID)
+		wantError(t, "the user", err, storage.ErrNotFound)
+		wantError(t, "again", w.DeleteUser(t.Context(), w.user.ID, storage.By{At: noon}), storage.ErrNotFound)
+		notices, err := w.LogoutNotices(t.Context(), w.user.ID, "", noon)
+		if err != nil || len(notices) != 1 || notices[0].ClientID != "rp" {
+			t.Errorf("notices %+v, %v", notices, err)
+		}
+		if events := w.events(t); events[0] != storage.UserDeleted || !slices.Contains(events, storage.UserSignedIn) {
+			t.Errorf("events %v", events)
+		}
+		next := w.createUser(t, w.user.Email)
+		sessions, err := w.SessionsOf(t.Context(), next.ID, noon.Add(time.Minute))
+		if next.ID == w.user.ID || err != nil || len(sessions) != 0 {
+			t.Errorf("who has the address next: %s after %s, sessions %v, %v", next.ID, w.user.ID, sessions, err)
+		}
+	})
+}

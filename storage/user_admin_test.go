@@ -1,0 +1,96 @@
+package storage_test
+
+import (
+	"errors"
+	"testing"
+
+	"signet/storage"
+)
+
+func (w *world) admin(t *testing.T, email string) string {
+	t.Helper()
+	u, err := w.CreateUser(t.Context(), storage.User{Email: email, Admin: true}, "hash", storage.By{At: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.ID
+}
+
+func (w *world) setAdmin(t *testing.T, on *storage.DB, userID string, admin bool) error {
+	t.Helper()
+	if !admin {
+		return on.RevokeAdmin(t.Context(), userID, storage.By{At: noon})
+	}
+	_, err := on.GrantAdmin(t.Context(), userID, storage.KeepAttached, storage.By{At: noon})
+	return err
+}
+
+func TestAD15_TheLastAdministratorStays(t *testing.T) {
+	for name, taking := range map[string]func(*testing.T, *world, string) error{
+		"disable": func(t *testing.T, w *world, id string) error {
+			return w.SetUserEnabled(t.Context(), id, false, storage.By{At: noon})
+		},
+		"demote": func(t *testing.T, w *world, id string) error {
+			return w.setAdmin(t, w.DB, id, false)
+		},
+		"delete": func(t *testing.T, w *world, id string) error {
+			return w.DeleteUser(t.Context(), id, storage.By{At: noon})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				last, second, off := w.admin(t, "1@example.com"), w.admin(t, "2@example.com"), w.admin(t, "3@example.com")
+				take := func(id string) error { return taking(t, w, id) }
+				if err := w.SetUserEnabled(t.Context(), off, false, storage.By{At: noon}); err != nil {
+					t.Fatal(err)
+				}
+				if err := take(second); err != nil {
+					t.Errorf("one of two: %v", err)
+				}
+				wantError(t, "the last, with a disabled one beside", take(last), storage.ErrLastAdmin)
+				if u, err := w.User(t.Context(), last); err != nil || !u.Admin || !u.Enabled() {
+					t.Errorf("after the refusal: %+v, %v", u, err)
+				}
+				if err := take(off); err != nil {
+					t.Errorf("a disabled one: %v", err)
+				}
+				if err := take(w.user.ID); err != nil {
+					t.Errorf("somebody else: %v", err)
+				}
+				wantError(t, "nobody", take("usr_nobody"), storage.ErrNotFound)
+			})
+		})
+	}
+}
+
+// Two administrators who remove each other at once: one stays.
+func TestAD15_AdministratorsCannotRemoveEachOther(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		other := w.backend.Open(t)
+		a, b := w.admin(t, "a@example.com"), w.admin(t, "b@example.com")
+		for round := range 20 {
+			results := together(2, func(i int) error {
+				if i == 0 {
+					return w.setAdmin(t, w.DB, b, false)
+				}
+				return w.setAdmin(t, other, a, false)
+			})
+			refused := 0
+			for _, err := range results {
+				if errors.Is(err, storage.ErrLastAdmin) {
+					refused++
+				} else if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if refused != 1 {
+				t.Fatalf("round %d: %v, want one of them refused", round, results)
+			}
+			for _, id := range []string{a, b} {
+				if err := w.setAdmin(t, w.DB, id, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
