@@ -47,7 +47,7 @@ func (p *Provider) dispatch(w http.ResponseWriter, r *http.Request, q request.Re
 	case q.Kind == request.Page:
 		return web.SeeOther(w, q.Path)
 	case q.Kind == request.Cookies:
-		return p.answerCookies(w, r, q, client, *current, at)
+		return p.firstParty.AnswerCookies(w, r, request.Opened{Request: q, Client: client, Sealed: sealed}, *current)
 	}
 	return p.answerCode(w, q, client, *current, at)
 }

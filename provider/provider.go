@@ -14,6 +14,7 @@ import (
 	"signet/provider/admin"
 	"signet/provider/credential"
 	"signet/provider/directory"
+	"signet/provider/firstparty"
 	"signet/provider/flow"
 	"signet/provider/interaction"
 	"signet/provider/keys"
@@ -30,6 +31,13 @@ import (
 	"signet/storage"
 	"signet/templates"
 )
+
+// FirstParty is the app whose pages live on Signet's cookies and never see a token.
+type FirstParty struct {
+	ClientID string   // its client; default: the only first-party client
+	Origins  []string // of its pages, beside the issuer's own: scheme, host and port
+	Audience string   // of its access tokens, never the issuer; default: the client's id
+}
 
 // Config is what a provider needs to know. Issuer and MasterKey are required;
 // the zero value of every other field is its default.
@@ -117,6 +125,7 @@ type Provider struct {
 	steps        *interaction.Handler
 	account      *account.Handler
 	admin        *admin.Handler
+	firstParty   *firstparty.Handler
 	base         string // the issuer's path
 	passwords    *credential.Passwords
 	health       *interaction.Health
@@ -264,6 +273,9 @@ func (p *Provider) open() error {
 	})
 	p.admin = admin.New(admin.Deps{
 		Site: p.site, DB: p.db, Visits: p.visits, Connectors: p.described(connectors), Keys: p.keeper, Now: p.Now,
+	})
+	p.firstParty = firstparty.New(firstparty.Deps{
+		Issuer: p.Issuer, DB: p.db, Ring: p.ring, Requests: p.carrier, Sessions: p.sessions, Visits: p.visits, Tokens: p.tokens, Now: p.Now,
 	})
 	p.handler = p.routes()
 	return nil

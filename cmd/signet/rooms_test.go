@@ -23,7 +23,7 @@ var house = func() map[string][]string {
 	carriers := join(tools, "provider/request", "provider/session")
 	deciders := join(carriers, "provider/credential", "provider/notice")
 	rulers := join(deciders, "provider/visit", "provider/directory")
-	pages := join(rulers, "provider/flow", "provider/interaction", "provider/account", "provider/admin")
+	pages := join(rulers, "provider/flow", "provider/interaction", "provider/account", "provider/admin", "provider/firstparty")
 	// Few rooms may revoke a key or open a private half. The others hold a ring, which
 	// signs and verifies and can do neither.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
@@ -56,6 +56,7 @@ var house = func() map[string][]string {
 		"provider/interaction":      rulers,
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
+		"provider/firstparty":       join(rulers, "provider/flow"),
 		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep"}),
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 

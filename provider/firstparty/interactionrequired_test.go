@@ -1,4 +1,4 @@
-package provider
+package firstparty
 
 import (
 	"encoding/json"
@@ -10,7 +10,7 @@ import (
 // No factor but the password exists yet, so nothing at the front door leads here.
 func TestFirstParty_InteractionRequiredSaysWhereToGoOn(t *testing.T) {
 	w := httptest.NewRecorder()
-	(&Provider{}).failApp(w, httptest.NewRequest(http.MethodPost, "/refresh", nil), &interactionRequired{continueAt: "https://id.example.com/login?return_to=%2F"})
+	(&Handler{}).fail(w, httptest.NewRequest(http.MethodPost, "/refresh", nil), &interactionRequired{continueAt: "https://id.example.com/login?return_to=%2F"})
 	var got map[string]string
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,63 @@
+package firstparty
+
+import (
+	"net/http"
+
+	"signet/provider/credential"
+	"signet/provider/flow"
+	"signet/provider/visit"
+	"signet/provider/web"
+)
+
+// login signs a person in with a password that the app has asked for.
+func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
+	client, err := h.Requests.FirstPartyClient()
+	if err != nil {
+		return err
+	}
+	body, err := web.PostJSON(w, r, "username", "password")
+	if err != nil {
+		return err
+	}
+	if body["username"] == "" || body["password"] == "" {
+		return &web.FormError{Status: http.StatusBadRequest, Text: "send both username and password"}
+	}
+	web.TraceOf(r.Context()).Client(client.ID)
+	q := h.request(client)
+	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
+		Username: body["username"], Password: body["password"], Keep: true, RequestID: q.ID, ClientID: client.ID,
+	})
+	if err != nil {
+		return notSignedIn(w, r, err)
+	}
+	web.TraceOf(r.Context()).User(current.User.ID)
+	expires, err := h.renew(w, r, q, client, &current)
+	if err != nil {
+		return err
+	}
+	return web.WriteJSON(w, http.StatusOK, struct {
+		User    person `json:"user"`
+		Expires string `json:"expires_at"`
+	}{personOf(flow.VisibleTo(client, current.User)), rfc3339(expires)})
+}
+
+// notSignedIn answers why a password was not accepted. Errors that are no refusal are
+// given back.
+func notSignedIn(w http.ResponseWriter, r *http.Request, err error) error {
+	status, refusal := web.FormRefusal(w.Header(), err)
+	if refusal == nil {
+		return err
+	}
+	if status == http.StatusUnprocessableEntity {
+		status = http.StatusUnauthorized // what the page calls a form to be corrected
+	}
+	trace := web.TraceOf(r.Context())
+	trace.Note("code", refusal.Code)
+	credential.Note(trace, err)
+	text := refusal.Text
+	if refusal.Retry != "" {
+		text += " Try again " + refusal.Retry + "."
+	}
+	web.App.Tell(w, r, web.Answer{Status: status, Code: refusal.Code, Text: text}, err)
+	return nil
+}
