@@ -123,3 +123,7 @@ func lostAttempt(cause error) *web.Problem {
 		Cause: cause,
 	}
 }
+
+// attemptRemembered is how long a used attempt is known: longer than its cookie
+// can live.
+const attemptRemembered = 2 * attemptLife

@@ -109,11 +109,3 @@ func (h *Handler) consenting(r *http.Request, s step, current session.Current) s
 		SessionID: current.ID, RequestID: s.ID, From: web.TraceOf(r.Context()).Origin(),
 	}
 }
-
-// ended answers a step whose session died while its page lay open.
-func (h *Handler) ended(s step, err error) error {
-	if errors.Is(err, storage.ErrRevoked) {
-		return web.Stale(h.next(s), err)
-	}
-	return err
-}

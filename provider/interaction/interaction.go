@@ -2,6 +2,7 @@ package interaction
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -99,4 +100,22 @@ func (h *Handler) common(s step) templates.Common {
 
 func person(u storage.User) templates.Person {
 	return templates.Person{Name: u.Name, Email: u.Email}
+}
+
+// connector finds one by its id; false for one that is unknown or was removed.
+func (h *Handler) connector(id string) (Connector, bool) {
+	for _, c := range h.Connectors {
+		if c.ID() == id {
+			return c, true
+		}
+	}
+	return Connector{}, false
+}
+
+// ended answers a step whose session died while its page lay open.
+func (h *Handler) ended(s step, err error) error {
+	if errors.Is(err, storage.ErrRevoked) {
+		return web.Stale(h.next(s), err)
+	}
+	return err
 }

@@ -5,17 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"signet/federation"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
 )
-
-// attemptRemembered is how long a used attempt is known: longer than its cookie
-// can live.
-const attemptRemembered = 2 * attemptLife
 
 // arrive finds out who has come and signs in, makes an account, asks for a proof,
 // or refuses. Should another sign-in change the facts meanwhile, it looks again.
@@ -121,69 +116,4 @@ func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i 
 		a.Proof, a.FreshFor = voucherOf(i), ownProofFor
 	}
 	return a, err
-}
-
-// ownProofFor is how long after a sign-in a proof that comes in the same browser
-// counts as brought by the account's owner.
-const ownProofFor = 5 * time.Minute
-
-// voucherOf says what the upstream's word proves of the address; "" for nothing.
-func voucherOf(i federation.Identity) storage.Voucher {
-	switch {
-	case !i.Vouched():
-		return ""
-	case i.Trust == federation.Authoritative:
-		return storage.ByAuthority
-	}
-	return storage.ByUpstream
-}
-
-func (h *Handler) refuseArrival(s step, c Connector, why fate) *web.Problem {
-	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(s)}
-	switch why {
-	case connectFirst:
-		p.Title = c.Name() + " is not connected to an account here"
-		p.Text = "Sign in another way, and connect " + c.Name() + " on your account page. If you have no other way to sign in, ask the operator of this service for an account."
-	case closed:
-		p.Title = "There is no account for you here yet"
-		p.Text = "This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + c.Name() + " on your account page."
-	default:
-		p.Title = "This account is switched off"
-		p.Text = "Ask the operator of this service."
-	}
-	return p
-}
-
-// linkHere gives the user who started the trip on the account page the identity
-// that came back: the same user, in the same session of the same browser, or
-// nothing happens.
-func (h *Handler) linkHere(w http.ResponseWriter, r *http.Request, s step, c Connector, a attempt, i federation.Identity) error {
-	current, err := h.Sessions.Current(r)
-	if errors.Is(err, session.ErrNone) || err == nil && (current.ID != a.Link.SessionID || current.UserID != a.Link.UserID) {
-		return web.Stale(h.Site.Base+"/account/identities", err)
-	}
-	if err != nil {
-		return err
-	}
-	identity, err := h.withToken(i, current.UserID)
-	if err != nil {
-		return err
-	}
-	err = h.DB.LinkIdentity(r.Context(), storage.IdentityLink{
-		Identity: identity, ProofID: a.Upstream.ID,
-		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID,
-		Proof: voucherOf(i), FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
-	}, h.Now())
-	switch {
-	case errors.Is(err, storage.ErrConflict):
-		return &web.Problem{
-			Status: http.StatusConflict, Code: "identity_in_use", Title: "This " + c.Name() + " account belongs to someone else here",
-			Text: "It is connected to another account of this service. Disconnect it there first.", StartURL: h.Site.Base + "/account/identities",
-		}
-	case errors.Is(err, storage.ErrReplayed):
-		return lostAttempt(err)
-	case err != nil:
-		return h.ended(s, err)
-	}
-	return web.SeeOther(w, h.next(s))
 }

@@ -1,9 +1,7 @@
 package interaction
 
 import (
-	"net/http"
 	"slices"
-	"time"
 
 	"signet/federation"
 	"signet/templates"
@@ -19,32 +17,6 @@ type Connector struct {
 // Button is how pages show a connector.
 func Button(c federation.Connector) templates.ConnectorButton {
 	return templates.ConnectorButton{ID: c.ID(), Kind: string(c.Kind()), Name: c.Name()}
-}
-
-// connector finds one by its id; false for one that is unknown or was removed.
-func (h *Handler) connector(id string) (Connector, bool) {
-	for _, c := range h.Connectors {
-		if c.ID() == id {
-			return c, true
-		}
-	}
-	return Connector{}, false
-}
-
-const (
-	lastCookie = "_last"
-	lastLife   = 180 * 24 * time.Hour
-)
-
-// remember notes in this browser which button to show first next time.
-func (h *Handler) remember(w http.ResponseWriter, c Connector) {
-	h.Sessions.Cookies.Set(w, lastCookie, c.ID(), lastLife)
-}
-
-// lastUsed is the id of the connector that this browser has signed in through last.
-func (h *Handler) lastUsed(r *http.Request) string {
-	id, _ := h.Sessions.Cookies.Read(r, lastCookie)
-	return id
 }
 
 // buttons are connectors as a sign-in page shows them: the one this browser used last

@@ -1,0 +1,22 @@
+package interaction
+
+import (
+	"net/http"
+	"time"
+)
+
+const (
+	lastCookie = "_last"
+	lastLife   = 180 * 24 * time.Hour
+)
+
+// remember notes in this browser which button to show first next time.
+func (h *Handler) remember(w http.ResponseWriter, c Connector) {
+	h.Sessions.Cookies.Set(w, lastCookie, c.ID(), lastLife)
+}
+
+// lastUsed is the id of the connector that this browser has signed in through last.
+func (h *Handler) lastUsed(r *http.Request) string {
+	id, _ := h.Sessions.Cookies.Read(r, lastCookie)
+	return id
+}

@@ -1,0 +1,67 @@
+package interaction
+
+import (
+	"net/http"
+
+	"signet/federation"
+	"signet/provider/visit"
+	"signet/provider/web"
+)
+
+// leave takes a connector's button. The form answers at once; the upstream is
+// first spoken to by the GET that follows.
+func (h *Handler) leave(w http.ResponseWriter, r *http.Request) error {
+	s, _, err := h.openForm(w, r)
+	if err != nil {
+		return err
+	}
+	connector, ok := h.connector(r.PathValue("connector"))
+	if !ok {
+		return h.Site.NotFound()
+	}
+	return h.Visits.Depart(w, visit.Departure{Connector: connector.ID(), RequestID: s.ID}, s.Sealed)
+}
+
+// start makes the attempt, keeps it in this browser and leaves for the upstream.
+func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		return lostAttempt(errOtherSite)
+	}
+	query := r.URL.Query()
+	s, err := h.open(r.Context(), query.Get("request"))
+	if err != nil {
+		return err
+	}
+	d, err := h.Visits.Departed(query.Get("departure"), r.PathValue("connector"), s.Opened)
+	if err != nil {
+		return err
+	}
+	s.linking = d.Link != nil
+	connector, ok := h.connector(d.Connector)
+	if !ok {
+		return h.Site.NotFound()
+	}
+	upstream, location, err := connector.Start(r.Context(), h.wishes(s, connector))
+	if err != nil {
+		return h.upstreamProblem(s, connector, err)
+	}
+	if err := h.keepAttempt(w, r, attempt{Upstream: upstream, Request: s.Sealed, Link: d.Link}); err != nil {
+		return err
+	}
+	return web.SeeOther(w, location)
+}
+
+// wishes are what the upstream is asked for, so that its answer can meet the request.
+// One that asks again but need not say when is always asked to.
+func (h *Handler) wishes(s step, c Connector) federation.Options {
+	fresh := s.Freshness(s.Client)
+	return federation.Options{
+		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.MaxAge, AuthTime: fresh.Known,
+		Fresh: fresh.Again || c.Reauthenticates() == federation.AsksAgain && (fresh.MaxAge != nil || fresh.Known),
+	}
+}
+
+// CallbackURI is the redirect URI that is to be registered at the upstream.
+func CallbackURI(issuer, connector string) string {
+	return issuer + "/login/" + connector + "/callback"
+}

@@ -1,0 +1,67 @@
+package interaction
+
+import (
+	"errors"
+	"net/http"
+
+	"signet/federation"
+	"signet/provider/request"
+	"signet/provider/web"
+)
+
+const backText = "Go back"
+
+// wayBack is where a trip began: the sign-in page, where the other ways still
+// work, or the account page.
+func (h *Handler) wayBack(s step) string {
+	if s.linking {
+		return h.Site.Base + "/account/identities"
+	}
+	return h.Site.Base + request.To("/login", s.Sealed)
+}
+
+// upstreamProblem is the page for a trip that failed. Each leads back.
+func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
+	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(s), StartText: backText, Cause: err}
+	name := c.Name()
+	switch {
+	case errors.Is(err, federation.ErrDenied):
+		p.Status, p.Title = http.StatusForbidden, "You were not signed in"
+		p.Text = "You, or " + name + ", stopped the sign-in. Nothing was changed: try again, or use another way to sign in."
+	case errors.Is(err, federation.ErrUnreachable):
+		p.Status, p.Title = http.StatusBadGateway, name+" is not answering"
+		p.Text = "Try again in a moment, or use another way to sign in."
+	case errors.Is(err, federation.ErrNoEmail):
+		p.Status, p.Title = http.StatusForbidden, name+" gave no email address"
+		p.Text = "An account here needs a verified email address. Add or verify one at " + name + ", or let " + name + " share it, and try again."
+	case errors.Is(err, federation.ErrNotAllowed):
+		p.Status, p.Title = http.StatusForbidden, "This account cannot be used here"
+		p.Text = "Only certain " + name + " accounts are accepted, such as those of an organization. Choose another account, or ask the operator."
+	case errors.Is(err, federation.ErrMisconfigured):
+		p.Status, p.Title = http.StatusBadGateway, "Signing in with "+name+" is not set up right"
+		p.Text = "The operator has to correct it. Until then, use another way to sign in."
+	case errors.Is(err, federation.ErrUntrusted):
+		p.Status, p.Title = http.StatusBadGateway, "The answer of "+name+" cannot be used"
+		p.Text = "It did not pass the checks that protect your account. Try again; if it happens again, tell the operator."
+	default:
+		return err
+	}
+	h.Health.failed(c.ID(), p.Code, err, h.Now())
+	return p
+}
+
+func (h *Handler) refuseArrival(s step, c Connector, why fate) *web.Problem {
+	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(s)}
+	switch why {
+	case connectFirst:
+		p.Title = c.Name() + " is not connected to an account here"
+		p.Text = "Sign in another way, and connect " + c.Name() + " on your account page. If you have no other way to sign in, ask the operator of this service for an account."
+	case closed:
+		p.Title = "There is no account for you here yet"
+		p.Text = "This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + c.Name() + " on your account page."
+	default:
+		p.Title = "This account is switched off"
+		p.Text = "Ask the operator of this service."
+	}
+	return p
+}
