@@ -27,17 +27,17 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current s
 	if !h.Visits.Fresh(current) {
 		return h.Visits.StepUp(w, r, visit.Act{Name: "password", Page: passwordPath, Back: overviewPath})
 	}
-	return h.passwordPage(w, r, current, http.StatusOK, nil)
-}
-
-func (h *Handler) passwordPage(w http.ResponseWriter, r *http.Request, current session.Current, status int, wrong *templates.FormError) error {
-	ticket, err := h.ticket(current, "password", "")
+	page, err := h.passwordPage(r, current)
 	if err != nil {
 		return err
 	}
-	return h.Site.ShowStatus(w, status, templates.AccountPassword{
-		Account: h.frame(r, current, "password"), Ticket: ticket, MinLength: credential.MinLength, Error: wrong,
-	})
+	return h.Site.Show(w, page)
+}
+
+// passwordPage is the form for a new password.
+func (h *Handler) passwordPage(r *http.Request, current session.Current) (templates.AccountPassword, error) {
+	ticket, err := h.ticket(current, "password", "")
+	return templates.AccountPassword{Account: h.frame(r, current, "password"), Ticket: ticket, MinLength: credential.MinLength}, err
 }
 
 // changePassword replaces the password and ends all else that the person has. The
@@ -67,7 +67,12 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	trace := web.TraceOf(r.Context())
 	trace.Note("code", wrong.Code)
 	credential.Note(trace, err)
-	return h.passwordPage(w, r, current, status, wrong)
+	page, err := h.passwordPage(r, current)
+	if err != nil {
+		return err
+	}
+	page.Error = wrong
+	return h.Site.ShowStatus(w, status, page)
 }
 
 var errSamePassword = errors.New("the new password is the old one")

@@ -20,21 +20,23 @@ var profileFields = []string{
 
 // showProfile shows the profile as it stands.
 func (h *Handler) showProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	return h.profilePage(w, r, current, http.StatusOK, profileOf(current.User), nil)
-}
-
-func (h *Handler) profilePage(w http.ResponseWriter, r *http.Request, current session.Current, status int, p storage.Profile, wrong []templates.FormError) error {
-	ticket, err := h.ticket(current, "profile", version(current.User))
+	page, err := h.profilePage(r, current, profileOf(current.User))
 	if err != nil {
 		return err
 	}
-	return h.Site.ShowStatus(w, status, templates.AccountProfile{
-		Account: h.frame(r, current, "profile"), Ticket: ticket, Errors: wrong,
+	return h.Site.Show(w, page)
+}
+
+// profilePage is the form with this profile.
+func (h *Handler) profilePage(r *http.Request, current session.Current, p storage.Profile) (templates.AccountProfile, error) {
+	ticket, err := h.ticket(current, "profile", version(current.User))
+	return templates.AccountProfile{
+		Account: h.frame(r, current, "profile"), Ticket: ticket,
 		Name: p.Name, GivenName: p.GivenName, FamilyName: p.FamilyName, Nickname: p.Nickname,
 		PreferredUsername: p.PreferredUsername, Picture: p.Picture, Website: p.Website,
 		Zoneinfo: p.Zoneinfo, Locale: p.Locale, FixedUsername: !h.EditUsername,
 		SharedUsername: p.PreferredUsername == current.User.PreferredUsername && p.PreferredUsername != "" && !current.User.UsernameUnique(),
-	})
+	}, err
 }
 
 // saveProfile replaces the profile, unless it was changed since it was shown.
@@ -57,15 +59,14 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 		wanted.PreferredUsername = old.PreferredUsername // which the form cannot change back
 	}
 	if len(wrong) > 0 {
-		return h.profilePage(w, r, current, http.StatusUnprocessableEntity, wanted, wrong)
+		return h.refuseProfile(w, r, current, wanted, wrong...)
 	}
 	wanted.Seen = current.User.UpdatedAt
 	err = h.DB.UpdateProfile(r.Context(), current.UserID, wanted, storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
 	if errors.Is(err, storage.ErrUsernameTaken) {
 		web.TraceOf(r.Context()).Note("code", "username_taken")
-		return h.profilePage(w, r, current, http.StatusUnprocessableEntity, wanted, []templates.FormError{
-			wrongUsername("username_taken", "Somebody else has this user name, or one that looks like it. Choose another."),
-		})
+		return h.refuseProfile(w, r, current, wanted,
+			wrongUsername("username_taken", "Somebody else has this user name, or one that looks like it. Choose another."))
 	}
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
 		return web.Stale(h.Site.Base+profilePath, err)
@@ -74,6 +75,16 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 		return err
 	}
 	return h.finished(w, profilePath, "profile")
+}
+
+// refuseProfile shows the form again, with what is wrong in it.
+func (h *Handler) refuseProfile(w http.ResponseWriter, r *http.Request, current session.Current, p storage.Profile, wrong ...templates.FormError) error {
+	page, err := h.profilePage(r, current, p)
+	if err != nil {
+		return err
+	}
+	page.Errors = wrong
+	return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page)
 }
 
 func wrongUsername(code, text string) templates.FormError {

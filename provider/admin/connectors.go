@@ -18,7 +18,11 @@ import (
 
 // showConnectors shows what to register at each upstream, and how it goes.
 func (h *Handler) showConnectors(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	return h.connectorsPage(w, r, current, "", nil)
+	page, err := h.connectorsPage(r, current)
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
 }
 
 // testConnector calls an upstream, as a sign-in would begin, and shows what it
@@ -37,28 +41,33 @@ func (h *Handler) testConnector(w http.ResponseWriter, r *http.Request, current 
 		return web.Stale(h.Site.Base+connectorsPath, nil) // another node has other settings
 	}
 	web.TraceOf(r.Context()).Note("connector", id)
-	return h.connectorsPage(w, r, current, id, h.test(r.Context(), h.Connectors[i]))
-}
-
-func (h *Handler) connectorsPage(w http.ResponseWriter, r *http.Request, current session.Current, tested string, found *templates.ConnectorTest) error {
-	health, err := h.DB.ConnectorHealth(r.Context())
+	found := h.test(r.Context(), h.Connectors[i])
+	page, err := h.connectorsPage(r, current)
 	if err != nil {
 		return err
 	}
-	page := templates.AdminConnectors{Admin: h.frame("connectors")}
-	for _, c := range h.Connectors {
-		card, err := h.card(c, health[c.ID()], current)
-		if err != nil {
-			return err
-		}
-		if c.ID() == tested {
-			card.Test = found
-		}
-		page.Connectors = append(page.Connectors, card)
-	}
+	page.Connectors[i].Test = found
 	return h.Site.Show(w, page)
 }
 
+// connectorsPage has one card for each connector, in the operator's order.
+func (h *Handler) connectorsPage(r *http.Request, current session.Current) (templates.AdminConnectors, error) {
+	page := templates.AdminConnectors{Admin: h.frame("connectors")}
+	health, err := h.DB.ConnectorHealth(r.Context())
+	if err != nil {
+		return page, err
+	}
+	for _, c := range h.Connectors {
+		card, err := h.card(c, health[c.ID()], current)
+		if err != nil {
+			return page, err
+		}
+		page.Connectors = append(page.Connectors, card)
+	}
+	return page, nil
+}
+
+// card shows the settings of a connector and how its last sign-ins went.
 func (h *Handler) card(c Connector, health storage.ConnectorHealth, current session.Current) (templates.ConnectorCard, error) {
 	there := registrationAt(c, h.Site.Issuer.String())
 	card := templates.ConnectorCard{

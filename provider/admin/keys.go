@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"signet/provider/keys"
@@ -124,71 +122,6 @@ func readinessOf(list []keeper.Scheduled, readers []storage.JWKSReader, moment f
 	return known
 }
 
-// askRotate says what a rotation will do, or why there can be none yet, and asks.
-func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
-	}
-	list, err := h.scheduled(r.Context())
-	if err != nil {
-		return err
-	}
-	readers, err := h.DB.JWKSReaders(r.Context())
-	if err != nil {
-		return err
-	}
-	moment := h.moments(current)
-	page := templates.AdminRotate{Admin: h.frame("keys"), Readiness: readinessOf(list, readers, moment)}
-	var shown []string
-	for _, k := range list {
-		if k.State != storage.KeyNext || k.Line == storage.InternalLine {
-			continue
-		}
-		page.Next = append(page.Next, keyRow(k, moment))
-		shown = append(shown, k.ID)
-		if at := moment(k.RipeAt); k.RipeAt.After(h.Now()) && at.ISO > page.NotBefore.ISO {
-			page.NotBefore = at
-		}
-	}
-	if page.Ticket, err = h.Visits.Ticket(ticketOf(current, "keys.rotate", strings.Join(shown, " "))); err != nil {
-		return err
-	}
-	page.Shown = strings.Join(shown, " ")
-	return h.Site.Show(w, page)
-}
-
-// rotate lets the next keys sign that the page has shown, as the command does.
-func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	form, err := web.Form(w, r)
-	if err != nil {
-		return err
-	}
-	if err := h.Visits.CheckForm(form, ticketOf(current, "keys.rotate", form.Get("next")), rotatePath); err != nil {
-		return err
-	}
-	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
-	}
-	list, err := h.scheduled(r.Context())
-	if err != nil {
-		return err
-	}
-	var next []string
-	for _, k := range list {
-		if k.State == storage.KeyNext && k.Line != storage.InternalLine {
-			next = append(next, k.ID)
-		}
-	}
-	if strings.Join(next, " ") != form.Get("next") { // another rotation was first
-		return web.Stale(h.Site.Base+rotatePath, nil)
-	}
-	_, err = h.Keys.Rotate(r.Context(), nil, h.Keys.Life().PublishBefore, h.by(r, current), h.Now())
-	if err := h.keysProblem(err, rotatePath); err != nil {
-		return err
-	}
-	return h.Site.Onward(w, h.Site.Base+keysPath+"?done=rotated")
-}
-
 // by is where the event of a change comes from: this administrator.
 func (h *Handler) by(r *http.Request, current session.Current) storage.Origin {
 	from := web.TraceOf(r.Context()).Origin()
@@ -218,93 +151,4 @@ func (h *Handler) keysProblem(err error, back string) error {
 		return web.Stale(h.Site.Base+back, err)
 	}
 	return err
-}
-
-// revocable finds a key by its whole kid.
-func (h *Handler) revocable(ctx context.Context, id string) (keeper.Scheduled, error) {
-	list, err := h.scheduled(ctx)
-	if err != nil {
-		return keeper.Scheduled{}, err
-	}
-	i := slices.IndexFunc(list, func(k keeper.Scheduled) bool { return k.ID == id && k.State != storage.KeyRevoked })
-	if i < 0 {
-		return keeper.Scheduled{}, &web.Problem{
-			Status: http.StatusNotFound, Code: "not_found", Title: "There is no such key to revoke",
-			Text:     "It is gone or revoked already, or there never was one. The list shows what there is.",
-			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
-		}
-	}
-	return list[i], nil
-}
-
-// revocation is the act for a key, with what was typed for it, sealed; "" for nothing.
-func revocation(id, typed string) visit.Act {
-	query := url.Values{"kid": {id}}
-	if typed != "" {
-		query.Set("typed", typed)
-	}
-	return visit.Act{Name: "revoke", Page: revokePath + "?" + query.Encode(), Back: keysPath}
-}
-
-// askRevoke says what stops working, and has the kid typed.
-func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	k, err := h.revocable(r.Context(), r.URL.Query().Get("kid"))
-	if err != nil {
-		return err
-	}
-	typed := r.URL.Query().Get("typed")
-	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, revocation(k.ID, typed))
-	}
-	return h.revokePage(w, r, current, k, http.StatusOK, "", h.Visits.KeptForm(typed, ticketOf(current, "keys.revoke", k.ID)))
-}
-
-func (h *Handler) revokePage(w http.ResponseWriter, r *http.Request, current session.Current, k keeper.Scheduled, status int, wrong string, typed url.Values) error {
-	list, err := h.scheduled(r.Context())
-	if err != nil {
-		return err
-	}
-	moment := h.moments(current)
-	ticket, err := h.Visits.Ticket(ticketOf(current, "keys.revoke", k.ID))
-	if err != nil {
-		return err
-	}
-	told := templates.KeyConsequences(keeper.ConsequencesOf(rowsOf(list), k.Key))
-	return h.Site.ShowStatus(w, status, templates.AdminRevoke{
-		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: told.Damage(),
-		Succession: told.Succession(func(t time.Time) string { return moment(t).Text }),
-		Wrong:      wrong, Confirm: typed.Get("confirm"), Reason: typed.Get("reason"), Ticket: ticket,
-	})
-}
-
-// revoke takes a key out of use at once, as the command does.
-func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	form, err := web.Form(w, r)
-	if err != nil {
-		return err
-	}
-	k, err := h.revocable(r.Context(), form.Get("kid"))
-	if err != nil {
-		return err
-	}
-	if err := h.Visits.CheckForm(form, ticketOf(current, "keys.revoke", k.ID), keysPath); err != nil {
-		return err
-	}
-	typed := url.Values{"confirm": form["confirm"], "reason": form["reason"]}
-	sealed, err := h.Visits.KeepForm(ticketOf(current, "keys.revoke", k.ID), typed)
-	if err != nil {
-		return err
-	}
-	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, revocation(k.ID, sealed))
-	}
-	typed.Del("confirm") // where it is wrong, it is typed again
-	if !keeper.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {
-		return h.revokePage(w, r, current, k, http.StatusUnprocessableEntity, "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", typed)
-	}
-	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), h.by(r, current), h.Now())
-	if err := h.keysProblem(err, keysPath); err != nil {
-		return err
-	}
-	return h.Site.Onward(w, h.Site.Base+keysPath+"?"+url.Values{"done": {"revoked"}, "kid": {k.ID}}.Encode())
 }

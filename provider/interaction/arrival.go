@@ -12,51 +12,58 @@ import (
 	"signet/storage"
 )
 
-// arrive finds out who has come and signs in, makes an account, asks for a proof,
-// or refuses. Should another sign-in change the facts meanwhile, it looks again.
-func (h *Handler) arrive(w http.ResponseWriter, r *http.Request, s step, c Connector, attemptID string, i federation.Identity) error {
+// signInThrough decides by the identity that came back: it signs in, makes an account,
+// asks for a proof, or refuses. Should another sign-in change the facts meanwhile, it
+// decides again.
+func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) error {
 	for range 3 {
-		user, facts, err := h.facts(r.Context(), c, i)
+		user, facts, err := h.arrivalFacts(r.Context(), t)
 		if err != nil {
 			return err
 		}
-		became := decideArrival(facts)
-		web.TraceOf(r.Context()).Note("arrival", string(became))
-		web.TraceOf(r.Context()).Note("upstream_address", i.Standing())
-		switch became {
+		decided := decideArrival(facts)
+		trace := web.TraceOf(r.Context())
+		trace.Note("arrival", string(decided))
+		trace.Note("upstream_address", t.identity.Standing())
+		switch decided {
 		case proveFirst:
-			return h.askProof(w, s, c, attemptID, i)
+			return h.askProof(w, t)
 		case connectFirst, closed, switchedOff:
-			return h.refuseArrival(s, c, became)
+			return h.refuseArrival(t, decided)
 		}
-		arrival, err := h.arrivalOf(became, user, attemptID, i)
+		arrival, err := h.arrivalOf(decided, user, t)
 		if err != nil {
 			return err
 		}
-		err = h.Sessions.StartThrough(w, r, started(s, c, i), arrival)
+		err = h.Sessions.StartThrough(w, r, started(t), arrival)
 		switch {
 		case err == nil:
-			h.remember(w, c)
-			return web.SeeOther(w, h.next(s))
+			h.remember(w, t.connector)
+			return web.SeeOther(w, h.next(t.step))
 		case errors.Is(err, storage.ErrReplayed):
 			return lostAttempt(err)
 		case errors.Is(err, storage.ErrRevoked):
-			return h.refuseArrival(s, c, switchedOff)
+			return h.refuseArrival(t, switchedOff)
 		case !errors.Is(err, storage.ErrConflict):
 			return err
 		}
 	}
-	return fmt.Errorf("sign in through %s: the account keeps changing", c.ID())
+	return fmt.Errorf("sign in through %s: the account keeps changing", t.connector.ID())
 }
 
-// facts reads what the decision is made of, and the user it is about. An address that
+// arrivalFacts reads the facts of the decision, and the user it is about. An address that
 // nobody vouches for is not looked up: the time of the answer would tell.
-func (h *Handler) facts(ctx context.Context, c Connector, i federation.Identity) (storage.User, arrival, error) {
-	facts := arrival{Vouched: i.Vouched(), AutoLink: c.AutoLink, SignUp: c.SignUp}
-	user, err := h.linked(ctx, i, &facts)
-	if err != nil || facts.Known || !facts.Vouched {
-		return user, facts, err
+func (h *Handler) arrivalFacts(ctx context.Context, t trip) (storage.User, arrivalFacts, error) {
+	facts := arrivalFacts{Vouched: t.identity.Vouched(), AutoLink: t.connector.AutoLink, SignUp: t.connector.SignUp}
+	user, err := h.linkedUser(ctx, t.identity)
+	if err == nil && user.ID == "" && facts.Vouched {
+		return h.addressFacts(ctx, t.identity, facts)
 	}
+	return user, facts.known(user), err
+}
+
+// addressFacts adds what is known of the user with the identity's address.
+func (h *Handler) addressFacts(ctx context.Context, i federation.Identity, facts arrivalFacts) (storage.User, arrivalFacts, error) {
 	found, _, err := h.DB.UserByEmail(ctx, i.Email)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -66,15 +73,16 @@ func (h *Handler) facts(ctx context.Context, c Connector, i federation.Identity)
 	}
 	// The same person may have come in another tab meanwhile: the account that the
 	// address finds is then the one just made, and linked.
-	if user, err = h.linked(ctx, i, &facts); err != nil || facts.Known {
-		return user, facts, err
+	user, err := h.linkedUser(ctx, i)
+	if err != nil || user.ID != "" {
+		return user, facts.known(user), err
 	}
 	facts.Local, facts.Proven, facts.Admin, facts.Disabled = true, found.EmailVerified, found.Admin, !found.Enabled()
 	return found, facts, nil
 }
 
-// linked notes the identity's user in facts, if it has one.
-func (h *Handler) linked(ctx context.Context, i federation.Identity, facts *arrival) (storage.User, error) {
+// linkedUser is the user that the identity is linked to; the zero User for none.
+func (h *Handler) linkedUser(ctx context.Context, i federation.Identity) (storage.User, error) {
 	user, err := h.DB.LinkedUser(ctx, i.Connector, i.Issuer, i.Subject)
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.User{}, nil
@@ -82,16 +90,15 @@ func (h *Handler) linked(ctx context.Context, i federation.Identity, facts *arri
 	if err != nil {
 		return user, fmt.Errorf("read linked user: %w", err)
 	}
-	facts.Known, facts.Disabled = true, !user.Enabled()
 	return user, nil
 }
 
 // started is the proof an upstream gives: one factor, whatever it says of its
 // own methods. Whether it is fresh enough is for the dispatcher to say.
-func started(s step, c Connector, i federation.Identity) session.Started {
+func started(t trip) session.Started {
 	return session.Started{
-		Request: s.ID, ClientID: s.Client.ID, ACR: session.OneFactor, AMR: amrUpstream,
-		Asserted: &storage.Asserted{Connector: c.ID(), AuthTime: storage.Millis(i.AuthTime), Again: i.Fresh},
+		Request: t.ID, ClientID: t.Client.ID, ACR: session.OneFactor, AMR: amrUpstream,
+		Asserted: &storage.Asserted{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Again: t.identity.Fresh},
 	}
 }
 
@@ -100,19 +107,20 @@ func started(s step, c Connector, i federation.Identity) session.Started {
 var amrUpstream = []string{"fed"}
 
 // arrivalOf is what storage does for a decision.
-func (h *Handler) arrivalOf(became fate, user storage.User, attemptID string, i federation.Identity) (storage.Arrival, error) {
+func (h *Handler) arrivalOf(decided outcome, user storage.User, t trip) (storage.Arrival, error) {
+	i := t.identity
 	identity, err := h.withToken(i, user.ID)
 	a := storage.Arrival{
-		Identity: identity, AttemptID: attemptID, Until: storage.At(h.Now().Add(attemptRemembered)),
-		Known: became == signIn,
+		Identity: identity, AttemptID: t.attempt.Upstream.ID, Until: storage.At(h.Now().Add(attemptRemembered)),
+		Known: decided == signIn,
 		Fill:  storage.Profile{Name: i.Name, GivenName: i.GivenName, FamilyName: i.FamilyName, Picture: i.Picture, Locale: i.Locale},
 	}
-	if became == makeUser {
+	if decided == makeUser {
 		a.NewUser = storage.User{Email: i.Email}
 	}
 	// Somebody who is known may bring the first proof, too: the operator has begun to
 	// trust the connector, or the upstream has verified the address since.
-	if became == makeUser || became == evictAndOwn || became == signIn && !user.EmailVerified {
+	if decided == makeUser || decided == evictAndOwn || decided == signIn && !user.EmailVerified {
 		a.Proof, a.FreshFor = voucherOf(i), ownProofFor
 	}
 	return a, err

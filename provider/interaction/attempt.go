@@ -29,6 +29,17 @@ type attempt struct {
 	Request  string             `json:"-"`           // the sealed request
 }
 
+// trip is the way of a browser to an upstream and back.
+type trip struct {
+	step
+	connector Connector
+	attempt   attempt
+	identity  federation.Identity // what came back
+}
+
+// links reports whether the trip was started on the account page, to connect an identity.
+func (t trip) links() bool { return t.attempt.Link != nil }
+
 // encode writes the attempt's own part as JSON behind its length, then the
 // request as bytes: base64 in JSON in base64 would not fit into a cookie.
 func (a attempt) encode() ([]byte, error) {

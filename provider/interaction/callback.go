@@ -3,11 +3,11 @@ package interaction
 import (
 	"net/http"
 
-	"signet/provider/request"
 	"signet/provider/web"
 )
 
-// callback finishes an attempt and decides what becomes of who has come.
+// callback finishes an attempt; then the identity that came back signs in, or is linked to
+// the account that sent for it.
 func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	connector, ok := h.connector(r.PathValue("connector"))
 	if !ok {
@@ -26,20 +26,20 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.linking = a.Link != nil
-	identity, err := connector.Finish(r.Context(), a.Upstream, values)
+	t := trip{step: s, connector: connector, attempt: a}
+	t.identity, err = connector.Finish(r.Context(), a.Upstream, values)
 	if err != nil {
-		return h.upstreamProblem(s, connector, err)
+		return h.upstreamProblem(t, err)
 	}
 	h.Health.succeeded(connector.ID(), h.Now())
-	if a.Link != nil {
-		return h.linkHere(w, r, s, connector, a, identity)
+	if t.links() {
+		return h.linkIdentity(w, r, t)
 	}
-	return h.arrive(w, r, s, connector, a.Upstream.ID, identity)
+	return h.signInThrough(w, r, t)
 }
 
-// connectorGone leads whoever was on a trip when the operator took the connector
-// away back to the sign-in page, and is nowhere for everybody else.
+// connectorGone leads a person whose connector was removed during the trip back to the
+// sign-in page. For everybody else the path does not exist.
 func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 	a, err := h.takeAttempt(w, r, r.PathValue("connector"), r.URL.Query().Get("state"))
 	if err != nil {
@@ -52,6 +52,6 @@ func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 	return &web.Problem{
 		Status: http.StatusNotFound, Code: "connector_gone", Title: "This way to sign in is gone",
 		Text:     "The operator of this service has removed it since you started. Use another way to sign in.",
-		StartURL: h.Site.Base + request.To("/login", s.Sealed),
+		StartURL: h.signInPage(s),
 	}
 }

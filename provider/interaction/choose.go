@@ -3,7 +3,6 @@ package interaction
 import (
 	"net/http"
 
-	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
@@ -42,7 +41,7 @@ func (h *Handler) choose(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form.Get("decision") != "continue" {
-		return h.Site.Onward(w, h.Site.Base+request.To("/login", s.Sealed)+otherAccount)
+		return h.Site.Onward(w, h.otherAccount(s))
 	}
 	current, err := h.current(r, s)
 	if err != nil {
@@ -54,7 +53,7 @@ func (h *Handler) choose(w http.ResponseWriter, r *http.Request) error {
 	at := h.Now()
 	fact := storage.Fact{Kind: storage.FactChosen, At: storage.At(at), Request: s.ID}
 	if err := h.DB.AddFact(r.Context(), current.UserID, current.ID, fact, at); err != nil {
-		return h.ended(s, err)
+		return h.sessionEnded(s, err)
 	}
 	return h.Site.Onward(w, h.next(s))
 }

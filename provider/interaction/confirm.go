@@ -11,10 +11,6 @@ import (
 	"signet/templates"
 )
 
-// otherAccount, added to the address of the sign-in page, asks for another account than
-// the one that is signed in.
-const otherAccount = "&other=1"
-
 // mustProve reports whether the person who is signed in has to prove anew who they are,
 // and not to sign in as somebody else.
 func (h *Handler) mustProve(s step, current session.Current) bool {
@@ -22,17 +18,17 @@ func (h *Handler) mustProve(s step, current session.Current) bool {
 	return hinted && !s.other && !current.Meets(s.Freshness(s.Client), h.Now())
 }
 
-// askConfirm shows the page that asks for a new proof, with the ways of this account
-// that can give one, or says what to do if there is none.
-func (h *Handler) askConfirm(w http.ResponseWriter, r *http.Request, s step, current session.Current, status int, wrong *templates.FormError) error {
+// confirmPage is the page that asks for a new proof, with the ways of this account that
+// can give one. If there is none, it says what to do.
+func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) (templates.Confirm, error) {
 	ways, err := h.Visits.WaysToProve(r.Context(), current, s.Request)
 	if err != nil {
-		return err
+		return templates.Confirm{}, err
 	}
 	page := templates.Confirm{
-		Common: h.common(s), Request: s.Sealed, User: person(current.User), Keep: current.Persistent, Error: wrong,
+		Common: h.common(s), Request: s.Sealed, User: person(current.User), Keep: current.Persistent,
 		Wanted: wanted(s, current), Password: ways.Password, Connectors: buttons(ways.Connectors, h.lastUsed(r)), Unable: ways.Unable,
-		Cancel: s.Back, Other: h.Site.Base + request.To("/login", s.Sealed) + otherAccount,
+		Cancel: s.Back, Other: h.otherAccount(s),
 	}
 	for _, c := range h.Connectors {
 		if fact, tried := visit.Tried(current, s.Request, c.ID()); tried {
@@ -41,13 +37,12 @@ func (h *Handler) askConfirm(w http.ResponseWriter, r *http.Request, s step, cur
 	}
 	if s.Kind == request.Code {
 		page.ForApp = true
-		if page.Ticket, err = h.Visits.Ticket(declineTicket(s, current)); err != nil {
-			return err
-		}
+		page.Ticket, err = h.Visits.Ticket(declineTicket(s, current))
 	}
-	return h.Site.ShowStatus(w, status, page)
+	return page, err
 }
 
+// wanted says, for the page, how new a proof the request wants.
 func wanted(s step, current session.Current) templates.Wanted {
 	fresh := s.Freshness(s.Client)
 	w := templates.Wanted{Act: s.Act, Again: fresh.Again, Unknown: current.AuthTime == 0}
@@ -82,7 +77,7 @@ func (h *Handler) decline(w http.ResponseWriter, r *http.Request) error {
 	at := h.Now()
 	fact := storage.Fact{Kind: storage.FactDeclined, At: storage.At(at), Request: s.ID}
 	if err := h.DB.AddFact(r.Context(), current.UserID, current.ID, fact, at); err != nil {
-		return h.ended(s, err)
+		return h.sessionEnded(s, err)
 	}
 	return h.Site.Onward(w, h.next(s))
 }

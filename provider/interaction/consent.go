@@ -30,7 +30,7 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	}
 	return h.Site.Show(w, templates.Consent{
 		Common: h.common(s), Request: s.Sealed, Ticket: ticket, User: person(current.User),
-		Wants: wants(s.Request, given), Switch: h.Site.Base + "/login?request=" + s.Sealed + otherAccount,
+		Wants: wants(s.Request, given), Switch: h.otherAccount(s),
 	})
 }
 
@@ -80,7 +80,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if err != nil {
-		return h.ended(s, err)
+		return h.sessionEnded(s, err)
 	}
 	if s.Lost.Some {
 		// The person has answered for what was left: a right that comes back was not asked about.

@@ -44,8 +44,7 @@ func New(d Deps) *Handler { return &Handler{d} }
 // step is one open request on its way.
 type step struct {
 	request.Opened
-	linking bool // on a trip to connect an identity, not to sign in
-	other   bool // another account is wanted than the one that is signed in
+	other bool // another account is wanted than the one that is signed in
 }
 
 // open opens the request of a step.
@@ -112,10 +111,20 @@ func (h *Handler) connector(id string) (Connector, bool) {
 	return Connector{}, false
 }
 
-// ended answers a step whose session died while its page lay open.
-func (h *Handler) ended(s step, err error) error {
+// sessionEnded answers a step whose session ended while its page lay open; other errors
+// are given back.
+func (h *Handler) sessionEnded(s step, err error) error {
 	if errors.Is(err, storage.ErrRevoked) {
 		return web.Stale(h.next(s), err)
 	}
 	return err
 }
+
+// otherAccount is the address of the sign-in page that asks for another account than the
+// one that is signed in.
+func (h *Handler) otherAccount(s step) string {
+	return h.signInPage(s) + "&other=1"
+}
+
+// signInPage is the address of the sign-in page of a step.
+func (h *Handler) signInPage(s step) string { return h.Site.Base + request.To("/login", s.Sealed) }

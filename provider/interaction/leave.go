@@ -36,24 +36,25 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.linking = d.Link != nil
 	connector, ok := h.connector(d.Connector)
 	if !ok {
 		return h.Site.NotFound()
 	}
-	upstream, location, err := connector.Start(r.Context(), h.wishes(s, connector))
+	t := trip{step: s, connector: connector, attempt: attempt{Request: s.Sealed, Link: d.Link}}
+	upstream, location, err := connector.Start(r.Context(), h.optionsFor(s, connector))
 	if err != nil {
-		return h.upstreamProblem(s, connector, err)
+		return h.upstreamProblem(t, err)
 	}
-	if err := h.keepAttempt(w, r, attempt{Upstream: upstream, Request: s.Sealed, Link: d.Link}); err != nil {
+	t.attempt.Upstream = upstream
+	if err := h.keepAttempt(w, r, t.attempt); err != nil {
 		return err
 	}
 	return web.SeeOther(w, location)
 }
 
-// wishes are what the upstream is asked for, so that its answer can meet the request.
-// One that asks again but need not say when is always asked to.
-func (h *Handler) wishes(s step, c Connector) federation.Options {
+// optionsFor is what the upstream is asked for, so that its answer can meet the request.
+// An upstream that asks again but need not say when is always asked to.
+func (h *Handler) optionsFor(s step, c Connector) federation.Options {
 	fresh := s.Freshness(s.Client)
 	return federation.Options{
 		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.MaxAge, AuthTime: fresh.Known,

@@ -1,8 +1,10 @@
 package interaction
 
-// arrival is all that decides what becomes of someone who comes back from an
+import "signet/storage"
+
+// arrivalFacts is all that decides what becomes of someone who comes back from an
 // upstream and is not yet signed in.
-type arrival struct {
+type arrivalFacts struct {
 	Known    bool // the identity is linked to a user
 	Disabled bool // that user, or else the one with the address, is switched off
 	Vouched  bool // an upstream that is trusted with it says that the address is the person's own
@@ -15,19 +17,27 @@ type arrival struct {
 	Admin  bool // and is an administrator
 }
 
-// fate is what becomes of an arrival.
-type fate string
+// known adds that the identity is linked to this user; the zero User is none.
+func (a arrivalFacts) known(user storage.User) arrivalFacts {
+	if user.ID != "" {
+		a.Known, a.Disabled = true, !user.Enabled()
+	}
+	return a
+}
+
+// outcome is what becomes of an arrival.
+type outcome string
 
 const (
-	signIn       fate = "sign_in"                // as the linked user
-	makeUser     fate = "make_user"              // with the address, and the identity linked
-	makeBare     fate = "make_user_without_mail" // the same, but the account has no address
-	linkUser     fate = "link_user"              // sign in as the address's user, and link
-	evictAndOwn  fate = "evict_and_own"          // the same, after all unproven ways in are removed
-	proveFirst   fate = "prove_first"            // sign in to the account of this address once, then link
-	connectFirst fate = "identity_not_connected" // refused
-	closed       fate = "signup_closed"          // refused
-	switchedOff  fate = "account_switched_off"   // refused
+	signIn       outcome = "sign_in"                // as the linked user
+	makeUser     outcome = "make_user"              // with the address, and the identity linked
+	makeBare     outcome = "make_user_without_mail" // the same, but the account has no address
+	linkUser     outcome = "link_user"              // sign in as the address's user, and link
+	evictAndOwn  outcome = "evict_and_own"          // the same, after all unproven ways in are removed
+	proveFirst   outcome = "prove_first"            // sign in to the account of this address once, then link
+	connectFirst outcome = "identity_not_connected" // refused
+	closed       outcome = "signup_closed"          // refused
+	switchedOff  outcome = "account_switched_off"   // refused
 )
 
 // decideArrival is the whole table of linking. An identity is (connector,
@@ -40,7 +50,7 @@ const (
 //
 // An address that nobody vouches for decides nothing: it finds, makes and blocks no
 // account, and the answer is the same whether an account has it.
-func decideArrival(a arrival) fate {
+func decideArrival(a arrivalFacts) outcome {
 	switch {
 	case a.Known && a.Disabled:
 		return switchedOff

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// flagsOf are the facts of an arrival by name. A field that stands in none of the
+// flagsOf are the facts of an arrivalFacts by name. A field that stands in none of the
 // tests below would be one that they do not turn, so they are read from the type.
-func flagsOf(a *arrival) map[string]*bool {
+func flagsOf(a *arrivalFacts) map[string]*bool {
 	flags := map[string]*bool{}
 	v := reflect.ValueOf(a).Elem()
 	for i := range v.NumField() {
@@ -17,13 +17,13 @@ func flagsOf(a *arrival) map[string]*bool {
 }
 
 // arrivals calls f with every combination there is, and gives their number.
-func arrivals(f func(arrival)) int {
+func arrivals(f func(arrivalFacts)) int {
 	var names []string
-	for name := range flagsOf(&arrival{}) {
+	for name := range flagsOf(&arrivalFacts{}) {
 		names = append(names, name)
 	}
 	for bits := range 1 << len(names) {
-		var a arrival
+		var a arrivalFacts
 		for i, name := range names {
 			*flagsOf(&a)[name] = bits>>i&1 == 1
 		}
@@ -36,46 +36,46 @@ func arrivals(f func(arrival)) int {
 // of them.
 type rule struct {
 	says    string
-	applies func(arrival) bool
-	fate    fate
+	applies func(arrivalFacts) bool
+	outcome outcome
 }
 
 // rules are the table of linking, written for a reader: exactly one applies to
-// each arrival.
+// each arrivalFacts.
 var rules = []rule{
 	{"a linked user signs in, whatever the address says now",
-		func(a arrival) bool { return a.Known && !a.Disabled }, signIn},
+		func(a arrivalFacts) bool { return a.Known && !a.Disabled }, signIn},
 	{"a linked user who is switched off does not",
-		func(a arrival) bool { return a.Known && a.Disabled }, switchedOff},
+		func(a arrivalFacts) bool { return a.Known && a.Disabled }, switchedOff},
 	{"a stranger for whose address nobody vouches gets an account without an address",
-		func(a arrival) bool { return !a.Known && !a.Vouched && a.SignUp }, makeBare},
+		func(a arrivalFacts) bool { return !a.Known && !a.Vouched && a.SignUp }, makeBare},
 	{"or, where the connector makes no accounts, is told to sign in another way first",
-		func(a arrival) bool { return !a.Known && !a.Vouched && !a.SignUp }, connectFirst},
+		func(a arrivalFacts) bool { return !a.Known && !a.Vouched && !a.SignUp }, connectFirst},
 	{"a new address makes an account where the connector may make some",
-		func(a arrival) bool { return stranger(a) && !a.Local && a.SignUp }, makeUser},
+		func(a arrivalFacts) bool { return stranger(a) && !a.Local && a.SignUp }, makeUser},
 	{"and none where it may not",
-		func(a arrival) bool { return stranger(a) && !a.Local && !a.SignUp }, closed},
+		func(a arrivalFacts) bool { return stranger(a) && !a.Local && !a.SignUp }, closed},
 	{"an administrator's account is opened by its own proof alone",
-		func(a arrival) bool { return meets(a) && a.Admin }, proveFirst},
+		func(a arrivalFacts) bool { return meets(a) && a.Admin }, proveFirst},
 	{"a proven account needs its own proof unless the operator lets this connector link",
-		func(a arrival) bool { return meets(a) && !a.Admin && a.Proven && !a.AutoLink }, proveFirst},
+		func(a arrivalFacts) bool { return meets(a) && !a.Admin && a.Proven && !a.AutoLink }, proveFirst},
 	{"and is signed in to if the operator does",
-		func(a arrival) bool { return meets(a) && !a.Admin && a.Proven && a.AutoLink && !a.Disabled }, linkUser},
+		func(a arrivalFacts) bool { return meets(a) && !a.Admin && a.Proven && a.AutoLink && !a.Disabled }, linkUser},
 	{"but not if it is switched off",
-		func(a arrival) bool { return meets(a) && !a.Admin && a.Proven && a.AutoLink && a.Disabled }, switchedOff},
+		func(a arrivalFacts) bool { return meets(a) && !a.Admin && a.Proven && a.AutoLink && a.Disabled }, switchedOff},
 	{"an account that nobody proved is its address's owner's",
-		func(a arrival) bool { return meets(a) && !a.Admin && !a.Proven && !a.Disabled }, evictAndOwn},
+		func(a arrivalFacts) bool { return meets(a) && !a.Admin && !a.Proven && !a.Disabled }, evictAndOwn},
 	{"but not one that is switched off",
-		func(a arrival) bool { return meets(a) && !a.Admin && !a.Proven && a.Disabled }, switchedOff},
+		func(a arrivalFacts) bool { return meets(a) && !a.Admin && !a.Proven && a.Disabled }, switchedOff},
 }
 
-func stranger(a arrival) bool { return !a.Known && a.Vouched }
+func stranger(a arrivalFacts) bool { return !a.Known && a.Vouched }
 
-func meets(a arrival) bool { return stranger(a) && a.Local }
+func meets(a arrivalFacts) bool { return stranger(a) && a.Local }
 
 func TestDecideArrival_WholeTable(t *testing.T) {
 	used := map[string]int{}
-	n := arrivals(func(a arrival) {
+	n := arrivals(func(a arrivalFacts) {
 		var found []rule
 		for _, r := range rules {
 			if r.applies(a) {
@@ -86,8 +86,8 @@ func TestDecideArrival_WholeTable(t *testing.T) {
 			t.Fatalf("%d rules for %+v, want one", len(found), a)
 		}
 		used[found[0].says]++
-		if got := decideArrival(a); got != found[0].fate {
-			t.Errorf("%+v: got %s, want %s: %s", a, got, found[0].fate, found[0].says)
+		if got := decideArrival(a); got != found[0].outcome {
+			t.Errorf("%+v: got %s, want %s: %s", a, got, found[0].outcome, found[0].says)
 		}
 	})
 	if n != 256 || len(used) != len(rules) {
@@ -97,10 +97,10 @@ func TestDecideArrival_WholeTable(t *testing.T) {
 
 // What must hold however the table is written.
 func TestDecideArrival_Invariants(t *testing.T) {
-	enters := func(f fate) bool {
+	enters := func(f outcome) bool {
 		return f == signIn || f == makeUser || f == makeBare || f == linkUser || f == evictAndOwn
 	}
-	arrivals(func(a arrival) {
+	arrivals(func(a arrivalFacts) {
 		got := decideArrival(a)
 		for what, broken := range map[string]bool{
 			"uses an address that nobody vouches for":       !a.Known && !a.Vouched && got != makeBare && got != connectFirst,
@@ -126,7 +126,7 @@ func TestDecideArrival_Invariants(t *testing.T) {
 // the address is vouched for, or the identity is linked: nobody else learns whether
 // there is an account, and what it is like.
 func TestDecideArrival_AccountShowsOnlyToItsOwner(t *testing.T) {
-	arrivals(func(a arrival) {
+	arrivals(func(a arrivalFacts) {
 		if a.Known || a.Vouched {
 			return
 		}
@@ -144,14 +144,14 @@ func TestDecideArrival_AccountShowsOnlyToItsOwner(t *testing.T) {
 // A fact that decides nothing has no business in the table.
 func TestDecideArrival_EveryFactMatters(t *testing.T) {
 	matters := map[string]bool{}
-	arrivals(func(a arrival) {
+	arrivals(func(a arrivalFacts) {
 		for name := range flagsOf(&a) {
 			other := a
 			*flagsOf(&other)[name] = !*flagsOf(&other)[name]
 			matters[name] = matters[name] || decideArrival(other) != decideArrival(a)
 		}
 	})
-	for name := range flagsOf(&arrival{}) {
+	for name := range flagsOf(&arrivalFacts{}) {
 		if !matters[name] {
 			t.Errorf("%s decides nothing", name)
 		}

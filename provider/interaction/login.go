@@ -49,7 +49,12 @@ func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, s step, statu
 	case err != nil:
 		return err
 	case current != nil && h.mustProve(s, *current):
-		return h.askConfirm(w, r, s, *current, status, page.Error)
+		confirm, err := h.confirmPage(r, s, *current)
+		if err != nil {
+			return err
+		}
+		confirm.Error = page.Error
+		return h.Site.ShowStatus(w, status, confirm)
 	case current == nil:
 		if page.Stolen, err = h.Sessions.Stolen(r); err != nil {
 			return err

@@ -5,25 +5,27 @@ import (
 	"net/http"
 
 	"signet/federation"
-	"signet/provider/request"
 	"signet/provider/web"
 )
 
 const backText = "Go back"
 
+// identitiesPage lists, on the account pages, the identities that a user has connected.
+const identitiesPage = "/account/identities"
+
 // wayBack is where a trip began: the sign-in page, where the other ways still
 // work, or the account page.
-func (h *Handler) wayBack(s step) string {
-	if s.linking {
-		return h.Site.Base + "/account/identities"
+func (h *Handler) wayBack(t trip) string {
+	if t.links() {
+		return h.Site.Base + identitiesPage
 	}
-	return h.Site.Base + request.To("/login", s.Sealed)
+	return h.signInPage(t.step)
 }
 
 // upstreamProblem is the page for a trip that failed. Each leads back.
-func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
-	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(s), StartText: backText, Cause: err}
-	name := c.Name()
+func (h *Handler) upstreamProblem(t trip, err error) error {
+	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(t), StartText: backText, Cause: err}
+	name := t.connector.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):
 		p.Status, p.Title = http.StatusForbidden, "You were not signed in"
@@ -46,19 +48,21 @@ func (h *Handler) upstreamProblem(s step, c Connector, err error) error {
 	default:
 		return err
 	}
-	h.Health.failed(c.ID(), p.Code, err, h.Now())
+	h.Health.failed(t.connector.ID(), p.Code, err, h.Now())
 	return p
 }
 
-func (h *Handler) refuseArrival(s step, c Connector, why fate) *web.Problem {
-	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(s)}
+// refuseArrival is the page for an identity that signs nobody in, by the outcome.
+func (h *Handler) refuseArrival(t trip, why outcome) *web.Problem {
+	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(t)}
+	name := t.connector.Name()
 	switch why {
 	case connectFirst:
-		p.Title = c.Name() + " is not connected to an account here"
-		p.Text = "Sign in another way, and connect " + c.Name() + " on your account page. If you have no other way to sign in, ask the operator of this service for an account."
+		p.Title = name + " is not connected to an account here"
+		p.Text = "Sign in another way, and connect " + name + " on your account page. If you have no other way to sign in, ask the operator of this service for an account."
 	case closed:
 		p.Title = "There is no account for you here yet"
-		p.Text = "This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + c.Name() + " on your account page."
+		p.Text = "This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + name + " on your account page."
 	default:
 		p.Title = "This account is switched off"
 		p.Text = "Ask the operator of this service."

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"signet/federation"
 	"signet/provider/credential"
 	"signet/provider/keys"
 	"signet/provider/request"
@@ -34,8 +33,10 @@ type proof struct {
 
 // askProof keeps the identity in the browser and shows the page that asks for the
 // account's own password.
-func (h *Handler) askProof(w http.ResponseWriter, s step, c Connector, attemptID string, i federation.Identity) error {
-	payload, err := json.Marshal(proof{AttemptID: attemptID, RequestID: s.ID, Identity: asStored(i, ""), Connector: c.ID()})
+func (h *Handler) askProof(w http.ResponseWriter, t trip) error {
+	payload, err := json.Marshal(proof{
+		AttemptID: t.attempt.Upstream.ID, RequestID: t.ID, Identity: asStored(t.identity, ""), Connector: t.connector.ID(),
+	})
 	if err != nil {
 		return fmt.Errorf("encode proof: %w", err)
 	}
@@ -44,13 +45,13 @@ func (h *Handler) askProof(w http.ResponseWriter, s step, c Connector, attemptID
 		return fmt.Errorf("seal proof: %w", err)
 	}
 	h.Sessions.Cookies.Set(w, proofCookie, sealed, proofLife)
-	return web.SeeOther(w, h.Site.Base+request.To("/login/link", s.Sealed))
+	return web.SeeOther(w, h.Site.Base+request.To("/login/link", t.Sealed))
 }
 
 // pendingProof opens the browser's proof, for this request and no other.
 func (h *Handler) pendingProof(r *http.Request, s step) (proof, Connector, error) {
 	var p proof
-	lost := web.Stale(h.Site.Base+request.To("/login", s.Sealed), nil)
+	lost := web.Stale(h.signInPage(s), nil)
 	sealed, ok := h.Sessions.Cookies.Read(r, proofCookie)
 	if !ok {
 		return p, Connector{}, lost
@@ -76,7 +77,7 @@ func (h *Handler) provePage(s step, p proof, c Connector) templates.Prove {
 	return templates.Prove{
 		Common: h.common(s), Request: s.Sealed, Email: p.Identity.Email,
 		Connector: Button(c),
-		Back:      h.Site.Base + request.To("/login", s.Sealed),
+		Back:      h.signInPage(s),
 	}
 }
 
@@ -115,7 +116,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 		return h.Site.Onward(w, h.next(s))
 	}
 	if errors.Is(err, storage.ErrReplayed) || errors.Is(err, storage.ErrConflict) {
-		return web.Stale(h.Site.Base+request.To("/login", s.Sealed), err)
+		return web.Stale(h.signInPage(s), err)
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {

@@ -1,0 +1,113 @@
+package admin
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"signet/provider/keys/keeper"
+	"signet/provider/session"
+	"signet/provider/visit"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// revocable finds a key by its whole kid.
+func (h *Handler) revocable(ctx context.Context, id string) (keeper.Scheduled, error) {
+	list, err := h.scheduled(ctx)
+	if err != nil {
+		return keeper.Scheduled{}, err
+	}
+	i := slices.IndexFunc(list, func(k keeper.Scheduled) bool { return k.ID == id && k.State != storage.KeyRevoked })
+	if i < 0 {
+		return keeper.Scheduled{}, &web.Problem{
+			Status: http.StatusNotFound, Code: "not_found", Title: "There is no such key to revoke",
+			Text:     "It is gone or revoked already, or there never was one. The list shows what there is.",
+			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
+		}
+	}
+	return list[i], nil
+}
+
+// revocation is the act for a key, with what was typed for it, sealed; "" for nothing.
+func revocation(id, typed string) visit.Act {
+	query := url.Values{"kid": {id}}
+	if typed != "" {
+		query.Set("typed", typed)
+	}
+	return visit.Act{Name: "revoke", Page: revokePath + "?" + query.Encode(), Back: keysPath}
+}
+
+// askRevoke says what stops working, and has the kid typed.
+func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	k, err := h.revocable(r.Context(), r.URL.Query().Get("kid"))
+	if err != nil {
+		return err
+	}
+	typed := r.URL.Query().Get("typed")
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, revocation(k.ID, typed))
+	}
+	page, err := h.revokePage(r, current, k)
+	if err != nil {
+		return err
+	}
+	kept := h.Visits.KeptForm(typed, ticketOf(current, "keys.revoke", k.ID))
+	page.Confirm, page.Reason = kept.Get("confirm"), kept.Get("reason")
+	return h.Site.Show(w, page)
+}
+
+// revokePage says what stops working with a key.
+func (h *Handler) revokePage(r *http.Request, current session.Current, k keeper.Scheduled) (templates.AdminRevoke, error) {
+	list, err := h.scheduled(r.Context())
+	if err != nil {
+		return templates.AdminRevoke{}, err
+	}
+	moment := h.moments(current)
+	ticket, err := h.Visits.Ticket(ticketOf(current, "keys.revoke", k.ID))
+	told := templates.KeyConsequences(keeper.ConsequencesOf(rowsOf(list), k.Key))
+	return templates.AdminRevoke{
+		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: told.Damage(),
+		Succession: told.Succession(func(t time.Time) string { return moment(t).Text }), Ticket: ticket,
+	}, err
+}
+
+// revoke takes a key out of use at once, as the command does.
+func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	k, err := h.revocable(r.Context(), form.Get("kid"))
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckForm(form, ticketOf(current, "keys.revoke", k.ID), keysPath); err != nil {
+		return err
+	}
+	typed := url.Values{"confirm": form["confirm"], "reason": form["reason"]}
+	sealed, err := h.Visits.KeepForm(ticketOf(current, "keys.revoke", k.ID), typed)
+	if err != nil {
+		return err
+	}
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, revocation(k.ID, sealed))
+	}
+	if !keeper.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {
+		page, err := h.revokePage(r, current, k)
+		if err != nil {
+			return err
+		}
+		page.Wrong, page.Reason = "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason")
+		return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page) // the kid is typed again
+	}
+	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), h.by(r, current), h.Now())
+	if err := h.keysProblem(err, keysPath); err != nil {
+		return err
+	}
+	return h.Site.Onward(w, h.Site.Base+keysPath+"?"+url.Values{"done": {"revoked"}, "kid": {k.ID}}.Encode())
+}

@@ -1,0 +1,77 @@
+package admin
+
+import (
+	"net/http"
+	"strings"
+
+	"signet/provider/session"
+	"signet/provider/visit"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/templates"
+)
+
+// askRotate says what a rotation will do, or why there can be none yet, and asks.
+func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
+	}
+	list, err := h.scheduled(r.Context())
+	if err != nil {
+		return err
+	}
+	readers, err := h.DB.JWKSReaders(r.Context())
+	if err != nil {
+		return err
+	}
+	moment := h.moments(current)
+	page := templates.AdminRotate{Admin: h.frame("keys"), Readiness: readinessOf(list, readers, moment)}
+	var shown []string
+	for _, k := range list {
+		if k.State != storage.KeyNext || k.Line == storage.InternalLine {
+			continue
+		}
+		page.Next = append(page.Next, keyRow(k, moment))
+		shown = append(shown, k.ID)
+		if at := moment(k.RipeAt); k.RipeAt.After(h.Now()) && at.ISO > page.NotBefore.ISO {
+			page.NotBefore = at
+		}
+	}
+	if page.Ticket, err = h.Visits.Ticket(ticketOf(current, "keys.rotate", strings.Join(shown, " "))); err != nil {
+		return err
+	}
+	page.Shown = strings.Join(shown, " ")
+	return h.Site.Show(w, page)
+}
+
+// rotate lets the next keys sign that the page has shown, as the command does.
+func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
+	form, err := web.Form(w, r)
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckForm(form, ticketOf(current, "keys.rotate", form.Get("next")), rotatePath); err != nil {
+		return err
+	}
+	if !h.Visits.Fresh(current) {
+		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
+	}
+	list, err := h.scheduled(r.Context())
+	if err != nil {
+		return err
+	}
+	var next []string
+	for _, k := range list {
+		if k.State == storage.KeyNext && k.Line != storage.InternalLine {
+			next = append(next, k.ID)
+		}
+	}
+	if strings.Join(next, " ") != form.Get("next") { // another rotation was first
+		return web.Stale(h.Site.Base+rotatePath, nil)
+	}
+	_, err = h.Keys.Rotate(r.Context(), nil, h.Keys.Life().PublishBefore, h.by(r, current), h.Now())
+	if err := h.keysProblem(err, rotatePath); err != nil {
+		return err
+	}
+	return h.Site.Onward(w, h.Site.Base+keysPath+"?done=rotated")
+}
