@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // Config is one connector of the settings.
 type Config struct {
-	ID   string // lower-case letters, digits, '-' and '_'
+	ID   string // see CheckID
 	Kind Kind
 	Name string // "": the upstream's
 
@@ -104,7 +105,7 @@ func (c *base) AnswersByPOST() bool { return c.preset.formPost }
 func New(c Config, client *http.Client, now func() time.Time) (Connector, error) {
 	preset, known := presets[c.Kind]
 	if !known {
-		return nil, wrong(c, "type", "is not one of google, github, oidc, microsoft, apple, gitlab")
+		return nil, wrong(c, "type", "is not one of "+strings.Join(KindNames(), ", "))
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 5 * time.Second
@@ -130,12 +131,26 @@ func wrong(c Config, key, what string) error {
 	return fmt.Errorf("connector %q: %s %s: %w", excerpt(c.ID), key, what, ErrMisconfigured)
 }
 
+// IDPattern is the regular expression of the ids that a connector may have: they are part
+// of a path, of a cookie's name and of an HTML id.
+const IDPattern = `^[a-z0-9][a-z0-9-]{0,31}$`
+
+var idPattern = regexp.MustCompile(IDPattern)
+
+// CheckID says why a connector cannot have that id.
+func CheckID(id string) error {
+	if !idPattern.MatchString(id) {
+		return errors.New("must be 1 to 32 lower-case letters, digits and -, and begin with a letter or digit")
+	}
+	return nil
+}
+
 // checked refuses what no kind can work with, and puts domains into one form.
 func checked(c Config) (Config, error) {
-	const letters = "abcdefghijklmnopqrstuvwxyz0123456789-_"
+	if err := CheckID(c.ID); err != nil {
+		return c, wrong(c, "id", err.Error())
+	}
 	switch {
-	case c.ID == "" || len(c.ID) > 64 || strings.Trim(c.ID, letters) != "":
-		return c, wrong(c, "id", "must be lower-case letters, digits, - and _, at most 64")
 	case c.ClientID == "":
 		return c, wrong(c, "client_id", "is missing")
 	case c.Reauthenticates != nil && *c.Reauthenticates && !presets[c.Kind].knowsLogin():

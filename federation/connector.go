@@ -59,6 +59,19 @@ const (
 	GitLab    Kind = "gitlab"
 )
 
+// Kinds lists the kinds of upstream, in the order in which settings and their
+// documentation name them.
+func Kinds() []Kind { return []Kind{Google, GitHub, OIDC, Microsoft, Apple, GitLab} }
+
+// KindNames lists the kinds of upstream as settings spell them.
+func KindNames() []string {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, string(k))
+	}
+	return names
+}
+
 // Trust is what an upstream's word on an e-mail address is worth. The zero value
 // is the least.
 type Trust int

@@ -2,7 +2,6 @@ package federation
 
 import (
 	"net/url"
-	"slices"
 )
 
 // preset is what one kind of upstream does its own way.
@@ -52,13 +51,3 @@ var presets = map[Kind]preset{
 }
 
 func (p preset) knowsLogin() bool { return p.freshPrompt == "" }
-
-// Kinds lists the types of upstream, for settings and their documentation.
-func Kinds() []Kind {
-	var all []Kind
-	for k := range presets {
-		all = append(all, k)
-	}
-	slices.Sort(all)
-	return all
-}

@@ -32,15 +32,15 @@ func connectorMark(kind string) string {
 	return ""
 }
 
-// connectorID is what an operator may call a connector: it is part of a path and
-// of an element's id.
-var connectorID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+// unescaped holds ids that can be part of a path and of an element's id as they are.
+// Which ids connectors may have is a rule of package federation.
+var unescaped = regexp.MustCompile(`^[a-z0-9-]+$`)
 
 // usable leaves out the buttons that could not work.
 func usable(buttons []ConnectorButton) []ConnectorButton {
 	var list []ConnectorButton
 	for _, b := range buttons {
-		if connectorID.MatchString(b.ID) {
+		if unescaped.MatchString(b.ID) {
 			list = append(list, b)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,13 +39,13 @@ func newConnectorDraft(where place) *connectorDraft {
 var connectorOptions = []option[connectorDraft]{
 	{
 		key: "id", unit: "name", example: "google",
-		shape: matching(connectorID.String()),
+		shape: matching(federation.IDPattern),
 		about: "part of the redirect URI, and of every link between an account and this upstream: never change it",
 		set:   into(func(c *connectorDraft) *string { return &c.ID }, parseConnectorID),
 	},
 	{
 		key: "type", unit: "google, github, oidc, microsoft, apple or gitlab", example: "oidc",
-		shape: oneOfWords(kinds...),
+		shape: oneOfWords(federation.KindNames()...),
 		about: "what kind of upstream it is; oidc for any OpenID provider",
 		set:   into(func(c *connectorDraft) *federation.Kind { return &c.Kind }, parseKind),
 	},
@@ -178,24 +177,17 @@ var connectorOptions = []option[connectorDraft]{
 	},
 }
 
-var connectorID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
-
-// parseConnectorID keeps ids fit for a path, a cookie name and an HTML id. /login/link
-// is a page of ours.
+// parseConnectorID asks for what federation asks for, and refuses link: /login/link is a
+// page of ours.
 func parseConnectorID(text string) (string, error) {
-	switch {
-	case !connectorID.MatchString(text):
-		return "", errors.New("must be 1 to 32 lower-case letters, digits and -, and begin with a letter or digit")
-	case text == "link":
+	if text == "link" {
 		return "", errors.New("is link, which is taken: choose another")
 	}
-	return text, nil
+	return text, federation.CheckID(text)
 }
 
-var kinds = []string{"google", "github", "oidc", "microsoft", "apple", "gitlab"}
-
 func parseKind(text string) (federation.Kind, error) {
-	kind, err := oneOf(kinds...)(text)
+	kind, err := oneOf(federation.KindNames()...)(text)
 	return federation.Kind(kind), err
 }
 
