@@ -73,3 +73,11 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	web.App.Tell(w, r, answer, err)
 }
+
+// interactionRequired: the pages have something to ask.
+type interactionRequired struct{ continueAt string }
+
+func (e *interactionRequired) Error() string { return "interaction required" }
+
+// Cause is the code for the log and the table of answers.
+func (e *interactionRequired) Cause() string { return "interaction_required" }

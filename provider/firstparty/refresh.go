@@ -66,14 +66,6 @@ func (h *Handler) renew(w http.ResponseWriter, r *http.Request, q request.Reques
 	return h.setTokens(w, r, client, *current, at)
 }
 
-// interactionRequired: the pages have something to ask.
-type interactionRequired struct{ continueAt string }
-
-func (e *interactionRequired) Error() string { return "interaction required" }
-
-// Cause is the code for the log and the table of answers.
-func (e *interactionRequired) Cause() string { return "interaction_required" }
-
 // AnswerCookies gives the browser the app's cookies at the end of a sign-in on the
 // pages, and sends it to where the app wants it. Only a navigation gets that far: an
 // image or a frame of a sibling host would carry the cookies, too.
