@@ -10,33 +10,6 @@ import (
 	"signet/templates"
 )
 
-// Answer is what the caller is told when a request cannot be served.
-type Answer struct {
-	Status     int
-	Code       string // stable: an OAuth error code, or the code that a page or form shows
-	Title      string // of the page
-	Text       string // what to change
-	Field      string // of the form that is at fault
-	Continue   string // URL the app sends its browser to; "" for none
-	RetryAfter int    // seconds, with 429 and 503; 0 for none
-}
-
-// Surface is a kind of caller. Each has its own column in the table of answers.
-type Surface int
-
-const (
-	// OAuth answers clients with the JSON of RFC 6749, section 5.2.
-	OAuth Surface = iota
-	// Bearer answers the bearer of an access token with a challenge (RFC 6750, section 3).
-	Bearer
-	// App answers the pages of the first-party app with JSON.
-	App
-	// Path answers programs, with JSON, before their request has reached an endpoint.
-	Path
-	form // shows people again the form that they have sent, see FormRefusal
-	page // answers people with a page, see Site.Fail
-)
-
 // AnswerTo looks up the answer to an error: that of the outermost cause which the table
 // knows on this surface. Errors of any other cause are server_error.
 func AnswerTo(s Surface, err error) Answer {
@@ -78,15 +51,6 @@ func (s Surface) find(err error) (Answer, bool) {
 		}
 	}
 	return Answer{}, false
-}
-
-// answer to a body or query that cannot be read: the error knows it best.
-func (e *FormError) answer(s Surface) Answer {
-	code := "invalid_request"
-	if e.Status == http.StatusUnsupportedMediaType && s != OAuth { // RFC 6749, section 5.2, has no code for it
-		code = "unsupported_media_type"
-	}
-	return Answer{Status: e.Status, Code: code, Text: e.Text}
 }
 
 // advised is an error with its own sentence for the caller.

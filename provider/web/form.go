@@ -21,6 +21,15 @@ type FormError struct {
 
 func (e *FormError) Error() string { return e.Text }
 
+// answer to a body or query that cannot be read: the error knows it best.
+func (e *FormError) answer(s Surface) Answer {
+	code := "invalid_request"
+	if e.Status == http.StatusUnsupportedMediaType && s != OAuth { // RFC 6749, section 5.2, has no code for it
+		code = "unsupported_media_type"
+	}
+	return Answer{Status: e.Status, Code: code, Text: e.Text}
+}
+
 // formType is the media type of a form. It has no parameters: what a client sends as
 // such decides nothing, and the values are UTF-8 in any case (RFC 6749, appendix B).
 const formType = "application/x-www-form-urlencoded"

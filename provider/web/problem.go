@@ -1,7 +1,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 
 	"signet/templates"
@@ -37,14 +36,4 @@ func Stale(startURL string, cause error) *Problem {
 		Text:     "Someone else may have signed in here since the page was opened, or it was open for too long. Nothing was changed.",
 		StartURL: startURL, Cause: cause,
 	}
-}
-
-// asProblem finds the page for any error. People learn the reference of an internal
-// error, the log learns its cause.
-func asProblem(err error) *Problem {
-	if p, ok := errors.AsType[*Problem](err); ok {
-		return p
-	}
-	a := AnswerTo(page, err)
-	return &Problem{Status: a.Status, Code: a.Code, Title: a.Title, Text: a.Text, RetryAfter: a.RetryAfter, Cause: err}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -48,6 +49,22 @@ func (s *Site) Page(h Handler) http.Handler {
 	})
 }
 
+var errOrigin = errors.New("the Origin header names another origin than the issuer")
+
+// checkOrigin refuses a form that another origin has sent. Engines that send
+// Sec-Fetch-Site are judged by it. Of the others an Origin must be the issuer's,
+// scheme and port included: the standard library would compare its host with the
+// one that the request names, which lets in the http twin of an https issuer and
+// whoever can set both. Engines that send neither are told apart by tickets.
+func (s *Site) checkOrigin(r *http.Request) error {
+	origin := r.Header.Get("Origin")
+	old := r.Header.Get("Sec-Fetch-Site") == "" && origin != ""
+	if old && r.Method == http.MethodPost && origin != s.Issuer.Scheme+"://"+s.Issuer.Host {
+		return errOrigin
+	}
+	return s.cross.Check(r)
+}
+
 // Plain adapts a handler that does without the cross-origin check: the protocol
 // lets other sites send people there, by GET and by POST.
 func (s *Site) Plain(h Handler) http.Handler {
@@ -76,6 +93,16 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if err := s.write(w, p.Status, page, ownReferrer); err != nil {
 		http.Error(w, p.Title+" ("+p.Code+", "+trace.ID+")", p.Status)
 	}
+}
+
+// asProblem finds the page for any error. People learn the reference of an internal
+// error, the log learns its cause.
+func asProblem(err error) *Problem {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return p
+	}
+	a := AnswerTo(page, err)
+	return &Problem{Status: a.Status, Code: a.Code, Title: a.Title, Text: a.Text, RetryAfter: a.RetryAfter, Cause: err}
 }
 
 // NotFound is the page for a path that leads nowhere.
