@@ -117,12 +117,7 @@ func TestReplaceDatabase_WaitsForNobody(t *testing.T) {
 	backend := storagetest.SQLite(t)
 	folder := backend.Config().DataDir
 	w := newWorld(t, backend)
-	fresh := t.TempDir()
-	if db, err := storage.Open(t.Context(), storage.Config{DataDir: fresh}); err != nil {
-		t.Fatal(err)
-	} else if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
+	fresh := storagetest.SQLite(t).Config().DataDir
 	wantError(t, "check while it is open", storage.CheckUnused(folder), storage.ErrInUse)
 	wantError(t, "replace while it is open", storage.ReplaceDatabase(folder, fresh, "old"), storage.ErrInUse)
 	w.createUser(t, "still@example.com")
@@ -136,7 +131,7 @@ func TestReplaceDatabase_WaitsForNobody(t *testing.T) {
 	if _, _, err := backend.Open(t).UserByEmail(t.Context(), "still@example.com"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("the database is not the new one: %v", err)
 	}
-	old := t.TempDir()
+	old := storagetest.SQLite(t).Config().DataDir
 	if err := os.Rename(filepath.Join(folder, "old"), filepath.Join(old, "signet.db")); err != nil {
 		t.Fatal(err)
 	}

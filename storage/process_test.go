@@ -184,7 +184,7 @@ func TestCO03_OneOfFiftyRedeemsOverTwoHandles(t *testing.T) {
 func TestMN01_MN02_OneOfFiftyRedeemsOverTwoProcesses(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		children := []*child{startChild(t, "redeem", w.backend.Config()), startChild(t, "redeem", w.backend.Config())}
-		for round := range 20 {
+		for round := range inSoak(100, 8) {
 			r := w.redemption(fmt.Sprint(round), "code", noon)
 			for _, c := range children {
 				c.order(t, r)
@@ -224,6 +224,8 @@ func TestOpen_TwoProcessesOpenAFreshDatabaseTogether(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		if b.Name == "postgres" {
 			emptySchema(t, b.Config().Database)
+		} else if err := os.Remove(storage.DatabaseFile(b.Config().DataDir)); err != nil {
+			t.Fatal(err)
 		}
 		children := []*child{startChild(t, "open", b.Config()), startChild(t, "open", b.Config())}
 		for _, c := range children {

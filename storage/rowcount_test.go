@@ -3,7 +3,6 @@ package storage_test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -36,13 +35,8 @@ func (w *world) rows(t testing.TB) map[string]int {
 }
 
 // repeats is how often a stranger, or the holder of one token, tries: more often than
-// the largest bound, and a thousand times with SIGNET_SOAK.
-var repeats = func() int {
-	if os.Getenv("SIGNET_SOAK") != "" {
-		return 1000
-	}
-	return 500
-}()
+// the bound, and a thousand times with SIGNET_SOAK.
+func repeats(bound int) int { return inSoak(1000, bound+100) }
 
 // writers are the acts that strangers, or the holder of one token, session or secret,
 // can repeat, and how many rows all of them within a minute may leave.
@@ -194,7 +188,7 @@ func TestStrangers_CanMakeFewRows(t *testing.T) {
 			eachWorld(t, func(t *testing.T, w *world) {
 				again := writer.ready(t, w)
 				before := w.rows(t)
-				for i := range repeats {
+				for i := range repeats(writer.bound) {
 					if err := again(i); err != nil {
 						t.Fatalf("repetition %d: %v", i, err)
 					}

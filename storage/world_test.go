@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -178,4 +179,13 @@ func outcome(err error) string {
 	default:
 		return fmt.Sprint(err)
 	}
+}
+
+// inSoak gives how often a test repeats what only repetition shows: often with
+// SIGNET_SOAK (make soak), seldom without.
+func inSoak(often, seldom int) int {
+	if os.Getenv("SIGNET_SOAK") != "" {
+		return often
+	}
+	return seldom
 }

@@ -20,10 +20,11 @@ func Each(t *testing.T, f func(t *testing.T, b Backend)) {
 	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
 }
 
-// SQLite gives a fresh SQLite file, for a test or benchmark of that alone.
+// SQLite gives a fresh SQLite file with the schema in place, for a test or benchmark of
+// that alone.
 func SQLite(t testing.TB) Backend {
 	t.Helper()
-	return Backend{Name: "sqlite", config: storage.Config{DataDir: t.TempDir()}}
+	return Backend{Name: "sqlite", config: storage.Config{DataDir: newFile(t)}}
 }
 
 // Postgres gives a fresh PostgreSQL database with the schema in place, for a test
