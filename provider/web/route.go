@@ -1,0 +1,66 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Route is one row of the list of everything that the provider serves. Each room gives
+// its rows; the root joins them. The router, the tests that walk over all paths and
+// docs/routes.md are made of that one list.
+type Route struct {
+	Methods       string // separated by "|"; HEAD only where GET changes nothing, see Router
+	Path          string // below the issuer: a pattern of http.ServeMux without a method
+	Policy        Policy
+	Handler       http.Handler
+	Specification string // and section; "" for a path of our own
+	Room          string // the package below provider that serves it; set by the root
+	AtHost        bool   // the path stands at the root of the host, not below the issuer
+}
+
+// Policy says for whom a path is, and what holds there before its handler runs.
+type Policy string
+
+// The policies. Their rules are in Policies.
+const (
+	People   Policy = "page"
+	Arrivals Policy = "entry page"
+	Ready    Policy = "document"
+	Clients  Policy = "client"
+	Servers  Policy = "server"
+	Tokens   Policy = "token"
+	Cookies  Policy = "first-party app"
+	Watchers Policy = "health"
+)
+
+// Policies gives every policy with its rule, in the order in which docs/routes.md tells
+// them.
+var Policies = []struct {
+	Policy Policy
+	Rule   string
+}{
+	{People, "a page or a form of ours. A POST from another origin is refused; an error is a page."},
+	{Arrivals, "a page that other sites may send a browser to, by GET and, where listed, by POST. It acts on nothing but what it has validated; an error is a page."},
+	{Ready, "ready bytes, the same for everybody: cached, readable from every origin, answered in front of the log."},
+	{Clients, "a form in the body, 64 KiB at most, no parameter twice. The client authenticates. Readable without credentials from the origins of the client. An error is OAuth JSON."},
+	{Servers, "as client, but from no origin at all: browsers have no business here."},
+	{Tokens, "an access token in one place. Readable without credentials from the origins of the client. An error is a bearer challenge."},
+	{Cookies, "JSON with the cookies of the browser, from the origins of first_party.origins alone. An error is JSON."},
+	{Watchers, "one word of JSON for what watches the node."},
+}
+
+// IsPage reports whether people see the answers: a wrong method is told on a page then,
+// and as JSON otherwise.
+func (p Policy) IsPage() bool { return p == People || p == Arrivals }
+
+// Add adds a row of the list, its path as it stands.
+func (t *Router) Add(r Route) {
+	refuse := t.api
+	if r.Policy.IsPage() {
+		refuse = t.page
+	}
+	t.add(r.Methods+" "+r.Path, r.Handler, refuse)
+}
+
+// MethodList gives the methods of the row.
+func (r Route) MethodList() []string { return strings.Split(r.Methods, "|") }
