@@ -1,13 +1,12 @@
 package provider
 
 import (
+	"errors"
 	"net/http"
 	"path"
 	"strings"
 
-	"signet/provider/request"
 	"signet/provider/web"
-	"signet/storage"
 )
 
 // routes is the one place where paths get their handlers, methods and policy. HEAD is
@@ -15,9 +14,6 @@ import (
 func (p *Provider) routes() http.Handler {
 	inner := web.NewRouter(p.wrongMethodPage, methodNotAllowed)
 	inner.API("GET|HEAD /readyz", http.HandlerFunc(p.readyz))
-	inner.Page("GET|POST /authorize", p.site.Plain(p.authorize))
-	inner.Page("GET /authorize/next", p.site.Plain(p.next))
-	inner.Page("GET|POST /end_session", p.site.Plain(p.endSession))
 	inner.Page("GET|HEAD /{$}", p.site.Plain(p.home))
 	p.steps.Routes(inner)
 	p.account.Routes(inner)
@@ -25,10 +21,11 @@ func (p *Provider) routes() http.Handler {
 	p.firstParty.Routes(inner)
 	inner.Page("POST /login", web.ByBody(p.steps.Login(), p.firstParty.Login()))
 
-	inner.API("POST|OPTIONS /token", p.shared(p.form(p.fromClient(p.token))))
-	inner.API("POST|OPTIONS /revoke", p.shared(p.form(p.fromClient(p.revoke))))
-	inner.API("POST /introspect", p.form(http.HandlerFunc(p.introspect)))
-	inner.API("GET|HEAD|POST|OPTIONS /userinfo", p.shared(http.HandlerFunc(p.userinfo)))
+	for _, r := range p.oauth.Routes() {
+		if r.Policy != web.Ready {
+			inner.Add(r)
+		}
+	}
 	inner.Elsewhere(p.nowhere)
 
 	outer := web.NewRouter(p.wrongMethodPage, methodNotAllowed)
@@ -46,6 +43,37 @@ func (p *Provider) routes() http.Handler {
 	return web.Headers(https, atOnce(documents, p.bounded(web.Traced(p.Log, p.TrustedProxies, p.Now, http.HandlerFunc(p.broken), p.jobs.Recorded(plainPaths(outer))))))
 }
 
+// documents are the handlers of ready bytes, by their whole paths.
+func (p *Provider) documents() map[string]http.Handler {
+	documents := map[string]http.Handler{p.base + "/healthz": http.HandlerFunc(healthz)}
+	for _, r := range p.oauth.Routes() {
+		if r.AtHost {
+			documents[r.Path] = r.Handler
+		} else if r.Policy == web.Ready {
+			documents[p.base+r.Path] = r.Handler
+		}
+	}
+	return documents
+}
+
+// atOnce answers a GET of a document in front of trace, log and router, which
+// would cost more than the answer. Pollers ask for these all day: a line for each
+// would bury the log. Everything else about them is the router's.
+func atOnce(documents map[string]http.Handler, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.RawPath == "" {
+			if document, ok := documents[r.URL.Path]; ok {
+				document.ServeHTTP(w, r)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// healthz says that the process lives.
+func healthz(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, "ok") }
+
 // methodNotAllowed is the answer of an endpoint for programs to a method that it does not have.
 func methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
 	web.Path.Fail(w, r, web.Advise(because("method_not_allowed", "the method is not one of "+allow), "use "+allow))
@@ -56,43 +84,6 @@ func (p *Provider) wrongMethodPage(w http.ResponseWriter, r *http.Request, allow
 	p.site.Fail(w, r, &web.Problem{
 		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Title: "This address cannot be used that way",
 		Text: "The request was sent by another method than " + allow + ". Nothing was changed. Open the address in a browser.", StartURL: p.base + "/", StartText: "Start page",
-	})
-}
-
-// form reads the body strictly.
-func (p *Provider) form(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Pragma", "no-cache") // RFC 6749, section 5.1
-		if len(r.Header.Values("Authorization")) > 1 {
-			web.OAuth.Fail(w, r, because("two_authorization_headers", "more than one Authorization header"))
-			return
-		}
-		if _, err := web.PostForm(w, r, "resource", "audience"); err != nil {
-			web.OAuth.Fail(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// shared answers cross-origin calls without credentials. A preflight does not
-// say which client asks, so it knows the origins of all; the answer itself is
-// readable for the origins of this request's client alone (see allowOrigin).
-func (p *Provider) shared(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("Vary", "Origin")
-		if r.Method != http.MethodOptions {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if origin := r.Header.Get("Origin"); p.clients.KnowsOrigin(origin) {
-			h := w.Header()
-			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Allow-Methods", "GET, POST")
-			h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
-			h.Set("Access-Control-Max-Age", "600")
-		}
-		w.WriteHeader(http.StatusNoContent)
 	})
 }
 
@@ -154,16 +145,9 @@ func plainPaths(next http.Handler) http.Handler {
 	})
 }
 
-// allowOrigin makes the answer readable for a script of this client.
-func allowOrigin(h http.Header, origin string, client storage.Client) {
-	if origin != "" && request.AllowsOrigin(client, origin) {
-		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate")
-	}
-}
-
 // locate gives an absolute URL of ours.
 func (p *Provider) locate(path string) string { return p.Issuer + path }
 
-// step is the path of a step with its request, as a browser must ask for it.
-func (p *Provider) step(path, sealed string) string { return p.base + request.To(path, sealed) }
+func because(code, text string) error { return web.Because(code, errors.New(text)) }
+
+var errPanic = because("panic", "the handler panicked")

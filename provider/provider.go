@@ -21,6 +21,7 @@ import (
 	"signet/provider/keys/keeper"
 	"signet/provider/keys/vault"
 	"signet/provider/notice"
+	"signet/provider/oauth"
 	"signet/provider/outbound"
 	"signet/provider/request"
 	"signet/provider/session"
@@ -111,33 +112,32 @@ func (l Lifetimes) ofTokens() flow.Lifetimes {
 // Whatever changes while it serves is behind a pointer: With shares it.
 type Provider struct {
 	Config
-	db           *storage.DB
-	ring         *keys.Ring
-	tokens       *flow.Tokens
-	clients      *request.Clients
-	carrier      *request.Requests
-	sessions     *session.Sessions
-	visits       *visit.Visits
-	site         *web.Site
-	files        *static.Files
-	outbound     *outbound.Client
-	notices      *notice.Outbox
-	steps        *interaction.Handler
-	account      *account.Handler
-	admin        *admin.Handler
-	firstParty   *firstparty.Handler
-	base         string // the issuer's path
-	passwords    *credential.Passwords
-	health       *interaction.Health
-	keeper       *keeper.Keeper
-	rotator      *keeper.Rotator
-	issuer       *url.URL
-	jobs         *upkeep.Jobs
-	gates        gates
-	discovery    []byte
-	discoveryTag string
-	seen         *atomic.Int64 // change counter that the caches stand at
-	handler      http.Handler
+	db         *storage.DB
+	ring       *keys.Ring
+	tokens     *flow.Tokens
+	clients    *request.Clients
+	carrier    *request.Requests
+	sessions   *session.Sessions
+	visits     *visit.Visits
+	site       *web.Site
+	files      *static.Files
+	outbound   *outbound.Client
+	notices    *notice.Outbox
+	steps      *interaction.Handler
+	account    *account.Handler
+	admin      *admin.Handler
+	oauth      *oauth.Handler
+	firstParty *firstparty.Handler
+	base       string // the issuer's path
+	passwords  *credential.Passwords
+	health     *interaction.Health
+	keeper     *keeper.Keeper
+	rotator    *keeper.Rotator
+	issuer     *url.URL
+	jobs       *upkeep.Jobs
+	gates      gates
+	seen       *atomic.Int64 // change counter that the caches stand at
+	handler    http.Handler
 }
 
 // New opens the key ring, loads the clients and builds the handler.
@@ -148,7 +148,7 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	}
 	c.Lifetimes.setDefaults()
 	if c.Keys.MaxAge == 0 {
-		c.Keys.MaxAge = cacheDocuments
+		c.Keys.MaxAge = oauth.DocumentsCached
 	}
 	if c.CookieName == "" {
 		c.CookieName = session.DefaultBase
@@ -179,9 +179,6 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 		return nil, err
 	}
 	if err := p.furnish(); err != nil {
-		return nil, err
-	}
-	if p.discovery, err = p.discoveryDocument(); err != nil {
 		return nil, err
 	}
 	return p, p.open()
@@ -277,6 +274,13 @@ func (p *Provider) open() error {
 	p.firstParty = firstparty.New(firstparty.Deps{
 		Issuer: p.Issuer, DB: p.db, Ring: p.ring, Requests: p.carrier, Sessions: p.sessions, Visits: p.visits, Tokens: p.tokens, Now: p.Now,
 	})
+	p.oauth, err = oauth.New(oauth.Deps{
+		DB: p.db, Ring: p.ring, Tokens: p.tokens, Clients: p.clients, Requests: p.carrier, Sessions: p.sessions, Visits: p.visits, Notices: p.notices,
+		Apps: p.firstParty, Site: p.site, Jobs: p.jobs, Issuer: p.Issuer, CodeLife: p.Lifetimes.Code, KeysCached: p.Keys.MaxAge, Proxies: p.TrustedProxies, Now: p.Now,
+	})
+	if err != nil {
+		return err
+	}
 	p.handler = p.routes()
 	return nil
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"signet/provider/keys/keeper"
+	"signet/provider/oauth"
 	"signet/provider/session"
 )
 
@@ -11,6 +12,6 @@ import (
 func (l Lifetimes) KeyLife(of keeper.Life) keeper.Life {
 	l.setDefaults()
 	of.Tokens = max(l.Access, l.ID)
-	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+remembered, session.DeviceLife)
+	of.Internal = max(l.Refresh, l.Offline, l.Request, l.Code+oauth.CodeRemembered, session.DeviceLife)
 	return of
 }

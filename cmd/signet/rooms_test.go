@@ -57,7 +57,8 @@ var house = func() map[string][]string {
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
 		"provider/firstparty":       join(rulers, "provider/flow"),
-		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep"}),
+		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty"),
+		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep", "provider/oauth"}),
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 
 		"cmd/signet/spelling": {},
@@ -89,8 +90,8 @@ var strangers = []struct {
 		[]string{"storage/engine", "storage/storagetest"}, true, // a test may play the thief of a database
 		"SQL is the business of storage: whatever may happen once is decided there, by one conditional write"},
 	{[]string{"github.com/zitadel/oidc"},
-		[]string{"provider"}, false,
-		"the OpenID library is known to the root of provider alone, so that its types stop there"},
+		[]string{"provider/oauth"}, true, // its relying party is a foreign judge of ours
+		"the OpenID library is known to provider/oauth alone, so that its types stop there"},
 	{[]string{"github.com/go-jose/go-jose"},
 		[]string{"provider", "provider/keys", "federation"}, true,
 		"tokens are made and opened in provider/keys, one verifier per kind, and foreign ones in federation"},
@@ -194,6 +195,7 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"provider/session/session.go", `import "signet/provider/request"`, "provider/session may not import"},
 		{"provider/flow/issue.go", `import "signet/provider/interaction"`, "provider/flow may not import"},
 		{"provider/flow/next.go", `import "net/http"`, "knows no HTTP"},
+		{"provider/oauth/token.go", `import "signet/provider"`, "provider/oauth may not import"},
 		{"provider/serve.go", `import "signet/cmd/signet"`, "provider may not import"},
 		{"provider/provider.go", `import "signet/storage/storagetest"`, "only tests may"},
 		{"provider/session/session.go", `import "signet/provider"`, "provider/session may not import"},
@@ -203,9 +205,9 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"cmd/signet/serve.go", `import "signet/federation/federationtest"`, "only tests and `signet dev`"},
 		{"util/strings.go", ``, "util is not a room"},
 		{"provider/session/row.go", `import "gorm.io/gorm"`, "SQL is the business of storage"},
-		{"provider/token.go", `import "database/sql"`, "SQL is the business of storage"},
-		{"provider/token_test.go", `import "gorm.io/gorm"`, "SQL is the business of storage"},
-		{"provider/web/op.go", `import "github.com/zitadel/oidc/v3/pkg/op"`, "root of provider alone"},
+		{"provider/oauth/token.go", `import "database/sql"`, "SQL is the business of storage"},
+		{"provider/oauth/token_test.go", `import "gorm.io/gorm"`, "SQL is the business of storage"},
+		{"provider/web/op.go", `import "github.com/zitadel/oidc/v3/pkg/op"`, "known to provider/oauth alone"},
 		{"storage/jwk.go", `import "github.com/go-jose/go-jose/v4"`, "one verifier per kind"},
 		{"cmd/signet/serve.go", `import "golang.org/x/oauth2"`, "demo of `signet dev`"},
 		{"provider/mail.go", `import "text/template"`, "escapes nothing"},
@@ -227,7 +229,7 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 func TestRooms_RightImportIsLeftAlone(t *testing.T) {
 	for _, c := range []struct{ file, source string }{
 		{"storage/db.go", `import "gorm.io/gorm"`},
-		{"provider/server.go", `import ("signet/provider/interaction"; "github.com/zitadel/oidc/v3/pkg/op")`},
+		{"provider/oauth/discovery.go", `import ("signet/provider/flow"; "github.com/zitadel/oidc/v3/pkg/op")`},
 		{"provider/session/session_test.go", `import ("signet/storage/storagetest"; "golang.org/x/oauth2"; "net/http"; "time"); var _, _ = http.DefaultClient, time.Tick`},
 		{"provider/session/session_test.go", `import ("signet/provider"; "signet/provider/providertest"; "signet/provider/keys/vault")`},
 		{"provider/providertest/thief.go", `import ("database/sql"; "signet/provider"; "signet/storage/storagetest")`},

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"errors"
@@ -24,25 +24,25 @@ const (
 // Core, section 3.1.2.1). A GET is answered at once where nothing needs to be
 // asked. A POST comes from another site and so without the session's cookie
 // (SameSite=Lax): it is validated and sealed, and a GET goes on.
-func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
+func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 	params, err := authorizeParams(w, r)
 	if err != nil {
 		return err
 	}
 	// RFC 6749, section 4.1.2.1: nothing is redirected before client and
 	// redirect URI are proven.
-	client, err := p.carrier.Client(r.Context(), params.Get("client_id"), params.Get("redirect_uri"))
+	client, err := h.Requests.Client(r.Context(), params.Get("client_id"), params.Get("redirect_uri"))
 	if err != nil {
 		return err
 	}
 	web.TraceOf(r.Context()).Client(client.ID)
-	at := p.Now()
+	at := h.Now()
 	q := request.Request{
 		ID: storage.NewTimedID(at), Kind: request.Code, Created: storage.At(at),
 		ClientID: client.ID, RedirectURI: params.Get("redirect_uri"), State: params.Get("state"),
 	}
-	if refusal := p.validate(&q, client, params); refusal != nil {
-		return p.refuse(w, r, q, *refusal)
+	if refusal := h.validate(&q, client, params); refusal != nil {
+		return h.refuse(w, r, q, *refusal)
 	}
 	size, err := request.SealedSize(q)
 	if err != nil {
@@ -51,10 +51,11 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) error {
 	if size >= maxSealed {
 		return authorizeProblem(tooLong)
 	}
+	opened := request.Opened{Request: q, Client: client}
 	if r.Method == http.MethodPost {
-		return p.goTo(w, "/authorize/next", q, "")
+		return h.goTo(w, "/authorize/next", opened)
 	}
-	return p.dispatch(w, r, q, client, "")
+	return h.dispatch(w, r, opened)
 }
 
 // authorizeParams reads the parameters of a GET or a form POST, strictly. A
@@ -94,10 +95,10 @@ func authorizeProblem(err error) error {
 }
 
 // next serves /authorize/next, where every step of a sign-in returns to.
-func (p *Provider) next(w http.ResponseWriter, r *http.Request) error {
-	opened, err := p.carrier.Open(r.Context(), r.URL.Query().Get("request"), p.Now())
+func (h *Handler) next(w http.ResponseWriter, r *http.Request) error {
+	opened, err := h.Requests.Open(r.Context(), r.URL.Query().Get("request"), h.Now())
 	if err != nil {
 		return err
 	}
-	return p.dispatch(w, r, opened.Request, opened.Client, opened.Sealed)
+	return h.dispatch(w, r, opened)
 }

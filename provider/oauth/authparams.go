@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"encoding/base64"
@@ -26,10 +26,10 @@ var promptValues = []string{"none", "login", "consent", "select_account"}
 
 // validate fills q from the parameters, or says why not. Client and redirect URI
 // are proven; parameters that nobody knows are ignored.
-func (p *Provider) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+func (h *Handler) validate(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	q.Nonce = params.Get("nonce")
 	for _, check := range []func(*request.Request, storage.Client, url.Values) *flow.Refusal{
-		responseMode, responseType, requestObject, scopes, prompt, maxAge, challenge, resources, claimsRequest, p.hint,
+		responseMode, responseType, requestObject, scopes, prompt, maxAge, challenge, resources, claimsRequest, h.hint,
 	} {
 		if r := check(q, client, params); r != nil {
 			return r
@@ -259,11 +259,11 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *flo
 
 // hint reads id_token_hint: an ID token of ours, issued to this client. It never
 // signs anyone in; it only says whom the client expects.
-func (p *Provider) hint(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
+func (h *Handler) hint(q *request.Request, client storage.Client, params url.Values) *flow.Refusal {
 	if !params.Has("id_token_hint") {
 		return nil
 	}
-	token, err := p.ring.VerifyIDTokenHint(params.Get("id_token_hint"), p.Now())
+	token, err := h.Ring.VerifyIDTokenHint(params.Get("id_token_hint"), h.Now())
 	if err != nil || token.Audience != client.ID {
 		return flow.Refuse("foreign_hint", "invalid_request", "id_token_hint is not an ID token that was issued to this client")
 	}

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"cmp"
@@ -24,7 +24,7 @@ type presented struct {
 // authenticate finds out which client a form request comes from and proves it. To
 // the outside an unknown client and a wrong secret look alike and count alike; the
 // error names the exact cause for the log.
-func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
+func (h *Handler) authenticate(r *http.Request) (storage.Client, error) {
 	trace := web.TraceOf(r.Context())
 	trace.ClaimClient(r.PostForm.Get("client_id"))
 	given, bad := presentedBy(r)
@@ -32,7 +32,7 @@ func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 	if given.id == "" {
 		return storage.Client{}, bad
 	}
-	client, err := p.clients.Enabled(r.Context(), given.id)
+	client, err := h.Clients.Enabled(r.Context(), given.id)
 	trace.Client(client.ID)
 	if errors.Is(err, request.ErrDisabled) {
 		trace.Client(given.id)
@@ -43,7 +43,7 @@ func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return storage.Client{}, err
 	}
-	at := p.Now()
+	at := h.Now()
 	refused := judge(client, given, at)
 	if refused == nil {
 		return client, nil
@@ -52,7 +52,7 @@ func (p *Provider) authenticate(r *http.Request) (storage.Client, error) {
 		refused = errDisabledClient
 	}
 	if guessed(given, refused) {
-		return storage.Client{}, p.countFailure(r, client.ID, given, refused, at)
+		return storage.Client{}, h.countFailure(r, client.ID, given, refused, at)
 	}
 	return storage.Client{}, refused
 }
@@ -131,9 +131,9 @@ const (
 // whoever else has tried, and costs storage nothing. The limits protect the
 // database and the log; the secrets, of 256 random bits, need no protection from
 // guesses.
-func (p *Provider) countFailure(r *http.Request, known string, given presented, refused error, at time.Time) error {
+func (h *Handler) countFailure(r *http.Request, known string, given presented, refused error, at time.Time) error {
 	trace := web.TraceOf(r.Context())
-	bucket, err := p.ring.Bucket(given.id)
+	bucket, err := h.Ring.Bucket(given.id)
 	if err != nil {
 		return fmt.Errorf("count failure: %w", err)
 	}
@@ -144,7 +144,7 @@ func (p *Provider) countFailure(r *http.Request, known string, given presented, 
 		}
 		trace.Recorded() // once it is over a limit, on purpose not
 	}
-	err = p.db.CountFailure(r.Context(), []storage.Limit{
+	err = h.DB.CountFailure(r.Context(), []storage.Limit{
 		{Key: "client:" + bucket, Max: failuresOfClient, Window: failureWindow},
 		{Key: "clientnet:" + storage.Network(trace.Address), Max: failuresOfNetwork, Window: failureWindow},
 	}, event, at)

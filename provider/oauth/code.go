@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"context"
@@ -24,9 +24,9 @@ import (
 	"signet/storage"
 )
 
-// remembered is how long a spent code is known past its expiry, so that a late
+// CodeRemembered is how long a spent code is known past its expiry, so that a late
 // replay still ends the grant.
-const remembered = 24 * time.Hour
+const CodeRemembered = 24 * time.Hour
 
 // authorizationCode is what a code seals. Nothing is stored until it is
 // redeemed; auth_time, acr and amr are those of the session that was authorized.
@@ -51,7 +51,7 @@ type authorizationCode struct {
 
 // answerCode sends a fresh code to the client. It writes nothing: a signed-in
 // user costs no row until the client redeems.
-func (p *Provider) answerCode(w http.ResponseWriter, q request.Request, client storage.Client, current session.Current, at time.Time) error {
+func (h *Handler) answerCode(w http.ResponseWriter, q request.Request, client storage.Client, current session.Current, at time.Time) error {
 	stated := current.StatedAuthTime(q.Freshness(client), at)
 	if stated == current.AuthTime {
 		stated = 0
@@ -65,11 +65,11 @@ func (p *Provider) answerCode(w http.ResponseWriter, q request.Request, client s
 	if err != nil {
 		return fmt.Errorf("encode code: %w", err)
 	}
-	code, err := p.ring.Seal("code", payload, at.Add(p.Lifetimes.Code))
+	code, err := h.Ring.Seal("code", payload, at.Add(h.CodeLife))
 	if err != nil {
 		return fmt.Errorf("seal code: %w", err)
 	}
-	return p.respond(w, q, url.Values{"code": {code}})
+	return h.respond(w, q, url.Values{"code": {code}})
 }
 
 // codeGrant serves grant_type=authorization_code (RFC 6749, section 4.1.3).
@@ -77,13 +77,13 @@ func (p *Provider) answerCode(w http.ResponseWriter, q request.Request, client s
 // Client, redirect URI and verifier are checked before anything is written. A
 // wrong verifier from the right client spends the code, for it has leaked, and
 // revokes nothing, for the one who has no verifier must not end another's tokens.
-func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse, error) {
+func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse, error) {
 	client := r.client
 	if r.form.Get("code") == "" {
 		return tokenResponse{}, errNoCode
 	}
-	at := p.Now()
-	code, openErr := p.openCode(r.form.Get("code"), at)
+	at := h.Now()
+	code, openErr := h.openCode(r.form.Get("code"), at)
 	if errors.Is(openErr, keys.ErrInvalid) {
 		return tokenResponse{}, web.Because("unknown_code", openErr)
 	}
@@ -94,10 +94,10 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 		return tokenResponse{}, err
 	}
 	by := storage.By{From: trace.Origin(), At: at}
-	refusal := storage.CodeRefusal{RequestID: code.RequestID, CodeID: code.ID, SpentUntil: storage.At(at.Add(p.Lifetimes.Code + remembered))}
+	refusal := storage.CodeRefusal{RequestID: code.RequestID, CodeID: code.ID, SpentUntil: storage.At(at.Add(h.CodeLife + CodeRemembered))}
 	if !verifies(code.Challenge, r.form.Get("code_verifier")) {
 		if openErr == nil {
-			if err := p.db.SpendCode(ctx, refusal, by); err != nil && !errors.Is(err, storage.ErrReplayed) {
+			if err := h.DB.SpendCode(ctx, refusal, by); err != nil && !errors.Is(err, storage.ErrReplayed) {
 				return tokenResponse{}, err
 			}
 		}
@@ -105,7 +105,7 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 	}
 	refusal.EndsReplayed = true
 	if openErr != nil {
-		if err := p.db.SpendCode(ctx, refusal, by); err != nil {
+		if err := h.DB.SpendCode(ctx, refusal, by); err != nil {
 			return tokenResponse{}, err
 		}
 		return tokenResponse{}, storage.ErrExpired
@@ -113,7 +113,7 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 	left, err := code.left(client)
 	if errors.Is(err, flow.ErrNothingLeft) {
 		// Spent, so that a replay of a code that was redeemed is still noticed.
-		if err := p.db.SpendCode(ctx, refusal, by); err != nil {
+		if err := h.DB.SpendCode(ctx, refusal, by); err != nil {
 			return tokenResponse{}, err
 		}
 	}
@@ -125,14 +125,14 @@ func (p *Provider) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse
 		return tokenResponse{}, err
 	}
 	what.Nonce = code.Nonce
-	grant, err := p.db.RedeemCode(ctx, storage.Redemption{
+	grant, err := h.DB.RedeemCode(ctx, storage.Redemption{
 		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: refusal.SpentUntil,
-		Grant: p.grantOf(code, left, at), From: by.From,
+		Grant: h.grantOf(code, left, at), From: by.From,
 	}, at)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	return answered(p.tokens.Issue(ctx, client, grant, what, at))
+	return answered(h.Tokens.Issue(ctx, client, grant, what, at))
 }
 
 // isOf refuses a code that was sent to another client or to another redirect URI, or to
@@ -160,9 +160,9 @@ func whyNotVerified(challenge, verifier string) error {
 }
 
 // openCode opens a code; an expired one comes with keys.ErrExpired.
-func (p *Provider) openCode(sealed string, at time.Time) (authorizationCode, error) {
+func (h *Handler) openCode(sealed string, at time.Time) (authorizationCode, error) {
 	var code authorizationCode
-	payload, err := p.ring.Unseal("code", sealed, at)
+	payload, err := h.Ring.Unseal("code", sealed, at)
 	if err != nil && !errors.Is(err, keys.ErrExpired) {
 		return code, err
 	}
@@ -183,11 +183,11 @@ func (c authorizationCode) left(client storage.Client) (request.Rights, error) {
 }
 
 // grantOf is the grant that a code opens for the rights that are left of it.
-func (p *Provider) grantOf(code authorizationCode, left request.Rights, at time.Time) storage.Grant {
+func (h *Handler) grantOf(code authorizationCode, left request.Rights, at time.Time) storage.Grant {
 	offline := slices.Contains(left.Scopes, oidc.ScopeOfflineAccess)
-	idle, whole := p.Lifetimes.Refresh, p.Lifetimes.RefreshMax
+	idle, whole := h.Tokens.Lifetimes.Refresh, h.Tokens.Lifetimes.RefreshMax
 	if offline {
-		idle, whole = p.Lifetimes.Offline, p.Lifetimes.OfflineMax
+		idle, whole = h.Tokens.Lifetimes.Offline, h.Tokens.Lifetimes.OfflineMax
 	}
 	return storage.Grant{
 		ID: storage.NewTimedID(at), UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID,

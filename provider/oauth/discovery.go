@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"crypto/sha256"
@@ -26,17 +26,17 @@ type discoveryMetadata struct {
 }
 
 // discoveryDocument builds what this provider really does. It never depends on a
-// request: no host, no header and no cache can change it.
-func (p *Provider) discoveryDocument() ([]byte, error) {
+// request: no host, no header and no cache can change it. It comes with its ETag.
+func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m := discoveryMetadata{AuthorizationResponseIss: true, PromptValues: promptValues, ClaimsParameter: true}
-	m.Issuer = p.Issuer
-	m.AuthorizationEndpoint = p.locate("/authorize")
-	m.TokenEndpoint = p.locate("/token")
-	m.UserinfoEndpoint = p.locate("/userinfo")
-	m.IntrospectionEndpoint = p.locate("/introspect")
-	m.RevocationEndpoint = p.locate("/revoke")
-	m.EndSessionEndpoint = p.locate("/end_session")
-	m.JwksURI = p.locate("/jwks")
+	m.Issuer = h.Issuer
+	m.AuthorizationEndpoint = h.Issuer + "/authorize"
+	m.TokenEndpoint = h.Issuer + "/token"
+	m.UserinfoEndpoint = h.Issuer + "/userinfo"
+	m.IntrospectionEndpoint = h.Issuer + "/introspect"
+	m.RevocationEndpoint = h.Issuer + "/revoke"
+	m.EndSessionEndpoint = h.Issuer + "/end_session"
+	m.JwksURI = h.Issuer + "/jwks"
 	m.BackChannelLogoutSupported = true
 	m.BackChannelLogoutSessionSupported = true
 	m.ScopesSupported = request.ScopeNames
@@ -49,7 +49,7 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 	}
 	m.SubjectTypesSupported = []string{"public"}
 	m.ACRValuesSupported = []string{session.OneFactor}
-	m.IDTokenSigningAlgValuesSupported = p.ring.Algorithms()
+	m.IDTokenSigningAlgValuesSupported = h.Ring.Algorithms()
 	secrets := []oidc.AuthMethod{oidc.AuthMethodBasic, oidc.AuthMethodPost}
 	m.TokenEndpointAuthMethodsSupported = append(slices.Clone(secrets), oidc.AuthMethodNone)
 	m.RevocationEndpointAuthMethodsSupported = m.TokenEndpointAuthMethodsSupported
@@ -57,13 +57,12 @@ func (p *Provider) discoveryDocument() ([]byte, error) {
 	m.CodeChallengeMethodsSupported = []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256}
 	m.ClaimTypesSupported = []string{"normal"}
 	m.ClaimsSupported = flow.ClaimNames()
-	body, err := json.Marshal(m)
+	body, err = json.Marshal(m)
 	if err != nil {
-		return nil, fmt.Errorf("encode discovery document: %w", err)
+		return nil, "", fmt.Errorf("encode discovery document: %w", err)
 	}
 	sum := sha256.Sum256(body)
-	p.discoveryTag = `"` + hex.EncodeToString(sum[:12]) + `"`
-	return body, nil
+	return body, `"` + hex.EncodeToString(sum[:12]) + `"`, nil
 }
 
-func (p *Provider) discoveryBody() ([]byte, string) { return p.discovery, p.discoveryTag }
+func (h *Handler) discoveryBody() ([]byte, string) { return h.discovery, h.discoveryTag }

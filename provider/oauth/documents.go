@@ -1,66 +1,57 @@
-package provider
+package oauth
 
 import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"signet/provider/web"
 )
 
-// documents are answered from ready bytes, by their whole paths. RFC 8414, section
-// 3.1: behind an issuer's path the well-known one comes first.
-func (p *Provider) documents() map[string]http.Handler {
-	discovery := p.document(p.discoveryBody, cacheDocuments)
-	return map[string]http.Handler{
-		p.base + "/.well-known/openid-configuration":       discovery,
-		p.base + "/.well-known/oauth-authorization-server": discovery,
-		"/.well-known/oauth-authorization-server" + p.base: discovery,
-		p.base + "/jwks":    p.jobs.Noted(p.document(p.jwksBody, p.Keys.MaxAge), p.TrustedProxies),
-		p.base + "/healthz": http.HandlerFunc(p.healthz),
+// DocumentsCached is how long discovery may be cached, and the JWKS by default.
+const DocumentsCached = 5 * time.Minute
+
+// documents are answered from ready bytes. RFC 8414, section 3.1: behind an issuer's
+// path the well-known one comes first.
+func (h *Handler) documents() []web.Route {
+	ready := func(path string, document http.Handler, specification string) web.Route {
+		return web.Route{Methods: "GET|HEAD", Path: path, Policy: web.Ready, Handler: document, Specification: specification}
 	}
+	discovery := servesAll(h.discoveryBody, DocumentsCached)
+	keys := h.Jobs.Noted(servesAll(h.jwksBody, h.KeysCached), h.Proxies)
+	list := []web.Route{
+		ready("/.well-known/openid-configuration", discovery, "OIDC Discovery, section 4"),
+		ready("/.well-known/oauth-authorization-server", discovery, "RFC 8414, section 3"),
+		ready("/jwks", keys, "RFC 7517, section 5"),
+	}
+	if h.Site.Base != "" {
+		behind := ready("/.well-known/oauth-authorization-server"+h.Site.Base, discovery, "RFC 8414, section 3.1")
+		behind.AtHost = true
+		list = append(list, behind)
+	}
+	return list
 }
 
-// cacheDocuments is how long discovery may be cached, and the JWKS by default.
-const cacheDocuments = 5 * time.Minute
-
-// document serves ready bytes to everyone, to be cached for as long.
-func (p *Provider) document(body func() (content []byte, etag string), cached time.Duration) http.Handler {
+// servesAll gives ready bytes to everyone, to be cached for as long.
+func servesAll(body func() (content []byte, etag string), cached time.Duration) http.Handler {
 	cache := "public, max-age=" + strconv.Itoa(int(cached.Seconds()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		content, etag := body()
-		h := w.Header()
-		h.Set("Access-Control-Allow-Origin", "*")
-		h.Set("Cache-Control", cache)
-		h.Set("Content-Type", "application/json")
-		h.Set("ETag", etag)
+		header := w.Header()
+		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Cache-Control", cache)
+		header.Set("Content-Type", "application/json")
+		header.Set("ETag", etag)
 		if r.Header.Get("If-None-Match") == etag {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
-		h.Set("Content-Length", strconv.Itoa(len(content)))
+		header.Set("Content-Length", strconv.Itoa(len(content)))
 		_, _ = w.Write(content)
 	})
 }
 
-func (p *Provider) jwksBody() ([]byte, string) {
-	published := p.ring.JWKS()
+func (h *Handler) jwksBody() ([]byte, string) {
+	published := h.Ring.JWKS()
 	return published.Body, published.ETag
-}
-
-func (p *Provider) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeStatus(w, http.StatusOK, "ok")
-}
-
-// atOnce answers a GET of a document in front of trace, log and router, which
-// would cost more than the answer. Pollers ask for these all day: a line for each
-// would bury the log. Everything else about them is the router's.
-func atOnce(documents map[string]http.Handler, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.RawPath == "" {
-			if document, ok := documents[r.URL.Path]; ok {
-				document.ServeHTTP(w, r)
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
 }

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"errors"
@@ -11,7 +11,6 @@ import (
 var (
 	errClientAuthentication = because("client_authentication", "client authentication failed")
 	errClientThrottled      = because("throttled", "too many failed client authentications")
-	errPanic                = because("panic", "the handler panicked")
 	errTwoMethods           = because("two_methods", "more than one client authentication method")
 	errTwoClients           = because("two_clients", "client_id differs from the Authorization header")
 	errNoGrantType          = because("grant_type_missing", "grant_type is missing")

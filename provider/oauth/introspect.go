@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"context"
@@ -43,8 +43,8 @@ var inactive = introspection{}
 // introspect serves the introspection endpoint (RFC 7662). The client must
 // authenticate; token_type_hint is ignored, since each kind of token is
 // recognized by its own verifier.
-func (p *Provider) introspect(w http.ResponseWriter, r *http.Request) {
-	client, err := p.authenticate(r)
+func (h *Handler) introspect(w http.ResponseWriter, r *http.Request) {
+	client, err := h.authenticate(r)
 	if err == nil && client.Public() {
 		err = errPublicClient
 	}
@@ -56,7 +56,7 @@ func (p *Provider) introspect(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	web.TraceOf(r.Context()).Client(client.ID)
-	answer, err := p.introspected(r.Context(), client, r.PostForm.Get("token"), p.Now())
+	answer, err := h.introspected(r.Context(), client, r.PostForm.Get("token"), h.Now())
 	if err == nil {
 		err = web.WriteJSON(w, http.StatusOK, answer)
 	}
@@ -65,12 +65,12 @@ func (p *Provider) introspect(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *Provider) introspected(ctx context.Context, client storage.Client, token string, at time.Time) (introspection, error) {
-	if access, err := p.ring.VerifyAccess(token, at); err == nil {
-		return p.introspectAccess(ctx, client, access, at)
+func (h *Handler) introspected(ctx context.Context, client storage.Client, token string, at time.Time) (introspection, error) {
+	if access, err := h.Ring.VerifyAccess(token, at); err == nil {
+		return h.introspectAccess(ctx, client, access, at)
 	}
-	if refresh, err := p.ring.OpenRefresh(token, at); err == nil {
-		return p.introspectRefresh(ctx, client, refresh, at)
+	if refresh, err := h.Ring.OpenRefresh(token, at); err == nil {
+		return h.introspectRefresh(ctx, client, refresh, at)
 	}
 	return inactive, nil
 }
@@ -82,14 +82,14 @@ func mayIntrospect(client storage.Client, access keys.AccessToken) bool {
 		slices.ContainsFunc(access.Audience, func(a string) bool { return slices.Contains(client.Audiences, a) })
 }
 
-func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, access keys.AccessToken, at time.Time) (introspection, error) {
+func (h *Handler) introspectAccess(ctx context.Context, client storage.Client, access keys.AccessToken, at time.Time) (introspection, error) {
 	if !mayIntrospect(client, access) {
 		isForeign(ctx, client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID})
 		return inactive, nil
 	}
-	issuedTo, err := p.clients.Enabled(ctx, access.ClientID)
+	issuedTo, err := h.Clients.Enabled(ctx, access.ClientID)
 	if err == nil {
-		access, err = p.tokens.StillGood(ctx, access, issuedTo, at)
+		access, err = h.Tokens.StillGood(ctx, access, issuedTo, at)
 	}
 	if errors.Is(err, storage.ErrNotFound) || err == nil && !mayIntrospect(client, access) {
 		return inactive, nil
@@ -99,7 +99,7 @@ func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, 
 	}
 	return introspection{
 		Active: true, TokenType: "Bearer", Scope: access.Scope, ClientID: access.ClientID, Subject: access.Subject,
-		Audience: access.Audience, Issuer: p.Issuer, ID: access.ID, SessionID: access.SessionID,
+		Audience: access.Audience, Issuer: h.Issuer, ID: access.ID, SessionID: access.SessionID,
 		AuthTime: access.AuthTime, ACR: access.ACR, AMR: access.AMR, Roles: access.Roles, Groups: access.Groups,
 		IssuedAt: access.IssuedAt, Expires: access.Expires,
 	}, nil
@@ -107,14 +107,14 @@ func (p *Provider) introspectAccess(ctx context.Context, client storage.Client, 
 
 // introspectRefresh answers the client the token was issued to, and no other: a
 // refresh token is nobody else's business.
-func (p *Provider) introspectRefresh(ctx context.Context, client storage.Client, refresh keys.RefreshToken, at time.Time) (introspection, error) {
+func (h *Handler) introspectRefresh(ctx context.Context, client storage.Client, refresh keys.RefreshToken, at time.Time) (introspection, error) {
 	if isForeign(ctx, client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
 		return inactive, nil
 	}
 	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
 		return inactive, nil
 	}
-	grant, err := p.db.Refreshed(ctx, storage.Rotation{
+	grant, err := h.DB.Refreshed(ctx, storage.Rotation{
 		GrantID: refresh.GrantID, Generation: refresh.Generation, UserID: refresh.Subject, ClientID: client.ID,
 		Online: !request.MayAsk(client, request.ScopeOfflineAccess),
 	}, at)
@@ -130,7 +130,7 @@ func (p *Provider) introspectRefresh(ctx context.Context, client storage.Client,
 	}
 	return introspection{
 		Active: true, TokenType: "refresh_token", Scope: strings.Join(left.Scopes, " "), ClientID: client.ID, Subject: grant.UserID,
-		Audience: []string{p.Issuer}, Issuer: p.Issuer, SessionID: grant.SessionID,
+		Audience: []string{h.Issuer}, Issuer: h.Issuer, SessionID: grant.SessionID,
 		IssuedAt: refresh.IssuedAt, Expires: refresh.Expires,
 	}, nil
 }

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"encoding/json"
@@ -37,56 +37,56 @@ type logout struct {
 // cannot be used is left out and noted in the log: the person can always sign out. A
 // POST of another site comes without the session's cookie: it is sealed and a GET
 // goes on.
-func (p *Provider) endSession(w http.ResponseWriter, r *http.Request) error {
-	params, err := p.logoutParams(w, r)
+func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
+	params, err := h.logoutParams(w, r)
 	if err != nil {
 		return err
 	}
 	if r.Method == http.MethodPost && params.Has("ticket") {
-		return p.confirmedLogout(w, r, params)
+		return h.confirmedLogout(w, r, params)
 	}
-	request, err := p.logoutOf(r, params)
+	request, err := h.logoutOf(r, params)
 	if err != nil {
 		return err
 	}
 	if r.Method == http.MethodPost {
-		sealed, err := p.sealLogout(request)
+		sealed, err := h.sealLogout(request)
 		if err != nil {
 			return err
 		}
-		return web.SeeOther(w, p.base+"/end_session?"+url.Values{"logout": {sealed}}.Encode())
+		return web.SeeOther(w, h.Site.Base+"/end_session?"+url.Values{"logout": {sealed}}.Encode())
 	}
-	current, err := p.sessions.Current(r)
+	current, err := h.Sessions.Current(r)
 	if errors.Is(err, session.ErrNone) {
-		return p.signedOut(w, r, request, p.notices.Open(params.Get("ended")))
+		return h.signedOut(w, r, request, h.Notices.Open(params.Get("ended")))
 	}
 	if err != nil {
 		return err
 	}
 	if request.Hinted == "" || request.Hinted != current.ID {
-		return p.askLogout(w, current, request)
+		return h.askLogout(w, current, request)
 	}
-	ended, err := p.endCurrent(w, r, current)
+	ended, err := h.endCurrent(w, r, current)
 	if err != nil {
 		return err
 	}
-	return p.signedOut(w, r, request, ended)
+	return h.signedOut(w, r, request, ended)
 }
 
 // endCurrent ends the browser's session and begins to tell its clients. Without any
 // there is nothing to say of what ended.
-func (p *Provider) endCurrent(w http.ResponseWriter, r *http.Request, current session.Current) (notice.Ended, error) {
-	ended := notice.Ended{UserID: current.UserID, SessionID: current.ID, At: p.Now()}
-	if err := p.sessions.End(r.Context(), w, current, "signed_out"); err != nil {
+func (h *Handler) endCurrent(w http.ResponseWriter, r *http.Request, current session.Current) (notice.Ended, error) {
+	ended := notice.Ended{UserID: current.UserID, SessionID: current.ID, At: h.Now()}
+	if err := h.Sessions.End(r.Context(), w, current, "signed_out"); err != nil {
 		return notice.Ended{}, err
 	}
-	if !p.notices.Begin(r.Context(), ended) {
+	if !h.Notices.Begin(r.Context(), ended) {
 		return notice.Ended{}, nil
 	}
 	return ended, nil
 }
 
-func (p *Provider) logoutParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+func (h *Handler) logoutParams(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodPost {
 		return web.Form(w, r)
 	}
@@ -95,32 +95,32 @@ func (p *Provider) logoutParams(w http.ResponseWriter, r *http.Request) (url.Val
 		err = web.Strict(params)
 	}
 	if err != nil {
-		return nil, p.logoutProblem("the query is malformed or repeats a parameter")
+		return nil, h.logoutProblem("the query is malformed or repeats a parameter")
 	}
 	return params, nil
 }
 
-func (p *Provider) logoutProblem(text string) *web.Problem {
+func (h *Handler) logoutProblem(text string) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_request", Title: "Sign-out cannot start",
 		Text:     "The application sent a request that cannot be read: " + text + ". You are still signed in.",
-		StartURL: p.base + "/end_session", StartText: "Sign out here", Cause: because("malformed_request", text),
+		StartURL: h.Site.Base + "/end_session", StartText: "Sign out here", Cause: because("malformed_request", text),
 	}
 }
 
 // logoutOf validates a request, or opens the sealed one of a POST. It notes the
 // parameters that it leaves out.
-func (p *Provider) logoutOf(r *http.Request, params url.Values) (logout, error) {
+func (h *Handler) logoutOf(r *http.Request, params url.Values) (logout, error) {
 	if params.Has("logout") {
-		return p.openLogout(params.Get("logout"))
+		return h.openLogout(params.Get("logout"))
 	}
 	asked := logout{State: params.Get("state")}
 	trace := web.TraceOf(r.Context())
 	trace.ClaimClient(params.Get("client_id"))
 	trace.ClaimRedirect(params.Get("post_logout_redirect_uri"))
-	hint, why := p.logoutHint(params)
+	hint, why := h.logoutHint(params)
 	trace.Ignore("id_token_hint", why)
-	client, why, err := p.logoutClient(r, params, hint)
+	client, why, err := h.logoutClient(r, params, hint)
 	if err != nil {
 		return logout{}, err
 	}
@@ -143,11 +143,11 @@ func (p *Provider) logoutOf(r *http.Request, params url.Values) (logout, error) 
 // logoutHint reads the hint, or says why it cannot be used. The specification wants
 // client_id and the hint's audience compared (section 2): of two clients, the hint
 // would end a session that the one that asks has no part in.
-func (p *Provider) logoutHint(params url.Values) (hint keys.IDToken, why string) {
+func (h *Handler) logoutHint(params url.Values) (hint keys.IDToken, why string) {
 	if !params.Has("id_token_hint") {
 		return keys.IDToken{}, ""
 	}
-	hint, err := p.ring.VerifyIDTokenHint(params.Get("id_token_hint"), p.Now())
+	hint, err := h.Ring.VerifyIDTokenHint(params.Get("id_token_hint"), h.Now())
 	if err != nil {
 		return keys.IDToken{}, err.Error()
 	}
@@ -160,16 +160,16 @@ func (p *Provider) logoutHint(params url.Values) (hint keys.IDToken, why string)
 // logoutClient finds the client that asks: the one that hint or client_id names or, if
 // nothing does, the only one that has registered the address. The zero client, and why,
 // if there is none.
-func (p *Provider) logoutClient(r *http.Request, params url.Values, hint keys.IDToken) (client storage.Client, why string, err error) {
+func (h *Handler) logoutClient(r *http.Request, params url.Values, hint keys.IDToken) (client storage.Client, why string, err error) {
 	id := params.Get("client_id")
 	if hint.Audience != "" {
 		id = hint.Audience
 	}
 	if id == "" {
-		client, _ = p.clients.OfPostLogoutRedirect(params.Get("post_logout_redirect_uri"))
+		client, _ = h.Clients.OfPostLogoutRedirect(params.Get("post_logout_redirect_uri"))
 		return client, "", nil
 	}
-	client, err = p.clients.Enabled(r.Context(), id)
+	client, err = h.Clients.Enabled(r.Context(), id)
 	if errors.Is(err, storage.ErrNotFound) {
 		return storage.Client{}, "no enabled client has this id", nil
 	}
@@ -179,17 +179,17 @@ func (p *Provider) logoutClient(r *http.Request, params url.Values, hint keys.ID
 	return client, "", nil
 }
 
-func (p *Provider) askLogout(w http.ResponseWriter, current session.Current, request logout) error {
-	sealed, err := p.sealLogout(request)
+func (h *Handler) askLogout(w http.ResponseWriter, current session.Current, request logout) error {
+	sealed, err := h.sealLogout(request)
 	if err != nil {
 		return err
 	}
-	ticket, err := p.visits.Ticket(logoutTicket(current, sealed))
+	ticket, err := h.Visits.Ticket(logoutTicket(current, sealed))
 	if err != nil {
 		return err
 	}
-	return p.site.Show(w, templates.SignOut{
-		Common: p.site.Common(), Request: sealed, Ticket: ticket,
+	return h.Site.Show(w, templates.SignOut{
+		Common: h.Site.Common(), Request: sealed, Ticket: ticket,
 		User: templates.Person{Name: current.User.Name, Email: current.User.Email},
 	})
 }
@@ -200,60 +200,60 @@ func logoutTicket(current session.Current, sealed string) visit.Ticket {
 
 // confirmedLogout takes the answer of the confirmation page. The ticket binds it
 // to this session, so that no other site can have sent it.
-func (p *Provider) confirmedLogout(w http.ResponseWriter, r *http.Request, form url.Values) error {
-	request, err := p.openLogout(form.Get("logout"))
+func (h *Handler) confirmedLogout(w http.ResponseWriter, r *http.Request, form url.Values) error {
+	request, err := h.openLogout(form.Get("logout"))
 	if err != nil {
 		return err
 	}
-	current, err := p.sessions.Current(r)
+	current, err := h.Sessions.Current(r)
 	if errors.Is(err, session.ErrNone) {
-		return p.onwardSignedOut(w, url.Values{"logout": {form.Get("logout")}})
+		return h.onwardSignedOut(w, url.Values{"logout": {form.Get("logout")}})
 	}
 	if err != nil {
 		return err
 	}
-	if err := p.visits.CheckTicket(form.Get("ticket"), logoutTicket(current, form.Get("logout"))); err != nil {
-		return web.Stale(p.base+"/end_session", err)
+	if err := h.Visits.CheckTicket(form.Get("ticket"), logoutTicket(current, form.Get("logout"))); err != nil {
+		return web.Stale(h.Site.Base+"/end_session", err)
 	}
 	if form.Get("decision") != "allow" {
-		return p.site.Onward(w, p.base+"/")
+		return h.Site.Onward(w, h.Site.Base+"/")
 	}
-	ended, err := p.endCurrent(w, r, current)
+	ended, err := h.endCurrent(w, r, current)
 	if err != nil {
 		return err
 	}
 	web.TraceOf(r.Context()).Client(request.ClientID)
 	params := url.Values{"logout": {form.Get("logout")}}
 	if ended.UserID != "" {
-		sealed, err := p.notices.Seal(ended)
+		sealed, err := h.Notices.Seal(ended)
 		if err != nil {
 			return err
 		}
 		params.Set("ended", sealed)
 	}
-	return p.onwardSignedOut(w, params)
+	return h.onwardSignedOut(w, params)
 }
 
 // onwardSignedOut leads to the GET that shows the end or leaves for the client:
 // without a session there is nothing left to ask.
-func (p *Provider) onwardSignedOut(w http.ResponseWriter, params url.Values) error {
-	return p.site.Onward(w, p.base+"/end_session?"+params.Encode())
+func (h *Handler) onwardSignedOut(w http.ResponseWriter, params url.Values) error {
+	return h.Site.Onward(w, h.Site.Base+"/end_session?"+params.Encode())
 }
 
 // signedOut goes back to the client if it has named a registered address, with
 // state only if it was sent and nothing else (section 3), and else says so here.
 // The address is checked again: a sealed request may be half an hour old.
-func (p *Provider) signedOut(w http.ResponseWriter, r *http.Request, request logout, ended notice.Ended) error {
+func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request, request logout, ended notice.Ended) error {
 	w.Header().Set("Clear-Site-Data", `"cache"`)
 	if request.Redirect == "" {
-		return p.showSignedOut(w, r, ended)
+		return h.showSignedOut(w, r, ended)
 	}
-	client, err := p.clients.Enabled(r.Context(), request.ClientID)
+	client, err := h.Clients.Enabled(r.Context(), request.ClientID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("read client: %w", err)
 	}
 	if err != nil || !client.AllowsPostLogoutRedirect(request.Redirect) {
-		return p.showSignedOut(w, r, ended)
+		return h.showSignedOut(w, r, ended)
 	}
 	location := request.Redirect
 	if request.State != "" {
@@ -271,38 +271,38 @@ const logoutPatience = 1500 * time.Millisecond
 
 // showSignedOut says that it is done and, to the browser that has done it, which
 // applications know. The session has ended before, whatever becomes of the page.
-func (p *Provider) showSignedOut(w http.ResponseWriter, r *http.Request, ended notice.Ended) error {
-	reports, err := p.notices.Report(r.Context(), ended, logoutPatience)
+func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, ended notice.Ended) error {
+	reports, err := h.Notices.Report(r.Context(), ended, logoutPatience)
 	if err != nil {
 		web.TraceOf(r.Context()).Note("error", err.Error())
 	}
-	page := templates.SignedOut{Common: p.site.Common()}
+	page := templates.SignedOut{Common: h.Site.Common()}
 	for _, report := range reports {
 		page.Told = append(page.Told, templates.ToldClient{Name: report.Name, State: toldStates[report.State]})
 	}
-	return p.site.Show(w, page)
+	return h.Site.Show(w, page)
 }
 
 var toldStates = map[notice.State]templates.ToldState{
 	notice.Told: templates.Told, notice.Pending: templates.BeingTold, notice.Silent: templates.NotAnswering, notice.Refused: templates.NotTold,
 }
 
-func (p *Provider) sealLogout(request logout) (string, error) {
+func (h *Handler) sealLogout(request logout) (string, error) {
 	payload, err := json.Marshal(request)
 	if err != nil {
 		return "", fmt.Errorf("encode sign-out: %w", err)
 	}
-	return p.ring.Seal(logoutPurpose, payload, p.Now().Add(logoutLife))
+	return h.Ring.Seal(logoutPurpose, payload, h.Now().Add(logoutLife))
 }
 
-func (p *Provider) openLogout(sealed string) (logout, error) {
+func (h *Handler) openLogout(sealed string) (logout, error) {
 	var request logout
-	payload, err := p.ring.Unseal(logoutPurpose, sealed, p.Now())
+	payload, err := h.Ring.Unseal(logoutPurpose, sealed, h.Now())
 	if errors.Is(err, keys.ErrExpired) {
 		return logout{}, nil // too old to lead anywhere, not too old to ask
 	}
 	if err != nil || json.Unmarshal(payload, &request) != nil {
-		return logout{}, p.logoutProblem("the link is incomplete")
+		return logout{}, h.logoutProblem("the link is incomplete")
 	}
 	return request, nil
 }

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"context"
@@ -17,12 +17,12 @@ import (
 // An expired token goes to storage too: that an old generation of a living grant
 // comes back has to be noticed, however late. Whether it may rotate is decided by
 // the row alone.
-func (p *Provider) refreshGrant(ctx context.Context, r tokenRequest) (tokenResponse, error) {
+func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenResponse, error) {
 	if r.form.Get("refresh_token") == "" {
 		return tokenResponse{}, errNoRefreshToken
 	}
-	at := p.Now()
-	token, err := p.ring.OpenRefresh(r.form.Get("refresh_token"), at)
+	at := h.Now()
+	token, err := h.Ring.OpenRefresh(r.form.Get("refresh_token"), at)
 	if err != nil && !errors.Is(err, keys.ErrExpired) {
 		return tokenResponse{}, web.Because("unknown_refresh_token", err)
 	}
@@ -32,9 +32,9 @@ func (p *Provider) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespo
 		return tokenResponse{}, errForeignToken
 	}
 	var what flow.Issuance
-	grant, err := p.db.RotateGrant(ctx, storage.Rotation{
+	grant, err := h.DB.RotateGrant(ctx, storage.Rotation{
 		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: r.client.ID,
-		Grace: p.tokens.Grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: trace.Origin(),
+		Grace: h.Tokens.Grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: trace.Origin(),
 	}, func(g storage.Grant) error {
 		if g.FirstParty {
 			return web.Because("first_party_grant", errForeignToken) // its channel is the cookie, never this endpoint
@@ -46,5 +46,5 @@ func (p *Provider) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespo
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	return answered(p.tokens.Issue(ctx, r.client, grant, what, at))
+	return answered(h.Tokens.Issue(ctx, r.client, grant, what, at))
 }

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"net/http"
@@ -13,11 +13,11 @@ import (
 // respond sends the browser back to the client with the parameters of the
 // response, to which it adds state and iss (RFC 9207, section 2). The redirect
 // URI stands as it was registered, its own query included.
-func (p *Provider) respond(w http.ResponseWriter, q request.Request, params url.Values) error {
+func (h *Handler) respond(w http.ResponseWriter, q request.Request, params url.Values) error {
 	if q.State != "" {
 		params.Set("state", q.State)
 	}
-	params.Set("iss", p.Issuer)
+	params.Set("iss", h.Issuer)
 	separator := "?"
 	switch {
 	case q.ResponseMode == modeFragment:
@@ -31,7 +31,7 @@ func (p *Provider) respond(w http.ResponseWriter, q request.Request, params url.
 // refuse sends an error back to the client (RFC 6749, section 4.1.2.1). A
 // request for a page of ours, or for cookies, has no redirect URI: the person is
 // told.
-func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, q request.Request, why flow.Refusal) error {
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Request, why flow.Refusal) error {
 	trace := web.TraceOf(r.Context())
 	trace.Note("code", why.Code)
 	trace.Refuse(&why)
@@ -41,8 +41,8 @@ func (p *Provider) refuse(w http.ResponseWriter, r *http.Request, q request.Requ
 	if q.Kind != request.Code {
 		return &web.Problem{
 			Status: http.StatusForbidden, Code: why.Code, Title: "This page cannot be shown",
-			Text: "You are not signed in as someone who may see it.", StartURL: p.base + q.Again(),
+			Text: "You are not signed in as someone who may see it.", StartURL: h.Site.Base + q.Again(),
 		}
 	}
-	return p.respond(w, q, url.Values{"error": {why.Code}, "error_description": {why.Description}})
+	return h.respond(w, q, url.Values{"error": {why.Code}, "error_description": {why.Description}})
 }

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"context"
@@ -13,23 +13,23 @@ import (
 // alone; a refresh token takes its grant, and every token of it, along. A token
 // that is unknown, dead or another client's gets the same 200 and no effect;
 // token_type_hint is ignored.
-func (p *Provider) revoke(ctx context.Context, r tokenRequest) (any, error) {
+func (h *Handler) revoke(ctx context.Context, r tokenRequest) (any, error) {
 	token := r.form.Get("token")
 	if token == "" {
 		return nil, errNoToken
 	}
-	at := p.Now()
+	at := h.Now()
 	by := storage.By{From: web.TraceOf(ctx).Origin(), At: at}
 	var err error
-	if access, openErr := p.ring.VerifyAccess(token, at); openErr == nil {
+	if access, openErr := h.Ring.VerifyAccess(token, at); openErr == nil {
 		if !isForeign(ctx, r.client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID}) {
-			err = p.db.RevokeToken(ctx, storage.TokenRevocation{
+			err = h.DB.RevokeToken(ctx, storage.TokenRevocation{
 				JTI: access.ID, ClientID: r.client.ID, GrantID: access.GrantID, Expires: storage.Millis(access.Expires+skew) * 1000,
 			}, by)
 		}
-	} else if refresh, openErr := p.ring.OpenRefresh(token, at); openErr == nil || errors.Is(openErr, keys.ErrExpired) {
+	} else if refresh, openErr := h.Ring.OpenRefresh(token, at); openErr == nil || errors.Is(openErr, keys.ErrExpired) {
 		if !isForeign(ctx, r.client.ID, storage.Grant{ID: refresh.GrantID, UserID: refresh.Subject, ClientID: refresh.ClientID}) {
-			err = p.db.RevokeGrant(ctx, refresh.GrantID, "revoked", by)
+			err = h.DB.RevokeGrant(ctx, refresh.GrantID, "revoked", by)
 		}
 	}
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // section 4.4): an access token for the client itself. It stands for no person,
 // so that it never carries openid or offline_access, and it has no grant: it dies
 // by its expiry, by its revocation, or with its client.
-func (p *Provider) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse, error) {
+func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse, error) {
 	client := r.client
 	if client.Public() {
 		return tokenResponse{}, errPublicClient
@@ -38,7 +38,7 @@ func (p *Provider) serviceGrant(_ context.Context, r tokenRequest) (tokenRespons
 			return tokenResponse{}, flow.ErrResource
 		}
 	}
-	return answered(p.tokens.Service(client, scopes, r.form["resource"], p.Now()))
+	return answered(h.Tokens.Service(client, scopes, r.form["resource"], h.Now()))
 }
 
 // personal scopes speak of an end-user.

@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"context"
@@ -42,14 +42,14 @@ type tokenRequest struct {
 }
 
 // grants serve the grant types that directory.GrantTypes calls served.
-var grants = map[string]func(*Provider, context.Context, tokenRequest) (tokenResponse, error){
-	storage.GrantCode:              (*Provider).codeGrant,
-	storage.GrantRefresh:           (*Provider).refreshGrant,
-	storage.GrantClientCredentials: (*Provider).serviceGrant,
+var grants = map[string]func(*Handler, context.Context, tokenRequest) (tokenResponse, error){
+	storage.GrantCode:              (*Handler).codeGrant,
+	storage.GrantRefresh:           (*Handler).refreshGrant,
+	storage.GrantClientCredentials: (*Handler).serviceGrant,
 }
 
 // token serves the token endpoint (RFC 6749, section 3.2).
-func (p *Provider) token(ctx context.Context, r tokenRequest) (any, error) {
+func (h *Handler) token(ctx context.Context, r tokenRequest) (any, error) {
 	asked := r.form.Get("grant_type")
 	serve, served := grants[asked]
 	switch {
@@ -62,14 +62,18 @@ func (p *Provider) token(ctx context.Context, r tokenRequest) (any, error) {
 	case !slices.Contains(r.client.Metadata.GrantTypes, asked):
 		return nil, errClientGrant
 	}
-	return serve(p, ctx, r)
+	return serve(h, ctx, r)
 }
+
+// clientEndpoint serves an authenticated client. It gives what is answered as JSON; nil
+// for an empty body.
+type clientEndpoint func(context.Context, tokenRequest) (any, error)
 
 // fromClient authenticates the client and answers with what serve gives as JSON,
 // or with an empty body for nil.
-func (p *Provider) fromClient(serve func(context.Context, tokenRequest) (any, error)) http.Handler {
+func (h *Handler) fromClient(serve clientEndpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		client, err := p.authenticate(r)
+		client, err := h.authenticate(r)
 		var answer any
 		if err == nil {
 			web.TraceOf(r.Context()).Client(client.ID)

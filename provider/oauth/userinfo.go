@@ -1,4 +1,4 @@
-package provider
+package oauth
 
 import (
 	"net/http"
@@ -14,11 +14,11 @@ import (
 
 // userinfo serves the UserInfo endpoint (OIDC Core, section 5.3): GET or POST
 // with a bearer token in the header, or POST with it in the form body.
-func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
+func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request) {
 	token, err := bearer(w, r)
 	var claims map[string]any
 	if err == nil {
-		claims, err = p.userinfoClaims(w, r, token)
+		claims, err = h.userinfoClaims(w, r, token)
 	}
 	if err == nil {
 		err = web.WriteJSON(w, http.StatusOK, claims)
@@ -28,27 +28,27 @@ func (p *Provider) userinfo(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (p *Provider) userinfoClaims(w http.ResponseWriter, r *http.Request, token string) (map[string]any, error) {
-	at := p.Now()
-	access, err := p.ring.VerifyAccess(token, at)
+func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token string) (map[string]any, error) {
+	at := h.Now()
+	access, err := h.Ring.VerifyAccess(token, at)
 	if err != nil {
 		return nil, web.Because("unknown_or_expired_token", err)
 	}
 	trace := web.TraceOf(r.Context())
 	trace.Client(access.ClientID)
 	trace.Grant(storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID, SessionID: access.SessionID})
-	client, err := p.clients.Enabled(r.Context(), access.ClientID)
+	client, err := h.Clients.Enabled(r.Context(), access.ClientID)
 	if err != nil {
 		return nil, deadToken(err)
 	}
 	allowOrigin(w.Header(), r.Header.Get("Origin"), client)
-	if !slices.Contains(access.Audience, p.Issuer) || access.GrantID == "" {
+	if !slices.Contains(access.Audience, h.Issuer) || access.GrantID == "" {
 		return nil, because("foreign_audience", "the token is not for userinfo")
 	}
 	if !slices.Contains(strings.Fields(access.Scope), oidc.ScopeOpenID) {
 		return nil, errScopeMissing
 	}
-	grant, user, err := p.tokens.LiveGrant(r.Context(), access, client, at)
+	grant, user, err := h.Tokens.LiveGrant(r.Context(), access, client, at)
 	if err != nil {
 		return nil, deadToken(err)
 	}

@@ -1,0 +1,32 @@
+package oauth
+
+import (
+	"net/http"
+
+	"signet/provider/web"
+)
+
+// Routes are the endpoints, each with the specification that it follows.
+func (h *Handler) Routes() []web.Route {
+	entry := func(methods, path string, serve web.Handler, specification string) web.Route {
+		return web.Route{Methods: methods, Path: path, Policy: web.Arrivals, Handler: h.Site.Plain(serve), Specification: specification}
+	}
+	client := func(methods, path string, serve clientEndpoint, specification string) web.Route {
+		return web.Route{Methods: methods, Path: path, Policy: web.Clients, Handler: h.crossOrigin(form(h.fromClient(serve))), Specification: specification}
+	}
+	return append(h.documents(),
+		entry("GET|POST", "/authorize", h.authorize, "RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1"),
+		entry("GET", "/authorize/next", h.next, ""),
+		entry("GET|POST", "/end_session", h.endSession, "OIDC RP-Initiated Logout, section 2"),
+		client("POST|OPTIONS", "/token", h.token, "RFC 6749, section 3.2; OIDC Core, section 3.1.3"),
+		client("POST|OPTIONS", "/revoke", h.revoke, "RFC 7009, section 2"),
+		web.Route{
+			Methods: "POST", Path: "/introspect", Policy: web.Servers,
+			Handler: form(http.HandlerFunc(h.introspect)), Specification: "RFC 7662, section 2",
+		},
+		web.Route{
+			Methods: "GET|HEAD|POST|OPTIONS", Path: "/userinfo", Policy: web.Tokens,
+			Handler: h.crossOrigin(http.HandlerFunc(h.userinfo)), Specification: "OIDC Core, section 5.3; RFC 6750, section 2",
+		},
+	)
+}
