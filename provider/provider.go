@@ -281,7 +281,7 @@ func (p *Provider) open() error {
 	if err != nil {
 		return err
 	}
-	p.handler = p.routes()
+	p.handler = p.serve(p.Routes())
 	return nil
 }
 

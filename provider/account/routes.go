@@ -9,37 +9,43 @@ import (
 
 // Routes are the paths below the issuer that this package serves. Each stands
 // with the page that the browser comes to if it has to sign in first.
-func (h *Handler) Routes(router *web.Router) {
-	for pattern, served := range map[string]struct {
-		back string
-		page visit.Page
-	}{
-		"GET|HEAD /account":                   {overviewPath, h.overview},
-		"GET|HEAD /account/profile":           {profilePath, h.showProfile},
-		"POST /account/profile":               {profilePath, h.saveProfile},
-		"GET|HEAD /account/password":          {passwordPath, h.showPassword},
-		"POST /account/password":              {passwordPath, h.changePassword},
-		"GET|HEAD /account/sessions":          {sessionsPath, h.showSessions},
-		"POST /account/sessions/end":          {sessionsPath, h.endSession},
-		"POST /account/sessions/end-others":   {sessionsPath, h.endOthers},
-		"GET|HEAD /account/sessions/end-all":  {endAllPath, h.askEndAll},
-		"POST /account/sessions/end-all":      {endAllPath, h.endAll},
-		"GET|HEAD /account/apps":              {appsPath, h.showApps},
-		"GET|HEAD /account/apps/withdraw":     {appsPath, h.askWithdraw},
-		"POST /account/apps/withdraw":         {appsPath, h.withdraw},
-		"GET|HEAD /account/identities":        {identitiesPath, h.showIdentities},
-		"GET|HEAD /account/identities/link":   {identitiesPath, h.askLink},
-		"POST /account/identities/link":       {identitiesPath, h.linkIdentity},
-		"GET|HEAD /account/identities/unlink": {identitiesPath, h.askUnlink},
-		"POST /account/identities/unlink":     {identitiesPath, h.unlinkIdentity},
-	} {
-		router.Page(pattern, h.Site.Page(h.Visits.RequireSignIn(served.back, served.page)))
+func (h *Handler) Routes() []web.Route {
+	page := func(methods, path, back string, serve visit.Page) web.Route {
+		return web.Route{Methods: methods, Path: path, Policy: web.People, Handler: h.Site.Page(h.Visits.RequireSignIn(back, serve))}
 	}
-	router.Page("GET|HEAD /.well-known/change-password", http.HandlerFunc(h.WellKnown))
+	list := []web.Route{
+		page("GET|HEAD", "/account", overviewPath, h.overview),
+		page("GET|HEAD", "/account/profile", profilePath, h.showProfile),
+		page("POST", "/account/profile", profilePath, h.saveProfile),
+		page("GET|HEAD", "/account/password", passwordPath, h.showPassword),
+		page("POST", "/account/password", passwordPath, h.changePassword),
+		page("GET|HEAD", "/account/sessions", sessionsPath, h.showSessions),
+		page("POST", "/account/sessions/end", sessionsPath, h.endSession),
+		page("POST", "/account/sessions/end-others", sessionsPath, h.endOthers),
+		page("GET|HEAD", "/account/sessions/end-all", endAllPath, h.askEndAll),
+		page("POST", "/account/sessions/end-all", endAllPath, h.endAll),
+		page("GET|HEAD", "/account/apps", appsPath, h.showApps),
+		page("GET|HEAD", "/account/apps/withdraw", appsPath, h.askWithdraw),
+		page("POST", "/account/apps/withdraw", appsPath, h.withdraw),
+		page("GET|HEAD", "/account/identities", identitiesPath, h.showIdentities),
+		page("GET|HEAD", "/account/identities/link", identitiesPath, h.askLink),
+		page("POST", "/account/identities/link", identitiesPath, h.linkIdentity),
+		page("GET|HEAD", "/account/identities/unlink", identitiesPath, h.askUnlink),
+		page("POST", "/account/identities/unlink", identitiesPath, h.unlinkIdentity),
+	}
+	wellKnown := web.Route{
+		Methods: "GET|HEAD", Path: "/.well-known/change-password", Policy: web.Arrivals,
+		Handler: http.HandlerFunc(h.wellKnown), Specification: "W3C, A Well-Known URL for Changing Passwords, section 3",
+	}
+	list = append(list, wellKnown)
+	if h.Site.Base != "" { // password managers ask at the root of the host
+		wellKnown.AtHost = true
+		list = append(list, wellKnown)
+	}
+	return list
 }
 
-// WellKnown leads password managers to the form (W3C, A Well-Known URL for
-// Changing Passwords). They ask at the root of the host, which is not always ours.
-func (h *Handler) WellKnown(w http.ResponseWriter, _ *http.Request) {
+// wellKnown leads password managers to the form.
+func (h *Handler) wellKnown(w http.ResponseWriter, _ *http.Request) {
 	_ = web.SeeOther(w, h.Site.Base+passwordPath)
 }

@@ -11,21 +11,19 @@ import (
 
 // Routes are the paths below the issuer that this package serves. Each stands
 // with the page that the browser comes to if it has to sign in first.
-func (h *Handler) Routes(router *web.Router) {
-	for pattern, served := range map[string]struct {
-		back string
-		page visit.Page
-	}{
-		"GET|HEAD /admin":             {"/admin", h.overview},
-		"GET|HEAD /admin/connectors":  {connectorsPath, h.showConnectors},
-		"POST /admin/connectors/test": {connectorsPath, h.testConnector},
-		"GET|HEAD /admin/keys":        {keysPath, h.showKeys},
-		"GET|HEAD /admin/keys/rotate": {rotatePath, h.askRotate},
-		"POST /admin/keys/rotate":     {rotatePath, h.rotate},
-		"GET|HEAD /admin/keys/revoke": {keysPath, h.askRevoke},
-		"POST /admin/keys/revoke":     {keysPath, h.revoke},
-	} {
-		router.Page(pattern, h.Site.Page(h.Visits.RequireSignIn(served.back, h.operators(served.page))))
+func (h *Handler) Routes() []web.Route {
+	page := func(methods, path, back string, serve visit.Page) web.Route {
+		return web.Route{Methods: methods, Path: path, Policy: web.People, Handler: h.Site.Page(h.Visits.RequireSignIn(back, h.operators(serve)))}
+	}
+	return []web.Route{
+		page("GET|HEAD", "/admin", "/admin", h.overview),
+		page("GET|HEAD", "/admin/connectors", connectorsPath, h.showConnectors),
+		page("POST", "/admin/connectors/test", connectorsPath, h.testConnector),
+		page("GET|HEAD", "/admin/keys", keysPath, h.showKeys),
+		page("GET|HEAD", "/admin/keys/rotate", rotatePath, h.askRotate),
+		page("POST", "/admin/keys/rotate", rotatePath, h.rotate),
+		page("GET|HEAD", "/admin/keys/revoke", keysPath, h.askRevoke),
+		page("POST", "/admin/keys/revoke", keysPath, h.revoke),
 	}
 }
 

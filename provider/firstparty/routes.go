@@ -7,11 +7,16 @@ import (
 )
 
 // Routes are the paths below the issuer that this package serves, beside Login.
-func (h *Handler) Routes(router *web.Router) {
-	router.Page("OPTIONS /login", h.Login())
-	router.API("POST|OPTIONS /refresh", h.call(http.MethodPost, h.refresh))
-	router.API("POST|OPTIONS /logout", h.call(http.MethodPost, h.logout))
-	router.API("GET|HEAD|OPTIONS /session", h.call(http.MethodGet, h.session))
+func (h *Handler) Routes() []web.Route {
+	app := func(methods, path string, serve http.Handler) web.Route {
+		return web.Route{Methods: methods, Path: path, Policy: web.Cookies, Handler: serve}
+	}
+	return []web.Route{
+		app("OPTIONS", "/login", h.Login()),
+		app("POST|OPTIONS", "/refresh", h.call(http.MethodPost, h.refresh)),
+		app("POST|OPTIONS", "/logout", h.call(http.MethodPost, h.logout)),
+		app("GET|HEAD|OPTIONS", "/session", h.call(http.MethodGet, h.session)),
+	}
 }
 
 // Login takes the sign-in of the app: POST /login with a body of JSON.

@@ -7,27 +7,34 @@ import (
 )
 
 // Routes are the paths below the issuer that this package serves. The trip to an
-// upstream and back acts by GET, so those two paths do not name HEAD.
-func (h *Handler) Routes(router *web.Router) {
-	for pattern, handler := range map[string]web.Handler{
-		"GET|HEAD /login":                 h.showLogin,
-		"POST /decline":                   h.decline,
-		"GET|HEAD /consent":               h.showConsent,
-		"POST /consent":                   h.consent,
-		"GET|HEAD /select":                h.showChoice,
-		"POST /select":                    h.choose,
-		"GET|HEAD /login/link":            h.showProve,
-		"POST /login/link":                h.prove,
-		"GET|HEAD /setup":                 h.showSetup,
-		"POST /setup":                     h.setup,
-		"POST /login/{connector}":         h.leave,
-		"GET /login/{connector}/start":    h.start,
-		"GET /login/{connector}/callback": h.callback,
-	} {
-		router.Page(pattern, h.Site.Page(handler))
+// upstream and back acts by GET, so those two paths do not name HEAD. POST /login
+// is the root's, which tells a form from JSON.
+func (h *Handler) Routes() []web.Route {
+	page := func(methods, path string, serve web.Handler) web.Route {
+		return web.Route{Methods: methods, Path: path, Policy: web.People, Handler: h.Site.Page(serve)}
 	}
-	// Posted across sites by the upstream: the state and its cookie are the check.
-	router.Page("POST /login/{connector}/callback", h.Site.Plain(h.callbackPost))
+	return []web.Route{
+		page("GET|HEAD", "/login", h.showLogin),
+		page("POST", "/decline", h.decline),
+		page("GET|HEAD", "/consent", h.showConsent),
+		page("POST", "/consent", h.consent),
+		page("GET|HEAD", "/select", h.showChoice),
+		page("POST", "/select", h.choose),
+		page("GET|HEAD", "/login/link", h.showProve),
+		page("POST", "/login/link", h.prove),
+		page("GET|HEAD", "/setup", h.showSetup),
+		page("POST", "/setup", h.setup),
+		page("POST", "/login/{connector}", h.leave),
+		page("GET", "/login/{connector}/start", h.start),
+		{
+			Methods: "GET", Path: "/login/{connector}/callback", Policy: web.People,
+			Handler: h.Site.Page(h.callback), Specification: "RFC 6749, section 4.1.2; OIDC Core, section 3.1.2.5",
+		},
+		{ // posted across sites by the upstream: the state and its cookie are the check
+			Methods: "POST", Path: "/login/{connector}/callback", Policy: web.Arrivals,
+			Handler: h.Site.Plain(h.callbackPost), Specification: "OAuth 2.0 Form Post Response Mode, section 2",
+		},
+	}
 }
 
 // Login takes the sign-in form: POST /login, where the body is no JSON.
