@@ -1,0 +1,318 @@
+package main
+
+import (
+	"log/slog"
+	"net/netip"
+	"strings"
+	"time"
+
+	"signet/federation"
+	"signet/provider"
+	"signet/provider/credential"
+	"signet/provider/keys/keeper"
+)
+
+// Config is the settings of one process, checked.
+type Config struct {
+	Issuer         string
+	Listen         string
+	DataDir        string
+	Database       federation.Secret // a URL may hold a password
+	MasterKey      federation.Secret
+	MasterKeyNext  federation.Secret
+	CookieName     string
+	CookieDomain   string
+	FirstParty     provider.FirstParty
+	TrustedProxies []netip.Prefix
+	Lifetimes      provider.Lifetimes
+	LogLevel       slog.Level
+	Passwords      credential.Params
+	RateLimits     credential.Limits
+	Algorithms     []string
+	Keys           keeper.Life
+	PKCS11         PKCS11
+	SignUp         string // signUpClosed or signUpConnectors
+	EditUsername   bool
+	Connectors     []provider.Connector
+	ExtraCA        string            // PEM
+	Proxy          federation.Secret // a URL may hold a password
+	TLS            certificateFiles
+}
+
+// setting is one row of the table of settings.
+type setting = option[Config]
+
+// option is one thing that can be set in a C.
+type option[C any] struct {
+	key     string // path in the YAML file
+	byDef   string // default, as one would write it
+	unit    string // what the value is
+	example string
+	about   string
+	secret  bool // also read from the file that the variable …_FILE names
+	live    bool // a running server takes it over
+	shape   shape
+	set     func(c *C, text string) error
+}
+
+// variable is the name of the setting in the environment.
+func (s option[C]) variable() string {
+	return "SIGNET_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+// into makes the set function of a setting from its field and its parser.
+func into[C, T any](field func(*C) *T, parse func(string) (T, error)) func(*C, string) error {
+	return func(c *C, text string) error {
+		v, err := parse(text)
+		if err != nil {
+			return err
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+// settings is the one list of what can be set: name, default, unit, example.
+var settings = []setting{
+	{
+		key: "issuer", unit: "URL", example: "https://id.example.com",
+		shape: matching(`^https?://[^?#@\s]*[^?#@/\s]$`),
+		about: "who the tokens say they are from, and where people reach this server; http for loopback hosts only",
+		set:   into(func(c *Config) *string { return &c.Issuer }, parseIssuer),
+	},
+	{
+		key: "listen", byDef: "localhost:8080", unit: "host:port", example: "0.0.0.0:8080",
+		shape: matching(`:[0-9]{1,5}$`),
+		about: "address to listen on",
+		set:   into(func(c *Config) *string { return &c.Listen }, parseListen),
+	},
+	{
+		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet",
+		about: "folder of the SQLite database and of master.key; 0700",
+		set:   into(func(c *Config) *string { return &c.DataDir }, parsePath),
+	},
+	{
+		key: "database", unit: "URL", example: "postgres://signet@db.example.com/signet", secret: true,
+		shape: matching(`^(postgres(ql)?://.+)?$`),
+		about: "PostgreSQL to keep everything in; empty for SQLite in data_dir",
+		set:   into(func(c *Config) *federation.Secret { return &c.Database }, parseDatabase),
+	},
+	{
+		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
+		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
+		about: "seals the private keys at rest; without it the file master.key in data_dir, made at the first start",
+		set:   into(func(c *Config) *federation.Secret { return &c.MasterKey }, parseMasterKeySetting),
+	},
+	{
+		key: "master_key_next", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
+		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
+		about: "the master key that `signet keys rewrap` moves to; needed only where master_key is set",
+		set:   into(func(c *Config) *federation.Secret { return &c.MasterKeyNext }, parseMasterKeySetting),
+	},
+	{
+		key: "cookie_name", byDef: "signet", unit: "name", example: "signet",
+		shape: matching(cookieName.String()),
+		about: "base name of the cookies, for two Signets on one host",
+		set:   into(func(c *Config) *string { return &c.CookieName }, parseCookieName),
+	},
+	{
+		key: "cookie_domain", unit: "domain", example: "example.com",
+		shape: matching(domainName.String()),
+		about: "whose hosts get the first-party app's access token; every one of them must be trusted; default: the issuer's host alone",
+		set:   into(func(c *Config) *string { return &c.CookieDomain }, parseCookieDomain),
+	},
+	{
+		key: "first_party.client_id", unit: "client id", example: "app",
+		about: "client of the first-party app; default: the only one made with `--first-party`",
+		set:   into(func(c *Config) *string { return &c.FirstParty.ClientID }, parseText),
+	},
+	{
+		key: "first_party.origins", unit: "origins", example: "https://app.example.com", live: true,
+		shape: listOf(matching(`^https?://[^/?#@\s]+$`)),
+		about: "where the first-party app's pages live, beside the issuer's own origin; http for loopback hosts only",
+		set:   into(func(c *Config) *[]string { return &c.FirstParty.Origins }, parseOrigins),
+	},
+	{
+		key: "first_party.audience", unit: "text without spaces", example: "https://app.example.com/api",
+		shape: matching(`^[!-~]{1,255}$`),
+		about: "`aud` of the first-party app's access tokens, never the issuer; default: the client id",
+		set:   into(func(c *Config) *string { return &c.FirstParty.Audience }, parseAudience),
+	},
+	{
+		key: "trusted_proxies", unit: "addresses or networks", example: "10.0.0.0/8, 192.0.2.7", live: true,
+		shape: listOf(matching(`^[0-9A-Fa-f.:]+(%[^/]+)?(/[0-9]{1,3})?$`)),
+		about: "whose X-Forwarded-For is believed; none by default",
+		set:   into(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, parseNetworks),
+	},
+	{
+		key: "tls.cert", unit: "path", example: "/etc/signet/tls.crt", live: true,
+		about: "certificate to answer https with, and those between it and its root, in PEM form; without it plain http, for a proxy in front",
+		set:   into(func(c *Config) *string { return &c.TLS.Cert }, parseCertificatePath),
+	},
+	{
+		key: "tls.key", unit: "path", example: "/etc/signet/tls.key", live: true,
+		about: "its private key, in PEM form",
+		set:   into(func(c *Config) *string { return &c.TLS.Key }, parseCertificatePath),
+	},
+	lifetime("access", "15m", maxDay, "access token: refused after it", func(l *provider.Lifetimes) *time.Duration { return &l.Access }),
+	lifetime("id", "15m", maxDay, "ID token: refused after it", func(l *provider.Lifetimes) *time.Duration { return &l.ID }),
+	// RFC 6749, section 4.1.2: at most 10 minutes.
+	lifetime("code", "60s", 10*time.Minute, "authorization code, until it is redeemed", func(l *provider.Lifetimes) *time.Duration { return &l.Code }),
+	lifetime("request", "30m", maxDay, "authorization request, until it is answered", func(l *provider.Lifetimes) *time.Duration { return &l.Request }),
+	lifetime("refresh", "7d", maxYear, "refresh token that nobody uses", func(l *provider.Lifetimes) *time.Duration { return &l.Refresh }),
+	lifetime("refresh_max", "30d", maxYear, "refresh token in all", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshMax }),
+	lifetime("offline", "30d", maxYear, "offline grant that nobody uses", func(l *provider.Lifetimes) *time.Duration { return &l.Offline }),
+	lifetime("offline_max", "365d", 10*maxYear, "offline grant in all", func(l *provider.Lifetimes) *time.Duration { return &l.OfflineMax }),
+	lifetime("refresh_grace", "30s", 5*time.Minute, "how long a replaced refresh token is answered again", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshGrace }),
+	lifetime("session", "12h", maxYear, "session that nobody uses, not kept", func(l *provider.Lifetimes) *time.Duration { return &l.Session }),
+	lifetime("session_kept", "7d", maxYear, `session that nobody uses, with "Keep me signed in"`, func(l *provider.Lifetimes) *time.Duration { return &l.SessionKept }),
+	lifetime("session_max", "30d", maxYear, "session in all", func(l *provider.Lifetimes) *time.Duration { return &l.SessionMax }),
+	lifetime("consent", "365d", 10*maxYear, "remembered consent", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
+	{
+		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true,
+		shape: oneOfWords("debug", "info", "warn", "error"),
+		about: "the least that is logged",
+		set:   into(func(c *Config) *slog.Level { return &c.LogLevel }, parseLogLevel),
+	},
+	{
+		key: "passwords.memory", byDef: "19", unit: "MiB", example: "64",
+		shape: hashMemory.shape(),
+		about: "memory one password hash takes (argon2id)",
+		set: into(func(c *Config) *uint32 { return &c.Passwords.Memory }, func(text string) (uint32, error) {
+			mebibytes, err := hashMemory.parse(text)
+			return uint32(mebibytes) * 1024, err
+		}),
+	},
+	{
+		key: "passwords.time", byDef: "2", unit: "passes", example: "3",
+		shape: hashPasses.shape(),
+		about: "passes over that memory",
+		set: into(func(c *Config) *uint32 { return &c.Passwords.Time }, func(text string) (uint32, error) {
+			passes, err := hashPasses.parse(text)
+			return uint32(passes), err
+		}),
+	},
+	{
+		key: "passwords.threads", byDef: "1", unit: "threads", example: "1",
+		shape: hashThreads.shape(),
+		about: "threads of one password hash",
+		set: into(func(c *Config) *uint8 { return &c.Passwords.Threads }, func(text string) (uint8, error) {
+			threads, err := hashThreads.parse(text)
+			return uint8(threads), err
+		}),
+	},
+	{
+		key: "rate_limits.account", byDef: "20", unit: "wrong passwords", example: "10",
+		shape: rateLimit.shape(),
+		about: "of one user name, whether it has an account or not, and of each browser its owner has signed in with, before the answer is 429",
+		set:   into(func(c *Config) *int { return &c.RateLimits.Account }, rateLimit.parse),
+	},
+	{
+		key: "rate_limits.network", byDef: "100", unit: "wrong passwords", example: "500",
+		shape: rateLimit.shape(),
+		about: "from one IPv4 address or IPv6 /64 before the answer is 429",
+		set:   into(func(c *Config) *int { return &c.RateLimits.Network }, rateLimit.parse),
+	},
+	{
+		key: "rate_limits.window", byDef: "15m", unit: "duration", example: "30m",
+		shape: duration,
+		about: "how long wrong passwords are counted together",
+		set: into(func(c *Config) *time.Duration { return &c.RateLimits.Window }, func(text string) (time.Duration, error) {
+			return parseDuration(text, time.Minute, maxDay)
+		}),
+	},
+	{
+		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed, live: true,
+		shape: oneOfWords(signUpClosed, signUpConnectors),
+		about: "who may get an account without an operator: nobody, or everybody who comes through a connector",
+		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
+	},
+	{
+		key: "accounts.edit_username", byDef: "false", unit: "true or false", example: "true",
+		shape: trueOrFalse,
+		about: "people may choose their user name (`preferred_username`) on the account page, and so find out which names are taken; otherwise operators alone set it",
+		set:   into(func(c *Config) *bool { return &c.EditUsername }, parseBool),
+	},
+	{
+		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem",
+		about: "certificate authorities beside the system's that connectors may be certified by, in PEM form",
+		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),
+	},
+	{
+		key: "outbound.proxy", unit: "URL", example: "http://proxy.example.com:3128", secret: true,
+		shape: matching(`^https?://.+$`),
+		about: "proxy that connectors are called through; none by default",
+		set:   into(func(c *Config) *federation.Secret { return &c.Proxy }, parseProxy),
+	},
+	{
+		key: "keys.algorithms", byDef: "ES256, RS256", unit: "algorithm names", example: "ES256, RS256",
+		shape: listOf(oneOfWords(signingAlgorithms...)),
+		about: "signing keys that are published, the preferred one first",
+		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
+	},
+	keyLife("rotate_every", "30d", "90d", 10*maxYear, "how long a key signs before the next one does", func(l *keeper.Life) *time.Duration { return &l.RotateEvery }),
+	keyLife("publish_before", "24h", "48h", maxYear, "how long a key is published before it signs", func(l *keeper.Life) *time.Duration { return &l.PublishBefore }),
+	keyLife("jwks_max_age", "5m", "10m", maxDay, "how long the published keys may be cached, and stay published after their last token", func(l *keeper.Life) *time.Duration { return &l.MaxAge }),
+	{
+		key: "keys.pkcs11.module", unit: "path", example: "/usr/lib/softhsm/libsofthsm2.so",
+		about: "PKCS #11 module of a hardware security module, where new signing keys are made; in builds with `-tags pkcs11` alone",
+		set:   into(func(c *Config) *string { return &c.PKCS11.Module }, withPKCS11(parseModule)),
+	},
+	{
+		key: "keys.pkcs11.token", unit: "label", example: "signet",
+		about: "the token of that module, which must be there",
+		set:   into(func(c *Config) *string { return &c.PKCS11.Token }, withPKCS11(parseTokenLabel)),
+	},
+	{
+		key: "keys.pkcs11.pin", unit: "text", example: "the PIN of the token's normal user", secret: true,
+		about: "PIN of the token's normal user",
+		set:   into(func(c *Config) *federation.Secret { return &c.PKCS11.PIN }, withPKCS11(parseSecret)),
+	},
+	{
+		key: "keys.pkcs11.algorithms", byDef: "all", unit: "all, none or algorithm names", example: "ES256",
+		shape: listOf(oneOfWords(signingAlgorithms...)),
+		about: "algorithms whose new keys are made there; the others', and the internal secrets, stay in the database, sealed",
+		set:   into(func(c *Config) *[]string { return &c.PKCS11.Algorithms }, parseInModule),
+	},
+}
+
+const (
+	maxDay  = 24 * time.Hour
+	maxYear = 365 * maxDay
+)
+
+// lifetime is a row of lifetimes.*: a duration from one second to longest.
+func lifetime(name, byDef string, longest time.Duration, about string, field func(*provider.Lifetimes) *time.Duration) setting {
+	return setting{
+		key: "lifetimes." + name, byDef: byDef, unit: "duration", shape: duration, example: byDef, about: about,
+		set: into(
+			func(c *Config) *time.Duration { return field(&c.Lifetimes) },
+			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },
+		),
+	}
+}
+
+// keyLife is a row of keys.*: a duration from one second to longest.
+func keyLife(name, byDef, example string, longest time.Duration, about string, field func(*keeper.Life) *time.Duration) setting {
+	return setting{
+		key: "keys." + name, byDef: byDef, unit: "duration", shape: duration, example: example, about: about,
+		set: into(
+			func(c *Config) *time.Duration { return field(&c.Keys) },
+			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },
+		),
+	}
+}
+
+// defaults is the configuration of a process that nobody has told anything.
+func defaults() Config {
+	var c Config
+	for _, s := range settings {
+		if s.byDef == "" {
+			continue
+		}
+		if err := s.set(&c, s.byDef); err != nil {
+			panic("default of " + s.key + ": " + err.Error())
+		}
+	}
+	return c
+}
