@@ -17,14 +17,14 @@ lint:
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
 	go vet ./... && go vet .ci/summary.go
 	go tool staticcheck ./...
-	go vet -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet
-	go tool staticcheck -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet
+	go vet -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet
+	go tool staticcheck -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet
 
 vulnerabilities: prepare
 	@bash .ci/vulnerabilities
 
 # The tests of a build with PKCS #11.
-pkcs11 := -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet
+pkcs11 := -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet
 
 # All of it under the race detector, on SQLite and PostgreSQL; then, as it is built
 # on a machine without a C compiler, storage and one whole sign-in; with PKCS #11, the

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/storage"
 )
 
@@ -31,29 +33,29 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		Args: exactly("the file to write, or - for standard output"),
 	}
 	asJSON := jsonFlag(c)
-	file := configFlags(c, "data_dir")
+	file := settingFlags(c, "data_dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		config, err := p.config(c, *file)
+		settings, err := p.settings(c, *file)
 		if err != nil {
 			return err
 		}
 		made := describedBackup{File: args[0]}
 		switch {
-		case config.Database.Reveal() != "":
+		case settings.Database.Reveal() != "":
 			err = storage.ErrOwnTools
-		case !storage.HasDatabase(config.DataDir):
+		case !storage.HasDatabase(settings.DataDir):
 			err = storage.ErrNotFound
 		case args[0] != "-":
-			made.Bytes, err = backupToFile(c.Context(), config, args[0])
+			made.Bytes, err = backupToFile(c.Context(), settings, args[0])
 		case *asJSON:
 			err = usage(c, errors.New("- and --json exclude each other: standard output is the backup"))
 		default:
-			err = p.backupToStdout(c, config)
+			err = p.backupToStdout(c, settings)
 		}
 		if err != nil {
-			return backupProblem(config, err)
+			return backupProblem(settings, err)
 		}
-		p.say("the master key is not in the backup: keep %s in another place", whereMasterKey(config))
+		p.say("the master key is not in the backup: keep %s in another place", whereMasterKey(settings))
 		switch {
 		case args[0] == "-":
 			return nil
@@ -65,7 +67,7 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 	return c
 }
 
-func backupProblem(c Config, err error) error {
+func backupProblem(c config.Config, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrOwnTools):
 		return exit.New(exit.Usage, err, `back it up with: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`)
@@ -82,22 +84,22 @@ type describedBackup struct {
 	Bytes int64  `json:"bytes"`
 }
 
-func whereMasterKey(c Config) string {
-	if c.MasterKey.Reveal() != "" {
+func whereMasterKey(c config.Config) string {
+	if c.Master.Key.Reveal() != "" {
 		return "the setting master_key"
 	}
-	return filepath.Join(c.DataDir, masterKeyFile)
+	return filepath.Join(c.DataDir, node.MasterKeyFile)
 }
 
 // backupToFile writes the backup under another name, checks it, and gives it its own
 // last: a file of that name is always whole.
-func backupToFile(ctx context.Context, c Config, name string) (size int64, err error) {
+func backupToFile(ctx context.Context, c config.Config, name string) (size int64, err error) {
 	if _, err := os.Lstat(name); err == nil {
 		return 0, fileExists(name)
 	}
 	draft, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part") // 0600
 	if err != nil {
-		return 0, exit.New(exit.Failure, fmt.Errorf("write %s: %s", name, plainCause(err)), "choose a folder that this user may write to")
+		return 0, exit.New(exit.Failure, fmt.Errorf("write %s: %s", name, exit.Reason(err)), "choose a folder that this user may write to")
 	}
 	defer os.Remove(draft.Name())
 	if err := draft.Close(); err != nil {
@@ -109,7 +111,7 @@ func backupToFile(ctx context.Context, c Config, name string) (size int64, err e
 	if err := publish(draft.Name(), name); err != nil {
 		return 0, err
 	}
-	return size, syncFolder(filepath.Dir(name))
+	return size, node.SyncFolder(filepath.Dir(name))
 }
 
 func fileExists(name string) error {
@@ -129,8 +131,8 @@ func publish(draft, name string) error {
 }
 
 // checkedBackup writes the backup and reads it through.
-func checkedBackup(ctx context.Context, c Config, file string) (size int64, err error) {
-	if err := storage.Backup(ctx, c.storage(), file); err != nil {
+func checkedBackup(ctx context.Context, c config.Config, file string) (size int64, err error) {
+	if err := storage.Backup(ctx, node.StorageConfig(c), file); err != nil {
 		return 0, err
 	}
 	if _, err := storage.ReadBackup(ctx, file); err != nil {
@@ -145,17 +147,17 @@ func checkedBackup(ctx context.Context, c Config, file string) (size int64, err 
 
 // backupToStdout takes the way over a file in the data directory: what goes out was
 // checked as well.
-func (p *program) backupToStdout(c *cobra.Command, config Config) error {
+func (p *program) backupToStdout(c *cobra.Command, settings config.Config) error {
 	if isTerminal(p.stdout) {
 		return usage(c, errors.New("a backup is not text for a terminal: name a file, or send standard output somewhere"))
 	}
-	folder, err := os.MkdirTemp(config.DataDir, "backup-*")
+	folder, err := os.MkdirTemp(settings.DataDir, "backup-*")
 	if err != nil {
-		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", plainCause(err)), "run it as the user whom the data belong to")
+		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.Reason(err)), "run it as the user whom the data belong to")
 	}
 	defer os.RemoveAll(folder)
 	name := filepath.Join(folder, "backup")
-	if _, err := backupToFile(c.Context(), config, name); err != nil {
+	if _, err := backupToFile(c.Context(), settings, name); err != nil {
 		return err
 	}
 	file, err := os.Open(name)

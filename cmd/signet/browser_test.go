@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/demo"
 	"signet/cmd/signet/exit"
 )
 
@@ -169,7 +170,7 @@ type demoInstance struct {
 // administrator is the one that dev makes.
 func (d demoInstance) administrator(t *testing.T) map[string]string {
 	t.Helper()
-	return map[string]string{"email": demoAdminEmail, "password": d.kept(t, "admin-password")}
+	return map[string]string{"email": demo.AdminEmail, "password": d.kept(t, "admin-password")}
 }
 
 // kept reads a password that dev keeps.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/directory"
 	"signet/storage"
@@ -46,7 +47,7 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 	kind := c.Flags().String("type", string(storage.Web), "web, spa, native or service")
 	members := addClientFlags(c)
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		if *id == "" {
 			*id = directory.NewClientID()
 		}
@@ -54,7 +55,7 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 		if err := members.onto(&wanted); err != nil {
 			return usage(c, err)
 		}
-		made, secret, err := p.directory(config, db).CreateClient(ctx, wanted, fromCommandLine())
+		made, secret, err := p.directory(settings, db).CreateClient(ctx, wanted, fromCommandLine())
 		if err != nil {
 			return cmp.Or(refusedClient(c, *id, err), err)
 		}
@@ -87,7 +88,7 @@ func randomText(n int) string {
 func (p *program) clientListCommand() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the clients", Example: "  signet client list --json", Args: exactly()}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
+	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
 		clients, err := db.Clients(ctx)
 		if err != nil {
 			return fmt.Errorf("list clients: %w", err)
@@ -115,7 +116,7 @@ func (p *program) clientListCommand() *cobra.Command {
 func (p *program) clientShowCommand() *cobra.Command {
 	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Example: "  signet client show my-app", Args: exactly("the client's id")}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])
 		if err != nil {
 			return aboutClient(args[0], err)
@@ -167,7 +168,7 @@ func describeClient(c storage.Client) describedClient {
 		Resources: c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(), OldSecretUntil: moment(c.Secrets[1].ExpiresAt),
 	}
 	if c.RefreshGrace >= 0 {
-		d.RefreshGrace = shortDuration(c.RefreshGrace)
+		d.RefreshGrace = config.FormatDuration(c.RefreshGrace)
 	}
 	return d
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/exit"
 	"signet/storage"
 )
 
@@ -145,7 +147,7 @@ func (f *clientFlags) grace(name, about string, field func(*storage.Client) *tim
 		if *field(c) = -1; *text == "" { // the setting
 			return nil
 		}
-		if *field(c), err = parseDuration(*text, 0, math.MaxInt64); err != nil {
+		if *field(c), err = config.ParseDuration(*text, 0, math.MaxInt64); err != nil {
 			return fmt.Errorf("--%s %w", name, err)
 		}
 		return nil
@@ -180,7 +182,7 @@ func (f *clientFlags) file(name, about string, field func(*storage.Client) *stri
 		}
 		content, err := os.ReadFile(*path)
 		if err != nil {
-			return "", fmt.Errorf("--%s %s: %s", name, *path, plainCause(err))
+			return "", fmt.Errorf("--%s %s: %s", name, *path, exit.Reason(err))
 		}
 		return strings.TrimSpace(string(content)), nil
 	})

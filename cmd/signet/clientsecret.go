@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/directory"
 	"signet/storage"
@@ -32,12 +33,12 @@ good at most: of an earlier rotation that still overlaps, the older secret dies.
 	}
 	text := c.Flags().String("overlap", "24h", "how long the old secret stays good, 0s to 90d")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
-		overlap, err := parseDuration(*text, 0, directory.LongestOverlap)
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		overlap, err := config.ParseDuration(*text, 0, directory.LongestOverlap)
 		if err != nil {
 			return usage(c, fmt.Errorf("--overlap %w", err))
 		}
-		rotated, secret, err := p.directory(config, db).RotateSecret(ctx, args[0], overlap, fromCommandLine())
+		rotated, secret, err := p.directory(settings, db).RotateSecret(ctx, args[0], overlap, fromCommandLine())
 		if errors.Is(err, directory.ErrPublicClient) {
 			err = exit.New(exit.Denied, err, "a client that can keep one is of type web or service: signet client create --help")
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/provider/directory"
 	"signet/storage"
 )
@@ -29,7 +30,7 @@ given, and an empty value ("") takes away what was there.`,
 		return nil
 	})
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		if !members.any() {
 			return usage(c, errors.New("nothing is named that should change"))
 		}
@@ -38,7 +39,7 @@ given, and an empty value ("") takes away what was there.`,
 		if err := members.onto(&named); err != nil {
 			return usage(c, err)
 		}
-		revised, err := p.directory(config, db).ReviseClient(ctx, args[0], members.onto, fromCommandLine())
+		revised, err := p.directory(settings, db).ReviseClient(ctx, args[0], members.onto, fromCommandLine())
 		if err != nil {
 			return cmp.Or(refusedClient(c, args[0], err), aboutClient(args[0], err))
 		}
@@ -62,8 +63,8 @@ func (p *program) clientEnableCommand() *cobra.Command {
 func (p *program) clientSwitchCommand(verb, about string, act func(*directory.Directory, context.Context, string, storage.Origin) error) *cobra.Command {
 	c := &cobra.Command{Use: verb + " CLIENT_ID", Short: about, Example: "  signet client " + verb + " my-app", Args: exactly("the client's id")}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
-		if err := act(p.directory(config, db), ctx, args[0], fromCommandLine()); err != nil {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		if err := act(p.directory(settings, db), ctx, args[0], fromCommandLine()); err != nil {
 			return aboutClient(args[0], err)
 		}
 		switched, err := db.Client(ctx, args[0])
@@ -86,7 +87,7 @@ change your mind later: signet client disable.`,
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])
 		if err != nil {
 			return aboutClient(args[0], err)
@@ -96,7 +97,7 @@ change your mind later: signet client disable.`,
 				return err
 			}
 		}
-		if err := p.directory(config, db).DeleteClient(ctx, found.ID, fromCommandLine()); err != nil {
+		if err := p.directory(settings, db).DeleteClient(ctx, found.ID, fromCommandLine()); err != nil {
 			return aboutClient(args[0], err)
 		}
 		p.say("client %s is deleted", found.ID)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -141,5 +142,29 @@ func TestCommands_HelpIsData(t *testing.T) {
 		if code := run(t.Context(), args, nil, strings.NewReader(""), &stdout, &stderr); code != exit.OK || stderr.Len() > 0 || !strings.Contains(stdout.String(), "Usage:") {
 			t.Errorf("%s --help: exit code %d, %q", c.CommandPath(), code, stderr.String())
 		}
+	}
+}
+
+// TestCF03_NoSecretByArgument: what stands in an argument, everybody on the machine
+// can read. A flag that is named like a secret takes none.
+func TestCF03_NoSecretByArgument(t *testing.T) {
+	telling := regexp.MustCompile(`password|secret|token|key|database|proxy`)
+	harmless := regexp.MustCompile(`-(method|alg|file)$`) // names of things
+	flags := 0
+	var walk func(*cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			flags++
+			if telling.MatchString(f.Name) && f.Value.Type() != "bool" && !harmless.MatchString(f.Name) {
+				t.Errorf("%s has --%s, which takes a value", c.CommandPath(), f.Name)
+			}
+		})
+		for _, below := range c.Commands() {
+			walk(below)
+		}
+	}
+	walk((&program{}).rootCommand())
+	if flags < 50 {
+		t.Fatalf("only %d flags were seen", flags)
 	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/node"
 	"signet/cmd/signet/spelling"
 	"signet/provider"
 	"signet/storage"
@@ -53,7 +55,7 @@ Where that does not answer, nothing is offered.`,
 
 // completer gives what may stand in a place, each with a tab and a few words on it.
 type completer struct {
-	fromConfig   func(Config) []cobra.Completion
+	fromConfig   func(config.Config) []cobra.Completion
 	fromDatabase func(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error)
 	ofUser       func(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) // the first argument
 }
@@ -107,12 +109,16 @@ func completeIdentities(ctx context.Context, db *storage.DB, u storage.User) ([]
 	return completions(list, func(i storage.Identity) (string, string) { return identityName(i), i.Email }), err
 }
 
-func completeConnectors(c Config) []cobra.Completion {
+func completeConnectors(c config.Config) []cobra.Completion {
 	return completions(c.Connectors, func(c provider.Connector) (string, string) { return c.ID, string(c.Kind) })
 }
 
-func completeSettings(Config) []cobra.Completion {
-	return completions(settings, func(s setting) (string, string) { return s.key, s.unit })
+func completeSettings(config.Config) []cobra.Completion {
+	var found []cobra.Completion
+	for key, unit := range config.Units() {
+		found = append(found, described(key, unit))
+	}
+	return found
 }
 
 func completions[T any](list []T, of func(T) (value, about string)) []cobra.Completion {
@@ -189,28 +195,28 @@ const completionPatience = 5 * time.Second
 // with them: it must not write over the line that is being typed.
 func (p *program) complete(c *cobra.Command, what completer, args []string, typed string) []cobra.Completion {
 	file, _ := c.Flags().GetString("config")
-	config, err := p.config(c, file)
+	settings, err := p.settings(c, file)
 	if err != nil {
 		return nil
 	}
 	var found []cobra.Completion
 	if what.fromConfig != nil {
-		found = what.fromConfig(config)
+		found = what.fromConfig(settings)
 	} else {
-		found = askToComplete(c.Context(), config, what, args, typed)
+		found = askToComplete(c.Context(), settings, what, args, typed)
 	}
 	return slices.DeleteFunc(found, func(s cobra.Completion) bool { return !strings.HasPrefix(s, typed) })
 }
 
 // askToComplete makes no database, and migrates none.
-func askToComplete(ctx context.Context, c Config, what completer, args []string, typed string) []cobra.Completion {
+func askToComplete(ctx context.Context, c config.Config, what completer, args []string, typed string) []cobra.Completion {
 	ctx, cancel := context.WithTimeout(ctx, completionPatience)
 	defer cancel()
-	schema, err := storage.ReadSchema(ctx, c.storage())
+	schema, err := storage.ReadSchema(ctx, node.StorageConfig(c))
 	if err != nil || len(schema.Pending) > 0 {
 		return nil
 	}
-	db, err := storage.Open(ctx, c.storage())
+	db, err := storage.Open(ctx, node.StorageConfig(c))
 	if err != nil {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/spelling"
 	"signet/federation"
@@ -31,17 +32,17 @@ func (p *program) connectorListCommand() *cobra.Command {
 		Example: "  signet connector list",
 		Args:    exactly(),
 	}
-	file := configFlags(c, "issuer")
+	file := settingFlags(c, "issuer")
 	asJSON := jsonFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		config, err := p.config(c, *file)
+		settings, err := p.settings(c, *file)
 		if err != nil {
 			return err
 		}
 		described := []describedConnector{} // never null
 		rows := [][]string{{"ID", "TYPE", "SIGN-UP", "DOMAINS", "REDIRECT URI"}}
-		for _, one := range config.Connectors {
-			d := describeConnector(config, one)
+		for _, one := range settings.Connectors {
+			d := describeConnector(settings, one)
 			described = append(described, d)
 			domains := "any"
 			if len(d.AllowedDomains) > 0 {
@@ -53,7 +54,7 @@ func (p *program) connectorListCommand() *cobra.Command {
 		case *asJSON:
 			return p.writeJSON(map[string]any{"connectors": described})
 		case len(described) == 0:
-			p.say("there are no connectors: set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in %s", configFile)
+			p.say("there are no connectors: set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in %s", config.File)
 			return nil
 		}
 		return p.writeTable(rows)
@@ -72,7 +73,7 @@ type describedConnector struct {
 	AllowedDomains []string `json:"allowed_domains"`
 }
 
-func describeConnector(c Config, one provider.Connector) describedConnector {
+func describeConnector(c config.Config, one provider.Connector) describedConnector {
 	d := describedConnector{
 		ID: one.ID, Type: string(one.Kind), ClientID: one.ClientID, SignUp: one.SignUp, AutoLink: one.AutoLink,
 		AllowedDomains: append([]string{}, one.AllowedDomains...),
@@ -91,20 +92,20 @@ func (p *program) connectorCheckCommand() *cobra.Command {
 reachable, what it advertises, how far its clock is off, and the redirect URI that
 must be registered there. Client id and secret are tried only by a sign-in.`,
 	}
-	file := configFlags(c, "issuer")
+	file := settingFlags(c, "issuer")
 	asJSON := jsonFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		config, err := p.config(c, *file)
+		settings, err := p.settings(c, *file)
 		if err != nil {
 			return err
 		}
-		chosen, err := chooseConnectors(config, args)
+		chosen, err := chooseConnectors(settings, args)
 		if err != nil {
 			return err
 		}
 		checked := []checkedConnector{}
 		for _, one := range chosen {
-			found, err := p.checkConnector(c.Context(), config, one)
+			found, err := p.checkConnector(c.Context(), settings, one)
 			if err != nil {
 				return err
 			}
@@ -121,11 +122,11 @@ must be registered there. Client id and secret are tried only by a sign-in.`,
 }
 
 // chooseConnectors are those named, or all.
-func chooseConnectors(c Config, ids []string) ([]provider.Connector, error) {
+func chooseConnectors(c config.Config, ids []string) ([]provider.Connector, error) {
 	if len(c.Connectors) == 0 {
 		return nil, exit.New(
 			exit.Config, errors.New("there are no connectors"),
-			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in "+configFile,
+			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in "+config.File,
 		)
 	}
 	if len(ids) == 0 {
@@ -164,8 +165,8 @@ type checkedConnector struct {
 	unreachable      bool
 }
 
-func (p *program) checkConnector(ctx context.Context, c Config, one provider.Connector) (checkedConnector, error) {
-	connector, err := federation.New(one.Config, outbound.New(c.outbound()).Configured(), p.now)
+func (p *program) checkConnector(ctx context.Context, c config.Config, one provider.Connector) (checkedConnector, error) {
+	connector, err := federation.New(one.Config, outbound.New(c.Outbound).Configured(), p.now)
 	if err != nil {
 		return checkedConnector{}, err
 	}

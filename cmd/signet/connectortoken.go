@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/federation"
 	"signet/provider/keys/vault"
@@ -26,7 +27,7 @@ reading is recorded as an event.`,
 		Args: exactly(whichUser, "the id of a connector"),
 	}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
@@ -41,7 +42,7 @@ reading is recorded as an event.`,
 		if err != nil {
 			return aboutUser(args[0], err)
 		}
-		token, err := openUpstreamToken(ctx, config, db, kept)
+		token, err := openUpstreamToken(ctx, settings, db, kept)
 		if err != nil {
 			return err
 		}
@@ -54,9 +55,9 @@ reading is recorded as an event.`,
 	return c
 }
 
-func openUpstreamToken(ctx context.Context, config Config, db *storage.DB, kept storage.Identity) (federation.Token, error) {
+func openUpstreamToken(ctx context.Context, settings config.Config, db *storage.DB, kept storage.Identity) (federation.Token, error) {
 	var token federation.Token
-	keeper, err := openKeeper(ctx, config, db)
+	keeper, err := openKeeper(ctx, settings, db)
 	if err != nil {
 		return token, err
 	}

@@ -6,25 +6,26 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"signet/provider/credential"
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/node"
 	"signet/provider/directory"
 	"signet/storage"
 )
 
 // withDatabase makes c run do on the database that the settings name. It is safe
 // beside a running server, which follows within a second.
-func (p *program) withDatabase(c *cobra.Command, do func(ctx context.Context, config Config, db *storage.DB, args []string) error) {
-	file := configFlags(c, "data_dir")
+func (p *program) withDatabase(c *cobra.Command, do func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error) {
+	file := settingFlags(c, "data_dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		config, err := p.config(c, *file)
+		settings, err := p.settings(c, *file)
 		if err != nil {
 			return err
 		}
-		db, err := openDatabase(c.Context(), config, nil)
+		db, err := node.OpenDatabase(c.Context(), settings, nil)
 		if err != nil {
 			return err
 		}
-		return errors.Join(do(c.Context(), config, db, args), db.Close())
+		return errors.Join(do(c.Context(), settings, db, args), db.Close())
 	}
 }
 
@@ -32,9 +33,6 @@ func (p *program) withDatabase(c *cobra.Command, do func(ctx context.Context, co
 func fromCommandLine() storage.Origin { return storage.Origin{Actor: "cli"} }
 
 // directory gives the rules of clients and users on that database.
-func (p *program) directory(c Config, db *storage.DB) *directory.Directory {
-	return directory.New(directory.Deps{
-		DB: db, Algorithms: c.Algorithms, Now: p.now,
-		Passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, Now: p.now}),
-	})
+func (p *program) directory(settings config.Config, db *storage.DB) *directory.Directory {
+	return node.Directory(settings, db, p.now)
 }

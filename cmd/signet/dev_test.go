@@ -2,13 +2,13 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
+
+	"signet/cmd/signet/demo"
 
 	"golang.org/x/net/html"
 )
@@ -18,19 +18,19 @@ import (
 func TestDev_SignsInAtTheDemo(t *testing.T) {
 	d := startDev(t)
 	b := newFormBrowser(t)
-	b.open(d.issuer + demoPath)
-	if got := visible(b.page); !strings.Contains(got, demoUserEmail) || strings.Contains(got, d.password) {
+	b.open(d.issuer + demo.Path)
+	if got := visible(b.page); !strings.Contains(got, demo.UserEmail) || strings.Contains(got, d.password) {
 		t.Errorf("before the sign-in the demo says: %s", got)
 	}
-	b.open(d.issuer + demoPath + "/login")
-	b.send("login", "", map[string]string{"username": demoUserEmail, "password": d.password})
+	b.open(d.issuer + demo.Path + "/login")
+	b.send("login", "", map[string]string{"username": demo.UserEmail, "password": d.password})
 	b.send("consent", "allow", nil)
-	if b.at.Path != demoPath || b.at.RawQuery != "" {
+	if b.at.Path != demo.Path || b.at.RawQuery != "" {
 		t.Errorf("the sign-in ended at %s: the code must not stay in the address", b.at)
 	}
 	shown := visible(b.page)
 	for _, want := range []string{
-		`"iss": "` + d.issuer + `"`, `"aud": [ "demo" ]`, `"typ": "at+jwt"`, `"alg": "RS256"`, `"email": "` + demoUserEmail + `"`,
+		`"iss": "` + d.issuer + `"`, `"aud": [ "demo" ]`, `"typ": "at+jwt"`, `"alg": "RS256"`, `"email": "` + demo.UserEmail + `"`,
 		"verified by go-oidc; at_hash matches the access token",
 	} {
 		if !strings.Contains(shown, want) {
@@ -39,7 +39,7 @@ func TestDev_SignsInAtTheDemo(t *testing.T) {
 	}
 
 	// Out: at the demo, and at the provider, which asks for a password again.
-	out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.issuer+demoPath+"/logout", nil)
+	out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.issuer+demo.Path+"/logout", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestDev_SignsInAtTheDemo(t *testing.T) {
 	if got := visible(b.page); strings.Contains(got, `"iss"`) {
 		t.Errorf("after the sign-out the demo shows: %s", got)
 	}
-	b.open(d.issuer + demoPath + "/login")
+	b.open(d.issuer + demo.Path + "/login")
 	if findByID(b.page, "password") == nil {
 		t.Errorf("after the sign-out a sign-in asks for no password, but shows %s: %s", b.at, visible(b.page))
 	}
@@ -86,7 +86,7 @@ func TestDemo_RefusesAnswersThatAreNotItsOwn(t *testing.T) {
 			b := newFormBrowser(t)
 			answer := url.Values{"state": {beginSignIn(t, b, d)}, "iss": {d.issuer}, "code": {"some-code"}}
 			wrong.change(answer)
-			b.open(d.issuer + demoPath + "/callback?" + answer.Encode())
+			b.open(d.issuer + demo.Path + "/callback?" + answer.Encode())
 			if got := visible(b.page); !strings.Contains(got, wrong.says) {
 				t.Errorf("the demo says %s, want something about %q", got, wrong.says)
 			}
@@ -95,7 +95,7 @@ func TestDemo_RefusesAnswersThatAreNotItsOwn(t *testing.T) {
 					t.Errorf("a script of its own: %s", n.FirstChild.Data)
 				}
 			}
-			b.open(d.issuer + demoPath)
+			b.open(d.issuer + demo.Path)
 			if strings.Contains(visible(b.page), `"iss"`) {
 				t.Error("the demo is signed in")
 			}
@@ -112,7 +112,7 @@ func beginSignIn(t *testing.T, b *formBrowser, d demoInstance) string {
 		b.left = next.URL
 		return http.ErrUseLastResponse
 	}
-	b.open(d.issuer + demoPath + "/login")
+	b.open(d.issuer + demo.Path + "/login")
 	b.client.CheckRedirect = follow
 	if b.left == nil || b.left.Query().Get("state") == "" {
 		t.Fatalf("the demo sends the browser to %v", b.left)
@@ -124,7 +124,7 @@ func TestDemo_AnAnswerNeedsTheBrowserThatAsked(t *testing.T) {
 	d := startDev(t)
 	state := beginSignIn(t, newFormBrowser(t), d)
 	other := newFormBrowser(t)
-	other.open(d.issuer + demoPath + "/callback?" + url.Values{"state": {state}, "iss": {d.issuer}, "code": {"x"}}.Encode())
+	other.open(d.issuer + demo.Path + "/callback?" + url.Values{"state": {state}, "iss": {d.issuer}, "code": {"x"}}.Encode())
 	if got := visible(other.page); !strings.Contains(got, "has not started a sign-in") {
 		t.Errorf("another browser's answer: %s", got)
 	}
@@ -132,11 +132,11 @@ func TestDemo_AnAnswerNeedsTheBrowserThatAsked(t *testing.T) {
 	// A cookie that comes twice is nobody's.
 	twice := newFormBrowser(t)
 	state = beginSignIn(t, twice, d)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.issuer+demoPath+"/callback?state="+state, nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.issuer+demo.Path+"/callback?state="+state, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Cookie", flowCookie+"=planted")
+	request.Header.Set("Cookie", "signet_demo_flow=planted")
 	twice.do(request) // the jar adds its own
 	if got := visible(twice.page); !strings.Contains(got, "has not started a sign-in") {
 		t.Errorf("two cookies: %s", got)
@@ -146,7 +146,7 @@ func TestDemo_AnAnswerNeedsTheBrowserThatAsked(t *testing.T) {
 func TestDemo_CookiesAreHttpOnlyAndStayAtTheDemo(t *testing.T) {
 	d := startDev(t)
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	response, err := client.Get(d.issuer + demoPath + "/login")
+	response, err := client.Get(d.issuer + demo.Path + "/login")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestDemo_CookiesAreHttpOnlyAndStayAtTheDemo(t *testing.T) {
 		t.Fatalf("got cookies %v", response.Cookies())
 	}
 	c := response.Cookies()[0]
-	if c.Name != flowCookie || !c.HttpOnly || c.Path != demoPath || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 {
+	if c.Name != "signet_demo_flow" || !c.HttpOnly || c.Path != demo.Path || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 {
 		t.Errorf("got %s", response.Header.Get("Set-Cookie"))
 	}
 }
@@ -164,7 +164,7 @@ func TestDemo_CookiesAreHttpOnlyAndStayAtTheDemo(t *testing.T) {
 func TestDemo_NobodyElseSignsOut(t *testing.T) {
 	d := startDev(t)
 	for origin, want := range map[string]int{d.issuer: http.StatusSeeOther, "https://evil.example": http.StatusForbidden} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.issuer+demoPath+"/logout", nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.issuer+demo.Path+"/logout", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,36 +179,6 @@ func TestDemo_NobodyElseSignsOut(t *testing.T) {
 			t.Errorf("from %s: got %s, want %d", origin, response.Status, want)
 		}
 	}
-}
-
-func TestDemoResults_OnlyTheNewestAreKept(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	results := newDemoResults(func() time.Time { return at })
-	var keys []string
-	for n := range maxResults + 5 {
-		at = at.Add(time.Second)
-		keys = append(keys, results.keep(demoResult{idToken: fmt.Sprint(n)}))
-	}
-	if got := results.of(requestWith(t, keys[4])).idToken; got != "" {
-		t.Errorf("result 4 is still there: %q", got)
-	}
-	if got := results.of(requestWith(t, keys[5])).idToken; got != "5" {
-		t.Errorf("result 5: got %q", got)
-	}
-	at = at.Add(resultLife)
-	if got := results.of(requestWith(t, keys[5])).idToken; got != "" {
-		t.Errorf("after its life result 5 is still there: %q", got)
-	}
-}
-
-func requestWith(t *testing.T, key string) *http.Request {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/demo", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.AddCookie(&http.Cookie{Name: resultCookie, Value: key})
-	return r
 }
 
 // TestCF09_DemoCredentialsAreRandom starts twice from nothing: no two have a
@@ -242,7 +212,7 @@ func TestCF09_ServeHasNothingOfDev(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{demoPath, demoPath + "/login", demoPath + "/callback", demoPath + "/logout"} {
+	for _, path := range []string{demo.Path, demo.Path + "/login", demo.Path + "/callback", demo.Path + "/logout"} {
 		response, err := (&http.Client{Jar: jar}).Get(i.issuer + path)
 		if err != nil {
 			t.Fatal(err)

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/demo"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 )
 
 // TestDevApp_SignsInBelowThePathOfTheApp: dev is the Signet behind an app's /auth, with
@@ -27,13 +29,13 @@ func TestDevApp_SignsInBelowThePathOfTheApp(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	for range 2 {
 		end := startSignetAt(t, time.Now, front.URL+"/auth", nil, "dev", "--listen", listen, "--data-dir", dir, "--app", front.URL)
-		password, err := readPrivate(filepath.Join(dir, "demo-password"))
+		password, err := node.ReadPrivate(filepath.Join(dir, "demo-password"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		i := instance{issuer: front.URL + "/auth", email: demoEmail, password: password}
 		i.accessCookie(t)
-		if status, _ := get(t, front.URL+"/auth"+demoPath); status != http.StatusNotFound {
+		if status, _ := get(t, front.URL+"/auth"+demo.Path); status != http.StatusNotFound {
 			t.Errorf("the demo page answers %d beside an app", status)
 		}
 		end()

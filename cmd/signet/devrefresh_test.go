@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/demo"
+	"signet/cmd/signet/node"
 	"signet/storage"
 )
 
@@ -13,8 +16,8 @@ import (
 func signInAtDemo(t *testing.T, d demoInstance) *formBrowser {
 	t.Helper()
 	b := newFormBrowser(t)
-	b.open(d.issuer + demoPath + "/login")
-	b.send("login", "", map[string]string{"username": demoUserEmail, "password": d.password})
+	b.open(d.issuer + demo.Path + "/login")
+	b.send("login", "", map[string]string{"username": demo.UserEmail, "password": d.password})
 	b.send("consent", "allow", nil)
 	if findByID(b.page, "demo-refresh") == nil {
 		t.Fatalf("the demo has no refresh token: %s", visible(b.page))
@@ -25,7 +28,7 @@ func signInAtDemo(t *testing.T, d demoInstance) *formBrowser {
 // press sends one of the demo's forms, which are a button each.
 func (b *formBrowser) press(d demoInstance, action string) {
 	b.t.Helper()
-	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, d.issuer+demoPath+"/"+action, nil)
+	request, err := http.NewRequestWithContext(b.t.Context(), http.MethodPost, d.issuer+demo.Path+"/"+action, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -60,7 +63,7 @@ func TestDemo_RefreshesAndShowsThatTheTokenBeforeIsGone(t *testing.T) {
 		}
 		first = next
 	}
-	if b.at.Path != demoPath || !strings.Contains(visible(b.page), `"email": "`+demoUserEmail+`"`) {
+	if b.at.Path != demo.Path || !strings.Contains(visible(b.page), `"email": "`+demo.UserEmail+`"`) {
 		t.Errorf("after the refresh the browser is at %s: %s", b.at, visible(b.page))
 	}
 }
@@ -74,7 +77,7 @@ func TestDemo_IntrospectsUntilTheTokenEnds(t *testing.T) {
 	}
 	// Another program of the machine signs the user out everywhere.
 	i := &instance{env: []string{"SIGNET_DATA_DIR=" + d.dir}}
-	i.command(t, "", nil, "user", "sign-out", demoUserEmail)
+	i.command(t, "", nil, "user", "sign-out", demo.UserEmail)
 	b.press(d, "introspect")
 	if got := b.shown("introspection"); got != `{ "active": false }` {
 		t.Errorf("after a sign-out everywhere: got %s", got)
@@ -83,7 +86,7 @@ func TestDemo_IntrospectsUntilTheTokenEnds(t *testing.T) {
 	if got := visible(b.page); !strings.Contains(got, "invalid_grant") || findByID(b.page, "demo-sign-in") == nil {
 		t.Errorf("a refresh then shows %s", got)
 	}
-	b.open(d.issuer + demoPath)
+	b.open(d.issuer + demo.Path)
 	if findByID(b.page, "demo-sign-in") == nil {
 		t.Error("the demo believes that it still has tokens")
 	}
@@ -98,7 +101,7 @@ func TestDemo_SignOutGivesTheRefreshTokenBack(t *testing.T) {
 	var sessions struct {
 		Sessions []struct{ Clients []string }
 	}
-	i.command(t, "", &sessions, "session", "list", demoUserEmail, "--json")
+	i.command(t, "", &sessions, "session", "list", demo.UserEmail, "--json")
 	if len(sessions.Sessions) != 1 || len(sessions.Sessions[0].Clients) != 1 {
 		t.Fatalf("signed in, and there are the sessions %+v", sessions)
 	}
@@ -106,13 +109,13 @@ func TestDemo_SignOutGivesTheRefreshTokenBack(t *testing.T) {
 	if findByID(b.page, "demo-sign-in") == nil {
 		t.Fatalf("after the sign-out the browser is at %s: %s", b.at, visible(b.page))
 	}
-	i.command(t, "", &sessions, "session", "list", demoUserEmail, "--json")
+	i.command(t, "", &sessions, "session", "list", demo.UserEmail, "--json")
 	if len(sessions.Sessions) != 0 {
 		t.Errorf("signed out, and there are the sessions %+v", sessions)
 	}
-	config := defaults()
-	config.DataDir = d.dir
-	db, err := openDatabase(t.Context(), config, nil)
+	settings := config.Default()
+	settings.DataDir = d.dir
+	db, err := node.OpenDatabase(t.Context(), settings, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +124,7 @@ func TestDemo_SignOutGivesTheRefreshTokenBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(events, func(e storage.Event) bool { return e.Type == storage.GrantRevoked && e.ClientID == demoClient }) {
+	if !slices.ContainsFunc(events, func(e storage.Event) bool { return e.Type == storage.GrantRevoked && e.ClientID == demo.ClientID }) {
 		t.Errorf("the refresh token was not given back: %+v", events)
 	}
 }
@@ -131,7 +134,7 @@ func TestDemo_NobodyElsePresses(t *testing.T) {
 	d := startDev(t)
 	b := signInAtDemo(t, d)
 	for _, action := range []string{"refresh", "introspect"} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.issuer+demoPath+"/"+action, nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.issuer+demo.Path+"/"+action, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,14 +148,14 @@ func TestDemo_NobodyElsePresses(t *testing.T) {
 			t.Errorf("%s from elsewhere: %s", action, response.Status)
 		}
 	}
-	b.open(d.issuer + demoPath)
+	b.open(d.issuer + demo.Path)
 	if b.shown("refreshed") != "" || b.shown("introspection") != "" {
 		t.Error("it was done all the same")
 	}
 	// Without a sign-in there is nothing to do.
 	nobody := newFormBrowser(t)
 	nobody.press(d, "refresh")
-	if nobody.at.Path != demoPath || findByID(nobody.page, "demo-sign-in") == nil {
+	if nobody.at.Path != demo.Path || findByID(nobody.page, "demo-sign-in") == nil {
 		t.Errorf("nobody's refresh ends at %s", nobody.at)
 	}
 }

@@ -1,9 +1,10 @@
 // Command signet is an OpenID Connect provider in one program.
 //
-// It owns what a process has and a library must not: flags, environment, files,
-// signals, standard streams, the wall clock and every ticker. run does the work
-// of main and is what the tests call; each noun (serve, dev, user, client, session,
-// keys, version) has files of its own.
+// It owns the commands: flags, environment, files that are named by a flag, signals,
+// standard streams and what is said there. run does the work of main and is what the
+// tests call; each noun (serve, dev, user, client, session, keys, version) has files of
+// its own. The settings are read in config, the running process is node, and what dev
+// adds to it is demo. No rule is decided here.
 //
 // Data goes to standard output, talk to standard error; the exit codes are in
 // the package exit. Passwords and secrets come from standard input or from files, never

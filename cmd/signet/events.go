@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/spelling"
 	"signet/storage"
 )
@@ -39,7 +40,7 @@ says, the oldest first, and then each that is recorded, until it is interrupted.
 	follow := flags.BoolP("follow", "f", false, "go on with each event that is recorded, until interrupted")
 	asJSON := jsonFlag(c)
 	c.MarkFlagsMutuallyExclusive("json", "jsonl")
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
+	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
 		f, err := p.eventFilter(ctx, c, db, chosen)
 		if err != nil {
 			return err

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/storage"
 )
 
@@ -24,7 +26,7 @@ func TestEvents_ExportGoesThroughAllPages(t *testing.T) {
 		return out.String()
 	}
 	call("events")
-	db, err := openDatabase(t.Context(), Config{DataDir: strings.TrimPrefix(env[0], "SIGNET_DATA_DIR=")}, nil)
+	db, err := node.OpenDatabase(t.Context(), config.Config{DataDir: strings.TrimPrefix(env[0], "SIGNET_DATA_DIR=")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +51,7 @@ func TestEvents_ExportGoesThroughAllPages(t *testing.T) {
 // later one.
 func TestEvents_FollowPrintsEachOnceUntilInterrupted(t *testing.T) {
 	env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/data", "SIGNET_ISSUER=http://localhost:8080"}
-	db, err := openDatabase(t.Context(), Config{DataDir: strings.TrimPrefix(env[0], "SIGNET_DATA_DIR=")}, nil)
+	db, err := node.OpenDatabase(t.Context(), config.Config{DataDir: strings.TrimPrefix(env[0], "SIGNET_DATA_DIR=")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"signet/cmd/signet/node"
 	"signet/storage"
 )
 
@@ -29,23 +30,20 @@ type eventFollower struct {
 // followEvents prints the newest that match, the oldest of them first, and then each
 // new one, until ctx ends.
 func (p *program) followEvents(ctx context.Context, db *storage.DB, f storage.EventFilter, limit int, asLines bool) error {
-	clock := &clock{wall: p.now}
-	if err := clock.measure(ctx, db); err != nil {
+	clock := node.NewClock(p.now)
+	if err := clock.Measure(ctx, db); err != nil {
 		return err
 	}
-	w := &eventFollower{db: db, filter: f, print: p.eventPrinter(asLines), looked: clock.now(), printed: map[string]time.Time{}}
+	w := &eventFollower{db: db, filter: f, print: p.eventPrinter(asLines), looked: clock.Now(), printed: map[string]time.Time{}}
 	err := w.begin(ctx, limit)
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
-	for err == nil {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			err = w.poll(ctx, clock.now())
+	if err == nil {
+		for range node.Every(ctx, followEvery) {
+			if err = w.poll(ctx, clock.Now()); err != nil {
+				break
+			}
 		}
 	}
-	if ctx.Err() != nil { // interrupted in the middle of a look
+	if ctx.Err() != nil { // interrupted, perhaps in the middle of a look
 		return nil
 	}
 	return err

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"signet/cmd/signet/node"
 )
 
 // TestExample_UnderDevelopment: the three commands of the example's README, on ports
@@ -23,7 +25,7 @@ func TestExample_UnderDevelopment(t *testing.T) {
 	startSignet(t, "http://"+listen+"/auth", nil, "dev", "--listen", listen, "--data-dir", dir, "--app", origin)
 	behind := newFront()
 	startVite(t, port, "SIGNET="+behind.start(t, "http://"+listen), "API="+behind.start(t, startAPI(t, origin+"/auth", "go")))
-	password, err := readPrivate(filepath.Join(dir, "demo-password"))
+	password, err := node.ReadPrivate(filepath.Join(dir, "demo-password"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/storage/storagetest"
 )
 
@@ -35,7 +36,7 @@ func TestHealth_TellsADatabaseThatIsAway(t *testing.T) {
 	}
 	n := onPostgres(t, database)
 	n.serve(t)
-	var said health
+	var said node.Health
 	n.command(t, "", &said, "health", "--json")
 	if said.Status != "ok" || said.URL != n.issuer+"/readyz" {
 		t.Errorf("%+v", said)

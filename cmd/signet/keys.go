@@ -12,7 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/provider/keys"
 	"signet/provider/keys/keeper"
 	"signet/provider/keys/vault"
@@ -36,12 +38,12 @@ published for the tokens that live. Keys that are gone are left out unless --all
 	}
 	asJSON := jsonFlag(c)
 	all := c.Flags().Bool("all", false, "keys that are gone too")
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
 			return fmt.Errorf("list keys: %w", err)
 		}
-		life := config.Lifetimes.KeyLife(config.Keys)
+		life := settings.Lifetimes.KeyLife(settings.Keys)
 		described := []describedKey{} // never null
 		for _, k := range life.Schedule(rows, p.now()) {
 			if k.State != storage.KeyGone || *all {
@@ -167,13 +169,13 @@ func shortAge(d time.Duration) string {
 	if d < time.Minute {
 		return "new"
 	}
-	return shortDuration(d)
+	return config.FormatDuration(d)
 }
 
 // withKeeper makes c run do with what changes the keys of the database, which must
 // hold some.
-func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, config Config, db *storage.DB, keys *keeper.Keeper, args []string) error) {
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, args []string) error) {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
 			return fmt.Errorf("read keys: %w", err)
@@ -181,26 +183,20 @@ func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, conf
 		if len(rows) == 0 {
 			return exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once: signet serve")
 		}
-		keys, err := openKeeper(ctx, config, db)
+		keys, err := openKeeper(ctx, settings, db)
 		if err != nil {
 			return err
 		}
-		return keysProblem(do(ctx, config, db, keys, args))
+		return keysProblem(do(ctx, settings, db, keys, args))
 	})
 }
 
-func openKeeper(ctx context.Context, c Config, db *storage.DB) (*keeper.Keeper, error) {
-	master, err := masterKey(ctx, c, db)
+func openKeeper(ctx context.Context, c config.Config, db *storage.DB) (*keeper.Keeper, error) {
+	sealed, err := node.VaultConfig(ctx, c, db)
 	if err != nil {
 		return nil, err
 	}
-	module, err := c.module()
-	if err != nil {
-		return nil, err
-	}
-	opened, err := vault.New(vault.Config{
-		Master: master, Masters: func() ([][32]byte, error) { return masterKeys(c) }, Module: module, InModule: c.inModule(),
-	})
+	opened, err := vault.New(sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +266,7 @@ last token is dead.`,
 		Args: exactly("an algorithm"),
 	}
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
+	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
 		switch err := keys.Retire(ctx, args[0], fromCommandLine(), p.now()); {
 		case errors.Is(err, keeper.ErrConfigured):
 			return exit.New(exit.Conflict, err, "take it out of keys.algorithms on every node and restart them first")
@@ -297,7 +293,7 @@ themselves. They must be given the keys again after each rotation.`,
 		Args: exactly(),
 	}
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, _ Config, _ *storage.DB, keys *keeper.Keeper, _ []string) error {
+	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, _ []string) error {
 		list, jwks, err := keys.Public(ctx)
 		if err != nil {
 			return err
@@ -316,4 +312,4 @@ themselves. They must be given the keys again after each rotation.`,
 	return c
 }
 
-func dataFile(c Config, name string) string { return filepath.Join(c.DataDir, name) }
+func dataFile(c config.Config, name string) string { return filepath.Join(c.DataDir, name) }

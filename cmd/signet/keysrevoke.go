@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/keys/keeper"
 	"signet/storage"
@@ -31,7 +32,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 	reason := c.Flags().String("reason", "", "why, for the audit log")
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, _ Config, db *storage.DB, keys *keeper.Keeper, args []string) error {
+	p.withKeeper(c, func(ctx context.Context, _ config.Config, db *storage.DB, keys *keeper.Keeper, args []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
 			return fmt.Errorf("read keys: %w", err)

@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/provider/keys/keeper"
 	"signet/storage"
 )
@@ -22,8 +24,8 @@ func (p *program) keysRewrapCommand() *cobra.Command {
 does everything they have signed. It works beside running servers, and can be run
 again when it was interrupted.
 
-With ` + masterKeyFile + ` in data_dir a new one is made and takes its place; the former one is
-kept as ` + formerMasterFile + `, for backups from before. Nodes with a data_dir of their own
+With ` + node.MasterKeyFile + ` in data_dir a new one is made and takes its place; the former one is
+kept as ` + node.FormerMasterFile + `, for backups from before. Nodes with a data_dir of their own
 need a copy of the new file.
 
 Where master_key is set, set master_key_next on every node first and restart them,
@@ -31,8 +33,8 @@ then rewrap, then let it take the place of master_key.`,
 		Args: exactly(),
 	}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
-		done, unopened, err := p.rewrap(ctx, config, db)
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+		done, unopened, err := p.rewrap(ctx, settings, db)
 		if err != nil {
 			return keysProblem(err)
 		}
@@ -47,7 +49,7 @@ then rewrap, then let it take the place of master_key.`,
 	return c
 }
 
-func (p *program) rewrap(ctx context.Context, c Config, db *storage.DB) (done int, unopened []string, err error) {
+func (p *program) rewrap(ctx context.Context, c config.Config, db *storage.DB) (done int, unopened []string, err error) {
 	rows, err := db.Keys(ctx)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read keys: %w", err)
@@ -55,7 +57,7 @@ func (p *program) rewrap(ctx context.Context, c Config, db *storage.DB) (done in
 	if len(rows) == 0 {
 		return 0, nil, exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once: signet serve")
 	}
-	byFile := c.MasterKey.Reveal() == "" && c.MasterKeyNext.Reveal() == ""
+	byFile := c.Master.Key.Reveal() == "" && c.Master.Next.Reveal() == ""
 	if byFile {
 		if err := makeNextMasterFile(ctx, c, db); err != nil {
 			return 0, nil, err
@@ -82,14 +84,14 @@ func (p *program) rewrap(ctx context.Context, c Config, db *storage.DB) (done in
 	if err := replaceMasterFile(c); err != nil {
 		return 0, nil, err
 	}
-	p.say("the new master key is in %s: back it up apart from the database", dataFile(c, masterKeyFile))
-	p.say("the former one is in %s: backups from before need it; remove it with the last of them", dataFile(c, formerMasterFile))
+	p.say("the new master key is in %s: back it up apart from the database", dataFile(c, node.MasterKeyFile))
+	p.say("the former one is in %s: backups from before need it; remove it with the last of them", dataFile(c, node.FormerMasterFile))
 	return done, unopened, nil
 }
 
 // makeNextMasterFile makes the key to move to, unless one is there from a rewrap
 // that was interrupted. The one in use must open the keys: it is about to be replaced.
-func makeNextMasterFile(ctx context.Context, c Config, db *storage.DB) error {
+func makeNextMasterFile(ctx context.Context, c config.Config, db *storage.DB) error {
 	keys, err := openKeeper(ctx, c, db)
 	if err != nil {
 		return err
@@ -97,25 +99,25 @@ func makeNextMasterFile(ctx context.Context, c Config, db *storage.DB) error {
 	if _, _, err := keys.Public(ctx); err != nil {
 		return err
 	}
-	name := dataFile(c, nextMasterFile)
+	name := dataFile(c, node.NextMasterFile)
 	if _, err := os.Stat(name); err == nil || !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	_, err = keepPrivate(name, newMasterKey())
+	_, err = node.KeepPrivate(name, node.NewMasterKey())
 	return err
 }
 
 // replaceMasterFile lets the next master key take the place of the one in use.
-func replaceMasterFile(c Config) error {
-	current, former := dataFile(c, masterKeyFile), dataFile(c, formerMasterFile)
+func replaceMasterFile(c config.Config) error {
+	current, former := dataFile(c, node.MasterKeyFile), dataFile(c, node.FormerMasterFile)
 	if err := os.Remove(former); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("replace the master key: %w", err)
 	}
 	if err := os.Link(current, former); err != nil {
 		return fmt.Errorf("keep the former master key: %w", err)
 	}
-	if err := os.Rename(dataFile(c, nextMasterFile), current); err != nil {
+	if err := os.Rename(dataFile(c, node.NextMasterFile), current); err != nil {
 		return fmt.Errorf("replace the master key: %w", err)
 	}
-	return syncFolder(strings.TrimSuffix(current, masterKeyFile))
+	return node.SyncFolder(strings.TrimSuffix(current, node.MasterKeyFile))
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/provider/keys/keeper"
 	"signet/storage"
 )
@@ -37,11 +38,11 @@ nothing and says when it will be possible (exit code 6).`,
 	now := c.Flags().Bool("now", false, "a next key that is published for 10 minutes will do")
 	force := c.Flags().Bool("force", false, "any next key will do: relying parties that have the keys cached may refuse tokens until they read them again")
 	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, config Config, db *storage.DB, keys *keeper.Keeper, _ []string) error {
+	p.withKeeper(c, func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, _ []string) error {
 		if *now && *force {
 			return usage(c, errors.New("--now and --force exclude each other"))
 		}
-		wait := config.Keys.PublishBefore
+		wait := settings.Keys.PublishBefore
 		switch {
 		case *now:
 			wait = min(wait, soonest)

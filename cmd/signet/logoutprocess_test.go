@@ -15,6 +15,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/node"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -23,11 +25,11 @@ import (
 // the server.
 func (i *instance) ledger(t *testing.T) map[[2]string]storage.Notice {
 	t.Helper()
-	config, err := readConfig(sources{env: environment(i.env)})
-	if err != nil {
+	read := config.Read(config.Sources{Env: environment(i.env)})
+	if err := read.Err(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := openDatabase(t.Context(), config, nil)
+	db, err := node.OpenDatabase(t.Context(), read.Config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -81,4 +82,16 @@ func (p *program) rootCommand() *cobra.Command {
 	)
 	p.completed(root)
 	return root
+}
+
+// environment reads the shape of os.Environ; of a name that comes twice the last
+// one counts, as os/exec has it.
+func environment(pairs []string) map[string]string {
+	env := map[string]string{}
+	for _, pair := range pairs {
+		if name, value, ok := strings.Cut(pair, "="); ok && name != "" {
+			env[name] = value
+		}
+	}
+	return env
 }

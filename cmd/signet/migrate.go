@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/storage"
 )
 
@@ -24,18 +25,18 @@ migrations are pending, which are listed.`,
 	}
 	check := c.Flags().Bool("check", false, "change nothing, only list what is pending")
 	asJSON := jsonFlag(c)
-	file := configFlags(c, "data_dir")
+	file := settingFlags(c, "data_dir")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		config, err := p.config(c, *file)
+		settings, err := p.settings(c, *file)
 		if err != nil {
 			return err
 		}
-		schema, err := storage.ReadSchema(c.Context(), config.storage())
+		schema, err := storage.ReadSchema(c.Context(), node.StorageConfig(settings))
 		if err != nil {
 			return err
 		}
 		if !*check && len(schema.Pending) > 0 {
-			db, err := openDatabase(c.Context(), config, nil)
+			db, err := node.OpenDatabase(c.Context(), settings, nil)
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/node"
+
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 )
@@ -154,7 +156,7 @@ func TestHT06_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("who sends a body whole gets %s", response.Status)
 	}
-	if err := slow[0].SetReadDeadline(time.Now().Add(4 * readTimeout)); err != nil {
+	if err := slow[0].SetReadDeadline(time.Now().Add(4 * node.ReadTimeout)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, slow[0]); errors.Is(err, os.ErrDeadlineExceeded) {
@@ -178,14 +180,14 @@ func TestHT06_IdleConnectionsAreHarmless(t *testing.T) {
 	c := newCluster(t, "")
 	p := c.start(t, true)
 	before := residentMemory(t, p)
-	n := soaking(1000, maxConnections+500)
+	n := soaking(1000, node.MaxConnections+500)
 	for range n {
 		peer := dial(t, c.instance)
 		if _, err := io.WriteString(peer, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, 3*idleTimeout, "another is answered", func() bool {
+	eventually(t, 3*node.IdleTimeout, "another is answered", func() bool {
 		response, err := http.Get(c.issuer + "/readyz")
 		if err != nil {
 			return false

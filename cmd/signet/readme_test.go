@@ -1,41 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"testing"
 )
-
-// TestReadme_ListsEverySetting keeps the table of settings in README.md equal to
-// the one the program reads by.
-func TestReadme_ListsEverySetting(t *testing.T) {
-	for name, want := range map[string]string{"settings": tableOf(settings), "connectors": tableOf(connectorOptions)} {
-		_, rest, _ := strings.Cut(readme(t), "<!-- "+name+":")
-		_, rest, _ = strings.Cut(rest, "-->\n")
-		got, _, found := strings.Cut(rest, "<!-- /"+name+" -->")
-		if !found {
-			t.Fatalf("README.md has no table of %s", name)
-		}
-		if got != want {
-			t.Errorf("the table of %s in README.md should be\n%s", name, want)
-		}
-	}
-}
-
-func tableOf[C any](options []option[C]) string {
-	var b strings.Builder
-	b.WriteString("| key | default | unit | is |\n|---|---|---|---|\n")
-	for _, s := range options {
-		byDef := "–"
-		if s.byDef != "" {
-			byDef = "`" + s.byDef + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.key, byDef, s.unit, s.about)
-	}
-	return b.String()
-}
 
 // TestReadme_CommandsExist holds every signet command that README.md shows against
 // the commands and flags there are.

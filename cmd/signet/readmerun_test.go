@@ -101,7 +101,11 @@ func serveInBackground(t *testing.T, shell *exec.Cmd) {
 // headers what the one in README.md does.
 func TestReadme_BehindAProxy(t *testing.T) {
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort(t))
-	file := written(t, strings.ReplaceAll(fenced(t, readmePart(t, "behind a proxy"), "yaml"), "127.0.0.1:8080", listen))
+	file := filepath.Join(t.TempDir(), "signet.yaml")
+	settings := strings.ReplaceAll(fenced(t, readmePart(t, "behind a proxy"), "yaml"), "127.0.0.1:8080", listen)
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	i := &instance{issuer: "https://id.example.com", email: "ada@example.com", password: "correct horse battery staple"}
 	i.env = []string{"SIGNET_CONFIG=" + file, "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
 	i.command(t, i.password, nil, "user", "create", "--email", i.email, "--email-verified", "--password-stdin", "--json")

@@ -17,12 +17,19 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
+// moreEndpoints are those that go-oidc does not know by itself.
+type moreEndpoints struct {
+	EndSession    string `json:"end_session_endpoint"`
+	Introspection string `json:"introspection_endpoint"`
+	Revocation    string `json:"revocation_endpoint"`
+}
+
 // goParty is a relying party on go-oidc and x/oauth2. The endpoints that these
 // libraries do not know it calls by hand.
 type goParty struct {
 	oauth2.Config
 	provider *oidc.Provider
-	more     demoEndpoints
+	more     moreEndpoints
 }
 
 func newGoParty(t *testing.T, i *instance, client createdClient, scopes ...string) *goParty {

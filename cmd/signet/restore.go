@@ -11,7 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/storage"
 )
 
@@ -38,7 +40,7 @@ that you have brought back by its own tools, such as pg_restore, and only made s
 	restored := c.Flags().Bool("database-restored", false, "the database itself was restored by its own tools: only make it safe")
 	replace := c.Flags().Bool("replace", false, "there may be a database already, which is kept under another name")
 	asJSON := jsonFlag(c)
-	file := configFlags(c, "data_dir")
+	file := settingFlags(c, "data_dir")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if *restored {
 			return exactly()(c, args)
@@ -46,20 +48,20 @@ that you have brought back by its own tools, such as pg_restore, and only made s
 		return exactly("the backup to read, - for standard input, or --database-restored")(c, args)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		config, err := p.config(c, *file)
+		settings, err := p.settings(c, *file)
 		if err != nil {
 			return err
 		}
 		var done describedRestore
 		if *restored {
-			err = p.restoredElsewhere(c.Context(), config, &done)
+			err = p.restoredElsewhere(c.Context(), settings, &done)
 		} else {
-			err = p.restoreFile(c.Context(), config, args[0], *replace, &done)
+			err = p.restoreFile(c.Context(), settings, args[0], *replace, &done)
 		}
 		if err != nil {
-			return restoreProblem(config, err)
+			return restoreProblem(settings, err)
 		}
-		return p.showRestored(config, done, *asJSON)
+		return p.showRestored(settings, done, *asJSON)
 	}
 	return c
 }
@@ -74,7 +76,7 @@ type describedRestore struct {
 	revocationsKnown bool // of keys, since the backup: they were carried over
 }
 
-func restoreProblem(c Config, err error) error {
+func restoreProblem(c config.Config, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrInUse):
 		return exit.New(exit.Conflict, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "stop the server, then run it again")
@@ -88,7 +90,7 @@ func restoreProblem(c Config, err error) error {
 
 // restoreFile prepares the backup in a folder of its own, as a database that nobody
 // uses yet, and moves it to its place last: what fails leaves all as it was.
-func (p *program) restoreFile(ctx context.Context, c Config, name string, replace bool, done *describedRestore) (err error) {
+func (p *program) restoreFile(ctx context.Context, c config.Config, name string, replace bool, done *describedRestore) (err error) {
 	if c.Database.Reveal() != "" {
 		return exit.New(
 			exit.Usage, errors.New("this database is PostgreSQL, which has tools of its own for this"),
@@ -100,7 +102,7 @@ func (p *program) restoreFile(ctx context.Context, c Config, name string, replac
 	}
 	folder, err := os.MkdirTemp(c.DataDir, "restore-*") // 0700, and of the same file system
 	if err != nil {
-		return fmt.Errorf("write in data_dir: %s", plainCause(err))
+		return fmt.Errorf("write in data_dir: %s", exit.Reason(err))
 	}
 	defer os.RemoveAll(folder)
 	draft := storage.DatabaseFile(folder)
@@ -133,8 +135,8 @@ func (p *program) restoreFile(ctx context.Context, c Config, name string, replac
 }
 
 // readyToRestore refuses early what would be refused in the end.
-func (p *program) readyToRestore(c Config, replace bool) error {
-	if err := makeDataDir(c.DataDir); err != nil {
+func (p *program) readyToRestore(c config.Config, replace bool) error {
+	if err := node.MakeDataDir(c.DataDir); err != nil {
 		return err
 	}
 	if storage.HasDatabase(c.DataDir) && !replace {
@@ -149,7 +151,7 @@ func (p *program) copyBackup(name, to string) error {
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
-			return exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, plainCause(err)), "name a file that signet backup wrote")
+			return exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, exit.Reason(err)), "name a file that signet backup wrote")
 		}
 		defer file.Close()
 		from = file
@@ -167,15 +169,15 @@ func (p *program) copyBackup(name, to string) error {
 
 // revokedIn lists the keys that the database to be replaced knows as revoked. It is
 // kept as it is: one of another schema is not opened.
-func revokedIn(ctx context.Context, c Config) (kids []string, err error) {
+func revokedIn(ctx context.Context, c config.Config) (kids []string, err error) {
 	if !storage.HasDatabase(c.DataDir) {
 		return nil, errors.New("there is none")
 	}
-	schema, err := storage.ReadSchema(ctx, c.storage())
+	schema, err := storage.ReadSchema(ctx, node.StorageConfig(c))
 	if err != nil || len(schema.Pending) > 0 {
 		return nil, fmt.Errorf("its schema is another: %w", err)
 	}
-	db, err := storage.Open(ctx, c.storage())
+	db, err := storage.Open(ctx, node.StorageConfig(c))
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +191,7 @@ func revokedIn(ctx context.Context, c Config) (kids []string, err error) {
 }
 
 // restoredElsewhere makes the database of the settings safe where it is.
-func (p *program) restoredElsewhere(ctx context.Context, c Config, done *describedRestore) error {
+func (p *program) restoredElsewhere(ctx context.Context, c config.Config, done *describedRestore) error {
 	done.Database = "PostgreSQL"
 	if c.Database.Reveal() == "" {
 		done.Database = storage.DatabaseFile(c.DataDir)
@@ -197,7 +199,7 @@ func (p *program) restoredElsewhere(ctx context.Context, c Config, done *describ
 	if c.Database.Reveal() == "" && !storage.HasDatabase(c.DataDir) {
 		return exit.New(exit.NotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir, or restore a backup with: signet restore FILE")
 	}
-	schema, err := storage.ReadSchema(ctx, c.storage())
+	schema, err := storage.ReadSchema(ctx, node.StorageConfig(c))
 	if err != nil {
 		return err
 	}
@@ -205,22 +207,22 @@ func (p *program) restoredElsewhere(ctx context.Context, c Config, done *describ
 		return exit.New(exit.NotFound, errors.New("the database is empty"), "restore it first, with its own tools")
 	}
 	done.Migrations = append([]string{}, schema.Pending...)
-	return p.makeSafe(ctx, c, c.storage(), nil, done)
+	return p.makeSafe(ctx, c, node.StorageConfig(c), nil, done)
 }
 
 // makeSafe ends all that a database from a backup takes for alive, and lets other
 // keys sign.
-func (p *program) makeSafe(ctx context.Context, c Config, at storage.Config, revoked []string, done *describedRestore) (err error) {
+func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Config, revoked []string, done *describedRestore) (err error) {
 	db, err := storage.Open(ctx, at)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	clock := &clock{wall: p.now} // what is compared with it is dated by servers
-	if err := clock.measure(ctx, db); err != nil {
+	clock := node.NewClock(p.now) // what is compared with it is dated by servers
+	if err := clock.Measure(ctx, db); err != nil {
 		return fmt.Errorf("measure the database's clock: %w", err)
 	}
-	now := clock.now()
+	now := clock.Now()
 	until, err := db.MarkRestored(ctx, storage.By{From: fromCommandLine(), At: now})
 	if err != nil {
 		return err
@@ -240,15 +242,15 @@ func (p *program) makeSafe(ctx context.Context, c Config, at storage.Config, rev
 		}
 	}
 	select { // what is issued from now on is not from before
-	case <-time.After(until.Time().Sub(clock.now())):
+	case <-time.After(until.Time().Sub(clock.Now())):
 	case <-ctx.Done():
 	}
 	return ctx.Err()
 }
 
-func (p *program) showRestored(c Config, done describedRestore, asJSON bool) error {
+func (p *program) showRestored(c config.Config, done describedRestore, asJSON bool) error {
 	p.say("all sessions, tokens and codes from before have ended: everybody signs in again, and applications get new tokens")
-	p.say("APIs that check tokens by themselves take those from before until they expire, at most %s (lifetimes.access)", shortDuration(c.Lifetimes.Access))
+	p.say("APIs that check tokens by themselves take those from before until they expire, at most %s (lifetimes.access)", config.FormatDuration(c.Lifetimes.Access))
 	p.say("look for what was changed since the backup and is undone: signet user list, signet client list, signet keys list;" +
 		" a user disabled since then is enabled again, and an old password is good again")
 	if !done.revocationsKnown {

@@ -27,8 +27,11 @@ var house = func() map[string][]string {
 	// Few rooms may revoke a key or open a private half. The others hold a ring, which
 	// signs and verifies and can do neither.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
-	process := []string{"cmd/signet/spelling", "cmd/signet/exit"}
 	tests := []string{"storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
+	// The program: commands above the process and the demo of `signet dev`, both above
+	// the settings.
+	settings := []string{"cmd/signet/spelling", "cmd/signet/exit"}
+	process := join(settings, "cmd/signet/config", "cmd/signet/node")
 	return map[string][]string{
 		"static":                    {},
 		"federation/foreign":        {},
@@ -63,7 +66,13 @@ var house = func() map[string][]string {
 
 		"cmd/signet/spelling": {},
 		"cmd/signet/exit":     {"storage", "provider/credential", "provider/keys/vault"},
-		"cmd/signet":          slices.Concat(pages, keepers, process, []string{"provider", "provider/keys/pkcs11", "federation/federationtest"}),
+		"cmd/signet/config": join(settings, "federation/foreign", "federation", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
+			"provider/keys/pkcs11", "provider/outbound"),
+		"cmd/signet/node": join(settings, "cmd/signet/config", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
+			"provider/keys/vault", "provider/keys/pkcs11"),
+		"cmd/signet/demo": join(process, "static", "templates", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
+			"provider/web", "provider/directory", "provider/interaction"),
+		"cmd/signet": slices.Concat(pages, keepers, process, []string{"provider", "cmd/signet/demo"}),
 	}
 }()
 
@@ -99,11 +108,17 @@ var strangers = []struct {
 		[]string{"provider/keys/pkcs11"}, true,
 		"the calls of PKCS #11 are known to one room: the others see a crypto.Signer"},
 	{[]string{"golang.org/x/oauth2", "github.com/coreos/go-oidc"},
-		[]string{"federation", "cmd/signet/dev"}, true,
+		[]string{"federation", "cmd/signet/demo"}, true,
 		"being a relying party is the business of federation, and of the demo of `signet dev`"},
-	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "flag", "go.yaml.in/yaml", "os/signal"},
+	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "flag"},
 		[]string{"cmd/signet"}, true, // -update is a flag of tests
-		"flags, files of settings and signals are known to cmd/signet alone"},
+		"flags are known to cmd/signet alone, the commands: the rooms below take values"},
+	{[]string{"go.yaml.in/yaml"},
+		[]string{"cmd/signet/config"}, true,
+		"the form of the settings file is known to cmd/signet/config alone, so that there is one reader"},
+	{[]string{"os/signal"},
+		[]string{"cmd/signet", "cmd/signet/node"}, true,
+		"signals are known to cmd/signet, which ends, and to cmd/signet/node, which reads its settings again"},
 	{[]string{"github.com/rogpeppe/go-internal"},
 		nil, true,
 		"it runs the scripts of the tests"},
@@ -134,14 +149,14 @@ var forbidden = []struct {
 	reason string
 }{
 	{"net/http", []string{"Get", "Head", "Post", "PostForm", "DefaultClient"},
-		[]string{"cmd/signet"},
+		nil,
 		"the default client has no time limit and dials any address: take the *http.Client of provider/outbound"},
 	{"net/http", []string{"Client"},
-		[]string{"cmd/signet", "provider/outbound"},
+		[]string{"cmd/signet/node", "cmd/signet/demo", "provider/outbound"}, // the health check and the demo call this machine
 		"there is one client for foreign hosts, which checks addresses, sizes and times: take the *http.Client of provider/outbound"},
 	{"time", []string{"NewTicker", "Tick"},
-		[]string{"cmd/signet"},
-		"a periodic job is a method …Once(ctx, at); only cmd/signet owns tickers"},
+		[]string{"cmd/signet/node"},
+		"a periodic job is a method …Once(ctx, at); only cmd/signet/node owns tickers"},
 	{"os", []string{"Getenv", "LookupEnv", "Environ", "Args"},
 		[]string{"cmd/signet"},
 		"arguments and environment are read in cmd/signet and handed on as settings"},
@@ -212,10 +227,15 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"cmd/signet/serve.go", `import "golang.org/x/oauth2"`, "demo of `signet dev`"},
 		{"provider/mail.go", `import "text/template"`, "escapes nothing"},
 		{"provider/flags.go", `import "flag"`, "cmd/signet alone"},
+		{"cmd/signet/config/flags.go", `import "github.com/spf13/cobra"`, "cmd/signet alone"},
+		{"cmd/signet/client.go", `import "go.yaml.in/yaml/v3"`, "cmd/signet/config alone"},
+		{"cmd/signet/config/listen.go", `import "signet/cmd/signet/node"`, "cmd/signet/config may not import"},
+		{"cmd/signet/node/pretend.go", `import "signet/cmd/signet/demo"`, "cmd/signet/node may not import"},
+		{"cmd/signet/events.go", `import "time"; var _ = time.NewTicker`, "only cmd/signet/node owns tickers"},
 		{"provider/fetch.go", `import "net/http"; var _ = http.DefaultClient`, "http.DefaultClient: the default client"},
 		{"federation/fetch.go", `import web "net/http"; var _ = web.Get`, "http.Get: the default client"},
 		{"federation/client.go", `import "net/http"; var _ = &http.Client{}`, "http.Client: there is one client"},
-		{"storage/sweep.go", `import "time"; var _ = time.Tick`, "only cmd/signet owns tickers"},
+		{"storage/sweep.go", `import "time"; var _ = time.Tick`, "only cmd/signet/node owns tickers"},
 		{"storage/open.go", `import "os"; var _ = os.Getenv`, "read in cmd/signet"},
 		{"templates/raw.go", `import "html/template"; var _ = template.HTML("")`, "escaped by context"},
 	} {
@@ -233,7 +253,7 @@ func TestRooms_RightImportIsLeftAlone(t *testing.T) {
 		{"provider/session/session_test.go", `import ("signet/storage/storagetest"; "golang.org/x/oauth2"; "net/http"; "time"); var _, _ = http.DefaultClient, time.Tick`},
 		{"provider/session/session_test.go", `import ("signet/provider"; "signet/provider/providertest"; "signet/provider/keys/vault")`},
 		{"provider/providertest/thief.go", `import ("database/sql"; "signet/provider"; "signet/storage/storagetest")`},
-		{"cmd/signet/devdemo.go", `import ("golang.org/x/oauth2"; "signet/federation/federationtest")`},
+		{"cmd/signet/demo/page.go", `import ("golang.org/x/oauth2"; "signet/federation/federationtest")`},
 		{"provider/outbound/client.go", `import "net/http"; var _ = http.Client{}`},
 		{"federation/oidc.go", `import "net/http"; func fetch(c *http.Client) {}`},
 	} {
@@ -310,7 +330,7 @@ func wrongImport(file, imported string) string {
 		switch {
 		case ours == room, test && testRoom, test && wholeProvider(room, ours):
 			return ""
-		case testRoom && !roomOfTests && !(ours == "federation/federationtest" && inDev(file)):
+		case testRoom && !roomOfTests && !(ours == "federation/federationtest" && room == "cmd/signet/demo"):
 			return fmt.Sprintf("%s may not import %s: %s", room, imported, reason)
 		case !slices.Contains(house[room], ours):
 			return fmt.Sprintf("%s may not import %s: imports go one way, and it knows only %s", room, imported, strings.Join(house[room], ", "))
@@ -327,9 +347,7 @@ func wrongImport(file, imported string) string {
 			if imported != p && !strings.HasPrefix(imported, p+"/") {
 				continue
 			}
-			allowed := slices.Contains(rule.rooms, room) || (test || roomOfTests) && rule.inTests ||
-				slices.Contains(rule.rooms, "cmd/signet/dev") && inDev(file)
-			if !allowed {
+			if allowed := slices.Contains(rule.rooms, room) || (test || roomOfTests) && rule.inTests; !allowed {
 				return fmt.Sprintf("%s may not import %s: %s", room, imported, rule.reason)
 			}
 		}
@@ -342,9 +360,6 @@ func wrongImport(file, imported string) string {
 func wholeProvider(room, ours string) bool {
 	return strings.HasPrefix(room, "provider/") && (ours == "provider" || slices.Contains(house["provider"], ours))
 }
-
-// inDev reports whether the file belongs to `signet dev`.
-func inDev(file string) bool { return strings.HasPrefix(file, "cmd/signet/dev") }
 
 // wrongNames finds the uses of forbidden names. A type in a signature
 // (*http.Client) is no use: making one is.

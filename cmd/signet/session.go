@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/storage"
 )
@@ -29,7 +30,7 @@ func (p *program) sessionListCommand() *cobra.Command {
 		Args:    exactly(whichUser),
 	}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
@@ -106,7 +107,7 @@ access live on: signet user sign-out ends them too.`,
 	}
 	name := c.Flags().String("user", "", "e-mail or subject (sub) of the user whose session it is")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		if *name == "" {
 			return usage(c, errors.New("--user is missing: whose session is it?"))
 		}

@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/provider/interaction"
 	"signet/storage"
 )
@@ -27,12 +29,12 @@ made, no link works any more: others are made with signet user create --admin.`,
 		Args: exactly(),
 	}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
-		if err := needIssuer(config); err != nil {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+		if err := settings.NeedIssuer(); err != nil {
 			return err
 		}
 		at := p.now()
-		link, err := openSetup(ctx, config, db, fromCommandLine(), at)
+		link, err := openSetup(ctx, settings, db, fromCommandLine(), at)
 		if errors.Is(err, storage.ErrConflict) {
 			return exit.New(
 				exit.Conflict, errors.New("there is an administrator already, or there was: set-up is closed"),
@@ -52,14 +54,14 @@ made, no link works any more: others are made with signet user create --admin.`,
 	return c
 }
 
-func openSetup(ctx context.Context, c Config, db *storage.DB, from storage.Origin, at time.Time) (link string, err error) {
+func openSetup(ctx context.Context, c config.Config, db *storage.DB, from storage.Origin, at time.Time) (link string, err error) {
 	link, hash := interaction.SetupLink(c.Issuer)
 	return link, db.OpenSetup(ctx, hash, at.Add(setupFor), storage.By{From: from, At: at})
 }
 
 // offerSetup shows whoever starts a server without an administrator how to make one.
-func (p *program) offerSetup(ctx context.Context, c Config, n *node) error {
-	link, err := openSetup(ctx, c, n.db, storage.Origin{Actor: "system"}, n.clock.now())
+func (p *program) offerSetup(ctx context.Context, c config.Config, n *node.Node) error {
+	link, err := openSetup(ctx, c, n.DB(), storage.Origin{Actor: "system"}, n.Now())
 	if errors.Is(err, storage.ErrConflict) {
 		return nil
 	}

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 )
 
@@ -83,10 +84,10 @@ func writePEM(t *testing.T, file, kind string, content []byte) {
 }
 
 // pair issues a certificate for a host and gives the names of its files.
-func (ca *issuingCA) pair(t *testing.T, template x509.Certificate, hosts ...string) certificateFiles {
+func (ca *issuingCA) pair(t *testing.T, template x509.Certificate, hosts ...string) config.CertificateFiles {
 	t.Helper()
 	dir := t.TempDir()
-	files := certificateFiles{filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")}
+	files := config.CertificateFiles{Cert: filepath.Join(dir, "tls.crt"), Key: filepath.Join(dir, "tls.key")}
 	template.DNSNames = hosts
 	ca.issue(t, &template, files.Cert, files.Key)
 	return files
@@ -105,7 +106,7 @@ func (ca *issuingCA) client(adjust func(*tls.Config)) *http.Client {
 // tlsInstance is a server with a certificate of its own.
 type tlsInstance struct {
 	ca     *issuingCA
-	files  certificateFiles
+	files  config.CertificateFiles
 	issuer string
 	env    []string
 	talk   *syncBuffer
@@ -205,7 +206,7 @@ func TestServe_ANewCertificateIsShownWithoutARestart(t *testing.T) {
 	eventually(t, 20*time.Second, "the new certificate is shown", func() bool { return shown() == second })
 
 	for n, breakIt := range []func(){
-		func() { i.ca.pair(t, x509.Certificate{}).moveKey(t, i.files) },
+		func() { moveKey(t, i.ca.pair(t, x509.Certificate{}), i.files) },
 		func() {
 			renew(x509.Certificate{NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)})
 		},
@@ -227,9 +228,9 @@ func TestServe_ANewCertificateIsShownWithoutARestart(t *testing.T) {
 	}
 }
 
-func (f certificateFiles) moveKey(t *testing.T, to certificateFiles) {
+func moveKey(t *testing.T, from, to config.CertificateFiles) {
 	t.Helper()
-	if err := os.Rename(f.Key, to.Key); err != nil {
+	if err := os.Rename(from.Key, to.Key); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -289,7 +290,7 @@ func TestServe_WarnsOfACertificateForAnotherHost(t *testing.T) {
 // pretendPostgres answers the request for TLS (PostgreSQL's protocol, section SSL
 // Session Encryption) with a certificate, or with no if it has none, and tells what
 // comes then: "clear" or "sealed" for a startup message, or nothing.
-func pretendPostgres(t *testing.T, pair *certificateFiles) (port int, came func() string) {
+func pretendPostgres(t *testing.T, pair *config.CertificateFiles) (port int, came func() string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -350,7 +351,7 @@ func TestCF07_DatabaseMustShowItsCertificate(t *testing.T) {
 	good, other := ca.pair(t, x509.Certificate{}, "localhost"), ca.pair(t, x509.Certificate{}, "db.example.com")
 	root := "&sslrootcert=" + url.QueryEscape(filepath.Join(ca.dir, "ca.crt"))
 	for name, c := range map[string]struct {
-		pair       *certificateFiles
+		pair       *config.CertificateFiles
 		mode, want string
 	}{
 		"none, and none is asked for":     {nil, "disable", "clear"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/directory"
 	"signet/storage"
@@ -35,7 +36,7 @@ func (p *program) userCreateCommand() *cobra.Command {
 	admin := c.Flags().Bool("admin", false, "the user may administer this server")
 	password := passwordFlags(c)
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, _ []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		u := storage.User{Admin: *admin}
 		given.onto(&u)
 		if err := directory.CheckUser(u); err != nil { // before the password is asked for
@@ -45,7 +46,7 @@ func (p *program) userCreateCommand() *cobra.Command {
 		if err != nil {
 			return usage(c, err)
 		}
-		made, err := p.directory(config, db).CreateUser(ctx, u, typed, fromCommandLine())
+		made, err := p.directory(settings, db).CreateUser(ctx, u, typed, fromCommandLine())
 		if err != nil {
 			return cmp.Or(takenByAnother(u, err), err)
 		}
@@ -81,7 +82,7 @@ func (p *program) userListCommand() *cobra.Command {
 	flags.StringVar(&f.After, "after", "", "only those behind this e-mail, or sub of a user without one: the last of the page before")
 	limit := flags.Int("limit", 0, "at most so many; 0 is all")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, _ []string) error {
+	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
 		if *limit < 0 {
 			return usage(c, fmt.Errorf("--limit %d: want 1 or more, or 0 for all", *limit))
 		}
@@ -145,7 +146,7 @@ func (p *program) userShowCommand() *cobra.Command {
 		Args:    exactly(whichUser),
 	}
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err

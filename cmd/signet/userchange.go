@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/directory"
 	"signet/storage"
@@ -116,7 +117,7 @@ becomes of it.`,
 	given := addUserFlags(c)
 	attached := addAttachedFlags(c)
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		var named storage.User
 		if !given.onto(&named) {
 			return usage(c, errors.New("nothing is named that should change"))
@@ -129,7 +130,7 @@ becomes of it.`,
 		if err != nil {
 			return err
 		}
-		revised, err := p.directory(config, db).ReviseUser(ctx, storage.Revision{
+		revised, err := p.directory(settings, db).ReviseUser(ctx, storage.Revision{
 			UserID: u.ID, Verified: given.verified(), Unproven: unproven, From: fromCommandLine(),
 			Revise: func(u *storage.User) error { given.onto(u); return nil },
 		})
@@ -179,7 +180,7 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 	revoke := c.Flags().Bool("revoke", false, "the user may no more")
 	attached := addAttachedFlags(c)
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		unproven, err := attached.read()
 		if err != nil {
 			return usage(c, err)
@@ -190,9 +191,9 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 		}
 		var evicted storage.Attached
 		if *revoke {
-			err = p.directory(config, db).RevokeAdmin(ctx, u.ID, fromCommandLine())
+			err = p.directory(settings, db).RevokeAdmin(ctx, u.ID, fromCommandLine())
 		} else {
-			evicted, err = p.directory(config, db).GrantAdmin(ctx, u.ID, unproven, fromCommandLine())
+			evicted, err = p.directory(settings, db).GrantAdmin(ctx, u.ID, unproven, fromCommandLine())
 		}
 		if errors.Is(err, storage.ErrUnproven) {
 			return p.unproven(u, err, *asJSON)
@@ -220,7 +221,7 @@ out and change your mind later: signet user disable.`,
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
@@ -230,7 +231,7 @@ out and change your mind later: signet user disable.`,
 				return err
 			}
 		}
-		if err := p.directory(config, db).DeleteUser(ctx, u.ID, fromCommandLine()); err != nil {
+		if err := p.directory(settings, db).DeleteUser(ctx, u.ID, fromCommandLine()); err != nil {
 			return aboutUser(args[0], err)
 		}
 		p.say("%s is deleted", calledUser(u))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/storage"
 )
@@ -37,7 +38,7 @@ the person, is needed only where the user has several identities of one connecto
 	issuer := c.Flags().String("issuer", "", "issuer of the identity, where the connector has had several")
 	last := c.Flags().Bool("yes", false, "remove it even if it is the user's last way to sign in")
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
@@ -51,7 +52,7 @@ the person, is needed only where the user has several identities of one connecto
 			return err
 		}
 		err = db.Unlink(ctx, storage.IdentityRemoval{
-			Identity: identity, Connectors: connectorIDs(config), Last: *last, From: fromCommandLine(),
+			Identity: identity, Connectors: connectorIDs(settings), Last: *last, From: fromCommandLine(),
 		}, p.now())
 		switch {
 		case errors.Is(err, storage.ErrConflict):
@@ -102,7 +103,7 @@ func noIdentity(u storage.User, name string) error {
 // identityName is how commands name an identity of a user.
 func identityName(i storage.Identity) string { return i.Connector + ":" + i.Subject }
 
-func connectorIDs(c Config) []string {
+func connectorIDs(c config.Config) []string {
 	var ids []string
 	for _, connector := range c.Connectors {
 		ids = append(ids, connector.ID)

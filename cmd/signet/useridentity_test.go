@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
 	"signet/storage"
 )
 
@@ -25,7 +27,7 @@ type attacked struct {
 func startAttacked(t *testing.T) attacked {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	db, err := openDatabase(t.Context(), Config{DataDir: dir}, nil)
+	db, err := node.OpenDatabase(t.Context(), config.Config{DataDir: dir}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

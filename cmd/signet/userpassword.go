@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/exit"
 	"signet/provider/credential"
 	"signet/provider/directory"
 	"signet/storage"
@@ -32,7 +34,7 @@ lists it. --evict deletes it first, --keep keeps it.`,
 	password := passwordFlags(c)
 	attached := addAttachedFlags(c)
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		typed, err := password.read(p.stdin)
 		if err == nil && typed == "" {
 			err = errors.New("the password is missing: --password-stdin or --password-file FILE")
@@ -48,7 +50,7 @@ lists it. --evict deletes it first, --keep keeps it.`,
 		if err != nil {
 			return err
 		}
-		evicted, err := p.directory(config, db).ResetPassword(ctx, directory.NewPassword{
+		evicted, err := p.directory(settings, db).ResetPassword(ctx, directory.NewPassword{
 			User: u, Password: typed, Reason: byAdministrator, Unproven: unproven,
 		}, fromCommandLine())
 		if errors.Is(err, credential.ErrWeak) || errors.Is(err, credential.ErrBusy) {
@@ -95,7 +97,7 @@ func (s passwordSource) read(stdin io.Reader) (string, error) {
 	case *s.file != "":
 		opened, err := os.Open(*s.file)
 		if err != nil {
-			return "", fmt.Errorf("--password-file %s: %s", *s.file, plainCause(err))
+			return "", fmt.Errorf("--password-file %s: %s", *s.file, exit.Reason(err))
 		}
 		defer opened.Close()
 		from, name = opened, *s.file

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/config"
 	"signet/provider/directory"
 	"signet/storage"
 )
@@ -23,8 +24,8 @@ func (p *program) userEnableCommand() *cobra.Command {
 // userSwitchCommand is disable or enable, which is what act does.
 func (p *program) userSwitchCommand(verb, about string, act func(*directory.Directory, context.Context, string, storage.Origin) error) *cobra.Command {
 	c := &cobra.Command{Use: verb + " EMAIL|SUB", Short: about, Example: "  signet user " + verb + " ada@example.com", Args: exactly(whichUser)}
-	p.aboutOneUser(c, func(ctx context.Context, config Config, db *storage.DB, u storage.User) error {
-		return act(p.directory(config, db), ctx, u.ID, fromCommandLine())
+	p.aboutOneUser(c, func(ctx context.Context, settings config.Config, db *storage.DB, u storage.User) error {
+		return act(p.directory(settings, db), ctx, u.ID, fromCommandLine())
 	}, func(u storage.User) {
 		p.say("%s is %s", calledUser(u), userState(u))
 	})
@@ -39,7 +40,7 @@ func (p *program) userSignOutCommand() *cobra.Command {
 access too. To end one session: signet session end.`,
 		Args: exactly(whichUser),
 	}
-	p.aboutOneUser(c, func(ctx context.Context, _ Config, db *storage.DB, u storage.User) error {
+	p.aboutOneUser(c, func(ctx context.Context, _ config.Config, db *storage.DB, u storage.User) error {
 		return db.SignOutEverywhere(ctx, u.ID, byAdministrator, storage.By{From: fromCommandLine(), At: p.now()})
 	}, func(u storage.User) {
 		p.say("%s is signed out everywhere", calledUser(u))
@@ -49,14 +50,14 @@ access too. To end one session: signet session end.`,
 
 // aboutOneUser makes c find its user, do something, say what came of it and show
 // the user as it is then.
-func (p *program) aboutOneUser(c *cobra.Command, do func(context.Context, Config, *storage.DB, storage.User) error, say func(storage.User)) {
+func (p *program) aboutOneUser(c *cobra.Command, do func(context.Context, config.Config, *storage.DB, storage.User) error, say func(storage.User)) {
 	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, config Config, db *storage.DB, args []string) error {
+	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		u, err := findUser(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
-		if err := do(ctx, config, db, u); err != nil {
+		if err := do(ctx, settings, db, u); err != nil {
 			return aboutUser(args[0], err)
 		}
 		if u, err = db.User(ctx, u.ID); err != nil {

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"crypto/tls"
@@ -61,7 +61,7 @@ func TestConfig_ReadsConnectors(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("cs\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := readConfig(sources{file: written(t, fmt.Sprintf(threeConnectors, secret))})
+	c, err := readConfig(Sources{File: written(t, fmt.Sprintf(threeConnectors, secret))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +92,9 @@ func TestConfig_TwoVariablesMakeAConnector(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("from-file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := readConfig(sources{
-		file: written(t, "signup: closed\nconnectors: [{id: google, type: google, client_id: g, allowed_domains: example.com}]\n"),
-		env: map[string]string{
+	c, err := readConfig(Sources{
+		File: written(t, "signup: closed\nconnectors: [{id: google, type: google, client_id: g, allowed_domains: example.com}]\n"),
+		Env: map[string]string{
 			"SIGNET_GOOGLE_CLIENT_SECRET": "gs", "SIGNET_GITHUB_CLIENT_ID": "h", "SIGNET_GITHUB_CLIENT_SECRET_FILE": secret,
 		},
 	})
@@ -147,12 +147,12 @@ func TestCF05_EveryMistakeInAConnectorIsSaid(t *testing.T) {
 		"outbound: {extra_ca: /no}": "cannot be read",
 		"outbound: {proxy: host}":   "is not a URL",
 	} {
-		_, err := readConfig(sources{file: written(t, content)})
+		_, err := readConfig(Sources{File: written(t, content)})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", content, err, want)
 		}
 	}
-	_, err := readConfig(sources{file: written(t, ""), env: map[string]string{"SIGNET_GITHUB_CLIENT_SECRET": "b"}})
+	_, err := readConfig(Sources{File: written(t, ""), Env: map[string]string{"SIGNET_GITHUB_CLIENT_SECRET": "b"}})
 	if err == nil || !strings.Contains(err.Error(), "SIGNET_GITHUB_CLIENT_SECRET: connector \"github\": client_id is missing") {
 		t.Errorf("a secret alone: got %v", err)
 	}
@@ -169,12 +169,12 @@ func TestConfig_WarnsOfTrustThatGoesTooFar(t *testing.T) {
 		`trust: verifies, allowed_domains: [example.com]`: "",
 		`trust: unknown`: "",
 	} {
-		c, err := readConfig(sources{file: written(t, `connectors: [{id: a, type: oidc, client_id: a, issuer: "https://x.example", `+settings+`}]`)})
+		c, err := readConfig(Sources{File: written(t, `connectors: [{id: a, type: oidc, client_id: a, issuer: "https://x.example", `+settings+`}]`)})
 		if err != nil {
 			t.Errorf("%s: %v", settings, err)
 			continue
 		}
-		warnings := strings.Join((&program{}).warnings(c, nil), "\n")
+		warnings := strings.Join(c.Warnings(""), "\n")
 		if !strings.HasPrefix(warnings, want) || want == "" && warnings != "" {
 			t.Errorf("%s: got warnings %q, want %q", settings, warnings, want)
 		}

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"strings"
@@ -49,7 +49,7 @@ func TestFirstParty_SettingsAreComparedWithTheIssuer(t *testing.T) {
 		{"https://id.example.com", "cookie_domain", "co.uk", "under which anybody can have a host"},
 		{"https://id.example.com", "first_party.origins", "https://app.example.com/", "without a slash at the end"},
 	} {
-		_, err := readConfig(sources{file: written(t, yamlOf("issuer", c.issuer)+yamlOf(c.key, c.value))})
+		_, err := readConfig(Sources{File: written(t, yamlOf("issuer", c.issuer)+yamlOf(c.key, c.value))})
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %s: %v", c.key, c.value, err)

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"os"
@@ -22,7 +22,7 @@ func FuzzSettings(f *testing.F) {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := readConfig(sources{file: name})
+		c, err := readConfig(Sources{File: name})
 		if err != nil {
 			if err.Error() == "" {
 				t.Fatalf("refused without a word: %q", text)
@@ -45,7 +45,7 @@ func FuzzSetting(f *testing.F) {
 	f.Add(uint8(0), "https://id.example.com/%2f..")
 	f.Fuzz(func(t *testing.T, which uint8, value string) {
 		s := settings[int(which)%len(settings)]
-		_, err := readConfig(sources{env: map[string]string{"SIGNET_ISSUER": "https://id.example.com", s.variable(): value}})
+		_, err := readConfig(Sources{Env: map[string]string{"SIGNET_ISSUER": "https://id.example.com", s.variable(): value}})
 		if err != nil && !strings.Contains(err.Error(), s.key) && !strings.Contains(err.Error(), s.variable()) && !strings.Contains(err.Error(), "issuer") {
 			t.Fatalf("%s=%q is refused with what does not name it: %v", s.variable(), value, err)
 		}

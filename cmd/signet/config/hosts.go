@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"errors"
@@ -34,14 +34,16 @@ func parseCookieDomain(text string) (string, error) {
 func parseOrigins(text string) ([]string, error) {
 	origins := items(text)
 	for _, origin := range origins {
-		if err := checkOrigin(origin); err != nil {
+		if err := CheckOrigin(origin); err != nil {
 			return nil, fmt.Errorf("has %q, which %w", origin, err)
 		}
 	}
 	return origins, nil
 }
 
-func checkOrigin(origin string) error {
+// CheckOrigin refuses what no browser would write as an origin, and plain http beside
+// loopback hosts.
+func CheckOrigin(origin string) error {
 	u, err := url.Parse(origin)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin || origin != strings.ToLower(origin):
@@ -59,22 +61,4 @@ func parseAudience(text string) (string, error) {
 		return "", errors.New("must be 1 to 255 characters of ASCII without spaces")
 	}
 	return text, nil
-}
-
-// compareFirstParty checks what depends on the issuer.
-func (r *reader) compareFirstParty() {
-	c := r.config
-	if c.Issuer == "" {
-		return // said elsewhere, or not needed by this command
-	}
-	issuer, err := url.Parse(c.Issuer)
-	if err != nil {
-		return
-	}
-	if host := issuer.Hostname(); c.CookieDomain != "" && host != c.CookieDomain && !strings.HasSuffix(host, "."+c.CookieDomain) {
-		r.complain(r.given["cookie_domain"].place, "cookie_domain", "is %s, but the issuer's host is %s: browsers take a cookie only for a domain that its host is in; name one, or leave the setting away", c.CookieDomain, host)
-	}
-	if c.FirstParty.Audience == c.Issuer {
-		r.complain(r.given["first_party.audience"].place, "first_party.audience", "is the issuer, so that the app's tokens would be good for Signet itself: name the app's API, or leave the setting away")
-	}
 }

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -15,49 +15,52 @@ const (
 	fromFlag        = "flag"
 )
 
-// place is where a value stood.
-type place struct {
-	source string
-	name   string // of the file, the variable or the flag; "" for a default
-	line   int    // in the file; 0 for all of it
+// Place is where a value stood. Its zero value is no place at all.
+type Place struct {
+	Source string // default, file, environment or flag
+	Name   string // of the file, the variable or the flag; "" for a default
+	Line   int    // in the file; 0 for all of it
 }
 
-func (p place) String() string {
-	if p.line > 0 {
-		return fmt.Sprintf("%s:%d", p.name, p.line)
+// String is the name, and the line in a file.
+func (p Place) String() string {
+	if p.Line > 0 {
+		return fmt.Sprintf("%s:%d", p.Name, p.Line)
 	}
-	return p.name
+	return p.Name
 }
 
 // at is where a node of the file stands.
-func at(file string, node *yaml.Node) place { return place{fromFile, file, node.Line} }
+func at(file string, node *yaml.Node) Place { return Place{fromFile, file, node.Line} }
 
-func inVariable(name string) place { return place{source: fromEnvironment, name: name} }
+func inVariable(name string) Place { return Place{Source: fromEnvironment, Name: name} }
 
-// mistake is one thing that is wrong with the configuration.
-type mistake struct {
-	place
-	key  string // "" if it is about no single setting
-	text string
+// Mistake is one thing that is wrong with the configuration.
+type Mistake struct {
+	Place
+	Key  string // "" if it is about no single setting
+	Text string
 }
 
 // String leaves the key out where the name of a variable or flag says it.
-func (m mistake) String() string {
-	parts := []string{m.place.String(), m.key, m.text}
-	if m.key == "" || m.source == fromEnvironment || m.source == fromFlag {
-		parts = []string{m.place.String(), m.text}
-	} else if m.name == "" {
+func (m Mistake) String() string {
+	parts := []string{m.Place.String(), m.Key, m.Text}
+	if m.Key == "" || m.Source == fromEnvironment || m.Source == fromFlag {
+		parts = []string{m.Place.String(), m.Text}
+	} else if m.Name == "" {
 		parts = parts[1:]
 	}
 	return strings.Join(parts, ": ")
 }
 
-func (m mistake) Error() string { return m.String() }
+// Error is String.
+func (m Mistake) Error() string { return m.String() }
 
-// configErrors is everything that is wrong with the configuration.
-type configErrors []mistake
+// Mistakes is everything that is wrong with the configuration.
+type Mistakes []Mistake
 
-func (e configErrors) Error() string {
+// Error lists them, one to a line.
+func (e Mistakes) Error() string {
 	lines := make([]string, len(e))
 	for i, m := range e {
 		lines[i] = m.String()

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"encoding/base64"
@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/cmd/signet/exit"
 	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/federation/foreign"
@@ -70,6 +71,13 @@ func parsePath(text string) (string, error) {
 	return text, nil
 }
 
+func parseCertificatePath(text string) (string, error) {
+	if strings.Contains(text, "-----BEGIN") {
+		return "", errors.New("is PEM text: name the file that holds it")
+	}
+	return parsePath(text)
+}
+
 func parseDatabase(text string) (federation.Secret, error) {
 	if text == "" {
 		return federation.Secret{}, nil
@@ -82,14 +90,14 @@ func parseDatabase(text string) (federation.Secret, error) {
 }
 
 func parseMasterKeySetting(text string) (federation.Secret, error) {
-	if _, err := parseMasterKey(text); err != nil {
+	if _, err := ParseMasterKey(text); err != nil {
 		return federation.Secret{}, err
 	}
 	return federation.NewSecret(text), nil
 }
 
-// parseMasterKey decodes the 32 bytes and refuses what nobody drew at random.
-func parseMasterKey(text string) (key [32]byte, err error) {
+// ParseMasterKey decodes the 32 bytes and refuses what nobody drew at random.
+func ParseMasterKey(text string) (key [32]byte, err error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		raw, err = base64.RawURLEncoding.DecodeString(text)
@@ -201,8 +209,8 @@ func parseAlgorithmNames(text string) ([]string, error) {
 
 var dayPart = regexp.MustCompile(`^([0-9]{1,5})d`)
 
-// parseDuration reads 90s, 15m, 24h, 7d or a row of them (1d12h).
-func parseDuration(text string, least, most time.Duration) (time.Duration, error) {
+// ParseDuration reads 90s, 15m, 24h, 7d or a row of them (1d12h).
+func ParseDuration(text string, least, most time.Duration) (time.Duration, error) {
 	var days time.Duration
 	rest := text
 	if m := dayPart.FindStringSubmatch(text); m != nil {
@@ -219,15 +227,15 @@ func parseDuration(text string, least, most time.Duration) (time.Duration, error
 	}
 	switch {
 	case d < least:
-		return 0, fmt.Errorf("is %s, too short: at least %s", text, shortDuration(least))
+		return 0, fmt.Errorf("is %s, too short: at least %s", text, FormatDuration(least))
 	case d > most:
-		return 0, fmt.Errorf("is %s, too long: at most %s", text, shortDuration(most))
+		return 0, fmt.Errorf("is %s, too long: at most %s", text, FormatDuration(most))
 	}
 	return d, nil
 }
 
-// shortDuration writes a duration the way settings do.
-func shortDuration(d time.Duration) string {
+// FormatDuration writes a duration the way settings do.
+func FormatDuration(d time.Duration) string {
 	if d == 0 {
 		return "0s"
 	}
@@ -264,6 +272,25 @@ func parseBool(text string) (bool, error) {
 	return false, fmt.Errorf("is %q, neither true nor false", text)
 }
 
+func parseBoolPointer(text string) (*bool, error) {
+	value, err := parseBool(text)
+	return &value, err
+}
+
+func parseText(text string) (string, error) {
+	if strings.TrimSpace(text) == "" {
+		return "", errors.New("is empty")
+	}
+	return text, nil
+}
+
+func parseSecret(text string) (federation.Secret, error) {
+	if text == "" {
+		return federation.Secret{}, errors.New("is empty")
+	}
+	return federation.NewSecret(text), nil
+}
+
 func parseItems(text string) ([]string, error) { return items(text), nil }
 
 // parsePairs reads name=value, name=value.
@@ -283,7 +310,7 @@ func parsePairs(text string) (map[string]string, error) {
 func parseAuthorities(file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("names a file that cannot be read (%s)", plainCause(err))
+		return "", fmt.Errorf("names a file that cannot be read (%s)", exit.Reason(err))
 	}
 	if _, err := outbound.Roots(content); err != nil {
 		return "", errors.New("names a file without a certificate in PEM form")

@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"signet/provider/keys/pkcs11"
 )
 
 // A build without PKCS #11 refuses the settings and says which build it takes; one
@@ -29,9 +31,9 @@ func TestConfig_PKCS11Settings(t *testing.T) {
 		{map[string]string{"MODULE": module, "TOKEN": strings.Repeat("x", 33), "PIN": "1234"}, "1 to 32 bytes"},
 		{map[string]string{"MODULE": module, "TOKEN": "signet", "PIN": ""}, "is empty"},
 	} {
-		_, err := readConfig(sources{env: pkcs11Env(c.env)})
+		_, err := readConfig(Sources{Env: pkcs11Env(c.env)})
 		want := c.want
-		if !pkcs11Built {
+		if !pkcs11.Built {
 			want = "go build -tags pkcs11"
 		}
 		if err == nil && want != "" || err != nil && (want == "" || !strings.Contains(err.Error(), want)) {
@@ -41,21 +43,21 @@ func TestConfig_PKCS11Settings(t *testing.T) {
 			t.Errorf("the PIN is told: %v", err)
 		}
 	}
-	if pkcs11Built {
+	if pkcs11.Built {
 		file := fmt.Sprintf("issuer: https://id.example.com\nkeys:\n  pkcs11: {module: %q, token: signet, pin: the PIN}\n", module)
-		c, err := readConfig(sources{file: written(t, file)})
+		c, err := readConfig(Sources{File: written(t, file)})
 		if err != nil || c.PKCS11.Module != module || c.PKCS11.Token != "signet" || c.PKCS11.PIN.Reveal() != "the PIN" {
 			t.Errorf("from the file: %+v, %v", c.PKCS11, err)
 		}
 	}
 	for text, want := range map[string]string{"HS256": "not one of ES256", "": "write all or none", "EdDSA": "not one of keys.algorithms"} {
-		_, err := readConfig(sources{env: pkcs11Env(map[string]string{"ALGORITHMS": text})})
+		_, err := readConfig(Sources{Env: pkcs11Env(map[string]string{"ALGORITHMS": text})})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("algorithms %q: got %v, want %q", text, err, want)
 		}
 	}
 	for text, want := range map[string][]string{"all": {"ES256", "RS256"}, "none": {}, "RS256": {"RS256"}} {
-		c, err := readConfig(sources{env: pkcs11Env(map[string]string{"ALGORITHMS": text})})
+		c, err := readConfig(Sources{Env: pkcs11Env(map[string]string{"ALGORITHMS": text})})
 		c.PKCS11.Module = module
 		if err != nil || !slices.Equal(c.inModule(), want) {
 			t.Errorf("algorithms %q: got %v, %v, want %v", text, c.inModule(), err, want)

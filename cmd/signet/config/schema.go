@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"strings"
@@ -38,8 +38,8 @@ func orText(s shape) shape {
 	return s
 }
 
-// configSchema is the JSON Schema (2020-12) of a settings file.
-func configSchema() shape {
+// Schema is the JSON Schema (2020-12) of a settings file.
+func Schema() map[string]any {
 	root := sectionShape()
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "Settings of Signet"

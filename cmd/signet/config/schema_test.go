@@ -1,4 +1,4 @@
-package main
+package config
 
 import (
 	"bytes"
@@ -10,18 +10,16 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
-
-	"signet/cmd/signet/exit"
 )
 
 // editor checks documents by the schema, as an editor would.
 func editor(t *testing.T) func(document string) error {
 	t.Helper()
-	var printed, talk strings.Builder
-	if code := run(t.Context(), []string{"config", "schema"}, nil, strings.NewReader(""), &printed, &talk); code != exit.OK {
-		t.Fatal(talk.String())
+	printed, err := json.Marshal(Schema())
+	if err != nil {
+		t.Fatal(err)
 	}
-	read, err := jsonschema.UnmarshalJSON(strings.NewReader(printed.String()))
+	read, err := jsonschema.UnmarshalJSON(bytes.NewReader(printed))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,9 +70,9 @@ func TestConfigSchema_NoFalseAlarm(t *testing.T) {
 	slices.Sort(values)
 	taken := 0
 	takes := func(document string) bool {
-		r := &reader{config: defaults(), given: map[string]given{}, files: contents{}}
+		r := newReading()
 		r.readDocument("signet.yaml", []byte(document))
-		return len(r.wrong) == 0
+		return len(r.Wrong) == 0
 	}
 	for _, s := range settings {
 		documents := []string{strings.TrimRight(strings.Replace(yamlOf(s.key, s.example), fmt.Sprintf("%q", s.example), s.example, 1), "\n")} // as one would write it
@@ -119,7 +117,7 @@ func TestConfigSchema_MarksMistakes(t *testing.T) {
 		"connectors: [{id: a, type: oidc, client_id_file: b}]", "connectors: [{id: a, type: oidc, clientid: b}]", "connectors: [{id: a, type: oidc, keep_token: ja}]",
 		"connectors: [{id: a, type: oidc, trust: blind}]", "connectors: [{id: a, type: oidc, claims: {email: [a]}}]", "connectors: [{id: a, type: oidc, issuer: login}]",
 	} {
-		if readSources(sources{file: written(t, document)}).err() == nil {
+		if Read(Sources{File: written(t, document)}).Err() == nil {
 			t.Errorf("Signet takes %s", document)
 		}
 		if marks(document) == nil {

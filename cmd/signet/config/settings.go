@@ -1,93 +1,35 @@
-package main
+package config
 
 import (
 	"log/slog"
 	"net/netip"
-	"strings"
 	"time"
 
 	"signet/federation"
 	"signet/provider"
-	"signet/provider/credential"
+	"signet/provider/keys"
 	"signet/provider/keys/keeper"
 )
-
-// Config is the settings of one process, checked.
-type Config struct {
-	Issuer         string
-	Listen         string
-	DataDir        string
-	Database       federation.Secret // a URL may hold a password
-	MasterKey      federation.Secret
-	MasterKeyNext  federation.Secret
-	CookieName     string
-	CookieDomain   string
-	FirstParty     provider.FirstParty
-	TrustedProxies []netip.Prefix
-	Lifetimes      provider.Lifetimes
-	LogLevel       slog.Level
-	Passwords      credential.Params
-	RateLimits     credential.Limits
-	Algorithms     []string
-	Keys           keeper.Life
-	PKCS11         PKCS11
-	SignUp         string // signUpClosed or signUpConnectors
-	EditUsername   bool
-	Connectors     []provider.Connector
-	ExtraCA        string            // PEM
-	Proxy          federation.Secret // a URL may hold a password
-	TLS            certificateFiles
-}
 
 // setting is one row of the table of settings.
 type setting = option[Config]
 
-// option is one thing that can be set in a C.
-type option[C any] struct {
-	key     string // path in the YAML file
-	byDef   string // default, as one would write it
-	unit    string // what the value is
-	example string
-	about   string
-	secret  bool // also read from the file that the variable …_FILE names
-	live    bool // a running server takes it over
-	shape   shape
-	set     func(c *C, text string) error
-}
-
-// variable is the name of the setting in the environment.
-func (s option[C]) variable() string {
-	return "SIGNET_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
-}
-
-// into makes the set function of a setting from its field and its parser.
-func into[C, T any](field func(*C) *T, parse func(string) (T, error)) func(*C, string) error {
-	return func(c *C, text string) error {
-		v, err := parse(text)
-		if err != nil {
-			return err
-		}
-		*field(c) = v
-		return nil
-	}
-}
-
 // settings is the one list of what can be set: name, default, unit, example.
 var settings = []setting{
 	{
-		key: "issuer", unit: "URL", example: "https://id.example.com",
+		key: "issuer", unit: "URL", example: "https://id.example.com", flag: true,
 		shape: matching(`^https?://[^?#@\s]*[^?#@/\s]$`),
 		about: "who the tokens say they are from, and where people reach this server; http for loopback hosts only",
 		set:   into(func(c *Config) *string { return &c.Issuer }, parseIssuer),
 	},
 	{
-		key: "listen", byDef: "localhost:8080", unit: "host:port", example: "0.0.0.0:8080",
+		key: "listen", byDef: "localhost:8080", unit: "host:port", example: "0.0.0.0:8080", flag: true,
 		shape: matching(`:[0-9]{1,5}$`),
 		about: "address to listen on",
 		set:   into(func(c *Config) *string { return &c.Listen }, parseListen),
 	},
 	{
-		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet",
+		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet", flag: true,
 		about: "folder of the SQLite database and of master.key; 0700",
 		set:   into(func(c *Config) *string { return &c.DataDir }, parsePath),
 	},
@@ -101,13 +43,13 @@ var settings = []setting{
 		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
 		about: "seals the private keys at rest; without it the file master.key in data_dir, made at the first start",
-		set:   into(func(c *Config) *federation.Secret { return &c.MasterKey }, parseMasterKeySetting),
+		set:   into(func(c *Config) *federation.Secret { return &c.Master.Key }, parseMasterKeySetting),
 	},
 	{
 		key: "master_key_next", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
 		about: "the master key that `signet keys rewrap` moves to; needed only where master_key is set",
-		set:   into(func(c *Config) *federation.Secret { return &c.MasterKeyNext }, parseMasterKeySetting),
+		set:   into(func(c *Config) *federation.Secret { return &c.Master.Next }, parseMasterKeySetting),
 	},
 	{
 		key: "cookie_name", byDef: "signet", unit: "name", example: "signet",
@@ -169,7 +111,7 @@ var settings = []setting{
 	lifetime("session_max", "30d", maxYear, "session in all", func(l *provider.Lifetimes) *time.Duration { return &l.SessionMax }),
 	lifetime("consent", "365d", 10*maxYear, "remembered consent", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
 	{
-		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true,
+		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true, flag: true,
 		shape: oneOfWords("debug", "info", "warn", "error"),
 		about: "the least that is logged",
 		set:   into(func(c *Config) *slog.Level { return &c.LogLevel }, parseLogLevel),
@@ -218,7 +160,7 @@ var settings = []setting{
 		shape: duration,
 		about: "how long wrong passwords are counted together",
 		set: into(func(c *Config) *time.Duration { return &c.RateLimits.Window }, func(text string) (time.Duration, error) {
-			return parseDuration(text, time.Minute, maxDay)
+			return ParseDuration(text, time.Minute, maxDay)
 		}),
 	},
 	{
@@ -246,7 +188,7 @@ var settings = []setting{
 	},
 	{
 		key: "keys.algorithms", byDef: "ES256, RS256", unit: "algorithm names", example: "ES256, RS256",
-		shape: listOf(oneOfWords(signingAlgorithms...)),
+		shape: listOf(oneOfWords(keys.SigningAlgorithms()...)),
 		about: "signing keys that are published, the preferred one first",
 		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
 	},
@@ -270,7 +212,7 @@ var settings = []setting{
 	},
 	{
 		key: "keys.pkcs11.algorithms", byDef: "all", unit: "all, none or algorithm names", example: "ES256",
-		shape: listOf(oneOfWords(signingAlgorithms...)),
+		shape: listOf(oneOfWords(keys.SigningAlgorithms()...)),
 		about: "algorithms whose new keys are made there; the others', and the internal secrets, stay in the database, sealed",
 		set:   into(func(c *Config) *[]string { return &c.PKCS11.Algorithms }, parseInModule),
 	},
@@ -287,7 +229,7 @@ func lifetime(name, byDef string, longest time.Duration, about string, field fun
 		key: "lifetimes." + name, byDef: byDef, unit: "duration", shape: duration, example: byDef, about: about,
 		set: into(
 			func(c *Config) *time.Duration { return field(&c.Lifetimes) },
-			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },
+			func(text string) (time.Duration, error) { return ParseDuration(text, time.Second, longest) },
 		),
 	}
 }
@@ -298,21 +240,7 @@ func keyLife(name, byDef, example string, longest time.Duration, about string, f
 		key: "keys." + name, byDef: byDef, unit: "duration", shape: duration, example: example, about: about,
 		set: into(
 			func(c *Config) *time.Duration { return field(&c.Keys) },
-			func(text string) (time.Duration, error) { return parseDuration(text, time.Second, longest) },
+			func(text string) (time.Duration, error) { return ParseDuration(text, time.Second, longest) },
 		),
 	}
-}
-
-// defaults is the configuration of a process that nobody has told anything.
-func defaults() Config {
-	var c Config
-	for _, s := range settings {
-		if s.byDef == "" {
-			continue
-		}
-		if err := s.set(&c, s.byDef); err != nil {
-			panic("default of " + s.key + ": " + err.Error())
-		}
-	}
-	return c
 }

@@ -3,6 +3,7 @@ package exit
 import (
 	"context"
 	"errors"
+	"os"
 
 	"signet/provider/credential"
 	"signet/provider/keys/vault"
@@ -63,4 +64,14 @@ func Of(err error) *Problem {
 		return &Problem{Failure, errors.New("interrupted"), "run the command again"}
 	}
 	return &Problem{Failure, err, "mend what this line names, then try again"}
+}
+
+// Reason is what went wrong with a file, without the operation and the path that the
+// system's errors repeat.
+func Reason(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
 }

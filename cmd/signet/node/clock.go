@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"context"
@@ -8,20 +8,24 @@ import (
 	"signet/storage"
 )
 
-// clock is the one source of time of a node: this machine's wall clock, moved by
+// Clock is the one source of time of a node: this machine's wall clock, moved by
 // how far the database's is ahead, so that all nodes on one PostgreSQL agree on
 // when something expires.
-type clock struct {
+type Clock struct {
 	wall   func() time.Time
 	offset atomic.Int64 // nanoseconds
 }
 
-func (c *clock) now() time.Time {
+// NewClock gives a clock that agrees with wall until it is measured.
+func NewClock(wall func() time.Time) *Clock { return &Clock{wall: wall} }
+
+// Now is the time that all nodes agree on.
+func (c *Clock) Now() time.Time {
 	return c.wall().Add(time.Duration(c.offset.Load()))
 }
 
-// measure compares the clocks again. On an error the last offset stays.
-func (c *clock) measure(ctx context.Context, db *storage.DB) error {
+// Measure compares the clocks again. On an error the last offset stays.
+func (c *Clock) Measure(ctx context.Context, db *storage.DB) error {
 	offset, err := db.ClockOffset(ctx)
 	if err == nil {
 		c.offset.Store(int64(offset))

@@ -1,4 +1,4 @@
-package main
+package node
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ func TestKeepPrivate_OneOfManyWins(t *testing.T) {
 	var callers sync.WaitGroup
 	for i := range given {
 		callers.Go(func() {
-			line, err := keepPrivate(name, fmt.Sprintf("line %d", i))
+			line, err := KeepPrivate(name, fmt.Sprintf("line %d", i))
 			if err != nil {
 				t.Error(err)
 			}
@@ -39,23 +39,5 @@ func TestKeepPrivate_OneOfManyWins(t *testing.T) {
 	}
 	if len(left) != 1 {
 		t.Errorf("drafts are left: %v", left)
-	}
-}
-
-func TestMasterKey_HasManyBytes(t *testing.T) {
-	for text, want := range map[string]bool{
-		"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=": true,
-		"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k":  true, // base64url without padding
-		"":             false,
-		"c2hvcnQ=":     false,
-		"not base64 !": false,
-		"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4mr":    false, // 33 bytes
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=":    false,
-		"//////////////////////////////////////////8=":    false,
-		"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k= \n": false,
-	} {
-		if _, err := parseMasterKey(text); (err == nil) != want {
-			t.Errorf("%q: got %v, want accepted: %v", text, err, want)
-		}
 	}
 }

@@ -1,8 +1,8 @@
-package main
+package node
 
 import (
+	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,63 +10,43 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/exit"
 )
 
-// certificateFiles name a certificate and its key. Both are empty where a proxy in
-// front ends TLS.
-type certificateFiles struct{ Cert, Key string }
-
-func (f certificateFiles) given() bool { return f.Cert != "" }
-
-func parseCertificatePath(text string) (string, error) {
-	if strings.Contains(text, "-----BEGIN") {
-		return "", errors.New("is PEM text: name the file that holds it")
-	}
-	return parsePath(text)
-}
-
-// compareTLS checks what certificate, key and issuer must have in common. It does
-// not open the files: most commands may not even read them.
-func (r *reader) compareTLS() {
-	files, cert, key := r.config.TLS, r.given["tls.cert"], r.given["tls.key"]
-	switch {
-	case files.Cert != "" && files.Key == "":
-		r.complain(cert.place, "tls.cert", "is set, and tls.key is not: set both, or neither where a proxy ends TLS")
-	case files.Cert == "" && files.Key != "":
-		r.complain(key.place, "tls.key", "is set, and tls.cert is not: set both, or neither where a proxy ends TLS")
-	case files.given() && strings.HasPrefix(r.config.Issuer, "http:"):
-		r.complain(cert.place, "tls.cert", "is set, but the issuer %s is plain http: make it https, or leave the certificate away", r.config.Issuer)
-	}
-}
-
-// load reads the pair and refuses one that no client would accept at that time. The
-// error is a mistake without its place.
-func (f certificateFiles) load(now time.Time, seen contents) (*tls.Certificate, error) {
-	cert, err := seen.read(f.Cert)
+// loadPair reads the pair and refuses one that no client would accept at that time. The
+// error is a config.Mistake without its place.
+func loadPair(f config.CertificateFiles, now time.Time, seen config.Files) (*tls.Certificate, error) {
+	cert, err := seen.Read(f.Cert)
 	if err != nil {
-		return nil, mistake{key: "tls.cert", text: fmt.Sprintf("names a file that cannot be read (%s)", plainCause(err))}
+		return nil, config.Mistake{Key: "tls.cert", Text: fmt.Sprintf("names a file that cannot be read (%s)", exit.Reason(err))}
 	}
-	key, err := seen.read(f.Key)
+	key, err := seen.Read(f.Key)
 	if err != nil {
-		return nil, mistake{key: "tls.key", text: fmt.Sprintf("names a file that cannot be read (%s)", plainCause(err))}
+		return nil, config.Mistake{Key: "tls.key", Text: fmt.Sprintf("names a file that cannot be read (%s)", exit.Reason(err))}
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return nil, mistake{key: "tls.cert", text: fmt.Sprintf("and tls.key are no pair (%s): name the certificate and the key that was made for it, both in PEM form", strings.TrimPrefix(err.Error(), "tls: "))}
+		return nil, config.Mistake{Key: "tls.cert", Text: fmt.Sprintf("and tls.key are no pair (%s): name the certificate and the key that was made for it, both in PEM form", strings.TrimPrefix(err.Error(), "tls: "))}
 	}
 	const day = "2 January 2006 15:04 MST"
 	switch {
 	case now.After(pair.Leaf.NotAfter):
-		return nil, mistake{key: "tls.cert", text: "names a certificate that has expired on " + pair.Leaf.NotAfter.UTC().Format(day) + ": renew it"}
+		return nil, config.Mistake{Key: "tls.cert", Text: "names a certificate that has expired on " + pair.Leaf.NotAfter.UTC().Format(day) + ": renew it"}
 	case now.Before(pair.Leaf.NotBefore):
-		return nil, mistake{key: "tls.cert", text: "names a certificate that is good from " + pair.Leaf.NotBefore.UTC().Format(day) + " on: set the clock right, or wait"}
+		return nil, config.Mistake{Key: "tls.cert", Text: "names a certificate that is good from " + pair.Leaf.NotBefore.UTC().Format(day) + " on: set the clock right, or wait"}
 	}
 	return &pair, nil
 }
 
-// misnamed says that a certificate is for other hosts than the issuer's, or "". That
+// Warning says that the certificate is for other hosts than the issuer's, or "". That
 // stops no start: a proxy in front may reach Signet by another name.
-func misnamed(leaf *x509.Certificate, issuer string) string {
+func (c *Certificate) Warning(issuer string) string {
+	if c == nil {
+		return ""
+	}
+	leaf := c.shown.Load().Leaf
 	u, err := url.Parse(issuer)
 	if err != nil || leaf.VerifyHostname(u.Hostname()) == nil {
 		return ""
@@ -75,49 +55,51 @@ func misnamed(leaf *x509.Certificate, issuer string) string {
 	for _, address := range leaf.IPAddresses {
 		names = strings.TrimPrefix(names+", "+address.String(), ", ")
 	}
-	return fmt.Sprintf("the certificate is for %s and not for the issuer's host %s: browsers that come here without a proxy will refuse it", orNone(names), u.Hostname())
+	return fmt.Sprintf("the certificate is for %s and not for the issuer's host %s: browsers that come here without a proxy will refuse it", cmp.Or(names, "–"), u.Hostname())
 }
 
-// certificate is the pair that the listener shows. It follows its files.
-type certificate struct {
+// Certificate is the pair that the listener shows. It follows its files. A nil one
+// stands for plain http.
+type Certificate struct {
 	shown atomic.Pointer[tls.Certificate]
-	files certificateFiles
+	files config.CertificateFiles
 	watch watch
 }
 
-// openCertificate loads the pair of a start.
-func openCertificate(f certificateFiles, now time.Time) (*certificate, error) {
-	seen := contents{}
-	pair, err := f.load(now, seen)
+// OpenCertificate loads the pair that the settings name, or gives nil for plain http.
+// An error about a setting is config.Mistakes, with their places.
+func OpenCertificate(read *config.Reading, now time.Time) (*Certificate, error) {
+	files := read.Config.TLS
+	if !files.Given() {
+		return nil, nil
+	}
+	seen := config.Files{}
+	pair, err := loadPair(files, now, seen)
+	if m, ok := errors.AsType[config.Mistake](err); ok {
+		m.Place = read.Place(m.Key)
+		return nil, exit.New(exit.Config, config.Mistakes{m}, "correct what is listed, then start again")
+	}
 	if err != nil {
 		return nil, err
 	}
-	c := &certificate{}
-	c.show(f, pair, seen)
+	c := &Certificate{}
+	c.show(files, pair, seen)
 	return c, nil
 }
 
-// leaf is nil for plain http.
-func (c *certificate) leaf() *x509.Certificate {
-	if c == nil {
-		return nil
-	}
-	return c.shown.Load().Leaf
-}
-
-func (c *certificate) show(f certificateFiles, pair *tls.Certificate, seen contents) {
+func (c *Certificate) show(f config.CertificateFiles, pair *tls.Certificate, seen config.Files) {
 	c.files, c.watch = f, watch{seen, seen}
 	c.shown.Store(pair)
 }
 
 // followOnce shows the pair that its files have come to hold. A broken one is logged,
 // and the old one stays.
-func (c *certificate) followOnce(now time.Time, log *slog.Logger) {
+func (c *Certificate) followOnce(now time.Time, log *slog.Logger) {
 	if !c.watch.changed() {
 		return
 	}
-	seen := contents{}
-	pair, err := c.files.load(now, seen)
+	seen := config.Files{}
+	pair, err := loadPair(c.files, now, seen)
 	if err != nil {
 		log.Error("the new certificate is not used, the old one stays", "error", err)
 		return
@@ -127,7 +109,7 @@ func (c *certificate) followOnce(now time.Time, log *slog.Logger) {
 }
 
 // config is TLS 1.3, or 1.2 with forward secrecy and authenticated encryption.
-func (c *certificate) config() *tls.Config {
+func (c *Certificate) config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		CipherSuites: []uint16{ // of 1.2; those of 1.3 are all of this kind

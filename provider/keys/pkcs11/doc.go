@@ -7,6 +7,6 @@
 // When the token was away, it is opened again by the next call; a PIN that was refused
 // is not tried again, since tokens lock themselves.
 //
-// All of it but this text is built only with cgo and -tags pkcs11. The package does not
-// know rows, states, tokens of OpenID Connect or settings.
+// It works in programs that are built with cgo and -tags pkcs11; see Built. The package
+// does not know rows, states, tokens of OpenID Connect or settings.
 package pkcs11

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"errors"
@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"syscall"
+	"time"
 
 	"signet/federation"
 	"signet/federation/federationtest"
@@ -22,15 +23,15 @@ type pretend struct {
 
 // startPretend puts them on the two ports after the issuer's, so that they are the
 // same upstreams after the next start; on free ones where those are taken.
-func (p *program) startPretend(issuer string) (pretend, error) {
+func startPretend(issuer string, now func() time.Time) (pretend, error) {
 	var up pretend
 	var err error
 	setup := func(id string) federationtest.Setup {
-		return federationtest.Setup{RedirectURIs: []string{interaction.CallbackURI(issuer, id)}, Now: p.now}
+		return federationtest.Setup{RedirectURIs: []string{interaction.CallbackURI(issuer, id)}, Now: now}
 	}
 	google := setup("google")
 	google.Accounts = append(federationtest.GoogleAccounts(), federationtest.Account{ // whose address the demo user has
-		Key: "demo", Subject: "113333333333333333333", Email: demoUserEmail, Verified: true, Name: "Demo Person",
+		Key: "demo", Subject: "113333333333333333333", Email: UserEmail, Verified: true, Name: "Demo Person",
 	})
 	up.google, err = beside(issuer, 1, google, federationtest.StartGoogle)
 	if err != nil {

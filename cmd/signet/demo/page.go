@@ -1,8 +1,9 @@
-package main
+package demo
 
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -20,19 +21,19 @@ import (
 	"signet/templates"
 )
 
-// demo is a relying party on a library that is not ours. It reaches the provider
+// relyingParty is one on a library that is not ours. It reaches the provider
 // as any other would: over HTTP, by discovery, with its client id and secret.
-type demo struct {
+type relyingParty struct {
 	issuer  string
 	secret  string
 	http    *http.Client
 	pages   *templates.Pages
-	results *demoResults
+	results *results
 	log     *slog.Logger
 	mux     http.Handler
 }
 
-func newDemo(issuer, secret string, now func() time.Time, log *slog.Logger) (*demo, error) {
+func newRelyingParty(issuer, secret string, now func() time.Time, log *slog.Logger) (*relyingParty, error) {
 	files, err := static.New("")
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
@@ -41,26 +42,26 @@ func newDemo(issuer, secret string, now func() time.Time, log *slog.Logger) (*de
 	if err != nil {
 		return nil, fmt.Errorf("demo: %w", err)
 	}
-	d := &demo{
+	d := &relyingParty{
 		issuer:  issuer,
 		secret:  secret,
 		http:    &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}, // no proxy: it is this machine
 		pages:   pages,
-		results: newDemoResults(now),
+		results: newResults(now),
 		log:     log,
 	}
 	router := web.NewRouter(d.wrongMethod, d.wrongMethod)
-	router.Page("GET|HEAD "+demoPath, http.HandlerFunc(d.show))
-	router.Page("GET "+demoPath+"/login", http.HandlerFunc(d.login))
-	router.Page("GET "+demoPath+"/callback", http.HandlerFunc(d.callback))
-	router.Page("POST "+demoPath+"/refresh", http.HandlerFunc(d.refresh))
-	router.Page("POST "+demoPath+"/introspect", http.HandlerFunc(d.introspect))
-	router.Page("POST "+demoPath+"/logout", http.HandlerFunc(d.logout))
+	router.Page("GET|HEAD "+Path, http.HandlerFunc(d.show))
+	router.Page("GET "+Path+"/login", http.HandlerFunc(d.login))
+	router.Page("GET "+Path+"/callback", http.HandlerFunc(d.callback))
+	router.Page("POST "+Path+"/refresh", http.HandlerFunc(d.refresh))
+	router.Page("POST "+Path+"/introspect", http.HandlerFunc(d.introspect))
+	router.Page("POST "+Path+"/logout", http.HandlerFunc(d.logout))
 	d.mux = http.NewCrossOriginProtection().Handler(router)
 	return d, nil
 }
 
-func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (d *relyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-store")
@@ -72,17 +73,17 @@ func (d *demo) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // show is the page: the way in, or what came of it.
-func (d *demo) show(w http.ResponseWriter, r *http.Request) {
+func (d *relyingParty) show(w http.ResponseWriter, r *http.Request) {
 	d.write(w, http.StatusOK, d.results.of(r).page)
 }
 
-func (d *demo) write(w http.ResponseWriter, status int, page templates.Demo) {
-	page.Login = demoPath + "/login"
-	page.Username = demoUserEmail
+func (d *relyingParty) write(w http.ResponseWriter, status int, page templates.Demo) {
+	page.Login = Path + "/login"
+	page.Username = UserEmail
 	page.Issuer = strings.TrimPrefix(d.issuer, "http://")
 	if page.SignedIn {
-		page.Introspect = demoPath + "/introspect"
-		page.Logout = demoPath + "/logout"
+		page.Introspect = Path + "/introspect"
+		page.Logout = Path + "/logout"
 	}
 	var body bytes.Buffer
 	if err := d.pages.Write(&body, page); err != nil {
@@ -98,25 +99,25 @@ func (d *demo) write(w http.ResponseWriter, status int, page templates.Demo) {
 }
 
 // fail shows the page with what went wrong and the way in.
-func (d *demo) fail(w http.ResponseWriter, status int, err error) {
+func (d *relyingParty) fail(w http.ResponseWriter, status int, err error) {
 	d.log.Warn("demo sign-in", "error", err)
 	d.write(w, status, templates.Demo{Error: "The sign-in failed: " + err.Error()})
 }
 
 // wrongMethod answers 405: the demo acts by GET, too, so HEAD only asks for its page.
-func (d *demo) wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
+func (d *relyingParty) wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
 	d.write(w, http.StatusMethodNotAllowed, templates.Demo{Error: "This address answers " + allow + " only."})
 }
 
 // login starts the sign-in: a fresh state, nonce and code verifier, and off to the
 // provider (OIDC Core, section 3.1.2.1).
-func (d *demo) login(w http.ResponseWriter, r *http.Request) {
+func (d *relyingParty) login(w http.ResponseWriter, r *http.Request) {
 	_, client, err := d.discover(r.Context())
 	if err != nil {
 		d.fail(w, http.StatusBadGateway, err)
 		return
 	}
-	f := flow{State: randomText(32), Nonce: randomText(32), Verifier: oauth2.GenerateVerifier()}
+	f := flow{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier()}
 	if err := setFlow(w, f); err != nil {
 		d.fail(w, http.StatusInternalServerError, err)
 		return
@@ -126,7 +127,7 @@ func (d *demo) login(w http.ResponseWriter, r *http.Request) {
 
 // discover reads the provider's metadata. It is read for each sign-in: a demo
 // should show what is so now.
-func (d *demo) discover(ctx context.Context) (*oidc.Provider, *oauth2.Config, error) {
+func (d *relyingParty) discover(ctx context.Context) (*oidc.Provider, *oauth2.Config, error) {
 	issuer, err := oidc.NewProvider(oidc.ClientContext(ctx, d.http), d.issuer)
 	if err != nil {
 		return nil, nil, fmt.Errorf("discovery: %w", err)
@@ -134,16 +135,16 @@ func (d *demo) discover(ctx context.Context) (*oidc.Provider, *oauth2.Config, er
 	endpoint := issuer.Endpoint()
 	endpoint.AuthStyle = oauth2.AuthStyleInHeader // client_secret_basic; to find out by trying would hide the first error
 	return issuer, &oauth2.Config{
-		ClientID:     demoClient,
+		ClientID:     ClientID,
 		ClientSecret: d.secret,
 		Endpoint:     endpoint,
-		RedirectURL:  d.issuer + demoPath + "/callback",
+		RedirectURL:  d.issuer + Path + "/callback",
 		Scopes:       []string{oidc.ScopeOpenID, "profile", "email", oidc.ScopeOfflineAccess},
 	}, nil
 }
 
 // callback checks the answer, redeems the code and verifies what comes of it.
-func (d *demo) callback(w http.ResponseWriter, r *http.Request) {
+func (d *relyingParty) callback(w http.ResponseWriter, r *http.Request) {
 	f, err := flowOf(r)
 	clearCookie(w, flowCookie)
 	if err != nil {
@@ -161,14 +162,14 @@ func (d *demo) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	key := d.results.keep(found)
-	http.SetCookie(w, demoCookie(resultCookie, key, 0))
+	http.SetCookie(w, cookie(resultCookie, key, 0))
 	// Away from the URL that holds the code.
-	http.Redirect(w, r, demoPath, http.StatusSeeOther)
+	http.Redirect(w, r, Path, http.StatusSeeOther)
 }
 
 // answer gives the code of an authorization response that is for this browser and
 // from this provider (RFC 9207).
-func (d *demo) answer(query url.Values, f flow) (string, error) {
+func (d *relyingParty) answer(query url.Values, f flow) (string, error) {
 	switch {
 	case subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(f.State)) != 1:
 		return "", errors.New("the answer belongs to another sign-in (state differs): start again")
@@ -186,7 +187,7 @@ func (d *demo) answer(query url.Values, f flow) (string, error) {
 // Logout, section 2). That ends the session there and not what was given for
 // offline access: an application that wants none of it any more gives its refresh
 // token back (RFC 7009).
-func (d *demo) logout(w http.ResponseWriter, r *http.Request) {
+func (d *relyingParty) logout(w http.ResponseWriter, r *http.Request) {
 	found := d.results.of(r)
 	d.results.forget(r)
 	clearCookie(w, resultCookie)
@@ -197,12 +198,12 @@ func (d *demo) logout(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		d.log.Warn("demo sign-out", "error", err)
 	}
-	target := demoPath
+	target := Path
 	if at.EndSession != "" && found.idToken != "" {
 		target = at.EndSession + "?" + url.Values{
 			"id_token_hint":            {found.idToken},
-			"post_logout_redirect_uri": {d.issuer + demoPath},
-			"client_id":                {demoClient},
+			"post_logout_redirect_uri": {d.issuer + Path},
+			"client_id":                {ClientID},
 		}.Encode()
 	}
 	http.Redirect(w, r, target, http.StatusSeeOther)

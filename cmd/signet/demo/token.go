@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -17,14 +17,14 @@ import (
 )
 
 // redeem exchanges the code and verifies the tokens.
-func (d *demo) redeem(ctx context.Context, code string, f flow) (demoResult, error) {
+func (d *relyingParty) redeem(ctx context.Context, code string, f flow) (result, error) {
 	issuer, client, err := d.discover(ctx)
 	if err != nil {
-		return demoResult{}, err
+		return result{}, err
 	}
 	token, err := client.Exchange(oidc.ClientContext(ctx, d.http), code, oauth2.VerifierOption(f.Verifier))
 	if err != nil {
-		return demoResult{}, fmt.Errorf("redeem the code: %w", err)
+		return result{}, fmt.Errorf("redeem the code: %w", err)
 	}
 	found, err := d.verified(ctx, issuer, token)
 	if err == nil && subtle.ConstantTimeCompare([]byte(found.nonce), []byte(f.Nonce)) != 1 {
@@ -35,36 +35,36 @@ func (d *demo) redeem(ctx context.Context, code string, f flow) (demoResult, err
 
 // verified checks the tokens of one answer (OIDC Core, section 3.1.3.7), asks
 // /userinfo and gives all of it to be shown. The nonce is the caller's to compare.
-func (d *demo) verified(ctx context.Context, issuer *oidc.Provider, token *oauth2.Token) (demoResult, error) {
+func (d *relyingParty) verified(ctx context.Context, issuer *oidc.Provider, token *oauth2.Token) (result, error) {
 	ctx = oidc.ClientContext(ctx, d.http)
 	raw, _ := token.Extra("id_token").(string)
-	id, err := issuer.VerifierContext(ctx, &oidc.Config{ClientID: demoClient}).Verify(ctx, raw)
+	id, err := issuer.VerifierContext(ctx, &oidc.Config{ClientID: ClientID}).Verify(ctx, raw)
 	if err != nil {
-		return demoResult{}, fmt.Errorf("verify the ID token: %w", err)
+		return result{}, fmt.Errorf("verify the ID token: %w", err)
 	}
 	bound := ""
 	if id.AccessTokenHash != "" {
 		if err := id.VerifyAccessToken(token.AccessToken); err != nil {
-			return demoResult{}, fmt.Errorf("bind the access token to the ID token: %w", err)
+			return result{}, fmt.Errorf("bind the access token to the ID token: %w", err)
 		}
 		bound = "; at_hash matches the access token"
 	}
 	// The audience is for the API to check: here it is /userinfo.
 	if _, err := issuer.VerifierContext(ctx, &oidc.Config{SkipClientIDCheck: true}).Verify(ctx, token.AccessToken); err != nil {
-		return demoResult{}, fmt.Errorf("verify the access token: %w", err)
+		return result{}, fmt.Errorf("verify the access token: %w", err)
 	}
 	user, err := issuer.UserInfo(ctx, oauth2.StaticTokenSource(token))
 	if err != nil {
-		return demoResult{}, fmt.Errorf("ask /userinfo: %w", err)
+		return result{}, fmt.Errorf("ask /userinfo: %w", err)
 	}
 	if user.Subject != id.Subject {
-		return demoResult{}, errors.New("/userinfo speaks of another subject") // OIDC Core, section 5.3.2
+		return result{}, errors.New("/userinfo speaks of another subject") // OIDC Core, section 5.3.2
 	}
 	page, err := describeTokens(raw, token.AccessToken, bound, user)
 	if token.RefreshToken != "" {
-		page.Refresh = demoPath + "/refresh"
+		page.Refresh = Path + "/refresh"
 	}
-	return demoResult{
+	return result{
 		page: page, subject: id.Subject, nonce: id.Nonce,
 		idToken: raw, accessToken: token.AccessToken, refreshToken: token.RefreshToken,
 	}, err

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"encoding/base64"
@@ -30,7 +30,7 @@ func setFlow(w http.ResponseWriter, f flow) error {
 	if err != nil {
 		return fmt.Errorf("keep the sign-in: %w", err)
 	}
-	http.SetCookie(w, demoCookie(flowCookie, base64.RawURLEncoding.EncodeToString(packed), flowLife))
+	http.SetCookie(w, cookie(flowCookie, base64.RawURLEncoding.EncodeToString(packed), flowLife))
 	return nil
 }
 
@@ -50,17 +50,17 @@ func flowOf(r *http.Request) (flow, error) {
 	return f, nil
 }
 
-// demoCookie is not Secure: dev is plain http, and Safari keeps no Secure cookie
+// cookie is not Secure: dev is plain http, and Safari keeps no Secure cookie
 // there. Lax, because it must be there when the provider sends the browser back.
-func demoCookie(name, value string, life time.Duration) *http.Cookie {
+func cookie(name, value string, life time.Duration) *http.Cookie {
 	return &http.Cookie{
-		Name: name, Value: value, Path: demoPath, MaxAge: int(life.Seconds()),
+		Name: name, Value: value, Path: Path, MaxAge: int(life.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}
 }
 
 func clearCookie(w http.ResponseWriter, name string) {
-	c := demoCookie(name, "", 0)
+	c := cookie(name, "", 0)
 	c.MaxAge = -1
 	http.SetCookie(w, c)
 }

@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -18,10 +18,10 @@ import (
 // refresh exchanges the refresh token for new tokens (OIDC Core, section 12) and
 // shows that the one before is gone. A refusal ends what the demo has: the
 // sign-in behind it is over.
-func (d *demo) refresh(w http.ResponseWriter, r *http.Request) {
+func (d *relyingParty) refresh(w http.ResponseWriter, r *http.Request) {
 	before := d.results.of(r)
 	if before.refreshToken == "" {
-		http.Redirect(w, r, demoPath, http.StatusSeeOther)
+		http.Redirect(w, r, Path, http.StatusSeeOther)
 		return
 	}
 	after, err := d.refreshed(r.Context(), before)
@@ -35,27 +35,27 @@ func (d *demo) refresh(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, http.StatusBadGateway, err)
 	default:
 		d.results.replace(r, after)
-		http.Redirect(w, r, demoPath, http.StatusSeeOther)
+		http.Redirect(w, r, Path, http.StatusSeeOther)
 	}
 }
 
-func (d *demo) refreshed(ctx context.Context, before demoResult) (demoResult, error) {
+func (d *relyingParty) refreshed(ctx context.Context, before result) (result, error) {
 	issuer, client, err := d.discover(ctx)
 	if err != nil {
-		return demoResult{}, err
+		return result{}, err
 	}
 	old := &oauth2.Token{RefreshToken: before.refreshToken} // without an access token it counts as expired
 	token, err := client.TokenSource(oidc.ClientContext(ctx, d.http), old).Token()
 	if err != nil {
-		return demoResult{}, fmt.Errorf("refresh the tokens: %w", err)
+		return result{}, fmt.Errorf("refresh the tokens: %w", err)
 	}
 	after, err := d.verified(ctx, issuer, token)
 	if err != nil {
-		return demoResult{}, err
+		return result{}, err
 	}
 	// OIDC Core, section 12.2: the same person, and no nonce but the first.
 	if after.subject != before.subject || (after.nonce != "" && after.nonce != before.nonce) {
-		return demoResult{}, errors.New("the new ID token is of another sign-in (sub or nonce differs)")
+		return result{}, errors.New("the new ID token is of another sign-in (sub or nonce differs)")
 	}
 	after.nonce = before.nonce
 	after.page.Refreshed, err = d.introspected(ctx, before.refreshToken)
@@ -63,7 +63,7 @@ func (d *demo) refreshed(ctx context.Context, before demoResult) (demoResult, er
 }
 
 // introspect asks what the provider says of the access token now (RFC 7662).
-func (d *demo) introspect(w http.ResponseWriter, r *http.Request) {
+func (d *relyingParty) introspect(w http.ResponseWriter, r *http.Request) {
 	found := d.results.of(r)
 	if found.accessToken != "" {
 		answer, err := d.introspected(r.Context(), found.accessToken)
@@ -74,11 +74,11 @@ func (d *demo) introspect(w http.ResponseWriter, r *http.Request) {
 		found.page.Introspection = answer
 		d.results.replace(r, found)
 	}
-	http.Redirect(w, r, demoPath, http.StatusSeeOther)
+	http.Redirect(w, r, Path, http.StatusSeeOther)
 }
 
 // introspected gives the answer about a token, indented.
-func (d *demo) introspected(ctx context.Context, token string) (string, error) {
+func (d *relyingParty) introspected(ctx context.Context, token string) (string, error) {
 	at, err := d.endpoints(ctx)
 	if err != nil {
 		return "", err
@@ -94,15 +94,15 @@ func (d *demo) introspected(ctx context.Context, token string) (string, error) {
 	return shown.String(), nil
 }
 
-// demoEndpoints are those of the provider that go-oidc does not know by itself.
-type demoEndpoints struct {
+// endpoints are those of the provider that go-oidc does not know by itself.
+type endpoints struct {
 	EndSession    string `json:"end_session_endpoint"`
 	Introspection string `json:"introspection_endpoint"`
 	Revocation    string `json:"revocation_endpoint"`
 }
 
-func (d *demo) endpoints(ctx context.Context) (demoEndpoints, error) {
-	var found demoEndpoints
+func (d *relyingParty) endpoints(ctx context.Context) (endpoints, error) {
+	var found endpoints
 	issuer, _, err := d.discover(ctx)
 	if err == nil {
 		err = issuer.Claims(&found)
@@ -112,14 +112,14 @@ func (d *demo) endpoints(ctx context.Context) (demoEndpoints, error) {
 
 // ask posts a token to an endpoint that wants the client to authenticate (RFC
 // 7662, section 2.1; RFC 7009, section 2.1).
-func (d *demo) ask(ctx context.Context, endpoint, token string) ([]byte, error) {
+func (d *relyingParty) ask(ctx context.Context, endpoint, token string) ([]byte, error) {
 	body := strings.NewReader(url.Values{"token": {token}}.Encode())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, body)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	request.SetBasicAuth(url.QueryEscape(demoClient), url.QueryEscape(d.secret)) // RFC 6749, section 2.3.1
+	request.SetBasicAuth(url.QueryEscape(ClientID), url.QueryEscape(d.secret)) // RFC 6749, section 2.3.1
 	response, err := d.http.Do(request)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
-package main
+package demo
 
 import (
+	"crypto/rand"
 	"net/http"
 	"sync"
 	"time"
@@ -13,8 +14,8 @@ const (
 	resultLife = 12 * time.Hour
 )
 
-// demoResult is what one sign-in at the demo brought.
-type demoResult struct {
+// result is what one sign-in at the demo brought.
+type result struct {
 	page           templates.Demo
 	subject, nonce string // what the ID token of a refresh must not change
 	idToken        string // the hint of the sign-out
@@ -23,32 +24,32 @@ type demoResult struct {
 	at             time.Time
 }
 
-// demoResults keeps results in memory, by a random key that the browser has in a
+// results keeps results in memory, by a random key that the browser has in a
 // cookie. Only what a sign-in has yielded is kept, and only the newest.
-type demoResults struct {
+type results struct {
 	now   func() time.Time
 	mu    sync.Mutex
-	byKey map[string]demoResult
+	byKey map[string]result
 }
 
-func newDemoResults(now func() time.Time) *demoResults {
-	return &demoResults{now: now, byKey: map[string]demoResult{}}
+func newResults(now func() time.Time) *results {
+	return &results{now: now, byKey: map[string]result{}}
 }
 
 // keep stores a result and gives its key.
-func (s *demoResults) keep(found demoResult) string {
+func (s *results) keep(found result) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.byKey) >= maxResults {
 		s.dropOldest()
 	}
 	found.at = s.now()
-	key := randomText(32)
+	key := rand.Text()
 	s.byKey[key] = found
 	return key
 }
 
-func (s *demoResults) dropOldest() {
+func (s *results) dropOldest() {
 	oldest := ""
 	for key, r := range s.byKey {
 		if oldest == "" || r.at.Before(s.byKey[oldest].at) {
@@ -59,19 +60,19 @@ func (s *demoResults) dropOldest() {
 }
 
 // of gives the result of this browser, or an empty one.
-func (s *demoResults) of(r *http.Request) demoResult {
+func (s *results) of(r *http.Request) result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := s.byKey[resultKey(r)]
 	if s.now().Sub(found.at) > resultLife {
-		return demoResult{}
+		return result{}
 	}
 	return found
 }
 
 // replace puts another result in the place of this browser's. One that was
 // forgotten meanwhile, by a sign-out in another tab, does not come back.
-func (s *demoResults) replace(r *http.Request, found demoResult) {
+func (s *results) replace(r *http.Request, found result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := resultKey(r)
@@ -81,7 +82,7 @@ func (s *demoResults) replace(r *http.Request, found demoResult) {
 	}
 }
 
-func (s *demoResults) forget(r *http.Request) {
+func (s *results) forget(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.byKey, resultKey(r))

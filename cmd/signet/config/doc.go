@@ -1,0 +1,12 @@
+// Package config owns the settings: one table says of each its key, default, unit,
+// example and meaning, and one reader takes them from the file, from variables and from
+// flags. A connector is read by the same reader over a table of its own.
+//
+// A configuration is right as a whole or it is refused, with every mistake, its place
+// and an example. No mistake repeats a value that may be secret. The table is the
+// documentation as well: explain, show, the JSON Schema and the list in README.md come
+// from it. To add a setting, add a row; a value of a new form needs a parser, too.
+//
+// The package opens nothing but the files that the settings name. It does not know
+// commands, flags of a command line, databases or listeners.
+package config

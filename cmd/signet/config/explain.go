@@ -1,0 +1,177 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/spelling"
+)
+
+// DescribedMistake is a mistake as --json shows it.
+type DescribedMistake struct {
+	DescribedPlace
+	Key     string `json:"key,omitempty"`
+	Mistake string `json:"mistake"`
+}
+
+// DescribedPlace says where a value stands: in a file, a variable or a flag.
+type DescribedPlace struct {
+	Source   string `json:"source,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Variable string `json:"variable,omitempty"`
+	Flag     string `json:"flag,omitempty"`
+}
+
+func (p Place) described() DescribedPlace {
+	d := DescribedPlace{Source: p.Source, Line: p.Line}
+	switch p.Source {
+	case fromFile:
+		d.File = p.Name
+	case fromEnvironment:
+		d.Variable = p.Name
+	case fromFlag:
+		d.Flag = p.Name
+	}
+	return d
+}
+
+// Described is what --json shows; never nil.
+func (e Mistakes) Described() []DescribedMistake {
+	described := make([]DescribedMistake, len(e))
+	for i, m := range e {
+		described[i] = DescribedMistake{m.Place.described(), m.Key, m.Text}
+	}
+	return described
+}
+
+// Shown is a setting with its value, as --json shows it.
+type Shown struct {
+	Key   string `json:"key"`
+	Value string `json:"value"` // *** for a secret
+	DescribedPlace
+	place Place
+}
+
+// From says where the value comes from.
+func (s Shown) From() string {
+	if s.place.Name == "" {
+		return fromDefault
+	}
+	return s.place.String()
+}
+
+// Show gives all settings with their values, then what was said of each connector.
+func (r *Reading) Show() []Shown {
+	var list []Shown
+	for _, s := range settings {
+		list = append(list, r.process.show(s, s.key))
+	}
+	for _, c := range r.connectors {
+		for _, o := range connectorOptions {
+			if c.has(o.key) {
+				list = append(list, c.show(o, c.prefix+c.into.ID+"."+o.key))
+			}
+		}
+	}
+	return list
+}
+
+// show gives the value that is in force.
+func (v *values[T]) show(o option[T], name string) Shown {
+	g, ok := v.given[o.key]
+	if !ok {
+		g = given{Place{Source: fromDefault}, o.byDef}
+	}
+	if o.secret && g.text != "" {
+		g.text = "***"
+	}
+	return Shown{name, g.text, g.Place.described(), g.Place}
+}
+
+// Explained is all that is to be said of a setting, as --json shows it.
+type Explained struct {
+	Key          string   `json:"key"`
+	About        string   `json:"about"`
+	Unit         string   `json:"unit"`
+	Default      string   `json:"default"`
+	Example      string   `json:"example"`
+	Secret       bool     `json:"secret"`
+	Live         bool     `json:"live"` // a running server takes it over
+	Variable     string   `json:"variable,omitempty"`
+	FileVariable string   `json:"file_variable,omitempty"`
+	Flag         string   `json:"flag,omitempty"`
+	Now          []Shown  `json:"now"`      // one, or one for each connector
+	Mistakes     []string `json:"mistakes"` // in its present value
+}
+
+// Explain finds a setting by its key or by its variable. The settings need not be
+// right: somebody who asks may be about to correct them.
+func (r *Reading) Explain(key string) (Explained, error) {
+	if option, ok := strings.CutPrefix(key, "connectors."); ok {
+		if o := optionOf(connectorOptions, option); o != nil {
+			e := explainOption(*o, key)
+			e.Live = true
+			for _, c := range r.connectors {
+				e.Now = append(e.Now, c.show(*o, c.prefix+c.into.ID+"."+o.key))
+			}
+			e.tellMistakes(r.Wrong)
+			return e, nil
+		}
+	}
+	i := slices.IndexFunc(settings, func(s setting) bool {
+		return s.key == key || slices.Contains(s.variables(), key)
+	})
+	if i < 0 {
+		return Explained{}, exit.New(
+			exit.NotFound, fmt.Errorf("there is no setting %q%s", key, spelling.DidYouMean(key, explicable(key))), "list them with: signet config show",
+		)
+	}
+	s := settings[i]
+	e := explainOption(s, s.key)
+	e.Variable = s.variable()
+	if s.secret {
+		e.FileVariable = s.variable() + "_FILE"
+	}
+	if s.flag {
+		e.Flag = "--" + s.flagName()
+	}
+	e.Now = []Shown{r.process.show(s, s.key)}
+	e.tellMistakes(r.Wrong)
+	return e, nil
+}
+
+// explicable are the names that a setting may have been meant by.
+func explicable(key string) []string {
+	var names []string
+	switch {
+	case strings.HasPrefix(key, "connectors"):
+		for _, o := range connectorOptions {
+			names = append(names, "connectors."+o.key)
+		}
+	case strings.HasPrefix(key, "SIGNET_"):
+		for _, s := range settings {
+			names = append(names, s.variable())
+		}
+	default:
+		names = keysOf(settings)
+	}
+	return names
+}
+
+func explainOption[T any](o option[T], key string) Explained {
+	return Explained{
+		Key: key, About: o.about, Unit: o.unit, Default: o.byDef, Example: o.example, Secret: o.secret, Live: o.live,
+		Now: []Shown{}, Mistakes: []string{},
+	}
+}
+
+func (e *Explained) tellMistakes(wrong Mistakes) {
+	for _, m := range wrong {
+		if m.Key == e.Key {
+			e.Mistakes = append(e.Mistakes, m.String())
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/spelling"
+)
+
+type yamlNode = yaml.Node
+
+// readFile reads the YAML file through its nodes, so that every mistake has a line.
+func (r *Reading) readFile(from Sources) {
+	name := from.File
+	if name == "" {
+		name = from.Env["SIGNET_CONFIG"]
+	}
+	asked := name != ""
+	if !asked {
+		name = File
+	}
+	content, err := r.Files.Read(name)
+	if errors.Is(err, os.ErrNotExist) && !asked {
+		return
+	}
+	if err != nil {
+		r.complain(Place{Source: fromFile, Name: name}, "", "cannot be read (%s): name a file that can be, or leave --config away", exit.Reason(err))
+		return
+	}
+	r.readDocument(name, content)
+}
+
+func (r *Reading) readDocument(name string, content []byte) {
+	decoder := yaml.NewDecoder(bytes.NewReader(content))
+	var document, second yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return // an empty file sets nothing
+	case err != nil:
+		r.complain(Place{Source: fromFile, Name: name}, "", "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		return
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		r.complain(Place{Source: fromFile, Name: name}, "", "must hold one document: remove what follows ---")
+	}
+	r.process.readSection(name, "", document.Content[0])
+}
+
+// readSection reads a level of the file that holds options; path is "" or ends with a
+// dot. A section of comments alone is null.
+func (v *values[T]) readSection(file, path string, node *yamlNode) {
+	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
+		return
+	}
+	if node.Kind != yaml.MappingNode {
+		v.in.complain(at(file, node), section(path), "must hold settings, one to a line (example: %s)", v.firstBelow(path))
+		return
+	}
+	v.readMapping(file, path, node)
+}
+
+// readMapping reads the keys of a mapping, each of them once.
+func (v *values[T]) readMapping(file, path string, node *yamlNode) {
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if seen[key.Value] {
+			v.in.complain(at(file, key), v.prefix+path+key.Value, "stands twice, remove one")
+			continue
+		}
+		seen[key.Value] = true
+		v.readKey(file, path+key.Value, key, value)
+	}
+}
+
+func (v *values[T]) readKey(file, full string, key, value *yamlNode) {
+	if list := v.lists[full]; list != nil {
+		list(file, value)
+		return
+	}
+	o, inFile := v.option(full)
+	switch {
+	case o != nil:
+		v.readValue(file, full, *o, inFile, value)
+	case slices.ContainsFunc(v.table, func(o option[T]) bool { return strings.HasPrefix(o.key, full+".") }):
+		v.readSection(file, full+".", value)
+	default:
+		v.in.complain(at(file, key), v.prefix+full, "%s", v.unknown(full))
+	}
+}
+
+// option finds an option by its key. A connector has no variables, so there a secret is
+// found by its key and _file as well; the value then names the file.
+func (v *values[T]) option(key string) (found *option[T], inFile bool) {
+	if named, ok := strings.CutSuffix(key, "_file"); ok && v.whole != "" {
+		if o := optionOf(v.table, named); o != nil && o.secret {
+			return o, true
+		}
+	}
+	return optionOf(v.table, key), false
+}
+
+func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value *yamlNode) {
+	where := at(file, value)
+	text, err := scalarOrList(value)
+	if o.mapping && value.Kind == yaml.MappingNode {
+		text, err = pairsOf(value)
+	}
+	if err != nil {
+		v.in.complain(where, v.prefix+full, "%s (%s; example: %s)", err, o.unit, o.example)
+		return
+	}
+	if inFile {
+		content, ok := v.in.readSecret(where, v.prefix+full, text)
+		if !ok {
+			return
+		}
+		text = content
+	}
+	v.set(o, where, text)
+}
+
+// unknown says that a key is not an option, and the option that was probably meant.
+func (v *values[T]) unknown(key string) string {
+	if v.whole != "" {
+		return "is not a setting of " + v.whole + spelling.DidYouMean(key, v.keys())
+	}
+	example := ""
+	if near := optionOf(v.table, spelling.Nearest(key, v.keys())); near != nil {
+		example = fmt.Sprintf(" (example: %s: %s)", near.key, near.example)
+	}
+	return "is not a setting" + spelling.DidYouMean(key, v.keys()) + example
+}
+
+// section is how a path is called: the whole file for "".
+func section(path string) string {
+	if path == "" {
+		return "the file"
+	}
+	return strings.TrimSuffix(path, ".")
+}
+
+// firstBelow shows an option of a section as one would write it there.
+func (v *values[T]) firstBelow(path string) string {
+	i := slices.IndexFunc(v.table, func(o option[T]) bool { return strings.HasPrefix(o.key, path) })
+	return strings.TrimPrefix(v.table[i].key, path) + ": " + v.table[i].example
+}
+
+// scalarOrList gives a value as text, the items of a list joined by commas. The
+// anchors of YAML are refused: a file of settings needs none, and a node that
+// holds itself has no end.
+func scalarOrList(value *yamlNode) (string, error) {
+	switch {
+	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
+		return "", errors.New("has no value")
+	case value.Kind == yaml.ScalarNode:
+		return value.Value, nil
+	case value.Kind != yaml.SequenceNode:
+		return "", errors.New("must be a single value")
+	}
+	var list []string
+	for _, item := range value.Content {
+		if item.Kind != yaml.ScalarNode || strings.Contains(item.Value, ",") {
+			return "", errors.New("must be a list of single values")
+		}
+		list = append(list, item.Value)
+	}
+	return strings.Join(list, ","), nil
+}
+
+// pairsOf gives a mapping of scalars as text.
+func pairsOf(node *yamlNode) (string, error) {
+	var pairs []string
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+		if value.Kind != yaml.ScalarNode || strings.ContainsAny(key.Value+value.Value, ",=") {
+			return "", errors.New("must name one claim for each")
+		}
+		pairs = append(pairs, key.Value+"="+value.Value)
+	}
+	return strings.Join(pairs, ","), nil
+}

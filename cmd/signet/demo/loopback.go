@@ -1,0 +1,66 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/node"
+	"signet/federation/foreign"
+	"signet/provider/web"
+)
+
+// atLoopback answers requests for this machine alone. A page on the internet can have its
+// host name point here (DNS rebinding) and could then read and post what it likes, with
+// passwords that stand in files.
+func atLoopback(issuer string, log *slog.Logger, next http.Handler) http.Handler {
+	refuse := web.Headers(false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		log.Warn("refused a request for another host", "code", "host_not_loopback", "host", r.Host)
+		http.Error(w, "host_not_loopback: signet dev answers only localhost and loopback addresses. Open "+issuer+
+			", or run signet serve for other hosts.", http.StatusMisdirectedRequest)
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if foreign.AtLoopback(r.Host) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		refuse.ServeHTTP(w, r)
+	})
+}
+
+// listenLoopback listens and gives the issuer that follows from the address. The
+// host stays as it was written: to a browser, localhost and 127.0.0.1 are two sites.
+func listenLoopback(ctx context.Context, address string) (net.Listener, string, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil || !foreign.IsLoopback(host) {
+		return nil, "", exit.New(
+			exit.Usage, fmt.Errorf("--listen %s is not a loopback host and a port", address),
+			"dev is for this machine only: --listen localhost:8080; for others to reach it: signet serve",
+		)
+	}
+	listener, err := node.Listen(ctx, address)
+	if err != nil {
+		return nil, "", err
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return listener, "http://" + net.JoinHostPort(host, port), err
+}
+
+// checkApp refuses what a browser on this machine could not have as its origin.
+func checkApp(app string) error {
+	if app == "" {
+		return nil
+	}
+	if u, err := url.Parse(app); config.CheckOrigin(app) != nil || err != nil || u.Scheme != "http" || !foreign.IsLoopback(u.Hostname()) {
+		return exit.New(
+			exit.Usage, fmt.Errorf("--app %s is not the origin of an app on this machine", app),
+			"write scheme, host and port alone: --app http://localhost:5173",
+		)
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/node"
+	"signet/provider/directory"
+	"signet/storage"
+)
+
+// The clients of a demo, and the path of its page. None of it exists in a database that
+// serve has made.
+const (
+	ClientID  = "demo"
+	AppClient = "app"
+	Path      = "/demo"
+)
+
+// Deps is what a demo is made of.
+type Deps struct {
+	Listen  string // loopback host and port; port 0 takes a free one
+	DataDir string // everything is kept there
+	App     string // origin of an app that takes the place of the demo page, or ""
+	Now     func() time.Time
+	Log     *slog.Logger
+	Talk    io.Writer // where the banner goes: it shows passwords
+}
+
+// server is a node with what the demo has beside it.
+type server struct {
+	settings config.Config
+	node     *node.Node
+	rules    *directory.Directory
+	app      string
+	now      func() time.Time
+	log      *slog.Logger
+	talk     io.Writer
+}
+
+// byCommandLine is where the events of what a demo makes say they came from.
+var byCommandLine = storage.Origin{Actor: "cli"}
+
+// Serve runs a provider to try out, with people, a client and upstreams, until ctx ends.
+func Serve(ctx context.Context, d Deps) error {
+	if err := checkApp(d.App); err != nil {
+		return err
+	}
+	listener, issuer, err := listenLoopback(ctx, d.Listen)
+	if err != nil {
+		return err
+	}
+	if d.App != "" {
+		issuer = d.App + "/auth"
+	}
+	upstreams, err := startPretend(issuer, d.Now)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer upstreams.close()
+	s, err := open(ctx, d, issuer, upstreams)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	handler, err := s.handler(ctx)
+	if err != nil {
+		return errors.Join(err, listener.Close(), s.node.Close())
+	}
+	return errors.Join(s.node.Serve(ctx, listener, atLoopback(issuer, d.Log, handler)), s.node.Close())
+}
+
+func open(ctx context.Context, d Deps, issuer string, upstreams pretend) (*server, error) {
+	settings := config.Default()
+	settings.Issuer, settings.DataDir, settings.Connectors = issuer, d.DataDir, upstreams.connectors()
+	settings.Development = true
+	if d.App == "" {
+		settings.DemoPath = Path
+	}
+	n, err := node.New(ctx, node.Deps{Config: settings, Now: d.Now, Log: d.Log})
+	if err != nil {
+		return nil, err
+	}
+	return &server{
+		settings: settings, node: n, rules: node.Directory(settings, n.DB(), d.Now), app: d.App, now: d.Now, log: d.Log, talk: d.Talk,
+	}, nil
+}
+
+// handler makes what the demo needs, and puts its page beside the provider. An app has
+// its own pages.
+func (s *server) handler(ctx context.Context) (http.Handler, error) {
+	people, err := s.ensurePeople(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.app != "" {
+		if err := s.ensureAppClient(ctx); err != nil {
+			return nil, fmt.Errorf("make the client of the app: %w", err)
+		}
+		if err := s.follow(ctx); err != nil {
+			return nil, fmt.Errorf("load the client of the app: %w", err)
+		}
+		s.appBanner(people)
+		return s.node, nil
+	}
+	secret, err := s.ensureClient(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("make the demo client: %w", err)
+	}
+	page, err := newRelyingParty(s.settings.Issuer, secret, s.node.Now, s.log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.follow(ctx); err != nil {
+		return nil, fmt.Errorf("load the demo client: %w", err)
+	}
+	s.demoBanner(people, secret)
+	mux := http.NewServeMux()
+	mux.Handle(Path, page)
+	mux.Handle(Path+"/", page)
+	mux.Handle("/", s.node)
+	return mux, nil
+}
+
+// follow lets a client that was just made work from the first request on, not only from
+// the next tick.
+func (s *server) follow(ctx context.Context) error {
+	return s.node.Provider().FollowOnce(ctx, s.node.Now())
+}
