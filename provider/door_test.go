@@ -329,7 +329,7 @@ func TestFirstParty_CookieSizes(t *testing.T) {
 			t.Fatal(err)
 		}
 		client.Metadata.Scope = "openid profile email roles groups offline_access"
-		if err := b.DB.UpdateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
+		if err := storagetest.ReplaceClient(context.Background(), b.DB, client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Follow(t)

@@ -9,6 +9,7 @@ import (
 
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // RT-01: Replay a rotated refresh token outside the grace period.
@@ -78,7 +79,7 @@ func TestRefresh_ParallelRefreshesGetOneSuccessor(t *testing.T) {
 func TestRefresh_RotationNeverMovesTheAbsoluteEnd(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client.SkipConsent = true
-		if err := b.DB.UpdateClient(context.Background(), b.Client, storage.By{At: b.Now()}); err != nil {
+		if err := storagetest.ReplaceClient(context.Background(), b.DB, b.Client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Follow(t)

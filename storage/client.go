@@ -228,18 +228,7 @@ func (db *DB) DeleteClient(ctx context.Context, id string, by By) error {
 	})
 }
 
-// UpdateClient replaces all of a client but id, secrets, creation time and
-// whether it is off. Moves the change counter. ErrNotFound. Event client.updated.
-func (db *DB) UpdateClient(ctx context.Context, c Client, by By) error {
-	if err := refuseImpossible(c.ID); err != nil {
-		return fmt.Errorf("update client: %w", err)
-	}
-	c.UpdatedAt = At(by.At)
-	return db.write(ctx, "update client", func(tx *gorm.DB) error {
-		return replaceClient(tx, c, by)
-	})
-}
-
+// replaceClient stores a client that exists, all but what ReviseClient lets nobody change.
 func replaceClient(tx *gorm.DB, c Client, by By) error {
 	row := c
 	// Named columns: gorm skips zero values of a struct otherwise, and Save

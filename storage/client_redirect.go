@@ -40,11 +40,25 @@ func (c Client) allows(registered []string, uri string) bool {
 	})
 }
 
+// loopbackHosts are the hosts that the redirect URI of a program on the person's own
+// machine may have over http (RFC 8252, section 7.3). They are literals: another spelling
+// of the same address may be read differently by a browser.
+var loopbackHosts = []string{"127.0.0.1", "[::1]", "localhost"}
+
+// LoopbackHost reports whether redirect URIs may have that host over http. It takes the
+// host as url.URL.Hostname gives it.
+func LoopbackHost(hostname string) bool {
+	if strings.Contains(hostname, ":") {
+		hostname = "[" + hostname + "]"
+	}
+	return slices.Contains(loopbackHosts, hostname)
+}
+
 // loopback splits an http URI whose host is a loopback literal around its port,
 // by bytes: what was registered must come back as it was, but for the port.
 func loopback(uri string) (host, rest string, ok bool) {
-	for _, host := range []string{"http://127.0.0.1", "http://[::1]", "http://localhost"} {
-		rest, found := strings.CutPrefix(uri, host)
+	for _, host := range loopbackHosts {
+		rest, found := strings.CutPrefix(uri, "http://"+host)
 		if !found {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 func TestClient_IsReadBackWhole(t *testing.T) {
@@ -48,7 +49,7 @@ func TestCreateClient_RefusesTakenAndReservedIDs(t *testing.T) {
 	})
 }
 
-func TestUpdateClient_KeepsSecretsAndState(t *testing.T) {
+func TestReviseClient_KeepsSecretsAndState(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		secret := [2]storage.ClientSecret{{Hash: "h"}}
 		if err := w.CreateClient(t.Context(), storage.Client{ID: "c", Type: storage.Web, Secrets: secret}, storage.By{At: noon}); err != nil {
@@ -57,7 +58,7 @@ func TestUpdateClient_KeepsSecretsAndState(t *testing.T) {
 		if err := w.SetClientEnabled(t.Context(), "c", false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.UpdateClient(t.Context(), storage.Client{ID: "c", Name: "new", Type: storage.Web}, storage.By{At: noon}); err != nil {
+		if err := storagetest.ReplaceClient(t.Context(), w.DB, storage.Client{ID: "c", Name: "new", Type: storage.Web}, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		c, err := w.Client(t.Context(), "c")
@@ -81,7 +82,7 @@ func TestChanges_MovesWithClientsAndKeysOnly(t *testing.T) {
 			moves bool
 			do    func() error
 		}{
-			{"update client", true, func() error { return w.UpdateClient(t.Context(), w.client, storage.By{At: noon}) }},
+			{"update client", true, func() error { return storagetest.ReplaceClient(t.Context(), w.DB, w.client, storage.By{At: noon}) }},
 			{"disable client", true, func() error { return w.SetClientEnabled(t.Context(), "web", false, storage.By{At: noon}) }},
 			{"start lines", true, func() error {
 				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})

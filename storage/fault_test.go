@@ -240,7 +240,7 @@ var (
 	recorded = map[string][]storage.EventType{
 		"CreateUser": {storage.UserCreated}, "UpdateProfile": {storage.UserUpdated}, "OpenSetup": {storage.SetupOpened},
 		"CompleteSetup": {storage.UserCreated, storage.SetupCompleted},
-		"CreateClient":  {storage.ClientCreated}, "UpdateClient": {storage.ClientUpdated}, "ReviseClient": {storage.ClientUpdated},
+		"CreateClient":  {storage.ClientCreated}, "ReviseClient": {storage.ClientUpdated},
 		"ReplaceSecret": {storage.ClientSecretReplaced}, "SetClientEnabled": {storage.ClientDisabled},
 		"StartLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
 		"RewrapKeys": {storage.KeysRewrapped}, "EndKeys": {storage.KeyEnded}, "RetireLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},

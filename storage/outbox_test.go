@@ -124,7 +124,7 @@ func TestOutbox_WhatEndedBeforeIsNotToldAgain(t *testing.T) {
 		}
 		late := w.client
 		late.Metadata.BackchannelLogoutURI = "https://web.example.com/logout"
-		if err := w.UpdateClient(t.Context(), late, storage.By{At: noon}); err != nil {
+		if err := storagetest.ReplaceClient(t.Context(), w.DB, late, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		everywhere(noon.Add(time.Second))
@@ -138,7 +138,7 @@ func TestOutbox_TheURIIsAMemberNotAText(t *testing.T) {
 		c := w.client
 		c.Metadata.JWKS = `{"backchannel_logout_uri":"https://x.example.com"}`
 		c.Metadata.Contacts = []string{"backchannel_logout_uri", `"backchannel_logout_uri":`}
-		if err := w.UpdateClient(t.Context(), c, storage.By{At: noon}); err != nil {
+		if err := storagetest.ReplaceClient(t.Context(), w.DB, c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		w.redeem(t, w.redemption("request", "code", noon), noon)

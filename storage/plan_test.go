@@ -96,7 +96,6 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"Client", func() error { _, err := w.Client(ctx, "web"); return err }},
 		{"Clients", func() error { _, err := w.Clients(ctx); return err }},
-		{"UpdateClient", func() error { return w.UpdateClient(ctx, w.client, storage.By{From: from, At: noon}) }},
 		{"ReviseClient", func() error {
 			_, err := w.ReviseClient(ctx, "web", func(c *storage.Client) error { c.Name = "New"; return nil }, storage.By{From: from, At: noon})
 			return err

@@ -114,7 +114,7 @@ func TestST04_SwitchedOffIsOff(t *testing.T) {
 		c.FirstParty, c.SkipConsent, c.PKCEOptional, c.Resources, c.RefreshGrace = true, true, true, []string{"https://api"}, time.Minute
 		c.Metadata.RequireAuthTime = true
 		update := func(c storage.Client) storage.Client {
-			if err := w.UpdateClient(t.Context(), c, storage.By{At: noon.Add(time.Minute)}); err != nil {
+			if err := storagetest.ReplaceClient(t.Context(), w.DB, c, storage.By{At: noon.Add(time.Minute)}); err != nil {
 				t.Fatal(err)
 			}
 			read, err := w.Client(t.Context(), c.ID)
@@ -149,7 +149,7 @@ func TestST05_UpdateDoesNotBringADeletedRowBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "update client", w.UpdateClient(t.Context(), w.client, storage.By{At: noon}), storage.ErrNotFound)
+		wantError(t, "update client", storagetest.ReplaceClient(t.Context(), w.DB, w.client, storage.By{At: noon}), storage.ErrNotFound)
 		wantError(t, "disable client", w.SetClientEnabled(t.Context(), w.client.ID, false, storage.By{At: noon}), storage.ErrNotFound)
 		wantError(t, "disable user", w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}), storage.ErrNotFound)
 		wantError(t, "reset password", w.reset(t, w.user.ID, "h", noon), storage.ErrNotFound)

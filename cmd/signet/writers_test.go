@@ -15,7 +15,7 @@ import (
 // administrator. The directory has them under the same names or its own; storage has
 // them without their rules.
 var writers = []string{
-	"CreateClient", "ReviseClient", "UpdateClient", "SetClientEnabled", "DeleteClient", "ReplaceSecret",
+	"CreateClient", "ReviseClient", "SetClientEnabled", "DeleteClient", "ReplaceSecret",
 	"CreateUser", "ReviseUser", "SetUserEnabled", "DeleteUser", "GrantAdmin", "RevokeAdmin", "ResetPassword", "CompleteSetup",
 }
 

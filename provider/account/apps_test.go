@@ -9,6 +9,7 @@ import (
 
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 func TestAccount_AppsSayWhatTheyMay(t *testing.T) {
@@ -31,7 +32,7 @@ func TestAccount_AppsSayWhatTheyMay(t *testing.T) {
 func TestAccount_ClientNameStaysText(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client.Name = `"><script>alert(1)</script>` + "\u202egnp"
-		if err := b.DB.UpdateClient(context.Background(), b.Client, storage.By{At: b.Now()}); err != nil {
+		if err := storagetest.ReplaceClient(context.Background(), b.DB, b.Client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Follow(t)

@@ -14,6 +14,7 @@ import (
 	"signet/provider"
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // adminRoutes are the operators' paths, as they stand in the source.
@@ -146,7 +147,7 @@ func TestAdmin_HostileTextStaysTextOnEveryPage(t *testing.T) {
 		b.Client.Name = hostile
 		b.Client.Metadata.ClientURI, b.Client.Metadata.LogoURI = "javascript:alert(1)//", "data:image/svg+xml,<svg onload=alert(1)>"
 		b.Client.Metadata.PolicyURI, b.Client.Metadata.TosURI = "javascript:alert(1)", "https://evil.example/"+hostile
-		if err := b.DB.UpdateClient(t.Context(), b.Client, storage.By{At: b.Now()}); err != nil {
+		if err := storagetest.ReplaceClient(t.Context(), b.DB, b.Client, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Follow(t)

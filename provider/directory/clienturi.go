@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"signet/federation/foreign"
@@ -58,7 +57,6 @@ func checkResourceURI(uri string) error {
 
 // checkWebURI says why u is no URI of the web that browsers and this program read alike.
 func checkWebURI(u *url.URL) error {
-	literal := slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, u.Hostname())
 	switch {
 	case u.Opaque != "" || u.Hostname() == "":
 		return errors.New("has no host")
@@ -66,7 +64,7 @@ func checkWebURI(u *url.URL) error {
 		return errors.New("must have its host in lower case")
 	case strings.ContainsAny(u.Host, "*%"):
 		return errors.New("has a pattern or an escape in its host: name every host by itself")
-	case u.Scheme == "http" && !literal:
+	case u.Scheme == "http" && !storage.LoopbackHost(u.Hostname()):
 		return errors.New("must be https: http is for localhost, 127.0.0.1 and [::1] only")
 	}
 	if err := foreign.CheckAuthority(u); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // Root is the address of the administrator.
@@ -48,7 +49,7 @@ func (b *Testbed) ChangeClient(t *testing.T, change func(*storage.Client)) {
 	t.Helper()
 	client := b.Client
 	change(&client)
-	if err := b.DB.UpdateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
+	if err := storagetest.ReplaceClient(context.Background(), b.DB, client, storage.By{At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	b.Follow(t)

@@ -1,6 +1,10 @@
 package storagetest
 
-import "signet/storage"
+import (
+	"context"
+
+	"signet/storage"
+)
 
 // NewClient gives a client that a test can store: one that signs people in with codes and
 // refresh tokens, or a service that gets tokens of its own. The defaults that real clients
@@ -15,4 +19,14 @@ func NewClient(t storage.ClientType, id, name string) storage.Client {
 		c.Metadata.GrantTypes, c.Metadata.ResponseTypes = []string{storage.GrantClientCredentials}, nil
 	}
 	return c
+}
+
+// ReplaceClient makes of the stored client of that id the one that is given, whatever it
+// was; id, secrets, creation time and whether it is disabled stay.
+func ReplaceClient(ctx context.Context, db *storage.DB, c storage.Client, by storage.By) error {
+	_, err := db.ReviseClient(ctx, c.ID, func(stored *storage.Client) error {
+		*stored = c
+		return nil
+	}, by)
+	return err
 }
