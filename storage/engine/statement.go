@@ -20,6 +20,7 @@ import (
 // written ? for both databases.
 type Statement struct{ sqlite, postgres string }
 
+// NewStatement makes a statement of SQL whose parameters are written ?.
 func NewStatement(text string) Statement {
 	var numbered strings.Builder
 	for i, part := range strings.Split(text, "?") {
