@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"signet/federation/foreign"
 )
 
 // Attempt is one sign-in on its way. The caller seals it into a cookie of the
@@ -78,7 +80,7 @@ func (a Attempt) code(connector, issuer string, callback url.Values, issuerOK fu
 	}
 	for name, values := range callback {
 		if len(values) > 1 {
-			return "", untrusted("read callback: %q comes more than once", excerpt(name))
+			return "", untrusted("read callback: %q comes more than once", foreign.ForError(name))
 		}
 	}
 	if a.State == "" || subtle.ConstantTimeCompare([]byte(a.State), []byte(callback.Get("state"))) != 1 {

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"signet/federation/foreign"
 )
 
 // caller makes the calls to one upstream.
@@ -111,7 +113,7 @@ func (c caller) post(ctx context.Context, step, address string, form url.Values,
 func (a answer) object(step string) (object, error) {
 	o, err := decodeObject(bytes.TrimSpace(a.body))
 	if err != nil {
-		return nil, untrusted("%s: status %d, %s: the answer %v", step, a.status, excerpt(a.header.Get("Content-Type")), err)
+		return nil, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.header.Get("Content-Type")), err)
 	}
 	return o, nil
 }

@@ -128,7 +128,7 @@ func New(c Config, client *http.Client, now func() time.Time) (Connector, error)
 }
 
 func wrong(c Config, key, what string) error {
-	return fmt.Errorf("connector %q: %s %s: %w", excerpt(c.ID), key, what, ErrMisconfigured)
+	return fmt.Errorf("connector %q: %s %s: %w", foreign.ForError(c.ID), key, what, ErrMisconfigured)
 }
 
 // IDPattern is the regular expression of the ids that a connector may have: they are part
@@ -169,12 +169,12 @@ func checked(c Config) (Config, error) {
 	}
 	for _, host := range c.Hosts {
 		if err := foreign.CheckHostname(host); err != nil {
-			return c, wrong(c, "hosts", fmt.Sprintf("holds %q, which %v", excerpt(host), err))
+			return c, wrong(c, "hosts", fmt.Sprintf("holds %q, which %v", foreign.ForError(host), err))
 		}
 	}
 	for name := range c.Claims {
 		if !slices.Contains(mappable, name) {
-			return c, wrong(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", excerpt(name), strings.Join(mappable, ", ")))
+			return c, wrong(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", foreign.ForError(name), strings.Join(mappable, ", ")))
 		}
 	}
 	return c, nil
@@ -185,7 +185,7 @@ func domainsOf(c Config, key string, list []string) ([]string, error) {
 	domains := make([]string, len(list))
 	for i, d := range list {
 		if domains[i] = canonicalDomain(d); domains[i] == "" {
-			return nil, wrong(c, key, fmt.Sprintf("holds %q, which is no domain (example: %s: [example.com])", excerpt(d), key))
+			return nil, wrong(c, key, fmt.Sprintf("holds %q, which is no domain (example: %s: [example.com])", foreign.ForError(d), key))
 		}
 	}
 	return domains, nil
@@ -222,14 +222,14 @@ func upstreamURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "":
-		return nil, fmt.Errorf("%q is not an absolute URL", excerpt(text))
+		return nil, fmt.Errorf("%q is not an absolute URL", foreign.ForError(text))
 	case u.User != nil || u.Fragment != "":
 		return nil, fmt.Errorf("the URL at %s holds a password or a fragment", u.Host)
 	case u.Scheme != "https" && !(u.Scheme == "http" && foreign.IsLoopback(u.Hostname())):
-		return nil, fmt.Errorf("%q is not https", excerpt(text))
+		return nil, fmt.Errorf("%q is not https", foreign.ForError(text))
 	}
 	if err := foreign.CheckHostname(u.Hostname()); err != nil {
-		return nil, fmt.Errorf("%q %w", excerpt(text), err)
+		return nil, fmt.Errorf("%q %w", foreign.ForError(text), err)
 	}
 	return u, nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/net/publicsuffix"
+
+	"signet/federation/foreign"
 )
 
 const (
@@ -125,7 +127,7 @@ func (c *relyingParty) fetchMetadata(ctx context.Context) (*metadata, error) {
 		return nil, err
 	}
 	if a.status != 200 {
-		return nil, fmt.Errorf("%s: status %d at %s: %w", step, a.status, excerpt(from), ErrMisconfigured)
+		return nil, fmt.Errorf("%s: status %d at %s: %w", step, a.status, foreign.ForError(from), ErrMisconfigured)
 	}
 	o, err := a.object(step)
 	if err != nil {
@@ -146,7 +148,7 @@ func (c *relyingParty) readMetadata(o object) (*metadata, error) {
 		return nil, err
 	}
 	if m.issuer != c.documentIssuer {
-		return nil, untrusted("the document's issuer is %q, the settings say %q", excerpt(m.issuer), c.documentIssuer)
+		return nil, untrusted("the document's issuer is %q, the settings say %q", foreign.ForError(m.issuer), c.documentIssuer)
 	}
 	for name, into := range map[string]*string{
 		"authorization_endpoint": &m.authorization, "token_endpoint": &m.token,
@@ -188,14 +190,14 @@ func (c *relyingParty) acceptable(endpoint string) error {
 		return err
 	}
 	if u.Scheme == "http" && issuer.Scheme != "http" {
-		return fmt.Errorf("%q is not https", excerpt(endpoint))
+		return fmt.Errorf("%q is not https", foreign.ForError(endpoint))
 	}
 	if u.Host == issuer.Host || slices.Contains(c.config.Hosts, u.Hostname()) || slices.Contains(c.preset.hosts, u.Hostname()) {
 		return nil
 	}
 	ours, theirs := registeredDomain(issuer.Hostname()), registeredDomain(u.Hostname())
 	if ours == "" || ours != theirs || u.Scheme != "https" {
-		return fmt.Errorf("host %s is not in the issuer's domain", excerpt(u.Host))
+		return fmt.Errorf("host %s is not in the issuer's domain", foreign.ForError(u.Host))
 	}
 	return nil
 }

@@ -3,7 +3,8 @@ package federation
 import (
 	"errors"
 	"fmt"
-	"strings"
+
+	"signet/federation/foreign"
 )
 
 var (
@@ -48,21 +49,6 @@ func untrusted(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, ErrUntrusted)...)
 }
 
-// excerpt makes a few words of a foreign text fit for a log line.
-func excerpt(text string) string {
-	const longest = 120
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '.'
-		}
-		return r
-	}, text)
-	if len(text) > longest {
-		text = text[:longest] + "…"
-	}
-	return text
-}
-
 // refusals says what an upstream's error code means, from the authorization
 // endpoint (RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6) or the token
 // endpoint (section 5.2), GitHub's and Apple's own included.
@@ -101,5 +87,5 @@ func refusal(step, code string) error {
 	if !known {
 		meaning = ErrDenied
 	}
-	return fmt.Errorf("%s: upstream says %q: %w", step, excerpt(code), meaning)
+	return fmt.Errorf("%s: upstream says %q: %w", step, foreign.ForError(code), meaning)
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"signet/federation/foreign"
 )
 
 // grant is what the token endpoint gave.
@@ -52,7 +54,7 @@ func refusedExchange(step string, status int, o object) error {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return fmt.Errorf("%s: status %d: %w", step, status, ErrMisconfigured)
 	}
-	return untrusted("%s: status %d, error %q", step, status, excerpt(code))
+	return untrusted("%s: status %d, error %q", step, status, foreign.ForError(code))
 }
 
 func (c *base) readGrant(o object) (grant, error) {

@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
+	"signet/federation/foreign"
 )
 
 // maxIDToken is in bytes; upstreams that put groups into it come to a tenth.
@@ -56,7 +58,7 @@ func (c *relyingParty) verifySigned(ctx context.Context, m *metadata, text strin
 		return nil, nil, fmt.Errorf("verify signed token: fetch keys: %w", keys.unreachable)
 	}
 	if err != nil {
-		return nil, nil, untrusted("verify signed token: %s", excerpt(err.Error()))
+		return nil, nil, untrusted("verify signed token: %s", foreign.ForError(err.Error()))
 	}
 	var payload json.RawMessage
 	if err := token.Claims(&payload); err != nil {
@@ -87,7 +89,7 @@ func (c *relyingParty) algorithms(m *metadata) []string {
 func (c *relyingParty) checkIssuerAndAudience(claims object) error {
 	issuer, err := claims.text("iss")
 	if err != nil || !c.issues(issuer) {
-		return untrusted("verify signed token: iss %q is not the upstream's", excerpt(issuer))
+		return untrusted("verify signed token: iss %q is not the upstream's", foreign.ForError(issuer))
 	}
 	audience, err := claims.list("aud")
 	if err != nil || !slices.Contains(audience, c.config.ClientID) {

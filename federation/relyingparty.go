@@ -11,6 +11,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"signet/federation/foreign"
 )
 
 // relyingParty is a connector to an upstream that speaks OpenID Connect. What
@@ -66,7 +68,7 @@ func (c *relyingParty) allowAlgorithms() error {
 			return wrong(c.config, "algorithms", "holds "+a+", which needs a client_secret of 32 bytes or more")
 		}
 		if !slices.Contains(asymmetric, a) && !slices.Contains(symmetric, a) {
-			return wrong(c.config, "algorithms", fmt.Sprintf("holds %q", excerpt(a)))
+			return wrong(c.config, "algorithms", fmt.Sprintf("holds %q", foreign.ForError(a)))
 		}
 	}
 	c.allowed = c.config.Algorithms

@@ -8,6 +8,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"signet/federation/foreign"
 	"signet/storage/engine"
 )
 
@@ -73,7 +74,7 @@ func (db *DB) liveGrantBy(ctx context.Context, s engine.Statement, id, jti strin
 	if err := refuseImpossible(id); err != nil {
 		return Grant{}, User{}, fmt.Errorf("read grant: %w", err)
 	}
-	if len(jti) > longestID || !plainText(jti) {
+	if len(jti) > longestID || !foreign.IsPlain(jti) {
 		return Grant{}, User{}, fmt.Errorf("read grant: %w", ErrNotFound)
 	}
 	var g Grant
@@ -122,5 +123,5 @@ func (db *DB) RevokeGrant(ctx context.Context, id, reason string, by By) error {
 
 func revokeGrant(tx *gorm.DB, id, reason string, at time.Time) (bool, error) {
 	return changed(tx, `UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0`,
-		At(at), cleanText(reason, longestName), id)
+		At(at), foreign.ForColumn(reason, longestName), id)
 }

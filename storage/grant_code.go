@@ -9,6 +9,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"signet/federation/foreign"
 	"signet/storage/engine"
 )
 
@@ -45,7 +46,7 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 	if err := refuseImpossible(r.RequestID, r.CodeID, g.ID, g.UserID, g.ClientID, g.SessionID); err != nil {
 		return Grant{}, fmt.Errorf("redeem code: %w", err)
 	}
-	if !plainText(g.Claims) {
+	if !foreign.IsPlain(g.Claims) {
 		return Grant{}, errors.New("redeem code: the claims parameter is not text")
 	}
 	err := db.write(ctx, "redeem code", func(tx *gorm.DB) error {

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"signet/federation/foreign"
 )
 
 // NewID makes a random identifier with a prefix, such as "usr_": 130 bits from
@@ -33,33 +33,9 @@ const longestID = 512
 // reached a condition could stand for any row. The error is ErrNotFound.
 func refuseImpossible(ids ...string) error {
 	for _, id := range ids {
-		if id == "" || len(id) > longestID || !plainText(id) {
+		if id == "" || len(id) > longestID || !foreign.IsPlain(id) {
 			return fmt.Errorf("empty or malformed identifier: %w", ErrNotFound)
 		}
 	}
 	return nil
-}
-
-// plainText reports whether both databases can store s.
-func plainText(s string) bool {
-	return utf8.ValidString(s) && !strings.Contains(s, "\x00")
-}
-
-// cleanText makes s storable, one line, and bounds it: header values and the like may
-// hold any bytes, and must neither fail the use case they come with nor break a line
-// of the audit log or move the cursor of the terminal that shows it.
-func cleanText(s string, longest int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == 0:
-			return -1
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	if len(s) > longest {
-		s = strings.ToValidUTF8(s[:longest], "")
-	}
-	return s
 }

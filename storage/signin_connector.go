@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/federation/foreign"
 )
 
 // Arrival is how a person comes in through a connector: the input of
@@ -209,7 +211,7 @@ func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 
 func saidOf(p Profile) Said {
 	return Said{
-		Name: cleanText(p.Name, longestName), GivenName: cleanText(p.GivenName, longestName), FamilyName: cleanText(p.FamilyName, longestName),
-		Picture: p.Picture, Locale: cleanText(p.Locale, longestName),
+		Name: foreign.ForColumn(p.Name, longestName), GivenName: foreign.ForColumn(p.GivenName, longestName), FamilyName: foreign.ForColumn(p.FamilyName, longestName),
+		Picture: p.Picture, Locale: foreign.ForColumn(p.Locale, longestName),
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
+
+	"signet/federation/foreign"
 )
 
 // UserFilter tells which users are listed; its zero value lists all.
@@ -30,7 +32,7 @@ func (u User) Place() string {
 // Users lists users by canonical e-mail, at most limit (1 to 500). Users without an
 // e-mail follow, by id.
 func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error) {
-	if !plainText(f.After) || !plainText(f.Email) {
+	if !foreign.IsPlain(f.After) || !foreign.IsPlain(f.Email) {
 		return nil, fmt.Errorf("list users: %w", ErrNotFound)
 	}
 	limit = min(max(limit, 1), 500)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+
+	"signet/federation/foreign"
 )
 
 // Longest texts, in runes. An e-mail address has at most 254 octets (RFC 5321,
@@ -15,39 +17,13 @@ const (
 )
 
 // name cleans what somebody calls himself.
-func name(s string) string { return cut(clean(s), nameLength) }
+func name(s string) string { return cut(foreign.ForPage(s), nameLength) }
 
 // line cleans an address, a host or a code.
-func line(s string) string { return cut(clean(s), lineLength) }
+func line(s string) string { return cut(foreign.ForPage(s), lineLength) }
 
 // text cleans a sentence.
-func text(s string) string { return cut(clean(s), textLength) }
-
-// clean drops what is not seen but changes what is: bidirectional overrides and
-// other format characters could make "moc.live" read "evil.com", a line break
-// could begin a text of its own. Runs of spaces become one.
-func clean(s string) string {
-	visible := strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case hidden(r):
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	return strings.Join(strings.Fields(visible), " ")
-}
-
-// hidden reports control (Cc) and format (Cf: bidi, zero width, tags) characters,
-// and the fillers that are letters by category but show nothing.
-func hidden(r rune) bool {
-	switch r {
-	case '\u115F', '\u1160', '\u3164', '\uFFA0', '\u2800':
-		return true
-	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp)
-}
+func text(s string) string { return cut(foreign.ForPage(s), textLength) }
 
 // cut shortens to at most n runes, the last of them an ellipsis.
 func cut(s string, n int) string {
@@ -64,7 +40,7 @@ func escaped(s string) string {
 	var out strings.Builder
 	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
 		switch {
-		case r == '\n' || !hidden(r):
+		case r == '\n' || !foreign.IsHidden(r):
 			out.WriteRune(r)
 		case r > 0xFFFF:
 			r -= 0x10000 // as a surrogate pair (RFC 8259, section 7)

@@ -13,6 +13,7 @@ import (
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
 	"signet/cmd/signet/spelling"
+	"signet/federation/foreign"
 	"signet/provider"
 	"signet/storage"
 )
@@ -105,7 +106,7 @@ func completeLines(ctx context.Context, db *storage.DB, _ string) ([]cobra.Compl
 
 func completeIdentities(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) {
 	list, err := db.IdentitiesOf(ctx, u.ID)
-	list = slices.DeleteFunc(list, func(i storage.Identity) bool { return printable(identityName(i)) != identityName(i) })
+	list = slices.DeleteFunc(list, func(i storage.Identity) bool { return foreign.ForTerminal(identityName(i)) != identityName(i) })
 	return completions(list, func(i storage.Identity) (string, string) { return identityName(i), i.Email }), err
 }
 
@@ -131,7 +132,7 @@ func completions[T any](list []T, of func(T) (value, about string)) []cobra.Comp
 
 // described is a value with words on it, which come from outside: a line has one tab.
 func described(value, about string) cobra.Completion {
-	return value + "\t" + strings.ReplaceAll(printable(about), "\uFFFD", " ")
+	return value + "\t" + strings.ReplaceAll(foreign.ForTerminal(about), "\uFFFD", " ")
 }
 
 // completed lets every command below c complete what it names.

@@ -40,7 +40,7 @@ var house = func() map[string][]string {
 		"storage/storagetest":       {"storage"},
 		"federation":                {"federation/foreign"},
 		"federation/federationtest": {"federation/foreign", "federation"},
-		"templates":                 {"static"},
+		"templates":                 {"federation/foreign", "static"},
 		"provider/web":              ground,
 		"provider/keys":             {"storage", "provider/keys/vault"},
 		"provider/keys/vault":       {"storage"},

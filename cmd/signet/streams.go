@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"text/tabwriter"
+
+	"signet/federation/foreign"
 )
 
 // lockedWriter lets the log and the talk of a command share one stream.
@@ -55,7 +57,7 @@ func (p *program) writeTable(rows [][]string) error {
 	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
 		for i, cell := range row {
-			row[i] = printable(cell)
+			row[i] = foreign.ForTerminal(cell)
 		}
 		fmt.Fprintln(out, strings.Join(row, "\t"))
 	}
@@ -65,18 +67,4 @@ func (p *program) writeTable(rows [][]string) error {
 // filled leaves out the rows of name and value that have no value.
 func filled(rows [][]string) [][]string {
 	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
-}
-
-// printable replaces what could move the cursor or hide text: names come from
-// outside and are shown on an administrator's terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r < ' ', r >= 0x7f && r < 0xa0: // control characters
-			return '\uFFFD'
-		case r >= 0x200e && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // text direction
-			return '\uFFFD'
-		}
-		return r
-	}, s)
 }

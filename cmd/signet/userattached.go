@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"signet/cmd/signet/exit"
+	"signet/federation/foreign"
 	"signet/storage"
 )
 
@@ -112,7 +113,7 @@ func sinceThen(since time.Time, used *time.Time) string {
 func (p *program) sayAttached(title string, a storage.Attached) {
 	p.say("%s", title)
 	for _, row := range describeAttached(a).rows() {
-		fmt.Fprintf(p.stderr, "  %s: %s\n", row[0], printable(row[1]))
+		fmt.Fprintf(p.stderr, "  %s: %s\n", row[0], foreign.ForTerminal(row[1]))
 	}
 }
 

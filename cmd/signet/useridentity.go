@@ -11,6 +11,7 @@ import (
 
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/federation/foreign"
 	"signet/storage"
 )
 
@@ -65,7 +66,7 @@ the person, is needed only where the user has several identities of one connecto
 		case err != nil:
 			return aboutUser(args[0], err)
 		}
-		p.say("%s is disconnected from %s; what it opened has ended", identity.Connector+":"+printable(identity.Subject), calledUser(u))
+		p.say("%s is disconnected from %s; what it opened has ended", identity.Connector+":"+foreign.ForTerminal(identity.Subject), calledUser(u))
 		if *asJSON {
 			return p.writeJSON(describeIdentity(identity))
 		}
@@ -87,7 +88,7 @@ func (p *program) pickIdentity(c *cobra.Command, u storage.User, list []storage.
 	}
 	var names []string
 	for _, i := range found {
-		names = append(names, printable(fmt.Sprintf("%s at %s", identityName(i), i.Issuer)))
+		names = append(names, foreign.ForTerminal(fmt.Sprintf("%s at %s", identityName(i), i.Issuer)))
 	}
 	return storage.Identity{}, usage(c, fmt.Errorf("%s has several such identities; name one with CONNECTOR:SUBJECT, and --issuer if need be: %s",
 		calledUser(u), strings.Join(names, ", ")))

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/text/language"
 
+	"signet/federation/foreign"
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
@@ -77,7 +78,7 @@ func checkWebsite(s *string) string {
 }
 
 func isLink(s string, schemes ...string) bool {
-	if len(s) > longestLink || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || web.Misleading(r) }) {
+	if len(s) > longestLink || strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || foreign.IsMisleading(r) }) {
 		return false
 	}
 	u, err := url.Parse(s)

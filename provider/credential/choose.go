@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"signet/federation/foreign"
 	"signet/storage"
 )
 
@@ -25,7 +26,7 @@ const maxLength = 1024
 func normalize(typed string) (string, bool) {
 	// Before normalizing, which costs time by the byte: the longest decomposed
 	// spelling of 1024 characters is shorter than this.
-	if len(typed) > 16*maxLength || !utf8.ValidString(typed) || strings.ContainsRune(typed, 0) {
+	if len(typed) > 16*maxLength || !foreign.IsPlain(typed) {
 		return "", false
 	}
 	password := norm.NFC.String(typed)

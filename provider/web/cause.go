@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/federation/foreign"
 	"signet/storage"
 )
 
@@ -112,7 +113,7 @@ func (t *Trace) ClaimRedirect(uri string) { t.claimedRedirect = uri }
 func (t *Trace) claims() map[string]any {
 	claims := map[string]any{}
 	if t.claimedClient != "" {
-		claims["claimed_client_id"] = clip(t.claimedClient, longestClaimedID)
+		claims["claimed_client_id"] = foreign.ForLog(t.claimedClient, longestClaimedID)
 	}
 	if t.claimedRedirect != "" {
 		claims["redirect_uri"] = plainURI(t.claimedRedirect)
@@ -136,7 +137,7 @@ func plainURI(uri string) string {
 			uri = uri[at+len(mark):]
 		}
 	}
-	return clip(uri, longestClaimedURI)
+	return foreign.ForLog(uri, longestClaimedURI)
 }
 
 // Client notes the client, enabled or not, that makes the request or that it is for.
@@ -210,7 +211,7 @@ func (t *Trace) Fail(why error) {
 func (t *Trace) fault(why error) {
 	t.cause = CauseOf(why)
 	t.Note("cause", t.cause)
-	t.Note("error", clip(why.Error(), 512))
+	t.Note("error", foreign.ForLog(why.Error(), 512))
 }
 
 // Recorded notes that a use case has written the event of the refusal, or has left it

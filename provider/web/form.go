@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"signet/federation/foreign"
 )
 
 const maxBody = 64 << 10 // bytes; ParseForm alone would read ten megabytes
@@ -112,11 +114,11 @@ func isASCII(values url.Values) bool {
 func Strict(values url.Values, repeatable ...string) error {
 	for name, list := range values {
 		list = slices.DeleteFunc(list, func(v string) bool { return v == "" })
-		if !clean(name) || slices.ContainsFunc(list, func(v string) bool { return !clean(v) }) {
+		if !foreign.IsPlain(name) || slices.ContainsFunc(list, func(v string) bool { return !foreign.IsPlain(v) }) {
 			return &FormError{http.StatusBadRequest, "parameters must be UTF-8 without NUL"}
 		}
 		if len(list) > 1 && !slices.Contains(repeatable, name) {
-			return &FormError{http.StatusBadRequest, "a parameter is repeated: send " + clip(name, 40) + " once"}
+			return &FormError{http.StatusBadRequest, "a parameter is repeated: send " + foreign.ForLog(name, 40) + " once"}
 		}
 		if len(list) == 0 {
 			delete(values, name)
@@ -126,8 +128,6 @@ func Strict(values url.Values, repeatable ...string) error {
 	}
 	return nil
 }
-
-func clean(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
 
 // Form reads the form of a page: like PostForm, as an error page.
 func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {

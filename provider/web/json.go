@@ -63,7 +63,7 @@ func object(body []byte, members []string) (map[string]string, error) {
 			return nil, stranger(members)
 		}
 		text, ok := value.(string)
-		if !ok || !clean(text) {
+		if !ok || !foreign.IsPlain(text) {
 			return nil, &FormError{http.StatusBadRequest, name + " must be a string without NUL"}
 		}
 		read[name] = text

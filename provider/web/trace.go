@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
+	"signet/federation/foreign"
 	"signet/storage"
 )
 
@@ -79,7 +79,7 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, brok
 		trace := &Trace{
 			ID:      rand.Text(),
 			Address: ClientAddress(r, trusted),
-			Agent:   clip(r.UserAgent(), 256),
+			Agent:   foreign.ForLog(r.UserAgent(), 256),
 			began:   start,
 		}
 		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, trace))
@@ -90,9 +90,9 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, brok
 			level = slog.LevelError
 		}
 		attrs := append([]slog.Attr{
-			slog.String("method", clip(r.Method, 32)),
+			slog.String("method", foreign.ForLog(r.Method, 32)),
 			slog.String("route", trace.route),
-			slog.String("path", clip(r.URL.Path, 256)),
+			slog.String("path", foreign.ForLog(r.URL.Path, 256)),
 			slog.Int("status", seen.status),
 			slog.Duration("took", now().Sub(start)),
 			slog.String("address", trace.Address),
@@ -197,29 +197,4 @@ func containsAddr(prefixes []netip.Prefix, a netip.Addr) bool {
 		}
 	}
 	return false
-}
-
-// clip shortens a value that strangers chose, and keeps it one clean line.
-func clip(s string, most int) string {
-	if len(s) > most {
-		s = s[:most]
-	}
-	if isPrintableASCII(s) {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) { // Cf: right-to-left marks and what nobody sees
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
-}
-
-func isPrintableASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
 }
