@@ -66,19 +66,6 @@ type Said struct {
 	Locale     string `json:"locale,omitempty"`
 }
 
-// LinkedUser reads the user of an identity, disabled or not. ErrNotFound.
-func (db *DB) LinkedUser(ctx context.Context, connector, issuer, subject string) (User, error) {
-	if err := refuseImpossible(connector, issuer, subject); err != nil {
-		return User{}, fmt.Errorf("read linked user: %w", err)
-	}
-	var u User
-	err := db.read(ctx, "read linked user", func(q *gorm.DB) error {
-		return q.Raw(`SELECT u.* FROM users u JOIN identities i ON i.user_id = u.id
-			WHERE i.connector = ? AND i.issuer = ? AND i.subject = ?`, connector, issuer, subject).Take(&u).Error
-	})
-	return u, err
-}
-
 // IdentitiesOf lists a user's identities, the oldest first.
 func (db *DB) IdentitiesOf(ctx context.Context, userID string) ([]Identity, error) {
 	if err := refuseImpossible(userID); err != nil {

@@ -187,7 +187,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 			}, noon)
 			return err
 		}},
-		{"LinkedUser", func() error { _, err := w.LinkedUser(ctx, "google", identity.Issuer, "1"); return err }},
+		{"OwnerOf", func() error {
+			_, err := w.OwnerOf(ctx, storage.Identity{Connector: "google", Issuer: identity.Issuer, Subject: "1"}, "")
+			return err
+		}},
+		{"OwnerOf", func() error {
+			_, err := w.OwnerOf(ctx, storage.Identity{Connector: "google", Issuer: identity.Issuer, Subject: "nobody's"}, w.user.Email)
+			return err
+		}},
 		{"IdentitiesOf", func() error { _, err := w.IdentitiesOf(ctx, w.user.ID); return err }},
 		{"WaysOf", func() error { _, err := w.WaysOf(ctx, w.user.ID); return err }},
 		{"SignInThrough", func() error {

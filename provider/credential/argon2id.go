@@ -2,7 +2,6 @@ package credential
 
 import (
 	"crypto/rand"
-	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -129,16 +128,4 @@ func randomHash(p Params) hash {
 	rand.Read(h.salt)
 	rand.Read(h.sum)
 	return h
-}
-
-func (p *Passwords) hash(password string) hash {
-	h := hash{Params: p.params, salt: make([]byte, saltSize)}
-	rand.Read(h.salt)
-	h.sum = p.argon2([]byte(password), h.salt, h.Time, h.Memory, h.Threads, sumSize)
-	return h
-}
-
-func (p *Passwords) matches(h hash, password string) bool {
-	sum := p.argon2([]byte(password), h.salt, h.Time, h.Memory, h.Threads, uint32(len(h.sum)))
-	return subtle.ConstantTimeCompare(sum, h.sum) == 1
 }

@@ -9,14 +9,6 @@ import (
 	"signet/storage"
 )
 
-// Attempt is one try to sign in.
-type Attempt struct {
-	Username string // an e-mail, as typed
-	Password string
-	Address  string // the client's IP address
-	Device   storage.Device
-}
-
 // Checked is what a right password gives.
 type Checked struct {
 	User             storage.User

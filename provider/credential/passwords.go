@@ -2,6 +2,7 @@ package credential
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"errors"
 	"runtime"
 	"time"
@@ -16,8 +17,6 @@ import (
 var (
 	// ErrWrong: unknown user, wrong password, no password, disabled: all the same.
 	ErrWrong = web.Because("invalid_credentials", errors.New("wrong user name or password"))
-	// ErrBusy: the hashing queue is full. The answer is 503 with Retry-After.
-	ErrBusy = web.Because("busy", errors.New("too many sign-ins at once"))
 	// ErrWeak: the password may not be set; the error's text says why.
 	ErrWeak = web.Because("weak_password", errors.New("password refused"))
 )
@@ -75,9 +74,14 @@ func ownBuckets() func(string) (string, error) {
 	return func(name string) (string, error) { return keys.BucketUnder(key, name), nil }
 }
 
-func positive(n, otherwise int) int {
-	if n > 0 {
-		return n
-	}
-	return otherwise
+func (p *Passwords) hash(password string) hash {
+	h := hash{Params: p.params, salt: make([]byte, saltSize)}
+	rand.Read(h.salt)
+	h.sum = p.argon2([]byte(password), h.salt, h.Time, h.Memory, h.Threads, sumSize)
+	return h
+}
+
+func (p *Passwords) matches(h hash, password string) bool {
+	sum := p.argon2([]byte(password), h.salt, h.Time, h.Memory, h.Threads, uint32(len(h.sum)))
+	return subtle.ConstantTimeCompare(sum, h.sum) == 1
 }

@@ -2,8 +2,14 @@ package credential
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
+
+	"signet/provider/web"
 )
+
+// ErrBusy: the hashing queue is full. The answer is 503 with Retry-After.
+var ErrBusy = web.Because("busy", errors.New("too many sign-ins at once"))
 
 // queue bounds how much memory and processor time hashing can take: so many at
 // once, so many waiting, and whoever comes then is sent away at once.

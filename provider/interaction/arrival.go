@@ -16,13 +16,13 @@ import (
 // asks for a proof, or refuses. Should another sign-in change the facts meanwhile, it
 // decides again.
 func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) error {
+	trace := web.TraceOf(r.Context())
 	for range 3 {
-		user, facts, err := h.arrivalFacts(r.Context(), t)
+		owner, err := h.ownerOf(r.Context(), t.identity)
 		if err != nil {
 			return err
 		}
-		decided := decideArrival(facts)
-		trace := web.TraceOf(r.Context())
+		decided := decideArrival(factsOf(t, owner))
 		trace.Note("arrival", string(decided))
 		trace.Note("upstream_address", t.identity.Standing())
 		switch decided {
@@ -31,7 +31,7 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 		case connectFirst, closed, switchedOff:
 			return h.refuseArrival(t, decided)
 		}
-		arrival, err := h.arrivalOf(decided, user, t)
+		arrival, err := h.arrivalOf(decided, owner.User, t)
 		if err != nil {
 			return err
 		}
@@ -51,46 +51,14 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 	return fmt.Errorf("sign in through %s: the account keeps changing", t.connector.ID())
 }
 
-// arrivalFacts reads the facts of the decision, and the user it is about. An address that
-// nobody vouches for is not looked up: the time of the answer would tell.
-func (h *Handler) arrivalFacts(ctx context.Context, t trip) (storage.User, arrivalFacts, error) {
-	facts := arrivalFacts{Vouched: t.identity.Vouched(), AutoLink: t.connector.AutoLink, SignUp: t.connector.SignUp}
-	user, err := h.linkedUser(ctx, t.identity)
-	if err == nil && user.ID == "" && facts.Vouched {
-		return h.addressFacts(ctx, t.identity, facts)
+// ownerOf finds the user that the identity is linked to, or else the one with its address.
+// An address that nobody vouches for is not looked up: the time of the answer would tell.
+func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.Owner, error) {
+	address := ""
+	if i.Vouched() {
+		address = i.Email
 	}
-	return user, facts.known(user), err
-}
-
-// addressFacts adds what is known of the user with the identity's address.
-func (h *Handler) addressFacts(ctx context.Context, i federation.Identity, facts arrivalFacts) (storage.User, arrivalFacts, error) {
-	found, _, err := h.DB.UserByEmail(ctx, i.Email)
-	switch {
-	case errors.Is(err, storage.ErrNotFound):
-		return storage.User{}, facts, nil
-	case err != nil:
-		return storage.User{}, facts, fmt.Errorf("read user: %w", err)
-	}
-	// The same person may have come in another tab meanwhile: the account that the
-	// address finds is then the one just made, and linked.
-	user, err := h.linkedUser(ctx, i)
-	if err != nil || user.ID != "" {
-		return user, facts.known(user), err
-	}
-	facts.Local, facts.Proven, facts.Admin, facts.Disabled = true, found.EmailVerified, found.Admin, !found.Enabled()
-	return found, facts, nil
-}
-
-// linkedUser is the user that the identity is linked to; the zero User for none.
-func (h *Handler) linkedUser(ctx context.Context, i federation.Identity) (storage.User, error) {
-	user, err := h.DB.LinkedUser(ctx, i.Connector, i.Issuer, i.Subject)
-	if errors.Is(err, storage.ErrNotFound) {
-		return storage.User{}, nil
-	}
-	if err != nil {
-		return user, fmt.Errorf("read linked user: %w", err)
-	}
-	return user, nil
+	return h.DB.OwnerOf(ctx, asStored(i, ""), address)
 }
 
 // started is the proof an upstream gives: one factor, whatever it says of its

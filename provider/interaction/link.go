@@ -13,22 +13,20 @@ import (
 // that came back: the same user, in the same session of the same browser, or
 // nothing happens.
 func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) error {
-	current, err := h.Sessions.Current(r)
-	if errors.Is(err, session.ErrNone) || err == nil && (current.ID != t.attempt.Link.SessionID || current.UserID != t.attempt.Link.UserID) {
-		return web.Stale(h.Site.Base+identitiesPage, err)
-	}
+	link, err := h.linkOf(r, t)
 	if err != nil {
 		return err
 	}
-	identity, err := h.withToken(t.identity, current.UserID)
-	if err != nil {
+	current, err := h.Visits.SignedIn(r)
+	switch {
+	case err != nil:
 		return err
+	case current == nil:
+		return web.Stale(h.Site.Base+identitiesPage, session.ErrNone)
+	case current.ID != link.SessionID || current.UserID != link.Identity.UserID:
+		return web.Stale(h.Site.Base+identitiesPage, nil)
 	}
-	err = h.DB.LinkIdentity(r.Context(), storage.IdentityLink{
-		Identity: identity, ProofID: t.attempt.Upstream.ID,
-		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID,
-		Proof: voucherOf(t.identity), FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
-	}, h.Now())
+	err = h.DB.LinkIdentity(r.Context(), link, h.Now())
 	switch {
 	case errors.Is(err, storage.ErrConflict):
 		return &web.Problem{
@@ -41,4 +39,14 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) e
 		return h.sessionEnded(t.step, err)
 	}
 	return web.SeeOther(w, h.next(t.step))
+}
+
+// linkOf is what storage links if the user who started the trip is still signed in.
+func (h *Handler) linkOf(r *http.Request, t trip) (storage.IdentityLink, error) {
+	identity, err := h.withToken(t.identity, t.attempt.Link.UserID)
+	return storage.IdentityLink{
+		Identity: identity, ProofID: t.attempt.Upstream.ID,
+		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: t.attempt.Link.SessionID,
+		Proof: voucherOf(t.identity), FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
+	}, err
 }

@@ -17,12 +17,14 @@ type arrivalFacts struct {
 	Admin  bool // and is an administrator
 }
 
-// known adds that the identity is linked to this user; the zero User is none.
-func (a arrivalFacts) known(user storage.User) arrivalFacts {
-	if user.ID != "" {
-		a.Known, a.Disabled = true, !user.Enabled()
+// factsOf puts the facts together.
+func factsOf(t trip, owner storage.Owner) arrivalFacts {
+	local := owner.User.ID != "" && !owner.Linked
+	return arrivalFacts{
+		Known: owner.Linked, Disabled: owner.User.ID != "" && !owner.User.Enabled(),
+		Vouched: t.identity.Vouched(), AutoLink: t.connector.AutoLink, SignUp: t.connector.SignUp,
+		Local: local, Proven: local && owner.User.EmailVerified, Admin: local && owner.User.Admin,
 	}
-	return a
 }
 
 // outcome is what becomes of an arrival.

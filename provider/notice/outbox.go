@@ -139,7 +139,7 @@ func (o *Outbox) tell(ctx context.Context, n storage.Notice, at time.Time) (fail
 	if err != nil {
 		return failure{}, err
 	}
-	return o.post(ctx, client.Metadata.BackchannelLogoutURI, token), nil
+	return post(ctx, o.http, client.Metadata.BackchannelLogoutURI, token), nil
 }
 
 // token makes the logout token of a notice. The jti is that of every try, so that a

@@ -22,14 +22,14 @@ type failure struct {
 // status alone (section 2.8). 400 is the client's word that it cannot take this
 // logout, and final: an application that does not know the session any more, or
 // never trusted us, says it too, and asking again would change neither.
-func (o *Outbox) post(ctx context.Context, uri, token string) failure {
+func post(ctx context.Context, client *http.Client, uri, token string) failure {
 	body := url.Values{"logout_token": {token}}.Encode()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, uri, strings.NewReader(body))
 	if err != nil {
 		return failure{code: "malformed_uri"}
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	answer, err := o.http.Do(r)
+	answer, err := client.Do(r)
 	if err != nil {
 		return failure{code: reason(err), again: true}
 	}
