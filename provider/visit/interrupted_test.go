@@ -1,4 +1,4 @@
-package provider_test
+package visit_test
 
 import (
 	"net/http"
