@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed site.css site.js favicon.svg google.svg github.svg
@@ -46,52 +47,76 @@ type body struct {
 	coding string // of Content-Encoding, "" for none
 }
 
-// New hashes and compresses the embedded files. Base is the issuer's path, "" or
+// New gives the embedded files, hashed and compressed. Base is the issuer's path, "" or
 // "/auth".
-func New(base string) (*Files, error) { return load(embedded, base) }
+func New(base string) (*Files, error) {
+	all, err := assets()
+	if err != nil {
+		return nil, err
+	}
+	return load(all, base), nil
+}
 
-func load(source fs.FS, base string) (*Files, error) {
+// assets are the embedded files, compressed once a process: they are the same
+// below every base.
+var assets = sync.OnceValues(func() ([]asset, error) { return read(embedded) })
+
+// asset is a file and the name that changes with its content.
+type asset struct {
+	name, hashed string
+	file         file
+}
+
+func load(source []asset, base string) *Files {
+	f := &Files{
+		prefix: base + "/static/",
+		urls:   make(map[string]string, len(source)),
+		byPath: make(map[string]file, len(source)),
+	}
+	for _, a := range source {
+		url := f.prefix + a.hashed
+		f.urls[a.name], f.byPath[url] = url, a.file
+	}
+	return f
+}
+
+func read(source fs.FS) ([]asset, error) {
 	names, err := fs.Glob(source, "*.*")
 	if err != nil {
 		return nil, fmt.Errorf("list static files: %w", err)
 	}
-	f := &Files{
-		prefix: base + "/static/",
-		urls:   make(map[string]string, len(names)),
-		byPath: make(map[string]file, len(names)),
-	}
+	list := make([]asset, 0, len(names))
 	for _, name := range names {
-		if err := f.add(source, name); err != nil {
+		one, err := readOne(source, name)
+		if err != nil {
 			return nil, fmt.Errorf("load static file %s: %w", name, err)
 		}
+		list = append(list, one)
 	}
-	return f, nil
+	return list, nil
 }
 
-func (f *Files) add(source fs.FS, name string) error {
+func readOne(source fs.FS, name string) (asset, error) {
 	content, err := fs.ReadFile(source, name)
 	if err != nil {
-		return err
+		return asset{}, err
 	}
 	ext := path.Ext(name)
 	contentType, known := contentTypes[ext]
 	if !known {
-		return fmt.Errorf("no content type for %q", ext)
+		return asset{}, fmt.Errorf("no content type for %q", ext)
 	}
 	gzipped, err := compress(content)
 	if err != nil {
-		return err
+		return asset{}, err
 	}
 	sum := sha256.Sum256(content)
 	hash := hex.EncodeToString(sum[:4])
-	url := f.prefix + strings.TrimSuffix(name, ext) + "." + hash + ext
-	f.urls[name] = url
-	f.byPath[url] = file{
+	return asset{name, strings.TrimSuffix(name, ext) + "." + hash + ext, file{
 		contentType: contentType,
 		plain:       body{content, `"` + hash + `"`, ""},
 		gzipped:     body{gzipped, `"` + hash + `-gzip"`, "gzip"},
-	}
-	return nil
+	}}, nil
 }
 
 // compress returns nil where the result would not be smaller.

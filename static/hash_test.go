@@ -8,11 +8,11 @@ import (
 func TestLoad_HashFollowsContent(t *testing.T) {
 	url := func(content string) string {
 		t.Helper()
-		files, err := load(fstest.MapFS{"site.css": {Data: []byte(content)}}, "")
+		read, err := read(fstest.MapFS{"site.css": {Data: []byte(content)}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return files.URL("site.css")
+		return load(read, "").URL("site.css")
 	}
 	first, same, other := url("a{}"), url("a{}"), url("b{}")
 	if first != same {
@@ -24,7 +24,7 @@ func TestLoad_HashFollowsContent(t *testing.T) {
 }
 
 func TestLoad_RefusesUnknownTypes(t *testing.T) {
-	if _, err := load(fstest.MapFS{"page.exe": {Data: []byte("x")}}, ""); err == nil {
+	if _, err := read(fstest.MapFS{"page.exe": {Data: []byte("x")}}); err == nil {
 		t.Error("got a file with no content type")
 	}
 }

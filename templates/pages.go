@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"sync"
 
 	"signet/static"
 )
@@ -24,27 +25,44 @@ type Pages struct{ byName map[string]*template.Template }
 
 var errNotOurs = errors.New("not a path of ours")
 
-// New parses the embedded files once.
+// New gives the embedded pages, whose links to static files are those of files.
 func New(files *static.Files) (*Pages, error) {
+	pages, err := parsed()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pages{byName: make(map[string]*template.Template, len(pages))}
+	for name, page := range pages {
+		own, err := page.Clone()
+		if err != nil {
+			return nil, fmt.Errorf("copy page %s: %w", name, err)
+		}
+		p.byName[name] = own.Funcs(functions(files))
+	}
+	return p, nil
+}
+
+// parsed are the pages as they are written, parsed once a process. They are only
+// copied: a page that was rendered once has its escaping, and its functions, for good.
+var parsed = sync.OnceValues(func() (map[string]*template.Template, error) {
 	names, err := fs.Glob(embedded, "*.html")
 	if err != nil {
 		return nil, fmt.Errorf("list pages: %w", err)
 	}
-	p := &Pages{byName: make(map[string]*template.Template, len(names))}
+	pages := make(map[string]*template.Template, len(names))
 	for _, name := range names {
 		if name == "layout.html" {
 			continue
 		}
 		// Each page is a set of its own with the layout, so that "title" and "main"
 		// mean this page's.
-		parsed, err := template.New(name).Funcs(functions(files)).ParseFS(embedded, "layout.html", name)
+		pages[name], err = template.New(name).Funcs(functions(nil)).ParseFS(embedded, "layout.html", name)
 		if err != nil {
 			return nil, fmt.Errorf("parse page %s: %w", name, err)
 		}
-		p.byName[name] = parsed
 	}
-	return p, nil
-}
+	return pages, nil
+})
 
 // functions are all a page can do beyond printing: choosing and cleaning text. None
 // returns a type that html/template would trust unescaped.
@@ -95,12 +113,12 @@ func action(base, path string) (string, error) {
 // Write renders a page as a whole, or writes nothing and says why.
 func (p *Pages) Write(w io.Writer, page Page) error {
 	name := page.page()
-	parsed, ok := p.byName[name]
+	own, ok := p.byName[name]
 	if !ok {
 		return fmt.Errorf("render page: no template %s", name)
 	}
 	var out bytes.Buffer
-	if err := parsed.ExecuteTemplate(&out, "layout.html", page); err != nil {
+	if err := own.ExecuteTemplate(&out, "layout.html", page); err != nil {
 		return fmt.Errorf("render page %s: %w", name, err)
 	}
 	_, err := w.Write(out.Bytes())
