@@ -46,7 +46,7 @@ func TestMixedLoad_NeitherFailsNorWaitsForever(t *testing.T) {
 }
 
 func loadFor() time.Duration {
-	if rounds() > 20 {
+	if soaking() {
 		return time.Minute
 	}
 	return 3 * time.Second

@@ -19,21 +19,23 @@ import (
 	"signet/storage/storagetest"
 )
 
+// soaking asks for many more rounds of each race, of the same kind.
+func soaking() bool { return os.Getenv("SIGNET_SOAK") != "" }
+
 // rounds is how often each race is run: a race shows itself by repetition.
-// SIGNET_SOAK asks for more of them, of the same kind.
 func rounds() int {
-	if os.Getenv("SIGNET_SOAK") != "" {
+	if soaking() {
 		return 200
 	}
-	return 20
+	return 8
 }
 
 // fewRounds is for a race that is run in a matrix of many.
 func fewRounds() int {
-	if rounds() > 20 {
-		return rounds()
+	if soaking() {
+		return 200
 	}
-	return 5
+	return 3
 }
 
 // arena is a testbed of several nodes with one client that needs no consent; any
