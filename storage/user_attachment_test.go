@@ -271,7 +271,7 @@ func TestSource_OnlyAProofVerifiesAnAddress(t *testing.T) {
 		"../storage/signin_connector.go": "a new user whom an upstream vouches for",
 		"../cmd/signet/user.go":          "shown",
 		"../cmd/signet/userchange.go":    "an operator's word for a new user",
-		"../cmd/signet/dev.go":           "people of the demo",
+		"../cmd/signet/demo/people.go":   "people of the demo",
 	}
 	writes := regexp.MustCompile(`email_verified = |"EmailVerified"|EmailVerified: |EmailVerified = |EmailVerified, .* = `)
 	read := 0
