@@ -3,8 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -76,13 +74,6 @@ func refusedClient(c *cobra.Command, id string, err error) error {
 		return exit.New(exit.Conflict, fmt.Errorf("there is a client %q already", id), "choose another --id, or look at it with: signet client show "+id)
 	}
 	return nil
-}
-
-// randomText gives n random bytes in base64url.
-func randomText(n int) string {
-	raw := make([]byte, n)
-	rand.Read(raw)
-	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
 func (p *program) clientListCommand() *cobra.Command {

@@ -19,8 +19,8 @@ var writers = []string{
 	"CreateUser", "ReviseUser", "SetUserEnabled", "DeleteUser", "GrantAdmin", "RevokeAdmin", "ResetPassword", "CompleteSetup",
 }
 
-// TestWriters_OnlyTheDirectoryWritesClientsAndUsers: nobody goes past the rules.
-func TestWriters_OnlyTheDirectoryWritesClientsAndUsers(t *testing.T) {
+// TestRooms_OnlyTheDirectoryWritesClientsAndUsers: nobody goes past the rules.
+func TestRooms_OnlyTheDirectoryWritesClientsAndUsers(t *testing.T) {
 	read := 0
 	eachGoFile(t, "../..", func(name string, source []byte) {
 		read++
@@ -33,8 +33,8 @@ func TestWriters_OnlyTheDirectoryWritesClientsAndUsers(t *testing.T) {
 	}
 }
 
-// TestWriters_WrongCallIsNamed shows that the test above can fail.
-func TestWriters_WrongCallIsNamed(t *testing.T) {
+// TestRooms_WrongWriterIsNamed shows that the test above can fail.
+func TestRooms_WrongWriterIsNamed(t *testing.T) {
 	for source, wrong := range map[string]bool{
 		`db.CreateClient()`:                        true,
 		`h.DB.ReviseUser()`:                        true,

@@ -31,7 +31,7 @@ func (s *server) ensureClient(ctx context.Context) (string, error) {
 	have, err := s.node.DB().Client(ctx, ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		_, err := s.rules.CreateClientWithSecret(ctx, want, secret, byCommandLine)
+		_, err := s.directory.CreateClientWithSecret(ctx, want, secret, byCommandLine)
 		return secret, err
 	case err != nil:
 		return "", err
@@ -46,7 +46,7 @@ func (s *server) ensureClient(ctx context.Context) (string, error) {
 
 // remakeClient makes a client that exists the one that is wanted; its secret stays.
 func (s *server) remakeClient(ctx context.Context, want storage.Client) error {
-	_, err := s.rules.ReviseClient(ctx, want.ID, func(have *storage.Client) error {
+	_, err := s.directory.ReviseClient(ctx, want.ID, func(have *storage.Client) error {
 		*have = want
 		return nil
 	}, byCommandLine)
@@ -61,7 +61,7 @@ func (s *server) ensureAppClient(ctx context.Context) error {
 	_, err := s.node.DB().Client(ctx, AppClient)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		_, _, err := s.rules.CreateClient(ctx, want, byCommandLine)
+		_, _, err := s.directory.CreateClient(ctx, want, byCommandLine)
 		return err
 	case err != nil:
 		return err

@@ -64,11 +64,11 @@ func (s *server) ensureUser(ctx context.Context, name string, want storage.User)
 		}
 	}
 	if !exists {
-		_, err = s.rules.CreateUser(ctx, want, password, byCommandLine)
+		_, err = s.directory.CreateUser(ctx, want, password, byCommandLine)
 		return password, err
 	}
 	// The file was removed: whoever may do that may have a new password.
-	_, err = s.rules.ResetPassword(ctx, directory.NewPassword{
+	_, err = s.directory.ResetPassword(ctx, directory.NewPassword{
 		User: found, Password: password, Reason: "by_administrator", Unproven: storage.KeepAttached,
 	}, byCommandLine)
 	return password, err

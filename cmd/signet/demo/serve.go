@@ -35,13 +35,13 @@ type Deps struct {
 
 // server is a node with what the demo has beside it.
 type server struct {
-	settings config.Config
-	node     *node.Node
-	rules    *directory.Directory
-	app      string
-	now      func() time.Time
-	log      *slog.Logger
-	talk     io.Writer
+	settings  config.Config
+	node      *node.Node
+	directory *directory.Directory
+	app       string
+	now       func() time.Time
+	log       *slog.Logger
+	talk      io.Writer
 }
 
 // byCommandLine is where the events of what a demo makes say they came from.
@@ -87,7 +87,7 @@ func open(ctx context.Context, d Deps, issuer string, upstreams pretend) (*serve
 		return nil, err
 	}
 	return &server{
-		settings: settings, node: n, rules: node.Directory(settings, n.DB(), d.Now), app: d.App, now: d.Now, log: d.Log, talk: d.Talk,
+		settings: settings, node: n, directory: node.Directory(settings, n.DB(), d.Now), app: d.App, now: d.Now, log: d.Log, talk: d.Talk,
 	}, nil
 }
 
