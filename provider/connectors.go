@@ -35,12 +35,12 @@ func (c Connector) Build(client *http.Client, now func() time.Time) (interaction
 	return interaction.Connector{Connector: built, AutoLink: c.AutoLink, SignUp: c.SignUp}, nil
 }
 
-// connectors builds them all. It calls nobody: an upstream that is down costs its
-// own button, never the start.
-func (p *Provider) connectors() ([]interaction.Connector, error) {
-	built := make([]interaction.Connector, 0, len(p.Connectors))
-	for _, c := range p.Connectors {
-		connector, err := c.Build(p.outbound.Configured(), p.Now)
+// build makes them all. It calls nobody: an upstream that is down costs its own button,
+// never the start.
+func build(connectors []Connector, client *http.Client, now func() time.Time) ([]interaction.Connector, error) {
+	built := make([]interaction.Connector, 0, len(connectors))
+	for _, c := range connectors {
+		connector, err := c.Build(client, now)
 		if err != nil {
 			return nil, fmt.Errorf("build connector: %w", err)
 		}
@@ -49,21 +49,21 @@ func (p *Provider) connectors() ([]interaction.Connector, error) {
 	return built, nil
 }
 
-// connectorIDs are the ids of the connectors that this provider serves.
-func (p *Provider) connectorIDs() []string {
-	ids := make([]string, 0, len(p.Connectors))
-	for _, c := range p.Connectors {
+// ids are the ids of connectors.
+func ids(connectors []Connector) []string {
+	ids := make([]string, 0, len(connectors))
+	for _, c := range connectors {
 		ids = append(ids, c.ID)
 	}
 	return ids
 }
 
 // described are they with what the operators' pages tell of their settings.
-func (p *Provider) described(built []interaction.Connector) []admin.Connector {
+func described(connectors []Connector, built []interaction.Connector, issuer string) []admin.Connector {
 	described := make([]admin.Connector, len(built))
-	for i, c := range p.Connectors {
+	for i, c := range connectors {
 		described[i] = admin.Connector{
-			Connector: built[i].Connector, RedirectURI: interaction.CallbackURI(p.Issuer, c.ID), ClientID: c.ClientID,
+			Connector: built[i].Connector, RedirectURI: interaction.CallbackURI(issuer, c.ID), ClientID: c.ClientID,
 			Home: cmp.Or(c.BaseURL, c.Issuer), AllowedDomains: c.AllowedDomains, SignUp: c.SignUp, AutoLink: c.AutoLink,
 		}
 	}

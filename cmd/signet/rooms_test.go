@@ -60,8 +60,9 @@ var house = func() map[string][]string {
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
 		"provider/firstparty":       join(rulers, "provider/flow"),
+		"provider/front":            {"storage", "static", "provider/web", "provider/keys", "provider/upkeep"},
 		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty"),
-		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep", "provider/oauth"}),
+		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep", "provider/front", "provider/oauth"}),
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 
 		"cmd/signet/spelling": {},

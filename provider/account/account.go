@@ -28,7 +28,8 @@ type Deps struct {
 	Connectors []templates.ConnectorButton // of the upstreams, in the operator's order
 	Now        func() time.Time
 
-	EditUsername bool // people may edit their preferred_username; otherwise operators alone
+	EditUsername bool   // people may edit their preferred_username; otherwise operators alone
+	DemoPath     string // linked from the home page; "" for no link
 }
 
 // Handler serves the pages.

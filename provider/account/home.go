@@ -1,4 +1,4 @@
-package provider
+package account
 
 import (
 	"net/http"
@@ -7,15 +7,15 @@ import (
 )
 
 // home shows who is signed in at the issuer itself.
-func (p *Provider) home(w http.ResponseWriter, r *http.Request) error {
-	page := templates.Home{Common: p.site.Common(), DemoPath: p.DemoPath, Account: p.base + "/account"}
-	current, err := p.visits.SignedIn(r)
+func (h *Handler) home(w http.ResponseWriter, r *http.Request) error {
+	page := templates.Home{Common: h.Site.Common(), DemoPath: h.DemoPath, Account: h.Site.Base + "/account"}
+	current, err := h.Visits.SignedIn(r)
 	switch {
 	case err != nil:
 		return err
 	case current != nil:
 		page.User = &templates.Person{Name: current.User.Name, Email: current.User.Email}
-		page.SignOut = p.base + "/end_session"
+		page.SignOut = h.Site.Base + "/end_session"
 	}
-	return p.site.Show(w, page)
+	return h.Site.Show(w, page)
 }

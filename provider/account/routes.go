@@ -14,6 +14,7 @@ func (h *Handler) Routes() []web.Route {
 		return web.Route{Methods: methods, Path: path, Policy: web.People, Handler: h.Site.Page(h.Visits.RequireSignIn(back, serve))}
 	}
 	list := []web.Route{
+		{Methods: "GET|HEAD", Path: "/{$}", Policy: web.Arrivals, Handler: h.Site.Plain(h.home)},
 		page("GET|HEAD", "/account", overviewPath, h.overview),
 		page("GET|HEAD", "/account/profile", profilePath, h.showProfile),
 		page("POST", "/account/profile", profilePath, h.saveProfile),

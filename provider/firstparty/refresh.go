@@ -104,11 +104,11 @@ func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, client stora
 	// is an authorization of its own: for what the client is registered for now.
 	grant.Scopes = scopesOf(client)
 	grant.AuthTime, grant.ACR, grant.AMR = current.AuthTime, current.ACR, current.AMR
-	access, err := h.Tokens.Access(grant, current.User, grant.Scopes, []string{h.Tokens.FirstPartyAudience(client)}, at)
+	access, err := h.Tokens.AccessToken(grant, current.User, grant.Scopes, []string{h.Tokens.FirstPartyAudience(client)}, at)
 	if err != nil {
 		return time.Time{}, err
 	}
-	refresh, err := h.Tokens.Refresh(grant)
+	refresh, err := h.Tokens.RefreshToken(grant)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("sign refresh token: %w", err)
 	}

@@ -7,15 +7,6 @@ import (
 	"signet/storage"
 )
 
-// ClaimNames lists every claim that can be had, for discovery.
-func ClaimNames() []string {
-	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
-	for _, scope := range request.ScopeNames {
-		names = append(names, request.ScopeClaims[scope]...)
-	}
-	return names
-}
-
 // Visible is a user as one client may see them. Every claim about a person that leaves
 // for a client is made from it: see VisibleTo.
 type Visible struct{ user storage.User }
@@ -129,9 +120,9 @@ func requestedClaims(kept string, u Visible) released {
 	return out
 }
 
-// UserInfo gives what the rights release of the user at the UserInfo endpoint (OIDC
+// UserInfoClaims gives what the rights release of the user at the UserInfo endpoint (OIDC
 // Core, section 5.3.2), sub included.
-func UserInfo(rights request.Rights, v Visible) map[string]any {
+func UserInfoClaims(rights request.Rights, v Visible) map[string]any {
 	claims := requestedClaims(string(rights.Claims), v).UserInfo
 	if claims == nil {
 		claims = map[string]any{}

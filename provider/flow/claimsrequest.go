@@ -7,7 +7,17 @@ import (
 	"slices"
 
 	"signet/federation/foreign"
+	"signet/provider/request"
 )
+
+// ClaimNames lists every claim that can be had, for discovery.
+func ClaimNames() []string {
+	names := []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
+	for _, scope := range request.ScopeNames {
+		names = append(names, request.ScopeClaims[scope]...)
+	}
+	return names
+}
 
 // ClaimsRequest is the claims parameter as it is kept (OIDC Core, section 5.5).
 type ClaimsRequest struct {

@@ -13,13 +13,6 @@ import (
 	"signet/storage"
 )
 
-// Issuance is what one answer carries of what a grant allows.
-type Issuance struct {
-	request.Rights        // the grant's or fewer; Resources are the audiences, none: this provider alone
-	Named          bool   // the token request itself names the resources: no others (RFC 8707, section 2.2)
-	Nonce          string // of the authorization request; a refreshed ID token has none
-}
-
 // Issued are the tokens of one answer.
 type Issued struct {
 	Access  string
@@ -51,7 +44,7 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 		}
 	}
 	if slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
-		if issued.Refresh, err = t.Refresh(grant); err != nil {
+		if issued.Refresh, err = t.RefreshToken(grant); err != nil {
 			return Issued{}, fmt.Errorf("sign refresh token: %w", err)
 		}
 	}
@@ -80,9 +73,9 @@ func (t *Tokens) audience(what Issuance) []string {
 	return audience
 }
 
-// Access makes the access token of a grant for these scopes and audiences. Of the user
+// AccessToken makes the access token of a grant for these scopes and audiences. Of the user
 // only what the scopes release must be there.
-func (t *Tokens) Access(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) (string, error) {
+func (t *Tokens) AccessToken(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) (string, error) {
 	return t.signAccess(t.access(grant, user, scopes, audience, at))
 }
 
@@ -102,10 +95,10 @@ func (t *Tokens) access(grant storage.Grant, user storage.User, scopes, audience
 	return access
 }
 
-// Service makes the access token of a client for itself (RFC 6749, section 4.4). It
+// ServiceToken makes the access token of a client for itself (RFC 6749, section 4.4). It
 // stands for no person and has no grant: it dies by its expiry, by its revocation, or
 // with its client. Without resources its audience is this provider.
-func (t *Tokens) Service(client storage.Client, scopes, resources []string, at time.Time) (Issued, error) {
+func (t *Tokens) ServiceToken(client storage.Client, scopes, resources []string, at time.Time) (Issued, error) {
 	audience := slices.Clone(resources)
 	if len(audience) == 0 {
 		audience = []string{t.Issuer}
@@ -145,9 +138,9 @@ func (t *Tokens) id(client storage.Client, grant storage.Grant, at time.Time) ke
 	}
 }
 
-// Refresh is the refresh token of a grant's generation: a pure function of the row, so
+// RefreshToken is the refresh token of a grant's generation: a pure function of the row, so
 // that the same generation is answered with the same bytes.
-func (t *Tokens) Refresh(g storage.Grant) (string, error) {
+func (t *Tokens) RefreshToken(g storage.Grant) (string, error) {
 	return t.Ring.SignRefresh(keys.RefreshToken{
 		Subject: g.UserID, ClientID: g.ClientID, GrantID: g.ID, Generation: g.Generation,
 		IssuedAt: g.RotatedAt.Unix(), Expires: min(g.IdleExpiresAt, g.ExpiresAt).Unix(),

@@ -47,6 +47,13 @@ func GrantRights(g storage.Grant) request.Rights {
 	return request.Rights{Scopes: scopes, Resources: g.Resources, Claims: json.RawMessage(g.Claims)}
 }
 
+// Issuance is what one answer carries of what a grant allows.
+type Issuance struct {
+	request.Rights        // the grant's or fewer; Resources are the audiences, none: this provider alone
+	Named          bool   // the token request itself names the resources: no others (RFC 8707, section 2.2)
+	Nonce          string // of the authorization request; a refreshed ID token has none
+}
+
 // Narrow gives what a token request gets of the rights that are left: the resources that
 // it names, and all of them when it names none (RFC 8707, section 2.2).
 //

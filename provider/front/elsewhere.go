@@ -1,4 +1,4 @@
-package provider
+package front
 
 import (
 	"errors"
@@ -15,26 +15,26 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
 }
 
 // wrongMethodPage is the answer at the path of a page.
-func (p *Provider) wrongMethodPage(w http.ResponseWriter, r *http.Request, allow string) {
-	p.site.Fail(w, r, &web.Problem{
+func (f *Front) wrongMethodPage(w http.ResponseWriter, r *http.Request, allow string) {
+	f.Site.Fail(w, r, &web.Problem{
 		Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Title: "This address cannot be used that way",
-		Text: "The request was sent by another method than " + allow + ". Nothing was changed. Open the address in a browser.", StartURL: p.base + "/", StartText: "Start page",
+		Text: "The request was sent by another method than " + allow + ". Nothing was changed. Open the address in a browser.", StartURL: f.Site.Base + "/", StartText: "Start page",
 	})
 }
 
 // nowhere answers unknown paths: people get a page, programs get JSON.
-func (p *Provider) nowhere(w http.ResponseWriter, r *http.Request) {
+func (f *Front) nowhere(w http.ResponseWriter, r *http.Request) {
 	if wantsPage(r) {
-		p.site.Fail(w, r, p.site.NotFound())
+		f.Site.Fail(w, r, f.Site.NotFound())
 		return
 	}
 	web.Path.Fail(w, r, because("not_found", "there is nothing at this path"))
 }
 
 // broken answers for a handler that panicked, with a reference for the log.
-func (p *Provider) broken(w http.ResponseWriter, r *http.Request) {
+func (f *Front) broken(w http.ResponseWriter, r *http.Request) {
 	if wantsPage(r) {
-		p.site.Fail(w, r, errPanic)
+		f.Site.Fail(w, r, errPanic)
 		return
 	}
 	web.Path.Fail(w, r, errPanic)

@@ -1,4 +1,4 @@
-package provider
+package front
 
 import (
 	"net/http"
@@ -6,14 +6,22 @@ import (
 	"signet/provider/web"
 )
 
+// Health are the routes that tell how the node is.
+func (f *Front) Health() []web.Route {
+	return []web.Route{
+		{Methods: "GET|HEAD", Path: "/healthz", Policy: web.Ready, Handler: http.HandlerFunc(healthz)},
+		{Methods: "GET|HEAD", Path: "/readyz", Policy: web.Watchers, Handler: http.HandlerFunc(f.readyz)},
+	}
+}
+
 // healthz says that the process lives.
 func healthz(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, "ok") }
 
 // readyz says only whether requests can be served, never why not: that is logged.
-func (p *Provider) readyz(w http.ResponseWriter, r *http.Request) {
-	err := p.ring.Ready()
+func (f *Front) readyz(w http.ResponseWriter, r *http.Request) {
+	err := f.Ring.Ready()
 	if err == nil {
-		err = p.db.Ping(r.Context())
+		err = f.DB.Ping(r.Context())
 	}
 	if err != nil {
 		web.TraceOf(r.Context()).Fail(err)

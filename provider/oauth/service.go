@@ -38,7 +38,7 @@ func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse
 			return tokenResponse{}, flow.ErrResource
 		}
 	}
-	return answered(h.Tokens.Service(client, scopes, r.form["resource"], h.Now()))
+	return answered(h.Tokens.ServiceToken(client, scopes, r.form["resource"], h.Now()))
 }
 
 // personal scopes speak of an end-user.

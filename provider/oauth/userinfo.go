@@ -57,7 +57,7 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
 		return nil, because("scope_lost", "the client may not have the scope openid any more")
 	}
-	return flow.UserInfo(rights, flow.VisibleTo(client, user)), nil
+	return flow.UserInfoClaims(rights, flow.VisibleTo(client, user)), nil
 }
 
 // Why a bearer token is refused, see the table of answers in provider/web.

@@ -14,16 +14,15 @@ type Deps struct {
 	Log *slog.Logger
 }
 
-// Jobs are the periodic jobs of one node.
+// Jobs are the periodic jobs of one node. Each keeps its own memory.
 type Jobs struct {
-	Deps
-	sweeper  *sweeper
-	serving  *serving
-	refusals *refusals
-	readers  *readers
+	*sweeper  // SweepOnce
+	*serving  // EndRemovedOnce, LeaveConnectors
+	*refusals // Recorded, NoteRefusalsOnce
+	*readers  // Noted, NoteReadersOnce
 }
 
 // New gives the jobs of a node that has done none of them yet.
 func New(d Deps) *Jobs {
-	return &Jobs{Deps: d, sweeper: newSweeper(), serving: newServing(), refusals: &refusals{}, readers: &readers{}}
+	return &Jobs{newSweeper(d.DB), newServing(d.DB, d.Log), &refusals{db: d.DB}, &readers{db: d.DB, now: d.Now}}
 }

@@ -17,6 +17,9 @@ import (
 // readers counts who reads the JWKS, so that whoever rotates can be told which
 // programs have not read it since the next key was published.
 type readers struct {
+	db  *storage.DB
+	now func() time.Time
+
 	mu    sync.Mutex
 	known map[string]bool                // families with a row, as of the last flush
 	seen  map[string]*storage.JWKSReader // by family, since then
@@ -122,28 +125,28 @@ func familyOf(agent string) string {
 
 // Noted counts who reads a document; proxies are those whose word on the client's
 // address is taken.
-func (j *Jobs) Noted(document http.Handler, proxies []netip.Prefix) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet { // HEAD has seen no key
-			network := func() string { return storage.Network(web.ClientAddress(r, proxies)) }
-			j.readers.note(r.UserAgent(), network, j.Now())
+func (r *readers) Noted(document http.Handler, proxies []netip.Prefix) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.Method == http.MethodGet { // HEAD has seen no key
+			network := func() string { return storage.Network(web.ClientAddress(req, proxies)) }
+			r.note(req.UserAgent(), network, r.now())
 		}
-		document.ServeHTTP(w, r)
+		document.ServeHTTP(w, req)
 	})
 }
 
 // NoteReadersOnce writes down who has read the JWKS since the last time. Its caller
 // calls it once a minute, and at the end.
-func (j *Jobs) NoteReadersOnce(ctx context.Context, at time.Time) error {
-	seen := j.readers.take()
+func (r *readers) NoteReadersOnce(ctx context.Context, at time.Time) error {
+	seen := r.take()
 	if len(seen) == 0 {
 		return nil
 	}
-	families, err := j.DB.NoteJWKSReaders(ctx, seen, at)
+	families, err := r.db.NoteJWKSReaders(ctx, seen, at)
 	if err != nil {
-		j.readers.putBack(seen)
+		r.putBack(seen)
 		return err
 	}
-	j.readers.knows(families)
+	r.knows(families)
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 // refusals keeps the events of refused requests until they are written, once a
 // second, so that no refusal costs storage a call. Equal ones of a minute are one.
 type refusals struct {
+	db *storage.DB
+
 	mu      sync.Mutex
 	pending map[refusalKind]*pendingRefusal
 	window  time.Time      // since when begun counts
@@ -129,8 +131,8 @@ func (r *refusals) putBack(taken map[refusalKind]*pendingRefusal) (lost int64) {
 // NoteRefusalsOnce writes the events of refused requests. Its caller calls it once a
 // second, and at the end. If the database does not answer, or ctx has ended, the
 // next call writes them.
-func (j *Jobs) NoteRefusalsOnce(ctx context.Context) error {
-	taken := j.refusals.take()
+func (r *refusals) NoteRefusalsOnce(ctx context.Context) error {
+	taken := r.take()
 	if len(taken) == 0 {
 		return nil
 	}
@@ -141,14 +143,14 @@ func (j *Jobs) NoteRefusalsOnce(ctx context.Context) error {
 			list = append(list, pending.last)
 		}
 	}
-	err := j.DB.RecordEvents(ctx, list)
+	err := r.db.RecordEvents(ctx, list)
 	if err == nil {
 		return nil
 	}
 	if !errors.Is(err, storage.ErrUnavailable) && ctx.Err() == nil {
 		return fmt.Errorf("%d kinds of refusals are in the log alone: %w", len(taken), err) // they would fail again
 	}
-	if lost := j.refusals.putBack(taken); lost > 0 {
+	if lost := r.putBack(taken); lost > 0 {
 		return fmt.Errorf("%d refusals are in the log alone: %w", lost, err)
 	}
 	return err
@@ -156,23 +158,23 @@ func (j *Jobs) NoteRefusalsOnce(ctx context.Context) error {
 
 // Recorded takes the events of each request that next refuses. That a client presents
 // another's code or refresh token is written before the answer is sent, as a replay is.
-func (j *Jobs) Recorded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		next.ServeHTTP(w, r)
-		trace := web.TraceOf(r.Context())
+func (r *refusals) Recorded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		next.ServeHTTP(w, req)
+		trace := web.TraceOf(req.Context())
 		list := trace.Refusals()
 		if len(list) == 0 {
 			return
 		}
-		if len(list) > 1 && strings.HasSuffix(r.URL.Path, "/token") {
-			err := j.DB.RecordEvents(context.WithoutCancel(r.Context()), list)
+		if len(list) > 1 && strings.HasSuffix(req.URL.Path, "/token") {
+			err := r.db.RecordEvents(context.WithoutCancel(req.Context()), list)
 			if err == nil {
 				return
 			}
 			trace.Note("event_error", err.Error())
 		}
 		for _, e := range list {
-			if !j.refusals.note(e) {
+			if !r.note(e) {
 				trace.Note("event_error", "too many kinds of refusals: this one has no event")
 			}
 		}

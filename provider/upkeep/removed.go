@@ -3,6 +3,7 @@ package upkeep
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,8 @@ const (
 
 // serving is what this node has last told the others about its connectors.
 type serving struct {
+	db   *storage.DB
+	log  *slog.Logger
 	node string
 
 	mu    sync.Mutex // a tick of the provider before may still run
@@ -29,7 +32,9 @@ type serving struct {
 	again time.Time // when to tell it again
 }
 
-func newServing() *serving { return &serving{node: storage.NewID("node_")} }
+func newServing(db *storage.DB, log *slog.Logger) *serving {
+	return &serving{db: db, log: log, node: storage.NewID("node_")}
+}
 
 // due reports whether the others must be told now.
 func (s *serving) due(ids []string, at time.Time) bool {
@@ -40,13 +45,13 @@ func (s *serving) due(ids []string, at time.Time) bool {
 // every half minute and when they have changed, and ends the sessions that came through
 // connectors which no node serves any more. Settings that are wrong are not taken over,
 // so a connector that fails to load is still served. Its caller calls it once a second.
-func (j *Jobs) EndRemovedOnce(ctx context.Context, ids []string, at time.Time) error {
-	j.serving.mu.Lock()
-	defer j.serving.mu.Unlock()
-	if !j.serving.due(ids, at) {
+func (s *serving) EndRemovedOnce(ctx context.Context, ids []string, at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.due(ids, at) {
 		return nil
 	}
-	found, err := j.DB.ServeConnectors(ctx, storage.ConnectorPresence{Node: j.serving.node, Connectors: ids, For: serveFor}, at)
+	found, err := s.db.ServeConnectors(ctx, storage.ConnectorPresence{Node: s.node, Connectors: ids, For: serveFor}, at)
 	if err != nil {
 		return err
 	}
@@ -55,7 +60,7 @@ func (j *Jobs) EndRemovedOnce(ctx context.Context, ids []string, at time.Time) e
 		next = found.Again.Time()
 	}
 	for _, id := range found.Removed {
-		whole, err := j.endThrough(ctx, id, at)
+		whole, err := s.endThrough(ctx, id, at)
 		if err != nil {
 			return err
 		}
@@ -63,21 +68,21 @@ func (j *Jobs) EndRemovedOnce(ctx context.Context, ids []string, at time.Time) e
 			next = at // the rest at the next tick
 		}
 	}
-	j.serving.ids, j.serving.again = ids, next
+	s.ids, s.again = ids, next
 	return nil
 }
 
 // endThrough ends the sessions of a removed connector, at most mostBatches at a time.
-func (j *Jobs) endThrough(ctx context.Context, connector string, at time.Time) (whole bool, err error) {
+func (s *serving) endThrough(ctx context.Context, connector string, at time.Time) (whole bool, err error) {
 	total := 0
 	whole = true
 	err = inBatches(func() (bool, error) {
-		n, full, err := j.DB.EndSessionsThrough(ctx, connector, storage.By{From: storage.Origin{Actor: "system"}, At: at})
+		n, full, err := s.db.EndSessionsThrough(ctx, connector, storage.By{From: storage.Origin{Actor: "system"}, At: at})
 		total, whole = total+n, !full
 		return full, err
 	})
 	if total > 0 {
-		j.Log.Warn("a connector was removed from the settings of all nodes: the sessions that came through it have ended",
+		s.log.Warn("a connector was removed from the settings of all nodes: the sessions that came through it have ended",
 			"connector", connector, "sessions", total)
 	}
 	if err != nil {
@@ -88,6 +93,6 @@ func (j *Jobs) endThrough(ctx context.Context, connector string, at time.Time) (
 
 // LeaveConnectors is called when the node stops: the connectors that it alone served
 // count as removed soon, unless its successor serves them.
-func (j *Jobs) LeaveConnectors(ctx context.Context, at time.Time) error {
-	return j.DB.LeaveConnectors(ctx, j.serving.node, successorIn, at)
+func (s *serving) LeaveConnectors(ctx context.Context, at time.Time) error {
+	return s.db.LeaveConnectors(ctx, s.node, successorIn, at)
 }

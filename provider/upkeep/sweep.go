@@ -12,31 +12,32 @@ const mostBatches = 100
 
 // sweeper is what SweepOnce remembers from run to run. Its runs come one after another.
 type sweeper struct {
+	db     *storage.DB
 	holder string // this node, to the others
 	walks  [2]storage.SessionWalk
 }
 
-func newSweeper() *sweeper {
-	return &sweeper{holder: storage.NewID("sweep_"), walks: [2]storage.SessionWalk{{}, {Expired: true}}}
+func newSweeper(db *storage.DB) *sweeper {
+	return &sweeper{db: db, holder: storage.NewID("sweep_"), walks: [2]storage.SessionWalk{{}, {Expired: true}}}
 }
 
 // SweepOnce deletes what is kept no longer: see storage.AllRemains and
 // storage.DB.SweepSessions. Of several nodes one does it, under a lease; two at once
 // would do no harm. Its caller calls it once a minute, never twice at a time.
-func (j *Jobs) SweepOnce(ctx context.Context, at time.Time) error {
-	until, mine, err := j.DB.StartSweep(ctx, j.sweeper.holder, at)
+func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
+	until, mine, err := s.db.StartSweep(ctx, s.holder, at)
 	if err != nil || !mine {
 		return err
 	}
 	for _, kind := range storage.AllRemains {
-		err := inBatches(func() (bool, error) { return j.DB.SweepRemains(ctx, kind, until) })
+		err := inBatches(func() (bool, error) { return s.db.SweepRemains(ctx, kind, until) })
 		if err != nil {
 			return err
 		}
 	}
-	for i := range j.sweeper.walks {
+	for i := range s.walks {
 		err := inBatches(func() (full bool, err error) {
-			j.sweeper.walks[i], full, err = j.DB.SweepSessions(ctx, j.sweeper.walks[i], until)
+			s.walks[i], full, err = s.db.SweepSessions(ctx, s.walks[i], until)
 			return full, err
 		})
 		if err != nil {

@@ -1,0 +1,32 @@
+package front
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"signet/provider/keys"
+	"signet/provider/upkeep"
+	"signet/provider/web"
+	"signet/static"
+	"signet/storage"
+)
+
+// Deps are what the front needs. All are required but Proxies.
+type Deps struct {
+	DB      *storage.DB
+	Ring    *keys.Ring
+	Site    *web.Site
+	Files   *static.Files
+	Jobs    *upkeep.Jobs
+	Gates   *Gates
+	Proxies []netip.Prefix // whose word on a client's address is taken
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Front serves a list of routes to the network.
+type Front struct{ Deps }
+
+// New makes the front of a provider.
+func New(d Deps) *Front { return &Front{d} }

@@ -1,0 +1,144 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"signet/provider/credential"
+	"signet/provider/flow"
+	"signet/provider/front"
+	"signet/provider/interaction"
+	"signet/provider/keys"
+	"signet/provider/keys/keeper"
+	"signet/provider/keys/vault"
+	"signet/provider/notice"
+	"signet/provider/outbound"
+	"signet/provider/request"
+	"signet/provider/session"
+	"signet/provider/upkeep"
+	"signet/provider/web"
+	"signet/static"
+	"signet/storage"
+	"signet/templates"
+)
+
+// shared is what outlives a reload of the settings: the database, the keys, the caches
+// that follow the change counter, and what the periodic jobs remember.
+type shared struct {
+	config Config // without Live
+	issuer *url.URL
+	db     *storage.DB
+	seen   atomic.Int64 // change counter that the caches stand at
+
+	ring    *keys.Ring
+	keeper  *keeper.Keeper
+	rotator *keeper.Rotator
+	clients *request.Clients
+	tokens  *flow.Tokens
+
+	passwords *credential.Passwords
+	sessions  *session.Sessions
+	outbound  *outbound.Client
+	notices   *notice.Outbox
+	health    *interaction.Health
+	jobs      *upkeep.Jobs
+	gates     *front.Gates
+	files     *static.Files
+	site      *web.Site
+}
+
+// newShared opens the keys and loads the clients.
+func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
+	issuer, err := url.Parse(c.Issuer)
+	if err != nil || issuer.Host == "" {
+		return nil, fmt.Errorf("issuer %q is not a URL: use one like https://id.example.com", c.Issuer)
+	}
+	s := &shared{
+		config: c, issuer: issuer, db: db, outbound: outbound.New(c.Outbound), health: interaction.NewHealth(db),
+		jobs: upkeep.New(upkeep.Deps{DB: db, Now: c.Now, Log: c.Log}), gates: front.NewGates(),
+	}
+	changes, err := db.Changes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read change counter: %w", err)
+	}
+	s.seen.Store(changes)
+	if err := s.openKeys(ctx); err != nil {
+		return nil, fmt.Errorf("open key ring: %w", err)
+	}
+	if s.clients, err = request.NewClients(ctx, db); err != nil {
+		return nil, err
+	}
+	if err := s.openSite(); err != nil {
+		return nil, err
+	}
+	s.passwords = credential.New(credential.Config{
+		DB: db, Params: c.Passwords, Limits: c.RateLimits, Now: c.Now, Bucket: s.ring.Bucket,
+	})
+	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.ofTokens()})
+	s.sessions = session.New(session.Config{
+		DB: db, Ring: s.ring, Now: c.Now,
+		Cookies: session.Cookies{Base: c.CookieName, HTTPS: issuer.Scheme == "https", Path: issuer.Path, Domain: c.CookieDomain},
+		Idle:    c.Lifetimes.Session, Kept: c.Lifetimes.SessionKept, Max: c.Lifetimes.SessionMax,
+	})
+	s.notices = notice.New(notice.Config{
+		DB: db, Ring: s.ring, Clients: s.clients, Now: c.Now, Log: c.Log,
+		HTTP: s.outbound.Configured(), // every client was typed in by an admin
+	})
+	return s, nil
+}
+
+// openKeys opens the ring and what changes the life of its keys; all three share one
+// vault. Lines without a key get their first ones.
+func (s *shared) openKeys(ctx context.Context) error {
+	c := s.config
+	opened, err := vault.New(vault.Config{Master: c.MasterKey, Masters: c.MasterKeys, Module: c.Module, InModule: c.InModule})
+	if err != nil {
+		return fmt.Errorf("open keys: %w", err)
+	}
+	s.ring, err = keys.Open(ctx, keys.Config{DB: s.db, Vault: opened, Issuer: c.Issuer, Algorithms: c.Algorithms, Now: c.Now, Log: c.Log})
+	if err != nil {
+		return err
+	}
+	s.keeper, err = keeper.New(keeper.Config{DB: s.db, Vault: opened, Algorithms: c.Algorithms, Life: c.Lifetimes.KeyLife(c.Keys)})
+	if err != nil {
+		return err
+	}
+	s.rotator = keeper.NewRotator(s.keeper, s.ring, c.Log)
+	return s.keeper.Start(ctx, s.ring, c.Now())
+}
+
+// openSite loads the templates and the files that they name.
+func (s *shared) openSite() error {
+	var err error
+	if s.files, err = static.New(s.issuer.Path); err != nil {
+		return fmt.Errorf("load static files: %w", err)
+	}
+	pages, err := templates.New(s.files)
+	if err != nil {
+		return fmt.Errorf("load templates: %w", err)
+	}
+	s.site, err = web.NewSite(s.issuer, pages)
+	return err
+}
+
+// reload reads again what is cached, when the change counter moved.
+func (s *shared) reload(ctx context.Context, at time.Time) error {
+	changes, err := s.db.Changes(ctx)
+	if err != nil {
+		return fmt.Errorf("read change counter: %w", err)
+	}
+	if changes == s.seen.Load() {
+		return nil
+	}
+	if err := s.ring.ReloadOnce(ctx, at); err != nil {
+		return fmt.Errorf("reload keys: %w", err)
+	}
+	if err := s.clients.Reload(ctx); err != nil {
+		return err
+	}
+	s.seen.Store(changes)
+	return nil
+}
