@@ -2,6 +2,8 @@ package storage
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,6 +24,14 @@ func NewID(prefix string) string {
 // writes few pages and an old index costs no more than a young one.
 func NewTimedID(at time.Time) string {
 	return strconv.FormatInt(at.UnixMilli(), 32) + rand.Text()
+}
+
+// SecretHash gives a secret, a handle or a token of ours as its column has it: SHA-256 in
+// hex. They are 130 random bits or more, so that one SHA-256 is enough: a slow hash would
+// only be a way to burn our CPU.
+func SecretHash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
 }
 
 // longestID bounds what is looked up: longer than any identifier that is made or

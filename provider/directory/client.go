@@ -71,7 +71,7 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 	}
 	by := d.by(from)
 	if secret != "" {
-		c.Secrets[0] = storage.ClientSecret{Hash: hashSecret(secret), CreatedAt: storage.At(by.At)}
+		c.Secrets[0] = storage.ClientSecret{Hash: storage.SecretHash(secret), CreatedAt: storage.At(by.At)}
 	}
 	if err := invalidClient(CheckClient(c)); err != nil {
 		return storage.Client{}, err

@@ -3,10 +3,8 @@ package directory
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -40,7 +38,7 @@ func (d *Directory) RotateSecret(ctx context.Context, id string, overlap time.Du
 		return rotated, "", ErrPublicClient
 	}
 	secret = NewSecret()
-	if err := d.db.ReplaceSecret(ctx, id, hashSecret(secret), overlap, d.by(from)); err != nil {
+	if err := d.db.ReplaceSecret(ctx, id, storage.SecretHash(secret), overlap, d.by(from)); err != nil {
 		return rotated, "", err
 	}
 	rotated, err = d.db.Client(ctx, id)
@@ -50,7 +48,7 @@ func (d *Directory) RotateSecret(ctx context.Context, id string, overlap time.Du
 // SecretMatches compares a secret with both secrets that a client may have, in constant
 // time. Expired secrets and the empty one match nothing.
 func SecretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) bool {
-	presented := []byte(hashSecret(given))
+	presented := []byte(storage.SecretHash(given))
 	match := 0
 	for _, secret := range secrets {
 		equal := subtle.ConstantTimeCompare(presented, []byte(secret.Hash))
@@ -60,13 +58,6 @@ func SecretMatches(secrets [2]storage.ClientSecret, given string, at time.Time) 
 		match |= equal
 	}
 	return match == 1 && given != ""
-}
-
-// hashSecret gives a secret as it is stored. Secrets are 256 random bits, so that one
-// SHA-256 is enough: a slow hash would only be a way to burn our CPU.
-func hashSecret(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
 }
 
 // randomText gives n random bytes in base64url.

@@ -2,8 +2,6 @@ package interaction
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"net/url"
@@ -20,12 +18,7 @@ import (
 // that storage knows it by.
 func SetupLink(issuer string) (link, hash string) {
 	token := rand.Text() + rand.Text()
-	return issuer + "/setup?" + url.Values{"token": {token}}.Encode(), setupHash(token)
-}
-
-func setupHash(token string) string {
-	sum := sha256.Sum256([]byte(token))
-	return hex.EncodeToString(sum[:])
+	return issuer + "/setup?" + url.Values{"token": {token}}.Encode(), storage.SecretHash(token)
 }
 
 // showSetup shows the form to whoever has the link.
@@ -45,7 +38,7 @@ func (h *Handler) setupPage(w http.ResponseWriter, status int, page templates.Se
 // checkSetup refuses a link that makes nobody an administrator any more, before
 // anything is hashed for whoever follows it.
 func (h *Handler) checkSetup(r *http.Request, token string) error {
-	open, err := h.DB.SetupOpen(r.Context(), setupHash(token), h.Now())
+	open, err := h.DB.SetupOpen(r.Context(), storage.SecretHash(token), h.Now())
 	if err == nil && !open {
 		err = errSetupClosed
 	}
@@ -95,7 +88,7 @@ func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (st
 	if web.CheckName(user.Name) != "" {
 		return user, errName
 	}
-	user, err := h.Directory.CreateFirstAdmin(r.Context(), setupHash(token), user, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
+	user, err := h.Directory.CreateFirstAdmin(r.Context(), storage.SecretHash(token), user, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
 	if errors.Is(err, storage.ErrNotFound) { // somebody else was first
 		err = errSetupClosed
 	}

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -204,8 +203,7 @@ func (b *Testbed) RegisterWith(t testing.TB, kind storage.ClientType, id string,
 	secret := ""
 	if !client.Public() {
 		secret = rand.Text()
-		sum := sha256.Sum256([]byte(secret))
-		client.Secrets[0] = storage.ClientSecret{Hash: hex.EncodeToString(sum[:])}
+		client.Secrets[0] = storage.ClientSecret{Hash: storage.SecretHash(secret)}
 	}
 	if err := b.DB.CreateClient(context.Background(), client, storage.By{At: b.Now()}); err != nil {
 		t.Fatalf("create client: %v", err)

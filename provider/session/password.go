@@ -24,7 +24,7 @@ func (s *Sessions) ChangePassword(w http.ResponseWriter, r *http.Request, curren
 	handle := newHandle()
 	next, err := s.DB.ChangePassword(r.Context(), storage.PasswordChange{
 		UserID: current.UserID, OldHash: p.OldHash, NewHash: p.NewHash,
-		SessionID: current.ID, Handle: hash(handle), GiveBack: p.GiveBack,
+		SessionID: current.ID, Handle: storage.SecretHash(handle), GiveBack: p.GiveBack,
 		From: web.TraceOf(r.Context()).Origin(),
 	}, s.Now())
 	if err != nil {

@@ -3,9 +3,7 @@ package session
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -55,7 +53,7 @@ func (s *Sessions) current(r *http.Request, read func(handleHash string) (storag
 	if !ok {
 		return Current{}, ErrNone
 	}
-	row, user, err := read(hash(handle))
+	row, user, err := read(storage.SecretHash(handle))
 	if errors.Is(err, storage.ErrNotFound) {
 		return Current{}, ErrNone
 	}
@@ -77,7 +75,7 @@ func (s *Sessions) Stolen(r *http.Request) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	return s.DB.HandleStolen(r.Context(), hash(handle), s.Now().Add(-ToldFor))
+	return s.DB.HandleStolen(r.Context(), storage.SecretHash(handle), s.Now().Add(-ToldFor))
 }
 
 // Renewed is the browser's session, as Current gives it, and when its first-party
@@ -132,9 +130,4 @@ func newHandle() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails: the program stops instead
 	return base64.RawURLEncoding.EncodeToString(b[:])
-}
-
-func hash(handle string) string {
-	sum := sha256.Sum256([]byte(handle))
-	return hex.EncodeToString(sum[:])
 }

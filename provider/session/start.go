@@ -49,14 +49,14 @@ func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Start
 func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.SignIn {
 	old := ""
 	if handle, ok := s.Cookies.read(r, s.Cookies.session()); ok {
-		old = hash(handle)
+		old = storage.SecretHash(handle)
 	}
 	idle := s.Idle
 	if in.Keep {
 		idle = s.Kept
 	}
 	return storage.SignIn{
-		UserID: in.UserID, HandleHash: hash(handle), Replaces: old,
+		UserID: in.UserID, HandleHash: storage.SecretHash(handle), Replaces: old,
 		Request: in.Request, ClientID: in.ClientID, ACR: in.ACR, AMR: in.AMR, Asserted: in.Asserted,
 		Persistent: in.Keep, IdleFor: idle, AbsoluteFor: s.Max,
 		OldHash: in.OldHash, NewHash: in.NewHash, NotBefore: in.NotBefore, GiveBack: in.GiveBack,
