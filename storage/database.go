@@ -38,6 +38,10 @@ const (
 // Millis is a moment in Unix milliseconds, UTC. Zero is never.
 type Millis = engine.Millis
 
+// MaxClockSkew is how far the clock of a node, or of an API that reads our tokens, may
+// be from another's. Moments that lie further ahead were not read from a clock of ours.
+const MaxClockSkew = time.Minute
+
 // At gives the moment t as it is stored.
 func At(t time.Time) Millis { return engine.At(t) }
 

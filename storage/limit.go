@@ -97,13 +97,9 @@ func (db *DB) HasAttempts(ctx context.Context, limits []Limit, at time.Time) err
 	return db.read(ctx, "read limits", func(q *gorm.DB) error { return usedUp(q, limits, at) })
 }
 
-// clockSkew is how far the clocks of attempts may be apart that come at the same time:
-// they were read before the attempts waited for their turn, on nodes of their own.
-const clockSkew = time.Minute
-
 // latestEnd is when a window may end at the latest. One that ends later was counted
 // by a clock that has been set back since, and is over.
-func (l Limit) latestEnd(at time.Time) Millis { return At(at).Add(l.Window + clockSkew) }
+func (l Limit) latestEnd(at time.Time) Millis { return At(at).Add(l.Window + MaxClockSkew) }
 
 // usedUp refuses if one of the limits allows no further attempt now.
 func usedUp(q *gorm.DB, limits []Limit, at time.Time) error {

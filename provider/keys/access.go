@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"signet/storage"
 )
 
 // AccessToken is the content of an access token (RFC 9068).
@@ -144,5 +146,5 @@ func decodeClaims(payload string, claims any) bool {
 // issuedTooLate reports whether a token was issued further in the future than the clocks
 // of nodes may differ.
 func issuedTooLate(issuedAt int64, at time.Time) bool {
-	return issuedAt > at.Add(MaxClockSkew).Unix()
+	return issuedAt > at.Add(storage.MaxClockSkew).Unix()
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
-	"time"
 )
 
 // typ is the kind of a token, as its header names it. Each kind has a name of its own,
@@ -17,13 +16,9 @@ const (
 	typRefresh typ = "rt+jwt" // private: only we read it
 )
 
-const (
-	// maxToken is the longest token in characters. It is checked before anything else
-	// is done with a token, and no token of ours exceeds it.
-	maxToken = 8 << 10
-	// MaxClockSkew is how far a node's clock may run ahead of another's.
-	MaxClockSkew = 60 * time.Second
-)
+// maxToken is the longest token in characters. It is checked before anything else is done
+// with a token, and no token of ours exceeds it.
+const maxToken = 8 << 10
 
 // readyHeader is the encoded protected header of every token of a kind under a key.
 // The verifiers look up the received bytes among the ready headers: alg, kid and typ

@@ -24,7 +24,7 @@ func (h *Handler) revoke(ctx context.Context, r tokenRequest) (any, error) {
 	if access, openErr := h.Ring.VerifyAccess(token, at); openErr == nil {
 		if !isForeign(ctx, r.client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID}) {
 			err = h.DB.RevokeToken(ctx, storage.TokenRevocation{
-				JTI: access.ID, ClientID: r.client.ID, GrantID: access.GrantID, Expires: storage.Millis(access.Expires+skew) * 1000,
+				JTI: access.ID, ClientID: r.client.ID, GrantID: access.GrantID, Expires: storage.Millis(access.Expires * 1000).Add(storage.MaxClockSkew),
 			}, by)
 		}
 	} else if refresh, openErr := h.Ring.OpenRefresh(token, at); openErr == nil || errors.Is(openErr, keys.ErrExpired) {
@@ -49,7 +49,3 @@ func isForeign(ctx context.Context, clientID string, of storage.Grant) bool {
 	trace.Refuse(because("foreign_token", "the token was issued to another client"))
 	return true
 }
-
-// skew is how many seconds past its expiry a token may still be accepted
-// somewhere: a revocation must be remembered for that long.
-const skew = 60

@@ -159,7 +159,7 @@ func hasStarted(rows []storage.Key, line string) bool {
 // isAhead reports whether a time of a key lies further in the future than the clocks of
 // nodes may differ.
 func isAhead(k storage.Key, at time.Time) bool {
-	latest := storage.At(at.Add(keys.MaxClockSkew))
+	latest := storage.At(at.Add(storage.MaxClockSkew))
 	return max(k.CreatedAt, k.ActivatedAt, k.RetiredAt, k.RevokedAt) > latest || k.State == storage.KeyGone && k.GoneAt > latest
 }
 

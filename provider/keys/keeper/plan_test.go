@@ -90,8 +90,8 @@ func TestPlan_StatesAndTimes(t *testing.T) {
 		"gone for less than hints live":    {[]storage.KeyState{storage.KeyGone}, keys.HintLife - time.Second, nil},
 		"gone for as long as hints live":   {[]storage.KeyState{storage.KeyGone}, keys.HintLife, []action{ends}},
 		"revoked for as long":              {[]storage.KeyState{storage.KeyRevoked}, keys.HintLife, []action{getsNext, ends}},
-		"a clock within what nodes differ": {whole, -keys.MaxClockSkew, nil},
-		"times lie ahead":                  {whole, -keys.MaxClockSkew - time.Second, []action{settles}},
+		"a clock within what nodes differ": {whole, -storage.MaxClockSkew, nil},
+		"times lie ahead":                  {whole, -storage.MaxClockSkew - time.Second, []action{settles}},
 		"times of a gone key lie ahead":    {[]storage.KeyState{storage.KeyGone}, -time.Hour, []action{settles}},
 		"times of a revoked key lie ahead": {[]storage.KeyState{storage.KeyRevoked}, -time.Hour, []action{settles}},
 	} {

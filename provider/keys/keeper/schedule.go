@@ -86,7 +86,7 @@ func (r *Rotator) plan(known vault.Inventory, at time.Time) []action {
 func (r *Rotator) watchClock(ctx context.Context, at time.Time) error {
 	last := r.lastRun
 	r.lastRun = at
-	if gap := at.Sub(last); last.IsZero() || gap <= longestPause && gap >= -keys.MaxClockSkew {
+	if gap := at.Sub(last); last.IsZero() || gap <= longestPause && gap >= -storage.MaxClockSkew {
 		return nil
 	}
 	r.trustedSince = at.Add(longestPause)
