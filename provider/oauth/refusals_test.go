@@ -1,4 +1,4 @@
-package provider_test
+package oauth_test
 
 import (
 	"context"
@@ -144,7 +144,7 @@ func TestRefusals_EachOfAuthorizeHasItsCause(t *testing.T) {
 			}
 		}
 	})
-	for _, file := range []string{"oauth/authparams.go", "flow/next.go"} {
+	for _, file := range []string{"authparams.go", "../flow/next.go"} {
 		for _, cause := range causesIn(t, file, `\bRefuse\("([a-z_]+)"`) {
 			if !listed[cause] {
 				t.Errorf("%s: the cause %s is in no table of refusals", file, cause)
@@ -329,7 +329,7 @@ func TestRefusals_EachOfTokenHasItsCause(t *testing.T) {
 		listed[r.cause] = true
 	}
 	for file, pattern := range map[string]string{
-		"flow/narrow.go": `because\("([a-z_]+)"`, "oauth/errors.go": `because\("([a-z_]+)"`, "oauth/clientauth.go": `unauthenticated\("([a-z_]+)"`, "oauth/code.go": `Because\("([a-z_]+)"`, "oauth/refresh.go": `Because\("(unknown[a-z_]+)"`,
+		"../flow/narrow.go": `because\("([a-z_]+)"`, "errors.go": `because\("([a-z_]+)"`, "clientauth.go": `unauthenticated\("([a-z_]+)"`, "code.go": `Because\("([a-z_]+)"`, "refresh.go": `Because\("(unknown[a-z_]+)"`,
 	} {
 		for _, cause := range causesIn(t, file, pattern) {
 			if !listed[cause] {

@@ -1,4 +1,4 @@
-package provider_test
+package firstparty_test
 
 import (
 	"context"

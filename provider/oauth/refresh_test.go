@@ -1,4 +1,4 @@
-package provider_test
+package oauth_test
 
 import (
 	"context"
