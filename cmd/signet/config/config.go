@@ -57,20 +57,6 @@ const (
 	signUpConnectors = "connectors"
 )
 
-// Default is the configuration of a process that no source tells anything.
-func Default() Config {
-	var c Config
-	for _, s := range settings {
-		if s.byDef == "" {
-			continue
-		}
-		if err := s.set(&c, s.byDef); err != nil {
-			panic("default of " + s.key + ": " + err.Error())
-		}
-	}
-	return c
-}
-
 // Live is what a running provider takes over.
 func (c Config) Live() provider.Live {
 	return provider.Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins}

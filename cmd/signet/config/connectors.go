@@ -23,7 +23,7 @@ func (r *Reading) newConnector(where Place) *values[provider.Connector] {
 }
 
 // readConnectors reads the list of the file.
-func (r *Reading) readConnectors(file string, list *yamlNode) {
+func (r *Reading) readConnectors(file string, list *yaml.Node) {
 	if list.Kind != yaml.SequenceNode {
 		r.complain(at(file, list), "connectors", "must be a list, each item with id, type, client_id and client_secret")
 		return
@@ -41,7 +41,7 @@ func (r *Reading) readConnectors(file string, list *yamlNode) {
 	}
 }
 
-func holdsKey(mapping *yamlNode, key string) bool {
+func holdsKey(mapping *yaml.Node, key string) bool {
 	for i := 0; i < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
 			return true

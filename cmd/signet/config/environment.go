@@ -9,18 +9,21 @@ import (
 	"signet/cmd/signet/spelling"
 )
 
-// readEnvironment reads SIGNET_…; a variable that looks like ours and is not is a
-// mistake, since a misspelt one would silently leave a default in force.
-func (r *Reading) readEnvironment(env map[string]string) {
-	names := []string{"SIGNET_CONFIG"}
+// readVariables reads the settings that are variables, and gives all their names.
+func (r *Reading) readVariables(env map[string]string) (names []string) {
 	for _, s := range settings {
 		names = append(names, s.variables()...)
 		r.readVariable(s.secret, s.variable(), env, func(where Place, value string) { r.process.set(s, where, value) })
 	}
-	names = append(names, r.readConnectorVariables(env)...)
+	return names
+}
+
+// refuseOthers refuses variables that begin as ours do and are not among the known
+// names: a misspelt one would silently leave a default in force.
+func (r *Reading) refuseOthers(env map[string]string, known []string) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		if strings.HasPrefix(name, "SIGNET_") && !slices.Contains(names, name) {
-			r.complain(inVariable(name), "", "is not a setting%s (correct or unset it)", spelling.DidYouMean(name, names))
+		if strings.HasPrefix(name, "SIGNET_") && !slices.Contains(known, name) {
+			r.complain(inVariable(name), "", "is not a setting%s (correct or unset it)", spelling.DidYouMean(name, known))
 		}
 	}
 }

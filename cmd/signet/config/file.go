@@ -15,8 +15,6 @@ import (
 	"signet/cmd/signet/spelling"
 )
 
-type yamlNode = yaml.Node
-
 // readFile reads the YAML file through its nodes, so that every mistake has a line.
 func (r *Reading) readFile(from Sources) {
 	name := from.File
@@ -56,7 +54,7 @@ func (r *Reading) readDocument(name string, content []byte) {
 
 // readSection reads a level of the file that holds options; path is "" or ends with a
 // dot. A section of comments alone is null.
-func (v *values[T]) readSection(file, path string, node *yamlNode) {
+func (v *values[T]) readSection(file, path string, node *yaml.Node) {
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
 		return
 	}
@@ -68,7 +66,7 @@ func (v *values[T]) readSection(file, path string, node *yamlNode) {
 }
 
 // readMapping reads the keys of a mapping, each of them once.
-func (v *values[T]) readMapping(file, path string, node *yamlNode) {
+func (v *values[T]) readMapping(file, path string, node *yaml.Node) {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
@@ -81,7 +79,7 @@ func (v *values[T]) readMapping(file, path string, node *yamlNode) {
 	}
 }
 
-func (v *values[T]) readKey(file, full string, key, value *yamlNode) {
+func (v *values[T]) readKey(file, full string, key, value *yaml.Node) {
 	if list := v.lists[full]; list != nil {
 		list(file, value)
 		return
@@ -108,7 +106,7 @@ func (v *values[T]) option(key string) (found *option[T], inFile bool) {
 	return optionOf(v.table, key), false
 }
 
-func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value *yamlNode) {
+func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value *yaml.Node) {
 	where := at(file, value)
 	text, err := scalarOrList(value)
 	if o.mapping && value.Kind == yaml.MappingNode {
@@ -157,7 +155,7 @@ func (v *values[T]) firstBelow(path string) string {
 // scalarOrList gives a value as text, the items of a list joined by commas. The
 // anchors of YAML are refused: a file of settings needs none, and a node that
 // holds itself has no end.
-func scalarOrList(value *yamlNode) (string, error) {
+func scalarOrList(value *yaml.Node) (string, error) {
 	switch {
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
 		return "", errors.New("has no value")
@@ -177,7 +175,7 @@ func scalarOrList(value *yamlNode) (string, error) {
 }
 
 // pairsOf gives a mapping of scalars as text.
-func pairsOf(node *yamlNode) (string, error) {
+func pairsOf(node *yaml.Node) (string, error) {
 	var pairs []string
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"iter"
 	"slices"
 	"strings"
 )
@@ -65,30 +64,4 @@ func keysOf[T any](options []option[T]) []string {
 		keys[i] = o.key
 	}
 	return keys
-}
-
-// Flag is the flag of a setting on the command line.
-type Flag struct{ Key, Name, About, Default string }
-
-// Flags gives the flags that serve has, in the order of the table.
-func Flags() []Flag {
-	var flags []Flag
-	for _, s := range settings {
-		if s.flag {
-			flags = append(flags, Flag{s.key, s.flagName(), s.about, s.byDef})
-		}
-	}
-	return flags
-}
-
-// Units gives the key of every setting with the unit of its value, in the order of the
-// table.
-func Units() iter.Seq2[string, string] {
-	return func(yield func(key, unit string) bool) {
-		for _, s := range settings {
-			if !yield(s.key, s.unit) {
-				return
-			}
-		}
-	}
 }

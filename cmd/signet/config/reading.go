@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"go.yaml.in/yaml/v3"
+
 	"signet/cmd/signet/exit"
 	"signet/provider"
 )
@@ -25,31 +27,6 @@ type Reading struct {
 
 	process    *values[Config]
 	connectors []*values[provider.Connector]
-}
-
-// Read reads all sources and collects all mistakes: a configuration is either right as
-// a whole or the program does not start.
-func Read(from Sources) *Reading {
-	r := newReading()
-	r.readFile(from)
-	r.readEnvironment(from.Env)
-	for _, s := range settings {
-		if value, ok := from.Flags[s.key]; ok {
-			r.process.set(s, Place{Source: fromFlag, Name: "--" + s.flagName()}, value)
-		}
-	}
-	r.compare()
-	r.settle()
-	return r
-}
-
-func newReading() *Reading {
-	r := &Reading{Config: Default(), Files: Files{}}
-	r.process = &values[Config]{
-		in: r, table: settings, into: &r.Config, given: map[string]given{},
-		lists: map[string]readList{"connectors": r.readConnectors},
-	}
-	return r
 }
 
 // Err is nil, or all that is wrong.
@@ -74,13 +51,6 @@ func (r *Reading) complain(where Place, key, format string, args ...any) {
 	r.Wrong = append(r.Wrong, Mistake{where, key, fmt.Sprintf(format, args...)})
 }
 
-// settle derives the settings of the provider that follow from several others.
-func (r *Reading) settle() {
-	r.Config.Outbound = r.Config.outbound()
-	r.Config.InModule = r.Config.inModule()
-	r.settleConnectors()
-}
-
 // given is what a source says of an option.
 type given struct {
 	Place
@@ -101,7 +71,7 @@ type values[T any] struct {
 }
 
 // readList reads a list of YAML that is no option but holds some.
-type readList func(file string, list *yamlNode)
+type readList func(file string, list *yaml.Node)
 
 func (v *values[T]) has(key string) bool {
 	_, ok := v.given[key]

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"iter"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -242,5 +243,45 @@ func keyLife(name, byDef, example string, longest time.Duration, about string, f
 			func(c *Config) *time.Duration { return field(&c.Keys) },
 			func(text string) (time.Duration, error) { return ParseDuration(text, time.Second, longest) },
 		),
+	}
+}
+
+// Default is the configuration of a process that no source tells anything.
+func Default() Config {
+	var c Config
+	for _, s := range settings {
+		if s.byDef == "" {
+			continue
+		}
+		if err := s.set(&c, s.byDef); err != nil {
+			panic("default of " + s.key + ": " + err.Error())
+		}
+	}
+	return c
+}
+
+// Flag is the flag of a setting on the command line.
+type Flag struct{ Key, Name, About, Default string }
+
+// Flags gives the flags that serve has, in the order of the table.
+func Flags() []Flag {
+	var flags []Flag
+	for _, s := range settings {
+		if s.flag {
+			flags = append(flags, Flag{s.key, s.flagName(), s.about, s.byDef})
+		}
+	}
+	return flags
+}
+
+// Units gives the key of every setting with the unit of its value, in the order of the
+// table.
+func Units() iter.Seq2[string, string] {
+	return func(yield func(key, unit string) bool) {
+		for _, s := range settings {
+			if !yield(s.key, s.unit) {
+				return
+			}
+		}
 	}
 }

@@ -14,15 +14,6 @@ import (
 	"signet/storage"
 )
 
-// Addresses of the people that a demo has.
-const (
-	UserEmail  = "demo@example.com"
-	AdminEmail = "admin@example.com"
-)
-
-// passwords are those of the people that a demo has.
-type passwords struct{ user, admin string }
-
 // ensurePeople makes a user, and an administrator who sees what users do not.
 func (s *server) ensurePeople(ctx context.Context) (passwords, error) {
 	user, err := s.ensureUser(ctx, "demo-password", storage.User{

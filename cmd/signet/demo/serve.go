@@ -11,16 +11,6 @@ import (
 
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
-	"signet/provider/directory"
-	"signet/storage"
-)
-
-// The clients of a demo, and the path of its page. None of it exists in a database that
-// serve has made.
-const (
-	ClientID  = "demo"
-	AppClient = "app"
-	Path      = "/demo"
 )
 
 // Deps is what a demo is made of.
@@ -32,20 +22,6 @@ type Deps struct {
 	Log     *slog.Logger
 	Talk    io.Writer // where the banner goes: it shows passwords
 }
-
-// server is a node with what the demo has beside it.
-type server struct {
-	settings  config.Config
-	node      *node.Node
-	directory *directory.Directory
-	app       string
-	now       func() time.Time
-	log       *slog.Logger
-	talk      io.Writer
-}
-
-// byCommandLine is where the events of what a demo makes say they came from.
-var byCommandLine = storage.Origin{Actor: "cli"}
 
 // Serve runs a provider to try out, with people, a client and upstreams, until ctx ends.
 func Serve(ctx context.Context, d Deps) error {
@@ -125,10 +101,4 @@ func (s *server) handler(ctx context.Context) (http.Handler, error) {
 	mux.Handle(Path+"/", page)
 	mux.Handle("/", s.node)
 	return mux, nil
-}
-
-// follow lets a client that was just made work from the first request on, not only from
-// the next tick.
-func (s *server) follow(ctx context.Context) error {
-	return s.node.Provider().FollowOnce(ctx, s.node.Now())
 }

@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"signet/cmd/signet/config"
+	"signet/provider"
 )
 
 // Follow says which settings a node follows, and what they were at its start.
@@ -24,11 +26,13 @@ type Follow struct {
 // when SIGHUP comes. Its goroutine alone touches it.
 type follower struct {
 	Follow
-	node    *Node
-	now     func() time.Time
-	hangups chan os.Signal
-	inForce *config.Reading // Started, with what was taken over since
-	watch   watch
+	current     *atomic.Pointer[provider.Provider] // the node's
+	certificate *Certificate                       // nil for plain http
+	log         *slog.Logger
+	now         func() time.Time
+	hangups     chan os.Signal
+	inForce     *config.Reading // Started, with what was taken over since
+	watch       watch
 }
 
 // listen begins to wait for SIGHUP; stop ends that.
@@ -51,8 +55,8 @@ func (f *follower) followOnce(context.Context, int) error {
 	if changed {
 		f.reload()
 	}
-	if f.node.certificate != nil {
-		f.node.certificate.followOnce(f.now(), f.node.log)
+	if f.certificate != nil {
+		f.certificate.followOnce(f.now(), f.log)
 	}
 	return nil
 }
@@ -60,7 +64,7 @@ func (f *follower) followOnce(context.Context, int) error {
 // reload reads all sources again. Either everything that a running server can take
 // over is taken over, or, if there is any mistake, nothing.
 func (f *follower) reload() {
-	log := f.node.log
+	log := f.log
 	read := config.Read(f.From)
 	f.watch = watch{read.Files, read.Files}
 	if err := f.takeOver(read); err != nil {
@@ -88,20 +92,20 @@ func (f *follower) takeOver(read *config.Reading) error {
 	}
 	var pair *tls.Certificate
 	seen, files := config.Files{}, read.Config.TLS
-	renamed := f.node.certificate != nil && files.Given() && files != f.node.certificate.files
+	renamed := f.certificate != nil && files.Given() && files != f.certificate.files
 	if renamed {
 		var err error
 		if pair, err = loadPair(files, f.now(), seen); err != nil {
 			return err
 		}
 	}
-	next, err := f.node.Provider().With(read.Config.Live())
+	next, err := f.current.Load().With(read.Config.Live())
 	if err != nil {
 		return err
 	}
 	if renamed {
-		f.node.certificate.show(files, pair, seen)
+		f.certificate.show(files, pair, seen)
 	}
-	f.node.current.Store(next)
+	f.current.Store(next)
 	return nil
 }

@@ -1,0 +1,35 @@
+package config
+
+import "slices"
+
+// Read reads all sources and collects all mistakes: a configuration is either right as
+// a whole or the program does not start.
+func Read(from Sources) *Reading {
+	r := newReading()
+	r.readFile(from)
+	r.refuseOthers(from.Env, slices.Concat([]string{"SIGNET_CONFIG"}, r.readVariables(from.Env), r.readConnectorVariables(from.Env)))
+	for _, s := range settings {
+		if value, ok := from.Flags[s.key]; ok {
+			r.process.set(s, Place{Source: fromFlag, Name: "--" + s.flagName()}, value)
+		}
+	}
+	r.compare()
+	r.settle()
+	return r
+}
+
+func newReading() *Reading {
+	r := &Reading{Config: Default(), Files: Files{}}
+	r.process = &values[Config]{
+		in: r, table: settings, into: &r.Config, given: map[string]given{},
+		lists: map[string]readList{"connectors": r.readConnectors},
+	}
+	return r
+}
+
+// settle derives the settings of the provider that follow from several others.
+func (r *Reading) settle() {
+	r.Config.Outbound = r.Config.outbound()
+	r.Config.InModule = r.Config.inModule()
+	r.settleConnectors()
+}
