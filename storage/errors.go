@@ -32,7 +32,10 @@ var (
 // DeadError is ErrRevoked with what it was that ended.
 type DeadError struct{ What string }
 
+// Error is that of ErrRevoked, with what ended.
 func (e *DeadError) Error() string { return ErrRevoked.Error() + ": " + e.What }
+
+// Unwrap gives ErrRevoked.
 func (e *DeadError) Unwrap() error { return ErrRevoked }
 
 // Cause is the stable code of what ended: user_disabled, client_disabled,
@@ -48,8 +51,10 @@ type ThrottledError struct {
 // errThrottled makes a refusal over a limit a verdict.
 var errThrottled = engine.NewVerdict("throttled")
 
+// Unwrap gives a verdict of the engine.
 func (e *ThrottledError) Unwrap() error { return errThrottled }
 
+// Error tells when to retry.
 func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many attempts: retry after %s", e.RetryAfter)
 }

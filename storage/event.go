@@ -168,12 +168,18 @@ func record(tx *gorm.DB, e Event, at time.Time) error {
 	if e.isMerged() {
 		return merge(tx, e, at)
 	}
-	return insertEvent(tx, "", "", e, at)
+	return insertEvent(tx, e, at, merging{})
 }
 
-// insertEvent writes an event's row; conflict is what to do if its key, unless that
-// is empty, is taken.
-func insertEvent(tx *gorm.DB, key, conflict string, e Event, at time.Time, more ...any) error {
+// merging says what happens if an event with this key is there. The zero value is for an
+// event that has a row of its own.
+type merging struct {
+	key        string
+	onConflict string // SQL, whose parameters are args
+	args       []any
+}
+
+func insertEvent(tx *gorm.DB, e Event, at time.Time, m merging) error {
 	detail, err := engine.JSONText(e.Detail)
 	if err != nil {
 		return fmt.Errorf("event detail: %w", err)
@@ -186,11 +192,11 @@ func insertEvent(tx *gorm.DB, key, conflict string, e Event, at time.Time, more 
 		eventID(at), At(at), e.Type, e.Outcome, foreign.ForColumn(e.Reason, longestName), from.Actor,
 		foreign.ForColumn(e.UserID, longestName), foreign.ForColumn(e.ClientID, longestName), foreign.ForColumn(e.SessionID, longestName),
 		foreign.ForColumn(e.GrantID, longestName), foreign.ForColumn(e.Connector, longestName),
-		from.Address, from.Agent, from.RequestID, detail, max(e.Times, 1), key,
+		from.Address, from.Agent, from.RequestID, detail, max(e.Times, 1), m.key,
 	}
 	return tx.Exec(`INSERT INTO events (id, at, type, outcome, reason, actor, user_id, client_id, session_id, grant_id,
 			connector, address, agent, request_id, detail, times, merge_key)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+conflict, append(args, more...)...).Error
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+m.onConflict, append(args, m.args...)...).Error
 }
 
 // eventOrder counts this process's events.

@@ -63,7 +63,11 @@ func merge(tx *gorm.DB, e Event, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("event detail: %w", err)
 	}
-	return insertEvent(tx, key, ` ON CONFLICT (merge_key) WHERE merge_key <> '' DO UPDATE SET times = events.times + excluded.times, latest = ?`, e, at, latest)
+	return insertEvent(tx, e, at, merging{
+		key:        key,
+		onConflict: ` ON CONFLICT (merge_key) WHERE merge_key <> '' DO UPDATE SET times = events.times + excluded.times, latest = ?`,
+		args:       []any{latest},
+	})
 }
 
 // mergeKey is the same for events of one kind and minute.

@@ -59,41 +59,49 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 	if s.Replaces == s.HandleHash {
 		return Session{}, errors.New("sign in: the handle is not new")
 	}
-	var session Session
+	var in entry
 	err := db.write(ctx, "sign in", func(tx *gorm.DB) (err error) {
 		if err := db.lockRow(tx, userRow, s.UserID, forShare); err != nil {
 			return err
 		}
-		session, err = enter(tx, s, at)
-		return err
+		if in, err = enter(tx, s, at); err != nil {
+			return err
+		}
+		return noteEntry(tx, s, in, at)
 	})
 	if err != nil {
 		return Session{}, err
 	}
-	return session, nil
+	return in.Session, nil
 }
 
-// enter lets the user in, whose row the caller holds: the session starts, the password's
-// hash is renewed, the reserved attempt given back. Event user.signed_in. ErrRevoked: see
-// SignIn.
-func enter(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
+// entry is the session that a sign-in has started.
+type entry struct {
+	Session
+	repeated bool // the session went on, or its user has very many
+}
+
+// enter starts the session of a user whose row the caller holds. ErrRevoked: see SignIn.
+func enter(tx *gorm.DB, s SignIn, at time.Time) (entry, error) {
 	notBefore, err := admitSince(tx, s.UserID, s.NotBefore)
 	if err != nil {
-		return Session{}, err
+		return entry{}, err
 	}
-	session, repeated, err := startSession(tx, s, notBefore, at)
-	if err != nil {
-		return Session{}, err
-	}
+	return startSession(tx, s, notBefore, at)
+}
+
+// noteEntry renews the password's hash, gives the reserved attempt back and records the
+// sign-in. Event user.signed_in.
+func noteEntry(tx *gorm.DB, s SignIn, in entry, at time.Time) error {
 	if err := renewHash(tx, s, at); err != nil {
-		return Session{}, err
+		return err
 	}
 	if err := giveBack(tx, s.GiveBack); err != nil {
-		return Session{}, err
+		return err
 	}
-	return session, record(tx, Event{
-		Type: UserSignedIn, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: session.ID, Connector: s.connector,
-		From: s.From, Detail: map[string]any{"acr": s.ACR, "amr": s.AMR}, repeated: repeated,
+	return record(tx, Event{
+		Type: UserSignedIn, Outcome: Succeeded, UserID: s.UserID, ClientID: s.ClientID, SessionID: in.ID, Connector: s.connector,
+		From: s.From, Detail: map[string]any{"acr": s.ACR, "amr": s.AMR}, repeated: in.repeated,
 	}, at)
 }
 
@@ -122,16 +130,15 @@ func admitSince(tx *gorm.DB, userID string, seen *Millis) (Millis, error) {
 
 // startSession goes on with the browser's session or makes a new one. A session
 // that goes on belongs to the way in that was used last; the grants that it has
-// opened stay with the way in of their time. repeated: the session went on, or its
-// user has very many.
-func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (session Session, repeated bool, err error) {
+// opened stay with the way in of their time.
+func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (entry, error) {
 	before, err := replaced(tx, s, at)
 	if err != nil {
-		return Session{}, false, err
+		return entry{}, err
 	}
 	from := s.From.clean()
 	now := At(at)
-	session = Session{
+	session := Session{
 		ID: before.ID, HandleHash: s.HandleHash, UserID: s.UserID, ArrivedAt: now,
 		Connector: s.through.Connector, Identity: s.through.key(),
 		Persistent: s.Persistent, Agent: from.Agent, Address: from.Address,
@@ -140,17 +147,17 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (sessio
 	}
 	noteProof(&session, before, s, now)
 	if before.ID != "" {
-		return session, true, replaceSession(tx, session)
+		return entry{session, true}, replaceSession(tx, session)
 	}
 	// A clock that is behind the one that moved not_before makes no session that
 	// is dead from its birth.
 	session.ID, session.CreatedAt = NewID("ses_"), max(now, notBefore+1)
 	row := session
 	if err := tx.Create(&row).Error; err != nil {
-		return Session{}, false, err
+		return entry{}, err
 	}
-	repeated, err = trimSessions(tx, session, By{From: s.From, At: at})
-	return session, repeated, err
+	repeated, err := trimSessions(tx, session, By{From: s.From, At: at})
+	return entry{session, repeated}, err
 }
 
 // noteProof notes what a sign-in proves. A session goes on with its newest proof: arriving

@@ -61,7 +61,7 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 	if !a.ByPassword {
 		a.SignIn.through = a.Identity
 	}
-	var session Session
+	var in entry
 	err := db.write(ctx, "sign in through connector", func(tx *gorm.DB) (err error) {
 		if err := spendAttempt(tx, a.AttemptID, a.Until); err != nil {
 			return err
@@ -69,15 +69,18 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 		if err := settleUser(tx, a, at); err != nil {
 			return err
 		}
-		if session, err = enter(tx, a.SignIn, at); err != nil {
+		if in, err = enter(tx, a.SignIn, at); err != nil {
 			return err
 		}
-		return attach(tx, a, at)
+		if err := attach(tx, a, at); err != nil {
+			return err
+		}
+		return noteEntry(tx, a.SignIn, in, at)
 	})
 	if err != nil {
 		return Session{}, err
 	}
-	return session, nil
+	return in.Session, nil
 }
 
 // spendAttempt lets an upstream sign-in, or the proof it gave, count once. ErrReplayed.

@@ -24,6 +24,7 @@ type Remains struct {
 	keep               time.Duration
 }
 
+// String names it in logs and tests.
 func (r Remains) String() string { return r.table + " by " + r.moment }
 
 const (

@@ -86,6 +86,7 @@ type UnprovenError struct {
 	Attached Attached
 }
 
+// Error says what may be another person's.
 func (e *UnprovenError) Error() string {
 	if e.Email == "" {
 		return "this user has no address that anybody has proven, so what is attached to the account may be somebody else's"
@@ -93,6 +94,7 @@ func (e *UnprovenError) Error() string {
 	return fmt.Sprintf("nobody has proven that %s belongs to this user, so what is attached to the account may be somebody else's", e.Email)
 }
 
+// Unwrap gives ErrUnproven.
 func (e *UnprovenError) Unwrap() error { return ErrUnproven }
 
 // clearClaimed decides about an act that opens more of a claimed account, in the

@@ -19,6 +19,7 @@ func init() {
 // empty is the empty string, so that NOT NULL DEFAULT empty means absent.
 type jsonColumn struct{}
 
+// Scan reads JSON into the field.
 func (jsonColumn) Scan(ctx context.Context, field *schema.Field, dst reflect.Value, stored any) error {
 	var text []byte
 	switch v := stored.(type) {
@@ -40,6 +41,7 @@ func (jsonColumn) Scan(ctx context.Context, field *schema.Field, dst reflect.Val
 	return nil
 }
 
+// Value gives the field as JSON.
 func (jsonColumn) Value(_ context.Context, _ *schema.Field, _ reflect.Value, value any) (any, error) {
 	return JSONText(value)
 }
@@ -62,6 +64,7 @@ func JSONText(value any) (string, error) {
 // -1: unset.
 type millisColumn struct{}
 
+// Scan reads milliseconds into the field.
 func (millisColumn) Scan(ctx context.Context, field *schema.Field, dst reflect.Value, stored any) error {
 	millis, ok := stored.(int64)
 	if !ok {
@@ -71,6 +74,7 @@ func (millisColumn) Scan(ctx context.Context, field *schema.Field, dst reflect.V
 	return nil
 }
 
+// Value gives the field in milliseconds.
 func (millisColumn) Value(_ context.Context, _ *schema.Field, _ reflect.Value, value any) (any, error) {
 	d, ok := value.(time.Duration)
 	if !ok {

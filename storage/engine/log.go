@@ -30,11 +30,19 @@ func gormConfig(log *slog.Logger) *gorm.Config {
 // their parameters.
 type statementLog struct{ log *slog.Logger }
 
-func (l statementLog) LogMode(logger.LogLevel) logger.Interface    { return l }
-func (l statementLog) Info(context.Context, string, ...any)        {}
-func (l statementLog) Warn(context.Context, string, ...any)        {}
+// LogMode changes nothing: there is one level.
+func (l statementLog) LogMode(logger.LogLevel) logger.Interface { return l }
+
+// Info says nothing.
+func (l statementLog) Info(context.Context, string, ...any) {}
+
+// Warn says nothing.
+func (l statementLog) Warn(context.Context, string, ...any) {}
+
+// Error logs what gorm itself complains of.
 func (l statementLog) Error(_ context.Context, m string, _ ...any) { l.log.Error(m) }
 
+// Trace logs a statement that failed for no reason of ours.
 func (l statementLog) Trace(ctx context.Context, _ time.Time, statement func() (string, int64), err error) {
 	if err == nil || isVerdict(err) || errors.Is(err, context.Canceled) {
 		return

@@ -168,6 +168,7 @@ var fieldsOfRows sync.Map // by reflect.Type
 // jsonInto scans a jsonColumn.
 type jsonInto struct{ value any }
 
+// Scan implements sql.Scanner.
 func (j jsonInto) Scan(stored any) error {
 	var text []byte
 	switch v := stored.(type) {
@@ -187,6 +188,7 @@ func (j jsonInto) Scan(stored any) error {
 // millisInto scans a millisColumn.
 type millisInto struct{ value *time.Duration }
 
+// Scan implements sql.Scanner.
 func (m millisInto) Scan(stored any) error {
 	millis, ok := stored.(int64)
 	if !ok {

@@ -21,6 +21,7 @@ type verdict struct{ text string }
 // that wraps it, is undone; its neighbours in a batch and the connection stay whole.
 func NewVerdict(text string) error { return &verdict{text} }
 
+// Error is the text that it was made with.
 func (v *verdict) Error() string { return v.text }
 
 // committed is the error of a use case that is kept.
