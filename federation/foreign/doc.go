@@ -1,5 +1,5 @@
-// Package foreign reads what others wrote: JSON, public keys, names of hosts, e-mail
-// addresses and texts that people or programs have chosen.
+// Package foreign reads what others wrote: JSON, public keys, names of hosts and time zones,
+// e-mail addresses and texts that people or programs have chosen.
 //
 // Each of them has more than one reader: a browser, a proxy, a library of a client. The
 // package accepts only what all readers take for the same, and its errors say what to

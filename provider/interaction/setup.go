@@ -85,7 +85,7 @@ func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (st
 	if directory.CheckEmail(user.Email) != nil {
 		return user, errEmail
 	}
-	if web.CheckName(user.Name) != "" {
+	if directory.CheckName(user.Name) != nil {
 		return user, errName
 	}
 	user, err := h.Directory.CreateFirstAdmin(r.Context(), storage.SecretHash(token), user, form.Get("new-password"), web.TraceOf(r.Context()).Origin())

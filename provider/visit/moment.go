@@ -1,17 +1,13 @@
 package visit
 
 import (
-	"errors"
-	"regexp"
 	"strconv"
 	"time"
-	_ "time/tzdata" // so that zones are known on a machine without the files
 
+	"signet/federation/foreign"
 	"signet/storage"
 	"signet/templates"
 )
-
-var errNoZone = errors.New("not the name of a time zone")
 
 // Moments writes times for one person at one time.
 type Moments struct {
@@ -22,7 +18,7 @@ type Moments struct {
 // MomentsFor writes in the zone of the user's profile, else in UTC: the zone
 // stands beside each time, so neither is mistaken for the other.
 func MomentsFor(u storage.User, now time.Time) Moments {
-	location, err := Zone(u.Zoneinfo)
+	location, err := foreign.TimeZone(u.Zoneinfo)
 	if err != nil {
 		location = time.UTC
 	}
@@ -69,14 +65,4 @@ func count(d, unit time.Duration, word string) string {
 		return "1 " + word
 	}
 	return strconv.Itoa(n) + " " + word + "s"
-}
-
-var zoneName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$`)
-
-// Zone loads a zone by its name. "Local" would be the server's.
-func Zone(name string) (*time.Location, error) {
-	if name == "Local" || !zoneName.MatchString(name) {
-		return nil, errNoZone
-	}
-	return time.LoadLocation(name)
 }

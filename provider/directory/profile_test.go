@@ -1,0 +1,67 @@
+package directory_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"signet/provider/directory"
+	"signet/storage"
+)
+
+func TestCheckProfile_OneField(t *testing.T) {
+	for _, c := range []struct {
+		field       string
+		profile     storage.Profile
+		right       bool
+		description string
+	}{
+		{"name", storage.Profile{Name: "Ada Lovelace"}, true, "a name"},
+		{"name", storage.Profile{Name: "علی\u200cرضا"}, true, "a name with a joiner"},
+		{"name", storage.Profile{Name: strings.Repeat("é", 200)}, true, "200 characters"},
+		{"name", storage.Profile{Name: strings.Repeat("é", 201)}, false, "201 characters"},
+		{"given_name", storage.Profile{GivenName: "Ada\nLovelace"}, false, "a line break"},
+		{"family_name", storage.Profile{FamilyName: "Ada\u202e"}, false, "text turned round"},
+		{"nickname", storage.Profile{Nickname: "a\u200bda"}, false, "a space of no width"},
+		{"preferred_username", storage.Profile{PreferredUsername: "ada.l-1_x"}, true, "a word"},
+		{"preferred_username", storage.Profile{PreferredUsername: "ada@example.com"}, false, "an address"},
+		{"preferred_username", storage.Profile{PreferredUsername: ".ada"}, false, "a dot in front"},
+		{"picture", storage.Profile{Picture: "https://example.com/ada.png"}, true, "https"},
+		{"picture", storage.Profile{Picture: "http://example.com/ada.png"}, false, "http"},
+		{"picture", storage.Profile{Picture: "data:image/png,x"}, false, "data"},
+		{"picture", storage.Profile{Picture: "https://ada@example.com/"}, false, "a user name"},
+		{"picture", storage.Profile{Picture: "https://example.com/" + strings.Repeat("a", 1000)}, false, "over 1000 bytes"},
+		{"website", storage.Profile{Website: "http://example.com"}, true, "http"},
+		{"website", storage.Profile{Website: "https:///"}, false, "no host"},
+		{"website", storage.Profile{Website: "https://example.com/a b"}, false, "a space"},
+		{"website", storage.Profile{Website: "javascript:alert(1)"}, false, "javascript"},
+		{"zoneinfo", storage.Profile{Zoneinfo: "Europe/Zurich"}, true, "a zone"},
+		{"zoneinfo", storage.Profile{Zoneinfo: "Local"}, false, "the server's zone"},
+		{"zoneinfo", storage.Profile{Zoneinfo: "../etc/passwd"}, false, "a path"},
+		{"locale", storage.Profile{Locale: "de"}, true, "a tag"},
+		{"locale", storage.Profile{Locale: "x y"}, false, "no tag"},
+		{"locale", storage.Profile{Locale: "und"}, false, "no language"},
+	} {
+		p := c.profile
+		wrong := directory.CheckProfile(&p, storage.Profile{})
+		if c.right && len(wrong) > 0 || !c.right && (len(wrong) != 1 || wrong[0].Field != c.field) {
+			t.Errorf("%s, %s: got %v", c.field, c.description, wrong)
+		}
+		if again := directory.CheckProfile(&p, c.profile); len(again) > 0 && !c.right {
+			t.Errorf("%s, %s stood there before: got %v", c.field, c.description, again)
+		}
+	}
+}
+
+func TestCheckProfile_LocaleIsWrittenInOneSpelling(t *testing.T) {
+	p := storage.Profile{Locale: "EN-gb"}
+	if wrong := directory.CheckProfile(&p, storage.Profile{}); len(wrong) > 0 || p.Locale != "en-GB" {
+		t.Errorf("got %q, %v", p.Locale, wrong)
+	}
+}
+
+func TestCheckName_TooLongIsNamed(t *testing.T) {
+	if err := directory.CheckName(strings.Repeat("a", 201)); !errors.Is(err, directory.ErrLongName) {
+		t.Errorf("got %v", err)
+	}
+}
