@@ -36,7 +36,7 @@ func (h *Handler) Routes() []web.Route {
 	}
 	wellKnown := web.Route{
 		Methods: "GET|HEAD", Path: "/.well-known/change-password", Policy: web.Arrivals,
-		Handler: http.HandlerFunc(h.wellKnown), Specification: "W3C, A Well-Known URL for Changing Passwords, section 3",
+		Handler: http.HandlerFunc(h.wellKnown), Specification: "W3C, A Well-Known URL for Changing Passwords",
 	}
 	list = append(list, wellKnown)
 	if h.Site.Base != "" { // password managers ask at the root of the host
