@@ -32,6 +32,7 @@ func (h *Handler) showApps(w http.ResponseWriter, r *http.Request, current sessi
 	return h.Site.Show(w, page)
 }
 
+// appRow shows an application with what it may do, and since when.
 func (h *Handler) appRow(ctx context.Context, current session.Current, connected storage.Connected) (templates.AppRow, error) {
 	client, err := h.client(ctx, connected.ClientID)
 	if err != nil {
@@ -105,6 +106,7 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 	return h.Site.Show(w, page)
 }
 
+// withdrawal is the act of taking the access of an application away.
 func withdrawal(clientID string) visit.Act {
 	return visit.Act{Name: "withdraw", Page: withdrawPath + "?" + url.Values{"client_id": {clientID}}.Encode(), Back: appsPath}
 }
@@ -125,7 +127,7 @@ func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current sessi
 	if !h.Visits.Fresh(current) {
 		return h.Visits.StepUp(w, r, withdrawal(connected.ClientID))
 	}
-	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
+	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, web.TraceOf(r.Context()).By(h.Now()))
 	if err != nil && !errors.Is(err, storage.ErrNotFound) { // of two at once, one was first
 		return err
 	}

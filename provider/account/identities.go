@@ -62,10 +62,12 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 	return h.Site.Show(w, page)
 }
 
+// linking is the act of connecting an account of an upstream.
 func linking(connector string) visit.Act {
 	return visit.Act{Name: "link", Page: linkPath + "?" + url.Values{"connector": {connector}}.Encode(), Back: identitiesPath}
 }
 
+// unlinking is the act of disconnecting one.
 func unlinking(key string) visit.Act {
 	return visit.Act{Name: "unlink", Page: unlinkPath + "?" + url.Values{"identity": {key}}.Encode(), Back: identitiesPath}
 }
@@ -87,6 +89,7 @@ func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current sessio
 	return h.Site.Show(w, templates.AccountIdentity{Account: h.frame(r, current, "identities"), Connector: connector, Ticket: ticket})
 }
 
+// connectorGone is the page for a connector that is not there any more.
 func connectorGone(back string) *web.Problem {
 	return notThere("This way to sign in is gone", "The operator has removed it.", back)
 }

@@ -64,9 +64,7 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if wrong == nil {
 		return err
 	}
-	trace := web.TraceOf(r.Context())
-	trace.Note("code", wrong.Code)
-	credential.Note(trace, err)
+	credential.Note(web.TraceOf(r.Context()), wrong.Code, err)
 	page, err := h.passwordPage(r, current)
 	if err != nil {
 		return err
@@ -77,6 +75,8 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 
 var errSamePassword = errors.New("the new password is the old one")
 
+// replacePassword checks the old password and stores the new one. An error is a refusal for
+// passwordRefusal, storage.ErrConflict or storage.ErrRevoked for a form that is out of date.
 func (h *Handler) replacePassword(w http.ResponseWriter, r *http.Request, current session.Current, old, wanted string) error {
 	ctx := r.Context()
 	checked, err := h.Visits.CheckPassword(r, current.User.Email, old)
@@ -97,6 +97,7 @@ func (h *Handler) replacePassword(w http.ResponseWriter, r *http.Request, curren
 	return nil
 }
 
+// newHash hashes the wanted password, which must be another than the old one.
 func (h *Handler) newHash(ctx context.Context, old, wanted string, user storage.User) (string, error) {
 	if old == wanted {
 		return "", errSamePassword

@@ -62,7 +62,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 		return h.refuseProfile(w, r, current, wanted, wrong...)
 	}
 	wanted.Seen = current.User.UpdatedAt
-	err = h.DB.UpdateProfile(r.Context(), current.UserID, wanted, storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
+	err = h.DB.UpdateProfile(r.Context(), current.UserID, wanted, web.TraceOf(r.Context()).By(h.Now()))
 	if errors.Is(err, storage.ErrUsernameTaken) {
 		web.TraceOf(r.Context()).Note("code", "username_taken")
 		return h.refuseProfile(w, r, current, wanted,

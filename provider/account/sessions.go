@@ -50,6 +50,7 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current s
 	return h.Site.Show(w, page)
 }
 
+// stolen lists the sessions that ended because a token of theirs was used twice.
 func (h *Handler) stolen(r *http.Request, current session.Current) ([]templates.StolenSession, error) {
 	list, err := h.DB.StolenSessions(r.Context(), current.UserID, h.Now().Add(-session.ToldFor))
 	if err != nil {
@@ -63,6 +64,7 @@ func (h *Handler) stolen(r *http.Request, current session.Current) ([]templates.
 	return told, nil
 }
 
+// sessionRow shows a session with the applications that were used in it.
 func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage.Session, clients []string) (templates.SessionRow, error) {
 	times := visit.MomentsFor(current.User, h.Now())
 	row := templates.SessionRow{
@@ -109,7 +111,7 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 		}
 		return h.onwardSignedOut(w, r, ended)
 	}
-	if err := h.DB.EndSession(r.Context(), current.UserID, sid, "signed_out", storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()}); err != nil {
+	if err := h.DB.EndSession(r.Context(), current.UserID, sid, "signed_out", web.TraceOf(r.Context()).By(h.Now())); err != nil {
 		return err
 	}
 	return h.finished(w, sessionsPath, "session")
@@ -124,7 +126,7 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end-others", ""), sessionsPath); err != nil {
 		return err
 	}
-	err = h.DB.EndOtherSessions(r.Context(), current.UserID, current.ID, "signed_out", storage.By{From: web.TraceOf(r.Context()).Origin(), At: h.Now()})
+	err = h.DB.EndOtherSessions(r.Context(), current.UserID, current.ID, "signed_out", web.TraceOf(r.Context()).By(h.Now()))
 	if err != nil {
 		return err
 	}

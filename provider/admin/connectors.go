@@ -118,6 +118,7 @@ func clockFinding(r federation.Report) string {
 	return fmt.Sprintf("Its clock is %s %s this server's. Sign-ins fail until one of the two is set right.", r.ClockSkew.Abs(), side)
 }
 
+// factsOf lists what an upstream says of itself.
 func factsOf(r federation.Report) []templates.Fact {
 	if r.Err != nil {
 		return nil

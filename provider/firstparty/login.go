@@ -51,9 +51,7 @@ func notSignedIn(w http.ResponseWriter, r *http.Request, err error) error {
 	if status == http.StatusUnprocessableEntity {
 		status = http.StatusUnauthorized // what the page calls a form to be corrected
 	}
-	trace := web.TraceOf(r.Context())
-	trace.Note("code", refusal.Code)
-	credential.Note(trace, err)
+	credential.Note(web.TraceOf(r.Context()), refusal.Code, err)
 	text := refusal.Text
 	if refusal.Retry != "" {
 		text += " Try again " + refusal.Retry + "."

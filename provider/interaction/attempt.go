@@ -54,6 +54,7 @@ func (a attempt) encode() ([]byte, error) {
 	return append(append(binary.BigEndian.AppendUint16(nil, uint16(len(own))), own...), request...), nil
 }
 
+// decodeAttempt reads what encode has written; false for anything else.
 func decodeAttempt(payload []byte) (attempt, bool) {
 	var a attempt
 	if len(payload) < 2 {
@@ -127,6 +128,7 @@ var (
 	errOtherSite      = web.Because("cross_origin", errors.New("another site sent the browser to start the attempt"))
 )
 
+// lostAttempt is the page for a callback that belongs to no attempt of this browser.
 func lostAttempt(cause error) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "unknown_attempt", Title: "This sign-in was not started here",

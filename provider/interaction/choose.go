@@ -30,6 +30,7 @@ func (h *Handler) showChoice(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// choiceTicket binds the answer to the user who was shown.
 func choiceTicket(s step, current session.Current) visit.Ticket {
 	return visit.Ticket{Purpose: "select", Session: current.ID, Request: s.ID}
 }
@@ -50,10 +51,8 @@ func (h *Handler) choose(w http.ResponseWriter, r *http.Request) error {
 	if err := h.Visits.CheckTicket(form.Get("ticket"), choiceTicket(s, current)); err != nil {
 		return web.Stale(h.next(s), err)
 	}
-	at := h.Now()
-	fact := storage.Fact{Kind: storage.FactChosen, At: storage.At(at), Request: s.ID}
-	if err := h.DB.AddFact(r.Context(), current.UserID, current.ID, fact, at); err != nil {
-		return h.sessionEnded(s, err)
+	if err := h.addFact(r.Context(), s, current, storage.FactChosen); err != nil {
+		return err
 	}
 	return h.Site.Onward(w, h.next(s))
 }

@@ -56,6 +56,7 @@ func wanted(s step, current session.Current) templates.Wanted {
 	return w
 }
 
+// declineTicket binds the answer to the user who was asked.
 func declineTicket(s step, current session.Current) visit.Ticket {
 	return visit.Ticket{Purpose: "decline", Session: current.ID, Request: s.ID}
 }
@@ -74,10 +75,8 @@ func (h *Handler) decline(w http.ResponseWriter, r *http.Request) error {
 	if err := h.Visits.CheckTicket(form.Get("ticket"), declineTicket(s, current)); err != nil {
 		return web.Stale(h.next(s), err)
 	}
-	at := h.Now()
-	fact := storage.Fact{Kind: storage.FactDeclined, At: storage.At(at), Request: s.ID}
-	if err := h.DB.AddFact(r.Context(), current.UserID, current.ID, fact, at); err != nil {
-		return h.sessionEnded(s, err)
+	if err := h.addFact(r.Context(), s, current, storage.FactDeclined); err != nil {
+		return err
 	}
 	return h.Site.Onward(w, h.next(s))
 }

@@ -34,6 +34,7 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// consentStep opens a request that asks for a consent, with the user who is to give it.
 func (h *Handler) consentStep(r *http.Request, sealed string) (step, session.Current, error) {
 	s, err := h.open(r.Context(), sealed)
 	if err != nil {
@@ -91,6 +92,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	return h.Site.Onward(w, h.next(s))
 }
 
+// allow remembers the consent, if it may be remembered, as a fact of the session too.
 func (h *Handler) allow(r *http.Request, s step, current session.Current) error {
 	at := h.Now()
 	c := h.consenting(r, s, current)

@@ -97,6 +97,7 @@ func (h *Handler) common(s step) templates.Common {
 	return c
 }
 
+// person is a user as pages show it.
 func person(u storage.User) templates.Person {
 	return templates.Person{Name: u.Name, Email: u.Email}
 }
@@ -109,6 +110,13 @@ func (h *Handler) connector(id string) (Connector, bool) {
 		}
 	}
 	return Connector{}, false
+}
+
+// addFact notes in the session what the person has decided about the request of a step.
+func (h *Handler) addFact(ctx context.Context, s step, current session.Current, kind storage.FactKind) error {
+	at := h.Now()
+	fact := storage.Fact{Kind: kind, At: storage.At(at), Request: s.ID}
+	return h.sessionEnded(s, h.DB.AddFact(ctx, current.UserID, current.ID, fact, at))
 }
 
 // sessionEnded answers a step whose session ended while its page lay open; other errors

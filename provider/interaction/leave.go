@@ -32,7 +32,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := h.Visits.Departed(query.Get("departure"), r.PathValue("connector"), s.Opened)
+	d, err := h.Visits.OpenDeparture(query.Get("departure"), r.PathValue("connector"), s.Opened)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 	return h.askLogin(w, r, s, http.StatusOK, templates.SignIn{Username: s.LoginHint})
 }
 
+// startForPage begins a request that ends at returnTo.
 func (h *Handler) startForPage(w http.ResponseWriter, returnTo string) error {
 	q, ok := h.Visits.RequestFor(returnTo)
 	if !ok {
@@ -84,8 +85,6 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if refusal == nil {
 		return err
 	}
-	trace := web.TraceOf(r.Context())
-	trace.Note("code", refusal.Code)
-	credential.Note(trace, err)
+	credential.Note(web.TraceOf(r.Context()), refusal.Code, err)
 	return h.askLogin(w, r, s, status, templates.SignIn{Username: form.Get("username"), Keep: keep, Error: refusal})
 }

@@ -73,6 +73,7 @@ func (h *Handler) pendingProof(r *http.Request, s step) (proof, Connector, error
 	return p, c, nil
 }
 
+// provePage asks for the password of the account that has the address of the identity.
 func (h *Handler) provePage(s step, p proof, c Connector) templates.Prove {
 	return templates.Prove{
 		Common: h.common(s), Request: s.Sealed, Email: p.Identity.Email,
@@ -122,14 +123,13 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	if refusal == nil {
 		return err
 	}
-	trace := web.TraceOf(r.Context())
-	trace.Note("code", refusal.Code)
-	credential.Note(trace, err)
+	credential.Note(web.TraceOf(r.Context()), refusal.Code, err)
 	page := h.provePage(s, p, c)
 	page.Error = refusal
 	return h.Site.ShowStatus(w, status, page)
 }
 
+// linkProven signs the owner of the account in and links the identity that has waited.
 func (h *Handler) linkProven(w http.ResponseWriter, r *http.Request, s step, p proof, checked credential.Checked) error {
 	identity := p.Identity
 	identity.UserID = checked.User.ID

@@ -69,9 +69,7 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 	if wrong == nil {
 		return err
 	}
-	trace := web.TraceOf(r.Context())
-	trace.Note("code", wrong.Code)
-	credential.Note(trace, web.Because(wrong.Code, err))
+	credential.Note(web.TraceOf(r.Context()), wrong.Code, web.Because(wrong.Code, err))
 	return h.setupPage(w, status, templates.Setup{Token: token, Email: form.Get("email"), Name: form.Get("name"), Error: wrong})
 }
 
@@ -80,6 +78,7 @@ var (
 	errName  = errors.New("not a name to show")
 )
 
+// firstAdmin makes the user of the form, if all that was typed may stand.
 func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (storage.User, error) {
 	user := storage.User{Email: form.Get("email"), Name: form.Get("name")}
 	if directory.CheckEmail(user.Email) != nil {

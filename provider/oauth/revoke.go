@@ -19,7 +19,7 @@ func (h *Handler) revoke(ctx context.Context, r tokenRequest) (any, error) {
 		return nil, errNoToken
 	}
 	at := h.Now()
-	by := storage.By{From: web.TraceOf(ctx).Origin(), At: at}
+	by := web.TraceOf(ctx).By(at)
 	var err error
 	if access, openErr := h.Ring.VerifyAccess(token, at); openErr == nil {
 		if !isForeign(ctx, r.client.ID, storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID}) {

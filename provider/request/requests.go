@@ -61,6 +61,7 @@ func SealedSize(q Request) (int, error) {
 	return keys.SealedSize(len(payload)), err
 }
 
+// encode writes a request as compactly as JSON allows.
 func encode(q Request) ([]byte, error) {
 	var payload bytes.Buffer
 	encoder := json.NewEncoder(&payload)

@@ -48,6 +48,7 @@ func (s *Sessions) Current(r *http.Request) (Current, error) {
 	})
 }
 
+// current finds the session of the cookie by reading it in one of two ways.
 func (s *Sessions) current(r *http.Request, read func(handleHash string) (storage.Session, storage.User, error)) (Current, error) {
 	handle, ok := s.Cookies.read(r, s.Cookies.session())
 	if !ok {
@@ -99,7 +100,7 @@ var ByPassword = []string{"pwd"}
 
 // End ends the browser's session and clears its cookie.
 func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Current, reason string) error {
-	err := s.DB.EndSession(ctx, current.UserID, current.ID, reason, storage.By{From: web.TraceOf(ctx).Origin(), At: s.Now()})
+	err := s.DB.EndSession(ctx, current.UserID, current.ID, reason, web.TraceOf(ctx).By(s.Now()))
 	if err != nil {
 		return fmt.Errorf("end session: %w", err)
 	}
@@ -110,7 +111,7 @@ func (s *Sessions) End(ctx context.Context, w http.ResponseWriter, current Curre
 // EndAll ends every session and every grant of the user, offline ones too, and
 // clears this browser's cookie.
 func (s *Sessions) EndAll(ctx context.Context, w http.ResponseWriter, current Current, reason string) error {
-	err := s.DB.SignOutEverywhere(ctx, current.UserID, reason, storage.By{From: web.TraceOf(ctx).Origin(), At: s.Now()})
+	err := s.DB.SignOutEverywhere(ctx, current.UserID, reason, web.TraceOf(ctx).By(s.Now()))
 	if err != nil {
 		return fmt.Errorf("end all sessions: %w", err)
 	}

@@ -46,6 +46,7 @@ func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Start
 	return s.set(w, r, handle, started)
 }
 
+// signIn is what storage is asked for.
 func (s *Sessions) signIn(r *http.Request, in Started, handle string) storage.SignIn {
 	old := ""
 	if handle, ok := s.Cookies.read(r, s.Cookies.session()); ok {

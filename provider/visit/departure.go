@@ -47,9 +47,9 @@ func (v *Visits) Depart(w http.ResponseWriter, d Departure, sealed string) error
 	return v.Site.Onward(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"request": {sealed}, "departure": {proof}}.Encode())
 }
 
-// Departed opens the departure of a connector and a request. Any other one is a page
+// OpenDeparture opens the departure of a connector and a request. Any other one is a page
 // that leads back to the dispatcher.
-func (v *Visits) Departed(sealed, connector string, about request.Opened) (Departure, error) {
+func (v *Visits) OpenDeparture(sealed, connector string, about request.Opened) (Departure, error) {
 	var d Departure
 	payload, err := v.Ring.Unseal("departure", sealed, v.Now())
 	if err != nil || json.Unmarshal(payload, &d) != nil || d.Connector != connector || d.RequestID != about.ID {

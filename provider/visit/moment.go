@@ -49,6 +49,7 @@ func ago(d time.Duration) string {
 	return span(d) + " ago"
 }
 
+// span writes a time in its largest whole unit.
 func span(d time.Duration) string {
 	switch {
 	case d < time.Hour:

@@ -69,6 +69,9 @@ func (t *Trace) Origin() storage.Origin {
 	return storage.Origin{RequestID: t.ID, Address: t.Address, Agent: t.Agent}
 }
 
+// By tells storage where an act came from, and when it was done.
+func (t *Trace) By(at time.Time) storage.By { return storage.By{From: t.Origin(), At: at} }
+
 // Traced gives each request its trace and writes one log line when it is
 // answered. A panic is logged with its stack, and the process lives; broken
 // answers for the handler, unless that has begun to. Query strings are never
