@@ -11,6 +11,33 @@ import (
 	"signet/federation/foreign"
 )
 
+// Options are what one attempt wants.
+type Options struct {
+	// RedirectURI is where the upstream sends the browser back to, as registered
+	// there.
+	RedirectURI string
+	// Fresh asks the upstream to let the user prove again who it is.
+	Fresh bool
+	// MaxAge asks for a sign-in at the upstream that is no older, in seconds. Nil:
+	// any.
+	MaxAge *int64
+	// AuthTime asks the upstream to say when the user last proved who it is.
+	AuthTime bool
+	// LoginHint is passed on as it is; "" for none. It must not be what a client
+	// sent unless the operator wants clients to steer.
+	LoginHint string
+}
+
+// checkRedirectURI keeps a mistake of the caller from becoming a mystery at the
+// upstream.
+func checkRedirectURI(uri string) error {
+	u, err := url.Parse(uri)
+	if err != nil || u.Host == "" || u.Fragment != "" {
+		return fmt.Errorf("start: redirect URI is not an absolute URL: %w", ErrMisconfigured)
+	}
+	return nil
+}
+
 // Attempt is one sign-in on its way. The caller seals it into a cookie of the
 // browser that started it, and spends ID when it is used. It does not print
 // itself.
@@ -103,14 +130,4 @@ func (a Attempt) code(connector, issuer string, callback url.Values, issuerOK fu
 		return "", untrusted("read callback: no code")
 	}
 	return code, nil
-}
-
-// checkRedirectURI keeps a mistake of the caller from becoming a mystery at the
-// upstream.
-func checkRedirectURI(uri string) error {
-	u, err := url.Parse(uri)
-	if err != nil || u.Host == "" || u.Fragment != "" {
-		return fmt.Errorf("start: redirect URI is not an absolute URL: %w", ErrMisconfigured)
-	}
-	return nil
 }

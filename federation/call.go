@@ -38,6 +38,11 @@ func newCaller(client *http.Client, timeout time.Duration) caller {
 	return caller{&own, timeout}
 }
 
+// inTime bounds a whole Start or Finish.
+func (c caller) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, 2*c.timeout)
+}
+
 // stayThere follows a document that moved within its server. Every other redirect
 // is left as the answer, and refused as one: codes, secrets and tokens go where
 // the settings say, and nowhere else.
@@ -50,11 +55,27 @@ func stayThere(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// answer is one complete answer.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
+func (c caller) get(ctx context.Context, step, address string, header http.Header) (answer, error) {
+	r, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return answer{}, untrusted("%s: not a URL", step)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	return c.do(ctx, step, r)
+}
+
+func (c caller) post(ctx context.Context, step, address string, form url.Values, header http.Header) (answer, error) {
+	r, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return answer{}, untrusted("%s: not a URL", step)
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return c.do(ctx, step, r)
 }
 
 // do makes one call and reads the answer whole. ErrUnreachable: the network or the
@@ -86,27 +107,11 @@ func (c caller) do(ctx context.Context, step string, r *http.Request) (answer, e
 	return a, nil
 }
 
-func (c caller) get(ctx context.Context, step, address string, header http.Header) (answer, error) {
-	r, err := http.NewRequest(http.MethodGet, address, nil)
-	if err != nil {
-		return answer{}, untrusted("%s: not a URL", step)
-	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	return c.do(ctx, step, r)
-}
-
-func (c caller) post(ctx context.Context, step, address string, form url.Values, header http.Header) (answer, error) {
-	r, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
-	if err != nil {
-		return answer{}, untrusted("%s: not a URL", step)
-	}
-	for name, values := range header {
-		r.Header[name] = values
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return c.do(ctx, step, r)
+// answer is one complete answer.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
 }
 
 // object reads the answer as a JSON object.
@@ -152,7 +157,33 @@ func broken(step string, err error) error {
 	return untrusted("%s: answer is not HTTP, too large or refused", step)
 }
 
-// inTime bounds a whole Start or Finish.
-func (c caller) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, 2*c.timeout)
+// checkBase says why no upstream can be at a URL of the settings.
+func checkBase(text string) error {
+	const want = "must be an https URL without query (http for loopback hosts)"
+	u, err := upstreamURL(text)
+	switch {
+	case err != nil:
+		return fmt.Errorf(want+": %w", err)
+	case u.RawQuery != "":
+		return errors.New(want)
+	}
+	return nil
+}
+
+// upstreamURL checks a URL that the settings or a discovery document give: https,
+// or http to a loopback host; no name, password or fragment in it.
+func upstreamURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "":
+		return nil, fmt.Errorf("%q is not an absolute URL", foreign.ForError(text))
+	case u.User != nil || u.Fragment != "":
+		return nil, fmt.Errorf("the URL at %s holds a password or a fragment", u.Host)
+	case u.Scheme != "https" && !(u.Scheme == "http" && foreign.IsLoopback(u.Hostname())):
+		return nil, fmt.Errorf("%q is not https", foreign.ForError(text))
+	}
+	if err := foreign.CheckHostname(u.Hostname()); err != nil {
+		return nil, fmt.Errorf("%q %w", foreign.ForError(text), err)
+	}
+	return u, nil
 }

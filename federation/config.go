@@ -3,8 +3,6 @@ package federation
 import (
 	"errors"
 	"fmt"
-	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -71,66 +69,6 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// base is what all connectors share.
-type base struct {
-	config Config
-	preset preset
-	caller caller
-	now    func() time.Time
-}
-
-func (c *base) ID() string   { return c.config.ID }
-func (c *base) Kind() Kind   { return c.config.Kind }
-func (c *base) Name() string { return c.config.Name }
-func (c *base) Trust() Trust { return c.config.Trust }
-
-// Reauthenticates is what the settings say, or else what the kind is known for.
-func (c *base) Reauthenticates() Reauthentication {
-	switch said := c.config.Reauthenticates; {
-	case said == nil:
-		return c.preset.reauthenticates
-	case *said:
-		return AsksAgain
-	}
-	return NeverAsks
-}
-
-// AnswersByPOST reports whether the callback is a cross-site POST.
-func (c *base) AnswersByPOST() bool { return c.preset.formPost }
-
-// New makes one connector. It calls nobody. The client is that of outbound for
-// configured hosts; its redirect rule is replaced by a stricter one.
-//
-// ErrMisconfigured: the settings cannot work; the text names the key.
-func New(c Config, client *http.Client, now func() time.Time) (Connector, error) {
-	preset, known := presets[c.Kind]
-	if !known {
-		return nil, wrong(c, "type", "is not one of "+strings.Join(KindNames(), ", "))
-	}
-	if c.Timeout <= 0 {
-		c.Timeout = 5 * time.Second
-	}
-	if c.Name == "" {
-		c.Name = preset.name
-	}
-	b := base{preset: preset, caller: newCaller(client, c.Timeout), now: now}
-	var err error
-	if b.config, err = checked(c); err != nil {
-		return nil, err
-	}
-	if b.config, err = trusting(b.config, preset.trust); err != nil {
-		return nil, err
-	}
-	if c.Kind == GitHub {
-		return newGitHub(b)
-	}
-	return newOIDC(b)
-}
-
-func wrong(c Config, key, what string) error {
-	return fmt.Errorf("connector %q: %s %s: %w", foreign.ForError(c.ID), key, what, ErrMisconfigured)
-}
-
 // IDPattern is the regular expression of the ids that a connector may have: they are part
 // of a path, of a cookie's name and of an HTML id.
 const IDPattern = `^[a-z0-9][a-z0-9-]{0,31}$`
@@ -143,6 +81,40 @@ func CheckID(id string) error {
 		return errors.New("must be 1 to 32 lower-case letters, digits and -, and begin with a letter or digit")
 	}
 	return nil
+}
+
+// claim is the upstream's name for a claim.
+func (c Config) claim(name string) string {
+	if mapped := c.Claims[name]; mapped != "" {
+		return mapped
+	}
+	return name
+}
+
+// trustIn is the most that the upstream's word on an address of this domain is worth.
+func (c Config) trustIn(domain string) Trust {
+	if c.Trust < Authoritative || len(c.Domains) == 0 || everyDomain(c.Domains) || slices.Contains(c.Domains, domain) {
+		return c.Trust
+	}
+	return Unknown
+}
+
+// everyDomain reports whether the list is the "*" that has to be written to trust an
+// upstream with the addresses of every domain.
+func everyDomain(domains []string) bool { return len(domains) == 1 && domains[0] == "*" }
+
+// Warnings says which settings work and are dangerous all the same.
+func (c Config) Warnings() []string {
+	var list []string
+	if c.Trust == Authoritative && everyDomain(c.Domains) {
+		list = append(list, fmt.Sprintf("connector %s: domains is *, so its upstream can take over the account of every address; "+
+			"name the domains whose mailboxes it runs (example: domains: [example.com])", c.ID))
+	}
+	if c.Trust <= Unknown && presets[c.Kind].trust == Unknown && len(c.AllowedDomains) > 0 {
+		list = append(list, fmt.Sprintf("connector %s: allowed_domains goes by the address, and trust is unknown, so anybody may have typed it; "+
+			"if email_verified of this upstream is to be believed, set trust: verifies", c.ID))
+	}
+	return list
 }
 
 // checked refuses what no kind can work with, and puts domains into one form.
@@ -195,41 +167,31 @@ var mappable = []string{
 	"email", "email_verified", "name", "given_name", "family_name", "preferred_username", "picture", "locale", "groups",
 }
 
-// claim is the upstream's name for a claim.
-func (c Config) claim(name string) string {
-	if mapped := c.Claims[name]; mapped != "" {
-		return mapped
+// trusting settles the trust of a connector, the kind's where the settings name none,
+// and refuses settings that contradict it.
+func trusting(c Config, preset Trust) (Config, error) {
+	named := c.Trust != Unknown
+	if !named {
+		c.Trust = preset
 	}
-	return name
+	c.Trust = max(c.Trust, Unknown)
+	const example = "(example: trust: authoritative, domains: [example.com])"
+	switch {
+	case named && c.Trust == Authoritative && len(c.Domains) == 0 && preset == Authoritative:
+		return c, wrong(c, "domains", "is missing: trust: authoritative counts only for the domains that it names "+example+
+			"; without trust and domains the connector is authoritative for gmail.com and for its Workspace domains")
+	case c.Trust == Authoritative && len(c.Domains) == 0 && preset != Authoritative:
+		return c, wrong(c, "domains", "is missing: trust: authoritative counts only for the domains whose mailboxes the upstream runs "+example)
+	case c.Trust != Authoritative && len(c.Domains) > 0:
+		return c, wrong(c, "domains", "is set, and only trust: authoritative has domains: set both or neither "+example)
+	case slices.Contains(c.Domains, "*") && !everyDomain(c.Domains):
+		return c, wrong(c, "domains", `has "*" beside other domains: "*" alone means every domain`)
+	case c.Trust == Unknown && c.RequireEmail:
+		return c, wrong(c, "require_email", "would refuse everybody: trust is unknown, so no address of this upstream counts as verified (example: trust: verifies)")
+	}
+	return c, nil
 }
 
-// checkBase says why no upstream can be at a URL of the settings.
-func checkBase(text string) error {
-	const want = "must be an https URL without query (http for loopback hosts)"
-	u, err := upstreamURL(text)
-	switch {
-	case err != nil:
-		return fmt.Errorf(want+": %w", err)
-	case u.RawQuery != "":
-		return errors.New(want)
-	}
-	return nil
-}
-
-// upstreamURL checks a URL that the settings or a discovery document give: https,
-// or http to a loopback host; no name, password or fragment in it.
-func upstreamURL(text string) (*url.URL, error) {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Opaque != "":
-		return nil, fmt.Errorf("%q is not an absolute URL", foreign.ForError(text))
-	case u.User != nil || u.Fragment != "":
-		return nil, fmt.Errorf("the URL at %s holds a password or a fragment", u.Host)
-	case u.Scheme != "https" && !(u.Scheme == "http" && foreign.IsLoopback(u.Hostname())):
-		return nil, fmt.Errorf("%q is not https", foreign.ForError(text))
-	}
-	if err := foreign.CheckHostname(u.Hostname()); err != nil {
-		return nil, fmt.Errorf("%q %w", foreign.ForError(text), err)
-	}
-	return u, nil
+func wrong(c Config, key, what string) error {
+	return fmt.Errorf("connector %q: %s %s: %w", foreign.ForError(c.ID), key, what, ErrMisconfigured)
 }

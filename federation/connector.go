@@ -2,7 +2,9 @@ package federation
 
 import (
 	"context"
+	"net/http"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -46,139 +48,6 @@ type Connector interface {
 	Probe(ctx context.Context) Report
 }
 
-// Kind is the type of upstream, as in the settings.
-type Kind string
-
-// The kinds of upstream.
-const (
-	Google    Kind = "google"
-	GitHub    Kind = "github"
-	OIDC      Kind = "oidc"
-	Microsoft Kind = "microsoft"
-	Apple     Kind = "apple"
-	GitLab    Kind = "gitlab"
-)
-
-// Kinds lists the kinds of upstream, in the order in which settings and their
-// documentation name them.
-func Kinds() []Kind { return []Kind{Google, GitHub, OIDC, Microsoft, Apple, GitLab} }
-
-// KindNames lists the kinds of upstream as settings spell them.
-func KindNames() []string {
-	var names []string
-	for _, k := range Kinds() {
-		names = append(names, string(k))
-	}
-	return names
-}
-
-// Trust is what an upstream's word on an e-mail address is worth. The zero value
-// is the least.
-type Trust int
-
-const (
-	// Unknown: anybody may have typed the address.
-	Unknown Trust = iota
-	// Verifies: the upstream says email_verified once it has sent mail there. The
-	// mailbox may be another's by now.
-	Verifies
-	// Authoritative: the upstream runs the mailbox or its domain, one of
-	// Config.Domains.
-	Authoritative
-)
-
-// Distrust in a Config is Unknown for a kind that would be trusted otherwise.
-const Distrust Trust = -1
-
-func (t Trust) String() string {
-	return [...]string{"unknown", "verifies", "authoritative"}[max(t, Unknown)]
-}
-
-// Reauthentication is what an upstream does when an attempt asks it to let the user
-// prove again who it is.
-type Reauthentication int
-
-const (
-	// SaysWhen: it may ask again or not; the auth_time that it signs tells.
-	SaysWhen Reauthentication = iota
-	// NeverAsks: it answers from a session of its own and does not say how old that is.
-	NeverAsks
-	// AsksAgain: it documents that it honours prompt=login. Its answer counts as a new
-	// proof even if it names no auth_time.
-	AsksAgain
-)
-
-// Options are what one attempt wants.
-type Options struct {
-	// RedirectURI is where the upstream sends the browser back to, as registered
-	// there.
-	RedirectURI string
-	// Fresh asks the upstream to let the user prove again who it is.
-	Fresh bool
-	// MaxAge asks for a sign-in at the upstream that is no older, in seconds. Nil:
-	// any.
-	MaxAge *int64
-	// AuthTime asks the upstream to say when the user last proved who it is.
-	AuthTime bool
-	// LoginHint is passed on as it is; "" for none. It must not be what a client
-	// sent unless the operator wants clients to steer.
-	LoginHint string
-}
-
-// Identity is what an upstream asserts about a person.
-type Identity struct {
-	Connector string
-	Issuer    string // who said it, so that links made with another upstream under the same id do not match
-	Subject   string // 1 to 255 bytes, compared byte for byte
-
-	// Email is one address with its domain as a lower-case A-label, or "": none was
-	// sent, or nothing that is an address.
-	Email string
-	// EmailVerified is the upstream's word on Email, from the same document: true if it
-	// says so, or if it says nothing and is authoritative for the domain. False without
-	// Email.
-	EmailVerified bool
-	// Trust is what that word is worth for this address: at most the connector's. See
-	// Vouched.
-	Trust Trust
-	said  word
-
-	Name, GivenName, FamilyName, Username string
-	Picture                               string // an https URL, or ""
-	Locale                                string
-
-	// AuthTime is when the user last proved to the upstream who it is, in Unix
-	// milliseconds; 0 if it did not say. Of an upstream that AsksAgain, was asked to and
-	// did not say, it is when the attempt started: the proof is no older.
-	AuthTime int64
-	ACR      string
-	AMR      []string
-	// Fresh: the attempt asked for a new proof, and there was one after it started: the
-	// upstream says so under its signature, or AsksAgain and says nothing else.
-	Fresh bool
-
-	// Groups come only from the claim that the settings name for them.
-	Groups []string
-	// Claims are all the upstream sent, unjudged; numbers are json.Number. Nothing
-	// may be decided by them that a field above decides.
-	Claims map[string]any
-	// Token is set only if the settings ask to keep it.
-	Token *Token
-}
-
-// Token is the upstream's own token for the user. It does not print itself.
-type Token struct {
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
-	ExpiresAt    int64  `json:"expires_at,omitempty"` // Unix milliseconds; 0: unknown
-}
-
-func (Token) String() string { return "***" }
-
-// GoString keeps %#v from showing the value.
-func (Token) GoString() string { return "***" }
-
 // Report is what a look at an upstream found.
 type Report struct {
 	Issuer string
@@ -197,4 +66,82 @@ type Report struct {
 	IssuerInCallback bool
 	Keys             int // published keys that tokens may be verified with
 	IgnoredKeys      int // and others of kinds that we use, which are malformed, too weak or too many
+}
+
+// ClockOff reports whether the two clocks are so far apart that sign-ins fail.
+func (r Report) ClockOff() bool { return r.ClockSkew.Abs() > skew }
+
+// base is what all connectors share.
+type base struct {
+	config Config
+	preset preset
+	caller caller
+	now    func() time.Time
+}
+
+func (c *base) ID() string { return c.config.ID }
+
+func (c *base) Kind() Kind { return c.config.Kind }
+
+func (c *base) Name() string { return c.config.Name }
+
+func (c *base) Trust() Trust { return c.config.Trust }
+
+// Reauthenticates is what the settings say, or else what the kind is known for.
+func (c *base) Reauthenticates() Reauthentication {
+	switch said := c.config.Reauthenticates; {
+	case said == nil:
+		return c.preset.reauthenticates
+	case *said:
+		return AsksAgain
+	}
+	return NeverAsks
+}
+
+// AnswersByPOST reports whether the callback is a cross-site POST.
+func (c *base) AnswersByPOST() bool { return c.preset.formPost }
+
+// Scopes are those of the kind, and then those of the settings.
+func (c *base) Scopes() []string {
+	all := slices.Clone(c.preset.scopes)
+	for _, s := range c.config.Scopes {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// setAddress notes an upstream's address and what the upstream's word on it is
+// worth. Text that is no address counts as none.
+func (c *base) setAddress(i *Identity, text string, said word) {
+	whole, domain := address(text)
+	i.Email, i.said, i.EmailVerified, i.Trust = whole, said, false, Unknown
+	if whole == "" {
+		i.said = saidNothing
+		return
+	}
+	i.rely(c.config.trustIn(domain))
+}
+
+// allow applies the settings' rules on addresses. AllowedDomains goes by the
+// upstream's own word: it limits who may sign in and opens no account.
+func (c *base) allow(i Identity) error {
+	if c.config.RequireEmail && !i.Vouched() || len(c.config.AllowedDomains) > 0 && !i.EmailVerified {
+		return ErrNoEmail
+	}
+	_, domain := address(i.Email)
+	if len(c.config.AllowedDomains) > 0 && !slices.Contains(c.config.AllowedDomains, domain) {
+		return ErrNotAllowed
+	}
+	return nil
+}
+
+// clockSkew is how far the upstream's clock is ahead, to the second.
+func (c *base) clockSkew(h http.Header) time.Duration {
+	at, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return at.Sub(c.now().Truncate(time.Second)) // as the header is
 }

@@ -97,11 +97,6 @@ func (d *discovery) decide() (*metadata, error, bool) {
 	return nil, d.failure, true
 }
 
-func within(since, at time.Time, life time.Duration) bool {
-	age := at.Sub(since)
-	return age >= 0 && age < life // a clock that was set back ends it, too
-}
-
 func (d *discovery) refresh(ctx context.Context, flight chan struct{}) {
 	ctx, cancel := context.WithTimeout(ctx, d.limit)
 	defer cancel()

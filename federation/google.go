@@ -5,8 +5,6 @@ import (
 	"slices"
 )
 
-const googleIssuer = "https://accounts.google.com"
-
 // googleIssues knows that Google's tokens may leave out the scheme.
 func googleIssues(c *relyingParty, issuer string) bool {
 	return issuer == c.issuer || c.issuer == googleIssuer && issuer == "accounts.google.com"

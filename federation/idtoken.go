@@ -6,10 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
@@ -71,21 +68,6 @@ func (c *relyingParty) verifySigned(ctx context.Context, m *metadata, text strin
 	return claims, token, c.checkIssuerAndAudience(claims)
 }
 
-// noCommon names no algorithm at all.
-const noCommon = "no common algorithm"
-
-// algorithms are those that both sides allow. An upstream's list never adds one.
-func (c *relyingParty) algorithms(m *metadata) []string {
-	if len(m.algorithms) == 0 {
-		return c.allowed
-	}
-	both := slices.DeleteFunc(slices.Clone(c.allowed), func(a string) bool { return !slices.Contains(m.algorithms, a) })
-	if len(both) == 0 {
-		return []string{noCommon} // an empty list would mean the library's default
-	}
-	return both
-}
-
 func (c *relyingParty) checkIssuerAndAudience(claims object) error {
 	issuer, err := claims.text("iss")
 	if err != nil || !c.issues(issuer) {
@@ -120,19 +102,4 @@ func (c *relyingParty) checkClaims(claims object) error {
 		}
 	}
 	return nil
-}
-
-// subject is who it is about: 1 to 255 bytes (OIDC Core, section 2).
-func (o object) subject() (string, error) {
-	subject, err := o.text("sub")
-	if err != nil || !goodSubject(subject) {
-		return "", untrusted("sub is missing or no subject")
-	}
-	return subject, nil
-}
-
-// goodSubject refuses what another reader or a column might take for something
-// else.
-func goodSubject(s string) bool {
-	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, unicode.IsControl) && !strings.ContainsRune(s, utf8.RuneError)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -71,6 +70,11 @@ func (t *throttled) fetch(r *http.Request) (answer, error) {
 	return a, err
 }
 
+func within(since, at time.Time, life time.Duration) bool {
+	age := at.Sub(since)
+	return age >= 0 && age < life // a clock that was set back ends it, too
+}
+
 // usableKeys gives the keys of an answer that tokens may be verified with, and how many
 // others it holds. Those are left out: the library would refuse the whole set for one
 // that it cannot read, and believe one that is too weak.
@@ -84,6 +88,14 @@ func usableKeys(a answer) (usable []any, ignored int, err error) {
 		return nil, ignored, untrusted("fetch keys: the set holds no usable key")
 	}
 	return usable, ignored, nil
+}
+
+func countKeys(a answer) (usable, ignored int, err error) {
+	if a.status != http.StatusOK {
+		return 0, 0, untrusted("fetch keys: status %d, no keys", a.status)
+	}
+	list, ignored, err := usableKeys(a)
+	return len(list), ignored, err
 }
 
 // witness is a key set that remembers why it could not verify: the verifier puts
@@ -125,14 +137,4 @@ func (e either) VerifySignature(ctx context.Context, token string) ([]byte, erro
 		return payload, nil
 	}
 	return e.published.VerifySignature(ctx, token)
-}
-
-// keys are what this upstream's tokens are verified with.
-func (c *relyingParty) keys(m *metadata) oidc.KeySet {
-	for _, algorithm := range c.allowed {
-		if slices.Contains(symmetric, algorithm) {
-			return either{shared(c.config.ClientSecret.Reveal()), m.keys}
-		}
-	}
-	return m.keys
 }

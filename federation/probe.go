@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"time"
 )
 
 // Probe fetches the discovery document and the keys anew, whatever is remembered.
@@ -33,14 +32,6 @@ func (c *relyingParty) Probe(ctx context.Context) Report {
 	return r
 }
 
-func countKeys(a answer) (usable, ignored int, err error) {
-	if a.status != http.StatusOK {
-		return 0, 0, untrusted("fetch keys: status %d, no keys", a.status)
-	}
-	list, ignored, err := usableKeys(a)
-	return len(list), ignored, err
-}
-
 // Probe asks GitHub's API whether it is there. It needs no token, and says nothing
 // of client id and secret: only a sign-in tries those.
 func (c *gitHub) Probe(ctx context.Context) Report {
@@ -63,16 +54,4 @@ func (c *gitHub) Probe(ctx context.Context) Report {
 		r.ClockSkew = c.clockSkew(a.header)
 	}
 	return r
-}
-
-// ClockOff reports whether the two clocks are so far apart that sign-ins fail.
-func (r Report) ClockOff() bool { return r.ClockSkew.Abs() > skew }
-
-// clockSkew is how far the upstream's clock is ahead, to the second.
-func (c *base) clockSkew(h http.Header) time.Duration {
-	at, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return 0
-	}
-	return at.Sub(c.now().Truncate(time.Second)) // as the header is
 }

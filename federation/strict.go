@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"signet/federation/foreign"
 )
@@ -58,6 +59,15 @@ func (o object) word(name string) (word, error) {
 	return saidNo, untrusted("%s is not true or false", name)
 }
 
+// word is what an upstream's document says about an address.
+type word int
+
+const (
+	saidNothing word = iota
+	saidNo
+	saidYes
+)
+
 // seconds is a NumericDate (RFC 7519, section 2); false if it is not there.
 func (o object) seconds(name string) (int64, bool, error) {
 	if o[name] == nil {
@@ -94,4 +104,19 @@ func (o object) list(name string) ([]string, error) {
 		return all, nil
 	}
 	return nil, untrusted("%s is not a list of strings", name)
+}
+
+// subject is who it is about: 1 to 255 bytes (OIDC Core, section 2).
+func (o object) subject() (string, error) {
+	subject, err := o.text("sub")
+	if err != nil || !goodSubject(subject) {
+		return "", untrusted("sub is missing or no subject")
+	}
+	return subject, nil
+}
+
+// goodSubject refuses what another reader or a column might take for something
+// else.
+func goodSubject(s string) bool {
+	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, unicode.IsControl) && !strings.ContainsRune(s, utf8.RuneError)
 }

@@ -4,6 +4,68 @@ import (
 	"net/url"
 )
 
+// Kind is the type of upstream, as in the settings.
+type Kind string
+
+// The kinds of upstream.
+const (
+	Google    Kind = "google"
+	GitHub    Kind = "github"
+	OIDC      Kind = "oidc"
+	Microsoft Kind = "microsoft"
+	Apple     Kind = "apple"
+	GitLab    Kind = "gitlab"
+)
+
+// Kinds lists the kinds of upstream, in the order in which settings and their
+// documentation name them.
+func Kinds() []Kind { return []Kind{Google, GitHub, OIDC, Microsoft, Apple, GitLab} }
+
+// KindNames lists the kinds of upstream as settings spell them.
+func KindNames() []string {
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, string(k))
+	}
+	return names
+}
+
+// Trust is what an upstream's word on an e-mail address is worth. The zero value
+// is the least.
+type Trust int
+
+const (
+	// Unknown: anybody may have typed the address.
+	Unknown Trust = iota
+	// Verifies: the upstream says email_verified once it has sent mail there. The
+	// mailbox may be another's by now.
+	Verifies
+	// Authoritative: the upstream runs the mailbox or its domain, one of
+	// Config.Domains.
+	Authoritative
+)
+
+// Distrust in a Config is Unknown for a kind that would be trusted otherwise.
+const Distrust Trust = -1
+
+func (t Trust) String() string {
+	return [...]string{"unknown", "verifies", "authoritative"}[max(t, Unknown)]
+}
+
+// Reauthentication is what an upstream does when an attempt asks it to let the user
+// prove again who it is.
+type Reauthentication int
+
+const (
+	// SaysWhen: it may ask again or not; the auth_time that it signs tells.
+	SaysWhen Reauthentication = iota
+	// NeverAsks: it answers from a session of its own and does not say how old that is.
+	NeverAsks
+	// AsksAgain: it documents that it honours prompt=login. Its answer counts as a new
+	// proof even if it names no auth_time.
+	AsksAgain
+)
+
 // preset is what one kind of upstream does its own way.
 type preset struct {
 	name        string
@@ -24,7 +86,11 @@ type preset struct {
 	admit      func(c *relyingParty, token object, i Identity) error
 }
 
+func (p preset) knowsLogin() bool { return p.freshPrompt == "" }
+
 var standardScopes = []string{"openid", "profile", "email"}
+
+const googleIssuer = "https://accounts.google.com"
 
 var presets = map[Kind]preset{
 	Google: {
@@ -49,5 +115,3 @@ var presets = map[Kind]preset{
 	},
 	GitLab: {name: "GitLab", issuer: "https://gitlab.com", scopes: standardScopes, trust: Verifies},
 }
-
-func (p preset) knowsLogin() bool { return p.freshPrompt == "" }

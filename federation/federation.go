@@ -1,0 +1,36 @@
+package federation
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// New makes one connector. It calls nobody. The client is that of outbound for
+// configured hosts; its redirect rule is replaced by a stricter one.
+//
+// ErrMisconfigured: the settings cannot work; the text names the key.
+func New(c Config, client *http.Client, now func() time.Time) (Connector, error) {
+	preset, known := presets[c.Kind]
+	if !known {
+		return nil, wrong(c, "type", "is not one of "+strings.Join(KindNames(), ", "))
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 5 * time.Second
+	}
+	if c.Name == "" {
+		c.Name = preset.name
+	}
+	b := base{preset: preset, caller: newCaller(client, c.Timeout), now: now}
+	var err error
+	if b.config, err = checked(c); err != nil {
+		return nil, err
+	}
+	if b.config, err = trusting(b.config, preset.trust); err != nil {
+		return nil, err
+	}
+	if c.Kind == GitHub {
+		return newGitHub(b)
+	}
+	return newOIDC(b)
+}

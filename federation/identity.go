@@ -1,0 +1,123 @@
+package federation
+
+import (
+	"net/url"
+	"strings"
+
+	"signet/federation/foreign"
+)
+
+// Identity is what an upstream asserts about a person.
+type Identity struct {
+	Connector string
+	Issuer    string // who said it, so that links made with another upstream under the same id do not match
+	Subject   string // 1 to 255 bytes, compared byte for byte
+
+	// Email is one address with its domain as a lower-case A-label, or "": none was
+	// sent, or nothing that is an address.
+	Email string
+	// EmailVerified is the upstream's word on Email, from the same document: true if it
+	// says so, or if it says nothing and is authoritative for the domain. False without
+	// Email.
+	EmailVerified bool
+	// Trust is what that word is worth for this address: at most the connector's. See
+	// Vouched.
+	Trust Trust
+	said  word
+
+	Name, GivenName, FamilyName, Username string
+	Picture                               string // an https URL, or ""
+	Locale                                string
+
+	// AuthTime is when the user last proved to the upstream who it is, in Unix
+	// milliseconds; 0 if it did not say. Of an upstream that AsksAgain, was asked to and
+	// did not say, it is when the attempt started: the proof is no older.
+	AuthTime int64
+	ACR      string
+	AMR      []string
+	// Fresh: the attempt asked for a new proof, and there was one after it started: the
+	// upstream says so under its signature, or AsksAgain and says nothing else.
+	Fresh bool
+
+	// Groups come only from the claim that the settings name for them.
+	Groups []string
+	// Claims are all the upstream sent, unjudged; numbers are json.Number. Nothing
+	// may be decided by them that a field above decides.
+	Claims map[string]any
+	// Token is set only if the settings ask to keep it.
+	Token *Token
+}
+
+// Vouched reports whether somebody who is trusted with it says that the address is
+// the person's own. An address that is not vouched for must find, make and change no
+// account, and must look the same in every answer, whether an account has it or not.
+func (i Identity) Vouched() bool { return i.EmailVerified && i.Trust >= Verifies }
+
+// Standing says in a few words what the address is worth, for the log.
+func (i Identity) Standing() string {
+	switch {
+	case i.Email == "":
+		return "none"
+	case !i.EmailVerified && i.said == saidNo:
+		return "not verified"
+	case !i.EmailVerified:
+		return "no email_verified"
+	case i.Trust == Unknown:
+		return "verified, but the connector's trust does not reach it"
+	}
+	return i.Trust.String()
+}
+
+// rely sets how far the address may be relied on. An upstream that runs the mailbox
+// need not say that it is verified; a "no" counts against every upstream.
+func (i *Identity) rely(trust Trust) {
+	i.EmailVerified = i.said == saidYes || i.said == saidNothing && trust == Authoritative && i.Email != ""
+	i.Trust = Unknown
+	if i.EmailVerified {
+		i.Trust = trust
+	}
+}
+
+// Token is the upstream's own token for the user. It does not print itself.
+type Token struct {
+	AccessToken  string `json:"access_token"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+	ExpiresAt    int64  `json:"expires_at,omitempty"` // Unix milliseconds; 0: unknown
+}
+
+func (Token) String() string { return "***" }
+
+// GoString keeps %#v from showing the value.
+func (Token) GoString() string { return "***" }
+
+// address reads one e-mail address, by the rules of foreign.SplitEmail. The domain comes
+// back in its one form, the local part as it was; "" and "" for everything else.
+func address(text string) (whole, domain string) {
+	local, domain, err := foreign.SplitEmail(text)
+	if err != nil || !reachable(domain) {
+		return "", ""
+	}
+	return local + "@" + domain, domain
+}
+
+// canonicalDomain is the one form of a domain name that mail can reach; "" for any other
+// text.
+func canonicalDomain(domain string) string {
+	if domain = foreign.CanonicalDomain(domain); !reachable(domain) {
+		return ""
+	}
+	return domain
+}
+
+func reachable(domain string) bool { return strings.Contains(domain, ".") || domain == "localhost" }
+
+// pictureURL lets only https through: a page will show it, and a data or script
+// URL is no picture.
+func pictureURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
+		return ""
+	}
+	return text
+}

@@ -1,0 +1,124 @@
+package federation
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+)
+
+// Start makes the authorization request (OIDC Core, section 3.1.2.1) with PKCE,
+// nonce and state.
+func (c *relyingParty) Start(ctx context.Context, o Options) (Attempt, string, error) {
+	if err := checkRedirectURI(o.RedirectURI); err != nil {
+		return Attempt{}, "", err
+	}
+	ctx, cancel := c.caller.inTime(ctx)
+	defer cancel()
+	m, err := c.discovery.get(ctx)
+	if err != nil {
+		return Attempt{}, "", fmt.Errorf("start: %w", err)
+	}
+	a := newAttempt(c.config.ID, c.issuer, o, c.now())
+	client := oauth2.Config{
+		ClientID: c.config.ClientID, RedirectURL: o.RedirectURI, Scopes: c.Scopes(),
+		Endpoint: oauth2.Endpoint{AuthURL: m.authorization},
+	}
+	options := []oauth2.AuthCodeOption{oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
+	for name, value := range c.parameters(o) {
+		options = append(options, oauth2.SetAuthURLParam(name, value))
+	}
+	return a, client.AuthCodeURL(a.State, options...), nil
+}
+
+// parameters are what an attempt asks for beyond the plain request.
+func (c *relyingParty) parameters(o Options) map[string]string {
+	p := map[string]string{}
+	if o.Fresh {
+		p["prompt"] = cmp.Or(c.preset.freshPrompt, "login")
+		p["max_age"] = "0" // makes auth_time a must (OIDC Core, section 2)
+	}
+	if o.AuthTime {
+		p["max_age"] = cmp.Or(p["max_age"], anyAge)
+	}
+	if o.MaxAge != nil {
+		p["max_age"] = strconv.FormatInt(max(*o.MaxAge, 0), 10)
+	}
+	if o.LoginHint != "" {
+		p["login_hint"] = o.LoginHint
+	}
+	if c.preset.formPost {
+		p["response_mode"] = "form_post"
+	}
+	if c.preset.parameters != nil {
+		c.preset.parameters(c, o, p)
+	}
+	return p
+}
+
+// anyAge is a max_age, in seconds, that asks nobody again and still makes auth_time a
+// must: a year.
+const anyAge = "31536000"
+
+// Finish exchanges the callback's code and returns the identity that the ID token,
+// and userinfo where needed, assert.
+func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Values) (Identity, error) {
+	ctx, cancel := c.caller.inTime(ctx)
+	defer cancel()
+	m, err := c.discovery.get(ctx)
+	if err != nil {
+		return Identity{}, fmt.Errorf("finish: %w", err)
+	}
+	code, err := a.code(c.config.ID, c.issuer, callback, c.callbackIssuer(m), c.now())
+	if err != nil {
+		return Identity{}, err
+	}
+	g, err := c.exchange(ctx, m.token, code, a, c.credentials.chosen(m.clientAuth))
+	if err != nil {
+		return Identity{}, err
+	}
+	claims, err := c.verifyIDToken(ctx, m, g, a.Nonce)
+	if err != nil {
+		return Identity{}, err
+	}
+	more, err := c.userinfo(ctx, m, g, claims)
+	if err != nil {
+		return Identity{}, err
+	}
+	i, err := c.identify(a, claims, more)
+	if err != nil {
+		return Identity{}, fmt.Errorf("read identity: %w", err)
+	}
+	if c.preset.settle != nil {
+		if err := c.preset.settle(c, claims, callback, &i); err != nil {
+			return Identity{}, fmt.Errorf("read identity: %w", err)
+		}
+	}
+	if err := c.admit(claims, i); err != nil {
+		return Identity{}, fmt.Errorf("check who may sign in: %w", err)
+	}
+	c.keep(g, &i)
+	return i, nil
+}
+
+// callbackIssuer judges the callback's iss parameter (RFC 9207): right if it is
+// there, and there if the upstream announces it.
+func (c *relyingParty) callbackIssuer(m *metadata) func(string) bool {
+	return func(iss string) bool {
+		if iss == "" {
+			return !m.issuerInCallback
+		}
+		return c.issues(iss)
+	}
+}
+
+func (c *relyingParty) admit(claims object, i Identity) error {
+	if c.preset.admit != nil {
+		return c.preset.admit(c, claims, i)
+	}
+	return c.allow(i)
+}
