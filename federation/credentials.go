@@ -53,19 +53,29 @@ func newCredentials(c Config) (credentials, error) {
 		}
 		as.key = key
 	}
-	switch {
-	case as.method == "" && as.key != nil && c.Kind != Apple:
-		as.method = privateKeyJWT
-	case as.method == "" && as.secret.Reveal() == "" && as.key == nil:
-		as.method = noSecret
+	if as.method == "" {
+		as.method = as.implied(c.Kind)
 	}
+	secretMissing := as.secret.Reveal() == "" && c.Kind != Apple // whose secret is made of the key
 	switch {
 	case as.method == privateKeyJWT && as.key == nil:
 		return as, wrong(c, "client_key", "is missing")
-	case (as.method == secretBasic || as.method == secretPost) && as.secret.Reveal() == "" && c.Kind != Apple:
+	case (as.method == secretBasic || as.method == secretPost) && secretMissing:
 		return as, wrong(c, "client_secret", "is missing")
 	}
 	return as, nil
+}
+
+// implied is the method that follows from what is configured; "" if the upstream's
+// metadata decide.
+func (as credentials) implied(kind Kind) string {
+	switch {
+	case as.key != nil && kind != Apple:
+		return privateKeyJWT
+	case as.key == nil && as.secret.Reveal() == "":
+		return noSecret
+	}
+	return ""
 }
 
 func readKey(text Secret) (crypto.Signer, error) {

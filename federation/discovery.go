@@ -24,9 +24,6 @@ const (
 	metadataLife = time.Hour
 	// staleLife is how long they serve while the upstream cannot be reached.
 	staleLife = 24 * time.Hour
-	// retryAfter keeps an upstream that is down, and one that a flood of unknown key
-	// ids makes us ask again, from more than one call in that time.
-	retryAfter = 5 * time.Second
 )
 
 // metadata is what an upstream says about itself (OIDC Discovery, section 3).
@@ -39,12 +36,15 @@ type metadata struct {
 	keys                                    *oidc.RemoteKeySet
 }
 
-// discovery fetches the metadata when it is first needed, once for all who wait,
-// and again each hour.
+// discovery fetches the metadata of one upstream when it is first needed, once for all
+// callers that wait, and again each hour.
 type discovery struct {
-	fetch func(context.Context) (*metadata, error)
-	now   func() time.Time
-	limit time.Duration // of a fetch
+	caller caller
+	now    func() time.Time
+	limit  time.Duration // of a fetch
+	at     string        // the issuer that the document's address is made of
+	issuer string        // the issuer that the document must name
+	hosts  []string      // of endpoints outside the issuer's domain
 
 	mu        sync.Mutex
 	known     *metadata
@@ -112,12 +112,12 @@ func (d *discovery) refresh(ctx context.Context, flight chan struct{}) {
 	close(flight)
 }
 
-// fetchMetadata reads the discovery document at an issuer. Its issuer member must
-// be that, byte for byte, or what the kind of upstream writes instead.
-func (c *relyingParty) fetchMetadata(ctx context.Context) (*metadata, error) {
+// fetch reads the discovery document, whatever is remembered. Its issuer member must be
+// the issuer, byte for byte, or what the kind of upstream writes instead.
+func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	step := "discover"
-	from := strings.TrimSuffix(c.discoverAt, "/") + "/.well-known/openid-configuration"
-	a, err := c.caller.get(ctx, step, from, nil)
+	from := strings.TrimSuffix(d.at, "/") + "/.well-known/openid-configuration"
+	a, err := d.caller.get(ctx, step, from, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -128,22 +128,23 @@ func (c *relyingParty) fetchMetadata(ctx context.Context) (*metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := c.readMetadata(o)
+	m, err := d.read(o)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", step, err)
 	}
-	m.keys = c.remoteKeys(ctx, m.jwks)
+	m.keys = remoteKeys(ctx, d.caller, d.now, m.jwks)
 	return m, nil
 }
 
-func (c *relyingParty) readMetadata(o object) (*metadata, error) {
+// read takes from the document what a sign-in needs. ErrUntrusted.
+func (d *discovery) read(o object) (*metadata, error) {
 	m := &metadata{}
 	var err error
 	if m.issuer, err = o.text("issuer"); err != nil {
 		return nil, err
 	}
-	if m.issuer != c.documentIssuer {
-		return nil, untrusted("the document's issuer is %q, the settings say %q", foreign.ForError(m.issuer), c.documentIssuer)
+	if m.issuer != d.issuer {
+		return nil, untrusted("the document's issuer is %q, the settings say %q", foreign.ForError(m.issuer), d.issuer)
 	}
 	for name, into := range map[string]*string{
 		"authorization_endpoint": &m.authorization, "token_endpoint": &m.token,
@@ -155,7 +156,7 @@ func (c *relyingParty) readMetadata(o object) (*metadata, error) {
 		if *into == "" && name == "userinfo_endpoint" {
 			continue
 		}
-		if err := c.acceptable(*into); err != nil {
+		if err := d.acceptable(*into); err != nil {
 			return nil, untrusted("%s: %v", name, err)
 		}
 	}
@@ -175,19 +176,19 @@ func (c *relyingParty) readMetadata(o object) (*metadata, error) {
 // acceptable keeps a discovery document from sending codes, secrets and browsers
 // to somebody else: an endpoint lies on the issuer's host or in its registered
 // domain, or on a host that the kind or the settings name.
-func (c *relyingParty) acceptable(endpoint string) error {
+func (d *discovery) acceptable(endpoint string) error {
 	u, err := upstreamURL(endpoint)
 	if err != nil {
 		return err
 	}
-	issuer, err := url.Parse(c.discoverAt)
+	issuer, err := url.Parse(d.at)
 	if err != nil {
 		return err
 	}
 	if u.Scheme == "http" && issuer.Scheme != "http" {
 		return fmt.Errorf("%q is not https", foreign.ForError(endpoint))
 	}
-	if u.Host == issuer.Host || slices.Contains(c.config.Hosts, u.Hostname()) || slices.Contains(c.preset.hosts, u.Hostname()) {
+	if u.Host == issuer.Host || slices.Contains(d.hosts, u.Hostname()) {
 		return nil
 	}
 	ours, theirs := registeredDomain(issuer.Hostname()), registeredDomain(u.Hostname())

@@ -32,5 +32,12 @@ func New(c Config, client *http.Client, now func() time.Time) (Connector, error)
 	if c.Kind == GitHub {
 		return newGitHub(b)
 	}
-	return newOIDC(b)
+	return newOIDC(b, quirksOf[c.Kind])
+}
+
+// quirksOf are the ways of the kinds that depart from OpenID Connect.
+var quirksOf = map[Kind]quirks{
+	Google:    {issues: googleIssues, parameters: googleParameters, settle: settleGoogle, admit: admitGoogle},
+	Microsoft: {adapt: adaptMicrosoft, issues: microsoftIssues, settle: settleMicrosoft},
+	Apple:     {adapt: adaptApple, settle: settleApple},
 }

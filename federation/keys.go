@@ -18,11 +18,15 @@ import (
 
 // remoteKeys are the upstream's signing keys, fetched when a token first names one
 // that is not known, for all who wait at once, and whoever of them gives up.
-func (c *relyingParty) remoteKeys(ctx context.Context, uri string) *oidc.RemoteKeySet {
-	own := *c.caller.client
-	own.Transport = &throttled{caller: c.caller, now: c.now}
+func remoteKeys(ctx context.Context, c caller, now func() time.Time, uri string) *oidc.RemoteKeySet {
+	own := *c.client
+	own.Transport = &throttled{caller: c, now: now}
 	return oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), &own), uri)
 }
+
+// retryAfter keeps an upstream that is down, and one that a flood of unknown key
+// ids makes us ask again, from more than one call in that time.
+const retryAfter = 5 * time.Second
 
 // throttled is a transport that asks at most once in retryAfter and repeats what
 // it heard meanwhile, failures included: tokens that name keys which never existed

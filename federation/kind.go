@@ -1,9 +1,5 @@
 package federation
 
-import (
-	"net/url"
-)
-
 // Kind is the type of upstream, as in the settings.
 type Kind string
 
@@ -66,7 +62,8 @@ const (
 	AsksAgain
 )
 
-// preset is what one kind of upstream does its own way.
+// preset is what is known of one kind of upstream: the facts that settings may leave
+// out. What a kind does its own way is in its quirks.
 type preset struct {
 	name        string
 	issuer      string
@@ -78,12 +75,6 @@ type preset struct {
 	freshPrompt string // where prompt=login is not known
 
 	reauthenticates Reauthentication
-
-	adapt      func(c *relyingParty) error
-	issues     func(c *relyingParty, issuer string) bool
-	parameters func(c *relyingParty, o Options, p map[string]string)
-	settle     func(c *relyingParty, token object, callback url.Values, i *Identity) error
-	admit      func(c *relyingParty, token object, i Identity) error
 }
 
 func (p preset) knowsLogin() bool { return p.freshPrompt == "" }
@@ -97,7 +88,6 @@ var presets = map[Kind]preset{
 		name: "Google", issuer: googleIssuer, scopes: standardScopes, trust: Authoritative,
 		hosts:       []string{"oauth2.googleapis.com", "openidconnect.googleapis.com", "www.googleapis.com"},
 		freshPrompt: "select_account", // it refuses login
-		issues:      googleIssues, parameters: googleParameters, settle: settleGoogle, admit: admitGoogle,
 	},
 	GitHub: {
 		name: "GitHub", scopes: []string{"read:user", "user:email"}, trust: Verifies,
@@ -107,11 +97,10 @@ var presets = map[Kind]preset{
 	Microsoft: {
 		name: "Microsoft", scopes: standardScopes, noUserinfo: true,
 		reauthenticates: AsksAgain, // documents prompt=login, and names auth_time to few
-		adapt:           adaptMicrosoft, issues: microsoftIssues, settle: settleMicrosoft,
 	},
 	Apple: {
 		name: "Apple", issuer: "https://appleid.apple.com", scopes: []string{"openid", "name", "email"}, trust: Verifies,
-		formPost: true, noUserinfo: true, adapt: adaptApple, settle: settleApple,
+		formPost: true, noUserinfo: true,
 	},
 	GitLab: {name: "GitLab", issuer: "https://gitlab.com", scopes: standardScopes, trust: Verifies},
 }

@@ -27,14 +27,14 @@ func adaptMicrosoft(c *relyingParty) error {
 		c.config.Tenants[i] = strings.ToLower(t)
 	}
 	path := c.config.Tenants[0]
-	c.documentIssuer = host + "/" + path + "/v2.0"
+	c.discovery.issuer = host + "/" + path + "/v2.0"
 	if len(c.config.Tenants) > 1 {
 		path = "organizations"
-		c.documentIssuer = host + "/{tenantid}/v2.0"
+		c.discovery.issuer = host + "/{tenantid}/v2.0"
 	}
 	c.config.Issuer = host
-	c.issuer = c.documentIssuer
-	c.discoverAt = host + "/" + path + "/v2.0"
+	c.issuer = c.discovery.issuer
+	c.discovery.at = host + "/" + path + "/v2.0"
 	return nil
 }
 

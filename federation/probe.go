@@ -12,7 +12,7 @@ func (c *relyingParty) Probe(ctx context.Context) Report {
 	ctx, cancel := c.caller.inTime(ctx)
 	defer cancel()
 	r := Report{Issuer: c.issuer}
-	m, err := c.fetchMetadata(ctx)
+	m, err := c.discovery.fetch(ctx)
 	if err != nil {
 		r.Err = err
 		return r

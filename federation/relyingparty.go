@@ -3,6 +3,7 @@ package federation
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -11,15 +12,29 @@ import (
 )
 
 // relyingParty is a connector to an upstream that speaks OpenID Connect. What
-// differs from kind to kind stands in its preset.
+// differs from kind to kind stands in its preset and its quirks.
 type relyingParty struct {
 	base
 	credentials
-	issuer         string // of attempts: which upstream this is
-	discoverAt     string // issuer of the discovery document's address
-	documentIssuer string // what the document says it is
-	allowed        []string
-	discovery      *discovery
+	quirks    quirks
+	issuer    string   // of attempts: which upstream this is
+	allowed   []string // algorithms of ID tokens, by the settings
+	discovery *discovery
+}
+
+// quirks are the steps of a sign-in that one kind of upstream does its own way. Nil: as
+// the standard says.
+type quirks struct {
+	// adapt checks and completes the settings.
+	adapt func(c *relyingParty) error
+	// issues reports whether ID tokens of that issuer are the upstream's.
+	issues func(c *relyingParty, issuer string) bool
+	// parameters adds to those of the authorization request.
+	parameters func(c *relyingParty, o Options, p map[string]string)
+	// settle corrects the identity that the standard claims give.
+	settle func(c *relyingParty, token object, callback url.Values, i *Identity) error
+	// admit applies the settings' rules on people, in place of base.allow.
+	admit func(c *relyingParty, token object, i Identity) error
 }
 
 var asymmetric = []string{
@@ -28,19 +43,21 @@ var asymmetric = []string{
 
 var symmetric = []string{"HS256", "HS384", "HS512"}
 
-func newOIDC(b base) (Connector, error) {
-	c := &relyingParty{base: b, allowed: asymmetric}
-	c.issuer = cmp.Or(b.config.Issuer, b.preset.issuer)
-	c.discoverAt, c.documentIssuer = c.issuer, c.issuer
-	if b.preset.adapt != nil {
-		if err := b.preset.adapt(c); err != nil {
+func newOIDC(b base, q quirks) (Connector, error) {
+	c := &relyingParty{base: b, quirks: q, allowed: asymmetric, issuer: cmp.Or(b.config.Issuer, b.preset.issuer)}
+	c.discovery = &discovery{
+		caller: b.caller, now: b.now, limit: 2 * b.config.Timeout,
+		at: c.issuer, issuer: c.issuer, hosts: slices.Concat(b.config.Hosts, b.preset.hosts),
+	}
+	if q.adapt != nil {
+		if err := q.adapt(c); err != nil {
 			return nil, err
 		}
 	}
 	if c.issuer == "" {
 		return nil, wrong(b.config, "issuer", "is missing")
 	}
-	if err := checkBase(c.discoverAt); err != nil {
+	if err := checkBase(c.discovery.at); err != nil {
 		return nil, wrong(b.config, "issuer", err.Error())
 	}
 	var err error
@@ -50,7 +67,6 @@ func newOIDC(b base) (Connector, error) {
 	if err := c.allowAlgorithms(); err != nil {
 		return nil, err
 	}
-	c.discovery = &discovery{fetch: c.fetchMetadata, now: b.now, limit: 2 * b.config.Timeout}
 	return c, nil
 }
 
@@ -72,8 +88,8 @@ func (c *relyingParty) allowAlgorithms() error {
 
 // issues reports whether ID tokens of that issuer are this upstream's.
 func (c *relyingParty) issues(issuer string) bool {
-	if c.preset.issues != nil {
-		return c.preset.issues(c, issuer)
+	if c.quirks.issues != nil {
+		return c.quirks.issues(c, issuer)
 	}
 	return issuer == c.issuer
 }

@@ -54,8 +54,8 @@ func (c *relyingParty) parameters(o Options) map[string]string {
 	if c.preset.formPost {
 		p["response_mode"] = "form_post"
 	}
-	if c.preset.parameters != nil {
-		c.preset.parameters(c, o, p)
+	if c.quirks.parameters != nil {
+		c.quirks.parameters(c, o, p)
 	}
 	return p
 }
@@ -93,8 +93,8 @@ func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Value
 	if err != nil {
 		return Identity{}, fmt.Errorf("read identity: %w", err)
 	}
-	if c.preset.settle != nil {
-		if err := c.preset.settle(c, claims, callback, &i); err != nil {
+	if c.quirks.settle != nil {
+		if err := c.quirks.settle(c, claims, callback, &i); err != nil {
 			return Identity{}, fmt.Errorf("read identity: %w", err)
 		}
 	}
@@ -117,8 +117,8 @@ func (c *relyingParty) callbackIssuer(m *metadata) func(string) bool {
 }
 
 func (c *relyingParty) admit(claims object, i Identity) error {
-	if c.preset.admit != nil {
-		return c.preset.admit(c, claims, i)
+	if c.quirks.admit != nil {
+		return c.quirks.admit(c, claims, i)
 	}
 	return c.allow(i)
 }
