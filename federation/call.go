@@ -55,10 +55,10 @@ func stayThere(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-func (c caller) get(ctx context.Context, step, address string, header http.Header) (answer, error) {
+func (c caller) get(ctx context.Context, step, address string, header http.Header) (response, error) {
 	r, err := http.NewRequest(http.MethodGet, address, nil)
 	if err != nil {
-		return answer{}, untrusted("%s: not a URL", step)
+		return response{}, untrusted("%s: not a URL", step)
 	}
 	for name, values := range header {
 		r.Header[name] = values
@@ -66,10 +66,10 @@ func (c caller) get(ctx context.Context, step, address string, header http.Heade
 	return c.do(ctx, step, r)
 }
 
-func (c caller) post(ctx context.Context, step, address string, form url.Values, header http.Header) (answer, error) {
+func (c caller) post(ctx context.Context, step, address string, form url.Values, header http.Header) (response, error) {
 	r, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
 	if err != nil {
-		return answer{}, untrusted("%s: not a URL", step)
+		return response{}, untrusted("%s: not a URL", step)
 	}
 	for name, values := range header {
 		r.Header[name] = values
@@ -82,20 +82,20 @@ func (c caller) post(ctx context.Context, step, address string, form url.Values,
 // upstream failed, or it asks to come back later. ErrUntrusted: it redirected
 // elsewhere, had no valid certificate, or said too much. What the answer says, and
 // any other status, is up to the caller.
-func (c caller) do(ctx context.Context, step string, r *http.Request) (answer, error) {
+func (c caller) do(ctx context.Context, step string, r *http.Request) (response, error) {
 	if r.Header.Get("Accept") == "" {
 		r.Header.Set("Accept", "application/json")
 	}
 	res, err := c.client.Do(r.WithContext(ctx))
 	if err != nil {
-		return answer{}, broken(step, err)
+		return response{}, broken(step, err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	if err != nil {
-		return answer{}, broken(step, err)
+		return response{}, broken(step, err)
 	}
-	a := answer{res.StatusCode, res.Header, body}
+	a := response{res.StatusCode, res.Header, body}
 	switch {
 	case len(body) > maxAnswer:
 		return a, untrusted("%s: answer is too large", step)
@@ -107,15 +107,15 @@ func (c caller) do(ctx context.Context, step string, r *http.Request) (answer, e
 	return a, nil
 }
 
-// answer is one complete answer.
-type answer struct {
+// response is one answer of an upstream, read whole.
+type response struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
 // object reads the answer as a JSON object.
-func (a answer) object(step string) (object, error) {
+func (a response) object(step string) (object, error) {
 	o, err := decodeObject(bytes.TrimSpace(a.body))
 	if err != nil {
 		return nil, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.header.Get("Content-Type")), err)
@@ -123,7 +123,7 @@ func (a answer) object(step string) (object, error) {
 	return o, nil
 }
 
-func (a answer) mediaType() string {
+func (a response) mediaType() string {
 	t, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
 	return t
 }

@@ -115,7 +115,7 @@ func (c *base) Scopes() []string {
 // setAddress notes an upstream's address and what the upstream's word on it is
 // worth. Text that is no address counts as none.
 func (c *base) setAddress(i *Identity, text string, said word) {
-	whole, domain := address(text)
+	whole, domain := parseAddress(text)
 	i.Email, i.said, i.EmailVerified, i.Trust = whole, said, false, Unknown
 	if whole == "" {
 		i.said = saidNothing
@@ -130,7 +130,7 @@ func (c *base) allow(i Identity) error {
 	if c.config.RequireEmail && !i.Vouched() || len(c.config.AllowedDomains) > 0 && !i.EmailVerified {
 		return ErrNoEmail
 	}
-	_, domain := address(i.Email)
+	_, domain := parseAddress(i.Email)
 	if len(c.config.AllowedDomains) > 0 && !slices.Contains(c.config.AllowedDomains, domain) {
 		return ErrNotAllowed
 	}

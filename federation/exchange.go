@@ -12,8 +12,8 @@ import (
 	"signet/federation/foreign"
 )
 
-// grant is what the token endpoint gave.
-type grant struct {
+// tokenResponse is what the token endpoint gave (RFC 6749, section 5.1).
+type tokenResponse struct {
 	access, refresh, idToken, scope string
 	expiresAt                       int64 // Unix milliseconds; 0: unknown
 }
@@ -21,29 +21,29 @@ type grant struct {
 // exchange redeems the code: one request, never a second one, since a code is
 // good for one (RFC 6749, section 4.1.3; RFC 7636, section 4.5). x/oauth2 would
 // take a doubled member and put the answer into its error.
-func (c *base) exchange(ctx context.Context, endpoint, code string, a Attempt, as credentials) (grant, error) {
+func (c *base) exchange(ctx context.Context, endpoint, code string, a Attempt, as credentials) (tokenResponse, error) {
 	form := url.Values{
 		"grant_type": {"authorization_code"}, "code": {code},
 		"redirect_uri": {a.RedirectURI}, "code_verifier": {a.Verifier},
 	}
 	header := http.Header{}
 	if err := as.apply(endpoint, form, header, c.now()); err != nil {
-		return grant{}, err
+		return tokenResponse{}, err
 	}
 	const step = "exchange code"
 	res, err := c.caller.post(ctx, step, endpoint, form, header)
 	if err != nil {
-		return grant{}, err
+		return tokenResponse{}, err
 	}
 	o, err := res.object(step)
 	if err != nil {
-		return grant{}, err
+		return tokenResponse{}, err
 	}
 	// GitHub says no with status 200.
 	if o["error"] != nil || res.status != http.StatusOK {
-		return grant{}, refusedExchange(step, res.status, o)
+		return tokenResponse{}, refusedExchange(step, res.status, o)
 	}
-	return c.readGrant(o)
+	return c.readTokenResponse(o)
 }
 
 func refusedExchange(step string, status int, o object) error {
@@ -57,8 +57,8 @@ func refusedExchange(step string, status int, o object) error {
 	return untrusted("%s: status %d, error %q", step, status, foreign.ForError(code))
 }
 
-func (c *base) readGrant(o object) (grant, error) {
-	var g grant
+func (c *base) readTokenResponse(o object) (tokenResponse, error) {
+	var g tokenResponse
 	var kind string
 	for name, into := range map[string]*string{
 		"access_token": &g.access, "refresh_token": &g.refresh, "id_token": &g.idToken, "scope": &g.scope, "token_type": &kind,
@@ -83,12 +83,12 @@ func (c *base) readGrant(o object) (grant, error) {
 func notVisible(r rune) bool { return r <= ' ' || r > '~' }
 
 // keep gives the tokens to the identity if the settings ask for it.
-func (c *base) keep(g grant, i *Identity) {
+func (c *base) keep(g tokenResponse, i *Identity) {
 	if c.config.KeepToken {
 		i.Token = &Token{g.access, g.refresh, g.scope, g.expiresAt}
 	}
 }
 
-func bearer(token string) http.Header {
+func bearerHeader(token string) http.Header {
 	return http.Header{"Authorization": {"Bearer " + token}}
 }

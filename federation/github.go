@@ -181,14 +181,14 @@ func (c *gitHub) primaryEmail(ctx context.Context, token string) (string, error)
 // noReply finds the addresses that GitHub makes up to hide the real one; mail to
 // them goes nowhere.
 func noReply(text string) bool {
-	_, domain := address(text)
+	_, domain := parseAddress(text)
 	return domain == "users.noreply.github.com" || strings.HasPrefix(domain, "users.noreply.") || domain == "noreply.github.com"
 }
 
-func (c *gitHub) ask(ctx context.Context, step, path, token string) (answer, error) {
+func (c *gitHub) ask(ctx context.Context, step, path, token string) (response, error) {
 	header := http.Header{}
 	if token != "" {
-		header = bearer(token)
+		header = bearerHeader(token)
 	}
 	header.Set("Accept", "application/vnd.github+json")
 	header.Set("X-GitHub-Api-Version", "2022-11-28")
@@ -197,7 +197,7 @@ func (c *gitHub) ask(ctx context.Context, step, path, token string) (answer, err
 
 // refusedAPI says what a refusal of the API means: a token that is no longer good
 // was revoked by its user a moment ago.
-func refusedAPI(step string, a answer) error {
+func refusedAPI(step string, a response) error {
 	switch {
 	case exhausted(a):
 		return fmt.Errorf("%s: rate limit: %w", step, ErrUnreachable)
@@ -207,6 +207,6 @@ func refusedAPI(step string, a answer) error {
 	return untrusted("%s: status %d", step, a.status)
 }
 
-func exhausted(a answer) bool {
+func exhausted(a response) bool {
 	return a.status == http.StatusForbidden && (a.header.Get("X-RateLimit-Remaining") == "0" || a.header.Get("Retry-After") != "")
 }

@@ -28,7 +28,7 @@ func settleGoogle(c *relyingParty, token object, _ url.Values, i *Identity) erro
 	if err != nil {
 		return err
 	}
-	_, domain := address(i.Email)
+	_, domain := parseAddress(i.Email)
 	if hosted == "" && !consumer(domain) {
 		i.rely(min(c.config.trustIn(domain), Verifies))
 	}
@@ -50,7 +50,7 @@ func admitGoogle(c *relyingParty, token object, i Identity) error {
 		return err
 	}
 	member := canonicalDomain(hosted)
-	if _, domain := address(i.Email); hosted == "" && i.EmailVerified && consumer(domain) {
+	if _, domain := parseAddress(i.Email); hosted == "" && i.EmailVerified && consumer(domain) {
 		member = domain
 	}
 	if member == "" || !slices.Contains(c.config.AllowedDomains, member) {

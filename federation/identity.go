@@ -91,9 +91,9 @@ func (Token) String() string { return "***" }
 // GoString keeps %#v from showing the value.
 func (Token) GoString() string { return "***" }
 
-// address reads one e-mail address, by the rules of foreign.SplitEmail. The domain comes
+// parseAddress reads one e-mail address, by the rules of foreign.SplitEmail. The domain comes
 // back in its one form, the local part as it was; "" and "" for everything else.
-func address(text string) (whole, domain string) {
+func parseAddress(text string) (whole, domain string) {
 	local, domain, err := foreign.SplitEmail(text)
 	if err != nil || !reachable(domain) {
 		return "", ""

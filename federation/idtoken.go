@@ -20,7 +20,7 @@ const maxIDToken = 64 << 10
 // 3.1.3.7). The library verifies signature, algorithm and expiry. The rest is
 // decided here, on the strictly read text, which must say the same as what the
 // library read.
-func (c *relyingParty) verifyIDToken(ctx context.Context, m *metadata, g grant, nonce string) (object, error) {
+func (c *relyingParty) verifyIDToken(ctx context.Context, m *metadata, g tokenResponse, nonce string) (object, error) {
 	if g.idToken == "" || len(g.idToken) > maxIDToken {
 		return nil, untrusted("verify ID token: there is none, or it is too long")
 	}

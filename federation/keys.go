@@ -37,7 +37,7 @@ type throttled struct {
 
 	mu      sync.Mutex
 	askedAt time.Time
-	heard   answer
+	heard   response
 	failure error
 }
 
@@ -58,7 +58,7 @@ func (t *throttled) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-func (t *throttled) fetch(r *http.Request) (answer, error) {
+func (t *throttled) fetch(r *http.Request) (response, error) {
 	// A context of its own: whoever set this off may be gone before it ends.
 	a, err := t.caller.get(context.WithoutCancel(r.Context()), "fetch keys", r.URL.String(), nil)
 	if err != nil {
@@ -82,7 +82,7 @@ func within(since, at time.Time, life time.Duration) bool {
 // usableKeys gives the keys of an answer that tokens may be verified with, and how many
 // others it holds. Those are left out: the library would refuse the whole set for one
 // that it cannot read, and believe one that is too weak.
-func usableKeys(a answer) (usable []any, ignored int, err error) {
+func usableKeys(a response) (usable []any, ignored int, err error) {
 	set, err := a.object("fetch keys")
 	if err != nil {
 		return nil, 0, err
@@ -94,7 +94,7 @@ func usableKeys(a answer) (usable []any, ignored int, err error) {
 	return usable, ignored, nil
 }
 
-func countKeys(a answer) (usable, ignored int, err error) {
+func countKeys(a response) (usable, ignored int, err error) {
 	if a.status != http.StatusOK {
 		return 0, 0, untrusted("fetch keys: status %d, no keys", a.status)
 	}

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-const microsoft = "https://login.microsoftonline.com"
+const microsoftCloud = "https://login.microsoftonline.com"
 
 // adaptMicrosoft makes the issuer of the tenants. One tenant has one issuer.
 // Several are asked for together, and the discovery document then has a
 // placeholder where each token names its tenant.
 func adaptMicrosoft(c *relyingParty) error {
-	host := microsoft
+	host := microsoftCloud
 	if c.config.Issuer != "" {
 		host = strings.TrimSuffix(c.config.Issuer, "/") // a national cloud
 	}

@@ -8,12 +8,12 @@ import (
 // userinfo asks the userinfo endpoint for what the ID token leaves out (OIDC
 // Core, section 5.3). It costs a round trip, so only if the address or a claim
 // that the settings map is missing. Nil: not asked.
-func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g grant, token object) (object, error) {
+func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenResponse, token object) (object, error) {
 	if m.userinfo == "" || c.preset.noUserinfo || !c.lacks(token) {
 		return nil, nil
 	}
 	const step = "read userinfo"
-	a, err := c.caller.get(ctx, step, m.userinfo, bearer(g.access))
+	a, err := c.caller.get(ctx, step, m.userinfo, bearerHeader(g.access))
 	if err != nil {
 		return nil, err
 	}
