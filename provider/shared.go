@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/provider/flow"
 	"signet/provider/front"
 	"signet/provider/interaction"
@@ -40,6 +41,7 @@ type shared struct {
 	tokens  *flow.Tokens
 
 	passwords *credential.Passwords
+	directory *directory.Directory
 	sessions  *session.Sessions
 	outbound  *outbound.Client
 	notices   *notice.Outbox
@@ -77,6 +79,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	s.passwords = credential.New(credential.Config{
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, Now: c.Now, Bucket: s.ring.Bucket,
 	})
+	s.directory = directory.New(directory.Deps{DB: db, Passwords: s.passwords, Algorithms: c.Algorithms, Now: c.Now})
 	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.ofTokens()})
 	s.sessions = session.New(session.Config{
 		DB: db, Ring: s.ring, Now: c.Now,
