@@ -12,15 +12,6 @@ import (
 	"gorm.io/gorm"
 )
 
-// Config says where the data is, and which schema it has.
-type Config struct {
-	DataDir    string       // folder of signet.db, made 0700 if missing; used when Database is empty
-	Database   string       // "" for SQLite in DataDir, or postgres://…
-	Log        *slog.Logger // nil: nothing is logged
-	Migrations Migrations
-	Faults     Faults // for tests alone; nil: nothing fails on purpose
-}
-
 // Engine is an open database. It is safe for concurrent use.
 type Engine struct {
 	db       database
@@ -41,10 +32,6 @@ type database interface {
 	reader(context.Context) *gorm.DB
 	close() error
 }
-
-// UseCase is the body of one: pure in its transaction and what it closes over,
-// since it may run twice.
-type UseCase = func(tx *gorm.DB) error
 
 // Open opens the database, brings its schema up to date under a lease and
 // checks that this program is not older than the schema allows. ErrOutdated,
@@ -85,6 +72,28 @@ func (e *Engine) Write(ctx context.Context, name string, run UseCase) error {
 	}
 	e.writes.Add(1)
 	return answer(name, e.writeOrFail(ctx, name, run))
+}
+
+// writeOrFail runs a use case, unless the test that opened the database has it fail.
+func (e *Engine) writeOrFail(ctx context.Context, name string, run UseCase) error {
+	fault := e.faults.of(name)
+	switch {
+	case fault.Err == nil:
+		return e.db.write(ctx, run)
+	case fault.When == AtOnce:
+		return unavailable(fault.Err) // as BEGIN fails
+	case fault.When == BeforeCommit:
+		return e.db.write(ctx, func(tx *gorm.DB) error {
+			if err := run(tx); err != nil && !isCommitted(err) {
+				return err
+			}
+			return fault.Err
+		})
+	}
+	if err := e.db.write(ctx, run); err != nil && !isCommitted(err) {
+		return err
+	}
+	return unavailable(fault.Err)
 }
 
 // Read runs one read, of one statement.
@@ -160,5 +169,3 @@ func (e *Engine) Wrap(ctx context.Context, layer func(gorm.ConnPool) gorm.ConnPo
 	}
 	return nil
 }
-
-func isPostgres(tx *gorm.DB) bool { return tx.Name() == "postgres" }

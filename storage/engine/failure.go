@@ -19,6 +19,13 @@ import (
 // was done, or the outcome is unknown. The answer is 503, never "invalid".
 var ErrUnavailable = errors.New("database unavailable")
 
+// isVerdict reports whether a use case ended with an answer rather than with a
+// failure: its writes are undone, its neighbours and the connection are whole.
+func isVerdict(err error) bool {
+	var v *verdict
+	return errors.As(err, &v) || errors.Is(err, gorm.ErrRecordNotFound) || isConstraint(err)
+}
+
 // answer is the error a caller gets for what a use case or a read returned: verdicts as
 // they are, no row as ErrNotFound, a unique value that is taken as ErrConflict, and a
 // database that is gone, full or locked as ErrUnavailable.

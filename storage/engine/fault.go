@@ -1,11 +1,5 @@
 package engine
 
-import (
-	"context"
-
-	"gorm.io/gorm"
-)
-
 // Fault is how a call of the database fails: nothing of it is done, it is undone
 // before its commit, or it is committed and its answer lost.
 type Fault struct {
@@ -31,26 +25,4 @@ func (f Faults) of(name string) Fault {
 		return Fault{}
 	}
 	return f(name)
-}
-
-// writeOrFail runs a use case, unless the test that opened the database has it fail.
-func (e *Engine) writeOrFail(ctx context.Context, name string, run UseCase) error {
-	fault := e.faults.of(name)
-	switch {
-	case fault.Err == nil:
-		return e.db.write(ctx, run)
-	case fault.When == AtOnce:
-		return unavailable(fault.Err) // as BEGIN fails
-	case fault.When == BeforeCommit:
-		return e.db.write(ctx, func(tx *gorm.DB) error {
-			if err := run(tx); err != nil && !isCommitted(err) {
-				return err
-			}
-			return fault.Err
-		})
-	}
-	if err := e.db.write(ctx, run); err != nil && !isCommitted(err) {
-		return err
-	}
-	return unavailable(fault.Err)
 }

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// lockPatience is how long a writer waits for another process.
+const lockPatience = 5 * time.Second
+
 // fileLock is flock(LOCK_EX) on a file of its own, held around each write batch.
 // SQLite's own busy wait polls, so a process that writes all the time starves
 // the others; the kernel queues those who wait for a flock.

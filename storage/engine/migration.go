@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -17,33 +18,15 @@ type Migrations struct {
 	Work map[int64]func(tx *gorm.DB) error
 }
 
+// ErrOutdated: the database needs a newer program.
+var ErrOutdated = errors.New("this program is too old for the database")
+
 // migration is one numbered step of the schema.
 type migration struct {
 	number int64
 	name   string
 	sql    string
 	work   func(tx *gorm.DB) error // nil for most
-}
-
-// dialect is what the two databases spell differently in a migration.
-type dialect map[string]string
-
-var (
-	sqliteDialect = dialect{
-		"{{text}}": "TEXT", "{{bytes}}": "BLOB", "{{clustered}}": "WITHOUT ROWID",
-	}
-	// The collation "C" compares bytes, as SQLite does: what is unique and what
-	// comes first is the same on both.
-	postgresDialect = dialect{
-		"{{text}}": `TEXT COLLATE "C"`, "{{bytes}}": "BYTEA", "{{clustered}}": "",
-	}
-)
-
-func dialectOf(tx *gorm.DB) dialect {
-	if isPostgres(tx) {
-		return postgresDialect
-	}
-	return sqliteDialect
 }
 
 // run brings the schema up to date inside a transaction that its caller has
@@ -146,4 +129,13 @@ func statementsOf(script string, d dialect) []string {
 		}
 	}
 	return list
+}
+
+// checkProgram refuses a database whose oldest program is newer than this one. The
+// number of a program is that of the last migration it knows.
+func checkProgram(oldest, program int64) error {
+	if oldest > program {
+		return fmt.Errorf("%w: it knows the schema up to %04d, and one is needed that knows %04d; start a newer release", ErrOutdated, program, oldest)
+	}
+	return nil
 }

@@ -4,15 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
-
-// ErrOutdated: the database needs a newer program.
-var ErrOutdated = errors.New("this program is too old for the database")
 
 // Schema tells how far a database has come.
 type Schema struct {
@@ -76,13 +72,4 @@ func schemaNumbers(ctx context.Context, db *sql.DB, postgres bool) (newest, olde
 	}
 	err = db.QueryRowContext(ctx, `SELECT (SELECT COALESCE(MAX(number), 0) FROM migrations), oldest_program FROM instance WHERE id = 1`).Scan(&newest, &oldest)
 	return newest, oldest, err
-}
-
-// checkProgram refuses a database whose oldest program is newer than this one. The
-// number of a program is that of the last migration it knows.
-func checkProgram(oldest, program int64) error {
-	if oldest > program {
-		return fmt.Errorf("%w: it knows the schema up to %04d, and one is needed that knows %04d; start a newer release", ErrOutdated, program, oldest)
-	}
-	return nil
 }

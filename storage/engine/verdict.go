@@ -2,8 +2,6 @@ package engine
 
 import (
 	"errors"
-
-	"gorm.io/gorm"
 )
 
 // The verdicts that the database itself gives.
@@ -41,11 +39,4 @@ func (c *committed) Unwrap() error { return c.cause }
 func isCommitted(err error) bool {
 	var kept *committed
 	return errors.As(err, &kept)
-}
-
-// isVerdict reports whether a use case ended with an answer rather than with a
-// failure: its writes are undone, its neighbours and the connection are whole.
-func isVerdict(err error) bool {
-	var v *verdict
-	return errors.As(err, &v) || errors.Is(err, gorm.ErrRecordNotFound) || isConstraint(err)
 }

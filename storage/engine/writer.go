@@ -17,7 +17,6 @@ import (
 const (
 	batchSize     = 64
 	batchWork     = 5 * time.Millisecond
-	lockPatience  = 5 * time.Second
 	queueCapacity = 1024
 )
 

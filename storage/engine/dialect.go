@@ -1,0 +1,26 @@
+package engine
+
+import "gorm.io/gorm"
+
+// dialect is what the two databases spell differently in a migration.
+type dialect map[string]string
+
+var (
+	sqliteDialect = dialect{
+		"{{text}}": "TEXT", "{{bytes}}": "BLOB", "{{clustered}}": "WITHOUT ROWID",
+	}
+	// The collation "C" compares bytes, as SQLite does: what is unique and what
+	// comes first is the same on both.
+	postgresDialect = dialect{
+		"{{text}}": `TEXT COLLATE "C"`, "{{bytes}}": "BYTEA", "{{clustered}}": "",
+	}
+)
+
+func dialectOf(tx *gorm.DB) dialect {
+	if isPostgres(tx) {
+		return postgresDialect
+	}
+	return sqliteDialect
+}
+
+func isPostgres(tx *gorm.DB) bool { return tx.Name() == "postgres" }
