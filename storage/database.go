@@ -123,8 +123,11 @@ func (db *DB) read(ctx context.Context, name string, run func(q *gorm.DB) error)
 
 // withoutStep gives a refusal over a limit as it is: its text is shown to people.
 func withoutStep(err error) error {
-	var throttled *ThrottledError
-	if err != nil && errors.As(err, &throttled) {
+	if err == nil {
+		return nil
+	}
+	var throttled *ThrottledError // not before: it is on the heap
+	if errors.As(err, &throttled) {
 		return throttled
 	}
 	return err

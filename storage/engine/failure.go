@@ -30,10 +30,11 @@ func isVerdict(err error) bool {
 // they are, no row as ErrNotFound, a unique value that is taken as ErrConflict, and a
 // database that is gone, full or locked as ErrUnavailable.
 func answer(name string, err error) error {
-	var kept *committed
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
+	}
+	var kept *committed // not before: it is on the heap
+	switch {
 	case errors.Is(err, ErrUnavailable): // a COMMIT may fail with any error
 		return fmt.Errorf("%s: %w", name, err)
 	case errors.As(err, &kept):
