@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"gorm.io/gorm"
-
-	"signet/federation/foreign"
 )
 
 // ConnectorHealth is how signing in through a connector last went, on any node.
@@ -37,7 +35,7 @@ func (db *DB) NoteConnector(ctx context.Context, h ConnectorHealth) error {
 				failed_at = CASE WHEN excluded.failed_at > h.failed_at THEN excluded.failed_at ELSE h.failed_at END,
 				failure_code = CASE WHEN excluded.failed_at > h.failed_at THEN excluded.failure_code ELSE h.failure_code END,
 				failure_reason = CASE WHEN excluded.failed_at > h.failed_at THEN excluded.failure_reason ELSE h.failure_reason END`,
-			h.Connector, h.SucceededAt, h.FailedAt, foreign.ForColumn(h.FailureCode, longestName), foreign.ForColumn(h.FailureReason, longestReason)).Error
+			h.Connector, h.SucceededAt, h.FailedAt, cleanText(h.FailureCode, longestName), cleanText(h.FailureReason, longestReason)).Error
 	})
 }
 

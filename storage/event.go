@@ -9,7 +9,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"signet/federation/foreign"
 	"signet/storage/engine"
 )
 
@@ -155,10 +154,10 @@ const (
 // clean makes what came from headers storable.
 func (o Origin) clean() Origin {
 	return Origin{
-		RequestID: foreign.ForColumn(o.RequestID, longestName),
-		Address:   foreign.ForColumn(o.Address, longestName),
-		Agent:     foreign.ForColumn(o.Agent, longestAgent),
-		Actor:     foreign.ForColumn(o.Actor, longestName),
+		RequestID: cleanText(o.RequestID, longestName),
+		Address:   cleanText(o.Address, longestName),
+		Agent:     cleanText(o.Agent, longestAgent),
+		Actor:     cleanText(o.Actor, longestName),
 	}
 }
 
@@ -186,12 +185,12 @@ func insertEvent(tx *gorm.DB, e Event, at time.Time, m merging) error {
 	}
 	from := e.From.clean()
 	if from.Actor == "" {
-		from.Actor = foreign.ForColumn(e.UserID, longestName)
+		from.Actor = cleanText(e.UserID, longestName)
 	}
 	args := []any{
-		eventID(at), At(at), e.Type, e.Outcome, foreign.ForColumn(e.Reason, longestName), from.Actor,
-		foreign.ForColumn(e.UserID, longestName), foreign.ForColumn(e.ClientID, longestName), foreign.ForColumn(e.SessionID, longestName),
-		foreign.ForColumn(e.GrantID, longestName), foreign.ForColumn(e.Connector, longestName),
+		eventID(at), At(at), e.Type, e.Outcome, cleanText(e.Reason, longestName), from.Actor,
+		cleanText(e.UserID, longestName), cleanText(e.ClientID, longestName), cleanText(e.SessionID, longestName),
+		cleanText(e.GrantID, longestName), cleanText(e.Connector, longestName),
 		from.Address, from.Agent, from.RequestID, detail, max(e.Times, 1), m.key,
 	}
 	return tx.Exec(`INSERT INTO events (id, at, type, outcome, reason, actor, user_id, client_id, session_id, grant_id,

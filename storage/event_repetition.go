@@ -10,7 +10,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"signet/federation/foreign"
 	"signet/storage/engine"
 )
 
@@ -58,7 +57,7 @@ func merge(tx *gorm.DB, e Event, at time.Time) error {
 	from := e.From.clean()
 	latest, err := engine.JSONText(Repetition{
 		At: At(at), Address: from.Address, Agent: from.Agent, RequestID: from.RequestID,
-		SessionID: foreign.ForColumn(e.SessionID, longestName), Detail: e.Detail,
+		SessionID: cleanText(e.SessionID, longestName), Detail: e.Detail,
 	})
 	if err != nil {
 		return fmt.Errorf("event detail: %w", err)

@@ -123,5 +123,5 @@ func (db *DB) RevokeGrant(ctx context.Context, id, reason string, by By) error {
 
 func revokeGrant(tx *gorm.DB, id, reason string, at time.Time) (bool, error) {
 	return changed(tx, `UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0`,
-		At(at), foreign.ForColumn(reason, longestName), id)
+		At(at), cleanText(reason, longestName), id)
 }

@@ -11,7 +11,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"signet/federation/foreign"
 	"signet/storage/engine"
 )
 
@@ -98,7 +97,7 @@ func link(tx *gorm.DB, i Identity, by By) error {
 	}
 	fresh, err := changed(tx, `INSERT INTO identities (connector, issuer, subject, user_id, email, name, used_at, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		i.Connector, i.Issuer, i.Subject, i.UserID, foreign.ForColumn(i.Email, longestName), foreign.ForColumn(i.Name, longestName), At(by.At), At(by.At))
+		i.Connector, i.Issuer, i.Subject, i.UserID, cleanText(i.Email, longestName), cleanText(i.Name, longestName), At(by.At), At(by.At))
 	if err != nil {
 		return err
 	}
@@ -110,7 +109,7 @@ func link(tx *gorm.DB, i Identity, by By) error {
 	}
 	used, err := changed(tx, `UPDATE identities SET used_at = ?, email = ?, name = ?
 		WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
-		At(by.At), foreign.ForColumn(i.Email, longestName), foreign.ForColumn(i.Name, longestName), i.Connector, i.Issuer, i.Subject, i.UserID)
+		At(by.At), cleanText(i.Email, longestName), cleanText(i.Name, longestName), i.Connector, i.Issuer, i.Subject, i.UserID)
 	switch {
 	case err != nil:
 		return err

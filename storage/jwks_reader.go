@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-
-	"signet/federation/foreign"
 )
 
 // JWKSReader is a family of programs that reads the published keys, by the name
@@ -78,7 +76,7 @@ type readerTable struct {
 func (t *readerTable) knownFirst(seen []JWKSReader) []JWKSReader {
 	var known, fresh []JWKSReader
 	for _, r := range seen {
-		r.Family, r.Visits = foreign.ForColumn(r.Family, longestName), 1
+		r.Family, r.Visits = cleanText(r.Family, longestName), 1
 		if t.find(r.Family) >= 0 {
 			known = append(known, r)
 		} else {

@@ -8,7 +8,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"signet/federation/foreign"
 	"signet/storage/engine"
 )
 
@@ -110,7 +109,7 @@ type KeyRevocation struct {
 func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, by By) error {
 	return db.writeKeys(ctx, "revoke key", func(tx *gorm.DB) error {
 		won, err := changed(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, `+clearPrivateKey+`
-			WHERE id = ? AND state = ?`, At(by.At), foreign.ForColumn(r.Reason, longestName), elsewhere, nothing, r.Key.ID, r.Key.State)
+			WHERE id = ? AND state = ?`, At(by.At), cleanText(r.Reason, longestName), elsewhere, nothing, r.Key.ID, r.Key.State)
 		if err != nil {
 			return err
 		}

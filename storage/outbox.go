@@ -7,7 +7,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"signet/federation/foreign"
 	"signet/storage/engine"
 )
 
@@ -155,7 +154,7 @@ func (db *DB) SettleNotice(ctx context.Context, n Notice, r NoticeResult, at tim
 	return db.write(ctx, "settle notice", func(tx *gorm.DB) error {
 		mine, err := changed(tx, `UPDATE outbox SET delivered_at = ?, given_up_at = ?, due_at = ?, leased_until = 0, last_error = ?
 			WHERE id = ? AND tries = ? AND leased_until = ?`,
-			delivered, givenUp, due, foreign.ForColumn(r.Error, longestName), n.ID, n.Tries, n.LeasedUntil)
+			delivered, givenUp, due, cleanText(r.Error, longestName), n.ID, n.Tries, n.LeasedUntil)
 		if err != nil || !mine || !r.RetryAt.IsZero() {
 			return err
 		}

@@ -7,7 +7,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"signet/federation/foreign"
 	"signet/storage/engine"
 )
 
@@ -30,7 +29,7 @@ func endSession(tx *gorm.DB, userID, sessionID, reason string, by By) error {
 // endSessionBy is endSession, with what else the event tells.
 func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
 	var rows int64 // of the user
-	ended, err := endOne.Row(tx, []any{&rows}, At(at), foreign.ForColumn(e.Reason, longestName), e.SessionID, e.UserID)
+	ended, err := endOne.Row(tx, []any{&rows}, At(at), cleanText(e.Reason, longestName), e.SessionID, e.UserID)
 	if err != nil || !ended {
 		return err
 	}

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-
-	"signet/federation/foreign"
 )
 
 // Arrival is how a person comes in through a connector: the input of
@@ -214,7 +212,7 @@ func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 
 func saidOf(p Profile) Said {
 	return Said{
-		Name: foreign.ForColumn(p.Name, longestName), GivenName: foreign.ForColumn(p.GivenName, longestName), FamilyName: foreign.ForColumn(p.FamilyName, longestName),
-		Picture: p.Picture, Locale: foreign.ForColumn(p.Locale, longestName),
+		Name: cleanText(p.Name, longestName), GivenName: cleanText(p.GivenName, longestName), FamilyName: cleanText(p.FamilyName, longestName),
+		Picture: p.Picture, Locale: cleanText(p.Locale, longestName),
 	}
 }

@@ -7,32 +7,13 @@ import (
 )
 
 // Texts that strangers have chosen are made fit for the place where they are read. Each
-// place has a function here, since each has another danger:
+// place has a function here, since each has another danger; columns have cleanText in
+// storage, which nothing else stores by:
 //
-//	ForColumn    control and bidirectional characters become spaces, NUL goes
 //	ForLog       control and format characters become spaces
 //	ForTerminal  control characters and marks of text direction become U+FFFD
 //	ForError     everything but printable ASCII becomes a dot
 //	ForPage      everything hidden goes, runs of space become one
-
-// ForColumn makes s storable, one line of at most that many bytes: header values and the
-// like may hold any bytes, and must neither fail the use case they come with nor break a
-// line of the audit log or move the cursor of the terminal that shows it.
-func ForColumn(s string, longest int) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r == 0:
-			return -1
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r), r == '\u2028', r == '\u2029':
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	if len(s) > longest {
-		s = strings.ToValidUTF8(s[:longest], "")
-	}
-	return s
-}
 
 // ForLog shortens s to that many bytes, and keeps it one clean line.
 func ForLog(s string, longest int) string {

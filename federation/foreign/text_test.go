@@ -13,7 +13,6 @@ const hostile = "a\x00b\nc\x1b[2Jd\u202ee\u200bf\u3164g\u2028h\xffi"
 
 func TestTexts_AreMadeFitForTheirPlace(t *testing.T) {
 	for place, c := range map[string]struct{ got, want string }{
-		"column":   {foreign.ForColumn(hostile, 100), "ab c [2Jd e\u200bf\u3164g h\uFFFDi"},
 		"log":      {foreign.ForLog(hostile, 100), "a b c [2Jd e f\u3164g h?i"},
 		"terminal": {foreign.ForTerminal("a\x00b\nc\x1b[2Jd\u202ee"), "a\uFFFDb\uFFFDc\uFFFD[2Jd\uFFFDe"},
 		"error":    {foreign.ForError(hostile), "a.b.c.[2Jd.e.f.g.h.i"},
@@ -27,9 +26,6 @@ func TestTexts_AreMadeFitForTheirPlace(t *testing.T) {
 
 func TestTexts_AreBounded(t *testing.T) {
 	long := strings.Repeat("ä", 200)
-	if got := foreign.ForColumn(long, 101); got != strings.Repeat("ä", 50) {
-		t.Errorf("column: got %d bytes", len(got))
-	}
 	if got := foreign.ForLog(long, 101); got != strings.Repeat("ä", 50)+"?" {
 		t.Errorf("log: got %q", got)
 	}

@@ -96,7 +96,8 @@ func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened r
 
 // setTokens opens or renews the session's first-party grant and sets its cookies.
 func (h *Handler) setTokens(w http.ResponseWriter, r *http.Request, client storage.Client, current session.Current, at time.Time) (time.Time, error) {
-	grant, err := h.DB.RenewFirstParty(r.Context(), h.renewal(r, client, current, at), at)
+	renewal := h.renewal(r, client, current, at)
+	grant, err := h.DB.RenewFirstParty(r.Context(), renewal, at)
 	if err != nil {
 		return time.Time{}, err
 	}
