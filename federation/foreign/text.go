@@ -7,8 +7,8 @@ import (
 )
 
 // Texts that strangers have chosen are made fit for the place where they are read. Each
-// place has a function here, since each has another danger; columns have cleanText in
-// storage, which nothing else stores by:
+// place has a function of its own, since each has another danger. The one for columns
+// stands in storage, which alone writes them:
 //
 //	ForLog       control and format characters become spaces
 //	ForTerminal  control characters and marks of text direction become U+FFFD
