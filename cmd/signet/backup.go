@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
@@ -30,12 +31,12 @@ tokens; without it the keys in the backup are lost.
 On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		Example: `  signet backup /var/backups/signet-$(date +%F).db
   signet backup - | age -r age1… > signet.db.age`,
-		Args: exactly("the file to write, or - for standard output"),
+		Args: cli.Exactly("the file to write, or - for standard output"),
 	}
-	asJSON := jsonFlag(c)
-	file := settingFlags(c, "data_dir")
+	asJSON := cli.JSONFlag(c)
+	file := cli.SettingFlags(c, "data_dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		settings, err := p.settings(c, *file)
+		settings, err := p.Settings(c, *file)
 		if err != nil {
 			return err
 		}
@@ -48,21 +49,21 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		case args[0] != "-":
 			made.Bytes, err = backupToFile(c.Context(), settings, args[0])
 		case *asJSON:
-			err = usage(c, errors.New("- and --json exclude each other: standard output is the backup"))
+			err = cli.Usage(c, errors.New("- and --json exclude each other: standard output is the backup"))
 		default:
 			err = p.backupToStdout(c, settings)
 		}
 		if err != nil {
 			return backupProblem(settings, err)
 		}
-		p.say("the master key is not in the backup: keep %s in another place", whereMasterKey(settings))
+		p.Say("the master key is not in the backup: keep %s in another place", whereMasterKey(settings))
 		switch {
 		case args[0] == "-":
 			return nil
 		case *asJSON:
-			return p.writeJSON(made)
+			return p.WriteJSON(made)
 		}
-		return p.writeTable([][]string{{"file", made.File}, {"bytes", fmt.Sprint(made.Bytes)}})
+		return p.WriteTable([][]string{{"file", made.File}, {"bytes", fmt.Sprint(made.Bytes)}})
 	}
 	return c
 }
@@ -148,8 +149,8 @@ func checkedBackup(ctx context.Context, c config.Config, file string) (size int6
 // backupToStdout takes the way over a file in the data directory: what goes out was
 // checked as well.
 func (p *program) backupToStdout(c *cobra.Command, settings config.Config) error {
-	if isTerminal(p.stdout) {
-		return usage(c, errors.New("a backup is not text for a terminal: name a file, or send standard output somewhere"))
+	if cli.IsTerminal(p.Stdout) {
+		return cli.Usage(c, errors.New("a backup is not text for a terminal: name a file, or send standard output somewhere"))
 	}
 	folder, err := os.MkdirTemp(settings.DataDir, "backup-*")
 	if err != nil {
@@ -165,6 +166,6 @@ func (p *program) backupToStdout(c *cobra.Command, settings config.Config) error
 		return err
 	}
 	defer file.Close()
-	_, err = io.Copy(p.stdout, file)
+	_, err = io.Copy(p.Stdout, file)
 	return err
 }

@@ -13,12 +13,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
 )
 
 // everyCommand walks the tree that people type in.
 func everyCommand() []*cobra.Command {
-	p := &program{env: map[string]string{}, stdin: strings.NewReader(""), stdout: io.Discard, stderr: io.Discard, now: time.Now}
+	p := &program{&cli.Program{Env: map[string]string{}, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Now: time.Now}}
 	var list []*cobra.Command
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
@@ -163,7 +164,7 @@ func TestCF03_NoSecretByArgument(t *testing.T) {
 			walk(below)
 		}
 	}
-	walk((&program{}).rootCommand())
+	walk((&program{&cli.Program{}}).rootCommand())
 	if flags < 50 {
 		t.Fatalf("only %d flags were seen", flags)
 	}

@@ -10,9 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
 	"signet/cmd/signet/spelling"
+	"signet/cmd/signet/user"
 	"signet/federation/foreign"
 	"signet/provider"
 	"signet/storage"
@@ -29,7 +31,7 @@ Where that does not answer, nothing is offered.`,
   signet completion zsh > "${fpath[1]}/_signet"
   signet completion fish > ~/.config/fish/completions/signet.fish
   signet completion powershell | Out-String | Invoke-Expression`,
-		Args: exactly("a shell: bash, zsh, fish or powershell"),
+		Args: cli.Exactly("a shell: bash, zsh, fish or powershell"),
 	}
 	scripts := map[string]func(root *cobra.Command, out io.Writer) error{
 		"bash":       func(root *cobra.Command, out io.Writer) error { return root.GenBashCompletionV2(out, true) },
@@ -47,9 +49,9 @@ Where that does not answer, nothing is offered.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		write := scripts[args[0]]
 		if write == nil {
-			return usage(c, fmt.Errorf("unknown shell %q%s", args[0], spelling.DidYouMean(args[0], shells)))
+			return cli.Usage(c, fmt.Errorf("unknown shell %q%s", args[0], spelling.DidYouMean(args[0], shells)))
 		}
-		return write(c.Root(), p.stdout)
+		return write(c.Root(), p.Stdout)
 	}
 	return c
 }
@@ -106,8 +108,10 @@ func completeLines(ctx context.Context, db *storage.DB, _ string) ([]cobra.Compl
 
 func completeIdentities(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) {
 	list, err := db.IdentitiesOf(ctx, u.ID)
-	list = slices.DeleteFunc(list, func(i storage.Identity) bool { return foreign.ForTerminal(identityName(i)) != identityName(i) })
-	return completions(list, func(i storage.Identity) (string, string) { return identityName(i), i.Email }), err
+	list = slices.DeleteFunc(list, func(i storage.Identity) bool {
+		return foreign.ForTerminal(user.IdentityName(i)) != user.IdentityName(i)
+	})
+	return completions(list, func(i storage.Identity) (string, string) { return user.IdentityName(i), i.Email }), err
 }
 
 func completeConnectors(c config.Config) []cobra.Completion {
@@ -196,7 +200,7 @@ const completionPatience = 5 * time.Second
 // with them: it must not write over the line that is being typed.
 func (p *program) complete(c *cobra.Command, what completer, args []string, typed string) []cobra.Completion {
 	file, _ := c.Flags().GetString("config")
-	settings, err := p.settings(c, file)
+	settings, err := p.Settings(c, file)
 	if err != nil {
 		return nil
 	}
@@ -233,7 +237,7 @@ func (what completer) ask(ctx context.Context, db *storage.DB, args []string, ty
 	if what.ofUser == nil {
 		return what.fromDatabase(ctx, db, typed)
 	}
-	u, err := findUser(ctx, db, args[0])
+	u, err := user.Find(ctx, db, args[0])
 	if err != nil {
 		return nil, err
 	}

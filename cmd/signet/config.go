@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
 
@@ -13,7 +14,7 @@ import (
 
 func (p *program) configCommand() *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "Check the settings, show them, and explain one"}
-	asNoun(c)
+	cli.Noun(c)
 	c.AddCommand(p.configCheckCommand(), p.configShowCommand(), p.configExplainCommand(), p.configSchemaCommand())
 	return c
 }
@@ -24,23 +25,23 @@ func (p *program) configCheckCommand() *cobra.Command {
 		Short: "Say whether serve would start with these settings, and all that is wrong with them",
 		Long: `Say whether serve would start with these settings, and all that is wrong with them,
 without a start: nothing is made and nobody is called. Exit code 3 if there is any mistake.`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
-	file := settingFlags(c)
-	asJSON := jsonFlag(c)
+	file := cli.SettingFlags(c)
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		read := config.Read(p.sources(c, *file))
+		read := config.Read(p.Sources(c, *file))
 		warnings := p.checkBeyond(read)
 		for _, warning := range warnings {
-			p.say("%s", warning)
+			p.Say("%s", warning)
 		}
 		if *asJSON {
-			return errors.Join(p.writeJSON(checkedConfig{read.Err() == nil, read.Wrong.Described(), warnings}), read.Err())
+			return errors.Join(p.WriteJSON(checkedConfig{read.Err() == nil, read.Wrong.Described(), warnings}), read.Err())
 		}
 		if err := read.Err(); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(p.stdout, "ok")
+		_, err := fmt.Fprintln(p.Stdout, "ok")
 		return err
 	}
 	return c
@@ -52,7 +53,7 @@ func (p *program) checkBeyond(read *config.Reading) (warnings []string) {
 	var certificate *node.Certificate
 	if files := read.Config.TLS; files.Cert != "" && files.Key != "" {
 		var err error
-		certificate, err = node.OpenCertificate(read, p.now())
+		certificate, err = node.OpenCertificate(read, p.Now())
 		if wrong, ok := errors.AsType[config.Mistakes](err); ok {
 			read.Wrong = append(read.Wrong, wrong...)
 		}
@@ -72,24 +73,24 @@ func (p *program) configShowCommand() *cobra.Command {
 		Use:     "show",
 		Short:   "List all settings with their values and where each comes from; secrets as ***",
 		Example: "  signet config show --config signet.yaml",
-		Args:    exactly(),
+		Args:    cli.Exactly(),
 	}
-	file := settingFlags(c)
-	asJSON := jsonFlag(c)
+	file := cli.SettingFlags(c)
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		read := config.Read(p.sources(c, *file))
+		read := config.Read(p.Sources(c, *file))
 		if err := read.Err(); err != nil {
 			return err
 		}
 		shown := read.Show()
 		if *asJSON {
-			return p.writeJSON(map[string]any{"settings": shown})
+			return p.WriteJSON(map[string]any{"settings": shown})
 		}
 		rows := [][]string{{"KEY", "VALUE", "FROM"}}
 		for _, s := range shown {
 			rows = append(rows, []string{s.Key, s.Value, s.From()})
 		}
-		return p.writeTable(rows)
+		return p.WriteTable(rows)
 	}
 	return c
 }
@@ -101,17 +102,17 @@ func (p *program) configExplainCommand() *cobra.Command {
 		Example: `  signet config explain lifetimes.session
   signet config explain SIGNET_MASTER_KEY
   signet config explain connectors.trust`,
-		Args: exactly("the key of a setting"),
+		Args: cli.Exactly("the key of a setting"),
 	}
-	file := settingFlags(c)
-	asJSON := jsonFlag(c)
+	file := cli.SettingFlags(c)
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		explained, err := config.Read(p.sources(c, *file)).Explain(args[0])
+		explained, err := config.Read(p.Sources(c, *file)).Explain(args[0])
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			return p.writeJSON(explained)
+			return p.WriteJSON(explained)
 		}
 		return p.writeExplained(explained)
 	}
@@ -123,7 +124,7 @@ func (p *program) writeExplained(e config.Explained) error {
 	if e.Live {
 		effect = "at once"
 	}
-	rows := filled([][]string{
+	rows := cli.Filled([][]string{
 		{e.Key, e.About},
 		{"  written as", e.Unit},
 		{"  default", e.Default},
@@ -143,7 +144,7 @@ func (p *program) writeExplained(e config.Explained) error {
 	for _, m := range e.Mistakes {
 		rows = append(rows, []string{"  mistake", m})
 	}
-	return p.writeTable(rows)
+	return p.WriteTable(rows)
 }
 
 func (p *program) configSchemaCommand() *cobra.Command {
@@ -155,7 +156,7 @@ for YAML completes and checks the file whose first line names it:
 
   # yaml-language-server: $schema=signet.schema.json`,
 		Example: "  signet config schema > signet.schema.json",
-		Args:    exactly(),
-		RunE:    func(*cobra.Command, []string) error { return p.writeJSON(config.Schema()) },
+		Args:    cli.Exactly(),
+		RunE:    func(*cobra.Command, []string) error { return p.WriteJSON(config.Schema()) },
 	}
 }

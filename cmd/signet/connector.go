@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/spelling"
@@ -20,7 +21,7 @@ import (
 
 func (p *program) connectorCommand() *cobra.Command {
 	c := &cobra.Command{Use: "connector", Short: "Look at the upstreams that people sign in through, and try them"}
-	asNoun(c)
+	cli.Noun(c)
 	c.AddCommand(p.connectorListCommand(), p.connectorCheckCommand(), p.connectorTokenCommand())
 	return c
 }
@@ -30,12 +31,12 @@ func (p *program) connectorListCommand() *cobra.Command {
 		Use:     "list",
 		Short:   "List the connectors of the settings, with the redirect URI to register at each",
 		Example: "  signet connector list",
-		Args:    exactly(),
+		Args:    cli.Exactly(),
 	}
-	file := settingFlags(c, "issuer")
-	asJSON := jsonFlag(c)
+	file := cli.SettingFlags(c, "issuer")
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		settings, err := p.settings(c, *file)
+		settings, err := p.Settings(c, *file)
 		if err != nil {
 			return err
 		}
@@ -52,12 +53,12 @@ func (p *program) connectorListCommand() *cobra.Command {
 		}
 		switch {
 		case *asJSON:
-			return p.writeJSON(map[string]any{"connectors": described})
+			return p.WriteJSON(map[string]any{"connectors": described})
 		case len(described) == 0:
-			p.say("there are no connectors: set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in %s", config.File)
+			p.Say("there are no connectors: set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in %s", config.File)
 			return nil
 		}
-		return p.writeTable(rows)
+		return p.WriteTable(rows)
 	}
 	return c
 }
@@ -92,10 +93,10 @@ func (p *program) connectorCheckCommand() *cobra.Command {
 reachable, what it advertises, how far its clock is off, and the redirect URI that
 must be registered there. Client id and secret are tried only by a sign-in.`,
 	}
-	file := settingFlags(c, "issuer")
-	asJSON := jsonFlag(c)
+	file := cli.SettingFlags(c, "issuer")
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		settings, err := p.settings(c, *file)
+		settings, err := p.Settings(c, *file)
 		if err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ must be registered there. Client id and secret are tried only by a sign-in.`,
 			checked = append(checked, found)
 		}
 		if *asJSON {
-			err = p.writeJSON(map[string]any{"connectors": checked})
+			err = p.WriteJSON(map[string]any{"connectors": checked})
 		} else {
 			err = p.writeChecks(checked)
 		}
@@ -166,7 +167,7 @@ type checkedConnector struct {
 }
 
 func (p *program) checkConnector(ctx context.Context, c config.Config, one provider.Connector) (checkedConnector, error) {
-	connector, err := federation.New(one.Config, outbound.New(c.Outbound).Configured(), p.now)
+	connector, err := federation.New(one.Config, outbound.New(c.Outbound).Configured(), p.Now)
 	if err != nil {
 		return checkedConnector{}, err
 	}
@@ -218,11 +219,11 @@ func (p *program) writeChecks(checked []checkedConnector) error {
 				[]string{"  clock", fmt.Sprintf("%+.0f s", c.ClockSkew)},
 			)
 		}
-		if err := p.writeTable(rows); err != nil {
+		if err := p.WriteTable(rows); err != nil {
 			return err
 		}
 		for _, warning := range c.Warnings {
-			p.say("%s: %s", c.ID, warning)
+			p.Say("%s: %s", c.ID, warning)
 		}
 	}
 	return nil

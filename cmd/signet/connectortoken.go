@@ -9,8 +9,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/keys"
+	"signet/cmd/signet/user"
 	"signet/federation"
 	"signet/provider/keys/vault"
 	"signet/storage"
@@ -24,32 +27,32 @@ func (p *program) connectorTokenCommand() *cobra.Command {
 with keep_token: the access token alone, for a script, or with --json all that is
 kept. Whoever holds it acts at the upstream as this user, within its scope. Each
 reading is recorded as an event.`,
-		Args: exactly(whichUser, "the id of a connector"),
+		Args: cli.Exactly(user.Which, "the id of a connector"),
 	}
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		u, err := findUser(ctx, db, args[0])
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		u, err := user.Find(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
-		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], storage.By{From: fromCommandLine(), At: p.now()})
+		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], storage.By{From: cli.Origin(), At: p.Now()})
 		if errors.Is(err, storage.ErrNotFound) {
 			return exit.New(
-				exit.NotFound, fmt.Errorf("no token of %s is kept for %s", args[1], calledUser(u)),
+				exit.NotFound, fmt.Errorf("no token of %s is kept for %s", args[1], user.Called(u)),
 				"set keep_token: true for this connector; the token of the user's next sign-in through it is kept",
 			)
 		}
 		if err != nil {
-			return aboutUser(args[0], err)
+			return user.About(args[0], err)
 		}
 		token, err := openUpstreamToken(ctx, settings, db, kept)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			return p.writeJSON(describeUpstreamToken(kept, token))
+			return p.WriteJSON(describeUpstreamToken(kept, token))
 		}
-		_, err = fmt.Fprintln(p.stdout, token.AccessToken)
+		_, err = fmt.Fprintln(p.Stdout, token.AccessToken)
 		return err
 	})
 	return c
@@ -57,7 +60,7 @@ reading is recorded as an event.`,
 
 func openUpstreamToken(ctx context.Context, settings config.Config, db *storage.DB, kept storage.Identity) (federation.Token, error) {
 	var token federation.Token
-	keeper, err := openKeeper(ctx, settings, db)
+	keeper, err := keys.OpenKeeper(ctx, settings, db)
 	if err != nil {
 		return token, err
 	}
@@ -69,7 +72,7 @@ func openUpstreamToken(ctx context.Context, settings config.Config, db *storage.
 		)
 	}
 	if err != nil {
-		return token, keysProblem(err)
+		return token, keys.Problem(err)
 	}
 	if err := json.Unmarshal(plain, &token); err != nil {
 		return token, errors.New("the kept token cannot be read")

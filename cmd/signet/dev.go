@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/demo"
 )
 
@@ -18,7 +19,7 @@ It needs no settings and reads none: everything is kept in one folder, which can
 be removed at any time. ` + demo.Path + ` is a relying party that shows the tokens it gets.
 The buttons for Google and GitHub lead to pretend ones on the next two ports, with
 accounts to choose from.`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
 	listen := c.Flags().String("listen", "localhost:8080", "loopback address to listen on; port 0 takes a free one")
 	dir := c.Flags().String("data-dir", "signet-dev", "folder to keep everything in")
@@ -27,7 +28,7 @@ accounts to choose from.`,
 		p.growHeap()
 		return demo.Serve(c.Context(), demo.Deps{
 			Listen: *listen, DataDir: *dir, App: *app,
-			Now: p.now, Log: slog.New(slog.NewTextHandler(p.stderr, nil)), Talk: p.stderr,
+			Now: p.Now, Log: slog.New(slog.NewTextHandler(p.Stderr, nil)), Talk: p.Stderr,
 		})
 	}
 	return c

@@ -2,9 +2,9 @@
 //
 // It owns the commands: flags, environment, files that are named by a flag, signals,
 // standard streams and what is said there. run does the work of main and is what the
-// tests call; each noun (serve, dev, user, client, session, keys, version) has files of
-// its own. The settings are read in config, the running process is node, and what dev
-// adds to it is demo. No rule is decided here.
+// tests call; each noun has files of its own, and user, client and keys have rooms. What
+// all commands share is in cli, the settings are read in config, the running process is
+// node, and what dev adds to it is demo. No rule is decided here.
 //
 // Data goes to standard output, talk to standard error; the exit codes are in
 // the package exit. Passwords and secrets come from standard input or from files, never

@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/spelling"
+	"signet/cmd/signet/user"
 	"signet/storage"
 )
 
@@ -26,7 +28,7 @@ func (p *program) eventsCommand() *cobra.Command {
 		Long: `Read the audit events, the newest first. Without --jsonl, as many as --limit says;
 with it, all that match, one JSON object a line. With --follow, as many as --limit
 says, the oldest first, and then each that is recorded, until it is interrupted.`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
 	var chosen eventFlags
 	flags := c.Flags()
@@ -38,19 +40,19 @@ says, the oldest first, and then each that is recorded, until it is interrupted.
 	limit := flags.Int("limit", 50, "at most so many (1 to 1000), without --jsonl")
 	asLines := flags.Bool("jsonl", false, "print all that match, one JSON object a line")
 	follow := flags.BoolP("follow", "f", false, "go on with each event that is recorded, until interrupted")
-	asJSON := jsonFlag(c)
+	asJSON := cli.JSONFlag(c)
 	c.MarkFlagsMutuallyExclusive("json", "jsonl")
-	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
+	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
 		f, err := p.eventFilter(ctx, c, db, chosen)
 		if err != nil {
 			return err
 		}
 		if *limit < 1 || *limit > 1000 {
-			return usage(c, fmt.Errorf("--limit %d: want 1 to 1000; --jsonl prints all", *limit))
+			return cli.Usage(c, fmt.Errorf("--limit %d: want 1 to 1000; --jsonl prints all", *limit))
 		}
 		switch {
 		case *follow && *asJSON:
-			return usage(c, errors.New("--follow has no end, as a JSON document has: use --jsonl"))
+			return cli.Usage(c, errors.New("--follow has no end, as a JSON document has: use --jsonl"))
 		case *follow:
 			return p.followEvents(ctx, db, f, *limit, *asLines)
 		case *asLines:
@@ -65,7 +67,7 @@ says, the oldest first, and then each that is recorded, until it is interrupted.
 			for _, e := range list {
 				described = append(described, describeEvent(e))
 			}
-			return p.writeJSON(map[string]any{"events": described})
+			return p.WriteJSON(map[string]any{"events": described})
 		}
 		return p.tableOfEvents(list)
 	})
@@ -79,20 +81,20 @@ func (p *program) eventFilter(ctx context.Context, c *cobra.Command, db *storage
 		Type: storage.EventType(chosen.kind), ClientID: chosen.client, Outcome: storage.Outcome(chosen.outcome), UserID: chosen.user,
 	}
 	if f.Type != "" && !slices.Contains(storage.EventTypes, f.Type) {
-		return f, usage(c, fmt.Errorf("--type %q is no type of event%s", chosen.kind, meantType(chosen.kind)))
+		return f, cli.Usage(c, fmt.Errorf("--type %q is no type of event%s", chosen.kind, meantType(chosen.kind)))
 	}
 	if f.Outcome != "" && f.Outcome != storage.Succeeded && f.Outcome != storage.Refused {
-		return f, usage(c, fmt.Errorf("--outcome %q: want success or refused", chosen.outcome))
+		return f, cli.Usage(c, fmt.Errorf("--outcome %q: want success or refused", chosen.outcome))
 	}
 	if chosen.since != "" {
-		since, err := sinceWhen(chosen.since, p.now())
+		since, err := sinceWhen(chosen.since, p.Now())
 		if err != nil {
-			return f, usage(c, fmt.Errorf("--since %q: %w", chosen.since, err))
+			return f, cli.Usage(c, fmt.Errorf("--since %q: %w", chosen.since, err))
 		}
 		f.Since = since
 	}
 	if strings.Contains(chosen.user, "@") { // a deleted user's events keep the bare subject
-		u, err := findUser(ctx, db, chosen.user)
+		u, err := user.Find(ctx, db, chosen.user)
 		if err != nil {
 			return f, err
 		}
@@ -191,14 +193,14 @@ func describeEvent(e storage.Event) describedEvent {
 
 func (p *program) tableOfEvents(list []storage.Event) error {
 	if len(list) == 0 {
-		p.say("no event matches")
+		p.Say("no event matches")
 		return nil
 	}
 	rows := [][]string{eventColumns}
 	for _, e := range list {
 		rows = append(rows, eventRow(e))
 	}
-	return p.writeTable(rows)
+	return p.WriteTable(rows)
 }
 
 var eventColumns = []string{"AT", "TYPE", "OUTCOME", "REASON", "ACTOR", "USER", "CLIENT", "ADDRESS", "TIMES"}

@@ -30,7 +30,7 @@ type eventFollower struct {
 // followEvents prints the newest that match, the oldest of them first, and then each
 // new one, until ctx ends.
 func (p *program) followEvents(ctx context.Context, db *storage.DB, f storage.EventFilter, limit int, asLines bool) error {
-	clock := node.NewClock(p.now)
+	clock := node.NewClock(p.Now)
 	if err := clock.Measure(ctx, db); err != nil {
 		return err
 	}
@@ -51,13 +51,13 @@ func (p *program) followEvents(ctx context.Context, db *storage.DB, f storage.Ev
 
 func (p *program) eventPrinter(asLines bool) func(storage.Event) error {
 	if asLines {
-		out := json.NewEncoder(p.stdout)
+		out := json.NewEncoder(p.Stdout)
 		out.SetEscapeHTML(false)
 		return func(e storage.Event) error { return out.Encode(describeEvent(e)) }
 	}
 	return func(e storage.Event) error {
 		row := eventRow(e)
-		_, err := fmt.Fprintf(p.stdout, "%-20s  %-24s  %-7s  %s\n", row[0], row[1], row[2], joinFields(row[3:]))
+		_, err := fmt.Fprintf(p.Stdout, "%-20s  %-24s  %-7s  %s\n", row[0], row[1], row[2], joinFields(row[3:]))
 		return err
 	}
 }

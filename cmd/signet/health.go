@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
 )
@@ -23,25 +24,25 @@ It is asked at the setting listen. With TLS its certificate is not checked: noth
 secret is sent, and it is made out to the name that the world uses.`,
 		Example: `  signet health
   signet health --live`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
 	live := c.Flags().Bool("live", false, "ask only whether it runs")
-	asJSON := jsonFlag(c)
-	file := settingFlags(c, "issuer", "listen")
+	asJSON := cli.JSONFlag(c)
+	file := cli.SettingFlags(c, "issuer", "listen")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		settings, err := p.settings(c, *file)
+		settings, err := p.Settings(c, *file)
 		if err != nil {
 			return err
 		}
 		found, err := node.AskHealth(c.Context(), settings, *live)
 		if *asJSON {
-			err = errors.Join(p.writeJSON(found), err)
+			err = errors.Join(p.WriteJSON(found), err)
 		}
 		if err != nil {
 			return exit.New(exit.Unreachable, err, "look at the server's log; is it running, with these settings?")
 		}
 		if !*asJSON {
-			_, err = fmt.Fprintln(p.stdout, found.Status)
+			_, err = fmt.Fprintln(p.Stdout, found.Status)
 		}
 		return err
 	}

@@ -12,7 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
+	"signet/cmd/signet/client"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/keys"
+	"signet/cmd/signet/user"
 )
 
 func main() {
@@ -32,28 +36,19 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 
 // runAt is run under another clock.
 func runAt(ctx context.Context, now func() time.Time, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := &program{
-		env:    environment(env),
-		stdin:  stdin,
-		stdout: stdout,
-		stderr: &lockedWriter{to: stderr},
-		now:    now,
-	}
+	p := &program{&cli.Program{
+		Env:    environment(env),
+		Stdin:  stdin,
+		Stdout: stdout,
+		Stderr: &cli.LockedWriter{To: stderr},
+		Now:    now,
+	}}
 	root := p.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read os.Args
 	root.SetIn(stdin)
 	root.SetOut(stdout)
-	root.SetErr(p.stderr)
+	root.SetErr(p.Stderr)
 	return p.report(root.ExecuteContext(ctx))
-}
-
-// program is what every command shares.
-type program struct {
-	env    map[string]string
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
-	now    func() time.Time
 }
 
 // report says what went wrong on standard error, and gives the exit code.
@@ -62,7 +57,7 @@ func (p *program) report(err error) int {
 		return exit.OK
 	}
 	found := exit.Of(err)
-	fmt.Fprintf(p.stderr, "signet: %s\n  %s\n", found.Err, found.Next)
+	fmt.Fprintf(p.Stderr, "signet: %s\n  %s\n", found.Err, found.Next)
 	return found.Code
 }
 
@@ -74,10 +69,10 @@ func (p *program) rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours says more
-	asNoun(root)
+	cli.Noun(root)
 	root.AddCommand(
 		p.serveCommand(), p.devCommand(), p.setupLinkCommand(),
-		p.userCommand(), p.clientCommand(), p.sessionCommand(), p.connectorCommand(), p.keysCommand(), p.eventsCommand(),
+		user.Command(p.Program), client.Command(p.Program), p.sessionCommand(), p.connectorCommand(), keys.Command(p.Program), p.eventsCommand(),
 		p.configCommand(), p.migrateCommand(), p.backupCommand(), p.restoreCommand(), p.healthCommand(), p.completionCommand(), p.versionCommand(),
 	)
 	p.completed(root)

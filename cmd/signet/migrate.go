@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
 	"signet/storage"
@@ -21,13 +22,13 @@ With --check nothing is changed: exit code 0 when there is nothing to do, 5 when
 migrations are pending, which are listed.`,
 		Example: `  signet migrate --check
   signet migrate`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
 	check := c.Flags().Bool("check", false, "change nothing, only list what is pending")
-	asJSON := jsonFlag(c)
-	file := settingFlags(c, "data_dir")
+	asJSON := cli.JSONFlag(c)
+	file := cli.SettingFlags(c, "data_dir")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		settings, err := p.settings(c, *file)
+		settings, err := p.Settings(c, *file)
 		if err != nil {
 			return err
 		}
@@ -56,17 +57,17 @@ func (p *program) showMigrations(names []string, check, asJSON bool) error {
 		kind = "pending"
 	}
 	if asJSON {
-		if err := p.writeJSON(map[string][]string{kind: append([]string{}, names...)}); err != nil {
+		if err := p.WriteJSON(map[string][]string{kind: append([]string{}, names...)}); err != nil {
 			return err
 		}
 	} else {
 		for _, name := range names {
-			fmt.Fprintln(p.stdout, name)
+			fmt.Fprintln(p.Stdout, name)
 		}
 	}
 	if check && len(names) > 0 {
 		return exit.New(exit.Conflict, fmt.Errorf("%d migrations are pending", len(names)), "make a backup, then run: signet migrate")
 	}
-	p.say("the schema is up to date")
+	p.Say("the schema is up to date")
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"signet/cmd/signet/cli"
 )
 
 // TestReadme_CommandsExist holds every signet command that README.md shows against
@@ -26,7 +28,7 @@ func TestReadme_CommandsExist(t *testing.T) {
 				path = append(path, word)
 			}
 		}
-		command, _, err := (&program{}).rootCommand().Find(path)
+		command, _, err := (&program{&cli.Program{}}).rootCommand().Find(path)
 		if err != nil || command.HasSubCommands() {
 			t.Errorf("README.md shows signet %s: there is no such command (%v)", line[1], err)
 			continue

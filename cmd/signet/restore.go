@@ -11,8 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/keys"
 	"signet/cmd/signet/node"
 	"signet/storage"
 )
@@ -39,16 +41,16 @@ that you have brought back by its own tools, such as pg_restore, and only made s
 	}
 	restored := c.Flags().Bool("database-restored", false, "the database itself was restored by its own tools: only make it safe")
 	replace := c.Flags().Bool("replace", false, "there may be a database already, which is kept under another name")
-	asJSON := jsonFlag(c)
-	file := settingFlags(c, "data_dir")
+	asJSON := cli.JSONFlag(c)
+	file := cli.SettingFlags(c, "data_dir")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if *restored {
-			return exactly()(c, args)
+			return cli.Exactly()(c, args)
 		}
-		return exactly("the backup to read, - for standard input, or --database-restored")(c, args)
+		return cli.Exactly("the backup to read, - for standard input, or --database-restored")(c, args)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		settings, err := p.settings(c, *file)
+		settings, err := p.Settings(c, *file)
 		if err != nil {
 			return err
 		}
@@ -122,7 +124,7 @@ func (p *program) restoreFile(ctx context.Context, c config.Config, name string,
 	done.Database = storage.DatabaseFile(c.DataDir)
 	aside := ""
 	if replace {
-		aside = "signet.db.replaced-" + p.now().UTC().Format("20060102T150405Z")
+		aside = "signet.db.replaced-" + p.Now().UTC().Format("20060102T150405Z")
 	}
 	existed := storage.HasDatabase(c.DataDir)
 	if err := storage.ReplaceDatabase(c.DataDir, folder, aside); err != nil {
@@ -147,7 +149,7 @@ func (p *program) readyToRestore(c config.Config, replace bool) error {
 
 // copyBackup copies the file, or standard input, to a new file of mode 0600.
 func (p *program) copyBackup(name, to string) error {
-	from := p.stdin
+	from := p.Stdin
 	if name != "-" {
 		file, err := os.Open(name)
 		if err != nil {
@@ -218,12 +220,12 @@ func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Conf
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	clock := node.NewClock(p.now) // what is compared with it is dated by servers
+	clock := node.NewClock(p.Now) // what is compared with it is dated by servers
 	if err := clock.Measure(ctx, db); err != nil {
 		return fmt.Errorf("measure the database's clock: %w", err)
 	}
 	now := clock.Now()
-	until, err := db.MarkRestored(ctx, storage.By{From: fromCommandLine(), At: now})
+	until, err := db.MarkRestored(ctx, storage.By{From: cli.Origin(), At: now})
 	if err != nil {
 		return err
 	}
@@ -233,12 +235,12 @@ func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Conf
 		return fmt.Errorf("read keys: %w", err)
 	}
 	if len(rows) > 0 { // a server has run on it
-		keeper, err := openKeeper(ctx, c, db)
+		keeper, err := keys.OpenKeeper(ctx, c, db)
 		if err != nil {
 			return err
 		}
-		if err := keeper.Restored(ctx, revoked, fromCommandLine(), now); err != nil {
-			return keysProblem(err)
+		if err := keeper.Restored(ctx, revoked, cli.Origin(), now); err != nil {
+			return keys.Problem(err)
 		}
 	}
 	select { // what is issued from now on is not from before
@@ -249,20 +251,20 @@ func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Conf
 }
 
 func (p *program) showRestored(c config.Config, done describedRestore, asJSON bool) error {
-	p.say("all sessions, tokens and codes from before have ended: everybody signs in again, and applications get new tokens")
-	p.say("APIs that check tokens by themselves take those from before until they expire, at most %s (lifetimes.access)", config.FormatDuration(c.Lifetimes.Access))
-	p.say("look for what was changed since the backup and is undone: signet user list, signet client list, signet keys list;" +
+	p.Say("all sessions, tokens and codes from before have ended: everybody signs in again, and applications get new tokens")
+	p.Say("APIs that check tokens by themselves take those from before until they expire, at most %s (lifetimes.access)", config.FormatDuration(c.Lifetimes.Access))
+	p.Say("look for what was changed since the backup and is undone: signet user list, signet client list, signet keys list;" +
 		" a user disabled since then is enabled again, and an old password is good again")
 	if !done.revocationsKnown {
-		p.say("a key that was revoked since the backup signs again: revoke it once more with signet keys revoke KID")
+		p.Say("a key that was revoked since the backup signs again: revoke it once more with signet keys revoke KID")
 	}
-	p.say("then start the server, and ask it: signet health")
+	p.Say("then start the server, and ask it: signet health")
 	if asJSON {
-		return p.writeJSON(done)
+		return p.WriteJSON(done)
 	}
-	rows := [][]string{{"database", done.Database}, {"replaced", done.Replaced}, {"not_before", stamp(done.NotBefore)}}
+	rows := [][]string{{"database", done.Database}, {"replaced", done.Replaced}, {"not_before", cli.Stamp(done.NotBefore)}}
 	for _, name := range done.Migrations {
 		rows = append(rows, []string{"migrated", name})
 	}
-	return p.writeTable(filled(rows))
+	return p.WriteTable(cli.Filled(rows))
 }

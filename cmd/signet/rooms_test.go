@@ -32,6 +32,7 @@ var house = func() map[string][]string {
 	// the settings.
 	settings := []string{"cmd/signet/spelling", "cmd/signet/exit"}
 	process := join(settings, "cmd/signet/config", "cmd/signet/node")
+	commands := join(process, "cmd/signet/cli", "federation/foreign", "storage", "provider/credential", "provider/directory")
 	return map[string][]string{
 		"static":                    {},
 		"federation/foreign":        {},
@@ -73,7 +74,11 @@ var house = func() map[string][]string {
 			"provider/keys/vault", "provider/keys/pkcs11"),
 		"cmd/signet/demo": join(process, "static", "templates", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
 			"provider/web", "provider/directory", "provider/interaction"),
-		"cmd/signet": slices.Concat(pages, keepers, process, []string{"provider", "cmd/signet/demo"}),
+		"cmd/signet/cli":    join(process, "federation/foreign", "storage", "provider/directory"),
+		"cmd/signet/user":   join(commands, "federation", "templates"),
+		"cmd/signet/client": commands,
+		"cmd/signet/keys":   slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
+		"cmd/signet":        slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}),
 	}
 }()
 
@@ -112,8 +117,8 @@ var strangers = []struct {
 		[]string{"federation", "cmd/signet/demo"}, true,
 		"being a relying party is the business of federation, and of the demo of `signet dev`"},
 	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "flag"},
-		[]string{"cmd/signet"}, true, // -update is a flag of tests
-		"flags are known to cmd/signet alone, the commands: the rooms below take values"},
+		[]string{"cmd/signet", "cmd/signet/cli", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}, true, // -update is a flag of tests
+		"flags are known to cmd/signet alone, to its commands: the rooms below take values"},
 	{[]string{"go.yaml.in/yaml"},
 		[]string{"cmd/signet/config"}, true,
 		"the form of the settings file is known to cmd/signet/config alone, so that there is one reader"},

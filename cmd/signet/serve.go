@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"strings"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
 
@@ -23,41 +23,13 @@ func (p *program) serveCommand() *cobra.Command {
 
 The settings come from the file (` + config.File + ` unless --config names another), then from
 SIGNET_… variables, then from flags; what comes later wins.`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
-	file := settingFlags(c)
+	file := cli.SettingFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return p.serve(c.Context(), p.sources(c, *file))
+		return p.serve(c.Context(), p.Sources(c, *file))
 	}
 	return c
-}
-
-// settingFlags gives c the flag --config and one for each of those settings; without
-// any, one for each setting that has a flag.
-func settingFlags(c *cobra.Command, keys ...string) (file *string) {
-	file = c.Flags().String("config", "", "file with the settings (default "+config.File+", if it exists)")
-	for _, f := range config.Flags() {
-		if len(keys) == 0 || slices.Contains(keys, f.Key) {
-			c.Flags().String(f.Name, "", fmt.Sprintf("%s (default %q)", f.About, f.Default))
-		}
-	}
-	return file
-}
-
-// settings reads the settings for a command that has settingFlags.
-func (p *program) settings(c *cobra.Command, file string) (config.Config, error) {
-	read := config.Read(p.sources(c, file))
-	return read.Config, read.Err()
-}
-
-func (p *program) sources(c *cobra.Command, file string) config.Sources {
-	given := map[string]string{}
-	for _, setting := range config.Flags() {
-		if f := c.Flags().Lookup(setting.Name); f != nil && f.Changed {
-			given[setting.Key] = f.Value.String()
-		}
-	}
-	return config.Sources{File: file, Env: p.env, Flags: given}
 }
 
 func (p *program) serve(ctx context.Context, from config.Sources) error {
@@ -71,8 +43,8 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	}
 	level := &slog.LevelVar{}
 	level.Set(settings.LogLevel)
-	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
-	certificate, err := node.OpenCertificate(read, p.now())
+	log := slog.New(slog.NewJSONHandler(p.Stderr, &slog.HandlerOptions{Level: level}))
+	certificate, err := node.OpenCertificate(read, p.Now())
 	if err != nil {
 		return err
 	}
@@ -81,7 +53,7 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 		return err
 	}
 	n, err := node.New(ctx, node.Deps{
-		Config: settings, Now: p.now, Log: log, Certificate: certificate,
+		Config: settings, Now: p.Now, Log: log, Certificate: certificate,
 		Follow: &node.Follow{From: from, Started: read, Level: level},
 	})
 	if err != nil {
@@ -105,14 +77,14 @@ const heapGrowth = 300
 
 // growHeap has a server collect garbage less often, unless GOGC says how often.
 func (p *program) growHeap() {
-	if p.env["GOGC"] == "" {
+	if p.Env["GOGC"] == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
 }
 
 // warnings are risks of settings that are right.
 func (p *program) warnings(settings config.Config, certificate *node.Certificate) []string {
-	list := settings.Warnings(p.env["PGSSLMODE"])
+	list := settings.Warnings(p.Env["PGSSLMODE"])
 	if misnamed := certificate.Warning(settings.Issuer); misnamed != "" {
 		list = append([]string{misnamed}, list...)
 	}
@@ -122,7 +94,7 @@ func (p *program) warnings(settings config.Config, certificate *node.Certificate
 // warnOfHTTP is loud where tokens and passwords travel in the clear.
 func (p *program) warnOfHTTP(issuer string) {
 	if strings.HasPrefix(issuer, "http://") {
-		fmt.Fprintf(p.stderr, `
+		fmt.Fprintf(p.Stderr, `
   *** The issuer %s is plain http.
   *** Passwords and tokens travel unprotected: for trying out on this machine only.
 

@@ -10,14 +10,16 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/user"
 	"signet/storage"
 )
 
 func (p *program) sessionCommand() *cobra.Command {
 	c := &cobra.Command{Use: "session", Short: "Look at and end the sessions of a user"}
-	asNoun(c)
+	cli.Noun(c)
 	c.AddCommand(p.sessionListCommand(), p.sessionEndCommand())
 	return c
 }
@@ -27,23 +29,23 @@ func (p *program) sessionListCommand() *cobra.Command {
 		Use:     "list EMAIL|SUB",
 		Short:   "List the live sessions of a user",
 		Example: "  signet session list ada@example.com",
-		Args:    exactly(whichUser),
+		Args:    cli.Exactly(user.Which),
 	}
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
-		u, err := findUser(ctx, db, args[0])
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
+		u, err := user.Find(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
 		sessions, err := p.sessionsOf(ctx, db, u)
 		if err != nil {
-			return aboutUser(args[0], err)
+			return user.About(args[0], err)
 		}
 		if *asJSON {
-			return p.writeJSON(map[string]any{"sessions": sessions})
+			return p.WriteJSON(map[string]any{"sessions": sessions})
 		}
 		if len(sessions) == 0 {
-			p.say("%s is signed in nowhere", calledUser(u))
+			p.Say("%s is signed in nowhere", user.Called(u))
 			return nil
 		}
 		rows := [][]string{{"SID", "SIGNED IN", "LAST SEEN", "ADDRESS", "CLIENTS", "AGENT"}}
@@ -52,7 +54,7 @@ func (p *program) sessionListCommand() *cobra.Command {
 				s.SessionID, s.ArrivedAt.Format(time.RFC3339), s.SeenAt.Format(time.RFC3339), s.Address, strings.Join(s.Clients, " "), s.Agent,
 			})
 		}
-		return p.writeTable(rows)
+		return p.WriteTable(rows)
 	})
 	return c
 }
@@ -77,7 +79,7 @@ type describedSession struct {
 
 // sessionsOf lists a user's live sessions, the latest seen first; never nil.
 func (p *program) sessionsOf(ctx context.Context, db *storage.DB, u storage.User) ([]describedSession, error) {
-	at := p.now()
+	at := p.Now()
 	sessions, err := db.SessionsOf(ctx, u.ID, at)
 	if err != nil {
 		return nil, err
@@ -103,35 +105,35 @@ func (p *program) sessionEndCommand() *cobra.Command {
 		Short: "End one session of a user",
 		Long: `End one session of a user, and the tokens that live by it. Tokens for offline
 access live on: signet user sign-out ends them too.`,
-		Args: exactly("the id of a session (sid)"),
+		Args: cli.Exactly("the id of a session (sid)"),
 	}
 	name := c.Flags().String("user", "", "e-mail or subject (sub) of the user whose session it is")
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		if *name == "" {
-			return usage(c, errors.New("--user is missing: whose session is it?"))
+			return cli.Usage(c, errors.New("--user is missing: whose session is it?"))
 		}
-		u, err := findUser(ctx, db, *name)
+		u, err := user.Find(ctx, db, *name)
 		if err != nil {
 			return err
 		}
 		sessions, err := p.sessionsOf(ctx, db, u)
 		if err != nil {
-			return aboutUser(*name, err)
+			return user.About(*name, err)
 		}
 		i := slices.IndexFunc(sessions, func(s describedSession) bool { return s.SessionID == args[0] })
 		if i < 0 {
 			return exit.New(
-				exit.NotFound, fmt.Errorf("%s has no live session %q", calledUser(u), args[0]),
-				"list them with: signet session list "+calledUser(u),
+				exit.NotFound, fmt.Errorf("%s has no live session %q", user.Called(u), args[0]),
+				"list them with: signet session list "+user.Called(u),
 			)
 		}
-		if err := db.EndSession(ctx, u.ID, args[0], byAdministrator, storage.By{From: fromCommandLine(), At: p.now()}); err != nil {
-			return aboutUser(*name, err)
+		if err := db.EndSession(ctx, u.ID, args[0], cli.ByAdministrator, storage.By{From: cli.Origin(), At: p.Now()}); err != nil {
+			return user.About(*name, err)
 		}
-		p.say("the session has ended; what has offline access goes on")
+		p.Say("the session has ended; what has offline access goes on")
 		if *asJSON {
-			return p.writeJSON(sessions[i])
+			return p.WriteJSON(sessions[i])
 		}
 		return nil
 	})

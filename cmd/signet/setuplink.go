@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
@@ -26,15 +27,15 @@ func (p *program) setupLinkCommand() *cobra.Command {
 password. It works once, within 30 minutes, on every node; the server prints one at
 each start while there is no administrator. As soon as there is one, however it was
 made, no link works any more: others are made with signet user create --admin.`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		if err := settings.NeedIssuer(); err != nil {
 			return err
 		}
-		at := p.now()
-		link, err := openSetup(ctx, settings, db, fromCommandLine(), at)
+		at := p.Now()
+		link, err := openSetup(ctx, settings, db, cli.Origin(), at)
 		if errors.Is(err, storage.ErrConflict) {
 			return exit.New(
 				exit.Conflict, errors.New("there is an administrator already, or there was: set-up is closed"),
@@ -44,11 +45,11 @@ made, no link works any more: others are made with signet user create --admin.`,
 		if err != nil {
 			return err
 		}
-		p.say("open it within 30 minutes; it works once")
+		p.Say("open it within 30 minutes; it works once")
 		if *asJSON {
-			return p.writeJSON(map[string]any{"url": link, "expires_at": at.Add(setupFor).UTC().Truncate(time.Second)})
+			return p.WriteJSON(map[string]any{"url": link, "expires_at": at.Add(setupFor).UTC().Truncate(time.Second)})
 		}
-		_, err = fmt.Fprintln(p.stdout, link)
+		_, err = fmt.Fprintln(p.Stdout, link)
 		return err
 	})
 	return c
@@ -68,7 +69,7 @@ func (p *program) offerSetup(ctx context.Context, c config.Config, n *node.Node)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, `
+	fmt.Fprintf(p.Stderr, `
   There is no administrator yet. To make one, open this link within 30 minutes:
 
     %s

@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
+	"signet/cmd/signet/user"
 	"signet/storage"
 )
 
@@ -81,7 +83,7 @@ func (a attacked) identities(t *testing.T) (names []string) {
 		t.Fatal(err)
 	}
 	for _, i := range list {
-		names = append(names, identityName(i))
+		names = append(names, user.IdentityName(i))
 	}
 	return names
 }
@@ -103,7 +105,7 @@ func TestUserIdentity_ShownAndRemoved(t *testing.T) {
 	document, _ := a.signet(t, exit.OK, "user", "show", "bob@example.com", "--json")
 	var user struct {
 		Email      string
-		Identities []describedIdentity
+		Identities []user.DescribedIdentity
 	}
 	if err := json.Unmarshal([]byte(document), &user); err != nil || user.Email != "bob@example.com" || len(user.Identities) != 3 ||
 		user.Identities[0].Issuer != "https://github.example" || user.Identities[0].Since.IsZero() || user.Identities[0].LastUsed == nil {
@@ -157,7 +159,7 @@ func TestUser_CommandsStopAtAClaimedAddress(t *testing.T) {
 			document, _ := a.signet(t, exit.Denied, append(command, "--json")...)
 			var refused struct {
 				Error    string
-				Attached describedAttached
+				Attached user.DescribedAttached
 			}
 			if err := json.Unmarshal([]byte(document), &refused); err != nil || refused.Error != "address_unproven" || len(refused.Attached.Identities) != 2 {
 				t.Errorf("%v in %s", err, document)
@@ -186,7 +188,7 @@ func TestUserUpdate_VerifiedEvictsOrKeeps(t *testing.T) {
 	for _, change := range [][]string{{"--email-verified"}, {"--email-verified", "--role", "ops"}, {"--email-verified", "--email", "robert@example.com"}} {
 		for flag, left := range map[string]int{"": 0, "--evict": 0, "--keep": 2} {
 			a := startAttacked(t)
-			_, said := a.signet(t, exit.OK, withoutEmpty(append([]string{"user", "update", a.bob.ID, flag}, change...))...)
+			_, said := a.signet(t, exit.OK, cli.WithoutEmpty(append([]string{"user", "update", a.bob.ID, flag}, change...))...)
 			if got := len(a.identities(t)); got != left {
 				t.Errorf("%q %s: %d identities left, want %d", change, flag, got, left)
 			}

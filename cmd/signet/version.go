@@ -6,16 +6,18 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"signet/cmd/signet/cli"
 )
 
 func (p *program) versionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Print the version", Example: "  signet version --json", Args: exactly()}
-	asJSON := jsonFlag(c)
+	c := &cobra.Command{Use: "version", Short: "Print the version", Example: "  signet version --json", Args: cli.Exactly()}
+	asJSON := cli.JSONFlag(c)
 	c.RunE = func(*cobra.Command, []string) error {
 		if *asJSON {
-			return p.writeJSON(map[string]string{"version": version(), "go": runtime.Version()})
+			return p.WriteJSON(map[string]string{"version": version(), "go": runtime.Version()})
 		}
-		_, err := fmt.Fprintln(p.stdout, "signet", version())
+		_, err := fmt.Fprintln(p.Stdout, "signet", version())
 		return err
 	}
 	return c
@@ -36,8 +38,4 @@ func version() string {
 		}
 	}
 	return "devel"
-}
-
-func jsonFlag(c *cobra.Command) *bool {
-	return c.Flags().Bool("json", false, "print JSON")
 }

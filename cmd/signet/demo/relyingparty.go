@@ -26,6 +26,7 @@ type relyingParty struct {
 	mux     http.Handler
 }
 
+// ServeHTTP answers below Path, with headers for pages of its own.
 func (d *relyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")

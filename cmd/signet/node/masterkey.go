@@ -125,6 +125,7 @@ func makeMasterKey(ctx context.Context, c config.Config, db *storage.DB, name st
 	return KeepPrivate(name, NewMasterKey())
 }
 
+// NewMasterKey draws a master key, and writes it as its file has it.
 func NewMasterKey() string {
 	var key [32]byte
 	rand.Read(key[:])

@@ -1,16 +1,15 @@
-package main
+package keys
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/keys/keeper"
@@ -18,7 +17,7 @@ import (
 	"signet/templates"
 )
 
-func (p *program) keysRevokeCommand() *cobra.Command {
+func (p commands) revokeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "revoke KID",
 		Short: "Take a key out of use at once, when it has leaked",
@@ -27,11 +26,11 @@ by all servers within a second, and its private half is destroyed. In place of a
 active key the published next one signs from now on.
 
 To replace a key that has not leaked: signet keys rotate.`,
-		Args: exactly("the kid of a key, or its beginning"),
+		Args: cli.Exactly("the kid of a key, or its beginning"),
 	}
 	reason := c.Flags().String("reason", "", "why, for the audit log")
 	yes := c.Flags().Bool("yes", false, "do not ask")
-	asJSON := jsonFlag(c)
+	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, _ config.Config, db *storage.DB, keys *keeper.Keeper, args []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
@@ -42,14 +41,14 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return err
 		}
 		if k.State == storage.KeyRevoked {
-			return exit.New(exit.Conflict, fmt.Errorf("key %s is revoked since %s", k.ID, stamp(k.RevokedAt.Time())), "there is nothing left to do")
+			return exit.New(exit.Conflict, fmt.Errorf("key %s is revoked since %s", k.ID, cli.Stamp(k.RevokedAt.Time())), "there is nothing left to do")
 		}
 		if !*yes {
 			if err := p.confirmRevocation(c, k, templates.KeyConsequences(keeper.ConsequencesOf(rows, k))); err != nil {
 				return err
 			}
 		}
-		done, err := keys.Revoke(ctx, k.ID, *reason, fromCommandLine(), p.now())
+		done, err := keys.Revoke(ctx, k.ID, *reason, cli.Origin(), p.Now())
 		if err != nil {
 			return err
 		}
@@ -57,33 +56,20 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return fmt.Errorf("read keys: %w", err)
 		}
 		after, _ := keys.Life().Aftermath(rows, k.ID)
-		for _, sentence := range templates.KeyAftermath(after).Sentences(stamp) {
-			p.say("%s", sentence)
+		for _, sentence := range templates.KeyAftermath(after).Sentences(cli.Stamp) {
+			p.Say("%s", sentence)
 		}
 		if waiting := cmp.Or(done.Unmade, done.Undestroyed); waiting != nil {
-			p.say("%s", waiting)
+			p.Say("%s", waiting)
 		}
 		return p.showRevoked(describeRevocation(after, done.Made), *asJSON)
 	})
 	return c
 }
 
-func (p *program) confirmRevocation(c *cobra.Command, k storage.Key, told templates.KeyConsequences) error {
-	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, told.Damage(), told.Succession(stamp))
-	return p.confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keeper.Confirms(typed, k.ID) })
-}
-
-// confirm names the damage and has what is to be harmed typed.
-func (p *program) confirm(c *cobra.Command, damage, what string, is func(typed string) bool) error {
-	if !isTerminal(p.stdin) {
-		return usage(c, errors.New("this is not done without a word: --yes, or a terminal to ask at"))
-	}
-	fmt.Fprintf(p.stderr, "%s\nType %s to go on: ", damage, what)
-	typed, _ := bufio.NewReader(p.stdin).ReadString('\n')
-	if !is(strings.TrimSpace(typed)) {
-		return exit.New(exit.Denied, errors.New("not confirmed; nothing was changed"), "type it as it is shown, or give --yes")
-	}
-	return nil
+func (p commands) confirmRevocation(c *cobra.Command, k storage.Key, told templates.KeyConsequences) error {
+	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, told.Damage(), told.Succession(cli.Stamp))
+	return p.Confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keeper.Confirms(typed, k.ID) })
 }
 
 // describedRevocation is what a revocation did, and what follows.
@@ -121,18 +107,18 @@ func unlessZero(t time.Time) *time.Time {
 	return &t
 }
 
-func (p *program) showRevoked(d describedRevocation, asJSON bool) error {
+func (p commands) showRevoked(d describedRevocation, asJSON bool) error {
 	if asJSON {
-		return p.writeJSON(d)
+		return p.WriteJSON(d)
 	}
 	since, cached := "", ""
 	if d.SignsNowSince != nil {
-		since = stamp(*d.SignsNowSince)
+		since = cli.Stamp(*d.SignsNowSince)
 	}
 	if d.CachedUntil != nil {
-		cached = stamp(*d.CachedUntil)
+		cached = cli.Stamp(*d.CachedUntil)
 	}
-	return p.writeTable(filled([][]string{
+	return p.WriteTable(cli.Filled([][]string{
 		{"revoked", d.KeyID},
 		{"alg", d.Alg},
 		{"was", d.State},

@@ -1,8 +1,7 @@
-package main
+package client
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,57 +9,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/directory"
 	"signet/storage"
 )
 
-func (p *program) clientCommand() *cobra.Command {
-	c := &cobra.Command{Use: "client", Short: "Register, change and look at clients"}
-	asNoun(c)
-	c.AddCommand(p.clientCreateCommand(), p.clientListCommand(), p.clientShowCommand(),
-		p.clientUpdateCommand(), p.clientDisableCommand(), p.clientEnableCommand(), p.clientSecretCommand(), p.clientDeleteCommand())
-	return c
-}
-
-func (p *program) clientCreateCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "create --name NAME --redirect-uri URI",
-		Short: "Register a client",
-		Long: `Register a client. Its type sets what is not given:
-
-  web      a server that keeps a secret
-  spa      a single-page application, without a secret
-  native   a desktop, mobile or command line program, without a secret
-  service  a program that acts for itself
-
-The secret of a web client or a service is printed once; only its hash is kept.`,
-		Example: `  signet client create --name "My app" --redirect-uri https://app.example.com/callback
-  signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json`,
-		Args: exactly(),
-	}
-	name := c.Flags().String("name", "", "name that people see")
-	id := c.Flags().String("id", "", "client_id (default: a random one)")
-	kind := c.Flags().String("type", string(storage.Web), "web, spa, native or service")
-	members := addClientFlags(c)
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		if *id == "" {
-			*id = directory.NewClientID()
-		}
-		wanted := directory.NewClient(storage.ClientType(*kind), *id, *name)
-		if err := members.onto(&wanted); err != nil {
-			return usage(c, err)
-		}
-		made, secret, err := p.directory(settings, db).CreateClient(ctx, wanted, fromCommandLine())
-		if err != nil {
-			return cmp.Or(refusedClient(c, *id, err), err)
-		}
-		return p.showClient(made, secret, *asJSON)
-	})
-	return c
-}
+// commands are the commands of the noun.
+type commands struct{ *cli.Program }
 
 // refusedClient answers a refusal to create or change a client: a broken rule is a
 // mistake of the command line. It is nil for other errors.
@@ -69,52 +26,11 @@ func refusedClient(c *cobra.Command, id string, err error) error {
 	case is:
 		return exit.New(exit.Denied, noKey, "add it to keys.algorithms on every node and restart them first")
 	case errors.Is(err, directory.ErrInvalidClient):
-		return usage(c, err)
+		return cli.Usage(c, err)
 	case errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, fmt.Errorf("there is a client %q already", id), "choose another --id, or look at it with: signet client show "+id)
 	}
 	return nil
-}
-
-func (p *program) clientListCommand() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the clients", Example: "  signet client list --json", Args: exactly()}
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
-		clients, err := db.Clients(ctx)
-		if err != nil {
-			return fmt.Errorf("list clients: %w", err)
-		}
-		if *asJSON {
-			described := []describedClient{} // never null
-			for _, c := range clients {
-				described = append(described, describeClient(c))
-			}
-			return p.writeJSON(map[string]any{"clients": described})
-		}
-		if len(clients) == 0 {
-			p.say("there are no clients yet: signet client create --name NAME --redirect-uri URI")
-			return nil
-		}
-		rows := [][]string{{"CLIENT ID", "TYPE", "NAME", "STATE"}}
-		for _, c := range clients {
-			rows = append(rows, []string{c.ID, string(c.Type), c.Name, clientState(c)})
-		}
-		return p.writeTable(rows)
-	})
-	return c
-}
-
-func (p *program) clientShowCommand() *cobra.Command {
-	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Example: "  signet client show my-app", Args: exactly("the client's id")}
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
-		found, err := db.Client(ctx, args[0])
-		if err != nil {
-			return aboutClient(args[0], err)
-		}
-		return p.showClient(found, "", *asJSON)
-	})
-	return c
 }
 
 // aboutClient names the client that an error is about, and for one that is not
@@ -156,7 +72,7 @@ func describeClient(c storage.Client) describedClient {
 		ClientID: c.ID, IssuedAt: c.CreatedAt.Unix(), ClientName: c.Name, Type: string(c.Type), ClientMetadata: c.Metadata,
 		FirstParty: c.FirstParty, SkipConsent: c.SkipConsent, Introspect: c.Introspects, PKCEOptional: c.PKCEOptional,
 		PromptLogin: cmp.Or(c.PromptLogin, promptLoginStrict), AnyEmail: c.UnverifiedEmail,
-		Resources: c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(), OldSecretUntil: moment(c.Secrets[1].ExpiresAt),
+		Resources: c.Resources, Audiences: c.Audiences, AllowOrigins: c.Origins, Enabled: c.Enabled(), OldSecretUntil: cli.Moment(c.Secrets[1].ExpiresAt),
 	}
 	if c.RefreshGrace >= 0 {
 		d.RefreshGrace = config.FormatDuration(c.RefreshGrace)
@@ -165,18 +81,18 @@ func describeClient(c storage.Client) describedClient {
 }
 
 // showClient prints a client; secret is "" but right after it was made.
-func (p *program) showClient(c storage.Client, secret string, asJSON bool) error {
+func (p commands) showClient(c storage.Client, secret string, asJSON bool) error {
 	if secret != "" {
-		p.say("keep the secret now: it is not stored, and not shown again")
+		p.Say("keep the secret now: it is not stored, and not shown again")
 	}
 	d := describeClient(c)
 	if d.ClientSecret = secret; secret != "" {
 		d.SecretExpiresAt = new(int64) // RFC 7591, section 3.2.1: 0 is never
 	}
 	if asJSON {
-		return p.writeJSON(d)
+		return p.WriteJSON(d)
 	}
-	return p.writeTable(filled([][]string{
+	return p.WriteTable(cli.Filled([][]string{
 		{"client_id", d.ClientID},
 		{"client_secret", secret},
 		{"client_name", d.ClientName},

@@ -1,4 +1,4 @@
-package main
+package keys
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
@@ -21,46 +22,8 @@ import (
 	"signet/storage"
 )
 
-func (p *program) keysCommand() *cobra.Command {
-	c := &cobra.Command{Use: "keys", Short: "Look after the signing keys"}
-	asNoun(c)
-	c.AddCommand(p.keysListCommand(), p.keysRotateCommand(), p.keysRevokeCommand(), p.keysRewrapCommand(), p.keysRetireCommand(), p.keysExportCommand())
-	return c
-}
-
-func (p *program) keysListCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "list",
-		Short: "List the signing keys",
-		Long: `List the signing keys: which sign, until when by the schedule, and how long they stay
-published for the tokens that live. Keys that are gone are left out unless --all.`,
-		Args: exactly(),
-	}
-	asJSON := jsonFlag(c)
-	all := c.Flags().Bool("all", false, "keys that are gone too")
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		rows, err := db.Keys(ctx)
-		if err != nil {
-			return fmt.Errorf("list keys: %w", err)
-		}
-		life := settings.Lifetimes.KeyLife(settings.Keys)
-		described := []describedKey{} // never null
-		for _, k := range life.Schedule(rows, p.now()) {
-			if k.State != storage.KeyGone || *all {
-				described = append(described, describeKey(k))
-			}
-		}
-		if *asJSON {
-			return p.writeJSON(map[string]any{"keys": described})
-		}
-		if len(rows) == 0 {
-			p.say("there are no keys yet: the first start makes them")
-			return nil
-		}
-		return p.writeTable(p.tableOfKeys(described))
-	})
-	return c
-}
+// commands are the commands of the noun.
+type commands struct{ *cli.Program }
 
 // describedKey is a key as --json shows it. Nothing of its private half is in it.
 type describedKey struct {
@@ -87,14 +50,14 @@ const inPKCS11 = "pkcs11"
 func describeKey(k keeper.Scheduled) describedKey {
 	d := describedKey{
 		KeyID: k.ID, Alg: k.Line, State: string(k.State), CreatedAt: k.CreatedAt.Time(),
-		ActivatedAt: moment(k.ActivatedAt), RetiredAt: moment(k.RetiredAt), GoneAt: moment(k.GoneAt),
-		RevokedAt: moment(k.RevokedAt), RevokeReason: k.RevokeReason,
+		ActivatedAt: cli.Moment(k.ActivatedAt), RetiredAt: cli.Moment(k.RetiredAt), GoneAt: cli.Moment(k.GoneAt),
+		RevokedAt: cli.Moment(k.RevokedAt), RevokeReason: k.RevokeReason,
 	}
 	switch k.State {
 	case storage.KeyActive:
 		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &k.SignsUntil, &k.TokensDieAt, &k.PublishedUntil
 	case storage.KeyRetired:
-		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = moment(k.RetiredAt), &k.TokensDieAt, &k.PublishedUntil
+		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = cli.Moment(k.RetiredAt), &k.TokensDieAt, &k.PublishedUntil
 	}
 	if len(k.Sealed) > 0 {
 		d.PrivateKey = "database"
@@ -115,14 +78,14 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-func (p *program) tableOfKeys(list []describedKey) [][]string {
+func (p commands) tableOfKeys(list []describedKey) [][]string {
 	rows := [][]string{{"KID", "ALG", "STATE", "AGE", "SIGNS UNTIL", "IN JWKS UNTIL", "LAST SIGNED", "LAST TOKEN DIES"}}
 	for _, k := range list {
 		signed := p.relative(k.LastSignedAt)
 		if k.State == string(storage.KeyActive) {
 			signed = "now"
 		}
-		age := p.now().Sub(k.CreatedAt).Truncate(time.Minute)
+		age := p.Now().Sub(k.CreatedAt).Truncate(time.Minute)
 		rows = append(rows, []string{
 			k.KeyID, k.Alg, k.State, shortAge(age),
 			p.relative(k.SignsUntil), p.relative(k.InJWKSUntil), signed, p.relative(k.LastTokenDiesAt),
@@ -137,21 +100,12 @@ func (p *program) tableOfKeys(list []describedKey) [][]string {
 	return rows
 }
 
-// moment is nil for never, so that JSON leaves it out.
-func moment(m storage.Millis) *time.Time {
-	if m == 0 {
-		return nil
-	}
-	t := m.Time()
-	return &t
-}
-
 // relative tells a moment as people do: in 3d, 5m ago.
-func (p *program) relative(t *time.Time) string {
+func (p commands) relative(t *time.Time) string {
 	if t == nil {
 		return "–"
 	}
-	d := t.Sub(p.now())
+	d := t.Sub(p.Now())
 	switch {
 	case d >= time.Minute:
 		return "in " + shortAge(d.Truncate(time.Minute))
@@ -174,8 +128,8 @@ func shortAge(d time.Duration) string {
 
 // withKeeper makes c run do with what changes the keys of the database, which must
 // hold some.
-func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, args []string) error) {
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+func (p commands) withKeeper(c *cobra.Command, do func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, args []string) error) {
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
 			return fmt.Errorf("read keys: %w", err)
@@ -183,15 +137,16 @@ func (p *program) withKeeper(c *cobra.Command, do func(ctx context.Context, sett
 		if len(rows) == 0 {
 			return exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once: signet serve")
 		}
-		keys, err := openKeeper(ctx, settings, db)
+		keys, err := OpenKeeper(ctx, settings, db)
 		if err != nil {
 			return err
 		}
-		return keysProblem(do(ctx, settings, db, keys, args))
+		return Problem(do(ctx, settings, db, keys, args))
 	})
 }
 
-func openKeeper(ctx context.Context, c config.Config, db *storage.DB) (*keeper.Keeper, error) {
+// OpenKeeper opens the keys of that database for a command that changes their life.
+func OpenKeeper(ctx context.Context, c config.Config, db *storage.DB) (*keeper.Keeper, error) {
 	sealed, err := node.VaultConfig(ctx, c, db)
 	if err != nil {
 		return nil, err
@@ -203,8 +158,8 @@ func openKeeper(ctx context.Context, c config.Config, db *storage.DB) (*keeper.K
 	return keeper.New(keeper.Config{DB: db, Vault: opened, Algorithms: c.Algorithms, Life: c.Lifetimes.KeyLife(c.Keys)})
 }
 
-// keysProblem gives the errors that only keys have their exit codes.
-func keysProblem(err error) error {
+// Problem gives the errors that only keys have their exit codes.
+func Problem(err error) error {
 	var early *keeper.NotRipeError
 	var crowded *keeper.CrowdedError
 	var known *exit.Problem
@@ -212,7 +167,7 @@ func keysProblem(err error) error {
 	case errors.As(err, &crowded):
 		return exit.New(
 			exit.Denied,
-			fmt.Errorf("%w: it is possible from %s on", crowded, stamp(crowded.Until)),
+			fmt.Errorf("%w: it is possible from %s on", crowded, cli.Stamp(crowded.Until)),
 			"wait until then; a key that must not be trusted any more: signet keys revoke KID",
 		)
 	case errors.As(err, &known):
@@ -220,7 +175,7 @@ func keysProblem(err error) error {
 	case errors.As(err, &early):
 		return exit.New(
 			exit.Conflict,
-			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, stamp(early.Since), stamp(early.Ripe)),
+			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, cli.Stamp(early.Since), cli.Stamp(early.Ripe)),
 			"wait until then; in an emergency: --now (10 minutes are enough) or --force",
 		)
 	case errors.Is(err, vault.ErrModule):
@@ -232,8 +187,6 @@ func keysProblem(err error) error {
 	}
 	return err
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // findKey gives the one key that a kid, or the beginning of one, names.
 func findKey(rows []storage.Key, name string) (storage.Key, error) {
@@ -254,62 +207,6 @@ func findKey(rows []storage.Key, name string) (storage.Key, error) {
 		return storage.Key{}, exit.New(exit.Conflict, fmt.Errorf("%d keys begin with %q", len(found), name), "name more of it: signet keys list")
 	}
 	return storage.Key{}, exit.New(exit.NotFound, fmt.Errorf("there is no key %q", name), "see: signet keys list --all")
-}
-
-func (p *program) keysRetireCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "retire ALG",
-		Short: "End an algorithm that is no longer in keys.algorithms",
-		Long: `End an algorithm. First take it out of keys.algorithms on every node and restart them:
-they go on checking what was signed with it. Its keys then leave the JWKS when their
-last token is dead.`,
-		Args: exactly("an algorithm"),
-	}
-	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
-		switch err := keys.Retire(ctx, args[0], fromCommandLine(), p.now()); {
-		case errors.Is(err, keeper.ErrConfigured):
-			return exit.New(exit.Conflict, err, "take it out of keys.algorithms on every node and restart them first")
-		case errors.Is(err, storage.ErrConflict):
-			return exit.New(exit.Conflict, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG")
-		case err != nil:
-			return err
-		}
-		p.say("nothing is signed with %s any more; what was stays good until it expires", args[0])
-		if *asJSON {
-			return p.writeJSON(map[string]string{"retired": args[0]})
-		}
-		return nil
-	})
-	return c
-}
-
-func (p *program) keysExportCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use:   "export-public",
-		Short: "Write the published keys, in PEM form or as a JWKS",
-		Long: `Write the published keys: for gateways and libraries that cannot read a JWKS by
-themselves. They must be given the keys again after each rotation.`,
-		Args: exactly(),
-	}
-	asJSON := jsonFlag(c)
-	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, _ []string) error {
-		list, jwks, err := keys.Public(ctx)
-		if err != nil {
-			return err
-		}
-		if *asJSON {
-			_, err := fmt.Fprintf(p.stdout, "%s\n", jwks.Body)
-			return err
-		}
-		for _, k := range list {
-			if _, err := fmt.Fprintf(p.stdout, "# kid %s, %s, %s\n%s", k.ID, k.Algorithm, k.State, k.PEM); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return c
 }
 
 func dataFile(c config.Config, name string) string { return filepath.Join(c.DataDir, name) }

@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"cmp"
@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/directory"
@@ -31,7 +32,7 @@ func addUserFlags(c *cobra.Command) userFlags {
 	}
 	list := func(name, about string, field func(*storage.User) *[]string) {
 		value := f.flags.StringArray(name, nil, about)
-		f.set[name] = func(u *storage.User) { *field(u) = withoutEmpty(*value) }
+		f.set[name] = func(u *storage.User) { *field(u) = cli.WithoutEmpty(*value) }
 	}
 	text("email", "address to sign in with and to write to", func(u *storage.User) *string { return &u.Email })
 	verified := f.flags.Bool("email-verified", false, "you know that the address is the user's: it counts as proven")
@@ -45,17 +46,6 @@ func addUserFlags(c *cobra.Command) userFlags {
 	list("role", "role to have (repeat for more)", func(u *storage.User) *[]string { return &u.Roles })
 	list("group", "group to be in (repeat for more)", func(u *storage.User) *[]string { return &u.Groups })
 	return f
-}
-
-// withoutEmpty lets an empty value alone stand for no value.
-func withoutEmpty(list []string) []string {
-	var kept []string
-	for _, s := range list {
-		if s != "" {
-			kept = append(kept, s)
-		}
-	}
-	return kept
 }
 
 // onto writes what was given, and reports whether anything was.
@@ -96,7 +86,7 @@ func (f userFlags) verified() *bool {
 	return &u.EmailVerified
 }
 
-func (p *program) userUpdateCommand() *cobra.Command {
+func (p commands) updateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "update EMAIL|SUB",
 		Short: "Change a user",
@@ -112,38 +102,38 @@ is only claimed and that has something attached, unless --evict or --keep says w
 becomes of it.`,
 		Example: `  signet user update ada@example.com --name "Ada Lovelace" --role dev --role ops
   signet user update ada@example.com --email ada@example.org --email-verified`,
-		Args: exactly(whichUser),
+		Args: cli.Exactly(Which),
 	}
 	given := addUserFlags(c)
 	attached := addAttachedFlags(c)
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		var named storage.User
 		if !given.onto(&named) {
-			return usage(c, errors.New("nothing is named that should change"))
+			return cli.Usage(c, errors.New("nothing is named that should change"))
 		}
 		unproven, err := attached.read()
 		if err := cmp.Or(given.check(named), err); err != nil {
-			return usage(c, err)
+			return cli.Usage(c, err)
 		}
-		u, err := findUser(ctx, db, args[0])
+		u, err := Find(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
-		revised, err := p.directory(settings, db).ReviseUser(ctx, storage.Revision{
-			UserID: u.ID, Verified: given.verified(), Unproven: unproven, From: fromCommandLine(),
+		revised, err := p.Directory(settings, db).ReviseUser(ctx, storage.Revision{
+			UserID: u.ID, Verified: given.verified(), Unproven: unproven, From: cli.Origin(),
 			Revise: func(u *storage.User) error { given.onto(u); return nil },
 		})
 		switch {
 		case errors.Is(err, storage.ErrNoAddress):
-			return usage(c, fmt.Errorf("--email-verified: %s has no address; give one with --email", u.ID))
+			return cli.Usage(c, fmt.Errorf("--email-verified: %s has no address; give one with --email", u.ID))
 		case errors.Is(err, storage.ErrUnproven):
 			return p.unproven(u, err, *asJSON)
 		case err != nil:
-			return cmp.Or(takenByAnother(named, err), aboutUser(args[0], err))
+			return cmp.Or(takenByAnother(named, err), About(args[0], err))
 		}
 		if revised.EmailCanonical != u.EmailCanonical {
-			p.say("%s is signed out everywhere: the e-mail has changed", revised.Email)
+			p.Say("%s is signed out everywhere: the e-mail has changed", revised.Email)
 		}
 		return p.showChanged(revised.User, revised.Evicted, *asJSON)
 	})
@@ -165,7 +155,7 @@ func takenByAnother(u storage.User, err error) error {
 	return nil
 }
 
-func (p *program) userAdminCommand() *cobra.Command {
+func (p commands) adminCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "admin EMAIL|SUB",
 		Short: "Let a user administer this server, or with --revoke no more",
@@ -175,25 +165,25 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 --keep keeps it.`,
 		Example: `  signet user admin ada@example.com
   signet user admin ada@example.com --revoke`,
-		Args: exactly(whichUser),
+		Args: cli.Exactly(Which),
 	}
 	revoke := c.Flags().Bool("revoke", false, "the user may no more")
 	attached := addAttachedFlags(c)
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		unproven, err := attached.read()
 		if err != nil {
-			return usage(c, err)
+			return cli.Usage(c, err)
 		}
-		u, err := findUser(ctx, db, args[0])
+		u, err := Find(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
 		var evicted storage.Attached
 		if *revoke {
-			err = p.directory(settings, db).RevokeAdmin(ctx, u.ID, fromCommandLine())
+			err = p.Directory(settings, db).RevokeAdmin(ctx, u.ID, cli.Origin())
 		} else {
-			evicted, err = p.directory(settings, db).GrantAdmin(ctx, u.ID, unproven, fromCommandLine())
+			evicted, err = p.Directory(settings, db).GrantAdmin(ctx, u.ID, unproven, cli.Origin())
 		}
 		if errors.Is(err, storage.ErrUnproven) {
 			return p.unproven(u, err, *asJSON)
@@ -202,41 +192,41 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 			u, err = db.User(ctx, u.ID)
 		}
 		if err != nil {
-			return aboutUser(args[0], err)
+			return About(args[0], err)
 		}
-		p.say("%s is %s", calledUser(u), userState(u))
+		p.Say("%s is %s", Called(u), userState(u))
 		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c
 }
 
-func (p *program) userDeleteCommand() *cobra.Command {
+func (p commands) deleteCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delete EMAIL|SUB",
 		Short: "Delete a user for good, with all it has",
 		Long: `Delete a user for good, with its password, identities, sessions, tokens and consents.
 The events keep its subject (sub), which nobody else is ever given. To keep somebody
 out and change your mind later: signet user disable.`,
-		Args: exactly(whichUser),
+		Args: cli.Exactly(Which),
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask")
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		u, err := findUser(ctx, db, args[0])
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		u, err := Find(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
 		if !*yes {
-			if err := p.confirm(c, "Deleting "+calledUser(u)+" cannot be undone.", "that name", func(typed string) bool { return typed == calledUser(u) }); err != nil {
+			if err := p.Confirm(c, "Deleting "+Called(u)+" cannot be undone.", "that name", func(typed string) bool { return typed == Called(u) }); err != nil {
 				return err
 			}
 		}
-		if err := p.directory(settings, db).DeleteUser(ctx, u.ID, fromCommandLine()); err != nil {
-			return aboutUser(args[0], err)
+		if err := p.Directory(settings, db).DeleteUser(ctx, u.ID, cli.Origin()); err != nil {
+			return About(args[0], err)
 		}
-		p.say("%s is deleted", calledUser(u))
+		p.Say("%s is deleted", Called(u))
 		if *asJSON {
-			return p.writeJSON(describeUser(u))
+			return p.WriteJSON(describeUser(u))
 		}
 		return nil
 	})

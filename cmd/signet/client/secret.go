@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"context"
@@ -7,20 +7,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/directory"
 	"signet/storage"
 )
 
-func (p *program) clientSecretCommand() *cobra.Command {
+func (p commands) secretCommand() *cobra.Command {
 	c := &cobra.Command{Use: "secret", Short: "Replace the secret of a client"}
-	asNoun(c)
-	c.AddCommand(p.clientSecretRotateCommand())
+	cli.Noun(c)
+	c.AddCommand(p.secretRotateCommand())
 	return c
 }
 
-func (p *program) clientSecretRotateCommand() *cobra.Command {
+func (p commands) secretRotateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate CLIENT_ID",
 		Short: "Give a client a new secret",
@@ -29,16 +30,16 @@ good for --overlap, so that the client can be moved over without a pause. Two ar
 good at most: of an earlier rotation that still overlaps, the older secret dies.`,
 		Example: `  signet client secret rotate my-app
   signet client secret rotate my-app --overlap 0s   # the old one has leaked`,
-		Args: exactly("the client's id"),
+		Args: cli.Exactly("the client's id"),
 	}
 	text := c.Flags().String("overlap", "24h", "how long the old secret stays good, 0s to 90d")
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		overlap, err := config.ParseDuration(*text, 0, directory.LongestOverlap)
 		if err != nil {
-			return usage(c, fmt.Errorf("--overlap %w", err))
+			return cli.Usage(c, fmt.Errorf("--overlap %w", err))
 		}
-		rotated, secret, err := p.directory(settings, db).RotateSecret(ctx, args[0], overlap, fromCommandLine())
+		rotated, secret, err := p.Directory(settings, db).RotateSecret(ctx, args[0], overlap, cli.Origin())
 		if errors.Is(err, directory.ErrPublicClient) {
 			err = exit.New(exit.Denied, err, "a client that can keep one is of type web or service: signet client create --help")
 		}
@@ -46,9 +47,9 @@ good at most: of an earlier rotation that still overlaps, the older secret dies.
 			return aboutClient(args[0], err)
 		}
 		if until := rotated.Secrets[1].ExpiresAt; until != 0 {
-			p.say("the old secret is good until %s", until.Time().Format("2006-01-02 15:04:05 MST"))
+			p.Say("the old secret is good until %s", until.Time().Format("2006-01-02 15:04:05 MST"))
 		} else {
-			p.say("no older secret is good any more")
+			p.Say("no older secret is good any more")
 		}
 		return p.showClient(rotated, secret, *asJSON)
 	})

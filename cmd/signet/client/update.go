@@ -1,4 +1,4 @@
-package main
+package client
 
 import (
 	"cmp"
@@ -7,12 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/provider/directory"
 	"signet/storage"
 )
 
-func (p *program) clientUpdateCommand() *cobra.Command {
+func (p commands) updateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "update CLIENT_ID",
 		Short: "Change a client",
@@ -20,7 +21,7 @@ func (p *program) clientUpdateCommand() *cobra.Command {
 given, and an empty value ("") takes away what was there.`,
 		Example: `  signet client update my-app --redirect-uri https://app.example.com/cb --redirect-uri https://app.example.com/cb2
   signet client update my-app --logo-uri ""`,
-		Args: exactly("the client's id"),
+		Args: cli.Exactly("the client's id"),
 	}
 	members := addClientFlags(c)
 	members.text("name", "name that people see", func(c *storage.Client) *string { return &c.Name })
@@ -29,80 +30,80 @@ given, and an empty value ("") takes away what was there.`,
 		c.Type = storage.ClientType(*kind)
 		return nil
 	})
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		if !members.any() {
-			return usage(c, errors.New("nothing is named that should change"))
+			return cli.Usage(c, errors.New("nothing is named that should change"))
 		}
 		// What cannot be read (a file, a number) should not be found out in a transaction.
 		var named storage.Client
 		if err := members.onto(&named); err != nil {
-			return usage(c, err)
+			return cli.Usage(c, err)
 		}
-		revised, err := p.directory(settings, db).ReviseClient(ctx, args[0], members.onto, fromCommandLine())
+		revised, err := p.Directory(settings, db).ReviseClient(ctx, args[0], members.onto, cli.Origin())
 		if err != nil {
 			return cmp.Or(refusedClient(c, args[0], err), aboutClient(args[0], err))
 		}
 		if !revised.Public() && revised.Secrets[0].Hash == "" {
-			p.say("the client has no secret yet: signet client secret rotate %s", revised.ID)
+			p.Say("the client has no secret yet: signet client secret rotate %s", revised.ID)
 		}
 		return p.showClient(revised, "", *asJSON)
 	})
 	return c
 }
 
-func (p *program) clientDisableCommand() *cobra.Command {
-	return p.clientSwitchCommand("disable", "Stop a client: nobody signs in through it, and its tokens are dead until it is enabled", (*directory.Directory).DisableClient)
+func (p commands) disableCommand() *cobra.Command {
+	return p.switchCommand("disable", "Stop a client: nobody signs in through it, and its tokens are dead until it is enabled", (*directory.Directory).DisableClient)
 }
 
-func (p *program) clientEnableCommand() *cobra.Command {
-	return p.clientSwitchCommand("enable", "Let a client work again", (*directory.Directory).EnableClient)
+func (p commands) enableCommand() *cobra.Command {
+	return p.switchCommand("enable", "Let a client work again", (*directory.Directory).EnableClient)
 }
 
 // clientSwitchCommand is disable or enable, which is what act does.
-func (p *program) clientSwitchCommand(verb, about string, act func(*directory.Directory, context.Context, string, storage.Origin) error) *cobra.Command {
-	c := &cobra.Command{Use: verb + " CLIENT_ID", Short: about, Example: "  signet client " + verb + " my-app", Args: exactly("the client's id")}
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		if err := act(p.directory(settings, db), ctx, args[0], fromCommandLine()); err != nil {
+func (p commands) switchCommand(verb, about string, act func(*directory.Directory, context.Context, string, storage.Origin) error) *cobra.Command {
+	c := &cobra.Command{Use: verb + " CLIENT_ID", Short: about, Example: "  signet client " + verb + " my-app", Args: cli.Exactly("the client's id")}
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		if err := act(p.Directory(settings, db), ctx, args[0], cli.Origin()); err != nil {
 			return aboutClient(args[0], err)
 		}
 		switched, err := db.Client(ctx, args[0])
 		if err != nil {
 			return aboutClient(args[0], err)
 		}
-		p.say("client %s is %s", switched.ID, clientState(switched))
+		p.Say("client %s is %s", switched.ID, clientState(switched))
 		return p.showClient(switched, "", *asJSON)
 	})
 	return c
 }
 
-func (p *program) clientDeleteCommand() *cobra.Command {
+func (p commands) deleteCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delete CLIENT_ID",
 		Short: "Delete a client for good, with its tokens and the consents it was given",
 		Long: `Delete a client for good, with its tokens and the consents it was given. To stop it and
 change your mind later: signet client disable.`,
-		Args: exactly("the client's id"),
+		Args: cli.Exactly("the client's id"),
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask")
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])
 		if err != nil {
 			return aboutClient(args[0], err)
 		}
 		if !*yes {
-			if err := p.confirm(c, "Deleting the client "+found.ID+" cannot be undone.", "its id", func(typed string) bool { return typed == found.ID }); err != nil {
+			if err := p.Confirm(c, "Deleting the client "+found.ID+" cannot be undone.", "its id", func(typed string) bool { return typed == found.ID }); err != nil {
 				return err
 			}
 		}
-		if err := p.directory(settings, db).DeleteClient(ctx, found.ID, fromCommandLine()); err != nil {
+		if err := p.Directory(settings, db).DeleteClient(ctx, found.ID, cli.Origin()); err != nil {
 			return aboutClient(args[0], err)
 		}
-		p.say("client %s is deleted", found.ID)
+		p.Say("client %s is deleted", found.ID)
 		if *asJSON {
-			return p.writeJSON(describeClient(found))
+			return p.WriteJSON(describeClient(found))
 		}
 		return nil
 	})

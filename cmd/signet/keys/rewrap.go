@@ -1,4 +1,4 @@
-package main
+package keys
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
@@ -16,7 +17,7 @@ import (
 	"signet/storage"
 )
 
-func (p *program) keysRewrapCommand() *cobra.Command {
+func (p commands) rewrapCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rewrap",
 		Short: "Replace the master key that seals the private keys",
@@ -30,26 +31,26 @@ need a copy of the new file.
 
 Where master_key is set, set master_key_next on every node first and restart them,
 then rewrap, then let it take the place of master_key.`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		done, unopened, err := p.rewrap(ctx, settings, db)
 		if err != nil {
-			return keysProblem(err)
+			return Problem(err)
 		}
 		for _, kid := range unopened {
-			p.say("key %s opens with neither master key and was left as it is", kid)
+			p.Say("key %s opens with neither master key and was left as it is", kid)
 		}
 		if *asJSON {
-			return p.writeJSON(map[string]any{"rewrapped": done, "unopened": append([]string{}, unopened...)})
+			return p.WriteJSON(map[string]any{"rewrapped": done, "unopened": append([]string{}, unopened...)})
 		}
-		return p.writeTable([][]string{{"rewrapped", fmt.Sprint(done)}, {"left as they are", fmt.Sprint(len(unopened))}})
+		return p.WriteTable([][]string{{"rewrapped", fmt.Sprint(done)}, {"left as they are", fmt.Sprint(len(unopened))}})
 	})
 	return c
 }
 
-func (p *program) rewrap(ctx context.Context, c config.Config, db *storage.DB) (done int, unopened []string, err error) {
+func (p commands) rewrap(ctx context.Context, c config.Config, db *storage.DB) (done int, unopened []string, err error) {
 	rows, err := db.Keys(ctx)
 	if err != nil {
 		return 0, nil, fmt.Errorf("read keys: %w", err)
@@ -63,11 +64,11 @@ func (p *program) rewrap(ctx context.Context, c config.Config, db *storage.DB) (
 			return 0, nil, err
 		}
 	}
-	keys, err := openKeeper(ctx, c, db)
+	keys, err := OpenKeeper(ctx, c, db)
 	if err != nil {
 		return 0, nil, err
 	}
-	done, unopened, err = keys.Rewrap(ctx, fromCommandLine(), p.now())
+	done, unopened, err = keys.Rewrap(ctx, cli.Origin(), p.Now())
 	if errors.Is(err, keeper.ErrOneMaster) {
 		return 0, nil, exit.New(
 			exit.Config, errors.New("master_key is set, so the key to move to must be set too"),
@@ -78,21 +79,21 @@ func (p *program) rewrap(ctx context.Context, c config.Config, db *storage.DB) (
 		return 0, nil, err
 	}
 	if !byFile {
-		p.say("the private keys are sealed under master_key_next: now set master_key to it on every node, remove master_key_next and restart")
+		p.Say("the private keys are sealed under master_key_next: now set master_key to it on every node, remove master_key_next and restart")
 		return done, unopened, nil
 	}
 	if err := replaceMasterFile(c); err != nil {
 		return 0, nil, err
 	}
-	p.say("the new master key is in %s: back it up apart from the database", dataFile(c, node.MasterKeyFile))
-	p.say("the former one is in %s: backups from before need it; remove it with the last of them", dataFile(c, node.FormerMasterFile))
+	p.Say("the new master key is in %s: back it up apart from the database", dataFile(c, node.MasterKeyFile))
+	p.Say("the former one is in %s: backups from before need it; remove it with the last of them", dataFile(c, node.FormerMasterFile))
 	return done, unopened, nil
 }
 
 // makeNextMasterFile makes the key to move to, unless one is there from a rewrap
 // that was interrupted. The one in use must open the keys: it is about to be replaced.
 func makeNextMasterFile(ctx context.Context, c config.Config, db *storage.DB) error {
-	keys, err := openKeeper(ctx, c, db)
+	keys, err := OpenKeeper(ctx, c, db)
 	if err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"context"
@@ -9,20 +9,21 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/federation/foreign"
 	"signet/storage"
 )
 
-func (p *program) userIdentityCommand() *cobra.Command {
+func (p commands) identityCommand() *cobra.Command {
 	c := &cobra.Command{Use: "identity", Short: "Take an upstream's identity away from a user"}
-	asNoun(c)
-	c.AddCommand(p.userIdentityRemoveCommand())
+	cli.Noun(c)
+	c.AddCommand(p.identityRemoveCommand())
 	return c
 }
 
-func (p *program) userIdentityRemoveCommand() *cobra.Command {
+func (p commands) identityRemoveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove EMAIL|SUB CONNECTOR[:SUBJECT]",
 		Short: "Disconnect an identity from a user, and end what it opened",
@@ -34,41 +35,41 @@ signet user show lists the identities. The subject, which is the upstream's name
 the person, is needed only where the user has several identities of one connector.`,
 		Example: `  signet user identity remove ada@example.com github
   signet user identity remove ada@example.com github:583231`,
-		Args: exactly(whichUser, "the connector of the identity"),
+		Args: cli.Exactly(Which, "the connector of the identity"),
 	}
 	issuer := c.Flags().String("issuer", "", "issuer of the identity, where the connector has had several")
 	last := c.Flags().Bool("yes", false, "remove it even if it is the user's last way to sign in")
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		u, err := findUser(ctx, db, args[0])
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		u, err := Find(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
 		list, err := db.IdentitiesOf(ctx, u.ID)
 		if err != nil {
-			return aboutUser(args[0], err)
+			return About(args[0], err)
 		}
 		identity, err := p.pickIdentity(c, u, list, args[1], *issuer)
 		if err != nil {
 			return err
 		}
 		err = db.Unlink(ctx, storage.IdentityRemoval{
-			Identity: identity, Connectors: connectorIDs(settings), Last: *last, From: fromCommandLine(),
-		}, p.now())
+			Identity: identity, Connectors: connectorIDs(settings), Last: *last, From: cli.Origin(),
+		}, p.Now())
 		switch {
 		case errors.Is(err, storage.ErrConflict):
 			return exit.New(
-				exit.Denied, fmt.Errorf("last_way_in: %s has no other way to sign in; nothing was changed", calledUser(u)),
-				"give a password first with: signet user set-password "+calledUser(u)+" --password-stdin; or say --yes to remove it all the same",
+				exit.Denied, fmt.Errorf("last_way_in: %s has no other way to sign in; nothing was changed", Called(u)),
+				"give a password first with: signet user set-password "+Called(u)+" --password-stdin; or say --yes to remove it all the same",
 			)
 		case errors.Is(err, storage.ErrNotFound):
 			return noIdentity(u, args[1])
 		case err != nil:
-			return aboutUser(args[0], err)
+			return About(args[0], err)
 		}
-		p.say("%s is disconnected from %s; what it opened has ended", identity.Connector+":"+foreign.ForTerminal(identity.Subject), calledUser(u))
+		p.Say("%s is disconnected from %s; what it opened has ended", identity.Connector+":"+foreign.ForTerminal(identity.Subject), Called(u))
 		if *asJSON {
-			return p.writeJSON(describeIdentity(identity))
+			return p.WriteJSON(describeIdentity(identity))
 		}
 		return nil
 	})
@@ -76,9 +77,9 @@ the person, is needed only where the user has several identities of one connecto
 }
 
 // pickIdentity finds the one identity that CONNECTOR or CONNECTOR:SUBJECT names.
-func (p *program) pickIdentity(c *cobra.Command, u storage.User, list []storage.Identity, name, issuer string) (storage.Identity, error) {
+func (p commands) pickIdentity(c *cobra.Command, u storage.User, list []storage.Identity, name, issuer string) (storage.Identity, error) {
 	found := slices.DeleteFunc(slices.Clone(list), func(i storage.Identity) bool {
-		return name != i.Connector && name != identityName(i) || issuer != "" && issuer != i.Issuer
+		return name != i.Connector && name != IdentityName(i) || issuer != "" && issuer != i.Issuer
 	})
 	switch len(found) {
 	case 0:
@@ -88,21 +89,21 @@ func (p *program) pickIdentity(c *cobra.Command, u storage.User, list []storage.
 	}
 	var names []string
 	for _, i := range found {
-		names = append(names, foreign.ForTerminal(fmt.Sprintf("%s at %s", identityName(i), i.Issuer)))
+		names = append(names, foreign.ForTerminal(fmt.Sprintf("%s at %s", IdentityName(i), i.Issuer)))
 	}
-	return storage.Identity{}, usage(c, fmt.Errorf("%s has several such identities; name one with CONNECTOR:SUBJECT, and --issuer if need be: %s",
-		calledUser(u), strings.Join(names, ", ")))
+	return storage.Identity{}, cli.Usage(c, fmt.Errorf("%s has several such identities; name one with CONNECTOR:SUBJECT, and --issuer if need be: %s",
+		Called(u), strings.Join(names, ", ")))
 }
 
 func noIdentity(u storage.User, name string) error {
 	return exit.New(
-		exit.NotFound, fmt.Errorf("%s has no identity %q", calledUser(u), name),
-		"list the identities with: signet user show "+calledUser(u),
+		exit.NotFound, fmt.Errorf("%s has no identity %q", Called(u), name),
+		"list the identities with: signet user show "+Called(u),
 	)
 }
 
-// identityName is how commands name an identity of a user.
-func identityName(i storage.Identity) string { return i.Connector + ":" + i.Subject }
+// IdentityName is how commands name an identity of a user.
+func IdentityName(i storage.Identity) string { return i.Connector + ":" + i.Subject }
 
 func connectorIDs(c config.Config) []string {
 	var ids []string

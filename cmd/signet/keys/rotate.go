@@ -1,4 +1,4 @@
-package main
+package keys
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/provider/keys/keeper"
 	"signet/storage"
@@ -18,7 +19,7 @@ import (
 // for verifiers that read the JWKS again every ten minutes.
 const soonest = 10 * time.Minute
 
-func (p *program) keysRotateCommand() *cobra.Command {
+func (p commands) rotateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate",
 		Short: "Let the next keys sign",
@@ -32,15 +33,15 @@ published rotate by --alg internal, and need a minute in any case.
 
 While more than eight retired keys of an algorithm are published, the command changes
 nothing and says when it will be possible (exit code 6).`,
-		Args: exactly(),
+		Args: cli.Exactly(),
 	}
 	alg := c.Flags().String("alg", "", "this algorithm alone, or internal")
 	now := c.Flags().Bool("now", false, "a next key that is published for 10 minutes will do")
 	force := c.Flags().Bool("force", false, "any next key will do: relying parties that have the keys cached may refuse tokens until they read them again")
-	asJSON := jsonFlag(c)
+	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, _ []string) error {
 		if *now && *force {
-			return usage(c, errors.New("--now and --force exclude each other"))
+			return cli.Usage(c, errors.New("--now and --force exclude each other"))
 		}
 		wait := settings.Keys.PublishBefore
 		switch {
@@ -57,7 +58,7 @@ nothing and says when it will be possible (exit code 6).`,
 		if err != nil {
 			return fmt.Errorf("read who reads the JWKS: %w", err)
 		}
-		done, err := keys.Rotate(ctx, lines, wait, fromCommandLine(), p.now())
+		done, err := keys.Rotate(ctx, lines, wait, cli.Origin(), p.Now())
 		if err != nil {
 			return err
 		}
@@ -101,18 +102,18 @@ func readersSince(readers []storage.JWKSReader, done []keeper.Rotated) *readines
 	return &known
 }
 
-func (p *program) sayReadiness(known *readiness) {
+func (p commands) sayReadiness(known *readiness) {
 	if known == nil {
 		return
 	}
 	for _, r := range known.Unseen {
-		p.say("unseen: %s last read the JWKS %s, before the keys that sign now were in it; it may refuse new tokens until it reads it again",
+		p.Say("unseen: %s last read the JWKS %s, before the keys that sign now were in it; it may refuse new tokens until it reads it again",
 			r.Family, p.relative(&r.LastSeenAt))
 	}
 	if len(known.Seen) == 0 {
-		p.say("unseen: nobody has been noted to read the JWKS since these keys were published, so who knows them cannot be told")
+		p.Say("unseen: nobody has been noted to read the JWKS since these keys were published, so who knows them cannot be told")
 	} else {
-		p.say("seen since these keys were published: %s", strings.Join(known.Seen, ", "))
+		p.Say("seen since these keys were published: %s", strings.Join(known.Seen, ", "))
 	}
 }
 
@@ -124,7 +125,7 @@ type describedRotation struct {
 	Next         string     `json:"next"`
 }
 
-func (p *program) showRotated(done []keeper.Rotated, known *readiness, asJSON bool) error {
+func (p commands) showRotated(done []keeper.Rotated, known *readiness, asJSON bool) error {
 	described := []describedRotation{}
 	rows := [][]string{{"ALG", "SIGNS NOW", "RETIRED", "UNTIL", "NEXT"}}
 	for _, r := range done {
@@ -136,13 +137,13 @@ func (p *program) showRotated(done []keeper.Rotated, known *readiness, asJSON bo
 		described = append(described, d)
 		rows = append(rows, []string{r.Line, r.Active, r.Retired, p.relative(d.RetiredUntil), r.Next})
 	}
-	p.say("servers follow within a second; the tokens that live stay good")
+	p.Say("servers follow within a second; the tokens that live stay good")
 	p.sayReadiness(known)
 	if asJSON {
-		return p.writeJSON(struct {
+		return p.WriteJSON(struct {
 			Rotated   []describedRotation `json:"rotated"`
 			Readiness *readiness          `json:"readiness,omitempty"`
 		}{described, known})
 	}
-	return p.writeTable(rows)
+	return p.WriteTable(rows)
 }

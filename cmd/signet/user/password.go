@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/provider/credential"
@@ -17,7 +18,7 @@ import (
 	"signet/storage"
 )
 
-func (p *program) userPasswordCommand() *cobra.Command {
+func (p commands) passwordCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "set-password EMAIL|SUB --password-stdin",
 		Aliases: []string{"password"},
@@ -29,30 +30,30 @@ Typing a password proves no address: where the address is only claimed and more 
 password is attached to the account (an identity, a session), the command stops and
 lists it. --evict deletes it first, --keep keeps it.`,
 		Example: "  signet user set-password ada@example.com --password-stdin < password.txt",
-		Args:    exactly(whichUser),
+		Args:    cli.Exactly(Which),
 	}
 	password := passwordFlags(c)
 	attached := addAttachedFlags(c)
-	asJSON := jsonFlag(c)
-	p.withDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		typed, err := password.read(p.stdin)
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
+		typed, err := password.read(p.Stdin)
 		if err == nil && typed == "" {
 			err = errors.New("the password is missing: --password-stdin or --password-file FILE")
 		}
 		if err != nil {
-			return usage(c, err)
+			return cli.Usage(c, err)
 		}
 		unproven, err := attached.read()
 		if err != nil {
-			return usage(c, err)
+			return cli.Usage(c, err)
 		}
-		u, err := findUser(ctx, db, args[0])
+		u, err := Find(ctx, db, args[0])
 		if err != nil {
 			return err
 		}
-		evicted, err := p.directory(settings, db).ResetPassword(ctx, directory.NewPassword{
-			User: u, Password: typed, Reason: byAdministrator, Unproven: unproven,
-		}, fromCommandLine())
+		evicted, err := p.Directory(settings, db).ResetPassword(ctx, directory.NewPassword{
+			User: u, Password: typed, Reason: cli.ByAdministrator, Unproven: unproven,
+		}, cli.Origin())
 		if errors.Is(err, credential.ErrWeak) || errors.Is(err, credential.ErrBusy) {
 			return err
 		}
@@ -63,9 +64,9 @@ lists it. --evict deletes it first, --keep keeps it.`,
 			u, err = db.User(ctx, u.ID)
 		}
 		if err != nil {
-			return aboutUser(args[0], err)
+			return About(args[0], err)
 		}
-		p.say("%s has a new password and is signed out everywhere", calledUser(u))
+		p.Say("%s has a new password and is signed out everywhere", Called(u))
 		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c

@@ -1,4 +1,4 @@
-package main
+package user
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
 	"signet/federation/foreign"
 	"signet/storage"
@@ -44,8 +45,8 @@ type describedFactor struct {
 	LastUsed *time.Time `json:"last_used,omitempty"`
 }
 
-// describedIdentity is an identity as --json shows it.
-type describedIdentity struct {
+// DescribedIdentity is an identity as --json shows it.
+type DescribedIdentity struct {
 	Connector string     `json:"connector"`
 	Issuer    string     `json:"issuer"`
 	Subject   string     `json:"subject"` // at the upstream
@@ -55,25 +56,25 @@ type describedIdentity struct {
 	LastUsed  *time.Time `json:"last_used,omitempty"`
 }
 
-// describedAttached is what hangs on an account as --json shows it.
-type describedAttached struct {
+// DescribedAttached is what hangs on an account as --json shows it.
+type DescribedAttached struct {
 	Factors    []describedFactor   `json:"factors"`    // the password included
-	Identities []describedIdentity `json:"identities"` // at upstreams
+	Identities []DescribedIdentity `json:"identities"` // at upstreams
 	Sessions   int64               `json:"sessions"`   // that live
 	Grants     int64               `json:"grants"`     // that live: applications with access
 }
 
-func describeIdentity(i storage.Identity) describedIdentity {
-	return describedIdentity{
+func describeIdentity(i storage.Identity) DescribedIdentity {
+	return DescribedIdentity{
 		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, Name: i.Name,
-		Since: i.CreatedAt.Time(), LastUsed: moment(i.UsedAt),
+		Since: i.CreatedAt.Time(), LastUsed: cli.Moment(i.UsedAt),
 	}
 }
 
-func describeAttached(a storage.Attached) describedAttached {
-	d := describedAttached{Factors: []describedFactor{}, Identities: []describedIdentity{}, Sessions: a.Sessions, Grants: a.Grants}
+func describeAttached(a storage.Attached) DescribedAttached {
+	d := DescribedAttached{Factors: []describedFactor{}, Identities: []DescribedIdentity{}, Sessions: a.Sessions, Grants: a.Grants}
 	for _, f := range a.Factors {
-		d.Factors = append(d.Factors, describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: moment(f.UsedAt)})
+		d.Factors = append(d.Factors, describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: cli.Moment(f.UsedAt)})
 	}
 	for _, i := range a.Identities {
 		d.Identities = append(d.Identities, describeIdentity(i))
@@ -82,7 +83,7 @@ func describeAttached(a storage.Attached) describedAttached {
 }
 
 // rows are what is attached as rows of a table: a kind and what there is to say of it.
-func (d describedAttached) rows() [][]string {
+func (d DescribedAttached) rows() [][]string {
 	var rows [][]string
 	for _, f := range d.Factors {
 		rows = append(rows, []string{f.Kind, commaList(f.Name, sinceThen(f.Since, f.LastUsed))})
@@ -99,7 +100,7 @@ func (d describedAttached) rows() [][]string {
 	return rows
 }
 
-func commaList(parts ...string) string { return strings.Join(withoutEmpty(parts), ", ") }
+func commaList(parts ...string) string { return strings.Join(cli.WithoutEmpty(parts), ", ") }
 
 func sinceThen(since time.Time, used *time.Time) string {
 	text := "since " + since.Format(time.RFC3339)
@@ -110,22 +111,22 @@ func sinceThen(since time.Time, used *time.Time) string {
 }
 
 // sayAttached lists what is attached to the person at the terminal.
-func (p *program) sayAttached(title string, a storage.Attached) {
-	p.say("%s", title)
+func (p commands) sayAttached(title string, a storage.Attached) {
+	p.Say("%s", title)
 	for _, row := range describeAttached(a).rows() {
-		fmt.Fprintf(p.stderr, "  %s: %s\n", row[0], foreign.ForTerminal(row[1]))
+		fmt.Fprintf(p.Stderr, "  %s: %s\n", row[0], foreign.ForTerminal(row[1]))
 	}
 }
 
 // unproven answers an act that stopped because something is attached to an account
 // whose address is only claimed; any other error it gives back. With asJSON the list
 // is a document on standard output too.
-func (p *program) unproven(u storage.User, err error, asJSON bool) error {
+func (p commands) unproven(u storage.User, err error, asJSON bool) error {
 	stopped, is := errors.AsType[*storage.UnprovenError](err)
 	if !is {
 		return err
 	}
-	p.sayAttached("attached to "+calledUser(u)+":", stopped.Attached)
+	p.sayAttached("attached to "+Called(u)+":", stopped.Attached)
 	refused := exit.New(
 		exit.Denied, fmt.Errorf("address_unproven: %w; nothing was changed", stopped),
 		"delete it first with --evict, or keep it with --keep if you know that it is this person's",
@@ -133,13 +134,13 @@ func (p *program) unproven(u storage.User, err error, asJSON bool) error {
 	if !asJSON {
 		return refused
 	}
-	return errors.Join(refused, p.writeJSON(map[string]any{
+	return errors.Join(refused, p.WriteJSON(map[string]any{
 		"error": "address_unproven", "error_description": stopped.Error(), "sub": u.ID, "email": u.Email, "attached": describeAttached(stopped.Attached),
 	}))
 }
 
-// calledUser is the user's e-mail, or the subject of a user who has none.
-func calledUser(u storage.User) string {
+// Called is the user's e-mail, or the subject of a user who has none.
+func Called(u storage.User) string {
 	if u.Email == "" {
 		return u.ID
 	}
@@ -147,22 +148,22 @@ func calledUser(u storage.User) string {
 }
 
 // showChanged shows a user after an act that may have evicted something.
-func (p *program) showChanged(u storage.User, evicted storage.Attached, asJSON bool) error {
+func (p commands) showChanged(u storage.User, evicted storage.Attached, asJSON bool) error {
 	gone := !evicted.Nothing()
 	if gone {
-		p.sayAttached("deleted, because the address of "+calledUser(u)+" was only claimed when it was attached:", evicted)
-		p.say("profile and consents are deleted too, and every session and token has ended")
+		p.sayAttached("deleted, because the address of "+Called(u)+" was only claimed when it was attached:", evicted)
+		p.Say("profile and consents are deleted too, and every session and token has ended")
 	}
 	if !asJSON {
 		return p.showUser(u, false)
 	}
 	changed := struct {
 		describedUser
-		Evicted *describedAttached `json:"evicted,omitempty"`
+		Evicted *DescribedAttached `json:"evicted,omitempty"`
 	}{describedUser: describeUser(u)}
 	if gone {
 		d := describeAttached(evicted)
 		changed.Evicted = &d
 	}
-	return p.writeJSON(changed)
+	return p.WriteJSON(changed)
 }

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/spelling"
+)
+
+// Noun makes c a command that only holds others: alone or with a word it does
+// not know it is a usage error, never a silent help page with exit code 0.
+func Noun(c *cobra.Command) {
+	c.Args = cobra.ArbitraryArgs
+	c.SetFlagErrorFunc(flagError)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return Usage(c, fmt.Errorf("%s needs a command: %s", c.CommandPath(), strings.Join(verbs(c), ", ")))
+		}
+		return Usage(c, fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), spelling.DidYouMean(args[0], verbs(c))))
+	}
+}
+
+func verbs(c *cobra.Command) []string {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return names
+}
+
+// flagError answers a flag that does not exist with the nearest that does.
+func flagError(c *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return Usage(c, err)
+	}
+	var known []string
+	c.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, "--"+f.Name) })
+	name := unknown.GetSpecifiedName()
+	return Usage(c, fmt.Errorf("unknown flag --%s%s", name, spelling.DidYouMean("--"+name, known)))
+}
+
+// Usage is a mistake in how the command was called.
+func Usage(c *cobra.Command, err error) error {
+	return exit.New(exit.Usage, err, "see: "+c.CommandPath()+" --help")
+}
+
+// Exactly refuses any number of arguments but those it names.
+func Exactly(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) > len(names):
+			return Usage(c, fmt.Errorf("%s does not take %q", c.CommandPath(), args[len(names)]))
+		case len(args) < len(names):
+			return Usage(c, fmt.Errorf("%s needs %s", c.CommandPath(), names[len(args)]))
+		}
+		return nil
+	}
+}
+
+// JSONFlag gives c the flag --json.
+func JSONFlag(c *cobra.Command) *bool {
+	return c.Flags().Bool("json", false, "print JSON")
+}
+
+// WithoutEmpty lets an empty value alone stand for no value.
+func WithoutEmpty(list []string) []string {
+	var kept []string
+	for _, s := range list {
+		if s != "" {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}

@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+
+	"signet/federation/foreign"
+)
+
+// LockedWriter lets the log and the talk of a command share one stream.
+type LockedWriter struct {
+	mu sync.Mutex
+	To io.Writer
+}
+
+// Write writes one line at a time.
+func (w *LockedWriter) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.To.Write(b)
+}
+
+// IsTerminal reports whether a stream is a terminal's.
+func IsTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
+	if !ok {
+		return false
+	}
+	state, err := file.Stat()
+	if err != nil || state.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // a character device as well
+	return err == nil && !os.SameFile(state, null)
+}
+
+// Say talks to the person at the terminal.
+func (p *Program) Say(format string, args ...any) {
+	fmt.Fprintf(p.Stderr, "signet: "+format+"\n", args...)
+}
+
+// WriteJSON writes one indented document to standard output.
+func (p *Program) WriteJSON(document any) error {
+	out := json.NewEncoder(p.Stdout)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	return out.Encode(document)
+}
+
+// WriteTable writes rows in aligned columns to standard output.
+func (p *Program) WriteTable(rows [][]string) error {
+	out := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = foreign.ForTerminal(cell)
+		}
+		fmt.Fprintln(out, strings.Join(row, "\t"))
+	}
+	return out.Flush()
+}
+
+// Filled leaves out the rows of name and value that have no value.
+func Filled(rows [][]string) [][]string {
+	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
+}

@@ -1,0 +1,103 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"signet/cmd/signet/cli"
+	"signet/cmd/signet/config"
+	"signet/provider/directory"
+	"signet/storage"
+)
+
+// Command gives the command `signet client` and those below it.
+func Command(program *cli.Program) *cobra.Command {
+	p := commands{program}
+	c := &cobra.Command{Use: "client", Short: "Register, change and look at clients"}
+	cli.Noun(c)
+	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(),
+		p.updateCommand(), p.disableCommand(), p.enableCommand(), p.secretCommand(), p.deleteCommand())
+	return c
+}
+
+func (p commands) createCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "create --name NAME --redirect-uri URI",
+		Short: "Register a client",
+		Long: `Register a client. Its type sets what is not given:
+
+  web      a server that keeps a secret
+  spa      a single-page application, without a secret
+  native   a desktop, mobile or command line program, without a secret
+  service  a program that acts for itself
+
+The secret of a web client or a service is printed once; only its hash is kept.`,
+		Example: `  signet client create --name "My app" --redirect-uri https://app.example.com/callback
+  signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json`,
+		Args: cli.Exactly(),
+	}
+	name := c.Flags().String("name", "", "name that people see")
+	id := c.Flags().String("id", "", "client_id (default: a random one)")
+	kind := c.Flags().String("type", string(storage.Web), "web, spa, native or service")
+	members := addClientFlags(c)
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+		if *id == "" {
+			*id = directory.NewClientID()
+		}
+		wanted := directory.NewClient(storage.ClientType(*kind), *id, *name)
+		if err := members.onto(&wanted); err != nil {
+			return cli.Usage(c, err)
+		}
+		made, secret, err := p.Directory(settings, db).CreateClient(ctx, wanted, cli.Origin())
+		if err != nil {
+			return cmp.Or(refusedClient(c, *id, err), err)
+		}
+		return p.showClient(made, secret, *asJSON)
+	})
+	return c
+}
+
+func (p commands) listCommand() *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "List the clients", Example: "  signet client list --json", Args: cli.Exactly()}
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
+		clients, err := db.Clients(ctx)
+		if err != nil {
+			return fmt.Errorf("list clients: %w", err)
+		}
+		if *asJSON {
+			described := []describedClient{} // never null
+			for _, c := range clients {
+				described = append(described, describeClient(c))
+			}
+			return p.WriteJSON(map[string]any{"clients": described})
+		}
+		if len(clients) == 0 {
+			p.Say("there are no clients yet: signet client create --name NAME --redirect-uri URI")
+			return nil
+		}
+		rows := [][]string{{"CLIENT ID", "TYPE", "NAME", "STATE"}}
+		for _, c := range clients {
+			rows = append(rows, []string{c.ID, string(c.Type), c.Name, clientState(c)})
+		}
+		return p.WriteTable(rows)
+	})
+	return c
+}
+
+func (p commands) showCommand() *cobra.Command {
+	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Example: "  signet client show my-app", Args: cli.Exactly("the client's id")}
+	asJSON := cli.JSONFlag(c)
+	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
+		found, err := db.Client(ctx, args[0])
+		if err != nil {
+			return aboutClient(args[0], err)
+		}
+		return p.showClient(found, "", *asJSON)
+	})
+	return c
+}
