@@ -75,6 +75,7 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 	if current == nil {
 		return unless(NeedsLogin, askSignIn)
 	}
+	wanted := q.Freshness(f.Client)
 	answered := current.Answered(q.ID)
 	switch {
 	case q.HintSubject != "" && q.HintSubject != current.UserID:
@@ -82,7 +83,7 @@ func NextStep(q request.Request, f Facts, at time.Time) Step {
 			return otherUser
 		}
 		return unless(NeedsLogin, askSignIn)
-	case !current.Meets(q.Freshness(f.Client), at):
+	case !current.Meets(wanted, at):
 		return proveAnew(q, current, f.Stuck)
 	case q.Prompts("select_account") && !answered && !current.Has(storage.FactChosen, q.ID):
 		return askChoice

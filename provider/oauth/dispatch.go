@@ -24,22 +24,11 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 		}
 	}
 	at := h.Now()
-	current, err := h.Visits.SignedIn(r)
+	facts, err := h.facts(r, opened, at)
 	if err != nil {
 		return err
 	}
-	var consent storage.Consent
-	if current != nil && q.Kind == request.Code && !client.FirstParty && !client.SkipConsent {
-		consent, err = h.DB.Consent(r.Context(), current.UserID, client.ID, at)
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			return fmt.Errorf("read consent: %w", err)
-		}
-	}
-	stuck, err := h.stuck(r.Context(), q, client, current, at)
-	if err != nil {
-		return err
-	}
-	next := flow.NextStep(q, flow.Facts{Current: current, Client: client, Consent: consent, Stuck: stuck}, at)
+	next := flow.NextStep(q, facts, at)
 	switch {
 	case next.Refusal != nil:
 		return h.refuse(w, r, q, *next.Refusal)
@@ -48,18 +37,36 @@ func (h *Handler) dispatch(w http.ResponseWriter, r *http.Request, opened reques
 	case q.Kind == request.Page:
 		return web.SeeOther(w, q.Path)
 	case q.Kind == request.Cookies:
-		return h.Apps.AnswerCookies(w, r, opened, *current)
+		return h.Apps.AnswerCookies(w, r, opened, *facts.Current)
 	}
-	return h.answerCode(w, q, client, *current, at)
+	return h.answerCode(w, q, client, *facts.Current, at)
+}
+
+// facts reads what the decision is made from, and no more than it can need.
+func (h *Handler) facts(r *http.Request, opened request.Opened, at time.Time) (flow.Facts, error) {
+	q, client := opened.Request, opened.Client
+	current, err := h.Visits.SignedIn(r)
+	if err != nil || current == nil {
+		return flow.Facts{Client: client}, err
+	}
+	facts := flow.Facts{Current: current, Client: client}
+	if q.Kind == request.Code && !client.FirstParty && !client.SkipConsent {
+		facts.Consent, err = h.DB.Consent(r.Context(), current.UserID, client.ID, at)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return facts, fmt.Errorf("read consent: %w", err)
+		}
+	}
+	facts.Stuck, err = h.stuck(r.Context(), q, client, *current, at)
+	return facts, err
 }
 
 // stuck reports whether somebody who came for this request through an upstream, and is
 // not fresh enough, has no other way that could help. Nothing is read for anybody else.
-func (h *Handler) stuck(ctx context.Context, q request.Request, client storage.Client, current *session.Current, at time.Time) (bool, error) {
-	if current == nil || !current.Has(storage.FactArrived, q.ID) || current.Meets(q.Freshness(client), at) {
+func (h *Handler) stuck(ctx context.Context, q request.Request, client storage.Client, current session.Current, at time.Time) (bool, error) {
+	if !current.Has(storage.FactArrived, q.ID) || current.Meets(q.Freshness(client), at) {
 		return false, nil
 	}
-	ways, err := h.Visits.WaysToProve(ctx, *current, q)
+	ways, err := h.Visits.WaysToProve(ctx, current, q)
 	return !ways.Any(), err
 }
 

@@ -31,11 +31,12 @@ func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespon
 	if token.ClientID != r.client.ID {
 		return tokenResponse{}, errForeignToken
 	}
-	var what flow.Issuance
-	grant, err := h.DB.RotateGrant(ctx, storage.Rotation{
+	rotation := storage.Rotation{
 		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: r.client.ID,
 		Grace: h.Tokens.Grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: trace.Origin(),
-	}, func(g storage.Grant) error {
+	}
+	var what flow.Issuance
+	grant, err := h.DB.RotateGrant(ctx, rotation, func(g storage.Grant) error {
 		if g.FirstParty {
 			return web.Because("first_party_grant", errForeignToken) // its channel is the cookie, never this endpoint
 		}
