@@ -43,7 +43,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	own := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
-		Requests: requests, Connectors: buttons(connectors), Now: c.Now, EditUsername: c.EditUsername, DemoPath: c.DemoPath,
+		Directory: s.directory, Requests: requests, Connectors: buttons(connectors), Now: c.Now, EditUsername: c.EditUsername, DemoPath: c.DemoPath,
 	})
 	operators := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: described(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,

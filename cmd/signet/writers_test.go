@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// writers are the methods that create or change clients and users on behalf of an
-// administrator. The directory has them under the same names or its own; storage has
+// writers are the methods that create or change clients and users by the rules of the
+// directory. The directory has them under the same names or its own; storage has
 // them without their rules.
 var writers = []string{
 	"CreateClient", "ReviseClient", "SetClientEnabled", "DeleteClient", "ReplaceSecret",
-	"CreateUser", "ReviseUser", "SetUserEnabled", "DeleteUser", "GrantAdmin", "RevokeAdmin", "ResetPassword", "CompleteSetup",
+	"CreateUser", "ReviseUser", "SetUserEnabled", "DeleteUser", "GrantAdmin", "RevokeAdmin", "ResetPassword", "CompleteSetup", "UpdateProfile",
 }
 
 // TestRooms_OnlyTheDirectoryWritesClientsAndUsers: nobody goes past the rules.

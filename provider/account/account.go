@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signet/provider/credential"
+	"signet/provider/directory"
 	"signet/provider/notice"
 	"signet/provider/request"
 	"signet/provider/session"
@@ -22,6 +23,7 @@ type Deps struct {
 	Clients    *request.Clients
 	Sessions   *session.Sessions
 	Passwords  *credential.Passwords
+	Directory  *directory.Directory
 	Visits     *visit.Visits
 	Notices    *notice.Outbox
 	Requests   *request.Requests

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"signet/provider/directory"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
@@ -20,7 +21,7 @@ var profileFields = []string{
 
 // showProfile shows the profile as it stands.
 func (h *Handler) showProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	page, err := h.profilePage(r, current, profileOf(current.User))
+	page, err := h.profilePage(r, current, directory.ProfileOf(current.User))
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 		return err
 	}
 	wanted := profileIn(values)
-	old := profileOf(current.User)
+	old := directory.ProfileOf(current.User)
 	if !h.EditUsername && !values.Has("preferred_username") {
 		wanted.PreferredUsername = old.PreferredUsername
 	}
@@ -62,7 +63,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 		return h.refuseProfile(w, r, current, wanted, wrong...)
 	}
 	wanted.Seen = current.User.UpdatedAt
-	err = h.DB.UpdateProfile(r.Context(), current.UserID, wanted, web.TraceOf(r.Context()).By(h.Now()))
+	err = h.Directory.UpdateProfile(r.Context(), current.User, wanted, web.TraceOf(r.Context()).Origin())
 	if errors.Is(err, storage.ErrUsernameTaken) {
 		web.TraceOf(r.Context()).Note("code", "username_taken")
 		return h.refuseProfile(w, r, current, wanted,
@@ -94,14 +95,6 @@ func wrongUsername(code, text string) templates.FormError {
 // version is what the ticket says was shown: an edit of what has changed since
 // would undo that unseen.
 func version(u storage.User) string { return strconv.FormatInt(int64(u.UpdatedAt), 10) }
-
-func profileOf(u storage.User) storage.Profile {
-	return storage.Profile{
-		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, Nickname: u.Nickname,
-		PreferredUsername: u.PreferredUsername, Picture: u.Picture, Website: u.Website,
-		Zoneinfo: u.Zoneinfo, Locale: u.Locale,
-	}
-}
 
 func profileIn(form url.Values) storage.Profile {
 	value := func(name string) string { return strings.TrimSpace(form.Get(name)) }

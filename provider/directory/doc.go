@@ -8,8 +8,8 @@
 // inside its transactions: that an id, an e-mail address or a user name is free, that an
 // administrator remains, and what becomes of things attached to a claimed address.
 //
-// People change their own accounts in packages account and interaction, which ask here
-// what a profile may hold.
+// People change their profiles through a Directory, too. The rest of what they do with
+// their own accounts is in packages account and interaction.
 //
 // The package does not know HTTP, SQL, flags or the words in which a caller tells of a
 // refusal.

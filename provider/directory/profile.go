@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -45,6 +46,32 @@ var profileRules = []struct {
 	{"website", func(p *storage.Profile) *string { return &p.Website }, checkWebsite},
 	{"zoneinfo", func(p *storage.Profile) *string { return &p.Zoneinfo }, checkZone},
 	{"locale", func(p *storage.Profile) *string { return &p.Locale }, checkLocale},
+}
+
+// ProfileOf gives what people may edit of a user, as it is.
+func ProfileOf(u storage.User) storage.Profile {
+	return storage.Profile{
+		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, Nickname: u.Nickname,
+		PreferredUsername: u.PreferredUsername, Picture: u.Picture, Website: u.Website,
+		Zoneinfo: u.Zoneinfo, Locale: u.Locale,
+	}
+}
+
+// UpdateProfile replaces the profile of a user, whom the person has seen as u. Event
+// user.updated.
+//
+// *FieldError, of each field that breaks a rule of CheckProfile; storage.ErrConflict: the
+// user was changed after p.Seen; storage.ErrUsernameTaken; storage.ErrRevoked: the user is
+// gone or disabled.
+func (d *Directory) UpdateProfile(ctx context.Context, u storage.User, p storage.Profile, from storage.Origin) error {
+	var wrong []error
+	for _, problem := range CheckProfile(&p, ProfileOf(u)) {
+		wrong = append(wrong, problem)
+	}
+	if len(wrong) > 0 {
+		return errors.Join(wrong...)
+	}
+	return d.db.UpdateProfile(ctx, u.ID, p, d.by(from))
 }
 
 // CheckProfile says what breaks a rule in a profile that a person has edited, field by

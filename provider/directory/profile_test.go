@@ -65,3 +65,26 @@ func TestCheckName_TooLongIsNamed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestUpdateProfile_RulesHold(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h house) {
+		u := h.createUser(t, storage.User{Email: "ada@example.com", Website: "ada.example"})
+		wanted := directory.ProfileOf(u)
+		wanted.Name, wanted.Locale = "Ada", "EN-gb"
+		if err := h.UpdateProfile(t.Context(), u, wanted, storage.Origin{}); err != nil {
+			t.Fatal(err)
+		}
+		stored, err := h.db.User(t.Context(), u.ID)
+		if err != nil || stored.Name != "Ada" || stored.Locale != "en-GB" || stored.Website != "ada.example" {
+			t.Errorf("stored %+v, %v", stored, err)
+		}
+		wanted.Name, wanted.Picture = "Bob", "http://example.com/"
+		wrong, is := errors.AsType[*directory.FieldError](h.UpdateProfile(t.Context(), stored, wanted, storage.Origin{}))
+		if !is || wrong.Field != "picture" {
+			t.Errorf("got %v, want a problem with the picture", wrong)
+		}
+		if again, err := h.db.User(t.Context(), u.ID); err != nil || again.Name != "Ada" {
+			t.Errorf("stored %+v, %v", again, err)
+		}
+	})
+}
