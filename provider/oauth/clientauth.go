@@ -8,8 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"signet/federation/foreign"
 	"signet/provider/directory"
 	"signet/provider/request"
 	"signet/provider/web"
@@ -206,7 +206,7 @@ func basicCredentials(r *http.Request) (presented, error) {
 	}
 	id, idErr := url.QueryUnescape(user)
 	secret, secretErr := url.QueryUnescape(password)
-	if idErr != nil || secretErr != nil || id == "" && secret != "" || !utf8.ValidString(id) || strings.ContainsRune(id, 0) {
+	if idErr != nil || secretErr != nil || id == "" && secret != "" || !foreign.IsPlain(id) {
 		return presented{}, errBasicHeader
 	}
 	return presented{id, secret, storage.AuthBasic}, nil

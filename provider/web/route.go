@@ -53,14 +53,5 @@ var Policies = []struct {
 // and as JSON otherwise.
 func (p Policy) IsPage() bool { return p == People || p == Arrivals }
 
-// Add adds a row of the list, its path as it stands.
-func (t *Router) Add(r Route) {
-	refuse := t.api
-	if r.Policy.IsPage() {
-		refuse = t.page
-	}
-	t.add(r.Methods+" "+r.Path, r.Handler, refuse)
-}
-
 // MethodList gives the methods of the row.
 func (r Route) MethodList() []string { return strings.Split(r.Methods, "|") }

@@ -35,6 +35,15 @@ func (t *Router) Page(pattern string, h http.Handler) { t.add(pattern, h, t.page
 // API adds a route for programs: a wrong method at its path is JSON.
 func (t *Router) API(pattern string, h http.Handler) { t.add(pattern, h, t.api) }
 
+// Add adds a row of the list, its path as it stands.
+func (t *Router) Add(r Route) {
+	refuse := t.api
+	if r.Policy.IsPage() {
+		refuse = t.page
+	}
+	t.add(r.Methods+" "+r.Path, r.Handler, refuse)
+}
+
 // Below adds everything under a prefix that ends with a slash. Its handler decides
 // about methods itself.
 func (t *Router) Below(prefix string, h http.Handler) { t.mux.Handle(prefix, h) }
