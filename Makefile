@@ -54,7 +54,7 @@ parties: prepare-soak
 races := Race|Storm|Fifty|Hundred|Parallel|LostAnswer|MixedLoad|FirstSignIns|ReplayAtAnotherNode|RT04|RT14|CO03|MN01|MN02|ST10|Keys_
 
 soak: prepare-soak
-	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)|FewRows' ./storage ./provider/... ./cmd/signet | grep -v '^=== '
+	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)|FewRows' ./storage ./provider/... ./cmd/signet/... | grep -v '^=== '
 	@go test -run '^$$' -bench Growth -benchtime 1x -timeout 1h ./storage
 	@$(MAKE) --no-print-directory fuzz
 	@SIGNET_SOAK=1 go test -race -tags pkcs11 -timeout 1h $(pkcs11)

@@ -111,7 +111,9 @@ func TestCheck_RightPassword(t *testing.T) {
 	})
 }
 
-func TestPW01_PW02_EveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
+// PW-01: Unknown user, wrong password, disabled, locked, unverified, federated-only, expired.
+// PW-02: Same by time (1,000 samples).
+func TestPasswords_EveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		d := openDesk(t, b.Open(t), credential.Config{})
 		d.user(t, "known@example.com")
@@ -162,7 +164,8 @@ func TestPW01_PW02_EveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
 	})
 }
 
-func TestPW21_WhatWasTypedIsNotRecorded(t *testing.T) {
+// PW-21: Password typed into the username field ends in the log.
+func TestPasswords_WhatWasTypedIsNotRecorded(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		d := openDesk(t, b.Open(t), credential.Config{})
 		d.user(t, "alice@example.com")
@@ -198,7 +201,9 @@ func TestCheck_WhatIsNoPasswordIsRefusedUnhashed(t *testing.T) {
 	}
 }
 
-func TestPW04_PW22_ThrottledAfterTwentyTheRightPasswordToo(t *testing.T) {
+// PW-04: 1,000 guesses on one account.
+// PW-22: Correct password on a locked or throttled account shows a different answer.
+func TestPasswords_ThrottledAfterTwentyTheRightPasswordToo(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		d := openDesk(t, b.Open(t), credential.Config{})
 		d.user(t, "alice@example.com")
@@ -231,7 +236,8 @@ func TestPW04_PW22_ThrottledAfterTwentyTheRightPasswordToo(t *testing.T) {
 	})
 }
 
-func TestPW04_UnknownNamesAreThrottledTheSame(t *testing.T) {
+// PW-04: 1,000 guesses on one account.
+func TestPasswords_UnknownNamesAreThrottledTheSame(t *testing.T) {
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 2}})
 	for range 2 {
 		if _, err := d.check(t, "unknown@example.com", right); !errors.Is(err, credential.ErrWrong) {
@@ -244,7 +250,8 @@ func TestPW04_UnknownNamesAreThrottledTheSame(t *testing.T) {
 	}
 }
 
-func TestPW05_SprayingIsCountedByNetwork(t *testing.T) {
+// PW-05: Spraying one password over many accounts, many addresses.
+func TestPasswords_SprayingIsCountedByNetwork(t *testing.T) {
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Network: 5}})
 	try := func(i int, address string) error {
 		_, err := d.Check(t.Context(), credential.Attempt{
@@ -265,7 +272,8 @@ func TestPW05_SprayingIsCountedByNetwork(t *testing.T) {
 	}
 }
 
-func TestPW05_Networks(t *testing.T) {
+// PW-05: Spraying one password over many accounts, many addresses.
+func TestPasswords_Networks(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.0.2.7":            "192.0.2.7",
 		"::ffff:192.0.2.7":     "192.0.2.7",
@@ -281,7 +289,9 @@ func TestPW05_Networks(t *testing.T) {
 	}
 }
 
-func TestPW06_PW09_GuessesAtOnceFromTwoNodes(t *testing.T) {
+// PW-06: 100 guesses sent at the same instant.
+// PW-09: Counter per process: N nodes, N times the guesses; restart clears.
+func TestPasswords_GuessesAtOnceFromTwoNodes(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		nodes := make([]*desk, 2)
 		for i := range nodes {
@@ -310,7 +320,8 @@ func TestPW06_PW09_GuessesAtOnceFromTwoNodes(t *testing.T) {
 	})
 }
 
-func TestPW07_EverySpellingOfAnAddressIsOneAccount(t *testing.T) {
+// PW-07: Counter key evasion: case, spaces, email vs username, Unicode forms, extra body field, Basic vs form.
+func TestPasswords_EverySpellingOfAnAddressIsOneAccount(t *testing.T) {
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 4}})
 	d.user(t, "alice@example.com")
 	for _, username := range []string{"alice@example.com", "ALICE@example.com", " alice@example.com\t", "alice@EXAMPLE.com"} {
@@ -326,7 +337,8 @@ func TestPW07_EverySpellingOfAnAddressIsOneAccount(t *testing.T) {
 	}
 }
 
-func TestPW11_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
+// PW-11: 500 logins at once with 64 MiB Argon2 each.
+func TestPasswords_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: 1, Queue: 1, Limits: credential.Limits{Account: 2}})
 	d.user(t, "alice@example.com")
 	hashing, release := make(chan struct{}, 10), make(chan struct{})
@@ -371,7 +383,8 @@ func TestPW11_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
 
 // Five hundred at once cost the memory of as many hashes as there are workers: of
 // the others as many wait as may, and the rest is sent away while these are hashed.
-func TestPW11_FiveHundredAtOnceHashTwoAtATime(t *testing.T) {
+// PW-11: 500 logins at once with 64 MiB Argon2 each.
+func TestPasswords_FiveHundredAtOnceHashTwoAtATime(t *testing.T) {
 	const workers, queue, callers = 2, 64, 500
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: workers, Queue: queue, Limits: credential.Limits{Account: callers, Network: callers}})
 	release := make(chan struct{})
@@ -413,7 +426,8 @@ func TestPW11_FiveHundredAtOnceHashTwoAtATime(t *testing.T) {
 	}
 }
 
-func TestPW13_EveryByteCounts(t *testing.T) {
+// PW-13: Password equal only in the first 72 bytes.
+func TestPasswords_EveryByteCounts(t *testing.T) {
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
 	long := strings.Repeat("0123456789", 10)
 	hash, err := d.Hash(t.Context(), long, storage.User{})
@@ -431,7 +445,8 @@ func TestPW13_EveryByteCounts(t *testing.T) {
 	}
 }
 
-func TestPW14_NFCAndNothingElse(t *testing.T) {
+// PW-14: Same password as NFC and NFD; zero-width and compatibility characters.
+func TestPasswords_NFCAndNothingElse(t *testing.T) {
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
 	const composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
 	for email, set := range map[string]string{"nfc@example.com": composed, "nfd@example.com": decomposed} {
@@ -455,7 +470,8 @@ func TestPW14_NFCAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestPW18_HashesBeyondTheCeilingCostNothing(t *testing.T) {
+// PW-18: Imported or tampered hash with m=4 GiB, t=1e9.
+func TestPasswords_HashesBeyondTheCeilingCostNothing(t *testing.T) {
 	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Network: 1000}})
 	good, err := d.Hash(t.Context(), right, storage.User{})
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-func TestPW23_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
+// PW-23: Breached, context and too-short passwords; paste blocked.
+func TestPasswords_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
 	d := openDesk(t, nil, credential.Config{})
 	user := storage.User{Email: "Al.Weatherwax@Example.com", EmailCanonical: "al.weatherwax@example.com"}
 	for _, weak := range []struct{ password, says string }{
@@ -47,7 +48,8 @@ func TestPW23_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
 	}
 }
 
-func TestPW23_OtherPasswordsAreTaken(t *testing.T) {
+// PW-23: Breached, context and too-short passwords; paste blocked.
+func TestPasswords_OtherPasswordsAreTaken(t *testing.T) {
 	d := openDesk(t, nil, credential.Config{})
 	for _, password := range []string{
 		"8 chars!", "only lower case letters", "日本語のパスワード", strings.Repeat("\U0001f511", 1024),

@@ -139,9 +139,11 @@ func (s situation) unmet() []string {
 	return missing
 }
 
-// TestAZ07_AZ08_NextStepTruthTable covers every combination: what is answered has
+// TestNextStep_TruthTable covers every combination: what is answered has
 // everything it needs, what is asked is missing, and prompt=none asks nothing.
-func TestAZ07_AZ08_NextStepTruthTable(t *testing.T) {
+// AZ-07: prompt=none without session, or consent or MFA still needed.
+// AZ-08: Dodge prompt=login or max_age: back button, reload of callback, second tab, max_age=0, -1, 99999999999999999999.
+func TestNextStep_TruthTable(t *testing.T) {
 	rows, answered := 0, 0
 	situations(func(s situation) {
 		rows++
@@ -213,9 +215,10 @@ func wrongStep(s situation, got Step, missing []string) string {
 	return ""
 }
 
-// TestAZ35_EveryStepLeadsOn: whoever does what is asked is never asked the same
+// TestNextStep_EveryStepLeadsOn: whoever does what is asked is never asked the same
 // twice, however old the sign-in is by then.
-func TestAZ35_EveryStepLeadsOn(t *testing.T) {
+// AZ-35: Tiny max_age with slow consent, or max_age=1 with prompt=none.
+func TestNextStep_EveryStepLeadsOn(t *testing.T) {
 	leaves := map[string]storage.FactKind{"/login": storage.FactAuthenticated, "/select": storage.FactChosen, "/consent": storage.FactAllowed}
 	situations(func(s situation) {
 		current := s.current

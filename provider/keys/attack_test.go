@@ -73,7 +73,8 @@ func unseal(purpose string) func(*house, string) error {
 	}
 }
 
-func TestJW07_OnlyTheDiagonalOpens(t *testing.T) {
+// JW-07: Kind matrix: access, refresh, ID, logout, client assertion, request object, DPoP proof, state, email link.
+func TestTokens_OnlyTheDiagonalOpens(t *testing.T) {
 	h := open(t)
 	for _, made := range kinds {
 		token := made.make(t, h)
@@ -140,7 +141,8 @@ func TestForgeryTool_MakesGoodTokens(t *testing.T) {
 	}
 }
 
-func TestJW02_PublicKeyAsSecret(t *testing.T) {
+// JW-02: HS256 signed with the public key as secret (PEM, DER, JWK text, modulus).
+func TestTokens_PublicKeyAsSecret(t *testing.T) {
 	h := open(t)
 	forged := map[string]string{}
 	for _, alg := range []string{"ES256", "RS256"} {
@@ -180,7 +182,8 @@ func TestJW02_PublicKeyAsSecret(t *testing.T) {
 	h.refused(t, forged)
 }
 
-func TestJW03_AlgorithmIsTheKeys(t *testing.T) {
+// JW-03: alg not the key's: PS256 with an RS256 key, ES384 with P-256, EdDSA.
+func TestTokens_AlgorithmIsTheKeys(t *testing.T) {
 	h := open(t)
 	forged := map[string]string{}
 
@@ -217,7 +220,8 @@ func TestJW03_AlgorithmIsTheKeys(t *testing.T) {
 	h.refused(t, forged)
 }
 
-func TestJW05_KidIsAMapKey(t *testing.T) {
+// JW-05: kid: ../../dev/null, ' OR 1=1 --, NUL, number, list, 1 MB, missing, other key's id, URL.
+func TestTokens_KidIsAMapKey(t *testing.T) {
 	h := open(t)
 	kid, next := h.Kid(t, "ES256", storage.KeyActive), h.Kid(t, "ES256", storage.KeyNext)
 	_, payload, _ := taken(h.AccessToken(t, "ES256"))
@@ -235,7 +239,8 @@ func TestJW05_KidIsAMapKey(t *testing.T) {
 	h.refused(t, forged)
 }
 
-func TestJW06_KeysInTheHeaderAreRefused(t *testing.T) {
+// JW-06: jwk, x5c, jku, x5u headers pointing to attacker material.
+func TestTokens_KeysInTheHeaderAreRefused(t *testing.T) {
 	h := open(t, "ES256")
 	h.refusedHeaders(t, map[string]string{
 		"jwk": `"jwk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}`,
@@ -245,7 +250,8 @@ func TestJW06_KeysInTheHeaderAreRefused(t *testing.T) {
 	})
 }
 
-func TestJW08_CriticalHeadersAreRefused(t *testing.T) {
+// JW-08: crit with unknown or known-but-unhandled names; crit empty; b64:false.
+func TestTokens_CriticalHeadersAreRefused(t *testing.T) {
 	h := open(t, "ES256")
 	h.refusedHeaders(t, map[string]string{
 		"unknown":    `"crit":["exp2"],"exp2":1`,
@@ -272,7 +278,8 @@ func (h *house) refusedHeaders(t *testing.T, members map[string]string) {
 	h.refused(t, forged)
 }
 
-func TestJW09_SizeIsLookedAtFirst(t *testing.T) {
+// JW-09: 1 MB token, 100,000 dots, 10 MB Authorization.
+func TestTokens_SizeIsLookedAtFirst(t *testing.T) {
 	h := open(t, "ES256")
 	header, payload, signature := taken(h.AccessToken(t, "ES256"))
 	tokens := map[string]string{
@@ -301,7 +308,8 @@ func TestSignAccess_MakesNothingThatWouldBeRefusedForItsSize(t *testing.T) {
 	}
 }
 
-func TestJW16_OneSpellingOnly(t *testing.T) {
+// JW-16: Non-canonical base64 (padding, spare bits, line breaks, +/).
+func TestTokens_OneSpellingOnly(t *testing.T) {
 	h := open(t)
 	for _, made := range kinds {
 		token := made.make(t, h)
@@ -337,7 +345,8 @@ func freeBits(token string) int {
 	return len(segment) * 6 % 8
 }
 
-func TestIR16_TruncatedOrExtended(t *testing.T) {
+// IR-16: Token truncated or extended by junk.
+func TestTokens_TruncatedOrExtended(t *testing.T) {
 	h := open(t)
 	for _, made := range kinds {
 		token := made.make(t, h)
@@ -366,7 +375,8 @@ func TestIR16_TruncatedOrExtended(t *testing.T) {
 	}
 }
 
-func TestJW17_OtherIssuerUnderTheSameKeys(t *testing.T) {
+// JW-17: Token of another environment or tenant signed by a shared key.
+func TestTokens_OtherIssuerUnderTheSameKeys(t *testing.T) {
 	h := open(t)
 	for _, other := range []string{issuer + "/", "https://ID.example.com", "http://id.example.com", issuer + "/tenant"} {
 		theirs, err := h.again(t, func(c *keystest.Config) { c.Issuer = other })
@@ -384,7 +394,8 @@ func TestJW17_OtherIssuerUnderTheSameKeys(t *testing.T) {
 	}
 }
 
-func TestJW13_TimesAndRequiredClaims(t *testing.T) {
+// JW-13: exp, nbf, iat as string, float 1e300, negative, null, missing, year 9999.
+func TestTokens_TimesAndRequiredClaims(t *testing.T) {
 	h := open(t, "ES256")
 	kid := h.Kid(t, "ES256", storage.KeyActive)
 	_, payload, _ := taken(h.AccessToken(t, "ES256"))
@@ -421,7 +432,8 @@ func TestJW13_TimesAndRequiredClaims(t *testing.T) {
 	h.refused(t, forged)
 }
 
-func TestJW24_NothingBesideTheError(t *testing.T) {
+// JW-24: Verifier returns the error but code reads the claims anyway.
+func TestTokens_NothingBesideTheError(t *testing.T) {
 	h := open(t, "ES256")
 	token, hint := h.AccessToken(t, "ES256"), h.IDToken(t, "ES256")
 	late := noon.Add(500 * 24 * time.Hour)
@@ -440,7 +452,8 @@ func TestJW24_NothingBesideTheError(t *testing.T) {
 	}
 }
 
-func TestKY01_JWKSHoldsNothingPrivate(t *testing.T) {
+// KY-01: Look for d, p, q, dp, dq, qi, k in JWKS, logs, admin API, backups.
+func TestTokens_JWKSHoldsNothingPrivate(t *testing.T) {
 	h := open(t)
 	var set map[string][]map[string]any
 	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {

@@ -40,7 +40,8 @@ func (h *house) claims(t *testing.T, token, alg, kind string) map[string]any {
 	return claims
 }
 
-func TestP43_AnotherImplementationVerifiesOurTokens(t *testing.T) {
+// P-43: RS256 by default, header kid always; id_token_signed_response_alg honoured; alg none only if advertised and registered.
+func TestTokens_AnotherImplementationVerifiesOurTokens(t *testing.T) {
 	h := open(t)
 	for _, alg := range h.Algorithms() {
 		got := h.claims(t, h.AccessToken(t, alg), alg, "at+jwt")
@@ -66,7 +67,8 @@ func TestP43_AnotherImplementationVerifiesOurTokens(t *testing.T) {
 	}
 }
 
-func TestKY11_KidIsTheThumbprint(t *testing.T) {
+// KY-11: Same kid for two keys; guessable kid reuse after restore.
+func TestTokens_KidIsTheThumbprint(t *testing.T) {
 	h := open(t)
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(h.JWKS().Body, &set); err != nil {
@@ -88,7 +90,8 @@ func TestKY11_KidIsTheThumbprint(t *testing.T) {
 	}
 }
 
-func TestP46_AbsentClaimsAreAbsent(t *testing.T) {
+// P-46: Nothing beyond iss sub aud exp iat nbf jti auth_time nonce acr amr azp at_hash c_hash s_hash sid txn and requested.
+func TestTokens_AbsentClaimsAreAbsent(t *testing.T) {
 	h := open(t, "ES256")
 	token, err := h.SignAccess("ES256", keys.AccessToken{
 		Subject: "svc", Audience: []string{"api"}, ClientID: "svc", ID: "j", IssuedAt: noon.Unix(), Expires: noon.Unix() + 1,
@@ -145,7 +148,8 @@ func TestVerifyAccess_Times(t *testing.T) {
 	}
 }
 
-func TestP27_ExpiredIDTokenIsAHintFor400Days(t *testing.T) {
+// P-27: id_token_hint accepted with prompt=none for the session's user, also when the token has expired.
+func TestTokens_ExpiredIDTokenIsAHintFor400Days(t *testing.T) {
 	h := open(t, "ES256")
 	token := h.IDToken(t, "ES256")
 	const day = 24 * time.Hour
@@ -237,7 +241,8 @@ func TestSignID_ReservedClaimsAreRefused(t *testing.T) {
 	}
 }
 
-func TestJW22_HalfHash(t *testing.T) {
+// JW-22: at_hash/c_hash wrong or missing.
+func TestTokens_HalfHash(t *testing.T) {
 	// OIDC Core, appendix A.3 and A.4.
 	if got := keys.HalfHash("RS256", "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"); got != "77QmUPtjPfzWtF2AnpK9RQ" {
 		t.Errorf("at_hash: got %s", got)
@@ -294,7 +299,8 @@ func TestOpenRefresh_ExpiredIsGivenWithItsError(t *testing.T) {
 	}
 }
 
-func TestKY12_RefreshTokensAreUnderNoPublishedKey(t *testing.T) {
+// KY-12: One key for several jobs (ID tokens, cookies, CSRF, state).
+func TestTokens_RefreshTokensAreUnderNoPublishedKey(t *testing.T) {
 	h := open(t)
 	header, _, _ := taken(h.RefreshToken(t))
 	raw, err := base64.RawURLEncoding.DecodeString(header)

@@ -59,7 +59,8 @@ func TestKeyLife_WhatEachStateStillOpens(t *testing.T) {
 	}
 }
 
-func TestKY04_NextKeyVerifiesBeforeThisNodeSawItsPromotion(t *testing.T) {
+// KY-04: Token signed by node A's new key checked on node B.
+func TestTokens_NextKeyVerifiesBeforeThisNodeSawItsPromotion(t *testing.T) {
 	slow := open(t)
 	fast := slow.altered(t, rotated)
 	for _, made := range kinds {
@@ -69,7 +70,8 @@ func TestKY04_NextKeyVerifiesBeforeThisNodeSawItsPromotion(t *testing.T) {
 	}
 }
 
-func TestKY02_PromotionLeavesTheJWKSAsItIs(t *testing.T) {
+// KY-02: RP caches JWKS for 24 h, rotation happens.
+func TestTokens_PromotionLeavesTheJWKSAsItIs(t *testing.T) {
 	before := open(t)
 	after := before.altered(t, rotated)
 	if before.JWKS().ETag != after.JWKS().ETag {

@@ -112,7 +112,8 @@ func TestOpen_RefusesWrongConfig(t *testing.T) {
 	}
 }
 
-func TestKY08_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
+// KY-08: Database dump: private keys in clear; wrong or missing key-encryption key at start.
+func TestTokens_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
 	h := open(t, "ES256")
 	before := h.Rows(t)
 	_, err := h.again(t, func(c *keystest.Config) {
@@ -138,7 +139,8 @@ func TestKY08_WrongMasterKeyStopsTheStartAndChangesNothing(t *testing.T) {
 	}
 }
 
-func TestKY10_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
+// KY-10: One corrupt key row, or empty set.
+func TestTokens_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
 	good := open(t, "ES256")
 	next := good.Kid(t, "ES256", storage.KeyNext)
 	h := good.altered(t, func(k *storage.Key) {
@@ -160,7 +162,8 @@ func TestKY10_CorruptRowIsSkippedAndReportedOnce(t *testing.T) {
 	}
 }
 
-func TestKY10_LineWithoutUsableKeySignsNothing(t *testing.T) {
+// KY-10: One corrupt key row, or empty set.
+func TestTokens_LineWithoutUsableKeySignsNothing(t *testing.T) {
 	h := open(t, "ES256", "RS256").altered(t, func(k *storage.Key) {
 		if k.Line == "ES256" {
 			k.Sealed = []byte{1, 2}
@@ -180,7 +183,8 @@ func TestKY10_LineWithoutUsableKeySignsNothing(t *testing.T) {
 	}
 }
 
-func TestKY10_InternalLineWithoutUsableKeySealsNothing(t *testing.T) {
+// KY-10: One corrupt key row, or empty set.
+func TestTokens_InternalLineWithoutUsableKeySealsNothing(t *testing.T) {
 	h := open(t, "ES256").altered(t, func(k *storage.Key) {
 		if k.Line == storage.InternalLine {
 			k.Sealed = []byte{1, 2}

@@ -73,9 +73,10 @@ func TestClient_PlainCall(t *testing.T) {
 	}
 }
 
-// TestDR02_AddressesInside writes this machine and its network in every way that
+// TestOutbound_AddressesInside writes this machine and its network in every way that
 // a URL knows. Nothing listens there: only a refusal by address counts.
-func TestDR02_AddressesInside(t *testing.T) {
+// DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
+func TestOutbound_AddressesInside(t *testing.T) {
 	client := outbound.New(outbound.Config{Timeout: 2 * time.Second}).Foreign()
 	for _, host := range []string{
 		"127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
@@ -89,9 +90,10 @@ func TestDR02_AddressesInside(t *testing.T) {
 	}
 }
 
-// TestDR02_NumbersForHosts: octal, decimal and short forms reach nothing, whether
+// TestOutbound_NumbersForHosts: octal, decimal and short forms reach nothing, whether
 // the resolver takes them for 127.0.0.1 or for no host.
-func TestDR02_NumbersForHosts(t *testing.T) {
+// DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
+func TestOutbound_NumbersForHosts(t *testing.T) {
 	reached := false
 	server, c := secure(t, func(http.ResponseWriter, *http.Request) { reached = true })
 	port := server.URL[strings.LastIndex(server.URL, ":"):]
@@ -126,7 +128,8 @@ func TestPublic(t *testing.T) {
 	}
 }
 
-func TestDR02_AllowedNetworkIsReached(t *testing.T) {
+// DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
+func TestOutbound_AllowedNetworkIsReached(t *testing.T) {
 	server, c := secure(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "inside") })
 	if _, err := read(outbound.New(c).Foreign(), server.URL); !errors.Is(err, outbound.ErrAddress) {
 		t.Errorf("got %v, want ErrAddress", err)
@@ -137,7 +140,8 @@ func TestDR02_AllowedNetworkIsReached(t *testing.T) {
 	}
 }
 
-func TestDR03_SchemesAndPasswords(t *testing.T) {
+// DR-03: DNS rebinding; redirect to internal; https to http downgrade.
+func TestOutbound_SchemesAndPasswords(t *testing.T) {
 	c := outbound.New(outbound.Config{Timeout: 2 * time.Second})
 	for _, address := range []string{"http://8.8.8.8/", "ftp://8.8.8.8/", "file:///etc/passwd", "gopher://127.0.0.1:70/"} {
 		if _, err := read(c.Foreign(), address); !errors.Is(err, outbound.ErrScheme) {
@@ -165,7 +169,8 @@ func TestConfigured_PlainHTTPOnLoopback(t *testing.T) {
 	}
 }
 
-func TestDR03_Redirects(t *testing.T) {
+// DR-03: DNS rebinding; redirect to internal; https to http downgrade.
+func TestOutbound_Redirects(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
 	t.Cleanup(other.Close)
 	server, c := secure(t, nil)
@@ -193,7 +198,8 @@ func TestDR03_Redirects(t *testing.T) {
 	}
 }
 
-func TestDR04_LargeAnswers(t *testing.T) {
+// DR-04: Fetched document is huge, slow, HTML, gzip bomb, not JSON.
+func TestOutbound_LargeAnswers(t *testing.T) {
 	server, c := secure(t, func(w http.ResponseWriter, r *http.Request) {
 		body := bytes.Repeat([]byte("a"), map[string]int{"/fits": 1000, "/announced": 1001, "/streamed": 100_000}[r.URL.Path])
 		if r.URL.Path == "/streamed" {
@@ -214,8 +220,9 @@ func TestDR04_LargeAnswers(t *testing.T) {
 	}
 }
 
-// TestDR04_GzipBomb: what comes packed stays packed.
-func TestDR04_GzipBomb(t *testing.T) {
+// TestOutbound_GzipBomb: what comes packed stays packed.
+// DR-04: Fetched document is huge, slow, HTML, gzip bomb, not JSON.
+func TestOutbound_GzipBomb(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
 	z.Write(make([]byte, 8<<20))
@@ -231,7 +238,8 @@ func TestDR04_GzipBomb(t *testing.T) {
 	}
 }
 
-func TestDR04_SlowAnswers(t *testing.T) {
+// DR-04: Fetched document is huge, slow, HTML, gzip bomb, not JSON.
+func TestOutbound_SlowAnswers(t *testing.T) {
 	server, c := secure(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/drip" {
 			io.WriteString(w, "a")
@@ -254,7 +262,8 @@ func TestDR04_SlowAnswers(t *testing.T) {
 	}
 }
 
-func TestCF07_Certificates(t *testing.T) {
+// CF-07: TLS to upstreams, SMTP, database: verification off, old versions, option ignored.
+func TestOutbound_Certificates(t *testing.T) {
 	server, c := secure(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	unknown := c
 	unknown.Roots = nil
@@ -272,7 +281,8 @@ func TestCF07_Certificates(t *testing.T) {
 	}
 }
 
-func TestCF07_OldTLS(t *testing.T) {
+// CF-07: TLS to upstreams, SMTP, database: verification off, old versions, option ignored.
+func TestOutbound_OldTLS(t *testing.T) {
 	old := httptest.NewUnstartedServer(http.NotFoundHandler())
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -23,7 +23,8 @@ var elsewhere = []string{
 	"/" + strings.Repeat("a", 2000),
 }
 
-func TestHT10_ReturnToStaysHere(t *testing.T) {
+// HT-10: Open redirect by return_to, next, redirect.
+func TestReturnTo_StaysHere(t *testing.T) {
 	for _, base := range []string{"", "/auth", "/tenants/one"} {
 		for _, s := range elsewhere {
 			for _, returnTo := range []string{s, base + s} {
@@ -44,7 +45,8 @@ func TestHT10_ReturnToStaysHere(t *testing.T) {
 	}
 }
 
-func TestHT10_PathsOfOursAreKeptAsTheyAre(t *testing.T) {
+// HT-10: Open redirect by return_to, next, redirect.
+func TestReturnTo_PathsOfOursAreKeptAsTheyAre(t *testing.T) {
 	for _, path := range []string{
 		"/", "/account", "/account/", "/account/sessions", "/authorize/next?request=abc_-123", "/account?tab=apps&x=%2F%2Fevil.example", "/account?next=//evil.example",
 		"/account?x=a%0d%0ab", "/account#security", "/@me", "/a:b", "/account?q=a+b;c",

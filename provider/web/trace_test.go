@@ -23,7 +23,8 @@ func serving(t *testing.T, handler http.HandlerFunc) (url string, log func() str
 	return server.URL, func() string { server.Close(); return lines.String() }
 }
 
-func TestHT18_WhatWasPreparedGoesWithThePanic(t *testing.T) {
+// HT-18: Panic in a handler.
+func TestWeb_WhatWasPreparedGoesWithThePanic(t *testing.T) {
 	url, log := serving(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Set-Cookie", "session=x")
 		w.Header().Set("Content-Length", "5000")
@@ -44,7 +45,8 @@ func TestHT18_WhatWasPreparedGoesWithThePanic(t *testing.T) {
 }
 
 // Half an answer must not look like a whole one, to a cache least of all.
-func TestHT18_BrokenAnswerIsCutOff(t *testing.T) {
+// HT-18: Panic in a handler.
+func TestWeb_BrokenAnswerIsCutOff(t *testing.T) {
 	url, log := serving(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half ")
 		_ = http.NewResponseController(w).Flush()

@@ -19,9 +19,10 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestKY08_DatabaseHoldsNoKeyMaterial takes keys through all of their life, and
+// TestVault_DatabaseHoldsNoKeyMaterial takes keys through all of their life, and
 // searches the files of SQLite and the dump of PostgreSQL for what they were.
-func TestKY08_DatabaseHoldsNoKeyMaterial(t *testing.T) {
+// KY-08: Database dump: private keys in clear; wrong or missing key-encryption key at start.
+func TestVault_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		target := [32]byte(bytes.Repeat([]byte("rewrap! "), 4))
 		masters := [][32]byte{keystest.Master}
