@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/demo"
 	"signet/cmd/signet/exit"
 )
@@ -225,7 +226,9 @@ func startTalking(t *testing.T, now func() time.Time, client *http.Client, issue
 	ctx, stop := context.WithCancel(t.Context())
 	talk = &syncBuffer{}
 	ended := make(chan int, 1)
-	go func() { ended <- runAt(ctx, now, args, env, strings.NewReader(""), talk, talk) }()
+	go func() {
+		ended <- runIn(ctx, &cli.Program{Env: environment(env), Stdin: strings.NewReader(""), Stdout: talk, Stderr: talk, Now: now}, args)
+	}()
 	t.Cleanup(func() {
 		stop()
 		select {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
 	"signet/federation/federationtest"
 )
@@ -58,7 +59,7 @@ func (c checkable) check(t *testing.T, off time.Duration, want int, args ...stri
 	var out, talk bytes.Buffer
 	now := func() time.Time { return time.Now().Add(off) }
 	args = append([]string{"connector", "check", "--config", c.file}, args...)
-	if got := runAt(t.Context(), now, args, nil, strings.NewReader(""), &out, &talk); got != want {
+	if got := runIn(t.Context(), &cli.Program{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Now: now}, args); got != want {
 		t.Errorf("%q: got exit code %d, want %d\n%s%s", args, got, want, &out, &talk)
 	}
 	if strings.Contains(out.String()+talk.String(), "hunter2") {

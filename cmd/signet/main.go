@@ -31,22 +31,22 @@ func main() {
 // program's name) ask for and gives its exit code. env has the shape of
 // os.Environ. A command that serves ends when ctx does.
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return runAt(ctx, time.Now, args, env, stdin, stdout, stderr)
-}
-
-// runAt is run under another clock.
-func runAt(ctx context.Context, now func() time.Time, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := &program{&cli.Program{
+	return runIn(ctx, &cli.Program{
 		Env:    environment(env),
 		Stdin:  stdin,
 		Stdout: stdout,
 		Stderr: &cli.LockedWriter{To: stderr},
-		Now:    now,
-	}}
+		Now:    time.Now,
+	}, args)
+}
+
+// runIn is run in other surroundings, such as another clock.
+func runIn(ctx context.Context, surroundings *cli.Program, args []string) int {
+	p := &program{surroundings}
 	root := p.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read os.Args
-	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	return p.report(root.ExecuteContext(ctx))
 }

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"text/tabwriter"
 
+	"golang.org/x/term"
+
 	"signet/federation/foreign"
 )
 
@@ -29,15 +31,7 @@ func (w *LockedWriter) Write(b []byte) (int, error) {
 // IsTerminal reports whether a stream is a terminal's.
 func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
-	if !ok {
-		return false
-	}
-	state, err := file.Stat()
-	if err != nil || state.Mode()&os.ModeCharDevice == 0 {
-		return false
-	}
-	null, err := os.Stat(os.DevNull) // a character device as well
-	return err == nil && !os.SameFile(state, null)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // Say talks to the person at the terminal.

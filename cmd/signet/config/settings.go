@@ -193,9 +193,9 @@ var settings = []setting{
 		about: "signing keys that are published, the preferred one first",
 		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
 	},
-	keyLife("rotate_every", "30d", "90d", 10*maxYear, "how long a key signs before the next one does", func(l *keeper.Life) *time.Duration { return &l.RotateEvery }),
-	keyLife("publish_before", "24h", "48h", maxYear, "how long a key is published before it signs", func(l *keeper.Life) *time.Duration { return &l.PublishBefore }),
-	keyLife("jwks_max_age", "5m", "10m", maxDay, "how long the published keys may be cached, and stay published after their last token", func(l *keeper.Life) *time.Duration { return &l.MaxAge }),
+	keyLife(setting{key: "keys.rotate_every", byDef: "30d", example: "90d", about: "how long a key signs before the next one does"}, 10*maxYear, func(l *keeper.Life) *time.Duration { return &l.RotateEvery }),
+	keyLife(setting{key: "keys.publish_before", byDef: "24h", example: "48h", about: "how long a key is published before it signs"}, maxYear, func(l *keeper.Life) *time.Duration { return &l.PublishBefore }),
+	keyLife(setting{key: "keys.jwks_max_age", byDef: "5m", example: "10m", about: "how long the published keys may be cached, and stay published after their last token"}, maxDay, func(l *keeper.Life) *time.Duration { return &l.MaxAge }),
 	{
 		key: "keys.pkcs11.module", unit: "path", example: "/usr/lib/softhsm/libsofthsm2.so",
 		about: "PKCS #11 module of a hardware security module, where new signing keys are made; in builds with `-tags pkcs11` alone",
@@ -235,15 +235,14 @@ func lifetime(name, byDef string, longest time.Duration, about string, field fun
 	}
 }
 
-// keyLife is a row of keys.*: a duration from one second to longest.
-func keyLife(name, byDef, example string, longest time.Duration, about string, field func(*keeper.Life) *time.Duration) setting {
-	return setting{
-		key: "keys." + name, byDef: byDef, unit: "duration", shape: duration, example: example, about: about,
-		set: into(
-			func(c *Config) *time.Duration { return field(&c.Keys) },
-			func(text string) (time.Duration, error) { return ParseDuration(text, time.Second, longest) },
-		),
-	}
+// keyLife makes a row of keys.* a duration from one second to longest.
+func keyLife(row setting, longest time.Duration, field func(*keeper.Life) *time.Duration) setting {
+	row.unit, row.shape = "duration", duration
+	row.set = into(
+		func(c *Config) *time.Duration { return field(&c.Keys) },
+		func(text string) (time.Duration, error) { return ParseDuration(text, time.Second, longest) },
+	)
+	return row
 }
 
 // Default is the configuration of a process that no source tells anything.
