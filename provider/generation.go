@@ -38,12 +38,12 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		Connectors: upstreams(connectors), Now: c.Now,
 	})
 	signIn := interaction.New(interaction.Deps{
-		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords, Visits: visits,
+		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits,
 		Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, Consent: c.Lifetimes.Consent, Now: c.Now,
 	})
 	own := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
-		Directory: s.directory, Requests: requests, Connectors: buttons(connectors), Now: c.Now, EditUsername: c.EditUsername, DemoPath: c.DemoPath,
+		Directory: s.directory, Connectors: buttons(connectors), Now: c.Now, EditUsername: c.EditUsername, DemoPath: c.DemoPath,
 	})
 	operators := admin.New(admin.Deps{
 		Site: s.site, DB: s.db, Visits: visits, Connectors: described(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,

@@ -26,7 +26,6 @@ type Deps struct {
 	Directory  *directory.Directory
 	Visits     *visit.Visits
 	Notices    *notice.Outbox
-	Requests   *request.Requests
 	Connectors []templates.ConnectorButton // of the upstreams, in the operator's order
 	Now        func() time.Time
 

@@ -1,14 +1,11 @@
 package account
 
 import (
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 
-	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
@@ -147,14 +144,7 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 	if !h.Visits.Fresh(current) {
 		return h.Visits.StepUp(w, r, linking(connector.ID))
 	}
-	q := request.Request{
-		ID: rand.Text(), Kind: request.Page, Created: storage.At(h.Now()), Path: h.Site.Base + identitiesPath + "?done=linked",
-	}
-	sealed, err := h.Requests.Seal(q)
-	if err != nil {
-		return fmt.Errorf("seal request: %w", err)
-	}
-	return h.Visits.Depart(w, visit.Departure{Connector: connector.ID, RequestID: q.ID, Link: visit.LinkTo(current)}, sealed)
+	return h.Visits.DepartToLink(w, connector.ID, current, identitiesPath+"?done=linked")
 }
 
 // unlinkIdentity takes a way in away, unless it is the last.

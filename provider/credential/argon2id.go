@@ -61,6 +61,7 @@ type hash struct {
 	salt, sum []byte
 }
 
+// String writes the hash in that format.
 func (h hash) String() string {
 	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", h.Memory, h.Time, h.Threads,
 		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.sum))

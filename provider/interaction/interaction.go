@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"time"
 
-	"signet/provider/credential"
 	"signet/provider/directory"
 	"signet/provider/keys"
 	"signet/provider/request"
@@ -25,7 +24,6 @@ type Deps struct {
 	Ring       *keys.Ring
 	Requests   *request.Requests
 	Sessions   *session.Sessions
-	Passwords  *credential.Passwords
 	Directory  *directory.Directory
 	Visits     *visit.Visits
 	Connectors []Connector   // in the operator's order

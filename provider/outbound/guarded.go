@@ -15,6 +15,7 @@ type guarded struct {
 	userAgent string
 }
 
+// RoundTrip makes a call within the bounds, or none.
 func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := g.refuse(r.URL); err != nil {
 		if r.Body != nil {
@@ -56,6 +57,7 @@ type limited struct {
 	left int64
 }
 
+// Read gives the answer as far as it is within the limit.
 func (l *limited) Read(p []byte) (int, error) {
 	if l.left < 0 {
 		return 0, ErrTooLarge
@@ -71,4 +73,5 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Close ends the reading of an answer.
 func (l *limited) Close() error { return l.body.Close() }

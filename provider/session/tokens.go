@@ -18,6 +18,7 @@ type TooLongError struct {
 	Bytes  int
 }
 
+// Error says what to change, for the operator.
 func (e *TooLongError) Error() string {
 	return fmt.Sprintf("the cookie %s would have %d bytes, and browsers keep %d: give the user fewer roles and groups, or the client fewer scopes",
 		e.Cookie, e.Bytes, maxCookie)

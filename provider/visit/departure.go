@@ -1,6 +1,7 @@
 package visit
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
+	"signet/storage"
 )
 
 // Departure is the sealed proof that one of our own forms asked to leave for an
@@ -26,11 +28,6 @@ type Link struct {
 	SessionID string `json:"s"`
 }
 
-// LinkTo links what an upstream brings back to the user of this session.
-func LinkTo(current session.Current) *Link {
-	return &Link{UserID: current.UserID, SessionID: current.ID}
-}
-
 const departureLife = 2 * time.Minute
 
 // Depart answers a form by sending the browser on to the path from which it leaves for
@@ -45,6 +42,18 @@ func (v *Visits) Depart(w http.ResponseWriter, d Departure, sealed string) error
 		return fmt.Errorf("seal departure: %w", err)
 	}
 	return v.Site.Onward(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"request": {sealed}, "departure": {proof}}.Encode())
+}
+
+// DepartToLink is Depart for a signed-in user who connects an identity of the upstream to
+// the account, and comes back to a path below the issuer.
+func (v *Visits) DepartToLink(w http.ResponseWriter, connector string, current session.Current, back string) error {
+	q := request.Request{ID: rand.Text(), Kind: request.Page, Created: storage.At(v.Now()), Path: v.Site.Base + back}
+	sealed, err := v.Requests.Seal(q)
+	if err != nil {
+		return fmt.Errorf("seal request: %w", err)
+	}
+	link := &Link{UserID: current.UserID, SessionID: current.ID}
+	return v.Depart(w, Departure{Connector: connector, RequestID: q.ID, Link: link}, sealed)
 }
 
 // OpenDeparture opens the departure of a connector and a request. Any other one is a page
