@@ -49,7 +49,7 @@ func TestCalls_ATokenCostsTheSameAcrossARotation(t *testing.T) {
 		}
 		cost("before the rotation")
 		first := providertest.HeaderOf(t, tokens["access_token"])["kid"]
-		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.Origin{}, b.Now()); err != nil {
+		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		cost("before this node has seen it")
@@ -142,7 +142,7 @@ func TestKeys_HintOfAGoneKeyAndOfARevokedOne(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, later := b.Visitor(t), b.Visitor(t)
 		hint, hintLater := v.Arrive(t, providertest.Alice)["id_token"].(string), later.Arrive(t, providertest.Alice)["id_token"].(string)
-		if _, err := b.Keeper(t).Rotate(t.Context(), []string{"RS256"}, 0, storage.Origin{}, b.Now()); err != nil {
+		if _, err := b.Keeper(t).Rotate(t.Context(), []string{"RS256"}, 0, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Pass(21 * time.Minute)
@@ -159,7 +159,7 @@ func TestKeys_HintOfAGoneKeyAndOfARevokedOne(t *testing.T) {
 		}
 		v.Get(t, b.Leave("id_token_hint", hint))
 		v.WantSignedOut(t)
-		if _, err := b.Keeper(t).Revoke(t.Context(), gone, "", storage.Origin{}, b.Now()); err != nil {
+		if _, err := b.Keeper(t).Revoke(t.Context(), gone, "", storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Follow(t)
@@ -177,7 +177,7 @@ func TestJWKS_MaxAgeAndETag(t *testing.T) {
 		if got := first.Header.Get("Cache-Control"); got != "public, max-age=42" {
 			t.Errorf("Cache-Control: %s", got)
 		}
-		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.Origin{}, b.Now()); err != nil {
+		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Follow(t)

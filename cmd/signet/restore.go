@@ -239,7 +239,7 @@ func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Conf
 		if err != nil {
 			return err
 		}
-		if err := keeper.Restored(ctx, revoked, cli.Origin(), now); err != nil {
+		if err := keeper.Restored(ctx, revoked, storage.By{From: cli.Origin(), At: now}); err != nil {
 			return keys.Problem(err)
 		}
 	}

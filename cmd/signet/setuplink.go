@@ -35,7 +35,7 @@ made, no link works any more: others are made with signet user create --admin.`,
 			return err
 		}
 		at := p.Now()
-		link, err := openSetup(ctx, settings, db, cli.Origin(), at)
+		link, err := openSetup(ctx, settings, db, storage.By{From: cli.Origin(), At: at})
 		if errors.Is(err, storage.ErrConflict) {
 			return exit.New(
 				exit.Conflict, errors.New("there is an administrator already, or there was: set-up is closed"),
@@ -55,14 +55,14 @@ made, no link works any more: others are made with signet user create --admin.`,
 	return c
 }
 
-func openSetup(ctx context.Context, c config.Config, db *storage.DB, from storage.Origin, at time.Time) (link string, err error) {
+func openSetup(ctx context.Context, c config.Config, db *storage.DB, by storage.By) (link string, err error) {
 	link, hash := interaction.SetupLink(c.Issuer)
-	return link, db.OpenSetup(ctx, hash, at.Add(setupFor), storage.By{From: from, At: at})
+	return link, db.OpenSetup(ctx, hash, by.At.Add(setupFor), by)
 }
 
 // offerSetup shows whoever starts a server without an administrator how to make one.
 func (p *program) offerSetup(ctx context.Context, c config.Config, n *node.Node) error {
-	link, err := openSetup(ctx, c, n.DB(), storage.Origin{Actor: "system"}, n.Now())
+	link, err := openSetup(ctx, c, n.DB(), storage.By{From: storage.Origin{Actor: "system"}, At: n.Now()})
 	if errors.Is(err, storage.ErrConflict) {
 		return nil
 	}

@@ -74,7 +74,7 @@ func TestAdminKeys_ShowTheTableTheTimelineAndWhoHasSeen(t *testing.T) {
 		read("gateway/1.0")
 		published(t, v, "/admin/keys")
 		b.Follow(t)
-		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.Origin{}, b.Now()); err != nil {
+		if _, err := b.Keeper(t).Rotate(t.Context(), nil, 0, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		b.Pass(time.Second)
@@ -125,7 +125,7 @@ func TestAdminKeys_RotateWaitsWhileRetiredKeysCrowdTheJWKS(t *testing.T) {
 		v, _ := b.Administrator(t, "/admin/keys/rotate")
 		keeper := b.KeeperOf(t, provider.Lifetimes{Access: 10 * 24 * time.Hour})
 		for range 10 { // the key that signed first is retired with the life it was made for
-			if _, err := keeper.Rotate(t.Context(), []string{"ES256"}, 0, storage.Origin{}, b.Now()); err != nil {
+			if _, err := keeper.Rotate(t.Context(), []string{"ES256"}, 0, storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
 			b.Pass(time.Hour)

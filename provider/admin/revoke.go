@@ -105,7 +105,7 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		page.Wrong, page.Reason = "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason")
 		return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page) // the kid is typed again
 	}
-	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), h.by(r, current), h.Now())
+	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), storage.By{From: h.by(r, current), At: h.Now()})
 	if err := h.keysProblem(err, keysPath); err != nil {
 		return err
 	}

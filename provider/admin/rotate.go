@@ -69,7 +69,7 @@ func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session
 	if strings.Join(next, " ") != form.Get("next") { // another rotation was first
 		return web.Stale(h.Site.Base+rotatePath, nil)
 	}
-	_, err = h.Keys.Rotate(r.Context(), nil, h.Keys.Life().PublishBefore, h.by(r, current), h.Now())
+	_, err = h.Keys.Rotate(r.Context(), nil, h.Keys.Life().PublishBefore, storage.By{From: h.by(r, current), At: h.Now()})
 	if err := h.keysProblem(err, rotatePath); err != nil {
 		return err
 	}

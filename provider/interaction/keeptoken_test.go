@@ -102,7 +102,7 @@ func TestUpstreamToken_KeptTokenIsSealedForItsRow(t *testing.T) {
 		victim, old, target := b.UserBy(t, providertest.VictimMail).ID, [32]byte{1, 2, 3}, [32]byte{7, 7, 7}
 		k := keystest.Keeper(t, b.DB, vault.Config{Master: old, Masters: func() ([][32]byte, error) { return [][32]byte{old, target}, nil }})
 		for range 2 { // as after an interruption
-			if _, _, err := k.Rewrap(context.Background(), storage.Origin{}, b.Now()); err != nil {
+			if _, _, err := k.Rewrap(context.Background(), storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -20,7 +20,7 @@ func TestKeys_UnknownKeyIsLookedForAtOnce(t *testing.T) {
 	}
 	// Twice, so that the signing key is one that other has never read.
 	for _, lines := range [][]string{{"ES256", storage.InternalLine}, {"ES256"}} {
-		if _, err := h.Rotate(t.Context(), lines, 0, storage.Origin{}, noon.Add(time.Hour)); err != nil {
+		if _, err := h.Rotate(t.Context(), lines, 0, storage.By{At: noon.Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -88,7 +88,7 @@ func TestRevokedKey_IsRefusedAtOnceAlthoughItsTokensWereCached(t *testing.T) {
 	if err := openAccess(h, token); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.Revoke(t.Context(), h.Kid(t, "ES256", storage.KeyActive), "leaked", storage.Origin{}, noon); err != nil {
+	if _, err := h.Revoke(t.Context(), h.Kid(t, "ES256", storage.KeyActive), "leaked", storage.By{At: noon}); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.ReloadOnce(t.Context(), noon); err != nil {

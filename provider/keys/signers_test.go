@@ -36,7 +36,7 @@ func TestSigners_AreMadeOncePerKey(t *testing.T) {
 		}
 	}
 	tokens()
-	if _, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon); err != nil {
+	if _, err := h.Rotate(t.Context(), nil, 0, storage.By{At: noon}); err != nil {
 		t.Fatal(err)
 	}
 	tokens()  // before this node has seen it

@@ -48,7 +48,7 @@ func (b *Testbed) Kid(t *testing.T, line string, state storage.KeyState) string 
 // RevokeKey revokes the line's active key, as an operator does.
 func (b *Testbed) RevokeKey(t *testing.T, line string) {
 	t.Helper()
-	if _, err := b.Keeper(t).Revoke(t.Context(), b.Kid(t, line, storage.KeyActive), "leaked", storage.Origin{Actor: "cli"}, b.Now()); err != nil {
+	if _, err := b.Keeper(t).Revoke(t.Context(), b.Kid(t, line, storage.KeyActive), "leaked", storage.By{From: storage.Origin{Actor: "cli"}, At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}
 }

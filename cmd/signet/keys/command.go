@@ -68,7 +68,7 @@ last token is dead.`,
 	}
 	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
-		switch err := keys.Retire(ctx, args[0], cli.Origin(), p.Now()); {
+		switch err := keys.Retire(ctx, args[0], storage.By{From: cli.Origin(), At: p.Now()}); {
 		case errors.Is(err, keeper.ErrConfigured):
 			return exit.New(exit.Conflict, err, "take it out of keys.algorithms on every node and restart them first")
 		case errors.Is(err, storage.ErrConflict):

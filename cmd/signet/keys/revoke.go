@@ -48,7 +48,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 				return err
 			}
 		}
-		done, err := keys.Revoke(ctx, k.ID, *reason, cli.Origin(), p.Now())
+		done, err := keys.Revoke(ctx, k.ID, *reason, storage.By{From: cli.Origin(), At: p.Now()})
 		if err != nil {
 			return err
 		}

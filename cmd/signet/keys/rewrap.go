@@ -68,7 +68,7 @@ func (p commands) rewrap(ctx context.Context, c config.Config, db *storage.DB) (
 	if err != nil {
 		return 0, nil, err
 	}
-	done, unopened, err = keys.Rewrap(ctx, cli.Origin(), p.Now())
+	done, unopened, err = keys.Rewrap(ctx, storage.By{From: cli.Origin(), At: p.Now()})
 	if errors.Is(err, keeper.ErrOneMaster) {
 		return 0, nil, exit.New(
 			exit.Config, errors.New("master_key is set, so the key to move to must be set too"),

@@ -58,7 +58,7 @@ nothing and says when it will be possible (exit code 6).`,
 		if err != nil {
 			return fmt.Errorf("read who reads the JWKS: %w", err)
 		}
-		done, err := keys.Rotate(ctx, lines, wait, cli.Origin(), p.Now())
+		done, err := keys.Rotate(ctx, lines, wait, storage.By{From: cli.Origin(), At: p.Now()})
 		if err != nil {
 			return err
 		}

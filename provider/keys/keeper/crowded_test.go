@@ -21,7 +21,7 @@ func TestRotate_JWKSStaysReadable(t *testing.T) {
 	h := keystest.Open(t, lines...)
 	// A second between them: each retired key has a time of its own to go.
 	rotate := func(at time.Time) (err error) {
-		_, err = h.Rotate(t.Context(), nil, 0, storage.Origin{Actor: "cli"}, at)
+		_, err = h.Rotate(t.Context(), nil, 0, storage.By{From: storage.Origin{Actor: "cli"}, At: at})
 		return errors.Join(err, h.ReloadOnce(t.Context(), at))
 	}
 	at := keystest.Noon
@@ -45,11 +45,11 @@ func TestRotate_JWKSStaysReadable(t *testing.T) {
 	if err := rotate(crowded.Until.Add(-time.Millisecond)); !errors.As(err, &crowded) || len(h.Rows(t)) != before {
 		t.Errorf("a moment too early: %v", err)
 	}
-	if _, err := h.Rotate(t.Context(), []string{storage.InternalLine}, 0, storage.Origin{}, keystest.Noon.Add(time.Hour)); err != nil {
+	if _, err := h.Rotate(t.Context(), []string{storage.InternalLine}, 0, storage.By{At: keystest.Noon.Add(time.Hour)}); err != nil {
 		t.Errorf("the internal line, which is not published: %v", err)
 	}
 	for _, state := range []storage.KeyState{storage.KeyActive, storage.KeyNext} {
-		if _, err := h.Revoke(t.Context(), h.Kid(t, "ES256", state), "leaked", storage.Origin{Actor: "cli"}, at); err != nil {
+		if _, err := h.Revoke(t.Context(), h.Kid(t, "ES256", state), "leaked", storage.By{From: storage.Origin{Actor: "cli"}, At: at}); err != nil {
 			t.Errorf("revoking the %s key: %v", state, err)
 		}
 	}

@@ -157,7 +157,7 @@ type Rotated struct {
 // A *NotRipeError; a *CrowdedError, however short the wait; ErrNoKey of the ring: no such
 // line, or its next key does not open; storage.ErrConflict: another rotation was first, and
 // nothing was changed. Revocations are never refused: a revoked key is not published.
-func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration, from storage.Origin, at time.Time) ([]Rotated, error) {
+func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration, by storage.By) ([]Rotated, error) {
 	set, err := k.read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("rotate keys: %w", err)
@@ -169,14 +169,14 @@ func (k *Keeper) Rotate(ctx context.Context, lines []string, wait time.Duration,
 		switch next := set.Find(line, storage.KeyNext); {
 		case next == nil || !set.Usable(next.ID):
 			return nil, fmt.Errorf("rotate keys: %w", noNext(set, line))
-		case at.Before(k.life.ripe(*next, wait)):
+		case by.At.Before(k.life.ripe(*next, wait)):
 			return nil, &NotRipeError{line, next.ID, next.CreatedAt.Time(), k.life.ripe(*next, wait)}
 		}
-		if refusal := crowded(set.Rows, line, at); refusal != nil {
+		if refusal := crowded(set.Rows, line, by.At); refusal != nil {
 			return nil, refusal
 		}
 	}
-	return k.rotate(ctx, set, lines, from, at)
+	return k.rotate(ctx, set, lines, by)
 }
 
 // noNext says why a line has no next key that can sign: ErrNoKey of the ring, and
@@ -200,11 +200,11 @@ func publishedLines(all []storage.Key) []string {
 	return lines
 }
 
-func (k *Keeper) rotate(ctx context.Context, set *vault.Set, lines []string, from storage.Origin, at time.Time) ([]Rotated, error) {
+func (k *Keeper) rotate(ctx context.Context, set *vault.Set, lines []string, by storage.By) ([]Rotated, error) {
 	var moves []storage.KeyRotation
 	var done []Rotated
 	for _, line := range lines {
-		fresh, err := k.newKey(set, line, storage.KeyNext, at)
+		fresh, err := k.newKey(set, line, storage.KeyNext, by.At)
 		if err != nil {
 			return nil, fmt.Errorf("rotate keys: %w", err)
 		}
@@ -212,11 +212,11 @@ func (k *Keeper) rotate(ctx context.Context, set *vault.Set, lines []string, fro
 		one := Rotated{Line: line, Active: move.Next.ID, Since: move.Next.CreatedAt.Time(), Next: fresh.ID}
 		if active := set.Find(line, storage.KeyActive); active != nil {
 			move.Active, one.Retired = active.ID, active.ID
-			one.Until = at.Add(active.LongestLife + k.life.MaxAge)
+			one.Until = by.At.Add(active.LongestLife + k.life.MaxAge)
 		}
 		moves, done = append(moves, move), append(done, one)
 	}
-	err := k.db.RotateKeys(ctx, moves, storage.By{From: from, At: at})
+	err := k.db.RotateKeys(ctx, moves, by)
 	if errors.Is(err, storage.ErrConflict) {
 		for _, move := range moves {
 			err = errors.Join(err, k.discard(move.Fresh))
@@ -247,7 +247,7 @@ type Revoked struct {
 //
 // storage.ErrNotFound; ErrRevokedAlready; storage.ErrConflict: the key has changed
 // meanwhile, and nothing was done.
-func (k *Keeper) Revoke(ctx context.Context, id, reason string, from storage.Origin, at time.Time) (Revoked, error) {
+func (k *Keeper) Revoke(ctx context.Context, id, reason string, by storage.By) (Revoked, error) {
 	set, err := k.read(ctx)
 	if err != nil {
 		return Revoked{}, fmt.Errorf("revoke key: %w", err)
@@ -261,10 +261,10 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, from storage.Ori
 		return done, fmt.Errorf("revoke key: %w", ErrRevokedAlready)
 	}
 	r := storage.KeyRevocation{Key: done.Key, Reason: reason, Life: k.life.of(done.Key.Line)}
-	if err := k.fill(set, &r, &done, at); err != nil {
+	if err := k.fill(set, &r, &done, by.At); err != nil {
 		return done, fmt.Errorf("revoke key: %w", err)
 	}
-	if err := k.db.RevokeKey(ctx, r, storage.By{From: from, At: at}); err != nil {
+	if err := k.db.RevokeKey(ctx, r, by); err != nil {
 		if errors.Is(err, storage.ErrConflict) {
 			err = errors.Join(err, k.discard(r.Fresh...))
 		}
@@ -321,11 +321,11 @@ var ErrConfigured = errors.New("the algorithm is configured")
 //
 // ErrConfigured; storage.ErrNotFound: no key of it signs; storage.ErrConflict: a
 // client asks for it.
-func (k *Keeper) Retire(ctx context.Context, line string, from storage.Origin, at time.Time) error {
+func (k *Keeper) Retire(ctx context.Context, line string, by storage.By) error {
 	if line == storage.InternalLine || slices.Contains(k.algorithms, line) {
 		return fmt.Errorf("retire %s: %w", line, ErrConfigured)
 	}
-	return k.db.RetireLine(ctx, line, k.life.MaxAge, storage.By{From: from, At: at})
+	return k.db.RetireLine(ctx, line, k.life.MaxAge, by)
 }
 
 // ErrOneMaster: there is no master key to move to.
@@ -337,7 +337,7 @@ var ErrOneMaster = errors.New("no other master key is given")
 // returned. The keys themselves do not change.
 //
 // ErrOneMaster; ErrMasterKey of the vault: no row opens.
-func (k *Keeper) Rewrap(ctx context.Context, from storage.Origin, at time.Time) (done int, unopened []string, err error) {
+func (k *Keeper) Rewrap(ctx context.Context, by storage.By) (done int, unopened []string, err error) {
 	set, err := k.read(ctx)
 	if err != nil {
 		return 0, nil, fmt.Errorf("rewrap keys: %w", err)
@@ -351,7 +351,7 @@ func (k *Keeper) Rewrap(ctx context.Context, from storage.Origin, at time.Time) 
 			unopened = append(unopened, row.ID)
 		}
 	}
-	done, err = k.db.RewrapKeys(ctx, rewrap.Key, storage.By{From: from, At: at})
+	done, err = k.db.RewrapKeys(ctx, rewrap.Key, by)
 	if err != nil {
 		return 0, unopened, err
 	}

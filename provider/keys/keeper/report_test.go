@@ -48,7 +48,7 @@ func TestRevoke_FactsBeforeAndAfter(t *testing.T) {
 		if _, ok := life.Aftermath(rows, k.ID); ok {
 			t.Errorf("%s has an aftermath before it is revoked", name)
 		}
-		done, err := h.Revoke(t.Context(), k.ID, "leaked", storage.Origin{}, at)
+		done, err := h.Revoke(t.Context(), k.ID, "leaked", storage.By{At: at})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"signet/provider/keys/vault"
 	"signet/storage"
@@ -18,7 +17,7 @@ import (
 // hold are skipped.
 //
 // storage.ErrConflict: something else changed the keys meanwhile; do it again.
-func (k *Keeper) Restored(ctx context.Context, revoked []string, from storage.Origin, at time.Time) error {
+func (k *Keeper) Restored(ctx context.Context, revoked []string, by storage.By) error {
 	set, err := k.read(ctx)
 	if err != nil {
 		return fmt.Errorf("change keys after a restore: %w", err)
@@ -28,28 +27,28 @@ func (k *Keeper) Restored(ctx context.Context, revoked []string, from storage.Or
 		if !slices.Contains(revoked, row.ID) || row.State == storage.KeyRevoked || row.Line == storage.InternalLine {
 			continue
 		}
-		if _, err := k.Revoke(ctx, row.ID, "revoked before the restore", from, at); err != nil {
+		if _, err := k.Revoke(ctx, row.ID, "revoked before the restore", by); err != nil {
 			return err
 		}
 		if row.State == storage.KeyActive {
 			moved = append(moved, row.Line)
 		}
 	}
-	if err := k.revokeSecrets(ctx, set, from, at); err != nil {
+	if err := k.revokeSecrets(ctx, set, by); err != nil {
 		return err
 	}
-	return k.moveOn(ctx, moved, from, at)
+	return k.moveOn(ctx, moved, by)
 }
 
 // revokeSecrets revokes the internal line, the next secret first: it would take the
 // active one's place.
-func (k *Keeper) revokeSecrets(ctx context.Context, set *vault.Set, from storage.Origin, at time.Time) error {
+func (k *Keeper) revokeSecrets(ctx context.Context, set *vault.Set, by storage.By) error {
 	for _, state := range []storage.KeyState{storage.KeyNext, storage.KeyActive, storage.KeyRetired} {
 		for _, row := range set.Rows {
 			if row.Line != storage.InternalLine || row.State != state {
 				continue
 			}
-			if _, err := k.Revoke(ctx, row.ID, "restored from a backup", from, at); err != nil {
+			if _, err := k.Revoke(ctx, row.ID, "restored from a backup", by); err != nil {
 				return err
 			}
 		}
@@ -59,7 +58,7 @@ func (k *Keeper) revokeSecrets(ctx context.Context, set *vault.Set, from storage
 
 // moveOn rotates the published lines except some. A line whose next key is missing or
 // does not open is left to the schedule of the servers.
-func (k *Keeper) moveOn(ctx context.Context, except []string, from storage.Origin, at time.Time) error {
+func (k *Keeper) moveOn(ctx context.Context, except []string, by storage.By) error {
 	set, err := k.read(ctx)
 	if err != nil {
 		return fmt.Errorf("change keys after a restore: %w", err)
@@ -74,6 +73,6 @@ func (k *Keeper) moveOn(ctx context.Context, except []string, from storage.Origi
 	if len(lines) == 0 {
 		return nil
 	}
-	_, err = k.rotate(ctx, set, lines, from, at)
+	_, err = k.rotate(ctx, set, lines, by)
 	return err
 }

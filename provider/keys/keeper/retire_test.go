@@ -16,14 +16,14 @@ import (
 func TestRetire_AnAlgorithmEndsAndBeginsAgain(t *testing.T) {
 	h := keystest.Open(t, "ES256", "EdDSA")
 	token, hint := h.AccessToken(t, "EdDSA"), h.IDToken(t, "EdDSA")
-	if err := h.Retire(t.Context(), "EdDSA", storage.Origin{}, keystest.Noon); !errors.Is(err, keeper.ErrConfigured) {
+	if err := h.Retire(t.Context(), "EdDSA", storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrConfigured) {
 		t.Errorf("while it is configured: got %v, want ErrConfigured", err)
 	}
 	later, err := h.Again(t, func(c *keystest.Config) { c.Algorithms = []string{"ES256"} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := later.Retire(t.Context(), "EdDSA", storage.Origin{}, keystest.Noon); err != nil {
+	if err := later.Retire(t.Context(), "EdDSA", storage.By{At: keystest.Noon}); err != nil {
 		t.Fatal(err)
 	}
 	if err := later.ReloadOnce(t.Context(), keystest.Noon); err != nil {
@@ -49,7 +49,7 @@ func TestRetire_AnAlgorithmEndsAndBeginsAgain(t *testing.T) {
 	if err := anew.Ready(); err != nil {
 		t.Errorf("configured again: %v", err)
 	}
-	if err := later.Retire(t.Context(), "PS256", storage.Origin{}, keystest.Noon); !errors.Is(err, storage.ErrNotFound) {
+	if err := later.Retire(t.Context(), "PS256", storage.By{At: keystest.Noon}); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("a line that is not there: got %v, want ErrNotFound", err)
 	}
 }

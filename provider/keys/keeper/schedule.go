@@ -155,7 +155,7 @@ func (r *Rotator) do(ctx context.Context, set *vault.Set, a action, at time.Time
 }
 
 func (r *Rotator) rotate(ctx context.Context, set *vault.Set, line string, at time.Time) error {
-	done, err := r.keeper.rotate(ctx, set, []string{line}, bySchedule, at)
+	done, err := r.keeper.rotate(ctx, set, []string{line}, storage.By{From: bySchedule, At: at})
 	if err == nil {
 		r.log.Info("keys rotated", "alg", line, "kid", done[0].Active, "retired", done[0].Retired)
 	}

@@ -129,7 +129,7 @@ func TestRotateOnce_LongestLifetimeWhileAKeySignedCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, long, keystest.Noon)
-	if _, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, keystest.Noon.Add(time.Hour)); err != nil {
+	if _, err := h.Rotate(t.Context(), nil, 0, storage.By{At: keystest.Noon.Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, k := range h.Rows(t) {
@@ -190,7 +190,7 @@ func TestKeys_OfManyNodesThatRotateTogetherOneDoes(t *testing.T) {
 func TestKeys_ClockJumpsAheadAndBack(t *testing.T) {
 	h := keystest.Open(t, "ES256")
 	run(t, h, keystest.Noon)
-	if _, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, keystest.Noon); err != nil {
+	if _, err := h.Rotate(t.Context(), nil, 0, storage.By{At: keystest.Noon}); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.ReloadOnce(t.Context(), keystest.Noon); err != nil {
@@ -233,7 +233,7 @@ func TestKeys_ClockSetBackAfterADayAhead(t *testing.T) {
 	ahead := keystest.Noon.Add(2 * 365 * day)
 	run(t, h, keystest.Noon)
 	live(t, h, ahead, ahead.Add(day))
-	if _, err := h.Revoke(t.Context(), h.Kid(t, "ES256", storage.KeyActive), "", storage.Origin{}, ahead.Add(day)); err != nil {
+	if _, err := h.Revoke(t.Context(), h.Kid(t, "ES256", storage.KeyActive), "", storage.By{At: ahead.Add(day)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := h.States(t, "ES256"); got[storage.KeyGone] != 1 || got[storage.KeyRevoked] != 1 {
@@ -287,7 +287,7 @@ func TestRotateOnce_NextKeyThatDoesNotOpenNeverSigns(t *testing.T) {
 		t.Errorf("%d alarms, want 1", n)
 	}
 	// Revoked, it gives way to one that opens.
-	if _, err := h.Revoke(t.Context(), next, "", storage.Origin{}, keystest.Noon.Add(month+3*time.Hour)); err != nil {
+	if _, err := h.Revoke(t.Context(), next, "", storage.By{At: keystest.Noon.Add(month + 3*time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.ReloadOnce(t.Context(), keystest.Noon); err != nil {
@@ -332,7 +332,7 @@ func TestRotate_NextKeyMustHaveBeenPublished(t *testing.T) {
 		{"after it", []string{storage.InternalLine}, 0, keystest.Noon.Add(time.Minute), time.Time{}},
 	} {
 		before := len(h.Rows(t))
-		done, err := h.Rotate(t.Context(), step.lines, step.wait, storage.Origin{}, step.at)
+		done, err := h.Rotate(t.Context(), step.lines, step.wait, storage.By{At: step.at})
 		if step.ripe.IsZero() {
 			if err != nil || len(h.Rows(t)) != before+len(done) || len(done) == 0 {
 				t.Errorf("%s: %v, %v", step.what, done, err)
@@ -347,12 +347,12 @@ func TestRotate_NextKeyMustHaveBeenPublished(t *testing.T) {
 
 func TestRevoke_OfEachState(t *testing.T) {
 	h := keystest.Open(t, "ES256")
-	if _, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, keystest.Noon); err != nil {
+	if _, err := h.Rotate(t.Context(), nil, 0, storage.By{At: keystest.Noon}); err != nil {
 		t.Fatal(err)
 	}
 	for _, state := range []storage.KeyState{storage.KeyRetired, storage.KeyNext, storage.KeyActive} {
 		kid, next := h.Kid(t, "ES256", state), h.Kid(t, "ES256", storage.KeyNext)
-		done, err := h.Revoke(t.Context(), kid, "leaked", storage.Origin{Actor: "cli"}, keystest.Noon)
+		done, err := h.Revoke(t.Context(), kid, "leaked", storage.By{From: storage.Origin{Actor: "cli"}, At: keystest.Noon})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -368,14 +368,14 @@ func TestRevoke_OfEachState(t *testing.T) {
 		if err := h.Ready(); err != nil {
 			t.Errorf("%s: %v", state, err)
 		}
-		if _, err := h.Revoke(t.Context(), kid, "", storage.Origin{}, keystest.Noon); !errors.Is(err, keeper.ErrRevokedAlready) {
+		if _, err := h.Revoke(t.Context(), kid, "", storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrRevokedAlready) {
 			t.Errorf("%s again: %v", state, err)
 		}
 	}
 	if got := h.States(t, "ES256"); got[storage.KeyActive] != 1 || got[storage.KeyNext] != 1 || got[storage.KeyRevoked] != 3 {
 		t.Errorf("%v", got)
 	}
-	if _, err := h.Revoke(t.Context(), "nobody", "", storage.Origin{}, keystest.Noon); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := h.Revoke(t.Context(), "nobody", "", storage.By{At: keystest.Noon}); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("unknown: %v", err)
 	}
 }
@@ -390,13 +390,13 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	signed, message := h.AccessToken(t, "ES256"), h.Sealed(t, "request")
-	if _, _, err := running.Rewrap(t.Context(), storage.Origin{}, keystest.Noon); !errors.Is(err, keeper.ErrOneMaster) {
+	if _, _, err := running.Rewrap(t.Context(), storage.By{At: keystest.Noon}); !errors.Is(err, keeper.ErrOneMaster) {
 		t.Errorf("with one keystest.Master key: got %v, want ErrOneMaster", err)
 	}
 	current = [][32]byte{old, target}
 	command := keystest.Keeper(t, h.DB, vault.Config{Master: old, Masters: func() ([][32]byte, error) { return current, nil }})
 	for _, want := range []int{4, 0} { // the second time nothing is left to do
-		n, unopened, err := command.Rewrap(t.Context(), storage.Origin{}, keystest.Noon)
+		n, unopened, err := command.Rewrap(t.Context(), storage.By{At: keystest.Noon})
 		if err != nil || n != want || len(unopened) != 0 {
 			t.Errorf("%d keys, %v, %v; want %d", n, unopened, err, want)
 		}
@@ -405,7 +405,7 @@ func TestRewrap_RunningRingFollowsToTheNewMasterKey(t *testing.T) {
 	if err := running.ReloadOnce(t.Context(), keystest.Noon); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := running.Rotate(t.Context(), nil, 0, storage.Origin{}, keystest.Noon); err != nil {
+	if _, err := running.Rotate(t.Context(), nil, 0, storage.By{At: keystest.Noon}); err != nil {
 		t.Fatal(err)
 	}
 	fresh, err := h.Again(t, func(c *keystest.Config) { c.Vault.Master = target })
@@ -438,7 +438,7 @@ func TestRewrap_LeavesARowThatDoesNotOpen(t *testing.T) {
 	command := keystest.Keeper(t, h.DB, vault.Config{Master: keystest.Master, Masters: func() ([][32]byte, error) {
 		return [][32]byte{keystest.Master, {9}}, nil
 	}})
-	n, unopened, err := command.Rewrap(t.Context(), storage.Origin{}, keystest.Noon)
+	n, unopened, err := command.Rewrap(t.Context(), storage.By{At: keystest.Noon})
 	if err != nil || n != 3 || !slices.Equal(unopened, []string{next}) {
 		t.Errorf("%d, %v, %v; want 3 and %s", n, unopened, err, next)
 	}

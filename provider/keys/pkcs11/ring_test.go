@@ -181,7 +181,7 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 		if got := len(h.Rows(t)); got != keysOf+2 {
 			t.Errorf("after a restart: %d keys, want %d", got, keysOf+2)
 		}
-		must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon))
+		must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.By{At: noon}))
 		must[any](t)(nil, h.ReloadOnce(t.Context(), noon))
 		if fresh := h.sign(t, "ES256"); fresh == signed["ES256"] || h.Key(t, "ES256", storage.KeyRetired).ID != first.ID {
 			t.Error("it did not rotate")
@@ -216,7 +216,7 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 		h := enter(t, b.Open(t), inES256)
 		before := h.hsm.Objects(t, "")
 		active, next, signed := h.Key(t, "ES256", storage.KeyActive), h.Key(t, "ES256", storage.KeyNext), h.sign(t, "ES256")
-		done := must[keeper.Revoked](t)(h.Revoke(t.Context(), active.ID, "leaked", storage.Origin{}, noon))
+		done := must[keeper.Revoked](t)(h.Revoke(t.Context(), active.ID, "leaked", storage.By{At: noon}))
 		if done.Undestroyed != nil || done.Unmade != nil || done.Successor.ID != next.ID || len(done.Made) != 1 {
 			t.Errorf("%+v", done)
 		}
@@ -232,7 +232,7 @@ func TestRing_RevokeDestroysInTheToken(t *testing.T) {
 		c.Vault.Module = open(t, "pulled out", pin)
 		cut := keystest.Keeper(t, h.DB, c.Vault)
 		signed = h.sign(t, "ES256")
-		done = must[keeper.Revoked](t)(cut.Revoke(t.Context(), next.ID, "leaked too", storage.Origin{}, noon))
+		done = must[keeper.Revoked](t)(cut.Revoke(t.Context(), next.ID, "leaked too", storage.By{At: noon}))
 		if !errors.Is(done.Undestroyed, vault.ErrModule) || !errors.Is(done.Unmade, vault.ErrModule) || done.Successor != nil {
 			t.Errorf("without the token: %+v", done)
 		}
@@ -286,7 +286,7 @@ func TestRing_LinesMoveIntoTheTokenAndBack(t *testing.T) {
 			for _, alg := range quick {
 				h.verified(t, alg, h.sign(t, alg))
 			}
-			must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, at))
+			must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.By{At: at}))
 			must[any](t)(nil, h.ReloadOnce(t.Context(), at))
 		}
 		at = at.Add(30 * time.Minute)
@@ -316,7 +316,7 @@ func TestRing_RewrapSealsTheReferences(t *testing.T) {
 	signed := h.sign(t, "ES256")
 	masters = append(masters, target)
 	command := keystest.Keeper(t, h.DB, h.Config.Vault)
-	done, unopened, err := command.Rewrap(t.Context(), storage.Origin{}, noon)
+	done, unopened, err := command.Rewrap(t.Context(), storage.By{At: noon})
 	if err != nil || done != 6 || len(unopened) != 0 {
 		t.Fatalf("%d sealed anew, not %v, %v", done, unopened, err)
 	}
@@ -389,7 +389,7 @@ func TestRing_LosersLeaveNothingInTheToken(t *testing.T) {
 		var mu sync.Mutex
 		for _, h := range houses {
 			all.Go(func() {
-				_, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon)
+				_, err := h.Rotate(t.Context(), nil, 0, storage.By{At: noon})
 				if err != nil && !errors.Is(err, storage.ErrConflict) {
 					t.Error(err)
 				}
@@ -415,7 +415,7 @@ func TestRing_WithoutTheTokenItSaysWhatIsLeft(t *testing.T) {
 	out := func(c *keystest.Config) { c.Vault.InModule = nil }
 	h.House = must[*keystest.House](t)(h.again(t, out))
 	for range 2 {
-		must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.Origin{}, noon))
+		must[[]keeper.Rotated](t)(h.Rotate(t.Context(), nil, 0, storage.By{At: noon}))
 	}
 	without := must[*keystest.House](t)(h.again(t, func(c *keystest.Config) { c.Vault.Module, c.Vault.InModule = nil, nil }))
 	at := noon.Add(30 * time.Minute)

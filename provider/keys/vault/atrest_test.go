@@ -37,7 +37,7 @@ func TestVault_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 		at := keystest.Noon
 		for _, step := range []func() error{
 			func() error {
-				_, err := h.Rotate(t.Context(), nil, 0, storage.Origin{}, at)
+				_, err := h.Rotate(t.Context(), nil, 0, storage.By{At: at})
 				return err
 			},
 			func() error { // the first keys are gone
@@ -45,12 +45,12 @@ func TestVault_DatabaseHoldsNoKeyMaterial(t *testing.T) {
 				return h.RotateOnce(t.Context(), at)
 			},
 			func() error {
-				_, err := h.Revoke(t.Context(), h.Kid(t, "ES256", storage.KeyActive), "leaked", storage.Origin{}, at)
+				_, err := h.Revoke(t.Context(), h.Kid(t, "ES256", storage.KeyActive), "leaked", storage.By{At: at})
 				return err
 			},
 			func() error {
 				masters = append(masters, target)
-				_, _, err := keystest.Keeper(t, h.DB, sealed).Rewrap(t.Context(), storage.Origin{}, at)
+				_, _, err := keystest.Keeper(t, h.DB, sealed).Rewrap(t.Context(), storage.By{At: at})
 				return err
 			},
 			func() error { return nil },
