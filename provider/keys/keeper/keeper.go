@@ -100,6 +100,7 @@ type NotRipeError struct {
 	Ripe  time.Time // may sign from then on
 }
 
+// Error names the line and the key.
 func (e *NotRipeError) Error() string {
 	return fmt.Sprintf("the next %s key %s has not been published for long enough", e.Line, e.KeyID)
 }
@@ -117,6 +118,7 @@ type CrowdedError struct {
 	Until   time.Time // enough of them are gone then
 }
 
+// Error names the line and how many keys are too many.
 func (e *CrowdedError) Error() string {
 	return fmt.Sprintf("%d retired %s keys are still published, and a rotation needs %d or fewer", e.Retired, e.Line, maxRetired)
 }

@@ -21,6 +21,9 @@ const (
 	// knownEverywhere is how long a next secret waits before it is used: by then every
 	// node has read it, and nobody else needs it.
 	knownEverywhere = time.Minute
+	// longestPause between two runs of RotateOnce, which come every second. After a
+	// longer one, or one that goes backwards, the clock is not trusted for as long.
+	longestPause = time.Hour
 )
 
 func (l *Life) setDefaults() {

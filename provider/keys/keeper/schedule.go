@@ -15,10 +15,6 @@ import (
 )
 
 const (
-	// longestPause between two runs of RotateOnce, which come every second. After a
-	// longer one, or one that goes backwards, the clock is not trusted for as long.
-	longestPause = time.Hour
-
 	// leaseLife is how long the other nodes wait for one that crashed at work. The lease
 	// only saves them making keys for nothing: conditional writes decide which are taken.
 	leaseName = "keys"

@@ -16,6 +16,7 @@ import (
 	"signet/storage"
 )
 
+// Issuer is that of a house.
 const Issuer = "https://id.example.com"
 
 // Noon is when the clock of a house stands still.

@@ -45,6 +45,7 @@ func (t *Token) Signer(uri string, public crypto.PublicKey) (crypto.Signer, erro
 	return &signer{token: t, id: id, public: public}, nil
 }
 
+// Public is the public half, which was read from the token when it was opened.
 func (k *signer) Public() crypto.PublicKey { return k.public }
 
 // Sign signs as crypto.Signer has it, SHA-256 or no hash: an ECDSA signature is

@@ -20,6 +20,7 @@ type jwk struct {
 	E         string `json:"e,omitempty"`
 }
 
+// String is the JSON document, as the JWKS publishes it.
 func (k jwk) String() string {
 	doc, err := json.Marshal(k)
 	if err != nil {

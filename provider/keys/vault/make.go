@@ -13,27 +13,35 @@ import (
 // Make makes the private half of a new key of a line, and its row without state and
 // times. The row is sealed under the same master key as the set. ErrModule.
 func (v *Vault) Make(set *Set, line string) (storage.Key, error) {
-	made := storage.Key{Line: line}
 	version := byte(sealedHere)
-	var private []byte
+	var fresh freshKey
 	var err error
 	switch {
 	case line == storage.InternalLine:
-		made.ID, private = newSecret()
+		fresh = newSecret()
 	case slices.Contains(v.inModule, line):
 		version = sealedElsewhere
-		made.ID, made.Public, private, err = newPairElsewhere(v.module, algorithms[line])
+		fresh, err = newPairElsewhere(v.module, algorithms[line])
 	default:
-		made.ID, made.Public, private, err = newKeyPair(algorithms[line])
+		fresh, err = newKeyPair(algorithms[line])
 	}
 	if err != nil {
 		return storage.Key{}, err
 	}
-	made.Sealed, err = sealPrivate(set.sealing, version, made.Line, made.ID, private)
+	made := storage.Key{Line: line, ID: fresh.id, Public: fresh.public}
+	made.Sealed, err = sealPrivate(set.sealing, version, made.Line, made.ID, fresh.private)
 	return made, err
 }
 
-func newSecret() (id string, secret []byte) {
+// freshKey is a key that was just made and is not sealed yet.
+type freshKey struct {
+	id      string
+	public  string // a JWK; "" for a secret
+	private []byte // the private half or the secret; of a key in a module, the reference to it
+}
+
+func newSecret() freshKey {
+	var id string
 	raw := make([]byte, SecretIDSize)
 	for {
 		rand.Read(raw)
@@ -41,42 +49,42 @@ func newSecret() (id string, secret []byte) {
 			break
 		}
 	}
-	secret = make([]byte, secretSize)
+	secret := make([]byte, secretSize)
 	rand.Read(secret)
-	return id, secret
+	return freshKey{id: id, private: secret}
 }
 
-func newKeyPair(alg *algorithm) (id, public string, private []byte, err error) {
+func newKeyPair(alg *algorithm) (freshKey, error) {
 	for {
 		pair, err := alg.generate()
 		if err != nil {
-			return "", "", nil, err
+			return freshKey{}, err
 		}
 		doc, err := alg.jwk(pair.Public())
 		if err != nil {
-			return "", "", nil, err
+			return freshKey{}, err
 		}
 		if !canBeTyped(doc.ID) {
 			continue
 		}
 		private, err := marshalPrivate(pair)
-		return doc.ID, doc.String(), private, err
+		return freshKey{doc.ID, doc.String(), private}, err
 	}
 }
 
 // newPairElsewhere makes a pair in the module. ErrModule.
-func newPairElsewhere(m Module, alg *algorithm) (id, public string, reference []byte, err error) {
+func newPairElsewhere(m Module, alg *algorithm) (freshKey, error) {
 	for {
 		pair, reference, err := m.Generate(alg.name)
 		if err != nil {
-			return "", "", nil, fmt.Errorf("%w: %w", ErrModule, err)
+			return freshKey{}, fmt.Errorf("%w: %w", ErrModule, err)
 		}
 		doc, err := alg.jwk(pair)
 		if err == nil && canBeTyped(doc.ID) {
-			return doc.ID, doc.String(), []byte(reference), nil
+			return freshKey{doc.ID, doc.String(), []byte(reference)}, nil
 		}
 		if err = errors.Join(err, m.Destroy(reference)); err != nil {
-			return "", "", nil, fmt.Errorf("%w: %w", ErrModule, err)
+			return freshKey{}, fmt.Errorf("%w: %w", ErrModule, err)
 		}
 	}
 }
