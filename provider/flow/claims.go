@@ -56,18 +56,6 @@ func (v Visible) claim(name string) (any, bool) {
 // textClaim gives a claim that is text; false if it is not one of those.
 func textClaim(u *storage.User, name string) (string, bool) {
 	switch name {
-	case "name":
-		return u.Name, true
-	case "family_name":
-		return u.FamilyName, true
-	case "given_name":
-		return u.GivenName, true
-	case "middle_name":
-		return u.MiddleName, true
-	case "nickname":
-		return u.Nickname, true
-	case "preferred_username":
-		return u.PreferredUsername, true
 	case "profile":
 		return u.Profile, true
 	case "picture":
@@ -86,6 +74,25 @@ func textClaim(u *storage.User, name string) (string, bool) {
 		return u.Email, true
 	case "phone_number":
 		return u.PhoneNumber, true
+	}
+	return nameClaim(u, name)
+}
+
+// nameClaim gives a claim that is one of the user's names; false if it is not.
+func nameClaim(u *storage.User, name string) (string, bool) {
+	switch name {
+	case "name":
+		return u.Name, true
+	case "family_name":
+		return u.FamilyName, true
+	case "given_name":
+		return u.GivenName, true
+	case "middle_name":
+		return u.MiddleName, true
+	case "nickname":
+		return u.Nickname, true
+	case "preferred_username":
+		return u.PreferredUsername, true
 	}
 	return "", false
 }

@@ -78,7 +78,6 @@ func deadToken(err error) error {
 // query (RFC 6750, section 2). Other parameters there, and a body that is no form, say
 // nothing: some clients send schema=openid, or JSON with each POST.
 func bearer(w http.ResponseWriter, r *http.Request) (string, error) {
-	malformed := func(text string) (string, error) { return "", because("malformed_request", text) }
 	if strings.Contains(r.URL.RawQuery, "access_token") || len(r.Header.Values("Content-Type")) > 1 {
 		return malformed("send the access token in the Authorization header")
 	}
@@ -101,7 +100,12 @@ func bearer(w http.ResponseWriter, r *http.Request) (string, error) {
 	case len(headers) == 0:
 		return "", errNoBearer
 	}
-	scheme, token, _ := strings.Cut(headers[0], " ")
+	return credentialsOf(headers[0])
+}
+
+// credentialsOf takes the token from an Authorization header (RFC 6750, section 2.1).
+func credentialsOf(header string) (string, error) {
+	scheme, token, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") {
 		return "", errNoBearer
 	}
@@ -110,6 +114,8 @@ func bearer(w http.ResponseWriter, r *http.Request) (string, error) {
 	}
 	return token, nil
 }
+
+func malformed(text string) (string, error) { return "", because("malformed_request", text) }
 
 // withoutQuery is the request without a query, of which nothing is read.
 func withoutQuery(r *http.Request) *http.Request {
