@@ -54,6 +54,7 @@ type Attempt struct {
 	MaxAge      *int64 `json:"m,omitempty"` // seconds
 }
 
+// String names the attempt without its secrets.
 func (a Attempt) String() string { return "attempt " + a.ID + " at " + a.Connector }
 
 // GoString keeps %#v from showing state, nonce and verifier.

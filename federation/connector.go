@@ -79,12 +79,16 @@ type base struct {
 	now    func() time.Time
 }
 
+// ID is the id of the settings.
 func (c *base) ID() string { return c.config.ID }
 
+// Kind is the type of the settings.
 func (c *base) Kind() Kind { return c.config.Kind }
 
+// Name is that of the settings, or else the kind's.
 func (c *base) Name() string { return c.config.Name }
 
+// Trust is that of the settings, or else the kind's. It is never Distrust.
 func (c *base) Trust() Trust { return c.config.Trust }
 
 // Reauthenticates is what the settings say, or else what the kind is known for.

@@ -86,6 +86,7 @@ type Token struct {
 	ExpiresAt    int64  `json:"expires_at,omitempty"` // Unix milliseconds; 0: unknown
 }
 
+// String keeps the tokens out of logs.
 func (Token) String() string { return "***" }
 
 // GoString keeps %#v from showing the value.

@@ -41,6 +41,7 @@ type throttled struct {
 	failure error
 }
 
+// RoundTrip answers with usable keys alone. ErrUnreachable, ErrUntrusted.
 func (t *throttled) RoundTrip(r *http.Request) (*http.Response, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -109,6 +110,7 @@ type witness struct {
 	unreachable error
 }
 
+// VerifySignature verifies by the published keys.
 func (w *witness) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	payload, err := w.keys.VerifySignature(ctx, token)
 	if errors.Is(err, ErrUnreachable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
@@ -120,6 +122,7 @@ func (w *witness) VerifySignature(ctx context.Context, token string) ([]byte, er
 // shared is the client secret as a key, for the symmetric algorithms.
 type shared []byte
 
+// VerifySignature refuses every algorithm that is not symmetric.
 func (s shared) VerifySignature(_ context.Context, token string) ([]byte, error) {
 	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512})
 	if err != nil {
@@ -136,6 +139,8 @@ type either struct {
 	published oidc.KeySet
 }
 
+// VerifySignature tries the secret, which fits symmetric algorithms only, and then the
+// published keys.
 func (e either) VerifySignature(ctx context.Context, token string) ([]byte, error) {
 	if payload, err := e.secret.VerifySignature(ctx, token); err == nil {
 		return payload, nil

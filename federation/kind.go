@@ -44,6 +44,7 @@ const (
 // Distrust in a Config is Unknown for a kind that would be trusted otherwise.
 const Distrust Trust = -1
 
+// String is the word that settings use; that of Distrust is "unknown".
 func (t Trust) String() string {
 	return [...]string{"unknown", "verifies", "authoritative"}[max(t, Unknown)]
 }

@@ -14,11 +14,12 @@ import (
 // may use and what its redirect URIs may look like.
 type ClientType string
 
+// The types of client.
 const (
-	Web     ClientType = "web"
-	SPA     ClientType = "spa"
-	Native  ClientType = "native"
-	Service ClientType = "service"
+	Web     ClientType = "web"     // runs on a server and keeps a secret
+	SPA     ClientType = "spa"     // runs in the browser and keeps none
+	Native  ClientType = "native"  // is installed on a device and keeps none
+	Service ClientType = "service" // acts for itself, without a user
 )
 
 // Client is a registered relying party. It is immutable once read: callers

@@ -32,6 +32,7 @@ type EventType string
 // Outcome tells how it ended.
 type Outcome string
 
+// The outcomes of an event.
 const (
 	Succeeded Outcome = "success"
 	Refused   Outcome = "refused"

@@ -29,9 +29,10 @@ type ToldClient struct {
 // ToldState is how far it has been told.
 type ToldState string
 
+// How far an application has been told.
 const (
-	Told         ToldState = "told"
-	BeingTold    ToldState = "being-told"
+	Told         ToldState = "told"          // it has confirmed
+	BeingTold    ToldState = "being-told"    // it has not answered yet
 	NotAnswering ToldState = "not-answering" // it is told again later
 	NotTold      ToldState = "not-told"      // it will not be
 )

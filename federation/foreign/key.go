@@ -86,6 +86,7 @@ func texts(members map[string]any, names ...string) (map[string]string, error) {
 // unsupported is an error about a key of a kind that others may use and we do not.
 type unsupported string
 
+// Error says what is not supported.
 func (u unsupported) Error() string { return string(u) }
 
 func readPublic(text map[string]string) (crypto.PublicKey, error) {

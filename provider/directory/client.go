@@ -18,6 +18,7 @@ var ErrInvalidClient = errors.New("the client breaks a rule")
 // NoKeyError: a client asks for ID tokens that no key can sign. It would get none.
 type NoKeyError struct{ Algorithm string }
 
+// Error names the algorithm.
 func (e *NoKeyError) Error() string { return "no key signs with " + e.Algorithm }
 
 // NewClient gives a client of that type with the type's defaults. It has neither

@@ -13,6 +13,7 @@ type FieldError struct {
 	Cause error  // begins with the value
 }
 
+// Error names the field and says what is wrong with it.
 func (e *FieldError) Error() string { return e.Field + " " + e.Cause.Error() }
 
 // Unwrap gives the cause.

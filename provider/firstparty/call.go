@@ -77,6 +77,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 // interactionRequired: the pages have something to ask.
 type interactionRequired struct{ continueAt string }
 
+// Error names the case for the log. The address to continue at is for the application alone.
 func (e *interactionRequired) Error() string { return "interaction required" }
 
 // Cause is the code for the log and the table of answers.

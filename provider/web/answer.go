@@ -59,6 +59,7 @@ type advised struct {
 	advice string
 }
 
+// Unwrap gives the cause, which decides status and code.
 func (a *advised) Unwrap() error { return a.error }
 
 // Advise gives an error a sentence for the caller that says better than the table what

@@ -18,7 +18,10 @@ type caused struct {
 	error
 }
 
+// Cause is the stable code.
 func (c *caused) Cause() string { return c.code }
+
+// Unwrap gives the error that has the cause.
 func (c *caused) Unwrap() error { return c.error }
 
 // Because gives an error the stable code of its cause, for the log, the audit event and

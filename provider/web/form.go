@@ -21,6 +21,7 @@ type FormError struct {
 	Text   string
 }
 
+// Error is the text for the client.
 func (e *FormError) Error() string { return e.Text }
 
 // answer to a body or query that cannot be read: the error knows it best.

@@ -91,6 +91,7 @@ type readBefore struct {
 	err error
 }
 
+// Read gives the remembered error in place of io.EOF, if there was one.
 func (b *readBefore) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err == io.EOF && b.err != nil {

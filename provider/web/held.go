@@ -26,6 +26,7 @@ func (h *Held) WriteHeader(status int) {
 	}
 }
 
+// Write keeps b; nothing is sent yet.
 func (h *Held) Write(b []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
 	return h.body.Write(b)

@@ -19,6 +19,7 @@ type Problem struct {
 	Cause      error  // for the log only
 }
 
+// Error is for the log: the code and the cause.
 func (p *Problem) Error() string {
 	if p.Cause != nil {
 		return p.Code + ": " + p.Cause.Error()
@@ -26,6 +27,7 @@ func (p *Problem) Error() string {
 	return p.Code
 }
 
+// Unwrap gives the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
 // Stale is the page for a form that was made for another moment: another user

@@ -105,6 +105,8 @@ func (m *methods) of(name string) http.Handler {
 	return nil
 }
 
+// ServeHTTP passes the request to the handler of its method; 405 and the Allow header if there
+// is none (RFC 9110, section 15.5.6).
 func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h := m.of(r.Method); h != nil {
 		h.ServeHTTP(w, r)
@@ -129,11 +131,13 @@ func quiet(h http.Handler) http.Handler {
 
 type withoutCookies struct{ http.ResponseWriter }
 
+// WriteHeader removes the cookies before the header is sent.
 func (w *withoutCookies) WriteHeader(status int) {
 	w.Header().Del("Set-Cookie")
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write sends no cookie, whether or not WriteHeader was called.
 func (w *withoutCookies) Write(b []byte) (int, error) {
 	w.Header().Del("Set-Cookie")
 	return w.ResponseWriter.Write(b)

@@ -140,6 +140,7 @@ type recorder struct {
 	wrote  bool
 }
 
+// WriteHeader remembers the first status.
 func (s *recorder) WriteHeader(status int) {
 	if !s.wrote {
 		s.status, s.wrote = status, true
@@ -147,6 +148,7 @@ func (s *recorder) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
+// Write notes that the answer has begun: a later status counts no more.
 func (s *recorder) Write(b []byte) (int, error) {
 	s.wrote = true
 	return s.ResponseWriter.Write(b)

@@ -10,10 +10,11 @@ type Fault struct {
 // FaultMoment is when a Fault happens. A read only ever fails at once.
 type FaultMoment int
 
+// The moments of a fault.
 const (
-	AtOnce FaultMoment = iota
-	BeforeCommit
-	AfterCommit
+	AtOnce       FaultMoment = iota // nothing is done
+	BeforeCommit                    // everything is done, and undone
+	AfterCommit                     // everything is stored, and the caller gets an error
 )
 
 // Faults decides for each call, by the name of its use case, how it fails.
