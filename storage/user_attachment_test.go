@@ -269,8 +269,8 @@ func TestSource_OnlyAProofVerifiesAnAddress(t *testing.T) {
 		"../storage/email_proof.go":      "the proof itself",
 		"../storage/user_revision.go":    "an operator's word",
 		"../storage/signin_connector.go": "a new user whom an upstream vouches for",
-		"../cmd/signet/user.go":          "shown",
-		"../cmd/signet/userchange.go":    "an operator's word for a new user",
+		"../cmd/signet/user/user.go":     "shown",
+		"../cmd/signet/user/change.go":   "an operator's word for a new user",
 		"../cmd/signet/demo/people.go":   "people of the demo",
 	}
 	writes := regexp.MustCompile(`email_verified = |"EmailVerified"|EmailVerified: |EmailVerified = |EmailVerified, .* = `)
