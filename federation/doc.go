@@ -13,4 +13,7 @@
 // does not decide which user an identity is. It keeps nothing but the upstreams'
 // documents: an attempt is a value that the caller seals, hands to the browser and
 // spends.
+//
+// To add a kind of upstream, add its facts to kind.go. If it departs from OpenID
+// Connect, write its quirks in a file of its own and name them in federation.go.
 package federation

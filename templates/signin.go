@@ -1,6 +1,9 @@
 package templates
 
-import "slices"
+import (
+	"regexp"
+	"slices"
+)
 
 // SignIn is the sign-in page.
 type SignIn struct {
@@ -17,6 +20,14 @@ type SignIn struct {
 }
 
 func (SignIn) page() string { return "signin.html" }
+
+// ConnectorButton is one upstream that people can sign in through.
+type ConnectorButton struct {
+	ID   string
+	Kind string // google, github …: picks the mark
+	Name string
+	Last bool // used last in this browser
+}
 
 // FormError is why a form was refused: a summary on top that links to the field.
 type FormError struct {
@@ -45,4 +56,28 @@ func fieldOf(e *FormError) string {
 		return e.Field
 	}
 	return ""
+}
+
+// connectorMark is the file of an upstream's own mark, "" where we have none.
+func connectorMark(kind string) string {
+	switch kind {
+	case "google", "github":
+		return kind + ".svg"
+	}
+	return ""
+}
+
+// unescaped holds ids that can be part of a path and of an element's id as they are.
+// Which ids connectors may have is a rule of package federation.
+var unescaped = regexp.MustCompile(`^[a-z0-9-]+$`)
+
+// usable leaves out the buttons that could not work.
+func usable(buttons []ConnectorButton) []ConnectorButton {
+	var list []ConnectorButton
+	for _, b := range buttons {
+		if unescaped.MatchString(b.ID) {
+			list = append(list, b)
+		}
+	}
+	return list
 }

@@ -13,8 +13,6 @@ import (
 // strangers can cause by typing names.
 const Buckets = 1 << 18
 
-const purposeBucket = "bucket"
-
 // Bucket gives the bucket in which attempts under a typed name are counted. It is
 // a keyed hash (HMAC-SHA256): without the active internal secret nobody can
 // compute which two names share a bucket. All nodes give the same answer.

@@ -1,8 +1,6 @@
 package keys
 
 import (
-	"crypto/hkdf"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -23,27 +21,6 @@ const (
 	messageHeaderSize = 1 + vault.SecretIDSize
 	maxMessage        = 64 << 10 // characters: more than any URL, cookie or form of ours carries
 )
-
-// secret is a key of the internal line, ready for use.
-type secret struct {
-	*vault.Secret
-	refreshKey    []byte // for HS256
-	refreshHeader string
-	bucketKey     []byte // see Ring.Bucket
-}
-
-func newSecret(opened *vault.Secret) (*secret, error) {
-	k := &secret{Secret: opened, refreshHeader: readyHeader("HS256", opened.Row.ID, typRefresh)}
-	var err error
-	if k.refreshKey, err = hkdf.Key(sha256.New, k.Value, nil, purposeInfo(string(typRefresh)), 32); err != nil {
-		return nil, err
-	}
-	k.bucketKey, err = hkdf.Key(sha256.New, k.Value, nil, purposeInfo(purposeBucket), 32)
-	return k, err
-}
-
-// purposeInfo keeps the jobs of one secret apart: each has keys of its own.
-func purposeInfo(purpose string) string { return "signet/v1/" + purpose }
 
 // SealedSize is how many characters Seal makes of a payload of so many bytes.
 func SealedSize(payload int) int {

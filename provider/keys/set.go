@@ -1,6 +1,8 @@
 package keys
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"signet/provider/keys/vault"
 	"signet/storage"
 )
@@ -27,6 +29,14 @@ type signingKey struct {
 	*vault.Key
 	accessID string // ready header of an access token
 	idID     string // ready header of an ID token
+}
+
+// secret is a key of the internal line, ready for use.
+type secret struct {
+	*vault.Secret
+	refreshKey    []byte // for HS256
+	refreshHeader string
+	bucketKey     []byte // see Ring.Bucket
 }
 
 // assemble files the keys by their names in tokens and messages.
@@ -76,3 +86,18 @@ func (s *keySet) addSecret(opened *vault.Secret) error {
 	s.refresh[k.refreshHeader] = k
 	return nil
 }
+
+func newSecret(opened *vault.Secret) (*secret, error) {
+	k := &secret{Secret: opened, refreshHeader: readyHeader("HS256", opened.Row.ID, typRefresh)}
+	var err error
+	if k.refreshKey, err = hkdf.Key(sha256.New, k.Value, nil, purposeInfo(string(typRefresh)), 32); err != nil {
+		return nil, err
+	}
+	k.bucketKey, err = hkdf.Key(sha256.New, k.Value, nil, purposeInfo(purposeBucket), 32)
+	return k, err
+}
+
+const purposeBucket = "bucket" // see Ring.Bucket
+
+// purposeInfo keeps the jobs of one secret apart: each has keys of its own.
+func purposeInfo(purpose string) string { return "signet/v1/" + purpose }
