@@ -21,6 +21,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/demo"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
 )
 
 // TestDemo_SignIn is the main job: a person opens /demo of `signet dev` in a real
@@ -227,7 +228,7 @@ func startTalking(t *testing.T, now func() time.Time, client *http.Client, issue
 	talk = &syncBuffer{}
 	ended := make(chan int, 1)
 	go func() {
-		ended <- runIn(ctx, &cli.Program{Env: environment(env), Stdin: strings.NewReader(""), Stdout: talk, Stderr: talk, Now: now}, args)
+		ended <- program.Run(ctx, &cli.Program{Env: cli.Environment(env), Stdin: strings.NewReader(""), Stdout: talk, Stderr: talk, Now: now}, args)
 	}()
 	t.Cleanup(func() {
 		stop()

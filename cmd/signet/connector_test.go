@@ -13,6 +13,7 @@ import (
 
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
 	"signet/federation/federationtest"
 )
 
@@ -59,7 +60,7 @@ func (c checkable) check(t *testing.T, off time.Duration, want int, args ...stri
 	var out, talk bytes.Buffer
 	now := func() time.Time { return time.Now().Add(off) }
 	args = append([]string{"connector", "check", "--config", c.file}, args...)
-	if got := runIn(t.Context(), &cli.Program{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Now: now}, args); got != want {
+	if got := program.Run(t.Context(), &cli.Program{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Now: now}, args); got != want {
 		t.Errorf("%q: got exit code %d, want %d\n%s%s", args, got, want, &out, &talk)
 	}
 	if strings.Contains(out.String()+talk.String(), "hunter2") {

@@ -31,7 +31,7 @@ func TestEvents_ExportGoesThroughAllPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	want := 2*eventsPage + 1
+	want := 2*500 + 1 // they are read in pages of 500
 	for range want {
 		if err := db.RecordEvent(t.Context(), storage.Event{Type: storage.KeyAlarm}, time.Now()); err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
 	"signet/storage"
@@ -25,7 +26,7 @@ import (
 // the server.
 func (i *instance) ledger(t *testing.T) map[[2]string]storage.Notice {
 	t.Helper()
-	read := config.Read(config.Sources{Env: environment(i.env)})
+	read := config.Read(config.Sources{Env: cli.Environment(i.env)})
 	if err := read.Err(); err != nil {
 		t.Fatal(err)
 	}

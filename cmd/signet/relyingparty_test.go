@@ -2,20 +2,25 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/net/html"
 	"golang.org/x/oauth2"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
 )
 
 // TestRelyingParty_OpenIDClient signs in at a relying party that is not ours, in
@@ -430,4 +435,15 @@ func attribute(node *html.Node, name string) string {
 		}
 	}
 	return ""
+}
+
+// run runs the whole program, as main does.
+func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return program.Run(ctx, &cli.Program{
+		Env:    cli.Environment(env),
+		Stdin:  stdin,
+		Stdout: stdout,
+		Stderr: &cli.LockedWriter{To: stderr},
+		Now:    time.Now,
+	}, args)
 }

@@ -255,7 +255,11 @@ func TestCommands_EndWhatAPersonHas(t *testing.T) {
 			b, other := newFormBrowser(t), newFormBrowser(t)
 			here, there := online.signIn(t, i, b), offline.signIn(t, i, other)
 			var list struct {
-				Sessions []describedSession
+				Sessions []struct {
+					SessionID string `json:"sid"`
+					Address   string
+					Clients   []string
+				}
 			}
 			i.command(t, "", &list, "session", "list", i.email, "--json")
 			if len(list.Sessions) != 2 || !slices.Equal(list.Sessions[0].Clients, []string{client.ID}) || list.Sessions[0].Address != "127.0.0.1" {

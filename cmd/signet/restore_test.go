@@ -146,7 +146,7 @@ func TestST12_RestoredBackupRevivesNothing(t *testing.T) {
 				t.Error("new tokens are not active")
 			}
 			c.commandFails(t, exit.NotFound, "user", "show", "late@example.com")
-			var events struct{ Events []describedEvent }
+			var events struct{ Events []struct{ Actor string } }
 			c.command(t, "", &events, "events", "--type", "instance.restored", "--json")
 			if len(events.Events) != 1 || events.Events[0].Actor != "cli" {
 				t.Errorf("events: %+v", events.Events)
@@ -251,7 +251,7 @@ func TestRestore_BackupsOfOtherReleases(t *testing.T) {
 	}
 	newest, undo := newestMigration(t)
 	change(undo...)
-	var done describedRestore
+	var done struct{ Migrations []string }
 	c.command(t, "", &done, "restore", file, "--replace", "--json")
 	if !slices.Equal(done.Migrations, []string{newest}) {
 		t.Errorf("migrations %v, want %s", done.Migrations, newest)

@@ -74,11 +74,12 @@ var house = func() map[string][]string {
 			"provider/keys/vault", "provider/keys/pkcs11"),
 		"cmd/signet/demo": join(process, "static", "templates", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
 			"provider/web", "provider/directory", "provider/interaction"),
-		"cmd/signet/cli":    join(process, "federation/foreign", "storage", "provider/directory"),
-		"cmd/signet/user":   join(commands, "federation", "templates"),
-		"cmd/signet/client": commands,
-		"cmd/signet/keys":   slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
-		"cmd/signet":        slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}),
+		"cmd/signet/cli":     join(process, "federation/foreign", "storage", "provider/directory"),
+		"cmd/signet/user":    join(commands, "federation", "templates"),
+		"cmd/signet/client":  commands,
+		"cmd/signet/keys":    slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
+		"cmd/signet/program": slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}),
+		"cmd/signet":         {"cmd/signet/cli", "cmd/signet/program"},
 	}
 }()
 
@@ -117,8 +118,8 @@ var strangers = []struct {
 		[]string{"federation", "cmd/signet/demo"}, true,
 		"being a relying party is the business of federation, and of the demo of `signet dev`"},
 	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "flag"},
-		[]string{"cmd/signet", "cmd/signet/cli", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}, true, // -update is a flag of tests
-		"flags are known to cmd/signet alone, to its commands: the rooms below take values"},
+		[]string{"cmd/signet/program", "cmd/signet/cli", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}, true, // -update is a flag of tests
+		"flags are known to the commands alone: the rooms below take values"},
 	{[]string{"go.yaml.in/yaml"},
 		[]string{"cmd/signet/config"}, true,
 		"the form of the settings file is known to cmd/signet/config alone, so that there is one reader"},

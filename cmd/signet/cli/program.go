@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"strings"
 	"time"
 )
 
@@ -12,4 +13,16 @@ type Program struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	Now    func() time.Time // the clock of this machine
+}
+
+// Environment reads the shape of os.Environ; of a name that comes twice the last
+// one counts, as os/exec has it.
+func Environment(pairs []string) map[string]string {
+	env := map[string]string{}
+	for _, pair := range pairs {
+		if name, value, ok := strings.Cut(pair, "="); ok && name != "" {
+			env[name] = value
+		}
+	}
+	return env
 }

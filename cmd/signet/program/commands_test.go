@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"bytes"
@@ -104,7 +104,7 @@ func TestCommands_AnswerMistakes(t *testing.T) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
 		env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/none"}
-		code := run(t.Context(), args, env, strings.NewReader(""), &stdout, &stderr)
+		code := Run(t.Context(), &cli.Program{Env: cli.Environment(env), Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Now: time.Now}, args)
 		lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
 		if code != exit.Usage || stdout.Len() > 0 || len(lines) < 2 || !strings.HasPrefix(lines[0], "signet: ") {
 			t.Errorf("signet %s: exit code %d, stdout %q, stderr %q", strings.Join(args, " "), code, stdout.String(), stderr.String())
@@ -140,7 +140,7 @@ func TestCommands_HelpIsData(t *testing.T) {
 	for _, c := range everyCommand() {
 		var stdout, stderr bytes.Buffer
 		args := append(strings.Fields(c.CommandPath())[1:], "--help")
-		if code := run(t.Context(), args, nil, strings.NewReader(""), &stdout, &stderr); code != exit.OK || stderr.Len() > 0 || !strings.Contains(stdout.String(), "Usage:") {
+		if code := Run(t.Context(), &cli.Program{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Now: time.Now}, args); code != exit.OK || stderr.Len() > 0 || !strings.Contains(stdout.String(), "Usage:") {
 			t.Errorf("%s --help: exit code %d, %q", c.CommandPath(), code, stderr.String())
 		}
 	}

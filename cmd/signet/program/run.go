@@ -1,14 +1,8 @@
-package main
+package program
 
 import (
 	"context"
 	"fmt"
-	"io"
-	"os"
-	"os/signal"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,29 +13,10 @@ import (
 	"signet/cmd/signet/user"
 )
 
-func main() {
-	// Whatever is written from here on is for this user alone.
-	syscall.Umask(0o077)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
-}
-
-// run is the whole program: it executes the command that args (without the
-// program's name) ask for and gives its exit code. env has the shape of
-// os.Environ. A command that serves ends when ctx does.
-func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return runIn(ctx, &cli.Program{
-		Env:    environment(env),
-		Stdin:  stdin,
-		Stdout: stdout,
-		Stderr: &cli.LockedWriter{To: stderr},
-		Now:    time.Now,
-	}, args)
-}
-
-// runIn is run in other surroundings, such as another clock.
-func runIn(ctx context.Context, surroundings *cli.Program, args []string) int {
+// Run executes the command that args (without the program's name) ask for, and gives
+// its exit code. A command that serves ends when ctx does. Several goroutines write to
+// the standard error of the surroundings.
+func Run(ctx context.Context, surroundings *cli.Program, args []string) int {
 	p := &program{surroundings}
 	root := p.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // never nil: cobra would read os.Args
@@ -77,16 +52,4 @@ func (p *program) rootCommand() *cobra.Command {
 	)
 	p.completed(root)
 	return root
-}
-
-// environment reads the shape of os.Environ; of a name that comes twice the last
-// one counts, as os/exec has it.
-func environment(pairs []string) map[string]string {
-	env := map[string]string{}
-	for _, pair := range pairs {
-		if name, value, ok := strings.Cut(pair, "="); ok && name != "" {
-			env[name] = value
-		}
-	}
-	return env
 }
