@@ -233,8 +233,8 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"storage/jwk.go", `import "github.com/go-jose/go-jose/v4"`, "one verifier per kind"},
 		{"cmd/signet/serve.go", `import "golang.org/x/oauth2"`, "demo of `signet dev`"},
 		{"provider/mail.go", `import "text/template"`, "escapes nothing"},
-		{"provider/flags.go", `import "flag"`, "cmd/signet alone"},
-		{"cmd/signet/config/flags.go", `import "github.com/spf13/cobra"`, "cmd/signet alone"},
+		{"provider/flags.go", `import "flag"`, "the commands alone"},
+		{"cmd/signet/config/flags.go", `import "github.com/spf13/cobra"`, "the commands alone"},
 		{"cmd/signet/client.go", `import "go.yaml.in/yaml/v3"`, "cmd/signet/config alone"},
 		{"cmd/signet/config/listen.go", `import "signet/cmd/signet/node"`, "cmd/signet/config may not import"},
 		{"cmd/signet/node/pretend.go", `import "signet/cmd/signet/demo"`, "cmd/signet/node may not import"},
@@ -259,6 +259,7 @@ func TestRooms_RightImportIsLeftAlone(t *testing.T) {
 		{"provider/oauth/discovery.go", `import ("signet/provider/flow"; "github.com/zitadel/oidc/v3/pkg/op")`},
 		{"provider/session/session_test.go", `import ("signet/storage/storagetest"; "golang.org/x/oauth2"; "net/http"; "time"); var _, _ = http.DefaultClient, time.Tick`},
 		{"provider/session/session_test.go", `import ("signet/provider"; "signet/provider/providertest"; "signet/provider/keys/vault")`},
+		{"cmd/signet/user/identity_test.go", `import ("signet/cmd/signet/program"; "signet/provider")`},
 		{"provider/providertest/thief.go", `import ("database/sql"; "signet/provider"; "signet/storage/storagetest")`},
 		{"cmd/signet/demo/page.go", `import ("golang.org/x/oauth2"; "signet/federation/federationtest")`},
 		{"provider/outbound/client.go", `import "net/http"; var _ = http.Client{}`},
@@ -335,7 +336,7 @@ func wrongImport(file, imported string) string {
 	if ours, ok := strings.CutPrefix(imported, "signet/"); ok {
 		reason, testRoom := testRooms[ours]
 		switch {
-		case ours == room, test && testRoom, test && wholeProvider(room, ours):
+		case ours == room, test && testRoom, test && wholeHouse(room, ours):
 			return ""
 		case testRoom && !roomOfTests && !(ours == "federation/federationtest" && room == "cmd/signet/demo"):
 			return fmt.Sprintf("%s may not import %s: %s", room, imported, reason)
@@ -362,10 +363,18 @@ func wrongImport(file, imported string) string {
 	return ""
 }
 
-// wholeProvider lets the tests of a room below provider see all of it: they stand
-// outside the room, and come to its rules by the doors that people and clients use.
-func wholeProvider(room, ours string) bool {
-	return strings.HasPrefix(room, "provider/") && (ours == "provider" || slices.Contains(house["provider"], ours))
+// wholeHouse lets the tests of a room below provider see all of it, and those of
+// cmd/signet and below the whole program: they stand outside the room, and come to its
+// rules by the doors that people, clients and operators use.
+func wholeHouse(room, ours string) bool {
+	seen := ""
+	switch {
+	case strings.HasPrefix(room, "provider/"):
+		seen = "provider"
+	case room == "cmd/signet", strings.HasPrefix(room, "cmd/signet/"):
+		seen = "cmd/signet/program"
+	}
+	return seen != "" && (ours == seen || slices.Contains(house[seen], ours))
 }
 
 // wrongNames finds the uses of forbidden names. A type in a signature
