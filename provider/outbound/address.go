@@ -1,10 +1,14 @@
 package outbound
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"syscall"
 )
+
+// ErrAddress: the host is, or resolves to, an address that is not public.
+var ErrAddress = errors.New("address is not public")
 
 // onlyPublic judges the address a socket is about to connect to. At this point
 // the name has been resolved, and there is no second look-up that could answer

@@ -36,15 +36,10 @@ type Config struct {
 }
 
 var (
-	// ErrAddress: the host is, or resolves to, an address that is not public.
-	ErrAddress = errors.New("address is not public")
 	// ErrScheme: neither https nor, for Configured, http to a loopback host.
 	ErrScheme = errors.New("scheme is not https")
 	// ErrRedirect: the answer sends us to another origin, or once too often.
 	ErrRedirect = errors.New("redirect to another origin")
-	// ErrTooLarge: the answer is larger than Config.MaxBody. It comes from Do when the
-	// length was announced, and from Read otherwise.
-	ErrTooLarge = errors.New("answer is too large")
 )
 
 const (

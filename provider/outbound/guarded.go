@@ -1,11 +1,16 @@
 package outbound
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 )
+
+// ErrTooLarge: the answer is larger than Config.MaxBody. It comes from Do when the
+// length was announced, and from Read otherwise.
+var ErrTooLarge = errors.New("answer is too large")
 
 // guarded is a transport that refuses a URL before and a body after its time.
 type guarded struct {
