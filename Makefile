@@ -17,14 +17,14 @@ lint:
 	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "gofmt -w these:"; echo "$$files"; exit 1; }
 	go vet ./... && go vet .ci/summary.go
 	go tool staticcheck ./...
-	go vet -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet
-	go tool staticcheck -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet
+	go vet -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet/...
+	go tool staticcheck -tags pkcs11 ./provider/keys/pkcs11 ./cmd/signet/...
 
 vulnerabilities: prepare
 	@bash .ci/vulnerabilities
 
 # The tests of a build with PKCS #11.
-pkcs11 := -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet
+pkcs11 := -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet/keys
 
 # All of it under the race detector, on SQLite and PostgreSQL; then, as it is built
 # on a machine without a C compiler, storage and one whole sign-in; with PKCS #11, the
@@ -32,7 +32,7 @@ pkcs11 := -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/sign
 unit: prepare
 	@{ go test -race -timeout 20m -json ./... && \
 		CGO_ENABLED=0 go test -timeout 10m -json ./storage/... && \
-		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet && \
+		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet/parties && \
 		go test -race -tags pkcs11 -timeout 5m -json $(pkcs11) && \
 		npm test --silent --prefix sdk/react -- --reporter=./test/events.ts; } | go run .ci/summary.go
 
@@ -45,7 +45,7 @@ bench:
 # Every relying party with the settings that it has by default, those too that take
 # long to install or to build.
 parties: prepare-soak
-	@SIGNET_SOAK=1 go test -count 1 -v -run TestRelyingParty_ ./cmd/signet
+	@SIGNET_SOAK=1 go test -count 1 -v -run TestRelyingParty_ ./cmd/signet/parties
 
 # Too long for CI: the same tests in another order each time, with every relying
 # party, and ten times the rounds of each race and each kill, since a race shows

@@ -28,6 +28,7 @@ import (
 
 	"golang.org/x/oauth2"
 
+	"signet/cmd/signet/signettest"
 	"signet/storage"
 )
 
@@ -40,7 +41,7 @@ func BenchmarkBesideCeilings(b *testing.B) {
 	spent := map[string]float64{}
 	for _, kind := range []string{"S", "E", "D"} {
 		b.Run(kind, func(b *testing.B) {
-			address := fmt.Sprintf("127.0.0.1:%d", freePort(b))
+			address := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(b))
 			pid := startServer(b, "http://"+address, exec.Command("ceiling", kind, address, b.TempDir()), nil)
 			spent[kind] = drive(b, pid, func(int) error { return expectOK(postForm("http://"+address+"/", "", "", url.Values{"a": {"b"}})) })
 		})
@@ -152,7 +153,7 @@ func postForm(target, id, secret string, form url.Values) (*http.Response, error
 	} else {
 		request.SetBasicAuth("bench", ceilingSecret)
 	}
-	return crowd.Do(request)
+	return signettest.Crowd.Do(request)
 }
 
 func expectOK(response *http.Response, err error) error {
@@ -175,27 +176,27 @@ func bodyOK(response *http.Response, err error) ([]byte, error) {
 // load is a `signet serve` with what the operations need: a client, and for each
 // worker a browser that is signed in, with its own chain of refresh tokens.
 type load struct {
-	*instance
-	client   createdClient
+	*signettest.Instance
+	client   signettest.CreatedClient
 	pid      int
-	browsers []*formBrowser
-	held     []tokens
+	browsers []*signettest.FormBrowser
+	held     []signettest.Tokens
 	renewal  []*http.Cookie // of the first-party app, for each worker
 }
 
 func startLoad(b *testing.B) *load {
 	b.Helper()
-	l := &load{instance: newInstance(b)}
-	l.client = l.createClient(b, "--type", "web", "--redirect-uri", nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256",
+	l := &load{Instance: signettest.NewInstance(b)}
+	l.client = l.CreateClient(b, "--type", "web", "--redirect-uri", signettest.Nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256",
 		"--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials")
-	l.createClient(b, "--id", "own", "--type", "spa", "--first-party", "--refresh-grace", "0s", "--redirect-uri", l.issuer+"/")
-	l.pid = startServer(b, l.issuer, exec.Command("signet", "serve"), l.env)
+	l.CreateClient(b, "--id", "own", "--type", "spa", "--first-party", "--refresh-grace", "0s", "--redirect-uri", l.Issuer+"/")
+	l.pid = startServer(b, l.Issuer, exec.Command("signet", "serve"), l.Env)
 	for range connections {
-		browser := newFormBrowser(b)
-		browser.open(l.authorizeURL())
-		browser.send("login", "", map[string]string{"username": l.email, "password": l.password})
-		got, err := l.token(url.Values{"grant_type": {"authorization_code"}, "code": {browser.left.Query().Get("code")},
-			"redirect_uri": {nowhere}, "code_verifier": {codeVerifier}})
+		browser := signettest.NewFormBrowser(b)
+		browser.Open(l.authorizeURL())
+		browser.Send("login", "", map[string]string{"username": l.Email, "password": l.Password})
+		got, err := l.token(url.Values{"grant_type": {"authorization_code"}, "code": {browser.Left.Query().Get("code")},
+			"redirect_uri": {signettest.Nowhere}, "code_verifier": {signettest.CodeVerifier}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -207,15 +208,15 @@ func startLoad(b *testing.B) *load {
 
 // ofApp makes a call as the first-party app of a worker's browser does.
 func (l *load) ofApp(worker int, method, path string, more ...*http.Cookie) (*http.Response, error) {
-	request, err := http.NewRequest(method, l.issuer+path, nil)
+	request, err := http.NewRequest(method, l.Issuer+path, nil)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Origin", l.issuer)
-	for _, cookie := range append(l.browsers[worker].client.Jar.Cookies(request.URL), more...) {
+	request.Header.Set("Origin", l.Issuer)
+	for _, cookie := range append(l.browsers[worker].Client.Jar.Cookies(request.URL), more...) {
 		request.AddCookie(cookie)
 	}
-	return crowd.Do(request)
+	return signettest.Crowd.Do(request)
 }
 
 // renew renews the app's cookies. The first time there are none: the session is enough.
@@ -237,14 +238,14 @@ func (l *load) renew(worker int) error {
 }
 
 func (l *load) authorizeURL() string {
-	return l.issuer + "/authorize?" + url.Values{
-		"client_id": {l.client.ID}, "redirect_uri": {nowhere}, "response_type": {"code"}, "scope": {"openid"}, "state": {"s"}, "nonce": {"n"},
-		"code_challenge": {oauth2.S256ChallengeFromVerifier(codeVerifier)}, "code_challenge_method": {"S256"},
+	return l.Issuer + "/authorize?" + url.Values{
+		"client_id": {l.client.ID}, "redirect_uri": {signettest.Nowhere}, "response_type": {"code"}, "scope": {"openid"}, "state": {"s"}, "nonce": {"n"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(signettest.CodeVerifier)}, "code_challenge_method": {"S256"},
 	}.Encode()
 }
 
-func (l *load) token(form url.Values) (got tokens, err error) {
-	body, err := bodyOK(postForm(l.issuer+"/token", l.client.ID, l.client.Secret, form))
+func (l *load) token(form url.Values) (got signettest.Tokens, err error) {
+	body, err := bodyOK(postForm(l.Issuer+"/token", l.client.ID, l.client.Secret, form))
 	if err == nil {
 		err = json.Unmarshal(body, &got)
 	}
@@ -258,7 +259,7 @@ type operation struct {
 
 func (l *load) operations() []operation {
 	get := func(path string) func(int) error {
-		return func(int) error { return expectOK(crowd.Get(l.issuer + path)) }
+		return func(int) error { return expectOK(signettest.Crowd.Get(l.Issuer + path)) }
 	}
 	return []operation{
 		{"discovery", "S", get("/.well-known/openid-configuration")},
@@ -276,10 +277,10 @@ func (l *load) operations() []operation {
 			if err != nil {
 				return err
 			}
-			for _, cookie := range l.browsers[i].client.Jar.Cookies(request.URL) {
+			for _, cookie := range l.browsers[i].Client.Jar.Cookies(request.URL) {
 				request.AddCookie(cookie)
 			}
-			response, err := crowd.Transport.RoundTrip(request)
+			response, err := signettest.Crowd.Transport.RoundTrip(request)
 			if err != nil {
 				return err
 			}
@@ -287,20 +288,20 @@ func (l *load) operations() []operation {
 			target, err := response.Location()
 			if err == nil {
 				_, err = l.token(url.Values{"grant_type": {"authorization_code"}, "code": {target.Query().Get("code")},
-					"redirect_uri": {nowhere}, "code_verifier": {codeVerifier}})
+					"redirect_uri": {signettest.Nowhere}, "code_verifier": {signettest.CodeVerifier}})
 			}
 			return err
 		}},
 		{"introspection", "E", func(i int) error {
-			return expectOK(postForm(l.issuer+"/introspect", l.client.ID, l.client.Secret, url.Values{"token": {l.held[i].Access}}))
+			return expectOK(postForm(l.Issuer+"/introspect", l.client.ID, l.client.Secret, url.Values{"token": {l.held[i].Access}}))
 		}},
 		{"userinfo", "E", func(i int) error {
-			request, err := http.NewRequest(http.MethodGet, l.issuer+"/userinfo", nil)
+			request, err := http.NewRequest(http.MethodGet, l.Issuer+"/userinfo", nil)
 			if err != nil {
 				return err
 			}
 			request.Header.Set("Authorization", "Bearer "+l.held[i].Access)
-			return expectOK(crowd.Do(request))
+			return expectOK(signettest.Crowd.Do(request))
 		}},
 		{"first-party refresh", "D", l.renew},
 		{"first-party session", "E", func(i int) error {

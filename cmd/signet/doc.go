@@ -1,6 +1,4 @@
 // Command signet is an OpenID Connect provider in one program.
 //
-// It owns main: what the operating system gives to a program (arguments, environment,
-// signals and standard streams) is read here, and nowhere else. The commands are in
-// program, the settings are read in config, the running process is node.
+// It owns its own name: all that it does is in program, whose tests run it too.
 package main

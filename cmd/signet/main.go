@@ -1,26 +1,5 @@
 package main
 
-import (
-	"context"
-	"os"
-	"os/signal"
-	"syscall"
-	"time"
+import "signet/cmd/signet/program"
 
-	"signet/cmd/signet/cli"
-	"signet/cmd/signet/program"
-)
-
-func main() {
-	// Whatever is written from here on is for this user alone.
-	syscall.Umask(0o077)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(program.Run(ctx, &cli.Program{
-		Env:    cli.Environment(os.Environ()),
-		Stdin:  os.Stdin,
-		Stdout: os.Stdout,
-		Stderr: &cli.LockedWriter{To: os.Stderr},
-		Now:    time.Now,
-	}, os.Args[1:]))
-}
+func main() { program.Main() }

@@ -74,12 +74,17 @@ var house = func() map[string][]string {
 			"provider/keys/vault", "provider/keys/pkcs11"),
 		"cmd/signet/demo": join(process, "static", "templates", "federation/foreign", "federation", "federation/federationtest", "storage", "provider",
 			"provider/web", "provider/directory", "provider/interaction"),
-		"cmd/signet/cli":     join(process, "federation/foreign", "storage", "provider/directory"),
-		"cmd/signet/user":    join(commands, "federation", "templates"),
-		"cmd/signet/client":  commands,
-		"cmd/signet/keys":    slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
-		"cmd/signet/program": slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}),
-		"cmd/signet":         {"cmd/signet/cli", "cmd/signet/program"},
+		"cmd/signet/cli":        join(process, "federation/foreign", "storage", "provider/directory"),
+		"cmd/signet/user":       join(commands, "federation", "templates"),
+		"cmd/signet/client":     commands,
+		"cmd/signet/keys":       slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
+		"cmd/signet/signettest": slices.Concat(pages, keepers, tests, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/program"}),
+		"cmd/signet/cluster":    {}, // as the three below, nothing but tests
+		"cmd/signet/parties":    {},
+		"cmd/signet/browser":    {},
+		"cmd/signet/example":    {},
+		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}),
+		"cmd/signet":            {"cmd/signet/program"},
 	}
 }()
 
@@ -88,6 +93,7 @@ var testRooms = map[string]string{
 	"storage/storagetest":       "it makes throw-away databases: only tests may",
 	"provider/keys/keystest":    "it makes keys under a master key that everybody knows: only tests may",
 	"provider/providertest":     "it starts a whole provider and plays those who come to it: only tests may",
+	"cmd/signet/signettest":     "it runs the program and plays those who come to it: only tests may",
 	"federation/federationtest": "it pretends to be Google and GitHub: only tests and `signet dev` may, so that `signet serve` cannot reach it",
 }
 
@@ -124,8 +130,8 @@ var strangers = []struct {
 		[]string{"cmd/signet/config"}, true,
 		"the form of the settings file is known to cmd/signet/config alone, so that there is one reader"},
 	{[]string{"os/signal"},
-		[]string{"cmd/signet", "cmd/signet/node"}, true,
-		"signals are known to cmd/signet, which ends, and to cmd/signet/node, which reads its settings again"},
+		[]string{"cmd/signet/program", "cmd/signet/node"}, true,
+		"signals are known to cmd/signet/program, which ends, and to cmd/signet/node, which reads its settings again"},
 	{[]string{"github.com/rogpeppe/go-internal"},
 		nil, true,
 		"it runs the scripts of the tests"},
@@ -165,8 +171,8 @@ var forbidden = []struct {
 		[]string{"cmd/signet/node"},
 		"a periodic job is a method …Once(ctx, at); only cmd/signet/node owns tickers"},
 	{"os", []string{"Getenv", "LookupEnv", "Environ", "Args"},
-		[]string{"cmd/signet"},
-		"arguments and environment are read in cmd/signet and handed on as settings"},
+		[]string{"cmd/signet/program"},
+		"arguments and environment are read in cmd/signet/program and handed on as settings"},
 	{"html/template", []string{"HTML", "HTMLAttr", "JS", "JSStr", "CSS", "URL", "Srcset"},
 		nil,
 		"it marks a string as safe that may have come from anywhere: pages are escaped by context"},
@@ -243,7 +249,7 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"federation/fetch.go", `import web "net/http"; var _ = web.Get`, "http.Get: the default client"},
 		{"federation/client.go", `import "net/http"; var _ = &http.Client{}`, "http.Client: there is one client"},
 		{"storage/sweep.go", `import "time"; var _ = time.Tick`, "only cmd/signet/node owns tickers"},
-		{"storage/open.go", `import "os"; var _ = os.Getenv`, "read in cmd/signet"},
+		{"storage/open.go", `import "os"; var _ = os.Getenv`, "read in cmd/signet/program"},
 		{"templates/raw.go", `import "html/template"; var _ = template.HTML("")`, "escaped by context"},
 	} {
 		got := wrongIn(t, c.file, []byte("package x\n"+c.source))

@@ -1,0 +1,122 @@
+package browser_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"signet/cmd/signet/signettest"
+	"signet/static"
+)
+
+// TestPages_EveryStateIsAccessible has Chromium and axe-core judge each golden file
+// of templates: a page that somebody adds is among them. With SCREENSHOTS=folder it
+// leaves pictures of them.
+func TestPages_EveryStateIsAccessible(t *testing.T) {
+	const ending = ".golden.html"
+	files, err := filepath.Glob("../../../templates/testdata/*" + ending)
+	if err != nil || len(files) < 64 {
+		t.Fatalf("there are %d golden files, %v", len(files), err)
+	}
+	assets, err := static.New("/auth") // as in the golden files
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc(assets.Prefix(), func(w http.ResponseWriter, r *http.Request) {
+		r.URL.Path = assets.URL(strings.Replace(path.Base(r.URL.Path), ".HASH.", ".", 1))
+		assets.ServeHTTP(w, r)
+	})
+	var names []string
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ending)
+		names = append(names, name)
+		mux.HandleFunc("/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
+	}
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	var saw struct{ Problems, Complaints []string }
+	signettest.RunInBrowser(t, "states.mjs", map[string]any{"origin": server.URL, "pages": names, "screenshots": os.Getenv("SCREENSHOTS")}, &saw)
+	for _, problem := range saw.Problems {
+		t.Error(problem)
+	}
+	signettest.RefuseComplaints(t, saw.Complaints)
+}
+
+// TestPages_AreAccessibleAndLight walks through every page of a running server and
+// has each judged as it stands there. A page may cost 15 KB and 7 requests.
+func TestPages_AreAccessibleAndLight(t *testing.T) {
+	dev := signettest.StartDev(t)
+	job := map[string]any{"admin": dev.Administrator(t), "screenshots": os.Getenv("SCREENSHOTS")}
+	var saw struct {
+		Pages []struct {
+			Title           string
+			Bytes, Requests int
+			Problems        []string
+		}
+		Complaints []string
+	}
+	dev.Browse(t, "accessibility.mjs", job, &saw)
+	if got := len(saw.Pages); got != 33 {
+		t.Errorf("%d pages were judged, want 33", got)
+	}
+	for _, page := range saw.Pages {
+		for _, problem := range page.Problems {
+			t.Errorf("%s: %s", page.Title, problem)
+		}
+		t.Logf("%s: %d bytes in %d requests", page.Title, page.Bytes, page.Requests)
+		if page.Bytes < 3<<10 || page.Bytes > 15<<10 || page.Requests < 4 || page.Requests > 7 {
+			t.Errorf("%s: %d bytes in %d requests", page.Title, page.Bytes, page.Requests)
+		}
+	}
+	signettest.RefuseComplaints(t, saw.Complaints)
+}
+
+// TestPages_NeedNoMouse goes through every flow with a keyboard alone. What was
+// refused begins at the reason, and no stop of the focus is out of sight or order.
+func TestPages_NeedNoMouse(t *testing.T) {
+	for _, javascript := range []bool{true, false} {
+		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {
+			dev, clock := startDevWithClock(t)
+			var saw struct {
+				Problems             []string
+				Begins, Texts        map[string]string
+				Shown, LinkLeadsTo   string
+				Kept                 bool
+				Opened, SessionsLeft int
+				Complaints           []string
+			}
+			dev.Browse(t, "keyboard.mjs", map[string]any{
+				"javascript": javascript, "clock": clock, "next": "a wholly other sentence", "admin": dev.Administrator(t),
+			}, &saw)
+			for _, problem := range saw.Problems {
+				t.Error(problem)
+			}
+			for page, want := range map[string]string{
+				"sign in": "username", "sign in, refused": "problem", "demo, denied": "problem", "profile, refused": "problem",
+				"sign in again": "password", "password, refused": "problem", "revoke, refused": "problem",
+			} {
+				if got := saw.Begins[page]; got != want {
+					t.Errorf("%s: the focus begins at %q, want %q", page, got, want)
+				}
+			}
+			if saw.LinkLeadsTo != "password" || !saw.Kept || saw.Opened != 1 || saw.SessionsLeft != 1 || javascript && saw.Shown != "text" {
+				t.Errorf("got %+v", saw)
+			}
+			for what, want := range map[string]string{
+				"denied": "access_denied", "name": "Keyboard User", "appsLeft": "None", "connected": "Google", "disconnected": "None",
+				"stepUp": "Confirm", "stayed": dev.Issuer, "upstream": "ada.example@gmail.com", "tested": "behind this server",
+				"rotated": "The keys were rotated", "revoked": "no mouse",
+			} {
+				if got := saw.Texts[what]; !strings.Contains(got, want) {
+					t.Errorf("%s: got %q, want %q in it", what, got, want)
+				}
+			}
+			signettest.RefuseComplaints(t, saw.Complaints)
+		})
+	}
+}

@@ -1,0 +1,179 @@
+package cluster_test
+
+import (
+	"database/sql"
+	"math/rand/v2"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/signettest"
+	"signet/storage"
+)
+
+// TestCO03_TwoProcessesRedeemACodeOnce: of 50 redemptions at once over two
+// processes one gets tokens, and the replays end them.
+func TestCO03_TwoProcessesRedeemACodeOnce(t *testing.T) {
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		codes := c.Codes(t, signettest.Soaking(10, 200))
+		t.Logf("%d codes, each redeemed 50 times at once", len(codes))
+		for _, code := range codes {
+			var won atomic.Int64
+			var winner signettest.Tokens
+			var all sync.WaitGroup
+			for i := range 50 {
+				all.Go(func() {
+					status, got, err := c.Redeem(at[i%2], code)
+					switch {
+					case err == nil && status == http.StatusOK:
+						won.Add(1)
+						winner = got
+					case err != nil || status != http.StatusBadRequest || got.Error != "invalid_grant":
+						t.Errorf("status %d, %s, %v; want invalid_grant", status, got.Error, err)
+					}
+				})
+			}
+			all.Wait()
+			if won.Load() != 1 {
+				t.Fatalf("%d redemptions of one code, want 1", won.Load())
+			}
+			for _, address := range at {
+				if status, got, err := c.Refresh(address, winner.Refresh); status != http.StatusBadRequest {
+					t.Errorf("the replayed code's tokens live on: status %d, %s, %v", status, got.Error, err)
+				}
+			}
+		}
+	})
+}
+
+// TestRT04_TwoProcessesRotateOnce: of 100 refreshes at once over two processes all
+// get the same successor, which works, once it was used the old one ends all.
+func TestRT04_TwoProcessesRotateOnce(t *testing.T) {
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		_, first, err := c.Redeem(at[0], c.Codes(t, 1)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		current := first.Refresh
+		before := ""
+		t.Logf("%d rounds of 100 refreshes at once", signettest.Soaking(20, 200))
+		for round := range signettest.Soaking(20, 200) {
+			var mu sync.Mutex
+			successors := map[string]int{}
+			var all sync.WaitGroup
+			for i := range 100 {
+				all.Go(func() {
+					status, got, err := c.Refresh(at[i%2], current)
+					if err != nil || status != http.StatusOK {
+						t.Errorf("round %d: status %d, %s, %v", round, status, got.Error, err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					successors[got.Refresh]++
+				})
+			}
+			all.Wait()
+			if len(successors) != 1 {
+				t.Fatalf("round %d: %d successors of one token, want 1", round, len(successors))
+			}
+			for successor := range successors {
+				before, current = current, successor
+			}
+		}
+		if _, got, err := c.Refresh(at[1], current); err != nil || got.Refresh == "" {
+			t.Fatalf("the successor does not work: %s, %v", got.Error, err)
+		}
+		for i, stale := range []string{before, current} {
+			if status, got, _ := c.Refresh(at[i], stale); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+				t.Errorf("after the replay: status %d, %s; want invalid_grant", status, got.Error)
+			}
+		}
+	})
+}
+
+// TestST10_KilledUnderLoadNothingAnsweredIsLost kills the process at any moment,
+// again and again, while clients refresh. Every refresh token that was answered
+// works afterwards, no code is unspent, and the file is whole.
+func TestST10_KilledUnderLoadNothingAnsweredIsLost(t *testing.T) {
+	c := signettest.NewCluster(t, "")
+	p := c.Start(t, true)
+	const chains = 8
+	held := make([]string, chains)
+	codes := c.Codes(t, chains)
+	for i, code := range codes {
+		_, got, err := c.Redeem(p.Address, code)
+		if err != nil || got.Refresh == "" {
+			t.Fatalf("redeem: %s, %v", got.Error, err)
+		}
+		held[i] = got.Refresh
+	}
+	answered, kills := 0, signettest.Soaking(8, 60)
+	for range kills {
+		var down atomic.Bool
+		var count atomic.Int64
+		var all sync.WaitGroup
+		for i := range held {
+			all.Go(func() {
+				for !down.Load() {
+					status, got, err := c.Refresh(p.Address, held[i])
+					if err != nil || status == http.StatusServiceUnavailable {
+						continue // no answer: the token that is held stays
+					}
+					if status != http.StatusOK {
+						t.Errorf("status %d, %s", status, got.Error)
+						return
+					}
+					held[i] = got.Refresh
+					count.Add(1)
+				}
+			})
+		}
+		at := rand.Int64N(60) + 20
+		signettest.Eventually(t, 20*time.Second, "the clients are at work", func() bool { return count.Load() > at })
+		p.Kill()
+		down.Store(true)
+		all.Wait()
+		answered += int(count.Load())
+		p = c.Start(t, true)
+		for i, token := range held {
+			status, got, err := c.Refresh(p.Address, token)
+			if err != nil || status != http.StatusOK {
+				t.Fatalf("after the kill an answered token is refused: status %d, %s, %v", status, got.Error, err)
+			}
+			held[i] = got.Refresh
+		}
+	}
+	for i, code := range codes {
+		if status, got, err := c.Redeem(p.Address, code); status != http.StatusBadRequest {
+			t.Errorf("a spent code works again: status %d, %v", status, err)
+		} else if status, _, _ := c.Refresh(p.Address, held[i]); status != http.StatusBadRequest {
+			t.Errorf("the replay of a code (%s) left its grant alive", got.Error)
+		}
+	}
+	p.Kill()
+	checkIntegrity(t, c)
+	t.Logf("%d refreshes answered around %d kills", answered, kills)
+}
+
+func checkIntegrity(t *testing.T, c *signettest.Cluster) {
+	t.Helper()
+	db, err := sql.Open(sqliteDriver(), filepath.Join(c.DataDir(t), "signet.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var verdict string
+	if err := db.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
+		t.Errorf("integrity check: %q, %v", verdict, err)
+	}
+}
+
+func sqliteDriver() string {
+	if storage.PureGo {
+		return "sqlite"
+	}
+	return "sqlite3"
+}

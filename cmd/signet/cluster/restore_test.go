@@ -1,0 +1,335 @@
+package cluster_test
+
+import (
+	"database/sql"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/signettest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// postgresTool finds a program that comes with PostgreSQL.
+func postgresTool(t *testing.T, name string) string {
+	t.Helper()
+	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if err != nil || len(found) == 0 {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			t.Fatalf("%s is not installed: apt-get install postgresql", name)
+		}
+		return path
+	}
+	return found[len(found)-1]
+}
+
+// backup makes one as an operator would, and gives what takes it back.
+func backup(t *testing.T, c *signettest.Cluster, database string) (restore func(t *testing.T)) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "backup")
+	if database == "" {
+		c.Command(t, "", nil, "backup", file)
+		return func(t *testing.T) { c.Command(t, "", nil, "restore", file, "--replace", "--json") }
+	}
+	tool := func(name string, args ...string) {
+		t.Helper()
+		if out, err := exec.Command(postgresTool(t, name), args...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+	}
+	tool("pg_dump", "--format=custom", "--file="+file, database)
+	return func(t *testing.T) {
+		tool("pg_restore", "--clean", "--if-exists", "--dbname", database, file)
+		c.Command(t, "", nil, "restore", "--database-restored", "--json")
+	}
+}
+
+func authorizeURL(c *signettest.Cluster) string {
+	return c.Issuer + "/authorize?" + url.Values{
+		"client_id": {c.Client.ID}, "redirect_uri": {signettest.Nowhere}, "response_type": {"code"}, "scope": {"openid offline_access"},
+		"code_challenge": {oauth2.S256ChallengeFromVerifier(signettest.CodeVerifier)}, "code_challenge_method": {"S256"},
+	}.Encode()
+}
+
+func serviceToken(t *testing.T, c *signettest.Cluster, at string) string {
+	t.Helper()
+	status, got, err := c.Token(at, url.Values{"grant_type": {"client_credentials"}})
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("client_credentials: status %d, %s, %v", status, got.Error, err)
+	}
+	return got.Access
+}
+
+// ST-12, RT-13: after an old backup was restored nothing from before is good, neither
+// what the backup takes for alive nor what it has never heard of; and all goes on.
+func TestST12_RestoredBackupRevivesNothing(t *testing.T) {
+	for _, backend := range []string{"sqlite", "postgres"} {
+		t.Run(backend, func(t *testing.T) {
+			database := ""
+			if backend == "postgres" {
+				database = storagetest.Postgres(t).Config().Database
+			}
+			c := signettest.NewCluster(t, database)
+			c.Env = append(c.Env, "SIGNET_LIFETIMES_CODE=10m") // none dies of age
+			c.Command(t, "", nil, "client", "update", c.Client.ID, "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials", "--json")
+			p := c.Start(t, true)
+
+			person := signettest.NewFormBrowser(t)
+			person.Open(c.Issuer + "/account")
+			person.Send("login", "", map[string]string{"username": c.Email, "password": c.Password})
+			halfway := signettest.NewFormBrowser(t)
+			halfway.Open(authorizeURL(c))
+			codes := c.Codes(t, 3)
+			first := c.MustRedeem(t, p.Address, codes[0])
+			service := serviceToken(t, c, p.Address)
+			restore := backup(t, c, database)
+
+			// What the backup does not know: a rotation, a spent code, another session, a
+			// user, a revoked key.
+			_, ahead, err := c.Refresh(p.Address, first.Refresh)
+			if err != nil || ahead.Refresh == "" {
+				t.Fatalf("refresh: %s, %v", ahead.Error, err)
+			}
+			spent := c.MustRedeem(t, p.Address, codes[1])
+			late := c.Codes(t, 2)
+			unknown := c.MustRedeem(t, p.Address, late[0])
+			c.Command(t, "", nil, "user", "create", "--email", "late@example.com", "--json")
+			leaked := c.Kid(t, "ES256", "active")
+			c.Command(t, "", nil, "keys", "revoke", leaked, "--yes", "--json")
+
+			p.Kill()
+			restore(t)
+			p = c.Start(t, true)
+
+			for name, held := range map[string]signettest.Tokens{"of the backup": first, "ahead of it": ahead, "of a code it takes for unspent": spent, "it never saw": unknown} {
+				if status, got, err := c.Refresh(p.Address, held.Refresh); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+					t.Errorf("refresh token %s: status %d, %s, %v", name, status, got.Error, err)
+				}
+				if c.Active(t, p.Address, held.Access) {
+					t.Errorf("access token %s is active", name)
+				}
+			}
+			if c.Active(t, p.Address, service) {
+				t.Error("a service's token from before is active")
+			}
+			for name, code := range map[string]string{"redeemed": codes[0], "redeemed since": codes[1], "never redeemed": codes[2], "it never saw": late[1]} {
+				if status, got, err := c.Redeem(p.Address, code); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+					t.Errorf("code %s: status %d, %s, %v", name, status, got.Error, err)
+				}
+			}
+			if person.Open(c.Issuer + "/account"); person.At.Path != "/login" {
+				t.Errorf("a session from before opens %s", person.At)
+			}
+			halfway.Send("login", "", map[string]string{"username": c.Email, "password": c.Password})
+			if halfway.Left != nil || signettest.FindByID(halfway.Page, "login") != nil {
+				t.Errorf("a request from before led to %s, %v", halfway.At, halfway.Left)
+			}
+
+			// It goes on, with the user, the client and its secret.
+			anew := c.MustRedeem(t, p.Address, c.Codes(t, 1)[0])
+			if _, got, err := c.Refresh(p.Address, anew.Refresh); err != nil || got.Refresh == "" {
+				t.Errorf("refresh anew: %s, %v", got.Error, err)
+			}
+			if !c.Active(t, p.Address, anew.Access) || !c.Active(t, p.Address, serviceToken(t, c, p.Address)) {
+				t.Error("new tokens are not active")
+			}
+			c.CommandFails(t, exit.NotFound, "user", "show", "late@example.com")
+			var events struct{ Events []struct{ Actor string } }
+			c.Command(t, "", &events, "events", "--type", "instance.restored", "--json")
+			if len(events.Events) != 1 || events.Events[0].Actor != "cli" {
+				t.Errorf("events: %+v", events.Events)
+			}
+			wantRestoredKeys(t, c, leaked, database == "")
+		})
+	}
+}
+
+// wantRestoredKeys: other keys sign than in the backup; a key that the replaced
+// database had revoked is revoked.
+func wantRestoredKeys(t *testing.T, c *signettest.Cluster, leaked string, knows bool) {
+	t.Helper()
+	i := slices.IndexFunc(c.Keys(t), func(k signettest.KeyRow) bool { return k.KeyID == leaked })
+	state := "none"
+	if i >= 0 {
+		state = c.Keys(t)[i].State
+	}
+	if want := map[bool]string{true: "revoked", false: "retired"}[knows]; state != want {
+		t.Errorf("the leaked key is %s, want %s", state, want)
+	}
+	revoked := 0
+	for _, k := range c.Keys(t) {
+		if k.Alg == "internal" && k.State == "revoked" {
+			revoked++
+		}
+	}
+	if revoked != 2 {
+		t.Errorf("%d secrets are revoked, want both of the backup", revoked)
+	}
+}
+
+// A restore that fails, or is refused, leaves all as it was.
+func TestRestore_Refuses(t *testing.T) {
+	c := signettest.NewCluster(t, "")
+	p := c.Start(t, true)
+	folder := t.TempDir()
+	file := filepath.Join(folder, "backup")
+	c.Command(t, "", nil, "backup", file)
+	if said := c.CommandFails(t, exit.Conflict, "backup", file); !strings.Contains(said, "is there already; nothing was changed") {
+		t.Errorf("a second backup of that name: %s", said)
+	}
+	state, err := os.Stat(file)
+	if err != nil || state.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", state.Mode(), err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(folder, "*")); len(left) != 1 {
+		t.Errorf("beside the backup lies %v", left)
+	}
+
+	c.CommandFails(t, exit.Conflict, "restore", file)
+	if said := c.CommandFails(t, exit.Conflict, "restore", file, "--replace"); !strings.Contains(said, "stop the server") {
+		t.Errorf("beside a running server: %s", said)
+	}
+	c.MustRedeem(t, p.Address, c.Codes(t, 1)[0]) // it goes on
+	p.Kill()
+	checkIntegrity(t, c)
+
+	damaged := filepath.Join(folder, "damaged")
+	if err := os.WriteFile(damaged, []byte(strings.Repeat("no database\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.CommandFails(t, exit.Denied, "restore", damaged, "--replace")
+	c.CommandFails(t, exit.NotFound, "restore", damaged+"x", "--replace")
+	c.Command(t, "", nil, "user", "show", c.Email)
+
+	// The master key of another installation.
+	data := c.DataDir(t)
+	if err := os.Rename(filepath.Join(data, "master.key"), filepath.Join(folder, "master.key")); err != nil {
+		t.Fatal(err)
+	}
+	if said := c.CommandFails(t, exit.Config, "restore", file, "--replace"); !strings.Contains(said, "master") {
+		t.Errorf("without the master key: %s", said)
+	}
+	if err := os.Rename(filepath.Join(folder, "master.key"), filepath.Join(data, "master.key")); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(data, "*re*")); len(left) != 0 {
+		t.Errorf("the refused restores left %v", left)
+	}
+	c.MustRedeem(t, c.Start(t, true).Address, c.Codes(t, 1)[0])
+}
+
+// ST-12, MN-11: a backup of an older release is brought up to date, and one of a newer
+// is refused before anything is changed.
+func TestRestore_BackupsOfOtherReleases(t *testing.T) {
+	c := signettest.NewCluster(t, "")
+	file := filepath.Join(t.TempDir(), "backup")
+	c.Command(t, "", nil, "backup", file)
+	db, err := sql.Open(sqliteDriver(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	change := func(statements ...string) {
+		t.Helper()
+		for _, statement := range statements {
+			if _, err := db.Exec(statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	newest, undo := newestMigration(t)
+	change(undo...)
+	var done struct{ Migrations []string }
+	c.Command(t, "", &done, "restore", file, "--replace", "--json")
+	if !slices.Equal(done.Migrations, []string{newest}) {
+		t.Errorf("migrations %v, want %s", done.Migrations, newest)
+	}
+	c.Command(t, "", nil, "user", "show", c.Email, "--json")
+	c.Command(t, "", nil, "setup-link", "--json")
+
+	change(`UPDATE instance SET oldest_program = 999`)
+	c.Command(t, "", nil, "user", "create", "--email", "still@example.com", "--json")
+	if said := c.CommandFails(t, exit.Denied, "restore", file, "--replace"); !strings.Contains(said, "start a newer release") {
+		t.Errorf("a backup of a newer release: %s", said)
+	}
+	c.Command(t, "", nil, "user", "show", "still@example.com", "--json")
+}
+
+// newestMigration gives the file name of the newest migration, and the statements that
+// take a database of SQLite back to the schema before it.
+func newestMigration(t *testing.T) (name string, undo []string) {
+	t.Helper()
+	files, err := filepath.Glob("../../../storage/migrations/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no migrations: %v", err)
+	}
+	newest := files[len(files)-1]
+	text, err := os.ReadFile(newest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := regexp.MustCompile(`(?m)^(?:CREATE (TABLE|(?:UNIQUE )?INDEX) (\w+)|ALTER TABLE (\w+) ADD COLUMN (\w+))`)
+	for _, m := range made.FindAllStringSubmatch(string(text), -1) {
+		statement := "ALTER TABLE " + m[3] + " DROP COLUMN " + m[4]
+		if m[1] != "" {
+			statement = "DROP " + strings.TrimPrefix(m[1], "UNIQUE ") + " " + m[2]
+		}
+		undo = append([]string{statement}, undo...)
+	}
+	return filepath.Base(newest), append(undo, fmt.Sprintf(`DELETE FROM migrations WHERE number = %d`, len(files)))
+}
+
+func TestCF14_OlderProgramRefusesANewerDatabase(t *testing.T) {
+	i := signettest.NewInstance(t)
+	db, err := sql.Open(sqliteDriver(), storage.DatabaseFile(i.DataDir(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE instance SET oldest_program = 999`); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"serve"}, {"user", "list"}, {"migrate"}, {"migrate", "--check"}} {
+		if said := i.CommandFails(t, exit.Denied, args...); !strings.Contains(said, "too old for the database") || !strings.Contains(said, "install the newer release") {
+			t.Errorf("signet %s says %q", strings.Join(args, " "), said)
+		}
+	}
+}
+
+// A restore that is killed leaves one database or the other, whole, and does not stand
+// in the way of the next.
+func TestRestore_KilledLeavesAWholeDatabase(t *testing.T) {
+	c := signettest.NewCluster(t, "")
+	file := filepath.Join(t.TempDir(), "backup")
+	c.Command(t, "", nil, "backup", file)
+	c.Command(t, "", nil, "user", "create", "--email", "since@example.com", "--json")
+	for _, appears := range []string{"restore-*/signet.db", "restore-*/signet.db-wal", "signet.db.replaced-*"} {
+		restore, talk := c.Background(t, "restore", file, "--replace")
+		signettest.Eventually(t, 30*time.Second, appears+" is there", func() bool {
+			found, err := filepath.Glob(filepath.Join(c.DataDir(t), appears))
+			return err == nil && len(found) > 0
+		})
+		_ = restore.Process.Kill()
+		_ = restore.Wait()
+		c.Command(t, "", nil, "user", "show", c.Email, "--json")
+		checkIntegrity(t, c)
+		if t.Failed() {
+			t.Fatalf("killed when %s was there; it had said:\n%s", appears, talk)
+		}
+	}
+	c.Command(t, "", nil, "restore", file, "--replace", "--json")
+	c.CommandFails(t, exit.NotFound, "user", "show", "since@example.com")
+}

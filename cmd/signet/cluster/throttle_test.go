@@ -1,0 +1,72 @@
+package cluster_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"signet/cmd/signet/signettest"
+)
+
+// trySignIn tries a password through the first-party app at one process, in a browser
+// with this device cookie, and gives the status and the device cookie that was set.
+func trySignIn(t *testing.T, c *signettest.Cluster, at, pass, device string) (status int, known string) {
+	t.Helper()
+	body, err := json.Marshal(map[string]string{"username": c.Email, "password": pass})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, at+"/login", strings.NewReader(string(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	r.AddCookie(&http.Cookie{Name: "signet_device", Value: device})
+	response, err := signettest.Crowd.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	for _, cookie := range response.Cookies() {
+		if cookie.Name == "signet_device" {
+			known = cookie.Value
+		}
+	}
+	if throttled := response.StatusCode == http.StatusTooManyRequests; throttled != (response.Header.Get("Retry-After") != "") {
+		t.Errorf("status %d, Retry-After %q", response.StatusCode, response.Header.Get("Retry-After"))
+	}
+	return response.StatusCode, known
+}
+
+// TestPW09_ProcessesCountTogether sets the limit to four: two wrong passwords at each
+// of two processes are all there are, also after one was killed and started again. The
+// owner's browser gets in.
+func TestPW09_ProcessesCountTogether(t *testing.T) {
+	c := signettest.NewCluster(t, "")
+	c.CreateClient(t, "--type", "spa", "--first-party", "--redirect-uri", signettest.Nowhere)
+	c.Env = append(c.Env, "SIGNET_RATE_LIMITS_ACCOUNT=4", "SIGNET_RATE_LIMITS_WINDOW=2h")
+	first, second := c.Start(t, true), c.Start(t, false)
+	status, home := trySignIn(t, c, first.Address, c.Password, "")
+	if status != http.StatusOK || home == "" {
+		t.Fatalf("the owner's first sign-in: status %d, device cookie %q", status, home)
+	}
+	for range 2 {
+		for _, p := range []*signettest.Process{first, second} {
+			if status, _ := trySignIn(t, c, p.Address, "wrong password", ""); status != http.StatusUnauthorized {
+				t.Fatalf("a guess: status %d", status)
+			}
+		}
+	}
+	first.Kill()
+	first = c.Start(t, true)
+	for _, p := range []*signettest.Process{first, second} {
+		if status, _ := trySignIn(t, c, p.Address, c.Password, ""); status != http.StatusTooManyRequests {
+			t.Errorf("the right password after four guesses: status %d", status)
+		}
+		if status, _ := trySignIn(t, c, p.Address, c.Password, home); status != http.StatusOK {
+			t.Errorf("the owner's browser: status %d", status)
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package keys_test
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/signettest"
+)
+
+// TestKY03_ProcessesToldToRotateAtOnce: one does, and there is one new key.
+func TestKY03_ProcessesToldToRotateAtOnce(t *testing.T) {
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, _ []string) {
+		c.Instance.Env = append(c.Instance.Env, "SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s")
+		c.Env = append(c.Env, "SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s")
+		for round := range signettest.Soaking(3, 30) {
+			before := c.Keys(t)
+			ripe := time.Now().Add(2 * time.Second)
+			signettest.Eventually(t, 10*time.Second, "the next keys are ripe", func() bool { return time.Now().After(ripe) })
+			codes := make([]int, 4)
+			var all sync.WaitGroup
+			for i := range codes {
+				command, talk := c.Background(t, "keys", "rotate")
+				all.Go(func() {
+					_ = command.Wait()
+					codes[i] = command.ProcessState.ExitCode()
+					if codes[i] != exit.OK && codes[i] != exit.Conflict {
+						t.Errorf("exit code %d: %s", codes[i], talk)
+					}
+				})
+			}
+			all.Wait()
+			slices.Sort(codes)
+			if !slices.Equal(codes, []int{exit.OK, exit.Conflict, exit.Conflict, exit.Conflict}) {
+				t.Errorf("round %d: exit codes %v, want one 0 and else 5", round, codes)
+			}
+			if made := len(c.Keys(t)) - len(before); made != 2 {
+				t.Errorf("round %d: %d new keys, want one of each algorithm", round, made)
+			}
+		}
+	})
+}
+
+// TestKeys_KilledInARotationOrARewrap kills commands and the server at any point,
+// beside a server that goes on. Each line then has one key that signs and one that is
+// next, all of them open, and what was signed before is good.
+func TestKeys_KilledInARotationOrARewrap(t *testing.T) {
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		_, held, err := c.Redeem(at[0], c.Codes(t, 1)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		commands := [][]string{{"keys", "rotate", "--force"}, {"keys", "rewrap"}}
+		whole := make([]time.Duration, len(commands)) // how long each takes when it is left alone
+		for i, args := range commands {
+			began := time.Now()
+			command, talk := c.Background(t, args...)
+			if err := command.Wait(); err != nil {
+				t.Fatalf("%v: %v: %s", args, err, talk)
+			}
+			whole[i] = time.Since(began)
+		}
+		finished, rounds := 0, signettest.Soaking(14, 200)
+		for i := range rounds {
+			args := commands[i%2]
+			command, _ := c.Background(t, args...)
+			timer := time.AfterFunc(time.Duration(rand.Int64N(int64(whole[i%2]))*5/4), func() { _ = command.Process.Kill() })
+			_ = command.Wait()
+			if timer.Stop() || command.ProcessState.ExitCode() == exit.OK {
+				finished++
+			}
+			wantWholeLines(t, c)
+			status, next, err := c.Refresh(at[i%2], held.Refresh)
+			if err != nil || status != http.StatusOK {
+				t.Fatalf("after %v was killed: status %d, %s, %v", args, status, next.Error, err)
+			}
+			held = next
+		}
+		// Whatever was left half done, a rewrap finishes, and a fresh process reads it all.
+		var done struct {
+			Rewrapped int
+			Unopened  []string
+		}
+		c.Command(t, "", &done, "keys", "rewrap", "--json")
+		if len(done.Unopened) != 0 {
+			t.Errorf("no master key opens %v", done.Unopened)
+		}
+		fresh := c.Start(t, false)
+		if status, got, err := c.Refresh(fresh.Address, held.Refresh); err != nil || status != http.StatusOK {
+			t.Errorf("a fresh process refuses what was signed before: status %d, %s, %v", status, got.Error, err)
+		}
+		if said := fresh.Talk.String(); strings.Contains(said, "signing key skipped") {
+			t.Errorf("a key does not open:\n%s", said)
+		}
+		t.Logf("of %d commands, which take %s, %d finished before they were killed", rounds, whole, finished)
+		if finished == rounds {
+			t.Error("none was killed")
+		}
+	})
+}
+
+func wantWholeLines(t *testing.T, c *signettest.Cluster) {
+	t.Helper()
+	states := map[string]int{}
+	public := 0
+	for _, k := range c.Keys(t) {
+		states[k.Alg+" "+k.State]++
+		if k.Alg != "internal" && k.State != "gone" && k.State != "revoked" {
+			public++
+		}
+	}
+	for _, line := range []string{"ES256", "RS256", "internal"} {
+		if states[line+" active"] != 1 || states[line+" next"] != 1 {
+			t.Errorf("line %s: %v, want one active and one next key", line, states)
+		}
+	}
+	var jwks struct{ Keys []struct{ Kid string } }
+	c.Command(t, "", &jwks, "keys", "export-public", "--json")
+	if len(jwks.Keys) != public {
+		t.Errorf("%d of %d keys open", len(jwks.Keys), public)
+	}
+}
+
+// TestKeys_ServerKilledWhileItRotates: the schedule rotates every second, and the
+// process dies at any point of it.
+func TestKeys_ServerKilledWhileItRotates(t *testing.T) {
+	c := signettest.NewCluster(t, "")
+	c.Env = append(c.Env, "SIGNET_KEYS_ROTATE_EVERY=1s", "SIGNET_KEYS_PUBLISH_BEFORE=1s", "SIGNET_KEYS_JWKS_MAX_AGE=1s")
+	p := c.Start(t, true)
+	_, held, err := c.Redeem(p.Address, c.Codes(t, 1)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range signettest.Soaking(6, 60) {
+		before := c.Kid(t, "ES256", "active")
+		// The process that was killed may have held the lease, of ten seconds.
+		signettest.Eventually(t, 90*time.Second, "it rotates", func() bool { return c.Kid(t, "ES256", "active") != before })
+		wait := time.Now().Add(time.Duration(rand.Int64N(int64(time.Second))))
+		signettest.Eventually(t, 10*time.Second, "some moment", func() bool { return time.Now().After(wait) })
+		p.Kill()
+		wantWholeLines(t, c)
+		p = c.Start(t, true)
+		status, next, err := c.Refresh(p.Address, held.Refresh)
+		if err != nil || status != http.StatusOK {
+			t.Fatalf("status %d, %s, %v", status, next.Error, err)
+		}
+		held = next
+	}
+}
+
+// TestKeys_Emergency revokes the signing key beside two servers. Within a second
+// both refuse what it signed; the next token is signed by the key that had been
+// published as next, which relying parties know already.
+func TestKeys_Emergency(t *testing.T) {
+	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
+		relyingParty := oidc.NewRemoteKeySet(t.Context(), c.Issuer+"/jwks")
+		_, held, err := c.Redeem(at[0], c.Codes(t, 1)[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := relyingParty.VerifySignature(t.Context(), held.Access); err != nil {
+			t.Fatal(err)
+		}
+		for _, address := range at {
+			if !c.Active(t, address, held.Access) {
+				t.Fatal("the token is not active at first")
+			}
+		}
+		active, next := c.Kid(t, "ES256", "active"), c.Kid(t, "ES256", "next")
+		if kidOf(held.Access) != active {
+			t.Fatalf("signed by %s, not by the active %s", kidOf(held.Access), active)
+		}
+		c.Command(t, "", nil, "keys", "revoke", active, "--reason", "leaked", "--yes", "--json")
+		revoked := time.Now()
+		for _, address := range at {
+			signettest.Eventually(t, 10*time.Second, address+" refuses it", func() bool { return !c.Active(t, address, held.Access) })
+		}
+		t.Logf("both servers refused the revoked key's token after %s", time.Since(revoked))
+		for _, address := range at {
+			status, fresh, err := c.Refresh(address, held.Refresh)
+			if err != nil || status != http.StatusOK {
+				t.Fatalf("refresh: status %d, %s, %v", status, fresh.Error, err)
+			}
+			if got := kidOf(fresh.Access); got != next {
+				t.Errorf("signed by %s, want %s, which was published as next", got, next)
+			}
+			if _, err := relyingParty.VerifySignature(t.Context(), fresh.Access); err != nil {
+				t.Errorf("a relying party that has not read the JWKS since: %v", err)
+			}
+			if !c.Active(t, address, fresh.Access) {
+				t.Error("the new token is not active")
+			}
+			held = fresh
+		}
+		if jwks := jwks(t, c); strings.Contains(jwks, active) || !strings.Contains(jwks, c.Kid(t, "ES256", "next")) {
+			t.Errorf("published: %s", jwks)
+		}
+
+		// The secret: refresh tokens and codes under it end.
+		code := c.Codes(t, 1)[0]
+		c.Command(t, "", nil, "keys", "revoke", c.Kid(t, "internal", "active"), "--yes", "--json")
+		for _, address := range at {
+			signettest.Eventually(t, 10*time.Second, address+" refuses its refresh token", func() bool {
+				status, got, err := c.Refresh(address, held.Refresh)
+				return err == nil && status == http.StatusBadRequest && got.Error == "invalid_grant"
+			})
+			if status, got, _ := c.Redeem(address, code); status != http.StatusBadRequest || got.Error != "invalid_grant" {
+				t.Errorf("its code: status %d, %s", status, got.Error)
+			}
+		}
+		if _, got, err := c.Redeem(at[1], c.Codes(t, 1)[0]); err != nil || got.Refresh == "" {
+			t.Errorf("sign-ins work no more: %s, %v", got.Error, err)
+		}
+	})
+}

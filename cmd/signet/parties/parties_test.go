@@ -1,0 +1,323 @@
+package parties_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/signettest"
+)
+
+// parties are relying parties that are not ours, with the settings that they have by
+// default: each is told the provider, the client and where it is itself. How it
+// authenticates, and whether it sends PKCE or a nonce, is its own choice. README.md
+// lists them.
+var parties = []struct {
+	name  string
+	soak  bool // make soak alone runs it, since it is costly to install or to build
+	story func(t *testing.T)
+}{
+	{"mod_auth_openidc", false, func(t *testing.T) { usesApache(t) }},
+	{"openid-client", false, website{callback: "/callback", start: inNode("defaultparty.mjs"), refreshes: true, signsOut: true}.story},
+	{"passport-openidconnect", false, website{callback: "/callback", start: inNode("passportparty.mjs"), unproven: true}.story},
+	{"@auth/core", false, website{callback: "/auth/callback/signet", start: inNode("authjsparty.mjs")}.story},
+	{"zitadel/oidc", false, website{callback: "/callback", start: inGo("./zitadel"), unproven: true, refreshes: true, signsOut: true}.story},
+	{"Authlib", true, website{callback: "/callback", start: inPython("authlib"), refreshes: true, signsOut: true}.story},
+	{"mozilla-django-oidc", true, website{callback: "/oidc/callback/", start: inPython("mozilla-django-oidc"), refreshes: true}.story},
+	{"python-social-auth", true, website{callback: "/social/complete/oidc/", start: inPython("python-social-auth"), refreshes: true}.story},
+	{"django-allauth", true, website{callback: "/accounts/oidc/signet/login/callback/", start: inPython("django-allauth"), unproven: true}.story},
+	{"gitlab-omniauth-openid-connect", true, website{callback: "/auth/openid_connect/callback", start: inRuby("gitlab.rb"), signsOut: true}.story},
+	{"oauth2-proxy", true, usesOAuth2Proxy},
+	{"oidc-agent", true, usesOIDCAgent},
+}
+
+func TestRelyingParty_Defaults(t *testing.T) {
+	for _, p := range parties {
+		if p.soak && os.Getenv("SIGNET_SOAK") == "" {
+			continue
+		}
+		t.Run(p.name, func(t *testing.T) {
+			started := time.Now()
+			p.story(t)
+			t.Logf("took %s", time.Since(started).Round(10*time.Millisecond))
+		})
+	}
+}
+
+// website is a party that the tests have made a small site of, with these pages:
+//
+//	/login   starts a sign-in, with a form called begin or at once; it ends at /me
+//	/me      {"email":…} or {"sub":…} of the person, 401 if nobody is signed in
+//	/refresh makes the party refresh: {"rotated":true}, or another way to /me
+//	/logout  signs out here and at the provider, and ends at /bye
+type website struct {
+	callback string // path of its redirect URI
+	start    func(t *testing.T, s partySite)
+
+	unproven  bool // sends neither PKCE nor a nonce, so that the client needs --pkce-optional
+	refreshes bool
+	signsOut  bool
+}
+
+// partySite is what a party is told.
+type partySite struct {
+	origin, port, issuer string
+	client               signettest.CreatedClient
+}
+
+// story signs a person in, refreshes, lets refreshes fail, and signs out.
+func (w website) story(t *testing.T) {
+	s, i, behind := w.run(t)
+	b := signettest.NewFormBrowser(t)
+	s.signIn(t, b, i)
+	if w.refreshes {
+		s.refresh(t, b, "at first")
+		for fault := range tokenFaults {
+			behind.fail(t, fault, 9, func() { b.Visit(s.origin + "/refresh") })
+			s.refresh(t, b, "after one that failed ("+fault+")")
+		}
+	}
+	if w.signsOut {
+		s.signOut(t, b)
+	}
+	if w.unproven {
+		wantNoRefusal(t, i, s.client, "code_challenge_missing") // before it was exempt
+	} else {
+		wantNoRefusal(t, i, s.client)
+	}
+}
+
+// run starts Signet behind a front, and the party.
+func (w website) run(t *testing.T) (partySite, *signettest.Instance, *tokenFront) {
+	t.Helper()
+	i, behind := newInstanceBehind(t)
+	port := signettest.FreePort(t)
+	s := partySite{origin: fmt.Sprintf("http://127.0.0.1:%d", port), port: fmt.Sprint(port), issuer: i.Issuer}
+	create := []string{"--type", "web", "--redirect-uri", s.origin + w.callback, "--post-logout-redirect-uri", s.origin + "/bye"}
+	s.client = i.CreateClient(t, create...)
+	i.Serve(t)
+	w.start(t, s)
+	if w.unproven {
+		s.exempt(t, i)
+	}
+	return s, i, behind
+}
+
+// exempt lets the client off PKCE, as the refusal says.
+func (s partySite) exempt(t *testing.T, i *signettest.Instance) {
+	t.Helper()
+	b := signettest.NewFormBrowser(t)
+	comesBack := func() string {
+		b.Open(s.origin + "/login")
+		for b.Left != nil && strings.HasPrefix(b.Left.String(), s.issuer) {
+			target := b.Left.String()
+			b.Left = nil
+			b.Open(target)
+		}
+		if b.Left == nil {
+			return ""
+		}
+		return b.Left.Query().Get("error_description")
+	}
+	if refusal := comesBack(); !strings.Contains(refusal, "--pkce-optional") {
+		t.Fatalf("neither PKCE nor a nonce: got %q, want a refusal that names the switch", refusal)
+	}
+	i.Command(t, "", nil, "client", "update", s.client.ID, "--pkce-optional", "--json")
+	signettest.Eventually(t, 10*time.Second, "the switch is on", func() bool { return comesBack() == "" })
+}
+
+// begin starts a sign-in and follows it to the provider's page.
+func (s partySite) begin(b *signettest.FormBrowser) {
+	b.T.Helper()
+	b.Visit(s.origin + "/login")
+	if signettest.FindByID(b.Page, "begin") != nil { // this party begins with a form
+		b.Left = nil
+		b.Send("begin", "", nil)
+		b.Visit(b.Left.String())
+	}
+}
+
+// signIn goes through sign-in and consent, and comes back as the person.
+func (s partySite) signIn(t *testing.T, b *signettest.FormBrowser, i *signettest.Instance) {
+	t.Helper()
+	s.begin(b)
+	b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
+	if b.Left == nil {
+		b.Send("consent", "allow", nil)
+	}
+	if b.Left == nil {
+		t.Fatalf("the browser stays at %s and reads %q", b.At, b.Text())
+	}
+	b.Visit(b.Left.String())
+	var user struct {
+		Sub string `json:"sub"`
+	}
+	i.Command(t, "", &user, "user", "show", i.Email, "--json")
+	me := answer(t, b)
+	if b.At.Path != "/me" || me["email"] != i.Email && me["sub"] != user.Sub {
+		t.Fatalf("after the sign-in the browser is at %s and reads %v", b.At, me)
+	}
+}
+
+// refresh wants the party to refresh and the person to stay signed in.
+func (s partySite) refresh(t *testing.T, b *signettest.FormBrowser, when string) {
+	t.Helper()
+	b.Visit(s.origin + "/refresh")
+	if got := answer(t, b); got["rotated"] != true && b.At.Path != "/me" || got["error"] != nil {
+		t.Errorf("a refresh %s: the browser is at %s and reads %v", when, b.At, got)
+	}
+	b.Visit(s.origin + "/me")
+	if got := answer(t, b); got["error"] != nil || b.At.Path != "/me" {
+		t.Errorf("after a refresh %s the browser is at %s and reads %v", when, b.At, got)
+	}
+}
+
+func (s partySite) signOut(t *testing.T, b *signettest.FormBrowser) {
+	t.Helper()
+	b.Visit(s.origin + "/logout")
+	if signettest.FindByID(b.Page, "allow") != nil { // this party does not say whom it signs out
+		b.Left = nil
+		b.Click("allow")
+		b.Visit(b.Left.String())
+	}
+	if got := b.Text(); b.At.Path != "/bye" || !strings.Contains(got, "Until next time.") {
+		t.Fatalf("after the sign-out the browser is at %s and reads %q", b.At, got)
+	}
+	s.begin(b)
+	if signettest.FindByID(b.Page, "login") == nil {
+		t.Errorf("signed out, and a sign-in shows %s: %q", b.At, b.Text())
+	}
+}
+
+// answer reads the JSON that the page shows.
+func answer(t *testing.T, b *signettest.FormBrowser) map[string]any {
+	t.Helper()
+	var read map[string]any
+	if err := json.Unmarshal([]byte(b.Text()), &read); err != nil {
+		t.Fatalf("%s shows %q: %v", b.At, b.Text(), err)
+	}
+	return read
+}
+
+// wantNoRefusal: a party that holds the right secret must not count as somebody who
+// guesses one, and is refused nothing but what the story wants refused.
+func wantNoRefusal(t *testing.T, i *signettest.Instance, client signettest.CreatedClient, but ...string) {
+	t.Helper()
+	for _, reason := range refusals(t, i, client) {
+		if !slices.Contains(but, reason) {
+			t.Errorf("the client was refused: %s", reason)
+		}
+	}
+}
+
+// refusals are the reasons for which the client was refused something.
+func refusals(t *testing.T, i *signettest.Instance, client signettest.CreatedClient) (reasons []string) {
+	t.Helper()
+	var list struct {
+		Events []struct {
+			Reason string `json:"reason"`
+		}
+	}
+	i.Command(t, "", &list, "events", "--client", client.ID, "--outcome", "refused", "--json")
+	for _, event := range list.Events {
+		reasons = append(reasons, event.Reason)
+	}
+	return reasons
+}
+
+func inPython(party string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		const python = "../testdata/python/venv/bin/python"
+		if _, err := os.Stat(python); err != nil {
+			t.Fatal("the Python packages of testdata/python are missing: make prepare-soak installs them")
+		}
+		s.run(t, exec.Command(python, "../testdata/python/parties.py", party, s.issuer, s.client.ID, s.client.Secret, s.port))
+	}
+}
+
+func inNode(program string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		if _, err := os.Stat("../testdata/browser/node_modules/@auth/core"); err != nil {
+			t.Fatal("the npm packages of testdata/browser are missing: make test installs them")
+		}
+		node := exec.Command("node", program, s.issuer, s.client.ID, s.client.Secret, s.port)
+		node.Dir = "../testdata/browser"
+		s.run(t, node)
+	}
+}
+
+func inRuby(program string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		if _, err := exec.LookPath("ruby"); err != nil {
+			t.Fatal("there is no Ruby: make prepare-soak installs it on Debian")
+		}
+		s.run(t, exec.Command("ruby", "../testdata/ruby/"+program, s.issuer, s.client.ID, s.client.Secret, s.port))
+	}
+}
+
+func inGo(pkg string) func(t *testing.T, s partySite) {
+	return func(t *testing.T, s partySite) {
+		t.Helper()
+		s.run(t, exec.Command(buildParty(t, pkg), s.issuer, s.client.ID, s.client.Secret, s.port))
+	}
+}
+
+// buildParty builds a program of the module in testdata/go, which is apart so that ours
+// does not depend on what the parties do.
+func buildParty(t *testing.T, pkg string) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "party")
+	build := exec.Command("go", "build", "-o", program, pkg)
+	build.Dir = "../testdata/go"
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build %s: %v: %s", pkg, err, said)
+	}
+	return program
+}
+
+// run starts a party's program and waits until its site answers.
+func (s partySite) run(t *testing.T, program *exec.Cmd) {
+	t.Helper()
+	var talk signettest.SyncBuffer
+	program.Stdout, program.Stderr = &talk, &talk
+	program.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := program.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = program.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = program.Process.Kill()
+		<-ended
+		if t.Failed() {
+			t.Logf("%s said:\n%s", program.Args[0], talk.String())
+		}
+	})
+	signettest.Eventually(t, 60*time.Second, program.Args[0]+" answers", func() bool {
+		select {
+		case <-ended:
+			t.Fatalf("%s ended before it answered", program.Args[0])
+		default:
+		}
+		response, err := http.Get(s.origin + "/me")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return true
+	})
+}

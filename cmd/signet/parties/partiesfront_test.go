@@ -1,0 +1,110 @@
+package parties_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"sync"
+	"testing"
+
+	"signet/cmd/signet/signettest"
+)
+
+// tokenFront stands between the parties and Signet, and makes calls of the token
+// endpoint fail.
+type tokenFront struct {
+	signet http.Handler
+
+	mu     sync.Mutex
+	fault  tokenFault
+	faults int // how many calls have yet to fail
+	failed int
+}
+
+// tokenFault answers a call of the token endpoint in place of Signet.
+type tokenFault func(signet http.Handler, w http.ResponseWriter, r *http.Request)
+
+// tokenFaults are what happens to calls of the token endpoint on their way.
+var tokenFaults = map[string]tokenFault{
+	"answer lost": func(signet http.Handler, _ http.ResponseWriter, r *http.Request) {
+		signet.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler) // which closes the connection
+	},
+	"503 before Signet": func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no server is available", http.StatusServiceUnavailable)
+	},
+	"503 after Signet": func(signet http.Handler, w http.ResponseWriter, r *http.Request) {
+		signet.ServeHTTP(httptest.NewRecorder(), r)
+		http.Error(w, "the server took too long", http.StatusServiceUnavailable)
+	},
+}
+
+// newInstanceBehind is an installation whose issuer is the address of a front.
+func newInstanceBehind(t *testing.T) (*signettest.Instance, *tokenFront) {
+	t.Helper()
+	i := signettest.NewInstance(t)
+	target, err := url.Parse(i.Issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &tokenFront{signet: &httputil.ReverseProxy{
+		Rewrite:      func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }, // it does not listen yet
+	}}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	for n, setting := range i.Env {
+		if setting == "SIGNET_ISSUER="+i.Issuer {
+			i.Env[n] = "SIGNET_ISSUER=" + server.URL
+		}
+	}
+	i.Issuer = server.URL
+	return i, f
+}
+
+func (f *tokenFront) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if fault := f.next(r); fault != nil {
+		fault(f.signet, w, r)
+		return
+	}
+	f.signet.ServeHTTP(w, r)
+}
+
+func (f *tokenFront) next(r *http.Request) tokenFault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.URL.Path != "/token" || f.faults == 0 {
+		return nil
+	}
+	f.faults--
+	f.failed++
+	return f.fault
+}
+
+// fail lets so many calls of the token endpoint fail, at most, while act runs, and
+// wants at least one to.
+func (f *tokenFront) fail(t *testing.T, fault string, times int, act func()) {
+	t.Helper()
+	f.set(tokenFaults[fault], times)
+	act()
+	if f.set(nil, 0) == 0 {
+		t.Errorf("%s: the token endpoint was not called", fault)
+	}
+}
+
+// calls gives how many calls have failed so far.
+func (f *tokenFront) calls() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.failed
+}
+
+// set gives how many calls have failed since it was last called.
+func (f *tokenFront) set(fault tokenFault, times int) (failed int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	failed, f.failed = f.failed, 0
+	f.fault, f.faults = fault, times
+	return failed
+}

@@ -1,0 +1,152 @@
+package program_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/cli"
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
+	"signet/federation/federationtest"
+)
+
+// checkable are upstreams on real ports and a configuration that names them.
+type checkable struct {
+	google *federationtest.Google
+	github *federationtest.GitHub
+	liar   *federationtest.Lying
+	file   string
+}
+
+func startCheckable(t *testing.T) checkable {
+	t.Helper()
+	var c checkable
+	var err error
+	if c.google, err = federationtest.StartGoogle(federationtest.Setup{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.google.Close)
+	if c.github, err = federationtest.StartGitHub(federationtest.Setup{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.github.Close)
+	if c.liar, err = federationtest.StartLying(federationtest.Setup{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.liar.Close)
+	c.file = filepath.Join(t.TempDir(), "signet.yaml")
+	settings := fmt.Sprintf(`issuer: https://id.example.com
+connectors:
+  - {id: google, type: google, client_id: g, client_secret: hunter2, issuer: %q}
+  - {id: github, type: github, client_id: h, client_secret: hunter2, base_url: %q}
+  - {id: liar, type: oidc, client_id: l, client_secret: hunter2, issuer: %q}
+`, c.google.URL, c.github.URL, c.liar.URL)
+	if err := os.WriteFile(c.file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// check runs `signet connector check` under a clock that is off by so much.
+func (c checkable) check(t *testing.T, off time.Duration, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, talk bytes.Buffer
+	now := func() time.Time { return time.Now().Add(off) }
+	args = append([]string{"connector", "check", "--config", c.file}, args...)
+	if got := program.Run(t.Context(), &cli.Program{Stdin: strings.NewReader(""), Stdout: &out, Stderr: &talk, Now: now}, args); got != want {
+		t.Errorf("%q: got exit code %d, want %d\n%s%s", args, got, want, &out, &talk)
+	}
+	if strings.Contains(out.String()+talk.String(), "hunter2") {
+		t.Errorf("%q shows a secret", args)
+	}
+	return out.String(), talk.String()
+}
+
+func TestConnectorCheck_AllIsWell(t *testing.T) {
+	c := startCheckable(t)
+	out, talk := c.check(t, 0, exit.OK)
+	lines := strings.Split(strings.Join(strings.Fields(out), " "), " redirect URI ")
+	for i, want := range []string{
+		"google ok", "https://id.example.com/login/google/callback issuer " + c.google.URL, "https://id.example.com/login/github/callback issuer " + c.github.URL,
+		"https://id.example.com/login/liar/callback issuer " + c.liar.URL,
+	} {
+		if i >= len(lines) || !strings.HasPrefix(lines[i], want) {
+			t.Errorf("part %d of the report does not begin with %q:\n%s", i, want, out)
+		}
+	}
+	for _, want := range []string{"signs by RS256", "keys 1", "scopes openid email profile", "scopes read:user user:email", "PKCE yes", "clock "} {
+		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
+			t.Errorf("the report does not say %q:\n%s", want, out)
+		}
+	}
+	if talk != "" {
+		t.Errorf("all is well, and it says %q", talk)
+	}
+	if out, _ := c.check(t, 0, exit.OK, "github"); strings.Contains(out, "google") {
+		t.Errorf("asked for github alone, it reports\n%s", out)
+	}
+}
+
+func TestConnectorCheck_SaysWhatIsWrong(t *testing.T) {
+	c := startCheckable(t)
+	for _, lie := range []struct {
+		what   string
+		faults federationtest.Faults
+		off    time.Duration
+		code   int
+		want   string
+	}{
+		{"other issuer", federationtest.Faults{Discovery: map[string]any{"issuer": "https://evil.example"}}, 0, exit.Failure, "issuer"},
+		{"no algorithm in common", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, 0, exit.Failure, "algorithms"},
+		{"a captive portal", federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.HTML}}, 0, exit.Failure, "not one plain JSON value"},
+		{"keys broken off", federationtest.Faults{Wire: map[string]federationtest.Wire{"jwks": federationtest.Reset}}, 0, exit.Unreachable, "keys"},
+		{"our clock is ahead", federationtest.Faults{}, 330 * time.Second, exit.Failure, "its clock is 5m"},
+		{"our clock is behind", federationtest.Faults{}, -330 * time.Second, exit.Failure, "its clock is 5m"},
+	} {
+		t.Run(lie.what, func(t *testing.T) {
+			c.liar.Tell(lie.faults)
+			out, talk := c.check(t, lie.off, lie.code, "liar")
+			if !strings.HasPrefix(out, "liar") || !strings.Contains(out, "NOT WORKING") || !strings.Contains(strings.Split(out, "\n")[0], lie.want) {
+				t.Errorf("want NOT WORKING and %q in the first line of\n%s", lie.want, out)
+			}
+			if !strings.Contains(talk, "nobody can sign in through liar now") || !strings.Contains(talk, "signet connector check liar") {
+				t.Errorf("it does not say what to do next: %s", talk)
+			}
+		})
+	}
+}
+
+func TestConnectorCheck_JSONOfOneThatIsDown(t *testing.T) {
+	c := startCheckable(t)
+	c.github.Close()
+	out, _ := c.check(t, 0, exit.Unreachable, "--json")
+	var report struct {
+		Connectors []struct {
+			ID, Issuer, Error string
+			OK                bool
+			Keys              int
+			Warnings          []string
+			RedirectURI       string `json:"redirect_uri"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &report); err != nil {
+		t.Fatalf("%v in %s", err, out)
+	}
+	ids := []string{}
+	for _, found := range report.Connectors {
+		ids = append(ids, found.ID)
+		if down := found.ID == "github"; found.OK == down || (found.Error == "") == down || found.RedirectURI != "https://id.example.com/login/"+found.ID+"/callback" || found.Warnings == nil {
+			t.Errorf("got %+v", found)
+		}
+	}
+	if !slices.Equal(ids, []string{"google", "github", "liar"}) || report.Connectors[0].Keys != 1 {
+		t.Errorf("got %+v", report)
+	}
+}

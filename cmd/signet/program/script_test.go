@@ -1,0 +1,100 @@
+package program_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs testdata/script: each is a session at a terminal, with the
+// program as a process of its own.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"answers": answersScript,
+			"exits":   exitsScript,
+			"mode":    modeScript,
+			"port":    portScript,
+			"term":    termScript,
+		},
+	})
+}
+
+// exitsScript is: exits CODE PROGRAM ARGUMENT…
+func exitsScript(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var ended *exec.ExitError
+	got := 0
+	if errors.As(err, &ended) {
+		got = ended.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// modeScript is: mode OCTAL FILE…
+func modeScript(ts *testscript.TestScript, _ bool, args []string) {
+	for _, file := range args[1:] {
+		state, err := os.Stat(ts.MkAbs(file))
+		ts.Check(err)
+		if got := fmt.Sprintf("%04o", state.Mode().Perm()); got != args[0] {
+			ts.Fatalf("%s has mode %s, want %s", file, got, args[0])
+		}
+	}
+}
+
+// portScript is: port NAME, which sets the variable to a free port of loopback.
+func portScript(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	ts.Check(l.Close())
+}
+
+// answersScript is: answers STATUS URL. It asks until the server is there, at most
+// for 30 seconds, and compares the status of its first answer.
+func answersScript(ts *testscript.TestScript, _ bool, args []string) {
+	deadline := time.After(30 * time.Second)
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		response, err := http.Get(args[1])
+		if err == nil {
+			response.Body.Close()
+			if got := strconv.Itoa(response.StatusCode); got != args[0] {
+				ts.Fatalf("%s answers %s, want %s", args[1], got, args[0])
+			}
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline:
+			ts.Fatalf("%s does not answer: %v", args[1], err)
+		}
+	}
+}
+
+// termScript is: term, which sends SIGTERM to every background command.
+func termScript(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, c := range ts.BackgroundCmds() {
+		if strings.HasSuffix(c.Path, "signet") {
+			ts.Check(c.Process.Signal(syscall.SIGTERM))
+		}
+	}
+}

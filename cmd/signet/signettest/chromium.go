@@ -1,0 +1,69 @@
+package signettest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"regexp"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// RunInBrowser runs a program of testdata/browser: the job goes in and the report
+// comes out as JSON.
+func RunInBrowser(t *testing.T, program string, job map[string]any, report any) {
+	t.Helper()
+	if _, err := os.Stat("../testdata/browser/node_modules"); err != nil {
+		t.Fatal("the npm packages of testdata/browser are missing: make test installs them")
+	}
+	job["chromium"] = chromium(t)
+	in, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	node := exec.CommandContext(ctx, "node", program)
+	node.Dir = "../testdata/browser"
+	node.Stdin = bytes.NewReader(in)
+	var talk bytes.Buffer
+	node.Stderr = &talk
+	node.Cancel = func() error { return node.Process.Signal(syscall.SIGTERM) } // it takes the browser with it
+	node.WaitDelay = 10 * time.Second
+	out, err := node.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", program, err, talk.String())
+	}
+	if err := json.Unmarshal(out, report); err != nil {
+		t.Fatalf("%s reported %q: %v", program, out, err)
+	}
+}
+
+func chromium(t *testing.T) string {
+	t.Helper()
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	t.Fatal("there is no Chromium: make test installs it on Debian")
+	return ""
+}
+
+// NotedAnswer is how a browser notes an answer of 400 and more, which some pages
+// rightly are.
+var NotedAnswer = regexp.MustCompile(`^console: Failed to load resource: the server responded with a status of 4\d\d`)
+
+// RefuseComplaints fails on what the browser complained about: a breach of the
+// content security policy, a script that failed, a foreign host.
+func RefuseComplaints(t *testing.T, complaints []string) {
+	t.Helper()
+	for _, c := range complaints {
+		if !NotedAnswer.MatchString(c) {
+			t.Error(c)
+		}
+	}
+}

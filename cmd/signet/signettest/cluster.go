@@ -1,0 +1,211 @@
+package signettest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"signet/storage/storagetest"
+)
+
+// Background starts a command as a process of its own, without waiting for it.
+func (c *Cluster) Background(t *testing.T, args ...string) (*exec.Cmd, *SyncBuffer) {
+	t.Helper()
+	talk := &SyncBuffer{}
+	command := exec.Command("signet", args...)
+	command.Env, command.Stderr = c.Env, talk
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return command, talk
+}
+
+// Active asks a process whether a token is good (RFC 7662).
+func (c *Cluster) Active(t *testing.T, at, token string) bool {
+	t.Helper()
+	request, err := http.NewRequest(http.MethodPost, at+"/introspect", strings.NewReader(url.Values{"token": {token}}.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(c.Client.ID, c.Client.Secret)
+	response, err := Crowd.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct{ Active bool }
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("introspect: %s, %v", response.Status, err)
+	}
+	return answer.Active
+}
+
+// MustRedeem redeems a code that must be good.
+func (c *Cluster) MustRedeem(t *testing.T, at, code string) Tokens {
+	t.Helper()
+	status, got, err := c.Redeem(at, code)
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("redeem: status %d, %s, %v", status, got.Error, err)
+	}
+	return got
+}
+
+// Cluster is an installation that several processes serve. All of them have the
+// issuer of the first.
+type Cluster struct {
+	*Instance
+	Client CreatedClient
+	Env    []string
+}
+
+// NewCluster makes an installation with one client, on that database; "" is SQLite in a
+// folder of its own. It starts no process.
+func NewCluster(t *testing.T, database string) *Cluster {
+	t.Helper()
+	c := &Cluster{Instance: NewInstance(t)}
+	if database != "" {
+		c.Instance.Env = append(c.Instance.Env, "SIGNET_DATABASE="+database)
+		c.Command(t, c.Password, nil, "user", "create", "--email", c.Email, "--email-verified", "--password-stdin", "--json")
+	}
+	others := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SIGNET_") }) // of the tests, no settings
+	c.Env = append(others, c.Instance.Env...)
+	// RS256 would be most of the work.
+	c.Client = c.CreateClient(t, "--type", "web", "--redirect-uri", Nowhere, "--skip-consent", "--id-token-signed-response-alg", "ES256")
+	return c
+}
+
+// Process is one `signet serve` of the operating system's.
+type Process struct {
+	Command *exec.Cmd
+	Address string // http://host:port
+	Talk    *SyncBuffer
+}
+
+// Start runs a process and waits until it answers. The first listens where the
+// issuer says.
+func (c *Cluster) Start(t *testing.T, first bool) *Process {
+	t.Helper()
+	p := &Process{Address: c.Issuer, Talk: &SyncBuffer{}}
+	if !first {
+		p.Address = fmt.Sprintf("http://127.0.0.1:%d", FreePort(t))
+	}
+	p.Command = exec.Command("signet", "serve", "--listen", strings.TrimPrefix(p.Address, "http://"))
+	p.Command.Env, p.Command.Stderr = c.Env, p.Talk
+	p.Command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.Command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		p.Kill()
+		if t.Failed() {
+			said := p.Talk.String()
+			t.Logf("%s said at last:\n%s", p.Address, said[max(0, len(said)-4000):])
+		}
+	})
+	Eventually(t, 30*time.Second, p.Address+" answers", func() bool {
+		response, err := http.Get(p.Address + "/readyz")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	return p
+}
+
+// Kill ends the process as a power cut would end it.
+func (p *Process) Kill() {
+	if p.Command.ProcessState == nil {
+		_ = p.Command.Process.Kill()
+		_ = p.Command.Wait()
+	}
+}
+
+// Tokens are what one sign-in goes on with.
+type Tokens struct {
+	Access  string `json:"access_token"`
+	Refresh string `json:"refresh_token"`
+	Error   string `json:"error"`
+
+	Description string `json:"error_description"`
+}
+
+// Codes signs in once and gives that many codes of that session.
+func (c *Cluster) Codes(t *testing.T, n int) []string {
+	t.Helper()
+	b := NewFormBrowser(t)
+	var list []string
+	for len(list) < n {
+		b.Left = nil
+		b.Open(c.Issuer + "/authorize?" + url.Values{
+			"client_id": {c.Client.ID}, "redirect_uri": {Nowhere}, "response_type": {"code"}, "scope": {"openid offline_access"},
+			"code_challenge": {oauth2.S256ChallengeFromVerifier(CodeVerifier)}, "code_challenge_method": {"S256"},
+		}.Encode())
+		if b.Left == nil {
+			b.Send("login", "", map[string]string{"username": c.Email, "password": c.Password})
+		}
+		list = append(list, b.Left.Query().Get("code"))
+	}
+	return list
+}
+
+// Redeem redeems a code at a process, as [Cluster.Token] does.
+func (c *Cluster) Redeem(at, code string) (int, Tokens, error) {
+	return c.Token(at, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {Nowhere}, "code_verifier": {CodeVerifier}})
+}
+
+// Refresh uses a refresh token at a process, as [Cluster.Token] does.
+func (c *Cluster) Refresh(at, token string) (int, Tokens, error) {
+	return c.Token(at, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+}
+
+// Crowd is the client of many at once.
+var Crowd = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 200}}
+
+// Token posts to a process. An error means that no answer came.
+func (c *Cluster) Token(at string, form url.Values) (status int, got Tokens, err error) {
+	request, err := http.NewRequest(http.MethodPost, at+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, got, err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.SetBasicAuth(c.Client.ID, c.Client.Secret)
+	response, err := Crowd.Do(request)
+	if err != nil {
+		return 0, got, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err == nil {
+		err = json.NewDecoder(bytes.NewReader(body)).Decode(&got)
+	}
+	return response.StatusCode, got, err
+}
+
+// OverProcesses runs f with two processes on one SQLite file and on one PostgreSQL.
+func OverProcesses(t *testing.T, f func(t *testing.T, c *Cluster, at []string)) {
+	for _, backend := range []string{"sqlite", "postgres"} {
+		t.Run(backend, func(t *testing.T) {
+			database := ""
+			if backend == "postgres" {
+				database = storagetest.Postgres(t).Config().Database
+			}
+			c := NewCluster(t, database)
+			f(t, c, []string{c.Start(t, true).Address, c.Start(t, false).Address})
+		})
+	}
+}

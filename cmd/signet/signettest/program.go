@@ -1,0 +1,148 @@
+package signettest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/cli"
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
+)
+
+// MovedClock is a clock that a GET of the URL moves by the seconds it names.
+func MovedClock(t *testing.T) (now func() time.Time, mover string) {
+	t.Helper()
+	var moved atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		seconds, err := strconv.ParseInt(r.FormValue("seconds"), 10, 64)
+		if err != nil {
+			t.Errorf("move the clock: %v", err)
+		}
+		moved.Add(seconds * int64(time.Second))
+	}))
+	t.Cleanup(server.Close)
+	return func() time.Time { return time.Now().Add(time.Duration(moved.Load())) }, server.URL
+}
+
+// StartSignet runs the program as main does and waits until it answers. At the
+// end of the test it is asked to stop, and must do so with exit code 0.
+func StartSignet(t *testing.T, issuer string, env []string, args ...string) {
+	t.Helper()
+	StartSignetAt(t, time.Now, issuer, env, args...)
+}
+
+// StartSignetAt does so under a clock of the test's. What it gives ends the program
+// before the test does.
+func StartSignetAt(t *testing.T, now func() time.Time, issuer string, env []string, args ...string) (end func()) {
+	t.Helper()
+	_, end = StartTalking(t, now, http.DefaultClient, issuer, env, args...)
+	return end
+}
+
+// StartTalking gives also what the program says. It is asked by that client whether
+// it answers.
+func StartTalking(t *testing.T, now func() time.Time, client *http.Client, issuer string, env []string, args ...string) (talk *SyncBuffer, end func()) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	talk = &SyncBuffer{}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- program.Run(ctx, &cli.Program{Env: cli.Environment(env), Stdin: strings.NewReader(""), Stdout: talk, Stderr: talk, Now: now}, args)
+	}()
+	t.Cleanup(func() {
+		stop()
+		select {
+		case code := <-ended:
+			if code != exit.OK {
+				t.Errorf("signet %s ended with exit code %d", args[0], code)
+			}
+		case <-time.After(15 * time.Second):
+			t.Errorf("signet %s does not stop", args[0])
+		}
+		if t.Failed() {
+			t.Logf("signet %s said:\n%s", args[0], talk.String())
+		}
+	})
+	Eventually(t, 30*time.Second, "signet "+args[0]+" answers", func() bool {
+		select {
+		case code := <-ended:
+			ended <- code
+			t.Fatalf("signet %s ended with exit code %d before it answered", args[0], code)
+		default:
+		}
+		response, err := client.Get(issuer + "/readyz")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	return talk, func() {
+		stop()
+		ended <- <-ended
+	}
+}
+
+// SyncBuffer is written by the program while the test reads.
+type SyncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *SyncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *SyncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// Readme is README.md.
+func Readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Run runs the whole program, as main does.
+func Run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return program.Run(ctx, &cli.Program{
+		Env:    cli.Environment(env),
+		Stdin:  stdin,
+		Stdout: stdout,
+		Stderr: &cli.LockedWriter{To: stderr},
+		Now:    time.Now,
+	}, args)
+}
+
+// Get gives the status and the body of an answer that must come.
+func Get(t *testing.T, url string) (status int, body string) {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	read, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(read)
+}
