@@ -51,7 +51,7 @@ parties: prepare-soak
 # party, and ten times the rounds of each race and each kill, since a race shows
 # itself by repetition.
 # The races, and what a million users cost, whose figures are shown first.
-races := Race|Storm|Fifty|Hundred|Parallel|LostAnswer|MixedLoad|FirstSignIns|ReplayAtAnotherNode|RT04|RT14|CO03|MN01|MN02|ST10|Keys_
+races := Race|Storm|Fifty|Hundred|Parallel|LostAnswer|MixedLoad|FirstSignIns|ReplayAtAnotherNode|CO03|MN01|Processes_|Killed_|Keys_
 
 soak: prepare-soak
 	@SIGNET_SOAK=1 go test -race -v -timeout 4h -run '$(races)|FewRows' ./storage ./provider/... ./cmd/signet/... | grep -v '^=== '

@@ -15,10 +15,11 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestMN02_TwoProcessesShareOneDatabase lets clients refresh at two processes as
+// TestProcesses_ShareOneDatabase lets clients refresh at two processes as
 // fast as they can. Neither process starves, nobody is refused, and neither is told
 // that the database is locked.
-func TestMN02_TwoProcessesShareOneDatabase(t *testing.T) {
+// MN-02: Same with two processes on one SQLite file.
+func TestProcesses_ShareOneDatabase(t *testing.T) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
 			database := ""
@@ -27,7 +28,7 @@ func TestMN02_TwoProcessesShareOneDatabase(t *testing.T) {
 			}
 			c := signettest.NewCluster(t, database)
 			processes := []*signettest.Process{c.Start(t, true), c.Start(t, false)}
-			commits, slowest := refreshEverywhere(t, c, processes, time.Duration(signettest.Soaking(3, 60))*time.Second)
+			commits, slowest := refreshEverywhere(t, c, processes, time.Duration(signettest.Soaking(2, 60))*time.Second)
 			if least, most := min(commits[0], commits[1]), max(commits[0], commits[1]); least*10 < most {
 				t.Errorf("one process committed %d times, the other %d: it starved", most, least)
 			}
@@ -75,9 +76,10 @@ func refreshEverywhere(t *testing.T, c *signettest.Cluster, processes []*signett
 	return [2]int64{done[0].Load(), done[1].Load()}, time.Duration(longest.Load())
 }
 
-// TestMN01_OneOfManyCommandsCreatesAClient: the command line races with itself,
+// TestProcesses_OneOfManyCommandsCreatesAClient: the command line races with itself,
 // beside a server.
-func TestMN01_OneOfManyCommandsCreatesAClient(t *testing.T) {
+// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+func TestProcesses_OneOfManyCommandsCreatesAClient(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	c.Start(t, true)
 	codes := make([]int, 6)

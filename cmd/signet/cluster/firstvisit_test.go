@@ -18,10 +18,11 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestMN01_FirstSignInsOverTwoProcessesMakeOneUser: eight browsers of one person
+// TestProcesses_FirstSignInsMakeOneUser: eight browsers of one person
 // come back from Google at once, to two processes that have never seen the person:
 // all are signed in, as one user.
-func TestMN01_FirstSignInsOverTwoProcessesMakeOneUser(t *testing.T) {
+// MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
+func TestProcesses_FirstSignInsMakeOneUser(t *testing.T) {
 	for name, database := range map[string]func() string{
 		"sqlite":   func() string { return "" },
 		"postgres": func() string { return storagetest.Postgres(t).Config().Database },

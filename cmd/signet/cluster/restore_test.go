@@ -75,7 +75,8 @@ func serviceToken(t *testing.T, c *signettest.Cluster, at string) string {
 
 // ST-12, RT-13: after an old backup was restored nothing from before is good, neither
 // what the backup takes for alive nor what it has never heard of; and all goes on.
-func TestST12_RestoredBackupRevivesNothing(t *testing.T) {
+// ST-12: Restore of an old backup.
+func TestRestore_RevivesNothing(t *testing.T) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
 			database := ""
@@ -292,7 +293,8 @@ func newestMigration(t *testing.T) (name string, undo []string) {
 	return filepath.Base(newest), append(undo, fmt.Sprintf(`DELETE FROM migrations WHERE number = %d`, len(files)))
 }
 
-func TestCF14_OlderProgramRefusesANewerDatabase(t *testing.T) {
+// CF-14: Older binary started on a newer database.
+func TestRestore_OlderProgramRefusesANewerDatabase(t *testing.T) {
 	i := signettest.NewInstance(t)
 	db, err := sql.Open(sqliteDriver(), storage.DatabaseFile(i.DataDir(t)))
 	if err != nil {

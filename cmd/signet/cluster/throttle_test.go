@@ -40,10 +40,11 @@ func trySignIn(t *testing.T, c *signettest.Cluster, at, pass, device string) (st
 	return response.StatusCode, known
 }
 
-// TestPW09_ProcessesCountTogether sets the limit to four: two wrong passwords at each
+// TestThrottle_ProcessesCountTogether sets the limit to four: two wrong passwords at each
 // of two processes are all there are, also after one was killed and started again. The
 // owner's browser gets in.
-func TestPW09_ProcessesCountTogether(t *testing.T) {
+// PW-09: Counter per process: N nodes, N times the guesses; restart clears.
+func TestThrottle_ProcessesCountTogether(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	c.CreateClient(t, "--type", "spa", "--first-party", "--redirect-uri", signettest.Nowhere)
 	c.Env = append(c.Env, "SIGNET_RATE_LIMITS_ACCOUNT=4", "SIGNET_RATE_LIMITS_WINDOW=2h")

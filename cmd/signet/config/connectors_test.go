@@ -113,7 +113,8 @@ func TestConfig_TwoVariablesMakeAConnector(t *testing.T) {
 	}
 }
 
-func TestCF05_EveryMistakeInAConnectorIsSaid(t *testing.T) {
+// CF-05: Unknown or misspelt setting.
+func TestConnectors_EveryMistakeInOneIsSaid(t *testing.T) {
 	for content, want := range map[string]string{
 		"connectors: {id: google}":                                                                                                   ":1: connectors: must be a list",
 		"connectors: [google]":                                                                                                       "each item must hold settings",

@@ -20,7 +20,8 @@ import (
 	"signet/provider/outbound"
 )
 
-func TestCF02_IssuerIsAPlainURL(t *testing.T) {
+// CF-02: http issuer, localhost, trailing slash, query, or insecure flags in production.
+func TestRead_IssuerIsAPlainURL(t *testing.T) {
 	for issuer, want := range map[string]bool{
 		"https://id.example.com":            true,
 		"https://app.example.com/auth":      true,
@@ -208,9 +209,10 @@ func TestConfig_AListOfYAMLIsTheSameAsCommas(t *testing.T) {
 	}
 }
 
-// TestCF01_SecretsNobodyDrew: every setting that must be drawn at random refuses what
+// TestRead_SecretsNobodyDrewAreRefused: every setting that must be drawn at random refuses what
 // was not, without repeating it.
-func TestCF01_SecretsNobodyDrew(t *testing.T) {
+// CF-01: Start with missing, short, example or all-equal secrets.
+func TestRead_SecretsNobodyDrewAreRefused(t *testing.T) {
 	for _, s := range settings {
 		if s.unit != "32 bytes, base64" {
 			continue
@@ -235,9 +237,10 @@ func TestCF01_SecretsNobodyDrew(t *testing.T) {
 	}
 }
 
-// TestCF05_MisspeltSettingsAreRefused: each setting and each variable, a letter short,
+// TestRead_MisspeltSettingsAreRefused: each setting and each variable, a letter short,
 // doubled or another, is refused, and what was meant is said.
-func TestCF05_MisspeltSettingsAreRefused(t *testing.T) {
+// CF-05: Unknown or misspelt setting.
+func TestRead_MisspeltSettingsAreRefused(t *testing.T) {
 	known := map[string]bool{}
 	for _, s := range settings {
 		known[s.key] = true
@@ -269,8 +272,9 @@ func TestCF05_MisspeltSettingsAreRefused(t *testing.T) {
 	}
 }
 
-// TestHT02_TrustedProxies: each network however it is written, and never everybody.
-func TestHT02_TrustedProxies(t *testing.T) {
+// TestRead_TrustedProxies: each network however it is written, and never everybody.
+// HT-02: X-Forwarded-For, X-Real-IP, identity headers from an untrusted peer; underscore variants.
+func TestRead_TrustedProxies(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.0.0.7": "[10.0.0.7/32]", "10.1.2.3/8": "[10.0.0.0/8]", "::1": "[::1/128]", "2001:db8::1/32": "[2001:db8::/32]", "fe80::1%eth0": "[fe80::1/128]",
 		"::ffff:10.0.0.7": "[10.0.0.7/32]", "::ffff:10.0.0.0/104": "[10.0.0.0/8]", "": "[]",
@@ -283,9 +287,10 @@ func TestHT02_TrustedProxies(t *testing.T) {
 	}
 }
 
-// TestCF06_DefaultsAreClosed: who is told nothing listens on this machine alone
+// TestRead_DefaultsAreClosed: who is told nothing listens on this machine alone
 // and believes no proxy.
-func TestCF06_DefaultsAreClosed(t *testing.T) {
+// CF-06: Defaults: CORS, registration, trusted proxies, DCR, implicit, debug.
+func TestRead_DefaultsAreClosed(t *testing.T) {
 	c := Default()
 	if !strings.HasPrefix(c.Listen, "localhost:") || len(c.TrustedProxies) != 0 || c.Issuer != "" || c.Master.Key.Reveal() != "" {
 		t.Errorf("got %+v", c)
@@ -295,9 +300,10 @@ func TestCF06_DefaultsAreClosed(t *testing.T) {
 	}
 }
 
-// TestCF03_SecretsDoNotPrintThemselves: not by any verb that go vet lets through, nor by an encoder, nor out
+// TestSecrets_DoNotPrintThemselves: not by any verb that go vet lets through, nor by an encoder, nor out
 // of a field that nobody can ask.
-func TestCF03_SecretsDoNotPrintThemselves(t *testing.T) {
+// CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
+func TestSecrets_DoNotPrintThemselves(t *testing.T) {
 	const canary = "canary-7f3a"
 	c := Config{Database: federation.NewSecret(canary), Master: MasterKeys{Key: federation.NewSecret(canary)}}
 	c.Connectors = []provider.Connector{{}}
@@ -333,7 +339,8 @@ func TestCF03_SecretsDoNotPrintThemselves(t *testing.T) {
 	}
 }
 
-func TestCF03_NoMistakeRepeatsASecret(t *testing.T) {
+// CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
+func TestSecrets_NoMistakeRepeatsOne(t *testing.T) {
 	const canary = "canary-7f3a"
 	for _, s := range settings {
 		if !s.secret {

@@ -182,17 +182,19 @@ func TestDemo_NobodyElseSignsOut(t *testing.T) {
 	}
 }
 
-// TestCF09_DemoCredentialsAreRandom starts twice from nothing: no two have a
+// TestDemo_CredentialsAreRandom starts twice from nothing: no two have a
 // password or a secret in common.
-func TestCF09_DemoCredentialsAreRandom(t *testing.T) {
+// CF-09: Test keys, seed users, demo clients in the release.
+func TestDemo_CredentialsAreRandom(t *testing.T) {
 	first, second := signettest.StartDev(t), signettest.StartDev(t)
 	if first.Password == second.Password || len(first.Password) < 20 {
 		t.Errorf("the passwords are %q and %q", first.Password, second.Password)
 	}
 }
 
-// TestCF09_ServeHasNothingOfDev looks at a database that serve has made.
-func TestCF09_ServeHasNothingOfDev(t *testing.T) {
+// TestServe_HasNothingOfDev looks at a database that serve has made.
+// CF-09: Test keys, seed users, demo clients in the release.
+func TestServe_HasNothingOfDev(t *testing.T) {
 	i := signettest.NewInstance(t)
 	i.Serve(t)
 	var clients struct {

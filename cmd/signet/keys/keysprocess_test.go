@@ -15,12 +15,13 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestKY03_ProcessesToldToRotateAtOnce: one does, and there is one new key.
-func TestKY03_ProcessesToldToRotateAtOnce(t *testing.T) {
+// TestKeys_ProcessesToldToRotateAtOnce: one does, and there is one new key.
+// KY-03: Two nodes rotate in the same second.
+func TestKeys_ProcessesToldToRotateAtOnce(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, _ []string) {
 		c.Instance.Env = append(c.Instance.Env, "SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s")
 		c.Env = append(c.Env, "SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s")
-		for round := range signettest.Soaking(3, 30) {
+		for round := range signettest.Soaking(2, 30) {
 			before := c.Keys(t)
 			ripe := time.Now().Add(2 * time.Second)
 			signettest.Eventually(t, 10*time.Second, "the next keys are ripe", func() bool { return time.Now().After(ripe) })
@@ -67,7 +68,7 @@ func TestKeys_KilledInARotationOrARewrap(t *testing.T) {
 			}
 			whole[i] = time.Since(began)
 		}
-		finished, rounds := 0, signettest.Soaking(14, 200)
+		finished, rounds := 0, signettest.Soaking(6, 200)
 		for i := range rounds {
 			args := commands[i%2]
 			command, _ := c.Background(t, args...)
@@ -138,7 +139,7 @@ func TestKeys_ServerKilledWhileItRotates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range signettest.Soaking(6, 60) {
+	for range signettest.Soaking(2, 60) {
 		before := c.Kid(t, "ES256", "active")
 		// The process that was killed may have held the lease, of ten seconds.
 		signettest.Eventually(t, 90*time.Second, "it rotates", func() bool { return c.Kid(t, "ES256", "active") != before })

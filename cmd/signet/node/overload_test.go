@@ -29,10 +29,11 @@ import (
 
 const tooMany = "too many requests at once"
 
-// TestHT06_TooManyAtOnceAreTurnedAway: while another process holds the database, more
+// TestOverload_TooManyAtOnceAreTurnedAway: while another process holds the database, more
 // clients refresh than the server takes on. The surplus is told so at once, as JSON
 // and as a page; health and the keys are still answered; afterwards all is well.
-func TestHT06_TooManyAtOnceAreTurnedAway(t *testing.T) {
+// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+func TestOverload_TooManyAtOnceAreTurnedAway(t *testing.T) {
 	t.Parallel()
 	c := signettest.NewCluster(t, "")
 	talk, _ := signettest.StartTalking(t, time.Now, http.DefaultClient, c.Issuer, c.Instance.Env, "serve")
@@ -118,9 +119,10 @@ func askedForPatience(t *testing.T, i *signettest.Instance, accept, says string)
 	return true
 }
 
-// TestHT06_SlowBodiesTakeNobodysPlace: more bodies are sent slowly than the server
+// TestOverload_SlowBodiesTakeNobodysPlace: more bodies are sent slowly than the server
 // works on at once. Whoever sends one whole is answered; the slow are cut off.
-func TestHT06_SlowBodiesTakeNobodysPlace(t *testing.T) {
+// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+func TestOverload_SlowBodiesTakeNobodysPlace(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
 	i.CreateClient(t, "--type", "spa", "--first-party", "--redirect-uri", signettest.Nowhere)
@@ -175,9 +177,10 @@ func slowBody(t *testing.T, peer net.Conn, from string) {
 	}
 }
 
-// TestHT06_IdleConnectionsAreHarmless holds a thousand connections that have asked
+// TestOverload_IdleConnectionsAreHarmless holds a thousand connections that have asked
 // once, in the soak more than are let in at all, and says what they cost.
-func TestHT06_IdleConnectionsAreHarmless(t *testing.T) {
+// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+func TestOverload_IdleConnectionsAreHarmless(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	p := c.Start(t, true)
 	before := residentMemory(t, p)
@@ -214,9 +217,10 @@ func residentMemory(t *testing.T, p *signettest.Process) int {
 	return kib
 }
 
-// TestHT08_FloodsOfHTTP2: streams that are opened and taken back at once, and a
+// TestOverload_FloodsOfHTTP2DoNoHarm: streams that are opened and taken back at once, and a
 // header without end. The connection is ended or lives on; the server answers others.
-func TestHT08_FloodsOfHTTP2(t *testing.T) {
+// HT-08: HTTP/2 rapid reset, CONTINUATION flood.
+func TestOverload_FloodsOfHTTP2DoNoHarm(t *testing.T) {
 	t.Parallel()
 	i := startTLS(t, "localhost")
 	var block bytes.Buffer
@@ -281,9 +285,10 @@ func TestHT08_FloodsOfHTTP2(t *testing.T) {
 	}
 }
 
-// TestHT06_SlowReadersTakeNobodysPlace: more requests than a node works on at once,
+// TestOverload_SlowReadersTakeNobodysPlace: more requests than a node works on at once,
 // from peers that never take the answers. Everybody else is answered.
-func TestHT06_SlowReadersTakeNobodysPlace(t *testing.T) {
+// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+func TestOverload_SlowReadersTakeNobodysPlace(t *testing.T) {
 	t.Parallel()
 	i := startTLS(t, "localhost")
 	for path, connections := range map[string]int{"/login": 7, i.stylesheet(t): 7} {
@@ -361,9 +366,11 @@ func (i *tlsInstance) askWithoutReading(t *testing.T, path string, streams int) 
 	}
 }
 
-// TestHT06_TestST15_AnUpstreamThatHangsStopsOnlyItsVisitors: more people are on the way to it
+// TestOverload_AnUpstreamThatHangsStopsOnlyItsVisitors: more people are on the way to it
 // than may wait at once; everybody else is answered.
-func TestHT06_TestST15_AnUpstreamThatHangsStopsOnlyItsVisitors(t *testing.T) {
+// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+// ST-15: Hashing, mail or HTTP calls inside a transaction: pool exhausted by slow clients.
+func TestOverload_AnUpstreamThatHangsStopsOnlyItsVisitors(t *testing.T) {
 	t.Parallel()
 	hanging, err := net.Listen("tcp", "127.0.0.1:0") // takes connections, and says nothing
 	if err != nil {

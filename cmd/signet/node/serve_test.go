@@ -20,10 +20,11 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestHT06_SlowAndSilentPeersAreCutOff holds one connection that says nothing and
+// TestServe_SlowAndSilentPeersAreCutOff holds one connection that says nothing and
 // one whose header never ends. Each is closed by the server; the test waits for
 // that, and no longer than it may take.
-func TestHT06_SlowAndSilentPeersAreCutOff(t *testing.T) {
+// HT-06: Slow headers, slow body, idle connections, 10,000 of them.
+func TestServe_SlowAndSilentPeersAreCutOff(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
 	i.Serve(t)
@@ -44,8 +45,9 @@ func TestHT06_SlowAndSilentPeersAreCutOff(t *testing.T) {
 	}
 }
 
-// TestHT07_HugeHeadersAreRefused also shows that the server lives on.
-func TestHT07_HugeHeadersAreRefused(t *testing.T) {
+// TestServe_HugeHeadersAreRefused also shows that the server lives on.
+// HT-07: 1 MB header, 500 cookies, 100,000 form fields, 100 MB body.
+func TestServe_HugeHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
 	i.Serve(t)
@@ -81,8 +83,9 @@ func TestHT07_HugeHeadersAreRefused(t *testing.T) {
 	}
 }
 
-// TestHT22_HealthSaysOnlyOkOrNot: no version, no address, no reason.
-func TestHT22_HealthSaysOnlyOkOrNot(t *testing.T) {
+// TestServe_HealthSaysOnlyOkOrNot: no version, no address, no reason.
+// HT-22: /ready, /healthz show errors, versions, DSN.
+func TestServe_HealthSaysOnlyOkOrNot(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
 	i.Serve(t)
@@ -94,8 +97,9 @@ func TestHT22_HealthSaysOnlyOkOrNot(t *testing.T) {
 	}
 }
 
-// TestST20_FilesOfThisUserAlone looks at every file a server has made.
-func TestST20_FilesOfThisUserAlone(t *testing.T) {
+// TestServe_FilesOfThisUserAlone looks at every file a server has made.
+// ST-20: Files: database, WAL, backups readable by others.
+func TestServe_FilesOfThisUserAlone(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
 	i.Serve(t)

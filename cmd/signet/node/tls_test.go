@@ -345,9 +345,10 @@ func pretendPostgres(t *testing.T, pair *config.CertificateFiles) (port int, cam
 	return listener.Addr().(*net.TCPAddr).Port, func() string { mu.Lock(); defer mu.Unlock(); return heard }
 }
 
-// TestCF07_DatabaseMustShowItsCertificate: where sslmode asks for one, nothing is said
+// TestServe_DatabaseMustShowItsCertificate: where sslmode asks for one, nothing is said
 // to a database that has none, or another's.
-func TestCF07_DatabaseMustShowItsCertificate(t *testing.T) {
+// CF-07: TLS to upstreams, SMTP, database: verification off, old versions, option ignored.
+func TestServe_DatabaseMustShowItsCertificate(t *testing.T) {
 	ca := newCA(t)
 	good, other := ca.pair(t, x509.Certificate{}, "localhost"), ca.pair(t, x509.Certificate{}, "db.example.com")
 	root := "&sslrootcert=" + url.QueryEscape(filepath.Join(ca.dir, "ca.crt"))

@@ -146,9 +146,10 @@ func TestCommands_HelpIsData(t *testing.T) {
 	}
 }
 
-// TestCF03_NoSecretByArgument: what stands in an argument, everybody on the machine
+// TestCommands_TakeNoSecretByArgument: what stands in an argument, everybody on the machine
 // can read. A flag that is named like a secret takes none.
-func TestCF03_NoSecretByArgument(t *testing.T) {
+// CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
+func TestCommands_TakeNoSecretByArgument(t *testing.T) {
 	telling := regexp.MustCompile(`password|secret|token|key|database|proxy`)
 	harmless := regexp.MustCompile(`-(method|alg|file)$`) // names of things
 	flags := 0

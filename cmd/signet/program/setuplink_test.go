@@ -13,7 +13,8 @@ var printedLink = regexp.MustCompile(`http://\S+/setup\?token=\S+`)
 
 // PW-19, from the terminal to /admin: the link that serve prints makes the first
 // administrator, and from then on there is no link.
-func TestPW19_ServePrintsTheSetupLink(t *testing.T) {
+// PW-19: Default admin; first visitor becomes admin; two first visitors.
+func TestSetupLink_ServePrintsIt(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	first := c.Start(t, true)
 	printed := printedLink.FindString(first.Talk.String())
