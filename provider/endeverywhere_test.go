@@ -2,8 +2,6 @@ package provider_test
 
 import (
 	"net/http"
-	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -61,13 +59,13 @@ var takers = map[string]func(t *testing.T, b *providertest.Testbed, h *held) (to
 		return true
 	},
 	"/introspect of the access token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
-		return saysActive(t, b, h.tokens["access_token"].(string))
+		return providertest.SaysActive(t, b, h.tokens["access_token"].(string))
 	},
 	"/introspect of the refresh token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
-		return saysActive(t, b, h.tokens["refresh_token"].(string))
+		return providertest.SaysActive(t, b, h.tokens["refresh_token"].(string))
 	},
 	"/introspect of the app's token": func(t *testing.T, b *providertest.Testbed, h *held) bool {
-		return saysActive(t, h.api(b), h.app.Access.Value)
+		return providertest.SaysActive(t, h.api(b), h.app.Access.Value)
 	},
 }
 
@@ -116,11 +114,4 @@ func TestEnds_EveryEndReachesEveryConsumer(t *testing.T) {
 			})
 		})
 	}
-}
-
-// saysActive asks about a token as the testbed's client.
-func saysActive(t *testing.T, b *providertest.Testbed, token string) bool {
-	t.Helper()
-	a := b.Post(t, "/introspect", providertest.FormType, strings.NewReader(url.Values{"token": {token}}.Encode()))
-	return providertest.WantStatus(t, a, http.StatusOK).JSON(t)["active"] == true
 }

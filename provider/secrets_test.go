@@ -355,3 +355,48 @@ func TestSecrets_WhatIsStoredOpensNothing(t *testing.T) {
 		b.WantUserinfo(t, tokens["access_token"].(string), http.StatusOK)
 	})
 }
+
+// No token stands in a body, and none, nor a password, in the log or the database.
+// RT-19: Refresh token in URL, logs, error texts, browser-readable body.
+// SS-11: Tokens in the JSON body of /login or /refresh, readable by script.
+func TestFirstParty_Secrets(t *testing.T) {
+	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
+		var bodies []string
+		p := tapped(func() {
+			v := b.Visitor(t)
+			keep := func(a providertest.Answer) { bodies = append(bodies, a.Body) }
+			keep(v.App(t, "/login", `{"username":"`+providertest.Alice+`","password":"canary-wrong-password"}`))
+			keep(v.App(t, "/login", `{"username":"`+providertest.Alice+`","password":"canary-of-wrong-json","password":1}`))
+			keep(v.App(t, "/login", providertest.Credentials))
+			keep(v.App(t, "/session", ""))
+			b.Pass(time.Minute)
+			old := v.Cookie(t, "signet").Value
+			keep(v.App(t, "/refresh", ""))
+			keep(v.App(t, "/refresh", "", providertest.WithHeader("Origin", "https://evil.example"), providertest.WithHeader("Sec-Fetch-Site", "cross-site")))
+			keep(v.App(t, "/refresh", `{"refresh_token":"canary-token-in-body"}`))
+			s := v.Get(t, b.Issuer+"/login?return_to="+providertest.Shop+"/")
+			if s.Left == nil || strings.Contains(s.Left.String(), "token") {
+				t.Errorf("left to %v", s.Left)
+			}
+			keep(v.App(t, "/logout", ""))
+			v.Keep("signet", old)
+			keep(v.App(t, "/refresh", ""))
+		})
+		for _, canary := range []string{"canary-wrong-password", "canary-of-wrong-json", "canary-token-in-body", providertest.Password} {
+			p.secrets[canary] = "canary"
+		}
+		for _, kind := range []string{"cookie signet", "cookie access_token", "cookie refresh_token"} {
+			if !p.kinds[kind] {
+				t.Errorf("no %s was seen: this run shows nothing about it", kind)
+			}
+		}
+		for name, text := range map[string]string{"database": b.Dumped(t), "log": b.Log.String(), "bodies": strings.Join(bodies, "\n")} {
+			for _, leak := range leaks(text, p.secrets) {
+				t.Errorf("in the %s: %s", name, leak)
+			}
+		}
+		if !strings.Contains(fmt.Sprint(bodies), b.Alice.ID) || !strings.Contains(b.Log.String(), `"path":"/refresh"`) {
+			t.Error("bodies or log lack what is surely there")
+		}
+	})
+}

@@ -64,6 +64,7 @@ var house = func() map[string][]string {
 		"provider/front":            {"storage", "static", "provider/web", "provider/keys", "provider/upkeep"},
 		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty"),
 		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep", "provider/front", "provider/oauth"}),
+		"provider/races":            {}, // nothing but tests
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 
 		"cmd/signet/spelling": {},

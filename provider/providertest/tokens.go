@@ -156,3 +156,10 @@ func (b *Testbed) Ask(t *testing.T, method, query, body string, headers ...strin
 	}
 	return Do(t, Direct, r)
 }
+
+// SaysActive asks about a token, as the testbed's client, whether it is still good.
+func SaysActive(t *testing.T, b *Testbed, token string) bool {
+	t.Helper()
+	a := b.Post(t, "/introspect", FormType, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	return WantStatus(t, a, http.StatusOK).JSON(t)["active"] == true
+}

@@ -1,4 +1,4 @@
-package provider_test
+package races_test
 
 import (
 	"context"
