@@ -26,7 +26,7 @@ func TestProcesses_ShareOneDatabase(t *testing.T) {
 			if backend == "postgres" {
 				database = storagetest.Postgres(t).Config().Database
 			}
-			c := signettest.NewCluster(t, database, signettest.OnlyES256)
+			c := signettest.NewCluster(t, database)
 			processes := []*signettest.Process{c.Start(t, true), c.Start(t, false)}
 			commits, slowest := refreshEverywhere(t, c, processes, time.Duration(signettest.Soaking(2, 60))*time.Second)
 			if least, most := min(commits[0], commits[1]), max(commits[0], commits[1]); least*10 < most {
@@ -80,7 +80,7 @@ func refreshEverywhere(t *testing.T, c *signettest.Cluster, processes []*signett
 // beside a server.
 // MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
 func TestProcesses_OneOfManyCommandsCreatesAClient(t *testing.T) {
-	c := signettest.NewCluster(t, "", signettest.OnlyES256)
+	c := signettest.NewCluster(t, "")
 	c.Start(t, true)
 	codes := make([]int, 6)
 	var all sync.WaitGroup

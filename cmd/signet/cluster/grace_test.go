@@ -47,5 +47,5 @@ func TestRefreshGrace_IsFollowedByRunningProcesses(t *testing.T) {
 				}
 			}
 		}
-	}, signettest.OnlyES256)
+	})
 }

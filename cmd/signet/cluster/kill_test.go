@@ -47,7 +47,7 @@ func TestKilled_UnderLoadNothingSpentIsUnspent(t *testing.T) {
 			if backend == "postgres" {
 				database = storagetest.Postgres(t).Config().Database
 			}
-			c := signettest.NewCluster(t, database, signettest.OnlyES256)
+			c := signettest.NewCluster(t, database)
 			// Honest clients find the process down for a while.
 			c.Env = append(c.Env, "SIGNET_LIFETIMES_REFRESH_GRACE=5m", "SIGNET_LIFETIMES_CODE=10m")
 			p := c.Start(t, true)

@@ -189,7 +189,7 @@ func TestLogout_KilledBetweenTheSignOutAndItsDelivery(t *testing.T) {
 			if backend == "postgres" {
 				database = storagetest.Postgres(t).Config().Database
 			}
-			c := signettest.NewCluster(t, database, signettest.OnlyES256)
+			c := signettest.NewCluster(t, database)
 			receiver := receiveLogouts(t)
 			clients := map[string]signettest.CreatedClient{}
 			for _, name := range []string{"/photos", "/wiki"} {

@@ -47,7 +47,7 @@ func TestProcesses_RedeemACodeOnce(t *testing.T) {
 				}
 			}
 		}
-	}, signettest.OnlyES256)
+	})
 }
 
 // TestProcesses_RotateATokenOnce: of 100 refreshes at once over two processes all
@@ -93,7 +93,7 @@ func TestProcesses_RotateATokenOnce(t *testing.T) {
 				t.Errorf("after the replay: status %d, %s; want invalid_grant", status, got.Error)
 			}
 		}
-	}, signettest.OnlyES256)
+	})
 }
 
 // TestKilled_UnderLoadNothingAnsweredIsLost kills the process at any moment,
@@ -101,7 +101,7 @@ func TestProcesses_RotateATokenOnce(t *testing.T) {
 // works afterwards, no code is unspent, and the file is whole.
 // ST-10: kill -9 in a loop under load, then integrity check and replay of everything captured.
 func TestKilled_UnderLoadNothingAnsweredIsLost(t *testing.T) {
-	c := signettest.NewCluster(t, "", signettest.OnlyES256)
+	c := signettest.NewCluster(t, "")
 	p := c.Start(t, true)
 	const chains = 8
 	held := make([]string, chains)

@@ -83,7 +83,7 @@ func TestRestore_RevivesNothing(t *testing.T) {
 			if backend == "postgres" {
 				database = storagetest.Postgres(t).Config().Database
 			}
-			c := signettest.NewCluster(t, database, signettest.OnlyES256)
+			c := signettest.NewCluster(t, database)
 			c.Env = append(c.Env, "SIGNET_LIFETIMES_CODE=10m") // none dies of age
 			c.Command(t, "", nil, "client", "update", c.Client.ID, "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--grant-type", "client_credentials", "--json")
 			p := c.Start(t, true)
@@ -183,7 +183,7 @@ func wantRestoredKeys(t *testing.T, c *signettest.Cluster, leaked string, knows 
 
 // A restore that fails, or is refused, leaves all as it was.
 func TestRestore_Refuses(t *testing.T) {
-	c := signettest.NewCluster(t, "", signettest.OnlyES256)
+	c := signettest.NewCluster(t, "")
 	p := c.Start(t, true)
 	folder := t.TempDir()
 	file := filepath.Join(folder, "backup")
@@ -235,7 +235,7 @@ func TestRestore_Refuses(t *testing.T) {
 // ST-12, MN-11: a backup of an older release is brought up to date, and one of a newer
 // is refused before anything is changed.
 func TestRestore_BackupsOfOtherReleases(t *testing.T) {
-	c := signettest.NewCluster(t, "", signettest.OnlyES256)
+	c := signettest.NewCluster(t, "")
 	file := filepath.Join(t.TempDir(), "backup")
 	c.Command(t, "", nil, "backup", file)
 	db, err := sql.Open(sqliteDriver(), file)
@@ -314,7 +314,7 @@ func TestRestore_OlderProgramRefusesANewerDatabase(t *testing.T) {
 // A restore that is killed leaves one database or the other, whole, and does not stand
 // in the way of the next.
 func TestRestore_KilledLeavesAWholeDatabase(t *testing.T) {
-	c := signettest.NewCluster(t, "", signettest.OnlyES256)
+	c := signettest.NewCluster(t, "")
 	file := filepath.Join(t.TempDir(), "backup")
 	c.Command(t, "", nil, "backup", file)
 	c.Command(t, "", nil, "user", "create", "--email", "since@example.com", "--json")

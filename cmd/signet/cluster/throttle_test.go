@@ -45,7 +45,7 @@ func trySignIn(t *testing.T, c *signettest.Cluster, at, pass, device string) (st
 // owner's browser gets in.
 // PW-09: Counter per process: N nodes, N times the guesses; restart clears.
 func TestThrottle_ProcessesCountTogether(t *testing.T) {
-	c := signettest.NewCluster(t, "", signettest.OnlyES256)
+	c := signettest.NewCluster(t, "")
 	c.CreateClient(t, "--type", "spa", "--first-party", "--redirect-uri", signettest.Nowhere)
 	c.Env = append(c.Env, "SIGNET_RATE_LIMITS_ACCOUNT=4", "SIGNET_RATE_LIMITS_WINDOW=2h")
 	first, second := c.Start(t, true), c.Start(t, false)

@@ -73,11 +73,10 @@ type Cluster struct {
 }
 
 // NewCluster makes an installation with one client, on that database; "" is SQLite in a
-// folder of its own. It starts no process. What more settings say, all of them follow.
-func NewCluster(t *testing.T, database string, more ...string) *Cluster {
+// folder of its own. It starts no process.
+func NewCluster(t *testing.T, database string) *Cluster {
 	t.Helper()
 	c := &Cluster{Instance: NewInstance(t)}
-	c.Instance.Env = append(c.Instance.Env, more...)
 	if database != "" {
 		c.Instance.Env = append(c.Instance.Env, "SIGNET_DATABASE="+database)
 		c.Command(t, c.Password, nil, "user", "create", "--email", c.Email, "--email-verified", "--password-stdin", "--json")
@@ -197,13 +196,9 @@ func (c *Cluster) Token(at string, form url.Values) (status int, got Tokens, err
 	return response.StatusCode, got, err
 }
 
-// OnlyES256 is the setting for tests that make no use of RSA, whose keys take long to
-// make.
-const OnlyES256 = "SIGNET_KEYS_ALGORITHMS=ES256"
-
 // OverProcesses runs f with two processes on one SQLite file and, beside it, with two on
 // one PostgreSQL.
-func OverProcesses(t *testing.T, f func(t *testing.T, c *Cluster, at []string), more ...string) {
+func OverProcesses(t *testing.T, f func(t *testing.T, c *Cluster, at []string)) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
@@ -211,7 +206,7 @@ func OverProcesses(t *testing.T, f func(t *testing.T, c *Cluster, at []string), 
 			if backend == "postgres" {
 				database = storagetest.Postgres(t).Config().Database
 			}
-			c := NewCluster(t, database, more...)
+			c := NewCluster(t, database)
 			f(t, c, []string{c.Start(t, true).Address, c.Start(t, false).Address})
 		})
 	}
