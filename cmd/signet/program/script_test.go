@@ -3,7 +3,6 @@ package program_test
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"signet/cmd/signet/signettest"
 )
 
 // TestScripts runs testdata/script: each is a session at a terminal, with the
@@ -65,10 +66,10 @@ func modeScript(ts *testscript.TestScript, _ bool, args []string) {
 
 // portScript is: port NAME, which sets the variable to a free port of loopback.
 func portScript(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, release, err := signettest.ReservePort()
 	ts.Check(err)
-	ts.Setenv(args[0], strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
-	ts.Check(l.Close())
+	ts.Defer(release)
+	ts.Setenv(args[0], strconv.Itoa(port))
 }
 
 // answersScript is: answers STATUS URL. It asks until the server is there, at most

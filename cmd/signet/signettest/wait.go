@@ -1,9 +1,10 @@
 package signettest
 
 import (
+	"math/rand/v2"
 	"net"
 	"os"
-	"sync"
+	"strconv"
 	"testing"
 	"time"
 )
@@ -23,24 +24,40 @@ func Eventually(t *testing.T, longest time.Duration, what string, yes func() boo
 }
 
 // FreePort gives a port of loopback on which nobody listens. An issuer holds its
-// port in its name, so it must be known before the program starts. No port is given
-// twice: the first to ask may not listen yet.
+// port in its name, so it must be known before the program starts. It is the test's
+// until the test ends.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := l.Addr().(*net.TCPAddr).Port
-		l.Close()
-		if _, given := givenPorts.LoadOrStore(port, true); !given {
-			return port
-		}
+	port, release, err := ReservePort()
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(release)
+	return port
 }
 
-var givenPorts sync.Map
+// ReservePort gives a port of loopback on which nobody listens, and which no other test
+// of this machine is given before release is called. The port of the same number for
+// UDP, where nobody listens, is what holds it. Outgoing connections take theirs further
+// up.
+func ReservePort() (port int, release func(), err error) {
+	for range 1000 {
+		port = 11_000 + rand.IntN(20_000)
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		var held net.PacketConn
+		if held, err = net.ListenPacket("udp", address); err != nil {
+			continue
+		}
+		var free net.Listener
+		if free, err = net.Listen("tcp", address); err != nil {
+			held.Close()
+			continue
+		}
+		free.Close()
+		return port, func() { held.Close() }, nil
+	}
+	return 0, nil, err
+}
 
 // Soaking asks for more rounds of the same kind.
 func Soaking(rounds, soak int) int {
