@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/signettest"
@@ -11,19 +12,29 @@ import (
 
 var printedLink = regexp.MustCompile(`http://\S+/setup\?token=\S+`)
 
+// printedBy gives the link in what a process said before it listened, "" for none. The
+// process answers a moment before its words have come through the pipe.
+func printedBy(t *testing.T, p *signettest.Process) string {
+	t.Helper()
+	signettest.Eventually(t, 10*time.Second, "the process says that it listens", func() bool {
+		return strings.Contains(p.Talk.String(), `"msg":"listening"`)
+	})
+	return printedLink.FindString(p.Talk.String())
+}
+
 // PW-19, from the terminal to /admin: the link that serve prints makes the first
 // administrator, and from then on there is no link.
 // PW-19: Default admin; first visitor becomes admin; two first visitors.
 func TestSetupLink_ServePrintsIt(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	first := c.Start(t, true)
-	printed := printedLink.FindString(first.Talk.String())
+	printed := printedBy(t, first)
 	if printed == "" {
 		t.Fatalf("serve printed no link:\n%s", first.Talk)
 	}
 	first.Kill()
 	second := c.Start(t, true)
-	if renewed := printedLink.FindString(second.Talk.String()); renewed == "" || renewed == printed {
+	if renewed := printedBy(t, second); renewed == "" || renewed == printed {
 		t.Errorf("after a restart the link is %q, and was %q", renewed, printed)
 	}
 	var asked struct{ URL string }
@@ -42,7 +53,7 @@ func TestSetupLink_ServePrintsIt(t *testing.T) {
 	}
 	second.Kill()
 	third := c.Start(t, true)
-	if printed := printedLink.FindString(third.Talk.String()); printed != "" {
+	if printed := printedBy(t, third); printed != "" {
 		t.Errorf("with an administrator serve prints %s", printed)
 	}
 	b = signettest.NewFormBrowser(t)
