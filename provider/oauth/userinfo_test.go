@@ -40,6 +40,9 @@ func TestUserinfo_HowATokenMayBeSent(t *testing.T) {
 			if a.StatusCode != http.StatusUnauthorized || a.Header.Get("WWW-Authenticate") != "Bearer" {
 				t.Errorf("%s: got %d, WWW-Authenticate %q", name, a.StatusCode, a.Header.Get("WWW-Authenticate"))
 			}
+			if a.Body != `{"error":"invalid_token"}` {
+				t.Errorf("%s: the body is %s", name, a.Body)
+			}
 		}
 	})
 }

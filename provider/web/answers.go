@@ -29,9 +29,9 @@ const (
 	page // answers people with a page, see Site.Fail
 )
 
-// Sentences that are not in the table themselves.
+// Sentences that are not in the table themselves. A row without any has no sentence.
 const (
-	ownText   = ""                // the text of the cause
+	ownText   = "the text of the cause"
 	reference = "internal error " // and the reference that the log has
 )
 
@@ -100,7 +100,7 @@ var answers = map[Surface]map[string]Answer{
 		"internal":                  serverError,
 	},
 	Bearer: {
-		"token_missing":            {Status: http.StatusUnauthorized}, // RFC 6750, section 3.1: no code
+		"token_missing":            {Status: http.StatusUnauthorized}, // RFC 6750, section 3.1: neither code nor sentence
 		"malformed_request":        bad("invalid_request", ownText),
 		"unknown_or_expired_token": invalidToken,
 		"foreign_audience":         invalidToken,
