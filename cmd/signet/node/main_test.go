@@ -6,4 +6,7 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-func TestMain(m *testing.M) { signettest.Main(m, nil) }
+func TestMain(m *testing.M) {
+	signettest.AtOnce(6)
+	signettest.Main(m, nil)
+}

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"maps"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -12,13 +13,8 @@ import (
 )
 
 // Main runs the tests of a package. For as long, the test binary is also the program
-// signet, which tests start as a process of its own, and what more names. Tests mostly
-// wait, for a process or for time to pass, so that more of them run at once than the
-// machine has cores.
+// signet, which tests start as a process of its own, and what more names.
 func Main(m *testing.M, more map[string]func()) {
-	if err := flag.Set("test.parallel", "6"); err != nil {
-		panic(err)
-	}
 	// The race detector lets a process sleep for a second when it ends. A test that runs
 	// fifty commands has no use for that: a race is reported when it is seen.
 	if err := os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0"); err != nil {
@@ -27,4 +23,12 @@ func Main(m *testing.M, more map[string]func()) {
 	programs := map[string]func(){"signet": program.Main}
 	maps.Copy(programs, more)
 	testscript.Main(m, programs)
+}
+
+// AtOnce lets so many tests of a package run at once that say they may, for tests that
+// mostly wait: for a process, or for time to pass. It is called before Main.
+func AtOnce(tests int) {
+	if err := flag.Set("test.parallel", strconv.Itoa(tests)); err != nil {
+		panic(err)
+	}
 }
