@@ -14,6 +14,7 @@ import (
 	"signet/cmd/signet/demo"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
+	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
 )
 
@@ -47,7 +48,7 @@ func TestDevApp_WantsALoopbackOrigin(t *testing.T) {
 	t.Parallel()
 	for _, app := range []string{"https://localhost:5173", "http://localhost:5173/", "http://app.example.com", "localhost:5173"} {
 		var said strings.Builder
-		code := signettest.Run(t.Context(), []string{"dev", "--app", app, "--data-dir", t.TempDir()}, nil, strings.NewReader(""), &said, &said)
+		code := program.Run(t.Context(), signettest.Surroundings(nil, "", &said, &said), []string{"dev", "--app", app, "--data-dir", t.TempDir()})
 		if code != exit.Usage || !strings.Contains(said.String(), "--app http://localhost:5173") {
 			t.Errorf("--app %s: exit code %d: %s", app, code, said.String())
 		}

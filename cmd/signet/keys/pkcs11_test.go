@@ -19,6 +19,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
 	"signet/storage/storagetest"
 )
@@ -151,7 +152,7 @@ func wantPrivateKeys(t *testing.T, c *signettest.Cluster, want map[string]string
 		}
 	}
 	var table, talk bytes.Buffer
-	if code := signettest.Run(t.Context(), []string{"keys", "list"}, c.Instance.Env, strings.NewReader(""), &table, &talk); code != exit.OK {
+	if code := program.Run(t.Context(), signettest.Surroundings(c.Instance.Env, "", &table, &talk), []string{"keys", "list"}); code != exit.OK {
 		t.Fatalf("keys list: exit code %d: %s", code, &talk)
 	}
 	if got := regexp.MustCompile(`(?m)PRIVATE KEY$|^\S+ +ES256 .* pkcs11$|^\S+ +internal .* database$`).FindAllString(table.String(), -1); len(got) != 5 {

@@ -10,6 +10,7 @@ import (
 
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
+	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
 	"signet/storage/storagetest"
 )
@@ -55,6 +56,6 @@ func TestHealth_TellsADatabaseThatIsAway(t *testing.T) {
 
 	do(`ALTER DATABASE ` + name + ` ALLOW_CONNECTIONS true`)
 	signettest.Eventually(t, 30*time.Second, "it is well again", func() bool {
-		return signettest.Run(t.Context(), []string{"health"}, n.Env, strings.NewReader(""), &signettest.SyncBuffer{}, &signettest.SyncBuffer{}) == exit.OK
+		return program.Run(t.Context(), signettest.Surroundings(n.Env, "", &signettest.SyncBuffer{}, &signettest.SyncBuffer{}), []string{"health"}) == exit.OK
 	})
 }

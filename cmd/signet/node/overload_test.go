@@ -36,7 +36,7 @@ const tooMany = "too many requests at once"
 func TestOverload_TooManyAtOnceAreTurnedAway(t *testing.T) {
 	t.Parallel()
 	c := signettest.NewCluster(t, "")
-	talk, _ := signettest.StartTalking(t, time.Now, http.DefaultClient, c.Issuer, c.Instance.Env, "serve")
+	talk, _ := signettest.StartTalking(t, http.DefaultClient, c.Issuer, c.Instance.Env, "serve")
 	token := c.MustRedeem(t, c.Issuer, c.Codes(t, 1)[0]).Refresh
 	release := holdDatabase(t, c.Instance)
 	var over atomic.Bool

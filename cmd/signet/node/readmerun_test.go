@@ -129,7 +129,7 @@ func TestReadme_BehindAProxy(t *testing.T) {
 	}}}
 	go proxy.Serve(door)
 	t.Cleanup(func() { proxy.Close() })
-	talk, _ := signettest.StartTalking(t, time.Now, http.DefaultClient, "http://"+listen, i.Env, "serve")
+	talk, _ := signettest.StartTalking(t, http.DefaultClient, "http://"+listen, i.Env, "serve")
 
 	b := signettest.NewFormBrowser(t)
 	transport := ca.client(nil).Transport.(*http.Transport)

@@ -38,7 +38,7 @@ func startFollowed(t *testing.T) *followed {
 	t.Cleanup(f.google.Close)
 	f.client = f.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent")
 	f.write(t, "connectors:\n"+f.upstream("google"))
-	f.talk, _ = signettest.StartTalking(t, time.Now, http.DefaultClient, f.Issuer, f.Env, "serve", "--config", f.file)
+	f.talk, _ = signettest.StartTalking(t, http.DefaultClient, f.Issuer, f.Env, "serve", "--config", f.file)
 	return f
 }
 

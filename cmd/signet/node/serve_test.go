@@ -16,6 +16,7 @@ import (
 
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
+	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
 	"signet/storage/storagetest"
 )
@@ -135,7 +136,7 @@ func TestServe_TwoNodesOnPostgreSQL(t *testing.T) {
 
 	second := onPostgres(t, database)
 	var talk bytes.Buffer
-	if code := signettest.Run(t.Context(), []string{"serve"}, second.Env, strings.NewReader(""), &talk, &talk); code != exit.Config {
+	if code := program.Run(t.Context(), signettest.Surroundings(second.Env, "", &talk, &talk), []string{"serve"}); code != exit.Config {
 		t.Errorf("a second node without the master key: exit code %d, want %d\n%s", code, exit.Config, talk.String())
 	}
 	key, err := os.ReadFile(filepath.Join(first.dir, node.MasterKeyFile))

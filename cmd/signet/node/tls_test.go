@@ -24,6 +24,7 @@ import (
 
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
 )
 
@@ -124,7 +125,7 @@ func startTLS(t *testing.T, hosts ...string) *tlsInstance {
 		"SIGNET_TLS_CERT=" + i.files.Cert, "SIGNET_TLS_KEY=" + i.files.Key,
 	}
 	asker := i.ca.client(func(c *tls.Config) { c.InsecureSkipVerify = true }) // as a proxy that knows no names
-	i.talk, _ = signettest.StartTalking(t, time.Now, asker, i.issuer, i.env, "serve")
+	i.talk, _ = signettest.StartTalking(t, asker, i.issuer, i.env, "serve")
 	return i
 }
 
@@ -161,7 +162,7 @@ func TestServe_AnswersOverTLS(t *testing.T) {
 		}
 	}
 	var talk strings.Builder
-	if code := signettest.Run(t.Context(), []string{"health"}, i.env, strings.NewReader(""), &talk, &talk); code != exit.OK {
+	if code := program.Run(t.Context(), signettest.Surroundings(i.env, "", &talk, &talk), []string{"health"}); code != exit.OK {
 		t.Errorf("signet health: exit code %d: %s", code, talk.String())
 	}
 	plain, err := http.Get("http" + strings.TrimPrefix(i.issuer, "https") + "/login")
@@ -265,7 +266,7 @@ func TestServe_RefusesACertificateNobodyWouldAccept(t *testing.T) {
 				env = append(env, "SIGNET_TLS_KEY="+c.key)
 			}
 			var talk strings.Builder
-			if code := signettest.Run(t.Context(), []string{"serve"}, env, strings.NewReader(""), &talk, &talk); code != exit.Config || !strings.Contains(talk.String(), c.want) || strings.Contains(talk.String(), "canary") {
+			if code := program.Run(t.Context(), signettest.Surroundings(env, "", &talk, &talk), []string{"serve"}); code != exit.Config || !strings.Contains(talk.String(), c.want) || strings.Contains(talk.String(), "canary") {
 				t.Errorf("exit code %d, want %d and %q: %s", code, exit.Config, c.want, talk.String())
 			}
 			if _, err := os.Stat(dir); err == nil {
@@ -367,7 +368,7 @@ func TestServe_DatabaseMustShowItsCertificate(t *testing.T) {
 			port, came := pretendPostgres(t, c.pair)
 			env := []string{fmt.Sprintf("SIGNET_DATABASE=postgres://signet:hunter2@localhost:%d/signet?sslmode=%s", port, c.mode), "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
 			var talk strings.Builder
-			if code := signettest.Run(t.Context(), []string{"user", "list"}, env, strings.NewReader(""), &talk, &talk); code != exit.Unreachable || strings.Contains(talk.String(), "hunter2") {
+			if code := program.Run(t.Context(), signettest.Surroundings(env, "", &talk, &talk), []string{"user", "list"}); code != exit.Unreachable || strings.Contains(talk.String(), "hunter2") {
 				t.Errorf("exit code %d, want %d: %s", code, exit.Unreachable, talk.String())
 			}
 			if got := came(); got != c.want {

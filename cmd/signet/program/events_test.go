@@ -22,7 +22,7 @@ func TestEvents_ExportGoesThroughAllPages(t *testing.T) {
 	env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/data", "SIGNET_ISSUER=http://localhost:8080"}
 	call := func(args ...string) string {
 		var out, talk bytes.Buffer
-		if code := signettest.Run(t.Context(), args, env, strings.NewReader(""), &out, &talk); code != exit.OK {
+		if code := program.Run(t.Context(), signettest.Surroundings(env, "", &out, &talk), args); code != exit.OK {
 			t.Fatalf("signet %s: exit code %d\n%s", strings.Join(args, " "), code, talk.String())
 		}
 		return out.String()
@@ -71,7 +71,7 @@ func TestEvents_FollowPrintsEachOnceUntilInterrupted(t *testing.T) {
 		code := make(chan int, 1)
 		var talk bytes.Buffer
 		go func() {
-			code <- signettest.Run(ctx, []string{"events", "--follow", "--type", "key.alarm", mode, "--limit", "2"}, env, strings.NewReader(""), write, &talk)
+			code <- program.Run(ctx, signettest.Surroundings(env, "", write, &talk), []string{"events", "--follow", "--type", "key.alarm", mode, "--limit", "2"})
 			write.Close()
 		}()
 		lines := bufio.NewScanner(read)

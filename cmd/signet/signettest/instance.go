@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
 )
 
 // AccessCookie gives the access token that a first-party app gets as a cookie.
@@ -54,7 +55,7 @@ func (i *Instance) Rotate(t *testing.T) {
 	t.Helper()
 	Eventually(t, 20*time.Second, "the next keys may sign", func() bool {
 		var said bytes.Buffer
-		code := Run(t.Context(), []string{"keys", "rotate"}, i.Env, strings.NewReader(""), &said, &said)
+		code := program.Run(t.Context(), Surroundings(i.Env, "", &said, &said), []string{"keys", "rotate"})
 		if code != exit.OK && code != exit.Conflict {
 			t.Fatalf("exit code %d: %s", code, said.String())
 		}
@@ -137,7 +138,7 @@ func (i *Instance) CreateClient(t testing.TB, args ...string) (c CreatedClient) 
 func (i *Instance) Command(t testing.TB, stdin string, out any, args ...string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := Run(t.Context(), args, i.Env, strings.NewReader(stdin), &stdout, &stderr); code != exit.OK {
+	if code := program.Run(t.Context(), Surroundings(i.Env, stdin, &stdout, &stderr), args); code != exit.OK {
 		t.Fatalf("signet %s: exit code %d: %s", strings.Join(args, " "), code, stderr.String())
 	}
 	if out == nil {
@@ -171,7 +172,7 @@ func (i *Instance) Serve(t *testing.T) {
 func (i *Instance) CommandFails(t *testing.T, want int, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
-	if code := Run(t.Context(), args, i.Env, strings.NewReader(""), &stdout, &stderr); code != want {
+	if code := program.Run(t.Context(), Surroundings(i.Env, "", &stdout, &stderr), args); code != want {
 		t.Fatalf("signet %s: exit code %d, want %d: %s", strings.Join(args, " "), code, want, stderr.String())
 	}
 	return stderr.String()

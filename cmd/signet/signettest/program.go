@@ -45,19 +45,34 @@ func StartSignet(t *testing.T, issuer string, env []string, args ...string) {
 // before the test does.
 func StartSignetAt(t *testing.T, now func() time.Time, issuer string, env []string, args ...string) (end func()) {
 	t.Helper()
-	_, end = StartTalking(t, now, http.DefaultClient, issuer, env, args...)
+	_, end = served{issuer, env, now, http.DefaultClient}.start(t, args)
 	return end
 }
 
 // StartTalking gives also what the program says. It is asked by that client whether
 // it answers.
-func StartTalking(t *testing.T, now func() time.Time, client *http.Client, issuer string, env []string, args ...string) (talk *SyncBuffer, end func()) {
+func StartTalking(t *testing.T, client *http.Client, issuer string, env []string, args ...string) (talk *SyncBuffer, end func()) {
+	t.Helper()
+	return served{issuer, env, time.Now, client}.start(t, args)
+}
+
+// served is a program that answers at its issuer.
+type served struct {
+	issuer string
+	env    []string
+	now    func() time.Time
+	client *http.Client // that asks whether it answers
+}
+
+func (s served) start(t *testing.T, args []string) (talk *SyncBuffer, end func()) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
 	talk = &SyncBuffer{}
+	surroundings := Surroundings(s.env, "", talk, talk)
+	surroundings.Now = s.now
 	ended := make(chan int, 1)
 	go func() {
-		ended <- program.Run(ctx, &cli.Program{Env: cli.Environment(env), Stdin: strings.NewReader(""), Stdout: talk, Stderr: talk, Now: now}, args)
+		ended <- program.Run(ctx, surroundings, args)
 	}()
 	t.Cleanup(func() {
 		stop()
@@ -80,7 +95,7 @@ func StartTalking(t *testing.T, now func() time.Time, client *http.Client, issue
 			t.Fatalf("signet %s ended with exit code %d before it answered", args[0], code)
 		default:
 		}
-		response, err := client.Get(issuer + "/readyz")
+		response, err := s.client.Get(s.issuer + "/readyz")
 		if err != nil {
 			return false
 		}
@@ -121,15 +136,16 @@ func Readme(t *testing.T) string {
 	return string(text)
 }
 
-// Run runs the whole program, as main does.
-func Run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return program.Run(ctx, &cli.Program{
+// Surroundings are those that the program is given when it runs in the process of the
+// test, with [program.Run], instead of a process of its own.
+func Surroundings(env []string, stdin string, stdout, stderr io.Writer) *cli.Program {
+	return &cli.Program{
 		Env:    cli.Environment(env),
-		Stdin:  stdin,
+		Stdin:  strings.NewReader(stdin),
 		Stdout: stdout,
 		Stderr: &cli.LockedWriter{To: stderr},
 		Now:    time.Now,
-	}, args)
+	}
 }
 
 // Get gives the status and the body of an answer that must come.

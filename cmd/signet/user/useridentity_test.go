@@ -14,6 +14,7 @@ import (
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
+	"signet/cmd/signet/program"
 	"signet/cmd/signet/signettest"
 	"signet/cmd/signet/user"
 	"signet/storage"
@@ -68,7 +69,7 @@ func (a attacked) comes(t *testing.T, connector, subject string) storage.Session
 func (a attacked) signet(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, talk bytes.Buffer
-	if got := signettest.Run(t.Context(), args, a.env, strings.NewReader("correct horse battery staple"), &out, &talk); got != want {
+	if got := program.Run(t.Context(), signettest.Surroundings(a.env, "correct horse battery staple", &out, &talk), args); got != want {
 		t.Fatalf("%q: exit code %d, want %d\n%s%s", args, got, want, &out, &talk)
 	}
 	if strings.Contains(out.String()+talk.String(), "\x1b") {
