@@ -12,7 +12,7 @@ import (
 func TestAccount_InTheBrowser(t *testing.T) {
 	for _, javascript := range []bool{true, false} {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {
-			dev, clock := startDevWithClock(t)
+			dev, clock := signettest.StartDevWithClock(t)
 			var saw struct {
 				Asked, Sessions, ThisDevice, SessionsLeft, OtherIsOut, Out, In int
 				Name, DemoName, Apps, AppsLeft, DemoAfter                      string
@@ -56,12 +56,4 @@ func TestAccount_InTheBrowser(t *testing.T) {
 			signettest.RefuseComplaints(t, saw.Complaints)
 		})
 	}
-}
-
-// startDevWithClock starts dev with a clock that a GET of the URL moves by the
-// seconds it names.
-func startDevWithClock(t *testing.T) (signettest.DemoInstance, string) {
-	t.Helper()
-	now, mover := signettest.MovedClock(t)
-	return signettest.StartDevAt(t, now), mover
 }

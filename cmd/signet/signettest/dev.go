@@ -64,3 +64,11 @@ func (d DemoInstance) Browse(t *testing.T, program string, job map[string]any, r
 	job["issuer"], job["email"], job["password"] = d.Issuer, DemoEmail, d.Password
 	RunInBrowser(t, program, job, report)
 }
+
+// StartDevWithClock starts dev with a clock that a GET of the URL moves by the
+// seconds it names.
+func StartDevWithClock(t *testing.T) (DemoInstance, string) {
+	t.Helper()
+	now, mover := MovedClock(t)
+	return StartDevAt(t, now), mover
+}

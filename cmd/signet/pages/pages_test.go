@@ -1,4 +1,4 @@
-package browser_test
+package pages_test
 
 import (
 	"net/http"
@@ -81,7 +81,7 @@ func TestPages_AreAccessibleAndLight(t *testing.T) {
 func TestPages_NeedNoMouse(t *testing.T) {
 	for _, javascript := range []bool{true, false} {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {
-			dev, clock := startDevWithClock(t)
+			dev, clock := signettest.StartDevWithClock(t)
 			var saw struct {
 				Problems             []string
 				Begins, Texts        map[string]string
