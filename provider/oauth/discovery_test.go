@@ -37,7 +37,7 @@ func TestDiscovery_Golden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got != string(want) {
-			t.Errorf("discovery document: got\n%s\nwant\n%s\nif that is meant: go test ./provider -run Golden -update", got, want)
+			t.Errorf("discovery document: got\n%s\nwant\n%s\nif that is meant: go test ./provider/oauth -run Golden -update", got, want)
 		}
 	})
 }
