@@ -13,11 +13,15 @@ import (
 )
 
 // Origin tells where an act came from, for the audit events.
+//
+// Actor says who acted: a subject, "cli" or "system". The writer of an event leaves it
+// empty if that was the event's own user. A reader finds that user's id then, and "" only
+// in an event that names no user.
 type Origin struct {
 	RequestID string
 	Address   string
 	Agent     string
-	Actor     string // who did it: a subject, "cli", or "" for the user of the event
+	Actor     string
 }
 
 // By tells where an act came from and when it happens: a use case gets both in one value.
@@ -87,7 +91,9 @@ const (
 	KeyAlarm             EventType = "key.alarm" // a clock that jumped, a rotation that cannot happen
 )
 
-// EventTypes lists them all.
+// EventTypes lists them all. No user is named by the events of keys, by those of clients
+// but client.refused, and by token.revoked, instance.restored and setup.opened. Each other
+// can name one.
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
