@@ -92,15 +92,6 @@ type ClientMetadata struct {
 	SoftwareVersion          string   `json:"software_version,omitempty"`
 }
 
-// The grant types that this program knows (RFC 7591, section 2). Which of them a client
-// may be registered for is a rule of package directory.
-const (
-	GrantCode              = "authorization_code"
-	GrantRefresh           = "refresh_token"
-	GrantClientCredentials = "client_credentials"
-	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
-)
-
 // Enabled reports whether the client may be used at all.
 func (c Client) Enabled() bool { return c.DisabledAt == 0 }
 

@@ -1,36 +1,48 @@
-package directory
+package storage
 
-import (
-	"slices"
+import "slices"
 
-	"signet/storage"
+// The grant types that this program knows (RFC 7591, section 2).
+const (
+	GrantCode              = "authorization_code"
+	GrantRefresh           = "refresh_token"
+	GrantClientCredentials = "client_credentials"
+	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
-// GrantType is a grant type that a client can be registered for (RFC 7591, section 2).
+// GrantType is a grant type that a client can be registered for.
 type GrantType struct {
 	Name   string
 	Served bool // the token endpoint serves it
 
-	// byDefault lists the types of clients that may use it unless they choose others.
-	byDefault []storage.ClientType
+	// ClientsOwn: its token is the client's own and stands for no person. Only a client
+	// that authenticates may have such a grant type, and the token is good only while the
+	// client has one.
+	ClientsOwn bool
+
+	// ByDefault lists the types of clients that may use it unless they choose others.
+	ByDefault []ClientType
 }
 
-// grantTypes is the one list of grant types: of registration, of the token endpoint and
-// of the discovery document.
+// grantTypes is the one list of grant types: of registration, of the token endpoint, of
+// introspection and of the discovery document.
 var grantTypes = []GrantType{
-	{storage.GrantCode, true, []storage.ClientType{storage.Web, storage.SPA, storage.Native}},
-	{storage.GrantRefresh, true, []storage.ClientType{storage.Web, storage.SPA, storage.Native}},
-	{storage.GrantClientCredentials, true, []storage.ClientType{storage.Service}},
-	{storage.GrantDevice, false, []storage.ClientType{storage.Native}},
+	{Name: GrantCode, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
+	{Name: GrantRefresh, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
+	{Name: GrantClientCredentials, Served: true, ClientsOwn: true, ByDefault: []ClientType{Service}},
+	{Name: GrantDevice, ByDefault: []ClientType{Native}},
 }
 
 // GrantTypes lists the grant types, in the order in which discovery names them.
 func GrantTypes() []GrantType { return slices.Clone(grantTypes) }
 
-func grantTypeNames() []string {
-	var names []string
+// OwnGrantTypes names the grant types of the client that give it tokens of its own.
+func (c Client) OwnGrantTypes() []string {
+	var own []string
 	for _, g := range grantTypes {
-		names = append(names, g.Name)
+		if g.ClientsOwn && slices.Contains(c.Metadata.GrantTypes, g.Name) {
+			own = append(own, g.Name)
+		}
 	}
-	return names
+	return own
 }

@@ -30,8 +30,8 @@ func NewClient(t storage.ClientType, id, name string) storage.Client {
 	if t == storage.SPA || t == storage.Native {
 		m.TokenEndpointAuthMethod = storage.AuthNone
 	}
-	for _, g := range grantTypes {
-		if slices.Contains(g.byDefault, t) {
+	for _, g := range storage.GrantTypes() {
+		if slices.Contains(g.ByDefault, t) {
 			m.GrantTypes = append(m.GrantTypes, g.Name)
 		}
 	}

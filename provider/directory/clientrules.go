@@ -158,17 +158,31 @@ func checkGrantTypes(c storage.Client, wrong report) {
 	if len(grants) == 0 {
 		wrong("is empty: the client could get no token")
 	}
-	checkChoices(grants, grantTypeNames(), wrong)
+	known, ofClients := grantTypeNames()
+	checkChoices(grants, known, wrong)
 	signsIn := slices.Contains(grants, storage.GrantCode) || slices.Contains(grants, storage.GrantDevice)
 	if slices.Contains(grants, storage.GrantRefresh) && !signsIn {
 		wrong("refresh_token needs authorization_code or device_code beside it")
 	}
-	if slices.Contains(grants, storage.GrantClientCredentials) && c.Public() && c.Type != storage.Service {
-		wrong("client_credentials is for clients that authenticate (RFC 6749, section 4.4)")
+	if c.Public() && c.Type != storage.Service {
+		for _, own := range c.OwnGrantTypes() {
+			wrong("%s is for clients that authenticate (RFC 6749, section 4.4)", own)
+		}
 	}
 	if c.Type == storage.Service && signsIn {
-		wrong("a service acts for itself: client_credentials only")
+		wrong("a service acts for itself: %s only", strings.Join(ofClients, " or "))
 	}
+}
+
+// grantTypeNames names all grant types, and those whose token is the client's own.
+func grantTypeNames() (all, ofClients []string) {
+	for _, g := range storage.GrantTypes() {
+		all = append(all, g.Name)
+		if g.ClientsOwn {
+			ofClients = append(ofClients, g.Name)
+		}
+	}
+	return all, ofClients
 }
 
 func checkResponseTypes(c storage.Client, wrong report) {

@@ -67,7 +67,7 @@ func scopesLeft(access keys.AccessToken, client storage.Client) []string {
 }
 
 func (t *Tokens) serviceTokenLeft(ctx context.Context, access keys.AccessToken, client storage.Client) (keys.AccessToken, error) {
-	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantClientCredentials) {
+	if len(client.OwnGrantTypes()) == 0 {
 		return access, storage.ErrNotFound
 	}
 	allowed := strings.Fields(client.Metadata.Scope)

@@ -9,10 +9,10 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
-	"signet/provider/directory"
 	"signet/provider/flow"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/storage"
 )
 
 // discoveryMetadata is the provider metadata of OIDC Discovery, section 3, and
@@ -42,7 +42,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.ScopesSupported = request.ScopeNames
 	m.ResponseTypesSupported = []string{"code"}
 	m.ResponseModesSupported = []string{modeQuery, modeFragment}
-	for _, g := range directory.GrantTypes() {
+	for _, g := range storage.GrantTypes() {
 		if g.Served {
 			m.GrantTypesSupported = append(m.GrantTypesSupported, oidc.GrantType(g.Name))
 		}

@@ -15,9 +15,6 @@ import (
 // by its expiry, by its revocation, or with its client.
 func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse, error) {
 	client := r.client
-	if client.Public() {
-		return tokenResponse{}, errPublicClient
-	}
 	allowed := strings.Fields(client.Metadata.Scope)
 	var scopes []string
 	for _, scope := range strings.Fields(r.form.Get("scope")) {

@@ -41,7 +41,7 @@ type tokenRequest struct {
 	form   url.Values
 }
 
-// grants serve the grant types that directory.GrantTypes calls served.
+// grants serve the grant types that storage.GrantTypes calls served.
 var grants = map[string]func(*Handler, context.Context, tokenRequest) (tokenResponse, error){
 	storage.GrantCode:              (*Handler).codeGrant,
 	storage.GrantRefresh:           (*Handler).refreshGrant,
@@ -61,6 +61,8 @@ func (h *Handler) token(ctx context.Context, r tokenRequest) (any, error) {
 		return nil, errAuthorizationDetails
 	case !slices.Contains(r.client.Metadata.GrantTypes, asked):
 		return nil, errClientGrant
+	case r.client.Public() && slices.Contains(r.client.OwnGrantTypes(), asked):
+		return nil, errPublicClient
 	}
 	return serve(h, ctx, r)
 }
