@@ -6,6 +6,10 @@
 // storage for the one transaction, and writes the answer. Nothing is redirected before
 // client and redirect URI are proven.
 //
+// To add a grant type: give it a row in storage.GrantTypes, serve it in grants of
+// token.go, and answer its new causes in the table of provider/web/answers.go. If its
+// token is the client's own, tell owntoken_test.go what a request of it holds.
+//
 // zitadel/oidc lends the package types and constants of the protocol, and nothing else:
 // its router and its storage interface are not used, since they would decide what flow
 // and storage decide here. No other room knows the library.
