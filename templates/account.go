@@ -1,5 +1,7 @@
 package templates
 
+import "fmt"
+
 // Account is the frame of all account pages.
 type Account struct {
 	Common
@@ -10,18 +12,44 @@ type Account struct {
 	Admin bool // the person may see the operators' pages
 }
 
-// accountPage is an entry of the navigation.
-type accountPage struct{ Name, Path, Label string }
+// accountPage is an entry of the navigation. The first page of the account lists those
+// with a Sentence.
+type accountPage struct {
+	Name, Path, Label string
+	Sentence          func(AccountOverview) string
+}
 
+// accountPages is the one list of the pages that the account leads to.
 func accountPages() []accountPage {
 	return []accountPage{
-		{"overview", "/account", "Overview"},
-		{"profile", "/account/profile", "Profile"},
-		{"password", "/account/password", "Password"},
-		{"sessions", "/account/sessions", "Sessions"},
-		{"apps", "/account/apps", "Applications"},
-		{"identities", "/account/identities", "Connected accounts"},
+		{Name: "overview", Path: "/account", Label: "Overview"},
+		{"profile", "/account/profile", "Profile", always("Your name and what else applications may see of you.")},
+		{"password", "/account/password", "Password", always("Change it, which signs out everything else.")},
+		{"sessions", "/account/sessions", "Sessions", sessionsSentence},
+		{"apps", "/account/apps", "Applications", appsSentence},
+		{"identities", "/account/identities", "Connected accounts", always("The accounts elsewhere that you can sign in with here.")},
 	}
+}
+
+func always(sentence string) func(AccountOverview) string {
+	return func(AccountOverview) string { return sentence }
+}
+
+func sessionsSentence(o AccountOverview) string {
+	if o.Sessions > 1 {
+		return fmt.Sprintf("You are signed in in %d browsers.", o.Sessions)
+	}
+	return "You are signed in in this browser only."
+}
+
+func appsSentence(o AccountOverview) string {
+	switch o.Apps {
+	case 0:
+		return "None has access to your account."
+	case 1:
+		return "One has access to your account."
+	}
+	return fmt.Sprintf("%d have access to your account.", o.Apps)
 }
 
 // Moment is a time as pages show it. The zero value is shown as "never".

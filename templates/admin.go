@@ -8,9 +8,9 @@ type Admin struct {
 
 func adminPages() []accountPage {
 	return []accountPage{
-		{"overview", "/admin", "Overview"},
-		{"connectors", "/admin/connectors", "Connectors"},
-		{"keys", "/admin/keys", "Keys"},
+		{Name: "overview", Path: "/admin", Label: "Overview"},
+		{Name: "connectors", Path: "/admin/connectors", Label: "Connectors"},
+		{Name: "keys", Path: "/admin/keys", Label: "Keys"},
 	}
 }
 
