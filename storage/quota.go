@@ -13,8 +13,11 @@ import (
 // Bounds of what one person can make us store by signing in, and by redeeming codes,
 // again and again.
 const (
-	MaxSessions = 200 // rows of one user, dead ones included
-	MaxGrants   = 200 // rows of one user at one client that are of no more use
+	// MaxSessionRows is of one user, dead sessions included. Two decisions hang on it: a
+	// sign-in trims to it, and for a user with so many the equal events user.signed_in
+	// and session.ended of one minute are merged.
+	MaxSessionRows = 200
+	MaxGrants      = 200 // rows of one user at one client that are of no more use
 
 	surplusBatch = 20
 	// unusedFor is how long an online grant was not refreshed when a newer grant of the
@@ -23,21 +26,21 @@ const (
 )
 
 // trimSessions makes room after a session was made, if the user has more than
-// MaxSessions: dead ones are deleted, the least recently seen first, unless a client
+// MaxSessionRows: dead ones are deleted, the least recently seen first, unless a client
 // still has to be told of them or an offline grant hangs on them; then live ones are
 // ended. It reports whether the user has so many.
 func trimSessions(tx *gorm.DB, s Session, by By) (crowded bool, err error) {
 	var rows int64
-	if _, err := countSessions.Row(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessions {
+	if _, err := countSessions.Row(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessionRows {
 		return false, err
 	}
-	deleted, err := deleteSurplus(tx, s, min(rows-MaxSessions, surplusBatch), by.At)
-	if err != nil || rows-deleted <= MaxSessions {
+	deleted, err := deleteSurplus(tx, s, min(rows-MaxSessionRows, surplusBatch), by.At)
+	if err != nil || rows-deleted <= MaxSessionRows {
 		return true, err
 	}
 	var ids []string
 	err = tx.Raw(`SELECT s.id FROM sessions s WHERE s.user_id = ? AND s.id <> ? AND ? ORDER BY s.seen_at, s.id LIMIT ?`,
-		s.UserID, s.ID, liveSession(by.At), min(rows-deleted-MaxSessions, surplusBatch)).Scan(&ids).Error
+		s.UserID, s.ID, liveSession(by.At), min(rows-deleted-MaxSessionRows, surplusBatch)).Scan(&ids).Error
 	for _, id := range ids {
 		if err == nil {
 			err = endSession(tx, s.UserID, id, "too_many_sessions", by)

@@ -100,13 +100,13 @@ var writers = []struct {
 		}
 	}},
 	// 200 sessions, as many sign-ins, and what happens to the sessions that make room.
-	{"sign-ins without a cookie", 2*storage.MaxSessions + 5, func(t *testing.T, w *world) func(int) error {
+	{"sign-ins without a cookie", 2*storage.MaxSessionRows + 5, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
 			_, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), noon.Add(time.Duration(i)))
 			return err
 		}
 	}},
-	{"sign-ins and sign-outs", 3*storage.MaxSessions + 5, func(t *testing.T, w *world) func(int) error {
+	{"sign-ins and sign-outs", 3*storage.MaxSessionRows + 5, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
 			s, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), noon)
 			if err != nil {
@@ -297,14 +297,14 @@ func TestSignIn_MakesRoomAmongVeryManySessions(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.told(t, "rp", w.session, false)
 		at := noon
-		for i := range storage.MaxSessions + 10 {
+		for i := range storage.MaxSessionRows + 10 {
 			at = at.Add(time.Second)
 			if _, err := w.SignIn(t.Context(), signInOf(w, fmt.Sprint("handle ", i), ""), at); err != nil {
 				t.Fatal(err)
 			}
 		}
 		live, err := w.SessionsOf(t.Context(), w.user.ID, at)
-		if err != nil || len(live) != storage.MaxSessions-1 && len(live) != storage.MaxSessions {
+		if err != nil || len(live) != storage.MaxSessionRows-1 && len(live) != storage.MaxSessionRows {
 			t.Errorf("%d live sessions, %v", len(live), err)
 		}
 		if slices.ContainsFunc(live, func(s storage.Session) bool { return s.ID == w.session.ID }) {

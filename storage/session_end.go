@@ -36,7 +36,7 @@ func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
 	if err := queueLogout(tx, at, `s.id = ?`, e.SessionID); err != nil {
 		return err
 	}
-	e.Type, e.Outcome, e.repeated = SessionEnded, Succeeded, rows >= MaxSessions
+	e.Type, e.Outcome, e.repeated = SessionEnded, Succeeded, rows >= MaxSessionRows
 	return record(tx, e, at)
 }
 
