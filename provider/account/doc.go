@@ -9,5 +9,10 @@
 // minutes. Each such act has a page that asks, where somebody who had to prove it first
 // goes on.
 //
+// To add a page: a row in Routes; its type and template in the room templates, with a
+// sample there whose golden file go test ./templates -update writes; an entry in
+// accountPages of that room, which makes the navigation and the first page. Then
+// go test ./provider -run DocumentTellsTheList -update writes docs/routes.md.
+//
 // The package does not know codes, tokens or how a request is answered.
 package account
