@@ -5,7 +5,13 @@
 // A configuration is right as a whole or it is refused, with every mistake, its place
 // and an example. No mistake repeats a value that may be secret. The table is the
 // documentation as well: explain, show, the JSON Schema and the list in README.md come
-// from it. To add a setting, add a row; a value of a new form needs a parser, too.
+// from it.
+//
+// To add a setting: a field in Config, or in provider.Config where the provider reads it;
+// a row of the table, with a parser if the value is of a new form; the place that acts by
+// it, in the provider or in cmd/signet/node; its row in README.md, which the failing
+// TestReadme_ListsEverySetting prints; and a mistake that an editor marks, in
+// schema_test.go.
 //
 // The package opens nothing but the files that the settings name. It does not know
 // commands, flags of a command line, databases or listeners.

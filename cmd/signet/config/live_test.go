@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -34,4 +35,45 @@ func TestLive_IsWhatTheTableSays(t *testing.T) {
 	if live := Read(Sources{File: file}).Config.Live(); len(live.Connectors) != 1 || live.Connectors[0].SignUp {
 		t.Errorf("signup: closed, and the connectors are %+v", live.Connectors)
 	}
+}
+
+// TestSettings_EachReachesAFieldOfItsOwn: a setting that only a restart takes over must
+// be seen in the configuration, as a live one must, in one field that no other setting
+// changes.
+func TestSettings_EachReachesAFieldOfItsOwn(t *testing.T) {
+	by := map[string]string{} // the setting that changes the field
+	for _, s := range settings {
+		c := Default()
+		if err := s.set(&c, otherValue(t, s)); err != nil {
+			if !strings.HasPrefix(s.key, "keys.pkcs11.") { // not in every build, nor on every machine
+				t.Errorf("%s: %v", s.key, err)
+			}
+			continue
+		}
+		fields := differing("", reflect.ValueOf(Default()), reflect.ValueOf(c))
+		if len(fields) != 1 {
+			t.Errorf("%s changes the fields %q, want one", s.key, fields)
+		}
+		for _, field := range fields {
+			if by[field] != "" {
+				t.Errorf("%s and %s both change %s", by[field], s.key, field)
+			}
+			by[field] = s.key
+		}
+	}
+}
+
+// differing names the fields that differ, looking into each struct that can be read.
+func differing(name string, a, b reflect.Value) []string {
+	var names []string
+	if a.Kind() != reflect.Struct || a.NumField() == 0 || !a.Type().Field(0).IsExported() {
+		if !reflect.DeepEqual(a.Interface(), b.Interface()) {
+			names = append(names, name)
+		}
+		return names
+	}
+	for i := range a.NumField() {
+		names = append(names, differing(name+"."+a.Type().Field(i).Name, a.Field(i), b.Field(i))...)
+	}
+	return names
 }

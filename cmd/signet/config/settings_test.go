@@ -89,25 +89,12 @@ func TestDuration_WritesWhatItReads(t *testing.T) {
 // TestConfig_EachSettingIsReadFromFileAndEnvironment reads the example of every
 // setting both ways: the same value must come of it, another than the default's.
 func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
-	changed := map[string]string{ // where the example is the default, prose, or a file
-		"outbound.extra_ca": authority(t),
-		"listen":            "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
-		"keys.algorithms": "RS256, ES256", "master_key": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
-		"master_key_next": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
-	}
 	for _, s := range settings {
 		if slices.Contains([]string{"keys.pkcs11.module", "keys.pkcs11.token", "keys.pkcs11.pin"}, s.key) {
 			continue // they come together, and not in every build: see TestConfig_PKCS11Settings
 		}
 		t.Run(s.key, func(t *testing.T) {
-			value := s.example
-			if other, ok := changed[s.key]; ok {
-				value = other
-			} else if strings.HasSuffix(s.key, "_max") {
-				value = "364d"
-			} else if strings.HasPrefix(s.key, "lifetimes.") {
-				value = "59s"
-			}
+			value := otherValue(t, s)
 			beside := "" // a certificate is nothing without its key
 			if other := map[string]string{"tls.cert": "tls.key", "tls.key": "tls.cert"}[s.key]; other != "" {
 				beside = yamlOf(other, "/other.pem")
@@ -136,6 +123,27 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 			}
 		})
 	}
+}
+
+// otherValue is a good value of the setting that is not its default.
+func otherValue(t *testing.T, s setting) string {
+	t.Helper()
+	changed := map[string]string{ // where the example is the default, prose, or a file
+		"outbound.extra_ca": authority(t),
+		"listen":            "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
+		"keys.algorithms": "RS256, ES256", "master_key": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
+		"master_key_next": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
+	}
+	if other, ok := changed[s.key]; ok {
+		return other
+	}
+	if strings.HasSuffix(s.key, "_max") {
+		return "364d"
+	}
+	if strings.HasPrefix(s.key, "lifetimes.") {
+		return "59s"
+	}
+	return s.example
 }
 
 // revealed shows a configuration with its secrets, to compare.
