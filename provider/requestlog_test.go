@@ -13,7 +13,7 @@ import (
 // a query.
 func TestRequestLog_OneLineForEachAct(t *testing.T) {
 	s := newScene(t, storagetest.SQLite(t), nil)
-	for _, a := range acts {
+	for _, a := range allActs(t) {
 		t.Run(a.name, func(t *testing.T) {
 			s.newPerson(t)
 			send := a.ready(t, s)

@@ -268,7 +268,7 @@ func TestSecrets_NoSecretInDatabaseOrLog(t *testing.T) {
 		p := tapped(func() {
 			more = append(everything(t, b), providertest.NewPassword)
 			more = append(more, s.elsewhere(t)...)
-			for _, a := range acts {
+			for _, a := range allActs(t) {
 				s.newPerson(t)
 				a.ready(t, s)()
 			}

@@ -25,13 +25,9 @@ func otherSession(t *testing.T, b *providertest.Testbed, known ...string) storag
 	return storage.Session{}
 }
 
-var accountPages = []string{
-	"/account", "/account/profile", "/account/password", "/account/sessions", "/account/sessions/end-all", "/account/apps", "/account/identities",
-}
-
 func TestAccount_PagesNeedASessionAndComeBack(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		for _, path := range accountPages {
+		for _, path := range providertest.Pages(t, "/account") {
 			v := b.Visitor(t)
 			a := v.Fetch(t, b.Issuer+path)
 			want := "/login?" + url.Values{"return_to": {path}}.Encode()
@@ -84,7 +80,7 @@ func TestAccount_PagesAreNeitherStoredNorFramedNorShared(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
-		for _, path := range accountPages {
+		for _, path := range providertest.Pages(t, "/account") {
 			r, err := http.NewRequest(http.MethodGet, b.Issuer+path, nil)
 			if err != nil {
 				t.Fatal(err)

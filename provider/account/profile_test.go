@@ -186,7 +186,7 @@ func TestAccount_ProfileStaysText(t *testing.T) {
 		v := b.Visitor(t)
 		markup := `"><script>alert(1)</script>`
 		saveProfile(t, v, "name", markup, "nickname", markup).WantAt(t, "/account/profile?done=profile")
-		for _, path := range append(accountPages, "/", "/end_session") {
+		for _, path := range append(providertest.Pages(t, "/account"), "/", "/end_session") {
 			page := v.Get(t, b.Issuer+path)
 			if strings.Contains(page.Body, "<script>alert") {
 				t.Errorf("%s has the name as markup", path)

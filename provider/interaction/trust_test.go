@@ -186,7 +186,7 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 				if info["email"] != nil || info["email_verified"] != nil {
 					t.Errorf("userinfo: %v", info)
 				}
-				for _, path := range []string{"/", "/account", "/account/profile", "/account/password", "/account/sessions", "/account/apps", "/account/identities", "/end_session"} {
+				for _, path := range append(providertest.Pages(t, "/account"), "/", "/end_session") {
 					page := v.Get(t, b.Issuer+path)
 					if page.StatusCode != http.StatusOK || strings.Contains(page.Body, "<bdi></bdi>") || strings.Contains(page.Body, providertest.VictimMail) && path != "/account/identities" {
 						t.Errorf("%s: status %d:\n%s", path, page.StatusCode, page.Body)

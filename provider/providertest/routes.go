@@ -30,6 +30,26 @@ func Routes(t *testing.T) []string {
 	return paths
 }
 
+// Pages lists the pages at the path and below it that can be opened without a query: a
+// page that somebody adds is in every table that is made of them.
+func Pages(t *testing.T, at string) []string {
+	t.Helper()
+	var paths []string
+	for _, r := range RouteTable(t) {
+		below := r.Path == at || strings.HasPrefix(r.Path, at+"/")
+		if below && r.Page && slices.Contains(r.Methods, http.MethodGet) && !slices.Contains(needQuery, r.Path) {
+			paths = append(paths, r.Path)
+		}
+	}
+	if len(paths) < 4 {
+		t.Fatalf("only these pages were found at %s: %v", at, paths)
+	}
+	return paths
+}
+
+// needQuery are pages about one thing, which their query names.
+var needQuery = []string{"/account/apps/withdraw", "/account/identities/link", "/account/identities/unlink", "/admin/keys/revoke"}
+
 // RouteTable gives each path of the list once.
 func RouteTable(t *testing.T) []*Route {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"signet/cmd/signet/signettest"
+	"signet/provider/providertest"
 	"signet/static"
 )
 
@@ -51,7 +52,10 @@ func TestPages_EveryStateIsAccessible(t *testing.T) {
 // has each judged as it stands there. A page may cost 15 KB and 7 requests.
 func TestPages_AreAccessibleAndLight(t *testing.T) {
 	dev := signettest.StartDev(t)
-	job := map[string]any{"admin": dev.Administrator(t), "screenshots": os.Getenv("SCREENSHOTS")}
+	accountPages, adminPages := providertest.Pages(t, "/account"), providertest.Pages(t, "/admin")
+	job := map[string]any{
+		"admin": dev.Administrator(t), "accountPages": accountPages, "adminPages": adminPages, "screenshots": os.Getenv("SCREENSHOTS"),
+	}
 	var saw struct {
 		Pages []struct {
 			Title           string
@@ -61,8 +65,8 @@ func TestPages_AreAccessibleAndLight(t *testing.T) {
 		Complaints []string
 	}
 	dev.Browse(t, "accessibility.mjs", job, &saw)
-	if got := len(saw.Pages); got != 33 {
-		t.Errorf("%d pages were judged, want 33", got)
+	if got, want := len(saw.Pages), 24+len(accountPages)+len(adminPages); got != want {
+		t.Errorf("%d pages were judged, want %d", got, want)
 	}
 	for _, page := range saw.Pages {
 		for _, problem := range page.Problems {

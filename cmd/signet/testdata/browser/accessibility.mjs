@@ -72,9 +72,9 @@ async function walk(page, job, judge) {
   await page.goto(`${job.issuer}/`)
   await judge('home, signed in')
 
-  for (const name of ['', '/profile', '/password', '/sessions', '/apps', '/identities']) {
-    await page.goto(`${job.issuer}/account${name}`)
-    await judge(`account${name.replace('/', ' ')}`)
+  for (const path of job.accountPages) {
+    await page.goto(job.issuer + path)
+    await judge(titleOf(path))
   }
   await page.goto(`${job.issuer}/admin`)
   await judge('error, no administrator')
@@ -104,14 +104,15 @@ async function walk(page, job, judge) {
   await page.goto(`${job.issuer}/admin`)
   await signIn(page, job.admin)
   await page.locator('#admin').waitFor()
-  await judge('admin')
+  for (const path of job.adminPages) {
+    await page.goto(job.issuer + path)
+    await judge(titleOf(path))
+  }
   await page.goto(`${job.issuer}/admin/connectors`)
-  await judge('admin connectors')
   await page.getByRole('button', { name: 'Test Google' }).click()
   await page.locator('#test-result').waitFor()
   await judge('admin connectors, tested')
   await page.goto(`${job.issuer}/admin/keys`)
-  await judge('admin keys')
   await page.locator('#rotate').click()
   await page.locator('#not-ready').waitFor()
   await judge('admin keys, rotate too early')
@@ -121,6 +122,11 @@ async function walk(page, job, judge) {
   await page.locator('#revoke').click()
   await page.locator('#problem').waitFor()
   await judge('admin keys, revoke mistyped')
+}
+
+// titleOf is the path of a page as words: "account profile".
+function titleOf(path) {
+  return path.slice(1).replaceAll('/', ' ')
 }
 
 // withoutRefresh lets the answer to the next form stay, as in a browser that does
