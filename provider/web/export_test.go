@@ -10,3 +10,9 @@ func AnsweredCauses() []string {
 	}
 	return causes
 }
+
+// Answers reports whether the table knows the cause on that surface.
+func (s Surface) Answers(cause string) bool {
+	_, known := answers[s][cause]
+	return known
+}
