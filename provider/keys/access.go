@@ -15,7 +15,7 @@ type AccessToken struct {
 	ClientID  string
 	Scope     string // space separated
 	ID        string // jti
-	GrantID   string // gid; "" for client_credentials
+	GrantID   string // gid; "" for a client's own token
 	SessionID string // sid
 	AuthTime  int64  // Unix seconds; 0: absent
 	ACR       string
