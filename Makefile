@@ -26,11 +26,12 @@ vulnerabilities: prepare
 # The tests of a build with PKCS #11.
 pkcs11 := -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet/keys
 
-# All of it under the race detector, on SQLite and PostgreSQL; then, as it is built
+# All of it under the race detector, on SQLite and PostgreSQL, without the second that
+# each process of a test would sleep at its end; then, as it is built
 # on a machine without a C compiler, storage and one whole sign-in; with PKCS #11, the
 # keys in SoftHSM and one whole sign-in; then the package for React, in Chromium.
 unit: prepare
-	@{ go test -race -timeout 20m -json ./... && \
+	@{ GORACE=atexit_sleep_ms=0 go test -race -timeout 20m -json ./... && \
 		CGO_ENABLED=0 go test -timeout 10m -json ./storage/... && \
 		CGO_ENABLED=0 go test -timeout 5m -json -run TestRelyingParty_GoOIDC ./cmd/signet/parties && \
 		go test -race -tags pkcs11 -timeout 5m -json $(pkcs11) && \
