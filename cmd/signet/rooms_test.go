@@ -80,9 +80,10 @@ var house = func() map[string][]string {
 		"cmd/signet/client":     commands,
 		"cmd/signet/keys":       slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
 		"cmd/signet/signettest": slices.Concat(pages, keepers, tests, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/program"}),
-		"cmd/signet/cluster":    {}, // as the four below, nothing but tests
+		"cmd/signet/cluster":    {}, // as the five below, nothing but tests
 		"cmd/signet/parties":    {},
 		"cmd/signet/browser":    {},
+		"cmd/signet/keyboard":   {},
 		"cmd/signet/pages":      {},
 		"cmd/signet/example":    {},
 		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}),

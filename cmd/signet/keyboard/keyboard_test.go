@@ -1,0 +1,53 @@
+package keyboard_test
+
+import (
+	"strings"
+	"testing"
+
+	"signet/cmd/signet/signettest"
+)
+
+// TestKeyboard_EveryFlowNeedsNoMouse goes through every flow with a keyboard alone. What was
+// refused begins at the reason, and no stop of the focus is out of sight or order.
+func TestKeyboard_EveryFlowNeedsNoMouse(t *testing.T) {
+	for _, javascript := range []bool{true, false} {
+		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {
+			dev, clock := signettest.StartDevWithClock(t)
+			var saw struct {
+				Problems             []string
+				Begins, Texts        map[string]string
+				Shown, LinkLeadsTo   string
+				Kept                 bool
+				Opened, SessionsLeft int
+				Complaints           []string
+			}
+			dev.Browse(t, "keyboard.mjs", map[string]any{
+				"javascript": javascript, "clock": clock, "next": "a wholly other sentence", "admin": dev.Administrator(t),
+			}, &saw)
+			for _, problem := range saw.Problems {
+				t.Error(problem)
+			}
+			for page, want := range map[string]string{
+				"sign in": "username", "sign in, refused": "problem", "demo, denied": "problem", "profile, refused": "problem",
+				"sign in again": "password", "password, refused": "problem", "revoke, refused": "problem",
+			} {
+				if got := saw.Begins[page]; got != want {
+					t.Errorf("%s: the focus begins at %q, want %q", page, got, want)
+				}
+			}
+			if saw.LinkLeadsTo != "password" || !saw.Kept || saw.Opened != 1 || saw.SessionsLeft != 1 || javascript && saw.Shown != "text" {
+				t.Errorf("got %+v", saw)
+			}
+			for what, want := range map[string]string{
+				"denied": "access_denied", "name": "Keyboard User", "appsLeft": "None", "connected": "Google", "disconnected": "None",
+				"stepUp": "Confirm", "stayed": dev.Issuer, "upstream": "ada.example@gmail.com", "tested": "behind this server",
+				"rotated": "The keys were rotated", "revoked": "no mouse",
+			} {
+				if got := saw.Texts[what]; !strings.Contains(got, want) {
+					t.Errorf("%s: got %q, want %q in it", what, got, want)
+				}
+			}
+			signettest.RefuseComplaints(t, saw.Complaints)
+		})
+	}
+}
