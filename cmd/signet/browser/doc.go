@@ -1,6 +1,5 @@
-// Package browser tests in Chromium what people do at Signet: the account, and sign-ins
-// through upstreams.
+// Package browser tests the account pages and sign-ins through upstreams in Chromium.
 //
-// It owns tests alone. What a browser does stands in the programs of ../testdata/browser;
-// what every page owes to its readers is tested in pages.
+// It contains only tests. The programs in ../testdata/browser drive the browser; package
+// pages tests that every page is accessible and light.
 package browser

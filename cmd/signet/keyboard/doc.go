@@ -1,5 +1,5 @@
 // Package keyboard tests in Chromium that no flow needs a mouse, with JavaScript and
 // without.
 //
-// It owns tests alone. What a browser does stands in the programs of ../testdata/browser.
+// It contains only tests. The programs in ../testdata/browser drive the browser.
 package keyboard

@@ -1,4 +1,4 @@
 // Package pages tests in Chromium that every page is accessible and light.
 //
-// It owns tests alone. What a browser does stands in the programs of ../testdata/browser.
+// It contains only tests. The programs in ../testdata/browser drive the browser.
 package pages
