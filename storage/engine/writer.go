@@ -247,13 +247,18 @@ func (w *writer) alone(j *job) {
 }
 
 // refuseQueue fails first and all that are waiting with it, rather than let each
-// wait as long again.
+// wait as long again. None is answered before all are taken: a caller that asks
+// again after its answer has not waited yet.
 func (w *writer) refuseQueue(first *job, err error) {
+	var refused []*job
 	for j := first; j != nil; j = w.next() {
 		if j.take() {
-			j.err = err
-			close(j.done)
+			refused = append(refused, j)
 		}
+	}
+	for _, j := range refused {
+		j.err = err
+		close(j.done)
 	}
 }
 
