@@ -9,6 +9,29 @@ import (
 	"signet/cmd/signet/spelling"
 )
 
+// fileVariable names the settings file.
+const fileVariable = "SIGNET_CONFIG"
+
+// ourVariables gives the variables that are settings, or were meant to be: not those of
+// service links. A variable that is empty counts as not set, whatever it is: a template
+// that has no value for it leaves it so. One that holds nothing but white space is a
+// mistake, and is left out.
+func (r *Reading) ourVariables(env map[string]string) map[string]string {
+	ours := map[string]string{}
+	for name, value := range withoutServiceLinks(env) {
+		if strings.HasPrefix(name, "SIGNET_") && value != "" {
+			ours[name] = value
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(ours)) {
+		if strings.TrimSpace(ours[name]) == "" {
+			r.complain(inVariable(name), "", "holds nothing but white space: give it a value, or leave it empty or unset")
+			delete(ours, name)
+		}
+	}
+	return ours
+}
+
 // readVariables reads the settings that are variables, and gives all their names.
 func (r *Reading) readVariables(env map[string]string) (names []string) {
 	for _, s := range settings {
@@ -22,7 +45,7 @@ func (r *Reading) readVariables(env map[string]string) (names []string) {
 // names: a misspelt one would silently leave a default in force.
 func (r *Reading) refuseOthers(env map[string]string, known []string) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		if strings.HasPrefix(name, "SIGNET_") && !slices.Contains(known, name) {
+		if !slices.Contains(known, name) {
 			r.complain(inVariable(name), "", "is not a setting%s (correct or unset it)", spelling.DidYouMean(name, known))
 		}
 	}
@@ -45,11 +68,16 @@ func (r *Reading) readVariable(secret bool, name string, env map[string]string, 
 	}
 }
 
-// readSecret reads a file that holds one secret; false if it said what is wrong.
+// readSecret reads a file that holds one secret; false if it said what is wrong. A file
+// without a secret is a mistake: what provides it has failed.
 func (r *Reading) readSecret(where Place, key, file string) (string, bool) {
 	content, err := r.Files.Read(file)
 	if err != nil {
 		r.complain(where, key, "names a file that cannot be read (%s)", exit.Reason(err))
+		return "", false
+	}
+	if strings.TrimSpace(string(content)) == "" {
+		r.complain(where, key, "names %s, which is empty", file)
 		return "", false
 	}
 	return strings.TrimRight(string(content), "\r\n"), true

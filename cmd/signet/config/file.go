@@ -15,22 +15,26 @@ import (
 	"signet/cmd/signet/spelling"
 )
 
-// readFile reads the YAML file through its nodes, so that every mistake has a line.
-func (r *Reading) readFile(from Sources) {
-	name := from.File
+// readFile reads the YAML file through its nodes, so that every mistake has a line. The
+// file is the one that the flag names, or else the variable, or else File if it exists.
+func (r *Reading) readFile(byFlag, byVariable string) {
+	name, namedBy := byFlag, "--config"
 	if name == "" {
-		name = from.Env["SIGNET_CONFIG"]
+		name, namedBy = byVariable, fileVariable
 	}
 	asked := name != ""
 	if !asked {
 		name = File
 	}
 	content, err := r.Files.Read(name)
-	if errors.Is(err, os.ErrNotExist) && !asked {
+	switch {
+	case errors.Is(err, os.ErrNotExist) && !asked:
 		return
-	}
-	if err != nil {
-		r.complain(Place{Source: fromFile, Name: name}, "", "cannot be read (%s): name a file that can be, or leave --config away", exit.Reason(err))
+	case err != nil && asked:
+		r.complain(Place{Source: fromFile, Name: name}, "", "cannot be read (%s): name another file with %s, or leave that away", exit.Reason(err), namedBy)
+		return
+	case err != nil:
+		r.complain(Place{Source: fromFile, Name: name}, "", "cannot be read (%s): make it readable for this user, or name another file with --config", exit.Reason(err))
 		return
 	}
 	r.readDocument(name, content)

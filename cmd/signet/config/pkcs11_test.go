@@ -29,7 +29,7 @@ func TestConfig_PKCS11Settings(t *testing.T) {
 		{map[string]string{"TOKEN": "signet", "PIN": "1234"}, "TOKEN: is set without keys.pkcs11.module"},
 		{map[string]string{"MODULE": "/no/such.so", "TOKEN": "signet", "PIN": "1234"}, "cannot be read"},
 		{map[string]string{"MODULE": module, "TOKEN": strings.Repeat("x", 33), "PIN": "1234"}, "1 to 32 bytes"},
-		{map[string]string{"MODULE": module, "TOKEN": "signet", "PIN": ""}, "is empty"},
+		{map[string]string{"MODULE": module, "TOKEN": "signet", "PIN": ""}, "is missing"}, // an empty variable counts as not set
 	} {
 		_, err := readConfig(Sources{Env: pkcs11Env(c.env)})
 		want := c.want
@@ -50,7 +50,7 @@ func TestConfig_PKCS11Settings(t *testing.T) {
 			t.Errorf("from the file: %+v, %v", c.PKCS11, err)
 		}
 	}
-	for text, want := range map[string]string{"HS256": "not one of ES256", "": "write all or none", "EdDSA": "not one of keys.algorithms"} {
+	for text, want := range map[string]string{"HS256": "not one of ES256", ",": "write all or none", "EdDSA": "not one of keys.algorithms"} {
 		_, err := readConfig(Sources{Env: pkcs11Env(map[string]string{"ALGORITHMS": text})})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("algorithms %q: got %v, want %q", text, err, want)

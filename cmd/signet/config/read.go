@@ -6,8 +6,9 @@ import "slices"
 // a whole or the program does not start.
 func Read(from Sources) *Reading {
 	r := newReading()
-	r.readFile(from)
-	r.refuseOthers(from.Env, slices.Concat([]string{"SIGNET_CONFIG"}, r.readVariables(from.Env), r.readConnectorVariables(from.Env)))
+	env := r.ourVariables(from.Env)
+	r.readFile(from.File, env[fileVariable])
+	r.refuseOthers(env, slices.Concat([]string{fileVariable}, r.readVariables(env), r.readConnectorVariables(env)))
 	for _, s := range settings {
 		if value, ok := from.Flags[s.key]; ok {
 			r.process.set(s, Place{Source: fromFlag, Name: "--" + s.flagName()}, value)

@@ -234,6 +234,9 @@ func TestRead_SecretsNobodyDrewAreRefused(t *testing.T) {
 				s.variable() + "_FILE": {File: written(t, ""), Env: map[string]string{s.variable() + "_FILE": written(t, value)}},
 				s.key:                  {File: written(t, yamlOf(s.key, value))},
 			} {
+				if value == "" && where == s.variable() {
+					continue // not set: see TestEnvironment_AnEmptyVariableCountsAsNotSet
+				}
 				_, err := readConfig(from)
 				if err == nil || !strings.Contains(err.Error(), where) {
 					t.Errorf("%s %q: got %v", where, value, err)
