@@ -30,6 +30,7 @@ type Config struct {
 	InModule       []string     // likewise
 	Lifetimes      Lifetimes
 	Passwords      credential.Params // costs of argon2id
+	PasswordLength int               // characters that a new password has at least; 10
 	RateLimits     credential.Limits // of wrong passwords
 	Connectors     []Connector       // upstreams, in the order of their buttons
 	Outbound       outbound.Config   // how other hosts are called

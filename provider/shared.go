@@ -77,7 +77,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		return nil, err
 	}
 	s.passwords = credential.New(credential.Config{
-		DB: db, Params: c.Passwords, Limits: c.RateLimits, Now: c.Now, Bucket: s.ring.Bucket,
+		DB: db, Params: c.Passwords, Limits: c.RateLimits, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: c.Now, Bucket: s.ring.Bucket,
 	})
 	s.directory = directory.New(directory.Deps{DB: db, Passwords: s.passwords, Algorithms: c.Algorithms, Now: c.Now})
 	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.ofTokens()})

@@ -15,10 +15,10 @@ func accountSamples() map[string]templates.Page {
 		ClientID: "photos", App: app, Since: noon, LastUsed: now, Offline: true,
 		Wants: []templates.Want{templates.WantOf("openid"), templates.WantOf("email"), templates.WantOf("offline_access"), templates.WantOf("photos:write")},
 	}
-	password := templates.AccountPassword{Account: frame("password", ""), Ticket: "sealed.ticket", MinLength: 8}
+	password := templates.AccountPassword{Account: frame("password", ""), Ticket: "sealed.ticket", MinLength: 10}
 	wrongCurrent, weak, throttled := password, password, password
 	wrongCurrent.Error = &templates.FormError{Code: "invalid_credentials", Text: "That is not your current password.", Field: "current-password"}
-	weak.Error = &templates.FormError{Code: "weak_password", Text: "The new password cannot be used: use at least 8 characters.", Field: "new-password"}
+	weak.Error = &templates.FormError{Code: "weak_password", Text: "The new password cannot be used: use at least 10 characters.", Field: "new-password"}
 	throttled.Error = &templates.FormError{Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: "in 3 min"}
 	profile := templates.AccountProfile{
 		Account: frame("profile", ""), Ticket: "sealed.ticket", Name: "Alice Liddell", GivenName: "Alice", FamilyName: "Liddell",

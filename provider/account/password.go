@@ -37,7 +37,7 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current s
 // passwordPage is the form for a new password.
 func (h *Handler) passwordPage(r *http.Request, current session.Current) (templates.AccountPassword, error) {
 	ticket, err := h.ticket(current, "password", "")
-	return templates.AccountPassword{Account: h.frame(r, current, "password"), Ticket: ticket, MinLength: credential.MinLength}, err
+	return templates.AccountPassword{Account: h.frame(r, current, "password"), Ticket: ticket, MinLength: h.Passwords.MinLength()}, err
 }
 
 // changePassword replaces the password and ends all else that the person has. The

@@ -129,9 +129,9 @@ func TestAccount_WeakPasswordIsRefusedAtItsField(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for wanted, why := range map[string]string{
-			"":                        "use at least 8 characters",
-			"seven77":                 "use at least 8 characters",
-			"password1":               "attackers try",
+			"":                        "use at least 10 characters",
+			"seven77":                 "use at least 10 characters",
+			"password1234":            "attackers try",
 			providertest.Alice:        "not the e-mail address",
 			strings.Repeat("x", 1025): "at most 1024 characters",
 			providertest.Password:     "the password you have",
@@ -143,7 +143,7 @@ func TestAccount_WeakPasswordIsRefusedAtItsField(t *testing.T) {
 				t.Error("the page shows the password that was typed")
 			}
 		}
-		v.Account(t, "/account/password").WantText(t, "At least 8 characters", `autocomplete="new-password"`, `name="username" value="alice@example.com"`)
+		v.Account(t, "/account/password").WantText(t, "At least 10 characters", `autocomplete="new-password"`, `name="username" value="alice@example.com"`)
 	})
 }
 

@@ -2,6 +2,7 @@ package credential_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,35 +13,55 @@ import (
 
 // PW-23: Breached, context and too-short passwords; paste blocked.
 func TestPasswords_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
-	d := openDesk(t, nil, credential.Config{})
-	user := storage.User{Email: "Al.Weatherwax@Example.com", EmailCanonical: "al.weatherwax@example.com"}
-	for _, weak := range []struct{ password, says string }{
-		{"", "at least 8"},
-		{"short12", "at least 8"},
-		{"cafe\u0301!?.", "at least 8"}, // seven characters once composed
-		{strings.Repeat("a", 1025), "at most 1024"},
-		{"with\x00zero byte", "at most 1024 characters, all of them text"},
-		{"not\xffutf8 at all", "all of them text"},
-		{"al.weatherwax@example.com", "not the e-mail address"},
-		{"AL.WEATHERWAX@EXAMPLE.COM", "not the e-mail address"},
-		{"al.weatherwax", "not the e-mail address"},
-		{"Al.Weatherwax", "not the e-mail address"},
-		{"password", "another"},
-		{"PassWord1", "another"},
-		{"12345678", "another"},
-		{"correcthorsebatterystaple", "another"},
+	d := openDesk(t, nil, credential.Config{Issuer: "https://login.acme-widgets.example.com:8443/auth"})
+	user := storage.User{
+		Email: "Al.Weatherwax@Granny.Example", EmailCanonical: "al.weatherwax@granny.example",
+		Name: "Esmeralda Weatherwax", Nickname: "Granny", PreferredUsername: "esme_w",
+	}
+	const (
+		short, long, blank, again = "at least 10 characters", "at most 1024 characters, all of them text", "blanks alone", "again and again"
+		address, name, service    = "not the e-mail address", "not the name of the person", "not the name of this service"
+		common                    = "among the first that attackers try"
+	)
+	for says, passwords := range map[string][]string{
+		short: {
+			"", "short12", "nine char", "cafe\u0301!?. a", // nine characters once composed
+			"nine char" + strings.Repeat("\u200b", 20), "nine\u3164cha\ufe0fr", // characters that show nothing
+		},
+		long: {strings.Repeat("ab c", 257), "with\x00zero byte", "not\xffutf8 at all"},
+		blank: {
+			strings.Repeat(" ", 8), strings.Repeat(" ", 20), strings.Repeat("\u3000", 12), strings.Repeat("\u00a0\t\u2003", 4),
+			strings.Repeat("\u200b", 12), strings.Repeat("\u3164", 12), strings.Repeat("\u2800", 12), strings.Repeat("\u0301", 12), strings.Repeat("\ufe0f", 12),
+			strings.Repeat(" \u200d", 8), strings.Repeat("\U000e0041", 12),
+		},
+		again: {
+			"aaaaaaaaaa", "AaAaAaAaAa", "a a a a a a a a", "..........", "a" + strings.Repeat(" ", 12), "ababababab", "xyzxyzxyzxy", strings.Repeat("\U0001f511", 12),
+			strings.Repeat("e\u0301", 12), "ééééééEEEEEE", "abcdefghijklm", "zyxwvutsrq", "ａａａａａａａａａａ", "1212121212",
+		},
+		address: {
+			"al.weatherwax@granny.example", "AL.WEATHERWAX@GRANNY.EXAMPLE", "al.weatherwax", "Al Weatherwax", "alweatherwax", "Weatherwax1", "weatherwax 2024!", "12weatherwax34",
+			"weatherwax.weatherwax", "al.weatherwax\u200b", "ａｌ．ｗｅａｔｈｅｒｗａｘ", "granny.example", "Weathe\u0301rwax",
+		},
+		name:    {"Esmeralda Weatherwax", "esmeralda1", "esmeralda-2024", "ESMERALDA!", "esme_w esme_w", "Esmeralda Esmeralda"},
+		service: {"signetsignet", "Signet 2026!", "signet12345", "login.acme-widgets.example.com", "acme-widgets", "Acme Widgets 1", "acmewidgets", "https://login.acme-widgets.example.com:8443/auth", "widgets2024", "acme signet"},
+		common: {
+			"password123", "PassWord1234", "1234567890", "correcthorsebatterystaple", " password 123 ", "password\u200b\u200b12", "Pässwörd 2029", "passwordpassword",
+			"ｐａｓｓｗｏｒｄ１２", "!!sunshine!!", "charlie2077", "Summer 2031!", "qwertyuiop[]",
+		},
 	} {
-		hash, err := d.Hash(t.Context(), weak.password, user)
-		if !errors.Is(err, credential.ErrWeak) || hash != "" {
-			t.Errorf("%.30q: got %q, %v", weak.password, hash, err)
-			continue
-		}
-		if !strings.Contains(err.Error(), weak.says) {
-			t.Errorf("%.30q: %q does not say %q", weak.password, err, weak.says)
-		}
-		reason := strings.TrimPrefix(err.Error(), credential.ErrWeak.Error())
-		if weak.password != "" && strings.Contains(reason, weak.password) {
-			t.Errorf("%q quotes the password", err)
+		for _, password := range passwords {
+			hash, err := d.Hash(t.Context(), password, user)
+			if !errors.Is(err, credential.ErrWeak) || hash != "" {
+				t.Errorf("%.30q: got %q, %v", password, hash, err)
+				continue
+			}
+			if !strings.Contains(err.Error(), says) {
+				t.Errorf("%.30q: %q does not say %q", password, err, says)
+			}
+			reason := strings.TrimPrefix(err.Error(), credential.ErrWeak.Error())
+			if strings.TrimSpace(password) != "" && strings.Contains(reason, password) {
+				t.Errorf("%q quotes the password", err)
+			}
 		}
 	}
 	if n := d.hashes.Load(); n != 0 {
@@ -50,14 +71,29 @@ func TestPasswords_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
 
 // PW-23: Breached, context and too-short passwords; paste blocked.
 func TestPasswords_OtherPasswordsAreTaken(t *testing.T) {
-	d := openDesk(t, nil, credential.Config{})
+	d := openDesk(t, nil, credential.Config{Issuer: "https://login.acme.example.com"})
 	for _, password := range []string{
-		"8 chars!", "only lower case letters", "日本語のパスワード", strings.Repeat("\U0001f511", 1024),
-		strings.Repeat("e\u0301", 1024), "al.weatherwax@example.com, more", "   8 spaces   ",
+		"10 chars !", "only lower case letters", "日本語の長いパスワード", strings.Repeat("\U0001f511\U0001f512\U0001f513\U0001f510", 256),
+		strings.Repeat("e\u0301abc", 256), "al.weatherwax@example.com, more", "   8 spaces   ", "al weatherwax knits", "acme makes anvils", "a password of words", "correct horse battery staple", "кирпичный дом",
 	} {
-		hash, err := d.Hash(t.Context(), password, storage.User{Email: "al.weatherwax@example.com"})
+		hash, err := d.Hash(t.Context(), password, storage.User{Email: "al.weatherwax@example.com", Name: "Al"})
 		if err != nil || !strings.HasPrefix(hash, "$argon2id$v=19$m=8,t=1,p=1$") {
 			t.Errorf("%.30q: got %q, %v", password, hash, err)
+		}
+	}
+}
+
+func TestPasswords_SettingSaysHowLongTheyAre(t *testing.T) {
+	for length, password := range map[int]string{8: "8 chars!", 15: "15 characters!!"} {
+		d := openDesk(t, nil, credential.Config{MinLength: length})
+		if _, err := d.Hash(t.Context(), password, storage.User{}); err != nil {
+			t.Errorf("%q: %v", password, err)
+		}
+		if _, err := d.Hash(t.Context(), password[1:], storage.User{}); !errors.Is(err, credential.ErrWeak) || !strings.Contains(err.Error(), fmt.Sprintf("at least %d characters", length)) {
+			t.Errorf("%q: got %v", password[1:], err)
+		}
+		if d.MinLength() != length {
+			t.Errorf("pages say %d, want %d", d.MinLength(), length)
 		}
 	}
 }

@@ -23,9 +23,13 @@ var (
 
 // Config of Passwords. The zero value of each optional field is its default.
 type Config struct {
-	DB      *storage.DB
-	Params  Params // default 19 MiB, 2, 1
-	Limits  Limits
+	DB     *storage.DB
+	Params Params // default 19 MiB, 2, 1
+	Limits Limits
+	// MinLength is how many characters a new password has at least; default 10.
+	MinLength int
+	// Issuer is where people know the service by: its names are no passwords.
+	Issuer  string
 	Workers int // hashes at once; default GOMAXPROCS
 	Queue   int // callers that may wait; default 64
 	Now     func() time.Time
@@ -36,23 +40,26 @@ type Config struct {
 
 // Passwords hashes and checks passwords. It is safe for concurrent use.
 type Passwords struct {
-	db     *storage.DB
-	params Params
-	limits Limits
-	queue  *queue
-	dummy  hash // what users without a password of their own are checked against
-	now    func() time.Time
-	argon2 argon2id
-	bucket func(name string) (string, error)
+	db           *storage.DB
+	params       Params
+	limits       Limits
+	minLength    int
+	serviceWords []string // see madeOf
+	queue        *queue
+	dummy        hash // what users without a password of their own are checked against
+	now          func() time.Time
+	argon2       argon2id
+	bucket       func(name string) (string, error)
 }
 
 // New makes the queue and the dummy hash that unknown users are checked against.
 // It hashes nothing, so it costs the start nothing.
 func New(c Config) *Passwords {
 	p := &Passwords{
-		db:     c.DB,
-		params: c.Params.orDefault(),
-		limits: c.Limits.orDefault(),
+		db:        c.DB,
+		params:    c.Params.orDefault(),
+		limits:    c.Limits.orDefault(),
+		minLength: positive(c.MinLength, defaultMinLength), serviceWords: wordsOfService(c.Issuer),
 		now:    c.Now,
 		argon2: argon2.IDKey,
 		bucket: c.Bucket,

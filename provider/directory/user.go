@@ -36,6 +36,9 @@ func CheckUsername(name string) error {
 	return nil
 }
 
+// PasswordLength is how many characters a new password has at least.
+func (d *Directory) PasswordLength() int { return d.passwords.MinLength() }
+
 // CreateUser makes a user with a password, or with none for "". u.ID may be empty: one is
 // made. Event user.created.
 //

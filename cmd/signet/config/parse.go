@@ -161,10 +161,12 @@ func parseLogLevel(text string) (slog.Level, error) {
 type bounds struct{ least, most int }
 
 var (
-	hashMemory  = bounds{19, 256}
-	hashPasses  = bounds{2, 16}
-	hashThreads = bounds{1, 16}
-	rateLimit   = bounds{1, 1_000_000}
+	// NIST SP 800-63B, section 5.1.1.2: at least 8, and at least 64 must be taken.
+	passwordLength = bounds{8, 64}
+	hashMemory     = bounds{19, 256}
+	hashPasses     = bounds{2, 16}
+	hashThreads    = bounds{1, 16}
+	rateLimit      = bounds{1, 1_000_000}
 )
 
 func (b bounds) parse(text string) (int, error) {

@@ -118,6 +118,12 @@ var settings = []setting{
 		set:   into(func(c *Config) *slog.Level { return &c.LogLevel }, parseLogLevel),
 	},
 	{
+		key: "passwords.min_length", byDef: "10", unit: "characters", example: "15",
+		shape: passwordLength.shape(),
+		about: "how long a new password is at least; 15 is advised where nothing else is asked for",
+		set:   into(func(c *Config) *int { return &c.PasswordLength }, passwordLength.parse),
+	},
+	{
 		key: "passwords.memory", byDef: "19", unit: "MiB", example: "64",
 		shape: hashMemory.shape(),
 		about: "memory one password hash takes (argon2id)",

@@ -33,6 +33,6 @@ func StorageConfig(c config.Config) storage.Config {
 func Directory(c config.Config, db *storage.DB, now func() time.Time) *directory.Directory {
 	return directory.New(directory.Deps{
 		DB: db, Algorithms: c.Algorithms, Now: now,
-		Passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, Now: now}),
+		Passwords: credential.New(credential.Config{DB: db, Params: c.Passwords, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: now}),
 	})
 }

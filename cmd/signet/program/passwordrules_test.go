@@ -1,0 +1,74 @@
+package program_test
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
+	"signet/cmd/signet/signettest"
+)
+
+// TestPasswords_EveryCallerHasEveryRule: where a password is set, no caller takes what
+// another refuses, and each says which rule it was.
+func TestPasswords_EveryCallerHasEveryRule(t *testing.T) {
+	t.Parallel()
+	i := signettest.NewInstance(t)
+	i.Serve(t)
+	var setup struct{ URL string }
+	i.Command(t, "", &setup, "setup-link", "--json")
+	owner := signedInToAccount(t, i)
+	command := func(args ...string) func(t *testing.T, password string) string {
+		return func(t *testing.T, password string) string {
+			t.Helper()
+			var said bytes.Buffer
+			if code := program.Run(t.Context(), signettest.Surroundings(i.Env, password+"\n", &said, &said), args); code != exit.Denied {
+				t.Errorf("exit code %d, want %d", code, exit.Denied)
+			}
+			return said.String()
+		}
+	}
+	callers := map[string]func(t *testing.T, password string) string{
+		"user create":       command("user", "create", "--email", "ada@example.com", "--name", "Ada Lovelace", "--password-stdin"),
+		"user set-password": command("user", "set-password", i.Email, "--password-stdin"),
+		"set-up page": func(t *testing.T, password string) string {
+			b := signettest.NewFormBrowser(t)
+			b.Open(setup.URL)
+			b.Send("setup", "", map[string]string{"email": "ada@example.com", "name": "Ada Lovelace", "new-password": password})
+			return b.Text()
+		},
+		"account page": func(t *testing.T, password string) string {
+			owner.Open(i.Issuer + "/account/password")
+			owner.Send("password-form", "change-password", map[string]string{"current-password": i.Password, "new-password": password})
+			return owner.Text()
+		},
+	}
+	i.Command(t, "", nil, "user", "update", i.Email, "--name", "Ada Lovelace", "--json")
+	address := map[string]string{"user create": "ada@example.com", "set-up page": "ada@example.com"}
+	for caller, set := range callers {
+		for password, want := range map[string]string{
+			"9 letters": "at least 10 characters", "        ": "blanks alone", "\u200b\u200b\u3164": "blanks alone", "zzzzzzzzzzzz": "again and again",
+			"ADDRESS": "not the e-mail address", "lovelace 1815": "not the name of the person", "signet signet": "not the name of this service", "password1234": "attackers try",
+			strings.Repeat("long ", 300): "at most 1024 characters",
+		} {
+			if password == "ADDRESS" {
+				if password = address[caller]; password == "" {
+					password = i.Email
+				}
+			}
+			if said := set(t, password); !strings.Contains(said, want) {
+				t.Errorf("%s: %.40q: %q does not say %q", caller, password, said, want)
+			}
+		}
+	}
+}
+
+// signedInToAccount is a browser that has just signed in.
+func signedInToAccount(t *testing.T, i *signettest.Instance) *signettest.FormBrowser {
+	t.Helper()
+	b := signettest.NewFormBrowser(t)
+	b.Visit(i.Issuer + "/account/password")
+	b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
+	return b
+}
