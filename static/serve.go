@@ -37,7 +37,7 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	h.Set("ETag", send.etag)
-	if matches(r.Header.Values("If-None-Match"), send.etag) {
+	if Unchanged(r, send.etag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
@@ -68,20 +68,6 @@ func acceptsGzip(fields []string) bool {
 			}
 			value, err := strconv.ParseFloat(q, 64)
 			return err == nil && value > 0
-		}
-	}
-	return false
-}
-
-// matches compares entity tags weakly, as If-None-Match asks (RFC 9110, section
-// 13.1.2).
-func matches(fields []string, etag string) bool {
-	for _, field := range fields {
-		for tag := range strings.SplitSeq(field, ",") {
-			tag = strings.TrimSpace(tag)
-			if tag == "*" || strings.TrimPrefix(tag, "W/") == etag {
-				return true
-			}
 		}
 	}
 	return false

@@ -15,12 +15,9 @@ func (h *Handler) call(method string, serve web.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		known := h.allowOrigin(w.Header(), r)
 		switch {
+		case r.Method == http.MethodOptions && known:
+			web.PreflightWithCookies(w, r, method)
 		case r.Method == http.MethodOptions:
-			if known {
-				w.Header().Set("Access-Control-Allow-Methods", method)
-				w.Header().Set("Access-Control-Allow-Headers", "Content-Type, X-CSRF")
-				w.Header().Set("Access-Control-Max-Age", "600")
-			}
 			w.WriteHeader(http.StatusNoContent)
 		case method == http.MethodPost && !h.isFromApp(r):
 			h.fail(w, r, errCrossOrigin)

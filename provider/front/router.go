@@ -2,20 +2,21 @@ package front
 
 import (
 	"net/http"
+	"slices"
 
 	"signet/provider/web"
 )
 
 // router serves the list, and gives the documents by their whole paths.
-func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]http.Handler) {
+func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]document) {
 	below, host := web.NewRouter(f.wrongMethodPage, methodNotAllowed), web.NewRouter(f.wrongMethodPage, methodNotAllowed)
-	ready = map[string]http.Handler{}
+	ready = map[string]document{}
 	for _, route := range list {
 		if route.Policy == web.Ready {
 			if !route.AtHost {
 				route.Path, route.AtHost = f.Site.Base+route.Path, true
 			}
-			ready[route.Path] = route.Handler
+			ready[route.Path] = document{route.Handler, slices.Contains(route.MethodList(), http.MethodOptions)}
 		}
 		if route.AtHost {
 			host.Add(route)
@@ -32,14 +33,20 @@ func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]http.
 	return host, ready
 }
 
-// atOnce answers a GET of a document in front of trace, log and router, which
-// would cost more than the answer. Pollers ask for these all day: a line for each
-// would bury the log. Everything else about them is the router's.
-func atOnce(ready map[string]http.Handler, next http.Handler) http.Handler {
+// document is one that lies ready; shared with the pages of all origins or not.
+type document struct {
+	http.Handler
+	shared bool
+}
+
+// atOnce answers a GET of a document, and the preflight of one, in front of trace, log
+// and router, which would cost more than the answer. Pollers ask for these all day: a
+// line for each would bury the log. Everything else about them is the router's.
+func atOnce(ready map[string]document, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet && r.URL.RawPath == "" {
-			if document, ok := ready[r.URL.Path]; ok {
-				document.ServeHTTP(w, r)
+		if r.URL.RawPath == "" && (r.Method == http.MethodGet || r.Method == http.MethodOptions) {
+			if d, ok := ready[r.URL.Path]; ok && (d.shared || r.Method == http.MethodGet) {
+				d.ServeHTTP(w, r)
 				return
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"signet/provider/web"
+	"signet/static"
 )
 
 // DocumentsCached is how long discovery may be cached, and the JWKS by default.
@@ -15,7 +16,7 @@ const DocumentsCached = 5 * time.Minute
 // path the well-known one comes first.
 func (h *Handler) documents() []web.Route {
 	ready := func(path string, document http.Handler, specification string) web.Route {
-		return web.Route{Methods: "GET|HEAD", Path: path, Policy: web.Ready, Handler: document, Specification: specification}
+		return web.Route{Methods: "GET|HEAD|OPTIONS", Path: path, Policy: web.Ready, Handler: document, Specification: specification}
 	}
 	discovery := servesAll(h.discoveryBody, DocumentsCached)
 	keys := h.Jobs.Noted(servesAll(h.jwksBody, h.KeysCached), h.Proxies)
@@ -32,20 +33,25 @@ func (h *Handler) documents() []web.Route {
 	return list
 }
 
-// servesAll gives ready bytes to everyone, to be cached for as long.
+// servesAll gives ready bytes to everyone, to be cached for as long, and answers the
+// preflight of every page.
 func servesAll(body func() (content []byte, etag string), cached time.Duration) http.Handler {
 	cache := "public, max-age=" + strconv.Itoa(int(cached.Seconds()))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodOptions {
+			web.PublicPreflight(w, r)
+			return
+		}
 		content, etag := body()
 		header := w.Header()
 		header.Set("Access-Control-Allow-Origin", "*")
 		header.Set("Cache-Control", cache)
-		header.Set("Content-Type", "application/json")
 		header.Set("ETag", etag)
-		if r.Header.Get("If-None-Match") == etag {
+		if static.Unchanged(r, etag) {
 			w.WriteHeader(http.StatusNotModified)
 			return
 		}
+		header.Set("Content-Type", "application/json")
 		header.Set("Content-Length", strconv.Itoa(len(content)))
 		_, _ = w.Write(content)
 	})

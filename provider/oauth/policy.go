@@ -26,22 +26,20 @@ func form(next http.Handler) http.Handler {
 
 // crossOrigin answers cross-origin calls without credentials. A preflight does not
 // say which client asks, so it knows the origins of all; the answer itself is
-// readable for the origins of this request's client alone (see allowOrigin).
-func (h *Handler) crossOrigin(next http.Handler) http.Handler {
+// readable for the origins of this request's client alone (see allowOrigin). methods are
+// those of the endpoint, separated by commas.
+func (h *Handler) crossOrigin(methods string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Add("Vary", "Origin")
-		if r.Method != http.MethodOptions {
+		origin := r.Header.Get("Origin")
+		switch {
+		case r.Method != http.MethodOptions:
 			next.ServeHTTP(w, r)
-			return
+		case h.Clients.KnowsOrigin(origin):
+			web.Preflight(w, r, origin, methods)
+		default:
+			w.WriteHeader(http.StatusNoContent)
 		}
-		if origin := r.Header.Get("Origin"); h.Clients.KnowsOrigin(origin) {
-			header := w.Header()
-			header.Set("Access-Control-Allow-Origin", origin)
-			header.Set("Access-Control-Allow-Methods", "GET, POST")
-			header.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
-			header.Set("Access-Control-Max-Age", "600")
-		}
-		w.WriteHeader(http.StatusNoContent)
 	})
 }
 
@@ -49,6 +47,6 @@ func (h *Handler) crossOrigin(next http.Handler) http.Handler {
 func allowOrigin(h http.Header, origin string, client storage.Client) {
 	if origin != "" && request.AllowsOrigin(client, origin) {
 		h.Set("Access-Control-Allow-Origin", origin)
-		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate")
+		h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
 	}
 }

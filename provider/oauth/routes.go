@@ -12,7 +12,7 @@ func (h *Handler) Routes() []web.Route {
 		return web.Route{Methods: methods, Path: path, Policy: web.Arrivals, Handler: h.Site.Plain(serve), Specification: specification}
 	}
 	client := func(methods, path string, serve clientEndpoint, specification string) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.Clients, Handler: h.crossOrigin(form(h.fromClient(serve))), Specification: specification}
+		return web.Route{Methods: methods, Path: path, Policy: web.Clients, Handler: h.crossOrigin(http.MethodPost, form(h.fromClient(serve))), Specification: specification}
 	}
 	return append(h.documents(),
 		entry("GET|POST", "/authorize", h.authorize, "RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1"),
@@ -26,7 +26,7 @@ func (h *Handler) Routes() []web.Route {
 		},
 		web.Route{
 			Methods: "GET|HEAD|POST|OPTIONS", Path: "/userinfo", Policy: web.Tokens,
-			Handler: h.crossOrigin(http.HandlerFunc(h.userinfo)), Specification: "OIDC Core, section 5.3; RFC 6750, section 2",
+			Handler: h.crossOrigin("GET, HEAD, POST", http.HandlerFunc(h.userinfo)), Specification: "OIDC Core, section 5.3; RFC 6750, section 2",
 		},
 	)
 }

@@ -41,11 +41,11 @@ var Policies = []struct {
 }{
 	{People, "a page or a form of ours. A POST from another origin is refused; an error is a page."},
 	{Arrivals, "a page that other sites may send a browser to, by GET and, where listed, by POST. It acts on nothing but what it has validated; an error is a page."},
-	{Ready, "ready bytes, the same for everybody, answered in front of the log. Discovery and keys may be cached, and are readable from every origin."},
-	{Clients, "a form in the body, 64 KiB at most, no parameter twice. The client authenticates. Readable without credentials from the origins of the client. An error is OAuth JSON."},
+	{Ready, "ready bytes, the same for everybody, answered in front of the log. Discovery and keys may be cached, and are readable from every origin; a preflight succeeds for all."},
+	{Clients, "a form in the body, 64 KiB at most, no parameter twice. The client authenticates. Readable without credentials from the origins of the client, with whatever headers a preflight asks for. An error is OAuth JSON."},
 	{Servers, "as client, but from no origin at all: browsers have no business here."},
 	{Tokens, "an access token in one place. Readable without credentials from the origins of the client. An error is a bearer challenge."},
-	{Cookies, "JSON with the cookies of the browser, from the origins of first_party.origins alone. An error is JSON."},
+	{Cookies, "JSON with the cookies of the browser, from the origins of first_party.origins alone; beside Content-Type and X-CSRF a preflight allows the headers of tracing libraries. An error is JSON."},
 	{Watchers, "one word of JSON for what watches the node."},
 }
 
