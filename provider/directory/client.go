@@ -70,6 +70,7 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 	if err := d.checkSigned(ctx, c.Metadata.IDTokenSignedResponseAlg); err != nil {
 		return storage.Client{}, err
 	}
+	onceEach(&c)
 	by := d.by(from)
 	if secret != "" {
 		c.Secrets[0] = storage.ClientSecret{Hash: storage.SecretHash(secret), CreatedAt: storage.At(by.At)}
@@ -101,6 +102,7 @@ func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*st
 	revised, err := d.db.ReviseClient(ctx, id, func(c *storage.Client) error {
 		before := *c
 		if refused = revise(c); refused == nil {
+			onceEach(c)
 			refused = invalidClient(CheckClientChange(before, *c))
 		}
 		return refused

@@ -49,6 +49,7 @@ func (d *Directory) CreateUser(ctx context.Context, u storage.User, password str
 	if err := CheckUser(u); err != nil {
 		return storage.User{}, err
 	}
+	inEachOnce(&u)
 	var hash string
 	if password != "" {
 		var err error
@@ -95,6 +96,7 @@ func (d *Directory) ReviseUser(ctx context.Context, r storage.Revision) (storage
 	r.Revise = func(u *storage.User) error {
 		before := *u
 		if refused = revise(u); refused == nil {
+			inEachOnce(u)
 			refused = checkUserChange(before, *u)
 		}
 		return refused

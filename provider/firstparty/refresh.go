@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/federation/foreign"
 	"signet/provider/flow"
 	"signet/provider/keys"
 	"signet/provider/request"
@@ -146,7 +147,7 @@ func scopesOf(client storage.Client) []string {
 	if client.Metadata.Scope == "" {
 		return []string{request.ScopeOpenID, request.ScopeProfile, request.ScopeEmail}
 	}
-	return slices.DeleteFunc(strings.Fields(client.Metadata.Scope), func(scope string) bool {
+	return slices.DeleteFunc(foreign.Distinct(strings.Fields(client.Metadata.Scope)), func(scope string) bool {
 		return scope == request.ScopeOfflineAccess || !request.MayAsk(client, scope)
 	})
 }

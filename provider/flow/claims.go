@@ -3,6 +3,7 @@ package flow
 import (
 	"encoding/json"
 
+	"signet/federation/foreign"
 	"signet/provider/request"
 	"signet/storage"
 )
@@ -46,9 +47,9 @@ func (v Visible) claim(name string) (any, bool) {
 	case "address":
 		return u.Address, u.Address != storage.Address{}
 	case "roles":
-		return u.Roles, len(u.Roles) > 0
+		return foreign.Distinct(u.Roles), len(u.Roles) > 0
 	case "groups":
-		return u.Groups, len(u.Groups) > 0
+		return foreign.Distinct(u.Groups), len(u.Groups) > 0
 	}
 	return nil, false
 }

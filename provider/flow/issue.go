@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"signet/federation/foreign"
 	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/storage"
@@ -81,16 +82,16 @@ func (t *Tokens) AccessToken(grant storage.Grant, user storage.User, scopes, aud
 
 func (t *Tokens) access(grant storage.Grant, user storage.User, scopes, audience []string, at time.Time) keys.AccessToken {
 	access := keys.AccessToken{
-		Subject: grant.UserID, Audience: audience, ClientID: grant.ClientID,
+		Subject: grant.UserID, Audience: foreign.Distinct(audience), ClientID: grant.ClientID,
 		Scope: joined(scopes), ID: rand.Text(), GrantID: grant.ID, SessionID: grant.SessionID,
 		AuthTime: grant.AuthTime.Unix(), ACR: grant.ACR, AMR: grant.AMR,
 		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.Access).Unix(),
 	}
 	if slices.Contains(scopes, request.ScopeRoles) {
-		access.Roles = user.Roles
+		access.Roles = foreign.Distinct(user.Roles)
 	}
 	if slices.Contains(scopes, request.ScopeGroups) {
-		access.Groups = user.Groups
+		access.Groups = foreign.Distinct(user.Groups)
 	}
 	return access
 }
@@ -104,7 +105,7 @@ func (t *Tokens) ServiceToken(client storage.Client, scopes, resources []string,
 		audience = []string{t.Issuer}
 	}
 	access := keys.AccessToken{
-		Subject: client.ID, Audience: audience, ClientID: client.ID, Scope: joined(scopes), ID: rand.Text(),
+		Subject: client.ID, Audience: foreign.Distinct(audience), ClientID: client.ID, Scope: joined(scopes), ID: rand.Text(),
 		IssuedAt: at.Unix(), Expires: at.Add(t.Lifetimes.Access).Unix(),
 	}
 	signed, err := t.signAccess(access)
@@ -147,4 +148,5 @@ func (t *Tokens) RefreshToken(g storage.Grant) (string, error) {
 	})
 }
 
-func joined(scopes []string) string { return strings.Join(scopes, " ") }
+// joined writes scopes as they stand in tokens and answers, each once.
+func joined(scopes []string) string { return strings.Join(foreign.Distinct(scopes), " ") }

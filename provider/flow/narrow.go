@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	"signet/federation/foreign"
 	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
@@ -66,7 +67,7 @@ func Narrow(left request.Rights, resources []string) (Issuance, error) {
 		}
 	}
 	if what.Named {
-		what.Resources = resources
+		what.Resources = foreign.Distinct(resources)
 	}
 	return what, nil
 }

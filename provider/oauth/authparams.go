@@ -10,6 +10,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 
+	"signet/federation/foreign"
 	"signet/provider/flow"
 	"signet/provider/request"
 	"signet/storage"
@@ -37,8 +38,8 @@ func (h *Handler) validate(q *request.Request, client storage.Client, params url
 	}
 	q.Claims = request.Rights{Claims: q.Claims}.NarrowedTo(client).Claims // the other checks have narrowed the rest
 	q.LoginHint = params.Get("login_hint")
-	q.ACRValues = strings.Fields(params.Get("acr_values"))
-	q.UILocales = params.Get("ui_locales")
+	q.ACRValues = foreign.Distinct(strings.Fields(params.Get("acr_values")))
+	q.UILocales = strings.Join(foreign.Distinct(strings.Fields(params.Get("ui_locales"))), " ")
 	return nil
 }
 
@@ -143,7 +144,7 @@ func scopeToken(s string) bool {
 }
 
 func prompt(q *request.Request, _ storage.Client, params url.Values) *flow.Refusal {
-	q.Prompt = strings.Fields(params.Get("prompt"))
+	q.Prompt = foreign.Distinct(strings.Fields(params.Get("prompt")))
 	for _, value := range q.Prompt {
 		if !slices.Contains(promptValues, value) {
 			return flow.Refuse("prompt_unknown", "invalid_request", "prompt must be of none, login, consent, select_account")
@@ -236,7 +237,7 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *flo
 			return flow.Refuse("claims_malformed", "invalid_request", "the acr in claims must name values that are strings")
 		}
 		if acr.Essential {
-			q.EssentialACR = wanted
+			q.EssentialACR = foreign.Distinct(wanted)
 		}
 	}
 	if asked := kept.IDToken["auth_time"]; asked != nil {
@@ -244,7 +245,7 @@ func claimsRequest(q *request.Request, _ storage.Client, params url.Values) *flo
 	}
 	if sub := kept.IDToken["sub"]; sub != nil {
 		wanted, ok := sub.Wanted()
-		if !ok || len(wanted) > 1 || slices.Contains(wanted, "") {
+		if wanted = foreign.Distinct(wanted); !ok || len(wanted) > 1 || slices.Contains(wanted, "") {
 			return flow.Refuse("claims_malformed", "invalid_request", "the sub in claims must name one subject")
 		}
 		if len(wanted) == 1 {

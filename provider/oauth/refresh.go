@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"signet/federation/foreign"
 	"signet/provider/flow"
 	"signet/provider/keys"
 	"signet/provider/request"
@@ -41,7 +42,7 @@ func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespon
 			return web.Because("first_party_grant", errForeignToken) // its channel is the cookie, never this endpoint
 		}
 		var err error
-		what, err = flow.NarrowGrant(g, r.client, strings.Fields(r.form.Get("scope")), r.form["resource"])
+		what, err = flow.NarrowGrant(g, r.client, foreign.Distinct(strings.Fields(r.form.Get("scope"))), r.form["resource"])
 		return err
 	}, at)
 	if err != nil {

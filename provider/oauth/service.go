@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"signet/federation/foreign"
 	"signet/provider/flow"
 	"signet/provider/request"
 )
@@ -16,12 +17,7 @@ import (
 func (h *Handler) serviceGrant(_ context.Context, r tokenRequest) (tokenResponse, error) {
 	client := r.client
 	allowed := strings.Fields(client.Metadata.Scope)
-	var scopes []string
-	for _, scope := range strings.Fields(r.form.Get("scope")) {
-		if !slices.Contains(scopes, scope) {
-			scopes = append(scopes, scope)
-		}
-	}
+	scopes := foreign.Distinct(strings.Fields(r.form.Get("scope")))
 	if len(scopes) == 0 {
 		scopes = slices.DeleteFunc(slices.Clone(allowed), personal)
 	}

@@ -1,0 +1,92 @@
+package directory_test
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/storage"
+)
+
+// TestClient_ListsAreSets walks over every list that a client has: what stands in it twice
+// is stored once, by creation and by a change.
+func TestClient_ListsAreSets(t *testing.T) {
+	values := map[string][2]string{
+		"RedirectURIs": {"https://a.example.com/cb", "https://b.example.com/cb"}, "PostLogoutRedirectURIs": {"https://a.example.com/", "https://b.example.com/"},
+		"Contacts": {"a@example.com", "b@example.com"}, "DefaultACRValues": {"urn:signet:1fa", "phr"},
+		"Resources": {"https://api.example.com/", "urn:api"}, "Audiences": {"https://api.example.com/", "urn:api"}, "Origins": {"https://a.example.com", "https://b.example.com"},
+	}
+	refused := []string{"GrantTypes", "ResponseTypes"} // a repeated one is a mistake, see checkChoices
+	doubled := func(c *storage.Client) (found map[string]*[]string) {
+		found = map[string]*[]string{}
+		for _, holder := range []reflect.Value{reflect.ValueOf(c).Elem(), reflect.ValueOf(&c.Metadata).Elem()} {
+			for i := range holder.NumField() {
+				list, ok := holder.Field(i).Addr().Interface().(*[]string)
+				name := holder.Type().Field(i).Name
+				if !ok || slices.Contains(refused, name) {
+					continue
+				}
+				two, known := values[name]
+				if !known {
+					t.Fatalf("%s is a list that this test does not know: give it two values", name)
+				}
+				*list = []string{two[0], two[1], two[0], two[1], two[1]}
+				found[name] = list
+			}
+		}
+		c.Metadata.Scope = "openid email openid  email"
+		return found
+	}
+	wantOnce := func(t *testing.T, c storage.Client) {
+		t.Helper()
+		for _, holder := range []reflect.Value{reflect.ValueOf(c), reflect.ValueOf(c.Metadata)} {
+			for i := range holder.NumField() {
+				name := holder.Type().Field(i).Name
+				if two, known := values[name]; known && !slices.Equal(holder.Field(i).Interface().([]string), two[:]) {
+					t.Errorf("%s: stored %q, want %q", name, holder.Field(i).Interface(), two)
+				}
+			}
+		}
+		if c.Metadata.Scope != "openid email" {
+			t.Errorf("scope: stored %q", c.Metadata.Scope)
+		}
+	}
+	eachHouse(t, func(t *testing.T, h house) {
+		made, _ := h.create(t, changedClient(storage.Web, func(c *storage.Client) {
+			if n := len(doubled(c)); n != len(values) {
+				t.Fatalf("%d lists, want %d", n, len(values))
+			}
+		}))
+		wantOnce(t, made)
+		other, _ := h.create(t, changedClient(storage.Web, func(c *storage.Client) { c.ID = "other" }))
+		revised, err := h.ReviseClient(t.Context(), other.ID, func(c *storage.Client) error { doubled(c); return nil }, storage.Origin{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantOnce(t, revised)
+		// How an operator has spaced the scope is left alone.
+		spaced, err := h.ReviseClient(t.Context(), other.ID, func(c *storage.Client) error { c.Metadata.Scope = "openid  email"; return nil }, storage.Origin{})
+		if err != nil || spaced.Metadata.Scope != "openid  email" {
+			t.Errorf("scope %q, %v", spaced.Metadata.Scope, err)
+		}
+	})
+}
+
+func TestUser_RolesAndGroupsAreSets(t *testing.T) {
+	eachHouse(t, func(t *testing.T, h house) {
+		list := strings.Fields("b a b a c")
+		u, err := h.CreateUser(t.Context(), storage.User{Email: "sets@example.com", EmailVerified: true, Roles: list, Groups: list}, "", storage.Origin{})
+		want := strings.Fields("b a c")
+		if err != nil || !slices.Equal(u.Roles, want) || !slices.Equal(u.Groups, want) {
+			t.Fatalf("created with %q and %q, %v", u.Roles, u.Groups, err)
+		}
+		revised, err := h.ReviseUser(t.Context(), storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error {
+			u.Roles, u.Groups = []string{"x", "x"}, []string{"y", "x", "y"}
+			return nil
+		}})
+		if err != nil || !slices.Equal(revised.User.Roles, []string{"x"}) || !slices.Equal(revised.User.Groups, []string{"y", "x"}) {
+			t.Errorf("changed to %q and %q, %v", revised.User.Roles, revised.User.Groups, err)
+		}
+	})
+}

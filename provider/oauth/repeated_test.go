@@ -1,0 +1,140 @@
+package oauth_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/provider"
+	"signet/provider/providertest"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// wantSets wants no list of an answer and its tokens to have a value twice: not the
+// scopes, not the audience, nor anything else that is a list of words.
+func wantSets(t *testing.T, what string, answer map[string]any) {
+	t.Helper()
+	var check func(at string, value any)
+	check = func(at string, value any) {
+		switch value := value.(type) {
+		case map[string]any:
+			for name, one := range value {
+				check(at+"."+name, one)
+			}
+		case []any:
+			var seen []string
+			for _, one := range value {
+				text, _ := json.Marshal(one)
+				if slices.Contains(seen, string(text)) {
+					t.Errorf("%s: %s has %s twice: %v", what, at, text, value)
+				}
+				seen = append(seen, string(text))
+				check(at, one)
+			}
+		case string:
+			if strings.HasSuffix(at, ".scope") {
+				words := strings.Split(value, " ")
+				if slices.Sort(words); len(slices.Compact(words)) != len(strings.Split(value, " ")) {
+					t.Errorf("%s: %s is %q", what, at, value)
+				}
+			}
+		}
+	}
+	check("answer", answer)
+	for _, kind := range []string{"access_token", "id_token"} {
+		if token, ok := answer[kind].(string); ok {
+			check(kind, providertest.ClaimsOf(t, token))
+		}
+	}
+}
+
+// TestRepeated_ValuesComeBackOnce walks over every parameter that is a list, at every
+// endpoint that takes it, for a client and a user who were stored with repetitions before
+// those were taken out.
+func TestRepeated_ValuesComeBackOnce(t *testing.T) {
+	const api, other = "https://api.example.com/", "urn:other"
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Local(t, storage.User{Email: "twice@example.com", EmailVerified: true, Roles: []string{"a", "b", "a"}, Groups: []string{"g", "g"}}, providertest.Password)
+		client, secret := b.RegisterWith(t, storage.Web, "twice", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.SkipConsent, c.Introspects = []string{providertest.Callback, providertest.Callback}, true, true
+			c.Metadata.Scope = "openid email roles groups offline_access openid email"
+			c.Resources = []string{api, other, api, b.Issuer}
+		})
+		twice := b.As(client, secret)
+		v := twice.Visitor(t)
+		params := twice.Params("scope", "openid  openid email roles roles groups email", "prompt", "login login", "acr_values", "urn:signet:1fa phr urn:signet:1fa", "ui_locales", "de en de",
+			"claims", `{"id_token":{"acr":{"essential":true,"values":["urn:signet:1fa","urn:signet:1fa"]},"roles":null,"groups":null},"userinfo":{"roles":null}}`)
+		params["resource"] = []string{api, other, api, twice.Issuer, other}
+		s := v.SignIn(t, v.Get(t, b.Issuer+"/authorize?"+params.Encode()), "twice@example.com", providertest.Password)
+		form := twice.CodeForm(s.Code(t))
+		answer := twice.TokenRequest(t, form).JSON(t)
+		wantSets(t, "code", answer)
+		if got := answer["scope"]; got != "openid email roles groups" {
+			t.Errorf("scope of the code: %v", got)
+		}
+		if aud := providertest.ClaimsOf(t, answer["access_token"])["aud"]; !slices.Equal(aud.([]any), []any{api, other, b.Issuer}) {
+			t.Errorf("aud of the code: %v", aud)
+		}
+		wantSets(t, "userinfo", b.Ask(t, http.MethodGet, "", "", "Authorization", "Bearer "+answer["access_token"].(string)).JSON(t))
+		wantSets(t, "introspection", twice.Introspect(t, answer["access_token"]))
+
+		refresh := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {answer["refresh_token"].(string)}, "scope": {"openid email openid email"}, "resource": {api, api, other, api}}
+		refreshed := twice.TokenRequest(t, refresh).JSON(t)
+		wantSets(t, "refresh", refreshed)
+		if aud := providertest.ClaimsOf(t, refreshed["access_token"])["aud"]; refreshed["scope"] != "openid email" || !slices.Equal(aud.([]any), []any{api, other}) {
+			t.Errorf("refresh: scope %v, aud %v", refreshed["scope"], aud)
+		}
+
+		params.Set("prompt", "none none")
+		form = twice.CodeForm(v.Get(t, b.Issuer+"/authorize?"+params.Encode()).Code(t))
+		form["resource"] = []string{other, other}
+		named := twice.TokenRequest(t, form).JSON(t)
+		wantSets(t, "code with resource", named)
+		if aud := providertest.ClaimsOf(t, named["access_token"])["aud"]; !slices.Equal(aud.([]any), []any{other}) {
+			t.Errorf("aud of the named resource: %v", aud)
+		}
+	})
+}
+
+// The token of a service: what it repeats, and what it was registered for twice.
+func TestRepeated_ServiceToken(t *testing.T) {
+	const api = "https://api.example.com/"
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		job := b.As(b.RegisterWith(t, storage.Service, "job", func(c *storage.Client) {
+			c.Metadata.Scope, c.Resources = "read write read", []string{api, api}
+		}))
+		for _, form := range []url.Values{
+			{"grant_type": {"client_credentials"}},
+			{"grant_type": {"client_credentials"}, "scope": {"read read  write read"}, "resource": {api, api}},
+		} {
+			answer := job.TokenRequest(t, form).JSON(t)
+			wantSets(t, form.Encode(), answer)
+			if answer["scope"] != "read write" {
+				t.Errorf("%s: scope %v", form.Encode(), answer["scope"])
+			}
+		}
+	})
+}
+
+// The app's token, of a client that was registered for a scope twice.
+func TestRepeated_FirstPartyToken(t *testing.T) {
+	b := providertest.StartOn(t, storagetest.SQLite(t), providertest.AppAt(providertest.Shop), func(c *provider.Config) { c.FirstParty.Audience = "https://api.example.com/" })
+	shop := b.WithApp(t)
+	shop.Metadata.Scope = "openid email openid roles"
+	if err := storagetest.ReplaceClient(t.Context(), b.DB, shop, storage.By{At: b.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	b.Follow(t)
+	v := b.Visitor(t)
+	for _, p := range []providertest.Pair{v.SignInApp(t), v.RefreshApp(t)} {
+		claims := providertest.ClaimsOf(t, p.Access.Value)
+		wantSets(t, "app", claims)
+		if claims["scope"] != "openid email roles" {
+			t.Errorf("scope %v", claims["scope"])
+		}
+	}
+}
