@@ -31,7 +31,7 @@ func TestRequestLog_OneLineForEachAct(t *testing.T) {
 			if line["route"] != strings.TrimSuffix(strings.ReplaceAll(want, "/login/google/", "/login/{connector}/"), "/") {
 				t.Errorf("route %v of path %v", line["route"], line["path"])
 			}
-			for _, key := range []string{"took", "address", "request_id"} {
+			for _, key := range []string{"took_ms", "address", "request_id"} {
 				if line[key] == nil || line[key] == "" {
 					t.Errorf("no %s in %v", key, line)
 				}

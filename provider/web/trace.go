@@ -97,7 +97,7 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, brok
 			slog.String("route", trace.route),
 			slog.String("path", foreign.ForLog(r.URL.Path, 256)),
 			slog.Int("status", seen.status),
-			slog.Duration("took", now().Sub(start)),
+			slog.Float64("took_ms", float64(now().Sub(start).Microseconds())/1000),
 			slog.String("address", trace.Address),
 			slog.String("request_id", trace.ID),
 		}, trace.attrs...)

@@ -49,7 +49,7 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Ha
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	n.log.Info("draining", "for", drainFor.String())
+	n.log.Info("draining", "at_most_ms", drainFor.Milliseconds())
 	draining, cancel := context.WithTimeout(lasting, drainFor)
 	defer cancel()
 	if err := server.Shutdown(draining); err != nil {

@@ -1,12 +1,11 @@
 package program
 
 import (
-	"log/slog"
-
 	"github.com/spf13/cobra"
 
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/demo"
+	"signet/cmd/signet/node"
 )
 
 func (p *program) devCommand() *cobra.Command {
@@ -28,7 +27,7 @@ accounts to choose from.`,
 		p.growHeap()
 		return demo.Serve(c.Context(), demo.Deps{
 			Listen: *listen, DataDir: *dir, App: *app,
-			Now: p.Now, Log: slog.New(slog.NewTextHandler(p.Stderr, nil)), Talk: p.Stderr,
+			Now: p.Now, Log: node.NewTextLog(p.Stderr), Talk: p.Stderr,
 		})
 	}
 	return c

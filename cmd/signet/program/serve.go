@@ -43,7 +43,7 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	}
 	level := &slog.LevelVar{}
 	level.Set(settings.LogLevel)
-	log := slog.New(slog.NewJSONHandler(p.Stderr, &slog.HandlerOptions{Level: level}))
+	log := node.NewLog(p.Stderr, level)
 	certificate, err := node.OpenCertificate(read, p.Now())
 	if err != nil {
 		return err
@@ -67,7 +67,8 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	}
 	p.warnOfHTTP(settings.Issuer)
 	p.growHeap()
-	log.Info("listening", "address", listener.Addr().String(), "issuer", settings.Issuer, "version", version())
+	built := readBuild()
+	log.Info("listening", "address", listener.Addr().String(), "issuer", settings.Issuer, "version", built.Version, "commit", built.Commit)
 	return errors.Join(n.Serve(ctx, listener, n), n.Close())
 }
 

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -10,32 +11,84 @@ import (
 	"signet/cmd/signet/cli"
 )
 
+// What a release build names with -ldflags -X; "" where the build itself knows.
+var releaseVersion, releaseCommit, releaseDate string
+
 func (p *program) versionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "version", Short: "Print the version", Example: "  signet version --json", Args: cli.Exactly()}
+	c := &cobra.Command{
+		Use: "version", Short: "Print the version, and the commit that it was built from", Args: cli.Exactly(),
+		Long: `Print the version, the commit that the program was built from, the commit's time and
+the version of Go. A build without version control (go run, go build -buildvcs=false)
+does not know its commit, and says so.`,
+		Example: "  signet version --json",
+	}
 	asJSON := cli.JSONFlag(c)
 	c.RunE = func(*cobra.Command, []string) error {
 		if *asJSON {
-			return p.WriteJSON(map[string]string{"version": version(), "go": runtime.Version()})
+			return p.WriteJSON(readBuild())
 		}
-		_, err := fmt.Fprintln(p.Stdout, "signet", version())
+		_, err := fmt.Fprintln(p.Stdout, "signet", readBuild())
 		return err
 	}
 	return c
 }
 
-// version is the module's version, or what the build knows of its commit.
-func version() string {
-	build, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+// build is what a program knows of where it comes from.
+type build struct {
+	Version  string `json:"version"`
+	Commit   string `json:"commit"`         // "unknown" for a build without version control
+	Modified bool   `json:"modified"`       // the files were not those of the commit
+	Date     string `json:"date,omitempty"` // of the commit, RFC 3339
+	Go       string `json:"go"`
+}
+
+// unknown is a commit that the build does not know.
+const unknown = "unknown"
+
+// String is what people read.
+func (b build) String() string {
+	said := b.Version + ", commit " + b.Commit
+	switch {
+	case b.Commit == unknown:
+		said += " (built without version control)"
+	case b.Modified:
+		said += " with changes"
 	}
-	if v := build.Main.Version; v != "" && v != "(devel)" {
-		return v
+	if b.Date != "" {
+		said += " of " + b.Date
 	}
-	for _, s := range build.Settings {
-		if s.Key == "vcs.revision" {
-			return "devel " + s.Value[:min(12, len(s.Value))]
+	return said + ", " + b.Go
+}
+
+func readBuild() build {
+	recorded, _ := debug.ReadBuildInfo()
+	return buildFrom(recorded)
+}
+
+// buildFrom reads what the linker was told, and else what the go command recorded, which
+// may be nothing.
+func buildFrom(recorded *debug.BuildInfo) build {
+	b := build{Version: "devel", Go: runtime.Version()}
+	if recorded != nil {
+		if v := recorded.Main.Version; v != "" && v != "(devel)" {
+			b.Version = v
+		}
+		for _, s := range recorded.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				b.Commit = s.Value
+			case "vcs.time":
+				b.Date = s.Value
+			case "vcs.modified":
+				b.Modified = s.Value == "true"
+			}
 		}
 	}
-	return "devel"
+	if releaseCommit != "" && releaseCommit != b.Commit {
+		b.Commit, b.Modified, b.Date = releaseCommit, false, ""
+	}
+	b.Version = cmp.Or(releaseVersion, b.Version)
+	b.Commit = cmp.Or(b.Commit, unknown)
+	b.Date = cmp.Or(releaseDate, b.Date)
+	return b
 }
