@@ -336,7 +336,7 @@ func TestAudit_EachActLeavesItsEvent(t *testing.T) {
 // untaken are routes that no act takes: documents, questions that come before an act
 // and ask what it asks, and what has tests of its own, as the administration has.
 var untaken = []string{
-	"/", "/jwks", "/healthz", "/readyz", "/setup", "/login/link", "/login/connector/start",
+	"/", "/jwks", "/healthz", "/favicon.ico", "/readyz", "/setup", "/login/link", "/login/connector/start",
 	"/.well-known/change-password", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server",
 }
 

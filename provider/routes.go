@@ -34,6 +34,7 @@ func (r rooms) routes() []web.Route {
 		of("account", r.account.Routes()),
 		of("admin", r.operators.Routes()),
 		of("front", r.front.Health()),
+		of("front", r.front.Icons()),
 	)
 }
 

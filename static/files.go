@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-//go:embed site.css site.js favicon.svg google.svg github.svg
+//go:embed site.css site.js favicon.svg favicon.ico google.svg github.svg
 var embedded embed.FS
 
 // contentTypes are spelled out: the system's table differs between machines, and
@@ -22,6 +22,7 @@ var contentTypes = map[string]string{
 	".css": "text/css; charset=utf-8",
 	".js":  "text/javascript; charset=utf-8",
 	".svg": "image/svg+xml",
+	".ico": "image/vnd.microsoft.icon",
 }
 
 // Files is the set of embedded files. It never changes after New and may be used
@@ -106,9 +107,11 @@ func readOne(source fs.FS, name string) (asset, error) {
 	if !known {
 		return asset{}, fmt.Errorf("no content type for %q", ext)
 	}
-	gzipped, err := compress(content)
-	if err != nil {
-		return asset{}, err
+	var gzipped []byte
+	if ext != ".ico" { // it holds pictures that are compressed
+		if gzipped, err = compress(content); err != nil {
+			return asset{}, err
+		}
 	}
 	sum := sha256.Sum256(content)
 	hash := hex.EncodeToString(sum[:4])

@@ -26,7 +26,17 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	found.serve(w, r)
 }
 
+// Icon serves favicon.ico, which browsers ask for under that plain name wherever a page
+// names no icon. A name without a hash may be kept for a day.
+func (f *Files) Icon(w http.ResponseWriter, r *http.Request) {
+	f.byPath[f.urls["favicon.ico"]].send(w, r, "public, max-age=86400")
+}
+
 func (f file) serve(w http.ResponseWriter, r *http.Request) {
+	f.send(w, r, "public, max-age=31536000, immutable")
+}
+
+func (f file) send(w http.ResponseWriter, r *http.Request, keep string) {
 	h := w.Header()
 	send := f.plain
 	if f.gzipped.bytes != nil {
@@ -35,7 +45,7 @@ func (f file) serve(w http.ResponseWriter, r *http.Request) {
 			send = f.gzipped
 		}
 	}
-	h.Set("Cache-Control", "public, max-age=31536000, immutable")
+	h.Set("Cache-Control", keep)
 	h.Set("ETag", send.etag)
 	if Unchanged(r, send.etag) {
 		w.WriteHeader(http.StatusNotModified)

@@ -5,7 +5,7 @@ type Demo struct {
 	Common
 	SignedIn bool
 	Email    string
-	Error    string
+	Error    *FormError
 	Login    string // path that starts the sign-in
 	Logout   string // path of the POST that signs out; "" for none
 	Username string // of the demo user, shown before the first sign-in

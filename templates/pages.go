@@ -86,6 +86,7 @@ func functions(files *static.Files) template.FuncMap {
 		"wrong":       wrong,
 		"fieldOf":     fieldOf,
 		"refusal":     refusal,
+		"trouble":     trouble,
 		"why":         why,
 		"help":        help,
 		"confirmable": confirmable,

@@ -31,10 +31,12 @@ type ConnectorButton struct {
 
 // FormError is why a form was refused: a summary on top that links to the field.
 type FormError struct {
-	Code  string // stable, shown: "invalid_credentials"
+	Code  string // stable: "invalid_credentials"; shown small at the end of the page
 	Text  string
 	Field string // id of the field it is about, "" for the form
 	Retry string // "in 40 s", for a throttled attempt; "" otherwise
+
+	Reference string // the request id, for the log; shown beside the code
 }
 
 // refusal is why the form was refused. Who has to wait is told of the other ways in.

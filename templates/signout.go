@@ -13,9 +13,12 @@ func (SignOut) page() string { return "signout.html" }
 // SignedOut says that it is done, and which applications know.
 type SignedOut struct {
 	Common
-	Told         []ToldClient
-	ContinueURL  string // shown only if http, https or a path of ours; "" for none
-	ContinueName string
+	Told []ToldClient
+
+	// Both are shown only if they are http, https or a path of ours; "" for none.
+	ContinueURL string // of the application that the person comes from
+	AgainURL    string // begins another sign-in
+	AppName     string
 }
 
 func (SignedOut) page() string { return "signedout.html" }

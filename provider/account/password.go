@@ -69,7 +69,7 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if err != nil {
 		return err
 	}
-	page.Error = wrong
+	page.Error = web.Referenced(r, wrong)
 	return h.Site.ShowStatus(w, status, page)
 }
 

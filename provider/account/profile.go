@@ -84,7 +84,9 @@ func (h *Handler) refuseProfile(w http.ResponseWriter, r *http.Request, current 
 	if err != nil {
 		return err
 	}
-	page.Errors = wrong
+	for _, one := range wrong {
+		page.Errors = append(page.Errors, *web.Referenced(r, &one))
+	}
 	return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page)
 }
 

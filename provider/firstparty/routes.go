@@ -14,7 +14,7 @@ func (h *Handler) Routes() []web.Route {
 	return []web.Route{
 		app("OPTIONS", "/login", h.Login()),
 		app("POST|OPTIONS", "/refresh", h.call(http.MethodPost, h.refresh)),
-		app("POST|OPTIONS", "/logout", h.call(http.MethodPost, h.logout)),
+		{Methods: "POST|OPTIONS", Path: "/logout", Policy: web.Cookies, Handler: h.call(http.MethodPost, h.logout), ForPeople: web.Way{Path: "/end_session", Text: "Sign out here"}},
 		app("GET|HEAD|OPTIONS", "/session", h.call(http.MethodGet, h.session)),
 	}
 }

@@ -47,7 +47,7 @@ func (f *Front) enter(path string, work func()) (entered bool) {
 var errTooMany = because("too_many_requests", "too many requests at once")
 
 func (f *Front) tooBusy(w http.ResponseWriter, r *http.Request) {
-	if wantsPage(r) {
+	if web.WantsPage(r) {
 		f.Site.Fail(w, r, errTooMany)
 		return
 	}

@@ -9,9 +9,17 @@ import (
 	"signet/provider/web"
 )
 
-// methodNotAllowed is the answer of an endpoint for programs to a method that it does not have.
-func methodNotAllowed(w http.ResponseWriter, r *http.Request, allow string) {
-	web.Path.Fail(w, r, web.Advise(because("method_not_allowed", "the method is not one of "+allow), "use "+allow))
+// methodNotAllowed is the answer of an endpoint for programs to a method that it does not
+// have. People who open its address learn which path is for them: forPeople has it by path.
+func (f *Front) methodNotAllowed(forPeople map[string]web.Way) web.Refusal {
+	return func(w http.ResponseWriter, r *http.Request, allow string) {
+		err := because("method_not_allowed", "the method is not one of "+allow)
+		if web.WantsPage(r) {
+			f.Site.Fail(w, r, f.Site.ForPrograms(forPeople[r.URL.Path], err))
+			return
+		}
+		web.Path.Fail(w, r, web.Advise(err, "use "+allow))
+	}
 }
 
 // wrongMethodPage is the answer at the path of a page.
@@ -24,7 +32,7 @@ func (f *Front) wrongMethodPage(w http.ResponseWriter, r *http.Request, allow st
 
 // nowhere answers unknown paths: people get a page, programs get JSON.
 func (f *Front) nowhere(w http.ResponseWriter, r *http.Request) {
-	if wantsPage(r) {
+	if web.WantsPage(r) {
 		f.Site.Fail(w, r, f.Site.NotFound())
 		return
 	}
@@ -33,19 +41,24 @@ func (f *Front) nowhere(w http.ResponseWriter, r *http.Request) {
 
 // broken answers for a handler that panicked, with a reference for the log.
 func (f *Front) broken(w http.ResponseWriter, r *http.Request) {
-	if wantsPage(r) {
+	if web.WantsPage(r) {
 		f.Site.Fail(w, r, errPanic)
 		return
 	}
 	web.Path.Fail(w, r, errPanic)
 }
 
-// wantsPage tells people from programs.
-func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
+// forPeople lets every room answer people by a page where it answers programs by JSON.
+func (f *Front) forPeople(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		web.TraceOf(r.Context()).ForPeople(f.Site)
+		next.ServeHTTP(w, r)
+	})
+}
 
 // plainPaths refuses paths that two readers could read in two ways, in front of
 // everything: the router would clean some of them by a redirect.
-func plainPaths(next http.Handler) http.Handler {
+func (f *Front) plainPaths(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		at := r.URL.Path
 		clean := path.Clean(at)
@@ -53,11 +66,20 @@ func plainPaths(next http.Handler) http.Handler {
 			clean += "/"
 		}
 		if at != clean || r.URL.RawPath != "" || strings.ContainsAny(at, `\;`) || !strings.HasPrefix(at, "/") {
-			web.Path.Fail(w, r, because("path_not_plain", "write the path plainly"))
+			f.notPlain(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (f *Front) notPlain(w http.ResponseWriter, r *http.Request) {
+	err := because("path_not_plain", "write the path plainly")
+	if web.WantsPage(r) {
+		f.Site.Fail(w, r, f.Site.NotPlain(err))
+		return
+	}
+	web.Path.Fail(w, r, err)
 }
 
 func because(code, text string) error { return web.Because(code, errors.New(text)) }

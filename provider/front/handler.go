@@ -21,7 +21,8 @@ func (f *Front) Handler(list []web.Route) http.Handler {
 			return web.Traced(f.Log, f.Proxies, f.Now, http.HandlerFunc(f.broken), next)
 		},
 		f.Jobs.Recorded,
-		plainPaths,
+		f.forPeople,
+		f.plainPaths,
 	}) {
 		handler = around(handler)
 	}

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -9,7 +10,12 @@ import (
 
 // router serves the list, and gives the documents by their whole paths.
 func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]document) {
-	below, host := web.NewRouter(f.wrongMethodPage, methodNotAllowed), web.NewRouter(f.wrongMethodPage, methodNotAllowed)
+	forPeople := map[string]web.Way{}
+	for _, route := range list {
+		forPeople[route.Path] = cmp.Or(forPeople[route.Path], route.ForPeople)
+	}
+	refuse := f.methodNotAllowed(forPeople)
+	below, host := web.NewRouter(f.wrongMethodPage, refuse), web.NewRouter(f.wrongMethodPage, refuse)
 	ready = map[string]document{}
 	for _, route := range list {
 		if route.Policy == web.Ready {

@@ -1,6 +1,7 @@
 package interaction
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -26,13 +27,16 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 	return h.askLogin(w, r, s, http.StatusOK, templates.SignIn{Username: s.LoginHint})
 }
 
+var errReturnTo = web.Because("invalid_return_to", errors.New("return_to is neither a path of the issuer nor a URL whose origin stands in first_party.origins"))
+
 // startForPage begins a request that ends at returnTo.
 func (h *Handler) startForPage(w http.ResponseWriter, returnTo string) error {
 	q, ok := h.Visits.RequestFor(returnTo)
 	if !ok {
 		return &web.Problem{
 			Status: http.StatusBadRequest, Code: "invalid_return_to", Title: "This link does not work",
-			Text: "The address to return to (return_to) must be a path of this service, or a URL of an application whose origin it knows (first_party.origins). Open the sign-in page from the application.",
+			Text:  "The address to return to is neither a page of this service nor of an application that it knows. Open the sign-in page from the application.",
+			Cause: errReturnTo,
 		}
 	}
 	sealed, err := h.Requests.Seal(q)
@@ -54,13 +58,14 @@ func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, s step, statu
 		if err != nil {
 			return err
 		}
-		confirm.Error = page.Error
+		confirm.Error = web.Referenced(r, page.Error)
 		return h.Site.ShowStatus(w, status, confirm)
 	case current == nil:
 		if page.Stolen, err = h.Sessions.Stolen(r); err != nil {
 			return err
 		}
 	}
+	page.Error = web.Referenced(r, page.Error)
 	page.Common, page.Request, page.Other = h.common(s), s.Sealed, s.other && current != nil
 	page.KeepDays, page.Connectors = int(h.KeepFor/(24*time.Hour)), buttons(h.Connectors, h.lastUsed(r))
 	page.Keep = page.Keep || current != nil && current.Persistent && page.Error == nil

@@ -125,7 +125,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	}
 	credential.Note(web.TraceOf(r.Context()), refusal.Code, err)
 	page := h.provePage(s, p, c)
-	page.Error = refusal
+	page.Error = web.Referenced(r, refusal)
 	return h.Site.ShowStatus(w, status, page)
 }
 

@@ -70,7 +70,7 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	credential.Note(web.TraceOf(r.Context()), wrong.Code, web.Because(wrong.Code, err))
-	return h.setupPage(w, status, templates.Setup{Token: token, Email: form.Get("email"), Name: form.Get("name"), Error: wrong})
+	return h.setupPage(w, status, templates.Setup{Token: token, Email: form.Get("email"), Name: form.Get("name"), Error: web.Referenced(r, wrong)})
 }
 
 var (

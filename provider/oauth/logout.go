@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,14 +41,14 @@ type logout struct {
 func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 	params, err := h.logoutParams(w, r)
 	if err != nil {
-		return err
+		return h.cannotStart(r, err)
 	}
 	if r.Method == http.MethodPost && params.Has("ticket") {
 		return h.confirmedLogout(w, r, params)
 	}
 	request, err := h.logoutOf(r, params)
 	if err != nil {
-		return err
+		return h.cannotStart(r, err)
 	}
 	if r.Method == http.MethodPost {
 		sealed, err := h.sealLogout(request)
@@ -95,17 +96,41 @@ func (h *Handler) logoutParams(w http.ResponseWriter, r *http.Request) (url.Valu
 		err = web.Strict(params)
 	}
 	if err != nil {
-		return nil, h.logoutProblem("the query is malformed or repeats a parameter")
+		return nil, unreadable("the query is malformed or repeats a parameter")
 	}
 	return params, nil
 }
 
-func (h *Handler) logoutProblem(text string) *web.Problem {
-	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_request", Title: "Sign-out cannot start",
-		Text:     "The application sent a request that cannot be read: " + text + ". You are still signed in.",
-		StartURL: h.Site.Base + "/end_session", StartText: "Sign out here", Cause: because("malformed_request", text),
+// unreadableLogout is a sign-out request that cannot be read; cannotStart makes its page.
+type unreadableLogout struct{ error }
+
+func unreadable(text string) error { return unreadableLogout{because("malformed_request", text)} }
+
+// cannotStart is the page for a sign-out request that cannot be read; other errors are given
+// back. It says what is so of the person's session. A POST of another site comes without the
+// session's cookie: then nobody knows.
+func (h *Handler) cannotStart(r *http.Request, err error) error {
+	wrong, ok := errors.AsType[unreadableLogout](err)
+	if !ok {
+		return err
 	}
+	page := &web.Problem{
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: "Sign-out cannot start",
+		Text:     "The application sent a request that cannot be read: " + wrong.Error() + ". ",
+		StartURL: h.Site.Base + "/end_session", StartText: "Sign out here", Cause: err,
+	}
+	switch _, err := h.Sessions.Current(r); {
+	case err == nil:
+		page.Text += "You are still signed in."
+	case !errors.Is(err, session.ErrNone):
+		return err
+	case r.Method == http.MethodPost:
+		page.Text += "If you are signed in, you can sign out here."
+	default:
+		page.Text += "You are not signed in in this browser."
+		page.StartURL, page.StartText = h.Site.Base+"/", "Start page"
+	}
+	return page
 }
 
 // logoutOf validates a request, or opens the sealed one of a POST. It notes the
@@ -203,7 +228,7 @@ func logoutTicket(current session.Current, sealed string) visit.Ticket {
 func (h *Handler) confirmedLogout(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	request, err := h.openLogout(form.Get("logout"))
 	if err != nil {
-		return err
+		return h.cannotStart(r, err)
 	}
 	current, err := h.Sessions.Current(r)
 	if errors.Is(err, session.ErrNone) {
@@ -245,15 +270,12 @@ func (h *Handler) onwardSignedOut(w http.ResponseWriter, params url.Values) erro
 // The address is checked again: a sealed request may be half an hour old.
 func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request, request logout, ended notice.Ended) error {
 	w.Header().Set("Clear-Site-Data", `"cache"`)
-	if request.Redirect == "" {
-		return h.showSignedOut(w, r, ended)
+	client, err := h.leavingClient(r, request)
+	if err != nil {
+		return err
 	}
-	client, err := h.Clients.Enabled(r.Context(), request.ClientID)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("read client: %w", err)
-	}
-	if err != nil || !client.AllowsPostLogoutRedirect(request.Redirect) {
-		return h.showSignedOut(w, r, ended)
+	if request.Redirect == "" || !client.AllowsPostLogoutRedirect(request.Redirect) {
+		return h.showSignedOut(w, r, client, ended)
 	}
 	location := request.Redirect
 	if request.State != "" {
@@ -266,21 +288,53 @@ func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request, request logo
 	return web.SeeOther(w, location)
 }
 
+// leavingClient is the client that the person comes from, as it is now; the zero client if
+// none is known or it is not enabled any more.
+func (h *Handler) leavingClient(r *http.Request, request logout) (storage.Client, error) {
+	if request.ClientID == "" {
+		return storage.Client{}, nil
+	}
+	client, err := h.Clients.Enabled(r.Context(), request.ClientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return storage.Client{}, nil
+	}
+	if err != nil {
+		return storage.Client{}, fmt.Errorf("read client: %w", err)
+	}
+	return client, nil
+}
+
 // logoutPatience is how long the page waits for the clients' answers.
 const logoutPatience = 1500 * time.Millisecond
 
-// showSignedOut says that it is done and, to the browser that has done it, which
-// applications know. The session has ended before, whatever becomes of the page.
-func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, ended notice.Ended) error {
+// showSignedOut says that it is done, where to go from here and, to the browser that has
+// done it, which applications know. The session has ended before, whatever becomes of the page.
+func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, ended notice.Ended) error {
 	reports, err := h.Notices.Report(r.Context(), ended, logoutPatience)
 	if err != nil {
 		web.TraceOf(r.Context()).Note("error", err.Error())
 	}
-	page := templates.SignedOut{Common: h.Site.Common()}
+	page := templates.SignedOut{
+		Common: h.Site.Common(), AppName: cmp.Or(client.Name, client.ID),
+		ContinueURL: client.Metadata.ClientURI, AgainURL: h.signInAgain(client),
+	}
 	for _, report := range reports {
 		page.Told = append(page.Told, templates.ToldClient{Name: report.Name, State: toldStates[report.State]})
 	}
 	return h.Site.Show(w, page)
+}
+
+// signInAgain is where another sign-in begins: at the client, if it can be asked to begin one
+// (OIDC Core, section 4: iss is required), and else at the account pages, which ask for one.
+func (h *Handler) signInAgain(client storage.Client) string {
+	at, err := url.Parse(client.Metadata.InitiateLoginURI)
+	if err != nil || client.Metadata.InitiateLoginURI == "" {
+		return h.Site.Base + "/account"
+	}
+	query := at.Query()
+	query.Set("iss", h.Site.Issuer.String())
+	at.RawQuery = query.Encode()
+	return at.String()
 }
 
 var toldStates = map[notice.State]templates.ToldState{
@@ -302,7 +356,7 @@ func (h *Handler) openLogout(sealed string) (logout, error) {
 		return logout{}, nil // too old to lead anywhere, not too old to ask
 	}
 	if err != nil || json.Unmarshal(payload, &request) != nil {
-		return logout{}, h.logoutProblem("the link is incomplete")
+		return logout{}, unreadable("the link is incomplete")
 	}
 	return request, nil
 }

@@ -158,7 +158,7 @@ func TestToken_AnswersAreNotStored(t *testing.T) {
 			"introspection":  b.Post(t, "/introspect", providertest.FormType, strings.NewReader("token="+access)),
 			"userinfo":       b.Userinfo(t, access),
 			"userinfo 401":   b.Userinfo(t, "none"),
-			"405":            b.Visitor(t).Fetch(t, b.Issuer+"/token"),
+			"405":            b.Call(t, http.MethodGet, "/token", nil),
 		} {
 			if got := a.Header.Get("Cache-Control"); got != "no-store" {
 				t.Errorf("%s: Cache-Control %q", name, got)

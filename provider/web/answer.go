@@ -79,6 +79,11 @@ func (s Surface) Tell(w http.ResponseWriter, r *http.Request, a Answer, err erro
 	if errors.Is(err, storage.ErrReplayed) {
 		trace.Recorded() // as grant.replayed
 	}
+	if trace.site != nil && s.forPeople(r) {
+		s.challenge(w.Header(), r, a)
+		trace.site.tellPeople(w, r, a, err)
+		return
+	}
 	if a.Text == reference {
 		a.Text += trace.ID
 	}
@@ -92,6 +97,13 @@ func (s Surface) Tell(w http.ResponseWriter, r *http.Request, a Answer, err erro
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
 	}{a.Continue, a.Code, a.Text})
+}
+
+// forPeople reports whether the answer is a page. Forms posted to an endpoint of OAuth come
+// from programs: no page of ours has one.
+func (s Surface) forPeople(r *http.Request) bool {
+	programs := s == OAuth || s == Bearer
+	return (!programs || r.Method == http.MethodGet || r.Method == http.MethodHead) && WantsPage(r)
 }
 
 // challenge asks for authentication: of a client that tried Basic (RFC 6749, section
@@ -136,6 +148,17 @@ func FormRefusal(h http.Header, err error) (int, *templates.FormError) {
 		said.Retry = inWords(a.RetryAfter)
 	}
 	return a.Status, said
+}
+
+// Referenced gives what a form says together with the reference of the request, which
+// leads from the page to the log.
+func Referenced(r *http.Request, said *templates.FormError) *templates.FormError {
+	if said == nil {
+		return nil
+	}
+	with := *said
+	with.Reference = TraceOf(r.Context()).ID
+	return &with
 }
 
 // inWords rounds up, so that people who wait for that long are not too early.

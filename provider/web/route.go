@@ -16,6 +16,13 @@ type Route struct {
 	Specification string // and section; "" for a path of our own
 	Room          string // the package below provider that serves it; set by the root
 	AtHost        bool   // the path stands at the root of the host, not below the issuer
+	ForPeople     Way    // the page that does the same for a person; the zero value for none
+}
+
+// Way is a link to a page of ours.
+type Way struct {
+	Path string // below the issuer
+	Text string
 }
 
 // Policy says for whom a path is, and what holds there before its handler runs.
@@ -31,6 +38,7 @@ const (
 	Tokens   Policy = "token"
 	Cookies  Policy = "first-party app"
 	Watchers Policy = "health"
+	Files    Policy = "file"
 )
 
 // Policies gives every policy with its rule, in the order in which docs/routes.md tells
@@ -47,6 +55,7 @@ var Policies = []struct {
 	{Tokens, "an access token in one place. Readable without credentials from the origins of the client. An error is a bearer challenge."},
 	{Cookies, "JSON with the cookies of the browser, from the origins of first_party.origins alone; beside Content-Type and X-CSRF a preflight allows the headers of tracing libraries. An error is JSON."},
 	{Watchers, "one word of JSON for what watches the node."},
+	{Files, "a file of the pages, under a name that browsers know by themselves. It may be cached for a day."},
 }
 
 // IsPage reports whether people see the answers: a wrong method is told on a page then,

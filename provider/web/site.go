@@ -78,10 +78,24 @@ func (s *Site) Plain(h Handler) http.Handler {
 // Fail answers with the page of an error.
 func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)
+	a := Answer{Status: p.Status, RetryAfter: p.RetryAfter}
+	a.note(TraceOf(r.Context()), err)
+	s.tell(w, r, p, a)
+}
+
+// tellPeople tells a person the answer that programs get as JSON.
+func (s *Site) tellPeople(w http.ResponseWriter, r *http.Request, a Answer, err error) {
+	if a.Status >= http.StatusInternalServerError {
+		s.tell(w, r, asProblem(err), a)
+		return
+	}
+	s.tell(w, r, s.forPrograms(a, Way{}, err), a)
+}
+
+// tell writes the page of a problem. The trace knows the cause already.
+func (s *Site) tell(w http.ResponseWriter, r *http.Request, p *Problem, a Answer) {
 	trace := TraceOf(r.Context())
 	trace.Note("code", p.Code)
-	a := Answer{Status: p.Status, RetryAfter: p.RetryAfter}
-	a.note(trace, err)
 	a.setRetryAfter(w.Header())
 	page := templates.Error{
 		Common: s.Common(), Status: p.Status, Code: p.Code, Title: p.Title, Text: p.Text,
@@ -111,6 +125,31 @@ func (s *Site) NotFound() *Problem {
 		Status: http.StatusNotFound, Code: "not_found", Title: "Page not found",
 		Text:     "There is nothing at this address. Go back to the application you came from.",
 		StartURL: s.Base + "/", StartText: "Start page",
+	}
+}
+
+// ForPrograms is the page for a person who has opened an address that programs call by
+// another method. instead is the page that does the same for people; the zero value
+// leads to the start page.
+func (s *Site) ForPrograms(instead Way, cause error) *Problem {
+	return s.forPrograms(Answer{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed"}, instead, cause)
+}
+
+func (s *Site) forPrograms(a Answer, instead Way, cause error) *Problem {
+	return &Problem{
+		Status: a.Status, Code: cmp.Or(a.Code, "invalid_token"), Title: "This address is for applications",
+		Text:     "Applications call it; in a browser there is nothing to see here. Nothing was changed.",
+		StartURL: s.Base + cmp.Or(instead.Path, "/"), StartText: cmp.Or(instead.Text, "Start page"),
+		RetryAfter: a.RetryAfter, Cause: cause,
+	}
+}
+
+// NotPlain is the page for an address that two readers could read differently.
+func (s *Site) NotPlain(cause error) *Problem {
+	return &Problem{
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: "This address cannot be read",
+		Text:     "It has doubled slashes, dots or escaped characters in its path. Write it without them, or begin at the start page.",
+		StartURL: s.Base + "/", StartText: "Start page", Cause: cause,
 	}
 }
 

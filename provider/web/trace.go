@@ -24,6 +24,7 @@ type Trace struct {
 	Address string // the client's address, as far as it can be trusted
 	Agent   string
 
+	site  *Site // that tells people what programs are told as JSON; nil outside a front
 	route string
 	attrs []slog.Attr
 	began time.Time
@@ -56,6 +57,9 @@ func TraceOf(ctx context.Context) *Trace {
 	}
 	return &Trace{}
 }
+
+// ForPeople notes the site that answers people at the paths of programs, see WantsPage.
+func (t *Trace) ForPeople(site *Site) { t.site = site }
 
 // Note adds a key to the request's log line. Never a token, code, secret or cookie.
 func (t *Trace) Note(key, value string) {

@@ -53,7 +53,9 @@ func (d *relyingParty) show(w http.ResponseWriter, r *http.Request) {
 
 // wrongMethod answers 405: the demo acts by GET, too, so HEAD only asks for its page.
 func (d *relyingParty) wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
-	d.write(w, http.StatusMethodNotAllowed, templates.Demo{Error: "This address answers " + allow + " only."})
+	d.write(w, http.StatusMethodNotAllowed, templates.Demo{Error: &templates.FormError{
+		Code: "method_not_allowed", Text: "This address answers " + allow + " only.",
+	}})
 }
 
 // login starts the sign-in: a fresh state, nonce and code verifier, and off to the
@@ -105,7 +107,7 @@ func (d *relyingParty) answer(query url.Values, f flow) (string, error) {
 	case query.Get("iss") != d.issuer:
 		return "", errors.New("the answer comes from another issuer (iss differs)")
 	case query.Get("error") != "":
-		return "", fmt.Errorf("%s: %s", query.Get("error"), query.Get("error_description"))
+		return "", &refused{query.Get("error"), query.Get("error_description")}
 	case query.Get("code") == "":
 		return "", errors.New("the answer holds neither a code nor an error")
 	}

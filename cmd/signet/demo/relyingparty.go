@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -62,7 +63,33 @@ func (d *relyingParty) write(w http.ResponseWriter, status int, page templates.D
 // fail shows the page with what went wrong and the way in.
 func (d *relyingParty) fail(w http.ResponseWriter, status int, err error) {
 	d.log.Warn("demo sign-in", "error", err)
-	d.write(w, status, templates.Demo{Error: "The sign-in failed: " + err.Error()})
+	d.write(w, status, templates.Demo{Error: problem(err)})
+}
+
+// refused is an error that the provider has answered (RFC 6749, section 4.1.2.1).
+type refused struct{ code, description string }
+
+// Error is for the log.
+func (r *refused) Error() string { return r.code + ": " + r.description }
+
+// problem is what the page says of an error. A code of the protocol stands apart from the
+// sentence.
+func problem(err error) *templates.FormError {
+	if r, ok := errors.AsType[*refused](err); ok {
+		return &templates.FormError{Code: r.code, Text: "Signet did not sign you in here. " + sentence(r.description)}
+	}
+	if r, ok := errors.AsType[*oauth2.RetrieveError](err); ok && r.ErrorCode != "" {
+		return &templates.FormError{Code: r.ErrorCode, Text: "Signet gave no tokens. " + sentence(r.ErrorDescription)}
+	}
+	return &templates.FormError{Code: "sign_in_failed", Text: "The sign-in failed: " + err.Error()}
+}
+
+// sentence writes a description as OAuth has them as a sentence of a page.
+func sentence(description string) string {
+	if description == "" {
+		return ""
+	}
+	return "It says: “" + description + "”."
 }
 
 // discover reads the provider's metadata. It is read for each sign-in: a demo

@@ -1,0 +1,98 @@
+package oauth_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"signet/provider/providertest"
+	"signet/storage"
+)
+
+// The page at the end of a sign-out leads back to the application that the person comes from,
+// and to another sign-in.
+func TestEndSession_SignedOutPageHasAWayOn(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		for name, c := range map[string]struct {
+			home, begin string // of the client
+			named       bool   // in the request
+			back, again string // where the links lead
+		}{
+			"nobody is named":       {home: "https://app.example.com/", begin: "https://app.example.com/begin", again: b.Issuer + "/account"},
+			"without addresses":     {named: true, again: b.Issuer + "/account"},
+			"with its home":         {named: true, home: "https://app.example.com/", back: "https://app.example.com/", again: b.Issuer + "/account"},
+			"with where to sign in": {named: true, begin: "https://app.example.com/begin?x=1", again: "https://app.example.com/begin?iss=" + url.QueryEscape(b.Issuer) + "&x=1"},
+			"with both":             {named: true, home: "https://app.example.com/", begin: "https://app.example.com/begin", back: "https://app.example.com/", again: "https://app.example.com/begin?iss=" + url.QueryEscape(b.Issuer)},
+		} {
+			b.ChangeClient(t, func(client *storage.Client) {
+				client.Metadata.ClientURI, client.Metadata.InitiateLoginURI = c.home, c.begin
+			})
+			target := b.Leave()
+			if c.named {
+				target = b.Leave("client_id", b.Client.ID)
+			}
+			v := b.Visitor(t)
+			v.Arrive(t, providertest.Alice)
+			done := v.Submit(t, v.Get(t, target).Form(t), "decision", "allow")
+			for _, page := range []providertest.Stop{done, v.Get(t, target)} { // the second is a sign-out of nobody
+				if got := page.Link(t, "again"); got != c.again {
+					t.Errorf("%s: signing in again leads to %s, want %s", name, got, c.again)
+				}
+				if shown := strings.Contains(page.Body, `id="continue"`); shown != (c.back != "") || shown && page.Link(t, "continue") != c.back {
+					t.Errorf("%s: want a way back to %q:\n%s", name, c.back, page.Body)
+				}
+			}
+		}
+		v := b.Visitor(t)
+		page := v.Get(t, v.Get(t, b.Leave()).Link(t, "again"))
+		v.SignIn(t, page, providertest.Alice, providertest.Password).WantAt(t, "/account")
+	})
+}
+
+// Whether somebody is signed in is read, not guessed. A form of another site comes without
+// the session's cookie: then the page claims nothing.
+func TestEndSession_ErrorPageSaysWhoIsSignedIn(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		foreign := func(v *providertest.Visitor) providertest.Stop {
+			r, _ := http.NewRequest(http.MethodPost, b.Issuer+"/end_session", strings.NewReader("logout=broken"))
+			r.Header.Set("Content-Type", providertest.FormType)
+			r.Header.Set("Origin", "https://app.example.com")
+			r.Header.Set("Sec-Fetch-Site", "cross-site")
+			bare := *v.Client
+			bare.Jar = nil // SameSite=Lax
+			return providertest.Stop{Answer: providertest.Do(t, &bare, r), At: r.URL}
+		}
+		get := func(query string) func(*providertest.Visitor) providertest.Stop {
+			return func(v *providertest.Visitor) providertest.Stop { return v.Get(t, b.Issuer+"/end_session?"+query) }
+		}
+		const in, out, unknown = "You are still signed in.", "You are not signed in in this browser.", "If you are signed in, you can sign out here."
+		for what, ask := range map[string]func(*providertest.Visitor) providertest.Stop{
+			"a repeated parameter": get("state=1&state=2"), "a malformed query": get("state=%zz"), "a broken link": get("logout=broken"), "a form of another site": foreign,
+		} {
+			nobody, somebody, ended := b.Visitor(t), b.Visitor(t), b.Visitor(t)
+			somebody.Arrive(t, providertest.Alice)
+			ended.Arrive(t, providertest.Alice)
+			ended.Submit(t, ended.Get(t, b.Leave()).Form(t), "decision", "allow")
+			for who, c := range map[string]struct {
+				visitor *providertest.Visitor
+				says    string
+				leads   string
+			}{"nobody": {nobody, out, "/"}, "somebody": {somebody, in, "/end_session"}, "somebody who signed out": {ended, out, "/"}} {
+				if what == "a form of another site" {
+					c.says, c.leads = unknown, "/end_session"
+				}
+				page := ask(c.visitor)
+				page.WantPage(t, http.StatusBadRequest, "invalid_request")
+				for _, claim := range []string{in, out, unknown} {
+					if strings.Contains(page.Body, claim) != (claim == c.says) {
+						t.Errorf("%s by %s: want %q:\n%s", what, who, c.says, page.Body)
+					}
+				}
+				if got := page.Link(t, "start"); got != b.Issuer+c.leads {
+					t.Errorf("%s by %s: leads to %s", what, who, got)
+				}
+			}
+		}
+	})
+}
