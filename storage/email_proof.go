@@ -118,13 +118,14 @@ func ownSession(tx *gorm.DB, userID string, key sessionKey, fresh time.Duration,
 
 // evict deletes every way into an account, its consents and its profile, and ends
 // all its sessions and grants, offline ones too. It is the one eviction there is.
-// Without keepRoles, roles, groups and custom attributes go as well. The caller
+// Groups that upstreams gave go with the identities. Without keepRoles, roles, the groups
+// that an operator gave and custom attributes go as well. The caller
 // holds the user's row and decides what the address counts as afterwards.
 func evict(tx *gorm.DB, userID string, keepRoles bool, by By) error {
 	for _, statement := range []string{
 		`UPDATE users SET name = '', given_name = '', middle_name = '', family_name = '', nickname = '', preferred_username = '',
 			username_folded = '', profile = '', picture = '', website = '', gender = '', birthdate = '', zoneinfo = '', locale = '',
-			phone_number = '', phone_number_verified = FALSE, address = '' WHERE id = ?`,
+			phone_number = '', phone_number_verified = FALSE, address = '', upstream_groups = '' WHERE id = ?`,
 		`DELETE FROM credentials WHERE user_id = ?`, `DELETE FROM identities WHERE user_id = ?`, `DELETE FROM consents WHERE user_id = ?`,
 	} {
 		if err := tx.Exec(statement, userID).Error; err != nil {

@@ -53,6 +53,7 @@ const (
 	UserPromoted         EventType = "user.promoted" // may administer the server from now on
 	UserDemoted          EventType = "user.demoted"
 	UserUpdated          EventType = "user.updated"
+	UserGroupsChanged    EventType = "user.groups_changed" // those that upstreams give; the detail says which
 	UserSignedIn         EventType = "user.signed_in"
 	UserSignInFailed     EventType = "user.sign_in_failed"
 	UserRefused          EventType = "user.refused" // something else that a signed-in user asked for
@@ -96,6 +97,7 @@ const (
 // can name one.
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
+	UserGroupsChanged,
 	UserSignedIn, UserSignInFailed, UserRefused, PasswordChanged, ClientCreated, ClientUpdated, ClientDisabled, ClientDeleted,
 	ClientEnabled, ClientSecretReplaced, ClientRefused, SessionEnded, SessionsEnded, LogoutDelivered, LogoutFailed,
 	ConsentGiven, ConsentDenied, ConsentWithdrawn, GrantReplayed, GrantRevoked, GrantRetried, GrantRefused, TokenRevoked,

@@ -31,7 +31,7 @@ const mergeWithin = time.Minute
 // can cause as often as they like. Refusals are all repeatable.
 var repeatable = []EventType{
 	GrantRetried, GrantRevoked, TokenRevoked, ConsentGiven, ConsentWithdrawn, UserUpdated, PasswordChanged,
-	SessionsEnded, IdentityLinked, IdentityUnlinked, LogoutDelivered,
+	SessionsEnded, IdentityLinked, IdentityUnlinked, LogoutDelivered, UserGroupsChanged,
 }
 
 // isMerged reports whether equal events of one minute become one row that counts
@@ -47,7 +47,7 @@ func (e Event) isMerged() bool {
 
 // merge writes the first event of its kind in this minute, or counts one more.
 // Events are of one kind if type, outcome, reason, user, client, grant and
-// connector are equal and, of a success, the detail. The row keeps what the first
+// connector are equal and, of a success, the detail (but for user.groups_changed). The row keeps what the first
 // one said, and tells of the last where that came from.
 func merge(tx *gorm.DB, e Event, at time.Time) error {
 	key, err := e.mergeKey(at)
@@ -72,7 +72,7 @@ func merge(tx *gorm.DB, e Event, at time.Time) error {
 // mergeKey is the same for events of one kind and minute.
 func (e Event) mergeKey(at time.Time) (string, error) {
 	kind := []string{string(e.Type), string(e.Outcome), e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector}
-	if e.Outcome != Refused {
+	if e.Outcome != Refused && e.Type != UserGroupsChanged { // whose detail a person may choose at the upstream
 		detail, err := engine.JSONText(e.Detail)
 		if err != nil {
 			return "", fmt.Errorf("event detail: %w", err)

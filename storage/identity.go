@@ -27,6 +27,7 @@ type Identity struct {
 	Email     string // as the upstream says it, to tell people which account it is
 	Name      string
 	Detail    IdentityDetail `gorm:"serializer:signet_json"`
+	Groups    []string       `gorm:"serializer:signet_json"` // as the upstream gave them last: see SaidGroups
 	UsedAt    Millis
 	CreatedAt Millis `gorm:"autoCreateTime:false"`
 }
@@ -50,19 +51,12 @@ func (i Identity) key() string {
 type IdentityDetail struct {
 	// Said is the profile as the upstream gave it last: what a user has not changed
 	// since follows it.
-	Said Said `json:"said,omitzero"`
+	Said Profile `json:"said,omitzero"`
+	// GroupsRefused is SaidGroups.Refused of the last sign-in.
+	GroupsRefused string `json:"groups_refused,omitempty"`
 	// Token is the upstream's own token for the person, sealed by the caller under the
 	// master key; empty where none is kept.
 	Token []byte `json:"token,omitempty"`
-}
-
-// Said is the part of a profile that upstreams give; "" where one did not.
-type Said struct {
-	Name       string `json:"name,omitempty"`
-	GivenName  string `json:"given_name,omitempty"`
-	FamilyName string `json:"family_name,omitempty"`
-	Picture    string `json:"picture,omitempty"`
-	Locale     string `json:"locale,omitempty"`
 }
 
 // IdentitiesOf lists a user's identities, the oldest first.
@@ -159,6 +153,8 @@ type IdentityLink struct {
 	ProofID   string   // of the proof, spent in the same transaction
 	Until     Millis
 	SessionID string // the session in which it was proven
+	// Groups are what the upstream says of the person's groups; nil: nothing is known.
+	Groups *SaidGroups
 
 	// Proof is set if the upstream vouches for Identity.Email. If that is the user's
 	// address, and the session was proven within FreshFor, the address is proven, too.
@@ -189,6 +185,9 @@ func (db *DB) LinkIdentity(ctx context.Context, l IdentityLink, at time.Time) er
 			return err
 		}
 		if err := link(tx, l.Identity, By{From: l.From, At: at}); err != nil {
+			return err
+		}
+		if err := followGroups(tx, l.Identity, l.Groups, By{From: l.From, At: at}); err != nil {
 			return err
 		}
 		return proveInSession(tx, l, at)

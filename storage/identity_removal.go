@@ -22,7 +22,8 @@ type IdentityRemoval struct {
 // or the password opened goes on. A session belongs to the way in that was used
 // last. The session in which the user asks stays, even if the identity opened it:
 // only the user's fresh proof can have brought them here, and they have another way
-// in. Its grants from the identity end all the same. Event identity.unlinked.
+// in. Its grants from the identity end all the same, and so do the groups that the
+// upstream gave. Events identity.unlinked, user.groups_changed.
 //
 // ErrRevoked: the session is dead or another user's. ErrNotFound: the user has no
 // such identity. ErrConflict: it is the user's last way in.
@@ -56,6 +57,9 @@ func (db *DB) Unlink(ctx context.Context, u IdentityRemoval, at time.Time) error
 			return ErrConflict // and the deletion is undone
 		}
 		if err := endOpenedBy(tx, i, u.SessionID, By{From: u.From, At: at}); err != nil {
+			return err
+		}
+		if err := gatherGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: "unlinked"}, By{From: u.From, At: at}); err != nil {
 			return err
 		}
 		return record(tx, Event{Type: IdentityUnlinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: u.From}, at)

@@ -200,16 +200,31 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SignInThrough", func() error {
 			a := storage.Arrival{
 				Identity: identity, AttemptID: "a1", Until: until, SignIn: signIn("h5"), Proof: storage.ByUpstream,
-				Fill: storage.Profile{Name: "A"}, FreshFor: time.Nanosecond,
+				Fill: storage.Profile{Name: "A"}, Groups: &storage.SaidGroups{Names: []string{"staff"}}, FreshFor: time.Nanosecond,
 			}
 			a.Identity.Email, a.SignIn.Replaces = w.user.Email, "handle of alice"
 			_, err := w.SignInThrough(ctx, a, noon.Add(2*time.Millisecond))
 			return err
 		}},
 		{"SignInThrough", func() error {
-			a := storage.Arrival{Identity: identity, AttemptID: "a2", Until: until, SignIn: signIn("h6"), NewUser: storage.User{Email: "carol@example.com"}}
+			a := storage.Arrival{
+				Identity: identity, AttemptID: "a2", Until: until, SignIn: signIn("h6"), NewUser: storage.User{Email: "carol@example.com"},
+				Fill: storage.Profile{PreferredUsername: "carol"}, Groups: &storage.SaidGroups{Names: []string{"staff"}},
+			}
 			a.Identity.UserID, a.Identity.Subject = "", "2"
 			_, err := w.SignInThrough(ctx, a, noon)
+			return err
+		}},
+		{"ForgetGroups", func() error {
+			_, _, err := w.ForgetGroups(ctx, storage.GroupSource{Connector: "google"}, storage.By{From: from, At: noon})
+			return err
+		}},
+		{"ForgetGroups", func() error {
+			_, _, err := w.ForgetGroups(ctx, storage.GroupSource{Connector: "google", Issuers: []string{"a", "b"}}, storage.By{From: from, At: noon})
+			return err
+		}},
+		{"GatherStrayGroups", func() error {
+			_, err := w.GatherStrayGroups(ctx, storage.By{From: from, At: noon})
 			return err
 		}},
 		{"AttachedTo", func() error { _, err := w.AttachedTo(ctx, w.user.ID, noon); return err }},

@@ -31,8 +31,13 @@ type Arrival struct {
 	// FreshFor is Proof.FreshFor for the session that the browser came with.
 	FreshFor time.Duration
 	// Fill is what the upstream says of the person. It fills what is empty, and
-	// later updates what the user has not edited.
+	// later updates what the user has not edited. Its PreferredUsername counts for a new
+	// user alone; if another user has it, or one that looks like it, it is stored and is
+	// not unique.
 	Fill Profile
+	// Groups are what the upstream says of the person's groups; nil: nothing is known of
+	// them, and they stay as they are.
+	Groups *SaidGroups
 }
 
 // SignInThrough spends the attempt and signs a person in through a connector, in
@@ -59,8 +64,19 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 	if !a.ByPassword {
 		a.SignIn.through = a.Identity
 	}
-	var in entry
-	err := db.write(ctx, "sign in through connector", func(tx *gorm.DB) (err error) {
+	in, err := db.arrive(ctx, a, settleUser, at)
+	if errors.Is(err, ErrUsernameTaken) { // since createArrived looked: it sees the other now
+		in, err = db.arrive(ctx, a, settleUser, at)
+	}
+	if err != nil {
+		return Session{}, err
+	}
+	return in.Session, nil
+}
+
+// arrive is the transaction of SignInThrough.
+func (db *DB) arrive(ctx context.Context, a Arrival, settleUser func(*gorm.DB, Arrival, time.Time) error, at time.Time) (in entry, err error) {
+	err = db.write(ctx, "sign in through connector", func(tx *gorm.DB) (err error) {
 		if err := spendAttempt(tx, a.AttemptID, a.Until); err != nil {
 			return err
 		}
@@ -75,10 +91,7 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 		}
 		return noteEntry(tx, a.SignIn, in, at)
 	})
-	if err != nil {
-		return Session{}, err
-	}
-	return in.Session, nil
+	return in, err
 }
 
 // spendAttempt lets an upstream sign-in, or the proof it gave, count once. ErrReplayed.
@@ -102,8 +115,12 @@ func newcomer(a Arrival, at time.Time) (User, error) {
 
 func createArrived(tx *gorm.DB, a Arrival, at time.Time) error {
 	row := a.NewUser
-	if err := tx.Create(&row).Error; err != nil {
+	row.PreferredUsername = a.Fill.PreferredUsername
+	if err := nameUser(tx, &row, row); err != nil {
 		return err
+	}
+	if err := tx.Create(&row).Error; err != nil {
+		return usernameRace(err)
 	}
 	return record(tx, Event{
 		Type: UserCreated, Outcome: Succeeded, UserID: row.ID, Connector: a.Identity.Connector, From: a.SignIn.From,
@@ -163,18 +180,19 @@ func checkFound(tx *gorm.DB, a Arrival) error {
 
 // attach links the identity, or notes it as used, and takes over what the upstream says.
 func attach(tx *gorm.DB, a Arrival, at time.Time) error {
-	if err := link(tx, a.Identity, By{From: a.SignIn.From, At: at}); err != nil {
+	by := By{From: a.SignIn.From, At: at}
+	if err := link(tx, a.Identity, by); err != nil {
 		return err
 	}
-	return follow(tx, a.Identity, a.Fill, at)
+	if err := follow(tx, a.Identity, a.Fill, at); err != nil {
+		return err
+	}
+	return followGroups(tx, a.Identity, a.Groups, by)
 }
 
-// follow takes over what the upstream says of the user, field by field where the
-// user's is still what the upstream said before: what a user has edited or
-// emptied stays so, and what the upstream leaves out is not emptied. The identity
-// is linked already.
+// follow takes over what the upstream says of the user: see Profile.following. The
+// identity is linked already.
 func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
-	said := saidOf(p)
 	detail, err := detailOf(tx, i)
 	if err != nil {
 		return err
@@ -183,36 +201,20 @@ func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 	if err := tx.Where("id = ?", i.UserID).Take(&u).Error; err != nil {
 		return err
 	}
-	before, edited := detail.Said, false
-	for _, f := range []struct{ now, before, own *string }{
-		{&said.Name, &before.Name, &u.Name}, {&said.GivenName, &before.GivenName, &u.GivenName},
-		{&said.FamilyName, &before.FamilyName, &u.FamilyName}, {&said.Picture, &before.Picture, &u.Picture},
-		{&said.Locale, &before.Locale, &u.Locale},
-	} {
-		switch {
-		case *f.now == "":
-			*f.now = *f.before
-		case *f.own == *f.before && *f.own != *f.now:
-			*f.own, edited = *f.now, true
-		}
-	}
-	if said != before {
+	own := ProfileOf(u)
+	said := own.following(p.storable(), detail.Said)
+	if said != detail.Said {
 		detail.Said = said
 		if err := setDetail(tx, i, detail); err != nil {
 			return err
 		}
 	}
-	if !edited {
+	if own == ProfileOf(u) {
 		return nil
 	}
-	return tx.Exec(`UPDATE users SET name = ?, given_name = ?, family_name = ?, picture = ?, locale = ?,
-			updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END -- never the same twice
-		WHERE id = ?`, u.Name, u.GivenName, u.FamilyName, u.Picture, u.Locale, At(at), At(at), i.UserID).Error
-}
-
-func saidOf(p Profile) Said {
-	return Said{
-		Name: cleanText(p.Name, longestName), GivenName: cleanText(p.GivenName, longestName), FamilyName: cleanText(p.FamilyName, longestName),
-		Picture: p.Picture, Locale: cleanText(p.Locale, longestName),
+	values, err := profileValues(own, At(at))
+	if err != nil {
+		return err
 	}
+	return tx.Exec(`UPDATE users SET `+setProfile+` WHERE id = ?`, append(values, i.UserID)...).Error
 }

@@ -28,8 +28,9 @@ type User struct {
 	Address                                                              Address `gorm:"serializer:signet_json"`
 	UsernameFolded                                                       string  // PreferredUsername as it is compared; "" if it is not unique
 
-	Roles, Groups []string       `gorm:"serializer:signet_json"`
-	Custom        map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only through a configured scope
+	Roles, Groups  []string       `gorm:"serializer:signet_json"` // as an operator gave them
+	UpstreamGroups []string       `gorm:"serializer:signet_json"` // what the identities' upstreams gave: see SaidGroups
+	Custom         map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only through a configured scope
 
 	Admin      bool
 	DisabledAt Millis

@@ -13,6 +13,9 @@ import (
 // ErrNoAddress: an address is called verified, and the user has none.
 var ErrNoAddress = errors.New("the user has no address that could be verified")
 
+// ErrNoPhone: a phone number is called verified, and the user has none.
+var ErrNoPhone = errors.New("the user has no phone number that could be verified")
+
 // Revision is the input of DB.ReviseUser.
 type Revision struct {
 	UserID string
@@ -23,6 +26,9 @@ type Revision struct {
 	// is proven; false, it is only claimed; nil, nothing. A new address of which
 	// nothing is said is only claimed.
 	Verified *bool
+	// PhoneVerified is what the operator says of the phone number as it is afterwards;
+	// nil: nothing. A new number of which nothing is said is not verified.
+	PhoneVerified *bool
 	// Unproven: see ReviseUser.
 	Unproven Unproven
 	From     Origin
@@ -46,7 +52,8 @@ type Revised struct {
 //
 // Events user.updated, and address.proven, user.evicted, session.ended_all where that
 // happens. ErrNotFound; ErrConflict: the e-mail is taken; ErrUsernameTaken: another user
-// has the new preferred_username, or one that looks like it; ErrNoAddress; *UnprovenError.
+// has the new preferred_username, or one that looks like it; ErrNoAddress; ErrNoPhone;
+// *UnprovenError.
 func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised, error) {
 	if err := refuseImpossible(r.UserID); err != nil {
 		return Revised{}, fmt.Errorf("revise user: %w", err)
@@ -102,6 +109,14 @@ func (r Revision) apply(have User, at time.Time) (User, error) {
 	if want.EmailVerified && want.EmailCanonical == "" {
 		return User{}, fmt.Errorf("%w: %w", errChecked, ErrNoAddress)
 	}
+	want.PhoneNumberVerified = have.PhoneNumberVerified && want.PhoneNumber == have.PhoneNumber
+	if r.PhoneVerified != nil {
+		want.PhoneNumberVerified = *r.PhoneVerified
+	}
+	if want.PhoneNumberVerified && want.PhoneNumber == "" {
+		return User{}, fmt.Errorf("%w: %w", errChecked, ErrNoPhone)
+	}
+	want.UpstreamGroups = have.UpstreamGroups
 	want.ID, want.Admin, want.DisabledAt, want.NotBefore, want.CreatedAt = have.ID, have.Admin, have.DisabledAt, have.NotBefore, have.CreatedAt
 	want.UpdatedAt = max(At(at), have.UpdatedAt+1) // never the same twice
 	return want, nil
@@ -140,10 +155,17 @@ func hasMore(before, after []string) bool {
 	return slices.ContainsFunc(after, func(s string) bool { return !slices.Contains(before, s) })
 }
 
+// revisable are the columns that an operator writes. The groups that upstreams gave are not
+// among them.
+var revisable = []string{
+	"Email", "EmailCanonical", "EmailVerified", "Name", "GivenName", "FamilyName", "MiddleName", "Nickname", "PreferredUsername", "UsernameFolded",
+	"Profile", "Picture", "Website", "Gender", "Birthdate", "Zoneinfo", "Locale", "PhoneNumber", "PhoneNumberVerified", "Address",
+	"Roles", "Groups", "UpdatedAt",
+}
+
 func replaceUser(tx *gorm.DB, have, want User, by By) error {
 	row := want
-	res := tx.Model(&User{}).Where("id = ?", want.ID).Select("Email", "EmailCanonical", "EmailVerified", "Name", "GivenName", "FamilyName",
-		"PreferredUsername", "UsernameFolded", "Zoneinfo", "Locale", "Roles", "Groups", "UpdatedAt").Updates(&row)
+	res := tx.Model(&User{}).Where("id = ?", want.ID).Select(revisable).Updates(&row)
 	if res.Error != nil {
 		return usernameRace(res.Error)
 	}

@@ -1,0 +1,230 @@
+package storage_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"signet/storage"
+)
+
+// arrives signs a user in through an upstream that says this of the groups; "" makes a
+// new user.
+func (w *world) arrives(t *testing.T, userID, connector string, groups *storage.SaidGroups) storage.Session {
+	t.Helper()
+	w.arrivals++
+	session, err := w.SignInThrough(t.Context(), storage.Arrival{
+		Identity:  upstreamIdentity(userID, connector, "of "+connector),
+		AttemptID: fmt.Sprint("groups ", w.arrivals), Until: storage.At(noon.Add(time.Hour)), Groups: groups,
+		SignIn: storage.SignIn{HandleHash: fmt.Sprint("groups ", w.arrivals), IdleFor: time.Hour, AbsoluteFor: time.Hour},
+	}, noon)
+	if err != nil {
+		t.Fatalf("sign in through %s: %v", connector, err)
+	}
+	return session
+}
+
+// wantGroups wants these groups from operators, from upstreams and for applications, each
+// separated by blanks.
+func (w *world) wantGroups(t *testing.T, when, userID, own, upstream, all string) {
+	t.Helper()
+	u, err := w.User(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(u.Groups, strings.Fields(own)) || !slices.Equal(u.UpstreamGroups, strings.Fields(upstream)) || !slices.Equal(u.AllGroups(), strings.Fields(all)) {
+		t.Errorf("%s: own %q, upstream %q, all %q, want %q, %q, %q", when, u.Groups, u.UpstreamGroups, u.AllGroups(), own, upstream, all)
+	}
+}
+
+func in(groups ...string) *storage.SaidGroups { return &storage.SaidGroups{Names: groups} }
+
+func TestGroups_OfAnUpstreamFollowEachSignInAndLeaveTheOperatorsAlone(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		id := w.user.ID
+		own := func(groups ...string) {
+			t.Helper()
+			if err := w.revise(t, w.user, func(u *storage.User) {
+				u.Groups, u.UpstreamGroups = groups, []string{"an operator writes none of these"}
+			}, storage.KeepAttached, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		own("ops", "dev")
+		w.arrives(t, id, "corp", in("dev", "staff"))
+		w.wantGroups(t, "the first sign-in", id, "ops dev", "dev staff", "ops dev staff")
+		w.arrives(t, id, "other", in("guests", "staff"))
+		w.wantGroups(t, "a second upstream", id, "ops dev", "dev staff guests", "ops dev staff guests")
+		w.arrives(t, id, "corp", nil)
+		w.wantGroups(t, "a sign-in that knows nothing", id, "ops dev", "dev staff guests", "ops dev staff guests")
+		w.arrives(t, id, "corp", in("Staff"))
+		w.wantGroups(t, "another list, and another case", id, "ops dev", "Staff guests staff", "ops dev Staff guests staff")
+		own("ops")
+		w.wantGroups(t, "the operator takes one away", id, "ops", "Staff guests staff", "ops Staff guests staff")
+		w.arrives(t, id, "other", in())
+		w.wantGroups(t, "none any more", id, "ops", "Staff", "ops Staff")
+		w.arrives(t, id, "corp", &storage.SaidGroups{Refused: "groups_unreadable"})
+		w.wantGroups(t, "a list that was not taken", id, "ops", "", "ops")
+		list, err := w.IdentitiesOf(t.Context(), id)
+		if err != nil || len(list) != 2 || list[0].Detail.GroupsRefused != "groups_unreadable" || list[0].Groups != nil {
+			t.Errorf("identities %+v, %v", list, err)
+		}
+		own()
+		w.arrives(t, id, "corp", in("a"))
+		w.wantGroups(t, "without any of the operator", id, "", "a", "a")
+
+		events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.UserGroupsChanged}, 100)
+		if err != nil || len(events) == 0 {
+			t.Fatalf("%d events, %v", len(events), err)
+		}
+		for _, e := range events {
+			if e.UserID != id || e.Connector == "" || e.Detail["added"] == nil && e.Detail["removed"] == nil {
+				t.Errorf("event %+v", e)
+			}
+		}
+	})
+}
+
+// However an identity goes, its groups go with it, and those of others stay.
+func TestGroups_GoWithTheirIdentity(t *testing.T) {
+	by := storage.By{At: noon, From: storage.Origin{Actor: "system"}}
+	forget := func(s storage.GroupSource) func(*testing.T, *world) error {
+		return func(t *testing.T, w *world) error {
+			_, _, err := w.ForgetGroups(t.Context(), s, by)
+			return err
+		}
+	}
+	for name, c := range map[string]struct {
+		act  func(t *testing.T, w *world) error
+		left string
+	}{
+		"unlinked": {func(t *testing.T, w *world) error {
+			return w.Unlink(t.Context(), storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, "corp", "of corp"), Last: true}, noon)
+		}, "guests"},
+		"the connector gives no groups": {forget(storage.GroupSource{Connector: "corp"}), "guests"},
+		"it has another issuer":         {forget(storage.GroupSource{Connector: "corp", Issuers: []string{"https://new.example", "https://newer.example"}}), "guests"},
+		"it has its issuer still":       {forget(storage.GroupSource{Connector: "corp", Issuers: []string{"https://corp.example"}}), "staff guests"},
+		"a program before 0008 unlinks": {func(t *testing.T, w *world) error {
+			w.exec(t, `DELETE FROM identities WHERE user_id = ?`, w.user.ID)
+			_, err := w.GatherStrayGroups(t.Context(), by)
+			return err
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				w.arrives(t, w.user.ID, "corp", in("staff"))
+				w.arrives(t, w.user.ID, "other", in("guests"))
+				if err := c.act(t, w); err != nil {
+					t.Fatal(err)
+				}
+				w.wantGroups(t, name, w.user.ID, "", c.left, c.left)
+			})
+		})
+	}
+}
+
+// The first proof of an address takes the groups that came while it was only claimed,
+// whoever brings it: also a proof that leaves the operator's groups.
+func TestGroups_GoWithAnEviction(t *testing.T) {
+	for _, p := range provers {
+		t.Run(p.name, func(t *testing.T) {
+			eachWorld(t, func(t *testing.T, w *world) {
+				u, s := w.claimed(t, false)
+				w.remember(u, s)
+				w.arrives(t, u.ID, "corp", in("staff"))
+				if err := p.prove(t, w, u, storage.Session{}, time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				if now, err := w.User(t.Context(), u.ID); err != nil || len(now.UpstreamGroups) > 0 {
+					t.Errorf("left %q, %v", now.UpstreamGroups, err)
+				}
+			})
+		})
+	}
+}
+
+func TestLinkIdentity_BringsTheGroups(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		err := w.LinkIdentity(t.Context(), storage.IdentityLink{
+			Identity: upstreamIdentity(w.user.ID, "corp", "1"), ProofID: "p", Until: storage.At(noon.Add(time.Hour)), SessionID: w.session.ID, Groups: in("staff"),
+		}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.wantGroups(t, "linked", w.user.ID, "", "staff", "staff")
+	})
+}
+
+// All groups of a connector are forgotten, however many people have them.
+func TestForgetGroups_InBatches(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		err := w.Write(t.Context(), func(tx *gorm.DB) error {
+			for i := range 150 {
+				id := fmt.Sprintf("usr_%03d", i)
+				if err := tx.Exec(`INSERT INTO users (id, upstream_groups) VALUES (?, '["staff"]')`, id).Error; err != nil {
+					return err
+				}
+				if err := tx.Exec(`INSERT INTO identities (connector, issuer, subject, user_id, groups) VALUES ('corp', 'i', ?, ?, '["staff"]')`, id, id).Error; err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		total := 0
+		for more := true; more; {
+			n, full, err := w.ForgetGroups(t.Context(), storage.GroupSource{Connector: "corp"}, storage.By{At: noon})
+			if err != nil {
+				t.Fatal(err)
+			}
+			total, more = total+n, full
+		}
+		if left := w.count(t, "users WHERE upstream_groups <> ''"); total != 150 || left != 0 {
+			t.Errorf("%d forgotten, %d users have groups", total, left)
+		}
+	})
+}
+
+// A user name that somebody else has keeps nobody out, also if two people with one name
+// come at the same moment: one of them holds it, and the other's is not unique.
+func TestSignInThrough_UserNamesThatClashBlockNobody(t *testing.T) {
+	eachWorld(t, func(t *testing.T, w *world) {
+		var group sync.WaitGroup
+		for i := range 6 {
+			node := w.DB
+			if i%2 == 1 {
+				node = w.backend.Open(t)
+			}
+			group.Go(func() {
+				_, err := node.SignInThrough(t.Context(), storage.Arrival{
+					Identity:  upstreamIdentity("", "corp", fmt.Sprint(i)),
+					AttemptID: fmt.Sprint("clash ", i), Until: storage.At(noon.Add(time.Hour)), Fill: storage.Profile{PreferredUsername: []string{"ada", "ADA"}[i%2]},
+					SignIn: storage.SignIn{HandleHash: fmt.Sprint("clash ", i), IdleFor: time.Hour, AbsoluteFor: time.Hour},
+				}, noon)
+				if err != nil {
+					t.Errorf("sign-in %d: %v", i, err)
+				}
+			})
+		}
+		group.Wait()
+		named, unique := 0, 0
+		for _, u := range w.all(t) {
+			if strings.EqualFold(u.PreferredUsername, "ada") {
+				named++
+			}
+			if u.UsernameUnique() {
+				unique++
+			}
+		}
+		if named != 6 || unique != 1 {
+			t.Errorf("%d users have the name and %d hold it, want 6 and 1", named, unique)
+		}
+	})
+}
