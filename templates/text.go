@@ -53,3 +53,12 @@ func escaped(s string) string {
 }
 
 func upper(r rune) string { return string(unicode.ToUpper(r)) }
+
+// lines cleans a text that may have several lines, each by itself.
+func lines(s string) string {
+	list := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+	for i := range list {
+		list[i] = foreign.ForPage(list[i])
+	}
+	return strings.Join(list, "\n")
+}

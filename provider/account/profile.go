@@ -14,14 +14,27 @@ import (
 	"signet/templates"
 )
 
-// profileFields are the form's fields, and all that it may change.
-var profileFields = []string{
-	"name", "given_name", "family_name", "nickname", "preferred_username", "picture", "website", "zoneinfo", "locale",
+// profileFields are the form's fields, and all that it may change: the texts of a profile.
+func profileFields() []string {
+	var names []string
+	for _, f := range directory.ProfileFields() {
+		names = append(names, fieldName(f.Name))
+	}
+	return names
+}
+
+// fieldName is the name of a profile's text in the form: "address_country" for the part
+// of the address. The form itself has the id "profile".
+func fieldName(name string) string {
+	if name == "profile" {
+		return "profile_page"
+	}
+	return strings.ReplaceAll(name, ".", "_")
 }
 
 // showProfile shows the profile as it stands.
 func (h *Handler) showProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	page, err := h.profilePage(r, current, directory.ProfileOf(current.User))
+	page, err := h.profilePage(r, current, storage.ProfileOf(current.User))
 	if err != nil {
 		return err
 	}
@@ -33,28 +46,28 @@ func (h *Handler) profilePage(r *http.Request, current session.Current, p storag
 	ticket, err := h.ticket(current, "profile", version(current.User))
 	return templates.AccountProfile{
 		Account: h.frame(r, current, "profile"), Ticket: ticket,
-		Name: p.Name, GivenName: p.GivenName, FamilyName: p.FamilyName, Nickname: p.Nickname,
-		PreferredUsername: p.PreferredUsername, Picture: p.Picture, Website: p.Website,
-		Zoneinfo: p.Zoneinfo, Locale: p.Locale, FixedUsername: !h.EditUsername,
+		Name: p.Name, GivenName: p.GivenName, MiddleName: p.MiddleName, FamilyName: p.FamilyName, Nickname: p.Nickname,
+		PreferredUsername: p.PreferredUsername, ProfileURL: p.ProfileURL, Picture: p.Picture, Website: p.Website,
+		Gender: p.Gender, Birthdate: p.Birthdate, Zoneinfo: p.Zoneinfo, Locale: p.Locale, Phone: p.PhoneNumber,
+		Formatted: p.Address.Formatted, StreetAddress: p.Address.StreetAddress, Locality: p.Address.Locality,
+		Region: p.Address.Region, PostalCode: p.Address.PostalCode, Country: p.Address.Country,
+		FixedUsername: !h.EditUsername, PhoneVerified: current.User.PhoneNumberVerified && p.PhoneNumber == current.User.PhoneNumber,
 		SharedUsername: p.PreferredUsername == current.User.PreferredUsername && p.PreferredUsername != "" && !current.User.UsernameUnique(),
 	}, err
 }
 
 // saveProfile replaces the profile, unless it was changed since it was shown.
 func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r, profileFields...)
+	values, err := form(w, r, profileFields()...)
 	if err != nil {
 		return err
 	}
 	if err := h.Visits.CheckForm(values, ticketOf(current, "profile", version(current.User)), profilePath); err != nil {
 		return err
 	}
-	wanted := profileIn(values)
-	old := directory.ProfileOf(current.User)
-	if !h.EditUsername && !values.Has("preferred_username") {
-		wanted.PreferredUsername = old.PreferredUsername
-	}
-	wrong := checkProfile(&wanted, old)
+	old := storage.ProfileOf(current.User)
+	wanted := h.profileIn(values, old)
+	wrong := checkProfile(&wanted, old, h.Now())
 	if !h.EditUsername && wanted.PreferredUsername != old.PreferredUsername {
 		wrong = append(wrong, wrongUsername("username_fixed", "Only an administrator can change the user name."))
 		wanted.PreferredUsername = old.PreferredUsername // which the form cannot change back
@@ -98,11 +111,16 @@ func wrongUsername(code, text string) templates.FormError {
 // would undo that unseen.
 func version(u storage.User) string { return strconv.FormatInt(int64(u.UpdatedAt), 10) }
 
-func profileIn(form url.Values) storage.Profile {
-	value := func(name string) string { return strings.TrimSpace(form.Get(name)) }
-	return storage.Profile{
-		Name: value("name"), GivenName: value("given_name"), FamilyName: value("family_name"),
-		Nickname: value("nickname"), PreferredUsername: value("preferred_username"),
-		Picture: value("picture"), Website: value("website"), Zoneinfo: value("zoneinfo"), Locale: value("locale"),
+// profileIn is the profile that was posted. What is left empty is taken away, but for a
+// user name that the form does not offer.
+func (h *Handler) profileIn(form url.Values, before storage.Profile) storage.Profile {
+	p := before
+	for _, f := range directory.ProfileFields() {
+		name := fieldName(f.Name)
+		if f.Name == "preferred_username" && !h.EditUsername && !form.Has(name) {
+			continue
+		}
+		*f.Value(&p) = strings.TrimSpace(strings.ReplaceAll(form.Get(name), "\r\n", "\n"))
 	}
+	return p
 }

@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"time"
 
 	"signet/provider/directory"
 	"signet/storage"
@@ -10,10 +11,10 @@ import (
 
 // checkProfile says to the person what is wrong in the form, field by field, and writes
 // the locale in its one spelling.
-func checkProfile(p *storage.Profile, before storage.Profile) []templates.FormError {
+func checkProfile(p *storage.Profile, before storage.Profile, at time.Time) []templates.FormError {
 	var wrong []templates.FormError
-	for _, problem := range directory.CheckProfile(p, before) {
-		wrong = append(wrong, templates.FormError{Code: "invalid_profile", Field: problem.Field, Text: advice(problem)})
+	for _, problem := range directory.CheckProfile(p, before, at) {
+		wrong = append(wrong, templates.FormError{Code: "invalid_profile", Field: fieldName(problem.Field), Text: advice(problem)})
 	}
 	return wrong
 }
@@ -25,8 +26,12 @@ func advice(problem *directory.FieldError) string {
 		return "Use letters, digits, dots, hyphens and underscores, and begin with a letter or digit."
 	case "picture":
 		return "Give the address of a picture that begins with https://."
-	case "website":
+	case "website", "profile":
 		return "Give an address that begins with https:// or http://."
+	case "birthdate":
+		return "Give a date such as 1990-12-10 that has been, 0000-12-10 for one without its year, or the year alone."
+	case "phone_number":
+		return "Give the number with + and the code of its country, such as +41 44 668 18 00."
 	case "zoneinfo":
 		return "Give a time zone by its name, such as Europe/Berlin."
 	case "locale":

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -29,33 +30,43 @@ var ErrLongName = fmt.Errorf("has more than %d characters", maxName)
 // errHiddenName: a person's name has characters that nobody sees.
 var errHiddenName = errors.New("has line breaks, control characters or marks that change the direction of text")
 
-// profileRules are the rules of what people say of themselves. Each check gives the value
-// in its one spelling. They are stricter than those of CreateUser and ReviseUser: an
-// administrator may set what a person may not.
-var profileRules = []struct {
-	field string
-	value func(*storage.Profile) *string
-	check func(string) (string, error)
-}{
-	{"name", func(p *storage.Profile) *string { return &p.Name }, checkName},
-	{"given_name", func(p *storage.Profile) *string { return &p.GivenName }, checkName},
-	{"family_name", func(p *storage.Profile) *string { return &p.FamilyName }, checkName},
-	{"nickname", func(p *storage.Profile) *string { return &p.Nickname }, checkName},
-	{"preferred_username", func(p *storage.Profile) *string { return &p.PreferredUsername }, checkOwnUsername},
-	{"picture", func(p *storage.Profile) *string { return &p.Picture }, checkPicture},
-	{"website", func(p *storage.Profile) *string { return &p.Website }, checkWebsite},
-	{"zoneinfo", func(p *storage.Profile) *string { return &p.Zoneinfo }, checkZone},
-	{"locale", func(p *storage.Profile) *string { return &p.Locale }, checkLocale},
+// Field is a text of a user's profile, and the rule that it has to keep. Parts of the
+// address are fields of their own.
+type Field struct {
+	Name  string // as OIDC Core, section 5.1, names the claim; "address.country" for a part of the address
+	Value func(*storage.Profile) *string
+	// check gives the value in its one spelling, or says what is wrong with it. It is the
+	// rule of every caller; own is in its place where a person edits their own profile.
+	check, own func(value string, at time.Time) (string, error)
 }
 
-// ProfileOf gives what people may edit of a user, as it is.
-func ProfileOf(u storage.User) storage.Profile {
-	return storage.Profile{
-		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, Nickname: u.Nickname,
-		PreferredUsername: u.PreferredUsername, Picture: u.Picture, Website: u.Website,
-		Zoneinfo: u.Zoneinfo, Locale: u.Locale,
-	}
+// profileFields is the one table of the texts of a profile, in the order in which they are
+// shown.
+var profileFields = []Field{
+	{Name: "name", Value: func(p *storage.Profile) *string { return &p.Name }, check: checkName},
+	{Name: "given_name", Value: func(p *storage.Profile) *string { return &p.GivenName }, check: checkName},
+	{Name: "middle_name", Value: func(p *storage.Profile) *string { return &p.MiddleName }, check: checkName},
+	{Name: "family_name", Value: func(p *storage.Profile) *string { return &p.FamilyName }, check: checkName},
+	{Name: "nickname", Value: func(p *storage.Profile) *string { return &p.Nickname }, check: checkName},
+	{Name: "preferred_username", Value: func(p *storage.Profile) *string { return &p.PreferredUsername }, check: checkUsername, own: checkOwnUsername},
+	{Name: "profile", Value: func(p *storage.Profile) *string { return &p.ProfileURL }, check: checkWebsite},
+	{Name: "picture", Value: func(p *storage.Profile) *string { return &p.Picture }, check: checkPicture},
+	{Name: "website", Value: func(p *storage.Profile) *string { return &p.Website }, check: checkWebsite},
+	{Name: "gender", Value: func(p *storage.Profile) *string { return &p.Gender }, check: checkName},
+	{Name: "birthdate", Value: func(p *storage.Profile) *string { return &p.Birthdate }, check: checkBirthdate},
+	{Name: "zoneinfo", Value: func(p *storage.Profile) *string { return &p.Zoneinfo }, check: checkZone},
+	{Name: "locale", Value: func(p *storage.Profile) *string { return &p.Locale }, check: checkLocale},
+	{Name: "phone_number", Value: func(p *storage.Profile) *string { return &p.PhoneNumber }, check: checkPhone},
+	{Name: "address.formatted", Value: func(p *storage.Profile) *string { return &p.Address.Formatted }, check: checkLines},
+	{Name: "address.street_address", Value: func(p *storage.Profile) *string { return &p.Address.StreetAddress }, check: checkLines},
+	{Name: "address.locality", Value: func(p *storage.Profile) *string { return &p.Address.Locality }, check: checkName},
+	{Name: "address.region", Value: func(p *storage.Profile) *string { return &p.Address.Region }, check: checkName},
+	{Name: "address.postal_code", Value: func(p *storage.Profile) *string { return &p.Address.PostalCode }, check: checkName},
+	{Name: "address.country", Value: func(p *storage.Profile) *string { return &p.Address.Country }, check: checkName},
 }
+
+// ProfileFields lists the texts of a profile, in the order in which they are shown.
+func ProfileFields() []Field { return slices.Clone(profileFields) }
 
 // UpdateProfile replaces the profile of a user, whom the person has seen as u. Event
 // user.updated.
@@ -65,7 +76,7 @@ func ProfileOf(u storage.User) storage.Profile {
 // gone or disabled.
 func (d *Directory) UpdateProfile(ctx context.Context, u storage.User, p storage.Profile, from storage.Origin) error {
 	var wrong []error
-	for _, problem := range CheckProfile(&p, ProfileOf(u)) {
+	for _, problem := range CheckProfile(&p, storage.ProfileOf(u), d.now()) {
 		wrong = append(wrong, problem)
 	}
 	if len(wrong) > 0 {
@@ -74,19 +85,33 @@ func (d *Directory) UpdateProfile(ctx context.Context, u storage.User, p storage
 	return d.db.UpdateProfile(ctx, u.ID, p, d.by(from))
 }
 
-// CheckProfile says what breaks a rule in a profile that a person has edited, field by
-// field, and writes the locale in its one spelling. Empty values are right, and so is a
-// value that stood there before.
-func CheckProfile(p *storage.Profile, before storage.Profile) []*FieldError {
+// CheckProfile says what breaks a rule in a profile that a person has edited at that
+// moment, field by field, and writes each value in its one spelling. Empty values are
+// right, and so is a value that stood there before.
+func CheckProfile(p *storage.Profile, before storage.Profile, at time.Time) []*FieldError {
+	return checkFields(p, before, at, func(f Field) func(string, time.Time) (string, error) {
+		if f.own != nil {
+			return f.own
+		}
+		return f.check
+	})
+}
+
+// checkRevised is CheckProfile for what an operator sets.
+func checkRevised(p *storage.Profile, before storage.Profile, at time.Time) []*FieldError {
+	return checkFields(p, before, at, func(f Field) func(string, time.Time) (string, error) { return f.check })
+}
+
+func checkFields(p *storage.Profile, before storage.Profile, at time.Time, rule func(Field) func(string, time.Time) (string, error)) []*FieldError {
 	var wrong []*FieldError
-	for _, rule := range profileRules {
-		value := rule.value(p)
-		if *value == "" || *value == *rule.value(&before) {
+	for _, f := range profileFields {
+		value := f.Value(p)
+		if *value == "" || *value == *f.Value(&before) {
 			continue
 		}
-		spelled, err := rule.check(*value)
+		spelled, err := rule(f)(strings.TrimSpace(*value), at)
 		if err != nil {
-			wrong = append(wrong, &FieldError{rule.field, fmt.Errorf("%q %w", shortened(*value), err)})
+			wrong = append(wrong, &FieldError{f.Name, fmt.Errorf("%q %w", shortened(*value), err)})
 			continue
 		}
 		*value = spelled
@@ -106,22 +131,39 @@ func CheckName(name string) error {
 	return nil
 }
 
-func checkName(name string) (string, error) { return name, CheckName(name) }
+func checkName(name string, _ time.Time) (string, error) { return name, CheckName(name) }
+
+// checkLines is the rule of texts that may have several lines (OIDC Core, section 5.1.1).
+func checkLines(text string, at time.Time) (string, error) {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	_, err := checkName(strings.ReplaceAll(text, "\n", " "), at)
+	return text, err
+}
+
+// checkUsername is the rule for what an operator sets: see CheckUsername.
+func checkUsername(name string, _ time.Time) (string, error) {
+	if storage.FoldUsername(name) == "" {
+		return name, errors.New("has no letter or digit")
+	}
+	return checkName(name, time.Time{})
+}
 
 var ownUsername = regexp.MustCompile(`^[\pL\pN][\pL\pM\pN._-]*$`)
 
 // checkOwnUsername wants a word: with an @ it could pass for the address of somebody
 // else at an application that takes the claim for a key.
-func checkOwnUsername(name string) (string, error) {
+func checkOwnUsername(name string, _ time.Time) (string, error) {
 	if utf8.RuneCountInString(name) > maxName || !ownUsername.MatchString(name) {
 		return name, errors.New("is not a word of letters, digits, dots, hyphens and underscores")
 	}
 	return name, nil
 }
 
-func checkPicture(uri string) (string, error) { return uri, checkLink(uri, "https") }
+func checkPicture(uri string, _ time.Time) (string, error) { return uri, checkLink(uri, "https") }
 
-func checkWebsite(uri string) (string, error) { return uri, checkLink(uri, "https", "http") }
+func checkWebsite(uri string, _ time.Time) (string, error) {
+	return uri, checkLink(uri, "https", "http")
+}
 
 func checkLink(uri string, schemes ...string) error {
 	hidden := func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || foreign.IsMisleading(r) }
@@ -132,14 +174,50 @@ func checkLink(uri string, schemes ...string) error {
 	return nil
 }
 
+const oldestYear = 1850 // nobody who is older signs in
+
+var errBirthdate = errors.New("is not a date such as 1990-12-10, 0000-12-10 for one without its year, or 1990 for the year alone")
+
+// checkBirthdate wants a date of ISO 8601, whose year may be 0000 for one that is not told,
+// or a year alone (OIDC Core, section 5.1). It does not lie ahead.
+func checkBirthdate(date string, at time.Time) (string, error) {
+	whole := date
+	switch {
+	case strings.HasPrefix(date, "0000-"):
+		whole = "2000" + date[4:] // a leap year, as 0000 is
+	case len(date) == len("1990"):
+		whole += "-01-01"
+	}
+	born, err := time.Parse(time.DateOnly, whole)
+	if err != nil || born.Year() < oldestYear || born.After(at.AddDate(0, 0, 1)) { // where the day has begun already
+		return date, errBirthdate
+	}
+	return date, nil
+}
+
+var (
+	phone        = regexp.MustCompile(`^\+[1-9][0-9]{3,14}(;ext=[0-9]{1,11})?$`)
+	phoneSpacing = strings.NewReplacer(" ", "", "\u00a0", "", "-", "", ".", "", "(", "", ")", "", "/", "")
+)
+
+// checkPhone wants a number in the form of E.164, with an extension as in RFC 3966 or
+// without (OIDC Core, section 5.1). What only parts its digits is left out.
+func checkPhone(number string, _ time.Time) (string, error) {
+	spelled := phoneSpacing.Replace(number)
+	if !phone.MatchString(spelled) {
+		return number, errors.New("is not a phone number with + and the code of its country, such as +41446681800")
+	}
+	return spelled, nil
+}
+
 // checkZone wants a name of the time zone database (OIDC Core, section 5.1).
-func checkZone(name string) (string, error) {
+func checkZone(name string, _ time.Time) (string, error) {
 	_, err := foreign.TimeZone(name)
 	return name, err
 }
 
 // checkLocale wants a language tag (BCP 47), and writes it in its usual spelling.
-func checkLocale(tag string) (string, error) {
+func checkLocale(tag string, _ time.Time) (string, error) {
 	parsed, err := language.Parse(tag)
 	if err != nil || len(tag) > maxLocale || parsed == language.Und {
 		return tag, errors.New("is not the tag of a language, such as en-GB")

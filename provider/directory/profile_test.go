@@ -43,11 +43,11 @@ func TestCheckProfile_OneField(t *testing.T) {
 		{"locale", storage.Profile{Locale: "und"}, false, "no language"},
 	} {
 		p := c.profile
-		wrong := directory.CheckProfile(&p, storage.Profile{})
+		wrong := directory.CheckProfile(&p, storage.Profile{}, noon)
 		if c.right && len(wrong) > 0 || !c.right && (len(wrong) != 1 || wrong[0].Field != c.field) {
 			t.Errorf("%s, %s: got %v", c.field, c.description, wrong)
 		}
-		if again := directory.CheckProfile(&p, c.profile); len(again) > 0 && !c.right {
+		if again := directory.CheckProfile(&p, c.profile, noon); len(again) > 0 && !c.right {
 			t.Errorf("%s, %s stood there before: got %v", c.field, c.description, again)
 		}
 	}
@@ -55,7 +55,7 @@ func TestCheckProfile_OneField(t *testing.T) {
 
 func TestCheckProfile_LocaleIsWrittenInOneSpelling(t *testing.T) {
 	p := storage.Profile{Locale: "EN-gb"}
-	if wrong := directory.CheckProfile(&p, storage.Profile{}); len(wrong) > 0 || p.Locale != "en-GB" {
+	if wrong := directory.CheckProfile(&p, storage.Profile{}, noon); len(wrong) > 0 || p.Locale != "en-GB" {
 		t.Errorf("got %q, %v", p.Locale, wrong)
 	}
 }
@@ -68,8 +68,11 @@ func TestCheckName_TooLongIsNamed(t *testing.T) {
 
 func TestUpdateProfile_RulesHold(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h house) {
-		u := h.createUser(t, storage.User{Email: "ada@example.com", Website: "ada.example"})
-		wanted := directory.ProfileOf(u)
+		u, err := h.db.CreateUser(t.Context(), storage.User{Email: "ada@example.com", Website: "ada.example"}, "", storage.By{At: noon}) // from before the rules
+		if err != nil {
+			t.Fatal(err)
+		}
+		wanted := storage.ProfileOf(u)
 		wanted.Name, wanted.Locale = "Ada", "EN-gb"
 		if err := h.UpdateProfile(t.Context(), u, wanted, storage.Origin{}); err != nil {
 			t.Fatal(err)

@@ -2,7 +2,9 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"signet/storage"
 )
@@ -27,15 +29,6 @@ func CheckEmail(address string) error {
 	return nil
 }
 
-// CheckUsername says why a user cannot have that preferred_username: it could not be
-// compared with others. A user may have none. *FieldError.
-func CheckUsername(name string) error {
-	if name != "" && storage.FoldUsername(name) == "" {
-		return &FieldError{"preferred_username", fmt.Errorf("%q has no letter or digit", name)}
-	}
-	return nil
-}
-
 // PasswordLength is how many characters a new password has at least.
 func (d *Directory) PasswordLength() int { return d.passwords.MinLength() }
 
@@ -46,7 +39,7 @@ func (d *Directory) PasswordLength() int { return d.passwords.MinLength() }
 // storage.ErrConflict: the e-mail is taken. storage.ErrUsernameTaken: another user has
 // this preferred_username, or one that looks like it.
 func (d *Directory) CreateUser(ctx context.Context, u storage.User, password string, from storage.Origin) (storage.User, error) {
-	if err := CheckUser(u); err != nil {
+	if err := CheckUser(&u, d.now()); err != nil {
 		return storage.User{}, err
 	}
 	inEachOnce(&u)
@@ -65,7 +58,7 @@ func (d *Directory) CreateUser(ctx context.Context, u storage.User, password str
 //
 // The errors of CreateUser. storage.ErrNotFound: the link is used, expired or unknown.
 func (d *Directory) CreateFirstAdmin(ctx context.Context, linkHash string, u storage.User, password string, from storage.Origin) (storage.User, error) {
-	if err := CheckUser(u); err != nil {
+	if err := CheckUser(&u, d.now()); err != nil {
 		return storage.User{}, err
 	}
 	hash, err := d.passwords.Hash(ctx, password, u)
@@ -75,19 +68,26 @@ func (d *Directory) CreateFirstAdmin(ctx context.Context, linkHash string, u sto
 	return d.db.CompleteSetup(ctx, linkHash, u, hash, d.by(from))
 }
 
-// CheckUser says what breaks a rule in a user who is to be made. *FieldError.
-func CheckUser(u storage.User) error {
+// CheckUser says what breaks a rule in a user who is to be made at that moment, and writes
+// each value in its one spelling. *FieldError.
+func CheckUser(u *storage.User, at time.Time) error {
 	if err := CheckEmail(u.Email); err != nil {
 		return err
 	}
-	return CheckUsername(u.PreferredUsername)
+	if u.PhoneNumberVerified && u.PhoneNumber == "" {
+		return &FieldError{"phone_number_verified", errors.New("has no phone_number that it could be about")}
+	}
+	verified := u.PhoneNumberVerified
+	err := CheckChange(storage.User{}, u, at)
+	u.PhoneNumberVerified = verified
+	return err
 }
 
 // ReviseUser changes a user as it is now. The error of r.Revise undoes all, and is
 // returned as it is. A name that breaks a rule may stay if it was stored before the rule.
 // For a new or newly proven address see DB.ReviseUser of storage. Event user.updated.
 //
-// *FieldError; storage.ErrNoAddress: there is no address to call verified;
+// *FieldError; storage.ErrNoAddress, storage.ErrNoPhone: there is nothing to call verified;
 // storage.ErrNotFound; storage.ErrConflict: the e-mail is taken; storage.ErrUsernameTaken;
 // *storage.UnprovenError.
 func (d *Directory) ReviseUser(ctx context.Context, r storage.Revision) (storage.Revised, error) {
@@ -95,9 +95,12 @@ func (d *Directory) ReviseUser(ctx context.Context, r storage.Revision) (storage
 	revise := r.Revise
 	r.Revise = func(u *storage.User) error {
 		before := *u
-		if refused = revise(u); refused == nil {
+		if refused = revise(u); refused == nil && u.Email != before.Email {
+			refused = CheckEmail(u.Email)
+		}
+		if refused == nil {
 			inEachOnce(u)
-			refused = checkUserChange(before, *u)
+			refused = CheckChange(before, u, d.now())
 		}
 		return refused
 	}
@@ -108,16 +111,24 @@ func (d *Directory) ReviseUser(ctx context.Context, r storage.Revision) (storage
 	return revised, err
 }
 
-func checkUserChange(before, after storage.User) error {
-	if after.Email != before.Email {
+// CheckChange says what breaks a rule in the fields of a user that differ from those
+// before, and writes each value in its one spelling. An empty e-mail is not judged.
+// *FieldError.
+func CheckChange(before storage.User, after *storage.User, at time.Time) error {
+	if after.Email != before.Email && after.Email != "" {
 		if err := CheckEmail(after.Email); err != nil {
 			return err
 		}
 	}
-	if after.PreferredUsername != before.PreferredUsername {
-		return CheckUsername(after.PreferredUsername)
+	p := storage.ProfileOf(*after)
+	if wrong := checkRevised(&p, storage.ProfileOf(before), at); len(wrong) > 0 {
+		return wrong[0]
 	}
-	return nil
+	p.Onto(after)
+	if err := checkMemberships("roles", after.Roles, before.Roles); err != nil {
+		return err
+	}
+	return checkMemberships("groups", after.Groups, before.Groups)
 }
 
 // NewPassword is the input of Directory.ResetPassword.

@@ -118,6 +118,12 @@ func (s Stop) FormTo(t *testing.T, path, name, value string) Form {
 			if c.Type == html.ElementNode && (c.Data == "input" || c.Data == "button") && Attr(c, "name") != "" {
 				f.Values.Set(Attr(c, "name"), Attr(c, "value"))
 			}
+			if c.Type == html.ElementNode && c.Data == "textarea" {
+				f.Values.Set(Attr(c, "name"), "")
+				if c.FirstChild != nil {
+					f.Values.Set(Attr(c, "name"), c.FirstChild.Data)
+				}
+			}
 		}
 		if name == "" || f.Values.Get(name) == value {
 			return f

@@ -52,6 +52,8 @@ type DescribedIdentity struct {
 	Subject   string     `json:"subject"` // at the upstream
 	Email     string     `json:"email,omitempty"`
 	Name      string     `json:"name,omitempty"`
+	Groups    []string   `json:"groups,omitempty"`         // that the upstream gave at the last sign-in
+	Refused   string     `json:"groups_refused,omitempty"` // why its groups were not taken then
 	Since     time.Time  `json:"since"`
 	LastUsed  *time.Time `json:"last_used,omitempty"`
 }
@@ -66,7 +68,7 @@ type DescribedAttached struct {
 
 func describeIdentity(i storage.Identity) DescribedIdentity {
 	return DescribedIdentity{
-		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, Name: i.Name,
+		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, Name: i.Name, Groups: i.Groups, Refused: i.Detail.GroupsRefused,
 		Since: i.CreatedAt.Time(), LastUsed: cli.Moment(i.UsedAt),
 	}
 }
@@ -82,6 +84,11 @@ func describeAttached(a storage.Attached) DescribedAttached {
 	return d
 }
 
+// members are what is attached as members of the JSON of a user.
+func (d DescribedAttached) members() []member {
+	return []member{{"factors", d.Factors}, {"identities", d.Identities}, {"sessions", d.Sessions}, {"grants", d.Grants}}
+}
+
 // rows are what is attached as rows of a table: a kind and what there is to say of it.
 func (d DescribedAttached) rows() [][]string {
 	var rows [][]string
@@ -89,7 +96,7 @@ func (d DescribedAttached) rows() [][]string {
 		rows = append(rows, []string{f.Kind, commaList(f.Name, sinceThen(f.Since, f.LastUsed))})
 	}
 	for _, i := range d.Identities {
-		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, sinceThen(i.Since, i.LastUsed))})
+		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, sinceThen(i.Since, i.LastUsed), i.groups())})
 	}
 	if d.Sessions > 0 {
 		rows = append(rows, []string{"sessions", fmt.Sprint(d.Sessions)})
@@ -98,6 +105,17 @@ func (d DescribedAttached) rows() [][]string {
 		rows = append(rows, []string{"grants", fmt.Sprint(d.Grants)})
 	}
 	return rows
+}
+
+// groups says which groups the identity brought, or why none.
+func (i DescribedIdentity) groups() string {
+	switch {
+	case i.Refused != "":
+		return "groups not taken: " + i.Refused
+	case len(i.Groups) == 0:
+		return ""
+	}
+	return "groups " + strings.Join(i.Groups, " ")
 }
 
 func commaList(parts ...string) string { return strings.Join(cli.WithoutEmpty(parts), ", ") }
@@ -157,13 +175,9 @@ func (p commands) showChanged(u storage.User, evicted storage.Attached, asJSON b
 	if !asJSON {
 		return p.showUser(u, false)
 	}
-	changed := struct {
-		describedUser
-		Evicted *DescribedAttached `json:"evicted,omitempty"`
-	}{describedUser: describeUser(u)}
+	changed := describeUser(u)
 	if gone {
-		d := describeAttached(evicted)
-		changed.Evicted = &d
+		changed = append(changed, member{"evicted", describeAttached(evicted)})
 	}
 	return p.WriteJSON(changed)
 }

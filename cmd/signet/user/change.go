@@ -5,86 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
-	"signet/provider/directory"
 	"signet/storage"
 )
-
-// userFlags are the flags of what an administrator sets of a user: each writes what
-// was given into the user.
-type userFlags struct {
-	flags *pflag.FlagSet
-	set   map[string]func(*storage.User)
-}
-
-func addUserFlags(c *cobra.Command) userFlags {
-	f := userFlags{c.Flags(), map[string]func(*storage.User){}}
-	text := func(name, about string, field func(*storage.User) *string) {
-		value := f.flags.String(name, "", about)
-		f.set[name] = func(u *storage.User) { *field(u) = *value }
-	}
-	list := func(name, about string, field func(*storage.User) *[]string) {
-		value := f.flags.StringArray(name, nil, about)
-		f.set[name] = func(u *storage.User) { *field(u) = cli.WithoutEmpty(*value) }
-	}
-	text("email", "address to sign in with and to write to", func(u *storage.User) *string { return &u.Email })
-	verified := f.flags.Bool("email-verified", false, "you know that the address is the user's: it counts as proven")
-	f.set["email-verified"] = func(u *storage.User) { u.EmailVerified = *verified }
-	text("name", "full name", func(u *storage.User) *string { return &u.Name })
-	text("given-name", "given name", func(u *storage.User) *string { return &u.GivenName })
-	text("family-name", "family name", func(u *storage.User) *string { return &u.FamilyName })
-	text("preferred-username", "user name that applications are told: letters and digits, unlike any other user's; nobody signs in with it", func(u *storage.User) *string { return &u.PreferredUsername })
-	text("locale", "language, such as de-CH", func(u *storage.User) *string { return &u.Locale })
-	text("zoneinfo", "time zone, such as Europe/Zurich", func(u *storage.User) *string { return &u.Zoneinfo })
-	list("role", "role to have (repeat for more)", func(u *storage.User) *[]string { return &u.Roles })
-	list("group", "group to be in (repeat for more)", func(u *storage.User) *[]string { return &u.Groups })
-	return f
-}
-
-// onto writes what was given, and reports whether anything was.
-func (f userFlags) onto(u *storage.User) (given bool) {
-	for name, set := range f.set {
-		if f.flags.Changed(name) {
-			set(u)
-			given = true
-		}
-	}
-	return given
-}
-
-// check refuses what no user may have, before anything is read or done for it.
-func (f userFlags) check(u storage.User) error {
-	wrong := directory.CheckUsername(u.PreferredUsername)
-	if f.flags.Changed("email") {
-		wrong = cmp.Or(directory.CheckEmail(u.Email), wrong)
-	}
-	return namingFlag(wrong)
-}
-
-// namingFlag names the flag that sets the field which breaks a rule.
-func namingFlag(err error) error {
-	if wrong, is := errors.AsType[*directory.FieldError](err); is {
-		return fmt.Errorf("--%s %w", strings.ReplaceAll(wrong.Field, "_", "-"), wrong.Cause)
-	}
-	return err
-}
-
-// verified is what was said of the address; nil for nothing.
-func (f userFlags) verified() *bool {
-	if !f.flags.Changed("email-verified") {
-		return nil
-	}
-	var u storage.User
-	f.set["email-verified"](&u)
-	return &u.EmailVerified
-}
 
 func (p commands) updateCommand() *cobra.Command {
 	c := &cobra.Command{
@@ -92,7 +20,9 @@ func (p commands) updateCommand() *cobra.Command {
 		Short: "Change a user",
 		Long: `Change a user. Only what is named changes; a list is replaced by what is given, and an
 empty value ("") takes away what was there. A new e-mail counts as not verified unless
---email-verified, and signs the user out everywhere.
+--email-verified, and signs the user out everywhere. A new phone number counts as not
+verified unless --phone-number-verified. Groups that a connector brings are not touched:
+they follow what the upstream says at each sign-in.
 
 --email-verified says that you know whose the address is. If nobody has proven the
 address before, everything that is attached to the account is deleted first: password,
@@ -113,7 +43,7 @@ becomes of it.`,
 			return cli.Usage(c, errors.New("nothing is named that should change"))
 		}
 		unproven, err := attached.read()
-		if err := cmp.Or(given.check(named), err); err != nil {
+		if err := cmp.Or(given.check(named, p.Now()), err); err != nil {
 			return cli.Usage(c, err)
 		}
 		u, err := Find(ctx, db, args[0])
@@ -121,12 +51,14 @@ becomes of it.`,
 			return err
 		}
 		revised, err := p.Directory(settings, db).ReviseUser(ctx, storage.Revision{
-			UserID: u.ID, Verified: given.verified(), Unproven: unproven, From: cli.Origin(),
+			UserID: u.ID, Verified: given.emailVerified(), PhoneVerified: given.phoneVerified(), Unproven: unproven, From: cli.Origin(),
 			Revise: func(u *storage.User) error { given.onto(u); return nil },
 		})
 		switch {
 		case errors.Is(err, storage.ErrNoAddress):
 			return cli.Usage(c, fmt.Errorf("--email-verified: %s has no address; give one with --email", u.ID))
+		case errors.Is(err, storage.ErrNoPhone):
+			return cli.Usage(c, fmt.Errorf("--phone-number-verified: %s has no phone number; give one with --phone-number", Called(u)))
 		case errors.Is(err, storage.ErrUnproven):
 			return p.unproven(u, err, *asJSON)
 		case err != nil:

@@ -38,7 +38,7 @@ func (p commands) createCommand() *cobra.Command {
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		u := storage.User{Admin: *admin}
 		given.onto(&u)
-		if err := directory.CheckUser(u); err != nil { // before the password is asked for
+		if err := directory.CheckUser(&u, p.Now()); err != nil { // before the password is asked for
 			return cli.Usage(c, namingFlag(err))
 		}
 		typed, err := password.read(p.Stdin)
@@ -93,7 +93,7 @@ func (p commands) listCommand() *cobra.Command {
 			p.Say("there may be more: --after %s", users[*limit-1].Place())
 		}
 		if *asJSON {
-			described := []describedUser{} // never null
+			described := []document{} // never null
 			for _, u := range users {
 				described = append(described, describeUser(u))
 			}
@@ -156,10 +156,7 @@ func (p commands) showCommand() *cobra.Command {
 		}
 		described := describeAttached(attached)
 		if *asJSON {
-			return p.WriteJSON(struct {
-				describedUser
-				DescribedAttached
-			}{describeUser(u), described})
+			return p.WriteJSON(append(describeUser(u), described.members()...))
 		}
 		return p.WriteTable(append(userRows(u), described.rows()...))
 	})

@@ -1,0 +1,79 @@
+package directory
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"signet/storage"
+)
+
+// MaxListBytes is how large the roles of a user, and the groups, may be as a JSON list.
+// Longer lists would not fit into tokens and cookies: nobody can give one, and none is ever
+// shortened.
+const MaxListBytes = 2048
+
+var (
+	errLongList   = fmt.Errorf("has more than %d bytes in all: give fewer, or shorter names", MaxListBytes)
+	errBlankEntry = errors.New("is blank")
+)
+
+// checkMemberships is the rule of the roles and the groups that an operator gives. A list
+// that stood there before may stay.
+func checkMemberships(field string, list, before []string) error {
+	if slices.Equal(list, before) {
+		return nil
+	}
+	for _, name := range list {
+		if err := checkMembership(name); err != nil {
+			return &FieldError{field, fmt.Errorf("%q %w", shortened(name), err)}
+		}
+	}
+	if listBytes(list) > MaxListBytes {
+		return &FieldError{field, errLongList}
+	}
+	return nil
+}
+
+func checkMembership(name string) error {
+	if strings.TrimSpace(name) == "" {
+		return errBlankEntry
+	}
+	return CheckName(name)
+}
+
+// listBytes is how large a list is as JSON.
+func listBytes(list []string) int {
+	text, err := json.Marshal(list)
+	if err != nil {
+		return MaxListBytes + 1 // strings always encode
+	}
+	return len(text)
+}
+
+// Reasons of storage.SaidGroups.Refused, beside those that the connector gives.
+const (
+	GroupsUnreadable = "groups_unreadable"
+	GroupsTooLarge   = "groups_too_large"
+)
+
+// UpstreamGroups judges the groups that an upstream gave: names that come twice count once,
+// and case matters. The list is taken whole or not at all: a group that is left out could
+// be the one that takes a right away.
+func UpstreamGroups(names []string) storage.SaidGroups {
+	var list []string
+	for _, name := range names {
+		if checkMembership(name) != nil {
+			return storage.SaidGroups{Refused: GroupsUnreadable}
+		}
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+		if listBytes(list) > MaxListBytes {
+			return storage.SaidGroups{Refused: GroupsTooLarge}
+		}
+	}
+	return storage.SaidGroups{Names: list}
+}
