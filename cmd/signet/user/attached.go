@@ -115,7 +115,7 @@ func (i DescribedIdentity) groups() string {
 	case len(i.Groups) == 0:
 		return ""
 	}
-	return "groups " + strings.Join(i.Groups, " ")
+	return "groups: " + strings.Join(i.Groups, ", ")
 }
 
 func commaList(parts ...string) string { return strings.Join(cli.WithoutEmpty(parts), ", ") }
