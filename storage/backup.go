@@ -19,6 +19,12 @@ var (
 	ErrNotBackup = engine.ErrNotBackup
 	// ErrInUse: another process has the database open.
 	ErrInUse = engine.ErrInUse
+	// ErrNoDatabase: there is no database, or nothing of ours has been made in it yet.
+	ErrNoDatabase = engine.ErrNoDatabase
+	// ErrBehind: the database has yet to see migrations of this program.
+	ErrBehind = engine.ErrBehind
+	// ErrOrphanedWAL: the folder holds SQLite's log of a database that is not there.
+	ErrOrphanedWAL = engine.ErrOrphanedWAL
 )
 
 // Schema tells how far a database has come.
@@ -46,6 +52,10 @@ func ReadBackup(ctx context.Context, file string) (Schema, error) {
 
 // DatabaseFile is where the SQLite database of a data folder is.
 func DatabaseFile(folder string) string { return engine.DatabaseFile(folder) }
+
+// NameOf names the PostgreSQL database of a URL for people: its name, host and user, and
+// nothing secret.
+func NameOf(database string) string { return engine.NameOf(database) }
 
 // HasDatabase reports whether there is a SQLite database in the folder.
 func HasDatabase(folder string) bool { return engine.HasDatabase(folder) }

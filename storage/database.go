@@ -78,6 +78,17 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return &DB{e}, nil
 }
 
+// OpenExisting opens a database that is there and up to date, as Open does, but makes and
+// migrates nothing. ErrNoDatabase, ErrBehind, ErrOutdated, ErrUnavailable; an
+// *fs.PathError where the files of a SQLite database may not be used.
+func OpenExisting(ctx context.Context, c Config) (*DB, error) {
+	e, err := engine.OpenExisting(ctx, c.ofEngine())
+	if err != nil {
+		return nil, err
+	}
+	return &DB{e}, nil
+}
+
 // Close waits for the writes that are under way and closes the database.
 // Closing it again does nothing.
 func (db *DB) Close() error { return db.engine.Close() }

@@ -69,7 +69,7 @@ var house = func() map[string][]string {
 
 		"cmd/signet/spelling": {},
 		"cmd/signet/exit":     {"storage", "provider/credential", "provider/keys/vault"},
-		"cmd/signet/config": join(settings, "federation/foreign", "federation", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
+		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
 			"provider/keys/pkcs11", "provider/outbound"),
 		"cmd/signet/node": join(settings, "cmd/signet/config", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
 			"provider/keys/vault", "provider/keys/pkcs11"),

@@ -4,7 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -17,16 +17,19 @@ type Schema struct {
 }
 
 // ReadSchema looks at a database and changes nothing: what is not there yet has
-// seen no migration. ErrOutdated, beside the Schema, where Open would refuse.
+// seen no migration. ErrOutdated, beside the Schema, where Open would refuse; an
+// *fs.PathError where the files of a SQLite database may not be used.
 func ReadSchema(ctx context.Context, c Config) (Schema, error) {
 	var newest, oldest int64
 	db, err := openToLook(c)
-	if err == nil && db != nil {
-		newest, oldest, err = schemaNumbers(ctx, db, c.Database != "")
-		err = errors.Join(err, db.Close())
-	}
 	if err != nil {
-		return Schema{}, answer("read schema", err)
+		return Schema{}, fmt.Errorf("read schema: %w", err)
+	}
+	if db != nil {
+		newest, oldest, err = schemaNumbers(ctx, db, c.Database != "")
+		if err = errors.Join(err, db.Close()); err != nil {
+			return Schema{}, answer("read schema", err)
+		}
 	}
 	return c.Migrations.schemaAt(newest, oldest)
 }
@@ -54,11 +57,10 @@ func openToLook(c Config) (*sql.DB, error) {
 		}
 		return stdlib.OpenDB(*config), nil
 	}
-	path := DatabaseFile(c.DataDir)
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
+	if found, err := findFile(c.DataDir); err != nil || !found {
+		return nil, err
 	}
-	return sql.Open(sqliteDriver, readOnlyURI(path))
+	return sql.Open(sqliteDriver, readOnlyURI(DatabaseFile(c.DataDir)))
 }
 
 func schemaNumbers(ctx context.Context, db *sql.DB, postgres bool) (newest, oldest int64, err error) {

@@ -64,6 +64,9 @@ func prepareSQLite(path string, lock *fileLock, open connect, m Migrations) erro
 		return err
 	}
 	defer func() { _ = lock.release() }()
+	if err := refuseOrphan(path); err != nil {
+		return err
+	}
 	if err := privateFile(path); err != nil {
 		return err
 	}

@@ -34,6 +34,12 @@ func Postgres(t testing.TB) Backend {
 	return Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t)}}
 }
 
+// EmptyPostgres gives a fresh PostgreSQL database without any schema.
+func EmptyPostgres(t testing.TB) Backend {
+	t.Helper()
+	return Backend{Name: "postgres", config: storage.Config{Database: newDatabaseOf(t, "template0")}}
+}
+
 // Config tells how to open the database: a second handle, or another process,
 // that opens it sees the same rows.
 func (b Backend) Config() storage.Config { return b.config }

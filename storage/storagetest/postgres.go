@@ -45,6 +45,12 @@ const template = "signet_template"
 // newDatabase makes a database from the template and drops it after the test.
 func newDatabase(t testing.TB) string {
 	t.Helper()
+	return newDatabaseOf(t, template)
+}
+
+// newDatabaseOf makes a database as a copy of that one.
+func newDatabaseOf(t testing.TB, template string) string {
+	t.Helper()
 	c, err := theCluster()
 	if err != nil {
 		t.Fatal(err)

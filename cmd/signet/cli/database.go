@@ -12,8 +12,9 @@ import (
 	"signet/storage"
 )
 
-// WithDatabase makes c run do on the database that the settings name. It is safe
-// beside a running server, which follows within a second.
+// WithDatabase makes c run do on the database that the settings name, which must be there
+// and up to date: see node.OpenExisting. It is safe beside a running server, which follows
+// within a second.
 func (p *Program) WithDatabase(c *cobra.Command, do func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error) {
 	file := SettingFlags(c, "data_dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -21,7 +22,7 @@ func (p *Program) WithDatabase(c *cobra.Command, do func(ctx context.Context, se
 		if err != nil {
 			return err
 		}
-		db, err := node.OpenDatabase(c.Context(), settings, nil)
+		db, err := node.OpenExisting(c.Context(), settings)
 		if err != nil {
 			return err
 		}

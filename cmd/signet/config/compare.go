@@ -13,6 +13,7 @@ func (r *Reading) compare() {
 	r.compareFirstParty()
 	r.compareTLS()
 	r.comparePKCS11()
+	r.compareDataDir()
 }
 
 // compareLifetimes: what is unused must not last longer than the whole.

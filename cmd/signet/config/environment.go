@@ -73,11 +73,11 @@ func (r *Reading) readVariable(secret bool, name string, env map[string]string, 
 func (r *Reading) readSecret(where Place, key, file string) (string, bool) {
 	content, err := r.Files.Read(file)
 	if err != nil {
-		r.complain(where, key, "names a file that cannot be read (%s)", exit.Reason(err))
+		r.complain(where, key, "names %s, which cannot be read (%s)", absolutePath("", file), exit.Reason(err))
 		return "", false
 	}
 	if strings.TrimSpace(string(content)) == "" {
-		r.complain(where, key, "names %s, which is empty", file)
+		r.complain(where, key, "names %s, which is empty", absolutePath("", file))
 		return "", false
 	}
 	return strings.TrimRight(string(content), "\r\n"), true

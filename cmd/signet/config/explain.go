@@ -83,7 +83,8 @@ func (r *Reading) Show() []Shown {
 func (v *values[T]) show(o option[T], name string) Shown {
 	g, ok := v.given[o.key]
 	if !ok {
-		g = given{Place{Source: fromDefault}, o.byDef}
+		g.Place = Place{Source: fromDefault}
+		g.text, _ = v.located(o, g.Place, o.byDef)
 	}
 	if o.secret && g.text != "" {
 		g.text = "***"

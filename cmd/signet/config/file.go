@@ -121,7 +121,11 @@ func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value
 		return
 	}
 	if inFile {
-		content, ok := v.in.readSecret(where, v.prefix+full, text)
+		name, ok := v.in.locate(where, v.prefix+full, text, wholePath, false)
+		if !ok {
+			return
+		}
+		content, ok := v.in.readSecret(where, v.prefix+full, name)
 		if !ok {
 			return
 		}

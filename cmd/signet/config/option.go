@@ -12,10 +12,12 @@ type option[T any] struct {
 	unit    string // what the value is
 	example string
 	about   string
-	secret  bool // also read from a file that …_FILE or …_file names
-	live    bool // a running server takes it over
-	flag    bool // serve has a flag for it
-	mapping bool // a mapping of YAML is as good as name=value, name=value
+	secret  bool      // also read from a file that …_FILE or …_file names
+	live    bool      // a running server takes it over
+	flag    bool      // serve has a flag for it
+	mapping bool      // a mapping of YAML is as good as name=value, name=value
+	folder  bool      // the path is a folder's, which may not be there yet
+	paths   withPaths // nil for a value that names no file
 	shape   shape
 	set     func(into *T, text string) error
 }

@@ -312,10 +312,10 @@ func parsePairs(text string) (map[string]string, error) {
 func parseAuthorities(file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("names a file that cannot be read (%s)", exit.Reason(err))
+		return "", fmt.Errorf("names %s, which cannot be read (%s)", file, exit.Reason(err))
 	}
 	if _, err := outbound.Roots(content); err != nil {
-		return "", errors.New("names a file without a certificate in PEM form")
+		return "", fmt.Errorf("names %s, which holds no certificate in PEM form", file)
 	}
 	return string(content), nil
 }

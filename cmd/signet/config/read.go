@@ -25,6 +25,7 @@ func newReading() *Reading {
 		in: r, table: settings, into: &r.Config, given: map[string]given{},
 		lists: map[string]readList{"connectors": r.readConnectors},
 	}
+	r.Config.DataDir = absolutePath("", r.Config.DataDir)
 	return r
 }
 

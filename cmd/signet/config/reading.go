@@ -54,7 +54,8 @@ func (r *Reading) complain(where Place, key, format string, args ...any) {
 // given is what a source says of an option.
 type given struct {
 	Place
-	text string
+	written string // as it stood
+	text    string // with absolute paths
 }
 
 // values are what the sources say of one T, the process or one connector. The options
@@ -80,7 +81,12 @@ func (v *values[T]) has(key string) bool {
 
 // set takes one value from where it stood.
 func (v *values[T]) set(o option[T], where Place, text string) {
-	v.given[o.key] = given{where, text}
+	written := text
+	text, ok := v.located(o, where, text)
+	v.given[o.key] = given{where, written, text}
+	if !ok {
+		return
+	}
 	if err := o.set(v.into, text); err != nil {
 		v.in.complain(where, v.prefix+o.key, "%s (%s; example: %s)", err, o.unit, o.example)
 	}

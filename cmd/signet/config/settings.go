@@ -30,12 +30,12 @@ var settings = []setting{
 		set:   into(func(c *Config) *string { return &c.Listen }, parseListen),
 	},
 	{
-		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet", flag: true,
+		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet", flag: true, paths: wholePath, folder: true,
 		about: "folder of the SQLite database and of master.key; 0700",
 		set:   into(func(c *Config) *string { return &c.DataDir }, parsePath),
 	},
 	{
-		key: "database", unit: "URL", example: "postgres://signet@db.example.com/signet", secret: true,
+		key: "database", unit: "URL", example: "postgres://signet@db.example.com/signet", secret: true, paths: pathsOfDatabase,
 		shape: matching(`^(postgres(ql)?://.+)?$`),
 		about: "PostgreSQL to keep everything in; empty for SQLite in data_dir",
 		set:   into(func(c *Config) *federation.Secret { return &c.Database }, parseDatabase),
@@ -88,12 +88,12 @@ var settings = []setting{
 		set:   into(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, parseNetworks),
 	},
 	{
-		key: "tls.cert", unit: "path", example: "/etc/signet/tls.crt", live: true,
+		key: "tls.cert", unit: "path", example: "/etc/signet/tls.crt", live: true, paths: wholePath,
 		about: "certificate to answer https with, and those between it and its root, in PEM form; without it plain http, for a proxy in front",
 		set:   into(func(c *Config) *string { return &c.TLS.Cert }, parseCertificatePath),
 	},
 	{
-		key: "tls.key", unit: "path", example: "/etc/signet/tls.key", live: true,
+		key: "tls.key", unit: "path", example: "/etc/signet/tls.key", live: true, paths: wholePath,
 		about: "its private key, in PEM form",
 		set:   into(func(c *Config) *string { return &c.TLS.Key }, parseCertificatePath),
 	},
@@ -183,7 +183,7 @@ var settings = []setting{
 		set:   into(func(c *Config) *bool { return &c.EditUsername }, parseBool),
 	},
 	{
-		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem",
+		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem", paths: wholePath,
 		about: "certificate authorities beside the system's that connectors may be certified by, in PEM form",
 		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),
 	},
@@ -203,7 +203,7 @@ var settings = []setting{
 	keyLife(setting{key: "keys.publish_before", byDef: "24h", example: "48h", about: "how long a key is published before it signs"}, maxYear, func(l *keeper.Life) *time.Duration { return &l.PublishBefore }),
 	keyLife(setting{key: "keys.jwks_max_age", byDef: "5m", example: "10m", about: "how long the published keys may be cached, and stay published after their last token"}, maxDay, func(l *keeper.Life) *time.Duration { return &l.MaxAge }),
 	{
-		key: "keys.pkcs11.module", unit: "path", example: "/usr/lib/softhsm/libsofthsm2.so",
+		key: "keys.pkcs11.module", unit: "path", example: "/usr/lib/softhsm/libsofthsm2.so", paths: wholePath,
 		about: "PKCS #11 module of a hardware security module, where new signing keys are made; in builds with `-tags pkcs11` alone",
 		set:   into(func(c *Config) *string { return &c.PKCS11.Module }, withPKCS11(parseModule)),
 	},

@@ -7,13 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
 )
 
 // The names of the files in the data directory: the master key, the one that a
 // rewrap moves to while it is under way, and the one from before the last rewrap.
 const (
-	MasterKeyFile    = "master.key"
+	MasterKeyFile    = config.MasterKeyFile
 	NextMasterFile   = "master.key.next"
 	FormerMasterFile = "master.key.old"
 )
@@ -23,6 +24,11 @@ func MakeDataDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, exit.Reason(err)), "make the folder yourself, or set data_dir to one that this user may write")
 	}
+	return checkDataDir(dir)
+}
+
+// checkDataDir checks that the folder is for this user alone.
+func checkDataDir(dir string) error {
 	state, err := os.Stat(dir)
 	if err != nil {
 		return fmt.Errorf("look at data_dir: %w", err)

@@ -110,6 +110,7 @@ func TestReadme_BehindAProxy(t *testing.T) {
 	}
 	i := &signettest.Instance{Issuer: "https://id.example.com", Email: "ada@example.com", Password: "correct horse battery staple"}
 	i.Env = []string{"SIGNET_CONFIG=" + file, "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
+	i.Command(t, "", nil, "migrate")
 	i.Command(t, i.Password, nil, "user", "create", "--email", i.Email, "--email-verified", "--password-stdin", "--json")
 
 	ca := newCA(t)

@@ -20,11 +20,11 @@ import (
 func loadPair(f config.CertificateFiles, now time.Time, seen config.Files) (*tls.Certificate, error) {
 	cert, err := seen.Read(f.Cert)
 	if err != nil {
-		return nil, config.Mistake{Key: "tls.cert", Text: fmt.Sprintf("names a file that cannot be read (%s)", exit.Reason(err))}
+		return nil, config.Mistake{Key: "tls.cert", Text: fmt.Sprintf("names %s, which cannot be read (%s)", f.Cert, exit.Reason(err))}
 	}
 	key, err := seen.Read(f.Key)
 	if err != nil {
-		return nil, config.Mistake{Key: "tls.key", Text: fmt.Sprintf("names a file that cannot be read (%s)", exit.Reason(err))}
+		return nil, config.Mistake{Key: "tls.key", Text: fmt.Sprintf("names %s, which cannot be read (%s)", f.Key, exit.Reason(err))}
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {

@@ -41,11 +41,14 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 			return err
 		}
 		made := describedBackup{File: args[0]}
+		if settings.Database.Reveal() == "" {
+			if err := node.FindDatabase(c.Context(), settings); err != nil {
+				return err
+			}
+		}
 		switch {
 		case settings.Database.Reveal() != "":
 			err = storage.ErrOwnTools
-		case !storage.HasDatabase(settings.DataDir):
-			err = storage.ErrNotFound
 		case args[0] != "-":
 			made.Bytes, err = backupToFile(c.Context(), settings, args[0])
 		case *asJSON:
@@ -54,7 +57,7 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 			err = p.backupToStdout(c, settings)
 		}
 		if err != nil {
-			return backupProblem(settings, err)
+			return backupProblem(err)
 		}
 		p.Say("the master key is not in the backup: keep %s in another place", whereMasterKey(settings))
 		switch {
@@ -68,12 +71,10 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 	return c
 }
 
-func backupProblem(c config.Config, err error) error {
+func backupProblem(err error) error {
 	switch {
 	case errors.Is(err, storage.ErrOwnTools):
 		return exit.New(exit.Usage, err, `back it up with: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`)
-	case errors.Is(err, storage.ErrNotFound):
-		return exit.New(exit.NotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir or SIGNET_DATA_DIR")
 	case errors.Is(err, storage.ErrNotBackup):
 		return exit.New(exit.Failure, err, "the database itself is damaged: stop the server and restore the last good backup")
 	}

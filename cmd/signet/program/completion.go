@@ -217,11 +217,7 @@ func (p *program) complete(c *cobra.Command, what completer, args []string, type
 func askToComplete(ctx context.Context, c config.Config, what completer, args []string, typed string) []cobra.Completion {
 	ctx, cancel := context.WithTimeout(ctx, completionPatience)
 	defer cancel()
-	schema, err := storage.ReadSchema(ctx, node.StorageConfig(c))
-	if err != nil || len(schema.Pending) > 0 {
-		return nil
-	}
-	db, err := storage.Open(ctx, node.StorageConfig(c))
+	db, err := storage.OpenExisting(ctx, node.StorageConfig(c))
 	if err != nil {
 		return nil
 	}

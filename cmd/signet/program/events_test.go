@@ -27,7 +27,7 @@ func TestEvents_ExportGoesThroughAllPages(t *testing.T) {
 		}
 		return out.String()
 	}
-	call("events")
+	call("migrate")
 	db, err := node.OpenDatabase(t.Context(), config.Config{DataDir: strings.TrimPrefix(env[0], "SIGNET_DATA_DIR=")}, nil)
 	if err != nil {
 		t.Fatal(err)

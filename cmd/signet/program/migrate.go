@@ -8,7 +8,6 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
-	"signet/storage"
 )
 
 func (p *program) migrateCommand() *cobra.Command {
@@ -32,7 +31,7 @@ migrations are pending, which are listed.`,
 		if err != nil {
 			return err
 		}
-		schema, err := storage.ReadSchema(c.Context(), node.StorageConfig(settings))
+		schema, err := node.ReadSchema(c.Context(), settings)
 		if err != nil {
 			return err
 		}

@@ -99,6 +99,11 @@ func (p *program) restoreFile(ctx context.Context, c config.Config, name string,
 			`restore it with: pg_restore --clean --if-exists --dbname "$SIGNET_DATABASE" FILE; then run: signet restore --database-restored`,
 		)
 	}
+	backup, err := p.openBackup(name) // first: without one nothing is made
+	if err != nil {
+		return err
+	}
+	defer backup.Close()
 	if err := p.readyToRestore(c, replace); err != nil {
 		return err
 	}
@@ -108,7 +113,7 @@ func (p *program) restoreFile(ctx context.Context, c config.Config, name string,
 	}
 	defer os.RemoveAll(folder)
 	draft := storage.DatabaseFile(folder)
-	if err := p.copyBackup(name, draft); err != nil {
+	if err := copyBackup(backup, draft); err != nil {
 		return err
 	}
 	schema, err := storage.ReadBackup(ctx, draft)
@@ -147,17 +152,20 @@ func (p *program) readyToRestore(c config.Config, replace bool) error {
 	return storage.CheckUnused(c.DataDir)
 }
 
-// copyBackup copies the file, or standard input, to a new file of mode 0600.
-func (p *program) copyBackup(name, to string) error {
-	from := p.Stdin
-	if name != "-" {
-		file, err := os.Open(name)
-		if err != nil {
-			return exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, exit.Reason(err)), "name a file that signet backup wrote")
-		}
-		defer file.Close()
-		from = file
+// openBackup opens the file, or standard input.
+func (p *program) openBackup(name string) (io.ReadCloser, error) {
+	if name == "-" {
+		return io.NopCloser(p.Stdin), nil
 	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, exit.Reason(err)), "name a file that signet backup wrote")
+	}
+	return file, nil
+}
+
+// copyBackup copies a backup to a new file of mode 0600.
+func copyBackup(from io.Reader, to string) error {
 	draft, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -175,11 +183,7 @@ func revokedIn(ctx context.Context, c config.Config) (kids []string, err error) 
 	if !storage.HasDatabase(c.DataDir) {
 		return nil, errors.New("there is none")
 	}
-	schema, err := storage.ReadSchema(ctx, node.StorageConfig(c))
-	if err != nil || len(schema.Pending) > 0 {
-		return nil, fmt.Errorf("its schema is another: %w", err)
-	}
-	db, err := storage.Open(ctx, node.StorageConfig(c))
+	db, err := storage.OpenExisting(ctx, node.StorageConfig(c))
 	if err != nil {
 		return nil, err
 	}
@@ -198,15 +202,12 @@ func (p *program) restoredElsewhere(ctx context.Context, c config.Config, done *
 	if c.Database.Reveal() == "" {
 		done.Database = storage.DatabaseFile(c.DataDir)
 	}
-	if c.Database.Reveal() == "" && !storage.HasDatabase(c.DataDir) {
-		return exit.New(exit.NotFound, fmt.Errorf("there is no database in %s", c.DataDir), "name its folder with --data-dir, or restore a backup with: signet restore FILE")
-	}
-	schema, err := storage.ReadSchema(ctx, node.StorageConfig(c))
-	if err != nil {
+	if err := node.FindDatabase(ctx, c); err != nil {
 		return err
 	}
-	if schema.Newest == 0 {
-		return exit.New(exit.NotFound, errors.New("the database is empty"), "restore it first, with its own tools")
+	schema, err := node.ReadSchema(ctx, c)
+	if err != nil {
+		return err
 	}
 	done.Migrations = append([]string{}, schema.Pending...)
 	return p.makeSafe(ctx, c, node.StorageConfig(c), nil, done)

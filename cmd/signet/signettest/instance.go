@@ -117,6 +117,7 @@ func NewInstance(t testing.TB) *Instance {
 		"SIGNET_LISTEN=" + listen,
 		"SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data"),
 	}
+	i.Command(t, "", nil, "migrate")
 	i.Command(t, i.Password, nil, "user", "create", "--email", i.Email, "--email-verified", "--password-stdin", "--json")
 	return i
 }

@@ -1,0 +1,273 @@
+package program
+
+import (
+	"bytes"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
+
+	"signet/cmd/signet/cli"
+	"signet/cmd/signet/exit"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// making are the commands that may make a database.
+var making = []string{"signet serve", "signet dev", "signet migrate", "signet restore"}
+
+// withoutDatabase are the commands that look at none, with their exit codes where there
+// is nothing.
+var withoutDatabase = map[string]int{
+	"signet config check":    exit.Config, // there is no issuer
+	"signet config show":     exit.OK,
+	"signet config explain":  exit.OK,
+	"signet config schema":   exit.OK,
+	"signet connector list":  exit.OK,
+	"signet connector check": exit.Config, // there are no connectors
+	"signet completion":      exit.OK,
+	"signet version":         exit.OK,
+	"signet health":          exit.Unreachable,
+}
+
+// readingCalls gives the arguments of a call of each command that makes nothing, by its
+// path; more than one where a command has several ways.
+func readingCalls(t *testing.T) map[string][][]string {
+	t.Helper()
+	values := map[string]string{"KEY": "issuer", "bash|zsh|fish|powershell": "bash", "FILE|-": "out.db"}
+	calls := map[string][][]string{
+		"signet migrate": {{"migrate", "--check"}},
+		"signet restore": {{"restore", "nowhere.db"}, {"restore", "--database-restored"}},
+		"__complete":     {{"__complete", "client", "show", ""}, {"__complete", "user", "show", ""}, {"__complete", "keys", "revoke", ""}},
+	}
+	for _, c := range everyCommand() {
+		path := c.CommandPath()
+		if c.HasSubCommands() || slices.Contains(making, path) {
+			continue
+		}
+		call := strings.Fields(path)[1:]
+		for _, name := range argumentNames(c.Use) {
+			switch value, known := values[name]; {
+			case known:
+				call = append(call, value)
+			case !strings.HasPrefix(name, "["):
+				call = append(call, "x")
+			}
+		}
+		calls[path] = append(calls[path], call)
+		for _, flag := range []string{"yes", "force", "now", "all", "follow"} {
+			if c.Flags().Lookup(flag) != nil {
+				calls[path] = append(calls[path], append(slices.Clone(call), "--"+flag))
+			}
+		}
+	}
+	calls["signet backup"] = append(calls["signet backup"], []string{"backup", "-"})
+	if len(calls) < 35 {
+		t.Fatalf("only %d commands were found", len(calls))
+	}
+	return calls
+}
+
+// treeOf lists what lies below a folder: names, modes and what files hold.
+func treeOf(t *testing.T, folder string) string {
+	t.Helper()
+	var tree strings.Builder
+	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		state, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		var content []byte
+		if state.Mode().IsRegular() {
+			if content, err = os.ReadFile(path); err != nil {
+				return err
+			}
+		}
+		fmt.Fprintf(&tree, "%s %s %q\n", path, state.Mode(), content)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree.String()
+}
+
+// place is a state of a folder in which there is no database.
+type place struct {
+	name string
+	make func(t *testing.T, dir string) // dir is data_dir, in an empty folder; nil makes nothing
+	code int
+}
+
+var placesWithoutDatabase = []place{
+	{"nothing", nil, exit.NotFound},
+	{"an empty folder", func(t *testing.T, dir string) { makeDir(t, dir, 0o700) }, exit.NotFound},
+	{"a folder of others", func(t *testing.T, dir string) { makeDir(t, dir, 0o755) }, exit.NotFound},
+	{"an empty database file", func(t *testing.T, dir string) { makeDir(t, dir, 0o700); makeFile(t, dir, "signet.db", "") }, exit.NotFound},
+	{"what a database leaves", func(t *testing.T, dir string) {
+		makeDir(t, dir, 0o700)
+		for _, name := range []string{"signet.db-wal", "signet.db-shm", "signet.db-lock", "master.key"} {
+			makeFile(t, dir, name, "left")
+		}
+	}, exit.NotFound},
+	{"a link to nothing", func(t *testing.T, dir string) {
+		makeDir(t, dir, 0o700)
+		if err := os.Symlink(filepath.Join(dir, "elsewhere"), filepath.Join(dir, "signet.db")); err != nil {
+			t.Fatal(err)
+		}
+	}, exit.NotFound},
+	{"a database of another program", func(t *testing.T, dir string) {
+		makeDir(t, dir, 0o700)
+		makeSQLite(t, filepath.Join(dir, "signet.db"), `CREATE TABLE recipes (id INTEGER)`)
+	}, exit.NotFound},
+	{"a file", func(t *testing.T, dir string) { makeFile(t, filepath.Dir(dir), filepath.Base(dir), "x") }, exit.Config},
+	{"a folder that should be the file", func(t *testing.T, dir string) {
+		makeDir(t, dir, 0o700)
+		makeDir(t, filepath.Join(dir, "signet.db"), 0o700)
+	}, exit.Config},
+}
+
+func makeDir(t *testing.T, dir string, mode os.FileMode) {
+	t.Helper()
+	if err := os.Mkdir(dir, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func makeFile(t *testing.T, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func makeSQLite(t *testing.T, file, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite3", file)
+	if err == nil {
+		_, err = db.ExecContext(t.Context(), statement)
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// called runs a command, and gives its exit code and what it said.
+func called(t *testing.T, env []string, args []string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, said bytes.Buffer
+	code = Run(t.Context(), &cli.Program{Env: cli.Environment(env), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said, Now: time.Now}, args)
+	return code, out.String(), said.String()
+}
+
+// Every command but those that are there for it makes no database, wherever it is
+// called, and says where it looked: nobody is told that a database that is elsewhere has
+// no users.
+func TestCommands_MakeNoDatabase(t *testing.T) {
+	calls := readingCalls(t)
+	for _, place := range placesWithoutDatabase {
+		t.Run(place.name, func(t *testing.T) {
+			folder := t.TempDir()
+			t.Chdir(folder)
+			dir := filepath.Join(folder, "signet-data")
+			if place.make != nil {
+				place.make(t, dir)
+			}
+			before := treeOf(t, folder)
+			for path, ways := range calls {
+				for _, call := range ways {
+					code, stdout, stderr := called(t, nil, call)
+					name := "signet " + strings.Join(call, " ")
+					if after := treeOf(t, folder); after != before {
+						t.Fatalf("%s left something:\n%s\nbefore:\n%s", name, after, before)
+					}
+					want, known := withoutDatabase[path]
+					switch {
+					case path == "__complete", known && code == want:
+					case known:
+						t.Errorf("%s: exit code %d, want %d: %s", name, code, want, stderr)
+					case path == "signet migrate" && place.code == exit.NotFound, path == "signet restore" && call[1] == "nowhere.db":
+					case code != place.code || stdout != "" || !strings.Contains(stderr, dir):
+						t.Errorf("%s: exit code %d, want %d and %s: %s%s", name, code, place.code, dir, stdout, stderr)
+					case code == exit.NotFound && (!strings.Contains(stderr, "--data-dir") || !strings.Contains(stderr, "signet migrate")):
+						t.Errorf("%s does not say what to do: %s", name, stderr)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestCommands_MakeNoTables(t *testing.T) {
+	empty := storagetest.EmptyPostgres(t).Config().Database
+	missing := strings.Replace(empty, "postgres@/", "postgres:hunter2@/no_such_", 1)
+	inside, err := sql.Open("pgx", empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inside.Close()
+	t.Chdir(t.TempDir())
+	for path, ways := range readingCalls(t) {
+		if _, none := withoutDatabase[path]; none || path == "signet migrate" || path == "signet backup" || path == "__complete" {
+			continue
+		}
+		for _, call := range ways {
+			if path == "signet restore" && call[1] == "nowhere.db" {
+				continue // PostgreSQL has tools of its own
+			}
+			for database, says := range map[string]string{empty: "holds nothing of Signet", missing: "createdb"} {
+				code, stdout, stderr := called(t, []string{"SIGNET_DATABASE=" + database}, call)
+				if code != exit.NotFound || stdout != "" || !strings.Contains(stderr, says) || !strings.Contains(stderr, "signet_") || strings.Contains(stderr, "hunter2") {
+					t.Errorf("signet %s: exit code %d: %s%s", strings.Join(call, " "), code, stdout, stderr)
+				}
+			}
+		}
+	}
+	var tables int
+	if err := inside.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'`).Scan(&tables); err != nil || tables != 0 {
+		t.Errorf("%d tables were made, %v", tables, err)
+	}
+	if entries, err := os.ReadDir("."); err != nil || len(entries) != 0 {
+		t.Errorf("made %v, %v", entries, err)
+	}
+}
+
+// A command migrates nothing in passing: the backup comes first.
+func TestCommands_MigrateNothingInPassing(t *testing.T) {
+	db := storagetest.SQLite(t)
+	dir := db.Config().DataDir
+	makeSQLite(t, storage.DatabaseFile(dir), `DELETE FROM migrations WHERE number > 3`)
+	before, err := os.ReadFile(storage.DatabaseFile(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"SIGNET_DATA_DIR=" + dir}
+	t.Chdir(t.TempDir())
+	for path, ways := range readingCalls(t) {
+		if _, none := withoutDatabase[path]; none || slices.Contains([]string{"signet migrate", "signet restore", "signet backup", "__complete"}, path) {
+			continue
+		}
+		code, stdout, stderr := called(t, env, ways[0])
+		if code != exit.Denied || stdout != "" || !strings.Contains(stderr, "of an older release") || !strings.Contains(stderr, "signet migrate") {
+			t.Errorf("%s: exit code %d: %s%s", path, code, stdout, stderr)
+		}
+	}
+	if code, _, stderr := called(t, env, []string{"backup", "out.db"}); code != exit.OK {
+		t.Errorf("a backup before the migration: exit code %d: %s", code, stderr)
+	}
+	if after, err := os.ReadFile(storage.DatabaseFile(dir)); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the database was changed: %v", err)
+	}
+}
