@@ -26,17 +26,20 @@ func adaptApple(c *relyingParty) error {
 
 // settleApple takes the name from the form that the browser brings the first time
 // (user, JSON). The browser's user could have written anything there: it is good
-// for a name, and the address in it is left alone.
+// for a name, and the address in it is left alone. One that cannot be read costs the name
+// and not the sign-in, since Apple never sends it again.
 func settleApple(_ *relyingParty, _ object, callback url.Values, i *Identity) error {
 	if callback.Get("user") == "" {
 		return nil
 	}
-	form, err := decodeObject([]byte(callback.Get("user")))
+	form, err := readObject([]byte(callback.Get("user")))
 	if err != nil {
-		return untrusted("user is not a JSON object")
+		i.Note = because("read user of the callback", err)
+		return nil
 	}
-	name, _ := form["name"].(map[string]any)
-	i.GivenName, i.FamilyName = object(name).words("firstName"), object(name).words("lastName")
-	i.Name = strings.TrimSpace(i.GivenName + " " + i.FamilyName)
+	name := form.object("name")
+	if given, family := name.words("firstName"), name.words("lastName"); given+family != "" {
+		i.GivenName, i.FamilyName, i.Name = given, family, strings.TrimSpace(given+" "+family)
+	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +99,36 @@ func (a Attempt) freshBy(authTime int64) bool {
 	return a.wantsFresh() && authTime != 0 && authTime >= a.Started-skew.Milliseconds()
 }
 
+// callbackParameters are those of a callback that a sign-in goes by; user is Apple's.
+// Others may be repeated or malformed.
+var callbackParameters = []string{"state", "code", "iss", "error", "user"}
+
+// CallbackValues reads the query or the form of a callback, and of it only the parameters
+// that a sign-in goes by. What else an upstream sends along may be malformed (RFC 6749,
+// section 4.1.2: a client ignores response parameters that it does not know). Empty values
+// count as absent (section 3.1). It is an error if a parameter of ours cannot be decoded, is
+// not UTF-8 without NUL, or comes twice. It compares none of them: Finish does.
+func CallbackValues(encoded string) (url.Values, error) {
+	values := url.Values{}
+	for pair := range strings.SplitSeq(encoded, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		name, err := url.QueryUnescape(name)
+		if err != nil || !slices.Contains(callbackParameters, name) {
+			continue
+		}
+		value, err = url.QueryUnescape(value)
+		switch {
+		case err != nil || !foreign.IsPlain(value):
+			return nil, untrusted("read callback: %q is not UTF-8 in percent-encoding", name)
+		case values.Has(name):
+			return nil, untrusted("read callback: %q comes more than once", name)
+		case value != "":
+			values.Set(name, value)
+		}
+	}
+	return values, nil
+}
+
 // code takes the authorization code from the callback, if this is the callback of
 // the attempt: of this connector and upstream, with its state, in time. Nothing
 // else of the callback is looked at before that. issuerOK judges the iss
@@ -106,9 +137,9 @@ func (a Attempt) code(connector, issuer string, callback url.Values, issuerOK fu
 	if a.Connector != connector || a.Issuer != issuer {
 		return "", untrusted("read callback: the attempt was started with another upstream")
 	}
-	for name, values := range callback {
-		if len(values) > 1 {
-			return "", untrusted("read callback: %q comes more than once", foreign.ForError(name))
+	for _, name := range callbackParameters {
+		if len(callback[name]) > 1 {
+			return "", untrusted("read callback: %q comes more than once", name)
 		}
 	}
 	if a.State == "" || subtle.ConstantTimeCompare([]byte(a.State), []byte(callback.Get("state"))) != 1 {
@@ -123,7 +154,7 @@ func (a Attempt) code(connector, issuer string, callback url.Values, issuerOK fu
 	if !issuerOK(callback.Get("iss")) {
 		return "", untrusted("read callback: iss is missing or another upstream's")
 	}
-	if callback.Has("error") { // beside a code, too
+	if callback.Get("error") != "" { // beside a code, too; an empty one counts as none (RFC 6749, section 3.1)
 		return "", refusal("read callback", callback.Get("error"))
 	}
 	code := callback.Get("code")

@@ -330,3 +330,42 @@ func TestStart_BadRedirectURI(t *testing.T) {
 		}
 	}
 }
+
+// TestCallbackValues_OnlyWhatIsUsed: other parameters may be anything; ours are there once
+// and are readable, or the callback is none.
+func TestCallbackValues_OnlyWhatIsUsed(t *testing.T) {
+	for query, want := range map[string]string{
+		"":                             "",
+		"state=a&code=b&iss=c":         "code=b&iss=c&state=a",
+		"code=b&scope=a&scope=b":       "code=b",
+		"code=b&junk=%zz&%zz=1&=1&&x":  "code=b",
+		"code=b;c&a;b=1":               "code=b%3Bc",
+		"code=b&x=%00&y=%ff&%ff=%00":   "code=b",
+		"code=b&error=":                "code=b",
+		"code=b&CODE=c":                "code=b",
+		"c%6fde=b&session_state=a%2Eb": "code=b",
+		"code=a&code=b":                "!",
+		"code=a&c%6fde=a":              "!",
+		"code=%zz":                     "!",
+		"code=%00":                     "!",
+		"state=%ff":                    "!",
+	} {
+		values, err := federation.CallbackValues(query)
+		if got := values.Encode(); got != strings.TrimSuffix(want, "!") || (err != nil) != (want == "!") {
+			t.Errorf("%s: got %s, %v", query, got, err)
+		}
+	}
+}
+
+// TestFederation_UnreadCallbackParameters: repeated or not, they change nothing.
+func TestFederation_UnreadCallbackParameters(t *testing.T) {
+	_, up := lying(t, nil)
+	a, back := up.visit(t, "victim")
+	for _, name := range []string{"scope", "session_state", "authuser", "hd", "prompt", "id_token", "error_description", "error_uri"} {
+		back[name] = []string{"\x00", "\xff", ""}
+	}
+	back.Set("error", "")
+	if _, err := up.finish(t, a, back); err != nil {
+		t.Error(err)
+	}
+}

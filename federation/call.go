@@ -1,13 +1,12 @@
 package federation
 
 import (
-	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -91,7 +90,7 @@ func (c caller) do(ctx context.Context, step string, r *http.Request) (response,
 		return response{}, broken(step, err)
 	}
 	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err := readWhole(res)
 	if err != nil {
 		return response{}, broken(step, err)
 	}
@@ -101,10 +100,50 @@ func (c caller) do(ctx context.Context, step string, r *http.Request) (response,
 		return a, untrusted("%s: answer is too large", step)
 	case a.status >= 300 && a.status < 400:
 		return a, untrusted("%s: answer is a redirect to elsewhere", step)
-	case a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout:
-		return a, fmt.Errorf("%s: status %d: %w", step, a.status, ErrUnreachable)
 	}
-	return a, nil
+	return a, comesBackLater(step, a)
+}
+
+// look asks for a page as a browser without cookies would, and follows no redirect. Of the
+// answer it takes status and header: a page may be of any size. Errors are those of do.
+func (c caller) look(ctx context.Context, step, address string) (response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return response{}, untrusted("%s: not a URL", step)
+	}
+	r.Header.Set("Accept", "text/html,*/*;q=0.8")
+	own := *c.client
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	res, err := own.Do(r)
+	if err != nil {
+		return response{}, broken(step, err)
+	}
+	res.Body.Close()
+	a := response{status: res.StatusCode, header: res.Header}
+	return a, comesBackLater(step, a)
+}
+
+// comesBackLater is the error of a status that asks to come back later; else nil.
+func comesBackLater(step string, a response) error {
+	if a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout {
+		return fmt.Errorf("%s: status %d: %w", step, a.status, ErrUnreachable)
+	}
+	return nil
+}
+
+// readWhole reads an answer up to one byte over the limit. Nobody asked for gzip; but a
+// server may choose it where the request names no coding (RFC 9110, section 12.5.3), and
+// some do.
+func readWhole(res *http.Response) ([]byte, error) {
+	var body io.Reader = res.Body
+	if coding := strings.ToLower(strings.TrimSpace(res.Header.Get("Content-Encoding"))); coding == "gzip" || coding == "x-gzip" {
+		unpacked, err := gzip.NewReader(res.Body)
+		if err != nil {
+			return nil, err
+		}
+		body = unpacked
+	}
+	return io.ReadAll(io.LimitReader(body, maxAnswer+1))
 }
 
 // response is one answer of an upstream, read whole.
@@ -114,18 +153,21 @@ type response struct {
 	body   []byte
 }
 
-// object reads the answer as a JSON object.
+// object reads the answer as a JSON object, whatever its content type says.
 func (a response) object(step string) (object, error) {
-	o, err := decodeObject(bytes.TrimSpace(a.body))
+	members, err := foreign.ReadMembers(a.body)
 	if err != nil {
-		return nil, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.header.Get("Content-Type")), err)
+		return object{}, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.contentType()), err)
 	}
-	return o, nil
+	return object{members}, nil
 }
 
+func (a response) contentType() string { return a.header.Get("Content-Type") }
+
+// mediaType is the content type without parameters, which may be malformed.
 func (a response) mediaType() string {
-	t, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-	return t
+	t, _, _ := strings.Cut(a.contentType(), ";")
+	return strings.ToLower(strings.TrimSpace(t))
 }
 
 // broken classifies a call without an answer. Only its kind goes into the text:

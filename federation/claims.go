@@ -17,34 +17,31 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 		i.AuthTime = a.Started
 	}
 	i.Fresh = a.freshBy(i.AuthTime)
-	if i.ACR, err = token.text("acr"); err != nil {
-		return i, err
-	}
-	if i.AMR, err = token.list("amr"); err != nil {
-		return i, err
-	}
+	i.ACR, i.AMR = token.words("acr"), token.some("amr")
 	// Address and word on it from one document: the signed one, if it has any.
 	document, other := token, more
-	if token[c.config.claim("email")] == nil && more != nil {
+	if token.lacks(c.config.claim("email")) && !more.lacks(c.config.claim("email")) {
 		document, other = more, token
 	}
 	if err := c.readAddress(document, other, &i); err != nil {
 		return i, err
 	}
-	all := merged(token, more)
 	if name := c.config.Claims["groups"]; name != "" {
-		if i.Groups, err = all.list(name); err != nil {
+		from := token
+		if token.lacks(name) {
+			from = more
+		}
+		if i.Groups, err = from.list(name); err != nil {
 			return i, err
 		}
 	}
-	c.readProfile(all, &i)
-	i.Claims = all
+	c.readProfile(token, more, &i)
 	return i, nil
 }
 
 func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 	text, err := document.text(c.config.claim("email"))
-	if err != nil {
+	if err != nil || text == "" { // then there is nothing that a word on it could be about
 		return err
 	}
 	name := c.config.claim("email_verified")
@@ -68,27 +65,21 @@ func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 // standard claim is about the claim email (OpenID Connect Core, section 5.1): an address
 // that the settings take from another claim is another one if the two differ.
 func (c *base) speaksOf(document object, text string) bool {
-	standard, there := document["email"].(string)
-	return c.config.claim("email_verified") != "email_verified" || !there || strings.EqualFold(standard, text)
+	standard, err := document.text("email")
+	return c.config.claim("email_verified") != "email_verified" || err == nil && standard == "" || strings.EqualFold(standard, text)
 }
 
-func (c *base) readProfile(all object, i *Identity) {
-	i.Name = all.words(c.config.claim("name"))
-	i.GivenName = all.words(c.config.claim("given_name"))
-	i.FamilyName = all.words(c.config.claim("family_name"))
-	i.Username = all.words(c.config.claim("preferred_username"))
-	i.Locale = all.words(c.config.claim("locale"))
-	i.Picture = pictureURL(all.words(c.config.claim("picture")))
-}
-
-// merged is what both documents say; the signed one wins.
-func merged(token, more object) object {
-	all := object{}
-	for name, value := range more {
-		all[name] = value
+// readProfile takes each claim from the signed document, and from the other one where the
+// first has none that can be read.
+func (c *base) readProfile(token, more object, i *Identity) {
+	for name, into := range map[string]*string{
+		"name": &i.Name, "given_name": &i.GivenName, "family_name": &i.FamilyName,
+		"preferred_username": &i.Username, "locale": &i.Locale, "picture": &i.Picture,
+	} {
+		claim := c.config.claim(name)
+		if *into = token.words(claim); *into == "" {
+			*into = more.words(claim)
+		}
 	}
-	for name, value := range token {
-		all[name] = value
-	}
-	return all
+	i.Picture = pictureURL(i.Picture)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -44,18 +45,25 @@ type Connector interface {
 	// AnswersByPOST reports whether the upstream's callback is a form that the
 	// browser posts across sites; from all others a POST is to be refused.
 	AnswersByPOST() bool
-	// Probe looks at the upstream without a user.
-	Probe(ctx context.Context) Report
+	// Probe does what a sign-in does, up to the point where a person is needed: it reads
+	// discovery document and keys anew, asks for the sign-in page without a browser's
+	// cookies, and redeems a made-up code, which only a client that the upstream knows is
+	// refused for. redirectURI is the one that sign-ins use; without it, "", the page is not
+	// asked for.
+	Probe(ctx context.Context, redirectURI string) Report
 }
 
 // Report is what a look at an upstream found.
 type Report struct {
 	Issuer string
 	// Err says why nobody can sign in through it now; nil if all is well. It is one
-	// of a Connector's errors.
+	// of a Connector's errors, the one that a sign-in would end with.
 	Err error
+	// Warnings say what may stop some sign-ins, in sentences without a capital and a full
+	// stop.
+	Warnings []string
 	// ClockSkew is how far the upstream's clock is ahead of ours, to the second, by
-	// its Date header. See ClockOff.
+	// its Date header.
 	ClockSkew time.Duration
 	// Endpoints by name (authorization, token, userinfo, jwks).
 	Endpoints map[string]string
@@ -67,9 +75,6 @@ type Report struct {
 	Keys             int // published keys that tokens may be verified with
 	IgnoredKeys      int // and others of kinds that we use, which are malformed, too weak or too many
 }
-
-// ClockOff reports whether the two clocks are so far apart that sign-ins fail.
-func (r Report) ClockOff() bool { return r.ClockSkew.Abs() > skew }
 
 // base is what all connectors share.
 type base struct {
@@ -141,11 +146,15 @@ func (c *base) allow(i Identity) error {
 	return nil
 }
 
-// clockSkew is how far the upstream's clock is ahead, to the second.
+// clockSkew is how far the upstream's clock is ahead, to the second. An answer from a
+// cache says how old it is (RFC 9111, section 5.1).
 func (c *base) clockSkew(h http.Header) time.Duration {
 	at, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
 		return 0
+	}
+	if age, err := strconv.Atoi(h.Get("Age")); err == nil && age > 0 && age < 1<<30 {
+		at = at.Add(time.Duration(age) * time.Second)
 	}
 	return at.Sub(c.now().Truncate(time.Second)) // as the header is
 }

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/net/publicsuffix"
 
 	"signet/federation/foreign"
@@ -28,12 +27,23 @@ const (
 
 // metadata is what an upstream says about itself (OIDC Discovery, section 3).
 type metadata struct {
-	issuer                                  string
-	authorization, token, userinfo, jwks    string
-	algorithms, scopes, clientAuth, prompts []string
-	challenges                              []string
-	issuerInCallback                        bool
-	keys                                    *oidc.RemoteKeySet
+	issuer                               string
+	authorization, token, userinfo, jwks string
+	// Nil: it does not say.
+	algorithms, clientAuth, claims []string
+	issuerInCallback               bool
+	keys                           *keySet // nil: ID tokens need none
+
+	said object // the document, for what only some sign-ins or a report go by
+}
+
+// needs says which optional parts of the document the sign-ins of a connector go by. The
+// others may be missing or malformed.
+type needs struct {
+	userinfo   bool
+	clientAuth bool // the settings leave the method open
+	// algorithms are those of ID tokens that we accept of the advertised ones.
+	algorithms func(advertised []string) []string
 }
 
 // discovery fetches the metadata of one upstream when it is first needed, once for all
@@ -45,6 +55,7 @@ type discovery struct {
 	at     string        // the issuer that the document's address is made of
 	issuer string        // the issuer that the document must name
 	hosts  []string      // of endpoints outside the issuer's domain
+	needs  needs
 
 	mu        sync.Mutex
 	known     *metadata
@@ -132,13 +143,16 @@ func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", step, err)
 	}
-	m.keys = remoteKeys(ctx, d.caller, d.now, m.jwks)
+	if m.jwks != "" {
+		m.keys = &keySet{caller: d.caller, now: d.now, uri: m.jwks}
+	}
 	return m, nil
 }
 
-// read takes from the document what a sign-in needs. ErrUntrusted.
+// read takes from the document what a sign-in goes by. ErrUntrusted; ErrMisconfigured if
+// the settings allow no algorithm that the upstream signs by.
 func (d *discovery) read(o object) (*metadata, error) {
-	m := &metadata{}
+	m := &metadata{said: o}
 	var err error
 	if m.issuer, err = o.text("issuer"); err != nil {
 		return nil, err
@@ -146,31 +160,56 @@ func (d *discovery) read(o object) (*metadata, error) {
 	if m.issuer != d.issuer {
 		return nil, untrusted("the document's issuer is %q, the settings say %q", foreign.ForError(m.issuer), d.issuer)
 	}
-	for name, into := range map[string]*string{
-		"authorization_endpoint": &m.authorization, "token_endpoint": &m.token,
-		"userinfo_endpoint": &m.userinfo, "jwks_uri": &m.jwks,
-	} {
-		if *into, err = o.text(name); err != nil {
+	if m.algorithms, err = o.choices("id_token_signing_alg_values_supported"); err != nil {
+		return nil, err
+	}
+	if m.issuerInCallback, err = o.yes("authorization_response_iss_parameter_supported"); err != nil {
+		return nil, err
+	}
+	if d.needs.clientAuth {
+		if m.clientAuth, err = o.choices("token_endpoint_auth_methods_supported"); err != nil {
 			return nil, err
 		}
-		if *into == "" && name == "userinfo_endpoint" {
+	}
+	m.claims = o.some("claims_supported")
+	ours := d.needs.algorithms(m.algorithms)
+	if len(ours) == 0 {
+		return nil, fmt.Errorf("id_token_signing_alg_values_supported names none of the algorithms that the settings allow: %w", ErrMisconfigured)
+	}
+	return m, d.readEndpoints(o, m, needsKeys(ours))
+}
+
+// readEndpoints reads the addresses that a sign-in calls or sends the browser to.
+func (d *discovery) readEndpoints(o object, m *metadata, keys bool) error {
+	endpoints := []struct {
+		name           string
+		into           *string
+		used, optional bool
+	}{
+		{"authorization_endpoint", &m.authorization, true, false},
+		{"token_endpoint", &m.token, true, false},
+		{"userinfo_endpoint", &m.userinfo, d.needs.userinfo, true},
+		{"jwks_uri", &m.jwks, keys, false},
+	}
+	for _, e := range endpoints {
+		if !e.used {
 			continue
 		}
-		if err := d.acceptable(*into); err != nil {
-			return nil, untrusted("%s: %v", name, err)
+		address, err := o.text(e.name)
+		switch {
+		case err != nil:
+			return err
+		case address == "" && e.optional:
+			continue
+		case address == "":
+			return untrusted("%s is missing", e.name)
 		}
-	}
-	for name, into := range map[string]*[]string{
-		"id_token_signing_alg_values_supported": &m.algorithms, "scopes_supported": &m.scopes,
-		"token_endpoint_auth_methods_supported": &m.clientAuth, "prompt_values_supported": &m.prompts,
-		"code_challenge_methods_supported": &m.challenges,
-	} {
-		if *into, err = o.list(name); err != nil {
-			return nil, err
+		if err := d.acceptable(address); err != nil {
+			return untrusted("%s: %v", e.name, err)
 		}
+		*e.into = address
 	}
-	m.issuerInCallback, err = o.yes("authorization_response_iss_parameter_supported")
-	return m, err
+	return nil
 }
 
 // acceptable keeps a discovery document from sending codes, secrets and browsers

@@ -3,10 +3,13 @@
 //
 // A Connector sends a browser away and turns what it brings back into an
 // Identity. An identity is a connector, an issuer and a subject; the address that
-// comes with it is a hint with a note on how far it may be believed. Everything an
-// upstream says is read strictly: what is wrong, doubled, of another type or not
-// signed as agreed ends the attempt with one of six errors, and never with half an
-// identity.
+// comes with it is a hint with a note on how far it may be believed. What a sign-in
+// uses of an upstream's words is read strictly: if it is wrong, doubled, of another type
+// or not signed as agreed, the attempt ends with one of six errors, and never with half an
+// identity. What a sign-in does not use may be anything; see object for the rule.
+//
+// Probe goes the way of a sign-in as far as it leads without a person, by the same code, so
+// that the two cannot disagree.
 //
 // The package owns discovery, the upstreams' keys, the exchange of the code and
 // the check of the answer. It does not know users, sessions, cookies or pages, and

@@ -49,6 +49,14 @@ func untrusted(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, ErrUntrusted)...)
 }
 
+// because names the step that an error comes from; nil stays nil.
+func because(step string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", step, err)
+}
+
 // refusals says what an upstream's error code means, from the authorization
 // endpoint (RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6) or the token
 // endpoint (section 5.2), GitHub's and Apple's own included.

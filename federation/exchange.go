@@ -2,7 +2,6 @@ package federation
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -14,78 +13,121 @@ import (
 
 // tokenResponse is what the token endpoint gave (RFC 6749, section 5.1).
 type tokenResponse struct {
-	access, refresh, idToken, scope string
-	expiresAt                       int64 // Unix milliseconds; 0: unknown
+	access, idToken string
+	said            object // the whole answer
 }
 
 // exchange redeems the code: one request, never a second one, since a code is
 // good for one (RFC 6749, section 4.1.3; RFC 7636, section 4.5). x/oauth2 would
 // take a doubled member and put the answer into its error.
 func (c *base) exchange(ctx context.Context, endpoint, code string, a Attempt, as credentials) (tokenResponse, error) {
-	form := url.Values{
-		"grant_type": {"authorization_code"}, "code": {code},
-		"redirect_uri": {a.RedirectURI}, "code_verifier": {a.Verifier},
-	}
-	header := http.Header{}
-	if err := as.apply(endpoint, form, header, c.now()); err != nil {
-		return tokenResponse{}, err
-	}
-	const step = "exchange code"
-	res, err := c.caller.post(ctx, step, endpoint, form, header)
+	form, header, err := c.tokenRequest(endpoint, code, a, as)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	o, err := res.object(step)
+	res, err := c.caller.post(ctx, exchangeStep, endpoint, form, header)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	// GitHub says no with status 200.
-	if o["error"] != nil || res.status != http.StatusOK {
-		return tokenResponse{}, refusedExchange(step, res.status, o)
+	o, err := acceptedExchange(res)
+	if err != nil {
+		return tokenResponse{}, err
 	}
-	return c.readTokenResponse(o)
+	return readTokenResponse(exchangeStep, o)
 }
 
-func refusedExchange(step string, status int, o object) error {
-	code, _ := o["error"].(string)
+const exchangeStep = "exchange code"
+
+// tokenRequest is the form of a token request and the header that authenticates us.
+func (c *base) tokenRequest(endpoint, code string, a Attempt, as credentials) (url.Values, http.Header, error) {
+	form := url.Values{"grant_type": {"authorization_code"}, "code": {code}, "code_verifier": {a.Verifier}}
+	if a.RedirectURI != "" {
+		form.Set("redirect_uri", a.RedirectURI)
+	}
+	header := http.Header{}
+	return form, header, as.apply(endpoint, form, header, c.now())
+}
+
+// acceptedExchange reads the answer of the token endpoint, unless it is a refusal.
+func acceptedExchange(res response) (object, error) {
+	o, err := res.object(exchangeStep)
+	switch {
+	case err != nil && res.status == http.StatusOK:
+		return object{}, err
+	case err != nil: // often HTML; the status says enough
+		return object{}, refusedExchange(exchangeStep, res, object{})
+	}
+	// GitHub says no with status 200. An empty error is how some programs write none.
+	if res.status != http.StatusOK || !o.lacks("error") {
+		return object{}, refusedExchange(exchangeStep, res, o)
+	}
+	return o, nil
+}
+
+// refused is a refusal of the token endpoint.
+type refused struct {
+	status int
+	code   string // error; "" if it gave none
+	cause  error
+}
+
+// Error is the cause.
+func (r *refused) Error() string { return r.cause.Error() }
+
+// Unwrap gives the cause, one of the errors of a Connector.
+func (r *refused) Unwrap() error { return r.cause }
+
+func refusedExchange(step string, res response, o object) error {
+	code, err := o.text("error")
+	return &refused{res.status, code, causeOfRefusal(step, res, code, err)}
+}
+
+func causeOfRefusal(step string, res response, code string, err error) error {
 	switch _, known := refusals[code]; {
 	case known:
 		return refusal(step, code)
-	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return fmt.Errorf("%s: status %d: %w", step, status, ErrMisconfigured)
+	case res.status == http.StatusUnauthorized || res.status == http.StatusForbidden:
+		return fmt.Errorf("%s: status %d: %w", step, res.status, ErrMisconfigured)
+	case res.status == http.StatusNotFound || res.status == http.StatusMethodNotAllowed || res.status == http.StatusGone:
+		return untrusted("%s: status %d: there is no token endpoint", step, res.status)
+	case err != nil:
+		return because(step, err)
 	}
-	return untrusted("%s: status %d, error %q", step, status, foreign.ForError(code))
+	return untrusted("%s: status %d, %s, error %q", step, res.status, foreign.ForError(res.contentType()), foreign.ForError(code))
 }
 
-func (c *base) readTokenResponse(o object) (tokenResponse, error) {
-	var g tokenResponse
-	var kind string
-	for name, into := range map[string]*string{
-		"access_token": &g.access, "refresh_token": &g.refresh, "id_token": &g.idToken, "scope": &g.scope, "token_type": &kind,
-	} {
-		var err error
-		if *into, err = o.text(name); err != nil {
-			return g, fmt.Errorf("exchange code: %w", err)
-		}
+// readTokenResponse takes from the answer what every sign-in goes by. A token type need not
+// be named: no other than Bearer was agreed on (OIDC Core, section 3.1.3.3).
+func readTokenResponse(step string, o object) (tokenResponse, error) {
+	access, err := o.text("access_token")
+	if err != nil {
+		return tokenResponse{}, because(step, err)
 	}
-	if g.access == "" || strings.ContainsFunc(g.access, notVisible) || !strings.EqualFold(kind, "bearer") {
-		return g, untrusted("exchange code: no bearer token in the answer")
+	kind, err := o.text("token_type")
+	switch {
+	case err != nil:
+		return tokenResponse{}, because(step, err)
+	case kind != "" && !strings.EqualFold(kind, "bearer"):
+		return tokenResponse{}, untrusted("%s: token_type %q is not Bearer", step, foreign.ForError(kind))
+	case access == "" || strings.ContainsFunc(access, notVisible):
+		return tokenResponse{}, untrusted("%s: access_token is missing or malformed", step)
 	}
-	if n, ok := o["expires_in"].(json.Number); ok {
-		if seconds, err := n.Int64(); err == nil && seconds > 0 && seconds < 1<<31 {
-			g.expiresAt = c.now().Add(time.Duration(seconds) * time.Second).UnixMilli()
-		}
-	}
-	return g, nil
+	return tokenResponse{access: access, said: o}, nil
 }
 
 // notVisible finds what would break out of a header.
 func notVisible(r rune) bool { return r <= ' ' || r > '~' }
 
-// keep gives the tokens to the identity if the settings ask for it.
+// keep gives the tokens to the identity if the settings ask for it. What lies beside the
+// access token and cannot be read is left out: the sign-in does not depend on it.
 func (c *base) keep(g tokenResponse, i *Identity) {
-	if c.config.KeepToken {
-		i.Token = &Token{g.access, g.refresh, g.scope, g.expiresAt}
+	if !c.config.KeepToken {
+		return
+	}
+	refresh, _ := g.said.text("refresh_token")
+	i.Token = &Token{AccessToken: g.access, RefreshToken: refresh, Scope: strings.Join(g.said.some("scope"), " ")}
+	if life := g.said.period("expires_in"); life > 0 {
+		i.Token.ExpiresAt = c.now().Add(time.Duration(life) * time.Second).UnixMilli()
 	}
 }
 

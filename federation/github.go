@@ -55,9 +55,13 @@ func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
 	}
 	a := newAttempt(c.config.ID, c.web, o, c.now())
 	a.Nonce = "" // nothing comes back signed
+	return a, c.authorizationURL(a, o), nil
+}
+
+func (c *gitHub) authorizationURL(a Attempt, o Options) string {
 	client := oauth2.Config{
 		ClientID: c.config.ClientID, RedirectURL: o.RedirectURI, Scopes: c.Scopes(),
-		Endpoint: oauth2.Endpoint{AuthURL: c.web + "/login/oauth/authorize"},
+		Endpoint: oauth2.Endpoint{AuthURL: c.authorizationEndpoint()},
 	}
 	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.Verifier)}
 	if o.Fresh || o.MaxAge != nil {
@@ -66,7 +70,7 @@ func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
 	if o.LoginHint != "" {
 		options = append(options, oauth2.SetAuthURLParam("login", o.LoginHint))
 	}
-	return a, client.AuthCodeURL(a.State, options...), nil
+	return client.AuthCodeURL(a.State, options...)
 }
 
 // Finish exchanges the code and asks the API who it is and which addresses are
@@ -78,7 +82,7 @@ func (c *gitHub) Finish(ctx context.Context, a Attempt, callback url.Values) (Id
 	}
 	ctx, cancel := c.caller.inTime(ctx)
 	defer cancel()
-	g, err := c.exchange(ctx, c.web+"/login/oauth/access_token", code, a, c.credentials)
+	g, err := c.exchange(ctx, c.tokenEndpoint(), code, a, c.credentials)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -106,6 +110,9 @@ func (c *gitHub) Finish(ctx context.Context, a Attempt, callback url.Values) (Id
 	return i, nil
 }
 
+func (c *gitHub) authorizationEndpoint() string { return c.web + "/login/oauth/authorize" }
+func (c *gitHub) tokenEndpoint() string         { return c.web + "/login/oauth/access_token" }
+
 // callbackIssuer knows both names of GitHub's authorization server, should it
 // begin to send one.
 func (c *gitHub) callbackIssuer(iss string) bool {
@@ -115,7 +122,11 @@ func (c *gitHub) callbackIssuer(iss string) bool {
 func (c *gitHub) identify(user object, email string) (Identity, error) {
 	// As text, since a float64 runs out of digits at 2^53; the login can be given to
 	// somebody else.
-	number, _ := user["id"].(json.Number)
+	value, err := user.value("id")
+	if err != nil {
+		return Identity{}, err
+	}
+	number, _ := value.(json.Number)
 	id, err := strconv.ParseInt(number.String(), 10, 64)
 	if err != nil || id <= 0 {
 		return Identity{}, untrusted("id is missing or no number")
@@ -123,7 +134,6 @@ func (c *gitHub) identify(user object, email string) (Identity, error) {
 	i := Identity{
 		Connector: c.config.ID, Issuer: c.web, Subject: strconv.FormatInt(id, 10),
 		Name: user.words("name"), Username: user.words("login"), Picture: pictureURL(user.words("avatar_url")),
-		Claims: user,
 	}
 	c.setAddress(&i, email, saidYes) // primaryEmail gives no other
 	return i, nil
@@ -133,10 +143,10 @@ func (c *gitHub) user(ctx context.Context, token string) (object, error) {
 	const step = "read user"
 	a, err := c.ask(ctx, step, "/user", token)
 	if err != nil {
-		return nil, err
+		return object{}, err
 	}
 	if a.status != http.StatusOK {
-		return nil, refusedAPI(step, a)
+		return object{}, refusedAPI(step, a)
 	}
 	return a.object(step)
 }
@@ -157,25 +167,46 @@ func (c *gitHub) primaryEmail(ctx context.Context, token string) (string, error)
 	case a.status != http.StatusOK:
 		return "", refusedAPI(step, a)
 	}
-	v, err := foreign.Value(a.body)
-	list, ok := v.([]any)
-	if err != nil || !ok {
-		return "", untrusted("%s: not a JSON list", step)
+	list, err := foreign.Items(a.body)
+	if err != nil {
+		return "", untrusted("%s: the answer %v", step, err)
 	}
+	return provenPrimary(step, list)
+}
+
+// provenPrimary finds the entry that is primary and verified. The others may be anything.
+func provenPrimary(step string, list []json.RawMessage) (string, error) {
+	found, readable := "", 0
 	for _, element := range list {
-		entry, ok := element.(map[string]any)
-		if !ok {
-			return "", untrusted("%s: not a list of objects", step)
+		entry, err := readObject(element)
+		if err != nil {
+			continue
 		}
-		text, verified := entry["email"].(string)
-		if !verified {
-			return "", untrusted("%s: an entry has no address", step)
+		readable++
+		if primary, err := entry.value("primary"); err != nil || primary != true {
+			continue
 		}
-		if entry["primary"] == true && entry["verified"] == true && !noReply(text) {
-			return text, nil
+		if verified, err := entry.value("verified"); err != nil || verified != true {
+			continue
 		}
+		text, err := entry.text("email")
+		switch {
+		case err != nil:
+			return "", because(step, err)
+		case text == "":
+			return "", untrusted("%s: the primary entry has no email", step)
+		case found != "" && found != text:
+			return "", untrusted("%s: two entries are primary", step)
+		}
+		found = text
 	}
-	return "", nil
+	if readable == 0 && len(list) > 0 {
+		return "", untrusted("%s: no entry is an object", step)
+	}
+	if noReply(found) {
+		return "", nil
+	}
+	return found, nil
 }
 
 // noReply finds the addresses that GitHub makes up to hide the real one; mail to

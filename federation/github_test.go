@@ -192,7 +192,7 @@ func TestGitHub_Bases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.Probe(t.Context()).Endpoints["userinfo"]; got != want {
+		if got := c.Probe(t.Context(), redirectURI).Endpoints["userinfo"]; got != want {
 			t.Errorf("%q: got %s, want %s", base, got, want)
 		}
 	}

@@ -33,17 +33,19 @@ type Identity struct {
 	// milliseconds; 0 if it did not say. Of an upstream that AsksAgain, was asked to and
 	// did not say, it is when the attempt started: the proof is no older.
 	AuthTime int64
-	ACR      string
-	AMR      []string
+	// ACR and AMR are how it did that, in its own words; empty where they cannot be read.
+	// Nothing is decided by them.
+	ACR string
+	AMR []string
 	// Fresh: the attempt asked for a new proof, and there was one after it started: the
 	// upstream says so under its signature, or AsksAgain and says nothing else.
 	Fresh bool
 
 	// Groups come only from the claim that the settings name for them.
 	Groups []string
-	// Claims are all the upstream sent, unjudged; numbers are json.Number. Nothing
-	// may be decided by them that a field above decides.
-	Claims map[string]any
+	// Note says why a document that would have completed the profile was not used; nil if
+	// nothing is missing. It is for the log and stops nobody.
+	Note error
 	// Token is set only if the settings ask to keep it.
 	Token *Token
 }

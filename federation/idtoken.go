@@ -3,12 +3,9 @@ package federation
 import (
 	"context"
 	"crypto/subtle"
-	"encoding/json"
-	"fmt"
+	"encoding/base64"
 	"slices"
 	"time"
-
-	"github.com/coreos/go-oidc/v3/oidc"
 
 	"signet/federation/foreign"
 )
@@ -16,89 +13,117 @@ import (
 // maxIDToken is in bytes; upstreams that put groups into it come to a tenth.
 const maxIDToken = 64 << 10
 
-// verifyIDToken checks an ID token and gives its claims (OIDC Core, section
-// 3.1.3.7). The library verifies signature, algorithm and expiry. The rest is
-// decided here, on the strictly read text, which must say the same as what the
-// library read.
+// verifyIDToken checks an ID token and gives its claims (OIDC Core, section 3.1.3.7). A
+// claim that no check and no identity reads may hold anything. Verifiers that read the
+// token into one struct refuse it for such a claim, or for a certificate in its header.
 func (c *relyingParty) verifyIDToken(ctx context.Context, m *metadata, g tokenResponse, nonce string) (object, error) {
+	const step = "verify ID token"
 	if g.idToken == "" || len(g.idToken) > maxIDToken {
-		return nil, untrusted("verify ID token: there is none, or it is too long")
+		return object{}, untrusted("%s: id_token is missing or over 64 KiB", step)
 	}
-	claims, token, err := c.verifySigned(ctx, m, g.idToken, false)
+	token, err := foreign.ReadSigned(g.idToken)
 	if err != nil {
-		return nil, err
+		return object{}, untrusted("%s: id_token %v", step, err)
 	}
-	if token.AccessTokenHash != "" && token.VerifyAccessToken(g.access) != nil {
-		return nil, untrusted("verify ID token: at_hash is another access token's")
+	claims, err := c.verifySigned(ctx, step, m, token, c.algorithms(m))
+	if err != nil {
+		return object{}, err
+	}
+	if err := c.checkAudience(claims); err != nil {
+		return object{}, because(step, err)
+	}
+	if err := checkAccessToken(claims, token.Algorithm, g.access); err != nil {
+		return object{}, because(step, err)
 	}
 	if got, err := claims.text("nonce"); err != nil || nonce == "" || subtle.ConstantTimeCompare([]byte(got), []byte(nonce)) != 1 {
-		return nil, untrusted("verify ID token: nonce is missing or another attempt's")
+		return object{}, untrusted("%s: nonce is missing or another attempt's", step)
 	}
-	if err := c.checkClaims(claims); err != nil {
-		return nil, err
+	if _, err := claims.subject(); err != nil {
+		return object{}, because(step, err)
+	}
+	return claims, because(step, c.checkTimes(claims, []string{"exp", "iat", "nbf", "auth_time"}, "exp", "iat"))
+}
+
+// verifySigned checks a token's signature, algorithm and issuer, and that it is meant for
+// this client. It gives the claims.
+func (c *relyingParty) verifySigned(ctx context.Context, step string, m *metadata, token foreign.Signed, allowed []string) (object, error) {
+	if !slices.Contains(allowed, token.Algorithm) {
+		return object{}, untrusted("%s: alg %q is not one of %v, which the settings and the upstream's metadata allow", step, foreign.ForError(token.Algorithm), allowed)
+	}
+	switch {
+	case slices.Contains(symmetric, token.Algorithm):
+		if !token.VerifyShared([]byte(c.config.ClientSecret.Reveal())) {
+			return object{}, untrusted("%s: the signature is not by the client secret", step)
+		}
+	case m.keys == nil:
+		return object{}, untrusted("%s: alg %q needs published keys, which these settings do not use", step, foreign.ForError(token.Algorithm))
+	default:
+		if err := m.keys.verify(ctx, token); err != nil {
+			return object{}, because(step, err)
+		}
+	}
+	members, err := foreign.ReadMembers(token.Payload)
+	if err != nil {
+		return object{}, untrusted("%s: its payload %v", step, err)
+	}
+	claims := object{members}
+	issuer, err := claims.text("iss")
+	if err != nil || !c.issues(issuer) {
+		return object{}, untrusted("%s: iss %q is not the upstream's", step, foreign.ForError(issuer))
+	}
+	audience, err := claims.list("aud")
+	if err != nil || !slices.Contains(audience, c.config.ClientID) {
+		return object{}, untrusted("%s: aud is not this client", step)
 	}
 	return claims, nil
 }
 
-// verifySigned checks a token's signature, and its expiry unless it need have
-// none.
-func (c *relyingParty) verifySigned(ctx context.Context, m *metadata, text string, endless bool) (object, *oidc.IDToken, error) {
-	keys := &witness{keys: c.keys(m)}
-	verifier := oidc.NewVerifier(m.issuer, keys, &oidc.Config{
-		ClientID: c.config.ClientID, SupportedSigningAlgs: c.algorithms(m),
-		SkipIssuerCheck: true, // checkClaims does, and knows upstreams with several
-		SkipExpiryCheck: endless,
-		Now:             func() time.Time { return c.now().Add(-skew) },
-	})
-	token, err := verifier.Verify(ctx, text)
-	if keys.unreachable != nil {
-		return nil, nil, fmt.Errorf("verify signed token: fetch keys: %w", keys.unreachable)
-	}
-	if err != nil {
-		return nil, nil, untrusted("verify signed token: %s", foreign.ForError(err.Error()))
-	}
-	var payload json.RawMessage
-	if err := token.Claims(&payload); err != nil {
-		return nil, nil, untrusted("verify signed token: no claims")
-	}
-	claims, err := decodeObject(payload)
-	if err != nil {
-		return nil, nil, untrusted("verify signed token: %v", err)
-	}
-	return claims, token, c.checkIssuerAndAudience(claims)
-}
-
-func (c *relyingParty) checkIssuerAndAudience(claims object) error {
-	issuer, err := claims.text("iss")
-	if err != nil || !c.issues(issuer) {
-		return untrusted("verify signed token: iss %q is not the upstream's", foreign.ForError(issuer))
-	}
+// checkAudience wants to be the one that a token for several was issued to.
+func (c *relyingParty) checkAudience(claims object) error {
 	audience, err := claims.list("aud")
-	if err != nil || !slices.Contains(audience, c.config.ClientID) {
-		return untrusted("verify signed token: aud is not this client")
+	if err != nil {
+		return err
 	}
 	party, err := claims.text("azp")
 	if err != nil || party != "" && party != c.config.ClientID || party == "" && len(audience) > 1 {
-		return untrusted("verify signed token: azp is not this client")
+		return untrusted("azp is not this client")
 	}
 	return nil
 }
 
-func (c *relyingParty) checkClaims(claims object) error {
-	if _, err := claims.subject(); err != nil {
+// checkAccessToken compares at_hash, which need not be there with a code (OIDC Core,
+// section 3.1.3.6): the left half of the hash that the ID token's algorithm is built on,
+// the symmetric ones included.
+func checkAccessToken(claims object, algorithm, access string) error {
+	want, err := claims.text("at_hash")
+	if err != nil || want == "" {
 		return err
 	}
-	now := c.now()
-	if _, ok, err := claims.seconds("exp"); err != nil || !ok {
-		return untrusted("verify ID token: exp is missing or no time")
+	h := foreign.HashOf(algorithm).New()
+	h.Write([]byte(access))
+	sum := h.Sum(nil)
+	if got := base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2]); subtle.ConstantTimeCompare([]byte(got), []byte(want)) != 1 {
+		return untrusted("at_hash is another access token's")
 	}
-	for _, name := range []string{"iat", "nbf", "auth_time"} {
-		at, ok, err := claims.seconds(name)
-		if err != nil || name == "iat" && !ok {
-			return untrusted("verify ID token: %s is missing or no time", name)
+	return nil
+}
+
+// checkTimes compares the times of a token with the clock; the required ones must be there.
+func (c *relyingParty) checkTimes(claims object, names []string, required ...string) error {
+	now := c.now()
+	for _, name := range names {
+		seconds, ok, err := claims.seconds(name)
+		if err != nil {
+			return err
 		}
-		if ok && time.Unix(at, 0).After(now.Add(skew)) {
-			return untrusted("verify ID token: %s lies in the future; do the clocks agree?", name)
+		at := time.Unix(seconds, 0)
+		switch {
+		case !ok && slices.Contains(required, name):
+			return untrusted("%s is missing", name)
+		case ok && name == "exp" && !at.After(now.Add(-skew)):
+			return untrusted("it has expired; do the clocks agree?")
+		case ok && name != "exp" && at.After(now.Add(skew)):
+			return untrusted("%s lies in the future; do the clocks agree?", name)
 		}
 	}
 	return nil

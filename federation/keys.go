@@ -1,149 +1,137 @@
 package federation
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-	"github.com/go-jose/go-jose/v4"
-
 	"signet/federation/foreign"
 )
-
-// remoteKeys are the upstream's signing keys, fetched when a token first names one
-// that is not known, for all who wait at once, and whoever of them gives up.
-func remoteKeys(ctx context.Context, c caller, now func() time.Time, uri string) *oidc.RemoteKeySet {
-	own := *c.client
-	own.Transport = &throttled{caller: c, now: now}
-	return oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), &own), uri)
-}
 
 // retryAfter keeps an upstream that is down, and one that a flood of unknown key
 // ids makes us ask again, from more than one call in that time.
 const retryAfter = 5 * time.Second
 
-// throttled is a transport that asks at most once in retryAfter and repeats what
-// it heard meanwhile, failures included: tokens that name keys which never existed
-// cost an attacker more than the upstream.
-type throttled struct {
+// keySet holds an upstream's signing keys. They are fetched when a token first needs one
+// that is not known, once for all who wait, and whoever of them gives up.
+type keySet struct {
 	caller caller
 	now    func() time.Time
+	uri    string
 
 	mu      sync.Mutex
-	askedAt time.Time
-	heard   response
+	known   []foreign.Key
 	failure error
+	askedAt time.Time
+	flight  chan struct{} // closed when the fetch under way has ended
 }
 
-// RoundTrip answers with usable keys alone. ErrUnreachable, ErrUntrusted.
-func (t *throttled) RoundTrip(r *http.Request) (*http.Response, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if at := t.now(); t.askedAt.IsZero() || !within(t.askedAt, at, retryAfter) {
-		t.heard, t.failure = t.fetch(r)
-		t.askedAt = t.now()
+// verify checks that one of the upstream's keys made the signature.
+//
+// Keys that are known are tried first. If none of them did it, the set is fetched anew, but
+// at most once in retryAfter: tokens that name keys which never existed cost an attacker
+// more than the upstream. ErrUnreachable: the keys cannot be fetched. ErrUntrusted: there
+// are none, or none fits.
+func (k *keySet) verify(ctx context.Context, token foreign.Signed) error {
+	k.mu.Lock()
+	known := k.known
+	k.mu.Unlock()
+	if verifiedBy(known, token) == nil {
+		return nil
 	}
-	if t.failure != nil {
-		return nil, t.failure
-	}
-	return &http.Response{
-		StatusCode: t.heard.status, Header: t.heard.header, Request: r,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Body: io.NopCloser(bytes.NewReader(t.heard.body)), ContentLength: int64(len(t.heard.body)),
-	}, nil
-}
-
-func (t *throttled) fetch(r *http.Request) (response, error) {
-	// A context of its own: whoever set this off may be gone before it ends.
-	a, err := t.caller.get(context.WithoutCancel(r.Context()), "fetch keys", r.URL.String(), nil)
+	known, err := k.refreshed(ctx)
 	if err != nil {
-		return a, err
+		return err
+	}
+	return verifiedBy(known, token)
+}
+
+// verifiedBy says why none of the keys made the signature. A key without an id may be the
+// one that a token names; the signature decides.
+func verifiedBy(keys []foreign.Key, token foreign.Signed) error {
+	named, fitting := 0, 0
+	for _, key := range keys {
+		if token.KeyID != "" && key.ID != "" && key.ID != token.KeyID {
+			continue
+		}
+		named++
+		if !key.Fits(token.Algorithm) {
+			continue
+		}
+		fitting++
+		if key.Verify(token) {
+			return nil
+		}
+	}
+	switch {
+	case named == 0:
+		return untrusted("none of the %d usable keys has the token's kid %q", len(keys), foreign.ForError(token.KeyID))
+	case fitting == 0:
+		return untrusted("the key with the token's kid %q is not for %s", foreign.ForError(token.KeyID), foreign.ForError(token.Algorithm))
+	}
+	return untrusted("the signature is not by the published key")
+}
+
+// refreshed fetches the keys, unless that was done a moment ago. Failures are remembered
+// for as long.
+func (k *keySet) refreshed(ctx context.Context) ([]foreign.Key, error) {
+	k.mu.Lock()
+	if !k.askedAt.IsZero() && within(k.askedAt, k.now(), retryAfter) && k.flight == nil {
+		defer k.mu.Unlock()
+		return k.known, k.failure
+	}
+	if k.flight == nil {
+		k.flight = make(chan struct{})
+		go k.fetch(context.WithoutCancel(ctx), k.flight) // who set it off may be gone before it ends
+	}
+	flight := k.flight
+	k.mu.Unlock()
+	select {
+	case <-flight:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("fetch keys: no answer in time: %w", ErrUnreachable)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.known, k.failure
+}
+
+func (k *keySet) fetch(ctx context.Context, flight chan struct{}) {
+	found, _, _, err := fetchKeys(ctx, k.caller, k.uri)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.askedAt, k.failure = k.now(), err
+	if err == nil {
+		k.known = found
+	}
+	k.flight = nil
+	close(flight)
+}
+
+// fetchKeys gives the published keys that tokens may be verified with, and how many bad
+// ones lie beside them.
+func fetchKeys(ctx context.Context, c caller, uri string) (usable []foreign.Key, bad int, a response, err error) {
+	const step = "fetch keys"
+	a, err = c.get(ctx, step, uri, nil)
+	if err != nil {
+		return nil, 0, a, err
 	}
 	if a.status != http.StatusOK {
-		return a, untrusted("fetch keys: status %d", a.status)
+		return nil, 0, a, untrusted("%s: status %d", step, a.status)
 	}
-	usable, _, err := usableKeys(a)
-	if err == nil {
-		a.body, err = json.Marshal(map[string]any{"keys": usable})
+	usable, bad, err = foreign.UsableKeys(a.body)
+	switch {
+	case err != nil:
+		return nil, 0, a, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.contentType()), err)
+	case len(usable) == 0:
+		return nil, bad, a, untrusted("%s: the set holds no usable key, and %d that are malformed or too weak", step, bad)
 	}
-	return a, err
+	return usable, bad, a, nil
 }
 
 func within(since, at time.Time, life time.Duration) bool {
 	age := at.Sub(since)
 	return age >= 0 && age < life // a clock that was set back ends it, too
-}
-
-// usableKeys gives the keys of an answer that tokens may be verified with, and how many
-// others it holds. Those are left out: the library would refuse the whole set for one
-// that it cannot read, and believe one that is too weak.
-func usableKeys(a response) (usable []any, ignored int, err error) {
-	set, err := a.object("fetch keys")
-	if err != nil {
-		return nil, 0, err
-	}
-	usable, ignored = foreign.UsableKeys(set)
-	if len(usable) == 0 {
-		return nil, ignored, untrusted("fetch keys: the set holds no usable key")
-	}
-	return usable, ignored, nil
-}
-
-func countKeys(a response) (usable, ignored int, err error) {
-	if a.status != http.StatusOK {
-		return 0, 0, untrusted("fetch keys: status %d, no keys", a.status)
-	}
-	list, ignored, err := usableKeys(a)
-	return len(list), ignored, err
-}
-
-// witness is a key set that remembers why it could not verify: the verifier puts
-// the reason into words, and a reader of words cannot tell a lie from an outage.
-type witness struct {
-	keys        oidc.KeySet
-	unreachable error
-}
-
-// VerifySignature verifies by the published keys.
-func (w *witness) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	payload, err := w.keys.VerifySignature(ctx, token)
-	if errors.Is(err, ErrUnreachable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		w.unreachable = ErrUnreachable
-	}
-	return payload, err
-}
-
-// shared is the client secret as a key, for the symmetric algorithms.
-type shared []byte
-
-// VerifySignature refuses every algorithm that is not symmetric.
-func (s shared) VerifySignature(_ context.Context, token string) ([]byte, error) {
-	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512})
-	if err != nil {
-		return nil, err
-	}
-	return parsed.Verify([]byte(s))
-}
-
-// either verifies by the secret what is symmetric and by the published keys all
-// else: a token's header picks among what the settings allow, and no algorithm
-// ever meets a key of the other sort.
-type either struct {
-	secret    shared
-	published oidc.KeySet
-}
-
-// VerifySignature tries the secret, which fits symmetric algorithms only, and then the
-// published keys.
-func (e either) VerifySignature(ctx context.Context, token string) ([]byte, error) {
-	if payload, err := e.secret.VerifySignature(ctx, token); err == nil {
-		return payload, nil
-	}
-	return e.published.VerifySignature(ctx, token)
 }

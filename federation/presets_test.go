@@ -134,8 +134,12 @@ func TestApple(t *testing.T) {
 	}
 	l.Tell(federationtest.Faults{Claims: claims{"name": nil}}) // the second time
 	up.arrives(t, "victim")
-	l.Tell(federationtest.Faults{Callback: map[string]string{"user": `{"name":1,"name":2}`}})
-	up.refuses(t, "victim", federation.ErrUntrusted)
+	for _, malformed := range []string{`{"name":1,"name":2}`, `{"name":`, `[]`, `{"name":{"firstName":1}}`, `x`} {
+		l.Tell(federationtest.Faults{Callback: map[string]string{"user": malformed}})
+		if i := up.arrives(t, "victim"); i.GivenName != "Vic" || i.FamilyName == "" {
+			t.Errorf("user=%s: got names %q and %q, want those of the ID token", malformed, i.GivenName, i.FamilyName)
+		}
+	}
 }
 
 func TestClientAuthentication(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/coreos/go-oidc/v3/oidc"
-
 	"signet/federation/foreign"
 )
 
@@ -37,9 +35,9 @@ type quirks struct {
 	admit func(c *relyingParty, token object, i Identity) error
 }
 
-var asymmetric = []string{
-	oidc.RS256, oidc.ES256, oidc.EdDSA, oidc.PS256, oidc.RS384, oidc.ES384, oidc.PS384, oidc.RS512, oidc.ES512, oidc.PS512,
-}
+// asymmetric are the algorithms that verify by published keys (RFC 7518, section 3.1; RFC
+// 8037; RFC 9864 gives EdDSA by Ed25519 a second name).
+var asymmetric = []string{"RS256", "ES256", "EdDSA", "Ed25519", "PS256", "RS384", "ES384", "PS384", "RS512", "ES512", "PS512"}
 
 var symmetric = []string{"HS256", "HS384", "HS512"}
 
@@ -66,6 +64,10 @@ func newOIDC(b base, q quirks) (Connector, error) {
 	}
 	if err := c.allowAlgorithms(); err != nil {
 		return nil, err
+	}
+	c.discovery.needs = needs{
+		userinfo: !b.preset.noUserinfo, clientAuth: c.credentials.method == "",
+		algorithms: func(advertised []string) []string { return common(c.allowed, advertised) },
 	}
 	return c, nil
 }
@@ -94,27 +96,33 @@ func (c *relyingParty) issues(issuer string) bool {
 	return issuer == c.issuer
 }
 
-// algorithms are those that both sides allow. An upstream's list never adds one.
-func (c *relyingParty) algorithms(m *metadata) []string {
-	if len(m.algorithms) == 0 {
-		return c.allowed
-	}
-	both := slices.DeleteFunc(slices.Clone(c.allowed), func(a string) bool { return !slices.Contains(m.algorithms, a) })
-	if len(both) == 0 {
-		return []string{noCommon} // an empty list would mean the library's default
-	}
-	return both
-}
+// algorithms are those of ID tokens that both sides allow. An upstream's list never adds
+// one; where it gives none, it restricts nothing.
+func (c *relyingParty) algorithms(m *metadata) []string { return common(c.allowed, m.algorithms) }
 
-// noCommon names no algorithm at all.
-const noCommon = "no common algorithm"
-
-// keys are what this upstream's tokens are verified with.
-func (c *relyingParty) keys(m *metadata) oidc.KeySet {
-	for _, algorithm := range c.allowed {
-		if slices.Contains(symmetric, algorithm) {
-			return either{shared(c.config.ClientSecret.Reveal()), m.keys}
+// userinfoAlgorithms are those of signed userinfo, which has a list of its own (Discovery,
+// section 3). The setting algorithms is about ID tokens; but the client secret verifies
+// only by what it names.
+func (c *relyingParty) userinfoAlgorithms(m *metadata) ([]string, error) {
+	theirs, err := m.said.choices("userinfo_signing_alg_values_supported")
+	ours := slices.Clone(asymmetric)
+	for _, a := range c.allowed {
+		if slices.Contains(symmetric, a) {
+			ours = append(ours, a)
 		}
 	}
-	return m.keys
+	return common(ours, theirs), err
+}
+
+// common are the elements of ours that are in theirs, too; all if theirs is nil.
+func common(ours, theirs []string) []string {
+	if theirs == nil {
+		return ours
+	}
+	return slices.DeleteFunc(slices.Clone(ours), func(a string) bool { return !slices.Contains(theirs, a) })
+}
+
+// needsKeys reports whether a token by one of the algorithms is verified by a published key.
+func needsKeys(algorithms []string) bool {
+	return slices.ContainsFunc(algorithms, func(a string) bool { return !slices.Contains(symmetric, a) })
 }

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 
-	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 )
 
@@ -24,15 +23,19 @@ func (c *relyingParty) Start(ctx context.Context, o Options) (Attempt, string, e
 		return Attempt{}, "", fmt.Errorf("start: %w", err)
 	}
 	a := newAttempt(c.config.ID, c.issuer, o, c.now())
+	return a, c.authorizationURL(m, a, o), nil
+}
+
+func (c *relyingParty) authorizationURL(m *metadata, a Attempt, o Options) string {
 	client := oauth2.Config{
 		ClientID: c.config.ClientID, RedirectURL: o.RedirectURI, Scopes: c.Scopes(),
 		Endpoint: oauth2.Endpoint{AuthURL: m.authorization},
 	}
-	options := []oauth2.AuthCodeOption{oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
+	options := []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("nonce", a.Nonce), oauth2.S256ChallengeOption(a.Verifier)}
 	for name, value := range c.parameters(o) {
 		options = append(options, oauth2.SetAuthURLParam(name, value))
 	}
-	return a, client.AuthCodeURL(a.State, options...), nil
+	return client.AuthCodeURL(a.State, options...)
 }
 
 // parameters are what an attempt asks for beyond the plain request.
@@ -81,11 +84,14 @@ func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Value
 	if err != nil {
 		return Identity{}, err
 	}
+	if g.idToken, err = g.said.text("id_token"); err != nil {
+		return Identity{}, because("exchange code", err)
+	}
 	claims, err := c.verifyIDToken(ctx, m, g, a.Nonce)
 	if err != nil {
 		return Identity{}, err
 	}
-	more, err := c.userinfo(ctx, m, g, claims)
+	more, note, err := c.userinfo(ctx, m, g, claims)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -93,6 +99,7 @@ func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Value
 	if err != nil {
 		return Identity{}, fmt.Errorf("read identity: %w", err)
 	}
+	i.Note = note
 	if c.quirks.settle != nil {
 		if err := c.quirks.settle(c, claims, callback, &i); err != nil {
 			return Identity{}, fmt.Errorf("read identity: %w", err)

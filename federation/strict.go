@@ -3,6 +3,7 @@ package federation
 import (
 	"encoding/json"
 	"math"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,18 +11,46 @@ import (
 	"signet/federation/foreign"
 )
 
-// object is a JSON object that means the same to every reader: members are found
-// by their exact name, and numbers keep all their digits.
-type object map[string]any
+// object is a JSON object of an upstream. Each member is judged when a sign-in uses it:
+// what nobody reads may be anything (OIDC Core, section 3.1.3.6; Discovery, section 3;
+// RFC 7517, section 5). What is read must mean the same to every reader: it is found by
+// its exact name, comes once, and numbers keep all their digits. Null is as good as
+// absent everywhere.
+//
+// Three sorts of members follow from that, and each has its methods: those that decide
+// something (text, word, seconds, list and subject, which refuse another type), those
+// that nothing depends on (words, which counts another type as absent), and all others.
+type object struct{ members foreign.Members }
 
-// decodeObject reads one JSON object strictly: see foreign.Object.
-func decodeObject(text []byte) (object, error) { return foreign.Object(text) }
+// readObject reads one JSON object. ErrUntrusted.
+func readObject(text []byte) (object, error) {
+	members, err := foreign.ReadMembers(text)
+	if err != nil {
+		return object{}, untrusted("the answer %v", err)
+	}
+	return object{members}, nil
+}
+
+// value is a member as JSON; nil if it is absent.
+func (o object) value(name string) (any, error) {
+	v, err := o.members.Value(name)
+	if err != nil {
+		return nil, untrusted("%s: %v", name, err)
+	}
+	return v, nil
+}
+
+// lacks reports whether there is no such member, or nothing in it.
+func (o object) lacks(name string) bool {
+	v, err := o.value(name)
+	return err == nil && (v == nil || v == "")
+}
 
 // text is a member that must be a string if it is there; "" if it is not.
 func (o object) text(name string) (string, error) {
-	switch v := o[name].(type) {
+	switch v, err := o.value(name); v := v.(type) {
 	case nil:
-		return "", nil
+		return "", err
 	case string:
 		return v, nil
 	}
@@ -31,11 +60,22 @@ func (o object) text(name string) (string, error) {
 // words is a member that nothing depends on: "" unless it is a string of one line
 // and sensible length.
 func (o object) words(name string) string {
-	v, _ := o[name].(string)
+	value, _ := o.value(name)
+	v, _ := value.(string)
 	if len(v) > 1024 || strings.ContainsFunc(v, unicode.IsControl) {
 		return ""
 	}
 	return strings.TrimSpace(v)
+}
+
+// object is a member that nothing depends on; empty unless it is an object.
+func (o object) object(name string) object {
+	raw, err := o.members.Raw(name)
+	if err != nil {
+		return object{}
+	}
+	inner, _ := foreign.ReadMembers(raw)
+	return object{inner}
 }
 
 // yes is a member that is true; absent is false.
@@ -45,12 +85,11 @@ func (o object) yes(name string) (bool, error) {
 }
 
 // word is a member that must be true or false if it is there, as a boolean or, as
-// Apple, Google's older endpoints and Cognito write it, as a string. Null is as good
-// as absent.
+// Apple, Google's older endpoints and Cognito write it, as a string.
 func (o object) word(name string) (word, error) {
-	switch v := o[name]; v {
+	switch v, err := o.value(name); v {
 	case nil:
-		return saidNothing, nil
+		return saidNothing, err
 	case false, "false":
 		return saidNo, nil
 	case true, "true":
@@ -70,10 +109,11 @@ const (
 
 // seconds is a NumericDate (RFC 7519, section 2); false if it is not there.
 func (o object) seconds(name string) (int64, bool, error) {
-	if o[name] == nil {
-		return 0, false, nil
+	v, err := o.value(name)
+	if v == nil {
+		return 0, false, err
 	}
-	n, ok := o[name].(json.Number)
+	n, ok := v.(json.Number)
 	if !ok {
 		return 0, false, untrusted("%s is not a number", name)
 	}
@@ -84,33 +124,89 @@ func (o object) seconds(name string) (int64, bool, error) {
 	return int64(f), true, nil
 }
 
+// period is a number of seconds that nothing depends on, as a number or, as some token
+// endpoints write it, a string; 0 unless it is one.
+func (o object) period(name string) int64 {
+	v, _ := o.value(name)
+	text, ok := v.(string)
+	if n, number := v.(json.Number); number {
+		text, ok = n.String(), true
+	}
+	f, err := strconv.ParseFloat(text, 64)
+	if !ok || err != nil || !(f > 0) || f > math.MaxInt32 {
+		return 0
+	}
+	return int64(f)
+}
+
 // list is a member that is a string or an array of strings; anything else in it
 // is an error.
 func (o object) list(name string) ([]string, error) {
-	switch v := o[name].(type) {
+	v, err := o.value(name)
+	switch v := v.(type) {
 	case nil:
-		return nil, nil
+		return nil, err
 	case string:
 		return []string{v}, nil
 	case []any:
-		var all []string
-		for _, element := range v {
-			s, ok := element.(string)
-			if !ok {
-				return nil, untrusted("%s holds something else than strings", name)
-			}
-			all = append(all, s)
+		all := stringsIn(v)
+		if len(all) < len(v) {
+			return nil, untrusted("%s holds something else than strings", name)
 		}
 		return all, nil
 	}
 	return nil, untrusted("%s is not a list of strings", name)
 }
 
-// subject is who it is about: 1 to 255 bytes (OIDC Core, section 2).
+// some is a list that nothing depends on: the strings in it, none if it is not a list.
+func (o object) some(name string) []string {
+	switch v, _ := o.value(name); v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		return stringsIn(v)
+	}
+	return nil
+}
+
+// choices is a list of what an upstream can do, of which we pick what we know: elements
+// that are no strings name nothing of that. It is nil only if the member is absent.
+func (o object) choices(name string) ([]string, error) {
+	v, err := o.value(name)
+	switch v := v.(type) {
+	case nil:
+		return nil, err
+	case string:
+		return []string{v}, nil
+	case []any:
+		return stringsIn(v), nil
+	}
+	return nil, untrusted("%s is not a list of strings", name)
+}
+
+// stringsIn are the elements of a list that are strings.
+func stringsIn(list []any) []string {
+	all := make([]string, 0, len(list))
+	for _, element := range list {
+		if s, ok := element.(string); ok {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// subject is who it is about: 1 to 255 bytes (OIDC Core, section 2). A number is no
+// subject: two readers write a large one in two ways, and the key of an account must
+// have one form.
 func (o object) subject() (string, error) {
 	subject, err := o.text("sub")
-	if err != nil || !goodSubject(subject) {
-		return "", untrusted("sub is missing or no subject")
+	switch {
+	case err != nil:
+		return "", err
+	case subject == "":
+		return "", untrusted("sub is missing")
+	case !goodSubject(subject):
+		return "", untrusted("sub is not 1 to 255 bytes without control characters")
 	}
 	return subject, nil
 }

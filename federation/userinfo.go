@@ -2,48 +2,94 @@ package federation
 
 import (
 	"context"
+	"net/http"
+	"slices"
 	"strings"
+
+	"signet/federation/foreign"
 )
 
 // userinfo asks the userinfo endpoint for what the ID token leaves out (OIDC
-// Core, section 5.3). It costs a round trip, so only if the address or a claim
-// that the settings map is missing. Nil: not asked.
-func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenResponse, token object) (object, error) {
-	if m.userinfo == "" || c.preset.noUserinfo || !c.lacks(token) {
-		return nil, nil
+// Core, section 5.3). It costs a round trip, so only if something is missing that is used.
+// The zero object: not asked.
+//
+// An answer about somebody else ends every sign-in. Otherwise it depends on what is
+// missing: without an address or groups the identity would be half of one, and the failure
+// is the sign-in's; without a name or a picture it is whole, and the failure is a note.
+func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenResponse, token object) (more object, note, err error) {
+	decides, adorns := c.lacks(m, token)
+	if m.userinfo == "" || !decides && !adorns {
+		return object{}, nil, nil
+	}
+	more, err = c.askUserinfo(ctx, m, g)
+	if err != nil && !decides {
+		return object{}, err, nil
+	}
+	if err != nil {
+		return object{}, nil, err
 	}
 	const step = "read userinfo"
-	a, err := c.caller.get(ctx, step, m.userinfo, bearerHeader(g.access))
+	own, err := token.subject()
 	if err != nil {
-		return nil, err
+		return object{}, nil, err
 	}
-	if a.status != 200 {
-		return nil, untrusted("%s: status %d", step, a.status)
+	switch subject, err := more.subject(); {
+	case err != nil && !decides:
+		return object{}, because(step, err), nil
+	case err != nil:
+		return object{}, nil, because(step, err)
+	case subject != own: // OIDC Core, section 5.3.2: it is about somebody else
+		return object{}, nil, untrusted("%s: sub is not the ID token's", step)
 	}
-	var o object
-	if a.mediaType() == "application/jwt" {
-		o, _, err = c.verifySigned(ctx, m, strings.TrimSpace(string(a.body)), true)
-	} else {
-		o, err = a.object(step)
-	}
-	if err != nil {
-		return nil, err
-	}
-	// OIDC Core, section 5.3.2: or it is about somebody else.
-	if subject, err := o.subject(); err != nil || subject != token["sub"] {
-		return nil, untrusted("%s: sub is not the ID token's", step)
-	}
-	return o, nil
+	return more, nil, nil
 }
 
-func (c *relyingParty) lacks(token object) bool {
-	if token[c.config.claim("email")] == nil {
-		return true
+func (c *relyingParty) askUserinfo(ctx context.Context, m *metadata, g tokenResponse) (object, error) {
+	const step = "read userinfo"
+	a, err := c.caller.get(ctx, step, m.userinfo, http.Header{
+		"Authorization": {"Bearer " + g.access}, "Accept": {"application/json, application/jwt"},
+	})
+	if err != nil {
+		return object{}, err
 	}
-	for _, name := range c.config.Claims {
-		if token[name] == nil {
-			return true
+	if a.status != http.StatusOK {
+		return object{}, untrusted("%s: status %d", step, a.status)
+	}
+	if a.mediaType() != "application/jwt" && !foreign.LooksSigned(a.body) {
+		return a.object(step)
+	}
+	allowed, err := c.userinfoAlgorithms(m)
+	if err != nil {
+		return object{}, because(step, err)
+	}
+	token, err := foreign.ReadSigned(strings.TrimSpace(string(a.body)))
+	if err != nil {
+		return object{}, untrusted("%s: %s: the answer %v", step, foreign.ForError(a.contentType()), err)
+	}
+	claims, err := c.verifySigned(ctx, step, m, token, allowed)
+	if err != nil {
+		return object{}, err
+	}
+	return claims, because(step, c.checkTimes(claims, []string{"exp", "nbf"}))
+}
+
+// lacks reports what the ID token leaves out: a claim that decides something, and one that
+// only adorns an account. Of the names, one is enough, unless the settings map others. An
+// upstream that lists its claims (claims_supported) without preferred_username or picture
+// is not asked for those each time.
+func (c *relyingParty) lacks(m *metadata, token object) (decides, adorns bool) {
+	for name := range c.config.Claims {
+		switch claim := c.config.claim(name); name {
+		case "email", "email_verified", "groups":
+			decides = decides || token.lacks(claim)
+		default:
+			adorns = adorns || token.words(claim) == ""
 		}
 	}
-	return false
+	for _, name := range []string{"preferred_username", "picture"} {
+		if m.claims == nil || slices.Contains(m.claims, name) {
+			adorns = adorns || token.words(c.config.claim(name)) == ""
+		}
+	}
+	return decides || token.lacks(c.config.claim("email")), adorns || token.words(c.config.claim("name")) == ""
 }

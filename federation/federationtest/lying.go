@@ -1,9 +1,11 @@
 package federationtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 // Lying is an OpenID provider that keeps to the specifications until it is told
@@ -11,6 +13,7 @@ import (
 type Lying struct {
 	*upstream
 	key    key
+	others map[string]key // by algorithm, made when they are first needed
 	faults Faults
 
 	lastForm   url.Values
@@ -32,32 +35,45 @@ type Faults struct {
 	Header    map[string]any    // the ID token's; alg none and HS256 are signed as they say
 	Claims    map[string]any    // the ID token's
 	Payload   func(honest []byte) []byte
-	UserInfo  map[string]any
+	// HeaderText changes the text of the ID token's header, after Header did.
+	HeaderText func(honest []byte) []byte
+	UserInfo   map[string]any
+	// UserInfoHeader changes the header of signed userinfo, after Header did.
+	UserInfoHeader map[string]any
+	// UserInfoPayload changes the text of userinfo's claims, signed or not.
+	UserInfoPayload func(honest []byte) []byte
 	// SignedUserInfo: userinfo answers by a token, whose claims UserInfo changes, too.
 	SignedUserInfo bool
 	// LeanIDToken: address and profile are only at userinfo.
 	LeanIDToken bool
 	// Keys changes the published ones.
 	Keys func(honest map[string]any) []any
+	// SignBy is the algorithm of ID tokens and signed userinfo, SignUserInfoBy that of the
+	// latter alone; "" for ES256. The keys of both are published.
+	SignBy, SignUserInfoBy string
+	// AtHash puts the right at_hash into ID tokens (OIDC Core, section 3.1.3.6).
+	AtHash bool
+	// JudgeClient refuses token requests that do not authenticate the client.
+	JudgeClient bool
 	// OtherKey signs by a key that is not published, under the id of the one that is.
 	OtherKey bool
 	// Secret signs HS256; nil: the text of the public key, as in the attack.
 	Secret []byte
-	// Wire are faults of the line, by endpoint: discovery, jwks, token, userinfo.
+	// Wire are faults of the line, by endpoint: discovery, jwks, authorize, token, userinfo.
 	Wire map[string]Wire
 }
 
 // StartLying starts one that is honest yet.
 func StartLying(setup Setup) (*Lying, error) {
 	packed()
-	l := &Lying{key: newKey("ES256")}
+	l := &Lying{key: newKey("ES256"), others: map[string]key{}}
 	var err error
 	l.upstream, err = start("Elsewhere", "signet-at-elsewhere", []Account{Victim}, setup, func(u *upstream) {
 		l.upstream = u
 		u.mux.HandleFunc("GET /.well-known/openid-configuration", l.wired("discovery", l.discovery))
 		u.mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", l.wired("discovery", l.discovery))
 		u.mux.HandleFunc("GET /jwks", l.wired("jwks", l.jwks))
-		u.mux.HandleFunc("/authorize", u.authorize(l.reply))
+		u.mux.HandleFunc("/authorize", l.wired("authorize", u.authorize(l.reply)))
 		u.mux.HandleFunc("POST /token", l.wired("token", l.token))
 		u.mux.HandleFunc("GET /userinfo", l.wired("userinfo", l.userinfo))
 	})
@@ -81,7 +97,26 @@ func (l *Lying) Rotate() {
 func (l *Lying) now() (Faults, key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.faults, l.key
+	return l.faults, l.signer(l.faults.SignBy)
+}
+
+// signer is the key for an algorithm; the caller holds the lock. By HS256 and none, the
+// header decides, and the key is that of ES256.
+func (l *Lying) signer(alg string) key {
+	if !slices.Contains(signingAlgorithms, alg) || alg == l.key.alg {
+		return l.key
+	}
+	if _, made := l.others[alg]; !made {
+		l.others[alg] = newKey(alg)
+	}
+	return l.others[alg]
+}
+
+// userinfoKey signs userinfo.
+func (l *Lying) userinfoKey() key {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.signer(cmp.Or(l.faults.SignUserInfoBy, l.faults.SignBy))
 }
 
 // PublicKey is the published key in PEM form.
@@ -106,6 +141,9 @@ func (l *Lying) discovery(w http.ResponseWriter, _ *http.Request) {
 func (l *Lying) jwks(w http.ResponseWriter, _ *http.Request) {
 	f, key := l.now()
 	published := []any{key.jwk()}
+	if other := l.userinfoKey(); other.id != key.id {
+		published = append(published, other.jwk())
+	}
 	if f.Keys != nil {
 		published = f.Keys(key.jwk())
 	}
@@ -132,13 +170,17 @@ func (l *Lying) token(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	l.lastForm, l.lastHeader = r.PostForm, r.Header.Clone()
 	l.mu.Unlock()
+	if f.JudgeClient && !l.authenticated(r) {
+		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
+		return
+	}
 	was, access, refused := l.redeem(r.PostForm)
 	if refused != "" {
 		writeJSON(w, http.StatusBadRequest, map[string]any{"error": refused})
 		return
 	}
 	answer := changed(map[string]any{
-		"access_token": access, "token_type": "Bearer", "expires_in": 300, "id_token": l.idToken(f, key, was),
+		"access_token": access, "token_type": "Bearer", "expires_in": 300, "id_token": l.idToken(f, key, was, access),
 	}, f.Token)
 	writeJSON(w, max(f.Status, http.StatusOK), answer)
 }
@@ -150,22 +192,22 @@ func (l *Lying) LastTokenRequest() (url.Values, http.Header) {
 	return l.lastForm, l.lastHeader
 }
 
-func (l *Lying) idToken(f Faults, k key, was issued) string {
+func (l *Lying) idToken(f Faults, k key, was issued, access string) string {
 	now := l.setup.Now().Unix()
 	claims := map[string]any{
 		"iss": l.URL, "aud": l.ClientID, "sub": was.account.Subject, "nonce": was.asked.Get("nonce"), "iat": now, "exp": now + 300,
 		"auth_time": was.signedInAt.Unix(), "acr": "urn:elsewhere:pwd", "amr": []string{"pwd"},
+	}
+	if f.AtHash {
+		claims["at_hash"] = halfHash(headerOf(k, f)["alg"], access)
 	}
 	if !f.LeanIDToken {
 		for name, value := range l.profile(was.account) {
 			claims[name] = value
 		}
 	}
-	payload := encodeJSON(changed(claims, f.Claims))
-	if f.Payload != nil {
-		payload = f.Payload(payload)
-	}
-	header := changed(k.header(), f.Header)
+	payload := edit(encodeJSON(changed(claims, f.Claims)), f.Payload)
+	header := headerOf(k, f)
 	if f.OtherKey {
 		k = newKey("ES256")
 	}
@@ -173,8 +215,18 @@ func (l *Lying) idToken(f Faults, k key, was issued) string {
 	if secret == nil {
 		secret = k.publicPEM()
 	}
-	return k.sign(header, payload, secret)
+	return k.signText(header["alg"], encode(edit(encodeJSON(header), f.HeaderText))+"."+encode(payload), secret)
 }
+
+// edit is a text as a fault has it.
+func edit(text []byte, f func([]byte) []byte) []byte {
+	if f == nil {
+		return text
+	}
+	return f(text)
+}
+
+func headerOf(k key, f Faults) map[string]any { return changed(k.header(), f.Header) }
 
 func (l *Lying) profile(a Account) map[string]any {
 	return map[string]any{
@@ -184,7 +236,8 @@ func (l *Lying) profile(a Account) map[string]any {
 }
 
 func (l *Lying) userinfo(w http.ResponseWriter, r *http.Request) {
-	f, key := l.now()
+	f, _ := l.now()
+	key := l.userinfoKey()
 	was, known := l.bearer(r)
 	if !known {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
@@ -193,12 +246,17 @@ func (l *Lying) userinfo(w http.ResponseWriter, r *http.Request) {
 	}
 	claims := l.profile(was.account)
 	if !f.SignedUserInfo {
-		writeJSON(w, http.StatusOK, changed(claims, f.UserInfo))
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(edit(encodeJSON(changed(claims, f.UserInfo)), f.UserInfoPayload))
 		return
 	}
 	claims["iss"], claims["aud"] = l.URL, l.ClientID
 	w.Header().Set("Content-Type", "application/jwt")
-	w.Write([]byte(key.sign(changed(key.header(), f.Header), encodeJSON(changed(claims, f.UserInfo)), nil)))
+	secret := f.Secret
+	if secret == nil {
+		secret = key.publicPEM()
+	}
+	w.Write([]byte(key.sign(changed(headerOf(key, f), f.UserInfoHeader), edit(encodeJSON(changed(claims, f.UserInfo)), f.UserInfoPayload), secret)))
 }
 
 // changed is the honest object with the faults' members instead of its own.

@@ -25,6 +25,9 @@ var page = template.Must(template.New("").Parse(`<!doctype html>
 func (u *upstream) authorize(reply func(asked url.Values, a Account) url.Values) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.Query()
+		u.mu.Lock()
+		u.asked = asked
+		u.mu.Unlock()
 		if asked.Get("client_id") != u.ClientID || !slices.Contains(u.setup.RedirectURIs, asked.Get("redirect_uri")) {
 			http.Error(w, "Error 400: redirect_uri_mismatch", http.StatusBadRequest)
 			return

@@ -3,27 +3,36 @@ package federationtest
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
+	_ "crypto/sha256" // the digests of the algorithms
+	_ "crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"strings"
 	"sync"
 )
 
-// key signs ID tokens.
+// key signs tokens.
 type key struct {
 	id  string
-	alg string // RS256 or ES256
+	alg string // one of signingAlgorithms
 	rsa *rsa.PrivateKey
 	ec  *ecdsa.PrivateKey
+	ed  ed25519.PrivateKey
 }
+
+// signingAlgorithms are what a key can be made for.
+var signingAlgorithms = []string{"ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "EdDSA"}
+
+var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
 
 // oneRSA is made once in a program: a new one takes a tenth of a second.
 var oneRSA = sync.OnceValue(func() *rsa.PrivateKey {
@@ -35,40 +44,57 @@ var oneRSA = sync.OnceValue(func() *rsa.PrivateKey {
 })
 
 func newKey(alg string) key {
-	if alg == "RS256" {
-		return key{id: rand.Text()[:16], alg: alg, rsa: oneRSA()}
+	k := key{id: rand.Text()[:16], alg: alg}
+	var err error
+	switch {
+	case curves[alg] != nil:
+		k.ec, err = ecdsa.GenerateKey(curves[alg], rand.Reader)
+	case alg == "EdDSA":
+		_, k.ed, err = ed25519.GenerateKey(rand.Reader)
+	default:
+		k.rsa = oneRSA()
 	}
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		panic(fmt.Sprintf("make P-256 key: %v", err))
+		panic(fmt.Sprintf("make key for %s: %v", alg, err))
 	}
-	return key{id: rand.Text()[:16], alg: "ES256", ec: k}
+	return k
+}
+
+// PublicKey is the public half, as a JWK, of a new key for that algorithm.
+func PublicKey(alg string) map[string]any { return newKey(alg).jwk() }
+
+func (k key) public() any {
+	switch {
+	case k.rsa != nil:
+		return &k.rsa.PublicKey
+	case k.ec != nil:
+		return &k.ec.PublicKey
+	}
+	return k.ed.Public()
 }
 
 // jwk is the public half (RFC 7517).
 func (k key) jwk() map[string]any {
-	if k.rsa != nil {
-		return map[string]any{
-			"kty": "RSA", "use": "sig", "alg": k.alg, "kid": k.id,
-			"n": encode(k.rsa.N.Bytes()), "e": encode(big.NewInt(int64(k.rsa.E)).Bytes()),
+	jwk := map[string]any{"use": "sig", "alg": k.alg, "kid": k.id}
+	switch {
+	case k.rsa != nil:
+		jwk["kty"], jwk["n"], jwk["e"] = "RSA", encode(k.rsa.N.Bytes()), encode(big.NewInt(int64(k.rsa.E)).Bytes())
+	case k.ec != nil:
+		point, err := k.ec.PublicKey.Bytes()
+		if err != nil {
+			panic(fmt.Sprintf("encode public key: %v", err))
 		}
+		half := len(point) / 2
+		jwk["kty"], jwk["crv"], jwk["x"], jwk["y"] = "EC", k.ec.Params().Name, encode(point[1:1+half]), encode(point[1+half:])
+	default:
+		jwk["kty"], jwk["crv"], jwk["x"] = "OKP", "Ed25519", encode(k.ed.Public().(ed25519.PublicKey))
 	}
-	point, err := k.ec.PublicKey.Bytes()
-	if err != nil {
-		panic(fmt.Sprintf("encode public key: %v", err))
-	}
-	return map[string]any{"kty": "EC", "crv": "P-256", "use": "sig", "alg": k.alg, "kid": k.id, "x": encode(point[1:33]), "y": encode(point[33:])}
+	return jwk
 }
 
 // publicPEM is what an attacker has of the key, as text.
 func (k key) publicPEM() []byte {
-	var public any
-	if k.rsa != nil {
-		public = &k.rsa.PublicKey
-	} else {
-		public = &k.ec.PublicKey
-	}
-	der, err := x509.MarshalPKIXPublicKey(public)
+	der, err := x509.MarshalPKIXPublicKey(k.public())
 	if err != nil {
 		panic(fmt.Sprintf("encode public key: %v", err))
 	}
@@ -79,37 +105,74 @@ func (k key) header() map[string]any {
 	return map[string]any{"alg": k.alg, "kid": k.id, "typ": "JWT"}
 }
 
+// hashes are what each size of algorithm is built on (RFC 7518, section 3.1).
+var hashes = map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}
+
+func hashOf(alg string) crypto.Hash {
+	if alg == "EdDSA" || len(alg) != 5 {
+		return crypto.SHA512
+	}
+	return hashes[alg[2:]]
+}
+
+func digest(h crypto.Hash, text string) []byte {
+	sum := h.New()
+	sum.Write([]byte(text))
+	return sum.Sum(nil)
+}
+
+// halfHash is the at_hash of an access token in an ID token by that algorithm.
+func halfHash(alg any, access string) string {
+	sum := digest(hashOf(fmt.Sprint(alg)), access)
+	return encode(sum[:len(sum)/2])
+}
+
 // sign makes a JWS of header and payload (RFC 7515, section 7.1), by whatever
-// method is named.
+// method is named: none and HS256 whatever the key, all else by the key's own.
 func (k key) sign(header map[string]any, payload, secret []byte) string {
 	head, err := json.Marshal(header)
 	if err != nil {
 		panic(fmt.Sprintf("encode header: %v", err))
 	}
-	input := encode(head) + "." + encode(payload)
-	sum := sha256.Sum256([]byte(input))
-	switch alg := header["alg"]; {
-	case alg == "none":
+	return k.signText(header["alg"], encode(head)+"."+encode(payload), secret)
+}
+
+func (k key) signText(alg any, input string, secret []byte) string {
+	name, _ := alg.(string)
+	switch {
+	case name == "none":
 		return input + "."
-	case alg == "HS256":
-		mac := hmac.New(sha256.New, secret)
+	case strings.HasPrefix(name, "HS") && hashOf(name) != 0:
+		mac := hmac.New(hashOf(name).New, secret)
 		mac.Write([]byte(input))
 		return input + "." + encode(mac.Sum(nil))
-	case k.rsa != nil:
-		signature, err := rsa.SignPKCS1v15(rand.Reader, k.rsa, crypto.SHA256, sum[:])
-		if err != nil {
-			panic(fmt.Sprintf("sign: %v", err))
-		}
-		return input + "." + encode(signature)
 	}
-	r, s, err := ecdsa.Sign(rand.Reader, k.ec, sum[:])
+	signature, err := k.signature(input)
 	if err != nil {
 		panic(fmt.Sprintf("sign: %v", err))
 	}
-	var signature [64]byte
-	r.FillBytes(signature[:32])
-	s.FillBytes(signature[32:])
-	return input + "." + encode(signature[:])
+	return input + "." + encode(signature)
+}
+
+func (k key) signature(input string) ([]byte, error) {
+	h := hashOf(k.alg)
+	switch {
+	case k.ed != nil:
+		return ed25519.Sign(k.ed, []byte(input)), nil
+	case k.rsa != nil && strings.HasPrefix(k.alg, "PS"):
+		return rsa.SignPSS(rand.Reader, k.rsa, h, digest(h, input), &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	case k.rsa != nil:
+		return rsa.SignPKCS1v15(rand.Reader, k.rsa, h, digest(h, input))
+	}
+	r, s, err := ecdsa.Sign(rand.Reader, k.ec, digest(h, input))
+	if err != nil {
+		return nil, err
+	}
+	size := (k.ec.Params().BitSize + 7) / 8
+	signature := make([]byte, 2*size)
+	r.FillBytes(signature[:size])
+	s.FillBytes(signature[size:])
+	return signature, nil
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -43,6 +43,8 @@ type upstream struct {
 	codes    map[string]issued
 	tokens   map[string]issued
 	requests []string // method and path, as they came
+	edits    map[string]func(*Answer)
+	asked    url.Values // the last authorization request
 }
 
 // issued is what a code or a token stands for.
@@ -73,7 +75,7 @@ func start(name, clientID string, accounts []Account, setup Setup, routes func(*
 	u := &upstream{
 		URL: "http://" + listener.Addr().String(), ClientID: clientID, ClientSecret: setup.ClientSecret,
 		name: name, setup: setup, mux: http.NewServeMux(), closed: make(chan struct{}),
-		codes: map[string]issued{}, tokens: map[string]issued{},
+		codes: map[string]issued{}, tokens: map[string]issued{}, edits: map[string]func(*Answer){},
 	}
 	routes(u)
 	u.server = &http.Server{Handler: http.HandlerFunc(u.serve), ReadHeaderTimeout: 5 * time.Second}
@@ -86,11 +88,12 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.requests = append(u.requests, r.Method+" "+r.URL.Path)
 	u.mu.Unlock()
 	w.Header().Set("X-Frame-Options", "DENY")
+	w.Header().Set("Date", u.setup.Now().UTC().Format(http.TimeFormat))
 	if !foreign.AtLoopback(r.Host) { // a page whose host name points here must learn nothing
 		http.Error(w, "host_not_loopback: a pretend "+u.name+" answers only localhost and loopback addresses.", http.StatusMisdirectedRequest)
 		return
 	}
-	u.mux.ServeHTTP(w, r)
+	u.edited(w, r)
 }
 
 // Close stops the server, and with it the answers that never come.
@@ -120,6 +123,13 @@ func (u *upstream) Count(request string) int {
 		}
 	}
 	return n
+}
+
+// LastAuthorization are the parameters of the last authorization request.
+func (u *upstream) LastAuthorization() url.Values {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.asked
 }
 
 func (u *upstream) account(key string) (Account, bool) {

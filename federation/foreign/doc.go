@@ -9,5 +9,9 @@
 // An error continues a sentence that begins with the value ("https://-/ has a host
 // that …"). It never repeats the value: its caller knows whether that may be shown.
 //
+// Documents that somebody here can mend (a client's keys, the body of a request) are
+// judged as a whole: Object, ReadKeySet. Those of upstreams are judged by what is used of
+// them: Members, UsableKeys, ReadSigned.
+//
 // The package does not know clients, connectors, settings or HTTP, and calls nobody.
 package foreign

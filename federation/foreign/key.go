@@ -40,21 +40,12 @@ var private = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 // 2048 to 8192 bits, the curves P-256, P-384 and P-521, and Ed25519. Unknown members are
 // ignored (RFC 7517, section 4). It is the one rule for all keys that come from others.
 func ReadKey(members map[string]any) (Key, error) {
-	for _, name := range private {
-		if _, held := members[name]; held {
-			return Key{}, errors.New("holds a private or symmetric key: give the public half only, and replace this key, since it has been shown")
-		}
-	}
-	text, err := texts(members, "kty", "kid", "alg", "use", "crv", "n", "e", "x", "y", "x5t", "x5t#S256", "x5u")
+	key, err := readKey(members)
 	if err != nil {
 		return Key{}, err
 	}
-	key := Key{ID: text["kid"], Algorithm: text["alg"]}
-	_, named := members["kid"]
-	if named && key.ID == "" || len(key.ID) > 255 || strings.ContainsFunc(key.ID, unicode.IsControl) {
-		return Key{}, errors.New("has an invalid kid: use 1 to 255 characters without control characters")
-	}
-	if key.Public, err = readPublic(text); err != nil {
+	text, err := texts(members, "use", "x5t", "x5t#S256", "x5u")
+	if err != nil {
 		return Key{}, err
 	}
 	if key.Use, err = readUse(members, text); err != nil {
@@ -64,6 +55,26 @@ func ReadKey(members map[string]any) (Key, error) {
 		return Key{}, err
 	}
 	return key, checkCertificates(members, text, key.Public)
+}
+
+// readKey reads what the key is, and not yet what it is for.
+func readKey(members map[string]any) (Key, error) {
+	for _, name := range private {
+		if _, held := members[name]; held {
+			return Key{}, errors.New("holds a private or symmetric key: give the public half only, and replace this key, since it has been shown")
+		}
+	}
+	text, err := texts(members, "kty", "kid", "alg", "crv", "n", "e", "x", "y")
+	if err != nil {
+		return Key{}, err
+	}
+	key := Key{ID: text["kid"], Algorithm: text["alg"]}
+	_, named := members["kid"]
+	if named && key.ID == "" || len(key.ID) > 255 || strings.ContainsFunc(key.ID, unicode.IsControl) {
+		return Key{}, errors.New("has an invalid kid: use 1 to 255 characters without control characters")
+	}
+	key.Public, err = readPublic(text)
+	return key, err
 }
 
 // texts reads members that must be strings if they are there.
@@ -205,15 +216,20 @@ var (
 	}
 )
 
+// kind is what signing and encrypting name a key by.
+func (k Key) kind() string {
+	switch public := k.Public.(type) {
+	case *ecdsa.PublicKey:
+		return public.Params().Name
+	case ed25519.PublicKey:
+		return "Ed25519"
+	}
+	return "RSA"
+}
+
 // checkAlgorithm compares alg and use with the kind of key and with each other.
 func checkAlgorithm(key *Key) error {
-	kind := "RSA"
-	switch public := key.Public.(type) {
-	case *ecdsa.PublicKey:
-		kind = public.Params().Name
-	case ed25519.PublicKey:
-		kind = "Ed25519"
-	}
+	kind := key.kind()
 	if key.Use == "enc" && encrypting[kind] == nil {
 		return errors.New("is for encryption, which Ed25519 cannot do")
 	}

@@ -3,7 +3,7 @@ package foreign
 import (
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
 )
 
 const (
@@ -52,37 +52,105 @@ func ReadKeySet(document []byte) ([]Key, error) {
 	return keys, nil
 }
 
-// UsableKeys gives the keys of a JWK Set that signatures may be verified with, as JSON.
-// Nobody here can mend the set, so one bad key among good ones stops nobody (RFC 7517,
-// section 5), and a member that is null counts as absent: some programs write every member
-// that they know. bad says how many bad keys there are; keys for encryption and of kinds
-// that we do not use are left out and are not bad.
-func UsableKeys(set map[string]any) (usable []any, bad int) {
-	list, _ := set["keys"].([]any)
+// UsableKeys gives the keys of an upstream's JWK Set that signatures may be verified with.
+// Nobody here can mend the set, so a bad key costs the upstream that key and no other (RFC
+// 7517, section 5). bad says how many bad ones there are: malformed, too weak, or behind
+// the hundredth. Keys for encryption and of kinds that we do not use are left out and are
+// not bad.
+//
+// ErrJSON: the document is no object, or its member keys is no list.
+func UsableKeys(document []byte) (usable []Key, bad int, err error) {
+	set, err := ReadMembers(document)
+	if err != nil {
+		return nil, 0, err
+	}
+	raw, err := set.Raw("keys")
+	if err != nil {
+		return nil, 0, fmt.Errorf("keys: %w", err)
+	}
+	list, err := Items(raw)
+	if err != nil {
+		return nil, 0, fmt.Errorf("keys: %w", err)
+	}
 	bad = max(0, len(list)-mostUpstreamKeys)
 	for _, item := range list[:len(list)-bad] {
-		item = withoutNull(item)
-		key, err := readItem(item)
+		key, err := readUpstreamKey(item)
 		_, other := errors.AsType[unsupported](err)
 		switch {
 		case err == nil && key.Use != "enc":
-			usable = append(usable, item)
+			usable = append(usable, key)
 		case err != nil && !other:
 			bad++
 		}
 	}
-	return usable, bad
+	return usable, bad, nil
 }
 
-// withoutNull gives an object without its members that are null, anything else as it is.
-func withoutNull(item any) any {
-	members, ok := item.(map[string]any)
-	if !ok {
-		return item
+// readUpstreamKey judges a JWK by the members that verify a signature, and by no other: a
+// certificate that came with it is believed by nobody here, and a coordinate of another
+// kind of key is none of this one. A member that is null counts as absent, since some
+// programs write every member that they know.
+func readUpstreamKey(text []byte) (Key, error) {
+	all, err := ReadMembers(text)
+	if err != nil {
+		return Key{}, err
 	}
-	members = maps.Clone(members)
-	maps.DeleteFunc(members, func(_ string, value any) bool { return value == nil })
-	return members
+	used := map[string]any{}
+	read := func(names ...string) error {
+		for _, name := range names {
+			value, err := all.Value(name)
+			if err != nil {
+				return fmt.Errorf("has a member %s that %w", name, err)
+			}
+			if value != nil && value != "" {
+				used[name] = value
+			}
+		}
+		return nil
+	}
+	if err := read("kty", "kid", "alg", "use", "key_ops"); err != nil {
+		return Key{}, err
+	}
+	kind, _ := used["kty"].(string)
+	if err := read(coordinates[kind]...); err != nil {
+		return Key{}, err
+	}
+	for _, name := range private {
+		if raw, err := all.Raw(name); err != nil || raw != nil && string(raw) != "null" {
+			used[name] = true
+		}
+	}
+	key, err := readKey(used)
+	if err != nil {
+		return Key{}, err
+	}
+	if key.Use, err = signingUse(used); err != nil {
+		return Key{}, err
+	}
+	return key, checkAlgorithm(&key)
+}
+
+// coordinates are the members that make a key of each kind (RFC 7518, section 6; RFC 8037).
+var coordinates = map[string][]string{"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}
+
+// signingUse reads what a key is for. Beside verify, key_ops may name whatever it likes.
+func signingUse(used map[string]any) (string, error) {
+	use, _ := used["use"].(string)
+	if used["use"] != nil && use != "sig" && use != "enc" {
+		return "", errors.New("has a use other than sig or enc")
+	}
+	list, ok := used["key_ops"].([]any)
+	switch {
+	case used["key_ops"] == nil:
+		return use, nil
+	case !ok:
+		return "", errors.New("has key_ops that are not a list")
+	case slices.Contains(list, any("verify")):
+		return use, nil
+	case use != "sig" && slices.ContainsFunc(list, func(v any) bool { name, _ := v.(string); return operations[name] == "enc" }):
+		return "enc", nil
+	}
+	return "", errors.New("has key_ops without verify")
 }
 
 func readItem(item any) (Key, error) {

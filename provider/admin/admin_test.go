@@ -136,6 +136,7 @@ func TestAdminConnectors_TestSaysWhatItFound(t *testing.T) {
 			{"no keys", federationtest.Faults{Wire: map[string]federationtest.Wire{"jwks": federationtest.HTML}}, []string{"fetch keys"}},
 			{"no common algorithm", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, []string{"do not fit together", "algorithms"}},
 			{"hung up", federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.Reset}}, []string{"did not answer"}},
+			{"no page", federationtest.Faults{Wire: map[string]federationtest.Wire{"authorize": federationtest.ServerError}}, []string{"did not answer", "sign-in page"}},
 		} {
 			up.Liar.Tell(c.faults)
 			page := tested("liar")
@@ -145,8 +146,17 @@ func TestAdminConnectors_TestSaysWhatItFound(t *testing.T) {
 			}
 		}
 		up.Liar.Tell(federationtest.Faults{})
-		b.Pass(5 * time.Minute) // our clock: that of the Date header stays
-		tested("liar").WantText(t, "behind this server", "5m", notWorking)
+		up.Liar.Edit("/token", func(a *federationtest.Answer) {
+			a.Header.Set("Date", b.Now().Add(5*time.Minute).UTC().Format(http.TimeFormat))
+		})
+		tested("liar").WantText(t, "did not pass the checks", "5m0s ahead of this server", notWorking)
+		up.Liar.Edit("/token", func(a *federationtest.Answer) {
+			a.Status, a.Body = http.StatusUnauthorized, []byte(`{"error":"invalid_client"}`)
+		})
+		tested("liar").WantText(t, "do not fit together", "invalid_client", notWorking)
+		up.Liar.Edit("/token", nil)
+		up.Liar.Edit("/userinfo", func(a *federationtest.Answer) { a.Status = http.StatusNotFound })
+		tested("liar").WantText(t, "It answers", "read userinfo: status 404", `<div class="done" id="test-result"`)
 		up.Liar.Close()
 		tested("liar").WantText(t, "did not answer", "refused", notWorking)
 	}, connectors)

@@ -95,27 +95,16 @@ var advice = map[string]string{
 	"account_not_allowed":     "The person's account lies outside the accepted domains or tenants, or the upstream's own rules kept it out.",
 }
 
-const works = "It answers, and nothing stands in the way of signing in through it. Client ID, client secret and redirect URI are tried only by a sign-in."
+const works = "It answers, and nothing stands in the way of signing in through it. The test went as far as a sign-in goes without a person."
 
 // test says in words what a look at the upstream found.
 func (h *Handler) test(ctx context.Context, c Connector) *templates.ConnectorTest {
-	report := c.Probe(ctx)
-	found := &templates.ConnectorTest{Works: report.Err == nil && !report.ClockOff(), Finding: works, Facts: factsOf(report)}
-	if report.ClockOff() {
-		found.Finding = clockFinding(report)
-	}
+	report := c.Probe(ctx, c.RedirectURI)
+	found := &templates.ConnectorTest{Works: report.Err == nil, Finding: works, Facts: factsOf(report)}
 	if report.Err != nil {
 		found.Finding, found.Reason = advice[federation.Code(report.Err)], report.Err.Error()
 	}
 	return found
-}
-
-func clockFinding(r federation.Report) string {
-	side := "ahead of"
-	if r.ClockSkew < 0 {
-		side = "behind"
-	}
-	return fmt.Sprintf("Its clock is %s %s this server's. Sign-ins fail until one of the two is set right.", r.ClockSkew.Abs(), side)
 }
 
 // factsOf lists what an upstream says of itself.
@@ -139,5 +128,9 @@ func factsOf(r federation.Report) []templates.Fact {
 		}
 		facts = append(facts, templates.Fact{Name: "Keys", Value: keys})
 	}
-	return append(facts, templates.Fact{Name: "Clock", Value: fmt.Sprintf("%+.0f s", r.ClockSkew.Seconds())})
+	facts = append(facts, templates.Fact{Name: "Clock", Value: fmt.Sprintf("%+.0f s", r.ClockSkew.Seconds())})
+	for _, warning := range r.Warnings {
+		facts = append(facts, templates.Fact{Name: "Note", Value: warning})
+	}
+	return facts
 }

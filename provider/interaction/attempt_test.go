@@ -329,9 +329,16 @@ func TestAttempt_PostedCallbackGoesOnWithItsCookie(t *testing.T) {
 		onward = b.Issuer + postAcross(t, target, form).Header.Get("Location")
 		b.Pass(61 * time.Second)
 		late.WantProblem(t, late.Get(t, onward), http.StatusBadRequest, "unknown_attempt")
-		form.Set("user", strings.Repeat("a", 4000))
+		form.Set("code", strings.Repeat("a", 4000))
 		if a := postAcross(t, target, form); a.StatusCode != http.StatusRequestEntityTooLarge {
 			t.Errorf("an endless form: status %d", a.StatusCode)
+		}
+		deaf := b.Visitor(t)
+		target, form = trip(deaf)
+		form.Set("user", strings.Repeat("a", 4000))
+		form["unread"] = []string{strings.Repeat("a", 4000), "\x00", "\xff"}
+		if posted := postAcross(t, target, form); deaf.Subject(t, deaf.Get(t, b.Issuer+posted.Header.Get("Location"))) != user.ID {
+			t.Error("what no sign-in reads is in its way")
 		}
 		if a := postAcross(t, target, url.Values{}); a.StatusCode != http.StatusSeeOther {
 			t.Errorf("an empty form: status %d", a.StatusCode)

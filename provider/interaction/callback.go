@@ -32,6 +32,9 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 		return h.upstreamProblem(t, err)
 	}
 	h.Health.succeeded(connector.ID(), h.Now())
+	if note := t.identity.Note; note != nil {
+		web.TraceOf(r.Context()).Note("upstream_note", note.Error())
+	}
 	if t.links() {
 		return h.linkIdentity(w, r, t)
 	}

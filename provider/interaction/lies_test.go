@@ -51,6 +51,7 @@ func lies() map[string]federationtest.Faults {
 			}
 		}
 	}
+	delete(all, "token_type missing") // none other than Bearer was agreed on
 	for _, name := range []string{"iss", "aud", "nonce", "azp"} {
 		all[name+" another's"] = providertest.Lie(name, "https://elsewhere.example")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -29,25 +30,28 @@ func startCheckable(t *testing.T) checkable {
 	t.Helper()
 	var c checkable
 	var err error
-	if c.google, err = federationtest.StartGoogle(federationtest.Setup{}); err != nil {
+	setup := func(id string) federationtest.Setup {
+		return federationtest.Setup{RedirectURIs: []string{"https://id.example.com/login/" + id + "/callback"}, ClientSecret: "hunter2"}
+	}
+	if c.google, err = federationtest.StartGoogle(setup("google")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.google.Close)
-	if c.github, err = federationtest.StartGitHub(federationtest.Setup{}); err != nil {
+	if c.github, err = federationtest.StartGitHub(setup("github")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.github.Close)
-	if c.liar, err = federationtest.StartLying(federationtest.Setup{}); err != nil {
+	if c.liar, err = federationtest.StartLying(setup("liar")); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.liar.Close)
 	c.file = filepath.Join(t.TempDir(), "signet.yaml")
 	settings := fmt.Sprintf(`issuer: https://id.example.com
 connectors:
-  - {id: google, type: google, client_id: g, client_secret: hunter2, issuer: %q}
-  - {id: github, type: github, client_id: h, client_secret: hunter2, base_url: %q}
-  - {id: liar, type: oidc, client_id: l, client_secret: hunter2, issuer: %q}
-`, c.google.URL, c.github.URL, c.liar.URL)
+  - {id: google, type: google, client_id: %q, client_secret: hunter2, issuer: %q}
+  - {id: github, type: github, client_id: %q, client_secret: hunter2, base_url: %q}
+  - {id: liar, type: oidc, client_id: %q, client_secret: hunter2, issuer: %q}
+`, c.google.ClientID, c.google.URL, c.github.ClientID, c.github.URL, c.liar.ClientID, c.liar.URL)
 	if err := os.WriteFile(c.file, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +111,8 @@ func TestConnectorCheck_SaysWhatIsWrong(t *testing.T) {
 		{"no algorithm in common", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, 0, exit.Failure, "algorithms"},
 		{"a captive portal", federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.HTML}}, 0, exit.Failure, "not one plain JSON value"},
 		{"keys broken off", federationtest.Faults{Wire: map[string]federationtest.Wire{"jwks": federationtest.Reset}}, 0, exit.Unreachable, "keys"},
-		{"our clock is ahead", federationtest.Faults{}, 330 * time.Second, exit.Failure, "its clock is 5m"},
+		{"no sign-in page", federationtest.Faults{Wire: map[string]federationtest.Wire{"authorize": federationtest.ServerError}}, 0, exit.Unreachable, "sign-in page"},
+		{"no key for its algorithm", federationtest.Faults{Keys: func(map[string]any) []any { return []any{federationtest.PublicKey("RS256")} }}, 0, exit.Failure, "ES256"},
 		{"our clock is behind", federationtest.Faults{}, -330 * time.Second, exit.Failure, "its clock is 5m"},
 	} {
 		t.Run(lie.what, func(t *testing.T) {
@@ -148,5 +153,43 @@ func TestConnectorCheck_JSONOfOneThatIsDown(t *testing.T) {
 	}
 	if !slices.Equal(ids, []string{"google", "github", "liar"}) || report.Connectors[0].Keys != 1 {
 		t.Errorf("got %+v", report)
+	}
+}
+
+// TestConnectorCheck_TriesTheClient: what only the upstream knows is asked for.
+func TestConnectorCheck_TriesTheClient(t *testing.T) {
+	c := startCheckable(t)
+	honest, err := os.ReadFile(c.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.liar.Tell(federationtest.Faults{JudgeClient: true})
+	c.check(t, 0, exit.OK)
+	for wrong, want := range map[string]string{
+		"client_secret: wrong": "client", `client_id: "somebody"`: "client", "issuer: https://other.example.com": "redirect URI",
+	} {
+		key, _, _ := strings.Cut(wrong, ":")
+		settings := regexp.MustCompile(`(?m)\b`+key+`: [^,\n}]*`).ReplaceAllLiteral(honest, []byte(wrong))
+		if key == "issuer" {
+			settings = bytes.Replace(honest, []byte("issuer: https://id.example.com"), []byte(wrong), 1)
+		}
+		if err := os.WriteFile(c.file, settings, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, _ := c.check(t, 0, exit.Failure, "--json")
+		var report struct {
+			Connectors []struct {
+				ID, Code, Error string
+				OK              bool
+			}
+		}
+		if err := json.Unmarshal([]byte(out), &report); err != nil || len(report.Connectors) != 3 {
+			t.Fatalf("%v in %s", err, out)
+		}
+		for _, found := range report.Connectors {
+			if found.OK || found.Code != "connector_misconfigured" || !strings.Contains(found.Error, want) {
+				t.Errorf("%s: got %+v", wrong, found)
+			}
+		}
 	}
 }

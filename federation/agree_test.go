@@ -1,0 +1,418 @@
+package federation_test
+
+import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/federation"
+	"signet/federation/federationtest"
+)
+
+// odd is an upstream that a probe and a sign-in are tried at.
+type odd struct {
+	*federationtest.Lying
+	config federation.Config
+	clock  *clock
+	ahead  time.Duration // its clock
+}
+
+func startOdd(t *testing.T) *odd {
+	t.Helper()
+	o := &odd{clock: newClock()}
+	var err error
+	o.Lying, err = federationtest.StartLying(federationtest.Setup{
+		RedirectURIs: []string{redirectURI}, Now: func() time.Time { return o.clock.now().Add(o.ahead) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(o.Close)
+	o.reset()
+	return o
+}
+
+func (o *odd) reset() {
+	o.Tell(federationtest.Faults{JudgeClient: true})
+	o.config = federation.Config{
+		Kind: federation.OIDC, ClientID: o.ClientID, ClientSecret: federation.NewSecret(o.ClientSecret), Issuer: o.URL,
+	}
+	o.ahead = 0
+}
+
+// signIn goes all the way; started is false if it did not come to a callback.
+func (o *odd) signIn(t *testing.T) (started bool, err error) {
+	t.Helper()
+	up := connect(t, o.config, o.clock)
+	a, to, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
+	if err != nil {
+		return true, err
+	}
+	browser := *up.client
+	browser.Timeout = cmp.Or(o.config.Timeout, 5*time.Second)
+	back, err := federationtest.Choose(&browser, to, "victim")
+	if err != nil {
+		return false, err
+	}
+	_, err = up.finish(t, a, back)
+	return true, err
+}
+
+// agree holds a probe against a sign-in at the same upstream: what the one calls good signs
+// in, and what it refuses fails with the same code for the same cause. It gives how the
+// sign-in ended.
+func (o *odd) agree(t *testing.T, what string) error {
+	t.Helper()
+	r := connect(t, o.config, o.clock).Probe(t.Context(), redirectURI)
+	if r.Err != nil {
+		keepsContract(t, r.Err, o.ClientSecret)
+	}
+	started, err := o.signIn(t)
+	switch {
+	case (r.Err == nil) != (err == nil):
+		t.Errorf("%s: the probe says %v and warns %q, the sign-in ends with %v", what, r.Err, r.Warnings, err)
+	case err == nil || !started: // a browser that gets no page has no code of ours
+	case federation.Code(r.Err) != federation.Code(err):
+		t.Errorf("%s: the probe says %v, the sign-in %v", what, r.Err, err)
+	case !strings.HasSuffix(err.Error(), r.Err.Error()) && !sameMatter(r.Err, err):
+		t.Errorf("%s: the probe names another cause (%v) than the sign-in (%v)", what, r.Err, err)
+	}
+	return err
+}
+
+// sameMatter reports whether the two errors are of one matter: which key is missing, and
+// which time is wrong, only a token shows, and which call comes too late is chance.
+func sameMatter(probe, signIn error) bool {
+	for _, matter := range []string{"key", "iat", "no answer in time"} {
+		if strings.Contains(probe.Error(), matter) && strings.Contains(signIn.Error(), matter) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestProbe_AgreesWithSignIns_AboutMetadata(t *testing.T) {
+	t.Parallel()
+	o := startOdd(t)
+	discovery := documents["discovery"]
+	groups := [][]string{strings.Fields(discovery.unread)}
+	for _, r := range discovery.read {
+		groups = append(groups, []string{r.name})
+	}
+	for _, names := range groups {
+		for how := range malformations {
+			o.Edit(discovery.path, func(a *federationtest.Answer) {
+				for _, name := range names {
+					a.Body = malformed(t, a.Body, name, how)
+				}
+			})
+			o.agree(t, fmt.Sprintf("%v malformed: %s", names, how))
+		}
+	}
+}
+
+// TestProbe_AgreesWithSignIns_AboutKeys: each member of a key malformed, with a good key
+// behind it, before it and without.
+func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
+	t.Parallel()
+	o := startOdd(t)
+	read := map[string]string{ // by member: what is fine
+		"kty": "", "crv": "", "x": "", "y": "", "kid": "absent; null; empty", "alg": "absent; null; empty", "use": "absent; null; empty",
+		"key_ops": "absent; null; empty", "d": "absent; null",
+	}
+	groups := [][]string{strings.Fields("n e x5c x5t x5t#S256 x5u iat exp nbf ext x_unknown")}
+	for name := range read {
+		groups = append(groups, []string{name})
+	}
+	for _, names := range groups {
+		name := names[0]
+		fine, used := read[name]
+		for how := range malformations {
+			for place, keys := range map[string]func(bad, good string) string{
+				"before a good one": func(bad, good string) string { return bad + "," + good },
+				"behind a good one": func(bad, good string) string { return good + "," + bad },
+				"alone":             func(bad, good string) string { return bad },
+			} {
+				o.Edit("/jwks", func(a *federationtest.Answer) {
+					good := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(a.Body)), `{"keys":[`), `]}`)
+					bad := []byte(good)
+					for _, name := range names {
+						bad = malformed(t, bad, name, how)
+					}
+					a.Body = []byte(`{"keys":[` + keys(string(bad), good) + `]}`)
+				})
+				if name == "kid" && how == "text" && place == "alone" {
+					continue // that it is another's, only a token shows
+				}
+				err := o.agree(t, fmt.Sprintf("%v of a key %s is %s", names, place, how))
+				want := place != "alone" || !used || strings.Contains("; "+fine+"; ", "; "+how+"; ")
+				if (err == nil) != want {
+					t.Errorf("%s of a key %s is %s: %v", name, place, how, err)
+				}
+			}
+		}
+	}
+}
+
+func TestProbe_AgreesWithSignIns_AboutTheLine(t *testing.T) {
+	t.Parallel()
+	for _, endpoint := range []string{"discovery", "jwks", "authorize", "token"} {
+		t.Run(endpoint, func(t *testing.T) {
+			t.Parallel()
+			o := startOdd(t)
+			for fault := federationtest.HTML; fault <= federationtest.Doubled; fault++ {
+				if endpoint == "authorize" && unseen[fault] {
+					continue
+				}
+				o.config.Timeout = 0
+				if fault == federationtest.Slow || fault == federationtest.Drip {
+					o.config.Timeout = 500 * time.Millisecond
+				}
+				o.Tell(federationtest.Faults{Wire: map[string]federationtest.Wire{endpoint: fault}})
+				o.agree(t, fmt.Sprintf("fault %d of %s", fault, endpoint))
+			}
+		})
+	}
+}
+
+// unseen are what only a reader of the sign-in page sees: pages are not read.
+var unseen = map[federationtest.Wire]bool{
+	federationtest.HTML: true, federationtest.Empty: true, federationtest.Drip: true, federationtest.Huge: true, federationtest.Doubled: true,
+	federationtest.Reset: true, federationtest.GzipBomb: true, federationtest.Elsewhere: true, federationtest.Loop: true,
+}
+
+var paths = map[string]string{
+	"discovery": "/.well-known/openid-configuration", "keys": "/jwks", "sign-in page": "/authorize", "token": "/token",
+}
+
+// TestProbe_AgreesWithSignIns_AboutStatuses: each status with a page as its body.
+func TestProbe_AgreesWithSignIns_AboutStatuses(t *testing.T) {
+	t.Parallel()
+	o := startOdd(t)
+	for name, path := range paths {
+		for _, status := range []int{204, 400, 401, 403, 404, 405, 410, 429, 500, 503} {
+			unclear := name == "token" && status == 400 || name == "sign-in page" && (status == 204 || status == 403)
+			if unclear { // and the probe says so in a warning, if it is a status to wonder at
+				continue
+			}
+			o.Edit(path, func(a *federationtest.Answer) {
+				*a = federationtest.Answer{Status: status, Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<h1>no</h1>")}
+			})
+			o.agree(t, fmt.Sprintf("%s answers %d", name, status))
+		}
+		o.Edit(path, nil)
+	}
+}
+
+// TestProbe_AgreesWithSignIns_AboutDress: encodings and content types, none of which is a
+// reason to refuse a document.
+func TestProbe_AgreesWithSignIns_AboutDress(t *testing.T) {
+	t.Parallel()
+	o := startOdd(t)
+	for name, path := range paths {
+		if name == "sign-in page" {
+			continue
+		}
+		for dress, f := range dresses {
+			o.Edit(path, f)
+			if err := o.agree(t, name+" as "+dress); err != nil {
+				t.Errorf("%s as %s: %v", name, dress, err)
+			}
+		}
+		o.Edit(path, nil)
+	}
+}
+
+// dresses are ways to send a JSON document that the document does not depend on.
+var dresses = map[string]func(*federationtest.Answer){
+	"text/html": func(a *federationtest.Answer) { a.Header.Set("Content-Type", "text/html") },
+	"no type":   func(a *federationtest.Answer) { a.Header.Del("Content-Type"); a.Header["Content-Type"] = nil },
+	"odd case":  func(a *federationtest.Answer) { a.Header.Set("Content-Type", `Application/JSON ; Charset="UTF-8"`) },
+	"malformed type": func(a *federationtest.Answer) {
+		a.Header.Set("Content-Type", `application/json; charset; charset=utf-8;;`)
+	},
+	"jwk-set+json":     func(a *federationtest.Answer) { a.Header.Set("Content-Type", "application/jwk-set+json") },
+	"byte order mark":  func(a *federationtest.Answer) { a.Body = append([]byte("\xef\xbb\xbf"), a.Body...) },
+	"blanks around it": func(a *federationtest.Answer) { a.Body = []byte("\r\n\t " + string(a.Body) + " \r\n") },
+	"gzip":             gzipped,
+	"400 kB":           func(a *federationtest.Answer) { a.Body = append([]byte(strings.Repeat(" ", 400<<10)), a.Body...) },
+	"chunks":           func(a *federationtest.Answer) { a.Header.Set("Transfer-Encoding", "chunked") },
+}
+
+// TestProbe_AgreesWithSignIns_AboutSettings: what the upstream knows of us, and the clocks.
+func TestProbe_AgreesWithSignIns_AboutSettings(t *testing.T) {
+	t.Parallel()
+	o := startOdd(t)
+	text, _ := keyPEM(t)
+	for what, c := range map[string]struct {
+		change func()
+		good   bool
+	}{
+		"all is well":  {func() {}, true},
+		"wrong secret": {func() { o.config.ClientSecret = federation.NewSecret("wrong") }, false},
+		"wrong secret, by post": {func() {
+			o.config.ClientSecret, o.config.ClientAuth = federation.NewSecret("wrong"), "client_secret_post"
+		}, false},
+		"secret by post":              {func() { o.config.ClientAuth = "client_secret_post" }, true},
+		"unknown client":              {func() { o.config.ClientID = "another" }, false},
+		"no secret":                   {func() { o.config.ClientSecret = federation.Secret{} }, false},
+		"a key that nobody knows":     {func() { o.config.ClientSecret, o.config.ClientKey = federation.Secret{}, text }, false},
+		"issuer with a slash":         {func() { o.config.Issuer += "/" }, false},
+		"an algorithm that it has":    {func() { o.config.Algorithms = []string{"ES256"} }, true},
+		"an algorithm that it lacks":  {func() { o.config.Algorithms = []string{"RS256"} }, false},
+		"its clock is 59 s ahead":     {func() { o.ahead = 59 * time.Second }, true},
+		"its clock is 70 s ahead":     {func() { o.ahead = 70 * time.Second }, false},
+		"its clock is 59 s behind":    {func() { o.ahead = -59 * time.Second }, true},
+		"its clock is 5 min behind":   {func() { o.ahead = -5 * time.Minute }, true}, // its tokens live 5 min
+		"keys of another kind":        {func() { o.publish("EdDSA") }, false},
+		"keys of several kinds":       {func() { o.publish("EdDSA", "ES256", "RS256") }, true},
+		"no keys":                     {func() { o.publish() }, false},
+		"signs by what it says it is": {func() { o.signBy("PS512") }, true},
+	} {
+		o.reset()
+		c.change()
+		if err := o.agree(t, what); (err == nil) != c.good {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// publish lets it publish keys for those algorithms and no other, its own if it is among
+// them.
+func (o *odd) publish(algorithms ...string) {
+	o.Tell(federationtest.Faults{Keys: func(honest map[string]any) []any {
+		keys := []any{}
+		for _, algorithm := range algorithms {
+			if algorithm == honest["alg"] {
+				keys = append(keys, honest)
+				continue
+			}
+			keys = append(keys, federationtest.PublicKey(algorithm))
+		}
+		return keys
+	}})
+}
+
+func (o *odd) signBy(algorithm string) {
+	o.Tell(federationtest.Faults{SignBy: algorithm, Discovery: claims{"id_token_signing_alg_values_supported": []string{algorithm}}})
+}
+
+// TestProbe_UnregisteredRedirectURI is seen without a person.
+func TestProbe_UnregisteredRedirectURI(t *testing.T) {
+	o := startOdd(t)
+	r := connect(t, o.config, o.clock).Probe(t.Context(), redirectURI+"x")
+	if !errors.Is(r.Err, federation.ErrMisconfigured) || !strings.Contains(r.Err.Error(), "redirect URI") {
+		t.Errorf("got %v", r.Err)
+	}
+}
+
+// TestProbe_BouncesBack: an upstream that answers at once is judged as in a sign-in.
+func TestProbe_BouncesBack(t *testing.T) {
+	for query, want := range map[string]error{
+		"error=invalid_scope&state=STATE&iss=ISS":                             federation.ErrMisconfigured,
+		"error=unauthorized_client&state=STATE&iss=ISS":                       federation.ErrMisconfigured,
+		"error=invalid_scope&state=STATE&iss=https%3A%2F%2Felsewhere.example": federation.ErrUntrusted,
+		"error=invalid_scope&state=other":                                     federation.ErrUntrusted,
+		"error=temporarily_unavailable&state=STATE&iss=ISS":                   federation.ErrUnreachable,
+		"code=x&state=STATE&iss=ISS":                                          nil,
+	} {
+		o := startOdd(t)
+		o.Edit("/authorize", func(a *federationtest.Answer) {
+			asked := o.LastAuthorization()
+			to := strings.NewReplacer("STATE", asked.Get("state"), "ISS", "http%3A%2F%2F"+strings.TrimPrefix(o.URL, "http://")).Replace(query)
+			*a = federationtest.Answer{Status: http.StatusFound, Header: http.Header{"Location": {redirectURI + "?" + to}}}
+		})
+		if r := connect(t, o.config, o.clock).Probe(t.Context(), redirectURI); !errors.Is(r.Err, want) || (want == nil) != (r.Err == nil) {
+			t.Errorf("%s: got %v, want %v", query, r.Err, want)
+		}
+	}
+}
+
+// TestProbe_WarnsOfWhatOnlySomeSignInsNeed and refuses nobody for it.
+func TestProbe_WarnsOfWhatOnlySomeSignInsNeed(t *testing.T) {
+	for what, c := range map[string]struct {
+		change func(*odd)
+		want   string
+	}{
+		"userinfo is gone":         {func(o *odd) { o.status("/userinfo", 404) }, "read userinfo: status 404"},
+		"userinfo is down":         {func(o *odd) { o.status("/userinfo", 503) }, "read userinfo: status 503"},
+		"a guard before the page":  {func(o *odd) { o.status("/authorize", 403) }, "status 403"},
+		"a refusal without a code": {func(o *odd) { o.status("/token", 400) }, "could not be tried"},
+		"no PKCE":                  {func(o *odd) { o.says("code_challenge_methods_supported", []string{"plain"}) }, "PKCE"},
+		"another response type":    {func(o *odd) { o.says("response_types_supported", []string{"id_token"}) }, "response type code"},
+		"another grant type":       {func(o *odd) { o.says("grant_types_supported", []string{"implicit"}) }, "authorization_code"},
+		"another authentication":   {func(o *odd) { o.says("token_endpoint_auth_methods_supported", []string{"tls_client_auth"}) }, "client_secret_basic"},
+		"a clock that is behind":   {func(o *odd) { o.ahead = -70 * time.Second }, "behind"},
+		"a key that nobody can use": {func(o *odd) {
+			o.Tell(federationtest.Faults{Keys: func(k map[string]any) []any { return []any{nil, k} }})
+		}, "1 of its keys"},
+	} {
+		o := startOdd(t)
+		c.change(o)
+		r := connect(t, o.config, o.clock).Probe(t.Context(), redirectURI)
+		if r.Err != nil || !strings.Contains(strings.Join(r.Warnings, "\n"), c.want) {
+			t.Errorf("%s: got %v and %q, want a warning of %q", what, r.Err, r.Warnings, c.want)
+		}
+	}
+}
+
+func (o *odd) status(path string, status int) {
+	o.Edit(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: status} })
+}
+
+func (o *odd) says(member string, value any) {
+	o.Tell(federationtest.Faults{Discovery: maps.Clone(claims{member: value})})
+}
+
+// TestGitHubProbe_AgreesWithSignIns: GitHub has no metadata; what a sign-in calls is called.
+func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
+	for what, c := range map[string]struct {
+		change func(*federationtest.GitHub, *federation.Config)
+		good   bool
+	}{
+		"all is well":    {func(*federationtest.GitHub, *federation.Config) {}, true},
+		"wrong secret":   {func(_ *federationtest.GitHub, c *federation.Config) { c.ClientSecret = federation.NewSecret("wrong") }, false},
+		"unknown client": {func(_ *federationtest.GitHub, c *federation.Config) { c.ClientID = "another" }, false},
+		"no API":         {func(g *federationtest.GitHub, _ *federation.Config) { gone(g, "/api/v3/user") }, false},
+		"no token":       {func(g *federationtest.GitHub, _ *federation.Config) { gone(g, "/login/oauth/access_token") }, false},
+		"no page":        {func(g *federationtest.GitHub, _ *federation.Config) { gone(g, "/login/oauth/authorize") }, false},
+		"no meta":        {func(g *federationtest.GitHub, _ *federation.Config) { gone(g, "/api/v3/meta") }, true},
+	} {
+		var config federation.Config
+		g, up := gitHub(t, func(c *federation.Config) { config = *c })
+		c.change(g, &config)
+		up = connect(t, config, up.clock)
+		r := up.Probe(t.Context(), redirectURI)
+		if (r.Err == nil) != c.good {
+			t.Errorf("%s: the probe says %v", what, r.Err)
+		}
+		a, to := up.start(t, federation.Options{})
+		back, err := federationtest.Choose(up.client, to, "octo")
+		if err == nil {
+			_, err = up.finish(t, a, back)
+		}
+		if (err == nil) != c.good {
+			t.Errorf("%s: the sign-in ends with %v", what, err)
+		}
+	}
+}
+
+func gone(g *federationtest.GitHub, path string) {
+	g.Edit(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: http.StatusNotFound} })
+}
+
+func gzipped(a *federationtest.Answer) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(a.Body)
+	z.Close()
+	a.Header.Set("Content-Encoding", "GZip")
+	a.Body = packed.Bytes()
+}

@@ -1,0 +1,139 @@
+package foreign
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/hmac"
+	"crypto/rsa"
+	_ "crypto/sha256" // the digests of the algorithms
+	_ "crypto/sha512"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+)
+
+// Signed is a JWS in compact form (RFC 7515, section 3.1) whose signature nobody has
+// checked yet.
+type Signed struct {
+	Algorithm string // alg
+	KeyID     string // kid; "" if it names none
+	Payload   []byte // to be believed once Verify or VerifyShared says so
+
+	input     string // what is signed
+	signature []byte
+}
+
+// ReadSigned takes a JWS in compact form apart. Of the header it reads alg, kid and crit
+// and nothing else: embedded keys and certificates (jwk, jku, x5c, x5u) verify nothing
+// here, so they may be malformed.
+//
+// The text of an error may be logged; it continues a sentence that begins with the token.
+func ReadSigned(text string) (Signed, error) {
+	parts := strings.SplitN(text, ".", 4)
+	if len(parts) != 3 {
+		return Signed{}, errors.New("is not a JWT of three parts")
+	}
+	raw := make([][]byte, 3)
+	for i, name := range []string{"header", "payload", "signature"} {
+		decoded, err := base64.RawURLEncoding.Strict().DecodeString(parts[i])
+		if err != nil || strings.ContainsAny(parts[i], "\r\n") {
+			return Signed{}, fmt.Errorf("has a %s that is not base64url without padding", name)
+		}
+		raw[i] = decoded
+	}
+	s := Signed{Payload: raw[1], input: parts[0] + "." + parts[1], signature: raw[2]}
+	header, err := ReadMembers(raw[0])
+	if err != nil {
+		return Signed{}, fmt.Errorf("has a header that %w", err)
+	}
+	if critical, err := header.Raw("crit"); critical != nil || err != nil {
+		return Signed{}, errors.New("has a header with crit: it demands an extension that is not supported") // RFC 7515, section 4.1.11
+	}
+	for name, into := range map[string]*string{"alg": &s.Algorithm, "kid": &s.KeyID} {
+		value, err := header.Value(name)
+		if err != nil {
+			return Signed{}, fmt.Errorf("has a header whose %s %w", name, err)
+		}
+		if text, ok := value.(string); ok {
+			*into = text
+		} else if value != nil {
+			return Signed{}, fmt.Errorf("has a header whose %s is not a string", name)
+		}
+	}
+	return s, nil
+}
+
+// HashOf gives the hash that a signature algorithm is built on (RFC 7518, section 3.1). Of
+// EdDSA it is that of Ed25519, SHA-512. 0: no algorithm of ours.
+func HashOf(algorithm string) crypto.Hash {
+	if algorithm == "EdDSA" || algorithm == "Ed25519" {
+		return crypto.SHA512
+	}
+	if len(algorithm) != 5 || !slices.Contains([]string{"HS", "RS", "PS", "ES"}, algorithm[:2]) {
+		return 0
+	}
+	return map[string]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}[algorithm[2:]]
+}
+
+// Fits reports whether the key can have made a signature by that algorithm: it is of the
+// algorithm's kind, may sign, and names no other algorithm (RFC 7517, sections 4.2 to
+// 4.4; RFC 9864 has two names for Ed25519).
+func (k Key) Fits(algorithm string) bool {
+	named := k.Algorithm == "" || k.Algorithm == algorithm || isEd25519(k.Algorithm) && isEd25519(algorithm)
+	return named && k.Use != "enc" && slices.Contains(signing[k.kind()], algorithm)
+}
+
+func isEd25519(algorithm string) bool { return algorithm == "EdDSA" || algorithm == "Ed25519" }
+
+// Verify reports whether the key made the signature. It does not compare key ids.
+func (k Key) Verify(s Signed) bool {
+	if !k.Fits(s.Algorithm) {
+		return false
+	}
+	hash := HashOf(s.Algorithm)
+	digest := func() []byte {
+		h := hash.New()
+		h.Write([]byte(s.input))
+		return h.Sum(nil)
+	}
+	switch public := k.Public.(type) {
+	case *rsa.PublicKey:
+		if strings.HasPrefix(s.Algorithm, "PS") { // RFC 7518, section 3.5
+			return rsa.VerifyPSS(public, hash, digest(), s.signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
+		}
+		return rsa.VerifyPKCS1v15(public, hash, digest(), s.signature) == nil
+	case *ecdsa.PublicKey:
+		size := (public.Params().BitSize + 7) / 8
+		if len(s.signature) != 2*size { // RFC 7518, section 3.4
+			return false
+		}
+		r, t := new(big.Int).SetBytes(s.signature[:size]), new(big.Int).SetBytes(s.signature[size:])
+		return ecdsa.Verify(public, digest(), r, t)
+	case ed25519.PublicKey:
+		return ed25519.Verify(public, []byte(s.input), s.signature)
+	}
+	return false
+}
+
+// VerifyShared reports whether a secret made the signature, by HS256, HS384 or HS512. No
+// other algorithm ever meets the secret.
+func (s Signed) VerifyShared(secret []byte) bool {
+	hash := HashOf(s.Algorithm)
+	if !strings.HasPrefix(s.Algorithm, "HS") || hash == 0 || len(secret) == 0 {
+		return false
+	}
+	mac := hmac.New(hash.New, secret)
+	mac.Write([]byte(s.input))
+	return hmac.Equal(mac.Sum(nil), s.signature)
+}
+
+// LooksSigned reports whether an answer is a JWS in compact form rather than JSON.
+func LooksSigned(body []byte) bool {
+	body = bytes.TrimSpace(body)
+	return bytes.HasPrefix(body, []byte("ey")) && bytes.Count(body, []byte(".")) == 2
+}
