@@ -1,8 +1,13 @@
 package federation
 
 import (
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -39,20 +44,71 @@ func checkRedirectURI(uri string) error {
 	return nil
 }
 
-// Attempt is one sign-in on its way. The caller seals it into a cookie of the
-// browser that started it, and spends ID when it is used. It does not print
-// itself.
+// Attempt is one sign-in on its way. The caller seals its JSON into a cookie of the
+// browser that started it, and spends ID when it is used. It does not print itself.
+//
+// ID, State, Nonce and Verifier are derived from one seed, which alone stands in the JSON:
+// a browser sends its cookies with each request. RedirectURI does not stand there either;
+// the caller sets it again, to that of Options.
 type Attempt struct {
-	ID          string `json:"i"`
-	Connector   string `json:"c"`
-	Issuer      string `json:"u"`
-	State       string `json:"s"` // begins with ID: see AttemptID
-	Nonce       string `json:"n,omitempty"`
-	Verifier    string `json:"v"`
-	RedirectURI string `json:"r"`
-	Started     int64  `json:"t"` // Unix milliseconds
-	Fresh       bool   `json:"f,omitempty"`
-	MaxAge      *int64 `json:"m,omitempty"` // seconds
+	ID          string
+	Connector   string
+	Issuer      string
+	State       string // begins with ID: see AttemptID
+	Nonce       string
+	Verifier    string
+	RedirectURI string
+	Started     int64 // Unix milliseconds
+	Fresh       bool
+	MaxAge      *int64 // seconds
+
+	seed []byte
+}
+
+// attemptJSON is what is kept of an Attempt.
+type attemptJSON struct {
+	Seed      []byte `json:"k"`
+	Connector string `json:"c"`
+	Issuer    string `json:"u"`
+	Started   int64  `json:"t"`
+	Fresh     bool   `json:"f,omitempty"`
+	MaxAge    *int64 `json:"m,omitempty"`
+}
+
+// MarshalJSON writes the seed, and what the attempt was started with.
+func (a Attempt) MarshalJSON() ([]byte, error) {
+	return json.Marshal(attemptJSON{a.seed, a.Connector, a.Issuer, a.Started, a.Fresh, a.MaxAge})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, and derives the rest.
+func (a *Attempt) UnmarshalJSON(text []byte) error {
+	var kept attemptJSON
+	if err := json.Unmarshal(text, &kept); err != nil {
+		return err
+	}
+	if len(kept.Seed) != seedSize {
+		return errSeed
+	}
+	*a = attemptOf(kept.Seed)
+	a.Connector, a.Issuer, a.Started, a.Fresh, a.MaxAge = kept.Connector, kept.Issuer, kept.Started, kept.Fresh, kept.MaxAge
+	return nil
+}
+
+var errSeed = errors.New("the attempt has no seed")
+
+// seedSize is 128 bits: more than an attempt of ten minutes needs.
+const seedSize = 16
+
+// attemptOf derives the values of an attempt from its seed.
+func attemptOf(seed []byte) Attempt {
+	derive := func(use string) string {
+		mac := hmac.New(sha256.New, seed)
+		mac.Write([]byte(use))
+		return base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(mac.Sum(nil)) // 52 characters
+	}
+	a := Attempt{seed: seed, ID: derive("id")[:idLength], Nonce: derive("nonce")[:idLength], Verifier: derive("verifier")} // RFC 7636, section 4.1: 43 to 128
+	a.State = a.ID + "." + derive("state")[:idLength]
+	return a
 }
 
 // String names the attempt without its secrets.
@@ -73,7 +129,7 @@ func AttemptID(state string) string {
 }
 
 const (
-	idLength = 26 // what rand.Text yields today; newAttempt cuts it to that
+	idLength = 26 // characters of base32: 130 bits
 	// skew is how far the clocks of an upstream and of ours may differ.
 	skew = 60 * time.Second
 	// attemptLife ends an attempt whose user went for a walk.
@@ -81,13 +137,12 @@ const (
 )
 
 func newAttempt(connector, issuer string, o Options, at time.Time) Attempt {
-	id := rand.Text()[:idLength]
-	return Attempt{
-		ID: id, Connector: connector, Issuer: issuer,
-		State: id + "." + rand.Text(), Nonce: rand.Text(),
-		Verifier:    rand.Text() + rand.Text(), // 52 characters: RFC 7636, section 4.1
-		RedirectURI: o.RedirectURI, Started: at.UnixMilli(), Fresh: o.Fresh, MaxAge: o.MaxAge,
-	}
+	seed := make([]byte, seedSize)
+	_, _ = rand.Read(seed) // never fails: the program stops instead
+	a := attemptOf(seed)
+	a.Connector, a.Issuer, a.RedirectURI = connector, issuer, o.RedirectURI
+	a.Started, a.Fresh, a.MaxAge = at.UnixMilli(), o.Fresh, o.MaxAge
+	return a
 }
 
 // wantsFresh reports whether the attempt asked for a new proof of who the user is.
