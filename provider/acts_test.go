@@ -511,7 +511,7 @@ func wantTryAgain(t *testing.T, what string, a providertest.Answer) {
 		t.Errorf("%s: %d, Retry-After %q, Cache-Control %q: %s", what, a.StatusCode, a.Header.Get("Retry-After"), a.Header.Get("Cache-Control"), text(a))
 	}
 	for _, c := range a.Cookies() {
-		if strings.HasPrefix(c.Name, "signet_up_") {
+		if strings.HasPrefix(c.Name, "signet_up_") || strings.HasPrefix(c.Name, "signet_for_") {
 			continue // an upstream sign-in that has to be started anew
 		}
 		if c.Value == "" || c.MaxAge < 0 || !c.Expires.IsZero() && c.Expires.Before(time.Now()) {

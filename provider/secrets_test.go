@@ -61,6 +61,15 @@ func (p *tap) noteMine(what, value string) {
 	}
 }
 
+// noteCookie notes a cookie. The request that one carries stands in pages, too.
+func (p *tap) noteCookie(c *http.Cookie) {
+	if strings.Contains(c.Name, "_for_") {
+		p.note("cookie "+c.Name, c.Value)
+		return
+	}
+	p.noteMine("cookie "+c.Name, c.Value)
+}
+
 func (p *tap) noteAll(what string, values url.Values) {
 	for name, list := range values {
 		if slices.Contains(secretNames, name) || strings.Contains(name, "password") {
@@ -79,7 +88,7 @@ func (p *tap) RoundTrip(r *http.Request) (*http.Response, error) {
 		p.note("Authorization", credentials)
 	}
 	for _, cookie := range r.Cookies() {
-		p.noteMine("cookie "+cookie.Name, cookie.Value)
+		p.noteCookie(cookie)
 	}
 	if _, secret, ok := r.BasicAuth(); ok {
 		p.noteMine("client secret", secret)
@@ -104,7 +113,7 @@ func (p *tap) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (p *tap) answer(response *http.Response) error {
 	for _, cookie := range response.Cookies() {
-		p.noteMine("cookie "+cookie.Name, cookie.Value)
+		p.noteCookie(cookie)
 	}
 	for _, header := range []string{response.Header.Get("Location"), strings.TrimPrefix(response.Header.Get("Refresh"), "0;url=")} {
 		if u, err := url.Parse(header); err == nil {

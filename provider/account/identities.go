@@ -144,7 +144,7 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 	if !h.Visits.Fresh(current) {
 		return h.Visits.StepUp(w, r, linking(connector.ID))
 	}
-	return h.Visits.DepartToLink(w, connector.ID, current, identitiesPath+"?done=linked")
+	return h.Visits.DepartToLink(w, r, connector.ID, current, identitiesPath+"?done=linked")
 }
 
 // unlinkIdentity takes a way in away, unless it is the last.

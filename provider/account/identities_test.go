@@ -196,7 +196,7 @@ func TestIdentities_LinkBelongsToOneSession(t *testing.T) {
 		victim.Get(t, callback).WantPage(t, http.StatusBadRequest, "unknown_attempt")
 		// The victim's browser with the attacker's attempt planted in it.
 		u, _ := url.Parse(b.Issuer)
-		victim.Client.Jar.SetCookies(u, attacker.Attempts(t))
+		victim.Client.Jar.SetCookies(u, attacker.Trips(t))
 		if s := victim.Get(t, callback); s.StatusCode != http.StatusConflict || !strings.Contains(s.Body, "stale_form") {
 			t.Fatalf("a planted attempt: status %d", s.StatusCode)
 		}

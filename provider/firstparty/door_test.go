@@ -336,7 +336,7 @@ func TestFirstParty_CookieSizes(t *testing.T) {
 		for _, c := range []struct {
 			bytes int
 			fits  bool
-		}{{1900, true}, {4000, false}} {
+		}{{700, true}, {4000, false}} {
 			v := b.Visitor(t)
 			groups := make([]string, c.bytes/20)
 			for i := range groups {

@@ -1,24 +1,16 @@
 package interaction
 
 import (
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"signet/federation"
 	"signet/provider/keys"
+	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
-)
-
-const (
-	attemptPrefix  = "_up_"
-	attemptLife    = 10 * time.Minute
-	attemptsAtOnce = 3
 )
 
 // attempt is one trip to an upstream, as the browser's cookie carries it: sealed,
@@ -26,7 +18,8 @@ const (
 type attempt struct {
 	Upstream federation.Attempt `json:"a"`
 	Link     *visit.Link        `json:"l,omitempty"` // started on the account page
-	Request  string             `json:"-"`           // the sealed request
+	Key      string             `json:"q"`           // of the request, see session.TripKey
+	Request  string             `json:"-"`           // the sealed request, in a cookie of its own
 }
 
 // trip is the way of a browser to an upstream and back.
@@ -40,51 +33,18 @@ type trip struct {
 // links reports whether the trip was started on the account page, to connect an identity.
 func (t trip) links() bool { return t.attempt.Link != nil }
 
-// encode writes the attempt's own part as JSON behind its length, then the
-// request as bytes: base64 in JSON in base64 would not fit into a cookie.
-func (a attempt) encode() ([]byte, error) {
-	own, err := json.Marshal(a)
-	if err != nil {
-		return nil, err
-	}
-	request, err := base64.RawURLEncoding.DecodeString(a.Request)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(binary.BigEndian.AppendUint16(nil, uint16(len(own))), own...), request...), nil
-}
-
-// decodeAttempt reads what encode has written; false for anything else.
-func decodeAttempt(payload []byte) (attempt, bool) {
-	var a attempt
-	if len(payload) < 2 {
-		return a, false
-	}
-	own := int(binary.BigEndian.Uint16(payload))
-	if len(payload) < 2+own || json.Unmarshal(payload[2:2+own], &a) != nil {
-		return a, false
-	}
-	a.Request = base64.RawURLEncoding.EncodeToString(payload[2+own:])
-	return a, true
-}
-
 // keepAttempt seals the attempt into a cookie of its own, so that two tabs cannot mix up
 // two attempts; the oldest beyond three makes room.
 func (h *Handler) keepAttempt(w http.ResponseWriter, r *http.Request, a attempt) error {
-	payload, err := a.encode()
+	payload, err := json.Marshal(a)
 	if err != nil {
 		return fmt.Errorf("encode attempt: %w", err)
 	}
-	sealed, err := h.Ring.Seal("attempt", payload, h.Now().Add(attemptLife))
+	sealed, err := h.Ring.Seal("attempt", payload, h.Now().Add(session.TripLife))
 	if err != nil {
 		return fmt.Errorf("seal attempt: %w", err)
 	}
-	// RFC 6265, section 5.4: a browser sends the older of two cookies first.
-	older := h.Sessions.Cookies.Suffixes(r, attemptPrefix)
-	for _, suffix := range older[:max(0, len(older)-attemptsAtOnce+1)] {
-		h.Sessions.Cookies.Clear(w, suffix)
-	}
-	h.Sessions.Cookies.Set(w, attemptPrefix+a.Upstream.ID, sealed, attemptLife)
+	h.Sessions.Cookies.KeepAttempt(w, r, a.Upstream.ID, a.Key, sealed)
 	return nil
 }
 
@@ -96,11 +56,10 @@ func (h *Handler) takeAttempt(w http.ResponseWriter, r *http.Request, connector,
 	if id == "" {
 		return attempt{}, lostAttempt(errNoState)
 	}
-	sealed, ok := h.Sessions.Cookies.Read(r, attemptPrefix+id)
+	sealed, request, ok := h.Sessions.Cookies.TakeAttempt(w, r, id)
 	if !ok {
 		return attempt{}, lostAttempt(errOtherBrowser)
 	}
-	h.Sessions.Cookies.Clear(w, attemptPrefix+id)
 	payload, err := h.Ring.Unseal("attempt", sealed, h.Now())
 	switch {
 	case errors.Is(err, keys.ErrExpired):
@@ -110,14 +69,24 @@ func (h *Handler) takeAttempt(w http.ResponseWriter, r *http.Request, connector,
 	case err != nil:
 		return attempt{}, fmt.Errorf("open attempt: %w", err)
 	}
-	a, ok := decodeAttempt(payload)
-	if !ok || a.Upstream.ID != id {
+	var a attempt
+	if json.Unmarshal(payload, &a) != nil || a.Upstream.ID != id {
 		return attempt{}, lostAttempt(web.Because("attempt_invalid", keys.ErrInvalid))
 	}
 	if a.Upstream.Connector != connector {
 		return attempt{}, lostAttempt(errOtherConnector)
 	}
+	a.Upstream.RedirectURI, a.Request = CallbackURI(h.Site.Issuer.String(), connector), request
 	return a, nil
+}
+
+// openTrip opens the request that an attempt was started for, and no other one.
+func (h *Handler) openTrip(r *http.Request, a attempt) (step, error) {
+	s, err := h.open(r.Context(), a.Request)
+	if err == nil && session.TripKey(s.ID) != a.Key {
+		return step{}, lostAttempt(errOtherRequest)
+	}
+	return s, err
 }
 
 // Why a callback belongs to no attempt of this browser.
@@ -125,6 +94,8 @@ var (
 	errNoState        = web.Because("state_malformed", errors.New("the callback has no state of ours"))
 	errOtherBrowser   = web.Because("attempt_not_of_browser", errors.New("the browser has no cookie for this state"))
 	errOtherConnector = web.Because("attempt_of_other_connector", errors.New("the attempt was started for another connector"))
+	errNoRequest      = web.Because("request_not_carried", errors.New("the browser has no cookie for the request"))
+	errOtherRequest   = web.Because("attempt_of_other_request", errors.New("the attempt was started for another request"))
 	errOtherSite      = web.Because("cross_origin", errors.New("another site sent the browser to start the attempt"))
 )
 
@@ -139,4 +110,4 @@ func lostAttempt(cause error) *web.Problem {
 
 // attemptRemembered is how long a used attempt is known: longer than its cookie
 // can live.
-const attemptRemembered = 2 * attemptLife
+const attemptRemembered = 2 * session.TripLife

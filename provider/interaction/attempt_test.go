@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"signet/federation"
-	"signet/federation/federationtest"
 	"signet/provider"
 	"signet/provider/providertest"
 )
@@ -58,7 +57,7 @@ func TestAttempt_StateIsGoodOnceInOneBrowser(t *testing.T) {
 
 		late := b.Visitor(t)
 		callback = late.Choose(t, late.Press(t, late.Get(t, b.AuthorizeURL()), "google"), "ada")
-		kept := late.Attempts(t)
+		kept := late.Trips(t)
 		b.Pass(11 * time.Minute)
 		u, _ := url.Parse(b.Issuer)
 		late.Client.Jar.SetCookies(u, kept) // a browser that forgets nothing
@@ -73,7 +72,7 @@ func TestAttempt_IsSpentBySigningIn(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		at := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
-		kept := v.Attempts(t)
+		kept := v.Trips(t)
 		first, second := v.Choose(t, at, "ada"), v.Choose(t, at, "ada")
 		v.Allow(t, v.Get(t, first)).Code(t)
 		thief := b.Visitor(t)
@@ -90,7 +89,7 @@ func TestAttempt_SpentTwiceAtOnce(t *testing.T) {
 		v.Allow(t, v.ComeBy(t, "google", "ada")) // the account is there
 		v = b.Visitor(t)
 		at := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
-		kept := v.Attempts(t)
+		kept := v.Trips(t)
 		u, _ := url.Parse(b.Issuer)
 		rivals, callbacks := make([]*providertest.Visitor, 8), make([]string, 8)
 		for i := range rivals {
@@ -156,55 +155,6 @@ func TestFederation_AtMostThreeAttempts(t *testing.T) {
 	})
 }
 
-// A browser keeps a cookie of 4,096 bytes with its name and attributes (RFC 6265,
-// section 6.1). The largest request that is accepted must come back from an
-// upstream; one that is a little larger is refused at once.
-func TestFederation_LargestRequestFitsItsAttemptCookie(t *testing.T) {
-	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		long := strings.Repeat("i", 32)
-		v := b.Visitor(t)
-		largest, cookie := 0, 0
-		for n := 700; n > 0 && largest == 0; n-- {
-			state := strings.Repeat("\x01", 200) + strings.Repeat("s", n+500) // JSON writes six bytes for each \x01
-			page := v.Get(t, b.AuthorizeURL("state", state, "prompt", "login", "max_age", "1000000"))
-			if page.StatusCode != http.StatusOK {
-				continue
-			}
-			largest = len(page.FormTo(t, "/login", "", "").Values.Get("request"))
-			a := providertest.Do(t, v.Client, v.FormRequest(t, page.FormTo(t, "/login/"+long, "", "")))
-			start := v.Fetch(t, b.Issuer+strings.TrimPrefix(a.Header.Get("Refresh"), "0;url="))
-			for _, line := range start.Header.Values("Set-Cookie") {
-				if strings.HasPrefix(line, "signet_up_") {
-					// On https the name is longer by its prefix, and there is one more attribute.
-					cookie = len(line) + len("__Host-") + len("; Secure")
-				}
-			}
-			left, err := url.Parse(start.Header.Get("Location"))
-			if err != nil || left.Host == "" {
-				t.Fatalf("no way to the upstream: status %d, %q", start.StatusCode, start.Header.Get("Location"))
-			}
-			back := v.Allow(t, v.Get(t, v.Choose(t, left, "ada")))
-			if got := back.Response(t).Get("state"); got != state {
-				t.Errorf("state came back with %d bytes, want %d", len(got), len(state))
-			}
-		}
-		t.Logf("a request of %d characters makes a cookie of %d bytes", largest, cookie)
-		if largest < 3190 || cookie == 0 || cookie > 4096 {
-			t.Errorf("a request of %d characters makes a cookie of %d bytes, want the largest and at most 4096", largest, cookie)
-		}
-	}, providertest.Alter("google", func(c *provider.Connector) { c.ID = strings.Repeat("i", 32) }), func(up *providertest.Upstreams, c *provider.Config) {
-		// The pretend Google knows the redirect URI of its usual name only.
-		g, err := federationtest.StartGoogle(federationtest.Setup{
-			RedirectURIs: []string{c.Issuer + "/login/" + strings.Repeat("i", 32) + "/callback"}, Now: c.Now,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(g.Close)
-		c.Connectors[0].Issuer, c.Connectors[0].ClientID, c.Connectors[0].ClientSecret = g.URL, g.ClientID, federation.NewSecret(g.ClientSecret)
-	})
-}
-
 // TestAttempt_StateOfOneConnectorAtAnother: the mix-up of RFC 9700, section 4.4.
 // FD-06: Mix-up: start with provider A, deliver A's state to B's callback.
 func TestAttempt_StateOfOneConnectorAtAnother(t *testing.T) {
@@ -256,7 +206,9 @@ func TestFederation_OnlyOurFormsStartATrip(t *testing.T) {
 			"no departure":      func(q url.Values, p string) string { q.Del("departure"); return p },
 			"another connector": func(_ url.Values, p string) string { return strings.Replace(p, "google", "github", 1) },
 			"another request": func(q url.Values, p string) string {
-				q.Set("request", v.Get(t, b.AuthorizeURL("state", "other")).FormTo(t, "/login", "", "").Values.Get("request"))
+				other := v.Get(t, b.AuthorizeURL("state", "other")).FormTo(t, "/login/google", "", "")
+				onward, _ := url.Parse(strings.TrimPrefix(providertest.Do(t, v.Client, v.FormRequest(t, other)).Header.Get("Refresh"), "0;url="))
+				q.Set("for", onward.Query().Get("for"))
 				return p
 			},
 		} {

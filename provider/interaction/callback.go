@@ -22,7 +22,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s, err := h.open(r.Context(), a.Request)
+	s, err := h.openTrip(r, a)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.Site.NotFound()
 	}
-	s, err := h.open(r.Context(), a.Request)
+	s, err := h.openTrip(r, a)
 	if err != nil {
 		return err
 	}

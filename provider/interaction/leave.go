@@ -19,7 +19,7 @@ func (h *Handler) leave(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return h.Site.NotFound()
 	}
-	return h.Visits.Depart(w, visit.Departure{Connector: connector.ID(), RequestID: s.ID}, s.Sealed)
+	return h.Visits.Depart(w, r, visit.Departure{Connector: connector.ID(), RequestID: s.ID}, s.Sealed)
 }
 
 // start makes the attempt, keeps it in this browser and leaves for the upstream.
@@ -28,7 +28,12 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 		return lostAttempt(errOtherSite)
 	}
 	query := r.URL.Query()
-	s, err := h.open(r.Context(), query.Get("request"))
+	key := query.Get("for")
+	sealed, ok := h.Sessions.Cookies.Carried(r, key)
+	if !ok {
+		return lostAttempt(errNoRequest)
+	}
+	s, err := h.open(r.Context(), sealed)
 	if err != nil {
 		return err
 	}
@@ -40,7 +45,7 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return h.Site.NotFound()
 	}
-	t := trip{step: s, connector: connector, attempt: attempt{Request: s.Sealed, Link: d.Link}}
+	t := trip{step: s, connector: connector, attempt: attempt{Key: key, Request: s.Sealed, Link: d.Link}}
 	upstream, location, err := connector.Start(r.Context(), h.optionsFor(s, connector))
 	if err != nil {
 		return h.upstreamProblem(t, err)

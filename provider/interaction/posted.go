@@ -10,6 +10,7 @@ import (
 
 	"signet/federation"
 	"signet/provider/keys"
+	"signet/provider/request"
 	"signet/provider/web"
 )
 
@@ -40,13 +41,21 @@ func (h *Handler) callbackPost(w http.ResponseWriter, r *http.Request) error {
 	}
 	encoded := form.Encode()
 	if len(encoded) > postedMost {
-		return &web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Title: "This sign-in cannot go on", Text: "The upstream's answer is too long."}
+		return longCallback()
 	}
-	sealed, err := h.Ring.Seal("posted", []byte(encoded), h.Now().Add(postedLife))
+	sealed, err := h.Ring.Seal("posted", request.Compact([]byte(encoded)), h.Now().Add(postedLife))
 	if err != nil {
 		return fmt.Errorf("seal callback: %w", err)
 	}
-	return web.SeeOther(w, h.Site.Base+"/login/"+connector.ID()+"/callback?"+url.Values{"posted": {sealed}}.Encode())
+	onward := h.Site.Base + "/login/" + connector.ID() + "/callback?" + url.Values{"posted": {sealed}}.Encode()
+	if len(onward) > web.MaxAddress {
+		return longCallback()
+	}
+	return web.SeeOther(w, onward)
+}
+
+func longCallback() *web.Problem {
+	return &web.Problem{Status: http.StatusRequestEntityTooLarge, Code: "invalid_request", Title: "This sign-in cannot go on", Text: "The upstream's answer is too long."}
 }
 
 // postedValues are the parameters of the form that a sign-in goes by. The upstream may put
@@ -86,5 +95,9 @@ func (h *Handler) callbackValues(r *http.Request, connector Connector) (url.Valu
 	case err != nil:
 		return nil, fmt.Errorf("open callback: %w", err)
 	}
-	return url.ParseQuery(string(payload))
+	plain, err := request.Expand(payload)
+	if err != nil {
+		return nil, lostAttempt(web.Because("attempt_invalid", err))
+	}
+	return url.ParseQuery(string(plain))
 }

@@ -5,20 +5,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"signet/provider/request"
+	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
 )
 
 // maxAuthorize bounds what the front channel may carry, in bytes of the encoded
-// parameters: a request travels on in URLs and cookies of at most 4 KB. maxSealed,
-// in characters, bounds what became of it: JSON writes some characters longer, and
-// the cookie of an upstream attempt, 4,096 bytes at most, has to hold it and more.
-const (
-	maxAuthorize = 2560
-	maxSealed    = 3200
-)
+// parameters. What becomes of them has bounds of its own, see fits.
+const maxAuthorize = 2560
 
 // authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC
 // Core, section 3.1.2.1). A GET is answered at once where nothing needs to be
@@ -44,12 +41,8 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 	if refusal := h.validate(&q, client, params); refusal != nil {
 		return h.refuse(w, r, q, *refusal)
 	}
-	size, err := request.SealedSize(q)
-	if err != nil {
-		return err
-	}
-	if size >= maxSealed {
-		return authorizeProblem(tooLong)
+	if err := h.fits(q); err != nil {
+		return authorizeProblem(err)
 	}
 	opened := request.Opened{Request: q, Client: client}
 	if r.Method == http.MethodPost {
@@ -79,7 +72,46 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 	return params, authorizeProblem(web.Strict(params, "resource"))
 }
 
-var tooLong = &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf("the parameters are over %d bytes, or too many of them need escapes: shorten state, claims or scope", maxAuthorize)}
+var (
+	tooLong    = tooLarge("the parameters are over %d bytes: shorten state, nonce or claims", maxAuthorize)
+	longSealed = tooLarge("what the parameters hold does not fit into addresses and cookies: shorten state, nonce or claims, to 1,500 characters together")
+	longAnswer = tooLarge("the answer would be an address that proxies refuse: shorten redirect_uri, state or nonce, to 1,500 characters together")
+)
+
+func tooLarge(format string, args ...any) *web.FormError {
+	return &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf(format, args...)}
+}
+
+// fits refuses a request that some step could not carry on: sealed, it travels in
+// addresses and in a cookie, and its answer is an address. Every request that is accepted
+// passes proxies with their default limits, see web.MaxHeaderBlock.
+func (h *Handler) fits(q request.Request) error {
+	fits, err := request.Fits(q, session.MostCarried)
+	switch {
+	case err != nil:
+		return err
+	case !fits:
+		return longSealed
+	}
+	// For most requests it is enough that every character could need an escape.
+	inCode := len(q.Nonce) + len(q.Claims)
+	for _, list := range [][]string{q.Scopes, q.Resources} {
+		for _, value := range list {
+			inCode += len(value) + len(`"",`)
+		}
+	}
+	if len(q.RedirectURI)+3*(len(q.State)+len(h.Issuer))+2*inCode+roomOfCode <= web.MaxAddress {
+		return nil
+	}
+	code, err := h.longestCode(q)
+	if err != nil {
+		return err
+	}
+	if len(h.responseURI(q, url.Values{"code": {strings.Repeat("c", code)}})) > web.MaxAddress {
+		return longAnswer
+	}
+	return nil
+}
 
 func authorizeProblem(err error) error {
 	if err == nil {

@@ -9,9 +9,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
@@ -31,22 +33,22 @@ const CodeRemembered = 24 * time.Hour
 // authorizationCode is what a code seals. Nothing is stored until it is
 // redeemed; auth_time, acr and amr are those of the session that was authorized.
 type authorizationCode struct {
-	ID          string          `json:"i"` // which of the codes of this request
-	RequestID   string          `json:"r"` // what is spent
-	ClientID    string          `json:"c"`
-	RedirectURI string          `json:"u"`
-	UserID      string          `json:"s"`
-	SessionID   string          `json:"d"`
-	AuthTime    storage.Millis  `json:"t"`           // 0: nobody knows
-	Stated      storage.Millis  `json:"h,omitempty"` // auth_time of the ID token, if it is another
-	ACR         string          `json:"a"`
-	AMR         []string        `json:"m"`
-	Nonce       string          `json:"n,omitempty"`
-	Scopes      []string        `json:"o"`
-	Resources   []string        `json:"e,omitempty"`
-	Claims      json.RawMessage `json:"l,omitempty"`
-	Challenge   string          `json:"g,omitempty"`
-	Issued      storage.Millis  `json:"w"`
+	ID        string          `json:"i"` // which of the codes of this request
+	RequestID string          `json:"r"` // what is spent
+	ClientID  string          `json:"c"`
+	Redirect  string          `json:"u"` // hash of the redirect URI: the client sends it again
+	UserID    string          `json:"s"`
+	SessionID string          `json:"d"`
+	AuthTime  storage.Millis  `json:"t"`           // 0: nobody knows
+	Stated    storage.Millis  `json:"h,omitempty"` // auth_time of the ID token, if it is another
+	ACR       string          `json:"a"`
+	AMR       []string        `json:"m"`
+	Nonce     string          `json:"n,omitempty"`
+	Scopes    []string        `json:"o"`
+	Resources []string        `json:"e,omitempty"`
+	Claims    json.RawMessage `json:"l,omitempty"`
+	Challenge string          `json:"g,omitempty"`
+	Issued    storage.Millis  `json:"w"`
 }
 
 // answerCode sends a fresh code to the client. It writes nothing: a signed-in
@@ -56,20 +58,56 @@ func (h *Handler) answerCode(w http.ResponseWriter, q request.Request, client st
 	if stated == current.AuthTime {
 		stated = 0
 	}
-	payload, err := json.Marshal(authorizationCode{
-		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, RedirectURI: q.RedirectURI,
-		UserID: current.UserID, SessionID: current.ID,
-		AuthTime: current.AuthTime, Stated: stated, ACR: current.ACR, AMR: current.AMR,
-		Nonce: q.Nonce, Scopes: q.Scopes, Resources: q.Resources, Claims: q.Claims, Challenge: q.Challenge, Issued: storage.At(at),
-	})
+	payload, err := codeOf(q, current.Session, stated, at).encode()
 	if err != nil {
-		return fmt.Errorf("encode code: %w", err)
+		return err
 	}
 	code, err := h.Ring.Seal("code", payload, at.Add(h.CodeLife))
 	if err != nil {
 		return fmt.Errorf("seal code: %w", err)
 	}
 	return h.respond(w, q, url.Values{"code": {code}})
+}
+
+// codeOf is the code that answers a request in a session.
+func codeOf(q request.Request, s storage.Session, stated storage.Millis, at time.Time) authorizationCode {
+	return authorizationCode{
+		ID: rand.Text(), RequestID: q.ID, ClientID: q.ClientID, Redirect: hashOfURI(q.RedirectURI), UserID: s.UserID, SessionID: s.ID,
+		AuthTime: s.AuthTime, Stated: stated, ACR: s.ACR, AMR: s.AMR,
+		Nonce: q.Nonce, Scopes: q.Scopes, Resources: q.Resources, Claims: q.Claims, Challenge: q.Challenge, Issued: storage.At(at),
+	}
+}
+
+// compactFrom is the size, in bytes, from which a code is worth shortening. Most are not.
+const compactFrom = 640
+
+func (c authorizationCode) encode() ([]byte, error) {
+	payload, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode code: %w", err)
+	}
+	if len(payload) > compactFrom {
+		payload = request.Compact(payload)
+	}
+	return payload, nil
+}
+
+// roomOfCode is how many characters a code has beside nonce and claims, with the rest of a
+// response: names and separators.
+const roomOfCode = 1000
+
+// longestCode is how many characters the longest code has that can answer a request.
+func (h *Handler) longestCode(q request.Request) (int, error) {
+	id := storage.UserPrefix + strings.Repeat("7Q", 16) // random characters do not get shorter
+	latest := storage.Millis(math.MaxInt64)
+	payload, err := codeOf(q, storage.Session{UserID: id, ID: id, AuthTime: latest, ACR: strings.Repeat("a", 64), AMR: []string{"pwd", "otp", "mfa", "hwk", "fed"}}, latest, h.Now()).encode()
+	return keys.SealedSize(len(payload)) + 32, err
+}
+
+// hashOfURI stands for a redirect URI in a code. Both together would not fit into one address.
+func hashOfURI(uri string) string {
+	sum := sha256.Sum256([]byte(uri))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // codeGrant serves grant_type=authorization_code (RFC 6749, section 4.1.3).
@@ -141,9 +179,9 @@ func (c authorizationCode) isOf(client storage.Client, redirectURI string) error
 	switch {
 	case c.ClientID != client.ID:
 		return errForeignCode
-	case c.RedirectURI != redirectURI:
+	case c.Redirect != hashOfURI(redirectURI):
 		return web.Because("redirect_uri_differs", errForeignCode)
-	case !client.AllowsRedirect(c.RedirectURI):
+	case !client.AllowsRedirect(redirectURI):
 		return web.Because("redirect_uri_not_registered", errForeignCode)
 	}
 	return nil
@@ -166,7 +204,8 @@ func (h *Handler) openCode(sealed string, at time.Time) (authorizationCode, erro
 	if err != nil && !errors.Is(err, keys.ErrExpired) {
 		return code, err
 	}
-	if json.Unmarshal(payload, &code) != nil {
+	plain, expandErr := request.Expand(payload)
+	if expandErr != nil || json.Unmarshal(plain, &code) != nil {
 		return code, keys.ErrInvalid
 	}
 	return code, err

@@ -12,6 +12,7 @@ import (
 
 	"signet/provider/keys"
 	"signet/provider/notice"
+	authorization "signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
@@ -159,6 +160,8 @@ func (h *Handler) logoutOf(r *http.Request, params url.Values) (logout, error) {
 		trace.Ignore("post_logout_redirect_uri", "no client is named that is enabled, and not exactly one has registered the address")
 	case !client.AllowsPostLogoutRedirect(redirect):
 		trace.Ignore("post_logout_redirect_uri", "it is not registered for the client")
+	case !asked.leadsTo(redirect):
+		trace.Ignore("post_logout_redirect_uri", "with state it is longer than proxies accept")
 	default:
 		asked.Redirect = redirect
 	}
@@ -277,15 +280,30 @@ func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request, request logo
 	if request.Redirect == "" || !client.AllowsPostLogoutRedirect(request.Redirect) {
 		return h.showSignedOut(w, r, client, ended)
 	}
-	location := request.Redirect
-	if request.State != "" {
-		separator := "?"
-		if strings.Contains(location, "?") {
-			separator = "&"
-		}
-		location += separator + url.Values{"state": {request.State}}.Encode()
+	return web.SeeOther(w, request.location())
+}
+
+// leadsTo reports whether a sign-out can carry this address, sealed, and end there: not
+// more than proxies accept, see web.MaxAddress.
+func (request logout) leadsTo(redirect string) bool {
+	request.Redirect = redirect
+	if len(request.location()) > web.MaxAddress {
+		return false
 	}
-	return web.SeeOther(w, location)
+	payload, err := request.encode()
+	return err == nil && keys.SealedSize(len(payload)) <= mostSealedLogout
+}
+
+// location is where a sign-out ends.
+func (request logout) location() string {
+	if request.State == "" {
+		return request.Redirect
+	}
+	separator := "?"
+	if strings.Contains(request.Redirect, "?") {
+		separator = "&"
+	}
+	return request.Redirect + separator + url.Values{"state": {request.State}}.Encode()
 }
 
 // leavingClient is the client that the person comes from, as it is now; the zero client if
@@ -342,11 +360,20 @@ var toldStates = map[notice.State]templates.ToldState{
 }
 
 func (h *Handler) sealLogout(request logout) (string, error) {
-	payload, err := json.Marshal(request)
+	payload, err := request.encode()
 	if err != nil {
 		return "", fmt.Errorf("encode sign-out: %w", err)
 	}
 	return h.Ring.Seal(logoutPurpose, payload, h.Now().Add(logoutLife))
+}
+
+// mostSealedLogout is how long a sealed sign-out may be, in characters: the form that
+// confirms it is answered with it in an address, beside what ended and cookies that go.
+const mostSealedLogout = 2400
+
+func (request logout) encode() ([]byte, error) {
+	payload, err := json.Marshal(request)
+	return authorization.Compact(payload), err
 }
 
 func (h *Handler) openLogout(sealed string) (logout, error) {
@@ -354,6 +381,9 @@ func (h *Handler) openLogout(sealed string) (logout, error) {
 	payload, err := h.Ring.Unseal(logoutPurpose, sealed, h.Now())
 	if errors.Is(err, keys.ErrExpired) {
 		return logout{}, nil // too old to lead anywhere, not too old to ask
+	}
+	if err == nil {
+		payload, err = authorization.Expand(payload)
 	}
 	if err != nil || json.Unmarshal(payload, &request) != nil {
 		return logout{}, unreadable("the link is incomplete")

@@ -10,10 +10,15 @@ import (
 	"signet/provider/web"
 )
 
-// respond sends the browser back to the client with the parameters of the
-// response, to which it adds state and iss (RFC 9207, section 2). The redirect
-// URI stands as it was registered, its own query included.
+// respond sends the browser back to the client with the parameters of the response.
 func (h *Handler) respond(w http.ResponseWriter, q request.Request, params url.Values) error {
+	return web.SeeOther(w, h.responseURI(q, params))
+}
+
+// responseURI adds the parameters of a response to the redirect URI, and to them state
+// and iss (RFC 9207, section 2). The redirect URI stands as it was registered, its own
+// query included.
+func (h *Handler) responseURI(q request.Request, params url.Values) string {
 	if q.State != "" {
 		params.Set("state", q.State)
 	}
@@ -25,7 +30,7 @@ func (h *Handler) respond(w http.ResponseWriter, q request.Request, params url.V
 	case strings.Contains(q.RedirectURI, "?"):
 		separator = "&"
 	}
-	return web.SeeOther(w, q.RedirectURI+separator+params.Encode())
+	return q.RedirectURI + separator + params.Encode()
 }
 
 // refuse sends an error back to the client (RFC 6749, section 4.1.2.1). A

@@ -118,7 +118,7 @@ func (b *Testbed) Serve(t testing.TB, options ...Option) {
 	if err != nil {
 		t.Fatalf("start provider: %v", err)
 	}
-	b.Provider, b.Issuer, handler = p, config.Issuer, p.Handler()
+	b.Provider, b.Issuer, handler = p, config.Issuer, withinBudget(t, strings.HasPrefix(config.Issuer, "https:"), p.Handler())
 	if firstKeys == nil {
 		if firstKeys, err = b.DB.Keys(context.Background()); err != nil {
 			t.Fatalf("read keys: %v", err)

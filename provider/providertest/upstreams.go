@@ -33,6 +33,19 @@ func (v *Visitor) Attempts(t *testing.T) []*http.Cookie {
 	return list
 }
 
+// Trips gives the attempts with the requests that they were started for.
+func (v *Visitor) Trips(t *testing.T) []*http.Cookie {
+	t.Helper()
+	u, _ := url.Parse(v.Bed.Issuer)
+	list := v.Attempts(t)
+	for _, c := range v.Client.Jar.Cookies(u) {
+		if strings.HasPrefix(c.Name, "signet_for_") {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
 // Connect presses the button of a connector on the account page, and signs in
 // there.
 func (v *Visitor) Connect(t *testing.T, connector, account string) Stop {

@@ -182,7 +182,7 @@ func (v *Visitor) FormRequest(t *testing.T, f Form) *http.Request {
 func (v *Visitor) SignIn(t *testing.T, page Stop, email, pass string) Stop {
 	t.Helper()
 	if page.At.Path != v.Bed.Path("/login") {
-		t.Fatalf("not at the sign-in page but at %s (left to %v)", page.At.Path, page.Left)
+		t.Fatalf("not at the sign-in page but at %s (left to %v, status %d):\n%s", page.At.Path, page.Left, page.StatusCode, page.Body)
 	}
 	return v.Submit(t, page.FormTo(t, v.Bed.Path("/login"), "", ""), "username", email, "password", pass)
 }

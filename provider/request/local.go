@@ -22,7 +22,9 @@ func (c *Requests) ReturnTo(returnTo string) (string, bool) {
 	return LocalPath(returnTo, c.Base)
 }
 
-const longestReturn = 1024
+// longestReturn bounds an address to return to, in characters: one answer holds it beside
+// the app's tokens, see web.MaxHeaderBlock.
+const longestReturn = 768
 
 // plain: browsers read a backslash as a slash and drop tabs and line breaks.
 func plain(address string) bool {

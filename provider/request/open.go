@@ -45,7 +45,8 @@ func (c *Requests) unseal(sealed string, at time.Time) (Request, error) {
 	if openErr != nil && !errors.Is(openErr, keys.ErrExpired) {
 		return Request{}, c.invalid()
 	}
-	if err := json.Unmarshal(payload, &q); err != nil {
+	payload, err := Expand(payload)
+	if err != nil || json.Unmarshal(payload, &q) != nil {
 		return Request{}, c.invalid()
 	}
 	if openErr != nil {

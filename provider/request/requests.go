@@ -52,13 +52,17 @@ func (c *Requests) Seal(q Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return c.Ring.Seal(purpose, payload, q.Created.Time().Add(c.Life))
+	return c.Ring.Seal(purpose, Compact(payload), q.Created.Time().Add(c.Life))
 }
 
-// SealedSize is how many characters Seal makes of q.
-func SealedSize(q Request) (int, error) {
+// Fits reports whether Seal makes no more than so many characters of q. For most
+// requests it need not be tried.
+func Fits(q Request, characters int) (bool, error) {
 	payload, err := encode(q)
-	return keys.SealedSize(len(payload)), err
+	if err != nil || keys.SealedSize(len(payload)) <= characters {
+		return err == nil, err
+	}
+	return keys.SealedSize(len(Compact(payload))) <= characters, nil
 }
 
 // encode writes a request as compactly as JSON allows.

@@ -8,20 +8,23 @@ import (
 	"time"
 )
 
-// maxCookie is what a browser keeps of a cookie, in bytes; it drops a longer one
-// without a word (RFC 6265, section 6.1).
-const maxCookie = 4096
+// What the cookies of the app may take of one answer's header block, in bytes of their
+// Set-Cookie lines: see web.MaxHeaderBlock.
+const (
+	maxAccessCookie = 2200
+	maxTokenCookies = 2850 // with the refresh token
+)
 
 // TooLongError: a token does not fit into its cookie.
 type TooLongError struct {
-	Cookie string
-	Bytes  int
+	Cookie      string
+	Bytes, Most int
 }
 
 // Error says what to change, for the operator.
 func (e *TooLongError) Error() string {
-	return fmt.Sprintf("the cookie %s would have %d bytes, and browsers keep %d: give the user fewer roles and groups, or the client fewer scopes",
-		e.Cookie, e.Bytes, maxCookie)
+	return fmt.Sprintf("the cookie %s would have %d bytes, and may have %d, since proxies refuse longer answers: give the user fewer roles and groups, or the client fewer scopes",
+		e.Cookie, e.Bytes, e.Most)
 }
 
 // Cause is the code for the log and the table of answers.
@@ -41,10 +44,9 @@ type Tokens struct {
 func (c Cookies) SetTokens(w http.ResponseWriter, t Tokens) error {
 	access, refresh := c.access(t.Access), c.refresh(t.Refresh)
 	access.MaxAge, refresh.MaxAge = int(t.AccessLife.Seconds()), int(t.RefreshLife.Seconds())
-	for _, cookie := range []*http.Cookie{access, refresh} {
-		if n := len(cookie.String()); n > maxCookie {
-			return &TooLongError{Cookie: cookie.Name, Bytes: n}
-		}
+	size := len(access.String())
+	if most := min(maxAccessCookie, maxTokenCookies-len(refresh.String())); size > most {
+		return &TooLongError{access.Name, size, most}
 	}
 	replace(w, access)
 	replace(w, refresh)

@@ -31,8 +31,9 @@ type Link struct {
 const departureLife = 2 * time.Minute
 
 // Depart answers a form by sending the browser on to the path from which it leaves for
-// the upstream, with the request that it is about.
-func (v *Visits) Depart(w http.ResponseWriter, d Departure, sealed string) error {
+// the upstream. The request that it is about travels in a cookie from there on, once for
+// all trips that are about it.
+func (v *Visits) Depart(w http.ResponseWriter, r *http.Request, d Departure, sealed string) error {
 	payload, err := json.Marshal(d)
 	if err != nil {
 		return fmt.Errorf("encode departure: %w", err)
@@ -41,19 +42,21 @@ func (v *Visits) Depart(w http.ResponseWriter, d Departure, sealed string) error
 	if err != nil {
 		return fmt.Errorf("seal departure: %w", err)
 	}
-	return v.Site.Onward(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"request": {sealed}, "departure": {proof}}.Encode())
+	key := session.TripKey(d.RequestID)
+	v.Sessions.Cookies.Carry(w, r, key, sealed)
+	return v.Site.Onward(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"for": {key}, "departure": {proof}}.Encode())
 }
 
 // DepartToLink is Depart for a signed-in user who connects an identity of the upstream to
 // the account, and comes back to a path below the issuer.
-func (v *Visits) DepartToLink(w http.ResponseWriter, connector string, current session.Current, back string) error {
+func (v *Visits) DepartToLink(w http.ResponseWriter, r *http.Request, connector string, current session.Current, back string) error {
 	q := request.Request{ID: rand.Text(), Kind: request.Page, Created: storage.At(v.Now()), Path: v.Site.Base + back}
 	sealed, err := v.Requests.Seal(q)
 	if err != nil {
 		return fmt.Errorf("seal request: %w", err)
 	}
 	link := &Link{UserID: current.UserID, SessionID: current.ID}
-	return v.Depart(w, Departure{Connector: connector, RequestID: q.ID, Link: link}, sealed)
+	return v.Depart(w, r, Departure{Connector: connector, RequestID: q.ID, Link: link}, sealed)
 }
 
 // OpenDeparture opens the departure of a connector and a request. Any other one is a page

@@ -195,12 +195,18 @@ func (s *Site) Common() templates.Common {
 // for those whose browser waits: Chromium applies form-action to every redirect
 // that follows a form, so only a later GET may leave for another origin.
 func (s *Site) Onward(w http.ResponseWriter, path string) error {
+	if err := checkAddress(path); err != nil {
+		return err
+	}
 	w.Header().Set("Refresh", "0;url="+path)
 	return s.Show(w, templates.Continue{Common: s.Common(), URL: path})
 }
 
 // SeeOther sends a GET on, also after a POST (303: the body is never sent again).
 func SeeOther(w http.ResponseWriter, location string) error {
+	if err := checkAddress(location); err != nil {
+		return err
+	}
 	w.Header().Set("Location", location)
 	w.WriteHeader(http.StatusSeeOther)
 	return nil

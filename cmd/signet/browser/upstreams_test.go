@@ -82,7 +82,7 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 				}
 			}
 			for _, c := range saw.Cookies {
-				if strings.HasPrefix(c.Name, "signet_up_") {
+				if strings.HasPrefix(c.Name, "signet_up_") || strings.HasPrefix(c.Name, "signet_for_") {
 					t.Errorf("the attempt %s outlives its callback", c.Name)
 				}
 			}

@@ -1,0 +1,377 @@
+package provider_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider"
+	"signet/provider/credential"
+	"signet/provider/providertest"
+	"signet/provider/web"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// The header blocks of all answers are counted by the testbed itself, see
+// providertest.HeaderBlock. The tests here bring about the largest ones.
+
+// noise is text of n characters that does not get shorter, the same each time.
+func noise(n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	source, text := rand.New(rand.NewPCG(7, uint64(n))), make([]byte, n)
+	for i := range text {
+		text[i] = letters[source.IntN(len(letters))]
+	}
+	return string(text)
+}
+
+// cut is so much of a text.
+func cut(text string, n int) string { return text[:min(n, len(text))] }
+
+// growths are requests that grow with n, each by another parameter.
+func growths(t *testing.T, b *providertest.Testbed) map[string]func(n int) url.Values {
+	hint := b.Visitor(t).Arrive(t, providertest.Alice)["id_token"].(string)
+	text := noise(4000)
+	by := func(pairs func(n int) []string) func(n int) url.Values {
+		return func(n int) url.Values { return b.Params(pairs(n)...) }
+	}
+	one := func(name string, value func(n int) string) func(n int) url.Values {
+		return by(func(n int) []string { return []string{name, value(n)} })
+	}
+	return map[string]func(n int) url.Values{
+		"state":           one("state", func(n int) string { return cut(text, n) }),
+		"state, same":     one("state", func(n int) string { return strings.Repeat("s", n) }),
+		"state, escaped":  one("state", func(n int) string { return strings.Repeat("/:\x01é ", n/5+1) }),
+		"state and nonce": by(func(n int) []string { return []string{"state", cut(text, n/2), "nonce", text[2000:][:n/2]} }),
+		"nonce":           one("nonce", func(n int) string { return cut(text, n) }),
+		"login_hint":      one("login_hint", func(n int) string { return cut(text, n) + "@example.com" }),
+		"ui_locales":      one("ui_locales", func(n int) string { return cut(text, n) }),
+		"acr_values":      one("acr_values", func(n int) string { return strings.ReplaceAll(cut(text, n), "-", " ") }),
+		"unknown scopes":  one("scope", func(n int) string { return "openid email " + strings.ReplaceAll(cut(text, n), "-", " ") }),
+		"unknown":         one("x", func(n int) string { return cut(text, n) }),
+		"claims":          one("claims", func(n int) string { return `{"id_token":{"email":{"value":"` + cut(text, n) + `<&>"}}}` }),
+		"redirect_uri":    one("redirect_uri", func(n int) string { return "https://app.example.com/" + text[:min(max(n-20, 0), 1950)/10*10] }),
+		"all of them": by(func(n int) []string {
+			return []string{"state", cut(text, n/3), "nonce", cut(text[1000:], n/3), "login_hint", cut(text[2000:], n/3), "max_age", "86400", "id_token_hint", hint, "scope", "openid profile email address phone roles groups offline_access", "prompt", "consent"}
+		}),
+		"hint and state": by(func(n int) []string { return []string{"state", cut(text, n), "id_token_hint", hint} }),
+		"uri and state": by(func(n int) []string {
+			return []string{"redirect_uri", "https://app.example.com/" + text[:900], "state", cut(text, n)}
+		}),
+		"resources": func(n int) url.Values {
+			v := b.Params()
+			v["resource"] = b.Client.Resources[:min(n/50, len(b.Client.Resources))]
+			return v
+		},
+		"by fragment": by(func(n int) []string { return []string{"state", cut(text, n), "response_mode", "fragment"} }),
+		"state and claims": by(func(n int) []string {
+			return []string{"state", cut(text, n), "claims", `{"userinfo":{"name":{"essential":true},"email":null,"picture":null}}`}
+		}),
+	}
+}
+
+// largest is the greatest n whose request is accepted.
+func largest(t *testing.T, b *providertest.Testbed, grow func(n int) url.Values) int {
+	t.Helper()
+	stranger := b.Visitor(t)
+	n := sort.Search(2700, func(n int) bool {
+		a := stranger.Fetch(t, b.Issuer+"/authorize?"+grow(n+1).Encode())
+		switch a.StatusCode {
+		case http.StatusSeeOther:
+			return false
+		case http.StatusBadRequest:
+			if !strings.Contains(a.Body, "shorten") || strings.Contains(a.Body, "PAR") {
+				t.Fatalf("the refusal does not say what to change: %s", a.Body)
+			}
+			return true
+		}
+		t.Fatalf("GET /authorize: %d %s", a.StatusCode, a.Body)
+		return true
+	})
+	return n
+}
+
+// wantCookies wants what the browser sends with a request to fit.
+func wantCookies(t *testing.T, v *providertest.Visitor, at string) {
+	t.Helper()
+	u, _ := url.Parse(v.Bed.Issuer + at)
+	all, trips := 0, 0
+	for _, c := range v.Client.Jar.Cookies(u) {
+		size := len("__Host-") + len(c.Name) + len("=") + len(c.Value) + len("; ")
+		all += size
+		if strings.Contains(c.Name, "_up_") || strings.Contains(c.Name, "_for_") {
+			trips += size
+		}
+	}
+	if all > web.MaxCookies || trips > 2400 {
+		t.Errorf("cookies: %d bytes for %s, %d of them of trips", all, at, trips)
+	}
+}
+
+// TestBudget_LargestRequestsGoAllTheirWays grows a request by each of its parameters as
+// far as it is accepted, and walks with it through every step.
+func TestBudget_LargestRequestsGoAllTheirWays(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		text := noise(4000)
+		client, secret := b.RegisterWith(t, storage.Web, "large", func(c *storage.Client) {
+			c.Metadata.RedirectURIs = []string{providertest.Callback, "https://app.example.com/" + text[:900]}
+			for n := 0; n <= 1950; n += 10 {
+				c.Metadata.RedirectURIs = append(c.Metadata.RedirectURIs, "https://app.example.com/"+text[:n])
+			}
+			for i := range 50 {
+				c.Resources = append(c.Resources, fmt.Sprintf("https://api.example.com/%s/%d", text[40*i:][:40], i))
+			}
+		})
+		b.Follow(t)
+		b = b.As(client, secret)
+		for name, grow := range growths(t, b) {
+			n := max(0, largest(t, b, grow)-30) // its random id gets shorter by some bytes or not
+			params := grow(n)
+			t.Logf("%s: n = %d, %d bytes", name, n, len(params.Encode()))
+			if !strings.ContainsAny(name, " ,") && name != "resources" && n < 1500 {
+				t.Errorf("%s: only %d characters are accepted", name, n)
+			}
+			walkAll(t, b, params)
+			if !params.Has("prompt") {
+				walkPrompts(t, b, grow(n-min(n, 100)))
+			}
+		}
+	})
+}
+
+// largeWalk is one large request on its way.
+type largeWalk struct {
+	*providertest.Testbed
+	params url.Values
+}
+
+func (l largeWalk) url(pairs ...string) string {
+	more := maps.Clone(l.params)
+	for i := 0; i < len(pairs); i += 2 {
+		more.Set(pairs[i], pairs[i+1])
+	}
+	return l.Issuer + "/authorize?" + more.Encode()
+}
+
+// redeem wants the answer to come back whole, after consent if it is asked for.
+func (l largeWalk) redeem(t *testing.T, v *providertest.Visitor, s providertest.Stop) {
+	t.Helper()
+	if s.Left == nil {
+		s = v.Allow(t, s)
+	}
+	if got := s.Response(t).Get("state"); got != l.params.Get("state") {
+		t.Errorf("state came back as %.50q…", got)
+	}
+	form := l.CodeForm(s.Code(t), "redirect_uri", l.params.Get("redirect_uri"))
+	providertest.WantStatus(t, l.TokenRequest(t, form), http.StatusOK)
+}
+
+// walkAll goes with one request through every way of a sign-in.
+func walkAll(t *testing.T, b *providertest.Testbed, params url.Values) {
+	t.Helper()
+	l := largeWalk{b, params}
+	// By password, from a GET and from a POST; then again with the session.
+	v, w := b.Visitor(t), b.Visitor(t)
+	l.redeem(t, v, v.SignIn(t, v.Get(t, l.url()), providertest.Alice, providertest.Password))
+	l.redeem(t, v, v.Get(t, l.url()))
+	l.redeem(t, w, w.SignIn(t, w.Post(t, params), providertest.Alice, providertest.Password))
+	b.Visitor(t).Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
+	if params.Has("id_token_hint") {
+		return // it is alice who is expected
+	}
+	// Through an upstream, after three presses of the button and one in another tab.
+	x := b.Visitor(t)
+	page := x.Get(t, l.url())
+	for range 3 {
+		x.Press(t, page, "google")
+		wantCookies(t, x, "/login")
+	}
+	x.Press(t, x.Get(t, b.AuthorizeURL("state", "another tab")), "github")
+	wantCookies(t, x, "/login")
+	left := x.Press(t, page, "google")
+	wantCookies(t, x, "/login/google/callback")
+	l.redeem(t, x, x.Get(t, x.Choose(t, left, "ada")))
+	// An upstream that is called off.
+	y := b.Visitor(t)
+	back := y.Get(t, y.Choose(t, y.Press(t, y.Get(t, l.url()), "google"), ""))
+	if back.StatusCode >= http.StatusInternalServerError {
+		t.Errorf("called off at the upstream: %d", back.StatusCode)
+	}
+}
+
+// walkPrompts goes with one request through what the values of prompt bring about.
+func walkPrompts(t *testing.T, b *providertest.Testbed, params url.Values) {
+	t.Helper()
+	l := largeWalk{b, params}
+	v := b.Visitor(t)
+	l.redeem(t, v, v.SignIn(t, v.Get(t, l.url()), providertest.Alice, providertest.Password))
+	v.Get(t, l.url("prompt", "none")).Code(t)
+	b.Visitor(t).Get(t, l.url("prompt", "none")).WantError(t, "login_required")
+	choice := v.Get(t, l.url("prompt", "select_account"))
+	l.redeem(t, v, v.Submit(t, choice.Form(t), "decision", "continue"))
+	b.Pass(time.Minute)
+	l.redeem(t, v, v.SignIn(t, v.Get(t, l.url("prompt", "login")), providertest.Alice, providertest.Password))
+	l.redeem(t, v, v.Allow(t, v.Get(t, l.url("prompt", "consent"))))
+	denied := v.Get(t, l.url("prompt", "consent"))
+	v.Submit(t, denied.Form(t), "decision", "deny").WantError(t, "access_denied")
+}
+
+// TestBudget_SmallRequestsLeaveRoomForThreeTabs: three different requests of a usual size
+// can be on their way to upstreams at once.
+func TestBudget_SmallRequestsLeaveRoomForThreeTabs(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		var trips []*url.URL
+		for i := range 3 {
+			trips = append(trips, v.Press(t, v.Get(t, b.AuthorizeURL("state", noise(43+i), "nonce", noise(143 + i)[:43], "scope", "openid profile email offline_access")), "google"))
+			wantCookies(t, v, "/login")
+		}
+		for i, trip := range trips {
+			s := v.Get(t, v.Choose(t, trip, "ada"))
+			if s.Left == nil {
+				s = v.Allow(t, s)
+			}
+			if got := s.Response(t).Get("state"); got != noise(43+i) {
+				t.Errorf("tab %d came back with the state %s", i, got)
+			}
+		}
+		if left := v.Trips(t); len(left) != 0 {
+			t.Errorf("trips outlive their callbacks: %v", left)
+		}
+	})
+}
+
+// TestBudget_StaleCookiesOfTripsAreRemoved: what an older version or a trip that nobody
+// finished has left makes room.
+func TestBudget_StaleCookiesOfTripsAreRemoved(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		v := b.Visitor(t)
+		for _, name := range []string{"signet_up_AAAAAAAAAAAAAAAAAAAAAAAAAA", "signet_up_x", "signet_for_short"} {
+			v.Keep(name, noise(1500))
+		}
+		v.Keep("signet_up_BBBBBBBBBBBBBBBBBBBBBBBBBB", "AAAAAAAA."+noise(500))
+		v.Keep("signet_for_AAAAAAAA", noise(1500))
+		v.Keep("signet_upstairs", "of another program")
+		left := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
+		wantCookies(t, v, "/login")
+		if n := len(v.Trips(t)); n != 2 {
+			t.Errorf("%d cookies of trips are left, want this one's: %v", n, v.Trips(t))
+		}
+		if v.Cookie(t, "signet_upstairs") == nil {
+			t.Error("a cookie of another program was removed")
+		}
+		v.Allow(t, v.Get(t, v.Choose(t, left, "ada"))).Code(t)
+	})
+}
+
+// TestBudget_LargestSignOut grows state and address of a sign-out: all of them end it,
+// and those that are too long for an answer lead nowhere.
+func TestBudget_LargestSignOut(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		long := "https://app.example.com/" + noise(1970)
+		client, secret := b.RegisterWith(t, storage.Web, "leaving", func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.PostLogoutRedirectURIs = []string{providertest.Callback}, []string{long, "https://app.example.com/bye"}
+		})
+		b = b.As(client, secret)
+		for _, c := range []struct {
+			to, state string
+			leads     bool
+		}{
+			{"https://app.example.com/bye", noise(1500), true}, {"https://app.example.com/bye", strings.Repeat("é", 500), true}, {long, "x", true}, {"https://app.example.com/bye", noise(4000), false}, {long, noise(1200), false},
+		} {
+			for _, hinted := range []bool{true, false} {
+				v := b.Visitor(t)
+				tokens := v.Arrive(t, providertest.Alice)
+				params := url.Values{"post_logout_redirect_uri": {c.to}, "state": {c.state}, "client_id": {client.ID}}
+				if hinted {
+					params.Set("id_token_hint", tokens["id_token"].(string))
+				}
+				s := v.Get(t, b.Issuer+"/end_session?"+params.Encode())
+				if !hinted {
+					s = v.Submit(t, s.Form(t), "decision", "allow")
+				}
+				if got := s.Left != nil; got != c.leads {
+					t.Errorf("to %.40s with a state of %d, hint %v: left to %v", c.to, len(c.state), hinted, s.Left)
+				}
+				if s.Left != nil && s.Left.Query().Get("state") != c.state {
+					t.Errorf("state came back as %.40s", s.Left.Query().Get("state"))
+				}
+				v.WantNobody(t)
+				r, _ := http.NewRequest(http.MethodPost, b.Issuer+"/end_session", strings.NewReader(params.Encode()))
+				r.Header.Set("Content-Type", providertest.FormType)
+				v.Walk(t, r)
+			}
+		}
+	})
+}
+
+// TestBudget_LargestAccessToken grows a token until it is refused, and signs in with the
+// largest by JSON, by the page and by refresh, beside the largest of all other cookies.
+func TestBudget_LargestAccessToken(t *testing.T) {
+	_, upstream := providertest.WithUpstreams(t)
+	b := providertest.StartOn(t, storagetest.SQLite(t), providertest.Under("/auth"), providertest.AppAt(providertest.Shop), upstream, func(c *provider.Config) {
+		c.CookieName = "signet"
+	})
+	shop := b.WithApp(t)
+	shop.Metadata.Scope = "openid profile email roles groups"
+	if err := storagetest.ReplaceClient(t.Context(), b.DB, shop, storage.By{At: b.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	b.Follow(t)
+	to := providertest.Shop + "/" + noise(768-len(providertest.Shop)-1)
+	signsIn := func(n int) bool {
+		email := fmt.Sprintf("in%d@example.com", n)
+		memberOf(t, b, email, noise(n))
+		v := b.Visitor(t)
+		// Upstreams first: their cookies are there beside those of the app.
+		for range 3 {
+			v.Press(t, v.Get(t, b.AuthorizeURL("state", noise(1000))), "google")
+		}
+		a := v.App(t, "/login", strings.Replace(providertest.Credentials, providertest.Alice, email, 1))
+		if a.StatusCode != http.StatusOK {
+			providertest.WantOAuthError(t, a, http.StatusInternalServerError, "token_too_large")
+			v.Get(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode()).WantPage(t, http.StatusInternalServerError, "token_too_large")
+			return false
+		}
+		wantCookies(t, v, "/refresh")
+		b.Pass(time.Minute)
+		providertest.WantStatus(t, v.App(t, "/refresh", "{}"), http.StatusOK)
+		b.Pass(time.Minute)
+		if s := v.Get(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode()); s.Left == nil || s.Left.String() != to {
+			t.Fatalf("at %s, left to %v", s.At, s.Left)
+		}
+		w := b.Visitor(t)
+		page := w.Get(t, b.Issuer+"/login?"+url.Values{"return_to": {to}}.Encode())
+		if s := w.SignIn(t, page, email, providertest.Password); s.Left == nil || s.Left.String() != to {
+			t.Fatalf("at %s, left to %v", s.At, s.Left)
+		}
+		w.SignIn(t, page, email, providertest.Password) // the app's cookies are replaced
+		w.App(t, "/logout", "")
+		return true
+	}
+	n := sort.Search(2000, func(n int) bool { return !signsIn(n + 1) })
+	if t.Logf("groups of %d characters", n); n < 800 || n > 2000-1 {
+		t.Errorf("groups of %d characters make the largest token", n)
+	}
+	longer := b.Issuer + "/login?" + url.Values{"return_to": {to + "x"}}.Encode()
+	b.Visitor(t).Get(t, longer).WantPage(t, http.StatusBadRequest, "invalid_return_to")
+}
+
+func memberOf(t *testing.T, b *providertest.Testbed, email, group string) {
+	t.Helper()
+	hash, err := credential.New(credential.Config{DB: b.DB, Params: providertest.CheapHash}).Hash(t.Context(), providertest.Password, storage.User{Email: email})
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := storage.User{Email: email, EmailVerified: true, Groups: []string{group}}
+	if _, err := b.DB.CreateUser(t.Context(), user, hash, storage.By{From: providertest.Here, At: b.Now()}); err != nil {
+		t.Fatal(err)
+	}
+}
