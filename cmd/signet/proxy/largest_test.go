@@ -1,0 +1,216 @@
+package proxy_test
+
+import (
+	"encoding/json"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"signet/cmd/signet/signettest"
+	"signet/federation/federationtest"
+)
+
+const (
+	issuer   = "https://id.example.com"
+	app      = "https://app.example.com"
+	password = "correct horse battery staple"
+)
+
+// site is Signet behind nginx, with an upstream and two clients.
+type site struct {
+	*signettest.Instance
+	web, shop signettest.CreatedClient
+	transport http.RoundTripper
+}
+
+// noise is text of n characters that does not get shorter.
+func noise(n int) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	source, text := mathrand.New(mathrand.NewPCG(3, uint64(n))), make([]byte, n)
+	for i := range text {
+		text[i] = letters[source.IntN(len(letters))]
+	}
+	return string(text)
+}
+
+func startSite(t *testing.T) *site {
+	t.Helper()
+	google, err := federationtest.StartGoogle(federationtest.Setup{RedirectURIs: []string{issuer + "/login/elsewhere/callback"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(google.Close)
+	listen := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
+	settings := strings.ReplaceAll(fenced(t, "### Behind a proxy", "yaml"), "127.0.0.1:8080", listen) + fmt.Sprintf(`
+first_party:
+  origins: %s
+connectors:
+  - id: elsewhere
+    type: oidc
+    issuer: %s
+    client_id: %s
+    client_secret: %s
+`, app, google.URL, google.ClientID, google.ClientSecret)
+	file := filepath.Join(t.TempDir(), "signet.yaml")
+	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &site{Instance: &signettest.Instance{Issuer: issuer, Email: "ada@example.com", Password: password}}
+	s.Env = []string{"SIGNET_CONFIG=" + file, "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
+	s.Command(t, password, nil, "user", "create", "--email", s.Email, "--email-verified", "--password-stdin", "--json", "--group", noise(1000))
+	s.web = s.CreateClient(t, "--redirect-uri", app+"/callback", "--post-logout-redirect-uri", app+"/bye")
+	s.shop = s.CreateClient(t, "--type", "spa", "--redirect-uri", app+"/", "--first-party", "--scope", "openid profile email groups")
+	signettest.StartTalking(t, http.DefaultClient, "http://"+listen, s.Env, "serve")
+	s.transport = startNginx(t, listen)
+	return s
+}
+
+// browser is a new one, to which every error is a failure of the test.
+func (s *site) browser(t *testing.T) *signettest.FormBrowser {
+	t.Helper()
+	b := signettest.NewFormBrowser(t)
+	b.Client.Transport = watched{t, s.transport}
+	return b
+}
+
+// authorize is the address of an authorization request with that state.
+func (s *site) authorize(state string, pairs ...string) string {
+	v := url.Values{
+		"response_type": {"code"}, "client_id": {s.web.ID}, "redirect_uri": {app + "/callback"}, "scope": {"openid email profile groups"}, "state": {state}, "nonce": {noise(43)},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"},
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return issuer + "/authorize?" + v.Encode()
+}
+
+// redeem wants the browser to be sent back with a code that is good, after consent.
+func (s *site) redeem(b *signettest.FormBrowser, state string) (idToken string) {
+	b.T.Helper()
+	if b.At.Path == "/consent" { // the first time
+		b.Send("consent", "allow", nil)
+	}
+	if b.Left == nil || b.Left.Query().Get("state") != state || b.Left.Query().Get("code") == "" {
+		b.T.Fatalf("at %.200s, left to %.200v: %q", b.At, b.Left, b.Text())
+	}
+	form := url.Values{
+		"grant_type": {"authorization_code"}, "code": {b.Left.Query().Get("code")}, "redirect_uri": {app + "/callback"}, "code_verifier": {signettest.CodeVerifier},
+		"client_id": {s.web.ID}, "client_secret": {s.web.Secret},
+	}
+	answer, err := b.Client.PostForm(issuer+"/token", form)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var tokens struct {
+		ID string `json:"id_token"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&tokens); err != nil || tokens.ID == "" {
+		b.T.Fatalf("token request: %s, %v", answer.Status, err)
+	}
+	return tokens.ID
+}
+
+// TestNginx_LargestRequestPassesWithDefaultLimits goes every way of a sign-in and of the
+// sign-out with a state that is about as long as one may be, in a browser that collects
+// all cookies on its way.
+func TestNginx_LargestRequestPassesWithDefaultLimits(t *testing.T) {
+	s := startSite(t)
+	for _, state := range []string{noise(1500), strings.Repeat("s", 2200)} {
+		b := s.browser(t)
+		// Three presses of the button, each from a page of its own; then the first page again.
+		for i := range 3 {
+			b.Open(s.authorize(state[i:]))
+			b.Click("connector-elsewhere")
+		}
+		upstream := b.Left
+		b.Open(issuer + "/account") // and now the password
+		b.Send("login", "", map[string]string{"username": s.Email, "password": password})
+		if b.At.Path != "/account" || b.At.Host != "id.example.com" {
+			t.Fatalf("at %s: %q", b.At, b.Text())
+		}
+		b.Open(s.authorize(state))
+		idToken := s.redeem(b, state)
+		b.Open(s.authorize(state, "prompt", "login"))
+		b.Send("login", "", map[string]string{"username": s.Email, "password": password})
+		s.redeem(b, state)
+		b.Open(s.authorize(state, "prompt", "select_account"))
+		b.Click("continue")
+		s.redeem(b, state)
+		b.Open(s.authorize(state[:1000], "prompt", "none", "id_token_hint", idToken))
+		s.redeem(b, state[:1000])
+
+		s.goesToTheShop(b)
+
+		back, err := federationtest.Choose(http.DefaultClient, upstream.String(), "ada")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Open(issuer + "/login/elsewhere/callback?" + back.Encode())
+		s.redeem(b, state[2:])
+		for _, page := range []string{"/account", "/account/sessions", "/account/apps", "/account/identities", "/session", "/.well-known/openid-configuration", "/jwks"} {
+			b.Open(issuer + page)
+		}
+
+		bye := url.Values{"post_logout_redirect_uri": {app + "/bye"}, "client_id": {s.web.ID}, "state": {state}}
+		b.Open(issuer + "/end_session?" + bye.Encode())
+		b.Click("allow")
+		if b.Left == nil || b.Left.Query().Get("state") != state {
+			t.Errorf("signed out at %.200s, left to %.200v", b.At, b.Left)
+		}
+	}
+}
+
+// goesToTheShop gives the browser the cookies of the first-party app, of a user in large
+// groups, by the page, by JSON, and by refresh.
+func (s *site) goesToTheShop(b *signettest.FormBrowser) {
+	b.T.Helper()
+	to := app + "/" + noise(700)
+	b.Open(issuer + "/login?" + url.Values{"return_to": {to}}.Encode())
+	if b.Left == nil || b.Left.String() != to {
+		b.T.Fatalf("at %.200s, left to %.200v: %q", b.At, b.Left, b.Text())
+	}
+	for _, call := range [][2]string{{"/login", fmt.Sprintf(`{"username":%q,"password":%q}`, s.Email, password)}, {"/refresh", "{}"}} {
+		r, err := http.NewRequestWithContext(b.T.Context(), http.MethodPost, issuer+call[0], strings.NewReader(call[1]))
+		if err != nil {
+			b.T.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Origin", app)
+		answer, err := b.Client.Do(r)
+		if err != nil {
+			b.T.Fatal(err)
+		}
+		answer.Body.Close()
+	}
+	for _, c := range b.Client.Jar.Cookies(&url.URL{Scheme: "https", Host: "id.example.com", Path: "/"}) {
+		if c.Name == "__Host-access_token" && len(c.Value) > 1500 {
+			return
+		}
+	}
+	b.T.Error("the browser has no large access token")
+}
+
+// TestNginx_WhatDoesNotFitIsRefusedBySignet: a page says what to change, where nginx would
+// say 400 or 502.
+func TestNginx_WhatDoesNotFitIsRefusedBySignet(t *testing.T) {
+	s := startSite(t)
+	b := signettest.NewFormBrowser(t)
+	b.Client.Transport = s.transport
+	for _, state := range []string{noise(1900), noise(2600), strings.Repeat("s", 2600), noise(4500)} {
+		b.Open(s.authorize(state))
+		if got := b.Text(); !strings.Contains(got, "shorten state") || strings.Contains(got, "nginx") {
+			t.Errorf("a state of %d characters: %q", len(state), got)
+		}
+	}
+	b.Open(s.authorize("short")) // and nothing of it stays
+	if b.At.Path != "/login" {
+		t.Errorf("at %s: %q", b.At, b.Text())
+	}
+}
