@@ -21,6 +21,8 @@ var (
 	ErrInUse = engine.ErrInUse
 	// ErrNoDatabase: there is no database, or nothing of ours has been made in it yet.
 	ErrNoDatabase = engine.ErrNoDatabase
+	// ErrLogin: PostgreSQL refuses the user or the password.
+	ErrLogin = engine.ErrLogin
 	// ErrBehind: the database has yet to see migrations of this program.
 	ErrBehind = engine.ErrBehind
 	// ErrOrphanedWAL: the folder holds SQLite's log of a database that is not there.
@@ -52,6 +54,10 @@ func ReadBackup(ctx context.Context, file string) (Schema, error) {
 
 // DatabaseFile is where the SQLite database of a data folder is.
 func DatabaseFile(folder string) string { return engine.DatabaseFile(folder) }
+
+// CheckURL says what is wrong with the URL of a PostgreSQL database, in words that follow
+// the name of the setting. It repeats neither the user name nor the password.
+func CheckURL(database string) error { return engine.CheckURL(database) }
 
 // NameOf names the PostgreSQL database of a URL for people: its name, host and user, and
 // nothing secret.

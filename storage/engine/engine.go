@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -49,15 +48,12 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 			return nil, fmt.Errorf("open database in %s: %w", c.DataDir, err)
 		}
 		return &Engine{db: d, faults: c.Faults}, nil
-	case strings.HasPrefix(c.Database, "postgres://"), strings.HasPrefix(c.Database, "postgresql://"):
-		d, err := openPostgres(ctx, c)
-		if err != nil {
-			return nil, fmt.Errorf("open database: %w", err)
-		}
-		return &Engine{db: d, postgres: true, faults: c.Faults}, nil
-	default:
-		return nil, errors.New("open database: the URL must begin with postgres:// (leave it empty for SQLite)")
 	}
+	d, err := openPostgres(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", err)
+	}
+	return &Engine{db: d, postgres: true, faults: c.Faults}, nil
 }
 
 // Write runs one use case in one transaction. The name, a bare verb phrase, is the step

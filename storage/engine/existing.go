@@ -16,6 +16,8 @@ var (
 	// ErrNoDatabase: there is no database where the Config says, or nothing of ours has
 	// been made in it yet.
 	ErrNoDatabase = errors.New("there is no database")
+	// ErrLogin: PostgreSQL refuses the user or the password.
+	ErrLogin = errors.New("the user or the password is refused")
 	// ErrBehind: the database has yet to see migrations of this program.
 	ErrBehind = errors.New("the database is of an older release")
 	// ErrOrphanedWAL: the folder holds SQLite's log of a database that is not there. To make
@@ -72,6 +74,12 @@ func refuseOrphan(path string) error {
 		return nil
 	}
 	return fmt.Errorf("%w: %s", ErrOrphanedWAL, filepath.Base(path+"-wal"))
+}
+
+// isRefusedLogin reports that a server of PostgreSQL refuses the user or the password.
+func isRefusedLogin(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && len(refused.Code) == 5 && refused.Code[:2] == "28" // invalid authorization
 }
 
 // isMissingDatabase reports that a server of PostgreSQL has no database of that name.

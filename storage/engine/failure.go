@@ -43,6 +43,8 @@ func answer(name string, err error) error {
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
 	case IsUnique(err):
 		return fmt.Errorf("%s: %w", name, ErrConflict)
+	case isRefusedLogin(err):
+		return fmt.Errorf("%s: %w: %w: %w", name, ErrUnavailable, ErrLogin, err)
 	case isMissingDatabase(err):
 		return fmt.Errorf("%s: %w: %w: %w", name, ErrUnavailable, ErrNoDatabase, err)
 	case !isUnavailable(err):

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
@@ -23,8 +22,6 @@ const (
 	pgMigration   = 5 * time.Minute
 )
 
-var errDatabaseURL = errors.New("the database URL is malformed: want postgres://user:password@host:port/name")
-
 // migrationLock is the advisory lock of those who migrate ("signet" in ASCII).
 const migrationLock = 0x7369676e6574
 
@@ -36,10 +33,9 @@ type postgresPool struct {
 }
 
 func openPostgres(ctx context.Context, c Config) (*postgresPool, error) {
-	config, err := pgx.ParseConfig(c.Database)
+	config, err := configOf(c.Database)
 	if err != nil {
-		// The driver's own message masks the password, but quotes the rest.
-		return nil, errDatabaseURL
+		return nil, err
 	}
 	if len(config.Fallbacks) > 0 && config.ValidateConnect == nil {
 		// Of several hosts only the primary will do, and it may change.

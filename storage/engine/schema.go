@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -51,9 +50,9 @@ func (all Migrations) schemaAt(newest, oldest int64) (Schema, error) {
 // openToLook opens the database without making it; nil: there is none.
 func openToLook(c Config) (*sql.DB, error) {
 	if c.Database != "" {
-		config, err := pgx.ParseConfig(c.Database)
+		config, err := configOf(c.Database)
 		if err != nil {
-			return nil, errDatabaseURL
+			return nil, err
 		}
 		return stdlib.OpenDB(*config), nil
 	}

@@ -1,22 +1,238 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 )
 
+// CheckURL says what is wrong with the URL of a PostgreSQL database, in words that follow
+// the name of the setting. It never repeats the user name or the password, nor anything
+// that may be a piece of them: a character that should have been escaped makes one part
+// of the URL end early, and what follows it look like another.
+//
+// The form is that of RFC 3986, with a list of hosts and the parameters of libpq
+// (PostgreSQL, section 34.1.1.2). The files that the parameters name are read.
+func CheckURL(text string) error {
+	if err := checkScheme(text); err != nil {
+		return err
+	}
+	if err := checkParts(text); err != nil {
+		return err
+	}
+	_, err := parseURL(text)
+	return err
+}
+
+// configOf is how to connect to the database of a URL.
+func configOf(database string) (*pgx.ConnConfig, error) {
+	if err := CheckURL(database); err != nil {
+		return nil, fmt.Errorf("the database URL %w", err)
+	}
+	return parseURL(database)
+}
+
+// parseURL is pgx.ParseConfig for a URL whose parts are sound.
+func parseURL(text string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(text)
+	if err == nil {
+		return config, nil
+	}
+	// The driver quotes the URL, and masks in it what it takes for the password.
+	said := err.Error()
+	if i := strings.LastIndex(said, "`: "); i >= 0 {
+		said = said[i+len("`: "):]
+	}
+	parts, _ := splitURL(text)
+	for _, secret := range append(strings.SplitN(parts.userinfo, ":", 2), parts.userinfo) {
+		if secret != "" && strings.Contains(said, secret) {
+			return nil, errDatabaseURL
+		}
+	}
+	return nil, errors.New("is not understood: " + said)
+}
+
+var errDatabaseURL = errors.New("is malformed: want postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+
+var (
+	otherScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+	keywords    = regexp.MustCompile(`^\s*[a-z_]+\s*=`)
+)
+
+func checkScheme(text string) error {
+	scheme, _, _ := strings.Cut(text, "://")
+	lower := strings.ToLower(scheme)
+	switch {
+	case strings.TrimSpace(text) != text:
+		return errors.New("has white space at its beginning or end: remove it")
+	case strings.HasPrefix(text, "postgres://"), strings.HasPrefix(text, "postgresql://"):
+		return nil
+	case strings.HasPrefix(text, `"`), strings.HasPrefix(text, `'`):
+		return errors.New("stands in quotes, which are a part of it here: leave them away")
+	case lower == "postgres" || lower == "postgresql":
+		return errors.New("must begin with postgres:// in lower case")
+	case strings.HasPrefix(lower, "jdbc:"), strings.HasPrefix(lower, "postgres"):
+		return errors.New("begins as another program writes it: write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+	case keywords.MatchString(text):
+		return errors.New("is in the form of keywords and values: write postgres://USER:PASSWORD@HOST:PORT/DATABASE, and for a socket postgres://USER@/DATABASE?host=/var/run/postgresql")
+	case strings.HasPrefix(lower, "sqlite"), strings.HasPrefix(lower, "file:"), strings.HasSuffix(lower, ".db"), strings.HasPrefix(text, "/"), strings.HasPrefix(text, "."):
+		return errors.New("names a file: for SQLite leave database empty, and set data_dir to the folder that signet.db is in")
+	case otherScheme.MatchString(text):
+		return errors.New("is not a postgres:// URL: data is kept in PostgreSQL, or in SQLite if database is empty")
+	}
+	return errors.New("is not a postgres:// URL; leave it empty for SQLite")
+}
+
+// urlParts are the parts of a URL as they were written.
+type urlParts struct {
+	userinfo, hosts, path, query string
+	hasQuery                     bool
+}
+
+// splitURL takes a URL of PostgreSQL apart. rest is what follows the authority.
+func splitURL(text string) (parts urlParts, rest string) {
+	_, after, _ := strings.Cut(text, "://")
+	authority := after
+	if i := strings.IndexAny(after, "/?#"); i >= 0 {
+		authority, rest = after[:i], after[i:]
+	}
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		parts.userinfo, authority = authority[:i], authority[i+1:]
+	}
+	parts.hosts = authority
+	parts.path, parts.query, parts.hasQuery = strings.Cut(rest, "?")
+	return parts, rest
+}
+
+// checkParts looks for characters that must be escaped, part by part.
+func checkParts(text string) error {
+	parts, rest := splitURL(text)
+	if err := checkEarlyEnd(text, parts, rest); err != nil {
+		return err
+	}
+	user, password, _ := strings.Cut(parts.userinfo, ":")
+	for _, part := range []struct{ name, text, refused string }{
+		{"the user name", user, `@[]"<>\^` + "`{|}"},
+		{"the password", password, `@[]"<>\^` + "`{|}"},
+		{"the database name", strings.TrimPrefix(parts.path, "/"), "#@"},
+		{"a parameter", parts.query, "#"},
+	} {
+		if err := checkCharacters(part.name, part.text, part.refused); err != nil {
+			return err
+		}
+	}
+	for host := range strings.SplitSeq(parts.hosts, ",") {
+		if err := checkHostPort(host); err != nil {
+			return err
+		}
+	}
+	if !parts.hasQuery {
+		return nil
+	}
+	return checkParameters(parts.query)
+}
+
+// checkEarlyEnd finds a user name or password that a /, ? or # has cut: then the @ that
+// ends it comes behind. An @ may stand unescaped in the parameter user alone, behind a /.
+func checkEarlyEnd(text string, parts urlParts, rest string) error {
+	early := strings.Contains(rest, "@")
+	if strings.HasPrefix(rest, "/") && !strings.ContainsAny(parts.path, "@#") && !strings.Contains(parts.query, "#") {
+		early = false
+		for pair := range strings.SplitSeq(parts.query, "&") {
+			early = early || strings.Contains(pair, "@") && !strings.HasPrefix(pair, "user=")
+		}
+	}
+	if !early {
+		return nil
+	}
+	part := "the user name"
+	_, before, _ := strings.Cut(strings.TrimSuffix(text, rest), "://")
+	if strings.Contains(before, ":") {
+		part = "the password"
+	}
+	return fmt.Errorf("is wrong: %s holds %q: write %s for it (an @ in another place is written %%40)", part, rest[:1], escaped(rest[:1]))
+}
+
+// checkCharacters refuses those characters, and those that no part may hold.
+func checkCharacters(part, text, refused string) error {
+	for i, r := range text {
+		switch {
+		case r == '%' && !isEscape(text[i:]):
+			return fmt.Errorf("is wrong: %s holds %q without two hexadecimal digits behind it: write %%25 for it", part, "%")
+		case r == ' ' || strings.ContainsRune(refused, r):
+			return fmt.Errorf("is wrong: %s holds %q: write %s for it", part, r, escaped(string(r)))
+		case r < ' ' || r == 0x7f:
+			return fmt.Errorf("is wrong: %s holds a control character, such as a line break: remove it, or write it as %% and two hexadecimal digits", part)
+		case refused != "#" && refused != "#@" && r >= utf8.RuneSelf:
+			return fmt.Errorf("is wrong: %s holds a letter that is not ASCII: write each of its bytes in UTF-8 as %% and two hexadecimal digits", part)
+		}
+	}
+	return nil
+}
+
+// isEscape reports whether the text begins with an escaped character, but not NUL.
+func isEscape(text string) bool {
+	if len(text) < 3 {
+		return false
+	}
+	value, err := strconv.ParseUint(text[1:3], 16, 8)
+	return err == nil && value != 0
+}
+
+// escaped writes each byte as % and two digits.
+func escaped(text string) string {
+	var b strings.Builder
+	for i := range len(text) {
+		fmt.Fprintf(&b, "%%%02X", text[i])
+	}
+	return b.String()
+}
+
+var (
+	hostName   = regexp.MustCompile(`^([A-Za-z0-9._-]|%[0-9A-Fa-f]{2})*$`)
+	portNumber = regexp.MustCompile(`^[0-9]{0,5}$`)
+)
+
+// checkHostPort checks one host of the list. Nothing of it is repeated: it may be a piece
+// of a password that holds an @ or lacks one behind it.
+func checkHostPort(text string) error {
+	host, port := text, ""
+	if strings.HasPrefix(text, "[") {
+		inside, rest, found := strings.Cut(text[1:], "]")
+		if !found || net.ParseIP(strings.Split(inside, "%")[0]) == nil || rest != "" && rest[0] != ':' {
+			return errors.New("has a host in [ ] that is no IPv6 address; in a user name or password write %5B for [ and %5D for ]")
+		}
+		host, port = "", strings.TrimPrefix(rest, ":")
+	} else if before, after, found := strings.Cut(text, ":"); found {
+		host, port = before, after
+	}
+	switch {
+	case !hostName.MatchString(host):
+		return errors.New("has a host with a character that no host has; a user name and password end with one @, and special characters in them are written as % and two hexadecimal digits")
+	case !portNumber.MatchString(port):
+		return errors.New("has a port that is not a number: write HOST:PORT, an IPv6 address in [ ], and an @ behind USER:PASSWORD")
+	}
+	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
+		return errors.New("has a port that is not between 1 and 65535")
+	}
+	return nil
+}
+
 // NameOf names the PostgreSQL database of a URL for people: its name, host and user, and
 // nothing secret.
 func NameOf(database string) string {
-	config, err := pgx.ParseConfig(database)
+	config, err := parseURL(database)
 	if err != nil {
 		return "of the setting database"
 	}
 	at := net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port)))
-	if len(config.Host) > 0 && config.Host[0] == '/' {
+	if strings.HasPrefix(config.Host, "/") {
 		at = config.Host
 	}
 	name := config.Database

@@ -19,12 +19,12 @@ func pathsOfDatabase(text string, absolute func(string) string) string {
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
 		key, value, _ := strings.Cut(pair, "=")
-		path, err := url.QueryUnescape(value)
+		path, err := url.PathUnescape(value)
 		if err != nil || !slices.Contains(databasePaths, key) || key == "sslrootcert" && path == "system" {
 			continue
 		}
 		if whole := absolute(path); whole != path {
-			pairs[i] = key + "=" + url.QueryEscape(whole)
+			pairs[i] = key + "=" + strings.ReplaceAll(url.QueryEscape(whole), "+", "%20")
 		}
 	}
 	return before + "?" + strings.Join(pairs, "&")

@@ -21,6 +21,7 @@ import (
 	"signet/federation/foreign"
 	"signet/provider/keys"
 	"signet/provider/outbound"
+	"signet/storage"
 )
 
 // The parsers of settings. Each says what is wrong with the text; the caller adds
@@ -82,9 +83,8 @@ func parseDatabase(text string) (federation.Secret, error) {
 	if text == "" {
 		return federation.Secret{}, nil
 	}
-	u, err := url.Parse(text)
-	if err != nil || (u.Scheme != "postgres" && u.Scheme != "postgresql") {
-		return federation.Secret{}, errors.New("is not a postgres:// URL; leave it empty for SQLite")
+	if err := storage.CheckURL(text); err != nil {
+		return federation.Secret{}, err
 	}
 	return federation.NewSecret(text), nil
 }

@@ -95,7 +95,7 @@ func TestPaths_InAFileAreRelativeToTheFile(t *testing.T) {
 func (s pathSetting) expect(t *testing.T, how string, r *Reading, named string, want bool) {
 	t.Helper()
 	c := r.Config
-	told := fmt.Sprintf("%s|%s|%s|%s|%s", c.DataDir, c.TLS, r.process.given["keys.pkcs11.module"].text, r.process.given["outbound.extra_ca"].text, c.Database.Reveal())
+	told := fmt.Sprintf("%s|%s|%s|%s|%s", c.DataDir, c.TLS, r.process.given["keys.pkcs11.module"].text, r.process.given["outbound.extra_ca"].text, r.process.given["database"].text)
 	for _, one := range r.connectors {
 		told += one.into.ClientSecret.Reveal() + one.into.ClientKey.Reveal()
 	}

@@ -212,6 +212,10 @@ func TestCommands_MakeNoDatabase(t *testing.T) {
 
 func TestCommands_MakeNoTables(t *testing.T) {
 	empty := storagetest.EmptyPostgres(t).Config().Database
+	stranger := strings.Replace(empty, "postgres@/", "stranger:hunter2@/", 1)
+	if code, _, stderr := called(t, []string{"SIGNET_DATABASE=" + stranger}, []string{"migrate"}); code != exit.Config || !strings.Contains(stderr, "stranger") || strings.Contains(stderr, "hunter2") {
+		t.Errorf("a user that PostgreSQL does not know: exit code %d: %s", code, stderr)
+	}
 	missing := strings.Replace(empty, "postgres@/", "postgres:hunter2@/no_such_", 1)
 	inside, err := sql.Open("pgx", empty)
 	if err != nil {
