@@ -10,7 +10,7 @@ const (
 	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
-// GrantType is a grant type that a client can be registered for.
+// GrantType is a grant type that a client can be registered for, if it is served.
 type GrantType struct {
 	Name   string
 	Served bool // the token endpoint serves it
@@ -20,7 +20,8 @@ type GrantType struct {
 	// client has one.
 	ClientsOwn bool
 
-	// ByDefault lists the types of clients that may use it unless they choose others.
+	// ByDefault lists the types of clients that may use it unless they choose others. None
+	// for a grant type that is not served: a client would be told what it cannot do.
 	ByDefault []ClientType
 }
 
@@ -30,11 +31,25 @@ var grantTypes = []GrantType{
 	{Name: GrantCode, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
 	{Name: GrantRefresh, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
 	{Name: GrantClientCredentials, Served: true, ClientsOwn: true, ByDefault: []ClientType{Service}},
-	{Name: GrantDevice, ByDefault: []ClientType{Native}},
+	{Name: GrantDevice},
 }
 
 // GrantTypes lists the grant types, in the order in which discovery names them.
 func GrantTypes() []GrantType { return slices.Clone(grantTypes) }
+
+// GrantTypeNames names all of them.
+func GrantTypeNames() []string {
+	var names []string
+	for _, g := range grantTypes {
+		names = append(names, g.Name)
+	}
+	return names
+}
+
+// GrantTypeServed reports whether the token endpoint serves the grant type of that name.
+func GrantTypeServed(name string) bool {
+	return slices.ContainsFunc(grantTypes, func(g GrantType) bool { return g.Name == name && g.Served })
+}
 
 // OwnGrantTypes names the grant types of the client that give it tokens of its own.
 func (c Client) OwnGrantTypes() []string {

@@ -2,18 +2,12 @@ package directory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"signet/provider/keys"
 	"signet/storage"
 )
-
-// ErrInvalidClient: the client breaks a rule. The error's text lists every problem on a
-// line of its own.
-var ErrInvalidClient = errors.New("the client breaks a rule")
 
 // NoKeyError: a client asks for ID tokens that no key can sign. It would get none.
 type NoKeyError struct{ Algorithm string }
@@ -55,7 +49,7 @@ func NewClientID() string {
 // a public client). Only the secret's hash is stored. It gives the client as stored.
 // Event client.created.
 //
-// ErrInvalidClient, *NoKeyError. storage.ErrConflict: the id is taken.
+// *ClientError, *NoKeyError. storage.ErrConflict: the id is taken.
 func (d *Directory) CreateClient(ctx context.Context, c storage.Client, from storage.Origin) (made storage.Client, secret string, err error) {
 	if !c.Public() {
 		secret = NewSecret()
@@ -75,7 +69,7 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 	if secret != "" {
 		c.Secrets[0] = storage.ClientSecret{Hash: storage.SecretHash(secret), CreatedAt: storage.At(by.At)}
 	}
-	if err := invalidClient(CheckClient(c)); err != nil {
+	if err := CheckClient(c); err != nil {
 		return storage.Client{}, err
 	}
 	if err := d.db.CreateClient(ctx, c, by); err != nil {
@@ -93,7 +87,7 @@ func (d *Directory) CreateClientWithSecret(ctx context.Context, c storage.Client
 // secrets, creation time and whether the client is disabled stay as they are. A value
 // that breaks a rule may stay if it was stored before the rule. Event client.updated.
 //
-// ErrInvalidClient, *NoKeyError, storage.ErrNotFound.
+// *ClientError, *NoKeyError, storage.ErrNotFound.
 func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*storage.Client) error, from storage.Origin) (storage.Client, error) {
 	if err := d.checkRevisedAlg(ctx, id, revise); err != nil {
 		return storage.Client{}, err
@@ -103,7 +97,7 @@ func (d *Directory) ReviseClient(ctx context.Context, id string, revise func(*st
 		before := *c
 		if refused = revise(c); refused == nil {
 			onceEach(c)
-			refused = invalidClient(CheckClientChange(before, *c))
+			refused = CheckClientChange(before, *c)
 		}
 		return refused
 	}, d.by(from))
@@ -163,12 +157,4 @@ func (d *Directory) EnableClient(ctx context.Context, id string, from storage.Or
 // Event client.deleted. storage.ErrNotFound.
 func (d *Directory) DeleteClient(ctx context.Context, id string, from storage.Origin) error {
 	return d.db.DeleteClient(ctx, id, d.by(from))
-}
-
-// invalidClient makes one error of the problems of a client, each on its own line.
-func invalidClient(problems error) error {
-	if problems == nil {
-		return nil
-	}
-	return fmt.Errorf("%w:\n  %s", ErrInvalidClient, strings.ReplaceAll(problems.Error(), "\n", "\n  "))
 }

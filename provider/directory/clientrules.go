@@ -1,8 +1,8 @@
 package directory
 
 import (
-	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,80 +21,119 @@ const (
 	maxGrace   = 5 * time.Minute
 )
 
-// clientRule is the rule of one member of a client, named as RFC 7591 names it. Its
-// check reports every problem of the member, without the member's name.
+// clientRule is a rule of one field of a client. Its check reports every problem of the
+// field, without the field's name.
 type clientRule struct {
-	member string
-	check  func(c storage.Client, wrong report)
+	field string
+	check func(c storage.Client, wrong report)
+	// needs are other fields that the check reads. It is not made where one of them breaks
+	// a rule itself: what it found would only be a consequence of that.
+	needs []string
 }
 
 // report takes one problem, as a format with its values.
 type report func(format string, args ...any)
 
+// clientRules are in an order in which a field stands behind those that its rules need.
+// Those of a field that is not supported yet wait for it.
 var clientRules = []clientRule{
-	{"client_id", checkClientID},
-	{"client_name", checkClientName},
-	{"type", checkClientType},
-	{"token_endpoint_auth_method", checkAuthMethod},
-	{"client_secret", checkSecrets},
-	{"pkce_optional", checkPKCEOptional},
-	{"introspect", checkIntrospects},
-	{"grant_types", checkGrantTypes},
-	{"response_types", checkResponseTypes},
-	{"scope", checkScope},
-	{"redirect_uris", checkRedirectURIs},
-	{"post_logout_redirect_uris", checkPostLogoutRedirectURIs},
-	{"client_uri", link(func(m storage.ClientMetadata) string { return m.ClientURI })},
-	{"logo_uri", link(func(m storage.ClientMetadata) string { return m.LogoURI })},
-	{"policy_uri", link(func(m storage.ClientMetadata) string { return m.PolicyURI })},
-	{"tos_uri", link(func(m storage.ClientMetadata) string { return m.TosURI })},
-	{"jwks_uri", link(func(m storage.ClientMetadata) string { return m.JWKSURI })},
-	{"initiate_login_uri", link(func(m storage.ClientMetadata) string { return m.InitiateLoginURI })},
-	{"backchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.BackchannelLogoutURI })},
-	{"frontchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.FrontchannelLogoutURI })},
-	{"backchannel_logout_session_required", checkLogoutSession},
-	{"jwks", checkJWKS},
-	{"subject_type", checkSubjectType},
-	{"id_token_signed_response_alg", checkIDTokenAlg},
-	{"default_max_age", checkMaxAge},
-	{"prompt_login", checkPromptLogin},
-	{"refresh_grace", checkRefreshGrace},
-	{"contacts", texts(func(m storage.ClientMetadata) []string { return m.Contacts })},
-	{"default_acr_values", texts(func(m storage.ClientMetadata) []string { return m.DefaultACRValues })},
-	{"software_id", text(func(m storage.ClientMetadata) string { return m.SoftwareID })},
-	{"software_version", text(func(m storage.ClientMetadata) string { return m.SoftwareVersion })},
-	{"allow_origins", checkOrigins},
-	{"resources", resources(func(c storage.Client) []string { return c.Resources })},
-	{"audiences", resources(func(c storage.Client) []string { return c.Audiences })},
+	{"client_id", checkClientID, nil},
+	{"client_name", checkClientName, nil},
+	{"type", checkClientType, nil},
+	{"token_endpoint_auth_method", checkAuthMethod, nil},
+	{"token_endpoint_auth_method", checkAuthMethodOfType, []string{"type", "token_endpoint_auth_method"}},
+	{"client_secret", checkSecrets, []string{"token_endpoint_auth_method"}},
+	{"pkce_optional", checkPKCEOptional, []string{"token_endpoint_auth_method"}},
+	{"introspect", checkIntrospects, []string{"token_endpoint_auth_method"}},
+	{"grant_types", checkGrantTypes, nil},
+	{"grant_types", checkGrantTypesOfType, []string{"type", "token_endpoint_auth_method", "grant_types"}},
+	{"response_types", checkResponseTypes, nil},
+	{"response_types", checkResponseTypesOfGrants, []string{"type", "grant_types", "response_types"}},
+	{"scope", checkScope, nil},
+	{"scope", checkScopeOfService, []string{"type", "scope"}},
+	{"redirect_uris", checkRedirectURIs, []string{"type"}},
+	{"redirect_uris", checkRedirectURIsOfGrants, []string{"type", "grant_types"}},
+	{"post_logout_redirect_uris", checkPostLogoutRedirectURIs, []string{"type"}},
+	{"client_uri", shownLink(func(m storage.ClientMetadata) string { return m.ClientURI }), nil},
+	{"logo_uri", link(func(m storage.ClientMetadata) string { return m.LogoURI }), nil},
+	{"policy_uri", shownLink(func(m storage.ClientMetadata) string { return m.PolicyURI }), nil},
+	{"tos_uri", shownLink(func(m storage.ClientMetadata) string { return m.TosURI }), nil},
+	{"jwks_uri", link(func(m storage.ClientMetadata) string { return m.JWKSURI }), nil},
+	{"jwks", checkJWKS, []string{"jwks_uri"}},
+	{"initiate_login_uri", link(func(m storage.ClientMetadata) string { return m.InitiateLoginURI }), nil},
+	{"backchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.BackchannelLogoutURI }), nil},
+	{"frontchannel_logout_uri", link(func(m storage.ClientMetadata) string { return m.FrontchannelLogoutURI }), nil},
+	{"backchannel_logout_session_required", checkLogoutSession, []string{"backchannel_logout_uri"}},
+	{"subject_type", checkSubjectType, nil},
+	{"id_token_signed_response_alg", checkIDTokenAlg, nil},
+	{"default_max_age", checkMaxAge, nil},
+	{"prompt_login", checkPromptLogin, nil},
+	{"prompt_login", checkPromptLoginOfGrants, []string{"type", "grant_types", "prompt_login"}},
+	{"refresh_grace", checkRefreshGrace, nil},
+	{"contacts", texts(func(m storage.ClientMetadata) []string { return m.Contacts }), nil},
+	{"default_acr_values", texts(func(m storage.ClientMetadata) []string { return m.DefaultACRValues }), nil},
+	{"software_id", text(func(m storage.ClientMetadata) string { return m.SoftwareID }), nil},
+	{"software_version", text(func(m storage.ClientMetadata) string { return m.SoftwareVersion }), nil},
+	{"allow_origins", checkOrigins, nil},
+	{"resources", resources(func(c storage.Client) []string { return c.Resources }), nil},
+	{"audiences", resources(func(c storage.Client) []string { return c.Audiences }), nil},
 }
 
-// CheckClient applies all rules to a client by itself. It gives every problem at once
-// (errors.Join), each beginning with the member that it is about.
-func CheckClient(c storage.Client) error { return errors.Join(problemsOf(c)...) }
+// CheckClient applies all rules to a client by itself. It gives every problem at once,
+// *ClientError, but no problem that only follows from another.
+func CheckClient(c storage.Client) error {
+	return problemsOf(c, func(*ClientFieldError) bool { return false })
+}
 
 // CheckClientChange is CheckClient for a client that was before: a value that breaks a
 // rule but was stored under an older rule may stay, until it is changed.
 func CheckClientChange(before, after storage.Client) error {
 	old := map[string]bool{}
-	for _, problem := range problemsOf(before) {
+	problemsOf(before, func(problem *ClientFieldError) bool {
 		old[problem.Error()] = true
-	}
-	sameKeys := after.Metadata.JWKS == before.Metadata.JWKS
-	return errors.Join(slices.DeleteFunc(problemsOf(after), func(problem error) bool {
-		text := problem.Error()
-		quoted := strings.Contains(text, `: "`) // it names the value, so that it is the same value's
-		return old[text] && (quoted || sameKeys && strings.HasPrefix(text, "jwks: "))
-	})...)
+		return true
+	})
+	return problemsOf(after, func(problem *ClientFieldError) bool {
+		namesValue := strings.Contains(problem.Error(), `: "`) // so that it is the same value's
+		return old[problem.Error()] && (namesValue || unchanged(problem.Field, before, after))
+	})
 }
 
-func problemsOf(c storage.Client) []error {
-	var found []error
-	for _, rule := range clientRules {
-		rule.check(c, func(format string, args ...any) {
-			found = append(found, fmt.Errorf("%s: %w", rule.member, fmt.Errorf(format, args...)))
-		})
+// unchanged reports whether a field has the value that it had.
+func unchanged(name string, before, after storage.Client) bool {
+	for _, f := range clientFields {
+		if f.Name == name {
+			return reflect.DeepEqual(f.At(&before), f.At(&after))
+		}
 	}
-	return found
+	return true // the id and the secrets, which nobody can revise
+}
+
+// problemsOf gives the problems of a client, but for those that may stay: neither are they
+// told, nor do they keep a rule from being applied.
+func problemsOf(c storage.Client, mayStay func(*ClientFieldError) bool) error {
+	var found []*ClientFieldError
+	wrong, ignored := map[string]bool{}, map[string]bool{}
+	note := func(field string, cause error) {
+		if problem := newFieldError(field, cause); !mayStay(problem) {
+			found, wrong[field] = append(found, problem), true
+		}
+	}
+	for _, f := range clientFields {
+		if ignored[f.Name] = !f.Supported(); ignored[f.Name] && !f.Empty(c) {
+			note(f.Name, &notYet{f.notYet})
+		}
+	}
+	for _, rule := range clientRules {
+		if ignored[rule.field] || slices.ContainsFunc(rule.needs, func(field string) bool { return wrong[field] }) {
+			continue
+		}
+		rule.check(c, func(format string, args ...any) { note(rule.field, fmt.Errorf(format, args...)) })
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return &ClientError{found}
 }
 
 var clientID = regexp.MustCompile(`^[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}$`)
@@ -118,15 +157,18 @@ func checkClientName(c storage.Client, wrong report) {
 
 func checkClientType(c storage.Client, wrong report) {
 	if !slices.Contains([]storage.ClientType{storage.Web, storage.SPA, storage.Native, storage.Service}, c.Type) {
-		wrong("%q is not web, spa, native or service", c.Type)
+		wrong("%q is not web, spa, native or service", shortened(string(c.Type)))
 	}
 }
 
 func checkAuthMethod(c storage.Client, wrong report) {
 	method := c.Metadata.TokenEndpointAuthMethod
 	if !slices.Contains([]string{"", storage.AuthNone, storage.AuthBasic, storage.AuthPost}, method) {
-		wrong("%q is not none, client_secret_basic or client_secret_post; leave it empty to let a client send its secret in either way", method)
+		wrong("%q is not none, client_secret_basic or client_secret_post; leave it empty to let a client send its secret in either way", shortened(method))
 	}
+}
+
+func checkAuthMethodOfType(c storage.Client, wrong report) {
 	switch {
 	case (c.Type == storage.SPA || c.Type == storage.Native) && !c.Public():
 		wrong("a client of type %s can keep no secret: it must be none", c.Type)
@@ -154,15 +196,24 @@ func checkIntrospects(c storage.Client, wrong report) {
 }
 
 func checkGrantTypes(c storage.Client, wrong report) {
+	served, _ := grantTypeNames()
+	for _, name := range c.Metadata.GrantTypes {
+		if slices.Contains(storage.GrantTypeNames(), name) && !slices.Contains(served, name) {
+			wrong("%q %w", name, &notYet{"the token endpoint does not serve it"})
+		}
+	}
+	checkChoices(c.Metadata.GrantTypes, served, func(value string) bool { return slices.Contains(storage.GrantTypeNames(), value) }, wrong)
+}
+
+func checkGrantTypesOfType(c storage.Client, wrong report) {
 	grants := c.Metadata.GrantTypes
 	if len(grants) == 0 {
 		wrong("is empty: the client could get no token")
 	}
-	known, ofClients := grantTypeNames()
-	checkChoices(grants, known, wrong)
+	_, ofClients := grantTypeNames()
 	signsIn := slices.Contains(grants, storage.GrantCode) || slices.Contains(grants, storage.GrantDevice)
 	if slices.Contains(grants, storage.GrantRefresh) && !signsIn {
-		wrong("refresh_token needs authorization_code or device_code beside it")
+		wrong("refresh_token needs authorization_code beside it")
 	}
 	if c.Public() && c.Type != storage.Service {
 		for _, own := range c.OwnGrantTypes() {
@@ -174,21 +225,27 @@ func checkGrantTypes(c storage.Client, wrong report) {
 	}
 }
 
-// grantTypeNames names all grant types, and those whose token is the client's own.
-func grantTypeNames() (all, ofClients []string) {
+// grantTypeNames names the grant types that are served, and of those the ones whose token
+// is the client's own.
+func grantTypeNames() (served, ofClients []string) {
 	for _, g := range storage.GrantTypes() {
-		all = append(all, g.Name)
+		if !g.Served {
+			continue
+		}
+		served = append(served, g.Name)
 		if g.ClientsOwn {
 			ofClients = append(ofClients, g.Name)
 		}
 	}
-	return all, ofClients
+	return served, ofClients
 }
 
 func checkResponseTypes(c storage.Client, wrong report) {
-	types := c.Metadata.ResponseTypes
-	checkChoices(types, []string{"code"}, wrong)
-	if slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) != slices.Contains(types, "code") {
+	checkChoices(c.Metadata.ResponseTypes, []string{"code"}, nil, wrong)
+}
+
+func checkResponseTypesOfGrants(c storage.Client, wrong report) {
+	if slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) != slices.Contains(c.Metadata.ResponseTypes, "code") {
 		wrong("code and the grant type authorization_code go together (RFC 7591, section 2.1)")
 	}
 }
@@ -198,24 +255,22 @@ func checkScope(c storage.Client, wrong report) {
 		if strings.ContainsFunc(scope, func(r rune) bool { return r < 0x21 || r > 0x7e || r == '"' || r == '\\' }) {
 			wrong("%q has characters that a scope cannot have (RFC 6749, section 3.3)", scope)
 		}
-		if c.Type == storage.Service && (scope == "openid" || scope == "offline_access") {
-			wrong("%s is about people: a service acts for itself", scope)
-		}
 	}
 	if len(c.Metadata.Scope) > storage.MaxURI {
 		wrong("has more than %d characters", storage.MaxURI)
 	}
 }
 
+func checkScopeOfService(c storage.Client, wrong report) {
+	for _, scope := range strings.Fields(c.Metadata.Scope) {
+		if c.Type == storage.Service && (scope == "openid" || scope == "offline_access") {
+			wrong("%s is about people: a service acts for itself", scope)
+		}
+	}
+}
+
 func checkRedirectURIs(c storage.Client, wrong report) {
 	uris := c.Metadata.RedirectURIs
-	needs := slices.Contains(c.Metadata.GrantTypes, storage.GrantCode)
-	switch {
-	case needs && len(uris) == 0:
-		wrong("is empty: the authorization code must have somewhere to go")
-	case !needs && len(uris) > 0:
-		wrong("must be empty: this client never asks for an authorization code")
-	}
 	for _, uri := range uris {
 		if err := checkRedirectURI(uri, c.Type); err != nil {
 			wrong("%q %w", shortened(uri), err)
@@ -225,6 +280,16 @@ func checkRedirectURIs(c storage.Client, wrong report) {
 		}
 	}
 	checkCount(uris, wrong)
+}
+
+func checkRedirectURIsOfGrants(c storage.Client, wrong report) {
+	given, needs := len(c.Metadata.RedirectURIs) > 0, slices.Contains(c.Metadata.GrantTypes, storage.GrantCode)
+	switch {
+	case needs && !given:
+		wrong("is empty: the authorization code must have somewhere to go")
+	case !needs && given:
+		wrong("must be empty: this client never asks for an authorization code")
+	}
 }
 
 func checkPostLogoutRedirectURIs(c storage.Client, wrong report) {
@@ -256,15 +321,19 @@ func checkJWKS(c storage.Client, wrong report) {
 }
 
 func checkSubjectType(c storage.Client, wrong report) {
-	if t := c.Metadata.SubjectType; t != "" && t != "public" {
-		wrong("%q is not supported: public", t)
+	switch t := c.Metadata.SubjectType; t {
+	case "", "public":
+	case "pairwise":
+		wrong("%q %w", t, &notYet{"every client sees the same subject"})
+	default:
+		wrong("%q is not supported: public", shortened(t))
 	}
 }
 
 func checkIDTokenAlg(c storage.Client, wrong report) {
 	alg := c.Metadata.IDTokenSignedResponseAlg
 	if alg != "" && !slices.Contains(keys.SigningAlgorithms(), alg) {
-		wrong("%q is not supported: %s", alg, strings.Join(idTokenAlgs(), ", "))
+		wrong("%q is not supported: %s", shortened(alg), strings.Join(idTokenAlgs(), ", "))
 	}
 }
 
@@ -283,11 +352,14 @@ func checkMaxAge(c storage.Client, wrong report) {
 }
 
 func checkPromptLogin(c storage.Client, wrong report) {
-	switch {
-	case c.PromptLogin != "" && c.PromptLogin != storage.PromptLoginBestEffort:
-		wrong("%q is neither strict nor best-effort", shortened(c.PromptLogin))
-	case c.PromptLogin != "" && !slices.Contains(c.Metadata.GrantTypes, storage.GrantCode):
-		wrong("best-effort is for clients that people sign in to: this one may not use the grant type authorization_code")
+	if c.PromptLogin != "" && c.PromptLogin != storage.PromptLoginBestEffort {
+		wrong("%q is neither %s nor %s", shortened(c.PromptLogin), promptLogin.Default, storage.PromptLoginBestEffort)
+	}
+}
+
+func checkPromptLoginOfGrants(c storage.Client, wrong report) {
+	if c.PromptLogin != "" && !slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) {
+		wrong("%s is for clients that people sign in to: this one may not use the grant type authorization_code", c.PromptLogin)
 	}
 }
 
@@ -305,7 +377,7 @@ func checkOrigins(c storage.Client, wrong report) {
 	}
 }
 
-// link is the rule of a member that holds one address of the web, or none.
+// link is the rule of a field that holds one address of the web, or none.
 func link(uri func(storage.ClientMetadata) string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) {
 		if uri := uri(c.Metadata); uri == "" {
@@ -316,12 +388,24 @@ func link(uri func(storage.ClientMetadata) string) func(storage.Client, report) 
 	}
 }
 
-// text is the rule of a member that holds a short text, or none.
+// shownLink is the rule of an address that pages link to, which they do by https alone.
+func shownLink(uri func(storage.ClientMetadata) string) func(storage.Client, report) {
+	anyLink := link(uri)
+	return func(c storage.Client, wrong report) {
+		if uri := uri(c.Metadata); strings.HasPrefix(uri, "http://") {
+			wrong("%q must be https: people are shown it", shortened(uri))
+		} else {
+			anyLink(c, wrong)
+		}
+	}
+}
+
+// text is the rule of a field that holds a short text, or none.
 func text(value func(storage.ClientMetadata) string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) { checkText(value(c.Metadata), wrong) }
 }
 
-// texts is the rule of a member that holds a list of short texts.
+// texts is the rule of a field that holds a list of short texts.
 func texts(list func(storage.ClientMetadata) []string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) {
 		checkCount(list(c.Metadata), wrong)
@@ -331,7 +415,7 @@ func texts(list func(storage.ClientMetadata) []string) func(storage.Client, repo
 	}
 }
 
-// resources is the rule of a member that holds identifiers of APIs.
+// resources is the rule of a field that holds identifiers of APIs.
 func resources(list func(storage.Client) []string) func(storage.Client, report) {
 	return func(c storage.Client, wrong report) {
 		checkCount(list(c), wrong)
@@ -343,13 +427,15 @@ func resources(list func(storage.Client) []string) func(storage.Client, report) 
 	}
 }
 
-func checkChoices(values, allowed []string, wrong report) {
+// checkChoices wants values that are allowed, each once. A value that judged reports on is
+// left to the caller; nil for none.
+func checkChoices(values, allowed []string, judged func(string) bool, wrong report) {
 	for i, value := range values {
-		if !slices.Contains(allowed, value) {
-			wrong("%q is not supported: %s", value, strings.Join(allowed, ", "))
+		if !slices.Contains(allowed, value) && (judged == nil || !judged(value)) {
+			wrong("%q is not supported: %s", shortened(value), strings.Join(allowed, ", "))
 		}
 		if slices.Contains(values[:i], value) {
-			wrong("%q stands twice", value)
+			wrong("%q stands twice", shortened(value))
 		}
 	}
 }

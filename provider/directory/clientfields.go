@@ -1,0 +1,122 @@
+package directory
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"signet/storage"
+)
+
+// ClientField is one field of a client that can be set. What callers offer, accept and
+// show of a client is made of the list of all fields, ClientFields.
+type ClientField struct {
+	// Name is the name of RFC 7591 or OIDC Registration or, of a field of Signet's own, in
+	// the same spelling.
+	Name string
+	// Default is what an empty value is called; "" for none.
+	Default string
+
+	at     func(*storage.Client) any
+	notYet string // why it is not supported yet; "": it is
+}
+
+// ClientFields lists the fields, in the order in which they are shown.
+func ClientFields() []ClientField { return slices.Clone(clientFields) }
+
+// Words is a list of words that is stored as text with spaces between.
+type Words string
+
+// At gives a pointer to the value of the field in c: a *string, *Words, *[]string, *bool,
+// **int64 (seconds), *time.Duration (-1 for none) or *storage.ClientType.
+func (f ClientField) At(c *storage.Client) any { return f.at(c) }
+
+// Supported reports whether the field has an effect. A value of another field is refused
+// with the code NotSupportedYet. It may stay in a client that was stored before.
+func (f ClientField) Supported() bool { return f.notYet == "" }
+
+// Empty reports whether the field is not set in c.
+func (f ClientField) Empty(c storage.Client) bool {
+	if grace, is := f.at(&c).(*time.Duration); is {
+		return *grace < 0
+	}
+	value := reflect.ValueOf(f.at(&c)).Elem()
+	return value.IsZero() || value.Kind() == reflect.Slice && value.Len() == 0
+}
+
+func (f ClientField) later(why string) ClientField {
+	f.notYet = why
+	return f
+}
+
+func field[P any](name string, at func(*storage.Client) P) ClientField {
+	return ClientField{Name: name, at: func(c *storage.Client) any { return at(c) }}
+}
+
+// metadata is a field of ClientMetadata.
+func metadata[P any](name string, at func(*storage.ClientMetadata) P) ClientField {
+	return field(name, func(c *storage.Client) P { return at(&c.Metadata) })
+}
+
+// clientFields is the one table of the fields of clients. A field without an effect says so
+// by later, and is refused by every caller; code that reads it takes that away.
+var clientFields = []ClientField{
+	field("client_name", func(c *storage.Client) *string { return &c.Name }),
+	field("type", func(c *storage.Client) *storage.ClientType { return &c.Type }),
+	metadata("redirect_uris", func(m *storage.ClientMetadata) *[]string { return &m.RedirectURIs }),
+	metadata("post_logout_redirect_uris", func(m *storage.ClientMetadata) *[]string { return &m.PostLogoutRedirectURIs }),
+	metadata("token_endpoint_auth_method", func(m *storage.ClientMetadata) *string { return &m.TokenEndpointAuthMethod }),
+	metadata("grant_types", func(m *storage.ClientMetadata) *[]string { return &m.GrantTypes }),
+	metadata("response_types", func(m *storage.ClientMetadata) *[]string { return &m.ResponseTypes }),
+	metadata("scope", func(m *storage.ClientMetadata) *Words { return (*Words)(&m.Scope) }),
+	metadata("client_uri", func(m *storage.ClientMetadata) *string { return &m.ClientURI }),
+	metadata("logo_uri", func(m *storage.ClientMetadata) *string { return &m.LogoURI }).
+		later("pages show no picture from another host"),
+	metadata("policy_uri", func(m *storage.ClientMetadata) *string { return &m.PolicyURI }),
+	metadata("tos_uri", func(m *storage.ClientMetadata) *string { return &m.TosURI }),
+	metadata("contacts", func(m *storage.ClientMetadata) *[]string { return &m.Contacts }),
+	metadata("jwks", func(m *storage.ClientMetadata) *string { return &m.JWKS }).
+		later("clients authenticate by a secret, not by keys of their own"),
+	metadata("jwks_uri", func(m *storage.ClientMetadata) *string { return &m.JWKSURI }).
+		later("clients authenticate by a secret, not by keys of their own"),
+	metadata("subject_type", func(m *storage.ClientMetadata) *string { return &m.SubjectType }),
+	metadata("id_token_signed_response_alg", func(m *storage.ClientMetadata) *string { return &m.IDTokenSignedResponseAlg }),
+	metadata("default_max_age", func(m *storage.ClientMetadata) **int64 { return &m.DefaultMaxAge }),
+	metadata("require_auth_time", func(m *storage.ClientMetadata) *bool { return &m.RequireAuthTime }),
+	metadata("default_acr_values", func(m *storage.ClientMetadata) *[]string { return &m.DefaultACRValues }).
+		later("every sign-in has the same acr"),
+	metadata("initiate_login_uri", func(m *storage.ClientMetadata) *string { return &m.InitiateLoginURI }),
+	metadata("backchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.BackchannelLogoutURI }),
+	metadata("backchannel_logout_session_required", func(m *storage.ClientMetadata) *bool { return &m.BackchannelLogoutSession }),
+	metadata("frontchannel_logout_uri", func(m *storage.ClientMetadata) *string { return &m.FrontchannelLogoutURI }).
+		later("clients are told of a sign-out by backchannel_logout_uri"),
+	metadata("software_id", func(m *storage.ClientMetadata) *string { return &m.SoftwareID }).
+		later("clients cannot register themselves"),
+	metadata("software_version", func(m *storage.ClientMetadata) *string { return &m.SoftwareVersion }).
+		later("clients cannot register themselves"),
+
+	field("first_party", func(c *storage.Client) *bool { return &c.FirstParty }),
+	field("skip_consent", func(c *storage.Client) *bool { return &c.SkipConsent }),
+	field("introspect", func(c *storage.Client) *bool { return &c.Introspects }),
+	field("pkce_optional", func(c *storage.Client) *bool { return &c.PKCEOptional }),
+	promptLogin,
+	field("unverified_email", func(c *storage.Client) *bool { return &c.UnverifiedEmail }),
+	field("resources", func(c *storage.Client) *[]string { return &c.Resources }),
+	field("audiences", func(c *storage.Client) *[]string { return &c.Audiences }),
+	field("allow_origins", func(c *storage.Client) *[]string { return &c.Origins }),
+	field("refresh_grace", func(c *storage.Client) *time.Duration { return &c.RefreshGrace }),
+}
+
+var promptLogin = ClientField{Name: "prompt_login", Default: "strict", at: func(c *storage.Client) any { return &c.PromptLogin }}
+
+// WithoutEffect names the fields of a stored client, and its grant types, that are not
+// supported (yet): they were accepted by an earlier release.
+func WithoutEffect(c storage.Client) []string {
+	var names []string
+	for _, f := range clientFields {
+		if !f.Supported() && !f.Empty(c) {
+			names = append(names, f.Name)
+		}
+	}
+	return append(names, slices.DeleteFunc(slices.Clone(c.Metadata.GrantTypes), storage.GrantTypeServed)...)
+}
