@@ -30,7 +30,7 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		return nil, err
 	}
 	requests := request.New(request.Config{
-		Ring: s.ring, Clients: s.clients, Life: c.Lifetimes.Request, Base: s.issuer.Path, Explain: c.Development,
+		Ring: s.ring, Clients: s.clients, Life: c.Lifetimes.Request, Issuer: c.Issuer, Base: s.issuer.Path, Explain: c.Development,
 		FirstParty: c.FirstParty.ClientID, Origins: append([]string{s.issuer.Scheme + "://" + s.issuer.Host}, live.Origins...),
 	})
 	visits := visit.New(visit.Deps{

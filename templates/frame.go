@@ -14,7 +14,7 @@ type Common struct {
 type Client struct {
 	Name      string
 	Host      string // of its redirect URI or client_uri, so that a name cannot lie
-	LogoURL   string // shown only if https and on the issuer's host, else ignored
+	HomeURL   string // shown only if https
 	PolicyURL string // shown only if https
 	TermsURL  string // shown only if https
 }
@@ -67,17 +67,6 @@ func clientName(c Client) string {
 		return n
 	}
 	return line(c.Host)
-}
-
-// logo is the client's logo where it may be shown: a picture from another host
-// would tell that host who looks at the page, and the Content-Security-Policy
-// refuses it.
-func logo(c Common) string {
-	u, err := url.Parse(c.Client.LogoURL)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.Host != c.Issuer || u.User != nil {
-		return ""
-	}
-	return u.String()
 }
 
 // initial is the letter shown in the place of a picture.

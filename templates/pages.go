@@ -74,7 +74,6 @@ func functions(files *static.Files) template.FuncMap {
 		"compare":     compare,
 		"application": application,
 		"clientName":  clientName,
-		"logo":        logo,
 		"initial":     initial,
 		"name":        name,
 		"line":        line,

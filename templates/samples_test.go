@@ -28,15 +28,15 @@ var (
 // samples are all pages in all their states. Each is a golden file, and the ground
 // on which the hostile values are sown.
 func samples() map[string]templates.Page {
-	logo := photos
-	logo.Client.LogoURL = "https://auth.example.com/logos/photos.png"
+	home := photos
+	home.Client.HomeURL = "https://photos.example.com/"
 	pages := map[string]templates.Page{
 		"signin":          templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30},
 		"signin-plain":    templates.SignIn{Common: plain, ReturnTo: "/auth/account", KeepDays: 1, Keep: true},
 		"signin-bare":     templates.SignIn{},
 		"signin-stolen":   templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Stolen: true},
 		"signin-other":    templates.SignIn{Common: photos, Request: "sealed.request", Other: true, KeepDays: 30},
-		"signin-hint":     templates.SignIn{Common: logo, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30},
+		"signin-hint":     templates.SignIn{Common: home, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30},
 		"signin-wrong":    templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30, Keep: true, Error: &templates.FormError{Code: "invalid_credentials", Text: "The email address or the password is not right.", Field: "password"}},
 		"signin-username": templates.SignIn{Common: photos, Request: "sealed.request", KeepDays: 30, Error: &templates.FormError{Code: "invalid_request", Text: "Enter your email address.", Field: "username"}},
 		"signin-throttled": templates.SignIn{Common: photos, Request: "sealed.request", Username: "alice@example.com", KeepDays: 30,

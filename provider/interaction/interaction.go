@@ -86,7 +86,7 @@ func (h *Handler) common(s step) templates.Common {
 		return c
 	}
 	c.Client = templates.Client{
-		Name: s.Client.Name, Host: templates.HostOf(s.RedirectURI), LogoURL: s.Client.Metadata.LogoURI,
+		Name: s.Client.Name, Host: templates.HostOf(s.RedirectURI), HomeURL: s.Client.Metadata.ClientURI,
 		PolicyURL: s.Client.Metadata.PolicyURI, TermsURL: s.Client.Metadata.TosURI,
 	}
 	if c.Client.Name == "" {

@@ -38,8 +38,6 @@ func (h *Handler) validate(q *request.Request, client storage.Client, params url
 	}
 	q.Claims = request.Rights{Claims: q.Claims}.NarrowedTo(client).Claims // the other checks have narrowed the rest
 	q.LoginHint = params.Get("login_hint")
-	q.ACRValues = foreign.Distinct(strings.Fields(params.Get("acr_values")))
-	q.UILocales = strings.Join(foreign.Distinct(strings.Fields(params.Get("ui_locales"))), " ")
 	return nil
 }
 

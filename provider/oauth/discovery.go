@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"golang.org/x/text/language"
 
 	"signet/provider/flow"
 	"signet/provider/request"
@@ -56,6 +57,7 @@ func (h *Handler) discoveryDocument() (body []byte, etag string, err error) {
 	m.IntrospectionEndpointAuthMethodsSupported = secrets
 	m.CodeChallengeMethodsSupported = []oidc.CodeChallengeMethod{oidc.CodeChallengeMethodS256}
 	m.ClaimTypesSupported = []string{"normal"}
+	m.UILocalesSupported = oidc.Locales{language.English} // of every page
 	m.ClaimsSupported = flow.ClaimNames()
 	body, err = json.Marshal(m)
 	if err != nil {

@@ -23,7 +23,7 @@ type Opened struct {
 // what the client may have now. It notes the client in the trace. An error is a
 // *web.Problem around one of the errors above, or storage's.
 func (c *Requests) Open(ctx context.Context, sealed string, at time.Time) (Opened, error) {
-	q, err := c.unseal(sealed, at)
+	q, err := c.unseal(ctx, sealed, at)
 	if err != nil {
 		return Opened{}, err
 	}
@@ -39,7 +39,7 @@ func (c *Requests) Open(ctx context.Context, sealed string, at time.Time) (Opene
 }
 
 // unseal opens a message that has not expired.
-func (c *Requests) unseal(sealed string, at time.Time) (Request, error) {
+func (c *Requests) unseal(ctx context.Context, sealed string, at time.Time) (Request, error) {
 	var q Request
 	payload, openErr := c.Ring.Unseal(purpose, sealed, at)
 	if openErr != nil && !errors.Is(openErr, keys.ErrExpired) {
@@ -50,7 +50,7 @@ func (c *Requests) unseal(sealed string, at time.Time) (Request, error) {
 		return Request{}, c.invalid()
 	}
 	if openErr != nil {
-		return Request{}, c.expired(q)
+		return Request{}, c.expired(ctx, q)
 	}
 	return q, nil
 }

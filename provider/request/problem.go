@@ -1,7 +1,10 @@
 package request
 
 import (
+	"context"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"signet/provider/web"
 	"signet/storage"
@@ -16,12 +19,33 @@ func (c *Requests) invalid() *web.Problem {
 	}
 }
 
-func (c *Requests) expired(q Request) *web.Problem {
+func (c *Requests) expired(ctx context.Context, q Request) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "request_expired", Title: "This sign-in took too long",
-		Text: "For your safety a sign-in must be finished within half an hour or so.", StartURL: c.Base + q.Again(),
+		Text: "For your safety a sign-in must be finished within half an hour or so.", StartURL: c.again(ctx, q),
 		Cause: ErrExpired,
 	}
+}
+
+// again is where an expired sign-in starts anew: at the client's initiate_login_uri, so that
+// the client makes a state and a challenge that it knows (OIDC Core, section 4), or else
+// with the same request.
+func (c *Requests) again(ctx context.Context, q Request) string {
+	client, err := c.Clients.Enabled(ctx, q.ClientID)
+	if err != nil || q.Kind != Code || client.Metadata.InitiateLoginURI == "" {
+		return c.Base + q.Again()
+	}
+	start, err := url.Parse(client.Metadata.InitiateLoginURI)
+	if err != nil {
+		return c.Base + q.Again()
+	}
+	query := start.Query()
+	query.Set("iss", c.Issuer)
+	if q.LoginHint != "" {
+		query.Set("login_hint", q.LoginHint)
+	}
+	start.RawQuery = query.Encode()
+	return start.String()
 }
 
 func unknownClient(id string, why error) *web.Problem {
@@ -33,13 +57,23 @@ func unknownClient(id string, why error) *web.Problem {
 	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: "Unknown application", Text: text, Cause: why}
 }
 
+// operatorOf names the operator of a client, with how to reach them if the client says so.
+func operatorOf(client storage.Client) string {
+	const most = 3 // the page is for people
+	contacts := client.Metadata.Contacts
+	if len(contacts) == 0 {
+		return "its operator"
+	}
+	return "its operator (" + strings.Join(contacts[:min(most, len(contacts))], ", ") + ")"
+}
+
 func (c *Requests) unregistered(client storage.Client, received string) *web.Problem {
 	p := &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Title: "The way back is not registered",
-		Text: "The application asked to send you to an address that is not on its list. Tell its operator: the parameter redirect_uri must equal a registered one, character for character.", Cause: ErrRedirectURI,
+		Text: "The application asked to send you to an address that is not on its list. Tell " + operatorOf(client) + ": the parameter redirect_uri must equal a registered one, character for character.", Cause: ErrRedirectURI,
 	}
 	if received == "" {
-		p.Text = "The application did not say where to send you afterwards. Tell its operator: the parameter redirect_uri is missing."
+		p.Text = "The application did not say where to send you afterwards. Tell " + operatorOf(client) + ": the parameter redirect_uri is missing."
 		p.Cause = web.Because("redirect_uri_missing", ErrRedirectURI)
 	}
 	if c.Explain {

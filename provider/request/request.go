@@ -44,10 +44,8 @@ type Request struct {
 	MaxAge       *int64          `json:"a,omitempty"` // seconds
 	LoginHint    string          `json:"h,omitempty"`
 	HintSubject  string          `json:"b,omitempty"` // sub of a verified id_token_hint
-	ACRValues    []string        `json:"v,omitempty"`
 	EssentialACR []string        `json:"e,omitempty"` // of the claims parameter: met or refused
 	NeedAuthTime bool            `json:"f,omitempty"` // auth_time is essential in the claims parameter
-	UILocales    string          `json:"w,omitempty"`
 
 	Lost Lost `json:"-"` // of what was asked for, set by NarrowedTo
 }
@@ -90,9 +88,7 @@ func (q Request) Again() string {
 	set("response_mode", q.ResponseMode)
 	set("prompt", strings.Join(q.Prompt, " "))
 	set("login_hint", q.LoginHint)
-	set("acr_values", strings.Join(q.ACRValues, " "))
 	set("claims", string(q.Claims))
-	set("ui_locales", q.UILocales)
 	if q.Challenge != "" {
 		v.Set("code_challenge", q.Challenge)
 		v.Set("code_challenge_method", "S256")

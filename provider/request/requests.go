@@ -28,8 +28,9 @@ type Config struct {
 	Ring    *keys.Ring
 	Clients *Clients
 	Life    time.Duration // from sealing to the last step
-	Base    string        // the issuer's path
-	Explain bool          // development: pages show what was received and registered
+	Issuer  string
+	Base    string // the issuer's path
+	Explain bool   // development: pages show what was received and registered
 
 	FirstParty string   // id of the first-party client; "": the only one there is
 	Origins    []string // where its pages live
