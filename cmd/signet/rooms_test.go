@@ -68,7 +68,7 @@ var house = func() map[string][]string {
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 
 		"cmd/signet/spelling": {},
-		"cmd/signet/exit":     {"storage", "provider/credential", "provider/keys/vault"},
+		"cmd/signet/exit":     {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for their errors
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
 			"provider/keys/pkcs11", "provider/outbound"),
 		"cmd/signet/node": join(settings, "cmd/signet/config", "storage", "provider", "provider/web", "provider/credential", "provider/directory",

@@ -49,7 +49,25 @@ func flagError(c *cobra.Command, err error) error {
 
 // Usage is a mistake in how the command was called.
 func Usage(c *cobra.Command, err error) error {
-	return exit.New(exit.Usage, err, "see: "+c.CommandPath()+" --help")
+	return exit.New(exit.Usage, err, seeHelp(c))
+}
+
+// Refused is a rule that refuses what the command line says, by its code or for the table
+// to find.
+func Refused(c *cobra.Command, code exit.Code, err error) error {
+	return exit.New(code, err, seeHelp(c))
+}
+
+func seeHelp(c *cobra.Command) string { return "see: " + c.CommandPath() + " --help" }
+
+// Need refuses a command line without one of the flags that it must have.
+func Need(c *cobra.Command, flags ...string) error {
+	for _, name := range flags {
+		if !c.Flags().Changed(name) {
+			return Usage(c, fmt.Errorf("--%s is missing", name))
+		}
+	}
+	return nil
 }
 
 // Exactly refuses any number of arguments but those it names.

@@ -39,16 +39,17 @@ The secret of a web client or a service is printed once; only its hash is kept.`
   signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json`,
 		Args: cli.Exactly(),
 	}
-	name := c.Flags().String("name", "", "name that people see")
 	id := c.Flags().String("id", "", "client_id (default: a random one)")
-	kind := c.Flags().String("type", string(storage.Web), "web, spa, native or service")
 	members := addClientFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+		if err := cli.Need(c, "name"); err != nil {
+			return err
+		}
 		if *id == "" {
 			*id = directory.NewClientID()
 		}
-		wanted := directory.NewClient(storage.ClientType(*kind), *id, *name)
+		wanted := directory.NewClient(members.kind(), *id, "")
 		if err := members.onto(&wanted); err != nil {
 			return cli.Usage(c, err)
 		}
@@ -70,11 +71,11 @@ func (p commands) listCommand() *cobra.Command {
 			return fmt.Errorf("list clients: %w", err)
 		}
 		if *asJSON {
-			described := []describedClient{} // never null
+			list := []described{} // never null
 			for _, c := range clients {
-				described = append(described, describeClient(c))
+				list = append(list, describe(c, ""))
 			}
-			return p.WriteJSON(map[string]any{"clients": described})
+			return p.WriteJSON(map[string]any{"clients": list})
 		}
 		if len(clients) == 0 {
 			p.Say("there are no clients yet: signet client create --name NAME --redirect-uri URI")

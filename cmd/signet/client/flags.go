@@ -13,60 +13,125 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/provider/directory"
 	"signet/storage"
 )
 
-// clientFlags is a flag for every member of a client that can be set: the names
-// of RFC 7591 in kebab-case, lists as a repeated flag in the singular. What is
-// not given stays as it is, in a new client the default of its type; an empty
-// value takes away what was there.
+// clientFlags is a flag for every field of a client: the names of RFC 7591 in kebab-case,
+// lists as a repeated flag in the singular. What is not given stays as it is, in a new
+// client the default of its type; an empty value takes away what was there.
 type clientFlags struct {
 	set   *pflag.FlagSet
 	names []string
 	apply []func(*storage.Client) error
 }
 
+// abouts says in the help what a field is for. The flag of a field that is not supported
+// yet is not in the help; it is there so that the refusal has its stable code.
+var abouts = map[string]string{
+	"client_name":                         "name that people see",
+	"type":                                "web (the default of a new client), spa, native or service; an update names what else the type asks for",
+	"redirect_uris":                       "where authorization responses may go",
+	"post_logout_redirect_uris":           "where a browser may go after signing out",
+	"token_endpoint_auth_method":          "none, client_secret_basic or client_secret_post (not given: a client with a secret may send it in either way)",
+	"grant_types":                         "grant type it may use",
+	"response_types":                      "response type it may use",
+	"scope":                               "scope it may ask for: of people (none given: every standard one) or, for a service, of your APIs",
+	"client_uri":                          "its home page, which the sign-in pages link to",
+	"policy_uri":                          "its privacy policy, which the sign-in pages link to",
+	"tos_uri":                             "its terms of service, which the sign-in pages link to",
+	"contacts":                            "who people should tell when it sends something wrong, such as an e-mail address: the error page shows it",
+	"subject_type":                        "public",
+	"id_token_signed_response_alg":        "RS256 (the default), ES256, EdDSA or PS256",
+	"default_max_age":                     "ask for a sign-in when the last is older, in seconds",
+	"require_auth_time":                   "want sign-ins whose time is known, so that every ID token has auth_time",
+	"initiate_login_uri":                  "where a sign-in that took too long is started again",
+	"backchannel_logout_uri":              "where it is told that a session ended",
+	"backchannel_logout_session_required": "it must be told which session (it always is)",
+	"resources":                           "audience it may ask for",
+	"audiences":                           "API that it is",
+	"allow_origins":                       "further origin that may call with CORS",
+	"refresh_grace":                       "how long a replaced refresh token is answered again, 0s to 5m (default: the setting)",
+	"skip_consent":                        "never ask the person for consent",
+	"first_party":                         "it is ours: no consent, and it may live on the sign-in cookies",
+	"introspect":                          "it may introspect every token, not only those for it",
+	"pkce_optional":                       "let this client with a secret go without PKCE and without a nonce",
+	"unverified_email":                    "it also receives e-mail addresses that nobody has proven (email_verified: false); others receive proven ones alone",
+	"prompt_login": "strict (the default): prompt=login and max_age want a new proof, or are answered with login_required; " +
+		"best-effort: signing in through an upstream that does not ask again is enough",
+}
+
+// flagOf is the name of the flag of a field.
+func flagOf(f directory.ClientField) string {
+	name := strings.ReplaceAll(f.Name, "_", "-")
+	if _, list := f.At(new(storage.Client)).(*[]string); list {
+		name = strings.TrimSuffix(name, "s")
+	}
+	if f.Name == "client_name" {
+		name = "name"
+	}
+	return name
+}
+
 func addClientFlags(c *cobra.Command) *clientFlags {
 	f := &clientFlags{set: c.Flags()}
-	f.list("redirect-uri", "where authorization responses may go", func(c *storage.Client) *[]string { return &c.Metadata.RedirectURIs })
-	f.list("post-logout-redirect-uri", "where a browser may go after signing out", func(c *storage.Client) *[]string { return &c.Metadata.PostLogoutRedirectURIs })
-	f.text("token-endpoint-auth-method", "none, client_secret_basic or client_secret_post (not given: a client with a secret may send it in either way)", func(c *storage.Client) *string { return &c.Metadata.TokenEndpointAuthMethod })
-	f.list("grant-type", "grant type it may use", func(c *storage.Client) *[]string { return &c.Metadata.GrantTypes })
-	f.list("response-type", "response type it may use", func(c *storage.Client) *[]string { return &c.Metadata.ResponseTypes })
-	f.words("scope", "scope it may ask for: of people (none given: every standard one) or, for a service, of your APIs", func(c *storage.Client) *string { return &c.Metadata.Scope })
-	f.text("client-uri", "its home page", func(c *storage.Client) *string { return &c.Metadata.ClientURI })
-	f.text("logo-uri", "its logo", func(c *storage.Client) *string { return &c.Metadata.LogoURI })
-	f.text("policy-uri", "its privacy policy", func(c *storage.Client) *string { return &c.Metadata.PolicyURI })
-	f.text("tos-uri", "its terms of service", func(c *storage.Client) *string { return &c.Metadata.TosURI })
-	f.list("contact", "e-mail address of a person responsible for it", func(c *storage.Client) *[]string { return &c.Metadata.Contacts })
-	f.file("jwks", "file with its public keys", func(c *storage.Client) *string { return &c.Metadata.JWKS })
-	f.text("jwks-uri", "where its public keys are", func(c *storage.Client) *string { return &c.Metadata.JWKSURI })
-	f.text("subject-type", "public", func(c *storage.Client) *string { return &c.Metadata.SubjectType })
-	f.text("id-token-signed-response-alg", "RS256 (the default), ES256, EdDSA or PS256", func(c *storage.Client) *string { return &c.Metadata.IDTokenSignedResponseAlg })
-	f.seconds("default-max-age", "ask for a sign-in when the last is older, in seconds", func(c *storage.Client) **int64 { return &c.Metadata.DefaultMaxAge })
-	f.truth("require-auth-time", "always put auth_time into ID tokens", func(c *storage.Client) *bool { return &c.Metadata.RequireAuthTime })
-	f.list("default-acr-value", "acr to ask for when a request names none", func(c *storage.Client) *[]string { return &c.Metadata.DefaultACRValues })
-	f.text("initiate-login-uri", "where others may send a person to start a sign-in", func(c *storage.Client) *string { return &c.Metadata.InitiateLoginURI })
-	f.text("backchannel-logout-uri", "where it is told that a session ended", func(c *storage.Client) *string { return &c.Metadata.BackchannelLogoutURI })
-	f.truth("backchannel-logout-session-required", "it must be told which session", func(c *storage.Client) *bool { return &c.Metadata.BackchannelLogoutSession })
-	f.text("frontchannel-logout-uri", "page that signs out in the browser", func(c *storage.Client) *string { return &c.Metadata.FrontchannelLogoutURI })
-	f.text("software-id", "identifier of the software", func(c *storage.Client) *string { return &c.Metadata.SoftwareID })
-	f.text("software-version", "version of the software", func(c *storage.Client) *string { return &c.Metadata.SoftwareVersion })
-
-	f.list("resource", "audience it may ask for", func(c *storage.Client) *[]string { return &c.Resources })
-	f.list("audience", "API that it is", func(c *storage.Client) *[]string { return &c.Audiences })
-	f.list("allow-origin", "further origin that may call with CORS", func(c *storage.Client) *[]string { return &c.Origins })
-	f.grace("refresh-grace", "how long a replaced refresh token is answered again, 0s to 5m (default: the setting)", func(c *storage.Client) *time.Duration { return &c.RefreshGrace })
-	f.truth("skip-consent", "never ask the person for consent", func(c *storage.Client) *bool { return &c.SkipConsent })
-	f.truth("first-party", "it is ours: no consent, and it may live on the sign-in cookies", func(c *storage.Client) *bool { return &c.FirstParty })
-	f.truth("introspect", "it may introspect every token, not only those for it", func(c *storage.Client) *bool { return &c.Introspects })
-	f.truth("pkce-optional", "let this client with a secret go without PKCE and without a nonce", func(c *storage.Client) *bool { return &c.PKCEOptional })
-	f.truth("unverified-email", "it also receives e-mail addresses that nobody has proven (email_verified: false); others receive proven ones alone", func(c *storage.Client) *bool { return &c.UnverifiedEmail })
-	f.promptLogin("prompt-login", "strict (the default): prompt=login and max_age want a new proof, or are answered with login_required; "+
-		"best-effort: signing in through an upstream that does not ask again is enough")
+	for _, field := range directory.ClientFields() {
+		name := flagOf(field)
+		if field.Supported() {
+			f.add(name, abouts[field.Name], field)
+			continue
+		}
+		f.add(name, "not supported yet", field)
+		f.set.Lookup(name).Hidden = true
+	}
 	return f
+}
+
+// add makes the flag of a field, by the kind of its value.
+func (f *clientFlags) add(name, about string, field directory.ClientField) {
+	switch field.At(new(storage.Client)).(type) {
+	case *[]string:
+		values := f.set.StringArray(name, nil, about+" (repeat for more)")
+		given(f, name, field, func() ([]string, error) { return cli.WithoutEmpty(*values), nil })
+	case *directory.Words:
+		values := f.set.StringArray(name, nil, about+" (repeat for more)")
+		given(f, name, field, func() (directory.Words, error) {
+			return directory.Words(strings.Join(strings.Fields(strings.Join(*values, " ")), " ")), nil
+		})
+	case *bool:
+		value := f.set.Bool(name, false, about)
+		given(f, name, field, func() (bool, error) { return *value, nil })
+	case *time.Duration:
+		value := f.set.String(name, "", about)
+		given(f, name, field, func() (time.Duration, error) { return grace(name, *value) })
+	case **int64:
+		value := f.set.String(name, "", about)
+		given(f, name, field, func() (*int64, error) { return seconds(name, *value) })
+	case *storage.ClientType:
+		value := f.set.String(name, "", about)
+		given(f, name, field, func() (storage.ClientType, error) { return storage.ClientType(*value), nil })
+	case *string:
+		value := f.set.String(name, "", about)
+		given(f, name, field, textOf(name, value, field))
+	}
+}
+
+// given adds what happens when the flag was used: the field takes what read gives.
+func given[V any](f *clientFlags, name string, field directory.ClientField, read func() (V, error)) {
+	f.names = append(f.names, name)
+	f.apply = append(f.apply, func(c *storage.Client) error {
+		if !f.set.Changed(name) {
+			return nil
+		}
+		value, err := read()
+		if err == nil {
+			*field.At(c).(*V) = value
+		}
+		return err
+	})
 }
 
 // onto writes what was given over the client.
@@ -79,115 +144,61 @@ func (f *clientFlags) onto(c *storage.Client) error {
 	return nil
 }
 
+// kind is the type that was given, and web otherwise.
+func (f *clientFlags) kind() storage.ClientType {
+	if given := f.set.Lookup("type"); given.Changed {
+		return storage.ClientType(given.Value.String())
+	}
+	return storage.Web
+}
+
 // any reports whether one of the flags was used.
 func (f *clientFlags) any() bool { return slices.ContainsFunc(f.names, f.set.Changed) }
 
-// given adds what happens when the flag was used.
-func (f *clientFlags) given(name string, apply func(*storage.Client) error) {
-	f.names = append(f.names, name)
-	f.apply = append(f.apply, func(c *storage.Client) error {
-		if !f.set.Changed(name) {
-			return nil
-		}
-		return apply(c)
-	})
+func seconds(name, text string) (*int64, error) {
+	if text == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil, fmt.Errorf("--%s %q is not a number of seconds", name, text)
+	}
+	return &n, nil
 }
 
-func (f *clientFlags) list(name, about string, field func(*storage.Client) *[]string) {
-	values := f.set.StringArray(name, nil, about+" (repeat for more)")
-	f.given(name, func(c *storage.Client) error {
-		*field(c) = slices.DeleteFunc(slices.Clone(*values), func(v string) bool { return v == "" })
-		return nil
-	})
+// grace is -1, the setting's, for an empty text.
+func grace(name, text string) (time.Duration, error) {
+	if text == "" {
+		return -1, nil
+	}
+	d, err := config.ParseDuration(text, 0, math.MaxInt64)
+	if err != nil {
+		return 0, fmt.Errorf("--%s %w", name, err)
+	}
+	return d, nil
 }
 
-func (f *clientFlags) text(name, about string, field func(*storage.Client) *string) {
-	value := f.set.String(name, "", about)
-	f.given(name, func(c *storage.Client) error {
-		*field(c) = *value
-		return nil
-	})
-}
-
-// words is a list that is stored with spaces between.
-func (f *clientFlags) words(name, about string, field func(*storage.Client) *string) {
-	values := f.set.StringArray(name, nil, about+" (repeat for more)")
-	f.given(name, func(c *storage.Client) error {
-		*field(c) = strings.Join(strings.Fields(strings.Join(*values, " ")), " ")
-		return nil
-	})
-}
-
-func (f *clientFlags) truth(name, about string, field func(*storage.Client) *bool) {
-	value := f.set.Bool(name, false, about)
-	f.given(name, func(c *storage.Client) error {
-		*field(c) = *value
-		return nil
-	})
-}
-
-func (f *clientFlags) seconds(name, about string, field func(*storage.Client) **int64) {
-	text := f.set.String(name, "", about)
-	f.given(name, func(c *storage.Client) error {
-		if *field(c) = nil; *text == "" {
-			return nil
-		}
-		n, err := strconv.ParseInt(*text, 10, 64)
-		if err != nil {
-			return fmt.Errorf("--%s %q is not a number of seconds", name, *text)
-		}
-		*field(c) = &n
-		return nil
-	})
-}
-
-func (f *clientFlags) grace(name, about string, field func(*storage.Client) *time.Duration) {
-	text := f.set.String(name, "", about)
-	f.given(name, func(c *storage.Client) (err error) {
-		if *field(c) = -1; *text == "" { // the setting
-			return nil
-		}
-		if *field(c), err = config.ParseDuration(*text, 0, math.MaxInt64); err != nil {
-			return fmt.Errorf("--%s %w", name, err)
-		}
-		return nil
-	})
-}
-
-// promptLogin is a choice of which the first is stored as "".
-func (f *clientFlags) promptLogin(name, about string) {
-	value := f.set.String(name, "", about)
-	f.given(name, func(c *storage.Client) error {
-		switch *value {
-		case "", promptLoginStrict:
-			c.PromptLogin = ""
-		case storage.PromptLoginBestEffort:
-			c.PromptLogin = *value
-		default:
-			return fmt.Errorf("--%s %q is neither %s nor %s", name, *value, promptLoginStrict, storage.PromptLoginBestEffort)
-		}
-		return nil
-	})
-}
-
-// promptLoginStrict is what people call the default of Client.PromptLogin.
-const promptLoginStrict = "strict"
-
-// file is read once: what is given may be written over a client more than once.
-func (f *clientFlags) file(name, about string, field func(*storage.Client) *string) {
-	path := f.set.String(name, "", about)
-	read := sync.OnceValues(func() (string, error) {
-		if *path == "" {
+// textOf reads a text, or the file that it names. A file is read once: what is given may
+// be written over a client more than once.
+func textOf(name string, value *string, field directory.ClientField) func() (string, error) {
+	if field.Name == "jwks" {
+		return sync.OnceValues(func() (string, error) { return fileText(name, *value) })
+	}
+	return func() (string, error) {
+		if *value == field.Default {
 			return "", nil
 		}
-		content, err := os.ReadFile(*path)
-		if err != nil {
-			return "", fmt.Errorf("--%s %s: %s", name, *path, exit.Reason(err))
-		}
-		return strings.TrimSpace(string(content)), nil
-	})
-	f.given(name, func(c *storage.Client) (err error) {
-		*field(c), err = read()
-		return err
-	})
+		return *value, nil
+	}
+}
+
+func fileText(name, path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("--%s %s: %s", name, path, exit.Reason(err))
+	}
+	return strings.TrimSpace(string(content)), nil
 }

@@ -20,16 +20,10 @@ func (p commands) updateCommand() *cobra.Command {
 		Long: `Change a client. Only what is named changes; a list is replaced by what is
 given, and an empty value ("") takes away what was there.`,
 		Example: `  signet client update my-app --redirect-uri https://app.example.com/cb --redirect-uri https://app.example.com/cb2
-  signet client update my-app --logo-uri ""`,
+  signet client update my-app --policy-uri ""`,
 		Args: cli.Exactly("the client's id"),
 	}
 	members := addClientFlags(c)
-	members.text("name", "name that people see", func(c *storage.Client) *string { return &c.Name })
-	kind := c.Flags().String("type", "", "web, spa, native or service; what else its kind asks for is to be named too")
-	members.given("type", func(c *storage.Client) error {
-		c.Type = storage.ClientType(*kind)
-		return nil
-	})
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		if !members.any() {
@@ -103,7 +97,7 @@ change your mind later: signet client disable.`,
 		}
 		p.Say("client %s is deleted", found.ID)
 		if *asJSON {
-			return p.WriteJSON(describeClient(found))
+			return p.WriteJSON(describe(found, ""))
 		}
 		return nil
 	})

@@ -200,7 +200,7 @@ func TestRestore_Refuses(t *testing.T) {
 	}
 
 	c.CommandFails(t, exit.Conflict, "restore", file)
-	if said := c.CommandFails(t, exit.Conflict, "restore", file, "--replace"); !strings.Contains(said, "stop the server") {
+	if said := c.CommandFails(t, exit.Denied, "restore", file, "--replace"); !strings.Contains(said, "stop the server") {
 		t.Errorf("beside a running server: %s", said)
 	}
 	c.MustRedeem(t, p.Address, c.Codes(t, 1)[0]) // it goes on

@@ -42,6 +42,9 @@ type Mistake struct {
 	Text string
 }
 
+// AboutSettings marks an error for the table of exit codes.
+func (m Mistake) AboutSettings() {}
+
 // String leaves the key out where the name of a variable or flag says it.
 func (m Mistake) String() string {
 	parts := []string{m.Place.String(), m.Key, m.Text}
@@ -58,6 +61,9 @@ func (m Mistake) Error() string { return m.String() }
 
 // Mistakes is everything that is wrong with the configuration.
 type Mistakes []Mistake
+
+// AboutSettings marks an error for the table of exit codes.
+func (e Mistakes) AboutSettings() {}
 
 // Error lists them, one to a line.
 func (e Mistakes) Error() string {

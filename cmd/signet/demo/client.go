@@ -27,7 +27,6 @@ func (s *server) ensureClient(ctx context.Context) (string, error) {
 	want := directory.NewClient(storage.Web, ClientID, "Signet demo")
 	want.Metadata.RedirectURIs = []string{s.settings.Issuer + Path + "/callback"}
 	want.Metadata.PostLogoutRedirectURIs = []string{s.settings.Issuer + Path}
-	want.Metadata.ClientURI = s.settings.Issuer + Path
 	have, err := s.node.DB().Client(ctx, ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -37,7 +36,7 @@ func (s *server) ensureClient(ctx context.Context) (string, error) {
 		return "", err
 	case !directory.SecretMatches(have.Secrets, secret, s.now()):
 		return "", exit.New(
-			exit.Conflict, fmt.Errorf("%s is not the secret of the demo client in the database", file),
+			exit.DemoSecretDiffers, fmt.Errorf("%s is not the secret of the demo client in the database", file),
 			"begin anew: remove the folder "+s.settings.DataDir+", nothing in it is worth keeping",
 		)
 	}

@@ -1,37 +1,22 @@
 package exit
 
 import (
-	"context"
 	"errors"
 	"os"
-
-	"signet/provider/credential"
-	"signet/provider/keys/vault"
-	"signet/storage"
 )
 
-// The exit codes. Scripts rely on them.
-const (
-	OK          = 0
-	Failure     = 1 // any failure that has no code of its own
-	Usage       = 2 // the command was called wrongly
-	Config      = 3 // a setting is missing or wrong
-	NotFound    = 4 // nothing has that name
-	Conflict    = 5 // it is there already
-	Denied      = 6 // a rule refuses it
-	Unreachable = 7 // the database, or an upstream, does not answer
-)
-
-// Problem is an error with its exit code and the next step.
+// Problem is an error with its code and the next step.
 type Problem struct {
-	Code int
+	Code Code
 	Err  error
 	Next string // what to do now, in the imperative
 }
 
-// New gives err the exit code of a command and the next step, which tells the person
-// at the terminal what to do now.
-func New(code int, err error, next string) *Problem { return &Problem{code, err, next} }
+// New gives err the code of a command and the next step, which tells the person at the
+// terminal what to do now; "" for the one of the table. A code of one cause wins over the
+// table. One of a whole kind (NotFound, Denied …) counts only for an error that the table
+// does not know: no command can end with another number for a known cause.
+func New(code Code, err error, next string) *Problem { return &Problem{code, err, next} }
 
 // Error is the text of the error alone.
 func (p *Problem) Error() string { return p.Err.Error() }
@@ -39,31 +24,35 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap lets errors.Is find the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Of finds the exit code and the next step of an error. An error without its own gets
-// them by the error that it wraps.
+// Of finds the code and the next step of an error in the table.
 func Of(err error) *Problem {
-	var known *Problem
-	switch {
-	case errors.As(err, &known):
-		return &Problem{Code: known.Code, Err: err, Next: known.Next}
-	case errors.Is(err, storage.ErrNotFound):
-		return &Problem{NotFound, err, "check the name; the list command of the same noun shows what is there"}
-	case errors.Is(err, storage.ErrConflict):
-		return &Problem{Conflict, err, "choose another name, or look at what is there with the show command"}
-	case errors.Is(err, vault.ErrMasterKey):
-		return &Problem{Config, err, "set the master_key of this database, or put its file back from your backup"}
-	case errors.Is(err, vault.ErrModule):
-		return &Problem{Config, err, "check keys.pkcs11.module, token and pin, and that the token is there and holds its keys"}
-	case errors.Is(err, credential.ErrWeak):
-		return &Problem{Denied, err, "choose another password"}
-	case errors.Is(err, storage.ErrOutdated):
-		return &Problem{Denied, err, "install the newer release of signet, or restore a backup from before it"}
-	case errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return &Problem{Unreachable, err, "check that the database answers and has room, then try again"}
-	case errors.Is(err, context.Canceled):
-		return &Problem{Failure, errors.New("interrupted"), "run the command again"}
+	said, isSaid := errors.AsType[*Problem](err)
+	found := Problem{Failure, err, ""}
+	if isSaid {
+		found.Code, found.Next = said.Code, said.Next
 	}
-	return &Problem{Failure, err, "mend what this line names, then try again"}
+	if !found.Code.ownCode() {
+		if known, is := recognized(err); is {
+			found.Code = known
+		}
+	}
+	if found.Next == "" {
+		found.Next = found.Code.row().next
+	}
+	if found.Code == Interrupted {
+		found.Err = errors.New("interrupted")
+	}
+	return &found
+}
+
+// recognized gives the code of the first row that knows the error.
+func recognized(err error) (Code, bool) {
+	for _, r := range table {
+		if r.is != nil && r.is(err) {
+			return r.Code, true
+		}
+	}
+	return 0, false
 }
 
 // Reason is what went wrong with a file, without the operation and the path that the

@@ -70,9 +70,9 @@ last token is dead.`,
 	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
 		switch err := keys.Retire(ctx, args[0], storage.By{From: cli.Origin(), At: p.Now()}); {
 		case errors.Is(err, keeper.ErrConfigured):
-			return exit.New(exit.Conflict, err, "take it out of keys.algorithms on every node and restart them first")
+			return exit.New(exit.AlgorithmConfigured, err, "take it out of keys.algorithms on every node and restart them first")
 		case errors.Is(err, storage.ErrConflict):
-			return exit.New(exit.Conflict, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG")
+			return exit.New(exit.AlgorithmInUse, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG")
 		case err != nil:
 			return err
 		}

@@ -166,7 +166,7 @@ func Problem(err error) error {
 	switch {
 	case errors.As(err, &crowded):
 		return exit.New(
-			exit.Denied,
+			exit.TooManyKeys,
 			fmt.Errorf("%w: it is possible from %s on", crowded, cli.Stamp(crowded.Until)),
 			"wait until then; a key that must not be trusted any more: signet keys revoke KID",
 		)
@@ -174,14 +174,14 @@ func Problem(err error) error {
 		return err
 	case errors.As(err, &early):
 		return exit.New(
-			exit.Conflict,
+			exit.NextKeyTooYoung,
 			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, cli.Stamp(early.Since), cli.Stamp(early.Ripe)),
 			"wait until then; in an emergency: --now (10 minutes are enough) or --force",
 		)
 	case errors.Is(err, vault.ErrModule):
 		return err
 	case errors.Is(err, keys.ErrNoKey):
-		return exit.New(exit.NotFound, err, "look at what is there with: signet keys list")
+		return exit.New(exit.UnknownKey, err, "look at what is there with: signet keys list")
 	case errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, errors.New("another rotation, revocation or rewrap was first; this one changed nothing"), "look at what is there now with: signet keys list")
 	}
@@ -204,7 +204,7 @@ func findKey(rows []storage.Key, name string) (storage.Key, error) {
 		return found[0], nil
 	}
 	if len(found) > 1 {
-		return storage.Key{}, exit.New(exit.Conflict, fmt.Errorf("%d keys begin with %q", len(found), name), "name more of it: signet keys list")
+		return storage.Key{}, exit.New(exit.AmbiguousName, fmt.Errorf("%d keys begin with %q", len(found), name), "name more of it: signet keys list")
 	}
 	return storage.Key{}, exit.New(exit.NotFound, fmt.Errorf("there is no key %q", name), "see: signet keys list --all")
 }

@@ -41,7 +41,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return err
 		}
 		if k.State == storage.KeyRevoked {
-			return exit.New(exit.Conflict, fmt.Errorf("key %s is revoked since %s", k.ID, cli.Stamp(k.RevokedAt.Time())), "there is nothing left to do")
+			return exit.New(exit.RevokedAlready, fmt.Errorf("key %s is revoked since %s", k.ID, cli.Stamp(k.RevokedAt.Time())), "there is nothing left to do")
 		}
 		if !*yes {
 			if err := p.confirmRevocation(c, k, templates.KeyConsequences(keeper.ConsequencesOf(rows, k))); err != nil {

@@ -71,7 +71,7 @@ func (p commands) rewrap(ctx context.Context, c config.Config, db *storage.DB) (
 	done, unopened, err = keys.Rewrap(ctx, storage.By{From: cli.Origin(), At: p.Now()})
 	if errors.Is(err, keeper.ErrOneMaster) {
 		return 0, nil, exit.New(
-			exit.Config, errors.New("master_key is set, so the key to move to must be set too"),
+			exit.MasterKeyMissing, errors.New("master_key is set, so the key to move to must be set too"),
 			"set SIGNET_MASTER_KEY_NEXT (openssl rand -base64 32) here and on every node, restart them, then run this again",
 		)
 	}

@@ -74,9 +74,9 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 func backupProblem(err error) error {
 	switch {
 	case errors.Is(err, storage.ErrOwnTools):
-		return exit.New(exit.Usage, err, `back it up with: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`)
+		return exit.New(exit.OwnTools, err, `back it up with: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`)
 	case errors.Is(err, storage.ErrNotBackup):
-		return exit.New(exit.Failure, err, "the database itself is damaged: stop the server and restore the last good backup")
+		return exit.New(exit.DatabaseDamaged, err, "the database itself is damaged: stop the server and restore the last good backup")
 	}
 	return err
 }

@@ -239,7 +239,7 @@ func orNone(text string) string {
 
 // verdict is the error of a check that found something.
 func verdict(checked []checkedConnector) error {
-	code, bad := exit.Failure, []string{}
+	code, bad := exit.Code(exit.Failure), []string{}
 	for _, c := range checked {
 		if !c.OK {
 			bad = append(bad, c.ID)

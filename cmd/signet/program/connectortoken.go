@@ -67,7 +67,7 @@ func openUpstreamToken(ctx context.Context, settings config.Config, db *storage.
 	plain, err := keeper.OpenToken(ctx, kept)
 	if errors.Is(err, vault.ErrNotOpened) {
 		return token, exit.New(
-			exit.Failure, errors.New("the kept token does not open: it was altered, or sealed under another master key"),
+			exit.NotOpened, errors.New("the kept token does not open: it was altered, or sealed under another master key"),
 			"it is replaced when the user signs in through the connector again",
 		)
 	}

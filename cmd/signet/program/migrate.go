@@ -17,7 +17,7 @@ func (p *program) migrateCommand() *cobra.Command {
 		Long: `Bring the database's schema up to date, as every start of a server does. Servers of
 the release before go on working meanwhile, unless its notes say otherwise.
 
-With --check nothing is changed: exit code 0 when there is nothing to do, 5 when
+With --check nothing is changed: exit code 0 when there is nothing to do, 8 when
 migrations are pending, which are listed.`,
 		Example: `  signet migrate --check
   signet migrate`,
@@ -61,11 +61,13 @@ func (p *program) showMigrations(names []string, check, asJSON bool) error {
 		}
 	} else {
 		for _, name := range names {
-			fmt.Fprintln(p.Stdout, name)
+			if _, err := fmt.Fprintln(p.Stdout, name); err != nil {
+				return err
+			}
 		}
 	}
 	if check && len(names) > 0 {
-		return exit.New(exit.Conflict, fmt.Errorf("%d migrations are pending", len(names)), "make a backup, then run: signet migrate")
+		return exit.New(exit.MigrationsPending, fmt.Errorf("%d migrations are pending", len(names)), "make a backup, then run: signet migrate")
 	}
 	p.Say("the schema is up to date")
 	return nil

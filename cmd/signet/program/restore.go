@@ -81,11 +81,11 @@ type describedRestore struct {
 func restoreProblem(c config.Config, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrInUse):
-		return exit.New(exit.Conflict, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "stop the server, then run it again")
+		return exit.New(exit.DatabaseInUse, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "stop the server, then run it again")
 	case errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, fmt.Errorf("there is a database in %s already; nothing was changed", c.DataDir), "to keep it under another name and take the backup: --replace")
 	case errors.Is(err, storage.ErrNotBackup):
-		return exit.New(exit.Denied, fmt.Errorf("%w; nothing was changed", err), "take another backup: it must be a file that signet backup wrote")
+		return exit.New(exit.NotABackup, fmt.Errorf("%w; nothing was changed", err), "take another backup: it must be a file that signet backup wrote")
 	}
 	return err
 }
@@ -95,7 +95,7 @@ func restoreProblem(c config.Config, err error) error {
 func (p *program) restoreFile(ctx context.Context, c config.Config, name string, replace bool, done *describedRestore) (err error) {
 	if c.Database.Reveal() != "" {
 		return exit.New(
-			exit.Usage, errors.New("this database is PostgreSQL, which has tools of its own for this"),
+			exit.OwnTools, errors.New("this database is PostgreSQL, which has tools of its own for this"),
 			`restore it with: pg_restore --clean --if-exists --dbname "$SIGNET_DATABASE" FILE; then run: signet restore --database-restored`,
 		)
 	}

@@ -32,8 +32,12 @@ func (p *program) report(err error) int {
 		return exit.OK
 	}
 	found := exit.Of(err)
-	fmt.Fprintf(p.Stderr, "signet: %s\n  %s\n", found.Err, found.Next)
-	return found.Code
+	text := found.Error()
+	if found.Code.Number() == exit.Denied {
+		text = found.Code.Name() + ": " + text // of a refusal the first word says which rule it was
+	}
+	fmt.Fprintf(p.Stderr, "signet: %s\n  %s\n", text, found.Next)
+	return found.Code.Number()
 }
 
 func (p *program) rootCommand() *cobra.Command {

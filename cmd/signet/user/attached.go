@@ -146,14 +146,14 @@ func (p commands) unproven(u storage.User, err error, asJSON bool) error {
 	}
 	p.sayAttached("attached to "+Called(u)+":", stopped.Attached)
 	refused := exit.New(
-		exit.Denied, fmt.Errorf("address_unproven: %w; nothing was changed", stopped),
+		exit.AddressUnproven, fmt.Errorf("%w; nothing was changed", stopped),
 		"delete it first with --evict, or keep it with --keep if you know that it is this person's",
 	)
 	if !asJSON {
 		return refused
 	}
 	return errors.Join(refused, p.WriteJSON(map[string]any{
-		"error": "address_unproven", "error_description": stopped.Error(), "sub": u.ID, "email": u.Email, "attached": describeAttached(stopped.Attached),
+		"error": exit.AddressUnproven.Name(), "error_description": stopped.Error(), "sub": u.ID, "email": u.Email, "attached": describeAttached(stopped.Attached),
 	}))
 }
 

@@ -43,8 +43,11 @@ becomes of it.`,
 			return cli.Usage(c, errors.New("nothing is named that should change"))
 		}
 		unproven, err := attached.read()
-		if err := cmp.Or(given.check(named, p.Now()), err); err != nil {
+		if err != nil {
 			return cli.Usage(c, err)
+		}
+		if err := given.check(named, p.Now()); err != nil {
+			return cli.Refused(c, exit.FieldInvalid, err)
 		}
 		u, err := Find(ctx, db, args[0])
 		if err != nil {
@@ -56,9 +59,9 @@ becomes of it.`,
 		})
 		switch {
 		case errors.Is(err, storage.ErrNoAddress):
-			return cli.Usage(c, fmt.Errorf("--email-verified: %s has no address; give one with --email", u.ID))
+			return exit.New(exit.NoAddress, fmt.Errorf("--email-verified: %s has no address", u.ID), "give one with --email")
 		case errors.Is(err, storage.ErrNoPhone):
-			return cli.Usage(c, fmt.Errorf("--phone-number-verified: %s has no phone number; give one with --phone-number", Called(u)))
+			return exit.New(exit.NoPhone, fmt.Errorf("--phone-number-verified: %s has no phone number", Called(u)), "give one with --phone-number")
 		case errors.Is(err, storage.ErrUnproven):
 			return p.unproven(u, err, *asJSON)
 		case err != nil:
@@ -80,7 +83,7 @@ func takenByAnother(u storage.User, err error) error {
 		return exit.New(exit.Conflict, fmt.Errorf("there is a user %s already", u.Email), "look at it with: signet user show "+u.Email)
 	case errors.Is(err, storage.ErrUsernameTaken):
 		return exit.New(
-			exit.Conflict, fmt.Errorf("another user has the preferred_username %q, or one that looks like it", u.PreferredUsername),
+			exit.UsernameTaken, fmt.Errorf("another user has the preferred_username %q, or one that looks like it", u.PreferredUsername),
 			"find the user with: signet user list --username "+u.PreferredUsername,
 		)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
+	"signet/cmd/signet/exit"
 	"signet/provider/directory"
 	"signet/storage"
 )
@@ -36,10 +37,13 @@ func (p commands) createCommand() *cobra.Command {
 	password := passwordFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
+		if err := cli.Need(c, "email"); err != nil {
+			return err
+		}
 		u := storage.User{Admin: *admin}
 		given.onto(&u)
 		if err := directory.CheckUser(&u, p.Now()); err != nil { // before the password is asked for
-			return cli.Usage(c, namingFlag(err))
+			return cli.Refused(c, exit.FieldInvalid, namingFlag(err))
 		}
 		typed, err := password.read(p.Stdin)
 		if err != nil {

@@ -59,7 +59,7 @@ the person, is needed only where the user has several identities of one connecto
 		switch {
 		case errors.Is(err, storage.ErrConflict):
 			return exit.New(
-				exit.Denied, fmt.Errorf("last_way_in: %s has no other way to sign in; nothing was changed", Called(u)),
+				exit.LastWayIn, fmt.Errorf("%s has no other way to sign in; nothing was changed", Called(u)),
 				"give a password first with: signet user set-password "+Called(u)+" --password-stdin; or say --yes to remove it all the same",
 			)
 		case errors.Is(err, storage.ErrNotFound):
@@ -91,8 +91,8 @@ func (p commands) pickIdentity(c *cobra.Command, u storage.User, list []storage.
 	for _, i := range found {
 		names = append(names, foreign.ForTerminal(fmt.Sprintf("%s at %s", IdentityName(i), i.Issuer)))
 	}
-	return storage.Identity{}, cli.Usage(c, fmt.Errorf("%s has several such identities; name one with CONNECTOR:SUBJECT, and --issuer if need be: %s",
-		Called(u), strings.Join(names, ", ")))
+	return storage.Identity{}, exit.New(exit.AmbiguousName, fmt.Errorf("%s has several such identities: %s", Called(u), strings.Join(names, ", ")),
+		"name one with CONNECTOR:SUBJECT, and --issuer if need be")
 }
 
 func noIdentity(u storage.User, name string) error {

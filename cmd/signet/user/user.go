@@ -37,7 +37,7 @@ func About(name string, err error) error {
 		return exit.New(exit.NotFound, fmt.Errorf("there is no user %q", name), "list the users with: signet user list")
 	}
 	if errors.Is(err, storage.ErrLastAdmin) {
-		return exit.New(exit.Conflict, fmt.Errorf("%s is the last administrator; nothing was changed", name), "make another one first: signet user admin EMAIL")
+		return exit.New(exit.LastAdministrator, fmt.Errorf("%s is the last administrator; nothing was changed", name), "")
 	}
 	return fmt.Errorf("user %s: %w", name, err)
 }

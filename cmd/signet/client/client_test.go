@@ -1,0 +1,190 @@
+package client_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
+	"signet/cmd/signet/signettest"
+	"signet/provider/directory"
+	"signet/storage"
+)
+
+// terminal runs commands on a database of its own.
+type terminal struct{ env []string }
+
+func newTerminal(t *testing.T) terminal {
+	t.Helper()
+	s := terminal{[]string{"SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "SIGNET_KEYS_ALGORITHMS=RS256,ES256"}}
+	s.run(t, exit.OK, "migrate")
+	return s
+}
+
+func (s terminal) run(t *testing.T, want int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	var out, talk bytes.Buffer
+	if got := program.Run(t.Context(), signettest.Surroundings(s.env, "", &out, &talk), args); got != want {
+		t.Fatalf("signet %q: exit code %d, want %d\n%s", args, got, want, &talk)
+	}
+	return out.String(), talk.String()
+}
+
+// shown is a client as --json prints it, with its names in their order.
+func (s terminal) shown(t *testing.T, id string) (map[string]any, []string) {
+	t.Helper()
+	text, _ := s.run(t, exit.OK, "client", "show", id, "--json")
+	var client map[string]any
+	if err := json.Unmarshal([]byte(text), &client); err != nil {
+		t.Fatal(err)
+	}
+	in := json.NewDecoder(strings.NewReader(text))
+	var names []string
+	for depth, atName := 0, true; ; {
+		token, err := in.Token()
+		if err != nil {
+			return client, names
+		}
+		if mark, is := token.(json.Delim); is {
+			if mark == '{' || mark == '[' {
+				depth++
+			} else {
+				depth--
+			}
+			atName = true
+			continue
+		}
+		if depth == 1 && atName {
+			names = append(names, token.(string))
+		}
+		atName = depth == 1 && !atName
+	}
+}
+
+// values are flags that give a client of each type every field that it can have.
+var values = map[storage.ClientType][]string{
+	storage.Web: {
+		"--redirect-uri", "https://a.example/cb", "--redirect-uri", "http://localhost:3000/cb?a=1&b=2", "--post-logout-redirect-uri", "https://a.example/bye",
+		"--token-endpoint-auth-method", "client_secret_post", "--grant-type", "authorization_code", "--grant-type", "client_credentials", "--response-type", "code",
+		"--scope", "openid", "--scope", "email", "--client-uri", "https://a.example/", "--policy-uri", "https://a.example/privacy", "--tos-uri", "https://a.example/terms",
+		"--contact", "ops@a.example", "--contact", "Ada <ada@a.example>", "--subject-type", "public", "--id-token-signed-response-alg", "ES256", "--default-max-age", "0",
+		"--require-auth-time", "--initiate-login-uri", "https://a.example/login", "--backchannel-logout-uri", "https://a.example/out", "--backchannel-logout-session-required",
+		"--first-party", "--skip-consent", "--introspect", "--pkce-optional", "--prompt-login", "best-effort", "--unverified-email",
+		"--resource", "https://api.example/", "--audience", "https://a.example/api", "--allow-origin", "https://a.example", "--refresh-grace", "0s",
+	},
+	storage.SPA:     {"--redirect-uri", "https://a.example/", "--refresh-grace", "90s"},
+	storage.Native:  {"--redirect-uri", "com.example.app:/cb", "--default-max-age", "3600"},
+	storage.Service: {"--scope", "photos:read", "--resource", "https://api.example/"},
+}
+
+// TestClientShow_TextAndJSONHaveTheSameMembers, and what JSON shows is what create takes.
+func TestClientShow_TextAndJSONHaveTheSameMembers(t *testing.T) {
+	s := newTerminal(t)
+	for kind, flags := range values {
+		id := string(kind)
+		s.run(t, exit.OK, slices.Concat([]string{"client", "create", "--id", id, "--name", "An <app> & more", "--type", id}, flags)...)
+		client, names := s.shown(t, id)
+		var rows []string
+		text, _ := s.run(t, exit.OK, "client", "show", id)
+		for line := range strings.Lines(text) {
+			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+			if _, found := client[name]; !found && name == "token_endpoint_auth_method" {
+				continue // nobody chose it, which the table says in words
+			}
+			rows = append(rows, name)
+			if got, want := strings.TrimSpace(value), inText(client[name]); got != want && name != "client_id_issued_at" {
+				t.Errorf("%s %s: the table says %q, JSON %q", kind, name, got, want)
+			}
+		}
+		if !slices.Equal(rows, names) {
+			t.Errorf("%s: the table has\n%q\nand JSON\n%q", kind, rows, names)
+		}
+		s.run(t, exit.OK, slices.Concat([]string{"client", "create", "--id", "again-" + id}, asFlags(t, client))...)
+		again, _ := s.shown(t, "again-"+id)
+		for _, own := range []string{"client_id", "client_id_issued_at"} {
+			delete(client, own)
+			delete(again, own)
+		}
+		if !reflect.DeepEqual(client, again) {
+			t.Errorf("%s: made of what was shown is\n%v\nnot\n%v", kind, again, client)
+		}
+	}
+	full, _ := s.shown(t, string(storage.Web))
+	for _, f := range directory.ClientFields() {
+		if _, is := full[f.Name]; !is && f.Supported() {
+			t.Errorf("%s is not tried, or not shown", f.Name)
+		}
+	}
+}
+
+func inText(value any) string {
+	if list, is := value.([]any); is {
+		return strings.Trim(fmt.Sprint(list), "[]")
+	}
+	return fmt.Sprint(value)
+}
+
+// asFlags writes a client that was shown as the flags that make it.
+func asFlags(t *testing.T, client map[string]any) []string {
+	t.Helper()
+	var flags []string
+	for _, name := range slices.Sorted(maps.Keys(client)) {
+		if slices.Contains([]string{"client_id", "client_id_issued_at", "enabled"}, name) {
+			continue
+		}
+		flag := "--" + strings.ReplaceAll(name, "_", "-")
+		if name == "client_name" {
+			flag = "--name"
+		}
+		switch value := client[name].(type) {
+		case []any:
+			for _, each := range value {
+				flags = append(flags, strings.TrimSuffix(flag, "s"), each.(string))
+			}
+		case string:
+			flags = append(flags, flag+"="+value)
+		default:
+			flags = append(flags, fmt.Sprintf("%s=%v", flag, value))
+		}
+	}
+	return flags
+}
+
+// TestClientFlags_AreTheFieldsOfTheDirectory: each field has its flag in create and update,
+// and no flag is there besides. What has no effect is refused by both, with its code, and is
+// not offered by the help.
+func TestClientFlags_AreTheFieldsOfTheDirectory(t *testing.T) {
+	s := newTerminal(t)
+	s.run(t, exit.OK, "client", "create", "--id", "app", "--name", "App", "--redirect-uri", "https://a.example/cb")
+	for _, act := range [][]string{{"client", "create", "--name", "B", "--redirect-uri", "https://b.example/cb"}, {"client", "update", "app"}} {
+		help, _ := s.run(t, exit.OK, act[0], act[1], "--help")
+		for _, f := range directory.ClientFields() {
+			flag := strings.ReplaceAll(f.Name, "_", "-")
+			if _, list := f.At(new(storage.Client)).(*[]string); list {
+				flag = strings.TrimSuffix(flag, "s")
+			}
+			if f.Name == "client_name" {
+				flag = "name"
+			}
+			if offered := strings.Contains(help, " --"+flag+" "); offered != f.Supported() {
+				t.Errorf("the help of %s %s offers --%s: %v", act[0], act[1], flag, offered)
+			}
+			if f.Supported() || flag == "jwks" {
+				continue // a file, see below
+			}
+			_, said := s.run(t, exit.Denied, append(act, "--"+flag, "https://a.example/x")...)
+			if !strings.Contains(said, "\n  "+f.Name+": is not supported yet: ") || !strings.Contains(said, "("+directory.NotSupportedYet+")\n") {
+				t.Errorf("%s --%s: %s", act[1], flag, said)
+			}
+		}
+	}
+	s.run(t, exit.Denied, "client", "update", "app", "--jwks", "main_test.go")
+	s.run(t, exit.Denied, "client", "create", "--name", "C", "--type", "native", "--redirect-uri", "http://127.0.0.1/", "--grant-type", storage.GrantCode, "--grant-type", storage.GrantDevice)
+}
