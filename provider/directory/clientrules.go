@@ -54,7 +54,7 @@ var clientRules = []clientRule{
 	{"redirect_uris", checkRedirectURIs, []string{"type"}},
 	{"redirect_uris", checkRedirectURIsOfGrants, []string{"type", "grant_types"}},
 	{"post_logout_redirect_uris", checkPostLogoutRedirectURIs, []string{"type"}},
-	{"client_uri", shownLink(func(m storage.ClientMetadata) string { return m.ClientURI }), nil},
+	{"client_uri", link(func(m storage.ClientMetadata) string { return m.ClientURI }), nil},
 	{"logo_uri", link(func(m storage.ClientMetadata) string { return m.LogoURI }), nil},
 	{"policy_uri", shownLink(func(m storage.ClientMetadata) string { return m.PolicyURI }), nil},
 	{"tos_uri", shownLink(func(m storage.ClientMetadata) string { return m.TosURI }), nil},

