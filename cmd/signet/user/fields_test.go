@@ -63,7 +63,7 @@ func TestUserUpdate_EachFieldOfAProfile(t *testing.T) {
 			p := storage.ProfileOf(u)
 			return *f.Value(&p)
 		}
-		_, why := a.signet(t, exit.Usage, "user", "update", "ada@example.com", flag, v.wrong)
+		_, why := a.signet(t, exit.Denied, "user", "update", "ada@example.com", flag, v.wrong)
 		wantWords(t, why, flag)
 		a.signet(t, exit.OK, "user", "update", "ada@example.com", flag, v.right)
 		if got := stored(); got != v.stored {
@@ -106,7 +106,7 @@ func TestUserUpdate_PhoneNumberIsVerifiedByItsFlagAlone(t *testing.T) {
 		_, said := a.signet(t, want, append([]string{"user", "update", "bob@example.com"}, args...)...)
 		return said
 	}
-	wantWords(t, update(exit.Usage, "--phone-number-verified"), "no phone number", "--phone-number")
+	wantWords(t, update(exit.Denied, "--phone-number-verified"), "no phone number", "--phone-number")
 	update(exit.OK, "--phone-number-verified", "--phone-number", "+41446681800")
 	if got := jsonOf(t, a, "bob@example.com", "phone_number_verified"); got != true {
 		t.Errorf("both at once: %v", got)
@@ -121,7 +121,7 @@ func TestUserUpdate_PhoneNumberIsVerifiedByItsFlagAlone(t *testing.T) {
 	if got := jsonOf(t, a, "bob@example.com", "phone_number_verified"); got != false {
 		t.Errorf("a new number: %v", got)
 	}
-	a.signet(t, exit.Usage, "user", "create", "--email", "eve@example.com", "--phone-number-verified")
+	a.signet(t, exit.Denied, "user", "create", "--email", "eve@example.com", "--phone-number-verified")
 	a.signet(t, exit.OK, "user", "create", "--email", "eve@example.com", "--phone-number-verified", "--phone-number", "+41446681800")
 	if got := jsonOf(t, a, "eve@example.com", "phone_number_verified"); got != true {
 		t.Errorf("created with both: %v", got)
@@ -175,14 +175,14 @@ func TestUserUpdate_ListsAreJudged(t *testing.T) {
 	a.signet(t, exit.OK, "user", "create", "--email", "ada@example.com", "--email-verified")
 	for _, flag := range []string{"--role", "--group"} {
 		for _, wrong := range []string{" ", "a\u202eb", "a\nb", strings.Repeat("a", 201)} {
-			_, why := a.signet(t, exit.Usage, "user", "update", "ada@example.com", flag, wrong)
+			_, why := a.signet(t, exit.Denied, "user", "update", "ada@example.com", flag, wrong)
 			wantWords(t, why, flag)
 		}
 		var many []string
 		for i := range 200 {
 			many = append(many, flag, "group-number-"+strings.Repeat("1", i%10)+string(rune('a'+i/10)))
 		}
-		_, why := a.signet(t, exit.Usage, append([]string{"user", "update", "ada@example.com"}, many...)...)
+		_, why := a.signet(t, exit.Denied, append([]string{"user", "update", "ada@example.com"}, many...)...)
 		wantWords(t, why, flag, "2048 bytes")
 	}
 }
