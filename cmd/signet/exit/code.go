@@ -41,6 +41,7 @@ const (
 	AmbiguousName
 	Busy
 	ConnectorMisconfigured
+	DatabaseBehind
 	DatabaseDamaged
 	DatabaseInUse
 	DemoSecretDiffers
@@ -59,6 +60,7 @@ const (
 	MigrationsPending
 	NextKeyTooYoung
 	NoAddress
+	NoDatabase
 	NoPhone
 	NoSpace
 	NoSigningKey
@@ -66,6 +68,7 @@ const (
 	NotConfirmed
 	NotJSON
 	NotOpened
+	OrphanedLog
 	OwnTools
 	ProgramTooOld
 	PublicClient
@@ -129,6 +132,7 @@ var table = []Row{
 	{ConnectorMisconfigured, "connector", Config, "a connector is not set up right", is(federation.ErrMisconfigured), "see what is wrong with: signet connector check"},
 
 	{NotFound, "not_found", NotFound, "nothing has that name", is(storage.ErrNotFound), "check the name; the list command of the same noun shows what is there"},
+	{NoDatabase, "no_database", NotFound, "there is no database where the settings say", is(storage.ErrNoDatabase), "name its folder with --data-dir or SIGNET_DATA_DIR, or its settings with --config; to make a new one: signet migrate"},
 	{UnknownKey, "unknown_key", NotFound, "there is no such key, or it cannot be used", is(keys.ErrNoKey), "look at what is there with: signet keys list"},
 
 	{NextKeyTooYoung, "next_key_too_young", Conflict, "the next key has not been published for long enough", as[*keeper.NotRipeError], "wait until then; in an emergency: --now (10 minutes are enough) or --force"},
@@ -154,6 +158,8 @@ var table = []Row{
 	{NotABackup, "not_a_backup", Denied, "the file is no sound database of Signet", is(storage.ErrNotBackup), "take another backup: it must be a file that signet backup wrote"},
 	{DatabaseInUse, "database_in_use", Denied, "another process has the database open", is(storage.ErrInUse), "stop the server, then run it again"},
 	{OwnTools, "own_tools", Denied, "PostgreSQL has tools of its own for this", is(storage.ErrOwnTools), "use pg_dump and pg_restore"},
+	{DatabaseBehind, "database_behind", Denied, "the database is of an older release", is(storage.ErrBehind), "make a backup, then run: signet migrate"},
+	{OrphanedLog, "orphaned_log", Denied, "the database file is missing, and its log is there", is(storage.ErrOrphanedWAL), "put the database file back, or restore a backup"},
 	{ProgramTooOld, "program_too_old", Denied, "the database was written by a newer release", is(storage.ErrOutdated), "install the newer release of signet, or restore a backup from before it"},
 	{DemoSecretDiffers, "demo_secret_differs", Denied, "the demo client in the database has another secret than its file", nil, "begin anew in another folder"},
 	{UpstreamDenied, "upstream_denied", Denied, "the upstream did not grant the sign-in", is(federation.ErrDenied), "try again"},

@@ -77,9 +77,9 @@ func databaseProblem(c config.Config, err error) error {
 		return exit.New(exit.Config, fmt.Errorf("PostgreSQL refuses the user or the password of the database %s", storage.NameOf(c.Database.Reveal())),
 			"correct both in the setting database; special characters are written as % and two hexadecimal digits there, # as %23")
 	case errors.Is(err, storage.ErrBehind):
-		return exit.New(exit.Denied, err, "make a backup, then run: signet migrate; or start the server of this release, which migrates too")
+		return exit.New(exit.DatabaseBehind, err, "make a backup, then run: signet migrate; or start the server of this release, which migrates too")
 	case errors.Is(err, storage.ErrOrphanedWAL):
-		return exit.New(exit.Denied, fmt.Errorf("%w (in %s); nothing was changed", err, c.DataDir), "put the database file back, or restore a backup; to begin anew, remove the log yourself")
+		return exit.New(exit.OrphanedLog, fmt.Errorf("%w (in %s); nothing was changed", err, c.DataDir), "put the database file back, or restore a backup; to begin anew, remove the log yourself")
 	case errors.As(err, &file) && c.Database.Reveal() == "":
 		return fileProblem(c, file)
 	}
@@ -89,14 +89,14 @@ func databaseProblem(c config.Config, err error) error {
 // noDatabase says where none was found.
 func noDatabase(c config.Config, err error) error {
 	if c.Database.Reveal() == "" {
-		return exit.New(exit.NotFound, fmt.Errorf("there is no database in %s", c.DataDir),
+		return exit.New(exit.NoDatabase, fmt.Errorf("there is no database in %s", c.DataDir),
 			"name its folder with --data-dir or SIGNET_DATA_DIR, or its settings with --config; to make a new one there: signet migrate, or signet serve")
 	}
 	name := storage.NameOf(c.Database.Reveal())
 	if errors.Is(err, storage.ErrUnavailable) { // the server knows none of that name
-		return exit.New(exit.NotFound, fmt.Errorf("there is no PostgreSQL database %s", name), "correct the setting database, or make it with createdb")
+		return exit.New(exit.NoDatabase, fmt.Errorf("there is no PostgreSQL database %s", name), "correct the setting database, or make it with createdb")
 	}
-	return exit.New(exit.NotFound, fmt.Errorf("the PostgreSQL database %s holds nothing of Signet", name),
+	return exit.New(exit.NoDatabase, fmt.Errorf("the PostgreSQL database %s holds nothing of Signet", name),
 		"correct the setting database; to make the tables there: signet migrate, or signet serve")
 }
 
