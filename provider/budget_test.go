@@ -63,7 +63,7 @@ func growths(t *testing.T, b *providertest.Testbed) map[string]func(n int) url.V
 		}),
 		"hint and state": by(func(n int) []string { return []string{"state", cut(text, n), "id_token_hint", hint} }),
 		"uri and state": by(func(n int) []string {
-			return []string{"redirect_uri", "https://app.example.com/" + text[:900], "state", cut(text, n)}
+			return []string{"redirect_uri", "https://app.example.com/" + text[:900], "state", cut(text[1000:], n)}
 		}),
 		"resources": func(n int) url.Values {
 			v := b.Params()
@@ -87,7 +87,7 @@ func largest(t *testing.T, b *providertest.Testbed, grow func(n int) url.Values)
 		case http.StatusSeeOther:
 			return false
 		case http.StatusBadRequest:
-			if !strings.Contains(a.Body, "shorten") || strings.Contains(a.Body, "PAR") {
+			if !strings.Contains(a.Body, "shorten") || strings.Contains(a.Body, "PAR") || !strings.Contains(b.Log.String(), `"cause":"request_too_large"`) {
 				t.Fatalf("the refusal does not say what to change: %s", a.Body)
 			}
 			return true

@@ -74,12 +74,12 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 
 var (
 	tooLong    = tooLarge("the parameters are over %d bytes: shorten state, nonce or claims", maxAuthorize)
-	longSealed = tooLarge("what the parameters hold does not fit into addresses and cookies: shorten state, nonce or claims, to 1,500 characters together")
-	longAnswer = tooLarge("the answer would be an address that proxies refuse: shorten redirect_uri, state or nonce, to 1,500 characters together")
+	longSealed = tooLarge("what the parameters hold does not fit into addresses and cookies: shorten state, nonce or claims; a state of 1,500 characters passes")
+	longAnswer = tooLarge("the answer would be an address that proxies refuse: shorten redirect_uri, state or nonce; a state of 1,500 characters passes")
 )
 
-func tooLarge(format string, args ...any) *web.FormError {
-	return &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf(format, args...)}
+func tooLarge(format string, args ...any) error {
+	return web.Because("request_too_large", &web.FormError{Status: http.StatusBadRequest, Text: fmt.Sprintf(format, args...)})
 }
 
 // fits refuses a request that some step could not carry on: sealed, it travels in

@@ -1,0 +1,25 @@
+// A page of each origin in job.pages fetches each of job.calls: what a script can read of
+// the answer, or that the browser refused.
+import { open, run } from './browser.mjs'
+
+run(async (browser, job) => {
+  const saw = {}
+  for (const [name, origin] of Object.entries(job.pages)) {
+    const { context, page } = await open(browser)
+    await page.goto(origin)
+    saw[name] = await page.evaluate(async calls => {
+      const read = {}
+      for (const [what, { url, ...options }] of Object.entries(calls)) {
+        try {
+          const answer = await fetch(url, options)
+          read[what] = `${answer.status} ${Object.keys(await answer.json()).sort().slice(0, 2).join()}`
+        } catch (error) {
+          read[what] = error.name
+        }
+      }
+      return read
+    }, job.calls)
+    await context.close()
+  }
+  return { saw }
+})
