@@ -14,9 +14,12 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"signet/federation/foreign"
 )
 
 // credentials prove to an upstream who we are.
@@ -56,6 +59,9 @@ func newCredentials(c Config) (credentials, error) {
 	if as.method == "" {
 		as.method = as.implied(c.Kind)
 	}
+	if err := checkMethod(c, as.method); err != nil {
+		return as, err
+	}
 	secretMissing := as.secret.Reveal() == "" && c.Kind != Apple // whose secret is made of the key
 	switch {
 	case as.method == privateKeyJWT && as.key == nil:
@@ -64,6 +70,23 @@ func newCredentials(c Config) (credentials, error) {
 		return as, wrong(c, "client_secret", "is missing")
 	}
 	return as, nil
+}
+
+// checkMethod refuses a method that this kind of upstream does not know: nobody could sign
+// in. method is "" where the upstream's metadata decide.
+func checkMethod(c Config, method string) error {
+	preset := presets[c.Kind]
+	if method == "" || preset.clientAuth == nil || slices.Contains(preset.clientAuth, method) {
+		return nil
+	}
+	id, known := foreign.ForError(c.ID), strings.Join(preset.clientAuth, ", ")
+	switch {
+	case c.ClientAuth != "":
+		return wrong(c, "client_auth", fmt.Sprintf("is %s, and %s knows only %s", method, preset.name, known))
+	case method == noSecret:
+		return wrong(c, "client_secret", fmt.Sprintf("is missing: without it nobody can sign in through %s (example: client_secret_file: /run/secrets/%s)", preset.name, id))
+	}
+	return wrong(c, "client_key", fmt.Sprintf("is set, and %s knows only %s: set client_secret instead", preset.name, known))
 }
 
 // implied is the method that follows from what is configured; "" if the upstream's

@@ -74,6 +74,9 @@ type preset struct {
 	formPost    bool
 	noUserinfo  bool
 	freshPrompt string // where prompt=login is not known
+	// clientAuth are the methods that it knows, if it knows no client without a secret or a
+	// key. Nil: any method, and public clients with PKCE.
+	clientAuth []string
 
 	reauthenticates Reauthentication
 }
@@ -89,15 +92,18 @@ var presets = map[Kind]preset{
 		name: "Google", issuer: googleIssuer, scopes: standardScopes, trust: Authoritative,
 		hosts:       []string{"oauth2.googleapis.com", "openidconnect.googleapis.com", "www.googleapis.com"},
 		freshPrompt: "select_account", // it refuses login
+		clientAuth:  []string{secretBasic, secretPost},
 	},
 	GitHub: {
 		name: "GitHub", scopes: []string{"read:user", "user:email"}, trust: Verifies,
-		freshPrompt: "select_account", reauthenticates: NeverAsks,
+		freshPrompt: "select_account", reauthenticates: NeverAsks, clientAuth: []string{secretPost},
 	},
 	OIDC: {name: "OpenID Connect", scopes: standardScopes},
 	Microsoft: {
 		name: "Microsoft", scopes: standardScopes, noUserinfo: true,
 		reauthenticates: AsksAgain, // documents prompt=login, and names auth_time to few
+		// A redirect URI of a web server needs a credential there.
+		clientAuth: []string{secretBasic, secretPost, privateKeyJWT},
 	},
 	Apple: {
 		name: "Apple", issuer: "https://appleid.apple.com", scopes: []string{"openid", "name", "email"}, trust: Verifies,

@@ -9,8 +9,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -219,5 +221,25 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 	}
 	if shown := fmt.Sprintf("%v %+v %#v", good, good, good); strings.Contains(shown, "hush-hush") {
 		t.Errorf("printing the settings shows the secret: %s", shown)
+	}
+}
+
+// TestNew_CredentialThatTheUpstreamWants: where public clients are unknown, a connector
+// without a secret could let nobody in.
+func TestNew_CredentialThatTheUpstreamWants(t *testing.T) {
+	for kind, public := range map[federation.Kind]bool{federation.Google: false, federation.GitHub: false, federation.Microsoft: false, federation.OIDC: true, federation.GitLab: true} {
+		for _, method := range []string{"", "none"} {
+			c := federation.Config{ID: "corp", Kind: kind, ClientID: "signet", ClientAuth: method, Issuer: map[federation.Kind]string{federation.OIDC: "https://login.example.net"}[kind]}
+			if kind == federation.Microsoft {
+				c.Tenants = []string{"9188040d-6c67-4c5b-b112-36a304b66dad"}
+			}
+			_, err := federation.New(c, http.DefaultClient, time.Now)
+			if public && err != nil {
+				t.Errorf("%s, client_auth %q: %v", kind, method, err)
+			}
+			if !public && (!errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), "client_")) {
+				t.Errorf("%s without a secret, client_auth %q: got %v", kind, method, err)
+			}
+		}
 	}
 }

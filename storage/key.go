@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // KeyState is a stage in the life of a key: next, active, retired, gone; or
@@ -62,6 +64,16 @@ func (k Key) LastTokenDies() Millis {
 func (db *DB) Keys(ctx context.Context) ([]Key, error) {
 	var list []Key
 	err := db.read(ctx, "list keys", func(q *gorm.DB) error {
+		return q.Order("created_at, id").Find(&list).Error
+	})
+	return list, err
+}
+
+// ReadKeys reads the keys of a database that is not open, and changes nothing: none where
+// there is no database yet.
+func ReadKeys(ctx context.Context, c Config) ([]Key, error) {
+	var list []Key
+	err := engine.Look(ctx, c.ofEngine(), func(q *gorm.DB) error {
 		return q.Order("created_at, id").Find(&list).Error
 	})
 	return list, err

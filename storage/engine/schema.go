@@ -1,12 +1,17 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/jackc/pgx/v5/stdlib"
+	"gorm.io/driver/postgres"
+	"gorm.io/driver/sqlite"
+	"gorm.io/gorm"
 )
 
 // Schema tells how far a database has come.
@@ -31,6 +36,29 @@ func ReadSchema(ctx context.Context, c Config) (Schema, error) {
 		}
 	}
 	return c.Migrations.schemaAt(newest, oldest)
+}
+
+// Look runs do on a database without changing it. It runs nothing where there is no
+// database yet, or one that has seen no migration.
+func Look(ctx context.Context, c Config, do UseCase) error {
+	db, err := openToLook(c)
+	if err != nil || db == nil {
+		return answer("look at the database", err)
+	}
+	defer db.Close()
+	newest, _, err := schemaNumbers(ctx, db, c.Database != "")
+	if err != nil || newest == 0 {
+		return answer("look at the database", err)
+	}
+	var dialect gorm.Dialector = sqlite.New(sqlite.Config{DriverName: sqliteDriver, Conn: db})
+	if c.Database != "" {
+		dialect = postgres.New(postgres.Config{Conn: db})
+	}
+	q, err := gorm.Open(dialect, gormConfig(cmp.Or(c.Log, slog.New(slog.DiscardHandler))))
+	if err != nil {
+		return answer("look at the database", err)
+	}
+	return answer("look at the database", do(q.WithContext(ctx)))
 }
 
 func (all Migrations) schemaAt(newest, oldest int64) (Schema, error) {

@@ -40,12 +40,17 @@ func (r *Reading) Err() error {
 // NeedIssuer makes it a mistake that the issuer is missing.
 func (r *Reading) NeedIssuer() {
 	if r.Config.Issuer == "" && !r.process.has("issuer") {
-		r.complain(Place{}, "issuer", "is missing: it is the address people reach this server at (example: %s)", optionOf(settings, "issuer").example)
+		r.complain(Place{}, "issuer", "is missing: it is the address people reach this server at (example: %s; to try Signet out: signet dev)", optionOf(settings, "issuer").example)
 	}
 }
 
 // Place is where the value of a setting stands; the zero Place for a default.
 func (r *Reading) Place(key string) Place { return r.process.given[key].Place }
+
+// Complain adds a mistake in the value of a setting, at its place.
+func (r *Reading) Complain(key string, err error) {
+	r.complain(r.Place(key), key, "%s", err)
+}
 
 func (r *Reading) complain(where Place, key, format string, args ...any) {
 	r.Wrong = append(r.Wrong, Mistake{where, key, fmt.Sprintf(format, args...)})

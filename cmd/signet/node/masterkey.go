@@ -19,11 +19,16 @@ import (
 // VaultConfig says by which master key the private keys are sealed, and in which
 // PKCS #11 module new ones are made.
 func VaultConfig(ctx context.Context, c config.Config, db *storage.DB) (vault.Config, error) {
-	key, err := masterKey(ctx, c, db)
+	module, err := openModule(c.PKCS11)
 	if err != nil {
 		return vault.Config{}, err
 	}
-	module, err := openModule(c.PKCS11)
+	return vaultConfig(ctx, c, db, module)
+}
+
+// vaultConfig is VaultConfig with a module that is open already, or nil.
+func vaultConfig(ctx context.Context, c config.Config, db *storage.DB, module vault.Module) (vault.Config, error) {
+	key, err := masterKey(ctx, c, db)
 	if err != nil {
 		return vault.Config{}, err
 	}
@@ -48,17 +53,33 @@ func openModule(c config.PKCS11) (vault.Module, error) {
 // The file is made only while the database holds no key yet. Later it can only be
 // lost or in another place, and a new one would open nothing.
 func masterKey(ctx context.Context, c config.Config, db *storage.DB) ([32]byte, error) {
+	key, err := readMasterKey(c)
+	if !errors.Is(err, os.ErrNotExist) {
+		return key, err
+	}
+	name := filepath.Join(c.DataDir, MasterKeyFile)
+	text, err := makeMasterKey(ctx, c, db, name)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return parseMasterKeyFile(name, text)
+}
+
+// readMasterKey gives the key of the setting, or of its file. os.ErrNotExist: there is
+// neither.
+func readMasterKey(c config.Config) ([32]byte, error) {
 	if c.Master.Key.Reveal() != "" {
 		return config.ParseMasterKey(c.Master.Key.Reveal())
 	}
 	name := filepath.Join(c.DataDir, MasterKeyFile)
 	text, err := ReadPrivate(name)
-	if errors.Is(err, os.ErrNotExist) {
-		text, err = makeMasterKey(ctx, c, db, name)
-	}
 	if err != nil {
 		return [32]byte{}, err
 	}
+	return parseMasterKeyFile(name, text)
+}
+
+func parseMasterKeyFile(name, text string) ([32]byte, error) {
 	key, err := config.ParseMasterKey(text)
 	if err != nil {
 		return key, exit.New(exit.Config, fmt.Errorf("%s %w", name, err), "put back the file from your backup, or set master_key")
@@ -113,16 +134,21 @@ func makeMasterKey(ctx context.Context, c config.Config, db *storage.DB, name st
 		return "", fmt.Errorf("look for keys: %w", err)
 	}
 	if len(keys) > 0 {
-		return "", exit.New(
-			exit.Config,
-			fmt.Errorf("the database holds keys, but their master key is missing: there is no %s and master_key is not set", name),
-			"put the file back from your backup, or set SIGNET_MASTER_KEY; nothing was changed",
-		)
+		return "", errMasterKeyGone(name)
 	}
 	if err := MakeDataDir(c.DataDir); err != nil {
 		return "", err
 	}
 	return KeepPrivate(name, NewMasterKey())
+}
+
+// errMasterKeyGone refuses to make a master key beside keys that were sealed by another.
+func errMasterKeyGone(name string) error {
+	return exit.New(
+		exit.Config,
+		fmt.Errorf("the database holds keys, but their master key is missing: there is no %s and master_key is not set", name),
+		"put the file back from your backup, or set SIGNET_MASTER_KEY; nothing was changed",
+	)
 }
 
 // NewMasterKey draws a master key, and writes it as its file has it.

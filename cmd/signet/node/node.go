@@ -11,6 +11,7 @@ import (
 
 	"signet/cmd/signet/config"
 	"signet/provider"
+	"signet/provider/keys/vault"
 	"signet/storage"
 )
 
@@ -20,6 +21,7 @@ type Deps struct {
 	Now         func() time.Time // the wall clock of this machine
 	Log         *slog.Logger
 	Certificate *Certificate // to answer https with; nil for plain http
+	Module      vault.Module // PKCS #11, open already; nil where there is none
 	Follow      *Follow      // settings to follow; nil where they stay as they are
 }
 
@@ -47,17 +49,23 @@ func New(ctx context.Context, d Deps) (*Node, error) {
 	if d.Follow != nil {
 		n.settings = &follower{Follow: *d.Follow, current: &n.current, certificate: d.Certificate, now: d.Now, log: d.Log}
 	}
-	if err := n.openProvider(ctx, d.Config); err != nil {
+	if err := n.openProvider(ctx, d.Config, d.Module); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return n, nil
 }
 
-func (n *Node) openProvider(ctx context.Context, c config.Config) error {
+func (n *Node) openProvider(ctx context.Context, c config.Config, module vault.Module) error {
 	if err := n.clock.Measure(ctx, n.db); err != nil {
 		return fmt.Errorf("measure the database's clock: %w", err)
 	}
-	keys, err := VaultConfig(ctx, c, n.db)
+	var keys vault.Config
+	var err error
+	if module != nil {
+		keys, err = vaultConfig(ctx, c, n.db, module)
+	} else {
+		keys, err = VaultConfig(ctx, c, n.db)
+	}
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -24,14 +25,17 @@ func (p *program) configCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Say whether serve would start with these settings, and all that is wrong with them",
 		Long: `Say whether serve would start with these settings, and all that is wrong with them,
-without a start: nothing is made and nobody is called. Exit code 3 if there is any mistake.`,
+without a start: nothing is made and nobody is called. Exit code 3 if there is any mistake.
+It runs the code that a start runs, looks at the files that are named, and into a SQLite
+database. Only what the moment decides is left to the start: whether the port is free, and
+whether PostgreSQL and the upstreams answer. Run it as the user that serve runs as.`,
 		Args: cli.Exactly(),
 	}
 	file := cli.SettingFlags(c)
 	asJSON := cli.JSONFlag(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		read := config.Read(p.Sources(c, *file))
-		warnings := p.checkBeyond(read)
+		warnings := p.prepare(c.Context(), read).Warnings
 		for _, warning := range warnings {
 			p.Say("%s", warning)
 		}
@@ -47,18 +51,9 @@ without a start: nothing is made and nobody is called. Exit code 3 if there is a
 	return c
 }
 
-// checkBeyond complains of what only serve needs, and gives what it would warn of.
-func (p *program) checkBeyond(read *config.Reading) (warnings []string) {
-	read.NeedIssuer()
-	var certificate *node.Certificate
-	if files := read.Config.TLS; files.Cert != "" && files.Key != "" {
-		var err error
-		certificate, err = node.OpenCertificate(read, p.Now())
-		if wrong, ok := errors.AsType[config.Mistakes](err); ok {
-			read.Wrong = append(read.Wrong, wrong...)
-		}
-	}
-	return p.warnings(read.Config, certificate)
+// prepare judges the settings for serve and for config check.
+func (p *program) prepare(ctx context.Context, read *config.Reading) node.Prepared {
+	return node.Prepare(ctx, read, p.Now(), p.Env["PGSSLMODE"])
 }
 
 // checkedConfig is what a check found, as --json shows it.

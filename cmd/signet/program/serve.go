@@ -34,26 +34,20 @@ SIGNET_… variables, then from flags; what comes later wins.`,
 
 func (p *program) serve(ctx context.Context, from config.Sources) error {
 	read := config.Read(from)
+	ready := p.prepare(ctx, read)
 	if err := read.Err(); err != nil {
 		return err
 	}
 	settings := read.Config
-	if err := settings.NeedIssuer(); err != nil {
-		return err
-	}
 	level := &slog.LevelVar{}
 	level.Set(settings.LogLevel)
 	log := node.NewLog(p.Stderr, level)
-	certificate, err := node.OpenCertificate(read, p.Now())
-	if err != nil {
-		return err
-	}
 	listener, err := node.Listen(ctx, settings.Listen)
 	if err != nil {
 		return err
 	}
 	n, err := node.New(ctx, node.Deps{
-		Config: settings, Now: p.Now, Log: log, Certificate: certificate,
+		Config: settings, Now: p.Now, Log: log, Certificate: ready.Certificate, Module: ready.Module,
 		Follow: &node.Follow{From: from, Started: read, Level: level},
 	})
 	if err != nil {
@@ -62,7 +56,7 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	if err := p.offerSetup(ctx, settings, n); err != nil {
 		return errors.Join(err, listener.Close(), n.Close())
 	}
-	for _, warning := range p.warnings(settings, certificate) {
+	for _, warning := range ready.Warnings {
 		log.Warn(warning)
 	}
 	p.warnOfHTTP(settings.Issuer)
@@ -81,15 +75,6 @@ func (p *program) growHeap() {
 	if p.Env["GOGC"] == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
-}
-
-// warnings are risks of settings that are right.
-func (p *program) warnings(settings config.Config, certificate *node.Certificate) []string {
-	list := settings.Warnings(p.Env["PGSSLMODE"])
-	if misnamed := certificate.Warning(settings.Issuer); misnamed != "" {
-		list = append([]string{misnamed}, list...)
-	}
-	return list
 }
 
 // warnOfHTTP is loud where tokens and passwords travel in the clear.

@@ -1,0 +1,218 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/exit"
+	"signet/provider/keys/vault"
+	"signet/storage"
+)
+
+// Prepared is what a server needs that can be had before it starts: nothing is made,
+// written or called for it.
+type Prepared struct {
+	Certificate *Certificate // nil for plain http
+	Module      vault.Module // nil without PKCS #11
+	Warnings    []string     // risks of settings that are right; never nil
+}
+
+// Prepare judges the settings as a start does, and complains to the reading of all that
+// would stop one. A server is started and settings are checked by it alone, so that the
+// two cannot differ.
+//
+// It looks at files, at the addresses of this machine, and into a SQLite database. What
+// only the moment decides is not judged: whether the port is free, whether PostgreSQL
+// answers and what it holds, whether an upstream answers. sslMode is the environment's
+// PGSSLMODE.
+func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode string) Prepared {
+	read.NeedIssuer()
+	p := Prepared{}
+	if files := read.Config.TLS; files.Cert != "" && files.Key != "" {
+		p.Certificate = prepareCertificate(read, now)
+	}
+	prepareListen(ctx, read)
+	if len(read.Wrong) == 0 { // the rest goes by settings that must be right
+		p.Module = prepareModule(read)
+		prepareDatabase(ctx, read, p.Module)
+	}
+	p.Warnings = read.Config.Warnings(sslMode)
+	if misnamed := p.Certificate.Warning(read.Config.Issuer); misnamed != "" {
+		p.Warnings = append([]string{misnamed}, p.Warnings...)
+	}
+	return p
+}
+
+func prepareCertificate(read *config.Reading, now time.Time) *Certificate {
+	certificate, err := OpenCertificate(read, now)
+	if wrong, ok := errors.AsType[config.Mistakes](err); ok {
+		read.Wrong = append(read.Wrong, wrong...)
+	}
+	return certificate
+}
+
+// prepareListen complains of an address that this machine does not have. It takes any
+// free port of it for a moment: the one that is set may be a running server's.
+func prepareListen(ctx context.Context, read *config.Reading) {
+	host, _, err := net.SplitHostPort(read.Config.Listen)
+	if err != nil {
+		return // said when it was read
+	}
+	var quick net.ListenConfig
+	listener, err := quick.Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
+	if err == nil {
+		_ = listener.Close()
+		return
+	}
+	var unknown *net.DNSError
+	var malformed *net.AddrError
+	switch {
+	case errors.As(err, &unknown), errors.As(err, &malformed):
+		read.Complain("listen", fmt.Errorf("names the host %q, which this machine cannot resolve: use 0.0.0.0:8080 or :8080 for every address of this machine", host))
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		read.Complain("listen", fmt.Errorf("names the address %s, which this machine does not have: choose one that it has, or 0.0.0.0:8080 or :8080 for every one", host))
+	}
+}
+
+// prepareModule loads the PKCS #11 module and opens the token.
+func prepareModule(read *config.Reading) vault.Module {
+	module, err := openModule(read.Config.PKCS11)
+	if err == nil && module != nil {
+		if err = module.Ready(); err != nil {
+			err = exit.Of(fmt.Errorf("%w: %w", vault.ErrModule, err))
+		}
+	}
+	if err != nil {
+		complainOf(read, "keys.pkcs11.module", err)
+		return nil
+	}
+	return module
+}
+
+// complainOf makes a mistake of an error with its next step.
+func complainOf(read *config.Reading, key string, err error) {
+	if problem, ok := errors.AsType[*exit.Problem](err); ok {
+		err = fmt.Errorf("%w: %s", problem.Err, problem.Next)
+	}
+	read.Complain(key, err)
+}
+
+// prepareDatabase looks whether the data is where the settings say, for this program and
+// this master key.
+func prepareDatabase(ctx context.Context, read *config.Reading, module vault.Module) {
+	c := read.Config
+	sqlite := c.Database.Reveal() == ""
+	if sqlite || c.Master.Key.Reveal() == "" {
+		if err := checkFutureDataDir(c.DataDir); err != nil {
+			complainOf(read, "data_dir", err)
+			return
+		}
+	}
+	if sqlite {
+		if err := checkDatabaseFile(ctx, c); err != nil {
+			complainOf(read, "data_dir", err)
+			return
+		}
+	}
+	if err := checkMasterKey(ctx, c, module); err != nil {
+		key := "master_key"
+		if errors.Is(err, errNextMasterKey) {
+			key = "master_key_next"
+		}
+		complainOf(read, key, err)
+	}
+}
+
+// checkFutureDataDir looks whether MakeDataDir would succeed, and whether files can be made
+// there.
+func checkFutureDataDir(dir string) error {
+	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
+		state, err := os.Stat(at)
+		switch {
+		case errors.Is(err, os.ErrNotExist) && at != filepath.Dir(at):
+			continue
+		case err != nil:
+			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, exit.Reason(err)), "set data_dir to a folder that this user may write")
+		case !state.IsDir():
+			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s is not a folder", dir, at), "set data_dir to a folder that this user may write")
+		case syscall.Access(at, mayWriteAndEnter) != nil:
+			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: this user may not write in %s", dir, at), "make the folder yourself, or set data_dir to one that this user may write")
+		case at == filepath.Clean(dir):
+			return checkDataDir(dir)
+		}
+		return nil
+	}
+}
+
+// mayWriteAndEnter are the rights W_OK and X_OK of access(2).
+const mayWriteAndEnter = 2 | 1
+
+// checkDatabaseFile looks at the SQLite database, if there is one.
+func checkDatabaseFile(ctx context.Context, c config.Config) error {
+	name := storage.DatabaseFile(c.DataDir)
+	state, err := os.Stat(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	const next = "put it back from your backup, or set data_dir to another folder"
+	if err == nil && !state.Mode().IsRegular() {
+		return exit.New(exit.Config, fmt.Errorf("%s is not a file", name), next)
+	}
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return exit.New(exit.Config, fmt.Errorf("%s cannot be opened (%s)", name, exit.Reason(err)), "let this user read and write it")
+	}
+	defer file.Close()
+	const magic = "SQLite format 3\x00"
+	header := make([]byte, len(magic))
+	if n, _ := io.ReadFull(file, header); n > 0 && string(header) != magic {
+		return exit.New(exit.Config, fmt.Errorf("%s is not a SQLite database", name), next)
+	}
+	if _, err := storage.ReadSchema(ctx, StorageConfig(c)); errors.Is(err, storage.ErrOutdated) {
+		return exit.Of(err)
+	}
+	return nil
+}
+
+// checkMasterKey looks whether there is a master key, or may be made one, and whether it
+// opens the keys of a SQLite database.
+func checkMasterKey(ctx context.Context, c config.Config, module vault.Module) error {
+	if _, _, err := nextMasterKey(c); err != nil {
+		return fmt.Errorf("%w%w", errNextMasterKey, err)
+	}
+	key, err := readMasterKey(c)
+	missing := errors.Is(err, os.ErrNotExist)
+	if err != nil && !missing {
+		return err
+	}
+	if c.Database.Reveal() != "" {
+		return nil // nobody is called: serve sees
+	}
+	rows, err := storage.ReadKeys(ctx, StorageConfig(c))
+	if err != nil || len(rows) == 0 {
+		return nil // a database that is busy is for serve to wait for
+	}
+	if missing {
+		return errMasterKeyGone(filepath.Join(c.DataDir, MasterKeyFile))
+	}
+	opened, err := vault.New(vault.Config{Master: key, Masters: func() ([][32]byte, error) { return masterKeys(c) }, Module: module, InModule: c.InModule})
+	if err == nil {
+		_, err = opened.Open(rows)
+	}
+	if err != nil {
+		return exit.Of(err)
+	}
+	return nil
+}
+
+// errNextMasterKey marks what is wrong with the key that a rewrap moves to. It has no
+// text of its own.
+var errNextMasterKey = errors.New("")

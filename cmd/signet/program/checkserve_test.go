@@ -1,0 +1,396 @@
+package program_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/exit"
+	"signet/cmd/signet/program"
+	"signet/cmd/signet/signettest"
+)
+
+// settingsCase is one set of settings that config check and serve must judge alike.
+type settingsCase struct {
+	name       string
+	file       string            // of settings, YAML
+	env        map[string]string // beside what every case has
+	arrange    func(t *testing.T, dir string)
+	connectors []string // whose buttons a started server offers
+}
+
+// TestConfigCheck_JudgesAsServeDoes draws settings from the table, connectors with their
+// members missing or odd, and files in every state. What check accepts starts and works;
+// what it refuses, serve refuses in the same words; both warn of the same.
+func TestConfigCheck_JudgesAsServeDoes(t *testing.T) {
+	t.Parallel()
+	house := newPreparedHouse(t)
+	cases := slices.Concat(valueCases(), connectorCases(), fileCases())
+	accepted, refused := 0, 0
+	results := make(chan bool, len(cases))
+	t.Run("all", func(t *testing.T) {
+		for _, c := range cases {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				results <- house.judge(t, c)
+			})
+		}
+	})
+	close(results)
+	for ok := range results {
+		if ok {
+			accepted++
+		} else {
+			refused++
+		}
+	}
+	t.Logf("%d accepted, %d refused", accepted, refused)
+	if accepted < 100 || refused < 100 {
+		t.Errorf("%d accepted and %d refused: too few of one kind", accepted, refused)
+	}
+}
+
+// preparedHouse is a data directory with keys, which each case gets a copy of: making RSA
+// keys would be most of the work.
+type preparedHouse struct{ files map[string][]byte }
+
+func newPreparedHouse(t *testing.T) preparedHouse {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	served := serveCase(t, []string{"SIGNET_ISSUER=https://id.example.com", "SIGNET_LISTEN=127.0.0.1:0", "SIGNET_DATA_DIR=" + dir}, "")
+	if served.address == "" {
+		t.Fatalf("the first start: %s", served.said)
+	}
+	served.stop()
+	h := preparedHouse{map[string][]byte{}}
+	for _, name := range []string{"signet.db", "master.key"} {
+		content, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.files[name] = content
+	}
+	return h
+}
+
+func (h preparedHouse) judge(t *testing.T, c settingsCase) (accepted bool) {
+	dir := t.TempDir()
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range h.files {
+		if err := os.WriteFile(filepath.Join(data, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "signet.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll(c.file, "DIR", dir)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c.arrange != nil {
+		c.arrange(t, dir)
+	}
+	settings := map[string]string{"SIGNET_LISTEN": "127.0.0.1:0"}
+	if !strings.Contains(c.file, "issuer: ") || strings.Contains(c.file, "  issuer: ") {
+		settings["SIGNET_ISSUER"] = "https://id.example.com"
+	}
+	if !strings.Contains(c.file, "data_dir:") {
+		settings["SIGNET_DATA_DIR"] = data
+	}
+	if strings.Contains(c.file, "listen:") {
+		delete(settings, "SIGNET_LISTEN")
+	}
+	if strings.HasPrefix(c.name, "log.level=") { // it may silence the line that tells the port
+		settings["SIGNET_LISTEN"] = fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
+	}
+	maps.Copy(settings, c.env)
+	var env []string
+	for name, value := range settings {
+		env = append(env, name+"="+strings.ReplaceAll(value, "DIR", dir))
+	}
+	before := treeOf(t, dir)
+	code, said := checkCase(t, env, file)
+	if after := treeOf(t, dir); after != before {
+		t.Errorf("check made or changed a file:\n%s\nbefore:\n%s", after, before)
+	}
+	served := serveCase(t, env, file)
+	defer served.stop()
+	switch {
+	case strings.Contains(settings["SIGNET_DATABASE"]+c.file, "postgres") && code == exit.OK:
+		if served.code != exit.Unreachable {
+			t.Errorf("check accepts a PostgreSQL that is not there; serve ends with exit code %d: %s", served.code, served.said)
+		}
+	case code == exit.OK:
+		if served.address == "" {
+			t.Fatalf("check accepts it, and serve ends with exit code %d: %s", served.code, served.said)
+		}
+		served.wantWarnings(t, said)
+		served.wantWorking(t, c.connectors)
+	case code != exit.Config:
+		t.Errorf("check ends with exit code %d: %s", code, said)
+	case served.code != exit.Config || refusalIn(served.said) != refusalIn(said):
+		t.Errorf("check refuses it with\n%s\nserve (%q, exit code %d) says\n%s", said, served.address, served.code, served.said)
+	}
+	return code == exit.OK
+}
+
+// treeOf tells which files there are, and what they hold.
+func treeOf(t *testing.T, dir string) string {
+	t.Helper()
+	var tree strings.Builder
+	err := filepath.Walk(dir, func(path string, state os.FileInfo, err error) error {
+		if err == nil && !strings.HasSuffix(path, "-shm") && !strings.HasSuffix(path, "-wal") {
+			fmt.Fprintln(&tree, path, state.Mode(), state.Size())
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree.String()
+}
+
+// refusalIn leaves the warnings out.
+func refusalIn(said string) string {
+	_, refusal, _ := strings.Cut(said, "signet: the configuration has")
+	return refusal
+}
+
+func checkCase(t *testing.T, env []string, file string) (code int, said string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = program.Run(t.Context(), signettest.Surroundings(env, "", &stdout, &stderr), []string{"config", "check", "--config", file})
+	return code, stderr.String()
+}
+
+// servedCase is a server that runs, or has ended.
+type servedCase struct {
+	address string // host:port; "" where it has ended
+	code    int
+	said    string
+	stop    func()
+	secure  bool
+}
+
+// serveCase runs serve until it listens or ends.
+func serveCase(t *testing.T, env []string, file string) servedCase {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var talk signettest.SyncBuffer
+	args := []string{"serve"}
+	if file != "" {
+		args = append(args, "--config", file)
+	}
+	ended := make(chan int, 1)
+	go func() { ended <- program.Run(ctx, signettest.Surroundings(env, "", io.Discard, &talk), args) }()
+	for {
+		address := listeningAt(talk.String())
+		if address == "" {
+			address = answering(env)
+		}
+		if address != "" {
+			return servedCase{address: address, said: talk.String(), stop: func() {
+				cancel()
+				if code := <-ended; code != exit.OK {
+					t.Errorf("serve ends with exit code %d: %s", code, talk.String())
+				}
+			}, secure: strings.Contains(strings.Join(env, " "), "TLS")}
+		}
+		select {
+		case code := <-ended:
+			cancel()
+			return servedCase{code: code, said: talk.String(), stop: func() {}}
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// answering gives the address that the settings name, once somebody listens there.
+func answering(env []string) string {
+	for _, setting := range env {
+		address, is := strings.CutPrefix(setting, "SIGNET_LISTEN=127.0.0.1:")
+		if is && address != "0" {
+			if connection, err := net.DialTimeout("tcp", "127.0.0.1:"+address, time.Second); err == nil {
+				connection.Close()
+				return "127.0.0.1:" + address
+			}
+		}
+	}
+	return ""
+}
+
+// listeningAt finds the line that a server logs when it listens.
+func listeningAt(said string) string {
+	for line := range strings.Lines(said) {
+		var logged struct{ Msg, Address string }
+		if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &logged) == nil && logged.Msg == "listening" {
+			return logged.Address
+		}
+	}
+	return ""
+}
+
+// wantWarnings wants the same warnings in the log as check has said.
+func (s servedCase) wantWarnings(t *testing.T, checked string) {
+	t.Helper()
+	var said, logged []string
+	for line := range strings.Lines(checked) {
+		said = append(said, strings.TrimPrefix(strings.TrimSpace(line), "signet: "))
+	}
+	for line := range strings.Lines(s.said) {
+		var entry struct{ Level, Msg string }
+		if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &entry) == nil && entry.Level == "WARN" && !strings.Contains(entry.Msg, "C compiler") {
+			logged = append(logged, entry.Msg)
+		}
+	}
+	if !slices.Equal(said, logged) {
+		t.Errorf("check warns of %q, serve of %q", said, logged)
+	}
+}
+
+// wantWorking asks for discovery and for the sign-in page with its buttons.
+func (s servedCase) wantWorking(t *testing.T, connectors []string) {
+	t.Helper()
+	var document struct{ Issuer string }
+	client := &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	started := struct{ Issuer string }{"https://id.example.com"}
+	for line := range strings.Lines(s.said) {
+		if strings.Contains(line, `"msg":"listening"`) {
+			_ = json.Unmarshal([]byte(line), &started)
+		}
+	}
+	_, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(started.Issuer, "https://"), "http://"), "/")
+	base := "http://" + s.address
+	if strings.Contains(s.said, `"tls":true`) || s.secure {
+		base = "https://" + s.address
+	}
+	if path != "" {
+		path = "/" + path
+	}
+	get := func(path string, cookies []*http.Cookie) (*http.Response, string) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/html")
+		for _, cookie := range cookies {
+			request.AddCookie(cookie)
+		}
+		answer, err := client.Do(request)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, s.said)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer, string(body)
+	}
+	answer, body := get(path+"/.well-known/openid-configuration", nil)
+	if err := json.Unmarshal([]byte(body), &document); err != nil || document.Issuer != started.Issuer {
+		t.Errorf("discovery: %s, %s", answer.Status, body)
+	}
+	var cookies []*http.Cookie
+	next := path + "/account"
+	for range 5 {
+		answer, body = get(next, cookies)
+		cookies = append(cookies, answer.Cookies()...)
+		if answer.StatusCode != http.StatusSeeOther {
+			break
+		}
+		next = strings.TrimPrefix(answer.Header.Get("Location"), strings.TrimSuffix(started.Issuer, path))
+	}
+	if answer.StatusCode != http.StatusOK || !strings.Contains(body, `id="login"`) {
+		t.Fatalf("the sign-in page: %s at %s\n%s", answer.Status, next, body)
+	}
+	for _, id := range connectors {
+		if !strings.Contains(body, "/login/"+id+`"`) {
+			t.Errorf("the sign-in page offers no connector %s", id)
+		}
+	}
+}
+
+// valuesOf are values of a setting by its unit: right ones, odd ones and wrong ones.
+var valuesOf = map[string][]string{
+	"URL":                          {"https://id.example.com", "https://id.example.com/auth", "http://localhost:8080", "http://id.example.com", "https://id.example.com/", "ftp://x", "x y", "postgres://u@127.0.0.1:1/x", "postgres://u@127.0.0.1:1/x?sslmode=odd", "postgres://u@127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/no/such/file", "mysql://db/x", "http://proxy.example.com:3128"},
+	"host:port":                    {"127.0.0.1:0", ":0", "localhost:0", "[::1]:0", "*:0", "192.0.2.1:0", "nobody.invalid:0", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:080", "a/b:0", "256.1.1.1:0"},
+	"path":                         {"DIR/data", "DIR/new", "DIR/new/deep", "DIR/signet.yaml", "DIR/signet.yaml/below", "DIR/none", "/dev/null/x"},
+	"32 bytes, base64":             {"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=", "c2hvcnQ=", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "not base64!"},
+	"name":                         {"signet", "a-b_C9", "", "with blank", strings.Repeat("x", 33)},
+	"domain":                       {"example.com", "id.example.com", "other.example", "com", "192.0.2.1", "Example.com", ".example.com"},
+	"client id":                    {"app", "nobody", " "},
+	"origins":                      {"https://app.example.com", "https://app.example.com, http://localhost:5173", "https://other.example", "http://app.example.com", "https://app.example.com/", "app.example.com", "https://APP.example.com"},
+	"text without spaces":          {"https://api.example.com", "api", "https://id.example.com", "a b", strings.Repeat("x", 256)},
+	"addresses or networks":        {"10.0.0.0/8", "::1, 192.0.2.7", "0.0.0.0/0", "10.0.0.0/33", "proxy.example.com", "fe80::1%eth0", "::ffff:0.0.0.0/96"},
+	"duration":                     {"1s", "60s", "15m", "3h", "1d", "30d", "400d", "0s", "-1m", "15", "1w", "1.5h"},
+	"debug, info, warn or error":   {"debug", "info", "error", "loud"},
+	"characters":                   {"8", "15", "64", "7", "65", "many"},
+	"MiB":                          {"19", "256", "18", "257", "x"},
+	"passes":                       {"2", "16", "1", "17"},
+	"threads":                      {"1", "16", "0", "17"},
+	"wrong passwords":              {"1", "1000000", "0", "-1", "1000001"},
+	"closed or connectors":         {"closed", "connectors", "open", "Closed"},
+	"true or false":                {"true", "false", "yes", "1"},
+	"algorithm names":              {"ES256, RS256", "RS256, ES256", "ES256", "ES256, RS256, HS256", "ES256, RS256, ES256", "none"},
+	"label":                        {"signet", ""},
+	"text":                         {"1234", ""},
+	"all, none or algorithm names": {"all", "none", "ES256", "PS256", "", "HS256"},
+}
+
+// valueCases gives each setting each value of its unit, in the file and by its variable
+// in turns, and a variable beside the file's value.
+func valueCases() []settingsCase {
+	var cases []settingsCase
+	turn := 0
+	for key, unit := range config.Units() {
+		values := valuesOf[unit]
+		if len(values) == 0 {
+			cases = append(cases, settingsCase{name: key + " of a unit without values: " + unit, file: "signet: nonsense"})
+		}
+		if key == "database" {
+			values = append([]string{""}, values...)
+		}
+		for _, value := range values {
+			turn++
+			c := settingsCase{name: fmt.Sprintf("%s=%.30s", key, value)}
+			if variable := "SIGNET_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")); turn%3 == 0 {
+				c.env = map[string]string{variable: value}
+			} else {
+				c.file = yamlSetting(key, value)
+			}
+			cases = append(cases, c)
+		}
+	}
+	return cases
+}
+
+// yamlSetting writes a setting with its sections.
+func yamlSetting(key, value string) string {
+	var file strings.Builder
+	parts := strings.Split(key, ".")
+	for i, part := range parts {
+		file.WriteString(strings.Repeat("  ", i) + part + ":")
+		if i < len(parts)-1 {
+			file.WriteString("\n")
+		}
+	}
+	return file.String() + fmt.Sprintf(" %q\n", value)
+}
