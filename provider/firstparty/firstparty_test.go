@@ -20,9 +20,11 @@ func TestFirstParty_SignInRefreshSignOut(t *testing.T) {
 		v := b.Visitor(t)
 		v.WantApp(t, false)
 		a := providertest.WantStatus(t, v.App(t, "/login", providertest.Credentials), http.StatusOK)
-		user := map[string]any{"sub": b.Alice.ID, "email": providertest.Alice, "name": "Alice Liddell", "picture": ""}
 		answered := a.JSON(t)
-		wantUser(t, answered["user"], user)
+		user, _ := answered["user"].(map[string]any)
+		if user["sub"] != b.Alice.ID || user["email"] != providertest.Alice || user["name"] != "Alice Liddell" {
+			t.Errorf("/login says %v", user)
+		}
 		first := providertest.PairOf(t, a)
 		wantAppToken(t, b, first.Access.Value, answered["expires_at"])
 

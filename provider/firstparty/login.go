@@ -4,18 +4,18 @@ import (
 	"net/http"
 
 	"signet/provider/credential"
-	"signet/provider/flow"
 	"signet/provider/visit"
 	"signet/provider/web"
 )
 
-// login signs a person in with a password that the app has asked for.
+// login signs a person in with a password that the app has asked for. return_to is where the
+// pages lead at their end, should they have to ask for more.
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	client, err := h.Requests.FirstPartyClient()
 	if err != nil {
 		return err
 	}
-	body, err := web.PostJSON(w, r, "username", "password")
+	body, err := web.PostJSON(w, r, "username", "password", "return_to")
 	if err != nil {
 		return err
 	}
@@ -24,6 +24,12 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	}
 	web.TraceOf(r.Context()).Client(client.ID)
 	q := h.request(client)
+	if body["return_to"] != "" {
+		var ok bool
+		if q.Path, ok = h.Requests.ReturnTo(body["return_to"]); !ok {
+			return &web.FormError{Status: http.StatusBadRequest, Text: "return_to must be a path of the issuer, or a URL whose origin stands in first_party.origins"}
+		}
+	}
 	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: body["username"], Password: body["password"], Keep: true, RequestID: q.ID, ClientID: client.ID,
 	})
@@ -36,9 +42,9 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return web.WriteJSON(w, http.StatusOK, struct {
-		User    person `json:"user"`
-		Expires string `json:"expires_at"`
-	}{personOf(flow.VisibleTo(client, current.User)), rfc3339(expires)})
+		User    map[string]any `json:"user"`
+		Expires string         `json:"expires_at"`
+	}{person(client, current.User), rfc3339(expires)})
 }
 
 // notSignedIn answers why a password was not accepted. Errors that are no refusal are

@@ -2,26 +2,27 @@ package firstparty
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	"signet/provider/flow"
+	"signet/provider/request"
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
 )
 
-// person is what the app learns of a user.
-type person struct {
-	Subject string `json:"sub"`
-	Email   string `json:"email"` // "" if the client may not see it
-	Name    string `json:"name"`
-	Picture string `json:"picture"`
-}
+// members are what the app may learn of a user. Whatever else it wants, it asks at /userinfo.
+var members = []string{"sub", "email", "name", "picture", "roles", "groups"}
 
-func personOf(v flow.Visible) person {
-	u := v.User()
-	return person{Subject: u.ID, Email: u.Email, Name: u.Name, Picture: u.Picture}
+// person is what the app learns of a user: those members that the scopes of its client
+// release (OIDC Core, section 5.4) and the user has. The others are left out.
+func person(client storage.Client, u storage.User) map[string]any {
+	claims := flow.UserInfoClaims(request.Rights{Scopes: scopesOf(client)}, flow.VisibleTo(client, u))
+	maps.DeleteFunc(claims, func(name string, _ any) bool { return !slices.Contains(members, name) })
+	return claims
 }
 
 // session says who is signed in. expires_at is when the app's access token expires; the
@@ -43,12 +44,12 @@ func (h *Handler) session(w http.ResponseWriter, r *http.Request) error {
 		expires = renewed.Time().Add(h.Tokens.Lifetimes.Access)
 	}
 	return web.WriteJSON(w, http.StatusOK, struct {
-		Authenticated bool     `json:"authenticated"`
-		User          person   `json:"user"`
-		Expires       string   `json:"expires_at"`
-		AuthTime      string   `json:"auth_time,omitempty"`
-		AMR           []string `json:"amr"`
-	}{true, personOf(flow.VisibleTo(client, current.User)), rfc3339(expires), authTime(current.AuthTime), current.AMR})
+		Authenticated bool           `json:"authenticated"`
+		User          map[string]any `json:"user"`
+		Expires       string         `json:"expires_at"`
+		AuthTime      string         `json:"auth_time,omitempty"`
+		AMR           []string       `json:"amr,omitempty"`
+	}{true, person(client, current.User), rfc3339(expires), authTime(current.AuthTime), current.AMR})
 }
 
 // authTime is left out if nobody knows when the person proved who they are.

@@ -16,6 +16,9 @@ type Step struct {
 	Refusal *Refusal // for the client
 }
 
+// SignInPage is the path of the step that asks who it is.
+const SignInPage = "/login"
+
 // Refusal is an error that goes back to the client at its redirect URI.
 type Refusal struct {
 	cause       string // stable, for the log and the audit event
@@ -40,7 +43,7 @@ var (
 )
 
 var (
-	askSignIn    = Step{Page: "/login"}
+	askSignIn    = Step{Page: SignInPage}
 	askChoice    = Step{Page: "/select"}
 	askConsent   = Step{Page: "/consent"}
 	needsConsent = Step{Refusal: Refuse("consent_needed", "consent_required", "the end-user must consent, and prompt=none forbids to ask")}

@@ -1,8 +1,6 @@
 package interaction
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -17,33 +15,18 @@ import (
 func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	if query.Get("request") == "" {
-		return h.startForPage(w, query.Get("return_to"))
+		return h.startForPage(w, r, query)
 	}
 	s, err := h.open(r.Context(), query.Get("request"))
 	if err != nil {
 		return err
 	}
 	s.other = query.Get("other") != ""
-	return h.askLogin(w, r, s, http.StatusOK, templates.SignIn{Username: s.LoginHint})
-}
-
-var errReturnTo = web.Because("invalid_return_to", errors.New("return_to is neither a path of the issuer nor a URL whose origin stands in first_party.origins"))
-
-// startForPage begins a request that ends at returnTo.
-func (h *Handler) startForPage(w http.ResponseWriter, returnTo string) error {
-	q, ok := h.Visits.RequestFor(returnTo)
-	if !ok {
-		return &web.Problem{
-			Status: http.StatusBadRequest, Code: "invalid_return_to", Title: "This link does not work",
-			Text:  "The address to return to is neither a page of this service nor of an application that it knows. Open the sign-in page from the application.",
-			Cause: errReturnTo,
-		}
+	page := templates.SignIn{Username: s.LoginHint}
+	if id := query.Get("provider"); id != "" {
+		page.Error = h.unknownProvider(r, id)
 	}
-	sealed, err := h.Requests.Seal(q)
-	if err != nil {
-		return fmt.Errorf("seal request: %w", err)
-	}
-	return web.SeeOther(w, h.Visits.Next(sealed))
+	return h.askLogin(w, r, s, http.StatusOK, page)
 }
 
 // askLogin shows the page that asks who it is. Somebody who is signed in and must only

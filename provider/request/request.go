@@ -74,7 +74,14 @@ func (q Request) HasScope(scope string) bool { return slices.Contains(q.Scopes, 
 // anew. An id_token_hint is left out: only its subject was kept.
 func (q Request) Again() string {
 	if q.Kind != Code {
-		return "/login?" + url.Values{"return_to": {q.Path}}.Encode()
+		v := url.Values{"return_to": {q.Path}}
+		if len(q.Prompt) > 0 && !q.Prompts("none") {
+			v.Set("prompt", strings.Join(q.Prompt, " "))
+		}
+		if q.LoginHint != "" {
+			v.Set("login_hint", q.LoginHint)
+		}
+		return "/login?" + v.Encode()
 	}
 	v := url.Values{"client_id": {q.ClientID}, "redirect_uri": {q.RedirectURI}, "response_type": {"code"}}
 	set := func(name, value string) {

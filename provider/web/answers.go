@@ -114,7 +114,7 @@ var answers = map[Surface]map[string]Answer{
 		"no_session":                 loginRequired,
 		"revoked":                    loginRequired,
 		"replayed":                   loginRequired,
-		"cross_origin":               {Status: http.StatusForbidden, Code: "cross_origin", Text: "call from an origin of first_party.origins, in a browser or with its Origin header"},
+		"cross_origin":               {Status: http.StatusForbidden, Code: "cross_origin", Text: "the origin of the page that calls does not stand in first_party.origins: add it there; outside a browser, send its Origin header"},
 		"first_party_not_configured": {Status: http.StatusNotFound, Code: "first_party_not_configured", Text: ownText},
 		"interaction_required":       {Status: http.StatusForbidden, Code: "interaction_required", Text: "more is needed than this call can ask for: send the browser on"},
 		"token_too_large":            {Status: http.StatusInternalServerError, Code: "token_too_large", Text: ownText},

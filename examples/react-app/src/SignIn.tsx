@@ -1,4 +1,4 @@
-import { signIn } from '@signet/react'
+import { signIn, type SignetError } from '@signet/react'
 import { type FormEvent, useState } from 'react'
 
 /** Two ways in: Signet's own page, and a password that this app asks for. */
@@ -9,17 +9,11 @@ export function SignIn({ to = wanted() }: { to?: string }) {
     event.preventDefault()
     setProblem('')
     const form = new FormData(event.currentTarget)
+    const [username, password] = [String(form.get('username')), String(form.get('password'))]
     try {
-      const answer = await fetch('/auth/login', {
-        method: 'POST', headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify({ username: form.get('username'), password: form.get('password') }),
-      })
-      if (answer.ok) return location.assign(to)
-      const refusal = await answer.json()
-      if (refusal.error === 'interaction_required') return location.assign(refusal.continue)
-      setProblem(refusal.error_description)
-    } catch {
-      setProblem('Signet was not reached: try again.')
+      if (await signIn.password({ username, password, returnTo: to })) location.assign(to)
+    } catch (error) {
+      setProblem(said(error as SignetError))
     }
   }
 
@@ -35,6 +29,15 @@ export function SignIn({ to = wanted() }: { to?: string }) {
       </form>
     </>
   )
+}
+
+/** What this app says of a refusal: codes are stable, sentences are the app's. */
+function said({ code, retryAfter }: SignetError): string {
+  switch (code) {
+    case 'invalid_credentials': return 'The e-mail or the password is not right.'
+    case 'too_many_attempts': return `Too many attempts. Try again in ${retryAfter} s.`
+    default: return 'Signet was not reached: try again.'
+  }
 }
 
 /** The page of this app that the person came from. */

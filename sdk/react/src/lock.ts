@@ -1,6 +1,6 @@
 import { locate } from './call.js'
 
-let last: Promise<unknown> = Promise.resolve()
+let last: Promise<any> = Promise.resolve()
 
 /**
  * Runs job when no other job runs: in this browser by Web Locks, or in this tab where
@@ -10,9 +10,8 @@ let last: Promise<unknown> = Promise.resolve()
 export async function exclusive<T>(job: (waited: boolean) => Promise<T>): Promise<T> {
   const locks = navigator.locks
   if (!locks) {
-    const mine = last.then(() => job(false), () => job(false))
-    last = mine
-    return mine
+    const alone = () => job(false)
+    return last = last.then(alone, alone)
   }
   const name = 'signet' + locate('')
   const leaving = new AbortController()
@@ -23,14 +22,14 @@ export async function exclusive<T>(job: (waited: boolean) => Promise<T>): Promis
   const hold = (waited: boolean) => Promise.race([result = job(waited), left])
   // A page that is left may be kept as it is, to go back to: it must not keep the lock,
   // nor be given it, while it cannot run.
-  addEventListener('pagehide', leave)
+  addEventListener('pagehide', leave, { signal })
   try {
     await locks.request(name, { ifAvailable: true }, lock => lock && hold(false))
     if (!result) await locks.request(name, { signal }, () => hold(true))
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
-    removeEventListener('pagehide', leave)
+    leave() // which ends the listening, too
   }
   return result ?? job(true)
 }

@@ -1,4 +1,4 @@
-import { createContext, useContext, useEffect, useState, useSyncExternalStore, type ReactNode } from 'react'
+import { createContext, createElement, useContext, useEffect, useState, useSyncExternalStore, type ReactElement, type ReactNode } from 'react'
 import { refresh, signIn, signOut } from './actions.js'
 import { configure } from './call.js'
 import type { Session, SessionAnswer } from './session.js'
@@ -24,25 +24,28 @@ export function SignetProvider({ basePath, initialSession, children }: SignetPro
     return session
   })
   useEffect(start, [])
-  return <First.Provider value={first}>{children}</First.Provider>
+  return createElement(First.Provider, { value: first }, children)
 }
 
 /** The session, and what can be done with it. */
 export type UseSession = Session & { signIn: typeof signIn; signOut: typeof signOut; refresh: typeof refresh }
 
-/** Tells who is signed in, and follows it. */
+const actions = { signIn, signOut, refresh }
+
+/** Tells who is signed in, and follows it. It gives the same object until that changes. */
 export function useSession(): UseSession {
   const first = useContext(First)
-  if (!first) throw new Error('useSession needs a <SignetProvider> above it')
-  return { ...useSyncExternalStore(subscribe, current, () => first), signIn, signOut, refresh }
+  if (!first) throw new Error('useSession needs a <SignetProvider>')
+  // Not a copy: effects and memos shall see a change only where there is one.
+  return Object.assign(useSyncExternalStore(subscribe, current, () => first), actions)
 }
 
 /** Shows its children to who is signed in, also while Signet cannot be asked. */
 export function SignedIn({ children }: { children?: ReactNode }) {
-  return useSession().user ? <>{children}</> : null
+  return useSession().user ? children as ReactElement : null
 }
 
 /** Shows its children to who is known to be signed out. */
 export function SignedOut({ children }: { children?: ReactNode }) {
-  return useSession().status === 'out' ? <>{children}</> : null
+  return useSession().status === 'out' ? children as ReactElement : null
 }

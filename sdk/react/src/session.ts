@@ -1,22 +1,28 @@
 /**
- * The person who is signed in, as `GET /session` tells. What the person has not
- * given is "". An app that is told more adds it by module augmentation:
+ * The person who is signed in, as `GET /session` tells. What the person does not have, or
+ * the scopes of the app's client do not release, is absent. An app that is told more adds
+ * it by module augmentation:
  *
- *     declare module '@signet/react' { interface User { roles: string[] } }
+ *     declare module '@signet/react' { interface User { tenant?: string } }
  */
 export interface User {
   /** Never reused and never an e-mail address: the key to store things under. */
   sub: string
-  /** "" unless it is proven, or the client has `--unverified-email`. */
-  email: string
-  name: string
+  /** By the scope `email`; absent unless it is proven, or the client has `--unverified-email`. */
+  email?: string
+  /** By the scope `profile`, as `picture` is. */
+  name?: string
   /** A URL. */
-  picture: string
+  picture?: string
+  /** By the scope `roles`. */
+  roles?: string[]
+  /** By the scope `groups`. */
+  groups?: string[]
 }
 
 /** The answer of `GET /session`, and what `initialSession` takes. Times are RFC 3339. */
 export type SessionAnswer =
-  | { authenticated: true; user: User; expires_at: string; auth_time?: string; amr: string[] }
+  | { authenticated: true; user: User; expires_at: string; auth_time?: string; amr?: string[] }
   | { authenticated: false }
 
 /** What is known of a person who is signed in. */
@@ -65,8 +71,6 @@ export class SessionExpired extends Error {
   override name = 'SessionExpired'
 
   constructor(readonly reason: 'login_required' | 'interaction_required' | 'body_not_replayable', options?: ErrorOptions) {
-    super(reason === 'body_not_replayable'
-      ? 'the session was refreshed, but a stream cannot be sent again: make the call anew'
-      : `${reason}: call signIn()`, options)
+    super(`${reason}: ${reason === 'body_not_replayable' ? 'make the call anew' : 'call signIn()'}`, options)
   }
 }

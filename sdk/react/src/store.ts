@@ -1,7 +1,7 @@
 import { call, locate, unexpected, type Answer } from './call.js'
 import { exclusive } from './lock.js'
 import { sessionOf } from './sessionof.js'
-import { SessionExpired, SignetError, type Session, type SessionAnswer, type SignedInSession } from './session.js'
+import { SessionExpired, SignetError, type Session, type SessionAnswer } from './session.js'
 
 // The state of this page. A browser has one session, so there is one of each; a
 // server, which serves many people, never writes here.
@@ -23,7 +23,7 @@ let until = 0 // when the access token expires, by the clock of this machine
 /** What the tabs tell one another: who is signed in, and until when. */
 interface News {
   sub: string | undefined
-  expiresAt: number | undefined
+  expiresAt: Date | undefined
   until: number
 }
 
@@ -38,7 +38,7 @@ export function subscribe(listener: () => void): () => void {
 
 /** Begins with what the server has rendered, unless more is known already. */
 export function seed(first: Session): void {
-  if (session.status !== 'loading' || first.status === 'loading') return
+  if (session.status !== 'loading') return
   session = first
   asked = Date.now()
   if (first.expiresAt) renewIn(+first.expiresAt - Date.now())
@@ -52,7 +52,7 @@ export function start(): () => void {
   const stop = new AbortController()
   const { signal } = stop
   channel = new BroadcastChannel('signet' + locate(''))
-  channel.addEventListener('message', hear, { signal })
+  channel.onmessage = hear
   addEventListener('online', wake, { signal })
   addEventListener('pageshow', event => { if (event.persisted) void read() }, { signal })
   document.addEventListener('visibilitychange', wake, { signal })
@@ -86,24 +86,18 @@ async function renewOnce(waited: boolean, since: number): Promise<boolean> {
     extend(new Date(body.expires_at), Date.parse(body.expires_at) - now)
     return true
   } catch (error) {
-    if (error instanceof SignetError && (error.code === 'login_required' || error.code === 'interaction_required')) {
-      signedOut()
-      throw new SessionExpired(error.code, { cause: error })
-    }
-    if (error instanceof SignetError) unreachable(error, session)
-    throw error
+    if (!(error instanceof SignetError)) throw error
+    if (!/_required$/.test(error.code)) throw unreachable(error, session)
+    signedOut()
+    throw new SessionExpired(error.code as 'login_required', { cause: error })
   }
 }
 
 /** The tab that held the lock may have renewed, or signed out, before its news is here. */
 async function renewedElsewhere(): Promise<boolean> {
-  const before = +(session.expiresAt ?? 0)
+  const before = +session.expiresAt! || 0
   const { body, now } = await call<SessionAnswer>('GET', '/session')
-  if (!body.authenticated) throw new SignetError('login_required', 'signed out meanwhile')
-  if (session.user && session.user.sub !== body.user.sub) {
-    location.reload()
-    throw new SignetError('login_required', 'somebody else has signed in')
-  }
+  if (!body.authenticated || isOther(body.user.sub)) throw new SignetError('login_required', 'signed out')
   const expires = Date.parse(body.expires_at)
   if (!(expires > before && expires > now)) return false
   extend(new Date(expires), expires - now)
@@ -132,23 +126,19 @@ async function readRound(mine: number): Promise<void> {
     known = checked(answer)
     if (!known.user) return signedOut()
     const left = +known.expiresAt - answer.now
-    if (left <= 0) await renewBefore(known)
-    else if (!(session.expiresAt && session.expiresAt > known.expiresAt)) renewIn(left)
+    if (left <= 0) {
+      await renew() // the cookies come first, then the state that makes the app call with them
+      known.expiresAt = session.expiresAt ?? known.expiresAt
+    } else if (!(session.expiresAt! > known.expiresAt)) renewIn(left)
     if (mine === round) publish(known)
   } catch (error) {
     if (mine === round) unreachable(error as SignetError, known)
   }
 }
 
-/** The cookies come first, then the state that makes the app call with them. */
-async function renewBefore(known: SignedInSession): Promise<void> {
-  await renew()
-  if (session.expiresAt && session.user?.sub === known.user.sub) known.expiresAt = session.expiresAt
-}
-
 function checked({ body }: Answer<SessionAnswer>): Session {
   const known = typeof body?.authenticated === 'boolean' && sessionOf(body)
-  if (!known || (known.user && !(+known.expiresAt))) throw unexpected('GET ' + locate('/session'))
+  if (!known || (known.user && !+known.expiresAt)) throw unexpected('GET /session')
   return known
 }
 
@@ -160,42 +150,45 @@ export function signedOut(): void {
 }
 
 /** Whoever was signed in still is, and whoever was not is not, as far as anybody knows. */
-function unreachable(error: SignetError, known: Session): void {
+function unreachable(error: SignetError, known: Session): SignetError {
   const patience = Math.min(5_000 * 2 ** failures++, 300_000)
   at((error.retryAfter ? error.retryAfter * 1000 : patience) * (1 + Math.random() / 4))
   if (session.status !== 'out') show({ ...known, status: 'offline', error } as Session)
+  return error
 }
 
 /** Shows what Signet has answered, here and in the other tabs. */
 function publish(next: Session): void {
   failures = 0
   asked = Date.now()
-  const before = session
-  if (!show(next)) return
-  const news: News = { sub: next.user?.sub, expiresAt: next.expiresAt?.getTime(), until }
-  if (before.status === next.status && before.user?.sub === news.sub && before.expiresAt?.getTime() === news.expiresAt) return
-  channel?.postMessage(news)
+  if (show(next)) channel?.postMessage({ sub: next.user?.sub, expiresAt: next.expiresAt, until } satisfies News)
 }
 
 /** Another person must not see what this page holds of the one before. */
+function isOther(sub: string | undefined): boolean {
+  const other = !!session.user && !!sub && session.user.sub !== sub
+  if (other) location.reload()
+  return other
+}
+
+/** Lets the app see next, and tells whether anything in it is new. */
 function show(next: Session): boolean {
-  if (session.user && next.user && session.user.sub !== next.user.sub) {
-    location.reload()
-    return false
-  }
-  session = next
+  if (isOther(next.user?.sub) || same(next, session)) return false
+  // What is the same stays the same object: effects of the app depend on it.
+  session = same(next.user, session.user) ? { ...next, user: session.user } as Session : next
   for (const listener of listeners) listener()
   return true
 }
 
+const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
+
 function hear({ data }: MessageEvent<News>): void {
-  const mine = session.user?.sub
-  if (mine && data.sub && mine !== data.sub) return location.reload()
-  if (mine !== data.sub || session.status === 'loading') return void read()
-  if (!session.user || !(data.expiresAt! > +session.expiresAt)) return
+  if (isOther(data.sub)) return
+  if (session.user?.sub !== data.sub || session.status === 'loading') return void read()
+  if (!session.user || !(data.expiresAt! > session.expiresAt)) return
   renewals++
   renewIn(data.until - Date.now())
-  show({ ...session, status: 'in', error: undefined, expiresAt: new Date(data.expiresAt!) })
+  show({ ...session, status: 'in', error: undefined, expiresAt: data.expiresAt! })
 }
 
 /** At four fifths of the token's life, or a little later, so that not all come at once. */
@@ -205,9 +198,10 @@ function renewIn(left: number): void {
 }
 
 function at(delay: number): void {
-  due = Date.now() + Math.ceil(delay) // timers count whole milliseconds
+  const wait = Math.ceil(delay) // timers count whole milliseconds
+  due = Date.now() + wait
   clearTimeout(timer)
-  if (channel && delay < Infinity) timer = setTimeout(tick, Math.min(Math.max(due - Date.now(), 0), 2 ** 31 - 1))
+  if (channel && delay < Infinity) timer = setTimeout(tick, Math.min(wait, 2 ** 31 - 1))
 }
 
 /** Does what is due. A page that nobody sees leaves it until somebody does. */

@@ -86,10 +86,113 @@ describe('who is signed in', () => {
     expect(page.url()).toBe(signet.origin + '/')
   })
 
+  test('goes straight to a provider, with a hint and a prompt, and leaves out what is not given', async () => {
+    const page = await tab(context, signet, 'out')
+    await page.evaluate(() => window.signet.signIn({ provider: 'google', loginHint: 'a+b@example.com', prompt: 'login', returnTo: '/notes' }))
+    await shows(page, 'in')
+    expect(signet.asked).toEqual({ return_to: signet.origin + '/notes', provider: 'google', login_hint: 'a+b@example.com', prompt: 'login' })
+    await page.evaluate(() => window.signet.signIn({ loginHint: 'a@example.com' }))
+    await expect.poll(() => signet.asked).toEqual({ return_to: signet.origin + '/notes', login_hint: 'a@example.com' })
+    await page.waitForLoadState()
+    await shows(page, 'in')
+  })
+
   test('says which path is wrong where something else answers', async () => {
     signet.config = { basePath: '/nowhere' }
     const page = await tab(context, signet, 'offline')
     expect(await text(page, '#error')).toBe('unexpected_answer')
+  })
+})
+
+describe('a password that the app asks for', () => {
+  const enter = (page: Page, password: string, returnTo?: string) => page.evaluate(([password, returnTo]) =>
+    window.signet.signIn.password({ username: 'alice@example.com', password: password!, ...(returnTo && { returnTo }) })
+      .catch(e => `${e.name} ${e.code} ${e.retryAfter}`), [password, returnTo])
+
+  test('signs in here and in the other tabs, without leaving the page', async () => {
+    const [page, other] = [await tab(context, signet, 'out'), await tab(context, signet, 'out')]
+    expect(await enter(page, 'right')).toBe(true)
+    expect([await text(page, '#status'), await text(page, '#name')]).toEqual(['in', 'Alice'])
+    await shows(other, 'in')
+    expect(await callApi(page)).toEqual(['200'])
+    expect(signet.asked).toEqual({ return_to: signet.origin + '/' })
+  })
+
+  test.each([
+    ['a wrong password', undefined, 'invalid_credentials undefined'],
+    ['too many', { status: 429, error: 'too_many_attempts', retryAfter: '40' }, 'too_many_attempts 40'],
+    ['a database away', { status: 503, error: 'temporarily_unavailable', retryAfter: '5' }, 'temporarily_unavailable 5'],
+    ['another origin', { status: 403, error: 'cross_origin' }, 'cross_origin undefined'],
+    ['no network', 'cut' as const, 'network undefined'],
+  ])('is refused after %s, and nobody is signed in', async (_, fault, told) => {
+    const page = await tab(context, signet, 'out')
+    if (fault) signet.faults['/login'] = fault
+    expect(await enter(page, fault ? 'right' : 'wrong')).toBe('SignetError ' + told)
+    expect(await text(page, '#status')).toBe('out')
+  })
+
+  test('sends the browser on where more is needed', async () => {
+    const page = await tab(context, signet, 'out')
+    signet.faults['/login'] = { status: 403, error: 'interaction_required', continue: signet.origin + '/elsewhere' }
+    await page.evaluate(() => void window.signet.signIn.password({ username: 'alice@example.com', password: 'right', returnTo: '/notes' }))
+    await page.waitForURL('**/elsewhere')
+    expect(JSON.parse(signet.calls.find(c => c.path === '/auth/login')!.body).return_to).toBe(signet.origin + '/notes')
+  })
+
+  test('comes back to this origin only', async () => {
+    const page = await tab(context, signet, 'out')
+    expect(await enter(page, 'right', '//evil.example/')).toMatch(/^TypeError/)
+    expect(signet.count('/auth/login')).toBe(0)
+  })
+})
+
+describe('useSession', () => {
+  const changes = (page: Page) => page.evaluate(() => window.changes.splice(0))
+
+  test('gives the same objects until something changes', async () => {
+    const page = await signedIn()
+    await changes(page)
+    for (let n = 0; n < 3; n++) {
+      await page.evaluate(() => dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))) // which reads the session
+      await expect.poll(session).toBe(2 + n)
+    }
+    await callApi(page)
+    expect(await changes(page)).toEqual([])
+    signet.ahead += 1_000
+    await page.evaluate(() => window.signet.refresh())
+    await expect.poll(() => changes(page)).toEqual(['session']) // it expires later; the user is the same
+    await page.evaluate(() => window.signet.signOut())
+    await expect.poll(() => changes(page)).toEqual(['session', 'user'])
+  })
+})
+
+describe('what Signet did not answer', () => {
+  test.each([
+    ['a proxy that does not reach it', { status: 502, html: '<h1>Bad Gateway</h1>', server: 'nginx' }, 'by a proxy (nginx)'],
+    ['Vite, whose target is down', { status: 500, html: '' }, 'by a proxy (Vite?)'],
+    ['a path of another program', { status: 404, html: '<h1>Not Found</h1>' }, 'is basePath /auth its path?'],
+    ['index.html for every path', { status: 200, html: '<!doctype html>' }, 'is basePath /auth its path?'],
+    ['an answer without a body', { status: 200, html: '' }, 'not answered by Signet'],
+  ])('is told with its cause: %s', async (_, fault, told) => {
+    const page = await signedIn()
+    signet.faults['/session'] = signet.faults['/logout'] = fault
+    const [code, message] = await page.evaluate(async () => {
+      dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))
+      return window.signet.signOut().then(() => ['signed out', 'not answered by Signet'], e => [e.code, e.message])
+    })
+    expect(message).toContain(told)
+    if (code !== 'signed out') expect(code).toBe('unexpected_answer')
+    await shows(page, code === 'signed out' ? 'out' : 'offline')
+  })
+
+  test('is told with the origin to allow, and with the browser that is offline', async () => {
+    const page = await signedIn()
+    const why = () => page.evaluate(() => window.signet.signOut().catch(e => e.message))
+    signet.faults['/logout'] = { status: 403, error: 'cross_origin' }
+    expect(await why()).toContain(`from ${signet.origin} answered 403 cross_origin`)
+    await context.setOffline(true)
+    expect(await why()).toContain('not answered: offline')
+    expect(await text(page, '#name')).toBe('Alice')
   })
 })
 
@@ -522,6 +625,14 @@ describe('Signet on a sibling host', () => {
     expect(await text(page, '#status')).toBe('out')
     expect(signet.count('/auth/logout', 'POST')).toBe(1)
     expect(app.calls.filter(c => c.path.startsWith('/auth'))).toEqual([])
+  })
+
+  test('says which setting it may not be in, if the browser keeps its answers back', async () => {
+    const stranger = await Signet.start(script)
+    stranger.config = app.config
+    const page = await tab(context, stranger, 'offline')
+    expect(await page.evaluate(() => window.signet.signOut().catch(e => e.message))).toContain(`is ${stranger.origin} in first_party.origins?`)
+    await stranger.stop()
   })
 
   test('hears how long to wait', async () => {

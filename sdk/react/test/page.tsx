@@ -1,14 +1,21 @@
+import { useEffect } from 'react'
 import { SignedIn, SignedOut, SignetProvider, useSession, type SignetProviderProps } from '@signet/react'
 
-interface Props { config: Omit<SignetProviderProps, 'children'>; saw?: (text: string) => void }
-
-export function App({ config, saw }: Props) {
-  return <SignetProvider {...config}><Status saw={saw} /></SignetProvider>
+interface Props {
+  config: Omit<SignetProviderProps, 'children'>
+  saw?: (text: string) => void
+  changed?: (what: 'session' | 'user') => void // as an effect sees it that depends on it
 }
 
-function Status({ saw = () => {} }: { saw?: Props['saw'] }) {
+export function App({ config, ...told }: Props) {
+  return <SignetProvider {...config}><Status {...told} /></SignetProvider>
+}
+
+function Status({ saw = () => {}, changed = () => {} }: Omit<Props, 'config'>) {
   const session = useSession()
   saw(session.status)
+  useEffect(() => changed('session'), [session, changed])
+  useEffect(() => changed('user'), [session.user, changed])
   return (
     <main>
       <p id="status">{session.status}</p>

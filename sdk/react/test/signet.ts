@@ -4,19 +4,20 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export const alice = { sub: 'usr_alice', email: 'alice@example.com', name: 'Alice', picture: '' }
-export const bob = { sub: 'usr_bob', email: 'bob@example.com', name: 'Bob', picture: '' }
+export const alice = { sub: 'usr_alice', email: 'alice@example.com', name: 'Alice', roles: ['editor'] }
+export const bob = { sub: 'usr_bob', email: 'bob@example.com', name: 'Bob', roles: ['reader'] }
 
 /** 'lost' does what was asked and gives no answer. */
-type Fault = 'cut' | 'cut in the body' | 'hang' | 'lost' | { status: number; error: string; retryAfter?: string }
+type Fault = 'cut' | 'cut in the body' | 'hang' | 'lost' | { status: number; error: string; retryAfter?: string; continue?: string } | { status: number; html: string; server?: string }
 
-interface Row { user: typeof alice; expires: number; generation: number; oldest: number } // oldest: generation of a good token
+interface Row { user: typeof alice; began: number; expires: number; generation: number; oldest: number } // oldest: generation of a good token
 
 export class Signet {
   life = 900_000 // of an access token, in milliseconds
   ahead = 0 // of Signet's clock before the machine's
   next = alice // who signs in next
   faults: Record<string, Fault> = {} // path → how it fails
+  asked: Record<string, string> = {} // beside the password, by the last sign-in
   slow = 0 // milliseconds before an answer
   gate: Promise<unknown> | undefined // what /refresh waits for
   html = '' // what the server has rendered
@@ -73,11 +74,16 @@ export class Signet {
     if (fault === 'cut in the body') return void r.writeHead(200, { 'Content-Length': 99 }).write('{', () => q.socket.destroy())
     if (q.method === 'OPTIONS') return void r.writeHead(204).end()
     if (fault && fault !== 'lost') {
+      if ('html' in fault) {
+        if (fault.server) r.setHeader('Server', fault.server)
+        return void r.writeHead(fault.status, { 'Content-Type': 'text/html' }).end(fault.html)
+      }
       if (fault.retryAfter) r.setHeader('Retry-After', fault.retryAfter)
-      return this.json(r, fault.status, { error: fault.error, error_description: 'as the test wants it' })
+      return this.json(r, fault.status, { error: fault.error, error_description: 'as the test wants it', continue: fault.continue })
     }
     switch (`${q.method} ${path}`) {
       case 'GET /login': return this.login(r, url)
+      case 'POST /login': return this.password(q, r, body)
       case 'GET /session': return this.session(q, r)
       case 'POST /refresh': return this.refresh(q, r)
       case 'POST /logout': return this.logout(q, r)
@@ -100,9 +106,23 @@ export class Signet {
   }
 
   private login(r: ServerResponse, url: URL) {
+    this.asked = Object.fromEntries(url.searchParams)
+    r.writeHead(303, { Location: url.searchParams.get('return_to')!, 'Set-Cookie': this.enter() }).end()
+  }
+
+  private password(q: IncomingMessage, r: ServerResponse, body: string) {
+    if (!this.fromApp(q)) return this.json(r, 403, { error: 'cross_origin' })
+    const { username, password, ...more } = JSON.parse(body)
+    this.asked = more
+    if (username !== this.next.email || password !== 'right') return this.json(r, 401, { error: 'invalid_credentials', error_description: 'not right' })
+    r.setHeader('Set-Cookie', this.enter())
+    this.json(r, 200, { user: this.next, expires_at: rfc3339(this.now + this.life) })
+  }
+
+  private enter() {
     const id = randomUUID()
-    this.rows.set(id, { user: this.next, expires: this.now + this.life, generation: 0, oldest: 0 })
-    r.writeHead(303, { Location: url.searchParams.get('return_to')!, 'Set-Cookie': [`signet=${id}; Path=/; HttpOnly; SameSite=Lax`, this.access(id)] }).end()
+    this.rows.set(id, { user: this.next, began: this.now, expires: this.now + this.life, generation: 0, oldest: 0 })
+    return [`signet=${id}; Path=/; HttpOnly; SameSite=Lax`, this.access(id)]
   }
 
   private access(id: string) {
@@ -118,7 +138,7 @@ export class Signet {
   private session(q: IncomingMessage, r: ServerResponse) {
     const row = this.row(q)
     if (!row) return this.json(r, 200, { authenticated: false })
-    this.json(r, 200, { authenticated: true, user: row.user, expires_at: rfc3339(row.expires), auth_time: rfc3339(this.now), amr: ['pwd'] })
+    this.json(r, 200, { authenticated: true, user: row.user, expires_at: rfc3339(row.expires), auth_time: rfc3339(row.began), amr: ['pwd'] })
   }
 
   private async refresh(q: IncomingMessage, r: ServerResponse) {

@@ -2,12 +2,12 @@
 import { useSession, type Session } from '@signet/react'
 
 declare module '@signet/react' {
-  interface User { roles: string[] }
+  interface User { tenant: string }
 }
 
 export function Roles() {
   const { status, user, expiresAt, error } = useSession()
-  if (status === 'in') return `${user.sub} ${user.roles.join()} ${expiresAt.getTime()}`
+  if (status === 'in') return `${user.sub} ${user.tenant} ${user.roles?.join()} ${expiresAt.getTime()}`
   // @ts-expect-error: there may be none
   user.sub
   if (status === 'offline') return `${error.code} ${user?.name}`

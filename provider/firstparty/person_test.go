@@ -1,0 +1,166 @@
+package firstparty_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"signet/provider/providertest"
+	"signet/provider/request"
+	"signet/storage"
+	"signet/storage/storagetest"
+)
+
+// everything is a user of whom every claim is known.
+func everything(u *storage.User) {
+	u.Name, u.GivenName, u.FamilyName, u.MiddleName, u.Nickname = "Alice Liddell", "Alice", "Liddell", "Pleasance", "Al"
+	u.PreferredUsername, u.Profile, u.Picture, u.Website = "alice", "https://alice.example/", "https://alice.example/a.png", "https://alice.example/"
+	u.Gender, u.Birthdate, u.Zoneinfo, u.Locale = "female", "1852-05-04", "Europe/London", "en-GB"
+	u.PhoneNumber, u.PhoneNumberVerified, u.Address = "+44 20 7946 0000", true, storage.Address{Formatted: "Oxford", Country: "GB"}
+	u.Roles, u.Groups = []string{"reader", "writer"}, []string{"staff"}
+}
+
+// nothing is one of whom no more is known than that they exist: not even the address is proven.
+func nothing(u *storage.User) { u.EmailVerified = false }
+
+// answersTo gives what the app hears of a new person in every way: the answers of /login and
+// of /session.
+func answersTo(t *testing.T, b *providertest.Testbed, scope string, person func(*storage.User)) (login, session map[string]any) {
+	t.Helper()
+	client, err := b.DB.Client(t.Context(), "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Metadata.Scope = scope
+	if err := storagetest.ReplaceClient(t.Context(), b.DB, client, storage.By{At: b.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	b.Follow(t)
+	u := storage.User{Email: strings.ToLower(rand.Text()) + "@example.com", EmailVerified: true}
+	person(&u)
+	if u.PreferredUsername != "" {
+		u.PreferredUsername = strings.ToLower(rand.Text())
+	}
+	b.Local(t, u, providertest.Password)
+	v := b.Visitor(t)
+	login = providertest.WantStatus(t, v.App(t, "/login", `{"username":"`+u.Email+`","password":"`+providertest.Password+`"}`), http.StatusOK).JSON(t)
+	return login, v.WantApp(t, true)
+}
+
+// TestPerson_ScopesReleaseEveryMember walks over the scopes: the app hears the same at /login
+// and at /session, each claim of its scopes that the person has, and never null or "".
+func TestPerson_ScopesReleaseEveryMember(t *testing.T) {
+	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		scopes := append(slices.Sorted(maps.Keys(request.ScopeClaims)), "", "profile email roles groups")
+		for _, scope := range scopes {
+			full, held := "openid "+scope, strings.Fields(scope)
+			if scope == "" {
+				full, held = "", []string{"profile", "email"} // what a client without scopes has
+			}
+			names := []string{}
+			for _, s := range held {
+				for _, name := range request.ScopeClaims[s] {
+					if slices.Contains([]string{"email", "name", "picture", "roles", "groups"}, name) {
+						names = append(names, name)
+					}
+				}
+			}
+			login, session := answersTo(t, b, full, everything)
+			user, _ := session["user"].(map[string]any)
+			if got, want := slices.Sorted(maps.Keys(user)), slices.Sorted(slices.Values(append(names, "sub"))); !slices.Equal(got, want) {
+				t.Errorf("scope %q: /session tells %v, want %v", scope, got, want)
+			}
+			if !reflect.DeepEqual(login["user"], session["user"]) {
+				t.Errorf("scope %q: /login tells %v, /session %v", scope, login["user"], user)
+			}
+
+			login, session = answersTo(t, b, full, nothing)
+			wantNothingEmpty(t, scope, login)
+			wantNothingEmpty(t, scope, session)
+		}
+	})
+}
+
+func wantNothingEmpty(t *testing.T, where string, of any) {
+	t.Helper()
+	switch v := of.(type) {
+	case nil:
+		t.Errorf("%s: null", where)
+	case string:
+		if v == "" {
+			t.Errorf("%s: empty", where)
+		}
+	case []any:
+		if len(v) == 0 {
+			t.Errorf("%s: an empty list", where)
+		}
+	case map[string]any:
+		for name, member := range v {
+			wantNothingEmpty(t, where+" "+name, member)
+		}
+	}
+}
+
+// TestPerson_IsWhatTheTypesOfTheSDKSay compiles real answers against the types of
+// @signet/react: a member that the types do not have, one of another type and a required one
+// that is not there are errors. The other way round, each member of User has to come.
+func TestPerson_IsWhatTheTypesOfTheSDKSay(t *testing.T) {
+	sdk, err := filepath.Abs("../../sdk/react")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var program strings.Builder
+	program.WriteString("import type { SessionAnswer, User } from '" + sdk + "/src/session.ts'\n")
+	came := map[string]bool{}
+	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		write := func(name, kind string, value any) {
+			text, err := json.Marshal(value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			program.WriteString("export const " + name + ": " + kind + " = " + string(text) + "\n")
+		}
+		write("nobody", "SessionAnswer", b.Visitor(t).WantApp(t, false))
+		for name, person := range map[string]func(*storage.User){"everything": everything, "nothing": nothing} {
+			login, session := answersTo(t, b, "openid "+strings.Join(slices.Sorted(maps.Keys(request.ScopeClaims)), " "), person)
+			write(name+"AtSession", "SessionAnswer", session)
+			write(name+"AtLogin", "{ user: User; expires_at: string }", login)
+			for member := range session["user"].(map[string]any) {
+				came[member] = true
+			}
+		}
+	})
+	file := filepath.Join(t.TempDir(), "answers.ts")
+	if err := os.WriteFile(file, []byte(program.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tsc := exec.CommandContext(t.Context(), filepath.Join(sdk, "node_modules/.bin/tsc"), "--noEmit", "--strict", "--exactOptionalPropertyTypes",
+		"--allowImportingTsExtensions", "--module", "nodenext", "--target", "es2022", "--types", "", "--ignoreConfig", file)
+	if out, err := tsc.CombinedOutput(); err != nil {
+		t.Errorf("the answers are not of the types: %v\n%s\n%s", err, out, program.String())
+	}
+	source, err := os.ReadFile(sdk + "/src/session.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(source), "export interface User {")
+	body, _, _ := strings.Cut(rest, "\n}")
+	members := regexp.MustCompile(`(?m)^  (\w+)\??:`).FindAllStringSubmatch(body, -1)
+	if len(members) < 4 {
+		t.Fatalf("found only the members %v of User", members)
+	}
+	for _, m := range members {
+		if !came[m[1]] {
+			t.Errorf("User has the member %s, which no answer had", m[1])
+		}
+	}
+}
