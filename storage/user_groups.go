@@ -10,6 +10,11 @@ import (
 	"signet/storage/engine"
 )
 
+// MaxListBytes is how large the roles of a user, and the groups, may be as a JSON list.
+// Longer lists would not fit into tokens and cookies: nobody can give one, none is
+// released, and none is ever shortened.
+const MaxListBytes = 2048
+
 // SaidGroups is what an upstream says of a person's groups at a sign-in. The list is taken
 // whole or not at all; the zero value means that the person is in no group.
 type SaidGroups struct {

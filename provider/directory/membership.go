@@ -10,13 +10,8 @@ import (
 	"signet/storage"
 )
 
-// MaxListBytes is how large the roles of a user, and the groups, may be as a JSON list.
-// Longer lists would not fit into tokens and cookies: nobody can give one, and none is ever
-// shortened.
-const MaxListBytes = 2048
-
 var (
-	errLongList   = fmt.Errorf("has more than %d bytes in all: give fewer, or shorter names", MaxListBytes)
+	errLongList   = fmt.Errorf("has more than %d bytes in all: give fewer, or shorter names", storage.MaxListBytes)
 	errBlankEntry = errors.New("is blank")
 )
 
@@ -31,7 +26,7 @@ func checkMemberships(field string, list, before []string) error {
 			return &FieldError{field, fmt.Errorf("%q %w", shortened(name), err)}
 		}
 	}
-	if listBytes(list) > MaxListBytes {
+	if listBytes(list) > storage.MaxListBytes {
 		return &FieldError{field, errLongList}
 	}
 	return nil
@@ -48,7 +43,7 @@ func checkMembership(name string) error {
 func listBytes(list []string) int {
 	text, err := json.Marshal(list)
 	if err != nil {
-		return MaxListBytes + 1 // strings always encode
+		return storage.MaxListBytes + 1 // strings always encode
 	}
 	return len(text)
 }
@@ -71,7 +66,7 @@ func UpstreamGroups(names []string) storage.SaidGroups {
 		if !slices.Contains(list, name) {
 			list = append(list, name)
 		}
-		if listBytes(list) > MaxListBytes {
+		if listBytes(list) > storage.MaxListBytes {
 			return storage.SaidGroups{Refused: GroupsTooLarge}
 		}
 	}

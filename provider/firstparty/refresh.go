@@ -83,10 +83,10 @@ func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened r
 	if errors.Is(err, storage.ErrRevoked) {
 		return web.Stale(h.Requests.Base+q.Again(), err)
 	}
-	if tooLong, ok := errors.AsType[*session.TooLongError](err); ok {
+	if web.CauseOf(err) == "token_too_large" {
 		return &web.Problem{
 			Status: http.StatusInternalServerError, Code: "token_too_large", Title: "You cannot be signed in to this application",
-			Text: "Tell its operator: " + tooLong.Error() + ".", Cause: err,
+			Text: "Tell its operator: " + err.Error() + ".", Cause: err,
 		}
 	}
 	if err != nil {

@@ -17,6 +17,8 @@ type Visible struct{ user storage.User }
 //
 //   - the address only if it is proven, unless the client has UnverifiedEmail;
 //   - preferred_username only if no other user has one that looks the same.
+//
+// Groups that an operator gave and groups of upstreams become one list.
 func VisibleTo(client storage.Client, u storage.User) Visible {
 	if !u.EmailVerified && !client.UnverifiedEmail {
 		u.Email, u.EmailCanonical = "", ""
@@ -24,6 +26,7 @@ func VisibleTo(client storage.Client, u storage.User) Visible {
 	if !u.UsernameUnique() {
 		u.PreferredUsername = ""
 	}
+	u.Groups, u.UpstreamGroups = u.AllGroups(), nil
 	return Visible{u}
 }
 

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -40,6 +41,9 @@ func (t *Tokens) Issue(ctx context.Context, client storage.Client, grant storage
 		id := t.id(client, grant, at)
 		id.AtHash, id.Nonce = keys.HalfHash(alg, issued.Access), what.Nonce
 		id.Claims = requestedClaims(string(what.Claims), VisibleTo(client, user)).IDToken
+		if err := CheckLists(id.Claims); err != nil {
+			return Issued{}, fmt.Errorf("make ID token: %w", err)
+		}
 		if issued.ID, err = t.Ring.SignID(alg, id); err != nil {
 			return Issued{}, fmt.Errorf("sign ID token: %w", err)
 		}
@@ -91,7 +95,7 @@ func (t *Tokens) access(grant storage.Grant, user storage.User, scopes, audience
 		access.Roles = foreign.Distinct(user.Roles)
 	}
 	if slices.Contains(scopes, request.ScopeGroups) {
-		access.Groups = foreign.Distinct(user.Groups)
+		access.Groups = foreign.Distinct(user.AllGroups())
 	}
 	return access
 }
@@ -112,7 +116,11 @@ func (t *Tokens) ServiceToken(client storage.Client, scopes, resources []string,
 	return Issued{Access: signed, Scope: access.Scope, Life: t.Lifetimes.Access}, err
 }
 
+// signAccess signs an access token. *ListTooLongError.
 func (t *Tokens) signAccess(access keys.AccessToken) (string, error) {
+	if err := cmp.Or(checkList("roles", access.Roles), checkList("groups", access.Groups)); err != nil {
+		return "", fmt.Errorf("make access token: %w", err)
+	}
 	signed, err := t.Ring.SignAccess(accessAlg(t.Ring.Algorithms()), access)
 	if err != nil {
 		return "", fmt.Errorf("sign access token: %w", err)

@@ -2,11 +2,15 @@ package flow_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"signet/provider/providertest"
 	"signet/storage"
+	"signet/storage/storagetest"
 )
 
 // asksForAll asks for the e-mail and the user name in every way there is: by scope, and
@@ -120,4 +124,98 @@ func TestRelease_UsernameOnlyWhenUnique(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asksForGroups asks for the groups in every way there is.
+var asksForGroups = []string{
+	"scope", "openid groups offline_access", "prompt", "consent", "claims", `{"userinfo":{"groups":null},"id_token":{"groups":{"essential":true}}}`,
+}
+
+// TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList at every exit, each name once; and
+// without the scope they are at none.
+func TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList(t *testing.T) {
+	providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
+		giveGroups(t, b, []string{"ops", "dev"}, []string{"dev", "staff"})
+		app, err := b.DB.Client(context.Background(), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		app.Metadata.Scope = "openid groups"
+		if err := storagetest.ReplaceClient(context.Background(), b.DB, app, storage.By{At: b.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		b.Follow(t)
+		v := b.Visitor(t)
+		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
+		tokens := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL(asksForGroups...))).Code(t))
+		refreshed := b.Refreshed(t, tokens["refresh_token"])
+		access := tokens["access_token"].(string)
+		cookies := b.Visitor(t).App(t, "/login", providertest.Credentials)
+		for name, says := range map[string]map[string]any{
+			"userinfo": b.Userinfo(t, access).JSON(t), "introspection": b.Introspect(t, access), "access token": providertest.ClaimsOf(t, access),
+			"ID token": providertest.ClaimsOf(t, tokens["id_token"]), "refreshed ID token": providertest.ClaimsOf(t, refreshed["id_token"]),
+			"refreshed access token": providertest.ClaimsOf(t, refreshed["access_token"]),
+			"cookie of the app":      providertest.ClaimsOf(t, providertest.PairOf(t, cookies).Access.Value),
+		} {
+			if got := fmt.Sprint(says["groups"]); got != "[ops dev staff]" {
+				t.Errorf("%s says the groups %v", name, got)
+			}
+		}
+		bare := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL("scope", "openid profile", "prompt", "consent"))).Code(t))
+		for name, says := range map[string]map[string]any{
+			"userinfo": b.Userinfo(t, bare["access_token"].(string)).JSON(t), "ID token": providertest.ClaimsOf(t, bare["id_token"]), "access token": providertest.ClaimsOf(t, bare["access_token"]),
+		} {
+			if says["groups"] != nil {
+				t.Errorf("%s says the groups without their scope: %v", name, says)
+			}
+		}
+	})
+}
+
+// giveGroups gives Alice groups by an operator's hand and by an upstream's.
+func giveGroups(t *testing.T, b *providertest.Testbed, own, upstream []string) {
+	t.Helper()
+	if _, err := b.DB.ReviseUser(context.Background(), storage.Revision{
+		UserID: b.Alice.ID, Revise: func(u *storage.User) error { u.Groups = own; return nil }, Unproven: storage.KeepAttached,
+	}, b.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.DB.SignInThrough(context.Background(), storage.Arrival{
+		Identity:  storage.Identity{Connector: "corp", Issuer: "https://corp.example", Subject: "1", UserID: b.Alice.ID},
+		AttemptID: "groups", Until: storage.At(b.Now().Add(time.Hour)), Groups: &storage.SaidGroups{Names: upstream},
+		SignIn: storage.SignIn{HandleHash: "groups", IdleFor: time.Hour, AbsoluteFor: time.Hour},
+	}, b.Now()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRelease_ListsThatAreTooLongAreAnError that names the claim and its size, and are
+// never shortened. Each list fits by itself.
+func TestRelease_ListsThatAreTooLongAreAnError(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		many := func(prefix string) (list []string) {
+			for i := range 90 {
+				list = append(list, fmt.Sprintf("%s-group-%05d", prefix, i))
+			}
+			return list
+		}
+		giveGroups(t, b, many("op"), many("up"))
+		v := b.Visitor(t)
+		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
+		for name, asked := range map[string][]string{
+			"by scope": {"scope", "openid groups"}, "by claim": {"scope", "openid", "claims", `{"id_token":{"groups":null}}`},
+		} {
+			a := b.TokenRequest(t, b.CodeForm(v.Allow(t, v.Get(t, b.AuthorizeURL(append(asked, "prompt", "consent")...))).Code(t)))
+			providertest.WantOAuthError(t, a, http.StatusInternalServerError, "server_error")
+			if !strings.Contains(a.Body, "the claim groups would have") {
+				t.Errorf("%s: %s", name, a.Body)
+			}
+		}
+		tokens := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL("scope", "openid", "prompt", "consent", "claims", `{"userinfo":{"groups":null}}`))).Code(t))
+		if a := b.Userinfo(t, tokens["access_token"].(string)); a.StatusCode != http.StatusInternalServerError || !strings.Contains(a.Body, "the claim groups would have") {
+			t.Errorf("userinfo: %d %s", a.StatusCode, a.Body)
+		}
+		plain := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL("scope", "openid profile", "prompt", "consent"))).Code(t))
+		b.Userinfo(t, plain["access_token"].(string)).JSON(t)
+	})
 }

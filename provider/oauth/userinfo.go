@@ -57,7 +57,8 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
 		return nil, because("scope_lost", "the client may not have the scope openid any more")
 	}
-	return flow.UserInfoClaims(rights, flow.VisibleTo(client, user)), nil
+	claims := flow.UserInfoClaims(rights, flow.VisibleTo(client, user))
+	return claims, flow.CheckLists(claims)
 }
 
 // Why a bearer token is refused, see the table of answers in provider/web.

@@ -43,7 +43,9 @@ var (
 		Text: "the database does not answer: try again", RetryAfter: 5,
 	}
 	// Clients learn the same of what is unknown, expired, replayed and revoked.
-	unusableGrant     = bad("invalid_grant", "the code or refresh token is unknown, expired, used or not yours: start a new authorization request")
+	unusableGrant = bad("invalid_grant", "the code or refresh token is unknown, expired, used or not yours: start a new authorization request")
+	// The client learns why it gets no token: its user has to be told.
+	tokenTooLarge     = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: ownText}
 	invalidToken      = Answer{Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the access token is not valid here, or not any more"}
 	insufficientScope = Answer{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "the access token lacks the scope openid"}
 	loginRequired     = Answer{Status: http.StatusUnauthorized, Code: "login_required", Text: "nobody is signed in: send the browser to the sign-in page"}
@@ -96,6 +98,7 @@ var answers = map[Surface]map[string]Answer{
 		"expired":                   unusableGrant,
 		"replayed":                  unusableGrant,
 		"revoked":                   unusableGrant,
+		"token_too_large":           tokenTooLarge,
 		"unavailable":               noDatabase,
 		"internal":                  serverError,
 	},
@@ -107,6 +110,7 @@ var answers = map[Surface]map[string]Answer{
 		"not_found":                invalidToken,
 		"scope_missing":            insufficientScope,
 		"scope_lost":               insufficientScope,
+		"token_too_large":          tokenTooLarge,
 		"unavailable":              noDatabase,
 		"internal":                 serverError,
 	},
