@@ -275,14 +275,7 @@ func TestReauthenticates_Presets(t *testing.T) {
 		federation.Google: federation.SaysWhen, federation.GitHub: federation.NeverAsks, federation.OIDC: federation.SaysWhen,
 		federation.Microsoft: federation.AsksAgain, federation.Apple: federation.SaysWhen, federation.GitLab: federation.SaysWhen,
 	} {
-		key, _ := keyPEM(t)
-		config := federation.Config{
-			ID: "up", Kind: kind, ClientID: "signet", ClientSecret: federation.NewSecret("a secret"), Issuer: "https://up.example.com",
-			Tenants: []string{"9188040d-6c67-4c5b-b112-36a304b66dad"},
-		}
-		if kind == federation.Apple {
-			config.ClientSecret, config.ClientKey, config.ClientKeyID, config.TeamID = federation.Secret{}, key, "KEY1", "TEAM1"
-		}
+		config := least(t, kind)
 		made, err := federation.New(config, http.DefaultClient, time.Now)
 		if err != nil || made.Reauthenticates() != want {
 			t.Errorf("%s: %v, %v; want %v", kind, made, err, want)

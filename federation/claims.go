@@ -27,13 +27,7 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 		return i, err
 	}
 	if name := c.config.Claims["groups"]; name != "" {
-		from := token
-		if token.lacks(name) {
-			from = more
-		}
-		if i.Groups, err = from.list(name); err != nil {
-			return i, err
-		}
+		i.Groups, i.GroupsRefused = readGroups(name, token, more)
 	}
 	c.readProfile(token, more, &i)
 	return i, nil
@@ -72,14 +66,15 @@ func (c *base) speaksOf(document object, text string) bool {
 // readProfile takes each claim from the signed document, and from the other one where the
 // first has none that can be read.
 func (c *base) readProfile(token, more object, i *Identity) {
-	for name, into := range map[string]*string{
-		"name": &i.Name, "given_name": &i.GivenName, "family_name": &i.FamilyName,
-		"preferred_username": &i.Username, "locale": &i.Locale, "picture": &i.Picture,
-	} {
+	for name, into := range i.texts() {
 		claim := c.config.claim(name)
 		if *into = token.words(claim); *into == "" {
 			*into = more.words(claim)
 		}
 	}
 	i.Picture = pictureURL(i.Picture)
+	claim := c.config.claim("address")
+	if i.Address = token.address(claim); i.Address == (Address{}) {
+		i.Address = more.address(claim)
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"signet/federation/foreign"
@@ -42,9 +41,9 @@ type Config struct {
 	AllowedDomains []string
 	// RequireEmail refuses people without a verified address.
 	RequireEmail bool
-	// Claims names the upstream's claim for email, email_verified, name, given_name,
-	// family_name, preferred_username, picture, locale and groups where it is not
-	// the standard one. Groups are taken only if named here.
+	// Claims names the upstream's claim for email, email_verified, address, groups and the
+	// claims of one text about a person (OIDC Core, section 5.1) where it is not the
+	// standard one. Groups and preferred_username count only if named here.
 	Claims map[string]string
 	// Algorithms that may sign ID tokens. Empty: the asymmetric ones. HS256, HS384
 	// and HS512, by the client secret, only if named; none never.
@@ -144,12 +143,10 @@ func checked(c Config) (Config, error) {
 			return c, wrong(c, "hosts", fmt.Sprintf("holds %q, which %v", foreign.ForError(host), err))
 		}
 	}
-	for name := range c.Claims {
-		if !slices.Contains(mappable, name) {
-			return c, wrong(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", foreign.ForError(name), strings.Join(mappable, ", ")))
-		}
+	if err := checkUsed(c); err != nil {
+		return c, err
 	}
-	return c, nil
+	return c, checkMapping(c)
 }
 
 // domainsOf puts a setting's domains into one form.
@@ -161,10 +158,6 @@ func domainsOf(c Config, key string, list []string) ([]string, error) {
 		}
 	}
 	return domains, nil
-}
-
-var mappable = []string{
-	"email", "email_verified", "name", "given_name", "family_name", "preferred_username", "picture", "locale", "groups",
 }
 
 // trusting settles the trust of a connector, the kind's where the settings name none,

@@ -30,6 +30,13 @@ type Connector interface {
 	Reauthenticates() Reauthentication
 	// Scopes are what every attempt asks for.
 	Scopes() []string
+	// MapsUsername reports whether the settings let the upstream name new users.
+	MapsUsername() bool
+	// TakesGroups reports whether the settings name the claim that groups come from.
+	TakesGroups() bool
+	// GroupIssuers are the values of Identity.Issuer whose groups count; none unless
+	// TakesGroups.
+	GroupIssuers() []string
 	// Start makes an attempt and the URL to send the browser to. It may fetch the
 	// upstream's discovery document, which is then remembered.
 	Start(ctx context.Context, o Options) (Attempt, string, error)
@@ -106,6 +113,12 @@ func (c *base) Reauthenticates() Reauthentication {
 	}
 	return NeverAsks
 }
+
+// MapsUsername is Config.MapsUsername.
+func (c *base) MapsUsername() bool { return c.config.MapsUsername() }
+
+// TakesGroups reports whether the settings name the claim of groups.
+func (c *base) TakesGroups() bool { return c.config.Claims["groups"] != "" }
 
 // AnswersByPOST reports whether the callback is a cross-site POST.
 func (c *base) AnswersByPOST() bool { return c.preset.formPost }

@@ -38,6 +38,6 @@ func New(c Config, client *http.Client, now func() time.Time) (Connector, error)
 // quirksOf are the ways of the kinds that depart from OpenID Connect.
 var quirksOf = map[Kind]quirks{
 	Google:    {issues: googleIssues, parameters: googleParameters, settle: settleGoogle, admit: admitGoogle},
-	Microsoft: {adapt: adaptMicrosoft, issues: microsoftIssues, settle: settleMicrosoft},
+	Microsoft: {adapt: adaptMicrosoft, issues: microsoftIssues, issuers: microsoftIssuers, settle: settleMicrosoft},
 	Apple:     {adapt: adaptApple, settle: settleApple},
 }

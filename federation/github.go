@@ -135,6 +135,12 @@ func (c *gitHub) identify(user object, email string) (Identity, error) {
 		Connector: c.config.ID, Issuer: c.web, Subject: strconv.FormatInt(id, 10),
 		Name: user.words("name"), Username: user.words("login"), Picture: pictureURL(user.words("avatar_url")),
 	}
+	for name, into := range i.texts() {
+		if mapped := c.config.Claims[name]; mapped != "" {
+			*into = user.words(mapped)
+		}
+	}
+	i.Picture = pictureURL(i.Picture)
 	c.setAddress(&i, email, saidYes) // primaryEmail gives no other
 	return i, nil
 }
@@ -241,3 +247,6 @@ func refusedAPI(step string, a response) error {
 func exhausted(a response) bool {
 	return a.status == http.StatusForbidden && (a.header.Get("X-RateLimit-Remaining") == "0" || a.header.Get("Retry-After") != "")
 }
+
+// GroupIssuers is empty: GitHub's user has no groups.
+func (c *gitHub) GroupIssuers() []string { return nil }

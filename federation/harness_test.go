@@ -195,3 +195,19 @@ func keepsContract(t *testing.T, err error, secrets ...string) {
 		}
 	}
 }
+
+// least is a connector of that type with the least that it needs.
+func least(t *testing.T, kind federation.Kind) federation.Config {
+	t.Helper()
+	c := federation.Config{ID: "up", Kind: kind, ClientID: "signet", ClientSecret: federation.NewSecret("a secret")}
+	switch kind {
+	case federation.OIDC:
+		c.Issuer = "https://up.example"
+	case federation.Microsoft:
+		c.Tenants = []string{tenantA}
+	case federation.Apple:
+		c.ClientSecret, c.ClientKeyID, c.TeamID = federation.Secret{}, "kid", "team"
+		c.ClientKey, _ = keyPEM(t)
+	}
+	return c
+}

@@ -25,9 +25,11 @@ type Identity struct {
 	Trust Trust
 	said  word
 
-	Name, GivenName, FamilyName, Username string
-	Picture                               string // an https URL, or ""
-	Locale                                string
+	Name, GivenName, FamilyName, MiddleName, Nickname, Username string
+	Picture                                                     string // an https URL, or ""
+	ProfileURL, Website, Gender, Birthdate, Zoneinfo, Locale    string // as the upstream says them, unjudged
+	PhoneNumber                                                 string // likewise; nobody says that it is the person's
+	Address                                                     Address
 
 	// AuthTime is when the user last proved to the upstream who it is, in Unix
 	// milliseconds; 0 if it did not say. Of an upstream that AsksAgain, was asked to and
@@ -41,8 +43,10 @@ type Identity struct {
 	// upstream says so under its signature, or AsksAgain and says nothing else.
 	Fresh bool
 
-	// Groups come only from the claim that the settings name for them.
-	Groups []string
+	// Groups come only from the claim that the settings name for them. GroupsRefused is a
+	// stable code for why they were not taken, "" if they were; Groups is empty then.
+	Groups        []string
+	GroupsRefused string
 	// Note says why a document that would have completed the profile was not used; nil if
 	// nothing is missing. It is for the log and stops nobody.
 	Note error

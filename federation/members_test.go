@@ -159,8 +159,11 @@ var documents = map[string]foreignDocument{
 			{name: "email", fine: missing, other: "text"},
 			{name: "email_verified", fine: "true", other: "absent; null"},
 		},
-		adorns: []string{"name", "given_name", "family_name", "preferred_username", "picture", "locale", "acr", "amr"},
-		unread: "_claim_names _claim_sources c_hash s_hash sid jti nickname profile website gender birthdate zoneinfo phone_number address updated_at " +
+		adorns: []string{
+			"name", "given_name", "family_name", "preferred_username", "picture", "locale", "acr", "amr",
+			"middle_name", "nickname", "profile", "website", "gender", "birthdate", "zoneinfo", "phone_number",
+		},
+		unread: "_claim_names _claim_sources c_hash s_hash sid jti address phone_number_verified updated_at " +
 			"groups roles hd tid oid realm_access x_unknown",
 	},
 	"userinfo": {
@@ -171,8 +174,8 @@ var documents = map[string]foreignDocument{
 			{name: "email", other: "text; " + missing},
 			{name: "email_verified", fine: "true", other: "absent; null"},
 		},
-		adorns: []string{"name", "given_name", "family_name", "preferred_username", "picture", "locale"},
-		unread: "iss aud exp iat nbf nonce acr amr auth_time _claim_names _claim_sources groups address updated_at phone_number x_unknown",
+		adorns: []string{"name", "given_name", "family_name", "preferred_username", "picture", "locale", "phone_number"},
+		unread: "iss aud exp iat nbf nonce acr amr auth_time _claim_names _claim_sources groups address updated_at phone_number_verified x_unknown",
 	},
 	"signed userinfo": {
 		faults: federationtest.Faults{LeanIDToken: true, SignedUserInfo: true, SignUserInfoBy: "PS384"},
@@ -369,6 +372,7 @@ func (b *bench) costsItself(t *testing.T, name, how string) {
 	without := b.honest
 	for _, i := range []*federation.Identity{&i, &without} {
 		i.Name, i.GivenName, i.FamilyName, i.Username, i.Picture, i.Locale = "", "", "", "", "", ""
+		i.MiddleName, i.Nickname, i.ProfileURL, i.Website, i.Gender, i.Birthdate, i.Zoneinfo, i.PhoneNumber = "", "", "", "", "", "", "", ""
 		i.ACR, i.AMR = "", nil
 	}
 	if !reflect.DeepEqual(i, without) {

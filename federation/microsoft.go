@@ -42,6 +42,15 @@ func microsoftIssues(c *relyingParty, issuer string) bool {
 	return slices.ContainsFunc(c.config.Tenants, func(t string) bool { return issuer == tenantIssuer(c, t) })
 }
 
+// microsoftIssuers has one for each tenant, of whatever many are asked for together.
+func microsoftIssuers(c *relyingParty) []string {
+	var issuers []string
+	for _, t := range c.config.Tenants {
+		issuers = append(issuers, tenantIssuer(c, t))
+	}
+	return issuers
+}
+
 func tenantIssuer(c *relyingParty, tenant string) string {
 	return c.config.Issuer + "/" + tenant + "/v2.0"
 }

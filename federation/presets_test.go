@@ -209,8 +209,8 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 		"PEM":            func(c *federation.Config) { c.ClientKey = federation.NewSecret("x") },
 		"tenants":        func(c *federation.Config) { c.Kind = federation.Microsoft },
 		"GUID":           func(c *federation.Config) { c.Kind, c.Tenants = federation.Microsoft, []string{"common"} },
-		"team_id":        func(c *federation.Config) { c.Kind = federation.Apple; c.ClientKey, _ = keyPEM(t) },
-		"base_url":       func(c *federation.Config) { c.Kind, c.BaseURL = federation.GitHub, "http://git.example" },
+		"team_id":        func(c *federation.Config) { c.Kind = federation.Apple; c.ClientKey, _ = keyPEM(t); c.ClientKeyID = "k" },
+		"base_url":       func(c *federation.Config) { c.Kind, c.Issuer, c.BaseURL = federation.GitHub, "", "http://git.example" },
 	} {
 		c := good
 		change(&c)

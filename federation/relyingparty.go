@@ -27,6 +27,8 @@ type quirks struct {
 	adapt func(c *relyingParty) error
 	// issues reports whether ID tokens of that issuer are the upstream's.
 	issues func(c *relyingParty, issuer string) bool
+	// issuers are those of Identity.Issuer.
+	issuers func(c *relyingParty) []string
 	// parameters adds to those of the authorization request.
 	parameters func(c *relyingParty, o Options, p map[string]string)
 	// settle corrects the identity that the standard claims give.
@@ -125,4 +127,15 @@ func common(ours, theirs []string) []string {
 // needsKeys reports whether a token by one of the algorithms is verified by a published key.
 func needsKeys(algorithms []string) bool {
 	return slices.ContainsFunc(algorithms, func(a string) bool { return !slices.Contains(symmetric, a) })
+}
+
+// GroupIssuers are the issuers whose groups count.
+func (c *relyingParty) GroupIssuers() []string {
+	if !c.TakesGroups() {
+		return nil
+	}
+	if c.quirks.issuers != nil {
+		return c.quirks.issuers(c)
+	}
+	return []string{c.issuer}
 }

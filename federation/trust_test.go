@@ -123,7 +123,7 @@ func TestTrust_ContradictionsAreRefused(t *testing.T) {
 			"all and some":                  {trust{federation.Authoritative, []string{"*", "corp.example"}}.set, `domains has "*"`},
 			"no address is verified":        {func(c *federation.Config) { c.Trust, c.RequireEmail = federation.Distrust, true }, "require_email would refuse everybody"},
 		} {
-			config := federation.Config{ID: "up", Kind: kind, ClientID: "a", ClientSecret: federation.NewSecret("b"), Issuer: "https://up.example"}
+			config := least(t, kind)
 			c.change(&config)
 			_, err := federation.New(config, http.DefaultClient, time.Now)
 			if !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), c.key) {
@@ -140,14 +140,7 @@ func TestTrust_Presets(t *testing.T) {
 		federation.Apple: federation.Verifies, federation.Microsoft: federation.Unknown, federation.OIDC: federation.Unknown,
 	}
 	for _, kind := range federation.Kinds() {
-		c := federation.Config{ID: "up", Kind: kind, ClientID: "a", ClientSecret: federation.NewSecret("b"), Issuer: "https://up.example"}
-		switch kind {
-		case federation.Microsoft:
-			c.Tenants = []string{tenantA}
-		case federation.Apple:
-			c.Issuer, c.ClientKeyID, c.TeamID = "", "kid", "team"
-			c.ClientKey, _ = keyPEM(t)
-		}
+		c := least(t, kind)
 		made, err := federation.New(c, http.DefaultClient, time.Now)
 		if err != nil {
 			t.Fatalf("%s: %v", kind, err)
