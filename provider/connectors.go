@@ -9,6 +9,7 @@ import (
 	"signet/federation"
 	"signet/provider/admin"
 	"signet/provider/interaction"
+	"signet/storage"
 	"signet/templates"
 )
 
@@ -68,6 +69,15 @@ func described(connectors []Connector, built []interaction.Connector, issuer str
 		}
 	}
 	return described
+}
+
+// groupSources are they with the issuers whose groups count.
+func groupSources(built []interaction.Connector) []storage.GroupSource {
+	sources := make([]storage.GroupSource, len(built))
+	for i, c := range built {
+		sources[i] = storage.GroupSource{Connector: c.ID(), Issuers: c.GroupIssuers()}
+	}
+	return sources
 }
 
 // upstreams are they without what the operator lets them do here.

@@ -12,12 +12,14 @@ import (
 	"signet/provider/request"
 	"signet/provider/visit"
 	"signet/provider/web"
+	"signet/storage"
 )
 
 // generation is what a reload of the settings makes anew: the rooms, their routes and
 // the handler of them all. A request is served by one generation to its end.
 type generation struct {
 	connectors []string // ids
+	groups     []storage.GroupSource
 	routes     []web.Route
 	handler    http.Handler
 }
@@ -62,5 +64,5 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 		DB: s.db, Ring: s.ring, Site: s.site, Files: s.files, Jobs: s.jobs, Gates: s.gates, Proxies: live.TrustedProxies, Now: c.Now, Log: c.Log,
 	})
 	routes := rooms{protocol, signIn, app, own, operators, door}.routes()
-	return &generation{connectors: ids(live.Connectors), routes: routes, handler: door.Handler(routes)}, nil
+	return &generation{connectors: ids(live.Connectors), groups: groupSources(connectors), routes: routes, handler: door.Handler(routes)}, nil
 }

@@ -7,14 +7,15 @@ import (
 )
 
 // FollowOnce reloads what is cached (clients, keys) when the change counter
-// moved, stores how the connectors fare, and ends the sessions of those that were
-// removed. Its caller calls it once a second.
+// moved, stores how the connectors fare, ends the sessions of those that were removed,
+// and takes groups away that the settings do not cover any more. Its caller calls it once a second.
 func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 	s := p.shared
 	if n := s.gates.Refused(); n > 0 {
 		s.config.Log.Warn("too many requests at once", "refused", n)
 	}
-	return errors.Join(s.reload(ctx, at), s.health.WriteOnce(ctx, at), s.jobs.EndRemovedOnce(ctx, p.generation.connectors, at))
+	return errors.Join(s.reload(ctx, at), s.health.WriteOnce(ctx, at), s.jobs.EndRemovedOnce(ctx, p.generation.connectors, at),
+		s.jobs.ForgetGroupsOnce(ctx, p.generation.groups, at))
 }
 
 // DeliverOnce tells clients of the sessions that have ended, and returns when they

@@ -64,7 +64,7 @@ func accountSamples() map[string]templates.Page {
 			Account: frame("identities", "The account was connected. You can sign in with it from now on."), LinkTicket: "sealed.link",
 			Identities: []templates.IdentityRow{
 				{Key: "0a1b", Ticket: "sealed.ticket.1", Connector: templates.ConnectorButton{ID: "google", Kind: "google", Name: "Google"},
-					Email: "alice@gmail.com", Name: "Alice L.", Since: noon, LastUsed: now},
+					Email: "alice@gmail.com", Name: "Alice L.", Groups: "staff, dev", Since: noon, LastUsed: now},
 				{Key: "2c3d", Ticket: "sealed.ticket.2", Connector: templates.ConnectorButton{ID: "corp", Name: "corp"}, Gone: true, Since: noon},
 			},
 			Connectors: []templates.ConnectorButton{{ID: "google", Kind: "google", Name: "Google"}, {ID: "github", Kind: "github", Name: "GitHub"}}},

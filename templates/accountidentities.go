@@ -18,6 +18,7 @@ type IdentityRow struct {
 	Gone      bool // nobody can sign in through this connector now
 	Email     string
 	Name      string
+	Groups    string // that it brought, separated by commas
 	Since     Moment
 	LastUsed  Moment
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"signet/provider/session"
 	"signet/provider/visit"
@@ -46,7 +47,7 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 		connector, there := h.connector(i.Connector)
 		row := templates.IdentityRow{
 			Key: key, Connector: connector, Gone: !there, Email: i.Email, Name: i.Name,
-			Since: times.Write(i.CreatedAt), LastUsed: times.Write(i.UsedAt),
+			Groups: strings.Join(i.Groups, ", "), Since: times.Write(i.CreatedAt), LastUsed: times.Write(i.UsedAt),
 		}
 		if row.Ticket, err = h.ticket(current, "identities.unlink", key); err != nil {
 			return err

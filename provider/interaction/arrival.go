@@ -31,7 +31,7 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 		case connectFirst, closed, switchedOff:
 			return h.refuseArrival(t, decided)
 		}
-		arrival, err := h.arrivalOf(decided, owner.User, t)
+		arrival, err := h.arrivalOf(r.Context(), decided, owner.User, t)
 		if err != nil {
 			return err
 		}
@@ -75,13 +75,12 @@ func started(t trip) session.Started {
 var amrUpstream = []string{"fed"}
 
 // arrivalOf is what storage does for a decision.
-func (h *Handler) arrivalOf(decided outcome, user storage.User, t trip) (storage.Arrival, error) {
+func (h *Handler) arrivalOf(ctx context.Context, decided outcome, user storage.User, t trip) (storage.Arrival, error) {
 	i := t.identity
 	identity, err := h.withToken(i, user.ID)
 	a := storage.Arrival{
 		Identity: identity, AttemptID: t.attempt.Upstream.ID, Until: storage.At(h.Now().Add(attemptRemembered)),
-		Known: decided == signIn,
-		Fill:  storage.Profile{Name: i.Name, GivenName: i.GivenName, FamilyName: i.FamilyName, Picture: i.Picture, Locale: i.Locale},
+		Known: decided == signIn, Fill: h.profileBrought(ctx, t), Groups: groupsBrought(ctx, i),
 	}
 	if decided == makeUser {
 		a.NewUser = storage.User{Email: i.Email}

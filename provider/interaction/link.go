@@ -47,6 +47,7 @@ func (h *Handler) linkOf(r *http.Request, t trip) (storage.IdentityLink, error) 
 	return storage.IdentityLink{
 		Identity: identity, ProofID: t.attempt.Upstream.ID,
 		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: t.attempt.Link.SessionID,
-		Proof: voucherOf(t.identity), FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
+		Groups: groupsBrought(r.Context(), t.identity),
+		Proof:  voucherOf(t.identity), FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
 	}, err
 }

@@ -30,6 +30,9 @@ type serving struct {
 	mu    sync.Mutex // a tick of the provider before may still run
 	ids   []string
 	again time.Time // when to tell it again
+
+	sources    []storage.GroupSource // that ForgetGroupsOnce was last called with
+	lookGroups time.Time             // when it looks again
 }
 
 func newServing(db *storage.DB, log *slog.Logger) *serving {
@@ -74,8 +77,11 @@ func (s *serving) EndRemovedOnce(ctx context.Context, ids []string, at time.Time
 
 // endThrough ends the sessions of a removed connector, at most mostBatches at a time.
 func (s *serving) endThrough(ctx context.Context, connector string, at time.Time) (whole bool, err error) {
+	// Groups first: the connector is forgotten with its last session.
+	if whole, err = s.forgetGroups(ctx, storage.GroupSource{Connector: connector}, at); err != nil || !whole {
+		return false, err
+	}
 	total := 0
-	whole = true
 	err = inBatches(func() (bool, error) {
 		n, full, err := s.db.EndSessionsThrough(ctx, connector, storage.By{From: storage.Origin{Actor: "system"}, At: at})
 		total, whole = total+n, !full
