@@ -108,7 +108,7 @@ var connectorOptions = []option[provider.Connector]{
 	{
 		key: "claims", mapping: true, unit: "claim of OpenID Connect: claim of the upstream", example: "{email: mail, groups: roles}",
 		shape: pairs,
-		about: "where the upstream's claims have other names; groups are taken only if named here; email_verified speaks of the claim email, so map it too where the address comes from another",
+		about: "where the upstream's claims have other names; groups and preferred_username are taken only if named here; email_verified speaks of the claim email, so map it too where the address comes from another",
 		set:   into(func(c *provider.Connector) *map[string]string { return &c.Claims }, parsePairs),
 	},
 	{
