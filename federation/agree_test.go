@@ -19,6 +19,7 @@ import (
 // odd is an upstream that a probe and a sign-in are tried at.
 type odd struct {
 	*federationtest.Lying
+	client *http.Client
 	config federation.Config
 	clock  *clock
 	ahead  time.Duration // its clock
@@ -26,7 +27,7 @@ type odd struct {
 
 func startOdd(t *testing.T) *odd {
 	t.Helper()
-	o := &odd{clock: newClock()}
+	o := &odd{clock: newClock(), client: client(t)}
 	var err error
 	o.Lying, err = federationtest.StartLying(federationtest.Setup{
 		RedirectURIs: []string{redirectURI}, Now: func() time.Time { return o.clock.now().Add(o.ahead) },
@@ -47,10 +48,21 @@ func (o *odd) reset() {
 	o.ahead = 0
 }
 
+// connector is one that remembers nothing.
+func (o *odd) connector(t *testing.T) *trial {
+	t.Helper()
+	o.config.ID = "up"
+	made, err := federation.New(o.config, o.client, o.clock.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &trial{made, o.clock, o.client}
+}
+
 // signIn goes all the way; started is false if it did not come to a callback.
 func (o *odd) signIn(t *testing.T) (started bool, err error) {
 	t.Helper()
-	up := connect(t, o.config, o.clock)
+	up := o.connector(t)
 	a, to, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
 	if err != nil {
 		return true, err
@@ -70,7 +82,7 @@ func (o *odd) signIn(t *testing.T) (started bool, err error) {
 // sign-in ended.
 func (o *odd) agree(t *testing.T, what string) error {
 	t.Helper()
-	r := connect(t, o.config, o.clock).Probe(t.Context(), redirectURI)
+	r := o.connector(t).Probe(t.Context(), redirectURI)
 	if r.Err != nil {
 		keepsContract(t, r.Err, o.ClientSecret)
 	}
@@ -118,8 +130,8 @@ func TestProbe_AgreesWithSignIns_AboutMetadata(t *testing.T) {
 	}
 }
 
-// TestProbe_AgreesWithSignIns_AboutKeys: each member of a key malformed, with a good key
-// behind it, before it and without.
+// TestProbe_AgreesWithSignIns_AboutKeys: each member of a key malformed, beside a good key
+// and alone.
 func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t)
@@ -136,9 +148,8 @@ func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 		fine, used := read[name]
 		for how := range malformations {
 			for place, keys := range map[string]func(bad, good string) string{
-				"before a good one": func(bad, good string) string { return bad + "," + good },
-				"behind a good one": func(bad, good string) string { return good + "," + bad },
-				"alone":             func(bad, good string) string { return bad },
+				"on both sides of a good one": func(bad, good string) string { return bad + "," + good + "," + bad },
+				"alone":                       func(bad, good string) string { return bad },
 			} {
 				o.Edit("/jwks", func(a *federationtest.Answer) {
 					good := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(a.Body)), `{"keys":[`), `]}`)
@@ -307,7 +318,7 @@ func (o *odd) signBy(algorithm string) {
 // TestProbe_UnregisteredRedirectURI is seen without a person.
 func TestProbe_UnregisteredRedirectURI(t *testing.T) {
 	o := startOdd(t)
-	r := connect(t, o.config, o.clock).Probe(t.Context(), redirectURI+"x")
+	r := o.connector(t).Probe(t.Context(), redirectURI+"x")
 	if !errors.Is(r.Err, federation.ErrMisconfigured) || !strings.Contains(r.Err.Error(), "redirect URI") {
 		t.Errorf("got %v", r.Err)
 	}
@@ -329,7 +340,7 @@ func TestProbe_BouncesBack(t *testing.T) {
 			to := strings.NewReplacer("STATE", asked.Get("state"), "ISS", "http%3A%2F%2F"+strings.TrimPrefix(o.URL, "http://")).Replace(query)
 			*a = federationtest.Answer{Status: http.StatusFound, Header: http.Header{"Location": {redirectURI + "?" + to}}}
 		})
-		if r := connect(t, o.config, o.clock).Probe(t.Context(), redirectURI); !errors.Is(r.Err, want) || (want == nil) != (r.Err == nil) {
+		if r := o.connector(t).Probe(t.Context(), redirectURI); !errors.Is(r.Err, want) || (want == nil) != (r.Err == nil) {
 			t.Errorf("%s: got %v, want %v", query, r.Err, want)
 		}
 	}
@@ -356,7 +367,7 @@ func TestProbe_WarnsOfWhatOnlySomeSignInsNeed(t *testing.T) {
 	} {
 		o := startOdd(t)
 		c.change(o)
-		r := connect(t, o.config, o.clock).Probe(t.Context(), redirectURI)
+		r := o.connector(t).Probe(t.Context(), redirectURI)
 		if r.Err != nil || !strings.Contains(strings.Join(r.Warnings, "\n"), c.want) {
 			t.Errorf("%s: got %v and %q, want a warning of %q", what, r.Err, r.Warnings, c.want)
 		}
