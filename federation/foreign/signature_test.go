@@ -2,6 +2,8 @@ package foreign_test
 
 import (
 	"crypto"
+	"crypto/hmac"
+	"crypto/sha256"
 	"strings"
 	"testing"
 
@@ -87,6 +89,21 @@ func TestVerifyShared(t *testing.T) {
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512} {
 		signed, err := foreign.ReadSigned(signedBy(t, algorithm, secret, nil))
 		if err != nil || !signed.VerifyShared(secret) || signed.VerifyShared(secret[1:]) || signed.VerifyShared(nil) {
+			t.Errorf("%s: %+v, %v", algorithm, signed, err)
+		}
+	}
+}
+
+// TestVerifyShared_OnlySymmetricAlgorithms: an HMAC under the name of another algorithm
+// verifies nothing, whatever key it was made with.
+func TestVerifyShared_OnlySymmetricAlgorithms(t *testing.T) {
+	secret := []byte("a secret of more than thirty-two bytes")
+	for _, algorithm := range []string{"RS256", "ES256", "PS256", "none", "", "hs256", "EdDSA", "HS"} {
+		input := b64([]byte(`{"alg":"`+algorithm+`"}`)) + ".e30"
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(input))
+		signed, err := foreign.ReadSigned(input + "." + b64(mac.Sum(nil)))
+		if err != nil || signed.VerifyShared(secret) {
 			t.Errorf("%s: %+v, %v", algorithm, signed, err)
 		}
 	}
