@@ -99,36 +99,42 @@ func (k *keySet) refreshed(ctx context.Context) ([]foreign.Key, error) {
 }
 
 func (k *keySet) fetch(ctx context.Context, flight chan struct{}) {
-	found, _, _, err := fetchKeys(ctx, k.caller, k.uri)
+	found, err := fetchKeys(ctx, k.caller, k.uri)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.askedAt, k.failure = k.now(), err
 	if err == nil {
-		k.known = found
+		k.known = found.keys
 	}
 	k.flight = nil
 	close(flight)
 }
 
-// fetchKeys gives the published keys that tokens may be verified with, and how many bad
-// ones lie beside them.
-func fetchKeys(ctx context.Context, c caller, uri string) (usable []foreign.Key, bad int, a response, err error) {
+// published is an answer of an upstream that holds its keys.
+type published struct {
+	keys   []foreign.Key // that tokens may be verified with
+	bad    int           // others, which are malformed, too weak or too many
+	header http.Header
+}
+
+// fetchKeys reads the published keys. ErrUntrusted if none of them can be used.
+func fetchKeys(ctx context.Context, c caller, uri string) (published, error) {
 	const step = "fetch keys"
-	a, err = c.get(ctx, step, uri, nil)
+	a, err := c.get(ctx, step, uri, nil)
 	if err != nil {
-		return nil, 0, a, err
+		return published{}, err
 	}
 	if a.status != http.StatusOK {
-		return nil, 0, a, untrusted("%s: status %d", step, a.status)
+		return published{}, untrusted("%s: status %d", step, a.status)
 	}
-	usable, bad, err = foreign.UsableKeys(a.body)
+	usable, bad, err := foreign.UsableKeys(a.body)
 	switch {
 	case err != nil:
-		return nil, 0, a, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.contentType()), err)
+		return published{}, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.contentType()), err)
 	case len(usable) == 0:
-		return nil, bad, a, untrusted("%s: the set holds no usable key, and %d that are malformed or too weak", step, bad)
+		return published{bad: bad}, untrusted("%s: the set holds no usable key, and %d that are malformed or too weak", step, bad)
 	}
-	return usable, bad, a, nil
+	return published{usable, bad, a.header}, nil
 }
 
 func within(since, at time.Time, life time.Duration) bool {

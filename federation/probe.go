@@ -87,20 +87,20 @@ func (c *relyingParty) probeKeys(ctx context.Context, r *Report, m *metadata) er
 	if m.keys == nil {
 		return nil
 	}
-	keys, bad, a, err := fetchKeys(ctx, c.caller, m.jwks)
-	r.Keys, r.IgnoredKeys, r.ClockSkew = len(keys), bad, c.clockSkew(a.header)
+	found, err := fetchKeys(ctx, c.caller, m.jwks)
+	r.Keys, r.IgnoredKeys, r.ClockSkew = len(found.keys), found.bad, c.clockSkew(found.header)
 	if err != nil {
 		return err
 	}
-	if bad > 0 {
-		r.warn("%d of its keys are ignored: they are malformed or too weak", bad)
+	if found.bad > 0 {
+		r.warn("%d of its keys are ignored: they are malformed or too weak", found.bad)
 	}
 	ours := c.algorithms(m)
 	fits := slices.ContainsFunc(ours, func(algorithm string) bool {
-		return slices.Contains(symmetric, algorithm) || slices.ContainsFunc(keys, func(k foreign.Key) bool { return k.Fits(algorithm) })
+		return slices.Contains(symmetric, algorithm) || slices.ContainsFunc(found.keys, func(k foreign.Key) bool { return k.Fits(algorithm) })
 	})
 	if !fits {
-		return untrusted("fetch keys: none of the %d usable keys is for %s", len(keys), strings.Join(ours, ", "))
+		return untrusted("fetch keys: none of the %d usable keys is for %s", len(found.keys), strings.Join(ours, ", "))
 	}
 	return nil
 }
