@@ -29,6 +29,9 @@ type database interface {
 	write(context.Context, UseCase) error
 	// reader gives what statements are read through.
 	reader(context.Context) *gorm.DB
+	// lost reports that a statement failed for the sake of a prepared one, and that
+	// another attempt goes without.
+	lost(error) bool
 	close() error
 }
 
@@ -104,7 +107,11 @@ func (e *Engine) Read(ctx context.Context, name string, run func(q *gorm.DB) err
 	if fault := e.faults.of(name); fault.Err != nil {
 		return answer(name, fault.Err)
 	}
-	return answer(name, run(e.db.reader(ctx)))
+	err := run(e.db.reader(ctx))
+	if err != nil && e.db.lost(err) {
+		err = run(e.db.reader(ctx))
+	}
+	return answer(name, err)
 }
 
 // Calls tells how many reads and write transactions this engine was asked for.

@@ -91,6 +91,7 @@ func isConnectionLoss(err error) bool {
 func isUnavailableSQLState(code string) bool {
 	switch code {
 	case "25006", // read-only: a standby, or a primary that was demoted
+		"26000", "42P05", // a prepared statement, behind a pooler of transactions
 		"55P03", // lock not available
 		"57014": // canceled, by statement_timeout or an operator
 		return true

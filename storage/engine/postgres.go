@@ -30,6 +30,7 @@ type postgresPool struct {
 	pool     *sql.DB
 	db       *gorm.DB
 	patience time.Duration // for a write, in all its attempts
+	pooler   *pooler
 }
 
 func openPostgres(ctx context.Context, c Config) (*postgresPool, error) {
@@ -41,7 +42,8 @@ func openPostgres(ctx context.Context, c Config) (*postgresPool, error) {
 		// Of several hosts only the primary will do, and it may change.
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
-	p := &postgresPool{pool: stdlib.OpenDB(*config), patience: pgPatience}
+	p := &postgresPool{patience: pgPatience, pooler: newPooler(c.Database, c.Log)}
+	p.pool = stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(p.pooler.beforeConnect), stdlib.OptionAfterConnect(p.pooler.afterConnect))
 	p.pool.SetMaxOpenConns(pgConnections)
 	p.pool.SetMaxIdleConns(pgConnections)
 	p.pool.SetConnMaxIdleTime(5 * time.Minute)
@@ -88,7 +90,7 @@ func (p *postgresPool) write(ctx context.Context, run UseCase) error {
 			return err
 		case unknown:
 			return unavailable(err)
-		case attempt == pgAttempts || !isTransient(err):
+		case attempt == pgAttempts || !p.lost(err) && !isTransient(err):
 			return err
 		}
 		select {
@@ -148,6 +150,17 @@ func isTransient(err error) bool {
 		return true
 	}
 	return len(pg.Code) == 5 && (pg.Code[:2] == "40" || pg.Code[:2] == "08")
+}
+
+// lost reports whether another attempt may succeed because it goes without prepared
+// statements. The connections that have some are closed as they come back.
+func (p *postgresPool) lost(err error) bool {
+	if !p.pooler.lost(err) {
+		return false
+	}
+	p.pool.SetMaxIdleConns(0)
+	p.pool.SetMaxIdleConns(pgConnections)
+	return true
 }
 
 func (p *postgresPool) reader(ctx context.Context) *gorm.DB { return p.db.WithContext(ctx) }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/driver/sqlite"
@@ -82,6 +83,7 @@ func openToLook(c Config) (*sql.DB, error) {
 		if err != nil {
 			return nil, err
 		}
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec // good behind a pooler, too
 		return stdlib.OpenDB(*config), nil
 	}
 	if found, err := findFile(c.DataDir); err != nil || !found {

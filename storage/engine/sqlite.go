@@ -176,6 +176,8 @@ func openReaders(path string, log *slog.Logger) (*sql.DB, *gorm.DB, error) {
 // microseconds and waits for nobody, and watching a context costs as much again.
 func (f *sqliteFile) reader(context.Context) *gorm.DB { return f.read }
 
+func (f *sqliteFile) lost(error) bool { return false }
+
 func (f *sqliteFile) close() error {
 	err := f.writer.close()
 	if e := f.pool.Close(); err == nil {

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"signet/storage"
@@ -31,7 +32,11 @@ func SQLite(t testing.TB) Backend {
 // or benchmark of that alone. A missing PostgreSQL fails the test.
 func Postgres(t testing.TB) Backend {
 	t.Helper()
-	return Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t)}}
+	b := Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t)}}
+	if os.Getenv("SIGNET_PGBOUNCER") != "" { // the same tests behind a pooler: make soak
+		return b.Pooled(t)
+	}
+	return b
 }
 
 // EmptyPostgres gives a fresh PostgreSQL database without any schema.

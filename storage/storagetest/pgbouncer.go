@@ -1,0 +1,129 @@
+package storagetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"signet/storage"
+)
+
+// pgBouncer is the PgBouncer of this test binary, in front of its PostgreSQL.
+type pgBouncer struct {
+	folder string    // of its socket
+	alive  io.Closer // what its life hangs on: see supervisePgBouncer
+}
+
+var errMissingPgBouncer = errors.New("PgBouncer is not installed: apt-get install pgbouncer")
+
+var thePgBouncer = sync.OnceValues(startPgBouncer)
+
+// Pooled gives the same PostgreSQL database behind PgBouncer in transaction mode. It has
+// so few connections to the server that each transaction may get another one.
+func (b Backend) Pooled(t testing.TB) Backend {
+	t.Helper()
+	p, err := thePgBouncer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(b.config.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Backend{Name: b.Name, config: storage.Config{Database: p.url(strings.TrimPrefix(u.Path, "/"))}}
+}
+
+// pgBouncerSettings let everybody in as the user of the cluster.
+const pgBouncerSettings = `[databases]
+* = host=%s user=postgres
+[pgbouncer]
+pool_mode = transaction
+default_pool_size = 4
+max_client_conn = 1000
+auth_type = any
+listen_port = 6432
+unix_socket_dir = %s
+`
+
+// supervisePgBouncer runs it until standard input ends, as supervise does.
+const supervisePgBouncer = `"$1" "$2/pgbouncer.ini" &
+server=$!
+read -r never
+kill -TERM $server
+wait $server
+rm -rf "$2"`
+
+func startPgBouncer() (*pgBouncer, error) {
+	c, err := theCluster()
+	if err != nil {
+		return nil, err
+	}
+	binary, err := exec.LookPath("pgbouncer")
+	if err != nil {
+		if binary, err = exec.LookPath("/usr/sbin/pgbouncer"); err != nil {
+			return nil, errMissingPgBouncer
+		}
+	}
+	folder, err := os.MkdirTemp(memory(), "signet-pgbouncer-")
+	if err != nil {
+		return nil, err
+	}
+	owned := &cluster{folder: folder}
+	attributes, err := owned.unprivileged()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(folder, "pgbouncer.ini"), fmt.Appendf(nil, pgBouncerSettings, c.folder, folder), 0o644); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(folder, "log"))
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	server := exec.Command("/bin/sh", "-c", supervisePgBouncer, "sh", binary, folder)
+	server.Dir, server.SysProcAttr = folder, attributes
+	server.Stdout, server.Stderr = log, log
+	p := &pgBouncer{folder: folder}
+	if p.alive, err = server.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := server.Start(); err != nil {
+		return nil, err
+	}
+	return p, p.await()
+}
+
+// await polls until it answers.
+func (p *pgBouncer) await() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
+		conn, err := pgx.Connect(ctx, p.url("postgres"))
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			log, _ := os.ReadFile(filepath.Join(p.folder, "log"))
+			return fmt.Errorf("PgBouncer does not start: %w\n%s", err, log)
+		}
+	}
+}
+
+// url names a database behind it.
+func (p *pgBouncer) url(database string) string {
+	return "postgres://postgres@/" + database + "?port=6432&host=" + url.QueryEscape(p.folder)
+}
