@@ -1,0 +1,230 @@
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"signet/provider/providertest"
+	"signet/storage"
+)
+
+// usesAdvertised makes use of one advertised value, of metadata that is a list of one of its
+// entries, and fails where nothing stands behind it.
+type usesAdvertised func(t *testing.T, b *providertest.Testbed, value string)
+
+// advertised has an entry for every name of the discovery document.
+var advertised = map[string]usesAdvertised{
+	"issuer": func(t *testing.T, b *providertest.Testbed, value string) {
+		_, tokens := tokensOf(t, b)
+		wantEqual(t, "iss", providertest.ClaimsOf(t, tokens["id_token"])["iss"], value)
+	},
+	"authorization_endpoint": isThere, "token_endpoint": isThere, "userinfo_endpoint": isThere, "introspection_endpoint": isThere,
+	"revocation_endpoint": isThere, "end_session_endpoint": isThere, "jwks_uri": isThere,
+
+	"scopes_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		_, tokens := tokensOf(t, b, "scope", "openid "+value)
+		if !slices.Contains(strings.Fields(tokens["scope"].(string)), value) {
+			t.Errorf("got the scope %q", tokens["scope"])
+		}
+	},
+	"response_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		b.Redeem(t, b.Visitor(t).Flow(t, "response_type", value))
+	},
+	"response_modes_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		v, page := signedIn(t, b, "response_mode", value)
+		left := v.Allow(t, page).Left
+		in := map[string]string{"query": left.RawQuery, "fragment": left.Fragment}[value]
+		if q, err := url.ParseQuery(in); err != nil || !q.Has("code") {
+			t.Errorf("left to %v", left)
+		}
+	},
+	"grant_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		b = another(t, b, func(c *storage.Client) {
+			c.Metadata.Scope, c.Metadata.GrantTypes = "", append(c.Metadata.GrantTypes, storage.GrantClientCredentials)
+		})
+		v, tokens := tokensOf(t, b)
+		form := map[string]url.Values{
+			"authorization_code": b.CodeForm(v.Again(t)),
+			"refresh_token":      {"refresh_token": {tokens["refresh_token"].(string)}}, "client_credentials": {},
+		}[value]
+		form.Set("grant_type", value)
+		wantEqual(t, "the status", b.TokenRequest(t, form).StatusCode, http.StatusOK)
+	},
+	"acr_values_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		essential := `{"id_token":{"acr":{"essential":true,"value":"` + value + `"}}}`
+		_, tokens := tokensOf(t, b, "claims", essential, "acr_values", value)
+		wantEqual(t, "acr", providertest.ClaimsOf(t, tokens["id_token"])["acr"], value)
+		_, refused := signedIn(t, b, "claims", strings.Replace(essential, value, value+"x", 1))
+		refused.WantError(t, "unmet_authentication_requirements")
+	},
+	"subject_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		wantEqual(t, "the type", value, "public")
+		_, tokens := tokensOf(t, b)
+		_, others := tokensOf(t, another(t, b, func(*storage.Client) {}))
+		wantEqual(t, "sub", providertest.ClaimsOf(t, tokens["id_token"])["sub"], providertest.ClaimsOf(t, others["id_token"])["sub"])
+	},
+	"id_token_signing_alg_values_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		_, tokens := tokensOf(t, another(t, b, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = value }))
+		signed, err := jose.ParseSigned(tokens["id_token"].(string), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(value)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := signed.Verify(b.PublicKeys(t)); err != nil {
+			t.Errorf("the ID token: %v", err)
+		}
+	},
+	"token_endpoint_auth_methods_supported":         authenticates("/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"x"}}, http.StatusBadRequest),
+	"revocation_endpoint_auth_methods_supported":    authenticates("/revoke", url.Values{"token": {"x"}}, http.StatusOK),
+	"introspection_endpoint_auth_methods_supported": authenticates("/introspect", url.Values{"token": {"x"}}, http.StatusOK),
+	"claim_types_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		_, tokens := tokensOf(t, b)
+		claims := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
+		if value != "normal" || claims["email"] != providertest.Alice || claims["_claim_names"] != nil {
+			t.Errorf("%s: %v", value, claims)
+		}
+	},
+	"claims_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		v := b.Visitor(t)
+		page := v.SignIn(t, v.Get(t, b.AuthorizeURL("scope", "openid profile email address phone roles groups",
+			"claims", `{"userinfo":{"`+value+`":null},"id_token":{"`+value+`":{"essential":true}}}`)), complete, providertest.Password)
+		tokens := b.Redeem(t, v.Allow(t, page).Code(t))
+		if _, is := providertest.ClaimsOf(t, tokens["id_token"])[value]; !is {
+			t.Errorf("the ID token has no %s", value)
+		}
+	},
+	"code_challenge_methods_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		b.Redeem(t, b.Visitor(t).Flow(t, "code_challenge", providertest.Challenge(), "code_challenge_method", value))
+		b.Visitor(t).Get(t, b.AuthorizeURL("code_challenge_method", "plain")).WantError(t, "invalid_request")
+	},
+	"request_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		wantEqual(t, "the flag", value, "false")
+		b.Visitor(t).Get(t, b.AuthorizeURL("request", "e30.e30.")).WantError(t, "request_not_supported")
+	},
+	"request_uri_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		wantEqual(t, "the flag", value, "false")
+		b.Visitor(t).Get(t, b.AuthorizeURL("request_uri", "https://app.example.com/r")).WantError(t, "request_uri_not_supported")
+	},
+	"backchannel_logout_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		wantEqual(t, "told of a sign-out", loggedOut(t, another(t, b, toldAt), "sub"), value)
+	},
+	"backchannel_logout_session_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		wantEqual(t, "told of the session", loggedOut(t, another(t, b, toldAt), "sid"), value)
+	},
+	"authorization_response_iss_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		for _, response := range []string{"", "none"} {
+			wantEqual(t, "iss", fmt.Sprint(responseOf(t, b, response).Get("iss") == b.Issuer), value)
+		}
+	},
+	"prompt_values_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		if value == "none" {
+			b.Visitor(t).Get(t, b.AuthorizeURL("prompt", value)).WantError(t, "login_required")
+			return
+		}
+		v, _ := tokensOf(t, b)
+		v.Again(t) // without it nobody is asked
+		wantEqual(t, "the page", v.Get(t, b.AuthorizeURL("prompt", value)).At.Path, map[string]string{"login": "/login", "consent": "/consent", "select_account": "/select"}[value])
+	},
+	"claims_parameter_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		_, tokens := tokensOf(t, b, "claims", `{"id_token":{"given_name":null}}`)
+		_, is := providertest.ClaimsOf(t, tokens["id_token"])["given_name"]
+		wantEqual(t, "the claim is there", fmt.Sprint(is), value)
+	},
+	"ui_locales_supported": func(t *testing.T, b *providertest.Testbed, value string) {
+		page := b.Visitor(t).Get(t, b.AuthorizeURL("ui_locales", value+" fr"))
+		if !strings.Contains(page.Body, `<html lang="`+value+`"`) {
+			t.Errorf("the page is in another language than %s", value)
+		}
+	},
+}
+
+// complete is the address of a user who has every claim.
+const complete = "complete@example.com"
+
+func isThere(t *testing.T, b *providertest.Testbed, value string) {
+	if a := b.Visitor(t).Fetch(t, value); a.StatusCode == http.StatusNotFound || !strings.HasPrefix(value, b.Issuer+"/") {
+		t.Errorf("%s: got %d", value, a.StatusCode)
+	}
+}
+
+// authenticates sends the form as a client that authenticates in the advertised way.
+func authenticates(path string, form url.Values, want int) usesAdvertised {
+	return func(t *testing.T, b *providertest.Testbed, method string) {
+		kind := storage.Web
+		if method == storage.AuthNone {
+			kind = storage.SPA
+		}
+		client, secret := b.RegisterWith(t, kind, storage.NewID("auth-"), func(c *storage.Client) {
+			c.Metadata.RedirectURIs, c.Metadata.TokenEndpointAuthMethod = []string{providertest.Callback}, method
+		})
+		sent := url.Values{"client_id": {client.ID}}
+		for name, values := range form {
+			sent[name] = values
+		}
+		if method == storage.AuthPost {
+			sent.Set("client_secret", secret)
+		}
+		r, err := http.NewRequest(http.MethodPost, b.Issuer+path, strings.NewReader(sent.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", providertest.FormType)
+		if method == storage.AuthBasic {
+			r.SetBasicAuth(client.ID, secret)
+		}
+		if a := providertest.Do(t, providertest.Direct, r); a.StatusCode != want || strings.Contains(a.Body, "invalid_client") {
+			t.Errorf("got %d %s, want %d", a.StatusCode, a.Body, want)
+		}
+	}
+}
+
+// responseOf is an authorization response: of success for "", else of a refusal.
+func responseOf(t *testing.T, b *providertest.Testbed, prompt string) url.Values {
+	if prompt != "" {
+		return b.Visitor(t).Get(t, b.AuthorizeURL("prompt", prompt)).Response(t)
+	}
+	v, page := signedIn(t, b)
+	return v.Allow(t, page).Response(t)
+}
+
+func wantEqual(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// TestDiscovery_EveryAdvertisedValueIsUsed: each value of the document is made use of; a
+// name that is new to it fails until there is a way to use it.
+func TestDiscovery_EveryAdvertisedValueIsUsed(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Local(t, storage.User{
+			Email: complete, EmailVerified: true, Name: "Ada Lovelace", FamilyName: "Lovelace", GivenName: "Ada", MiddleName: "King", Nickname: "Ada",
+			PreferredUsername: "ada", Profile: "https://ada.example/", Picture: "https://ada.example/a.png", Website: "https://ada.example/", Gender: "female",
+			Birthdate: "1815-12-10", Zoneinfo: "Europe/London", Locale: "en-GB", PhoneNumber: "+442071838750", Address: storage.Address{Country: "UK"},
+			Roles: []string{"reader"}, Groups: []string{"staff"},
+		}, providertest.Password)
+		for name, value := range b.Discovery(t) {
+			use, known := advertised[name]
+			if !known {
+				t.Errorf("nothing makes use of %s", name)
+				continue
+			}
+			list, is := value.([]any)
+			if !is {
+				list = []any{value}
+			}
+			for _, each := range list {
+				t.Run(fmt.Sprint(name, " ", each), func(t *testing.T) {
+					client, secret := b.Register(t, storage.Web, storage.NewID("app-"), providertest.Callback) // whom nobody has consented to
+					use(t, b.As(client, secret), fmt.Sprint(each))
+				})
+			}
+		}
+	})
+}
