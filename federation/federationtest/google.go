@@ -56,7 +56,7 @@ var newDecoy = map[string]any{"kty": "OKP", "crv": "X448", "use": "enc", "kid": 
 func (g *Google) auth(w http.ResponseWriter, r *http.Request) {
 	prompt := r.URL.Query().Get("prompt")
 	if !slices.Contains([]string{"", "none", "consent", "select_account"}, prompt) {
-		http.Error(w, "Error 400: invalid_request: Invalid parameter value for prompt: Invalid prompt: "+prompt, http.StatusBadRequest)
+		g.refuse(w, "invalid_request: Invalid parameter value for prompt: Invalid prompt: "+prompt)
 		return
 	}
 	g.authorize(func(asked url.Values, a Account) url.Values {

@@ -1,6 +1,7 @@
 package federationtest
 
 import (
+	_ "embed"
 	"fmt"
 	"html/template"
 	"io"
@@ -10,15 +11,58 @@ import (
 	"strings"
 )
 
-var page = template.Must(template.New("").Parse(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Upstream}} (pretend)</title></head>
-<body><main><h1>Sign in with {{.Upstream}} (pretend)</h1>
-<p>This is not {{.Upstream}}. Nothing you do here leaves this machine.</p>
-<form method="post" action="{{.Action}}">
-{{range .Accounts}}<p><button id="account-{{.Key}}" name="account" value="{{.Key}}">{{if .Name}}{{.Name}}{{else}}{{.Key}}{{end}}{{if .Email}} &lt;{{.Email}}&gt;{{end}}</button></p>
-{{end}}<p><button id="deny" name="deny" value="1">Cancel</button></p>
+// pages are what a person sees: the accounts to choose from, why there are none, and the form
+// that brings an answer back. The style is a file of its own: the pages run no script and hold
+// no inline style.
+var pages = template.Must(template.New("").Parse(`{{define "top"}}<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{.Title}} – pretend {{.Upstream}}</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="` + stylePath + `"></head>
+<body class="{{.Kind}}"><main><p class="label">Pretend {{.Upstream}}, part of signet dev</p>
+<h1>{{.Title}}</h1>
+{{end}}{{define "accounts"}}{{template "top" .}}<p class="soft">This is not {{.Upstream}}. Nothing you do here leaves this machine. Choose who you are:</p>
+<form method="post" action="{{.Action}}"><ul>
+{{range .Accounts}}<li><button id="account-{{.Key}}" name="account" value="{{.Key}}"><span>{{if .Name}}{{.Name}}{{else}}{{.Key}}{{end}}</span>{{if .Email}}<span class="soft">{{.Email}}</span>{{end}}</button></li>
+{{end}}</ul><button class="middle" id="deny" name="deny" value="1">Cancel</button>
 </form></main></body></html>
-`))
+{{end}}{{define "refused"}}{{template "top" .}}<p role="alert">{{.Text}}</p><p class="soft">The real {{.Upstream}} refuses it in the same way.</p></main></body></html>
+{{end}}{{define "back"}}{{template "top" .}}<p class="soft">The answer goes back by a form.</p>
+<form method="post" action="{{.Action}}">{{range $name, $values := .Fields}}{{range $values}}<input type="hidden" name="{{$name}}" value="{{.}}">{{end}}{{end}}
+<button class="middle" id="back">Continue</button></form></main></body></html>
+{{end}}`))
+
+// The style sheet of the pages, and where it lies.
+//
+//go:embed pretend.css
+var style []byte
+
+const stylePath = "/pretend.css"
+
+// pagePolicy leaves form-action out: a browser applies it to all redirects after a form, and
+// the answer leads on to applications of any origin.
+const pagePolicy = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+
+// show writes one of the pages.
+func (u *upstream) show(w http.ResponseWriter, status int, name, title string, model map[string]any) {
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", pagePolicy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	model["Upstream"], model["Kind"], model["Title"] = u.name, strings.ToLower(u.name), title
+	pages.ExecuteTemplate(w, name, model)
+}
+
+// refuse says why the upstream shows no sign-in page, as the real one words it.
+func (u *upstream) refuse(w http.ResponseWriter, text string) {
+	u.show(w, http.StatusBadRequest, "refused", "Access blocked", map[string]any{"Text": "Error 400: " + text})
+}
+
+func serveStyle(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Write(style)
+}
 
 // authorize is the sign-in page. It checks what the real ones check before they
 // show anything; reply adds to the answer what this upstream adds, to a denial too.
@@ -29,7 +73,7 @@ func (u *upstream) authorize(reply func(asked url.Values, a Account) url.Values)
 		u.asked = asked
 		u.mu.Unlock()
 		if asked.Get("client_id") != u.ClientID || !slices.Contains(u.setup.RedirectURIs, asked.Get("redirect_uri")) {
-			http.Error(w, "Error 400: redirect_uri_mismatch", http.StatusBadRequest)
+			u.refuse(w, "redirect_uri_mismatch")
 			return
 		}
 		if asked.Get("response_type") != "code" || asked.Get("code_challenge_method") != "S256" || asked.Get("code_challenge") == "" {
@@ -37,8 +81,7 @@ func (u *upstream) authorize(reply func(asked url.Values, a Account) url.Values)
 			return
 		}
 		if r.Method != http.MethodPost {
-			w.Header().Set("Content-Type", "text/html; charset=utf-8")
-			page.Execute(w, map[string]any{"Upstream": u.name, "Action": r.URL.RequestURI(), "Accounts": u.setup.Accounts})
+			u.show(w, http.StatusOK, "accounts", "Sign in with "+u.name, map[string]any{"Action": r.URL.RequestURI(), "Accounts": u.setup.Accounts})
 			return
 		}
 		account, known := u.account(r.PostFormValue("account"))
@@ -61,8 +104,7 @@ func (u *upstream) sendBack(w http.ResponseWriter, r *http.Request, asked, back 
 		back.Set("state", asked.Get("state"))
 	}
 	if asked.Get("response_mode") == "form_post" {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		formPost.Execute(w, map[string]any{"Action": asked.Get("redirect_uri"), "Fields": back})
+		u.show(w, http.StatusOK, "back", "Back to where you came from", map[string]any{"Action": asked.Get("redirect_uri"), "Fields": back})
 		return
 	}
 	target, err := url.Parse(asked.Get("redirect_uri"))
@@ -79,10 +121,6 @@ func (u *upstream) sendBack(w http.ResponseWriter, r *http.Request, asked, back 
 	target.RawQuery = query.Encode()
 	http.Redirect(w, r, target.String(), http.StatusFound)
 }
-
-var formPost = template.Must(template.New("").Parse(`<!doctype html><title>Back</title>
-<form method="post" action="{{.Action}}">{{range $name, $values := .Fields}}{{range $values}}<input type="hidden" name="{{$name}}" value="{{.}}">{{end}}{{end}}
-<button id="back">Continue</button></form>`))
 
 // Choose plays the browser: it opens the URL that a connector made, picks an
 // account ("" to cancel) and returns what the upstream sends back.

@@ -85,12 +85,18 @@ func start(name, clientID string, accounts []Account, setup Setup, routes func(*
 
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
-	u.requests = append(u.requests, r.Method+" "+r.URL.Path)
+	if r.URL.Path != stylePath { // which belongs to a page that is counted
+		u.requests = append(u.requests, r.Method+" "+r.URL.Path)
+	}
 	u.mu.Unlock()
 	w.Header().Set("X-Frame-Options", "DENY")
 	w.Header().Set("Date", u.setup.Now().UTC().Format(http.TimeFormat))
 	if !foreign.AtLoopback(r.Host) { // a page whose host name points here must learn nothing
 		http.Error(w, "host_not_loopback: a pretend "+u.name+" answers only localhost and loopback addresses.", http.StatusMisdirectedRequest)
+		return
+	}
+	if r.URL.Path == stylePath {
+		serveStyle(w, r)
 		return
 	}
 	u.edited(w, r)

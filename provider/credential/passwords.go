@@ -88,6 +88,13 @@ func (p *Passwords) hash(password string) hash {
 	return h
 }
 
+// IsOf reports whether a stored hash is that of the password. It counts no attempt and knows
+// no user: it is for programs that hold the password themselves, never for one that came in.
+func (p *Passwords) IsOf(stored, password string) bool {
+	h, err := parseHash(stored)
+	return err == nil && p.matches(h, password)
+}
+
 func (p *Passwords) matches(h hash, password string) bool {
 	sum := p.argon2([]byte(password), h.salt, h.Time, h.Memory, h.Threads, uint32(len(h.sum)))
 	return subtle.ConstantTimeCompare(sum, h.sum) == 1

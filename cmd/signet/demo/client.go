@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"signet/cmd/signet/exit"
 	"signet/cmd/signet/node"
 	"signet/provider/directory"
 	"signet/storage"
@@ -36,16 +35,34 @@ func (s *server) ensureClient(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case !directory.SecretMatches(have.Secrets, secret, s.now()):
-		return "", exit.New(
-			exit.DemoSecretDiffers, fmt.Errorf("%s is not the secret of the demo client in the database", file),
-			"begin anew: remove the folder "+s.settings.DataDir+", nothing in it is worth keeping",
-		)
+		if secret, err = s.renewSecret(ctx, file); err != nil {
+			return "", err
+		}
 	}
-	return secret, s.remakeClient(ctx, want)
+	return secret, s.remakeClient(ctx, have, want)
 }
 
-// remakeClient makes a client that exists the one that is wanted; its secret stays.
-func (s *server) remakeClient(ctx context.Context, want storage.Client) error {
+// renewSecret gives the demo client another secret, since the one in the file is not valid any
+// more: the file was removed, or somebody has rotated the secret. Theirs stays valid beside it.
+func (s *server) renewSecret(ctx context.Context, file string) (string, error) {
+	_, secret, err := s.directory.RotateSecret(ctx, ClientID, directory.LongestOverlap, byCommandLine)
+	if err != nil {
+		return "", err
+	}
+	if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("replace the secret of the demo client: %w", err)
+	}
+	return node.KeepPrivate(file, secret)
+}
+
+// remakeClient makes a client that exists the one that is wanted, and lets it work; its secret
+// stays.
+func (s *server) remakeClient(ctx context.Context, have, want storage.Client) error {
+	if !have.Enabled() {
+		if err := s.directory.EnableClient(ctx, want.ID, byCommandLine); err != nil {
+			return err
+		}
+	}
 	_, err := s.directory.ReviseClient(ctx, want.ID, func(have *storage.Client) error {
 		*have = want
 		return nil
@@ -58,7 +75,7 @@ func (s *server) ensureAppClient(ctx context.Context) error {
 	want := directory.NewClient(storage.SPA, AppClient, "Your app")
 	want.FirstParty = true
 	want.Metadata.RedirectURIs = []string{s.app + "/"}
-	_, err := s.node.DB().Client(ctx, AppClient)
+	have, err := s.node.DB().Client(ctx, AppClient)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		_, _, err := s.directory.CreateClient(ctx, want, byCommandLine)
@@ -66,5 +83,5 @@ func (s *server) ensureAppClient(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	return s.remakeClient(ctx, want)
+	return s.remakeClient(ctx, have, want)
 }

@@ -26,8 +26,15 @@ const (
 	AdminEmail = "admin@example.com"
 )
 
-// passwords are those of the people that a demo has.
-type passwords struct{ user, admin string }
+// people are those that a demo has.
+type people struct{ user, admin person }
+
+// person is how to sign in as somebody.
+type person struct {
+	email    string
+	password string // "" if it is not known any more
+	note     string // what is otherwise than at the first start, and the command to change it; "" for nothing
+}
 
 // server is a node with what the demo has beside it.
 type server struct {

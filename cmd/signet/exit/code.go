@@ -44,7 +44,6 @@ const (
 	DatabaseBehind
 	DatabaseDamaged
 	DatabaseInUse
-	DemoSecretDiffers
 	EmailNotVerified
 	EmailNotUsable
 	Expired
@@ -161,7 +160,6 @@ var table = []Row{
 	{DatabaseBehind, "database_behind", Denied, "the database is of an older release", is(storage.ErrBehind), "make a backup, then run: signet migrate"},
 	{OrphanedLog, "orphaned_log", Denied, "the database file is missing, and its log is there", is(storage.ErrOrphanedWAL), "put the database file back, or restore a backup"},
 	{ProgramTooOld, "program_too_old", Denied, "the database was written by a newer release", is(storage.ErrOutdated), "install the newer release of signet, or restore a backup from before it"},
-	{DemoSecretDiffers, "demo_secret_differs", Denied, "the demo client in the database has another secret than its file", nil, "begin anew in another folder"},
 	{UpstreamDenied, "upstream_denied", Denied, "the upstream did not grant the sign-in", is(federation.ErrDenied), "try again"},
 	{EmailNotVerified, "email_not_verified", Denied, "the upstream gives no verified e-mail address", is(federation.ErrNoEmail), "see the settings of the connector"},
 	{UpstreamNotAllowed, "account_not_allowed", Denied, "the account of the upstream is not allowed here", is(federation.ErrNotAllowed), "see allowed_domains of the connector"},
