@@ -10,8 +10,9 @@
 // To add a setting: a field in Config, or in provider.Config where the provider reads it;
 // a row of the table, with a parser if the value is of a new form; the place that acts by
 // it, in the provider or in cmd/signet/node; its row in README.md, which the failing
-// TestReadme_ListsEverySetting prints; and a mistake that an editor marks, in
-// schema_test.go.
+// TestReadme_ListsEverySetting prints; a mistake that an editor marks, in
+// schema_test.go; and what is seen of it from outside, in the list of observations of
+// cmd/signet/program/settingsactlist_test.go.
 //
 // The package opens nothing but the files that the settings name. It does not know
 // commands, flags of a command line, databases or listeners.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -219,13 +218,13 @@ func serveCase(t *testing.T, env []string, file string) servedCase {
 	}
 }
 
-// answering gives the address that the settings name, once somebody listens there.
+// answering gives the address that the settings name, once somebody answers there.
 func answering(env []string) string {
 	for _, setting := range env {
 		address, is := strings.CutPrefix(setting, "SIGNET_LISTEN=127.0.0.1:")
 		if is && address != "0" {
-			if connection, err := net.DialTimeout("tcp", "127.0.0.1:"+address, time.Second); err == nil {
-				connection.Close()
+			if answer, err := http.Get("http://127.0.0.1:" + address + "/readyz"); err == nil {
+				answer.Body.Close()
 				return "127.0.0.1:" + address
 			}
 		}

@@ -1,0 +1,171 @@
+package program_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/config"
+	"signet/cmd/signet/signettest"
+)
+
+// observation is what somebody outside sees of a setting: two values of it, and how they
+// look. see makes its world with what set gives.
+type observation struct {
+	a, b string
+	see  func(t *testing.T, h settledHouse, set string) string
+}
+
+// TestSettings_EachIsSeenFromOutside gives each setting two values and sees a difference,
+// over HTTP, in the log, in files, or by how the program ends. A setting that nothing can
+// be seen of does nothing, and is none.
+func TestSettings_EachIsSeenFromOutside(t *testing.T) {
+	t.Parallel()
+	h := newSettledHouse(t)
+	for key := range config.Units() {
+		if strings.HasPrefix(key, "keys.pkcs11.") {
+			continue // they need a module: cmd/signet/keys/pkcs11_test.go sees them act
+		}
+		seen, ok := observations[key]
+		if !ok {
+			t.Errorf("%s: nothing is seen of it; add it to observations", key)
+			continue
+		}
+		t.Run(key, func(t *testing.T) {
+			t.Parallel()
+			variable := "SIGNET_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) + "="
+			first, second := seen.see(t, h, variable+seen.a), seen.see(t, h, variable+seen.b)
+			if again := seen.see(t, h, variable+seen.a); again != first {
+				t.Errorf("%s looks different each time: %s, then %s", seen.a, first, again)
+			}
+			if first == second {
+				t.Errorf("%s and %s look the same: %s", seen.a, seen.b, first)
+			}
+		})
+	}
+}
+
+func decoded(t *testing.T, part string) []byte {
+	t.Helper()
+	content, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// otherMaster is a master key that nothing was sealed with.
+const otherMaster = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k="
+
+// days are settings under which neither sessions nor grants end for a while.
+var days = []string{"SIGNET_LIFETIMES_SESSION=60d", "SIGNET_LIFETIMES_SESSION_KEPT=60d", "SIGNET_LIFETIMES_SESSION_MAX=90d"}
+
+// afterIdling is a refresh after two days without one.
+func afterIdling(scope string) func(*testing.T, settledHouse, string) string {
+	return func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, append(days, set)...).serve()
+		first := w.redeem(w.signIn(h.app, scope))
+		w.later(48 * time.Hour)
+		return w.refresh(first.Refresh).outcome()
+	}
+}
+
+// afterUse is a refresh after twelve days with one in between.
+func afterUse(scope string) func(*testing.T, settledHouse, string) string {
+	return func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, append(days, "SIGNET_LIFETIMES_REFRESH=10d", "SIGNET_LIFETIMES_OFFLINE=10d", set)...).serve()
+		first := w.redeem(w.signIn(h.app, scope))
+		w.later(6 * 24 * time.Hour)
+		second := w.refresh(first.Refresh)
+		w.later(6 * 24 * time.Hour)
+		return second.outcome() + ", then " + w.refresh(second.Refresh).outcome()
+	}
+}
+
+// hashOf is a stored password, which tells its costs.
+func hashOf(t *testing.T, h settledHouse, set string) string {
+	w := h.world(t, set)
+	if code, _ := w.command("a wholly other sentence\n", "user", "create", "--email", "bob@example.com", "--password-stdin"); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	var costs string
+	for _, name := range []string{"signet.db", "signet.db-wal"} {
+		content, _ := os.ReadFile(filepath.Join(w.dir, "data", name))
+		costs += fmt.Sprint(regexp.MustCompile(`argon2id\$v=19\$(m=\d+,t=\d+,p=\d+)`).FindAllString(string(content), -1))
+	}
+	return costs
+}
+
+// guesses are the answers to wrong passwords.
+func guesses(names ...string) func(*testing.T, settledHouse, string) string {
+	return func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", set).serve()
+		var seen []int
+		for _, name := range names {
+			answer, _ := w.appLogin(name, "a wrong password")
+			seen = append(seen, answer.StatusCode)
+		}
+		return fmt.Sprint(seen)
+	}
+}
+
+// connectorCheck is what `connector check` says of an upstream of the test's.
+func connectorCheck(issuer string, w *world) (printed string) {
+	file := filepath.Join(w.dir, "corp.yaml")
+	content := fmt.Sprintf("connectors:\n  - {id: corp, type: oidc, issuer: %q, client_id: signet, client_secret: x}\n", issuer)
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	_, printed = w.command("", "connector", "check", "corp", "--json", "--config", file)
+	return printed
+}
+
+// trusting is whether an upstream is reached whose certificate only "own" knows.
+func trusting(t *testing.T, h settledHouse, set string) string {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
+	w := h.world(t)
+	writeKeyPair(t, w.dir, "other", time.Now().Add(time.Hour))
+	writePEMFile(t, filepath.Join(w.dir, "own.crt"), server.Certificate().Raw)
+	name, value, _ := strings.Cut(set, "=")
+	w.Env = append(w.Env, name+"="+filepath.Join(w.dir, value+".crt"))
+	return fmt.Sprint(strings.Contains(connectorCheck(server.URL, w), "status 404"))
+}
+
+// proxied is whether a proxy is asked for the upstream.
+func proxied(t *testing.T, h settledHouse, set string) string {
+	asked := make(chan string, 10)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- r.Method
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer proxy.Close()
+	name, value, _ := strings.Cut(set, "=")
+	connectorCheck("https://login.example.invalid", h.world(t, name+"="+strings.ReplaceAll(value, "PROXY", proxy.URL)))
+	return fmt.Sprint(len(asked) > 0)
+}
+
+// rewrapped is whether a server starts with the one key, after a rewrap to the other.
+func rewrapped(t *testing.T, h settledHouse, set string) string {
+	w := h.world(t)
+	own := strings.TrimSpace(string(h.files["master.key"]))
+	w.Env = append(w.Env, "SIGNET_MASTER_KEY="+own, set)
+	code, _ := w.command("", "keys", "rewrap")
+	w.Env = append(w.Env[:len(w.Env)-2], "SIGNET_MASTER_KEY="+otherMaster)
+	return fmt.Sprint(code, w.starts())
+}
+
+// loggedAddress is the visitor that the log names.
+func loggedAddress(t *testing.T, h settledHouse, set string) string {
+	w := h.world(t, set)
+	talk, _ := signettest.StartTalking(t, http.DefaultClient, w.Issuer, w.Env, "serve")
+	w.send("GET", "/account", "", "X-Forwarded-For", "203.0.113.9")
+	return fmt.Sprint(strings.Contains(talk.String(), `"address":"203.0.113.9"`))
+}

@@ -1,0 +1,253 @@
+package program_test
+
+import (
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/cmd/signet/signettest"
+)
+
+func writePEMFile(t *testing.T, file string, certificate []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tlsStart is how a start ends with a pair of which one file is set.
+func tlsStart(other string) func(*testing.T, settledHouse, string) string {
+	return func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, "SIGNET_ISSUER=https://id.example.com")
+		writeKeyPair(t, w.dir, "a", time.Now().Add(time.Hour))
+		writeKeyPair(t, w.dir, "b", time.Now().Add(time.Hour))
+		w.Env = append(w.Env, strings.ReplaceAll(set, "DIR", w.dir), strings.ReplaceAll(other, "DIR", w.dir))
+		return w.starts()
+	}
+}
+
+// signedInAfter is whether the account is open after a while.
+func signedInAfter(idle time.Duration, more ...string) func(*testing.T, settledHouse, string) string {
+	return func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, append(more, set)...).serve()
+		w.signIn(h.app, "openid")
+		w.later(idle)
+		w.browser.Visit(w.Issuer + "/account")
+		return w.browser.At.Path
+	}
+}
+
+// appTokens are the access token's claims and cookie of a first-party app, and what the
+// refresh cookie is called.
+func appTokens(what func(w *world, cookies map[string]*http.Cookie) string, more ...string) func(*testing.T, settledHouse, string) string {
+	return func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, append(more, set)...).serve()
+		_, cookies := w.appLogin(w.Email, w.Password)
+		return what(w, cookies)
+	}
+}
+
+func accessClaim(name string) func(w *world, cookies map[string]*http.Cookie) string {
+	return func(w *world, cookies map[string]*http.Cookie) string {
+		if cookies["access_token"] == nil {
+			w.t.Fatal("no access token")
+		}
+		return fmt.Sprint(claims(w.t, cookies["access_token"].Value)[name])
+	}
+}
+
+// cookieDomain gives the cookies of a sign-in at a server whose issuer is https.
+func cookieDomain(t *testing.T, h settledHouse, set string) string {
+	w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", set)
+	w.Env = append(w.Env, "SIGNET_ISSUER=https://id.shop.example.com", "SIGNET_LISTEN=127.0.0.1:0")
+	served := serveCase(t, w.Env, "")
+	defer served.stop()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+served.address+"/login", strings.NewReader(fmt.Sprintf(`{"username":%q,"password":%q}`, w.Email, w.Password)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Host = "id.shop.example.com"
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Origin", "https://id.shop.example.com")
+	answer, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var domains []string
+	for _, cookie := range answer.Cookies() {
+		domains = append(domains, cookie.Name+" at "+cookie.Domain)
+	}
+	return answer.Status + strings.Join(domains, ", ")
+}
+
+// onPage is whether a signed-in page has a text.
+func onPage(path, text string, more ...string) func(*testing.T, settledHouse, string) string {
+	return func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, append(more, set)...).serve()
+		w.signIn(h.app, "openid")
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.Issuer+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Accept", "text/html")
+		answer, err := w.browser.Client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s, %v", path, answer.Status, err)
+		}
+		return fmt.Sprint(strings.Contains(string(body), text))
+	}
+}
+
+var google = []string{"SIGNET_GOOGLE_CLIENT_ID=a", "SIGNET_GOOGLE_CLIENT_SECRET=b"}
+
+var observations = map[string]observation{
+	"issuer": {"http://127.0.0.1", "http://localhost", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set+":1") // whoever asks comes by the address
+		served := serveCase(t, append(w.Env, "SIGNET_LISTEN=127.0.0.1:0"), "")
+		defer served.stop()
+		_, body := signettest.Get(t, "http://"+served.address+"/.well-known/openid-configuration")
+		return body
+	}},
+	"listen": {"127.0.0.1:0", "127.0.0.2:0", func(t *testing.T, h settledHouse, set string) string {
+		served := serveCase(t, h.world(t, set).Env, "")
+		defer served.stop()
+		host, _, _ := strings.Cut(served.address, ":")
+		return host
+	}},
+	"data_dir": {"new", "other", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t)
+		name, value, _ := strings.Cut(set, "=")
+		w.Env = append(w.Env, name+"="+filepath.Join(w.dir, value))
+		w.command("", "migrate")
+		_, err := os.Stat(filepath.Join(w.dir, "new", "signet.db"))
+		return fmt.Sprint(err == nil)
+	}},
+	"database": {"", "postgres://signet@127.0.0.1:1/signet", func(t *testing.T, h settledHouse, set string) string { return h.world(t, set).starts() }},
+	"master_key": {"OWN", otherMaster, func(t *testing.T, h settledHouse, set string) string {
+		return h.world(t, strings.ReplaceAll(set, "OWN", strings.TrimSpace(string(h.files["master.key"])))).starts()
+	}},
+	"master_key_next": {otherMaster, "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=", rewrapped},
+	"cookie_name": {"signet", "other", appTokens(func(_ *world, cookies map[string]*http.Cookie) string {
+		return fmt.Sprint(cookies["signet"] != nil)
+	}, "SIGNET_FIRST_PARTY_CLIENT_ID=one")},
+	"cookie_domain":         {"example.com", "shop.example.com", cookieDomain},
+	"first_party.client_id": {"one", "two", appTokens(accessClaim("client_id"))},
+	"first_party.audience":  {"https://a.example.com", "https://b.example.com", appTokens(accessClaim("aud"), "SIGNET_FIRST_PARTY_CLIENT_ID=one")},
+	"first_party.origins": {"http://localhost:1", "http://localhost:2", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", set).serve()
+		answer, _ := w.send("OPTIONS", "/session", "", "Origin", "http://localhost:1", "Access-Control-Request-Method", "GET")
+		return answer.Header.Get("Access-Control-Allow-Origin")
+	}},
+	"trusted_proxies": {"127.0.0.1", "192.0.2.1", loggedAddress},
+	"tls.cert":        {"DIR/a.crt", "DIR/b.crt", tlsStart("SIGNET_TLS_KEY=DIR/a.pem")},
+	"tls.key":         {"DIR/a.pem", "DIR/b.pem", tlsStart("SIGNET_TLS_CERT=DIR/a.crt")},
+	"lifetimes.access": {"5m", "20m", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set).serve()
+		return fmt.Sprint(w.redeem(w.signIn(h.app, "openid")).Life)
+	}},
+	"lifetimes.id": {"5m", "20m", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set).serve()
+		read := claims(t, w.redeem(w.signIn(h.app, "openid")).ID)
+		return fmt.Sprint(read["exp"].(float64) - read["iat"].(float64))
+	}},
+	"lifetimes.code": {"60s", "5m", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set).serve()
+		code := w.signIn(h.app, "openid")
+		w.later(2 * time.Minute)
+		return w.redeem(code).outcome()
+	}},
+	"lifetimes.request": {"10m", "2h", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set).serve()
+		w.browser.Open(w.authorizeURL(h.app, "openid"))
+		w.later(time.Hour)
+		w.browser.Send("login", "", map[string]string{"username": w.Email, "password": w.Password})
+		return fmt.Sprint(w.browser.Left != nil)
+	}},
+	"lifetimes.refresh":     {"1d", "7d", afterIdling("openid")},
+	"lifetimes.refresh_max": {"10d", "30d", afterUse("openid")},
+	"lifetimes.offline":     {"1d", "7d", afterIdling("openid offline_access")},
+	"lifetimes.offline_max": {"10d", "30d", afterUse("openid offline_access")},
+	"lifetimes.refresh_grace": {"10s", "5m", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set).serve()
+		first := w.redeem(w.signIn(h.app, "openid"))
+		w.refresh(first.Refresh)
+		w.later(time.Minute)
+		return w.refresh(first.Refresh).outcome()
+	}},
+	"lifetimes.session": {"1h", "12h", signedInAfter(2 * time.Hour)},
+	"lifetimes.session_kept": {"3d", "5d", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set).serve()
+		w.browser.Open(w.authorizeURL(h.app, "openid"))
+		return fmt.Sprint(strings.Contains(w.browser.Text(), "Keep me signed in for 3 days"))
+	}},
+	"lifetimes.session_max": {"1h", "12h", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, "SIGNET_LIFETIMES_SESSION=1h", "SIGNET_LIFETIMES_SESSION_KEPT=1h", set).serve()
+		first := w.redeem(w.signIn(h.app, "openid"))
+		w.later(40 * time.Minute)
+		w.refresh(first.Refresh) // a use keeps the session from idling
+		w.later(40 * time.Minute)
+		w.browser.Visit(w.Issuer + "/account")
+		return w.browser.At.Path
+	}},
+	"lifetimes.consent": {"1d", "30d", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, append(days, set)...).serve()
+		w.signIn(h.asking, "openid")
+		w.browser.Click("allow")
+		w.later(48 * time.Hour)
+		return fmt.Sprint(w.signIn(h.asking, "openid") != "")
+	}},
+	"log.level": {"info", "error", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set)
+		talk, _ := signettest.StartTalking(t, http.DefaultClient, w.Issuer, w.Env, "serve")
+		return fmt.Sprint(strings.Contains(talk.String(), `"msg":"listening"`))
+	}},
+	"passwords.min_length": {"10", "15", func(t *testing.T, h settledHouse, set string) string {
+		code, _ := h.world(t, set).command("twelve signs\n", "user", "create", "--email", "bob@example.com", "--password-stdin")
+		return fmt.Sprint(code)
+	}},
+	"passwords.memory":    {"19", "20", hashOf},
+	"passwords.time":      {"2", "3", hashOf},
+	"passwords.threads":   {"1", "2", hashOf},
+	"rate_limits.account": {"1", "3", guesses("alice@example.com", "alice@example.com", "alice@example.com")},
+	"rate_limits.network": {"1", "3", guesses("a@example.com", "b@example.com", "c@example.com")},
+	"rate_limits.window": {"5m", "15m", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", "SIGNET_RATE_LIMITS_ACCOUNT=1", set).serve()
+		w.appLogin(w.Email, "a wrong password")
+		w.later(10 * time.Minute)
+		answer, _ := w.appLogin(w.Email, "a wrong password")
+		return answer.Status
+	}},
+	"signup":                 {"closed", "connectors", onPage("/admin/connectors", "people get one", google...)},
+	"accounts.edit_username": {"false", "true", onPage("/account/profile", `name="preferred_username"`)},
+	"outbound.extra_ca":      {"own", "other", trusting},
+	"outbound.proxy":         {"PROXY", "http://127.0.0.1:1", proxied},
+	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h settledHouse, set string) string {
+		return h.world(t, set).serve().document("/.well-known/openid-configuration", "id_token_signing_alg_values_supported")
+	}},
+	"keys.rotate_every": {"20d", "40d", func(t *testing.T, h settledHouse, set string) string {
+		_, printed := h.world(t, set).command("", "keys", "list", "--json")
+		return printed
+	}},
+	"keys.publish_before": {"1h", "5h", func(t *testing.T, h settledHouse, set string) string {
+		w := h.world(t, set)
+		w.later(2 * time.Hour)
+		code, _ := w.command("", "keys", "rotate", "--alg", "ES256")
+		return fmt.Sprint(code)
+	}},
+	"keys.jwks_max_age": {"5m", "10m", func(t *testing.T, h settledHouse, set string) string {
+		answer, _ := h.world(t, set).serve().send("GET", "/jwks", "")
+		return answer.Header.Get("Cache-Control")
+	}},
+}
