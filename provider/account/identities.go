@@ -178,7 +178,7 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 		return &web.Problem{
 			Status: http.StatusConflict, Code: "last_way_in", Title: "This is your last way to sign in",
 			Text:     "Without it you could not come back. Connect another account first, then disconnect this one.",
-			StartURL: h.Site.Base + identitiesPath,
+			StartURL: h.Site.Base + identitiesPath, StartText: "Connected accounts",
 		}
 	}
 	return err

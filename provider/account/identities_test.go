@@ -59,6 +59,7 @@ func TestIdentities_LastWayInStays(t *testing.T) {
 		page := v.Get(t, b.Issuer+"/account/identities")
 		refused := v.Submit(t, page.Disconnects(t)[0])
 		refused.WantPage(t, http.StatusConflict, "last_way_in")
+		refused.WantText(t, ">Connected accounts</a>")
 		if back := v.Get(t, refused.Link(t, "start")); back.At.Path != "/account/identities" {
 			t.Errorf("the way back leads to %s", back.At)
 		}

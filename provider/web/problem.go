@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"signet/templates"
 )
@@ -14,7 +15,7 @@ type Problem struct {
 	Text       string // what happened and what to do
 	Detail     []templates.Difference
 	StartURL   string // where the way on leads; "" for no link
-	StartText  string // "": Start again
+	StartText  string // "": as leadsOn has it
 	RetryAfter int    // seconds, for 429 and 503
 	Cause      error  // for the log only
 }
@@ -29,6 +30,19 @@ func (p *Problem) Error() string {
 
 // Unwrap gives the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
+
+// leadsOn names the way on of an error page by where it leads. Only a way that begins a
+// sign-in anew starts anything again: from the other pages it leads back to one of them.
+func (s *Site) leadsOn(to string) string {
+	path, ours := strings.CutPrefix(to, s.Base)
+	switch path, _, _ = strings.Cut(path, "?"); {
+	case ours && path == "/":
+		return "Start page"
+	case ours && !strings.HasPrefix(path, "/login") && !strings.HasPrefix(path, "/authorize"):
+		return "Go back"
+	}
+	return "Start again"
+}
 
 // Stale is the page for a form that was made for another moment: another user
 // signed in, the session ended, or it lay open for too long.

@@ -102,7 +102,7 @@ func (s *Site) tell(w http.ResponseWriter, r *http.Request, p *Problem, a Answer
 		Detail: p.Detail, Reference: trace.ID, StartURL: p.StartURL,
 	}
 	if p.StartURL != "" {
-		page.StartText = cmp.Or(p.StartText, "Start again")
+		page.StartText = cmp.Or(p.StartText, s.leadsOn(p.StartURL))
 	}
 	if err := s.write(w, p.Status, page, ownReferrer); err != nil {
 		http.Error(w, p.Title+" ("+p.Code+", "+trace.ID+")", p.Status)
