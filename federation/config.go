@@ -179,6 +179,8 @@ func trusting(c Config, preset Trust) (Config, error) {
 		return c, wrong(c, "domains", "is set, and only trust: authoritative has domains: set both or neither "+example)
 	case slices.Contains(c.Domains, "*") && !everyDomain(c.Domains):
 		return c, wrong(c, "domains", `has "*" beside other domains: "*" alone means every domain`)
+	case c.Trust == Unknown && c.Kind == Microsoft && len(c.AllowedDomains) > 0:
+		return c, wrong(c, "allowed_domains", "would refuse everybody: trust is unknown, and no address of this type then counts as verified "+example+"; tenants limit who may sign in")
 	case c.Trust == Unknown && c.RequireEmail:
 		return c, wrong(c, "require_email", "would refuse everybody: trust is unknown, so no address of this upstream counts as verified (example: trust: verifies)")
 	}
