@@ -108,6 +108,9 @@ type Upstreams struct {
 	Connectors []provider.Connector
 }
 
+// MoreOfTheLiar is how many further connectors a test may point at the liar: liar-0 and so on.
+const MoreOfTheLiar = 32
+
 // WithUpstreams gives a provider the connectors google, github and liar, which
 // make accounts and link by nobody's word; change may alter them.
 func WithUpstreams(t *testing.T, change ...func(up *Upstreams, c *provider.Config)) (*Upstreams, Option) {
@@ -122,6 +125,9 @@ func WithUpstreams(t *testing.T, change ...func(up *Upstreams, c *provider.Confi
 		up.GitHub, errs[1] = federationtest.StartGitHub(setup("github"))
 		forLiar := setup("liar")
 		forLiar.RedirectURIs = append(forLiar.RedirectURIs, interaction.CallbackURI(c.Issuer, "google"))
+		for i := range MoreOfTheLiar {
+			forLiar.RedirectURIs = append(forLiar.RedirectURIs, interaction.CallbackURI(c.Issuer, fmt.Sprintf("liar-%d", i)))
+		}
 		up.Liar, errs[2] = federationtest.StartLying(forLiar)
 		if err := errors.Join(errs[:]...); err != nil {
 			t.Fatalf("start upstreams: %v", err)
@@ -209,6 +215,15 @@ func (v *Visitor) Choose(t *testing.T, at *url.URL, account string) string {
 func (v *Visitor) Through(t *testing.T, page Stop, connector, account string) Stop {
 	t.Helper()
 	return v.Get(t, v.Choose(t, v.Press(t, page, connector), account))
+}
+
+// Decide answers the page that asks whether to connect an identity: "connect" or "not-now".
+func (v *Visitor) Decide(t *testing.T, page Stop, decision string) Stop {
+	t.Helper()
+	if page.Left != nil || page.At.Path != v.Bed.Path("/login/link") {
+		t.Fatalf("not asked whether to connect but at %s (left to %v, status %d)", page.At, page.Left, page.StatusCode)
+	}
+	return v.Submit(t, page.FormTo(t, "/login/link/confirm", "", ""), "decision", decision)
 }
 
 // ComeBy walks from an authorization request through an upstream and back.
