@@ -79,7 +79,7 @@ func TestHeaders_OnlyPublicThingsAreCached(t *testing.T) {
 func pages(t *testing.T, b *providertest.Testbed) map[string]providertest.Stop {
 	t.Helper()
 	s := b.Bench(t)
-	request := url.Values{"request": {s.Request(t)}}.Encode()
+	request := url.Values{"request": {s.Request(t, "prompt", "select_account consent")}}.Encode()
 	pages := map[string]providertest.Stop{
 		"stranger's home": b.Visitor(t).Get(t, b.Issuer+"/"),
 		"stranger":        b.Visitor(t).Get(t, b.AuthorizeURL()),

@@ -147,9 +147,9 @@ func TestUnlink_InTheSessionThatTheIdentityOpened(t *testing.T) {
 // identity's.
 func TestUnlink_SessionOfThePasswordThatLinked(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		session, err := w.SignInThrough(t.Context(), storage.Arrival{
-			Identity: upstreamIdentity(w.user.ID, "evil", "1"), AttemptID: "proof", Until: storage.At(noon.Add(time.Hour)), ByPassword: true,
-			SignIn: storage.SignIn{HandleHash: "proof", AMR: []string{"pwd"}, IdleFor: time.Hour, AbsoluteFor: time.Hour},
+		session := w.signIn(t, w.user.ID, "proof", "", noon)
+		err := w.LinkIdentity(t.Context(), storage.IdentityLink{
+			Identity: upstreamIdentity(w.user.ID, "evil", "1"), ProofID: "proof", Until: storage.At(noon.Add(time.Hour)), SessionID: session.ID,
 		}, noon)
 		if err != nil || session.Identity != "" {
 			t.Fatalf("identity %q, %v", session.Identity, err)

@@ -19,9 +19,6 @@ type Arrival struct {
 
 	// Known: the identity was the user's before. ErrConflict if it is no more.
 	Known bool
-	// ByPassword: the person has typed the account's password, and the identity is
-	// only linked. The session then belongs to the password, not to the identity.
-	ByPassword bool
 	// NewUser is made, with a fresh id, when Identity has no UserID. It has no e-mail if
 	// nobody vouches for one.
 	NewUser User
@@ -61,9 +58,7 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 		a.Identity.UserID, settleUser = a.NewUser.ID, createArrived
 	}
 	a.SignIn.UserID, a.SignIn.connector = a.Identity.UserID, a.Identity.Connector
-	if !a.ByPassword {
-		a.SignIn.through = a.Identity
-	}
+	a.SignIn.through = a.Identity
 	in, err := db.arrive(ctx, a, settleUser, at)
 	if errors.Is(err, ErrUsernameTaken) { // since createArrived looked: it sees the other now
 		in, err = db.arrive(ctx, a, settleUser, at)
@@ -142,7 +137,7 @@ func (db *DB) admitArrival(tx *gorm.DB, a Arrival, at time.Time) error {
 		if !linked {
 			return ErrConflict // disconnected meanwhile
 		}
-	} else if !a.ByPassword && a.Identity.Email != "" {
+	} else if a.Identity.Email != "" {
 		if err := checkFound(tx, a); err != nil {
 			return err
 		}

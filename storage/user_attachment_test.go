@@ -213,7 +213,7 @@ func TestUnproven_AgainstASignIn(t *testing.T) {
 					w.arrivals++
 					identity := upstreamIdentity(u.ID, "evil", u.ID)
 					arrival := storage.Arrival{
-						Identity: identity, AttemptID: fmt.Sprint("race ", w.arrivals), Until: storage.At(noon), ByPassword: true,
+						Identity: identity, AttemptID: fmt.Sprint("race ", w.arrivals), Until: storage.At(noon),
 						SignIn: storage.SignIn{HandleHash: fmt.Sprint("race ", w.arrivals), NotBefore: &u.NotBefore, IdleFor: 1e9, AbsoluteFor: 1e9},
 					}
 					results := together(2, func(i int) error {

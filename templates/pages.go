@@ -89,6 +89,7 @@ func functions(files *static.Files) template.FuncMap {
 		"why":         why,
 		"help":        help,
 		"confirmable": confirmable,
+		"provable":    provable,
 
 		"connect":       func(base, id string) (string, error) { return action(base, "/login/"+id) },
 		"connectorMark": connectorMark,

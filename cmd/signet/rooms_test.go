@@ -57,7 +57,7 @@ var house = func() map[string][]string {
 		"provider/upkeep":           {"storage", "provider/web"},
 		"provider/visit":            join(carriers, "provider/credential"),
 		"provider/directory":        {"federation/foreign", "storage", "provider/keys", "provider/credential"},
-		"provider/interaction":      rulers,
+		"provider/interaction":      join(rulers, "provider/flow"),
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
 		"provider/firstparty":       join(rulers, "provider/flow"),
@@ -80,11 +80,12 @@ var house = func() map[string][]string {
 		"cmd/signet/client":     commands,
 		"cmd/signet/keys":       slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
 		"cmd/signet/signettest": slices.Concat(pages, keepers, tests, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/program"}),
-		"cmd/signet/cluster":    {}, // as the six below, nothing but tests
+		"cmd/signet/cluster":    {}, // as the seven below, nothing but tests
 		"cmd/signet/proxy":      {},
 		"cmd/signet/parties":    {},
 		"cmd/signet/browser":    {},
 		"cmd/signet/keyboard":   {},
+		"cmd/signet/ways":       {},
 		"cmd/signet/pages":      {},
 		"cmd/signet/example":    {},
 		"cmd/signet/program":    slices.Concat(pages, keepers, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}),

@@ -167,7 +167,8 @@ func TestAdmin_HostileTextStaysTextOnEveryPage(t *testing.T) {
 		pages := map[string]providertest.Stop{"sign in": v.Get(t, b.AuthorizeURL(request...))}
 		pages["consent"] = v.SignIn(t, pages["sign in"], providertest.Root, providertest.Password)
 		b.Redeem(t, v.Allow(t, pages["consent"]).Code(t))
-		pages["refused"] = b.Visitor(t).SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), hostile, "wrong")
+		w := b.Visitor(t)
+		pages["refused"] = w.SignIn(t, w.Get(t, b.AuthorizeURL("prompt", "login")), hostile, "wrong")
 		pages["choose"] = v.Get(t, b.AuthorizeURL("prompt", "select_account"))
 		link := v.Get(t, b.Issuer+"/account/identities").FormTo(t, "/account/identities/link", "connector", "liar")
 		pages["connected"] = v.Get(t, v.Choose(t, v.Submit(t, link).Left, "victim"))

@@ -219,7 +219,7 @@ func TestDevice_UpstreamSignInMakesTheBrowserKnown(t *testing.T) {
 		b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
 		v := b.Visitor(t)
 		proof := v.ComeBy(t, "google", "ada").FormTo(t, "/login/link", "", "")
-		v.Allow(t, v.Submit(t, proof, "password", providertest.Password))
+		v.Allow(t, v.Decide(t, v.Submit(t, proof, "password", providertest.Password), "connect"))
 		v.Keep("signet_device", "")
 		v.ComeBy(t, "google", "ada", "prompt", "login")
 		stranger := b.Visitor(t)

@@ -215,13 +215,14 @@ func TestPasswords_OneAccountHasOneCount(t *testing.T) {
 		}
 		// What else a request says opens no other count.
 		wantLocked(t, "with a client's credentials", b.Visitor(t).App(t, "/login", providertest.Credentials, providertest.WithHeader("Authorization", providertest.Basic("bob@example.com", providertest.Password))))
-		f := b.Visitor(t).Get(t, b.AuthorizeURL()).Form(t)
+		v := b.Visitor(t)
+		f := v.Get(t, b.AuthorizeURL()).Form(t)
 		for _, field := range []string{"email", "login", "user", "user_id", "client_id", "username2"} {
 			f.Values.Set(field, "bob@example.com")
 		}
 		f.Values.Set("username", providertest.Alice)
 		f.Values.Set("password", providertest.Password)
-		wantLocked(t, "with more fields", providertest.Do(t, providertest.Direct, b.Visitor(t).FormRequest(t, f)))
+		wantLocked(t, "with more fields", providertest.Do(t, v.Client, v.FormRequest(t, f)))
 	})
 }
 
@@ -328,7 +329,8 @@ func TestPasswords_HeadersMakeNoOtherNetwork(t *testing.T) {
 // PW-11: 500 logins at once with 64 MiB Argon2 each.
 func TestPasswords_FloodIsToldToComeBack(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		form := b.Visitor(t).Get(t, b.AuthorizeURL()).Form(t)
+		v := b.Visitor(t)
+		form := v.Get(t, b.AuthorizeURL()).Form(t)
 		var heard, busy atomic.Int64
 		providertest.Race(200, func(i int) {
 			address, username := fmt.Sprintf("2001:db8:%x::1", i), fmt.Sprintf("user%d@example.com", i)
@@ -338,9 +340,9 @@ func TestPasswords_FloodIsToldToComeBack(t *testing.T) {
 			} else {
 				f := form
 				f.Values = url.Values{"request": form.Values["request"], "username": {username}, "password": {"wrong password"}}
-				r := b.Visitor(t).FormRequest(t, f)
+				r := v.FormRequest(t, f)
 				r.Header.Set("X-Forwarded-For", address)
-				a = providertest.Do(t, providertest.Direct, r)
+				a = providertest.Do(t, v.Client, r)
 			}
 			switch {
 			case a.StatusCode == http.StatusUnauthorized || a.StatusCode == http.StatusUnprocessableEntity:

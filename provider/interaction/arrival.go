@@ -25,11 +25,16 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 		decided := decideArrival(factsOf(t, owner))
 		trace.Note("arrival", string(decided))
 		trace.Note("upstream_address", t.identity.Standing())
+		if t.attempt.Prove {
+			if err := h.checkProof(r, t, decided, owner); err != nil {
+				return err
+			}
+		}
 		switch decided {
 		case proveFirst:
-			return h.askProof(w, t)
+			return h.keepWaiting(w, t)
 		case connectFirst, closed, switchedOff:
-			return h.refuseArrival(t, decided)
+			return h.refuseArrival(r, t, decided)
 		}
 		arrival, err := h.arrivalOf(r.Context(), decided, owner.User, t)
 		if err != nil {
@@ -39,11 +44,15 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 		switch {
 		case err == nil:
 			h.remember(w, t.connector)
-			return web.SeeOther(w, h.next(t.step))
+			next, err := h.afterSignIn(w, r, t.step, owner.User.ID)
+			if err != nil {
+				return err
+			}
+			return web.SeeOther(w, next)
 		case errors.Is(err, storage.ErrReplayed):
 			return lostAttempt(err)
 		case errors.Is(err, storage.ErrRevoked):
-			return h.refuseArrival(t, switchedOff)
+			return h.refuseArrival(r, t, switchedOff)
 		case !errors.Is(err, storage.ErrConflict):
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 type attempt struct {
 	Upstream federation.Attempt `json:"a"`
 	Link     *visit.Link        `json:"l,omitempty"` // started on the account page
+	Prove    bool               `json:"p,omitempty"` // started to prove the account that an identity waits for
 	Key      string             `json:"q"`           // of the request, see session.TripKey
 	Request  string             `json:"-"`           // the sealed request, in a cookie of its own
 }
@@ -103,7 +104,8 @@ var (
 func lostAttempt(cause error) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "unknown_attempt", Title: "This sign-in was not started here",
-		Text:  "It may have been finished already, have taken more than ten minutes, or have been started in another browser. Go back to the application and sign in again.",
+		Text: "It may have been finished already, have taken more than ten minutes, or have been started in another browser; or this browser blocks cookies, which this site needs. " +
+			"Go back to the application and sign in again.",
 		Cause: cause,
 	}
 }

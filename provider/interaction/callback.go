@@ -29,7 +29,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	t := trip{step: s, connector: connector, attempt: a}
 	t.identity, err = connector.Finish(r.Context(), a.Upstream, values)
 	if err != nil {
-		return h.upstreamProblem(t, err)
+		return h.upstreamProblem(r, t, err)
 	}
 	h.Health.succeeded(connector.ID(), h.Now())
 	if note := t.identity.Note; note != nil {
@@ -55,6 +55,6 @@ func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 	return &web.Problem{
 		Status: http.StatusNotFound, Code: "connector_gone", Title: "This way to sign in is gone",
 		Text:     "The operator of this service has removed it since you started. Use another way to sign in.",
-		StartURL: h.signInPage(s),
+		StartURL: h.wayBack(r, trip{step: s, attempt: a}), StartText: backText,
 	}
 }

@@ -21,6 +21,9 @@ func (h *Handler) showChoice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if h.isAnswered(s, current, storage.Consent{}, choicePath) {
+		return web.SeeOther(w, h.next(s))
+	}
 	ticket, err := h.Visits.Ticket(choiceTicket(s, current))
 	if err != nil {
 		return err

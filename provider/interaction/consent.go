@@ -24,6 +24,9 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("read consent: %w", err)
 	}
+	if h.isAnswered(s, current, given, consentPath) {
+		return web.SeeOther(w, h.next(s))
+	}
 	ticket, err := h.Visits.Ticket(consentTicket(s, current))
 	if err != nil {
 		return err
@@ -75,10 +78,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	case "deny":
 		err = h.DB.DenyConsent(r.Context(), h.consenting(r, s, current), h.Now())
 	default:
-		return &web.Problem{
-			Status: http.StatusBadRequest, Code: "invalid_request", Title: "No decision was sent",
-			Text: "Choose Allow or Deny.", StartURL: h.next(s),
-		}
+		return noDecision("Choose Allow or Deny.", h.next(s))
 	}
 	if err != nil {
 		return h.sessionEnded(s, err)
@@ -90,6 +90,13 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return h.Site.Onward(w, h.next(s))
+}
+
+// noDecision is the page for a form that was sent without one of its buttons.
+func noDecision(text, wayOn string) *web.Problem {
+	return &web.Problem{
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: "No decision was sent", Text: text, StartURL: wayOn, StartText: backText,
+	}
 }
 
 // allow remembers the consent, if it may be remembered, as a fact of the session too.

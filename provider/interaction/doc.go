@@ -12,5 +12,6 @@
 //
 // Beside them stands the page that makes the first administrator.
 //
-// The package does not know codes, tokens or how a request is answered.
+// A page that people come back to asks the dispatcher's rule, flow.NextStep, whether anything
+// is left to ask. The package does not know codes, tokens or how a request is answered.
 package interaction

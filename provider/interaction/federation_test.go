@@ -89,7 +89,9 @@ func TestFederation_ProvenAccountIsLinkedAfterItsPassword(t *testing.T) {
 		b.WantIdentities(t, ada.ID)
 		// What the form says of the account is not asked.
 		page = v.Submit(t, f, "password", providertest.Password, "username", providertest.Alice, "email", providertest.Alice)
-		if got := v.Subject(t, page); got != ada.ID {
+		page.WantText(t, "“<bdi>Ada Example</bdi>”", providertest.AdaEmail)
+		b.WantIdentities(t, ada.ID)
+		if got := v.Subject(t, v.Decide(t, page, "connect")); got != ada.ID {
 			t.Fatalf("signed in as %s, want %s", got, ada.ID)
 		}
 		b.WantIdentities(t, ada.ID, providertest.AdaID)

@@ -92,7 +92,7 @@ func TestForms_TicketIsTheProofOfOldEngines(t *testing.T) {
 		m := &providertest.Bench{Bed: b, Visitor: b.Visitor(t), Tokens: map[string]any{}}
 		m.Visitor.Arrive(t, "mallory@example.com")
 		earlier := s.Ticket(t, "/consent")
-		s.Tokens["request"] = s.Request(t) // another request of the same person
+		s.Tokens["request"] = s.Request(t, "prompt", "select_account consent") // another request of the same person
 		m.Tokens["request"] = s.Tokens["request"]
 		send := func(path, decision, ticket string) providertest.Answer {
 			f := s.Form(t, path)
@@ -124,7 +124,7 @@ func TestForms_TicketIsTheProofOfOldEngines(t *testing.T) {
 		}
 		old := s.Ticket(t, "/consent")
 		b.Pass(31 * time.Minute)
-		s.Tokens["request"] = s.Request(t)
+		s.Tokens["request"] = s.Request(t, "prompt", "select_account consent")
 		if a := send("/consent", "deny", old); a.StatusCode != http.StatusConflict {
 			t.Errorf("a ticket of half an hour ago: got %d", a.StatusCode)
 		}

@@ -71,9 +71,29 @@ func (h *Handler) openForm(w http.ResponseWriter, r *http.Request, fields ...str
 func (h *Handler) current(r *http.Request, s step) (session.Current, error) {
 	current, err := h.Sessions.Current(r)
 	if err == session.ErrNone {
-		return current, web.Stale(h.next(s), err)
+		return current, h.stale(r, h.next(s), err)
 	}
 	return current, err
+}
+
+// stale is web.Stale for a form that needs what a cookie holds: a browser that sends none
+// is told that, too.
+func (h *Handler) stale(r *http.Request, wayOn string, cause error) *web.Problem {
+	p := web.Stale(wayOn, cause)
+	if !h.Sessions.Cookies.AnyCame(r) {
+		blocked := visit.CookiesBlocked(wayOn)
+		p.Title, p.Text, p.StartText = blocked.Title, blocked.Text, blocked.StartText
+	}
+	return p
+}
+
+// checkCookies refuses a form that signs somebody in, in a browser that would not keep
+// the session: nothing is stored, hashed or spent for it.
+func (h *Handler) checkCookies(r *http.Request, wayOn string) error {
+	if !h.Sessions.Cookies.AnyCame(r) {
+		return visit.CookiesBlocked(wayOn)
+	}
+	return nil
 }
 
 // next is the path of the dispatcher for this request.

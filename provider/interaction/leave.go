@@ -11,15 +11,18 @@ import (
 // leave takes a connector's button. The form answers at once; the upstream is
 // first spoken to by the GET that follows.
 func (h *Handler) leave(w http.ResponseWriter, r *http.Request) error {
-	s, _, err := h.openForm(w, r)
+	s, form, err := h.openForm(w, r)
 	if err != nil {
+		return err
+	}
+	if err := h.checkCookies(r, h.next(s)); err != nil {
 		return err
 	}
 	connector, ok := h.connector(r.PathValue("connector"))
 	if !ok {
 		return h.Site.NotFound()
 	}
-	return h.Visits.Depart(w, r, visit.Departure{Connector: connector.ID(), RequestID: s.ID}, s.Sealed)
+	return h.Visits.Depart(w, r, visit.Departure{Connector: connector.ID(), RequestID: s.ID, Prove: form.Get("prove") != ""}, s.Sealed)
 }
 
 // start makes the attempt, keeps it in this browser and leaves for the upstream.
@@ -45,10 +48,10 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return h.Site.NotFound()
 	}
-	t := trip{step: s, connector: connector, attempt: attempt{Key: key, Request: s.Sealed, Link: d.Link}}
+	t := trip{step: s, connector: connector, attempt: attempt{Key: key, Request: s.Sealed, Link: d.Link, Prove: d.Prove}}
 	upstream, location, err := connector.Start(r.Context(), h.optionsFor(s, connector))
 	if err != nil {
-		return h.upstreamProblem(t, err)
+		return h.upstreamProblem(r, t, err)
 	}
 	t.attempt.Upstream = upstream
 	if err := h.keepAttempt(w, r, t.attempt); err != nil {

@@ -29,16 +29,21 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) e
 	err = h.DB.LinkIdentity(r.Context(), link, h.Now())
 	switch {
 	case errors.Is(err, storage.ErrConflict):
-		return &web.Problem{
-			Status: http.StatusConflict, Code: "identity_in_use", Title: "This " + t.connector.Name() + " account belongs to someone else here",
-			Text: "It is connected to another account of this service. Disconnect it there first.", StartURL: h.Site.Base + identitiesPage,
-		}
+		return identityInUse(t.connector, h.Site.Base+identitiesPage, backText)
 	case errors.Is(err, storage.ErrReplayed):
 		return lostAttempt(err)
 	case err != nil:
 		return h.sessionEnded(t.step, err)
 	}
 	return web.SeeOther(w, h.next(t.step))
+}
+
+// identityInUse is the page for an identity that another user has.
+func identityInUse(c Connector, wayOn, text string) *web.Problem {
+	return &web.Problem{
+		Status: http.StatusConflict, Code: "identity_in_use", Title: "This " + c.Name() + " account belongs to someone else here",
+		Text: "It is connected to another account of this service. Disconnect it there first.", StartURL: wayOn, StartText: text,
+	}
 }
 
 // linkOf is what storage links if the user who started the trip is still signed in.

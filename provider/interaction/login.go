@@ -7,6 +7,7 @@ import (
 	"signet/provider/credential"
 	"signet/provider/visit"
 	"signet/provider/web"
+	"signet/storage"
 	"signet/templates"
 )
 
@@ -22,6 +23,13 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.other = query.Get("other") != ""
+	current, err := h.Visits.SignedIn(r)
+	switch {
+	case err != nil:
+		return err
+	case current != nil && !s.other && h.isAnswered(s, *current, storage.Consent{}, signInPath):
+		return web.SeeOther(w, h.next(s))
+	}
 	page := templates.SignIn{Username: s.LoginHint}
 	if id := query.Get("provider"); id != "" {
 		page.Error = h.unknownProvider(r, id)
@@ -32,6 +40,7 @@ func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 // askLogin shows the page that asks who it is. Somebody who is signed in and must only
 // prove it anew gets the page for that; all others may be anybody.
 func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, s step, status int, page templates.SignIn) error {
+	h.tryCookies(w, r)
 	current, err := h.Visits.SignedIn(r)
 	switch {
 	case err != nil:
@@ -61,13 +70,20 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := h.checkCookies(r, h.signInPage(s)); err != nil {
+		return err
+	}
 	s.other = form.Get("other") != ""
 	keep := form.Get("keep") != ""
-	_, err = h.Visits.SignIn(w, r, visit.PasswordSignIn{
+	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: form.Get("username"), Password: form.Get("password"), Keep: keep, RequestID: s.ID, ClientID: s.Client.ID,
 	})
 	if err == nil {
-		return h.Site.Onward(w, h.next(s))
+		next, err := h.afterSignIn(w, r, s, current.UserID)
+		if err != nil {
+			return err
+		}
+		return h.Site.Onward(w, next)
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {

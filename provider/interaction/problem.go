@@ -13,18 +13,35 @@ const backText = "Go back"
 // identitiesPage lists, on the account pages, the identities that a user has connected.
 const identitiesPage = "/account/identities"
 
-// wayBack is where a trip began: the sign-in page, where the other ways still
-// work, or the account page.
-func (h *Handler) wayBack(t trip) string {
-	if t.links() {
+// wayBack is where a trip began: the sign-in page, where the other ways still work, the
+// page that asks for the proof of an account, or the account page.
+func (h *Handler) wayBack(r *http.Request, t trip) string {
+	switch {
+	case t.links():
 		return h.Site.Base + identitiesPage
+	case t.attempt.Prove:
+		return h.linkPageOf(t.step)
 	}
-	return h.signInPage(t.step)
+	back, err := h.otherWays(r, t.step)
+	if err != nil {
+		return h.signInPage(t.step)
+	}
+	return back
+}
+
+// otherWays is the address of the sign-in page with the other ways in. A person whose
+// session is enough for the request has come from the page for another account.
+func (h *Handler) otherWays(r *http.Request, s step) (string, error) {
+	current, err := h.Visits.SignedIn(r)
+	if err != nil || current == nil || h.mustProve(s, *current) {
+		return h.signInPage(s), err
+	}
+	return h.otherAccount(s), nil
 }
 
 // upstreamProblem is the page for a trip that failed. Each leads back.
-func (h *Handler) upstreamProblem(t trip, err error) error {
-	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(t), StartText: backText, Cause: err}
+func (h *Handler) upstreamProblem(r *http.Request, t trip, err error) error {
+	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(r, t), StartText: backText, Cause: err}
 	name := t.connector.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):
@@ -34,7 +51,7 @@ func (h *Handler) upstreamProblem(t trip, err error) error {
 		p.Status, p.Title = http.StatusBadGateway, name+" is not answering"
 		p.Text = "Try again in a moment, or use another way to sign in."
 	case errors.Is(err, federation.ErrNoEmail):
-		p.Status, p.Title = http.StatusForbidden, name+" gave no email address"
+		p.Status, p.Title = http.StatusForbidden, name+" gave no verified email address"
 		p.Text = "An account here needs a verified email address. Add or verify one at " + name + ", or let " + name + " share it, and try again."
 	case errors.Is(err, federation.ErrNotAllowed):
 		p.Status, p.Title = http.StatusForbidden, "This account cannot be used here"
@@ -53,8 +70,8 @@ func (h *Handler) upstreamProblem(t trip, err error) error {
 }
 
 // refuseArrival is the page for an identity that signs nobody in, by the outcome.
-func (h *Handler) refuseArrival(t trip, why outcome) *web.Problem {
-	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(t)}
+func (h *Handler) refuseArrival(r *http.Request, t trip, why outcome) *web.Problem {
+	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(r, t), StartText: backText}
 	name := t.connector.Name()
 	switch why {
 	case connectFirst:

@@ -1,142 +1,185 @@
 package interaction
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"time"
+	"slices"
 
 	"signet/provider/credential"
-	"signet/provider/keys"
 	"signet/provider/request"
 	"signet/provider/session"
+	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
 )
 
-const (
-	proofCookie = "_pending"
-	proofLife   = 10 * time.Minute
-)
+// linkPage is the page on which a waiting identity is connected: it asks for a proof of
+// the account first, by any way in that the account has, and then whether to connect.
+const linkPage = "/login/link"
 
-// proof is an identity that waits for its owner to show that the account with its
-// address is hers. It names one identity, one address and one request, and lives
-// sealed in the browser that the identity came to.
-type proof struct {
-	AttemptID string           `json:"a"`
-	RequestID string           `json:"r"`
-	Identity  storage.Identity `json:"i"` // UserID is empty: who it is, is what is to be shown
-	Connector string           `json:"c"`
-}
+// linkPageOf is the address of that page for a step.
+func (h *Handler) linkPageOf(s step) string { return h.Site.Base + request.To(linkPage, s.Sealed) }
 
-// askProof keeps the identity in the browser and shows the page that asks for the
-// account's own password.
-func (h *Handler) askProof(w http.ResponseWriter, t trip) error {
-	payload, err := json.Marshal(proof{
-		AttemptID: t.attempt.Upstream.ID, RequestID: t.ID, Identity: asStored(t.identity, ""), Connector: t.connector.ID(),
-	})
-	if err != nil {
-		return fmt.Errorf("encode proof: %w", err)
-	}
-	sealed, err := h.Ring.Seal("proof", payload, h.Now().Add(proofLife))
-	if err != nil {
-		return fmt.Errorf("seal proof: %w", err)
-	}
-	h.Sessions.Cookies.Set(w, proofCookie, sealed, proofLife)
-	return web.SeeOther(w, h.Site.Base+request.To("/login/link", t.Sealed))
-}
-
-// pendingProof opens the browser's proof, for this request and no other.
-func (h *Handler) pendingProof(r *http.Request, s step) (proof, Connector, error) {
-	var p proof
-	lost := web.Stale(h.signInPage(s), nil)
-	sealed, ok := h.Sessions.Cookies.Read(r, proofCookie)
-	if !ok {
-		return p, Connector{}, lost
-	}
-	payload, err := h.Ring.Unseal("proof", sealed, h.Now())
-	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
-		return p, Connector{}, lost
-	}
-	if err != nil {
-		return p, Connector{}, fmt.Errorf("open proof: %w", err)
-	}
-	if json.Unmarshal(payload, &p) != nil || p.RequestID != s.ID {
-		return p, Connector{}, lost
-	}
-	c, ok := h.connector(p.Connector)
-	if !ok {
-		return p, c, h.Site.NotFound()
-	}
-	return p, c, nil
-}
-
-// provePage asks for the password of the account that has the address of the identity.
-func (h *Handler) provePage(s step, p proof, c Connector) templates.Prove {
-	return templates.Prove{
-		Common: h.common(s), Request: s.Sealed, Email: p.Identity.Email,
-		Connector: Button(c),
-		Back:      h.signInPage(s),
-	}
-}
-
-// showProve shows the page that asks to sign in to the account once.
+// showProve asks the person to prove that the account is theirs, or, if they have proven
+// it, whether to connect the identity.
 func (h *Handler) showProve(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.open(r.Context(), r.URL.Query().Get("request"))
 	if err != nil {
 		return err
 	}
-	p, c, err := h.pendingProof(r, s)
+	p, err := h.waitingOf(r, s)
 	if err != nil {
 		return err
 	}
-	return h.Site.Show(w, h.provePage(s, p, c))
+	current, err := h.Visits.SignedIn(r)
+	if err != nil {
+		return err
+	}
+	if current != nil && h.hasProven(*current, s, p) {
+		return h.askConnect(w, s, p, *current)
+	}
+	page, err := h.provePage(r, s, p)
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, page)
 }
 
-// prove checks the password of the account with the identity's address, through
-// the same counters as every sign-in, then signs in and links in one transaction.
-// The address comes from the proof: what else the form may say is ignored.
+// hasProven reports whether the signed-in user is the account's owner who proved it since
+// the identity came, or so lately that our own pages would ask for nothing.
+func (h *Handler) hasProven(current session.Current, s step, p waiting) bool {
+	if current.UserID != p.account.ID {
+		return false
+	}
+	since := slices.ContainsFunc(current.Facts, func(f storage.Fact) bool {
+		signedIn := f.Kind == storage.FactAuthenticated || f.Kind == storage.FactArrived
+		return signedIn && f.Request == s.ID && f.At >= p.At
+	})
+	return since || h.Visits.Fresh(current)
+}
+
+// provePage offers the ways in that the account has and that work here now. The person
+// may learn them: an upstream that is trusted with it has vouched for the address.
+func (h *Handler) provePage(r *http.Request, s step, p waiting) (templates.Prove, error) {
+	page := templates.Prove{Common: h.common(s), Request: s.Sealed, Email: p.Email, Connector: Button(p.connector)}
+	has, err := h.DB.WaysOf(r.Context(), p.account.ID)
+	if err != nil {
+		return page, err
+	}
+	var connectors []Connector
+	for _, c := range h.Connectors {
+		if slices.Contains(has.Connectors, c.ID()) {
+			connectors = append(connectors, c)
+		}
+	}
+	page.Password, page.Connectors = has.Password, buttons(connectors, h.lastUsed(r))
+	page.Back, err = h.otherWays(r, s)
+	return page, err
+}
+
+// prove takes the password of the account with the identity's address, through the same
+// counters as every sign-in, and signs in. The address is that of the identity, whatever
+// else the form may say.
 func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	s, form, err := h.openForm(w, r)
 	if err != nil {
 		return err
 	}
-	p, c, err := h.pendingProof(r, s)
+	p, err := h.waitingOf(r, s)
 	if err != nil {
 		return err
 	}
-	checked, err := h.Visits.CheckPassword(r, p.Identity.Email, form.Get("password"))
+	_, err = h.Visits.SignIn(w, r, visit.PasswordSignIn{
+		Username: p.Email, Password: form.Get("password"), RequestID: s.ID, ClientID: s.Client.ID,
+	})
 	if err == nil {
-		err = h.linkProven(w, r, s, p, checked)
-	}
-	if err == nil {
-		h.Sessions.Cookies.Clear(w, proofCookie)
-		h.remember(w, c)
-		return h.Site.Onward(w, h.next(s))
-	}
-	if errors.Is(err, storage.ErrReplayed) || errors.Is(err, storage.ErrConflict) {
-		return web.Stale(h.signInPage(s), err)
+		return h.Site.Onward(w, h.linkPageOf(s))
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
 		return err
 	}
 	credential.Note(web.TraceOf(r.Context()), refusal.Code, err)
-	page := h.provePage(s, p, c)
+	page, err := h.provePage(r, s, p)
+	if err != nil {
+		return err
+	}
 	page.Error = web.Referenced(r, refusal)
 	return h.Site.ShowStatus(w, status, page)
 }
 
-// linkProven signs the owner of the account in and links the identity that has waited.
-func (h *Handler) linkProven(w http.ResponseWriter, r *http.Request, s step, p proof, checked credential.Checked) error {
-	identity := p.Identity
-	identity.UserID = checked.User.ID
-	return h.Sessions.StartThrough(w, r, session.Started{
-		Request: s.ID, ClientID: s.Client.ID, ACR: session.OneFactor, AMR: session.ByPassword,
-		OldHash: checked.OldHash, NewHash: checked.NewHash, NotBefore: &checked.User.NotBefore, GiveBack: checked.Reserved,
-	}, storage.Arrival{
-		Identity: identity, AttemptID: p.AttemptID, Until: storage.At(h.Now().Add(attemptRemembered)), ByPassword: true,
+// askConnect asks whether to connect the identity to the account that was proven.
+func (h *Handler) askConnect(w http.ResponseWriter, s step, p waiting, current session.Current) error {
+	ticket, err := h.Visits.Ticket(connectTicket(s, p, current))
+	if err != nil {
+		return err
+	}
+	return h.Site.Show(w, templates.Connect{
+		Common: h.common(s), Request: s.Sealed, Ticket: ticket, Email: p.account.Email,
+		Connector: Button(p.connector), Label: p.Label,
 	})
+}
+
+// connectTicket binds the answer to the identity, the user, the session and the request
+// that the page showed. A proof for one identity connects no other one.
+func connectTicket(s step, p waiting, current session.Current) visit.Ticket {
+	return visit.Ticket{
+		Purpose: "connect", Session: current.ID, Request: s.ID,
+		Shown: p.identity().Key() + " " + current.UserID,
+	}
+}
+
+// connect links the identity that has waited, or drops it.
+func (h *Handler) connect(w http.ResponseWriter, r *http.Request) error {
+	s, form, err := h.openForm(w, r, "request", "ticket", "decision")
+	if err != nil {
+		return err
+	}
+	p, err := h.waitingOf(r, s)
+	if err != nil {
+		return err
+	}
+	current, err := h.current(r, s)
+	if err != nil {
+		return err
+	}
+	if err := h.Visits.CheckTicket(form.Get("ticket"), connectTicket(s, p, current)); err != nil {
+		return web.Stale(h.linkPageOf(s), err)
+	}
+	switch decision := form.Get("decision"); {
+	case decision == "not-now":
+	case decision != "connect":
+		return noDecision("Choose Connect or Not now.", h.linkPageOf(s))
+	case !h.hasProven(current, s, p):
+		return h.Site.Onward(w, h.linkPageOf(s))
+	default:
+		if err := h.linkWaiting(r, s, p, current); err != nil {
+			return err
+		}
+		h.remember(w, p.connector)
+	}
+	h.drop(w)
+	return h.Site.Onward(w, h.next(s))
+}
+
+// linkWaiting links the identity to the account of its address. A change of that address
+// ends the session, and with it the way to here.
+func (h *Handler) linkWaiting(r *http.Request, s step, p waiting, current session.Current) error {
+	if current.UserID != p.account.ID {
+		return web.Stale(h.linkPageOf(s), nil)
+	}
+	identity := p.identity()
+	identity.UserID = current.UserID
+	err := h.DB.LinkIdentity(r.Context(), storage.IdentityLink{
+		Identity: identity, ProofID: p.AttemptID, Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID,
+		Proof: p.Vouched, FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
+	}, h.Now())
+	switch {
+	case errors.Is(err, storage.ErrConflict):
+		return identityInUse(p.connector, h.next(s), "")
+	case errors.Is(err, storage.ErrReplayed):
+		return web.Stale(h.next(s), err)
+	}
+	return h.sessionEnded(s, err)
 }

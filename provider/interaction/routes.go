@@ -22,6 +22,7 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/select", h.choose),
 		page("GET|HEAD", "/login/link", h.showProve),
 		page("POST", "/login/link", h.prove),
+		page("POST", "/login/link/confirm", h.connect),
 		page("GET|HEAD", "/setup", h.showSetup),
 		page("POST", "/setup", h.setup),
 		page("POST", "/login/{connector}", h.leave),

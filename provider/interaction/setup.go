@@ -27,6 +27,7 @@ func (h *Handler) showSetup(w http.ResponseWriter, r *http.Request) error {
 	if err := h.checkSetup(r, token); err != nil {
 		return err
 	}
+	h.tryCookies(w, r)
 	return h.setupPage(w, http.StatusOK, templates.Setup{Token: token})
 }
 
@@ -59,6 +60,9 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 	}
 	token := form.Get("token")
 	if err := h.checkSetup(r, token); err != nil {
+		return err
+	}
+	if err := h.checkCookies(r, h.Site.Base+"/setup?"+url.Values{"token": {token}}.Encode()); err != nil {
 		return err
 	}
 	user, err := h.firstAdmin(r, token, form)

@@ -132,5 +132,8 @@ func (h *Handler) next(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := h.Visits.CheckEntered(r, opened.Sealed); err != nil {
+		return err
+	}
 	return h.dispatch(w, r, opened)
 }

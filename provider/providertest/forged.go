@@ -131,7 +131,7 @@ func (s *Bench) opens(t *testing.T, path, sealed string) bool {
 func (s *Bench) Form(t *testing.T, path string) Form {
 	t.Helper()
 	if s.Tokens["request"] == nil {
-		s.Tokens["request"] = s.Request(t)
+		s.Tokens["request"] = s.Request(t, "prompt", "select_account consent")
 	}
 	page := s.Visitor.Get(t, s.Bed.Issuer+path+"?"+url.Values{"request": {s.Tokens["request"].(string)}}.Encode())
 	return page.Form(t)

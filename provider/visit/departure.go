@@ -20,6 +20,7 @@ type Departure struct {
 	Connector string `json:"c"`
 	RequestID string `json:"r"`
 	Link      *Link  `json:"l,omitempty"` // nil: to sign in
+	Prove     bool   `json:"p,omitempty"` // to sign in to one account alone: the one that an identity waits for
 }
 
 // Link names the signed-in user whose account the identity that comes back is for.

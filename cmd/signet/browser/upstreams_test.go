@@ -25,6 +25,7 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 			var saw struct {
 				Visits                 map[string]upstreamVisit
 				Denied, Prove, Refused string
+				Connect                string
 				Linked, Unlinked       []string
 				Cookies                []signettest.BrowserCookie
 				Complaints             []string
@@ -75,6 +76,7 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 				{"the page of a denial", saw.Denied, "upstream_denied"},
 				{"the page of a denial", saw.Denied, "Go back"},
 				{"the page that asks for the account's password", saw.Prove, "Is this account yours?"},
+				{"the page that asks whether to connect", saw.Connect, "to " + signettest.DemoEmail + "?"},
 				{"a wrong password there", saw.Refused, "invalid_credentials"},
 			} {
 				if !strings.Contains(want.text, want.part) {

@@ -37,7 +37,12 @@ func startPretend(issuer string, now func() time.Time) (pretend, error) {
 	if err != nil {
 		return up, err
 	}
-	up.github, err = beside(issuer, 2, setup("github"), federationtest.StartGitHub)
+	github := setup("github")
+	github.Accounts = append(federationtest.GitHubAccounts(), federationtest.Account{ // the same person as at Google
+		Key: "ada", ID: 583240, Username: "ada", Name: "Ada Example",
+		Emails: []federationtest.GitHubEmail{{Email: "ada.example@gmail.com", Primary: true, Verified: true}},
+	})
+	up.github, err = beside(issuer, 2, github, federationtest.StartGitHub)
 	if err != nil {
 		up.google.Close()
 	}

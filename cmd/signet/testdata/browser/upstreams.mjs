@@ -62,6 +62,8 @@ run(async (browser, job) => {
   report.refused = await text('[role=alert]')
   await page.locator('#password').fill(job.password)
   await page.locator('#sign-in').click()
+  report.connect = await text('main')
+  await page.locator('#connect').click()
   report.visits.proven = { buttons: [] }
   await arrived('proven')
   await signOut()

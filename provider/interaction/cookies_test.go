@@ -1,0 +1,168 @@
+package interaction_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"signet/provider"
+	"signet/provider/providertest"
+)
+
+// picky is a browser's jar that refuses the cookies of some names.
+type picky struct {
+	http.CookieJar
+	refuses func(name string) bool
+}
+
+// SetCookies keeps only those that are not refused.
+func (p picky) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	var kept []*http.Cookie
+	for _, c := range cookies {
+		if !p.refuses(c.Name) {
+			kept = append(kept, c)
+		}
+	}
+	p.CookieJar.SetCookies(u, kept)
+}
+
+// pickyVisitor opens such a browser.
+func pickyVisitor(t *testing.T, b *providertest.Testbed, refuses func(name string) bool) *providertest.Visitor {
+	t.Helper()
+	v := b.Visitor(t)
+	v.Client.Jar = picky{v.Client.Jar, refuses}
+	return v
+}
+
+func everything(string) bool { return true }
+
+// wantBlocked wants the page that says that cookies are blocked, with a way to try again.
+func wantBlocked(t *testing.T, what string, v *providertest.Visitor, s providertest.Stop) {
+	t.Helper()
+	if s.Left != nil || s.StatusCode != http.StatusBadRequest || !strings.Contains(s.Body, "cookies_blocked") {
+		t.Errorf("%s: at %s (left to %v) with status %d:\n%s", what, s.At, s.Left, s.StatusCode, s.Body)
+		return
+	}
+	s.WantText(t, "Allow cookies for this site")
+	if again := v.Get(t, s.Link(t, "start")); again.StatusCode != http.StatusOK || !strings.Contains(again.Body, "<form") {
+		t.Errorf("%s: to try again leads to %s, status %d", what, again.At, again.StatusCode)
+	}
+}
+
+// TestCookies_BlockedIsSaidAtEveryEntry: whichever way somebody comes whose browser keeps no
+// cookies, the form that cannot work says so, and not a row is written.
+func TestCookies_BlockedIsSaidAtEveryEntry(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
+		b.WithApp(t)
+		before := b.Dump(t)
+		jarless := b.Visitor(t)
+		jarless.Client.Jar = nil
+		entries := map[string]string{
+			"an application": b.AuthorizeURL(), "a new proof": b.AuthorizeURL("prompt", "login"), "a choice": b.AuthorizeURL("prompt", "select_account"),
+			"the first-party app": b.Issuer + "/login?" + url.Values{"return_to": {providertest.Shop + "/cart"}}.Encode(), "the sign-in page": b.Issuer + "/login",
+		}
+		for _, path := range append(providertest.Pages(t, "/account"), providertest.Pages(t, "/admin")...) {
+			entries[path] = b.Issuer + path
+		}
+		for name, v := range map[string]*providertest.Visitor{"blocked": pickyVisitor(t, b, everything), "no jar": jarless} {
+			for entry, at := range entries {
+				page := v.Get(t, at)
+				wantBlocked(t, name+", "+entry+", password", v, v.SignIn(t, page, providertest.Alice, providertest.Password))
+				wantBlocked(t, name+", "+entry+", wrong password", v, v.SignIn(t, page, providertest.Alice, "wrong"))
+				for _, connector := range []string{"google", "github", "liar"} {
+					wantBlocked(t, name+", "+entry+", "+connector, v, v.Submit(t, page.FormTo(t, "/login/"+connector, "", "")))
+				}
+			}
+			// The pages of a session, and a callback, belong to a browser that had one.
+			keeps := b.Visitor(t)
+			for _, path := range []string{"/consent", "/select", "/login/link"} {
+				sealed := v.Get(t, b.AuthorizeURL()).FormTo(t, "/login", "", "").Values
+				for _, s := range []providertest.Stop{
+					v.Get(t, b.Issuer+path+"?"+url.Values{"request": {sealed.Get("request")}}.Encode()),
+					v.Submit(t, providertest.Form{Action: b.Issuer + path, Values: url.Values{"request": {sealed.Get("request")}, "decision": {"continue"}, "ticket": {"x"}}}),
+				} {
+					if s.StatusCode != http.StatusConflict || !strings.Contains(s.Body, "Allow cookies for this site") {
+						t.Errorf("%s, %s: status %d at %s", name, path, s.StatusCode, s.At)
+					}
+				}
+			}
+			callback := keeps.Choose(t, keeps.Press(t, keeps.Get(t, b.AuthorizeURL()), "google"), "ada")
+			s := v.Get(t, callback)
+			v.WantProblem(t, s, http.StatusBadRequest, "unknown_attempt")
+			s.WantText(t, "blocks cookies")
+		}
+		for name, rows := range b.Dump(t) {
+			if rows != before[name] {
+				t.Errorf("table %s has changed:\n%s\n%s", name, before[name], rows)
+			}
+		}
+	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
+}
+
+// TestCookies_RefusedOneByOne: whichever of the cookies a browser refuses, a sign-in ends in
+// the application or on a page that names cookies, never at the sign-in form again.
+func TestCookies_RefusedOneByOne(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
+		names := []string{"signet", "signet_last", "signet_device", "signet_up_"}
+		for set := range 1 << len(names) {
+			refuses := func(name string) bool {
+				for i, refused := range names {
+					if set&(1<<i) != 0 && (name == refused || refused == "signet_up_" && strings.HasPrefix(name, refused)) {
+						return true
+					}
+				}
+				return false
+			}
+			for _, way := range []string{"password", "connector"} {
+				v := pickyVisitor(t, b, refuses)
+				page := v.Get(t, b.AuthorizeURL())
+				var s providertest.Stop
+				if way == "password" {
+					s = v.SignIn(t, page, providertest.Alice, providertest.Password)
+				} else if s = v.Submit(t, page.FormTo(t, "/login/github", "", "")); s.Left != nil {
+					s = v.Get(t, v.Choose(t, s.Left, "octo"))
+				}
+				what := fmt.Sprintf("%s, refused %05b", way, set)
+				works := set&1 == 0 && set&2 == 0 && (way == "password" || set&8 == 0)
+				if says := s.Left == nil && s.StatusCode == http.StatusBadRequest && strings.Contains(s.Body, "cookies"); says == works {
+					t.Errorf("%s: at %s (left to %v), status %d", what, s.At, s.Left, s.StatusCode)
+				}
+				if works {
+					if s.Left == nil {
+						s = v.Allow(t, s)
+					}
+					s.Code(t)
+				}
+			}
+		}
+	})
+}
+
+// TestCookies_TryAgainWorks: cookies that were allowed meanwhile, or only deleted while the
+// page was open, are no obstacle at the second attempt.
+func TestCookies_TryAgainWorks(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		blocked := true
+		v := pickyVisitor(t, b, func(string) bool { return blocked })
+		page := v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
+		wantBlocked(t, "at first", v, page)
+		blocked = false
+		v.Redo(t, v.Get(t, page.Link(t, "start"))).Code(t)
+	})
+}
+
+// TestCookies_SetUpLinkIsNotSpent in a browser that would not be signed in.
+func TestCookies_SetUpLinkIsNotSpent(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		link := setupLink(t, b)
+		fill := func(v *providertest.Visitor) providertest.Stop {
+			return v.Submit(t, v.Get(t, link).Form(t), "email", "root@example.com", "name", "Root", "new-password", "a good long sentence")
+		}
+		v := pickyVisitor(t, b, everything)
+		wantBlocked(t, "set-up", v, fill(v))
+		b.WantNoUser(t, "root@example.com")
+		fill(b.Visitor(t)).WantAt(t, "/admin")
+	})
+}

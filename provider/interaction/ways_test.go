@@ -1,0 +1,450 @@
+package interaction_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/federation/federationtest"
+	"signet/provider"
+	"signet/provider/providertest"
+	"signet/storage"
+)
+
+// account is an account with a proven address at corp.example, and the ways in that it has.
+type account struct {
+	storage.User
+	b  *providertest.Testbed
+	up *providertest.Upstreams
+}
+
+// newAccount makes one; without a password for pass "".
+func newAccount(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams, u storage.User, pass string) account {
+	t.Helper()
+	u.EmailVerified = true
+	if pass != "" {
+		return account{b.Local(t, u, pass), b, up}
+	}
+	made, err := b.DB.CreateUser(context.Background(), u, "", storage.By{At: b.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return account{made, b, up}
+}
+
+// attach links an identity to the account, as an operator's import would.
+func (a account) attach(t *testing.T, connector string) storage.Identity {
+	t.Helper()
+	i := storage.Identity{Connector: connector, UserID: a.ID}
+	switch connector {
+	case "google":
+		i.Issuer, i.Subject = a.up.Google.URL, "110169484474386276334"
+	case "github":
+		i.Issuer, i.Subject = a.up.GitHub.URL, "583231"
+	default: // one that is not offered any more, or another identity at the liar
+		i.Issuer, i.Subject = a.up.Liar.URL, "the first of "+a.ID
+	}
+	_, err := a.b.DB.SignInThrough(context.Background(), storage.Arrival{
+		Identity: i, AttemptID: storage.NewID("a"), Until: storage.At(a.b.Now().Add(time.Hour)),
+		SignIn: storage.SignIn{HandleHash: storage.NewID("h"), IdleFor: time.Hour, AbsoluteFor: time.Hour},
+	}, a.b.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// waits comes through the liar with an identity that nobody has seen and whose address is
+// the account's.
+func (a account) waits(t *testing.T, v *providertest.Visitor, pairs ...string) (page providertest.Stop, subject string) {
+	t.Helper()
+	subject = storage.NewID("s")
+	a.up.Liar.Tell(providertest.LieOf("sub", subject, "email", a.Email, "preferred_username", "mallory"))
+	page = v.Get(t, a.b.AuthorizeURL(pairs...))
+	if strings.Contains(page.Body, `id="other"`) { // somebody is signed in
+		page = v.Get(t, page.Link(t, "other"))
+	}
+	return v.Through(t, page, "liar", "victim"), subject
+}
+
+// proves takes a way of the page that asks for a proof: the password, or a connector.
+func (a account) proves(t *testing.T, v *providertest.Visitor, page providertest.Stop, way string) providertest.Stop {
+	t.Helper()
+	switch way {
+	case "password":
+		return v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password)
+	case "liar":
+		a.up.Liar.Tell(providertest.LieOf("sub", "the first of "+a.ID, "email", a.Email))
+	}
+	return v.Through(t, page, way, map[string]string{"google": "ada", "github": "octo", "liar": "victim"}[way])
+}
+
+// offered lists the ways that a page offers.
+func offered(page providertest.Stop) []string {
+	var ways []string
+	if strings.Contains(page.Body, `id="password"`) {
+		ways = append(ways, "password")
+	}
+	for _, part := range strings.Split(page.Body, `id="connector-`)[1:] {
+		id, _, _ := strings.Cut(part, `"`)
+		ways = append(ways, id)
+	}
+	slices.Sort(ways)
+	return ways
+}
+
+// identities are what the account has beside the waiting one, as WantIdentities has it.
+func (a account) wantLinked(t *testing.T, subject string, want bool) {
+	t.Helper()
+	if got := slices.Contains(a.b.IdentitiesOf(t, a.ID), "liar "+subject); got != want {
+		t.Fatalf("the waiting identity is linked: %v, want %v", got, want)
+	}
+}
+
+// TestWays_EveryWayOfAnAccountProvesIt walks every set of ways in that an account may have.
+// Each way that works here proves the account, and no other is offered; then a page asks
+// before the waiting identity is connected. Without a way the page names the operator.
+func TestWays_EveryWayOfAnAccountProvesIt(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		linkable := []string{"google", "liar", "removed"}
+		for set := range 1 << (len(linkable) + 1) {
+			pass, want := "", []string{}
+			if set&(1<<len(linkable)) != 0 {
+				pass, want = providertest.Password, append(want, "password")
+			}
+			a := newAccount(t, b, up, storage.User{Email: fmt.Sprintf("p%d@corp.example", set)}, pass)
+			var attached []storage.Identity
+			for i, connector := range linkable {
+				if set&(1<<i) == 0 {
+					continue
+				}
+				attached = append(attached, a.attach(t, connector))
+				if connector != "removed" {
+					want = append(want, connector)
+				}
+			}
+			slices.Sort(want)
+			a.walk(t, want, set)
+			for _, i := range attached {
+				if err := b.DB.Unlink(context.Background(), storage.IdentityRemoval{Identity: i, Last: true}, b.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+// walk goes every way of the account to the end, the first of them without connecting.
+func (a account) walk(t *testing.T, want []string, set int) {
+	t.Helper()
+	v := a.b.Visitor(t)
+	page, _ := a.waits(t, v)
+	if got := offered(page); page.At.Path != "/login/link" || !slices.Equal(got, want) {
+		t.Fatalf("set %d: at %s the page offers %q, want %q:\n%s", set, page.At, got, want, page.Body)
+	}
+	v.WantNobody(t)
+	if len(want) == 0 {
+		page.WantText(t, `id="help"`, "Ask the operator")
+		v.Get(t, page.Link(t, "back")).FormTo(t, "/login/liar", "", "")
+		return
+	}
+	for i, way := range want {
+		v := a.b.Visitor(t)
+		page, subject := a.waits(t, v)
+		page = a.proves(t, v, page, way)
+		page.WantText(t, "Connect the <bdi>Elsewhere</bdi> account “<bdi>mallory</bdi>” to <bdi>"+a.Email+"</bdi>?")
+		a.wantLinked(t, subject, false)
+		decision := "connect"
+		if i == 0 && set%2 == 0 {
+			decision = "not-now"
+		}
+		if got := v.Subject(t, v.Decide(t, page, decision)); got != a.ID {
+			t.Fatalf("set %d, by %s: signed in as %s", set, way, got)
+		}
+		a.wantLinked(t, subject, decision == "connect")
+		// It waits no more, whatever was decided.
+		if again := v.Submit(t, page.FormTo(t, "/login/link/confirm", "", ""), "decision", "connect"); again.StatusCode != http.StatusConflict {
+			t.Errorf("set %d, by %s: the page again: status %d", set, way, again.StatusCode)
+		}
+		a.wantLinked(t, subject, decision == "connect")
+	}
+}
+
+// TestWays_ProofOpensThatAccountAlone: a trip that is to prove the account enters no
+// other, and makes none. The identity goes on waiting.
+func TestWays_ProofOpensThatAccountAlone(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, "")
+		a.attach(t, "google")
+		a.attach(t, "github")
+		bob := newAccount(t, b, up, storage.User{Email: "bob@corp.example"}, "")
+		if _, err := b.DB.SignInThrough(t.Context(), storage.Arrival{
+			Identity: storage.Identity{Connector: "google", Issuer: up.Google.URL, Subject: graceSubject(t), UserID: bob.ID}, AttemptID: "bob", Until: storage.At(b.Now().Add(time.Hour)),
+			SignIn: storage.SignIn{HandleHash: "bob", IdleFor: time.Hour, AbsoluteFor: time.Hour},
+		}, b.Now()); err != nil {
+			t.Fatal(err)
+		}
+		v := b.Visitor(t)
+		page, subject := a.waits(t, v)
+		made := b.UsersMade(t)
+		for what, wrong := range map[string][2]string{
+			"another user's": {"google", "grace"}, "nobody's": {"github", "hidden"}, "nobody's, with an address": {"github", "big"},
+		} {
+			s := v.Through(t, page, wrong[0], wrong[1])
+			v.WantProblem(t, s, http.StatusForbidden, "other_account")
+			if back := v.Get(t, s.Link(t, "start")); back.At.Path != "/login/link" || !slices.Equal(offered(back), []string{"github", "google"}) {
+				t.Fatalf("%s: the way back leads to %s", what, back.At)
+			}
+		}
+		// Cancelled there, or an upstream that is down, likewise.
+		s := v.Get(t, v.Choose(t, v.Press(t, page, "github"), ""))
+		v.WantProblem(t, s, http.StatusForbidden, "upstream_denied")
+		if back := v.Get(t, s.Link(t, "start")); back.At.Path != "/login/link" {
+			t.Fatalf("cancelled: the way back leads to %s", back.At)
+		}
+		if n := b.UsersMade(t); n != made {
+			t.Errorf("%d accounts were made", n-made)
+		}
+		if got := v.Subject(t, v.Decide(t, a.proves(t, v, page, "google"), "connect")); got != a.ID {
+			t.Errorf("signed in as %s", got)
+		}
+		a.wantLinked(t, subject, true)
+	})
+}
+
+func graceSubject(t *testing.T) string {
+	t.Helper()
+	for _, known := range federationtest.GoogleAccounts() {
+		if known.Key == "grace" {
+			return known.Subject
+		}
+	}
+	t.Fatal("the pretend Google knows no grace")
+	return ""
+}
+
+// TestWays_WhoElseSignsInConnectsNothing: by the sign-in page people enter any account; only
+// the one of the address is asked whether to connect.
+func TestWays_WhoElseSignsInConnectsNothing(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
+		a.attach(t, "github")
+		t.Run("another user", func(t *testing.T) {
+			v := b.Visitor(t)
+			page, subject := a.waits(t, v)
+			back := v.SignIn(t, v.Get(t, page.Link(t, "back")), providertest.Alice, providertest.Password)
+			if got := v.Subject(t, back); got != b.Alice.ID {
+				t.Fatalf("signed in as %s", got)
+			}
+			a.wantLinked(t, subject, false)
+			if s := v.Get(t, page.At.String()); s.StatusCode != http.StatusConflict {
+				t.Errorf("it waits on: status %d at %s", s.StatusCode, s.At)
+			}
+		})
+		t.Run("the account, by another way of the sign-in page", func(t *testing.T) {
+			v := b.Visitor(t)
+			page, subject := a.waits(t, v)
+			asked := v.Through(t, v.Get(t, page.Link(t, "back")), "github", "octo")
+			v.Subject(t, v.Decide(t, asked, "connect"))
+			a.wantLinked(t, subject, true)
+		})
+		t.Run("an application signs in", func(t *testing.T) {
+			v := b.Visitor(t)
+			b.WithApp(t)
+			page, subject := a.waits(t, v)
+			body := `{"username":"` + a.Email + `","password":"` + providertest.Password + `"}`
+			providertest.WantStatus(t, v.App(t, "/login", body), http.StatusOK)
+			a.wantLinked(t, subject, false)
+			v.Subject(t, v.Decide(t, v.Get(t, page.At.String()), "connect")) // that was a proof, too
+			a.wantLinked(t, subject, true)
+		})
+	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
+}
+
+// TestWays_SessionOfTheAccount: one in which the person has proven lately who they are is
+// a proof; an older one, and one of an upstream that does not say when, is none.
+func TestWays_SessionOfTheAccount(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
+		a.attach(t, "github")
+		for _, c := range []struct {
+			name  string
+			come  func(v *providertest.Visitor)
+			later time.Duration
+			asks  bool
+		}{
+			{"by password, now", func(v *providertest.Visitor) { v.Arrive(t, a.Email) }, 0, true},
+			{"by password, long ago", func(v *providertest.Visitor) { v.Arrive(t, a.Email) }, 6 * time.Minute, false},
+			{"by GitHub", func(v *providertest.Visitor) { v.ComeBy(t, "github", "octo") }, 0, false},
+			{"of another", func(v *providertest.Visitor) { v.Arrive(t, providertest.Alice) }, 0, false},
+		} {
+			v := b.Visitor(t)
+			c.come(v)
+			b.Pass(c.later)
+			page, subject := a.waits(t, v, "prompt", "login")
+			asks := strings.Contains(page.Body, `id="not-now"`)
+			if page.At.Path != "/login/link" || asks != c.asks {
+				t.Errorf("%s: at %s, asks whether to connect: %v, want %v", c.name, page.At, asks, c.asks)
+			}
+			a.wantLinked(t, subject, false)
+			if !asks {
+				page = a.proves(t, v, page, "password")
+			}
+			v.Decide(t, page, "connect")
+			a.wantLinked(t, subject, true)
+		}
+	})
+}
+
+// TestWays_WhatTheRequestWantsIsStillAsked: the proof counts as the sign-in that it is, and
+// the dispatcher goes on from there.
+func TestWays_WhatTheRequestWantsIsStillAsked(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		for _, pairs := range [][]string{{"prompt", "login"}, {"max_age", "0"}, {"max_age", "300"}, {"prompt", "select_account"}, {"prompt", "consent"}} {
+			for _, way := range []string{"password", "github"} {
+				a := newAccount(t, b, up, storage.User{Email: storage.NewID("p") + "@corp.example"}, providertest.Password)
+				identity := a.attach(t, "github")
+				v := b.Visitor(t)
+				page, subject := a.waits(t, v, pairs...)
+				s := v.Decide(t, a.proves(t, v, page, way), "connect")
+				a.wantLinked(t, subject, true)
+				fresh := pairs[1] == "login" || pairs[0] == "max_age"
+				if way == "github" && fresh {
+					s.WantText(t, "Confirm it’s you")
+					s = v.Submit(t, s.FormTo(t, "/login", "", ""), "password", providertest.Password)
+				}
+				if got := v.Subject(t, s); got != a.ID {
+					t.Errorf("%v by %s: signed in as %s", pairs, way, got)
+				}
+				if err := b.DB.Unlink(t.Context(), storage.IdentityRemoval{Identity: identity, Last: true}, b.Now()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+// TestWays_TicketNamesAllThatWasShown: what the page of one person, session, request or
+// identity may do, no other page does.
+func TestWays_TicketNamesAllThatWasShown(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
+		v := b.Visitor(t)
+		asked := func() (providertest.Form, string) {
+			page, subject := a.waits(t, v, "prompt", "login")
+			if len(offered(page)) > 0 {
+				page = a.proves(t, v, page, "password")
+			}
+			return page.FormTo(t, "/login/link/confirm", "", ""), subject
+		}
+		first, one := asked()
+		second, two := asked() // in another tab, with another request: the first waits no more
+		refuse := func(what string, v *providertest.Visitor, f providertest.Form) {
+			t.Helper()
+			if s := v.Submit(t, providertest.Form{Action: f.Action, Values: f.Values}, "decision", "connect"); s.StatusCode != http.StatusConflict {
+				t.Errorf("%s: status %d at %s", what, s.StatusCode, s.At)
+			}
+			a.wantLinked(t, one, false)
+			a.wantLinked(t, two, false)
+		}
+		refuse("the first tab", v, first)
+		mixed := providertest.Form{Action: second.Action, Values: url.Values{"request": second.Values["request"], "ticket": first.Values["ticket"]}}
+		refuse("the ticket of another identity", v, mixed)
+		refuse("no ticket", v, providertest.Form{Action: second.Action, Values: url.Values{"request": second.Values["request"]}})
+		refuse("another browser", b.Visitor(t), second)
+		v.Get(t, b.AuthorizeURL("prompt", "login")) // a new session of another user in the same browser
+		w := v.Get(t, b.Issuer+"/login?other=1&request="+url.QueryEscape(v.Get(t, b.AuthorizeURL("prompt", "login")).FormTo(t, "/login", "", "").Values.Get("request")))
+		v.SignIn(t, w, providertest.Alice, providertest.Password)
+		refuse("after another user signed in", v, second)
+		// The account's owner comes back, long after: the identity waits no more.
+		v.Arrive(t, a.Email)
+		third, three := asked()
+		b.Pass(11 * time.Minute)
+		refuse("after eleven minutes", v, third)
+		a.wantLinked(t, three, false)
+	})
+}
+
+// TestWays_AccountThatIsSwitchedOff opens by no way, and connects nothing.
+func TestWays_AccountThatIsSwitchedOff(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
+		a.attach(t, "google")
+		v := b.Visitor(t)
+		page, subject := a.waits(t, v)
+		asked := b.Visitor(t)
+		shown, second := a.waits(t, asked)
+		shown = a.proves(t, asked, shown, "google")
+		b.Disable(t, a.ID)
+		if s := a.proves(t, v, page, "password"); s.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("by password: status %d", s.StatusCode)
+		}
+		v.WantProblem(t, a.proves(t, v, page, "google"), http.StatusForbidden, "account_switched_off")
+		if s := asked.Submit(t, shown.FormTo(t, "/login/link/confirm", "", ""), "decision", "connect"); s.StatusCode != http.StatusConflict {
+			t.Errorf("connect: status %d", s.StatusCode)
+		}
+		for _, s := range []string{subject, second} {
+			a.wantLinked(t, s, false)
+		}
+	})
+}
+
+// TestWays_AdministratorProvesItself by a way in of its own: no word of an upstream on an
+// address opens it, trusted to link by address or not.
+func TestWays_AdministratorProvesItself(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		a := newAccount(t, b, up, storage.User{Email: "root@corp.example", Admin: true}, "")
+		v := b.Visitor(t)
+		page, _ := a.waits(t, v)
+		page.WantText(t, "Ask the operator")
+		a.attach(t, "google")
+		page, subject := a.waits(t, v)
+		v.Subject(t, v.Decide(t, a.proves(t, v, page, "google"), "connect"))
+		a.wantLinked(t, subject, true)
+	}, providertest.Alter("liar", autoLink))
+}
+
+// TestWays_ConnectedMeanwhile: of two answers at once one connects; the other one's page
+// says that it is out of date. A person whom the identity was given to meanwhile keeps it.
+func TestWays_ConnectedMeanwhile(t *testing.T) {
+	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
+		v := b.Visitor(t)
+		page, subject := a.waits(t, v)
+		form := a.proves(t, v, page, "password").FormTo(t, "/login/link/confirm", "", "")
+		form.Values.Set("decision", "connect")
+		statuses := make([]int, 6)
+		providertest.Race(len(statuses), func(i int) {
+			r := v.FormRequest(t, form)
+			statuses[i] = providertest.Do(t, v.Client, r).StatusCode
+		})
+		slices.Sort(statuses)
+		if statuses[0] != http.StatusOK || statuses[1] != http.StatusConflict {
+			t.Errorf("statuses %v, want one that connects", statuses)
+		}
+		a.wantLinked(t, subject, true)
+		if e := b.WantEvent(t, storage.IdentityLinked, a.ID); e.Connector != "liar" {
+			t.Errorf("the event names the connector %q", e.Connector)
+		}
+
+		v = b.Visitor(t)
+		page, subject = a.waits(t, v)
+		page = a.proves(t, v, page, "password")
+		other := newAccount(t, b, up, storage.User{Email: "other@corp.example"}, "")
+		if _, err := b.DB.SignInThrough(t.Context(), storage.Arrival{
+			Identity: storage.Identity{Connector: "liar", Issuer: up.Liar.URL, Subject: subject, UserID: other.ID}, AttemptID: "other", Until: storage.At(b.Now().Add(time.Hour)),
+			SignIn: storage.SignIn{HandleHash: "other", IdleFor: time.Hour, AbsoluteFor: time.Hour},
+		}, b.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if s := v.Decide(t, page, "connect"); s.StatusCode != http.StatusConflict || !strings.Contains(s.Body, "identity_in_use") {
+			t.Errorf("status %d:\n%s", s.StatusCode, s.Body)
+		}
+		a.wantLinked(t, subject, false)
+	})
+}
