@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// compare checks the settings against each other.
+// compare checks the settings against each other. A setting that is wrong itself is not
+// compared: what came of it would only be a consequence, and hide the cause.
 func (r *Reading) compare() {
 	r.compareLifetimes()
 	r.compareKeyLife()
@@ -14,6 +15,15 @@ func (r *Reading) compare() {
 	r.compareTLS()
 	r.comparePKCS11()
 	r.compareDataDir()
+}
+
+// compared reports whether each of those settings has a value that can be compared.
+func (r *Reading) compared(keys ...string) bool {
+	return !slices.ContainsFunc(r.Wrong, func(m Mistake) bool {
+		return slices.ContainsFunc(keys, func(key string) bool {
+			return m.Key == key || m.Source == fromEnvironment && slices.Contains(optionOf(settings, key).variables(), m.Name)
+		})
+	})
 }
 
 // compareLifetimes: what is unused must not last longer than the whole.
@@ -28,7 +38,7 @@ func (r *Reading) compareLifetimes() {
 		{"session", "session_max", l.Session > l.SessionMax},
 		{"session_kept", "session_max", l.SessionKept > l.SessionMax},
 	} {
-		if pair.tooLong {
+		if pair.tooLong && r.compared("lifetimes."+pair.idle, "lifetimes."+pair.whole) {
 			r.complain(r.Place("lifetimes."+pair.idle), "lifetimes."+pair.idle, "is longer than lifetimes.%s, which would never let it end; raise that one or lower this one", pair.whole)
 		}
 	}
@@ -37,11 +47,11 @@ func (r *Reading) compareLifetimes() {
 // compareKeyLife: a key is published before it signs, and long enough to be known.
 func (r *Reading) compareKeyLife() {
 	k := r.Config.Keys
-	if k.PublishBefore > k.RotateEvery {
+	if k.PublishBefore > k.RotateEvery && r.compared("keys.publish_before", "keys.rotate_every") {
 		r.complain(r.Place("keys.publish_before"), "keys.publish_before", "is longer than keys.rotate_every: a key would be due before it may sign; raise that one or lower this one")
 	}
 	// OIDC Core, section 10.1.1: who has the JWKS cached must know the key that signs.
-	if k.MaxAge > k.PublishBefore {
+	if k.MaxAge > k.PublishBefore && r.compared("keys.jwks_max_age", "keys.publish_before") {
 		r.complain(r.Place("keys.jwks_max_age"), "keys.jwks_max_age", "is longer than keys.publish_before: relying parties would meet a key that is not in their copy; raise that one or lower this one")
 	}
 }
@@ -49,7 +59,7 @@ func (r *Reading) compareKeyLife() {
 // compareFirstParty checks what depends on the issuer.
 func (r *Reading) compareFirstParty() {
 	c := r.Config
-	if c.Issuer == "" {
+	if c.Issuer == "" || !r.compared("issuer") {
 		return // said elsewhere, or not needed by this command
 	}
 	issuer, err := url.Parse(c.Issuer)
@@ -67,6 +77,9 @@ func (r *Reading) compareFirstParty() {
 // compareTLS checks what certificate, key and issuer must have in common. It does
 // not open the files: most commands may not even read them.
 func (r *Reading) compareTLS() {
+	if !r.compared("tls.cert", "tls.key", "issuer") {
+		return
+	}
 	files, cert, key := r.Config.TLS, r.Place("tls.cert"), r.Place("tls.key")
 	switch {
 	case files.Cert != "" && files.Key == "":
@@ -81,6 +94,9 @@ func (r *Reading) compareTLS() {
 // comparePKCS11: the settings of the token come together.
 func (r *Reading) comparePKCS11() {
 	c := r.Config.PKCS11
+	if !r.compared("keys.pkcs11.module", "keys.pkcs11.token", "keys.pkcs11.pin") {
+		return
+	}
 	for _, s := range []struct {
 		key   string
 		given bool
@@ -93,7 +109,7 @@ func (r *Reading) comparePKCS11() {
 		}
 	}
 	for _, name := range c.Algorithms {
-		if !slices.Contains(r.Config.Algorithms, name) {
+		if r.compared("keys.algorithms", "keys.pkcs11.algorithms") && !slices.Contains(r.Config.Algorithms, name) {
 			r.complain(r.Place("keys.pkcs11.algorithms"), "keys.pkcs11.algorithms", "has %s, which is not one of keys.algorithms (%s)", name, strings.Join(r.Config.Algorithms, ", "))
 		}
 	}

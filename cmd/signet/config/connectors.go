@@ -34,7 +34,9 @@ func (r *Reading) readConnectors(file string, list *yaml.Node) {
 			continue
 		}
 		c := r.newConnector(at(file, item))
+		said := len(r.Wrong)
 		c.readMapping(file, "", item)
+		c.broken = len(r.Wrong) > said
 		if c.into.ID == "" && !holdsKey(item, "id") {
 			r.complain(c.place, "connectors", "id is missing (example: id: google)")
 		}
@@ -63,9 +65,11 @@ func (r *Reading) readConnectorVariables(env map[string]string) []string {
 			o := *optionOf(connectorOptions, key)
 			o.key = id + "." + key
 			names = append(names, o.variables()...)
+			said := len(r.Wrong)
 			r.readVariable(o.secret, o.variable(), env, func(where Place, value string) {
 				r.connector(id, where).set(*optionOf(connectorOptions, key), where, value)
 			})
+			r.unread[id] = r.unread[id] || len(r.Wrong) > said
 		}
 	}
 	return names
@@ -98,6 +102,9 @@ func (r *Reading) settleConnectors() {
 		case seen[one.ID]:
 			r.complain(c.place, "connectors", "the id %s stands twice: give one of them another", one.ID)
 			continue
+		case c.broken, r.unread[one.ID]:
+			seen[one.ID] = true
+			continue // what is missing may be what is wrong
 		case one.Kind == "":
 			r.complain(c.place, "", "connector %q: type is missing (example: type: oidc)", one.ID)
 			continue

@@ -20,7 +20,7 @@ func Read(from Sources) *Reading {
 }
 
 func newReading() *Reading {
-	r := &Reading{Config: Default(), Files: Files{}}
+	r := &Reading{Config: Default(), Files: Files{}, unread: map[string]bool{}}
 	r.process = &values[Config]{
 		in: r, table: settings, into: &r.Config, given: map[string]given{},
 		lists: map[string]readList{"connectors": r.readConnectors},

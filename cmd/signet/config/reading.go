@@ -27,6 +27,7 @@ type Reading struct {
 
 	process    *values[Config]
 	connectors []*values[provider.Connector]
+	unread     map[string]bool // ids of connectors with a variable that is wrong
 }
 
 // Err is nil, or all that is wrong.
@@ -74,6 +75,7 @@ type values[T any] struct {
 	given  map[string]given // by the key of the option
 	lists  map[string]readList
 	place  Place // of the whole
+	broken bool  // an option is wrong, so that the whole cannot be judged
 }
 
 // readList reads a list of YAML that is no option but holds some.

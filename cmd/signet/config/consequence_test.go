@@ -1,0 +1,40 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestRead_OneMistakeIsSaidOnce: a setting that is wrong is not compared with others, and
+// what it belongs to is not judged as a whole.
+func TestRead_OneMistakeIsSaidOnce(t *testing.T) {
+	const connector = "connectors: [{id: corp, type: oidc, issuer: \"https://x.example\", client_id: a, client_secret: b}]"
+	for content, key := range map[string]string{
+		"lifetimes: {refresh: soon, refresh_max: 1h}":      "lifetimes.refresh",
+		"lifetimes: {refresh: 40d, refresh_max: never}":    "lifetimes.refresh_max",
+		"lifetimes: {session: 40d, session_max: -1h}":      "lifetimes.session_max",
+		"keys: {publish_before: soon, rotate_every: 1h}":   "keys.publish_before",
+		"keys: {publish_before: 40d, rotate_every: often}": "keys.rotate_every",
+		"keys: {jwks_max_age: long, publish_before: 1m}":   "keys.jwks_max_age",
+		"{issuer: \"https://id.example.com/\", cookie_domain: other.example, tls: {cert: /a, key: /b}, first_party: {audience: \"urn:a\"}}": "issuer",
+		strings.Replace(connector, "type: oidc", "type: oicd", 1):                                                                           "connectors.type",
+		strings.Replace(connector, "https://x.example", "http://x.example?", 1):                                                             "corp",
+		strings.Replace(connector, "client_secret: b", "client_secret_file: /none", 1):                                                      "connectors.client_secret",
+		strings.Replace(connector, "client_id: a", "clientid: a", 1):                                                                        "connectors.clientid",
+		strings.Replace(connector, "client_secret: b", "client_secret: b, trust: blind", 1):                                                 "connectors.trust",
+	} {
+		_, err := readConfig(Sources{File: written(t, content)})
+		if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: got %v, want one mistake, about %s", content, err, key)
+		}
+	}
+	_, err := readConfig(Sources{File: written(t, ""), Env: map[string]string{"SIGNET_GOOGLE_CLIENT_ID": "a", "SIGNET_GOOGLE_CLIENT_SECRET_FILE": "/none"}})
+	if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "cannot be read") {
+		t.Errorf("a secret that cannot be read: got %v", err)
+	}
+	// Independent mistakes are still said at once.
+	_, err = readConfig(Sources{File: written(t, "{lifetimes: {refresh: soon}, cookie_domain: a..b, "+connector[:11]+" [{id: corp, type: oicd}]}")})
+	if err == nil || strings.Count(err.Error(), "\n") != 3 {
+		t.Errorf("three mistakes: got %v", err)
+	}
+}
