@@ -1,0 +1,174 @@
+package user_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"signet/cmd/signet/signettest"
+)
+
+// ofTheSignIn are the claims that tell of a sign-in; all others tell of the person.
+var ofTheSignIn = []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
+
+// fillers are the flags of `signet user update` that fill a claim, and how it comes out.
+var fillers = map[string]struct {
+	flags []string
+	want  any
+}{
+	"email":                 {nil, "alice@example.com"}, // given at its creation
+	"email_verified":        {nil, true},
+	"updated_at":            {nil, "a number"},
+	"phone_number":          {[]string{"--phone-number", "+41 44 668 18 00"}, "+41446681800"},
+	"phone_number_verified": {[]string{"--phone-number-verified"}, true},
+	"roles":                 {[]string{"--role", "ops"}, []any{"ops"}},
+	"groups":                {[]string{"--group", "staff"}, []any{"staff"}},
+	"address": {
+		[]string{"--address-formatted", "1 Square\nLondon", "--address-country", "GB"},
+		map[string]any{"formatted": "1 Square\nLondon", "country": "GB"},
+	},
+	"preferred_username": {[]string{"--preferred-username", "alice"}, "alice"},
+}
+
+// released gives what userinfo and the ID token tell of the user.
+func released(t *testing.T, i *signettest.Instance, client signettest.CreatedClient, scopes []string, claims string) (userinfo, idToken map[string]any) {
+	t.Helper()
+	p := signettest.NewGoParty(t, i, client, scopes...)
+	b := signettest.NewFormBrowser(t)
+	verifier := oauth2.GenerateVerifier()
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier), oidc.Nonce("a nonce")}
+	if claims != "" {
+		options = append(options, oauth2.SetAuthURLParam("claims", claims))
+	}
+	b.Open(p.AuthCodeURL("a state", options...))
+	b.Send("login", "", map[string]string{"username": i.Email, "password": i.Password})
+	if b.Left == nil {
+		t.Fatalf("scopes %q: still at %s", scopes, b.Text())
+	}
+	tokens, err := p.Exchange(t.Context(), b.Left.Query().Get("code"), oauth2.VerifierOption(verifier))
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := p.Provider.UserInfo(t.Context(), oauth2.StaticTokenSource(tokens))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := tokens.Extra("id_token").(string)
+	id, err := p.Provider.Verifier(&oidc.Config{ClientID: client.ID}).Verify(t.Context(), raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := info.Claims(&userinfo); err != nil {
+		t.Fatal(err)
+	}
+	if err := id.Claims(&idToken); err != nil {
+		t.Fatal(err)
+	}
+	return userinfo, idToken
+}
+
+// Every claim that the discovery document of a running server advertises can be filled by a
+// command, comes out at userinfo under exactly one of the scopes that it advertises, comes
+// out by the claims parameter alone, at userinfo and in the ID token, and is absent
+// without both.
+func TestClaims_EachAdvertisedOneCanBeFilledAndComesOut(t *testing.T) {
+	i := signettest.NewInstance(t)
+	i.Serve(t)
+	client := i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent")
+	var discovery struct {
+		Claims []string `json:"claims_supported"`
+		Scopes []string `json:"scopes_supported"`
+	}
+	_, body := signettest.Get(t, i.Issuer+"/.well-known/openid-configuration")
+	if err := json.Unmarshal([]byte(body), &discovery); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	update := []string{"user", "update", i.Email}
+	asked := map[string]any{}
+	for _, name := range discovery.Claims {
+		if slices.Contains(ofTheSignIn, name) {
+			continue
+		}
+		names, asked[name] = append(names, name), nil
+		filler, special := fillers[name]
+		value := values[name]
+		if !special && value.right == "" {
+			t.Errorf("%s is advertised, and no command fills it", name)
+			continue
+		}
+		if !special {
+			filler.flags = []string{"--" + strings.ReplaceAll(name, "_", "-"), value.right}
+		}
+		update = append(update, filler.flags...)
+	}
+	i.Command(t, "", nil, update...)
+	want := func(where, name string, got any) {
+		t.Helper()
+		wanted := any(values[name].stored)
+		if filler, special := fillers[name]; special {
+			wanted = filler.want
+		}
+		if number, is := got.(float64); is && wanted == "a number" && number > 0 {
+			return
+		}
+		if fmt.Sprint(got) != fmt.Sprint(wanted) {
+			t.Errorf("%s: %s is %v, want %v", where, name, got, wanted)
+		}
+	}
+
+	byScope := map[string][]string{}
+	for _, scope := range discovery.Scopes {
+		userinfo, idToken := released(t, i, client, []string{scope}, "")
+		for _, name := range names {
+			if userinfo[name] != nil {
+				byScope[name] = append(byScope[name], scope)
+				want("userinfo by scope "+scope, name, userinfo[name])
+			}
+			if idToken[name] != nil {
+				t.Errorf("scope %s puts %s into the ID token", scope, name)
+			}
+		}
+		for _, name := range ofTheSignIn {
+			if idToken[name] == nil {
+				t.Errorf("scope %s: %s is missing in the ID token", scope, name)
+			}
+		}
+	}
+	for _, name := range names {
+		if len(byScope[name]) != 1 {
+			t.Errorf("%s comes by the scopes %q, want one", name, byScope[name])
+		}
+	}
+
+	parameter, err := json.Marshal(map[string]any{"userinfo": asked, "id_token": asked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	userinfo, idToken := released(t, i, client, nil, string(parameter))
+	for _, name := range names {
+		want("userinfo by the claims parameter", name, userinfo[name])
+		want("ID token by the claims parameter", name, idToken[name])
+	}
+
+	for k := 3; k < len(update); k++ { // every value is taken away again
+		if !strings.HasPrefix(update[k], "--") {
+			update[k] = ""
+		}
+		if update[k] == "--phone-number-verified" {
+			update[k] += "=false"
+		}
+	}
+	i.Command(t, "", nil, update...)
+	userinfo, _ = released(t, i, client, discovery.Scopes, string(parameter))
+	for _, name := range names {
+		if kept := slices.Contains([]string{"email", "email_verified", "updated_at"}, name); (userinfo[name] != nil) != kept {
+			t.Errorf("after everything was taken away userinfo has %s = %v", name, userinfo[name])
+		}
+	}
+}
