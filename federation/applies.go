@@ -19,13 +19,17 @@ var usedBy = []struct {
 	{"issuer", func(c Config) bool { return c.Issuer != "" }, speakOpenID},
 	{"hosts", func(c Config) bool { return len(c.Hosts) > 0 }, speakOpenID},
 	{"algorithms", func(c Config) bool { return len(c.Algorithms) > 0 }, speakOpenID},
-	{"client_key", func(c Config) bool { return c.ClientKey.Reveal() != "" }, speakOpenID},
-	{"client_key_id", func(c Config) bool { return c.ClientKeyID != "" }, speakOpenID},
+	{"client_key", func(c Config) bool { return c.ClientKey.Reveal() != "" }, takeKeys},
+	{"client_key_id", func(c Config) bool { return c.ClientKeyID != "" }, takeKeys},
 	{"client_auth", func(c Config) bool { return c.ClientAuth != "" }, []Kind{Google, OIDC, Microsoft, GitLab}}, // the others know one way
 }
 
 // speakOpenID are the types whose upstreams speak OpenID Connect. GitHub's speak OAuth.
 var speakOpenID = []Kind{Google, OIDC, Microsoft, Apple, GitLab}
+
+// takeKeys are the types whose upstreams take a proof by our key, or, as Apple, a secret
+// that is made of it.
+var takeKeys = []Kind{OIDC, Microsoft, Apple, GitLab}
 
 // checkUsed refuses settings that the connector would not use.
 func checkUsed(c Config) error {

@@ -156,6 +156,7 @@ func TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList(t *testing.T) {
 			"ID token": providertest.ClaimsOf(t, tokens["id_token"]), "refreshed ID token": providertest.ClaimsOf(t, refreshed["id_token"]),
 			"refreshed access token": providertest.ClaimsOf(t, refreshed["access_token"]),
 			"cookie of the app":      providertest.ClaimsOf(t, providertest.PairOf(t, cookies).Access.Value),
+			"sign-in of the app":     userIn(cookies.JSON(t)), "session": userIn(v.App(t, "/session", "").JSON(t)),
 		} {
 			if got := fmt.Sprint(says["groups"]); got != "[ops dev staff]" {
 				t.Errorf("%s says the groups %v", name, got)

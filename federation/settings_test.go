@@ -1,0 +1,246 @@
+package federation_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/federation"
+	"signet/federation/federationtest"
+)
+
+// setting is a field of federation.Config, set to two values that somebody outside must be
+// able to tell apart.
+type setting struct {
+	on       func(*federation.Config) // what both have
+	one, two func(*federation.Config)
+	says     federationtest.Faults // of the upstream, both times
+	start    bool                  // the request to the upstream tells it; nobody signs in
+}
+
+var yes, no = true, false
+
+func ofKind(kind federation.Kind) func(*federation.Config) {
+	return func(c *federation.Config) { c.Kind = kind }
+}
+
+func apple(t *testing.T) func(*federation.Config) {
+	key, _ := keyPEM(t)
+	return func(c *federation.Config) {
+		c.Kind, c.ClientSecret, c.ClientKey, c.ClientKeyID, c.TeamID = federation.Apple, federation.Secret{}, key, "K", "T"
+	}
+}
+
+func settings(t *testing.T) map[string]setting {
+	keyOne, _ := keyPEM(t)
+	keyTwo, _ := keyPEM(t)
+	gitHub := func(c *federation.Config) { c.Kind, c.Issuer = federation.GitHub, "" }
+	return map[string]setting{
+		"ID":   {one: func(c *federation.Config) { c.ID = "one" }, two: func(c *federation.Config) { c.ID = "two" }},
+		"Kind": {one: ofKind(federation.OIDC), two: ofKind(federation.GitLab)},
+		"Name": {one: func(c *federation.Config) { c.Name = "One" }, two: func(c *federation.Config) { c.Name = "Two" }},
+		"ClientID": {
+			start: true, one: func(c *federation.Config) { c.ClientID = "one" }, two: func(c *federation.Config) { c.ClientID = "two" },
+		},
+		"ClientSecret": {
+			one: func(c *federation.Config) { c.ClientSecret = federation.NewSecret("one") },
+			two: func(c *federation.Config) { c.ClientSecret = federation.NewSecret("two") },
+		},
+		"ClientAuth": {
+			one: func(c *federation.Config) { c.ClientAuth = "client_secret_basic" }, two: func(c *federation.Config) { c.ClientAuth = "client_secret_post" },
+		},
+		"ClientKey": {
+			on:  func(c *federation.Config) { c.ClientSecret = federation.Secret{} },
+			one: func(*federation.Config) {}, two: func(c *federation.Config) { c.ClientKey = keyOne },
+		},
+		"ClientKeyID": {
+			on:  func(c *federation.Config) { c.ClientSecret, c.ClientKey = federation.Secret{}, keyTwo },
+			one: func(c *federation.Config) { c.ClientKeyID = "one" }, two: func(c *federation.Config) { c.ClientKeyID = "three" },
+		},
+		"TeamID": {
+			on: apple(t), says: federationtest.Faults{Claims: claims{"email_verified": "true"}},
+			one: func(c *federation.Config) { c.TeamID = "ONE" }, two: func(c *federation.Config) { c.TeamID = "THREE" },
+		},
+		"Issuer": {one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Issuer += "/other" }},
+		"BaseURL": {
+			on: gitHub, start: true,
+			one: func(*federation.Config) {}, two: func(c *federation.Config) { c.BaseURL = "https://git.example" },
+		},
+		"Tenants": {
+			on:  func(c *federation.Config) { c.Kind, c.Tenants = federation.Microsoft, []string{tenantA} },
+			one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Tenants = []string{tenantB} },
+		},
+		"Scopes": {start: true, one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Scopes = []string{"groups"} }},
+		"AllowedDomains": {
+			on:  func(c *federation.Config) { c.Trust = federation.Verifies },
+			one: func(c *federation.Config) { c.AllowedDomains = []string{"corp.example"} },
+			two: func(c *federation.Config) { c.AllowedDomains = []string{"other.example"} },
+		},
+		"RequireEmail": {
+			on: func(c *federation.Config) { c.Trust = federation.Verifies }, says: federationtest.Faults{Claims: claims{"email_verified": false}},
+			one: func(*federation.Config) {}, two: func(c *federation.Config) { c.RequireEmail = true },
+		},
+		"Claims": {
+			says: federationtest.Faults{Claims: claims{"roles": []string{"staff"}}},
+			one:  func(*federation.Config) {}, two: func(c *federation.Config) { c.Claims = map[string]string{"groups": "roles"} },
+		},
+		"Algorithms": {one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Algorithms = []string{"RS256"} }},
+		"Hosts": {
+			says: federationtest.Faults{Discovery: claims{"token_endpoint": "https://tokens.other.example/token"}},
+			one:  func(*federation.Config) {}, two: func(c *federation.Config) { c.Hosts = []string{"tokens.other.example"} },
+		},
+		"Trust": {
+			one: func(c *federation.Config) { c.Trust = federation.Distrust }, two: func(c *federation.Config) { c.Trust = federation.Verifies },
+		},
+		"Domains": {
+			on:  func(c *federation.Config) { c.Trust = federation.Authoritative },
+			one: func(c *federation.Config) { c.Domains = []string{"corp.example"} }, two: func(c *federation.Config) { c.Domains = []string{"other.example"} },
+		},
+		"Reauthenticates": {
+			one: func(c *federation.Config) { c.Reauthenticates = &yes }, two: func(c *federation.Config) { c.Reauthenticates = &no },
+		},
+		"KeepToken": {one: func(*federation.Config) {}, two: func(c *federation.Config) { c.KeepToken = true }},
+	}
+}
+
+// seen is what somebody outside sees of a connector: its button, the request that the
+// browser takes upstream, the token request, and who comes back.
+func (s setting) seen(t *testing.T, change func(*federation.Config)) string {
+	t.Helper()
+	l, err := federationtest.StartLying(federationtest.Setup{RedirectURIs: []string{redirectURI}, Now: newClock().now, ClientSecret: "a secret of the upstream"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(l.Close)
+	c := federation.Config{
+		ID: "up", Kind: federation.OIDC, ClientID: l.ClientID, ClientSecret: federation.NewSecret(l.ClientSecret), Issuer: l.URL, Timeout: 2 * time.Second,
+	}
+	if s.on != nil {
+		s.on(&c)
+	}
+	if change(&c); c.Kind == federation.Microsoft {
+		s.says = fromTenant(l, tenantA, tenantA, nil)
+	}
+	l.Tell(s.says)
+	up := connect(t, c, newClock())
+	var out strings.Builder
+	fmt.Fprintln(&out, up.ID(), up.Name(), up.Trust(), up.Reauthenticates())
+	a, to, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
+	if err != nil {
+		return out.String() + kind(err)
+	}
+	asked, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintln(&out, strings.ReplaceAll(asked.Scheme+"://"+asked.Host, l.URL, "UPSTREAM"), asked.Path, asked.Query().Get("client_id"), asked.Query().Get("scope"))
+	if s.start {
+		return out.String()
+	}
+	back, err := federationtest.Choose(up.client, to, "victim")
+	if err != nil {
+		t.Fatal(err)
+	}
+	i, err := up.finish(t, a, back)
+	form, header := l.LastTokenRequest()
+	fmt.Fprintln(&out, header.Get("Authorization"), len(form.Get("client_secret")), form.Has("client_assertion"), len(form.Get("client_assertion"))/8)
+	fmt.Fprintln(&out, i.Email, i.EmailVerified, i.Trust, i.Groups, i.Token != nil, kind(err))
+	return strings.ReplaceAll(out.String(), l.URL, "UPSTREAM")
+}
+
+func kind(err error) string {
+	for _, s := range sentinels {
+		if errors.Is(err, s) {
+			return s.Error()
+		}
+	}
+	return fmt.Sprint(err)
+}
+
+// TestSettings_EachMakesADifference: each setting of a connector, set to two values, shows a
+// difference outside. One that is read and does nothing fails here.
+func TestSettings_EachMakesADifference(t *testing.T) {
+	all := settings(t)
+	for field := range reflect.TypeFor[federation.Config]().Fields() {
+		s, known := all[field.Name]
+		if !known {
+			if field.Name != "Timeout" { // no setting; tests of the line shorten it
+				t.Errorf("no two values for %s", field.Name)
+			}
+			continue
+		}
+		if one, again, two := s.seen(t, s.one), s.seen(t, s.one), s.seen(t, s.two); one == two || one != again {
+			t.Errorf("%s makes no difference, or is no setting alone:\n%s\nagain:\n%s\nand:\n%s", field.Name, one, again, two)
+		}
+	}
+}
+
+// TestSettings_ThoseThatATypeDoesNotUseAreRefused, by name and with the way out; those that
+// it uses are not.
+func TestSettings_ThoseThatATypeDoesNotUseAreRefused(t *testing.T) {
+	key, _ := keyPEM(t)
+	for name, c := range map[string]struct {
+		set  func(*federation.Config)
+		used string // by these types
+	}{
+		"base_url":               {func(c *federation.Config) { c.BaseURL = "https://git.example" }, "github"},
+		"tenants":                {func(c *federation.Config) { c.Tenants = []string{tenantA} }, "microsoft"},
+		"team_id":                {func(c *federation.Config) { c.TeamID = "T" }, "apple"},
+		"issuer":                 {func(c *federation.Config) { c.Issuer = "https://up.example" }, "google oidc microsoft apple gitlab"},
+		"hosts":                  {func(c *federation.Config) { c.Hosts = []string{"x.example"} }, "google oidc microsoft apple gitlab"},
+		"algorithms":             {func(c *federation.Config) { c.Algorithms = []string{"ES256"} }, "google oidc microsoft apple gitlab"},
+		"client_auth":            {func(c *federation.Config) { c.ClientAuth = "client_secret_post" }, "google oidc microsoft gitlab"},
+		"client_key":             {func(c *federation.Config) { c.ClientKey = key }, "oidc microsoft apple gitlab"},
+		"client_key_id":          {func(c *federation.Config) { c.ClientKeyID, c.ClientKey = "k", key }, "oidc microsoft apple gitlab"},
+		"claims maps groups":     {func(c *federation.Config) { c.Claims = map[string]string{"groups": "x"} }, "google oidc microsoft apple gitlab"},
+		"claims maps email":      {func(c *federation.Config) { c.Claims = map[string]string{"email": "x"} }, "google oidc microsoft apple gitlab"},
+		"claims maps given_name": {func(c *federation.Config) { c.Claims = map[string]string{"given_name": "x"} }, "google github oidc microsoft gitlab"},
+		"claims maps website":    {func(c *federation.Config) { c.Claims = map[string]string{"website": "x"} }, "google github oidc microsoft apple gitlab"},
+	} {
+		for _, kind := range federation.Kinds() {
+			config := least(t, kind)
+			c.set(&config)
+			_, err := federation.New(config, http.DefaultClient, time.Now)
+			used := strings.Contains(" "+c.used+" ", " "+string(kind)+" ")
+			key := name
+			if name == "client_key_id" {
+				key = "client_key" // which stands beside it
+			}
+			switch {
+			case used && err != nil:
+				t.Errorf("%s with %s: %v", name, kind, err)
+			case !used && (!errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), key) || !strings.Contains(err.Error(), "does nothing with type "+string(kind))):
+				t.Errorf("%s with %s: got %v, want it refused", name, kind, err)
+			}
+		}
+	}
+	for name, change := range map[string]func(*federation.Config){
+		"client_key_id names a key":            func(c *federation.Config) { c.ClientKeyID = "k" },
+		"client_key is set":                    func(c *federation.Config) { c.ClientKey, c.ClientAuth = key, "client_secret_basic" },
+		"claims maps name to nothing":          func(c *federation.Config) { c.Claims = map[string]string{"name": " "} },
+		`claims names "roles"`:                 func(c *federation.Config) { c.Claims = map[string]string{"roles": "roles"} },
+		`claims names "sub"`:                   func(c *federation.Config) { c.Claims = map[string]string{"sub": "oid"} },
+		`claims names "phone_number_verified"`: func(c *federation.Config) { c.Claims = map[string]string{"phone_number_verified": "x"} },
+	} {
+		config := least(t, federation.OIDC)
+		change(&config)
+		if _, err := federation.New(config, http.DefaultClient, time.Now); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// GitHub's user document is mapped as the claims of others are.
+func TestGitHub_MapsWhatItsUserHas(t *testing.T) {
+	_, up := gitHub(t, func(c *federation.Config) {
+		c.Claims = map[string]string{"preferred_username": "login", "nickname": "login"}
+	})
+	if i := up.arrives(t, "octo"); !up.MapsUsername() || i.Username != "octo" || i.Nickname != "octo" || i.Name != "Octo Cat" {
+		t.Errorf("got %+v", i)
+	}
+}
