@@ -223,6 +223,21 @@ func walkPrompts(t *testing.T, b *providertest.Testbed, params url.Values) {
 	v.Submit(t, denied.Form(t), "decision", "deny").WantError(t, "access_denied")
 }
 
+// TestBudget_RefusalsThatAreTooLongArePages: an error goes back to the client only where
+// the address passes.
+func TestBudget_RefusalsThatAreTooLongArePages(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		b.Visitor(t).Get(t, b.AuthorizeURL("scope", "nothing", "state", noise(2000))).WantError(t, "invalid_scope")
+		for _, method := range []string{"", "none"} {
+			query := b.Params("scope", "nothing", "state", "", "prompt", method).Encode() + "&state=" + strings.Repeat(":", 2000)
+			v := b.Visitor(t)
+			s := v.Get(t, b.Issuer+"/authorize?"+query)
+			s.WantPage(t, http.StatusBadRequest, "invalid_request")
+			s.WantText(t, "shorten redirect_uri, state or nonce")
+		}
+	})
+}
+
 // TestBudget_SmallRequestsLeaveRoomForThreeTabs: three different requests of a usual size
 // can be on their way to upstreams at once.
 func TestBudget_SmallRequestsLeaveRoomForThreeTabs(t *testing.T) {

@@ -10,9 +10,14 @@ import (
 	"signet/provider/web"
 )
 
-// respond sends the browser back to the client with the parameters of the response.
+// respond sends the browser back to the client with the parameters of the response. An
+// error may have to go back before fits has judged the request.
 func (h *Handler) respond(w http.ResponseWriter, q request.Request, params url.Values) error {
-	return web.SeeOther(w, h.responseURI(q, params))
+	location := h.responseURI(q, params)
+	if len(location) > web.MaxAddress {
+		return authorizeProblem(longAnswer)
+	}
+	return web.SeeOther(w, location)
 }
 
 // responseURI adds the parameters of a response to the redirect URI, and to them state
