@@ -122,12 +122,12 @@ func prepareDatabase(ctx context.Context, read *config.Reading, module vault.Mod
 			return
 		}
 	}
+	if _, _, err := nextMasterKey(c); err != nil {
+		complainOf(read, "master_key_next", err)
+		return
+	}
 	if err := checkMasterKey(ctx, c, module); err != nil {
-		key := "master_key"
-		if errors.Is(err, errNextMasterKey) {
-			key = "master_key_next"
-		}
-		complainOf(read, key, err)
+		complainOf(read, "master_key", err)
 	}
 }
 
@@ -185,9 +185,6 @@ func checkDatabaseFile(ctx context.Context, c config.Config) error {
 // checkMasterKey looks whether there is a master key, or may be made one, and whether it
 // opens the keys of a SQLite database.
 func checkMasterKey(ctx context.Context, c config.Config, module vault.Module) error {
-	if _, _, err := nextMasterKey(c); err != nil {
-		return fmt.Errorf("%w%w", errNextMasterKey, err)
-	}
 	key, err := readMasterKey(c)
 	missing := errors.Is(err, os.ErrNotExist)
 	if err != nil && !missing {
@@ -212,7 +209,3 @@ func checkMasterKey(ctx context.Context, c config.Config, module vault.Module) e
 	}
 	return nil
 }
-
-// errNextMasterKey marks what is wrong with the key that a rewrap moves to. It has no
-// text of its own.
-var errNextMasterKey = errors.New("")

@@ -85,8 +85,10 @@ func newPreparedHouse(t *testing.T) preparedHouse {
 	return h
 }
 
-func (h preparedHouse) judge(t *testing.T, c settingsCase) (accepted bool) {
-	dir := t.TempDir()
+// lay makes a house of its own for a case, and gives the environment and the file of its
+// settings.
+func (h preparedHouse) lay(t *testing.T, c settingsCase, dir string) (env []string, file string) {
+	t.Helper()
 	data := filepath.Join(dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
@@ -96,7 +98,7 @@ func (h preparedHouse) judge(t *testing.T, c settingsCase) (accepted bool) {
 			t.Fatal(err)
 		}
 	}
-	file := filepath.Join(dir, "signet.yaml")
+	file = filepath.Join(dir, "signet.yaml")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(c.file, "DIR", dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -117,10 +119,17 @@ func (h preparedHouse) judge(t *testing.T, c settingsCase) (accepted bool) {
 		settings["SIGNET_LISTEN"] = fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
 	}
 	maps.Copy(settings, c.env)
-	var env []string
 	for name, value := range settings {
 		env = append(env, name+"="+strings.ReplaceAll(value, "DIR", dir))
 	}
+	return env, file
+}
+
+// judge holds serve against check, and tells whether they accept the settings.
+func (h preparedHouse) judge(t *testing.T, c settingsCase) (accepted bool) {
+	t.Helper()
+	dir := t.TempDir()
+	env, file := h.lay(t, c, dir)
 	before := treeOf(t, dir)
 	code, said := checkCase(t, env, file)
 	if after := treeOf(t, dir); after != before {
@@ -129,7 +138,7 @@ func (h preparedHouse) judge(t *testing.T, c settingsCase) (accepted bool) {
 	served := serveCase(t, env, file)
 	defer served.stop()
 	switch {
-	case strings.Contains(settings["SIGNET_DATABASE"]+c.file, "postgres") && code == exit.OK:
+	case strings.Contains(c.env["SIGNET_DATABASE"]+c.file, "postgres") && code == exit.OK:
 		if served.code != exit.Unreachable {
 			t.Errorf("check accepts a PostgreSQL that is not there; serve ends with exit code %d: %s", served.code, served.said)
 		}
@@ -277,31 +286,15 @@ func (s servedCase) wantWorking(t *testing.T, connectors []string) {
 	}
 	_, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(started.Issuer, "https://"), "http://"), "/")
 	base := "http://" + s.address
-	if strings.Contains(s.said, `"tls":true`) || s.secure {
+	if s.secure {
 		base = "https://" + s.address
 	}
 	if path != "" {
 		path = "/" + path
 	}
 	get := func(path string, cookies []*http.Cookie) (*http.Response, string) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Accept", "text/html")
-		for _, cookie := range cookies {
-			request.AddCookie(cookie)
-		}
-		answer, err := client.Do(request)
-		if err != nil {
-			t.Fatalf("%v\n%s", err, s.said)
-		}
-		defer answer.Body.Close()
-		body, err := io.ReadAll(answer.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return answer, string(body)
+		t.Helper()
+		return asBrowser(t, client, base+path, cookies)
 	}
 	answer, body := get(path+"/.well-known/openid-configuration", nil)
 	if err := json.Unmarshal([]byte(body), &document); err != nil || document.Issuer != started.Issuer {
@@ -325,6 +318,29 @@ func (s servedCase) wantWorking(t *testing.T, connectors []string) {
 			t.Errorf("the sign-in page offers no connector %s", id)
 		}
 	}
+}
+
+// asBrowser gives the answer to a page's URL and its body.
+func asBrowser(t *testing.T, client *http.Client, url string, cookies []*http.Cookie) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Accept", "text/html")
+	for _, cookie := range cookies {
+		request.AddCookie(cookie)
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer, string(body)
 }
 
 // valuesOf are values of a setting by its unit: right ones, odd ones and wrong ones.
