@@ -3,6 +3,8 @@ package firstparty_test
 import (
 	"crypto/rand"
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
@@ -145,7 +147,11 @@ func TestPerson_IsWhatTheTypesOfTheSDKSay(t *testing.T) {
 	}
 	tsc := exec.CommandContext(t.Context(), filepath.Join(sdk, "node_modules/.bin/tsc"), "--noEmit", "--strict", "--exactOptionalPropertyTypes",
 		"--allowImportingTsExtensions", "--module", "nodenext", "--target", "es2022", "--types", "", "--ignoreConfig", file)
-	if out, err := tsc.CombinedOutput(); err != nil {
+	out, err := tsc.CombinedOutput()
+	if errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the packages of %s are not installed: make prepare", sdk)
+	}
+	if err != nil {
 		t.Errorf("the answers are not of the types: %v\n%s\n%s", err, out, program.String())
 	}
 	source, err := os.ReadFile(sdk + "/src/session.ts")

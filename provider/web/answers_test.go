@@ -20,6 +20,7 @@ var unanswered = map[string]string{
 	"oauth.foreign_token":                 "revocation notes it and answers 200 (RFC 7009, section 2.2)",
 	"oauth.grant_dead":                    "it wraps the not_found of storage, which has a row",
 	"oauth/logout.go.malformed_request":   "a page tells it",
+	"oauth.request_too_large":             "a page tells it: an answer would be as large",
 	"request.client_disabled":             "client authentication answers it as unauthenticated, and the authorization endpoint with a page",
 	"request.client_id_missing":           "a page tells it: nothing is redirected to an unknown client",
 	"request.unknown_client":              "a page tells it: nothing is redirected to an unknown client",
