@@ -223,6 +223,31 @@ func walkPrompts(t *testing.T, b *providertest.Testbed, params url.Values) {
 	v.Submit(t, denied.Form(t), "decision", "deny").WantError(t, "access_denied")
 }
 
+// TestBudget_LargestWaitingIdentity: an identity with the longest names that an upstream may
+// give waits for the proof of an account, beside a large request.
+func TestBudget_LargestWaitingIdentity(t *testing.T) {
+	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
+		domain := strings.ToLower(strings.NewReplacer("-", "x", "_", "y").Replace(noise(40))) + "." + strings.Repeat("long.", 10) + "example"
+		email := strings.ToLower(strings.NewReplacer("-", "x", "_", "y").Replace(noise(60))) + "@" + domain
+		b.Local(t, storage.User{Email: email, EmailVerified: true}, providertest.Password)
+		f := providertest.LieOf("sub", noise(255), "email", email, "name", noise(100))
+		f.Claims["email_verified"] = true
+		up.Liar.Tell(f)
+		v := b.Visitor(t)
+		page := v.Through(t, v.Get(t, b.AuthorizeURL("state", noise(1500))), "liar", "victim")
+		if page.At.Path != "/login/link" {
+			t.Fatalf("at %s, status %d: %s", page.At, page.StatusCode, page.Body)
+		}
+		wantCookies(t, v, "/login/link")
+		pending := v.Cookie(t, "signet_pending")
+		if pending == nil || len(pending.Value) > 1000 {
+			t.Errorf("the waiting identity takes %v", pending)
+		}
+		v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password)
+		wantCookies(t, v, "/login/link")
+	})
+}
+
 // TestBudget_RefusalsThatAreTooLongArePages: an error goes back to the client only where
 // the address passes.
 func TestBudget_RefusalsThatAreTooLongArePages(t *testing.T) {

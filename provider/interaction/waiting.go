@@ -9,6 +9,7 @@ import (
 
 	"signet/federation"
 	"signet/provider/keys"
+	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -66,7 +67,7 @@ func (h *Handler) keepWaiting(w http.ResponseWriter, t trip) error {
 	if err != nil {
 		return fmt.Errorf("encode waiting identity: %w", err)
 	}
-	sealed, err := h.Ring.Seal("proof", payload, h.Now().Add(waitingLife))
+	sealed, err := h.Ring.Seal("proof", request.Compact(payload), h.Now().Add(waitingLife))
 	if err != nil {
 		return fmt.Errorf("seal waiting identity: %w", err)
 	}
@@ -96,7 +97,7 @@ func (h *Handler) waitingFor(r *http.Request, s step) (waiting, error) {
 	if err != nil {
 		return p, fmt.Errorf("open waiting identity: %w", err)
 	}
-	if json.Unmarshal(payload, &p) != nil || p.RequestID != s.ID {
+	if payload, err = request.Expand(payload); err != nil || json.Unmarshal(payload, &p) != nil || p.RequestID != s.ID {
 		return p, errNoneWaits
 	}
 	if p.connector, ok = h.connector(p.Connector); !ok {
