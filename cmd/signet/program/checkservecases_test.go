@@ -80,7 +80,7 @@ func connectorCases() []settingsCase {
 		}
 		for _, member := range slices.Sorted(maps.Keys(oddMembers)) {
 			for i, value := range oddMembers[member] {
-				if kind != "oidc" && (i+len(kind)+len(member))%3 != 0 {
+				if kind != "oidc" && (i+len(kind)+len(member))%5 != 0 {
 					continue // oidc has each, the others take turns
 				}
 				odd := maps.Clone(right)
