@@ -44,6 +44,7 @@ const (
 	DatabaseBehind
 	DatabaseDamaged
 	DatabaseInUse
+	DatabaseLogin
 	EmailNotVerified
 	EmailNotUsable
 	Expired
@@ -127,6 +128,7 @@ var table = []Row{
 	{Config, "setting", Config, "a setting is missing or wrong", ofSettings, "correct what is listed, then start again"},
 	{MasterKey, "master_key", Config, "the master key is not the one of this database", is(vault.ErrMasterKey), "set the master_key of this database, or put its file back from your backup"},
 	{MasterKeyMissing, "master_key_next", Config, "the master key to move to is missing", is(keeper.ErrOneMaster), "set master_key_next"},
+	{DatabaseLogin, "database_login", Config, "PostgreSQL refuses the user or the password", is(storage.ErrLogin), "correct the user and the password in the setting database"},
 	{KeyModule, "key_module", Config, "the PKCS #11 module that holds the keys cannot be used", is(vault.ErrModule), "check keys.pkcs11.module, token and pin, and that the token is there and holds its keys"},
 	{ConnectorMisconfigured, "connector", Config, "a connector is not set up right", is(federation.ErrMisconfigured), "see what is wrong with: signet connector check"},
 

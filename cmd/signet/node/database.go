@@ -74,7 +74,7 @@ func databaseProblem(c config.Config, err error) error {
 	case errors.Is(err, storage.ErrNoDatabase):
 		return noDatabase(c, err)
 	case errors.Is(err, storage.ErrLogin):
-		return exit.New(exit.Config, fmt.Errorf("PostgreSQL refuses the user or the password of the database %s", storage.NameOf(c.Database.Reveal())),
+		return exit.New(exit.DatabaseLogin, fmt.Errorf("PostgreSQL refuses the user or the password of the database %s", storage.NameOf(c.Database.Reveal())),
 			"correct both in the setting database; special characters are written as % and two hexadecimal digits there, # as %23")
 	case errors.Is(err, storage.ErrBehind):
 		return exit.New(exit.DatabaseBehind, err, "make a backup, then run: signet migrate; or start the server of this release, which migrates too")
