@@ -65,7 +65,7 @@ func TestPages_AreAccessibleAndLight(t *testing.T) {
 		Complaints []string
 	}
 	dev.Browse(t, "accessibility.mjs", job, &saw)
-	if got, want := len(saw.Pages), 24+len(accountPages)+len(adminPages); got != want {
+	if got, want := len(saw.Pages), 25+len(accountPages)+len(adminPages); got != want {
 		t.Errorf("%d pages were judged, want %d", got, want)
 	}
 	for _, page := range saw.Pages {
