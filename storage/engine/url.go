@@ -213,7 +213,7 @@ func checkHostPort(text string) error {
 		host, port = before, after
 	}
 	switch {
-	case !hostName.MatchString(host):
+	case !hostName.MatchString(host), strings.Contains(text, "%00"): // the driver would quote an escaped NUL
 		return errors.New("has a host with a character that no host has; a user name and password end with one @, and special characters in them are written as % and two hexadecimal digits")
 	case !portNumber.MatchString(port):
 		return errors.New("has a port that is not a number: write HOST:PORT, an IPv6 address in [ ], and an @ behind USER:PASSWORD")

@@ -34,6 +34,29 @@ func specials() []string {
 	return list
 }
 
+// Whatever ends a part of a secret early, and whatever part of the URL the rest is taken
+// for, the error repeats none of it: the driver quotes what it cannot read.
+func TestCheckURL_NoPieceOfASecretIsTold(t *testing.T) {
+	breaks := append(specials(), "%zz", "%00", "%40", "%2F", "%0a", "//", "&sslmode=", "@[", "@[::1%", "]:", "@:")
+	for _, form := range []string{
+		"postgres://signet:%s@db.example.com:5432/base", "postgres://%s:other@db.example.com/base", "postgres://signet:%s", "postgres://%s",
+		"postgres://signet:%s@/base?host=/run", "postgresql://signet:%s@a:1,b:2/base?target_session_attrs=x", "postgres://signet:%s@a/base?sslmode=x",
+		"postgres://signet:%s@a/base?sslrootcert=/nowhere", "postgres://signet:%s@a/base?service=x&servicefile=/nowhere",
+		"postgres://a/base?password=%s", "postgres://a/base?password=%s&connect_timeout=x", "postgres://a/base?sslpassword=%s&port=x",
+		"user=signet password=%s", "jdbc:postgresql://a/base?password=%s", "mysql://signet:%s@a/base", "%s",
+	} {
+		for _, one := range breaks {
+			for _, two := range breaks {
+				text := strings.Replace(form, "%s", "zqxw"+one+"vkjx"+two+"wzqj", 1)
+				err := CheckURL(text)
+				for _, piece := range []string{"zqxw", "vkjx", "wzqj"} {
+					leaks(t, text, err, piece)
+				}
+			}
+		}
+	}
+}
+
 // Each special character in each place either means itself, or is refused with the
 // character and what to write; the user name and the password are never told.
 func TestCheckURL_SpecialCharactersMeanThemselvesOrAreNamed(t *testing.T) {
