@@ -43,7 +43,7 @@ func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 	if err != nil {
 		return err
 	}
-	if said == saidYes && !c.speaksOf(document, text) {
+	if said == saidYes && !c.speaksOf(document, other, text) {
 		said = saidNothing
 	}
 	// A "yes" of the other document is about another address, perhaps. A "no", or what
@@ -56,11 +56,18 @@ func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 }
 
 // speaksOf reports whether email_verified of the document is about this address. The
-// standard claim is about the claim email (OpenID Connect Core, section 5.1): an address
-// that the settings take from another claim is another one if the two differ.
-func (c *base) speaksOf(document object, text string) bool {
+// standard claim is about the claim email (OpenID Connect Core, section 5.1), which may
+// stand in the other document: an address that the settings take from another claim is
+// another one if the two differ.
+func (c *base) speaksOf(document, other object, text string) bool {
+	if c.config.claim("email_verified") != "email_verified" {
+		return true
+	}
 	standard, err := document.text("email")
-	return c.config.claim("email_verified") != "email_verified" || err == nil && standard == "" || strings.EqualFold(standard, text)
+	if err == nil && standard == "" {
+		standard, err = other.text("email")
+	}
+	return err == nil && standard == "" || strings.EqualFold(standard, text)
 }
 
 // readProfile takes each claim from the signed document, and from the other one where the

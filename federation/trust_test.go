@@ -91,6 +91,8 @@ func TestTrust_AYesIsAboutTheAddressOfItsClaim(t *testing.T) {
 		vouch  bool
 	}{
 		"another address":             {map[string]string{"email": "upn"}, claims{"upn": "boss@corp.example"}, false},
+		"another one at userinfo":     {map[string]string{"email": "upn"}, claims{"upn": "boss@corp.example", "email": nil, "name": nil}, false},
+		"the same one at userinfo":    {map[string]string{"email": "upn"}, claims{"upn": "victim@corp.example", "email": nil, "name": nil}, true},
 		"the same address":            {map[string]string{"email": "upn"}, claims{"upn": "Victim@corp.example"}, true},
 		"no claim email":              {map[string]string{"email": "upn"}, claims{"upn": "boss@corp.example", "email": nil}, true},
 		"its own word, of another":    {map[string]string{"email": "upn", "email_verified": "upn_ok"}, claims{"upn": "boss@corp.example", "upn_ok": true}, true},
