@@ -40,6 +40,8 @@ type Mistake struct {
 	Place
 	Key  string // "" if it is about no single setting
 	Text string
+
+	cause error // nil, or what the table of exit codes may know
 }
 
 // AboutSettings marks an error for the table of exit codes.
@@ -64,6 +66,14 @@ type Mistakes []Mistake
 
 // AboutSettings marks an error for the table of exit codes.
 func (e Mistakes) AboutSettings() {}
+
+// Unwrap is the cause of a mistake that stands alone; nil if nothing but a setting is wrong.
+func (e Mistakes) Unwrap() error {
+	if len(e) != 1 {
+		return nil
+	}
+	return e[0].cause
+}
 
 // Error lists them, one to a line.
 func (e Mistakes) Error() string {

@@ -53,8 +53,14 @@ func (r *Reading) Complain(key string, err error) {
 	r.complain(r.Place(key), key, "%s", err)
 }
 
+// ComplainOf is Complain, of something that is wrong elsewhere, as in the database that the
+// setting names: if it alone is wrong, the process ends with the code of that cause.
+func (r *Reading) ComplainOf(key string, err error) {
+	r.Wrong = append(r.Wrong, Mistake{r.Place(key), key, err.Error(), err})
+}
+
 func (r *Reading) complain(where Place, key, format string, args ...any) {
-	r.Wrong = append(r.Wrong, Mistake{where, key, fmt.Sprintf(format, args...)})
+	r.Wrong = append(r.Wrong, Mistake{where, key, fmt.Sprintf(format, args...), nil})
 }
 
 // given is what a source says of an option.

@@ -47,6 +47,14 @@ func Of(err error) *Problem {
 
 // recognized gives the code of the first row that knows the error.
 func recognized(err error) (Code, bool) {
+	if setting, is := errors.AsType[settingError](err); is {
+		// A setting may lead to what has a code of its own, as to a database of a newer release.
+		if cause := errors.Unwrap(setting); cause != nil {
+			if code, known := recognized(cause); known {
+				return code, true
+			}
+		}
+	}
 	for _, r := range table {
 		if r.is != nil && r.is(err) {
 			return r.Code, true

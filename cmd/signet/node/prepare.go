@@ -102,7 +102,7 @@ func complainOf(read *config.Reading, key string, err error) {
 	if problem, ok := errors.AsType[*exit.Problem](err); ok {
 		err = fmt.Errorf("%w: %s", problem.Err, problem.Next)
 	}
-	read.Complain(key, err)
+	read.ComplainOf(key, err)
 }
 
 // prepareDatabase looks whether the data is where the settings say, for this program and

@@ -25,7 +25,8 @@ func (p *program) configCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Say whether serve would start with these settings, and all that is wrong with them",
 		Long: `Say whether serve would start with these settings, and all that is wrong with them,
-without a start: nothing is made and nobody is called. Exit code 3 if there is any mistake.
+without a start: nothing is made and nobody is called. Exit code 3 if there is any mistake, 6
+if nothing is wrong but that the database was written by a newer release.
 It runs the code that a start runs, looks at the files that are named, and into a SQLite
 database. Only what the moment decides is left to the start: whether the port is free, and
 whether PostgreSQL and the upstreams answer. Run it as the user that serve runs as.`,
