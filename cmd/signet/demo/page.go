@@ -78,6 +78,12 @@ func (d *relyingParty) login(w http.ResponseWriter, r *http.Request) {
 func (d *relyingParty) callback(w http.ResponseWriter, r *http.Request) {
 	f, err := flowOf(r)
 	clearCookie(w, flowCookie)
+	if err != nil && d.results.of(r).page.SignedIn {
+		// Back, or a tab that stood at a page of the sign-in that is finished: the provider
+		// answered once more. There is nothing to redeem that for.
+		http.Redirect(w, r, Path, http.StatusSeeOther)
+		return
+	}
 	if err != nil {
 		d.fail(w, http.StatusBadRequest, err)
 		return
