@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base32"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,12 +49,13 @@ func checkRedirectURI(uri string) error {
 // browser that started it, and spends ID when it is used. It does not print itself.
 //
 // ID, State, Nonce and Verifier are derived from one seed, which alone stands in the JSON:
-// a browser sends its cookies with each request. RedirectURI does not stand there either;
-// the caller sets it again, to that of Options.
+// a browser sends its cookies with each request. For the same reason the issuer stands
+// there as a hash: an issuer may be as long as its operator likes. RedirectURI does not
+// stand there either; the caller sets it again, to that of Options.
 type Attempt struct {
 	ID          string
 	Connector   string
-	Issuer      string
+	IssuerHash  string // see issuerHash
 	State       string // begins with ID: see AttemptID
 	Nonce       string
 	Verifier    string
@@ -69,7 +71,7 @@ type Attempt struct {
 type attemptJSON struct {
 	Seed      []byte `json:"k"`
 	Connector string `json:"c"`
-	Issuer    string `json:"u"`
+	Issuer    string `json:"u"` // its hash
 	Started   int64  `json:"t"`
 	Fresh     bool   `json:"f,omitempty"`
 	MaxAge    *int64 `json:"m,omitempty"`
@@ -77,7 +79,7 @@ type attemptJSON struct {
 
 // MarshalJSON writes the seed, and what the attempt was started with.
 func (a Attempt) MarshalJSON() ([]byte, error) {
-	return json.Marshal(attemptJSON{a.seed, a.Connector, a.Issuer, a.Started, a.Fresh, a.MaxAge})
+	return json.Marshal(attemptJSON{a.seed, a.Connector, a.IssuerHash, a.Started, a.Fresh, a.MaxAge})
 }
 
 // UnmarshalJSON reads what MarshalJSON wrote, and derives the rest.
@@ -90,8 +92,14 @@ func (a *Attempt) UnmarshalJSON(text []byte) error {
 		return errSeed
 	}
 	*a = attemptOf(kept.Seed)
-	a.Connector, a.Issuer, a.Started, a.Fresh, a.MaxAge = kept.Connector, kept.Issuer, kept.Started, kept.Fresh, kept.MaxAge
+	a.Connector, a.IssuerHash, a.Started, a.Fresh, a.MaxAge = kept.Connector, kept.Issuer, kept.Started, kept.Fresh, kept.MaxAge
 	return nil
+}
+
+// issuerHash stands for an issuer in an attempt: 16 characters, whatever its length.
+func issuerHash(issuer string) string {
+	sum := sha256.Sum256([]byte(issuer))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
 var errSeed = errors.New("the attempt has no seed")
@@ -140,7 +148,7 @@ func newAttempt(connector, issuer string, o Options, at time.Time) Attempt {
 	seed := make([]byte, seedSize)
 	_, _ = rand.Read(seed) // never fails: the program stops instead
 	a := attemptOf(seed)
-	a.Connector, a.Issuer, a.RedirectURI = connector, issuer, o.RedirectURI
+	a.Connector, a.IssuerHash, a.RedirectURI = connector, issuerHash(issuer), o.RedirectURI
 	a.Started, a.Fresh, a.MaxAge = at.UnixMilli(), o.Fresh, o.MaxAge
 	return a
 }
@@ -189,7 +197,7 @@ func CallbackValues(encoded string) (url.Values, error) {
 // else of the callback is looked at before that. issuerOK judges the iss
 // parameter, "" if there was none.
 func (a Attempt) code(connector, issuer string, callback url.Values, issuerOK func(string) bool, at time.Time) (string, error) {
-	if a.Connector != connector || a.Issuer != issuer {
+	if a.Connector != connector || a.IssuerHash != issuerHash(issuer) {
 		return "", untrusted("read callback: the attempt was started with another upstream")
 	}
 	for _, name := range callbackParameters {

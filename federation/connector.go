@@ -34,9 +34,8 @@ type Connector interface {
 	MapsUsername() bool
 	// TakesGroups reports whether the settings name the claim that groups come from.
 	TakesGroups() bool
-	// GroupIssuers are the values of Identity.Issuer whose groups count; none unless
-	// TakesGroups.
-	GroupIssuers() []string
+	// Issuers are the values that Identity.Issuer may have.
+	Issuers() []string
 	// Start makes an attempt and the URL to send the browser to. It may fetch the
 	// upstream's discovery document, which is then remembered.
 	Start(ctx context.Context, o Options) (Attempt, string, error)

@@ -316,8 +316,8 @@ func TestFederation_RepeatedCallbackParameter(t *testing.T) {
 
 func TestFederation_EmptyAttemptMatchesNothing(t *testing.T) {
 	l, up := lying(t, nil)
-	_, back := up.visit(t, "victim")
-	for _, a := range []federation.Attempt{{}, {Connector: "up", Issuer: l.URL, Started: up.clock.now().UnixMilli()}} {
+	real, back := up.visit(t, "victim")
+	for _, a := range []federation.Attempt{{}, {Connector: "up", IssuerHash: real.IssuerHash, Started: up.clock.now().UnixMilli()}} {
 		for _, callback := range []url.Values{back, {}, {"state": {""}, "code": {"x"}, "iss": {l.URL}}} {
 			if i, err := up.finish(t, a, callback); !errors.Is(err, federation.ErrUntrusted) {
 				t.Errorf("got %+v, %v; want ErrUntrusted", i, err)

@@ -44,7 +44,7 @@ func newGitHub(b base) (Connector, error) {
 		return nil, wrong(b.config, "client_secret", "is missing")
 	}
 	c.method = secretPost
-	return c, nil
+	return c, c.checkPage("", unknownMost, c.authorizationURL)
 }
 
 // Start makes the authorization request. GitHub cannot be asked to let a user
@@ -52,6 +52,9 @@ func newGitHub(b base) (Connector, error) {
 func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
 	if err := checkRedirectURI(o.RedirectURI); err != nil {
 		return Attempt{}, "", err
+	}
+	if err := c.checkPage(o.RedirectURI, 0, c.authorizationURL); err != nil {
+		return Attempt{}, "", fmt.Errorf("start: %w", err)
 	}
 	a := newAttempt(c.config.ID, c.web, o, c.now())
 	a.Nonce = "" // nothing comes back signed
@@ -248,5 +251,5 @@ func exhausted(a response) bool {
 	return a.status == http.StatusForbidden && (a.header.Get("X-RateLimit-Remaining") == "0" || a.header.Get("Retry-After") != "")
 }
 
-// GroupIssuers is empty: GitHub's user has no groups.
-func (c *gitHub) GroupIssuers() []string { return nil }
+// Issuers are GitHub's address alone.
+func (c *gitHub) Issuers() []string { return []string{c.web} }

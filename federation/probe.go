@@ -29,6 +29,9 @@ func (c *relyingParty) Probe(ctx context.Context, redirectURI string) Report {
 	}
 	r.advertise(m)
 	c.warnOfMetadata(&r, m)
+	if r.Err = c.checkEndpoint(m, redirectURI); r.Err != nil {
+		return r
+	}
 	if r.Err = c.probeKeys(ctx, &r, m); r.Err != nil {
 		return r
 	}
@@ -228,6 +231,9 @@ func (c *gitHub) Probe(ctx context.Context, redirectURI string) Report {
 	r := Report{
 		Issuer: c.web, Scopes: c.Scopes(), PKCE: true,
 		Endpoints: map[string]string{"authorization": c.authorizationEndpoint(), "token": c.tokenEndpoint(), "userinfo": c.api + "/user"},
+	}
+	if r.Err = c.checkPage(redirectURI, 0, c.authorizationURL); r.Err != nil {
+		return r
 	}
 	const step = "read user"
 	a, err := c.ask(ctx, step, "/user", "")

@@ -71,7 +71,7 @@ func newOIDC(b base, q quirks) (Connector, error) {
 		userinfo: !b.preset.noUserinfo, clientAuth: c.credentials.method == "",
 		algorithms: func(advertised []string) []string { return common(c.allowed, advertised) },
 	}
-	return c, nil
+	return c, c.checkSettings()
 }
 
 func (c *relyingParty) allowAlgorithms() error {
@@ -129,11 +129,8 @@ func needsKeys(algorithms []string) bool {
 	return slices.ContainsFunc(algorithms, func(a string) bool { return !slices.Contains(symmetric, a) })
 }
 
-// GroupIssuers are the issuers whose groups count.
-func (c *relyingParty) GroupIssuers() []string {
-	if !c.TakesGroups() {
-		return nil
-	}
+// Issuers are that of the settings, or of each tenant.
+func (c *relyingParty) Issuers() []string {
 	if c.quirks.issuers != nil {
 		return c.quirks.issuers(c)
 	}

@@ -22,6 +22,9 @@ func (c *relyingParty) Start(ctx context.Context, o Options) (Attempt, string, e
 	if err != nil {
 		return Attempt{}, "", fmt.Errorf("start: %w", err)
 	}
+	if err := c.checkEndpoint(m, o.RedirectURI); err != nil {
+		return Attempt{}, "", fmt.Errorf("start: %w", err)
+	}
 	a := newAttempt(c.config.ID, c.issuer, o, c.now())
 	return a, c.authorizationURL(m, a, o), nil
 }

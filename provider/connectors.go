@@ -75,7 +75,10 @@ func described(connectors []Connector, built []interaction.Connector, issuer str
 func groupSources(built []interaction.Connector) []storage.GroupSource {
 	sources := make([]storage.GroupSource, len(built))
 	for i, c := range built {
-		sources[i] = storage.GroupSource{Connector: c.ID(), Issuers: c.GroupIssuers()}
+		sources[i].Connector = c.ID()
+		if c.TakesGroups() {
+			sources[i].Issuers = c.Issuers()
+		}
 	}
 	return sources
 }

@@ -70,6 +70,9 @@ func (h *Handler) optionsFor(s step, c Connector) federation.Options {
 	}
 }
 
+// Every address that a connector leaves for fits into an answer.
+var _ [web.MaxAddress - federation.MaxAddress]struct{}
+
 // CallbackURI is the redirect URI that is to be registered at the upstream.
 func CallbackURI(issuer, connector string) string {
 	return issuer + "/login/" + connector + "/callback"
