@@ -32,7 +32,7 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 		}
 		switch decided {
 		case proveFirst:
-			return h.keepWaiting(w, t)
+			return h.keepWaiting(w, t, owner.User)
 		case connectFirst, closed, switchedOff:
 			return h.refuseArrival(r, t, decided)
 		}

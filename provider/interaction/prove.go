@@ -54,7 +54,7 @@ func (h *Handler) hasProven(current session.Current, s step, p waiting) bool {
 	}
 	since := slices.ContainsFunc(current.Facts, func(f storage.Fact) bool {
 		signedIn := f.Kind == storage.FactAuthenticated || f.Kind == storage.FactArrived
-		return signedIn && f.Request == s.ID && f.At >= p.At
+		return signedIn && f.Request == s.ID && f.At >= p.note.At
 	})
 	return since || h.Visits.Fresh(current)
 }
@@ -62,7 +62,7 @@ func (h *Handler) hasProven(current session.Current, s step, p waiting) bool {
 // provePage offers the ways in that the account has and that work here now. The person
 // may learn them: an upstream that is trusted with it has vouched for the address.
 func (h *Handler) provePage(r *http.Request, s step, p waiting) (templates.Prove, error) {
-	page := templates.Prove{Common: h.common(s), Request: s.Sealed, Email: p.Email, Connector: Button(p.connector)}
+	page := templates.Prove{Common: h.common(s), Request: s.Sealed, Email: p.account.Email, Connector: Button(p.connector)}
 	has, err := h.DB.WaysOf(r.Context(), p.account.ID)
 	if err != nil {
 		return page, err
@@ -91,7 +91,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	_, err = h.Visits.SignIn(w, r, visit.PasswordSignIn{
-		Username: p.Email, Password: form.Get("password"), RequestID: s.ID, ClientID: s.Client.ID,
+		Username: p.account.Email, Password: form.Get("password"), RequestID: s.ID, ClientID: s.Client.ID,
 	})
 	if err == nil {
 		return h.Site.Onward(w, h.linkPageOf(s))
@@ -117,7 +117,7 @@ func (h *Handler) askConnect(w http.ResponseWriter, s step, p waiting, current s
 	}
 	return h.Site.Show(w, templates.Connect{
 		Common: h.common(s), Request: s.Sealed, Ticket: ticket, Email: p.account.Email,
-		Connector: Button(p.connector), Label: p.Label,
+		Connector: Button(p.connector), Label: p.note.Label,
 	})
 }
 
@@ -172,8 +172,8 @@ func (h *Handler) linkWaiting(r *http.Request, s step, p waiting, current sessio
 	identity := p.identity()
 	identity.UserID = current.UserID
 	err := h.DB.LinkIdentity(r.Context(), storage.IdentityLink{
-		Identity: identity, ProofID: p.AttemptID, Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID,
-		Proof: p.Vouched, FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
+		Identity: identity, ProofID: p.note.AttemptID, Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID,
+		Proof: p.note.Vouched, FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {
 	case errors.Is(err, storage.ErrConflict):

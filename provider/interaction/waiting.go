@@ -1,7 +1,6 @@
 package interaction
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -9,39 +8,34 @@ import (
 
 	"signet/federation"
 	"signet/provider/keys"
-	"signet/provider/request"
+	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
 )
 
 const (
-	waitingCookie = "_pending"
-	waitingLife   = 10 * time.Minute
-	longestLabel  = 64 // bytes
+	waitingCookie  = "_pending"
+	waitingPurpose = "waiting identity"
+	waitingLife    = 10 * time.Minute
+	longestLabel   = 64 // bytes
 )
 
 // waiting is an identity that waits until its owner has proven the account that has its
-// address. It names one identity, one address and one request, and travels sealed in the
-// browser that the identity came to. A browser holds one: a later one replaces it.
+// address. It names one identity, one account, one address and one request, and travels
+// sealed in the browser that the identity came to. A browser holds one: a later one
+// replaces it.
 type waiting struct {
-	AttemptID string          `json:"a"`
-	RequestID string          `json:"r"`
-	At        storage.Millis  `json:"t"` // when it came
-	Connector string          `json:"c"`
-	Issuer    string          `json:"i"`
-	Subject   string          `json:"s"`
-	Email     string          `json:"e"`
-	Label     string          `json:"n,omitempty"` // how people know it at the upstream
-	Vouched   storage.Voucher `json:"v"`           // what the upstream's word proves of Email
+	note waitingNote
 
 	connector Connector
+	issuer    string       // of the identity, one of the connector's
 	account   storage.User // that has the address
 }
 
 // identity is the identity as it is linked. Name and address are read again from the
 // upstream at its next sign-in.
 func (p waiting) identity() storage.Identity {
-	return storage.Identity{Connector: p.Connector, Issuer: p.Issuer, Subject: p.Subject, Email: p.Email, Name: p.Label}
+	return storage.Identity{Connector: p.connector.ID(), Issuer: p.issuer, Subject: p.note.Subject, Email: p.account.Email, Name: p.note.Label}
 }
 
 // labelOf is the name that people know an account of an upstream by; "" for none.
@@ -58,16 +52,18 @@ func labelOf(i federation.Identity) string {
 
 // keepWaiting seals the identity into the browser and shows the page that asks for the
 // proof of the account.
-func (h *Handler) keepWaiting(w http.ResponseWriter, t trip) error {
-	payload, err := json.Marshal(waiting{
-		AttemptID: t.attempt.Upstream.ID, RequestID: t.ID, At: storage.At(h.Now()),
-		Connector: t.connector.ID(), Issuer: t.identity.Issuer, Subject: t.identity.Subject, Email: t.identity.Email,
-		Label: labelOf(t.identity), Vouched: voucherOf(t.identity),
-	})
-	if err != nil {
-		return fmt.Errorf("encode waiting identity: %w", err)
+func (h *Handler) keepWaiting(w http.ResponseWriter, t trip, account storage.User) error {
+	note := waitingNote{
+		AttemptID: t.attempt.Upstream.ID, At: storage.At(h.Now()), UserID: account.ID, Vouched: voucherOf(t.identity),
+		Subject: t.identity.Subject, Label: labelOf(t.identity),
+		request: noteHash(t.ID), upstream: noteHash(t.connector.ID(), t.identity.Issuer), address: noteHash(account.EmailCanonical),
 	}
-	sealed, err := h.Ring.Seal("proof", request.Compact(payload), h.Now().Add(waitingLife))
+	payload := note.encode()
+	if keys.SealedSize(len(payload)) > session.MostPending {
+		note.Label = "" // the next sign-in through the upstream brings it again
+		payload = note.encode()
+	}
+	sealed, err := h.Ring.Seal(waitingPurpose, payload, h.Now().Add(waitingLife))
 	if err != nil {
 		return fmt.Errorf("seal waiting identity: %w", err)
 	}
@@ -79,7 +75,7 @@ func (h *Handler) keepWaiting(w http.ResponseWriter, t trip) error {
 func (h *Handler) drop(w http.ResponseWriter) { h.Sessions.Cookies.Clear(w, waitingCookie) }
 
 // errNoneWaits: the browser holds no identity that waits for this request, or it cannot be
-// connected any more: it is too old, its connector was removed, or nobody has its address.
+// connected any more: it is too old, its connector was removed, or the account has another address now.
 var errNoneWaits = web.Because("no_identity_waits", errors.New("no identity waits for this request"))
 
 // waitingFor gives the identity that waits in the browser for this request, and the
@@ -90,24 +86,37 @@ func (h *Handler) waitingFor(r *http.Request, s step) (waiting, error) {
 	if !ok {
 		return p, errNoneWaits
 	}
-	payload, err := h.Ring.Unseal("proof", sealed, h.Now())
+	payload, err := h.Ring.Unseal(waitingPurpose, sealed, h.Now())
 	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
 		return p, errNoneWaits
 	}
 	if err != nil {
 		return p, fmt.Errorf("open waiting identity: %w", err)
 	}
-	if payload, err = request.Expand(payload); err != nil || json.Unmarshal(payload, &p) != nil || p.RequestID != s.ID {
+	if p.note, ok = readNote(payload); !ok || p.note.request != noteHash(s.ID) {
 		return p, errNoneWaits
 	}
-	if p.connector, ok = h.connector(p.Connector); !ok {
+	if p.connector, p.issuer, ok = h.upstreamOf(p.note); !ok {
 		return p, errNoneWaits
 	}
-	p.account, _, err = h.DB.UserByEmail(r.Context(), p.Email)
-	if errors.Is(err, storage.ErrNotFound) {
+	p.account, err = h.DB.User(r.Context(), p.note.UserID)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && p.note.address != noteHash(p.account.EmailCanonical) {
 		return p, errNoneWaits
 	}
 	return p, err
+}
+
+// upstreamOf finds the connector and the issuer that a waiting identity came from, among
+// those that there are now.
+func (h *Handler) upstreamOf(note waitingNote) (c Connector, issuer string, ok bool) {
+	for _, c := range h.Connectors {
+		for _, issuer := range c.Issuers() {
+			if note.upstream == noteHash(c.ID(), issuer) {
+				return c, issuer, true
+			}
+		}
+	}
+	return Connector{}, "", false
 }
 
 // waitingOf is waitingFor for a page that needs one.
@@ -154,7 +163,7 @@ func (h *Handler) checkProof(r *http.Request, t trip, decided outcome, owner sto
 	name := t.connector.Name()
 	return &web.Problem{
 		Status: http.StatusForbidden, Code: "other_account", Title: "That is another account",
-		Text: "The " + name + " account that you have just used does not open the account with the address " + p.Email +
+		Text: "The " + name + " account that you have just used does not open the account with the address " + p.account.Email +
 			". Nothing was changed. Use the " + name + " account that is connected to it, or choose another way.",
 		StartURL: h.linkPageOf(t.step), StartText: backText,
 	}

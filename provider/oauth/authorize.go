@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"signet/provider/request"
-	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
 )
@@ -86,7 +85,7 @@ func tooLarge(format string, args ...any) error {
 // addresses and in a cookie, and its answer is an address. Every request that is accepted
 // passes proxies with their default limits, see web.MaxHeaderBlock.
 func (h *Handler) fits(q request.Request) error {
-	fits, err := request.Fits(q, session.MostCarried)
+	fits, err := request.Fits(q, h.Visits.Sessions.Cookies.MostCarried())
 	switch {
 	case err != nil:
 		return err

@@ -11,23 +11,46 @@ import (
 
 // A trip to an upstream lives in two cookies: one carries the sealed authorization
 // request, the other the attempt. Attempts for one request share its cookie. A browser
-// sends all of them with each request, so together they stay below mostTrips: with the
+// sends all of them with each request, so together they stay below tripShare: with the
 // other cookies of ours they fit into what proxies accept by default (nginx: 8 KB).
 const (
 	attemptPrefix  = "_up_"
 	carriedPrefix  = "_for_"
 	attemptsAtOnce = 3
-	mostTrips      = 2400 // characters of the Cookie header
-	attemptRoom    = 400  // of those, for the attempt that follows a carried request
-	mostCleared    = 6    // cookies that one answer removes: its header block is bounded, too
+	attemptID      = 26 // characters of an attempt's id
+	tripKey        = 8  // and of a TripKey
+	mostCleared    = 6  // cookies that one answer removes: its header block is bounded, too
 )
+
+// The shares of the Cookie header, in characters; the tokens of the app have the rest, see
+// SetTokens. They hold for the default base name: a longer one takes what it needs from
+// the trips.
+const (
+	tripShare   = 2400
+	personShare = 1024 // session, device, MostPending, the connector that was used last, and later a trusted browser
+	persons     = 5    // so many cookies
+	attemptMost = 320  // a sealed attempt
+)
+
+// MostPending is how long what is sealed into the cookie "_pending" may be, in characters.
+const MostPending = 600
 
 // TripLife is how long the cookies of a trip live.
 const TripLife = 10 * time.Minute
 
+// mostTrips is how many characters of the Cookie header all trips may take.
+func (c Cookies) mostTrips() int { return tripShare - persons*max(0, len(c.Base)-len(DefaultBase)) }
+
+// attemptRoom is how many characters the largest attempt takes.
+func (c Cookies) attemptRoom() int {
+	return c.size(attemptPrefix, "") + attemptID + tripKey + len(".") + attemptMost
+}
+
 // MostCarried is how long a sealed request may be, in characters, so that it and one
 // attempt fit into what trips may take.
-const MostCarried = mostTrips - attemptRoom
+func (c Cookies) MostCarried() int {
+	return c.mostTrips() - c.attemptRoom() - c.size(carriedPrefix, "") - tripKey
+}
 
 // TripKey names the request of a trip in cookies and addresses. It proves nothing.
 func TripKey(requestID string) string {
@@ -39,7 +62,7 @@ func TripKey(requestID string) string {
 // make room.
 func (c Cookies) Carry(w http.ResponseWriter, r *http.Request, key, sealed string) {
 	name := carriedPrefix + key
-	c.makeRoom(w, r, key, c.size(name, sealed)+attemptRoom)
+	c.makeRoom(w, r, key, c.size(name, sealed)+c.attemptRoom())
 	c.Set(w, name, sealed, TripLife)
 }
 
@@ -119,7 +142,7 @@ func (c Cookies) trips(r *http.Request) trips {
 func (c Cookies) makeRoom(w http.ResponseWriter, r *http.Request, key string, need int) {
 	t := c.trips(r)
 	gone := t.broken
-	for len(t.attempts) >= attemptsAtOnce || t.size()+need > mostTrips {
+	for len(t.attempts) >= attemptsAtOnce || t.size()+need > c.mostTrips() {
 		dropped := t.dropOne(key)
 		if len(dropped) == 0 {
 			break
@@ -166,5 +189,5 @@ func (t *trips) size() (sum int) {
 func (c Cookies) size(suffix, value string) int { return len(c.name(suffix)) + len(value) + 3 }
 
 func isTripKey(key string) bool {
-	return len(key) == 8 && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+	return len(key) == tripKey && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
