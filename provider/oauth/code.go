@@ -36,7 +36,7 @@ type authorizationCode struct {
 	ID        string          `json:"i"` // which of the codes of this request
 	RequestID string          `json:"r"` // what is spent
 	ClientID  string          `json:"c"`
-	Redirect  string          `json:"u"` // hash of the redirect URI: the client sends it again
+	Redirect  string          `json:"u"` // hash of the redirect URI, which the client sends again; of former versions the URI itself
 	UserID    string          `json:"s"`
 	SessionID string          `json:"d"`
 	AuthTime  storage.Millis  `json:"t"`           // 0: nobody knows
@@ -179,7 +179,7 @@ func (c authorizationCode) isOf(client storage.Client, redirectURI string) error
 	switch {
 	case c.ClientID != client.ID:
 		return errForeignCode
-	case c.Redirect != hashOfURI(redirectURI):
+	case c.Redirect != hashOfURI(redirectURI) && c.Redirect != redirectURI:
 		return web.Because("redirect_uri_differs", errForeignCode)
 	case !client.AllowsRedirect(redirectURI):
 		return web.Because("redirect_uri_not_registered", errForeignCode)

@@ -1,0 +1,65 @@
+package provider_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider/providertest"
+	"signet/provider/request"
+)
+
+// resealed is a sealed message as former versions made it: plain JSON, with these members
+// changed.
+func resealed(t *testing.T, b *providertest.Testbed, purpose, sealed string, change map[string]any) string {
+	t.Helper()
+	ring := b.Insider(t)
+	payload, err := ring.Unseal(purpose, sealed, b.Now())
+	if err == nil {
+		payload, err = request.Expand(payload)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(payload, &members); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range change {
+		if members[name], err = json.Marshal(value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if payload, err = json.Marshal(members); err != nil {
+		t.Fatal(err)
+	}
+	again, err := ring.Seal(purpose, payload, b.Now().Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
+}
+
+// TestUpgrade_RequestsAndCodesOfFormerVersionsAreOpened: an upgrade ends no sign-in that
+// waits at a form of ours, and no code that is on its way.
+func TestUpgrade_RequestsAndCodesOfFormerVersionsAreOpened(t *testing.T) {
+	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
+		v := b.Visitor(t)
+		s := v.Get(t, b.AuthorizeURL("state", strings.Repeat("state ", 200)))
+		former := resealed(t, b, "request", s.At.Query().Get("request"), nil)
+		s = v.SignIn(t, v.Get(t, b.Issuer+"/authorize/next?request="+former), providertest.Alice, providertest.Password)
+		s = v.Allow(t, s)
+		if got := s.Response(t).Get("state"); got != strings.Repeat("state ", 200) {
+			t.Errorf("the state came back as %.40q", got)
+		}
+		for redirect, status := range map[string]int{
+			providertest.Callback: http.StatusOK, providertest.Callback + "x": http.StatusBadRequest, "": http.StatusBadRequest,
+		} {
+			code := v.Again(t)
+			former := resealed(t, b, "code", code, map[string]any{"u": redirect})
+			providertest.WantStatus(t, b.TokenRequest(t, b.CodeForm(former)), status)
+		}
+	})
+}
