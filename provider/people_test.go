@@ -31,7 +31,7 @@ func TestPeople_ReadPagesWhereProgramsReadJSON(t *testing.T) {
 	for _, at := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			table := providertest.RouteTable(t)
-			for _, unknown := range []string{"/nowhere", "/token/x", "/doubled//path", "/admin/api/v1/users", "/%2e"} {
+			for _, unknown := range []string{"/nowhere", "/token/x", "/doubled//path", "/admin/api/v1/users", "/%2e", "/static/", "/static/nowhere", "/static/site.css"} {
 				table = append(table, &providertest.Route{Path: unknown})
 			}
 			for _, r := range table {

@@ -6,6 +6,12 @@ import (
 	"strings"
 )
 
+// Has reports whether there is a file at the whole path, with Prefix.
+func (f *Files) Has(path string) bool {
+	_, found := f.byPath[path]
+	return found
+}
+
 // ServeHTTP serves the files, immutable for a year, compressed where the client
 // accepts gzip; GET and HEAD only. It expects the whole path, with Prefix. A name
 // with another hash than the current one is 404: answering it with today's bytes

@@ -39,6 +39,23 @@ func (f *Front) nowhere(w http.ResponseWriter, r *http.Request) {
 	web.Path.Fail(w, r, because("not_found", "there is nothing at this path"))
 }
 
+// files serves the pages' files. What is no file, and a method that files do not have, is
+// answered as everywhere else.
+func (f *Front) files() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case !f.Files.Has(r.URL.Path):
+			f.nowhere(w, r)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			const allow = "GET, HEAD"
+			w.Header().Set("Allow", allow)
+			f.wrongMethodPage(w, r, allow)
+		default:
+			f.Files.ServeHTTP(w, r)
+		}
+	})
+}
+
 // broken answers for a handler that panicked, with a reference for the log.
 func (f *Front) broken(w http.ResponseWriter, r *http.Request) {
 	if web.WantsPage(r) {

@@ -31,7 +31,7 @@ func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]docum
 		}
 	}
 	below.Elsewhere(f.nowhere)
-	host.Below(f.Files.Prefix(), f.Files)
+	host.Below(f.Files.Prefix(), f.files())
 	host.Below(f.Site.Base+"/", http.StripPrefix(f.Site.Base, below))
 	if f.Site.Base != "" {
 		host.Elsewhere(f.nowhere)
