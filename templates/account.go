@@ -24,7 +24,7 @@ func accountPages() []accountPage {
 	return []accountPage{
 		{Name: "overview", Path: "/account", Label: "Overview"},
 		{"profile", "/account/profile", "Profile", always("Your name and what else applications may see of you.")},
-		{"password", "/account/password", "Password", always("Change it, which signs out everything else.")},
+		{"password", "/account/password", "Password", passwordSentence},
 		{"sessions", "/account/sessions", "Sessions", sessionsSentence},
 		{"apps", "/account/apps", "Applications", appsSentence},
 		{"identities", "/account/identities", "Connected accounts", always("The accounts elsewhere that you can sign in with here.")},
@@ -33,6 +33,13 @@ func accountPages() []accountPage {
 
 func always(sentence string) func(AccountOverview) string {
 	return func(AccountOverview) string { return sentence }
+}
+
+func passwordSentence(o AccountOverview) string {
+	if o.NoPassword {
+		return "Your account has none."
+	}
+	return "Change it, which signs out everything else."
 }
 
 func sessionsSentence(o AccountOverview) string {
@@ -62,8 +69,9 @@ type Moment struct {
 // AccountOverview is the first page of the account.
 type AccountOverview struct {
 	Account
-	Sessions int // where the person is signed in
-	Apps     int // that the person has let in
+	Sessions   int  // where the person is signed in
+	Apps       int  // that the person has let in
+	NoPassword bool // the person signs in by connected accounts alone
 }
 
 func (AccountOverview) page() string { return "accountoverview.html" }

@@ -17,7 +17,11 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
+	has, err := h.hasPassword(r.Context(), current.User)
+	if err != nil {
+		return err
+	}
 	return h.Site.Show(w, templates.AccountOverview{
-		Account: h.frame(r, current, "overview"), Sessions: len(sessions), Apps: len(apps),
+		Account: h.frame(r, current, "overview"), Sessions: len(sessions), Apps: len(apps), NoPassword: !has,
 	})
 }

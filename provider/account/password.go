@@ -17,11 +17,11 @@ import (
 
 // showPassword shows the form, or that there is no password to change.
 func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	_, stored, err := h.DB.UserByEmail(r.Context(), current.User.Email)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("read password: %w", err)
+	has, err := h.hasPassword(r.Context(), current.User)
+	if err != nil {
+		return err
 	}
-	if stored == "" {
+	if !has {
 		return h.Site.Show(w, templates.AccountPassword{Account: h.frame(r, current, "password"), None: true})
 	}
 	if !h.Visits.Fresh(current) {
@@ -32,6 +32,15 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current s
 		return err
 	}
 	return h.Site.Show(w, page)
+}
+
+// hasPassword reports whether the person has a password beside connected accounts.
+func (h *Handler) hasPassword(ctx context.Context, user storage.User) (bool, error) {
+	_, stored, err := h.DB.UserByEmail(ctx, user.Email)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return false, fmt.Errorf("read password: %w", err)
+	}
+	return stored != "", nil
 }
 
 // passwordPage is the form for a new password.

@@ -170,12 +170,13 @@ func TestAccount_PasswordNeedsTheCurrentOne(t *testing.T) {
 func TestAccount_UserWithoutPasswordIsTold(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		v.Account(t, "/account")
+		v.Account(t, "/account").WantText(t, "Change it, which signs out everything else.")
 		bob, err := b.DB.CreateUser(context.Background(), storage.User{Email: "bob@example.com"}, "", storage.By{At: b.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		become(t, v, bob)
+		v.Get(t, b.Issuer+"/account").WantText(t, "Your account has none.")
 		b.Pass(time.Hour) // there is nothing to confirm it with, so it is not asked for
 		page := v.Get(t, b.Issuer+"/account/password")
 		page.WantAt(t, "/account/password")
