@@ -197,16 +197,37 @@ func wordWithin(folded string) string {
 }
 
 // isCommon looks for the folded password as it is, without the digits and signs around
-// it, and, where it is the same text twice or more, for that.
+// it, for its one word, and, where it is the same text twice or more, for that.
 func isCommon(folded string) bool {
 	folded = strings.TrimSpace(folded)
 	word := wordWithin(folded)
-	for _, candidate := range []string{folded, word, unitOf(folded), unitOf(word)} {
+	for _, candidate := range []string{folded, word, unitOf(folded), unitOf(word), onlyWord(folded)} {
 		if _, found := commonest()[candidate]; found {
 			return true
 		}
 	}
 	return false
+}
+
+// onlyWord gives the word that a folded text has again and again, or spells letter by
+// letter, with blanks, digits and signs between ("password password", "p-a-s-s"). It is
+// empty where there are several words, which may be good together.
+func onlyWord(folded string) string {
+	var words []string
+	spelled := true
+	for _, field := range strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		if word := wordWithin(field); word != "" {
+			words = append(words, word)
+			spelled = spelled && utf8.RuneCountInString(word) == 1
+		}
+	}
+	if spelled {
+		return unitOf(strings.Join(words, ""))
+	}
+	if len(slices.Compact(slices.Clone(words))) == 1 {
+		return words[0]
+	}
+	return ""
 }
 
 // unitOf gives the shortest text that a text is a repetition of.
