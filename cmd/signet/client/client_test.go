@@ -176,8 +176,8 @@ func TestClientFlags_AreTheFieldsOfTheDirectory(t *testing.T) {
 			if offered := strings.Contains(help, " --"+flag+" "); offered != f.Supported() {
 				t.Errorf("the help of %s %s offers --%s: %v", act[0], act[1], flag, offered)
 			}
-			if f.Supported() || flag == "jwks" {
-				continue // a file, see below
+			if f.Supported() {
+				continue
 			}
 			_, said := s.run(t, exit.Denied, append(act, "--"+flag, "https://a.example/x")...)
 			if !strings.Contains(said, "\n  "+f.Name+": is not supported yet: ") || !strings.Contains(said, "("+directory.NotSupportedYet+")\n") {

@@ -179,9 +179,10 @@ func grace(name, text string) (time.Duration, error) {
 }
 
 // textOf reads a text, or the file that it names. A file is read once: what is given may
-// be written over a client more than once.
+// be written over a client more than once. For a field that is not supported nothing is
+// read, since its content makes no difference to the refusal.
 func textOf(name string, value *string, field directory.ClientField) func() (string, error) {
-	if field.Name == "jwks" {
+	if field.Name == "jwks" && field.Supported() {
 		return sync.OnceValues(func() (string, error) { return fileText(name, *value) })
 	}
 	return func() (string, error) {
