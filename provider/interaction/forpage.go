@@ -27,7 +27,7 @@ const longestHint = 254 // of an e-mail address (RFC 5321, section 4.5.3.1.3)
 
 var (
 	errReturnTo  = web.Because("invalid_return_to", errors.New("return_to is neither a path of the issuer nor a URL whose origin stands in first_party.origins"))
-	errPrompt    = errors.New("prompt must be of " + strings.Join(forPagePrompts, ", "))
+	errPrompt    = errors.New("prompt must be made of " + strings.Join(forPagePrompts, ", "))
 	errNoSuchWay = errors.New("no connector has this id")
 )
 

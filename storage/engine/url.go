@@ -166,7 +166,7 @@ func checkCharacters(part, text, refused string) error {
 		case r == '%' && !isEscape(text[i:]):
 			return fmt.Errorf("is wrong: %s holds %q without two hexadecimal digits behind it: write %%25 for it", part, "%")
 		case r == ' ' || strings.ContainsRune(refused, r):
-			return fmt.Errorf("is wrong: %s holds %q: write %s for it", part, r, escaped(string(r)))
+			return fmt.Errorf("is wrong: %s holds %q: write %s for it", part, string(r), escaped(string(r)))
 		case r < ' ' || r == 0x7f:
 			return fmt.Errorf("is wrong: %s holds a control character, such as a line break: remove it, or write it as %% and two hexadecimal digits", part)
 		case refused != "#" && refused != "#@" && r >= utf8.RuneSelf:
