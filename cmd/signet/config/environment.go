@@ -2,6 +2,8 @@ package config
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -60,7 +62,7 @@ func (r *Reading) readVariable(secret bool, name string, env map[string]string, 
 	case secret && given && inFile:
 		r.complain(inVariable(name), "", "is set, and %s_FILE as well: unset one", name)
 	case secret && inFile:
-		if content, ok := r.readSecret(inVariable(name+"_FILE"), "", file); ok {
+		if content, ok := r.readSecret(inVariable(name+"_FILE"), "", secretFile{file, absolutePath("", file)}); ok {
 			set(inVariable(name+"_FILE"), content)
 		}
 	case given:
@@ -68,16 +70,37 @@ func (r *Reading) readVariable(secret bool, name string, env map[string]string, 
 	}
 }
 
+// secretFile is a file that holds one secret.
+type secretFile struct {
+	written string // as it stood
+	path    string // absolute
+}
+
+// shown names a file that cannot be read for a message, which may go to a log. Somebody may
+// have written the secret itself in place of its file: what is not plainly a path is left out.
+func (f secretFile) shown() string {
+	folder := filepath.Dir(f.path)
+	_, err := os.Stat(folder)
+	from := func(prefix string) bool { return strings.HasPrefix(f.written, prefix) }
+	switch {
+	case from("/"), from("./"), from("../"), strings.Contains(f.written, "/") && err == nil:
+		return "names " + f.path
+	case err == nil:
+		return "names a file in " + folder + " (not told here: it may be the secret itself)"
+	}
+	return "names a file (not told here: it may be the secret itself)"
+}
+
 // readSecret reads a file that holds one secret; false if it said what is wrong. A file
 // without a secret is a mistake: what provides it has failed.
-func (r *Reading) readSecret(where Place, key, file string) (string, bool) {
-	content, err := r.Files.Read(file)
+func (r *Reading) readSecret(where Place, key string, file secretFile) (string, bool) {
+	content, err := r.Files.Read(file.path)
 	if err != nil {
-		r.complain(where, key, "names %s, which cannot be read (%s)", absolutePath("", file), exit.Reason(err))
+		r.complain(where, key, "%s, which cannot be read (%s)", file.shown(), exit.Reason(err))
 		return "", false
 	}
 	if strings.TrimSpace(string(content)) == "" {
-		r.complain(where, key, "names %s, which is empty", absolutePath("", file))
+		r.complain(where, key, "names %s, which is empty", file.path)
 		return "", false
 	}
 	return strings.TrimRight(string(content), "\r\n"), true

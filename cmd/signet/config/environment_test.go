@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -68,6 +69,49 @@ func TestEnvironment_AnEmptyNameOfASecretLeavesTheOther(t *testing.T) {
 			_, err := readConfig(Sources{File: written(t, ""), Env: map[string]string{s.variable() + "_FILE": written(t, nothing)}})
 			if err == nil || !strings.Contains(err.Error(), "which is empty") {
 				t.Errorf("%s_FILE with %q: %v", s.variable(), nothing, err)
+			}
+		}
+	}
+}
+
+// A secret that stands where the name of its file belongs is not repeated, by a variable or
+// by the settings file; a path that names no file is.
+func TestSecretFile_WhatMayBeTheSecretIsNotTold(t *testing.T) {
+	at := t.TempDir()
+	t.Chdir(at)
+	sources := func(file string) map[string]Sources {
+		all := map[string]Sources{"google": {File: written(t, ""), Env: map[string]string{"SIGNET_GOOGLE_CLIENT_ID": "a", "SIGNET_GOOGLE_CLIENT_SECRET_FILE": file}}}
+		for _, s := range settings {
+			if s.secret {
+				all[s.variable()] = Sources{File: written(t, ""), Env: map[string]string{s.variable() + "_FILE": file}}
+			}
+		}
+		for _, o := range connectorOptions {
+			if o.secret {
+				all["connectors."+o.key] = Sources{File: written(t, "connectors:\n  - {id: a, type: oidc, client_id: a, issuer: https://a.example.com, "+o.key+"_file: '"+file+"'}\n")}
+			}
+		}
+		return all
+	}
+	told := func(s Sources) string {
+		var text string
+		for _, m := range Read(s).Wrong {
+			text += m.Text + "\n"
+		}
+		return text
+	}
+	for _, secret := range []string{"zqxw-vkjp", "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=", "q83v/zqxwZ4mrze8BI0VniavN7wEjRWeJq83v/vkjp=", "postgres://signet:zqxw@db.example.com/base"} {
+		for name, s := range sources(secret) {
+			text := told(s)
+			if !strings.Contains(text, "cannot be read") || !strings.Contains(text, "may be the secret itself") || strings.Contains(text, "zqxw") || strings.Contains(text, "q83v") {
+				t.Errorf("%s holds %q: %s", name, secret, text)
+			}
+		}
+	}
+	for _, path := range []string{"/run/nowhere/secret", "./secret", "../secret"} {
+		for name, s := range sources(path) {
+			if text := told(s); !strings.Contains(text, filepath.Base(path)+", which cannot be read") {
+				t.Errorf("%s names %q: %s", name, path, text)
 			}
 		}
 	}

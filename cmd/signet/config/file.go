@@ -125,7 +125,7 @@ func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value
 		if !ok {
 			return
 		}
-		content, ok := v.in.readSecret(where, v.prefix+full, name)
+		content, ok := v.in.readSecret(where, v.prefix+full, secretFile{text, name})
 		if !ok {
 			return
 		}
