@@ -45,22 +45,28 @@ func startSite(t *testing.T) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(google.Close)
-	listen := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
-	settings := strings.ReplaceAll(fenced(t, "### Behind a proxy", "yaml"), "127.0.0.1:8080", listen) + fmt.Sprintf(`
-first_party:
-  origins: %s
-connectors:
+	return startSiteWith(t, "ada@example.com", fmt.Sprintf(`
   - id: elsewhere
     type: oidc
     issuer: %s
     client_id: %s
     client_secret: %s
-`, app, google.URL, google.ClientID, google.ClientSecret)
+`, google.URL, google.ClientID, google.ClientSecret), app+"/bye")
+}
+
+// startSiteWith starts it with a person of that address and these connectors.
+func startSiteWith(t *testing.T, email, connectors, bye string) *site {
+	t.Helper()
+	listen := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
+	settings := strings.ReplaceAll(fenced(t, "### Behind a proxy", "yaml"), "127.0.0.1:8080", listen) + fmt.Sprintf(`
+first_party:
+  origins: %s
+connectors:%s`, app, connectors)
 	file := filepath.Join(t.TempDir(), "signet.yaml")
 	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &site{Instance: &signettest.Instance{Issuer: issuer, Email: "ada@example.com", Password: password}}
+	s := &site{Instance: &signettest.Instance{Issuer: issuer, Email: email, Password: password}}
 	s.Env = []string{"SIGNET_CONFIG=" + file, "SIGNET_DATA_DIR=" + filepath.Join(t.TempDir(), "data")}
 	s.Command(t, "", nil, "migrate")
 	create := []string{"user", "create", "--email", s.Email, "--email-verified", "--password-stdin", "--json"}
@@ -68,7 +74,7 @@ connectors:
 		create = append(create, "--group", noise(196+n))
 	}
 	s.Command(t, password, nil, create...)
-	s.web = s.CreateClient(t, "--redirect-uri", app+"/callback", "--post-logout-redirect-uri", app+"/bye")
+	s.web = s.CreateClient(t, "--redirect-uri", app+"/callback", "--post-logout-redirect-uri", bye)
 	s.shop = s.CreateClient(t, "--type", "spa", "--redirect-uri", app+"/", "--first-party", "--scope", "openid profile email groups")
 	signettest.StartTalking(t, http.DefaultClient, "http://"+listen, s.Env, "serve")
 	s.transport = startNginx(t, listen)
@@ -181,25 +187,30 @@ func (s *site) goesToTheShop(b *signettest.FormBrowser) {
 	if b.Left == nil || b.Left.String() != to {
 		b.T.Fatalf("at %.200s, left to %.200v: %q", b.At, b.Left, b.Text())
 	}
-	for _, call := range [][2]string{{"/login", fmt.Sprintf(`{"username":%q,"password":%q}`, s.Email, password)}, {"/refresh", "{}"}} {
-		r, err := http.NewRequestWithContext(b.T.Context(), http.MethodPost, issuer+call[0], strings.NewReader(call[1]))
-		if err != nil {
-			b.T.Fatal(err)
-		}
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("Origin", app)
-		answer, err := b.Client.Do(r)
-		if err != nil {
-			b.T.Fatal(err)
-		}
-		answer.Body.Close()
-	}
+	s.call(b, http.MethodPost, "/login", fmt.Sprintf(`{"username":%q,"password":%q}`, s.Email, password))
+	s.call(b, http.MethodPost, "/refresh", "{}")
 	for _, c := range b.Client.Jar.Cookies(&url.URL{Scheme: "https", Host: "id.example.com", Path: "/"}) {
 		if c.Name == "__Host-access_token" && len(c.Value) > 1500 {
 			return
 		}
 	}
 	b.T.Error("the browser has no large access token")
+}
+
+// call is a call of the app's script.
+func (s *site) call(b *signettest.FormBrowser, method, path, body string) {
+	b.T.Helper()
+	r, err := http.NewRequestWithContext(b.T.Context(), method, issuer+path, strings.NewReader(body))
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Origin", app)
+	answer, err := b.Client.Do(r)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	answer.Body.Close()
 }
 
 // TestNginx_WhatDoesNotFitIsRefusedBySignet: a page says what to change, where nginx would
