@@ -74,8 +74,9 @@ func TestDemo_RefusesAnswersThatAreNotItsOwn(t *testing.T) {
 		change func(answer url.Values)
 		says   string
 	}{
-		"another state":      {func(a url.Values) { a.Set("state", "another") }, "state differs"},
-		"no state":           {func(a url.Values) { a.Del("state") }, "state differs"},
+		"another state":      {func(a url.Values) { a.Set("state", "another") }, "has not started that sign-in"},
+		"no state":           {func(a url.Values) { a.Del("state") }, "has not started that sign-in"},
+		"the state's end":    {func(a url.Values) { a.Set("state", "x"+a.Get("state")[1:]) }, "state differs"},
 		"another issuer":     {func(a url.Values) { a.Set("iss", "https://evil.example") }, "iss differs"},
 		"no issuer":          {func(a url.Values) { a.Del("iss") }, "iss differs"},
 		"an error":           {func(a url.Values) { a.Set("error", "access_denied") }, "access_denied"},
@@ -126,7 +127,7 @@ func TestDemo_AnAnswerNeedsTheBrowserThatAsked(t *testing.T) {
 	state := beginSignIn(t, signettest.NewFormBrowser(t), d)
 	other := signettest.NewFormBrowser(t)
 	other.Open(d.Issuer + demo.Path + "/callback?" + url.Values{"state": {state}, "iss": {d.Issuer}, "code": {"x"}}.Encode())
-	if got := visible(other.Page); !strings.Contains(got, "has not started a sign-in") {
+	if got := visible(other.Page); !strings.Contains(got, "has not started that sign-in") {
 		t.Errorf("another browser's answer: %s", got)
 	}
 
@@ -137,10 +138,34 @@ func TestDemo_AnAnswerNeedsTheBrowserThatAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Cookie", "signet_demo_flow=planted")
+	request.Header.Set("Cookie", "signet_demo_flow_"+state[len(state)-8:]+"=planted")
 	twice.Do(request) // the jar adds its own
-	if got := visible(twice.Page); !strings.Contains(got, "has not started a sign-in") {
+	if got := visible(twice.Page); !strings.Contains(got, "has not started that sign-in") {
 		t.Errorf("two cookies: %s", got)
+	}
+}
+
+// TestDemo_SignsInInTwoTabsAtOnce begins in several tabs and finishes in another order: no
+// tab disturbs another one, and a browser's cookies stay few however often it begins.
+func TestDemo_SignsInInTwoTabsAtOnce(t *testing.T) {
+	d := signettest.StartDev(t)
+	b := signettest.NewFormBrowser(t)
+	first, second := beginSignIn(t, b, d), beginSignIn(t, b, d)
+	for _, state := range []string{second, first} {
+		b.Open(d.Issuer + demo.Path + "/callback?" + url.Values{"state": {state}, "iss": {d.Issuer}, "code": {"made-up"}}.Encode())
+		if got := visible(b.Page); !strings.Contains(got, "invalid_grant") {
+			t.Errorf("the answer to one of two tabs does not reach the token endpoint: %s", got)
+		}
+	}
+	for range 20 {
+		beginSignIn(t, b, d)
+	}
+	at, err := url.Parse(d.Issuer + demo.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(b.Client.Jar.Cookies(at)); n > 9 {
+		t.Errorf("the browser has %d cookies at the demo", n)
 	}
 }
 
@@ -156,7 +181,7 @@ func TestDemo_CookiesAreHttpOnlyAndStayAtTheDemo(t *testing.T) {
 		t.Fatalf("got cookies %v", response.Cookies())
 	}
 	c := response.Cookies()[0]
-	if c.Name != "signet_demo_flow" || !c.HttpOnly || c.Path != demo.Path || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 {
+	if !strings.HasPrefix(c.Name, "signet_demo_flow_") || !c.HttpOnly || c.Path != demo.Path || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 {
 		t.Errorf("got %s", response.Header.Get("Set-Cookie"))
 	}
 }

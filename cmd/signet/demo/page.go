@@ -67,7 +67,7 @@ func (d *relyingParty) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f := flow{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier()}
-	if err := setFlow(w, f); err != nil {
+	if err := setFlow(w, r, f); err != nil {
 		d.fail(w, http.StatusInternalServerError, err)
 		return
 	}
@@ -76,8 +76,7 @@ func (d *relyingParty) login(w http.ResponseWriter, r *http.Request) {
 
 // callback checks the answer, redeems the code and verifies what comes of it.
 func (d *relyingParty) callback(w http.ResponseWriter, r *http.Request) {
-	f, err := flowOf(r)
-	clearCookie(w, flowCookie)
+	f, err := takeFlow(w, r, r.URL.Query().Get("state"))
 	if err != nil && d.results.of(r).page.SignedIn {
 		// Back, or a tab that stood at a page of the sign-in that is finished: the provider
 		// answered once more. There is nothing to redeem that for.
