@@ -41,14 +41,19 @@ func (h *Handler) setupPage(w http.ResponseWriter, status int, page templates.Se
 func (h *Handler) checkSetup(r *http.Request, token string) error {
 	open, err := h.DB.SetupOpen(r.Context(), storage.SecretHash(token), h.Now())
 	if err == nil && !open {
-		err = errSetupClosed
+		err = h.setupClosed()
 	}
 	return err
 }
 
-var errSetupClosed = &web.Problem{
-	Status: http.StatusGone, Code: "invalid_setup_link", Title: "This set-up link does not work",
-	Text: "It works once, and for 30 minutes. If there is no administrator yet, get a new one on the server with: signet setup-link",
+// setupClosed leads on to the pages of administrators: whoever has used the link, and opens
+// it once more, belongs there.
+func (h *Handler) setupClosed() error {
+	return &web.Problem{
+		Status: http.StatusGone, Code: "invalid_setup_link", Title: "This set-up link does not work",
+		Text:     "It works once, and for 30 minutes. If there is no administrator yet, get a new one on the server with: signet setup-link",
+		StartURL: h.Site.Base + "/admin", StartText: "Administration",
+	}
 }
 
 // setup makes the first administrator and signs the browser in. The token in the
@@ -93,7 +98,7 @@ func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (st
 	}
 	user, err := h.Directory.CreateFirstAdmin(r.Context(), storage.SecretHash(token), user, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
 	if errors.Is(err, storage.ErrNotFound) { // somebody else was first
-		err = errSetupClosed
+		err = h.setupClosed()
 	}
 	return user, err
 }

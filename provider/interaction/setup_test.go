@@ -63,6 +63,9 @@ func TestSetup_LinkMakesOneAdministrator(t *testing.T) {
 		}
 
 		late.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
+		again := v.Get(t, link) // the one who has used it reloads the page, or goes back to it
+		again.WantPage(t, http.StatusGone, "invalid_setup_link")
+		v.Get(t, again.Link(t, "start")).WantAt(t, "/admin")
 		setUp(t, late, opened, "late@example.com", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
 		u, _ := url.Parse(link)
 		if token := u.Query().Get("token"); len(token) < 50 || strings.Contains(b.Log.String(), token) {
