@@ -30,11 +30,12 @@ var house = func() map[string][]string {
 	tests := []string{"storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
 	// The program: commands above the process and the demo of `signet dev`, both above
 	// the settings.
-	settings := []string{"cmd/signet/spelling", "cmd/signet/exit"}
+	settings := []string{"spelling", "cmd/signet/exit"}
 	process := join(settings, "cmd/signet/config", "cmd/signet/node")
 	commands := join(process, "cmd/signet/cli", "federation/foreign", "storage", "provider/credential", "provider/directory")
 	return map[string][]string{
 		"static":                    {},
+		"spelling":                  {},
 		"federation/foreign":        {},
 		"storage/engine":            {},
 		"storage":                   {"federation/foreign", "storage/engine"},
@@ -56,7 +57,7 @@ var house = func() map[string][]string {
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
 		"provider/visit":            join(carriers, "provider/credential"),
-		"provider/directory":        {"federation/foreign", "storage", "provider/keys", "provider/credential"},
+		"provider/directory":        {"spelling", "federation/foreign", "storage", "provider/keys", "provider/credential"},
 		"provider/interaction":      join(rulers, "provider/flow"),
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),
@@ -67,8 +68,7 @@ var house = func() map[string][]string {
 		"provider/races":            {}, // nothing but tests
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 
-		"cmd/signet/spelling": {},
-		"cmd/signet/exit":     {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for their errors
+		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for their errors
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
 			"provider/keys/pkcs11", "provider/outbound"),
 		"cmd/signet/node": join(settings, "cmd/signet/config", "storage", "provider", "provider/web", "provider/credential", "provider/directory",

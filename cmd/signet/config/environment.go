@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"signet/cmd/signet/exit"
-	"signet/cmd/signet/spelling"
+	"signet/spelling"
 )
 
 // fileVariable names the settings file.

@@ -16,11 +16,11 @@ import (
 	"time"
 
 	"signet/cmd/signet/exit"
-	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/federation/foreign"
 	"signet/provider/keys"
 	"signet/provider/outbound"
+	"signet/spelling"
 	"signet/storage"
 )
 

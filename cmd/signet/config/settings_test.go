@@ -14,10 +14,10 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/provider"
 	"signet/provider/outbound"
+	"signet/spelling"
 )
 
 // CF-02: http issuer, localhost, trailing slash, query, or insecure flags in production.

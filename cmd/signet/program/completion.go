@@ -13,10 +13,10 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/node"
-	"signet/cmd/signet/spelling"
 	"signet/cmd/signet/user"
 	"signet/federation/foreign"
 	"signet/provider"
+	"signet/spelling"
 	"signet/storage"
 )
 

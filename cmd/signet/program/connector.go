@@ -12,11 +12,11 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
-	"signet/cmd/signet/spelling"
 	"signet/federation"
 	"signet/provider"
 	"signet/provider/interaction"
 	"signet/provider/outbound"
+	"signet/spelling"
 )
 
 func (p *program) connectorCommand() *cobra.Command {

@@ -13,8 +13,8 @@ import (
 
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
-	"signet/cmd/signet/spelling"
 	"signet/cmd/signet/user"
+	"signet/spelling"
 	"signet/storage"
 )
 
