@@ -11,6 +11,7 @@ var ErrInvalidClient = errors.New("the client breaks a rule")
 // The stable codes of what is wrong with one field of a client.
 const (
 	NotSupportedYet = "not_supported_yet" // a known field or value that no code reads yet
+	NoEffect        = "no_effect"         // it would do nothing for such a client
 	InvalidValue    = "invalid_value"
 )
 
@@ -32,7 +33,7 @@ func (e *ClientError) Unwrap() error { return ErrInvalidClient }
 // ClientFieldError: a field of a client breaks a rule.
 type ClientFieldError struct {
 	Field string // its name in ClientFields; client_id and client_secret besides
-	Code  string // NotSupportedYet or InvalidValue
+	Code  string // NotSupportedYet, NoEffect or InvalidValue
 	Cause error
 }
 
@@ -40,6 +41,8 @@ func newFieldError(field string, cause error) *ClientFieldError {
 	code := InvalidValue
 	if _, is := errors.AsType[*notYet](cause); is {
 		code = NotSupportedYet
+	} else if _, is := errors.AsType[*noEffect](cause); is {
+		code = NoEffect
 	}
 	return &ClientFieldError{field, code, cause}
 }
@@ -57,3 +60,10 @@ type notYet struct{ why string }
 func (e *notYet) Error() string {
 	return "is not supported yet: " + e.why + " (" + NotSupportedYet + ")"
 }
+
+// noEffect refuses a value that would do nothing for a client of this type or with these
+// grant types. why says so, and what to change.
+type noEffect struct{ why string }
+
+// Error gives the reason before the code.
+func (e *noEffect) Error() string { return e.why + " (" + NoEffect + ")" }

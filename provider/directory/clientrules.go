@@ -44,13 +44,11 @@ var clientRules = []clientRule{
 	{"token_endpoint_auth_method", checkAuthMethodOfType, []string{"type", "token_endpoint_auth_method"}},
 	{"client_secret", checkSecrets, []string{"token_endpoint_auth_method"}},
 	{"pkce_optional", checkPKCEOptional, []string{"token_endpoint_auth_method"}},
-	{"introspect", checkIntrospects, []string{"token_endpoint_auth_method"}},
 	{"grant_types", checkGrantTypes, nil},
 	{"grant_types", checkGrantTypesOfType, []string{"type", "token_endpoint_auth_method", "grant_types"}},
 	{"response_types", checkResponseTypes, nil},
 	{"response_types", checkResponseTypesOfGrants, []string{"type", "grant_types", "response_types"}},
 	{"scope", checkScope, nil},
-	{"scope", checkScopeOfService, []string{"type", "scope"}},
 	{"redirect_uris", checkRedirectURIs, []string{"type"}},
 	{"redirect_uris", checkRedirectURIsOfGrants, []string{"type", "grant_types"}},
 	{"post_logout_redirect_uris", checkPostLogoutRedirectURIs, []string{"type"}},
@@ -68,7 +66,6 @@ var clientRules = []clientRule{
 	{"id_token_signed_response_alg", checkIDTokenAlg, nil},
 	{"default_max_age", checkMaxAge, nil},
 	{"prompt_login", checkPromptLogin, nil},
-	{"prompt_login", checkPromptLoginOfGrants, []string{"type", "grant_types", "prompt_login"}},
 	{"refresh_grace", checkRefreshGrace, nil},
 	{"contacts", texts(func(m storage.ClientMetadata) []string { return m.Contacts }), nil},
 	{"default_acr_values", texts(func(m storage.ClientMetadata) []string { return m.DefaultACRValues }), nil},
@@ -124,7 +121,7 @@ func problemsOf(c storage.Client, mayStay func(*ClientFieldError) bool) error {
 			note(f.Name, &notYet{f.notYet})
 		}
 	}
-	for _, rule := range clientRules {
+	for _, rule := range slices.Concat(clientRules, effectRules()) {
 		if ignored[rule.field] || slices.ContainsFunc(rule.needs, func(field string) bool { return wrong[field] }) {
 			continue
 		}
@@ -186,12 +183,6 @@ func checkSecrets(c storage.Client, wrong report) {
 func checkPKCEOptional(c storage.Client, wrong report) {
 	if c.Public() && c.PKCEOptional {
 		wrong("only a client that authenticates can be let off PKCE (RFC 9700, section 2.1.1)")
-	}
-}
-
-func checkIntrospects(c storage.Client, wrong report) {
-	if c.Public() && c.Introspects {
-		wrong("only a client that authenticates can introspect tokens (RFC 7662, section 2.1)")
 	}
 }
 
@@ -258,14 +249,6 @@ func checkScope(c storage.Client, wrong report) {
 	}
 	if len(c.Metadata.Scope) > storage.MaxURI {
 		wrong("has more than %d characters", storage.MaxURI)
-	}
-}
-
-func checkScopeOfService(c storage.Client, wrong report) {
-	for _, scope := range strings.Fields(c.Metadata.Scope) {
-		if c.Type == storage.Service && (scope == "openid" || scope == "offline_access") {
-			wrong("%s is about people: a service acts for itself", scope)
-		}
 	}
 }
 
@@ -354,12 +337,6 @@ func checkMaxAge(c storage.Client, wrong report) {
 func checkPromptLogin(c storage.Client, wrong report) {
 	if c.PromptLogin != "" && c.PromptLogin != storage.PromptLoginBestEffort {
 		wrong("%q is neither %s nor %s", shortened(c.PromptLogin), promptLogin.Default, storage.PromptLoginBestEffort)
-	}
-}
-
-func checkPromptLoginOfGrants(c storage.Client, wrong report) {
-	if c.PromptLogin != "" && !slices.Contains(c.Metadata.GrantTypes, storage.GrantCode) {
-		wrong("%s is for clients that people sign in to: this one may not use the grant type authorization_code", c.PromptLogin)
 	}
 }
 

@@ -7,24 +7,20 @@ import (
 	"signet/storage"
 )
 
-// The scopes that speak of an end-user: those of OIDC Core, sections 5.4 and 11, and
-// two of Signet.
+// The scopes that speak of an end-user, see storage.PersonalScopes.
 const (
-	ScopeOpenID        = "openid"
-	ScopeProfile       = "profile"
-	ScopeEmail         = "email"
-	ScopeAddress       = "address"
-	ScopePhone         = "phone"
-	ScopeRoles         = "roles"
-	ScopeGroups        = "groups"
-	ScopeOfflineAccess = "offline_access"
+	ScopeOpenID        = storage.ScopeOpenID
+	ScopeProfile       = storage.ScopeProfile
+	ScopeEmail         = storage.ScopeEmail
+	ScopeAddress       = storage.ScopeAddress
+	ScopePhone         = storage.ScopePhone
+	ScopeRoles         = storage.ScopeRoles
+	ScopeGroups        = storage.ScopeGroups
+	ScopeOfflineAccess = storage.ScopeOfflineAccess
 )
 
 // ScopeNames are all of them, in the order in which discovery lists them.
-var ScopeNames = []string{
-	ScopeOpenID, ScopeProfile, ScopeEmail, ScopeAddress, ScopePhone, ScopeRoles, ScopeGroups,
-	ScopeOfflineAccess,
-}
+var ScopeNames = storage.PersonalScopes()
 
 // ScopeClaims says which claims a scope releases (OIDC Core, section 5.4).
 var ScopeClaims = map[string][]string{

@@ -214,6 +214,6 @@ command did what it was asked for. A command whose reader closes the pipe ends b
 		fmt.Fprintf(&b, "| %d | `%s` | %s |\n", r.Number, r.Name, r.Meaning)
 	}
 	b.WriteString("\nOf `invalid_client` each field that is wrong has a line of its own. A field that nothing reads yet is refused with `" +
-		directory.NotSupportedYet + "` in that line.\n")
+		directory.NotSupportedYet + "` in that line, and a value that would do nothing for\nsuch a client with `" + directory.NoEffect + "`.\n")
 	return b.String()
 }

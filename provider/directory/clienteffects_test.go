@@ -1,0 +1,161 @@
+package directory_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"signet/provider/directory"
+	"signet/storage"
+)
+
+// rightValues are values that are right for their fields. redirect_uris, grant_types,
+// response_types, type, client_name and token_endpoint_auth_method make a client what it is.
+var rightValues = map[string]func(c *storage.Client){
+	"post_logout_redirect_uris":           func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{"https://app.example.com/bye"} },
+	"scope":                               nil, // see TestClientScope_WhatNobodyGrantsIsRefused
+	"client_uri":                          func(c *storage.Client) { c.Metadata.ClientURI = "https://app.example.com/" },
+	"policy_uri":                          func(c *storage.Client) { c.Metadata.PolicyURI = "https://app.example.com/privacy" },
+	"tos_uri":                             func(c *storage.Client) { c.Metadata.TosURI = "https://app.example.com/terms" },
+	"contacts":                            func(c *storage.Client) { c.Metadata.Contacts = []string{"ops@example.com"} },
+	"subject_type":                        func(c *storage.Client) { c.Metadata.SubjectType = "public" },
+	"id_token_signed_response_alg":        func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "RS256" },
+	"default_max_age":                     func(c *storage.Client) { c.Metadata.DefaultMaxAge = new(int64(0)) },
+	"require_auth_time":                   func(c *storage.Client) { c.Metadata.RequireAuthTime = true },
+	"initiate_login_uri":                  func(c *storage.Client) { c.Metadata.InitiateLoginURI = "https://app.example.com/start" },
+	"backchannel_logout_uri":              func(c *storage.Client) { c.Metadata.BackchannelLogoutURI = "https://app.example.com/out" },
+	"backchannel_logout_session_required": nil, // needs the one before, and goes with it
+	"first_party":                         func(c *storage.Client) { c.FirstParty = true },
+	"skip_consent":                        func(c *storage.Client) { c.SkipConsent = true },
+	"introspect":                          func(c *storage.Client) { c.Introspects = true },
+	"pkce_optional":                       func(c *storage.Client) { c.PKCEOptional = true },
+	"prompt_login":                        func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort },
+	"unverified_email":                    func(c *storage.Client) { c.UnverifiedEmail = true },
+	"resources":                           func(c *storage.Client) { c.Resources = []string{"https://api.example.com/"} },
+	"audiences":                           func(c *storage.Client) { c.Audiences = []string{"https://api.example.com/"} },
+	"allow_origins":                       func(c *storage.Client) { c.Origins = []string{"https://shop.example.com"} },
+	"refresh_grace":                       func(c *storage.Client) { c.RefreshGrace = 0 },
+}
+
+// kindsOfClient are the kinds of client that fields act for or not.
+var kindsOfClient = map[string]struct {
+	kind   storage.ClientType
+	change func(c *storage.Client)
+	idle   string // the fields that would do nothing
+}{
+	"web":    {storage.Web, nil, ""},
+	"spa":    {storage.SPA, nil, "introspect audiences"},
+	"native": {storage.Native, nil, "introspect audiences"},
+	"service": {storage.Service, nil, "post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg default_max_age require_auth_time " +
+		"initiate_login_uri backchannel_logout_uri first_party skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
+	"web that acts for itself": {storage.Web, ownTokensOnly, "post_logout_redirect_uris policy_uri tos_uri id_token_signed_response_alg default_max_age " +
+		"require_auth_time initiate_login_uri backchannel_logout_uri skip_consent pkce_optional prompt_login unverified_email refresh_grace"},
+	"web without refresh tokens": {storage.Web, func(c *storage.Client) { c.Metadata.GrantTypes = []string{storage.GrantCode} }, "refresh_grace"},
+}
+
+func ownTokensOnly(c *storage.Client) {
+	c.Metadata.GrantTypes, c.Metadata.ResponseTypes, c.Metadata.RedirectURIs = []string{storage.GrantClientCredentials}, nil, nil
+}
+
+// TestClientFields_ThatWouldDoNothingAreRefused sets every field of every kind of client. It
+// acts, or is refused with the stable code; a value from an earlier release stays and can be
+// taken away.
+func TestClientFields_ThatWouldDoNothingAreRefused(t *testing.T) {
+	makers := []string{"client_name", "type", "redirect_uris", "token_endpoint_auth_method", "grant_types", "response_types"}
+	for _, f := range directory.ClientFields() {
+		set, known := rightValues[f.Name]
+		if !known && f.Supported() && !slices.Contains(makers, f.Name) {
+			t.Errorf("no right value of %s is tried", f.Name)
+		}
+		if set == nil {
+			continue
+		}
+		for name, k := range kindsOfClient {
+			if f.Name == "pkce_optional" && k.kind != storage.Web && k.kind != storage.Service {
+				continue // a rule of safety: only a client that authenticates can be let off PKCE
+			}
+			before := changedClient(k.kind, k.change)
+			with := before
+			set(&with)
+			problems := codesOf(directory.CheckClient(with))
+			switch idle := slices.Contains(strings.Fields(k.idle), f.Name); {
+			case !idle && problems != "":
+				t.Errorf("%s, %s: got %q, want it accepted", name, f.Name, problems)
+			case idle && problems != f.Name+" "+directory.NoEffect:
+				t.Errorf("%s, %s: got %q, want it refused with %s", name, f.Name, problems, directory.NoEffect)
+			}
+			renamed := with
+			renamed.Name = "Another name"
+			for what, change := range map[string][2]storage.Client{"stays": {with, renamed}, "is taken away": {with, before}} {
+				if err := directory.CheckClientChange(change[0], change[1]); err != nil {
+					t.Errorf("%s, %s that %s: %v", name, f.Name, what, err)
+				}
+			}
+		}
+	}
+}
+
+// codesOf lists the problems by field and code.
+func codesOf(err error) string {
+	var found []string
+	if problems, is := errors.AsType[*directory.ClientError](err); is {
+		for _, p := range problems.Problems {
+			found = append(found, p.Field+" "+p.Code)
+		}
+	}
+	return strings.Join(found, ", ")
+}
+
+// TestClientScope_WhatNobodyGrantsIsRefused: for every kind of client, a scope is accepted if
+// some endpoint grants it, and refused otherwise, with the scopes that there are and the one
+// that was probably meant.
+func TestClientScope_WhatNobodyGrantsIsRefused(t *testing.T) {
+	for name, k := range kindsOfClient {
+		base := changedClient(k.kind, k.change)
+		people := slices.Contains(base.Metadata.GrantTypes, storage.GrantCode)
+		own := slices.Contains(base.Metadata.GrantTypes, storage.GrantClientCredentials)
+		renews := slices.Contains(base.Metadata.GrantTypes, storage.GrantRefresh)
+		for _, scope := range append(storage.PersonalScopes(), "opnid", "photos:read", "OpenID", "emial") {
+			c := base
+			c.Metadata.Scope = scope
+			wanted := own
+			if slices.Contains(storage.PersonalScopes(), scope) {
+				wanted = people && (scope != storage.ScopeOfflineAccess || renews)
+			}
+			if got := codesOf(directory.CheckClient(c)); (got == "") != wanted || got != "" && got != "scope "+directory.NoEffect {
+				t.Errorf("%s, scope %s: got %q, accepted should be %v", name, scope, got, wanted)
+			}
+			if err := directory.CheckClientChange(c, c); err != nil {
+				t.Errorf("%s, a stored scope %s: %v", name, scope, err)
+			}
+		}
+	}
+	both := changedClient(storage.Web, func(c *storage.Client) {
+		c.Metadata.GrantTypes = append(c.Metadata.GrantTypes, storage.GrantClientCredentials)
+		c.Metadata.Scope = "openid photos:read"
+	})
+	if problems := problemsOf(both); problems != "" {
+		t.Errorf("a web client that also acts for itself: %s", problems)
+	}
+	for scope, meant := range map[string]string{"opnid": "openid", "Openid": "openid", "emails": "email", "offline": "offline_access"} {
+		problems := problemsOf(changedClient(storage.SPA, func(c *storage.Client) { c.Metadata.Scope = "openid " + scope }))
+		if !strings.Contains(problems, `scope: "`+scope+`" `) || !strings.Contains(problems, "did you mean "+meant+"?") || !strings.Contains(problems, "openid, profile, email") {
+			t.Errorf("%s: got %q", scope, problems)
+		}
+	}
+	if problems := problemsOf(changedClient(storage.SPA, func(c *storage.Client) { c.Metadata.Scope = "openid photos:read" })); strings.Contains(problems, "did you mean") {
+		t.Errorf("photos:read: got %q", problems)
+	}
+}
+
+// TestClientEffects_FirstPartyRenewsWithoutRefreshTokens, so that its grace acts.
+func TestClientEffects_FirstPartyRenewsWithoutRefreshTokens(t *testing.T) {
+	c := changedClient(storage.SPA, func(c *storage.Client) {
+		c.FirstParty, c.Metadata.GrantTypes, c.RefreshGrace = true, []string{storage.GrantCode}, time.Second
+	})
+	if problems := problemsOf(c); problems != "" {
+		t.Error(problems)
+	}
+}

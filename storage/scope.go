@@ -1,0 +1,25 @@
+package storage
+
+import "slices"
+
+// The scopes that speak of an end-user: those of OIDC Core, sections 5.4 and 11, and
+// two of Signet.
+const (
+	ScopeOpenID        = "openid"
+	ScopeProfile       = "profile"
+	ScopeEmail         = "email"
+	ScopeAddress       = "address"
+	ScopePhone         = "phone"
+	ScopeRoles         = "roles"
+	ScopeGroups        = "groups"
+	ScopeOfflineAccess = "offline_access"
+)
+
+var personalScopes = []string{
+	ScopeOpenID, ScopeProfile, ScopeEmail, ScopeAddress, ScopePhone, ScopeRoles, ScopeGroups,
+	ScopeOfflineAccess,
+}
+
+// PersonalScopes lists the scopes that speak of an end-user, in the order in which discovery
+// names them. A client gets no other scope by a person's sign-in.
+func PersonalScopes() []string { return slices.Clone(personalScopes) }
