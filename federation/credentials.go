@@ -69,7 +69,26 @@ func newCredentials(c Config) (credentials, error) {
 	case (as.method == secretBasic || as.method == secretPost) && secretMissing:
 		return as, wrong(c, "client_secret", "is missing")
 	}
-	return as, nil
+	return as, checkSecretUsed(c, as.method)
+}
+
+// checkSecretUsed refuses a client secret that neither authenticates nor verifies anything.
+// method is "" where the upstream's metadata decide between the two ways to send a secret.
+func checkSecretUsed(c Config, method string) error {
+	verifies := slices.ContainsFunc(c.Algorithms, func(a string) bool { return slices.Contains(symmetric, a) })
+	if c.ClientSecret.Reveal() == "" || verifies {
+		return nil
+	}
+	const remove = ": remove one of them (only algorithms with HS256, HS384 or HS512 use both)"
+	switch {
+	case c.Kind == Apple:
+		return wrong(c, "client_secret", "is set, and type apple does not use it, because its secret is made of client_key: remove client_secret")
+	case c.ClientAuth == "" && method == privateKeyJWT:
+		return wrong(c, "client_secret", "is set, and client_key proves the client without it"+remove)
+	case method == privateKeyJWT || method == noSecret:
+		return wrong(c, "client_secret", "is set, and client_auth "+method+" does not use it"+remove)
+	}
+	return nil
 }
 
 // checkMethod refuses a method that this kind of upstream does not know: nobody could sign

@@ -195,8 +195,8 @@ func TestSettings_ThoseThatATypeDoesNotUseAreRefused(t *testing.T) {
 		"hosts":                  {func(c *federation.Config) { c.Hosts = []string{"x.example"} }, "google oidc microsoft apple gitlab"},
 		"algorithms":             {func(c *federation.Config) { c.Algorithms = []string{"ES256"} }, "google oidc microsoft apple gitlab"},
 		"client_auth":            {func(c *federation.Config) { c.ClientAuth = "client_secret_post" }, "google oidc microsoft gitlab"},
-		"client_key":             {func(c *federation.Config) { c.ClientKey = key }, "oidc microsoft apple gitlab"},
-		"client_key_id":          {func(c *federation.Config) { c.ClientKeyID, c.ClientKey = "k", key }, "oidc microsoft apple gitlab"},
+		"client_key":             {func(c *federation.Config) { c.ClientKey, c.ClientSecret = key, federation.Secret{} }, "oidc microsoft apple gitlab"},
+		"client_key_id":          {func(c *federation.Config) { c.ClientKeyID, c.ClientKey, c.ClientSecret = "k", key, federation.Secret{} }, "oidc microsoft apple gitlab"},
 		"claims maps groups":     {func(c *federation.Config) { c.Claims = map[string]string{"groups": "x"} }, "google oidc microsoft apple gitlab"},
 		"claims maps email":      {func(c *federation.Config) { c.Claims = map[string]string{"email": "x"} }, "google oidc microsoft apple gitlab"},
 		"claims maps given_name": {func(c *federation.Config) { c.Claims = map[string]string{"given_name": "x"} }, "google github oidc microsoft gitlab"},
@@ -242,5 +242,47 @@ func TestGitHub_MapsWhatItsUserHas(t *testing.T) {
 	})
 	if i := up.arrives(t, "octo"); !up.MapsUsername() || i.Username != "octo" || i.Nickname != "octo" || i.Name != "Octo Cat" {
 		t.Errorf("got %+v", i)
+	}
+}
+
+// TestSettings_ACredentialThatNothingUsesIsRefused holds each set of credentials against each
+// way to use them: what is accepted changes something that the upstream sees, and what is
+// refused names the member that does nothing.
+func TestSettings_ACredentialThatNothingUsesIsRefused(t *testing.T) {
+	key, _ := keyPEM(t)
+	secret := federation.NewSecret("a secret of the upstream, 32 bytes and more")
+	for _, kind := range federation.Kinds() {
+		for _, method := range []string{"", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"} {
+			for _, algorithms := range [][]string{nil, {"ES256"}, {"ES256", "HS256"}} {
+				config := least(t, kind)
+				config.ClientSecret, config.ClientAuth, config.Algorithms = secret, method, algorithms
+				withKey := method == "private_key_jwt" || kind == federation.Apple
+				if withKey {
+					config.ClientKey = key
+				}
+				sends := !withKey && method != "none"
+				verifies := len(algorithms) == 2
+				_, err := federation.New(config, http.DefaultClient, time.Now)
+				if err == nil && !sends && !verifies {
+					t.Errorf("%s, client_auth %q, algorithms %q: nothing uses the client_secret, and it is accepted", kind, method, algorithms)
+				}
+				config.ClientSecret = federation.Secret{}
+				if _, without := federation.New(config, http.DefaultClient, time.Now); without != nil || err == nil {
+					continue // something else is wrong, or the secret is used
+				}
+				if !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), `"up": client_secret is set, and `) {
+					t.Errorf("%s, client_auth %q, algorithms %q: got %v", kind, method, algorithms, err)
+				}
+			}
+		}
+	}
+	both := least(t, federation.OIDC)
+	both.ClientSecret, both.ClientKey = secret, key
+	if _, err := federation.New(both, http.DefaultClient, time.Now); err == nil || !strings.Contains(err.Error(), "client_secret is set, and client_key proves") {
+		t.Errorf("a secret and a key: got %v", err)
+	}
+	both.Algorithms = []string{"HS256"}
+	if _, err := federation.New(both, http.DefaultClient, time.Now); err != nil {
+		t.Errorf("a secret that verifies, and a key: %v", err)
 	}
 }
