@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"signet/federation"
+	"signet/federation/foreign"
 	"signet/provider/admin"
 	"signet/provider/interaction"
 	"signet/storage"
@@ -25,6 +26,9 @@ type Connector struct {
 // federation.ErrMisconfigured: the settings cannot work or contradict each other; the
 // text names the key.
 func (c Connector) Build(client *http.Client, now func() time.Time) (interaction.Connector, error) {
+	if err := CheckConnectorID(c.ID); err != nil {
+		return interaction.Connector{}, fmt.Errorf("connector %q: id %w: %w", foreign.ForError(c.ID), err, federation.ErrMisconfigured)
+	}
 	built, err := federation.New(c.Config, client, now)
 	if err != nil {
 		return interaction.Connector{}, err

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 
 	"signet/federation"
@@ -150,14 +149,7 @@ var connectorOptions = []option[provider.Connector]{
 	},
 }
 
-// parseConnectorID asks for what federation asks for, and refuses link: /login/link is a
-// page of ours.
-func parseConnectorID(text string) (string, error) {
-	if text == "link" {
-		return "", errors.New("is link, which is taken: choose another")
-	}
-	return text, federation.CheckID(text)
-}
+func parseConnectorID(text string) (string, error) { return text, provider.CheckConnectorID(text) }
 
 func parseKind(text string) (federation.Kind, error) {
 	kind, err := oneOf(federation.KindNames()...)(text)
