@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"signet/storage/engine"
 )
 
 // ClientType decides a client's defaults: how it authenticates, which grants it
@@ -168,6 +170,16 @@ func (db *DB) Client(ctx context.Context, id string) (Client, error) {
 func (db *DB) Clients(ctx context.Context) ([]Client, error) {
 	var list []Client
 	err := db.read(ctx, "list clients", func(q *gorm.DB) error {
+		return q.Order("id").Find(&list).Error
+	})
+	return list, err
+}
+
+// ReadClients reads all clients of a database that is not open, and changes nothing: none
+// where there is no database yet.
+func ReadClients(ctx context.Context, c Config) ([]Client, error) {
+	var list []Client
+	err := engine.Look(ctx, c.ofEngine(), func(q *gorm.DB) error {
 		return q.Order("id").Find(&list).Error
 	})
 	return list, err

@@ -13,6 +13,7 @@ import (
 
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/exit"
+	"signet/provider"
 	"signet/provider/keys/vault"
 	"signet/storage"
 )
@@ -44,11 +45,42 @@ func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode s
 		p.Module = prepareModule(read)
 		prepareDatabase(ctx, read, p.Module)
 	}
-	p.Warnings = read.Config.Warnings(sslMode)
+	p.Warnings = append(read.Config.Warnings(sslMode), warningsOfFile(ctx, read)...)
 	if misnamed := p.Certificate.Warning(read.Config.Issuer); misnamed != "" {
 		p.Warnings = append([]string{misnamed}, p.Warnings...)
 	}
 	return p
+}
+
+// warningsOfFile are the risks that a SQLite database shows. None where a mistake stops the
+// start, or where the database is busy or older than this program: then nobody can tell.
+func warningsOfFile(ctx context.Context, read *config.Reading) []string {
+	if c := read.Config; len(read.Wrong) == 0 && c.Database.Reveal() == "" {
+		return warningsOfClients(c)(storage.ReadClients(ctx, StorageConfig(c)))
+	}
+	return nil
+}
+
+// Warnings are the risks that a PostgreSQL database shows. Prepare has looked into a SQLite
+// database, and calls nobody.
+func (n *Node) Warnings(ctx context.Context, c config.Config) []string {
+	if c.Database.Reveal() == "" {
+		return nil
+	}
+	return warningsOfClients(c)(n.db.Clients(ctx))
+}
+
+// warningsOfClients holds settings against the clients of the database.
+func warningsOfClients(c config.Config) func([]storage.Client, error) []string {
+	return func(clients []storage.Client, err error) []string {
+		if err != nil {
+			return nil
+		}
+		if err := provider.CheckFirstParty(clients, c.FirstParty.ClientID); err != nil {
+			return []string{err.Error()}
+		}
+		return nil
+	}
 }
 
 func prepareCertificate(read *config.Reading, now time.Time) *Certificate {

@@ -62,7 +62,7 @@ func TestConfigCheck_JudgesAsServeDoes(t *testing.T) {
 	}
 }
 
-// preparedHouse is a data directory with keys, which each case gets a copy of: making RSA
+// preparedHouse is a data directory with keys and some clients, which each case gets a copy of: making RSA
 // keys would be most of the work.
 type preparedHouse struct{ files map[string][]byte }
 
@@ -74,6 +74,18 @@ func newPreparedHouse(t *testing.T) preparedHouse {
 		t.Fatalf("the first start: %s", served.said)
 	}
 	served.stop()
+	for _, client := range [][]string{
+		{"create", "--id", "app", "--first-party"}, {"create", "--id", "plain"}, {"create", "--id", "off", "--first-party"}, {"disable", "off"},
+	} {
+		if client[0] == "create" {
+			client = append(client, "--name", "An app", "--type", "spa", "--redirect-uri", "https://app.example.com/")
+		}
+		var said bytes.Buffer
+		env := []string{"SIGNET_ISSUER=https://id.example.com", "SIGNET_DATA_DIR=" + dir}
+		if code := program.Run(t.Context(), signettest.Surroundings(env, "", io.Discard, &said), append([]string{"client"}, client...)); code != exit.OK {
+			t.Fatalf("client %q: %s", client, said.String())
+		}
+	}
 	h := preparedHouse{map[string][]byte{}}
 	for _, name := range []string{"signet.db", "master.key"} {
 		content, err := os.ReadFile(filepath.Join(dir, name))
@@ -351,7 +363,7 @@ var valuesOf = map[string][]string{
 	"32 bytes, base64":             {"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=", "c2hvcnQ=", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "not base64!"},
 	"name":                         {"signet", "a-b_C9", "", "with blank", strings.Repeat("x", 33)},
 	"domain":                       {"example.com", "id.example.com", "other.example", "com", "192.0.2.1", "Example.com", ".example.com"},
-	"client id":                    {"app", "nobody", " "},
+	"client id":                    {"app", "nobody", "plain", "off", " "},
 	"origins":                      {"https://app.example.com", "https://app.example.com, http://localhost:5173", "https://other.example", "http://app.example.com", "https://app.example.com/", "app.example.com", "https://APP.example.com"},
 	"text without spaces":          {"https://api.example.com", "api", "https://id.example.com", "a b", strings.Repeat("x", 256)},
 	"addresses or networks":        {"10.0.0.0/8", "::1, 192.0.2.7", "0.0.0.0/0", "10.0.0.0/33", "proxy.example.com", "fe80::1%eth0", "::ffff:0.0.0.0/96"},

@@ -198,6 +198,7 @@ func fileCases() []settingsCase {
 		}},
 		{name: "an empty data directory", file: https, arrange: remove("data/signet.db", "data/master.key")},
 		{name: "no data directory", file: https, arrange: remove("data")},
+		{name: "no data directory, with the app's client", file: https, env: map[string]string{"SIGNET_FIRST_PARTY_CLIENT_ID": "app"}, arrange: remove("data")},
 		{name: "a lost master key", file: https, arrange: remove("data/master.key")},
 		{name: "an open master key", file: https, arrange: change("data/master.key", 0o644)},
 		{name: "a garbled master key", file: https, arrange: write("data/master.key", "garbage\n", 0o600)},

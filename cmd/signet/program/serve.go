@@ -56,7 +56,7 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	if err := p.offerSetup(ctx, settings, n); err != nil {
 		return errors.Join(err, listener.Close(), n.Close())
 	}
-	for _, warning := range ready.Warnings {
+	for _, warning := range append(ready.Warnings, n.Warnings(ctx, settings)...) {
 		log.Warn(warning)
 	}
 	p.warnOfHTTP(settings.Issuer)
