@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,29 +148,42 @@ func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 		name := names[0]
 		fine, used := read[name]
 		for how := range malformations {
-			for place, keys := range map[string]func(bad, good string) string{
-				"on both sides of a good one": func(bad, good string) string { return bad + "," + good + "," + bad },
-				"alone":                       func(bad, good string) string { return bad },
-			} {
-				o.Edit("/jwks", func(a *federationtest.Answer) {
-					good := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(a.Body)), `{"keys":[`), `]}`)
-					bad := []byte(good)
-					for _, name := range names {
-						bad = malformed(t, bad, name, how)
-					}
-					a.Body = []byte(`{"keys":[` + keys(string(bad), good) + `]}`)
-				})
-				if name == "kid" && how == "text" && place == "alone" {
-					continue // that it is another's, only a token shows
-				}
-				err := o.agree(t, fmt.Sprintf("%v of a key %s is %s", names, place, how))
-				want := place != "alone" || !used || strings.Contains("; "+fine+"; ", "; "+how+"; ")
-				if (err == nil) != want {
-					t.Errorf("%s of a key %s is %s: %v", name, place, how, err)
-				}
+			if name == "kid" && how == "text" {
+				continue // that it is another's, only a token shows
+			}
+			o.publishMalformed(t, names, how)
+			err := o.agree(t, fmt.Sprintf("%v of a key alone is %s", names, how))
+			if want := !used || strings.Contains("; "+fine+"; ", "; "+how+"; "); (err == nil) != want {
+				t.Errorf("%s of a key alone is %s: %v", name, how, err)
 			}
 		}
+		// All of them at once, on both sides of a good one.
+		o.publishMalformed(t, names, slices.Collect(maps.Keys(malformations))...)
+		if err := o.agree(t, fmt.Sprintf("%v of keys beside a good one", names)); err != nil {
+			t.Errorf("%s of keys beside a good one is malformed: %v", name, err)
+		}
 	}
+}
+
+// publishMalformed publishes its key with those members malformed: one alone, several with the
+// good one among them.
+func (o *odd) publishMalformed(t *testing.T, names []string, hows ...string) {
+	t.Helper()
+	o.Edit("/jwks", func(a *federationtest.Answer) {
+		good := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(a.Body)), `{"keys":[`), `]}`)
+		var keys []string
+		for _, how := range hows {
+			bad := []byte(good)
+			for _, name := range names {
+				bad = malformed(t, bad, name, how)
+			}
+			keys = append(keys, string(bad))
+		}
+		if len(keys) > 1 {
+			keys = slices.Insert(keys, len(keys)/2, good)
+		}
+		a.Body = []byte(`{"keys":[` + strings.Join(keys, ",") + `]}`)
+	})
 }
 
 func TestProbe_AgreesWithSignIns_AboutTheLine(t *testing.T) {
