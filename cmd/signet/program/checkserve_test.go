@@ -397,7 +397,7 @@ func valueCases() []settingsCase {
 		}
 		for _, value := range values {
 			turn++
-			if unit == "duration" && (turn+len(key))%2 == 0 {
+			if unit == "duration" && (turn+len(key))%4 != 0 {
 				continue // many settings are one: they take turns
 			}
 			c := settingsCase{name: fmt.Sprintf("%s=%.30s", key, value)}
