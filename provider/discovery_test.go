@@ -71,7 +71,7 @@ var advertised = map[string]usesAdvertised{
 	},
 	"id_token_signing_alg_values_supported": func(t *testing.T, b *providertest.Testbed, value string) {
 		_, tokens := tokensOf(t, another(t, b, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = value }))
-		signed, err := jose.ParseSigned(tokens["id_token"].(string), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(value)})
+		signed, err := jose.ParseSignedCompact(tokens["id_token"].(string), []jose.SignatureAlgorithm{jose.SignatureAlgorithm(value)})
 		if err != nil {
 			t.Fatal(err)
 		}

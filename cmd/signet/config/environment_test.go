@@ -153,9 +153,7 @@ func TestEnvironment_PassesOverServiceLinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	services := []string{"SIGNET", "SIGNET_WEB", "SIGNET_DB_1", "SIGNET_SERVICE", "SIGNET_PORT", "SIGNET_COOKIE", "SIGNET_2"}
-	for _, name := range everyVariable(t) {
-		services = append(services, name)
-	}
+	services = append(services, everyVariable(t)...)
 	all := map[string]string{}
 	for _, service := range services {
 		links := linksOf(service)
