@@ -14,7 +14,6 @@ import (
 	"signet/provider"
 	"signet/provider/credential"
 	"signet/provider/providertest"
-	"signet/provider/web"
 	"signet/storage"
 	"signet/storage/storagetest"
 )
@@ -97,33 +96,6 @@ func largest(t *testing.T, b *providertest.Testbed, grow func(n int) url.Values)
 	})
 	return n
 }
-
-// wantCookies wants what the browser sends with a request to fit.
-func wantCookies(t *testing.T, v *providertest.Visitor, at string) {
-	t.Helper()
-	u, _ := url.Parse(v.Bed.Issuer + at)
-	all, trips, person := 0, 0, trustCookie+lastCookie
-	for _, c := range v.Client.Jar.Cookies(u) {
-		size := len("__Host-") + len(c.Name) + len("=") + len(c.Value) + len("; ")
-		all += size
-		switch {
-		case strings.Contains(c.Name, "_up_") || strings.Contains(c.Name, "_for_"):
-			trips += size
-		case strings.HasPrefix(c.Name, "signet") && !strings.HasSuffix(c.Name, "_last"):
-			person += size
-		}
-	}
-	if all > web.MaxCookies || trips > 2400 || person > 1024 {
-		t.Errorf("cookies: %d bytes for %s, %d of them of trips, %d of the person", all, at, trips, person)
-	}
-}
-
-// What the longest id of a connector takes as the one that was used last, and the cookie
-// of a trusted browser, which is to come.
-const (
-	lastCookie  = len("__Host-signet_last=; ") + 32
-	trustCookie = len("__Host-signet_trust=; ") + 43
-)
 
 // TestBudget_LargestRequestsGoAllTheirWays grows a request by each of its parameters as
 // far as it is accepted, and walks with it through every step.
@@ -231,40 +203,6 @@ func walkPrompts(t *testing.T, b *providertest.Testbed, params url.Values) {
 	l.redeem(t, v, v.Allow(t, v.Get(t, l.url("prompt", "consent"))))
 	denied := v.Get(t, l.url("prompt", "consent"))
 	v.Submit(t, denied.Form(t), "decision", "deny").WantError(t, "access_denied")
-}
-
-// TestBudget_LargestWaitingIdentity: an identity with the longest names that an upstream may
-// give waits for the proof of the account with the longest address, beside a large request.
-func TestBudget_LargestWaitingIdentity(t *testing.T) {
-	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		lower := strings.NewReplacer("-", "x", "_", "y")
-		domain := strings.ToLower(lower.Replace(noise(63)+"."+noise(62)+"."+noise(50))) + ".example.com"
-		email := lower.Replace(noise(64))
-		email += "@" + domain[len(email)+1+len(domain)-254:]
-		b.Local(t, storage.User{Email: email, EmailVerified: true}, providertest.Password)
-		for _, subject := range []string{"1", noise(255), strings.Repeat(`"`, 255), strings.Repeat("<", 255), strings.Repeat("é", 127), strings.Repeat("𝒳", 63)} {
-			for _, name := range []string{"Ada", noise(64), noise(100), strings.Repeat("é", 32)} {
-				f := providertest.LieOf("sub", subject, "email", email, "preferred_username", name)
-				f.Claims["email_verified"] = true
-				up.Liar.Tell(f)
-				v := b.Visitor(t)
-				page := v.Through(t, v.Get(t, b.AuthorizeURL("state", noise(1500))), "liar", "victim")
-				if page.At.Path != "/login/link" {
-					t.Fatalf("at %s, status %d: %s", page.At, page.StatusCode, page.Body)
-				}
-				page.WantText(t, email)
-				if v.Cookie(t, "signet_pending") == nil {
-					t.Fatal("nothing waits")
-				}
-				wantCookies(t, v, "/login/link")
-				page = v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password)
-				wantCookies(t, v, "/login/link")
-				if subject == "1" && name == "Ada" {
-					page.WantText(t, name)
-				}
-			}
-		}
-	})
 }
 
 // TestBudget_RefusalsThatAreTooLongArePages: an error goes back to the client only where
