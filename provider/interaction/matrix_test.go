@@ -85,10 +85,13 @@ func TestMatrix_WhatBecomesOfAnArrival(t *testing.T) {
 		n := 0
 		for i, c := range matrix() {
 			id := fmt.Sprintf("liar-%d", i)
-			if b.Backend.Name != "sqlite" && i%3 != 0 {
+			if b.Backend.Name != "sqlite" && i%5 != 0 {
 				continue // storage decides by none of what differs
 			}
 			for _, word := range slices.Sorted(maps.Keys(said)) {
+				if word == "true as text" && i%3 != 0 {
+					continue // it is read as true before anything is decided
+				}
 				bare := map[string]string{}
 				for _, address := range []string{"known", "unknown", "none"} {
 					n++
