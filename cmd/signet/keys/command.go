@@ -73,6 +73,8 @@ last token is dead.`,
 			return exit.New(exit.AlgorithmConfigured, err, "take it out of keys.algorithms on every node and restart them first")
 		case errors.Is(err, storage.ErrConflict):
 			return exit.New(exit.AlgorithmInUse, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG")
+		case errors.Is(err, storage.ErrNotFound):
+			return exit.New(exit.NotFound, fmt.Errorf("no key signs with %q; nothing was changed", args[0]), "see: signet keys list")
 		case err != nil:
 			return err
 		}
