@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -36,5 +37,31 @@ func TestRead_OneMistakeIsSaidOnce(t *testing.T) {
 	_, err = readConfig(Sources{File: written(t, "{lifetimes: {refresh: soon}, cookie_domain: a..b, "+connector[:11]+" [{id: corp, type: oicd}]}")})
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
 		t.Errorf("three mistakes: got %v", err)
+	}
+}
+
+// TestRead_UnreadableFileIsTheOnlyMistake: of settings that nobody could read, none is
+// called missing.
+func TestRead_UnreadableFileIsTheOnlyMistake(t *testing.T) {
+	for what, file := range map[string]string{
+		"no such file": filepath.Join(t.TempDir(), "none.yaml"), "a folder": t.TempDir(),
+		"no YAML": written(t, "issuer: [\n"), "a list": written(t, "- issuer: https://id.example.com\n"), "a word": written(t, "issuer"),
+		"no value": written(t, "issuer:"), "several values": written(t, "issuer: {a: b}"), "a misspelt key": written(t, "isuer: https://id.example.com"),
+	} {
+		r := Read(Sources{File: file})
+		r.NeedIssuer()
+		if len(r.Wrong) != 1 {
+			t.Errorf("%s: got %v, want one mistake", what, r.Err())
+		}
+	}
+	for name, value := range map[string]string{"SIGNET_ISUER": "https://id.example.com", "SIGNET_ISSUER": "  "} {
+		r := Read(Sources{File: written(t, ""), Env: map[string]string{name: value}})
+		if r.NeedIssuer(); len(r.Wrong) != 1 {
+			t.Errorf("%s is %q: got %v", name, value, r.Err())
+		}
+	}
+	r := Read(Sources{File: written(t, "# nothing yet\n")})
+	if r.NeedIssuer(); len(r.Wrong) != 1 || r.Wrong[0].Key != "issuer" {
+		t.Errorf("an empty file: got %v", r.Err())
 	}
 }

@@ -48,6 +48,7 @@ func (r *Reading) readVariables(env map[string]string) (names []string) {
 func (r *Reading) refuseOthers(env map[string]string, known []string) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if !slices.Contains(known, name) {
+			r.unsure = r.unsure || spelling.Nearest(name, known) == optionOf(settings, "issuer").variable()
 			r.complain(inVariable(name), "", "is not a setting%s (correct or unset it)", spelling.DidYouMean(name, known))
 		}
 	}

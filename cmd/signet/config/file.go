@@ -31,13 +31,19 @@ func (r *Reading) readFile(byFlag, byVariable string) {
 	case errors.Is(err, os.ErrNotExist) && !asked:
 		return
 	case err != nil && asked:
-		r.complain(Place{Source: fromFile, Name: name}, "", "cannot be read (%s): name another file with %s, or leave that away", exit.Reason(err), namedBy)
+		r.complainOfFile(name, "cannot be read (%s): name another file with %s, or leave that away", exit.Reason(err), namedBy)
 		return
 	case err != nil:
-		r.complain(Place{Source: fromFile, Name: name}, "", "cannot be read (%s): make it readable for this user, or name another file with --config", exit.Reason(err))
+		r.complainOfFile(name, "cannot be read (%s): make it readable for this user, or name another file with --config", exit.Reason(err))
 		return
 	}
 	r.readDocument(name, content)
+}
+
+// complainOfFile adds a mistake of the whole file, of which nothing is known then.
+func (r *Reading) complainOfFile(name, format string, args ...any) {
+	r.unsure = true
+	r.complain(Place{Source: fromFile, Name: name}, "", format, args...)
 }
 
 func (r *Reading) readDocument(name string, content []byte) {
@@ -47,7 +53,7 @@ func (r *Reading) readDocument(name string, content []byte) {
 	case errors.Is(err, io.EOF):
 		return // an empty file sets nothing
 	case err != nil:
-		r.complain(Place{Source: fromFile, Name: name}, "", "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		r.complainOfFile(name, "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 		return
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
@@ -63,6 +69,7 @@ func (v *values[T]) readSection(file, path string, node *yaml.Node) {
 		return
 	}
 	if node.Kind != yaml.MappingNode {
+		v.in.unsure = v.in.unsure || path == "" && v.whole == ""
 		v.in.complain(at(file, node), section(path), "must hold settings, one to a line (example: %s)", v.firstBelow(path))
 		return
 	}
@@ -95,6 +102,7 @@ func (v *values[T]) readKey(file, full string, key, value *yaml.Node) {
 	case slices.ContainsFunc(v.table, func(o option[T]) bool { return strings.HasPrefix(o.key, full+".") }):
 		v.readSection(file, full+".", value)
 	default:
+		v.in.unsure = v.in.unsure || v.whole == "" && spelling.Nearest(full, v.keys()) == "issuer"
 		v.in.complain(at(file, key), v.prefix+full, "%s", v.unknown(full))
 	}
 }

@@ -28,6 +28,7 @@ type Reading struct {
 	process    *values[Config]
 	connectors []*values[provider.Connector]
 	unread     map[string]bool // ids of connectors with a variable that is wrong
+	unsure     bool            // a file that could not be read, or a misspelt key, may set the issuer
 }
 
 // Err is nil, or all that is wrong.
@@ -38,10 +39,14 @@ func (r *Reading) Err() error {
 	return exit.New(exit.Config, r.Wrong, "correct what is listed, then start again")
 }
 
-// NeedIssuer makes it a mistake that the issuer is missing.
+// NeedIssuer makes it a mistake that the issuer is missing. It is not known to be missing
+// where the file could not be read, where it is wrong as written, or where a misspelt
+// key stands for it.
 func (r *Reading) NeedIssuer() {
-	if r.Config.Issuer == "" && !r.process.has("issuer") {
-		r.complain(Place{}, "issuer", "is missing: it is the address people reach this server at (example: %s; to try Signet out: signet dev)", optionOf(settings, "issuer").example)
+	issuer := optionOf(settings, "issuer")
+	wrong := func(m Mistake) bool { return m.Key == issuer.key || m.Name == issuer.variable() }
+	if r.Config.Issuer == "" && !r.process.has(issuer.key) && !r.unsure && !slices.ContainsFunc(r.Wrong, wrong) {
+		r.complain(Place{}, issuer.key, "is missing: it is the address people reach this server at (example: %s; to try Signet out: signet dev)", issuer.example)
 	}
 }
 
