@@ -32,15 +32,9 @@ type credentials struct {
 	teamID   string // Apple's; then the secret is made of the key
 }
 
-const (
-	secretBasic   = "client_secret_basic"
-	secretPost    = "client_secret_post"
-	privateKeyJWT = "private_key_jwt"
-	noSecret      = "none"
-	// assertionLife is how long a signed proof is good: as long as the call takes and
-	// clocks may differ.
-	assertionLife = 5 * time.Minute
-)
+// assertionLife is how long a signed proof is good: as long as the call takes and
+// clocks may differ.
+const assertionLife = 5 * time.Minute
 
 // newCredentials reads the settings. The method stays "" where the upstream's
 // metadata decide.

@@ -17,6 +17,11 @@
 // documents: an attempt is a value that the caller seals, hands to the browser and
 // spends.
 //
+// Signatures are verified by package foreign, not by go-oidc: its verifier and go-jose below
+// it decode whole documents, so that a malformed key that nobody uses, or a certificate in
+// a token's header, would end every sign-in of an upstream. The tests of foreign compare its
+// verdict on each algorithm with that of go-jose.
+//
 // To add a kind of upstream, add its facts to kind.go. If it departs from OpenID
 // Connect, write its quirks in a file of its own and name them in federation.go.
 package federation

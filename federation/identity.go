@@ -54,6 +54,9 @@ type Identity struct {
 	Token *Token
 }
 
+// Address is the address claim (OIDC Core, section 5.1.1).
+type Address struct{ Formatted, StreetAddress, Locality, Region, PostalCode, Country string }
+
 // Vouched reports whether somebody who is trusted with it says that the address is
 // the person's own. An address that is not vouched for must find, make and change no
 // account, and must look the same in every answer, whether an account has it or not.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,6 +14,17 @@ import (
 // retryAfter keeps an upstream that is down, and one that a flood of unknown key
 // ids makes us ask again, from more than one call in that time.
 const retryAfter = 5 * time.Second
+
+// asymmetric are the algorithms that verify by published keys (RFC 7518, section 3.1; RFC
+// 8037; RFC 9864 gives EdDSA by Ed25519 a second name).
+var asymmetric = []string{"RS256", "ES256", "EdDSA", "Ed25519", "PS256", "RS384", "ES384", "PS384", "RS512", "ES512", "PS512"}
+
+var symmetric = []string{"HS256", "HS384", "HS512"}
+
+// needsKeys reports whether a token by one of the algorithms is verified by a published key.
+func needsKeys(algorithms []string) bool {
+	return slices.ContainsFunc(algorithms, func(a string) bool { return !slices.Contains(symmetric, a) })
+}
 
 // keySet holds an upstream's signing keys. They are fetched when a token first needs one
 // that is not known, once for all who wait, and whoever of them gives up.

@@ -63,6 +63,14 @@ const (
 	AsksAgain
 )
 
+// The methods of client authentication at a token endpoint (OIDC Core, section 9).
+const (
+	secretBasic   = "client_secret_basic"
+	secretPost    = "client_secret_post"
+	privateKeyJWT = "private_key_jwt"
+	noSecret      = "none"
+)
+
 // preset is what is known of one kind of upstream: the facts that settings may leave
 // out. What a kind does its own way is in its quirks.
 type preset struct {

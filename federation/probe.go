@@ -69,11 +69,16 @@ func (c *relyingParty) warnOfMetadata(r *Report, m *metadata) {
 	if !r.PKCE {
 		r.warn("it does not say that it knows PKCE with S256; it is sent all the same")
 	}
+	responseMode := ""
+	if c.preset.formPost {
+		responseMode = "form_post"
+	}
+	method := c.credentials.chosen(m.clientAuth).method
 	for _, w := range []struct{ member, value, what string }{
 		{"response_types_supported", "code", "the response type code"},
 		{"grant_types_supported", "authorization_code", "the grant type authorization_code"},
-		{"token_endpoint_auth_methods_supported", c.credentials.chosen(m.clientAuth).method, "the client authentication " + c.credentials.chosen(m.clientAuth).method},
-		{"response_modes_supported", map[bool]string{true: "form_post"}[c.preset.formPost], "the response mode form_post"},
+		{"token_endpoint_auth_methods_supported", method, "the client authentication " + method},
+		{"response_modes_supported", responseMode, "the response mode form_post"},
 	} {
 		if said := m.said.some(w.member); w.value != "" && len(said) > 0 && !slices.Contains(said, w.value) {
 			r.warn("its %s do not name %s, which sign-ins use", w.member, w.what)

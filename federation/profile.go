@@ -10,9 +10,6 @@ import (
 	"signet/federation/foreign"
 )
 
-// Address is the address claim (OIDC Core, section 5.1.1).
-type Address struct{ Formatted, StreetAddress, Locality, Region, PostalCode, Country string }
-
 // texts are the claims about a person that are one text and decide nothing, by their
 // standard names (OIDC Core, section 5.1).
 func (i *Identity) texts() map[string]*string {

@@ -37,12 +37,6 @@ type quirks struct {
 	admit func(c *relyingParty, token object, i Identity) error
 }
 
-// asymmetric are the algorithms that verify by published keys (RFC 7518, section 3.1; RFC
-// 8037; RFC 9864 gives EdDSA by Ed25519 a second name).
-var asymmetric = []string{"RS256", "ES256", "EdDSA", "Ed25519", "PS256", "RS384", "ES384", "PS384", "RS512", "ES512", "PS512"}
-
-var symmetric = []string{"HS256", "HS384", "HS512"}
-
 func newOIDC(b base, q quirks) (Connector, error) {
 	c := &relyingParty{base: b, quirks: q, allowed: asymmetric, issuer: cmp.Or(b.config.Issuer, b.preset.issuer)}
 	c.discovery = &discovery{
@@ -122,11 +116,6 @@ func common(ours, theirs []string) []string {
 		return ours
 	}
 	return slices.DeleteFunc(slices.Clone(ours), func(a string) bool { return !slices.Contains(theirs, a) })
-}
-
-// needsKeys reports whether a token by one of the algorithms is verified by a published key.
-func needsKeys(algorithms []string) bool {
-	return slices.ContainsFunc(algorithms, func(a string) bool { return !slices.Contains(symmetric, a) })
 }
 
 // Issuers are that of the settings, or of each tenant.

@@ -21,23 +21,21 @@ func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenRespons
 	if m.userinfo == "" || !decides && !adorns {
 		return object{}, nil, nil
 	}
-	more, err = c.askUserinfo(ctx, m, g)
-	if err != nil && !decides {
-		return object{}, err, nil
-	}
-	if err != nil {
-		return object{}, nil, err
-	}
-	const step = "read userinfo"
 	own, err := token.subject()
 	if err != nil {
 		return object{}, nil, err
 	}
-	switch subject, err := more.subject(); {
-	case err != nil && !decides:
-		return object{}, because(step, err), nil
+	const step = "read userinfo"
+	var subject string
+	if more, err = c.askUserinfo(ctx, m, g); err == nil {
+		subject, err = more.subject()
+		err = because(step, err)
+	}
+	switch {
+	case err != nil && decides:
+		return object{}, nil, err
 	case err != nil:
-		return object{}, nil, because(step, err)
+		return object{}, err, nil
 	case subject != own: // OIDC Core, section 5.3.2: it is about somebody else
 		return object{}, nil, untrusted("%s: sub is not the ID token's", step)
 	}
