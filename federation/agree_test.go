@@ -78,9 +78,9 @@ func (o *odd) signIn(t *testing.T) (started bool, err error) {
 	return true, err
 }
 
-// agree holds a probe against a sign-in at the same upstream: what the one calls good signs
-// in, and what it refuses fails with the same code for the same cause. It gives how the
-// sign-in ended.
+// agree compares a probe with a sign-in at the same upstream: if the probe finds no fault the
+// sign-in succeeds, and else it fails with the same code for the same cause. It gives the
+// error of the sign-in.
 func (o *odd) agree(t *testing.T, what string) error {
 	t.Helper()
 	r := o.connector(t).Probe(t.Context(), redirectURI)
@@ -271,7 +271,7 @@ var dresses = map[string]func(*federationtest.Answer){
 	"chunks":           func(a *federationtest.Answer) { a.Header.Set("Transfer-Encoding", "chunked") },
 }
 
-// TestProbe_AgreesWithSignIns_AboutSettings: what the upstream knows of us, and the clocks.
+// TestProbe_AgreesWithSignIns_AboutSettings: the client as the upstream knows it, and the clocks.
 func TestProbe_AgreesWithSignIns_AboutSettings(t *testing.T) {
 	t.Parallel()
 	o := startOdd(t)
@@ -396,7 +396,8 @@ func (o *odd) says(member string, value any) {
 	o.Tell(federationtest.Faults{Discovery: maps.Clone(claims{member: value})})
 }
 
-// TestGitHubProbe_AgreesWithSignIns: GitHub has no metadata; what a sign-in calls is called.
+// TestGitHubProbe_AgreesWithSignIns: GitHub has no metadata; the probe makes the
+// calls of a sign-in.
 func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
 	for what, c := range map[string]struct {
 		change func(*federationtest.GitHub, *federation.Config)

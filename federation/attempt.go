@@ -167,7 +167,7 @@ func (a Attempt) freshBy(authTime int64) bool {
 var callbackParameters = []string{"state", "code", "iss", "error", "user"}
 
 // CallbackValues reads the query or the form of a callback, and of it only the parameters
-// that a sign-in goes by. What else an upstream sends along may be malformed (RFC 6749,
+// that a sign-in goes by. Other parameters of an upstream may be malformed (RFC 6749,
 // section 4.1.2: a client ignores response parameters that it does not know). Empty values
 // count as absent (section 3.1). It is an error if a parameter of ours cannot be decoded, is
 // not UTF-8 without NUL, or comes twice. It compares none of them: Finish does.

@@ -3,10 +3,11 @@
 //
 // A Connector sends a browser away and turns what it brings back into an
 // Identity. An identity is a connector, an issuer and a subject; the address that
-// comes with it is a hint with a note on how far it may be believed. What a sign-in
-// uses of an upstream's words is read strictly: if it is wrong, doubled, of another type
-// or not signed as agreed, the attempt ends with one of six errors, and never with half an
-// identity. What a sign-in does not use may be anything; see object for the rule.
+// comes with it is a hint with a note on how far it may be believed. Members of an
+// upstream's documents that a sign-in uses are read strictly: if one is wrong, doubled, of
+// another type or not signed as agreed, the attempt ends with one of six errors, and never
+// with half an identity. Members that a sign-in does not use may hold anything; see object
+// for the rule.
 //
 // Probe goes the way of a sign-in as far as it leads without a person, by the same code, so
 // that the two cannot disagree.

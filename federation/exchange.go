@@ -118,8 +118,8 @@ func readTokenResponse(step string, o object) (tokenResponse, error) {
 // notVisible finds what would break out of a header.
 func notVisible(r rune) bool { return r <= ' ' || r > '~' }
 
-// keep gives the tokens to the identity if the settings ask for it. What lies beside the
-// access token and cannot be read is left out: the sign-in does not depend on it.
+// keep gives the tokens to the identity if the settings ask for it. A member beside the
+// access token that cannot be read is left out: the sign-in does not depend on it.
 func (c *base) keep(g tokenResponse, i *Identity) {
 	if !c.config.KeepToken {
 		return

@@ -27,7 +27,8 @@ func needsKeys(algorithms []string) bool {
 }
 
 // keySet holds an upstream's signing keys. They are fetched when a token first needs one
-// that is not known, once for all who wait, and whoever of them gives up.
+// that is not known, once for all callers that wait. A caller that gives up
+// does not stop the fetch.
 type keySet struct {
 	caller caller
 	now    func() time.Time
@@ -96,7 +97,7 @@ func (k *keySet) refreshed(ctx context.Context) ([]foreign.Key, error) {
 	}
 	if k.flight == nil {
 		k.flight = make(chan struct{})
-		go k.fetch(context.WithoutCancel(ctx), k.flight) // who set it off may be gone before it ends
+		go k.fetch(context.WithoutCancel(ctx), k.flight) // the caller that started it may be gone before it ends
 	}
 	flight := k.flight
 	k.mu.Unlock()

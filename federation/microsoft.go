@@ -42,7 +42,7 @@ func microsoftIssues(c *relyingParty, issuer string) bool {
 	return slices.ContainsFunc(c.config.Tenants, func(t string) bool { return issuer == tenantIssuer(c, t) })
 }
 
-// microsoftIssuers has one for each tenant, of whatever many are asked for together.
+// microsoftIssuers has one issuer for each tenant of the settings.
 func microsoftIssuers(c *relyingParty) []string {
 	var issuers []string
 	for _, t := range c.config.Tenants {

@@ -16,8 +16,8 @@ import (
 // probeCalls is the most calls that a probe makes, one after the other.
 const probeCalls = 5
 
-// Probe reads discovery document and keys anew, whatever is remembered, and then goes on
-// as a sign-in does. It stops at the first thing that would end one.
+// Probe reads discovery document and keys anew, even if they are remembered, and then goes
+// on as a sign-in does. It stops at the first thing that would end one.
 func (c *relyingParty) Probe(ctx context.Context, redirectURI string) Report {
 	ctx, cancel := context.WithTimeout(ctx, probeCalls*c.caller.timeout)
 	defer cancel()
@@ -187,7 +187,8 @@ func (c *base) probeToken(ctx context.Context, r *Report, endpoint string, a Att
 	return nil
 }
 
-// concernsClient reports whether no code would have been redeemed, whatever it is.
+// concernsClient reports whether the refusal is about the client, so that no other code would
+// have been redeemed either.
 func (r *refused) concernsClient() bool {
 	switch r.code {
 	case "invalid_client", "unauthorized_client", "unsupported_grant_type", "redirect_uri_mismatch",

@@ -58,8 +58,8 @@ func checkMapping(c Config) error {
 // unasked.
 func (c Config) MapsUsername() bool { return c.Claims["preferred_username"] != "" }
 
-// address is a member that nothing depends on: a postal address, and the zero Address for
-// what is none.
+// address is a member that nothing depends on: a postal address, or the zero Address if
+// it is none.
 func (o object) address(name string) (a Address) {
 	members := o.object(name)
 	for part, into := range map[string]*string{
@@ -83,8 +83,8 @@ const (
 )
 
 // readGroups reads the claim of groups, which is a list of texts or one text: a text is one
-// group, whatever commas it has. An absent claim, null and an empty list mean that the
-// person is in no group. What cannot be read gives none, and never ends the sign-in.
+// group, even if it has commas. An absent claim, null and an empty list mean that the
+// person is in no group. A claim that cannot be read gives none, and never ends the sign-in.
 func readGroups(name string, token, more object) (groups []string, refused string) {
 	from := token
 	if token.lacks(name) {

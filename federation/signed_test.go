@@ -107,8 +107,8 @@ func refusedIf(no bool) error {
 	return nil
 }
 
-// TestUserinfo_IsSignedIfItIsAToken, whatever its content type says; and what says that it
-// is one must be one.
+// TestUserinfo_IsSignedIfItIsAToken, even if its content type says something else; an answer
+// with the content type of a token must be one.
 func TestUserinfo_IsSignedIfItIsAToken(t *testing.T) {
 	for kind, signed := range map[string]bool{
 		"application/jwt": true, "Application/JWT": true, "application/jwt; charset=utf-8": true, "application/jwt;charset": true,
@@ -156,8 +156,8 @@ func TestUserinfo_ForgedTokenIsRefused(t *testing.T) {
 	}
 }
 
-// TestUserinfo_IsAskedForWhatIsMissing, and for nothing else. What only adorns an account
-// is no reason to refuse a sign-in when userinfo fails.
+// TestUserinfo_IsAskedForWhatIsMissing, and for nothing else. A failure of userinfo
+// stops no sign-in that lacks only a name or a picture.
 func TestUserinfo_IsAskedForWhatIsMissing(t *testing.T) {
 	for name, c := range map[string]struct {
 		without   []string // of the ID token's claims

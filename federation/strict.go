@@ -12,10 +12,10 @@ import (
 )
 
 // object is a JSON object of an upstream. Each member is judged when a sign-in uses it:
-// what nobody reads may be anything (OIDC Core, section 3.1.3.6; Discovery, section 3;
-// RFC 7517, section 5). What is read must mean the same to every reader: it is found by
-// its exact name, comes once, and numbers keep all their digits. Null is as good as
-// absent everywhere.
+// members that nobody reads may hold anything (OIDC Core, section 3.1.3.6; Discovery,
+// section 3; RFC 7517, section 5). A member that is read must mean the same to every
+// reader: it is found by its exact name, comes once, and numbers keep all their digits.
+// Null counts as absent everywhere.
 //
 // Three sorts of members follow from that, and each has its methods: those that decide
 // something (text, word, seconds, list and subject, which refuse another type), those
@@ -169,8 +169,8 @@ func (o object) some(name string) []string {
 	return nil
 }
 
-// choices is a list of what an upstream can do, of which we pick what we know: elements
-// that are no strings name nothing of that. It is nil only if the member is absent.
+// choices is a list of capabilities of an upstream, of which we pick those that we know:
+// elements that are no strings name none of them. It is nil only if the member is absent.
 func (o object) choices(name string) ([]string, error) {
 	v, err := o.value(name)
 	switch v := v.(type) {
@@ -195,7 +195,7 @@ func stringsIn(list []any) []string {
 	return all
 }
 
-// subject is who it is about: 1 to 255 bytes (OIDC Core, section 2). A number is no
+// subject is the member sub, which names the person: 1 to 255 bytes (OIDC Core, section 2). A number is no
 // subject: two readers write a large one in two ways, and the key of an account must
 // have one form.
 func (o object) subject() (string, error) {

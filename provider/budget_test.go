@@ -245,8 +245,8 @@ func TestBudget_SmallRequestsLeaveRoomForThreeTabs(t *testing.T) {
 	})
 }
 
-// TestBudget_StaleCookiesOfTripsAreRemoved: what an older version or a trip that nobody
-// finished has left makes room.
+// TestBudget_StaleCookiesOfTripsAreRemoved: cookies of an older version, and of trips that
+// nobody finished, make room.
 func TestBudget_StaleCookiesOfTripsAreRemoved(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)

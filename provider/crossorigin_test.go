@@ -69,8 +69,8 @@ func (c call) preflight(t *testing.T, b *providertest.Testbed, path string) prov
 	return b.Call(t, http.MethodOptions, path, headers)
 }
 
-// TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead walks over the list: what a page
-// of each kind of origin may call, with the headers that tracing libraries add.
+// TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead walks over the list of
+// routes: each kind of origin calls each of them, with the headers that tracing libraries add.
 func TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead(t *testing.T) {
 	const spa, stranger = "https://spa.example.com", "https://stranger.example"
 	traced := []string{"traceparent", "tracestate", "baggage", "b3", "sentry-trace"}

@@ -9,7 +9,7 @@ import (
 	"signet/provider/providertest"
 )
 
-// What browsers accept when a person opens an address, and what programs do: Java's library
+// The Accept headers of browsers when a person opens an address, and of programs: Java's library
 // names text/html although nobody reads it.
 var (
 	ofPeople = map[string]string{
@@ -84,7 +84,7 @@ func TestPeople_ProgramsThatAcceptHTMLGetJSON(t *testing.T) {
 	})
 }
 
-// Whoever opens the path by which apps sign out finds the page that signs people out.
+// A person who opens the path by which apps sign out finds the page that signs people out.
 func TestPeople_FindTheirPageForWhatAppsDo(t *testing.T) {
 	for _, at := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -123,7 +123,7 @@ func TestIcon_LiesBelowTheIssuerAndAtTheRootOfTheHost(t *testing.T) {
 	}
 }
 
-// A refused form shows what an operator finds its line of the log by.
+// A refused form shows the reference by which an operator finds its line of the log.
 func TestRefusedForms_ShowTheReferenceOfTheRequest(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)

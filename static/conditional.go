@@ -8,8 +8,8 @@ import (
 // Unchanged reports whether the caller already holds the representation with this entity
 // tag, so that the answer is 304 (RFC 9110, section 13.1.2). etag is quoted, as in the
 // ETag header. If-None-Match is "*" or a list of tags, in one header line or several;
-// tags are compared weakly. What is no such list matches nothing: a whole answer is
-// always right.
+// tags are compared weakly. A header that is no such list matches nothing: a whole answer
+// is always right.
 func Unchanged(r *http.Request, etag string) bool {
 	lines := r.Header["If-None-Match"]
 	switch len(lines) {

@@ -64,7 +64,7 @@ func TestOpenExisting_MakesNothing(t *testing.T) {
 	}
 }
 
-// What was committed last may be in the log alone: a new database beside it would have
+// The last commits may be in the log alone: a new database beside it would have
 // SQLite remove that.
 func TestOpen_RefusesALogWithoutItsDatabase(t *testing.T) {
 	for name, database := range map[string]*string{"no file": nil, "an empty file": new(string)} {

@@ -128,8 +128,8 @@ func TestGroups_GoWithTheirIdentity(t *testing.T) {
 	}
 }
 
-// The first proof of an address takes the groups that came while it was only claimed,
-// whoever brings it: also a proof that leaves the operator's groups.
+// The first proof of an address removes the groups that came while it was only claimed. That
+// holds for every kind of proof, also for one that leaves the operator's groups.
 func TestGroups_GoWithAnEviction(t *testing.T) {
 	for _, p := range provers {
 		t.Run(p.name, func(t *testing.T) {

@@ -29,7 +29,7 @@ type Profile struct {
 	PhoneNumber       string  `json:"phone_number,omitempty"`
 	Address           Address `json:"address,omitzero"`
 
-	Seen Millis `json:"-"` // User.UpdatedAt of what was edited; zero: whatever stands there
+	Seen Millis `json:"-"` // User.UpdatedAt of the version that was edited; zero: any version
 }
 
 // ProfileOf gives the profile of a user, as it is.
@@ -129,9 +129,9 @@ func (p Profile) storable() Profile {
 }
 
 // following takes over what an upstream says of the user, text by text where the user's
-// is still what the upstream said before: what a user has edited or emptied stays so, and
-// what the upstream leaves out is not emptied. It gives what the upstream is to be
-// remembered for.
+// is still what the upstream said before: a text that a user has edited or emptied stays so,
+// and a text that the upstream leaves out is not emptied. It gives the values that are to be
+// remembered as the upstream's.
 func (own *Profile) following(said, before Profile) (remembered Profile) {
 	now, then, mine := said.followed(), before.followed(), own.followed()
 	for i := range now {

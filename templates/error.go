@@ -17,7 +17,7 @@ type Error struct {
 
 func (Error) page() string { return "error.html" }
 
-// Trouble is what the log and an operator know an error by. It stands small at the end of
+// Trouble identifies an error in the log and to an operator. It stands small at the end of
 // the page, apart from the sentences that people read.
 type Trouble struct{ Code, Reference string }
 

@@ -169,7 +169,7 @@ func TestDR06_ClientNameIsCutAndStandsBesideItsHost(t *testing.T) {
 	}
 }
 
-func TestDR05_ClientLinksAreHTTPSAndPicturesOurs(t *testing.T) {
+func TestPages_ClientLinksAreHTTPSAndPicturesOurs(t *testing.T) {
 	pages, _ := newPages(t)
 	for _, address := range []string{"javascript:alert(1)", "http://photos.example.com/", "//photos.example.com/", "data:image/svg+xml,<svg/>", "https:evil", "https://a@b.example/", " https://b.example/"} {
 		c := templates.Common{Issuer: "auth.example.com", Client: templates.Client{Name: "Photos", HomeURL: address, PolicyURL: address, TermsURL: address}}

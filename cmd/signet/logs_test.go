@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestLogs_DurationsNameTheirUnit walks the source: what is logged of a duration stands
-// under a key that ends with _ms. Only cmd/signet/node makes handlers, which write a
-// duration that nobody wrote as a number so, too.
+// TestLogs_DurationsNameTheirUnit walks the source: a logged duration stands under a key
+// that ends with _ms. Only cmd/signet/node makes handlers, which write every other duration
+// so, too.
 func TestLogs_DurationsNameTheirUnit(t *testing.T) {
 	calls, makers := 0, 0
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {

@@ -10,7 +10,7 @@ type Answer struct {
 }
 
 // Edit changes the answers at a path (without query) before they leave; nil stops that. It
-// is for whatever no fault has a name for: members of odd types, encodings, content types.
+// is for faults without a field in Faults: members of odd types, encodings, content types.
 func (u *upstream) Edit(path string, f func(*Answer)) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -133,7 +133,7 @@ func readUpstreamKey(text []byte) (Key, error) {
 // coordinates are the members that make a key of each kind (RFC 7518, section 6; RFC 8037).
 var coordinates = map[string][]string{"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}
 
-// signingUse reads what a key is for. Beside verify, key_ops may name whatever it likes.
+// signingUse reads the use of a key. key_ops may name any operations beside verify.
 func signingUse(used map[string]any) (string, error) {
 	use, _ := used["use"].(string)
 	if used["use"] != nil && use != "sig" && use != "enc" {

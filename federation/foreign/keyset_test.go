@@ -12,8 +12,8 @@ import (
 	"signet/federation/foreign"
 )
 
-// harmless are the names of bad keys that are good enough for an upstream's: what is wrong
-// with them verifies no signature.
+// harmless are the names of bad keys that are good enough for an upstream's: their fault
+// lies in members that verify no signature.
 func harmless(name, reason string) bool {
 	about := []string{"a certificate", "no certificate", "a thumbprint", "an x5u", "a kid that is empty", "key_ops and key_ops", "key_ops twice", "a use that is empty"}
 	return slices.ContainsFunc(about, func(begin string) bool { return strings.HasPrefix(name, begin) }) || strings.HasSuffix(name, " with nothing") ||
@@ -123,7 +123,7 @@ func TestUsableKeys_OtherUsesAndTooMany(t *testing.T) {
 	}
 }
 
-// FuzzUsableKeys: whatever stands beside a good key, the good key stays, nothing panics,
+// FuzzUsableKeys: anything may stand beside a good key: the good key stays, nothing panics,
 // and every key that is used has the strength that is asked for.
 func FuzzUsableKeys(f *testing.F) {
 	for _, key := range good(f) {

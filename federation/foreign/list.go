@@ -4,7 +4,7 @@ import "slices"
 
 // Distinct gives the values of a list once each, in the order in which they first stand;
 // the list itself if none is repeated. Lists of scopes, audiences and the like are sets:
-// what a caller repeats is not to come back twice.
+// an answer must not repeat a value because a caller did.
 func Distinct(list []string) []string {
 	for i := range list {
 		if slices.Contains(list[:i], list[i]) {

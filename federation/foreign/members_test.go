@@ -65,7 +65,7 @@ func TestMembers_AreJudgedWhenTheyAreRead(t *testing.T) {
 	}
 }
 
-// FuzzSigned: whatever comes is taken apart without a panic, no key verifies what it did
+// FuzzSigned: every text is taken apart without a panic, no key verifies a token that it did
 // not sign, and errors are one line.
 func FuzzSigned(f *testing.F) {
 	for _, text := range []string{"", "a.b", "a.b.c", "..", "a.b.c.d", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA", "eyJhbGciOm51bGx9.e30.", "eyJhbGciOiJIUzI1NiIsImNyaXQiOltdfQ.e30.AA", "e30=.e30.AA", "e30.e30\n.AA"} {

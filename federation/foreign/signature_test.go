@@ -36,7 +36,7 @@ var kinds = map[string][]jose.SignatureAlgorithm{
 	"P-521": {jose.ES512}, "Ed25519": {jose.EdDSA},
 }
 
-// TestVerify_AgreesWithAnotherLibrary: what it signs by each algorithm verifies by that key
+// TestVerify_AgreesWithAnotherLibrary: a token that it signs by each algorithm verifies by that key
 // and no other, and not once a bit has changed.
 func TestVerify_AgreesWithAnotherLibrary(t *testing.T) {
 	keys := map[string]foreign.Key{}

@@ -111,8 +111,8 @@ func wrongUsername(code, text string) templates.FormError {
 // would undo that unseen.
 func version(u storage.User) string { return strconv.FormatInt(int64(u.UpdatedAt), 10) }
 
-// profileIn is the profile that was posted. What is left empty is taken away, but for a
-// user name that the form does not offer.
+// profileIn is the profile that was posted. A field that was left empty is cleared, except
+// for a user name that the form does not offer.
 func (h *Handler) profileIn(form url.Values, before storage.Profile) storage.Profile {
 	p := before
 	for _, f := range directory.ProfileFields() {

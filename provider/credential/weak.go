@@ -177,8 +177,8 @@ var common string
 // leastCommon is the length from which on the word within a common password counts.
 const leastCommon = 4
 
-// commonest holds the passwords of the list, folded, and the words within them: whoever
-// tries charlie123 tries charlie2024 next.
+// commonest holds the passwords of the list, folded, and the words within them: an
+// attacker who has tried charlie123 tries charlie2024 next.
 var commonest = sync.OnceValue(func() map[string]struct{} {
 	set := map[string]struct{}{}
 	for line := range strings.Lines(common) {

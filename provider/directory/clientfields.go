@@ -8,8 +8,8 @@ import (
 	"signet/storage"
 )
 
-// ClientField is one field of a client that can be set. What callers offer, accept and
-// show of a client is made of the list of all fields, ClientFields.
+// ClientField is one field of a client that can be set. Callers offer, accept and
+// show the fields that ClientFields lists, and no others.
 type ClientField struct {
 	// Name is the name of RFC 7591 or OIDC Registration or, of a field of Signet's own, in
 	// the same spelling.

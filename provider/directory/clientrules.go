@@ -26,8 +26,8 @@ const (
 type clientRule struct {
 	field string
 	check func(c storage.Client, wrong report)
-	// needs are other fields that the check reads. It is not made where one of them breaks
-	// a rule itself: what it found would only be a consequence of that.
+	// needs are other fields that the check reads. It is not made if one of them breaks a
+	// rule itself: its finding would only follow from that.
 	needs []string
 }
 

@@ -9,8 +9,8 @@ import (
 	"signet/storage"
 )
 
-// TestClient_ListsAreSets walks over every list that a client has: what stands in it twice
-// is stored once, by creation and by a change.
+// TestClient_ListsAreSets walks over every list that a client has: a value that stands in it
+// twice is stored once, by creation and by a change.
 func TestClient_ListsAreSets(t *testing.T) {
 	values := map[string][2]string{
 		"RedirectURIs": {"https://a.example.com/cb", "https://b.example.com/cb"}, "PostLogoutRedirectURIs": {"https://a.example.com/", "https://b.example.com/"},

@@ -201,7 +201,8 @@ var (
 )
 
 // checkPhone wants a number in the form of E.164, with an extension as in RFC 3966 or
-// without (OIDC Core, section 5.1). What only parts its digits is left out.
+// without (OIDC Core, section 5.1). Characters that only group the digits are
+// left out.
 func checkPhone(number string, _ time.Time) (string, error) {
 	spelled := phoneSpacing.Replace(number)
 	if !phone.MatchString(spelled) {

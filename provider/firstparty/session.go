@@ -14,7 +14,7 @@ import (
 	"signet/storage"
 )
 
-// members are what the app may learn of a user. Whatever else it wants, it asks at /userinfo.
+// members are the claims of a user that the app may learn. It gets others at /userinfo.
 var members = []string{"sub", "email", "name", "picture", "roles", "groups"}
 
 // person is what the app learns of a user: those members that the scopes of its client

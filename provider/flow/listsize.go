@@ -9,7 +9,7 @@ import (
 
 // ListTooLongError: the roles or groups of a user, from operators and upstreams together,
 // are too many to be released. They are never shortened: an application might let somebody
-// in, or keep somebody out, by what is missing.
+// in, or keep somebody out, because a group is missing.
 type ListTooLongError struct {
 	Claim string
 	Bytes int

@@ -76,7 +76,7 @@ func TestAnswered_TabOfAnotherRequestGoesOn(t *testing.T) {
 		v.Redo(t, v.Get(t, b.AuthorizeURL()))
 		other := v.Get(t, b.AuthorizeURL("prompt", "login")).Link(t, "other")
 		v.Get(t, other).FormTo(t, "/login", "", "")
-		// Who has refused may think better of it.
+		// A person who has refused may change their mind.
 		refused := v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		v.Submit(t, refused.Form(t), "decision", "deny").WantError(t, "access_denied")
 		if again := v.Get(t, refused.At.String()); again.At.Path != "/consent" || again.Left != nil {
@@ -102,7 +102,7 @@ func TestAnswered_OwnPages(t *testing.T) {
 }
 
 // TestAnswered_RefusedTripLeadsBackToItsPage: somebody who is signed in and asked for another
-// account comes back to the page for that, and not to the application as who they are.
+// account comes back to the page for that, and not to the application with the first account.
 func TestAnswered_RefusedTripLeadsBackToItsPage(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)

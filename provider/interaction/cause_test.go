@@ -61,8 +61,8 @@ func TestFederation_WhatNobodyReadsSignsIn(t *testing.T) {
 	})
 }
 
-// TestFederation_CallbackParametersOfOthers: what an upstream or a browser adds to the
-// callback, repeated or malformed, is in nobody's way; what is ours comes once.
+// TestFederation_CallbackParametersOfOthers: parameters that an upstream or a browser adds to the
+// callback may be repeated or malformed; those that we read come once.
 func TestFederation_CallbackParametersOfOthers(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for added, fine := range map[string]bool{

@@ -16,8 +16,8 @@ import (
 	"signet/templates"
 )
 
-// What GET /login takes of an app that sends a person there. The names are those of OIDC Core,
-// section 3.1.2.1; provider is the id of a connector.
+// forPageParameters are those of GET /login, for an app that sends a person there. The names
+// are those of OIDC Core, section 3.1.2.1; provider is the id of a connector.
 var forPageParameters = []string{"return_to", "provider", "login_hint", "prompt"}
 
 // forPagePrompts are the prompts of the authorization endpoint but for none: a page always asks.

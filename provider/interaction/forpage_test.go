@@ -28,7 +28,7 @@ func opens(t *testing.T, v *providertest.Visitor, site string, pairs ...string) 
 	return v.Walk(t, r)
 }
 
-// wantStep wants the page of a step, whatever request it is about.
+// wantStep wants the page of a step, of any request.
 func wantStep(t *testing.T, s providertest.Stop, path string) {
 	t.Helper()
 	if s.Left != nil || s.StatusCode != http.StatusOK || s.At.Path != path {
@@ -58,7 +58,7 @@ func TestForPage_ProviderIsWhereTheSignInBegins(t *testing.T) {
 				t.Errorf("from %q: the sign-in ends at %s, left to %v:\n%s", site, s.At, s.Left, s.Body)
 			}
 			v.WantApp(t, true)
-			// Who is signed in is not asked again, unless the app wants it.
+			// A person who is signed in is not asked again, unless the app wants it.
 			if s = opens(t, v, site, "return_to", providertest.Shop+"/cart", "provider", "google"); s.Left == nil || s.Left.String() != providertest.Shop+"/cart" {
 				t.Errorf("from %q, signed in: at %s, left to %v", site, s.At, s.Left)
 			}

@@ -76,8 +76,8 @@ func (h *Handler) current(r *http.Request, s step) (session.Current, error) {
 	return current, err
 }
 
-// stale is web.Stale for a form that needs what a cookie holds: a browser that sends none
-// is told that, too.
+// stale is web.Stale for a form that needs a cookie: a person whose browser sends none is
+// told that, too.
 func (h *Handler) stale(r *http.Request, wayOn string, cause error) *web.Problem {
 	p := web.Stale(wayOn, cause)
 	if !h.Sessions.Cookies.AnyCame(r) {

@@ -41,8 +41,8 @@ func matrix() []trusted {
 	return all
 }
 
-// vouches is what ACCOUNTS and README promise of an address at corp.example, by what the
-// upstream says of it: "true", "false" or "" for nothing.
+// vouches is the README's promise for an address at corp.example, by the upstream's word on
+// it: "true", "false" or "" for nothing.
 func (c trusted) vouches(said string) bool {
 	switch {
 	case said == "false":

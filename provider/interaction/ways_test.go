@@ -167,7 +167,7 @@ func (a account) walk(t *testing.T, want []string, set int) {
 			t.Fatalf("set %d, by %s: signed in as %s", set, way, got)
 		}
 		a.wantLinked(t, subject, decision == "connect")
-		// It waits no more, whatever was decided.
+		// It waits no more after either decision.
 		if again := v.Submit(t, page.FormTo(t, "/login/link/confirm", "", ""), "decision", "connect"); again.StatusCode != http.StatusConflict {
 			t.Errorf("set %d, by %s: the page again: status %d", set, way, again.StatusCode)
 		}

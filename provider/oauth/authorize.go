@@ -13,7 +13,7 @@ import (
 )
 
 // maxAuthorize bounds what the front channel may carry, in bytes of the encoded
-// parameters. What becomes of them has bounds of its own, see fits.
+// parameters. The sealed request that is made of them has bounds of its own, see fits.
 const maxAuthorize = 2560
 
 // authorize serves the authorization endpoint (RFC 6749, section 4.1.1; OIDC

@@ -108,8 +108,8 @@ type unreadableLogout struct{ error }
 func unreadable(text string) error { return unreadableLogout{because("malformed_request", text)} }
 
 // cannotStart is the page for a sign-out request that cannot be read; other errors are given
-// back. It says what is so of the person's session. A POST of another site comes without the
-// session's cookie: then nobody knows.
+// back. It says whether the person is signed in. A POST from another site comes without the
+// session's cookie: then it is not known.
 func (h *Handler) cannotStart(r *http.Request, err error) error {
 	wrong, ok := errors.AsType[unreadableLogout](err)
 	if !ok {
@@ -325,8 +325,9 @@ func (h *Handler) leavingClient(r *http.Request, request logout) (storage.Client
 // logoutPatience is how long the page waits for the clients' answers.
 const logoutPatience = 1500 * time.Millisecond
 
-// showSignedOut says that it is done, where to go from here and, to the browser that has
-// done it, which applications know. The session has ended before, whatever becomes of the page.
+// showSignedOut says that the person is signed out, where to go from here and, to the browser
+// that signed out, which applications know. The session has ended already, even if the page
+// fails.
 func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, ended notice.Ended) error {
 	reports, err := h.Notices.Report(r.Context(), ended, logoutPatience)
 	if err != nil {
@@ -363,8 +364,9 @@ func (h *Handler) sealLogout(request logout) (string, error) {
 	return h.Ring.Seal(logoutPurpose, payload, h.Now().Add(logoutLife))
 }
 
-// mostSealedLogout is how long a sealed sign-out may be, in characters: the form that
-// confirms it is answered with it in an address, beside what ended and cookies that go.
+// mostSealedLogout is how long a sealed sign-out may be, in characters: the answer to the form
+// that confirms it holds it in an address, beside the session that ended and cookies that are
+// cleared.
 const mostSealedLogout = 2400
 
 func (request logout) encode() ([]byte, error) {

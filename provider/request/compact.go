@@ -15,8 +15,8 @@ const compacted = 1
 // character counts: base64 makes four of three, and a state that is base64 itself gets
 // that back. It gives the payload itself where that is not longer.
 //
-// What is sealed is made of what one client has sent, and its length is seen by that
-// browser alone: it tells nobody else anything.
+// Compression is safe here: a payload is made of parameters of one client, and only that
+// browser sees its length.
 func Compact(payload []byte) []byte {
 	w := writers.Get().(*flate.Writer)
 	defer writers.Put(w)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// What the cookies of the app may take of one answer's header block, in bytes of their
-// Set-Cookie lines: see web.MaxHeaderBlock.
+// The share of an answer's header block that the cookies of the app may take, in bytes of
+// their Set-Cookie lines: see web.MaxHeaderBlock.
 const (
 	maxAccessCookie = 2200
 	maxTokenCookies = 2850 // with the refresh token

@@ -2,8 +2,7 @@ package web
 
 import "fmt"
 
-// What proxies accept by default decides how much an answer and a request may carry:
-// nginx reads the whole header block of an answer into 4 KB (proxy_buffer_size), and no
+// The default limits of proxies decide how much an answer and a request may carry: nginx reads the whole header block of an answer into 4 KB (proxy_buffer_size), and no
 // line of a request over 8 KB (large_client_header_buffers). Beyond that, people get 502
 // or 400 until their cookies expire.
 const (

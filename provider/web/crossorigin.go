@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// How long browsers may keep the answer to a preflight, in seconds. What concerns the
-// origins of clients is kept for a shorter time: an operator may take one away.
+// How long browsers may keep the answer to a preflight, in seconds. Answers about origins of
+// clients are kept for a shorter time: an operator may remove an origin.
 const (
 	preflightOfAll     = "7200"
 	preflightOfClients = "600"
@@ -67,8 +67,8 @@ func allowCall(h http.Header, r *http.Request, origin, methods string) {
 }
 
 // allowPrivateNetwork: some browsers ask for leave when a page of the public internet
-// calls a host of a private network (Private Network Access, section 3.2). Who may call,
-// the origin has decided.
+// calls a host of a private network (Private Network Access, section 3.2). The
+// caller has checked the origin already.
 func allowPrivateNetwork(h http.Header, r *http.Request) {
 	if r.Header.Get("Access-Control-Request-Private-Network") == "true" {
 		h.Set("Access-Control-Allow-Private-Network", "true")

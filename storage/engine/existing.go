@@ -21,7 +21,7 @@ var (
 	// ErrBehind: the database has yet to see migrations of this program.
 	ErrBehind = errors.New("the database is of an older release")
 	// ErrOrphanedWAL: the folder holds SQLite's log of a database that is not there. To make
-	// a new database would remove it, and with it what was committed last.
+	// a new database would remove the log, and with it the last commits.
 	ErrOrphanedWAL = errors.New("the database file is missing, and its log is there")
 )
 
@@ -42,8 +42,8 @@ func OpenExisting(ctx context.Context, c Config) (*Engine, error) {
 }
 
 // findFile reports whether the folder holds a SQLite database that is not empty. The
-// error is an *fs.PathError: what is there may not be used. It opens nothing: to close a
-// file would give up the locks that this process has on it.
+// error is an *fs.PathError if the file may not be used. It opens nothing: to close a file
+// would give up the locks that this process has on it.
 func findFile(folder string) (bool, error) {
 	path := DatabaseFile(folder)
 	state, err := os.Stat(path)

@@ -158,8 +158,8 @@ func asFlags(t *testing.T, client map[string]any) []string {
 }
 
 // TestClientFlags_AreTheFieldsOfTheDirectory: each field has its flag in create and update,
-// and no flag is there besides. What has no effect is refused by both, with its code, and is
-// not offered by the help.
+// and there are no other flags. Fields without an effect are refused by both, with their code,
+// and the help does not offer them.
 func TestClientFlags_AreTheFieldsOfTheDirectory(t *testing.T) {
 	s := newTerminal(t)
 	s.run(t, exit.OK, "client", "create", "--id", "app", "--name", "App", "--redirect-uri", "https://a.example/cb")

@@ -21,8 +21,8 @@ import (
 )
 
 // clientFlags is a flag for every field of a client: the names of RFC 7591 in kebab-case,
-// lists as a repeated flag in the singular. What is not given stays as it is, in a new
-// client the default of its type; an empty value takes away what was there.
+// lists as a repeated flag in the singular. A field whose flag is not given stays as it is;
+// in a new client it is the default of the type. An empty value clears the field.
 type clientFlags struct {
 	set   *pflag.FlagSet
 	names []string
@@ -178,8 +178,8 @@ func grace(name, text string) (time.Duration, error) {
 	return d, nil
 }
 
-// textOf reads a text, or the file that it names. A file is read once: what is given may
-// be written over a client more than once. For a field that is not supported nothing is
+// textOf reads a text, or the file that it names. The file is read once, although its
+// content may be written over a client more than once. For a field that is not supported nothing is
 // read, since its content makes no difference to the refusal.
 func textOf(name string, value *string, field directory.ClientField) func() (string, error) {
 	if field.Name == "jwks" && field.Supported() {

@@ -22,11 +22,11 @@ type member struct {
 }
 
 // described is a client as it is shown: the fields of the directory under their names, and
-// what nobody sets beside them. One list makes the JSON and the table.
+// the members that cannot be set. One list makes the JSON and the table.
 type described []member
 
-// describe shows a client. What is not set is left out. secret is "" but right after it
-// was made.
+// describe shows a client. Fields that are not set are left out. secret is "" except right
+// after the client was made.
 func describe(c storage.Client, secret string) described {
 	d := described{{"client_id", c.ID, c.ID}}
 	if secret != "" {

@@ -7,7 +7,7 @@ import (
 )
 
 // compare checks the settings against each other. A setting that is wrong itself is not
-// compared: what came of it would only be a consequence, and hide the cause.
+// compared: the second mistake would only follow from the first, and hide it.
 func (r *Reading) compare() {
 	r.compareLifetimes()
 	r.compareKeyLife()

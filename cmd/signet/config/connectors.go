@@ -104,7 +104,7 @@ func (r *Reading) settleConnectors() {
 			continue
 		case c.broken, r.unread[one.ID]:
 			seen[one.ID] = true
-			continue // what is missing may be what is wrong
+			continue // the member that is missing may be the one that is misspelt
 		case one.Kind == "":
 			r.complain(c.place, "", "connector %q: type is missing (example: type: oidc)", one.ID)
 			continue

@@ -7,7 +7,7 @@ import (
 )
 
 // TestRead_OneMistakeIsSaidOnce: a setting that is wrong is not compared with others, and
-// what it belongs to is not judged as a whole.
+// its connector or group of settings is not judged as a whole.
 func TestRead_OneMistakeIsSaidOnce(t *testing.T) {
 	const connector = "connectors: [{id: corp, type: oidc, issuer: \"https://x.example\", client_id: a, client_secret: b}]"
 	for content, key := range map[string]string{

@@ -15,8 +15,8 @@ import (
 const fileVariable = "SIGNET_CONFIG"
 
 // ourVariables gives the variables that are settings, or were meant to be: not those of
-// service links. A variable that is empty counts as not set, whatever it is: a template
-// that has no value for it leaves it so. One that holds nothing but white space is a
+// service links. Every empty variable counts as not set: a template that has no value for
+// it leaves it so. One that holds nothing but white space is a
 // mistake, and is left out.
 func (r *Reading) ourVariables(env map[string]string) map[string]string {
 	ours := map[string]string{}
@@ -93,7 +93,7 @@ func (f secretFile) shown() string {
 }
 
 // readSecret reads a file that holds one secret; false if it said what is wrong. A file
-// without a secret is a mistake: what provides it has failed.
+// without a secret is a mistake: the program that should have written it has failed.
 func (r *Reading) readSecret(where Place, key string, file secretFile) (string, bool) {
 	content, err := r.Files.Read(file.path)
 	if err != nil {

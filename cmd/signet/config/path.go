@@ -40,7 +40,7 @@ func (r *Reading) locate(where Place, key, value string, paths withPaths, folder
 	}), ok
 }
 
-// folder is what relative paths that stand there are relative to: "" for the working
+// folder is the base of relative paths that stand at the place; "" for the working
 // directory.
 func (p Place) folder() string {
 	if p.Source != fromFile {
@@ -62,8 +62,8 @@ func absolutePath(folder, path string) string {
 	return joined
 }
 
-// missing reports whether there is nothing of that name. What this user may not look at
-// is not missing.
+// missing reports whether there is nothing of that name. A path that this user
+// may not look at is not missing.
 func missing(path string) bool {
 	_, err := os.Stat(path)
 	return errors.Is(err, fs.ErrNotExist)
@@ -74,7 +74,7 @@ const MasterKeyFile = "master.key"
 
 // compareDataDir refuses a data_dir of the file that names an unused folder beside the
 // file, while the folder of that name in the working directory, which it meant in
-// releases before, holds what a server has left there: to go on would begin anew without
+// releases before, holds the data of a server: the start would make a new database without
 // the users. A database alone is no proof of a server, since commands that only read made
 // one too, unless the master key is elsewhere.
 func (r *Reading) compareDataDir() {

@@ -216,7 +216,7 @@ func TestPaths_ADataDirThatMovedWithItsMeaningStopsTheStart(t *testing.T) {
 			if err != nil && !strings.Contains(err.Error(), "write data_dir: "+filepath.Join(working, "data")) {
 				t.Errorf("does not say what to write: %v", err)
 			}
-			from.Flags = map[string]string{"data_dir": "data"} // what is not in force stops nothing
+			from.Flags = map[string]string{"data_dir": "data"} // a value that is not in force stops nothing
 			if read := Read(from); read.Err() != nil || read.Config.DataDir != filepath.Join(working, "data") {
 				t.Errorf("by flag: %s, %v", read.Config.DataDir, read.Err())
 			}

@@ -33,8 +33,8 @@ func (s *server) ensurePeople(ctx context.Context) (people, error) {
 }
 
 // ensureUser makes a user where there is none, and tells how to sign in as them. The password
-// is random, and kept in a file so that the next start has the same. What somebody has changed
-// since then stays as it is: a password that is not valid any more is not told.
+// is random, and kept in a file so that the next start has the same. Changes that somebody has made
+// since then stay: a password that is not valid any more is not told.
 func (s *server) ensureUser(ctx context.Context, name string, want storage.User) (person, error) {
 	file := filepath.Join(s.settings.DataDir, name)
 	kept, err := node.ReadPrivate(file)

@@ -64,7 +64,7 @@ func canSignIn(t *testing.T, issuer, email, password string) bool {
 }
 
 // TestDev_PrintsOnlyWhatIsValid changes everything that dev prints, starts it again, and tries
-// what it prints then.
+// the new output.
 func TestDev_PrintsOnlyWhatIsValid(t *testing.T) {
 	const other = "another good password"
 	for name, c := range map[string]struct {

@@ -33,7 +33,7 @@ type people struct{ user, admin person }
 type person struct {
 	email    string
 	password string // "" if it is not known any more
-	note     string // what is otherwise than at the first start, and the command to change it; "" for nothing
+	note     string // the difference from the first start, and the command to change it; "" for none
 }
 
 // server is a node with what the demo has beside it.

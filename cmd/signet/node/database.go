@@ -21,8 +21,8 @@ import (
 )
 
 // OpenDatabase opens what the settings name, and makes or migrates it first where that is
-// needed. Only servers and the commands that are there for it may: whatever else meets no
-// database is in the wrong folder. log, if not nil, gets the statements that fail.
+// needed. Only servers and the commands that are made for it may: any other command that finds no
+// database runs in the wrong folder. log, if not nil, gets the statements that fail.
 func OpenDatabase(ctx context.Context, c config.Config, log *slog.Logger) (*storage.DB, error) {
 	if c.Database.Reveal() == "" {
 		if err := MakeDataDir(c.DataDir); err != nil {
@@ -109,12 +109,12 @@ func fileProblem(c config.Config, file *fs.PathError) error {
 	case errors.Is(file, syscall.EROFS):
 		return exit.New(exit.Unreachable, cause, "a database needs a file system that can be written to: mount it so, or copy the folder to one")
 	case errors.Is(file, fs.ErrPermission):
-		return exit.New(exit.Config, cause, "run it as the user whom the data belong to"+ownerOf(c.DataDir))
+		return exit.New(exit.Config, cause, "run it as the user who owns the data"+ownerOf(c.DataDir))
 	}
 	return exit.New(exit.Config, cause, "set data_dir to the folder of a database")
 }
 
-// ownerOf names the user whom the nearest folder that can be looked at belongs to.
+// ownerOf names the owner of the nearest folder above path that can be looked at.
 func ownerOf(path string) string {
 	for ; ; path = filepath.Dir(path) {
 		state, err := os.Stat(path)

@@ -30,8 +30,8 @@ type Prepared struct {
 // would stop one. A server is started and settings are checked by it alone, so that the
 // two cannot differ.
 //
-// It looks at files, at the addresses of this machine, and into a SQLite database. What
-// only the moment decides is not judged: whether the port is free, whether PostgreSQL
+// It looks at files, at the addresses of this machine, and into a SQLite database. It
+// does not judge conditions that change from one moment to the next: whether the port is free, whether PostgreSQL
 // answers and what it holds, whether an upstream answers. sslMode is the environment's
 // PGSSLMODE.
 func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode string) Prepared {

@@ -32,8 +32,8 @@ type settingsCase struct {
 }
 
 // TestConfigCheck_JudgesAsServeDoes draws settings from the table, connectors with their
-// members missing or odd, and files in every state. What check accepts starts and works;
-// what it refuses, serve refuses in the same words; both warn of the same.
+// members missing or odd, and files in every state. If check accepts the settings, serve starts
+// and works; if check refuses them, serve refuses them in the same words. Both warn alike.
 func TestConfigCheck_JudgesAsServeDoes(t *testing.T) {
 	t.Parallel()
 	house := newPreparedHouse(t)

@@ -156,7 +156,8 @@ func TestConnectorCheck_JSONOfOneThatIsDown(t *testing.T) {
 	}
 }
 
-// TestConnectorCheck_TriesTheClient: what only the upstream knows is asked for.
+// TestConnectorCheck_TriesTheClient: the check asks the upstream for the facts that
+// only it knows.
 func TestConnectorCheck_TriesTheClient(t *testing.T) {
 	c := startCheckable(t)
 	honest, err := os.ReadFile(c.file)

@@ -114,7 +114,7 @@ var google = []string{"SIGNET_GOOGLE_CLIENT_ID=a", "SIGNET_GOOGLE_CLIENT_SECRET=
 
 var observations = map[string]observation{
 	"issuer": {"http://127.0.0.1", "http://localhost", func(t *testing.T, h settledHouse, set string) string {
-		w := h.world(t, set+":1") // whoever asks comes by the address
+		w := h.world(t, set+":1") // a request comes in by the address
 		served := serveCase(t, append(w.Env, "SIGNET_LISTEN=127.0.0.1:0"), "")
 		defer served.stop()
 		_, body := signettest.Get(t, "http://"+served.address+"/.well-known/openid-configuration")

@@ -74,7 +74,8 @@ func addUserFlags(c *cobra.Command) *userFlags {
 	}
 	f.list("role", "role to have (repeat for more)", func(u *storage.User) *[]string { return &u.Roles })
 	f.list("group", "group to be in (repeat for more); groups that a connector brings stay apart", func(u *storage.User) *[]string { return &u.Groups })
-	// Behind what they are about: a new number is not verified unless its flag says so.
+	// These stand behind their address and number: a new number is not verified unless its flag
+	// says so.
 	f.truth("email-verified", "you know that the address is the user's: it counts as proven", func(u *storage.User) *bool { return &u.EmailVerified })
 	f.truth("phone-number-verified", "you know that the phone number is the user's; a new number without this is not verified",
 		func(u *storage.User) *bool { return &u.PhoneNumberVerified })
