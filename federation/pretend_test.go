@@ -54,44 +54,59 @@ func TestPretend_PagesAreStyledWithoutInlineCode(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		policy := a.Header.Get("Content-Security-Policy")
-		if a.StatusCode != c.status || !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
-			t.Errorf("%s: got %d, policy %q", name, a.StatusCode, policy)
+		wantStyled(t, name, a, c.status, c.says)
+	}
+}
+
+// wantStyled wants the page to say what it is and this text, without inline code, with the
+// one style sheet that its policy allows.
+func wantStyled(t *testing.T, name string, a *http.Response, status int, says string) {
+	t.Helper()
+	policy := a.Header.Get("Content-Security-Policy")
+	if a.StatusCode != status || !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
+		t.Errorf("%s: got %d, policy %q", name, a.StatusCode, policy)
+	}
+	page, err := html.Parse(a.Body)
+	a.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, style, inline := readPage(page)
+	if len(inline) > 0 {
+		t.Errorf("%s: inline code in %s", name, strings.Join(inline, ", "))
+	}
+	if !strings.Contains(text, "part of signet dev") || !strings.Contains(text, says) {
+		t.Errorf("%s: says %s", name, text)
+	}
+	sheet, err := http.Get("http://" + a.Request.URL.Host + style)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, _ := io.ReadAll(sheet.Body)
+	sheet.Body.Close()
+	if sheet.Header.Get("Content-Type") != "text/css; charset=utf-8" || !strings.Contains(string(content), "light-dark(") {
+		t.Errorf("%s: the style sheet %s is %s", name, style, sheet.Header.Get("Content-Type"))
+	}
+}
+
+// readPage gives the text of a page, the address of its style sheet, and the elements and
+// attributes that hold scripts or styles.
+func readPage(page *html.Node) (text, style string, inline []string) {
+	for n := range page.Descendants() {
+		if n.Type == html.TextNode {
+			text += n.Data
 		}
-		page, err := html.Parse(a.Body)
-		a.Body.Close()
-		if err != nil {
-			t.Fatal(err)
+		if n.Data == "script" || n.Data == "style" {
+			inline = append(inline, "<"+n.Data+">")
 		}
-		var text strings.Builder
-		style := ""
-		for n := range page.Descendants() {
-			if n.Type == html.TextNode {
-				text.WriteString(n.Data)
+		for _, at := range n.Attr {
+			if at.Key == "style" || strings.HasPrefix(at.Key, "on") {
+				inline = append(inline, "<"+n.Data+" "+at.Key+">")
 			}
-			if n.Data == "script" || n.Data == "style" {
-				t.Errorf("%s: <%s>", name, n.Data)
+			if at.Key == "href" && strings.HasSuffix(at.Val, ".css") {
+				style = at.Val
 			}
-			for _, at := range n.Attr {
-				if at.Key == "style" || strings.HasPrefix(at.Key, "on") {
-					t.Errorf("%s: <%s %s>", name, n.Data, at.Key)
-				}
-				if at.Key == "href" && strings.HasSuffix(at.Val, ".css") {
-					style = at.Val
-				}
-			}
-		}
-		if !strings.Contains(text.String(), "part of signet dev") || !strings.Contains(text.String(), c.says) {
-			t.Errorf("%s: says %s", name, text.String())
-		}
-		sheet, err := http.Get("http://" + a.Request.URL.Host + style)
-		if err != nil {
-			t.Fatal(err)
-		}
-		content, _ := io.ReadAll(sheet.Body)
-		sheet.Body.Close()
-		if sheet.Header.Get("Content-Type") != "text/css; charset=utf-8" || !strings.Contains(string(content), "light-dark(") {
-			t.Errorf("%s: the style sheet %s is %s", name, style, sheet.Header.Get("Content-Type"))
 		}
 	}
+	return text, style, inline
 }

@@ -116,14 +116,20 @@ func TestUser_EachColumnHasItsWriters(t *testing.T) {
 		made, err := w.User(t.Context(), session.UserID)
 		note("upstream", made, err)
 
-		for field := range reflect.TypeFor[storage.User]().Fields() {
-			want, known := columnWriters[field.Name]
-			got := slices.DeleteFunc(writers[field.Name], func(string) bool { return want == "-" })
-			if !known || want != "-" && strings.Join(got, " ") != want {
-				t.Errorf("%s is written by %q, want %q", field.Name, got, want)
-			}
-		}
+		wantWriters(t, writers)
 	})
+}
+
+// wantWriters wants each field of a user to have the writers of columnWriters.
+func wantWriters(t *testing.T, writers map[string][]string) {
+	t.Helper()
+	for field := range reflect.TypeFor[storage.User]().Fields() {
+		want, known := columnWriters[field.Name]
+		got := slices.DeleteFunc(writers[field.Name], func(string) bool { return want == "-" })
+		if !known || want != "-" && strings.Join(got, " ") != want {
+			t.Errorf("%s is written by %q, want %q", field.Name, got, want)
+		}
+	}
 }
 
 // A number that somebody verified is not verified any more when it is another one.

@@ -29,16 +29,19 @@ func (w *world) arrives(t *testing.T, userID, connector string, groups *storage.
 	return session
 }
 
-// wantGroups wants these groups from operators, from upstreams and for applications, each
+// groupsWanted are the groups from operators, from upstreams and for applications, each
 // separated by blanks.
-func (w *world) wantGroups(t *testing.T, when, userID, own, upstream, all string) {
+type groupsWanted struct{ own, upstream, all string }
+
+// wantGroups wants a user to be in these groups.
+func (w *world) wantGroups(t *testing.T, when, userID string, want groupsWanted) {
 	t.Helper()
 	u, err := w.User(t.Context(), userID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(u.Groups, strings.Fields(own)) || !slices.Equal(u.UpstreamGroups, strings.Fields(upstream)) || !slices.Equal(u.AllGroups(), strings.Fields(all)) {
-		t.Errorf("%s: own %q, upstream %q, all %q, want %q, %q, %q", when, u.Groups, u.UpstreamGroups, u.AllGroups(), own, upstream, all)
+	if !slices.Equal(u.Groups, strings.Fields(want.own)) || !slices.Equal(u.UpstreamGroups, strings.Fields(want.upstream)) || !slices.Equal(u.AllGroups(), strings.Fields(want.all)) {
+		t.Errorf("%s: own %q, upstream %q, all %q, want %q, %q, %q", when, u.Groups, u.UpstreamGroups, u.AllGroups(), want.own, want.upstream, want.all)
 	}
 }
 
@@ -57,26 +60,26 @@ func TestGroups_OfAnUpstreamFollowEachSignInAndLeaveTheOperatorsAlone(t *testing
 		}
 		own("ops", "dev")
 		w.arrives(t, id, "corp", in("dev", "staff"))
-		w.wantGroups(t, "the first sign-in", id, "ops dev", "dev staff", "ops dev staff")
+		w.wantGroups(t, "the first sign-in", id, groupsWanted{"ops dev", "dev staff", "ops dev staff"})
 		w.arrives(t, id, "other", in("guests", "staff"))
-		w.wantGroups(t, "a second upstream", id, "ops dev", "dev staff guests", "ops dev staff guests")
+		w.wantGroups(t, "a second upstream", id, groupsWanted{"ops dev", "dev staff guests", "ops dev staff guests"})
 		w.arrives(t, id, "corp", nil)
-		w.wantGroups(t, "a sign-in that knows nothing", id, "ops dev", "dev staff guests", "ops dev staff guests")
+		w.wantGroups(t, "a sign-in that knows nothing", id, groupsWanted{"ops dev", "dev staff guests", "ops dev staff guests"})
 		w.arrives(t, id, "corp", in("Staff"))
-		w.wantGroups(t, "another list, and another case", id, "ops dev", "Staff guests staff", "ops dev Staff guests staff")
+		w.wantGroups(t, "another list, and another case", id, groupsWanted{"ops dev", "Staff guests staff", "ops dev Staff guests staff"})
 		own("ops")
-		w.wantGroups(t, "the operator takes one away", id, "ops", "Staff guests staff", "ops Staff guests staff")
+		w.wantGroups(t, "the operator takes one away", id, groupsWanted{"ops", "Staff guests staff", "ops Staff guests staff"})
 		w.arrives(t, id, "other", in())
-		w.wantGroups(t, "none any more", id, "ops", "Staff", "ops Staff")
+		w.wantGroups(t, "none any more", id, groupsWanted{"ops", "Staff", "ops Staff"})
 		w.arrives(t, id, "corp", &storage.SaidGroups{Refused: "groups_unreadable"})
-		w.wantGroups(t, "a list that was not taken", id, "ops", "", "ops")
+		w.wantGroups(t, "a list that was not taken", id, groupsWanted{"ops", "", "ops"})
 		list, err := w.IdentitiesOf(t.Context(), id)
 		if err != nil || len(list) != 2 || list[0].Detail.GroupsRefused != "groups_unreadable" || list[0].Groups != nil {
 			t.Errorf("identities %+v, %v", list, err)
 		}
 		own()
 		w.arrives(t, id, "corp", in("a"))
-		w.wantGroups(t, "without any of the operator", id, "", "a", "a")
+		w.wantGroups(t, "without any of the operator", id, groupsWanted{"", "a", "a"})
 
 		events, err := w.Events(t.Context(), storage.EventFilter{Type: storage.UserGroupsChanged}, 100)
 		if err != nil || len(events) == 0 {
@@ -122,7 +125,7 @@ func TestGroups_GoWithTheirIdentity(t *testing.T) {
 				if err := c.act(t, w); err != nil {
 					t.Fatal(err)
 				}
-				w.wantGroups(t, name, w.user.ID, "", c.left, c.left)
+				w.wantGroups(t, name, w.user.ID, groupsWanted{"", c.left, c.left})
 			})
 		})
 	}
@@ -156,7 +159,7 @@ func TestLinkIdentity_BringsTheGroups(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.wantGroups(t, "linked", w.user.ID, "", "staff", "staff")
+		w.wantGroups(t, "linked", w.user.ID, groupsWanted{"", "staff", "staff"})
 	})
 }
 

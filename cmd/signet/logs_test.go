@@ -34,26 +34,13 @@ func TestLogs_DurationsNameTheirUnit(t *testing.T) {
 				return true
 			}
 			name := calledName(call)
-			if name == "NewJSONHandler" || name == "NewTextHandler" {
-				makers++
-				if filepath.ToSlash(path) != "../../cmd/signet/node/log.go" {
-					t.Errorf("%s makes a handler of its own: use node.NewLog or NewTextLog", path)
-				}
-			}
 			if logs[name] {
 				calls++
 			}
-			for i := 0; logs[name] && i+1 < len(call.Args); i++ {
-				key, ok := call.Args[i].(*ast.BasicLit)
-				if ok && key.Kind == token.STRING && isDuration(call.Args[i+1]) && !strings.HasSuffix(key.Value, `_ms"`) {
-					t.Errorf("%s: %s is a duration: log its milliseconds under a key that ends with _ms", path, key.Value)
-				}
+			if name == "NewJSONHandler" || name == "NewTextHandler" {
+				makers++
 			}
-			if name == "Duration" {
-				if on, ok := call.Fun.(*ast.SelectorExpr).X.(*ast.Ident); ok && on.Name == "slog" {
-					t.Errorf("%s: slog.Duration names no unit: log milliseconds under a key that ends with _ms", path)
-				}
-			}
+			checkLogCall(t, path, name, call)
 			return true
 		})
 		return nil
@@ -63,6 +50,25 @@ func TestLogs_DurationsNameTheirUnit(t *testing.T) {
 	}
 	if calls < 40 || makers != 2 {
 		t.Errorf("saw %d calls and %d handlers", calls, makers)
+	}
+}
+
+// checkLogCall refuses a handler made elsewhere, and a duration under a key without its unit.
+func checkLogCall(t *testing.T, path, name string, call *ast.CallExpr) {
+	t.Helper()
+	if (name == "NewJSONHandler" || name == "NewTextHandler") && filepath.ToSlash(path) != "../../cmd/signet/node/log.go" {
+		t.Errorf("%s makes a handler of its own: use node.NewLog or NewTextLog", path)
+	}
+	for i := 0; logs[name] && i+1 < len(call.Args); i++ {
+		key, ok := call.Args[i].(*ast.BasicLit)
+		if ok && key.Kind == token.STRING && isDuration(call.Args[i+1]) && !strings.HasSuffix(key.Value, `_ms"`) {
+			t.Errorf("%s: %s is a duration: log its milliseconds under a key that ends with _ms", path, key.Value)
+		}
+	}
+	if f, ok := call.Fun.(*ast.SelectorExpr); ok && name == "Duration" {
+		if on, ok := f.X.(*ast.Ident); ok && on.Name == "slog" {
+			t.Errorf("%s: slog.Duration names no unit: log milliseconds under a key that ends with _ms", path)
+		}
 	}
 }
 

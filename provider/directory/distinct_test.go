@@ -9,14 +9,32 @@ import (
 	"signet/storage"
 )
 
+// listValues are two values of each list of a client.
+var listValues = map[string][2]string{
+	"RedirectURIs": {"https://a.example.com/cb", "https://b.example.com/cb"}, "PostLogoutRedirectURIs": {"https://a.example.com/", "https://b.example.com/"},
+	"Contacts":  {"a@example.com", "b@example.com"},
+	"Resources": {"https://api.example.com/", "urn:api"}, "Audiences": {"https://api.example.com/", "urn:api"}, "Origins": {"https://a.example.com", "https://b.example.com"},
+}
+
+// wantListsOnce wants each list of the client to hold its two values once.
+func wantListsOnce(t *testing.T, c storage.Client) {
+	t.Helper()
+	for _, holder := range []reflect.Value{reflect.ValueOf(c), reflect.ValueOf(c.Metadata)} {
+		for i := range holder.NumField() {
+			name := holder.Type().Field(i).Name
+			if two, known := listValues[name]; known && !slices.Equal(holder.Field(i).Interface().([]string), two[:]) {
+				t.Errorf("%s: stored %q, want %q", name, holder.Field(i).Interface(), two)
+			}
+		}
+	}
+	if c.Metadata.Scope != "openid email" {
+		t.Errorf("scope: stored %q", c.Metadata.Scope)
+	}
+}
+
 // TestClient_ListsAreSets walks over every list that a client has: a value that stands in it
 // twice is stored once, by creation and by a change.
 func TestClient_ListsAreSets(t *testing.T) {
-	values := map[string][2]string{
-		"RedirectURIs": {"https://a.example.com/cb", "https://b.example.com/cb"}, "PostLogoutRedirectURIs": {"https://a.example.com/", "https://b.example.com/"},
-		"Contacts":  {"a@example.com", "b@example.com"},
-		"Resources": {"https://api.example.com/", "urn:api"}, "Audiences": {"https://api.example.com/", "urn:api"}, "Origins": {"https://a.example.com", "https://b.example.com"},
-	}
 	// A repeated type is a mistake, see checkChoices; the other field is not supported yet.
 	refused := []string{"GrantTypes", "ResponseTypes", "DefaultACRValues"}
 	doubled := func(c *storage.Client) (found map[string]*[]string) {
@@ -28,7 +46,7 @@ func TestClient_ListsAreSets(t *testing.T) {
 				if !ok || slices.Contains(refused, name) {
 					continue
 				}
-				two, known := values[name]
+				two, known := listValues[name]
 				if !known {
 					t.Fatalf("%s is a list that this test does not know: give it two values", name)
 				}
@@ -39,33 +57,19 @@ func TestClient_ListsAreSets(t *testing.T) {
 		c.Metadata.Scope = "openid email openid  email"
 		return found
 	}
-	wantOnce := func(t *testing.T, c storage.Client) {
-		t.Helper()
-		for _, holder := range []reflect.Value{reflect.ValueOf(c), reflect.ValueOf(c.Metadata)} {
-			for i := range holder.NumField() {
-				name := holder.Type().Field(i).Name
-				if two, known := values[name]; known && !slices.Equal(holder.Field(i).Interface().([]string), two[:]) {
-					t.Errorf("%s: stored %q, want %q", name, holder.Field(i).Interface(), two)
-				}
-			}
-		}
-		if c.Metadata.Scope != "openid email" {
-			t.Errorf("scope: stored %q", c.Metadata.Scope)
-		}
-	}
 	eachHouse(t, func(t *testing.T, h house) {
 		made, _ := h.create(t, changedClient(storage.Web, func(c *storage.Client) {
-			if n := len(doubled(c)); n != len(values) {
-				t.Fatalf("%d lists, want %d", n, len(values))
+			if n := len(doubled(c)); n != len(listValues) {
+				t.Fatalf("%d lists, want %d", n, len(listValues))
 			}
 		}))
-		wantOnce(t, made)
+		wantListsOnce(t, made)
 		other, _ := h.create(t, changedClient(storage.Web, func(c *storage.Client) { c.ID = "other" }))
 		revised, err := h.ReviseClient(t.Context(), other.ID, func(c *storage.Client) error { doubled(c); return nil }, storage.Origin{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantOnce(t, revised)
+		wantListsOnce(t, revised)
 		// How an operator has spaced the scope is left alone.
 		spaced, err := h.ReviseClient(t.Context(), other.ID, func(c *storage.Client) error { c.Metadata.Scope = "openid  email"; return nil }, storage.Origin{})
 		if err != nil || spaced.Metadata.Scope != "openid  email" {

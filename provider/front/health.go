@@ -14,18 +14,6 @@ func (f *Front) Health() []web.Route {
 	}
 }
 
-// Icons are the routes of favicon.ico: below the issuer, and at the root of its host, which
-// is where browsers ask.
-func (f *Front) Icons() []web.Route {
-	icon := web.Route{Methods: "GET|HEAD", Path: "/favicon.ico", Policy: web.Files, Handler: http.HandlerFunc(f.Files.Icon)}
-	if f.Site.Base == "" {
-		return []web.Route{icon}
-	}
-	atHost := icon
-	atHost.AtHost = true
-	return []web.Route{icon, atHost}
-}
-
 // healthz says that the process lives.
 func healthz(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, "ok") }
 

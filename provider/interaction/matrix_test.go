@@ -103,18 +103,18 @@ func TestMatrix_WhatBecomesOfAnArrival(t *testing.T) {
 					vouched := email != "" && c.vouches(strings.TrimSuffix(word, " as text"))
 					switch {
 					case vouched && address == "known":
-						c.want(t, what, page, "/login/link", http.StatusOK, "Is this account yours?")
+						wantPage(t, what, page, "/login/link", "Is this account yours?")
 					case vouched && c.signUp:
-						c.want(t, what, page, "/consent", http.StatusOK, email)
+						wantPage(t, what, page, "/consent", email)
 					case vouched:
-						c.want(t, what, page, "", http.StatusForbidden, "signup_closed")
+						wantPage(t, what, page, "", "signup_closed")
 					case c.signUp:
-						c.want(t, what, page, "/consent", http.StatusOK, "Vic Tim")
+						wantPage(t, what, page, "/consent", "Vic Tim")
 						if strings.Contains(page.Body, "@corp.example") {
 							t.Errorf("%s: the account has an address:\n%s", what, page.Body)
 						}
 					default:
-						c.want(t, what, page, "", http.StatusForbidden, "identity_not_connected")
+						wantPage(t, what, page, "", "identity_not_connected")
 						page.WantText(t, "connect", "ask the operator")
 						wantWayBack(t, v, page)
 					}
@@ -129,24 +129,31 @@ func TestMatrix_WhatBecomesOfAnArrival(t *testing.T) {
 				}
 			}
 		}
-	}, func(up *providertest.Upstreams, c *provider.Config) {
-		for i, m := range matrix() {
-			config := federation.Config{
-				ID: fmt.Sprintf("liar-%d", i), Kind: m.kind, Name: "Elsewhere", Issuer: up.Liar.URL, Trust: m.trust, Domains: m.domains,
-				ClientID: up.Liar.ClientID, ClientSecret: federation.NewSecret(up.Liar.ClientSecret),
-			}
-			if m.kind == federation.Microsoft {
-				config.Tenants = []string{tenant}
-			}
-			c.Connectors = append(c.Connectors, provider.Connector{SignUp: m.signUp, Config: config})
-		}
-	})
+	}, connectMatrix)
 }
 
-// want wants a page at the path ("": anywhere) with this status and text.
-func (c trusted) want(t *testing.T, what string, page providertest.Stop, path string, status int, text string) {
+// connectMatrix adds the connectors of the matrix to the settings.
+func connectMatrix(up *providertest.Upstreams, c *provider.Config) {
+	for i, m := range matrix() {
+		config := federation.Config{
+			ID: fmt.Sprintf("liar-%d", i), Kind: m.kind, Name: "Elsewhere", Issuer: up.Liar.URL, Trust: m.trust, Domains: m.domains,
+			ClientID: up.Liar.ClientID, ClientSecret: federation.NewSecret(up.Liar.ClientSecret),
+		}
+		if m.kind == federation.Microsoft {
+			config.Tenants = []string{tenant}
+		}
+		c.Connectors = append(c.Connectors, provider.Connector{SignUp: m.signUp, Config: config})
+	}
+}
+
+// wantPage wants the page at the path with this text, or, for "", a refusal with it.
+func wantPage(t *testing.T, what string, page providertest.Stop, path, text string) {
 	t.Helper()
-	if path != "" && page.At.Path != path || page.StatusCode != status || !strings.Contains(page.Body, text) {
-		t.Fatalf("%s: at %s with status %d, want %s with %d and %q:\n%s", what, page.At, page.StatusCode, path, status, text, page.Body)
+	at, status := path, http.StatusOK
+	if path == "" {
+		at, status = page.At.Path, http.StatusForbidden
+	}
+	if page.At.Path != at || page.StatusCode != status || !strings.Contains(page.Body, text) {
+		t.Fatalf("%s: at %s with status %d, want %s with %d and %q:\n%s", what, page.At, page.StatusCode, at, status, text, page.Body)
 	}
 }

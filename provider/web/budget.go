@@ -2,9 +2,10 @@ package web
 
 import "fmt"
 
-// The default limits of proxies decide how much an answer and a request may carry: nginx reads the whole header block of an answer into 4 KB (proxy_buffer_size), and no
-// line of a request over 8 KB (large_client_header_buffers). Beyond that, people get 502
-// or 400 until their cookies expire.
+// The default limits of proxies decide how much an answer and a request may carry: nginx
+// reads the whole header block of an answer into 4 KB (proxy_buffer_size), and no line of a
+// request over 8 KB (large_client_header_buffers). Beyond that, people get 502 or 400 until
+// their cookies expire.
 const (
 	// MaxHeaderBlock is how many bytes the status line and the headers of an answer have.
 	MaxHeaderBlock = 4096

@@ -19,7 +19,7 @@ func (p *Program) Confirm(c *cobra.Command, damage, what string, is func(typed s
 	fmt.Fprintf(p.Stderr, "%s\nType %s to go on: ", damage, what)
 	typed, _ := bufio.NewReader(p.Stdin).ReadString('\n')
 	if !is(strings.TrimSpace(typed)) {
-		return exit.New(exit.NotConfirmed, errors.New("not confirmed; nothing was changed"), "type it as it is shown, or give --yes")
+		return exit.New(exit.NotConfirmed, errors.New("not confirmed; nothing was changed"), "")
 	}
 	return nil
 }

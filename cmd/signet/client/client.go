@@ -19,7 +19,7 @@ type commands struct{ *cli.Program }
 func refusedClient(c *cobra.Command, id string, err error) error {
 	switch noKey, is := errors.AsType[*directory.NoKeyError](err); {
 	case is:
-		return exit.New(exit.NoSigningKey, noKey, "add it to keys.algorithms on every node and restart them first")
+		return exit.New(exit.NoSigningKey, noKey, "")
 	case errors.Is(err, directory.ErrInvalidClient):
 		return cli.Refused(c, exit.InvalidClient, err)
 	case errors.Is(err, storage.ErrConflict):

@@ -41,7 +41,7 @@ good at most: of an earlier rotation that still overlaps, the older secret dies.
 		}
 		rotated, secret, err := p.Directory(settings, db).RotateSecret(ctx, args[0], overlap, cli.Origin())
 		if errors.Is(err, directory.ErrPublicClient) {
-			err = exit.New(exit.PublicClient, err, "a client that can keep one is of type web or service: signet client create --help")
+			err = exit.New(exit.PublicClient, err, "")
 		}
 		if err != nil {
 			return aboutClient(args[0], err)

@@ -155,7 +155,7 @@ func (p *program) backupToStdout(c *cobra.Command, settings config.Config) error
 	}
 	folder, err := os.MkdirTemp(settings.DataDir, "backup-*")
 	if err != nil {
-		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.Reason(err)), "run it as the user whom the data belong to")
+		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.Reason(err)), "run it as the user who owns the data")
 	}
 	defer os.RemoveAll(folder)
 	name := filepath.Join(folder, "backup")

@@ -67,7 +67,7 @@ func (p *program) showMigrations(names []string, check, asJSON bool) error {
 		}
 	}
 	if check && len(names) > 0 {
-		return exit.New(exit.MigrationsPending, fmt.Errorf("%d migrations are pending", len(names)), "make a backup, then run: signet migrate")
+		return exit.New(exit.MigrationsPending, fmt.Errorf("%d migrations are pending", len(names)), "")
 	}
 	p.Say("the schema is up to date")
 	return nil

@@ -81,11 +81,11 @@ type describedRestore struct {
 func restoreProblem(c config.Config, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrInUse):
-		return exit.New(exit.DatabaseInUse, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "stop the server, then run it again")
+		return exit.New(exit.DatabaseInUse, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "")
 	case errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, fmt.Errorf("there is a database in %s already; nothing was changed", c.DataDir), "to keep it under another name and take the backup: --replace")
 	case errors.Is(err, storage.ErrNotBackup):
-		return exit.New(exit.NotABackup, fmt.Errorf("%w; nothing was changed", err), "take another backup: it must be a file that signet backup wrote")
+		return exit.New(exit.NotABackup, fmt.Errorf("%w; nothing was changed", err), "")
 	}
 	return err
 }

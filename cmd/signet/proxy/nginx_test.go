@@ -56,6 +56,31 @@ func startNginx(t *testing.T, signet string) *http.Transport {
 	if strings.Contains(block, "buffer") {
 		t.Fatalf("the block of README.md sets limits of its own: %s", block)
 	}
+	runNginx(t, program, root, block)
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots},
+		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
+			if to == "id.example.com:443" {
+				to = at
+			}
+			return (&net.Dialer{}).DialContext(ctx, network, to)
+		},
+	}
+	t.Cleanup(transport.CloseIdleConnections)
+	signettest.Eventually(t, 15*time.Second, "nginx answers", func() bool {
+		answer, err := (&http.Client{Transport: transport}).Get(issuer + "/readyz")
+		if err != nil {
+			return false
+		}
+		answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+	return transport
+}
+
+// runNginx starts the program with a server block, in the folder root, until the test ends.
+func runNginx(t *testing.T, program, root, block string) {
+	t.Helper()
 	var folders strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 		fmt.Fprintf(&folders, "%s_temp_path %s;\n", kind, filepath.Join(root, kind))
@@ -83,25 +108,6 @@ func startNginx(t *testing.T, signet string) *http.Transport {
 			t.Logf("nginx said:\n%s\nwith\n%s", talk.String(), config)
 		}
 	})
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots},
-		DialContext: func(ctx context.Context, network, to string) (net.Conn, error) {
-			if to == "id.example.com:443" {
-				to = at
-			}
-			return (&net.Dialer{}).DialContext(ctx, network, to)
-		},
-	}
-	t.Cleanup(transport.CloseIdleConnections)
-	signettest.Eventually(t, 15*time.Second, "nginx answers", func() bool {
-		answer, err := (&http.Client{Transport: transport}).Get(issuer + "/readyz")
-		if err != nil {
-			return false
-		}
-		answer.Body.Close()
-		return answer.StatusCode == http.StatusOK
-	})
-	return transport
 }
 
 // certificate writes tls.crt and tls.key for id.example.com into the folder.

@@ -72,14 +72,9 @@ func released(t *testing.T, i *signettest.Instance, client signettest.CreatedCli
 	return userinfo, idToken
 }
 
-// Every claim that the discovery document of a running server advertises can be filled by a
-// command, comes out at userinfo under exactly one of the scopes that it advertises, comes
-// out by the claims parameter alone, at userinfo and in the ID token, and is absent
-// without both.
-func TestClaims_EachAdvertisedOneCanBeFilledAndComesOut(t *testing.T) {
-	i := signettest.NewInstance(t)
-	i.Serve(t)
-	client := i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent")
+// advertised are the claims about people and the scopes that a running server advertises.
+func advertised(t *testing.T, i *signettest.Instance) (claims, scopes []string) {
+	t.Helper()
 	var discovery struct {
 		Claims []string `json:"claims_supported"`
 		Scopes []string `json:"scopes_supported"`
@@ -88,47 +83,98 @@ func TestClaims_EachAdvertisedOneCanBeFilledAndComesOut(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &discovery); err != nil {
 		t.Fatal(err)
 	}
-	var names []string
-	update := []string{"user", "update", i.Email}
-	asked := map[string]any{}
-	for _, name := range discovery.Claims {
-		if slices.Contains(ofTheSignIn, name) {
-			continue
-		}
-		names, asked[name] = append(names, name), nil
-		filler, special := fillers[name]
-		value := values[name]
-		if !special && value.right == "" {
-			t.Errorf("%s is advertised, and no command fills it", name)
-			continue
-		}
-		if !special {
-			filler.flags = []string{"--" + strings.ReplaceAll(name, "_", "-"), value.right}
-		}
-		update = append(update, filler.flags...)
+	return slices.DeleteFunc(discovery.Claims, func(name string) bool { return slices.Contains(ofTheSignIn, name) }), discovery.Scopes
+}
+
+// flagsFor are the flags of `signet user update` that fill a claim; false if there are none.
+func flagsFor(claim string) ([]string, bool) {
+	if filler, special := fillers[claim]; special {
+		return filler.flags, true
 	}
-	i.Command(t, "", nil, update...)
-	want := func(where, name string, got any) {
-		t.Helper()
-		wanted := any(values[name].stored)
-		if filler, special := fillers[name]; special {
-			wanted = filler.want
+	value := values[claim].right
+	return []string{"--" + strings.ReplaceAll(claim, "_", "-"), value}, value != ""
+}
+
+// emptied are the same flags with empty values, which take the values away again.
+func emptied(flags []string) []string {
+	empty := slices.Clone(flags)
+	for i, word := range flags {
+		switch {
+		case word == "--phone-number-verified":
+			empty[i] += "=false"
+		case !strings.HasPrefix(word, "--"):
+			empty[i] = ""
 		}
-		if number, is := got.(float64); is && wanted == "a number" && number > 0 {
-			return
+	}
+	return empty
+}
+
+// wantClaim wants a claim to come out as it was filled.
+func wantClaim(t *testing.T, where, name string, got any) {
+	t.Helper()
+	want := any(values[name].stored)
+	if filler, special := fillers[name]; special {
+		want = filler.want
+	}
+	if number, is := got.(float64); is && want == "a number" && number > 0 {
+		return
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%s: %s is %v, want %v", where, name, got, want)
+	}
+}
+
+// Every claim that the discovery document of a running server advertises can be filled by a
+// command, comes out at userinfo under exactly one of the scopes that it advertises, comes
+// out by the claims parameter alone, at userinfo and in the ID token, and is absent
+// without both.
+func TestClaims_EachAdvertisedOneCanBeFilledAndComesOut(t *testing.T) {
+	i := signettest.NewInstance(t)
+	i.Serve(t)
+	client := i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent")
+	names, scopes := advertised(t, i)
+	var flags []string
+	asked := map[string]any{}
+	for _, name := range names {
+		own, known := flagsFor(name)
+		if !known {
+			t.Fatalf("%s is advertised, and no command fills it", name)
 		}
-		if fmt.Sprint(got) != fmt.Sprint(wanted) {
-			t.Errorf("%s: %s is %v, want %v", where, name, got, wanted)
-		}
+		flags, asked[name] = append(flags, own...), nil
+	}
+	parameter, err := json.Marshal(map[string]any{"userinfo": asked, "id_token": asked})
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.Command(t, "", nil, append([]string{"user", "update", i.Email}, flags...)...)
+
+	wantEachByOneScope(t, i, client, names, scopes)
+	userinfo, idToken := released(t, i, client, nil, string(parameter))
+	for _, name := range names {
+		wantClaim(t, "userinfo by the claims parameter", name, userinfo[name])
+		wantClaim(t, "ID token by the claims parameter", name, idToken[name])
 	}
 
+	i.Command(t, "", nil, append([]string{"user", "update", i.Email}, emptied(flags)...)...)
+	userinfo, _ = released(t, i, client, scopes, string(parameter))
+	for _, name := range names {
+		if kept := slices.Contains([]string{"email", "email_verified", "updated_at"}, name); (userinfo[name] != nil) != kept {
+			t.Errorf("after everything was taken away userinfo has %s = %v", name, userinfo[name])
+		}
+	}
+}
+
+// wantEachByOneScope wants each claim of a person at userinfo under one scope and in no ID
+// token, and every claim of the sign-in in every ID token.
+func wantEachByOneScope(t *testing.T, i *signettest.Instance, client signettest.CreatedClient, names, scopes []string) {
+	t.Helper()
 	byScope := map[string][]string{}
-	for _, scope := range discovery.Scopes {
+	for _, scope := range scopes {
 		userinfo, idToken := released(t, i, client, []string{scope}, "")
 		for _, name := range names {
 			if userinfo[name] != nil {
 				byScope[name] = append(byScope[name], scope)
-				want("userinfo by scope "+scope, name, userinfo[name])
+				wantClaim(t, "userinfo by scope "+scope, name, userinfo[name])
 			}
 			if idToken[name] != nil {
 				t.Errorf("scope %s puts %s into the ID token", scope, name)
@@ -143,32 +189,6 @@ func TestClaims_EachAdvertisedOneCanBeFilledAndComesOut(t *testing.T) {
 	for _, name := range names {
 		if len(byScope[name]) != 1 {
 			t.Errorf("%s comes by the scopes %q, want one", name, byScope[name])
-		}
-	}
-
-	parameter, err := json.Marshal(map[string]any{"userinfo": asked, "id_token": asked})
-	if err != nil {
-		t.Fatal(err)
-	}
-	userinfo, idToken := released(t, i, client, nil, string(parameter))
-	for _, name := range names {
-		want("userinfo by the claims parameter", name, userinfo[name])
-		want("ID token by the claims parameter", name, idToken[name])
-	}
-
-	for k := 3; k < len(update); k++ { // every value is taken away again
-		if !strings.HasPrefix(update[k], "--") {
-			update[k] = ""
-		}
-		if update[k] == "--phone-number-verified" {
-			update[k] += "=false"
-		}
-	}
-	i.Command(t, "", nil, update...)
-	userinfo, _ = released(t, i, client, discovery.Scopes, string(parameter))
-	for _, name := range names {
-		if kept := slices.Contains([]string{"email", "email_verified", "updated_at"}, name); (userinfo[name] != nil) != kept {
-			t.Errorf("after everything was taken away userinfo has %s = %v", name, userinfo[name])
 		}
 	}
 }
