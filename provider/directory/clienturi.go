@@ -4,11 +4,87 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 
 	"signet/federation/foreign"
 	"signet/storage"
 )
+
+func checkRedirectURIs(c storage.Client, wrong report) {
+	uris := c.Metadata.RedirectURIs
+	for _, uri := range uris {
+		if err := checkRedirectURI(uri, c.Type); err != nil {
+			wrong("%q %w", shortened(uri), err)
+		} else if name := responseParameter(uri); name != "" {
+			// RFC 6749, section 3.1.2: the client would see the parameter twice.
+			wrong("%q has the query parameter %s, which the answer itself may carry", shortened(uri), name)
+		}
+	}
+	checkCount(uris, wrong)
+}
+
+func checkRedirectURIsOfGrants(c storage.Client, wrong report) {
+	given, needs := len(c.Metadata.RedirectURIs) > 0, slices.Contains(c.Metadata.GrantTypes, storage.GrantCode)
+	switch {
+	case needs && !given:
+		wrong("is empty: the authorization code must have somewhere to go")
+	case !needs && given:
+		wrong("must be empty: this client never asks for an authorization code")
+	}
+}
+
+func checkPostLogoutRedirectURIs(c storage.Client, wrong report) {
+	for _, uri := range c.Metadata.PostLogoutRedirectURIs {
+		if err := checkRedirectURI(uri, c.Type); err != nil {
+			wrong("%q %w", shortened(uri), err)
+		}
+	}
+	checkCount(c.Metadata.PostLogoutRedirectURIs, wrong)
+}
+
+func checkOrigins(c storage.Client, wrong report) {
+	for _, origin := range c.Origins {
+		if err := checkOrigin(origin); err != nil {
+			wrong("%q %w", shortened(origin), err)
+		}
+	}
+}
+
+// link is the rule of a field that holds one address of the web, or none.
+func link(uri func(storage.ClientMetadata) string) func(storage.Client, report) {
+	return func(c storage.Client, wrong report) {
+		if uri := uri(c.Metadata); uri == "" {
+			return
+		} else if err := checkRedirectURI(uri, storage.Web); err != nil {
+			wrong("%q %w", shortened(uri), err)
+		}
+	}
+}
+
+// shownLink is the rule of an address that pages link to, which they do by https alone.
+func shownLink(uri func(storage.ClientMetadata) string) func(storage.Client, report) {
+	anyLink := link(uri)
+	return func(c storage.Client, wrong report) {
+		if uri := uri(c.Metadata); strings.HasPrefix(uri, "http://") {
+			wrong("%q must be https: people are shown it", shortened(uri))
+		} else {
+			anyLink(c, wrong)
+		}
+	}
+}
+
+// resources is the rule of a field that holds identifiers of APIs.
+func resources(list func(storage.Client) []string) func(storage.Client, report) {
+	return func(c storage.Client, wrong report) {
+		checkCount(list(c), wrong)
+		for _, uri := range list(c) {
+			if err := checkResourceURI(uri); err != nil {
+				wrong("%q %w", shortened(uri), err)
+			}
+		}
+	}
+}
 
 // checkRedirectURI says why a browser may not be sent to uri for a client of that type.
 func checkRedirectURI(uri string, t storage.ClientType) error {
