@@ -30,12 +30,12 @@ var house = func() map[string][]string {
 	tests := []string{"storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
 	// The program: commands above the process and the demo of `signet dev`, both above
 	// the settings.
-	settings := []string{"spelling", "cmd/signet/exit"}
+	settings := []string{"provider/spelling", "cmd/signet/exit"}
 	process := join(settings, "cmd/signet/config", "cmd/signet/node")
 	commands := join(process, "cmd/signet/cli", "federation/foreign", "storage", "provider/credential", "provider/directory")
 	return map[string][]string{
 		"static":                    {},
-		"spelling":                  {},
+		"provider/spelling":         {},
 		"federation/foreign":        {},
 		"storage/engine":            {},
 		"storage":                   {"federation/foreign", "storage/engine"},
@@ -57,7 +57,7 @@ var house = func() map[string][]string {
 		"provider/flow":             carriers,
 		"provider/upkeep":           {"storage", "provider/web"},
 		"provider/visit":            join(carriers, "provider/credential"),
-		"provider/directory":        {"spelling", "federation/foreign", "storage", "provider/keys", "provider/credential"},
+		"provider/directory":        {"provider/spelling", "federation/foreign", "storage", "provider/keys", "provider/credential"},
 		"provider/interaction":      join(rulers, "provider/flow"),
 		"provider/account":          rulers,
 		"provider/admin":            join(rulers, "provider/keys/keeper"),

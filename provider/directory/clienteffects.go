@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"signet/federation/foreign"
-	"signet/spelling"
+	"signet/provider/spelling"
 	"signet/storage"
 )
 

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"signet/cmd/signet/exit"
-	"signet/spelling"
+	"signet/provider/spelling"
 )
 
 // Noun makes c a command that only holds others: alone or with a word it does

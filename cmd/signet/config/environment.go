@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"signet/cmd/signet/exit"
-	"signet/spelling"
+	"signet/provider/spelling"
 )
 
 // fileVariable names the settings file.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"signet/cmd/signet/exit"
-	"signet/spelling"
+	"signet/provider/spelling"
 )
 
 // DescribedMistake is a mistake as --json shows it.

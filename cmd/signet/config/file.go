@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"signet/cmd/signet/exit"
-	"signet/spelling"
+	"signet/provider/spelling"
 )
 
 // readFile reads the YAML file through its nodes, so that every mistake has a line. The

@@ -20,7 +20,7 @@ import (
 	"signet/federation/foreign"
 	"signet/provider/keys"
 	"signet/provider/outbound"
-	"signet/spelling"
+	"signet/provider/spelling"
 	"signet/storage"
 )
 

@@ -17,7 +17,7 @@ import (
 	"signet/federation"
 	"signet/provider"
 	"signet/provider/outbound"
-	"signet/spelling"
+	"signet/provider/spelling"
 )
 
 // CF-02: http issuer, localhost, trailing slash, query, or insecure flags in production.

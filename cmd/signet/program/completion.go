@@ -16,7 +16,7 @@ import (
 	"signet/cmd/signet/user"
 	"signet/federation/foreign"
 	"signet/provider"
-	"signet/spelling"
+	"signet/provider/spelling"
 	"signet/storage"
 )
 

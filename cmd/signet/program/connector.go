@@ -16,7 +16,7 @@ import (
 	"signet/provider"
 	"signet/provider/interaction"
 	"signet/provider/outbound"
-	"signet/spelling"
+	"signet/provider/spelling"
 )
 
 func (p *program) connectorCommand() *cobra.Command {

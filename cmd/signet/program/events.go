@@ -14,7 +14,7 @@ import (
 	"signet/cmd/signet/cli"
 	"signet/cmd/signet/config"
 	"signet/cmd/signet/user"
-	"signet/spelling"
+	"signet/provider/spelling"
 	"signet/storage"
 )
 
