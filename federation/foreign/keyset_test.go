@@ -142,7 +142,7 @@ func FuzzUsableKeys(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if !json.Valid(text) {
-			t.Skip()
+			return
 		}
 		found, _, err := foreign.UsableKeys([]byte(`{"keys":[` + string(text) + `,` + string(fine) + `]}`))
 		if err != nil || len(found) == 0 || len(found) > 2 || !found[len(found)-1].Fits("ES384") {

@@ -18,8 +18,8 @@ func (p *program) versionCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "version", Short: "Print the version, and the commit that it was built from", Args: cli.Exactly(),
 		Long: `Print the version, the commit that the program was built from, the commit's time and
-the version of Go. A build without version control (go run, go build -buildvcs=false)
-does not know its commit, and says so.`,
+the version of Go. go run and go build -buildvcs=false record no commit; such a build
+says so.`,
 		Example: "  signet version --json",
 	}
 	asJSON := cli.JSONFlag(c)
@@ -36,7 +36,7 @@ does not know its commit, and says so.`,
 // build is what a program knows of where it comes from.
 type build struct {
 	Version  string `json:"version"`
-	Commit   string `json:"commit"`         // "unknown" for a build without version control
+	Commit   string `json:"commit"`         // "unknown" if the build recorded none
 	Modified bool   `json:"modified"`       // the files were not those of the commit
 	Date     string `json:"date,omitempty"` // of the commit, RFC 3339
 	Go       string `json:"go"`
@@ -50,7 +50,7 @@ func (b build) String() string {
 	said := b.Version + ", commit " + b.Commit
 	switch {
 	case b.Commit == unknown:
-		said += " (built without version control)"
+		said += " (go run and -buildvcs=false record none)"
 	case b.Modified:
 		said += " with changes"
 	}

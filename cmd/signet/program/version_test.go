@@ -17,9 +17,9 @@ func TestVersion_SaysTheCommitOrThatThereIsNone(t *testing.T) {
 		want string
 		from *debug.BuildInfo
 	}{
-		{"devel, commit unknown (built without version control), ", nil},
-		{"devel, commit unknown (built without version control), ", recorded("(devel)")},
-		{"v1.2.3, commit unknown (built without version control), ", recorded("v1.2.3")},
+		{"devel, commit unknown (go run and -buildvcs=false record none), ", nil},
+		{"devel, commit unknown (go run and -buildvcs=false record none), ", recorded("(devel)")},
+		{"v1.2.3, commit unknown (go run and -buildvcs=false record none), ", recorded("v1.2.3")},
 		{"devel, commit " + commit + " of 2026-11-29T12:00:00Z, ", recorded("(devel)", revision, at, clean)},
 		{"v0.0.0-2026, commit " + commit + " with changes of 2026-11-29T12:00:00Z, ", recorded("v0.0.0-2026", revision, at, changed)},
 	} {
