@@ -86,7 +86,7 @@ func largest(t *testing.T, b *providertest.Testbed, grow func(n int) url.Values)
 		case http.StatusSeeOther:
 			return false
 		case http.StatusBadRequest:
-			if !strings.Contains(a.Body, "shorten") || strings.Contains(a.Body, "PAR") || !strings.Contains(b.Log.String(), `"cause":"request_too_large"`) {
+			if !strings.Contains(a.Body, "shorten") || strings.Contains(a.Body, " PAR") || !strings.Contains(b.Log.String(), `"cause":"request_too_large"`) {
 				t.Fatalf("the refusal does not say what to change: %s", a.Body)
 			}
 			return true

@@ -222,7 +222,7 @@ func TestTakeover_ErrorBesideACodeWins(t *testing.T) {
 		callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
 		page := v.Get(t, callback+"&"+url.Values{"error": {"access_denied"}, "error_description": {"<b>call 555 now</b>"}}.Encode())
 		v.WantProblem(t, page, http.StatusForbidden, "upstream_denied")
-		if strings.Contains(page.Body, "555") {
+		if strings.Contains(page.Body, "call 555") {
 			t.Error("the page repeats the upstream")
 		}
 		if n := up.Google.Count("POST /token"); n != 0 {
