@@ -10,7 +10,7 @@ import (
 )
 
 // TestCrossOrigin_InTheBrowser: pages of a client, of the first-party app and of a stranger
-// fetch what they may, each call with the headers that a tracing library adds.
+// fetch every address that is open to them, with the headers of a tracing library.
 func TestCrossOrigin_InTheBrowser(t *testing.T) {
 	pages := map[string]string{}
 	for _, name := range []string{"client", "app", "stranger"} {

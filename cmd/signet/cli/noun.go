@@ -52,8 +52,8 @@ func Usage(c *cobra.Command, err error) error {
 	return exit.New(exit.Usage, err, seeHelp(c))
 }
 
-// Refused is a rule that refuses what the command line says, by its code or for the table
-// to find.
+// Refused makes the error of a rule that refuses values of the command line, and adds where
+// its help is. An error that the table of exit codes knows has the code of the table.
 func Refused(c *cobra.Command, code exit.Code, err error) error {
 	return exit.New(code, err, seeHelp(c))
 }
