@@ -14,54 +14,56 @@ import (
 	"signet/provider/session"
 )
 
-// Config is what a provider needs to know. Issuer and MasterKey are required;
-// the zero value of every other field is its default.
+// Config holds the settings of a provider. Issuer and MasterKey are required; the zero
+// value of every other field means its default.
 type Config struct {
 	Issuer         string                     // https, or http on a loopback host; no trailing slash
 	MasterKey      [32]byte                   // seals private keys at rest
 	MasterKeys     func() ([][32]byte, error) // see vault.Config.Masters
 	CookieName     string                     // base name of the cookies; default "signet"
-	CookieDomain   string                     // whose hosts get the first-party access token; default: the issuer's host alone
+	CookieDomain   string                     // domain of the cookie with the first-party access token; default: only the issuer's host
 	FirstParty     FirstParty
 	TrustedProxies []netip.Prefix
-	Algorithms     []string     // published signing lines; default ES256, RS256
-	Keys           keeper.Life  // how long keys live; that of their tokens follows from Lifetimes
+	Algorithms     []string     // signing algorithms with published keys; default ES256, RS256
+	Keys           keeper.Life  // times of key rotation; KeyLife adds the lifetimes of the tokens
 	Module         vault.Module // see vault.Config
-	InModule       []string     // likewise
+	InModule       []string     // see vault.Config
 	Lifetimes      Lifetimes
-	Passwords      credential.Params // costs of argon2id
-	PasswordLength int               // characters that a new password has at least; 10
-	RateLimits     credential.Limits // of wrong passwords
+	Passwords      credential.Params // cost of argon2id
+	PasswordLength int               // fewest characters of a new password; default 10
+	RateLimits     credential.Limits // for wrong passwords
 	Connectors     []Connector       // upstreams, in the order of their buttons
-	Outbound       outbound.Config   // how other hosts are called
-	EditUsername   bool              // people may edit their preferred_username
-	Development    bool              // error pages show what was received and registered
-	DemoPath       string            // linked from the home page; "" for no link
+	Outbound       outbound.Config   // limits of calls to other hosts
+	EditUsername   bool              // users may edit their preferred_username
+	Development    bool              // error pages also show the received and the registered values
+	DemoPath       string            // path that the home page links to; "" for no link
 	Now            func() time.Time  // default time.Now
 	Log            *slog.Logger      // default slog.Default
 }
 
-// FirstParty is the app whose pages live on Signet's cookies and never see a token.
+// FirstParty configures the first-party app: its pages use Signet's cookies and never see
+// a token.
 type FirstParty struct {
-	ClientID string   // its client; default: the only first-party client
-	Origins  []string // of its pages, beside the issuer's own: scheme, host and port
-	Audience string   // of its access tokens, never the issuer; default: the client's id
+	ClientID string   // client of the app; default: the only first-party client
+	Origins  []string // origins of its pages (scheme, host and port); the issuer's own origin always counts
+	Audience string   // aud of its access tokens, never the issuer; default: the client's id
 }
 
-// Lifetimes tell how long things are good for. Zero means the default.
+// Lifetimes are the times after which tokens, sessions and the like expire. Zero means
+// the default, which each comment gives.
 type Lifetimes struct {
-	Access       time.Duration // access token: refused after it; 15 min
+	Access       time.Duration // access token; 15 min
 	ID           time.Duration // ID token; 15 min
 	Code         time.Duration // authorization code; 60 s
-	Request      time.Duration // authorization request, from /authorize to the answer; 30 min
-	Refresh      time.Duration // refresh token unused; 7 d
-	RefreshMax   time.Duration // refresh token in all; 30 d
-	Offline      time.Duration // offline grant unused; 30 d
-	OfflineMax   time.Duration // offline grant in all; 365 d
-	RefreshGrace time.Duration // how long a rotated refresh token is answered again; 30 s
-	Session      time.Duration // session unused, not kept; 12 h
-	SessionKept  time.Duration // session unused, "Keep me signed in"; 7 d
-	SessionMax   time.Duration // session in all; 30 d
+	Request      time.Duration // authorization request, from /authorize to its answer; 30 min
+	Refresh      time.Duration // refresh token that is not used; 7 d
+	RefreshMax   time.Duration // refresh token, however often it is used; 30 d
+	Offline      time.Duration // offline grant that is not used; 30 d
+	OfflineMax   time.Duration // offline grant, however often it is used; 365 d
+	RefreshGrace time.Duration // time in which a rotated refresh token still gets an answer; 30 s
+	Session      time.Duration // inactive session without "Keep me signed in"; 12 h
+	SessionKept  time.Duration // inactive session with "Keep me signed in"; 7 d
+	SessionMax   time.Duration // session, however active it is; 30 d
 	Consent      time.Duration // remembered consent; 365 d
 }
 
@@ -80,17 +82,18 @@ func (l *Lifetimes) setDefaults() {
 	}
 }
 
-// ofTokens are those that decide about grants and their tokens.
-func (l Lifetimes) ofTokens() flow.Lifetimes {
+// forTokens returns the lifetimes of grants and their tokens.
+func (l Lifetimes) forTokens() flow.Lifetimes {
 	return flow.Lifetimes{
 		Access: l.Access, ID: l.ID, Refresh: l.Refresh, RefreshMax: l.RefreshMax,
 		Offline: l.Offline, OfflineMax: l.OfflineMax, RefreshGrace: l.RefreshGrace,
 	}
 }
 
-// KeyLife tells how long the keys of such a provider live: what the settings say of
-// them, and how long what they sign does. A logout token's two minutes lie within the
-// time that a retired key stays published beyond that.
+// KeyLife completes the times of key rotation with the longest lifetimes of the messages
+// that the keys sign and seal. A retired key must stay until the last of these has
+// expired. Logout tokens do not count: their two minutes are shorter than the margin that
+// the keeper adds.
 func (l Lifetimes) KeyLife(of keeper.Life) keeper.Life {
 	l.setDefaults()
 	of.Tokens = max(l.Access, l.ID)
@@ -98,17 +101,16 @@ func (l Lifetimes) KeyLife(of keeper.Life) keeper.Life {
 	return of
 }
 
-// Live are the settings that a running provider takes over: the fields of Config of
-// these names, and FirstParty.Origins.
+// Live holds the settings that can change without a restart: the fields of the same
+// names in Config, and Config.FirstParty.Origins.
 type Live struct {
 	Connectors     []Connector
 	TrustedProxies []netip.Prefix
 	Origins        []string
 }
 
-// live takes the settings out of c that a running provider takes over: what is left
-// belongs to all generations.
-func (c *Config) live() Live {
+// takeLive moves the Live settings out of c. The rest of c is shared by all generations.
+func (c *Config) takeLive() Live {
 	l := Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins}
 	c.Connectors, c.TrustedProxies, c.FirstParty.Origins = nil, nil, nil
 	return l

@@ -14,14 +14,14 @@ import (
 	"signet/templates"
 )
 
-// Connector is an upstream and what the operator lets it do here.
+// Connector is an upstream with the rights that the operator gives it.
 type Connector struct {
 	federation.Config
-	AutoLink bool // a vouched address opens the account that has proven it
-	SignUp   bool // people without an account get one
+	AutoLink bool // an email address that the upstream has verified opens the account that has verified it too
+	SignUp   bool // new users get an account
 }
 
-// Build makes the connector, with what the operator lets it do here. It calls nobody.
+// Build makes the connector. It does not call the upstream.
 //
 // federation.ErrMisconfigured: the settings cannot work or contradict each other; the
 // text names the key.
@@ -40,9 +40,9 @@ func (c Connector) Build(client *http.Client, now func() time.Time) (interaction
 	return interaction.Connector{Connector: built, AutoLink: c.AutoLink, SignUp: c.SignUp}, nil
 }
 
-// build makes them all. It calls nobody: an upstream that is down costs its own button,
-// never the start.
-func build(connectors []Connector, client *http.Client, now func() time.Time) ([]interaction.Connector, error) {
+// buildConnectors builds all connectors. It does not call the upstreams: an upstream that
+// does not answer must not prevent the start.
+func buildConnectors(connectors []Connector, client *http.Client, now func() time.Time) ([]interaction.Connector, error) {
 	built := make([]interaction.Connector, 0, len(connectors))
 	for _, c := range connectors {
 		connector, err := c.Build(client, now)
@@ -54,8 +54,8 @@ func build(connectors []Connector, client *http.Client, now func() time.Time) ([
 	return built, nil
 }
 
-// ids are the ids of connectors.
-func ids(connectors []Connector) []string {
+// connectorIDs returns the ids of the connectors.
+func connectorIDs(connectors []Connector) []string {
 	ids := make([]string, 0, len(connectors))
 	for _, c := range connectors {
 		ids = append(ids, c.ID)
@@ -63,19 +63,19 @@ func ids(connectors []Connector) []string {
 	return ids
 }
 
-// described are they with what the operators' pages tell of their settings.
-func described(connectors []Connector, built []interaction.Connector, issuer string) []admin.Connector {
-	described := make([]admin.Connector, len(built))
+// adminConnectors adds the settings that the pages of administrators show.
+func adminConnectors(connectors []Connector, built []interaction.Connector, issuer string) []admin.Connector {
+	shown := make([]admin.Connector, len(built))
 	for i, c := range connectors {
-		described[i] = admin.Connector{
+		shown[i] = admin.Connector{
 			Connector: built[i].Connector, RedirectURI: interaction.CallbackURI(issuer, c.ID), ClientID: c.ClientID,
 			Home: cmp.Or(c.BaseURL, c.Issuer), AllowedDomains: c.AllowedDomains, SignUp: c.SignUp, AutoLink: c.AutoLink,
 		}
 	}
-	return described
+	return shown
 }
 
-// groupSources are they with the issuers whose groups count.
+// groupSources lists, for each connector, the issuers whose groups users receive.
 func groupSources(built []interaction.Connector) []storage.GroupSource {
 	sources := make([]storage.GroupSource, len(built))
 	for i, c := range built {
@@ -87,8 +87,9 @@ func groupSources(built []interaction.Connector) []storage.GroupSource {
 	return sources
 }
 
-// upstreams are they without what the operator lets them do here.
-func upstreams(built []interaction.Connector) []federation.Connector {
+// federationConnectors returns the connectors without the rights that the operator gives
+// them.
+func federationConnectors(built []interaction.Connector) []federation.Connector {
 	upstreams := make([]federation.Connector, len(built))
 	for i, c := range built {
 		upstreams[i] = c.Connector
@@ -96,8 +97,8 @@ func upstreams(built []interaction.Connector) []federation.Connector {
 	return upstreams
 }
 
-// buttons are they as pages show them.
-func buttons(built []interaction.Connector) []templates.ConnectorButton {
+// connectorButtons returns the connectors as buttons for pages.
+func connectorButtons(built []interaction.Connector) []templates.ConnectorButton {
 	buttons := make([]templates.ConnectorButton, len(built))
 	for i, c := range built {
 		buttons[i] = interaction.Button(c)

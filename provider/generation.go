@@ -15,19 +15,20 @@ import (
 	"signet/storage"
 )
 
-// generation is what a reload of the settings makes anew: the rooms, their routes and
-// the handler of them all. A request is served by one generation to its end.
+// generation holds the parts that a reload of the settings builds again: the packages
+// that serve requests, their routes and the one handler. One generation serves a request
+// from beginning to end.
 type generation struct {
-	connectors []string // ids
+	connectors []string // their ids
 	groups     []storage.GroupSource
 	routes     []web.Route
 	handler    http.Handler
 }
 
-// newGeneration builds the rooms on what they share.
+// newGeneration builds the packages that serve requests on the shared parts.
 func newGeneration(s *shared, live Live) (*generation, error) {
 	c := s.config
-	connectors, err := build(live.Connectors, s.outbound.Configured(), c.Now)
+	connectors, err := buildConnectors(live.Connectors, s.outbound.Configured(), c.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -37,18 +38,18 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	})
 	visits := visit.New(visit.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Passwords: s.passwords,
-		Connectors: upstreams(connectors), Now: c.Now,
+		Connectors: federationConnectors(connectors), Now: c.Now,
 	})
 	signIn := interaction.New(interaction.Deps{
 		Site: s.site, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits,
 		Directory: s.directory, Connectors: connectors, Health: s.health, KeepFor: c.Lifetimes.SessionKept, Consent: c.Lifetimes.Consent, Now: c.Now,
 	})
-	own := account.New(account.Deps{
+	accountPages := account.New(account.Deps{
 		Site: s.site, DB: s.db, Clients: s.clients, Sessions: s.sessions, Passwords: s.passwords, Visits: visits, Notices: s.notices,
-		Directory: s.directory, Connectors: buttons(connectors), Now: c.Now, EditUsername: c.EditUsername, DemoPath: c.DemoPath,
+		Directory: s.directory, Connectors: connectorButtons(connectors), Now: c.Now, EditUsername: c.EditUsername, DemoPath: c.DemoPath,
 	})
-	operators := admin.New(admin.Deps{
-		Site: s.site, DB: s.db, Visits: visits, Connectors: described(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,
+	adminPages := admin.New(admin.Deps{
+		Site: s.site, DB: s.db, Visits: visits, Connectors: adminConnectors(live.Connectors, connectors, c.Issuer), Keys: s.keeper, Now: c.Now,
 	})
 	app := firstparty.New(firstparty.Deps{
 		Issuer: c.Issuer, DB: s.db, Ring: s.ring, Requests: requests, Sessions: s.sessions, Visits: visits, Tokens: s.tokens, Now: c.Now,
@@ -60,9 +61,9 @@ func newGeneration(s *shared, live Live) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	door := front.New(front.Deps{
+	entrance := front.New(front.Deps{
 		DB: s.db, Ring: s.ring, Site: s.site, Files: s.files, Jobs: s.jobs, Gates: s.gates, Proxies: live.TrustedProxies, Now: c.Now, Log: c.Log,
 	})
-	routes := rooms{protocol, signIn, app, own, operators, door}.routes()
-	return &generation{connectors: ids(live.Connectors), groups: groupSources(connectors), routes: routes, handler: door.Handler(routes)}, nil
+	routes := rooms{protocol, signIn, app, accountPages, adminPages, entrance}.routes()
+	return &generation{connectors: connectorIDs(live.Connectors), groups: groupSources(connectors), routes: routes, handler: entrance.Handler(routes)}, nil
 }

@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// FollowOnce reloads what is cached (clients, keys) when the change counter
-// moved, stores how the connectors fare, ends the sessions of those that were removed,
-// and takes groups away that the settings do not cover any more. Its caller calls it once a second.
+// FollowOnce brings the node up to date with the database and the settings. It reloads the
+// cached clients and keys if the change counter has moved, and stores the health of the
+// connectors. It also ends the sessions of removed connectors, and deletes groups that
+// the settings no longer allow. Call it once a second.
 func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 	s := p.shared
 	if n := s.gates.Refused(); n > 0 {
@@ -18,42 +19,43 @@ func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 		s.jobs.ForgetGroupsOnce(ctx, p.generation.groups, at))
 }
 
-// DeliverOnce tells clients of the sessions that have ended, and returns when they
-// have answered. Its caller calls it once a second.
+// DeliverOnce sends the due back-channel logout notices, and returns when the clients have
+// answered. Call it once a second.
 func (p *Provider) DeliverOnce(ctx context.Context, at time.Time) error {
 	return p.shared.notices.DeliverOnce(ctx, at)
 }
 
-// Drain waits for what requests have left behind them: the clients that a sign-out
-// is telling. Its caller calls it when no more requests come.
+// Drain waits for the back-channel logout notices that requests have started to send. Call
+// it after the last request.
 func (p *Provider) Drain() { p.shared.notices.Wait() }
 
-// RotateOnce lets the keys go through their life, see keeper.Rotator. Its
-// caller calls it once a second, never twice at a time.
+// RotateOnce performs the due steps of key rotation, see keeper.Rotator. Call it once a
+// second; calls must not overlap.
 func (p *Provider) RotateOnce(ctx context.Context, at time.Time) error {
 	return p.shared.rotator.RotateOnce(ctx, at)
 }
 
-// SweepOnce deletes what is kept no longer. Its caller calls it once a minute, never
-// twice at a time.
+// SweepOnce deletes rows whose retention time has ended. Call it once a minute; calls must
+// not overlap.
 func (p *Provider) SweepOnce(ctx context.Context, at time.Time) error {
 	return p.shared.jobs.SweepOnce(ctx, at)
 }
 
-// NoteRefusalsOnce writes the events of refused requests. Its caller calls it once a
-// second, and at the end.
+// NoteRefusalsOnce writes the audit events of refused requests. Call it once a second and
+// when the node stops.
 func (p *Provider) NoteRefusalsOnce(ctx context.Context) error {
 	return p.shared.jobs.NoteRefusalsOnce(ctx)
 }
 
-// NoteReadersOnce writes down which programs have read the JWKS since the last time. Its
-// caller calls it once a minute, and at the end.
+// NoteReadersOnce stores which programs have fetched the JWKS since the last call. Call it
+// once a minute and when the node stops.
 func (p *Provider) NoteReadersOnce(ctx context.Context, at time.Time) error {
 	return p.shared.jobs.NoteReadersOnce(ctx, at)
 }
 
-// LeaveConnectors is called when the node stops: the connectors that it alone served
-// count as removed soon, unless its successor serves them.
+// LeaveConnectors records that the node stops and no longer serves its connectors. A
+// connector that no other node serves counts as removed shortly afterwards, unless the
+// restarted node serves it again. Call it when the node stops.
 func (p *Provider) LeaveConnectors(ctx context.Context, at time.Time) error {
 	return p.shared.jobs.LeaveConnectors(ctx, at)
 }

@@ -8,17 +8,18 @@ import (
 	"signet/storage"
 )
 
-// Provider is an OpenID provider over one database. Any number of them may share
-// one; none keeps anything in memory but caches that follow the change counter.
+// Provider is an OpenID provider on one database. Any number of providers may share a
+// database: each holds only caches in memory, and reloads them when the change counter
+// in the database moves.
 type Provider struct {
-	shared     *shared     // With hands it on
-	generation *generation // With makes another
+	shared     *shared     // the same for all providers that With returns
+	generation *generation // made anew by With
 }
 
 // New opens the key ring, loads the clients and builds the handler.
 func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	c.setDefaults()
-	live := c.live()
+	live := c.takeLive()
 	s, err := newShared(ctx, c, db)
 	if err != nil {
 		return nil, err
@@ -26,9 +27,9 @@ func New(ctx context.Context, c Config, db *storage.DB) (*Provider, error) {
 	return (&Provider{shared: s}).With(live)
 }
 
-// With gives a provider of other Live settings on the same database, keys and caches.
-// p still serves the requests that it has; whoever is on the way to an upstream comes
-// back to the one or the other.
+// With returns a provider with other Live settings on the same database, keys and caches.
+// The old provider p finishes the requests that it has begun. A user who is at an upstream
+// during the change may return to either of the two.
 func (p *Provider) With(l Live) (*Provider, error) {
 	g, err := newGeneration(p.shared, l)
 	if err != nil {
@@ -37,8 +38,8 @@ func (p *Provider) With(l Live) (*Provider, error) {
 	return &Provider{p.shared, g}, nil
 }
 
-// Handler serves every path below the issuer.
+// Handler returns the handler of every path below the issuer.
 func (p *Provider) Handler() http.Handler { return p.generation.handler }
 
-// Routes is the list of everything that Handler serves.
+// Routes lists every path that Handler serves.
 func (p *Provider) Routes() []web.Route { return p.generation.routes }

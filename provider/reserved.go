@@ -11,11 +11,12 @@ import (
 	"signet/provider/web"
 )
 
-// connectorSegment is the part of a route's path that holds the id of a connector.
+// connectorSegment is the segment of a route's path that stands for the id of a connector.
 const connectorSegment = "{connector}"
 
-// CheckConnectorID says why a connector cannot have that id: the rule of federation.CheckID,
-// or a page of Signet has the path that the connector would have.
+// CheckConnectorID reports why a connector cannot have this id: it breaks the rule of
+// federation.CheckID, or a page of Signet already has the path that the connector would
+// get.
 func CheckConnectorID(id string) error {
 	if slices.Contains(reservedConnectorIDs(), id) {
 		return fmt.Errorf("is %s, which is taken: choose another (a page of Signet has this path)", id)
@@ -23,12 +24,13 @@ func CheckConnectorID(id string) error {
 	return federation.CheckID(id)
 }
 
-// reservedConnectorIDs are made, once, of the routes of the sign-in pages, which alone have
-// connectors in their paths. A test holds them against the list of all routes.
+// reservedConnectorIDs lists the ids that CheckConnectorID refuses. They come from the
+// routes of the sign-in pages, the only ones with connectors in their paths; a test
+// compares them with the list of all routes.
 var reservedConnectorIDs = sync.OnceValue(func() []string { return reservedBy(new(interaction.Handler).Routes()) })
 
-// reservedBy gives the words that stand in the path of a route where another route has the
-// id of a connector.
+// reservedBy returns the path segments of routes that are at the position where another
+// route has the id of a connector.
 func reservedBy(routes []web.Route) []string {
 	var words []string
 	for _, route := range routes {

@@ -12,34 +12,35 @@ import (
 	"signet/provider/web"
 )
 
-// rooms are those that serve paths, in the order in which docs/routes.md tells them.
+// rooms are the packages that serve paths, in the order of docs/routes.md.
 type rooms struct {
-	protocol  *oauth.Handler
-	signIn    *interaction.Handler
-	app       *firstparty.Handler
-	account   *account.Handler
-	operators *admin.Handler
-	front     *front.Front
+	protocol *oauth.Handler
+	signIn   *interaction.Handler
+	app      *firstparty.Handler
+	account  *account.Handler
+	admin    *admin.Handler
+	front    *front.Front
 }
 
-// routes is the list of everything that the provider serves: the list is the
-// documentation. Each room gives its rows.
+// routes returns the one list of routes: the routes of each package, and POST /login,
+// which two packages share. The router, docs/routes.md and the table in doc.go are made
+// from this list.
 func (r rooms) routes() []web.Route {
 	return slices.Concat(
-		of("oauth", r.protocol.Routes()),
-		of("interaction", r.signIn.Routes()),
-		of("firstparty", r.app.Routes()),
-		// One path, two kinds of caller: the form of the page, and the JSON of the app.
+		inRoom("oauth", r.protocol.Routes()),
+		inRoom("interaction", r.signIn.Routes()),
+		inRoom("firstparty", r.app.Routes()),
+		// The form of the sign-in page and the JSON of the first-party app share one path.
 		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.People, Handler: web.ByBody(r.signIn.Login(), r.app.Login()), Room: "interaction, firstparty"}},
-		of("account", r.account.Routes()),
-		of("admin", r.operators.Routes()),
-		of("front", r.front.Health()),
-		of("front", r.front.Icons()),
+		inRoom("account", r.account.Routes()),
+		inRoom("admin", r.admin.Routes()),
+		inRoom("front", r.front.Health()),
+		inRoom("front", r.front.Icons()),
 	)
 }
 
-// of notes the room of its routes.
-func of(room string, routes []web.Route) []web.Route {
+// inRoom sets the room of the routes.
+func inRoom(room string, routes []web.Route) []web.Route {
 	for i := range routes {
 		routes[i].Room = room
 	}

@@ -26,13 +26,13 @@ import (
 	"signet/templates"
 )
 
-// shared is what outlives a reload of the settings: the database, the keys, the caches
-// that follow the change counter, and what the periodic jobs remember.
+// shared holds the parts that survive a reload of the settings: the database, the keys,
+// the caches that follow the change counter, and the state of the periodic jobs.
 type shared struct {
 	config Config // without Live
 	issuer *url.URL
 	db     *storage.DB
-	seen   atomic.Int64 // change counter that the caches stand at
+	seen   atomic.Int64 // value of the change counter when the caches were loaded
 
 	ring    *keys.Ring
 	keeper  *keeper.Keeper
@@ -80,7 +80,7 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 		DB: db, Params: c.Passwords, Limits: c.RateLimits, MinLength: c.PasswordLength, Issuer: c.Issuer, Now: c.Now, Bucket: s.ring.Bucket,
 	})
 	s.directory = directory.New(directory.Deps{DB: db, Passwords: s.passwords, Algorithms: c.Algorithms, Now: c.Now})
-	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.ofTokens()})
+	s.tokens = flow.New(flow.Deps{DB: db, Ring: s.ring, Issuer: c.Issuer, Audience: c.FirstParty.Audience, Lifetimes: c.Lifetimes.forTokens()})
 	s.sessions = session.New(session.Config{
 		DB: db, Ring: s.ring, Now: c.Now,
 		Cookies: session.Cookies{Base: c.CookieName, HTTPS: issuer.Scheme == "https", Path: issuer.Path, Domain: c.CookieDomain},
@@ -88,13 +88,13 @@ func newShared(ctx context.Context, c Config, db *storage.DB) (*shared, error) {
 	})
 	s.notices = notice.New(notice.Config{
 		DB: db, Ring: s.ring, Clients: s.clients, Now: c.Now, Log: c.Log,
-		HTTP: s.outbound.Configured(), // every client was typed in by an admin
+		HTTP: s.outbound.Configured(), // an administrator entered the address of every client
 	})
 	return s, nil
 }
 
-// openKeys opens the ring and what changes the life of its keys; all three share one
-// vault. Lines without a key get their first ones.
+// openKeys opens the ring, the keeper and the rotator; all three share one vault. An
+// algorithm that has no keys yet gets its first ones.
 func (s *shared) openKeys(ctx context.Context) error {
 	c := s.config
 	opened, err := vault.New(vault.Config{Master: c.MasterKey, Masters: c.MasterKeys, Module: c.Module, InModule: c.InModule})
@@ -113,7 +113,7 @@ func (s *shared) openKeys(ctx context.Context) error {
 	return s.keeper.Start(ctx, s.ring, c.Now())
 }
 
-// openSite loads the templates and the files that they name.
+// openSite loads the templates and the static files that they refer to.
 func (s *shared) openSite() error {
 	var err error
 	if s.files, err = static.New(s.issuer.Path); err != nil {
@@ -127,7 +127,7 @@ func (s *shared) openSite() error {
 	return err
 }
 
-// reload reads again what is cached, when the change counter moved.
+// reload loads the cached keys and clients again if the change counter has moved.
 func (s *shared) reload(ctx context.Context, at time.Time) error {
 	changes, err := s.db.Changes(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package spelling finds the word that a misspelt one was probably meant to be, among
-// those that are known. A suggestion is made only where few letters differ: a wrong
-// suggestion is worse than none.
+// Package spelling finds the known word that a misspelled word was probably meant to be.
+// It suggests a word only if few letters differ, because a wrong suggestion is worse than
+// no suggestion.
 //
-// The package does not know the words: commands, flags and settings bring their own.
+// The package does not know the words: callers pass the commands, flags or settings.
 package spelling

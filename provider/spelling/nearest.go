@@ -2,8 +2,8 @@ package spelling
 
 import "strings"
 
-// DidYouMean is "; did you mean X?" for the candidate nearest to word, or "" when
-// none is near enough to have been meant.
+// DidYouMean returns "; did you mean X?" with the candidate nearest to word, or "" if no
+// candidate is near enough.
 func DidYouMean(word string, candidates []string) string {
 	if near := Nearest(word, candidates); near != "" {
 		return "; did you mean " + near + "?"
@@ -11,9 +11,9 @@ func DidYouMean(word string, candidates []string) string {
 	return ""
 }
 
-// Nearest gives the candidate that takes the fewest single-letter edits to reach
-// from word, at most a third of its letters or two, or else one that begins with
-// it; "" when there is none.
+// Nearest returns the candidate that needs the fewest single-letter edits from word. It
+// allows two edits, or a third of the length of word if that is more. If no candidate is
+// that near, it returns a candidate that begins with word, or else "".
 func Nearest(word string, candidates []string) string {
 	best, fewest := "", max(2, len(word)/3)+1
 	for _, c := range candidates {
@@ -27,8 +27,8 @@ func Nearest(word string, candidates []string) string {
 	return best
 }
 
-// edits counts the letters to insert, delete, replace or swap with their
-// neighbour that turn a into b (optimal string alignment).
+// edits counts the single-letter edits that turn a into b: insert, delete, replace, or swap
+// with the next letter (optimal string alignment).
 func edits(a, b string) int {
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

@@ -2,7 +2,7 @@ package spelling
 
 import "testing"
 
-func TestNearest_OnlyWhatWasLikelyMeant(t *testing.T) {
+func TestNearest_SuggestsOnlyLikelyWords(t *testing.T) {
 	names := []string{"issuer", "listen", "data_dir", "password-stdin"}
 	for word, want := range map[string]string{
 		"isuer": "issuer", "issuers": "issuer", "sisuer": "issuer", "lisen": "listen", "datadir": "data_dir",

@@ -18,7 +18,7 @@ func TestFirstPartyClient_CheckAndServeWarnOfNone(t *testing.T) {
 	for id, want := range map[string]string{
 		"":       "",
 		"app":    "",
-		"nobody": "make it with signet client create --id nobody --first-party",
+		"nobody": "create it with signet client create --id nobody --first-party",
 		"plain":  "run signet client update plain --first-party",
 		"off":    "run signet client enable off",
 	} {
@@ -38,5 +38,5 @@ func TestFirstPartyClient_ServeLooksIntoPostgreSQL(t *testing.T) {
 		"SIGNET_DATABASE=" + storagetest.Postgres(t).Config().Database, "SIGNET_FIRST_PARTY_CLIENT_ID=nobody",
 	}, "")
 	defer served.stop()
-	served.wantWarnings(t, `signet: first_party.client_id is "nobody", and there is no such client: make it with signet client create --id nobody --first-party, or name another client`)
+	served.wantWarnings(t, `signet: first_party.client_id is "nobody", but there is no such client: create it with signet client create --id nobody --first-party, or name another client`)
 }
