@@ -84,13 +84,13 @@ func TestCrossOrigin_APreflightPassesWhereTheAnswerMayBeRead(t *testing.T) {
 					continue // about a connector: pages all
 				}
 				at := *b
-				if row.AtHost {
+				if row.AtHostRoot {
 					at.Issuer = strings.TrimSuffix(b.Issuer, under)
 				}
 				path := strings.TrimSuffix(row.Path, "{$}")
-				public := row.Policy == web.Ready && path != "/healthz"
-				client := row.Policy == web.Clients || row.Policy == web.Tokens
-				app := row.Policy == web.Cookies || path == "/login" // POST /login takes the form of the page, too
+				public := row.Policy == web.DocumentPolicy && path != "/healthz"
+				client := row.Policy == web.ClientPolicy || row.Policy == web.TokenPolicy
+				app := row.Policy == web.FirstPartyPolicy || path == "/login" // POST /login takes the form of the page, too
 				for _, method := range row.MethodList() {
 					if method == http.MethodOptions {
 						continue
@@ -170,7 +170,7 @@ func TestConditional_EveryTagIsComparedInOneWay(t *testing.T) {
 			style := page[strings.Index(page, under+"/static/"):]
 			paths := []string{strings.TrimPrefix(style[:strings.IndexByte(style, '"')], under)}
 			for _, row := range b.Routes() {
-				if !row.AtHost && slices.Contains(row.MethodList(), http.MethodGet) && !strings.Contains(row.Path, "{") {
+				if !row.AtHostRoot && slices.Contains(row.MethodList(), http.MethodGet) && !strings.Contains(row.Path, "{") {
 					paths = append(paths, row.Path)
 				}
 			}

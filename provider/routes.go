@@ -31,7 +31,7 @@ func (r rooms) routes() []web.Route {
 		inRoom("interaction", r.signIn.Routes()),
 		inRoom("firstparty", r.app.Routes()),
 		// The form of the sign-in page and the JSON of the first-party app share one path.
-		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.People, Handler: web.ByBody(r.signIn.Login(), r.app.Login()), Room: "interaction, firstparty"}},
+		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.PagePolicy, Handler: web.FormOrJSON(r.signIn.Login(), r.app.Login()), Room: "interaction, firstparty"}},
 		inRoom("account", r.account.Routes()),
 		inRoom("admin", r.admin.Routes()),
 		inRoom("front", r.front.Health()),

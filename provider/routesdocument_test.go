@@ -46,7 +46,7 @@ func routesDocument(list []web.Route, issuerPath string) string {
 		"| methods | path | policy | specification | package |\n|---|---|---|---|---|\n")
 	for _, r := range list {
 		path := r.Path
-		if r.AtHost {
+		if r.AtHostRoot {
 			path = "host:" + strings.ReplaceAll(path, issuerPath, "{path of the issuer}")
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n",
@@ -75,7 +75,7 @@ func TestRoutes_EachHasAPolicyThatIsTold(t *testing.T) {
 			t.Errorf("%s %s: policy %q, room %q", r.Methods, r.Path, r.Policy, r.Room)
 		}
 		preflight := strings.Contains(r.Methods, "OPTIONS")
-		crossOrigin := r.Policy == web.Clients || r.Policy == web.Tokens || r.Policy == web.Cookies || r.Policy == web.Ready && r.Path != "/healthz"
+		crossOrigin := r.Policy == web.ClientPolicy || r.Policy == web.TokenPolicy || r.Policy == web.FirstPartyPolicy || r.Policy == web.DocumentPolicy && r.Path != "/healthz"
 		if preflight != crossOrigin {
 			t.Errorf("%s %s: preflight %v, and the policy %q says otherwise", r.Methods, r.Path, preflight, r.Policy)
 		}

@@ -53,9 +53,9 @@ const (
 	unlinkPath     = "/account/identities/unlink"
 )
 
-// form reads a posted form that may have these fields and its ticket, no others.
-func form(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
-	return web.FormOf(w, r, append(fields, "ticket")...)
+// readForm reads a posted form that may have these fields and its ticket, no others.
+func readForm(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
+	return web.FormWithFields(w, r, append(fields, "ticket")...)
 }
 
 // ticketOf names what a form of this session may do.
@@ -71,14 +71,14 @@ func (h *Handler) ticket(current session.Current, purpose, shown string) (string
 // frame is what all account pages show around their content.
 func (h *Handler) frame(r *http.Request, current session.Current, here string) templates.Account {
 	return templates.Account{
-		Common: h.Site.Common(), Here: here, Admin: current.User.Admin, Done: done[r.URL.Query().Get("done")],
+		Common: h.Site.Common(), Here: here, Admin: current.User.Admin, Done: doneSentences[r.URL.Query().Get("done")],
 		User: templates.Person{Name: current.User.Name, Email: current.User.Email},
 	}
 }
 
-// done are the sentences that a page can begin with, by the code that stands in
+// doneSentences are the sentences that a page can begin with, by the code that stands in
 // its address: the address chooses one and says nothing itself.
-var done = map[string]string{
+var doneSentences = map[string]string{
 	"profile":  "Your profile was saved.",
 	"retype":   "Thank you. The passwords that you typed were not kept: type them once more.",
 	"password": "Your password was changed. All other devices and all applications were signed out.",
@@ -89,12 +89,12 @@ var done = map[string]string{
 	"unlinked": "The account was disconnected.",
 }
 
-// finished leads to a page that says what was done.
-func (h *Handler) finished(w http.ResponseWriter, path, code string) error {
-	return h.Site.Onward(w, h.Site.Base+path+"?done="+code)
+// showDone leads to a page that says what was done.
+func (h *Handler) showDone(w http.ResponseWriter, path, code string) error {
+	return h.Site.ContinueTo(w, h.Site.Base+path+"?done="+code)
 }
 
-// notThere is the page for what the person does not have, or has no longer.
-func notThere(title, text, back string) *web.Problem {
+// notFound is the page for what the person does not have, or has no longer.
+func notFound(title, text, back string) *web.Problem {
 	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: title, Text: text + " Nothing was changed.", StartURL: back}
 }

@@ -81,7 +81,7 @@ func (h *Handler) connected(r *http.Request, current session.Current, clientID s
 	}
 	at := slices.IndexFunc(list, func(c storage.Connected) bool { return c.ClientID == clientID })
 	if at < 0 {
-		return storage.Connected{}, notThere("This application has no access", "It was withdrawn already, or it was never given.", h.Site.Base+appsPath)
+		return storage.Connected{}, notFound("This application has no access", "It was withdrawn already, or it was never given.", h.Site.Base+appsPath)
 	}
 	return list[at], nil
 }
@@ -93,7 +93,7 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 		return err
 	}
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, withdrawal(connected.ClientID))
+		return h.Visits.StepUp(w, r, withdrawAct(connected.ClientID))
 	}
 	row, err := h.appRow(r.Context(), current, connected)
 	if err != nil {
@@ -106,14 +106,14 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 	return h.Site.Show(w, page)
 }
 
-// withdrawal is the act of taking the access of an application away.
-func withdrawal(clientID string) visit.Act {
+// withdrawAct is the act of taking the access of an application away.
+func withdrawAct(clientID string) visit.Act {
 	return visit.Act{Name: "withdraw", Page: withdrawPath + "?" + url.Values{"client_id": {clientID}}.Encode(), Back: appsPath}
 }
 
 // withdraw forgets what the application was allowed and ends its access.
 func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r, "client_id")
+	values, err := readForm(w, r, "client_id")
 	if err != nil {
 		return err
 	}
@@ -125,11 +125,11 @@ func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current sessi
 		return err
 	}
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, withdrawal(connected.ClientID))
+		return h.Visits.StepUp(w, r, withdrawAct(connected.ClientID))
 	}
 	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, web.TraceOf(r.Context()).By(h.Now()))
 	if err != nil && !errors.Is(err, storage.ErrNotFound) { // of two at once, one was first
 		return err
 	}
-	return h.finished(w, appsPath, "app")
+	return h.showDone(w, appsPath, "app")
 }

@@ -60,13 +60,13 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 	return h.Site.Show(w, page)
 }
 
-// linking is the act of connecting an account of an upstream.
-func linking(connector string) visit.Act {
+// linkAct is the act of connecting an account of an upstream.
+func linkAct(connector string) visit.Act {
 	return visit.Act{Name: "link", Page: linkPath + "?" + url.Values{"connector": {connector}}.Encode(), Back: identitiesPath}
 }
 
-// unlinking is the act of disconnecting one.
-func unlinking(key string) visit.Act {
+// unlinkAct is the act of disconnecting one.
+func unlinkAct(key string) visit.Act {
 	return visit.Act{Name: "unlink", Page: unlinkPath + "?" + url.Values{"identity": {key}}.Encode(), Back: identitiesPath}
 }
 
@@ -78,7 +78,7 @@ func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current sessio
 		return connectorGone(h.Site.Base + identitiesPath)
 	}
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, linking(connector.ID))
+		return h.Visits.StepUp(w, r, linkAct(connector.ID))
 	}
 	ticket, err := h.ticket(current, "identities.link", "")
 	if err != nil {
@@ -89,7 +89,7 @@ func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current sessio
 
 // connectorGone is the page for a connector that is not there any more.
 func connectorGone(back string) *web.Problem {
-	return notThere("This way to sign in is gone", "The operator has removed it.", back)
+	return notFound("This way to sign in is gone", "The operator has removed it.", back)
 }
 
 // askUnlink asks whether to take a way in away, likewise.
@@ -100,7 +100,7 @@ func (h *Handler) askUnlink(w http.ResponseWriter, r *http.Request, current sess
 	}
 	key := identity.Key()
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, unlinking(key))
+		return h.Visits.StepUp(w, r, unlinkAct(key))
 	}
 	connector, there := h.connector(identity.Connector)
 	page := templates.AccountIdentity{Account: h.frame(r, current, "identities"), Disconnect: true, Connector: connector, Identity: templates.IdentityRow{
@@ -126,12 +126,12 @@ func (h *Handler) identity(r *http.Request, current session.Current, key string)
 }
 
 func (h *Handler) notConnected() *web.Problem {
-	return notThere("This account is not connected", "It was disconnected already, or it never was connected.", h.Site.Base+identitiesPath)
+	return notFound("This account is not connected", "It was disconnected already, or it never was connected.", h.Site.Base+identitiesPath)
 }
 
 // linkIdentity leaves for an upstream to bring an identity back.
 func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r, "connector")
+	values, err := readForm(w, r, "connector")
 	if err != nil {
 		return err
 	}
@@ -143,14 +143,14 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 		return connectorGone(h.Site.Base + identitiesPath)
 	}
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, linking(connector.ID))
+		return h.Visits.StepUp(w, r, linkAct(connector.ID))
 	}
 	return h.Visits.DepartToLink(w, r, connector.ID, current, identitiesPath+"?done=linked")
 }
 
 // unlinkIdentity takes a way in away, unless it is the last.
 func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r, "identity")
+	values, err := readForm(w, r, "identity")
 	if err != nil {
 		return err
 	}
@@ -162,18 +162,18 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 		return err
 	}
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, unlinking(identity.Key()))
+		return h.Visits.StepUp(w, r, unlinkAct(identity.Key()))
 	}
 	err = h.DB.Unlink(r.Context(), storage.IdentityRemoval{
 		Identity: identity, Connectors: h.connectorIDs(), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {
 	case err == nil:
-		return h.finished(w, identitiesPath, "unlinked")
+		return h.showDone(w, identitiesPath, "unlinked")
 	case errors.Is(err, storage.ErrNotFound): // of two at once, one was first
 		return h.notConnected()
 	case errors.Is(err, storage.ErrRevoked):
-		return web.Stale(h.Site.Base+identitiesPath, err)
+		return web.StaleForm(h.Site.Base+identitiesPath, err)
 	case errors.Is(err, storage.ErrConflict):
 		return &web.Problem{
 			Status: http.StatusConflict, Code: "last_way_in", Title: "This is your last way to sign in",

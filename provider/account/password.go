@@ -52,7 +52,7 @@ func (h *Handler) passwordPage(r *http.Request, current session.Current) (templa
 // changePassword replaces the password and ends all else that the person has. The
 // current one is checked as at a sign-in: it is a door to be guessed at like any.
 func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r, "username", "current-password", "new-password")
+	values, err := readForm(w, r, "username", "current-password", "new-password")
 	if err != nil {
 		return err
 	}
@@ -64,21 +64,21 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	}
 	err = h.replacePassword(w, r, current, values.Get("current-password"), values.Get("new-password"))
 	if err == nil {
-		return h.finished(w, passwordPath, "password")
+		return h.showDone(w, passwordPath, "password")
 	}
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
-		return web.Stale(h.Site.Base+passwordPath, err)
+		return web.StaleForm(h.Site.Base+passwordPath, err)
 	}
 	status, wrong := passwordRefusal(w, err)
 	if wrong == nil {
 		return err
 	}
-	credential.Note(web.TraceOf(r.Context()), wrong.Code, err)
+	credential.NoteRefusal(web.TraceOf(r.Context()), wrong.Code, err)
 	page, err := h.passwordPage(r, current)
 	if err != nil {
 		return err
 	}
-	page.Error = web.Referenced(r, wrong)
+	page.Error = web.WithReference(r, wrong)
 	return h.Site.ShowStatus(w, status, page)
 }
 

@@ -58,7 +58,7 @@ func (h *Handler) profilePage(r *http.Request, current session.Current, p storag
 
 // saveProfile replaces the profile, unless it was changed since it was shown.
 func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r, profileFields()...)
+	values, err := readForm(w, r, profileFields()...)
 	if err != nil {
 		return err
 	}
@@ -83,12 +83,12 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 			wrongUsername("username_taken", "Somebody else has this user name, or one that looks like it. Choose another."))
 	}
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
-		return web.Stale(h.Site.Base+profilePath, err)
+		return web.StaleForm(h.Site.Base+profilePath, err)
 	}
 	if err != nil {
 		return err
 	}
-	return h.finished(w, profilePath, "profile")
+	return h.showDone(w, profilePath, "profile")
 }
 
 // refuseProfile shows the form again, with what is wrong in it.
@@ -98,7 +98,7 @@ func (h *Handler) refuseProfile(w http.ResponseWriter, r *http.Request, current 
 		return err
 	}
 	for _, one := range wrong {
-		page.Errors = append(page.Errors, *web.Referenced(r, &one))
+		page.Errors = append(page.Errors, *web.WithReference(r, &one))
 	}
 	return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page)
 }

@@ -14,13 +14,13 @@ import (
 func checkProfile(p *storage.Profile, before storage.Profile, at time.Time) []templates.FormError {
 	var wrong []templates.FormError
 	for _, problem := range directory.CheckProfile(p, before, at) {
-		wrong = append(wrong, templates.FormError{Code: "invalid_profile", Field: fieldName(problem.Field), Text: advice(problem)})
+		wrong = append(wrong, templates.FormError{Code: "invalid_profile", Field: fieldName(problem.Field), Text: adviceFor(problem)})
 	}
 	return wrong
 }
 
-// advice says what to do about a field that breaks a rule.
-func advice(problem *directory.FieldError) string {
+// adviceFor says what to do about a field that breaks a rule.
+func adviceFor(problem *directory.FieldError) string {
 	switch problem.Field {
 	case "preferred_username":
 		return "Use letters, digits, dots, hyphens and underscores, and begin with a letter or digit."

@@ -11,10 +11,10 @@ import (
 // with the page that the browser comes to if it has to sign in first.
 func (h *Handler) Routes() []web.Route {
 	page := func(methods, path, back string, serve visit.Page) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.People, Handler: h.Site.Page(h.Visits.RequireSignIn(back, serve))}
+		return web.Route{Methods: methods, Path: path, Policy: web.PagePolicy, Handler: h.Site.Page(h.Visits.RequireSignIn(back, serve))}
 	}
 	list := []web.Route{
-		{Methods: "GET|HEAD", Path: "/{$}", Policy: web.Arrivals, Handler: h.Site.Plain(h.home)},
+		{Methods: "GET|HEAD", Path: "/{$}", Policy: web.EntryPagePolicy, Handler: h.Site.CrossOriginPage(h.home)},
 		page("GET|HEAD", "/account", overviewPath, h.overview),
 		page("GET|HEAD", "/account/profile", profilePath, h.showProfile),
 		page("POST", "/account/profile", profilePath, h.saveProfile),
@@ -35,12 +35,12 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/account/identities/unlink", identitiesPath, h.unlinkIdentity),
 	}
 	wellKnown := web.Route{
-		Methods: "GET|HEAD", Path: "/.well-known/change-password", Policy: web.Arrivals,
+		Methods: "GET|HEAD", Path: "/.well-known/change-password", Policy: web.EntryPagePolicy,
 		Handler: http.HandlerFunc(h.wellKnown), Specification: "W3C, A Well-Known URL for Changing Passwords",
 	}
 	list = append(list, wellKnown)
 	if h.Site.Base != "" { // password managers ask at the root of the host
-		wellKnown.AtHost = true
+		wellKnown.AtHostRoot = true
 		list = append(list, wellKnown)
 	}
 	return list

@@ -40,7 +40,7 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current s
 		}
 		page.Sessions = append(page.Sessions, row)
 	}
-	if page.Stolen, err = h.stolen(r, current); err != nil {
+	if page.Stolen, err = h.stolenSessions(r, current); err != nil {
 		return err
 	}
 	page.Others = len(list) > 1
@@ -50,8 +50,8 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current s
 	return h.Site.Show(w, page)
 }
 
-// stolen lists the sessions that ended because a token of theirs was used twice.
-func (h *Handler) stolen(r *http.Request, current session.Current) ([]templates.StolenSession, error) {
+// stolenSessions lists the sessions that ended because a token of theirs was used twice.
+func (h *Handler) stolenSessions(r *http.Request, current session.Current) ([]templates.StolenSession, error) {
 	list, err := h.DB.StolenSessions(r.Context(), current.UserID, h.Now().Add(-session.ToldFor))
 	if err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (h *Handler) stolen(r *http.Request, current session.Current) ([]templates.
 	times := visit.MomentsFor(current.User, h.Now())
 	var told []templates.StolenSession
 	for _, s := range list {
-		told = append(told, templates.StolenSession{Agent: agentInWords(s.Agent), Ended: times.Write(s.EndedAt)})
+		told = append(told, templates.StolenSession{Agent: describeAgent(s.Agent), Ended: times.Write(s.EndedAt)})
 	}
 	return told, nil
 }
@@ -68,7 +68,7 @@ func (h *Handler) stolen(r *http.Request, current session.Current) ([]templates.
 func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage.Session, clients []string) (templates.SessionRow, error) {
 	times := visit.MomentsFor(current.User, h.Now())
 	row := templates.SessionRow{
-		ID: s.ID, Agent: agentInWords(s.Agent), Address: s.Address, Here: s.ID == current.ID,
+		ID: s.ID, Agent: describeAgent(s.Agent), Address: s.Address, Here: s.ID == current.ID,
 		SignedIn: times.Write(s.ArrivedAt), LastActive: times.Write(s.SeenAt),
 	}
 	if row.Here {
@@ -89,7 +89,7 @@ func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage
 // endSession signs one browser out. A session of somebody else is none: the page
 // says the same as for one that never was.
 func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r, "sid")
+	values, err := readForm(w, r, "sid")
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 	}
 	sid := values.Get("sid")
 	if !slices.ContainsFunc(list, func(s storage.Session) bool { return s.ID == sid }) {
-		return notThere("This session has ended", "It was signed out already, or it ended by itself.", h.Site.Base+sessionsPath)
+		return notFound("This session has ended", "It was signed out already, or it ended by itself.", h.Site.Base+sessionsPath)
 	}
 	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end", sid), sessionsPath); err != nil {
 		return err
@@ -109,17 +109,17 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 		if err := h.Sessions.End(r.Context(), w, current, "signed_out"); err != nil {
 			return err
 		}
-		return h.onwardSignedOut(w, r, ended)
+		return h.continueSignedOut(w, r, ended)
 	}
 	if err := h.DB.EndSession(r.Context(), current.UserID, sid, "signed_out", web.TraceOf(r.Context()).By(h.Now())); err != nil {
 		return err
 	}
-	return h.finished(w, sessionsPath, "session")
+	return h.showDone(w, sessionsPath, "session")
 }
 
 // endOthers signs every other browser out.
 func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r)
+	values, err := readForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -130,15 +130,15 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 	if err != nil {
 		return err
 	}
-	return h.finished(w, sessionsPath, "others")
+	return h.showDone(w, sessionsPath, "others")
 }
 
-var endingAll = visit.Act{Name: "end-all", Page: endAllPath, Back: sessionsPath}
+var endAllAct = visit.Act{Name: "end-all", Page: endAllPath, Back: sessionsPath}
 
 // askEndAll says what signing out everywhere ends, and asks.
 func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, endingAll)
+		return h.Visits.StepUp(w, r, endAllAct)
 	}
 	ticket, err := h.ticket(current, "sessions.end-all", "")
 	if err != nil {
@@ -149,7 +149,7 @@ func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current sess
 
 // endAll ends every session and every application's access, this browser's too.
 func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	values, err := form(w, r)
+	values, err := readForm(w, r)
 	if err != nil {
 		return err
 	}
@@ -157,24 +157,24 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 		return err
 	}
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, endingAll)
+		return h.Visits.StepUp(w, r, endAllAct)
 	}
 	ended := notice.Ended{UserID: current.UserID, At: h.Now()}
 	if err := h.Sessions.EndAll(r.Context(), w, current, "signed_out"); err != nil {
 		return err
 	}
-	return h.onwardSignedOut(w, r, ended)
+	return h.continueSignedOut(w, r, ended)
 }
 
-// onwardSignedOut begins to tell the clients and leads to the page that says who
+// continueSignedOut begins to tell the clients and leads to the page that says who
 // was told: without a session there is nothing left to ask there.
-func (h *Handler) onwardSignedOut(w http.ResponseWriter, r *http.Request, ended notice.Ended) error {
+func (h *Handler) continueSignedOut(w http.ResponseWriter, r *http.Request, ended notice.Ended) error {
 	if !h.Notices.Begin(r.Context(), ended) {
-		return h.Site.Onward(w, h.Site.Base+"/end_session")
+		return h.Site.ContinueTo(w, h.Site.Base+"/end_session")
 	}
 	sealed, err := h.Notices.Seal(ended)
 	if err != nil {
 		return err
 	}
-	return h.Site.Onward(w, h.Site.Base+"/end_session?"+url.Values{"ended": {sealed}}.Encode())
+	return h.Site.ContinueTo(w, h.Site.Base+"/end_session?"+url.Values{"ended": {sealed}}.Encode())
 }

@@ -38,10 +38,10 @@ func (h *Handler) testConnector(w http.ResponseWriter, r *http.Request, current 
 	}
 	i := slices.IndexFunc(h.Connectors, func(c Connector) bool { return c.ID() == id })
 	if i < 0 {
-		return web.Stale(h.Site.Base+connectorsPath, nil) // another node has other settings
+		return web.StaleForm(h.Site.Base+connectorsPath, nil) // another node has other settings
 	}
 	web.TraceOf(r.Context()).Note("connector", id)
-	found := h.test(r.Context(), h.Connectors[i])
+	found := h.probe(r.Context(), h.Connectors[i])
 	page, err := h.connectorsPage(r, current)
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func (h *Handler) card(c Connector, health storage.ConnectorHealth, current sess
 		LastSuccess: visit.MomentsFor(current.User, h.Now()).Write(health.SucceededAt),
 		LastFailure: templates.ConnectorFailure{
 			At: visit.MomentsFor(current.User, h.Now()).Write(health.FailedAt), Code: health.FailureCode,
-			Advice: advice[health.FailureCode], Reason: health.FailureReason,
+			Advice: failureAdvice[health.FailureCode], Reason: health.FailureReason,
 		},
 	}
 	var err error
@@ -85,8 +85,8 @@ func (h *Handler) card(c Connector, health storage.ConnectorHealth, current sess
 	return card, err
 }
 
-// advice says what a failure means and what to do, by its code.
-var advice = map[string]string{
+// failureAdvice says what a failure means and what to do, by its code.
+var failureAdvice = map[string]string{
 	"upstream_denied":         "The person or the upstream said no. One person who changed their mind is no cause for concern; if everybody is refused, look there whether the client is suspended, or still in testing and open to named people only.",
 	"upstream_unreachable":    "It did not answer, or asked to come back later. If a test says the same, look at its status page and at the network between here and there.",
 	"upstream_untrusted":      "What came back did not pass the checks. If it happens to everybody: is the issuer the one in its discovery document, are both clocks right, does the client ID belong to this upstream?",
@@ -95,14 +95,14 @@ var advice = map[string]string{
 	"account_not_allowed":     "The person's account lies outside the accepted domains or tenants, or the upstream's own rules kept it out.",
 }
 
-const works = "It answers, and nothing stands in the way of signing in through it. The test went as far as a sign-in goes without a person."
+const probeWorks = "It answers, and nothing stands in the way of signing in through it. The test went as far as a sign-in goes without a person."
 
-// test says in words what a look at the upstream found.
-func (h *Handler) test(ctx context.Context, c Connector) *templates.ConnectorTest {
+// probe says in words what a look at the upstream found.
+func (h *Handler) probe(ctx context.Context, c Connector) *templates.ConnectorTest {
 	report := c.Probe(ctx, c.RedirectURI)
-	found := &templates.ConnectorTest{Works: report.Err == nil, Finding: works, Facts: factsOf(report)}
+	found := &templates.ConnectorTest{Works: report.Err == nil, Finding: probeWorks, Facts: factsOf(report)}
 	if report.Err != nil {
-		found.Finding, found.Reason = advice[federation.Code(report.Err)], report.Err.Error()
+		found.Finding, found.Reason = failureAdvice[federation.Code(report.Err)], report.Err.Error()
 	}
 	return found
 }

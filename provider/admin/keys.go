@@ -122,8 +122,8 @@ func readinessOf(list []keeper.Scheduled, readers []storage.JWKSReader, moment f
 	return known
 }
 
-// by is where the event of a change comes from: this administrator.
-func (h *Handler) by(r *http.Request, current session.Current) storage.Origin {
+// originOf is where the event of a change comes from: this administrator.
+func (h *Handler) originOf(r *http.Request, current session.Current) storage.Origin {
 	from := web.TraceOf(r.Context()).Origin()
 	from.Actor = current.UserID
 	return from
@@ -148,7 +148,7 @@ func (h *Handler) keysProblem(err error, back string) error {
 			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
 		}
 	case errors.Is(err, storage.ErrConflict), errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, keys.ErrNoKey):
-		return web.Stale(h.Site.Base+back, err)
+		return web.StaleForm(h.Site.Base+back, err)
 	}
 	return err
 }

@@ -16,8 +16,8 @@ import (
 	"signet/templates"
 )
 
-// revocable finds a key by its whole kid.
-func (h *Handler) revocable(ctx context.Context, id string) (keeper.Scheduled, error) {
+// revocableKey finds a key by its whole kid.
+func (h *Handler) revocableKey(ctx context.Context, id string) (keeper.Scheduled, error) {
 	list, err := h.scheduled(ctx)
 	if err != nil {
 		return keeper.Scheduled{}, err
@@ -33,8 +33,8 @@ func (h *Handler) revocable(ctx context.Context, id string) (keeper.Scheduled, e
 	return list[i], nil
 }
 
-// revocation is the act for a key, with what was typed for it, sealed; "" for nothing.
-func revocation(id, typed string) visit.Act {
+// revokeAct is the act for a key, with what was typed for it, sealed; "" for nothing.
+func revokeAct(id, typed string) visit.Act {
 	query := url.Values{"kid": {id}}
 	if typed != "" {
 		query.Set("typed", typed)
@@ -44,13 +44,13 @@ func revocation(id, typed string) visit.Act {
 
 // askRevoke says what stops working, and has the kid typed.
 func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	k, err := h.revocable(r.Context(), r.URL.Query().Get("kid"))
+	k, err := h.revocableKey(r.Context(), r.URL.Query().Get("kid"))
 	if err != nil {
 		return err
 	}
 	typed := r.URL.Query().Get("typed")
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, revocation(k.ID, typed))
+		return h.Visits.StepUp(w, r, revokeAct(k.ID, typed))
 	}
 	page, err := h.revokePage(r, current, k)
 	if err != nil {
@@ -82,7 +82,7 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 	if err != nil {
 		return err
 	}
-	k, err := h.revocable(r.Context(), form.Get("kid"))
+	k, err := h.revocableKey(r.Context(), form.Get("kid"))
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		return err
 	}
 	if !h.Visits.Fresh(current) {
-		return h.Visits.StepUp(w, r, revocation(k.ID, sealed))
+		return h.Visits.StepUp(w, r, revokeAct(k.ID, sealed))
 	}
 	if !keeper.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {
 		page, err := h.revokePage(r, current, k)
@@ -105,9 +105,9 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		page.Wrong, page.Reason = "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason")
 		return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page) // the kid is typed again
 	}
-	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), storage.By{From: h.by(r, current), At: h.Now()})
+	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), storage.By{From: h.originOf(r, current), At: h.Now()})
 	if err := h.keysProblem(err, keysPath); err != nil {
 		return err
 	}
-	return h.Site.Onward(w, h.Site.Base+keysPath+"?"+url.Values{"done": {"revoked"}, "kid": {k.ID}}.Encode())
+	return h.Site.ContinueTo(w, h.Site.Base+keysPath+"?"+url.Values{"done": {"revoked"}, "kid": {k.ID}}.Encode())
 }

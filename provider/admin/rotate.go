@@ -67,11 +67,11 @@ func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session
 		}
 	}
 	if strings.Join(next, " ") != form.Get("next") { // another rotation was first
-		return web.Stale(h.Site.Base+rotatePath, nil)
+		return web.StaleForm(h.Site.Base+rotatePath, nil)
 	}
-	_, err = h.Keys.Rotate(r.Context(), nil, h.Keys.Life().PublishBefore, storage.By{From: h.by(r, current), At: h.Now()})
+	_, err = h.Keys.Rotate(r.Context(), nil, h.Keys.Life().PublishBefore, storage.By{From: h.originOf(r, current), At: h.Now()})
 	if err := h.keysProblem(err, rotatePath); err != nil {
 		return err
 	}
-	return h.Site.Onward(w, h.Site.Base+keysPath+"?done=rotated")
+	return h.Site.ContinueTo(w, h.Site.Base+keysPath+"?done=rotated")
 }

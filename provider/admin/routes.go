@@ -13,7 +13,7 @@ import (
 // with the page that the browser comes to if it has to sign in first.
 func (h *Handler) Routes() []web.Route {
 	page := func(methods, path, back string, serve visit.Page) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.People, Handler: h.Site.Page(h.Visits.RequireSignIn(back, h.operators(serve)))}
+		return web.Route{Methods: methods, Path: path, Policy: web.PagePolicy, Handler: h.Site.Page(h.Visits.RequireSignIn(back, h.requireAdmin(serve)))}
 	}
 	return []web.Route{
 		page("GET|HEAD", "/admin", "/admin", h.overview),
@@ -27,8 +27,8 @@ func (h *Handler) Routes() []web.Route {
 	}
 }
 
-// operators lets a page see only requests of administrators.
-func (h *Handler) operators(next visit.Page) visit.Page {
+// requireAdmin lets a page see only requests of administrators.
+func (h *Handler) requireAdmin(next visit.Page) visit.Page {
 	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
 		if !current.User.Admin {
 			return &web.Problem{

@@ -38,7 +38,7 @@ func (p Params) orDefault() Params {
 	return p
 }
 
-func (p Params) sane() bool {
+func (p Params) withinLimits() bool {
 	return p.Time >= 1 && p.Threads >= 1 && p.Memory >= 8*uint32(p.Threads) &&
 		p.Memory <= maxParams.Memory && p.Time <= maxParams.Time && p.Threads <= maxParams.Threads
 }
@@ -112,14 +112,14 @@ func parseParams(s string) (Params, error) {
 		return Params{}, errHash
 	}
 	p := Params{Memory: values[0], Time: values[1], Threads: uint8(values[2])}
-	if !p.sane() {
+	if !p.withinLimits() {
 		return Params{}, errHash
 	}
 	return p, nil
 }
 
-// below reports whether the hash is cheaper to guess against than the setting asks.
-func (h hash) below(want Params) bool {
+// weakerThan reports whether the hash is cheaper to guess against than the setting asks.
+func (h hash) weakerThan(want Params) bool {
 	return h.Memory < want.Memory || h.Time < want.Time || len(h.salt) < saltSize || len(h.sum) < sumSize
 }
 

@@ -15,7 +15,7 @@ type Attempt struct {
 	Device   storage.Device
 }
 
-// counted are the limits that one attempt counts against: the typed name's and the
+// limitsFor are the limits that one attempt counts against: the typed name's and the
 // network's. An attempt from a browser that the user has signed in with counts
 // against that browser alone: whatever strangers try, the owner can still try there.
 //
@@ -24,7 +24,7 @@ type Attempt struct {
 // bucket could tell by the second that there is no account of the first. Two
 // accounts share a bucket once in 262,144; then guesses at the one throttle the
 // other in browsers that are new to it.
-func (p *Passwords) counted(user storage.User, a Attempt, bucket string) []storage.Limit {
+func (p *Passwords) limitsFor(user storage.User, a Attempt, bucket string) []storage.Limit {
 	if a.Device.KnownTo(user) {
 		return []storage.Limit{{Key: "dev:" + a.Device.ID, Max: p.limits.Account, Window: p.limits.Window}}
 	}

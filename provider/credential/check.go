@@ -39,7 +39,7 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 	if err != nil {
 		return Checked{}, err
 	}
-	limits := p.counted(user, a, bucket)
+	limits := p.limitsFor(user, a, bucket)
 	if err := p.db.HasAttempts(ctx, limits, p.now()); err != nil {
 		return Checked{}, err
 	}
@@ -51,8 +51,8 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 		if checked.Reserved, err = p.db.Reserve(ctx, limits, p.now()); err != nil {
 			return err
 		}
-		right = p.matches(against, password) && refusal == "" // this order: the work is the same
-		if right && against.below(p.params) {
+		right = p.verify(against, password) && refusal == "" // this order: the work is the same
+		if right && against.weakerThan(p.params) {
 			checked.OldHash, checked.NewHash = stored, p.hash(password).String()
 		}
 		return nil
@@ -62,7 +62,7 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 	}
 	if !right {
 		refusal = cmp.Or(refusal, "invalid_credentials")
-		if err := p.refuse(ctx, user, bucket, refusal, from); err != nil {
+		if err := p.recordRefusal(ctx, user, bucket, refusal, from); err != nil {
 			return Checked{}, err
 		}
 		return Checked{}, web.Because(refusal, ErrWrong)
@@ -88,10 +88,10 @@ func (p *Passwords) hashOf(user storage.User, stored string) (against hash, refu
 	return against, ""
 }
 
-// refuse records a wrong password. Nothing is recorded of an unknown user, least of
+// recordRefusal records a wrong password. Nothing is recorded of an unknown user, least of
 // all the typed name: people type passwords there. But one row is written all the
 // same, since the time of one durable commit would tell who has an account.
-func (p *Passwords) refuse(ctx context.Context, user storage.User, bucket, refusal string, from storage.Origin) error {
+func (p *Passwords) recordRefusal(ctx context.Context, user storage.User, bucket, refusal string, from storage.Origin) error {
 	if user.ID == "" {
 		_, err := p.db.Reserve(ctx, []storage.Limit{decoy(bucket, p.limits.Window)}, p.now())
 		return err

@@ -34,10 +34,10 @@ func normalize(typed string) (string, bool) {
 func (p *Passwords) MinLength() int { return p.minLength }
 
 // Hash hashes a new password of that user, after checking that it may be one: see
-// acceptable for the rules. Passwords that were set under other rules stay valid.
+// normalizeNew for the rules. Passwords that were set under other rules stay valid.
 // ErrWeak, ErrBusy.
 func (p *Passwords) Hash(ctx context.Context, password string, user storage.User) (string, error) {
-	password, err := p.acceptable(password, user)
+	password, err := p.normalizeNew(password, user)
 	if err != nil {
 		return "", err
 	}

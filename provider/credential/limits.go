@@ -16,7 +16,7 @@ type Limits struct {
 }
 
 func (l Limits) orDefault() Limits {
-	l.Account, l.Network = positive(l.Account, 20), positive(l.Network, 100)
+	l.Account, l.Network = positiveOr(l.Account, 20), positiveOr(l.Network, 100)
 	if l.Window <= 0 {
 		l.Window = 15 * time.Minute
 	}
@@ -28,7 +28,7 @@ func decoy(bucket string, window time.Duration) storage.Limit {
 	return storage.Limit{Key: "decoy:" + bucket, Max: math.MaxInt32, Window: window}
 }
 
-func positive(n, otherwise int) int {
+func positiveOr(n, otherwise int) int {
 	if n > 0 {
 		return n
 	}

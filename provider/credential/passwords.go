@@ -44,7 +44,7 @@ type Passwords struct {
 	params       Params
 	limits       Limits
 	minLength    int
-	serviceWords []string // see madeOf
+	serviceWords []string // see consistsOf
 	queue        *queue
 	dummy        hash // what users without a password of their own are checked against
 	now          func() time.Time
@@ -59,23 +59,23 @@ func New(c Config) *Passwords {
 		db:        c.DB,
 		params:    c.Params.orDefault(),
 		limits:    c.Limits.orDefault(),
-		minLength: positive(c.MinLength, defaultMinLength), serviceWords: wordsOfService(c.Issuer),
+		minLength: positiveOr(c.MinLength, defaultMinLength), serviceWords: wordsOfService(c.Issuer),
 		now:    c.Now,
 		argon2: argon2.IDKey,
 		bucket: c.Bucket,
 	}
 	if p.bucket == nil {
-		p.bucket = ownBuckets()
+		p.bucket = localBuckets()
 	}
 	if p.now == nil {
 		p.now = time.Now
 	}
-	p.queue = newQueue(positive(c.Workers, runtime.GOMAXPROCS(0)), positive(c.Queue, 64))
+	p.queue = newQueue(positiveOr(c.Workers, runtime.GOMAXPROCS(0)), positiveOr(c.Queue, 64))
 	p.dummy = randomHash(p.params)
 	return p
 }
 
-func ownBuckets() func(string) (string, error) {
+func localBuckets() func(string) (string, error) {
 	key := make([]byte, 32)
 	rand.Read(key)
 	return func(name string) (string, error) { return keys.BucketUnder(key, name), nil }
@@ -88,14 +88,14 @@ func (p *Passwords) hash(password string) hash {
 	return h
 }
 
-// IsOf reports whether a stored hash is that of the password. It counts no attempt and knows
+// Matches reports whether a stored hash is that of the password. It counts no attempt and knows
 // no user: it is for programs that hold the password themselves, never for one that came in.
-func (p *Passwords) IsOf(stored, password string) bool {
+func (p *Passwords) Matches(stored, password string) bool {
 	h, err := parseHash(stored)
-	return err == nil && p.matches(h, password)
+	return err == nil && p.verify(h, password)
 }
 
-func (p *Passwords) matches(h hash, password string) bool {
+func (p *Passwords) verify(h hash, password string) bool {
 	sum := p.argon2([]byte(password), h.salt, h.Time, h.Memory, h.Threads, uint32(len(h.sum)))
 	return subtle.ConstantTimeCompare(sum, h.sum) == 1
 }

@@ -9,14 +9,14 @@ import (
 	"signet/templates"
 )
 
-// Note notes in a request's trace why a password was not accepted, or may not be
+// NoteRefusal notes in a request's trace why a password was not accepted, or may not be
 // chosen, and the code that the answer gives for it. Check has recorded the event of a
 // wrong one, and leaves that of a throttled attempt out.
-func Note(trace *web.Trace, code string, err error) {
+func NoteRefusal(trace *web.Trace, code string, err error) {
 	trace.Note("code", code)
 	_, throttled := errors.AsType[*storage.ThrottledError](err)
 	if throttled || errors.Is(err, ErrWrong) {
-		trace.Recorded()
+		trace.MarkRecorded()
 	}
 	if errors.Is(err, ErrBusy) {
 		trace.Fail(err)

@@ -18,7 +18,7 @@ import (
 	"signet/storage"
 )
 
-// acceptable normalizes a password that may be set. It asks for length and for what
+// normalizeNew normalizes a password that may be set. It asks for length and for what
 // attackers do not try first, not for kinds of characters (NIST SP 800-63B, section
 // 5.1.1.2). ErrWeak says which rule failed; it does not repeat the password.
 //
@@ -26,45 +26,45 @@ import (
 // nothing and compatibility forms make no difference, nor do digits and signs before and
 // behind a word. Blanks make none either, except in the list of the commonest, where they
 // part words that are good together.
-func (p *Passwords) acceptable(typed string, user storage.User) (string, error) {
+func (p *Passwords) normalizeNew(typed string, user storage.User) (string, error) {
 	password, ok := normalize(typed)
 	folded := fold(password)
 	unspaced := strings.ReplaceAll(folded, " ", "")
 	switch {
 	case !ok:
-		return "", weak("use at most %d characters, all of them text", maxLength)
+		return "", weakError("use at most %d characters, all of them text", maxLength)
 	case password != "" && unspaced == "":
-		return "", weak("use characters that can be seen, not blanks alone")
-	case countShown(password) < p.minLength:
-		return "", weak("use at least %d characters", p.minLength)
-	case repeats(unspaced):
-		return "", weak("use more than the same few characters again and again")
-	case madeOf(folded, wordsOfAddress(user)):
-		return "", weak("choose one that is not the e-mail address or a part of it")
-	case madeOf(folded, wordsOfName(user)):
-		return "", weak("choose one that is not the name of the person")
-	case madeOf(folded, p.serviceWords):
-		return "", weak("choose one that is not the name of this service")
+		return "", weakError("use characters that can be seen, not blanks alone")
+	case countVisible(password) < p.minLength:
+		return "", weakError("use at least %d characters", p.minLength)
+	case isRepetitive(unspaced):
+		return "", weakError("use more than the same few characters again and again")
+	case consistsOf(folded, wordsOfAddress(user)):
+		return "", weakError("choose one that is not the e-mail address or a part of it")
+	case consistsOf(folded, wordsOfName(user)):
+		return "", weakError("choose one that is not the name of the person")
+	case consistsOf(folded, p.serviceWords):
+		return "", weakError("choose one that is not the name of this service")
 	case isCommon(folded):
-		return "", weak("it is among the first that attackers try, choose another")
+		return "", weakError("it is among the first that attackers try, choose another")
 	}
 	return password, nil
 }
 
-func weak(format string, args ...any) error {
+func weakError(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrWeak}, args...)...)
 }
 
-// showsNothing reports the characters that no reader sees: they make no password longer.
-func showsNothing(r rune) bool {
+// isInvisible reports the characters that no reader sees: they make no password longer.
+func isInvisible(r rune) bool {
 	return foreign.IsHidden(r) || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// countShown counts characters, blanks included, without those that show nothing.
-func countShown(password string) int {
+// countVisible counts characters, blanks included, without those that show nothing.
+func countVisible(password string) int {
 	n := 0
 	for _, r := range password {
-		if !showsNothing(r) {
+		if !isInvisible(r) {
 			n++
 		}
 	}
@@ -78,24 +78,24 @@ func fold(text string) string {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case unicode.IsMark(r) || showsNothing(r):
+		case unicode.IsMark(r) || isInvisible(r):
 			return -1
 		}
 		return r
 	}, norm.NFKD.String(cases.Fold().String(norm.NFKD.String(text))))
 }
 
-// longestUnit is how many characters may be repeated to make a password that is refused.
-const longestUnit = 3
+// maxRepeatedUnit is how many characters may be repeated to make a password that is refused.
+const maxRepeatedUnit = 3
 
-// repeats reports whether a folded text is one to three characters again and again, or a
+// isRepetitive reports whether a folded text is one to three characters again and again, or a
 // row of neighbours (abcdef…, 987…).
-func repeats(folded string) bool {
+func isRepetitive(folded string) bool {
 	runes := []rune(folded)
 	if len(runes) < 2 {
 		return true
 	}
-	for unit := 1; unit <= longestUnit && unit < len(runes); unit++ {
+	for unit := 1; unit <= maxRepeatedUnit && unit < len(runes); unit++ {
 		if slices.Equal(runes[unit:], runes[:len(runes)-unit]) {
 			return true
 		}
@@ -109,19 +109,19 @@ func repeats(folded string) bool {
 	return step == 1 || step == -1
 }
 
-// madeOf reports whether a folded text is nothing but some of the words, with digits and
+// consistsOf reports whether a folded text is nothing but some of the words, with digits and
 // signs between and around them.
-func madeOf(folded string, words []string) bool {
+func consistsOf(folded string, words []string) bool {
 	var pairs []string
 	for _, word := range words {
 		pairs = append(pairs, word, "\x00")
 	}
-	rest := strings.NewReplacer(pairs...).Replace(letters(folded))
+	rest := strings.NewReplacer(pairs...).Replace(lettersAndDigits(folded))
 	return strings.ContainsRune(rest, 0) && !strings.ContainsFunc(rest, unicode.IsLetter)
 }
 
-// letters keeps letters and digits.
-func letters(folded string) string {
+// lettersAndDigits keeps letters and digits.
+func lettersAndDigits(folded string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
 			return r
@@ -130,17 +130,17 @@ func letters(folded string) string {
 	}, folded)
 }
 
-// leastWord is the length from which on a word counts: two letters are in many words.
-const leastWord = 3
+// minWordLength is the length from which on a word counts: two letters are in many words.
+const minWordLength = 3
 
 // wordsOf gives the texts and the words that they have, folded, the longest first, as
-// madeOf takes them.
+// consistsOf takes them.
 func wordsOf(texts ...string) []string {
 	var words []string
 	for _, text := range texts {
 		parts := strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) })
 		for _, word := range append(parts, text) {
-			if word = letters(fold(word)); utf8.RuneCountInString(word) >= leastWord {
+			if word = lettersAndDigits(fold(word)); utf8.RuneCountInString(word) >= minWordLength {
 				words = append(words, word)
 			}
 		}
@@ -168,31 +168,31 @@ func wordsOfService(issuer string) []string {
 	return wordsOf("signet", issuer, u.Host, u.Hostname(), parent)
 }
 
-// common lists the commonest passwords of 8 characters and more, one per line, in
+// commonList lists the commonest passwords of 8 characters and more, one per line, in
 // lower case.
 //
 //go:embed common.txt
-var common string
+var commonList string
 
-// leastCommon is the length from which on the word within a common password counts.
-const leastCommon = 4
+// minCommonLength is the length from which on the word within a common password counts.
+const minCommonLength = 4
 
-// commonest holds the passwords of the list, folded, and the words within them: an
+// commonPasswords holds the passwords of the list, folded, and the words within them: an
 // attacker who has tried charlie123 tries charlie2024 next.
-var commonest = sync.OnceValue(func() map[string]struct{} {
+var commonPasswords = sync.OnceValue(func() map[string]struct{} {
 	set := map[string]struct{}{}
-	for line := range strings.Lines(common) {
+	for line := range strings.Lines(commonList) {
 		folded := fold(strings.TrimSpace(line))
 		set[folded] = struct{}{}
-		if word := wordWithin(folded); len(word) >= leastCommon {
+		if word := trimNonLetters(folded); len(word) >= minCommonLength {
 			set[word] = struct{}{}
 		}
 	}
 	return set
 })
 
-// wordWithin is a folded password without the digits and signs around it.
-func wordWithin(folded string) string {
+// trimNonLetters is a folded password without the digits and signs around it.
+func trimNonLetters(folded string) string {
 	return strings.TrimFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
@@ -200,9 +200,9 @@ func wordWithin(folded string) string {
 // it, for its one word, and, where it is the same text twice or more, for that.
 func isCommon(folded string) bool {
 	folded = strings.TrimSpace(folded)
-	word := wordWithin(folded)
+	word := trimNonLetters(folded)
 	for _, candidate := range []string{folded, word, unitOf(folded), unitOf(word), onlyWord(folded)} {
-		if _, found := commonest()[candidate]; found {
+		if _, found := commonPasswords()[candidate]; found {
 			return true
 		}
 	}
@@ -216,7 +216,7 @@ func onlyWord(folded string) string {
 	var words []string
 	spelled := true
 	for _, field := range strings.FieldsFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-		if word := wordWithin(field); word != "" {
+		if word := trimNonLetters(field); word != "" {
 			words = append(words, word)
 			spelled = spelled && utf8.RuneCountInString(word) == 1
 		}

@@ -32,9 +32,9 @@ func CheckEmail(address string) error {
 // PasswordLength is how many characters a new password has at least.
 func (d *Directory) PasswordLength() int { return d.passwords.MinLength() }
 
-// PasswordIs reports whether a stored hash is that of the password, see credential.Passwords.IsOf.
+// PasswordIs reports whether a stored hash is that of the password, see credential.Passwords.Matches.
 func (d *Directory) PasswordIs(stored, password string) bool {
-	return d.passwords.IsOf(stored, password)
+	return d.passwords.Matches(stored, password)
 }
 
 // CreateUser makes a user with a password, or with none for "". u.ID may be empty: one is

@@ -68,7 +68,7 @@ func (h *Handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, storage.ErrReplayed) {
 		h.Sessions.Cookies.ClearTokens(w)
 	}
-	web.App.Tell(w, r, answer, err)
+	web.App.FailWith(w, r, answer, err)
 }
 
 // interactionRequired: the pages have something to ask.

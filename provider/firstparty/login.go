@@ -22,7 +22,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if body["username"] == "" || body["password"] == "" {
 		return &web.FormError{Status: http.StatusBadRequest, Text: "send both username and password"}
 	}
-	web.TraceOf(r.Context()).Client(client.ID)
+	web.TraceOf(r.Context()).NoteClient(client.ID)
 	q := h.request(client)
 	if body["return_to"] != "" {
 		var ok bool
@@ -36,7 +36,7 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return notSignedIn(w, r, err)
 	}
-	web.TraceOf(r.Context()).User(current.User.ID)
+	web.TraceOf(r.Context()).NoteUser(current.User.ID)
 	expires, err := h.renew(w, r, q, client, &current)
 	if err != nil {
 		return err
@@ -57,11 +57,11 @@ func notSignedIn(w http.ResponseWriter, r *http.Request, err error) error {
 	if status == http.StatusUnprocessableEntity {
 		status = http.StatusUnauthorized // what the page calls a form to be corrected
 	}
-	credential.Note(web.TraceOf(r.Context()), refusal.Code, err)
+	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, err)
 	text := refusal.Text
 	if refusal.Retry != "" {
 		text += " Try again " + refusal.Retry + "."
 	}
-	web.App.Tell(w, r, web.Answer{Status: status, Code: refusal.Code, Text: text}, err)
+	web.App.FailWith(w, r, web.Answer{Status: status, Code: refusal.Code, Text: text}, err)
 	return nil
 }

@@ -81,7 +81,7 @@ func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened r
 	}
 	_, err := h.setTokens(w, r, opened.Client, current, h.Now())
 	if errors.Is(err, storage.ErrRevoked) {
-		return web.Stale(h.Requests.Base+q.Again(), err)
+		return web.StaleForm(h.Requests.Base+q.Again(), err)
 	}
 	if web.CauseOf(err) == "token_too_large" {
 		return &web.Problem{

@@ -9,12 +9,12 @@ import (
 // Routes are the paths below the issuer that this package serves, beside Login.
 func (h *Handler) Routes() []web.Route {
 	app := func(methods, path string, serve http.Handler) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.Cookies, Handler: serve}
+		return web.Route{Methods: methods, Path: path, Policy: web.FirstPartyPolicy, Handler: serve}
 	}
 	return []web.Route{
 		app("OPTIONS", "/login", h.Login()),
 		app("POST|OPTIONS", "/refresh", h.call(http.MethodPost, h.refresh)),
-		{Methods: "POST|OPTIONS", Path: "/logout", Policy: web.Cookies, Handler: h.call(http.MethodPost, h.logout), ForPeople: web.Way{Path: "/end_session", Text: "Sign out here"}},
+		{Methods: "POST|OPTIONS", Path: "/logout", Policy: web.FirstPartyPolicy, Handler: h.call(http.MethodPost, h.logout), ForPeople: web.Link{Path: "/end_session", Text: "Sign out here"}},
 		app("GET|HEAD|OPTIONS", "/session", h.call(http.MethodGet, h.session)),
 	}
 }

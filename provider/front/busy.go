@@ -20,7 +20,7 @@ func (f *Front) bounded(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		answer := web.Hold(w)
+		answer := web.BufferResponse(w)
 		if !f.arrive(w, r) || !f.enter(r.URL.Path, func() { next.ServeHTTP(answer, r) }) {
 			f.tooBusy(w, r)
 			return
@@ -34,7 +34,7 @@ func (f *Front) arrive(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	network := storage.Network(web.ClientAddress(r, f.Proxies))
-	return f.Gates.arriving.Pass(network, func() { web.ReadAhead(w, r) })
+	return f.Gates.arriving.Pass(network, func() { web.BufferBody(w, r) })
 }
 
 func (f *Front) enter(path string, work func()) (entered bool) {

@@ -11,14 +11,14 @@ import (
 
 // methodNotAllowed is the answer of an endpoint for programs to a method that it does not
 // have. People who open its address learn which path is for them: forPeople has it by path.
-func (f *Front) methodNotAllowed(forPeople map[string]web.Way) web.Refusal {
+func (f *Front) methodNotAllowed(forPeople map[string]web.Link) web.MethodRefusal {
 	return func(w http.ResponseWriter, r *http.Request, allow string) {
 		err := because("method_not_allowed", "the method is not one of "+allow)
 		if web.WantsPage(r) {
-			f.Site.Fail(w, r, f.Site.ForPrograms(forPeople[r.URL.Path], err))
+			f.Site.Fail(w, r, f.Site.NotForBrowsers(forPeople[r.URL.Path], err))
 			return
 		}
-		web.Path.Fail(w, r, web.Advise(err, "use "+allow))
+		web.Path.Fail(w, r, web.WithAdvice(err, "use "+allow))
 	}
 }
 
@@ -68,7 +68,7 @@ func (f *Front) broken(w http.ResponseWriter, r *http.Request) {
 // forPeople lets every room answer people by a page where it answers programs by JSON.
 func (f *Front) forPeople(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		web.TraceOf(r.Context()).ForPeople(f.Site)
+		web.TraceOf(r.Context()).ShowPagesOf(f.Site)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -93,7 +93,7 @@ func (f *Front) plainPaths(next http.Handler) http.Handler {
 func (f *Front) notPlain(w http.ResponseWriter, r *http.Request) {
 	err := because("path_not_plain", "write the path plainly")
 	if web.WantsPage(r) {
-		f.Site.Fail(w, r, f.Site.NotPlain(err))
+		f.Site.Fail(w, r, f.Site.AmbiguousPath(err))
 		return
 	}
 	web.Path.Fail(w, r, err)

@@ -16,16 +16,16 @@ const (
 // the common one, so that an upstream that hangs stops only those who go there. They
 // outlive a reload of the settings: what came before it still counts.
 type Gates struct {
-	arriving           *web.Shares
+	arriving           *web.NetworkGate
 	upstream, inFlight *web.Gate
 }
 
 // NewGates makes the gates of a node.
 func NewGates() *Gates {
-	return &Gates{web.NewShares(mostArriving, mostOfNetwork), web.NewGate(mostUpstream), web.NewGate(mostInFlight)}
+	return &Gates{web.NewNetworkGate(mostArriving, mostOfNetwork), web.NewGate(mostUpstream), web.NewGate(mostInFlight)}
 }
 
 // Refused is how many requests were turned away since the last call.
 func (g *Gates) Refused() int64 {
-	return g.arriving.Refused() + g.upstream.Refused() + g.inFlight.Refused()
+	return g.arriving.TakeRefused() + g.upstream.TakeRefused() + g.inFlight.TakeRefused()
 }

@@ -9,8 +9,8 @@ import (
 // Health are the routes that tell how the node is.
 func (f *Front) Health() []web.Route {
 	return []web.Route{
-		{Methods: "GET|HEAD", Path: "/healthz", Policy: web.Ready, Handler: http.HandlerFunc(healthz)},
-		{Methods: "GET|HEAD", Path: "/readyz", Policy: web.Watchers, Handler: http.HandlerFunc(f.readyz)},
+		{Methods: "GET|HEAD", Path: "/healthz", Policy: web.DocumentPolicy, Handler: http.HandlerFunc(healthz)},
+		{Methods: "GET|HEAD", Path: "/readyz", Policy: web.HealthPolicy, Handler: http.HandlerFunc(f.readyz)},
 	}
 }
 

@@ -9,11 +9,11 @@ import (
 // Icons are the routes of favicon.ico: below the issuer, and at the root of its host, which
 // is where browsers ask.
 func (f *Front) Icons() []web.Route {
-	icon := web.Route{Methods: "GET|HEAD", Path: "/favicon.ico", Policy: web.Files, Handler: http.HandlerFunc(f.Files.Icon)}
+	icon := web.Route{Methods: "GET|HEAD", Path: "/favicon.ico", Policy: web.FilePolicy, Handler: http.HandlerFunc(f.Files.Icon)}
 	if f.Site.Base == "" {
 		return []web.Route{icon}
 	}
 	atHost := icon
-	atHost.AtHost = true
+	atHost.AtHostRoot = true
 	return []web.Route{icon, atHost}
 }

@@ -10,7 +10,7 @@ import (
 
 // router serves the list, and gives the documents by their whole paths.
 func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]document) {
-	forPeople := map[string]web.Way{}
+	forPeople := map[string]web.Link{}
 	for _, route := range list {
 		forPeople[route.Path] = cmp.Or(forPeople[route.Path], route.ForPeople)
 	}
@@ -18,23 +18,23 @@ func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]docum
 	below, host := web.NewRouter(f.wrongMethodPage, refuse), web.NewRouter(f.wrongMethodPage, refuse)
 	ready = map[string]document{}
 	for _, route := range list {
-		if route.Policy == web.Ready {
-			if !route.AtHost {
-				route.Path, route.AtHost = f.Site.Base+route.Path, true
+		if route.Policy == web.DocumentPolicy {
+			if !route.AtHostRoot {
+				route.Path, route.AtHostRoot = f.Site.Base+route.Path, true
 			}
 			ready[route.Path] = document{route.Handler, slices.Contains(route.MethodList(), http.MethodOptions)}
 		}
-		if route.AtHost {
+		if route.AtHostRoot {
 			host.Add(route)
 		} else {
 			below.Add(route)
 		}
 	}
-	below.Elsewhere(f.nowhere)
-	host.Below(f.Files.Prefix(), f.files())
-	host.Below(f.Site.Base+"/", http.StripPrefix(f.Site.Base, below))
+	below.NotFound(f.nowhere)
+	host.Subtree(f.Files.Prefix(), f.files())
+	host.Subtree(f.Site.Base+"/", http.StripPrefix(f.Site.Base, below))
 	if f.Site.Base != "" {
-		host.Elsewhere(f.nowhere)
+		host.NotFound(f.nowhere)
 	}
 	return host, ready
 }

@@ -45,17 +45,17 @@ func (h *Handler) choose(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if form.Get("decision") != "continue" {
-		return h.Site.Onward(w, h.otherAccount(s))
+		return h.Site.ContinueTo(w, h.otherAccount(s))
 	}
 	current, err := h.current(r, s)
 	if err != nil {
 		return err
 	}
 	if err := h.Visits.CheckTicket(form.Get("ticket"), choiceTicket(s, current)); err != nil {
-		return web.Stale(h.next(s), err)
+		return web.StaleForm(h.next(s), err)
 	}
 	if err := h.addFact(r.Context(), s, current, storage.FactChosen); err != nil {
 		return err
 	}
-	return h.Site.Onward(w, h.next(s))
+	return h.Site.ContinueTo(w, h.next(s))
 }

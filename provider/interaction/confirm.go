@@ -73,10 +73,10 @@ func (h *Handler) decline(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := h.Visits.CheckTicket(form.Get("ticket"), declineTicket(s, current)); err != nil {
-		return web.Stale(h.next(s), err)
+		return web.StaleForm(h.next(s), err)
 	}
 	if err := h.addFact(r.Context(), s, current, storage.FactDeclined); err != nil {
 		return err
 	}
-	return h.Site.Onward(w, h.next(s))
+	return h.Site.ContinueTo(w, h.next(s))
 }

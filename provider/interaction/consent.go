@@ -70,7 +70,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := h.Visits.CheckTicket(form.Get("ticket"), consentTicket(s, current)); err != nil {
-		return web.Stale(h.next(s), err)
+		return web.StaleForm(h.next(s), err)
 	}
 	switch form.Get("decision") {
 	case "allow":
@@ -89,7 +89,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("seal request: %w", err)
 		}
 	}
-	return h.Site.Onward(w, h.next(s))
+	return h.Site.ContinueTo(w, h.next(s))
 }
 
 // noDecision is the page for a form that was sent without one of its buttons.

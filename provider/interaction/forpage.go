@@ -56,7 +56,7 @@ func (h *Handler) requestForPage(r *http.Request, query url.Values) (request.Req
 			asked[name] = slices.Clone(list)
 		}
 	}
-	if err := web.Strict(asked); err != nil {
+	if err := web.CheckParameters(asked); err != nil {
 		return request.Request{}, unreadableLink(err)
 	}
 	q, ok := h.Visits.RequestFor(asked.Get("return_to"))

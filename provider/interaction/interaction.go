@@ -56,7 +56,9 @@ func (h *Handler) open(ctx context.Context, sealed string) (step, error) {
 func (h *Handler) openForm(w http.ResponseWriter, r *http.Request, fields ...string) (step, url.Values, error) {
 	read := web.Form
 	if len(fields) > 0 {
-		read = func(w http.ResponseWriter, r *http.Request) (url.Values, error) { return web.FormOf(w, r, fields...) }
+		read = func(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+			return web.FormWithFields(w, r, fields...)
+		}
 	}
 	form, err := read(w, r)
 	if err != nil {
@@ -76,10 +78,10 @@ func (h *Handler) current(r *http.Request, s step) (session.Current, error) {
 	return current, err
 }
 
-// stale is web.Stale for a form that needs a cookie: a person whose browser sends none is
+// stale is web.StaleForm for a form that needs a cookie: a person whose browser sends none is
 // told that, too.
 func (h *Handler) stale(r *http.Request, wayOn string, cause error) *web.Problem {
-	p := web.Stale(wayOn, cause)
+	p := web.StaleForm(wayOn, cause)
 	if !h.Sessions.Cookies.AnyCame(r) {
 		blocked := visit.CookiesBlocked(wayOn)
 		p.Title, p.Text, p.StartText = blocked.Title, blocked.Text, blocked.StartText
@@ -141,7 +143,7 @@ func (h *Handler) addFact(ctx context.Context, s step, current session.Current, 
 // are given back.
 func (h *Handler) sessionEnded(s step, err error) error {
 	if errors.Is(err, storage.ErrRevoked) {
-		return web.Stale(h.next(s), err)
+		return web.StaleForm(h.next(s), err)
 	}
 	return err
 }

@@ -22,9 +22,9 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) e
 	case err != nil:
 		return err
 	case current == nil:
-		return web.Stale(h.Site.Base+identitiesPage, session.ErrNone)
+		return web.StaleForm(h.Site.Base+identitiesPage, session.ErrNone)
 	case current.ID != link.SessionID || current.UserID != link.Identity.UserID:
-		return web.Stale(h.Site.Base+identitiesPage, nil)
+		return web.StaleForm(h.Site.Base+identitiesPage, nil)
 	}
 	err = h.DB.LinkIdentity(r.Context(), link, h.Now())
 	switch {

@@ -50,14 +50,14 @@ func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, s step, statu
 		if err != nil {
 			return err
 		}
-		confirm.Error = web.Referenced(r, page.Error)
+		confirm.Error = web.WithReference(r, page.Error)
 		return h.Site.ShowStatus(w, status, confirm)
 	case current == nil:
 		if page.Stolen, err = h.Sessions.Stolen(r); err != nil {
 			return err
 		}
 	}
-	page.Error = web.Referenced(r, page.Error)
+	page.Error = web.WithReference(r, page.Error)
 	page.Common, page.Request, page.Other = h.common(s), s.Sealed, s.other && current != nil
 	page.KeepDays, page.Connectors = int(h.KeepFor/(24*time.Hour)), buttons(h.Connectors, h.lastUsed(r))
 	page.Keep = page.Keep || current != nil && current.Persistent && page.Error == nil
@@ -83,12 +83,12 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return h.Site.Onward(w, next)
+		return h.Site.ContinueTo(w, next)
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
 		return err
 	}
-	credential.Note(web.TraceOf(r.Context()), refusal.Code, err)
+	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, err)
 	return h.askLogin(w, r, s, status, templates.SignIn{Username: form.Get("username"), Keep: keep, Error: refusal})
 }

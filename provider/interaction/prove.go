@@ -94,18 +94,18 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 		Username: p.account.Email, Password: form.Get("password"), RequestID: s.ID, ClientID: s.Client.ID,
 	})
 	if err == nil {
-		return h.Site.Onward(w, h.linkPageOf(s))
+		return h.Site.ContinueTo(w, h.linkPageOf(s))
 	}
 	status, refusal := web.FormRefusal(w.Header(), err)
 	if refusal == nil {
 		return err
 	}
-	credential.Note(web.TraceOf(r.Context()), refusal.Code, err)
+	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, err)
 	page, err := h.provePage(r, s, p)
 	if err != nil {
 		return err
 	}
-	page.Error = web.Referenced(r, refusal)
+	page.Error = web.WithReference(r, refusal)
 	return h.Site.ShowStatus(w, status, page)
 }
 
@@ -145,14 +145,14 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := h.Visits.CheckTicket(form.Get("ticket"), connectTicket(s, p, current)); err != nil {
-		return web.Stale(h.linkPageOf(s), err)
+		return web.StaleForm(h.linkPageOf(s), err)
 	}
 	switch decision := form.Get("decision"); {
 	case decision == "not-now":
 	case decision != "connect":
 		return noDecision("Choose Connect or Not now.", h.linkPageOf(s))
 	case !h.hasProven(current, s, p):
-		return h.Site.Onward(w, h.linkPageOf(s))
+		return h.Site.ContinueTo(w, h.linkPageOf(s))
 	default:
 		if err := h.linkWaiting(r, s, p, current); err != nil {
 			return err
@@ -160,14 +160,14 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request) error {
 		h.remember(w, p.connector)
 	}
 	h.drop(w)
-	return h.Site.Onward(w, h.next(s))
+	return h.Site.ContinueTo(w, h.next(s))
 }
 
 // linkWaiting links the identity to the account of its address. A change of that address
 // ends the session, and with it the way to here.
 func (h *Handler) linkWaiting(r *http.Request, s step, p waiting, current session.Current) error {
 	if current.UserID != p.account.ID {
-		return web.Stale(h.linkPageOf(s), nil)
+		return web.StaleForm(h.linkPageOf(s), nil)
 	}
 	identity := p.identity()
 	identity.UserID = current.UserID
@@ -179,7 +179,7 @@ func (h *Handler) linkWaiting(r *http.Request, s step, p waiting, current sessio
 	case errors.Is(err, storage.ErrConflict):
 		return identityInUse(p.connector, h.next(s), "")
 	case errors.Is(err, storage.ErrReplayed):
-		return web.Stale(h.next(s), err)
+		return web.StaleForm(h.next(s), err)
 	}
 	return h.sessionEnded(s, err)
 }

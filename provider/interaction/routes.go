@@ -11,7 +11,7 @@ import (
 // is the root's, which tells a form from JSON.
 func (h *Handler) Routes() []web.Route {
 	page := func(methods, path string, serve web.Handler) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.People, Handler: h.Site.Page(serve)}
+		return web.Route{Methods: methods, Path: path, Policy: web.PagePolicy, Handler: h.Site.Page(serve)}
 	}
 	return []web.Route{
 		page("GET|HEAD", "/login", h.showLogin),
@@ -28,12 +28,12 @@ func (h *Handler) Routes() []web.Route {
 		page("POST", "/login/{connector}", h.leave),
 		page("GET", "/login/{connector}/start", h.start),
 		{
-			Methods: "GET", Path: "/login/{connector}/callback", Policy: web.People,
+			Methods: "GET", Path: "/login/{connector}/callback", Policy: web.PagePolicy,
 			Handler: h.Site.Page(h.callback), Specification: "RFC 6749, section 4.1.2; OIDC Core, section 3.1.2.5",
 		},
 		{ // posted across sites by the upstream: the state and its cookie are the check
-			Methods: "POST", Path: "/login/{connector}/callback", Policy: web.Arrivals,
-			Handler: h.Site.Plain(h.callbackPost), Specification: "OAuth 2.0 Form Post Response Mode, section 2",
+			Methods: "POST", Path: "/login/{connector}/callback", Policy: web.EntryPagePolicy,
+			Handler: h.Site.CrossOriginPage(h.callbackPost), Specification: "OAuth 2.0 Form Post Response Mode, section 2",
 		},
 	}
 }

@@ -59,7 +59,7 @@ func (h *Handler) setupClosed() error {
 // setup makes the first administrator and signs the browser in. The token in the
 // form is what proves that it came from the page.
 func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
-	form, err := web.FormOf(w, r, "token", "email", "name", "new-password")
+	form, err := web.FormWithFields(w, r, "token", "email", "name", "new-password")
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 	if wrong == nil {
 		return err
 	}
-	credential.Note(web.TraceOf(r.Context()), wrong.Code, web.Because(wrong.Code, err))
-	return h.setupPage(w, status, templates.Setup{Token: token, Email: form.Get("email"), Name: form.Get("name"), Error: web.Referenced(r, wrong)})
+	credential.NoteRefusal(web.TraceOf(r.Context()), wrong.Code, web.Because(wrong.Code, err))
+	return h.setupPage(w, status, templates.Setup{Token: token, Email: form.Get("email"), Name: form.Get("name"), Error: web.WithReference(r, wrong)})
 }
 
 var (
@@ -109,7 +109,7 @@ func (h *Handler) enterAdmin(w http.ResponseWriter, r *http.Request, user storag
 	if err != nil {
 		return err
 	}
-	return h.Site.Onward(w, h.Site.Base+"/admin")
+	return h.Site.ContinueTo(w, h.Site.Base+"/admin")
 }
 
 // setupRefusal is what the form says, at the field it is about; nil for an error

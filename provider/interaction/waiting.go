@@ -156,7 +156,7 @@ func (h *Handler) checkProof(r *http.Request, t trip, decided outcome, owner sto
 	case opens && (err != nil || owner.User.ID == p.account.ID):
 		return nil // an identity that waits no more is no reason to refuse a sign-in
 	case err != nil:
-		return web.Stale(h.next(t.step), err)
+		return web.StaleForm(h.next(t.step), err)
 	case decided == switchedOff && owner.User.ID == p.account.ID:
 		return nil
 	}

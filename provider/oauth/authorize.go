@@ -31,7 +31,7 @@ func (h *Handler) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Client(client.ID)
+	web.TraceOf(r.Context()).NoteClient(client.ID)
 	at := h.Now()
 	q := request.Request{
 		ID: storage.NewTimedID(at), Kind: request.Code, Created: storage.At(at),
@@ -68,7 +68,7 @@ func authorizeParams(w http.ResponseWriter, r *http.Request) (url.Values, error)
 	if err != nil {
 		return nil, authorizeProblem(&web.FormError{Status: http.StatusBadRequest, Text: "the query is not well formed"})
 	}
-	return params, authorizeProblem(web.Strict(params, "resource"))
+	return params, authorizeProblem(web.CheckParameters(params, "resource"))
 }
 
 var (

@@ -26,16 +26,16 @@ type presented struct {
 // error names the exact cause for the log.
 func (h *Handler) authenticate(r *http.Request) (storage.Client, error) {
 	trace := web.TraceOf(r.Context())
-	trace.ClaimClient(r.PostForm.Get("client_id"))
+	trace.NoteClaimedClient(r.PostForm.Get("client_id"))
 	given, bad := presentedBy(r)
-	trace.ClaimClient(given.id)
+	trace.NoteClaimedClient(given.id)
 	if given.id == "" {
 		return storage.Client{}, bad
 	}
 	client, err := h.Clients.Enabled(r.Context(), given.id)
-	trace.Client(client.ID)
+	trace.NoteClient(client.ID)
 	if errors.Is(err, request.ErrDisabled) {
-		trace.Client(given.id)
+		trace.NoteClient(given.id)
 	}
 	if bad != nil {
 		return storage.Client{}, bad
@@ -75,7 +75,7 @@ func unauthenticated(code, text string) error {
 }
 
 // errPublicClient: the endpoint or grant type is for clients that authenticate.
-var errPublicClient = web.Advise(
+var errPublicClient = web.WithAdvice(
 	unauthenticated("public_client", "the client is public"),
 	"this needs a client that authenticates, and this one has no secret: register it as a web client or a service",
 )
@@ -112,7 +112,7 @@ func guessed(given presented, refused error) bool {
 // wrongMethod refuses a right secret that was not sent as the client is registered to
 // send it. Only a client that has proven its secret is told so.
 func wrongMethod(sent, registered string) error {
-	return web.Advise(
+	return web.WithAdvice(
 		fmt.Errorf("%w: sent as %s, registered for %s", errWrongMethod, sent, registered),
 		"the secret is right, but this client must send it as "+registered+", not as "+sent+
 			": configure the client for "+registered+", or change its token_endpoint_auth_method",
@@ -142,7 +142,7 @@ func (h *Handler) countFailure(r *http.Request, known string, given presented, r
 		event = storage.Event{
 			Type: storage.ClientRefused, Outcome: storage.Refused, Reason: web.CauseOf(refused), ClientID: known, From: trace.Origin(),
 		}
-		trace.Recorded() // once it is over a limit, on purpose not
+		trace.MarkRecorded() // once it is over a limit, on purpose not
 	}
 	err = h.DB.CountFailure(r.Context(), []storage.Limit{
 		{Key: "client:" + bucket, Max: failuresOfClient, Window: failureWindow},

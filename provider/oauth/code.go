@@ -126,8 +126,8 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 		return tokenResponse{}, web.Because("unknown_code", openErr)
 	}
 	trace := web.TraceOf(ctx)
-	trace.ClaimRedirect(r.form.Get("redirect_uri"))
-	trace.Grant(storage.Grant{UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID})
+	trace.NoteClaimedRedirect(r.form.Get("redirect_uri"))
+	trace.NoteGrant(storage.Grant{UserID: code.UserID, ClientID: code.ClientID, SessionID: code.SessionID})
 	if err := code.isOf(client, r.form.Get("redirect_uri")); err != nil {
 		return tokenResponse{}, err
 	}

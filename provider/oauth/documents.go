@@ -16,7 +16,7 @@ const DocumentsCached = 5 * time.Minute
 // path the well-known one comes first.
 func (h *Handler) documents() []web.Route {
 	ready := func(path string, document http.Handler, specification string) web.Route {
-		return web.Route{Methods: "GET|HEAD|OPTIONS", Path: path, Policy: web.Ready, Handler: document, Specification: specification}
+		return web.Route{Methods: "GET|HEAD|OPTIONS", Path: path, Policy: web.DocumentPolicy, Handler: document, Specification: specification}
 	}
 	discovery := servesAll(h.discoveryBody, DocumentsCached)
 	keys := h.Jobs.Noted(servesAll(h.jwksBody, h.KeysCached), h.Proxies)
@@ -27,7 +27,7 @@ func (h *Handler) documents() []web.Route {
 	}
 	if h.Site.Base != "" {
 		behind := ready("/.well-known/oauth-authorization-server"+h.Site.Base, discovery, "RFC 8414, section 3.1")
-		behind.AtHost = true
+		behind.AtHostRoot = true
 		list = append(list, behind)
 	}
 	return list

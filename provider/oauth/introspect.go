@@ -55,7 +55,7 @@ func (h *Handler) introspect(w http.ResponseWriter, r *http.Request) {
 		web.OAuth.Fail(w, r, err)
 		return
 	}
-	web.TraceOf(r.Context()).Client(client.ID)
+	web.TraceOf(r.Context()).NoteClient(client.ID)
 	answer, err := h.introspected(r.Context(), client, r.PostForm.Get("token"), h.Now())
 	if err == nil {
 		err = web.WriteJSON(w, http.StatusOK, answer)

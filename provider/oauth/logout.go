@@ -94,7 +94,7 @@ func (h *Handler) logoutParams(w http.ResponseWriter, r *http.Request) (url.Valu
 	}
 	params, err := url.ParseQuery(r.URL.RawQuery)
 	if err == nil {
-		err = web.Strict(params)
+		err = web.CheckParameters(params)
 	}
 	if err != nil {
 		return nil, unreadable("the query is malformed or repeats a parameter")
@@ -142,8 +142,8 @@ func (h *Handler) logoutOf(r *http.Request, params url.Values) (logout, error) {
 	}
 	asked := logout{State: params.Get("state")}
 	trace := web.TraceOf(r.Context())
-	trace.ClaimClient(params.Get("client_id"))
-	trace.ClaimRedirect(params.Get("post_logout_redirect_uri"))
+	trace.NoteClaimedClient(params.Get("client_id"))
+	trace.NoteClaimedRedirect(params.Get("post_logout_redirect_uri"))
 	hint, why := h.logoutHint(params)
 	trace.Ignore("id_token_hint", why)
 	client, why, err := h.logoutClient(r, params, hint)
@@ -241,16 +241,16 @@ func (h *Handler) confirmedLogout(w http.ResponseWriter, r *http.Request, form u
 		return err
 	}
 	if err := h.Visits.CheckTicket(form.Get("ticket"), logoutTicket(current, form.Get("logout"))); err != nil {
-		return web.Stale(h.Site.Base+"/end_session", err)
+		return web.StaleForm(h.Site.Base+"/end_session", err)
 	}
 	if form.Get("decision") != "allow" {
-		return h.Site.Onward(w, h.Site.Base+"/")
+		return h.Site.ContinueTo(w, h.Site.Base+"/")
 	}
 	ended, err := h.endCurrent(w, r, current)
 	if err != nil {
 		return err
 	}
-	web.TraceOf(r.Context()).Client(request.ClientID)
+	web.TraceOf(r.Context()).NoteClient(request.ClientID)
 	params := url.Values{"logout": {form.Get("logout")}}
 	if ended.UserID != "" {
 		sealed, err := h.Notices.Seal(ended)
@@ -265,7 +265,7 @@ func (h *Handler) confirmedLogout(w http.ResponseWriter, r *http.Request, form u
 // onwardSignedOut leads to the GET that shows the end or leaves for the client:
 // without a session there is nothing left to ask.
 func (h *Handler) onwardSignedOut(w http.ResponseWriter, params url.Values) error {
-	return h.Site.Onward(w, h.Site.Base+"/end_session?"+params.Encode())
+	return h.Site.ContinueTo(w, h.Site.Base+"/end_session?"+params.Encode())
 }
 
 // signedOut goes back to the client if it has named a registered address, with

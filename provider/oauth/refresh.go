@@ -28,7 +28,7 @@ func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespon
 		return tokenResponse{}, web.Because("unknown_refresh_token", err)
 	}
 	trace := web.TraceOf(ctx)
-	trace.Grant(storage.Grant{ID: token.GrantID, UserID: token.Subject, ClientID: token.ClientID})
+	trace.NoteGrant(storage.Grant{ID: token.GrantID, UserID: token.Subject, ClientID: token.ClientID})
 	if token.ClientID != r.client.ID {
 		return tokenResponse{}, errForeignToken
 	}

@@ -46,7 +46,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 	trace.Note("code", why.Code)
 	trace.Refuse(&why)
 	if why.Cause() == flow.UserDenied.Refusal.Cause() {
-		trace.Recorded() // as consent.denied
+		trace.MarkRecorded() // as consent.denied
 	}
 	if q.Kind != request.Code {
 		return &web.Problem{

@@ -45,7 +45,7 @@ func isForeign(ctx context.Context, clientID string, of storage.Grant) bool {
 		return false
 	}
 	trace := web.TraceOf(ctx)
-	trace.Grant(of)
+	trace.NoteGrant(of)
 	trace.Refuse(because("foreign_token", "the token was issued to another client"))
 	return true
 }

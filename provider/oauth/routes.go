@@ -9,10 +9,10 @@ import (
 // Routes are the endpoints, each with the specification that it follows.
 func (h *Handler) Routes() []web.Route {
 	entry := func(methods, path string, serve web.Handler, specification string) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.Arrivals, Handler: h.Site.Plain(serve), Specification: specification}
+		return web.Route{Methods: methods, Path: path, Policy: web.EntryPagePolicy, Handler: h.Site.CrossOriginPage(serve), Specification: specification}
 	}
 	client := func(methods, path string, serve clientEndpoint, specification string) web.Route {
-		return web.Route{Methods: methods, Path: path, Policy: web.Clients, Handler: h.crossOrigin(http.MethodPost, form(h.fromClient(serve))), Specification: specification}
+		return web.Route{Methods: methods, Path: path, Policy: web.ClientPolicy, Handler: h.crossOrigin(http.MethodPost, form(h.fromClient(serve))), Specification: specification}
 	}
 	return append(h.documents(),
 		entry("GET|POST", "/authorize", h.authorize, "RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1"),
@@ -21,11 +21,11 @@ func (h *Handler) Routes() []web.Route {
 		client("POST|OPTIONS", "/token", h.token, "RFC 6749, section 3.2; OIDC Core, section 3.1.3"),
 		client("POST|OPTIONS", "/revoke", h.revoke, "RFC 7009, section 2"),
 		web.Route{
-			Methods: "POST", Path: "/introspect", Policy: web.Servers,
+			Methods: "POST", Path: "/introspect", Policy: web.ServerPolicy,
 			Handler: form(http.HandlerFunc(h.introspect)), Specification: "RFC 7662, section 2",
 		},
 		web.Route{
-			Methods: "GET|HEAD|POST|OPTIONS", Path: "/userinfo", Policy: web.Tokens,
+			Methods: "GET|HEAD|POST|OPTIONS", Path: "/userinfo", Policy: web.TokenPolicy,
 			Handler: h.crossOrigin("GET, HEAD, POST", http.HandlerFunc(h.userinfo)), Specification: "OIDC Core, section 5.3; RFC 6750, section 2",
 		},
 	)

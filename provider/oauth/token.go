@@ -78,7 +78,7 @@ func (h *Handler) fromClient(serve clientEndpoint) http.Handler {
 		client, err := h.authenticate(r)
 		var answer any
 		if err == nil {
-			web.TraceOf(r.Context()).Client(client.ID)
+			web.TraceOf(r.Context()).NoteClient(client.ID)
 			allowOrigin(w.Header(), r.Header.Get("Origin"), client)
 			answer, err = serve(r.Context(), tokenRequest{client, r.PostForm})
 		}

@@ -35,8 +35,8 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 		return nil, web.Because("unknown_or_expired_token", err)
 	}
 	trace := web.TraceOf(r.Context())
-	trace.Client(access.ClientID)
-	trace.Grant(storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID, SessionID: access.SessionID})
+	trace.NoteClient(access.ClientID)
+	trace.NoteGrant(storage.Grant{ID: access.GrantID, UserID: access.Subject, ClientID: access.ClientID, SessionID: access.SessionID})
 	client, err := h.Clients.Enabled(r.Context(), access.ClientID)
 	if err != nil {
 		return nil, deadToken(err)
@@ -52,7 +52,7 @@ func (h *Handler) userinfoClaims(w http.ResponseWriter, r *http.Request, token s
 	if err != nil {
 		return nil, deadToken(err)
 	}
-	trace.User(user.ID)
+	trace.NoteUser(user.ID)
 	rights := flow.GrantRights(grant).NarrowedTo(client).Only(strings.Fields(access.Scope))
 	if !slices.Contains(rights.Scopes, oidc.ScopeOpenID) {
 		return nil, because("scope_lost", "the client may not have the scope openid any more")

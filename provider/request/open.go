@@ -31,7 +31,7 @@ func (c *Requests) Open(ctx context.Context, sealed string, at time.Time) (Opene
 	if err != nil {
 		return Opened{}, err
 	}
-	web.TraceOf(ctx).Client(client.ID)
+	web.TraceOf(ctx).NoteClient(client.ID)
 	if q.Kind == Code {
 		q = q.NarrowedTo(client)
 	}
@@ -83,19 +83,19 @@ func (c *Requests) firstPartyOf(q Request) (storage.Client, error) {
 // An error is a *web.Problem, or storage's: nothing may be redirected then.
 func (c *Requests) Client(ctx context.Context, id, redirectURI string) (storage.Client, error) {
 	trace := web.TraceOf(ctx)
-	trace.ClaimClient(id)
-	trace.ClaimRedirect(redirectURI)
+	trace.NoteClaimedClient(id)
+	trace.NoteClaimedRedirect(redirectURI)
 	client, err := c.Clients.Enabled(ctx, id)
 	switch {
 	case errors.Is(err, ErrDisabled):
-		trace.Client(id)
+		trace.NoteClient(id)
 		return storage.Client{}, unknownClient(id, web.Because("client_disabled", ErrClient))
 	case errors.Is(err, storage.ErrNotFound):
 		return storage.Client{}, unknownClient(id, ErrClient)
 	case err != nil:
 		return storage.Client{}, fmt.Errorf("read client: %w", err)
 	}
-	trace.Client(client.ID)
+	trace.NoteClient(client.ID)
 	if !client.AllowsRedirect(redirectURI) {
 		return storage.Client{}, c.unregistered(client, redirectURI)
 	}

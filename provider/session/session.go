@@ -61,7 +61,7 @@ func (s *Sessions) current(r *http.Request, read func(handleHash string) (storag
 	if err != nil {
 		return Current{}, fmt.Errorf("read session: %w", err)
 	}
-	web.TraceOf(r.Context()).User(user.ID)
+	web.TraceOf(r.Context()).NoteUser(user.ID)
 	return Current{Session: row, User: user}, nil
 }
 

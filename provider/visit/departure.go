@@ -45,7 +45,7 @@ func (v *Visits) Depart(w http.ResponseWriter, r *http.Request, d Departure, sea
 	}
 	key := session.TripKey(d.RequestID)
 	v.Sessions.Cookies.Carry(w, r, key, sealed)
-	return v.Site.Onward(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"for": {key}, "departure": {proof}}.Encode())
+	return v.Site.ContinueTo(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"for": {key}, "departure": {proof}}.Encode())
 }
 
 // DepartToLink is Depart for a signed-in user who connects an identity of the upstream to
@@ -66,7 +66,7 @@ func (v *Visits) OpenDeparture(sealed, connector string, about request.Opened) (
 	var d Departure
 	payload, err := v.Ring.Unseal("departure", sealed, v.Now())
 	if err != nil || json.Unmarshal(payload, &d) != nil || d.Connector != connector || d.RequestID != about.ID {
-		return Departure{}, web.Stale(v.Next(about.Sealed), err)
+		return Departure{}, web.StaleForm(v.Next(about.Sealed), err)
 	}
 	return d, nil
 }

@@ -44,7 +44,7 @@ func (v *Visits) RequestFor(returnTo string) (q request.Request, ok bool) {
 // onward sends the browser to a path below the issuer, each method in its way.
 func (v *Visits) onward(w http.ResponseWriter, r *http.Request, path string) error {
 	if r.Method == http.MethodPost {
-		return v.Site.Onward(w, v.Site.Base+path)
+		return v.Site.ContinueTo(w, v.Site.Base+path)
 	}
 	return web.SeeOther(w, v.Site.Base+path)
 }

@@ -70,7 +70,7 @@ func (v *Visits) CheckTicket(sealed string, want Ticket) error {
 func (v *Visits) CheckForm(form url.Values, want Ticket, back string) error {
 	err := v.CheckTicket(form.Get("ticket"), want)
 	if errors.Is(err, ErrStale) {
-		return web.Stale(v.Site.Base+back, err)
+		return web.StaleForm(v.Site.Base+back, err)
 	}
 	return err
 }

@@ -20,7 +20,7 @@ func AnswerTo(s Surface, err error) Answer {
 	if !known {
 		return answers[s]["internal"]
 	}
-	if better, ok := errors.AsType[*advised](err); ok {
+	if better, ok := errors.AsType[*advisedError](err); ok {
 		found.Text = better.advice
 	}
 	if throttled, ok := errors.AsType[*storage.ThrottledError](err); ok && found.Status == http.StatusTooManyRequests {
@@ -34,8 +34,8 @@ func (s Surface) find(err error) (Answer, bool) {
 	if err == nil {
 		return Answer{}, false
 	}
-	if found, ok := answers[s][causeAt(err)]; ok {
-		if found.Text == ownText {
+	if found, ok := answers[s][ownCause(err)]; ok {
+		if found.Text == causeText {
 			found.Text = err.Error()
 		}
 		return found, true
@@ -53,38 +53,38 @@ func (s Surface) find(err error) (Answer, bool) {
 	return Answer{}, false
 }
 
-// advised is an error with its own sentence for the caller.
-type advised struct {
+// advisedError is an error with its own sentence for the caller.
+type advisedError struct {
 	error
 	advice string
 }
 
 // Unwrap gives the cause, which decides status and code.
-func (a *advised) Unwrap() error { return a.error }
+func (a *advisedError) Unwrap() error { return a.error }
 
-// Advise gives an error a sentence for the caller that says better than the table what
+// WithAdvice gives an error a sentence for the caller that says better than the table what
 // to change. Status and code stay those of its cause.
-func Advise(err error, advice string) error { return &advised{err, advice} }
+func WithAdvice(err error, advice string) error { return &advisedError{err, advice} }
 
 // Fail answers a program with what the table says of an error, and notes the error in
 // the request's trace. It is for OAuth, Bearer, App and Path; people get Site.Fail.
 func (s Surface) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	s.Tell(w, r, AnswerTo(s, err), err)
+	s.FailWith(w, r, AnswerTo(s, err), err)
 }
 
-// Tell is Fail with an answer that the caller has completed.
-func (s Surface) Tell(w http.ResponseWriter, r *http.Request, a Answer, err error) {
+// FailWith is Fail with an answer that the caller has completed.
+func (s Surface) FailWith(w http.ResponseWriter, r *http.Request, a Answer, err error) {
 	trace := TraceOf(r.Context())
 	a.note(trace, err)
 	if errors.Is(err, storage.ErrReplayed) {
-		trace.Recorded() // as grant.replayed
+		trace.MarkRecorded() // as grant.replayed
 	}
 	if trace.site != nil && s.forPeople(r) {
 		s.challenge(w.Header(), r, a)
-		trace.site.tellPeople(w, r, a, err)
+		trace.site.failAsPage(w, r, a, err)
 		return
 	}
-	if a.Text == reference {
+	if a.Text == referenceText {
 		a.Text += trace.ID
 	}
 	a.setRetryAfter(w.Header())
@@ -145,14 +145,14 @@ func FormRefusal(h http.Header, err error) (int, *templates.FormError) {
 	a.setRetryAfter(h)
 	said := &templates.FormError{Code: a.Code, Text: a.Text, Field: a.Field}
 	if a.RetryAfter > 0 {
-		said.Retry = inWords(a.RetryAfter)
+		said.Retry = retryText(a.RetryAfter)
 	}
 	return a.Status, said
 }
 
-// Referenced gives what a form says together with the reference of the request, which
+// WithReference gives what a form says together with the reference of the request, which
 // leads from the page to the log.
-func Referenced(r *http.Request, said *templates.FormError) *templates.FormError {
+func WithReference(r *http.Request, said *templates.FormError) *templates.FormError {
 	if said == nil {
 		return nil
 	}
@@ -161,8 +161,8 @@ func Referenced(r *http.Request, said *templates.FormError) *templates.FormError
 	return &with
 }
 
-// inWords rounds up, so that people who wait for that long are not too early.
-func inWords(seconds int) string {
+// retryText rounds up, so that people who wait for that long are not too early.
+func retryText(seconds int) string {
 	switch minutes := (seconds + 59) / 60; {
 	case seconds < 90:
 		return "in " + strconv.Itoa(seconds) + " s"
@@ -173,9 +173,9 @@ func inWords(seconds int) string {
 	}
 }
 
-// mostBuffered is how many bytes of an answer net/http keeps back until the handler
+// autoLengthLimit is how many bytes of an answer net/http keeps back until the handler
 // returns, and then counts by itself.
-const mostBuffered = 2048
+const autoLengthLimit = 2048
 
 // WriteJSON answers with a JSON document. A short one gets its Content-Length from
 // net/http: a header less in the map, which is dear to grow beyond eight.
@@ -185,7 +185,7 @@ func WriteJSON(w http.ResponseWriter, status int, body any) error {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if len(content) >= mostBuffered {
+	if len(content) >= autoLengthLimit {
 		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	}
 	w.WriteHeader(status)

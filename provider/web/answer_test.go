@@ -69,7 +69,7 @@ func TestAnswerTo_FindsTheOutermostKnownCause(t *testing.T) {
 			t.Errorf("%v: got %+v, want %d %s", c.err, got, c.status, c.code)
 		}
 	}
-	if got := web.AnswerTo(web.OAuth, web.Advise(verifier, "send it again")); got.Code != "invalid_grant" || got.Text != "send it again" {
+	if got := web.AnswerTo(web.OAuth, web.WithAdvice(verifier, "send it again")); got.Code != "invalid_grant" || got.Text != "send it again" {
 		t.Errorf("with advice: got %+v", got)
 	}
 }

@@ -31,13 +31,13 @@ const (
 
 // Sentences that are not in the table themselves. A row without any has no sentence.
 const (
-	ownText   = "the text of the cause"
-	reference = "internal error " // and the reference that the log has
+	causeText     = "the text of the cause"
+	referenceText = "internal error " // and the reference that the log has
 )
 
 // Answers that several surfaces share.
 var (
-	serverError = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: reference}
+	serverError = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: referenceText}
 	noDatabase  = Answer{
 		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
 		Text: "the database does not answer: try again", RetryAfter: 5,
@@ -45,7 +45,7 @@ var (
 	// Clients learn the same of what is unknown, expired, replayed and revoked.
 	unusableGrant = bad("invalid_grant", "the code or refresh token is unknown, expired, used or not yours: start a new authorization request")
 	// The client learns why it gets no token: its user has to be told.
-	tokenTooLarge     = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: ownText}
+	tokenTooLarge     = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: causeText}
 	invalidToken      = Answer{Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the access token is not valid here, or not any more"}
 	insufficientScope = Answer{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "the access token lacks the scope openid"}
 	loginRequired     = Answer{Status: http.StatusUnauthorized, Code: "login_required", Text: "nobody is signed in: send the browser to the sign-in page"}
@@ -73,7 +73,7 @@ var answers = map[Surface]map[string]Answer{
 			Status: http.StatusTooManyRequests, Code: "invalid_client",
 			Text: "client authentication failed too often: correct client_id and secret, and wait as Retry-After says",
 		},
-		"two_authorization_headers": bad("invalid_request", ownText),
+		"two_authorization_headers": bad("invalid_request", causeText),
 		"two_methods":               bad("invalid_request", "authenticate the client in one way only"),
 		"two_clients":               bad("invalid_request", "client_id differs from the Authorization header"),
 		"grant_type_missing":        bad("invalid_request", "grant_type is missing"),
@@ -104,7 +104,7 @@ var answers = map[Surface]map[string]Answer{
 	},
 	Bearer: {
 		"token_missing":            {Status: http.StatusUnauthorized}, // RFC 6750, section 3.1: neither code nor sentence
-		"malformed_request":        bad("invalid_request", ownText),
+		"malformed_request":        bad("invalid_request", causeText),
 		"unknown_or_expired_token": invalidToken,
 		"foreign_audience":         invalidToken,
 		"not_found":                invalidToken,
@@ -119,16 +119,16 @@ var answers = map[Surface]map[string]Answer{
 		"revoked":                    loginRequired,
 		"replayed":                   loginRequired,
 		"cross_origin":               {Status: http.StatusForbidden, Code: "cross_origin", Text: "the origin of the page that calls does not stand in first_party.origins: add it there; outside a browser, send its Origin header"},
-		"first_party_not_configured": {Status: http.StatusNotFound, Code: "first_party_not_configured", Text: ownText},
+		"first_party_not_configured": {Status: http.StatusNotFound, Code: "first_party_not_configured", Text: causeText},
 		"interaction_required":       {Status: http.StatusForbidden, Code: "interaction_required", Text: "more is needed than this call can ask for: send the browser on"},
-		"token_too_large":            {Status: http.StatusInternalServerError, Code: "token_too_large", Text: ownText},
+		"token_too_large":            {Status: http.StatusInternalServerError, Code: "token_too_large", Text: causeText},
 		"unavailable":                noDatabase,
 		"internal":                   serverError,
 	},
 	Path: {
-		"path_not_plain":     bad("invalid_request", ownText),
-		"not_found":          {Status: http.StatusNotFound, Code: "not_found", Text: ownText},
-		"method_not_allowed": {Status: http.StatusMethodNotAllowed, Code: "invalid_request", Text: ownText},
+		"path_not_plain":     bad("invalid_request", causeText),
+		"not_found":          {Status: http.StatusNotFound, Code: "not_found", Text: causeText},
+		"method_not_allowed": {Status: http.StatusMethodNotAllowed, Code: "invalid_request", Text: causeText},
 		"too_many_requests": {
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
 			Text: "too many requests at once: try again as Retry-After says", RetryAfter: 2,

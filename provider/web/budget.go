@@ -16,9 +16,9 @@ const (
 	MaxCookies = 6144
 )
 
-// checkAddress refuses an address that does not fit into an answer: an error page says
+// checkAddressLength refuses an address that does not fit into an answer: an error page says
 // more than the 502 of a proxy.
-func checkAddress(address string) error {
+func checkAddressLength(address string) error {
 	if len(address) <= MaxAddress {
 		return nil
 	}

@@ -12,21 +12,21 @@ import (
 	"signet/storage"
 )
 
-// caused is an error with the stable code of its cause.
-type caused struct {
+// causedError is an error with the stable code of its cause.
+type causedError struct {
 	code string
 	error
 }
 
 // Cause is the stable code.
-func (c *caused) Cause() string { return c.code }
+func (c *causedError) Cause() string { return c.code }
 
 // Unwrap gives the error that has the cause.
-func (c *caused) Unwrap() error { return c.error }
+func (c *causedError) Unwrap() error { return c.error }
 
 // Because gives an error the stable code of its cause, for the log, the audit event and
 // the table of answers. Several causes may have the same answer.
-func Because(code string, err error) error { return &caused{code, err} }
+func Because(code string, err error) error { return &causedError{code, err} }
 
 // storageCauses are the codes of what storage answers, where the caller does not know
 // better.
@@ -42,8 +42,8 @@ var storageCauses = []struct {
 	{storage.ErrNotFound, "not_found"},
 }
 
-// causeAt gives the code of one error, not of those that it wraps; "" for none.
-func causeAt(err error) string {
+// ownCause gives the code of one error, not of those that it wraps; "" for none.
+func ownCause(err error) string {
 	switch e := err.(type) {
 	case interface{ Cause() string }:
 		return e.Cause()
@@ -100,17 +100,17 @@ const (
 	longestClaimedURI = 256
 )
 
-// ClaimClient notes which client the request says it comes from, for the case that
+// NoteClaimedClient notes which client the request says it comes from, for the case that
 // it is refused.
-func (t *Trace) ClaimClient(id string) {
+func (t *Trace) NoteClaimedClient(id string) {
 	if id != "" {
 		t.claimedClient = id
 	}
 }
 
-// ClaimRedirect notes which redirect URI the request named, for the case that it is
+// NoteClaimedRedirect notes which redirect URI the request named, for the case that it is
 // refused: without user, query and fragment, which may hold secrets.
-func (t *Trace) ClaimRedirect(uri string) { t.claimedRedirect = uri }
+func (t *Trace) NoteClaimedRedirect(uri string) { t.claimedRedirect = uri }
 
 // claims are those of a refused request, cleaned and bounded.
 func (t *Trace) claims() map[string]any {
@@ -143,32 +143,32 @@ func plainURI(uri string) string {
 	return foreign.ForLog(uri, longestClaimedURI)
 }
 
-// Client notes the client, enabled or not, that makes the request or that it is for.
-func (t *Trace) Client(id string) {
-	if id != "" && t.about.clientID != id {
-		t.about.clientID = id
+// NoteClient notes the client, enabled or not, that makes the request or that it is for.
+func (t *Trace) NoteClient(id string) {
+	if id != "" && t.requester.clientID != id {
+		t.requester.clientID = id
 		t.Note("client_id", id)
 	}
 }
 
-// User notes the user who makes the request.
-func (t *Trace) User(id string) {
-	if id != "" && t.about.userID != id {
-		t.about.userID = id
+// NoteUser notes the user who makes the request.
+func (t *Trace) NoteUser(id string) {
+	if id != "" && t.requester.userID != id {
+		t.requester.userID = id
 		t.Note("sub", id)
 	}
 }
 
-// Connector notes the connector that the request came through.
-func (t *Trace) Connector(id string) {
-	t.about.connector = id
+// NoteConnector notes the connector that the request came through.
+func (t *Trace) NoteConnector(id string) {
+	t.requester.connector = id
 	t.Note("connector", id)
 }
 
-// Grant notes whose grant a code or token belongs to that the request presents. The id
+// NoteGrant notes whose grant a code or token belongs to that the request presents. The id
 // is empty for a code.
-func (t *Trace) Grant(g storage.Grant) {
-	t.of = party{grantID: g.ID, userID: g.UserID, clientID: g.ClientID, sessionID: g.SessionID}
+func (t *Trace) NoteGrant(g storage.Grant) {
+	t.presented = party{grantID: g.ID, userID: g.UserID, clientID: g.ClientID, sessionID: g.SessionID}
 }
 
 // Refuse notes that the request is refused, and why: the error's text and the stable
@@ -177,10 +177,10 @@ func (t *Trace) Refuse(why error) {
 	if t.cause != "" {
 		return
 	}
-	t.fault(why)
+	t.noteError(why)
 	t.refused = true
 	t.noteClaims()
-	t.Note("gid", t.of.grantID)
+	t.Note("gid", t.presented.grantID)
 }
 
 // Ignore notes that a parameter of the request was left out, and why, with what the
@@ -207,19 +207,19 @@ func (t *Trace) noteClaims() {
 // event comes of it.
 func (t *Trace) Fail(why error) {
 	if t.cause == "" {
-		t.fault(why)
+		t.noteError(why)
 	}
 }
 
-func (t *Trace) fault(why error) {
+func (t *Trace) noteError(why error) {
 	t.cause = CauseOf(why)
 	t.Note("cause", t.cause)
 	t.Note("error", foreign.ForLog(why.Error(), 512))
 }
 
-// Recorded notes that a use case has written the event of the refusal, or has left it
+// MarkRecorded notes that a use case has written the event of the refusal, or has left it
 // out on purpose.
-func (t *Trace) Recorded() { t.recorded = true }
+func (t *Trace) MarkRecorded() { t.recorded = true }
 
 // Refusals gives the events of a refused request, if it concerns a grant, a client or a
 // user that is known and no use case has written them: one of the grant that was
@@ -235,14 +235,14 @@ func (t *Trace) Refusals() []storage.Event {
 		e.At, e.Type, e.Outcome, e.Reason, e.From, e.Detail = storage.At(t.began), kind, storage.Refused, t.cause, t.Origin(), t.claims()
 		list = append(list, e)
 	}
-	if t.of.userID != "" {
-		add(t.of, storage.GrantRefused)
+	if t.presented.userID != "" {
+		add(t.presented, storage.GrantRefused)
 	}
 	switch {
-	case t.about.clientID != "" && t.about.clientID != t.of.clientID:
-		add(t.about, storage.ClientRefused)
-	case t.about.clientID == "" && t.about.userID != "" && t.about.userID != t.of.userID:
-		add(t.about, storage.UserRefused)
+	case t.requester.clientID != "" && t.requester.clientID != t.presented.clientID:
+		add(t.requester, storage.ClientRefused)
+	case t.requester.clientID == "" && t.requester.userID != "" && t.requester.userID != t.presented.userID:
+		add(t.requester, storage.UserRefused)
 	}
 	return list
 }

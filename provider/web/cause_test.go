@@ -37,9 +37,9 @@ func TestTrace_CleansWhatIsClaimed(t *testing.T) {
 		"%zz\u202egnp\u2028\u200bx\ufeff":                "%zz gnp  x ",
 	} {
 		trace := &web.Trace{}
-		trace.Client("app")
-		trace.ClaimClient(strings.Repeat("c", 1000) + "\n")
-		trace.ClaimRedirect(claimed)
+		trace.NoteClient("app")
+		trace.NoteClaimedClient(strings.Repeat("c", 1000) + "\n")
+		trace.NoteClaimedRedirect(claimed)
 		trace.Refuse(web.Because("redirect_uri_not_registered", errors.New("no")))
 		events := trace.Refusals()
 		if len(events) != 1 || events[0].Reason != "redirect_uri_not_registered" || events[0].Type != storage.ClientRefused {
@@ -64,7 +64,7 @@ func TestCauseOf_NamesTheOutermost(t *testing.T) {
 		"unavailable":       fmt.Errorf("read: %w", storage.ErrUnavailable),
 		"throttled":         fmt.Errorf("check: %w", &storage.ThrottledError{RetryAfter: time.Second}),
 		"malformed_request": &web.FormError{Status: 400, Text: "no form"},
-		"stale_form":        web.Stale("/", nil),
+		"stale_form":        web.StaleForm("/", nil),
 		"internal":          errors.New("unheard of"),
 	} {
 		if got := web.CauseOf(err); got != want {
@@ -79,15 +79,15 @@ func TestTrace_LeavesNoEventOfStrangers(t *testing.T) {
 	for what, note := range map[string]func(*web.Trace){
 		"a stranger": func(trace *web.Trace) { trace.Refuse(errors.New("no")) },
 		"an event that is written": func(trace *web.Trace) {
-			trace.Client("app")
+			trace.NoteClient("app")
 			trace.Refuse(errors.New("no"))
-			trace.Recorded()
+			trace.MarkRecorded()
 		},
 		"a failure": func(trace *web.Trace) {
-			trace.Client("app")
+			trace.NoteClient("app")
 			trace.Fail(errors.New("no"))
 		},
-		"nothing refused": func(trace *web.Trace) { trace.Client("app") },
+		"nothing refused": func(trace *web.Trace) { trace.NoteClient("app") },
 	} {
 		trace := &web.Trace{}
 		note(trace)
@@ -102,8 +102,8 @@ func TestTrace_IgnoreNotesTheClaims(t *testing.T) {
 	var log strings.Builder
 	handler := web.Traced(slog.New(slog.NewJSONHandler(&log, nil)), nil, time.Now, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		trace := web.TraceOf(r.Context())
-		trace.ClaimClient("ap\u202ep")
-		trace.ClaimRedirect("https://evil.example/bye?secret")
+		trace.NoteClaimedClient("ap\u202ep")
+		trace.NoteClaimedRedirect("https://evil.example/bye?secret")
 		trace.Ignore("client_id", "unknown")
 		trace.Ignore("state", "")
 		trace.Ignore("post_logout_redirect_uri", "unknown")

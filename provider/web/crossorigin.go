@@ -35,10 +35,10 @@ func Preflight(w http.ResponseWriter, r *http.Request, origin, methods string) {
 // and the headers by which a call is traced.
 func PreflightWithCookies(w http.ResponseWriter, r *http.Request, method string) {
 	h := w.Header()
-	h.Add("Vary", requestedHeaders)
+	h.Add("Vary", accessControlRequestHeaders)
 	h.Set("Access-Control-Allow-Methods", method)
 	allowed := "Content-Type, X-CSRF"
-	for _, name := range askedHeaders(r) {
+	for _, name := range requestedHeaderNames(r) {
 		if traceHeaders[name] {
 			allowed += ", " + name
 		}
@@ -54,13 +54,13 @@ func PreflightWithCookies(w http.ResponseWriter, r *http.Request, method string)
 // would break the calls of the first-party app without them.
 var traceHeaders = map[string]bool{"traceparent": true, "tracestate": true, "baggage": true, "b3": true, "sentry-trace": true}
 
-const requestedHeaders = "Access-Control-Request-Headers"
+const accessControlRequestHeaders = "Access-Control-Request-Headers"
 
 func allowCall(h http.Header, r *http.Request, origin, methods string) {
-	h.Add("Vary", requestedHeaders)
+	h.Add("Vary", accessControlRequestHeaders)
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Methods", methods)
-	if asked := askedHeaders(r); len(asked) > 0 {
+	if asked := requestedHeaderNames(r); len(asked) > 0 {
 		h.Set("Access-Control-Allow-Headers", strings.Join(asked, ", "))
 	}
 	allowPrivateNetwork(h, r)
@@ -75,21 +75,21 @@ func allowPrivateNetwork(h http.Header, r *http.Request) {
 	}
 }
 
-// mostAsked bounds the header names that are given back, in characters.
-const mostAsked = 1024
+// maxRequestedHeaders bounds the header names that are given back, in characters.
+const maxRequestedHeaders = 1024
 
-// askedHeaders are the names that a preflight asks for, in lower case; none if they are
+// requestedHeaderNames are the names that a preflight asks for, in lower case; none if they are
 // no list of names.
-func askedHeaders(r *http.Request) []string {
+func requestedHeaderNames(r *http.Request) []string {
 	var names []string
 	total := 0
-	for _, line := range r.Header.Values(requestedHeaders) {
+	for _, line := range r.Header.Values(accessControlRequestHeaders) {
 		for name := range strings.SplitSeq(line, ",") {
 			name = strings.ToLower(strings.Trim(name, " \t"))
 			if name == "" {
 				continue
 			}
-			if total += len(name) + len(", "); total > mostAsked || strings.ContainsFunc(name, notInToken) {
+			if total += len(name) + len(", "); total > maxRequestedHeaders || strings.ContainsFunc(name, isNotTokenChar) {
 				return nil
 			}
 			names = append(names, name)
@@ -98,7 +98,7 @@ func askedHeaders(r *http.Request) []string {
 	return names
 }
 
-// notInToken reports whether a token cannot have the character (RFC 9110, section 5.6.2).
-func notInToken(r rune) bool {
+// isNotTokenChar reports whether a token cannot have the character (RFC 9110, section 5.6.2).
+func isNotTokenChar(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }

@@ -62,7 +62,7 @@ func PostForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url
 		}
 		return nil, &FormError{http.StatusBadRequest, "the body is not a form"}
 	}
-	if err := Strict(r.PostForm, repeatable...); err != nil {
+	if err := CheckParameters(r.PostForm, repeatable...); err != nil {
 		return nil, err
 	}
 	if !isUTF8(charset) && !isASCII(r.PostForm) {
@@ -111,8 +111,8 @@ func isASCII(values url.Values) bool {
 	return true
 }
 
-// Strict refuses what two readers could read in two ways, and removes empty values.
-func Strict(values url.Values, repeatable ...string) error {
+// CheckParameters refuses what two readers could read in two ways, and removes empty values.
+func CheckParameters(values url.Values, repeatable ...string) error {
 	for name, list := range values {
 		list = slices.DeleteFunc(list, func(v string) bool { return v == "" })
 		if !foreign.IsPlain(name) || slices.ContainsFunc(list, func(v string) bool { return !foreign.IsPlain(v) }) {
@@ -139,9 +139,9 @@ func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return values, err
 }
 
-// FormOf is Form for a page whose form has these fields: one that is not asked for
+// FormWithFields is Form for a page whose form has these fields: one that is not asked for
 // was not typed there.
-func FormOf(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
+func FormWithFields(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
 	values, err := Form(w, r)
 	if err != nil {
 		return nil, err

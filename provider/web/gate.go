@@ -11,18 +11,18 @@ import (
 // Gate lets only so many in at once. Behind it each would take longer and all of
 // them more memory; the surplus is better turned away while that costs nothing.
 type Gate struct {
-	most    int64
+	limit   int64
 	inside  atomic.Int64
 	refused atomic.Int64
 }
 
 // NewGate makes a gate for at most so many.
-func NewGate(most int) *Gate { return &Gate{most: int64(most)} }
+func NewGate(most int) *Gate { return &Gate{limit: int64(most)} }
 
 // Pass runs work inside the gate, or reports that there is no room.
 func (g *Gate) Pass(work func()) bool {
 	defer g.inside.Add(-1)
-	if g.inside.Add(1) > g.most {
+	if g.inside.Add(1) > g.limit {
 		g.refused.Add(1)
 		return false
 	}
@@ -30,24 +30,24 @@ func (g *Gate) Pass(work func()) bool {
 	return true
 }
 
-// Refused gives how many were turned away since it was last asked.
-func (g *Gate) Refused() int64 { return g.refused.Swap(0) }
+// TakeRefused gives how many were turned away since it was last asked.
+func (g *Gate) TakeRefused() int64 { return g.refused.Swap(0) }
 
-// Shares is a Gate of which each network of clients takes only a part.
-type Shares struct {
+// NetworkGate is a Gate of which each network of clients takes only a part.
+type NetworkGate struct {
 	*Gate
 	most   int
 	mu     sync.Mutex
 	inside map[string]int
 }
 
-// NewShares makes a gate for at most so many, of one network at most share.
-func NewShares(most, share int) *Shares {
-	return &Shares{Gate: NewGate(most), most: share, inside: map[string]int{}}
+// NewNetworkGate makes a gate for at most so many, of one network at most share.
+func NewNetworkGate(most, share int) *NetworkGate {
+	return &NetworkGate{Gate: NewGate(most), most: share, inside: map[string]int{}}
 }
 
 // Pass runs work inside the gate, or reports that there is no room for that network.
-func (s *Shares) Pass(network string, work func()) bool {
+func (s *NetworkGate) Pass(network string, work func()) bool {
 	if !s.take(network) {
 		s.refused.Add(1)
 		return false
@@ -56,7 +56,7 @@ func (s *Shares) Pass(network string, work func()) bool {
 	return s.Gate.Pass(work)
 }
 
-func (s *Shares) take(network string) bool {
+func (s *NetworkGate) take(network string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inside[network] >= s.most {
@@ -66,7 +66,7 @@ func (s *Shares) take(network string) bool {
 	return true
 }
 
-func (s *Shares) leave(network string) {
+func (s *NetworkGate) leave(network string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inside[network]--; s.inside[network] == 0 {
@@ -74,25 +74,25 @@ func (s *Shares) leave(network string) {
 	}
 }
 
-// ReadAhead takes in the body as far as any handler would read it: 64 KiB. What
+// BufferBody takes in the body as far as any handler would read it: 64 KiB. What
 // ends it early, the limit or a peer that hangs up, meets whoever reads it next. The
 // length of a body in chunks is known then: nothing in chunks is no body.
-func ReadAhead(w http.ResponseWriter, r *http.Request) {
+func BufferBody(w http.ResponseWriter, r *http.Request) {
 	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	r.Body = io.NopCloser(&readBefore{*bytes.NewReader(content), err})
+	r.Body = io.NopCloser(&bufferedBody{*bytes.NewReader(content), err})
 	if r.ContentLength < 0 && err == nil {
 		r.ContentLength = int64(len(content))
 	}
 }
 
-// readBefore gives what was read, then the error that ended it.
-type readBefore struct {
+// bufferedBody gives what was read, then the error that ended it.
+type bufferedBody struct {
 	bytes.Reader
 	err error
 }
 
 // Read gives the remembered error in place of io.EOF, if there was one.
-func (b *readBefore) Read(p []byte) (int, error) {
+func (b *bufferedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err == io.EOF && b.err != nil {
 		err = b.err

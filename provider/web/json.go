@@ -10,8 +10,8 @@ import (
 	"signet/federation/foreign"
 )
 
-// ByBody serves a path that takes the form of a page and the JSON of an app.
-func ByBody(form, app http.Handler) http.Handler {
+// FormOrJSON serves a path that takes the form of a page and the JSON of an app.
+func FormOrJSON(form, app http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if IsJSON(r) {
 			app.ServeHTTP(w, r)
@@ -48,11 +48,11 @@ func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[st
 	if len(r.Header.Values("Content-Type")) > 1 || !IsJSON(r) || !isUTF8(charsetOf(r)) {
 		return nil, &FormError{http.StatusUnsupportedMediaType, "send the body as application/json in UTF-8"}
 	}
-	return object(body, members)
+	return readObject(body, members)
 }
 
-// object reads one flat object of these members.
-func object(body []byte, members []string) (map[string]string, error) {
+// readObject reads one flat object of these members.
+func readObject(body []byte, members []string) (map[string]string, error) {
 	all, err := foreign.Object(body)
 	if err != nil {
 		return nil, &FormError{http.StatusBadRequest, "the body " + err.Error() + ": send one JSON object of strings"}
@@ -60,7 +60,7 @@ func object(body []byte, members []string) (map[string]string, error) {
 	read := make(map[string]string, len(all))
 	for name, value := range all {
 		if !slices.Contains(members, name) {
-			return nil, stranger(members)
+			return nil, unknownMemberError(members)
 		}
 		text, ok := value.(string)
 		if !ok || !foreign.IsPlain(text) {
@@ -71,7 +71,7 @@ func object(body []byte, members []string) (map[string]string, error) {
 	return read, nil
 }
 
-func stranger(members []string) error {
+func unknownMemberError(members []string) error {
 	text := "the body must be empty, or {}"
 	if len(members) > 0 {
 		text = "the body may have these members only: " + strings.Join(members, ", ")

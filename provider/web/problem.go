@@ -15,7 +15,7 @@ type Problem struct {
 	Text       string // what happened and what to do
 	Detail     []templates.Difference
 	StartURL   string // where the way on leads; "" for no link
-	StartText  string // "": as leadsOn has it
+	StartText  string // "": see linkTextFor
 	RetryAfter int    // seconds, for 429 and 503
 	Cause      error  // for the log only
 }
@@ -31,9 +31,9 @@ func (p *Problem) Error() string {
 // Unwrap gives the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// leadsOn names the way on of an error page by where it leads. Only a way that begins a
+// linkTextFor names the way on of an error page by where it leads. Only a way that begins a
 // sign-in anew starts anything again: from the other pages it leads back to one of them.
-func (s *Site) leadsOn(to string) string {
+func (s *Site) linkTextFor(to string) string {
 	path, ours := strings.CutPrefix(to, s.Base)
 	switch path, _, _ = strings.Cut(path, "?"); {
 	case ours && path == "/":
@@ -44,9 +44,9 @@ func (s *Site) leadsOn(to string) string {
 	return "Start again"
 }
 
-// Stale is the page for a form that was made for another moment: another user
+// StaleForm is the page for a form that was made for another moment: another user
 // signed in, the session ended, or it lay open for too long.
-func Stale(startURL string, cause error) *Problem {
+func StaleForm(startURL string, cause error) *Problem {
 	return &Problem{
 		Status: http.StatusConflict, Code: "stale_form", Title: "This page is out of date",
 		Text:     "Someone else may have signed in here since the page was opened, or it was open for too long. Nothing was changed.",

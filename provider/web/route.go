@@ -15,12 +15,12 @@ type Route struct {
 	Handler       http.Handler
 	Specification string // and section; "" for a path of our own
 	Room          string // the package below provider that serves it; set by the root
-	AtHost        bool   // the path stands at the root of the host, not below the issuer
-	ForPeople     Way    // the page that does the same for a person; the zero value for none
+	AtHostRoot    bool   // the path stands at the root of the host, not below the issuer
+	ForPeople     Link   // the page that does the same for a person; the zero value for none
 }
 
-// Way is a link to a page of ours.
-type Way struct {
+// Link is a link to a page of ours.
+type Link struct {
 	Path string // below the issuer
 	Text string
 }
@@ -30,15 +30,15 @@ type Policy string
 
 // The policies. Their rules are in Policies.
 const (
-	People   Policy = "page"
-	Arrivals Policy = "entry page"
-	Ready    Policy = "document"
-	Clients  Policy = "client"
-	Servers  Policy = "server"
-	Tokens   Policy = "token"
-	Cookies  Policy = "first-party app"
-	Watchers Policy = "health"
-	Files    Policy = "file"
+	PagePolicy       Policy = "page"
+	EntryPagePolicy  Policy = "entry page"
+	DocumentPolicy   Policy = "document"
+	ClientPolicy     Policy = "client"
+	ServerPolicy     Policy = "server"
+	TokenPolicy      Policy = "token"
+	FirstPartyPolicy Policy = "first-party app"
+	HealthPolicy     Policy = "health"
+	FilePolicy       Policy = "file"
 )
 
 // Policies gives every policy with its rule, in the order in which docs/routes.md tells
@@ -47,20 +47,20 @@ var Policies = []struct {
 	Policy Policy
 	Rule   string
 }{
-	{People, "a page or a form of ours. A POST from another origin is refused; an error is a page."},
-	{Arrivals, "a page that other sites may send a browser to, by GET and, where listed, by POST. It acts on nothing but what it has validated; an error is a page."},
-	{Ready, "ready bytes, the same for everybody, answered in front of the log. Discovery and keys may be cached, and are readable from every origin; a preflight succeeds for all."},
-	{Clients, "a form in the body, 64 KiB at most, no parameter twice. The client authenticates. Readable without credentials from the origins of the client, with whatever headers a preflight asks for. An error is OAuth JSON."},
-	{Servers, "as client, but from no origin at all: browsers have no business here."},
-	{Tokens, "an access token in one place. Readable without credentials from the origins of the client. An error is a bearer challenge."},
-	{Cookies, "JSON with the cookies of the browser, from the origins of first_party.origins alone; beside Content-Type and X-CSRF a preflight allows the headers of tracing libraries. An error is JSON."},
-	{Watchers, "one word of JSON for what watches the node."},
-	{Files, "a file of the pages, under a name that browsers know by themselves. It may be cached for a day."},
+	{PagePolicy, "a page or a form of ours. A POST from another origin is refused; an error is a page."},
+	{EntryPagePolicy, "a page that other sites may send a browser to, by GET and, where listed, by POST. It acts on nothing but what it has validated; an error is a page."},
+	{DocumentPolicy, "ready bytes, the same for everybody, answered in front of the log. Discovery and keys may be cached, and are readable from every origin; a preflight succeeds for all."},
+	{ClientPolicy, "a form in the body, 64 KiB at most, no parameter twice. The client authenticates. Readable without credentials from the origins of the client, with whatever headers a preflight asks for. An error is OAuth JSON."},
+	{ServerPolicy, "as client, but from no origin at all: browsers have no business here."},
+	{TokenPolicy, "an access token in one place. Readable without credentials from the origins of the client. An error is a bearer challenge."},
+	{FirstPartyPolicy, "JSON with the cookies of the browser, from the origins of first_party.origins alone; beside Content-Type and X-CSRF a preflight allows the headers of tracing libraries. An error is JSON."},
+	{HealthPolicy, "one word of JSON for what watches the node."},
+	{FilePolicy, "a file of the pages, under a name that browsers know by themselves. It may be cached for a day."},
 }
 
 // IsPage reports whether people see the answers: a wrong method is told on a page then,
 // and as JSON otherwise.
-func (p Policy) IsPage() bool { return p == People || p == Arrivals }
+func (p Policy) IsPage() bool { return p == PagePolicy || p == EntryPagePolicy }
 
 // MethodList gives the methods of the row.
 func (r Route) MethodList() []string { return strings.Split(r.Methods, "|") }

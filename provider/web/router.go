@@ -7,7 +7,7 @@ import (
 
 // Router serves each path by its methods. It matches the path first and the method
 // second, so that a wrong method at a known path is 405 with Allow (RFC 9110,
-// section 15.5.6), and a path that does not exist is for Elsewhere.
+// section 15.5.6), and a path that does not exist is for NotFound.
 //
 // A pattern is "METHOD|METHOD /path"; the path is one of http.ServeMux. HEAD is
 // answered only at patterns that name it. The standard library would run the handler
@@ -16,16 +16,16 @@ import (
 type Router struct {
 	mux   *http.ServeMux
 	paths map[string]*methods
-	page  Refusal
-	api   Refusal
+	page  MethodRefusal
+	api   MethodRefusal
 }
 
-// Refusal answers 405. The header Allow is set already; allow is its value.
-type Refusal func(w http.ResponseWriter, r *http.Request, allow string)
+// MethodRefusal answers 405. The header Allow is set already; allow is its value.
+type MethodRefusal func(w http.ResponseWriter, r *http.Request, allow string)
 
 // NewRouter makes a router without routes. page answers wrong methods at the paths of
 // pages, api at the others.
-func NewRouter(page, api Refusal) *Router {
+func NewRouter(page, api MethodRefusal) *Router {
 	return &Router{mux: http.NewServeMux(), paths: map[string]*methods{}, page: page, api: api}
 }
 
@@ -44,14 +44,14 @@ func (t *Router) Add(r Route) {
 	t.add(r.Methods+" "+r.Path, r.Handler, refuse)
 }
 
-// Below adds everything under a prefix that ends with a slash. Its handler decides
+// Subtree adds everything under a prefix that ends with a slash. Its handler decides
 // about methods itself.
-func (t *Router) Below(prefix string, h http.Handler) { t.mux.Handle(prefix, h) }
+func (t *Router) Subtree(prefix string, h http.Handler) { t.mux.Handle(prefix, h) }
 
-// Elsewhere adds the answer to all paths that have no route.
-func (t *Router) Elsewhere(h http.HandlerFunc) { t.mux.Handle("/", h) }
+// NotFound adds the answer to all paths that have no route.
+func (t *Router) NotFound(h http.HandlerFunc) { t.mux.Handle("/", h) }
 
-func (t *Router) add(pattern string, h http.Handler, refuse Refusal) {
+func (t *Router) add(pattern string, h http.Handler, refuse MethodRefusal) {
 	names, path, found := strings.Cut(pattern, " ")
 	if !found {
 		panic("web: route without a method: " + pattern)
@@ -63,12 +63,12 @@ func (t *Router) add(pattern string, h http.Handler, refuse Refusal) {
 		t.mux.Handle(path, at)
 	}
 	for name := range strings.SplitSeq(names, "|") {
-		if at.of(name) != nil {
+		if at.handlerOf(name) != nil {
 			panic("web: two routes for " + name + " " + path)
 		}
 		own := h
 		if name == http.MethodHead {
-			own = quiet(h)
+			own = withoutCookies(h)
 		}
 		at.list = append(at.list, method{name, own})
 	}
@@ -88,7 +88,7 @@ func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // methods serves one path.
 type methods struct {
 	list   []method
-	refuse Refusal
+	refuse MethodRefusal
 }
 
 type method struct {
@@ -96,7 +96,7 @@ type method struct {
 	handler http.Handler
 }
 
-func (m *methods) of(name string) http.Handler {
+func (m *methods) handlerOf(name string) http.Handler {
 	for _, one := range m.list {
 		if one.name == name {
 			return one.handler
@@ -108,7 +108,7 @@ func (m *methods) of(name string) http.Handler {
 // ServeHTTP passes the request to the handler of its method; 405 and the Allow header if there
 // is none (RFC 9110, section 15.5.6).
 func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h := m.of(r.Method); h != nil {
+	if h := m.handlerOf(r.Method); h != nil {
 		h.ServeHTTP(w, r)
 		return
 	}
@@ -121,27 +121,27 @@ func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.refuse(w, r, allow)
 }
 
-// quiet serves HEAD: it lets no cookie through, neither a new one nor a removal.
-func quiet(h http.Handler) http.Handler {
+// withoutCookies serves HEAD: it lets no cookie through, neither a new one nor a removal.
+func withoutCookies(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h.ServeHTTP(&withoutCookies{ResponseWriter: w}, r)
+		h.ServeHTTP(&cookieRemover{ResponseWriter: w}, r)
 		w.Header().Del("Set-Cookie") // of an answer that wrote nothing
 	})
 }
 
-type withoutCookies struct{ http.ResponseWriter }
+type cookieRemover struct{ http.ResponseWriter }
 
 // WriteHeader removes the cookies before the header is sent.
-func (w *withoutCookies) WriteHeader(status int) {
+func (w *cookieRemover) WriteHeader(status int) {
 	w.Header().Del("Set-Cookie")
 	w.ResponseWriter.WriteHeader(status)
 }
 
 // Write sends no cookie, whether or not WriteHeader was called.
-func (w *withoutCookies) Write(b []byte) (int, error) {
+func (w *cookieRemover) Write(b []byte) (int, error) {
 	w.Header().Del("Set-Cookie")
 	return w.ResponseWriter.Write(b)
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (w *withoutCookies) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *cookieRemover) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -65,9 +65,9 @@ func (s *Site) checkOrigin(r *http.Request) error {
 	return s.cross.Check(r)
 }
 
-// Plain adapts a handler that does without the cross-origin check: the protocol
+// CrossOriginPage adapts a handler that does without the cross-origin check: the protocol
 // lets other sites send people there, by GET and by POST.
-func (s *Site) Plain(h Handler) http.Handler {
+func (s *Site) CrossOriginPage(h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
 			s.Fail(w, r, err)
@@ -80,20 +80,20 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)
 	a := Answer{Status: p.Status, RetryAfter: p.RetryAfter}
 	a.note(TraceOf(r.Context()), err)
-	s.tell(w, r, p, a)
+	s.writeProblem(w, r, p, a)
 }
 
-// tellPeople tells a person the answer that programs get as JSON.
-func (s *Site) tellPeople(w http.ResponseWriter, r *http.Request, a Answer, err error) {
+// failAsPage tells a person the answer that programs get as JSON.
+func (s *Site) failAsPage(w http.ResponseWriter, r *http.Request, a Answer, err error) {
 	if a.Status >= http.StatusInternalServerError {
-		s.tell(w, r, asProblem(err), a)
+		s.writeProblem(w, r, asProblem(err), a)
 		return
 	}
-	s.tell(w, r, s.forPrograms(a, Way{}, err), a)
+	s.writeProblem(w, r, s.notForBrowsers(a, Link{}, err), a)
 }
 
-// tell writes the page of a problem. The trace knows the cause already.
-func (s *Site) tell(w http.ResponseWriter, r *http.Request, p *Problem, a Answer) {
+// writeProblem writes the page of a problem. The trace knows the cause already.
+func (s *Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, a Answer) {
 	trace := TraceOf(r.Context())
 	trace.Note("code", p.Code)
 	a.setRetryAfter(w.Header())
@@ -102,7 +102,7 @@ func (s *Site) tell(w http.ResponseWriter, r *http.Request, p *Problem, a Answer
 		Detail: p.Detail, Reference: trace.ID, StartURL: p.StartURL,
 	}
 	if p.StartURL != "" {
-		page.StartText = cmp.Or(p.StartText, s.leadsOn(p.StartURL))
+		page.StartText = cmp.Or(p.StartText, s.linkTextFor(p.StartURL))
 	}
 	if err := s.write(w, p.Status, page, ownReferrer); err != nil {
 		http.Error(w, p.Title+" ("+p.Code+", "+trace.ID+")", p.Status)
@@ -128,14 +128,14 @@ func (s *Site) NotFound() *Problem {
 	}
 }
 
-// ForPrograms is the page for a person who has opened an address that programs call by
+// NotForBrowsers is the page for a person who has opened an address that programs call by
 // another method. instead is the page that does the same for people; the zero value
 // leads to the start page.
-func (s *Site) ForPrograms(instead Way, cause error) *Problem {
-	return s.forPrograms(Answer{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed"}, instead, cause)
+func (s *Site) NotForBrowsers(instead Link, cause error) *Problem {
+	return s.notForBrowsers(Answer{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed"}, instead, cause)
 }
 
-func (s *Site) forPrograms(a Answer, instead Way, cause error) *Problem {
+func (s *Site) notForBrowsers(a Answer, instead Link, cause error) *Problem {
 	return &Problem{
 		Status: a.Status, Code: cmp.Or(a.Code, "invalid_token"), Title: "This address is for applications",
 		Text:     "Applications call it; in a browser there is nothing to see here. Nothing was changed.",
@@ -144,8 +144,8 @@ func (s *Site) forPrograms(a Answer, instead Way, cause error) *Problem {
 	}
 }
 
-// NotPlain is the page for an address that two readers could read differently.
-func (s *Site) NotPlain(cause error) *Problem {
+// AmbiguousPath is the page for an address that two readers could read differently.
+func (s *Site) AmbiguousPath(cause error) *Problem {
 	return &Problem{
 		Status: http.StatusBadRequest, Code: "invalid_request", Title: "This address cannot be read",
 		Text:     "It has doubled slashes, dots or escaped characters in its path. Write it without them, or begin at the start page.",
@@ -191,11 +191,11 @@ func (s *Site) Common() templates.Common {
 	return templates.Common{Base: s.Base, Issuer: s.Issuer.Host}
 }
 
-// Onward answers a form with 200 and a Refresh to a path of ours, plus a link
+// ContinueTo answers a form with 200 and a Refresh to a path of ours, plus a link
 // for those whose browser waits: Chromium applies form-action to every redirect
 // that follows a form, so only a later GET may leave for another origin.
-func (s *Site) Onward(w http.ResponseWriter, path string) error {
-	if err := checkAddress(path); err != nil {
+func (s *Site) ContinueTo(w http.ResponseWriter, path string) error {
+	if err := checkAddressLength(path); err != nil {
 		return err
 	}
 	w.Header().Set("Refresh", "0;url="+path)
@@ -204,7 +204,7 @@ func (s *Site) Onward(w http.ResponseWriter, path string) error {
 
 // SeeOther sends a GET on, also after a POST (303: the body is never sent again).
 func SeeOther(w http.ResponseWriter, location string) error {
-	if err := checkAddress(location); err != nil {
+	if err := checkAddressLength(location); err != nil {
 		return err
 	}
 	w.Header().Set("Location", location)

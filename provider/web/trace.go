@@ -29,11 +29,11 @@ type Trace struct {
 	attrs []slog.Attr
 	began time.Time
 
-	about    party  // the client and user that ask
-	of       party  // whose grant they ask with
-	cause    string // of the refusal or failure; "" for none
-	refused  bool
-	recorded bool // the refusal's event, by a use case
+	requester party  // the client and user that ask
+	presented party  // whose grant they ask with
+	cause     string // of the refusal or failure; "" for none
+	refused   bool
+	recorded  bool // the refusal's event, by a use case
 
 	claimedClient, claimedRedirect string // as the request has them, for a refusal
 	claimsNoted                    bool   // in the log line
@@ -58,8 +58,8 @@ func TraceOf(ctx context.Context) *Trace {
 	return &Trace{}
 }
 
-// ForPeople notes the site that answers people at the paths of programs, see WantsPage.
-func (t *Trace) ForPeople(site *Site) { t.site = site }
+// ShowPagesOf notes the site that answers people at the paths of programs, see WantsPage.
+func (t *Trace) ShowPagesOf(site *Site) { t.site = site }
 
 // Note adds a key to the request's log line. Never a token, code, secret or cookie.
 func (t *Trace) Note(key, value string) {
@@ -166,7 +166,7 @@ func (s *recorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 // header is ignored: it says what the sender likes. So are Forwarded and all
 // other headers, which a proxy that sets this one may pass on as it got them.
 func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
-	peer, ok := hop(r.RemoteAddr)
+	peer, ok := parseAddress(r.RemoteAddr)
 	if !ok {
 		return ""
 	}
@@ -175,7 +175,7 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for _, text := range slices.Backward(hops) {
-		before, ok := hop(strings.TrimSpace(text))
+		before, ok := parseAddress(strings.TrimSpace(text))
 		if !ok {
 			break
 		}
@@ -187,9 +187,9 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	return peer.String()
 }
 
-// hop reads an address, with a port or without. An IPv4 address that is written as
+// parseAddress reads an address, with a port or without. An IPv4 address that is written as
 // IPv6 is the same address, and a zone means something on that machine alone.
-func hop(text string) (netip.Addr, bool) {
+func parseAddress(text string) (netip.Addr, bool) {
 	address, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
 	if err != nil {
 		var withPort netip.AddrPort

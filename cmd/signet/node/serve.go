@@ -61,7 +61,7 @@ func (n *Node) Serve(ctx context.Context, listener net.Listener, handler http.Ha
 
 func (n *Node) server(handler http.Handler) *http.Server {
 	server := &http.Server{
-		Handler:           web.Framed(handler),
+		Handler:           web.CloseAmbiguous(handler),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       ReadTimeout,
 		WriteTimeout:      writeTimeout,

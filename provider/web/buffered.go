@@ -5,35 +5,35 @@ import (
 	"net/http"
 )
 
-// Held keeps an answer until Send, so that whoever reads slowly takes nobody's place
+// BufferedResponse keeps an answer until Send, so that whoever reads slowly takes nobody's place
 // behind a Gate. Pages and tokens are small. When the handler panics it is not sent.
-type Held struct {
+type BufferedResponse struct {
 	to     http.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
 
-// Hold makes the writer that keeps the answer to w.
-func Hold(w http.ResponseWriter) *Held { return &Held{to: w} }
+// BufferResponse makes the writer that keeps the answer to w.
+func BufferResponse(w http.ResponseWriter) *BufferedResponse { return &BufferedResponse{to: w} }
 
 // Header is what goes with the answer: the very one of w.
-func (h *Held) Header() http.Header { return h.to.Header() }
+func (h *BufferedResponse) Header() http.Header { return h.to.Header() }
 
 // WriteHeader keeps the first status.
-func (h *Held) WriteHeader(status int) {
+func (h *BufferedResponse) WriteHeader(status int) {
 	if h.status == 0 {
 		h.status = status
 	}
 }
 
 // Write keeps b; nothing is sent yet.
-func (h *Held) Write(b []byte) (int, error) {
+func (h *BufferedResponse) Write(b []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
 	return h.body.Write(b)
 }
 
 // Send answers with what was kept.
-func (h *Held) Send() {
+func (h *BufferedResponse) Send() {
 	if h.status != 0 {
 		h.to.WriteHeader(h.status)
 	}

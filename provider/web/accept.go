@@ -21,7 +21,7 @@ func WantsPage(r *http.Request) bool {
 		return false
 	}
 	json, _ := weight(r.Header["Accept"], "application/json")
-	return html > json || html == json && first(r.Header["Accept"]) == "text/html"
+	return html > json || html == json && firstMediaType(r.Header["Accept"]) == "text/html"
 }
 
 // weight is how much a caller wants a media type, and whether its Accept names the type
@@ -69,8 +69,8 @@ func quality(parameters string) float64 {
 	return 1
 }
 
-// first is the media type that the caller names first.
-func first(accept []string) string {
+// firstMediaType is the media type that the caller names first.
+func firstMediaType(accept []string) string {
 	part, _, _ := strings.Cut(accept[0], ",")
 	media, _, _ := strings.Cut(part, ";")
 	return strings.ToLower(strings.TrimSpace(media))
