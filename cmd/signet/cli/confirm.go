@@ -14,7 +14,7 @@ import (
 // Confirm names the damage and has what is to be harmed typed.
 func (p *Program) Confirm(c *cobra.Command, damage, what string, is func(typed string) bool) error {
 	if !IsTerminal(p.Stdin) {
-		return Usage(c, errors.New("this is not done without a word: --yes, or a terminal to ask at"))
+		return UsageError(c, errors.New("this is not done without a word: --yes, or a terminal to ask at"))
 	}
 	fmt.Fprintf(p.Stderr, "%s\nType %s to go on: ", damage, what)
 	typed, _ := bufio.NewReader(p.Stdin).ReadString('\n')

@@ -6,8 +6,8 @@ import (
 	"signet/storage"
 )
 
-// Moment is nil for never, so that JSON leaves it out.
-func Moment(m storage.Millis) *time.Time {
+// OptionalTime is nil for never, so that JSON leaves it out.
+func OptionalTime(m storage.Millis) *time.Time {
 	if m == 0 {
 		return nil
 	}
@@ -15,5 +15,5 @@ func Moment(m storage.Millis) *time.Time {
 	return &t
 }
 
-// Stamp writes a time as tables and sentences show it.
-func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// FormatTime writes a time as tables and sentences show it.
+func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -15,9 +15,9 @@ type Program struct {
 	Now    func() time.Time // the clock of this machine
 }
 
-// Environment reads the shape of os.Environ; of a name that comes twice the last
+// ParseEnvironment reads the shape of os.Environ; of a name that comes twice the last
 // one counts, as os/exec has it.
-func Environment(pairs []string) map[string]string {
+func ParseEnvironment(pairs []string) map[string]string {
 	env := map[string]string{}
 	for _, pair := range pairs {
 		if name, value, ok := strings.Cut(pair, "="); ok && name != "" {

@@ -12,7 +12,7 @@ import (
 // SettingFlags gives c the flag --config and one for each of those settings; without
 // any, one for each setting that has a flag.
 func SettingFlags(c *cobra.Command, keys ...string) (file *string) {
-	file = c.Flags().String("config", "", "file with the settings (default "+config.File+", if it exists)")
+	file = c.Flags().String("config", "", "file with the settings (default "+config.DefaultFile+", if it exists)")
 	for _, f := range config.Flags() {
 		if len(keys) == 0 || slices.Contains(keys, f.Key) {
 			c.Flags().String(f.Name, "", fmt.Sprintf("%s (default %q)", f.About, f.Default))

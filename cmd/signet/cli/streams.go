@@ -59,7 +59,7 @@ func (p *Program) WriteTable(rows [][]string) error {
 	return out.Flush()
 }
 
-// Filled leaves out the rows of name and value that have no value.
-func Filled(rows [][]string) [][]string {
+// DropEmptyRows leaves out the rows of name and value that have no value.
+func DropEmptyRows(rows [][]string) [][]string {
 	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
 }

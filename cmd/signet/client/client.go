@@ -21,7 +21,7 @@ func refusedClient(c *cobra.Command, id string, err error) error {
 	case is:
 		return exit.New(exit.NoSigningKey, noKey, "")
 	case errors.Is(err, directory.ErrInvalidClient):
-		return cli.Refused(c, exit.InvalidClient, err)
+		return cli.RuleError(c, exit.InvalidClient, err)
 	case errors.Is(err, storage.ErrConflict):
 		return exit.New(exit.Conflict, fmt.Errorf("there is a client %q already", id), "choose another --id, or look at it with: signet client show "+id)
 	}

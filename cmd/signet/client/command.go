@@ -17,7 +17,7 @@ import (
 func Command(program *cli.Program) *cobra.Command {
 	p := commands{program}
 	c := &cobra.Command{Use: "client", Short: "Register, change and look at clients"}
-	cli.Noun(c)
+	cli.RequireSubcommand(c)
 	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(),
 		p.updateCommand(), p.disableCommand(), p.enableCommand(), p.secretCommand(), p.deleteCommand())
 	return c
@@ -37,13 +37,13 @@ func (p commands) createCommand() *cobra.Command {
 The secret of a web client or a service is printed once; only its hash is kept.`,
 		Example: `  signet client create --name "My app" --redirect-uri https://app.example.com/callback
   signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	id := c.Flags().String("id", "", "client_id (default: a random one)")
 	members := addClientFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		if err := cli.Need(c, "name"); err != nil {
+		if err := cli.RequireFlags(c, "name"); err != nil {
 			return err
 		}
 		if *id == "" {
@@ -51,7 +51,7 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 		}
 		wanted := directory.NewClient(members.kind(), *id, "")
 		if err := members.onto(&wanted); err != nil {
-			return cli.Usage(c, err)
+			return cli.UsageError(c, err)
 		}
 		made, secret, err := p.Directory(settings, db).CreateClient(ctx, wanted, cli.Origin())
 		if err != nil {
@@ -63,7 +63,7 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 }
 
 func (p commands) listCommand() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the clients", Example: "  signet client list --json", Args: cli.Exactly()}
+	c := &cobra.Command{Use: "list", Short: "List the clients", Example: "  signet client list --json", Args: cli.ExactArgs()}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
 		clients, err := db.Clients(ctx)
@@ -91,7 +91,7 @@ func (p commands) listCommand() *cobra.Command {
 }
 
 func (p commands) showCommand() *cobra.Command {
-	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Example: "  signet client show my-app", Args: cli.Exactly("the client's id")}
+	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show one client", Example: "  signet client show my-app", Args: cli.ExactArgs("the client's id")}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])

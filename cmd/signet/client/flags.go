@@ -95,7 +95,7 @@ func (f *clientFlags) add(name, about string, field directory.ClientField) {
 	switch field.At(new(storage.Client)).(type) {
 	case *[]string:
 		values := f.set.StringArray(name, nil, about+" (repeat for more)")
-		given(f, name, field, func() ([]string, error) { return cli.WithoutEmpty(*values), nil })
+		given(f, name, field, func() ([]string, error) { return cli.DropEmpty(*values), nil })
 	case *directory.Words:
 		values := f.set.StringArray(name, nil, about+" (repeat for more)")
 		given(f, name, field, func() (directory.Words, error) {
@@ -199,7 +199,7 @@ func fileText(name, path string) (string, error) {
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("--%s %s: %s", name, path, exit.Reason(err))
+		return "", fmt.Errorf("--%s %s: %s", name, path, exit.WithoutPath(err))
 	}
 	return strings.TrimSpace(string(content)), nil
 }

@@ -16,7 +16,7 @@ import (
 
 func (p commands) secretCommand() *cobra.Command {
 	c := &cobra.Command{Use: "secret", Short: "Replace the secret of a client"}
-	cli.Noun(c)
+	cli.RequireSubcommand(c)
 	c.AddCommand(p.secretRotateCommand())
 	return c
 }
@@ -30,14 +30,14 @@ good for --overlap, so that the client can be moved over without a pause. Two ar
 good at most: of an earlier rotation that still overlaps, the older secret dies.`,
 		Example: `  signet client secret rotate my-app
   signet client secret rotate my-app --overlap 0s   # the old one has leaked`,
-		Args: cli.Exactly("the client's id"),
+		Args: cli.ExactArgs("the client's id"),
 	}
 	text := c.Flags().String("overlap", "24h", "how long the old secret stays good, 0s to 90d")
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		overlap, err := config.ParseDuration(*text, 0, directory.LongestOverlap)
 		if err != nil {
-			return cli.Usage(c, fmt.Errorf("--overlap %w", err))
+			return cli.UsageError(c, fmt.Errorf("--overlap %w", err))
 		}
 		rotated, secret, err := p.Directory(settings, db).RotateSecret(ctx, args[0], overlap, cli.Origin())
 		if errors.Is(err, directory.ErrPublicClient) {

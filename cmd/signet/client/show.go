@@ -32,15 +32,15 @@ func describe(c storage.Client, secret string) described {
 	if secret != "" {
 		d = append(d, member{"client_secret", secret, secret}, member{"client_secret_expires_at", 0, "never"}) // RFC 7591, section 3.2.1
 	}
-	d = append(d, member{"client_id_issued_at", c.CreatedAt.Unix(), cli.Stamp(c.CreatedAt.Time())}) // Unix seconds
+	d = append(d, member{"client_id_issued_at", c.CreatedAt.Unix(), cli.FormatTime(c.CreatedAt.Time())}) // Unix seconds
 	for _, f := range directory.ClientFields() {
 		if m, shown := describeField(c, f); shown {
 			d = append(d, m)
 		}
 	}
 	d = append(d, member{"enabled", c.Enabled(), fmt.Sprint(c.Enabled())})
-	if until := cli.Moment(c.Secrets[1].ExpiresAt); until != nil { // of the secret before the last, if it was given time
-		d = append(d, member{"old_secret_expires_at", until, cli.Stamp(*until)})
+	if until := cli.OptionalTime(c.Secrets[1].ExpiresAt); until != nil { // of the secret before the last, if it was given time
+		d = append(d, member{"old_secret_expires_at", until, cli.FormatTime(*until)})
 	}
 	if ignored := directory.WithoutEffect(c); len(ignored) > 0 {
 		d = append(d, member{"without_effect", ignored, strings.Join(ignored, " ")})

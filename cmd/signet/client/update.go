@@ -21,18 +21,18 @@ func (p commands) updateCommand() *cobra.Command {
 given, and an empty value ("") takes away what was there.`,
 		Example: `  signet client update my-app --redirect-uri https://app.example.com/cb --redirect-uri https://app.example.com/cb2
   signet client update my-app --policy-uri ""`,
-		Args: cli.Exactly("the client's id"),
+		Args: cli.ExactArgs("the client's id"),
 	}
 	members := addClientFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		if !members.any() {
-			return cli.Usage(c, errors.New("nothing is named that should change"))
+			return cli.UsageError(c, errors.New("nothing is named that should change"))
 		}
 		// What cannot be read (a file, a number) should not be found out in a transaction.
 		var named storage.Client
 		if err := members.onto(&named); err != nil {
-			return cli.Usage(c, err)
+			return cli.UsageError(c, err)
 		}
 		revised, err := p.Directory(settings, db).ReviseClient(ctx, args[0], members.onto, cli.Origin())
 		if err != nil {
@@ -56,7 +56,7 @@ func (p commands) enableCommand() *cobra.Command {
 
 // clientSwitchCommand is disable or enable, which is what act does.
 func (p commands) switchCommand(verb, about string, act func(*directory.Directory, context.Context, string, storage.Origin) error) *cobra.Command {
-	c := &cobra.Command{Use: verb + " CLIENT_ID", Short: about, Example: "  signet client " + verb + " my-app", Args: cli.Exactly("the client's id")}
+	c := &cobra.Command{Use: verb + " CLIENT_ID", Short: about, Example: "  signet client " + verb + " my-app", Args: cli.ExactArgs("the client's id")}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		if err := act(p.Directory(settings, db), ctx, args[0], cli.Origin()); err != nil {
@@ -78,7 +78,7 @@ func (p commands) deleteCommand() *cobra.Command {
 		Short: "Delete a client for good, with its tokens and the consents it was given",
 		Long: `Delete a client for good, with its tokens and the consents it was given. To stop it and
 change your mind later: signet client disable.`,
-		Args: cli.Exactly("the client's id"),
+		Args: cli.ExactArgs("the client's id"),
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := cli.JSONFlag(c)

@@ -27,7 +27,7 @@ import (
 // the server.
 func ledger(t *testing.T, i *signettest.Instance) map[[2]string]storage.Notice {
 	t.Helper()
-	read := config.Read(config.Sources{Env: cli.Environment(i.Env)})
+	read := config.Read(config.Sources{Env: cli.ParseEnvironment(i.Env)})
 	if err := read.Err(); err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func LiveChanges(before, after *Reading) []string {
 // one.
 func RestartChanges(before, after *Reading) []string {
 	names := differ(before, after, false)
-	if before.Config.TLS.Given() != after.Config.TLS.Given() {
+	if before.Config.TLS.IsSet() != after.Config.TLS.IsSet() {
 		names = append(names, "tls.cert", "tls.key")
 	}
 	return names

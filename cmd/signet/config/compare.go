@@ -19,7 +19,7 @@ func (r *Reading) compare() {
 
 // compared reports whether each of those settings has a value that can be compared.
 func (r *Reading) compared(keys ...string) bool {
-	return !slices.ContainsFunc(r.Wrong, func(m Mistake) bool {
+	return !slices.ContainsFunc(r.Mistakes, func(m Mistake) bool {
 		return slices.ContainsFunc(keys, func(key string) bool {
 			return m.Key == key || m.Source == fromEnvironment && slices.Contains(optionOf(settings, key).variables(), m.Name)
 		})
@@ -86,7 +86,7 @@ func (r *Reading) compareTLS() {
 		r.complain(cert, "tls.cert", "is set, and tls.key is not: set both, or neither where a proxy ends TLS")
 	case files.Cert == "" && files.Key != "":
 		r.complain(key, "tls.key", "is set, and tls.cert is not: set both, or neither where a proxy ends TLS")
-	case files.Given() && strings.HasPrefix(r.Config.Issuer, "http:"):
+	case files.IsSet() && strings.HasPrefix(r.Config.Issuer, "http:"):
 		r.complain(cert, "tls.cert", "is set, but the issuer %s is plain http: make it https, or leave the certificate away", r.Config.Issuer)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"signet/provider/outbound"
 )
 
-// File is read when it is there and nothing names another.
-const File = "signet.yaml"
+// DefaultFile is read when it is there and nothing names another.
+const DefaultFile = "signet.yaml"
 
 // Config is the settings of one process, checked. The embedded provider.Config holds
 // what the provider is told; the master key, the PKCS #11 module, the clock and the log
@@ -40,8 +40,8 @@ type MasterKeys struct{ Key, Next federation.Secret }
 // front ends TLS.
 type CertificateFiles struct{ Cert, Key string }
 
-// Given reports whether there is a certificate to answer with.
-func (f CertificateFiles) Given() bool { return f.Cert != "" }
+// IsSet reports whether there is a certificate to answer with.
+func (f CertificateFiles) IsSet() bool { return f.Cert != "" }
 
 // PKCS11 says where new signing keys are made: nowhere but here while Module is "".
 type PKCS11 struct {
@@ -62,9 +62,9 @@ func (c Config) Live() provider.Live {
 	return provider.Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins}
 }
 
-// NeedIssuer refuses a configuration without an issuer, for the commands that cannot do
+// RequireIssuer refuses a configuration without an issuer, for the commands that cannot do
 // without it.
-func (c Config) NeedIssuer() error {
+func (c Config) RequireIssuer() error {
 	if c.Issuer != "" {
 		return nil
 	}

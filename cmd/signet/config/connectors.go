@@ -34,9 +34,9 @@ func (r *Reading) readConnectors(file string, list *yaml.Node) {
 			continue
 		}
 		c := r.newConnector(at(file, item))
-		said := len(r.Wrong)
+		said := len(r.Mistakes)
 		c.readMapping(file, "", item)
-		c.broken = len(r.Wrong) > said
+		c.broken = len(r.Mistakes) > said
 		if c.into.ID == "" && !holdsKey(item, "id") {
 			r.complain(c.place, "connectors", "id is missing (example: id: google)")
 		}
@@ -65,11 +65,11 @@ func (r *Reading) readConnectorVariables(env map[string]string) []string {
 			o := *optionOf(connectorOptions, key)
 			o.key = id + "." + key
 			names = append(names, o.variables()...)
-			said := len(r.Wrong)
+			said := len(r.Mistakes)
 			r.readVariable(o.secret, o.variable(), env, func(where Place, value string) {
 				r.connector(id, where).set(*optionOf(connectorOptions, key), where, value)
 			})
-			r.unread[id] = r.unread[id] || len(r.Wrong) > said
+			r.unread[id] = r.unread[id] || len(r.Mistakes) > said
 		}
 	}
 	return names

@@ -49,19 +49,19 @@ func TestRead_UnreadableFileIsTheOnlyMistake(t *testing.T) {
 		"no value": written(t, "issuer:"), "several values": written(t, "issuer: {a: b}"), "a misspelt key": written(t, "isuer: https://id.example.com"),
 	} {
 		r := Read(Sources{File: file})
-		r.NeedIssuer()
-		if len(r.Wrong) != 1 {
+		r.RequireIssuer()
+		if len(r.Mistakes) != 1 {
 			t.Errorf("%s: got %v, want one mistake", what, r.Err())
 		}
 	}
 	for name, value := range map[string]string{"SIGNET_ISUER": "https://id.example.com", "SIGNET_ISSUER": "  "} {
 		r := Read(Sources{File: written(t, ""), Env: map[string]string{name: value}})
-		if r.NeedIssuer(); len(r.Wrong) != 1 {
+		if r.RequireIssuer(); len(r.Mistakes) != 1 {
 			t.Errorf("%s is %q: got %v", name, value, r.Err())
 		}
 	}
 	r := Read(Sources{File: written(t, "# nothing yet\n")})
-	if r.NeedIssuer(); len(r.Wrong) != 1 || r.Wrong[0].Key != "issuer" {
+	if r.RequireIssuer(); len(r.Mistakes) != 1 || r.Mistakes[0].Key != "issuer" {
 		t.Errorf("an empty file: got %v", r.Err())
 	}
 }

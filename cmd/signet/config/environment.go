@@ -97,7 +97,7 @@ func (f secretFile) shown() string {
 func (r *Reading) readSecret(where Place, key string, file secretFile) (string, bool) {
 	content, err := r.Files.Read(file.path)
 	if err != nil {
-		r.complain(where, key, "%s, which cannot be read (%s)", file.shown(), exit.Reason(err))
+		r.complain(where, key, "%s, which cannot be read (%s)", file.shown(), exit.WithoutPath(err))
 		return "", false
 	}
 	if strings.TrimSpace(string(content)) == "" {

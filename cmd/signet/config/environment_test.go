@@ -95,7 +95,7 @@ func TestSecretFile_WhatMayBeTheSecretIsNotTold(t *testing.T) {
 	}
 	told := func(s Sources) string {
 		var text string
-		for _, m := range Read(s).Wrong {
+		for _, m := range Read(s).Mistakes {
 			text += m.Text + "\n"
 		}
 		return text

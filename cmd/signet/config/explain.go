@@ -47,8 +47,8 @@ func (e Mistakes) Described() []DescribedMistake {
 	return described
 }
 
-// Shown is a setting with its value, as --json shows it.
-type Shown struct {
+// ShownSetting is a setting with its value, as --json shows it.
+type ShownSetting struct {
 	Key   string `json:"key"`
 	Value string `json:"value"` // *** for a secret
 	DescribedPlace
@@ -56,16 +56,16 @@ type Shown struct {
 }
 
 // From says where the value comes from.
-func (s Shown) From() string {
+func (s ShownSetting) From() string {
 	if s.place.Name == "" {
 		return fromDefault
 	}
 	return s.place.String()
 }
 
-// Show gives all settings with their values, then what was said of each connector.
-func (r *Reading) Show() []Shown {
-	var list []Shown
+// ShownSettings gives all settings with their values, then what was said of each connector.
+func (r *Reading) ShownSettings() []ShownSetting {
+	var list []ShownSetting
 	for _, s := range settings {
 		list = append(list, r.process.show(s, s.key))
 	}
@@ -80,7 +80,7 @@ func (r *Reading) Show() []Shown {
 }
 
 // show gives the value that is in force.
-func (v *values[T]) show(o option[T], name string) Shown {
+func (v *values[T]) show(o option[T], name string) ShownSetting {
 	g, ok := v.given[o.key]
 	if !ok {
 		g.Place = Place{Source: fromDefault}
@@ -89,28 +89,28 @@ func (v *values[T]) show(o option[T], name string) Shown {
 	if o.secret && g.text != "" {
 		g.text = "***"
 	}
-	return Shown{name, g.text, g.Place.described(), g.Place}
+	return ShownSetting{name, g.text, g.Place.described(), g.Place}
 }
 
-// Explained is all that is to be said of a setting, as --json shows it.
-type Explained struct {
-	Key          string   `json:"key"`
-	About        string   `json:"about"`
-	Unit         string   `json:"unit"`
-	Default      string   `json:"default"`
-	Example      string   `json:"example"`
-	Secret       bool     `json:"secret"`
-	Live         bool     `json:"live"` // a running server takes it over
-	Variable     string   `json:"variable,omitempty"`
-	FileVariable string   `json:"file_variable,omitempty"`
-	Flag         string   `json:"flag,omitempty"`
-	Now          []Shown  `json:"now"`      // one, or one for each connector
-	Mistakes     []string `json:"mistakes"` // in its present value
+// Explanation is all that is to be said of a setting, as --json shows it.
+type Explanation struct {
+	Key          string         `json:"key"`
+	About        string         `json:"about"`
+	Unit         string         `json:"unit"`
+	Default      string         `json:"default"`
+	Example      string         `json:"example"`
+	Secret       bool           `json:"secret"`
+	Live         bool           `json:"live"` // a running server takes it over
+	Variable     string         `json:"variable,omitempty"`
+	FileVariable string         `json:"file_variable,omitempty"`
+	Flag         string         `json:"flag,omitempty"`
+	Now          []ShownSetting `json:"now"`      // one, or one for each connector
+	Mistakes     []string       `json:"mistakes"` // in its present value
 }
 
 // Explain finds a setting by its key or by its variable. The settings need not be
 // right: somebody who asks may be about to correct them.
-func (r *Reading) Explain(key string) (Explained, error) {
+func (r *Reading) Explain(key string) (Explanation, error) {
 	if option, ok := strings.CutPrefix(key, "connectors."); ok {
 		if o := optionOf(connectorOptions, option); o != nil {
 			e := explainOption(*o, key)
@@ -118,7 +118,7 @@ func (r *Reading) Explain(key string) (Explained, error) {
 			for _, c := range r.connectors {
 				e.Now = append(e.Now, c.show(*o, c.prefix+c.into.ID+"."+o.key))
 			}
-			e.tellMistakes(r.Wrong)
+			e.tellMistakes(r.Mistakes)
 			return e, nil
 		}
 	}
@@ -126,7 +126,7 @@ func (r *Reading) Explain(key string) (Explained, error) {
 		return s.key == key || slices.Contains(s.variables(), key)
 	})
 	if i < 0 {
-		return Explained{}, exit.New(
+		return Explanation{}, exit.New(
 			exit.NotFound, fmt.Errorf("there is no setting %q%s", key, spelling.DidYouMean(key, explicable(key))), "list them with: signet config show",
 		)
 	}
@@ -139,8 +139,8 @@ func (r *Reading) Explain(key string) (Explained, error) {
 	if s.flag {
 		e.Flag = "--" + s.flagName()
 	}
-	e.Now = []Shown{r.process.show(s, s.key)}
-	e.tellMistakes(r.Wrong)
+	e.Now = []ShownSetting{r.process.show(s, s.key)}
+	e.tellMistakes(r.Mistakes)
 	return e, nil
 }
 
@@ -162,14 +162,14 @@ func explicable(key string) []string {
 	return names
 }
 
-func explainOption[T any](o option[T], key string) Explained {
-	return Explained{
+func explainOption[T any](o option[T], key string) Explanation {
+	return Explanation{
 		Key: key, About: o.about, Unit: o.unit, Default: o.byDef, Example: o.example, Secret: o.secret, Live: o.live,
-		Now: []Shown{}, Mistakes: []string{},
+		Now: []ShownSetting{}, Mistakes: []string{},
 	}
 }
 
-func (e *Explained) tellMistakes(wrong Mistakes) {
+func (e *Explanation) tellMistakes(wrong Mistakes) {
 	for _, m := range wrong {
 		if m.Key == e.Key {
 			e.Mistakes = append(e.Mistakes, m.String())

@@ -16,7 +16,7 @@ import (
 )
 
 // readFile reads the YAML file through its nodes, so that every mistake has a line. The
-// file is the one that the flag names, or else the variable, or else File if it exists.
+// file is the one that the flag names, or else the variable, or else DefaultFile if it exists.
 func (r *Reading) readFile(byFlag, byVariable string) {
 	name, namedBy := byFlag, "--config"
 	if name == "" {
@@ -24,17 +24,17 @@ func (r *Reading) readFile(byFlag, byVariable string) {
 	}
 	asked := name != ""
 	if !asked {
-		name = File
+		name = DefaultFile
 	}
 	content, err := r.Files.Read(name)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && !asked:
 		return
 	case err != nil && asked:
-		r.complainOfFile(name, "cannot be read (%s): name another file with %s, or leave that away", exit.Reason(err), namedBy)
+		r.complainOfFile(name, "cannot be read (%s): name another file with %s, or leave that away", exit.WithoutPath(err), namedBy)
 		return
 	case err != nil:
-		r.complainOfFile(name, "cannot be read (%s): make it readable for this user, or name another file with --config", exit.Reason(err))
+		r.complainOfFile(name, "cannot be read (%s): make it readable for this user, or name another file with --config", exit.WithoutPath(err))
 		return
 	}
 	r.readDocument(name, content)

@@ -312,7 +312,7 @@ func parsePairs(text string) (map[string]string, error) {
 func parseAuthorities(file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return "", fmt.Errorf("names %s, which cannot be read (%s)", file, exit.Reason(err))
+		return "", fmt.Errorf("names %s, which cannot be read (%s)", file, exit.WithoutPath(err))
 	}
 	if _, err := outbound.Roots(content); err != nil {
 		return "", fmt.Errorf("names %s, which holds no certificate in PEM form", file)

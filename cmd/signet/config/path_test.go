@@ -99,7 +99,7 @@ func (s pathSetting) expect(t *testing.T, how string, r *Reading, named string, 
 	for _, one := range r.connectors {
 		told += one.into.ClientSecret.Reveal() + one.into.ClientKey.Reveal()
 	}
-	for _, m := range r.Wrong {
+	for _, m := range r.Mistakes {
 		told += "|" + m.Text
 	}
 	escaped := strings.ReplaceAll(named, "/", "%2F")
@@ -108,7 +108,7 @@ func (s pathSetting) expect(t *testing.T, how string, r *Reading, named string, 
 		t.Errorf("%s, %s: names %s: %v, want %v: %s", s.key, how, named, found, want, told)
 	}
 	if want && s.shown != "" {
-		for _, shown := range r.Show() {
+		for _, shown := range r.ShownSettings() {
 			if shown.Key == s.shown && shown.Value != named {
 				t.Errorf("%s, %s: shown as %s, want %s", s.key, how, shown.Value, named)
 			}

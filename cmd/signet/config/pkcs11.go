@@ -23,7 +23,7 @@ func withPKCS11[T any](parse func(string) (T, error)) func(string) (T, error) {
 
 func parseModule(file string) (string, error) {
 	if _, err := os.Stat(file); err != nil {
-		return "", fmt.Errorf("names %s, which cannot be read (%s)", file, exit.Reason(err))
+		return "", fmt.Errorf("names %s, which cannot be read (%s)", file, exit.WithoutPath(err))
 	}
 	return file, nil
 }

@@ -13,7 +13,7 @@ import (
 // Sources is where a command's settings come from, besides the defaults. What
 // comes later wins: file, environment, flags.
 type Sources struct {
-	File  string            // "" for File, if it exists
+	File  string            // "" for DefaultFile, if it exists
 	Env   map[string]string // the whole environment
 	Flags map[string]string // key → value, of the flags that were given
 }
@@ -21,9 +21,9 @@ type Sources struct {
 // Reading is what the sources hold and all that is wrong with it. Config is good only
 // where Err is nil.
 type Reading struct {
-	Config Config
-	Wrong  Mistakes
-	Files  Files // that were read: a change of one of them is a reason to read again
+	Config   Config
+	Mistakes Mistakes
+	Files    Files // that were read: a change of one of them is a reason to read again
 
 	process    *values[Config]
 	connectors []*values[provider.Connector]
@@ -33,19 +33,19 @@ type Reading struct {
 
 // Err is nil, or all that is wrong.
 func (r *Reading) Err() error {
-	if len(r.Wrong) == 0 {
+	if len(r.Mistakes) == 0 {
 		return nil
 	}
-	return exit.New(exit.Config, r.Wrong, "correct what is listed, then start again")
+	return exit.New(exit.Config, r.Mistakes, "correct what is listed, then start again")
 }
 
-// NeedIssuer makes it a mistake that the issuer is missing. It is not known to be missing
+// RequireIssuer makes it a mistake that the issuer is missing. It is not known to be missing
 // where the file could not be read, where it is wrong as written, or where a misspelt
 // key stands for it.
-func (r *Reading) NeedIssuer() {
+func (r *Reading) RequireIssuer() {
 	issuer := optionOf(settings, "issuer")
 	wrong := func(m Mistake) bool { return m.Key == issuer.key || m.Name == issuer.variable() }
-	if r.Config.Issuer == "" && !r.process.has(issuer.key) && !r.unsure && !slices.ContainsFunc(r.Wrong, wrong) {
+	if r.Config.Issuer == "" && !r.process.has(issuer.key) && !r.unsure && !slices.ContainsFunc(r.Mistakes, wrong) {
 		r.complain(Place{}, issuer.key, "is missing: it is the address people reach this server at (example: %s; to try Signet out: signet dev)", issuer.example)
 	}
 }
@@ -53,19 +53,19 @@ func (r *Reading) NeedIssuer() {
 // Place is where the value of a setting stands; the zero Place for a default.
 func (r *Reading) Place(key string) Place { return r.process.given[key].Place }
 
-// Complain adds a mistake in the value of a setting, at its place.
-func (r *Reading) Complain(key string, err error) {
+// AddMistake adds a mistake in the value of a setting, at its place.
+func (r *Reading) AddMistake(key string, err error) {
 	r.complain(r.Place(key), key, "%s", err)
 }
 
-// ComplainOf is Complain, of something that is wrong elsewhere, as in the database that the
+// AddMistakeWithCause is AddMistake, of something that is wrong elsewhere, as in the database that the
 // setting names: if it alone is wrong, the process ends with the code of that cause.
-func (r *Reading) ComplainOf(key string, err error) {
-	r.Wrong = append(r.Wrong, Mistake{r.Place(key), key, err.Error(), err})
+func (r *Reading) AddMistakeWithCause(key string, err error) {
+	r.Mistakes = append(r.Mistakes, Mistake{r.Place(key), key, err.Error(), err})
 }
 
 func (r *Reading) complain(where Place, key, format string, args ...any) {
-	r.Wrong = append(r.Wrong, Mistake{where, key, fmt.Sprintf(format, args...), nil})
+	r.Mistakes = append(r.Mistakes, Mistake{where, key, fmt.Sprintf(format, args...), nil})
 }
 
 // given is what a source says of an option.

@@ -72,7 +72,7 @@ func TestConfigSchema_NoFalseAlarm(t *testing.T) {
 	takes := func(document string) bool {
 		r := newReading()
 		r.readDocument("signet.yaml", []byte(document))
-		return len(r.Wrong) == 0
+		return len(r.Mistakes) == 0
 	}
 	for _, s := range settings {
 		documents := []string{strings.TrimRight(strings.Replace(yamlOf(s.key, s.example), fmt.Sprintf("%q", s.example), s.example, 1), "\n")} // as one would write it

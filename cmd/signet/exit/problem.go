@@ -24,8 +24,8 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap lets errors.Is find the cause.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Of finds the code and the next step of an error in the table.
-func Of(err error) *Problem {
+// Classify finds the code and the next step of an error in the table.
+func Classify(err error) *Problem {
 	said, isSaid := errors.AsType[*Problem](err)
 	found := Problem{Failure, err, ""}
 	if isSaid {
@@ -63,9 +63,9 @@ func recognized(err error) (Code, bool) {
 	return 0, false
 }
 
-// Reason is what went wrong with a file, without the operation and the path that the
+// WithoutPath is what went wrong with a file, without the operation and the path that the
 // system's errors repeat.
-func Reason(err error) string {
+func WithoutPath(err error) string {
 	var path *os.PathError
 	if errors.As(err, &path) {
 		return path.Err.Error()

@@ -104,7 +104,7 @@ func TestTable_HoldsEveryErrorThatACommandCanMeet(t *testing.T) {
 			seen++
 			name = path.Base(folder) + "." + name
 			if err, is := wrapped[name]; is {
-				if code := exit.Of(err).Code; code == exit.Failure {
+				if code := exit.Classify(err).Code; code == exit.Failure {
 					t.Errorf("%s wraps nothing that the table knows", name)
 				}
 				continue
@@ -117,7 +117,7 @@ func TestTable_HoldsEveryErrorThatACommandCanMeet(t *testing.T) {
 	if seen < 25 {
 		t.Errorf("only %d sentinels were found", seen)
 	}
-	if said := exit.Of(fmt.Errorf("read: %w", aboutSettings{})); said.Code != exit.Config {
+	if said := exit.Classify(fmt.Errorf("read: %w", aboutSettings{})); said.Code != exit.Config {
 		t.Errorf("an error about the settings ends with %d", said.Code)
 	}
 }
@@ -138,7 +138,7 @@ func TestTable_NamesAndNumbersAreOneToOne(t *testing.T) {
 		if r.Code <= exit.Findings && int(r.Code) != r.Number {
 			t.Errorf("%s: the code of a kind has the number %d", r.Name, r.Number)
 		}
-		if next := exit.Of(exit.New(r.Code, errors.New("x"), "")).Next; next == "" {
+		if next := exit.Classify(exit.New(r.Code, errors.New("x"), "")).Next; next == "" {
 			t.Errorf("%s has no next step", r.Name)
 		}
 	}
@@ -176,7 +176,7 @@ func TestOf_TheTableDecides(t *testing.T) {
 		"a rule and a database closed badly":  {errors.Join(exit.New(exit.LastWayIn, errors.New("x"), "x"), errors.New("close")), 6},
 		"a token of a kind that is not known": {fmt.Errorf("open: %w", storage.ErrExpired), 6},
 	} {
-		found := exit.Of(c.err)
+		found := exit.Classify(c.err)
 		if got := found.Code.Number(); got != c.want || found.Next == "" {
 			t.Errorf("%s: got %d and %q, want %d", name, got, found.Next, c.want)
 		}

@@ -18,7 +18,7 @@ import (
 func Command(program *cli.Program) *cobra.Command {
 	p := commands{program}
 	c := &cobra.Command{Use: "keys", Short: "Look after the signing keys"}
-	cli.Noun(c)
+	cli.RequireSubcommand(c)
 	c.AddCommand(p.listCommand(), p.rotateCommand(), p.revokeCommand(), p.rewrapCommand(), p.retireCommand(), p.exportCommand())
 	return c
 }
@@ -29,7 +29,7 @@ func (p commands) listCommand() *cobra.Command {
 		Short: "List the signing keys",
 		Long: `List the signing keys: which sign, until when by the schedule, and how long they stay
 published for the tokens that live. Keys that are gone are left out unless --all.`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	asJSON := cli.JSONFlag(c)
 	all := c.Flags().Bool("all", false, "keys that are gone too")
@@ -64,7 +64,7 @@ func (p commands) retireCommand() *cobra.Command {
 		Long: `End an algorithm. First take it out of keys.algorithms on every node and restart them:
 they go on checking what was signed with it. Its keys then leave the JWKS when their
 last token is dead.`,
-		Args: cli.Exactly("an algorithm"),
+		Args: cli.ExactArgs("an algorithm"),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
@@ -93,7 +93,7 @@ func (p commands) exportCommand() *cobra.Command {
 		Short: "Write the published keys, in PEM form or as a JWKS",
 		Long: `Write the published keys: for gateways and libraries that cannot read a JWKS by
 themselves. They must be given the keys again after each rotation.`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, _ []string) error {

@@ -50,14 +50,14 @@ const inPKCS11 = "pkcs11"
 func describeKey(k keeper.Scheduled) describedKey {
 	d := describedKey{
 		KeyID: k.ID, Alg: k.Line, State: string(k.State), CreatedAt: k.CreatedAt.Time(),
-		ActivatedAt: cli.Moment(k.ActivatedAt), RetiredAt: cli.Moment(k.RetiredAt), GoneAt: cli.Moment(k.GoneAt),
-		RevokedAt: cli.Moment(k.RevokedAt), RevokeReason: k.RevokeReason,
+		ActivatedAt: cli.OptionalTime(k.ActivatedAt), RetiredAt: cli.OptionalTime(k.RetiredAt), GoneAt: cli.OptionalTime(k.GoneAt),
+		RevokedAt: cli.OptionalTime(k.RevokedAt), RevokeReason: k.RevokeReason,
 	}
 	switch k.State {
 	case storage.KeyActive:
 		d.SignsUntil, d.LastTokenDiesAt, d.InJWKSUntil = &k.SignsUntil, &k.TokensDieAt, &k.PublishedUntil
 	case storage.KeyRetired:
-		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = cli.Moment(k.RetiredAt), &k.TokensDieAt, &k.PublishedUntil
+		d.LastSignedAt, d.LastTokenDiesAt, d.InJWKSUntil = cli.OptionalTime(k.RetiredAt), &k.TokensDieAt, &k.PublishedUntil
 	}
 	if len(k.Sealed) > 0 {
 		d.PrivateKey = "database"
@@ -141,7 +141,7 @@ func (p commands) withKeeper(c *cobra.Command, do func(ctx context.Context, sett
 		if err != nil {
 			return err
 		}
-		return Problem(do(ctx, settings, db, keys, args))
+		return WithExitCode(do(ctx, settings, db, keys, args))
 	})
 }
 
@@ -158,8 +158,8 @@ func OpenKeeper(ctx context.Context, c config.Config, db *storage.DB) (*keeper.K
 	return keeper.New(keeper.Config{DB: db, Vault: opened, Algorithms: c.Algorithms, Life: c.Lifetimes.KeyLife(c.Keys)})
 }
 
-// Problem gives the errors that only keys have their exit codes.
-func Problem(err error) error {
+// WithExitCode gives the errors that only keys have their exit codes.
+func WithExitCode(err error) error {
 	var early *keeper.NotRipeError
 	var crowded *keeper.CrowdedError
 	var known *exit.Problem
@@ -167,7 +167,7 @@ func Problem(err error) error {
 	case errors.As(err, &crowded):
 		return exit.New(
 			exit.TooManyKeys,
-			fmt.Errorf("%w: it is possible from %s on", crowded, cli.Stamp(crowded.Until)),
+			fmt.Errorf("%w: it is possible from %s on", crowded, cli.FormatTime(crowded.Until)),
 			"wait until then; a key that must not be trusted any more: signet keys revoke KID",
 		)
 	case errors.As(err, &known):
@@ -175,7 +175,7 @@ func Problem(err error) error {
 	case errors.As(err, &early):
 		return exit.New(
 			exit.NextKeyTooYoung,
-			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, cli.Stamp(early.Since), cli.Stamp(early.Ripe)),
+			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, cli.FormatTime(early.Since), cli.FormatTime(early.Ripe)),
 			"wait until then; in an emergency: --now (10 minutes are enough) or --force",
 		)
 	case errors.Is(err, vault.ErrModule):

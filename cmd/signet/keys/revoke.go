@@ -26,7 +26,7 @@ by all servers within a second, and its private half is destroyed. In place of a
 active key the published next one signs from now on.
 
 To replace a key that has not leaked: signet keys rotate.`,
-		Args: cli.Exactly("the kid of a key, or its beginning"),
+		Args: cli.ExactArgs("the kid of a key, or its beginning"),
 	}
 	reason := c.Flags().String("reason", "", "why, for the audit log")
 	yes := c.Flags().Bool("yes", false, "do not ask")
@@ -41,7 +41,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return err
 		}
 		if k.State == storage.KeyRevoked {
-			return exit.New(exit.RevokedAlready, fmt.Errorf("key %s is revoked since %s", k.ID, cli.Stamp(k.RevokedAt.Time())), "there is nothing left to do")
+			return exit.New(exit.RevokedAlready, fmt.Errorf("key %s is revoked since %s", k.ID, cli.FormatTime(k.RevokedAt.Time())), "there is nothing left to do")
 		}
 		if !*yes {
 			if err := p.confirmRevocation(c, k, templates.KeyConsequences(keeper.ConsequencesOf(rows, k))); err != nil {
@@ -56,7 +56,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return fmt.Errorf("read keys: %w", err)
 		}
 		after, _ := keys.Life().Aftermath(rows, k.ID)
-		for _, sentence := range templates.KeyAftermath(after).Sentences(cli.Stamp) {
+		for _, sentence := range templates.KeyAftermath(after).Sentences(cli.FormatTime) {
 			p.Say("%s", sentence)
 		}
 		if waiting := cmp.Or(done.Unmade, done.Undestroyed); waiting != nil {
@@ -68,7 +68,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 }
 
 func (p commands) confirmRevocation(c *cobra.Command, k storage.Key, told templates.KeyConsequences) error {
-	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, told.Damage(), told.Succession(cli.Stamp))
+	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, told.Damage(), told.Succession(cli.FormatTime))
 	return p.Confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keeper.Confirms(typed, k.ID) })
 }
 
@@ -113,12 +113,12 @@ func (p commands) showRevoked(d describedRevocation, asJSON bool) error {
 	}
 	since, cached := "", ""
 	if d.SignsNowSince != nil {
-		since = cli.Stamp(*d.SignsNowSince)
+		since = cli.FormatTime(*d.SignsNowSince)
 	}
 	if d.CachedUntil != nil {
-		cached = cli.Stamp(*d.CachedUntil)
+		cached = cli.FormatTime(*d.CachedUntil)
 	}
-	return p.WriteTable(cli.Filled([][]string{
+	return p.WriteTable(cli.DropEmptyRows([][]string{
 		{"revoked", d.KeyID},
 		{"alg", d.Alg},
 		{"was", d.State},

@@ -31,13 +31,13 @@ need a copy of the new file.
 
 Where master_key is set, set master_key_next on every node first and restart them,
 then rewrap, then let it take the place of master_key.`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		done, unopened, err := p.rewrap(ctx, settings, db)
 		if err != nil {
-			return Problem(err)
+			return WithExitCode(err)
 		}
 		for _, kid := range unopened {
 			p.Say("key %s opens with neither master key and was left as it is", kid)

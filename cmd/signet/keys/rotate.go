@@ -33,7 +33,7 @@ published rotate by --alg internal, and need a minute in any case.
 
 While more than eight retired keys of an algorithm are published, the command changes
 nothing and says when it will be possible (exit code 6).`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	alg := c.Flags().String("alg", "", "this algorithm alone, or internal")
 	now := c.Flags().Bool("now", false, "a next key that is published for 10 minutes will do")
@@ -41,7 +41,7 @@ nothing and says when it will be possible (exit code 6).`,
 	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, _ []string) error {
 		if *now && *force {
-			return cli.Usage(c, errors.New("--now and --force exclude each other"))
+			return cli.UsageError(c, errors.New("--now and --force exclude each other"))
 		}
 		wait := settings.Keys.PublishBefore
 		switch {

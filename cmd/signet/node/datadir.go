@@ -22,7 +22,7 @@ const (
 // MakeDataDir makes the folder for this user alone, or checks that it is so.
 func MakeDataDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, exit.Reason(err)), "make the folder yourself, or set data_dir to one that this user may write")
+		return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, exit.WithoutPath(err)), "make the folder yourself, or set data_dir to one that this user may write")
 	}
 	return checkDataDir(dir)
 }

@@ -37,7 +37,7 @@ func healthURL(c config.Config, live bool) (string, error) {
 		return "", fmt.Errorf("read issuer: %w", err)
 	}
 	at := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: issuer.Path + "/readyz"}
-	if c.TLS.Given() {
+	if c.TLS.IsSet() {
 		at.Scheme = "https"
 	}
 	if live {

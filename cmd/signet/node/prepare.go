@@ -35,13 +35,13 @@ type Prepared struct {
 // answers and what it holds, whether an upstream answers. sslMode is the environment's
 // PGSSLMODE.
 func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode string) Prepared {
-	read.NeedIssuer()
+	read.RequireIssuer()
 	p := Prepared{}
 	if files := read.Config.TLS; files.Cert != "" && files.Key != "" {
 		p.Certificate = prepareCertificate(read, now)
 	}
 	prepareListen(ctx, read)
-	if len(read.Wrong) == 0 { // the rest goes by settings that must be right
+	if len(read.Mistakes) == 0 { // the rest goes by settings that must be right
 		p.Module = prepareModule(read)
 		prepareDatabase(ctx, read, p.Module)
 	}
@@ -55,7 +55,7 @@ func Prepare(ctx context.Context, read *config.Reading, now time.Time, sslMode s
 // warningsOfFile are the risks that a SQLite database shows. None where a mistake stops the
 // start, or where the database is busy or older than this program: then nobody can tell.
 func warningsOfFile(ctx context.Context, read *config.Reading) []string {
-	if c := read.Config; len(read.Wrong) == 0 && c.Database.Reveal() == "" {
+	if c := read.Config; len(read.Mistakes) == 0 && c.Database.Reveal() == "" {
 		return warningsOfClients(c)(storage.ReadClients(ctx, StorageConfig(c)))
 	}
 	return nil
@@ -86,7 +86,7 @@ func warningsOfClients(c config.Config) func([]storage.Client, error) []string {
 func prepareCertificate(read *config.Reading, now time.Time) *Certificate {
 	certificate, err := OpenCertificate(read, now)
 	if wrong, ok := errors.AsType[config.Mistakes](err); ok {
-		read.Wrong = append(read.Wrong, wrong...)
+		read.Mistakes = append(read.Mistakes, wrong...)
 	}
 	return certificate
 }
@@ -108,9 +108,9 @@ func prepareListen(ctx context.Context, read *config.Reading) {
 	var malformed *net.AddrError
 	switch {
 	case errors.As(err, &unknown), errors.As(err, &malformed):
-		read.Complain("listen", fmt.Errorf("names the host %q, which this machine cannot resolve: use 0.0.0.0:8080 or :8080 for every address of this machine", host))
+		read.AddMistake("listen", fmt.Errorf("names the host %q, which this machine cannot resolve: use 0.0.0.0:8080 or :8080 for every address of this machine", host))
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		read.Complain("listen", fmt.Errorf("names the address %s, which this machine does not have: choose one that it has, or 0.0.0.0:8080 or :8080 for every one", host))
+		read.AddMistake("listen", fmt.Errorf("names the address %s, which this machine does not have: choose one that it has, or 0.0.0.0:8080 or :8080 for every one", host))
 	}
 }
 
@@ -119,7 +119,7 @@ func prepareModule(read *config.Reading) vault.Module {
 	module, err := openModule(read.Config.PKCS11)
 	if err == nil && module != nil {
 		if err = module.Ready(); err != nil {
-			err = exit.Of(fmt.Errorf("%w: %w", vault.ErrModule, err))
+			err = exit.Classify(fmt.Errorf("%w: %w", vault.ErrModule, err))
 		}
 	}
 	if err != nil {
@@ -134,7 +134,7 @@ func complainOf(read *config.Reading, key string, err error) {
 	if problem, ok := errors.AsType[*exit.Problem](err); ok {
 		err = fmt.Errorf("%w: %s", problem.Err, problem.Next)
 	}
-	read.ComplainOf(key, err)
+	read.AddMistakeWithCause(key, err)
 }
 
 // prepareDatabase looks whether the data is where the settings say, for this program and
@@ -172,7 +172,7 @@ func checkFutureDataDir(dir string) error {
 		case errors.Is(err, os.ErrNotExist) && at != filepath.Dir(at):
 			continue
 		case err != nil:
-			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, exit.Reason(err)), "set data_dir to a folder that this user may write")
+			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s", dir, exit.WithoutPath(err)), "set data_dir to a folder that this user may write")
 		case !state.IsDir():
 			return exit.New(exit.Config, fmt.Errorf("make data_dir %s: %s is not a folder", dir, at), "set data_dir to a folder that this user may write")
 		case syscall.Access(at, mayWriteAndEnter) != nil:
@@ -200,7 +200,7 @@ func checkDatabaseFile(ctx context.Context, c config.Config) error {
 	}
 	file, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
-		return exit.New(exit.Config, fmt.Errorf("%s cannot be opened (%s)", name, exit.Reason(err)), "let this user read and write it")
+		return exit.New(exit.Config, fmt.Errorf("%s cannot be opened (%s)", name, exit.WithoutPath(err)), "let this user read and write it")
 	}
 	defer file.Close()
 	const magic = "SQLite format 3\x00"
@@ -209,7 +209,7 @@ func checkDatabaseFile(ctx context.Context, c config.Config) error {
 		return exit.New(exit.Config, fmt.Errorf("%s is not a SQLite database", name), next)
 	}
 	if _, err := storage.ReadSchema(ctx, StorageConfig(c)); errors.Is(err, storage.ErrOutdated) {
-		return exit.Of(err)
+		return exit.Classify(err)
 	}
 	return nil
 }
@@ -237,7 +237,7 @@ func checkMasterKey(ctx context.Context, c config.Config, module vault.Module) e
 		_, err = opened.Open(rows)
 	}
 	if err != nil {
-		return exit.Of(err)
+		return exit.Classify(err)
 	}
 	return nil
 }

@@ -68,13 +68,13 @@ func (f *follower) reload() {
 	read := config.Read(f.From)
 	f.watch = watch{read.Files, read.Files}
 	if err := f.takeOver(read); err != nil {
-		read.Wrong = append(read.Wrong, config.Mistake{Text: err.Error()})
+		read.Mistakes = append(read.Mistakes, config.Mistake{Text: err.Error()})
 	}
-	if len(read.Wrong) > 0 {
-		for _, m := range read.Wrong {
+	if len(read.Mistakes) > 0 {
+		for _, m := range read.Mistakes {
 			log.Error("a setting is wrong", "where", m.Place.String(), "key", m.Key, "error", m.Text)
 		}
-		log.Error("the settings were read again and not taken over: those from before stay in force", "mistakes", len(read.Wrong))
+		log.Error("the settings were read again and not taken over: those from before stay in force", "mistakes", len(read.Mistakes))
 		return
 	}
 	log.Info("the settings were read again", "changed", strings.Join(config.LiveChanges(f.inForce, read), ", "))
@@ -87,12 +87,12 @@ func (f *follower) reload() {
 
 // takeOver does nothing when there is a mistake.
 func (f *follower) takeOver(read *config.Reading) error {
-	if len(read.Wrong) > 0 {
+	if len(read.Mistakes) > 0 {
 		return nil
 	}
 	var pair *tls.Certificate
 	seen, files := config.Files{}, read.Config.TLS
-	renamed := f.certificate != nil && files.Given() && files != f.certificate.files
+	renamed := f.certificate != nil && files.IsSet() && files != f.certificate.files
 	if renamed {
 		var err error
 		if pair, err = loadPair(files, f.now(), seen); err != nil {

@@ -20,11 +20,11 @@ import (
 func loadPair(f config.CertificateFiles, now time.Time, seen config.Files) (*tls.Certificate, error) {
 	cert, err := seen.Read(f.Cert)
 	if err != nil {
-		return nil, config.Mistake{Key: "tls.cert", Text: fmt.Sprintf("names %s, which cannot be read (%s)", f.Cert, exit.Reason(err))}
+		return nil, config.Mistake{Key: "tls.cert", Text: fmt.Sprintf("names %s, which cannot be read (%s)", f.Cert, exit.WithoutPath(err))}
 	}
 	key, err := seen.Read(f.Key)
 	if err != nil {
-		return nil, config.Mistake{Key: "tls.key", Text: fmt.Sprintf("names %s, which cannot be read (%s)", f.Key, exit.Reason(err))}
+		return nil, config.Mistake{Key: "tls.key", Text: fmt.Sprintf("names %s, which cannot be read (%s)", f.Key, exit.WithoutPath(err))}
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
@@ -70,7 +70,7 @@ type Certificate struct {
 // An error about a setting is config.Mistakes, with their places.
 func OpenCertificate(read *config.Reading, now time.Time) (*Certificate, error) {
 	files := read.Config.TLS
-	if !files.Given() {
+	if !files.IsSet() {
 		return nil, nil
 	}
 	seen := config.Files{}

@@ -31,7 +31,7 @@ tokens; without it the keys in the backup are lost.
 On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		Example: `  signet backup /var/backups/signet-$(date +%F).db
   signet backup - | age -r age1… > signet.db.age`,
-		Args: cli.Exactly("the file to write, or - for standard output"),
+		Args: cli.ExactArgs("the file to write, or - for standard output"),
 	}
 	asJSON := cli.JSONFlag(c)
 	file := cli.SettingFlags(c, "data_dir")
@@ -52,7 +52,7 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		case args[0] != "-":
 			made.Bytes, err = backupToFile(c.Context(), settings, args[0])
 		case *asJSON:
-			err = cli.Usage(c, errors.New("- and --json exclude each other: standard output is the backup"))
+			err = cli.UsageError(c, errors.New("- and --json exclude each other: standard output is the backup"))
 		default:
 			err = p.backupToStdout(c, settings)
 		}
@@ -101,7 +101,7 @@ func backupToFile(ctx context.Context, c config.Config, name string) (size int64
 	}
 	draft, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part") // 0600
 	if err != nil {
-		return 0, exit.New(exit.Failure, fmt.Errorf("write %s: %s", name, exit.Reason(err)), "choose a folder that this user may write to")
+		return 0, exit.New(exit.Failure, fmt.Errorf("write %s: %s", name, exit.WithoutPath(err)), "choose a folder that this user may write to")
 	}
 	defer os.Remove(draft.Name())
 	if err := draft.Close(); err != nil {
@@ -151,11 +151,11 @@ func checkedBackup(ctx context.Context, c config.Config, file string) (size int6
 // checked as well.
 func (p *program) backupToStdout(c *cobra.Command, settings config.Config) error {
 	if cli.IsTerminal(p.Stdout) {
-		return cli.Usage(c, errors.New("a backup is not text for a terminal: name a file, or send standard output somewhere"))
+		return cli.UsageError(c, errors.New("a backup is not text for a terminal: name a file, or send standard output somewhere"))
 	}
 	folder, err := os.MkdirTemp(settings.DataDir, "backup-*")
 	if err != nil {
-		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.Reason(err)), "run it as the user who owns the data")
+		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.WithoutPath(err)), "run it as the user who owns the data")
 	}
 	defer os.RemoveAll(folder)
 	name := filepath.Join(folder, "backup")

@@ -104,7 +104,7 @@ func TestCommands_AnswerMistakes(t *testing.T) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
 		env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/none"}
-		code := Run(t.Context(), &cli.Program{Env: cli.Environment(env), Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Now: time.Now}, args)
+		code := Run(t.Context(), &cli.Program{Env: cli.ParseEnvironment(env), Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Now: time.Now}, args)
 		lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
 		if code != exit.Usage || stdout.Len() > 0 || len(lines) < 2 || !strings.HasPrefix(lines[0], "signet: ") {
 			t.Errorf("signet %s: exit code %d, stdout %q, stderr %q", strings.Join(args, " "), code, stdout.String(), stderr.String())

@@ -31,7 +31,7 @@ Where that does not answer, nothing is offered.`,
   signet completion zsh > "${fpath[1]}/_signet"
   signet completion fish > ~/.config/fish/completions/signet.fish
   signet completion powershell | Out-String | Invoke-Expression`,
-		Args: cli.Exactly("a shell: bash, zsh, fish or powershell"),
+		Args: cli.ExactArgs("a shell: bash, zsh, fish or powershell"),
 	}
 	scripts := map[string]func(root *cobra.Command, out io.Writer) error{
 		"bash":       func(root *cobra.Command, out io.Writer) error { return root.GenBashCompletionV2(out, true) },
@@ -49,7 +49,7 @@ Where that does not answer, nothing is offered.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		write := scripts[args[0]]
 		if write == nil {
-			return cli.Usage(c, fmt.Errorf("unknown shell %q%s", args[0], spelling.DidYouMean(args[0], shells)))
+			return cli.UsageError(c, fmt.Errorf("unknown shell %q%s", args[0], spelling.DidYouMean(args[0], shells)))
 		}
 		return write(c.Root(), p.Stdout)
 	}

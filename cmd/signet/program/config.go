@@ -15,7 +15,7 @@ import (
 
 func (p *program) configCommand() *cobra.Command {
 	c := &cobra.Command{Use: "config", Short: "Check the settings, show them, and explain one"}
-	cli.Noun(c)
+	cli.RequireSubcommand(c)
 	c.AddCommand(p.configCheckCommand(), p.configShowCommand(), p.configExplainCommand(), p.configSchemaCommand())
 	return c
 }
@@ -30,7 +30,7 @@ if nothing is wrong but that the database was written by a newer release.
 It runs the code that a start runs, looks at the files that are named, and into a SQLite
 database. Only what the moment decides is left to the start: whether the port is free, and
 whether PostgreSQL and the upstreams answer. Run it as the user that serve runs as.`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	file := cli.SettingFlags(c)
 	asJSON := cli.JSONFlag(c)
@@ -41,7 +41,7 @@ whether PostgreSQL and the upstreams answer. Run it as the user that serve runs 
 			p.Say("%s", warning)
 		}
 		if *asJSON {
-			return errors.Join(p.WriteJSON(checkedConfig{read.Err() == nil, read.Wrong.Described(), warnings}), read.Err())
+			return errors.Join(p.WriteJSON(checkedConfig{read.Err() == nil, read.Mistakes.Described(), warnings}), read.Err())
 		}
 		if err := read.Err(); err != nil {
 			return err
@@ -69,7 +69,7 @@ func (p *program) configShowCommand() *cobra.Command {
 		Use:     "show",
 		Short:   "List all settings with their values and where each comes from; secrets as ***",
 		Example: "  signet config show --config signet.yaml",
-		Args:    cli.Exactly(),
+		Args:    cli.ExactArgs(),
 	}
 	file := cli.SettingFlags(c)
 	asJSON := cli.JSONFlag(c)
@@ -78,7 +78,7 @@ func (p *program) configShowCommand() *cobra.Command {
 		if err := read.Err(); err != nil {
 			return err
 		}
-		shown := read.Show()
+		shown := read.ShownSettings()
 		if *asJSON {
 			return p.WriteJSON(map[string]any{"settings": shown})
 		}
@@ -98,7 +98,7 @@ func (p *program) configExplainCommand() *cobra.Command {
 		Example: `  signet config explain lifetimes.session
   signet config explain SIGNET_MASTER_KEY
   signet config explain connectors.trust`,
-		Args: cli.Exactly("the key of a setting"),
+		Args: cli.ExactArgs("the key of a setting"),
 	}
 	file := cli.SettingFlags(c)
 	asJSON := cli.JSONFlag(c)
@@ -115,12 +115,12 @@ func (p *program) configExplainCommand() *cobra.Command {
 	return c
 }
 
-func (p *program) writeExplained(e config.Explained) error {
+func (p *program) writeExplained(e config.Explanation) error {
 	effect := "at the next start"
 	if e.Live {
 		effect = "at once"
 	}
-	rows := cli.Filled([][]string{
+	rows := cli.DropEmptyRows([][]string{
 		{e.Key, e.About},
 		{"  written as", e.Unit},
 		{"  default", e.Default},
@@ -152,7 +152,7 @@ for YAML completes and checks the file whose first line names it:
 
   # yaml-language-server: $schema=signet.schema.json`,
 		Example: "  signet config schema > signet.schema.json",
-		Args:    cli.Exactly(),
+		Args:    cli.ExactArgs(),
 		RunE:    func(*cobra.Command, []string) error { return p.WriteJSON(config.Schema()) },
 	}
 }

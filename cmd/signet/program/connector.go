@@ -21,7 +21,7 @@ import (
 
 func (p *program) connectorCommand() *cobra.Command {
 	c := &cobra.Command{Use: "connector", Short: "Look at the upstreams that people sign in through, and try them"}
-	cli.Noun(c)
+	cli.RequireSubcommand(c)
 	c.AddCommand(p.connectorListCommand(), p.connectorCheckCommand(), p.connectorTokenCommand())
 	return c
 }
@@ -31,7 +31,7 @@ func (p *program) connectorListCommand() *cobra.Command {
 		Use:     "list",
 		Short:   "List the connectors of the settings, with the redirect URI to register at each",
 		Example: "  signet connector list",
-		Args:    cli.Exactly(),
+		Args:    cli.ExactArgs(),
 	}
 	file := cli.SettingFlags(c, "issuer")
 	asJSON := cli.JSONFlag(c)
@@ -55,7 +55,7 @@ func (p *program) connectorListCommand() *cobra.Command {
 		case *asJSON:
 			return p.WriteJSON(map[string]any{"connectors": described})
 		case len(described) == 0:
-			p.Say("there are no connectors: set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in %s", config.File)
+			p.Say("there are no connectors: set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in %s", config.DefaultFile)
 			return nil
 		}
 		return p.WriteTable(rows)
@@ -129,7 +129,7 @@ func chooseConnectors(c config.Config, ids []string) ([]provider.Connector, erro
 	if len(c.Connectors) == 0 {
 		return nil, exit.New(
 			exit.Config, errors.New("there are no connectors"),
-			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in "+config.File,
+			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in "+config.DefaultFile,
 		)
 	}
 	if len(ids) == 0 {

@@ -27,7 +27,7 @@ func (p *program) connectorTokenCommand() *cobra.Command {
 with keep_token: the access token alone, for a script, or with --json all that is
 kept. Whoever holds it acts at the upstream as this user, within its scope. Each
 reading is recorded as an event.`,
-		Args: cli.Exactly(user.Which, "the id of a connector"),
+		Args: cli.ExactArgs(user.EmailOrSubject, "the id of a connector"),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
@@ -38,12 +38,12 @@ reading is recorded as an event.`,
 		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], storage.By{From: cli.Origin(), At: p.Now()})
 		if errors.Is(err, storage.ErrNotFound) {
 			return exit.New(
-				exit.NotFound, fmt.Errorf("no token of %s is kept for %s", args[1], user.Called(u)),
+				exit.NotFound, fmt.Errorf("no token of %s is kept for %s", args[1], user.DisplayName(u)),
 				"set keep_token: true for this connector; the token of the user's next sign-in through it is kept",
 			)
 		}
 		if err != nil {
-			return user.About(args[0], err)
+			return user.ErrorAbout(args[0], err)
 		}
 		token, err := openUpstreamToken(ctx, settings, db, kept)
 		if err != nil {
@@ -72,7 +72,7 @@ func openUpstreamToken(ctx context.Context, settings config.Config, db *storage.
 		)
 	}
 	if err != nil {
-		return token, keys.Problem(err)
+		return token, keys.WithExitCode(err)
 	}
 	if err := json.Unmarshal(plain, &token); err != nil {
 		return token, errors.New("the kept token cannot be read")

@@ -18,7 +18,7 @@ It needs no settings and reads none: everything is kept in one folder, which can
 be removed at any time. ` + demo.Path + ` is a relying party that shows the tokens it gets.
 The buttons for Google and GitHub lead to pretend ones on the next two ports, with
 accounts to choose from.`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	listen := c.Flags().String("listen", "localhost:8080", "loopback address to listen on; port 0 takes a free one")
 	dir := c.Flags().String("data-dir", "signet-dev", "folder to keep everything in")

@@ -28,7 +28,7 @@ func (p *program) eventsCommand() *cobra.Command {
 		Long: `Read the audit events, the newest first. Without --jsonl, as many as --limit says;
 with it, all that match, one JSON object a line. With --follow, as many as --limit
 says, the oldest first, and then each that is recorded, until it is interrupted.`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	var chosen eventFlags
 	flags := c.Flags()
@@ -48,11 +48,11 @@ says, the oldest first, and then each that is recorded, until it is interrupted.
 			return err
 		}
 		if *limit < 1 || *limit > 1000 {
-			return cli.Usage(c, fmt.Errorf("--limit %d: want 1 to 1000; --jsonl prints all", *limit))
+			return cli.UsageError(c, fmt.Errorf("--limit %d: want 1 to 1000; --jsonl prints all", *limit))
 		}
 		switch {
 		case *follow && *asJSON:
-			return cli.Usage(c, errors.New("--follow has no end, as a JSON document has: use --jsonl"))
+			return cli.UsageError(c, errors.New("--follow has no end, as a JSON document has: use --jsonl"))
 		case *follow:
 			return p.followEvents(ctx, db, f, *limit, *asLines)
 		case *asLines:
@@ -81,15 +81,15 @@ func (p *program) eventFilter(ctx context.Context, c *cobra.Command, db *storage
 		Type: storage.EventType(chosen.kind), ClientID: chosen.client, Outcome: storage.Outcome(chosen.outcome), UserID: chosen.user,
 	}
 	if f.Type != "" && !slices.Contains(storage.EventTypes, f.Type) {
-		return f, cli.Usage(c, fmt.Errorf("--type %q is no type of event%s", chosen.kind, meantType(chosen.kind)))
+		return f, cli.UsageError(c, fmt.Errorf("--type %q is no type of event%s", chosen.kind, meantType(chosen.kind)))
 	}
 	if f.Outcome != "" && f.Outcome != storage.Succeeded && f.Outcome != storage.Refused {
-		return f, cli.Usage(c, fmt.Errorf("--outcome %q: want success or refused", chosen.outcome))
+		return f, cli.UsageError(c, fmt.Errorf("--outcome %q: want success or refused", chosen.outcome))
 	}
 	if chosen.since != "" {
 		since, err := sinceWhen(chosen.since, p.Now())
 		if err != nil {
-			return f, cli.Usage(c, fmt.Errorf("--since %q: %w", chosen.since, err))
+			return f, cli.UsageError(c, fmt.Errorf("--since %q: %w", chosen.since, err))
 		}
 		f.Since = since
 	}

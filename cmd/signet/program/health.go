@@ -24,7 +24,7 @@ It is asked at the setting listen. With TLS its certificate is not checked: noth
 secret is sent, and it is made out to the name that the world uses.`,
 		Example: `  signet health
   signet health --live`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	live := c.Flags().Bool("live", false, "ask only whether it runs")
 	asJSON := cli.JSONFlag(c)

@@ -18,7 +18,7 @@ func Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	os.Exit(Run(ctx, &cli.Program{
-		Env:    cli.Environment(os.Environ()),
+		Env:    cli.ParseEnvironment(os.Environ()),
 		Stdin:  os.Stdin,
 		Stdout: os.Stdout,
 		Stderr: &cli.LockedWriter{To: os.Stderr},

@@ -21,7 +21,7 @@ With --check nothing is changed: exit code 0 when there is nothing to do, 8 when
 migrations are pending, which are listed.`,
 		Example: `  signet migrate --check
   signet migrate`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	check := c.Flags().Bool("check", false, "change nothing, only list what is pending")
 	asJSON := cli.JSONFlag(c)

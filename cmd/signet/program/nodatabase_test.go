@@ -168,7 +168,7 @@ func makeSQLite(t *testing.T, file, statement string) {
 func called(t *testing.T, env []string, args []string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, said bytes.Buffer
-	code = Run(t.Context(), &cli.Program{Env: cli.Environment(env), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said, Now: time.Now}, args)
+	code = Run(t.Context(), &cli.Program{Env: cli.ParseEnvironment(env), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said, Now: time.Now}, args)
 	return code, out.String(), said.String()
 }
 

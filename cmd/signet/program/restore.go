@@ -45,9 +45,9 @@ that you have brought back by its own tools, such as pg_restore, and only made s
 	file := cli.SettingFlags(c, "data_dir")
 	c.Args = func(c *cobra.Command, args []string) error {
 		if *restored {
-			return cli.Exactly()(c, args)
+			return cli.ExactArgs()(c, args)
 		}
-		return cli.Exactly("the backup to read, - for standard input, or --database-restored")(c, args)
+		return cli.ExactArgs("the backup to read, - for standard input, or --database-restored")(c, args)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		settings, err := p.Settings(c, *file)
@@ -109,7 +109,7 @@ func (p *program) restoreFile(ctx context.Context, c config.Config, name string,
 	}
 	folder, err := os.MkdirTemp(c.DataDir, "restore-*") // 0700, and of the same file system
 	if err != nil {
-		return fmt.Errorf("write in data_dir: %s", exit.Reason(err))
+		return fmt.Errorf("write in data_dir: %s", exit.WithoutPath(err))
 	}
 	defer os.RemoveAll(folder)
 	draft := storage.DatabaseFile(folder)
@@ -159,7 +159,7 @@ func (p *program) openBackup(name string) (io.ReadCloser, error) {
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, exit.Reason(err)), "name a file that signet backup wrote")
+		return nil, exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, exit.WithoutPath(err)), "name a file that signet backup wrote")
 	}
 	return file, nil
 }
@@ -241,7 +241,7 @@ func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Conf
 			return err
 		}
 		if err := keeper.Restored(ctx, revoked, storage.By{From: cli.Origin(), At: now}); err != nil {
-			return keys.Problem(err)
+			return keys.WithExitCode(err)
 		}
 	}
 	select { // what is issued from now on is not from before
@@ -263,9 +263,9 @@ func (p *program) showRestored(c config.Config, done describedRestore, asJSON bo
 	if asJSON {
 		return p.WriteJSON(done)
 	}
-	rows := [][]string{{"database", done.Database}, {"replaced", done.Replaced}, {"not_before", cli.Stamp(done.NotBefore)}}
+	rows := [][]string{{"database", done.Database}, {"replaced", done.Replaced}, {"not_before", cli.FormatTime(done.NotBefore)}}
 	for _, name := range done.Migrations {
 		rows = append(rows, []string{"migrated", name})
 	}
-	return p.WriteTable(cli.Filled(rows))
+	return p.WriteTable(cli.DropEmptyRows(rows))
 }

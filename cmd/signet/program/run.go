@@ -31,7 +31,7 @@ func (p *program) report(err error) int {
 	if err == nil {
 		return exit.OK
 	}
-	found := exit.Of(err)
+	found := exit.Classify(err)
 	text := found.Error()
 	if found.Code.Number() == exit.Denied {
 		text = found.Code.Name() + ": " + text // of a refusal the first word says which rule it was
@@ -48,7 +48,7 @@ func (p *program) rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours says more
-	cli.Noun(root)
+	cli.RequireSubcommand(root)
 	root.AddCommand(
 		p.serveCommand(), p.devCommand(), p.setupLinkCommand(),
 		user.Command(p.Program), client.Command(p.Program), p.sessionCommand(), p.connectorCommand(), keys.Command(p.Program), p.eventsCommand(),

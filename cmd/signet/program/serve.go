@@ -21,9 +21,9 @@ func (p *program) serveCommand() *cobra.Command {
 		Short: "Run the provider",
 		Long: `Run the provider until SIGINT or SIGTERM; requests under way then have 10 seconds.
 
-The settings come from the file (` + config.File + ` unless --config names another), then from
+The settings come from the file (` + config.DefaultFile + ` unless --config names another), then from
 SIGNET_… variables, then from flags; what comes later wins.`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	file := cli.SettingFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {

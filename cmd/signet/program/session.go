@@ -19,7 +19,7 @@ import (
 
 func (p *program) sessionCommand() *cobra.Command {
 	c := &cobra.Command{Use: "session", Short: "Look at and end the sessions of a user"}
-	cli.Noun(c)
+	cli.RequireSubcommand(c)
 	c.AddCommand(p.sessionListCommand(), p.sessionEndCommand())
 	return c
 }
@@ -29,7 +29,7 @@ func (p *program) sessionListCommand() *cobra.Command {
 		Use:     "list EMAIL|SUB",
 		Short:   "List the live sessions of a user",
 		Example: "  signet session list ada@example.com",
-		Args:    cli.Exactly(user.Which),
+		Args:    cli.ExactArgs(user.EmailOrSubject),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
@@ -39,13 +39,13 @@ func (p *program) sessionListCommand() *cobra.Command {
 		}
 		sessions, err := p.sessionsOf(ctx, db, u)
 		if err != nil {
-			return user.About(args[0], err)
+			return user.ErrorAbout(args[0], err)
 		}
 		if *asJSON {
 			return p.WriteJSON(map[string]any{"sessions": sessions})
 		}
 		if len(sessions) == 0 {
-			p.Say("%s is signed in nowhere", user.Called(u))
+			p.Say("%s is signed in nowhere", user.DisplayName(u))
 			return nil
 		}
 		rows := [][]string{{"SID", "SIGNED IN", "LAST SEEN", "ADDRESS", "CLIENTS", "AGENT"}}
@@ -105,13 +105,13 @@ func (p *program) sessionEndCommand() *cobra.Command {
 		Short: "End one session of a user",
 		Long: `End one session of a user, and the tokens that live by it. Tokens for offline
 access live on: signet user sign-out ends them too.`,
-		Args: cli.Exactly("the id of a session (sid)"),
+		Args: cli.ExactArgs("the id of a session (sid)"),
 	}
 	name := c.Flags().String("user", "", "e-mail or subject (sub) of the user whose session it is")
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		if *name == "" {
-			return cli.Usage(c, errors.New("--user is missing: whose session is it?"))
+			return cli.UsageError(c, errors.New("--user is missing: whose session is it?"))
 		}
 		u, err := user.Find(ctx, db, *name)
 		if err != nil {
@@ -119,17 +119,17 @@ access live on: signet user sign-out ends them too.`,
 		}
 		sessions, err := p.sessionsOf(ctx, db, u)
 		if err != nil {
-			return user.About(*name, err)
+			return user.ErrorAbout(*name, err)
 		}
 		i := slices.IndexFunc(sessions, func(s describedSession) bool { return s.SessionID == args[0] })
 		if i < 0 {
 			return exit.New(
-				exit.NotFound, fmt.Errorf("%s has no live session %q", user.Called(u), args[0]),
-				"list them with: signet session list "+user.Called(u),
+				exit.NotFound, fmt.Errorf("%s has no live session %q", user.DisplayName(u), args[0]),
+				"list them with: signet session list "+user.DisplayName(u),
 			)
 		}
 		if err := db.EndSession(ctx, u.ID, args[0], cli.ByAdministrator, storage.By{From: cli.Origin(), At: p.Now()}); err != nil {
-			return user.About(*name, err)
+			return user.ErrorAbout(*name, err)
 		}
 		p.Say("the session has ended; what has offline access goes on")
 		if *asJSON {

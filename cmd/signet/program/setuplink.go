@@ -27,11 +27,11 @@ func (p *program) setupLinkCommand() *cobra.Command {
 password. It works once, within 30 minutes, on every node; the server prints one at
 each start while there is no administrator. As soon as there is one, however it was
 made, no link works any more: others are made with signet user create --admin.`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		if err := settings.NeedIssuer(); err != nil {
+		if err := settings.RequireIssuer(); err != nil {
 			return err
 		}
 		at := p.Now()

@@ -16,7 +16,7 @@ var releaseVersion, releaseCommit, releaseDate string
 
 func (p *program) versionCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "version", Short: "Print the version, and the commit that it was built from", Args: cli.Exactly(),
+		Use: "version", Short: "Print the version, and the commit that it was built from", Args: cli.ExactArgs(),
 		Long: `Print the version, the commit that the program was built from, the commit's time and
 the version of Go. go run and go build -buildvcs=false record no commit; such a build
 says so.`,

@@ -140,7 +140,7 @@ func Readme(t *testing.T) string {
 // test, with [program.Run], instead of a process of its own.
 func Surroundings(env []string, stdin string, stdout, stderr io.Writer) *cli.Program {
 	return &cli.Program{
-		Env:    cli.Environment(env),
+		Env:    cli.ParseEnvironment(env),
 		Stdin:  strings.NewReader(stdin),
 		Stdout: stdout,
 		Stderr: &cli.LockedWriter{To: stderr},

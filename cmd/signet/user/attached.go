@@ -69,14 +69,14 @@ type DescribedAttached struct {
 func describeIdentity(i storage.Identity) DescribedIdentity {
 	return DescribedIdentity{
 		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, Name: i.Name, Groups: i.Groups, Refused: i.Detail.GroupsRefused,
-		Since: i.CreatedAt.Time(), LastUsed: cli.Moment(i.UsedAt),
+		Since: i.CreatedAt.Time(), LastUsed: cli.OptionalTime(i.UsedAt),
 	}
 }
 
 func describeAttached(a storage.Attached) DescribedAttached {
 	d := DescribedAttached{Factors: []describedFactor{}, Identities: []DescribedIdentity{}, Sessions: a.Sessions, Grants: a.Grants}
 	for _, f := range a.Factors {
-		d.Factors = append(d.Factors, describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: cli.Moment(f.UsedAt)})
+		d.Factors = append(d.Factors, describedFactor{Kind: f.Kind, Name: f.Name, Since: f.CreatedAt.Time(), LastUsed: cli.OptionalTime(f.UsedAt)})
 	}
 	for _, i := range a.Identities {
 		d.Identities = append(d.Identities, describeIdentity(i))
@@ -118,7 +118,7 @@ func (i DescribedIdentity) groups() string {
 	return "groups: " + strings.Join(i.Groups, ", ")
 }
 
-func commaList(parts ...string) string { return strings.Join(cli.WithoutEmpty(parts), ", ") }
+func commaList(parts ...string) string { return strings.Join(cli.DropEmpty(parts), ", ") }
 
 func sinceThen(since time.Time, used *time.Time) string {
 	text := "since " + since.Format(time.RFC3339)
@@ -144,7 +144,7 @@ func (p commands) unproven(u storage.User, err error, asJSON bool) error {
 	if !is {
 		return err
 	}
-	p.sayAttached("attached to "+Called(u)+":", stopped.Attached)
+	p.sayAttached("attached to "+DisplayName(u)+":", stopped.Attached)
 	refused := exit.New(
 		exit.AddressUnproven, fmt.Errorf("%w; nothing was changed", stopped),
 		"delete it first with --evict, or keep it with --keep if you know that it is this person's",
@@ -157,8 +157,8 @@ func (p commands) unproven(u storage.User, err error, asJSON bool) error {
 	}))
 }
 
-// Called is the user's e-mail, or the subject of a user who has none.
-func Called(u storage.User) string {
+// DisplayName is the user's e-mail, or the subject of a user who has none.
+func DisplayName(u storage.User) string {
 	if u.Email == "" {
 		return u.ID
 	}
@@ -169,7 +169,7 @@ func Called(u storage.User) string {
 func (p commands) showChanged(u storage.User, evicted storage.Attached, asJSON bool) error {
 	gone := !evicted.Nothing()
 	if gone {
-		p.sayAttached("deleted, because the address of "+Called(u)+" was only claimed when it was attached:", evicted)
+		p.sayAttached("deleted, because the address of "+DisplayName(u)+" was only claimed when it was attached:", evicted)
 		p.Say("profile and consents are deleted too, and every session and token has ended")
 	}
 	if !asJSON {

@@ -32,7 +32,7 @@ is only claimed and that has something attached, unless --evict or --keep says w
 becomes of it.`,
 		Example: `  signet user update ada@example.com --name "Ada Lovelace" --role dev --role ops
   signet user update ada@example.com --email ada@example.org --email-verified`,
-		Args: cli.Exactly(Which),
+		Args: cli.ExactArgs(EmailOrSubject),
 	}
 	given := addUserFlags(c)
 	attached := addAttachedFlags(c)
@@ -40,14 +40,14 @@ becomes of it.`,
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		var named storage.User
 		if !given.onto(&named) {
-			return cli.Usage(c, errors.New("nothing is named that should change"))
+			return cli.UsageError(c, errors.New("nothing is named that should change"))
 		}
 		unproven, err := attached.read()
 		if err != nil {
-			return cli.Usage(c, err)
+			return cli.UsageError(c, err)
 		}
 		if err := given.check(named, p.Now()); err != nil {
-			return cli.Refused(c, exit.FieldInvalid, err)
+			return cli.RuleError(c, exit.FieldInvalid, err)
 		}
 		u, err := Find(ctx, db, args[0])
 		if err != nil {
@@ -61,11 +61,11 @@ becomes of it.`,
 		case errors.Is(err, storage.ErrNoAddress):
 			return exit.New(exit.NoAddress, fmt.Errorf("--email-verified: %s has no address", u.ID), "give one with --email")
 		case errors.Is(err, storage.ErrNoPhone):
-			return exit.New(exit.NoPhone, fmt.Errorf("--phone-number-verified: %s has no phone number", Called(u)), "give one with --phone-number")
+			return exit.New(exit.NoPhone, fmt.Errorf("--phone-number-verified: %s has no phone number", DisplayName(u)), "give one with --phone-number")
 		case errors.Is(err, storage.ErrUnproven):
 			return p.unproven(u, err, *asJSON)
 		case err != nil:
-			return cmp.Or(takenByAnother(named, err), About(args[0], err))
+			return cmp.Or(takenByAnother(named, err), ErrorAbout(args[0], err))
 		}
 		if revised.EmailCanonical != u.EmailCanonical {
 			p.Say("%s is signed out everywhere: the e-mail has changed", revised.Email)
@@ -100,7 +100,7 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 --keep keeps it.`,
 		Example: `  signet user admin ada@example.com
   signet user admin ada@example.com --revoke`,
-		Args: cli.Exactly(Which),
+		Args: cli.ExactArgs(EmailOrSubject),
 	}
 	revoke := c.Flags().Bool("revoke", false, "the user may no more")
 	attached := addAttachedFlags(c)
@@ -108,7 +108,7 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		unproven, err := attached.read()
 		if err != nil {
-			return cli.Usage(c, err)
+			return cli.UsageError(c, err)
 		}
 		u, err := Find(ctx, db, args[0])
 		if err != nil {
@@ -127,9 +127,9 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 			u, err = db.User(ctx, u.ID)
 		}
 		if err != nil {
-			return About(args[0], err)
+			return ErrorAbout(args[0], err)
 		}
-		p.Say("%s is %s", Called(u), userState(u))
+		p.Say("%s is %s", DisplayName(u), userState(u))
 		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c
@@ -142,7 +142,7 @@ func (p commands) deleteCommand() *cobra.Command {
 		Long: `Delete a user for good, with its password, identities, sessions, tokens and consents.
 The events keep its subject (sub), which nobody else is ever given. To keep somebody
 out and change your mind later: signet user disable.`,
-		Args: cli.Exactly(Which),
+		Args: cli.ExactArgs(EmailOrSubject),
 	}
 	yes := c.Flags().Bool("yes", false, "do not ask")
 	asJSON := cli.JSONFlag(c)
@@ -152,14 +152,14 @@ out and change your mind later: signet user disable.`,
 			return err
 		}
 		if !*yes {
-			if err := p.Confirm(c, "Deleting "+Called(u)+" cannot be undone.", "that name", func(typed string) bool { return typed == Called(u) }); err != nil {
+			if err := p.Confirm(c, "Deleting "+DisplayName(u)+" cannot be undone.", "that name", func(typed string) bool { return typed == DisplayName(u) }); err != nil {
 				return err
 			}
 		}
 		if err := p.Directory(settings, db).DeleteUser(ctx, u.ID, cli.Origin()); err != nil {
-			return About(args[0], err)
+			return ErrorAbout(args[0], err)
 		}
-		p.Say("%s is deleted", Called(u))
+		p.Say("%s is deleted", DisplayName(u))
 		if *asJSON {
 			return p.WriteJSON(describeUser(u))
 		}

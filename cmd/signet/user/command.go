@@ -18,7 +18,7 @@ import (
 func Command(program *cli.Program) *cobra.Command {
 	p := commands{program}
 	c := &cobra.Command{Use: "user", Short: "Create, change and look at users"}
-	cli.Noun(c)
+	cli.RequireSubcommand(c)
 	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(), p.updateCommand(), p.passwordCommand(),
 		p.disableCommand(), p.enableCommand(), p.signOutCommand(),
 		p.adminCommand(), p.deleteCommand(), p.identityCommand())
@@ -30,24 +30,24 @@ func (p commands) createCommand() *cobra.Command {
 		Use:     "create --email EMAIL --password-stdin",
 		Short:   "Create a user",
 		Example: "  signet user create --email ada@example.com --password-stdin < password.txt",
-		Args:    cli.Exactly(),
+		Args:    cli.ExactArgs(),
 	}
 	given := addUserFlags(c)
 	admin := c.Flags().Bool("admin", false, "the user may administer this server")
 	password := passwordFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
-		if err := cli.Need(c, "email"); err != nil {
+		if err := cli.RequireFlags(c, "email"); err != nil {
 			return err
 		}
 		u := storage.User{Admin: *admin}
 		given.onto(&u)
 		if err := directory.CheckUser(&u, p.Now()); err != nil { // before the password is asked for
-			return cli.Refused(c, exit.FieldInvalid, namingFlag(err))
+			return cli.RuleError(c, exit.FieldInvalid, namingFlag(err))
 		}
 		typed, err := password.read(p.Stdin)
 		if err != nil {
-			return cli.Usage(c, err)
+			return cli.UsageError(c, err)
 		}
 		made, err := p.Directory(settings, db).CreateUser(ctx, u, typed, cli.Origin())
 		if err != nil {
@@ -73,7 +73,7 @@ func (p commands) listCommand() *cobra.Command {
 		Example: `  signet user list --email ada
   signet user list --admin --json
   signet user list --limit 100 --after ada@example.com`,
-		Args: cli.Exactly(),
+		Args: cli.ExactArgs(),
 	}
 	var f storage.UserFilter
 	flags := c.Flags()
@@ -87,7 +87,7 @@ func (p commands) listCommand() *cobra.Command {
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
 		if *limit < 0 {
-			return cli.Usage(c, fmt.Errorf("--limit %d: want 1 or more, or 0 for all", *limit))
+			return cli.UsageError(c, fmt.Errorf("--limit %d: want 1 or more, or 0 for all", *limit))
 		}
 		users, err := manyUsers(ctx, db, f, *limit)
 		if err != nil {
@@ -146,7 +146,7 @@ func (p commands) showCommand() *cobra.Command {
 		Use:     "show EMAIL|SUB",
 		Short:   "Show one user, with factors and identities",
 		Example: "  signet user show ada@example.com --json",
-		Args:    cli.Exactly(Which),
+		Args:    cli.ExactArgs(EmailOrSubject),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
@@ -156,7 +156,7 @@ func (p commands) showCommand() *cobra.Command {
 		}
 		attached, err := db.AttachedTo(ctx, u.ID, p.Now())
 		if err != nil {
-			return About(args[0], err)
+			return ErrorAbout(args[0], err)
 		}
 		described := describeAttached(attached)
 		if *asJSON {

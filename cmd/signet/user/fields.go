@@ -126,7 +126,7 @@ func phoneOf(u storage.User) shown {
 
 func stateOf(u storage.User) shown {
 	s := shown{label: "state", text: userState(u), members: []member{{"admin", u.Admin}, {"enabled", u.Enabled()}}}
-	if at := cli.Moment(u.DisabledAt); at != nil {
+	if at := cli.OptionalTime(u.DisabledAt); at != nil {
 		s.members = append(s.members, member{"disabled_at", at})
 	}
 	return s
@@ -156,5 +156,5 @@ func userRows(u storage.User) [][]string {
 	for _, s := range fieldsOf(u) {
 		rows = append(rows, []string{s.label, s.text})
 	}
-	return cli.Filled(rows)
+	return cli.DropEmptyRows(rows)
 }

@@ -88,7 +88,7 @@ func (f *userFlags) add(flag string, set func(*storage.User)) {
 
 func (f *userFlags) list(name, about string, field func(*storage.User) *[]string) {
 	value := f.flags.StringArray(name, nil, about)
-	f.add(name, func(u *storage.User) { *field(u) = cli.WithoutEmpty(*value) })
+	f.add(name, func(u *storage.User) { *field(u) = cli.DropEmpty(*value) })
 }
 
 func (f *userFlags) truth(name, about string, field func(*storage.User) *bool) {

@@ -18,7 +18,7 @@ import (
 
 func (p commands) identityCommand() *cobra.Command {
 	c := &cobra.Command{Use: "identity", Short: "Take an upstream's identity away from a user"}
-	cli.Noun(c)
+	cli.RequireSubcommand(c)
 	c.AddCommand(p.identityRemoveCommand())
 	return c
 }
@@ -35,7 +35,7 @@ signet user show lists the identities. The subject, which is the upstream's name
 the person, is needed only where the user has several identities of one connector.`,
 		Example: `  signet user identity remove ada@example.com github
   signet user identity remove ada@example.com github:583231`,
-		Args: cli.Exactly(Which, "the connector of the identity"),
+		Args: cli.ExactArgs(EmailOrSubject, "the connector of the identity"),
 	}
 	issuer := c.Flags().String("issuer", "", "issuer of the identity, where the connector has had several")
 	last := c.Flags().Bool("yes", false, "remove it even if it is the user's last way to sign in")
@@ -47,7 +47,7 @@ the person, is needed only where the user has several identities of one connecto
 		}
 		list, err := db.IdentitiesOf(ctx, u.ID)
 		if err != nil {
-			return About(args[0], err)
+			return ErrorAbout(args[0], err)
 		}
 		identity, err := p.pickIdentity(c, u, list, args[1], *issuer)
 		if err != nil {
@@ -59,15 +59,15 @@ the person, is needed only where the user has several identities of one connecto
 		switch {
 		case errors.Is(err, storage.ErrConflict):
 			return exit.New(
-				exit.LastWayIn, fmt.Errorf("%s has no other way to sign in; nothing was changed", Called(u)),
-				"give a password first with: signet user set-password "+Called(u)+" --password-stdin; or say --yes to remove it all the same",
+				exit.LastWayIn, fmt.Errorf("%s has no other way to sign in; nothing was changed", DisplayName(u)),
+				"give a password first with: signet user set-password "+DisplayName(u)+" --password-stdin; or say --yes to remove it all the same",
 			)
 		case errors.Is(err, storage.ErrNotFound):
 			return noIdentity(u, args[1])
 		case err != nil:
-			return About(args[0], err)
+			return ErrorAbout(args[0], err)
 		}
-		p.Say("%s is disconnected from %s; what it opened has ended", identity.Connector+":"+foreign.ForTerminal(identity.Subject), Called(u))
+		p.Say("%s is disconnected from %s; what it opened has ended", identity.Connector+":"+foreign.ForTerminal(identity.Subject), DisplayName(u))
 		if *asJSON {
 			return p.WriteJSON(describeIdentity(identity))
 		}
@@ -91,14 +91,14 @@ func (p commands) pickIdentity(c *cobra.Command, u storage.User, list []storage.
 	for _, i := range found {
 		names = append(names, foreign.ForTerminal(fmt.Sprintf("%s at %s", IdentityName(i), i.Issuer)))
 	}
-	return storage.Identity{}, exit.New(exit.AmbiguousName, fmt.Errorf("%s has several such identities: %s", Called(u), strings.Join(names, ", ")),
+	return storage.Identity{}, exit.New(exit.AmbiguousName, fmt.Errorf("%s has several such identities: %s", DisplayName(u), strings.Join(names, ", ")),
 		"name one with CONNECTOR:SUBJECT, and --issuer if need be")
 }
 
 func noIdentity(u storage.User, name string) error {
 	return exit.New(
-		exit.NotFound, fmt.Errorf("%s has no identity %q", Called(u), name),
-		"list the identities with: signet user show "+Called(u),
+		exit.NotFound, fmt.Errorf("%s has no identity %q", DisplayName(u), name),
+		"list the identities with: signet user show "+DisplayName(u),
 	)
 }
 

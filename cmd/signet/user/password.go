@@ -30,7 +30,7 @@ Typing a password proves no address: where the address is only claimed and more 
 password is attached to the account (an identity, a session), the command stops and
 lists it. --evict deletes it first, --keep keeps it.`,
 		Example: "  signet user set-password ada@example.com --password-stdin < password.txt",
-		Args:    cli.Exactly(Which),
+		Args:    cli.ExactArgs(EmailOrSubject),
 	}
 	password := passwordFlags(c)
 	attached := addAttachedFlags(c)
@@ -41,11 +41,11 @@ lists it. --evict deletes it first, --keep keeps it.`,
 			err = errors.New("the password is missing: --password-stdin or --password-file FILE")
 		}
 		if err != nil {
-			return cli.Usage(c, err)
+			return cli.UsageError(c, err)
 		}
 		unproven, err := attached.read()
 		if err != nil {
-			return cli.Usage(c, err)
+			return cli.UsageError(c, err)
 		}
 		u, err := Find(ctx, db, args[0])
 		if err != nil {
@@ -64,9 +64,9 @@ lists it. --evict deletes it first, --keep keeps it.`,
 			u, err = db.User(ctx, u.ID)
 		}
 		if err != nil {
-			return About(args[0], err)
+			return ErrorAbout(args[0], err)
 		}
-		p.Say("%s has a new password and is signed out everywhere", Called(u))
+		p.Say("%s has a new password and is signed out everywhere", DisplayName(u))
 		return p.showChanged(u, evicted, *asJSON)
 	})
 	return c
@@ -98,7 +98,7 @@ func (s passwordSource) read(stdin io.Reader) (string, error) {
 	case *s.file != "":
 		opened, err := os.Open(*s.file)
 		if err != nil {
-			return "", fmt.Errorf("--password-file %s: %s", *s.file, exit.Reason(err))
+			return "", fmt.Errorf("--password-file %s: %s", *s.file, exit.WithoutPath(err))
 		}
 		defer opened.Close()
 		from, name = opened, *s.file

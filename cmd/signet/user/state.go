@@ -21,11 +21,11 @@ func (p commands) enableCommand() *cobra.Command {
 
 // userSwitchCommand is disable or enable, which is what act does.
 func (p commands) switchCommand(verb, about string, act func(*directory.Directory, context.Context, string, storage.Origin) error) *cobra.Command {
-	c := &cobra.Command{Use: verb + " EMAIL|SUB", Short: about, Example: "  signet user " + verb + " ada@example.com", Args: cli.Exactly(Which)}
+	c := &cobra.Command{Use: verb + " EMAIL|SUB", Short: about, Example: "  signet user " + verb + " ada@example.com", Args: cli.ExactArgs(EmailOrSubject)}
 	p.aboutOneUser(c, func(ctx context.Context, settings config.Config, db *storage.DB, u storage.User) error {
 		return act(p.Directory(settings, db), ctx, u.ID, cli.Origin())
 	}, func(u storage.User) {
-		p.Say("%s is %s", Called(u), userState(u))
+		p.Say("%s is %s", DisplayName(u), userState(u))
 	})
 	return c
 }
@@ -36,12 +36,12 @@ func (p commands) signOutCommand() *cobra.Command {
 		Short: "Sign a user out everywhere",
 		Long: `Sign a user out everywhere: every session and every token ends, those for offline
 access too. To end one session: signet session end.`,
-		Args: cli.Exactly(Which),
+		Args: cli.ExactArgs(EmailOrSubject),
 	}
 	p.aboutOneUser(c, func(ctx context.Context, _ config.Config, db *storage.DB, u storage.User) error {
 		return db.SignOutEverywhere(ctx, u.ID, cli.ByAdministrator, storage.By{From: cli.Origin(), At: p.Now()})
 	}, func(u storage.User) {
-		p.Say("%s is signed out everywhere", Called(u))
+		p.Say("%s is signed out everywhere", DisplayName(u))
 	})
 	return c
 }
@@ -56,10 +56,10 @@ func (p commands) aboutOneUser(c *cobra.Command, do func(context.Context, config
 			return err
 		}
 		if err := do(ctx, settings, db, u); err != nil {
-			return About(args[0], err)
+			return ErrorAbout(args[0], err)
 		}
 		if u, err = db.User(ctx, u.ID); err != nil {
-			return About(args[0], err)
+			return ErrorAbout(args[0], err)
 		}
 		say(u)
 		return p.showUser(u, *asJSON)

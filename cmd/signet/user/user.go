@@ -14,8 +14,8 @@ import (
 // commands are the commands of the noun.
 type commands struct{ *cli.Program }
 
-// Which is what a command about one user takes.
-const Which = "the user's e-mail or subject (sub)"
+// EmailOrSubject is what a command about one user takes.
+const EmailOrSubject = "the user's e-mail or subject (sub)"
 
 // Find takes an e-mail or a subject: a subject has no @.
 func Find(ctx context.Context, db *storage.DB, name string) (u storage.User, err error) {
@@ -25,14 +25,14 @@ func Find(ctx context.Context, db *storage.DB, name string) (u storage.User, err
 		u, err = db.User(ctx, name)
 	}
 	if err != nil {
-		return u, About(name, err)
+		return u, ErrorAbout(name, err)
 	}
 	return u, nil
 }
 
-// About names the user that an error is about, and for one that is not there
+// ErrorAbout names the user that an error is about, and for one that is not there
 // the way to find it.
-func About(name string, err error) error {
+func ErrorAbout(name string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
 		return exit.New(exit.NotFound, fmt.Errorf("there is no user %q", name), "list the users with: signet user list")
 	}

@@ -190,7 +190,7 @@ func TestUserUpdate_VerifiedEvictsOrKeeps(t *testing.T) {
 	for _, change := range [][]string{{"--email-verified"}, {"--email-verified", "--role", "ops"}, {"--email-verified", "--email", "robert@example.com"}} {
 		for flag, left := range map[string]int{"": 0, "--evict": 0, "--keep": 2} {
 			a := startAttacked(t)
-			_, said := a.signet(t, exit.OK, cli.WithoutEmpty(append([]string{"user", "update", a.bob.ID, flag}, change...))...)
+			_, said := a.signet(t, exit.OK, cli.DropEmpty(append([]string{"user", "update", a.bob.ID, flag}, change...))...)
 			if got := len(a.identities(t)); got != left {
 				t.Errorf("%q %s: %d identities left, want %d", change, flag, got, left)
 			}
