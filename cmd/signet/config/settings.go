@@ -20,113 +20,113 @@ var settings = []setting{
 	{
 		key: "issuer", unit: "URL", example: "https://id.example.com", flag: true,
 		shape: matching(`^https?://[^?#@\s]*[^?#@/\s]$`),
-		about: "who the tokens say they are from, and where people reach this server; http for loopback hosts only",
+		about: "the address of this server, and the issuer (`iss`) that tokens name; plain http only for loopback hosts",
 		set:   into(func(c *Config) *string { return &c.Issuer }, parseIssuer),
 	},
 	{
 		key: "listen", byDef: "localhost:8080", unit: "host:port", example: "0.0.0.0:8080", flag: true,
 		shape: matching(`:[0-9]{1,5}$`),
-		about: "address to listen on",
+		about: "address and port to listen on",
 		set:   into(func(c *Config) *string { return &c.Listen }, parseListen),
 	},
 	{
 		key: "data_dir", byDef: "signet-data", unit: "path", example: "/var/lib/signet", flag: true, paths: wholePath, folder: true,
-		about: "folder of the SQLite database and of master.key; 0700",
+		about: "folder of the SQLite database and of master.key; its mode must be 0700",
 		set:   into(func(c *Config) *string { return &c.DataDir }, parsePath),
 	},
 	{
 		key: "database", unit: "URL", example: "postgres://signet@db.example.com/signet", secret: true, paths: pathsOfDatabase,
 		shape: matching(`^(postgres(ql)?://.+)?$`),
-		about: "PostgreSQL to keep everything in; empty for SQLite in data_dir",
+		about: "PostgreSQL database that stores everything; leave it empty to use SQLite in data_dir",
 		set:   into(func(c *Config) *federation.Secret { return &c.Database }, parseDatabase),
 	},
 	{
 		key: "master_key", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
-		about: "seals the private keys at rest; without it the file master.key in data_dir, made at the first start",
+		about: "encrypts the stored private keys; if it is not set, Signet uses the file master.key in data_dir and makes it at the first start",
 		set:   into(func(c *Config) *federation.Secret { return &c.Master.Key }, parseMasterKeySetting),
 	},
 	{
 		key: "master_key_next", unit: "32 bytes, base64", example: "the output of: openssl rand -base64 32", secret: true,
 		shape: matching(`^[A-Za-z0-9+/_-]{43}=?$`),
-		about: "the master key that `signet keys rewrap` moves to; needed only where master_key is set",
+		about: "the master key that `signet keys rewrap` changes to; needed only if master_key is set",
 		set:   into(func(c *Config) *federation.Secret { return &c.Master.Next }, parseMasterKeySetting),
 	},
 	{
 		key: "cookie_name", byDef: "signet", unit: "name", example: "signet",
 		shape: matching(cookieName.String()),
-		about: "base name of the cookies, for two Signets on one host",
+		about: "prefix of the cookie names; give each Signet on one host its own",
 		set:   into(func(c *Config) *string { return &c.CookieName }, parseCookieName),
 	},
 	{
 		key: "cookie_domain", unit: "domain", example: "example.com",
 		shape: matching(domainName.String()),
-		about: "whose hosts get the first-party app's access token; every one of them must be trusted; default: the issuer's host alone",
+		about: "browsers send the first-party app's access token to every host of this domain, so you must trust all of them; default: the issuer's host alone",
 		set:   into(func(c *Config) *string { return &c.CookieDomain }, parseCookieDomain),
 	},
 	{
 		key: "first_party.client_id", unit: "client id", example: "app",
-		about: "client of the first-party app; default: the only one made with `--first-party`",
+		about: "client of the first-party app; default: the only client created with `--first-party`",
 		set:   into(func(c *Config) *string { return &c.FirstParty.ClientID }, parseText),
 	},
 	{
 		key: "first_party.origins", unit: "origins", example: "https://app.example.com", live: true,
 		shape: listOf(matching(`^https?://[^/?#@\s]+$`)),
-		about: "where the first-party app's pages live, beside the issuer's own origin; http for loopback hosts only",
+		about: "origins of the first-party app's pages, in addition to the issuer's own origin; plain http only for loopback hosts",
 		set:   into(func(c *Config) *[]string { return &c.FirstParty.Origins }, parseOrigins),
 	},
 	{
 		key: "first_party.audience", unit: "text without spaces", example: "https://app.example.com/api",
 		shape: matching(`^[!-~]{1,255}$`),
-		about: "`aud` of the first-party app's access tokens, never the issuer; default: the client id",
+		about: "audience (`aud`) of the first-party app's access tokens; must not be the issuer; default: the client id",
 		set:   into(func(c *Config) *string { return &c.FirstParty.Audience }, parseAudience),
 	},
 	{
 		key: "trusted_proxies", unit: "addresses or networks", example: "10.0.0.0/8, 192.0.2.7", live: true,
 		shape: listOf(matching(`^[0-9A-Fa-f.:]+(%[^/]+)?(/[0-9]{1,3})?$`)),
-		about: "whose X-Forwarded-For is believed; none by default",
+		about: "Signet believes the X-Forwarded-For header of these proxies only; none by default",
 		set:   into(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, parseNetworks),
 	},
 	{
 		key: "tls.cert", unit: "path", example: "/etc/signet/tls.crt", live: true, paths: wholePath,
-		about: "certificate to answer https with, and those between it and its root, in PEM form; without it plain http, for a proxy in front",
+		about: "file with the TLS certificate and its intermediate certificates, in PEM form; if it is not set, Signet serves plain http for a proxy in front of it",
 		set:   into(func(c *Config) *string { return &c.TLS.Cert }, parseCertificatePath),
 	},
 	{
 		key: "tls.key", unit: "path", example: "/etc/signet/tls.key", live: true, paths: wholePath,
-		about: "its private key, in PEM form",
+		about: "file with the private key of tls.cert, in PEM form",
 		set:   into(func(c *Config) *string { return &c.TLS.Key }, parseCertificatePath),
 	},
-	lifetime("access", "15m", maxDay, "access token: refused after it", func(l *provider.Lifetimes) *time.Duration { return &l.Access }),
-	lifetime("id", "15m", maxDay, "ID token: refused after it", func(l *provider.Lifetimes) *time.Duration { return &l.ID }),
+	lifetime("access", "15m", maxDay, "life of an access token", func(l *provider.Lifetimes) *time.Duration { return &l.Access }),
+	lifetime("id", "15m", maxDay, "life of an ID token", func(l *provider.Lifetimes) *time.Duration { return &l.ID }),
 	// RFC 6749, section 4.1.2: at most 10 minutes.
-	lifetime("code", "60s", 10*time.Minute, "authorization code, until it is redeemed", func(l *provider.Lifetimes) *time.Duration { return &l.Code }),
-	lifetime("request", "30m", maxDay, "authorization request, until it is answered", func(l *provider.Lifetimes) *time.Duration { return &l.Request }),
-	lifetime("refresh", "7d", maxYear, "refresh token that nobody uses", func(l *provider.Lifetimes) *time.Duration { return &l.Refresh }),
-	lifetime("refresh_max", "30d", maxYear, "refresh token in all", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshMax }),
-	lifetime("offline", "30d", maxYear, "offline grant that nobody uses", func(l *provider.Lifetimes) *time.Duration { return &l.Offline }),
-	lifetime("offline_max", "365d", 10*maxYear, "offline grant in all", func(l *provider.Lifetimes) *time.Duration { return &l.OfflineMax }),
-	lifetime("refresh_grace", "30s", 5*time.Minute, "how long a replaced refresh token is answered again", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshGrace }),
-	lifetime("session", "12h", maxYear, "session that nobody uses, not kept", func(l *provider.Lifetimes) *time.Duration { return &l.Session }),
-	lifetime("session_kept", "7d", maxYear, `session that nobody uses, with "Keep me signed in"`, func(l *provider.Lifetimes) *time.Duration { return &l.SessionKept }),
-	lifetime("session_max", "30d", maxYear, "session in all", func(l *provider.Lifetimes) *time.Duration { return &l.SessionMax }),
-	lifetime("consent", "365d", 10*maxYear, "remembered consent", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
+	lifetime("code", "60s", 10*time.Minute, "life of an authorization code; the client must redeem it within this time", func(l *provider.Lifetimes) *time.Duration { return &l.Code }),
+	lifetime("request", "30m", maxDay, "time to complete a sign-in; then the authorization request expires", func(l *provider.Lifetimes) *time.Duration { return &l.Request }),
+	lifetime("refresh", "7d", maxYear, "an unused refresh token expires after this time", func(l *provider.Lifetimes) *time.Duration { return &l.Refresh }),
+	lifetime("refresh_max", "30d", maxYear, "longest life of a refresh token, however often it is used", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshMax }),
+	lifetime("offline", "30d", maxYear, "an unused grant with offline access expires after this time", func(l *provider.Lifetimes) *time.Duration { return &l.Offline }),
+	lifetime("offline_max", "365d", 10*maxYear, "longest life of a grant with offline access, however often it is used", func(l *provider.Lifetimes) *time.Duration { return &l.OfflineMax }),
+	lifetime("refresh_grace", "30s", 5*time.Minute, "time for which a replaced refresh token is still accepted", func(l *provider.Lifetimes) *time.Duration { return &l.RefreshGrace }),
+	lifetime("session", "12h", maxYear, `a session without "Keep me signed in" ends after this time without use`, func(l *provider.Lifetimes) *time.Duration { return &l.Session }),
+	lifetime("session_kept", "7d", maxYear, `a session with "Keep me signed in" ends after this time without use`, func(l *provider.Lifetimes) *time.Duration { return &l.SessionKept }),
+	lifetime("session_max", "30d", maxYear, "longest life of a session, however often it is used", func(l *provider.Lifetimes) *time.Duration { return &l.SessionMax }),
+	lifetime("consent", "365d", 10*maxYear, "time for which a consent is remembered", func(l *provider.Lifetimes) *time.Duration { return &l.Consent }),
 	{
 		key: "log.level", byDef: "info", unit: "debug, info, warn or error", example: "info", live: true, flag: true,
 		shape: oneOfWords("debug", "info", "warn", "error"),
-		about: "the least that is logged",
+		about: "lowest level that is logged",
 		set:   into(func(c *Config) *slog.Level { return &c.LogLevel }, parseLogLevel),
 	},
 	{
 		key: "passwords.min_length", byDef: "10", unit: "characters", example: "15",
 		shape: passwordLength.shape(),
-		about: "how long a new password is at least; 15 is advised where nothing else is asked for",
+		about: "minimum length of a new password; use 15 or more if passwords are the only factor",
 		set:   into(func(c *Config) *int { return &c.PasswordLength }, passwordLength.parse),
 	},
 	{
 		key: "passwords.memory", byDef: "19", unit: "MiB", example: "64",
 		shape: hashMemory.shape(),
-		about: "memory one password hash takes (argon2id)",
+		about: "memory for each password hash (argon2id)",
 		set: into(func(c *Config) *uint32 { return &c.Passwords.Memory }, func(text string) (uint32, error) {
 			mebibytes, err := hashMemory.parse(text)
 			return uint32(mebibytes) * 1024, err
@@ -135,7 +135,7 @@ var settings = []setting{
 	{
 		key: "passwords.time", byDef: "2", unit: "passes", example: "3",
 		shape: hashPasses.shape(),
-		about: "passes over that memory",
+		about: "number of passes over that memory for each password hash",
 		set: into(func(c *Config) *uint32 { return &c.Passwords.Time }, func(text string) (uint32, error) {
 			passes, err := hashPasses.parse(text)
 			return uint32(passes), err
@@ -144,7 +144,7 @@ var settings = []setting{
 	{
 		key: "passwords.threads", byDef: "1", unit: "threads", example: "1",
 		shape: hashThreads.shape(),
-		about: "threads of one password hash",
+		about: "number of threads for each password hash",
 		set: into(func(c *Config) *uint8 { return &c.Passwords.Threads }, func(text string) (uint8, error) {
 			threads, err := hashThreads.parse(text)
 			return uint8(threads), err
@@ -153,19 +153,19 @@ var settings = []setting{
 	{
 		key: "rate_limits.account", byDef: "20", unit: "wrong passwords", example: "10",
 		shape: rateLimit.shape(),
-		about: "of one user name, whether it has an account or not, and of each browser its owner has signed in with, before the answer is 429",
+		about: "wrong passwords allowed for each user name (existing or not), and for each browser in which its owner has signed in, before the answer is 429",
 		set:   into(func(c *Config) *int { return &c.RateLimits.Account }, rateLimit.parse),
 	},
 	{
 		key: "rate_limits.network", byDef: "100", unit: "wrong passwords", example: "500",
 		shape: rateLimit.shape(),
-		about: "from one IPv4 address or IPv6 /64 before the answer is 429",
+		about: "wrong passwords allowed from one IPv4 address or IPv6 /64 before the answer is 429",
 		set:   into(func(c *Config) *int { return &c.RateLimits.Network }, rateLimit.parse),
 	},
 	{
 		key: "rate_limits.window", byDef: "15m", unit: "duration", example: "30m",
 		shape: duration,
-		about: "how long wrong passwords are counted together",
+		about: "period in which wrong passwords are counted",
 		set: into(func(c *Config) *time.Duration { return &c.RateLimits.Window }, func(text string) (time.Duration, error) {
 			return ParseDuration(text, time.Minute, maxDay)
 		}),
@@ -173,43 +173,43 @@ var settings = []setting{
 	{
 		key: "signup", byDef: signUpConnectors, unit: "closed or connectors", example: signUpClosed, live: true,
 		shape: oneOfWords(signUpClosed, signUpConnectors),
-		about: "who may get an account without an operator: nobody, or everybody who comes through a connector",
+		about: "who gets an account without an operator: nobody (closed), or everyone who signs in through a connector (connectors)",
 		set:   into(func(c *Config) *string { return &c.SignUp }, oneOf(signUpClosed, signUpConnectors)),
 	},
 	{
 		key: "accounts.edit_username", byDef: "false", unit: "true or false", example: "true",
 		shape: trueOrFalse,
-		about: "people may choose their user name (`preferred_username`) on the account page, and so find out which names are taken; otherwise operators alone set it",
+		about: "lets users choose their user name (`preferred_username`) on the account page, which shows them the names that are taken; if false, only operators can set it",
 		set:   into(func(c *Config) *bool { return &c.EditUsername }, parseBool),
 	},
 	{
 		key: "outbound.extra_ca", unit: "path", example: "/etc/signet/ca.pem", paths: wholePath,
-		about: "certificate authorities beside the system's that connectors may be certified by, in PEM form",
+		about: "file with certificate authorities, in PEM form; Signet trusts them in addition to the system's when it calls an upstream",
 		set:   into(func(c *Config) *string { return &c.ExtraCA }, parseAuthorities),
 	},
 	{
 		key: "outbound.proxy", unit: "URL", example: "http://proxy.example.com:3128", secret: true,
 		shape: matching(`^https?://.+$`),
-		about: "proxy that connectors are called through; none by default",
+		about: "proxy for the calls to upstreams; none by default",
 		set:   into(func(c *Config) *federation.Secret { return &c.Proxy }, parseProxy),
 	},
 	{
 		key: "keys.algorithms", byDef: "ES256, RS256", unit: "algorithm names", example: "ES256, RS256",
 		shape: listOf(oneOfWords(keys.SigningAlgorithms()...)),
-		about: "signing keys that are published, the preferred one first",
+		about: "algorithms of the published signing keys; the first is the preferred one",
 		set:   into(func(c *Config) *[]string { return &c.Algorithms }, parseAlgorithms),
 	},
-	keyLife(setting{key: "keys.rotate_every", byDef: "30d", example: "90d", about: "how long a key signs before the next one does"}, 10*maxYear, func(l *keeper.Life) *time.Duration { return &l.RotateEvery }),
-	keyLife(setting{key: "keys.publish_before", byDef: "24h", example: "48h", about: "how long a key is published before it signs"}, maxYear, func(l *keeper.Life) *time.Duration { return &l.PublishBefore }),
-	keyLife(setting{key: "keys.jwks_max_age", byDef: "5m", example: "10m", about: "how long the published keys may be cached, and stay published after their last token"}, maxDay, func(l *keeper.Life) *time.Duration { return &l.MaxAge }),
+	keyLife(setting{key: "keys.rotate_every", byDef: "30d", example: "90d", about: "time for which a key signs before the next key takes over"}, 10*maxYear, func(l *keeper.Life) *time.Duration { return &l.RotateEvery }),
+	keyLife(setting{key: "keys.publish_before", byDef: "24h", example: "48h", about: "time for which a key is published before it signs"}, maxYear, func(l *keeper.Life) *time.Duration { return &l.PublishBefore }),
+	keyLife(setting{key: "keys.jwks_max_age", byDef: "5m", example: "10m", about: "time for which clients may cache the published keys; a key stays published for this time after its last token has expired"}, maxDay, func(l *keeper.Life) *time.Duration { return &l.MaxAge }),
 	{
 		key: "keys.pkcs11.module", unit: "path", example: "/usr/lib/softhsm/libsofthsm2.so", paths: wholePath,
-		about: "PKCS #11 module of a hardware security module, where new signing keys are made; in builds with `-tags pkcs11` alone",
+		about: "PKCS #11 module of the hardware security module in which new signing keys are made; only in builds with `-tags pkcs11`",
 		set:   into(func(c *Config) *string { return &c.PKCS11.Module }, withPKCS11(parseModule)),
 	},
 	{
 		key: "keys.pkcs11.token", unit: "label", example: "signet",
-		about: "the token of that module, which must be there",
+		about: "label of the token in that module; the token must exist",
 		set:   into(func(c *Config) *string { return &c.PKCS11.Token }, withPKCS11(parseTokenLabel)),
 	},
 	{
@@ -220,7 +220,7 @@ var settings = []setting{
 	{
 		key: "keys.pkcs11.algorithms", byDef: "all", unit: "all, none or algorithm names", example: "ES256",
 		shape: listOf(oneOfWords(keys.SigningAlgorithms()...)),
-		about: "algorithms whose new keys are made there; the others', and the internal secrets, stay in the database, sealed",
+		about: "algorithms whose new keys are made in the token; all other keys and the internal secrets are stored in the database, encrypted",
 		set:   into(func(c *Config) *[]string { return &c.PKCS11.Algorithms }, parseInModule),
 	},
 }
