@@ -34,8 +34,8 @@ func (r rooms) routes() []web.Route {
 		[]web.Route{{Methods: "POST", Path: "/login", Policy: web.PagePolicy, Handler: web.FormOrJSON(r.signIn.Login(), r.app.Login()), Room: "interaction, firstparty"}},
 		inRoom("account", r.account.Routes()),
 		inRoom("admin", r.admin.Routes()),
-		inRoom("front", r.front.Health()),
-		inRoom("front", r.front.Icons()),
+		inRoom("front", r.front.HealthRoutes()),
+		inRoom("front", r.front.IconRoutes()),
 	)
 }
 

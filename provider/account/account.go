@@ -65,7 +65,7 @@ func ticketOf(current session.Current, purpose, shown string) visit.Ticket {
 
 // ticket seals what a form of this session may do.
 func (h *Handler) ticket(current session.Current, purpose, shown string) (string, error) {
-	return h.Visits.Ticket(ticketOf(current, purpose, shown))
+	return h.Visits.SealTicket(ticketOf(current, purpose, shown))
 }
 
 // frame is what all account pages show around their content.

@@ -92,7 +92,7 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 	if err != nil {
 		return err
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, withdrawAct(connected.ClientID))
 	}
 	row, err := h.appRow(r.Context(), current, connected)
@@ -124,7 +124,7 @@ func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current sessi
 	if err := h.Visits.CheckForm(values, ticketOf(current, "apps.withdraw", connected.ClientID), appsPath); err != nil {
 		return err
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, withdrawAct(connected.ClientID))
 	}
 	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, web.TraceOf(r.Context()).By(h.Now()))

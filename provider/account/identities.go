@@ -77,7 +77,7 @@ func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current sessio
 	if !there {
 		return connectorGone(h.Site.Base + identitiesPath)
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, linkAct(connector.ID))
 	}
 	ticket, err := h.ticket(current, "identities.link", "")
@@ -99,7 +99,7 @@ func (h *Handler) askUnlink(w http.ResponseWriter, r *http.Request, current sess
 		return err
 	}
 	key := identity.Key()
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, unlinkAct(key))
 	}
 	connector, there := h.connector(identity.Connector)
@@ -142,7 +142,7 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 	if !there {
 		return connectorGone(h.Site.Base + identitiesPath)
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, linkAct(connector.ID))
 	}
 	return h.Visits.DepartToLink(w, r, connector.ID, current, identitiesPath+"?done=linked")
@@ -161,7 +161,7 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 	if err := h.Visits.CheckForm(values, ticketOf(current, "identities.unlink", identity.Key()), identitiesPath); err != nil {
 		return err
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, unlinkAct(identity.Key()))
 	}
 	err = h.DB.Unlink(r.Context(), storage.IdentityRemoval{

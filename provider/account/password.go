@@ -24,7 +24,7 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current s
 	if !has {
 		return h.Site.Show(w, templates.AccountPassword{Account: h.frame(r, current, "password"), None: true})
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, visit.Act{Name: "password", Page: passwordPath, Back: overviewPath})
 	}
 	page, err := h.passwordPage(r, current)
@@ -59,7 +59,7 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if err := h.Visits.CheckForm(values, ticketOf(current, "password", ""), passwordPath); err != nil {
 		return err
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, visit.Act{Name: "password", Page: passwordPath + "?done=retype", Back: overviewPath})
 	}
 	err = h.replacePassword(w, r, current, values.Get("current-password"), values.Get("new-password"))

@@ -137,7 +137,7 @@ var endAllAct = visit.Act{Name: "end-all", Page: endAllPath, Back: sessionsPath}
 
 // askEndAll says what signing out everywhere ends, and asks.
 func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, endAllAct)
 	}
 	ticket, err := h.ticket(current, "sessions.end-all", "")
@@ -156,7 +156,7 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end-all", ""), endAllPath); err != nil {
 		return err
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, endAllAct)
 	}
 	ended := notice.Ended{UserID: current.UserID, At: h.Now()}

@@ -81,7 +81,7 @@ func (h *Handler) card(c Connector, health storage.ConnectorHealth, current sess
 		},
 	}
 	var err error
-	card.Ticket, err = h.Visits.Ticket(ticketOf(current, "connectors.test", c.ID()))
+	card.Ticket, err = h.Visits.SealTicket(ticketOf(current, "connectors.test", c.ID()))
 	return card, err
 }
 

@@ -49,14 +49,14 @@ func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current sess
 		return err
 	}
 	typed := r.URL.Query().Get("typed")
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, revokeAct(k.ID, typed))
 	}
 	page, err := h.revokePage(r, current, k)
 	if err != nil {
 		return err
 	}
-	kept := h.Visits.KeptForm(typed, ticketOf(current, "keys.revoke", k.ID))
+	kept := h.Visits.OpenForm(typed, ticketOf(current, "keys.revoke", k.ID))
 	page.Confirm, page.Reason = kept.Get("confirm"), kept.Get("reason")
 	return h.Site.Show(w, page)
 }
@@ -68,7 +68,7 @@ func (h *Handler) revokePage(r *http.Request, current session.Current, k keeper.
 		return templates.AdminRevoke{}, err
 	}
 	moment := h.moments(current)
-	ticket, err := h.Visits.Ticket(ticketOf(current, "keys.revoke", k.ID))
+	ticket, err := h.Visits.SealTicket(ticketOf(current, "keys.revoke", k.ID))
 	told := templates.KeyConsequences(keeper.ConsequencesOf(rowsOf(list), k.Key))
 	return templates.AdminRevoke{
 		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: told.Damage(),
@@ -90,11 +90,11 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		return err
 	}
 	typed := url.Values{"confirm": form["confirm"], "reason": form["reason"]}
-	sealed, err := h.Visits.KeepForm(ticketOf(current, "keys.revoke", k.ID), typed)
+	sealed, err := h.Visits.SealForm(ticketOf(current, "keys.revoke", k.ID), typed)
 	if err != nil {
 		return err
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, revokeAct(k.ID, sealed))
 	}
 	if !keeper.Confirms(strings.TrimSpace(form.Get("confirm")), k.ID) {

@@ -13,7 +13,7 @@ import (
 
 // askRotate says what a rotation will do, or why there can be none yet, and asks.
 func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
 	}
 	list, err := h.scheduled(r.Context())
@@ -37,7 +37,7 @@ func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current sess
 			page.NotBefore = at
 		}
 	}
-	if page.Ticket, err = h.Visits.Ticket(ticketOf(current, "keys.rotate", strings.Join(shown, " "))); err != nil {
+	if page.Ticket, err = h.Visits.SealTicket(ticketOf(current, "keys.rotate", strings.Join(shown, " "))); err != nil {
 		return err
 	}
 	page.Shown = strings.Join(shown, " ")
@@ -53,7 +53,7 @@ func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session
 	if err := h.Visits.CheckForm(form, ticketOf(current, "keys.rotate", form.Get("next")), rotatePath); err != nil {
 		return err
 	}
-	if !h.Visits.Fresh(current) {
+	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
 	}
 	list, err := h.scheduled(r.Context())

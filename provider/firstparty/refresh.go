@@ -62,7 +62,7 @@ func (h *Handler) renew(w http.ResponseWriter, r *http.Request, q request.Reques
 	case next == flow.NeedsLogin:
 		return time.Time{}, session.ErrNone
 	case next != flow.Answer:
-		return time.Time{}, &interactionRequired{continueAt: h.Issuer + q.Again()}
+		return time.Time{}, &interactionRequired{continueAt: h.Issuer + q.RestartPath()}
 	}
 	return h.setTokens(w, r, client, *current, at)
 }
@@ -76,12 +76,12 @@ func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened r
 	if (site == "same-site" || site == "cross-site") && use != "document" {
 		return &web.Problem{
 			Status: http.StatusForbidden, Code: "cross_origin", Title: "This page cannot be part of another site",
-			Text: "Open it by itself.", StartURL: h.Requests.Base + q.Again(),
+			Text: "Open it by itself.", StartURL: h.Requests.Base + q.RestartPath(),
 		}
 	}
 	_, err := h.setTokens(w, r, opened.Client, current, h.Now())
 	if errors.Is(err, storage.ErrRevoked) {
-		return web.StaleForm(h.Requests.Base+q.Again(), err)
+		return web.StaleForm(h.Requests.Base+q.RestartPath(), err)
 	}
 	if web.CauseOf(err) == "token_too_large" {
 		return &web.Problem{

@@ -6,8 +6,8 @@ import (
 	"signet/provider/web"
 )
 
-// Health are the routes that tell how the node is.
-func (f *Front) Health() []web.Route {
+// HealthRoutes are the routes that tell how the node is.
+func (f *Front) HealthRoutes() []web.Route {
 	return []web.Route{
 		{Methods: "GET|HEAD", Path: "/healthz", Policy: web.DocumentPolicy, Handler: http.HandlerFunc(healthz)},
 		{Methods: "GET|HEAD", Path: "/readyz", Policy: web.HealthPolicy, Handler: http.HandlerFunc(f.readyz)},

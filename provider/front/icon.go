@@ -6,9 +6,9 @@ import (
 	"signet/provider/web"
 )
 
-// Icons are the routes of favicon.ico: below the issuer, and at the root of its host, which
+// IconRoutes are the routes of favicon.ico: below the issuer, and at the root of its host, which
 // is where browsers ask.
-func (f *Front) Icons() []web.Route {
+func (f *Front) IconRoutes() []web.Route {
 	icon := web.Route{Methods: "GET|HEAD", Path: "/favicon.ico", Policy: web.FilePolicy, Handler: http.HandlerFunc(f.Files.Icon)}
 	if f.Site.Base == "" {
 		return []web.Route{icon}

@@ -17,7 +17,7 @@ import (
 // bound to this browser, good for one callback.
 type attempt struct {
 	Upstream federation.Attempt `json:"a"`
-	Link     *visit.Link        `json:"l,omitempty"` // started on the account page
+	Link     *visit.LinkTarget  `json:"l,omitempty"` // started on the account page
 	Prove    bool               `json:"p,omitempty"` // started to prove the account that an identity waits for
 	Key      string             `json:"q"`           // of the request, see session.TripKey
 	Request  string             `json:"-"`           // the sealed request, in a cookie of its own

@@ -24,7 +24,7 @@ func (h *Handler) showChoice(w http.ResponseWriter, r *http.Request) error {
 	if h.isAnswered(s, current, storage.Consent{}, choicePath) {
 		return web.SeeOther(w, h.next(s))
 	}
-	ticket, err := h.Visits.Ticket(choiceTicket(s, current))
+	ticket, err := h.Visits.SealTicket(choiceTicket(s, current))
 	if err != nil {
 		return err
 	}

@@ -31,13 +31,13 @@ func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) 
 		Cancel: s.Back, Other: h.otherAccount(s),
 	}
 	for _, c := range h.Connectors {
-		if fact, tried := visit.Tried(current, s.Request, c.ID()); tried {
+		if fact, tried := visit.LatestArrival(current, s.Request, c.ID()); tried {
 			page.Tried, page.TriedSays = c.Name(), fact.Proved != 0 && s.Kind != request.Code
 		}
 	}
 	if s.Kind == request.Code {
 		page.ForApp = true
-		page.Ticket, err = h.Visits.Ticket(declineTicket(s, current))
+		page.Ticket, err = h.Visits.SealTicket(declineTicket(s, current))
 	}
 	return page, err
 }

@@ -27,7 +27,7 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	if h.isAnswered(s, current, given, consentPath) {
 		return web.SeeOther(w, h.next(s))
 	}
-	ticket, err := h.Visits.Ticket(consentTicket(s, current))
+	ticket, err := h.Visits.SealTicket(consentTicket(s, current))
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return h.sessionEnded(s, err)
 	}
-	if s.Lost.Some {
+	if s.Lost.Any {
 		// The person has answered for what was left: a right that comes back was not asked about.
 		if s.Sealed, err = h.Requests.Seal(s.Request); err != nil {
 			return fmt.Errorf("seal request: %w", err)
@@ -103,7 +103,7 @@ func noDecision(text, wayOn string) *web.Problem {
 func (h *Handler) allow(r *http.Request, s step, current session.Current) error {
 	at := h.Now()
 	c := h.consenting(r, s, current)
-	c.Consent.GrantedAt, c.Consent.ExpiresAt = storage.At(at), storage.At(at).Add(h.Consent)
+	c.Consent.GrantedAt, c.Consent.ExpiresAt = storage.At(at), storage.At(at).Add(h.ConsentLife)
 	c.Remember = s.Client.RemembersConsent(s.RedirectURI)
 	return h.DB.AllowConsent(r.Context(), c, at)
 }

@@ -19,18 +19,18 @@ import (
 
 // Deps is what the steps need. All is required.
 type Deps struct {
-	Site       *web.Site
-	DB         *storage.DB
-	Ring       *keys.Ring
-	Requests   *request.Requests
-	Sessions   *session.Sessions
-	Directory  *directory.Directory
-	Visits     *visit.Visits
-	Connectors []Connector   // in the operator's order
-	Health     *Health       // how the connectors fare
-	KeepFor    time.Duration // what "Keep me signed in" promises
-	Consent    time.Duration // how long a consent is remembered
-	Now        func() time.Time
+	Site        *web.Site
+	DB          *storage.DB
+	Ring        *keys.Ring
+	Requests    *request.Requests
+	Sessions    *session.Sessions
+	Directory   *directory.Directory
+	Visits      *visit.Visits
+	Connectors  []Connector   // in the operator's order
+	Health      *Health       // how the connectors fare
+	KeepFor     time.Duration // what "Keep me signed in" promises
+	ConsentLife time.Duration // how long a consent is remembered
+	Now         func() time.Time
 }
 
 // Handler serves the steps.
@@ -155,4 +155,6 @@ func (h *Handler) otherAccount(s step) string {
 }
 
 // signInPage is the address of the sign-in page of a step.
-func (h *Handler) signInPage(s step) string { return h.Site.Base + request.To("/login", s.Sealed) }
+func (h *Handler) signInPage(s step) string {
+	return h.Site.Base + request.StepPath("/login", s.Sealed)
+}

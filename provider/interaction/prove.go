@@ -19,7 +19,9 @@ import (
 const linkPage = "/login/link"
 
 // linkPageOf is the address of that page for a step.
-func (h *Handler) linkPageOf(s step) string { return h.Site.Base + request.To(linkPage, s.Sealed) }
+func (h *Handler) linkPageOf(s step) string {
+	return h.Site.Base + request.StepPath(linkPage, s.Sealed)
+}
 
 // showProve asks the person to prove that the account is theirs, or, if they have proven
 // it, whether to connect the identity.
@@ -56,7 +58,7 @@ func (h *Handler) hasProven(current session.Current, s step, p waiting) bool {
 		signedIn := f.Kind == storage.FactAuthenticated || f.Kind == storage.FactArrived
 		return signedIn && f.Request == s.ID && f.At >= p.note.At
 	})
-	return since || h.Visits.Fresh(current)
+	return since || h.Visits.IsFresh(current)
 }
 
 // provePage offers the ways in that the account has and that work here now. The person
@@ -111,7 +113,7 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 
 // askConnect asks whether to connect the identity to the account that was proven.
 func (h *Handler) askConnect(w http.ResponseWriter, s step, p waiting, current session.Current) error {
-	ticket, err := h.Visits.Ticket(connectTicket(s, p, current))
+	ticket, err := h.Visits.SealTicket(connectTicket(s, p, current))
 	if err != nil {
 		return err
 	}

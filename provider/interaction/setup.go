@@ -14,9 +14,9 @@ import (
 	"signet/templates"
 )
 
-// SetupLink makes a link by which the first administrator can be made, and the hash
+// NewSetupLink makes a link by which the first administrator can be made, and the hash
 // that storage knows it by.
-func SetupLink(issuer string) (link, hash string) {
+func NewSetupLink(issuer string) (link, hash string) {
 	token := rand.Text() + rand.Text()
 	return issuer + "/setup?" + url.Values{"token": {token}}.Encode(), storage.SecretHash(token)
 }

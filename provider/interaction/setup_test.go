@@ -16,7 +16,7 @@ import (
 // setupLink is what serve prints while there is no administrator.
 func setupLink(t *testing.T, b *providertest.Testbed) string {
 	t.Helper()
-	link, hash := interaction.SetupLink(b.Issuer)
+	link, hash := interaction.NewSetupLink(b.Issuer)
 	if err := b.DB.OpenSetup(t.Context(), hash, b.Now().Add(30*time.Minute), storage.By{From: storage.Origin{Actor: "system"}, At: b.Now()}); err != nil {
 		t.Fatal(err)
 	}

@@ -135,14 +135,14 @@ func (h *Handler) afterSignIn(w http.ResponseWriter, r *http.Request, s step, us
 	p, err := h.waitingFor(r, s)
 	switch {
 	case errors.Is(err, errNoneWaits):
-		return h.Visits.Entered(s.Sealed), nil
+		return h.Visits.NextAfterSignIn(s.Sealed), nil
 	case err != nil:
 		return "", err
 	case p.account.ID == userID:
 		return h.linkPageOf(s), nil
 	}
 	h.drop(w)
-	return h.Visits.Entered(s.Sealed), nil
+	return h.Visits.NextAfterSignIn(s.Sealed), nil
 }
 
 // checkProof refuses what came back from a trip that was to prove the account of the

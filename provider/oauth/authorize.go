@@ -131,7 +131,7 @@ func (h *Handler) next(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := h.Visits.CheckEntered(r, opened.Sealed); err != nil {
+	if err := h.Visits.CheckSessionCookie(r, opened.Sealed); err != nil {
 		return err
 	}
 	return h.dispatch(w, r, opened)

@@ -126,9 +126,9 @@ func lost(q request.Request, client storage.Client) *flow.Refusal {
 		return r
 	}
 	switch {
-	case q.Lost.Scopes:
+	case q.Lost.AllScopes:
 		return noScope
-	case q.Lost.Resources:
+	case q.Lost.AllResources:
 		return noTarget
 	case !codeIsBound(client, q.Challenge, q.Nonce, q.Scopes):
 		return flow.Refuse("code_not_bound", "invalid_request", "the code would not be bound to this sign-in: "+bindingAdvice(client))

@@ -79,5 +79,5 @@ func (h *Handler) goTo(w http.ResponseWriter, page string, opened request.Opened
 			return fmt.Errorf("seal request: %w", err)
 		}
 	}
-	return web.SeeOther(w, h.Site.Base+request.To(page, sealed))
+	return web.SeeOther(w, h.Site.Base+request.StepPath(page, sealed))
 }

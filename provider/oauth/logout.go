@@ -212,7 +212,7 @@ func (h *Handler) askLogout(w http.ResponseWriter, current session.Current, requ
 	if err != nil {
 		return err
 	}
-	ticket, err := h.Visits.Ticket(logoutTicket(current, sealed))
+	ticket, err := h.Visits.SealTicket(logoutTicket(current, sealed))
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, q request.Reque
 	if q.Kind != request.Code {
 		return &web.Problem{
 			Status: http.StatusForbidden, Code: why.Code, Title: "This page cannot be shown",
-			Text: "You are not signed in as someone who may see it.", StartURL: h.Site.Base + q.Again(),
+			Text: "You are not signed in as someone who may see it.", StartURL: h.Site.Base + q.RestartPath(),
 		}
 	}
 	return h.respond(w, q, url.Values{"error": {why.Code}, "error_description": {why.Description}})

@@ -36,7 +36,7 @@ func (c *Requests) again(ctx context.Context, q Request) string {
 			return start
 		}
 	}
-	return c.Base + q.Again()
+	return c.Base + q.RestartPath()
 }
 
 // InitiateLogin is the address at which a client begins a sign-in when others ask for one

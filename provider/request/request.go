@@ -70,9 +70,9 @@ func (q Request) Freshness(client storage.Client) storage.Freshness {
 // HasScope reports whether the request asks for the scope.
 func (q Request) HasScope(scope string) bool { return slices.Contains(q.Scopes, scope) }
 
-// Again is the path and query, below the issuer, that start the same request
+// RestartPath is the path and query, below the issuer, that start the same request
 // anew. An id_token_hint is left out: only its subject was kept.
-func (q Request) Again() string {
+func (q Request) RestartPath() string {
 	if q.Kind != Code {
 		v := url.Values{"return_to": {q.Path}}
 		if len(q.Prompt) > 0 && !q.Prompts("none") {
@@ -135,6 +135,6 @@ var protocolClaims = []string{"sub", "acr", "amr", "auth_time", "sid", "iss", "a
 
 // Lost says what a request asks for in vain.
 type Lost struct {
-	Some              bool // the client may not have all of it
-	Scopes, Resources bool // it may have nothing of it
+	Any                     bool // the client may not have all of it
+	AllScopes, AllResources bool // it may have nothing of it
 }

@@ -77,7 +77,7 @@ func encode(q Request) ([]byte, error) {
 	return payload.Bytes(), nil
 }
 
-// To is the path of a step with the request in its query, below the issuer.
-func To(step, sealed string) string {
+// StepPath is the path of a step with the request in its query, below the issuer.
+func StepPath(step, sealed string) string {
 	return step + "?" + url.Values{"request": {sealed}}.Encode()
 }

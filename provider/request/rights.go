@@ -90,8 +90,8 @@ func (q Request) Rights() Rights { return Rights{q.Scopes, q.Resources, q.Claims
 func (q Request) NarrowedTo(client storage.Client) Request {
 	left := q.Rights().NarrowedTo(client)
 	q.Lost = Lost{
-		Some:   len(left.Scopes) < len(q.Scopes) || len(left.Resources) < len(q.Resources) || !bytes.Equal(left.Claims, q.Claims),
-		Scopes: len(left.Scopes) == 0, Resources: len(q.Resources) > 0 && len(left.Resources) == 0,
+		Any:       len(left.Scopes) < len(q.Scopes) || len(left.Resources) < len(q.Resources) || !bytes.Equal(left.Claims, q.Claims),
+		AllScopes: len(left.Scopes) == 0, AllResources: len(q.Resources) > 0 && len(left.Resources) == 0,
 	}
 	q.Scopes, q.Resources, q.Claims = left.Scopes, left.Resources, left.Claims
 	return q

@@ -43,8 +43,8 @@ func TestNarrowedTo_NoticesALostClaim(t *testing.T) {
 		``:                                         false,
 	} {
 		q := request.Request{Scopes: []string{"openid"}, Claims: json.RawMessage(claims)}
-		if got := q.NarrowedTo(client); got.Lost.Some != lost {
-			t.Errorf("%s: lost %v, left %s", claims, got.Lost.Some, got.Claims)
+		if got := q.NarrowedTo(client); got.Lost.Any != lost {
+			t.Errorf("%s: lost %v, left %s", claims, got.Lost.Any, got.Claims)
 		}
 	}
 }

@@ -24,12 +24,14 @@ func CookiesBlocked(wayOn string) *web.Problem {
 // enteredMark stands in the address of the dispatcher after a sign-in.
 const enteredMark = "entered"
 
-// Entered is Next for a step that has just set a session's cookie.
-func (v *Visits) Entered(sealed string) string { return v.Next(sealed) + "&" + enteredMark + "=1" }
+// NextAfterSignIn is Next for a step that has just set a session's cookie.
+func (v *Visits) NextAfterSignIn(sealed string) string {
+	return v.Next(sealed) + "&" + enteredMark + "=1"
+}
 
-// CheckEntered refuses a browser that has come from Entered without the session's cookie:
+// CheckSessionCookie refuses a browser that has come from NextAfterSignIn without the session's cookie:
 // it blocks that one, and would be asked to sign in for ever.
-func (v *Visits) CheckEntered(r *http.Request, sealed string) error {
+func (v *Visits) CheckSessionCookie(r *http.Request, sealed string) error {
 	if r.URL.Query().Has(enteredMark) && !v.Sessions.Cookies.SessionCame(r) {
 		return CookiesBlocked(v.Next(sealed))
 	}

@@ -17,14 +17,14 @@ import (
 // Departure is the sealed proof that one of our own forms asked to leave for an
 // upstream: a link from elsewhere cannot start a sign-in.
 type Departure struct {
-	Connector string `json:"c"`
-	RequestID string `json:"r"`
-	Link      *Link  `json:"l,omitempty"` // nil: to sign in
-	Prove     bool   `json:"p,omitempty"` // to sign in to one account alone: the one that an identity waits for
+	Connector string      `json:"c"`
+	RequestID string      `json:"r"`
+	Link      *LinkTarget `json:"l,omitempty"` // nil: to sign in
+	Prove     bool        `json:"p,omitempty"` // to sign in to one account alone: the one that an identity waits for
 }
 
-// Link names the signed-in user whose account the identity that comes back is for.
-type Link struct {
+// LinkTarget names the signed-in user whose account the identity that comes back is for.
+type LinkTarget struct {
 	UserID    string `json:"u"`
 	SessionID string `json:"s"`
 }
@@ -56,7 +56,7 @@ func (v *Visits) DepartToLink(w http.ResponseWriter, r *http.Request, connector 
 	if err != nil {
 		return fmt.Errorf("seal request: %w", err)
 	}
-	link := &Link{UserID: current.UserID, SessionID: current.ID}
+	link := &LinkTarget{UserID: current.UserID, SessionID: current.ID}
 	return v.Depart(w, r, Departure{Connector: connector, RequestID: q.ID, Link: link}, sealed)
 }
 

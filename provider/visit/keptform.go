@@ -15,10 +15,10 @@ type kept struct {
 	Values url.Values `json:"v"`
 }
 
-// KeepForm seals what a form brought, so that its page can show it again in the same session
+// SealForm seals what a form brought, so that its page can show it again in the same session
 // and for the same purpose, for as long as a form may lie open. It is for words only:
 // never for a password. "" for more than fits into an address.
-func (v *Visits) KeepForm(t Ticket, values url.Values) (string, error) {
+func (v *Visits) SealForm(t Ticket, values url.Values) (string, error) {
 	payload, err := json.Marshal(kept{t, values})
 	if err != nil {
 		return "", fmt.Errorf("encode form: %w", err)
@@ -29,8 +29,8 @@ func (v *Visits) KeepForm(t Ticket, values url.Values) (string, error) {
 	return v.Ring.Seal("kept", payload, v.Now().Add(ticketLife))
 }
 
-// KeptForm opens what KeepForm sealed for this ticket; nothing for anything else.
-func (v *Visits) KeptForm(sealed string, want Ticket) url.Values {
+// OpenForm opens what SealForm sealed for this ticket; nothing for anything else.
+func (v *Visits) OpenForm(sealed string, want Ticket) url.Values {
 	payload, err := v.Ring.Unseal("kept", sealed, v.Now())
 	if err != nil {
 		return nil

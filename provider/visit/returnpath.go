@@ -16,7 +16,7 @@ func signInThen(returnTo string) string {
 }
 
 // dispatcher is the path, below the issuer, that decides the next step of a request.
-func dispatcher(sealed string) string { return request.To("/authorize/next", sealed) }
+func dispatcher(sealed string) string { return request.StepPath("/authorize/next", sealed) }
 
 // Next is the address of the dispatcher for a sealed request: every step of a sign-in
 // returns there.

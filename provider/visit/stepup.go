@@ -21,9 +21,9 @@ type Act struct {
 // freshFor is how long after a proof a person may do an Act.
 const freshFor = 5 * time.Minute
 
-// Fresh reports whether the visitor has proved lately enough who they are to do an Act.
+// IsFresh reports whether the visitor has proved lately enough who they are to do an Act.
 // If not, StepUp is the answer.
-func (v *Visits) Fresh(current session.Current) bool {
+func (v *Visits) IsFresh(current session.Current) bool {
 	age := freshFor
 	return current.Meets(storage.Freshness{MaxAge: &age}, v.Now())
 }

@@ -35,8 +35,8 @@ func TicketOf(current session.Current, purpose, shown string) Ticket {
 	return Ticket{Purpose: purpose, Session: current.ID, Shown: shown}
 }
 
-// Ticket seals t for a form of the current session.
-func (v *Visits) Ticket(t Ticket) (string, error) {
+// SealTicket seals t for a form of the current session.
+func (v *Visits) SealTicket(t Ticket) (string, error) {
 	payload, err := json.Marshal(t)
 	if err != nil {
 		return "", fmt.Errorf("encode ticket: %w", err)

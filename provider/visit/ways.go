@@ -37,7 +37,7 @@ func (v *Visits) WaysToProve(ctx context.Context, current session.Current, q req
 func waysToProve(has storage.Ways, current session.Current, q request.Request, offered []federation.Connector) Ways {
 	ways := Ways{Password: has.Password && current.User.Email != ""}
 	for _, c := range offered {
-		fact, tried := Tried(current, q, c.ID())
+		fact, tried := LatestArrival(current, q, c.ID())
 		switch {
 		case !slices.Contains(has.Connectors, c.ID()):
 		case c.Reauthenticates() == federation.NeverAsks, tried && (q.Kind == request.Code || fact.Proved == 0):
@@ -49,9 +49,9 @@ func waysToProve(has storage.Ways, current session.Current, q request.Request, o
 	return ways
 }
 
-// Tried finds the arrival through a connector that answered the request and proved
+// LatestArrival finds the arrival through a connector that answered the request and proved
 // nothing new; the latest of several.
-func Tried(current session.Current, q request.Request, connector string) (storage.Fact, bool) {
+func LatestArrival(current session.Current, q request.Request, connector string) (storage.Fact, bool) {
 	for _, f := range slices.Backward(current.Facts) {
 		if f.Kind == storage.FactArrived && f.Request == q.ID && f.Connector == connector {
 			return f, true

@@ -56,7 +56,7 @@ made, no link works any more: others are made with signet user create --admin.`,
 }
 
 func openSetup(ctx context.Context, c config.Config, db *storage.DB, by storage.By) (link string, err error) {
-	link, hash := interaction.SetupLink(c.Issuer)
+	link, hash := interaction.NewSetupLink(c.Issuer)
 	return link, db.OpenSetup(ctx, hash, by.At.Add(setupFor), by)
 }
 
