@@ -16,7 +16,7 @@ func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 		s.config.Log.Warn("too many requests at once", "refused", n)
 	}
 	return errors.Join(s.reload(ctx, at), s.health.WriteOnce(ctx, at), s.jobs.EndRemovedOnce(ctx, p.generation.connectors, at),
-		s.jobs.ForgetGroupsOnce(ctx, p.generation.groups, at))
+		s.jobs.RemoveUnconfiguredGroupsOnce(ctx, p.generation.groups, at))
 }
 
 // DeliverOnce sends the due back-channel logout notices, and returns when the clients have
@@ -53,9 +53,9 @@ func (p *Provider) NoteReadersOnce(ctx context.Context, at time.Time) error {
 	return p.shared.jobs.NoteReadersOnce(ctx, at)
 }
 
-// LeaveConnectors records that the node stops and no longer serves its connectors. A
+// ReleaseConnectors records that the node stops and no longer serves its connectors. A
 // connector that no other node serves counts as removed shortly afterwards, unless the
 // restarted node serves it again. Call it when the node stops.
-func (p *Provider) LeaveConnectors(ctx context.Context, at time.Time) error {
-	return p.shared.jobs.LeaveConnectors(ctx, at)
+func (p *Provider) ReleaseConnectors(ctx context.Context, at time.Time) error {
+	return p.shared.jobs.ReleaseConnectors(ctx, at)
 }

@@ -69,7 +69,7 @@ func TestRemovedConnector_ByReload(t *testing.T) {
 func TestRemovedConnector_ByRestart(t *testing.T) {
 	for name, stop := range map[string]func(*testing.T, *providertest.Testbed){
 		"stopped": func(t *testing.T, b *providertest.Testbed) {
-			if err := b.LeaveConnectors(t.Context(), b.Now()); err != nil {
+			if err := b.ReleaseConnectors(t.Context(), b.Now()); err != nil {
 				t.Fatal(err)
 			}
 			b.Pass(31 * time.Second) // the next time that the other node asks

@@ -72,7 +72,7 @@ func TestBackup_IsOneMoment(t *testing.T) {
 func TestBackup_OfWhatIsNotThere(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x")
 	err := storage.Backup(t.Context(), storage.Config{Database: "postgres://db.example.com/signet"}, file)
-	wantError(t, "PostgreSQL", err, storage.ErrOwnTools)
+	wantError(t, "PostgreSQL", err, storage.ErrUsePostgresTools)
 	err = storage.Backup(t.Context(), storage.Config{DataDir: t.TempDir()}, file)
 	wantError(t, "an empty folder", err, storage.ErrNotFound)
 }
@@ -200,7 +200,7 @@ func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
 		ahead := w.signIn(t, w.createUser(t, "ahead@example.com").ID, "ahead", "", noon.AddDate(1, 0, 0))
 		restored := noon.Add(time.Hour + 400*time.Millisecond)
 		service := storage.At(restored.Truncate(time.Second)) // its iat is in whole seconds
-		if dead, err := w.TokenRevoked(t.Context(), "jti", service); err != nil || dead {
+		if dead, err := w.IsTokenRevoked(t.Context(), "jti", service); err != nil || dead {
 			t.Fatalf("a service's token before: %v, %v", dead, err)
 		}
 		openSetup(t, w.DB, "link", noon.Add(50*time.Minute))
@@ -218,7 +218,7 @@ func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
 		}
 		_, _, err = w.SessionByHandle(t.Context(), "ahead", noon.AddDate(1, 0, 1)) // nor when its time has come
 		wantError(t, "session "+ahead.ID, err, storage.ErrNotFound)
-		if dead, err := w.TokenRevoked(t.Context(), "jti", service); err != nil || !dead {
+		if dead, err := w.IsTokenRevoked(t.Context(), "jti", service); err != nil || !dead {
 			t.Errorf("a service's token from before is dead: %v, %v", dead, err)
 		}
 		if setupIsOpen(t, w.DB, "link", after) {
@@ -230,7 +230,7 @@ func TestST12_MarkRestoredEndsAllThatWas(t *testing.T) {
 		// It goes on: a new session, its grants, a service's new token.
 		w.session = w.signIn(t, w.user.ID, "anew", "", after)
 		w.alive(t, w.redeem(t, w.redemption("r4", "c4", after), after).ID, after)
-		if dead, err := w.TokenRevoked(t.Context(), "jti", storage.At(after)); err != nil || dead {
+		if dead, err := w.IsTokenRevoked(t.Context(), "jti", storage.At(after)); err != nil || dead {
 			t.Errorf("a service's new token: %v, %v", dead, err)
 		}
 		if events := w.events(t); !slices.Contains(events, storage.InstanceRestored) {

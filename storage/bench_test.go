@@ -78,7 +78,7 @@ func BenchmarkRotateGrant(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				g, err := w.RedeemCode(context.Background(), w.redemption(storage.NewID("r"), "code", noon), noon)
 				for pb.Next() && err == nil {
-					g, err = w.RotateGrant(context.Background(), storage.Rotation{
+					g, err = w.RotateGrant(context.Background(), storage.GrantRotation{
 						GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID,
 					}, func(storage.Grant) error { return nil }, noon)
 				}

@@ -179,7 +179,7 @@ func (db *DB) Clients(ctx context.Context) ([]Client, error) {
 // where there is no database yet.
 func ReadClients(ctx context.Context, c Config) ([]Client, error) {
 	var list []Client
-	err := engine.Look(ctx, c.ofEngine(), func(q *gorm.DB) error {
+	err := engine.Inspect(ctx, c.engineConfig(), func(q *gorm.DB) error {
 		return q.Order("id").Find(&list).Error
 	})
 	return list, err

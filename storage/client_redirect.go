@@ -24,7 +24,7 @@ func (c Client) AllowsPostLogoutRedirect(uri string) bool {
 
 func (c Client) allows(registered []string, uri string) bool {
 	// Asked again at use: a row may be older than the rule.
-	if scheme, _, ok := strings.Cut(uri, ":"); !ok || RunByBrowsers(scheme) || len(uri) > MaxURI {
+	if scheme, _, ok := strings.Cut(uri, ":"); !ok || IsBrowserScheme(scheme) || len(uri) > MaxURI {
 		return false
 	}
 	if slices.Contains(registered, uri) {
@@ -45,9 +45,9 @@ func (c Client) allows(registered []string, uri string) bool {
 // of the same address may be read differently by a browser.
 var loopbackHosts = []string{"127.0.0.1", "[::1]", "localhost"}
 
-// LoopbackHost reports whether redirect URIs may have that host over http. It takes the
+// IsLoopbackHost reports whether redirect URIs may have that host over http. It takes the
 // host as url.URL.Hostname gives it.
-func LoopbackHost(hostname string) bool {
+func IsLoopbackHost(hostname string) bool {
 	if strings.Contains(hostname, ":") {
 		hostname = "[" + hostname + "]"
 	}
@@ -78,8 +78,8 @@ func isPort(digits string) bool {
 	return err == nil && n > 0 && digits[0] != '0'
 }
 
-// RunByBrowsers reports whether a browser runs or opens something of its own for that
+// IsBrowserScheme reports whether a browser runs or opens something of its own for that
 // scheme, in any case of its letters, instead of asking an application.
-func RunByBrowsers(scheme string) bool {
+func IsBrowserScheme(scheme string) bool {
 	return slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "filesystem"}, strings.ToLower(scheme))
 }

@@ -85,11 +85,11 @@ func TestChanges_MovesWithClientsAndKeysOnly(t *testing.T) {
 			{"update client", true, func() error { return storagetest.ReplaceClient(t.Context(), w.DB, w.client, storage.By{At: noon}) }},
 			{"disable client", true, func() error { return w.SetClientEnabled(t.Context(), "web", false, storage.By{At: noon}) }},
 			{"start lines", true, func() error {
-				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})
+				_, err := w.StartKeyLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})
 				return err
 			}},
 			{"start them again", false, func() error {
-				_, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})
+				_, err := w.StartKeyLines(t.Context(), firstKeys("ES256"), storage.By{At: noon})
 				return err
 			}},
 			{"disable user", false, func() error { return w.SetUserEnabled(t.Context(), w.user.ID, false, storage.By{At: noon}) }},

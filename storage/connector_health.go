@@ -21,9 +21,9 @@ func (ConnectorHealth) TableName() string { return "connector_health" }
 
 const longestReason = 500
 
-// NoteConnector moves on what is known of a connector. A success or failure that
+// UpdateConnectorHealth moves on what is known of a connector. A success or failure that
 // is older than the one known changes nothing, so nodes may note in any order.
-func (db *DB) NoteConnector(ctx context.Context, h ConnectorHealth) error {
+func (db *DB) UpdateConnectorHealth(ctx context.Context, h ConnectorHealth) error {
 	if err := refuseImpossible(h.Connector); err != nil {
 		return fmt.Errorf("note connector: %w", err)
 	}

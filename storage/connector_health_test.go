@@ -12,7 +12,7 @@ func TestNoteConnector_KeepsTheLatestOfEach(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		note := func(h storage.ConnectorHealth) {
 			t.Helper()
-			if err := w.NoteConnector(t.Context(), h); err != nil {
+			if err := w.UpdateConnectorHealth(t.Context(), h); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -37,7 +37,7 @@ func TestNoteConnector_KeepsTheLatestOfEach(t *testing.T) {
 		if h := known["github"]; len(known) != 2 || h.SucceededAt != 0 || len(h.FailureReason) != 500 {
 			t.Errorf("%d connectors; github: %+v", len(known), h)
 		}
-		if err := w.NoteConnector(t.Context(), storage.ConnectorHealth{}); err == nil {
+		if err := w.UpdateConnectorHealth(t.Context(), storage.ConnectorHealth{}); err == nil {
 			t.Error("a connector without an id was noted")
 		}
 	})

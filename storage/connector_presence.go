@@ -9,25 +9,25 @@ import (
 	"gorm.io/gorm"
 )
 
-// ConnectorPresence is the input of DB.ServeConnectors.
+// ConnectorPresence is the input of DB.AnnounceConnectors.
 type ConnectorPresence struct {
 	Node       string        // names one process
 	Connectors []string      // ids of those that people can sign in through at it
-	For        time.Duration // how long this holds unless it is said again
+	HoldsFor   time.Duration // how long this holds unless it is said again
 }
 
 // PresenceResult tells what became of the connectors that were ever served.
 type PresenceResult struct {
-	Removed []string // that no node serves any more
-	Again   Millis   // when the word of other nodes for another connector ends; 0: there is none
+	Removed      []string // that no node serves any more
+	CheckAgainAt Millis   // when the word of other nodes for another connector ends; 0: there is none
 }
 
-// ServeConnectors notes which connectors a node serves. A connector counts as removed
+// AnnounceConnectors notes which connectors a node serves. A connector counts as removed
 // once no node serves it: a node that starts with an older file, or that has not yet
 // read the newer one, removes nothing while another node serves the connector. What
 // this node served before and does not name any more is over at once, for it. A
 // connector that was never served is unknown here, not removed.
-func (db *DB) ServeConnectors(ctx context.Context, s ConnectorPresence, at time.Time) (PresenceResult, error) {
+func (db *DB) AnnounceConnectors(ctx context.Context, s ConnectorPresence, at time.Time) (PresenceResult, error) {
 	if err := refuseImpossible(append(slices.Clone(s.Connectors), s.Node)...); err != nil {
 		return PresenceResult{}, fmt.Errorf("note served connectors: %w", err)
 	}
@@ -48,7 +48,7 @@ func (db *DB) ServeConnectors(ctx context.Context, s ConnectorPresence, at time.
 		}
 		for _, id := range slices.Sorted(slices.Values(s.Connectors)) {
 			err := tx.Exec(`INSERT INTO served_connectors (connector, node, expires_at) VALUES (?, ?, ?)
-				ON CONFLICT (connector, node) DO UPDATE SET expires_at = excluded.expires_at`, id, s.Node, At(at.Add(s.For))).Error
+				ON CONFLICT (connector, node) DO UPDATE SET expires_at = excluded.expires_at`, id, s.Node, At(at.Add(s.HoldsFor))).Error
 			if err != nil {
 				return err
 			}
@@ -80,16 +80,16 @@ func (s ConnectorPresence) judge(rows []servedConnector, at time.Time) PresenceR
 		case slices.Contains(s.Connectors, row.Connector):
 		case row.Until <= At(at):
 			served.Removed = append(served.Removed, row.Connector)
-		case served.Again == 0 || row.Until < served.Again:
-			served.Again = row.Until
+		case served.CheckAgainAt == 0 || row.Until < served.CheckAgainAt:
+			served.CheckAgainAt = row.Until
 		}
 	}
 	return served
 }
 
-// LeaveConnectors shortens what a node has said with ServeConnectors, as it stops: it
+// ReleaseConnectors shortens what a node has said with AnnounceConnectors, as it stops: it
 // holds for no longer than grace, in which its successor can start.
-func (db *DB) LeaveConnectors(ctx context.Context, node string, grace time.Duration, at time.Time) error {
+func (db *DB) ReleaseConnectors(ctx context.Context, node string, grace time.Duration, at time.Time) error {
 	if err := refuseImpossible(node); err != nil {
 		return fmt.Errorf("leave connectors: %w", err)
 	}
@@ -102,12 +102,12 @@ func (db *DB) LeaveConnectors(ctx context.Context, node string, grace time.Durat
 // removedBatch is how many sessions of a removed connector end in one transaction.
 const removedBatch = 100
 
-// EndSessionsThrough ends one batch of the sessions that came through a removed
+// EndConnectorSessions ends one batch of the sessions that came through a removed
 // connector; their online grants die with them, and their clients are told. A
 // connector that a node serves again is left alone. It gives how many sessions it
 // ended; fewer than a full batch: none is left, and the connector is forgotten. Event
 // session.ended for each, with the reason connector_removed.
-func (db *DB) EndSessionsThrough(ctx context.Context, connector string, by By) (ended int, full bool, err error) {
+func (db *DB) EndConnectorSessions(ctx context.Context, connector string, by By) (ended int, full bool, err error) {
 	const reason = "connector_removed"
 	if err := refuseImpossible(connector); err != nil {
 		return 0, false, fmt.Errorf("end sessions of connector: %w", err)

@@ -12,7 +12,7 @@ import (
 // serve says which connectors a node serves and wants these to count as removed.
 func (w *world) serve(t *testing.T, node string, at time.Time, connectors []string, removed ...string) storage.PresenceResult {
 	t.Helper()
-	served, err := w.ServeConnectors(t.Context(), storage.ConnectorPresence{Node: node, Connectors: connectors, For: 2 * time.Minute}, at)
+	served, err := w.AnnounceConnectors(t.Context(), storage.ConnectorPresence{Node: node, Connectors: connectors, HoldsFor: 2 * time.Minute}, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func (w *world) serve(t *testing.T, node string, at time.Time, connectors []stri
 
 // A connector is removed once no node serves it: neither a node with an older file,
 // nor one that is alone late with the newer file, removes what another one serves.
-func TestServeConnectors_RemovedWhereNoNodeServesIt(t *testing.T) {
+func TestAnnounceConnectors_RemovedWhereNoNodeServesIt(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		after := func(d time.Duration) time.Time { return noon.Add(d) }
 		both := []string{"google", "corp"}
@@ -32,8 +32,8 @@ func TestServeConnectors_RemovedWhereNoNodeServesIt(t *testing.T) {
 		w.serve(t, "a", noon, []string{"google"})
 		// corp is added: node a first, while node b starts with the older file.
 		w.serve(t, "a", after(time.Second), both)
-		if served := w.serve(t, "b", after(2*time.Second), []string{"google"}); served.Again != storage.At(after(time.Second+2*time.Minute)) {
-			t.Errorf("b looks again at %v", served.Again)
+		if served := w.serve(t, "b", after(2*time.Second), []string{"google"}); served.CheckAgainAt != storage.At(after(time.Second+2*time.Minute)) {
+			t.Errorf("b looks again at %v", served.CheckAgainAt)
 		}
 		w.serve(t, "b", after(3*time.Second), both)
 		// It is removed again, at a and then at b.
@@ -44,7 +44,7 @@ func TestServeConnectors_RemovedWhereNoNodeServesIt(t *testing.T) {
 		w.serve(t, "a", after(time.Minute), []string{"google"})
 		w.serve(t, "a", after(6*time.Second+2*time.Minute), []string{"google"}, "corp")
 		w.serve(t, "d", after(3*time.Minute), []string{"corp"})
-		if err := w.LeaveConnectors(t.Context(), "d", 10*time.Second, after(3*time.Minute)); err != nil {
+		if err := w.ReleaseConnectors(t.Context(), "d", 10*time.Second, after(3*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		w.serve(t, "a", after(3*time.Minute+9*time.Second), []string{"google"})
@@ -59,7 +59,7 @@ func TestServeConnectors_RemovedWhereNoNodeServesIt(t *testing.T) {
 
 // The sessions of a removed connector end, batch by batch, with event and notice, and
 // their online grants with them. Sessions of other ways in, and offline grants, go on.
-func TestEndSessionsThrough_EndsThoseOfTheConnector(t *testing.T) {
+func TestEndConnectorSessions_EndsThoseOfTheConnector(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		const people = 103 // more than a batch
 		w.serve(t, "a", noon, []string{"corp"})
@@ -74,7 +74,7 @@ func TestEndSessionsThrough_EndsThoseOfTheConnector(t *testing.T) {
 		typed := w.signIn(t, sessions[0].UserID, "typed", "", noon)
 
 		// It is served: nothing ends, whatever a caller believes.
-		if n, full, err := w.EndSessionsThrough(t.Context(), "corp", storage.By{At: noon}); n != 0 || full || err != nil {
+		if n, full, err := w.EndConnectorSessions(t.Context(), "corp", storage.By{At: noon}); n != 0 || full || err != nil {
 			t.Fatalf("while it is served: %d, %v, %v", n, full, err)
 		}
 		w.serve(t, "a", noon, nil, "corp")
@@ -82,7 +82,7 @@ func TestEndSessionsThrough_EndsThoseOfTheConnector(t *testing.T) {
 		for full := true; full; {
 			var n int
 			var err error
-			if n, full, err = w.EndSessionsThrough(t.Context(), "corp", storage.By{From: storage.Origin{Actor: "system"}, At: noon}); err != nil || n > 100 {
+			if n, full, err = w.EndConnectorSessions(t.Context(), "corp", storage.By{From: storage.Origin{Actor: "system"}, At: noon}); err != nil || n > 100 {
 				t.Fatalf("%d ended, %v", n, err)
 			}
 			total += n
@@ -114,7 +114,7 @@ func TestEndSessionsThrough_EndsThoseOfTheConnector(t *testing.T) {
 }
 
 // Nodes that find the removal at once end each session once.
-func TestEndSessionsThrough_AtSeveralNodesAtOnce(t *testing.T) {
+func TestEndConnectorSessions_AtSeveralNodesAtOnce(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		nodes := []*storage.DB{w.DB, w.backend.Open(t)}
 		w.serve(t, "a", noon, []string{"corp"})
@@ -123,7 +123,7 @@ func TestEndSessionsThrough_AtSeveralNodesAtOnce(t *testing.T) {
 		}
 		w.serve(t, "a", noon, nil, "corp")
 		for _, err := range together(4, func(i int) error {
-			_, _, err := nodes[i%2].EndSessionsThrough(t.Context(), "corp", storage.By{At: noon})
+			_, _, err := nodes[i%2].EndConnectorSessions(t.Context(), "corp", storage.By{At: noon})
 			return err
 		}) {
 			if err != nil {

@@ -164,7 +164,7 @@ func union(have, more []string) []string {
 // that moment.
 func withdrawnSince(tx *gorm.DB, userID, clientID string, since Millis) (bool, error) {
 	var one int64
-	return selectWithdrawn.Row(tx, []any{&one}, userID, clientID, since)
+	return selectWithdrawn.QueryRow(tx, []any{&one}, userID, clientID, since)
 }
 
 var selectWithdrawn = engine.NewStatement(`SELECT 1 FROM consents

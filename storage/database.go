@@ -59,7 +59,7 @@ var migrations = func() engine.Migrations {
 	return engine.Migrations{Files: files, Work: map[int64]func(tx *gorm.DB) error{7: foldUsernames}}
 }()
 
-func (c Config) ofEngine() engine.Config {
+func (c Config) engineConfig() engine.Config {
 	return engine.Config{DataDir: c.DataDir, Database: c.Database, Log: c.Log, Faults: c.Faults, Migrations: migrations}
 }
 
@@ -71,7 +71,7 @@ type DB struct {
 // Open opens the database, brings its schema up to date under a lease and
 // checks that this program is not older than the schema allows.
 func Open(ctx context.Context, c Config) (*DB, error) {
-	e, err := engine.Open(ctx, c.ofEngine())
+	e, err := engine.Open(ctx, c.engineConfig())
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +79,10 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 }
 
 // OpenExisting opens a database that is there and up to date, as Open does, but makes and
-// migrates nothing. ErrNoDatabase, ErrBehind, ErrOutdated, ErrUnavailable; an
+// migrates nothing. ErrNoDatabase, ErrDatabaseOutdated, ErrProgramOutdated, ErrUnavailable; an
 // *fs.PathError where the files of a SQLite database may not be used.
 func OpenExisting(ctx context.Context, c Config) (*DB, error) {
-	e, err := engine.OpenExisting(ctx, c.ofEngine())
+	e, err := engine.OpenExisting(ctx, c.engineConfig())
 	if err != nil {
 		return nil, err
 	}

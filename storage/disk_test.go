@@ -91,7 +91,7 @@ func TestST09_FullDisk(t *testing.T) {
 	w.session = w.signIn(t, w.user.ID, "handle of alice", "", noon)
 
 	fill()
-	var failed []storage.Redemption
+	var failed []storage.CodeRedemption
 	for i := 0; len(failed) < 3 && i < 5000; i++ {
 		r := w.redemption(fmt.Sprint(i), "code", noon)
 		g, err := w.RedeemCode(t.Context(), r, noon)
@@ -126,7 +126,7 @@ func TestST09_LimitedFiles(t *testing.T) {
 	w := newWorld(t, b)
 	fill, empty := limitFiles(t, b.Config().DataDir)
 	fill()
-	var r storage.Redemption
+	var r storage.CodeRedemption
 	for i := 0; ; i++ {
 		r = w.redemption(fmt.Sprint(i), "code", noon)
 		if _, err := w.RedeemCode(t.Context(), r, noon); err != nil {

@@ -6,7 +6,7 @@
 // in as arguments, secrets come in hashed, keys come in sealed.
 //
 // The input of a use case that needs many values is a struct that is named by the act as
-// a noun: SignIn, Redemption, Rotation, KeyRevocation. Where a use case is recorded, By
+// a noun: SignIn, CodeRedemption, GrantRotation, KeyRevocation. Where a use case is recorded, By
 // tells where it came from and when. A refusal whose effects must stay is
 // engine.Committed.
 //

@@ -24,8 +24,8 @@ func (v Voucher) keepsRoles() bool { return v != ByUpstream }
 // evictsAdmins reports whether such a proof evicts an administrator. No upstream does.
 func (v Voucher) evictsAdmins() bool { return v != ByUpstream && v != ByAuthority }
 
-// Proof is the input of DB.ProveAddress.
-type Proof struct {
+// AddressProof is the input of DB.ProveAddress.
+type AddressProof struct {
 	UserID string
 	Email  string // the proven address; the user must have it still
 	By     Voucher
@@ -48,7 +48,7 @@ type Proof struct {
 //
 // ErrNotFound: there is no such user. ErrConflict: the user has another address
 // now, or is an administrator whom an upstream would evict.
-func (db *DB) ProveAddress(ctx context.Context, p Proof, at time.Time) (evicted bool, err error) {
+func (db *DB) ProveAddress(ctx context.Context, p AddressProof, at time.Time) (evicted bool, err error) {
 	if err := refuseImpossible(p.UserID); err != nil {
 		return false, fmt.Errorf("prove address: %w", err)
 	}
@@ -68,7 +68,7 @@ func (db *DB) ProveAddress(ctx context.Context, p Proof, at time.Time) (evicted 
 
 // prove is ProveAddress for a caller that holds the user's row and knows whether
 // the proof was brought within the user's own fresh session.
-func prove(tx *gorm.DB, p Proof, own bool, at time.Time) (evicted bool, err error) {
+func prove(tx *gorm.DB, p AddressProof, own bool, at time.Time) (evicted bool, err error) {
 	var u User
 	if err := tx.Where("id = ?", p.UserID).Take(&u).Error; err != nil {
 		return false, err

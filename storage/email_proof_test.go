@@ -79,7 +79,7 @@ var provers = []struct {
 }
 
 func proveBy(t *testing.T, w *world, by storage.Voucher, u storage.User, own storage.Session, fresh time.Duration) error {
-	_, err := w.ProveAddress(t.Context(), storage.Proof{UserID: u.ID, Email: u.Email, By: by, SessionID: own.ID, FreshFor: fresh}, noon.Add(time.Second))
+	_, err := w.ProveAddress(t.Context(), storage.AddressProof{UserID: u.ID, Email: u.Email, By: by, SessionID: own.ID, FreshFor: fresh}, noon.Add(time.Second))
 	return err
 }
 
@@ -88,7 +88,7 @@ func arriveBy(by storage.Voucher) func(*testing.T, *world, storage.User, storage
 		w.arrivals++
 		identity := upstreamIdentity(u.ID, "good", u.ID)
 		identity.Email = u.Email
-		_, err := w.SignInThrough(t.Context(), storage.Arrival{
+		_, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity: identity, AttemptID: fmt.Sprint("arrives ", w.arrivals), Until: storage.At(noon.Add(time.Hour)), Proof: by, FreshFor: fresh,
 			SignIn: storage.SignIn{HandleHash: fmt.Sprint("arrives ", w.arrivals), Replaces: own.HandleHash, IdleFor: time.Hour, AbsoluteFor: time.Hour},
 		}, noon.Add(time.Second))
@@ -96,9 +96,9 @@ func arriveBy(by storage.Voucher) func(*testing.T, *world, storage.User, storage
 	}
 }
 
-func (w *world) revise(t *testing.T, u storage.User, change func(*storage.User), unproven storage.Unproven, verified bool) error {
+func (w *world) revise(t *testing.T, u storage.User, change func(*storage.User), unproven storage.UnprovenPolicy, verified bool) error {
 	t.Helper()
-	r := storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: unproven}
+	r := storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: unproven}
 	if verified {
 		r.Verified = &verified
 	}

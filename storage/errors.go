@@ -29,19 +29,19 @@ var (
 	ErrUnavailable = engine.ErrUnavailable
 )
 
-// DeadError is ErrRevoked with what it was that ended.
-type DeadError struct{ What string }
+// RevokedError is ErrRevoked with what it was that ended.
+type RevokedError struct{ Code string }
 
 // Error is that of ErrRevoked, with what ended.
-func (e *DeadError) Error() string { return ErrRevoked.Error() + ": " + e.What }
+func (e *RevokedError) Error() string { return ErrRevoked.Error() + ": " + e.Code }
 
 // Unwrap gives ErrRevoked.
-func (e *DeadError) Unwrap() error { return ErrRevoked }
+func (e *RevokedError) Unwrap() error { return ErrRevoked }
 
 // Cause is the stable code of what ended: user_disabled, client_disabled,
 // grant_revoked, grant_expired, session_ended, session_expired, consent_withdrawn, or ended_everywhere
 // (all of the user, or of the instance, up to a moment).
-func (e *DeadError) Cause() string { return e.What }
+func (e *RevokedError) Cause() string { return e.Code }
 
 // ThrottledError refuses an attempt that is over a limit.
 type ThrottledError struct {

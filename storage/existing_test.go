@@ -38,10 +38,10 @@ func TestOpenExisting_OpensWhatIsThereAndUpToDate(t *testing.T) {
 		set(`INSERT INTO migrations (number, name) VALUES (999, '0999_of_a_newer_program.sql')`)
 		opens(nil) // releases next to each other work side by side
 		set(`UPDATE instance SET oldest_program = 999`)
-		opens(storage.ErrOutdated)
+		opens(storage.ErrProgramOutdated)
 		set(`UPDATE instance SET oldest_program = 0`)
 		set(`DELETE FROM migrations WHERE number > 3`)
-		opens(storage.ErrBehind)
+		opens(storage.ErrDatabaseOutdated)
 		var newest int
 		if err := db.Read(t.Context(), func(q *gorm.DB) error { return q.Raw(`SELECT MAX(number) FROM migrations`).Scan(&newest).Error }); err != nil || newest != 3 {
 			t.Errorf("it was migrated to %d, %v", newest, err)

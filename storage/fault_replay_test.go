@@ -26,7 +26,7 @@ func TestRT24_RevocationIsWholeOrNothing(t *testing.T) {
 			r.Grant.SessionID, r.Grant.FirstParty = s.ID, true
 			g := w.redeem(t, r, noon)
 			replay := func() error {
-				_, err := w.RotateGrant(t.Context(), storage.Rotation{
+				_, err := w.RotateGrant(t.Context(), storage.GrantRotation{
 					GrantID: g.ID, Generation: 2, UserID: w.user.ID, ClientID: w.client.ID,
 				}, func(storage.Grant) error { return nil }, noon)
 				return err

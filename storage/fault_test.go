@@ -60,11 +60,11 @@ func operatorUseCases(t *testing.T, w *world) []call {
 	ctx, from := t.Context(), storage.Origin{Address: "192.0.2.7", Agent: "agent", RequestID: "asked"}
 	later := noon.Add(48 * time.Hour)
 	return []call{
-		{"StartLines", func() error {
-			_, err := w.StartLines(ctx, firstKeys("RS256", "EdDSA"), storage.By{From: from, At: noon})
+		{"StartKeyLines", func() error {
+			_, err := w.StartKeyLines(ctx, firstKeys("RS256", "EdDSA"), storage.By{From: from, At: noon})
 			return err
 		}},
-		{"NoteKeyLife", func() error { return w.NoteKeyLife(ctx, w.keyIn(t, "RS256", storage.KeyActive).ID, time.Hour) }},
+		{"RaiseLongestLife", func() error { return w.RaiseLongestLife(ctx, w.keyIn(t, "RS256", storage.KeyActive).ID, time.Hour) }},
 		{"RotateKeys", func() error {
 			return w.RotateKeys(ctx, []storage.KeyRotation{w.rotation(t, "RS256")}, storage.By{From: from, At: noon})
 		}},
@@ -74,7 +74,7 @@ func operatorUseCases(t *testing.T, w *world) []call {
 				Key: w.keyIn(t, "RS256", storage.KeyActive), Promote: &next, Reason: "drill", Fresh: []storage.Key{fresh("RS256")},
 			}, storage.By{From: from, At: noon})
 		}},
-		{"SettleKeyTimes", func() error { return w.SettleKeyTimes(ctx, margin, noon) }},
+		{"ClampKeyTimes", func() error { return w.ClampKeyTimes(ctx, margin, noon) }},
 		{"RewrapKeys", func() error {
 			_, err := w.RewrapKeys(ctx, func(storage.Key) ([]byte, error) { return []byte("sealed"), nil }, storage.By{From: from, At: noon})
 			return err
@@ -83,11 +83,14 @@ func operatorUseCases(t *testing.T, w *world) []call {
 			_, err := w.RewrapTokens(ctx, func(storage.Identity) ([]byte, error) { return nil, nil })
 			return err
 		}},
-		{"EndKeys", func() error { _, err := w.EndKeys(ctx, time.Hour, storage.By{From: from, At: later}); return err }},
-		{"RetireLine", func() error { return w.RetireLine(ctx, "EdDSA", margin, storage.By{From: from, At: noon}) }},
+		{"EndExpiredKeys", func() error {
+			_, err := w.EndExpiredKeys(ctx, time.Hour, storage.By{From: from, At: later})
+			return err
+		}},
+		{"RetireKeyLine", func() error { return w.RetireKeyLine(ctx, "EdDSA", margin, storage.By{From: from, At: noon}) }},
 		{"AddNextKey", func() error { return w.AddNextKey(ctx, fresh("PS256"), storage.By{From: from, At: noon}) }},
-		{"NoteJWKSReaders", func() error {
-			_, err := w.NoteJWKSReaders(ctx, []storage.JWKSReader{{Family: "f", Fetches: 1, SeenAt: 1}}, noon)
+		{"RecordJWKSReaders", func() error {
+			_, err := w.RecordJWKSReaders(ctx, []storage.JWKSReader{{Family: "f", Fetches: 1, SeenAt: 1}}, noon)
 			return err
 		}},
 		{"JWKSReaders", func() error { _, err := w.JWKSReaders(ctx); return err }},
@@ -242,8 +245,8 @@ var (
 		"CompleteSetup": {storage.UserCreated, storage.SetupCompleted},
 		"CreateClient":  {storage.ClientCreated}, "ReviseClient": {storage.ClientUpdated},
 		"ReplaceSecret": {storage.ClientSecretReplaced}, "SetClientEnabled": {storage.ClientDisabled},
-		"StartLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
-		"RewrapKeys": {storage.KeysRewrapped}, "EndKeys": {storage.KeyEnded}, "RetireLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
+		"StartKeyLines": {storage.KeyCreated}, "RotateKeys": {storage.KeyCreated, storage.KeyRotated}, "RevokeKey": {storage.KeyCreated, storage.KeyRevokedEvent},
+		"RewrapKeys": {storage.KeysRewrapped}, "EndExpiredKeys": {storage.KeyEnded}, "RetireKeyLine": {storage.KeyLineRetired}, "AddNextKey": {storage.KeyCreated},
 		"CountFailure": {storage.ClientRefused}, "SignIn": {storage.SessionEnded, storage.UserSignedIn},
 		"SignInThrough":   {storage.AddressProven, storage.IdentityLinked, storage.UserCreated, storage.UserEvicted, storage.UserGroupsChanged, storage.UserSignedIn},
 		"ProveAddress":    {storage.AddressProven, storage.UserEvicted},
@@ -252,25 +255,25 @@ var (
 		"RevokeToken": {storage.TokenRevoked}, "RevokeGrant": {storage.GrantRevoked},
 		"LinkIdentity": {storage.IdentityLinked}, "Unlink": {storage.IdentityUnlinked, storage.SessionEnded}, "ReadUpstreamToken": {storage.UpstreamTokenRead},
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
-		"EndSessionsThrough": {storage.SessionEnded}, "ForgetGroups": {storage.UserGroupsChanged},
+		"EndConnectorSessions": {storage.SessionEnded}, "RemoveUnconfiguredGroups": {storage.UserGroupsChanged},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},
 		"SetUserEnabled": {storage.UserDisabled}, "DeleteUser": {storage.UserDeleted}, "GrantAdmin": {storage.UserPromoted, storage.UserEvicted}, "RevokeAdmin": {storage.UserDemoted},
 		"ReviseUser": {storage.UserUpdated, storage.AddressProven, storage.UserEvicted, storage.SessionsEnded}, "DeleteClient": {storage.ClientDeleted}, "MarkRestored": {storage.InstanceRestored},
 		"SettleNotice": {storage.LogoutDelivered}, "RecordEvent": {storage.UserSignInFailed}, "RecordEvents": {storage.GrantRefused},
 	}
 	silent = map[string]string{
-		"Reserve":         "an attempt is recorded when it has failed",
-		"GiveBack":        "what succeeds is recorded by what succeeded",
-		"AddFact":         "the step's own use case is recorded where it decides something",
-		"ClaimNotices":    "a try is recorded when it is settled",
-		"NoteConnector":   "a measure, not an act",
-		"NoteJWKSReaders": "a measure, not an act",
-		"NoteKeyLife":     "the settings tell of it",
-		"SettleKeyTimes":  "key.alarm tells of the clock beside it",
-		"RewrapTokens":    "part of a rewrap, which is recorded",
-		"ServeConnectors": "who serves is no act", "LeaveConnectors": "who serves is no act",
+		"Reserve":               "an attempt is recorded when it has failed",
+		"GiveBack":              "what succeeds is recorded by what succeeded",
+		"AddFact":               "the step's own use case is recorded where it decides something",
+		"ClaimNotices":          "a try is recorded when it is settled",
+		"UpdateConnectorHealth": "a measure, not an act",
+		"RecordJWKSReaders":     "a measure, not an act",
+		"RaiseLongestLife":      "the settings tell of it",
+		"ClampKeyTimes":         "key.alarm tells of the clock beside it",
+		"RewrapTokens":          "part of a rewrap, which is recorded",
+		"AnnounceConnectors":    "who serves is no act", "ReleaseConnectors": "who serves is no act",
 		"TakeLease": "who works is no act", "ReturnLease": "who works is no act",
-		"StartSweep": "what is swept is over", "SweepRemains": "what is swept is over", "SweepSessions": "what is swept is over",
+		"StartSweep": "what is swept is over", "SweepRows": "what is swept is over", "SweepSessions": "what is swept is over",
 	}
 )
 
@@ -350,7 +353,7 @@ func auditedBesides(t *testing.T, w *world) []call {
 		{"SpendCode", func() error { // which had opened a grant
 			r := w.opened(t, "spent@example.com")
 			w.redeem(t, r, noon)
-			return w.SpendCode(ctx, storage.CodeRefusal{RequestID: r.RequestID, CodeID: r.CodeID, SpentUntil: r.SpentUntil, EndsReplayed: true}, storage.By{From: from, At: noon})
+			return w.SpendCode(ctx, storage.CodeRefusal{RequestID: r.RequestID, CodeID: r.CodeID, SpentUntil: r.SpentUntil, RevokesReplayed: true}, storage.By{From: from, At: noon})
 		}},
 		{"RenewFirstParty", func() error { // retried
 			r := storage.FirstPartyRenewal{Grant: w.opened(t, "first@example.com").Grant, Grace: time.Hour, From: from}
@@ -376,7 +379,7 @@ func auditedBesides(t *testing.T, w *world) []call {
 		}},
 		{"ReadUpstreamToken", func() error {
 			u := w.createUser(t, "kept@example.com")
-			a := storage.Arrival{
+			a := storage.ConnectorSignIn{
 				Identity:  storage.Identity{Connector: "kept", Issuer: "https://kept.example", Subject: "1", UserID: u.ID, Detail: storage.IdentityDetail{Token: []byte("sealed-upstream-token")}},
 				AttemptID: "kept", Until: storage.At(noon.Add(time.Hour)), SignIn: storage.SignIn{HandleHash: "kept", IdleFor: time.Hour, AbsoluteFor: time.Hour, From: from},
 			}
@@ -403,7 +406,7 @@ func auditedBesides(t *testing.T, w *world) []call {
 }
 
 // opened is what redeems a code of a session that a new user has.
-func (w *world) opened(t *testing.T, email string) storage.Redemption {
+func (w *world) opened(t *testing.T, email string) storage.CodeRedemption {
 	t.Helper()
 	u := w.createUser(t, email)
 	r := w.redemption(storage.NewID("r"), "code", noon)

@@ -81,7 +81,7 @@ func (db *DB) liveGrantBy(ctx context.Context, s engine.Statement, id, jti strin
 	var u User
 	err := db.read(ctx, "read grant", func(q *gorm.DB) error {
 		args := append([]any{id, spentToken, jti}, grantNow(at)...)
-		return engine.Existing(s.Row(q, append(engine.Destinations(&g), engine.Destinations(&u)...), args...))
+		return engine.RequireRow(s.QueryRow(q, append(engine.Destinations(&g), engine.Destinations(&u)...), args...))
 	})
 	return g, u, err
 }

@@ -20,8 +20,8 @@ const (
 	spentAttempt = "attempt" // an upstream sign-in that came back, or the proof it gave
 )
 
-// Redemption is the input of DB.RedeemCode.
-type Redemption struct {
+// CodeRedemption is the input of DB.RedeemCode.
+type CodeRedemption struct {
 	RequestID  string // what is spent
 	CodeID     string // which of the codes of that request
 	IssuedAt   Millis // when the code was sent
@@ -41,7 +41,7 @@ type Redemption struct {
 // session has ended. Event grant.replayed. ErrExpired: a sibling code of the same
 // request was spent; nothing is revoked. ErrRevoked: the user, the client or the
 // session is gone, or the consent was withdrawn after the code was sent.
-func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant, error) {
+func (db *DB) RedeemCode(ctx context.Context, r CodeRedemption, at time.Time) (Grant, error) {
 	g := r.Grant
 	if err := refuseImpossible(r.RequestID, r.CodeID, g.ID, g.UserID, g.ClientID, g.SessionID); err != nil {
 		return Grant{}, fmt.Errorf("redeem code: %w", err)
@@ -66,7 +66,7 @@ func (db *DB) RedeemCode(ctx context.Context, r Redemption, at time.Time) (Grant
 			return err
 		}
 		if withdrawn {
-			return refuseCode(tx, r, &DeadError{"consent_withdrawn"}, at)
+			return refuseCode(tx, r, &RevokedError{"consent_withdrawn"}, at)
 		}
 		fresh, err := spend(tx, spent{Kind: spentRequest, ID: r.RequestID, CodeID: r.CodeID, GrantID: g.ID, ExpiresAt: r.SpentUntil})
 		if err != nil {
@@ -99,7 +99,7 @@ func openGrant(tx *gorm.DB, g *Grant, of touched, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = insertGrant().Changes(tx, row...)
+	_, err = insertGrant().Exec(tx, row...)
 	return err
 }
 
@@ -112,20 +112,20 @@ type CodeRefusal struct {
 	RequestID  string // what is spent
 	CodeID     string // which of the codes of that request
 	SpentUntil Millis // how long the spent row must be remembered
-	// EndsReplayed: if this very code was redeemed before, that is a replay.
-	EndsReplayed bool
+	// RevokesReplayed: if this very code was redeemed before, that is a replay.
+	RevokesReplayed bool
 }
 
 // SpendCode makes a code worthless without opening a grant: a wrong verifier from
 // the right client, or an expired code. If that very code was redeemed before and
-// c.EndsReplayed is set, its grant is revoked and ErrReplayed returned, as in RedeemCode.
+// c.RevokesReplayed is set, its grant is revoked and ErrReplayed returned, as in RedeemCode.
 func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
 	if err := refuseImpossible(c.RequestID, c.CodeID); err != nil {
 		return fmt.Errorf("spend code: %w", err)
 	}
 	return db.write(ctx, "spend code", func(tx *gorm.DB) error {
 		fresh, err := spend(tx, spent{Kind: spentRequest, ID: c.RequestID, CodeID: c.CodeID, ExpiresAt: c.SpentUntil})
-		if err != nil || fresh || !c.EndsReplayed {
+		if err != nil || fresh || !c.RevokesReplayed {
 			return err
 		}
 		before, err := spentRow(tx, c.RequestID)
@@ -149,7 +149,7 @@ type spent struct {
 
 // spend reports whether the id was fresh; it is spent after this either way.
 func spend(tx *gorm.DB, s spent) (bool, error) {
-	n, err := insertSpent.Changes(tx, s.Kind, s.ID, s.CodeID, s.GrantID, s.ExpiresAt)
+	n, err := insertSpent.Exec(tx, s.Kind, s.ID, s.CodeID, s.GrantID, s.ExpiresAt)
 	return n == 1, err
 }
 
@@ -169,7 +169,7 @@ func spentRow(tx *gorm.DB, requestID string) (spent, error) {
 // refuseCode gives the refusal of a code that opens nothing: a replay if it was
 // spent before, and otherwise what was found. A replay ends what the code opened, which
 // is kept although the caller is refused.
-func refuseCode(tx *gorm.DB, r Redemption, otherwise error, at time.Time) error {
+func refuseCode(tx *gorm.DB, r CodeRedemption, otherwise error, at time.Time) error {
 	before, err := spentRow(tx, r.RequestID)
 	if err != nil {
 		return err

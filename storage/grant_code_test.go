@@ -175,7 +175,7 @@ func TestSpendCode(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		until := storage.At(noon.Add(24 * time.Hour))
 		spend := func(request, code string, replay bool) error {
-			return w.SpendCode(t.Context(), storage.CodeRefusal{RequestID: request, CodeID: code, SpentUntil: until, EndsReplayed: replay}, storage.By{At: noon})
+			return w.SpendCode(t.Context(), storage.CodeRefusal{RequestID: request, CodeID: code, SpentUntil: until, RevokesReplayed: replay}, storage.By{At: noon})
 		}
 		if err := spend("never redeemed", "code", true); err != nil {
 			t.Fatalf("spend a fresh code: %v", err)

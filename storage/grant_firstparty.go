@@ -14,7 +14,7 @@ import (
 
 // FirstPartyRenewal is the input of DB.RenewFirstParty.
 type FirstPartyRenewal struct {
-	Grant      Grant  // what is opened if there is nothing to go on with, as in Redemption
+	Grant      Grant  // what is opened if there is nothing to go on with, as in CodeRedemption
 	GrantID    string // of the refresh token that came; "" if none did
 	Generation int64  // likewise
 	Grace      time.Duration
@@ -70,7 +70,7 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant, going bool, err error) {
 	var live bool
 	args := append(grantNow(at), r.Grant.SessionID)
-	found, err := selectFirstParty().Row(tx, append(engine.Destinations(&grant), &live), args...)
+	found, err := selectFirstParty().QueryRow(tx, append(engine.Destinations(&grant), &live), args...)
 	if err != nil || !found {
 		return Grant{}, false, err
 	}
@@ -78,7 +78,7 @@ func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant
 		current := grant.Generation
 		switch {
 		case r.GrantID == grant.ID && r.Generation != current:
-			grant, err = lateRotation(tx, Rotation{
+			grant, err = lateRotation(tx, GrantRotation{
 				GrantID: grant.ID, Generation: r.Generation, UserID: grant.UserID, ClientID: grant.ClientID,
 				Grace: r.Grace, From: r.From,
 			}, at)
@@ -87,7 +87,7 @@ func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant
 			return grant, true, nil
 		}
 		args := append([]any{At(at), At(at), grant.ID, current, grant.UserID, grant.ClientID}, grantNow(at)...)
-		if going, err = rotateLive().Row(tx, engine.Destinations(&grant), args...); err != nil || going {
+		if going, err = rotateLive().QueryRow(tx, engine.Destinations(&grant), args...); err != nil || going {
 			return grant, going, err
 		}
 	}
@@ -117,7 +117,7 @@ func (db *DB) FirstPartySession(ctx context.Context, handleHash string, at time.
 	var renewed int64
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
 		into := append(append(engine.Destinations(&s.Session), engine.Destinations(&s.User)...), &renewed)
-		return engine.Existing(selectFirstPartySession().Row(q, into, append([]any{handleHash}, sessionNow(at)...)...))
+		return engine.RequireRow(selectFirstPartySession().QueryRow(q, into, append([]any{handleHash}, sessionNow(at)...)...))
 	})
 	s.Renewed = Millis(renewed)
 	return s, err

@@ -11,8 +11,8 @@ import (
 	"signet/storage/engine"
 )
 
-// Rotation is the input of DB.RotateGrant: what a refresh token says.
-type Rotation struct {
+// GrantRotation is the input of DB.RotateGrant: what a refresh token says.
+type GrantRotation struct {
 	GrantID    string
 	Generation int64
 	UserID     string // of the token: must equal the row's
@@ -34,7 +34,7 @@ type Rotation struct {
 // the grant is revoked then, and a first-party session ended, committed (RFC 9700,
 // section 4.14.2). Event grant.replayed. ErrRevoked: the grant is dead. ErrNotFound: there is
 // none, or it is another user's or client's; nothing happens to it.
-func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) error, at time.Time) (Grant, error) {
+func (db *DB) RotateGrant(ctx context.Context, r GrantRotation, check func(Grant) error, at time.Time) (Grant, error) {
 	if err := refuseImpossible(r.GrantID, r.UserID, r.ClientID); err != nil {
 		return Grant{}, fmt.Errorf("rotate grant: %w", err)
 	}
@@ -49,7 +49,7 @@ func (db *DB) RotateGrant(ctx context.Context, r Rotation, check func(Grant) err
 		if r.Online {
 			rotate = rotateOnline()
 		}
-		rotated, err := rotate.Row(tx, engine.Destinations(&grant), args...)
+		rotated, err := rotate.QueryRow(tx, engine.Destinations(&grant), args...)
 		if err != nil {
 			return err
 		}
@@ -92,7 +92,7 @@ func checked(check func(Grant) error, g Grant) error {
 // lateRotation decides about a generation that is not the current one of a live
 // grant. It reads the row in the write transaction: a replica could lag. What a refusal
 // has done is kept.
-func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error) {
+func lateRotation(tx *gorm.DB, r GrantRotation, at time.Time) (Grant, error) {
 	var rows []struct {
 		Grant `gorm:"embedded"`
 		Live  bool
@@ -133,18 +133,18 @@ func lateRotation(tx *gorm.DB, r Rotation, at time.Time) (Grant, error) {
 // the grant is touched: session rows are locked first, everywhere.
 func seeSessionOf(tx *gorm.DB, grantID string, at time.Time) error {
 	args := append([]any{At(at), At(at), grantID, At(at.Add(-seenEvery))}, sessionNow(at)...)
-	_, err := seeSession.Changes(tx, args...)
+	_, err := seeSession.Exec(tx, args...)
 	return err
 }
 
 var seeSession = engine.NewStatement(`UPDATE sessions AS s SET seen_at = ?, idle_expires_at = ? + s.idle_for
 	WHERE s.id = (SELECT g.session_id FROM grants g WHERE g.id = ? AND NOT g.offline) AND s.seen_at <= ? AND ` + sessionLives)
 
-// Refreshed reads a grant as a refresh token of a generation sees it, without
+// RefreshableGrant reads a grant as a refresh token of a generation sees it, without
 // rotating it: for introspection.
 //
 // ErrNotFound: the grant is dead, another user's or client's, or in another generation.
-func (db *DB) Refreshed(ctx context.Context, r Rotation, at time.Time) (Grant, error) {
+func (db *DB) RefreshableGrant(ctx context.Context, r GrantRotation, at time.Time) (Grant, error) {
 	read := db.LiveGrant
 	if r.Online {
 		read = db.LiveOnlineGrant

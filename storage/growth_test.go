@@ -131,7 +131,7 @@ var operations = []struct {
 		return err
 	}},
 	{"rotate", func(g *growing, i int) error {
-		grant, err := g.RotateGrant(context.Background(), storage.Rotation{
+		grant, err := g.RotateGrant(context.Background(), storage.GrantRotation{
 			GrantID: "gid_" + crowdName(i), Generation: g.generations[i], UserID: "usr_" + crowdName(i), ClientID: g.client.ID,
 		}, func(storage.Grant) error { return nil }, noon)
 		g.generations[i] = grant.Generation

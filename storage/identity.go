@@ -25,7 +25,7 @@ type Identity struct {
 	Email     string // as the upstream says it, to tell people which account it is
 	Name      string
 	Detail    IdentityDetail `gorm:"serializer:signet_json"`
-	Groups    []string       `gorm:"serializer:signet_json"` // as the upstream gave them last: see SaidGroups
+	Groups    []string       `gorm:"serializer:signet_json"` // as the upstream gave them last: see AssertedGroups
 	UsedAt    Millis
 	CreatedAt Millis `gorm:"autoCreateTime:false"`
 }
@@ -47,10 +47,10 @@ func (i Identity) key() string {
 
 // IdentityDetail is what else is kept of an identity.
 type IdentityDetail struct {
-	// Said is the profile as the upstream gave it last: what a user has not changed
+	// UpstreamProfile is the profile as the upstream gave it last: what a user has not changed
 	// since follows it.
-	Said Profile `json:"said,omitzero"`
-	// GroupsRefused is SaidGroups.Refused of the last sign-in.
+	UpstreamProfile Profile `json:"said,omitzero"`
+	// GroupsRefused is AssertedGroups.Refused of the last sign-in.
 	GroupsRefused string `json:"groups_refused,omitempty"`
 	// Token is the upstream's own token for the person, sealed by the caller under the
 	// master key; empty where none is kept.

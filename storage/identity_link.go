@@ -16,7 +16,7 @@ type IdentityLink struct {
 	Until     Millis
 	SessionID string // the session in which it was proven
 	// Groups are what the upstream says of the person's groups; nil: nothing is known.
-	Groups *SaidGroups
+	Groups *AssertedGroups
 
 	// Proof is set if the upstream vouches for Identity.Email. If that is the user's
 	// address, and the session was proven within FreshFor, the address is proven, too.
@@ -67,7 +67,7 @@ func proveInSession(tx *gorm.DB, l IdentityLink, at time.Time) error {
 	if err != nil || !own {
 		return err
 	}
-	_, err = prove(tx, Proof{UserID: l.Identity.UserID, Email: l.Identity.Email, By: l.Proof, From: l.From}, own, at)
+	_, err = prove(tx, AddressProof{UserID: l.Identity.UserID, Email: l.Identity.Email, By: l.Proof, From: l.From}, own, at)
 	if errors.Is(err, ErrConflict) {
 		return nil // another address than the user's: the link proves nothing of that
 	}

@@ -8,16 +8,16 @@ import (
 	"gorm.io/gorm"
 )
 
-// IdentityRemoval is the input of DB.Unlink.
+// IdentityRemoval is the input of DB.UnlinkIdentity.
 type IdentityRemoval struct {
 	Identity   Identity // UserID: whose it is
 	Connectors []string // those that people can sign in through now
 	SessionID  string   // in which it is asked for, and which stays; "": an operator asks
-	Last       bool     // remove it even if the user has no other way in
+	AllowLast  bool     // remove it even if the user has no other way in
 	From       Origin
 }
 
-// Unlink takes an identity from a user. The sessions that this identity opened end,
+// UnlinkIdentity takes an identity from a user. The sessions that this identity opened end,
 // and so do the grants that they opened, online and offline; what another identity
 // or the password opened goes on. A session belongs to the way in that was used
 // last. The session in which the user asks stays, even if the identity opened it:
@@ -27,7 +27,7 @@ type IdentityRemoval struct {
 //
 // ErrRevoked: the session is dead or another user's. ErrNotFound: the user has no
 // such identity. ErrConflict: it is the user's last way in.
-func (db *DB) Unlink(ctx context.Context, u IdentityRemoval, at time.Time) error {
+func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Time) error {
 	i := u.Identity
 	if err := refuseImpossible(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
 		return fmt.Errorf("unlink identity: %w", err)
@@ -53,7 +53,7 @@ func (db *DB) Unlink(ctx context.Context, u IdentityRemoval, at time.Time) error
 		if err != nil {
 			return err
 		}
-		if left == 0 && !u.Last {
+		if left == 0 && !u.AllowLast {
 			return ErrConflict // and the deletion is undone
 		}
 		if err := endOpenedBy(tx, i, u.SessionID, By{From: u.From, At: at}); err != nil {

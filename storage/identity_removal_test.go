@@ -14,7 +14,7 @@ import (
 func (w *world) through(t *testing.T, userID, connector, subject, replaces string) storage.Session {
 	t.Helper()
 	w.arrivals++
-	session, err := w.SignInThrough(t.Context(), storage.Arrival{
+	session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  upstreamIdentity(userID, connector, subject),
 		AttemptID: fmt.Sprint("attempt ", w.arrivals), Until: storage.At(noon.Add(time.Hour)),
 		SignIn: storage.SignIn{
@@ -94,7 +94,7 @@ func TestUnlink_EndsWhatTheIdentityOpened(t *testing.T) {
 func (w *world) wantUnlinked(t *testing.T, connector, session string) {
 	t.Helper()
 	u := storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, connector, "1"), SessionID: session, Connectors: []string{"good", "evil"}}
-	if err := w.Unlink(t.Context(), u, noon); err != nil {
+	if err := w.UnlinkIdentity(t.Context(), u, noon); err != nil {
 		t.Fatalf("unlink %s: %v", connector, err)
 	}
 }
@@ -192,10 +192,10 @@ func TestUnlink_AgainstASignInThroughIt(t *testing.T) {
 			w.through(t, w.user.ID, "evil", fmt.Sprint(round), "")
 			results := together(4, func(i int) error {
 				if i == 0 {
-					return nodes[0].Unlink(t.Context(), storage.IdentityRemoval{Identity: identity, Connectors: []string{"evil"}}, noon)
+					return nodes[0].UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: identity, Connectors: []string{"evil"}}, noon)
 				}
-				_, err := nodes[i%2].SignInThrough(t.Context(), storage.Arrival{
-					Identity: identity, Known: true, AttemptID: fmt.Sprint("late ", round, i), Until: storage.At(noon.Add(time.Hour)),
+				_, err := nodes[i%2].SignInThrough(t.Context(), storage.ConnectorSignIn{
+					Identity: identity, Linked: true, AttemptID: fmt.Sprint("late ", round, i), Until: storage.At(noon.Add(time.Hour)),
 					SignIn: storage.SignIn{HandleHash: fmt.Sprint("late ", round, i), AMR: []string{"fed"}, IdleFor: time.Hour, AbsoluteFor: time.Hour},
 				}, noon)
 				if errors.Is(err, storage.ErrConflict) {
@@ -230,7 +230,7 @@ func TestUnlink_TakesOnlyWhatIsTheUsersOwn(t *testing.T) {
 		foreign := list[1]
 		foreign.UserID = bob.ID
 		unlink := func(i storage.Identity, session string, connectors ...string) error {
-			return w.Unlink(t.Context(), storage.IdentityRemoval{Identity: i, SessionID: session, Connectors: connectors}, noon)
+			return w.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: i, SessionID: session, Connectors: connectors}, noon)
 		}
 		wantError(t, "somebody else's", unlink(foreign, bobs.ID, "google"), storage.ErrNotFound)
 		wantError(t, "in somebody else's session", unlink(list[1], bobs.ID, "google"), storage.ErrRevoked)
@@ -263,7 +263,7 @@ func TestUnlink_CountsOnlyConnectorsThatAreThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		unlink := func(connectors ...string) error {
-			return w.Unlink(t.Context(), storage.IdentityRemoval{Identity: list[0], Connectors: connectors}, noon)
+			return w.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: list[0], Connectors: connectors}, noon)
 		}
 		wantError(t, "no connector is left", unlink(), storage.ErrConflict)
 		wantError(t, "another connector is left", unlink("github"), storage.ErrConflict)
@@ -278,7 +278,7 @@ func TestUnlink_APasswordWithoutAnAddressIsNoWayIn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.arrivals++
 		identity := upstreamIdentity("", "corp", "1")
-		session, err := w.SignInThrough(t.Context(), storage.Arrival{
+		session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity: identity, AttemptID: "bare", Until: storage.At(noon.Add(time.Hour)),
 			SignIn: storage.SignIn{HandleHash: "bare", IdleFor: time.Hour, AbsoluteFor: time.Hour},
 		}, noon)
@@ -290,9 +290,9 @@ func TestUnlink_APasswordWithoutAnAddressIsNoWayIn(t *testing.T) {
 		}
 		identity.UserID = session.UserID
 		unlinking := storage.IdentityRemoval{Identity: identity, Connectors: []string{"corp"}}
-		wantError(t, "a password alone", w.Unlink(t.Context(), unlinking, noon), storage.ErrConflict)
-		unlinking.Last = true
-		if err := w.Unlink(t.Context(), unlinking, noon); err != nil {
+		wantError(t, "a password alone", w.UnlinkIdentity(t.Context(), unlinking, noon), storage.ErrConflict)
+		unlinking.AllowLast = true
+		if err := w.UnlinkIdentity(t.Context(), unlinking, noon); err != nil {
 			t.Error(err)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 func (w *world) comes(t *testing.T, userID, subject string, says storage.Profile, at time.Time) storage.Session {
 	t.Helper()
 	w.arrivals++
-	session, err := w.SignInThrough(t.Context(), storage.Arrival{
+	session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  storage.Identity{Connector: "google", Issuer: "https://accounts.google.com", Subject: subject, UserID: userID},
 		AttemptID: fmt.Sprint("attempt ", w.arrivals), Until: storage.At(at.Add(time.Hour)), Fill: says,
 		SignIn: storage.SignIn{

@@ -27,7 +27,7 @@ func (db *DB) MarkRestored(ctx context.Context, by By) (Millis, error) {
 			return err
 		}
 		// What a clock ahead of ours has dated later would outlive not_before, and that may
-		// not lie farther ahead: see TokenRevoked.
+		// not lie farther ahead: see IsTokenRevoked.
 		for _, ended := range []struct {
 			sql  string
 			args []any

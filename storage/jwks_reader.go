@@ -29,14 +29,14 @@ const (
 	forgetReaders   = 90 * 24 * time.Hour
 )
 
-// NoteJWKSReaders adds what was counted in the last minute, and gives the families
+// RecordJWKSReaders adds what was counted in the last minute, and gives the families
 // that are told apart from now on. There are at most 200 of them, at most 20 that
 // were first seen in one network; all others are counted as OtherReaders. Where a
 // bound is reached, a newcomer takes the place of the family that came in the fewest
 // minutes, if that has stayed away for an hour for each of them (for more than a
 // minute if it came once, for a week at most). A family that comes again and again keeps its row, however many names are invented. A family that has
 // not come for 90 days is forgotten.
-func (db *DB) NoteJWKSReaders(ctx context.Context, seen []JWKSReader, at time.Time) ([]string, error) {
+func (db *DB) RecordJWKSReaders(ctx context.Context, seen []JWKSReader, at time.Time) ([]string, error) {
 	var table readerTable
 	err := db.write(ctx, "note JWKS readers", func(tx *gorm.DB) error {
 		table = readerTable{at: at}

@@ -12,7 +12,7 @@ import (
 // noteReaders notes readers and lists what is known then.
 func (w *world) noteReaders(t *testing.T, at time.Time, seen ...storage.JWKSReader) []storage.JWKSReader {
 	t.Helper()
-	families, err := w.NoteJWKSReaders(t.Context(), seen, at)
+	families, err := w.RecordJWKSReaders(t.Context(), seen, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func familyIn(list []storage.JWKSReader, family string) storage.JWKSReader {
 	return list[i]
 }
 
-func TestNoteJWKSReaders_CountsAndForgets(t *testing.T) {
+func TestRecordJWKSReaders_CountsAndForgets(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.noteReaders(t, noon, reader("jose", "a", noon), reader("go", "b", noon.Add(time.Second)))
 		// Two nodes count, and the one that was first flushes last.
@@ -64,7 +64,7 @@ func TestNoteJWKSReaders_CountsAndForgets(t *testing.T) {
 
 // A flood of invented names, from one network or from many, takes no place of a
 // family that comes again, and keeps newcomers out for no more than an hour for each of its minutes.
-func TestNoteJWKSReaders_ForgetsTheRareFirst(t *testing.T) {
+func TestRecordJWKSReaders_ForgetsTheRareFirst(t *testing.T) {
 	for what, flood := range map[string]func(i int) string{
 		"from one network":    func(int) string { return "stranger" },
 		"from many networks":  func(i int) string { return fmt.Sprint("stranger ", i) },
@@ -106,7 +106,7 @@ func TestNoteJWKSReaders_ForgetsTheRareFirst(t *testing.T) {
 }
 
 // A network that invents names has its own few rows to invent them in.
-func TestNoteJWKSReaders_OneNetworkBeginsFewRows(t *testing.T) {
+func TestRecordJWKSReaders_OneNetworkBeginsFewRows(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.noteReaders(t, noon, reader("once", "a", noon)) // real, and seen once
 		list := w.noteReaders(t, noon.Add(time.Minute), invented(500, func(int) string { return "stranger" }, noon)...)
@@ -123,7 +123,7 @@ func TestNoteJWKSReaders_OneNetworkBeginsFewRows(t *testing.T) {
 }
 
 // Names that were kept alive for a while make room when nobody comes under them.
-func TestNoteJWKSReaders_ATableOfTheDeadMakesRoom(t *testing.T) {
+func TestRecordJWKSReaders_ATableOfTheDeadMakesRoom(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		many := func(i int) string { return fmt.Sprint("stranger ", i) }
 		for minute := range 2 {

@@ -26,10 +26,10 @@ const (
 // InternalLine is the line of secrets that is never published.
 const InternalLine = "internal"
 
-// SealedElsewhere is the first byte of Sealed where that is only a reference: the
+// ExternalKeyMarker is the first byte of Sealed where that is only a reference: the
 // private half is kept outside the database. When the key goes out of use, the caller
-// destroys it there and lets ForgetKey follow; the reference stays until then.
-const SealedElsewhere = 2
+// destroys it there and lets ClearKeyReference follow; the reference stays until then.
+const ExternalKeyMarker = 2
 
 // Key is a signing key of a published line, or a secret of the internal one. The
 // private half is sealed by the caller; storage never sees it.
@@ -49,11 +49,11 @@ type Key struct {
 	LongestLife  time.Duration `gorm:"serializer:signet_millis"` // of what was signed with it
 }
 
-// Elsewhere reports whether the private half is kept outside the database.
-func (k Key) Elsewhere() bool { return len(k.Sealed) > 0 && k.Sealed[0] == SealedElsewhere }
+// IsExternal reports whether the private half is kept outside the database.
+func (k Key) IsExternal() bool { return len(k.Sealed) > 0 && k.Sealed[0] == ExternalKeyMarker }
 
-// LastTokenDies tells when the last token of a retired key does; never for others.
-func (k Key) LastTokenDies() Millis {
+// LastTokenExpiry tells when the last token of a retired key does; never for others.
+func (k Key) LastTokenExpiry() Millis {
 	if k.State != KeyRetired {
 		return 0
 	}
@@ -73,19 +73,19 @@ func (db *DB) Keys(ctx context.Context) ([]Key, error) {
 // there is no database yet.
 func ReadKeys(ctx context.Context, c Config) ([]Key, error) {
 	var list []Key
-	err := engine.Look(ctx, c.ofEngine(), func(q *gorm.DB) error {
+	err := engine.Inspect(ctx, c.engineConfig(), func(q *gorm.DB) error {
 		return q.Order("created_at, id").Find(&list).Error
 	})
 	return list, err
 }
 
-// StartLines inserts the first keys (an active one and a next one) of every line
+// StartKeyLines inserts the first keys (an active one and a next one) of every line
 // that has none at all, or was retired; a line that exists is left alone. Of several processes
 // that start together one wins each line. Moves the change counter if anything
 // was inserted, and gives the number of keys that were. Event key.created.
 //
 // CreatedAt and, of an active key, ActivatedAt are set to at where they are zero.
-func (db *DB) StartLines(ctx context.Context, first []Key, by By) (int, error) {
+func (db *DB) StartKeyLines(ctx context.Context, first []Key, by By) (int, error) {
 	for _, k := range first {
 		if err := refuseImpossible(k.ID, k.Line); err != nil {
 			return 0, fmt.Errorf("start key lines: %w", err)

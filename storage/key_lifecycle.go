@@ -22,11 +22,11 @@ type KeyRotation struct {
 }
 
 // clearPrivateKey erases the sealed private half of a key that goes out of use, unless the
-// private half is outside the database: then the reference stays until ForgetKey. Its
+// private half is outside the database: then the reference stays until ClearKeyReference. Its
 // parameters are elsewhere and nothing.
 const clearPrivateKey = `sealed = CASE WHEN substr(sealed, 1, 1) = ? THEN sealed ELSE ? END`
 
-var elsewhere, nothing = []byte{SealedElsewhere}, []byte{}
+var elsewhere, nothing = []byte{ExternalKeyMarker}, []byte{}
 
 // writeKeys runs a use case that changes keys. They are decided one at a time: what
 // one reads no other changes before it ends.
@@ -152,9 +152,9 @@ func (db *DB) AddNextKey(ctx context.Context, k Key, by By) error {
 	})
 }
 
-// ForgetKey drops the reference of a key that is gone or revoked: its private half is
+// ClearKeyReference drops the reference of a key that is gone or revoked: its private half is
 // destroyed where it was kept. Moves the change counter.
-func (db *DB) ForgetKey(ctx context.Context, id string) error {
+func (db *DB) ClearKeyReference(ctx context.Context, id string) error {
 	return db.writeKeys(ctx, "forget key", func(tx *gorm.DB) error {
 		forgotten, err := changed(tx, `UPDATE keys SET sealed = ? WHERE id = ? AND state IN ('gone', 'revoked') AND sealed <> ?`, nothing, id, nothing)
 		if err != nil || !forgotten {
@@ -164,9 +164,9 @@ func (db *DB) ForgetKey(ctx context.Context, id string) error {
 	})
 }
 
-// NoteKeyLife says how long what an active key signs may live, if that is longer
+// RaiseLongestLife says how long what an active key signs may live, if that is longer
 // than is known. Moves the change counter then.
-func (db *DB) NoteKeyLife(ctx context.Context, id string, life time.Duration) error {
+func (db *DB) RaiseLongestLife(ctx context.Context, id string, life time.Duration) error {
 	return db.writeKeys(ctx, "note key life", func(tx *gorm.DB) error {
 		longer, err := changed(tx, `UPDATE keys SET longest_life = ? WHERE id = ? AND state = 'active' AND longest_life < ?`,
 			life.Milliseconds(), id, life.Milliseconds())
@@ -177,12 +177,12 @@ func (db *DB) NoteKeyLife(ctx context.Context, id string, life time.Duration) er
 	})
 }
 
-// EndKeys lets go of the retired keys whose time is over: the private half is
+// EndExpiredKeys lets go of the retired keys whose time is over: the private half is
 // destroyed, the public one stays. A line without an active key keeps what it has,
 // unless it was retired.
 // Keys that are gone or revoked for longer than keep are deleted. Moves the change
 // counter if there were any, and gives their number. Event key.gone, one per key.
-func (db *DB) EndKeys(ctx context.Context, keep time.Duration, by By) (int, error) {
+func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (int, error) {
 	ended := 0
 	err := db.writeKeys(ctx, "end keys", func(tx *gorm.DB) error {
 		ended = 0
@@ -219,13 +219,13 @@ func (db *DB) EndKeys(ctx context.Context, keep time.Duration, by By) (int, erro
 	return ended, err
 }
 
-// RetireLine ends a line: nothing is signed with it any more. Its active key stays
+// RetireKeyLine ends a line: nothing is signed with it any more. Its active key stays
 // published until its last token is dead, its next one, which has signed nothing, is
 // destroyed. Moves the change counter. Event key.retired.
 //
 // ErrNotFound: it has no active key. ErrConflict: an enabled client wants its ID
 // tokens signed with it; nothing was changed.
-func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration, by By) error {
+func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Duration, by By) error {
 	return db.writeKeys(ctx, "retire line", func(tx *gorm.DB) error {
 		var clients []Client
 		if err := tx.Where("disabled_at = 0").Find(&clients).Error; err != nil {
@@ -254,10 +254,10 @@ func (db *DB) RetireLine(ctx context.Context, line string, margin time.Duration,
 	})
 }
 
-// SettleKeyTimes lets the times of keys that lie ahead of at count from at: they
+// ClampKeyTimes lets the times of keys that lie ahead of at count from at: they
 // were written under a clock that was ahead, and would keep a line from rotating
 // and a retired key from going. Moves the change counter.
-func (db *DB) SettleKeyTimes(ctx context.Context, margin time.Duration, at time.Time) error {
+func (db *DB) ClampKeyTimes(ctx context.Context, margin time.Duration, at time.Time) error {
 	now := At(at)
 	return db.writeKeys(ctx, "settle key times", func(tx *gorm.DB) error {
 		for _, set := range []string{

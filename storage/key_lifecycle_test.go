@@ -20,7 +20,7 @@ const (
 // line starts a line and gives its active and its next key as they are read.
 func (w *world) line(t *testing.T, name string) (active, next storage.Key) {
 	t.Helper()
-	if _, err := w.StartLines(t.Context(), firstKeys(name), storage.By{At: noon}); err != nil {
+	if _, err := w.StartKeyLines(t.Context(), firstKeys(name), storage.By{At: noon}); err != nil {
 		t.Fatal(err)
 	}
 	return w.keyIn(t, name, storage.KeyActive), w.keyIn(t, name, storage.KeyNext)
@@ -70,7 +70,7 @@ func (w *world) changes(t *testing.T) int64 {
 func TestRotateKeys_MovesALineOn(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		active, next := w.line(t, "ES256")
-		if err := w.NoteKeyLife(t.Context(), active.ID, time.Hour); err != nil {
+		if err := w.RaiseLongestLife(t.Context(), active.ID, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		before, r, at := w.changes(t), w.rotation(t, "ES256"), noon.Add(24*time.Hour)
@@ -80,7 +80,7 @@ func TestRotateKeys_MovesALineOn(t *testing.T) {
 		// The longest life while it signed counts, not today's.
 		retired := w.keyIn(t, "ES256", storage.KeyRetired)
 		if retired.ID != active.ID || retired.RetiredAt != storage.At(at) || retired.GoneAt != storage.At(at.Add(time.Hour+margin)) ||
-			retired.LastTokenDies() != storage.At(at.Add(time.Hour)) {
+			retired.LastTokenExpiry() != storage.At(at.Add(time.Hour)) {
 			t.Errorf("retired: %+v", retired)
 		}
 		if k := w.keyIn(t, "ES256", storage.KeyActive); k.ID != next.ID || k.ActivatedAt != storage.At(at) || k.LongestLife != life {
@@ -178,7 +178,7 @@ func TestEndKeys_DestroysPrivateHalvesAndDeletesTheOld(t *testing.T) {
 			{"kept for id_token_hint", goneAt.Add(keep - time.Millisecond), 0},
 			{"deleted", goneAt.Add(keep), 1},
 		} {
-			if n, err := w.EndKeys(t.Context(), keep, storage.By{At: step.at}); err != nil || n != step.want {
+			if n, err := w.EndExpiredKeys(t.Context(), keep, storage.By{At: step.at}); err != nil || n != step.want {
 				t.Errorf("%s: %d, %v; want %d", step.what, n, err, step.want)
 			}
 			if k := w.keyIn(t, "ES256", storage.KeyGone); step.what == "in time" && (len(k.Sealed) != 0 || k.Public == "") {
@@ -200,20 +200,20 @@ func TestKY09_EndKeys_LineWithoutActiveKeyKeepsWhatItHas(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n, err := w.EndKeys(t.Context(), time.Hour, storage.By{At: noon}); n != 0 || err != nil {
+		if n, err := w.EndExpiredKeys(t.Context(), time.Hour, storage.By{At: noon}); n != 0 || err != nil {
 			t.Errorf("%d ended, %v: want none", n, err)
 		}
 	})
 }
 
-func TestKY09_SettleKeyTimes_TakesTheFutureBack(t *testing.T) {
+func TestKY09_ClampKeyTimes_TakesTheFutureBack(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "ES256")
 		ahead := noon.Add(365 * 24 * time.Hour)
 		if err := w.RotateKeys(t.Context(), []storage.KeyRotation{w.rotation(t, "ES256")}, storage.By{At: ahead}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.SettleKeyTimes(t.Context(), margin, noon); err != nil {
+		if err := w.ClampKeyTimes(t.Context(), margin, noon); err != nil {
 			t.Fatal(err)
 		}
 		for _, k := range w.keys(t) {
@@ -268,7 +268,7 @@ func TestRewrapKeys_AllOrNone(t *testing.T) {
 	})
 }
 
-func TestRetireLine_NotWhileAClientAsksForIt(t *testing.T) {
+func TestRetireKeyLine_NotWhileAClientAsksForIt(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.line(t, "EdDSA")
 		c := storagetest.NewClient(storage.Web, "edwards", "Edwards")
@@ -277,21 +277,21 @@ func TestRetireLine_NotWhileAClientAsksForIt(t *testing.T) {
 		if err := w.CreateClient(t.Context(), c, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		wantError(t, "a client asks for it", w.RetireLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrConflict)
+		wantError(t, "a client asks for it", w.RetireKeyLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrConflict)
 		if k := w.keyIn(t, "EdDSA", storage.KeyActive); k.ID == "" {
 			t.Error("its key signs no more")
 		}
 		if err := w.SetClientEnabled(t.Context(), "edwards", false, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.RetireLine(t.Context(), "EdDSA", margin, storage.By{At: noon}); err != nil {
+		if err := w.RetireKeyLine(t.Context(), "EdDSA", margin, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if k := w.keyIn(t, "EdDSA", storage.KeyGone); len(k.Sealed) != 0 || k.ID == "" {
 			t.Errorf("the next key: %+v", k)
 		}
-		wantError(t, "again", w.RetireLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrNotFound)
-		if n, err := w.EndKeys(t.Context(), time.Hour, storage.By{At: noon.Add(margin)}); err != nil || n != 1 {
+		wantError(t, "again", w.RetireKeyLine(t.Context(), "EdDSA", margin, storage.By{At: noon}), storage.ErrNotFound)
+		if n, err := w.EndExpiredKeys(t.Context(), time.Hour, storage.By{At: noon.Add(margin)}); err != nil || n != 1 {
 			t.Errorf("%d ended, %v: want its last key", n, err)
 		}
 	})
@@ -302,19 +302,19 @@ func TestRetireLine_NotWhileAClientAsksForIt(t *testing.T) {
 func TestForgetKey_DropsTheReferenceOfAKeyOutOfUse(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		active, next := w.line(t, "ES256")
-		reference := []byte{storage.SealedElsewhere, 'r'}
+		reference := []byte{storage.ExternalKeyMarker, 'r'}
 		if _, err := w.RewrapKeys(t.Context(), func(storage.Key) ([]byte, error) { return reference, nil }, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.RevokeKey(t.Context(), storage.KeyRevocation{Key: active}, storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
-		if k := w.keyIn(t, "ES256", storage.KeyRevoked); k.ID != active.ID || !k.Elsewhere() {
+		if k := w.keyIn(t, "ES256", storage.KeyRevoked); k.ID != active.ID || !k.IsExternal() {
 			t.Errorf("revoked: %+v, want its reference kept", k)
 		}
 		before := w.changes(t)
 		for _, id := range []string{active.ID, next.ID, active.ID} { // one that is in use keeps it
-			if err := w.ForgetKey(t.Context(), id); err != nil {
+			if err := w.ClearKeyReference(t.Context(), id); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -19,13 +19,13 @@ func firstKeys(lines ...string) []storage.Key {
 	return keys
 }
 
-func TestStartLines_StartsWhatIsMissing(t *testing.T) {
+func TestStartKeyLines_StartsWhatIsMissing(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		first := firstKeys("ES256")
-		if n, err := w.StartLines(t.Context(), first, storage.By{At: noon}); err != nil || n != 2 {
+		if n, err := w.StartKeyLines(t.Context(), first, storage.By{At: noon}); err != nil || n != 2 {
 			t.Fatalf("started %d, %v: want 2", n, err)
 		}
-		if n, err := w.StartLines(t.Context(), firstKeys("ES256", "RS256"), storage.By{At: noon}); err != nil || n != 2 {
+		if n, err := w.StartKeyLines(t.Context(), firstKeys("ES256", "RS256"), storage.By{At: noon}); err != nil || n != 2 {
 			t.Fatalf("started %d, %v: want the two of RS256", n, err)
 		}
 		keys, err := w.Keys(t.Context())
@@ -43,12 +43,12 @@ func TestStartLines_StartsWhatIsMissing(t *testing.T) {
 	})
 }
 
-func TestStartLines_OneOfManyAtOnceWins(t *testing.T) {
+func TestStartKeyLines_OneOfManyAtOnceWins(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		handles := []*storage.DB{w.DB, w.backend.Open(t)}
 		won := make([]int, 8)
 		results := together(len(won), func(i int) (err error) {
-			won[i], err = handles[i%2].StartLines(t.Context(), firstKeys("ES256", storage.InternalLine), storage.By{At: noon})
+			won[i], err = handles[i%2].StartKeyLines(t.Context(), firstKeys("ES256", storage.InternalLine), storage.By{At: noon})
 			return err
 		})
 		if counts := tally(results); counts["ok"] != len(won) {
@@ -67,7 +67,7 @@ func TestStartLines_OneOfManyAtOnceWins(t *testing.T) {
 
 func TestKeys_SchemaAllowsOneActiveAndOneNextPerLine(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		if _, err := w.StartLines(t.Context(), firstKeys("ES256"), storage.By{At: noon}); err != nil {
+		if _, err := w.StartKeyLines(t.Context(), firstKeys("ES256"), storage.By{At: noon}); err != nil {
 			t.Fatal(err)
 		}
 		for _, state := range []storage.KeyState{storage.KeyActive, storage.KeyNext} {

@@ -74,7 +74,7 @@ func (db *DB) Reserve(ctx context.Context, limits []Limit, at time.Time) (Reserv
 //
 // *ThrottledError: one of the limits is used up.
 func (db *DB) CountFailure(ctx context.Context, limits []Limit, e Event, at time.Time) error {
-	if err := db.HasAttempts(ctx, limits, at); err != nil {
+	if err := db.CheckAttempts(ctx, limits, at); err != nil {
 		return err
 	}
 	return db.write(ctx, "count failure", func(tx *gorm.DB) error {
@@ -85,12 +85,12 @@ func (db *DB) CountFailure(ctx context.Context, limits []Limit, e Event, at time
 	})
 }
 
-// HasAttempts asks whether all limits allow a further attempt now. It counts nothing
+// CheckAttempts asks whether all limits allow a further attempt now. It counts nothing
 // and promises nothing: it keeps whoever is over a limit, and goes on trying, from
 // the writer.
 //
 // *ThrottledError: one of the limits is used up.
-func (db *DB) HasAttempts(ctx context.Context, limits []Limit, at time.Time) error {
+func (db *DB) CheckAttempts(ctx context.Context, limits []Limit, at time.Time) error {
 	if err := checkLimits(limits); err != nil {
 		return fmt.Errorf("read limits: %w", err)
 	}

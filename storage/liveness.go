@@ -69,7 +69,7 @@ func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time)
 	stale := At(at.Add(-seenEvery))
 	args := append([]any{stale, At(at), stale, At(at), sessionID, userID}, sessionNow(at)...)
 	var t touched
-	found, err := touchLive.Row(tx, []any{(*int64)(&t.made), &t.connector, &t.identity}, append(args, clientID, clientID)...)
+	found, err := touchLive.QueryRow(tx, []any{(*int64)(&t.made), &t.connector, &t.identity}, append(args, clientID, clientID)...)
 	if err != nil {
 		return touched{}, err
 	}

@@ -20,11 +20,11 @@ func whySessionDead(tx *gorm.DB, userID, sessionID, clientID string, at time.Tim
 
 func deadBy(s engine.Statement, tx *gorm.DB, args ...any) error {
 	var what string
-	found, err := s.Row(tx, []any{&what}, args...)
+	found, err := s.QueryRow(tx, []any{&what}, args...)
 	if err != nil || !found {
 		return ErrRevoked
 	}
-	return &DeadError{what}
+	return &RevokedError{what}
 }
 
 var (

@@ -203,7 +203,7 @@ func TestSS16_ChangePasswordRacesWithRefresh(t *testing.T) {
 				return err
 			}
 			g := grants[i%2]
-			_, err := w.RotateGrant(t.Context(), storage.Rotation{
+			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{
 				GrantID: g.ID, UserID: g.UserID, ClientID: g.ClientID, Generation: 1, Grace: time.Minute,
 			}, func(storage.Grant) error { return nil }, noon)
 			return err

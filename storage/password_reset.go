@@ -13,8 +13,8 @@ import (
 type PasswordReset struct {
 	UserID   string
 	Hash     string
-	Reason   string   // a stable code for the events
-	Unproven Unproven // typing a password proves no address
+	Reason   string         // a stable code for the events
+	Unproven UnprovenPolicy // typing a password proves no address
 	From     Origin
 }
 

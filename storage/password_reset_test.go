@@ -90,7 +90,7 @@ func TestResetPassword_NothingSlipsThroughARace(t *testing.T) {
 				}, noon)
 				return err
 			}
-			_, err := w.RotateGrant(t.Context(), storage.Rotation{
+			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{
 				GrantID: g.ID, Generation: g.Generation, UserID: w.user.ID, ClientID: w.client.ID, Grace: time.Minute,
 			}, func(storage.Grant) error { return nil }, at)
 			return err

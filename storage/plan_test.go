@@ -27,7 +27,7 @@ var noUseCases = []string{"Calls", "Close", "Ping", "ClockOffset", "Write", "Rea
 // ofOperators are use cases of keys and leases, which are few, and those that are
 // about everything.
 var ofOperators = []string{
-	"AddNextKey", "EndKeys", "ForgetKey", "JWKSReaders", "MarkRestored", "NoteJWKSReaders", "NoteKeyLife", "RetireLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "SettleKeyTimes", "TakeLease", "ReturnLease",
+	"AddNextKey", "EndExpiredKeys", "ClearKeyReference", "JWKSReaders", "MarkRestored", "RecordJWKSReaders", "RaiseLongestLife", "RetireKeyLine", "RevokeKey", "RewrapKeys", "RewrapTokens", "RotateKeys", "ClampKeyTimes", "TakeLease", "ReturnLease",
 }
 
 // call is one use case, run for the statements it executes.
@@ -43,10 +43,10 @@ func everyUseCase(t *testing.T, w *world) []call {
 	until := storage.At(noon.Add(24 * time.Hour))
 	identity := storage.Identity{Connector: "google", Issuer: "https://accounts.example", Subject: "1", UserID: w.user.ID}
 	limits := []storage.Limit{{Key: "a", Max: 1, Window: time.Minute}, {Key: "b", Max: 2, Window: time.Minute}}
-	rotation := func(generation int64) storage.Rotation {
-		return storage.Rotation{GrantID: "gid request code", Generation: generation, UserID: w.user.ID, ClientID: w.client.ID, Grace: time.Hour, From: from}
+	rotation := func(generation int64) storage.GrantRotation {
+		return storage.GrantRotation{GrantID: "gid request code", Generation: generation, UserID: w.user.ID, ClientID: w.client.ID, Grace: time.Hour, From: from}
 	}
-	online := func(r storage.Rotation) storage.Rotation {
+	online := func(r storage.GrantRotation) storage.GrantRotation {
 		r.Online = true
 		return r
 	}
@@ -57,7 +57,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 	signIn := func(handle string) storage.SignIn {
 		return storage.SignIn{UserID: w.user.ID, HandleHash: handle, Request: "r", IdleFor: time.Hour, AbsoluteFor: time.Hour, From: from}
 	}
-	redemption := func(request, code string) storage.Redemption {
+	redemption := func(request, code string) storage.CodeRedemption {
 		r := w.redemption(request, code, noon)
 		r.From = from
 		return r
@@ -86,7 +86,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return w.UpdateProfile(ctx, w.user.ID, storage.Profile{Seen: 1}, storage.By{From: from, At: noon})
 		}},
 		{"OpenSetup", func() error { return w.OpenSetup(ctx, "link", later, storage.By{From: from, At: noon}) }},
-		{"SetupOpen", func() error { _, err := w.SetupOpen(ctx, "link", noon); return err }},
+		{"IsSetupOpen", func() error { _, err := w.IsSetupOpen(ctx, "link", noon); return err }},
 		{"CompleteSetup", func() error {
 			_, err := w.CompleteSetup(ctx, "link", storage.User{Email: "root@example.com"}, "hash", storage.By{From: from, At: noon})
 			return err
@@ -103,14 +103,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"ReplaceSecret", func() error {
 			return w.ReplaceSecret(ctx, "web", strings.Repeat("a", 64), time.Hour, storage.By{From: from, At: noon})
 		}},
-		{"StartLines", func() error {
-			_, err := w.StartLines(ctx, firstKeys("ES256"), storage.By{From: from, At: noon})
+		{"StartKeyLines", func() error {
+			_, err := w.StartKeyLines(ctx, firstKeys("ES256"), storage.By{From: from, At: noon})
 			return err
 		}},
 		{"Keys", func() error { _, err := w.Keys(ctx); return err }},
 		{"Reserve", func() error { _, err := w.Reserve(ctx, limits, noon); return err }},
 		{"Reserve", func() error { _, err := w.Reserve(ctx, limits, noon); return err }},
-		{"HasAttempts", func() error { return w.HasAttempts(ctx, limits, noon) }},
+		{"CheckAttempts", func() error { return w.CheckAttempts(ctx, limits, noon) }},
 		{"CountFailure", func() error { return w.CountFailure(ctx, limits, storage.Event{}, noon) }},
 		{"GiveBack", func() error {
 			return w.GiveBack(ctx, storage.Reservation{Keys: []string{fmt.Sprint(storage.At(noon.Add(time.Minute)), " a")}}, noon)
@@ -157,21 +157,21 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "code"), noon); return err }},
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "sibling"), noon); return err }},
 		{"SpendCode", func() error {
-			return w.SpendCode(ctx, storage.CodeRefusal{RequestID: "r3", CodeID: "c", SpentUntil: until, EndsReplayed: true}, storage.By{From: from, At: noon})
+			return w.SpendCode(ctx, storage.CodeRefusal{RequestID: "r3", CodeID: "c", SpentUntil: until, RevokesReplayed: true}, storage.By{From: from, At: noon})
 		}},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "", noon); return err }},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "jti", noon); return err }},
 		{"LiveOnlineGrant", func() error { _, _, err := w.LiveOnlineGrant(ctx, "gid request code", "jti", noon); return err }},
-		{"Refreshed", func() error { _, err := w.Refreshed(ctx, rotation(1), noon); return err }},
-		{"Refreshed", func() error { _, err := w.Refreshed(ctx, online(rotation(1)), noon); return err }},
+		{"Refreshed", func() error { _, err := w.RefreshableGrant(ctx, rotation(1), noon); return err }},
+		{"Refreshed", func() error { _, err := w.RefreshableGrant(ctx, online(rotation(1)), noon); return err }},
 		{"RotateGrant", func() error { return rotate(1) }},
 		{"RotateGrant", func() error { return rotate(1) }}, // within the grace
-		{"ConnectedOf", func() error { _, err := w.ConnectedOf(ctx, w.user.ID, noon); return err }},
+		{"ConnectedClientsOf", func() error { _, err := w.ConnectedClientsOf(ctx, w.user.ID, noon); return err }},
 		{"ClientsBySession", func() error { _, err := w.ClientsBySession(ctx, w.user.ID, noon); return err }},
 		{"RevokeToken", func() error {
 			return w.RevokeToken(ctx, storage.TokenRevocation{JTI: "jti", ClientID: "web", GrantID: "gid request code", Expires: until}, storage.By{From: from, At: noon})
 		}},
-		{"TokenRevoked", func() error { _, err := w.TokenRevoked(ctx, "jti", storage.At(noon)); return err }},
+		{"TokenRevoked", func() error { _, err := w.IsTokenRevoked(ctx, "jti", storage.At(noon)); return err }},
 		{"RotateGrant", func() error { return rotate(0) }}, // replayed
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "code"), noon); return err }},
 		{"RevokeGrant", func() error {
@@ -182,7 +182,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"ProveAddress", func() error {
 			u := w.createUser(t, storage.NewID("p")+"@example.com")
-			_, err := w.ProveAddress(ctx, storage.Proof{
+			_, err := w.ProveAddress(ctx, storage.AddressProof{
 				UserID: u.ID, Email: u.Email, By: storage.ByUpstream, SessionID: w.session.ID, FreshFor: time.Minute, From: from,
 			}, noon)
 			return err
@@ -196,35 +196,35 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"IdentitiesOf", func() error { _, err := w.IdentitiesOf(ctx, w.user.ID); return err }},
-		{"WaysOf", func() error { _, err := w.WaysOf(ctx, w.user.ID); return err }},
+		{"SignInMethodsOf", func() error { _, err := w.SignInMethodsOf(ctx, w.user.ID); return err }},
 		{"SignInThrough", func() error {
-			a := storage.Arrival{
+			a := storage.ConnectorSignIn{
 				Identity: identity, AttemptID: "a1", Until: until, SignIn: signIn("h5"), Proof: storage.ByUpstream,
-				Fill: storage.Profile{Name: "A"}, Groups: &storage.SaidGroups{Names: []string{"staff"}}, FreshFor: time.Nanosecond,
+				Fill: storage.Profile{Name: "A"}, Groups: &storage.AssertedGroups{Names: []string{"staff"}}, FreshFor: time.Nanosecond,
 			}
 			a.Identity.Email, a.SignIn.Replaces = w.user.Email, "handle of alice"
 			_, err := w.SignInThrough(ctx, a, noon.Add(2*time.Millisecond))
 			return err
 		}},
 		{"SignInThrough", func() error {
-			a := storage.Arrival{
+			a := storage.ConnectorSignIn{
 				Identity: identity, AttemptID: "a2", Until: until, SignIn: signIn("h6"), NewUser: storage.User{Email: "carol@example.com"},
-				Fill: storage.Profile{PreferredUsername: "carol"}, Groups: &storage.SaidGroups{Names: []string{"staff"}},
+				Fill: storage.Profile{PreferredUsername: "carol"}, Groups: &storage.AssertedGroups{Names: []string{"staff"}},
 			}
 			a.Identity.UserID, a.Identity.Subject = "", "2"
 			_, err := w.SignInThrough(ctx, a, noon)
 			return err
 		}},
-		{"ForgetGroups", func() error {
-			_, _, err := w.ForgetGroups(ctx, storage.GroupSource{Connector: "google"}, storage.By{From: from, At: noon})
+		{"RemoveUnconfiguredGroups", func() error {
+			_, _, err := w.RemoveUnconfiguredGroups(ctx, storage.GroupSource{Connector: "google"}, storage.By{From: from, At: noon})
 			return err
 		}},
-		{"ForgetGroups", func() error {
-			_, _, err := w.ForgetGroups(ctx, storage.GroupSource{Connector: "google", Issuers: []string{"a", "b"}}, storage.By{From: from, At: noon})
+		{"RemoveUnconfiguredGroups", func() error {
+			_, _, err := w.RemoveUnconfiguredGroups(ctx, storage.GroupSource{Connector: "google", Issuers: []string{"a", "b"}}, storage.By{From: from, At: noon})
 			return err
 		}},
-		{"GatherStrayGroups", func() error {
-			_, err := w.GatherStrayGroups(ctx, storage.By{From: from, At: noon})
+		{"CorrectStrayGroups", func() error {
+			_, err := w.CorrectStrayGroups(ctx, storage.By{From: from, At: noon})
 			return err
 		}},
 		{"AttachedTo", func() error { _, err := w.AttachedTo(ctx, w.user.ID, noon); return err }},
@@ -238,20 +238,20 @@ func everyUseCase(t *testing.T, w *world) []call {
 			return err
 		}},
 		{"Unlink", func() error {
-			return w.Unlink(ctx, storage.IdentityRemoval{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
+			return w.UnlinkIdentity(ctx, storage.IdentityRemoval{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
 		}},
-		{"ServeConnectors", func() error {
-			_, err := w.ServeConnectors(ctx, storage.ConnectorPresence{Node: "node", Connectors: []string{"google", "gone"}, For: time.Minute}, noon)
+		{"AnnounceConnectors", func() error {
+			_, err := w.AnnounceConnectors(ctx, storage.ConnectorPresence{Node: "node", Connectors: []string{"google", "gone"}, HoldsFor: time.Minute}, noon)
 			return err
 		}},
-		{"ServeConnectors", func() error {
-			_, err := w.ServeConnectors(ctx, storage.ConnectorPresence{Node: "node"}, noon)
+		{"AnnounceConnectors", func() error {
+			_, err := w.AnnounceConnectors(ctx, storage.ConnectorPresence{Node: "node"}, noon)
 			return err
 		}},
-		{"LeaveConnectors", func() error { return w.LeaveConnectors(ctx, "node", time.Second, noon) }},
-		{"EndSessionsThrough", func() error {
+		{"ReleaseConnectors", func() error { return w.ReleaseConnectors(ctx, "node", time.Second, noon) }},
+		{"EndConnectorSessions", func() error {
 			w.through(t, w.createUser(t, storage.NewID("g")+"@example.com").ID, "gone", storage.NewID("s"), "")
-			_, _, err := w.EndSessionsThrough(ctx, "gone", storage.By{From: from, At: later})
+			_, _, err := w.EndConnectorSessions(ctx, "gone", storage.By{From: from, At: later})
 			return err
 		}},
 		{"EndSession", func() error {
@@ -282,14 +282,14 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SignOutEverywhere", func() error { return w.SignOutEverywhere(ctx, w.user.ID, "asked", storage.By{From: from, At: later}) }},
 		{"SetUserEnabled", func() error { return w.SetUserEnabled(ctx, w.user.ID, false, storage.By{From: from, At: later}) }},
 		{"ReviseUser", func() error {
-			_, err := w.ReviseUser(ctx, storage.Revision{
+			_, err := w.ReviseUser(ctx, storage.UserRevision{
 				UserID: w.user.ID, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil }, From: from,
 			}, later)
 			return err
 		}},
 		{"ReviseUser", func() error {
 			verified := true
-			_, err := w.ReviseUser(ctx, storage.Revision{
+			_, err := w.ReviseUser(ctx, storage.UserRevision{
 				UserID: w.createUser(t, storage.NewID("v")+"@example.com").ID, Revise: func(*storage.User) error { return nil }, Verified: &verified, From: from,
 			}, later)
 			return err
@@ -304,24 +304,24 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"DeleteUser", func() error { return w.DeleteUser(ctx, w.user.ID, storage.By{From: from, At: later}) }},
 		{"DeleteClient", func() error { return w.DeleteClient(ctx, "robot", storage.By{From: from, At: later}) }},
 		{"SetClientEnabled", func() error { return w.SetClientEnabled(ctx, "web", false, storage.By{From: from, At: later}) }},
-		{"NoteConnector", func() error {
-			return w.NoteConnector(ctx, storage.ConnectorHealth{Connector: "google", SucceededAt: until})
+		{"UpdateConnectorHealth", func() error {
+			return w.UpdateConnectorHealth(ctx, storage.ConnectorHealth{Connector: "google", SucceededAt: until})
 		}},
 		{"StartSweep", func() error { _, _, err := w.StartSweep(ctx, "node", noon); return err }},
-		{"SweepRemains", func() error {
-			for _, kind := range storage.AllRemains {
-				if _, err := w.SweepRemains(ctx, kind, later); err != nil {
+		{"SweepRows", func() error {
+			for _, kind := range storage.SweepRules {
+				if _, err := w.SweepRows(ctx, kind, later); err != nil {
 					return err
 				}
 			}
 			return nil
 		}},
 		{"SweepSessions", func() error {
-			_, _, err := w.SweepSessions(ctx, storage.SessionWalk{}, noon.AddDate(1, 0, 0))
+			_, _, err := w.SweepSessions(ctx, storage.SessionCursor{}, noon.AddDate(1, 0, 0))
 			return err
 		}},
 		{"SweepSessions", func() error {
-			_, _, err := w.SweepSessions(ctx, storage.SessionWalk{Expired: true}, noon.AddDate(1, 0, 0))
+			_, _, err := w.SweepSessions(ctx, storage.SessionCursor{Expired: true}, noon.AddDate(1, 0, 0))
 			return err
 		}},
 		{"ConnectorHealth", func() error { _, err := w.ConnectorHealth(ctx); return err }},

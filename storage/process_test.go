@@ -115,7 +115,7 @@ func childRedeems(c storage.Config, orders *bufio.Scanner) error {
 	}
 	defer db.Close()
 	for orders.Scan() {
-		var r storage.Redemption
+		var r storage.CodeRedemption
 		if err := json.Unmarshal(orders.Bytes(), &r); err != nil {
 			return err
 		}
@@ -127,7 +127,7 @@ func childRedeems(c storage.Config, orders *bufio.Scanner) error {
 }
 
 // race redeems one code n times at once.
-func race(db *storage.DB, r storage.Redemption, n int) []error {
+func race(db *storage.DB, r storage.CodeRedemption, n int) []error {
 	return together(n, func(i int) error {
 		mine := r
 		mine.Grant.ID = storage.NewID("gid")
@@ -212,7 +212,7 @@ func childOpens(c storage.Config, orders *bufio.Scanner) error {
 		return err
 	}
 	defer db.Close()
-	n, err := db.StartLines(context.Background(), firstKeys("ES256", "RS256"), storage.By{At: noon})
+	n, err := db.StartKeyLines(context.Background(), firstKeys("ES256", "RS256"), storage.By{At: noon})
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ const (
 // ended. It reports whether the user has so many.
 func trimSessions(tx *gorm.DB, s Session, by By) (crowded bool, err error) {
 	var rows int64
-	if _, err := countSessions.Row(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessionRows {
+	if _, err := countSessions.QueryRow(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessionRows {
 		return false, err
 	}
 	deleted, err := deleteSurplus(tx, s, min(rows-MaxSessionRows, surplusBatch), by.At)

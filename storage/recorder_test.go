@@ -63,7 +63,7 @@ func (r *Recorder) add(text string, args []any) error {
 // Record puts a recorder between gorm and the drivers' pools.
 func (db *DB) Record(ctx context.Context) (*Recorder, error) {
 	r := &Recorder{}
-	return r, db.engine.Wrap(ctx, func(pool gorm.ConnPool) gorm.ConnPool { return recordOn(pool, r) })
+	return r, db.engine.WrapConnections(ctx, func(pool gorm.ConnPool) gorm.ConnPool { return recordOn(pool, r) })
 }
 
 // recordOn takes the place of a recorder that is there.

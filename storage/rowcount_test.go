@@ -47,7 +47,7 @@ var writers = []struct {
 }{
 	{"an old refresh token within the grace", 1, func(t *testing.T, w *world) func(int) error {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
-		rotate := storage.Rotation{GrantID: g.ID, Generation: 1, UserID: g.UserID, ClientID: g.ClientID, Grace: time.Minute}
+		rotate := storage.GrantRotation{GrantID: g.ID, Generation: 1, UserID: g.UserID, ClientID: g.ClientID, Grace: time.Minute}
 		keep := func(storage.Grant) error { return nil }
 		if _, err := w.RotateGrant(t.Context(), rotate, keep, noon); err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ var writers = []struct {
 	{"a refresh token that is much too old", 1, func(t *testing.T, w *world) func(int) error {
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
 		return func(int) error {
-			_, err := w.RotateGrant(t.Context(), storage.Rotation{GrantID: g.ID, Generation: 7, UserID: g.UserID, ClientID: g.ClientID},
+			_, err := w.RotateGrant(t.Context(), storage.GrantRotation{GrantID: g.ID, Generation: 7, UserID: g.UserID, ClientID: g.ClientID},
 				func(storage.Grant) error { return nil }, noon)
 			return orElse(err, storage.ErrReplayed, storage.ErrRevoked)
 		}
@@ -155,7 +155,7 @@ var writers = []struct {
 	}},
 	{"trips to an upstream that fail", 1, func(t *testing.T, w *world) func(int) error {
 		return func(i int) error {
-			return w.NoteConnector(t.Context(), storage.ConnectorHealth{Connector: "google", FailedAt: storage.Millis(i + 1), FailureReason: fmt.Sprint(i)})
+			return w.UpdateConnectorHealth(t.Context(), storage.ConnectorHealth{Connector: "google", FailedAt: storage.Millis(i + 1), FailureReason: fmt.Sprint(i)})
 		}
 	}},
 }
@@ -330,7 +330,7 @@ func TestSignIn_MakesRoomAmongVeryManySessions(t *testing.T) {
 // hold stays, and so does an offline grant.
 func TestRedeemCode_GrantsThatAreOfNoMoreUseMakeRoom(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
-		redeem := func(request string, change func(*storage.Redemption), at time.Time) storage.Grant {
+		redeem := func(request string, change func(*storage.CodeRedemption), at time.Time) storage.Grant {
 			t.Helper()
 			r := w.redemption(request, "c", at)
 			if change != nil {
@@ -343,15 +343,15 @@ func TestRedeemCode_GrantsThatAreOfNoMoreUseMakeRoom(t *testing.T) {
 			return g
 		}
 		// The end of an id decides whether a redemption looks.
-		named := func(id string) func(*storage.Redemption) {
-			return func(r *storage.Redemption) { r.Grant.ID = id }
+		named := func(id string) func(*storage.CodeRedemption) {
+			return func(r *storage.CodeRedemption) { r.Grant.ID = id }
 		}
-		offline := redeem("offline", func(r *storage.Redemption) { r.Grant.ID, r.Grant.Offline = "gid_offline", true }, noon)
+		offline := redeem("offline", func(r *storage.CodeRedemption) { r.Grant.ID, r.Grant.Offline = "gid_offline", true }, noon)
 		other, err := w.SignIn(t.Context(), w.signInOf(w.user.ID, "another browser", ""), noon)
 		if err != nil {
 			t.Fatal(err)
 		}
-		elsewhere := redeem("elsewhere", func(r *storage.Redemption) { r.Grant.ID, r.Grant.SessionID = "gid_elsewhere", other.ID }, noon)
+		elsewhere := redeem("elsewhere", func(r *storage.CodeRedemption) { r.Grant.ID, r.Grant.SessionID = "gid_elsewhere", other.ID }, noon)
 		for i := range 2*storage.MaxGrants - 2 {
 			redeem(fmt.Sprint("request ", i), named(fmt.Sprintf("gid_%03dx", i)), noon)
 		}

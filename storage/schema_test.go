@@ -37,10 +37,10 @@ func TestCF14_ReadSchemaTellsWhatIsPendingAndTooNew(t *testing.T) {
 			t.Errorf("a newer database: %+v, %v", s, err)
 		}
 		set(`UPDATE instance SET oldest_program = 999`)
-		if s, err = look(); !errors.Is(err, storage.ErrOutdated) || s.Newest != 999 {
+		if s, err = look(); !errors.Is(err, storage.ErrProgramOutdated) || s.Newest != 999 {
 			t.Errorf("a database that needs a newer program: %+v, %v", s, err)
 		}
-		if _, err := storage.Open(t.Context(), b.Config()); !errors.Is(err, storage.ErrOutdated) {
+		if _, err := storage.Open(t.Context(), b.Config()); !errors.Is(err, storage.ErrProgramOutdated) {
 			t.Errorf("open: %v", err)
 		}
 	})

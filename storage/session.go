@@ -52,7 +52,7 @@ func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Ti
 	var u User
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
 		args := append([]any{handleHash}, sessionNow(at)...)
-		return engine.Existing(selectSessionByHandle().Row(q, append(engine.Destinations(&s), engine.Destinations(&u)...), args...))
+		return engine.RequireRow(selectSessionByHandle().QueryRow(q, append(engine.Destinations(&s), engine.Destinations(&u)...), args...))
 	})
 	return s, u, err
 }

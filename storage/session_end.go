@@ -29,7 +29,7 @@ func endSession(tx *gorm.DB, userID, sessionID, reason string, by By) error {
 // endSessionBy is endSession, with what else the event tells.
 func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
 	var rows int64 // of the user
-	ended, err := endOne.Row(tx, []any{&rows}, At(at), cleanText(e.Reason, longestName), e.SessionID, e.UserID)
+	ended, err := endOne.QueryRow(tx, []any{&rows}, At(at), cleanText(e.Reason, longestName), e.SessionID, e.UserID)
 	if err != nil || !ended {
 		return err
 	}

@@ -5,11 +5,11 @@ import "time"
 // Freshness is how new the proof must be of who somebody is. The zero value asks for
 // nothing.
 type Freshness struct {
-	Request    string         // id of the authorization request that asks; "" for none
-	Again      bool           // proved in answer to this request (prompt=login)
-	MaxAge     *time.Duration // proved no longer ago (max_age); nil: any time
-	Known      bool           // the time of the proof must be known (auth_time is required)
-	BestEffort bool           // arriving here counts like a proof: the client's PromptLoginBestEffort
+	Request       string         // id of the authorization request that asks; "" for none
+	Again         bool           // proved in answer to this request (prompt=login)
+	MaxAge        *time.Duration // proved no longer ago (max_age); nil: any time
+	AuthTimeKnown bool           // the time of the proof must be known (auth_time is required)
+	BestEffort    bool           // arriving here counts like a proof: the client's PromptLoginBestEffort
 }
 
 // Meets reports whether the session is fresh enough. It is the only rule about
@@ -29,7 +29,7 @@ func (s Session) Proves(f Freshness, at time.Time) bool {
 	case f.MaxAge != nil:
 		return s.AuthenticatedWithin(*f.MaxAge, at) || s.broughtWithin(*f.MaxAge, f.Request)
 	}
-	return !f.Known || s.AuthTime != 0
+	return !f.AuthTimeKnown || s.AuthTime != 0
 }
 
 // broughtWithin reports whether an upstream answered the request with a proof that was

@@ -41,9 +41,9 @@ func proofs() map[string]storage.Session {
 func TestSession_MeetsFreshness(t *testing.T) {
 	age := func(d time.Duration) *time.Duration { return &d }
 	wishes := map[string]storage.Freshness{
-		"none": {}, "again": {Again: true}, "known": {Known: true},
+		"none": {}, "again": {Again: true}, "known": {AuthTimeKnown: true},
 		"0": {MaxAge: age(0)}, "5m": {MaxAge: age(5 * time.Minute)}, "2h": {MaxAge: age(2 * time.Hour)},
-		"again 5m": {Again: true, MaxAge: age(5 * time.Minute)}, "5m known": {Known: true, MaxAge: age(5 * time.Minute)},
+		"again 5m": {Again: true, MaxAge: age(5 * time.Minute)}, "5m known": {AuthTimeKnown: true, MaxAge: age(5 * time.Minute)},
 	}
 	all := "none again known 0 5m 2h again-5m 5m-known"
 	want := map[string][2]string{ // strictly, and what best effort adds
@@ -105,19 +105,19 @@ func TestSignIn_NothingMakesAProofYounger(t *testing.T) {
 		handle := "handle of alice" // which proved it at noon by a password
 		for i, c := range []struct {
 			name     string
-			asserted *storage.Asserted
+			asserted *storage.AssertedFreshness
 			authTime storage.Millis
 			amr      string
 			fact     storage.FactKind
 			proved   storage.Millis
 		}{
-			{"silent", &storage.Asserted{Connector: "c"}, storage.At(noon), "pwd", storage.FactArrived, 0},
-			{"older", &storage.Asserted{Connector: "c", AuthTime: millis(-2 * time.Hour)}, storage.At(noon), "pwd", storage.FactArrived, millis(-2 * time.Hour)},
-			{"before the epoch", &storage.Asserted{Connector: "c", AuthTime: -5, Again: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
-			{"claims to have asked, does not say when", &storage.Asserted{Connector: "c", Again: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
-			{"newer", &storage.Asserted{Connector: "c", AuthTime: millis(-time.Minute)}, millis(-time.Minute), "fed", storage.FactArrived, millis(-time.Minute)},
-			{"in the future", &storage.Asserted{Connector: "c", AuthTime: millis(time.Minute), Again: true}, millis(0), "fed", storage.FactAuthenticated, 0},
-			{"silent once more", &storage.Asserted{Connector: "d"}, millis(0), "fed", storage.FactArrived, 0},
+			{"silent", &storage.AssertedFreshness{Connector: "c"}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"older", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(-2 * time.Hour)}, storage.At(noon), "pwd", storage.FactArrived, millis(-2 * time.Hour)},
+			{"before the epoch", &storage.AssertedFreshness{Connector: "c", AuthTime: -5, Again: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"claims to have asked, does not say when", &storage.AssertedFreshness{Connector: "c", Again: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"newer", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(-time.Minute)}, millis(-time.Minute), "fed", storage.FactArrived, millis(-time.Minute)},
+			{"in the future", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(time.Minute), Again: true}, millis(0), "fed", storage.FactAuthenticated, 0},
+			{"silent once more", &storage.AssertedFreshness{Connector: "d"}, millis(0), "fed", storage.FactArrived, 0},
 			{"a factor of ours", nil, millis(0), "pwd", storage.FactAuthenticated, 0},
 		} {
 			in := w.signInOf(w.user.ID, c.name, handle)
@@ -144,17 +144,17 @@ func TestSignIn_NothingMakesAProofYounger(t *testing.T) {
 		// Another user's session passes on nothing.
 		bob := w.createUser(t, "bob@example.com")
 		in := w.signInOf(bob.ID, "handle of bob", handle)
-		in.Asserted = &storage.Asserted{Connector: "c"}
+		in.Asserted = &storage.AssertedFreshness{Connector: "c"}
 		if s, err := w.SignIn(t.Context(), in, later); err != nil || s.AuthTime != 0 {
 			t.Errorf("bob came silently: auth_time %d, %v; want none", s.AuthTime, err)
 		}
 	})
 }
 
-func TestWaysOf_ListsWhatAUserHas(t *testing.T) {
+func TestSignInMethodsOf_ListsWhatAUserHas(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		bare := w.createUser(t, "bare@example.com")
-		if ways, err := w.WaysOf(t.Context(), bare.ID); err != nil || len(ways.Connectors) > 0 {
+		if ways, err := w.SignInMethodsOf(t.Context(), bare.ID); err != nil || len(ways.Connectors) > 0 {
 			t.Errorf("of a user without identities: %+v, %v", ways, err)
 		}
 		for _, subject := range []string{"1", "2"} {
@@ -166,10 +166,10 @@ func TestWaysOf_ListsWhatAUserHas(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if ways, err := w.WaysOf(t.Context(), w.user.ID); err != nil || !slices.Equal(ways.Connectors, []string{"github"}) || !ways.Password {
+		if ways, err := w.SignInMethodsOf(t.Context(), w.user.ID); err != nil || !slices.Equal(ways.Connectors, []string{"github"}) || !ways.Password {
 			t.Errorf("of a user with a password and two accounts at GitHub: %+v, %v", ways, err)
 		}
-		if ways, err := w.WaysOf(t.Context(), "usr_nobody"); err != nil || ways.Password || ways.Connectors != nil {
+		if ways, err := w.SignInMethodsOf(t.Context(), "usr_nobody"); err != nil || ways.Password || ways.Connectors != nil {
 			t.Errorf("of nobody: %+v, %v", ways, err)
 		}
 	})

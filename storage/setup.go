@@ -47,8 +47,8 @@ func (db *DB) OpenSetup(ctx context.Context, linkHash string, until time.Time, b
 	})
 }
 
-// SetupOpen reports whether a link still makes the first administrator.
-func (db *DB) SetupOpen(ctx context.Context, linkHash string, at time.Time) (bool, error) {
+// IsSetupOpen reports whether a link still makes the first administrator.
+func (db *DB) IsSetupOpen(ctx context.Context, linkHash string, at time.Time) (bool, error) {
 	if refuseImpossible(linkHash) != nil {
 		return false, nil
 	}

@@ -25,7 +25,7 @@ func openSetup(t *testing.T, db *storage.DB, link string, at time.Time) {
 
 func setupIsOpen(t *testing.T, db *storage.DB, link string, at time.Time) bool {
 	t.Helper()
-	open, err := db.SetupOpen(t.Context(), link, at)
+	open, err := db.IsSetupOpen(t.Context(), link, at)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ type SignIn struct {
 	ClientID    string // for the event
 	ACR         string
 	AMR         []string
-	Asserted    *Asserted // by an upstream; nil: the user proved it here and now
+	Asserted    *AssertedFreshness // by an upstream; nil: the user proved it here and now
 	Persistent  bool
 	IdleFor     time.Duration
 	AbsoluteFor time.Duration
@@ -36,9 +36,9 @@ type SignIn struct {
 	connector string   // for the event: of the identity that came, though a password opens the session
 }
 
-// Asserted is what an upstream says about the freshness of a sign-in. Coming through an
+// AssertedFreshness is what an upstream says about the freshness of a sign-in. Coming through an
 // upstream proves by itself only that somebody has a session there.
-type Asserted struct {
+type AssertedFreshness struct {
 	Connector string
 	AuthTime  Millis // when the person last proved there who they are; 0: it does not say
 	Again     bool   // they did so in answer to this request

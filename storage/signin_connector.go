@@ -9,23 +9,23 @@ import (
 	"gorm.io/gorm"
 )
 
-// Arrival is how a person comes in through a connector: the input of
+// ConnectorSignIn is how a person comes in through a connector: the input of
 // DB.SignInThrough.
-type Arrival struct {
+type ConnectorSignIn struct {
 	Identity  Identity // UserID is set for a user that exists, "" for a new one
 	AttemptID string   // spent in the same transaction
 	Until     Millis   // how long that must be remembered
 	SignIn    SignIn   // UserID is taken from Identity
 
-	// Known: the identity was the user's before. ErrConflict if it is no more.
-	Known bool
+	// Linked: the identity was the user's before. ErrConflict if it is no more.
+	Linked bool
 	// NewUser is made, with a fresh id, when Identity has no UserID. It has no e-mail if
 	// nobody vouches for one.
 	NewUser User
 	// Proof is set if the upstream vouches for Identity.Email, which is then proven
 	// for the user, as in ProveAddress; a new user's counts as proven.
 	Proof Voucher
-	// FreshFor is Proof.FreshFor for the session that the browser came with.
+	// FreshFor is AddressAddressAddressProof.FreshFor for the session that the browser came with.
 	FreshFor time.Duration
 	// Fill is what the upstream says of the person. It fills what is empty, and
 	// later updates what the user has not edited. Its PreferredUsername counts for a new
@@ -34,7 +34,7 @@ type Arrival struct {
 	Fill Profile
 	// Groups are what the upstream says of the person's groups; nil: nothing is known of
 	// them, and they stay as they are.
-	Groups *SaidGroups
+	Groups *AssertedGroups
 }
 
 // SignInThrough spends the attempt and signs a person in through a connector, in
@@ -45,7 +45,7 @@ type Arrival struct {
 // is no longer so (the identity is another user's or was disconnected, the address
 // is taken, proven or another one, the user became an administrator): decide again.
 // ErrRevoked: the user is disabled or gone.
-func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Session, error) {
+func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in through connector: %w", err)
 	}
@@ -70,7 +70,7 @@ func (db *DB) SignInThrough(ctx context.Context, a Arrival, at time.Time) (Sessi
 }
 
 // arrive is the transaction of SignInThrough.
-func (db *DB) arrive(ctx context.Context, a Arrival, settleUser func(*gorm.DB, Arrival, time.Time) error, at time.Time) (in entry, err error) {
+func (db *DB) arrive(ctx context.Context, a ConnectorSignIn, settleUser func(*gorm.DB, ConnectorSignIn, time.Time) error, at time.Time) (in entry, err error) {
 	err = db.write(ctx, "sign in through connector", func(tx *gorm.DB) (err error) {
 		if err := spendAttempt(tx, a.AttemptID, a.Until); err != nil {
 			return err
@@ -99,7 +99,7 @@ func spendAttempt(tx *gorm.DB, id string, until Millis) error {
 }
 
 // newcomer is the user that is made if the identity has none.
-func newcomer(a Arrival, at time.Time) (User, error) {
+func newcomer(a ConnectorSignIn, at time.Time) (User, error) {
 	u := a.NewUser
 	u.ID, u.CreatedAt, u.UpdatedAt = NewID(UserPrefix), At(at), At(at)
 	u.EmailVerified = a.Proof != "" && u.Email != ""
@@ -108,7 +108,7 @@ func newcomer(a Arrival, at time.Time) (User, error) {
 	return u, err
 }
 
-func createArrived(tx *gorm.DB, a Arrival, at time.Time) error {
+func createArrived(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	row := a.NewUser
 	row.PreferredUsername = a.Fill.PreferredUsername
 	if err := nameUser(tx, &row, row); err != nil {
@@ -124,12 +124,12 @@ func createArrived(tx *gorm.DB, a Arrival, at time.Time) error {
 
 // admitArrival checks, under the user's lock, that the caller's decision still
 // holds, and proves the address.
-func (db *DB) admitArrival(tx *gorm.DB, a Arrival, at time.Time) error {
+func (db *DB) admitArrival(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	userID := a.Identity.UserID
 	if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 		return err
 	}
-	if a.Known {
+	if a.Linked {
 		linked, err := isLinked(tx, a.Identity)
 		if err != nil {
 			return err
@@ -149,8 +149,8 @@ func (db *DB) admitArrival(tx *gorm.DB, a Arrival, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	_, err = prove(tx, Proof{UserID: userID, Email: a.Identity.Email, By: a.Proof, From: a.SignIn.From}, own, at)
-	if a.Known && errors.Is(err, ErrConflict) {
+	_, err = prove(tx, AddressProof{UserID: userID, Email: a.Identity.Email, By: a.Proof, From: a.SignIn.From}, own, at)
+	if a.Linked && errors.Is(err, ErrConflict) {
 		err = nil // an address that is not the account's; the identity opens it all the same
 	}
 	return err
@@ -159,7 +159,7 @@ func (db *DB) admitArrival(tx *gorm.DB, a Arrival, at time.Time) error {
 // checkFound is ErrConflict unless the user, whom the address alone has found, has
 // that address still, proven or not as the caller saw it. No upstream opens the account
 // of an administrator by its address.
-func checkFound(tx *gorm.DB, a Arrival) error {
+func checkFound(tx *gorm.DB, a ConnectorSignIn) error {
 	var found []User
 	err := tx.Select("email_canonical", "email_verified", "admin").Where("id = ?", a.Identity.UserID).Limit(1).Find(&found).Error
 	if err != nil || len(found) == 0 {
@@ -174,7 +174,7 @@ func checkFound(tx *gorm.DB, a Arrival) error {
 }
 
 // attach links the identity, or notes it as used, and takes over what the upstream says.
-func attach(tx *gorm.DB, a Arrival, at time.Time) error {
+func attach(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	by := By{From: a.SignIn.From, At: at}
 	if err := link(tx, a.Identity, by); err != nil {
 		return err
@@ -197,9 +197,9 @@ func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 		return err
 	}
 	own := ProfileOf(u)
-	said := own.following(p.storable(), detail.Said)
-	if said != detail.Said {
-		detail.Said = said
+	said := own.following(p.storable(), detail.UpstreamProfile)
+	if said != detail.UpstreamProfile {
+		detail.UpstreamProfile = said
 		if err := setDetail(tx, i, detail); err != nil {
 			return err
 		}

@@ -19,14 +19,14 @@ func BenchmarkStatement_BesideGorm(b *testing.B) {
 	}{
 		{"read past gorm", func(tx *gorm.DB, id string) error {
 			var g storage.Grant
-			return engine.Existing(grantByID.Row(tx, engine.Destinations(&g), id))
+			return engine.RequireRow(grantByID.QueryRow(tx, engine.Destinations(&g), id))
 		}},
 		{"read through gorm", func(tx *gorm.DB, id string) error {
 			var g storage.Grant
 			return tx.Where("id = ?", id).Take(&g).Error
 		}},
 		{"write past gorm", func(tx *gorm.DB, id string) error {
-			_, err := seenGrant.Changes(tx, 1, id)
+			_, err := seenGrant.Exec(tx, 1, id)
 			return err
 		}},
 		{"write through gorm", func(tx *gorm.DB, id string) error {

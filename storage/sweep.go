@@ -17,25 +17,25 @@ const (
 	sessionBatch = 100
 )
 
-// Remains are rows that are of no more use a while after a moment of theirs. An
+// SweepRule are rows that are of no more use a while after a moment of theirs. An
 // index is on that moment, or on where it is not 0, which is never.
-type Remains struct {
+type SweepRule struct {
 	table, key, moment string
 	keep               time.Duration
 }
 
 // String names it in logs and tests.
-func (r Remains) String() string { return r.table + " by " + r.moment }
+func (r SweepRule) String() string { return r.table + " by " + r.moment }
 
 const (
 	sweepDay     = 24 * time.Hour
 	keepSessions = 30 * sweepDay // and grants
 )
 
-// AllRemains lists what SweepRemains deletes. What a spent id stood for has expired
+// SweepRules lists what SweepRows deletes. What a spent id stood for has expired
 // when its row does; a grant that died of age or was revoked is told of for as long
 // as a session is.
-var AllRemains = []Remains{
+var SweepRules = []SweepRule{
 	{"spent", "kind, id", "expires_at", sweepDay},
 	{"throttles", "bucket", "expires_at", sweepDay},
 	{"pushed_requests", "id", "expires_at", sweepDay},
@@ -47,9 +47,9 @@ var AllRemains = []Remains{
 	{"events", "id", "at", 400 * sweepDay},
 }
 
-// SweepRemains deletes one batch of rows, the oldest, and reports whether it was a
+// SweepRows deletes one batch of rows, the oldest, and reports whether it was a
 // full one. The condition stands twice since a row may be renewed meanwhile.
-func (db *DB) SweepRemains(ctx context.Context, r Remains, at time.Time) (full bool, err error) {
+func (db *DB) SweepRows(ctx context.Context, r SweepRule, at time.Time) (full bool, err error) {
 	old := r.moment + ` <> 0 AND ` + r.moment + ` < ?`
 	statement := `DELETE FROM ` + r.table + ` WHERE (` + r.key + `) IN (
 		SELECT ` + r.key + ` FROM ` + r.table + ` WHERE ` + old + ` ORDER BY ` + r.moment + ` LIMIT ?) AND ` + old
@@ -62,9 +62,9 @@ func (db *DB) SweepRemains(ctx context.Context, r Remains, at time.Time) (full b
 	return full && err == nil, err
 }
 
-// SessionWalk is how far a walk along the dead sessions has come; the zero value
+// SessionCursor is how far a walk along the dead sessions has come; the zero value
 // stands at its beginning. Sessions that still have a grant are passed by.
-type SessionWalk struct {
+type SessionCursor struct {
 	Expired bool // along those that expired, not those that were ended
 	moment  Millis
 	id      string
@@ -75,7 +75,7 @@ type SessionWalk struct {
 // cause, and their logout notices. A session stays while a grant of it does, as an
 // offline one may for a year. It gives where the next batch begins, and whether this
 // one was full; if not, the walk begins anew.
-func (db *DB) SweepSessions(ctx context.Context, walk SessionWalk, at time.Time) (next SessionWalk, full bool, err error) {
+func (db *DB) SweepSessions(ctx context.Context, walk SessionCursor, at time.Time) (next SessionCursor, full bool, err error) {
 	moment := "ended_at"
 	if walk.Expired {
 		moment = "expires_at"
@@ -87,7 +87,7 @@ func (db *DB) SweepSessions(ctx context.Context, walk SessionWalk, at time.Time)
 			AND (`+moment+`, id) > (?, ?) ORDER BY `+moment+`, id LIMIT ?`, over, walk.moment, walk.id, sessionBatch).Scan(&batch).Error
 	})
 	if err != nil || len(batch) == 0 {
-		return SessionWalk{Expired: walk.Expired}, false, err
+		return SessionCursor{Expired: walk.Expired}, false, err
 	}
 	err = db.write(ctx, "sweep sessions", func(tx *gorm.DB) error {
 		for _, s := range batch {
@@ -101,10 +101,10 @@ func (db *DB) SweepSessions(ctx context.Context, walk SessionWalk, at time.Time)
 		return walk, false, err
 	}
 	if len(batch) < sessionBatch {
-		return SessionWalk{Expired: walk.Expired}, false, nil
+		return SessionCursor{Expired: walk.Expired}, false, nil
 	}
 	last := batch[len(batch)-1]
-	return SessionWalk{walk.Expired, last.Moment, last.ID}, true, nil
+	return SessionCursor{walk.Expired, last.Moment, last.ID}, true, nil
 }
 
 // deadSession is one that ended or expired at that moment.
@@ -116,15 +116,15 @@ type deadSession struct {
 // sweep deletes the session and what hangs on it, in the small steps that the indexes
 // allow.
 func (s deadSession) sweep(tx *gorm.DB, over Millis) error {
-	if _, err := deleteDeadGrants.Changes(tx, s.UserID, s.ID, over, over, over, over, over); err != nil {
+	if _, err := deleteDeadGrants.Exec(tx, s.UserID, s.ID, over, over, over, over, over); err != nil {
 		return err
 	}
-	deleted, err := deleteSession.Changes(tx, s.ID, s.UserID, s.ID)
+	deleted, err := deleteSession.Exec(tx, s.ID, s.UserID, s.ID)
 	if err != nil || deleted == 0 {
 		return err
 	}
 	after, before := noticesOf{s.UserID, s.ID}.ids()
-	_, err = deleteNotices.Changes(tx, s.UserID, s.ID, after, before)
+	_, err = deleteNotices.Exec(tx, s.UserID, s.ID, after, before)
 	return err
 }
 

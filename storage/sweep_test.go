@@ -34,16 +34,16 @@ func (w *world) exec(t testing.TB, text string, args ...any) {
 // sweepAll sweeps by that moment until there is nothing left to sweep.
 func (w *world) sweepAll(t testing.TB, db *storage.DB, at time.Time) {
 	t.Helper()
-	for _, kind := range storage.AllRemains {
+	for _, kind := range storage.SweepRules {
 		for full := true; full; {
 			var err error
-			if full, err = db.SweepRemains(t.Context(), kind, at); err != nil {
+			if full, err = db.SweepRows(t.Context(), kind, at); err != nil {
 				t.Errorf("sweep %s: %v", kind, err)
 				return
 			}
 		}
 	}
-	for _, walk := range []storage.SessionWalk{{}, {Expired: true}} {
+	for _, walk := range []storage.SessionCursor{{}, {Expired: true}} {
 		for full := true; full; {
 			var err error
 			if walk, full, err = db.SweepSessions(t.Context(), walk, at); err != nil {
@@ -126,7 +126,7 @@ func TestSweep_TakesOneBatchAtATime(t *testing.T) {
 			full bool
 			left int
 		}{{true, 700}, {true, 200}, {false, 0}} {
-			full, err := w.SweepRemains(t.Context(), storage.AllRemains[0], noon)
+			full, err := w.SweepRows(t.Context(), storage.SweepRules[0], noon)
 			if err != nil || full != want.full || w.count(t, "spent") != want.left {
 				t.Errorf("batch %d: full %t, %v, %d left; want %+v", i, full, err, w.count(t, "spent"), want)
 			}

@@ -30,9 +30,9 @@ func (db *DB) RevokeToken(ctx context.Context, r TokenRevocation, by By) error {
 	})
 }
 
-// TokenRevoked reports whether an access token without a grant was revoked, or is
+// IsTokenRevoked reports whether an access token without a grant was revoked, or is
 // from before the database was restored.
-func (db *DB) TokenRevoked(ctx context.Context, jti string, issued Millis) (bool, error) {
+func (db *DB) IsTokenRevoked(ctx context.Context, jti string, issued Millis) (bool, error) {
 	if err := refuseImpossible(jti); err != nil {
 		return false, fmt.Errorf("read revocation: %w", err)
 	}

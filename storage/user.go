@@ -29,7 +29,7 @@ type User struct {
 	UsernameFolded                                                       string  // PreferredUsername as it is compared; "" if it is not unique
 
 	Roles, Groups  []string       `gorm:"serializer:signet_json"` // as an operator gave them
-	UpstreamGroups []string       `gorm:"serializer:signet_json"` // what the identities' upstreams gave: see SaidGroups
+	UpstreamGroups []string       `gorm:"serializer:signet_json"` // what the identities' upstreams gave: see AssertedGroups
 	Custom         map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only through a configured scope
 
 	Admin      bool
@@ -129,7 +129,7 @@ func (db *DB) UserByEmail(ctx context.Context, email string) (User, string, erro
 	var u User
 	var secret []byte
 	err = db.read(ctx, "read user by e-mail", func(q *gorm.DB) error {
-		return engine.Existing(selectUserByEmail().Row(q, append(engine.Destinations(&u), &secret), canonical))
+		return engine.RequireRow(selectUserByEmail().QueryRow(q, append(engine.Destinations(&u), &secret), canonical))
 	})
 	return u, string(secret), err
 }

@@ -17,7 +17,7 @@ var ErrLastAdmin = engine.NewVerdict("the last administrator")
 // unproven decides about what is attached to the account; GrantAdmin returns what was
 // evicted. A user who is an administrator already is left alone. Events user.promoted,
 // user.evicted. ErrNotFound, *UnprovenError.
-func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven Unproven, by By) (evicted Attached, err error) {
+func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPolicy, by By) (evicted Attached, err error) {
 	if err := refuseImpossible(userID); err != nil {
 		return Attached{}, fmt.Errorf("set administrator: %w", err)
 	}
@@ -71,7 +71,7 @@ func setAdmin(tx *gorm.DB, userID string, admin bool, at time.Time) error {
 	return err
 }
 
-func clearForAdmin(tx *gorm.DB, u User, unproven Unproven, by By) (evicted Attached, err error) {
+func clearForAdmin(tx *gorm.DB, u User, unproven UnprovenPolicy, by By) (evicted Attached, err error) {
 	attached, err := attachedTo(tx, u.ID, by.At)
 	if err != nil {
 		return Attached{}, err

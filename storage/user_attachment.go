@@ -25,8 +25,8 @@ type Factor struct {
 	UsedAt    Millis // 0: not noted
 }
 
-// Nothing reports whether nothing hangs on the account.
-func (a Attached) Nothing() bool {
+// IsEmpty reports whether nothing hangs on the account.
+func (a Attached) IsEmpty() bool {
 	return len(a.Factors) == 0 && len(a.Identities) == 0 && a.Sessions == 0 && a.Grants == 0
 }
 
@@ -68,15 +68,15 @@ func attachedTo(tx *gorm.DB, userID string, at time.Time) (Attached, error) {
 	return a, err
 }
 
-// Unproven says what an operator's act does with what is attached to an account
+// UnprovenPolicy says what an operator's act does with what is attached to an account
 // whose address nobody has proven: whoever attached it may not be the person whom
 // the operator means.
-type Unproven int
+type UnprovenPolicy int
 
 const (
-	StopIfAttached Unproven = iota // *UnprovenError lists it, and nothing is changed
-	EvictAttached                  // it is deleted first, as by a proof of the address
-	KeepAttached                   // the operator vouches for it
+	StopIfAttached UnprovenPolicy = iota // *UnprovenError lists it, and nothing is changed
+	EvictAttached                        // it is deleted first, as by a proof of the address
+	KeepAttached                         // the operator vouches for it
 )
 
 // UnprovenError refuses an act because the account's address is only claimed and
@@ -101,9 +101,9 @@ func (e *UnprovenError) Unwrap() error { return ErrUnproven }
 // transaction of that act: with nothing attached, or an address that is proven, it
 // goes on, as it does for a user without an address: nobody has claimed one. attached is
 // what counts for the act. It reports whether it has evicted.
-func clearClaimed(tx *gorm.DB, u User, attached Attached, do Unproven, by By) (evicted bool, err error) {
+func clearClaimed(tx *gorm.DB, u User, attached Attached, do UnprovenPolicy, by By) (evicted bool, err error) {
 	switch {
-	case u.EmailVerified, u.EmailCanonical == "", attached.Nothing(), do == KeepAttached:
+	case u.EmailVerified, u.EmailCanonical == "", attached.IsEmpty(), do == KeepAttached:
 		return false, nil
 	case do == EvictAttached:
 		return true, evict(tx, u.ID, true, by)

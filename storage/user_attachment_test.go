@@ -18,14 +18,14 @@ import (
 var openers = []struct {
 	name     string
 	password bool // a password that is attached counts
-	act      func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error
+	act      func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error
 	done     func(u storage.User, hash string) bool
 }{
-	{"set-password", false, func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error {
+	{"set-password", false, func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error {
 		_, err := on.ResetPassword(t.Context(), storage.PasswordReset{UserID: u.ID, Hash: "typed", Reason: "typed", Unproven: do}, noon)
 		return err
 	}, func(_ storage.User, hash string) bool { return hash == "typed" }},
-	{"admin", true, func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error {
+	{"admin", true, func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error {
 		_, err := on.GrantAdmin(t.Context(), u.ID, do, storage.By{At: noon})
 		return err
 	}, func(u storage.User, _ string) bool { return u.Admin }},
@@ -37,9 +37,9 @@ var openers = []struct {
 		func(u storage.User, _ string) bool { return slices.Contains(u.Roles, "ops") }},
 }
 
-func revising(change func(*storage.User)) func(*testing.T, *storage.DB, storage.User, storage.Unproven) error {
-	return func(t *testing.T, on *storage.DB, u storage.User, do storage.Unproven) error {
-		r := storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: do}
+func revising(change func(*storage.User)) func(*testing.T, *storage.DB, storage.User, storage.UnprovenPolicy) error {
+	return func(t *testing.T, on *storage.DB, u storage.User, do storage.UnprovenPolicy) error {
+		r := storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error { change(u); return nil }, Unproven: do}
 		_, err := on.ReviseUser(t.Context(), r, noon)
 		return err
 	}
@@ -103,7 +103,7 @@ func TestUnproven_ActsStopAtWhatIsAttached(t *testing.T) {
 					u := w.bare(t, false)
 					attach(t, w, u)
 					before, err := w.AttachedTo(t.Context(), u.ID, noon)
-					if err != nil || before.Nothing() {
+					if err != nil || before.IsEmpty() {
 						t.Fatalf("%s: nothing is attached, %v", name, err)
 					}
 					err = act.act(t, w.DB, u, storage.StopIfAttached)
@@ -114,7 +114,7 @@ func TestUnproven_ActsStopAtWhatIsAttached(t *testing.T) {
 						continue
 					}
 					var stopped *storage.UnprovenError
-					if !errors.As(err, &stopped) || !errors.Is(err, storage.ErrUnproven) || stopped.Attached.Nothing() {
+					if !errors.As(err, &stopped) || !errors.Is(err, storage.ErrUnproven) || stopped.Attached.IsEmpty() {
 						t.Errorf("%s: %v", name, err)
 					}
 					w.wantDone(t, name, u, act.done, false)
@@ -147,7 +147,7 @@ func TestUnproven_ActsGoOnWhenItIsDecided(t *testing.T) {
 					}
 					w.wantDone(t, "a proven address", u, act.done, true)
 				}
-				for do, evicts := range map[storage.Unproven]bool{storage.EvictAttached: true, storage.KeepAttached: false} {
+				for do, evicts := range map[storage.UnprovenPolicy]bool{storage.EvictAttached: true, storage.KeepAttached: false} {
 					u = w.bare(t, false)
 					w.through(t, u.ID, "evil", u.ID, "")
 					if err := act.act(t, w.DB, u, do); err != nil {
@@ -212,7 +212,7 @@ func TestUnproven_AgainstASignIn(t *testing.T) {
 					u := w.bare(t, false)
 					w.arrivals++
 					identity := upstreamIdentity(u.ID, "evil", u.ID)
-					arrival := storage.Arrival{
+					arrival := storage.ConnectorSignIn{
 						Identity: identity, AttemptID: fmt.Sprint("race ", w.arrivals), Until: storage.At(noon),
 						SignIn: storage.SignIn{HandleHash: fmt.Sprint("race ", w.arrivals), NotBefore: &u.NotBefore, IdleFor: 1e9, AbsoluteFor: 1e9},
 					}
@@ -245,7 +245,7 @@ func TestUnproven_AgainstAProof(t *testing.T) {
 				if i == 0 {
 					return openers[0].act(t, w.DB, u, storage.StopIfAttached)
 				}
-				_, err := other.ProveAddress(t.Context(), storage.Proof{UserID: u.ID, Email: u.Email, By: storage.ByMail}, noon)
+				_, err := other.ProveAddress(t.Context(), storage.AddressProof{UserID: u.ID, Email: u.Email, By: storage.ByMail}, noon)
 				return err
 			})
 			if results[0] != nil && !errors.Is(results[0], storage.ErrUnproven) || results[1] != nil {

@@ -8,8 +8,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Connected is an application that a user has let in.
-type Connected struct {
+// ConnectedClient is an application that a user has let in.
+type ConnectedClient struct {
 	ClientID  string
 	Scopes    []string `gorm:"serializer:signet_json"` // allowed and remembered
 	GrantedAt Millis   // zero: never asked (a first-party app, or one that skips consent)
@@ -17,13 +17,13 @@ type Connected struct {
 	Offline   bool     // a live grant goes on after sign-out
 }
 
-// ConnectedOf lists the applications of a user: those with a remembered consent
+// ConnectedClientsOf lists the applications of a user: those with a remembered consent
 // or a live grant, the latest used first.
-func (db *DB) ConnectedOf(ctx context.Context, userID string, at time.Time) ([]Connected, error) {
+func (db *DB) ConnectedClientsOf(ctx context.Context, userID string, at time.Time) ([]ConnectedClient, error) {
 	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list connected apps: %w", err)
 	}
-	var list []Connected
+	var list []ConnectedClient
 	err := db.read(ctx, "list connected apps", func(q *gorm.DB) error {
 		return q.Raw(`SELECT c.id AS client_id, COALESCE(k.scopes, '') AS scopes, COALESCE(k.granted_at, 0) AS granted_at,
 				COALESCE(l.used_at, 0) AS used_at, COALESCE(l.offline, 0) = 1 AS offline

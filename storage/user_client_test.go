@@ -8,16 +8,16 @@ import (
 	"signet/storage"
 )
 
-func (w *world) connected(t testing.TB, userID string, at time.Time) []storage.Connected {
+func (w *world) connected(t testing.TB, userID string, at time.Time) []storage.ConnectedClient {
 	t.Helper()
-	list, err := w.ConnectedOf(t.Context(), userID, at)
+	list, err := w.ConnectedClientsOf(t.Context(), userID, at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return list
 }
 
-func TestConnectedOf_ListsConsentsAndLiveGrants(t *testing.T) {
+func TestConnectedClientsOf_ListsConsentsAndLiveGrants(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		if list := w.connected(t, w.user.ID, noon); len(list) != 0 {
 			t.Fatalf("a new user's applications: %+v", list)
@@ -32,7 +32,7 @@ func TestConnectedOf_ListsConsentsAndLiveGrants(t *testing.T) {
 		r := w.redemption("used", "code", later)
 		r.Grant.ClientID, r.Grant.Offline = used.ID, true
 		w.redeem(t, r, later)
-		want := []storage.Connected{
+		want := []storage.ConnectedClient{
 			{ClientID: used.ID, UsedAt: storage.At(later), Offline: true},
 			{ClientID: consented.ID, Scopes: []string{"openid", "email"}, GrantedAt: storage.At(noon)},
 		}

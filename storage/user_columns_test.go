@@ -77,7 +77,7 @@ func TestUser_EachColumnHasItsWriters(t *testing.T) {
 			}
 		}
 		yes := true
-		revised, err := w.ReviseUser(t.Context(), storage.Revision{
+		revised, err := w.ReviseUser(t.Context(), storage.UserRevision{
 			UserID: w.user.ID, Verified: &yes, PhoneVerified: &yes, Unproven: storage.KeepAttached,
 			Revise: func(u *storage.User) error {
 				filled(u, "operator")
@@ -105,7 +105,7 @@ func TestUser_EachColumnHasItsWriters(t *testing.T) {
 		note("person", bob, err)
 
 		filled(&p, "upstream")
-		session, err := w.SignInThrough(t.Context(), storage.Arrival{
+		session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity: upstreamIdentity("", "corp", "1"), AttemptID: "a", Until: storage.At(noon.Add(time.Hour)), Fill: p, Groups: in("upstream"),
 			NewUser: storage.User{Email: "upstream@example.com"}, Proof: storage.ByUpstream,
 			SignIn: storage.SignIn{HandleHash: "a", IdleFor: time.Hour, AbsoluteFor: time.Hour},
@@ -135,7 +135,7 @@ func wantWriters(t *testing.T, writers map[string][]string) {
 // A number that somebody verified is not verified any more when it is another one.
 func TestUser_ANewPhoneNumberIsNotVerified(t *testing.T) {
 	revise := func(t *testing.T, w *world, number string, verified *bool) error {
-		_, err := w.ReviseUser(t.Context(), storage.Revision{
+		_, err := w.ReviseUser(t.Context(), storage.UserRevision{
 			UserID: w.user.ID, PhoneVerified: verified, Revise: func(u *storage.User) error { u.PhoneNumber = number; return nil },
 		}, noon)
 		return err

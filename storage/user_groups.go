@@ -15,9 +15,9 @@ import (
 // released, and none is ever shortened.
 const MaxListBytes = 2048
 
-// SaidGroups is what an upstream says of a person's groups at a sign-in. The list is taken
+// AssertedGroups is what an upstream says of a person's groups at a sign-in. The list is taken
 // whole or not at all; the zero value means that the person is in no group.
-type SaidGroups struct {
+type AssertedGroups struct {
 	Names []string
 	// Refused is a stable code for why the list was not taken, "" if it was. Names is
 	// empty then.
@@ -35,7 +35,7 @@ func (u User) AllGroups() []string {
 
 // followGroups puts the groups that an upstream gave at this sign-in in place of those of
 // the identity's last one. The identity is linked already.
-func followGroups(tx *gorm.DB, i Identity, said *SaidGroups, by By) error {
+func followGroups(tx *gorm.DB, i Identity, said *AssertedGroups, by By) error {
 	if said == nil {
 		return nil
 	}
@@ -119,11 +119,11 @@ type GroupSource struct {
 // forgottenBatch is how many identities lose their groups in one transaction.
 const forgottenBatch = 100
 
-// ForgetGroups takes the groups of one batch of identities that the connector's settings
+// RemoveUnconfiguredGroups takes the groups of one batch of identities that the connector's settings
 // do not cover any more: the operator has stopped taking groups from it, removed it, or
 // pointed it at another upstream. It reports whether the batch was a full one. Event
 // user.groups_changed, with the reason groups_not_configured.
-func (db *DB) ForgetGroups(ctx context.Context, s GroupSource, by By) (forgotten int, full bool, err error) {
+func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By) (forgotten int, full bool, err error) {
 	if err := refuseImpossible(s.Connector); err != nil {
 		return 0, false, fmt.Errorf("forget groups: %w", err)
 	}
@@ -160,10 +160,10 @@ func (db *DB) ForgetGroups(ctx context.Context, s GroupSource, by By) (forgotten
 	return len(batch), len(batch) == forgottenBatch, nil
 }
 
-// GatherStrayGroups corrects one batch of users whose identities are gone while their
+// CorrectStrayGroups corrects one batch of users whose identities are gone while their
 // groups are not, as a program of the release before leaves them: it knows neither column.
 // It reports whether the batch was a full one.
-func (db *DB) GatherStrayGroups(ctx context.Context, by By) (full bool, err error) {
+func (db *DB) CorrectStrayGroups(ctx context.Context, by By) (full bool, err error) {
 	var strays []string
 	err = db.read(ctx, "look for stray groups", func(q *gorm.DB) error {
 		return q.Raw(`SELECT u.id FROM users u WHERE u.upstream_groups <> ''

@@ -15,10 +15,10 @@ import (
 
 // arrives signs a user in through an upstream that says this of the groups; "" makes a
 // new user.
-func (w *world) arrives(t *testing.T, userID, connector string, groups *storage.SaidGroups) storage.Session {
+func (w *world) arrives(t *testing.T, userID, connector string, groups *storage.AssertedGroups) storage.Session {
 	t.Helper()
 	w.arrivals++
-	session, err := w.SignInThrough(t.Context(), storage.Arrival{
+	session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  upstreamIdentity(userID, connector, "of "+connector),
 		AttemptID: fmt.Sprint("groups ", w.arrivals), Until: storage.At(noon.Add(time.Hour)), Groups: groups,
 		SignIn: storage.SignIn{HandleHash: fmt.Sprint("groups ", w.arrivals), IdleFor: time.Hour, AbsoluteFor: time.Hour},
@@ -45,7 +45,7 @@ func (w *world) wantGroups(t *testing.T, when, userID string, want groupsWanted)
 	}
 }
 
-func in(groups ...string) *storage.SaidGroups { return &storage.SaidGroups{Names: groups} }
+func in(groups ...string) *storage.AssertedGroups { return &storage.AssertedGroups{Names: groups} }
 
 func TestGroups_OfAnUpstreamFollowEachSignInAndLeaveTheOperatorsAlone(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
@@ -71,7 +71,7 @@ func TestGroups_OfAnUpstreamFollowEachSignInAndLeaveTheOperatorsAlone(t *testing
 		w.wantGroups(t, "the operator takes one away", id, groupsWanted{"ops", "Staff guests staff", "ops Staff guests staff"})
 		w.arrives(t, id, "other", in())
 		w.wantGroups(t, "none any more", id, groupsWanted{"ops", "Staff", "ops Staff"})
-		w.arrives(t, id, "corp", &storage.SaidGroups{Refused: "groups_unreadable"})
+		w.arrives(t, id, "corp", &storage.AssertedGroups{Refused: "groups_unreadable"})
 		w.wantGroups(t, "a list that was not taken", id, groupsWanted{"ops", "", "ops"})
 		list, err := w.IdentitiesOf(t.Context(), id)
 		if err != nil || len(list) != 2 || list[0].Detail.GroupsRefused != "groups_unreadable" || list[0].Groups != nil {
@@ -98,7 +98,7 @@ func TestGroups_GoWithTheirIdentity(t *testing.T) {
 	by := storage.By{At: noon, From: storage.Origin{Actor: "system"}}
 	forget := func(s storage.GroupSource) func(*testing.T, *world) error {
 		return func(t *testing.T, w *world) error {
-			_, _, err := w.ForgetGroups(t.Context(), s, by)
+			_, _, err := w.RemoveUnconfiguredGroups(t.Context(), s, by)
 			return err
 		}
 	}
@@ -107,14 +107,14 @@ func TestGroups_GoWithTheirIdentity(t *testing.T) {
 		left string
 	}{
 		"unlinked": {func(t *testing.T, w *world) error {
-			return w.Unlink(t.Context(), storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, "corp", "of corp"), Last: true}, noon)
+			return w.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: upstreamIdentity(w.user.ID, "corp", "of corp"), AllowLast: true}, noon)
 		}, "guests"},
 		"the connector gives no groups": {forget(storage.GroupSource{Connector: "corp"}), "guests"},
 		"it has another issuer":         {forget(storage.GroupSource{Connector: "corp", Issuers: []string{"https://new.example", "https://newer.example"}}), "guests"},
 		"it has its issuer still":       {forget(storage.GroupSource{Connector: "corp", Issuers: []string{"https://corp.example"}}), "staff guests"},
 		"a program before 0008 unlinks": {func(t *testing.T, w *world) error {
 			w.exec(t, `DELETE FROM identities WHERE user_id = ?`, w.user.ID)
-			_, err := w.GatherStrayGroups(t.Context(), by)
+			_, err := w.CorrectStrayGroups(t.Context(), by)
 			return err
 		}, ""},
 	} {
@@ -164,7 +164,7 @@ func TestLinkIdentity_BringsTheGroups(t *testing.T) {
 }
 
 // All groups of a connector are forgotten, however many people have them.
-func TestForgetGroups_InBatches(t *testing.T) {
+func TestRemoveUnconfiguredGroups_InBatches(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		err := w.Write(t.Context(), func(tx *gorm.DB) error {
 			for i := range 150 {
@@ -183,7 +183,7 @@ func TestForgetGroups_InBatches(t *testing.T) {
 		}
 		total := 0
 		for more := true; more; {
-			n, full, err := w.ForgetGroups(t.Context(), storage.GroupSource{Connector: "corp"}, storage.By{At: noon})
+			n, full, err := w.RemoveUnconfiguredGroups(t.Context(), storage.GroupSource{Connector: "corp"}, storage.By{At: noon})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -206,7 +206,7 @@ func TestSignInThrough_UserNamesThatClashBlockNobody(t *testing.T) {
 				node = w.backend.Open(t)
 			}
 			group.Go(func() {
-				_, err := node.SignInThrough(t.Context(), storage.Arrival{
+				_, err := node.SignInThrough(t.Context(), storage.ConnectorSignIn{
 					Identity:  upstreamIdentity("", "corp", fmt.Sprint(i)),
 					AttemptID: fmt.Sprint("clash ", i), Until: storage.At(noon.Add(time.Hour)), Fill: storage.Profile{PreferredUsername: []string{"ada", "ADA"}[i%2]},
 					SignIn: storage.SignIn{HandleHash: fmt.Sprint("clash ", i), IdleFor: time.Hour, AbsoluteFor: time.Hour},

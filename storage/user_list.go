@@ -17,12 +17,12 @@ type UserFilter struct {
 	Clashing bool   // users whose preferred_username another user holds; see UsernameUnique
 	Admins   bool   // administrators alone
 	Disabled bool   // disabled users alone
-	After    string // User.Place of the user behind whom the list goes on
+	After    string // User.ListPosition of the user behind whom the list goes on
 }
 
-// Place is where a user stands in the list of users: the canonical e-mail, or, behind
+// ListPosition is where a user stands in the list of users: the canonical e-mail, or, behind
 // all who have one, the id.
-func (u User) Place() string {
+func (u User) ListPosition() string {
 	if u.EmailCanonical != "" {
 		return u.EmailCanonical
 	}

@@ -67,7 +67,7 @@ func usernameWriters(t *testing.T, w *world) map[string]func(u storage.User, nam
 			return err
 		},
 		"an operator": func(u storage.User, name string) error {
-			_, err := w.ReviseUser(t.Context(), storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error {
+			_, err := w.ReviseUser(t.Context(), storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error {
 				u.PreferredUsername = name
 				return nil
 			}}, noon)
@@ -220,7 +220,7 @@ func TestUsername_MigrationGivesTheNameToTheOldest(t *testing.T) {
 			t.Errorf("held by %v, %v", holders, err)
 		}
 		rename := func(u storage.User) error {
-			_, err := w.ReviseUser(t.Context(), storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error { u.Name = "Ada"; return nil }}, noon)
+			_, err := w.ReviseUser(t.Context(), storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error { u.Name = "Ada"; return nil }}, noon)
 			return err
 		}
 		if err := errors.Join(rename(first), rename(nameless)); err != nil || unique(first) {

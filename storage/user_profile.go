@@ -41,9 +41,9 @@ func ProfileOf(u User) Profile {
 	}
 }
 
-// Onto writes the profile into a user. A phone number that is not the one before is not
+// ApplyTo writes the profile into a user. A phone number that is not the one before is not
 // verified.
-func (p Profile) Onto(u *User) {
+func (p Profile) ApplyTo(u *User) {
 	u.PhoneNumberVerified = u.PhoneNumberVerified && u.PhoneNumber == p.PhoneNumber
 	u.Name, u.GivenName, u.FamilyName, u.MiddleName, u.Nickname = p.Name, p.GivenName, p.FamilyName, p.MiddleName, p.Nickname
 	u.PreferredUsername, u.Profile, u.Picture, u.Website = p.PreferredUsername, p.ProfileURL, p.Picture, p.Website

@@ -16,8 +16,8 @@ var ErrNoAddress = errors.New("the user has no address that could be verified")
 // ErrNoPhone: a phone number is called verified, and the user has none.
 var ErrNoPhone = errors.New("the user has no phone number that could be verified")
 
-// Revision is the input of DB.ReviseUser.
-type Revision struct {
+// UserRevision is the input of DB.ReviseUser.
+type UserRevision struct {
 	UserID string
 	// Revise writes what an administrator may change into the user that it is given.
 	// It may run several times; its error is the answer and undoes all.
@@ -30,12 +30,12 @@ type Revision struct {
 	// nil: nothing. A new number of which nothing is said is not verified.
 	PhoneVerified *bool
 	// Unproven: see ReviseUser.
-	Unproven Unproven
+	Unproven UnprovenPolicy
 	From     Origin
 }
 
-// Revised is a user after a revision, and what was evicted from the account.
-type Revised struct {
+// RevisedUser is a user after a revision, and what was evicted from the account.
+type RevisedUser struct {
 	User
 	Evicted Attached
 }
@@ -54,11 +54,11 @@ type Revised struct {
 // happens. ErrNotFound; ErrConflict: the e-mail is taken; ErrUsernameTaken: another user
 // has the new preferred_username, or one that looks like it; ErrNoAddress; ErrNoPhone;
 // *UnprovenError.
-func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised, error) {
+func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (RevisedUser, error) {
 	if err := refuseImpossible(r.UserID); err != nil {
-		return Revised{}, fmt.Errorf("revise user: %w", err)
+		return RevisedUser{}, fmt.Errorf("revise user: %w", err)
 	}
-	var revised Revised
+	var revised RevisedUser
 	err := db.write(ctx, "revise user", func(tx *gorm.DB) error {
 		have, err := db.lockUser(tx, r.UserID)
 		if err != nil {
@@ -72,7 +72,7 @@ func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised
 		if err != nil {
 			return err
 		}
-		if !evicted.Nothing() {
+		if !evicted.IsEmpty() {
 			if err := tx.Where("id = ?", have.ID).Take(&have).Error; err != nil {
 				return err
 			}
@@ -83,17 +83,17 @@ func (db *DB) ReviseUser(ctx context.Context, r Revision, at time.Time) (Revised
 		if err := nameUser(tx, &want, have); err != nil {
 			return err
 		}
-		revised = Revised{User: want, Evicted: evicted}
+		revised = RevisedUser{User: want, Evicted: evicted}
 		return replaceUser(tx, have, want, By{From: r.From, At: at})
 	})
 	if err != nil {
-		return Revised{}, err
+		return RevisedUser{}, err
 	}
 	return revised, nil
 }
 
 // apply gives the user as it shall be.
-func (r Revision) apply(have User, at time.Time) (User, error) {
+func (r UserRevision) apply(have User, at time.Time) (User, error) {
 	want := have
 	err := r.Revise(&want)
 	if err == nil && want.Email != have.Email {
@@ -124,7 +124,7 @@ func (r Revision) apply(have User, at time.Time) (User, error) {
 
 // clearBefore evicts what a first proof of the address evicts, and decides about
 // roles and groups for a claimed one.
-func clearBefore(tx *gorm.DB, r Revision, have, want User, at time.Time) (evicted Attached, err error) {
+func clearBefore(tx *gorm.DB, r UserRevision, have, want User, at time.Time) (evicted Attached, err error) {
 	proves := want.EmailVerified && !have.EmailVerified
 	opens := !want.EmailVerified && (hasMore(have.Roles, want.Roles) || hasMore(have.Groups, want.Groups))
 	if !proves && !opens {

@@ -13,8 +13,8 @@ func TestReviseUser(t *testing.T) {
 	eachWorld(t, func(t *testing.T, w *world) {
 		w.createUser(t, "taken@example.com")
 		g := w.redeem(t, w.redemption("r", "c", noon), noon)
-		revise := func(change func(*storage.User) error) (storage.Revised, error) {
-			r := storage.Revision{UserID: w.user.ID, Revise: change, Unproven: storage.KeepAttached, From: storage.Origin{Actor: "cli"}}
+		revise := func(change func(*storage.User) error) (storage.RevisedUser, error) {
+			r := storage.UserRevision{UserID: w.user.ID, Revise: change, Unproven: storage.KeepAttached, From: storage.Origin{Actor: "cli"}}
 			return w.ReviseUser(t.Context(), r, noon.Add(time.Minute))
 		}
 		u, err := revise(func(u *storage.User) error {

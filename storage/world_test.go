@@ -79,8 +79,8 @@ func (w *world) signInOf(userID, handle, replaces string) storage.SignIn {
 }
 
 // redemption is of a code of the world's session; its grant is named after it.
-func (w *world) redemption(request, code string, at time.Time) storage.Redemption {
-	return storage.Redemption{
+func (w *world) redemption(request, code string, at time.Time) storage.CodeRedemption {
+	return storage.CodeRedemption{
 		RequestID: request, CodeID: code, SpentUntil: storage.At(at.Add(24 * time.Hour)),
 		Grant: storage.Grant{
 			ID: "gid " + request + " " + code, UserID: w.user.ID, ClientID: w.client.ID, SessionID: w.session.ID,
@@ -91,7 +91,7 @@ func (w *world) redemption(request, code string, at time.Time) storage.Redemptio
 	}
 }
 
-func (w *world) redeem(t testing.TB, r storage.Redemption, at time.Time) storage.Grant {
+func (w *world) redeem(t testing.TB, r storage.CodeRedemption, at time.Time) storage.Grant {
 	t.Helper()
 	g, err := w.RedeemCode(t.Context(), r, at)
 	if err != nil {

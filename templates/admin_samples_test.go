@@ -22,15 +22,15 @@ func adminSamples() map[string]templates.Page {
 	broken.Test = &templates.ConnectorTest{Finding: "It did not answer.", Reason: "fetch discovery document: connection refused"}
 	soon := templates.Moment{ISO: "2026-03-08T12:00:00Z", Text: "8 March 2026, 12:00 UTC", Ago: "in 4 days"}
 	const kid = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
-	active := templates.KeyRow{ID: kid, Algorithm: "ES256", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenDies: soon}
+	active := templates.KeyRow{ID: kid, Algorithm: "ES256", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenExpiry: soon}
 	next := templates.KeyRow{ID: "1" + kid[1:], Algorithm: "ES256", State: "next", Created: noon, SignsFrom: soon}
 	keys := templates.AdminKeys{
 		Admin: frame("keys"), NextRotation: soon,
 		Keys: []templates.KeyRow{
 			active, next,
-			{ID: "2" + kid[1:], Algorithm: "RS256", State: "retired", Created: noon, LastSigned: noon, PublishedUntil: soon, LastTokenDies: soon, InModule: true},
+			{ID: "2" + kid[1:], Algorithm: "RS256", State: "retired", Created: noon, LastSigned: noon, PublishedUntil: soon, LastTokenExpiry: soon, InModule: true},
 			{ID: "3" + kid[1:], Algorithm: "RS256", State: "revoked", Created: noon, Revoked: noon, Reason: "lost laptop"},
-			{ID: "sjdkeKSe", Algorithm: "internal", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenDies: soon},
+			{ID: "sjdkeKSe", Algorithm: "internal", State: "active", Created: noon, SignsUntil: soon, PublishedUntil: soon, LastTokenExpiry: soon},
 		},
 		Timeline: templates.KeyTimeline{Width: 700, Height: 92, Foot: 76, Today: 300, Rotation: 640, Rows: []templates.KeyTimelineRow{
 			{Label: "ES256 active", Y: 36, Bars: []templates.KeyTimelineBar{

@@ -21,7 +21,7 @@ type KeyRow struct {
 	SignsUntil           Moment // of an active key, likewise
 	PublishedUntil       Moment
 	LastSigned           Moment // of a retired key
-	LastTokenDies        Moment
+	LastTokenExpiry      Moment
 	Revoked              Moment
 	Reason               string // of the revocation
 	InModule             bool   // the private half is outside the database

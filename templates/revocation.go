@@ -53,7 +53,7 @@ type KeyAftermath struct {
 	SuccessorSince  time.Time // when the successor was published
 	SuccessorUnseen bool      // the revocation made the successor: nobody can have seen it before
 	CachedUntil     time.Time // when relying parties that follow Cache-Control stop accepting the key
-	LastTokenDies   time.Time // when the last token expires that was signed before the revocation
+	LastTokenExpiry time.Time // when the last token expires that was signed before the revocation
 	InModule        bool      // the private half still has to be destroyed in the PKCS #11 token
 }
 
@@ -79,8 +79,8 @@ func (a KeyAftermath) Sentences(stamp func(time.Time) string) []string {
 		say("Relying parties and APIs that check tokens by themselves take those of the revoked key until they read the JWKS again: "+
 			"by %s where Cache-Control is followed, elsewhere when they meet a token of the new key or are restarted.", stamp(a.CachedUntil))
 	}
-	if !a.LastTokenDies.IsZero() {
-		say("Tokens signed in good faith have all expired by %s; whoever has the key can make others with any date.", stamp(a.LastTokenDies))
+	if !a.LastTokenExpiry.IsZero() {
+		say("Tokens signed in good faith have all expired by %s; whoever has the key can make others with any date.", stamp(a.LastTokenExpiry))
 	}
 	if a.InModule {
 		say("Its private half is still in the module; the servers destroy it as soon as the module answers.")

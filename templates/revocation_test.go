@@ -57,20 +57,20 @@ func TestKeyAftermath_TellsWhatFollows(t *testing.T) {
 		want  []string
 	}{
 		"active": {
-			templates.KeyAftermath{Was: "active", Successor: "other", SuccessorSince: noticed, CachedUntil: cached, LastTokenDies: dead},
+			templates.KeyAftermath{Was: "active", Successor: "other", SuccessorSince: noticed, CachedUntil: cached, LastTokenExpiry: dead},
 			[]string{revoked, "The key other signs from now on; it has been published since " + noonText + ".", cachedUntil, expired},
 		},
 		"active, with a successor that nobody has seen": {
-			templates.KeyAftermath{Was: "active", Successor: "other", SuccessorSince: noticed, SuccessorUnseen: true, CachedUntil: cached, LastTokenDies: dead},
+			templates.KeyAftermath{Was: "active", Successor: "other", SuccessorSince: noticed, SuccessorUnseen: true, CachedUntil: cached, LastTokenExpiry: dead},
 			[]string{revoked, "The key other signs from now on; there was no next key, so relying parties see it only when they read the JWKS again.", cachedUntil, expired},
 		},
 		"active, while the module is away": {
-			templates.KeyAftermath{Was: "active", CachedUntil: cached, LastTokenDies: dead, InModule: true},
+			templates.KeyAftermath{Was: "active", CachedUntil: cached, LastTokenExpiry: dead, InModule: true},
 			[]string{revoked, "Nothing takes its place until the module that holds the keys answers.", cachedUntil, expired,
 				"Its private half is still in the module; the servers destroy it as soon as the module answers."},
 		},
 		"next":    {templates.KeyAftermath{Was: "next", CachedUntil: cached}, []string{revoked, "It had signed nothing: nobody will notice."}},
-		"retired": {templates.KeyAftermath{Was: "retired", CachedUntil: cached, LastTokenDies: dead}, []string{revoked, cachedUntil, expired}},
+		"retired": {templates.KeyAftermath{Was: "retired", CachedUntil: cached, LastTokenExpiry: dead}, []string{revoked, cachedUntil, expired}},
 		"gone":    {templates.KeyAftermath{Was: "gone"}, []string{revoked}},
 		"internal": {
 			templates.KeyAftermath{Line: "internal", Was: "active", Successor: "other", SuccessorSince: noticed},

@@ -17,7 +17,7 @@ import (
 
 // showApps lists the applications that the person has let in.
 func (h *Handler) showApps(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	list, err := h.DB.ConnectedOf(r.Context(), current.UserID, h.Now())
+	list, err := h.DB.ConnectedClientsOf(r.Context(), current.UserID, h.Now())
 	if err != nil {
 		return err
 	}
@@ -33,7 +33,7 @@ func (h *Handler) showApps(w http.ResponseWriter, r *http.Request, current sessi
 }
 
 // appRow shows an application with what it may do, and since when.
-func (h *Handler) appRow(ctx context.Context, current session.Current, connected storage.Connected) (templates.AppRow, error) {
+func (h *Handler) appRow(ctx context.Context, current session.Current, connected storage.ConnectedClient) (templates.AppRow, error) {
 	client, err := h.client(ctx, connected.ClientID)
 	if err != nil {
 		return templates.AppRow{}, err
@@ -74,14 +74,14 @@ func (h *Handler) client(ctx context.Context, id string) (templates.Client, erro
 }
 
 // connected finds an application of the person. One of somebody else's is none.
-func (h *Handler) connected(r *http.Request, current session.Current, clientID string) (storage.Connected, error) {
-	list, err := h.DB.ConnectedOf(r.Context(), current.UserID, h.Now())
+func (h *Handler) connected(r *http.Request, current session.Current, clientID string) (storage.ConnectedClient, error) {
+	list, err := h.DB.ConnectedClientsOf(r.Context(), current.UserID, h.Now())
 	if err != nil {
-		return storage.Connected{}, err
+		return storage.ConnectedClient{}, err
 	}
-	at := slices.IndexFunc(list, func(c storage.Connected) bool { return c.ClientID == clientID })
+	at := slices.IndexFunc(list, func(c storage.ConnectedClient) bool { return c.ClientID == clientID })
 	if at < 0 {
-		return storage.Connected{}, notFound("This application has no access", "It was withdrawn already, or it was never given.", h.Site.Base+appsPath)
+		return storage.ConnectedClient{}, notFound("This application has no access", "It was withdrawn already, or it was never given.", h.Site.Base+appsPath)
 	}
 	return list[at], nil
 }

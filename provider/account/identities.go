@@ -164,7 +164,7 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, unlinkAct(identity.Key()))
 	}
-	err = h.DB.Unlink(r.Context(), storage.IdentityRemoval{
+	err = h.DB.UnlinkIdentity(r.Context(), storage.IdentityRemoval{
 		Identity: identity, Connectors: h.connectorIDs(), SessionID: current.ID, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {

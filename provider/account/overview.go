@@ -13,7 +13,7 @@ func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current sessi
 	if err != nil {
 		return err
 	}
-	apps, err := h.DB.ConnectedOf(r.Context(), current.UserID, h.Now())
+	apps, err := h.DB.ConnectedClientsOf(r.Context(), current.UserID, h.Now())
 	if err != nil {
 		return err
 	}

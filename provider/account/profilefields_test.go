@@ -140,7 +140,7 @@ func TestAccount_AnotherPhoneNumberIsNotVerified(t *testing.T) {
 			"+41446681801":   {"phone_number": "+41446681801", "phone_number_verified": false},
 			"":               {},
 		} {
-			_, err := b.DB.ReviseUser(t.Context(), storage.Revision{
+			_, err := b.DB.ReviseUser(t.Context(), storage.UserRevision{
 				UserID: b.Alice.ID, From: providertest.Here, PhoneVerified: new(true), Revise: func(u *storage.User) error { u.PhoneNumber = "+41446681800"; return nil },
 			}, b.Now())
 			if err != nil {

@@ -98,8 +98,8 @@ func keyRow(k keeper.Scheduled, moment func(time.Time) templates.Moment) templat
 	return templates.KeyRow{
 		ID: k.ID, Algorithm: k.Line, State: string(k.State), Reason: k.RevokeReason,
 		Created: moment(k.CreatedAt.Time()), SignsFrom: moment(k.SignsFrom), SignsUntil: moment(k.SignsUntil),
-		PublishedUntil: moment(k.PublishedUntil), LastSigned: moment(k.RetiredAt.Time()), LastTokenDies: moment(k.TokensDieAt),
-		Revoked: moment(k.RevokedAt.Time()), InModule: k.Elsewhere(),
+		PublishedUntil: moment(k.PublishedUntil), LastSigned: moment(k.RetiredAt.Time()), LastTokenExpiry: moment(k.TokensDieAt),
+		Revoked: moment(k.RevokedAt.Time()), InModule: k.IsExternal(),
 	}
 }
 

@@ -40,7 +40,7 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 		return Checked{}, err
 	}
 	limits := p.limitsFor(user, a, bucket)
-	if err := p.db.HasAttempts(ctx, limits, p.now()); err != nil {
+	if err := p.db.CheckAttempts(ctx, limits, p.now()); err != nil {
 		return Checked{}, err
 	}
 	against, refusal := p.hashOf(user, stored)

@@ -96,7 +96,7 @@ func checkRedirectURI(uri string, t storage.ClientType) error {
 		return errors.New("has spaces, control characters, a backslash or letters outside ASCII: escape them")
 	case err != nil || !u.IsAbs():
 		return errors.New("is not an absolute URI")
-	case storage.RunByBrowsers(u.Scheme):
+	case storage.IsBrowserScheme(u.Scheme):
 		return fmt.Errorf("has the scheme %s, which a browser runs itself", u.Scheme)
 	case strings.Contains(uri, "#"):
 		return errors.New("has a fragment (RFC 6749, section 3.1.2)")
@@ -140,7 +140,7 @@ func checkWebURI(u *url.URL) error {
 		return errors.New("must have its host in lower case")
 	case strings.ContainsAny(u.Host, "*%"):
 		return errors.New("has a pattern or an escape in its host: name every host by itself")
-	case u.Scheme == "http" && !storage.LoopbackHost(u.Hostname()):
+	case u.Scheme == "http" && !storage.IsLoopbackHost(u.Hostname()):
 		return errors.New("must be https: http is for localhost, 127.0.0.1 and [::1] only")
 	}
 	if err := foreign.CheckAuthority(u); err != nil {

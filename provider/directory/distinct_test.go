@@ -86,7 +86,7 @@ func TestUser_RolesAndGroupsAreSets(t *testing.T) {
 		if err != nil || !slices.Equal(u.Roles, want) || !slices.Equal(u.Groups, want) {
 			t.Fatalf("created with %q and %q, %v", u.Roles, u.Groups, err)
 		}
-		revised, err := h.ReviseUser(t.Context(), storage.Revision{UserID: u.ID, Revise: func(u *storage.User) error {
+		revised, err := h.ReviseUser(t.Context(), storage.UserRevision{UserID: u.ID, Revise: func(u *storage.User) error {
 			u.Roles, u.Groups = []string{"x", "x"}, []string{"y", "x", "y"}
 			return nil
 		}})

@@ -48,7 +48,7 @@ func listBytes(list []string) int {
 	return len(text)
 }
 
-// Reasons of storage.SaidGroups.Refused, beside those that the connector gives.
+// Reasons of storage.AssertedGroups.Refused, beside those that the connector gives.
 const (
 	GroupsUnreadable = "groups_unreadable"
 	GroupsTooLarge   = "groups_too_large"
@@ -57,18 +57,18 @@ const (
 // UpstreamGroups judges the groups that an upstream gave: names that come twice count once,
 // and case matters. The list is taken whole or not at all: a group that is left out could
 // be the one that takes a right away.
-func UpstreamGroups(names []string) storage.SaidGroups {
+func UpstreamGroups(names []string) storage.AssertedGroups {
 	var list []string
 	for _, name := range names {
 		if checkMembership(name) != nil {
-			return storage.SaidGroups{Refused: GroupsUnreadable}
+			return storage.AssertedGroups{Refused: GroupsUnreadable}
 		}
 		if !slices.Contains(list, name) {
 			list = append(list, name)
 		}
 		if listBytes(list) > storage.MaxListBytes {
-			return storage.SaidGroups{Refused: GroupsTooLarge}
+			return storage.AssertedGroups{Refused: GroupsTooLarge}
 		}
 	}
-	return storage.SaidGroups{Names: list}
+	return storage.AssertedGroups{Names: list}
 }

@@ -95,7 +95,7 @@ func CheckUser(u *storage.User, at time.Time) error {
 // *FieldError; storage.ErrNoAddress, storage.ErrNoPhone: there is nothing to call verified;
 // storage.ErrNotFound; storage.ErrConflict: the e-mail is taken; storage.ErrUsernameTaken;
 // *storage.UnprovenError.
-func (d *Directory) ReviseUser(ctx context.Context, r storage.Revision) (storage.Revised, error) {
+func (d *Directory) ReviseUser(ctx context.Context, r storage.UserRevision) (storage.RevisedUser, error) {
 	var refused error
 	revise := r.Revise
 	r.Revise = func(u *storage.User) error {
@@ -111,7 +111,7 @@ func (d *Directory) ReviseUser(ctx context.Context, r storage.Revision) (storage
 	}
 	revised, err := d.db.ReviseUser(ctx, r, d.now())
 	if refused != nil {
-		return storage.Revised{}, refused
+		return storage.RevisedUser{}, refused
 	}
 	return revised, err
 }
@@ -129,7 +129,7 @@ func CheckChange(before storage.User, after *storage.User, at time.Time) error {
 	if wrong := checkRevised(&p, storage.ProfileOf(before), at); len(wrong) > 0 {
 		return wrong[0]
 	}
-	p.Onto(after)
+	p.ApplyTo(after)
 	if err := checkMemberships("roles", after.Roles, before.Roles); err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ type NewPassword struct {
 	Reason   string // a stable code for the events
 	// Unproven decides about an account whose address is only claimed: typing a password
 	// proves no address.
-	Unproven storage.Unproven
+	Unproven storage.UnprovenPolicy
 }
 
 // ResetPassword gives a user a new password and ends every session and token of the user,
@@ -165,7 +165,7 @@ func (d *Directory) ResetPassword(ctx context.Context, n NewPassword, from stora
 // whose address is only claimed, as unproven says. Event user.promoted.
 //
 // storage.ErrNotFound, *storage.UnprovenError.
-func (d *Directory) GrantAdmin(ctx context.Context, userID string, unproven storage.Unproven, from storage.Origin) (storage.Attached, error) {
+func (d *Directory) GrantAdmin(ctx context.Context, userID string, unproven storage.UnprovenPolicy, from storage.Origin) (storage.Attached, error) {
 	return d.db.GrantAdmin(ctx, userID, unproven, d.by(from))
 }
 

@@ -84,8 +84,8 @@ func TestCreateUser_AnothersNamesAreRefused(t *testing.T) {
 func TestReviseUser_RulesAreAskedAgain(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h house) {
 		u := h.createUser(t, storage.User{Email: "ada@example.com"})
-		revise := func(change func(*storage.User) error) (storage.Revised, error) {
-			return h.ReviseUser(t.Context(), storage.Revision{UserID: u.ID, Revise: change})
+		revise := func(change func(*storage.User) error) (storage.RevisedUser, error) {
+			return h.ReviseUser(t.Context(), storage.UserRevision{UserID: u.ID, Revise: change})
 		}
 		if revised, err := revise(func(u *storage.User) error { u.Name = "Ada"; return nil }); err != nil || revised.Name != "Ada" {
 			t.Errorf("got %+v, %v", revised, err)
@@ -143,7 +143,7 @@ func TestCreateFirstAdmin_RulesHoldAndOnlyOneWins(t *testing.T) {
 // A user whom an upstream brought may have no address.
 func TestReviseUser_NoAddressCannotBeVerified(t *testing.T) {
 	eachHouse(t, func(t *testing.T, h house) {
-		session, err := h.db.SignInThrough(t.Context(), storage.Arrival{
+		session, err := h.db.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity:  storage.Identity{Connector: "github", Issuer: "https://github.example", Subject: "1"},
 			AttemptID: "attempt", Until: storage.At(noon.Add(time.Hour)),
 			SignIn:  storage.SignIn{HandleHash: "handle", ACR: "1", AMR: []string{"fed"}, IdleFor: time.Hour, AbsoluteFor: time.Hour},
@@ -152,7 +152,7 @@ func TestReviseUser_NoAddressCannotBeVerified(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = h.ReviseUser(t.Context(), storage.Revision{UserID: session.UserID, Verified: new(true), Revise: func(*storage.User) error { return nil }})
+		_, err = h.ReviseUser(t.Context(), storage.UserRevision{UserID: session.UserID, Verified: new(true), Revise: func(*storage.User) error { return nil }})
 		if !errors.Is(err, storage.ErrNoAddress) {
 			t.Errorf("got %v", err)
 		}

@@ -76,7 +76,7 @@ func (t *Tokens) serviceTokenLeft(ctx context.Context, access keys.AccessToken, 
 		return access, storage.ErrNotFound
 	}
 	access.Scope = joined(left)
-	revoked, err := t.DB.TokenRevoked(ctx, access.ID, storage.Millis(access.IssuedAt*1000))
+	revoked, err := t.DB.IsTokenRevoked(ctx, access.ID, storage.Millis(access.IssuedAt*1000))
 	if err == nil && revoked {
 		err = storage.ErrNotFound
 	}

@@ -95,7 +95,7 @@ func TestRelease_EmailOnlyWhenProven(t *testing.T) {
 // verify makes alice's address proven or claimed.
 func verify(t *testing.T, b *providertest.Testbed, proven bool) {
 	t.Helper()
-	if _, err := b.DB.ReviseUser(context.Background(), storage.Revision{
+	if _, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
 		UserID: b.Alice.ID, Verified: &proven, Unproven: storage.KeepAttached, Revise: func(*storage.User) error { return nil },
 	}, b.Now()); err != nil {
 		t.Fatal(err)
@@ -176,14 +176,14 @@ func TestRelease_GroupsOfOperatorsAndUpstreamsAreOneList(t *testing.T) {
 // giveGroups gives Alice groups by an operator's hand and by an upstream's.
 func giveGroups(t *testing.T, b *providertest.Testbed, own, upstream []string) {
 	t.Helper()
-	if _, err := b.DB.ReviseUser(context.Background(), storage.Revision{
+	if _, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
 		UserID: b.Alice.ID, Revise: func(u *storage.User) error { u.Groups = own; return nil }, Unproven: storage.KeepAttached,
 	}, b.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.DB.SignInThrough(context.Background(), storage.Arrival{
+	if _, err := b.DB.SignInThrough(context.Background(), storage.ConnectorSignIn{
 		Identity:  storage.Identity{Connector: "corp", Issuer: "https://corp.example", Subject: "1", UserID: b.Alice.ID},
-		AttemptID: "groups", Until: storage.At(b.Now().Add(time.Hour)), Groups: &storage.SaidGroups{Names: upstream},
+		AttemptID: "groups", Until: storage.At(b.Now().Add(time.Hour)), Groups: &storage.AssertedGroups{Names: upstream},
 		SignIn: storage.SignIn{HandleHash: "groups", IdleFor: time.Hour, AbsoluteFor: time.Hour},
 	}, b.Now()); err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.O
 func started(t trip) session.Started {
 	return session.Started{
 		Request: t.ID, ClientID: t.Client.ID, ACR: session.OneFactor, AMR: amrUpstream,
-		Asserted: &storage.Asserted{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Again: t.identity.Fresh},
+		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Again: t.identity.Fresh},
 	}
 }
 
@@ -84,12 +84,12 @@ func started(t trip) session.Started {
 var amrUpstream = []string{"fed"}
 
 // arrivalOf is what storage does for a decision.
-func (h *Handler) arrivalOf(ctx context.Context, decided outcome, user storage.User, t trip) (storage.Arrival, error) {
+func (h *Handler) arrivalOf(ctx context.Context, decided outcome, user storage.User, t trip) (storage.ConnectorSignIn, error) {
 	i := t.identity
 	identity, err := h.withToken(i, user.ID)
-	a := storage.Arrival{
+	a := storage.ConnectorSignIn{
 		Identity: identity, AttemptID: t.attempt.Upstream.ID, Until: storage.At(h.Now().Add(attemptRemembered)),
-		Known: decided == signIn, Fill: h.profileBrought(ctx, t), Groups: groupsBrought(ctx, i),
+		Linked: decided == signIn, Fill: h.profileBrought(ctx, t), Groups: groupsBrought(ctx, i),
 	}
 	if decided == makeUser {
 		a.NewUser = storage.User{Email: i.Email}

@@ -39,8 +39,8 @@ func (h *Handler) profileBrought(ctx context.Context, t trip) storage.Profile {
 
 // groupsBrought are the groups that an upstream brought, which take the place of those of
 // the last sign-in. A connector whose settings name no claim for groups brings none.
-func groupsBrought(ctx context.Context, i federation.Identity) *storage.SaidGroups {
-	said := storage.SaidGroups{Refused: i.GroupsRefused}
+func groupsBrought(ctx context.Context, i federation.Identity) *storage.AssertedGroups {
+	said := storage.AssertedGroups{Refused: i.GroupsRefused}
 	if said.Refused == "" {
 		said = directory.UpstreamGroups(i.Groups)
 	}

@@ -13,7 +13,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return h.connectorGone(w, r)
 	}
-	web.TraceOf(r.Context()).NoteConnector(connector.ID())
+	web.TraceOf(r.Context()).UpdateConnectorHealth(connector.ID())
 	values, err := h.callbackValues(r, connector)
 	if err != nil {
 		return err

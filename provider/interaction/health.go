@@ -50,7 +50,7 @@ func (h *Health) note(e ending, health storage.ConnectorHealth) {
 // lost.
 func (h *Health) WriteOnce(ctx context.Context, at time.Time) error {
 	for e, health := range h.due(at) {
-		if err := h.db.NoteConnector(ctx, health); err != nil {
+		if err := h.db.UpdateConnectorHealth(ctx, health); err != nil {
 			return err
 		}
 		h.stored(e, health, at)

@@ -65,8 +65,8 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 func (h *Handler) optionsFor(s step, c Connector) federation.Options {
 	fresh := s.Freshness(s.Client)
 	return federation.Options{
-		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.MaxAge, AuthTime: fresh.Known,
-		Fresh: fresh.Again || c.Reauthenticates() == federation.AsksAgain && (fresh.MaxAge != nil || fresh.Known),
+		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.MaxAge, AuthTime: fresh.AuthTimeKnown,
+		Fresh: fresh.Again || c.Reauthenticates() == federation.AsksAgain && (fresh.MaxAge != nil || fresh.AuthTimeKnown),
 	}
 }
 

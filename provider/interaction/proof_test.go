@@ -142,9 +142,9 @@ func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
 // If an attacker holds an identity of an account, no act of an operator on the account
 // lets the attacker in: the act stops, or the identity is gone.
 func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
-	revise := func(change func(*storage.User), verified *bool) func(*providertest.Testbed, string, storage.Unproven) error {
-		return func(b *providertest.Testbed, id string, do storage.Unproven) error {
-			_, err := b.DB.ReviseUser(context.Background(), storage.Revision{
+	revise := func(change func(*storage.User), verified *bool) func(*providertest.Testbed, string, storage.UnprovenPolicy) error {
+		return func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
+			_, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
 				UserID: id, Unproven: do, Verified: verified, Revise: func(u *storage.User) error { change(u); return nil },
 			}, b.Now())
 			return err
@@ -152,14 +152,14 @@ func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
 	}
 	verified := true
 	for name, test := range map[string]struct {
-		act    func(b *providertest.Testbed, id string, do storage.Unproven) error
+		act    func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error
 		proves bool
 	}{
-		"set-password": {func(b *providertest.Testbed, id string, do storage.Unproven) error {
+		"set-password": {func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
 			_, err := b.DB.ResetPassword(context.Background(), storage.PasswordReset{UserID: id, Hash: "typed", Reason: "typed", Unproven: do}, b.Now())
 			return err
 		}, false},
-		"admin": {func(b *providertest.Testbed, id string, do storage.Unproven) error {
+		"admin": {func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
 			_, err := b.DB.GrantAdmin(context.Background(), id, do, storage.By{From: providertest.Here, At: b.Now()})
 			return err
 		}, false},
@@ -219,7 +219,7 @@ func TestIdentities_TakenAwayByAnOperator(t *testing.T) {
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%d identities, %v", len(list), err)
 		}
-		if err := b.DB.Unlink(context.Background(), storage.IdentityRemoval{Identity: list[0], From: storage.Origin{Actor: "cli"}}, b.Now()); err != nil {
+		if err := b.DB.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: list[0], From: storage.Origin{Actor: "cli"}}, b.Now()); err != nil {
 			t.Fatal(err)
 		}
 		b.WantDead(t, taken)

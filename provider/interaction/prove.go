@@ -65,7 +65,7 @@ func (h *Handler) hasProven(current session.Current, s step, p waiting) bool {
 // may learn them: an upstream that is trusted with it has vouched for the address.
 func (h *Handler) provePage(r *http.Request, s step, p waiting) (templates.Prove, error) {
 	page := templates.Prove{Common: h.common(s), Request: s.Sealed, Email: p.account.Email, Connector: Button(p.connector)}
-	has, err := h.DB.WaysOf(r.Context(), p.account.ID)
+	has, err := h.DB.SignInMethodsOf(r.Context(), p.account.ID)
 	if err != nil {
 		return page, err
 	}

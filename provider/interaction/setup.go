@@ -39,7 +39,7 @@ func (h *Handler) setupPage(w http.ResponseWriter, status int, page templates.Se
 // checkSetup refuses a link that makes nobody an administrator any more, before
 // anything is hashed for whoever follows it.
 func (h *Handler) checkSetup(r *http.Request, token string) error {
-	open, err := h.DB.SetupOpen(r.Context(), storage.SecretHash(token), h.Now())
+	open, err := h.DB.IsSetupOpen(r.Context(), storage.SecretHash(token), h.Now())
 	if err == nil && !open {
 		err = h.setupClosed()
 	}

@@ -207,7 +207,7 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 				if got := again.Subject(t, again.ComeBy(t, "liar", "victim")); got != sub {
 					t.Errorf("came back as %s, want %s", got, sub)
 				}
-				r := storage.Revision{UserID: sub, Revise: func(u *storage.User) error { u.Email = "vic@corp.example"; return nil }}
+				r := storage.UserRevision{UserID: sub, Revise: func(u *storage.User) error { u.Email = "vic@corp.example"; return nil }}
 				verified := true
 				r.Verified = &verified
 				if _, err := b.DB.ReviseUser(context.Background(), r, b.Now()); err != nil {

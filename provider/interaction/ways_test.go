@@ -49,7 +49,7 @@ func (a account) attach(t *testing.T, connector string) storage.Identity {
 	default: // one that is not offered any more, or another identity at the liar
 		i.Issuer, i.Subject = a.up.Liar.URL, "the first of "+a.ID
 	}
-	_, err := a.b.DB.SignInThrough(context.Background(), storage.Arrival{
+	_, err := a.b.DB.SignInThrough(context.Background(), storage.ConnectorSignIn{
 		Identity: i, AttemptID: storage.NewID("a"), Until: storage.At(a.b.Now().Add(time.Hour)),
 		SignIn: storage.SignIn{HandleHash: storage.NewID("h"), IdleFor: time.Hour, AbsoluteFor: time.Hour},
 	}, a.b.Now())
@@ -131,7 +131,7 @@ func TestWays_EveryWayOfAnAccountProvesIt(t *testing.T) {
 			slices.Sort(want)
 			a.walk(t, want, set)
 			for _, i := range attached {
-				if err := b.DB.Unlink(context.Background(), storage.IdentityRemoval{Identity: i, Last: true}, b.Now()); err != nil {
+				if err := b.DB.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: i, AllowLast: true}, b.Now()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -183,7 +183,7 @@ func TestWays_ProofOpensThatAccountAlone(t *testing.T) {
 		a.attach(t, "google")
 		a.attach(t, "github")
 		bob := newAccount(t, b, up, storage.User{Email: "bob@corp.example"}, "")
-		if _, err := b.DB.SignInThrough(t.Context(), storage.Arrival{
+		if _, err := b.DB.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity: storage.Identity{Connector: "google", Issuer: up.Google.URL, Subject: graceSubject(t), UserID: bob.ID}, AttemptID: "bob", Until: storage.At(b.Now().Add(time.Hour)),
 			SignIn: storage.SignIn{HandleHash: "bob", IdleFor: time.Hour, AbsoluteFor: time.Hour},
 		}, b.Now()); err != nil {
@@ -321,7 +321,7 @@ func TestWays_WhatTheRequestWantsIsStillAsked(t *testing.T) {
 				if got := v.Subject(t, s); got != a.ID {
 					t.Errorf("%v by %s: signed in as %s", pairs, way, got)
 				}
-				if err := b.DB.Unlink(t.Context(), storage.IdentityRemoval{Identity: identity, Last: true}, b.Now()); err != nil {
+				if err := b.DB.UnlinkIdentity(t.Context(), storage.IdentityRemoval{Identity: identity, AllowLast: true}, b.Now()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -436,7 +436,7 @@ func TestWays_ConnectedMeanwhile(t *testing.T) {
 		page, subject = a.waits(t, v)
 		page = a.proves(t, v, page, "password")
 		other := newAccount(t, b, up, storage.User{Email: "other@corp.example"}, "")
-		if _, err := b.DB.SignInThrough(t.Context(), storage.Arrival{
+		if _, err := b.DB.SignInThrough(t.Context(), storage.ConnectorSignIn{
 			Identity: storage.Identity{Connector: "liar", Issuer: up.Liar.URL, Subject: subject, UserID: other.ID}, AttemptID: "other", Until: storage.At(b.Now().Add(time.Hour)),
 			SignIn: storage.SignIn{HandleHash: "other", IdleFor: time.Hour, AbsoluteFor: time.Hour},
 		}, b.Now()); err != nil {

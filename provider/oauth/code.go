@@ -141,7 +141,7 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 		}
 		return tokenResponse{}, whyNotVerified(code.Challenge, r.form.Get("code_verifier"))
 	}
-	refusal.EndsReplayed = true
+	refusal.RevokesReplayed = true
 	if openErr != nil {
 		if err := h.DB.SpendCode(ctx, refusal, by); err != nil {
 			return tokenResponse{}, err
@@ -163,7 +163,7 @@ func (h *Handler) codeGrant(ctx context.Context, r tokenRequest) (tokenResponse,
 		return tokenResponse{}, err
 	}
 	what.Nonce = code.Nonce
-	grant, err := h.DB.RedeemCode(ctx, storage.Redemption{
+	grant, err := h.DB.RedeemCode(ctx, storage.CodeRedemption{
 		RequestID: code.RequestID, CodeID: code.ID, IssuedAt: code.Issued, SpentUntil: refusal.SpentUntil,
 		Grant: h.grantOf(code, left, at), From: by.From,
 	}, at)

@@ -114,7 +114,7 @@ func (h *Handler) introspectRefresh(ctx context.Context, client storage.Client, 
 	if !slices.Contains(client.Metadata.GrantTypes, storage.GrantRefresh) {
 		return inactive, nil
 	}
-	grant, err := h.DB.Refreshed(ctx, storage.Rotation{
+	grant, err := h.DB.RefreshableGrant(ctx, storage.GrantRotation{
 		GrantID: refresh.GrantID, Generation: refresh.Generation, UserID: refresh.Subject, ClientID: client.ID,
 		Online: !request.MayAsk(client, request.ScopeOfflineAccess),
 	}, at)

@@ -32,7 +32,7 @@ func (h *Handler) refreshGrant(ctx context.Context, r tokenRequest) (tokenRespon
 	if token.ClientID != r.client.ID {
 		return tokenResponse{}, errForeignToken
 	}
-	rotation := storage.Rotation{
+	rotation := storage.GrantRotation{
 		GrantID: token.GrantID, Generation: token.Generation, UserID: token.Subject, ClientID: r.client.ID,
 		Grace: h.Tokens.Grace(r.client), Online: !request.MayAsk(r.client, request.ScopeOfflineAccess), From: trace.Origin(),
 	}

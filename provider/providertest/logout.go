@@ -74,7 +74,7 @@ var SessionsEnd = map[string]struct {
 		}
 	}},
 	"e-mail changed by an administrator": {All: true, End: func(t *testing.T, b *Testbed, _ *Visitor, _ map[string]any) {
-		_, err := b.DB.ReviseUser(context.Background(), storage.Revision{
+		_, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
 			UserID: b.Alice.ID, From: Here, Revise: func(u *storage.User) error { u.Email = "new@example.com"; return nil },
 		}, b.Now())
 		if err != nil {

@@ -132,7 +132,7 @@ var firstKeys []storage.Key
 
 func (b *Testbed) lendKeys(t testing.TB) {
 	t.Helper()
-	if _, err := b.DB.StartLines(context.Background(), firstKeys, storage.By{At: b.Now()}); err != nil {
+	if _, err := b.DB.StartKeyLines(context.Background(), firstKeys, storage.By{At: b.Now()}); err != nil {
 		t.Fatalf("lend keys: %v", err)
 	}
 }

@@ -190,7 +190,7 @@ var mixed = []mixedWork{
 		return err
 	}},
 	{"spend code", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
-		return on.SpendCode(context.Background(), storage.CodeRefusal{RequestID: fmt.Sprint("request", rand.IntN(1000)), CodeID: "code0", SpentUntil: storage.At(m.Now().Add(time.Hour)), EndsReplayed: true}, storage.By{From: providertest.Here, At: m.Now()})
+		return on.SpendCode(context.Background(), storage.CodeRefusal{RequestID: fmt.Sprint("request", rand.IntN(1000)), CodeID: "code0", SpentUntil: storage.At(m.Now().Add(time.Hour)), RevokesReplayed: true}, storage.By{From: providertest.Here, At: m.Now()})
 	}},
 	{"revoke token", func(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, client string) error {
 		return on.RevokeToken(context.Background(), storage.TokenRevocation{JTI: fmt.Sprint("jti", rand.IntN(1000)), ClientID: client, GrantID: g.ID, Expires: storage.At(m.Now().Add(time.Hour))}, storage.By{From: providertest.Here, At: m.Now()})
@@ -252,17 +252,17 @@ var mixed = []mixedWork{
 	{"prove address", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, user, _ string) error {
 		u, err := on.User(context.Background(), user)
 		if err == nil {
-			_, err = on.ProveAddress(context.Background(), storage.Proof{UserID: user, Email: u.Email, By: storage.ByUpstream, SessionID: s.ID, FreshFor: time.Hour, From: providertest.Here}, m.Now())
+			_, err = on.ProveAddress(context.Background(), storage.AddressProof{UserID: user, Email: u.Email, By: storage.ByUpstream, SessionID: s.ID, FreshFor: time.Hour, From: providertest.Here}, m.Now())
 		}
 		return err
 	}},
 	{"claim address", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
 		claimed := false
-		_, err := on.ReviseUser(context.Background(), storage.Revision{UserID: user, Revise: func(*storage.User) error { return nil }, Verified: &claimed, From: providertest.Here}, m.Now())
+		_, err := on.ReviseUser(context.Background(), storage.UserRevision{UserID: user, Revise: func(*storage.User) error { return nil }, Verified: &claimed, From: providertest.Here}, m.Now())
 		return err
 	}},
 	{"end sessions of connector", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, _, _ string) error {
-		_, _, err := on.EndSessionsThrough(context.Background(), "upstream", storage.By{From: providertest.Here, At: m.Now()})
+		_, _, err := on.EndConnectorSessions(context.Background(), "upstream", storage.By{From: providertest.Here, At: m.Now()})
 		return err
 	}},
 	{"link identity", func(m *mixture, on *storage.DB, s storage.Session, _ storage.Grant, _, _ string) error {
@@ -272,12 +272,12 @@ var mixed = []mixedWork{
 		}, m.Now())
 	}},
 	{"unlink identity", func(m *mixture, on *storage.DB, _ storage.Session, _ storage.Grant, user, _ string) error {
-		return on.Unlink(context.Background(), storage.IdentityRemoval{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: providertest.Here}, m.Now())
+		return on.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: identity(user, fmt.Sprint("subject", rand.IntN(6))), Connectors: []string{"upstream"}, From: providertest.Here}, m.Now())
 	}},
 }
 
 func rotateAny(m *mixture, on *storage.DB, _ storage.Session, g storage.Grant, _, _ string) error {
-	rotated, err := on.RotateGrant(context.Background(), storage.Rotation{
+	rotated, err := on.RotateGrant(context.Background(), storage.GrantRotation{
 		GrantID: g.ID, Generation: g.Generation, UserID: g.UserID, ClientID: g.ClientID, Grace: 30 * time.Second, From: providertest.Here,
 	}, func(storage.Grant) error { return nil }, m.Now())
 	if err == nil {

@@ -89,8 +89,8 @@ func (a *arena) signIn(userID string) storage.SignIn {
 	}
 }
 
-func (a *arena) redemption(s storage.Session, clientID, requestID, codeID string) storage.Redemption {
-	return storage.Redemption{
+func (a *arena) redemption(s storage.Session, clientID, requestID, codeID string) storage.CodeRedemption {
+	return storage.CodeRedemption{
 		RequestID: requestID, CodeID: codeID, SpentUntil: storage.At(a.Now().Add(24 * time.Hour)), From: providertest.Here,
 		Grant: storage.Grant{
 			ID: storage.NewID("gid"), UserID: s.UserID, ClientID: clientID, SessionID: s.ID, Scopes: []string{"openid"},
@@ -118,7 +118,7 @@ func handleRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string
 
 func keyRivals(_ *testing.T, a *arena, round string) func(*storage.DB, string) error {
 	return func(on *storage.DB, rival string) error {
-		started, err := on.StartLines(context.Background(), []storage.Key{
+		started, err := on.StartKeyLines(context.Background(), []storage.Key{
 			{ID: rival + " active", Line: round, State: storage.KeyActive, Sealed: []byte("sealed")},
 			{ID: rival + " next", Line: round, State: storage.KeyNext, Sealed: []byte("sealed")},
 		}, storage.By{From: providertest.Here, At: a.Now()})
@@ -147,8 +147,8 @@ func identity(userID, subject string) storage.Identity {
 	return storage.Identity{Connector: "upstream", Issuer: "https://upstream.example.com", Subject: subject, UserID: userID}
 }
 
-func (a *arena) arrival(userID, subject, attempt string) storage.Arrival {
-	return storage.Arrival{
+func (a *arena) arrival(userID, subject, attempt string) storage.ConnectorSignIn {
+	return storage.ConnectorSignIn{
 		Identity: identity(userID, subject), AttemptID: attempt, Until: storage.At(a.Now().Add(time.Hour)), SignIn: a.signIn(""),
 	}
 }
@@ -192,7 +192,7 @@ func lastWayRivals(t *testing.T, a *arena, round string) func(*storage.DB, strin
 		}
 	}
 	return func(on *storage.DB, rival string) error {
-		return on.Unlink(context.Background(), storage.IdentityRemoval{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: providertest.Here}, a.Now())
+		return on.UnlinkIdentity(context.Background(), storage.IdentityRemoval{Identity: ways[int(rival[len(rival)-1])%2], Connectors: []string{"upstream"}, From: providertest.Here}, a.Now())
 	}
 }
 

@@ -57,7 +57,7 @@ func (q Request) Prompts(value string) bool { return slices.Contains(q.Prompt, v
 // it is now.
 func (q Request) Freshness(client storage.Client) storage.Freshness {
 	f := storage.Freshness{
-		Request: q.ID, Again: q.Prompts("login"), Known: q.NeedAuthTime || q.Kind == Code && client.Metadata.RequireAuthTime,
+		Request: q.ID, Again: q.Prompts("login"), AuthTimeKnown: q.NeedAuthTime || q.Kind == Code && client.Metadata.RequireAuthTime,
 		BestEffort: q.Kind == Code && client.PromptLogin == storage.PromptLoginBestEffort,
 	}
 	if q.MaxAge != nil {

@@ -15,8 +15,8 @@ type Started struct {
 	ClientID string
 	ACR      string
 	AMR      []string
-	Asserted *storage.Asserted // by an upstream; nil: proved here and now
-	Keep     bool              // "Keep me signed in"
+	Asserted *storage.AssertedFreshness // by an upstream; nil: proved here and now
+	Keep     bool                       // "Keep me signed in"
 
 	OldHash, NewHash string          // the password hash to renew, if any
 	NotBefore        *storage.Millis // of the user when it was checked: what is ended meanwhile stays ended
@@ -36,7 +36,7 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, in Started) (st
 
 // StartThrough signs the browser in by an arrival from a connector, whose SignIn
 // is made here. Who arrives is decided by the caller.
-func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Started, arrival storage.Arrival) error {
+func (s *Sessions) StartThrough(w http.ResponseWriter, r *http.Request, in Started, arrival storage.ConnectorSignIn) error {
 	handle := newHandle()
 	arrival.SignIn = s.signIn(r, in, handle)
 	started, err := s.DB.SignInThrough(r.Context(), arrival, s.Now())

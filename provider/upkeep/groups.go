@@ -14,11 +14,11 @@ import (
 // some behind.
 const groupsAgain = time.Hour
 
-// ForgetGroupsOnce takes the groups away that upstreams gave and the settings do not cover
+// RemoveUnconfiguredGroupsOnce takes the groups away that upstreams gave and the settings do not cover
 // any more: the operator takes no groups from the connector now, or has pointed it at
 // another upstream. It looks at the start, when the settings have changed, and every hour.
 // Its caller calls it once a second.
-func (s *serving) ForgetGroupsOnce(ctx context.Context, sources []storage.GroupSource, at time.Time) error {
+func (s *serving) RemoveUnconfiguredGroupsOnce(ctx context.Context, sources []storage.GroupSource, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if reflect.DeepEqual(s.sources, sources) && at.Before(s.lookGroups) && s.lookGroups.Sub(at) <= groupsAgain {
@@ -33,7 +33,7 @@ func (s *serving) ForgetGroupsOnce(ctx context.Context, sources []storage.GroupS
 			return nil // the rest at the next tick
 		}
 	}
-	err := inBatches(func() (bool, error) { return s.db.GatherStrayGroups(ctx, bySystem(at)) })
+	err := inBatches(func() (bool, error) { return s.db.CorrectStrayGroups(ctx, bySystem(at)) })
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *serving) ForgetGroupsOnce(ctx context.Context, sources []storage.GroupS
 func (s *serving) forgetGroups(ctx context.Context, source storage.GroupSource, at time.Time) (whole bool, err error) {
 	total := 0
 	err = inBatches(func() (bool, error) {
-		n, full, err := s.db.ForgetGroups(ctx, source, bySystem(at))
+		n, full, err := s.db.RemoveUnconfiguredGroups(ctx, source, bySystem(at))
 		total, whole = total+n, !full
 		return full, err
 	})

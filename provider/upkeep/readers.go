@@ -142,7 +142,7 @@ func (r *readers) NoteReadersOnce(ctx context.Context, at time.Time) error {
 	if len(seen) == 0 {
 		return nil
 	}
-	families, err := r.db.NoteJWKSReaders(ctx, seen, at)
+	families, err := r.db.RecordJWKSReaders(ctx, seen, at)
 	if err != nil {
 		r.putBack(seen)
 		return err

@@ -31,7 +31,7 @@ type serving struct {
 	ids   []string
 	again time.Time // when to tell it again
 
-	sources    []storage.GroupSource // that ForgetGroupsOnce was last called with
+	sources    []storage.GroupSource // that RemoveUnconfiguredGroupsOnce was last called with
 	lookGroups time.Time             // when it looks again
 }
 
@@ -54,13 +54,13 @@ func (s *serving) EndRemovedOnce(ctx context.Context, ids []string, at time.Time
 	if !s.due(ids, at) {
 		return nil
 	}
-	found, err := s.db.ServeConnectors(ctx, storage.ConnectorPresence{Node: s.node, Connectors: ids, For: serveFor}, at)
+	found, err := s.db.AnnounceConnectors(ctx, storage.ConnectorPresence{Node: s.node, Connectors: ids, HoldsFor: serveFor}, at)
 	if err != nil {
 		return err
 	}
 	next := at.Add(serveAgain)
-	if found.Again != 0 && found.Again.Time().Before(next) {
-		next = found.Again.Time()
+	if found.CheckAgainAt != 0 && found.CheckAgainAt.Time().Before(next) {
+		next = found.CheckAgainAt.Time()
 	}
 	for _, id := range found.Removed {
 		whole, err := s.endThrough(ctx, id, at)
@@ -83,7 +83,7 @@ func (s *serving) endThrough(ctx context.Context, connector string, at time.Time
 	}
 	total := 0
 	err = inBatches(func() (bool, error) {
-		n, full, err := s.db.EndSessionsThrough(ctx, connector, storage.By{From: storage.Origin{Actor: "system"}, At: at})
+		n, full, err := s.db.EndConnectorSessions(ctx, connector, storage.By{From: storage.Origin{Actor: "system"}, At: at})
 		total, whole = total+n, !full
 		return full, err
 	})
@@ -97,8 +97,8 @@ func (s *serving) endThrough(ctx context.Context, connector string, at time.Time
 	return whole, nil
 }
 
-// LeaveConnectors is called when the node stops: the connectors that it alone served
+// ReleaseConnectors is called when the node stops: the connectors that it alone served
 // count as removed soon, unless its successor serves them.
-func (s *serving) LeaveConnectors(ctx context.Context, at time.Time) error {
-	return s.db.LeaveConnectors(ctx, s.node, successorIn, at)
+func (s *serving) ReleaseConnectors(ctx context.Context, at time.Time) error {
+	return s.db.ReleaseConnectors(ctx, s.node, successorIn, at)
 }

@@ -14,14 +14,14 @@ const mostBatches = 100
 type sweeper struct {
 	db     *storage.DB
 	holder string // this node, to the others
-	walks  [2]storage.SessionWalk
+	walks  [2]storage.SessionCursor
 }
 
 func newSweeper(db *storage.DB) *sweeper {
-	return &sweeper{db: db, holder: storage.NewID("sweep_"), walks: [2]storage.SessionWalk{{}, {Expired: true}}}
+	return &sweeper{db: db, holder: storage.NewID("sweep_"), walks: [2]storage.SessionCursor{{}, {Expired: true}}}
 }
 
-// SweepOnce deletes what is kept no longer: see storage.AllRemains and
+// SweepOnce deletes what is kept no longer: see storage.SweepRules and
 // storage.DB.SweepSessions. Of several nodes one does it, under a lease; two at once
 // would do no harm. Its caller calls it once a minute, never twice at a time.
 func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
@@ -29,8 +29,8 @@ func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 	if err != nil || !mine {
 		return err
 	}
-	for _, kind := range storage.AllRemains {
-		err := inBatches(func() (bool, error) { return s.db.SweepRemains(ctx, kind, until) })
+	for _, kind := range storage.SweepRules {
+		err := inBatches(func() (bool, error) { return s.db.SweepRows(ctx, kind, until) })
 		if err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func (w Ways) Any() bool { return w.Password || len(w.Connectors) > 0 }
 // WaysToProve reads the ways of a user that could answer a request which wants a newer
 // proof.
 func (v *Visits) WaysToProve(ctx context.Context, current session.Current, q request.Request) (Ways, error) {
-	has, err := v.DB.WaysOf(ctx, current.UserID)
+	has, err := v.DB.SignInMethodsOf(ctx, current.UserID)
 	if err != nil {
 		return Ways{}, err
 	}
@@ -34,7 +34,7 @@ func (v *Visits) WaysToProve(ctx context.Context, current session.Current, q req
 // and the connector that was tried for this request in vain. On the way to a page of
 // ours one that says when may be tried again, after signing out there: nobody else can
 // be told that it did not help.
-func waysToProve(has storage.Ways, current session.Current, q request.Request, offered []federation.Connector) Ways {
+func waysToProve(has storage.SignInMethods, current session.Current, q request.Request, offered []federation.Connector) Ways {
 	ways := Ways{Password: has.Password && current.User.Email != ""}
 	for _, c := range offered {
 		fact, tried := LatestArrival(current, q, c.ID())

@@ -50,7 +50,7 @@ func TestWaysToProve_EveryCombination(t *testing.T) {
 				if tried {
 					current.Facts = append(current.Facts, fact)
 				}
-				owned := storage.Ways{Password: password, Connectors: []string{"removed"}}
+				owned := storage.SignInMethods{Password: password, Connectors: []string{"removed"}}
 				if has {
 					owned.Connectors = append(owned.Connectors, setting)
 				}

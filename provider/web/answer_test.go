@@ -45,7 +45,7 @@ func TestFormRefusal_LeavesOtherErrorsToThePage(t *testing.T) {
 // than the table's, and a limit says when it ends.
 func TestAnswerTo_FindsTheOutermostKnownCause(t *testing.T) {
 	verifier := web.Because("wrong_verifier", errors.New("does not match"))
-	ended := fmt.Errorf("rotate: %w", &storage.DeadError{What: "session_ended"})
+	ended := fmt.Errorf("rotate: %w", &storage.RevokedError{Code: "session_ended"})
 	for _, c := range []struct {
 		on     web.Surface
 		err    error

@@ -159,8 +159,8 @@ func (t *Trace) NoteUser(id string) {
 	}
 }
 
-// NoteConnector notes the connector that the request came through.
-func (t *Trace) NoteConnector(id string) {
+// UpdateConnectorHealth notes the connector that the request came through.
+func (t *Trace) UpdateConnectorHealth(id string) {
 	t.requester.connector = id
 	t.Note("connector", id)
 }

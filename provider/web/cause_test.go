@@ -60,7 +60,7 @@ func TestCauseOf_NamesTheOutermost(t *testing.T) {
 		"inner":             fmt.Errorf("step: %w", inner),
 		"outer":             web.Because("outer", fmt.Errorf("step: %w", inner)),
 		"replayed":          fmt.Errorf("rotate: %w", storage.ErrReplayed),
-		"session_ended":     fmt.Errorf("rotate: %w", &storage.DeadError{What: "session_ended"}),
+		"session_ended":     fmt.Errorf("rotate: %w", &storage.RevokedError{Code: "session_ended"}),
 		"unavailable":       fmt.Errorf("read: %w", storage.ErrUnavailable),
 		"throttled":         fmt.Errorf("check: %w", &storage.ThrottledError{RetryAfter: time.Second}),
 		"malformed_request": &web.FormError{Status: 400, Text: "no form"},

@@ -11,8 +11,8 @@ import (
 )
 
 var (
-	// ErrOwnTools: PostgreSQL is backed up and restored by tools of its own.
-	ErrOwnTools = errors.New("PostgreSQL has tools of its own for this")
+	// ErrUsePostgresTools: PostgreSQL is backed up and restored by tools of its own.
+	ErrUsePostgresTools = errors.New("PostgreSQL has tools of its own for this")
 	// ErrNotBackup: the file is damaged, or no database of Signet.
 	ErrNotBackup = errors.New("this is no sound database of Signet")
 	// ErrInUse: another process has the database open.
@@ -21,11 +21,11 @@ var (
 
 // Backup writes a SQLite database as it is at one moment into a file that is empty or
 // not there yet, and makes it durable. Others go on reading and writing meanwhile. The
-// schema stays what it is. ErrOwnTools on PostgreSQL; ErrNotFound: there is none.
+// schema stays what it is. ErrUsePostgresTools on PostgreSQL; ErrNotFound: there is none.
 func Backup(ctx context.Context, c Config, file string) error {
 	switch {
 	case c.Database != "":
-		return fmt.Errorf("back up: %w", ErrOwnTools)
+		return fmt.Errorf("back up: %w", ErrUsePostgresTools)
 	case !HasDatabase(c.DataDir):
 		return fmt.Errorf("back up: %w", ErrNotFound)
 	}
@@ -50,7 +50,7 @@ func syncFile(path string) error {
 }
 
 // ReadBackup looks at a whole SQLite file that nobody writes to, and changes nothing.
-// ErrNotBackup, with what is wrong; ErrOutdated, beside the Schema, for one that this
+// ErrNotBackup, with what is wrong; ErrProgramOutdated, beside the Schema, for one that this
 // program is too old for.
 func ReadBackup(ctx context.Context, file string, m Migrations) (Schema, error) {
 	if _, err := os.Stat(file); err != nil {

@@ -36,7 +36,7 @@ type database interface {
 }
 
 // Open opens the database, brings its schema up to date under a lease and
-// checks that this program is not older than the schema allows. ErrOutdated,
+// checks that this program is not older than the schema allows. ErrProgramOutdated,
 // ErrUnavailable.
 func Open(ctx context.Context, c Config) (*Engine, error) {
 	if c.Log == nil {
@@ -157,9 +157,9 @@ func (e *Engine) ClockOffset(ctx context.Context) (time.Duration, error) {
 // must lock the rows that it decides by. SQLite has one writer and needs no locks.
 func (e *Engine) HasRowLocks() bool { return e.postgres }
 
-// Wrap puts a layer between gorm and the connections that are open now. It is for tests
+// WrapConnections puts a layer between gorm and the connections that are open now. It is for tests
 // alone, which watch statements or make them fail.
-func (e *Engine) Wrap(ctx context.Context, layer func(gorm.ConnPool) gorm.ConnPool) error {
+func (e *Engine) WrapConnections(ctx context.Context, layer func(gorm.ConnPool) gorm.ConnPool) error {
 	switch d := e.db.(type) {
 	case *sqliteFile:
 		d.read.Statement.ConnPool = layer(d.read.Statement.ConnPool)

@@ -16,17 +16,17 @@ var (
 	// ErrNoDatabase: there is no database where the Config says, or nothing of ours has
 	// been made in it yet.
 	ErrNoDatabase = errors.New("there is no database")
-	// ErrLogin: PostgreSQL refuses the user or the password.
-	ErrLogin = errors.New("the user or the password is refused")
-	// ErrBehind: the database has yet to see migrations of this program.
-	ErrBehind = errors.New("the database is of an older release")
+	// ErrLoginRefused: PostgreSQL refuses the user or the password.
+	ErrLoginRefused = errors.New("the user or the password is refused")
+	// ErrDatabaseOutdated: the database has yet to see migrations of this program.
+	ErrDatabaseOutdated = errors.New("the database is of an older release")
 	// ErrOrphanedWAL: the folder holds SQLite's log of a database that is not there. To make
 	// a new database would remove the log, and with it the last commits.
 	ErrOrphanedWAL = errors.New("the database file is missing, and its log is there")
 )
 
 // OpenExisting opens a database that is there and up to date. It makes and migrates
-// nothing. ErrNoDatabase, ErrBehind, ErrOutdated, ErrUnavailable; an *fs.PathError where
+// nothing. ErrNoDatabase, ErrDatabaseOutdated, ErrProgramOutdated, ErrUnavailable; an *fs.PathError where
 // the files of a SQLite database may not be used.
 func OpenExisting(ctx context.Context, c Config) (*Engine, error) {
 	schema, err := ReadSchema(ctx, c)
@@ -36,7 +36,7 @@ func OpenExisting(ctx context.Context, c Config) (*Engine, error) {
 	case schema.Newest == 0:
 		return nil, fmt.Errorf("open database: %w", ErrNoDatabase)
 	case len(schema.Pending) > 0:
-		return nil, fmt.Errorf("open database: %w: it has not seen %d migrations of this one, from %s on", ErrBehind, len(schema.Pending), schema.Pending[0])
+		return nil, fmt.Errorf("open database: %w: it has not seen %d migrations of this one, from %s on", ErrDatabaseOutdated, len(schema.Pending), schema.Pending[0])
 	}
 	return Open(ctx, c)
 }

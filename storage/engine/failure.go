@@ -44,7 +44,7 @@ func answer(name string, err error) error {
 	case IsUnique(err):
 		return fmt.Errorf("%s: %w", name, ErrConflict)
 	case isRefusedLogin(err):
-		return fmt.Errorf("%s: %w: %w: %w", name, ErrUnavailable, ErrLogin, err)
+		return fmt.Errorf("%s: %w: %w: %w", name, ErrUnavailable, ErrLoginRefused, err)
 	case isMissingDatabase(err):
 		return fmt.Errorf("%s: %w: %w: %w", name, ErrUnavailable, ErrNoDatabase, err)
 	case !isUnavailable(err):

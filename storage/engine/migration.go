@@ -18,8 +18,8 @@ type Migrations struct {
 	Work map[int64]func(tx *gorm.DB) error
 }
 
-// ErrOutdated: the database needs a newer program.
-var ErrOutdated = errors.New("this program is too old for the database")
+// ErrProgramOutdated: the database needs a newer program.
+var ErrProgramOutdated = errors.New("this program is too old for the database")
 
 // migration is one numbered step of the schema.
 type migration struct {
@@ -30,7 +30,7 @@ type migration struct {
 }
 
 // run brings the schema up to date inside a transaction that its caller has
-// made exclusive. ErrOutdated: the database needs a newer program.
+// made exclusive. ErrProgramOutdated: the database needs a newer program.
 func (all Migrations) run(tx *gorm.DB) error {
 	known, err := all.list()
 	if err != nil {
@@ -135,7 +135,7 @@ func statementsOf(script string, d dialect) []string {
 // number of a program is that of the last migration it knows.
 func checkProgram(oldest, program int64) error {
 	if oldest > program {
-		return fmt.Errorf("%w: it knows the schema up to %04d, and one is needed that knows %04d; start a newer release", ErrOutdated, program, oldest)
+		return fmt.Errorf("%w: it knows the schema up to %04d, and one is needed that knows %04d; start a newer release", ErrProgramOutdated, program, oldest)
 	}
 	return nil
 }

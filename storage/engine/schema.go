@@ -22,7 +22,7 @@ type Schema struct {
 }
 
 // ReadSchema looks at a database and changes nothing: what is not there yet has
-// seen no migration. ErrOutdated, beside the Schema, where Open would refuse; an
+// seen no migration. ErrProgramOutdated, beside the Schema, where Open would refuse; an
 // *fs.PathError where the files of a SQLite database may not be used.
 func ReadSchema(ctx context.Context, c Config) (Schema, error) {
 	var newest, oldest int64
@@ -39,9 +39,9 @@ func ReadSchema(ctx context.Context, c Config) (Schema, error) {
 	return c.Migrations.schemaAt(newest, oldest)
 }
 
-// Look runs do on a database without changing it. It runs nothing where there is no
+// Inspect runs do on a database without changing it. It runs nothing where there is no
 // database yet, or one that has seen no migration.
-func Look(ctx context.Context, c Config, do UseCase) error {
+func Inspect(ctx context.Context, c Config, do UseCase) error {
 	db, err := openToLook(c)
 	if err != nil || db == nil {
 		return answer("look at the database", err)

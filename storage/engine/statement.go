@@ -39,8 +39,8 @@ func (s Statement) on(tx *gorm.DB) string {
 	return s.sqlite
 }
 
-// Changes runs a write and gives the number of rows it hit.
-func (s Statement) Changes(tx *gorm.DB, args ...any) (int64, error) {
+// Exec runs a write and gives the number of rows it hit.
+func (s Statement) Exec(tx *gorm.DB, args ...any) (int64, error) {
 	result, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, s.on(tx), args...)
 	if err != nil {
 		return 0, s.failed(tx, err)
@@ -48,8 +48,8 @@ func (s Statement) Changes(tx *gorm.DB, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// Row reads the first row into its Destinations, and reports whether there is one.
-func (s Statement) Row(tx *gorm.DB, into []any, args ...any) (bool, error) {
+// QueryRow reads the first row into its Destinations, and reports whether there is one.
+func (s Statement) QueryRow(tx *gorm.DB, into []any, args ...any) (bool, error) {
 	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, s.on(tx), args...)
 	if err != nil {
 		return false, s.failed(tx, err)
@@ -65,8 +65,8 @@ func (s Statement) Row(tx *gorm.DB, into []any, args ...any) (bool, error) {
 	return found, nil
 }
 
-// Existing turns a row that is not there into gorm's error for it.
-func Existing(found bool, err error) error {
+// RequireRow turns a row that is not there into gorm's error for it.
+func RequireRow(found bool, err error) error {
 	if err == nil && !found {
 		return gorm.ErrRecordNotFound
 	}

@@ -224,9 +224,9 @@ func checkHostPort(text string) error {
 	return nil
 }
 
-// NameOf names the PostgreSQL database of a URL for people: its name, host and user, and
+// DescribeURL names the PostgreSQL database of a URL for people: its name, host and user, and
 // nothing secret.
-func NameOf(database string) string {
+func DescribeURL(database string) string {
 	config, err := parseURL(database)
 	if err != nil {
 		return "of the setting database"

@@ -75,7 +75,7 @@ func sentinels(files []*ast.File) []string {
 
 // wrapped are types that wrap a sentinel of the table.
 var wrapped = map[string]error{
-	"storage.DeadError":          &storage.DeadError{},
+	"storage.RevokedError":       &storage.RevokedError{},
 	"storage.UnprovenError":      &storage.UnprovenError{},
 	"directory.ClientError":      &directory.ClientError{},
 	"directory.ClientFieldError": fmt.Errorf("%w", directory.ErrInvalidClient), // comes in a ClientError alone

@@ -62,7 +62,7 @@ func describeKey(k keeper.Scheduled) describedKey {
 	if len(k.Sealed) > 0 {
 		d.PrivateKey = "database"
 	}
-	if k.Elsewhere() {
+	if k.IsExternal() {
 		d.PrivateKey = inPKCS11
 	}
 	if k.Line == storage.InternalLine {

@@ -90,7 +90,7 @@ type describedRevocation struct {
 func describeRevocation(a keeper.Aftermath, made []string) describedRevocation {
 	d := describedRevocation{
 		KeyID: a.KeyID, Alg: a.Line, State: a.Was, Reason: a.Reason, Made: made,
-		CachedUntil: unlessZero(a.CachedUntil), LastTokenDiesAt: unlessZero(a.LastTokenDies), LeftInModule: a.InModule,
+		CachedUntil: unlessZero(a.CachedUntil), LastTokenDiesAt: unlessZero(a.LastTokenExpiry), LeftInModule: a.InModule,
 	}
 	if a.Successor != "" {
 		d.SignsNow, d.SignsNowSince, d.Unseen = a.Successor, &a.SuccessorSince, a.SuccessorUnseen

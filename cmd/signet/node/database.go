@@ -52,7 +52,7 @@ func OpenExisting(ctx context.Context, c config.Config) (*storage.DB, error) {
 func FindDatabase(ctx context.Context, c config.Config) error {
 	schema, err := ReadSchema(ctx, c)
 	switch {
-	case errors.Is(err, storage.ErrOutdated):
+	case errors.Is(err, storage.ErrProgramOutdated):
 		return nil // it is there
 	case err == nil && schema.Newest == 0:
 		return noDatabase(c, storage.ErrNoDatabase)
@@ -73,10 +73,10 @@ func databaseProblem(c config.Config, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrNoDatabase):
 		return noDatabase(c, err)
-	case errors.Is(err, storage.ErrLogin):
-		return exit.New(exit.DatabaseLogin, fmt.Errorf("PostgreSQL refuses the user or the password of the database %s", storage.NameOf(c.Database.Reveal())),
+	case errors.Is(err, storage.ErrLoginRefused):
+		return exit.New(exit.DatabaseLogin, fmt.Errorf("PostgreSQL refuses the user or the password of the database %s", storage.DescribeURL(c.Database.Reveal())),
 			"correct both in the setting database; special characters are written as % and two hexadecimal digits there, # as %23")
-	case errors.Is(err, storage.ErrBehind):
+	case errors.Is(err, storage.ErrDatabaseOutdated):
 		return exit.New(exit.DatabaseBehind, err, "make a backup, then run: signet migrate; or start the server of this release, which migrates too")
 	case errors.Is(err, storage.ErrOrphanedWAL):
 		return exit.New(exit.OrphanedLog, fmt.Errorf("%w (in %s); nothing was changed", err, c.DataDir), "put the database file back, or restore a backup; to begin anew, remove the log yourself")
@@ -92,7 +92,7 @@ func noDatabase(c config.Config, err error) error {
 		return exit.New(exit.NoDatabase, fmt.Errorf("there is no database in %s", c.DataDir),
 			"name its folder with --data-dir or SIGNET_DATA_DIR, or its settings with --config; to make a new one there: signet migrate, or signet serve")
 	}
-	name := storage.NameOf(c.Database.Reveal())
+	name := storage.DescribeURL(c.Database.Reveal())
 	if errors.Is(err, storage.ErrUnavailable) { // the server knows none of that name
 		return exit.New(exit.NoDatabase, fmt.Errorf("there is no PostgreSQL database %s", name), "correct the setting database, or make it with createdb")
 	}

@@ -208,7 +208,7 @@ func checkDatabaseFile(ctx context.Context, c config.Config) error {
 	if n, _ := io.ReadFull(file, header); n > 0 && string(header) != magic {
 		return exit.New(exit.Config, fmt.Errorf("%s is not a SQLite database", name), next)
 	}
-	if _, err := storage.ReadSchema(ctx, StorageConfig(c)); errors.Is(err, storage.ErrOutdated) {
+	if _, err := storage.ReadSchema(ctx, StorageConfig(c)); errors.Is(err, storage.ErrProgramOutdated) {
 		return exit.Classify(err)
 	}
 	return nil

@@ -98,7 +98,7 @@ func (n *Node) noteLast(ctx context.Context) {
 
 // leaveConnectors tells the other nodes at the end that this one serves nobody.
 func (n *Node) leaveConnectors(ctx context.Context) {
-	if err := n.Provider().LeaveConnectors(ctx, n.clock.Now()); err != nil {
+	if err := n.Provider().ReleaseConnectors(ctx, n.clock.Now()); err != nil {
 		n.log.Warn("the other nodes were not told that this one stops", "error", err)
 	}
 }

@@ -48,7 +48,7 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		}
 		switch {
 		case settings.Database.Reveal() != "":
-			err = storage.ErrOwnTools
+			err = storage.ErrUsePostgresTools
 		case args[0] != "-":
 			made.Bytes, err = backupToFile(c.Context(), settings, args[0])
 		case *asJSON:
@@ -73,7 +73,7 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 
 func backupProblem(err error) error {
 	switch {
-	case errors.Is(err, storage.ErrOwnTools):
+	case errors.Is(err, storage.ErrUsePostgresTools):
 		return exit.New(exit.OwnTools, err, `back it up with: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`)
 	case errors.Is(err, storage.ErrNotBackup):
 		return exit.New(exit.DatabaseDamaged, err, "the database itself is damaged: stop the server and restore the last good backup")

@@ -86,7 +86,7 @@ const manyCompletions = 100
 
 func completeUsers(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error) {
 	users, err := db.Users(ctx, storage.UserFilter{Email: typed}, manyCompletions)
-	return completions(users, func(u storage.User) (string, string) { return u.Place(), u.Name }), err
+	return completions(users, func(u storage.User) (string, string) { return u.ListPosition(), u.Name }), err
 }
 
 func completeClients(ctx context.Context, db *storage.DB, _ string) ([]cobra.Completion, error) {

@@ -25,7 +25,7 @@ func addAttachedFlags(c *cobra.Command) attachedFlags {
 	}
 }
 
-func (f attachedFlags) read() (storage.Unproven, error) {
+func (f attachedFlags) read() (storage.UnprovenPolicy, error) {
 	switch {
 	case *f.evict && *f.keep:
 		return storage.StopIfAttached, errors.New("--evict and --keep exclude each other")
@@ -167,7 +167,7 @@ func DisplayName(u storage.User) string {
 
 // showChanged shows a user after an act that may have evicted something.
 func (p commands) showChanged(u storage.User, evicted storage.Attached, asJSON bool) error {
-	gone := !evicted.Nothing()
+	gone := !evicted.IsEmpty()
 	if gone {
 		p.sayAttached("deleted, because the address of "+DisplayName(u)+" was only claimed when it was attached:", evicted)
 		p.Say("profile and consents are deleted too, and every session and token has ended")

@@ -53,7 +53,7 @@ becomes of it.`,
 		if err != nil {
 			return err
 		}
-		revised, err := p.Directory(settings, db).ReviseUser(ctx, storage.Revision{
+		revised, err := p.Directory(settings, db).ReviseUser(ctx, storage.UserRevision{
 			UserID: u.ID, Verified: given.emailVerified(), PhoneVerified: given.phoneVerified(), Unproven: unproven, From: cli.Origin(),
 			Revise: func(u *storage.User) error { given.onto(u); return nil },
 		})

@@ -94,7 +94,7 @@ func (p commands) listCommand() *cobra.Command {
 			return fmt.Errorf("list users: %w", err)
 		}
 		if *limit > 0 && len(users) == *limit {
-			p.Say("there may be more: --after %s", users[*limit-1].Place())
+			p.Say("there may be more: --after %s", users[*limit-1].ListPosition())
 		}
 		if *asJSON {
 			described := []document{} // never null
@@ -137,7 +137,7 @@ func manyUsers(ctx context.Context, db *storage.DB, f storage.UserFilter, limit 
 		if len(more) < size || len(users) == limit {
 			return users, nil
 		}
-		f.After = more[size-1].Place()
+		f.After = more[size-1].ListPosition()
 	}
 }
 

@@ -131,9 +131,9 @@ func TestUserUpdate_PhoneNumberIsVerifiedByItsFlagAlone(t *testing.T) {
 // Groups of a connector are shown apart, and no flag touches them.
 func TestUserUpdate_GroupsOfAConnectorStayApart(t *testing.T) {
 	a := startAttacked(t)
-	_, err := a.db.SignInThrough(t.Context(), storage.Arrival{
+	_, err := a.db.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  storage.Identity{Connector: "corp", Issuer: "https://corp.example", Subject: "9", UserID: a.bob.ID},
-		AttemptID: "groups", Until: storage.At(time.Now().Add(time.Hour)), Groups: &storage.SaidGroups{Names: []string{"staff", "all hands"}},
+		AttemptID: "groups", Until: storage.At(time.Now().Add(time.Hour)), Groups: &storage.AssertedGroups{Names: []string{"staff", "all hands"}},
 		SignIn: storage.SignIn{HandleHash: "groups", IdleFor: time.Hour, AbsoluteFor: time.Hour},
 	}, time.Now())
 	if err != nil {

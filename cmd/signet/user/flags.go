@@ -69,7 +69,7 @@ func addUserFlags(c *cobra.Command) *userFlags {
 		f.add(flagOf(field.Name), func(u *storage.User) {
 			p := storage.ProfileOf(*u)
 			*field.Value(&p) = *value
-			p.Onto(u)
+			p.ApplyTo(u)
 		})
 	}
 	f.list("role", "role to have (repeat for more)", func(u *storage.User) *[]string { return &u.Roles })

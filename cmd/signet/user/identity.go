@@ -53,8 +53,8 @@ the person, is needed only where the user has several identities of one connecto
 		if err != nil {
 			return err
 		}
-		err = db.Unlink(ctx, storage.IdentityRemoval{
-			Identity: identity, Connectors: connectorIDs(settings), Last: *last, From: cli.Origin(),
+		err = db.UnlinkIdentity(ctx, storage.IdentityRemoval{
+			Identity: identity, Connectors: connectorIDs(settings), AllowLast: *last, From: cli.Origin(),
 		}, p.Now())
 		switch {
 		case errors.Is(err, storage.ErrConflict):

@@ -52,7 +52,7 @@ func startAttacked(t *testing.T) attacked {
 func (a attacked) comes(t *testing.T, connector, subject string) storage.Session {
 	t.Helper()
 	id := storage.NewID("att_")
-	session, err := a.db.SignInThrough(t.Context(), storage.Arrival{
+	session, err := a.db.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity: storage.Identity{
 			Connector: connector, Issuer: "https://" + connector + ".example", Subject: subject, UserID: a.bob.ID, Name: "Mallory\x1b[2J",
 		},

@@ -75,7 +75,7 @@ func (k *Keeper) newKey(set *vault.Set, line string, state storage.KeyState, at 
 func (k *Keeper) discard(made ...storage.Key) error {
 	var failed error
 	for _, row := range made {
-		if row.Elsewhere() {
+		if row.IsExternal() {
 			failed = errors.Join(failed, k.vault.Destroy(row))
 		}
 	}
@@ -88,7 +88,7 @@ func (k *Keeper) forgetPrivate(ctx context.Context, row storage.Key) error {
 	if err := k.vault.Destroy(row); err != nil {
 		return err
 	}
-	return k.db.ForgetKey(ctx, row.ID)
+	return k.db.ClearKeyReference(ctx, row.ID)
 }
 
 // NotRipeError refuses a rotation: the next key has not been published for long
@@ -272,7 +272,7 @@ func (k *Keeper) Revoke(ctx context.Context, id, reason string, by storage.By) (
 		}
 		return done, err
 	}
-	if done.Key.Elsewhere() {
+	if done.Key.IsExternal() {
 		done.Undestroyed = k.forgetPrivate(ctx, done.Key)
 	}
 	return done, nil
@@ -327,7 +327,7 @@ func (k *Keeper) Retire(ctx context.Context, line string, by storage.By) error {
 	if line == storage.InternalLine || slices.Contains(k.algorithms, line) {
 		return fmt.Errorf("retire %s: %w", line, ErrConfigured)
 	}
-	return k.db.RetireLine(ctx, line, k.life.MaxAge, by)
+	return k.db.RetireKeyLine(ctx, line, k.life.MaxAge, by)
 }
 
 // ErrOneMaster: there is no master key to move to.

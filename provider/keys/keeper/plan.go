@@ -163,7 +163,7 @@ func isAhead(k storage.Key, at time.Time) bool {
 	return max(k.CreatedAt, k.ActivatedAt, k.RetiredAt, k.RevokedAt) > latest || k.State == storage.KeyGone && k.GoneAt > latest
 }
 
-// isOver reports whether EndKeys has something to do with a key. A line without a key
+// isOver reports whether EndExpiredKeys has something to do with a key. A line without a key
 // that signs keeps its retired ones, unless it was retired as a whole.
 func (s situation) isOver(k storage.Key, at time.Time) bool {
 	forgotten := storage.At(at.Add(-keys.HintLife))
@@ -182,5 +182,5 @@ func (s situation) isOver(k storage.Key, at time.Time) bool {
 // isLeftInModule reports whether the private half of a key that is out of use is still
 // in the module: the row keeps the reference until it is destroyed there.
 func isLeftInModule(k storage.Key) bool {
-	return k.Elsewhere() && (k.State == storage.KeyGone || k.State == storage.KeyRevoked)
+	return k.IsExternal() && (k.State == storage.KeyGone || k.State == storage.KeyRevoked)
 }

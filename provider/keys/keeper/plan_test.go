@@ -106,7 +106,7 @@ func TestPlan_WhatElseIsKnown(t *testing.T) {
 	elsewhere := func(states ...storage.KeyState) []storage.Key {
 		rows := rowsIn(states...)
 		for i := range rows {
-			rows[i].Sealed = []byte{storage.SealedElsewhere}
+			rows[i].Sealed = []byte{storage.ExternalKeyMarker}
 		}
 		return rows
 	}

@@ -41,7 +41,7 @@ func (l Life) Schedule(rows []storage.Key, at time.Time) []Scheduled {
 			one.TokensDieAt = lastSigns.Add(k.LongestLife)
 			one.PublishedUntil = one.TokensDieAt.Add(l.MaxAge)
 		case storage.KeyRetired:
-			one.TokensDieAt, one.PublishedUntil = k.LastTokenDies().Time(), k.GoneAt.Time()
+			one.TokensDieAt, one.PublishedUntil = k.LastTokenExpiry().Time(), k.GoneAt.Time()
 		}
 		list = append(list, one)
 	}
@@ -113,7 +113,7 @@ type Aftermath struct {
 	SuccessorSince  time.Time // when the successor was published
 	SuccessorUnseen bool      // the revocation made the successor: nobody can have seen it before
 	CachedUntil     time.Time // when relying parties that follow Cache-Control stop accepting the key
-	LastTokenDies   time.Time // when the last token expires that was signed before the revocation
+	LastTokenExpiry time.Time // when the last token expires that was signed before the revocation
 	InModule        bool      // the private half still has to be destroyed in the module
 }
 
@@ -126,7 +126,7 @@ func (l Life) Aftermath(rows []storage.Key, id string) (Aftermath, bool) {
 		return Aftermath{}, false
 	}
 	k, was := rows[i], stateAtRevocation(rows[i])
-	a := Aftermath{KeyID: k.ID, Line: k.Line, Reason: k.RevokeReason, Was: string(was), InModule: k.Elsewhere()}
+	a := Aftermath{KeyID: k.ID, Line: k.Line, Reason: k.RevokeReason, Was: string(was), InModule: k.IsExternal()}
 	for _, other := range rows {
 		if was == storage.KeyActive && other.Line == k.Line && other.ActivatedAt == k.RevokedAt && other.State != storage.KeyRevoked {
 			a.Successor, a.SuccessorSince = other.ID, other.CreatedAt.Time()
@@ -139,9 +139,9 @@ func (l Life) Aftermath(rows []storage.Key, id string) (Aftermath, bool) {
 	a.CachedUntil = k.RevokedAt.Time().Add(l.MaxAge)
 	switch was {
 	case storage.KeyActive:
-		a.LastTokenDies = k.RevokedAt.Time().Add(k.LongestLife)
+		a.LastTokenExpiry = k.RevokedAt.Time().Add(k.LongestLife)
 	case storage.KeyRetired:
-		a.LastTokenDies = k.RetiredAt.Add(k.LongestLife).Time()
+		a.LastTokenExpiry = k.RetiredAt.Add(k.LongestLife).Time()
 	}
 	return a, true
 }

@@ -22,19 +22,19 @@ func TestRevoke_FactsBeforeAndAfter(t *testing.T) {
 		want   keeper.Aftermath // but for kid, line, reason and successor
 	}{
 		"active": {"ES256", storage.KeyActive, nil, keystest.Noon,
-			keeper.Aftermath{SuccessorSince: keystest.Noon, CachedUntil: cached, LastTokenDies: dead}},
+			keeper.Aftermath{SuccessorSince: keystest.Noon, CachedUntil: cached, LastTokenExpiry: dead}},
 		"active, without a next key": {"ES256", storage.KeyActive, func(k *storage.Key) {
 			if k.Line == "ES256" && k.State == storage.KeyNext {
 				k.State, k.RevokedAt, k.Sealed = storage.KeyRevoked, storage.At(keystest.Noon), []byte{}
 			}
-		}, time.Time{}, keeper.Aftermath{SuccessorSince: at, SuccessorUnseen: true, CachedUntil: cached, LastTokenDies: dead}},
+		}, time.Time{}, keeper.Aftermath{SuccessorSince: at, SuccessorUnseen: true, CachedUntil: cached, LastTokenExpiry: dead}},
 		"next": {"ES256", storage.KeyNext, nil, keystest.Noon, keeper.Aftermath{CachedUntil: cached}},
 		"retired": {"ES256", storage.KeyRetired, func(k *storage.Key) {
 			if k.Line == "ES256" {
 				keystest.Rotated(k)
 				k.LongestLife, k.GoneAt = 15*time.Minute, storage.At(at.Add(time.Minute))
 			}
-		}, time.Time{}, keeper.Aftermath{CachedUntil: cached, LastTokenDies: keystest.Noon.Add(15 * time.Minute)}},
+		}, time.Time{}, keeper.Aftermath{CachedUntil: cached, LastTokenExpiry: keystest.Noon.Add(15 * time.Minute)}},
 		"internal": {storage.InternalLine, storage.KeyActive, nil, keystest.Noon, keeper.Aftermath{SuccessorSince: keystest.Noon}},
 	} {
 		h := keystest.Open(t, "ES256")
@@ -67,7 +67,7 @@ func TestRevoke_FactsBeforeAndAfter(t *testing.T) {
 
 // inUTC makes facts comparable.
 func inUTC(a keeper.Aftermath) keeper.Aftermath {
-	for _, at := range []*time.Time{&a.SuccessorSince, &a.CachedUntil, &a.LastTokenDies} {
+	for _, at := range []*time.Time{&a.SuccessorSince, &a.CachedUntil, &a.LastTokenExpiry} {
 		*at = at.UTC()
 	}
 	return a

@@ -129,11 +129,11 @@ func (r *Rotator) do(ctx context.Context, set *vault.Set, a action, at time.Time
 	db, life := r.keeper.db, r.keeper.life
 	switch a.act {
 	case noteLife:
-		return db.NoteKeyLife(ctx, a.kid, life.of(a.line))
+		return db.RaiseLongestLife(ctx, a.kid, life.of(a.line))
 	case raiseAlarm:
 		return r.alarmOnce(ctx, a, at)
 	case settleTimes:
-		return errors.Join(r.recordAlarm(ctx, "times_ahead", nil, at), db.SettleKeyTimes(ctx, life.MaxAge, at))
+		return errors.Join(r.recordAlarm(ctx, "times_ahead", nil, at), db.ClampKeyTimes(ctx, life.MaxAge, at))
 	case distrustClock:
 		r.trustedSince = at.Add(longestPause)
 		return r.recordAlarm(ctx, "overdue", nil, at)
@@ -142,7 +142,7 @@ func (r *Rotator) do(ctx context.Context, set *vault.Set, a action, at time.Time
 	case makeNext:
 		return r.makeNext(ctx, set, a.line, at)
 	case endKeys:
-		_, err := db.EndKeys(ctx, keys.HintLife, storage.By{From: bySchedule, At: at})
+		_, err := db.EndExpiredKeys(ctx, keys.HintLife, storage.By{From: bySchedule, At: at})
 		return err
 	case forgetPrivate:
 		return r.forgetPrivate(ctx, set, a.kid)

@@ -44,7 +44,7 @@ func (k *Keeper) startLines(ctx context.Context, ring *keys.Ring, at time.Time) 
 			first = append(first, made)
 		}
 	}
-	if _, err := k.db.StartLines(ctx, first, storage.By{From: bySchedule, At: at}); err != nil {
+	if _, err := k.db.StartKeyLines(ctx, first, storage.By{From: bySchedule, At: at}); err != nil {
 		return err
 	}
 	if err := ring.ReloadOnce(ctx, at); err != nil {

@@ -93,7 +93,7 @@ func Enter(t testing.TB, algorithms []string, rows []storage.Key) *House {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	if _, err := db.StartLines(t.Context(), rows, storage.By{At: Noon}); err != nil {
+	if _, err := db.StartKeyLines(t.Context(), rows, storage.By{At: Noon}); err != nil {
 		t.Fatal(err)
 	}
 	h, err := Start(t.Context(), Config{

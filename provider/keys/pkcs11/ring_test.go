@@ -86,7 +86,7 @@ func (h *house) again(t *testing.T, change func(*keystest.Config)) (*keystest.Ho
 func (h *house) elsewhere(t *testing.T) (n int) {
 	t.Helper()
 	for _, row := range h.Rows(t) {
-		if row.Elsewhere() {
+		if row.IsExternal() {
 			n++
 		}
 	}
@@ -160,7 +160,7 @@ func TestRing_KeysLiveInTheToken(t *testing.T) {
 		if got := h.hsm.Objects(t, "") - before; got != keysOf || h.elsewhere(t) != keysOf {
 			t.Fatalf("%d keys in the token, %d rows say so, want %d", got, h.elsewhere(t), keysOf)
 		}
-		if h.Key(t, storage.InternalLine, storage.KeyActive).Elsewhere() {
+		if h.Key(t, storage.InternalLine, storage.KeyActive).IsExternal() {
 			t.Error("the internal secret is said to be in the token")
 		}
 		signed := map[string]string{}
@@ -346,7 +346,7 @@ func TestRing_ReferenceIsBoundToItsRow(t *testing.T) {
 			}
 		}
 		db := storagetest.SQLite(t).Open(t)
-		must[int](t)(db.StartLines(t.Context(), rows, storage.By{At: noon}))
+		must[int](t)(db.StartKeyLines(t.Context(), rows, storage.By{At: noon}))
 		forged := enter(t, db, inES256)
 		if err := forged.Ready(); !errors.Is(err, keys.ErrNoKey) {
 			t.Errorf("%s: ready: %v", name, err)

@@ -17,7 +17,7 @@ const (
 	sealedHere = 1
 	// sealedElsewhere: the box holds the reference by which a Module finds the private
 	// half. The reference is not secret; sealing binds it to its row.
-	sealedElsewhere = storage.SealedElsewhere
+	sealedElsewhere = storage.ExternalKeyMarker
 )
 
 const atRestInfo = "signet/v1/key at rest"

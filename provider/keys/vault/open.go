@@ -121,7 +121,7 @@ func (k *Key) openSealed(masters [][32]byte) (under int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if k.Row.Elsewhere() {
+	if k.Row.IsExternal() {
 		k.reference = string(private)
 		k.Public, err = parseJWK(k.Row.Public, k.algorithm)
 		return under, err

@@ -157,7 +157,7 @@ func (v *Vault) CheckModule(i Inventory) error {
 	there, missing := 0, 0
 	for _, row := range i.Rows {
 		switch {
-		case !signs(row) || !row.Elsewhere():
+		case !signs(row) || !row.IsExternal():
 		case i.Usable(row.ID):
 			there++
 		default:

@@ -7,23 +7,23 @@ import (
 	"gorm.io/gorm"
 )
 
-// Ways are how a user can prove who they are.
-type Ways struct {
+// SignInMethods are how a user can prove who they are.
+type SignInMethods struct {
 	Password   bool
 	Connectors []string // through which an identity is linked, each once, by name
 }
 
-// WaysOf reads the ways of a user, in one statement. Someone unknown has none.
-func (db *DB) WaysOf(ctx context.Context, userID string) (Ways, error) {
+// SignInMethodsOf reads the ways of a user, in one statement. Someone unknown has none.
+func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods, error) {
 	if err := refuseImpossible(userID); err != nil {
-		return Ways{}, fmt.Errorf("read ways in: %w", err)
+		return SignInMethods{}, fmt.Errorf("read ways in: %w", err)
 	}
 	var names []string // "" for the password: no connector is called that
 	err := db.read(ctx, "read ways in", func(q *gorm.DB) error {
 		return q.Raw(`SELECT '' AS name FROM credentials WHERE user_id = ? AND kind = 'password'
 			UNION SELECT connector FROM identities WHERE user_id = ? ORDER BY 1`, userID, userID).Scan(&names).Error
 	})
-	var ways Ways
+	var ways SignInMethods
 	for _, name := range names {
 		if name == "" {
 			ways.Password = true
