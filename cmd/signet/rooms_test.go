@@ -80,7 +80,8 @@ var house = func() map[string][]string {
 		"cmd/signet/client":     commands,
 		"cmd/signet/keys":       slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
 		"cmd/signet/signettest": slices.Concat(pages, keepers, tests, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/program"}),
-		"cmd/signet/cluster":    {}, // as the seven below, nothing but tests
+		"cmd/signet/cluster":    {}, // as the eight below, only tests
+		"cmd/signet/guides":     {},
 		"cmd/signet/proxy":      {},
 		"cmd/signet/parties":    {},
 		"cmd/signet/browser":    {},

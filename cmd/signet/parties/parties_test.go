@@ -18,7 +18,7 @@ import (
 
 // parties are relying parties that are not ours, with the settings that they have by
 // default: each is told the provider, the client and where it is itself. How it
-// authenticates, and whether it sends PKCE or a nonce, is its own choice. README.md
+// authenticates, and whether it sends PKCE or a nonce, is its own choice. docs/clients.md
 // lists them.
 var parties = []struct {
 	name  string

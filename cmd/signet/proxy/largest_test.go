@@ -58,7 +58,7 @@ func startSite(t *testing.T) *site {
 func startSiteWith(t *testing.T, email, connectors, bye string) *site {
 	t.Helper()
 	listen := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
-	settings := strings.ReplaceAll(fenced(t, "### Behind a proxy", "yaml"), "127.0.0.1:8080", listen) + fmt.Sprintf(`
+	settings := strings.ReplaceAll(signettest.Block(t, "docs/operation.md", "## Run behind a proxy", "yaml"), "127.0.0.1:8080", listen) + fmt.Sprintf(`
 first_party:
   origins: %s
 connectors:%s`, app, connectors)

@@ -23,21 +23,9 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// fenced is the first block of a kind after the heading.
-func fenced(t *testing.T, heading, kind string) string {
-	t.Helper()
-	_, part, found := strings.Cut(signettest.Readme(t), "\n"+heading+"\n")
-	_, rest, begins := strings.Cut(part, "```"+kind+"\n")
-	block, _, ends := strings.Cut(rest, "```\n")
-	if !found || !begins || !ends {
-		t.Fatalf("README.md has no block of %s under %s", kind, heading)
-	}
-	return block
-}
-
-// startNginx runs an nginx of its own with the block of README.md, of which only
-// addresses and files are changed. It gives the transport of a browser to which
-// id.example.com is that nginx.
+// startNginx runs an nginx of its own with the block of docs/operation.md. Only addresses and
+// paths in the block are changed. The transport that it gives connects to this nginx as
+// id.example.com.
 func startNginx(t *testing.T, signet string) *http.Transport {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
@@ -52,9 +40,9 @@ func startNginx(t *testing.T, signet string) *http.Transport {
 	block := strings.NewReplacer(
 		"listen 443 ssl", "listen "+at+" ssl", "127.0.0.1:8080", signet,
 		"/etc/nginx/tls.crt", filepath.Join(root, "tls.crt"), "/etc/nginx/tls.key", filepath.Join(root, "tls.key"),
-	).Replace(fenced(t, "### Behind a proxy", "nginx"))
+	).Replace(signettest.Block(t, "docs/operation.md", "## Run behind a proxy", "nginx"))
 	if strings.Contains(block, "buffer") {
-		t.Fatalf("the block of README.md sets limits of its own: %s", block)
+		t.Fatalf("the block of docs/operation.md sets limits of its own: %s", block)
 	}
 	runNginx(t, program, root, block)
 	transport := &http.Transport{

@@ -9,13 +9,13 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestReadme_NamesTheClientsThatWereTried keeps the table of clients in README.md equal
+// TestClientsPage_ListsThePartiesOfTheTests keeps the table in docs/clients.md equal
 // to those that the tests run, in the versions that are locked.
-func TestReadme_NamesTheClientsThatWereTried(t *testing.T) {
-	_, table, _ := strings.Cut(signettest.Readme(t), "<!-- parties:")
+func TestClientsPage_ListsThePartiesOfTheTests(t *testing.T) {
+	_, table, _ := strings.Cut(signettest.Page(t, "docs/clients.md"), "<!-- parties:")
 	table, _, found := strings.Cut(table, "<!-- /parties -->")
 	if !found {
-		t.Fatal("README.md has no table of clients")
+		t.Fatal("docs/clients.md has no table of clients")
 	}
 	var locked string
 	for _, lock := range []string{"browser/package.json", "python/requirements.txt", "go/go.mod"} {
@@ -28,17 +28,17 @@ func TestReadme_NamesTheClientsThatWereTried(t *testing.T) {
 	locked = strings.ToLower(locked)
 	rows := regexp.MustCompile(`(?m)^\| ([^ |]+)(?: \(([^)]+)\))? \| ([^|]+) \|`).FindAllStringSubmatch(table, -1)[1:] // without the heading
 	if len(rows) != len(parties) {
-		t.Errorf("README.md lists %d clients, and the tests run %d", len(rows), len(parties))
+		t.Errorf("docs/clients.md lists %d clients, and the tests run %d", len(rows), len(parties))
 	}
 	for i, row := range rows {
 		name, other, version := row[1], row[2], row[3]
 		if i < len(parties) && name != parties[i].name {
-			t.Errorf("row %d of README.md is %s, want %s", i+1, name, parties[i].name)
+			t.Errorf("row %d of docs/clients.md is %s, want %s", i+1, name, parties[i].name)
 		}
 		packages := regexp.QuoteMeta(strings.ToLower(name)) + "|" + regexp.QuoteMeta(strings.ToLower(other))
 		lock := regexp.MustCompile(`(?:` + packages + `)(?:/v\d+ v|": "|==)` + regexp.QuoteMeta(version) + `\b`)
 		if version != "Debian 12" && !lock.MatchString(locked) {
-			t.Errorf("README.md says that %s was tested as %s; no lock file does", name, version)
+			t.Errorf("docs/clients.md says that %s was tested as %s; no lock file does", name, version)
 		}
 	}
 }

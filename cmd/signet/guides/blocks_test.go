@@ -1,0 +1,121 @@
+package guides_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// elsewhere names the tests that run a block with the comment <!-- run: NAME -->: the file,
+// and the function in it.
+var elsewhere = map[string][2]string{
+	"first sign-in": {"cmd/signet/guides/firstsignin_test.go", "TestReadme_FirstSignIn"},
+	"proxy":         {"cmd/signet/node/behindproxy_test.go", "TestOperation_BehindAProxy"},
+	"nginx":         {"cmd/signet/proxy/nginx_test.go", "startNginx"},
+	"caddy":         {"cmd/signet/proxy/caddy_test.go", "TestCaddy_SignIn"},
+}
+
+// TestPages_EveryBlockRuns runs the code blocks of each page, from top to bottom. A block
+// without a runner fails.
+func TestPages_EveryBlockRuns(t *testing.T) {
+	for _, page := range pages(t) {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			s := newSession(t, page)
+			for _, b := range partsOf(t, page, read(t, page)) {
+				s.runPart(t, b)
+			}
+			s.keepsSecrets(t)
+		})
+	}
+}
+
+func (s *session) runPart(t *testing.T, b part) {
+	t.Helper()
+	switch {
+	case b.run != "":
+		runner, known := elsewhere[b.run]
+		if !known || !strings.Contains(read(t, runner[0]), "func "+runner[1]+"(") {
+			t.Errorf("%s:%d: no test runs %q", s.page, b.line, b.run)
+		}
+	case b.language == "":
+		s.setUp(t, b)
+	case b.language == "console":
+		s.console(t, b)
+	case b.language == "yaml":
+		s.settings(t, b)
+	case b.language == "tsx":
+		compile(t, s.page, b)
+	case b.language == "json":
+		if !json.Valid([]byte(b.text)) {
+			t.Errorf("%s:%d: the document is not well formed", s.page, b.line)
+		}
+	case b.language == "mermaid":
+	default:
+		t.Errorf("%s:%d: nothing runs a block in %q: see doc.go", s.page, b.line, b.language)
+	}
+}
+
+// compile has tsc judge a program with the packages of the example.
+func compile(t *testing.T, page string, b part) {
+	t.Helper()
+	const app = root + "/examples/react-app"
+	folder, err := os.MkdirTemp(app+"/node_modules", ".guides-") // where the packages are found
+	if err != nil {
+		t.Fatalf("the npm packages of the example are missing, make test installs them: %v", err)
+	}
+	defer os.RemoveAll(folder)
+	config := `{"extends": "../../tsconfig.json", "compilerOptions": {"noEmit": true}, "include": ["block.tsx"]}`
+	for name, content := range map[string]string{"block.tsx": b.text, "tsconfig.json": config} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tsc := exec.CommandContext(t.Context(), "node", "../typescript/bin/tsc", "-p", ".")
+	tsc.Dir = folder
+	if out, err := tsc.CombinedOutput(); err != nil {
+		t.Errorf("%s:%d: %v\n%s", page, b.line, err, out)
+	}
+}
+
+var (
+	target = regexp.MustCompile(`^make ([a-z-]+)$`)
+	goTool = regexp.MustCompile(`^go (?:run|build|test|vet) (?:-tags pkcs11 )?(?:-race )?(\./[^ ]*)((?: .*)?)$`)
+	only   = regexp.MustCompile(`-run '?\^?([A-Za-z_]+)`)
+)
+
+// onlyExists reports whether the command takes too long for a test, or is this test itself.
+// It then checks that the target, the package, the test or the script exists.
+func (s *session) onlyExists(t *testing.T, b part, command string) bool {
+	t.Helper()
+	wrong := func(format string) { t.Errorf("%s:%d: %s: "+format, s.page, b.line, command) }
+	if found := target.FindStringSubmatch(command); found != nil {
+		if !strings.Contains(read(t, "Makefile"), "\n"+found[1]+":") {
+			wrong("the Makefile has no such target")
+		}
+		return true
+	}
+	found := goTool.FindStringSubmatch(command)
+	if found == nil {
+		return strings.HasPrefix(command, "git ")
+	}
+	folder := strings.TrimSuffix(strings.TrimSuffix(found[1], "..."), "/")
+	if _, err := os.Stat(filepath.Join(root, folder)); err != nil {
+		wrong("there is no such package")
+		return true
+	}
+	if name := only.FindStringSubmatch(found[2]); name != nil {
+		tests, _ := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+		for _, file := range tests {
+			if text, err := os.ReadFile(file); err == nil && regexp.MustCompile(`(?m)^func \w*`+name[1]+`\w*\(`).Match(text) {
+				return true
+			}
+		}
+		wrong("there is no such test")
+	}
+	return true
+}
