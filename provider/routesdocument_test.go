@@ -5,8 +5,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
+	"text/tabwriter"
 
 	"signet/provider"
 	"signet/provider/web"
@@ -15,42 +17,73 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// TestRoutes_DocumentTellsTheList holds docs/routes.md against the list of routes, which
-// it is made of.
-func TestRoutes_DocumentTellsTheList(t *testing.T) {
-	const issuerPath = "/auth"
+// issuerPath is the path of the issuer whose routes the documents list: some routes exist
+// only if the issuer has a path.
+const issuerPath = "/auth"
+
+func listedRoutes(t *testing.T) []web.Route {
+	t.Helper()
 	p, err := provider.New(t.Context(), provider.Config{Issuer: "https://id.example.com" + issuerPath, MasterKey: [32]byte{1}}, storagetest.SQLite(t).Open(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := routesDocument(p.Routes(), issuerPath)
-	const document = "../docs/routes.md"
-	if *update {
-		if err := os.WriteFile(document, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
+	return p.Routes()
+}
+
+// TestRoutes_DocumentListsThemAll compares docs/routes.md with the list of routes.
+func TestRoutes_DocumentListsThemAll(t *testing.T) {
+	list := listedRoutes(t)
+	wantDocument(t, "../docs/routes.md", func(string) string { return routesDocument(t, list) })
+}
+
+// TestRoutes_PackageCommentListsEndpoints compares the table in doc.go with the list of
+// routes.
+func TestRoutes_PackageCommentListsEndpoints(t *testing.T) {
+	list := listedRoutes(t)
+	wantDocument(t, "doc.go", func(now string) string {
+		before, rest, found := strings.Cut(now, "//\tendpoint")
+		_, after, closed := strings.Cut(rest, "\n//\n")
+		if !found || !closed {
+			t.Fatal("doc.go has no table that begins with endpoint and ends with an empty line")
 		}
-	}
-	want, err := os.ReadFile(document)
+		return before + endpointTable(t, list) + "//\n" + after
+	})
+}
+
+// wantDocument compares a document with the text that make returns for it, and with
+// -update writes the text.
+func wantDocument(t *testing.T, document string, make func(now string) string) {
+	t.Helper()
+	now, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("%s is not the list of routes any more: go test ./provider -run DocumentTellsTheList -update", document)
+	want := make(string(now))
+	if want == string(now) {
+		return
+	}
+	if !*update {
+		t.Fatalf("%s does not match the list of routes: run go test ./provider -run TestRoutes_ -update", document)
+	}
+	if err := os.WriteFile(document, []byte(want), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 
-func routesDocument(list []web.Route, issuerPath string) string {
+func routesDocument(t *testing.T, list []web.Route) string {
+	t.Helper()
 	var b strings.Builder
-	b.WriteString("# Routes\n\nThe paths that Signet serves, made of the list that serves them (`provider.Routes`). " +
-		"They lie below the issuer; a path that begins with `host:` lies at the root of the issuer's host, and stands there only if the issuer has a path.\n\n" +
-		"| methods | path | policy | specification | package |\n|---|---|---|---|---|\n")
+	b.WriteString("# Routes\n\nThis page lists every path that Signet serves. A test generates it from the list of routes that the server uses (`provider.Routes`).\n\n" +
+		"Each path is below the issuer. A path that begins with `host:` is at the root of the issuer's host, and exists only if the issuer has a path. " +
+		"The last column is the file of the handler, below [provider](../provider).\n\n" +
+		"| methods | path | policy | specification | file |\n|---|---|---|---|---|\n")
 	for _, r := range list {
-		path := r.Path
-		if r.AtHostRoot {
-			path = "host:" + strings.ReplaceAll(path, issuerPath, "{path of the issuer}")
+		var files []string
+		for _, file := range handlerFiles(t, r, issuerPath) {
+			files = append(files, fmt.Sprintf("[%s](../provider/%s)", file, file))
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s |\n",
-			strings.ReplaceAll(r.Methods, "|", ", "), strings.TrimSuffix(path, "{$}"), r.Policy, cmp.Or(r.Specification, "–"), r.Room)
+			strings.ReplaceAll(r.Methods, "|", ", "), shownPath(r), r.Policy, cmp.Or(r.Specification, "–"), strings.Join(files, ", "))
 	}
 	b.WriteString("\n## Policies\n\n| policy | rule |\n|---|---|\n")
 	for _, p := range web.Policies {
@@ -59,25 +92,50 @@ func routesDocument(list []web.Route, issuerPath string) string {
 	return b.String()
 }
 
-// TestRoutes_EachHasAPolicyThatIsTold: a row with a policy that nobody has described
-// would be served in a way that nobody can look up.
-func TestRoutes_EachHasAPolicyThatIsTold(t *testing.T) {
-	told := map[web.Policy]bool{}
-	for _, p := range web.Policies {
-		told[p.Policy] = p.Rule != ""
+// endpointTable lists the routes that a specification rules, one line for each path.
+func endpointTable(t *testing.T, list []web.Route) string {
+	t.Helper()
+	var b strings.Builder
+	table := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(table, "//\tendpoint\tfile\tspecification")
+	for _, r := range list {
+		if r.Specification != "" {
+			fmt.Fprintf(table, "//\t%s\t%s\t%s\n", shownPath(r), strings.Join(handlerFiles(t, r, issuerPath), ", "), r.Specification)
+		}
 	}
-	p, err := provider.New(t.Context(), provider.Config{Issuer: "https://id.example.com", MasterKey: [32]byte{1}}, storagetest.SQLite(t).Open(t))
-	if err != nil {
+	if err := table.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range p.Routes() {
-		if !told[r.Policy] || r.Room == "" || r.Handler == nil {
-			t.Errorf("%s %s: policy %q, room %q", r.Methods, r.Path, r.Policy, r.Room)
+	lines := slices.Collect(strings.Lines(b.String()))
+	for i, line := range lines { // a tab begins the block in a Go comment
+		lines[i] = "//\t" + strings.TrimSpace(strings.TrimPrefix(line, "//")) + "\n"
+	}
+	return strings.Join(lines, "")
+}
+
+func shownPath(r web.Route) string {
+	path := strings.TrimSuffix(r.Path, "{$}")
+	if r.AtHostRoot {
+		path = "host:" + strings.ReplaceAll(path, issuerPath, "{path of the issuer}")
+	}
+	return path
+}
+
+// TestRoutes_EachPolicyIsDescribed: docs/routes.md describes every policy, and the methods
+// of a route fit its policy.
+func TestRoutes_EachPolicyIsDescribed(t *testing.T) {
+	described := map[web.Policy]bool{}
+	for _, p := range web.Policies {
+		described[p.Policy] = p.Rule != ""
+	}
+	for _, r := range listedRoutes(t) {
+		if !described[r.Policy] || r.Room == "" || r.Handler == nil {
+			t.Errorf("%s %s: got policy %q and package %q, want a described policy, a package and a handler", r.Methods, r.Path, r.Policy, r.Room)
 		}
 		preflight := strings.Contains(r.Methods, "OPTIONS")
 		crossOrigin := r.Policy == web.ClientPolicy || r.Policy == web.TokenPolicy || r.Policy == web.FirstPartyPolicy || r.Policy == web.DocumentPolicy && r.Path != "/healthz"
 		if preflight != crossOrigin {
-			t.Errorf("%s %s: preflight %v, and the policy %q says otherwise", r.Methods, r.Path, preflight, r.Policy)
+			t.Errorf("%s %s: got preflight %v, want %v for the policy %q", r.Methods, r.Path, preflight, crossOrigin, r.Policy)
 		}
 	}
 }

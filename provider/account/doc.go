@@ -12,7 +12,7 @@
 // To add a page: a row in Routes; its type and template in the room templates, with a
 // sample there whose golden file go test ./templates -update writes; an entry in
 // accountPages of that room, which makes the navigation and the first page. Then
-// go test ./provider -run DocumentTellsTheList -update writes docs/routes.md.
+// go test ./provider -run TestRoutes_ -update writes docs/routes.md.
 //
 // The package does not know codes, tokens or how a request is answered.
 package account

@@ -41,21 +41,20 @@ const (
 	FilePolicy       Policy = "file"
 )
 
-// Policies gives every policy with its rule, in the order in which docs/routes.md tells
-// them.
+// Policies lists every policy with its rule, in the order of docs/routes.md.
 var Policies = []struct {
 	Policy Policy
 	Rule   string
 }{
-	{PagePolicy, "a page or a form of ours. A POST from another origin is refused; an error is a page."},
-	{EntryPagePolicy, "a page that other sites may send a browser to, by GET and, where listed, by POST. It acts on nothing but what it has validated; an error is a page."},
-	{DocumentPolicy, "ready bytes, the same for everybody, answered in front of the log. Discovery and keys may be cached, and are readable from every origin; a preflight succeeds for all."},
-	{ClientPolicy, "a form in the body, 64 KiB at most, no parameter twice. The client authenticates. Readable without credentials from the origins of the client, with whatever headers a preflight asks for. An error is OAuth JSON."},
-	{ServerPolicy, "as client, but from no origin at all: browsers have no business here."},
-	{TokenPolicy, "an access token in one place. Readable without credentials from the origins of the client. An error is a bearer challenge."},
-	{FirstPartyPolicy, "JSON with the cookies of the browser, from the origins of first_party.origins alone; beside Content-Type and X-CSRF a preflight allows the headers of tracing libraries. An error is JSON."},
-	{HealthPolicy, "one word of JSON for what watches the node."},
-	{FilePolicy, "a file of the pages, under a name that browsers know by themselves. It may be cached for a day."},
+	{PagePolicy, "a page or a form. A POST from another origin is refused. An error is a page."},
+	{EntryPagePolicy, "a page that other sites may send a browser to, by GET and, where listed, by POST. It acts only on parameters that it has validated. An error is a page."},
+	{DocumentPolicy, "bytes that are the same for every caller, answered before the request log. Discovery and keys may be cached and are readable from every origin; every preflight succeeds."},
+	{ClientPolicy, "a form in the body, at most 64 KiB, no parameter twice. The client authenticates. Pages at the origins of the client may read the answer, without credentials; a preflight allows every header. An error is OAuth JSON."},
+	{ServerPolicy, "as client, but readable from no origin: only servers call it."},
+	{TokenPolicy, "one access token in one place. Pages at the origins of the client may read the answer, without credentials. An error is a bearer challenge."},
+	{FirstPartyPolicy, "JSON with the cookies of the browser, only from first_party.origins. A preflight allows Content-Type, X-CSRF and the headers of tracing libraries. An error is JSON."},
+	{HealthPolicy, "one word of JSON for programs that monitor the node."},
+	{FilePolicy, "a file with a name that browsers know, such as the icon. It may be cached for a day."},
 }
 
 // IsPage reports whether people see the answers: a wrong method is told on a page then,
