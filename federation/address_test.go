@@ -50,7 +50,7 @@ func TestFD12_Addresses(t *testing.T) {
 	} {
 		t.Run(sent, func(t *testing.T) {
 			l, up := lying(t, allowing("corp.example"))
-			l.Tell(federationtest.Faults{Claims: claims{"email": sent}})
+			l.SetFaults(federationtest.Faults{Claims: claims{"email": sent}})
 			if c.want != nil {
 				up.refuses(t, "victim", c.want)
 				return
@@ -66,7 +66,7 @@ func TestFD12_Addresses(t *testing.T) {
 func TestFD12_InternationalDomain(t *testing.T) {
 	for _, sent := range []string{"a@münchen.example", "a@MÜNCHEN.example", "a@xn--mnchen-3ya.example"} {
 		l, up := lying(t, allowing("München.example"))
-		l.Tell(federationtest.Faults{Claims: claims{"email": sent}})
+		l.SetFaults(federationtest.Faults{Claims: claims{"email": sent}})
 		if i := up.arrives(t, "victim"); i.Email != "a@xn--mnchen-3ya.example" {
 			t.Errorf("%q: got %q", sent, i.Email)
 		}
@@ -79,9 +79,9 @@ func TestFD01_VerifiedOnlyByTheSameDocument(t *testing.T) {
 	for name, f := range notVerified {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, func(c *federation.Config) { c.Trust = federation.Verifies })
-			l.Tell(f)
+			l.SetFaults(f)
 			i := up.arrives(t, "victim")
-			if i.Email != "victim@corp.example" || i.EmailVerified || i.Trust != federation.Unknown || i.Vouched() {
+			if i.Email != "victim@corp.example" || i.EmailVerified || i.Trust != federation.Unknown || i.HasTrustedEmail() {
 				t.Errorf("got %q, verified %v, trust %v", i.Email, i.EmailVerified, i.Trust)
 			}
 		})
@@ -101,7 +101,7 @@ var notVerified = map[string]federationtest.Faults{
 
 func TestFederation_NoAddressAtAll(t *testing.T) {
 	l, up := lying(t, nil)
-	l.Tell(federationtest.Faults{LeanIDToken: true, UserInfo: claims{"email": nil}})
+	l.SetFaults(federationtest.Faults{LeanIDToken: true, UserInfo: claims{"email": nil}})
 	if i := up.arrives(t, "victim"); i.Email != "" || i.EmailVerified || i.Subject != "victim-1" {
 		t.Errorf("got %+v", i)
 	}

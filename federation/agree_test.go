@@ -42,7 +42,7 @@ func startOdd(t *testing.T) *odd {
 }
 
 func (o *odd) reset() {
-	o.Tell(federationtest.Faults{JudgeClient: true})
+	o.SetFaults(federationtest.Faults{RequireClientAuth: true})
 	o.config = federation.Config{
 		Kind: federation.OIDC, ClientID: o.ClientID, ClientSecret: federation.NewSecret(o.ClientSecret), Issuer: o.URL,
 	}
@@ -70,7 +70,7 @@ func (o *odd) signIn(t *testing.T) (started bool, err error) {
 	}
 	browser := *up.client
 	browser.Timeout = cmp.Or(o.config.Timeout, 5*time.Second)
-	back, err := federationtest.Choose(&browser, to, "victim")
+	back, err := federationtest.ChooseAccount(&browser, to, "victim")
 	if err != nil {
 		return false, err
 	}
@@ -92,7 +92,7 @@ func (o *odd) agree(t *testing.T, what string) error {
 	case (r.Err == nil) != (err == nil):
 		t.Errorf("%s: the probe says %v and warns %q, the sign-in ends with %v", what, r.Err, r.Warnings, err)
 	case err == nil || !started: // a browser that gets no page has no code of ours
-	case federation.Code(r.Err) != federation.Code(err):
+	case federation.ErrorCode(r.Err) != federation.ErrorCode(err):
 		t.Errorf("%s: the probe says %v, the sign-in %v", what, r.Err, err)
 	case !strings.HasSuffix(err.Error(), r.Err.Error()) && !sameMatter(r.Err, err):
 		t.Errorf("%s: the probe names another cause (%v) than the sign-in (%v)", what, r.Err, err)
@@ -121,7 +121,7 @@ func TestProbe_AgreesWithSignIns_AboutMetadata(t *testing.T) {
 	}
 	for _, names := range groups {
 		for how := range malformations {
-			o.Edit(discovery.path, func(a *federationtest.Answer) {
+			o.EditAnswer(discovery.path, func(a *federationtest.Answer) {
 				for _, name := range names {
 					a.Body = malformed(t, a.Body, name, how)
 				}
@@ -169,7 +169,7 @@ func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 // good one among them.
 func (o *odd) publishMalformed(t *testing.T, names []string, hows ...string) {
 	t.Helper()
-	o.Edit("/jwks", func(a *federationtest.Answer) {
+	o.EditAnswer("/jwks", func(a *federationtest.Answer) {
 		good := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(a.Body)), `{"keys":[`), `]}`)
 		var keys []string
 		for _, how := range hows {
@@ -200,7 +200,7 @@ func TestProbe_AgreesWithSignIns_AboutTheLine(t *testing.T) {
 				if fault == federationtest.Slow || fault == federationtest.Drip {
 					o.config.Timeout = 500 * time.Millisecond
 				}
-				o.Tell(federationtest.Faults{Wire: map[string]federationtest.Wire{endpoint: fault}})
+				o.SetFaults(federationtest.Faults{Wire: map[string]federationtest.WireFault{endpoint: fault}})
 				o.agree(t, fmt.Sprintf("fault %d of %s", fault, endpoint))
 			}
 		})
@@ -208,7 +208,7 @@ func TestProbe_AgreesWithSignIns_AboutTheLine(t *testing.T) {
 }
 
 // unseen are what only a reader of the sign-in page sees: pages are not read.
-var unseen = map[federationtest.Wire]bool{
+var unseen = map[federationtest.WireFault]bool{
 	federationtest.HTML: true, federationtest.Empty: true, federationtest.Drip: true, federationtest.Huge: true, federationtest.Doubled: true,
 	federationtest.Reset: true, federationtest.GzipBomb: true, federationtest.Elsewhere: true, federationtest.Loop: true,
 }
@@ -227,12 +227,12 @@ func TestProbe_AgreesWithSignIns_AboutStatuses(t *testing.T) {
 			if unclear { // and the probe says so in a warning, if it is a status to wonder at
 				continue
 			}
-			o.Edit(path, func(a *federationtest.Answer) {
+			o.EditAnswer(path, func(a *federationtest.Answer) {
 				*a = federationtest.Answer{Status: status, Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<h1>no</h1>")}
 			})
 			o.agree(t, fmt.Sprintf("%s answers %d", name, status))
 		}
-		o.Edit(path, nil)
+		o.EditAnswer(path, nil)
 	}
 }
 
@@ -246,12 +246,12 @@ func TestProbe_AgreesWithSignIns_AboutDress(t *testing.T) {
 			continue
 		}
 		for dress, f := range dresses {
-			o.Edit(path, f)
+			o.EditAnswer(path, f)
 			if err := o.agree(t, name+" as "+dress); err != nil {
 				t.Errorf("%s as %s: %v", name, dress, err)
 			}
 		}
-		o.Edit(path, nil)
+		o.EditAnswer(path, nil)
 	}
 }
 
@@ -312,21 +312,21 @@ func TestProbe_AgreesWithSignIns_AboutSettings(t *testing.T) {
 // publish lets it publish keys for those algorithms and no other, its own if it is among
 // them.
 func (o *odd) publish(algorithms ...string) {
-	o.Tell(federationtest.Faults{Keys: func(honest map[string]any) []any {
+	o.SetFaults(federationtest.Faults{Keys: func(honest map[string]any) []any {
 		keys := []any{}
 		for _, algorithm := range algorithms {
 			if algorithm == honest["alg"] {
 				keys = append(keys, honest)
 				continue
 			}
-			keys = append(keys, federationtest.PublicKey(algorithm))
+			keys = append(keys, federationtest.NewPublicJWK(algorithm))
 		}
 		return keys
 	}})
 }
 
 func (o *odd) signBy(algorithm string) {
-	o.Tell(federationtest.Faults{SignBy: algorithm, Discovery: claims{"id_token_signing_alg_values_supported": []string{algorithm}}})
+	o.SetFaults(federationtest.Faults{SignBy: algorithm, Discovery: claims{"id_token_signing_alg_values_supported": []string{algorithm}}})
 }
 
 // TestProbe_UnregisteredRedirectURI is seen without a person.
@@ -349,7 +349,7 @@ func TestProbe_BouncesBack(t *testing.T) {
 		"code=x&state=STATE&iss=ISS":                                          nil,
 	} {
 		o := startOdd(t)
-		o.Edit("/authorize", func(a *federationtest.Answer) {
+		o.EditAnswer("/authorize", func(a *federationtest.Answer) {
 			asked := o.LastAuthorization()
 			to := strings.NewReplacer("STATE", asked.Get("state"), "ISS", "http%3A%2F%2F"+strings.TrimPrefix(o.URL, "http://")).Replace(query)
 			*a = federationtest.Answer{Status: http.StatusFound, Header: http.Header{"Location": {redirectURI + "?" + to}}}
@@ -376,7 +376,7 @@ func TestProbe_WarnsOfWhatOnlySomeSignInsNeed(t *testing.T) {
 		"another authentication":   {func(o *odd) { o.says("token_endpoint_auth_methods_supported", []string{"tls_client_auth"}) }, "client_secret_basic"},
 		"a clock that is behind":   {func(o *odd) { o.ahead = -70 * time.Second }, "behind"},
 		"a key that nobody can use": {func(o *odd) {
-			o.Tell(federationtest.Faults{Keys: func(k map[string]any) []any { return []any{nil, k} }})
+			o.SetFaults(federationtest.Faults{Keys: func(k map[string]any) []any { return []any{nil, k} }})
 		}, "1 of its keys"},
 	} {
 		o := startOdd(t)
@@ -389,11 +389,11 @@ func TestProbe_WarnsOfWhatOnlySomeSignInsNeed(t *testing.T) {
 }
 
 func (o *odd) status(path string, status int) {
-	o.Edit(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: status} })
+	o.EditAnswer(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: status} })
 }
 
 func (o *odd) says(member string, value any) {
-	o.Tell(federationtest.Faults{Discovery: maps.Clone(claims{member: value})})
+	o.SetFaults(federationtest.Faults{Discovery: maps.Clone(claims{member: value})})
 }
 
 // TestGitHubProbe_AgreesWithSignIns: GitHub has no metadata; the probe makes the
@@ -420,7 +420,7 @@ func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
 			t.Errorf("%s: the probe says %v", what, r.Err)
 		}
 		a, to := up.start(t, federation.Options{})
-		back, err := federationtest.Choose(up.client, to, "octo")
+		back, err := federationtest.ChooseAccount(up.client, to, "octo")
 		if err == nil {
 			_, err = up.finish(t, a, back)
 		}
@@ -431,7 +431,7 @@ func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
 }
 
 func gone(g *federationtest.GitHub, path string) {
-	g.Edit(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: http.StatusNotFound} })
+	g.EditAnswer(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: http.StatusNotFound} })
 }
 
 func gzipped(a *federationtest.Answer) {

@@ -34,7 +34,7 @@ func settleApple(_ *relyingParty, _ object, callback url.Values, i *Identity) er
 	}
 	form, err := readObject([]byte(callback.Get("user")))
 	if err != nil {
-		i.Note = because("read user of the callback", err)
+		i.ProfileError = because("read user of the callback", err)
 		return nil
 	}
 	name := form.object("name")

@@ -181,7 +181,7 @@ func CallbackValues(encoded string) (url.Values, error) {
 		}
 		value, err = url.QueryUnescape(value)
 		switch {
-		case err != nil || !foreign.IsPlain(value):
+		case err != nil || !foreign.IsStorable(value):
 			return nil, untrusted("read callback: %q is not UTF-8 in percent-encoding", name)
 		case values.Has(name):
 			return nil, untrusted("read callback: %q comes more than once", name)

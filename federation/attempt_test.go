@@ -156,7 +156,7 @@ func TestFD33_ErrorWinsOverCode(t *testing.T) {
 	if _, err := up.finish(t, a, back); !errors.Is(err, federation.ErrDenied) {
 		t.Errorf("got %v, want ErrDenied", err)
 	}
-	if n := l.Count("POST /token"); n != 0 {
+	if n := l.CountRequests("POST /token"); n != 0 {
 		t.Errorf("the code beside the error was redeemed %d times", n)
 	}
 }
@@ -174,7 +174,7 @@ func TestAttempt_Denied(t *testing.T) {
 // neither a page nor a log through us.
 func TestFD21_DescriptionIsNotRepeated(t *testing.T) {
 	l, up := lying(t, nil)
-	l.Tell(federationtest.Faults{Callback: map[string]string{"error": "access_denied", "error_description": "<script>alert(1)</script>"}})
+	l.SetFaults(federationtest.Faults{Callback: map[string]string{"error": "access_denied", "error_description": "<script>alert(1)</script>"}})
 	_, err := up.signIn(t, "victim")
 	if !errors.Is(err, federation.ErrDenied) || strings.Contains(err.Error(), "script") {
 		t.Errorf("got %v", err)
@@ -201,7 +201,7 @@ func TestFD34_FreshOnlyByAuthTime(t *testing.T) {
 			if s, ok := c.authTime.(int); ok {
 				lie["auth_time"] = up.clock.now().Unix() + int64(s)
 			}
-			l.Tell(federationtest.Faults{Claims: lie})
+			l.SetFaults(federationtest.Faults{Claims: lie})
 			a, to := up.start(t, c.options)
 			if want := c.options.Fresh; strings.Contains(to, "prompt=login") != want {
 				t.Errorf("prompt=login in %s, want %v", to, want)
@@ -209,7 +209,7 @@ func TestFD34_FreshOnlyByAuthTime(t *testing.T) {
 			if want := c.options.Fresh || c.options.MaxAge != nil; strings.Contains(to, "max_age=0") != want {
 				t.Errorf("max_age=0 in %s, want %v", to, want)
 			}
-			back, err := federationtest.Choose(up.client, to, "victim")
+			back, err := federationtest.ChooseAccount(up.client, to, "victim")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -250,12 +250,12 @@ func TestReauthenticates_SilenceIsAProofOnlyWhereItWasAsked(t *testing.T) {
 			if s, ok := c.authTime.(int); ok {
 				lie["auth_time"] = up.clock.now().Unix() + int64(s)
 			}
-			l.Tell(federationtest.Faults{Claims: lie})
+			l.SetFaults(federationtest.Faults{Claims: lie})
 			a, to := up.start(t, c.options)
 			if want := c.options.AuthTime; strings.Contains(to, "max_age=31536000") != want {
 				t.Errorf("asked when: %s, want %v", to, want)
 			}
-			back, err := federationtest.Choose(up.client, to, "victim")
+			back, err := federationtest.ChooseAccount(up.client, to, "victim")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -272,8 +272,8 @@ func TestReauthenticates_SilenceIsAProofOnlyWhereItWasAsked(t *testing.T) {
 func TestReauthenticates_Presets(t *testing.T) {
 	yes := true
 	for kind, want := range map[federation.Kind]federation.Reauthentication{
-		federation.Google: federation.SaysWhen, federation.GitHub: federation.NeverAsks, federation.OIDC: federation.SaysWhen,
-		federation.Microsoft: federation.AsksAgain, federation.Apple: federation.SaysWhen, federation.GitLab: federation.SaysWhen,
+		federation.Google: federation.ReportsAuthTime, federation.GitHub: federation.NeverReauthenticates, federation.OIDC: federation.ReportsAuthTime,
+		federation.Microsoft: federation.AlwaysReauthenticates, federation.Apple: federation.ReportsAuthTime, federation.GitLab: federation.ReportsAuthTime,
 	} {
 		config := least(t, kind)
 		made, err := federation.New(config, http.DefaultClient, time.Now)
@@ -294,7 +294,7 @@ func TestFD34_GitHubIsNeverFresh(t *testing.T) {
 	if !strings.Contains(to, "prompt=select_account") {
 		t.Errorf("the account cannot be chosen: %s", to)
 	}
-	back, err := federationtest.Choose(up.client, to, "octo")
+	back, err := federationtest.ChooseAccount(up.client, to, "octo")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -306,7 +306,7 @@ func TestFD34_GitHubIsNeverFresh(t *testing.T) {
 func TestFD34_GoogleIsAskedForAuthTime(t *testing.T) {
 	_, up := google(t, nil)
 	a, to := up.start(t, federation.Options{Fresh: true})
-	back, err := federationtest.Choose(up.client, to, "ada") // it refuses prompt=login
+	back, err := federationtest.ChooseAccount(up.client, to, "ada") // it refuses prompt=login
 	if err != nil {
 		t.Fatal(err)
 	}

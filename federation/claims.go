@@ -13,7 +13,7 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 	i := Identity{Connector: c.config.ID, Issuer: c.issuer, Subject: subject}
 	if at, ok, _ := token.seconds("auth_time"); ok {
 		i.AuthTime = at * 1000
-	} else if a.wantsFresh() && c.Reauthenticates() == AsksAgain {
+	} else if a.wantsFresh() && c.Reauthenticates() == AlwaysReauthenticates {
 		i.AuthTime = a.Started
 	}
 	i.Fresh = a.freshBy(i.AuthTime)

@@ -108,9 +108,9 @@ func (c *base) Reauthenticates() Reauthentication {
 	case said == nil:
 		return c.preset.reauthenticates
 	case *said:
-		return AsksAgain
+		return AlwaysReauthenticates
 	}
-	return NeverAsks
+	return NeverReauthenticates
 }
 
 // MapsUsername is Config.MapsUsername.
@@ -148,7 +148,7 @@ func (c *base) setAddress(i *Identity, text string, said word) {
 // allow applies the settings' rules on addresses. AllowedDomains goes by the
 // upstream's own word: it limits who may sign in and opens no account.
 func (c *base) allow(i Identity) error {
-	if c.config.RequireEmail && !i.Vouched() || len(c.config.AllowedDomains) > 0 && !i.EmailVerified {
+	if c.config.RequireEmail && !i.HasTrustedEmail() || len(c.config.AllowedDomains) > 0 && !i.EmailVerified {
 		return ErrNoEmail
 	}
 	_, domain := parseAddress(i.Email)

@@ -34,8 +34,8 @@ var codes = map[error]string{
 	ErrMisconfigured: "connector_misconfigured",
 }
 
-// Code is the stable code of an error of a Connector; "" for any other error.
-func Code(err error) string {
+// ErrorCode is the stable code of an error of a Connector; "" for any other error.
+func ErrorCode(err error) string {
 	for known, code := range codes {
 		if errors.Is(err, known) {
 			return code

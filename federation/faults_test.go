@@ -28,7 +28,7 @@ func TestFederation_EveryLieIsRefused(t *testing.T) {
 		"alg None":                {federationtest.Faults{Header: claims{"alg": "None"}}, untrusted},
 		"HS256 by the public key": {federationtest.Faults{Header: claims{"alg": "HS256"}}, untrusted},
 		"alg missing":             {federationtest.Faults{Header: claims{"alg": nil}}, untrusted},
-		"wrong key":               {federationtest.Faults{OtherKey: true}, untrusted},
+		"wrong key":               {federationtest.Faults{SignByUnpublishedKey: true}, untrusted},
 		"unknown kid":             {federationtest.Faults{Header: claims{"kid": "other"}}, untrusted},
 		"crit unknown":            {federationtest.Faults{Header: claims{"crit": []string{"x"}, "x": 1}}, untrusted},
 
@@ -133,7 +133,7 @@ func TestFederation_EveryLieIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, nil)
-			l.Tell(c.faults)
+			l.SetFaults(c.faults)
 			up.refuses(t, "victim", c.want)
 		})
 	}
@@ -174,7 +174,7 @@ func TestFederation_HonestVariantsAreAccepted(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, nil)
-			l.Tell(f)
+			l.SetFaults(f)
 			if i := up.arrives(t, "victim"); i.Email != "victim@corp.example" || !i.EmailVerified {
 				t.Errorf("got address %q, verified %v", i.Email, i.EmailVerified)
 			}
@@ -185,7 +185,7 @@ func TestFederation_HonestVariantsAreAccepted(t *testing.T) {
 func TestFederation_EveryFaultOfTheLine(t *testing.T) {
 	untrusted, unreachable := federation.ErrUntrusted, federation.ErrUnreachable
 	wires := map[string]struct {
-		fault federationtest.Wire
+		fault federationtest.WireFault
 		want  error
 	}{
 		"HTML":         {federationtest.HTML, untrusted},
@@ -208,7 +208,7 @@ func TestFederation_EveryFaultOfTheLine(t *testing.T) {
 				t.Parallel()
 				l, up := lying(t, func(c *federation.Config) { c.Timeout = 2 * time.Second })
 				if endpoint == "discovery" {
-					l.Tell(federationtest.Faults{Wire: map[string]federationtest.Wire{endpoint: c.fault}})
+					l.SetFaults(federationtest.Faults{Wire: map[string]federationtest.WireFault{endpoint: c.fault}})
 					_, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
 					if !errors.Is(err, c.want) {
 						t.Fatalf("Start: got %v, want %v", err, c.want)
@@ -217,7 +217,7 @@ func TestFederation_EveryFaultOfTheLine(t *testing.T) {
 					return
 				}
 				a, back := up.visit(t, "victim")
-				l.Tell(federationtest.Faults{LeanIDToken: true, Wire: map[string]federationtest.Wire{endpoint: c.fault}})
+				l.SetFaults(federationtest.Faults{LeanIDToken: true, Wire: map[string]federationtest.WireFault{endpoint: c.fault}})
 				begun := time.Now()
 				_, err := up.finish(t, a, back)
 				if !errors.Is(err, c.want) {
@@ -227,7 +227,7 @@ func TestFederation_EveryFaultOfTheLine(t *testing.T) {
 				if took := time.Since(begun); took > 15*time.Second {
 					t.Errorf("it took %v", took)
 				}
-				if n := l.Count("POST /token"); n != 1 {
+				if n := l.CountRequests("POST /token"); n != 1 {
 					t.Errorf("the code was sent %d times, want once", n)
 				}
 			})
@@ -275,7 +275,7 @@ func TestFD18_DiscoveryThatLies(t *testing.T) {
 			if lie["issuer"] == "SLASH" {
 				lie = claims{"issuer": l.URL + "/"}
 			}
-			l.Tell(federationtest.Faults{Discovery: lie})
+			l.SetFaults(federationtest.Faults{Discovery: lie})
 			_, to, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
 			if !errors.Is(err, federation.ErrUntrusted) {
 				t.Fatalf("got %q, %v; want ErrUntrusted", to, err)
@@ -291,14 +291,14 @@ func TestFD18_DiscoveryThatLies(t *testing.T) {
 func TestFD18_DiscoveryThatTurns(t *testing.T) {
 	l, up := lying(t, nil)
 	up.arrives(t, "victim")
-	l.Tell(federationtest.Faults{Discovery: claims{"token_endpoint": "https://elsewhere.example/token"}})
+	l.SetFaults(federationtest.Faults{Discovery: claims{"token_endpoint": "https://elsewhere.example/token"}})
 	up.clock.move(2 * time.Hour)
 	for range 2 {
 		if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); !errors.Is(err, federation.ErrUntrusted) {
 			t.Errorf("got %v, want ErrUntrusted", err)
 		}
 	}
-	l.Tell(federationtest.Faults{})
+	l.SetFaults(federationtest.Faults{})
 	up.clock.move(time.Minute)
 	up.arrives(t, "victim")
 }

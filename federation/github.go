@@ -176,7 +176,7 @@ func (c *gitHub) primaryEmail(ctx context.Context, token string) (string, error)
 	case a.status != http.StatusOK:
 		return "", refusedAPI(step, a)
 	}
-	list, err := foreign.Items(a.body)
+	list, err := foreign.ReadItems(a.body)
 	if err != nil {
 		return "", untrusted("%s: the answer %v", step, err)
 	}

@@ -39,7 +39,7 @@ func settleGoogle(c *relyingParty, token object, _ url.Values, i *Identity) erro
 // organisation. The address proves no membership: a consumer account can carry
 // any. Only Google's own consumer domains are told by the address.
 func admitGoogle(c *relyingParty, token object, i Identity) error {
-	if c.config.RequireEmail && !i.Vouched() {
+	if c.config.RequireEmail && !i.HasTrustedEmail() {
 		return ErrNoEmail
 	}
 	if len(c.config.AllowedDomains) == 0 {

@@ -26,7 +26,7 @@ func TestGoogle_SignIn(t *testing.T) {
 	if i.Token != nil || i.Groups != nil || i.Fresh {
 		t.Errorf("got token %v, groups %v, fresh %v without asking", i.Token, i.Groups, i.Fresh)
 	}
-	if n := g.Count("GET /v1/userinfo"); n != 0 {
+	if n := g.CountRequests("GET /v1/userinfo"); n != 0 {
 		t.Errorf("userinfo was asked %d times though the ID token says all", n)
 	}
 }
@@ -84,7 +84,7 @@ func TestGoogle_UnverifiedAddressWhereOneIsRequired(t *testing.T) {
 
 func TestFD14_HostedDomainOfWrongType(t *testing.T) {
 	l, _ := lying(t, nil)
-	l.Tell(federationtest.Faults{Claims: claims{"hd": []string{"corp.example"}}})
+	l.SetFaults(federationtest.Faults{Claims: claims{"hd": []string{"corp.example"}}})
 	_, up := lying(t, func(c *federation.Config) {
 		c.Kind, c.Issuer, c.ClientSecret, c.AllowedDomains = federation.Google, l.URL, federation.NewSecret(l.ClientSecret), []string{"corp.example"}
 	})
@@ -94,7 +94,7 @@ func TestFD14_HostedDomainOfWrongType(t *testing.T) {
 // TestGoogle_IssuerWithoutScheme: only the real Google may leave the scheme out.
 func TestGoogle_IssuerWithoutScheme(t *testing.T) {
 	l, _ := lying(t, nil)
-	l.Tell(federationtest.Faults{Claims: claims{"iss": "accounts.google.com"}})
+	l.SetFaults(federationtest.Faults{Claims: claims{"iss": "accounts.google.com"}})
 	_, up := lying(t, func(c *federation.Config) {
 		c.Kind, c.Issuer, c.ClientSecret = federation.Google, l.URL, federation.NewSecret(l.ClientSecret)
 	})

@@ -137,7 +137,7 @@ func (c *trial) start(t *testing.T, o federation.Options) (federation.Attempt, s
 func (c *trial) visit(t *testing.T, account string) (federation.Attempt, url.Values) {
 	t.Helper()
 	a, to := c.start(t, federation.Options{})
-	back, err := federationtest.Choose(c.client, to, account)
+	back, err := federationtest.ChooseAccount(c.client, to, account)
 	if err != nil {
 		t.Fatalf("sign in upstream: %v", err)
 	}

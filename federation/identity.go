@@ -21,7 +21,7 @@ type Identity struct {
 	// Email.
 	EmailVerified bool
 	// Trust is what that word is worth for this address: at most the connector's. See
-	// Vouched.
+	// HasTrustedEmail.
 	Trust Trust
 	said  word
 
@@ -32,7 +32,7 @@ type Identity struct {
 	Address                                                     Address
 
 	// AuthTime is when the user last proved to the upstream who it is, in Unix
-	// milliseconds; 0 if it did not say. Of an upstream that AsksAgain, was asked to and
+	// milliseconds; 0 if it did not say. Of an upstream that AlwaysReauthenticates, was asked to and
 	// did not say, it is when the attempt started: the proof is no older.
 	AuthTime int64
 	// ACR and AMR are how it did that, in its own words; empty where they cannot be read.
@@ -40,16 +40,16 @@ type Identity struct {
 	ACR string
 	AMR []string
 	// Fresh: the attempt asked for a new proof, and there was one after it started: the
-	// upstream says so under its signature, or AsksAgain and says nothing else.
+	// upstream says so under its signature, or AlwaysReauthenticates and says nothing else.
 	Fresh bool
 
 	// Groups come only from the claim that the settings name for them. GroupsRefused is a
 	// stable code for why they were not taken, "" if they were; Groups is empty then.
 	Groups        []string
 	GroupsRefused string
-	// Note says why a document that would have completed the profile was not used; nil if
+	// ProfileError says why a document that would have completed the profile was not used; nil if
 	// nothing is missing. It is for the log and stops nobody.
-	Note error
+	ProfileError error
 	// Token is set only if the settings ask to keep it.
 	Token *Token
 }
@@ -57,13 +57,13 @@ type Identity struct {
 // Address is the address claim (OIDC Core, section 5.1.1).
 type Address struct{ Formatted, StreetAddress, Locality, Region, PostalCode, Country string }
 
-// Vouched reports whether somebody who is trusted with it says that the address is
+// HasTrustedEmail reports whether somebody who is trusted with it says that the address is
 // the person's own. An address that is not vouched for must find, make and change no
 // account, and must look the same in every answer, whether an account has it or not.
-func (i Identity) Vouched() bool { return i.EmailVerified && i.Trust >= Verifies }
+func (i Identity) HasTrustedEmail() bool { return i.EmailVerified && i.Trust >= Verifies }
 
-// Standing says in a few words what the address is worth, for the log.
-func (i Identity) Standing() string {
+// DescribeTrust says in a few words what the address is worth, for the log.
+func (i Identity) DescribeTrust() string {
 	switch {
 	case i.Email == "":
 		return "none"

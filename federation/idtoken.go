@@ -21,7 +21,7 @@ func (c *relyingParty) verifyIDToken(ctx context.Context, m *metadata, g tokenRe
 	if g.idToken == "" || len(g.idToken) > maxIDToken {
 		return object{}, untrusted("%s: id_token is missing or over 64 KiB", step)
 	}
-	token, err := foreign.ReadSigned(g.idToken)
+	token, err := foreign.ReadJWS(g.idToken)
 	if err != nil {
 		return object{}, untrusted("%s: id_token %v", step, err)
 	}
@@ -46,13 +46,13 @@ func (c *relyingParty) verifyIDToken(ctx context.Context, m *metadata, g tokenRe
 
 // verifySigned checks a token's signature, algorithm and issuer, and that it is meant for
 // this client. It gives the claims.
-func (c *relyingParty) verifySigned(ctx context.Context, step string, m *metadata, token foreign.Signed, allowed []string) (object, error) {
+func (c *relyingParty) verifySigned(ctx context.Context, step string, m *metadata, token foreign.UnverifiedJWS, allowed []string) (object, error) {
 	if !slices.Contains(allowed, token.Algorithm) {
 		return object{}, untrusted("%s: alg %q is not one of %v, which the settings and the upstream's metadata allow", step, foreign.ForError(token.Algorithm), allowed)
 	}
 	switch {
 	case slices.Contains(symmetric, token.Algorithm):
-		if !token.VerifyShared([]byte(c.config.ClientSecret.Reveal())) {
+		if !token.VerifyHMAC([]byte(c.config.ClientSecret.Reveal())) {
 			return object{}, untrusted("%s: the signature is not by the client secret", step)
 		}
 	case m.keys == nil:

@@ -47,7 +47,7 @@ type keySet struct {
 // at most once in retryAfter: tokens that name keys which never existed cost an attacker
 // more than the upstream. ErrUnreachable: the keys cannot be fetched. ErrUntrusted: there
 // are none, or none fits.
-func (k *keySet) verify(ctx context.Context, token foreign.Signed) error {
+func (k *keySet) verify(ctx context.Context, token foreign.UnverifiedJWS) error {
 	k.mu.Lock()
 	known := k.known
 	k.mu.Unlock()
@@ -63,7 +63,7 @@ func (k *keySet) verify(ctx context.Context, token foreign.Signed) error {
 
 // verifiedBy says why none of the keys made the signature. A key without an id may be the
 // one that a token names; the signature decides.
-func verifiedBy(keys []foreign.Key, token foreign.Signed) error {
+func verifiedBy(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 	named, fitting := 0, 0
 	for _, key := range keys {
 		if token.KeyID != "" && key.ID != "" && key.ID != token.KeyID {

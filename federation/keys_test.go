@@ -19,14 +19,14 @@ import (
 func TestFD31_UnknownKeyFlood(t *testing.T) {
 	l, up := lying(t, nil)
 	up.arrives(t, "victim")
-	l.Tell(federationtest.Faults{Header: claims{"kid": "no such key"}})
+	l.SetFaults(federationtest.Faults{Header: claims{"kid": "no such key"}})
 	for range 20 {
 		up.refuses(t, "victim", federation.ErrUntrusted)
 	}
-	if n := l.Count("GET /jwks"); n > 2 {
+	if n := l.CountRequests("GET /jwks"); n > 2 {
 		t.Errorf("the keys were fetched %d times", n)
 	}
-	l.Tell(federationtest.Faults{})
+	l.SetFaults(federationtest.Faults{})
 	up.arrives(t, "victim")
 }
 
@@ -34,7 +34,7 @@ func TestFD31_RotatedKeyIsFound(t *testing.T) {
 	l, up := lying(t, nil)
 	up.arrives(t, "victim")
 	up.clock.move(6 * time.Second)
-	l.Rotate()
+	l.RotateKey()
 	up.arrives(t, "victim")
 }
 
@@ -42,7 +42,7 @@ func TestFD31_RotatedKeyIsFound(t *testing.T) {
 // gone, and the others wait for the same one.
 func TestFD31_CancelledUserBreaksNobody(t *testing.T) {
 	l, up := lying(t, nil)
-	l.Tell(federationtest.Faults{})
+	l.SetFaults(federationtest.Faults{})
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := up.Start(gone, federation.Options{RedirectURI: redirectURI}); err != nil && !errors.Is(err, federation.ErrUnreachable) {
@@ -66,12 +66,12 @@ func TestDiscovery_OnceForAll(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if n := l.Count("GET /.well-known/openid-configuration"); n != 1 {
+	if n := l.CountRequests("GET /.well-known/openid-configuration"); n != 1 {
 		t.Errorf("the document was fetched %d times, want once", n)
 	}
 	up.clock.move(61 * time.Minute)
 	up.arrives(t, "victim")
-	if n := l.Count("GET /.well-known/openid-configuration"); n != 2 {
+	if n := l.CountRequests("GET /.well-known/openid-configuration"); n != 2 {
 		t.Errorf("after an hour the document was fetched %d times, want twice", n)
 	}
 }
@@ -79,21 +79,21 @@ func TestDiscovery_OnceForAll(t *testing.T) {
 // TestDiscovery_OutageIsBridged: what was known serves for a day, and an upstream
 // that was down at first is asked again.
 func TestDiscovery_OutageIsBridged(t *testing.T) {
-	down := federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.ServerError}}
+	down := federationtest.Faults{Wire: map[string]federationtest.WireFault{"discovery": federationtest.ServerError}}
 	l, up := lying(t, nil)
-	l.Tell(down)
+	l.SetFaults(down)
 	for range 5 {
 		if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); !errors.Is(err, federation.ErrUnreachable) {
 			t.Fatalf("got %v, want ErrUnreachable", err)
 		}
 	}
-	if n := l.Count("GET /.well-known/openid-configuration"); n != 1 {
+	if n := l.CountRequests("GET /.well-known/openid-configuration"); n != 1 {
 		t.Errorf("a document that is not there was fetched %d times in no time", n)
 	}
-	l.Tell(federationtest.Faults{})
+	l.SetFaults(federationtest.Faults{})
 	up.clock.move(6 * time.Second)
 	up.arrives(t, "victim")
-	l.Tell(down)
+	l.SetFaults(down)
 	up.clock.move(2 * time.Hour)
 	up.arrives(t, "victim")
 	up.clock.move(24 * time.Hour)
@@ -108,16 +108,16 @@ func TestKeys_SymmetricOnlyIfConfigured(t *testing.T) {
 	const secret = "a secret of more than thirty-two bytes"
 	f := federationtest.Faults{Header: claims{"alg": "HS256"}, Secret: []byte(secret)}
 	l, plain := lying(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret(secret) })
-	l.Tell(f)
+	l.SetFaults(f)
 	plain.refuses(t, "victim", federation.ErrUntrusted)
 	l, hmac := lying(t, func(c *federation.Config) {
 		c.ClientSecret, c.Algorithms = federation.NewSecret(secret), []string{"HS256"}
 	})
-	l.Tell(f)
+	l.SetFaults(f)
 	hmac.arrives(t, "victim")
-	l.Tell(federationtest.Faults{Header: claims{"alg": "HS256"}}) // by the public key
+	l.SetFaults(federationtest.Faults{Header: claims{"alg": "HS256"}}) // by the public key
 	hmac.refuses(t, "victim", federation.ErrUntrusted)
-	l.Tell(federationtest.Faults{}) // ES256, which these settings do not name
+	l.SetFaults(federationtest.Faults{}) // ES256, which these settings do not name
 	hmac.refuses(t, "victim", federation.ErrUntrusted)
 }
 
@@ -127,7 +127,7 @@ func TestProbe(t *testing.T) {
 	if r.Err != nil || r.Keys != 1 || !r.PKCE || !r.IssuerInCallback || r.Endpoints["token"] != l.URL+"/token" || len(r.Algorithms) != 3 {
 		t.Errorf("got %+v", r)
 	}
-	l.Tell(federationtest.Faults{Discovery: claims{"id_token_signing_alg_values_supported": []string{"none"}}})
+	l.SetFaults(federationtest.Faults{Discovery: claims{"id_token_signing_alg_values_supported": []string{"none"}}})
 	if r := up.Probe(t.Context(), redirectURI); !errors.Is(r.Err, federation.ErrMisconfigured) {
 		t.Errorf("no common algorithm: got %v, want ErrMisconfigured", r.Err)
 	}
@@ -157,13 +157,13 @@ func TestKeys_BadOnesAreIgnored(t *testing.T) {
 		"a kid of no string": func(honest claims) any { return with(honest, "kid", 1) },
 	} {
 		l, up := lying(t, nil)
-		l.Tell(federationtest.Faults{Keys: func(honest map[string]any) []any { return []any{bad(honest), honest} }})
+		l.SetFaults(federationtest.Faults{Keys: func(honest map[string]any) []any { return []any{bad(honest), honest} }})
 		up.arrives(t, "victim")
 		if r := up.Probe(t.Context(), redirectURI); r.Err != nil || r.Keys != 1 || r.IgnoredKeys != 1 {
 			t.Errorf("%s: %d keys, %d ignored: %v", name, r.Keys, r.IgnoredKeys, r.Err)
 		}
 		l, up = lying(t, nil)
-		l.Tell(federationtest.Faults{Keys: func(honest map[string]any) []any { return []any{bad(honest)} }})
+		l.SetFaults(federationtest.Faults{Keys: func(honest map[string]any) []any { return []any{bad(honest)} }})
 		up.refuses(t, "victim", federation.ErrUntrusted)
 		if r := up.Probe(t.Context(), redirectURI); !errors.Is(r.Err, federation.ErrUntrusted) {
 			t.Errorf("%s alone: %v", name, r.Err)

@@ -54,13 +54,13 @@ func (t Trust) String() string {
 type Reauthentication int
 
 const (
-	// SaysWhen: it may ask again or not; the auth_time that it signs tells.
-	SaysWhen Reauthentication = iota
-	// NeverAsks: it answers from a session of its own and does not say how old that is.
-	NeverAsks
-	// AsksAgain: it documents that it honours prompt=login. Its answer counts as a new
+	// ReportsAuthTime: it may ask again or not; the auth_time that it signs tells.
+	ReportsAuthTime Reauthentication = iota
+	// NeverReauthenticates: it answers from a session of its own and does not say how old that is.
+	NeverReauthenticates
+	// AlwaysReauthenticates: it documents that it honours prompt=login. Its answer counts as a new
 	// proof even if it names no auth_time.
-	AsksAgain
+	AlwaysReauthenticates
 )
 
 // The methods of client authentication at a token endpoint (OIDC Core, section 9).
@@ -104,12 +104,12 @@ var presets = map[Kind]preset{
 	},
 	GitHub: {
 		name: "GitHub", scopes: []string{"read:user", "user:email"}, trust: Verifies,
-		freshPrompt: "select_account", reauthenticates: NeverAsks, clientAuth: []string{secretPost},
+		freshPrompt: "select_account", reauthenticates: NeverReauthenticates, clientAuth: []string{secretPost},
 	},
 	OIDC: {name: "OpenID Connect", scopes: standardScopes},
 	Microsoft: {
 		name: "Microsoft", scopes: standardScopes, noUserinfo: true,
-		reauthenticates: AsksAgain, // documents prompt=login, and names auth_time to few
+		reauthenticates: AlwaysReauthenticates, // documents prompt=login, and names auth_time to few
 		// A redirect URI of a web server needs a credential there.
 		clientAuth: []string{secretBasic, secretPost, privateKeyJWT},
 	},

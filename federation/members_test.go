@@ -266,11 +266,11 @@ func (d foreignDocument) bench(t *testing.T) *bench {
 	if d.gitHub {
 		var g *federationtest.GitHub
 		g, up = gitHub(t, change)
-		b.edit, b.person = g.Edit, "octo"
+		b.edit, b.person = g.EditAnswer, "octo"
 	} else {
 		b.liar, up = lying(t, change)
-		b.edit = b.liar.Edit
-		b.liar.Tell(d.faults)
+		b.edit = b.liar.EditAnswer
+		b.liar.SetFaults(d.faults)
 	}
 	b.clock = up.clock
 	b.honest = up.arrives(t, b.person)
@@ -299,7 +299,7 @@ func (b *bench) tell(t *testing.T, how string, names ...string) {
 	}
 	faults := b.faults
 	b.place(&faults, edit)
-	b.liar.Tell(faults)
+	b.liar.SetFaults(faults)
 }
 
 // outcome is that of a sign-in by a connector that remembers nothing.
@@ -311,7 +311,7 @@ func (b *bench) outcome(t *testing.T) (federation.Identity, error) {
 		keepsContract(t, err)
 		return federation.Identity{}, err
 	}
-	back, err := federationtest.Choose(up.client, to, b.person)
+	back, err := federationtest.ChooseAccount(up.client, to, b.person)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// MaxAddress is how many characters the address of an upstream's sign-in page may have.
+// MaxAuthorizationURL is how many characters the address of an upstream's sign-in page may have.
 // It stands in an answer's Location, and proxies refuse longer header blocks.
-const MaxAddress = 3200
+const MaxAuthorizationURL = 3200
 
 // unknownMost is the room that the settings leave in an address for a part that is not
 // known when they are checked: the redirect URI, or an endpoint of the discovery document.
@@ -23,11 +23,11 @@ func longest(redirectURI string) Options {
 // leaves no room for so many characters. ErrMisconfigured.
 func (c *base) checkPage(redirectURI string, room int, page func(Attempt, Options) string) error {
 	size := len(page(newAttempt(c.config.ID, "", Options{}, c.now()), longest(redirectURI)))
-	if size+room <= MaxAddress {
+	if size+room <= MaxAuthorizationURL {
 		return nil
 	}
 	return wrong(c.config, c.longestSetting(), fmt.Sprintf("makes the address of the sign-in page too long: it would have %d characters or more and may have %d, since proxies refuse longer answers "+
-		"(name fewer scopes; or the upstream's authorization endpoint and client id are too long)", size+room, MaxAddress))
+		"(name fewer scopes; or the upstream's authorization endpoint and client id are too long)", size+room, MaxAuthorizationURL))
 }
 
 // longestSetting is the key of the setting that has the largest share of the address.

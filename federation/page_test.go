@@ -42,7 +42,7 @@ func TestPage_SettingsThatAreAcceptedFitIntoAnAnswer(t *testing.T) {
 			}
 			most := sort.Search(8000, func(n int) bool { _, err := build(n + 1); return err != nil })
 			_, err := build(most + 1)
-			if most < 400 || most > federation.MaxAddress || !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), key) {
+			if most < 400 || most > federation.MaxAuthorizationURL || !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), key) {
 				t.Errorf("%s: %s of %d characters is accepted, and then: %.300v", kind, key, most, err)
 			}
 			c, err := build(most)
@@ -54,7 +54,7 @@ func TestPage_SettingsThatAreAcceptedFitIntoAnAnswer(t *testing.T) {
 			}
 			age := int64(1) << 62
 			_, page, err := c.Start(t.Context(), federation.Options{RedirectURI: "https://id.example.com/" + strings.Repeat("r", 400), Fresh: true, MaxAge: &age})
-			if err != nil || len(page) > federation.MaxAddress {
+			if err != nil || len(page) > federation.MaxAuthorizationURL {
 				t.Errorf("%s: %s of %d: a page of %d characters, %v", kind, key, most, len(page), err)
 			}
 		}
@@ -68,12 +68,12 @@ func TestPage_LongEndpointIsToldByTheCheckAsByASignIn(t *testing.T) {
 	refused := 0
 	for _, n := range []int{100, 1000, 2000, 2500, 2600, 2700, 2800, 3000, 3200} {
 		l, up := lying(t, func(c *federation.Config) { c.Scopes = []string{"one", "two"} })
-		l.Tell(federationtest.Faults{Discovery: map[string]any{"authorization_endpoint": l.URL + "/authorize?long=" + strings.Repeat("e", n)}})
+		l.SetFaults(federationtest.Faults{Discovery: map[string]any{"authorization_endpoint": l.URL + "/authorize?long=" + strings.Repeat("e", n)}})
 		report := up.Probe(t.Context(), redirectURI)
 		age := int64(1) << 62
 		_, page, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI, Fresh: true, MaxAge: &age})
 		tooLong := report.Err != nil && strings.Contains(report.Err.Error(), "too long")
-		if (err != nil) != tooLong || err != nil && !errors.Is(err, federation.ErrMisconfigured) || len(page) > federation.MaxAddress {
+		if (err != nil) != tooLong || err != nil && !errors.Is(err, federation.ErrMisconfigured) || len(page) > federation.MaxAuthorizationURL {
 			t.Errorf("an endpoint of %d: Probe says %v, Start %v, %d characters", n, report.Err, err, len(page))
 		}
 		if u, err := url.Parse(page); err != nil || page != "" && u.Query().Get("scope") == "" {

@@ -45,7 +45,7 @@ func fromTenant(l *federationtest.Lying, document, tenant string, more claims) f
 // TestFD15_Microsoft: the key is tenant and object, the address proves nothing.
 func TestFD15_Microsoft(t *testing.T) {
 	l, up := microsoft(t, tenantA)
-	l.Tell(fromTenant(l, tenantA, tenantA, nil))
+	l.SetFaults(fromTenant(l, tenantA, tenantA, nil))
 	i := up.arrives(t, "victim")
 	if i.Subject != tenantA+"/"+person || i.Issuer != l.URL+"/"+tenantA+"/v2.0" {
 		t.Errorf("got %q of %q", i.Subject, i.Issuer)
@@ -57,7 +57,7 @@ func TestFD15_Microsoft(t *testing.T) {
 
 func TestFD15_MicrosoftSeveralTenants(t *testing.T) {
 	l, up := microsoft(t, tenantA, tenantB)
-	l.Tell(fromTenant(l, "{tenantid}", tenantB, nil))
+	l.SetFaults(fromTenant(l, "{tenantid}", tenantB, nil))
 	if i := up.arrives(t, "victim"); i.Issuer != l.URL+"/"+tenantB+"/v2.0" {
 		t.Errorf("got issuer %q", i.Issuer)
 	}
@@ -72,7 +72,7 @@ func TestFD15_MicrosoftSeveralTenants(t *testing.T) {
 		"oid with a slash":       fromTenant(l, "{tenantid}", tenantB, claims{"oid": "a/b"}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			l.Tell(f)
+			l.SetFaults(f)
 			up.refuses(t, "victim", federation.ErrUntrusted)
 		})
 	}
@@ -118,7 +118,7 @@ func TestApple(t *testing.T) {
 	if !up.AnswersByPOST() {
 		t.Error("Apple's callback is a POST")
 	}
-	l.Tell(federationtest.Faults{
+	l.SetFaults(federationtest.Faults{
 		Claims:   claims{"email_verified": "true", "name": nil, "given_name": nil, "family_name": nil},
 		Callback: map[string]string{"user": `{"name":{"firstName":"Vic","lastName":"Tim"},"email":"boss@corp.example"}`},
 	})
@@ -134,10 +134,10 @@ func TestApple(t *testing.T) {
 	if proof["iss"] != "TEAM1" || proof["sub"] != l.ClientID || proof["aud"] != "https://appleid.apple.com" {
 		t.Errorf("got client secret of %v", proof)
 	}
-	l.Tell(federationtest.Faults{Claims: claims{"name": nil}}) // the second time
+	l.SetFaults(federationtest.Faults{Claims: claims{"name": nil}}) // the second time
 	up.arrives(t, "victim")
 	for _, malformed := range []string{`{"name":1,"name":2}`, `{"name":`, `[]`, `{"name":{"firstName":1}}`, `x`} {
-		l.Tell(federationtest.Faults{Callback: map[string]string{"user": malformed}})
+		l.SetFaults(federationtest.Faults{Callback: map[string]string{"user": malformed}})
 		if i := up.arrives(t, "victim"); i.GivenName != "Vic" || i.FamilyName == "" {
 			t.Errorf("user=%s: got names %q and %q, want those of the ID token", malformed, i.GivenName, i.FamilyName)
 		}
@@ -167,7 +167,7 @@ func TestClientAuthentication(t *testing.T) {
 	if got := header.Get("Authorization"); !strings.HasPrefix(got, "Basic ") || form.Has("client_secret") {
 		t.Errorf("basic: got header %q, form %v", got, form)
 	}
-	l.Tell(federationtest.Faults{Discovery: claims{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}})
+	l.SetFaults(federationtest.Faults{Discovery: claims{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}})
 	up = connect(t, federation.Config{Kind: federation.OIDC, Issuer: l.URL, ClientID: l.ClientID, ClientSecret: federation.NewSecret("a:b&c")}, up.clock)
 	up.arrives(t, "victim")
 	form, header = l.LastTokenRequest()
@@ -180,7 +180,7 @@ func TestClaimMapping(t *testing.T) {
 	l, up := lying(t, func(c *federation.Config) {
 		c.Claims = map[string]string{"email": "mail", "email_verified": "mail_ok", "preferred_username": "uid", "groups": "roles"}
 	})
-	l.Tell(federationtest.Faults{Claims: claims{"mail": "vic@mail.example", "mail_ok": true, "uid": "vt", "roles": []string{"admins"}}})
+	l.SetFaults(federationtest.Faults{Claims: claims{"mail": "vic@mail.example", "mail_ok": true, "uid": "vt", "roles": []string{"admins"}}})
 	i := up.arrives(t, "victim")
 	if i.Email != "vic@mail.example" || !i.EmailVerified || i.Username != "vt" || fmt.Sprint(i.Groups) != "[admins]" {
 		t.Errorf("got %+v", i)

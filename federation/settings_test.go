@@ -126,7 +126,7 @@ func (s setting) seen(t *testing.T, change func(*federation.Config)) string {
 	if change(&c); c.Kind == federation.Microsoft {
 		s.says = fromTenant(l, tenantA, tenantA, nil)
 	}
-	l.Tell(s.says)
+	l.SetFaults(s.says)
 	up := connect(t, c, newClock())
 	var out strings.Builder
 	fmt.Fprintln(&out, up.ID(), up.Name(), up.Trust(), up.Reauthenticates())
@@ -142,7 +142,7 @@ func (s setting) seen(t *testing.T, change func(*federation.Config)) string {
 	if s.start {
 		return out.String()
 	}
-	back, err := federationtest.Choose(up.client, to, "victim")
+	back, err := federationtest.ChooseAccount(up.client, to, "victim")
 	if err != nil {
 		t.Fatal(err)
 	}

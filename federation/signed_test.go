@@ -30,7 +30,7 @@ func signing(t *testing.T, algorithm string, more federationtest.Faults) (*feder
 		more.Discovery = claims{}
 	}
 	more.Discovery["id_token_signing_alg_values_supported"] = []string{algorithm}
-	l.Tell(more)
+	l.SetFaults(more)
 	return l, up
 }
 
@@ -91,7 +91,7 @@ func TestUserinfo_SignedByItsOwnAlgorithm(t *testing.T) {
 			if hmac {
 				f.UserInfoHeader = claims{"alg": algorithm}
 			}
-			l.Tell(f)
+			l.SetFaults(f)
 			i, err := up.signIn(t, "victim")
 			if !errors.Is(err, c.want) || (err == nil) != (c.want == nil) || err == nil && i.Email != "victim@corp.example" {
 				t.Errorf("%s, %s: %v, want %v", algorithm, name, err, c.want)
@@ -121,8 +121,8 @@ func TestUserinfo_IsSignedIfItIsAToken(t *testing.T) {
 				if !right {
 					f.UserInfo = claims{"sub": "mallory"}
 				}
-				l.Tell(f)
-				l.Edit("/userinfo", func(a *federationtest.Answer) {
+				l.SetFaults(f)
+				l.EditAnswer("/userinfo", func(a *federationtest.Answer) {
 					a.Header["Content-Type"] = []string{kind}
 					a.Body = []byte("\r\n" + string(a.Body) + "\n")
 				})
@@ -147,8 +147,8 @@ func TestUserinfo_ForgedTokenIsRefused(t *testing.T) {
 		for _, kind := range []string{"application/jwt", "application/json"} {
 			f.LeanIDToken, f.SignedUserInfo = true, true
 			l, up := lying(t, nil)
-			l.Tell(f)
-			l.Edit("/userinfo", func(a *federationtest.Answer) { a.Header.Set("Content-Type", kind) })
+			l.SetFaults(f)
+			l.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Header.Set("Content-Type", kind) })
 			if _, err := up.signIn(t, "victim"); !errors.Is(err, federation.ErrUntrusted) {
 				t.Errorf("%s as %s: %v", name, kind, err)
 			}
@@ -183,12 +183,12 @@ func TestUserinfo_IsAskedForWhatIsMissing(t *testing.T) {
 			lack[claim] = nil
 		}
 		l, up := lying(t, nil)
-		l.Tell(federationtest.Faults{Claims: lack, Discovery: claims{"claims_supported": c.supported}})
+		l.SetFaults(federationtest.Faults{Claims: lack, Discovery: claims{"claims_supported": c.supported}})
 		i := up.arrives(t, "victim")
-		if n := l.Count("GET /userinfo"); n != c.asked {
+		if n := l.CountRequests("GET /userinfo"); n != c.asked {
 			t.Errorf("%s: userinfo is asked %d times, want %d", name, n, c.asked)
 		}
-		if c.asked > 0 && (i.Name != "Vic Tim" || i.Email != "victim@corp.example" || i.Picture == "" || i.Username != "vic" || i.Note != nil) {
+		if c.asked > 0 && (i.Name != "Vic Tim" || i.Email != "victim@corp.example" || i.Picture == "" || i.Username != "vic" || i.ProfileError != nil) {
 			t.Errorf("%s: got %+v", name, i)
 		}
 		if c.asked == 0 {
@@ -201,13 +201,13 @@ func TestUserinfo_IsAskedForWhatIsMissing(t *testing.T) {
 			"no sub":      func(a *federationtest.Answer) { a.Body = []byte(`{"name":"x"}`) },
 			"sub of type": func(a *federationtest.Answer) { a.Body = []byte(`{"sub":1,"name":"x"}`) },
 		} {
-			l.Edit("/userinfo", f)
+			l.EditAnswer("/userinfo", f)
 			i, err := up.signIn(t, "victim")
-			if (err != nil) != c.needed || err == nil && (i.Note == nil || i.Subject != "victim-1" || i.Email != "victim@corp.example") {
+			if (err != nil) != c.needed || err == nil && (i.ProfileError == nil || i.Subject != "victim-1" || i.Email != "victim@corp.example") {
 				t.Errorf("%s, userinfo is %s: %+v, %v", name, failure, i, err)
 			}
 		}
-		l.Edit("/userinfo", func(a *federationtest.Answer) { a.Body = []byte(`{"sub":"mallory","name":"x"}`) })
+		l.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Body = []byte(`{"sub":"mallory","name":"x"}`) })
 		up.refuses(t, "victim", federation.ErrUntrusted) // somebody else's, however little is missing
 	}
 }
@@ -217,7 +217,7 @@ func TestMicrosoft_ItsUserinfoIsElsewhere(t *testing.T) {
 	l, up := microsoft(t, tenantA)
 	f := fromTenant(l, tenantA, tenantA, nil)
 	f.Discovery["userinfo_endpoint"] = "https://graph.microsoft.com/oidc/userinfo"
-	l.Tell(f)
+	l.SetFaults(f)
 	up.arrives(t, "victim")
 	if r := up.Probe(t.Context(), redirectURI); r.Err != nil {
 		t.Errorf("probe: %v", r.Err)

@@ -102,7 +102,7 @@ func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Value
 	if err != nil {
 		return Identity{}, fmt.Errorf("read identity: %w", err)
 	}
-	i.Note = note
+	i.ProfileError = note
 	if c.quirks.settle != nil {
 		if err := c.quirks.settle(c, claims, callback, &i); err != nil {
 			return Identity{}, fmt.Errorf("read identity: %w", err)

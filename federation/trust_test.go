@@ -60,7 +60,7 @@ func TestTrust_WhatAWordIsWorth(t *testing.T) {
 		for said, w := range words {
 			t.Run(name+", "+said, func(t *testing.T) {
 				l, up := lying(t, c.trust.set)
-				l.Tell(w.faults)
+				l.SetFaults(w.faults)
 				want := c.nothing
 				if w.yes {
 					want = c.yes
@@ -68,14 +68,14 @@ func TestTrust_WhatAWordIsWorth(t *testing.T) {
 					want = federation.Unknown
 				}
 				i := up.arrives(t, "victim")
-				if i.Email != "victim@corp.example" || i.Trust != want || i.Vouched() != (want > federation.Unknown) {
-					t.Errorf("got %q, verified %v, trust %v, vouched %v; want trust %v", i.Email, i.EmailVerified, i.Trust, i.Vouched(), want)
+				if i.Email != "victim@corp.example" || i.Trust != want || i.HasTrustedEmail() != (want > federation.Unknown) {
+					t.Errorf("got %q, verified %v, trust %v, vouched %v; want trust %v", i.Email, i.EmailVerified, i.Trust, i.HasTrustedEmail(), want)
 				}
 				if i.EmailVerified && w.no {
 					t.Error("a no counts as verified")
 				}
-				if i.Standing() == "" || strings.Contains(i.Standing(), "@") {
-					t.Errorf("for the log: %q", i.Standing())
+				if i.DescribeTrust() == "" || strings.Contains(i.DescribeTrust(), "@") {
+					t.Errorf("for the log: %q", i.DescribeTrust())
 				}
 			})
 		}
@@ -101,9 +101,9 @@ func TestTrust_AYesIsAboutTheAddressOfItsClaim(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, func(config *federation.Config) { config.Claims, config.Trust = c.mapped, federation.Verifies })
-			l.Tell(federationtest.Faults{Claims: c.said})
-			if i := up.arrives(t, "victim"); i.Email == "" || i.Vouched() != c.vouch {
-				t.Errorf("got %q, vouched %v, want %v", i.Email, i.Vouched(), c.vouch)
+			l.SetFaults(federationtest.Faults{Claims: c.said})
+			if i := up.arrives(t, "victim"); i.Email == "" || i.HasTrustedEmail() != c.vouch {
+				t.Errorf("got %q, vouched %v, want %v", i.Email, i.HasTrustedEmail(), c.vouch)
 			}
 		})
 	}
@@ -174,9 +174,9 @@ func TestTrust_MicrosoftTenantsVouchForNothing(t *testing.T) {
 			config.Kind, config.Tenants = federation.Microsoft, []string{tenantA}
 			c.trust.set(config)
 		})
-		l.Tell(fromTenant(l, tenantA, tenantA, c.more))
-		if i := up.arrives(t, "victim"); i.Trust != c.want || i.Vouched() != (c.want > 0) {
-			t.Errorf("%s: trust %v, vouched %v; want %v", name, i.Trust, i.Vouched(), c.want)
+		l.SetFaults(fromTenant(l, tenantA, tenantA, c.more))
+		if i := up.arrives(t, "victim"); i.Trust != c.want || i.HasTrustedEmail() != (c.want > 0) {
+			t.Errorf("%s: trust %v, vouched %v; want %v", name, i.Trust, i.HasTrustedEmail(), c.want)
 		}
 	}
 }

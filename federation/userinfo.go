@@ -53,14 +53,14 @@ func (c *relyingParty) askUserinfo(ctx context.Context, m *metadata, g tokenResp
 	if a.status != http.StatusOK {
 		return object{}, untrusted("%s: status %d", step, a.status)
 	}
-	if a.mediaType() != "application/jwt" && !foreign.LooksSigned(a.body) {
+	if a.mediaType() != "application/jwt" && !foreign.LooksLikeJWS(a.body) {
 		return a.object(step)
 	}
 	allowed, err := c.userinfoAlgorithms(m)
 	if err != nil {
 		return object{}, because(step, err)
 	}
-	token, err := foreign.ReadSigned(strings.TrimSpace(string(a.body)))
+	token, err := foreign.ReadJWS(strings.TrimSpace(string(a.body)))
 	if err != nil {
 		return object{}, untrusted("%s: %s: the answer %v", step, foreign.ForError(a.contentType()), err)
 	}

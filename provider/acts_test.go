@@ -268,7 +268,7 @@ var acts = []act{
 		return s.account(t, "/account/apps/withdraw?client_id=trusted", "/account/apps/withdraw")
 	}},
 	{name: "identity connected after a proof", events: []storage.EventType{storage.IdentityLinked}, once: true, ready: func(t *testing.T, s *scene) func() providertest.Answer {
-		s.upstream.Liar.Tell(providertest.LieOf("sub", s.person.ID, "email", s.person.Email))
+		s.upstream.Liar.SetFaults(providertest.LieOf("sub", s.person.ID, "email", s.person.Email))
 		proof := s.browser.ComeBy(t, "liar", "victim").FormTo(t, "/login/link", "", "")
 		return s.sends(t, s.browser.Submit(t, proof, "password", providertest.Password).FormTo(t, "/login/link/confirm", "", ""), "decision", "connect")
 	}},

@@ -58,7 +58,7 @@ func TestBudget_LargestWaitingIdentity(t *testing.T) {
 			for _, name := range []string{"Ada", noise(64), noise(100), strings.Repeat("é", 32)} {
 				f := providertest.LieOf("sub", subject, "email", email, "preferred_username", name)
 				f.Claims["email_verified"] = true
-				up.Liar.Tell(f)
+				up.Liar.SetFaults(f)
 				v := b.Visitor(t)
 				page := v.Through(t, v.Get(t, b.AuthorizeURL("state", noise(1500))), "liar", "victim")
 				if page.At.Path != "/login/link" {

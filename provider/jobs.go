@@ -15,7 +15,7 @@ func (p *Provider) FollowOnce(ctx context.Context, at time.Time) error {
 	if n := s.gates.Refused(); n > 0 {
 		s.config.Log.Warn("too many requests at once", "refused", n)
 	}
-	return errors.Join(s.reload(ctx, at), s.health.WriteOnce(ctx, at), s.jobs.EndRemovedOnce(ctx, p.generation.connectors, at),
+	return errors.Join(s.reload(ctx, at), s.health.WriteOnce(ctx, at), s.jobs.EndRemovedConnectorsOnce(ctx, p.generation.connectors, at),
 		s.jobs.RemoveUnconfiguredGroupsOnce(ctx, p.generation.groups, at))
 }
 

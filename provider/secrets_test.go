@@ -250,7 +250,7 @@ func leaks(text string, secrets map[string]string) []string {
 func (s *scene) elsewhere(t *testing.T) []string {
 	t.Helper()
 	const access, refresh = "canary-upstream-access-21", "canary-upstream-refresh-22"
-	s.upstream.Liar.Tell(federationtest.Faults{Token: map[string]any{"access_token": access, "refresh_token": refresh}})
+	s.upstream.Liar.SetFaults(federationtest.Faults{Token: map[string]any{"access_token": access, "refresh_token": refresh}})
 	s.Visitor(t).ComeBy(t, "liar", "victim")
 	form, _ := s.upstream.Liar.LastTokenRequest()
 	return []string{

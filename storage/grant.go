@@ -74,7 +74,7 @@ func (db *DB) liveGrantBy(ctx context.Context, s engine.Statement, id, jti strin
 	if err := refuseImpossible(id); err != nil {
 		return Grant{}, User{}, fmt.Errorf("read grant: %w", err)
 	}
-	if len(jti) > longestID || !foreign.IsPlain(jti) {
+	if len(jti) > longestID || !foreign.IsStorable(jti) {
 		return Grant{}, User{}, fmt.Errorf("read grant: %w", ErrNotFound)
 	}
 	var g Grant

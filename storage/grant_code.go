@@ -46,7 +46,7 @@ func (db *DB) RedeemCode(ctx context.Context, r CodeRedemption, at time.Time) (G
 	if err := refuseImpossible(r.RequestID, r.CodeID, g.ID, g.UserID, g.ClientID, g.SessionID); err != nil {
 		return Grant{}, fmt.Errorf("redeem code: %w", err)
 	}
-	if !foreign.IsPlain(g.Claims) {
+	if !foreign.IsStorable(g.Claims) {
 		return Grant{}, errors.New("redeem code: the claims parameter is not text")
 	}
 	err := db.write(ctx, "redeem code", func(tx *gorm.DB) error {

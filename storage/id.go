@@ -43,7 +43,7 @@ const longestID = 512
 // reached a condition could stand for any row. The error is ErrNotFound.
 func refuseImpossible(ids ...string) error {
 	for _, id := range ids {
-		if id == "" || len(id) > longestID || !foreign.IsPlain(id) {
+		if id == "" || len(id) > longestID || !foreign.IsStorable(id) {
 			return fmt.Errorf("empty or malformed identifier: %w", ErrNotFound)
 		}
 	}

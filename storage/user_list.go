@@ -32,7 +32,7 @@ func (u User) ListPosition() string {
 // Users lists users by canonical e-mail, at most limit (1 to 500). Users without an
 // e-mail follow, by id.
 func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error) {
-	if !foreign.IsPlain(f.After) || !foreign.IsPlain(f.Email) {
+	if !foreign.IsStorable(f.After) || !foreign.IsStorable(f.Email) {
 		return nil, fmt.Errorf("list users: %w", ErrNotFound)
 	}
 	limit = min(max(limit, 1), 500)

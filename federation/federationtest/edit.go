@@ -9,9 +9,9 @@ type Answer struct {
 	Body   []byte
 }
 
-// Edit changes the answers at a path (without query) before they leave; nil stops that. It
+// EditAnswer changes the answers at a path (without query) before they leave; nil stops that. It
 // is for faults without a field in Faults: members of odd types, encodings, content types.
-func (u *upstream) Edit(path string, f func(*Answer)) {
+func (u *upstream) EditAnswer(path string, f func(*Answer)) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.edits[path] = f

@@ -53,14 +53,14 @@ type Faults struct {
 	SignBy, SignUserInfoBy string
 	// AtHash puts the right at_hash into ID tokens (OIDC Core, section 3.1.3.6).
 	AtHash bool
-	// JudgeClient refuses token requests that do not authenticate the client.
-	JudgeClient bool
-	// OtherKey signs by a key that is not published, under the id of the one that is.
-	OtherKey bool
+	// RequireClientAuth refuses token requests that do not authenticate the client.
+	RequireClientAuth bool
+	// SignByUnpublishedKey signs by a key that is not published, under the id of the one that is.
+	SignByUnpublishedKey bool
 	// Secret signs HS256; nil: the text of the public key, as in the attack.
 	Secret []byte
 	// Wire are faults of the line, by endpoint: discovery, jwks, authorize, token, userinfo.
-	Wire map[string]Wire
+	Wire map[string]WireFault
 }
 
 // StartLying starts one that is honest yet.
@@ -80,15 +80,15 @@ func StartLying(setup Setup) (*Lying, error) {
 	return l, err
 }
 
-// Tell makes it lie so from now on; Faults{} makes it honest again.
-func (l *Lying) Tell(f Faults) {
+// SetFaults makes it lie so from now on; Faults{} makes it honest again.
+func (l *Lying) SetFaults(f Faults) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.faults = f
 }
 
-// Rotate gives it another key, and publishes only that.
-func (l *Lying) Rotate() {
+// RotateKey gives it another key, and publishes only that.
+func (l *Lying) RotateKey() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.key = newKey("ES256")
@@ -170,7 +170,7 @@ func (l *Lying) token(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	l.lastForm, l.lastHeader = r.PostForm, r.Header.Clone()
 	l.mu.Unlock()
-	if f.JudgeClient && !l.authenticated(r) {
+	if f.RequireClientAuth && !l.authenticated(r) {
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 		return
 	}
@@ -208,7 +208,7 @@ func (l *Lying) idToken(f Faults, k key, was issued, access string) string {
 	}
 	payload := edit(encodeJSON(changed(claims, f.Claims)), f.Payload)
 	header := headerOf(k, f)
-	if f.OtherKey {
+	if f.SignByUnpublishedKey {
 		k = newKey("ES256")
 	}
 	secret := f.Secret

@@ -122,9 +122,9 @@ func (u *upstream) sendBack(w http.ResponseWriter, r *http.Request, asked, back 
 	http.Redirect(w, r, target.String(), http.StatusFound)
 }
 
-// Choose plays the browser: it opens the URL that a connector made, picks an
+// ChooseAccount plays the browser: it opens the URL that a connector made, picks an
 // account ("" to cancel) and returns what the upstream sends back.
-func Choose(client *http.Client, authorizationURL, account string) (url.Values, error) {
+func ChooseAccount(client *http.Client, authorizationURL, account string) (url.Values, error) {
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	shown, err := own.Get(authorizationURL)

@@ -60,8 +60,8 @@ func newKey(alg string) key {
 	return k
 }
 
-// PublicKey is the public half, as a JWK, of a new key for that algorithm.
-func PublicKey(alg string) map[string]any { return newKey(alg).jwk() }
+// NewPublicJWK is the public half, as a JWK, of a new key for that algorithm.
+func NewPublicJWK(alg string) map[string]any { return newKey(alg).jwk() }
 
 func (k key) public() any {
 	switch {

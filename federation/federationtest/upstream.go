@@ -91,7 +91,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Unlock()
 	w.Header().Set("X-Frame-Options", "DENY")
 	w.Header().Set("Date", u.setup.Now().UTC().Format(http.TimeFormat))
-	if !foreign.AtLoopback(r.Host) { // a page whose host name points here must learn nothing
+	if !foreign.IsLoopbackAuthority(r.Host) { // a page whose host name points here must learn nothing
 		http.Error(w, "host_not_loopback: a pretend "+u.name+" answers only localhost and loopback addresses.", http.StatusMisdirectedRequest)
 		return
 	}
@@ -120,8 +120,8 @@ func (u *upstream) Requests() []string {
 	return slices.Clone(u.requests)
 }
 
-// Count is how often a method and path came, as "GET /path".
-func (u *upstream) Count(request string) int {
+// CountRequests is how often a method and path came, as "GET /path".
+func (u *upstream) CountRequests(request string) int {
 	n := 0
 	for _, r := range u.Requests() {
 		if r == request {

@@ -8,24 +8,24 @@ import (
 	"sync"
 )
 
-// Wire is a fault of the line or of what stands between us and an upstream.
-type Wire int
+// WireFault is a fault of the line or of what stands between us and an upstream.
+type WireFault int
 
 // The faults of the line.
 const (
-	HTML        Wire = iota + 1 // a page with status 200, as of a captive portal
-	Garbage                     // nothing that HTTP knows
-	Empty                       // status 200 and nothing
-	ServerError                 // a page with status 503
-	TooMany                     // status 429
-	Slow                        // the first byte never comes
-	Drip                        // the header comes, the body never ends
-	Huge                        // JSON without end
-	Reset                       // the connection breaks in the middle
-	Elsewhere                   // a redirect to another host
-	Loop                        // a redirect to itself
-	GzipBomb                    // small, and huge when it is unpacked
-	Doubled                     // two JSON objects
+	HTML        WireFault = iota + 1 // a page with status 200, as of a captive portal
+	Garbage                          // nothing that HTTP knows
+	Empty                            // status 200 and nothing
+	ServerError                      // a page with status 503
+	TooMany                          // status 429
+	Slow                             // the first byte never comes
+	Drip                             // the header comes, the body never ends
+	Huge                             // JSON without end
+	Reset                            // the connection breaks in the middle
+	Elsewhere                        // a redirect to another host
+	Loop                             // a redirect to itself
+	GzipBomb                         // small, and huge when it is unpacked
+	Doubled                          // two JSON objects
 )
 
 // wired is a handler that behaves until a fault of the line is told for it.
@@ -40,7 +40,7 @@ func (l *Lying) wired(endpoint string, serve http.HandlerFunc) http.HandlerFunc 
 	}
 }
 
-func (l *Lying) misbehave(fault Wire, w http.ResponseWriter, r *http.Request) {
+func (l *Lying) misbehave(fault WireFault, w http.ResponseWriter, r *http.Request) {
 	switch fault {
 	case HTML:
 		w.Header().Set("Content-Type", "text/html")

@@ -10,8 +10,8 @@
 // that …"). It never repeats the value: its caller knows whether that may be shown.
 //
 // Documents that somebody here can mend (a client's keys, the body of a request) are
-// judged as a whole: Object, ReadKeySet. Those of upstreams are judged by what is used of
-// them: Members, UsableKeys, ReadSigned.
+// judged as a whole: ReadObject, ReadKeySet. Those of upstreams are judged by what is used of
+// them: Members, UsableKeys, ReadJWS.
 //
 // The package does not know clients, connectors, settings or HTTP, and calls nobody.
 package foreign

@@ -21,11 +21,11 @@ func IsLoopback(host string) bool {
 	return err == nil && address.IsLoopback()
 }
 
-// AtLoopback reports whether a Host header, with a port or without, names the machine
+// IsLoopbackAuthority reports whether a Host header, with a port or without, names the machine
 // itself. Names below localhost do, too: browsers ask nobody for their address (RFC 6761,
 // section 6.3). Any other name may have been pointed here by its owner, whose page could
 // then read what this machine answers.
-func AtLoopback(authority string) bool {
+func IsLoopbackAuthority(authority string) bool {
 	host := strings.ToLower(authority)
 	if at := strings.LastIndexByte(host, ':'); at > strings.LastIndexByte(host, ']') {
 		host = host[:at]

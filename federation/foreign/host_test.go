@@ -184,7 +184,7 @@ func TestAtLoopback_HostHeaders(t *testing.T) {
 		"[::]": false, "[::1": false, "::1": false, "[::1].evil.example": false, "[::1]evil:1": false, "[127.0.0.1]": false, "192.168.1.2:8080": false, "10.0.0.1": false, "127.1": false, "0x7f.0.0.1": false, "2130706433": false,
 		"localhost@evil.example": false, "localhost/": false, "evil.example/.localhost": false, "evil.example:1/.localhost": false, "evil\x00.localhost": false, ".localhost": false, "localhost.": false, "[fe80::1%lo]": false, "[::1%lo]:1": true,
 	} {
-		if got := foreign.AtLoopback(host); got != want {
+		if got := foreign.IsLoopbackAuthority(host); got != want {
 			t.Errorf("%q: %v", host, got)
 		}
 	}

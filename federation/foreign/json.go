@@ -18,14 +18,14 @@ const deepest = 32
 // ErrJSON is why a text is not a JSON value that means the same to every reader.
 var ErrJSON = errors.New("is not one plain JSON value")
 
-// Object reads one JSON object. Its members are found by their exact names, and numbers
+// ReadObject reads one JSON object. Its members are found by their exact names, and numbers
 // are json.Number, which keeps all digits.
 //
 // encoding/json takes `{"sub":"a","SUB":"b"}` for b, and the last of two members of one
-// name; another reader may take the first. ErrJSON: such texts, those that Value refuses,
+// name; another reader may take the first. ErrJSON: such texts, those that ReadValue refuses,
 // and every value that is not an object.
-func Object(text []byte) (map[string]any, error) {
-	v, err := Value(text)
+func ReadObject(text []byte) (map[string]any, error) {
+	v, err := ReadValue(text)
 	if err != nil {
 		return nil, err
 	}
@@ -44,12 +44,12 @@ func Object(text []byte) (map[string]any, error) {
 	return members, nil
 }
 
-// Value reads one JSON value: map[string]any, []any, string, json.Number, bool or nil.
+// ReadValue reads one JSON value: map[string]any, []any, string, json.Number, bool or nil.
 //
 // ErrJSON: a member that comes twice, anything behind the value, more than 32 levels, and
 // what is not Unicode text. encoding/json would replace invalid UTF-8 and lone surrogates
 // (RFC 8259, section 8.2), so that two different strings became one.
-func Value(text []byte) (any, error) {
+func ReadValue(text []byte) (any, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%w: it is not UTF-8", ErrJSON)
 	}

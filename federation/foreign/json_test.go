@@ -48,7 +48,7 @@ func TestObject_WhatTwoReadersReadInTwoWaysIsRefused(t *testing.T) {
 		"33 levels":                           strings.Repeat(`{"a":`, 33) + `{}` + strings.Repeat(`}`, 33),
 		"100,000 levels":                      strings.Repeat(`[`, 100_000),
 	} {
-		if got, err := foreign.Object([]byte(text)); !errors.Is(err, foreign.ErrJSON) {
+		if got, err := foreign.ReadObject([]byte(text)); !errors.Is(err, foreign.ErrJSON) {
 			t.Errorf("%s: got %v, %v", name, got, err)
 		} else if strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %q", name, err)
@@ -67,7 +67,7 @@ func TestObject_PlainJSONIsRead(t *testing.T) {
 		`{"a":12345678901234567890}`:    {"a": json.Number("12345678901234567890")},
 		`{"a":[true,null,{"A":false}]}`: {"a": []any{true, nil, map[string]any{"A": false}}},
 	} {
-		if got, err := foreign.Object([]byte(text)); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := foreign.ReadObject([]byte(text)); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %v, %v", text, got, err)
 		}
 	}
@@ -80,7 +80,7 @@ func FuzzObject(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		got, err := foreign.Object(text)
+		got, err := foreign.ReadObject(text)
 		if err != nil {
 			return
 		}

@@ -22,7 +22,7 @@ func ReadKeySet(document []byte) ([]Key, error) {
 	if len(document) > maxKeySet {
 		return nil, errors.New("has more than 64 KiB")
 	}
-	set, err := Object(document)
+	set, err := ReadObject(document)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func UsableKeys(document []byte) (usable []Key, bad int, err error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("keys: %w", err)
 	}
-	list, err := Items(raw)
+	list, err := ReadItems(raw)
 	if err != nil {
 		return nil, 0, fmt.Errorf("keys: %w", err)
 	}

@@ -43,7 +43,7 @@ func TestUsableKeys_ABadKeyCostsNoOther(t *testing.T) {
 			continue
 		}
 		raw, _ := members.Raw("keys")
-		list, err := foreign.Items(raw)
+		list, err := foreign.ReadItems(raw)
 		if err != nil || len(list) != 1 {
 			continue
 		}

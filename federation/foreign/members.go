@@ -9,7 +9,7 @@ import (
 
 // Members are the members of a JSON object that somebody else wrote. Each is judged when
 // it is asked for: a document may hold anything in members that nobody here reads, and be
-// wrong in none that somebody does. Object, in contrast, judges all of them at once.
+// wrong in none that somebody does. ReadObject, in contrast, judges all of them at once.
 type Members struct {
 	names map[string][]string // as written, by their folded form
 	raw   map[string]json.RawMessage
@@ -70,19 +70,19 @@ func (m Members) Raw(name string) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// Value gives the value of a member by its exact name, as Value reads it. It is nil for
-// null and for a member that is not there. ErrJSON: see Raw and Value.
+// Value gives the value of a member by its exact name, as ReadValue reads it. It is nil for
+// null and for a member that is not there. ErrJSON: see Raw and ReadValue.
 func (m Members) Value(name string) (any, error) {
 	raw, err := m.Raw(name)
 	if raw == nil || err != nil {
 		return nil, err
 	}
-	return Value(raw)
+	return ReadValue(raw)
 }
 
-// Items gives the elements of a list, each as its text, so that one that is wrong spoils
+// ReadItems gives the elements of a list, each as its text, so that one that is wrong spoils
 // no other. ErrJSON: it is not a list.
-func Items(list []byte) ([]json.RawMessage, error) {
+func ReadItems(list []byte) ([]json.RawMessage, error) {
 	var items []json.RawMessage
 	list = bytes.TrimSpace(bytes.TrimPrefix(list, byteOrderMark))
 	if !bytes.HasPrefix(list, []byte("[")) || json.Unmarshal(list, &items) != nil {

@@ -23,7 +23,7 @@ func FuzzMembers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text, name string) {
 		members, err := foreign.ReadMembers([]byte(text))
-		whole, errWhole := foreign.Object([]byte(strings.TrimPrefix(text, "\xef\xbb\xbf")))
+		whole, errWhole := foreign.ReadObject([]byte(strings.TrimPrefix(text, "\xef\xbb\xbf")))
 		if err != nil {
 			if errWhole == nil {
 				t.Fatalf("an object that Object takes is refused: %v", err)
@@ -39,7 +39,7 @@ func FuzzMembers(f *testing.F) {
 			t.Fatal("no other reader takes it for JSON")
 		}
 		if err == nil && value != nil {
-			again, err := foreign.Value(loose[name])
+			again, err := foreign.ReadValue(loose[name])
 			if err != nil || !reflect.DeepEqual(again, value) {
 				t.Fatalf("another reader takes %s for the value, want %v", loose[name], value)
 			}
@@ -76,14 +76,14 @@ func FuzzSigned(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		signed, err := foreign.ReadSigned(text)
+		signed, err := foreign.ReadJWS(text)
 		if err != nil {
 			if strings.ContainsAny(err.Error(), "\n\x00") {
 				t.Fatalf("an error of several lines: %q", err)
 			}
 			return
 		}
-		if key.Verify(signed) || signed.VerifyShared([]byte("a secret of more than thirty-two bytes")) {
+		if key.Verify(signed) || signed.VerifyHMAC([]byte("a secret of more than thirty-two bytes")) {
 			t.Fatalf("%q is verified", text)
 		}
 	})

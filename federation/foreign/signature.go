@@ -17,52 +17,52 @@ import (
 	"strings"
 )
 
-// Signed is a JWS in compact form (RFC 7515, section 3.1) whose signature nobody has
+// UnverifiedJWS is a JWS in compact form (RFC 7515, section 3.1) whose signature nobody has
 // checked yet.
-type Signed struct {
+type UnverifiedJWS struct {
 	Algorithm string // alg
 	KeyID     string // kid; "" if it names none
-	Payload   []byte // to be believed once Verify or VerifyShared says so
+	Payload   []byte // to be believed once Verify or VerifyHMAC says so
 
 	input     string // what is signed
 	signature []byte
 }
 
-// ReadSigned takes a JWS in compact form apart. Of the header it reads alg, kid and crit
+// ReadJWS takes a JWS in compact form apart. Of the header it reads alg, kid and crit
 // and nothing else: embedded keys and certificates (jwk, jku, x5c, x5u) verify nothing
 // here, so they may be malformed.
 //
 // The text of an error may be logged; it continues a sentence that begins with the token.
-func ReadSigned(text string) (Signed, error) {
+func ReadJWS(text string) (UnverifiedJWS, error) {
 	parts := strings.SplitN(text, ".", 4)
 	if len(parts) != 3 {
-		return Signed{}, errors.New("is not a JWT of three parts")
+		return UnverifiedJWS{}, errors.New("is not a JWT of three parts")
 	}
 	raw := make([][]byte, 3)
 	for i, name := range []string{"header", "payload", "signature"} {
 		decoded, err := base64.RawURLEncoding.Strict().DecodeString(parts[i])
 		if err != nil || strings.ContainsAny(parts[i], "\r\n") {
-			return Signed{}, fmt.Errorf("has a %s that is not base64url without padding", name)
+			return UnverifiedJWS{}, fmt.Errorf("has a %s that is not base64url without padding", name)
 		}
 		raw[i] = decoded
 	}
-	s := Signed{Payload: raw[1], input: parts[0] + "." + parts[1], signature: raw[2]}
+	s := UnverifiedJWS{Payload: raw[1], input: parts[0] + "." + parts[1], signature: raw[2]}
 	header, err := ReadMembers(raw[0])
 	if err != nil {
-		return Signed{}, fmt.Errorf("has a header that %w", err)
+		return UnverifiedJWS{}, fmt.Errorf("has a header that %w", err)
 	}
 	if critical, err := header.Raw("crit"); critical != nil || err != nil {
-		return Signed{}, errors.New("has a header with crit: it demands an extension that is not supported") // RFC 7515, section 4.1.11
+		return UnverifiedJWS{}, errors.New("has a header with crit: it demands an extension that is not supported") // RFC 7515, section 4.1.11
 	}
 	for name, into := range map[string]*string{"alg": &s.Algorithm, "kid": &s.KeyID} {
 		value, err := header.Value(name)
 		if err != nil {
-			return Signed{}, fmt.Errorf("has a header whose %s %w", name, err)
+			return UnverifiedJWS{}, fmt.Errorf("has a header whose %s %w", name, err)
 		}
 		if text, ok := value.(string); ok {
 			*into = text
 		} else if value != nil {
-			return Signed{}, fmt.Errorf("has a header whose %s is not a string", name)
+			return UnverifiedJWS{}, fmt.Errorf("has a header whose %s is not a string", name)
 		}
 	}
 	return s, nil
@@ -91,7 +91,7 @@ func (k Key) Fits(algorithm string) bool {
 func isEd25519(algorithm string) bool { return algorithm == "EdDSA" || algorithm == "Ed25519" }
 
 // Verify reports whether the key made the signature. It does not compare key ids.
-func (k Key) Verify(s Signed) bool {
+func (k Key) Verify(s UnverifiedJWS) bool {
 	if !k.Fits(s.Algorithm) {
 		return false
 	}
@@ -120,9 +120,9 @@ func (k Key) Verify(s Signed) bool {
 	return false
 }
 
-// VerifyShared reports whether a secret made the signature, by HS256, HS384 or HS512. No
+// VerifyHMAC reports whether a secret made the signature, by HS256, HS384 or HS512. No
 // other algorithm ever meets the secret.
-func (s Signed) VerifyShared(secret []byte) bool {
+func (s UnverifiedJWS) VerifyHMAC(secret []byte) bool {
 	hash := HashOf(s.Algorithm)
 	if !strings.HasPrefix(s.Algorithm, "HS") || hash == 0 || len(secret) == 0 {
 		return false
@@ -132,8 +132,8 @@ func (s Signed) VerifyShared(secret []byte) bool {
 	return hmac.Equal(mac.Sum(nil), s.signature)
 }
 
-// LooksSigned reports whether an answer is a JWS in compact form rather than JSON.
-func LooksSigned(body []byte) bool {
+// LooksLikeJWS reports whether an answer is a JWS in compact form rather than JSON.
+func LooksLikeJWS(body []byte) bool {
 	body = bytes.TrimSpace(body)
 	return bytes.HasPrefix(body, []byte("ey")) && bytes.Count(body, []byte(".")) == 2
 }

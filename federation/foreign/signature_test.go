@@ -50,7 +50,7 @@ func TestVerify_AgreesWithAnotherLibrary(t *testing.T) {
 	for name, algorithms := range kinds {
 		for _, algorithm := range algorithms {
 			text := signedBy(t, algorithm, pairs()[name].private, map[jose.HeaderKey]any{"x5c": 5, "jwk": "none", "kid": "k"})
-			signed, err := foreign.ReadSigned(text)
+			signed, err := foreign.ReadJWS(text)
 			if err != nil || signed.KeyID != "k" || signed.Algorithm != string(algorithm) || string(signed.Payload) != `{"sub":"a"}` {
 				t.Fatalf("%s: %+v, %v", algorithm, signed, err)
 			}
@@ -64,7 +64,7 @@ func TestVerify_AgreesWithAnotherLibrary(t *testing.T) {
 				raw := decoded(parts[at])
 				raw[len(raw)/2] ^= 1
 				parts[at] = b64(raw)
-				if changed, err := foreign.ReadSigned(strings.Join(parts, ".")); err == nil && keys[name].Verify(changed) {
+				if changed, err := foreign.ReadJWS(strings.Join(parts, ".")); err == nil && keys[name].Verify(changed) {
 					t.Errorf("%s: part %d was changed, and it is verified", algorithm, at)
 				}
 			}
@@ -77,7 +77,7 @@ func TestVerify_AgreesWithAnotherLibrary(t *testing.T) {
 					t.Errorf("%s: verified by a key for encryption", algorithm)
 				}
 			}
-			if signed.VerifyShared([]byte("secret")) {
+			if signed.VerifyHMAC([]byte("secret")) {
 				t.Errorf("%s: verified by a secret", algorithm)
 			}
 		}
@@ -87,8 +87,8 @@ func TestVerify_AgreesWithAnotherLibrary(t *testing.T) {
 func TestVerifyShared(t *testing.T) {
 	secret := []byte(strings.Repeat("secret", 11))
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512} {
-		signed, err := foreign.ReadSigned(signedBy(t, algorithm, secret, nil))
-		if err != nil || !signed.VerifyShared(secret) || signed.VerifyShared(secret[1:]) || signed.VerifyShared(nil) {
+		signed, err := foreign.ReadJWS(signedBy(t, algorithm, secret, nil))
+		if err != nil || !signed.VerifyHMAC(secret) || signed.VerifyHMAC(secret[1:]) || signed.VerifyHMAC(nil) {
 			t.Errorf("%s: %+v, %v", algorithm, signed, err)
 		}
 	}
@@ -102,8 +102,8 @@ func TestVerifyShared_OnlySymmetricAlgorithms(t *testing.T) {
 		input := b64([]byte(`{"alg":"`+algorithm+`"}`)) + ".e30"
 		mac := hmac.New(sha256.New, secret)
 		mac.Write([]byte(input))
-		signed, err := foreign.ReadSigned(input + "." + b64(mac.Sum(nil)))
-		if err != nil || signed.VerifyShared(secret) {
+		signed, err := foreign.ReadJWS(input + "." + b64(mac.Sum(nil)))
+		if err != nil || signed.VerifyHMAC(secret) {
 			t.Errorf("%s: %+v, %v", algorithm, signed, err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestReadSigned_HeadersThatAreNone(t *testing.T) {
 		``, `null`, `[]`, `"a"`, `{`, `{"alg":1}`, `{"alg":["ES256"]}`, `{"alg":"ES256","alg":"none"}`, `{"alg":"ES256","ALG":"none"}`,
 		`{"alg":"ES256","kid":1}`, `{"alg":"ES256","kid":"\ud800"}`, `{"alg":"ES256","crit":[]}`, `{"alg":"ES256","crit":null}`, `{"alg":"ES256","crit":["exp"]}`,
 	} {
-		if signed, err := foreign.ReadSigned(b64([]byte(header)) + ".e30.AAAA"); err == nil {
+		if signed, err := foreign.ReadJWS(b64([]byte(header)) + ".e30.AAAA"); err == nil {
 			t.Errorf("%s: %+v", header, signed)
 		}
 	}

@@ -102,6 +102,6 @@ func IsMisleading(r rune) bool {
 	return unicode.Is(unicode.Bidi_Control, r) || r == '\u200b' || r == '\ufeff'
 }
 
-// IsPlain reports whether s is UTF-8 without NUL: what both databases can store, and what
+// IsStorable reports whether s is UTF-8 without NUL: what both databases can store, and what
 // no two readers read in two ways.
-func IsPlain(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+func IsStorable(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }

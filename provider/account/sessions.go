@@ -105,7 +105,7 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 		return err
 	}
 	if sid == current.ID {
-		ended := notice.Ended{UserID: current.UserID, SessionID: sid, At: h.Now()}
+		ended := notice.EndedSessions{UserID: current.UserID, SessionID: sid, At: h.Now()}
 		if err := h.Sessions.End(r.Context(), w, current, "signed_out"); err != nil {
 			return err
 		}
@@ -159,7 +159,7 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, endAllAct)
 	}
-	ended := notice.Ended{UserID: current.UserID, At: h.Now()}
+	ended := notice.EndedSessions{UserID: current.UserID, At: h.Now()}
 	if err := h.Sessions.EndAll(r.Context(), w, current, "signed_out"); err != nil {
 		return err
 	}
@@ -168,8 +168,8 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 
 // continueSignedOut begins to tell the clients and leads to the page that says who
 // was told: without a session there is nothing left to ask there.
-func (h *Handler) continueSignedOut(w http.ResponseWriter, r *http.Request, ended notice.Ended) error {
-	if !h.Notices.Begin(r.Context(), ended) {
+func (h *Handler) continueSignedOut(w http.ResponseWriter, r *http.Request, ended notice.EndedSessions) error {
+	if !h.Notices.StartDelivery(r.Context(), ended) {
 		return h.Site.ContinueTo(w, h.Site.Base+"/end_session")
 	}
 	sealed, err := h.Notices.Seal(ended)

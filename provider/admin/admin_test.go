@@ -133,29 +133,29 @@ func TestAdminConnectors_TestSaysWhatItFound(t *testing.T) {
 			want   []string
 		}{
 			{"other issuer", federationtest.Faults{Discovery: map[string]any{"issuer": "https://evil.example"}}, []string{"did not pass the checks", "issuer"}},
-			{"no keys", federationtest.Faults{Wire: map[string]federationtest.Wire{"jwks": federationtest.HTML}}, []string{"fetch keys"}},
+			{"no keys", federationtest.Faults{Wire: map[string]federationtest.WireFault{"jwks": federationtest.HTML}}, []string{"fetch keys"}},
 			{"no common algorithm", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, []string{"do not fit together", "algorithms"}},
-			{"hung up", federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.Reset}}, []string{"did not answer"}},
-			{"no page", federationtest.Faults{Wire: map[string]federationtest.Wire{"authorize": federationtest.ServerError}}, []string{"did not answer", "sign-in page"}},
+			{"hung up", federationtest.Faults{Wire: map[string]federationtest.WireFault{"discovery": federationtest.Reset}}, []string{"did not answer"}},
+			{"no page", federationtest.Faults{Wire: map[string]federationtest.WireFault{"authorize": federationtest.ServerError}}, []string{"did not answer", "sign-in page"}},
 		} {
-			up.Liar.Tell(c.faults)
+			up.Liar.SetFaults(c.faults)
 			page := tested("liar")
 			page.WantText(t, append(c.want, notWorking)...)
 			if page.StatusCode != http.StatusOK {
 				t.Errorf("%s: got status %d, want 200", c.name, page.StatusCode)
 			}
 		}
-		up.Liar.Tell(federationtest.Faults{})
-		up.Liar.Edit("/token", func(a *federationtest.Answer) {
+		up.Liar.SetFaults(federationtest.Faults{})
+		up.Liar.EditAnswer("/token", func(a *federationtest.Answer) {
 			a.Header.Set("Date", b.Now().Add(5*time.Minute).UTC().Format(http.TimeFormat))
 		})
 		tested("liar").WantText(t, "did not pass the checks", "5m0s ahead of this server", notWorking)
-		up.Liar.Edit("/token", func(a *federationtest.Answer) {
+		up.Liar.EditAnswer("/token", func(a *federationtest.Answer) {
 			a.Status, a.Body = http.StatusUnauthorized, []byte(`{"error":"invalid_client"}`)
 		})
 		tested("liar").WantText(t, "do not fit together", "invalid_client", notWorking)
-		up.Liar.Edit("/token", nil)
-		up.Liar.Edit("/userinfo", func(a *federationtest.Answer) { a.Status = http.StatusNotFound })
+		up.Liar.EditAnswer("/token", nil)
+		up.Liar.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Status = http.StatusNotFound })
 		tested("liar").WantText(t, "It answers", "read userinfo: status 404", `<div class="done" id="test-result"`)
 		up.Liar.Close()
 		tested("liar").WantText(t, "did not answer", "refused", notWorking)

@@ -154,7 +154,7 @@ func TestAdmin_HostileTextStaysTextOnEveryPage(t *testing.T) {
 		b.Local(t, storage.User{
 			Email: providertest.Root, EmailVerified: true, Admin: true, Name: hostile, Nickname: hostile, PreferredUsername: hostile, Picture: "javascript:alert(1)", Website: hostile,
 		}, providertest.Password)
-		up.Liar.Tell(providertest.LieOf("name", hostile, "email", `"<b>alert(1)"@evil.example`, "preferred_username", hostile))
+		up.Liar.SetFaults(providertest.LieOf("name", hostile, "email", `"<b>alert(1)"@evil.example`, "preferred_username", hostile))
 		v := b.Visitor(t).Agent(`Mozilla/5.0 ` + hostile)
 		read := providertest.MustGet(t, b.Issuer+"/jwks")
 		read.Header.Set("User-Agent", hostile)

@@ -102,7 +102,7 @@ func (h *Handler) probe(ctx context.Context, c Connector) *templates.ConnectorTe
 	report := c.Probe(ctx, c.RedirectURI)
 	found := &templates.ConnectorTest{Works: report.Err == nil, Finding: probeWorks, Facts: factsOf(report)}
 	if report.Err != nil {
-		found.Finding, found.Reason = failureAdvice[federation.Code(report.Err)], report.Err.Error()
+		found.Finding, found.Reason = failureAdvice[federation.ErrorCode(report.Err)], report.Err.Error()
 	}
 	return found
 }

@@ -23,7 +23,7 @@ const maxLength = 1024
 func normalize(typed string) (string, bool) {
 	// Before normalizing, which costs time by the byte: the longest decomposed
 	// spelling of 1024 characters is shorter than this.
-	if len(typed) > 16*maxLength || !foreign.IsPlain(typed) {
+	if len(typed) > 16*maxLength || !foreign.IsStorable(typed) {
 		return "", false
 	}
 	password := norm.NFC.String(typed)

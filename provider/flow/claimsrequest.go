@@ -54,7 +54,7 @@ var errClaims = errors.New("claims is not the JSON object of OpenID Connect Core
 // comes from a stranger: names are taken exactly as the specification writes them.
 func ParseClaimsRequest(raw string) (ClaimsRequest, error) {
 	var asked ClaimsRequest
-	members, err := foreign.Object([]byte(raw))
+	members, err := foreign.ReadObject([]byte(raw))
 	if err != nil {
 		return asked, fmt.Errorf("%w: the text %w", errClaims, err)
 	}

@@ -20,7 +20,7 @@ func (f *Front) Handler(list []web.Route) http.Handler {
 		func(next http.Handler) http.Handler {
 			return web.Traced(f.Log, f.Proxies, f.Now, http.HandlerFunc(f.broken), next)
 		},
-		f.Jobs.Recorded,
+		f.Jobs.RecordRefusals,
 		f.forPeople,
 		f.plainPaths,
 	}) {

@@ -117,7 +117,7 @@ func TestAnswered_RefusedTripLeadsBackToItsPage(t *testing.T) {
 		if back.At.Path != "/login" && back.At.Path != "/select" {
 			t.Errorf("the way back leads to %s, left to %v", back.At, back.Left)
 		}
-		up.Liar.Tell(providertest.LieOf("email", "vic@corp.example"))
+		up.Liar.SetFaults(providertest.LieOf("email", "vic@corp.example"))
 		newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, "")
 		plain := v.Get(t, b.Issuer+"/login?other=1&request="+url.QueryEscape(v.Get(t, b.AuthorizeURL("prompt", "login")).FormTo(t, "/login", "", "").Values.Get("request")))
 		helpless := v.Through(t, plain, "liar", "victim")

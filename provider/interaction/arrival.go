@@ -24,7 +24,7 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 		}
 		decided := decideArrival(factsOf(t, owner))
 		trace.Note("arrival", string(decided))
-		trace.Note("upstream_address", t.identity.Standing())
+		trace.Note("upstream_address", t.identity.DescribeTrust())
 		if t.attempt.Prove {
 			if err := h.checkProof(r, t, decided, owner); err != nil {
 				return err
@@ -64,7 +64,7 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 // An address that nobody vouches for is not looked up: the time of the answer would tell.
 func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.Owner, error) {
 	address := ""
-	if i.Vouched() {
+	if i.HasTrustedEmail() {
 		address = i.Email
 	}
 	return h.DB.OwnerOf(ctx, asStored(i, ""), address)

@@ -23,7 +23,7 @@ func (h *Handler) profileBrought(ctx context.Context, t trip) storage.Profile {
 		p.PreferredUsername = i.Username
 	}
 	vouched := ""
-	if i.Vouched() {
+	if i.HasTrustedEmail() {
 		vouched = i.Email
 	}
 	kept, left := directory.UpstreamProfile(p, vouched, h.Now())

@@ -63,7 +63,7 @@ func TestGroups_WhateverAnUpstreamSends(t *testing.T) {
 			"roles that nobody asked for": {map[string]any{"admin": true, "role": "admin", "roles": []any{"x"}}, []string{"x"}, ""},
 		} {
 			for _, claims := range []map[string]any{{"roles": []any{"before"}}, c.claims} {
-				up.Liar.Tell(federationtest.Faults{Claims: claims})
+				up.Liar.SetFaults(federationtest.Faults{Claims: claims})
 				if page := b.Visitor(t).ComeBy(t, "liar", "victim"); page.StatusCode >= 400 {
 					t.Errorf("%s: status %d", name, page.StatusCode)
 				}
@@ -94,7 +94,7 @@ func TestGroups_OnlyWhereTheSettingsSaySo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				up.Liar.Tell(federationtest.Faults{Claims: map[string]any{"groups": []any{"staff"}}})
+				up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"groups": []any{"staff"}}})
 				b.Follow(t)
 				b.Visitor(t).ComeBy(t, "liar", "victim")
 				if u := b.UserBy(t, providertest.VictimMail); fmt.Sprint(u.UpstreamGroups) != "[staff]" {
@@ -127,7 +127,7 @@ func TestGroups_OnlyWhereTheSettingsSaySo(t *testing.T) {
 // TestGroups_ComeAndGoWithAConnectedAccount on the account page, and stand there.
 func TestGroups_ComeAndGoWithAConnectedAccount(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		up.Liar.Tell(federationtest.Faults{Claims: map[string]any{"groups": []any{"staff", "dev"}}})
+		up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"groups": []any{"staff", "dev"}}})
 		v := b.Visitor(t)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
 		v.Connect(t, "liar", "victim")
@@ -167,7 +167,7 @@ func TestUsername_ComesOnlyIfTheSettingsNameItsClaim(t *testing.T) {
 				if c.foreign != "" {
 					b.Local(t, storage.User{Email: "first@example.com", PreferredUsername: c.foreign}, providertest.Password)
 				}
-				up.Liar.Tell(providertest.Lie("preferred_username", c.says))
+				up.Liar.SetFaults(providertest.Lie("preferred_username", c.says))
 				b.Visitor(t).ComeBy(t, "liar", "victim")
 				want := func(when string) {
 					t.Helper()
@@ -176,7 +176,7 @@ func TestUsername_ComesOnlyIfTheSettingsNameItsClaim(t *testing.T) {
 					}
 				}
 				want("made")
-				up.Liar.Tell(providertest.Lie("preferred_username", "another"))
+				up.Liar.SetFaults(providertest.Lie("preferred_username", "another"))
 				b.Visitor(t).ComeBy(t, "liar", "victim")
 				want("the second time")
 			}, mapping(c.mapped))
@@ -203,7 +203,7 @@ func TestProfile_EveryClaimThatAnUpstreamBrings(t *testing.T) {
 		for name, claim := range brought {
 			says[name] = claim.says
 		}
-		up.Liar.Tell(federationtest.Faults{Claims: says})
+		up.Liar.SetFaults(federationtest.Faults{Claims: says})
 		v := b.Visitor(t)
 		tokens := b.Redeem(t, v.Allow(t, v.ComeBy(t, "liar", "victim", "scope", "openid profile phone address")).Code(t))
 		got := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
@@ -214,7 +214,7 @@ func TestProfile_EveryClaimThatAnUpstreamBrings(t *testing.T) {
 		}
 	})
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		up.Liar.Tell(federationtest.Faults{Claims: map[string]any{
+		up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{
 			"profile": "javascript:alert(1)", "picture": "data:image/png,x", "website": 7, "gender": []any{"x"}, "birthdate": "28.2.1990",
 			"zoneinfo": "Oslo", "locale": "norsk", "phone_number": "22334455", "address": "Gate 1", "middle_name": "a\u0000b",
 		}})
@@ -245,7 +245,7 @@ func TestProfile_EachMappedClaimActs(t *testing.T) {
 		}
 		seen := func(setting string) (result string) {
 			providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				up.Liar.Tell(providertest.Lie("elsewhere", other))
+				up.Liar.SetFaults(providertest.Lie("elsewhere", other))
 				v := b.Visitor(t)
 				tokens := b.Redeem(t, v.Allow(t, v.ComeBy(t, "liar", "victim", "scope", "openid profile email phone address groups")).Code(t))
 				claims := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)

@@ -32,7 +32,7 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 		return h.upstreamProblem(r, t, err)
 	}
 	h.Health.succeeded(connector.ID(), h.Now())
-	if note := t.identity.Note; note != nil {
+	if note := t.identity.ProfileError; note != nil {
 		web.TraceOf(r.Context()).Note("upstream_note", note.Error())
 	}
 	if t.links() {

@@ -22,7 +22,7 @@ func TestFederation_TheLogNamesTheMember(t *testing.T) {
 			"alg \\\"none\\\" is not one of": {Header: map[string]any{"alg": "none"}},
 			"has the token's kid":            {Header: map[string]any{"kid": "other"}},
 		} {
-			up.Liar.Tell(faults)
+			up.Liar.SetFaults(faults)
 			v, begun := b.Visitor(t), len(b.Log.String())
 			refused := v.ComeBy(t, "liar", "victim")
 			if code := wantRefusal(t, v, refused); code != "upstream_untrusted" || strings.Contains(refused.Body, "is not a") {
@@ -39,7 +39,7 @@ func TestFederation_TheLogNamesTheMember(t *testing.T) {
 // left out.
 func TestFederation_WhatNobodyReadsSignsIn(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		up.Liar.Tell(federationtest.Faults{
+		up.Liar.SetFaults(federationtest.Faults{
 			Claims: map[string]any{"name": 5, "picture": []any{}, "_claim_names": 1, "acr": 1, "amr": map[string]any{}},
 			Header: map[string]any{"x5c": 5, "jwk": "none"}, Token: map[string]any{"scope": []string{"openid"}, "expires_in": "soon"},
 			Keys: func(honest map[string]any) []any {
@@ -51,7 +51,7 @@ func TestFederation_WhatNobodyReadsSignsIn(t *testing.T) {
 		if user := b.UserBy(t, providertest.VictimMail); user.Name != "Vic Tim" {
 			t.Errorf("the name that stands only at userinfo is %q", user.Name)
 		}
-		up.Liar.Edit("/userinfo", func(a *federationtest.Answer) { a.Status = 503 })
+		up.Liar.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Status = 503 })
 		begun := len(b.Log.String())
 		again := b.Visitor(t)
 		again.ComeBy(t, "liar", "victim").Code(t)

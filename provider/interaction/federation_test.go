@@ -63,7 +63,7 @@ func TestFederation_ProfileFollowsUntilItIsEdited(t *testing.T) {
 		v.Allow(t, v.ComeBy(t, "liar", "victim"))
 		form := v.Get(t, b.Issuer+"/account/profile").FormTo(t, "/account/profile", "", "")
 		v.Submit(t, form, "name", "The Victim").WantAt(t, "/account/profile?done=profile")
-		up.Liar.Tell(providertest.LieOf("name", "Renamed Upstream", "family_name", "Married"))
+		up.Liar.SetFaults(providertest.LieOf("name", "Renamed Upstream", "family_name", "Married"))
 		b.Visitor(t).ComeBy(t, "liar", "victim")
 		if u := b.UserBy(t, providertest.VictimMail); u.Name != "The Victim" || u.FamilyName != "Married" || u.GivenName != "Vic" {
 			t.Errorf("got %q, %q, %q", u.Name, u.FamilyName, u.GivenName)
@@ -265,12 +265,12 @@ func TestFederation_CallsOfACallback(t *testing.T) {
 		for call, want := range map[string]int{
 			"GET /.well-known/openid-configuration": 1, "GET /oauth2/v3/certs": 1, "POST /token": 3, "GET /v1/userinfo": 0,
 		} {
-			if got := up.Google.Count(call); got != want {
+			if got := up.Google.CountRequests(call); got != want {
 				t.Errorf("Google: %s came %d times, want %d", call, got, want)
 			}
 		}
 		for call, want := range map[string]int{"POST /login/oauth/access_token": 3, "GET /api/v3/user": 3, "GET /api/v3/user/emails": 3} {
-			if got := up.GitHub.Count(call); got != want {
+			if got := up.GitHub.CountRequests(call); got != want {
 				t.Errorf("GitHub: %s came %d times, want %d", call, got, want)
 			}
 		}
@@ -328,7 +328,7 @@ func TestFederation_ConnectorIsRemovedMeanwhile(t *testing.T) {
 		// Who was on no trip finds nothing there.
 		stranger := b.Visitor(t)
 		stranger.WantProblem(t, stranger.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)), http.StatusNotFound, "not_found")
-		if n := up.Google.Count("POST /token"); n != 0 {
+		if n := up.Google.CountRequests("POST /token"); n != 0 {
 			t.Errorf("the code was exchanged")
 		}
 		b.WantNoUser(t, providertest.AdaEmail)

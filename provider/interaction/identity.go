@@ -39,7 +39,7 @@ const ownProofFor = 5 * time.Minute
 // voucherOf says what the upstream's word proves of the address; "" for nothing.
 func voucherOf(i federation.Identity) storage.Voucher {
 	switch {
-	case !i.Vouched():
+	case !i.HasTrustedEmail():
 		return ""
 	case i.Trust == federation.Authoritative:
 		return storage.ByAuthority

@@ -17,7 +17,7 @@ import (
 func givesToken(up *providertest.Upstreams, token string) {
 	f := providertest.LieOf("email", providertest.VictimMail)
 	f.Token = map[string]any{"access_token": token}
-	up.Liar.Tell(f)
+	up.Liar.SetFaults(f)
 }
 
 // tokenOfLiar is what is kept of a user's last sign-in through liar, as JSON; "" if

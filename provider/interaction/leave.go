@@ -66,12 +66,12 @@ func (h *Handler) optionsFor(s step, c Connector) federation.Options {
 	fresh := s.Freshness(s.Client)
 	return federation.Options{
 		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.MaxAge, AuthTime: fresh.AuthTimeKnown,
-		Fresh: fresh.Again || c.Reauthenticates() == federation.AsksAgain && (fresh.MaxAge != nil || fresh.AuthTimeKnown),
+		Fresh: fresh.Again || c.Reauthenticates() == federation.AlwaysReauthenticates && (fresh.MaxAge != nil || fresh.AuthTimeKnown),
 	}
 }
 
 // Every address that a connector leaves for fits into an answer.
-var _ [web.MaxAddress - federation.MaxAddress]struct{}
+var _ [web.MaxAddress - federation.MaxAuthorizationURL]struct{}
 
 // CallbackURI is the redirect URI that is to be registered at the upstream.
 func CallbackURI(issuer, connector string) string {

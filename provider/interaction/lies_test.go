@@ -16,7 +16,7 @@ import (
 // way of being wrong, at an upstream that is honest otherwise.
 func lies() map[string]federationtest.Faults {
 	all := map[string]federationtest.Faults{
-		"wrong key":            {OtherKey: true},
+		"wrong key":            {SignByUnpublishedKey: true},
 		"HS256 by public key":  {Header: map[string]any{"alg": "HS256"}},
 		"alg none":             {Header: map[string]any{"alg": "none"}},
 		"unknown kid":          {Header: map[string]any{"kid": "other"}},
@@ -90,14 +90,14 @@ func TestFederation_EveryLieEndsInAPage(t *testing.T) {
 		codes := map[string]int{}
 		for name, faults := range all {
 			t.Run(name, func(t *testing.T) {
-				up.Liar.Tell(faults)
+				up.Liar.SetFaults(faults)
 				v := b.Visitor(t)
 				codes[wantRefusal(t, v, v.ComeBy(t, "liar", "victim"))]++
 			})
 		}
 		t.Logf("%d lies: %v", len(all), codes)
 		b.WantNoUser(t, providertest.VictimMail)
-		up.Liar.Tell(federationtest.Faults{}) // and the truth passes
+		up.Liar.SetFaults(federationtest.Faults{}) // and the truth passes
 		v := b.Visitor(t)
 		v.Allow(t, v.ComeBy(t, "liar", "victim")).Code(t)
 	})
@@ -108,18 +108,18 @@ func TestFederation_EveryFaultOfTheLineEndsInAPage(t *testing.T) {
 		t.Run(endpoint, func(t *testing.T) {
 			for fault := federationtest.HTML; fault <= federationtest.Doubled; fault++ {
 				providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-					faults := federationtest.Faults{LeanIDToken: true, Wire: map[string]federationtest.Wire{endpoint: fault}}
+					faults := federationtest.Faults{LeanIDToken: true, Wire: map[string]federationtest.WireFault{endpoint: fault}}
 					v := b.Visitor(t)
 					page := v.Get(t, b.AuthorizeURL())
 					var begun time.Time
 					var refused providertest.Stop
 					if endpoint == "discovery" {
-						up.Liar.Tell(faults)
+						up.Liar.SetFaults(faults)
 						begun = time.Now()
 						refused = v.Submit(t, page.FormTo(t, "/login/liar", "", ""))
 					} else {
 						callback := v.Choose(t, v.Press(t, page, "liar"), "victim")
-						up.Liar.Tell(faults)
+						up.Liar.SetFaults(faults)
 						begun = time.Now()
 						refused = v.Get(t, callback)
 					}

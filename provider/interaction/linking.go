@@ -22,7 +22,7 @@ func factsOf(t trip, owner storage.Owner) arrivalFacts {
 	local := owner.User.ID != "" && !owner.Linked
 	return arrivalFacts{
 		Known: owner.Linked, Disabled: owner.User.ID != "" && !owner.User.Enabled(),
-		Vouched: t.identity.Vouched(), AutoLink: t.connector.AutoLink, SignUp: t.connector.SignUp,
+		Vouched: t.identity.HasTrustedEmail(), AutoLink: t.connector.AutoLink, SignUp: t.connector.SignUp,
 		Local: local, Proven: local && owner.User.EmailVerified, Admin: local && owner.User.Admin,
 	}
 }

@@ -72,7 +72,7 @@ func (c trusted) says(up *providertest.Upstreams, n int, email string, verified 
 		f.Claims["iss"], f.Claims["tid"], f.Claims["oid"] = issuer, tenant, fmt.Sprintf("99999999-8888-7777-6666-%012d", n)
 	}
 	f.UserInfo = maps.Clone(f.Claims)
-	up.Liar.Tell(f)
+	up.Liar.SetFaults(f)
 }
 
 // TestMatrix_WhatBecomesOfAnArrival: every type of upstream, trust, domains and sign-up, with

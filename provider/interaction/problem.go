@@ -41,7 +41,7 @@ func (h *Handler) otherWays(r *http.Request, s step) (string, error) {
 
 // upstreamProblem is the page for a trip that failed. Each leads back.
 func (h *Handler) upstreamProblem(r *http.Request, t trip, err error) error {
-	p := &web.Problem{Code: federation.Code(err), StartURL: h.wayBack(r, t), StartText: backText, Cause: err}
+	p := &web.Problem{Code: federation.ErrorCode(err), StartURL: h.wayBack(r, t), StartText: backText, Cause: err}
 	name := t.connector.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):

@@ -107,7 +107,7 @@ func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
 				user := b.Local(t, storage.User{Email: providertest.VictimMail, Roles: []string{"reader"}}, providertest.Password)
 				v := b.Visitor(t)
 				v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.VictimMail, providertest.Password))
-				up.Liar.Tell(providertest.Lie("email_verified", false))
+				up.Liar.SetFaults(providertest.Lie("email_verified", false))
 				v.Connect(t, "liar", "victim").WantAt(t, "/account/identities?done=linked")
 				v.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
 				again := b.Visitor(t)
@@ -118,7 +118,7 @@ func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
 				}
 				b.WantIdentities(t, user.ID, providertest.VictimID, providertest.OctoID)
 
-				up.Liar.Tell(providertest.Lie("email_verified", true))
+				up.Liar.SetFaults(providertest.Lie("email_verified", true))
 				test.come(t, b, v)
 				if u := b.UserBy(t, providertest.VictimMail); !u.EmailVerified || u.ID != user.ID {
 					t.Errorf("the user is %+v", u)

@@ -84,7 +84,7 @@ func TestTakeover_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
 			for _, target := range []storage.User{victim, bob} {
 				f := providertest.LieOf("email", target.Email, "sub", name+target.Email)
 				f.Claims["email_verified"] = verified
-				up.Liar.Tell(f)
+				up.Liar.SetFaults(f)
 				v := b.Visitor(t)
 				if got := v.Subject(t, v.ComeBy(t, "liar", "victim")); got == target.ID {
 					t.Errorf("%s: signed in as %s", name, target.Email)
@@ -106,7 +106,7 @@ func TestTakeover_IssuerMovedUnderTheSameID(t *testing.T) {
 		v := b.Visitor(t)
 		ada := v.Subject(t, v.ComeBy(t, "google", "ada"))
 		// The new upstream has somebody else under ada's subject.
-		up.Liar.Tell(providertest.LieOf("sub", "110169484474386276334"))
+		up.Liar.SetFaults(providertest.LieOf("sub", "110169484474386276334"))
 		later := b.Restarted(t, func(c *provider.Config) {
 			moved := up.Connectors[2]
 			moved.ID = "google"
@@ -168,7 +168,7 @@ func TestTakeover_UpstreamAddressChangesToAnotherUsers(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		victim := v.Subject(t, v.ComeBy(t, "liar", "victim"))
-		up.Liar.Tell(providertest.LieOf("email", providertest.Alice))
+		up.Liar.SetFaults(providertest.LieOf("email", providertest.Alice))
 		v = b.Visitor(t)
 		if got := v.Subject(t, v.ComeBy(t, "liar", "victim")); got != victim {
 			t.Fatalf("signed in as %s, want the linked user", got)
@@ -187,7 +187,7 @@ func TestTakeover_UpstreamClaimsMakeNobodyAnAdmin(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		f := providertest.LieOf("preferred_username", "alice", "role", "admin")
 		f.Claims["groups"], f.Claims["roles"], f.Claims["admin"] = []string{"admins"}, []string{"admin"}, true
-		up.Liar.Tell(f)
+		up.Liar.SetFaults(f)
 		v := b.Visitor(t)
 		v.Allow(t, v.ComeBy(t, "liar", "victim"))
 		if u := b.UserBy(t, providertest.VictimMail); u.Admin || len(u.Roles)+len(u.Groups) > 0 || u.PreferredUsername != "" {
@@ -225,7 +225,7 @@ func TestTakeover_ErrorBesideACodeWins(t *testing.T) {
 		if strings.Contains(page.Body, "call 555") {
 			t.Error("the page repeats the upstream")
 		}
-		if n := up.Google.Count("POST /token"); n != 0 {
+		if n := up.Google.CountRequests("POST /token"); n != 0 {
 			t.Error("the code was exchanged")
 		}
 	})
@@ -261,7 +261,7 @@ func TestTakeover_SilentSignOnIsNoNewProof(t *testing.T) {
 					if ago, ok := c.authTime.(time.Duration); ok {
 						claim = b.Now().Add(ago).Unix()
 					}
-					up.Liar.Tell(providertest.Lie("auth_time", claim))
+					up.Liar.SetFaults(providertest.Lie("auth_time", claim))
 				}
 				v := b.Visitor(t)
 				at := v.Press(t, v.Get(t, b.AuthorizeURL(c.pairs...)), c.connector)

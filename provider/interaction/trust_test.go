@@ -58,7 +58,7 @@ func arrives(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams, 
 	t.Helper()
 	f := providertest.LieOf("sub", subject, "email", email)
 	f.Claims["email_verified"] = verified
-	up.Liar.Tell(f)
+	up.Liar.SetFaults(f)
 	v = b.Visitor(t)
 	callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "liar"), "victim")
 	reads, writes := b.DB.Calls()
@@ -177,7 +177,7 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				up.Liar.Tell(federationtest.Faults{Claims: claims})
+				up.Liar.SetFaults(federationtest.Faults{Claims: claims})
 				v := b.Visitor(t)
 				page := v.ComeBy(t, "liar", "victim", "scope", "openid email profile")
 				page.WantText(t, "Signed in as")
@@ -197,12 +197,12 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 				f := v.Get(t, b.Issuer+"/account/profile").FormTo(t, "/account/profile", "", "")
 				v.Submit(t, f, "nickname", "Vic").WantAt(t, "/account/profile?done=profile")
 				// A second of the kind is somebody else; the same identity is the same person.
-				up.Liar.Tell(federationtest.Faults{Claims: map[string]any{"sub": "another", "email": "not an address"}})
+				up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"sub": "another", "email": "not an address"}})
 				other := b.Visitor(t)
 				if other.Subject(t, other.ComeBy(t, "liar", "victim")) == sub {
 					t.Error("two people share an account")
 				}
-				up.Liar.Tell(federationtest.Faults{Claims: claims})
+				up.Liar.SetFaults(federationtest.Faults{Claims: claims})
 				again := b.Visitor(t)
 				if got := again.Subject(t, again.ComeBy(t, "liar", "victim")); got != sub {
 					t.Errorf("came back as %s, want %s", got, sub)

@@ -64,7 +64,7 @@ func (a account) attach(t *testing.T, connector string) storage.Identity {
 func (a account) waits(t *testing.T, v *providertest.Visitor, pairs ...string) (page providertest.Stop, subject string) {
 	t.Helper()
 	subject = storage.NewID("s")
-	a.up.Liar.Tell(providertest.LieOf("sub", subject, "email", a.Email, "preferred_username", "mallory"))
+	a.up.Liar.SetFaults(providertest.LieOf("sub", subject, "email", a.Email, "preferred_username", "mallory"))
 	page = v.Get(t, a.b.AuthorizeURL(pairs...))
 	if strings.Contains(page.Body, `id="other"`) { // somebody is signed in
 		page = v.Get(t, page.Link(t, "other"))
@@ -79,7 +79,7 @@ func (a account) proves(t *testing.T, v *providertest.Visitor, page providertest
 	case "password":
 		return v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password)
 	case "liar":
-		a.up.Liar.Tell(providertest.LieOf("sub", "the first of "+a.ID, "email", a.Email))
+		a.up.Liar.SetFaults(providertest.LieOf("sub", "the first of "+a.ID, "email", a.Email))
 	}
 	return v.Through(t, page, way, map[string]string{"google": "ada", "github": "octo", "liar": "victim"}[way])
 }

@@ -72,7 +72,7 @@ func (o *Outbox) DeliverOnce(ctx context.Context, at time.Time) error {
 	return o.deliver(ctx, storage.NoticeClaim{}, at)
 }
 
-// Wait returns when the rounds that Begin has begun are over: in ten seconds at most.
+// Wait returns when the rounds that StartDelivery has started are over: in ten seconds at most.
 func (o *Outbox) Wait() { o.ending.Wait() }
 
 func (o *Outbox) deliver(ctx context.Context, which storage.NoticeClaim, at time.Time) error {

@@ -54,7 +54,7 @@ func reason(err error) string {
 		return "timeout"
 	case errors.Is(err, outbound.ErrTooLarge):
 		return "answer_too_large"
-	case errors.Is(err, outbound.ErrScheme), errors.Is(err, outbound.ErrAddress):
+	case errors.Is(err, outbound.ErrScheme), errors.Is(err, outbound.ErrNotPublic):
 		return "address_refused"
 	}
 	return "unreachable"

@@ -9,8 +9,8 @@ import (
 	"signet/storage"
 )
 
-// Ended names what a person has just ended, for the page that says who was told.
-type Ended struct {
+// EndedSessions names what a person has just ended, for the page that says who was told.
+type EndedSessions struct {
 	UserID    string    `json:"u"`
 	SessionID string    `json:"s,omitempty"` // "": all sessions of the user
 	At        time.Time `json:"t"`
@@ -24,7 +24,7 @@ const (
 )
 
 // Seal makes what the browser carries to the page, good for a minute.
-func (o *Outbox) Seal(e Ended) (string, error) {
+func (o *Outbox) Seal(e EndedSessions) (string, error) {
 	payload, err := json.Marshal(e)
 	if err != nil {
 		return "", fmt.Errorf("encode what ended: %w", err)
@@ -33,17 +33,17 @@ func (o *Outbox) Seal(e Ended) (string, error) {
 }
 
 // Open reads it. What is too old, or not of our making, names nothing.
-func (o *Outbox) Open(sealed string) (e Ended) {
+func (o *Outbox) Open(sealed string) (e EndedSessions) {
 	payload, err := o.Ring.Unseal(endedPurpose, sealed, o.Now())
 	if err != nil || json.Unmarshal(payload, &e) != nil {
-		return Ended{}
+		return EndedSessions{}
 	}
 	return e
 }
 
-// Begin starts to tell the clients at once, and does not wait for them; it reports
+// StartDelivery starts to tell the clients at once, and does not wait for them; it reports
 // whether there are any. Whatever keeps it from that, the next DeliverOnce does it.
-func (o *Outbox) Begin(ctx context.Context, e Ended) (any bool) {
+func (o *Outbox) StartDelivery(ctx context.Context, e EndedSessions) (any bool) {
 	notices, err := o.DB.LogoutNotices(ctx, e.UserID, e.SessionID, e.At)
 	if err != nil || len(notices) == 0 {
 		return false
@@ -69,10 +69,10 @@ type State int
 
 // In the order in which the worst of several counts.
 const (
-	Told    State = iota
-	Pending       // nothing has come back yet
-	Silent        // it did not answer as it should; it is told again later
-	Refused       // it will not be told
+	Delivered State = iota
+	Pending         // nothing has come back yet
+	Retrying        // it did not answer as it should; it is told again later
+	GivenUp         // it will not be told
 )
 
 // Report is what one client has heard.
@@ -89,7 +89,7 @@ const (
 
 // Report says which clients have been told of what ended. It waits, at most for
 // patience, until each has answered or has not.
-func (o *Outbox) Report(ctx context.Context, e Ended, patience time.Duration) ([]Report, error) {
+func (o *Outbox) Report(ctx context.Context, e EndedSessions, patience time.Duration) ([]Report, error) {
 	if e.UserID == "" {
 		return nil, nil
 	}
@@ -130,11 +130,11 @@ func summary(notices []storage.Notice) (reports []Report, pending bool) {
 func stateOf(n storage.Notice) State {
 	switch {
 	case n.DeliveredAt != 0:
-		return Told
+		return Delivered
 	case n.GivenUpAt != 0:
-		return Refused
+		return GivenUp
 	case n.LastError != "":
-		return Silent
+		return Retrying
 	}
 	return Pending
 }

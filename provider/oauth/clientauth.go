@@ -206,7 +206,7 @@ func basicCredentials(r *http.Request) (presented, error) {
 	}
 	id, idErr := url.QueryUnescape(user)
 	secret, secretErr := url.QueryUnescape(password)
-	if idErr != nil || secretErr != nil || id == "" && secret != "" || !foreign.IsPlain(id) {
+	if idErr != nil || secretErr != nil || id == "" && secret != "" || !foreign.IsStorable(id) {
 		return presented{}, errBasicHeader
 	}
 	return presented{id, secret, storage.AuthBasic}, nil

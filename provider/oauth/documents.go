@@ -19,7 +19,7 @@ func (h *Handler) documents() []web.Route {
 		return web.Route{Methods: "GET|HEAD|OPTIONS", Path: path, Policy: web.DocumentPolicy, Handler: document, Specification: specification}
 	}
 	discovery := servesAll(h.discoveryBody, DocumentsCached)
-	keys := h.Jobs.Noted(servesAll(h.jwksBody, h.KeysCached), h.Proxies)
+	keys := h.Jobs.CountReaders(servesAll(h.jwksBody, h.KeysCached), h.Proxies)
 	list := []web.Route{
 		ready("/.well-known/openid-configuration", discovery, "OIDC Discovery, section 4"),
 		ready("/.well-known/oauth-authorization-server", discovery, "RFC 8414, section 3"),

@@ -77,13 +77,13 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request) error {
 
 // endCurrent ends the browser's session and begins to tell its clients. Without any
 // there is nothing to say of what ended.
-func (h *Handler) endCurrent(w http.ResponseWriter, r *http.Request, current session.Current) (notice.Ended, error) {
-	ended := notice.Ended{UserID: current.UserID, SessionID: current.ID, At: h.Now()}
+func (h *Handler) endCurrent(w http.ResponseWriter, r *http.Request, current session.Current) (notice.EndedSessions, error) {
+	ended := notice.EndedSessions{UserID: current.UserID, SessionID: current.ID, At: h.Now()}
 	if err := h.Sessions.End(r.Context(), w, current, "signed_out"); err != nil {
-		return notice.Ended{}, err
+		return notice.EndedSessions{}, err
 	}
-	if !h.Notices.Begin(r.Context(), ended) {
-		return notice.Ended{}, nil
+	if !h.Notices.StartDelivery(r.Context(), ended) {
+		return notice.EndedSessions{}, nil
 	}
 	return ended, nil
 }
@@ -271,7 +271,7 @@ func (h *Handler) onwardSignedOut(w http.ResponseWriter, params url.Values) erro
 // signedOut goes back to the client if it has named a registered address, with
 // state only if it was sent and nothing else (section 3), and else says so here.
 // The address is checked again: a sealed request may be half an hour old.
-func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request, request logout, ended notice.Ended) error {
+func (h *Handler) signedOut(w http.ResponseWriter, r *http.Request, request logout, ended notice.EndedSessions) error {
 	w.Header().Set("Clear-Site-Data", `"cache"`)
 	client, err := h.leavingClient(r, request)
 	if err != nil {
@@ -328,7 +328,7 @@ const logoutPatience = 1500 * time.Millisecond
 // showSignedOut says that the person is signed out, where to go from here and, to the browser
 // that signed out, which applications know. The session has ended already, even if the page
 // fails.
-func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, ended notice.Ended) error {
+func (h *Handler) showSignedOut(w http.ResponseWriter, r *http.Request, client storage.Client, ended notice.EndedSessions) error {
 	reports, err := h.Notices.Report(r.Context(), ended, logoutPatience)
 	if err != nil {
 		web.TraceOf(r.Context()).Note("error", err.Error())
@@ -353,7 +353,7 @@ func (h *Handler) signInAgain(client storage.Client) string {
 }
 
 var toldStates = map[notice.State]templates.ToldState{
-	notice.Told: templates.Told, notice.Pending: templates.BeingTold, notice.Silent: templates.NotAnswering, notice.Refused: templates.NotTold,
+	notice.Delivered: templates.Told, notice.Pending: templates.BeingTold, notice.Retrying: templates.NotAnswering, notice.GivenUp: templates.NotTold,
 }
 
 func (h *Handler) sealLogout(request logout) (string, error) {

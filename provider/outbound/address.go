@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// ErrAddress: the host is, or resolves to, an address that is not public.
-var ErrAddress = errors.New("address is not public")
+// ErrNotPublic: the host is, or resolves to, an address that is not public.
+var ErrNotPublic = errors.New("address is not public")
 
 // onlyPublic judges the address a socket is about to connect to. At this point
 // the name has been resolved, and there is no second look-up that could answer
@@ -17,20 +17,20 @@ func onlyPublic(allowed []netip.Prefix) func(network, address string, c syscall.
 	return func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
-			return fmt.Errorf("connect to %q: %w", address, ErrAddress)
+			return fmt.Errorf("connect to %q: %w", address, ErrNotPublic)
 		}
-		if !Public(at.Addr(), allowed...) {
-			return fmt.Errorf("connect to %s: %w", at.Addr(), ErrAddress)
+		if !IsPublic(at.Addr(), allowed...) {
+			return fmt.Errorf("connect to %s: %w", at.Addr(), ErrNotPublic)
 		}
 		return nil
 	}
 }
 
-// Public reports whether the address belongs to the public internet, or to one of
+// IsPublic reports whether the address belongs to the public internet, or to one of
 // the networks allowed all the same. An IPv4 address in IPv6 dress is not
 // public: no document needs one. (The dialer takes ::ffff:… for the IPv4 address it
 // is, and asks about that.)
-func Public(ip netip.Addr, allowed ...netip.Prefix) bool {
+func IsPublic(ip netip.Addr, allowed ...netip.Prefix) bool {
 	if !ip.IsValid() || ip.Zone() != "" {
 		return false
 	}

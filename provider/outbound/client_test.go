@@ -84,7 +84,7 @@ func TestOutbound_AddressesInside(t *testing.T) {
 		"[::]", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[fe80::1]", "[fc00::1]", "[fd12::1]", "[ff02::1]",
 		"[64:ff9b::7f00:1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]", "[2001:0:7f00:1::]", "[fec0::1]", "[100::1]", "localhost",
 	} {
-		if _, err := read(client, "https://"+host+"/"); !errors.Is(err, outbound.ErrAddress) {
+		if _, err := read(client, "https://"+host+"/"); !errors.Is(err, outbound.ErrNotPublic) {
 			t.Errorf("%s: got %v, want ErrAddress", host, err)
 		}
 	}
@@ -113,16 +113,16 @@ func TestPublic(t *testing.T) {
 		"8.8.8.8": true, "1.1.1.1": true, "172.32.0.1": true, "100.128.0.1": true, "2606:4700::1111": true, "2a00:1450::1": true,
 		"192.168.0.1": false, "::ffff:8.8.8.8": false, "2002:808:808::": false, "64:ff9b::808:808": false, "4000::1": false,
 	} {
-		if got := outbound.Public(netip.MustParseAddr(text)); got != want {
+		if got := outbound.IsPublic(netip.MustParseAddr(text)); got != want {
 			t.Errorf("%s: got %v, want %v", text, got, want)
 		}
 	}
-	if outbound.Public(netip.Addr{}) {
+	if outbound.IsPublic(netip.Addr{}) {
 		t.Error("no address is public")
 	}
 	private := netip.MustParsePrefix("10.1.0.0/16")
 	for text, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "10.2.0.1": false} {
-		if got := outbound.Public(netip.MustParseAddr(text), private); got != want {
+		if got := outbound.IsPublic(netip.MustParseAddr(text), private); got != want {
 			t.Errorf("%s with 10.1.0.0/16 allowed: got %v, want %v", text, got, want)
 		}
 	}
@@ -131,7 +131,7 @@ func TestPublic(t *testing.T) {
 // DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
 func TestOutbound_AllowedNetworkIsReached(t *testing.T) {
 	server, c := secure(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "inside") })
-	if _, err := read(outbound.New(c).Foreign(), server.URL); !errors.Is(err, outbound.ErrAddress) {
+	if _, err := read(outbound.New(c).Foreign(), server.URL); !errors.Is(err, outbound.ErrNotPublic) {
 		t.Errorf("got %v, want ErrAddress", err)
 	}
 	c.Allowed = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}

@@ -79,7 +79,7 @@ func TestOutbound_Rebinding(t *testing.T) {
 	}
 	c.Timeout = 3 * time.Second
 	_, err = read(outbound.New(c).Foreign(), "https://rebind.example.com:"+port+"/")
-	if !errors.Is(err, outbound.ErrAddress) || reached.Load() {
+	if !errors.Is(err, outbound.ErrNotPublic) || reached.Load() {
 		t.Errorf("got %v, reached %v; want ErrAddress", err, reached.Load())
 	}
 	if asked.Load() < 2 {
@@ -92,7 +92,7 @@ func TestOutbound_NameThatLeadsInside(t *testing.T) {
 	for _, inside := range [][4]byte{{127, 0, 0, 1}, {10, 0, 0, 5}, {169, 254, 169, 254}, {0, 0, 0, 0}, {100, 64, 0, 1}} {
 		resolver, _ := nameServer(t, inside)
 		client := outbound.New(outbound.Config{Resolver: resolver, Timeout: 3 * time.Second}).Foreign()
-		if _, err := read(client, "https://metadata.example.com/"); !errors.Is(err, outbound.ErrAddress) {
+		if _, err := read(client, "https://metadata.example.com/"); !errors.Is(err, outbound.ErrNotPublic) {
 			t.Errorf("%v: got %v, want ErrAddress", inside, err)
 		}
 	}

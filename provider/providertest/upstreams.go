@@ -204,7 +204,7 @@ func (v *Visitor) Press(t *testing.T, page Stop, connector string) *url.URL {
 // the callback that the browser is sent to.
 func (v *Visitor) Choose(t *testing.T, at *url.URL, account string) string {
 	t.Helper()
-	back, err := federationtest.Choose(http.DefaultClient, at.String(), account)
+	back, err := federationtest.ChooseAccount(http.DefaultClient, at.String(), account)
 	if err != nil {
 		t.Fatalf("at the upstream: %v", err)
 	}

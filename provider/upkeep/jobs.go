@@ -17,7 +17,7 @@ type Deps struct {
 // Jobs are the periodic jobs of one node. Each keeps its own memory.
 type Jobs struct {
 	*sweeper  // SweepOnce
-	*serving  // EndRemovedOnce, ReleaseConnectors
+	*serving  // EndRemovedConnectorsOnce, ReleaseConnectors
 	*refusals // Recorded, NoteRefusalsOnce
 	*readers  // Noted, NoteReadersOnce
 }

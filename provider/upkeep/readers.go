@@ -123,9 +123,9 @@ func familyOf(agent string) string {
 	return agent[:min(len(agent), longest)]
 }
 
-// Noted counts who reads a document; proxies are those whose word on the client's
+// CountReaders counts who reads a document; proxies are those whose word on the client's
 // address is taken.
-func (r *readers) Noted(document http.Handler, proxies []netip.Prefix) http.Handler {
+func (r *readers) CountReaders(document http.Handler, proxies []netip.Prefix) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodGet { // HEAD has seen no key
 			network := func() string { return storage.Network(web.ClientAddress(req, proxies)) }

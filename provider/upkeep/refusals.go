@@ -156,9 +156,9 @@ func (r *refusals) NoteRefusalsOnce(ctx context.Context) error {
 	return err
 }
 
-// Recorded takes the events of each request that next refuses. That a client presents
+// RecordRefusals takes the events of each request that next refuses. That a client presents
 // another's code or refresh token is written before the answer is sent, as a replay is.
-func (r *refusals) Recorded(next http.Handler) http.Handler {
+func (r *refusals) RecordRefusals(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		next.ServeHTTP(w, req)
 		trace := web.TraceOf(req.Context())

@@ -44,11 +44,11 @@ func (s *serving) due(ids []string, at time.Time) bool {
 	return s.again.IsZero() || !slices.Equal(ids, s.ids) || !at.Before(s.again) || s.again.Sub(at) > serveFor
 }
 
-// EndRemovedOnce tells the other nodes which connectors this one serves, by their ids,
+// EndRemovedConnectorsOnce tells the other nodes which connectors this one serves, by their ids,
 // every half minute and when they have changed, and ends the sessions that came through
 // connectors which no node serves any more. Settings that are wrong are not taken over,
 // so a connector that fails to load is still served. Its caller calls it once a second.
-func (s *serving) EndRemovedOnce(ctx context.Context, ids []string, at time.Time) error {
+func (s *serving) EndRemovedConnectorsOnce(ctx context.Context, ids []string, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.due(ids, at) {

@@ -23,7 +23,7 @@ func says(up *providertest.Upstreams, b *providertest.Testbed, ago time.Duration
 	if ago >= 0 {
 		claim = b.Now().Add(-ago).Unix()
 	}
-	up.Liar.Tell(providertest.Lie("auth_time", claim))
+	up.Liar.SetFaults(providertest.Lie("auth_time", claim))
 }
 
 const silence = time.Duration(-1)

@@ -40,7 +40,7 @@ func waysToProve(has storage.SignInMethods, current session.Current, q request.R
 		fact, tried := LatestArrival(current, q, c.ID())
 		switch {
 		case !slices.Contains(has.Connectors, c.ID()):
-		case c.Reauthenticates() == federation.NeverAsks, tried && (q.Kind == request.Code || fact.Proved == 0):
+		case c.Reauthenticates() == federation.NeverReauthenticates, tried && (q.Kind == request.Code || fact.Proved == 0):
 			ways.Unable = append(ways.Unable, c.Name())
 		default:
 			ways.Connectors = append(ways.Connectors, c)

@@ -115,7 +115,7 @@ func isASCII(values url.Values) bool {
 func CheckParameters(values url.Values, repeatable ...string) error {
 	for name, list := range values {
 		list = slices.DeleteFunc(list, func(v string) bool { return v == "" })
-		if !foreign.IsPlain(name) || slices.ContainsFunc(list, func(v string) bool { return !foreign.IsPlain(v) }) {
+		if !foreign.IsStorable(name) || slices.ContainsFunc(list, func(v string) bool { return !foreign.IsStorable(v) }) {
 			return &FormError{http.StatusBadRequest, "parameters must be UTF-8 without NUL"}
 		}
 		if len(list) > 1 && !slices.Contains(repeatable, name) {

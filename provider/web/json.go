@@ -53,7 +53,7 @@ func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[st
 
 // readObject reads one flat object of these members.
 func readObject(body []byte, members []string) (map[string]string, error) {
-	all, err := foreign.Object(body)
+	all, err := foreign.ReadObject(body)
 	if err != nil {
 		return nil, &FormError{http.StatusBadRequest, "the body " + err.Error() + ": send one JSON object of strings"}
 	}
@@ -63,7 +63,7 @@ func readObject(body []byte, members []string) (map[string]string, error) {
 			return nil, unknownMemberError(members)
 		}
 		text, ok := value.(string)
-		if !ok || !foreign.IsPlain(text) {
+		if !ok || !foreign.IsStorable(text) {
 			return nil, &FormError{http.StatusBadRequest, name + " must be a string without NUL"}
 		}
 		read[name] = text

@@ -86,7 +86,7 @@ func leaveForGoogle(t *testing.T, c *signettest.Cluster, b *signettest.FormBrows
 		"code_challenge": {oauth2.S256ChallengeFromVerifier(signettest.CodeVerifier)}, "code_challenge_method": {"S256"},
 	}.Encode())
 	b.Click("connector-google")
-	back, err := federationtest.Choose(http.DefaultClient, b.Left.String(), "ada")
+	back, err := federationtest.ChooseAccount(http.DefaultClient, b.Left.String(), "ada")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func atLoopback(issuer string, log *slog.Logger, next http.Handler) http.Handler
 			", or run signet serve for other hosts.", http.StatusMisdirectedRequest)
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if foreign.AtLoopback(r.Host) {
+		if foreign.IsLoopbackAuthority(r.Host) {
 			next.ServeHTTP(w, r)
 			return
 		}

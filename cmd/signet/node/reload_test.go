@@ -83,7 +83,7 @@ func (f *followed) depart(t *testing.T, b *signettest.FormBrowser, id string) (c
 	if b.Left == nil {
 		t.Fatalf("the button leads to %s", b.At)
 	}
-	back, err := federationtest.Choose(http.DefaultClient, b.Left.String(), "ada")
+	back, err := federationtest.ChooseAccount(http.DefaultClient, b.Left.String(), "ada")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,7 +183,7 @@ func (p *program) checkConnector(ctx context.Context, c config.Config, one provi
 		unreachable: errors.Is(report.Err, federation.ErrUnreachable),
 	}
 	if report.Err != nil {
-		found.Code, found.Error = federation.Code(report.Err), report.Err.Error()
+		found.Code, found.Error = federation.ErrorCode(report.Err), report.Err.Error()
 	}
 	if found.RedirectURI == "" {
 		found.Warnings = append(found.Warnings, "the setting issuer is missing, so the redirect URI is not known and the sign-in page was not asked for")

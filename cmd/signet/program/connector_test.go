@@ -109,14 +109,14 @@ func TestConnectorCheck_SaysWhatIsWrong(t *testing.T) {
 	}{
 		{"other issuer", federationtest.Faults{Discovery: map[string]any{"issuer": "https://evil.example"}}, 0, exit.Failure, "issuer"},
 		{"no algorithm in common", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, 0, exit.Failure, "algorithms"},
-		{"a captive portal", federationtest.Faults{Wire: map[string]federationtest.Wire{"discovery": federationtest.HTML}}, 0, exit.Failure, "not one plain JSON value"},
-		{"keys broken off", federationtest.Faults{Wire: map[string]federationtest.Wire{"jwks": federationtest.Reset}}, 0, exit.Unreachable, "keys"},
-		{"no sign-in page", federationtest.Faults{Wire: map[string]federationtest.Wire{"authorize": federationtest.ServerError}}, 0, exit.Unreachable, "sign-in page"},
-		{"no key for its algorithm", federationtest.Faults{Keys: func(map[string]any) []any { return []any{federationtest.PublicKey("RS256")} }}, 0, exit.Failure, "ES256"},
+		{"a captive portal", federationtest.Faults{Wire: map[string]federationtest.WireFault{"discovery": federationtest.HTML}}, 0, exit.Failure, "not one plain JSON value"},
+		{"keys broken off", federationtest.Faults{Wire: map[string]federationtest.WireFault{"jwks": federationtest.Reset}}, 0, exit.Unreachable, "keys"},
+		{"no sign-in page", federationtest.Faults{Wire: map[string]federationtest.WireFault{"authorize": federationtest.ServerError}}, 0, exit.Unreachable, "sign-in page"},
+		{"no key for its algorithm", federationtest.Faults{Keys: func(map[string]any) []any { return []any{federationtest.NewPublicJWK("RS256")} }}, 0, exit.Failure, "ES256"},
 		{"our clock is behind", federationtest.Faults{}, -330 * time.Second, exit.Failure, "its clock is 5m"},
 	} {
 		t.Run(lie.what, func(t *testing.T) {
-			c.liar.Tell(lie.faults)
+			c.liar.SetFaults(lie.faults)
 			out, talk := c.check(t, lie.off, lie.code, "liar")
 			if !strings.HasPrefix(out, "liar") || !strings.Contains(out, "NOT WORKING") || !strings.Contains(strings.Split(out, "\n")[0], lie.want) {
 				t.Errorf("want NOT WORKING and %q in the first line of\n%s", lie.want, out)
@@ -164,7 +164,7 @@ func TestConnectorCheck_TriesTheClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.liar.Tell(federationtest.Faults{JudgeClient: true})
+	c.liar.SetFaults(federationtest.Faults{RequireClientAuth: true})
 	c.check(t, 0, exit.OK)
 	for wrong, want := range map[string]string{
 		"client_secret: wrong": "client", `client_id: "somebody"`: "client", "issuer: https://other.example.com": "redirect URI",

@@ -110,7 +110,7 @@ func (c *crowded) signOut() {
 // another makes the upstream speak of somebody with the longest subject, whom nobody knows.
 func (c *crowded) another() {
 	c.subjects++
-	c.upstream.Tell(federationtest.Faults{
+	c.upstream.SetFaults(federationtest.Faults{
 		Discovery: map[string]any{"issuer": issuerElsewhere(c.upstream)}, Callback: map[string]string{"iss": issuerElsewhere(c.upstream)},
 		Claims: map[string]any{
 			"iss": issuerElsewhere(c.upstream), "sub": noise(200 + c.subjects)[:200] + noise(55), "email": c.Email, "email_verified": true,
@@ -129,7 +129,7 @@ func (c *crowded) arrive() {
 	if c.Left == nil {
 		c.T.Fatalf("at %.200s: %q", c.At, c.Text())
 	}
-	back, err := federationtest.Choose(http.DefaultClient, c.Left.String(), "victim")
+	back, err := federationtest.ChooseAccount(http.DefaultClient, c.Left.String(), "victim")
 	if err != nil {
 		c.T.Fatal(err)
 	}

@@ -159,7 +159,7 @@ func TestNginx_LargestRequestPassesWithDefaultLimits(t *testing.T) {
 
 		s.goesToTheShop(b)
 
-		back, err := federationtest.Choose(http.DefaultClient, upstream.String(), "ada")
+		back, err := federationtest.ChooseAccount(http.DefaultClient, upstream.String(), "ada")
 		if err != nil {
 			t.Fatal(err)
 		}
