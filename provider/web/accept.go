@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// WantsPage reports whether a person in a browser will read the answer, and not a
-// program. It is the one rule for every place that may answer both: a program gets JSON.
+// WantsPage reports whether a person in a browser will read the answer. If not, a program
+// gets JSON. All places that can answer both use this one rule.
 //
 // A browser that opens an address or sends a form prefers text/html to JSON in Accept
 // (RFC 9110, section 12.5.1). A caller that authenticates in a header or sends JSON is a
-// program, whatever its HTTP library accepts by default: that of Java names text/html first.
+// program, even if its HTTP library prefers text/html by default, as that of Java does.
 func WantsPage(r *http.Request) bool {
 	if len(r.Header["Accept"]) == 0 || len(r.Header["Authorization"]) != 0 {
 		return false
@@ -24,8 +24,8 @@ func WantsPage(r *http.Request) bool {
 	return html > json || html == json && firstMediaType(r.Header["Accept"]) == "text/html"
 }
 
-// weight is how much a caller wants a media type, and whether its Accept names the type
-// itself, not only by a wildcard.
+// weight returns the weight that Accept gives to a media type. named is true if Accept
+// contains the type itself, and not only a wildcard that matches it.
 func weight(accept []string, kind string) (q float64, named bool) {
 	best := 0 // how exactly the best range matches
 	for _, field := range accept {
@@ -53,8 +53,8 @@ func exactness(media, kind string) int {
 	return 0
 }
 
-// quality reads the weight among the parameters of a media range: 1 where there is none,
-// 0 for one that cannot be read.
+// quality returns the weight (q) in the parameters of a media range: 1 if there is none, 0
+// if it is malformed.
 func quality(parameters string) float64 {
 	for parameter := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(parameter), "=")
@@ -69,7 +69,7 @@ func quality(parameters string) float64 {
 	return 1
 }
 
-// firstMediaType is the media type that the caller names first.
+// firstMediaType returns the first media type of Accept.
 func firstMediaType(accept []string) string {
 	part, _, _ := strings.Cut(accept[0], ",")
 	media, _, _ := strings.Cut(part, ";")

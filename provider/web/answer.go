@@ -10,8 +10,8 @@ import (
 	"signet/templates"
 )
 
-// AnswerTo looks up the answer to an error: that of the outermost cause which the table
-// knows on this surface. Errors of any other cause are server_error.
+// AnswerTo looks up the answer to an error on a surface. The outermost cause that has a
+// row in the table decides. An error without such a cause is server_error.
 func AnswerTo(s Surface, err error) Answer {
 	if e, ok := errors.AsType[*FormError](err); ok {
 		return e.answer(s)
@@ -20,8 +20,8 @@ func AnswerTo(s Surface, err error) Answer {
 	if !known {
 		return answers[s]["internal"]
 	}
-	if better, ok := errors.AsType[*advisedError](err); ok {
-		found.Text = better.advice
+	if advised, ok := errors.AsType[*advisedError](err); ok {
+		found.Text = advised.advice
 	}
 	if throttled, ok := errors.AsType[*storage.ThrottledError](err); ok && found.Status == http.StatusTooManyRequests {
 		found.RetryAfter = throttled.Seconds()
@@ -29,7 +29,7 @@ func AnswerTo(s Surface, err error) Answer {
 	return found
 }
 
-// find walks through the error as errors.Is does.
+// find looks for the first error in the tree that has a row, in the order of errors.Is.
 func (s Surface) find(err error) (Answer, bool) {
 	if err == nil {
 		return Answer{}, false
@@ -59,25 +59,26 @@ type advisedError struct {
 	advice string
 }
 
-// Unwrap gives the cause, which decides status and code.
+// Unwrap returns the cause, which decides status and code.
 func (a *advisedError) Unwrap() error { return a.error }
 
-// WithAdvice gives an error a sentence for the caller that says better than the table what
-// to change. Status and code stay those of its cause.
+// WithAdvice adds a sentence to an error. It replaces the sentence of the table, because
+// it tells the caller more precisely how to fix the request. Status and code are still
+// those of the cause.
 func WithAdvice(err error, advice string) error { return &advisedError{err, advice} }
 
-// Fail answers a program with what the table says of an error, and notes the error in
-// the request's trace. It is for OAuth, Bearer, App and Path; people get Site.Fail.
+// Fail answers a program as the table says for the error, and notes the error in the
+// request's trace. It is for OAuth, Bearer, App and Path; Site.Fail is for people.
 func (s Surface) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.FailWith(w, r, AnswerTo(s, err), err)
 }
 
-// FailWith is Fail with an answer that the caller has completed.
+// FailWith is Fail with an answer that the caller has looked up and changed.
 func (s Surface) FailWith(w http.ResponseWriter, r *http.Request, a Answer, err error) {
 	trace := TraceOf(r.Context())
 	a.note(trace, err)
 	if errors.Is(err, storage.ErrReplayed) {
-		trace.MarkRecorded() // as grant.replayed
+		trace.MarkRecorded() // storage has written the event grant.replayed
 	}
 	if trace.site != nil && s.forPeople(r) {
 		s.challenge(w.Header(), r, a)
@@ -90,7 +91,7 @@ func (s Surface) FailWith(w http.ResponseWriter, r *http.Request, a Answer, err 
 	a.setRetryAfter(w.Header())
 	s.challenge(w.Header(), r, a)
 	if a.Code == "" {
-		a.Code = "invalid_token" // a bare challenge has no code, its body has
+		a.Code = "invalid_token" // the challenge has no code here, but the body needs one
 	}
 	_ = WriteJSON(w, a.Status, struct {
 		Continue    string `json:"continue,omitempty"`
@@ -99,15 +100,16 @@ func (s Surface) FailWith(w http.ResponseWriter, r *http.Request, a Answer, err 
 	}{a.Continue, a.Code, a.Text})
 }
 
-// forPeople reports whether the answer is a page. Forms posted to an endpoint of OAuth come
-// from programs: no page of ours has one.
+// forPeople reports whether the answer is a page. A POST to an OAuth endpoint always
+// comes from a program, because no page of ours has a form that leads there.
 func (s Surface) forPeople(r *http.Request) bool {
-	programs := s == OAuth || s == Bearer
-	return (!programs || r.Method == http.MethodGet || r.Method == http.MethodHead) && WantsPage(r)
+	postIsProgram := s == OAuth || s == Bearer
+	return (!postIsProgram || r.Method == http.MethodGet || r.Method == http.MethodHead) && WantsPage(r)
 }
 
-// challenge asks for authentication: of a client that tried Basic (RFC 6749, section
-// 5.2), and of every bearer (RFC 6750, section 3) but one who only has to come again.
+// challenge sets WWW-Authenticate: for a client that tried Basic (RFC 6749, section
+// 5.2), and for every bearer (RFC 6750, section 3) except with 503, where the bearer only
+// has to try again.
 func (s Surface) challenge(h http.Header, r *http.Request, a Answer) {
 	switch {
 	case s == OAuth && a.Status == http.StatusUnauthorized && r.Header.Get("Authorization") != "":
@@ -119,7 +121,7 @@ func (s Surface) challenge(h http.Header, r *http.Request, a Answer) {
 	}
 }
 
-// note tells the trace whether the caller is at fault or we are.
+// note records the error in the trace: as our failure (5xx) or as a refused request.
 func (a Answer) note(trace *Trace, err error) {
 	if a.Status >= http.StatusInternalServerError {
 		trace.Fail(err)
@@ -134,34 +136,34 @@ func (a Answer) setRetryAfter(h http.Header) {
 	}
 }
 
-// FormRefusal gives what a form says when its password was not accepted, with the
-// status of the answer, and sets Retry-After. Unknown, wrong and disabled read the
-// same. It gives nil for an error that is no refusal.
+// FormRefusal returns the status and the message for a form with a password that was not
+// accepted, and sets Retry-After. Unknown users, wrong passwords and disabled users get
+// the same message. It returns nil for an error that is not a refusal.
 func FormRefusal(h http.Header, err error) (int, *templates.FormError) {
 	if _, known := form.find(err); !known {
 		return 0, nil
 	}
 	a := AnswerTo(form, err)
 	a.setRetryAfter(h)
-	said := &templates.FormError{Code: a.Code, Text: a.Text, Field: a.Field}
+	message := &templates.FormError{Code: a.Code, Text: a.Text, Field: a.Field}
 	if a.RetryAfter > 0 {
-		said.Retry = retryText(a.RetryAfter)
+		message.Retry = retryText(a.RetryAfter)
 	}
-	return a.Status, said
+	return a.Status, message
 }
 
-// WithReference gives what a form says together with the reference of the request, which
-// leads from the page to the log.
-func WithReference(r *http.Request, said *templates.FormError) *templates.FormError {
-	if said == nil {
+// WithReference returns a copy of the message with the reference of the request, by which
+// operators find the request in the log. It returns nil for nil.
+func WithReference(r *http.Request, message *templates.FormError) *templates.FormError {
+	if message == nil {
 		return nil
 	}
-	with := *said
-	with.Reference = TraceOf(r.Context()).ID
-	return &with
+	referenced := *message
+	referenced.Reference = TraceOf(r.Context()).ID
+	return &referenced
 }
 
-// retryText rounds up, so that people who wait for that long are not too early.
+// retryText writes a waiting time. It rounds up, so that nobody comes back too early.
 func retryText(seconds int) string {
 	switch minutes := (seconds + 59) / 60; {
 	case seconds < 90:
@@ -173,12 +175,12 @@ func retryText(seconds int) string {
 	}
 }
 
-// autoLengthLimit is how many bytes of an answer net/http keeps back until the handler
-// returns, and then counts by itself.
+// autoLengthLimit is the size, in bytes, up to which net/http buffers an answer and sets
+// Content-Length itself.
 const autoLengthLimit = 2048
 
-// WriteJSON answers with a JSON document. A short one gets its Content-Length from
-// net/http: a header less in the map, which is dear to grow beyond eight.
+// WriteJSON answers with a JSON document. net/http sets the Content-Length of a short
+// one. That saves an entry in the header map, which is slow to grow beyond eight.
 func WriteJSON(w http.ResponseWriter, status int, body any) error {
 	content, err := json.Marshal(body)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"signet/storage"
 )
 
-func TestFormRefusal_SaysWhenToComeBack(t *testing.T) {
+func TestFormRefusal_ShowsWaitingTime(t *testing.T) {
 	for after, want := range map[time.Duration]string{
 		0: "in 1 s", 40*time.Second - 1: "in 40 s", 89*time.Second - 1: "in 89 s", 90*time.Second - 1: "in 2 min",
 		15*time.Minute - time.Second: "in 15 min", 89*time.Minute - time.Second: "in 89 min", 90 * time.Minute: "in 2 hours", 24*time.Hour - 1: "in 24 hours",
@@ -33,7 +33,7 @@ func TestFormRefusal_SaysWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestFormRefusal_LeavesOtherErrorsToThePage(t *testing.T) {
+func TestFormRefusal_OtherErrorsAreNoRefusal(t *testing.T) {
 	for _, err := range []error{storage.ErrUnavailable, storage.ErrNotFound, errors.New("unheard of")} {
 		if status, refusal := web.FormRefusal(http.Header{}, err); status != 0 || refusal != nil {
 			t.Errorf("%v: got %d, %+v", err, status, refusal)
@@ -41,9 +41,9 @@ func TestFormRefusal_LeavesOtherErrorsToThePage(t *testing.T) {
 	}
 }
 
-// A cause has one answer on each surface, whatever wraps it; the sentence may be better
-// than the table's, and a limit says when it ends.
-func TestAnswerTo_FindsTheOutermostKnownCause(t *testing.T) {
+// A cause has one answer on each surface, even if other errors wrap it. WithAdvice replaces
+// the sentence of the table, and an exceeded limit sets Retry-After.
+func TestAnswerTo_OutermostKnownCauseDecides(t *testing.T) {
 	verifier := web.Because("wrong_verifier", errors.New("does not match"))
 	ended := fmt.Errorf("rotate: %w", &storage.RevokedError{Code: "session_ended"})
 	for _, c := range []struct {
@@ -74,8 +74,8 @@ func TestAnswerTo_FindsTheOutermostKnownCause(t *testing.T) {
 	}
 }
 
-// A row whose cause no error has would never be used: it is misspelled.
-func TestAnswers_EachCauseIsThatOfSomeError(t *testing.T) {
+// A row for a cause that no error has would never be used; its code is misspelled.
+func TestAnswers_EachRowHasAnError(t *testing.T) {
 	var sources strings.Builder
 	err := filepath.WalkDir("..", func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") || filepath.Base(file) == "answers.go" {
@@ -90,7 +90,7 @@ func TestAnswers_EachCauseIsThatOfSomeError(t *testing.T) {
 	}
 	for _, cause := range web.AnsweredCauses() {
 		if !strings.Contains(sources.String(), `"`+cause+`"`) {
-			t.Errorf("no error has the cause %q", cause)
+			t.Errorf("the table has a row for the cause %q, but no error has that cause", cause)
 		}
 	}
 }

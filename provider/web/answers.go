@@ -2,15 +2,15 @@ package web
 
 import "net/http"
 
-// Answer is what the caller is told when a request cannot be served.
+// Answer is the answer to a request that cannot be served.
 type Answer struct {
 	Status     int
 	Code       string // stable: an OAuth error code, or the code that a page or form shows
 	Title      string // of the page
-	Text       string // what to change
-	Field      string // of the form that is at fault
-	Continue   string // URL the app sends its browser to; "" for none
-	RetryAfter int    // seconds, with 429 and 503; 0 for none
+	Text       string // says how to fix the request
+	Field      string // the form field with the mistake
+	Continue   string // URL to which the app sends its browser; may be empty
+	RetryAfter int    // seconds, for 429 and 503; 0 sets no header
 }
 
 // Surface is a kind of caller. Each has its own column in the table of answers.
@@ -23,16 +23,16 @@ const (
 	Bearer
 	// App answers the pages of the first-party app with JSON.
 	App
-	// Path answers programs, with JSON, before their request has reached an endpoint.
+	// Path answers programs with JSON if their request reaches no endpoint.
 	Path
-	form // shows people again the form that they have sent, see FormRefusal
-	page // answers people with a page, see Site.Fail
+	form // the form is shown again with a message, see FormRefusal
+	page // a page for people, see Site.Fail
 )
 
-// Sentences that are not in the table themselves. A row without any has no sentence.
+// Placeholders for sentences that are made for each request.
 const (
 	causeText     = "the text of the cause"
-	referenceText = "internal error " // and the reference that the log has
+	referenceText = "internal error " // the reference of the request follows
 )
 
 // Answers that several surfaces share.
@@ -42,9 +42,9 @@ var (
 		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
 		Text: "the database does not answer: try again", RetryAfter: 5,
 	}
-	// Clients learn the same of what is unknown, expired, replayed and revoked.
-	unusableGrant = bad("invalid_grant", "the code or refresh token is unknown, expired, used or not yours: start a new authorization request")
-	// The client learns why it gets no token: its user has to be told.
+	// Clients cannot tell unknown, expired, replayed and revoked grants apart.
+	unusableGrant = badRequest("invalid_grant", "the code or refresh token is unknown, expired, used or not yours: start a new authorization request")
+	// The client sees the reason, because it must explain it to its user.
 	tokenTooLarge     = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: causeText}
 	invalidToken      = Answer{Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the access token is not valid here, or not any more"}
 	insufficientScope = Answer{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "the access token lacks the scope openid"}
@@ -55,17 +55,17 @@ var (
 	}
 )
 
-// bad is the answer to a request that its sender has to change.
-func bad(code, text string) Answer {
+// badRequest is the answer to a request that the sender must correct.
+func badRequest(code, text string) Answer {
 	return Answer{Status: http.StatusBadRequest, Code: code, Text: text}
 }
 
-// answers is the one table from causes to answers: for each surface, by the stable code
-// that Because gives an error. A cause that is not in the table is "internal": its text
-// stands in the log alone.
+// answers is the one table from causes to answers, by surface and by the stable code that
+// Because adds to an error. A cause without a row gets the row "internal", and its text is
+// only in the log.
 //
-// A cause may read differently on two surfaces: a client calls an ended session an
-// invalid grant, and the app has to send its browser to the sign-in page.
+// Two surfaces may answer one cause differently: if a session has ended, an OAuth client
+// gets invalid_grant, and the first-party app must send its browser to the sign-in page.
 var answers = map[Surface]map[string]Answer{
 	OAuth: {
 		"client_authentication": {Status: http.StatusUnauthorized, Code: "invalid_client", Text: "client authentication failed: check client_id and secret"},
@@ -73,23 +73,23 @@ var answers = map[Surface]map[string]Answer{
 			Status: http.StatusTooManyRequests, Code: "invalid_client",
 			Text: "client authentication failed too often: correct client_id and secret, and wait as Retry-After says",
 		},
-		"two_authorization_headers": bad("invalid_request", causeText),
-		"two_methods":               bad("invalid_request", "authenticate the client in one way only"),
-		"two_clients":               bad("invalid_request", "client_id differs from the Authorization header"),
-		"grant_type_missing":        bad("invalid_request", "grant_type is missing"),
-		"grant_type_unknown":        bad("unsupported_grant_type", "see grant_types_supported in the discovery document"),
-		"grant_type_not_allowed":    bad("unauthorized_client", "this client is not registered for this grant_type"),
-		"resource_not_granted":      bad("invalid_target", "resource was not part of the authorization"),
-		"resources_lost":            bad("invalid_target", "the client may no longer ask for any resource of the authorization: register them again, or start a new authorization request"),
-		"authorization_details":     bad("invalid_authorization_details", "authorization_details is not supported: ask by scope and resource"),
-		"scope_lost":                bad("invalid_scope", "the client may no longer have these scopes: leave scope out to get what is left"),
-		"scope_widened":             bad("invalid_scope", "scope may only name what was granted"),
-		"scope_not_allowed":         bad("invalid_scope", "scope may only name what the client is registered for, and nothing about a person"),
-		"token_missing":             bad("invalid_request", "token is missing"),
-		"code_missing":              bad("invalid_request", "code is missing"),
-		"refresh_token_missing":     bad("invalid_request", "refresh_token is missing"),
-		"nothing_left":              bad("invalid_grant", "the client may no longer have anything of what was granted: start a new authorization request"),
-		"wrong_verifier":            bad("invalid_grant", "code_verifier does not match: start a new authorization request"),
+		"two_authorization_headers": badRequest("invalid_request", causeText),
+		"two_methods":               badRequest("invalid_request", "authenticate the client in one way only"),
+		"two_clients":               badRequest("invalid_request", "client_id differs from the Authorization header"),
+		"grant_type_missing":        badRequest("invalid_request", "grant_type is missing"),
+		"grant_type_unknown":        badRequest("unsupported_grant_type", "see grant_types_supported in the discovery document"),
+		"grant_type_not_allowed":    badRequest("unauthorized_client", "this client is not registered for this grant_type"),
+		"resource_not_granted":      badRequest("invalid_target", "resource was not part of the authorization"),
+		"resources_lost":            badRequest("invalid_target", "the client may no longer ask for any resource of the authorization: register them again, or start a new authorization request"),
+		"authorization_details":     badRequest("invalid_authorization_details", "authorization_details is not supported: ask by scope and resource"),
+		"scope_lost":                badRequest("invalid_scope", "the client may no longer have these scopes: leave scope out to get what is left"),
+		"scope_widened":             badRequest("invalid_scope", "scope may only name what was granted"),
+		"scope_not_allowed":         badRequest("invalid_scope", "scope may only name what the client is registered for, and nothing about a person"),
+		"token_missing":             badRequest("invalid_request", "token is missing"),
+		"code_missing":              badRequest("invalid_request", "code is missing"),
+		"refresh_token_missing":     badRequest("invalid_request", "refresh_token is missing"),
+		"nothing_left":              badRequest("invalid_grant", "the client may no longer have anything of what was granted: start a new authorization request"),
+		"wrong_verifier":            badRequest("invalid_grant", "code_verifier does not match: start a new authorization request"),
 		"foreign_code":              unusableGrant,
 		"foreign_refresh_token":     unusableGrant,
 		"unknown_code":              unusableGrant,
@@ -103,8 +103,8 @@ var answers = map[Surface]map[string]Answer{
 		"internal":                  serverError,
 	},
 	Bearer: {
-		"token_missing":            {Status: http.StatusUnauthorized}, // RFC 6750, section 3.1: neither code nor sentence
-		"malformed_request":        bad("invalid_request", causeText),
+		"token_missing":            {Status: http.StatusUnauthorized}, // RFC 6750, section 3.1: no code, no description
+		"malformed_request":        badRequest("invalid_request", causeText),
 		"unknown_or_expired_token": invalidToken,
 		"foreign_audience":         invalidToken,
 		"not_found":                invalidToken,
@@ -126,7 +126,7 @@ var answers = map[Surface]map[string]Answer{
 		"internal":                   serverError,
 	},
 	Path: {
-		"path_not_plain":     bad("invalid_request", causeText),
+		"path_not_plain":     badRequest("invalid_request", causeText),
 		"not_found":          {Status: http.StatusNotFound, Code: "not_found", Text: causeText},
 		"method_not_allowed": {Status: http.StatusMethodNotAllowed, Code: "invalid_request", Text: causeText},
 		"too_many_requests": {

@@ -14,53 +14,53 @@ import (
 	"signet/provider/web"
 )
 
-// unanswered are causes in the rooms of the OAuth endpoints that need no row of the
-// table, each with the reason.
+// unanswered lists the causes in the packages of the OAuth endpoints that need no row in
+// the table, each with the reason.
 var unanswered = map[string]string{
-	"oauth.foreign_token":                 "revocation notes it and answers 200 (RFC 7009, section 2.2)",
+	"oauth.foreign_token":                 "revocation only logs it and answers 200 (RFC 7009, section 2.2)",
 	"oauth.grant_dead":                    "it wraps the not_found of storage, which has a row",
-	"oauth/logout.go.malformed_request":   "a page tells it",
-	"oauth.request_too_large":             "a page tells it: an answer would be as large",
+	"oauth/logout.go.malformed_request":   "the answer is a page",
+	"oauth.request_too_large":             "the answer is a page: a redirect would be as large as the request",
 	"request.client_disabled":             "client authentication answers it as unauthenticated, and the authorization endpoint with a page",
-	"request.client_id_missing":           "a page tells it: nothing is redirected to an unknown client",
-	"request.unknown_client":              "a page tells it: nothing is redirected to an unknown client",
-	"request.redirect_uri_missing":        "a page tells it: there is nowhere to redirect to",
-	"request.redirect_uri_not_registered": "a page tells it: nothing is redirected there",
-	"request.invalid_request_link":        "a page tells it",
-	"request.request_expired":             "a page tells it",
-	"request.first_party_not_configured":  "the first-party app alone meets it, see the App surface",
+	"request.client_id_missing":           "the answer is a page: an unknown client gets no redirect",
+	"request.unknown_client":              "the answer is a page: an unknown client gets no redirect",
+	"request.redirect_uri_missing":        "the answer is a page: there is no URI for a redirect",
+	"request.redirect_uri_not_registered": "the answer is a page: an unregistered URI gets no redirect",
+	"request.invalid_request_link":        "the answer is a page",
+	"request.request_expired":             "the answer is a page",
+	"request.first_party_not_configured":  "it occurs only for the first-party app, see the App surface",
 }
 
-// A cause without a row would be answered as server_error, though its sender is at fault.
+// The answer to a cause without a row is server_error, although the sender made the mistake.
 func TestAnswers_EachCauseOfAnOAuthEndpointHasARow(t *testing.T) {
 	source := readCauses(t, "oauth", "flow", "request")
 	if len(source.causes) < 30 {
-		t.Errorf("found %d causes only: %v", len(source.causes), source.causes)
+		t.Errorf("found only %d causes: %v", len(source.causes), source.causes)
 	}
 	used := map[string]bool{}
 	for _, c := range source.causes {
 		surface := web.OAuth
-		if c.file == "oauth/userinfo.go" { // the one that bearers call
+		if c.file == "oauth/userinfo.go" { // the only endpoint on the Bearer surface
 			surface = web.Bearer
 		}
 		byRoom, byFile := c.room+"."+c.code, c.file+"."+c.code
 		used[byRoom], used[byFile] = true, true
 		if !source.answered(surface, c.room, c.call) && unanswered[byRoom] == "" && unanswered[byFile] == "" {
-			t.Errorf("provider/%s: the cause %q has no row in the table of answers, and wraps none that has one: give it a row in answers.go, or a reason in unanswered", c.file, c.code)
+			t.Errorf("provider/%s: the cause %q has no row in the table of answers and wraps no cause that has one: add a row in answers.go, or a reason in unanswered", c.file, c.code)
 		}
 	}
 	for name := range unanswered {
 		if !used[name] {
-			t.Errorf("%s is excepted, and no error has that cause", name)
+			t.Errorf("unanswered lists %s, but no error has that cause", name)
 		}
 	}
 }
 
-// errorSource is what the source of some rooms tells of their errors.
+// errorSource is the result of reading the source of some packages: their errors.
 type errorSource struct {
 	causes []cause
-	vars   map[string]ast.Expr       // by room and name
-	makers map[string]*ast.BlockStmt // functions that give an error its cause, their first argument
+	vars   map[string]ast.Expr       // by package and name
+	makers map[string]*ast.BlockStmt // functions that add a cause, their first argument, to an error
 }
 
 type cause struct {
@@ -68,7 +68,7 @@ type cause struct {
 	call             *ast.CallExpr
 }
 
-// readCauses reads the source of rooms of the provider.
+// readCauses reads the source of packages below provider.
 func readCauses(t *testing.T, rooms ...string) *errorSource {
 	t.Helper()
 	found := &errorSource{vars: map[string]ast.Expr{}, makers: map[string]*ast.BlockStmt{"web.Because": {}}}
@@ -102,7 +102,7 @@ func readCauses(t *testing.T, rooms ...string) *errorSource {
 	return found
 }
 
-// declare notes the variables of a file, and its functions that begin with a code.
+// declare adds the variables of a file, and its functions with code as first parameter.
 func (f *errorSource) declare(room string, file *ast.File) {
 	for _, d := range file.Decls {
 		switch d := d.(type) {
@@ -122,25 +122,25 @@ func (f *errorSource) declare(room string, file *ast.File) {
 	}
 }
 
-// causeIn gives the code that a call gives an error; "" for anything else.
+// causeIn returns the code that a call adds to an error, or "" for any other node.
 func (f *errorSource) causeIn(room string, n ast.Node) (*ast.CallExpr, string) {
 	call, ok := n.(*ast.CallExpr)
 	if !ok || len(call.Args) == 0 || f.makers[nameOf(room, call.Fun)] == nil {
 		return nil, ""
 	}
-	switch given := call.Args[0].(type) {
+	switch argument := call.Args[0].(type) {
 	case *ast.BasicLit:
-		code, _ := strconv.Unquote(given.Value)
+		code, _ := strconv.Unquote(argument.Value)
 		return call, code
 	case *ast.Ident:
-		if given.Name == "code" { // within such a function: its callers say it
+		if argument.Name == "code" { // inside a maker: the literal is at its callers
 			return nil, ""
 		}
 	}
-	return call, "not written out"
+	return call, "not a literal"
 }
 
-// answered reports whether the code of an error, or of one that it wraps, has a row.
+// answered reports whether the code of an error, or of an error that it wraps, has a row.
 func (f *errorSource) answered(s web.Surface, room string, in ast.Node) bool {
 	has := false
 	ast.Inspect(in, func(n ast.Node) bool {
@@ -156,7 +156,7 @@ func (f *errorSource) answered(s web.Surface, room string, in ast.Node) bool {
 	return has
 }
 
-// nameOf gives what an identifier names, with its room.
+// nameOf returns an identifier with the name of its package.
 func nameOf(room string, n ast.Node) string {
 	switch n := n.(type) {
 	case *ast.Ident:

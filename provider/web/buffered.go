@@ -5,37 +5,38 @@ import (
 	"net/http"
 )
 
-// BufferedResponse keeps an answer until Send, so that whoever reads slowly takes nobody's place
-// behind a Gate. Pages and tokens are small. When the handler panics it is not sent.
+// BufferedResponse stores an answer until Send, so that a client that reads slowly does
+// not occupy a place in a Gate. Pages and tokens are small enough to buffer. If the
+// handler panics, the answer is not sent.
 type BufferedResponse struct {
 	to     http.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
 
-// BufferResponse makes the writer that keeps the answer to w.
+// BufferResponse makes the writer that stores the answer to w.
 func BufferResponse(w http.ResponseWriter) *BufferedResponse { return &BufferedResponse{to: w} }
 
-// Header is what goes with the answer: the very one of w.
+// Header returns the header map of w itself.
 func (h *BufferedResponse) Header() http.Header { return h.to.Header() }
 
-// WriteHeader keeps the first status.
+// WriteHeader stores the status. Later calls have no effect.
 func (h *BufferedResponse) WriteHeader(status int) {
 	if h.status == 0 {
 		h.status = status
 	}
 }
 
-// Write keeps b; nothing is sent yet.
+// Write stores b and sends nothing.
 func (h *BufferedResponse) Write(b []byte) (int, error) {
 	h.WriteHeader(http.StatusOK)
 	return h.body.Write(b)
 }
 
-// Send answers with what was kept.
+// Send sends the stored answer.
 func (h *BufferedResponse) Send() {
 	if h.status != 0 {
 		h.to.WriteHeader(h.status)
 	}
-	_, _ = h.to.Write(h.body.Bytes()) // a peer that left is no error of ours
+	_, _ = h.to.Write(h.body.Bytes()) // if the peer has closed the connection, there is nothing to do
 }

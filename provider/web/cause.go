@@ -18,18 +18,18 @@ type causedError struct {
 	error
 }
 
-// Cause is the stable code.
+// Cause returns the stable code.
 func (c *causedError) Cause() string { return c.code }
 
-// Unwrap gives the error that has the cause.
+// Unwrap returns the error without the code.
 func (c *causedError) Unwrap() error { return c.error }
 
-// Because gives an error the stable code of its cause, for the log, the audit event and
+// Because adds the stable code of the cause to an error, for the log, the audit event and
 // the table of answers. Several causes may have the same answer.
 func Because(code string, err error) error { return &causedError{code, err} }
 
-// storageCauses are the codes of what storage answers, where the caller does not know
-// better.
+// storageCauses are the codes of the errors of storage. They apply if the caller has not
+// added a more precise code.
 var storageCauses = []struct {
 	err  error
 	code string
@@ -42,7 +42,8 @@ var storageCauses = []struct {
 	{storage.ErrNotFound, "not_found"},
 }
 
-// ownCause gives the code of one error, not of those that it wraps; "" for none.
+// ownCause returns the code of this error, not of the errors that it wraps. It returns ""
+// if the error has no code.
 func ownCause(err error) string {
 	switch e := err.(type) {
 	case interface{ Cause() string }:
@@ -58,8 +59,8 @@ func ownCause(err error) string {
 	return ""
 }
 
-// CauseOf gives the stable code of why: that of the outermost error that has one. It
-// is "internal" for an error that nobody has given a code.
+// CauseOf returns the stable code of the outermost error that has one, or "internal" if
+// none of them has a code.
 func CauseOf(err error) string {
 	var known interface {
 		error
@@ -94,25 +95,25 @@ func CauseOf(err error) string {
 	return "internal"
 }
 
-// Bounds of what a request claims, in the log and in events.
+// Limits, in bytes, for the unverified values of a request in the log and in events.
 const (
 	longestClaimedID  = 128
 	longestClaimedURI = 256
 )
 
-// NoteClaimedClient notes which client the request says it comes from, for the case that
-// it is refused.
+// NoteClaimedClient notes the client_id of the request, in case the request is refused.
+// The id is not verified.
 func (t *Trace) NoteClaimedClient(id string) {
 	if id != "" {
 		t.claimedClient = id
 	}
 }
 
-// NoteClaimedRedirect notes which redirect URI the request named, for the case that it is
-// refused: without user, query and fragment, which may hold secrets.
+// NoteClaimedRedirect notes the redirect URI of the request, in case the request is
+// refused. The log gets it without user, query and fragment, which may contain secrets.
 func (t *Trace) NoteClaimedRedirect(uri string) { t.claimedRedirect = uri }
 
-// claims are those of a refused request, cleaned and bounded.
+// claims returns the unverified values of a refused request, cleaned and shortened.
 func (t *Trace) claims() map[string]any {
 	claims := map[string]any{}
 	if t.claimedClient != "" {
@@ -129,7 +130,7 @@ func plainURI(uri string) string {
 		u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
 		uri = u.String()
 	}
-	// So also if it was percent-encoded once too often.
+	// The same for a URI that was percent-encoded once or twice too often.
 	for _, mark := range []string{"?", "#", "%3f", "%23", "%253f", "%2523"} {
 		if end := strings.Index(strings.ToLower(uri), mark); end >= 0 {
 			uri = uri[:end]
@@ -143,7 +144,8 @@ func plainURI(uri string) string {
 	return foreign.ForLog(uri, longestClaimedURI)
 }
 
-// NoteClient notes the client, enabled or not, that makes the request or that it is for.
+// NoteClient notes the client that sends the request, or that the request is about. The
+// client may be disabled.
 func (t *Trace) NoteClient(id string) {
 	if id != "" && t.requester.clientID != id {
 		t.requester.clientID = id
@@ -151,7 +153,7 @@ func (t *Trace) NoteClient(id string) {
 	}
 }
 
-// NoteUser notes the user who makes the request.
+// NoteUser notes the user who sends the request.
 func (t *Trace) NoteUser(id string) {
 	if id != "" && t.requester.userID != id {
 		t.requester.userID = id
@@ -165,29 +167,29 @@ func (t *Trace) UpdateConnectorHealth(id string) {
 	t.Note("connector", id)
 }
 
-// NoteGrant notes whose grant a code or token belongs to that the request presents. The id
-// is empty for a code.
+// NoteGrant notes the grant of the code or token that the request presents. g.ID is empty
+// for a code.
 func (t *Trace) NoteGrant(g storage.Grant) {
 	t.presented = party{grantID: g.ID, userID: g.UserID, clientID: g.ClientID, sessionID: g.SessionID}
 }
 
-// Refuse notes that the request is refused, and why: the error's text and the stable
-// code of its cause. The first call counts.
-func (t *Trace) Refuse(why error) {
+// Refuse notes that the request is refused, with the text of the error and the stable
+// code of its cause. Later calls have no effect.
+func (t *Trace) Refuse(err error) {
 	if t.cause != "" {
 		return
 	}
-	t.noteError(why)
+	t.noteError(err)
 	t.refused = true
 	t.noteClaims()
 	t.Note("gid", t.presented.grantID)
 }
 
-// Ignore notes that a parameter of the request was left out, and why, with what the
-// request claims; "" for nothing to note.
-func (t *Trace) Ignore(parameter, why string) {
-	if why != "" {
-		t.Note("ignored_"+parameter, why)
+// Ignore notes that a parameter of the request was ignored and for which reason, together
+// with the unverified values of the request. With an empty reason it does nothing.
+func (t *Trace) Ignore(parameter, reason string) {
+	if reason != "" {
+		t.Note("ignored_"+parameter, reason)
 		t.noteClaims()
 	}
 }
@@ -203,28 +205,28 @@ func (t *Trace) noteClaims() {
 	}
 }
 
-// Fail notes why the request cannot be answered by no fault of whoever sent it. No
-// event comes of it.
-func (t *Trace) Fail(why error) {
+// Fail notes that the request cannot be answered although it is correct, and the reason.
+// No event is written.
+func (t *Trace) Fail(err error) {
 	if t.cause == "" {
-		t.noteError(why)
+		t.noteError(err)
 	}
 }
 
-func (t *Trace) noteError(why error) {
-	t.cause = CauseOf(why)
+func (t *Trace) noteError(err error) {
+	t.cause = CauseOf(err)
 	t.Note("cause", t.cause)
-	t.Note("error", foreign.ForLog(why.Error(), 512))
+	t.Note("error", foreign.ForLog(err.Error(), 512))
 }
 
-// MarkRecorded notes that a use case has written the event of the refusal, or has left it
-// out on purpose.
+// MarkRecorded notes that the use case has written the event of the refusal, or has
+// deliberately written none. Refusals then returns nothing.
 func (t *Trace) MarkRecorded() { t.recorded = true }
 
-// Refusals gives the events of a refused request, if it concerns a grant, a client or a
-// user that is known and no use case has written them: one of the grant that was
-// presented, and one of the client or user that asked, unless the grant is theirs. All
-// others are in the log alone: nothing is stored for a stranger.
+// Refusals returns the events of a refused request: one for the presented grant, and one
+// for the client or user that sent the request, unless the grant is theirs. It returns
+// none if the use case has written the event, or if grant, client and user are all
+// unknown: such a request is only logged, so strangers cannot fill the database.
 func (t *Trace) Refusals() []storage.Event {
 	if !t.refused || t.recorded {
 		return nil

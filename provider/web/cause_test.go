@@ -14,9 +14,9 @@ import (
 	"signet/storage"
 )
 
-// The log has the claims of a request without the parts that may hold secrets, on one
-// line, and bounded.
-func TestTrace_CleansWhatIsClaimed(t *testing.T) {
+// The log contains the unverified values of a request on one line, shortened, and without
+// the parts that may contain secrets.
+func TestTrace_CleansUnverifiedValues(t *testing.T) {
 	long := "https://app.example.com/" + strings.Repeat("a", 1000)
 	for claimed, want := range map[string]string{
 		"https://app.example.com/cb":                         "https://app.example.com/cb",
@@ -49,12 +49,12 @@ func TestTrace_CleansWhatIsClaimed(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", claimed, got, want)
 		}
 		if got := events[0].Detail["claimed_client_id"].(string); len(got) != 128 {
-			t.Errorf("the client as claimed has %d bytes", len(got))
+			t.Errorf("claimed_client_id: got %d bytes, want 128", len(got))
 		}
 	}
 }
 
-func TestCauseOf_NamesTheOutermost(t *testing.T) {
+func TestCauseOf_ReturnsOutermostCode(t *testing.T) {
 	inner := web.Because("inner", errors.New("why"))
 	for want, err := range map[string]error{
 		"inner":             fmt.Errorf("step: %w", inner),
@@ -73,12 +73,12 @@ func TestCauseOf_NamesTheOutermost(t *testing.T) {
 	}
 }
 
-// A refusal that concerns nobody known, or whose event a use case writes, or that is
-// our own failure, leaves no event.
-func TestTrace_LeavesNoEventOfStrangers(t *testing.T) {
-	for what, note := range map[string]func(*web.Trace){
-		"a stranger": func(trace *web.Trace) { trace.Refuse(errors.New("no")) },
-		"an event that is written": func(trace *web.Trace) {
+// There is no event for a refusal without a known client or user, for a refusal that the
+// use case has recorded, and for our own failure.
+func TestTrace_NoEventForUnknownCallers(t *testing.T) {
+	for name, note := range map[string]func(*web.Trace){
+		"an unknown caller": func(trace *web.Trace) { trace.Refuse(errors.New("no")) },
+		"an event that the use case has written": func(trace *web.Trace) {
 			trace.NoteClient("app")
 			trace.Refuse(errors.New("no"))
 			trace.MarkRecorded()
@@ -92,13 +92,14 @@ func TestTrace_LeavesNoEventOfStrangers(t *testing.T) {
 		trace := &web.Trace{}
 		note(trace)
 		if events := trace.Refusals(); len(events) != 0 {
-			t.Errorf("%s: events %+v", what, events)
+			t.Errorf("%s: events %+v", name, events)
 		}
 	}
 }
 
-// Ignored parameters are noted together with the claims of the request, which are noted once.
-func TestTrace_IgnoreNotesTheClaims(t *testing.T) {
+// Ignored parameters are logged together with the unverified values of the request. These
+// are logged only once.
+func TestTrace_IgnoreNotesUnverifiedValues(t *testing.T) {
 	var log strings.Builder
 	handler := web.Traced(slog.New(slog.NewJSONHandler(&log, nil)), nil, time.Now, nil, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		trace := web.TraceOf(r.Context())
@@ -113,10 +114,10 @@ func TestTrace_IgnoreNotesTheClaims(t *testing.T) {
 		`"ignored_client_id":"unknown"`, `"ignored_post_logout_redirect_uri":"unknown"`, `"claimed_client_id":"ap p"`, `"redirect_uri":"https://evil.example/bye"`,
 	} {
 		if strings.Count(log.String(), want) != 1 {
-			t.Errorf("the log has not once %s: %s", want, log.String())
+			t.Errorf("the log must contain %s once: %s", want, log.String())
 		}
 	}
 	if strings.Contains(log.String(), "ignored_state") || strings.Contains(log.String(), "secret") {
-		t.Errorf("the log has too much: %s", log.String())
+		t.Errorf("the log must contain neither ignored_state nor the query: %s", log.String())
 	}
 }

@@ -5,34 +5,34 @@ import (
 	"strings"
 )
 
-// How long browsers may keep the answer to a preflight, in seconds. Answers about origins of
-// clients are kept for a shorter time: an operator may remove an origin.
+// How long browsers may cache the answer to a preflight, in seconds. Answers about origins
+// of clients have a shorter time, because operators may remove an origin.
 const (
 	preflightOfAll     = "7200"
 	preflightOfClients = "600"
 )
 
-// PublicPreflight answers the preflight of a document that every page may read: for each
-// origin, with each header (Fetch standard, section "CORS-preflight fetch"). Tracing
-// libraries add headers of their own to every call.
+// PublicPreflight answers the preflight of a public document. It allows all origins and
+// all requested headers (Fetch standard, section "CORS-preflight fetch"), because tracing
+// libraries add their own headers to every call.
 func PublicPreflight(w http.ResponseWriter, r *http.Request) {
 	allowCall(w.Header(), r, "*", "GET, HEAD")
 	w.Header().Set("Access-Control-Max-Age", preflightOfAll)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// Preflight answers the preflight of a call that goes without cookies, for an origin that
-// the caller has checked: it may use these methods and whatever headers it asks for. They
-// give a page nothing that a program without a browser could not send.
+// Preflight answers the preflight of a call without cookies. It allows the methods and
+// all requested headers: without cookies, a page can do nothing that a program outside a
+// browser could not do. It does not check the origin.
 func Preflight(w http.ResponseWriter, r *http.Request, origin, methods string) {
 	allowCall(w.Header(), r, origin, methods)
 	w.Header().Set("Access-Control-Max-Age", preflightOfClients)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// PreflightWithCookies answers the preflight of a call that goes with cookies, for an
-// origin that the caller has checked. It may use the one method, JSON, the header X-CSRF,
-// and the headers by which a call is traced.
+// PreflightWithCookies answers the preflight of a call with cookies. It allows one method,
+// JSON, the header X-CSRF and the headers of tracing libraries. It does not check the
+// origin.
 func PreflightWithCookies(w http.ResponseWriter, r *http.Request, method string) {
 	h := w.Header()
 	h.Add("Vary", accessControlRequestHeaders)
@@ -49,9 +49,9 @@ func PreflightWithCookies(w http.ResponseWriter, r *http.Request, method string)
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// traceHeaders carry the ids of a trace and nothing else: W3C Trace Context and Baggage,
-// Zipkin's B3 in one header, and Sentry's own. A library that traces every call of a page
-// would break the calls of the first-party app without them.
+// traceHeaders contain only the ids of a trace: W3C Trace Context and Baggage, Zipkin's B3
+// in one header, and Sentry's header. Without them, a library that traces every call of a
+// page would break the calls of the first-party app.
 var traceHeaders = map[string]bool{"traceparent": true, "tracestate": true, "baggage": true, "b3": true, "sentry-trace": true}
 
 const accessControlRequestHeaders = "Access-Control-Request-Headers"
@@ -66,20 +66,21 @@ func allowCall(h http.Header, r *http.Request, origin, methods string) {
 	allowPrivateNetwork(h, r)
 }
 
-// allowPrivateNetwork: some browsers ask for leave when a page of the public internet
-// calls a host of a private network (Private Network Access, section 3.2). The
-// caller has checked the origin already.
+// allowPrivateNetwork permits a page of the public internet to call a host of a private
+// network, if the browser asks (Private Network Access, section 3.2). It does not check
+// the origin.
 func allowPrivateNetwork(h http.Header, r *http.Request) {
 	if r.Header.Get("Access-Control-Request-Private-Network") == "true" {
 		h.Set("Access-Control-Allow-Private-Network", "true")
 	}
 }
 
-// maxRequestedHeaders bounds the header names that are given back, in characters.
+// maxRequestedHeaders is the limit for the header names that an answer repeats, in
+// characters.
 const maxRequestedHeaders = 1024
 
-// requestedHeaderNames are the names that a preflight asks for, in lower case; none if they are
-// no list of names.
+// requestedHeaderNames returns the header names that a preflight asks for, in lower case.
+// It returns none if one name is invalid or all together are too long.
 func requestedHeaderNames(r *http.Request) []string {
 	var names []string
 	total := 0
@@ -98,7 +99,8 @@ func requestedHeaderNames(r *http.Request) []string {
 	return names
 }
 
-// isNotTokenChar reports whether a token cannot have the character (RFC 9110, section 5.6.2).
+// isNotTokenChar reports whether a character is not allowed in a token (RFC 9110, section
+// 5.6.2).
 func isNotTokenChar(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }

@@ -1,9 +1,11 @@
-// Package web is what every page and answer needs: the one table of answers
-// (answers.go) and its renderers, handlers that return their error, the security
-// headers, the cross-origin check, the strict reading of forms and JSON, and the
-// request's trace with its log line.
+// Package web has the parts that all pages and endpoints share: the one table of
+// answers (answers.go) and its renderers, handlers that return their error, the
+// security headers, the cross-origin check, strict parsers for forms and JSON, and
+// the trace of a request with its log line.
 //
-// A handler returns or answers, never both; the code that answers the request logs
-// its cause, once. The package does not know sessions, clients, requests or tokens: the
-// table knows their causes by the stable codes that Because gives errors.
+// A handler returns an error or answers the request, never both. The code that answers
+// the request logs the cause, once.
+//
+// The package does not know sessions, clients, requests or tokens. The table of answers
+// finds an error by the stable code that Because has added to it.
 package web

@@ -1,6 +1,6 @@
 package web
 
-// AnsweredCauses are those that the table knows.
+// AnsweredCauses returns all causes that have a row in the table.
 func AnsweredCauses() []string {
 	var causes []string
 	for _, rows := range answers {
@@ -11,7 +11,7 @@ func AnsweredCauses() []string {
 	return causes
 }
 
-// Answers reports whether the table knows the cause on that surface.
+// Answers reports whether the cause has a row on the surface.
 func (s Surface) Answers(cause string) bool {
 	_, known := answers[s][cause]
 	return known

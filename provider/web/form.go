@@ -12,19 +12,19 @@ import (
 	"signet/federation/foreign"
 )
 
-const maxBody = 64 << 10 // bytes; ParseForm alone would read ten megabytes
+const maxBody = 64 << 10 // bytes; the limit of ParseForm is ten megabytes
 
-// FormError is why a body or a query cannot be read as parameters. Its text may
-// be shown to the client.
+// FormError says why a body or a query cannot be read as parameters. Its text may be
+// shown to the client.
 type FormError struct {
 	Status int
 	Text   string
 }
 
-// Error is the text for the client.
+// Error returns the text for the client.
 func (e *FormError) Error() string { return e.Text }
 
-// answer to a body or query that cannot be read: the error knows it best.
+// answer returns the answer to a request with this error. The table has no row for it.
 func (e *FormError) answer(s Surface) Answer {
 	code := "invalid_request"
 	if e.Status == http.StatusUnsupportedMediaType && s != OAuth { // RFC 6749, section 5.2, has no code for it
@@ -33,15 +33,16 @@ func (e *FormError) answer(s Surface) Answer {
 	return Answer{Status: e.Status, Code: code, Text: e.Text}
 }
 
-// formType is the media type of a form. It has no parameters: what a client sends as
-// such decides nothing, and the values are UTF-8 in any case (RFC 6749, appendix B).
+// formType is the media type of a form. It has no parameters: values are always UTF-8 (RFC
+// 6749, appendix B), and parameters that a client sends are ignored.
 const formType = "application/x-www-form-urlencoded"
 
-// PostForm reads a form body strictly: form content type, at most 64 KiB, each
-// parameter once (but those named in repeatable), valid UTF-8 without NUL, no
-// parameter in the query. Empty values count as absent (RFC 6749, section 3.2), and an
-// empty body is a form without parameters, whatever its type.
-// It leaves the result in r.Form and r.PostForm too, for the library.
+// PostForm reads a form body strictly: the content type of a form, at most 64 KiB, each
+// parameter once (except those in repeatable), valid UTF-8 without NUL, and no parameter
+// in the query. Empty values count as absent (RFC 6749, section 3.2). An empty body is a
+// form without parameters, even with another content type.
+//
+// PostForm also stores the result in r.Form and r.PostForm, for the library. *FormError.
 func PostForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url.Values, error) {
 	if len(r.Header.Values("Content-Type")) > 1 {
 		return nil, &FormError{http.StatusBadRequest, "more than one Content-Type header"}
@@ -74,11 +75,11 @@ func PostForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url
 
 var notUTF8Form = &FormError{http.StatusUnsupportedMediaType, "send the parameters as application/x-www-form-urlencoded in UTF-8"}
 
-// IsForm reports whether the body says of itself that it is a form.
+// IsForm reports whether the Content-Type is that of a form.
 func IsForm(r *http.Request) bool { return mediaType(r) == formType }
 
-// mediaType is what the body says of itself, without parameters, in lower case. One
-// whose parameters cannot be read counts all the same.
+// mediaType returns the media type of the Content-Type in lower case, without parameters.
+// Malformed parameters are ignored.
 func mediaType(r *http.Request) string {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
@@ -94,8 +95,8 @@ func charsetOf(r *http.Request) string {
 
 func isUTF8(charset string) bool { return charset == "" || charset == "utf-8" || charset == "utf8" }
 
-// extendsASCII knows the charsets that HTTP libraries name by default and whose letters
-// of ASCII are those of UTF-8.
+// extendsASCII reports whether ASCII text has the same bytes in the charset and in UTF-8.
+// It knows the charsets that HTTP libraries send by default.
 func extendsASCII(charset string) bool {
 	return slices.Contains([]string{"us-ascii", "iso-8859-1", "windows-1252"}, charset)
 }
@@ -111,7 +112,8 @@ func isASCII(values url.Values) bool {
 	return true
 }
 
-// CheckParameters refuses what two readers could read in two ways, and removes empty values.
+// CheckParameters removes empty values and refuses parameters that two parsers could read
+// differently: repeated ones, and text that is not UTF-8 or contains NUL. *FormError.
 func CheckParameters(values url.Values, repeatable ...string) error {
 	for name, list := range values {
 		list = slices.DeleteFunc(list, func(v string) bool { return v == "" })
@@ -130,7 +132,7 @@ func CheckParameters(values url.Values, repeatable ...string) error {
 	return nil
 }
 
-// Form reads the form of a page: like PostForm, as an error page.
+// Form reads the form of a page, with the rules of PostForm. The error is a *Problem.
 func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	values, err := PostForm(w, r)
 	if e, ok := errors.AsType[*FormError](err); ok {
@@ -139,8 +141,8 @@ func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	return values, err
 }
 
-// FormWithFields is Form for a page whose form has these fields: one that is not asked for
-// was not typed there.
+// FormWithFields is Form for a form that has only these fields. Any other field is
+// refused, because it does not come from our page.
 func FormWithFields(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
 	values, err := Form(w, r)
 	if err != nil {

@@ -2,13 +2,14 @@ package web
 
 import "net/http"
 
-// CloseAmbiguous ends the connection after every request whose length two readers can read in
-// two ways, so that nothing behind it is taken for a request (RFC 9112, section 6.1).
+// CloseAmbiguous closes the connection after every request of possibly ambiguous length,
+// so that no remainder of it is read as the next request (RFC 9112, section 6.1).
 //
-// Those are chunked requests, since net/http removes the Content-Length that may have
-// stood beside Transfer-Encoding, and requests of HTTP/1.0, since it removes their
-// Transfer-Encoding. Browsers and clients send neither, so the rule asks no more than
-// what can be seen here. Requests of HTTP/2 are framed by the protocol.
+// Chunked requests are ambiguous, because net/http removes a Content-Length that stood
+// beside Transfer-Encoding. So are HTTP/1.0 requests, because net/http removes their
+// Transfer-Encoding. A handler cannot see whether the removed header existed, so the rule
+// covers all such requests; browsers and clients do not send them. HTTP/2 has framing of
+// its own.
 func CloseAmbiguous(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ProtoMajor < 2 && (len(r.TransferEncoding) > 0 || !r.ProtoAtLeast(1, 1)) {

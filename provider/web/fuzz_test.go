@@ -11,8 +11,9 @@ import (
 	"signet/provider/web"
 )
 
-// FuzzForwardedFor: behind a trusted proxy the client's address is one that the header
-// names, and no proxy's unless there is no other; from any other peer it is the peer's.
+// FuzzForwardedFor: behind a trusted proxy, the client's address is one from the header,
+// and a proxy's address only if there is no other. From any other peer it is the address
+// of the peer.
 func FuzzForwardedFor(f *testing.F) {
 	for _, seed := range []string{
 		"192.0.2.9", "203.0.113.1, 10.0.0.2", "10.0.0.3", "::1", "::ffff:192.0.2.9", "fe80::1%eth0", "192.0.2.9:80", "[2001:db8::1]", "unknown", ",", " 192.0.2.9 ,x",
@@ -34,7 +35,7 @@ func FuzzForwardedFor(f *testing.F) {
 			case err != nil || address.Is4In6() || address.Zone() != "" || address.String() != got:
 				t.Fatalf("%q gives the address %q", header, got)
 			case !trusted && got != "192.0.2.1":
-				t.Fatalf("a stranger chose %q", got)
+				t.Fatalf("an untrusted peer set the address %q", got)
 			}
 		}
 	})

@@ -8,18 +8,18 @@ import (
 	"sync/atomic"
 )
 
-// Gate lets only so many in at once. Behind it each would take longer and all of
-// them more memory; the surplus is better turned away while that costs nothing.
+// Gate limits how many requests are served at once. More at once would make each of them
+// slower and need more memory. It is better to refuse a request early, when that is cheap.
 type Gate struct {
 	limit   int64
 	inside  atomic.Int64
 	refused atomic.Int64
 }
 
-// NewGate makes a gate for at most so many.
+// NewGate makes a gate for at most so many requests at once.
 func NewGate(most int) *Gate { return &Gate{limit: int64(most)} }
 
-// Pass runs work inside the gate, or reports that there is no room.
+// Pass runs work and returns true. At the limit it returns false and does not run work.
 func (g *Gate) Pass(work func()) bool {
 	defer g.inside.Add(-1)
 	if g.inside.Add(1) > g.limit {
@@ -30,10 +30,10 @@ func (g *Gate) Pass(work func()) bool {
 	return true
 }
 
-// TakeRefused gives how many were turned away since it was last asked.
+// TakeRefused returns the number of refused requests since the last call.
 func (g *Gate) TakeRefused() int64 { return g.refused.Swap(0) }
 
-// NetworkGate is a Gate of which each network of clients takes only a part.
+// NetworkGate is a Gate with a second limit for each network of clients.
 type NetworkGate struct {
 	*Gate
 	most   int
@@ -41,12 +41,14 @@ type NetworkGate struct {
 	inside map[string]int
 }
 
-// NewNetworkGate makes a gate for at most so many, of one network at most share.
+// NewNetworkGate makes a gate for at most so many requests at once, and at most share of
+// them from one network.
 func NewNetworkGate(most, share int) *NetworkGate {
 	return &NetworkGate{Gate: NewGate(most), most: share, inside: map[string]int{}}
 }
 
-// Pass runs work inside the gate, or reports that there is no room for that network.
+// Pass runs work and returns true. At one of the two limits it returns false and does not
+// run work.
 func (s *NetworkGate) Pass(network string, work func()) bool {
 	if !s.take(network) {
 		s.refused.Add(1)
@@ -74,9 +76,9 @@ func (s *NetworkGate) leave(network string) {
 	}
 }
 
-// BufferBody takes in the body as far as any handler would read it: 64 KiB. What
-// ends it early, the limit or a peer that hangs up, meets whoever reads it next. The
-// length of a body in chunks is known then: nothing in chunks is no body.
+// BufferBody reads the body, up to the 64 KiB that handlers accept. If the limit or a
+// broken connection ends the body early, the next reader gets that error. For a chunked
+// body it sets r.ContentLength, so that an empty chunked body counts as no body.
 func BufferBody(w http.ResponseWriter, r *http.Request) {
 	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	r.Body = io.NopCloser(&bufferedBody{*bytes.NewReader(content), err})
@@ -85,13 +87,13 @@ func BufferBody(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bufferedBody gives what was read, then the error that ended it.
+// bufferedBody returns the bytes that were read, then the error that ended the body.
 type bufferedBody struct {
 	bytes.Reader
 	err error
 }
 
-// Read gives the remembered error in place of io.EOF, if there was one.
+// Read returns the stored error instead of io.EOF, if there is one.
 func (b *bufferedBody) Read(p []byte) (int, error) {
 	n, err := b.Reader.Read(p)
 	if err == io.EOF && b.err != nil {

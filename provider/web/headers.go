@@ -8,8 +8,9 @@ const (
 	otherPolicy = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-// Headers sets what every answer carries, 404s and redirects included. no-store
-// is the default: what may be cached (discovery, JWKS, static files) says so itself.
+// Headers sets the headers of all answers, including 404s and redirects. The default is
+// no-store. Handlers of content that may be cached (discovery, JWKS, static files) set
+// Cache-Control themselves.
 func Headers(https bool, next http.Handler) http.Handler {
 	common := map[string]string{
 		"Cache-Control":              "no-store",
@@ -22,8 +23,8 @@ func Headers(https bool, next http.Handler) http.Handler {
 	if https {
 		common["Strict-Transport-Security"] = "max-age=31536000"
 	}
-	// All requests share the values: Set and Add of http.Header replace them and never
-	// write into them.
+	// All requests share the value slices. That is safe: Set of http.Header replaces a
+	// slice, and Add must allocate a new one because these have no spare capacity.
 	type header struct {
 		name  string // canonical
 		value []string

@@ -10,7 +10,7 @@ import (
 	"signet/federation/foreign"
 )
 
-// FormOrJSON serves a path that takes the form of a page and the JSON of an app.
+// FormOrJSON serves a path that accepts both the form of a page and the JSON of an app.
 func FormOrJSON(form, app http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if IsJSON(r) {
@@ -21,16 +21,16 @@ func FormOrJSON(form, app http.Handler) http.Handler {
 	})
 }
 
-// IsJSON reports whether the body says of itself that it is JSON.
+// IsJSON reports whether the Content-Type is that of JSON.
 func IsJSON(r *http.Request) bool {
 	return mediaType(r) == "application/json"
 }
 
-// PostJSON reads a body strictly: no body at all, or one JSON object of at most 64
-// KiB, of these members and no others, each once, its name written exactly so and
-// its value a string. Content type application/json in UTF-8, no parameter in the
-// query. Without members the body says nothing, and one that is no JSON is not looked at.
-// *FormError.
+// PostJSON reads a JSON body strictly: the content type application/json in UTF-8, no
+// parameter in the query, and one JSON object of at most 64 KiB with only these members.
+// Each member may occur once, its name must match exactly, and its value is a string. An
+// empty body is valid too. If no members are allowed, a body of another content type is
+// ignored. *FormError.
 func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[string]string, error) {
 	if r.URL.RawQuery != "" {
 		return nil, &FormError{http.StatusBadRequest, "send members in the body, not parameters in the query"}
@@ -51,7 +51,7 @@ func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[st
 	return readObject(body, members)
 }
 
-// readObject reads one flat object of these members.
+// readObject reads one flat JSON object with only these members.
 func readObject(body []byte, members []string) (map[string]string, error) {
 	all, err := foreign.ReadObject(body)
 	if err != nil {

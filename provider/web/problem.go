@@ -7,20 +7,20 @@ import (
 	"signet/templates"
 )
 
-// Problem is an error that a person is told as a page.
+// Problem is an error that is answered with a page.
 type Problem struct {
 	Status     int
-	Code       string // stable, in the page's text
+	Code       string // stable; the page shows it
 	Title      string
-	Text       string // what happened and what to do
+	Text       string // says what happened and how to continue
 	Detail     []templates.Difference
-	StartURL   string // where the way on leads; "" for no link
+	StartURL   string // target of the link below the text; "" for no link
 	StartText  string // "": see linkTextFor
 	RetryAfter int    // seconds, for 429 and 503
-	Cause      error  // for the log only
+	Cause      error  // only for the log
 }
 
-// Error is for the log: the code and the cause.
+// Error returns the code and the cause, for the log.
 func (p *Problem) Error() string {
 	if p.Cause != nil {
 		return p.Code + ": " + p.Cause.Error()
@@ -28,11 +28,11 @@ func (p *Problem) Error() string {
 	return p.Code
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (p *Problem) Unwrap() error { return p.Cause }
 
-// linkTextFor names the way on of an error page by where it leads. Only a way that begins a
-// sign-in anew starts anything again: from the other pages it leads back to one of them.
+// linkTextFor returns the text of the link on an error page. Only links that begin a new
+// sign-in say "start again". All other links lead back to a page of ours.
 func (s *Site) linkTextFor(to string) string {
 	path, ours := strings.CutPrefix(to, s.Base)
 	switch path, _, _ = strings.Cut(path, "?"); {
@@ -44,8 +44,8 @@ func (s *Site) linkTextFor(to string) string {
 	return "Start again"
 }
 
-// StaleForm is the page for a form that was made for another moment: another user
-// signed in, the session ended, or it lay open for too long.
+// StaleForm is the page for a form that is out of date: another user has signed in, the
+// session has ended, or the form was open for too long.
 func StaleForm(startURL string, cause error) *Problem {
 	return &Problem{
 		Status: http.StatusConflict, Code: "stale_form", Title: "This page is out of date",

@@ -12,8 +12,8 @@ import (
 	"signet/templates"
 )
 
-// TestProblem_WayOnIsNamedByWhereItLeads: nothing is started again but a sign-in.
-func TestProblem_WayOnIsNamedByWhereItLeads(t *testing.T) {
+// Only a link that begins a new sign-in says "start again".
+func TestProblem_LinkTextFitsTarget(t *testing.T) {
 	for _, base := range []string{"", "/auth"} {
 		issuer, err := url.Parse("https://id.example.com" + base)
 		if err != nil {
@@ -39,7 +39,7 @@ func TestProblem_WayOnIsNamedByWhereItLeads(t *testing.T) {
 				w := httptest.NewRecorder()
 				site.Fail(w, httptest.NewRequest(http.MethodGet, base+"/", nil), &web.Problem{Status: http.StatusConflict, Code: "x", Title: "X", StartURL: base + path, StartText: named})
 				if !strings.Contains(w.Body.String(), ">"+text+"</a>") {
-					t.Errorf("a way to %s%s, named %q: want %q in\n%s", base, path, named, text, w.Body)
+					t.Errorf("link to %s%s with StartText %q: want the text %q in\n%s", base, path, named, text, w.Body)
 				}
 			}
 		}

@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// Route is one row of the list of everything that the provider serves. Each room gives
-// its rows; the root joins them. The router, the tests that walk over all paths and
-// docs/routes.md are made of that one list.
+// Route is one row in the list of all paths that the provider serves. Each package returns
+// its own rows, and package provider joins them. The router, the tests of all paths and
+// docs/routes.md are made from this one list.
 type Route struct {
 	Methods       string // separated by "|"; HEAD only where GET changes nothing, see Router
 	Path          string // below the issuer: a pattern of http.ServeMux without a method
 	Policy        Policy
 	Handler       http.Handler
-	Specification string // and section; "" for a path of our own
-	Room          string // the package below provider that serves it; set by the root
-	AtHostRoot    bool   // the path stands at the root of the host, not below the issuer
-	ForPeople     Link   // the page that does the same for a person; the zero value for none
+	Specification string // with section; "" for a path that no specification defines
+	Room          string // the package below provider that serves the path; set by package provider
+	AtHostRoot    bool   // the path is at the root of the host, not below the issuer
+	ForPeople     Link   // the page where people can do the same; may be zero
 }
 
 // Link is a link to a page of ours.
@@ -25,7 +25,7 @@ type Link struct {
 	Text string
 }
 
-// Policy says for whom a path is, and what holds there before its handler runs.
+// Policy names the callers of a path and the rules that apply before its handler runs.
 type Policy string
 
 // The policies. Their rules are in Policies.
@@ -57,9 +57,9 @@ var Policies = []struct {
 	{FilePolicy, "a file with a name that browsers know, such as the icon. It may be cached for a day."},
 }
 
-// IsPage reports whether people see the answers: a wrong method is told on a page then,
-// and as JSON otherwise.
+// IsPage reports whether people see the answers. If so, the answer to a wrong method is a
+// page, otherwise JSON.
 func (p Policy) IsPage() bool { return p == PagePolicy || p == EntryPagePolicy }
 
-// MethodList gives the methods of the row.
+// MethodList returns the methods of the row.
 func (r Route) MethodList() []string { return strings.Split(r.Methods, "|") }

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Router serves each path by its methods. It matches the path first and the method
-// second, so that a wrong method at a known path is 405 with Allow (RFC 9110,
-// section 15.5.6), and a path that does not exist is for NotFound.
+// Router finds the handler of a request. It matches the path first and the method second:
+// a wrong method at a known path is 405 with Allow (RFC 9110, section 15.5.6), and an
+// unknown path gets the handler of NotFound.
 //
-// A pattern is "METHOD|METHOD /path"; the path is one of http.ServeMux. HEAD is
-// answered only at patterns that name it. The standard library would run the handler
-// of GET for every HEAD, and some of ours act: one ends a session, one finishes a
-// sign-in at an upstream. Name HEAD only where GET changes nothing.
+// A pattern is "METHOD|METHOD /path", with a path of http.ServeMux. HEAD is answered only
+// if the pattern contains it. The standard library would run the GET handler for HEAD, but
+// some of our GET handlers change something: one ends a session, another finishes a
+// sign-in at an upstream. Add HEAD to a pattern only if GET changes nothing.
 type Router struct {
 	mux   *http.ServeMux
 	paths map[string]*methods
@@ -20,22 +20,22 @@ type Router struct {
 	api   MethodRefusal
 }
 
-// MethodRefusal answers 405. The header Allow is set already; allow is its value.
+// MethodRefusal answers 405. The router has already set the header Allow to allow.
 type MethodRefusal func(w http.ResponseWriter, r *http.Request, allow string)
 
-// NewRouter makes a router without routes. page answers wrong methods at the paths of
-// pages, api at the others.
+// NewRouter makes a router without routes. page answers wrong methods at paths of pages,
+// api at all other paths.
 func NewRouter(page, api MethodRefusal) *Router {
 	return &Router{mux: http.NewServeMux(), paths: map[string]*methods{}, page: page, api: api}
 }
 
-// Page adds a route for people: a wrong method at its path is a page.
+// Page adds a route for people: the answer to a wrong method is a page.
 func (t *Router) Page(pattern string, h http.Handler) { t.add(pattern, h, t.page) }
 
-// API adds a route for programs: a wrong method at its path is JSON.
+// API adds a route for programs: the answer to a wrong method is JSON.
 func (t *Router) API(pattern string, h http.Handler) { t.add(pattern, h, t.api) }
 
-// Add adds a row of the list, its path as it stands.
+// Add adds a row of the list. It uses the path as it is and adds no prefix.
 func (t *Router) Add(r Route) {
 	refuse := t.api
 	if r.Policy.IsPage() {
@@ -44,11 +44,11 @@ func (t *Router) Add(r Route) {
 	t.add(r.Methods+" "+r.Path, r.Handler, refuse)
 }
 
-// Subtree adds everything under a prefix that ends with a slash. Its handler decides
-// about methods itself.
+// Subtree adds all paths below a prefix that ends with a slash. The handler checks the
+// method itself.
 func (t *Router) Subtree(prefix string, h http.Handler) { t.mux.Handle(prefix, h) }
 
-// NotFound adds the answer to all paths that have no route.
+// NotFound adds the handler of all paths that have no route.
 func (t *Router) NotFound(h http.HandlerFunc) { t.mux.Handle("/", h) }
 
 func (t *Router) add(pattern string, h http.Handler, refuse MethodRefusal) {
@@ -74,8 +74,8 @@ func (t *Router) add(pattern string, h http.Handler, refuse MethodRefusal) {
 	}
 }
 
-// ServeHTTP notes in the request's trace which path it took, as the route has it: that
-// is what requests are counted by, however many paths there are.
+// ServeHTTP serves the request and notes the path pattern of its route in the trace.
+// Metrics are counted by pattern, because the number of paths has no limit.
 func (t *Router) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if trace := TraceOf(r.Context()); trace.route == "" {
@@ -105,8 +105,8 @@ func (m *methods) handlerOf(name string) http.Handler {
 	return nil
 }
 
-// ServeHTTP passes the request to the handler of its method; 405 and the Allow header if there
-// is none (RFC 9110, section 15.5.6).
+// ServeHTTP runs the handler of the method. If there is none, it answers 405 with Allow
+// (RFC 9110, section 15.5.6).
 func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h := m.handlerOf(r.Method); h != nil {
 		h.ServeHTTP(w, r)
@@ -121,11 +121,12 @@ func (m *methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m.refuse(w, r, allow)
 }
 
-// withoutCookies serves HEAD: it lets no cookie through, neither a new one nor a removal.
+// withoutCookies serves HEAD. It removes Set-Cookie from the answer, whether the header
+// sets a cookie or deletes one.
 func withoutCookies(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(&cookieRemover{ResponseWriter: w}, r)
-		w.Header().Del("Set-Cookie") // of an answer that wrote nothing
+		w.Header().Del("Set-Cookie") // if the handler has written nothing
 	})
 }
 
@@ -137,7 +138,7 @@ func (w *cookieRemover) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// Write sends no cookie, whether or not WriteHeader was called.
+// Write removes the cookies too, in case WriteHeader was not called.
 func (w *cookieRemover) Write(b []byte) (int, error) {
 	w.Header().Del("Set-Cookie")
 	return w.ResponseWriter.Write(b)

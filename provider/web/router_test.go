@@ -8,9 +8,9 @@ import (
 	"signet/provider/web"
 )
 
-// HEAD sets no cookie, whether its handler writes or not, and takes none from the other
-// methods of its pattern, in whatever order they are named.
-func TestRouter_OnlyHeadIsWithoutCookies(t *testing.T) {
+// HEAD sets no cookie, whether its handler writes or not. The other methods of the pattern
+// keep their cookies, whether they are before or after HEAD.
+func TestRouter_OnlyHEADDropsCookies(t *testing.T) {
 	refuse := func(w http.ResponseWriter, _ *http.Request, _ string) { w.WriteHeader(http.StatusMethodNotAllowed) }
 	router := web.NewRouter(refuse, refuse)
 	for path, write := range map[string]func(http.ResponseWriter){

@@ -11,7 +11,7 @@ import (
 	"signet/templates"
 )
 
-// Site renders pages and refuses what no page accepts.
+// Site renders pages, turns errors into pages, and refuses forms of other origins.
 type Site struct {
 	Base   string // the issuer's path: "" or "/auth"
 	Issuer *url.URL
@@ -19,8 +19,8 @@ type Site struct {
 	cross  *http.CrossOriginProtection
 }
 
-// NewSite makes the site of an issuer. Form posts are accepted from the issuer's
-// own origin only, whatever a proxy made of the Host header.
+// NewSite makes the site of an issuer. It accepts form posts only from the issuer's own
+// origin, even if a proxy has changed the Host header.
 func NewSite(issuer *url.URL, pages *templates.Pages) (*Site, error) {
 	cross := http.NewCrossOriginProtection()
 	if err := cross.AddTrustedOrigin(issuer.Scheme + "://" + issuer.Host); err != nil {
@@ -29,11 +29,11 @@ func NewSite(issuer *url.URL, pages *templates.Pages) (*Site, error) {
 	return &Site{Base: issuer.Path, Issuer: issuer, pages: pages, cross: cross}, nil
 }
 
-// Handler serves a page or a form. It answers, or returns why not.
+// Handler serves a page or a form. It answers the request or returns an error, not both.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
-// Page adapts a handler: a cross-origin POST is refused before it runs, and an
-// error it returns becomes a page.
+// Page adapts a handler. A cross-origin POST is refused before the handler runs, and an
+// error of the handler becomes a page.
 func (s *Site) Page(h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.checkOrigin(r); err != nil {
@@ -49,24 +49,25 @@ func (s *Site) Page(h Handler) http.Handler {
 	})
 }
 
-var errOrigin = errors.New("the Origin header names another origin than the issuer")
+var errOrigin = errors.New("the Origin header differs from the issuer's origin")
 
-// checkOrigin refuses a form that another origin has sent. Engines that send
-// Sec-Fetch-Site are judged by it. Of the others an Origin must be the issuer's,
-// scheme and port included: the standard library would compare its host with the
-// one that the request names, which lets in the http twin of an https issuer and
-// whoever can set both. Engines that send neither are told apart by tickets.
+// checkOrigin refuses a form from another origin. If the browser sends Sec-Fetch-Site,
+// that header decides. Otherwise the Origin header must be the issuer's origin, including
+// scheme and port. The standard library would only compare the host of Origin with the
+// Host header, so it would accept the http origin of an https issuer, and any caller that
+// can set both headers. If a browser sends neither header, only the ticket of the form
+// protects it.
 func (s *Site) checkOrigin(r *http.Request) error {
 	origin := r.Header.Get("Origin")
-	old := r.Header.Get("Sec-Fetch-Site") == "" && origin != ""
-	if old && r.Method == http.MethodPost && origin != s.Issuer.Scheme+"://"+s.Issuer.Host {
+	onlyOrigin := r.Header.Get("Sec-Fetch-Site") == "" && origin != ""
+	if onlyOrigin && r.Method == http.MethodPost && origin != s.Issuer.Scheme+"://"+s.Issuer.Host {
 		return errOrigin
 	}
 	return s.cross.Check(r)
 }
 
-// CrossOriginPage adapts a handler that does without the cross-origin check: the protocol
-// lets other sites send people there, by GET and by POST.
+// CrossOriginPage adapts a handler without the cross-origin check, for pages to which the
+// protocol lets other sites send people, by GET and by POST.
 func (s *Site) CrossOriginPage(h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -75,7 +76,7 @@ func (s *Site) CrossOriginPage(h Handler) http.Handler {
 	})
 }
 
-// Fail answers with the page of an error.
+// Fail answers with the page of an error and notes the error in the trace.
 func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := asProblem(err)
 	a := Answer{Status: p.Status, RetryAfter: p.RetryAfter}
@@ -83,7 +84,8 @@ func (s *Site) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	s.writeProblem(w, r, p, a)
 }
 
-// failAsPage tells a person the answer that programs get as JSON.
+// failAsPage shows the answer as a page. Programs would get it as JSON. The trace must
+// contain the error already.
 func (s *Site) failAsPage(w http.ResponseWriter, r *http.Request, a Answer, err error) {
 	if a.Status >= http.StatusInternalServerError {
 		s.writeProblem(w, r, asProblem(err), a)
@@ -92,7 +94,7 @@ func (s *Site) failAsPage(w http.ResponseWriter, r *http.Request, a Answer, err 
 	s.writeProblem(w, r, s.notForBrowsers(a, Link{}, err), a)
 }
 
-// writeProblem writes the page of a problem. The trace knows the cause already.
+// writeProblem writes the page of a problem. It does not note the error in the trace.
 func (s *Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, a Answer) {
 	trace := TraceOf(r.Context())
 	trace.Note("code", p.Code)
@@ -109,8 +111,8 @@ func (s *Site) writeProblem(w http.ResponseWriter, r *http.Request, p *Problem, 
 	}
 }
 
-// asProblem finds the page for any error. People learn the reference of an internal
-// error, the log learns its cause.
+// asProblem returns the page for any error. For an internal error the page only shows the
+// reference; the cause is in the log.
 func asProblem(err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
@@ -119,7 +121,7 @@ func asProblem(err error) *Problem {
 	return &Problem{Status: a.Status, Code: a.Code, Title: a.Title, Text: a.Text, RetryAfter: a.RetryAfter, Cause: err}
 }
 
-// NotFound is the page for a path that leads nowhere.
+// NotFound is the page for a path without a route.
 func (s *Site) NotFound() *Problem {
 	return &Problem{
 		Status: http.StatusNotFound, Code: "not_found", Title: "Page not found",
@@ -128,9 +130,9 @@ func (s *Site) NotFound() *Problem {
 	}
 }
 
-// NotForBrowsers is the page for a person who has opened an address that programs call by
-// another method. instead is the page that does the same for people; the zero value
-// leads to the start page.
+// NotForBrowsers is the page for a person at an address that is only for programs. instead
+// is the page where people can do the same; if it is zero, the link leads to the start
+// page.
 func (s *Site) NotForBrowsers(instead Link, cause error) *Problem {
 	return s.notForBrowsers(Answer{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed"}, instead, cause)
 }
@@ -144,7 +146,7 @@ func (s *Site) notForBrowsers(a Answer, instead Link, cause error) *Problem {
 	}
 }
 
-// AmbiguousPath is the page for an address that two readers could read differently.
+// AmbiguousPath is the page for an address that two parsers could read differently.
 func (s *Site) AmbiguousPath(cause error) *Problem {
 	return &Problem{
 		Status: http.StatusBadRequest, Code: "invalid_request", Title: "This address cannot be read",
@@ -158,19 +160,19 @@ func (s *Site) Show(w http.ResponseWriter, page templates.Page) error {
 	return s.write(w, http.StatusOK, page, ownReferrer)
 }
 
-// ShowStatus answers with a page under another status: a form shown again.
+// ShowStatus answers with a page and another status, for a form that is shown again.
 func (s *Site) ShowStatus(w http.ResponseWriter, status int, page templates.Page) error {
 	return s.write(w, status, page, ownReferrer)
 }
 
-// ShowSecretURL is ShowStatus for a page whose address holds a secret: no request that
-// the page makes names more of it than our origin.
+// ShowSecretURL is ShowStatus for a page that has a secret in its address. The requests of
+// the page send only our origin as Referer, never the address.
 func (s *Site) ShowSecretURL(w http.ResponseWriter, status int, page templates.Page) error {
 	return s.write(w, status, page, "strict-origin")
 }
 
-// ownReferrer: no-referrer would make browsers send "Origin: null" with our own
-// forms; to other origins this sends as little.
+// ownReferrer sends no Referer to other origins, like no-referrer. But no-referrer would
+// make browsers send "Origin: null" with our own forms.
 const ownReferrer = "same-origin"
 
 func (s *Site) write(w http.ResponseWriter, status int, page templates.Page, referrer string) error {
@@ -182,18 +184,19 @@ func (s *Site) write(w http.ResponseWriter, status int, page templates.Page, ref
 	w.Header().Set("Content-Security-Policy", pagePolicy)
 	w.Header().Set("Referrer-Policy", referrer)
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // a person who left is no error of ours
+	_, _ = w.Write(body.Bytes()) // if the browser has closed the connection, there is nothing to do
 	return nil
 }
 
-// Common is what every page of this site shows.
+// Common returns the fields that all pages of this site share.
 func (s *Site) Common() templates.Common {
 	return templates.Common{Base: s.Base, Issuer: s.Issuer.Host}
 }
 
-// ContinueTo answers a form with 200 and a Refresh to a path of ours, plus a link
-// for those whose browser waits: Chromium applies form-action to every redirect
-// that follows a form, so only a later GET may leave for another origin.
+// ContinueTo answers a form with 200 and a Refresh to a path of ours. The page has a link
+// in case the browser does not follow the Refresh. A redirect would not do: Chromium
+// applies form-action to all redirects after a form, so only a later GET may lead to
+// another origin.
 func (s *Site) ContinueTo(w http.ResponseWriter, path string) error {
 	if err := checkAddressLength(path); err != nil {
 		return err
@@ -202,7 +205,8 @@ func (s *Site) ContinueTo(w http.ResponseWriter, path string) error {
 	return s.Show(w, templates.Continue{Common: s.Common(), URL: path})
 }
 
-// SeeOther sends a GET on, also after a POST (303: the body is never sent again).
+// SeeOther redirects with 303: the browser follows with GET, even after a POST, and does
+// not send the body again.
 func SeeOther(w http.ResponseWriter, location string) error {
 	if err := checkAddressLength(location); err != nil {
 		return err

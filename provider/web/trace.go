@@ -17,30 +17,30 @@ import (
 	"signet/storage"
 )
 
-// Trace is what is known of one HTTP request for its log line and its events. It
-// belongs to the goroutine that serves the request.
+// Trace collects the facts about one HTTP request for its log line and its events. It is
+// not safe for concurrent use: it belongs to the goroutine that serves the request.
 type Trace struct {
-	ID      string // random; shown on error pages as the reference
-	Address string // the client's address, as far as it can be trusted
+	ID      string // random; error pages show it as the reference
+	Address string // IP address of the client, see ClientAddress
 	Agent   string
 
-	site  *Site // that tells people what programs are told as JSON; nil outside a front
+	site  *Site // shows people a page where programs get JSON; nil in tests without one
 	route string
 	attrs []slog.Attr
 	began time.Time
 
-	requester party  // the client and user that ask
-	presented party  // whose grant they ask with
-	cause     string // of the refusal or failure; "" for none
+	requester party  // the client and user that send the request
+	presented party  // the grant of the code or token in the request
+	cause     string // stable code of the refusal or failure; "" if there is none
 	refused   bool
-	recorded  bool // the refusal's event, by a use case
+	recorded  bool // the use case has taken care of the event, see MarkRecorded
 
-	claimedClient, claimedRedirect string // as the request has them, for a refusal
-	claimsNoted                    bool   // in the log line
+	claimedClient, claimedRedirect string // unverified, as in the request
+	claimsNoted                    bool   // they are in the log line already
 }
 
-// party names the rows that the event of a refusal is about. Each request has two of
-// them, and most requests no event: they are smaller than two storage.Event.
+// party has the ids for the event of a refusal. Each request has two parties, but most
+// requests write no event, so party is kept smaller than storage.Event.
 type party struct{ userID, clientID, sessionID, grantID, connector string }
 
 func (p party) event() storage.Event {
@@ -49,8 +49,8 @@ func (p party) event() storage.Event {
 
 type traceKey struct{}
 
-// TraceOf gives the trace of a request that came in through Traced. Outside one
-// it gives an empty trace, so that callers need not ask.
+// TraceOf returns the trace of a request that Traced serves. In any other context it
+// returns an empty trace, so that callers need no check.
 func TraceOf(ctx context.Context) *Trace {
 	if t, ok := ctx.Value(traceKey{}).(*Trace); ok {
 		return t
@@ -58,28 +58,30 @@ func TraceOf(ctx context.Context) *Trace {
 	return &Trace{}
 }
 
-// ShowPagesOf notes the site that answers people at the paths of programs, see WantsPage.
+// ShowPagesOf sets the site that renders pages for people at paths for programs, see
+// WantsPage.
 func (t *Trace) ShowPagesOf(site *Site) { t.site = site }
 
-// Note adds a key to the request's log line. Never a token, code, secret or cookie.
+// Note adds a key to the request's log line. The value must never be a token, code, secret
+// or cookie. An empty value is left out.
 func (t *Trace) Note(key, value string) {
 	if value != "" {
 		t.attrs = append(t.attrs, slog.String(key, value))
 	}
 }
 
-// Origin tells storage where an act came from.
+// Origin returns the origin of an act, for its event in storage.
 func (t *Trace) Origin() storage.Origin {
 	return storage.Origin{RequestID: t.ID, Address: t.Address, Agent: t.Agent}
 }
 
-// By tells storage where an act came from, and when it was done.
+// By returns the origin and the time of an act, for its event in storage.
 func (t *Trace) By(at time.Time) storage.By { return storage.By{From: t.Origin(), At: at} }
 
-// Traced gives each request its trace and writes one log line when it is
-// answered. A panic is logged with its stack, and the process lives; broken
-// answers for the handler, unless that has begun to. Query strings are never
-// logged: they carry codes, states and hints.
+// Traced gives each request a trace and writes one log line after the answer. A panic is
+// logged with its stack, and the process continues to run; broken answers the request
+// unless the handler has already begun its answer. Query strings are never logged, because
+// they contain codes, states and hints.
 func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, broken, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := now()
@@ -90,32 +92,32 @@ func Traced(log *slog.Logger, trusted []netip.Prefix, now func() time.Time, brok
 			began:   start,
 		}
 		r = r.WithContext(context.WithValue(r.Context(), traceKey{}, trace))
-		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
-		whole := trace.guard(seen, r, broken, next)
+		recorded := &recorder{ResponseWriter: w, status: http.StatusOK}
+		complete := trace.guard(recorded, r, broken, next)
 		level := slog.LevelInfo
-		if seen.status >= 500 || !whole {
+		if recorded.status >= 500 || !complete {
 			level = slog.LevelError
 		}
 		attrs := append([]slog.Attr{
 			slog.String("method", foreign.ForLog(r.Method, 32)),
 			slog.String("route", trace.route),
 			slog.String("path", foreign.ForLog(r.URL.Path, 256)),
-			slog.Int("status", seen.status),
+			slog.Int("status", recorded.status),
 			slog.Float64("took_ms", float64(now().Sub(start).Microseconds())/1000),
 			slog.String("address", trace.Address),
 			slog.String("request_id", trace.ID),
 		}, trace.attrs...)
 		log.LogAttrs(r.Context(), level, "request", attrs...)
-		if !whole {
-			panic(http.ErrAbortHandler) // closes the connection: half an answer must not look like one
+		if !complete {
+			panic(http.ErrAbortHandler) // closes the connection, so that half an answer does not look complete
 		}
 	})
 }
 
-// guard serves the request and reports whether its answer is whole. When the
-// handler panics before it has begun to answer, whatever headers it had prepared
-// are dropped and broken answers.
-func (t *Trace) guard(w *recorder, r *http.Request, broken, next http.Handler) (whole bool) {
+// guard serves the request and reports whether the answer is complete. If the handler
+// panics before it has begun its answer, guard removes the headers of the handler and lets
+// broken answer.
+func (t *Trace) guard(w *recorder, r *http.Request, broken, next http.Handler) (complete bool) {
 	before := w.Header().Clone()
 	defer func() {
 		p := recover()
@@ -127,7 +129,7 @@ func (t *Trace) guard(w *recorder, r *http.Request, broken, next http.Handler) (
 		}
 		t.Note("panic", fmt.Sprint(p))
 		t.Note("stack", string(debug.Stack()))
-		if whole = !w.wrote; whole {
+		if complete = !w.wrote; complete {
 			clear(w.Header())
 			maps.Copy(w.Header(), before)
 			broken.ServeHTTP(w, r)
@@ -137,14 +139,14 @@ func (t *Trace) guard(w *recorder, r *http.Request, broken, next http.Handler) (
 	return true
 }
 
-// recorder remembers the status for the log line.
+// recorder stores the status of the answer for the log line.
 type recorder struct {
 	http.ResponseWriter
 	status int
 	wrote  bool
 }
 
-// WriteHeader remembers the first status.
+// WriteHeader stores the first status.
 func (s *recorder) WriteHeader(status int) {
 	if !s.wrote {
 		s.status, s.wrote = status, true
@@ -152,7 +154,7 @@ func (s *recorder) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// Write notes that the answer has begun: a later status counts no more.
+// Write notes that the answer has begun, so that a later status is ignored.
 func (s *recorder) Write(b []byte) (int, error) {
 	s.wrote = true
 	return s.ResponseWriter.Write(b)
@@ -161,10 +163,11 @@ func (s *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (s *recorder) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
-// ClientAddress is the peer's address, or, if the peer is a trusted proxy, the
-// last address in X-Forwarded-For that is not one. From any other peer the
-// header is ignored: it says what the sender likes. So are Forwarded and all
-// other headers, which a proxy that sets this one may pass on as it got them.
+// ClientAddress returns the IP address of the client: the address of the peer, or, if the
+// peer is a trusted proxy, the last address in X-Forwarded-For that is not a trusted proxy.
+// From any other peer the header is ignored, because every sender can set it. Forwarded
+// and all similar headers are always ignored, because a proxy that sets X-Forwarded-For
+// may pass them on unchanged.
 func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	peer, ok := parseAddress(r.RemoteAddr)
 	if !ok {
@@ -187,8 +190,8 @@ func ClientAddress(r *http.Request, trusted []netip.Prefix) string {
 	return peer.String()
 }
 
-// parseAddress reads an address, with a port or without. An IPv4 address that is written as
-// IPv6 is the same address, and a zone means something on that machine alone.
+// parseAddress reads an IP address with or without a port. It turns an IPv4-mapped IPv6
+// address into IPv4, and removes the zone, which is only valid on one machine.
 func parseAddress(text string) (netip.Addr, bool) {
 	address, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(text, "["), "]"))
 	if err != nil {

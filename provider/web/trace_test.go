@@ -12,9 +12,9 @@ import (
 	"signet/provider/web"
 )
 
-// serving runs a handler behind Traced on a real server. log stops it and gives
-// what was logged.
-func serving(t *testing.T, handler http.HandlerFunc) (url string, log func() string) {
+// startTraced runs a handler behind Traced on a real server. log stops the server and
+// returns the log.
+func startTraced(t *testing.T, handler http.HandlerFunc) (url string, log func() string) {
 	t.Helper()
 	var lines strings.Builder
 	broken := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Error(w, "broken", http.StatusInternalServerError) })
@@ -23,9 +23,9 @@ func serving(t *testing.T, handler http.HandlerFunc) (url string, log func() str
 	return server.URL, func() string { server.Close(); return lines.String() }
 }
 
-// HT-18: Panic in a handler.
-func TestWeb_WhatWasPreparedGoesWithThePanic(t *testing.T) {
-	url, log := serving(t, func(w http.ResponseWriter, _ *http.Request) {
+// HT-18: a panic in a handler becomes an error answer, without the headers of the handler.
+func TestTraced_PanicDropsPreparedHeaders(t *testing.T) {
+	url, log := startTraced(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Set-Cookie", "session=x")
 		w.Header().Set("Content-Length", "5000")
 		panic("canary")
@@ -39,15 +39,15 @@ func TestWeb_WhatWasPreparedGoesWithThePanic(t *testing.T) {
 	if err != nil || string(body) != "broken\n" || response.Header.Get("Set-Cookie") != "" {
 		t.Errorf("got %q, %v, with %v", body, err, response.Header)
 	}
-	if said := log(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "panic=canary") || !strings.Contains(said, "trace_test.go") {
-		t.Errorf("the log: %s", said)
+	if logged := log(); strings.Count(logged, "\n") != 1 || !strings.Contains(logged, "panic=canary") || !strings.Contains(logged, "trace_test.go") {
+		t.Errorf("the log: %s", logged)
 	}
 }
 
-// Half an answer must not look like a whole one, to a cache least of all.
-// HT-18: Panic in a handler.
-func TestWeb_BrokenAnswerIsCutOff(t *testing.T) {
-	url, log := serving(t, func(w http.ResponseWriter, _ *http.Request) {
+// HT-18: if a handler panics in the middle of its answer, the connection is closed. Half
+// an answer must not look complete, least of all to a cache.
+func TestTraced_PanicInAnswerClosesConnection(t *testing.T) {
+	url, log := startTraced(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half ")
 		_ = http.NewResponseController(w).Flush()
 		panic("canary")
@@ -58,9 +58,9 @@ func TestWeb_BrokenAnswerIsCutOff(t *testing.T) {
 	}
 	defer response.Body.Close()
 	if body, err := io.ReadAll(response.Body); err == nil {
-		t.Errorf("a broken answer reads as whole: %q", body)
+		t.Errorf("the client read half an answer without an error: %q", body)
 	}
-	if said := log(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "level=ERROR") || !strings.Contains(said, "panic=canary") {
-		t.Errorf("the log: %s", said)
+	if logged := log(); strings.Count(logged, "\n") != 1 || !strings.Contains(logged, "level=ERROR") || !strings.Contains(logged, "panic=canary") {
+		t.Errorf("the log: %s", logged)
 	}
 }
