@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -34,14 +35,52 @@ func TestPages_EveryBlockRuns(t *testing.T) {
 	}
 }
 
+// runners are the languages of the blocks that can be tested.
+var runners = []string{"console", "yaml", "tsx", "json", "mermaid"}
+
+// unrun explains why nothing tests a part of a page; "" if something does.
+func unrun(t *testing.T, b part) string {
+	t.Helper()
+	switch runner, known := elsewhere[b.run]; {
+	case b.run != "" && !known:
+		return "no test runs " + b.run
+	case b.run != "" && !strings.Contains(read(t, runner[0]), "func "+runner[1]+"("):
+		return runner[0] + " has no " + runner[1]
+	case b.run == "" && b.fenced && b.language == "":
+		return "the block names no language"
+	case b.run == "" && b.fenced && !slices.Contains(runners, b.language):
+		return "nothing runs a block in " + b.language + ": see doc.go"
+	}
+	return ""
+}
+
+// TestPages_ABlockWithoutARunnerFails checks that the blocks of a page cannot escape the tests.
+func TestPages_ABlockWithoutARunnerFails(t *testing.T) {
+	for page, want := range map[string]string{
+		"```console\n$ true\n```":                           "",
+		"```rust\nfn main() {}\n```":                        "nothing runs a block in rust: see doc.go",
+		"1. A step\n\n   ```sh\n   true\n   ```":            "nothing runs a block in sh: see doc.go",
+		"```\ntrue\n```":                                    "the block names no language",
+		"<!-- run: nobody -->\n```console\n$ true\n```":     "no test runs nobody",
+		"<!-- run: first sign-in -->\n```console\n$ x\n```": "",
+	} {
+		parts := partsOf(t, "a page", page)
+		if len(parts) != 1 {
+			t.Errorf("%q has %d parts", page, len(parts))
+		} else if got := unrun(t, parts[0]); got != want {
+			t.Errorf("%q: got %q, want %q", page, got, want)
+		}
+	}
+}
+
 func (s *session) runPart(t *testing.T, b part) {
 	t.Helper()
+	if reason := unrun(t, b); reason != "" {
+		t.Errorf("%s:%d: %s", s.page, b.line, reason)
+		return
+	}
 	switch {
 	case b.run != "":
-		runner, known := elsewhere[b.run]
-		if !known || !strings.Contains(read(t, runner[0]), "func "+runner[1]+"(") {
-			t.Errorf("%s:%d: no test runs %q", s.page, b.line, b.run)
-		}
 	case b.language == "":
 		s.setUp(t, b)
 	case b.language == "console":
@@ -54,9 +93,6 @@ func (s *session) runPart(t *testing.T, b part) {
 		if !json.Valid([]byte(b.text)) {
 			t.Errorf("%s:%d: the document is not well formed", s.page, b.line)
 		}
-	case b.language == "mermaid":
-	default:
-		t.Errorf("%s:%d: nothing runs a block in %q: see doc.go", s.page, b.line, b.language)
 	}
 }
 

@@ -37,6 +37,7 @@ func read(t *testing.T, file string) string {
 // part is a piece of a page that a test acts on: a code block or a comment of set-up.
 type part struct {
 	line     int    // of the page, from 1
+	fenced   bool   // it is a code block
 	language string // the first word behind the fence; "" for a comment
 	file     string // the second word
 	text     string
@@ -71,7 +72,7 @@ func partsOf(t *testing.T, name, page string) (parts []part) {
 		if opening == nil {
 			continue
 		}
-		block := part{line: i + 1, language: opening[2], file: opening[3], run: next.run, with: next.with}
+		block := part{line: i + 1, fenced: true, language: opening[2], file: opening[3], run: next.run, with: next.with}
 		next = part{}
 		var text []string
 		for i++; strings.TrimSpace(lines[i]) != "```"; i++ {
@@ -81,10 +82,6 @@ func partsOf(t *testing.T, name, page string) (parts []part) {
 			text = append(text, strings.TrimPrefix(lines[i], opening[1]))
 		}
 		block.text = strings.Join(text, "\n") + "\n"
-		if block.language == "" {
-			t.Errorf("%s:%d: the block names no language", name, block.line)
-			continue
-		}
 		parts = append(parts, block)
 	}
 	return parts
