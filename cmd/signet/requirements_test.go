@@ -1,0 +1,41 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"testing"
+)
+
+var (
+	citedNumber  = regexp.MustCompile(`(?:\b|Test|Fuzz|Benchmark)(AZ|RU|PK|CO|TK|RT|JW|KY|IR|DV|TX|PJ|DR|LO|FD|SS|PW|RC|MF|AD|MN|HT|ST|CF|P)-?(\d\d)(?:\b|_)`)
+	listedNumber = regexp.MustCompile(`(?m)^\| ([A-Z]+-\d\d) \| [^|]+ \|$`)
+)
+
+// TestRequirements_EachCitedNumberIsListed: docs/requirements.md says what each number
+// asks for that a Go file cites.
+func TestRequirements_EachCitedNumberIsListed(t *testing.T) {
+	page, err := os.ReadFile("../../docs/requirements.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]bool{}
+	for _, row := range listedNumber.FindAllStringSubmatch(string(page), -1) {
+		if listed[row[1]] {
+			t.Errorf("docs/requirements.md lists %s twice", row[1])
+		}
+		listed[row[1]] = true
+	}
+	cited := 0
+	eachGoFile(t, "../..", func(name string, source []byte) {
+		for _, match := range citedNumber.FindAllSubmatch(source, -1) {
+			number := string(match[1]) + "-" + string(match[2])
+			cited++
+			if !listed[number] {
+				t.Errorf("%s cites %s: explain it in docs/requirements.md", name, number)
+			}
+		}
+	})
+	if cited < 100 {
+		t.Fatalf("found %d numbers: these are not the tests of Signet", cited)
+	}
+}
