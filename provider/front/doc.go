@@ -1,8 +1,8 @@
-// Package front owns what stands between the network and the rooms: the middlewares, the
-// router that is made of the list of routes, the answers where no route is, and health.
+// Package front serves the list of routes to the network. It owns the middlewares, the
+// router, the answers for paths and methods without a route, and the health checks.
 //
-// Its rule: a request that is too much, broken, or written in a way that two readers
-// could read differently never reaches a room.
+// Its rule: requests above the limits, malformed requests, and requests that two programs
+// could read differently never reach the handler of a route.
 //
-// The package does not know what any room does: it is handed the list.
+// The package does not know the work of any route: it gets the list.
 package front

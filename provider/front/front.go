@@ -12,7 +12,7 @@ import (
 	"signet/storage"
 )
 
-// Deps are what the front needs. All are required but Proxies.
+// Deps are the dependencies of a Front. All except Proxies are required.
 type Deps struct {
 	DB      *storage.DB
 	Ring    *keys.Ring
@@ -20,7 +20,7 @@ type Deps struct {
 	Files   *static.Files
 	Jobs    *upkeep.Jobs
 	Gates   *Gates
-	Proxies []netip.Prefix // whose word on a client's address is taken
+	Proxies []netip.Prefix // proxies that may state the address of a client
 	Now     func() time.Time
 	Log     *slog.Logger
 }

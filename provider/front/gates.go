@@ -2,19 +2,20 @@ package front
 
 import "signet/provider/web"
 
-// What a node takes on at once. 512 token requests are a tenth of a second of work
-// for two cores: when there are more, something that they wait for is slow, and
-// letting in yet more would make nothing faster.
+// The limits of one node. 512 token requests take two cores a tenth of a second. If more
+// requests are in flight, something that they wait for is slow, and accepting more would
+// not help.
 const (
-	mostInFlight  = 512  // requests that are worked on
-	mostUpstream  = 128  // of those, at most, that wait for an upstream
-	mostArriving  = 4096 // requests whose body is still coming: 64 KiB each at most
-	mostOfNetwork = 512  // of those, from one network of clients
+	maxInFlight   = 512  // requests that handlers work on
+	maxUpstream   = 128  // requests of these that may wait for an upstream
+	maxArriving   = 4096 // requests with a body that is still arriving, at most 64 KiB each
+	maxPerNetwork = 512  // requests of these from one client network
 )
 
-// Gates bound what a node takes on. A trip to an upstream has one of its own before
-// the common one, so that an upstream that hangs stops only those who go there. They
-// outlive a reload of the settings: what came before it still counts.
+// Gates limit how many requests a node works on. Requests that call an upstream pass a gate
+// of their own before the common one, so a hanging upstream blocks only sign-ins through
+// upstreams. Gates stay the same over a reload of the settings: requests from before the
+// reload still count.
 type Gates struct {
 	arriving           *web.NetworkGate
 	upstream, inFlight *web.Gate
@@ -22,10 +23,10 @@ type Gates struct {
 
 // NewGates makes the gates of a node.
 func NewGates() *Gates {
-	return &Gates{web.NewNetworkGate(mostArriving, mostOfNetwork), web.NewGate(mostUpstream), web.NewGate(mostInFlight)}
+	return &Gates{web.NewNetworkGate(maxArriving, maxPerNetwork), web.NewGate(maxUpstream), web.NewGate(maxInFlight)}
 }
 
-// Refused is how many requests were turned away since the last call.
+// Refused returns the number of requests refused since the last call.
 func (g *Gates) Refused() int64 {
 	return g.arriving.TakeRefused() + g.upstream.TakeRefused() + g.inFlight.TakeRefused()
 }

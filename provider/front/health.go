@@ -6,7 +6,7 @@ import (
 	"signet/provider/web"
 )
 
-// HealthRoutes are the routes that tell how the node is.
+// HealthRoutes are the routes of the health checks.
 func (f *Front) HealthRoutes() []web.Route {
 	return []web.Route{
 		{Methods: "GET|HEAD", Path: "/healthz", Policy: web.DocumentPolicy, Handler: http.HandlerFunc(healthz)},
@@ -14,10 +14,10 @@ func (f *Front) HealthRoutes() []web.Route {
 	}
 }
 
-// healthz says that the process lives.
+// healthz reports that the process runs.
 func healthz(w http.ResponseWriter, _ *http.Request) { writeStatus(w, http.StatusOK, "ok") }
 
-// readyz says only whether requests can be served, never why not: that is logged.
+// readyz reports only whether the node can serve requests. The reason is logged, not sent.
 func (f *Front) readyz(w http.ResponseWriter, r *http.Request) {
 	err := f.Ring.Ready()
 	if err == nil {

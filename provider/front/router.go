@@ -8,14 +8,14 @@ import (
 	"signet/provider/web"
 )
 
-// router serves the list, and gives the documents by their whole paths.
+// router returns the router of the list, and the documents by their full path.
 func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]document) {
-	forPeople := map[string]web.Link{}
+	pageFor := map[string]web.Link{}
 	for _, route := range list {
-		forPeople[route.Path] = cmp.Or(forPeople[route.Path], route.ForPeople)
+		pageFor[route.Path] = cmp.Or(pageFor[route.Path], route.ForPeople)
 	}
-	refuse := f.methodNotAllowed(forPeople)
-	below, host := web.NewRouter(f.wrongMethodPage, refuse), web.NewRouter(f.wrongMethodPage, refuse)
+	refuse := f.methodNotAllowed(pageFor)
+	below, host := web.NewRouter(f.refuseMethodOnPage, refuse), web.NewRouter(f.refuseMethodOnPage, refuse)
 	ready = map[string]document{}
 	for _, route := range list {
 		if route.Policy == web.DocumentPolicy {
@@ -30,25 +30,26 @@ func (f *Front) router(list []web.Route) (_ http.Handler, ready map[string]docum
 			below.Add(route)
 		}
 	}
-	below.NotFound(f.nowhere)
+	below.NotFound(f.notFound)
 	host.Subtree(f.Files.Prefix(), f.files())
 	host.Subtree(f.Site.Base+"/", http.StripPrefix(f.Site.Base, below))
 	if f.Site.Base != "" {
-		host.NotFound(f.nowhere)
+		host.NotFound(f.notFound)
 	}
 	return host, ready
 }
 
-// document is one that lies ready; shared with the pages of all origins or not.
+// document is a response that needs no work per request; shared if pages of every origin
+// may read it.
 type document struct {
 	http.Handler
 	shared bool
 }
 
-// atOnce answers a GET of a document, and the preflight of one, in front of trace, log
-// and router, which would cost more than the answer. Pollers ask for these all day: a
-// line for each would bury the log. Everything else about them is the router's.
-func atOnce(ready map[string]document, next http.Handler) http.Handler {
+// serveDocuments answers GET and preflight requests for documents before trace, log and
+// router, which would cost more than the answer. Clients poll these documents all day, and
+// a log line for each request would hide the others. Other methods go to the router.
+func serveDocuments(ready map[string]document, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.RawPath == "" && (r.Method == http.MethodGet || r.Method == http.MethodOptions) {
 			if d, ok := ready[r.URL.Path]; ok && (d.shared || r.Method == http.MethodGet) {
