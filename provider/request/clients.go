@@ -11,18 +11,18 @@ import (
 	"signet/storage"
 )
 
-// Clients holds the registered clients in memory. Its owner calls Reload when
-// the database's change counter moved.
+// Clients holds the registered clients in memory. Its owner calls Reload after the change
+// counter of the database has changed.
 type Clients struct {
 	db  *storage.DB
 	all atomic.Pointer[clientSet]
 }
 
 type clientSet struct {
-	byID       map[string]storage.Client
-	origins    map[string]bool             // of all enabled clients
-	firstParty []storage.Client            // enabled
-	goodbyes   map[string][]storage.Client // enabled ones by each address that they have registered for after a sign-out
+	byID            map[string]storage.Client
+	origins         map[string]bool             // of all enabled clients
+	firstParty      []storage.Client            // enabled
+	byPostLogoutURI map[string][]storage.Client // enabled, by each registered post_logout_redirect_uri
 }
 
 // NewClients loads all clients.
@@ -31,13 +31,13 @@ func NewClients(ctx context.Context, db *storage.DB) (*Clients, error) {
 	return c, c.Reload(ctx)
 }
 
-// Reload reads all clients again; what is there stays if that fails.
+// Reload reads all clients again. If that fails, the clients in memory stay.
 func (c *Clients) Reload(ctx context.Context) error {
 	list, err := c.db.Clients(ctx)
 	if err != nil {
 		return fmt.Errorf("read clients: %w", err)
 	}
-	set := &clientSet{byID: make(map[string]storage.Client, len(list)), origins: map[string]bool{}, goodbyes: map[string][]storage.Client{}}
+	set := &clientSet{byID: make(map[string]storage.Client, len(list)), origins: map[string]bool{}, byPostLogoutURI: map[string][]storage.Client{}}
 	for _, client := range list {
 		set.byID[client.ID] = client
 		if client.Enabled() {
@@ -45,7 +45,7 @@ func (c *Clients) Reload(ctx context.Context) error {
 				set.firstParty = append(set.firstParty, client)
 			}
 			for _, uri := range slices.Compact(slices.Sorted(slices.Values(client.Metadata.PostLogoutRedirectURIs))) {
-				set.goodbyes[uri] = append(set.goodbyes[uri], client)
+				set.byPostLogoutURI[uri] = append(set.byPostLogoutURI[uri], client)
 			}
 			for _, origin := range client.AllOrigins() {
 				set.origins[origin] = true
@@ -56,10 +56,11 @@ func (c *Clients) Reload(ctx context.Context) error {
 	return nil
 }
 
-// Enabled gives an enabled client. One that this node has not heard of yet is
-// looked up, so that a client can be used the moment it was created.
+// Enabled returns an enabled client. It looks up clients that are not in memory in the
+// database, so a new client works at once.
 //
-// storage.ErrNotFound: unknown or, as ErrDisabled, disabled.
+// storage.ErrNotFound: the client is unknown. ErrDisabled (which is also
+// storage.ErrNotFound): the client is disabled.
 func (c *Clients) Enabled(ctx context.Context, id string) (storage.Client, error) {
 	client, ok := c.all.Load().byID[id]
 	if !ok {
@@ -74,18 +75,18 @@ func (c *Clients) Enabled(ctx context.Context, id string) (storage.Client, error
 	return client, nil
 }
 
-// ErrDisabled is storage.ErrNotFound for a client that is there and disabled.
+// ErrDisabled is storage.ErrNotFound for a client that exists but is disabled.
 var ErrDisabled = web.Because("client_disabled", fmt.Errorf("the client is disabled: %w", storage.ErrNotFound))
 
-// Why there is no first-party client. The texts are shown to its developer.
+// Reasons for a missing first-party client. Developers of the app see these texts.
 var (
 	ErrNoFirstParty      = web.Because("first_party_not_configured", errors.New("no first-party client is enabled: create one with --first-party"))
 	ErrSeveralFirstParty = web.Because("first_party_not_configured", errors.New("several clients are first-party: set first_party.client_id to one of them"))
 	ErrNotFirstParty     = web.Because("first_party_not_configured", errors.New("first_party.client_id names no enabled first-party client: create it with --first-party, or enable it"))
 )
 
-// FirstParty gives the enabled first-party client of that id; for "", the only one
-// there is. One of the errors above.
+// FirstParty returns the enabled first-party client with this id. For "" it returns the
+// only first-party client. Its errors are the three errors above.
 func (c *Clients) FirstParty(id string) (storage.Client, error) {
 	list := c.all.Load().firstParty
 	if id == "" {
@@ -105,21 +106,21 @@ func (c *Clients) FirstParty(id string) (storage.Client, error) {
 	return storage.Client{}, ErrNotFirstParty
 }
 
-// OfPostLogoutRedirect gives the enabled client that alone has registered uri as it
-// stands to go to after a sign-out; false if none has, or several have. The free port of
-// a native client counts only where the client is named.
+// OfPostLogoutRedirect returns the only enabled client that has registered exactly this
+// post_logout_redirect_uri; false if no client or several clients have. It does not allow
+// any port for native clients: that needs a request that names the client.
 func (c *Clients) OfPostLogoutRedirect(uri string) (storage.Client, bool) {
-	list := c.all.Load().goodbyes[uri]
+	list := c.all.Load().byPostLogoutURI[uri]
 	if len(list) != 1 {
 		return storage.Client{}, false
 	}
 	return list[0], true
 }
 
-// KnowsOrigin reports whether any enabled client lives at that web origin.
+// KnowsOrigin reports whether an enabled client has this web origin.
 func (c *Clients) KnowsOrigin(origin string) bool { return c.all.Load().origins[origin] }
 
-// AllowsOrigin reports whether this client does.
+// AllowsOrigin reports whether this client has this web origin.
 func AllowsOrigin(client storage.Client, origin string) bool {
 	return slices.Contains(client.AllOrigins(), origin)
 }

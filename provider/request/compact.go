@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-// compacted begins a payload that Compact has shortened; JSON begins otherwise.
+// compacted is the first byte of a compressed payload. JSON never begins with it.
 const compacted = 1
 
-// Compact shortens JSON that travels sealed in addresses and cookies, where every
-// character counts: base64 makes four of three, and a state that is base64 itself gets
-// that back. It gives the payload itself where that is not longer.
+// Compact compresses JSON that is sealed into URLs and cookies, where size is limited: the
+// base64 of a sealed message is a third longer than its content. If compression does not
+// help, Compact returns the payload unchanged.
 //
-// Compression is safe here: a payload is made of parameters of one client, and only that
+// Compression is safe here: a payload contains parameters of one client only, and only one
 // browser sees its length.
 func Compact(payload []byte) []byte {
 	w := writers.Get().(*flate.Writer)
@@ -29,36 +29,36 @@ func Compact(payload []byte) []byte {
 	return out.Bytes()
 }
 
-// mostExpanded bounds what Expand makes of a payload.
-const mostExpanded = 64 << 10
+// maxExpanded is the largest payload, in bytes, that Expand returns.
+const maxExpanded = 64 << 10
 
-var errCompacted = errors.New("the payload is not well formed")
+var errMalformed = errors.New("the payload is not well formed")
 
-// Expand gives what Compact was given.
+// Expand returns the payload that was given to Compact.
 func Expand(payload []byte) ([]byte, error) {
 	if len(payload) == 0 || payload[0] != compacted {
 		return payload, nil
 	}
-	r := flate.NewReaderDict(bytes.NewReader(payload[1:]), words)
-	plain, err := io.ReadAll(io.LimitReader(r, mostExpanded+1))
-	if err != nil || len(plain) > mostExpanded {
-		return nil, errCompacted
+	r := flate.NewReaderDict(bytes.NewReader(payload[1:]), dictionary)
+	plain, err := io.ReadAll(io.LimitReader(r, maxExpanded+1))
+	if err != nil || len(plain) > maxExpanded {
+		return nil, errMalformed
 	}
 	return plain, nil
 }
 
-// writers are dear to make. Reset keeps their dictionary.
+// writers are reused since a new one is expensive. Reset keeps the dictionary.
 var writers = sync.Pool{New: func() any {
-	w, err := flate.NewWriterDict(io.Discard, flate.DefaultCompression, words)
+	w, err := flate.NewWriterDict(io.Discard, flate.DefaultCompression, dictionary)
 	if err != nil {
 		panic("request: " + err.Error()) // the level is a constant
 	}
 	return w
 }}
 
-// words are what most requests are made of, the most frequent ones last. Payloads that
-// were made with other words cannot be read.
-var words = []byte(`"select_account""consent""none""login""query""fragment"{"id_token":{"userinfo":{"essential":true}},"values":[` +
+// dictionary contains the text that most requests consist of, the most frequent last. A
+// payload can only be read with the dictionary that it was made with.
+var dictionary = []byte(`"select_account""consent""none""login""query""fragment"{"id_token":{"userinfo":{"essential":true}},"values":[` +
 	`"p":"/account","d":"password","j":"/account/sessions"],"a":300,"h":"@gmail.com","b":"usr_","v":["urn:signet:1fa"],"w":"en"` +
 	`http://localhost:3000/https://localhost/oauth2/callback/signin-oidc/login/api/auth/callback/signet"https://app.example.com/callback"` +
 	`"r":["https://api.","q":["login"],"m":"","l":{"phone","address","groups","roles","profile","email","offline_access"],"g":"` +

@@ -12,16 +12,17 @@ import (
 	"signet/storage"
 )
 
-// Opened is a request that the browser has brought back.
+// Opened is a request that the browser has sent back.
 type Opened struct {
 	Request
 	Sealed string
 	Client storage.Client // the zero value for a request of kind Page
 }
 
-// Open opens a message, reads client and redirect URI again, and narrows the request to
-// what the client may have now. It notes the client in the trace. An error is a
-// *web.Problem around one of the errors above, or storage's.
+// Open opens a sealed request, checks client and redirect URI again, and narrows the
+// request to the current rights of the client. It notes the client in the trace. Errors:
+// a *web.Problem with ErrInvalid, ErrExpired, ErrClient or ErrRedirectURI as its cause, or
+// an error of storage.
 func (c *Requests) Open(ctx context.Context, sealed string, at time.Time) (Opened, error) {
 	q, err := c.unseal(ctx, sealed, at)
 	if err != nil {
@@ -43,19 +44,19 @@ func (c *Requests) unseal(ctx context.Context, sealed string, at time.Time) (Req
 	var q Request
 	payload, openErr := c.Ring.Unseal(purpose, sealed, at)
 	if openErr != nil && !errors.Is(openErr, keys.ErrExpired) {
-		return Request{}, c.invalid()
+		return Request{}, c.invalidLink()
 	}
 	payload, err := Expand(payload)
 	if err != nil || json.Unmarshal(payload, &q) != nil {
-		return Request{}, c.invalid()
+		return Request{}, c.invalidLink()
 	}
 	if openErr != nil {
-		return Request{}, c.expired(ctx, q)
+		return Request{}, c.expiredRequest(ctx, q)
 	}
 	return q, nil
 }
 
-// clientOf reads the client that a request is for; none for a page of ours.
+// clientOf reads the client of a request; the zero value for a request of kind Page.
 func (c *Requests) clientOf(ctx context.Context, q Request) (storage.Client, error) {
 	switch q.Kind {
 	case Page:
@@ -66,21 +67,21 @@ func (c *Requests) clientOf(ctx context.Context, q Request) (storage.Client, err
 	return c.Client(ctx, q.ClientID, q.RedirectURI)
 }
 
-// firstPartyOf reads the client of a request for cookies, and proves again that its
-// address to return to is one of ours or of the app.
+// firstPartyOf reads the client of a request of kind Cookies, and checks again that the
+// return address belongs to the issuer or to the app.
 func (c *Requests) firstPartyOf(q Request) (storage.Client, error) {
 	client, err := c.FirstPartyClient()
 	if err != nil || client.ID != q.ClientID {
 		return storage.Client{}, unknownClient(q.ClientID, ErrClient)
 	}
 	if _, ok := c.ReturnTo(q.Path); !ok {
-		return storage.Client{}, c.invalid()
+		return storage.Client{}, c.invalidLink()
 	}
 	return client, nil
 }
 
-// Client reads an enabled client and proves that the redirect URI is one of its.
-// An error is a *web.Problem, or storage's: nothing may be redirected then.
+// Client reads an enabled client and checks that the redirect URI is registered for it.
+// After an error (a *web.Problem, or an error of storage) the caller must not redirect.
 func (c *Requests) Client(ctx context.Context, id, redirectURI string) (storage.Client, error) {
 	trace := web.TraceOf(ctx)
 	trace.NoteClaimedClient(id)
@@ -97,7 +98,7 @@ func (c *Requests) Client(ctx context.Context, id, redirectURI string) (storage.
 	}
 	trace.NoteClient(client.ID)
 	if !client.AllowsRedirect(redirectURI) {
-		return storage.Client{}, c.unregistered(client, redirectURI)
+		return storage.Client{}, c.unregisteredRedirect(client, redirectURI)
 	}
 	return client, nil
 }

@@ -11,7 +11,7 @@ import (
 	"signet/templates"
 )
 
-func (c *Requests) invalid() *web.Problem {
+func (c *Requests) invalidLink() *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_link", Title: "This sign-in link does not work",
 		Text:  "It is incomplete, or it was made before the service changed its secrets. Go back to the application and sign in from there.",
@@ -19,17 +19,18 @@ func (c *Requests) invalid() *web.Problem {
 	}
 }
 
-func (c *Requests) expired(ctx context.Context, q Request) *web.Problem {
+func (c *Requests) expiredRequest(ctx context.Context, q Request) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "request_expired", Title: "This sign-in took too long",
-		Text: "For your safety a sign-in must be finished within half an hour or so.", StartURL: c.again(ctx, q),
+		Text: "For your safety a sign-in must be finished within half an hour or so.", StartURL: c.restartURL(ctx, q),
 		Cause: ErrExpired,
 	}
 }
 
-// again is where an expired sign-in starts anew: at the client, so that it makes a state and
-// a challenge that it knows, or else with the same request.
-func (c *Requests) again(ctx context.Context, q Request) string {
+// restartURL returns the address that starts an expired sign-in again: at the client if it
+// has an initiate_login_uri, so that it makes a new state and challenge, or else with the
+// same request.
+func (c *Requests) restartURL(ctx context.Context, q Request) string {
 	if q.Kind == Code {
 		client, err := c.Clients.Enabled(ctx, q.ClientID)
 		if start := InitiateLogin(client, c.Issuer, q.LoginHint); err == nil && start != "" {
@@ -39,8 +40,9 @@ func (c *Requests) again(ctx context.Context, q Request) string {
 	return c.Base + q.RestartPath()
 }
 
-// InitiateLogin is the address at which a client begins a sign-in when others ask for one
-// (OIDC Core, section 4: iss is required). "" for a client without an initiate_login_uri.
+// InitiateLogin returns the address at which the client starts a sign-in on request of
+// others (OIDC Core, section 4: iss is required); "" for a client without an
+// initiate_login_uri.
 func InitiateLogin(client storage.Client, issuer, loginHint string) string {
 	start, err := url.Parse(client.Metadata.InitiateLoginURI)
 	if err != nil || client.Metadata.InitiateLoginURI == "" {
@@ -64,9 +66,9 @@ func unknownClient(id string, why error) *web.Problem {
 	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: "Unknown application", Text: text, Cause: why}
 }
 
-// operatorOf names the operator of a client, with how to reach them if the client says so.
+// operatorOf names the operator of a client, with the contacts if the client has any.
 func operatorOf(client storage.Client) string {
-	const most = 3 // the page is for people
+	const most = 3 // more would only make the page longer
 	contacts := client.Metadata.Contacts
 	if len(contacts) == 0 {
 		return "its operator"
@@ -74,7 +76,7 @@ func operatorOf(client storage.Client) string {
 	return "its operator (" + strings.Join(contacts[:min(most, len(contacts))], ", ") + ")"
 }
 
-func (c *Requests) unregistered(client storage.Client, received string) *web.Problem {
+func (c *Requests) unregisteredRedirect(client storage.Client, received string) *web.Problem {
 	p := &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Title: "The way back is not registered",
 		Text: "The application asked to send you to an address that is not on its list. Tell " + operatorOf(client) + ": the parameter redirect_uri must equal a registered one, character for character.", Cause: ErrRedirectURI,

@@ -11,25 +11,26 @@ import (
 	"signet/storage"
 )
 
-// Kind is how a request is answered when the person is signed in.
+// Kind is the answer to a request after the user has signed in.
 type Kind string
 
 const (
 	Code    Kind = "code"    // an authorization code at the client's redirect URI
-	Cookies Kind = "cookies" // the first-party app's cookies, and a redirect to it
-	Page    Kind = "page"    // a redirect to a path of ours
+	Cookies Kind = "cookies" // the cookies of the first-party app, and a redirect to it
+	Page    Kind = "page"    // a redirect to a path of the issuer
 )
 
-// Request is a validated authorization request. It never changes after it was
-// sealed; what people do about it are facts of their session that name its ID.
+// Request is a validated authorization request. It never changes after sealing. The
+// decisions of the user about it are stored as facts of the session, with the ID of the
+// request.
 type Request struct {
 	ID      string         `json:"i"`
 	Kind    Kind           `json:"k"`
 	Created storage.Millis `json:"t"`
 
-	Path string `json:"p,omitempty"` // Page: a path of ours; Cookies: that, or a URL of the app
-	Act  string `json:"d,omitempty"` // Page: what a new proof is wanted for; see Act
-	Back string `json:"j,omitempty"` // Page: the path that leads back without it
+	Path string `json:"p,omitempty"` // Page: a path of the issuer; Cookies: such a path, or a URL of the app
+	Act  string `json:"d,omitempty"` // Page: the name of the visit.Act that needs a new proof
+	Back string `json:"j,omitempty"` // Page: the path that leads back without the act
 
 	ClientID     string          `json:"c,omitempty"`
 	RedirectURI  string          `json:"u,omitempty"`
@@ -44,17 +45,17 @@ type Request struct {
 	MaxAge       *int64          `json:"a,omitempty"` // seconds
 	LoginHint    string          `json:"h,omitempty"`
 	HintSubject  string          `json:"b,omitempty"` // sub of a verified id_token_hint
-	EssentialACR []string        `json:"e,omitempty"` // of the claims parameter: met or refused
+	EssentialACR []string        `json:"e,omitempty"` // essential acr values of the claims parameter: one must be met
 	NeedAuthTime bool            `json:"f,omitempty"` // auth_time is essential in the claims parameter
 
-	Lost Lost `json:"-"` // of what was asked for, set by NarrowedTo
+	Lost Lost `json:"-"` // requested rights that the client may not have; set by NarrowedTo
 }
 
 // Prompts reports whether the client sent this prompt value.
 func (q Request) Prompts(value string) bool { return slices.Contains(q.Prompt, value) }
 
-// Freshness is how new the sign-in must be that answers the request, for the client as
-// it is now.
+// Freshness returns how recent the sign-in must be to answer the request, with the current
+// settings of the client.
 func (q Request) Freshness(client storage.Client) storage.Freshness {
 	f := storage.Freshness{
 		Request: q.ID, Again: q.Prompts("login"), AuthTimeKnown: q.NeedAuthTime || q.Kind == Code && client.Metadata.RequireAuthTime,
@@ -70,8 +71,8 @@ func (q Request) Freshness(client storage.Client) storage.Freshness {
 // HasScope reports whether the request asks for the scope.
 func (q Request) HasScope(scope string) bool { return slices.Contains(q.Scopes, scope) }
 
-// RestartPath is the path and query, below the issuer, that start the same request
-// anew. An id_token_hint is left out: only its subject was kept.
+// RestartPath returns the path and query, below the issuer, that start the same request
+// again. They have no id_token_hint, since the request contains only its subject.
 func (q Request) RestartPath() string {
 	if q.Kind != Code {
 		v := url.Values{"return_to": {q.Path}}
@@ -109,7 +110,7 @@ func (q Request) RestartPath() string {
 	return "/authorize?" + v.Encode()
 }
 
-// ClaimNames lists the claims asked for one by one, for consent.
+// ClaimNames lists the individually requested claims, sorted, for the consent page.
 func (q Request) ClaimNames() []string {
 	var asked struct {
 		UserInfo map[string]json.RawMessage `json:"userinfo"`
@@ -130,11 +131,11 @@ func (q Request) ClaimNames() []string {
 	return names
 }
 
-// protocolClaims say how someone signed in, not who it is: no consent is needed.
+// protocolClaims describe the sign-in and not the user, so they need no consent.
 var protocolClaims = []string{"sub", "acr", "amr", "auth_time", "sid", "iss", "aud", "exp", "iat", "nonce", "at_hash"}
 
-// Lost says what a request asks for in vain.
+// Lost reports which requested rights the client may not have.
 type Lost struct {
-	Any                     bool // the client may not have all of it
-	AllScopes, AllResources bool // it may have nothing of it
+	Any                     bool // at least one scope, resource or claim
+	AllScopes, AllResources bool // every scope; every resource
 }

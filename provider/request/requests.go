@@ -15,7 +15,7 @@ import (
 
 const purpose = "request"
 
-// Why a request cannot go on. Open wraps them in the page that says so.
+// Reasons to stop a request. Open wraps each in the page that explains it.
 var (
 	ErrInvalid     = web.Because("invalid_request_link", errors.New("not a request of this provider"))
 	ErrExpired     = web.Because("request_expired", errors.New("request expired"))
@@ -23,31 +23,31 @@ var (
 	ErrRedirectURI = web.Because("redirect_uri_not_registered", errors.New("redirect URI is not registered"))
 )
 
-// Config of Requests.
+// Config is the configuration of Requests.
 type Config struct {
 	Ring    *keys.Ring
 	Clients *Clients
 	Life    time.Duration // from sealing to the last step
 	Issuer  string
 	Base    string // the issuer's path
-	Explain bool   // development: pages show what was received and registered
+	Explain bool   // development: error pages show the received and the registered values
 
-	FirstParty string   // id of the first-party client; "": the only one there is
-	Origins    []string // where its pages live
+	FirstParty string   // id of the first-party client; "": the only first-party client
+	Origins    []string // web origins of its pages
 }
 
 // Requests seals requests and opens them again.
 type Requests struct{ Config }
 
-// New makes the requests of a provider.
+// New returns the Requests of a provider.
 func New(c Config) *Requests { return &Requests{c} }
 
-// FirstPartyClient is the client that lives on the cookies, see Clients.FirstParty.
+// FirstPartyClient returns the client that uses the cookies: see Clients.FirstParty.
 func (c *Requests) FirstPartyClient() (storage.Client, error) {
 	return c.Clients.FirstParty(c.FirstParty)
 }
 
-// Seal makes the message that the browser carries.
+// Seal returns the sealed request that the browser carries.
 func (c *Requests) Seal(q Request) (string, error) {
 	payload, err := encode(q)
 	if err != nil {
@@ -56,8 +56,8 @@ func (c *Requests) Seal(q Request) (string, error) {
 	return c.Ring.Seal(purpose, Compact(payload), q.Created.Time().Add(c.Life))
 }
 
-// Fits reports whether Seal makes no more than so many characters of q. For most
-// requests it need not be tried.
+// Fits reports whether the sealed request has at most this number of characters. It
+// compresses the request only if it does not fit uncompressed.
 func Fits(q Request, characters int) (bool, error) {
 	payload, err := encode(q)
 	if err != nil || keys.SealedSize(len(payload)) <= characters {
@@ -70,14 +70,15 @@ func Fits(q Request, characters int) (bool, error) {
 func encode(q Request) ([]byte, error) {
 	var payload bytes.Buffer
 	encoder := json.NewEncoder(&payload)
-	encoder.SetEscapeHTML(false) // it is never HTML, and every byte counts
+	encoder.SetEscapeHTML(false) // it is never part of HTML, and escapes make it longer
 	if err := encoder.Encode(q); err != nil {
 		return nil, fmt.Errorf("encode request: %w", err)
 	}
 	return payload.Bytes(), nil
 }
 
-// StepPath is the path of a step with the request in its query, below the issuer.
+// StepPath returns the path of a step, below the issuer, with the sealed request in its
+// query.
 func StepPath(step, sealed string) string {
 	return step + "?" + url.Values{"request": {sealed}}.Encode()
 }

@@ -6,14 +6,15 @@ import (
 )
 
 // ReturnTo checks the return_to of a first-party app: a path of the issuer (see
-// LocalPath), or a URL whose origin is one of the app's. It gives the address as it
-// may be used, and false for anything else.
+// LocalPath), or a URL at one of the app's origins. It returns the address to use, and
+// false for any other address.
 func (c *Requests) ReturnTo(returnTo string) (string, bool) {
 	for _, origin := range c.Origins {
 		rest, found := strings.CutPrefix(returnTo, origin)
-		// What follows an origin and is none of these would go on with its host or port.
+		// After the origin only these may follow: any other character would extend the host
+		// or the port.
 		if found && (rest == "" || strings.ContainsRune("/?#", rune(rest[0]))) {
-			if len(returnTo) > longestReturn || !plain(returnTo) {
+			if len(returnTo) > maxReturnTo || !hasOnlyPlainCharacters(returnTo) {
 				return "", false
 			}
 			return returnTo, true
@@ -22,28 +23,30 @@ func (c *Requests) ReturnTo(returnTo string) (string, bool) {
 	return LocalPath(returnTo, c.Base)
 }
 
-// longestReturn bounds an address to return to, in characters: one answer holds it beside
-// the app's tokens, see web.MaxHeaderBlock.
-const longestReturn = 768
+// maxReturnTo is the length limit of a return address, in characters. One response contains
+// the address and the app's tokens: see web.MaxHeaderBlock.
+const maxReturnTo = 768
 
-// plain: browsers read a backslash as a slash and drop tabs and line breaks.
-func plain(address string) bool {
+// hasOnlyPlainCharacters reports whether the address consists of printable ASCII characters
+// without space and backslash: browsers read a backslash as a slash and drop tabs and line
+// breaks.
+func hasOnlyPlainCharacters(address string) bool {
 	return !strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r == '\\' || r > '~' })
 }
 
-// LocalPath checks a return_to: a path of the issuer, with its query, and
-// nothing that a browser could read as another host. It gives the path as it may
-// be used, and false for anything else.
+// LocalPath checks that return_to is a path of the issuer, with or without a query, that no
+// browser could read as another host. It returns the path to use, and false for any other
+// address.
 func LocalPath(returnTo, base string) (string, bool) {
-	if !strings.HasPrefix(returnTo, base+"/") || len(returnTo) > longestReturn || !plain(returnTo) {
+	if !strings.HasPrefix(returnTo, base+"/") || len(returnTo) > maxReturnTo || !hasOnlyPlainCharacters(returnTo) {
 		return "", false
 	}
 	u, err := url.Parse(returnTo)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return "", false
 	}
-	// Dot segments and doubled slashes lead out of the base. No path of ours needs
-	// an escape, so nothing can hide in one, however often someone decodes it.
+	// Dot segments and double slashes lead out of the base. None of our paths needs a
+	// percent-escape, so escapes are refused: they could hide such segments.
 	path := returnTo
 	if end := strings.IndexAny(path, "?#"); end >= 0 {
 		path = path[:end]

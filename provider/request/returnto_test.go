@@ -8,9 +8,9 @@ import (
 	"signet/provider/request"
 )
 
-// elsewhere are addresses that some browser or proxy reads as another host, as
-// another path than they seem to be, or as no address at all.
-var elsewhere = []string{
+// foreignAddresses are addresses that some browser or proxy reads as another host or
+// another path, or does not accept as an address.
+var foreignAddresses = []string{
 	"", " ", "evil", "evil.example", "@evil.example", "https://evil.example", "https://evil.example/", "http:evil", "https:evil.example", "https:/evil.example",
 	"https:///evil.example", "//evil.example", "///evil.example", "////evil.example", "//evil.example/..", "//", "//@evil.example", "//user@evil.example/",
 	`\\evil.example`, `/\evil.example`, `\/evil.example`, `/\/evil.example`, `/\\evil.example`, `//\evil.example`, `/account\..\..\`,
@@ -24,29 +24,29 @@ var elsewhere = []string{
 }
 
 // HT-10: Open redirect by return_to, next, redirect.
-func TestReturnTo_StaysHere(t *testing.T) {
+func TestLocalPath_RefusesForeignAddresses(t *testing.T) {
 	for _, base := range []string{"", "/auth", "/tenants/one"} {
-		for _, s := range elsewhere {
+		for _, s := range foreignAddresses {
 			for _, returnTo := range []string{s, base + s} {
 				if base != "" && strings.HasPrefix(s, "?") && returnTo != s {
-					continue // the base without its slash: not below it, and tried next
+					continue // the base without its slash is not below it: tested below
 				}
 				if got, ok := request.LocalPath(returnTo, base); ok || got != "" {
-					t.Errorf("base %q: %q is taken as %q", base, returnTo, got)
+					t.Errorf("base %q: %q is accepted as %q", base, returnTo, got)
 				}
 			}
 		}
 	}
-	// Below the issuer's path, and not beside it.
+	// Only paths below the issuer's path are accepted.
 	for _, returnTo := range []string{"/", "/account", "/auth", "/authors", "/auth2/account", "/other/auth/account", "/auth?x", "/auth/../account", "/AUTH/account"} {
 		if got, ok := request.LocalPath(returnTo, "/auth"); ok {
-			t.Errorf("base /auth: %q is taken as %q", returnTo, got)
+			t.Errorf("base /auth: %q is accepted as %q", returnTo, got)
 		}
 	}
 }
 
 // HT-10: Open redirect by return_to, next, redirect.
-func TestReturnTo_PathsOfOursAreKeptAsTheyAre(t *testing.T) {
+func TestLocalPath_ReturnsOwnPathsUnchanged(t *testing.T) {
 	for _, path := range []string{
 		"/", "/account", "/account/", "/account/sessions", "/authorize/next?request=abc_-123", "/account?tab=apps&x=%2F%2Fevil.example", "/account?next=//evil.example",
 		"/account?x=a%0d%0ab", "/account#security", "/@me", "/a:b", "/account?q=a+b;c",
@@ -59,10 +59,10 @@ func TestReturnTo_PathsOfOursAreKeptAsTheyAre(t *testing.T) {
 	}
 }
 
-// FuzzLocalPath: whatever is accepted leads a browser to a path below the base,
-// on the same host, however it is read.
+// FuzzLocalPath checks that every accepted address leads browsers to a path below the base,
+// on the same host.
 func FuzzLocalPath(f *testing.F) {
-	for _, s := range elsewhere {
+	for _, s := range foreignAddresses {
 		f.Add(s)
 		f.Add("/auth" + s)
 	}
@@ -72,12 +72,12 @@ func FuzzLocalPath(f *testing.F) {
 			got, ok := request.LocalPath(returnTo, base)
 			if !ok {
 				if got != "" {
-					t.Fatalf("%q is refused and given: %q", returnTo, got)
+					t.Fatalf("%q is refused, but returned as %q", returnTo, got)
 				}
 				continue
 			}
 			if got != returnTo || strings.ContainsAny(got, "\\\t\r\n\x00 ") || len(got) < 1 || (len(got) > 1 && got[0] == '/' && got[1] == '/') {
-				t.Fatalf("base %q: %q gives %q", base, returnTo, got)
+				t.Fatalf("base %q: %q is returned as %q", base, returnTo, got)
 			}
 			issuer, err := url.Parse("https://id.example.com" + base + "/login")
 			if err != nil {

@@ -8,54 +8,56 @@ import (
 	"signet/storage"
 )
 
-// Rights are what an authorization gives a client, from the request to the code, the
-// grant and its tokens. Each step narrows them to what the client may have now: a client
-// that lost a right has lost it in everything that was issued before.
+// Rights are the scopes, resources and claims that an authorization gives a client, from
+// the request to the code, the grant and its tokens. Each step narrows them to the current
+// rights of the client. So a client that loses a right also loses it in all codes, grants
+// and tokens issued before.
 type Rights struct {
 	Scopes    []string
 	Resources []string
 	Claims    json.RawMessage // the claims parameter, as accepted
 }
 
-// NarrowedTo gives the rights that the client may still have. It never widens them and
-// leaves r as it is.
+// NarrowedTo returns the rights of r that the client may still have. It never adds a right
+// and does not change r.
 func (r Rights) NarrowedTo(client storage.Client) Rights {
 	return Rights{
-		Scopes:    kept(r.Scopes, func(scope string) bool { return MayAsk(client, scope) }),
-		Resources: kept(r.Resources, func(resource string) bool { return slices.Contains(client.Resources, resource) }),
-		Claims:    keptClaims(r.Claims, func(name string) bool { return mayAskClaim(client, name) }),
+		Scopes:    filter(r.Scopes, func(scope string) bool { return MayAsk(client, scope) }),
+		Resources: filter(r.Resources, func(resource string) bool { return slices.Contains(client.Resources, resource) }),
+		Claims:    filterClaims(r.Claims, func(name string) bool { return mayAskClaim(client, name) }),
 	}
 }
 
-// Only gives the rights of a token that has no other scopes than these. A claim asked
-// for by itself goes with the scope that releases it, and every such claim where openid
-// alone is left of more.
+// Only returns the rights of a token that is limited to these scopes. If a scope is
+// removed, the individually requested claims that it releases are removed too. If only
+// openid is left, the claims of all scopes are removed.
 func (r Rights) Only(scopes []string) Rights {
 	has := func(scope string) bool { return slices.Contains(scopes, scope) }
-	left, dropped := kept(r.Scopes, has), kept(r.Scopes, func(scope string) bool { return !has(scope) })
+	left, dropped := filter(r.Scopes, has), filter(r.Scopes, func(scope string) bool { return !has(scope) })
 	if len(dropped) == 0 {
 		return r
 	}
-	nothing := len(left) == 1 && left[0] == ScopeOpenID
+	openidOnly := len(left) == 1 && left[0] == ScopeOpenID
 	r.Scopes = left
-	r.Claims = keptClaims(r.Claims, func(name string) bool {
+	r.Claims = filterClaims(r.Claims, func(name string) bool {
 		scope := scopeOf(name)
-		return scope == "" || !nothing && !slices.Contains(dropped, scope)
+		return scope == "" || !openidOnly && !slices.Contains(dropped, scope)
 	})
 	return r
 }
 
-// kept gives the values that stay, in their order; the list itself if all of them do.
-func kept(list []string, stays func(string) bool) []string {
-	goes := func(value string) bool { return !stays(value) }
-	if !slices.ContainsFunc(list, goes) {
+// filter returns the values for which keep is true, in their order; the list itself if it
+// is true for all.
+func filter(list []string, keep func(string) bool) []string {
+	remove := func(value string) bool { return !keep(value) }
+	if !slices.ContainsFunc(list, remove) {
 		return list
 	}
-	return slices.DeleteFunc(slices.Clone(list), goes)
+	return slices.DeleteFunc(slices.Clone(list), remove)
 }
 
-// keptClaims removes claims from a claims parameter that was accepted.
-func keptClaims(claims json.RawMessage, stays func(name string) bool) json.RawMessage {
+// filterClaims removes the claims for which keep is false from an accepted claims parameter.
+func filterClaims(claims json.RawMessage, keep func(name string) bool) json.RawMessage {
 	if len(claims) == 0 {
 		return claims
 	}
@@ -66,7 +68,7 @@ func keptClaims(claims json.RawMessage, stays func(name string) bool) json.RawMe
 	removed := false
 	for _, set := range asked {
 		for name := range set {
-			if !stays(name) {
+			if !keep(name) {
 				delete(set, name)
 				removed = true
 			}
@@ -82,11 +84,11 @@ func keptClaims(claims json.RawMessage, stays func(name string) bool) json.RawMe
 	return left
 }
 
-// Rights are what the request asks for.
+// Rights returns the rights that the request asks for.
 func (q Request) Rights() Rights { return Rights{q.Scopes, q.Resources, q.Claims} }
 
-// NarrowedTo is the request with what the client may have now. Lost says which of its
-// lists has nothing left.
+// NarrowedTo returns the request, narrowed to the current rights of the client. Its field
+// Lost reports which rights were removed.
 func (q Request) NarrowedTo(client storage.Client) Request {
 	left := q.Rights().NarrowedTo(client)
 	q.Lost = Lost{

@@ -9,9 +9,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// A scope counts as a whole word, wherever it stands and however it is spaced; and since
-// each step of each request asks for each of its scopes, asking costs nothing.
-func TestMayAsk_ReadsTheRegisteredScopesInPlace(t *testing.T) {
+// MayAsk compares whole scopes, at any position and with any spaces between them. Each step
+// calls it for each scope of the request, so it must not allocate.
+func TestMayAsk_ComparesWholeScopesWithoutAllocating(t *testing.T) {
 	client := storagetest.NewClient(storage.Web, "app", "App")
 	for _, c := range []struct {
 		registered, scope string
@@ -22,18 +22,18 @@ func TestMayAsk_ReadsTheRegisteredScopesInPlace(t *testing.T) {
 	} {
 		client.Metadata.Scope = c.registered
 		if got := request.MayAsk(client, c.scope); got != c.may {
-			t.Errorf("registered for %q, asks for %q: got %v", c.registered, c.scope, got)
+			t.Errorf("registered scope %q, requested %q: got %v, want %v", c.registered, c.scope, got, c.may)
 		}
 	}
 	client.Metadata.Scope = "openid profile email offline_access"
 	if n := testing.AllocsPerRun(100, func() { request.MayAsk(client, request.ScopeOfflineAccess) }); n != 0 {
-		t.Errorf("asking makes %v allocations", n)
+		t.Errorf("MayAsk makes %v allocations, want 0", n)
 	}
 }
 
-// A lost claim is noticed even if the encoded rest is not shorter: encoding it again
-// escapes more characters than the request did.
-func TestNarrowedTo_NoticesALostClaim(t *testing.T) {
+// NarrowedTo reports a removed claim even if the encoded rest is not shorter: encoding it
+// again escapes more characters than the request did.
+func TestNarrowedTo_ReportsRemovedClaim(t *testing.T) {
 	client := storagetest.NewClient(storage.Web, "app", "App")
 	client.Metadata.Scope = "openid profile"
 	kept := `"name":{"value":"<<<<<<<<"}`
@@ -44,7 +44,7 @@ func TestNarrowedTo_NoticesALostClaim(t *testing.T) {
 	} {
 		q := request.Request{Scopes: []string{"openid"}, Claims: json.RawMessage(claims)}
 		if got := q.NarrowedTo(client); got.Lost.Any != lost {
-			t.Errorf("%s: lost %v, left %s", claims, got.Lost.Any, got.Claims)
+			t.Errorf("%s: Lost.Any is %v, want %v; claims left: %s", claims, got.Lost.Any, lost, got.Claims)
 		}
 	}
 }

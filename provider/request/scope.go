@@ -7,7 +7,7 @@ import (
 	"signet/storage"
 )
 
-// The scopes that speak of an end-user, see storage.PersonalScopes.
+// Scopes for data of an end-user: see storage.PersonalScopes.
 const (
 	ScopeOpenID        = storage.ScopeOpenID
 	ScopeProfile       = storage.ScopeProfile
@@ -19,10 +19,10 @@ const (
 	ScopeOfflineAccess = storage.ScopeOfflineAccess
 )
 
-// ScopeNames are all of them, in the order in which discovery lists them.
+// ScopeNames lists all of them, in the order of the discovery document.
 var ScopeNames = storage.PersonalScopes()
 
-// ScopeClaims says which claims a scope releases (OIDC Core, section 5.4).
+// ScopeClaims lists the claims that each scope releases (OIDC Core, section 5.4).
 var ScopeClaims = map[string][]string{
 	ScopeProfile: {
 		"name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
@@ -35,10 +35,10 @@ var ScopeClaims = map[string][]string{
 	ScopeGroups:  {"groups"},
 }
 
-// MayAsk reports whether a scope exists and the client may have it. A client
-// registered without scope may have every one (OIDC Registration is silent; RFC
-// 7591, section 2, leaves the default to the server). Offline access is by refresh
-// token, or it is nothing (OIDC Core, section 11).
+// MayAsk reports whether the scope exists and the client may have it. A client registered
+// without the scope member may have every scope (OIDC Registration is silent; RFC 7591,
+// section 2, leaves the default to the server). offline_access needs the grant type
+// refresh_token (OIDC Core, section 11).
 func MayAsk(client storage.Client, scope string) bool {
 	if !slices.Contains(ScopeNames, scope) {
 		return false
@@ -49,7 +49,7 @@ func MayAsk(client storage.Client, scope string) bool {
 	if client.Metadata.Scope == "" {
 		return true
 	}
-	for registered := range strings.FieldsSeq(client.Metadata.Scope) { // asked for each scope of each request
+	for registered := range strings.FieldsSeq(client.Metadata.Scope) { // no allocation: called for each scope of each request
 		if registered == scope {
 			return true
 		}
@@ -57,14 +57,15 @@ func MayAsk(client storage.Client, scope string) bool {
 	return false
 }
 
-// mayAskClaim reports whether a claim may be asked for by itself: if a scope that the
-// client may have releases it, or no scope does.
+// mayAskClaim reports whether the client may request this claim individually: if a scope
+// that the client may have releases it, or no scope does.
 func mayAskClaim(client storage.Client, name string) bool {
 	scope := scopeOf(name)
 	return scope == "" || MayAsk(client, scope)
 }
 
-// scopeOf is the scope that releases a claim; "" for what describes the sign-in.
+// scopeOf returns the scope that releases the claim; "" for claims that describe the
+// sign-in.
 func scopeOf(claim string) string {
 	for scope, names := range ScopeClaims {
 		if slices.Contains(names, claim) {
