@@ -14,16 +14,16 @@ import (
 	"signet/storage"
 )
 
-// Departure is the sealed proof that one of our own forms asked to leave for an
-// upstream: a link from elsewhere cannot start a sign-in.
+// Departure is the content of a sealed proof that a form of this server asked for a trip to
+// an upstream. So a link on another site cannot start a sign-in.
 type Departure struct {
 	Connector string      `json:"c"`
 	RequestID string      `json:"r"`
-	Link      *LinkTarget `json:"l,omitempty"` // nil: to sign in
-	Prove     bool        `json:"p,omitempty"` // to sign in to one account alone: the one that an identity waits for
+	Link      *LinkTarget `json:"l,omitempty"` // nil for a sign-in
+	Prove     bool        `json:"p,omitempty"` // the sign-in must open the account that the waiting identity is for
 }
 
-// LinkTarget names the signed-in user whose account the identity that comes back is for.
+// LinkTarget is the signed-in user to whom the identity from the upstream is linked.
 type LinkTarget struct {
 	UserID    string `json:"u"`
 	SessionID string `json:"s"`
@@ -31,9 +31,9 @@ type LinkTarget struct {
 
 const departureLife = 2 * time.Minute
 
-// Depart answers a form by sending the browser on to the path from which it leaves for
-// the upstream. The request that it is about travels in a cookie from there on, once for
-// all trips that are about it.
+// Depart answers a form by sending the browser to the path that starts the trip to the
+// upstream. From there on the request travels in a cookie. All trips for the same request
+// share that cookie.
 func (v *Visits) Depart(w http.ResponseWriter, r *http.Request, d Departure, sealed string) error {
 	payload, err := json.Marshal(d)
 	if err != nil {
@@ -48,8 +48,8 @@ func (v *Visits) Depart(w http.ResponseWriter, r *http.Request, d Departure, sea
 	return v.Site.ContinueTo(w, v.Site.Base+"/login/"+d.Connector+"/start?"+url.Values{"for": {key}, "departure": {proof}}.Encode())
 }
 
-// DepartToLink is Depart for a signed-in user who connects an identity of the upstream to
-// the account, and comes back to a path below the issuer.
+// DepartToLink is Depart for a signed-in user who connects an identity of the upstream.
+// The trip ends at back, a path below the issuer.
 func (v *Visits) DepartToLink(w http.ResponseWriter, r *http.Request, connector string, current session.Current, back string) error {
 	q := request.Request{ID: rand.Text(), Kind: request.Page, Created: storage.At(v.Now()), Path: v.Site.Base + back}
 	sealed, err := v.Requests.Seal(q)
@@ -60,8 +60,8 @@ func (v *Visits) DepartToLink(w http.ResponseWriter, r *http.Request, connector 
 	return v.Depart(w, r, Departure{Connector: connector, RequestID: q.ID, Link: link}, sealed)
 }
 
-// OpenDeparture opens the departure of a connector and a request. Any other one is a page
-// that leads back to the dispatcher.
+// OpenDeparture opens a sealed departure and checks that it belongs to this connector and
+// this request. Otherwise the error is a page that leads back to the dispatcher.
 func (v *Visits) OpenDeparture(sealed, connector string, about request.Opened) (Departure, error) {
 	var d Departure
 	payload, err := v.Ring.Unseal("departure", sealed, v.Now())

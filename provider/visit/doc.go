@@ -1,16 +1,16 @@
-// Package visit knows who is signed in at a browser and how fresh that is.
+// Package visit finds the user that is signed in at a browser, and how recently the user
+// proved their identity.
 //
-// Visits answers for every page: who the visitor is; whether a proof of the person is
-// new enough for an act that an unlocked screen must not allow, and if not, which page
-// asks for one and where the person goes on; how a user can give such a proof; which
-// form a ticket was made for; and by which path the browser leaves and comes back. A
-// sign-in by password is made here, for the pages and for the first-party app alike.
+// For every page, Visits gives the session of the visitor. It decides whether the last
+// proof is recent enough for a sensitive act, lists the ways to give a new proof, and sends
+// the browser to the page that asks for it and back again. It seals and checks tickets and
+// return paths. It also signs in with a password, for the pages and for the first-party app.
 //
-// A ticket is the sealed proof that a form was made for this session, this request and
-// what was shown: it keeps one user's consent from being given by another, and is the
-// CSRF token for engines that send neither Origin nor Sec-Fetch-Site.
+// A ticket is the sealed proof that a form was made for this session, this request and this
+// content. So nobody can submit a form that was shown to another user. The ticket is also
+// the CSRF token for browsers that send neither Origin nor Sec-Fetch-Site.
 //
-// The one rule of freshness is storage's Session.Meets.
+// Session.Meets of storage is the only rule of freshness.
 //
 // The package does not know the content of any page, codes or tokens.
 package visit

@@ -12,13 +12,13 @@ import (
 	"signet/storage"
 )
 
-// reauthenticates says of a connector what the setting says.
+// reauthenticates sets the reauthenticates setting of a connector.
 func reauthenticates(id string, yes bool) func(*providertest.Upstreams, *provider.Config) {
 	return providertest.Alter(id, func(c *provider.Connector) { c.Reauthenticates = &yes })
 }
 
-// says has the liar name an auth_time that long ago; nothing, for a negative time.
-func says(up *providertest.Upstreams, b *providertest.Testbed, ago time.Duration) {
+// setAuthTime makes the liar state an auth_time that long ago; none, for a negative time.
+func setAuthTime(up *providertest.Upstreams, b *providertest.Testbed, ago time.Duration) {
 	claim := any(nil)
 	if ago >= 0 {
 		claim = b.Now().Add(-ago).Unix()
@@ -26,15 +26,16 @@ func says(up *providertest.Upstreams, b *providertest.Testbed, ago time.Duration
 	up.Liar.SetFaults(providertest.Lie("auth_time", claim))
 }
 
-const silence = time.Duration(-1)
+const noAuthTime = time.Duration(-1)
 
-// askers are who wants a new proof of an application's, by the client and parameters.
-var askers = []struct {
+// freshnessRequests are the ways in which a client can demand a recent sign-in, by its
+// settings and parameters.
+var freshnessRequests = []struct {
 	name   string
 	client func(*storage.Client)
 	pairs  []string
-	again  bool // an answer to this request alone will do
-	any    bool // any time will do, if only it is known
+	again  bool // only a sign-in for this request is enough
+	any    bool // any auth_time is enough if it is known
 }{
 	{name: "max_age", pairs: []string{"max_age", "300"}},
 	{name: "max_age=0", pairs: []string{"max_age", "0"}, again: true},
@@ -44,13 +45,14 @@ var askers = []struct {
 	{name: "require_auth_time", client: func(c *storage.Client) { c.Metadata.RequireAuthTime = true }, any: true},
 }
 
-// asking is the testbed in the hands of a client that asks so.
-func asking(t *testing.T, b *providertest.Testbed, i int, change ...func(*storage.Client)) *providertest.Testbed {
+// withClient returns the testbed with a new client that makes request i of
+// freshnessRequests.
+func withClient(t *testing.T, b *providertest.Testbed, i int, change ...func(*storage.Client)) *providertest.Testbed {
 	t.Helper()
 	client, secret := b.RegisterWith(t, storage.Web, storage.NewID("asks-"), func(c *storage.Client) {
 		c.Metadata.RedirectURIs, c.SkipConsent = []string{providertest.Callback}, true
-		if askers[i].client != nil {
-			askers[i].client(c)
+		if freshnessRequests[i].client != nil {
+			freshnessRequests[i].client(c)
 		}
 		for _, f := range change {
 			f(c)
@@ -59,12 +61,12 @@ func asking(t *testing.T, b *providertest.Testbed, i int, change ...func(*storag
 	return b.As(client, secret)
 }
 
-// TestFreshness_EveryAskerEveryProof: what each proof is worth to each application, of
-// an old sign-in and of a new one. A request that cannot be met ends with login_required.
-func TestFreshness_EveryAskerEveryProof(t *testing.T) {
+// Each request is combined with each proof, in a new browser and after an old sign-in. A
+// request that is not satisfied ends with login_required.
+func TestFreshness_EveryRequestWithEveryProof(t *testing.T) {
 	for _, proof := range []struct {
 		name      string
-		ago       time.Duration // what the upstream says
+		ago       time.Duration // auth_time that the upstream states
 		asksAgain bool          // by the setting
 		young     bool          // proved within five minutes
 		known     bool
@@ -73,31 +75,31 @@ func TestFreshness_EveryAskerEveryProof(t *testing.T) {
 		{"says now", 0, false, true, true, true},
 		{"says four minutes", 4 * time.Minute, false, true, true, false},
 		{"says an hour", time.Hour, false, false, true, false},
-		{"says nothing", silence, false, false, false, false},
-		{"says nothing, asks again", silence, true, true, true, true},
+		{"says nothing", noAuthTime, false, false, false, false},
+		{"says nothing, asks again", noAuthTime, true, true, true, true},
 		{"says an hour, asks again", time.Hour, true, false, true, false},
 	} {
 		t.Run(proof.name, func(t *testing.T) {
 			providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-				for i, asker := range askers {
-					client := asking(t, b, i)
-					met := proof.young && (!asker.again || proof.again)
-					if asker.any {
+				for i, wanted := range freshnessRequests {
+					client := withClient(t, b, i)
+					met := proof.young && (!wanted.again || proof.again)
+					if wanted.any {
 						met = proof.known
 					}
 					for _, old := range []bool{false, true} {
 						v := client.Visitor(t)
 						if old {
-							says(up, b, silence)
+							setAuthTime(up, b, noAuthTime)
 							v.Through(t, v.Get(t, b.AuthorizeURL()), "liar", "victim")
 							b.Pass(time.Hour)
 						}
-						says(up, b, proof.ago)
-						page := v.Get(t, client.AuthorizeURL(asker.pairs...))
+						setAuthTime(up, b, proof.ago)
+						page := v.Get(t, client.AuthorizeURL(wanted.pairs...))
 						if page.At.Path != "/login" {
-							t.Fatalf("%s, old %v: not asked: at %s, left to %v", asker.name, old, page.At, page.Left)
+							t.Fatalf("%s, old %v: not asked to sign in: at %s, left to %v", wanted.name, old, page.At, page.Left)
 						}
-						wantProof(t, v, v.Through(t, page, "liar", "victim"), met, asker.name, old)
+						wantProof(t, v, v.Through(t, page, "liar", "victim"), met, wanted.name, old)
 					}
 				}
 			}, func(up *providertest.Upstreams, c *provider.Config) {
@@ -109,78 +111,79 @@ func TestFreshness_EveryAskerEveryProof(t *testing.T) {
 	}
 }
 
-// wantProof wants the answer to have an honest auth_time, or to say that there is none.
-func wantProof(t *testing.T, v *providertest.Visitor, s providertest.Stop, met bool, asker string, old bool) {
+// wantProof fails unless the client got tokens with a valid auth_time if met, and
+// login_required otherwise.
+func wantProof(t *testing.T, v *providertest.Visitor, s providertest.Stop, met bool, wanted string, old bool) {
 	t.Helper()
 	if s.Left == nil {
-		t.Fatalf("%s, old %v: ends at %s, status %d:\n%s", asker, old, s.At, s.StatusCode, s.Body)
+		t.Fatalf("%s, old %v: ends at %s, status %d:\n%s", wanted, old, s.At, s.StatusCode, s.Body)
 	}
 	if got := s.Response(t).Get("error"); !met {
 		if got != "login_required" || s.Response(t).Get("state") != "st&te" || s.Response(t).Get("iss") != v.Bed.Issuer {
-			t.Errorf("%s, old %v: answered with %v, want login_required", asker, old, s.Left)
+			t.Errorf("%s, old %v: answered with %v, want login_required", wanted, old, s.Left)
 		}
 		return
 	}
 	tokens := v.Bed.Redeem(t, s.Code(t))
 	for _, kind := range []string{"id_token", "access_token"} {
 		if got := providertest.ClaimsOf(t, tokens[kind])["auth_time"]; got == nil || providertest.NumberOf(t, got) > v.Bed.Now().Unix() {
-			t.Errorf("%s, old %v: auth_time of the %s is %v", asker, old, kind, got)
+			t.Errorf("%s, old %v: auth_time of the %s is %v", wanted, old, kind, got)
 		}
 	}
 }
 
-// TestFreshness_APasswordIsAlwaysAProof, whoever asks, for an old sign-in and a new one.
-func TestFreshness_APasswordIsAlwaysAProof(t *testing.T) {
+// A password satisfies each request, in a new browser and after an old sign-in.
+func TestFreshness_PasswordSatisfiesEveryRequest(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		for i, asker := range askers {
-			client := asking(t, b, i)
+		for i, wanted := range freshnessRequests {
+			client := withClient(t, b, i)
 			v := client.Visitor(t)
-			first := v.SignIn(t, v.Get(t, client.AuthorizeURL(asker.pairs...)), providertest.Alice, providertest.Password)
-			wantProof(t, v, first, true, asker.name, false)
+			first := v.SignIn(t, v.Get(t, client.AuthorizeURL(wanted.pairs...)), providertest.Alice, providertest.Password)
+			wantProof(t, v, first, true, wanted.name, false)
 			b.Pass(time.Hour)
-			page := v.Get(t, client.AuthorizeURL(asker.pairs...))
-			if asker.any {
-				wantProof(t, v, page, true, asker.name, true)
+			page := v.Get(t, client.AuthorizeURL(wanted.pairs...))
+			if wanted.any {
+				wantProof(t, v, page, true, wanted.name, true)
 				continue
 			}
 			page.WantText(t, "Confirm it’s you", providertest.Alice)
-			wantProof(t, v, v.SignIn(t, page, providertest.Alice, providertest.Password), true, asker.name, true)
-			// Silently there is nothing to be asked.
-			if !asker.again {
+			wantProof(t, v, v.SignIn(t, page, providertest.Alice, providertest.Password), true, wanted.name, true)
+			// prompt=none cannot ask for a proof.
+			if !wanted.again {
 				b.Pass(time.Hour)
-				v.Get(t, client.AuthorizeURL(append(asker.pairs, "prompt", "none")...)).WantError(t, "login_required")
+				v.Get(t, client.AuthorizeURL(append(wanted.pairs, "prompt", "none")...)).WantError(t, "login_required")
 			}
 		}
 	})
 }
 
-// TestFreshness_BestEffortTakesTheArrival: the client that accepts it gets an answer, its
-// ID tokens state the arrival, and nothing that others read does.
-func TestFreshness_BestEffortTakesTheArrival(t *testing.T) {
+// A client with prompt_login best-effort gets an answer. Its ID tokens state the time of
+// the arrival from the upstream as auth_time; access tokens and introspection do not.
+func TestFreshness_BestEffortAcceptsArrival(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		for i, asker := range askers {
-			client := asking(t, b, i, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort })
+		for i, wanted := range freshnessRequests {
+			client := withClient(t, b, i, func(c *storage.Client) { c.PromptLogin = storage.PromptLoginBestEffort })
 			v := client.Visitor(t)
-			s := v.Through(t, v.Get(t, client.AuthorizeURL(asker.pairs...)), "github", "octo")
+			s := v.Through(t, v.Get(t, client.AuthorizeURL(wanted.pairs...)), "github", "octo")
 			arrived := b.Now().Unix()
 			tokens := client.Redeem(t, s.Code(t))
 			b.Pass(2 * time.Minute)
 			refreshed := client.Refreshed(t, tokens["refresh_token"])
 			for _, set := range []map[string]any{tokens, refreshed} {
 				if got := providertest.NumberOf(t, providertest.ClaimsOf(t, set["id_token"])["auth_time"]); got < arrived-2 || got > arrived {
-					t.Errorf("%s: the ID token states %d, want the arrival, %d", asker.name, got, arrived)
+					t.Errorf("%s: the ID token states %d, want the arrival, %d", wanted.name, got, arrived)
 				}
 				if got, there := providertest.ClaimsOf(t, set["access_token"])["auth_time"]; there {
-					t.Errorf("%s: the access token states %v, which nobody knows", asker.name, got)
+					t.Errorf("%s: the access token states auth_time %v, want none", wanted.name, got)
 				}
 			}
-			// Within max_age the arrival still counts; a prompt wants another.
-			again := v.Get(t, client.AuthorizeURL(asker.pairs...))
-			if asked := again.Left == nil; asked != asker.again {
-				t.Errorf("%s: two minutes later at %s, left to %v", asker.name, again.At, again.Left)
+			// Within max_age the arrival still counts; prompt=login needs another one.
+			again := v.Get(t, client.AuthorizeURL(wanted.pairs...))
+			if asked := again.Left == nil; asked != wanted.again {
+				t.Errorf("%s: two minutes later at %s, left to %v", wanted.name, again.At, again.Left)
 			}
 		}
-		// Nothing is stated to a client that did not ask, nor to one that is strict.
+		// Clients that did not request auth_time, and strict clients, get none.
 		for _, way := range []string{"", storage.PromptLoginBestEffort} {
 			client, secret := b.RegisterWith(t, storage.Web, storage.NewID("plain-"), func(c *storage.Client) {
 				c.Metadata.RedirectURIs, c.SkipConsent, c.PromptLogin = []string{providertest.Callback}, true, way
@@ -190,44 +193,44 @@ func TestFreshness_BestEffortTakesTheArrival(t *testing.T) {
 			tokens := plain.Redeem(t, v.ComeBy(t, "github", "octo").Code(t))
 			for _, kind := range []string{"id_token", "access_token"} {
 				if got, there := providertest.ClaimsOf(t, tokens[kind])["auth_time"]; there {
-					t.Errorf("prompt_login %q: %s states %v without being asked", way, kind, got)
+					t.Errorf("prompt_login %q: %s states auth_time %v, which was not requested", way, kind, got)
 				}
 			}
 			if got, there := plain.Introspect(t, tokens["access_token"])["auth_time"]; there {
-				t.Errorf("introspection states %v", got)
+				t.Errorf("introspection states auth_time %v, want none", got)
 			}
 		}
 	})
 }
 
-// TestFreshness_AnotherWayIsOfferedFirst: the application hears only when the person
-// goes back or has no other way.
-func TestFreshness_AnotherWayIsOfferedFirst(t *testing.T) {
+// After a proof that is not enough, the page offers the other ways of the account. The
+// application gets login_required only if the user goes back or has no other way.
+func TestFreshness_OffersOtherWaysFirst(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		linked := b.Visitor(t)
 		linked.Account(t, "/account/identities")
 		linked.Connect(t, "github", "octo")
-		says(up, b, silence)
+		setAuthTime(up, b, noAuthTime)
 		linked.Connect(t, "liar", "victim")
 		for _, pairs := range [][]string{{"prompt", "login"}, {"max_age", "60"}} {
 			v := b.Visitor(t)
 			page := v.ComeBy(t, "github", "octo", pairs...)
 			page.WantText(t, "Confirm it’s you", "GitHub", "signed you in without asking", "Elsewhere")
 			if strings.Contains(page.Body, `id="connector-github"`) || strings.Contains(page.Body, `id="connector-google"`) {
-				t.Errorf("%v: a way is offered that cannot help, or that the account does not have", pairs)
+				t.Errorf("%v: the page offers a way that cannot help, or that the account does not have", pairs)
 			}
-			// The next way does not help either; the password is left.
+			// The next way does not help either; only the password is left.
 			page = v.Through(t, page, "liar", "victim")
 			page.WantText(t, "Elsewhere")
 			if strings.Contains(page.Body, "connector-") {
-				t.Errorf("%v: a way is offered again that did not help", pairs)
+				t.Errorf("%v: the page offers a way again that did not help", pairs)
 			}
 			back := v.Submit(t, page.FormTo(t, "/decline", "", ""))
 			back.WantError(t, "login_required")
 			if back.Response(t).Get("state") != "st&te" || back.Response(t).Get("iss") != b.Issuer {
 				t.Errorf("%v: went back to %v", pairs, back.Left)
 			}
-			// A person who declined can still sign in on the same page.
+			// After declining, the same page still accepts a sign-in.
 			s := v.SignIn(t, page, providertest.Alice, providertest.Password)
 			if s.Left == nil {
 				s = v.Allow(t, s)
@@ -237,9 +240,9 @@ func TestFreshness_AnotherWayIsOfferedFirst(t *testing.T) {
 	})
 }
 
-// TestFreshness_ASessionWithNoWay: an old sign-in through an upstream that never asks
-// ends at no dead end: the page says why, leads back and to another account.
-func TestFreshness_ASessionWithNoWay(t *testing.T) {
+// If the account has only an upstream that never asks, an old sign-in cannot be renewed.
+// The page explains that, leads back to the application and offers another account.
+func TestFreshness_AccountWithoutWayToProve(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for _, pairs := range [][]string{{"prompt", "login"}, {"max_age", "120"}} {
 			v := b.Visitor(t)
@@ -248,7 +251,7 @@ func TestFreshness_ASessionWithNoWay(t *testing.T) {
 			page := v.Get(t, b.AuthorizeURL(pairs...))
 			page.WantText(t, "Confirm it’s you", "GitHub cannot confirm that it is you")
 			if strings.Contains(page.Body, "connector-") || strings.Contains(page.Body, `id="password"`) {
-				t.Errorf("%v: a way is offered that cannot help", pairs)
+				t.Errorf("%v: the page offers a way that cannot help", pairs)
 			}
 			v.Submit(t, page.FormTo(t, "/decline", "", "")).WantError(t, "login_required")
 			v.Get(t, b.AuthorizeURL("prompt", "none", "max_age", "120")).WantError(t, "login_required")
@@ -265,12 +268,12 @@ func TestFreshness_ASessionWithNoWay(t *testing.T) {
 	})
 }
 
-// TestFreshness_ASilentArrivalProvesNothingHere is the attack: whoever finds an unlocked
-// browser comes through a connector that answers silently, of this account or another.
-func TestFreshness_ASilentArrivalProvesNothingHere(t *testing.T) {
+// An attacker at an unlocked browser comes back through a connector that answers without
+// asking, with this account or another. That is no proof.
+func TestFreshness_SilentArrivalIsNoProof(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		b.WithApp(t)
-		says(up, b, silence)
+		setAuthTime(up, b, noAuthTime)
 		for _, way := range [][2]string{{"github", "octo"}, {"liar", "victim"}} {
 			v := b.Visitor(t)
 			first := v.ComeBy(t, "github", "octo", "prompt", "consent")
@@ -291,19 +294,18 @@ func TestFreshness_ASilentArrivalProvesNothingHere(t *testing.T) {
 				page := v.Get(t, b.Issuer+path)
 				page.WantText(t, "Confirm it’s you", "It is not known when you last did")
 				if page.At.Path != "/login" {
-					t.Errorf("%s: %s opens", way[0], path)
+					t.Errorf("%s: %s opens without a new proof", way[0], path)
 				}
 			}
 			if got, there := v.WantApp(t, true)["auth_time"]; there {
-				t.Errorf("/session states %v", got)
+				t.Errorf("/session states auth_time %v, want none", got)
 			}
 		}
 	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
 }
 
-// TestFreshness_AnAnswerIsForItsRequestAlone: what came back for one request satisfies
-// no other, not even where arrivals count.
-func TestFreshness_AnAnswerIsForItsRequestAlone(t *testing.T) {
+// An arrival for one request satisfies no other request, even for a best-effort client.
+func TestFreshness_ArrivalCountsForItsRequestOnly(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		client, secret := b.RegisterWith(t, storage.Web, "easy", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.SkipConsent, c.PromptLogin = []string{providertest.Callback}, true, storage.PromptLoginBestEffort
@@ -316,7 +318,7 @@ func TestFreshness_AnAnswerIsForItsRequestAlone(t *testing.T) {
 		if s := v.Get(t, next); s.At.Path != "/login" || s.Left != nil {
 			t.Fatalf("the other request is answered: at %s, left to %v", s.At, s.Left)
 		}
-		// A no to one is no answer to the other either.
+		// Declining one request does not decline the other.
 		asked := v.Get(t, easy.AuthorizeURL("prompt", "login"))
 		decline := asked.FormTo(t, "/decline", "", "")
 		crossed := providertest.Form{Action: decline.Action, Values: url.Values{"ticket": decline.Values["ticket"], "request": {other.FormTo(t, "/login", "", "").Values.Get("request")}}}
@@ -329,21 +331,21 @@ func TestFreshness_AnAnswerIsForItsRequestAlone(t *testing.T) {
 	})
 }
 
-// TestFreshness_ConnectorThatReauthenticatesIsAskedTo: a connector that need not say when
-// is always sent prompt=login where freshness matters, and never otherwise.
-func TestFreshness_ConnectorThatReauthenticatesIsAskedTo(t *testing.T) {
+// A connector with reauthenticates gets prompt=login whenever the request demands a recent
+// sign-in, and never otherwise.
+func TestFreshness_ReauthenticatingConnectorGetsPromptLogin(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
-		for i, asker := range askers {
-			client := asking(t, b, i)
+		for i, wanted := range freshnessRequests {
+			client := withClient(t, b, i)
 			v := client.Visitor(t)
-			at := v.Press(t, v.Get(t, client.AuthorizeURL(asker.pairs...)), "liar")
+			at := v.Press(t, v.Get(t, client.AuthorizeURL(wanted.pairs...)), "liar")
 			if got := at.Query().Get("prompt"); got != "login" {
-				t.Errorf("%s: prompt=%q at the upstream", asker.name, got)
+				t.Errorf("%s: prompt=%q at the upstream", wanted.name, got)
 			}
 		}
 		v := b.Visitor(t)
 		if at := v.Press(t, v.Get(t, b.AuthorizeURL()), "liar"); at.Query().Has("prompt") || at.Query().Has("max_age") {
-			t.Errorf("asked for nothing, and sent %s", at.RawQuery)
+			t.Errorf("no recent sign-in was requested, but the upstream got %s", at.RawQuery)
 		}
 	}, reauthenticates("liar", true))
 }

@@ -9,14 +9,14 @@ import (
 	"signet/templates"
 )
 
-// Moments writes times for one person at one time.
+// Moments formats times for one user, relative to one present time.
 type Moments struct {
 	now  time.Time
 	zone *time.Location
 }
 
-// MomentsFor writes in the zone of the user's profile, else in UTC: the zone
-// stands beside each time, so neither is mistaken for the other.
+// MomentsFor returns Moments in the time zone of the user's profile, or in UTC without one.
+// Each formatted time includes the zone, so readers cannot confuse them.
 func MomentsFor(u storage.User, now time.Time) Moments {
 	location, err := foreign.TimeZone(u.Zoneinfo)
 	if err != nil {
@@ -25,7 +25,7 @@ func MomentsFor(u storage.User, now time.Time) Moments {
 	return Moments{now, location}
 }
 
-// Write writes a time; nothing for never.
+// Write formats a time. The zero time gives the zero Moment.
 func (m Moments) Write(at storage.Millis) templates.Moment {
 	t := at.Time()
 	if t.IsZero() {
@@ -38,7 +38,8 @@ func (m Moments) Write(at storage.Millis) templates.Moment {
 	}
 }
 
-// ago tells how long it is since, or until: a minute ahead is another node's clock.
+// ago formats the time since a moment, or until it. Up to a minute in the future counts as
+// now, since clocks of nodes differ.
 func ago(d time.Duration) string {
 	switch {
 	case d < -time.Minute:
@@ -49,7 +50,7 @@ func ago(d time.Duration) string {
 	return span(d) + " ago"
 }
 
-// span writes a time in its largest whole unit.
+// span formats a duration in its largest whole unit.
 func span(d time.Duration) string {
 	switch {
 	case d < time.Hour:

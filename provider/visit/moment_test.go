@@ -8,14 +8,14 @@ import (
 	"signet/templates"
 )
 
-func TestMoments_AreWrittenInTheZoneOfTheProfile(t *testing.T) {
+func TestMoments_UseTimeZoneOfProfile(t *testing.T) {
 	at := time.Date(2026, 7, 1, 23, 30, 0, 0, time.UTC)
 	for zone, want := range map[string]string{
 		"":                 "1 July 2026, 23:30 UTC",
 		"Europe/Berlin":    "2 July 2026, 01:30 CEST",
 		"America/New_York": "1 July 2026, 19:30 EDT",
 		"Etc/GMT+12":       "1 July 2026, 11:30 -12",
-		"Local":            "1 July 2026, 23:30 UTC", // the server's zone is nobody's business
+		"Local":            "1 July 2026, 23:30 UTC", // never the time zone of the server
 		"Middle/Earth":     "1 July 2026, 23:30 UTC",
 	} {
 		got := MomentsFor(storage.User{Zoneinfo: zone}, at).Write(storage.At(at))
@@ -24,13 +24,13 @@ func TestMoments_AreWrittenInTheZoneOfTheProfile(t *testing.T) {
 		}
 	}
 	if got := MomentsFor(storage.User{}, at).Write(0); got != (templates.Moment{}) {
-		t.Errorf("never: got %+v", got)
+		t.Errorf("zero time: got %+v, want the zero Moment", got)
 	}
 }
 
-func TestAgo_CountsWholeUnits(t *testing.T) {
+func TestAgo_UsesLargestWholeUnit(t *testing.T) {
 	for passed, want := range map[time.Duration]string{
-		-time.Minute:                  "just now", // another node's clock is ahead
+		-time.Minute:                  "just now", // the clock of another node may be ahead
 		-time.Minute - 1:              "in 1 minute",
 		-48 * time.Hour:               "in 2 days",
 		59 * time.Second:              "just now",

@@ -7,11 +7,11 @@ import (
 	"signet/provider/web"
 )
 
-// Page is a handler for somebody who is signed in.
+// Page is a handler for signed-in users.
 type Page = func(w http.ResponseWriter, r *http.Request, current session.Current) error
 
-// RequireSignIn lets a page see only requests with a session. Others are sent to sign
-// in and come to back, a path below the issuer.
+// RequireSignIn calls the page only for requests with a session. It sends other browsers to
+// the sign-in page, and after the sign-in to back, a path below the issuer.
 func (v *Visits) RequireSignIn(back string, page Page) web.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		current, err := v.SignedIn(r)
@@ -19,7 +19,7 @@ func (v *Visits) RequireSignIn(back string, page Page) web.Handler {
 		case err != nil:
 			return err
 		case current == nil:
-			return v.onward(w, r, signInThen(v.Site.Base+back))
+			return v.redirect(w, r, signInPath(v.Site.Base+back))
 		}
 		return page(w, r, *current)
 	}

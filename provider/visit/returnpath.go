@@ -10,21 +10,22 @@ import (
 	"signet/storage"
 )
 
-// signInThen is the path, below the issuer, of a sign-in that ends at returnTo.
-func signInThen(returnTo string) string {
+// signInPath returns the path, below the issuer, of a sign-in that ends at returnTo.
+func signInPath(returnTo string) string {
 	return "/login?" + url.Values{"return_to": {returnTo}}.Encode()
 }
 
-// dispatcher is the path, below the issuer, that decides the next step of a request.
-func dispatcher(sealed string) string { return request.StepPath("/authorize/next", sealed) }
+// dispatcherPath returns the path, below the issuer, that decides the next step of a
+// request.
+func dispatcherPath(sealed string) string { return request.StepPath("/authorize/next", sealed) }
 
-// Next is the address of the dispatcher for a sealed request: every step of a sign-in
-// returns there.
-func (v *Visits) Next(sealed string) string { return v.Site.Base + dispatcher(sealed) }
+// Next returns the address of the dispatcher for a sealed request. Every step of a sign-in
+// ends there.
+func (v *Visits) Next(sealed string) string { return v.Site.Base + dispatcherPath(sealed) }
 
-// RequestFor makes a request that ends at returnTo; "" for the home page. Where there is
-// a first-party app, it gets its cookies on the way. False for an address that is no
-// place to return to.
+// RequestFor returns a request that ends at returnTo; "" is the home page. If there is a
+// first-party app, the request also sets the cookies of the app. It returns false if
+// returnTo is not an allowed return address.
 func (v *Visits) RequestFor(returnTo string) (q request.Request, ok bool) {
 	if returnTo == "" {
 		returnTo = v.Site.Base + "/"
@@ -41,8 +42,9 @@ func (v *Visits) RequestFor(returnTo string) (q request.Request, ok bool) {
 	return q, ok
 }
 
-// onward sends the browser to a path below the issuer, each method in its way.
-func (v *Visits) onward(w http.ResponseWriter, r *http.Request, path string) error {
+// redirect sends the browser to a path below the issuer: after a POST with a page that
+// refreshes, otherwise with a 303.
+func (v *Visits) redirect(w http.ResponseWriter, r *http.Request, path string) error {
 	if r.Method == http.MethodPost {
 		return v.Site.ContinueTo(w, v.Site.Base+path)
 	}

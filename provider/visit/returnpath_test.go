@@ -9,9 +9,9 @@ import (
 	"signet/provider/providertest"
 )
 
-// TestReturnTo_ForeignAddressIsAPage goes through the door; the list of addresses is the room's.
-// HT-10: Open redirect by return_to, next, redirect.
-func TestReturnTo_ForeignAddressIsAPage(t *testing.T) {
+// HT-10: Open redirect by return_to, next, redirect. This test sends some foreign addresses
+// to the endpoint; package request tests the full list.
+func TestReturnTo_ForeignAddressShowsPage(t *testing.T) {
 	for _, path := range []string{"", "/auth"} {
 		providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			v := b.Visitor(t)
@@ -23,7 +23,7 @@ func TestReturnTo_ForeignAddressIsAPage(t *testing.T) {
 				"https://evil.example/", "\t//evil.example", "/\r\nSet-Cookie: x=1", b.Issuer + "@evil.example/", b.Issuer + ".evil.example/", path + "x/account",
 			} {
 				v.Get(t, to(address)).WantPage(t, http.StatusBadRequest, "invalid_return_to")
-				// Other names for it are not read.
+				// Other parameter names are ignored.
 				s := v.Get(t, b.Issuer+"/login?"+url.Values{"next": {address}, "redirect": {address}, "redirect_uri": {address}, "rd": {address}}.Encode())
 				if s.At.Path != path+"/login" || strings.Contains(s.Body, "evil") {
 					t.Errorf("%q: at %s:\n%s", address, s.At, s.Body)
@@ -33,7 +33,7 @@ func TestReturnTo_ForeignAddressIsAPage(t *testing.T) {
 			if s.Left != nil || s.At.Path != path+"/" || s.At.RawQuery != "x=%2F%2Fevil.example" {
 				t.Errorf("after the sign-in: at %s, left to %v", s.At, s.Left)
 			}
-			// A sign-in for a page of ours gives nobody's consent and no code.
+			// A sign-in for a page of this server gives no consent and no code.
 			v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "consent_required")
 		}, providertest.Under(path))
 	}

@@ -6,38 +6,38 @@ import (
 	"net/url"
 )
 
-// keptMost bounds what is kept of a form, in bytes: it travels in addresses.
-const keptMost = 800
+// maxSealedForm is the largest form, in bytes, that is sealed: it travels in URLs.
+const maxSealedForm = 800
 
-// kept is what somebody typed before they had to prove who they are.
-type kept struct {
+// sealedForm is the input of a form that was interrupted by a request for a new proof.
+type sealedForm struct {
 	Ticket Ticket     `json:"t"`
 	Values url.Values `json:"v"`
 }
 
-// SealForm seals what a form brought, so that its page can show it again in the same session
-// and for the same purpose, for as long as a form may lie open. It is for words only:
-// never for a password. "" for more than fits into an address.
+// SealForm seals the values of a form, so that its page can show them again, in the same
+// session and for the same purpose, until a ticket would expire. Never pass a password. If
+// the values do not fit into a URL, SealForm returns "".
 func (v *Visits) SealForm(t Ticket, values url.Values) (string, error) {
-	payload, err := json.Marshal(kept{t, values})
+	payload, err := json.Marshal(sealedForm{t, values})
 	if err != nil {
 		return "", fmt.Errorf("encode form: %w", err)
 	}
-	if len(payload) > keptMost {
+	if len(payload) > maxSealedForm {
 		return "", nil
 	}
 	return v.Ring.Seal("kept", payload, v.Now().Add(ticketLife))
 }
 
-// OpenForm opens what SealForm sealed for this ticket; nothing for anything else.
+// OpenForm returns the values that SealForm sealed for this ticket; nil for any other text.
 func (v *Visits) OpenForm(sealed string, want Ticket) url.Values {
 	payload, err := v.Ring.Unseal("kept", sealed, v.Now())
 	if err != nil {
 		return nil
 	}
-	var k kept
-	if json.Unmarshal(payload, &k) != nil || k.Ticket != want {
+	var form sealedForm
+	if json.Unmarshal(payload, &form) != nil || form.Ticket != want {
 		return nil
 	}
-	return k.Values
+	return form.Values
 }

@@ -8,14 +8,15 @@ import (
 	"signet/provider/web"
 )
 
-// PasswordSignIn is what a person, or a first-party app for one, has sent.
+// PasswordSignIn is the input of a sign-in with a password, from the sign-in page or from
+// the first-party app.
 type PasswordSignIn struct {
 	Username, Password  string
 	Keep                bool   // "Keep me signed in"
 	RequestID, ClientID string // of the authorization request that the sign-in answers
 }
 
-// SignIn checks the password and starts the browser's session. Errors are those of
+// SignIn checks the password and starts a session in the browser. Its errors are those of
 // credential.Passwords.Check and session.Sessions.Start.
 func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignIn) (session.Current, error) {
 	checked, err := v.CheckPassword(r, in.Username, in.Password)
@@ -31,7 +32,7 @@ func (v *Visits) SignIn(w http.ResponseWriter, r *http.Request, in PasswordSignI
 	return session.Current{Session: started, User: checked.User}, err
 }
 
-// CheckPassword checks a password that came from this browser. Errors are those of
+// CheckPassword checks a password from this browser. Its errors are those of
 // credential.Passwords.Check.
 func (v *Visits) CheckPassword(r *http.Request, username, password string) (credential.Checked, error) {
 	origin := web.TraceOf(r.Context()).Origin()

@@ -11,28 +11,29 @@ import (
 	"signet/storage"
 )
 
-// Act is something on our own pages that an unlocked screen must not be enough for.
+// Act is a sensitive action on a page of this server: it needs a recent proof, so that an
+// unlocked screen is not enough.
 type Act struct {
-	Name string // as templates.Wanted knows it
-	Page string // path and query, below the issuer, of the page that the act goes on from
+	Name string // a name that templates.Wanted has a text for
+	Page string // path and query, below the issuer, of the page that continues the act
 	Back string // path, below the issuer, that leads back without the act
 }
 
-// freshFor is how long after a proof a person may do an Act.
-const freshFor = 5 * time.Minute
+// freshLife is the time after a proof in which the user may do an Act.
+const freshLife = 5 * time.Minute
 
-// IsFresh reports whether the visitor has proved lately enough who they are to do an Act.
-// If not, StepUp is the answer.
+// IsFresh reports whether the user's last proof is recent enough for an Act. If not, the
+// caller answers with StepUp.
 func (v *Visits) IsFresh(current session.Current) bool {
-	age := freshFor
+	age := freshLife
 	return current.Meets(storage.Freshness{MaxAge: &age}, v.Now())
 }
 
-// StepUp sends the browser to the dispatcher with a request that wants a new proof, and
-// from there to the page of the act. That page asks for a press of its button: what a
-// form brought may wait only where nobody else can finish it.
+// StepUp sends the browser to the dispatcher with a request for a new proof. The request
+// ends at the page of the act, where the user presses the button again. Only the values of
+// the form may be carried along (see SealForm), so that no other user can complete the act.
 func (v *Visits) StepUp(w http.ResponseWriter, r *http.Request, act Act) error {
-	seconds := int64(freshFor / time.Second)
+	seconds := int64(freshLife / time.Second)
 	sealed, err := v.Requests.Seal(request.Request{
 		ID: rand.Text(), Kind: request.Page, Created: storage.At(v.Now()), Path: v.Site.Base + act.Page,
 		Act: act.Name, Back: v.Site.Base + act.Back, MaxAge: &seconds,
@@ -40,5 +41,5 @@ func (v *Visits) StepUp(w http.ResponseWriter, r *http.Request, act Act) error {
 	if err != nil {
 		return fmt.Errorf("seal request: %w", err)
 	}
-	return v.onward(w, r, dispatcher(sealed))
+	return v.redirect(w, r, dispatcherPath(sealed))
 }

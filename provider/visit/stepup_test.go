@@ -11,13 +11,13 @@ import (
 	"signet/storage"
 )
 
-// interrupted are the acts that want a fresh proof: where their form is, what the page
-// says that asks for one, where Cancel leads, and what the act leaves behind.
-var interrupted = []struct {
+// sensitiveActs are the acts that need a new proof: the page of their form, the text of the
+// page that asks for the proof, the target of its Cancel link, and the result of the act.
+var sensitiveActs = []struct {
 	name, page, action string
 	fill               []string
 	asks, cancel       string
-	kept               bool // one press finishes it
+	kept               bool // the form is filled in again, so that one press finishes the act
 	done               string
 }{
 	{"disconnect", "/account/identities", "/account/identities/unlink", nil, "before you disconnect an account", "/account/identities", true, "/account/identities?done=unlinked"},
@@ -29,12 +29,12 @@ var interrupted = []struct {
 	{"sign out everywhere", "/account/sessions/end-all", "/account/sessions/end-all", nil, "before you sign out everywhere", "/account/sessions", true, ""},
 }
 
-// TestStepUp_FinishesWhatItInterrupted: for every act the page says why it asks, leads
-// back, and after the proof one press does what was wanted. No password is carried on.
-func TestStepUp_FinishesWhatItInterrupted(t *testing.T) {
+// For every act, the page explains why it asks and its Cancel link leads back. After the
+// proof, one press of the button finishes the act. No password is carried along.
+func TestStepUp_InterruptedActCanBeFinished(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		b.Local(t, storage.User{Email: "root@example.com", EmailVerified: true, Admin: true}, providertest.Password)
-		for _, act := range interrupted {
+		for _, act := range sensitiveActs {
 			v, who := b.Visitor(t), "root@example.com"
 			v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "consent")), who, providertest.Password)
 			allowed := v.Get(t, b.AuthorizeURL())
@@ -44,7 +44,7 @@ func TestStepUp_FinishesWhatItInterrupted(t *testing.T) {
 			if act.name == "disconnect" {
 				v.Connect(t, "google", "ada")
 			}
-			b.Pass(24 * time.Hour) // until the next keys may sign
+			b.Pass(24 * time.Hour) // after that, the next keys may sign
 			v = b.Visitor(t)
 			v.SignIn(t, v.Get(t, b.Issuer+"/account"), who, providertest.Password)
 			f := formOfAct(t, v, act.page, act.action)
@@ -62,7 +62,7 @@ func TestStepUp_FinishesWhatItInterrupted(t *testing.T) {
 			}
 			page := v.SignIn(t, asked, who, providertest.Password)
 			if strings.Contains(page.Body+page.At.String(), providertest.NewPassword) || strings.Contains(page.At.String(), url.QueryEscape(providertest.NewPassword)) {
-				t.Errorf("%s: a password is carried on", act.name)
+				t.Errorf("%s: the password is carried along", act.name)
 			}
 			again := page.FormTo(t, act.action, "", "")
 			if !act.kept {
@@ -87,14 +87,15 @@ func TestStepUp_FinishesWhatItInterrupted(t *testing.T) {
 			case !strings.HasPrefix(end.At.String(), b.Issuer+act.done):
 				t.Errorf("%s: at %s, status %d", act.name, end.At, end.StatusCode)
 			}
-			if act.name == "password" { // back to the old one
+			if act.name == "password" { // restore the old password
 				setPassword(t, b, who, providertest.NewPassword, providertest.Password)
 			}
 		}
 	})
 }
 
-// formOfAct opens the form of an act; without a page that of the active ES256 key.
+// formOfAct opens the form of an act; for page "", the form that revokes the active ES256
+// key.
 func formOfAct(t *testing.T, v *providertest.Visitor, page, action string) providertest.Form {
 	t.Helper()
 	if page == "" {
@@ -111,9 +112,9 @@ func setPassword(t *testing.T, b *providertest.Testbed, email, from, to string) 
 	v.Submit(t, page.FormTo(t, "/account/password", "", ""), "current-password", from, "new-password", to).WantAt(t, "/account/password?done=password")
 }
 
-// TestStepUp_WhatWasTypedBelongsToOneSession: the sealed words of one administrator's
-// form show up in no other session, not for another key, and not for ever.
-func TestStepUp_WhatWasTypedBelongsToOneSession(t *testing.T) {
+// The sealed input of an administrator's form is shown in no other session, for no other
+// key, and not after half an hour.
+func TestStepUp_SealedInputIsForOneSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Local(t, storage.User{Email: "root@example.com", EmailVerified: true, Admin: true}, providertest.Password)
 		enter := func() *providertest.Visitor {
@@ -134,7 +135,7 @@ func TestStepUp_WhatWasTypedBelongsToOneSession(t *testing.T) {
 			"nonsense":        v.Get(t, b.Issuer+providertest.RevokePathOf(f.Values.Get("kid"))+"&typed=x"),
 		} {
 			if s.StatusCode != http.StatusOK || strings.Contains(s.Body, "it leaked") {
-				t.Errorf("%s: status %d, shows the words: %v", what, s.StatusCode, strings.Contains(s.Body, "it leaked"))
+				t.Errorf("%s: status %d, shows the input: %v", what, s.StatusCode, strings.Contains(s.Body, "it leaked"))
 			}
 		}
 		b.Pass(31 * time.Minute)
@@ -142,7 +143,7 @@ func TestStepUp_WhatWasTypedBelongsToOneSession(t *testing.T) {
 		if late.StatusCode != http.StatusOK || strings.Contains(late.Body, "it leaked") {
 			t.Errorf("half an hour later: status %d", late.StatusCode)
 		}
-		// A text that does not fit into an address is typed again.
+		// Input that does not fit into a URL must be typed again.
 		f = formOfAct(t, v, "", "/admin/keys/revoke")
 		f.Values.Set("reason", strings.Repeat("long ", 1000))
 		b.Pass(6 * time.Minute)
@@ -152,9 +153,9 @@ func TestStepUp_WhatWasTypedBelongsToOneSession(t *testing.T) {
 	})
 }
 
-// TestStepUp_OfSomebodyWithGitHubAlone: our own pages say what to do, at once and after a
-// try, and never let the act through.
-func TestStepUp_OfSomebodyWithGitHubAlone(t *testing.T) {
+// For an account that has only GitHub, the page explains the next step, before and after a
+// trip to GitHub, and never allows the act.
+func TestStepUp_AccountWithGitHubOnly(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		v.Allow(t, v.ComeBy(t, "github", "octo", "prompt", "consent")).Code(t)
@@ -162,7 +163,7 @@ func TestStepUp_OfSomebodyWithGitHubAlone(t *testing.T) {
 			page := v.Get(t, b.Issuer+path)
 			page.WantText(t, "Confirm it’s you", "GitHub cannot confirm that it is you", "Ask the operator of this service to give your account a password")
 			if strings.Contains(page.Body, `id="connector-`) || strings.Contains(page.Body, `id="decline"`) {
-				t.Errorf("%s offers what cannot help", path)
+				t.Errorf("%s offers a way that cannot help", path)
 			}
 			// The button of another page does not help either.
 			f := providertest.Form{Action: b.Issuer + "/login/github", Values: url.Values{"request": {requestOf(t, page)}}}
@@ -173,18 +174,18 @@ func TestStepUp_OfSomebodyWithGitHubAlone(t *testing.T) {
 				tried.WantText(t, "signed you in without asking", "Ask the operator")
 			}
 		}
-		// With an upstream that says when, what it says counts, and trying again is offered.
-		says(up, b, time.Hour)
+		// An upstream that states auth_time may be tried again, and a recent time counts.
+		setAuthTime(up, b, time.Hour)
 		w := b.Visitor(t)
 		w.Allow(t, w.ComeBy(t, "liar", "victim", "prompt", "consent")).Code(t)
 		page := w.Through(t, w.Get(t, b.Issuer+"/account/sessions/end-all"), "liar", "victim")
 		page.WantText(t, "Confirm it’s you", "Sign out there first and try again")
-		says(up, b, time.Minute)
+		setAuthTime(up, b, time.Minute)
 		w.Through(t, page, "liar", "victim").WantAt(t, "/account/sessions/end-all")
 	})
 }
 
-// requestOf is the sealed request that a page of a step was opened with.
+// requestOf returns the sealed request in the address of a page.
 func requestOf(t *testing.T, s providertest.Stop) string {
 	t.Helper()
 	sealed := s.At.Query().Get("request")

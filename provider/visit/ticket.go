@@ -12,24 +12,27 @@ import (
 	"signet/provider/web"
 )
 
-// ticketLife is how long a form may lie open.
+// ticketLife is the time after which an open form must be loaded again.
 const ticketLife = 30 * time.Minute
 
-// ErrStale: the ticket is missing, too old, or was made for another session,
-// request, purpose or content. The cause says which.
+// ErrStale: the ticket is missing, expired, or was made for another session, request,
+// purpose or content. web.CauseOf tells them apart.
 var ErrStale = errors.New("form is out of date")
 
-func stale(code, text string) error { return web.Because(code, fmt.Errorf("%w: %s", ErrStale, text)) }
+func staleTicket(code, text string) error {
+	return web.Because(code, fmt.Errorf("%w: %s", ErrStale, text))
+}
 
-// Ticket names what a form may do. All of it must be equal when it comes back.
+// Ticket describes the one act that a form may do. All fields must be equal when the form
+// is submitted.
 type Ticket struct {
 	Purpose string `json:"p"` // "consent", "select", "logout", "account.password"
 	Session string `json:"s"` // sid
 	Request string `json:"r"` // id of the authorization request, "" for none
-	Shown   string `json:"w"` // what the person saw and agrees to
+	Shown   string `json:"w"` // the content that the user saw and agrees to
 }
 
-// TicketOf is the ticket of a form that belongs to no request, such as one of the
+// TicketOf returns the ticket of a form that belongs to no request, such as a form of the
 // account pages.
 func TicketOf(current session.Current, purpose, shown string) Ticket {
 	return Ticket{Purpose: purpose, Session: current.ID, Shown: shown}
@@ -44,29 +47,29 @@ func (v *Visits) SealTicket(t Ticket) (string, error) {
 	return v.Ring.Seal("ticket", payload, v.Now().Add(ticketLife))
 }
 
-// CheckTicket compares the ticket a form brought with the one it should have.
-// ErrStale.
+// CheckTicket checks that the sealed ticket of a submitted form equals want. ErrStale: it
+// does not.
 func (v *Visits) CheckTicket(sealed string, want Ticket) error {
 	payload, err := v.Ring.Unseal("ticket", sealed, v.Now())
 	switch {
 	case sealed == "":
-		return stale("ticket_missing", "it has no ticket")
+		return staleTicket("ticket_missing", "it has no ticket")
 	case errors.Is(err, keys.ErrExpired):
-		return stale("ticket_expired", "its ticket has expired")
+		return staleTicket("ticket_expired", "its ticket has expired")
 	case errors.Is(err, keys.ErrInvalid):
-		return stale("ticket_invalid", "its ticket is not one of ours")
+		return staleTicket("ticket_invalid", "its ticket was not made by this server")
 	case err != nil:
 		return fmt.Errorf("open ticket: %w", err)
 	}
 	var got Ticket
 	if json.Unmarshal(payload, &got) != nil {
-		return stale("ticket_invalid", "its ticket is not one of ours")
+		return staleTicket("ticket_invalid", "its ticket was not made by this server")
 	}
-	return got.differs(want)
+	return got.checkEqual(want)
 }
 
-// CheckForm is CheckTicket for a form that belongs to no request: a stale one is told as a
-// page that leads to back, a path below the issuer.
+// CheckForm is CheckTicket for a form that belongs to no request. For a stale ticket the
+// error is a page that leads to back, a path below the issuer.
 func (v *Visits) CheckForm(form url.Values, want Ticket, back string) error {
 	err := v.CheckTicket(form.Get("ticket"), want)
 	if errors.Is(err, ErrStale) {
@@ -75,17 +78,18 @@ func (v *Visits) CheckForm(form url.Values, want Ticket, back string) error {
 	return err
 }
 
-// differs says in what a ticket is not the one that is wanted; nil if it is.
-func (t Ticket) differs(want Ticket) error {
+// checkEqual returns ErrStale with the first difference between t and want; nil if they are
+// equal.
+func (t Ticket) checkEqual(want Ticket) error {
 	switch {
 	case t == want:
 		return nil
 	case t.Purpose != want.Purpose:
-		return stale("ticket_of_other_form", "its ticket is for another form")
+		return staleTicket("ticket_of_other_form", "its ticket is for another form")
 	case t.Session != want.Session:
-		return stale("ticket_of_other_session", "its ticket is of another session")
+		return staleTicket("ticket_of_other_session", "its ticket is for another session")
 	case t.Request != want.Request:
-		return stale("ticket_of_other_request", "its ticket is of another request")
+		return staleTicket("ticket_of_other_request", "its ticket is for another request")
 	}
-	return stale("ticket_of_other_content", "what it shows has changed")
+	return staleTicket("ticket_of_other_content", "its content has changed")
 }

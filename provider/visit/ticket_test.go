@@ -7,11 +7,11 @@ import (
 	"signet/provider/web"
 )
 
-// Each way in which a ticket can be another one has its own cause in the log.
-func TestTicket_DiffersNamesTheCause(t *testing.T) {
+// Each difference between two tickets has its own cause in the log.
+func TestTicket_DifferenceIsNamedInCause(t *testing.T) {
 	want := Ticket{Purpose: "consent", Session: "s", Request: "r", Shown: "w"}
-	if err := want.differs(want); err != nil {
-		t.Errorf("an equal ticket: %v", err)
+	if err := want.checkEqual(want); err != nil {
+		t.Errorf("equal tickets: got %v, want no error", err)
 	}
 	for cause, got := range map[string]Ticket{
 		"ticket_of_other_form":    {"logout", "s", "r", "w"},
@@ -19,8 +19,8 @@ func TestTicket_DiffersNamesTheCause(t *testing.T) {
 		"ticket_of_other_request": {"consent", "s", "x", "w"},
 		"ticket_of_other_content": {"consent", "s", "r", "x"},
 	} {
-		if err := got.differs(want); !errors.Is(err, ErrStale) || web.CauseOf(err) != cause {
-			t.Errorf("%v: %v, cause %s, want %s", got, err, web.CauseOf(err), cause)
+		if err := got.checkEqual(want); !errors.Is(err, ErrStale) || web.CauseOf(err) != cause {
+			t.Errorf("%v: got %v with cause %s, want ErrStale with cause %s", got, err, web.CauseOf(err), cause)
 		}
 	}
 }

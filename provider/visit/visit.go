@@ -14,7 +14,7 @@ import (
 	"signet/storage"
 )
 
-// Deps is what visits need. All is required.
+// Deps are the dependencies of Visits. All are required.
 type Deps struct {
 	Site       *web.Site
 	DB         *storage.DB
@@ -26,14 +26,14 @@ type Deps struct {
 	Now        func() time.Time
 }
 
-// Visits tells and changes who is signed in at a browser.
+// Visits reads and changes the sign-in of a browser.
 type Visits struct{ Deps }
 
-// New makes the visits of a provider.
+// New returns the Visits of a provider.
 func New(d Deps) *Visits { return &Visits{d} }
 
-// SignedIn gives the visitor's session; nil if nobody is signed in at the browser.
-// storage.ErrUnavailable must never be read as "nobody".
+// SignedIn returns the session of the browser; nil if nobody is signed in. Callers must not
+// treat storage.ErrUnavailable as "nobody is signed in".
 func (v *Visits) SignedIn(r *http.Request) (*session.Current, error) {
 	current, err := v.Sessions.Current(r)
 	switch {

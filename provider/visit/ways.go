@@ -10,18 +10,17 @@ import (
 	"signet/storage"
 )
 
-// Ways are how the signed-in user can prove anew who they are.
+// Ways are the ways in which the signed-in user can prove their identity again.
 type Ways struct {
 	Password   bool
 	Connectors []federation.Connector
-	Unable     []string // names of the connectors that the user has and that did not help, or cannot
+	Unable     []string // names of the user's connectors that failed to give a new proof, or never can
 }
 
-// Any reports whether there is one.
+// Any reports whether there is at least one way.
 func (w Ways) Any() bool { return w.Password || len(w.Connectors) > 0 }
 
-// WaysToProve reads the ways of a user that could answer a request which wants a newer
-// proof.
+// WaysToProve reads the ways of a user that could answer a request for a newer proof.
 func (v *Visits) WaysToProve(ctx context.Context, current session.Current, q request.Request) (Ways, error) {
 	has, err := v.DB.SignInMethodsOf(ctx, current.UserID)
 	if err != nil {
@@ -30,10 +29,11 @@ func (v *Visits) WaysToProve(ctx context.Context, current session.Current, q req
 	return waysToProve(has, current, q, v.Connectors), nil
 }
 
-// waysToProve leaves out what the user does not have, what cannot prove anything anew,
-// and the connector that was tried for this request in vain. On the way to a page of
-// ours one that says when may be tried again, after signing out there: nobody else can
-// be told that it did not help.
+// waysToProve lists the ways that the user has, except connectors that can never give a new
+// proof and the connector that was already tried for this request without success. One
+// exception: for a request of our own pages, a connector that states auth_time may be tried
+// again, after the user has signed out there. Such a request has no client to which the
+// failure could be reported.
 func waysToProve(has storage.SignInMethods, current session.Current, q request.Request, offered []federation.Connector) Ways {
 	ways := Ways{Password: has.Password && current.User.Email != ""}
 	for _, c := range offered {
@@ -49,8 +49,9 @@ func waysToProve(has storage.SignInMethods, current session.Current, q request.R
 	return ways
 }
 
-// LatestArrival finds the arrival through a connector that answered the request and proved
-// nothing new; the latest of several.
+// LatestArrival returns the last fact that the user came back through this connector for
+// this request; false if there is none. Callers ask only about requests that still need a
+// proof, so the arrival was not enough.
 func LatestArrival(current session.Current, q request.Request, connector string) (storage.Fact, bool) {
 	for _, f := range slices.Backward(current.Facts) {
 		if f.Kind == storage.FactArrived && f.Request == q.ID && f.Connector == connector {

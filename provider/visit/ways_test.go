@@ -24,8 +24,8 @@ func connectorOf(t *testing.T, id string, reauthenticates *bool) federation.Conn
 	return made
 }
 
-// TestWaysToProve_EveryCombination: a way is offered if the account has it, it can prove
-// something anew, and it has not just failed to for this request.
+// A way is offered if the account has it, it can give a new proof, and it has not just
+// failed for this request.
 func TestWaysToProve_EveryCombination(t *testing.T) {
 	yes, no := true, false
 	settings := map[string]*bool{"says": nil, "again": &yes, "never": &no}
@@ -42,10 +42,10 @@ func TestWaysToProve_EveryCombination(t *testing.T) {
 				if said {
 					fact.Proved = 1
 				}
-				if other { // what answered another request, or came another way, says nothing
-					elsewhere, through := fact, fact
-					elsewhere.Request, through.Connector = "other", "another"
-					current.Facts = append(current.Facts, elsewhere, through)
+				if other { // facts of other requests and of other connectors do not count
+					otherRequest, otherConnector := fact, fact
+					otherRequest.Request, otherConnector.Connector = "other", "another"
+					current.Facts = append(current.Facts, otherRequest, otherConnector)
 				}
 				if tried {
 					current.Facts = append(current.Facts, fact)
