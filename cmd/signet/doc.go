@@ -1,4 +1,5 @@
 // Command signet is an OpenID Connect provider in one program.
 //
-// It owns its own name: all that it does is in program, whose tests run it too.
+// The package holds only main. The commands are in package program, so that tests can run
+// them as well.
 package main

@@ -11,14 +11,17 @@ import (
 	"signet/cmd/signet/exit"
 )
 
-// Confirm names the damage and has what is to be harmed typed.
-func (p *Program) Confirm(c *cobra.Command, damage, what string, is func(typed string) bool) error {
+// Confirm prints the damage that c is about to do, and asks the operator to type the name of
+// the object, which prompt describes. It returns nil if matches accepts the input.
+//
+// Without a terminal it is a usage error. exit.NotConfirmed: the input did not match.
+func (p *Program) Confirm(c *cobra.Command, damage, prompt string, matches func(typed string) bool) error {
 	if !IsTerminal(p.Stdin) {
-		return UsageError(c, errors.New("this is not done without a word: --yes, or a terminal to ask at"))
+		return UsageError(c, errors.New("confirmation needed: pass --yes, or run this in a terminal"))
 	}
-	fmt.Fprintf(p.Stderr, "%s\nType %s to go on: ", damage, what)
+	fmt.Fprintf(p.Stderr, "%s\nType %s to continue: ", damage, prompt)
 	typed, _ := bufio.NewReader(p.Stdin).ReadString('\n')
-	if !is(strings.TrimSpace(typed)) {
+	if !matches(strings.TrimSpace(typed)) {
 		return exit.New(exit.NotConfirmed, errors.New("not confirmed; nothing was changed"), "")
 	}
 	return nil

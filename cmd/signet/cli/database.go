@@ -12,9 +12,9 @@ import (
 	"signet/storage"
 )
 
-// WithDatabase makes c run do on the database that the settings name, which must be there
-// and up to date: see node.OpenExisting. It is safe beside a running server, which follows
-// within a second.
+// WithDatabase makes c run do with the settings and their database. The database must exist
+// and have the schema of this release: see node.OpenExisting. A server may run at the same
+// time; it sees the changes within a second.
 func (p *Program) WithDatabase(c *cobra.Command, do func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error) {
 	file := SettingFlags(c, "data_dir")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -30,13 +30,13 @@ func (p *Program) WithDatabase(c *cobra.Command, do func(ctx context.Context, se
 	}
 }
 
-// Origin is where the events of a command say they came from.
+// Origin is the origin that commands record in the audit events.
 func Origin() storage.Origin { return storage.Origin{Actor: "cli"} }
 
-// Directory gives the rules of clients and users on that database.
+// Directory returns the directory of clients and users, with their rules, on db.
 func (p *Program) Directory(settings config.Config, db *storage.DB) *directory.Directory {
 	return node.Directory(settings, db, p.Now)
 }
 
-// ByAdministrator is the reason in the events of what a command ends.
+// ByAdministrator is the reason that is recorded for sessions and tokens that a command ends.
 const ByAdministrator = "by_administrator"

@@ -1,8 +1,7 @@
-// Package cli owns what the commands have in common: the surroundings of the program
-// (environment, streams, clock), the flags of settings, the database that the settings
-// name, and how a command talks, asks and refuses.
+// Package cli owns the code that all commands share: the environment, streams and clock of
+// the program, the flags of settings, the database that the settings name, and the helpers
+// for messages, confirmations and errors.
 //
-// Data goes to standard output, talk to standard error. A mistake in how a command was
-// called is told with the help that shows the right way. The package does not know any
-// single command.
+// Data goes to standard output, messages go to standard error. An error in the command line
+// ends with the help command to run. The package does not know any single command.
 package cli

@@ -6,7 +6,7 @@ import (
 	"signet/storage"
 )
 
-// OptionalTime is nil for never, so that JSON leaves it out.
+// OptionalTime returns m as a time. It returns nil for zero (never), so that JSON omits it.
 func OptionalTime(m storage.Millis) *time.Time {
 	if m == 0 {
 		return nil
@@ -15,5 +15,5 @@ func OptionalTime(m storage.Millis) *time.Time {
 	return &t
 }
 
-// FormatTime writes a time as tables and sentences show it.
+// FormatTime formats a time for tables and messages: RFC 3339, in UTC.
 func FormatTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }

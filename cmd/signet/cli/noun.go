@@ -12,20 +12,21 @@ import (
 	"signet/provider/spelling"
 )
 
-// RequireSubcommand makes c a command that only holds others: alone or with a word it does
-// not know it is a usage error, never a silent help page with exit code 0.
+// RequireSubcommand makes c a command that only groups other commands. Without a subcommand,
+// or with an unknown one, c fails with a usage error. Cobra alone would print the help and
+// end with exit code 0.
 func RequireSubcommand(c *cobra.Command) {
 	c.Args = cobra.ArbitraryArgs
 	c.SetFlagErrorFunc(flagError)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return UsageError(c, fmt.Errorf("%s needs a command: %s", c.CommandPath(), strings.Join(verbs(c), ", ")))
+			return UsageError(c, fmt.Errorf("%s needs a command: %s", c.CommandPath(), strings.Join(subcommandNames(c), ", ")))
 		}
-		return UsageError(c, fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), spelling.DidYouMean(args[0], verbs(c))))
+		return UsageError(c, fmt.Errorf("unknown command %q for %q%s", args[0], c.CommandPath(), spelling.DidYouMean(args[0], subcommandNames(c))))
 	}
 }
 
-func verbs(c *cobra.Command) []string {
+func subcommandNames(c *cobra.Command) []string {
 	var names []string
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() {
@@ -35,7 +36,7 @@ func verbs(c *cobra.Command) []string {
 	return names
 }
 
-// flagError answers a flag that does not exist with the nearest that does.
+// flagError returns a usage error. For an unknown flag it suggests the nearest known one.
 func flagError(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -47,30 +48,31 @@ func flagError(c *cobra.Command, err error) error {
 	return UsageError(c, fmt.Errorf("unknown flag --%s%s", name, spelling.DidYouMean("--"+name, known)))
 }
 
-// UsageError is a mistake in how the command was called.
+// UsageError returns err as a mistake in the command line (exit code 2), and adds the help
+// command.
 func UsageError(c *cobra.Command, err error) error {
 	return exit.New(exit.Usage, err, seeHelp(c))
 }
 
-// RuleError makes the error of a rule that refuses values of the command line, and adds where
-// its help is. An error that the table of exit codes knows has the code of the table.
+// RuleError returns err, the refusal of a value by a rule, with a code and the help command.
+// If the table of exit codes knows err, the code of the table counts.
 func RuleError(c *cobra.Command, code exit.Code, err error) error {
 	return exit.New(code, err, seeHelp(c))
 }
 
 func seeHelp(c *cobra.Command) string { return "see: " + c.CommandPath() + " --help" }
 
-// RequireFlags refuses a command line without one of the flags that it must have.
+// RequireFlags returns a usage error if one of the flags was not passed.
 func RequireFlags(c *cobra.Command, flags ...string) error {
 	for _, name := range flags {
 		if !c.Flags().Changed(name) {
-			return UsageError(c, fmt.Errorf("--%s is missing", name))
+			return UsageError(c, fmt.Errorf("the flag --%s is missing", name))
 		}
 	}
 	return nil
 }
 
-// ExactArgs refuses any number of arguments but those it names.
+// ExactArgs accepts exactly one argument for each name. Error messages use the names.
 func ExactArgs(names ...string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		switch {
@@ -83,12 +85,13 @@ func ExactArgs(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// JSONFlag gives c the flag --json.
+// JSONFlag adds the flag --json to c.
 func JSONFlag(c *cobra.Command) *bool {
 	return c.Flags().Bool("json", false, "print JSON")
 }
 
-// DropEmpty lets an empty value alone stand for no value.
+// DropEmpty returns the list without empty values. So a list flag with one empty value
+// clears the list.
 func DropEmpty(list []string) []string {
 	var kept []string
 	for _, s := range list {

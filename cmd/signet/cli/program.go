@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Program is what every command shares: its surroundings, and how it talks.
+// Program holds the environment, streams and clock that every command uses.
 type Program struct {
 	Env    map[string]string
 	Stdin  io.Reader
@@ -15,8 +15,8 @@ type Program struct {
 	Now    func() time.Time // the clock of this machine
 }
 
-// ParseEnvironment reads the shape of os.Environ; of a name that comes twice the last
-// one counts, as os/exec has it.
+// ParseEnvironment parses pairs in the form of os.Environ. If a name occurs twice, the last
+// value counts, as in os/exec.
 func ParseEnvironment(pairs []string) map[string]string {
 	env := map[string]string{}
 	for _, pair := range pairs {

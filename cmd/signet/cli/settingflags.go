@@ -9,8 +9,9 @@ import (
 	"signet/cmd/signet/config"
 )
 
-// SettingFlags gives c the flag --config and one for each of those settings; without
-// any, one for each setting that has a flag.
+// SettingFlags adds the flag --config to c, and the flags of the settings with these keys.
+// Without keys it adds the flag of every setting that has one. It returns the value of
+// --config.
 func SettingFlags(c *cobra.Command, keys ...string) (file *string) {
 	file = c.Flags().String("config", "", "file with the settings (default "+config.DefaultFile+", if it exists)")
 	for _, f := range config.Flags() {
@@ -21,13 +22,14 @@ func SettingFlags(c *cobra.Command, keys ...string) (file *string) {
 	return file
 }
 
-// Settings reads the settings for a command that has SettingFlags.
+// Settings reads the settings of a command that has SettingFlags. file is the value of
+// --config.
 func (p *Program) Settings(c *cobra.Command, file string) (config.Config, error) {
 	read := config.Read(p.Sources(c, file))
 	return read.Config, read.Err()
 }
 
-// Sources says where such a command has its settings from.
+// Sources returns the sources of the settings of c: file, environment and flags.
 func (p *Program) Sources(c *cobra.Command, file string) config.Sources {
 	given := map[string]string{}
 	for _, setting := range config.Flags() {

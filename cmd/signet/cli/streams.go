@@ -15,31 +15,32 @@ import (
 	"signet/federation/foreign"
 )
 
-// LockedWriter lets the log and the talk of a command share one stream.
+// LockedWriter lets several goroutines write to one stream, such as the log and the messages
+// of a command.
 type LockedWriter struct {
 	mu sync.Mutex
 	To io.Writer
 }
 
-// Write writes one line at a time.
+// Write writes b before any other write begins.
 func (w *LockedWriter) Write(b []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.To.Write(b)
 }
 
-// IsTerminal reports whether a stream is a terminal's.
+// IsTerminal reports whether the stream is a terminal.
 func IsTerminal(stream any) bool {
 	file, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// Say talks to the person at the terminal.
+// Say prints a message for the operator to standard error.
 func (p *Program) Say(format string, args ...any) {
 	fmt.Fprintf(p.Stderr, "signet: "+format+"\n", args...)
 }
 
-// WriteJSON writes one indented document to standard output.
+// WriteJSON prints document as indented JSON to standard output.
 func (p *Program) WriteJSON(document any) error {
 	out := json.NewEncoder(p.Stdout)
 	out.SetEscapeHTML(false)
@@ -47,7 +48,7 @@ func (p *Program) WriteJSON(document any) error {
 	return out.Encode(document)
 }
 
-// WriteTable writes rows in aligned columns to standard output.
+// WriteTable prints rows in aligned columns to standard output.
 func (p *Program) WriteTable(rows [][]string) error {
 	out := tabwriter.NewWriter(p.Stdout, 0, 0, 2, ' ', 0)
 	for _, row := range rows {
@@ -59,7 +60,7 @@ func (p *Program) WriteTable(rows [][]string) error {
 	return out.Flush()
 }
 
-// DropEmptyRows leaves out the rows of name and value that have no value.
+// DropEmptyRows returns the rows of name and value without those that have an empty value.
 func DropEmptyRows(rows [][]string) [][]string {
 	return slices.DeleteFunc(rows, func(row []string) bool { return row[1] == "" })
 }

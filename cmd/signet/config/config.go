@@ -12,12 +12,12 @@ import (
 	"signet/provider/outbound"
 )
 
-// DefaultFile is read when it is there and nothing names another.
+// DefaultFile is the settings file that is read if it exists and no other file is named.
 const DefaultFile = "signet.yaml"
 
-// Config is the settings of one process, checked. The embedded provider.Config holds
-// what the provider is told; the master key, the PKCS #11 module, the clock and the log
-// are missing there, since only a running process has them.
+// Config holds the checked settings of one process. The embedded provider.Config holds those
+// of the provider, without the master key, the PKCS #11 module, the clock and the log: only a
+// running process has them.
 type Config struct {
 	provider.Config
 	Listen   string
@@ -32,53 +32,53 @@ type Config struct {
 	TLS      CertificateFiles
 }
 
-// MasterKeys are the master key and the one that a rewrap moves to, as they were
-// written; empty where the files of the data directory hold them. See ParseMasterKey.
+// MasterKeys holds the master key, and the next one for `signet keys rewrap`, as written in
+// the settings. Empty: the key is in a file of the data directory. See ParseMasterKey.
 type MasterKeys struct{ Key, Next federation.Secret }
 
-// CertificateFiles name a certificate and its key. Both are empty where a proxy in
-// front ends TLS.
+// CertificateFiles holds the paths of a certificate and its key. Both are empty if a proxy
+// terminates TLS.
 type CertificateFiles struct{ Cert, Key string }
 
-// IsSet reports whether there is a certificate to answer with.
+// IsSet reports whether Signet serves TLS itself.
 func (f CertificateFiles) IsSet() bool { return f.Cert != "" }
 
-// PKCS11 says where new signing keys are made: nowhere but here while Module is "".
+// PKCS11 holds the settings of a hardware security module for new signing keys. Module is ""
+// if there is none.
 type PKCS11 struct {
 	Module     string // file of the PKCS #11 module
 	Token      string // label of the token
 	PIN        federation.Secret
-	Algorithms []string // whose new keys are made there; nil for all
+	Algorithms []string // the algorithms whose new keys are made in the token; nil for all
 }
 
-// How people get an account without an operator.
+// Values of the setting signup.
 const (
 	signUpClosed     = "closed"
 	signUpConnectors = "connectors"
 )
 
-// Live is what a running provider takes over.
+// Live returns the settings that a running provider applies without a restart.
 func (c Config) Live() provider.Live {
 	return provider.Live{Connectors: c.Connectors, TrustedProxies: c.TrustedProxies, Origins: c.FirstParty.Origins}
 }
 
-// RequireIssuer refuses a configuration without an issuer, for the commands that cannot do
-// without it.
+// RequireIssuer returns an error if the issuer is not set.
 func (c Config) RequireIssuer() error {
 	if c.Issuer != "" {
 		return nil
 	}
 	return exit.New(
-		exit.Config, errors.New("the setting issuer is missing: it is the address people reach this server at"),
+		exit.Config, errors.New("the setting issuer is missing: it is the public address of this server"),
 		"set it, for example SIGNET_ISSUER=https://id.example.com; to try Signet out: signet dev",
 	)
 }
 
-// outbound is how this configuration has other hosts called.
+// outbound returns the settings for calls to other hosts.
 func (c Config) outbound() outbound.Config {
 	var o outbound.Config
 	if c.ExtraCA != "" {
-		o.Roots, _ = outbound.Roots([]byte(c.ExtraCA)) // was read when it was set
+		o.Roots, _ = outbound.Roots([]byte(c.ExtraCA)) // parsed before, in parseAuthorities
 	}
 	if proxy := c.Proxy.Reveal(); proxy != "" {
 		o.Proxy, _ = url.Parse(proxy)
@@ -86,7 +86,7 @@ func (c Config) outbound() outbound.Config {
 	return o
 }
 
-// inModule lists the algorithms whose new keys are made in the token.
+// inModule returns the algorithms whose new keys are made in the token.
 func (c Config) inModule() []string {
 	switch {
 	case c.PKCS11.Module == "":

@@ -7,7 +7,7 @@ import (
 	"signet/provider"
 )
 
-// connectorOptions is the one list of what can be set of a connector.
+// connectorOptions is the table of the settings of a connector.
 var connectorOptions = []option[provider.Connector]{
 	{
 		key: "id", unit: "name", example: "google",
@@ -156,18 +156,19 @@ func parseKind(text string) (federation.Kind, error) {
 	return federation.Kind(kind), err
 }
 
-// parseSignUp reads true and false, which overrule what the setting signup says.
+// parseSignUp parses true and false. Both override the setting signup.
 func parseSignUp(text string) (bool, error) {
 	word, err := oneOf("true", "false")(text)
 	return word == "true", err
 }
 
-// parseTrust gives unknown as Distrust: it is said, and overrules what the type has.
+// parseTrust returns Distrust for unknown, because an explicit unknown overrides the default
+// of the type.
 func parseTrust(text string) (federation.Trust, error) {
 	for _, trust := range []federation.Trust{federation.Distrust, federation.Verifies, federation.Authoritative} {
 		if text == trust.String() {
 			return trust, nil
 		}
 	}
-	return 0, fmt.Errorf("is %q, not unknown, verifies or authoritative", text)
+	return 0, fmt.Errorf("is %q; use unknown, verifies or authoritative", text)
 }

@@ -22,28 +22,28 @@ func (r *Reading) newConnector(where Place) *values[provider.Connector] {
 	return c
 }
 
-// readConnectors reads the list of the file.
+// readConnectors reads the list connectors of the settings file.
 func (r *Reading) readConnectors(file string, list *yaml.Node) {
 	if list.Kind != yaml.SequenceNode {
-		r.complain(at(file, list), "connectors", "must be a list, each item with id, type, client_id and client_secret")
+		r.complain(placeOf(file, list), "connectors", "must be a list in which each item has id, type, client_id and client_secret")
 		return
 	}
 	for _, item := range list.Content {
 		if item.Kind != yaml.MappingNode {
-			r.complain(at(file, item), "connectors", "each item must hold settings, one to a line (example: id: google)")
+			r.complain(placeOf(file, item), "connectors", "each item must have settings, one per line (example: id: google)")
 			continue
 		}
-		c := r.newConnector(at(file, item))
-		said := len(r.Mistakes)
+		c := r.newConnector(placeOf(file, item))
+		before := len(r.Mistakes)
 		c.readMapping(file, "", item)
-		c.broken = len(r.Mistakes) > said
-		if c.into.ID == "" && !holdsKey(item, "id") {
+		c.broken = len(r.Mistakes) > before
+		if c.into.ID == "" && !hasKey(item, "id") {
 			r.complain(c.place, "connectors", "id is missing (example: id: google)")
 		}
 	}
 }
 
-func holdsKey(mapping *yaml.Node, key string) bool {
+func hasKey(mapping *yaml.Node, key string) bool {
 	for i := 0; i < len(mapping.Content); i += 2 {
 		if mapping.Content[i].Value == key {
 			return true
@@ -52,12 +52,12 @@ func holdsKey(mapping *yaml.Node, key string) bool {
 	return false
 }
 
-// connectorsByVariable are those that need no file.
+// connectorsByVariable holds the connectors that environment variables alone can configure.
 var connectorsByVariable = map[string]federation.Kind{"google": federation.Google, "github": federation.GitHub}
 
-// readConnectorVariables reads SIGNET_GOOGLE_CLIENT_ID, …_SECRET and the same of
-// GitHub, which make the connector of that name, or complete the file's. It gives
-// the names that it knows.
+// readConnectorVariables reads SIGNET_GOOGLE_CLIENT_ID, SIGNET_GOOGLE_CLIENT_SECRET and the
+// same variables of GitHub. They create the connector with that id, or complete the one of
+// the file. It returns the names of all such variables.
 func (r *Reading) readConnectorVariables(env map[string]string) []string {
 	var names []string
 	for _, id := range slices.Sorted(maps.Keys(connectorsByVariable)) {
@@ -65,17 +65,17 @@ func (r *Reading) readConnectorVariables(env map[string]string) []string {
 			o := *optionOf(connectorOptions, key)
 			o.key = id + "." + key
 			names = append(names, o.variables()...)
-			said := len(r.Mistakes)
+			before := len(r.Mistakes)
 			r.readVariable(o.secret, o.variable(), env, func(where Place, value string) {
 				r.connector(id, where).set(*optionOf(connectorOptions, key), where, value)
 			})
-			r.unread[id] = r.unread[id] || len(r.Mistakes) > said
+			r.unread[id] = r.unread[id] || len(r.Mistakes) > before
 		}
 	}
 	return names
 }
 
-// connector is the one of that id, made if there is none.
+// connector returns the connector with that id, and creates it if there is none.
 func (r *Reading) connector(id string, where Place) *values[provider.Connector] {
 	for _, c := range r.connectors {
 		if c.into.ID == id {
@@ -87,7 +87,7 @@ func (r *Reading) connector(id string, where Place) *values[provider.Connector] 
 	return c
 }
 
-// settleConnectors checks each as a whole, once all sources are read.
+// settleConnectors checks each connector as a whole, after all sources are read.
 func (r *Reading) settleConnectors() {
 	if len(r.connectors) == 0 {
 		return
@@ -98,13 +98,13 @@ func (r *Reading) settleConnectors() {
 		one := *c.into
 		switch {
 		case one.ID == "":
-			continue // said already
+			continue // reported before
 		case seen[one.ID]:
-			r.complain(c.place, "connectors", "the id %s stands twice: give one of them another", one.ID)
+			r.complain(c.place, "connectors", "the id %s occurs twice: change one of them", one.ID)
 			continue
 		case c.broken, r.unread[one.ID]:
 			seen[one.ID] = true
-			continue // the member that is missing may be the one that is misspelt
+			continue // a missing setting may be a misspelt one, which is reported already
 		case one.Kind == "":
 			r.complain(c.place, "", "connector %q: type is missing (example: type: oidc)", one.ID)
 			continue

@@ -14,7 +14,7 @@ import (
 	"signet/federation"
 )
 
-// authority writes a certificate into a file.
+// authority writes a CA certificate to a file and returns its path.
 func authority(t *testing.T) string {
 	t.Helper()
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -61,7 +61,7 @@ func TestConfig_ReadsConnectors(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("cs\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := readConfig(Sources{File: written(t, fmt.Sprintf(threeConnectors, secret))})
+	c, err := readConfig(Sources{File: fileWith(t, fmt.Sprintf(threeConnectors, secret))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,19 +81,19 @@ func TestConfig_ReadsConnectors(t *testing.T) {
 		t.Errorf("corp: %+v", corp)
 	}
 	if shown := fmt.Sprintf("%+v %#v", c, c); strings.Contains(shown, "gs\"") || strings.Contains(shown, ":cs") {
-		t.Errorf("a secret is printed: %s", shown)
+		t.Errorf("the output contains a secret: %s", shown)
 	}
 }
 
-// TestConfig_TwoVariablesMakeAConnector: Google and GitHub need no file, and a file
-// may leave their secrets to variables.
+// Two variables configure Google or GitHub without a file. The file may also leave only the
+// secret to a variable.
 func TestConfig_TwoVariablesMakeAConnector(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte("from-file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := readConfig(Sources{
-		File: written(t, "signup: closed\nconnectors: [{id: google, type: google, client_id: g, allowed_domains: example.com}]\n"),
+		File: fileWith(t, "signup: closed\nconnectors: [{id: google, type: google, client_id: g, allowed_domains: example.com}]\n"),
 		Env: map[string]string{
 			"SIGNET_GOOGLE_CLIENT_SECRET": "gs", "SIGNET_GITHUB_CLIENT_ID": "h", "SIGNET_GITHUB_CLIENT_SECRET_FILE": secret,
 		},
@@ -114,27 +114,27 @@ func TestConfig_TwoVariablesMakeAConnector(t *testing.T) {
 }
 
 // CF-05: Unknown or misspelt setting.
-func TestConnectors_EveryMistakeInOneIsSaid(t *testing.T) {
+func TestConfig_ReportsEveryMistakeInAConnector(t *testing.T) {
 	for content, want := range map[string]string{
 		"connectors: {id: google}":                                                                                                               ":1: connectors: must be a list",
-		"connectors: [google]":                                                                                                                   "each item must hold settings",
+		"connectors: [google]":                                                                                                                   "each item must have settings",
 		"connectors: [{type: google}]":                                                                                                           "id is missing",
 		"connectors: [{id: Google, type: google, client_id: a}]":                                                                                 "lower-case letters",
 		"connectors: [{id: link, type: google, client_id: a, client_secret: b}]":                                                                 "is taken",
 		"connectors: [{id: a, client_id: a, client_secret: b}]":                                                                                  "type is missing",
 		"connectors: [{id: a, type: gogle, client_id: a}]":                                                                                       "did you mean google?",
 		"connectors: [{id: a, type: google}]":                                                                                                    "client_id is missing",
-		"connectors: [{id: a, type: google, client_id: a, id: b}]":                                                                               "stands twice",
+		"connectors: [{id: a, type: google, client_id: a, id: b}]":                                                                               "occurs twice",
 		"connectors: [{id: a, type: google, client_id: a, clientsecret: b}]":                                                                     "did you mean client_secret?",
 		"connectors: [{id: a, type: google, client_id: a, client_id_file: b}]":                                                                   "is not a setting of a connector",
 		"connectors: [{id: a, type: google, client_id: a, client_secret_file: /no}]":                                                             "cannot be read",
-		"connectors: [{id: a, type: google, client_id: a, claims: {email: [x]}}]":                                                                "one claim for each",
+		"connectors: [{id: a, type: google, client_id: a, claims: {email: [x]}}]":                                                                "must map each claim to one claim",
 		"connectors: [{id: a, type: google, client_id: a, scopes: {a: b}}]":                                                                      "must be a single value",
-		"connectors: [{id: a, type: google, client_id: a, signup: maybe}]":                                                                       "not true or false",
-		"connectors: [{id: a, type: google, client_id: a, require_email: ja}]":                                                                   "neither true nor false",
+		"connectors: [{id: a, type: google, client_id: a, signup: maybe}]":                                                                       "use true or false",
+		"connectors: [{id: a, type: google, client_id: a, require_email: ja}]":                                                                   "use true or false",
 		"connectors: [{id: a, type: github, client_id: a, client_secret: a, reauthenticates: true}]":                                             "does not know prompt=login",
-		"connectors: [{id: a, type: oidc, client_id: a, reauthenticates: sometimes}]":                                                            "neither true nor false",
-		"connectors: [{id: a, type: google, client_id: a, trust: blind}]":                                                                        "not unknown, verifies or authoritative",
+		"connectors: [{id: a, type: oidc, client_id: a, reauthenticates: sometimes}]":                                                            "use true or false",
+		"connectors: [{id: a, type: google, client_id: a, trust: blind}]":                                                                        "use unknown, verifies or authoritative",
 		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\", trust: authoritative}]":                                   "domains is missing: trust: authoritative counts only for the domains whose mailboxes the upstream runs (example: trust: authoritative, domains: [example.com])",
 		"connectors: [{id: a, type: google, client_id: a, client_secret: b, trust: authoritative}]":                                              "domains is missing",
 		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\", domains: [example.com]}]":                                 "only trust: authoritative has domains",
@@ -144,25 +144,24 @@ func TestConnectors_EveryMistakeInOneIsSaid(t *testing.T) {
 		"connectors: [{id: a, type: microsoft, client_id: a, tenants: [11111111-2222-3333-4444-555555555555], allowed_domains: [corp.example]}]": "allowed_domains would refuse everybody",
 		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\", require_email: true}]":                                    "require_email would refuse everybody",
 		"connectors: [{id: a, type: oidc, client_id: a, issuer: \"http://x.example\"}]":                                                          "must be an https URL",
-		"connectors: [{id: a, type: google, client_id: a, client_secret: b}, {id: a, type: github, client_id: a, client_secret: b}]":             "the id a stands twice",
-		"signup: everybody":         "not closed or connectors",
+		"connectors: [{id: a, type: google, client_id: a, client_secret: b}, {id: a, type: github, client_id: a, client_secret: b}]":             "the id a occurs twice",
+		"signup: everybody":         "use closed or connectors",
 		"outbound: {extra_ca: /no}": "cannot be read",
 		"outbound: {proxy: host}":   "is not a URL",
 	} {
-		_, err := readConfig(Sources{File: written(t, content)})
+		_, err := readConfig(Sources{File: fileWith(t, content)})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", content, err, want)
 		}
 	}
-	_, err := readConfig(Sources{File: written(t, ""), Env: map[string]string{"SIGNET_GITHUB_CLIENT_SECRET": "b"}})
+	_, err := readConfig(Sources{File: fileWith(t, ""), Env: map[string]string{"SIGNET_GITHUB_CLIENT_SECRET": "b"}})
 	if err == nil || !strings.Contains(err.Error(), "SIGNET_GITHUB_CLIENT_SECRET: connector \"github\": client_id is missing") {
-		t.Errorf("a secret alone: got %v", err)
+		t.Errorf("a secret without a client id: got %v", err)
 	}
 }
 
-// TestConfig_WarnsOfTrustThatGoesTooFar: such settings start, and a check and a start
-// say what they mean.
-func TestConfig_WarnsOfTrustThatGoesTooFar(t *testing.T) {
+// These settings are valid, but config check and serve warn about them.
+func TestConfig_WarnsAboutTooMuchTrust(t *testing.T) {
 	for settings, want := range map[string]string{
 		`trust: authoritative, domains: ["*"]`:            "connector a: domains is *",
 		`allowed_domains: [example.com]`:                  "connector a: allowed_domains goes by the address, and trust is unknown",
@@ -171,7 +170,7 @@ func TestConfig_WarnsOfTrustThatGoesTooFar(t *testing.T) {
 		`trust: verifies, allowed_domains: [example.com]`: "",
 		`trust: unknown`: "",
 	} {
-		c, err := readConfig(Sources{File: written(t, `connectors: [{id: a, type: oidc, client_id: a, issuer: "https://x.example", `+settings+`}]`)})
+		c, err := readConfig(Sources{File: fileWith(t, `connectors: [{id: a, type: oidc, client_id: a, issuer: "https://x.example", `+settings+`}]`)})
 		if err != nil {
 			t.Errorf("%s: %v", settings, err)
 			continue

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestRead_OneMistakeIsSaidOnce: a setting that is wrong is not compared with others, and
-// its connector or group of settings is not judged as a whole.
-func TestRead_OneMistakeIsSaidOnce(t *testing.T) {
+// A wrong setting is not compared with others, and its connector or group of settings is not
+// checked as a whole.
+func TestRead_ReportsOneMistakeOnce(t *testing.T) {
 	const connector = "connectors: [{id: corp, type: oidc, issuer: \"https://x.example\", client_id: a, client_secret: b}]"
 	for content, key := range map[string]string{
 		"lifetimes: {refresh: soon, refresh_max: 1h}":      "lifetimes.refresh",
@@ -24,29 +24,28 @@ func TestRead_OneMistakeIsSaidOnce(t *testing.T) {
 		strings.Replace(connector, "client_id: a", "clientid: a", 1):                                                                        "connectors.clientid",
 		strings.Replace(connector, "client_secret: b", "client_secret: b, trust: blind", 1):                                                 "connectors.trust",
 	} {
-		_, err := readConfig(Sources{File: written(t, content)})
+		_, err := readConfig(Sources{File: fileWith(t, content)})
 		if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), key) {
 			t.Errorf("%s: got %v, want one mistake, about %s", content, err, key)
 		}
 	}
-	_, err := readConfig(Sources{File: written(t, ""), Env: map[string]string{"SIGNET_GOOGLE_CLIENT_ID": "a", "SIGNET_GOOGLE_CLIENT_SECRET_FILE": "/none"}})
+	_, err := readConfig(Sources{File: fileWith(t, ""), Env: map[string]string{"SIGNET_GOOGLE_CLIENT_ID": "a", "SIGNET_GOOGLE_CLIENT_SECRET_FILE": "/none"}})
 	if err == nil || strings.Count(err.Error(), "\n") != 1 || !strings.Contains(err.Error(), "cannot be read") {
 		t.Errorf("a secret that cannot be read: got %v", err)
 	}
-	// Independent mistakes are still said at once.
-	_, err = readConfig(Sources{File: written(t, "{lifetimes: {refresh: soon}, cookie_domain: a..b, "+connector[:11]+" [{id: corp, type: oicd}]}")})
+	// Independent mistakes are still reported together.
+	_, err = readConfig(Sources{File: fileWith(t, "{lifetimes: {refresh: soon}, cookie_domain: a..b, "+connector[:11]+" [{id: corp, type: oicd}]}")})
 	if err == nil || strings.Count(err.Error(), "\n") != 3 {
 		t.Errorf("three mistakes: got %v", err)
 	}
 }
 
-// TestRead_UnreadableFileIsTheOnlyMistake: of settings that nobody could read, none is
-// called missing.
+// If the file cannot be read, no setting is reported as missing.
 func TestRead_UnreadableFileIsTheOnlyMistake(t *testing.T) {
 	for what, file := range map[string]string{
 		"no such file": filepath.Join(t.TempDir(), "none.yaml"), "a folder": t.TempDir(),
-		"no YAML": written(t, "issuer: [\n"), "a list": written(t, "- issuer: https://id.example.com\n"), "a word": written(t, "issuer"),
-		"no value": written(t, "issuer:"), "several values": written(t, "issuer: {a: b}"), "a misspelt key": written(t, "isuer: https://id.example.com"),
+		"no YAML": fileWith(t, "issuer: [\n"), "a list": fileWith(t, "- issuer: https://id.example.com\n"), "a word": fileWith(t, "issuer"),
+		"no value": fileWith(t, "issuer:"), "several values": fileWith(t, "issuer: {a: b}"), "a misspelt key": fileWith(t, "isuer: https://id.example.com"),
 	} {
 		r := Read(Sources{File: file})
 		r.RequireIssuer()
@@ -55,12 +54,12 @@ func TestRead_UnreadableFileIsTheOnlyMistake(t *testing.T) {
 		}
 	}
 	for name, value := range map[string]string{"SIGNET_ISUER": "https://id.example.com", "SIGNET_ISSUER": "  "} {
-		r := Read(Sources{File: written(t, ""), Env: map[string]string{name: value}})
+		r := Read(Sources{File: fileWith(t, ""), Env: map[string]string{name: value}})
 		if r.RequireIssuer(); len(r.Mistakes) != 1 {
 			t.Errorf("%s is %q: got %v", name, value, r.Err())
 		}
 	}
-	r := Read(Sources{File: written(t, "# nothing yet\n")})
+	r := Read(Sources{File: fileWith(t, "# nothing yet\n")})
 	if r.RequireIssuer(); len(r.Mistakes) != 1 || r.Mistakes[0].Key != "issuer" {
 		t.Errorf("an empty file: got %v", r.Err())
 	}

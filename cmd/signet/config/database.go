@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// databasePaths are the parameters of a database's URL that name a file.
+// databasePaths lists the parameters of a database URL that name a file.
 var databasePaths = []string{"sslrootcert", "sslcert", "sslkey", "passfile", "servicefile"}
 
-// pathsOfDatabase is for a URL with parameters that name files. Everything else in it
-// stays as it was written.
+// pathsOfDatabase is the withPaths function of a database URL. It changes the parameters that
+// name files, and nothing else.
 func pathsOfDatabase(text string, absolute func(string) string) string {
 	before, query, found := strings.Cut(text, "?")
 	if !found {
@@ -23,8 +23,8 @@ func pathsOfDatabase(text string, absolute func(string) string) string {
 		if err != nil || !slices.Contains(databasePaths, key) || key == "sslrootcert" && path == "system" {
 			continue
 		}
-		if whole := absolute(path); whole != path {
-			pairs[i] = key + "=" + strings.ReplaceAll(url.QueryEscape(whole), "+", "%20")
+		if full := absolute(path); full != path {
+			pairs[i] = key + "=" + strings.ReplaceAll(url.QueryEscape(full), "+", "%20")
 		}
 	}
 	return before + "?" + strings.Join(pairs, "&")

@@ -10,8 +10,7 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/settings.md")
 
-// TestSettings_DocumentsListEverySetting keeps the tables in docs/settings.md equal to the
-// tables that the program reads the settings by.
+// The tables in docs/settings.md are those of the code; -update writes them.
 func TestSettings_DocumentsListEverySetting(t *testing.T) {
 	const document = "../../../docs/settings.md"
 	content, err := os.ReadFile(document)

@@ -9,14 +9,14 @@ import (
 	"signet/provider/spelling"
 )
 
-// DescribedMistake is a mistake as --json shows it.
+// DescribedMistake is the JSON form of a Mistake.
 type DescribedMistake struct {
 	DescribedPlace
 	Key     string `json:"key,omitempty"`
 	Mistake string `json:"mistake"`
 }
 
-// DescribedPlace says where a value stands: in a file, a variable or a flag.
+// DescribedPlace is the JSON form of a Place.
 type DescribedPlace struct {
 	Source   string `json:"source,omitempty"`
 	File     string `json:"file,omitempty"`
@@ -38,7 +38,7 @@ func (p Place) described() DescribedPlace {
 	return d
 }
 
-// Described is what --json shows; never nil.
+// Described returns the JSON form of the mistakes; never nil.
 func (e Mistakes) Described() []DescribedMistake {
 	described := make([]DescribedMistake, len(e))
 	for i, m := range e {
@@ -47,7 +47,7 @@ func (e Mistakes) Described() []DescribedMistake {
 	return described
 }
 
-// ShownSetting is a setting with its value, as --json shows it.
+// ShownSetting is the JSON form of a setting with its value.
 type ShownSetting struct {
 	Key   string `json:"key"`
 	Value string `json:"value"` // *** for a secret
@@ -55,7 +55,7 @@ type ShownSetting struct {
 	place Place
 }
 
-// From says where the value comes from.
+// From returns the place of the value, for people: "default", or the text of the Place.
 func (s ShownSetting) From() string {
 	if s.place.Name == "" {
 		return fromDefault
@@ -63,7 +63,8 @@ func (s ShownSetting) From() string {
 	return s.place.String()
 }
 
-// ShownSettings gives all settings with their values, then what was said of each connector.
+// ShownSettings returns all settings with their values. The options that are set of each
+// connector follow.
 func (r *Reading) ShownSettings() []ShownSetting {
 	var list []ShownSetting
 	for _, s := range settings {
@@ -79,12 +80,12 @@ func (r *Reading) ShownSettings() []ShownSetting {
 	return list
 }
 
-// show gives the value that is in force.
+// show returns the effective value of an option. Secrets are masked.
 func (v *values[T]) show(o option[T], name string) ShownSetting {
 	g, ok := v.given[o.key]
 	if !ok {
 		g.Place = Place{Source: fromDefault}
-		g.text, _ = v.located(o, g.Place, o.byDef)
+		g.text, _ = v.resolvePaths(o, g.Place, o.byDef)
 	}
 	if o.secret && g.text != "" {
 		g.text = "***"
@@ -92,7 +93,7 @@ func (v *values[T]) show(o option[T], name string) ShownSetting {
 	return ShownSetting{name, g.text, g.Place.described(), g.Place}
 }
 
-// Explanation is all that is to be said of a setting, as --json shows it.
+// Explanation is the JSON form of everything that is known about a setting.
 type Explanation struct {
 	Key          string         `json:"key"`
 	About        string         `json:"about"`
@@ -100,16 +101,16 @@ type Explanation struct {
 	Default      string         `json:"default"`
 	Example      string         `json:"example"`
 	Secret       bool           `json:"secret"`
-	Live         bool           `json:"live"` // a running server takes it over
+	Live         bool           `json:"live"` // a running server applies a change
 	Variable     string         `json:"variable,omitempty"`
 	FileVariable string         `json:"file_variable,omitempty"`
 	Flag         string         `json:"flag,omitempty"`
-	Now          []ShownSetting `json:"now"`      // one, or one for each connector
-	Mistakes     []string       `json:"mistakes"` // in its present value
+	Now          []ShownSetting `json:"now"`      // the present value, or one for each connector
+	Mistakes     []string       `json:"mistakes"` // of the present value
 }
 
-// Explain finds a setting by its key or by its variable. The settings need not be
-// right: somebody who asks may be about to correct them.
+// Explain explains the setting with that key or variable. The settings may have mistakes: the
+// operator may be about to fix them. An unknown key is exit.NotFound.
 func (r *Reading) Explain(key string) (Explanation, error) {
 	if option, ok := strings.CutPrefix(key, "connectors."); ok {
 		if o := optionOf(connectorOptions, option); o != nil {
@@ -118,7 +119,7 @@ func (r *Reading) Explain(key string) (Explanation, error) {
 			for _, c := range r.connectors {
 				e.Now = append(e.Now, c.show(*o, c.prefix+c.into.ID+"."+o.key))
 			}
-			e.tellMistakes(r.Mistakes)
+			e.addMistakes(r.Mistakes)
 			return e, nil
 		}
 	}
@@ -127,7 +128,7 @@ func (r *Reading) Explain(key string) (Explanation, error) {
 	})
 	if i < 0 {
 		return Explanation{}, exit.New(
-			exit.NotFound, fmt.Errorf("there is no setting %q%s", key, spelling.DidYouMean(key, explicable(key))), "list them with: signet config show",
+			exit.NotFound, fmt.Errorf("there is no setting %q%s", key, spelling.DidYouMean(key, namesLike(key))), "list them with: signet config show",
 		)
 	}
 	s := settings[i]
@@ -140,12 +141,12 @@ func (r *Reading) Explain(key string) (Explanation, error) {
 		e.Flag = "--" + s.flagName()
 	}
 	e.Now = []ShownSetting{r.process.show(s, s.key)}
-	e.tellMistakes(r.Mistakes)
+	e.addMistakes(r.Mistakes)
 	return e, nil
 }
 
-// explicable are the names that a setting may have been meant by.
-func explicable(key string) []string {
+// namesLike returns the names of settings that are of the same kind as key, for a suggestion.
+func namesLike(key string) []string {
 	var names []string
 	switch {
 	case strings.HasPrefix(key, "connectors"):
@@ -169,7 +170,7 @@ func explainOption[T any](o option[T], key string) Explanation {
 	}
 }
 
-func (e *Explanation) tellMistakes(wrong Mistakes) {
+func (e *Explanation) addMistakes(wrong Mistakes) {
 	for _, m := range wrong {
 		if m.Key == e.Key {
 			e.Mistakes = append(e.Mistakes, m.String())

@@ -15,23 +15,23 @@ import (
 	"signet/provider/spelling"
 )
 
-// readFile reads the YAML file through its nodes, so that every mistake has a line. The
-// file is the one that the flag names, or else the variable, or else DefaultFile if it exists.
+// readFile reads the YAML settings file. It reads the nodes, so that every mistake has a line
+// number. The file is that of the flag, or that of the variable, or DefaultFile if it exists.
 func (r *Reading) readFile(byFlag, byVariable string) {
 	name, namedBy := byFlag, "--config"
 	if name == "" {
 		name, namedBy = byVariable, fileVariable
 	}
-	asked := name != ""
-	if !asked {
+	isNamed := name != ""
+	if !isNamed {
 		name = DefaultFile
 	}
 	content, err := r.Files.Read(name)
 	switch {
-	case errors.Is(err, os.ErrNotExist) && !asked:
+	case errors.Is(err, os.ErrNotExist) && !isNamed:
 		return
-	case err != nil && asked:
-		r.complainOfFile(name, "cannot be read (%s): name another file with %s, or leave that away", exit.WithoutPath(err), namedBy)
+	case err != nil && isNamed:
+		r.complainOfFile(name, "cannot be read (%s): name another file with %s, or omit it", exit.WithoutPath(err), namedBy)
 		return
 	case err != nil:
 		r.complainOfFile(name, "cannot be read (%s): make it readable for this user, or name another file with --config", exit.WithoutPath(err))
@@ -40,7 +40,7 @@ func (r *Reading) readFile(byFlag, byVariable string) {
 	r.readDocument(name, content)
 }
 
-// complainOfFile adds a mistake of the whole file, of which nothing is known then.
+// complainOfFile adds a mistake about the whole file, whose settings stay unknown.
 func (r *Reading) complainOfFile(name, format string, args ...any) {
 	r.unsure = true
 	r.complain(Place{Source: fromFile, Name: name}, "", format, args...)
@@ -57,32 +57,32 @@ func (r *Reading) readDocument(name string, content []byte) {
 		return
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		r.complain(Place{Source: fromFile, Name: name}, "", "must hold one document: remove what follows ---")
+		r.complain(Place{Source: fromFile, Name: name}, "", "must contain one document: remove the line --- and everything after it")
 	}
 	r.process.readSection(name, "", document.Content[0])
 }
 
-// readSection reads a level of the file that holds options; path is "" or ends with a
-// dot. A section of comments alone is null.
+// readSection reads a section of the file. path is "" for the whole file, and otherwise ends
+// with a dot. A section that contains only comments is null in YAML.
 func (v *values[T]) readSection(file, path string, node *yaml.Node) {
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
 		return
 	}
 	if node.Kind != yaml.MappingNode {
 		v.in.unsure = v.in.unsure || path == "" && v.whole == ""
-		v.in.complain(at(file, node), section(path), "must hold settings, one to a line (example: %s)", v.firstBelow(path))
+		v.in.complain(placeOf(file, node), section(path), "must contain settings, one per line (example: %s)", v.firstBelow(path))
 		return
 	}
 	v.readMapping(file, path, node)
 }
 
-// readMapping reads the keys of a mapping, each of them once.
+// readMapping reads the keys of a mapping. A key that occurs twice is a mistake.
 func (v *values[T]) readMapping(file, path string, node *yaml.Node) {
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		if seen[key.Value] {
-			v.in.complain(at(file, key), v.prefix+path+key.Value, "stands twice, remove one")
+			v.in.complain(placeOf(file, key), v.prefix+path+key.Value, "occurs twice: remove one of them")
 			continue
 		}
 		seen[key.Value] = true
@@ -103,12 +103,13 @@ func (v *values[T]) readKey(file, full string, key, value *yaml.Node) {
 		v.readSection(file, full+".", value)
 	default:
 		v.in.unsure = v.in.unsure || v.whole == "" && spelling.Nearest(full, v.keys()) == "issuer"
-		v.in.complain(at(file, key), v.prefix+full, "%s", v.unknown(full))
+		v.in.complain(placeOf(file, key), v.prefix+full, "%s", v.unknown(full))
 	}
 }
 
-// option finds an option by its key. A connector has no variables, so there a secret is
-// found by its key and _file as well; the value then names the file.
+// option returns the option with that key, or nil. The secrets of a connector have no
+// variables, so it also accepts their key with the suffix _file. Then inFile is true, and the
+// value names the file.
 func (v *values[T]) option(key string) (found *option[T], inFile bool) {
 	if named, ok := strings.CutSuffix(key, "_file"); ok && v.whole != "" {
 		if o := optionOf(v.table, named); o != nil && o.secret {
@@ -119,7 +120,7 @@ func (v *values[T]) option(key string) (found *option[T], inFile bool) {
 }
 
 func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value *yaml.Node) {
-	where := at(file, value)
+	where := placeOf(file, value)
 	text, err := scalarOrList(value)
 	if o.mapping && value.Kind == yaml.MappingNode {
 		text, err = pairsOf(value)
@@ -129,7 +130,7 @@ func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value
 		return
 	}
 	if inFile {
-		name, ok := v.in.locate(where, v.prefix+full, text, wholePath, false)
+		name, ok := v.in.resolvePathsOf(where, v.prefix+full, text, wholePath, false)
 		if !ok {
 			return
 		}
@@ -142,7 +143,7 @@ func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value
 	v.set(o, where, text)
 }
 
-// unknown says that a key is not an option, and the option that was probably meant.
+// unknown returns the message for an unknown key, with the most similar option.
 func (v *values[T]) unknown(key string) string {
 	if v.whole != "" {
 		return "is not a setting of " + v.whole + spelling.DidYouMean(key, v.keys())
@@ -154,7 +155,7 @@ func (v *values[T]) unknown(key string) string {
 	return "is not a setting" + spelling.DidYouMean(key, v.keys()) + example
 }
 
-// section is how a path is called: the whole file for "".
+// section returns the name of a section for messages.
 func section(path string) string {
 	if path == "" {
 		return "the file"
@@ -162,15 +163,15 @@ func section(path string) string {
 	return strings.TrimSuffix(path, ".")
 }
 
-// firstBelow shows an option of a section as one would write it there.
+// firstBelow returns the first option of a section with its example, as written in that
+// section.
 func (v *values[T]) firstBelow(path string) string {
 	i := slices.IndexFunc(v.table, func(o option[T]) bool { return strings.HasPrefix(o.key, path) })
 	return strings.TrimPrefix(v.table[i].key, path) + ": " + v.table[i].example
 }
 
-// scalarOrList gives a value as text, the items of a list joined by commas. The
-// anchors of YAML are refused: a file of settings needs none, and a node that
-// holds itself has no end.
+// scalarOrList returns a value as text. It joins the items of a list with commas. It refuses
+// YAML aliases: settings need none, and a node that contains itself has no end.
 func scalarOrList(value *yaml.Node) (string, error) {
 	switch {
 	case value.Kind == yaml.ScalarNode && value.Tag == "!!null":
@@ -190,13 +191,13 @@ func scalarOrList(value *yaml.Node) (string, error) {
 	return strings.Join(list, ","), nil
 }
 
-// pairsOf gives a mapping of scalars as text.
+// pairsOf returns a mapping of scalars as text: name=value,name=value.
 func pairsOf(node *yaml.Node) (string, error) {
 	var pairs []string
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		if value.Kind != yaml.ScalarNode || strings.ContainsAny(key.Value+value.Value, ",=") {
-			return "", errors.New("must name one claim for each")
+			return "", errors.New("must map each claim to one claim")
 		}
 		pairs = append(pairs, key.Value+"="+value.Value)
 	}

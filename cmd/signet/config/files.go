@@ -5,11 +5,11 @@ import (
 	"os"
 )
 
-// Files are files by name, and what they held when they were read: its SHA-256, or
-// zeros where they could not be read.
+// Files maps the name of each file to the SHA-256 of its content when it was read, or to
+// zeros if it could not be read.
 type Files map[string][sha256.Size]byte
 
-// Read is os.ReadFile, and remembers.
+// Read reads a file like os.ReadFile, and records its hash.
 func (f Files) Read(name string) ([]byte, error) {
 	content, err := os.ReadFile(name)
 	f[name] = [sha256.Size]byte{}

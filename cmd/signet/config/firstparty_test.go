@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestFirstParty_OriginsAreAsBrowsersWriteThem(t *testing.T) {
+func TestFirstParty_OriginsMustBeAsBrowsersWriteThem(t *testing.T) {
 	for origin, want := range map[string]bool{
 		"https://app.example.com": true, "https://app.example.com:8443": true, "http://localhost:5173": true, "http://127.0.0.1:3000": true, "http://[::1]:3000": true,
 		"https://app.example.com/": false, "https://app.example.com/app": false, "https://APP.example.com": false, "HTTPS://app.example.com": false,
@@ -22,7 +22,7 @@ func TestFirstParty_OriginsAreAsBrowsersWriteThem(t *testing.T) {
 	}
 }
 
-func TestFirstParty_CookieDomainIsOneThatBrowsersTake(t *testing.T) {
+func TestFirstParty_CookieDomainMustBeAcceptedByBrowsers(t *testing.T) {
 	for domain, want := range map[string]bool{
 		"example.com": true, "app.example.com": true, "example.co.uk": true, "corp.internal": true,
 		"com": false, "co.uk": false, "github.io": false, "localhost": false, "internal": false, "127.0.0.1": false, "::1": false,
@@ -45,11 +45,11 @@ func TestFirstParty_SettingsAreComparedWithTheIssuer(t *testing.T) {
 		{"http://localhost:8080", "cookie_domain", "example.com", "cookie_domain: is example.com, but the issuer's host is localhost"},
 		{"https://id.example.com", "first_party.audience", "https://id.example.com/api", ""},
 		{"https://id.example.com", "first_party.audience", "https://id.example.com", "first_party.audience: is the issuer"},
-		{"https://id.example.com", "first_party.audience", "two words", "must be 1 to 255 characters"},
-		{"https://id.example.com", "cookie_domain", "co.uk", "under which anybody can have a host"},
+		{"https://id.example.com", "first_party.audience", "two words", "must be 1 to 255 ASCII characters"},
+		{"https://id.example.com", "cookie_domain", "co.uk", "is a public suffix"},
 		{"https://id.example.com", "first_party.origins", "https://app.example.com/", "without a slash at the end"},
 	} {
-		_, err := readConfig(Sources{File: written(t, yamlOf("issuer", c.issuer)+yamlOf(c.key, c.value))})
+		_, err := readConfig(Sources{File: fileWith(t, yamlOf("issuer", c.issuer)+yamlOf(c.key, c.value))})
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s: %s: %v", c.key, c.value, err)

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzSettings takes what an operator writes into the file: it is read or refused, and
-// never half of both.
+// FuzzSettings reads any text as the settings file. It is accepted or refused as a whole.
 func FuzzSettings(f *testing.F) {
 	for _, seed := range []string{
 		"issuer: https://id.example.com\n", "issuer: [a, b]\n", "isuer: x\n", "a: &x [*x]\n", "tls:\n  cert: a\n  key: b\n", "listen: 127.0.0.1:0\ntrusted_proxies: [10.0.0.0/8]\n",
@@ -25,18 +24,17 @@ func FuzzSettings(f *testing.F) {
 		c, err := readConfig(Sources{File: name})
 		if err != nil {
 			if err.Error() == "" {
-				t.Fatalf("refused without a word: %q", text)
+				t.Fatalf("refused without a mistake: %q", text)
 			}
 			return
 		}
 		if again, err := parseIssuer(c.Issuer); c.Issuer != "" && (err != nil || again != c.Issuer) || c.Listen == "" {
-			t.Fatalf("%q is taken with the issuer %q (%v) and the address %q", text, c.Issuer, err, c.Listen)
+			t.Fatalf("%q is accepted with the issuer %q (%v) and the address %q", text, c.Issuer, err, c.Listen)
 		}
 	})
 }
 
-// FuzzSetting takes the value of each setting by itself, as a variable of the
-// environment has it.
+// FuzzSetting reads any text as the value of one setting, from its variable.
 func FuzzSetting(f *testing.F) {
 	for i, s := range settings {
 		f.Add(uint8(i), s.example)
@@ -47,7 +45,7 @@ func FuzzSetting(f *testing.F) {
 		s := settings[int(which)%len(settings)]
 		_, err := readConfig(Sources{Env: map[string]string{"SIGNET_ISSUER": "https://id.example.com", s.variable(): value}})
 		if err != nil && !strings.Contains(err.Error(), s.key) && !strings.Contains(err.Error(), s.variable()) && !strings.Contains(err.Error(), "issuer") {
-			t.Fatalf("%s=%q is refused with what does not name it: %v", s.variable(), value, err)
+			t.Fatalf("%s=%q: the error does not name the variable: %v", s.variable(), value, err)
 		}
 	})
 }

@@ -7,16 +7,15 @@ import (
 	"testing"
 )
 
-// TestLive_IsWhatTheTableSays: each setting that a running server takes over reaches
-// it, as a part of Live, as the level of the log, or as the files of the certificate; and
-// no other setting does.
-func TestLive_IsWhatTheTableSays(t *testing.T) {
-	type reached struct {
+// Each live setting of the table changes a value that a running server applies: a part of Live,
+// the log level, or the files of the certificate. No other setting does.
+func TestLive_MatchesTheTable(t *testing.T) {
+	type liveValues struct {
 		live  any
 		level slog.Level
 		files CertificateFiles
 	}
-	of := func(c Config) reached { return reached{c.Live(), c.LogLevel, c.TLS} }
+	of := func(c Config) liveValues { return liveValues{c.Live(), c.LogLevel, c.TLS} }
 	for _, s := range settings {
 		value := s.example
 		if s.key == "log.level" {
@@ -27,20 +26,19 @@ func TestLive_IsWhatTheTableSays(t *testing.T) {
 			continue // the example is prose, or names a file
 		}
 		if changed := !reflect.DeepEqual(of(c), of(Default())); changed != s.live && s.key != "signup" {
-			t.Errorf("%s: taken over is %v, and the table says %v", s.key, changed, s.live)
+			t.Errorf("%s: it changes a live value: %v, but the table has live: %v", s.key, changed, s.live)
 		}
 	}
-	// The setting signup decides for the connectors that do not decide themselves.
-	file := written(t, "signup: closed\nconnectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\"}]\n")
+	// The setting signup counts for connectors that do not set it themselves.
+	file := fileWith(t, "signup: closed\nconnectors: [{id: a, type: oidc, client_id: a, issuer: \"https://x.example\"}]\n")
 	if live := Read(Sources{File: file}).Config.Live(); len(live.Connectors) != 1 || live.Connectors[0].SignUp {
-		t.Errorf("signup: closed, and the connectors are %+v", live.Connectors)
+		t.Errorf("signup: closed, but the connectors are %+v", live.Connectors)
 	}
 }
 
-// TestSettings_EachReachesAFieldOfItsOwn: a setting that only a restart takes over must
-// be seen in the configuration, as a live one must, in one field that no other setting
-// changes.
-func TestSettings_EachReachesAFieldOfItsOwn(t *testing.T) {
+// Each setting changes exactly one field of the configuration, and no other setting changes that
+// field.
+func TestSettings_EachHasItsOwnField(t *testing.T) {
 	by := map[string]string{} // the setting that changes the field
 	for _, s := range settings {
 		c := Default()
@@ -63,7 +61,8 @@ func TestSettings_EachReachesAFieldOfItsOwn(t *testing.T) {
 	}
 }
 
-// differing names the fields that differ, looking into each struct that can be read.
+// differing returns the names of the fields that differ. It descends into structs with exported
+// fields.
 func differing(name string, a, b reflect.Value) []string {
 	var names []string
 	if a.Kind() != reflect.Struct || a.NumField() == 0 || !a.Type().Field(0).IsExported() {

@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-func TestMasterKey_HasManyBytes(t *testing.T) {
+func TestParseMasterKey(t *testing.T) {
 	for text, want := range map[string]bool{
 		"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=": true,
 		"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k":  true, // base64url without padding

@@ -7,7 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Where values come from. What comes later wins.
+// The sources of values. A later source overrides an earlier one.
 const (
 	fromDefault     = "default"
 	fromFile        = "file"
@@ -15,14 +15,14 @@ const (
 	fromFlag        = "flag"
 )
 
-// Place is where a value stood. Its zero value is no place at all.
+// Place is the place of a value. The zero Place means that the place is unknown.
 type Place struct {
 	Source string // default, file, environment or flag
-	Name   string // of the file, the variable or the flag; "" for a default
-	Line   int    // in the file; 0 for all of it
+	Name   string // the name of the file, variable or flag; "" for a default
+	Line   int    // the line in the file; 0 for the whole file
 }
 
-// String is the name, and the line in a file.
+// String returns the name, and the line for a file.
 func (p Place) String() string {
 	if p.Line > 0 {
 		return fmt.Sprintf("%s:%d", p.Name, p.Line)
@@ -30,24 +30,25 @@ func (p Place) String() string {
 	return p.Name
 }
 
-// at is where a node of the file stands.
-func at(file string, node *yaml.Node) Place { return Place{fromFile, file, node.Line} }
+// placeOf returns the place of a node of the file.
+func placeOf(file string, node *yaml.Node) Place { return Place{fromFile, file, node.Line} }
 
 func inVariable(name string) Place { return Place{Source: fromEnvironment, Name: name} }
 
-// Mistake is one thing that is wrong with the configuration.
+// Mistake is one error in the settings.
 type Mistake struct {
 	Place
-	Key  string // "" if it is about no single setting
+	Key  string // "" if the mistake is not about a single setting
 	Text string
 
-	cause error // nil, or what the table of exit codes may know
+	cause error // may be in the table of exit codes; nil if there is none
 }
 
-// AboutSettings marks an error for the table of exit codes.
+// AboutSettings marks the error for the table of exit codes.
 func (m Mistake) AboutSettings() {}
 
-// String leaves the key out where the name of a variable or flag says it.
+// String returns place, key and text. It omits the key if the place is a variable or a flag,
+// because its name contains the key.
 func (m Mistake) String() string {
 	parts := []string{m.Place.String(), m.Key, m.Text}
 	if m.Key == "" || m.Source == fromEnvironment || m.Source == fromFlag {
@@ -58,16 +59,17 @@ func (m Mistake) String() string {
 	return strings.Join(parts, ": ")
 }
 
-// Error is String.
+// Error returns the same text as String.
 func (m Mistake) Error() string { return m.String() }
 
-// Mistakes is everything that is wrong with the configuration.
+// Mistakes holds all errors in the settings.
 type Mistakes []Mistake
 
-// AboutSettings marks an error for the table of exit codes.
+// AboutSettings marks the error for the table of exit codes.
 func (e Mistakes) AboutSettings() {}
 
-// Unwrap is the cause of a mistake that stands alone; nil if nothing but a setting is wrong.
+// Unwrap returns the cause if there is exactly one mistake. It is nil if only a setting is
+// wrong.
 func (e Mistakes) Unwrap() error {
 	if len(e) != 1 {
 		return nil
@@ -75,7 +77,7 @@ func (e Mistakes) Unwrap() error {
 	return e[0].cause
 }
 
-// Error lists them, one to a line.
+// Error lists the mistakes, one per line.
 func (e Mistakes) Error() string {
 	lines := make([]string, len(e))
 	for i, m := range e {

@@ -5,24 +5,24 @@ import (
 	"strings"
 )
 
-// option is one thing that can be set in a T: the process, or one connector.
+// option is one setting of a T: of the process, or of one connector.
 type option[T any] struct {
 	key     string // path in the YAML file
-	byDef   string // default, as one would write it
-	unit    string // what the value is
+	byDef   string // default, as written in a settings file
+	unit    string // unit or form of the value
 	example string
 	about   string
-	secret  bool      // also read from a file that …_FILE or …_file names
-	live    bool      // a running server takes it over
-	flag    bool      // serve has a flag for it
-	mapping bool      // a mapping of YAML is as good as name=value, name=value
-	folder  bool      // the path is a folder's, which may not be there yet
-	paths   withPaths // nil for a value that names no file
+	secret  bool      // can also be read from a file that NAME_FILE or key_file names
+	live    bool      // a running server applies a change
+	flag    bool      // serve has a flag for the option
+	mapping bool      // a YAML mapping is allowed, besides name=value, name=value
+	folder  bool      // the path names a folder, which may not exist yet
+	paths   withPaths // nil if the value contains no path
 	shape   shape
 	set     func(into *T, text string) error
 }
 
-// into makes the set function of an option from its field and its parser.
+// into returns the set function of an option, made from its field and its parser.
 func into[T, V any](field func(*T) *V, parse func(string) (V, error)) func(*T, string) error {
 	return func(t *T, text string) error {
 		v, err := parse(text)
@@ -34,12 +34,12 @@ func into[T, V any](field func(*T) *V, parse func(string) (V, error)) func(*T, s
 	}
 }
 
-// variable is the name of the setting in the environment.
+// variable returns the environment variable of the setting.
 func (o option[T]) variable() string {
 	return "SIGNET_" + strings.ToUpper(strings.ReplaceAll(o.key, ".", "_"))
 }
 
-// variables are all names of the setting in the environment.
+// variables returns all environment variables of the setting.
 func (o option[T]) variables() []string {
 	if o.secret {
 		return []string{o.variable(), o.variable() + "_FILE"}
@@ -47,12 +47,12 @@ func (o option[T]) variables() []string {
 	return []string{o.variable()}
 }
 
-// flagName is the flag of a setting that has one.
+// flagName returns the flag of the setting, without the dashes.
 func (o option[T]) flagName() string {
 	return strings.NewReplacer("_", "-", ".", "-").Replace(o.key)
 }
 
-// optionOf finds an option by its key, or nil.
+// optionOf returns the option with that key, or nil.
 func optionOf[T any](options []option[T], key string) *option[T] {
 	if i := slices.IndexFunc(options, func(o option[T]) bool { return o.key == key }); i >= 0 {
 		return &options[i]

@@ -24,11 +24,11 @@ import (
 	"signet/storage"
 )
 
-// The parsers of settings. Each says what is wrong with the text; the caller adds
-// where it stood and an example. None repeats a value that may be secret.
+// The parsers of settings. Their errors describe the mistake in the text. The caller adds the
+// place and an example. No error repeats a value that may be secret.
 
-// parseIssuer accepts what OpenID Connect Discovery, section 3, calls an issuer:
-// a URL without query and fragment; http only where nobody can listen in between.
+// parseIssuer parses an issuer (OpenID Connect Discovery, section 3): a URL without query and
+// fragment. It allows plain http only for loopback hosts.
 func parseIssuer(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
@@ -37,17 +37,17 @@ func parseIssuer(text string) (string, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return "", errors.New("must begin with https://")
 	case u.User != nil:
-		return "", errors.New("must not hold a user name or password")
+		return "", errors.New("must not contain a user name or password")
 	case strings.ContainsAny(text, "?#"):
-		return "", errors.New("must have neither query nor fragment")
+		return "", errors.New("must not have a query or a fragment")
 	case strings.HasSuffix(text, "/"):
 		return "", errors.New("must not end with a slash")
 	case u.String() != text || strings.ToLower(u.Host) != u.Host:
-		return "", errors.New("must be written plainly: scheme and host in lower case, nothing that needs escaping")
+		return "", errors.New("must have scheme and host in lower case, and no characters that need escaping")
 	case strings.Contains(u.Path, "//") || strings.Contains(u.Path, "/."):
 		return "", errors.New("has an empty or dotted path segment")
 	case u.Scheme == "http" && !foreign.IsLoopback(u.Hostname()):
-		return "", errors.New("is http, which only loopback hosts may be: use https")
+		return "", errors.New("is plain http, which is only allowed for loopback hosts: use https")
 	}
 	return text, foreign.CheckAuthority(u)
 }
@@ -58,7 +58,7 @@ func parseListen(text string) (string, error) {
 		return "", errors.New("is not host:port")
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", fmt.Errorf("has port %q, which is not a number up to 65535", port)
+		return "", fmt.Errorf("has port %q, which is not a number from 0 to 65535", port)
 	} else if port != strconv.FormatUint(n, 10) {
 		return "", fmt.Errorf("has port %q: write %d", port, n)
 	}
@@ -74,7 +74,7 @@ func parsePath(text string) (string, error) {
 
 func parseCertificatePath(text string) (string, error) {
 	if strings.Contains(text, "-----BEGIN") {
-		return "", errors.New("is PEM text: name the file that holds it")
+		return "", errors.New("is PEM text: use the path of the file that contains it")
 	}
 	return parsePath(text)
 }
@@ -96,7 +96,8 @@ func parseMasterKeySetting(text string) (federation.Secret, error) {
 	return federation.NewSecret(text), nil
 }
 
-// ParseMasterKey decodes the 32 bytes and refuses what nobody drew at random.
+// ParseMasterKey decodes a master key: 32 bytes in base64. It refuses a key that repeats one
+// byte, since it is not random.
 func ParseMasterKey(text string) (key [32]byte, err error) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -110,7 +111,7 @@ func ParseMasterKey(text string) (key [32]byte, err error) {
 	case len(raw) != len(key):
 		return key, fmt.Errorf("has %d bytes, not %d", len(raw), len(key))
 	case !slices.ContainsFunc(raw, func(b byte) bool { return b != raw[0] }):
-		return key, errors.New("is the same byte 32 times, which is no secret")
+		return key, errors.New("repeats one byte 32 times, so it is not random")
 	}
 	return [32]byte(raw), nil
 }
@@ -124,8 +125,8 @@ func parseCookieName(text string) (string, error) {
 	return text, nil
 }
 
-// parseNetworks reads addresses and networks. One that holds every address would let
-// anybody choose the address that is counted, logged and shown.
+// parseNetworks parses addresses and networks. It refuses a network of all addresses: every
+// client could then choose the address that is counted, logged and shown.
 func parseNetworks(text string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, item := range items(text) {
@@ -133,7 +134,7 @@ func parseNetworks(text string) ([]netip.Prefix, error) {
 		if err != nil {
 			address, notAddress := netip.ParseAddr(item)
 			if notAddress != nil {
-				return nil, fmt.Errorf("has %q, which is neither an address nor a network", item)
+				return nil, fmt.Errorf("contains %q, which is not an address or a network", item)
 			}
 			network = netip.PrefixFrom(address.WithZone(""), address.BitLen())
 		}
@@ -141,7 +142,7 @@ func parseNetworks(text string) ([]netip.Prefix, error) {
 			network = netip.PrefixFrom(network.Addr().Unmap(), network.Bits()-96)
 		}
 		if network.Bits() == 0 {
-			return nil, fmt.Errorf("has %q, which is everybody: name the proxies alone", item)
+			return nil, fmt.Errorf("contains %q, which is every address: list only the addresses of the proxies", item)
 		}
 		networks = append(networks, network.Masked())
 	}
@@ -152,16 +153,16 @@ func parseLogLevel(text string) (slog.Level, error) {
 	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
 	level, ok := levels[text]
 	if !ok {
-		return 0, fmt.Errorf("is %q, not debug, info, warn or error", text)
+		return 0, fmt.Errorf("is %q; use debug, info, warn or error", text)
 	}
 	return level, nil
 }
 
-// bounds of a whole number, both included.
+// bounds are the limits of a whole number, both inclusive.
 type bounds struct{ least, most int }
 
 var (
-	// NIST SP 800-63B, section 5.1.1.2: at least 8, and at least 64 must be taken.
+	// NIST SP 800-63B, section 5.1.1.2: require at least 8 characters, and accept at least 64.
 	passwordLength = bounds{8, 64}
 	hashMemory     = bounds{19, 256}
 	hashPasses     = bounds{2, 16}
@@ -173,16 +174,16 @@ func (b bounds) parse(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("is %q, not a whole number", text)
+		return 0, fmt.Errorf("is %q, which is not a whole number", text)
 	case n < b.least || n > b.most:
-		return 0, fmt.Errorf("is %d, not between %d and %d", n, b.least, b.most)
+		return 0, fmt.Errorf("is %d; use %d to %d", n, b.least, b.most)
 	}
 	return n, nil
 }
 
-// parseAlgorithms wants at least two lines: access tokens are signed with ES256, and
-// RS256 is what a client that names no algorithm expects of its ID tokens (OIDC
-// Dynamic Client Registration, section 2).
+// parseAlgorithms parses a list that contains at least ES256 and RS256. Access tokens are
+// signed with ES256. RS256 signs the ID tokens of clients that name no algorithm (OIDC Dynamic
+// Client Registration, section 2).
 func parseAlgorithms(text string) ([]string, error) {
 	names, err := parseAlgorithmNames(text)
 	if err != nil {
@@ -190,7 +191,7 @@ func parseAlgorithms(text string) ([]string, error) {
 	}
 	for _, name := range keys.DefaultAlgorithms() {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("lacks %s, which tokens are signed with unless a client asks for another", name)
+			return nil, fmt.Errorf("must contain %s, which signs tokens unless a client uses another algorithm", name)
 		}
 	}
 	return names, nil
@@ -200,10 +201,10 @@ func parseAlgorithmNames(text string) ([]string, error) {
 	names := items(text)
 	for i, name := range names {
 		if !slices.Contains(keys.SigningAlgorithms(), name) {
-			return nil, fmt.Errorf("has %q, not one of %s", name, strings.Join(keys.SigningAlgorithms(), ", "))
+			return nil, fmt.Errorf("contains %q; use only %s", name, strings.Join(keys.SigningAlgorithms(), ", "))
 		}
 		if slices.Contains(names[:i], name) {
-			return nil, fmt.Errorf("has %s twice", name)
+			return nil, fmt.Errorf("contains %s twice", name)
 		}
 	}
 	return names, nil
@@ -211,32 +212,33 @@ func parseAlgorithmNames(text string) ([]string, error) {
 
 var dayPart = regexp.MustCompile(`^([0-9]{1,5})d`)
 
-// ParseDuration reads 90s, 15m, 24h, 7d or a row of them (1d12h).
+// ParseDuration parses a duration such as 90s, 15m, 24h, 7d or 1d12h. It returns an error if
+// the duration is outside least and most.
 func ParseDuration(text string, least, most time.Duration) (time.Duration, error) {
 	var days time.Duration
 	rest := text
 	if m := dayPart.FindStringSubmatch(text); m != nil {
-		n, _ := strconv.Atoi(m[1]) // at most five digits
+		n, _ := strconv.Atoi(m[1]) // no error: at most five digits
 		days, rest = time.Duration(n)*24*time.Hour, text[len(m[0]):]
 	}
 	d := days
 	if rest != "" || text == "" {
 		clock, err := time.ParseDuration(rest)
 		if err != nil || strings.ContainsAny(rest, "+-.µun") {
-			return 0, fmt.Errorf("is %q, not a duration such as 90s, 15m, 24h or 7d", text)
+			return 0, fmt.Errorf("is %q, which is not a duration such as 90s, 15m, 24h or 7d", text)
 		}
 		d += clock
 	}
 	switch {
 	case d < least:
-		return 0, fmt.Errorf("is %s, too short: at least %s", text, FormatDuration(least))
+		return 0, fmt.Errorf("is %s, which is too short: use at least %s", text, FormatDuration(least))
 	case d > most:
-		return 0, fmt.Errorf("is %s, too long: at most %s", text, FormatDuration(most))
+		return 0, fmt.Errorf("is %s, which is too long: use at most %s", text, FormatDuration(most))
 	}
 	return d, nil
 }
 
-// FormatDuration writes a duration the way settings do.
+// FormatDuration formats a duration as settings write it, such as 1d12h.
 func FormatDuration(d time.Duration) string {
 	if d == 0 {
 		return "0s"
@@ -254,11 +256,11 @@ func FormatDuration(d time.Duration) string {
 	return out.String()
 }
 
-// oneOf accepts these words and no other.
+// oneOf returns a parser that accepts only these words.
 func oneOf(words ...string) func(string) (string, error) {
 	return func(text string) (string, error) {
 		if !slices.Contains(words, text) {
-			return "", fmt.Errorf("is %q, not %s%s", text, strings.Join(words, " or "), spelling.DidYouMean(text, words))
+			return "", fmt.Errorf("is %q; use %s%s", text, strings.Join(words, " or "), spelling.DidYouMean(text, words))
 		}
 		return text, nil
 	}
@@ -271,7 +273,7 @@ func parseBool(text string) (bool, error) {
 	case "false":
 		return false, nil
 	}
-	return false, fmt.Errorf("is %q, neither true nor false", text)
+	return false, fmt.Errorf("is %q; use true or false", text)
 }
 
 func parseBoolPointer(text string) (*bool, error) {
@@ -295,27 +297,27 @@ func parseSecret(text string) (federation.Secret, error) {
 
 func parseItems(text string) ([]string, error) { return items(text), nil }
 
-// parsePairs reads name=value, name=value.
+// parsePairs parses name=value, name=value.
 func parsePairs(text string) (map[string]string, error) {
 	pairs := map[string]string{}
 	for _, item := range items(text) {
 		name, value, ok := strings.Cut(item, "=")
 		if !ok || name == "" || value == "" {
-			return nil, fmt.Errorf("has %q, which is not name=value", item)
+			return nil, fmt.Errorf("contains %q, which is not name=value", item)
 		}
 		pairs[name] = value
 	}
 	return pairs, nil
 }
 
-// parseAuthorities reads certificates from the file that the setting names.
+// parseAuthorities returns the certificates of the file that the setting names.
 func parseAuthorities(file string) (string, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("names %s, which cannot be read (%s)", file, exit.WithoutPath(err))
 	}
 	if _, err := outbound.Roots(content); err != nil {
-		return "", fmt.Errorf("names %s, which holds no certificate in PEM form", file)
+		return "", fmt.Errorf("names %s, which contains no certificate in PEM form", file)
 	}
 	return string(content), nil
 }
@@ -331,7 +333,7 @@ func parseProxy(text string) (federation.Secret, error) {
 	return federation.NewSecret(text), nil
 }
 
-// items splits a list at its commas.
+// items splits a list at its commas, and drops empty items.
 func items(text string) []string {
 	var out []string
 	for item := range strings.SplitSeq(text, ",") {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// atPath writes a file, with the folders that it needs.
+// atPath writes a file and creates its folders. It returns the path.
 func atPath(t *testing.T, content string, path ...string) string {
 	t.Helper()
 	name := filepath.Join(path...)
@@ -21,21 +21,24 @@ func atPath(t *testing.T, content string, path ...string) string {
 	return name
 }
 
-// pathSetting is a setting, or an option of connectors, whose value names a file.
+// fileContent is the content of the file that a setting names.
+const fileContent = "content of the file"
+
+// pathSetting is a setting, or an option of a connector, whose value contains a path.
 type pathSetting struct {
 	key    string
-	yaml   string // of the settings file, with %s for the path
+	yaml   string // a settings file, with %s for the path
 	folder bool
-	shown  string // its key in config show, or ""
+	shown  string // its key in config show; "" if it is not shown
 }
 
-// pathSettings are all of them, by the tables.
+// pathSettings returns all settings of the tables whose value contains a path.
 func pathSettings(t *testing.T) []pathSetting {
 	t.Helper()
 	var list []pathSetting
 	for _, s := range settings {
 		if (s.unit == "path") != (s.paths != nil) && s.key != "database" {
-			t.Errorf("%s is a %s, and what is relative in it is found: %v", s.key, s.unit, s.paths != nil)
+			t.Errorf("%s has the unit %s, but relative paths are resolved: %v", s.key, s.unit, s.paths != nil)
 		}
 		if s.unit == "path" {
 			list = append(list, pathSetting{key: s.key, yaml: yamlOf(s.key, "%s"), folder: s.folder, shown: s.key})
@@ -43,7 +46,7 @@ func pathSettings(t *testing.T) []pathSetting {
 	}
 	for _, o := range connectorOptions {
 		if o.unit == "path" {
-			t.Errorf("connectors.%s names a path, and this test does not write it", o.key)
+			t.Errorf("connectors.%s is a path, but this test does not write it", o.key)
 		}
 		if o.secret {
 			yaml := "connectors:\n  - {id: a, type: oidc, client_id: a, issuer: https://a.example.com, " + o.key + "_file: %s}\n"
@@ -54,13 +57,13 @@ func pathSettings(t *testing.T) []pathSetting {
 		list = append(list, pathSetting{key: "database", yaml: "database: postgres://db.example.com/signet?" + parameter + "=%s\n"})
 	}
 	if len(list) < 7 {
-		t.Fatalf("only %d settings name a file", len(list))
+		t.Fatalf("got only %d settings with a path", len(list))
 	}
 	return list
 }
 
-// In a settings file a relative path is relative to that file, however the file is named;
-// in a variable and in a flag it is relative to the working directory.
+// A relative path in a settings file is relative to that file, even if the file is named by a
+// relative path or by a link.
 func TestPaths_InAFileAreRelativeToTheFile(t *testing.T) {
 	at := t.TempDir()
 	working := filepath.Join(at, "working")
@@ -68,17 +71,17 @@ func TestPaths_InAFileAreRelativeToTheFile(t *testing.T) {
 	t.Chdir(working)
 	for i, s := range pathSettings(t) {
 		folder := filepath.Join(at, fmt.Sprint("etc", i))
-		named := atPath(t, "what the file holds", folder, "below", "named")
+		named := atPath(t, fileContent, folder, "below", "named")
 		file := atPath(t, fmt.Sprintf(s.yaml, "below/named"), folder, "signet.yaml")
 		link := filepath.Join(at, fmt.Sprint("linked", i), "signet.yaml")
 		relative := filepath.Join("..", fmt.Sprint("etc", i), "signet.yaml")
-		for how, name := range map[string]string{"whole": file, "relative": relative} {
-			for said, ok := range map[string]bool{"below/named": true, "../" + filepath.Base(folder) + "/below/named": true, named: true, "below/other": false} {
-				atPath(t, fmt.Sprintf(s.yaml, said), file)
-				s.expect(t, how+" "+said, Read(Sources{File: name}), named, ok)
+		for how, name := range map[string]string{"absolute": file, "relative": relative} {
+			for path, ok := range map[string]bool{"below/named": true, "../" + filepath.Base(folder) + "/below/named": true, named: true, "below/other": false} {
+				atPath(t, fmt.Sprintf(s.yaml, path), file)
+				s.expect(t, how+" "+path, Read(Sources{File: name}), named, ok)
 			}
 		}
-		// A link belongs to the folder in which it was found, as the files beside it do.
+		// For a link, the folder of the link counts.
 		if err := os.MkdirAll(filepath.Dir(link), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -86,26 +89,26 @@ func TestPaths_InAFileAreRelativeToTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		atPath(t, fmt.Sprintf(s.yaml, "below/named"), file)
-		beside := atPath(t, "what the file holds", filepath.Dir(link), "below", "named")
+		beside := atPath(t, fileContent, filepath.Dir(link), "below", "named")
 		s.expect(t, "linked", Read(Sources{File: link}), beside, true)
 	}
 }
 
-// expect checks that the setting names a file, or that it does not.
+// expect checks that the settings name a file, or that they do not.
 func (s pathSetting) expect(t *testing.T, how string, r *Reading, named string, want bool) {
 	t.Helper()
 	c := r.Config
-	told := fmt.Sprintf("%s|%s|%s|%s|%s", c.DataDir, c.TLS, r.process.given["keys.pkcs11.module"].text, r.process.given["outbound.extra_ca"].text, r.process.given["database"].text)
+	values := fmt.Sprintf("%s|%s|%s|%s|%s", c.DataDir, c.TLS, r.process.given["keys.pkcs11.module"].text, r.process.given["outbound.extra_ca"].text, r.process.given["database"].text)
 	for _, one := range r.connectors {
-		told += one.into.ClientSecret.Reveal() + one.into.ClientKey.Reveal()
+		values += one.into.ClientSecret.Reveal() + one.into.ClientKey.Reveal()
 	}
 	for _, m := range r.Mistakes {
-		told += "|" + m.Text
+		values += "|" + m.Text
 	}
 	escaped := strings.ReplaceAll(named, "/", "%2F")
-	found := strings.Contains(told, named) || strings.Contains(told, escaped) || strings.Contains(told, "what the file holds")
+	found := strings.Contains(values, named) || strings.Contains(values, escaped) || strings.Contains(values, fileContent)
 	if found != want {
-		t.Errorf("%s, %s: names %s: %v, want %v: %s", s.key, how, named, found, want, told)
+		t.Errorf("%s, %s: names %s: got %v, want %v: %s", s.key, how, named, found, want, values)
 	}
 	if want && s.shown != "" {
 		for _, shown := range r.ShownSettings() {
@@ -132,13 +135,13 @@ func TestPaths_OfVariablesAndFlagsAreRelativeToTheWorkingDirectory(t *testing.T)
 		t.Errorf("the file of a secret: %v", err)
 	}
 	if c, err := readConfig(Sources{File: file}); err != nil || c.DataDir != filepath.Join(filepath.Dir(named), "signet-data") {
-		t.Errorf("by default the data is in %s, %v", c.DataDir, err)
+		t.Errorf("the default data_dir is %s, %v", c.DataDir, err)
 	}
 }
 
-// A relative path of a file meant another place in the releases before. Where only that
-// place holds what the setting names, nothing goes on as if nothing had been there.
-func TestPaths_ThatMovedWithTheirMeaningStopTheStart(t *testing.T) {
+// In earlier releases, a relative path in a file was relative to the working directory. If only
+// that old place has the file, the start stops.
+func TestPaths_OldMeaningStopsTheStart(t *testing.T) {
 	at := t.TempDir()
 	working := filepath.Join(at, "working")
 	atPath(t, "", working, "x")
@@ -150,46 +153,46 @@ func TestPaths_ThatMovedWithTheirMeaningStopTheStart(t *testing.T) {
 		name := fmt.Sprint("named", i)
 		old := atPath(t, "old", working, name)
 		file := atPath(t, fmt.Sprintf(s.yaml, name), at, "etc", "signet.yaml")
-		stopped := func() string {
+		mistake := func() string {
 			err := Read(Sources{File: file}).Err()
 			if err == nil || !strings.Contains(err.Error(), "is relative to the folder of this file") {
 				return ""
 			}
 			return err.Error()
 		}
-		if said := stopped(); !strings.Contains(said, old) || !strings.Contains(said, filepath.Join(at, "etc", name)) || !strings.Contains(said, "signet.yaml:") {
-			t.Errorf("%s: said %q", s.key, said)
+		if got := mistake(); !strings.Contains(got, old) || !strings.Contains(got, filepath.Join(at, "etc", name)) || !strings.Contains(got, "signet.yaml:") {
+			t.Errorf("%s: got %q", s.key, got)
 		}
 		atPath(t, fmt.Sprintf(s.yaml, old), file)
-		if said := stopped(); said != "" {
-			t.Errorf("%s, with its whole path: %s", s.key, said)
+		if got := mistake(); got != "" {
+			t.Errorf("%s, with an absolute path: %s", s.key, got)
 		}
 		atPath(t, fmt.Sprintf(s.yaml, name), file)
 		atPath(t, "new", at, "etc", name)
-		if said := stopped(); said != "" {
-			t.Errorf("%s, which is there: %s", s.key, said)
+		if got := mistake(); got != "" {
+			t.Errorf("%s, which exists beside the file: %s", s.key, got)
 		}
 	}
 }
 
-func TestPaths_ADataDirThatMovedWithItsMeaningStopsTheStart(t *testing.T) {
+func TestPaths_OldMeaningOfDataDirStopsTheStart(t *testing.T) {
 	const key = "master.key"
 	for name, c := range map[string]struct {
-		beside, working []string // what the folders hold; nil for no folder
+		beside, working []string // files in the folders; nil for no folder
 		masterKey       bool
 		stops           bool
 	}{
-		"a first start":                     {},
-		"a first start in folders":          {beside: []string{"x"}, working: []string{"x"}},
-		"moved":                             {working: []string{key, "signet.db"}, stops: true},
-		"moved, PostgreSQL":                 {working: []string{key}, stops: true},
-		"moved, beside an empty folder":     {beside: []string{"x"}, working: []string{key, "signet.db"}, stops: true},
-		"moved, beside a command's remains": {beside: []string{"signet.db"}, working: []string{key, "signet.db"}, stops: true},
-		"the file's":                        {beside: []string{key, "signet.db"}},
-		"both, as of two installations":     {beside: []string{key, "signet.db"}, working: []string{key, "signet.db"}},
-		"only remains":                      {working: []string{"signet.db"}},
-		"moved, key elsewhere":              {working: []string{"signet.db"}, masterKey: true, stops: true},
-		"the file's, key elsewhere":         {beside: []string{"signet.db"}, working: []string{"signet.db"}, masterKey: true},
+		"a first start":                           {},
+		"a first start in folders":                {beside: []string{"x"}, working: []string{"x"}},
+		"moved":                                   {working: []string{key, "signet.db"}, stops: true},
+		"moved, PostgreSQL":                       {working: []string{key}, stops: true},
+		"moved, beside an empty folder":           {beside: []string{"x"}, working: []string{key, "signet.db"}, stops: true},
+		"moved, beside the database of a command": {beside: []string{"signet.db"}, working: []string{key, "signet.db"}, stops: true},
+		"the file's":                              {beside: []string{key, "signet.db"}},
+		"both, as of two installations":           {beside: []string{key, "signet.db"}, working: []string{key, "signet.db"}},
+		"only the database of a command":          {working: []string{"signet.db"}},
+		"moved, key in the settings":              {working: []string{"signet.db"}, masterKey: true, stops: true},
+		"the file's, key in the settings":         {beside: []string{"signet.db"}, working: []string{"signet.db"}, masterKey: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at := t.TempDir()
@@ -214,9 +217,9 @@ func TestPaths_ADataDirThatMovedWithItsMeaningStopsTheStart(t *testing.T) {
 				t.Error(err)
 			}
 			if err != nil && !strings.Contains(err.Error(), "write data_dir: "+filepath.Join(working, "data")) {
-				t.Errorf("does not say what to write: %v", err)
+				t.Errorf("the error does not say what to write: %v", err)
 			}
-			from.Flags = map[string]string{"data_dir": "data"} // a value that is not in force stops nothing
+			from.Flags = map[string]string{"data_dir": "data"} // the flag overrides the file, so the file stops nothing
 			if read := Read(from); read.Err() != nil || read.Config.DataDir != filepath.Join(working, "data") {
 				t.Errorf("by flag: %s, %v", read.Config.DataDir, read.Err())
 			}

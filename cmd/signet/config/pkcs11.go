@@ -10,12 +10,12 @@ import (
 	"signet/provider/keys/pkcs11"
 )
 
-// withPKCS11 makes a parser refuse what this build cannot do.
+// withPKCS11 wraps a parser so that it returns an error in builds without PKCS #11.
 func withPKCS11[T any](parse func(string) (T, error)) func(string) (T, error) {
 	return func(text string) (T, error) {
 		if !pkcs11.Built {
 			var none T
-			return none, errors.New("needs a program with PKCS #11, which this one was built without: go build -tags pkcs11 ./cmd/signet, with a C compiler")
+			return none, errors.New("needs PKCS #11, which this program was built without: build it with a C compiler and go build -tags pkcs11 ./cmd/signet")
 		}
 		return parse(text)
 	}
@@ -28,15 +28,16 @@ func parseModule(file string) (string, error) {
 	return file, nil
 }
 
-// parseTokenLabel: a label is padded to 32 bytes with blanks.
+// parseTokenLabel parses the label of a token. PKCS #11 pads labels to 32 bytes with spaces,
+// so a label must not end with one.
 func parseTokenLabel(text string) (string, error) {
 	if text == "" || len(text) > 32 || strings.TrimRight(text, " ") != text {
-		return "", errors.New("must be 1 to 32 bytes that do not end with a blank")
+		return "", errors.New("must be 1 to 32 bytes and must not end with a space")
 	}
 	return text, nil
 }
 
-// parseInModule gives nil for all.
+// parseInModule parses the algorithms whose keys are made in the token. It returns nil for all.
 func parseInModule(text string) ([]string, error) {
 	switch text {
 	case "all":

@@ -2,13 +2,13 @@ package config
 
 import "slices"
 
-// Read reads all sources and collects all mistakes: a configuration is either right as
-// a whole or the program does not start.
+// Read reads all sources and collects all mistakes. Its result is valid only if Err returns
+// nil.
 func Read(from Sources) *Reading {
 	r := newReading()
 	env := r.ourVariables(from.Env)
 	r.readFile(from.File, env[fileVariable])
-	r.refuseOthers(env, slices.Concat([]string{fileVariable}, r.readVariables(env), r.readConnectorVariables(env)))
+	r.refuseUnknown(env, slices.Concat([]string{fileVariable}, r.readVariables(env), r.readConnectorVariables(env)))
 	for _, s := range settings {
 		if value, ok := from.Flags[s.key]; ok {
 			r.process.set(s, Place{Source: fromFlag, Name: "--" + s.flagName()}, value)
@@ -29,7 +29,7 @@ func newReading() *Reading {
 	return r
 }
 
-// settle derives the settings of the provider that follow from several others.
+// settle sets the fields of the provider that depend on several settings.
 func (r *Reading) settle() {
 	r.Config.Outbound = r.Config.outbound()
 	r.Config.InModule = r.Config.inModule()

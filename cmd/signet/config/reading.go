@@ -10,56 +10,55 @@ import (
 	"signet/provider"
 )
 
-// Sources is where a command's settings come from, besides the defaults. What
-// comes later wins: file, environment, flags.
+// Sources holds the sources of a command's settings. Flags override the environment, the
+// environment overrides the file, and the file overrides the defaults.
 type Sources struct {
 	File  string            // "" for DefaultFile, if it exists
 	Env   map[string]string // the whole environment
-	Flags map[string]string // key → value, of the flags that were given
+	Flags map[string]string // key → value of each flag that was passed
 }
 
-// Reading is what the sources hold and all that is wrong with it. Config is good only
-// where Err is nil.
+// Reading is the result of reading the sources. Config is valid only if Err returns nil.
 type Reading struct {
 	Config   Config
 	Mistakes Mistakes
-	Files    Files // that were read: a change of one of them is a reason to read again
+	Files    Files // the files that were read; if one changes, the settings must be read again
 
 	process    *values[Config]
 	connectors []*values[provider.Connector]
-	unread     map[string]bool // ids of connectors with a variable that is wrong
-	unsure     bool            // a file that could not be read, or a misspelt key, may set the issuer
+	unread     map[string]bool // ids of connectors that have a wrong variable
+	unsure     bool            // an unreadable file or a misspelt key may have set the issuer
 }
 
-// Err is nil, or all that is wrong.
+// Err returns all mistakes as one error, or nil.
 func (r *Reading) Err() error {
 	if len(r.Mistakes) == 0 {
 		return nil
 	}
-	return exit.New(exit.Config, r.Mistakes, "correct what is listed, then start again")
+	return exit.New(exit.Config, r.Mistakes, "fix the settings listed above, then try again")
 }
 
-// RequireIssuer makes it a mistake that the issuer is missing. It is not known to be missing
-// where the file could not be read, where it is wrong as written, or where a misspelt
-// key stands for it.
+// RequireIssuer adds a mistake if the issuer is missing. It adds none if the file could not be
+// read, if the issuer is wrong, or if a misspelt key may be the issuer.
 func (r *Reading) RequireIssuer() {
 	issuer := optionOf(settings, "issuer")
 	wrong := func(m Mistake) bool { return m.Key == issuer.key || m.Name == issuer.variable() }
 	if r.Config.Issuer == "" && !r.process.has(issuer.key) && !r.unsure && !slices.ContainsFunc(r.Mistakes, wrong) {
-		r.complain(Place{}, issuer.key, "is missing: it is the address people reach this server at (example: %s; to try Signet out: signet dev)", issuer.example)
+		r.complain(Place{}, issuer.key, "is missing: it is the public address of this server (example: %s; to try Signet out: signet dev)", issuer.example)
 	}
 }
 
-// Place is where the value of a setting stands; the zero Place for a default.
+// Place returns the place of the value of a setting. It is the zero Place for a default.
 func (r *Reading) Place(key string) Place { return r.process.given[key].Place }
 
-// AddMistake adds a mistake in the value of a setting, at its place.
+// AddMistake adds a mistake about the value of a setting, at its place.
 func (r *Reading) AddMistake(key string, err error) {
 	r.complain(r.Place(key), key, "%s", err)
 }
 
-// AddMistakeWithCause is AddMistake, of something that is wrong elsewhere, as in the database that the
-// setting names: if it alone is wrong, the process ends with the code of that cause.
+// AddMistakeWithCause adds a mistake whose cause lies outside the settings, for example in the
+// database that the setting names. If it is the only mistake, the process ends with the exit
+// code of that cause.
 func (r *Reading) AddMistakeWithCause(key string, err error) {
 	r.Mistakes = append(r.Mistakes, Mistake{r.Place(key), key, err.Error(), err})
 }
@@ -68,28 +67,28 @@ func (r *Reading) complain(where Place, key, format string, args ...any) {
 	r.Mistakes = append(r.Mistakes, Mistake{where, key, fmt.Sprintf(format, args...), nil})
 }
 
-// given is what a source says of an option.
+// given is the value of an option in a source.
 type given struct {
 	Place
-	written string // as it stood
-	text    string // with absolute paths
+	written string // as written in the source
+	text    string // the same with absolute paths
 }
 
-// values are what the sources say of one T, the process or one connector. The options
-// that only the default speaks for are not among the given.
+// values holds the options that the sources set of one T: the process or one connector.
+// Options that have only their default are not in given.
 type values[T any] struct {
 	in     *Reading
 	table  []option[T]
-	prefix string // of the keys in mistakes: "", or connectors.
-	whole  string // what an option belongs to: "", or a connector
+	prefix string // prefix of the keys in mistakes: "", or connectors.
+	whole  string // name of the T in messages: "", or a connector
 	into   *T
-	given  map[string]given // by the key of the option
+	given  map[string]given // by key of the option
 	lists  map[string]readList
-	place  Place // of the whole
-	broken bool  // an option is wrong, so that the whole cannot be judged
+	place  Place // of the T
+	broken bool  // an option is wrong, so the T cannot be checked as a whole
 }
 
-// readList reads a list of YAML that is no option but holds some.
+// readList reads a YAML list whose items contain options.
 type readList func(file string, list *yaml.Node)
 
 func (v *values[T]) has(key string) bool {
@@ -97,10 +96,10 @@ func (v *values[T]) has(key string) bool {
 	return ok
 }
 
-// set takes one value from where it stood.
+// set sets an option to a value from a source. A value that does not parse is a mistake.
 func (v *values[T]) set(o option[T], where Place, text string) {
 	written := text
-	text, ok := v.located(o, where, text)
+	text, ok := v.resolvePaths(o, where, text)
 	v.given[o.key] = given{where, written, text}
 	if !ok {
 		return
@@ -110,7 +109,8 @@ func (v *values[T]) set(o option[T], where Place, text string) {
 	}
 }
 
-// keys are all that can be written, sorted as the table is.
+// keys returns all keys that a file may contain: the options in the order of the table, then
+// the lists.
 func (v *values[T]) keys() []string {
 	keys := keysOf(v.table)
 	for list := range v.lists {

@@ -6,7 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Schema is the JSON Schema (2020-12) of a settings file.
+// Schema returns the JSON Schema (2020-12) of the settings file.
 func Schema() map[string]any {
 	root := sectionShape()
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
@@ -27,14 +27,15 @@ func Schema() map[string]any {
 	for _, o := range connectorOptions {
 		item["properties"].(shape)[o.key] = describe(o)
 		if o.secret {
-			item["properties"].(shape)[o.key+"_file"] = shape{"type": "string", "minLength": 1, "description": "file that holds " + o.key}
+			item["properties"].(shape)[o.key+"_file"] = shape{"type": "string", "minLength": 1, "description": "file that contains " + o.key}
 		}
 	}
 	root["properties"].(shape)["connectors"] = shape{"type": "array", "items": item, "description": "the upstreams that people sign in through"}
 	return root
 }
 
-// sectionShape is a section without settings. One of comments alone is null.
+// sectionShape returns the shape of a section without settings. A section that contains only
+// comments is null.
 func sectionShape() shape {
 	return shape{"type": []string{"object", "null"}, "additionalProperties": false, "properties": shape{}}
 }
@@ -53,7 +54,7 @@ func describe[C any](o option[C]) shape {
 	return described
 }
 
-// asYAML gives a value of the type that it has in a file.
+// asYAML returns a value with the type that it has in a YAML file.
 func asYAML(value string) any {
 	var typed any
 	if err := yaml.Unmarshal([]byte(value), &typed); err != nil {

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// editor checks documents by the schema, as an editor would.
+// editor returns a function that checks a document with the schema, as an editor does.
 func editor(t *testing.T) func(document string) error {
 	t.Helper()
 	printed, err := json.Marshal(Schema())
@@ -23,7 +23,7 @@ func editor(t *testing.T) func(document string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compiler := jsonschema.NewCompiler() // checks the schema against that of 2020-12, too
+	compiler := jsonschema.NewCompiler() // also checks our schema against the 2020-12 schema
 	if err := compiler.AddResource("signet.schema.json", read); err != nil {
 		t.Fatal(err)
 	}
@@ -51,9 +51,9 @@ func editor(t *testing.T) func(document string) error {
 	}
 }
 
-// TestConfigSchema_NoFalseAlarm tries every example, default and bad value that these
-// tests know in every setting: what Signet takes, an editor must not mark.
-func TestConfigSchema_NoFalseAlarm(t *testing.T) {
+// The test writes every example, default and bad value that these tests know into every setting.
+// An editor must not mark a document that Signet accepts.
+func TestConfigSchema_AcceptsValidDocuments(t *testing.T) {
 	marks := editor(t)
 	values := []string{
 		"", "x", "0", "1", "19", "256", "257", "-1", "1.5", "true", "false", "yes", "15m", "1d12h", "1h30m", "250ms", "7days", "0s", "15", "1e3s", "localhost:8080", "[::1]:0", ":1", "8080",
@@ -75,7 +75,7 @@ func TestConfigSchema_NoFalseAlarm(t *testing.T) {
 		return len(r.Mistakes) == 0
 	}
 	for _, s := range settings {
-		documents := []string{strings.TrimRight(strings.Replace(yamlOf(s.key, s.example), fmt.Sprintf("%q", s.example), s.example, 1), "\n")} // as one would write it
+		documents := []string{strings.TrimRight(strings.Replace(yamlOf(s.key, s.example), fmt.Sprintf("%q", s.example), s.example, 1), "\n")} // unquoted
 		for _, value := range slices.Compact(slices.Clone(values)) {
 			documents = append(documents, yamlOf(s.key, value))
 		}
@@ -85,7 +85,7 @@ func TestConfigSchema_NoFalseAlarm(t *testing.T) {
 			}
 			taken++
 			if err := marks(document); err != nil {
-				t.Errorf("Signet takes it, and an editor marks it:\n%s%v", document, err)
+				t.Errorf("Signet accepts the document, but an editor marks it:\n%s%v", document, err)
 			}
 		}
 	}
@@ -99,11 +99,11 @@ func TestConfigSchema_NoFalseAlarm(t *testing.T) {
 		}
 	}
 	if taken < len(settings) {
-		t.Errorf("Signet took only %d documents", taken)
+		t.Errorf("Signet accepted only %d documents", taken)
 	}
 }
 
-// TestConfigSchema_MarksMistakes: all that can be said without the program.
+// These are the mistakes that a schema can express.
 func TestConfigSchema_MarksMistakes(t *testing.T) {
 	marks := editor(t)
 	for _, document := range []string{
@@ -117,14 +117,14 @@ func TestConfigSchema_MarksMistakes(t *testing.T) {
 		"connectors: [{id: a, type: oidc, client_id_file: b}]", "connectors: [{id: a, type: oidc, clientid: b}]", "connectors: [{id: a, type: oidc, keep_token: ja}]",
 		"connectors: [{id: a, type: oidc, trust: blind}]", "connectors: [{id: a, type: oidc, claims: {email: [a]}}]", "connectors: [{id: a, type: oidc, issuer: login}]",
 	} {
-		if Read(Sources{File: written(t, document)}).Err() == nil {
-			t.Errorf("Signet takes %s", document)
+		if Read(Sources{File: fileWith(t, document)}).Err() == nil {
+			t.Errorf("Signet accepts %s", document)
 		}
 		if marks(document) == nil {
 			t.Errorf("an editor does not mark %s", document)
 		}
 	}
-	for _, s := range settings { // a misspelt key, at every place that has one
+	for _, s := range settings { // every key, misspelt
 		if document := yamlOf(s.key+"x", "1"); marks(document) == nil {
 			t.Errorf("an editor does not mark %s", document)
 		}

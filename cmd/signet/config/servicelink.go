@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Kubernetes and Docker set variables in a container for each service that it can reach,
-// named after that service. Those of a service called signet, or signet-web, begin as
-// ours do:
+// Kubernetes and Docker set variables in a container for each service that it can reach. The
+// names begin with the name of the service. For a service called signet or signet-web they
+// begin with SIGNET_, like our settings:
 //
 //	SIGNET_SERVICE_HOST=10.0.0.11                 Kubernetes
 //	SIGNET_SERVICE_PORT=80, SIGNET_SERVICE_PORT_HTTP=80
@@ -23,11 +23,11 @@ import (
 // Sources: kubernetes.io/docs/concepts/services-networking/service, "Environment
 // variables"; docs.docker.com/engine/network/links, "Environment variables".
 
-// serviceLinks are the forms of their names, each with the test of its value. A name
-// alone is not enough: SIGNET_PORT=8080 is a mistake that somebody has to be told of.
+// serviceLinks holds the patterns of these names, each with a check of the value. A name alone
+// is not enough: SIGNET_PORT=8080 is a mistake of the operator and must be reported.
 var serviceLinks = []struct {
-	name *regexp.Regexp
-	is   func(value string) bool
+	name    *regexp.Regexp
+	isValue func(value string) bool
 }{
 	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_SERVICE_HOST$`), isAddress},
 	{regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_SERVICE_PORT(_[A-Z0-9_]+)?$`), isPort},
@@ -40,7 +40,7 @@ var serviceLinks = []struct {
 
 var (
 	dockerName  = regexp.MustCompile(`^SIGNET(_[A-Z0-9_]+)?_NAME$`)
-	dockerNames = regexp.MustCompile(`^/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$`) // of the container, and of the link
+	dockerNames = regexp.MustCompile(`^/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$`) // name of the container, name of the link
 )
 
 func isAddress(value string) bool {
@@ -62,19 +62,18 @@ func isServiceURL(value string) bool {
 
 func isDockerName(value string) bool { return dockerNames.MatchString(value) }
 
-// isServiceLink reports whether a variable has the name and the value of a service's.
+// isServiceLink reports whether a variable has the name and the value of a service link.
 func isServiceLink(name, value string) bool {
 	for _, link := range serviceLinks {
-		if link.name.MatchString(name) && link.is(value) {
+		if link.name.MatchString(name) && link.isValue(value) {
 			return true
 		}
 	}
 	return false
 }
 
-// withoutServiceLinks gives the environment without the variables that are about
-// services. Docker also copies the whole environment of a linked container, each name
-// behind the link's and _ENV_.
+// withoutServiceLinks returns the environment without service links. Docker also copies the
+// environment of a linked container, with the prefix LINK_ENV_; those are removed too.
 func withoutServiceLinks(env map[string]string) map[string]string {
 	kept := maps.Clone(env)
 	for name, value := range env {

@@ -15,7 +15,7 @@ import (
 // setting is one row of the table of settings.
 type setting = option[Config]
 
-// settings is the one list of what can be set: name, default, unit, example.
+// settings is the table of all settings.
 var settings = []setting{
 	{
 		key: "issuer", unit: "URL", example: "https://id.example.com", flag: true,
@@ -230,7 +230,7 @@ const (
 	maxYear = 365 * maxDay
 )
 
-// lifetime is a row of lifetimes.*: a duration from one second to longest.
+// lifetime returns a row of lifetimes.*: a duration from one second to longest.
 func lifetime(name, byDef string, longest time.Duration, about string, field func(*provider.Lifetimes) *time.Duration) setting {
 	return setting{
 		key: "lifetimes." + name, byDef: byDef, unit: "duration", shape: duration, example: byDef, about: about,
@@ -241,7 +241,7 @@ func lifetime(name, byDef string, longest time.Duration, about string, field fun
 	}
 }
 
-// keyLife makes a row of keys.* a duration from one second to longest.
+// keyLife completes a row of keys.*: a duration from one second to longest.
 func keyLife(row setting, longest time.Duration, field func(*keeper.Life) *time.Duration) setting {
 	row.unit, row.shape = "duration", duration
 	row.set = into(
@@ -251,7 +251,7 @@ func keyLife(row setting, longest time.Duration, field func(*keeper.Life) *time.
 	return row
 }
 
-// Default is the configuration of a process that no source tells anything.
+// Default returns the configuration without any source: all settings have their defaults.
 func Default() Config {
 	var c Config
 	for _, s := range settings {
@@ -265,10 +265,10 @@ func Default() Config {
 	return c
 }
 
-// Flag is the flag of a setting on the command line.
+// Flag is the command-line flag of a setting.
 type Flag struct{ Key, Name, About, Default string }
 
-// Flags gives the flags that serve has, in the order of the table.
+// Flags returns the flags of serve, in the order of the table.
 func Flags() []Flag {
 	var flags []Flag
 	for _, s := range settings {
@@ -279,8 +279,7 @@ func Flags() []Flag {
 	return flags
 }
 
-// Units gives the key of every setting with the unit of its value, in the order of the
-// table.
+// Units yields the key of every setting with the unit of its value, in the order of the table.
 func Units() iter.Seq2[string, string] {
 	return func(yield func(key, unit string) bool) {
 		for _, s := range settings {

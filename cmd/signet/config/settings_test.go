@@ -21,7 +21,7 @@ import (
 )
 
 // CF-02: http issuer, localhost, trailing slash, query, or insecure flags in production.
-func TestRead_IssuerIsAPlainURL(t *testing.T) {
+func TestRead_IssuerMustBeAPlainURL(t *testing.T) {
 	for issuer, want := range map[string]bool{
 		"https://id.example.com":            true,
 		"https://app.example.com/auth":      true,
@@ -59,7 +59,7 @@ func TestRead_IssuerIsAPlainURL(t *testing.T) {
 	}
 }
 
-func TestDuration_ReadsDaysAndRefusesTheRest(t *testing.T) {
+func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"90s": 90 * time.Second, "15m": 15 * time.Minute, "24h": 24 * time.Hour, "7d": 7 * maxDay, "1d12h": 36 * time.Hour, "1h30m": 90 * time.Minute,
 	} {
@@ -69,12 +69,12 @@ func TestDuration_ReadsDaysAndRefusesTheRest(t *testing.T) {
 	}
 	for _, text := range []string{"", "15", "d", "-15m", "-1d", "1.5h", "1h-30m", "7days", "99999999d", "366d", "999ms", "0s", "1e3s", "5ns", " 5m"} {
 		if got, err := ParseDuration(text, time.Second, maxYear); err == nil {
-			t.Errorf("%q is taken for %v", text, got)
+			t.Errorf("%q is accepted as %v", text, got)
 		}
 	}
 }
 
-func TestDuration_WritesWhatItReads(t *testing.T) {
+func TestFormatDuration_IsParsedBack(t *testing.T) {
 	for _, text := range []string{"0s", "90s", "1m30s", "15m", "7d", "1d12h", "250ms"} {
 		d, err := ParseDuration(text, 0, maxYear)
 		if err != nil {
@@ -86,28 +86,28 @@ func TestDuration_WritesWhatItReads(t *testing.T) {
 	}
 }
 
-// TestConfig_EachSettingIsReadFromFileAndEnvironment reads the example of every
-// setting both ways: the same value must come of it, another than the default's.
+// The test reads the example of every setting from the file and from its variable. Both must
+// give the same value, which is not the default.
 func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 	for _, s := range settings {
 		if slices.Contains([]string{"keys.pkcs11.module", "keys.pkcs11.token", "keys.pkcs11.pin"}, s.key) {
-			continue // they come together, and not in every build: see TestConfig_PKCS11Settings
+			continue // only valid together, and not in every build: see TestConfig_PKCS11Settings
 		}
 		t.Run(s.key, func(t *testing.T) {
 			value := otherValue(t, s)
-			beside := "" // a certificate is nothing without its key
+			beside := "" // a certificate needs its key
 			if other := map[string]string{"tls.cert": "tls.key", "tls.key": "tls.cert"}[s.key]; other != "" {
 				beside = yamlOf(other, "/other.pem")
 			}
-			byVariable, err := readConfig(Sources{File: written(t, beside), Env: map[string]string{s.variable(): value}})
+			byVariable, err := readConfig(Sources{File: fileWith(t, beside), Env: map[string]string{s.variable(): value}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			byFile, err := readConfig(Sources{File: written(t, yamlOf(s.key, value)+strings.TrimPrefix(beside, "tls:\n"))})
+			byFile, err := readConfig(Sources{File: fileWith(t, yamlOf(s.key, value)+strings.TrimPrefix(beside, "tls:\n"))})
 			if err != nil {
 				t.Fatal(err)
 			}
-			byFlag, err := readConfig(Sources{File: written(t, beside), Flags: map[string]string{s.key: value}})
+			byFlag, err := readConfig(Sources{File: fileWith(t, beside), Flags: map[string]string{s.key: value}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,10 +125,10 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 	}
 }
 
-// otherValue is a good value of the setting that is not its default.
+// otherValue returns a valid value of the setting that is not its default.
 func otherValue(t *testing.T, s setting) string {
 	t.Helper()
-	changed := map[string]string{ // where the example is the default, prose, or a file
+	changed := map[string]string{ // for settings whose example is the default, prose, or a file
 		"outbound.extra_ca": authority(t),
 		"listen":            "localhost:1", "cookie_name": "other", "log.level": "debug", "passwords.threads": "2",
 		"keys.algorithms": "RS256, ES256", "master_key": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=",
@@ -146,19 +146,19 @@ func otherValue(t *testing.T, s setting) string {
 	return s.example
 }
 
-// revealed shows a configuration with its secrets, to compare.
+// revealed returns a configuration as text, with its secrets, for comparison.
 func revealed(c Config) string {
-	c.Outbound = outbound.Config{} // holds pointers; ExtraCA and Proxy are what it follows from
+	c.Outbound = outbound.Config{} // contains pointers; it is derived from ExtraCA and Proxy
 	return fmt.Sprintf("%+v %s %s %s %s", c, c.Database.Reveal(), c.Master.Key.Reveal(), c.Master.Next.Reveal(), c.Proxy.Reveal())
 }
 
-// readConfig gives the settings of the sources, or their mistakes.
+// readConfig returns the settings of the sources, or their mistakes as an error.
 func readConfig(from Sources) (Config, error) {
 	r := Read(from)
 	return r.Config, r.Err()
 }
 
-// yamlOf writes one setting in sections.
+// yamlOf returns one setting as YAML with its sections.
 func yamlOf(key, value string) string {
 	var b strings.Builder
 	parts := strings.Split(key, ".")
@@ -172,7 +172,8 @@ func yamlOf(key, value string) string {
 	return b.String()
 }
 
-func written(t *testing.T, content string) string {
+// fileWith writes a settings file and returns its path.
+func fileWith(t *testing.T, content string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "signet.yaml")
 	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
@@ -181,11 +182,11 @@ func written(t *testing.T, content string) string {
 	return name
 }
 
-func TestConfig_FlagOverEnvironmentOverFileOverDefault(t *testing.T) {
-	file := written(t, "listen: localhost:1\n")
+func TestConfig_FlagOverridesEnvironmentFileAndDefault(t *testing.T) {
+	file := fileWith(t, "listen: localhost:1\n")
 	env := map[string]string{"SIGNET_LISTEN": "localhost:2"}
 	for want, from := range map[string]Sources{
-		Default().Listen: {File: written(t, "")},
+		Default().Listen: {File: fileWith(t, "")},
 		"localhost:1":    {File: file},
 		"localhost:2":    {File: file, Env: env},
 		"localhost:3":    {File: file, Env: env, Flags: map[string]string{"listen": "localhost:3"}},
@@ -200,12 +201,12 @@ func TestConfig_FlagOverEnvironmentOverFileOverDefault(t *testing.T) {
 	}
 }
 
-func TestConfig_AListOfYAMLIsTheSameAsCommas(t *testing.T) {
-	list, err := readConfig(Sources{File: written(t, "trusted_proxies: [10.0.0.0/8, \"::1\", 192.0.2.7]\n")})
+func TestConfig_YAMLListEqualsCommaSeparatedText(t *testing.T) {
+	list, err := readConfig(Sources{File: fileWith(t, "trusted_proxies: [10.0.0.0/8, \"::1\", 192.0.2.7]\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	commas, err := readConfig(Sources{File: written(t, "trusted_proxies: 10.0.0.0/8, ::1, 192.0.2.7\n")})
+	commas, err := readConfig(Sources{File: fileWith(t, "trusted_proxies: 10.0.0.0/8, ::1, 192.0.2.7\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,10 +218,10 @@ func TestConfig_AListOfYAMLIsTheSameAsCommas(t *testing.T) {
 	}
 }
 
-// TestRead_SecretsNobodyDrewAreRefused: every setting that must be drawn at random refuses what
-// was not, without repeating it.
+// Every setting that must be random refuses a value that is not, and the error does not repeat
+// it.
 // CF-01: Start with missing, short, example or all-equal secrets.
-func TestRead_SecretsNobodyDrewAreRefused(t *testing.T) {
+func TestRead_RefusesSecretsThatAreNotRandom(t *testing.T) {
 	for _, s := range settings {
 		if s.unit != "32 bytes, base64" {
 			continue
@@ -230,12 +231,12 @@ func TestRead_SecretsNobodyDrewAreRefused(t *testing.T) {
 			"q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=AA",
 		} {
 			for where, from := range map[string]Sources{
-				s.variable():           {File: written(t, ""), Env: map[string]string{s.variable(): value}},
-				s.variable() + "_FILE": {File: written(t, ""), Env: map[string]string{s.variable() + "_FILE": written(t, value)}},
-				s.key:                  {File: written(t, yamlOf(s.key, value))},
+				s.variable():           {File: fileWith(t, ""), Env: map[string]string{s.variable(): value}},
+				s.variable() + "_FILE": {File: fileWith(t, ""), Env: map[string]string{s.variable() + "_FILE": fileWith(t, value)}},
+				s.key:                  {File: fileWith(t, yamlOf(s.key, value))},
 			} {
 				if value == "" && where == s.variable() {
-					continue // not set: see TestEnvironment_AnEmptyVariableCountsAsNotSet
+					continue // not set: see TestEnvironment_EmptyVariableIsNotSet
 				}
 				_, err := readConfig(from)
 				if err == nil || !strings.Contains(err.Error(), where) {
@@ -248,8 +249,8 @@ func TestRead_SecretsNobodyDrewAreRefused(t *testing.T) {
 	}
 }
 
-// TestRead_MisspeltSettingsAreRefused: each setting and each variable, a letter short,
-// doubled or another, is refused, and what was meant is said.
+// Every key and variable is refused if a letter is missing, doubled or wrong, and the error
+// suggests the right name.
 // CF-05: Unknown or misspelt setting.
 func TestRead_MisspeltSettingsAreRefused(t *testing.T) {
 	known := map[string]bool{}
@@ -262,7 +263,7 @@ func TestRead_MisspeltSettingsAreRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "is not a setting") {
 			t.Errorf("%s: got %v", what, err)
 		} else if spelling.Nearest(what, []string{meant}) != "" && !strings.Contains(err.Error(), "did you mean") {
-			t.Errorf("%s: does not tell that %s may have been meant: %v", what, meant, err)
+			t.Errorf("%s: the error does not suggest %s: %v", what, meant, err)
 		}
 	}
 	for _, s := range settings {
@@ -271,19 +272,19 @@ func TestRead_MisspeltSettingsAreRefused(t *testing.T) {
 			if known[wrong] {
 				continue
 			}
-			refused(wrong, s.key, Sources{File: written(t, yamlOf(wrong, s.example))})
+			refused(wrong, s.key, Sources{File: fileWith(t, yamlOf(wrong, s.example))})
 			variable := "SIGNET_" + strings.ToUpper(strings.ReplaceAll(wrong, ".", "_"))
 			if variable != s.variable() {
-				refused(variable, s.variable(), Sources{File: written(t, ""), Env: map[string]string{variable: s.example}})
+				refused(variable, s.variable(), Sources{File: fileWith(t, ""), Env: map[string]string{variable: s.example}})
 			}
 		}
-		if !s.secret { // only what may be secret comes from a file
-			refused(s.variable()+"_FILE", s.variable(), Sources{File: written(t, ""), Env: map[string]string{s.variable() + "_FILE": "/dev/null"}})
+		if !s.secret { // only a secret can be read from a file
+			refused(s.variable()+"_FILE", s.variable(), Sources{File: fileWith(t, ""), Env: map[string]string{s.variable() + "_FILE": "/dev/null"}})
 		}
 	}
 }
 
-// TestRead_TrustedProxies: each network however it is written, and never everybody.
+// Networks are accepted in every notation, but never a network of all addresses.
 // HT-02: X-Forwarded-For, X-Real-IP, identity headers from an untrusted peer; underscore variants.
 func TestRead_TrustedProxies(t *testing.T) {
 	for text, want := range map[string]string{
@@ -298,8 +299,7 @@ func TestRead_TrustedProxies(t *testing.T) {
 	}
 }
 
-// TestRead_DefaultsAreClosed: who is told nothing listens on this machine alone
-// and believes no proxy.
+// Without settings, Signet listens only on this machine and trusts no proxy.
 // CF-06: Defaults: CORS, registration, trusted proxies, DCR, implicit, debug.
 func TestRead_DefaultsAreClosed(t *testing.T) {
 	c := Default()
@@ -307,12 +307,11 @@ func TestRead_DefaultsAreClosed(t *testing.T) {
 		t.Errorf("got %+v", c)
 	}
 	if c.Passwords.Memory < 19*1024 || c.Passwords.Time < 2 {
-		t.Errorf("passwords cost too little: %+v", c.Passwords)
+		t.Errorf("the password hash is too cheap: %+v", c.Passwords)
 	}
 }
 
-// TestSecrets_DoNotPrintThemselves: not by any verb that go vet lets through, nor by an encoder, nor out
-// of a field that nobody can ask.
+// No formatting verb that go vet accepts, no encoder and no unexported field prints a secret.
 // CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
 func TestSecrets_DoNotPrintThemselves(t *testing.T) {
 	const canary = "canary-7f3a"
@@ -323,7 +322,7 @@ func TestSecrets_DoNotPrintThemselves(t *testing.T) {
 	var logged strings.Builder
 	slog.New(slog.NewJSONHandler(&logged, nil)).Info("config", "all", c, "one", c.Database)
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("config", "all", c, "one", c.Database)
-	inJSON, err := json.Marshal([]any{c.Database, c.Master, c.Connectors}) // nothing encodes the whole: it has functions
+	inJSON, err := json.Marshal([]any{c.Database, c.Master, c.Connectors}) // the whole Config cannot be encoded, because it contains functions
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,13 +344,13 @@ func TestSecrets_DoNotPrintThemselves(t *testing.T) {
 			t.Errorf("the secret is in %s", text)
 		}
 		if !strings.Contains(text, "***") {
-			t.Errorf("no stars in %s", text)
+			t.Errorf("no mask in %s", text)
 		}
 	}
 }
 
 // CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
-func TestSecrets_NoMistakeRepeatsOne(t *testing.T) {
+func TestSecrets_NoMistakeRepeatsASecret(t *testing.T) {
 	const canary = "canary-7f3a"
 	for _, s := range settings {
 		if !s.secret {
@@ -359,9 +358,9 @@ func TestSecrets_NoMistakeRepeatsOne(t *testing.T) {
 		}
 		for _, value := range []string{canary, "postgres://u:" + canary + "@%zz/", "mysql://u:" + canary + "@h/", "ftp://u:" + canary + "@h/", canary + "\x00"} {
 			for where, from := range map[string]Sources{
-				"environment": {File: written(t, ""), Env: map[string]string{s.variable(): value}},
-				"file":        {File: written(t, yamlOf(s.key, strings.ReplaceAll(value, "\x00", "")))},
-				"secret file": {File: written(t, ""), Env: map[string]string{s.variable() + "_FILE": written(t, value)}},
+				"environment": {File: fileWith(t, ""), Env: map[string]string{s.variable(): value}},
+				"file":        {File: fileWith(t, yamlOf(s.key, strings.ReplaceAll(value, "\x00", "")))},
+				"secret file": {File: fileWith(t, ""), Env: map[string]string{s.variable() + "_FILE": fileWith(t, value)}},
 			} {
 				_, err := readConfig(from)
 				if err == nil {

@@ -1,7 +1,7 @@
 package config
 
-// shape is what a JSON Schema says of a value. nil is a text. What a schema cannot
-// say, as that one setting must not be longer than another, the program says.
+// shape is the JSON Schema of a value; nil stands for a text. A schema cannot express every
+// rule, for example that one lifetime must not exceed another. The program checks those.
 type shape map[string]any
 
 var (
@@ -11,12 +11,13 @@ var (
 	pairs       = shape{"anyOf": []shape{{"type": "string"}, {"type": "object", "additionalProperties": text}}}
 )
 
-// matching is a text of that form; the pattern is good for Go and for JavaScript.
+// matching returns the shape of a text that matches the pattern. The pattern must be valid in
+// Go and in JavaScript.
 func matching(pattern string) shape { return shape{"type": "string", "pattern": pattern} }
 
 func oneOfWords(words ...string) shape { return shape{"enum": words} }
 
-// listOf is a list of YAML, or a text with commas.
+// listOf returns the shape of a YAML list, or of a text with commas.
 func listOf(item shape) shape {
 	return shape{"anyOf": []shape{{"type": []string{"string", "number"}}, {"type": "array", "items": orText(item)}}}
 }

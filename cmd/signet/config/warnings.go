@@ -11,23 +11,23 @@ import (
 	"signet/federation/foreign"
 )
 
-// Warnings are risks of settings that are right. sslMode is the one of the environment,
-// PGSSLMODE, which counts where the database's URL has none. Never nil.
+// Warnings returns the risks of valid settings; never nil. sslMode is the value of the variable
+// PGSSLMODE, which counts if the URL of the database has no sslmode.
 func (c Config) Warnings(sslMode string) []string {
 	list := []string{}
 	if host := unverifiedDatabase(c.Database, sslMode); host != "" {
-		list = append(list, "whoever is between here and the database at "+host+" could read and change everything: add sslmode=verify-full to its URL, and sslrootcert for an authority of your own")
+		list = append(list, "the connection to the database at "+host+" is not verified, so an attacker on the network could read and change everything: add sslmode=verify-full to its URL, and sslrootcert if it uses your own certificate authority")
 	}
 	if strings.HasPrefix(c.Issuer, "http://") {
-		list = append(list, "the issuer "+c.Issuer+" is plain http: passwords and tokens travel unprotected, for trying out on this machine only")
+		list = append(list, "the issuer "+c.Issuer+" is plain http: passwords and tokens are sent unencrypted; use this only to try Signet out on this machine")
 	}
 	for _, origin := range c.FirstParty.Origins {
 		if c.Issuer != "" && !sameSite(origin, c.Issuer) {
-			list = append(list, "first_party.origins has "+origin+", which is another site than the issuer "+c.Issuer+": browsers send no cookies there, so nobody stays signed in at that page; serve both below one domain, with one scheme")
+			list = append(list, "first_party.origins contains "+origin+", which is not the same site as the issuer "+c.Issuer+": browsers send it no cookies, so users do not stay signed in there; serve both below one domain, with the same scheme")
 		}
 	}
 	if l := c.Lifetimes; l.Access > l.Refresh {
-		list = append(list, "lifetimes.access is longer than lifetimes.refresh: access tokens outlive the refresh tokens beside them; lower the first or raise the second")
+		list = append(list, "lifetimes.access is longer than lifetimes.refresh, so access tokens outlive their refresh tokens: lower lifetimes.access or raise lifetimes.refresh")
 	}
 	for _, connector := range c.Connectors {
 		list = append(list, connector.Warnings()...)
@@ -35,8 +35,8 @@ func (c Config) Warnings(sslMode string) []string {
 	return list
 }
 
-// sameSite reports whether a browser calls two origins one site: they have one scheme, and
-// one host or one registrable domain.
+// sameSite reports whether browsers treat two origins as the same site: the scheme is the same,
+// and the host or the registrable domain.
 func sameSite(a, b string) bool {
 	first, errFirst := url.Parse(a)
 	second, errSecond := url.Parse(b)
@@ -48,15 +48,15 @@ func sameSite(a, b string) bool {
 	return first.Hostname() == second.Hostname() || err == nil && errOther == nil && site == other
 }
 
-// unverifiedDatabase gives the host of a database on another machine whose
-// certificate is not checked. otherwise is the mode that counts where the URL has
-// none; without either the driver goes on unencrypted if the server likes.
-func unverifiedDatabase(database federation.Secret, otherwise string) (host string) {
+// unverifiedDatabase returns the host of a remote database whose certificate is not verified,
+// and "" if there is none. defaultMode counts if the URL has no sslmode. Without either, the
+// driver connects unencrypted if the server allows it.
+func unverifiedDatabase(database federation.Secret, defaultMode string) (host string) {
 	u, err := url.Parse(database.Reveal())
 	if err != nil || u.Hostname() == "" || foreign.IsLoopback(u.Hostname()) {
 		return ""
 	}
-	if mode := cmp.Or(u.Query().Get("sslmode"), otherwise); mode == "verify-full" || mode == "verify-ca" {
+	if mode := cmp.Or(u.Query().Get("sslmode"), defaultMode); mode == "verify-full" || mode == "verify-ca" {
 		return ""
 	}
 	return u.Hostname()

@@ -15,25 +15,25 @@ import (
 	"signet/storage"
 )
 
-// The numbers that a process ends with. Scripts rely on them. As a Code each also stands
-// for the causes of its kind that have no code of their own.
+// The numbers that the process ends with. Scripts rely on them. Each number is also the Code
+// of all causes of its kind that have no code of their own.
 const (
 	OK          = 0
-	Failure     = 1 // any failure that has no number of its own
-	Usage       = 2 // the command line itself is malformed; no rule was asked
+	Failure     = 1 // any failure without its own number
+	Usage       = 2 // the command line is malformed
 	Config      = 3 // a setting is missing or wrong
-	NotFound    = 4 // nothing has that name
-	Conflict    = 5 // it is there already
-	Denied      = 6 // a rule refuses it
+	NotFound    = 4 // the named object does not exist
+	Conflict    = 5 // the object exists already, or was changed meanwhile
+	Denied      = 6 // a rule refuses the command
 	Unreachable = 7 // the database, or an upstream, does not answer
 	Findings    = 8 // a check found differences
 )
 
-// Code is the cause of a failure. The table gives it a name, which is stable, and the
-// number that the process ends with.
+// Code is the cause of a failure. The table gives each code a stable name and the number that
+// the process ends with.
 type Code int
 
-// The causes that have a code of their own.
+// The causes that have their own code.
 const (
 	AddressUnproven Code = iota + 100
 	AlgorithmConfigured
@@ -90,122 +90,124 @@ const (
 // Row is one row of the table of exit codes.
 type Row struct {
 	Code    Code
-	Name    string // stable; what a refusal by a rule is printed with
-	Number  int    // what the process ends with
+	Name    string // stable; printed before the error if Number is Denied
+	Number  int    // the number that the process ends with
 	Meaning string
 
-	is   func(error) bool // the error is of this cause; nil: only commands say so
-	next string           // what to do now, where a command does not say better
+	matches func(error) bool // reports whether an error has this cause; nil: only commands set the code
+	next    string           // the next step, unless a command gives a better one
 }
 
-// Rows gives the table, in the order of the numbers.
+// Rows returns the table, in the order of the numbers.
 func Rows() []Row { return table }
 
 func is(target error) func(error) bool {
 	return func(err error) bool { return errors.Is(err, target) }
 }
 
-func as[E error](err error) bool {
+func hasType[E error](err error) bool {
 	_, found := errors.AsType[E](err)
 	return found
 }
 
-// table is the one table of exit codes. Of rows that recognize the same error the first
-// counts: an error that wraps another stands above it.
+// table is the only table of exit codes. If several rows match an error, the first counts. So
+// the row of an error stands above the row of an error that it wraps.
 var table = []Row{
-	{Failure, "failure", Failure, "any failure that has no other code", nil, "correct what this line names, then try again"},
+	{Failure, "failure", Failure, "any failure without another code", nil, "fix the problem above, then try again"},
 	{Interrupted, "interrupted", Failure, "the command was interrupted", is(context.Canceled), "run the command again"},
-	{NoSpace, "no_space", Failure, "the disk that the command writes to is full", noSpace, "make room, then try again"},
-	{DatabaseDamaged, "database_damaged", Failure, "the database itself is damaged", nil, "stop the server and restore the last good backup"},
-	{NotOpened, "not_opened", Failure, "a sealed value was altered, or sealed under another master key", is(vault.ErrNotOpened), "check that master_key is the one of this database"},
-	{TokenInvalid, "token_invalid", Failure, "a token is not one of this server", is(keys.ErrInvalid), "get a new one"},
-	{UpstreamUntrusted, "upstream_untrusted", Failure, "the answer of an upstream cannot be trusted", is(federation.ErrUntrusted), "see what is wrong with: signet connector check"},
-	{NotJSON, "not_json", Failure, "a document is not one plain JSON value", is(foreign.ErrJSON), "correct the document"},
+	{NoSpace, "no_space", Failure, "the disk that the command writes to is full", isOutputFull, "free some space, then try again"},
+	{DatabaseDamaged, "database_damaged", Failure, "the database file is damaged", nil, "stop the server and restore the last good backup"},
+	{NotOpened, "not_opened", Failure, "an encrypted value was altered, or encrypted with another master key", is(vault.ErrNotOpened), "check that master_key belongs to this database"},
+	{TokenInvalid, "token_invalid", Failure, "a token was not issued by this server", is(keys.ErrInvalid), "get a new token"},
+	{UpstreamUntrusted, "upstream_untrusted", Failure, "the answer of an upstream cannot be trusted", is(federation.ErrUntrusted), "find the cause with: signet connector check"},
+	{NotJSON, "not_json", Failure, "a document is not a single valid JSON value", is(foreign.ErrJSON), "fix the document, then try again"},
 
 	{Usage, "usage", Usage, "the command line is malformed: an unknown flag, a value that does not parse, a missing argument", nil, "see: signet --help"},
-	{AmbiguousName, "ambiguous_name", Usage, "a name stands for several things", nil, "name more of it"},
+	{AmbiguousName, "ambiguous_name", Usage, "a name matches several objects", nil, "use a longer or more exact name"},
 
-	{Config, "setting", Config, "a setting is missing or wrong", ofSettings, "correct what is listed, then start again"},
-	{MasterKey, "master_key", Config, "the master key is not the one of this database", is(vault.ErrMasterKey), "set the master_key of this database, or put its file back from your backup"},
-	{MasterKeyMissing, "master_key_next", Config, "the master key to move to is missing", is(keeper.ErrOneMaster), "set master_key_next"},
-	{DatabaseLogin, "database_login", Config, "PostgreSQL refuses the user or the password", is(storage.ErrLoginRefused), "correct the user and the password in the setting database"},
-	{KeyModule, "key_module", Config, "the PKCS #11 module that holds the keys cannot be used", is(vault.ErrModule), "check keys.pkcs11.module, token and pin, and that the token is there and holds its keys"},
-	{ConnectorMisconfigured, "connector", Config, "a connector is not set up right", is(federation.ErrMisconfigured), "see what is wrong with: signet connector check"},
+	{Config, "setting", Config, "a setting is missing or wrong", isSettingError, "fix the settings listed above, then try again"},
+	{MasterKey, "master_key", Config, "the master key does not belong to this database", is(vault.ErrMasterKey), "set the master_key of this database, or restore its file from your backup"},
+	{MasterKeyMissing, "master_key_next", Config, "the new master key is missing", is(keeper.ErrOneMaster), "set master_key_next"},
+	{DatabaseLogin, "database_login", Config, "PostgreSQL rejects the user name or the password", is(storage.ErrLoginRefused), "fix the user name and the password in the setting database"},
+	{KeyModule, "key_module", Config, "the PKCS #11 module that holds the keys cannot be used", is(vault.ErrModule), "check keys.pkcs11.module, keys.pkcs11.token and keys.pkcs11.pin, and that the token is connected and contains its keys"},
+	{ConnectorMisconfigured, "connector", Config, "a connector is configured wrongly", is(federation.ErrMisconfigured), "find the cause with: signet connector check"},
 
-	{NotFound, "not_found", NotFound, "nothing has that name", is(storage.ErrNotFound), "check the name; the list command of the same noun shows what is there"},
-	{NoDatabase, "no_database", NotFound, "there is no database where the settings say", is(storage.ErrNoDatabase), "name its folder with --data-dir or SIGNET_DATA_DIR, or its settings with --config; to make a new one: signet migrate"},
-	{UnknownKey, "unknown_key", NotFound, "there is no such key, or it cannot be used", is(keys.ErrNoKey), "look at what is there with: signet keys list"},
+	{NotFound, "not_found", NotFound, "the named object does not exist", is(storage.ErrNotFound), "check the name; list the existing names with the list command, such as: signet client list"},
+	{NoDatabase, "no_database", NotFound, "there is no database at the place that the settings name", is(storage.ErrNoDatabase), "pass its folder with --data-dir or SIGNET_DATA_DIR, or its settings file with --config; to make a new database, run: signet migrate"},
+	{UnknownKey, "unknown_key", NotFound, "there is no such key, or it cannot be used", is(keys.ErrNoKey), "list the keys with: signet keys list"},
 
-	{NextKeyTooYoung, "next_key_too_young", Conflict, "the next key has not been published for long enough", as[*keeper.NotRipeError], "wait until then; in an emergency: --now (10 minutes are enough) or --force"},
-	{RevokedAlready, "revoked_already", Conflict, "the key is revoked already", is(keeper.ErrRevokedAlready), "look at what is there now with: signet keys list"},
-	{UsernameTaken, "username_taken", Conflict, "another user has the preferred_username, or one that looks like it", is(storage.ErrUsernameTaken), "choose another"},
-	{Conflict, "conflict", Conflict, "something of that name is there already, or another change was first", is(storage.ErrConflict), "choose another name, or look at what is there with the show command"},
+	{NextKeyTooYoung, "next_key_too_young", Conflict, "the next key has not been published for long enough", hasType[*keeper.NotRipeError], "wait until then; in an emergency pass --now (requires 10 minutes) or --force"},
+	{RevokedAlready, "revoked_already", Conflict, "the key is already revoked", is(keeper.ErrRevokedAlready), "list the keys with: signet keys list"},
+	{UsernameTaken, "username_taken", Conflict, "another user has the same or a similar preferred_username", is(storage.ErrUsernameTaken), "choose another name"},
+	{Conflict, "conflict", Conflict, "an object with this name exists already, or another change came first", is(storage.ErrConflict), "choose another name, or show the existing object with the show command"},
 
-	{LastAdministrator, "last_administrator", Denied, "one administrator must remain", is(storage.ErrLastAdmin), "make another one first: signet user admin EMAIL"},
-	{LastWayIn, "last_way_in", Denied, "the user would have no way to sign in", nil, "give the user another way in first"},
-	{AddressUnproven, "address_unproven", Denied, "nobody has proven the address, and something is attached to the account", is(storage.ErrUnproven), "delete it first with --evict, or keep it with --keep if you know that it is this person's"},
-	{NoAddress, "no_address", Denied, "the user has no address that could be verified", is(storage.ErrNoAddress), "give one with --email"},
-	{NoPhone, "no_phone_number", Denied, "the user has no phone number that could be verified", is(storage.ErrNoPhone), "give one with --phone-number"},
-	{InvalidClient, "invalid_client", Denied, "a field of a client breaks a rule, or is not supported yet", is(directory.ErrInvalidClient), "correct what is listed"},
-	{NoSigningKey, "no_signing_key", Denied, "no key signs with the algorithm", as[*directory.NoKeyError], "add it to keys.algorithms on every node and restart them first"},
-	{PublicClient, "public_client", Denied, "the client does not authenticate, and so has no secret", is(directory.ErrPublicClient), "a client that can keep one is of type web or service: signet client create --help"},
-	{FieldInvalid, "invalid_field", Denied, "a field of a user breaks a rule", ofField, "correct what is named"},
-	{WeakPassword, "weak_password", Denied, "the password can be guessed", is(credential.ErrWeak), "choose another password"},
-	{InvalidCredentials, "invalid_credentials", Denied, "wrong user name or password", is(credential.ErrWrong), "check both"},
-	{AlgorithmConfigured, "algorithm_configured", Denied, "the algorithm is in keys.algorithms", is(keeper.ErrConfigured), "take it out of keys.algorithms on every node and restart them first"},
-	{AlgorithmInUse, "algorithm_in_use", Denied, "a client asks for the algorithm", nil, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG"},
-	{TooManyKeys, "too_many_keys", Denied, "so many retired keys are published that no further one may be made", as[*keeper.CrowdedError], "wait until then; a key that must not be trusted any more: signet keys revoke KID"},
-	{NotConfirmed, "not_confirmed", Denied, "what was typed to confirm is not what was asked for", nil, "type it as it is shown, or give --yes"},
-	{NotABackup, "not_a_backup", Denied, "the file is no sound database of Signet", is(storage.ErrNotBackup), "take another backup: it must be a file that signet backup wrote"},
-	{DatabaseInUse, "database_in_use", Denied, "another process has the database open", is(storage.ErrInUse), "stop the server, then run it again"},
-	{OwnTools, "own_tools", Denied, "PostgreSQL has tools of its own for this", is(storage.ErrUsePostgresTools), "use pg_dump and pg_restore"},
-	{DatabaseBehind, "database_behind", Denied, "the database is of an older release", is(storage.ErrDatabaseOutdated), "make a backup, then run: signet migrate"},
-	{OrphanedLog, "orphaned_log", Denied, "the database file is missing, and its log is there", is(storage.ErrOrphanedWAL), "put the database file back, or restore a backup"},
-	{ProgramTooOld, "program_too_old", Denied, "the database was written by a newer release", is(storage.ErrProgramOutdated), "install the newer release of signet, or restore a backup from before it"},
+	{LastAdministrator, "last_administrator", Denied, "the last administrator must remain", is(storage.ErrLastAdmin), "make another user an administrator first: signet user admin EMAIL"},
+	{LastWayIn, "last_way_in", Denied, "the user would have no way to sign in", nil, "give the user another way to sign in first"},
+	{AddressUnproven, "address_unproven", Denied, "the email address is unproven, and the account has a password, identities, sessions or tokens", is(storage.ErrUnproven), "pass --evict to delete them first, or --keep if you know that they belong to this person"},
+	{NoAddress, "no_address", Denied, "the user has no email address to verify", is(storage.ErrNoAddress), "set one with --email"},
+	{NoPhone, "no_phone_number", Denied, "the user has no phone number to verify", is(storage.ErrNoPhone), "set one with --phone-number"},
+	{InvalidClient, "invalid_client", Denied, "a field of a client breaks a rule, or is not supported yet", is(directory.ErrInvalidClient), "fix the fields listed above"},
+	{NoSigningKey, "no_signing_key", Denied, "no signing key has the algorithm", hasType[*directory.NoKeyError], "first add the algorithm to keys.algorithms on every node and restart the nodes"},
+	{PublicClient, "public_client", Denied, "a public client has no secret", is(directory.ErrPublicClient), "use a client of type web or service: signet client create --help"},
+	{FieldInvalid, "invalid_field", Denied, "a field of a user breaks a rule", isFieldError, "fix the field above"},
+	{WeakPassword, "weak_password", Denied, "the password is too easy to guess", is(credential.ErrWeak), "choose another password"},
+	{InvalidCredentials, "invalid_credentials", Denied, "wrong user name or password", is(credential.ErrWrong), "check the user name and the password"},
+	{AlgorithmConfigured, "algorithm_configured", Denied, "the algorithm is still in keys.algorithms", is(keeper.ErrConfigured), "first remove the algorithm from keys.algorithms on every node and restart the nodes"},
+	{AlgorithmInUse, "algorithm_in_use", Denied, "a client uses the algorithm", nil, "change the algorithm of the client with: signet client update CLIENT_ID --id-token-signed-response-alg ALG"},
+	{TooManyKeys, "too_many_keys", Denied, "too many retired keys are still published", hasType[*keeper.CrowdedError], "wait until then; to revoke a leaked key: signet keys revoke KID"},
+	{NotConfirmed, "not_confirmed", Denied, "the typed confirmation does not match", nil, "type the name as shown, or pass --yes"},
+	{NotABackup, "not_a_backup", Denied, "the file is not a valid Signet database", is(storage.ErrNotBackup), "use another backup; it must be a file that signet backup wrote"},
+	{DatabaseInUse, "database_in_use", Denied, "another process has the database open", is(storage.ErrInUse), "stop the server, then run the command again"},
+	{OwnTools, "own_tools", Denied, "PostgreSQL has its own tools for this", is(storage.ErrUsePostgresTools), "use pg_dump and pg_restore"},
+	{DatabaseBehind, "database_behind", Denied, "the database has the schema of an older release", is(storage.ErrDatabaseOutdated), "make a backup, then run: signet migrate"},
+	{OrphanedLog, "orphaned_log", Denied, "the database file is missing, but its write-ahead log exists", is(storage.ErrOrphanedWAL), "put the database file back, or restore a backup"},
+	{ProgramTooOld, "program_too_old", Denied, "the database was written by a newer release", is(storage.ErrProgramOutdated), "install the newer release of signet, or restore a backup that is older than that release"},
 	{UpstreamDenied, "upstream_denied", Denied, "the upstream did not grant the sign-in", is(federation.ErrDenied), "try again"},
-	{EmailNotVerified, "email_not_verified", Denied, "the upstream gives no verified e-mail address", is(federation.ErrNoEmail), "see the settings of the connector"},
-	{UpstreamNotAllowed, "account_not_allowed", Denied, "the account of the upstream is not allowed here", is(federation.ErrNotAllowed), "see allowed_domains of the connector"},
-	{EmailNotUsable, "invalid_email", Denied, "the text is no e-mail address", is(foreign.ErrEmail), "correct the address"},
-	{Throttled, "throttled", Denied, "too many attempts", as[*storage.ThrottledError], "wait, then try again"},
-	{Replayed, "replayed", Denied, "it was used before", is(storage.ErrReplayed), "begin anew"},
-	{Revoked, "revoked", Denied, "the user, client, session or grant has ended", is(storage.ErrRevoked), "begin anew"},
-	{Expired, "expired", Denied, "its time is over", expired, "begin anew"},
-	{Denied, "refused", Denied, "a rule refuses it", nil, "correct what this line names, then try again"},
+	{EmailNotVerified, "email_not_verified", Denied, "the upstream sends no verified email address", is(federation.ErrNoEmail), "check the settings of the connector"},
+	{UpstreamNotAllowed, "account_not_allowed", Denied, "the upstream account is not allowed to sign in here", is(federation.ErrNotAllowed), "check allowed_domains of the connector"},
+	{EmailNotUsable, "invalid_email", Denied, "the text is not an email address", is(foreign.ErrEmail), "fix the email address"},
+	{Throttled, "throttled", Denied, "too many attempts", hasType[*storage.ThrottledError], "wait, then try again"},
+	{Replayed, "replayed", Denied, "the code, token or link was used before", is(storage.ErrReplayed), "start over"},
+	{Revoked, "revoked", Denied, "the user, client, session or grant has ended", is(storage.ErrRevoked), "start over"},
+	{Expired, "expired", Denied, "the code, token or link has expired", isExpired, "start over"},
+	{Denied, "refused", Denied, "a rule refuses the command", nil, "fix the problem above, then try again"},
 
 	{UpstreamUnreachable, "upstream_unreachable", Unreachable, "an upstream does not answer", is(federation.ErrUnreachable), "check the network and the upstream, then try again"},
 	{Busy, "busy", Unreachable, "too many passwords are being checked at once", is(credential.ErrBusy), "try again in a moment"},
-	{Unreachable, "unreachable", Unreachable, "the database or the server does not answer, is full, or is locked by another process for too long", unavailable, "check that the database answers and has room, then try again"},
+	{Unreachable, "unreachable", Unreachable, "the database or the server does not answer, is full, or another process locks it for too long", isUnavailable, "check that the database answers and has free space, then try again"},
 
-	{MigrationsPending, "migrations_pending", Findings, "the schema is older than the program", nil, "make a backup, then run: signet migrate"},
-	{Findings, "findings", Findings, "a check found differences", nil, "correct what is listed"},
+	{MigrationsPending, "migrations_pending", Findings, "the database schema is older than the program", nil, "make a backup, then run: signet migrate"},
+	{Findings, "findings", Findings, "a check found differences", nil, "fix the differences listed above"},
 }
 
-// settingError is an error about the settings. Package config stands above this one.
+// settingError is an error about the settings. It is an interface because package config
+// imports this package.
 type settingError interface {
 	error
 	AboutSettings()
 }
 
-func ofSettings(err error) bool { return as[settingError](err) }
+func isSettingError(err error) bool { return hasType[settingError](err) }
 
-func ofField(err error) bool {
-	return as[*directory.FieldError](err) || errors.Is(err, directory.ErrLongName)
+func isFieldError(err error) bool {
+	return hasType[*directory.FieldError](err) || errors.Is(err, directory.ErrLongName)
 }
 
-func expired(err error) bool {
+func isExpired(err error) bool {
 	return errors.Is(err, storage.ErrExpired) || errors.Is(err, keys.ErrExpired)
 }
 
-func unavailable(err error) bool {
+func isUnavailable(err error) bool {
 	return errors.Is(err, storage.ErrUnavailable) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// noSpace is about files of the command itself: a full database is ErrUnavailable.
-func noSpace(err error) bool {
+// isOutputFull reports whether the disk of a file that the command writes is full. A full
+// disk of the database is ErrUnavailable instead.
+func isOutputFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) && !errors.Is(err, storage.ErrUnavailable)
 }
 
-// row gives the row of a code.
+// row returns the row of the code, and that of Failure for an unknown code.
 func (c Code) row() Row {
 	for _, r := range table {
 		if r.Code == c {
@@ -215,11 +217,11 @@ func (c Code) row() Row {
 	return table[0]
 }
 
-// Name is the stable name of the cause.
+// Name returns the stable name of the cause.
 func (c Code) Name() string { return c.row().Name }
 
-// Number is what the process ends with.
+// Number returns the number that the process ends with.
 func (c Code) Number() int { return c.row().Number }
 
-// ownCode reports whether the code stands for one cause, and not for all of a kind.
-func (c Code) ownCode() bool { return c >= AddressUnproven }
+// isSingleCause reports whether the code is that of one cause, and not of a whole kind.
+func (c Code) isSingleCause() bool { return c >= AddressUnproven }

@@ -5,35 +5,38 @@ import (
 	"os"
 )
 
-// Problem is an error with its code and the next step.
+// Problem is an error with its exit code and the next step.
 type Problem struct {
 	Code Code
 	Err  error
-	Next string // what to do now, in the imperative
+	Next string // the next step for the operator, in the imperative
 }
 
-// New gives err the code of a command and the next step, which tells the person at the
-// terminal what to do now; "" for the one of the table. A code of one cause wins over the
-// table. One of a whole kind (NotFound, Denied …) counts only for an error that the table
-// does not know: no command can end with another number for a known cause.
+// New returns err with a code and the next step for the operator. If next is "", the next
+// step of the table is used.
+//
+// The code of a single cause wins over the table. The code of a whole kind (NotFound, Denied
+// …) counts only if the table does not know err. So a command cannot give another number to
+// a cause that the table knows.
 func New(code Code, err error, next string) *Problem { return &Problem{code, err, next} }
 
-// Error is the text of the error alone.
+// Error returns the text of the error, without the next step.
 func (p *Problem) Error() string { return p.Err.Error() }
 
-// Unwrap lets errors.Is find the cause.
+// Unwrap returns the error, so that errors.Is finds its causes.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// Classify finds the code and the next step of an error in the table.
+// Classify returns err with its code and next step: those of a Problem in its chain, and
+// otherwise those of the table. An error that the table does not know is a Failure.
 func Classify(err error) *Problem {
-	said, isSaid := errors.AsType[*Problem](err)
+	explicit, isExplicit := errors.AsType[*Problem](err)
 	found := Problem{Failure, err, ""}
-	if isSaid {
-		found.Code, found.Next = said.Code, said.Next
+	if isExplicit {
+		found.Code, found.Next = explicit.Code, explicit.Next
 	}
-	if !found.Code.ownCode() {
-		if known, is := recognized(err); is {
-			found.Code = known
+	if !found.Code.isSingleCause() {
+		if code, known := codeOf(err); known {
+			found.Code = code
 		}
 	}
 	if found.Next == "" {
@@ -45,26 +48,26 @@ func Classify(err error) *Problem {
 	return &found
 }
 
-// recognized gives the code of the first row that knows the error.
-func recognized(err error) (Code, bool) {
+// codeOf returns the code of the first row of the table that matches err.
+func codeOf(err error) (Code, bool) {
 	if setting, is := errors.AsType[settingError](err); is {
-		// A setting may lead to what has a code of its own, as to a database of a newer release.
+		// The cause of a wrong setting may have its own code, such as a database of a newer release.
 		if cause := errors.Unwrap(setting); cause != nil {
-			if code, known := recognized(cause); known {
+			if code, known := codeOf(cause); known {
 				return code, true
 			}
 		}
 	}
 	for _, r := range table {
-		if r.is != nil && r.is(err) {
+		if r.matches != nil && r.matches(err) {
 			return r.Code, true
 		}
 	}
 	return 0, false
 }
 
-// WithoutPath is what went wrong with a file, without the operation and the path that the
-// system's errors repeat.
+// WithoutPath returns the text of a file error without the operation and the path, for
+// messages that name the path themselves.
 func WithoutPath(err error) string {
 	var path *os.PathError
 	if errors.As(err, &path) {

@@ -44,8 +44,8 @@ func packageOf(t *testing.T, folder string) []*ast.File {
 	return files
 }
 
-// sentinels names what a package exports as an error: variables that begin with Err, and
-// types that end with Error.
+// sentinels returns the names of the errors that a package exports: variables that begin with
+// Err, and types that end with Error.
 func sentinels(files []*ast.File) []string {
 	var names []string
 	for _, file := range files {
@@ -73,17 +73,17 @@ func sentinels(files []*ast.File) []string {
 	return names
 }
 
-// wrapped are types that wrap a sentinel of the table.
+// wrapped holds error types that wrap a sentinel of the table.
 var wrapped = map[string]error{
 	"storage.RevokedError":       &storage.RevokedError{},
 	"storage.UnprovenError":      &storage.UnprovenError{},
 	"directory.ClientError":      &directory.ClientError{},
-	"directory.ClientFieldError": fmt.Errorf("%w", directory.ErrInvalidClient), // comes in a ClientError alone
+	"directory.ClientFieldError": fmt.Errorf("%w", directory.ErrInvalidClient), // occurs only in a ClientError
 }
 
-// TestTable_HoldsEveryErrorThatACommandCanMeet: a new sentinel of one of these packages
-// needs a row, or it would end a command with the 1 of an unknown failure.
-func TestTable_HoldsEveryErrorThatACommandCanMeet(t *testing.T) {
+// A new sentinel of one of these packages needs a row. Without one, a command would end with
+// the 1 of an unknown failure.
+func TestTable_HasARowForEverySentinel(t *testing.T) {
 	named := map[string]bool{}
 	for _, file := range packageOf(t, ".") {
 		ast.Inspect(file, func(n ast.Node) bool {
@@ -105,7 +105,7 @@ func TestTable_HoldsEveryErrorThatACommandCanMeet(t *testing.T) {
 			name = path.Base(folder) + "." + name
 			if err, is := wrapped[name]; is {
 				if code := exit.Classify(err).Code; code == exit.Failure {
-					t.Errorf("%s wraps nothing that the table knows", name)
+					t.Errorf("%s wraps no error that the table knows", name)
 				}
 				continue
 			}
@@ -115,20 +115,20 @@ func TestTable_HoldsEveryErrorThatACommandCanMeet(t *testing.T) {
 		}
 	}
 	if seen < 25 {
-		t.Errorf("only %d sentinels were found", seen)
+		t.Errorf("got only %d sentinels, want 25 or more", seen)
 	}
-	if said := exit.Classify(fmt.Errorf("read: %w", aboutSettings{})); said.Code != exit.Config {
-		t.Errorf("an error about the settings ends with %d", said.Code)
+	if found := exit.Classify(fmt.Errorf("read: %w", settingError{})); found.Code != exit.Config {
+		t.Errorf("an error about the settings has code %d, want %d", found.Code, exit.Config)
 	}
 }
 
-type aboutSettings struct{}
+type settingError struct{}
 
-func (aboutSettings) Error() string  { return "a mistake" }
-func (aboutSettings) AboutSettings() {}
+func (settingError) Error() string  { return "a mistake" }
+func (settingError) AboutSettings() {}
 
-// TestTable_NamesAndNumbersAreOneToOne: scripts rely on both.
-func TestTable_NamesAndNumbersAreOneToOne(t *testing.T) {
+// Scripts rely on names and numbers.
+func TestTable_NamesAndCodesAreUnique(t *testing.T) {
 	names, codes := map[string]bool{}, map[exit.Code]bool{}
 	for _, r := range exit.Rows() {
 		if r.Name == "" || r.Meaning == "" || names[r.Name] || codes[r.Code] || r.Number < 1 || r.Number > 8 {
@@ -136,7 +136,7 @@ func TestTable_NamesAndNumbersAreOneToOne(t *testing.T) {
 		}
 		names[r.Name], codes[r.Code] = true, true
 		if r.Code <= exit.Findings && int(r.Code) != r.Number {
-			t.Errorf("%s: the code of a kind has the number %d", r.Name, r.Number)
+			t.Errorf("%s: the code of a kind is %d, but its number is %d", r.Name, r.Code, r.Number)
 		}
 		if next := exit.Classify(exit.New(r.Code, errors.New("x"), "")).Next; next == "" {
 			t.Errorf("%s has no next step", r.Name)
@@ -144,37 +144,37 @@ func TestTable_NamesAndNumbersAreOneToOne(t *testing.T) {
 	}
 	for kind := exit.Failure; kind <= exit.Findings; kind++ {
 		if !codes[exit.Code(kind)] {
-			t.Errorf("number %d has no row of its own", kind)
+			t.Errorf("the table has no row for number %d", kind)
 		}
 	}
 	for code := exit.AddressUnproven; code <= exit.WeakPassword; code++ {
 		if !codes[code] {
-			t.Errorf("code %d is in no row", code)
+			t.Errorf("the table has no row for code %d", code)
 		}
 	}
 }
 
-// TestOf_TheTableDecides: a command cannot give another number to a cause that the table
-// knows, but it may know the cause better.
-func TestOf_TheTableDecides(t *testing.T) {
+// A command cannot give another number to a cause that the table knows. It may name a more
+// exact cause.
+func TestClassify_TableWinsOverKindOfCommand(t *testing.T) {
 	for name, c := range map[string]struct {
 		err  error
 		want int
 	}{
-		"a known cause":                       {fmt.Errorf("revoke: %w", storage.ErrLastAdmin), 6},
-		"a command that says otherwise":       {exit.New(exit.Conflict, fmt.Errorf("ada: %w", storage.ErrLastAdmin), "x"), 6},
-		"a command that knows better":         {exit.New(exit.AlgorithmInUse, storage.ErrConflict, ""), 6},
-		"a conflict":                          {storage.ErrConflict, 5},
-		"an unknown cause of a command":       {exit.New(exit.NotFound, errors.New("no such thing"), "x"), 4},
-		"an unknown cause":                    {errors.New("x"), 1},
-		"an interruption":                     {fmt.Errorf("list: %w: %w", storage.ErrUnavailable, context.Canceled), 1},
-		"a database that does not answer":     {fmt.Errorf("list: %w: %w", storage.ErrUnavailable, context.DeadlineExceeded), 7},
-		"a full disk of the database":         {fmt.Errorf("write: %w: %w", storage.ErrUnavailable, syscall.ENOSPC), 7},
-		"a full disk below the output":        {fmt.Errorf("write: %w", &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}), 1},
-		"a pipe that nobody reads":            {fmt.Errorf("write: %w", syscall.EPIPE), 1},
-		"keys that are too young":             {&keeper.NotRipeError{}, 5},
-		"a rule and a database closed badly":  {errors.Join(exit.New(exit.LastWayIn, errors.New("x"), "x"), errors.New("close")), 6},
-		"a token of a kind that is not known": {fmt.Errorf("open: %w", storage.ErrExpired), 6},
+		"a known cause":                      {fmt.Errorf("revoke: %w", storage.ErrLastAdmin), 6},
+		"a command with another kind":        {exit.New(exit.Conflict, fmt.Errorf("ada: %w", storage.ErrLastAdmin), "x"), 6},
+		"a command with a more exact cause":  {exit.New(exit.AlgorithmInUse, storage.ErrConflict, ""), 6},
+		"a conflict":                         {storage.ErrConflict, 5},
+		"an unknown cause of a command":      {exit.New(exit.NotFound, errors.New("no such thing"), "x"), 4},
+		"an unknown cause":                   {errors.New("x"), 1},
+		"an interruption":                    {fmt.Errorf("list: %w: %w", storage.ErrUnavailable, context.Canceled), 1},
+		"a database that does not answer":    {fmt.Errorf("list: %w: %w", storage.ErrUnavailable, context.DeadlineExceeded), 7},
+		"a full disk of the database":        {fmt.Errorf("write: %w: %w", storage.ErrUnavailable, syscall.ENOSPC), 7},
+		"a full disk of the output":          {fmt.Errorf("write: %w", &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}), 1},
+		"a pipe that nobody reads":           {fmt.Errorf("write: %w", syscall.EPIPE), 1},
+		"keys that are too young":            {&keeper.NotRipeError{}, 5},
+		"a rule and a database closed badly": {errors.Join(exit.New(exit.LastWayIn, errors.New("x"), "x"), errors.New("close")), 6},
+		"an expired token":                   {fmt.Errorf("open: %w", storage.ErrExpired), 6},
 	} {
 		found := exit.Classify(c.err)
 		if got := found.Code.Number(); got != c.want || found.Next == "" {
@@ -183,10 +183,10 @@ func TestOf_TheTableDecides(t *testing.T) {
 	}
 }
 
-// TestTable_DocumentTellsIt holds docs/exit-codes.md against the table, which it is made of.
-func TestTable_DocumentTellsIt(t *testing.T) {
+// docs/exit-codes.md is generated from the table; -update writes it.
+func TestTable_DocumentIsUpToDate(t *testing.T) {
 	const document = "../../../docs/exit-codes.md"
-	got := theDocument()
+	got := generateDocument()
 	if *update {
 		if err := os.WriteFile(document, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -197,20 +197,20 @@ func TestTable_DocumentTellsIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s is not the table any more: go test ./cmd/signet/exit -run DocumentTellsIt -update", document)
+		t.Errorf("%s differs from the table; update it with: go test ./cmd/signet/exit -run DocumentIsUpToDate -update", document)
 	}
 }
 
-func theDocument() string {
+func generateDocument() string {
 	var b strings.Builder
 	b.WriteString(`# Exit codes
 
-What a command of Signet ends with, made of the table that decides it (package ` + "`cmd/signet/exit`" + `). Scripts may rely on the numbers
-and on the codes.
+This page lists the exit codes of all Signet commands. It is generated from the table in package ` + "`cmd/signet/exit`" + `. Scripts may rely
+on the numbers and on the codes.
 
-The number is 2 only where the command line itself is malformed: an unknown flag, a value that does not parse, a missing argument. As
-soon as a rule had to be asked, the number is 6, and the first line on standard error is ` + "`signet: CODE: what is wrong`" + `. With 0 the
-command did what it was asked for. A command whose reader closes the pipe ends by the signal SIGPIPE, as other programs do.
+Number 0 means that the command succeeded. Number 2 is only for a malformed command line: an unknown flag, a value that does not parse, a
+missing argument. If the command line is well-formed but a rule refuses it, the number is 6, and the first line on standard error is
+` + "`signet: CODE: message`" + `. If the reader of a pipe closes it, the command ends by the signal SIGPIPE, like other programs.
 
 | number | code | meaning |
 |---|---|---|
@@ -218,7 +218,7 @@ command did what it was asked for. A command whose reader closes the pipe ends b
 	for _, r := range exit.Rows() {
 		fmt.Fprintf(&b, "| %d | `%s` | %s |\n", r.Number, r.Name, r.Meaning)
 	}
-	b.WriteString("\nOf `invalid_client` each field that is wrong has a line of its own. A field that nothing reads yet is refused with `" +
-		directory.NotSupportedYet + "` in that line, and a value that would do nothing for\nsuch a client with `" + directory.NoEffect + "`.\n")
+	b.WriteString("\nAn `invalid_client` error has one line for each wrong field. The line contains `" + directory.NotSupportedYet +
+		"` if Signet does not support the field yet,\nand `" + directory.NoEffect + "` if the value would have no effect for this type of client.\n")
 	return b.String()
 }

@@ -187,7 +187,7 @@ func TestReload_AMistakeChangesNothing(t *testing.T) {
 		"connectors:\n" + f.upstream("second") + "lisen: a\nlog: {level: loud}\n": {`:3","key":"lisen","error":"is not a setting; did you mean listen?`, `:4","key":"log.level","error":"is \"loud\"`, `"mistakes":2`},
 		"connectors:\n" + f.upstream("second") + "  - {id: a, type: oidc}\n":      {`:3","key":"","error":"connector \"a\"`, `"mistakes":1`},
 		"connectors: [":                  {"is not YAML", `"mistakes":1`},
-		"tls: {cert: /a.pem}\n":          {`:1","key":"tls.cert","error":"is set, and tls.key is not`},
+		"tls: {cert: /a.pem}\n":          {`:1","key":"tls.cert","error":"is set, but tls.key is not`},
 		"database: mysql://u:canary@h\n": {`:1","key":"database"`},
 	} {
 		f.rewrite(t, settings, "those from before stay in force")

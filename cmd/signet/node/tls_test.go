@@ -252,9 +252,9 @@ func TestServe_RefusesACertificateNobodyWouldAccept(t *testing.T) {
 		"no key":         {"https://id.example.com", good.Cert, "/nowhere", "SIGNET_TLS_KEY: names /nowhere, which cannot be read"},
 		"swapped":        {"https://id.example.com", good.Key, good.Cert, "are no pair"},
 		"plain http":     {"http://localhost:8080", good.Cert, good.Key, "SIGNET_TLS_CERT: is set, but the issuer http://localhost:8080 is plain http"},
-		"cert alone":     {"https://id.example.com", good.Cert, "", "SIGNET_TLS_CERT: is set, and tls.key is not"},
-		"key alone":      {"https://id.example.com", "", good.Key, "SIGNET_TLS_KEY: is set, and tls.cert is not"},
-		"the key itself": {"https://id.example.com", good.Cert, canary, "SIGNET_TLS_KEY: is PEM text: name the file"},
+		"cert alone":     {"https://id.example.com", good.Cert, "", "SIGNET_TLS_CERT: is set, but tls.key is not"},
+		"key alone":      {"https://id.example.com", "", good.Key, "SIGNET_TLS_KEY: is set, but tls.cert is not"},
+		"the key itself": {"https://id.example.com", good.Cert, canary, "SIGNET_TLS_KEY: is PEM text: use the path of the file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")

@@ -76,7 +76,7 @@ func backupProblem(err error) error {
 	case errors.Is(err, storage.ErrUsePostgresTools):
 		return exit.New(exit.OwnTools, err, `back it up with: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`)
 	case errors.Is(err, storage.ErrNotBackup):
-		return exit.New(exit.DatabaseDamaged, err, "the database itself is damaged: stop the server and restore the last good backup")
+		return exit.New(exit.DatabaseDamaged, err, "the database file itself is damaged: stop the server and restore the last good backup")
 	}
 	return err
 }
