@@ -12,25 +12,26 @@ import (
 	"signet/storage"
 )
 
-// commands are the commands of the noun.
+// commands holds the `signet client` commands.
 type commands struct{ *cli.Program }
 
-// refusedClient answers a refusal to create or change a client. It is nil for other errors.
-func refusedClient(c *cobra.Command, id string, err error) error {
+// refusalError returns the error of a refusal to create or change a client, with its code and
+// next step. It returns nil if err is not a refusal.
+func refusalError(c *cobra.Command, id string, err error) error {
 	switch noKey, is := errors.AsType[*directory.NoKeyError](err); {
 	case is:
 		return exit.New(exit.NoSigningKey, noKey, "")
 	case errors.Is(err, directory.ErrInvalidClient):
 		return cli.RuleError(c, exit.InvalidClient, err)
 	case errors.Is(err, storage.ErrConflict):
-		return exit.New(exit.Conflict, fmt.Errorf("there is a client %q already", id), "choose another --id, or look at it with: signet client show "+id)
+		return exit.New(exit.Conflict, fmt.Errorf("the client %q exists already", id), "choose another --id, or show the client with: signet client show "+id)
 	}
 	return nil
 }
 
-// aboutClient names the client that an error is about, and for one that is not
-// there the way to find it.
-func aboutClient(id string, err error) error {
+// clientError adds the client id to an error. If the client does not exist, the next step is
+// the list command.
+func clientError(id string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
 		return exit.New(exit.NotFound, fmt.Errorf("there is no client %q", id), "list the clients with: signet client list")
 	}

@@ -18,7 +18,7 @@ import (
 	"signet/storage"
 )
 
-// terminal runs commands on a database of its own.
+// terminal runs commands with its own database.
 type terminal struct{ env []string }
 
 func newTerminal(t *testing.T) terminal {
@@ -37,7 +37,7 @@ func (s terminal) run(t *testing.T, want int, args ...string) (stdout, stderr st
 	return out.String(), talk.String()
 }
 
-// shown is a client as --json prints it, with its names in their order.
+// shown is the parsed --json of a client, with the names of its members in order.
 func (s terminal) shown(t *testing.T, id string) (map[string]any, []string) {
 	t.Helper()
 	text, _ := s.run(t, exit.OK, "client", "show", id, "--json")
@@ -68,7 +68,7 @@ func (s terminal) shown(t *testing.T, id string) (map[string]any, []string) {
 	}
 }
 
-// values are flags that give a client of each type every field that it can have.
+// values holds flags that set every field that a client of each type can have.
 var values = map[storage.ClientType][]string{
 	storage.Web: {
 		"--redirect-uri", "https://a.example/cb", "--redirect-uri", "http://localhost:3000/cb?a=1&b=2", "--post-logout-redirect-uri", "https://a.example/bye",
@@ -84,7 +84,7 @@ var values = map[storage.ClientType][]string{
 	storage.Service: {"--scope", "photos:read", "--resource", "https://api.example/"},
 }
 
-// TestClientShow_TextAndJSONHaveTheSameMembers, and what JSON shows is what create takes.
+// The test also creates the client again from its JSON.
 func TestClientShow_TextAndJSONHaveTheSameMembers(t *testing.T) {
 	s := newTerminal(t)
 	for kind, flags := range values {
@@ -96,15 +96,15 @@ func TestClientShow_TextAndJSONHaveTheSameMembers(t *testing.T) {
 		for line := range strings.Lines(text) {
 			name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 			if _, found := client[name]; !found && name == "token_endpoint_auth_method" {
-				continue // nobody chose it, which the table says in words
+				continue // not set: only the table shows it
 			}
 			rows = append(rows, name)
 			if got, want := strings.TrimSpace(value), inText(client[name]); got != want && name != "client_id_issued_at" {
-				t.Errorf("%s %s: the table says %q, JSON %q", kind, name, got, want)
+				t.Errorf("%s %s: the table has %q, the JSON %q", kind, name, got, want)
 			}
 		}
 		if !slices.Equal(rows, names) {
-			t.Errorf("%s: the table has\n%q\nand JSON\n%q", kind, rows, names)
+			t.Errorf("%s: the table has\n%q\nbut the JSON has\n%q", kind, rows, names)
 		}
 		s.run(t, exit.OK, slices.Concat([]string{"client", "create", "--id", "again-" + id}, asFlags(t, client))...)
 		again, _ := s.shown(t, "again-"+id)
@@ -113,13 +113,13 @@ func TestClientShow_TextAndJSONHaveTheSameMembers(t *testing.T) {
 			delete(again, own)
 		}
 		if !reflect.DeepEqual(client, again) {
-			t.Errorf("%s: made of what was shown is\n%v\nnot\n%v", kind, again, client)
+			t.Errorf("%s: created from its JSON: got\n%v\nwant\n%v", kind, again, client)
 		}
 	}
 	full, _ := s.shown(t, string(storage.Web))
 	for _, f := range directory.ClientFields() {
 		if _, is := full[f.Name]; !is && f.Supported() {
-			t.Errorf("%s is not tried, or not shown", f.Name)
+			t.Errorf("%s is not tested, or not shown", f.Name)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func inText(value any) string {
 	return fmt.Sprint(value)
 }
 
-// asFlags writes a client that was shown as the flags that make it.
+// asFlags returns the flags that create the shown client.
 func asFlags(t *testing.T, client map[string]any) []string {
 	t.Helper()
 	var flags []string
@@ -157,9 +157,8 @@ func asFlags(t *testing.T, client map[string]any) []string {
 	return flags
 }
 
-// TestClientFlags_AreTheFieldsOfTheDirectory: each field has its flag in create and update,
-// and there are no other flags. Fields without an effect are refused by both, with their code,
-// and the help does not offer them.
+// Each field has its flag in create and update, and there are no other flags. Both commands
+// refuse unsupported fields with their code, and the help does not list them.
 func TestClientFlags_AreTheFieldsOfTheDirectory(t *testing.T) {
 	s := newTerminal(t)
 	s.run(t, exit.OK, "client", "create", "--id", "app", "--name", "App", "--redirect-uri", "https://a.example/cb")
@@ -174,14 +173,14 @@ func TestClientFlags_AreTheFieldsOfTheDirectory(t *testing.T) {
 				flag = "name"
 			}
 			if offered := strings.Contains(help, " --"+flag+" "); offered != f.Supported() {
-				t.Errorf("the help of %s %s offers --%s: %v", act[0], act[1], flag, offered)
+				t.Errorf("the help of %s %s lists --%s: %v", act[0], act[1], flag, offered)
 			}
 			if f.Supported() {
 				continue
 			}
-			_, said := s.run(t, exit.Denied, append(act, "--"+flag, "https://a.example/x")...)
-			if !strings.Contains(said, "\n  "+f.Name+": is not supported yet: ") || !strings.Contains(said, "("+directory.NotSupportedYet+")\n") {
-				t.Errorf("%s --%s: %s", act[1], flag, said)
+			_, talk := s.run(t, exit.Denied, append(act, "--"+flag, "https://a.example/x")...)
+			if !strings.Contains(talk, "\n  "+f.Name+": is not supported yet: ") || !strings.Contains(talk, "("+directory.NotSupportedYet+")\n") {
+				t.Errorf("%s --%s: %s", act[1], flag, talk)
 			}
 		}
 	}

@@ -13,10 +13,10 @@ import (
 	"signet/storage"
 )
 
-// Command gives the command `signet client` and those below it.
+// Command returns the command `signet client` with its subcommands.
 func Command(program *cli.Program) *cobra.Command {
 	p := commands{program}
-	c := &cobra.Command{Use: "client", Short: "Register, change and look at clients"}
+	c := &cobra.Command{Use: "client", Short: "Create, show and change clients"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(),
 		p.updateCommand(), p.disableCommand(), p.enableCommand(), p.secretCommand(), p.deleteCommand())
@@ -26,21 +26,22 @@ func Command(program *cli.Program) *cobra.Command {
 func (p commands) createCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "create --name NAME --redirect-uri URI",
-		Short: "Register a client",
-		Long: `Register a client. Its type sets what is not given:
+		Short: "Create a client",
+		Long: `Create a client. Its type sets the defaults of all other flags:
 
-  web      a server that keeps a secret
+  web      a web server, with a secret
   spa      a single-page application, without a secret
-  native   a desktop, mobile or command line program, without a secret
-  service  a program that acts for itself
+  native   a desktop, mobile or command-line program, without a secret
+  service  a program without users, with a secret
 
-The secret of a web client or a service is printed once; only its hash is kept.`,
+The secret of a web client or a service is printed only once. Signet stores only its
+hash.`,
 		Example: `  signet client create --name "My app" --redirect-uri https://app.example.com/callback
   signet client create --type spa --name Shop --redirect-uri https://shop.example.com/ --json`,
 		Args: cli.ExactArgs(),
 	}
-	id := c.Flags().String("id", "", "client_id (default: a random one)")
-	members := addClientFlags(c)
+	id := c.Flags().String("id", "", "client_id (default: a random id)")
+	fields := addClientFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		if err := cli.RequireFlags(c, "name"); err != nil {
@@ -49,15 +50,15 @@ The secret of a web client or a service is printed once; only its hash is kept.`
 		if *id == "" {
 			*id = directory.NewClientID()
 		}
-		wanted := directory.NewClient(members.kind(), *id, "")
-		if err := members.onto(&wanted); err != nil {
+		draft := directory.NewClient(fields.kind(), *id, "")
+		if err := fields.apply(&draft); err != nil {
 			return cli.UsageError(c, err)
 		}
-		made, secret, err := p.Directory(settings, db).CreateClient(ctx, wanted, cli.Origin())
+		created, secret, err := p.Directory(settings, db).CreateClient(ctx, draft, cli.Origin())
 		if err != nil {
-			return cmp.Or(refusedClient(c, *id, err), err)
+			return cmp.Or(refusalError(c, *id, err), err)
 		}
-		return p.showClient(made, secret, *asJSON)
+		return p.showClient(created, secret, *asJSON)
 	})
 	return c
 }
@@ -78,7 +79,7 @@ func (p commands) listCommand() *cobra.Command {
 			return p.WriteJSON(map[string]any{"clients": list})
 		}
 		if len(clients) == 0 {
-			p.Say("there are no clients yet: signet client create --name NAME --redirect-uri URI")
+			p.Say("there are no clients yet; create one with: signet client create --name NAME --redirect-uri URI")
 			return nil
 		}
 		rows := [][]string{{"CLIENT ID", "TYPE", "NAME", "STATE"}}
@@ -96,7 +97,7 @@ func (p commands) showCommand() *cobra.Command {
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		found, err := db.Client(ctx, args[0])
 		if err != nil {
-			return aboutClient(args[0], err)
+			return clientError(args[0], err)
 		}
 		return p.showClient(found, "", *asJSON)
 	})

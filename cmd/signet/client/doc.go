@@ -1,6 +1,6 @@
-// Package client owns the commands of clients: they are registered, listed, shown, changed, switched off and deleted, and
-// get new secrets.
+// Package client owns the commands `signet client`: create, list, show, update, disable, enable,
+// delete and secret rotate.
 //
-// A command reads flags, calls one rule and shows the result. It decides no rule
-// of clients: those are in provider/directory.
+// A command reads flags, calls one method of provider/directory and shows the result. The rules
+// of clients are in provider/directory, not here.
 package client

@@ -20,51 +20,53 @@ import (
 	"signet/storage"
 )
 
-// clientFlags is a flag for every field of a client: the names of RFC 7591 in kebab-case,
-// lists as a repeated flag in the singular. A field whose flag is not given stays as it is;
-// in a new client it is the default of the type. An empty value clears the field.
+// clientFlags holds a flag for every field of a client. The flags have the names of RFC 7591 in
+// kebab-case; the flag of a list is in the singular and can be repeated.
+//
+// Without its flag, a field keeps its value, or the default of the type in a new client. An
+// empty value clears the field.
 type clientFlags struct {
-	set   *pflag.FlagSet
-	names []string
-	apply []func(*storage.Client) error
+	set     *pflag.FlagSet
+	names   []string
+	setters []func(*storage.Client) error
 }
 
-// abouts says in the help what a field is for. The flag of a field that is not supported
-// yet is not in the help; it is there so that the refusal has its stable code.
-var abouts = map[string]string{
-	"client_name":                         "name that people see",
-	"type":                                "web (the default of a new client), spa, native or service; an update names what else the type asks for",
-	"redirect_uris":                       "where authorization responses may go",
-	"post_logout_redirect_uris":           "where a browser may go after signing out",
-	"token_endpoint_auth_method":          "none, client_secret_basic or client_secret_post (not given: a client with a secret may send it in either way)",
-	"grant_types":                         "grant type it may use",
-	"response_types":                      "response type it may use",
-	"scope":                               "scope it may ask for: of people (none given: every standard one) or, for a service, of your APIs",
-	"client_uri":                          "its home page, which the sign-in pages link to",
-	"policy_uri":                          "its privacy policy, which the sign-in pages link to",
-	"tos_uri":                             "its terms of service, which the sign-in pages link to",
-	"contacts":                            "who people should tell when it sends something wrong, such as an e-mail address: the error page shows it",
-	"subject_type":                        "public",
-	"id_token_signed_response_alg":        "RS256 (the default), ES256, EdDSA or PS256",
-	"default_max_age":                     "ask for a sign-in when the last is older, in seconds",
-	"require_auth_time":                   "want sign-ins whose time is known, so that every ID token has auth_time",
-	"initiate_login_uri":                  "where a sign-in that took too long is started again",
-	"backchannel_logout_uri":              "where it is told that a session ended",
-	"backchannel_logout_session_required": "it must be told which session (it always is)",
-	"resources":                           "audience it may ask for",
-	"audiences":                           "API that it is",
-	"allow_origins":                       "further origin that may call with CORS",
-	"refresh_grace":                       "how long a replaced refresh token is answered again, 0s to 5m (default: the setting)",
-	"skip_consent":                        "never ask the person for consent",
-	"first_party":                         "it is ours: no consent, and it may live on the sign-in cookies",
-	"introspect":                          "it may introspect every token, not only those for it",
-	"pkce_optional":                       "let this client with a secret go without PKCE and without a nonce",
-	"unverified_email":                    "it also receives e-mail addresses that nobody has proven (email_verified: false); others receive proven ones alone",
-	"prompt_login": "strict (the default): prompt=login and max_age want a new proof, or are answered with login_required; " +
-		"best-effort: signing in through an upstream that does not ask again is enough",
+// flagHelp holds the help text of the flag of each field. Fields that are not supported yet have
+// hidden flags, so that their refusal has its stable code.
+var flagHelp = map[string]string{
+	"client_name":                         "name of the client, shown to users",
+	"type":                                "web (the default for a new client), spa, native or service; if an update needs other flags for the type, the error names them",
+	"redirect_uris":                       "URI that may receive authorization responses",
+	"post_logout_redirect_uris":           "URI that the browser may return to after a sign-out",
+	"token_endpoint_auth_method":          "none, client_secret_basic or client_secret_post (default: a client with a secret may use both secret methods)",
+	"grant_types":                         "grant type that the client may use",
+	"response_types":                      "response type that the client may use",
+	"scope":                               "scope that the client may request: a standard scope (default: all of them) or, for a service, a scope of your APIs",
+	"client_uri":                          "home page of the client; the sign-in pages link to it",
+	"policy_uri":                          "privacy policy of the client; the sign-in pages link to it",
+	"tos_uri":                             "terms of service of the client; the sign-in pages link to them",
+	"contacts":                            "contact for users if the client sends a wrong request, such as an email address; the error page shows it",
+	"subject_type":                        "public (the only subject type)",
+	"id_token_signed_response_alg":        "algorithm that signs ID tokens: RS256 (the default), ES256, EdDSA or PS256",
+	"default_max_age":                     "require a new sign-in if the last one is older than this, in seconds",
+	"require_auth_time":                   "accept only sign-ins with a known time, so that every ID token contains auth_time",
+	"initiate_login_uri":                  "URI that restarts a sign-in after it has expired",
+	"backchannel_logout_uri":              "URI that receives a logout token when a session ends",
+	"backchannel_logout_session_required": "the logout token must contain the session id (it always does)",
+	"resources":                           "audience that the client may request",
+	"audiences":                           "audience of the client's access tokens, such as the address of an API",
+	"allow_origins":                       "additional origin that may call Signet with CORS",
+	"refresh_grace":                       "time for which a replaced refresh token is still accepted, 0s to 5m (default: the setting lifetimes.refresh_grace)",
+	"skip_consent":                        "never ask users for consent",
+	"first_party":                         "the client is your own app: it needs no consent and may use the sign-in cookies",
+	"introspect":                          "the client may introspect all tokens, not only those for itself",
+	"pkce_optional":                       "a client with a secret may omit PKCE and the nonce",
+	"unverified_email":                    "the client also receives unproven email addresses (email_verified: false); other clients receive only proven ones",
+	"prompt_login": "strict (the default): prompt=login and max_age require that the user proves their identity again, and otherwise fail with login_required; " +
+		"best-effort: a sign-in through an upstream that does not ask again is enough",
 }
 
-// flagOf is the name of the flag of a field.
+// flagOf returns the name of the flag of a field.
 func flagOf(f directory.ClientField) string {
 	name := strings.ReplaceAll(f.Name, "_", "-")
 	if _, list := f.At(new(storage.Client)).(*[]string); list {
@@ -81,7 +83,7 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	for _, field := range directory.ClientFields() {
 		name := flagOf(field)
 		if field.Supported() {
-			f.add(name, abouts[field.Name], field)
+			f.add(name, flagHelp[field.Name], field)
 			continue
 		}
 		f.add(name, "not supported yet", field)
@@ -90,39 +92,39 @@ func addClientFlags(c *cobra.Command) *clientFlags {
 	return f
 }
 
-// add makes the flag of a field, by the kind of its value.
-func (f *clientFlags) add(name, about string, field directory.ClientField) {
+// add adds the flag of a field. The type of the field decides the type of the flag.
+func (f *clientFlags) add(name, help string, field directory.ClientField) {
 	switch field.At(new(storage.Client)).(type) {
 	case *[]string:
-		values := f.set.StringArray(name, nil, about+" (repeat for more)")
-		given(f, name, field, func() ([]string, error) { return cli.DropEmpty(*values), nil })
+		values := f.set.StringArray(name, nil, help+" (repeat for more)")
+		addSetter(f, name, field, func() ([]string, error) { return cli.DropEmpty(*values), nil })
 	case *directory.Words:
-		values := f.set.StringArray(name, nil, about+" (repeat for more)")
-		given(f, name, field, func() (directory.Words, error) {
+		values := f.set.StringArray(name, nil, help+" (repeat for more)")
+		addSetter(f, name, field, func() (directory.Words, error) {
 			return directory.Words(strings.Join(strings.Fields(strings.Join(*values, " ")), " ")), nil
 		})
 	case *bool:
-		value := f.set.Bool(name, false, about)
-		given(f, name, field, func() (bool, error) { return *value, nil })
+		value := f.set.Bool(name, false, help)
+		addSetter(f, name, field, func() (bool, error) { return *value, nil })
 	case *time.Duration:
-		value := f.set.String(name, "", about)
-		given(f, name, field, func() (time.Duration, error) { return grace(name, *value) })
+		value := f.set.String(name, "", help)
+		addSetter(f, name, field, func() (time.Duration, error) { return parseGrace(name, *value) })
 	case **int64:
-		value := f.set.String(name, "", about)
-		given(f, name, field, func() (*int64, error) { return seconds(name, *value) })
+		value := f.set.String(name, "", help)
+		addSetter(f, name, field, func() (*int64, error) { return parseSeconds(name, *value) })
 	case *storage.ClientType:
-		value := f.set.String(name, "", about)
-		given(f, name, field, func() (storage.ClientType, error) { return storage.ClientType(*value), nil })
+		value := f.set.String(name, "", help)
+		addSetter(f, name, field, func() (storage.ClientType, error) { return storage.ClientType(*value), nil })
 	case *string:
-		value := f.set.String(name, "", about)
-		given(f, name, field, textOf(name, value, field))
+		value := f.set.String(name, "", help)
+		addSetter(f, name, field, textOf(name, value, field))
 	}
 }
 
-// given adds what happens when the flag was used: the field takes what read gives.
-func given[V any](f *clientFlags, name string, field directory.ClientField, read func() (V, error)) {
+// addSetter adds a function that sets the field to the result of read if the flag was passed.
+func addSetter[V any](f *clientFlags, name string, field directory.ClientField, read func() (V, error)) {
 	f.names = append(f.names, name)
-	f.apply = append(f.apply, func(c *storage.Client) error {
+	f.setters = append(f.setters, func(c *storage.Client) error {
 		if !f.set.Changed(name) {
 			return nil
 		}
@@ -134,28 +136,28 @@ func given[V any](f *clientFlags, name string, field directory.ClientField, read
 	})
 }
 
-// onto writes what was given over the client.
-func (f *clientFlags) onto(c *storage.Client) error {
-	for _, apply := range f.apply {
-		if err := apply(c); err != nil {
+// apply sets the fields of c whose flags were passed.
+func (f *clientFlags) apply(c *storage.Client) error {
+	for _, set := range f.setters {
+		if err := set(c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// kind is the type that was given, and web otherwise.
+// kind returns the value of --type, or web if the flag was not passed.
 func (f *clientFlags) kind() storage.ClientType {
-	if given := f.set.Lookup("type"); given.Changed {
-		return storage.ClientType(given.Value.String())
+	if flag := f.set.Lookup("type"); flag.Changed {
+		return storage.ClientType(flag.Value.String())
 	}
 	return storage.Web
 }
 
-// any reports whether one of the flags was used.
-func (f *clientFlags) any() bool { return slices.ContainsFunc(f.names, f.set.Changed) }
+// anyPassed reports whether one of the flags was passed.
+func (f *clientFlags) anyPassed() bool { return slices.ContainsFunc(f.names, f.set.Changed) }
 
-func seconds(name, text string) (*int64, error) {
+func parseSeconds(name, text string) (*int64, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -166,8 +168,8 @@ func seconds(name, text string) (*int64, error) {
 	return &n, nil
 }
 
-// grace is -1, the setting's, for an empty text.
-func grace(name, text string) (time.Duration, error) {
+// parseGrace parses --refresh-grace. It returns -1 for an empty text: the setting counts.
+func parseGrace(name, text string) (time.Duration, error) {
 	if text == "" {
 		return -1, nil
 	}
@@ -178,12 +180,12 @@ func grace(name, text string) (time.Duration, error) {
 	return d, nil
 }
 
-// textOf reads a text, or the file that it names. The file is read once, although its
-// content may be written over a client more than once. For a field that is not supported nothing is
-// read, since its content makes no difference to the refusal.
+// textOf returns a function that reads the value of a text flag. The value of --jwks is a file,
+// which is read only once even if the flags are applied more than once. An unsupported field is
+// refused in any case, so its file is not read.
 func textOf(name string, value *string, field directory.ClientField) func() (string, error) {
 	if field.Name == "jwks" && field.Supported() {
-		return sync.OnceValues(func() (string, error) { return fileText(name, *value) })
+		return sync.OnceValues(func() (string, error) { return readFile(name, *value) })
 	}
 	return func() (string, error) {
 		if *value == field.Default {
@@ -193,7 +195,7 @@ func textOf(name string, value *string, field directory.ClientField) func() (str
 	}
 }
 
-func fileText(name, path string) (string, error) {
+func readFile(name, path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}

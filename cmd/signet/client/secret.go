@@ -25,14 +25,14 @@ func (p commands) secretRotateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate CLIENT_ID",
 		Short: "Give a client a new secret",
-		Long: `Give a client a new secret, which is printed this once. The secret it had stays
-good for --overlap, so that the client can be moved over without a pause. Two are
-good at most: of an earlier rotation that still overlaps, the older secret dies.`,
+		Long: `Give a client a new secret, which is printed only once. The old secret stays valid for
+--overlap, so that you can update the client without an interruption. At most two
+secrets are valid: if an earlier rotation still overlaps, its old secret expires now.`,
 		Example: `  signet client secret rotate my-app
-  signet client secret rotate my-app --overlap 0s   # the old one has leaked`,
+  signet client secret rotate my-app --overlap 0s   # the old secret has leaked`,
 		Args: cli.ExactArgs("the client's id"),
 	}
-	text := c.Flags().String("overlap", "24h", "how long the old secret stays good, 0s to 90d")
+	text := c.Flags().String("overlap", "24h", "time for which the old secret stays valid, 0s to 90d")
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		overlap, err := config.ParseDuration(*text, 0, directory.LongestOverlap)
@@ -44,12 +44,12 @@ good at most: of an earlier rotation that still overlaps, the older secret dies.
 			err = exit.New(exit.PublicClient, err, "")
 		}
 		if err != nil {
-			return aboutClient(args[0], err)
+			return clientError(args[0], err)
 		}
 		if until := rotated.Secrets[1].ExpiresAt; until != 0 {
-			p.Say("the old secret is good until %s", until.Time().Format("2006-01-02 15:04:05 MST"))
+			p.Say("the old secret is valid until %s", until.Time().Format("2006-01-02 15:04:05 MST"))
 		} else {
-			p.Say("no older secret is good any more")
+			p.Say("older secrets are no longer valid")
 		}
 		return p.showClient(rotated, secret, *asJSON)
 	})

@@ -14,19 +14,19 @@ import (
 	"signet/storage"
 )
 
-// member is one thing that is shown of a client, in JSON and as a row of the table.
+// member is one member of the JSON of a client, and one row of its table.
 type member struct {
 	name string
-	json any    // nil: it is only in the table
-	text string // as the table shows it
+	json any    // nil: only in the table
+	text string // value in the table
 }
 
-// described is a client as it is shown: the fields of the directory under their names, and
-// the members that cannot be set. One list makes the JSON and the table.
+// described is a client as the commands show it: the fields of the directory and the members
+// that cannot be set. The JSON and the table are made from this list.
 type described []member
 
-// describe shows a client. Fields that are not set are left out. secret is "" except right
-// after the client was made.
+// describe returns the members of a client, without the fields that are not set. secret is the
+// new secret; "" if none was made.
 func describe(c storage.Client, secret string) described {
 	d := described{{"client_id", c.ID, c.ID}}
 	if secret != "" {
@@ -39,7 +39,7 @@ func describe(c storage.Client, secret string) described {
 		}
 	}
 	d = append(d, member{"enabled", c.Enabled(), fmt.Sprint(c.Enabled())})
-	if until := cli.OptionalTime(c.Secrets[1].ExpiresAt); until != nil { // of the secret before the last, if it was given time
+	if until := cli.OptionalTime(c.Secrets[1].ExpiresAt); until != nil { // the old secret is still valid
 		d = append(d, member{"old_secret_expires_at", until, cli.FormatTime(*until)})
 	}
 	if ignored := directory.WithoutEffect(c); len(ignored) > 0 {
@@ -48,7 +48,8 @@ func describe(c storage.Client, secret string) described {
 	return d
 }
 
-// describeField shows one field; false for one that is not set or has no effect.
+// describeField returns the member of one field. It returns false if the field is not set or not
+// supported.
 func describeField(c storage.Client, f directory.ClientField) (member, bool) {
 	m := member{name: f.Name}
 	switch value := f.At(&c).(type) {
@@ -71,21 +72,21 @@ func describeField(c storage.Client, f directory.ClientField) (member, bool) {
 			m.json, m.text = **value, fmt.Sprint(**value)
 		}
 	}
-	_, truth := m.json.(bool)
+	_, isBool := m.json.(bool)
 	switch {
 	case !f.Supported():
 		return m, false
-	case truth || !f.Empty(c):
+	case isBool || !f.Empty(c):
 		return m, true
 	case f.Default != "":
 		return member{f.Name, f.Default, f.Default}, true
 	case f.Name == "token_endpoint_auth_method":
-		return member{f.Name, nil, "basic or post (not chosen)"}, true
+		return member{f.Name, nil, "client_secret_basic or client_secret_post (not set)"}, true
 	}
 	return m, false
 }
 
-// MarshalJSON writes one object with the members in their order.
+// MarshalJSON returns an object with the members in their order.
 func (d described) MarshalJSON() ([]byte, error) {
 	var object bytes.Buffer
 	out := json.NewEncoder(&object)
@@ -109,7 +110,7 @@ func (d described) MarshalJSON() ([]byte, error) {
 	return object.Bytes(), nil
 }
 
-// rows are the rows of the table.
+// rows returns the rows of the table.
 func (d described) rows() [][]string {
 	var rows [][]string
 	for _, m := range d {
@@ -118,10 +119,10 @@ func (d described) rows() [][]string {
 	return rows
 }
 
-// showClient prints a client; secret is "" but right after it was made.
+// showClient prints a client. secret is the new secret; "" if none was made.
 func (p commands) showClient(c storage.Client, secret string, asJSON bool) error {
 	if secret != "" {
-		p.Say("keep the secret now: it is not stored, and not shown again")
+		p.Say("save the client secret now: it is not stored and will not be shown again")
 	}
 	d := describe(c, secret)
 	if asJSON {

@@ -14,10 +14,10 @@ import (
 	"signet/storage"
 )
 
-// Command gives the command `signet keys` and those below it.
+// Command returns the command `signet keys` with its subcommands.
 func Command(program *cli.Program) *cobra.Command {
 	p := commands{program}
-	c := &cobra.Command{Use: "keys", Short: "Look after the signing keys"}
+	c := &cobra.Command{Use: "keys", Short: "List, rotate and revoke signing keys"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.listCommand(), p.rotateCommand(), p.revokeCommand(), p.rewrapCommand(), p.retireCommand(), p.exportCommand())
 	return c
@@ -27,12 +27,13 @@ func (p commands) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List the signing keys",
-		Long: `List the signing keys: which sign, until when by the schedule, and how long they stay
-published for the tokens that live. Keys that are gone are left out unless --all.`,
+		Long: `List the signing keys with their state, the time at which the next key takes over, and
+the time until which they stay published because of valid tokens. Keys that are no
+longer used are listed only with --all.`,
 		Args: cli.ExactArgs(),
 	}
 	asJSON := cli.JSONFlag(c)
-	all := c.Flags().Bool("all", false, "keys that are gone too")
+	all := c.Flags().Bool("all", false, "also list keys that are no longer used")
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
 		rows, err := db.Keys(ctx)
 		if err != nil {
@@ -49,7 +50,7 @@ published for the tokens that live. Keys that are gone are left out unless --all
 			return p.WriteJSON(map[string]any{"keys": described})
 		}
 		if len(rows) == 0 {
-			p.Say("there are no keys yet: the first start makes them")
+			p.Say("there are no keys yet; the first start of the server creates them")
 			return nil
 		}
 		return p.WriteTable(p.tableOfKeys(described))
@@ -60,25 +61,25 @@ published for the tokens that live. Keys that are gone are left out unless --all
 func (p commands) retireCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retire ALG",
-		Short: "End an algorithm that is no longer in keys.algorithms",
-		Long: `End an algorithm. First take it out of keys.algorithms on every node and restart them:
-they go on checking what was signed with it. Its keys then leave the JWKS when their
-last token is dead.`,
+		Short: "Stop signing with an algorithm that was removed from keys.algorithms",
+		Long: `Stop signing with an algorithm. First remove it from keys.algorithms on every node and
+restart the nodes; they still verify its tokens. After this command, its keys stay in
+the JWKS until their last token has expired.`,
 		Args: cli.ExactArgs("an algorithm"),
 	}
 	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, _ config.Config, _ *storage.DB, keys *keeper.Keeper, args []string) error {
 		switch err := keys.Retire(ctx, args[0], storage.By{From: cli.Origin(), At: p.Now()}); {
 		case errors.Is(err, keeper.ErrConfigured):
-			return exit.New(exit.AlgorithmConfigured, err, "take it out of keys.algorithms on every node and restart them first")
+			return exit.New(exit.AlgorithmConfigured, err, "")
 		case errors.Is(err, storage.ErrConflict):
-			return exit.New(exit.AlgorithmInUse, err, "give the client another with: signet client update CLIENT_ID --id-token-signed-response-alg ALG")
+			return exit.New(exit.AlgorithmInUse, err, "")
 		case errors.Is(err, storage.ErrNotFound):
-			return exit.New(exit.NotFound, fmt.Errorf("no key signs with %q; nothing was changed", args[0]), "see: signet keys list")
+			return exit.New(exit.NotFound, fmt.Errorf("no key signs with %q; nothing was changed", args[0]), "list the keys with: signet keys list")
 		case err != nil:
 			return err
 		}
-		p.Say("nothing is signed with %s any more; what was stays good until it expires", args[0])
+		p.Say("nothing is signed with %s any more; existing tokens stay valid until they expire", args[0])
 		if *asJSON {
 			return p.WriteJSON(map[string]string{"retired": args[0]})
 		}
@@ -90,9 +91,9 @@ last token is dead.`,
 func (p commands) exportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "export-public",
-		Short: "Write the published keys, in PEM form or as a JWKS",
-		Long: `Write the published keys: for gateways and libraries that cannot read a JWKS by
-themselves. They must be given the keys again after each rotation.`,
+		Short: "Print the published keys, in PEM form or as a JWKS",
+		Long: `Print the published keys, for gateways and libraries that cannot fetch a JWKS. Configure
+the keys there again after each rotation.`,
 		Args: cli.ExactArgs(),
 	}
 	asJSON := cli.JSONFlag(c)

@@ -1,6 +1,6 @@
-// Package keys owns the commands of signing keys: they are listed, rotated, revoked, retired and
-// exported, and the master key is changed.
+// Package keys owns the commands `signet keys`: list, rotate, revoke, retire, rewrap and
+// export-public.
 //
-// A command reads flags, calls one rule and shows the result. It decides no rule
-// of the life of keys: those are in provider/keys/keeper.
+// A command reads flags, calls one method of provider/keys/keeper and shows the result. The
+// rules of the life of keys are there, not here.
 package keys

@@ -22,10 +22,10 @@ import (
 	"signet/storage"
 )
 
-// commands are the commands of the noun.
+// commands holds the `signet keys` commands.
 type commands struct{ *cli.Program }
 
-// describedKey is a key as --json shows it. Nothing of its private half is in it.
+// describedKey is the JSON form of a key. It contains nothing of the private key.
 type describedKey struct {
 	KeyID           string     `json:"kid"`
 	Alg             string     `json:"alg"`
@@ -37,14 +37,14 @@ type describedKey struct {
 	RevokedAt       *time.Time `json:"revoked_at,omitempty"`
 	RevokeReason    string     `json:"revoke_reason,omitempty"`
 	SignsUntil      *time.Time `json:"signs_until,omitempty"`        // by the schedule
-	InJWKSUntil     *time.Time `json:"in_jwks_until,omitempty"`      // likewise
-	OpensUntil      *time.Time `json:"opens_until,omitempty"`        // of the internal line, which is in no JWKS
-	LastSignedAt    *time.Time `json:"last_signed_at,omitempty"`     // an active key may sign at any moment
-	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // by the schedule, of an active key
-	PrivateKey      string     `json:"private_key,omitempty"`        // "database" or "pkcs11"; it was destroyed where that is absent
+	InJWKSUntil     *time.Time `json:"in_jwks_until,omitempty"`      // by the schedule
+	OpensUntil      *time.Time `json:"opens_until,omitempty"`        // only for internal keys, which are in no JWKS
+	LastSignedAt    *time.Time `json:"last_signed_at,omitempty"`     // nil for an active key, which can sign at any time
+	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // for an active key, by the schedule
+	PrivateKey      string     `json:"private_key,omitempty"`        // "database" or "pkcs11"; absent if it was destroyed
 }
 
-// inPKCS11 is where a private half is that is not in the database.
+// inPKCS11 is the private_key of a key whose private half is in a PKCS #11 token.
 const inPKCS11 = "pkcs11"
 
 func describeKey(k keeper.Scheduled) describedKey {
@@ -100,7 +100,7 @@ func (p commands) tableOfKeys(list []describedKey) [][]string {
 	return rows
 }
 
-// relative tells a moment as people do: in 3d, 5m ago.
+// relative formats a time relative to now, such as "in 3d" or "5m ago".
 func (p commands) relative(t *time.Time) string {
 	if t == nil {
 		return "–"
@@ -115,7 +115,7 @@ func (p commands) relative(t *time.Time) string {
 	return "now"
 }
 
-// shortAge tells days alone once there are any.
+// shortAge formats a duration. From one day on it shows only days.
 func shortAge(d time.Duration) string {
 	if d >= 24*time.Hour {
 		d = d.Truncate(24 * time.Hour)
@@ -126,8 +126,8 @@ func shortAge(d time.Duration) string {
 	return config.FormatDuration(d)
 }
 
-// withKeeper makes c run do with what changes the keys of the database, which must
-// hold some.
+// withKeeper makes c run do with a keeper of the keys in the database. A database without keys
+// is exit.NotFound.
 func (p commands) withKeeper(c *cobra.Command, do func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, args []string) error) {
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		rows, err := db.Keys(ctx)
@@ -135,7 +135,7 @@ func (p commands) withKeeper(c *cobra.Command, do func(ctx context.Context, sett
 			return fmt.Errorf("read keys: %w", err)
 		}
 		if len(rows) == 0 {
-			return exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once: signet serve")
+			return exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once, which creates them: signet serve")
 		}
 		keys, err := OpenKeeper(ctx, settings, db)
 		if err != nil {
@@ -145,7 +145,8 @@ func (p commands) withKeeper(c *cobra.Command, do func(ctx context.Context, sett
 	})
 }
 
-// OpenKeeper opens the keys of that database for a command that changes their life.
+// OpenKeeper returns a keeper of the keys in db. The master key and the PKCS #11 module are
+// those of the settings.
 func OpenKeeper(ctx context.Context, c config.Config, db *storage.DB) (*keeper.Keeper, error) {
 	sealed, err := node.VaultConfig(ctx, c, db)
 	if err != nil {
@@ -158,7 +159,7 @@ func OpenKeeper(ctx context.Context, c config.Config, db *storage.DB) (*keeper.K
 	return keeper.New(keeper.Config{DB: db, Vault: opened, Algorithms: c.Algorithms, Life: c.Lifetimes.KeyLife(c.Keys)})
 }
 
-// WithExitCode gives the errors that only keys have their exit codes.
+// WithExitCode returns err with the exit code and the next step of a key command.
 func WithExitCode(err error) error {
 	var early *keeper.NotRipeError
 	var crowded *keeper.CrowdedError
@@ -168,27 +169,27 @@ func WithExitCode(err error) error {
 		return exit.New(
 			exit.TooManyKeys,
 			fmt.Errorf("%w: it is possible from %s on", crowded, cli.FormatTime(crowded.Until)),
-			"wait until then; a key that must not be trusted any more: signet keys revoke KID",
+			"",
 		)
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &early):
 		return exit.New(
 			exit.NextKeyTooYoung,
-			fmt.Errorf("%w: it is there since %s and may sign from %s on", early, cli.FormatTime(early.Since), cli.FormatTime(early.Ripe)),
-			"wait until then; in an emergency: --now (10 minutes are enough) or --force",
+			fmt.Errorf("%w: it was published at %s and may sign from %s on", early, cli.FormatTime(early.Since), cli.FormatTime(early.Ripe)),
+			"",
 		)
 	case errors.Is(err, vault.ErrModule):
 		return err
 	case errors.Is(err, keys.ErrNoKey):
-		return exit.New(exit.UnknownKey, err, "look at what is there with: signet keys list")
+		return exit.New(exit.UnknownKey, err, "")
 	case errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, storage.ErrConflict):
-		return exit.New(exit.Conflict, errors.New("another rotation, revocation or rewrap was first; this one changed nothing"), "look at what is there now with: signet keys list")
+		return exit.New(exit.Conflict, errors.New("another rotation, revocation or rewrap came first; nothing was changed"), "list the keys with: signet keys list")
 	}
 	return err
 }
 
-// findKey gives the one key that a kid, or the beginning of one, names.
+// findKey returns the key with this kid, or the only key whose kid begins with it.
 func findKey(rows []storage.Key, name string) (storage.Key, error) {
 	const shortest = 4
 	var found []storage.Key
@@ -204,9 +205,9 @@ func findKey(rows []storage.Key, name string) (storage.Key, error) {
 		return found[0], nil
 	}
 	if len(found) > 1 {
-		return storage.Key{}, exit.New(exit.AmbiguousName, fmt.Errorf("%d keys begin with %q", len(found), name), "name more of it: signet keys list")
+		return storage.Key{}, exit.New(exit.AmbiguousName, fmt.Errorf("%d keys begin with %q", len(found), name), "use more characters of the kid; list the keys with: signet keys list")
 	}
-	return storage.Key{}, exit.New(exit.NotFound, fmt.Errorf("there is no key %q", name), "see: signet keys list --all")
+	return storage.Key{}, exit.New(exit.NotFound, fmt.Errorf("there is no key %q", name), "list the keys with: signet keys list --all")
 }
 
 func dataFile(c config.Config, name string) string { return filepath.Join(c.DataDir, name) }

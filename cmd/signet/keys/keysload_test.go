@@ -19,9 +19,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// The windows of TestKeys_RotateUnderLoad. A next key is published for longer than
-// the servers take to follow each other, as it is in life; and jose's cooldown
-// stands to that as its own 30 seconds do to the 10 minutes of --now.
+// The durations of TestKeys_RotateUnderLoad. As in production, a next key is published for longer
+// than the servers need to see it. The cooldown of jose is in proportion: by default it is 30
+// seconds, against the 10 minutes of --now.
 var shrunk = []string{
 	"SIGNET_KEYS_ROTATE_EVERY=3s", "SIGNET_KEYS_PUBLISH_BEFORE=3s", "SIGNET_KEYS_JWKS_MAX_AGE=2s",
 	"SIGNET_LIFETIMES_ACCESS=5s", "SIGNET_LIFETIMES_ID=5s",
@@ -29,9 +29,9 @@ var shrunk = []string{
 
 const shrunkCooldown = "100" // milliseconds
 
-// TestKeys_RotateUnderLoad rotates all lines again and again on their schedule while
-// clients refresh; each fresh access and ID token is checked at once by go-oidc and
-// by jose, which fetch the JWKS as they see fit. None may fail.
+// The test rotates all lines again and again by their schedule while clients refresh. go-oidc and
+// jose verify each new access and ID token immediately, and fetch the JWKS by their own rules. No
+// token may fail.
 func TestKeys_RotateUnderLoad(t *testing.T) {
 	for _, backend := range []string{"sqlite", "postgres"} {
 		t.Run(backend, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestKeys_RotateUnderLoad(t *testing.T) {
 				}
 				return processes, at
 			}
-			// First without any rotation, for comparison.
+			// First without a rotation, for comparison.
 			processes, at := start()
 			still := checkUnderLoad(t, c, at, time.Minute, func(s *signers) bool { return s.refreshes() >= signettest.Soaking(300, 3000) })
 			for _, p := range processes {
@@ -62,10 +62,10 @@ func TestKeys_RotateUnderLoad(t *testing.T) {
 
 			published := strings.Count(jwks(t, c), `"kid"`)
 			if published > 20 {
-				t.Errorf("%d keys are published: the retired ones stay", published)
+				t.Errorf("%d keys are published: the retired keys are not removed", published)
 			}
 			if still.count() != 2 {
-				t.Errorf("%d keys have signed without a rotation", still.count())
+				t.Errorf("%d keys have signed although no rotation ran", still.count())
 			}
 			t.Logf("%d keys have signed, %d published at last; %d checks of fresh tokens, all good: %t",
 				moving.count(), published, 4*moving.refreshes(), !t.Failed())
@@ -74,8 +74,7 @@ func TestKeys_RotateUnderLoad(t *testing.T) {
 	}
 }
 
-// checkUnderLoad has two clients refresh, and every fresh token checked, until it is
-// enough.
+// checkUnderLoad lets two clients refresh and verifies every new token, until the time is over.
 func checkUnderLoad(t *testing.T, c *signettest.Cluster, at []string, longest time.Duration, enoughOf func(*signers) bool) *signers {
 	t.Helper()
 	goOIDC := oidc.NewRemoteKeySet(t.Context(), c.Issuer+"/jwks")
@@ -101,10 +100,10 @@ func checkUnderLoad(t *testing.T, c *signettest.Cluster, at []string, longest ti
 				current = got.Refresh
 				for _, token := range []string{got.Access, got.ID} {
 					if _, err := goOIDC.VerifySignature(t.Context(), token); err != nil {
-						t.Errorf("go-oidc refuses a fresh token of %s: %v", kidOf(token), err)
+						t.Errorf("go-oidc refuses a new token of %s: %v", kidOf(token), err)
 					}
 					if said := jose.Check(token); said != "ok" {
-						t.Errorf("jose refuses a fresh token of %s: %s", kidOf(token), said)
+						t.Errorf("jose refuses a new token of %s: %s", kidOf(token), said)
 					}
 					seen.add(kidOf(token))
 				}
@@ -117,7 +116,7 @@ func checkUnderLoad(t *testing.T, c *signettest.Cluster, at []string, longest ti
 	return seen
 }
 
-// signers are the keys that tokens were signed with, and how long refreshes took.
+// signers records the keys that signed tokens, and the durations of refreshes.
 type signers struct {
 	mu   sync.Mutex
 	kids map[string]bool
@@ -166,7 +165,7 @@ func kidOf(token string) string {
 	return h.Kid
 }
 
-// wholeAnswer is a token answer with its ID token.
+// wholeAnswer is a token response with its ID token.
 type wholeAnswer struct {
 	signettest.Tokens
 	ID string `json:"id_token"`

@@ -15,9 +15,9 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestKeys_ProcessesToldToRotateAtOnce: one does, and there is one new key.
+// If two processes rotate at the same time, one succeeds, and there is one new key.
 // KY-03: Two nodes rotate in the same second.
-func TestKeys_ProcessesToldToRotateAtOnce(t *testing.T) {
+func TestKeys_ConcurrentRotationsMakeOneKey(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, _ []string) {
 		c.Instance.Env = append(c.Instance.Env, "SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s")
 		c.Env = append(c.Env, "SIGNET_KEYS_PUBLISH_BEFORE=2s", "SIGNET_KEYS_JWKS_MAX_AGE=2s")
@@ -40,7 +40,7 @@ func TestKeys_ProcessesToldToRotateAtOnce(t *testing.T) {
 			all.Wait()
 			slices.Sort(codes)
 			if !slices.Equal(codes, []int{exit.OK, exit.Conflict, exit.Conflict, exit.Conflict}) {
-				t.Errorf("round %d: exit codes %v, want one 0 and else 5", round, codes)
+				t.Errorf("round %d: exit codes %v, want one 0 and otherwise 5", round, codes)
 			}
 			if made := len(c.Keys(t)) - len(before); made != 2 {
 				t.Errorf("round %d: %d new keys, want one of each algorithm", round, made)
@@ -49,17 +49,16 @@ func TestKeys_ProcessesToldToRotateAtOnce(t *testing.T) {
 	})
 }
 
-// TestKeys_KilledInARotationOrARewrap kills commands and the server at any point,
-// beside a server that goes on. Each line then has one key that signs and one that is
-// next, all of them open, and what was signed before is good.
-func TestKeys_KilledInARotationOrARewrap(t *testing.T) {
+// The test kills commands at random points while a server runs. Afterwards each line has one
+// active key and one next key, all keys can be decrypted, and earlier tokens are valid.
+func TestKeys_SurviveAKilledRotationOrRewrap(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
 		_, held, err := c.Redeem(at[0], c.Codes(t, 1)[0])
 		if err != nil {
 			t.Fatal(err)
 		}
 		commands := [][]string{{"keys", "rotate", "--force"}, {"keys", "rewrap"}}
-		whole := make([]time.Duration, len(commands)) // how long each takes when it is left alone
+		whole := make([]time.Duration, len(commands)) // how long each command takes if it is not killed
 		for i, args := range commands {
 			began := time.Now()
 			command, talk := c.Background(t, args...)
@@ -84,31 +83,31 @@ func TestKeys_KilledInARotationOrARewrap(t *testing.T) {
 			}
 			held = next
 		}
-		// Whatever was left half done, a rewrap finishes, and a fresh process reads it all.
+		// A rewrap finishes any partial work, and a new process reads all keys.
 		var done struct {
 			Rewrapped int
 			Unopened  []string
 		}
 		c.Command(t, "", &done, "keys", "rewrap", "--json")
 		if len(done.Unopened) != 0 {
-			t.Errorf("no master key opens %v", done.Unopened)
+			t.Errorf("no master key decrypts %v", done.Unopened)
 		}
 		fresh := c.Start(t, false)
 		if status, got, err := c.Refresh(fresh.Address, held.Refresh); err != nil || status != http.StatusOK {
-			t.Errorf("a fresh process refuses what was signed before: status %d, %s, %v", status, got.Error, err)
+			t.Errorf("a new process refuses an earlier token: status %d, %s, %v", status, got.Error, err)
 		}
 		if said := fresh.Talk.String(); strings.Contains(said, "signing key skipped") {
-			t.Errorf("a key does not open:\n%s", said)
+			t.Errorf("a key cannot be decrypted:\n%s", said)
 		}
 		t.Logf("of %d commands, which take %s, %d finished before they were killed", rounds, whole, finished)
 		if finished == rounds {
-			t.Error("none was killed")
+			t.Error("no command was killed")
 		}
 	})
 }
 
-// wantWholeLines wants each line of keys to have one that signs and one that is next,
-// and all to open.
+// wantWholeLines checks that each line has one active key and one next key, and that all keys can
+// be decrypted.
 func wantWholeLines(t *testing.T, c *signettest.Cluster) {
 	t.Helper()
 	states := map[string]int{}
@@ -127,13 +126,12 @@ func wantWholeLines(t *testing.T, c *signettest.Cluster) {
 	var jwks struct{ Keys []struct{ Kid string } }
 	c.Command(t, "", &jwks, "keys", "export-public", "--json")
 	if len(jwks.Keys) != public {
-		t.Errorf("%d of %d keys open", len(jwks.Keys), public)
+		t.Errorf("%d of %d keys can be decrypted", len(jwks.Keys), public)
 	}
 }
 
-// TestKeys_ServerKilledWhileItRotates: the schedule rotates every second, and the
-// process dies at any point of it.
-func TestKeys_ServerKilledWhileItRotates(t *testing.T) {
+// The schedule rotates every second, and the process is killed at a random point.
+func TestKeys_SurviveAKilledServer(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	c.Env = append(c.Env, "SIGNET_KEYS_ROTATE_EVERY=1s", "SIGNET_KEYS_PUBLISH_BEFORE=1s", "SIGNET_KEYS_JWKS_MAX_AGE=1s")
 	p := c.Start(t, true)
@@ -143,7 +141,7 @@ func TestKeys_ServerKilledWhileItRotates(t *testing.T) {
 	}
 	for range signettest.Soaking(2, 60) {
 		before := c.Kid(t, "ES256", "active")
-		// The process that was killed may have held the lease, of ten seconds.
+		// The killed process may have held the lease, which lasts ten seconds.
 		signettest.Eventually(t, 90*time.Second, "it rotates", func() bool { return c.Kid(t, "ES256", "active") != before })
 		wait := time.Now().Add(time.Duration(rand.Int64N(int64(time.Second))))
 		signettest.Eventually(t, 10*time.Second, "some moment", func() bool { return time.Now().After(wait) })
@@ -158,10 +156,9 @@ func TestKeys_ServerKilledWhileItRotates(t *testing.T) {
 	}
 }
 
-// TestKeys_Emergency revokes the signing key beside two servers. Within a second
-// both refuse what it signed; the next token is signed by the key that had been
-// published as next, which relying parties know already.
-func TestKeys_Emergency(t *testing.T) {
+// The test revokes the active key while two servers run. Within a second both refuse its tokens.
+// The next key signs the next token; it is published already, so clients know it.
+func TestKeys_RevocationReachesEveryServer(t *testing.T) {
 	signettest.OverProcesses(t, func(t *testing.T, c *signettest.Cluster, at []string) {
 		relyingParty := oidc.NewRemoteKeySet(t.Context(), c.Issuer+"/jwks")
 		_, held, err := c.Redeem(at[0], c.Codes(t, 1)[0])
@@ -178,7 +175,7 @@ func TestKeys_Emergency(t *testing.T) {
 		}
 		active, next := c.Kid(t, "ES256", "active"), c.Kid(t, "ES256", "next")
 		if kidOf(held.Access) != active {
-			t.Fatalf("signed by %s, not by the active %s", kidOf(held.Access), active)
+			t.Fatalf("signed by %s, want the active key %s", kidOf(held.Access), active)
 		}
 		c.Command(t, "", nil, "keys", "revoke", active, "--reason", "leaked", "--yes", "--json")
 		revoked := time.Now()
@@ -195,7 +192,7 @@ func TestKeys_Emergency(t *testing.T) {
 				t.Errorf("signed by %s, want %s, which was published as next", got, next)
 			}
 			if _, err := relyingParty.VerifySignature(t.Context(), fresh.Access); err != nil {
-				t.Errorf("a relying party that has not read the JWKS since: %v", err)
+				t.Errorf("a client that has not fetched the JWKS since: %v", err)
 			}
 			if !c.Active(t, address, fresh.Access) {
 				t.Error("the new token is not active")
@@ -206,7 +203,7 @@ func TestKeys_Emergency(t *testing.T) {
 			t.Errorf("published: %s", jwks)
 		}
 
-		// The secret: refresh tokens and codes under it end.
+		// After the revocation of the internal secret, its refresh tokens and codes are invalid.
 		code := c.Codes(t, 1)[0]
 		c.Command(t, "", nil, "keys", "revoke", c.Kid(t, "internal", "active"), "--yes", "--json")
 		for _, address := range at {
@@ -215,11 +212,11 @@ func TestKeys_Emergency(t *testing.T) {
 				return err == nil && status == http.StatusBadRequest && got.Error == "invalid_grant"
 			})
 			if status, got, _ := c.Redeem(address, code); status != http.StatusBadRequest || got.Error != "invalid_grant" {
-				t.Errorf("its code: status %d, %s", status, got.Error)
+				t.Errorf("a code of the revoked secret: status %d, %s", status, got.Error)
 			}
 		}
 		if _, got, err := c.Redeem(at[1], c.Codes(t, 1)[0]); err != nil || got.Refresh == "" {
-			t.Errorf("sign-ins work no more: %s, %v", got.Error, err)
+			t.Errorf("sign-ins fail: %s, %v", got.Error, err)
 		}
 	})
 }

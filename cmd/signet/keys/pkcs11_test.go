@@ -26,7 +26,7 @@ import (
 
 const tokenPIN = "a PIN that is found nowhere"
 
-// softHSM makes a token, and gives the settings of who uses it.
+// softHSM creates a token, and returns the settings that use it.
 func softHSM(t *testing.T) []string {
 	t.Helper()
 	dir := t.TempDir()
@@ -45,9 +45,8 @@ func softHSM(t *testing.T) []string {
 	return []string{"SIGNET_KEYS_PKCS11_MODULE=/usr/lib/softhsm/libsofthsm2.so", "SIGNET_KEYS_PKCS11_TOKEN=signet", "SIGNET_KEYS_PKCS11_PIN_FILE=" + pin}
 }
 
-// TestPKCS11_ProcessesSignInTheToken: two servers and the command line share a token.
-// A whole sign-in, a rotation, a restart, a revocation; then what a start says that
-// cannot have the token.
+// Two servers and the command line share a token through a sign-in, a rotation, a restart and a
+// revocation. Then the test checks the errors of starts that cannot use the token.
 func TestPKCS11_ProcessesSignInTheToken(t *testing.T) {
 	token := softHSM(t)
 	for backend, algorithms := range map[string]string{"sqlite": "all", "postgres": "ES256"} {
@@ -78,7 +77,7 @@ func TestPKCS11_ProcessesSignInTheToken(t *testing.T) {
 					return kidOf(got.Access) == kid
 				})
 				if _, err := relyingParty.VerifySignature(t.Context(), held.Access); err != nil {
-					t.Errorf("a relying party: %v", err)
+					t.Errorf("a client: %v", err)
 				}
 			}
 			before := held.Access
@@ -90,7 +89,7 @@ func TestPKCS11_ProcessesSignInTheToken(t *testing.T) {
 			wantSignedBy(first, active)
 			wantSignedBy(second, active)
 			if !c.Active(t, first.Address, before) || active == kidOf(before) {
-				t.Error("a rotation ended what was signed before")
+				t.Error("a rotation made earlier tokens invalid")
 			}
 			second.Kill()
 			second = c.Start(t, false)
@@ -106,7 +105,7 @@ func TestPKCS11_ProcessesSignInTheToken(t *testing.T) {
 			c.Command(t, "", nil, "keys", "rotate", "--alg", "ES256", "--force", "--json")
 			wantSignedBy(first, c.Kid(t, "ES256", "active"))
 
-			// Killed at any moment: each line is whole, and the servers sign.
+			// A command is killed at a random point: each line stays complete, and the servers sign.
 			began := time.Now()
 			c.Command(t, "", nil, "keys", "rotate", "--alg", "ES256", "--force", "--json")
 			whole := time.Since(began)
@@ -130,13 +129,13 @@ func TestPKCS11_ProcessesSignInTheToken(t *testing.T) {
 			wantRefused(t, c, "refuses the PIN", "SIGNET_KEYS_PKCS11_PIN=4321", "SIGNET_KEYS_PKCS11_PIN_FILE=")
 			wantRefused(t, c, "none is configured", "SIGNET_KEYS_PKCS11_MODULE=", "SIGNET_KEYS_PKCS11_TOKEN=", "SIGNET_KEYS_PKCS11_PIN_FILE=", "SIGNET_KEYS_PKCS11_ALGORITHMS=")
 			if now := len(c.Keys(t)); now != keys {
-				t.Errorf("starts that were refused made %d keys", now-keys)
+				t.Errorf("refused starts made %d keys", now-keys)
 			}
 		})
 	}
 }
 
-// wantPrivateKeys says where the private halves of each line are.
+// wantPrivateKeys checks the place of the private keys of each line.
 func wantPrivateKeys(t *testing.T, c *signettest.Cluster, want map[string]string) {
 	t.Helper()
 	var list struct {
@@ -160,7 +159,7 @@ func wantPrivateKeys(t *testing.T, c *signettest.Cluster, want map[string]string
 	}
 }
 
-// wantRefused starts a server with other settings; NAME= unsets one.
+// wantRefused checks that a start with other settings fails; NAME= unsets a variable.
 func wantRefused(t *testing.T, c *signettest.Cluster, want string, change ...string) {
 	t.Helper()
 	command := exec.Command("signet", "serve")
@@ -178,7 +177,7 @@ func wantRefused(t *testing.T, c *signettest.Cluster, want string, change ...str
 	}
 }
 
-// without drops a variable from an environment.
+// without returns an environment without a variable.
 func without(env []string, name string) []string {
 	return slices.DeleteFunc(env, func(v string) bool { return strings.HasPrefix(v, name+"=") })
 }

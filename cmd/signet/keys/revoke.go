@@ -20,16 +20,16 @@ import (
 func (p commands) revokeCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "revoke KID",
-		Short: "Take a key out of use at once, when it has leaked",
-		Long: `Take a key out of use at once, when it has leaked. Everything it has signed is refused
-by all servers within a second, and its private half is destroyed. In place of an
-active key the published next one signs from now on.
+		Short: "Revoke a leaked key immediately",
+		Long: `Revoke a leaked key immediately. Within a second, all servers refuse everything that it
+has signed, and its private key is destroyed. If the key is active, the next key signs
+from now on.
 
-To replace a key that has not leaked: signet keys rotate.`,
-		Args: cli.ExactArgs("the kid of a key, or its beginning"),
+To replace a key that has not leaked, use: signet keys rotate.`,
+		Args: cli.ExactArgs("the kid of a key, or its first characters"),
 	}
-	reason := c.Flags().String("reason", "", "why, for the audit log")
-	yes := c.Flags().Bool("yes", false, "do not ask")
+	reason := c.Flags().String("reason", "", "reason of the revocation, for the audit events")
+	yes := c.Flags().Bool("yes", false, "do not ask for confirmation")
 	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, _ config.Config, db *storage.DB, keys *keeper.Keeper, args []string) error {
 		rows, err := db.Keys(ctx)
@@ -41,7 +41,7 @@ To replace a key that has not leaked: signet keys rotate.`,
 			return err
 		}
 		if k.State == storage.KeyRevoked {
-			return exit.New(exit.RevokedAlready, fmt.Errorf("key %s is revoked since %s", k.ID, cli.FormatTime(k.RevokedAt.Time())), "there is nothing left to do")
+			return exit.New(exit.RevokedAlready, fmt.Errorf("key %s was revoked at %s", k.ID, cli.FormatTime(k.RevokedAt.Time())), "no further step is needed")
 		}
 		if !*yes {
 			if err := p.confirmRevocation(c, k, templates.KeyConsequences(keeper.ConsequencesOf(rows, k))); err != nil {
@@ -67,12 +67,12 @@ To replace a key that has not leaked: signet keys rotate.`,
 	return c
 }
 
-func (p commands) confirmRevocation(c *cobra.Command, k storage.Key, told templates.KeyConsequences) error {
-	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, told.Damage(), told.Succession(cli.FormatTime))
+func (p commands) confirmRevocation(c *cobra.Command, k storage.Key, consequences templates.KeyConsequences) error {
+	damage := fmt.Sprintf("Revoking the %s %s key %s.\n%s %s", k.State, k.Line, k.ID, consequences.Damage(), consequences.Succession(cli.FormatTime))
 	return p.Confirm(c, damage, "the kid, or its first 8 characters,", func(typed string) bool { return keeper.Confirms(typed, k.ID) })
 }
 
-// describedRevocation is what a revocation did, and what follows.
+// describedRevocation is the JSON form of the result of a revocation.
 type describedRevocation struct {
 	KeyID           string     `json:"kid"`
 	Alg             string     `json:"alg"`
@@ -80,11 +80,11 @@ type describedRevocation struct {
 	Reason          string     `json:"reason,omitempty"`
 	SignsNow        string     `json:"signs_now,omitempty"`
 	SignsNowSince   *time.Time `json:"signs_now_published_since,omitempty"`
-	Unseen          bool       `json:"signs_now_unseen,omitempty"` // it was made just now: nobody can have seen it
+	Unseen          bool       `json:"signs_now_unseen,omitempty"` // the key was made just now, so no client can have fetched it
 	Made            []string   `json:"made,omitempty"`
-	CachedUntil     *time.Time `json:"cached_until,omitempty"`       // by relying parties that follow Cache-Control
-	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // of those that were signed in good faith
-	LeftInModule    bool       `json:"left_in_module,omitempty"`     // the private half; servers destroy it when the module answers
+	CachedUntil     *time.Time `json:"cached_until,omitempty"`       // by clients that obey Cache-Control
+	LastTokenDiesAt *time.Time `json:"last_token_dies_at,omitempty"` // the latest expiry of the tokens that were issued before the leak
+	LeftInModule    bool       `json:"left_in_module,omitempty"`     // the private key; the servers destroy it as soon as the module answers
 }
 
 func describeRevocation(a keeper.Aftermath, made []string) describedRevocation {
@@ -98,7 +98,7 @@ func describeRevocation(a keeper.Aftermath, made []string) describedRevocation {
 	return d
 }
 
-// unlessZero is nil for no time, so that JSON leaves it out.
+// unlessZero returns nil for the zero time, so that JSON omits it.
 func unlessZero(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

@@ -20,17 +20,16 @@ import (
 func (p commands) rewrapCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rewrap",
-		Short: "Replace the master key that seals the private keys",
-		Long: `Replace the master key that seals the private keys. The keys themselves stay, and so
-does everything they have signed. It works beside running servers, and can be run
-again when it was interrupted.
+		Short: "Replace the master key that encrypts the private keys",
+		Long: `Replace the master key that encrypts the private keys. The signing keys and all tokens
+stay valid. Servers can run meanwhile. If the command was interrupted, run it again.
 
-With ` + node.MasterKeyFile + ` in data_dir a new one is made and takes its place; the former one is
-kept as ` + node.FormerMasterFile + `, for backups from before. Nodes with a data_dir of their own
-need a copy of the new file.
+If the master key is the file ` + node.MasterKeyFile + ` in data_dir, the command replaces the file. It
+keeps the old file as ` + node.FormerMasterFile + `, which older backups need. Copy the new file to
+nodes that have their own data_dir.
 
-Where master_key is set, set master_key_next on every node first and restart them,
-then rewrap, then let it take the place of master_key.`,
+If the setting master_key is set, first set master_key_next on every node and restart
+the nodes. Then run this command. Then move the new key to master_key.`,
 		Args: cli.ExactArgs(),
 	}
 	asJSON := cli.JSONFlag(c)
@@ -40,12 +39,12 @@ then rewrap, then let it take the place of master_key.`,
 			return WithExitCode(err)
 		}
 		for _, kid := range unopened {
-			p.Say("key %s opens with neither master key and was left as it is", kid)
+			p.Say("key %s cannot be decrypted with either master key, so it was not changed", kid)
 		}
 		if *asJSON {
 			return p.WriteJSON(map[string]any{"rewrapped": done, "unopened": append([]string{}, unopened...)})
 		}
-		return p.WriteTable([][]string{{"rewrapped", fmt.Sprint(done)}, {"left as they are", fmt.Sprint(len(unopened))}})
+		return p.WriteTable([][]string{{"rewrapped", fmt.Sprint(done)}, {"not changed", fmt.Sprint(len(unopened))}})
 	})
 	return c
 }
@@ -56,10 +55,10 @@ func (p commands) rewrap(ctx context.Context, c config.Config, db *storage.DB) (
 		return 0, nil, fmt.Errorf("read keys: %w", err)
 	}
 	if len(rows) == 0 {
-		return 0, nil, exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once: signet serve")
+		return 0, nil, exit.New(exit.NotFound, errors.New("there are no keys yet"), "start the server once, which creates them: signet serve")
 	}
-	byFile := c.Master.Key.Reveal() == "" && c.Master.Next.Reveal() == ""
-	if byFile {
+	inFile := c.Master.Key.Reveal() == "" && c.Master.Next.Reveal() == ""
+	if inFile {
 		if err := makeNextMasterFile(ctx, c, db); err != nil {
 			return 0, nil, err
 		}
@@ -71,27 +70,27 @@ func (p commands) rewrap(ctx context.Context, c config.Config, db *storage.DB) (
 	done, unopened, err = keys.Rewrap(ctx, storage.By{From: cli.Origin(), At: p.Now()})
 	if errors.Is(err, keeper.ErrOneMaster) {
 		return 0, nil, exit.New(
-			exit.MasterKeyMissing, errors.New("master_key is set, so the key to move to must be set too"),
-			"set SIGNET_MASTER_KEY_NEXT (openssl rand -base64 32) here and on every node, restart them, then run this again",
+			exit.MasterKeyMissing, errors.New("the setting master_key is set, so master_key_next must be set too"),
+			"set SIGNET_MASTER_KEY_NEXT (openssl rand -base64 32) here and on every node, restart the nodes, then run this command again",
 		)
 	}
 	if err != nil {
 		return 0, nil, err
 	}
-	if !byFile {
-		p.Say("the private keys are sealed under master_key_next: now set master_key to it on every node, remove master_key_next and restart")
+	if !inFile {
+		p.Say("the private keys are encrypted with master_key_next; now set master_key to this value on every node, remove master_key_next and restart the nodes")
 		return done, unopened, nil
 	}
 	if err := replaceMasterFile(c); err != nil {
 		return 0, nil, err
 	}
-	p.Say("the new master key is in %s: back it up apart from the database", dataFile(c, node.MasterKeyFile))
-	p.Say("the former one is in %s: backups from before need it; remove it with the last of them", dataFile(c, node.FormerMasterFile))
+	p.Say("the new master key is in %s: back it up separately from the database", dataFile(c, node.MasterKeyFile))
+	p.Say("the old master key is in %s: older backups need it; delete it together with the last of them", dataFile(c, node.FormerMasterFile))
 	return done, unopened, nil
 }
 
-// makeNextMasterFile makes the key to move to, unless one is there from a rewrap
-// that was interrupted. The one in use must open the keys: it is about to be replaced.
+// makeNextMasterFile creates the file of the next master key, unless an interrupted rewrap has
+// left one. It first checks that the present master key decrypts the keys.
 func makeNextMasterFile(ctx context.Context, c config.Config, db *storage.DB) error {
 	keys, err := OpenKeeper(ctx, c, db)
 	if err != nil {
@@ -108,14 +107,14 @@ func makeNextMasterFile(ctx context.Context, c config.Config, db *storage.DB) er
 	return err
 }
 
-// replaceMasterFile lets the next master key take the place of the one in use.
+// replaceMasterFile replaces the master key file with the next one, and keeps the old file.
 func replaceMasterFile(c config.Config) error {
 	current, former := dataFile(c, node.MasterKeyFile), dataFile(c, node.FormerMasterFile)
 	if err := os.Remove(former); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("replace the master key: %w", err)
 	}
 	if err := os.Link(current, former); err != nil {
-		return fmt.Errorf("keep the former master key: %w", err)
+		return fmt.Errorf("keep the old master key: %w", err)
 	}
 	if err := os.Rename(dataFile(c, node.NextMasterFile), current); err != nil {
 		return fmt.Errorf("replace the master key: %w", err)

@@ -15,29 +15,30 @@ import (
 	"signet/storage"
 )
 
-// soonest is how long a next key must have been published for --now: time enough
-// for verifiers that read the JWKS again every ten minutes.
-const soonest = 10 * time.Minute
+// minPublishedForNow is the time for which a next key must have been published for --now. It
+// covers verifiers that fetch the JWKS every ten minutes.
+const minPublishedForNow = 10 * time.Minute
 
 func (p commands) rotateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rotate",
-		Short: "Let the next keys sign",
-		Long: `Let the next keys sign. The keys that signed until now stay published until their last
-token is dead, and new next keys are made. Servers follow within a second.
+		Short: "Rotate the signing keys",
+		Long: `Rotate the signing keys: the next keys start to sign, and new next keys are created.
+The old keys stay published until their last token has expired. Servers follow within
+a second.
 
-A next key must have been published for keys.publish_before (24h), so that every
-relying party has seen it; --now asks for 10 minutes only, --force for nothing.
-Without --alg every algorithm rotates, all or none; the secrets that are never
-published rotate by --alg internal, and need a minute in any case.
+A next key must have been published for keys.publish_before (24h), so that every client
+has fetched it. --now requires only 10 minutes, and --force requires nothing. Without
+--alg, all algorithms rotate, or none does. --alg internal rotates the internal secrets,
+which are never published; their next key must be at least a minute old in any case.
 
-While more than eight retired keys of an algorithm are published, the command changes
-nothing and says when it will be possible (exit code 6).`,
+If more than eight retired keys of an algorithm are published, the command changes
+nothing, ends with exit code 6 and prints the time from which it is possible.`,
 		Args: cli.ExactArgs(),
 	}
-	alg := c.Flags().String("alg", "", "this algorithm alone, or internal")
-	now := c.Flags().Bool("now", false, "a next key that is published for 10 minutes will do")
-	force := c.Flags().Bool("force", false, "any next key will do: relying parties that have the keys cached may refuse tokens until they read them again")
+	alg := c.Flags().String("alg", "", "rotate only this algorithm; internal rotates the internal secrets")
+	now := c.Flags().Bool("now", false, "accept a next key that has been published for 10 minutes")
+	force := c.Flags().Bool("force", false, "accept any next key; clients with cached keys may refuse tokens until they fetch the JWKS again")
 	asJSON := cli.JSONFlag(c)
 	p.withKeeper(c, func(ctx context.Context, settings config.Config, db *storage.DB, keys *keeper.Keeper, _ []string) error {
 		if *now && *force {
@@ -46,7 +47,7 @@ nothing and says when it will be possible (exit code 6).`,
 		wait := settings.Keys.PublishBefore
 		switch {
 		case *now:
-			wait = min(wait, soonest)
+			wait = min(wait, minPublishedForNow)
 		case *force:
 			wait = 0
 		}
@@ -56,7 +57,7 @@ nothing and says when it will be possible (exit code 6).`,
 		}
 		readers, err := db.JWKSReaders(ctx)
 		if err != nil {
-			return fmt.Errorf("read who reads the JWKS: %w", err)
+			return fmt.Errorf("list readers of the JWKS: %w", err)
 		}
 		done, err := keys.Rotate(ctx, lines, wait, storage.By{From: cli.Origin(), At: p.Now()})
 		if err != nil {
@@ -67,12 +68,12 @@ nothing and says when it will be possible (exit code 6).`,
 	return c
 }
 
-// readiness tells who has read the JWKS since the keys that sign now were published
-// in it. It never says that all have: caches in between read for others, and who
-// checks tokens without a name of its own is not told apart.
+// readiness lists the readers that have fetched the JWKS since the present signing keys were
+// published. It cannot show that all clients have: caches fetch for others, and clients without
+// their own User-Agent cannot be distinguished.
 type readiness struct {
 	Seen   []string        `json:"seen"`
-	Unseen []unseenReaders `json:"unseen"` // came before, and not since
+	Unseen []unseenReaders `json:"unseen"` // fetched the JWKS before, but not since
 }
 
 type unseenReaders struct {
@@ -80,7 +81,8 @@ type unseenReaders struct {
 	LastSeenAt time.Time `json:"last_seen_at"`
 }
 
-// readersSince judges by the youngest of the keys that were published.
+// readersSince returns the readiness for the youngest published key, and nil if only internal
+// secrets were rotated.
 func readersSince(readers []storage.JWKSReader, done []keeper.Rotated) *readiness {
 	var since time.Time
 	for _, r := range done {
@@ -107,11 +109,11 @@ func (p commands) sayReadiness(known *readiness) {
 		return
 	}
 	for _, r := range known.Unseen {
-		p.Say("unseen: %s last read the JWKS %s, before the keys that sign now were in it; it may refuse new tokens until it reads it again",
+		p.Say("unseen: %s last fetched the JWKS %s, before it contained the new signing keys; it may refuse new tokens until it fetches the JWKS again",
 			r.Family, p.relative(&r.LastSeenAt))
 	}
 	if len(known.Seen) == 0 {
-		p.Say("unseen: nobody has been noted to read the JWKS since these keys were published, so who knows them cannot be told")
+		p.Say("unseen: no application has fetched the JWKS since these keys were published, so it is unknown which ones already have them")
 	} else {
 		p.Say("seen since these keys were published: %s", strings.Join(known.Seen, ", "))
 	}
@@ -137,7 +139,7 @@ func (p commands) showRotated(done []keeper.Rotated, known *readiness, asJSON bo
 		described = append(described, d)
 		rows = append(rows, []string{r.Line, r.Active, r.Retired, p.relative(d.RetiredUntil), r.Next})
 	}
-	p.Say("servers follow within a second; the tokens that live stay good")
+	p.Say("servers follow within a second; existing tokens stay valid")
 	p.sayReadiness(known)
 	if asJSON {
 		return p.WriteJSON(struct {
