@@ -16,7 +16,7 @@ import (
 	"signet/templates"
 )
 
-// Deps is what the pages need. All is required.
+// Deps are the dependencies of the pages. All are required.
 type Deps struct {
 	Site       *web.Site
 	DB         *storage.DB
@@ -26,20 +26,20 @@ type Deps struct {
 	Directory  *directory.Directory
 	Visits     *visit.Visits
 	Notices    *notice.Outbox
-	Connectors []templates.ConnectorButton // of the upstreams, in the operator's order
+	Connectors []templates.ConnectorButton // in the order of the configuration
 	Now        func() time.Time
 
-	EditUsername bool   // people may edit their preferred_username; otherwise operators alone
-	DemoPath     string // linked from the home page; "" for no link
+	EditUsername bool   // people may edit their preferred_username; if false, only operators may
+	DemoPath     string // the home page links to it; "" for no link
 }
 
-// Handler serves the pages.
+// Handler serves the account pages and the home page.
 type Handler struct{ Deps }
 
-// New makes the handler of the pages.
+// New makes a Handler.
 func New(d Deps) *Handler { return &Handler{d} }
 
-// The pages, below the issuer.
+// Paths of the pages, below the issuer.
 const (
 	overviewPath   = "/account"
 	profilePath    = "/account/profile"
@@ -53,22 +53,23 @@ const (
 	unlinkPath     = "/account/identities/unlink"
 )
 
-// readForm reads a posted form that may have these fields and its ticket, no others.
+// readForm reads a posted form that may have only these fields and the ticket.
 func readForm(w http.ResponseWriter, r *http.Request, fields ...string) (url.Values, error) {
 	return web.FormWithFields(w, r, append(fields, "ticket")...)
 }
 
-// ticketOf names what a form of this session may do.
+// ticketOf returns the ticket for one act of this session. shown is the object that the
+// page has shown, such as a session id.
 func ticketOf(current session.Current, purpose, shown string) visit.Ticket {
 	return visit.TicketOf(current, "account."+purpose, shown)
 }
 
-// ticket seals what a form of this session may do.
+// ticket returns the sealed ticket for a form.
 func (h *Handler) ticket(current session.Current, purpose, shown string) (string, error) {
 	return h.Visits.SealTicket(ticketOf(current, purpose, shown))
 }
 
-// frame is what all account pages show around their content.
+// frame returns the parts that all account pages share.
 func (h *Handler) frame(r *http.Request, current session.Current, here string) templates.Account {
 	return templates.Account{
 		Common: h.Site.Common(), Here: here, Admin: current.User.Admin, Done: doneSentences[r.URL.Query().Get("done")],
@@ -76,8 +77,8 @@ func (h *Handler) frame(r *http.Request, current session.Current, here string) t
 	}
 }
 
-// doneSentences are the sentences that a page can begin with, by the code that stands in
-// its address: the address chooses one and says nothing itself.
+// doneSentences are the confirmations at the top of a page, by the code in its address. The
+// address only selects one of them, so a link cannot make a page show a text of its own.
 var doneSentences = map[string]string{
 	"profile":  "Your profile was saved.",
 	"retype":   "Thank you. The passwords that you typed were not kept: type them once more.",
@@ -89,12 +90,12 @@ var doneSentences = map[string]string{
 	"unlinked": "The account was disconnected.",
 }
 
-// showDone leads to a page that says what was done.
+// showDone sends the browser to a page with a confirmation.
 func (h *Handler) showDone(w http.ResponseWriter, path, code string) error {
 	return h.Site.ContinueTo(w, h.Site.Base+path+"?done="+code)
 }
 
-// notFound is the page for what the person does not have, or has no longer.
+// notFound is the page for an object that this user does not have, or no longer has.
 func notFound(title, text, back string) *web.Problem {
 	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: title, Text: text + " Nothing was changed.", StartURL: back}
 }

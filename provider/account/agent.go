@@ -2,8 +2,8 @@ package account
 
 import "strings"
 
-// What browsers and systems call themselves, the more special before those whose
-// name it carries too: Edge says Chrome, Chrome says Safari, Android says Linux.
+// Parts of User-Agent headers. The order matters: the header of Edge also contains
+// "Chrome", that of Chrome "Safari", and that of Android "Linux".
 var (
 	browsers = []marker{
 		{"Edg/", "Edge"}, {"EdgA/", "Edge"}, {"EdgiOS/", "Edge"}, {"OPR/", "Opera"}, {"SamsungBrowser/", "Samsung Internet"},
@@ -15,13 +15,14 @@ var (
 	}
 )
 
-type marker struct{ mark, name string }
+type marker struct{ text, name string }
 
-// describeAgent tells a User-Agent as a person would: the browser and the system,
-// without versions, which browsers no longer say truly. What is in neither list is
-// "Unknown browser": a guess would send people after a stranger who is themselves.
+// describeAgent describes a User-Agent in words: browser and operating system. Versions
+// are left out, because browsers no longer send true ones. A browser that is not in the
+// list is "Unknown browser": after a wrong guess, people would take their own session for
+// a stranger's.
 func describeAgent(agent string) string {
-	browser, system := firstName(browsers, agent), firstName(systems, agent)
+	browser, system := firstMatch(browsers, agent), firstMatch(systems, agent)
 	if browser == "" && strings.Contains(agent, "Version/") && strings.Contains(agent, "Safari/") && system != "Android" {
 		browser = "Safari"
 	}
@@ -34,10 +35,10 @@ func describeAgent(agent string) string {
 	return browser + " on " + system
 }
 
-func firstName(signs []marker, agent string) string {
-	for _, s := range signs {
-		if strings.Contains(agent, s.mark) {
-			return s.name
+func firstMatch(markers []marker, agent string) string {
+	for _, m := range markers {
+		if strings.Contains(agent, m.text) {
+			return m.name
 		}
 	}
 	return ""

@@ -15,7 +15,7 @@ import (
 	"signet/templates"
 )
 
-// showApps lists the applications that the person has let in.
+// showApps lists the applications that have access to the account.
 func (h *Handler) showApps(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	list, err := h.DB.ConnectedClientsOf(r.Context(), current.UserID, h.Now())
 	if err != nil {
@@ -32,7 +32,7 @@ func (h *Handler) showApps(w http.ResponseWriter, r *http.Request, current sessi
 	return h.Site.Show(w, page)
 }
 
-// appRow shows an application with what it may do, and since when.
+// appRow returns an application with its permissions and the time of the consent.
 func (h *Handler) appRow(ctx context.Context, current session.Current, connected storage.ConnectedClient) (templates.AppRow, error) {
 	client, err := h.client(ctx, connected.ClientID)
 	if err != nil {
@@ -49,14 +49,14 @@ func (h *Handler) appRow(ctx context.Context, current session.Current, connected
 	return row, nil
 }
 
-// client tells a client as people know it, also one that is switched off.
+// client returns the name and host of a client, even if the client is disabled.
 func (h *Handler) client(ctx context.Context, id string) (templates.Client, error) {
 	client, err := h.Clients.Enabled(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) {
 		client, err = h.DB.Client(ctx, id)
 	}
 	if errors.Is(err, storage.ErrNotFound) {
-		return templates.Client{Name: id}, nil // deleted since the list was read
+		return templates.Client{Name: id}, nil // the client was deleted after the list was read
 	}
 	if err != nil {
 		return templates.Client{}, fmt.Errorf("read client: %w", err)
@@ -73,7 +73,8 @@ func (h *Handler) client(ctx context.Context, id string) (templates.Client, erro
 	return known, nil
 }
 
-// connected finds an application of the person. One of somebody else's is none.
+// connected finds an application with access to this account. The error for an application
+// that only another user has is the same as for an unknown one.
 func (h *Handler) connected(r *http.Request, current session.Current, clientID string) (storage.ConnectedClient, error) {
 	list, err := h.DB.ConnectedClientsOf(r.Context(), current.UserID, h.Now())
 	if err != nil {
@@ -86,7 +87,7 @@ func (h *Handler) connected(r *http.Request, current session.Current, clientID s
 	return list[at], nil
 }
 
-// askWithdraw says what withdrawing ends, and asks.
+// askWithdraw shows the confirmation page for withdrawing an application's access.
 func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	connected, err := h.connected(r, current, r.URL.Query().Get("client_id"))
 	if err != nil {
@@ -106,12 +107,12 @@ func (h *Handler) askWithdraw(w http.ResponseWriter, r *http.Request, current se
 	return h.Site.Show(w, page)
 }
 
-// withdrawAct is the act of taking the access of an application away.
+// withdrawAct is the act of withdrawing an application's access, for the step-up.
 func withdrawAct(clientID string) visit.Act {
 	return visit.Act{Name: "withdraw", Page: withdrawPath + "?" + url.Values{"client_id": {clientID}}.Encode(), Back: appsPath}
 }
 
-// withdraw forgets what the application was allowed and ends its access.
+// withdraw deletes the consent of an application and ends its access.
 func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := readForm(w, r, "client_id")
 	if err != nil {
@@ -128,7 +129,7 @@ func (h *Handler) withdraw(w http.ResponseWriter, r *http.Request, current sessi
 		return h.Visits.StepUp(w, r, withdrawAct(connected.ClientID))
 	}
 	err = h.DB.WithdrawConsent(r.Context(), current.UserID, connected.ClientID, web.TraceOf(r.Context()).By(h.Now()))
-	if err != nil && !errors.Is(err, storage.ErrNotFound) { // of two at once, one was first
+	if err != nil && !errors.Is(err, storage.ErrNotFound) { // ErrNotFound: another request has withdrawn it meanwhile
 		return err
 	}
 	return h.showDone(w, appsPath, "app")

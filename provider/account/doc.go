@@ -1,18 +1,19 @@
-// Package account shows people what they have and lets them change it: the
-// profile, the password, the sessions and the applications they have let in.
+// Package account serves the pages where people see and change their account: the
+// profile, the password, the sessions, and the applications with access.
 //
-// Every page needs a session; without one the browser is sent to the sign-in page
-// and comes back. GET only shows; POST changes, carries a ticket, and leads to a
-// page of ours that says what was done. Acts that an unlocked screen must not allow
-// (a new password, signing out everywhere, withdrawing from an application, connecting
-// and disconnecting accounts) need a proof of who it is that is no older than five
-// minutes. Each such act has a page that asks, where somebody who had to prove it first
-// goes on.
+// Every page needs a session. Without one, the browser goes to the sign-in page and then
+// comes back. GET only shows a page. POST changes something, needs a ticket, and leads to
+// a page that confirms the change.
 //
-// To add a page: a row in Routes; its type and template in the room templates, with a
-// sample there whose golden file go test ./templates -update writes; an entry in
-// accountPages of that room, which makes the navigation and the first page. Then
-// go test ./provider -run TestRoutes_ -update writes docs/routes.md.
+// Some acts must not be possible at an unattended browser: to change the password, sign
+// out everywhere, withdraw an application's access, or connect and disconnect accounts.
+// They need a sign-in in the last five minutes. Each of these acts has a confirmation
+// page, and people continue there after they have signed in again.
 //
-// The package does not know codes, tokens or how a request is answered.
+// To add a page: add a row in Routes; in package templates, add its type, its template, a
+// sample (go test ./templates -update writes the golden file) and an entry in accountPages
+// (for the navigation and the overview). Then go test ./provider -run TestRoutes -update
+// writes docs/routes.md.
+//
+// The package does not know codes, tokens or how an authorization request is answered.
 package account

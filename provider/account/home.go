@@ -6,7 +6,7 @@ import (
 	"signet/templates"
 )
 
-// home shows who is signed in at the issuer itself.
+// home shows the start page of the issuer, with the signed-in user if there is one.
 func (h *Handler) home(w http.ResponseWriter, r *http.Request) error {
 	page := templates.Home{Common: h.Site.Common(), DemoPath: h.DemoPath, Account: h.Site.Base + "/account"}
 	current, err := h.Visits.SignedIn(r)

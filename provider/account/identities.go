@@ -14,8 +14,8 @@ import (
 	"signet/templates"
 )
 
-// connector finds one by its id; false for one that was removed, which keeps its id for
-// a name.
+// connector finds a connector by its id. For a connector that is no longer configured, it
+// returns the id as the name, and false.
 func (h *Handler) connector(id string) (templates.ConnectorButton, bool) {
 	at := slices.IndexFunc(h.Connectors, func(c templates.ConnectorButton) bool { return c.ID == id })
 	if at < 0 {
@@ -24,7 +24,7 @@ func (h *Handler) connector(id string) (templates.ConnectorButton, bool) {
 	return h.Connectors[at], true
 }
 
-// connectorIDs lists the upstreams that people can sign in through.
+// connectorIDs returns the ids of all configured connectors.
 func (h *Handler) connectorIDs() []string {
 	ids := make([]string, len(h.Connectors))
 	for i, c := range h.Connectors {
@@ -33,8 +33,7 @@ func (h *Handler) connectorIDs() []string {
 	return ids
 }
 
-// showIdentities lists the upstream accounts that open this one, and those that
-// could.
+// showIdentities lists the connected upstream accounts, and the connectors for more.
 func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	list, err := h.DB.IdentitiesOf(r.Context(), current.UserID)
 	if err != nil {
@@ -44,9 +43,9 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 	times := visit.MomentsFor(current.User, h.Now())
 	for _, i := range list {
 		key := i.Key()
-		connector, there := h.connector(i.Connector)
+		connector, found := h.connector(i.Connector)
 		row := templates.IdentityRow{
-			Key: key, Connector: connector, Gone: !there, Email: i.Email, Name: i.Name,
+			Key: key, Connector: connector, Gone: !found, Email: i.Email, Name: i.Name,
 			Groups: strings.Join(i.Groups, ", "), Since: times.Write(i.CreatedAt), LastUsed: times.Write(i.UsedAt),
 		}
 		if row.Ticket, err = h.ticket(current, "identities.unlink", key); err != nil {
@@ -60,21 +59,21 @@ func (h *Handler) showIdentities(w http.ResponseWriter, r *http.Request, current
 	return h.Site.Show(w, page)
 }
 
-// linkAct is the act of connecting an account of an upstream.
+// linkAct is the act of connecting an upstream account, for the step-up.
 func linkAct(connector string) visit.Act {
 	return visit.Act{Name: "link", Page: linkPath + "?" + url.Values{"connector": {connector}}.Encode(), Back: identitiesPath}
 }
 
-// unlinkAct is the act of disconnecting one.
+// unlinkAct is the act of disconnecting an upstream account, for the step-up.
 func unlinkAct(key string) visit.Act {
 	return visit.Act{Name: "unlink", Page: unlinkPath + "?" + url.Values{"identity": {key}}.Encode(), Back: identitiesPath}
 }
 
-// askLink asks whether to leave for an upstream: where somebody goes on who had to
-// prove first who they are.
+// askLink shows the confirmation page for connecting an account. People continue there
+// after a step-up.
 func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current session.Current) error {
-	connector, there := h.connector(r.URL.Query().Get("connector"))
-	if !there {
+	connector, found := h.connector(r.URL.Query().Get("connector"))
+	if !found {
 		return connectorGone(h.Site.Base + identitiesPath)
 	}
 	if !h.Visits.IsFresh(current) {
@@ -87,12 +86,13 @@ func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current sessio
 	return h.Site.Show(w, templates.AccountIdentity{Account: h.frame(r, current, "identities"), Connector: connector, Ticket: ticket})
 }
 
-// connectorGone is the page for a connector that is not there any more.
+// connectorGone is the page for a connector that is no longer configured.
 func connectorGone(back string) *web.Problem {
 	return notFound("This way to sign in is gone", "The operator has removed it.", back)
 }
 
-// askUnlink asks whether to take a way in away, likewise.
+// askUnlink shows the confirmation page for disconnecting an account. People continue
+// there after a step-up.
 func (h *Handler) askUnlink(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	identity, err := h.identity(r, current, r.URL.Query().Get("identity"))
 	if err != nil {
@@ -102,9 +102,9 @@ func (h *Handler) askUnlink(w http.ResponseWriter, r *http.Request, current sess
 	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, unlinkAct(key))
 	}
-	connector, there := h.connector(identity.Connector)
+	connector, found := h.connector(identity.Connector)
 	page := templates.AccountIdentity{Account: h.frame(r, current, "identities"), Disconnect: true, Connector: connector, Identity: templates.IdentityRow{
-		Key: key, Connector: connector, Gone: !there, Email: identity.Email, Name: identity.Name,
+		Key: key, Connector: connector, Gone: !found, Email: identity.Email, Name: identity.Name,
 	}}
 	if page.Ticket, err = h.ticket(current, "identities.unlink", key); err != nil {
 		return err
@@ -112,7 +112,8 @@ func (h *Handler) askUnlink(w http.ResponseWriter, r *http.Request, current sess
 	return h.Site.Show(w, page)
 }
 
-// identity finds an identity of the person by its key. One of somebody else's is none.
+// identity finds an identity of this user by its key. The error for an identity of another
+// user is the same as for an unknown one.
 func (h *Handler) identity(r *http.Request, current session.Current, key string) (storage.Identity, error) {
 	list, err := h.DB.IdentitiesOf(r.Context(), current.UserID)
 	if err != nil {
@@ -129,7 +130,7 @@ func (h *Handler) notConnected() *web.Problem {
 	return notFound("This account is not connected", "It was disconnected already, or it never was connected.", h.Site.Base+identitiesPath)
 }
 
-// linkIdentity leaves for an upstream to bring an identity back.
+// linkIdentity sends the browser to an upstream, to connect the account there.
 func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := readForm(w, r, "connector")
 	if err != nil {
@@ -138,8 +139,8 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 	if err := h.Visits.CheckForm(values, ticketOf(current, "identities.link", ""), identitiesPath); err != nil {
 		return err
 	}
-	connector, there := h.connector(values.Get("connector"))
-	if !there {
+	connector, found := h.connector(values.Get("connector"))
+	if !found {
 		return connectorGone(h.Site.Base + identitiesPath)
 	}
 	if !h.Visits.IsFresh(current) {
@@ -148,7 +149,7 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, current s
 	return h.Visits.DepartToLink(w, r, connector.ID, current, identitiesPath+"?done=linked")
 }
 
-// unlinkIdentity takes a way in away, unless it is the last.
+// unlinkIdentity disconnects an upstream account, unless it is the last way to sign in.
 func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := readForm(w, r, "identity")
 	if err != nil {
@@ -170,7 +171,7 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 	switch {
 	case err == nil:
 		return h.showDone(w, identitiesPath, "unlinked")
-	case errors.Is(err, storage.ErrNotFound): // of two at once, one was first
+	case errors.Is(err, storage.ErrNotFound): // another request has disconnected it meanwhile
 		return h.notConnected()
 	case errors.Is(err, storage.ErrRevoked):
 		return web.StaleForm(h.Site.Base+identitiesPath, err)

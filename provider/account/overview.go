@@ -7,7 +7,7 @@ import (
 	"signet/templates"
 )
 
-// overview is the first page of the account.
+// overview shows the first page of the account.
 func (h *Handler) overview(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	sessions, err := h.DB.SessionsOf(r.Context(), current.UserID, h.Now())
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"signet/templates"
 )
 
-// showPassword shows the form, or that there is no password to change.
+// showPassword shows the form for a new password, or a page for users without a password.
 func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	has, err := h.hasPassword(r.Context(), current.User)
 	if err != nil {
@@ -34,7 +34,7 @@ func (h *Handler) showPassword(w http.ResponseWriter, r *http.Request, current s
 	return h.Site.Show(w, page)
 }
 
-// hasPassword reports whether the person has a password beside connected accounts.
+// hasPassword reports whether the user has a password.
 func (h *Handler) hasPassword(ctx context.Context, user storage.User) (bool, error) {
 	_, stored, err := h.DB.UserByEmail(ctx, user.Email)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -43,14 +43,15 @@ func (h *Handler) hasPassword(ctx context.Context, user storage.User) (bool, err
 	return stored != "", nil
 }
 
-// passwordPage is the form for a new password.
+// passwordPage returns the form for a new password.
 func (h *Handler) passwordPage(r *http.Request, current session.Current) (templates.AccountPassword, error) {
 	ticket, err := h.ticket(current, "password", "")
 	return templates.AccountPassword{Account: h.frame(r, current, "password"), Ticket: ticket, MinLength: h.Passwords.MinLength()}, err
 }
 
-// changePassword replaces the password and ends all else that the person has. The
-// current one is checked as at a sign-in: it is a door to be guessed at like any.
+// changePassword replaces the password, and ends all other sessions and the access of all
+// applications. It checks the current password like a sign-in: attackers can guess
+// passwords here too, so the sign-in limits apply.
 func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := readForm(w, r, "username", "current-password", "new-password")
 	if err != nil {
@@ -69,30 +70,31 @@ func (h *Handler) changePassword(w http.ResponseWriter, r *http.Request, current
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
 		return web.StaleForm(h.Site.Base+passwordPath, err)
 	}
-	status, wrong := passwordRefusal(w, err)
-	if wrong == nil {
+	status, message := passwordRefusal(w, err)
+	if message == nil {
 		return err
 	}
-	credential.NoteRefusal(web.TraceOf(r.Context()), wrong.Code, err)
+	credential.NoteRefusal(web.TraceOf(r.Context()), message.Code, err)
 	page, err := h.passwordPage(r, current)
 	if err != nil {
 		return err
 	}
-	page.Error = web.WithReference(r, wrong)
+	page.Error = web.WithReference(r, message)
 	return h.Site.ShowStatus(w, status, page)
 }
 
-var errSamePassword = errors.New("the new password is the old one")
+var errSamePassword = errors.New("the new password is the same as the old one")
 
-// replacePassword checks the old password and stores the new one. An error is a refusal for
-// passwordRefusal, storage.ErrConflict or storage.ErrRevoked for a form that is out of date.
+// replacePassword checks the old password and stores the new one. storage.ErrConflict and
+// storage.ErrRevoked: the form is out of date. passwordRefusal has a message for the errors
+// that people can correct.
 func (h *Handler) replacePassword(w http.ResponseWriter, r *http.Request, current session.Current, old, wanted string) error {
 	ctx := r.Context()
 	checked, err := h.Visits.CheckPassword(r, current.User.Email, old)
 	if err != nil {
 		return err
 	}
-	if checked.User.ID != current.UserID { // the address has moved to somebody else meanwhile
+	if checked.User.ID != current.UserID { // the email address now belongs to another user
 		return storage.ErrRevoked
 	}
 	next := session.NewPassword{OldHash: checked.Stored, GiveBack: checked.Reserved}
@@ -100,13 +102,13 @@ func (h *Handler) replacePassword(w http.ResponseWriter, r *http.Request, curren
 		err = h.Sessions.ChangePassword(w, r, current, next)
 	}
 	if err != nil {
-		// The current password was right: nobody guessed.
+		// The current password was correct, so the attempt does not count.
 		return errors.Join(err, h.giveBack(ctx, checked.Reserved))
 	}
 	return nil
 }
 
-// newHash hashes the wanted password, which must be another than the old one.
+// newHash hashes the new password, which must differ from the old one.
 func (h *Handler) newHash(ctx context.Context, old, wanted string, user storage.User) (string, error) {
 	if old == wanted {
 		return "", errSamePassword
@@ -114,15 +116,15 @@ func (h *Handler) newHash(ctx context.Context, old, wanted string, user storage.
 	return h.Passwords.Hash(ctx, wanted, user)
 }
 
-// giveBack undoes a reservation even though the browser may have gone.
+// giveBack returns a reserved attempt, even if the browser has closed the connection.
 func (h *Handler) giveBack(ctx context.Context, reserved storage.Reservation) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	return h.DB.GiveBack(ctx, reserved, h.Now())
 }
 
-// passwordRefusal is what the form says, at the field it is about; nil for an
-// error that is no refusal.
+// passwordRefusal returns the status and the message for the form, or nil if the error is
+// not a refusal.
 func passwordRefusal(w http.ResponseWriter, err error) (int, *templates.FormError) {
 	switch {
 	case errors.Is(err, credential.ErrWrong):

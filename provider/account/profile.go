@@ -14,7 +14,7 @@ import (
 	"signet/templates"
 )
 
-// profileFields are the form's fields, and all that it may change: the texts of a profile.
+// profileFields returns the names of all form fields. The form can change nothing else.
 func profileFields() []string {
 	var names []string
 	for _, f := range directory.ProfileFields() {
@@ -23,8 +23,8 @@ func profileFields() []string {
 	return names
 }
 
-// fieldName is the name of a profile's text in the form: "address_country" for the part
-// of the address. The form itself has the id "profile".
+// fieldName returns the form field for a profile field, for example "address_country" for
+// "address.country". The field "profile" gets another name because it is the id of the form.
 func fieldName(name string) string {
 	if name == "profile" {
 		return "profile_page"
@@ -32,7 +32,7 @@ func fieldName(name string) string {
 	return strings.ReplaceAll(name, ".", "_")
 }
 
-// showProfile shows the profile as it stands.
+// showProfile shows the form with the stored profile.
 func (h *Handler) showProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	page, err := h.profilePage(r, current, storage.ProfileOf(current.User))
 	if err != nil {
@@ -41,7 +41,7 @@ func (h *Handler) showProfile(w http.ResponseWriter, r *http.Request, current se
 	return h.Site.Show(w, page)
 }
 
-// profilePage is the form with this profile.
+// profilePage returns the form with the values of p.
 func (h *Handler) profilePage(r *http.Request, current session.Current, p storage.Profile) (templates.AccountProfile, error) {
 	ticket, err := h.ticket(current, "profile", version(current.User))
 	return templates.AccountProfile{
@@ -56,7 +56,7 @@ func (h *Handler) profilePage(r *http.Request, current session.Current, p storag
 	}, err
 }
 
-// saveProfile replaces the profile, unless it was changed since it was shown.
+// saveProfile replaces the profile, unless it has changed since the form was shown.
 func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := readForm(w, r, profileFields()...)
 	if err != nil {
@@ -70,7 +70,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 	wrong := checkProfile(&wanted, old, h.Now())
 	if !h.EditUsername && wanted.PreferredUsername != old.PreferredUsername {
 		wrong = append(wrong, wrongUsername("username_fixed", "Only an administrator can change the user name."))
-		wanted.PreferredUsername = old.PreferredUsername // which the form cannot change back
+		wanted.PreferredUsername = old.PreferredUsername // the form shown next cannot edit it
 	}
 	if len(wrong) > 0 {
 		return h.refuseProfile(w, r, current, wanted, wrong...)
@@ -91,7 +91,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 	return h.showDone(w, profilePath, "profile")
 }
 
-// refuseProfile shows the form again, with what is wrong in it.
+// refuseProfile shows the form again, with the messages at their fields.
 func (h *Handler) refuseProfile(w http.ResponseWriter, r *http.Request, current session.Current, p storage.Profile, wrong ...templates.FormError) error {
 	page, err := h.profilePage(r, current, p)
 	if err != nil {
@@ -107,12 +107,12 @@ func wrongUsername(code, text string) templates.FormError {
 	return templates.FormError{Code: code, Field: "preferred_username", Text: text}
 }
 
-// version is what the ticket says was shown: an edit of what has changed since
-// would undo that unseen.
+// version returns the version of the profile, for the ticket of the form. An edit of an
+// older version is refused: it would undo a change that its author has not seen.
 func version(u storage.User) string { return strconv.FormatInt(int64(u.UpdatedAt), 10) }
 
-// profileIn is the profile that was posted. A field that was left empty is cleared, except
-// for a user name that the form does not offer.
+// profileIn returns the posted profile. An empty field clears its value. The user name stays
+// unchanged if the form does not have it.
 func (h *Handler) profileIn(form url.Values, before storage.Profile) storage.Profile {
 	p := before
 	for _, f := range directory.ProfileFields() {

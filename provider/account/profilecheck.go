@@ -9,8 +9,8 @@ import (
 	"signet/templates"
 )
 
-// checkProfile says to the person what is wrong in the form, field by field, and writes
-// the locale in its one spelling.
+// checkProfile returns a message for each invalid field, and changes the locale to its
+// canonical spelling.
 func checkProfile(p *storage.Profile, before storage.Profile, at time.Time) []templates.FormError {
 	var wrong []templates.FormError
 	for _, problem := range directory.CheckProfile(p, before, at) {
@@ -19,7 +19,7 @@ func checkProfile(p *storage.Profile, before storage.Profile, at time.Time) []te
 	return wrong
 }
 
-// adviceFor says what to do about a field that breaks a rule.
+// adviceFor says how to correct an invalid field.
 func adviceFor(problem *directory.FieldError) string {
 	switch problem.Field {
 	case "preferred_username":

@@ -7,8 +7,8 @@ import (
 	"signet/provider/web"
 )
 
-// Routes are the paths below the issuer that this package serves. Each stands
-// with the page that the browser comes to if it has to sign in first.
+// Routes returns the paths below the issuer that this package serves. back is the page to
+// which the browser returns if it must sign in first.
 func (h *Handler) Routes() []web.Route {
 	page := func(methods, path, back string, serve visit.Page) web.Route {
 		return web.Route{Methods: methods, Path: path, Policy: web.PagePolicy, Handler: h.Site.Page(h.Visits.RequireSignIn(back, serve))}
@@ -39,14 +39,14 @@ func (h *Handler) Routes() []web.Route {
 		Handler: http.HandlerFunc(h.wellKnown), Specification: "W3C, A Well-Known URL for Changing Passwords",
 	}
 	list = append(list, wellKnown)
-	if h.Site.Base != "" { // password managers ask at the root of the host
+	if h.Site.Base != "" { // password managers request it at the root of the host
 		wellKnown.AtHostRoot = true
 		list = append(list, wellKnown)
 	}
 	return list
 }
 
-// wellKnown leads password managers to the form.
+// wellKnown redirects password managers to the form for a new password.
 func (h *Handler) wellKnown(w http.ResponseWriter, _ *http.Request) {
 	_ = web.SeeOther(w, h.Site.Base+passwordPath)
 }

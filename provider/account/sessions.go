@@ -13,7 +13,7 @@ import (
 	"signet/templates"
 )
 
-// showSessions lists where the person is signed in, this browser first.
+// showSessions lists the sessions of the user, beginning with this browser.
 func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	list, err := h.DB.SessionsOf(r.Context(), current.UserID, h.Now())
 	if err != nil {
@@ -50,21 +50,21 @@ func (h *Handler) showSessions(w http.ResponseWriter, r *http.Request, current s
 	return h.Site.Show(w, page)
 }
 
-// stolenSessions lists the sessions that ended because a token of theirs was used twice.
+// stolenSessions returns the sessions that ended because one of their tokens was used twice.
 func (h *Handler) stolenSessions(r *http.Request, current session.Current) ([]templates.StolenSession, error) {
 	list, err := h.DB.StolenSessions(r.Context(), current.UserID, h.Now().Add(-session.ToldFor))
 	if err != nil {
 		return nil, err
 	}
 	times := visit.MomentsFor(current.User, h.Now())
-	var told []templates.StolenSession
+	var rows []templates.StolenSession
 	for _, s := range list {
-		told = append(told, templates.StolenSession{Agent: describeAgent(s.Agent), Ended: times.Write(s.EndedAt)})
+		rows = append(rows, templates.StolenSession{Agent: describeAgent(s.Agent), Ended: times.Write(s.EndedAt)})
 	}
-	return told, nil
+	return rows, nil
 }
 
-// sessionRow shows a session with the applications that were used in it.
+// sessionRow returns a session with the applications that were used in it.
 func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage.Session, clients []string) (templates.SessionRow, error) {
 	times := visit.MomentsFor(current.User, h.Now())
 	row := templates.SessionRow{
@@ -86,8 +86,8 @@ func (h *Handler) sessionRow(r *http.Request, current session.Current, s storage
 	return row, err
 }
 
-// endSession signs one browser out. A session of somebody else is none: the page
-// says the same as for one that never was.
+// endSession ends one session. The answer for a session of another user is the same as for
+// an unknown session.
 func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := readForm(w, r, "sid")
 	if err != nil {
@@ -117,7 +117,7 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 	return h.showDone(w, sessionsPath, "session")
 }
 
-// endOthers signs every other browser out.
+// endOthers ends all sessions except this one.
 func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := readForm(w, r)
 	if err != nil {
@@ -135,7 +135,7 @@ func (h *Handler) endOthers(w http.ResponseWriter, r *http.Request, current sess
 
 var endAllAct = visit.Act{Name: "end-all", Page: endAllPath, Back: sessionsPath}
 
-// askEndAll says what signing out everywhere ends, and asks.
+// askEndAll shows the confirmation page for signing out everywhere.
 func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, endAllAct)
@@ -147,7 +147,7 @@ func (h *Handler) askEndAll(w http.ResponseWriter, r *http.Request, current sess
 	return h.Site.Show(w, templates.AccountEndAll{Account: h.frame(r, current, "sessions"), Ticket: ticket})
 }
 
-// endAll ends every session and every application's access, this browser's too.
+// endAll ends all sessions, including this one, and the access of all applications.
 func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	values, err := readForm(w, r)
 	if err != nil {
@@ -166,8 +166,9 @@ func (h *Handler) endAll(w http.ResponseWriter, r *http.Request, current session
 	return h.continueSignedOut(w, r, ended)
 }
 
-// continueSignedOut begins to tell the clients and leads to the page that says who
-// was told: without a session there is nothing left to ask there.
+// continueSignedOut starts the logout notices to the clients and sends the browser to the
+// page with their results. The address carries the ended sessions in sealed form, because
+// the browser has no session any more.
 func (h *Handler) continueSignedOut(w http.ResponseWriter, r *http.Request, ended notice.EndedSessions) error {
 	if !h.Notices.StartDelivery(r.Context(), ended) {
 		return h.Site.ContinueTo(w, h.Site.Base+"/end_session")
