@@ -12,7 +12,7 @@
 //
 // To add a page: add a row in Routes; in package templates, add its type, its template, a
 // sample (go test ./templates -update writes the golden file) and an entry in accountPages
-// (for the navigation and the overview). Then go test ./provider -run TestRoutes -update
+// (for the navigation and the overview). Then go test ./provider -run TestRoutes_ -update
 // writes docs/routes.md.
 //
 // The package does not know codes, tokens or how an authorization request is answered.

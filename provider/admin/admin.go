@@ -12,25 +12,25 @@ import (
 	"signet/templates"
 )
 
-// Deps is what the pages need. All is required.
+// Deps are the dependencies of the pages. All are required.
 type Deps struct {
 	Site       *web.Site
 	DB         *storage.DB
 	Visits     *visit.Visits
-	Connectors []Connector // in the operator's order
+	Connectors []Connector // in the order of the configuration
 	Keys       *keeper.Keeper
 	Now        func() time.Time
 }
 
-// Handler serves the pages.
+// Handler serves the pages for operators.
 type Handler struct{ Deps }
 
-// New makes the handler of the pages.
+// New makes a Handler.
 func New(d Deps) *Handler { return &Handler{d} }
 
 const connectorsPath = "/admin/connectors" // below the issuer
 
-// frame is what all pages for operators show around their content.
+// frame returns the parts that all pages for operators share.
 func (h *Handler) frame(here string) templates.Admin {
 	return templates.Admin{Common: h.Site.Common(), Here: here}
 }
@@ -39,7 +39,8 @@ func (h *Handler) overview(w http.ResponseWriter, _ *http.Request, _ session.Cur
 	return h.Site.Show(w, templates.AdminOverview{Admin: h.frame("overview"), Connectors: len(h.Connectors)})
 }
 
-// ticketOf names what a form of this session may do.
+// ticketOf returns the ticket for one act of this session. shown is the object that the
+// page has shown, such as a key.
 func ticketOf(current session.Current, purpose, shown string) visit.Ticket {
 	return visit.TicketOf(current, "admin."+purpose, shown)
 }

@@ -16,7 +16,8 @@ import (
 	"signet/templates"
 )
 
-// showConnectors shows what to register at each upstream, and how it goes.
+// showConnectors shows the settings to register at each upstream, and how its last
+// sign-ins went.
 func (h *Handler) showConnectors(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	page, err := h.connectorsPage(r, current)
 	if err != nil {
@@ -25,8 +26,8 @@ func (h *Handler) showConnectors(w http.ResponseWriter, r *http.Request, current
 	return h.Site.Show(w, page)
 }
 
-// testConnector calls an upstream, as a sign-in would begin, and shows what it
-// found. It changes nothing.
+// testConnector calls an upstream like the first steps of a sign-in, and shows the result.
+// It changes nothing.
 func (h *Handler) testConnector(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	form, err := web.Form(w, r)
 	if err != nil {
@@ -38,19 +39,20 @@ func (h *Handler) testConnector(w http.ResponseWriter, r *http.Request, current 
 	}
 	i := slices.IndexFunc(h.Connectors, func(c Connector) bool { return c.ID() == id })
 	if i < 0 {
-		return web.StaleForm(h.Site.Base+connectorsPath, nil) // another node has other settings
+		return web.StaleForm(h.Site.Base+connectorsPath, nil) // the form came from a node with other settings
 	}
 	web.TraceOf(r.Context()).Note("connector", id)
-	found := h.probe(r.Context(), h.Connectors[i])
+	result := h.probe(r.Context(), h.Connectors[i])
 	page, err := h.connectorsPage(r, current)
 	if err != nil {
 		return err
 	}
-	page.Connectors[i].Test = found
+	page.Connectors[i].Test = result
 	return h.Site.Show(w, page)
 }
 
-// connectorsPage has one card for each connector, in the operator's order.
+// connectorsPage returns the page with one card for each connector, in the order of the
+// configuration.
 func (h *Handler) connectorsPage(r *http.Request, current session.Current) (templates.AdminConnectors, error) {
 	page := templates.AdminConnectors{Admin: h.frame("connectors")}
 	health, err := h.DB.ConnectorHealth(r.Context())
@@ -67,12 +69,12 @@ func (h *Handler) connectorsPage(r *http.Request, current session.Current) (temp
 	return page, nil
 }
 
-// card shows the settings of a connector and how its last sign-ins went.
+// card returns the settings of a connector and how its last sign-ins went.
 func (h *Handler) card(c Connector, health storage.ConnectorHealth, current session.Current) (templates.ConnectorCard, error) {
-	there := registrationAt(c, h.Site.Issuer.String())
+	upstream := registrationAt(c, h.Site.Issuer.String())
 	card := templates.ConnectorCard{
 		ID: c.ID(), Kind: string(c.Kind()), Name: c.Name(), ClientID: c.ClientID,
-		RedirectURI: c.RedirectURI, Field: there.field, Console: there.console, Hints: there.hints, Scopes: c.Scopes(),
+		RedirectURI: c.RedirectURI, Field: upstream.field, Console: upstream.console, Hints: upstream.hints, Scopes: c.Scopes(),
 		SignUp: c.SignUp, AutoLink: c.AutoLink, Domains: c.AllowedDomains,
 		LastSuccess: visit.MomentsFor(current.User, h.Now()).Write(health.SucceededAt),
 		LastFailure: templates.ConnectorFailure{
@@ -85,7 +87,7 @@ func (h *Handler) card(c Connector, health storage.ConnectorHealth, current sess
 	return card, err
 }
 
-// failureAdvice says what a failure means and what to do, by its code.
+// failureAdvice explains each failure code and says how to solve the problem.
 var failureAdvice = map[string]string{
 	"upstream_denied":         "The person or the upstream said no. One person who changed their mind is no cause for concern; if everybody is refused, look there whether the client is suspended, or still in testing and open to named people only.",
 	"upstream_unreachable":    "It did not answer, or asked to come back later. If a test says the same, look at its status page and at the network between here and there.",
@@ -97,17 +99,17 @@ var failureAdvice = map[string]string{
 
 const probeWorks = "It answers, and nothing stands in the way of signing in through it. The test went as far as a sign-in goes without a person."
 
-// probe says in words what a look at the upstream found.
+// probe calls the upstream and describes the result in words.
 func (h *Handler) probe(ctx context.Context, c Connector) *templates.ConnectorTest {
 	report := c.Probe(ctx, c.RedirectURI)
-	found := &templates.ConnectorTest{Works: report.Err == nil, Finding: probeWorks, Facts: factsOf(report)}
+	result := &templates.ConnectorTest{Works: report.Err == nil, Finding: probeWorks, Facts: factsOf(report)}
 	if report.Err != nil {
-		found.Finding, found.Reason = failureAdvice[federation.ErrorCode(report.Err)], report.Err.Error()
+		result.Finding, result.Reason = failureAdvice[federation.ErrorCode(report.Err)], report.Err.Error()
 	}
-	return found
+	return result
 }
 
-// factsOf lists what an upstream says of itself.
+// factsOf lists the properties that an upstream has published.
 func factsOf(r federation.Report) []templates.Fact {
 	if r.Err != nil {
 		return nil

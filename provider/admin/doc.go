@@ -1,6 +1,7 @@
-// Package admin serves the pages for operators: what there is, and how it goes.
+// Package admin serves the pages for operators: the connectors with their last sign-ins,
+// and the signing keys.
 //
-// Only users who are administrators see them. That is read from the database on
-// each request, with the session. What is set in the configuration is shown here
-// and never changed.
+// Only administrators see the pages. Each request reads from the database, with the
+// session, whether the user is an administrator. The pages show settings of the
+// configuration and never change them.
 package admin

@@ -23,13 +23,14 @@ const (
 	revokePath = "/admin/keys/revoke"
 )
 
-// keysDone are the sentences the page can begin with, by the code in its address.
+// keysDone are the confirmations at the top of the page, by the code in its address.
 var keysDone = map[string]string{
 	"rotated": "The keys were rotated. Every server signs with the new ones within a second; the tokens that live stay good.",
 	"revoked": "The key was revoked. Every server refuses what it has signed within a second.",
 }
 
-// showKeys shows the life of every key that is not gone, and who has seen the next.
+// showKeys shows the life of every key that is not deleted, and which applications have
+// fetched the next keys.
 func (h *Handler) showKeys(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	list, err := h.scheduled(r.Context())
 	if err != nil {
@@ -56,7 +57,7 @@ func (h *Handler) showKeys(w http.ResponseWriter, r *http.Request, current sessi
 	return h.Site.Show(w, page)
 }
 
-// scheduled lists the keys that are not gone.
+// scheduled returns the schedule of all keys that are not deleted.
 func (h *Handler) scheduled(ctx context.Context) ([]keeper.Scheduled, error) {
 	rows, err := h.DB.Keys(ctx)
 	if err != nil {
@@ -66,7 +67,7 @@ func (h *Handler) scheduled(ctx context.Context) ([]keeper.Scheduled, error) {
 	return h.Keys.Life().Schedule(rows, h.Now()), nil
 }
 
-// aftermath tells what the revocation of a key did, as the command does.
+// aftermath describes the effects of a revocation, in the words of the command line.
 func (h *Handler) aftermath(list []keeper.Scheduled, kid string, moment func(time.Time) templates.Moment) []string {
 	after, ok := h.Keys.Life().Aftermath(rowsOf(list), kid)
 	if !ok {
@@ -83,7 +84,7 @@ func rowsOf(list []keeper.Scheduled) []storage.Key {
 	return rows
 }
 
-// moments writes times for who looks at the page.
+// moments returns the function that writes times in the time zone of the administrator.
 func (h *Handler) moments(current session.Current) func(time.Time) templates.Moment {
 	moments := visit.MomentsFor(current.User, h.Now())
 	return func(t time.Time) templates.Moment {
@@ -103,7 +104,7 @@ func keyRow(k keeper.Scheduled, moment func(time.Time) templates.Moment) templat
 	}
 }
 
-// readinessOf judges by the youngest of the next keys that are published.
+// readinessOf returns which applications have fetched the newest of the next keys.
 func readinessOf(list []keeper.Scheduled, readers []storage.JWKSReader, moment func(time.Time) templates.Moment) templates.KeyReadiness {
 	var since time.Time
 	for _, k := range list {
@@ -122,14 +123,15 @@ func readinessOf(list []keeper.Scheduled, readers []storage.JWKSReader, moment f
 	return known
 }
 
-// originOf is where the event of a change comes from: this administrator.
+// originOf returns the origin of a change by this administrator, for its event.
 func (h *Handler) originOf(r *http.Request, current session.Current) storage.Origin {
 	from := web.TraceOf(r.Context()).Origin()
 	from.Actor = current.UserID
 	return from
 }
 
-// keysProblem tells those failures apart that the page can say something about.
+// keysProblem returns the page for errors of the keeper that an operator can solve, and
+// all other errors unchanged.
 func (h *Handler) keysProblem(err error, back string) error {
 	early, isEarly := errors.AsType[*keeper.NotRipeError](err)
 	crowded, isCrowded := errors.AsType[*keeper.CrowdedError](err)

@@ -8,14 +8,14 @@ import (
 	"signet/federation"
 )
 
-// registration is how Signet is made known at an upstream.
+// registration says how to register Signet at an upstream.
 type registration struct {
-	field   string // of the upstream's form that takes the redirect URI
-	console string // where that form is; "": unknown
+	field   string // label of the upstream's form field for the redirect URI
+	console string // URL of that form; "" if unknown
 	hints   []string
 }
 
-// registrationAt knows the consoles of the upstreams that have one.
+// registrationAt returns the instructions for the kind of the connector.
 func registrationAt(c Connector, issuer string) registration {
 	switch c.Kind() {
 	case federation.Google:
@@ -47,7 +47,8 @@ func registrationAt(c Connector, issuer string) registration {
 	}}
 }
 
-// newGitHubApp is GitHub's form for a new OAuth app, filled in.
+// newGitHubApp returns the URL of GitHub's form for a new OAuth app, with the values of
+// this issuer filled in.
 func newGitHubApp(c Connector, issuer string) string {
 	filled := url.Values{
 		"oauth_application[name]": {"Signet"}, "oauth_application[url]": {issuer}, "oauth_application[callback_url]": {c.RedirectURI},
@@ -55,13 +56,13 @@ func newGitHubApp(c Connector, issuer string) string {
 	return cmp.Or(strings.TrimSuffix(c.Home, "/"), "https://github.com") + "/settings/applications/new?" + filled.Encode()
 }
 
-// Connector is an upstream with what the pages tell of its settings.
+// Connector is an upstream with the settings that the pages show.
 type Connector struct {
 	federation.Connector
-	RedirectURI    string // to be registered there
+	RedirectURI    string // operators register it at the upstream
 	ClientID       string
-	Home           string // where it is, if the settings say so
+	Home           string // base URL of the upstream; "" if the settings have none
 	AllowedDomains []string
-	SignUp         bool // makes accounts
-	AutoLink       bool // links by verified address
+	SignUp         bool // creates accounts for new users
+	AutoLink       bool // links accounts by verified email address
 }

@@ -16,7 +16,8 @@ import (
 	"signet/templates"
 )
 
-// revocableKey finds a key by its whole kid.
+// revocableKey finds a key by its complete kid. The error for a revoked key is the same as
+// for an unknown one.
 func (h *Handler) revocableKey(ctx context.Context, id string) (keeper.Scheduled, error) {
 	list, err := h.scheduled(ctx)
 	if err != nil {
@@ -33,7 +34,8 @@ func (h *Handler) revocableKey(ctx context.Context, id string) (keeper.Scheduled
 	return list[i], nil
 }
 
-// revokeAct is the act for a key, with what was typed for it, sealed; "" for nothing.
+// revokeAct is the act of revoking a key, for the step-up. typed is the sealed content of
+// the form, or "".
 func revokeAct(id, typed string) visit.Act {
 	query := url.Values{"kid": {id}}
 	if typed != "" {
@@ -42,7 +44,8 @@ func revokeAct(id, typed string) visit.Act {
 	return visit.Act{Name: "revoke", Page: revokePath + "?" + query.Encode(), Back: keysPath}
 }
 
-// askRevoke says what stops working, and has the kid typed.
+// askRevoke shows the consequences of revoking a key, and a form to confirm by typing its
+// kid.
 func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	k, err := h.revocableKey(r.Context(), r.URL.Query().Get("kid"))
 	if err != nil {
@@ -61,7 +64,7 @@ func (h *Handler) askRevoke(w http.ResponseWriter, r *http.Request, current sess
 	return h.Site.Show(w, page)
 }
 
-// revokePage says what stops working with a key.
+// revokePage returns the page with the consequences of revoking a key.
 func (h *Handler) revokePage(r *http.Request, current session.Current, k keeper.Scheduled) (templates.AdminRevoke, error) {
 	list, err := h.scheduled(r.Context())
 	if err != nil {
@@ -69,14 +72,14 @@ func (h *Handler) revokePage(r *http.Request, current session.Current, k keeper.
 	}
 	moment := h.moments(current)
 	ticket, err := h.Visits.SealTicket(ticketOf(current, "keys.revoke", k.ID))
-	told := templates.KeyConsequences(keeper.ConsequencesOf(rowsOf(list), k.Key))
+	consequences := templates.KeyConsequences(keeper.ConsequencesOf(rowsOf(list), k.Key))
 	return templates.AdminRevoke{
-		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: told.Damage(),
-		Succession: told.Succession(func(t time.Time) string { return moment(t).Text }), Ticket: ticket,
+		Admin: h.frame("keys"), Key: keyRow(k, moment), Damage: consequences.Damage(),
+		Succession: consequences.Succession(func(t time.Time) string { return moment(t).Text }), Ticket: ticket,
 	}, err
 }
 
-// revoke takes a key out of use at once, as the command does.
+// revoke revokes a key immediately, like the command.
 func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	form, err := web.Form(w, r)
 	if err != nil {
@@ -103,7 +106,7 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 			return err
 		}
 		page.Wrong, page.Reason = "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason")
-		return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page) // the kid is typed again
+		return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page) // the form does not repeat the typed kid
 	}
 	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), storage.By{From: h.originOf(r, current), At: h.Now()})
 	if err := h.keysProblem(err, keysPath); err != nil {

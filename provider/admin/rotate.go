@@ -11,7 +11,8 @@ import (
 	"signet/templates"
 )
 
-// askRotate says what a rotation will do, or why there can be none yet, and asks.
+// askRotate shows the effects of a rotation and a form to confirm it, or the reason why
+// the next key cannot sign yet.
 func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	if !h.Visits.IsFresh(current) {
 		return h.Visits.StepUp(w, r, visit.Act{Name: "rotate", Page: rotatePath, Back: keysPath})
@@ -44,7 +45,8 @@ func (h *Handler) askRotate(w http.ResponseWriter, r *http.Request, current sess
 	return h.Site.Show(w, page)
 }
 
-// rotate lets the next keys sign that the page has shown, as the command does.
+// rotate lets the next keys sign, like the command. It refuses if they are not the keys
+// that the page has shown.
 func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session.Current) error {
 	form, err := web.Form(w, r)
 	if err != nil {
@@ -66,7 +68,7 @@ func (h *Handler) rotate(w http.ResponseWriter, r *http.Request, current session
 			next = append(next, k.ID)
 		}
 	}
-	if strings.Join(next, " ") != form.Get("next") { // another rotation was first
+	if strings.Join(next, " ") != form.Get("next") { // another rotation happened meanwhile
 		return web.StaleForm(h.Site.Base+rotatePath, nil)
 	}
 	_, err = h.Keys.Rotate(r.Context(), nil, h.Keys.Life().PublishBefore, storage.By{From: h.originOf(r, current), At: h.Now()})

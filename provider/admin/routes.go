@@ -9,8 +9,8 @@ import (
 	"signet/templates"
 )
 
-// Routes are the paths below the issuer that this package serves. Each stands
-// with the page that the browser comes to if it has to sign in first.
+// Routes returns the paths below the issuer that this package serves. back is the page to
+// which the browser returns if it must sign in first.
 func (h *Handler) Routes() []web.Route {
 	page := func(methods, path, back string, serve visit.Page) web.Route {
 		return web.Route{Methods: methods, Path: path, Policy: web.PagePolicy, Handler: h.Site.Page(h.Visits.RequireSignIn(back, h.requireAdmin(serve)))}
@@ -27,7 +27,7 @@ func (h *Handler) Routes() []web.Route {
 	}
 }
 
-// requireAdmin lets a page see only requests of administrators.
+// requireAdmin serves a page only to administrators. Other users get 403.
 func (h *Handler) requireAdmin(next visit.Page) visit.Page {
 	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
 		if !current.User.Admin {

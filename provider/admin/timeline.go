@@ -8,20 +8,20 @@ import (
 	"signet/templates"
 )
 
-// The picture's own units: the page scales it.
+// Sizes in the units of the drawing, which the page scales.
 const (
 	timelineWidth  = 700
 	timelineLabel  = 120 // left of the bars
 	timelineRow    = 26
 	timelineBar    = 14
-	timelineHead   = 24 // above the first row: the word of today
-	timelineFoot   = 18 // below the last: those of the next rotation, which may be near
+	timelineHead   = 24 // above the first row: the label "today"
+	timelineFoot   = 18 // below the last row: the label of the next rotation, which may be close to today
 	thinnestBar    = 2
 	timelineMargin = 20 // right of the last bar
 )
 
-// timelineOf draws the keys that are published, or may be: when each was published,
-// signs, and is only checked with, by the schedule. Revoked keys have no future.
+// timelineOf draws the schedule of all keys that are not revoked: when each key is
+// published, signs, and only verifies.
 func timelineOf(list []keeper.Scheduled, now time.Time) templates.KeyTimeline {
 	var shown []keeper.Scheduled
 	for _, k := range list {
@@ -56,12 +56,12 @@ func timelineOf(list []keeper.Scheduled, now time.Time) templates.KeyTimeline {
 type phaseKind int
 
 const (
-	published phaseKind = iota // not signing
+	published phaseKind = iota // does not sign yet
 	signing
-	checking // only checked with
+	checking // only verifies
 )
 
-// phase is a stretch of a key's life.
+// phase is a part of a key's life.
 type phase struct {
 	kind        phaseKind
 	from, until time.Time
@@ -82,8 +82,9 @@ func phasesOf(k keeper.Scheduled, now time.Time) []phase {
 	return []phase{{published, created, k.SignsFrom}}
 }
 
-// scale turns times into places. The secrets of the internal line open for months: their
-// bars run to the edge, so that those of the others can be told apart.
+// scale converts times to x coordinates. Secrets of the internal line are valid for months.
+// Their bars end at the edge of the drawing, so that the bars of the other keys do not
+// become too short to read.
 type scale struct{ from, until time.Time }
 
 func scaleOf(list []keeper.Scheduled, now time.Time) scale {
@@ -102,7 +103,7 @@ func scaleOf(list []keeper.Scheduled, now time.Time) scale {
 }
 
 func (s scale) x(t time.Time) int {
-	const room = timelineWidth - timelineLabel - timelineMargin
+	const width = timelineWidth - timelineLabel - timelineMargin
 	part := t.Sub(s.from).Seconds() / s.until.Sub(s.from).Seconds()
-	return timelineLabel + int(room*min(part, 1))
+	return timelineLabel + int(width*min(part, 1))
 }

@@ -16,12 +16,12 @@ type Params struct {
 	Threads uint8
 }
 
-// maxParams are the highest costs that are ever paid. A stored hash that asks for
-// more was tampered with or badly imported, and is no reason to go down.
+// maxParams are the highest costs that we accept. A stored hash with higher costs was
+// tampered with or imported wrongly; it must not bring the service down.
 var maxParams = Params{Memory: 256 << 10, Time: 16, Threads: 16}
 
-// orDefault fills in what is zero (OWASP's setting: 19 MiB, two passes) and holds
-// the rest within what argon2 can do and what verifying accepts.
+// orDefault replaces zero values by the setting of OWASP (19 MiB, two passes), and limits
+// all values to the range that argon2 and parseHash accept.
 func (p Params) orDefault() Params {
 	if p.Memory == 0 {
 		p.Memory = 19 << 10
@@ -61,7 +61,7 @@ type hash struct {
 	salt, sum []byte
 }
 
-// String writes the hash in that format.
+// String returns the hash in the PHC string format.
 func (h hash) String() string {
 	return fmt.Sprintf("$argon2id$v=19$m=%d,t=%d,p=%d$%s$%s", h.Memory, h.Time, h.Threads,
 		base64.RawStdEncoding.EncodeToString(h.salt), base64.RawStdEncoding.EncodeToString(h.sum))
@@ -69,8 +69,8 @@ func (h hash) String() string {
 
 var errHash = errors.New("not an argon2id hash within the limits")
 
-// parseHash reads what String wrote, and the like of other programs within the
-// limits.
+// parseHash reads a hash in the PHC string format, also one from another program.
+// errHash: the hash is malformed, or its costs or sizes are outside the limits.
 func parseHash(s string) (hash, error) {
 	fields := strings.Split(s, "$")
 	if len(fields) != 6 || fields[0] != "" || fields[1] != "argon2id" || fields[2] != "v=19" {
@@ -93,7 +93,7 @@ func parseHash(s string) (hash, error) {
 	return h, nil
 }
 
-// parseParams reads m=…,t=…,p=… in that order (the PHC format fixes it).
+// parseParams reads m=…,t=…,p=…, in the order that the PHC format requires.
 func parseParams(s string) (Params, error) {
 	fields := strings.Split(s, ",")
 	if len(fields) != 3 {
@@ -118,12 +118,13 @@ func parseParams(s string) (Params, error) {
 	return p, nil
 }
 
-// weakerThan reports whether the hash is cheaper to guess against than the setting asks.
+// weakerThan reports whether guessing against the hash is cheaper than with these costs.
 func (h hash) weakerThan(want Params) bool {
 	return h.Memory < want.Memory || h.Time < want.Time || len(h.salt) < saltSize || len(h.sum) < sumSize
 }
 
-// randomHash is a hash of no password at all: comparing with it costs the same.
+// randomHash returns a hash that no password matches. A comparison with it takes as long
+// as with a real one.
 func randomHash(p Params) hash {
 	h := hash{Params: p, salt: make([]byte, saltSize), sum: make([]byte, sumSize)}
 	rand.Read(h.salt)

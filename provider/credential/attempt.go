@@ -7,23 +7,22 @@ import (
 	"signet/storage"
 )
 
-// Attempt is one try to sign in.
+// Attempt is one attempt to sign in.
 type Attempt struct {
-	Username string // an e-mail, as typed
+	Username string // the email address as typed
 	Password string
 	Address  string // the client's IP address
 	Device   storage.Device
 }
 
-// limitsFor are the limits that one attempt counts against: the typed name's and the
-// network's. An attempt from a browser that the user has signed in with counts
-// against that browser alone: whatever strangers try, the owner can still try there.
+// limitsFor returns the limits that count an attempt: that of the typed name and that of
+// the network. An attempt from a browser that the user has signed in with before only
+// counts for that browser, so attackers cannot lock the owner out there.
 //
-// A name is counted in its bucket whether there is an account of that name or not.
-// Were only unknown names to share buckets, an attacker who finds two names of one
-// bucket could tell by the second that there is no account of the first. Two
-// accounts share a bucket once in 262,144; then guesses at the one throttle the
-// other in browsers that are new to it.
+// All names are counted in buckets, whether or not they have an account. If only unknown
+// names shared buckets, an attacker with two names of one bucket could learn that the first
+// has no account. Two given accounts share a bucket with a probability of 1 in 262,144. In
+// that case, guesses at one account throttle the other in browsers that are new to it.
 func (p *Passwords) limitsFor(user storage.User, a Attempt, bucket string) []storage.Limit {
 	if a.Device.KnownTo(user) {
 		return []storage.Limit{{Key: "dev:" + a.Device.ID, Max: p.limits.Account, Window: p.limits.Window}}
@@ -34,8 +33,8 @@ func (p *Passwords) limitsFor(user storage.User, a Attempt, bucket string) []sto
 	}
 }
 
-// bucketOf gives the bucket of a typed name. Every spelling of an address is one
-// name.
+// bucketOf returns the bucket of a typed name. All spellings of an address have the same
+// bucket.
 func (p *Passwords) bucketOf(username string) (string, error) {
 	name, err := storage.CanonicalEmail(username)
 	if err != nil {

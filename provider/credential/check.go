@@ -9,24 +9,23 @@ import (
 	"signet/storage"
 )
 
-// Checked is what a right password gives.
+// Checked is the result of Check for a correct password.
 type Checked struct {
 	User             storage.User
-	Stored           string              // the hash it was compared with
-	OldHash, NewHash string              // both set when the hash must be renewed at sign-in
-	Reserved         storage.Reservation // to be given back by the sign-in
+	Stored           string              // the hash that the password matches
+	OldHash, NewHash string              // both are set if the sign-in must replace the hash
+	Reserved         storage.Reservation // the sign-in must give it back
 }
 
-// Check reads the user and waits for its turn; then it reserves the attempt, hashes
-// and compares. Whoever is over a limit does not wait, and who waits has reserved
-// nothing yet: however many come at once with the right password, few are counted
-// at a time.
+// Check checks the password of a user. It reads the user, waits in the queue, reserves the
+// attempt, hashes and compares. An attempt over a limit does not wait. A waiting attempt
+// has reserved nothing yet, so a crowd of correct passwords does not exhaust the limits.
 //
-// ErrWrong (with the cause for the log), ErrBusy, *storage.ThrottledError, storage.ErrUnavailable. A wrong
-// password for a known user is recorded as an event; a throttled attempt was never
-// compared and is not, or whoever keeps trying would fill the log.
+// ErrWrong (its cause is only for the log), ErrBusy, *storage.ThrottledError,
+// storage.ErrUnavailable. Check records a wrong password of a known user as an event. It
+// does not record a throttled attempt, so repeated attempts cannot fill the database.
 func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (Checked, error) {
-	// Refused before any look-up, so for every user name alike.
+	// Before the user is read, so the answer is the same for all user names.
 	password, ok := normalize(a.Password)
 	if !ok {
 		return Checked{}, web.Because("unusable_password", ErrWrong)
@@ -45,14 +44,14 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 	}
 	against, refusal := p.hashOf(user, stored)
 	checked := Checked{User: user, Stored: stored}
-	right := false
+	correct := false
 	err = p.queue.do(ctx, func() error {
 		var err error
 		if checked.Reserved, err = p.db.Reserve(ctx, limits, p.now()); err != nil {
 			return err
 		}
-		right = p.verify(against, password) && refusal == "" // this order: the work is the same
-		if right && against.weakerThan(p.params) {
+		correct = p.verify(against, password) && refusal == "" // verify first, so the work is always the same
+		if correct && against.weakerThan(p.params) {
 			checked.OldHash, checked.NewHash = stored, p.hash(password).String()
 		}
 		return nil
@@ -60,7 +59,7 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 	if err != nil {
 		return Checked{}, err
 	}
-	if !right {
+	if !correct {
 		refusal = cmp.Or(refusal, "invalid_credentials")
 		if err := p.recordRefusal(ctx, user, bucket, refusal, from); err != nil {
 			return Checked{}, err
@@ -70,8 +69,8 @@ func (p *Passwords) Check(ctx context.Context, a Attempt, from storage.Origin) (
 	return checked, nil
 }
 
-// hashOf gives what to compare with: the user's hash; or, with the reason, the
-// dummy that costs the same and lets nobody in.
+// hashOf returns the hash of the user. If there is none, it returns the reason and a dummy
+// hash: comparing with it costs the same, and it does not count as correct.
 func (p *Passwords) hashOf(user storage.User, stored string) (against hash, refusal string) {
 	switch {
 	case user.ID == "":
@@ -88,9 +87,9 @@ func (p *Passwords) hashOf(user storage.User, stored string) (against hash, refu
 	return against, ""
 }
 
-// recordRefusal records a wrong password. Nothing is recorded of an unknown user, least of
-// all the typed name: people type passwords there. But one row is written all the
-// same, since the time of one durable commit would tell who has an account.
+// recordRefusal records a wrong password as an event. For an unknown user it records no
+// event, and never the typed name, because people sometimes type a password there. It
+// still writes one row, because the time of a commit would reveal which accounts exist.
 func (p *Passwords) recordRefusal(ctx context.Context, user storage.User, bucket, refusal string, from storage.Origin) error {
 	if user.ID == "" {
 		_, err := p.db.Reserve(ctx, []storage.Limit{decoy(bucket, p.limits.Window)}, p.now())

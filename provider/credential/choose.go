@@ -10,19 +10,19 @@ import (
 	"signet/storage"
 )
 
-// defaultMinLength is how many characters a new password has at least if the settings
-// do not say it.
+// defaultMinLength is the minimum length of a new password, in characters, if the settings
+// have none.
 const defaultMinLength = 10
 
-const maxLength = 1024
+const maxLength = 1024 // characters
 
-// normalize gives the one form in which a password is hashed: NFC (RFC 8265,
-// section 4.2), so that an é typed on another keyboard is the same é. Nothing else
-// is folded: case, white space, zero-width and compatibility characters count as typed.
-// What is not text, or is over 1024 characters, is no password.
+// normalize returns the form of a password that is hashed: NFC (RFC 8265, section 4.2), so
+// that an é is the same on every keyboard. It changes nothing else: case, white space,
+// zero-width and compatibility characters count as typed. It returns false if the password
+// is not text or has more than 1024 characters.
 func normalize(typed string) (string, bool) {
-	// Before normalizing, which costs time by the byte: the longest decomposed
-	// spelling of 1024 characters is shorter than this.
+	// Normalizing takes time for each byte, so the length is checked first. The longest
+	// decomposed spelling of 1024 characters is shorter than this limit.
 	if len(typed) > 16*maxLength || !foreign.IsStorable(typed) {
 		return "", false
 	}
@@ -30,12 +30,12 @@ func normalize(typed string) (string, bool) {
 	return password, utf8.RuneCountInString(password) <= maxLength
 }
 
-// MinLength is how many characters a new password has at least.
+// MinLength returns the minimum length of a new password, in characters.
 func (p *Passwords) MinLength() int { return p.minLength }
 
-// Hash hashes a new password of that user, after checking that it may be one: see
-// normalizeNew for the rules. Passwords that were set under other rules stay valid.
-// ErrWeak, ErrBusy.
+// Hash checks a new password of the user by the rules of normalizeNew and hashes it.
+// ErrWeak, ErrBusy. Passwords from the time of other rules stay valid: Check does not
+// apply the rules.
 func (p *Passwords) Hash(ctx context.Context, password string, user storage.User) (string, error) {
 	password, err := p.normalizeNew(password, user)
 	if err != nil {

@@ -1,6 +1,8 @@
-// Package credential decides whether a person knows a password.
+// Package credential checks the passwords of users and hashes new ones.
 //
-// Hashing waits in a bounded queue, attempts are counted before they are hashed,
-// and unknown, wrong, disabled and locked give the same answer after the same
-// work. The package does not know sessions, requests, pages or HTTP.
+// Hashing waits in a queue of limited length, and attempts are counted before they are
+// hashed. Unknown users, wrong passwords, disabled users and users without a password get
+// the same answer after the same work.
+//
+// The package does not know sessions, requests, pages or HTTP.
 package credential

@@ -7,12 +7,12 @@ import (
 	"signet/storage"
 )
 
-// Limits are how many wrong passwords are heard before the answer is 429. Zero means
-// the default.
+// Limits are the numbers of wrong passwords before the answer is 429. Zero values become
+// the defaults.
 type Limits struct {
-	Account int           // of one account, and of one browser that its user is known to; 20
-	Network int           // from an IPv4 address or an IPv6 /64; 100
-	Window  time.Duration // within which they are counted; 15 min
+	Account int           // for one account, and for each browser that its user has signed in with; default 20
+	Network int           // from one IPv4 address or IPv6 /64; default 100
+	Window  time.Duration // wrong passwords within this time are counted; default 15 min
 }
 
 func (l Limits) orDefault() Limits {
@@ -23,14 +23,14 @@ func (l Limits) orDefault() Limits {
 	return l
 }
 
-// decoy is a limit that is never reached.
+// decoy returns a limit that is never reached. Reserving it only writes a row.
 func decoy(bucket string, window time.Duration) storage.Limit {
 	return storage.Limit{Key: "decoy:" + bucket, Max: math.MaxInt32, Window: window}
 }
 
-func positiveOr(n, otherwise int) int {
+func positiveOr(n, fallback int) int {
 	if n > 0 {
 		return n
 	}
-	return otherwise
+	return fallback
 }

@@ -15,26 +15,28 @@ import (
 )
 
 var (
-	// ErrWrong: unknown user, wrong password, no password, disabled: all the same.
+	// ErrWrong: the user is unknown or disabled, has no password, or the password is wrong.
+	// Callers cannot tell these apart.
 	ErrWrong = web.Because("invalid_credentials", errors.New("wrong user name or password"))
-	// ErrWeak: the password may not be set; the error's text says why.
+	// ErrWeak: the new password breaks a rule. The text of the error says which one.
 	ErrWeak = web.Because("weak_password", errors.New("password refused"))
 )
 
-// Config of Passwords. The zero value of each optional field is its default.
+// Config configures Passwords. Only DB is required; a zero value means the default.
 type Config struct {
 	DB     *storage.DB
-	Params Params // default 19 MiB, 2, 1
+	Params Params // default 19 MiB, 2 passes, 1 thread
 	Limits Limits
-	// MinLength is how many characters a new password has at least; default 10.
+	// MinLength is the minimum length of a new password, in characters; default 10.
 	MinLength int
-	// Issuer is where people know the service by: its names are no passwords.
+	// Issuer is the URL of the service. New passwords may not consist of its names.
 	Issuer  string
 	Workers int // hashes at once; default GOMAXPROCS
 	Queue   int // callers that may wait; default 64
 	Now     func() time.Time
-	// Bucket gives the bucket that a typed name is counted in, the same on all nodes
-	// (see keys.Ring.Bucket). Default: under a random key of this process alone.
+	// Bucket returns the bucket in which a typed name is counted. It must be the same
+	// function on all nodes (see keys.Ring.Bucket). The default uses a random key of this
+	// process.
 	Bucket func(name string) (string, error)
 }
 
@@ -46,14 +48,13 @@ type Passwords struct {
 	minLength    int
 	serviceWords []string // see consistsOf
 	queue        *queue
-	dummy        hash // what users without a password of their own are checked against
+	dummy        hash // for users without a usable hash, see hashOf
 	now          func() time.Time
 	argon2       argon2id
 	bucket       func(name string) (string, error)
 }
 
-// New makes the queue and the dummy hash that unknown users are checked against.
-// It hashes nothing, so it costs the start nothing.
+// New makes Passwords. It computes no hash, so it does not delay the start.
 func New(c Config) *Passwords {
 	p := &Passwords{
 		db:        c.DB,
@@ -88,8 +89,8 @@ func (p *Passwords) hash(password string) hash {
 	return h
 }
 
-// Matches reports whether a stored hash is that of the password. It counts no attempt and knows
-// no user: it is for programs that hold the password themselves, never for one that came in.
+// Matches reports whether a stored hash belongs to the password. It counts no attempt, so
+// it is only for callers that already know the password, never for one from a request.
 func (p *Passwords) Matches(stored, password string) bool {
 	h, err := parseHash(stored)
 	return err == nil && p.verify(h, password)

@@ -8,11 +8,11 @@ import (
 	"signet/provider/web"
 )
 
-// ErrBusy: the hashing queue is full. The answer is 503 with Retry-After.
+// ErrBusy: the queue for hashing is full. The answer is 503 with Retry-After.
 var ErrBusy = web.Because("busy", errors.New("too many sign-ins at once"))
 
-// queue bounds how much memory and processor time hashing can take: so many at
-// once, so many waiting, and whoever comes then is sent away at once.
+// queue limits the memory and the processor time of hashing: some callers run at once,
+// some wait, and all others are refused immediately.
 type queue struct {
 	slots   chan struct{}
 	waiting atomic.Int64
@@ -23,8 +23,8 @@ func newQueue(workers, limit int) *queue {
 	return &queue{slots: make(chan struct{}, workers), limit: int64(limit)}
 }
 
-// do runs work when its turn comes, and gives its error. ErrBusy if too many wait
-// already; the context's error if it ends first: then work did not run.
+// do waits for a free slot, runs work and returns its error. ErrBusy: too many callers are
+// waiting. If the context ends first, do returns its error. In both cases work did not run.
 func (q *queue) do(ctx context.Context, work func() error) error {
 	if err := q.enter(ctx); err != nil {
 		return err

@@ -9,9 +9,9 @@ import (
 	"signet/templates"
 )
 
-// NoteRefusal notes in a request's trace why a password was not accepted, or may not be
-// chosen, and the code that the answer gives for it. Check has recorded the event of a
-// wrong one, and leaves that of a throttled attempt out.
+// NoteRefusal notes in the trace why a password was refused, with the code of the answer.
+// It marks wrong passwords and throttled attempts as recorded: Check has written the event
+// of the former, and the latter deliberately have none.
 func NoteRefusal(trace *web.Trace, code string, err error) {
 	trace.Note("code", code)
 	_, throttled := errors.AsType[*storage.ThrottledError](err)
@@ -25,8 +25,8 @@ func NoteRefusal(trace *web.Trace, code string, err error) {
 	trace.Refuse(err)
 }
 
-// Weakness is what a form says, at its field new-password, of a password that may
-// not be chosen; nil for another error.
+// Weakness returns the message for the field new-password if err is ErrWeak, and nil for
+// any other error.
 func Weakness(err error) *templates.FormError {
 	if !errors.Is(err, ErrWeak) {
 		return nil

@@ -18,14 +18,15 @@ import (
 	"signet/storage"
 )
 
-// normalizeNew normalizes a password that may be set. It asks for length and for what
-// attackers do not try first, not for kinds of characters (NIST SP 800-63B, section
-// 5.1.1.2). ErrWeak says which rule failed; it does not repeat the password.
+// normalizeNew checks a new password and returns its normalized form. It requires a minimum
+// length and refuses passwords that attackers try first. It does not require kinds of
+// characters (NIST SP 800-63B, section 5.1.1.2). ErrWeak: the text says which rule the
+// password breaks, and does not repeat the password.
 //
-// For the comparisons a password is folded: letter case, accents, characters that show
-// nothing and compatibility forms make no difference, nor do digits and signs before and
-// behind a word. Blanks make none either, except in the list of the commonest, where they
-// part words that are good together.
+// Passwords are folded before they are compared: letter case, accents, invisible characters
+// and compatibility forms are ignored, as are digits and signs around a word. Spaces are
+// ignored too, except for the comparison with common passwords: several common words
+// together may be a good password.
 func (p *Passwords) normalizeNew(typed string, user storage.User) (string, error) {
 	password, ok := normalize(typed)
 	folded := fold(password)
@@ -55,12 +56,13 @@ func weakError(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{ErrWeak}, args...)...)
 }
 
-// isInvisible reports the characters that no reader sees: they make no password longer.
+// isInvisible reports whether a character is invisible. Such characters do not count for the
+// length of a password.
 func isInvisible(r rune) bool {
 	return foreign.IsHidden(r) || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
-// countVisible counts characters, blanks included, without those that show nothing.
+// countVisible counts the visible characters and the spaces.
 func countVisible(password string) int {
 	n := 0
 	for _, r := range password {
@@ -71,7 +73,7 @@ func countVisible(password string) int {
 	return n
 }
 
-// fold gives the form in which passwords are compared with words. It keeps blanks, as
+// fold returns the form of a text for comparisons. It turns all white space into plain
 // spaces.
 func fold(text string) string {
 	return strings.Map(func(r rune) rune {
@@ -85,11 +87,12 @@ func fold(text string) string {
 	}, norm.NFKD.String(cases.Fold().String(norm.NFKD.String(text))))
 }
 
-// maxRepeatedUnit is how many characters may be repeated to make a password that is refused.
+// maxRepeatedUnit is the length, in characters, up to which repetitions of a text are refused
+// as a password.
 const maxRepeatedUnit = 3
 
-// isRepetitive reports whether a folded text is one to three characters again and again, or a
-// row of neighbours (abcdef…, 987…).
+// isRepetitive reports whether a folded text repeats one to three characters, or is a
+// sequence such as abcdef or 987654.
 func isRepetitive(folded string) bool {
 	runes := []rune(folded)
 	if len(runes) < 2 {
@@ -109,8 +112,8 @@ func isRepetitive(folded string) bool {
 	return step == 1 || step == -1
 }
 
-// consistsOf reports whether a folded text is nothing but some of the words, with digits and
-// signs between and around them.
+// consistsOf reports whether a folded text is made of one or more of the words. Digits and
+// signs between and around them are ignored.
 func consistsOf(folded string, words []string) bool {
 	var pairs []string
 	for _, word := range words {
@@ -120,7 +123,7 @@ func consistsOf(folded string, words []string) bool {
 	return strings.ContainsRune(rest, 0) && !strings.ContainsFunc(rest, unicode.IsLetter)
 }
 
-// lettersAndDigits keeps letters and digits.
+// lettersAndDigits removes all other characters.
 func lettersAndDigits(folded string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {
@@ -130,11 +133,12 @@ func lettersAndDigits(folded string) string {
 	}, folded)
 }
 
-// minWordLength is the length from which on a word counts: two letters are in many words.
+// minWordLength is the shortest word that counts, in characters. Words of two letters occur
+// in too many passwords.
 const minWordLength = 3
 
-// wordsOf gives the texts and the words that they have, folded, the longest first, as
-// consistsOf takes them.
+// wordsOf returns the texts and the words in them, folded and with the longest first, as
+// consistsOf needs them.
 func wordsOf(texts ...string) []string {
 	var words []string
 	for _, text := range texts {
@@ -158,7 +162,7 @@ func wordsOfName(u storage.User) []string {
 	return wordsOf(u.Name, u.GivenName, u.FamilyName, u.MiddleName, u.Nickname, u.PreferredUsername)
 }
 
-// wordsOfService are the program's name and those of the host that people know it by.
+// wordsOfService returns the name of the program and the names in the issuer's URL.
 func wordsOfService(issuer string) []string {
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -168,17 +172,17 @@ func wordsOfService(issuer string) []string {
 	return wordsOf("signet", issuer, u.Host, u.Hostname(), parent)
 }
 
-// commonList lists the commonest passwords of 8 characters and more, one per line, in
+// commonList contains the most common passwords of at least 8 characters, one per line, in
 // lower case.
 //
 //go:embed common.txt
 var commonList string
 
-// minCommonLength is the length from which on the word within a common password counts.
+// minCommonLength is the shortest word within a common password that counts, in bytes.
 const minCommonLength = 4
 
-// commonPasswords holds the passwords of the list, folded, and the words within them: an
-// attacker who has tried charlie123 tries charlie2024 next.
+// commonPasswords contains the folded passwords of the list and the words within them,
+// because attackers try charlie2024 after charlie123.
 var commonPasswords = sync.OnceValue(func() map[string]struct{} {
 	set := map[string]struct{}{}
 	for line := range strings.Lines(commonList) {
@@ -191,13 +195,13 @@ var commonPasswords = sync.OnceValue(func() map[string]struct{} {
 	return set
 })
 
-// trimNonLetters is a folded password without the digits and signs around it.
+// trimNonLetters removes the digits and signs around a folded password.
 func trimNonLetters(folded string) string {
 	return strings.TrimFunc(folded, func(r rune) bool { return !unicode.IsLetter(r) })
 }
 
-// isCommon looks for the folded password as it is, without the digits and signs around
-// it, for its one word, and, where it is the same text twice or more, for that.
+// isCommon reports whether a folded password is a common one. It also compares the password
+// without the digits and signs around it, its only word, and the text that it repeats.
 func isCommon(folded string) bool {
 	folded = strings.TrimSpace(folded)
 	word := trimNonLetters(folded)
@@ -209,9 +213,9 @@ func isCommon(folded string) bool {
 	return false
 }
 
-// onlyWord gives the word that a folded text has again and again, or spells letter by
-// letter, with blanks, digits and signs between ("password password", "p-a-s-s"). It is
-// empty where there are several words, which may be good together.
+// onlyWord returns the word that a folded text repeats ("password password") or spells
+// letter by letter ("p-a-s-s"), with spaces, digits and signs between. It returns "" if
+// there are several different words, because together they may be a good password.
 func onlyWord(folded string) string {
 	var words []string
 	spelled := true
@@ -230,7 +234,7 @@ func onlyWord(folded string) string {
 	return ""
 }
 
-// unitOf gives the shortest text that a text is a repetition of.
+// unitOf returns the shortest part that makes the text when it is repeated.
 func unitOf(text string) string {
 	if text == "" {
 		return ""
