@@ -7,9 +7,9 @@ import (
 	"signet/federation/federationtest"
 )
 
-// TestFD12_Addresses sends each as a verified address to a connector that wants
+// TestIdentity_AmbiguousAddressesAreIgnored sends each as a verified address to a connector that wants
 // the domain corp.example.
-func TestFD12_Addresses(t *testing.T) {
+func TestIdentity_AmbiguousAddressesAreIgnored(t *testing.T) {
 	none, refused := federation.ErrNoEmail, federation.ErrNotAllowed
 	for sent, c := range map[string]struct {
 		email string
@@ -49,38 +49,38 @@ func TestFD12_Addresses(t *testing.T) {
 		"a@notcorp.example":               {"", refused},
 	} {
 		t.Run(sent, func(t *testing.T) {
-			l, up := lying(t, allowing("corp.example"))
+			l, up := lying(t, allowDomains("corp.example"))
 			l.SetFaults(federationtest.Faults{Claims: claims{"email": sent}})
 			if c.want != nil {
-				up.refuses(t, "victim", c.want)
+				up.mustRefuse(t, "victim", c.want)
 				return
 			}
-			if i := up.arrives(t, "victim"); i.Email != c.email {
+			if i := up.mustSignIn(t, "victim"); i.Email != c.email {
 				t.Errorf("got %q, want %q", i.Email, c.email)
 			}
 		})
 	}
 }
 
-// TestFD12_InternationalDomain has one form, whichever way it is written.
-func TestFD12_InternationalDomain(t *testing.T) {
+// TestIdentity_InternationalDomainHasOneForm has one form, whichever way it is written.
+func TestIdentity_InternationalDomainHasOneForm(t *testing.T) {
 	for _, sent := range []string{"a@münchen.example", "a@MÜNCHEN.example", "a@xn--mnchen-3ya.example"} {
-		l, up := lying(t, allowing("München.example"))
+		l, up := lying(t, allowDomains("München.example"))
 		l.SetFaults(federationtest.Faults{Claims: claims{"email": sent}})
-		if i := up.arrives(t, "victim"); i.Email != "a@xn--mnchen-3ya.example" {
+		if i := up.mustSignIn(t, "victim"); i.Email != "a@xn--mnchen-3ya.example" {
 			t.Errorf("%q: got %q", sent, i.Email)
 		}
 	}
 }
 
-// TestFD01_VerifiedOnlyByTheSameDocument: an address is as good as the word of the
+// TestIdentity_AddressIsVerifiedOnlyByItsOwnDocument: an address is as good as the word of the
 // document it stands in; no word is no.
-func TestFD01_VerifiedOnlyByTheSameDocument(t *testing.T) {
+func TestIdentity_AddressIsVerifiedOnlyByItsOwnDocument(t *testing.T) {
 	for name, f := range notVerified {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, func(c *federation.Config) { c.Trust = federation.Verifies })
 			l.SetFaults(f)
-			i := up.arrives(t, "victim")
+			i := up.mustSignIn(t, "victim")
 			if i.Email != "victim@corp.example" || i.EmailVerified || i.Trust != federation.Unknown || i.HasTrustedEmail() {
 				t.Errorf("got %q, verified %v, trust %v", i.Email, i.EmailVerified, i.Trust)
 			}
@@ -99,10 +99,10 @@ var notVerified = map[string]federationtest.Faults{
 	"other spelling of the claim": {Payload: payload(`"email_verified"`, `"Email_Verified"`).Payload},
 }
 
-func TestFederation_NoAddressAtAll(t *testing.T) {
+func TestIdentity_AddressMayBeMissing(t *testing.T) {
 	l, up := lying(t, nil)
 	l.SetFaults(federationtest.Faults{LeanIDToken: true, UserInfo: claims{"email": nil}})
-	if i := up.arrives(t, "victim"); i.Email != "" || i.EmailVerified || i.Subject != "victim-1" {
+	if i := up.mustSignIn(t, "victim"); i.Email != "" || i.EmailVerified || i.Subject != "victim-1" {
 		t.Errorf("got %+v", i)
 	}
 }

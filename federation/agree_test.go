@@ -17,8 +17,8 @@ import (
 	"signet/federation/federationtest"
 )
 
-// odd is an upstream that a probe and a sign-in are tried at.
-type odd struct {
+// probeTrial is an upstream that a probe and a sign-in are tried at.
+type probeTrial struct {
 	*federationtest.Lying
 	client *http.Client
 	config federation.Config
@@ -26,9 +26,9 @@ type odd struct {
 	ahead  time.Duration // its clock
 }
 
-func startOdd(t *testing.T) *odd {
+func startProbeTrial(t *testing.T) *probeTrial {
 	t.Helper()
-	o := &odd{clock: newClock(), client: client(t)}
+	o := &probeTrial{clock: newClock(), client: client(t)}
 	var err error
 	o.Lying, err = federationtest.StartLying(federationtest.Setup{
 		RedirectURIs: []string{redirectURI}, Now: func() time.Time { return o.clock.now().Add(o.ahead) },
@@ -41,7 +41,7 @@ func startOdd(t *testing.T) *odd {
 	return o
 }
 
-func (o *odd) reset() {
+func (o *probeTrial) reset() {
 	o.SetFaults(federationtest.Faults{RequireClientAuth: true})
 	o.config = federation.Config{
 		Kind: federation.OIDC, ClientID: o.ClientID, ClientSecret: federation.NewSecret(o.ClientSecret), Issuer: o.URL,
@@ -50,7 +50,7 @@ func (o *odd) reset() {
 }
 
 // connector is one that remembers nothing.
-func (o *odd) connector(t *testing.T) *trial {
+func (o *probeTrial) connector(t *testing.T) *trial {
 	t.Helper()
 	o.config.ID = "up"
 	made, err := federation.New(o.config, o.client, o.clock.now)
@@ -61,7 +61,7 @@ func (o *odd) connector(t *testing.T) *trial {
 }
 
 // signIn goes all the way; started is false if it did not come to a callback.
-func (o *odd) signIn(t *testing.T) (started bool, err error) {
+func (o *probeTrial) signIn(t *testing.T) (started bool, err error) {
 	t.Helper()
 	up := o.connector(t)
 	a, to, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
@@ -78,14 +78,14 @@ func (o *odd) signIn(t *testing.T) (started bool, err error) {
 	return true, err
 }
 
-// agree compares a probe with a sign-in at the same upstream: if the probe finds no fault the
+// checkAgreement compares a probe with a sign-in at the same upstream: if the probe finds no fault the
 // sign-in succeeds, and else it fails with the same code for the same cause. It gives the
 // error of the sign-in.
-func (o *odd) agree(t *testing.T, what string) error {
+func (o *probeTrial) checkAgreement(t *testing.T, what string) error {
 	t.Helper()
 	r := o.connector(t).Probe(t.Context(), redirectURI)
 	if r.Err != nil {
-		keepsContract(t, r.Err, o.ClientSecret)
+		checkErrorContract(t, r.Err, o.ClientSecret)
 	}
 	started, err := o.signIn(t)
 	switch {
@@ -94,15 +94,15 @@ func (o *odd) agree(t *testing.T, what string) error {
 	case err == nil || !started: // a browser that gets no page has no code of ours
 	case federation.ErrorCode(r.Err) != federation.ErrorCode(err):
 		t.Errorf("%s: the probe says %v, the sign-in %v", what, r.Err, err)
-	case !strings.HasSuffix(err.Error(), r.Err.Error()) && !sameMatter(r.Err, err):
+	case !strings.HasSuffix(err.Error(), r.Err.Error()) && !haveSameCause(r.Err, err):
 		t.Errorf("%s: the probe names another cause (%v) than the sign-in (%v)", what, r.Err, err)
 	}
 	return err
 }
 
-// sameMatter reports whether the two errors are of one matter: which key is missing, and
+// haveSameCause reports whether the two errors are of one matter: which key is missing, and
 // which time is wrong, only a token shows, and which call comes too late is chance.
-func sameMatter(probe, signIn error) bool {
+func haveSameCause(probe, signIn error) bool {
 	for _, matter := range []string{"key", "iat", "no answer in time"} {
 		if strings.Contains(probe.Error(), matter) && strings.Contains(signIn.Error(), matter) {
 			return true
@@ -113,10 +113,10 @@ func sameMatter(probe, signIn error) bool {
 
 func TestProbe_AgreesWithSignIns_AboutMetadata(t *testing.T) {
 	t.Parallel()
-	o := startOdd(t)
+	o := startProbeTrial(t)
 	discovery := documents["discovery"]
 	groups := [][]string{strings.Fields(discovery.unread)}
-	for _, r := range discovery.read {
+	for _, r := range discovery.deciding {
 		groups = append(groups, []string{r.name})
 	}
 	for _, names := range groups {
@@ -126,7 +126,7 @@ func TestProbe_AgreesWithSignIns_AboutMetadata(t *testing.T) {
 					a.Body = malformed(t, a.Body, name, how)
 				}
 			})
-			o.agree(t, fmt.Sprintf("%v malformed: %s", names, how))
+			o.checkAgreement(t, fmt.Sprintf("%v malformed: %s", names, how))
 		}
 	}
 }
@@ -135,7 +135,7 @@ func TestProbe_AgreesWithSignIns_AboutMetadata(t *testing.T) {
 // and alone.
 func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 	t.Parallel()
-	o := startOdd(t)
+	o := startProbeTrial(t)
 	read := map[string]string{ // by member: what is fine
 		"kty": "", "crv": "", "x": "", "y": "", "kid": "absent; null; empty", "alg": "absent; null; empty", "use": "absent; null; empty",
 		"key_ops": "absent; null; empty", "d": "absent; null",
@@ -152,14 +152,14 @@ func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 				continue // that it is another's, only a token shows
 			}
 			o.publishMalformed(t, names, how)
-			err := o.agree(t, fmt.Sprintf("%v of a key alone is %s", names, how))
+			err := o.checkAgreement(t, fmt.Sprintf("%v of a key alone is %s", names, how))
 			if want := !used || strings.Contains("; "+fine+"; ", "; "+how+"; "); (err == nil) != want {
 				t.Errorf("%s of a key alone is %s: %v", name, how, err)
 			}
 		}
 		// All of them at once, on both sides of a good one.
 		o.publishMalformed(t, names, slices.Collect(maps.Keys(malformations))...)
-		if err := o.agree(t, fmt.Sprintf("%v of keys beside a good one", names)); err != nil {
+		if err := o.checkAgreement(t, fmt.Sprintf("%v of keys beside a good one", names)); err != nil {
 			t.Errorf("%s of keys beside a good one is malformed: %v", name, err)
 		}
 	}
@@ -167,7 +167,7 @@ func TestProbe_AgreesWithSignIns_AboutKeys(t *testing.T) {
 
 // publishMalformed publishes its key with those members malformed: one alone, several with the
 // good one among them.
-func (o *odd) publishMalformed(t *testing.T, names []string, hows ...string) {
+func (o *probeTrial) publishMalformed(t *testing.T, names []string, hows ...string) {
 	t.Helper()
 	o.EditAnswer("/jwks", func(a *federationtest.Answer) {
 		good := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(string(a.Body)), `{"keys":[`), `]}`)
@@ -186,14 +186,14 @@ func (o *odd) publishMalformed(t *testing.T, names []string, hows ...string) {
 	})
 }
 
-func TestProbe_AgreesWithSignIns_AboutTheLine(t *testing.T) {
+func TestProbe_AgreesWithSignIns_AboutWireFaults(t *testing.T) {
 	t.Parallel()
 	for _, endpoint := range []string{"discovery", "jwks", "authorize", "token"} {
 		t.Run(endpoint, func(t *testing.T) {
 			t.Parallel()
-			o := startOdd(t)
+			o := startProbeTrial(t)
 			for fault := federationtest.HTML; fault <= federationtest.Doubled; fault++ {
-				if endpoint == "authorize" && unseen[fault] {
+				if endpoint == "authorize" && unseenByProbe[fault] {
 					continue
 				}
 				o.config.Timeout = 0
@@ -201,14 +201,14 @@ func TestProbe_AgreesWithSignIns_AboutTheLine(t *testing.T) {
 					o.config.Timeout = 500 * time.Millisecond
 				}
 				o.SetFaults(federationtest.Faults{Wire: map[string]federationtest.WireFault{endpoint: fault}})
-				o.agree(t, fmt.Sprintf("fault %d of %s", fault, endpoint))
+				o.checkAgreement(t, fmt.Sprintf("fault %d of %s", fault, endpoint))
 			}
 		})
 	}
 }
 
-// unseen are what only a reader of the sign-in page sees: pages are not read.
-var unseen = map[federationtest.WireFault]bool{
+// unseenByProbe are what only a reader of the sign-in page sees: pages are not read.
+var unseenByProbe = map[federationtest.WireFault]bool{
 	federationtest.HTML: true, federationtest.Empty: true, federationtest.Drip: true, federationtest.Huge: true, federationtest.Doubled: true,
 	federationtest.Reset: true, federationtest.GzipBomb: true, federationtest.Elsewhere: true, federationtest.Loop: true,
 }
@@ -220,7 +220,7 @@ var paths = map[string]string{
 // TestProbe_AgreesWithSignIns_AboutStatuses: each status with a page as its body.
 func TestProbe_AgreesWithSignIns_AboutStatuses(t *testing.T) {
 	t.Parallel()
-	o := startOdd(t)
+	o := startProbeTrial(t)
 	for name, path := range paths {
 		for _, status := range []int{204, 400, 401, 403, 404, 405, 410, 429, 500, 503} {
 			unclear := name == "token" && status == 400 || name == "sign-in page" && (status == 204 || status == 403)
@@ -230,24 +230,24 @@ func TestProbe_AgreesWithSignIns_AboutStatuses(t *testing.T) {
 			o.EditAnswer(path, func(a *federationtest.Answer) {
 				*a = federationtest.Answer{Status: status, Header: http.Header{"Content-Type": {"text/html"}}, Body: []byte("<h1>no</h1>")}
 			})
-			o.agree(t, fmt.Sprintf("%s answers %d", name, status))
+			o.checkAgreement(t, fmt.Sprintf("%s answers %d", name, status))
 		}
 		o.EditAnswer(path, nil)
 	}
 }
 
-// TestProbe_AgreesWithSignIns_AboutDress: encodings and content types, none of which is a
+// TestProbe_AgreesWithSignIns_AboutEncodings: encodings and content types, none of which is a
 // reason to refuse a document.
-func TestProbe_AgreesWithSignIns_AboutDress(t *testing.T) {
+func TestProbe_AgreesWithSignIns_AboutEncodings(t *testing.T) {
 	t.Parallel()
-	o := startOdd(t)
+	o := startProbeTrial(t)
 	for name, path := range paths {
 		if name == "sign-in page" {
 			continue
 		}
-		for dress, f := range dresses {
+		for dress, f := range encodings {
 			o.EditAnswer(path, f)
-			if err := o.agree(t, name+" as "+dress); err != nil {
+			if err := o.checkAgreement(t, name+" as "+dress); err != nil {
 				t.Errorf("%s as %s: %v", name, dress, err)
 			}
 		}
@@ -255,8 +255,8 @@ func TestProbe_AgreesWithSignIns_AboutDress(t *testing.T) {
 	}
 }
 
-// dresses are ways to send a JSON document that the document does not depend on.
-var dresses = map[string]func(*federationtest.Answer){
+// encodings are ways to send a JSON document that the document does not depend on.
+var encodings = map[string]func(*federationtest.Answer){
 	"text/html": func(a *federationtest.Answer) { a.Header.Set("Content-Type", "text/html") },
 	"no type":   func(a *federationtest.Answer) { a.Header.Del("Content-Type"); a.Header["Content-Type"] = nil },
 	"odd case":  func(a *federationtest.Answer) { a.Header.Set("Content-Type", `Application/JSON ; Charset="UTF-8"`) },
@@ -274,7 +274,7 @@ var dresses = map[string]func(*federationtest.Answer){
 // TestProbe_AgreesWithSignIns_AboutSettings: the client as the upstream knows it, and the clocks.
 func TestProbe_AgreesWithSignIns_AboutSettings(t *testing.T) {
 	t.Parallel()
-	o := startOdd(t)
+	o := startProbeTrial(t)
 	text, _ := keyPEM(t)
 	for what, c := range map[string]struct {
 		change func()
@@ -296,22 +296,22 @@ func TestProbe_AgreesWithSignIns_AboutSettings(t *testing.T) {
 		"its clock is 70 s ahead":     {func() { o.ahead = 70 * time.Second }, false},
 		"its clock is 59 s behind":    {func() { o.ahead = -59 * time.Second }, true},
 		"its clock is 5 min behind":   {func() { o.ahead = -5 * time.Minute }, true}, // its tokens live 5 min
-		"keys of another kind":        {func() { o.publish("EdDSA") }, false},
-		"keys of several kinds":       {func() { o.publish("EdDSA", "ES256", "RS256") }, true},
-		"no keys":                     {func() { o.publish() }, false},
+		"keys of another kind":        {func() { o.publishKeys("EdDSA") }, false},
+		"keys of several kinds":       {func() { o.publishKeys("EdDSA", "ES256", "RS256") }, true},
+		"no keys":                     {func() { o.publishKeys() }, false},
 		"signs by what it says it is": {func() { o.signBy("PS512") }, true},
 	} {
 		o.reset()
 		c.change()
-		if err := o.agree(t, what); (err == nil) != c.good {
+		if err := o.checkAgreement(t, what); (err == nil) != c.good {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 }
 
-// publish lets it publish keys for those algorithms and no other, its own if it is among
+// publishKeys lets it publish keys for those algorithms and no other, its own if it is among
 // them.
-func (o *odd) publish(algorithms ...string) {
+func (o *probeTrial) publishKeys(algorithms ...string) {
 	o.SetFaults(federationtest.Faults{Keys: func(honest map[string]any) []any {
 		keys := []any{}
 		for _, algorithm := range algorithms {
@@ -325,21 +325,21 @@ func (o *odd) publish(algorithms ...string) {
 	}})
 }
 
-func (o *odd) signBy(algorithm string) {
+func (o *probeTrial) signBy(algorithm string) {
 	o.SetFaults(federationtest.Faults{SignBy: algorithm, Discovery: claims{"id_token_signing_alg_values_supported": []string{algorithm}}})
 }
 
-// TestProbe_UnregisteredRedirectURI is seen without a person.
-func TestProbe_UnregisteredRedirectURI(t *testing.T) {
-	o := startOdd(t)
+// TestProbe_UnregisteredRedirectURIIsFound is seen without a person.
+func TestProbe_UnregisteredRedirectURIIsFound(t *testing.T) {
+	o := startProbeTrial(t)
 	r := o.connector(t).Probe(t.Context(), redirectURI+"x")
 	if !errors.Is(r.Err, federation.ErrMisconfigured) || !strings.Contains(r.Err.Error(), "redirect URI") {
 		t.Errorf("got %v", r.Err)
 	}
 }
 
-// TestProbe_BouncesBack: an upstream that answers at once is judged as in a sign-in.
-func TestProbe_BouncesBack(t *testing.T) {
+// TestProbe_ImmediateCallbackIsCheckedAsInSignIn: an upstream that answers at once is judged as in a sign-in.
+func TestProbe_ImmediateCallbackIsCheckedAsInSignIn(t *testing.T) {
 	for query, want := range map[string]error{
 		"error=invalid_scope&state=STATE&iss=ISS":                             federation.ErrMisconfigured,
 		"error=unauthorized_client&state=STATE&iss=ISS":                       federation.ErrMisconfigured,
@@ -348,7 +348,7 @@ func TestProbe_BouncesBack(t *testing.T) {
 		"error=temporarily_unavailable&state=STATE&iss=ISS":                   federation.ErrUnreachable,
 		"code=x&state=STATE&iss=ISS":                                          nil,
 	} {
-		o := startOdd(t)
+		o := startProbeTrial(t)
 		o.EditAnswer("/authorize", func(a *federationtest.Answer) {
 			asked := o.LastAuthorization()
 			to := strings.NewReplacer("STATE", asked.Get("state"), "ISS", "http%3A%2F%2F"+strings.TrimPrefix(o.URL, "http://")).Replace(query)
@@ -360,26 +360,26 @@ func TestProbe_BouncesBack(t *testing.T) {
 	}
 }
 
-// TestProbe_WarnsOfWhatOnlySomeSignInsNeed and refuses nobody for it.
-func TestProbe_WarnsOfWhatOnlySomeSignInsNeed(t *testing.T) {
+// TestProbe_WarnsOfFaultsThatStopFewSignIns and refuses nobody for it.
+func TestProbe_WarnsOfFaultsThatStopFewSignIns(t *testing.T) {
 	for what, c := range map[string]struct {
-		change func(*odd)
+		change func(*probeTrial)
 		want   string
 	}{
-		"userinfo is gone":         {func(o *odd) { o.status("/userinfo", 404) }, "read userinfo: status 404"},
-		"userinfo is down":         {func(o *odd) { o.status("/userinfo", 503) }, "read userinfo: status 503"},
-		"a guard before the page":  {func(o *odd) { o.status("/authorize", 403) }, "status 403"},
-		"a refusal without a code": {func(o *odd) { o.status("/token", 400) }, "could not be tried"},
-		"no PKCE":                  {func(o *odd) { o.says("code_challenge_methods_supported", []string{"plain"}) }, "PKCE"},
-		"another response type":    {func(o *odd) { o.says("response_types_supported", []string{"id_token"}) }, "response type code"},
-		"another grant type":       {func(o *odd) { o.says("grant_types_supported", []string{"implicit"}) }, "authorization_code"},
-		"another authentication":   {func(o *odd) { o.says("token_endpoint_auth_methods_supported", []string{"tls_client_auth"}) }, "client_secret_basic"},
-		"a clock that is behind":   {func(o *odd) { o.ahead = -70 * time.Second }, "behind"},
-		"a key that nobody can use": {func(o *odd) {
+		"userinfo is gone":         {func(o *probeTrial) { o.answerStatus("/userinfo", 404) }, "read userinfo: status 404"},
+		"userinfo is down":         {func(o *probeTrial) { o.answerStatus("/userinfo", 503) }, "read userinfo: status 503"},
+		"a guard before the page":  {func(o *probeTrial) { o.answerStatus("/authorize", 403) }, "status 403"},
+		"a refusal without a code": {func(o *probeTrial) { o.answerStatus("/token", 400) }, "could not be tried"},
+		"no PKCE":                  {func(o *probeTrial) { o.advertise("code_challenge_methods_supported", []string{"plain"}) }, "PKCE"},
+		"another response type":    {func(o *probeTrial) { o.advertise("response_types_supported", []string{"id_token"}) }, "response type code"},
+		"another grant type":       {func(o *probeTrial) { o.advertise("grant_types_supported", []string{"implicit"}) }, "authorization_code"},
+		"another authentication":   {func(o *probeTrial) { o.advertise("token_endpoint_auth_methods_supported", []string{"tls_client_auth"}) }, "client_secret_basic"},
+		"a clock that is behind":   {func(o *probeTrial) { o.ahead = -70 * time.Second }, "behind"},
+		"a key that nobody can use": {func(o *probeTrial) {
 			o.SetFaults(federationtest.Faults{Keys: func(k map[string]any) []any { return []any{nil, k} }})
 		}, "1 of its keys"},
 	} {
-		o := startOdd(t)
+		o := startProbeTrial(t)
 		c.change(o)
 		r := o.connector(t).Probe(t.Context(), redirectURI)
 		if r.Err != nil || !strings.Contains(strings.Join(r.Warnings, "\n"), c.want) {
@@ -388,11 +388,11 @@ func TestProbe_WarnsOfWhatOnlySomeSignInsNeed(t *testing.T) {
 	}
 }
 
-func (o *odd) status(path string, status int) {
-	o.EditAnswer(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: status} })
+func (o *probeTrial) answerStatus(path string, answerStatus int) {
+	o.EditAnswer(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: answerStatus} })
 }
 
-func (o *odd) says(member string, value any) {
+func (o *probeTrial) advertise(member string, value any) {
 	o.SetFaults(federationtest.Faults{Discovery: maps.Clone(claims{member: value})})
 }
 
@@ -406,10 +406,10 @@ func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
 		"all is well":    {func(*federationtest.GitHub, *federation.Config) {}, true},
 		"wrong secret":   {func(_ *federationtest.GitHub, c *federation.Config) { c.ClientSecret = federation.NewSecret("wrong") }, false},
 		"unknown client": {func(_ *federationtest.GitHub, c *federation.Config) { c.ClientID = "another" }, false},
-		"no API":         {func(g *federationtest.GitHub, _ *federation.Config) { gone(g, "/api/v3/user") }, false},
-		"no token":       {func(g *federationtest.GitHub, _ *federation.Config) { gone(g, "/login/oauth/access_token") }, false},
-		"no page":        {func(g *federationtest.GitHub, _ *federation.Config) { gone(g, "/login/oauth/authorize") }, false},
-		"no meta":        {func(g *federationtest.GitHub, _ *federation.Config) { gone(g, "/api/v3/meta") }, true},
+		"no API":         {func(g *federationtest.GitHub, _ *federation.Config) { answerNotFound(g, "/api/v3/user") }, false},
+		"no token":       {func(g *federationtest.GitHub, _ *federation.Config) { answerNotFound(g, "/login/oauth/access_token") }, false},
+		"no page":        {func(g *federationtest.GitHub, _ *federation.Config) { answerNotFound(g, "/login/oauth/authorize") }, false},
+		"no meta":        {func(g *federationtest.GitHub, _ *federation.Config) { answerNotFound(g, "/api/v3/meta") }, true},
 	} {
 		var config federation.Config
 		g, up := gitHub(t, func(c *federation.Config) { config = *c })
@@ -430,7 +430,7 @@ func TestGitHubProbe_AgreesWithSignIns(t *testing.T) {
 	}
 }
 
-func gone(g *federationtest.GitHub, path string) {
+func answerNotFound(g *federationtest.GitHub, path string) {
 	g.EditAnswer(path, func(a *federationtest.Answer) { *a = federationtest.Answer{Status: http.StatusNotFound} })
 }
 

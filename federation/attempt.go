@@ -91,7 +91,7 @@ func (a *Attempt) UnmarshalJSON(text []byte) error {
 	if len(kept.Seed) != seedSize {
 		return errSeed
 	}
-	*a = attemptOf(kept.Seed)
+	*a = deriveAttempt(kept.Seed)
 	a.Connector, a.IssuerHash, a.Started, a.Fresh, a.MaxAge = kept.Connector, kept.Issuer, kept.Started, kept.Fresh, kept.MaxAge
 	return nil
 }
@@ -107,8 +107,8 @@ var errSeed = errors.New("the attempt has no seed")
 // seedSize is 128 bits: more than an attempt of ten minutes needs.
 const seedSize = 16
 
-// attemptOf derives the values of an attempt from its seed.
-func attemptOf(seed []byte) Attempt {
+// deriveAttempt derives the values of an attempt from its seed.
+func deriveAttempt(seed []byte) Attempt {
 	derive := func(use string) string {
 		mac := hmac.New(sha256.New, seed)
 		mac.Write([]byte(use))
@@ -147,7 +147,7 @@ const (
 func newAttempt(connector, issuer string, o Options, at time.Time) Attempt {
 	seed := make([]byte, seedSize)
 	_, _ = rand.Read(seed) // never fails: the program stops instead
-	a := attemptOf(seed)
+	a := deriveAttempt(seed)
 	a.Connector, a.IssuerHash, a.RedirectURI = connector, issuerHash(issuer), o.RedirectURI
 	a.Started, a.Fresh, a.MaxAge = at.UnixMilli(), o.Fresh, o.MaxAge
 	return a
@@ -156,9 +156,9 @@ func newAttempt(connector, issuer string, o Options, at time.Time) Attempt {
 // wantsFresh reports whether the attempt asked for a new proof of who the user is.
 func (a Attempt) wantsFresh() bool { return a.Fresh || a.MaxAge != nil && *a.MaxAge == 0 }
 
-// freshBy reports whether a sign-in at that time (Unix milliseconds, 0: unknown)
+// isFreshAt reports whether a sign-in at that time (Unix milliseconds, 0: unknown)
 // answers the attempt's wish for one.
-func (a Attempt) freshBy(authTime int64) bool {
+func (a Attempt) isFreshAt(authTime int64) bool {
 	return a.wantsFresh() && authTime != 0 && authTime >= a.Started-skew.Milliseconds()
 }
 
@@ -192,11 +192,11 @@ func CallbackValues(encoded string) (url.Values, error) {
 	return values, nil
 }
 
-// code takes the authorization code from the callback, if this is the callback of
+// codeFromCallback takes the authorization code from the callback, if this is the callback of
 // the attempt: of this connector and upstream, with its state, in time. Nothing
 // else of the callback is looked at before that. issuerOK judges the iss
 // parameter, "" if there was none.
-func (a Attempt) code(connector, issuer string, callback url.Values, issuerOK func(string) bool, at time.Time) (string, error) {
+func (a Attempt) codeFromCallback(connector, issuer string, callback url.Values, issuerOK func(string) bool, at time.Time) (string, error) {
 	if a.Connector != connector || a.IssuerHash != issuerHash(issuer) {
 		return "", untrusted("read callback: the attempt was started with another upstream")
 	}
@@ -218,7 +218,7 @@ func (a Attempt) code(connector, issuer string, callback url.Values, issuerOK fu
 		return "", untrusted("read callback: iss is missing or another upstream's")
 	}
 	if callback.Get("error") != "" { // beside a code, too; an empty one counts as none (RFC 6749, section 3.1)
-		return "", refusal("read callback", callback.Get("error"))
+		return "", upstreamError("read callback", callback.Get("error"))
 	}
 	code := callback.Get("code")
 	if code == "" || len(code) > 4096 {

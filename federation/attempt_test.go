@@ -14,7 +14,7 @@ import (
 	"signet/federation/federationtest"
 )
 
-func TestAttempt_Request(t *testing.T) {
+func TestStart_AuthorizationRequest(t *testing.T) {
 	l, up := lying(t, func(c *federation.Config) { c.Scopes = []string{"groups", "email"} })
 	a, to := up.start(t, federation.Options{LoginHint: "vic@corp.example"})
 	u, err := url.Parse(to)
@@ -42,7 +42,7 @@ func TestAttempt_Request(t *testing.T) {
 	}
 }
 
-func TestAttempt_SurvivesItsCookie(t *testing.T) {
+func TestAttempt_JSONRoundTrip(t *testing.T) {
 	_, up := lying(t, nil)
 	age := int64(300)
 	a, _ := up.start(t, federation.Options{Fresh: true, MaxAge: &age})
@@ -65,7 +65,7 @@ func TestAttempt_SurvivesItsCookie(t *testing.T) {
 	}
 }
 
-func TestAttempt_NoTwoAlike(t *testing.T) {
+func TestAttempt_RandomValuesDiffer(t *testing.T) {
 	_, up := lying(t, nil)
 	a, _ := up.start(t, federation.Options{})
 	b, _ := up.start(t, federation.Options{})
@@ -74,7 +74,7 @@ func TestAttempt_NoTwoAlike(t *testing.T) {
 	}
 }
 
-func TestAttemptID_OfForeignState(t *testing.T) {
+func TestAttemptID_InvalidStateGivesNone(t *testing.T) {
 	for _, state := range []string{"", ".", "x.y", "AAAAAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAA.", "aaaaaaaaaaaaaaaaaaaaaaaaaa.b", "../../../../../../../../AA.b"} {
 		if id := federation.AttemptID(state); id != "" {
 			t.Errorf("AttemptID(%q) is %q", state, id)
@@ -82,7 +82,7 @@ func TestAttemptID_OfForeignState(t *testing.T) {
 	}
 }
 
-func TestFD05_StateOfAnotherAttempt(t *testing.T) {
+func TestFinish_StateOfAnotherAttemptIsRefused(t *testing.T) {
 	_, up := lying(t, nil)
 	mine, _ := up.start(t, federation.Options{})
 	_, others := up.visit(t, "victim")
@@ -96,7 +96,7 @@ func TestFD05_StateOfAnotherAttempt(t *testing.T) {
 	}
 }
 
-func TestFD05_ReplayedCallback(t *testing.T) {
+func TestFinish_ReplayedCallbackIsRefused(t *testing.T) {
 	_, up := lying(t, nil)
 	a, back := up.visit(t, "victim")
 	if _, err := up.finish(t, a, back); err != nil {
@@ -107,7 +107,7 @@ func TestFD05_ReplayedCallback(t *testing.T) {
 	}
 }
 
-func TestFD05_ExpiredAttempt(t *testing.T) {
+func TestFinish_ExpiredAttemptIsRefused(t *testing.T) {
 	_, up := lying(t, nil)
 	for _, d := range []time.Duration{10*time.Minute + time.Second, -2 * time.Minute} {
 		a, back := up.visit(t, "victim")
@@ -119,9 +119,9 @@ func TestFD05_ExpiredAttempt(t *testing.T) {
 	}
 }
 
-// TestFD06_MixUp delivers one upstream's answer to the callback of another, with
+// TestFinish_CallbackOfAnotherUpstreamIsRefused delivers one upstream's answer to the callback of another, with
 // the same settings but for the upstream.
-func TestFD06_MixUp(t *testing.T) {
+func TestFinish_CallbackOfAnotherUpstreamIsRefused(t *testing.T) {
 	_, honest := lying(t, func(c *federation.Config) { c.ID = "honest" })
 	_, evil := lying(t, func(c *federation.Config) { c.ID = "evil" })
 	a, back := evil.visit(t, "victim")
@@ -135,21 +135,21 @@ func TestFD06_MixUp(t *testing.T) {
 	}
 }
 
-// TestFD04_IssuerChangedMeanwhile: a connector that now means another upstream
+// TestFinish_ChangedIssuerEndsOldAttempts: a connector that now means another upstream
 // finishes nothing that was begun with the old one, and its identities differ.
-func TestFD04_IssuerChangedMeanwhile(t *testing.T) {
+func TestFinish_ChangedIssuerEndsOldAttempts(t *testing.T) {
 	_, before := lying(t, nil)
 	_, after := lying(t, nil)
 	a, back := before.visit(t, "victim")
 	if _, err := after.finish(t, a, back); !errors.Is(err, federation.ErrUntrusted) {
 		t.Errorf("got %v, want ErrUntrusted", err)
 	}
-	if before.arrives(t, "victim").Issuer == after.arrives(t, "victim").Issuer {
+	if before.mustSignIn(t, "victim").Issuer == after.mustSignIn(t, "victim").Issuer {
 		t.Error("two upstreams under one id give identities that match")
 	}
 }
 
-func TestFD33_ErrorWinsOverCode(t *testing.T) {
+func TestFinish_ErrorWinsOverCode(t *testing.T) {
 	l, up := lying(t, nil)
 	a, back := up.visit(t, "victim")
 	back.Set("error", "access_denied")
@@ -161,18 +161,18 @@ func TestFD33_ErrorWinsOverCode(t *testing.T) {
 	}
 }
 
-func TestAttempt_Denied(t *testing.T) {
+func TestFinish_DeniedSignIn(t *testing.T) {
 	_, g := google(t, nil)
-	g.refuses(t, "", federation.ErrDenied)
+	g.mustRefuse(t, "", federation.ErrDenied)
 	_, h := gitHub(t, nil)
-	h.refuses(t, "", federation.ErrDenied)
+	h.mustRefuse(t, "", federation.ErrDenied)
 	_, l := lying(t, nil)
-	l.refuses(t, "", federation.ErrDenied)
+	l.mustRefuse(t, "", federation.ErrDenied)
 }
 
-// TestFD21_DescriptionIsNotRepeated: what the upstream writes for people reaches
+// TestFinish_ErrorDescriptionIsNotRepeated: what the upstream writes for people reaches
 // neither a page nor a log through us.
-func TestFD21_DescriptionIsNotRepeated(t *testing.T) {
+func TestFinish_ErrorDescriptionIsNotRepeated(t *testing.T) {
 	l, up := lying(t, nil)
 	l.SetFaults(federationtest.Faults{Callback: map[string]string{"error": "access_denied", "error_description": "<script>alert(1)</script>"}})
 	_, err := up.signIn(t, "victim")
@@ -181,7 +181,7 @@ func TestFD21_DescriptionIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestFD34_FreshOnlyByAuthTime(t *testing.T) {
+func TestFinish_FreshOnlyByAuthTime(t *testing.T) {
 	for name, c := range map[string]struct {
 		options  federation.Options
 		authTime any // seconds from the start of the attempt; nil: none
@@ -224,9 +224,9 @@ func TestFD34_FreshOnlyByAuthTime(t *testing.T) {
 	}
 }
 
-// TestReauthenticates_SilenceIsAProofOnlyWhereItWasAsked: the setting makes up for an
+// TestReauthenticates_ReplacesOnlyMissingAuthTime: the setting makes up for an
 // auth_time that an upstream leaves out, and for nothing that it says or was not asked.
-func TestReauthenticates_SilenceIsAProofOnlyWhereItWasAsked(t *testing.T) {
+func TestReauthenticates_ReplacesOnlyMissingAuthTime(t *testing.T) {
 	yes, no := true, false
 	for name, c := range map[string]struct {
 		setting  *bool
@@ -275,7 +275,7 @@ func TestReauthenticates_Presets(t *testing.T) {
 		federation.Google: federation.ReportsAuthTime, federation.GitHub: federation.NeverReauthenticates, federation.OIDC: federation.ReportsAuthTime,
 		federation.Microsoft: federation.AlwaysReauthenticates, federation.Apple: federation.ReportsAuthTime, federation.GitLab: federation.ReportsAuthTime,
 	} {
-		config := least(t, kind)
+		config := minimalConfig(t, kind)
 		made, err := federation.New(config, http.DefaultClient, time.Now)
 		if err != nil || made.Reauthenticates() != want {
 			t.Errorf("%s: %v, %v; want %v", kind, made, err, want)
@@ -288,7 +288,7 @@ func TestReauthenticates_Presets(t *testing.T) {
 	}
 }
 
-func TestFD34_GitHubIsNeverFresh(t *testing.T) {
+func TestGitHub_IsNeverFresh(t *testing.T) {
 	_, up := gitHub(t, nil)
 	a, to := up.start(t, federation.Options{Fresh: true})
 	if !strings.Contains(to, "prompt=select_account") {
@@ -303,7 +303,7 @@ func TestFD34_GitHubIsNeverFresh(t *testing.T) {
 	}
 }
 
-func TestFD34_GoogleIsAskedForAuthTime(t *testing.T) {
+func TestGoogle_IsAskedForAuthTime(t *testing.T) {
 	_, up := google(t, nil)
 	a, to := up.start(t, federation.Options{Fresh: true})
 	back, err := federationtest.ChooseAccount(up.client, to, "ada") // it refuses prompt=login
@@ -324,9 +324,9 @@ func TestStart_BadRedirectURI(t *testing.T) {
 	}
 }
 
-// TestCallbackValues_OnlyWhatIsUsed: other parameters may be anything; ours are there once
+// TestCallbackValues_UnknownParametersAreIgnored: other parameters may be anything; ours are there once
 // and are readable, or the callback is none.
-func TestCallbackValues_OnlyWhatIsUsed(t *testing.T) {
+func TestCallbackValues_UnknownParametersAreIgnored(t *testing.T) {
 	for query, want := range map[string]string{
 		"":                             "",
 		"state=a&code=b&iss=c":         "code=b&iss=c&state=a",
@@ -350,8 +350,8 @@ func TestCallbackValues_OnlyWhatIsUsed(t *testing.T) {
 	}
 }
 
-// TestFederation_UnreadCallbackParameters: repeated or not, they change nothing.
-func TestFederation_UnreadCallbackParameters(t *testing.T) {
+// TestFinish_UnknownCallbackParametersAreIgnored: repeated or not, they change nothing.
+func TestFinish_UnknownCallbackParametersAreIgnored(t *testing.T) {
 	_, up := lying(t, nil)
 	a, back := up.visit(t, "victim")
 	for _, name := range []string{"scope", "session_state", "authuser", "hd", "prompt", "id_token", "error_description", "error_uri"} {

@@ -30,22 +30,22 @@ const maxAnswer = 512 << 10
 func newCaller(client *http.Client, timeout time.Duration) caller {
 	own := *client
 	own.Jar = nil
-	own.CheckRedirect = stayThere
+	own.CheckRedirect = followSameServer
 	if own.Timeout == 0 || own.Timeout > timeout {
 		own.Timeout = timeout
 	}
 	return caller{&own, timeout}
 }
 
-// inTime bounds a whole Start or Finish.
-func (c caller) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+// withDeadline bounds a whole Start or Finish.
+func (c caller) withDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, 2*c.timeout)
 }
 
-// stayThere follows a document that moved within its server. Every other redirect
+// followSameServer follows a document that moved within its server. Every other redirect
 // is left as the answer, and refused as one: codes, secrets and tokens go where
 // the settings say, and nowhere else.
-func stayThere(next *http.Request, via []*http.Request) error {
+func followSameServer(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	if first.Method != http.MethodGet || len(via) > 3 || first.Header.Get("Authorization") != "" ||
 		next.URL.Scheme != first.URL.Scheme || next.URL.Host != first.URL.Host {
@@ -87,12 +87,12 @@ func (c caller) do(ctx context.Context, step string, r *http.Request) (response,
 	}
 	res, err := c.client.Do(r.WithContext(ctx))
 	if err != nil {
-		return response{}, broken(step, err)
+		return response{}, classifyCallError(step, err)
 	}
 	defer res.Body.Close()
 	body, err := readWhole(res)
 	if err != nil {
-		return response{}, broken(step, err)
+		return response{}, classifyCallError(step, err)
 	}
 	a := response{res.StatusCode, res.Header, body}
 	switch {
@@ -101,12 +101,12 @@ func (c caller) do(ctx context.Context, step string, r *http.Request) (response,
 	case a.status >= 300 && a.status < 400:
 		return a, untrusted("%s: answer is a redirect to elsewhere", step)
 	}
-	return a, comesBackLater(step, a)
+	return a, retryableError(step, a)
 }
 
-// look asks for a page as a browser without cookies would, and follows no redirect. Of the
+// getPage asks for a page as a browser without cookies would, and follows no redirect. Of the
 // answer it takes status and header: a page may be of any size. Errors are those of do.
-func (c caller) look(ctx context.Context, step, address string) (response, error) {
+func (c caller) getPage(ctx context.Context, step, address string) (response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return response{}, untrusted("%s: not a URL", step)
@@ -116,15 +116,15 @@ func (c caller) look(ctx context.Context, step, address string) (response, error
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	res, err := own.Do(r)
 	if err != nil {
-		return response{}, broken(step, err)
+		return response{}, classifyCallError(step, err)
 	}
 	res.Body.Close()
 	a := response{status: res.StatusCode, header: res.Header}
-	return a, comesBackLater(step, a)
+	return a, retryableError(step, a)
 }
 
-// comesBackLater is the error of a status that asks to come back later; else nil.
-func comesBackLater(step string, a response) error {
+// retryableError is the error of a status that asks to come back later; else nil.
+func retryableError(step string, a response) error {
 	if a.status >= 500 || a.status == http.StatusTooManyRequests || a.status == http.StatusRequestTimeout {
 		return fmt.Errorf("%s: status %d: %w", step, a.status, ErrUnreachable)
 	}
@@ -170,9 +170,9 @@ func (a response) mediaType() string {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// broken classifies a call without an answer. Only its kind goes into the text:
+// classifyCallError classifies a call without an answer. Only its kind goes into the text:
 // errors of the transport quote what the other side sent.
-func broken(step string, err error) error {
+func classifyCallError(step string, err error) error {
 	var wrapped *url.Error // says timeout for whatever is inside
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err

@@ -16,11 +16,11 @@ func (c *relyingParty) identify(a Attempt, token, more object) (Identity, error)
 	} else if a.wantsFresh() && c.Reauthenticates() == AlwaysReauthenticates {
 		i.AuthTime = a.Started
 	}
-	i.Fresh = a.freshBy(i.AuthTime)
-	i.ACR, i.AMR = token.words("acr"), token.some("amr")
+	i.Fresh = a.isFreshAt(i.AuthTime)
+	i.ACR, i.AMR = token.optionalText("acr"), token.optionalList("amr")
 	// Address and word on it from one document: the signed one, if it has any.
 	document, other := token, more
-	if token.lacks(c.config.claim("email")) && !more.lacks(c.config.claim("email")) {
+	if token.isEmpty(c.config.claim("email")) && !more.isEmpty(c.config.claim("email")) {
 		document, other = more, token
 	}
 	if err := c.readAddress(document, other, &i); err != nil {
@@ -39,27 +39,27 @@ func (c *relyingParty) readAddress(document, other object, i *Identity) error {
 		return err
 	}
 	name := c.config.claim("email_verified")
-	said, err := document.word(name)
+	said, err := document.assertion(name)
 	if err != nil {
 		return err
 	}
-	if said == saidYes && !c.speaksOf(document, other, text) {
-		said = saidNothing
+	if said == assertedTrue && !c.isAboutAddress(document, other, text) {
+		said = notAsserted
 	}
 	// A "yes" of the other document is about another address, perhaps. A "no", or what
 	// cannot be read, is one all the same.
-	if elsewhere, err := other.word(name); said == saidNothing && (err != nil || elsewhere == saidNo) {
-		said = saidNo
+	if elsewhere, err := other.assertion(name); said == notAsserted && (err != nil || elsewhere == assertedFalse) {
+		said = assertedFalse
 	}
 	c.setAddress(i, text, said)
 	return nil
 }
 
-// speaksOf reports whether email_verified of the document is about this address. The
+// isAboutAddress reports whether email_verified of the document is about this address. The
 // standard claim is about the claim email (OpenID Connect Core, section 5.1), which may
 // stand in the other document: an address that the settings take from another claim is
 // another one if the two differ.
-func (c *base) speaksOf(document, other object, text string) bool {
+func (c *base) isAboutAddress(document, other object, text string) bool {
 	if c.config.claim("email_verified") != "email_verified" {
 		return true
 	}
@@ -73,15 +73,15 @@ func (c *base) speaksOf(document, other object, text string) bool {
 // readProfile takes each claim from the signed document, and from the other one where the
 // first has none that can be read.
 func (c *base) readProfile(token, more object, i *Identity) {
-	for name, into := range i.texts() {
+	for name, into := range i.textClaims() {
 		claim := c.config.claim(name)
-		if *into = token.words(claim); *into == "" {
-			*into = more.words(claim)
+		if *into = token.optionalText(claim); *into == "" {
+			*into = more.optionalText(claim)
 		}
 	}
 	i.Picture = pictureURL(i.Picture)
 	claim := c.config.claim("address")
-	if i.Address = token.address(claim); i.Address == (Address{}) {
-		i.Address = more.address(claim)
+	if i.Address = token.optionalAddress(claim); i.Address == (Address{}) {
+		i.Address = more.optionalAddress(claim)
 	}
 }

@@ -90,22 +90,22 @@ func (c Config) claim(name string) string {
 	return name
 }
 
-// trustIn is the most that the upstream's word on an address of this domain is worth.
-func (c Config) trustIn(domain string) Trust {
-	if c.Trust < Authoritative || len(c.Domains) == 0 || everyDomain(c.Domains) || slices.Contains(c.Domains, domain) {
+// trustFor is the most that the upstream's word on an address of this domain is worth.
+func (c Config) trustFor(domain string) Trust {
+	if c.Trust < Authoritative || len(c.Domains) == 0 || isEveryDomain(c.Domains) || slices.Contains(c.Domains, domain) {
 		return c.Trust
 	}
 	return Unknown
 }
 
-// everyDomain reports whether the list is the "*" that has to be written to trust an
+// isEveryDomain reports whether the list is the "*" that has to be written to trust an
 // upstream with the addresses of every domain.
-func everyDomain(domains []string) bool { return len(domains) == 1 && domains[0] == "*" }
+func isEveryDomain(domains []string) bool { return len(domains) == 1 && domains[0] == "*" }
 
 // Warnings says which settings work and are dangerous all the same.
 func (c Config) Warnings() []string {
 	var list []string
-	if c.Trust == Authoritative && everyDomain(c.Domains) {
+	if c.Trust == Authoritative && isEveryDomain(c.Domains) {
 		list = append(list, fmt.Sprintf("connector %s: domains is *, so its upstream can take over the account of every address; "+
 			"name the domains whose mailboxes it runs (example: domains: [example.com])", c.ID))
 	}
@@ -116,6 +116,6 @@ func (c Config) Warnings() []string {
 	return list
 }
 
-func wrong(c Config, key, what string) error {
+func misconfigured(c Config, key, what string) error {
 	return fmt.Errorf("connector %q: %s %s: %w", foreign.ForError(c.ID), key, what, ErrMisconfigured)
 }

@@ -135,19 +135,19 @@ func (c *base) Scopes() []string {
 
 // setAddress notes an upstream's address and what the upstream's word on it is
 // worth. Text that is no address counts as none.
-func (c *base) setAddress(i *Identity, text string, said word) {
+func (c *base) setAddress(i *Identity, text string, said assertion) {
 	whole, domain := parseAddress(text)
-	i.Email, i.said, i.EmailVerified, i.Trust = whole, said, false, Unknown
+	i.Email, i.verified, i.EmailVerified, i.Trust = whole, said, false, Unknown
 	if whole == "" {
-		i.said = saidNothing
+		i.verified = notAsserted
 		return
 	}
-	i.rely(c.config.trustIn(domain))
+	i.setTrust(c.config.trustFor(domain))
 }
 
-// allow applies the settings' rules on addresses. AllowedDomains goes by the
+// checkAllowedAddress applies the settings' rules on addresses. AllowedDomains goes by the
 // upstream's own word: it limits who may sign in and opens no account.
-func (c *base) allow(i Identity) error {
+func (c *base) checkAllowedAddress(i Identity) error {
 	if c.config.RequireEmail && !i.HasTrustedEmail() || len(c.config.AllowedDomains) > 0 && !i.EmailVerified {
 		return ErrNoEmail
 	}

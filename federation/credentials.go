@@ -41,17 +41,17 @@ const assertionLife = 5 * time.Minute
 func newCredentials(c Config) (credentials, error) {
 	as := credentials{clientID: c.ClientID, secret: c.ClientSecret, method: c.ClientAuth, keyID: c.ClientKeyID, teamID: c.TeamID}
 	if !slices.Contains([]string{"", secretBasic, secretPost, privateKeyJWT, noSecret}, as.method) {
-		return as, wrong(c, "client_auth", "is not client_secret_basic, client_secret_post, private_key_jwt or none")
+		return as, misconfigured(c, "client_auth", "is not client_secret_basic, client_secret_post, private_key_jwt or none")
 	}
 	if c.ClientKey.Reveal() != "" {
 		key, err := readKey(c.ClientKey)
 		if err != nil {
-			return as, wrong(c, "client_key", err.Error())
+			return as, misconfigured(c, "client_key", err.Error())
 		}
 		as.key = key
 	}
 	if as.method == "" {
-		as.method = as.implied(c.Kind)
+		as.method = as.impliedMethod(c.Kind)
 	}
 	if err := checkMethod(c, as.method); err != nil {
 		return as, err
@@ -59,9 +59,9 @@ func newCredentials(c Config) (credentials, error) {
 	secretMissing := as.secret.Reveal() == "" && c.Kind != Apple // whose secret is made of the key
 	switch {
 	case as.method == privateKeyJWT && as.key == nil:
-		return as, wrong(c, "client_key", "is missing")
+		return as, misconfigured(c, "client_key", "is missing")
 	case (as.method == secretBasic || as.method == secretPost) && secretMissing:
-		return as, wrong(c, "client_secret", "is missing")
+		return as, misconfigured(c, "client_secret", "is missing")
 	}
 	return as, checkSecretUsed(c, as.method)
 }
@@ -76,11 +76,11 @@ func checkSecretUsed(c Config, method string) error {
 	const remove = ": remove one of them (only algorithms with HS256, HS384 or HS512 use both)"
 	switch {
 	case c.Kind == Apple:
-		return wrong(c, "client_secret", "is set, and type apple does not use it, because its secret is made of client_key: remove client_secret")
+		return misconfigured(c, "client_secret", "is set, and type apple does not use it, because its secret is made of client_key: remove client_secret")
 	case c.ClientAuth == "" && method == privateKeyJWT:
-		return wrong(c, "client_secret", "is set, and client_key proves the client without it"+remove)
+		return misconfigured(c, "client_secret", "is set, and client_key proves the client without it"+remove)
 	case method == privateKeyJWT || method == noSecret:
-		return wrong(c, "client_secret", "is set, and client_auth "+method+" does not use it"+remove)
+		return misconfigured(c, "client_secret", "is set, and client_auth "+method+" does not use it"+remove)
 	}
 	return nil
 }
@@ -95,16 +95,16 @@ func checkMethod(c Config, method string) error {
 	id, known := foreign.ForError(c.ID), strings.Join(preset.clientAuth, ", ")
 	switch {
 	case c.ClientAuth != "":
-		return wrong(c, "client_auth", fmt.Sprintf("is %s, and %s knows only %s", method, preset.name, known))
+		return misconfigured(c, "client_auth", fmt.Sprintf("is %s, and %s knows only %s", method, preset.name, known))
 	case method == noSecret:
-		return wrong(c, "client_secret", fmt.Sprintf("is missing: without it nobody can sign in through %s (example: client_secret_file: /run/secrets/%s)", preset.name, id))
+		return misconfigured(c, "client_secret", fmt.Sprintf("is missing: without it nobody can sign in through %s (example: client_secret_file: /run/secrets/%s)", preset.name, id))
 	}
-	return wrong(c, "client_key", fmt.Sprintf("is set, and %s knows only %s: set client_secret instead", preset.name, known))
+	return misconfigured(c, "client_key", fmt.Sprintf("is set, and %s knows only %s: set client_secret instead", preset.name, known))
 }
 
-// implied is the method that follows from what is configured; "" if the upstream's
+// impliedMethod is the method that follows from what is configured; "" if the upstream's
 // metadata decide.
-func (as credentials) implied(kind Kind) string {
+func (as credentials) impliedMethod(kind Kind) string {
 	switch {
 	case as.key != nil && kind != Apple:
 		return privateKeyJWT
@@ -158,9 +158,9 @@ func algorithmOf(key crypto.Signer) (jose.SignatureAlgorithm, error) {
 	return "", errors.New("is of a type that signs no tokens")
 }
 
-// chosen is the method where the settings leave it open: basic, which every
+// withMethod is the method where the settings leave it open: basic, which every
 // upstream must know (RFC 6749, section 2.3.1), unless it says otherwise.
-func (as credentials) chosen(advertised []string) credentials {
+func (as credentials) withMethod(advertised []string) credentials {
 	if as.method == "" {
 		as.method = secretBasic
 		if len(advertised) > 0 && !slices.Contains(advertised, secretBasic) && slices.Contains(advertised, secretPost) {

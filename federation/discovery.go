@@ -34,12 +34,12 @@ type metadata struct {
 	issuerInCallback               bool
 	keys                           *keySet // nil: ID tokens need none
 
-	said object // the document, for what only some sign-ins or a report go by
+	document object // the document, for what only some sign-ins or a report go by
 }
 
-// needs says which optional parts of the document the sign-ins of a connector go by. The
+// metadataNeeds says which optional parts of the document the sign-ins of a connector go by. The
 // others may be missing or malformed.
-type needs struct {
+type metadataNeeds struct {
 	userinfo   bool
 	clientAuth bool // the settings leave the method open
 	// algorithms are those of ID tokens that we accept of the advertised ones.
@@ -49,16 +49,16 @@ type needs struct {
 // discovery fetches the metadata of one upstream when it is first needed, once for all
 // callers that wait, and again each hour.
 type discovery struct {
-	caller caller
-	now    func() time.Time
-	limit  time.Duration // of a fetch
-	at     string        // the issuer that the document's address is made of
-	issuer string        // the issuer that the document must name
-	hosts  []string      // of endpoints outside the issuer's domain
-	needs  needs
+	caller  caller
+	now     func() time.Time
+	timeout time.Duration // of a fetch
+	baseURL string        // the issuer that the document's address is made of
+	issuer  string        // the issuer that the document must name
+	hosts   []string      // of endpoints outside the issuer's domain
+	needs   metadataNeeds
 
 	mu        sync.Mutex
-	known     *metadata
+	cached    *metadata
 	fetchedAt time.Time
 	failure   error
 	failedAt  time.Time
@@ -68,7 +68,7 @@ type discovery struct {
 // get gives the metadata. A caller who gives up leaves the fetch to the others.
 func (d *discovery) get(ctx context.Context) (*metadata, error) {
 	d.mu.Lock()
-	known, err, decided := d.decide()
+	known, err, decided := d.fromMemory()
 	if decided {
 		d.mu.Unlock()
 		return known, err
@@ -86,30 +86,30 @@ func (d *discovery) get(ctx context.Context) (*metadata, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if known, err, decided = d.decide(); decided {
+	if known, err, decided = d.fromMemory(); decided {
 		return known, err
 	}
 	return nil, d.failure
 }
 
-// decide answers from memory, if memory suffices.
-func (d *discovery) decide() (*metadata, error, bool) {
+// fromMemory answers from memory, if memory suffices.
+func (d *discovery) fromMemory() (*metadata, error, bool) {
 	at := d.now()
-	if d.known != nil && within(d.fetchedAt, at, metadataLife) {
-		return d.known, nil, true
+	if d.cached != nil && within(d.fetchedAt, at, metadataLife) {
+		return d.cached, nil, true
 	}
 	if d.failure == nil || !within(d.failedAt, at, retryAfter) {
 		return nil, nil, false
 	}
 	// What it says now cannot be trusted: then neither can what it said before.
-	if d.known != nil && within(d.fetchedAt, at, staleLife) && errors.Is(d.failure, ErrUnreachable) {
-		return d.known, nil, true
+	if d.cached != nil && within(d.fetchedAt, at, staleLife) && errors.Is(d.failure, ErrUnreachable) {
+		return d.cached, nil, true
 	}
 	return nil, d.failure, true
 }
 
 func (d *discovery) refresh(ctx context.Context, flight chan struct{}) {
-	ctx, cancel := context.WithTimeout(ctx, d.limit)
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	fetched, err := d.fetch(ctx)
 	d.mu.Lock()
@@ -117,7 +117,7 @@ func (d *discovery) refresh(ctx context.Context, flight chan struct{}) {
 	if d.failure = err; err != nil {
 		d.failedAt = d.now()
 	} else {
-		d.known, d.fetchedAt = fetched, d.now()
+		d.cached, d.fetchedAt = fetched, d.now()
 	}
 	d.flight = nil
 	close(flight)
@@ -127,7 +127,7 @@ func (d *discovery) refresh(ctx context.Context, flight chan struct{}) {
 // the issuer, byte for byte, or what the kind of upstream writes instead.
 func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 	step := "discover"
-	from := strings.TrimSuffix(d.at, "/") + "/.well-known/openid-configuration"
+	from := strings.TrimSuffix(d.baseURL, "/") + "/.well-known/openid-configuration"
 	a, err := d.caller.get(ctx, step, from, nil)
 	if err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func (d *discovery) fetch(ctx context.Context) (*metadata, error) {
 // read takes from the document what a sign-in goes by. ErrUntrusted; ErrMisconfigured if
 // the settings allow no algorithm that the upstream signs by.
 func (d *discovery) read(o object) (*metadata, error) {
-	m := &metadata{said: o}
+	m := &metadata{document: o}
 	var err error
 	if m.issuer, err = o.text("issuer"); err != nil {
 		return nil, err
@@ -160,18 +160,18 @@ func (d *discovery) read(o object) (*metadata, error) {
 	if m.issuer != d.issuer {
 		return nil, untrusted("the document's issuer is %q, the settings say %q", foreign.ForError(m.issuer), d.issuer)
 	}
-	if m.algorithms, err = o.choices("id_token_signing_alg_values_supported"); err != nil {
+	if m.algorithms, err = o.capabilities("id_token_signing_alg_values_supported"); err != nil {
 		return nil, err
 	}
-	if m.issuerInCallback, err = o.yes("authorization_response_iss_parameter_supported"); err != nil {
+	if m.issuerInCallback, err = o.isTrue("authorization_response_iss_parameter_supported"); err != nil {
 		return nil, err
 	}
 	if d.needs.clientAuth {
-		if m.clientAuth, err = o.choices("token_endpoint_auth_methods_supported"); err != nil {
+		if m.clientAuth, err = o.capabilities("token_endpoint_auth_methods_supported"); err != nil {
 			return nil, err
 		}
 	}
-	m.claims = o.some("claims_supported")
+	m.claims = o.optionalList("claims_supported")
 	ours := d.needs.algorithms(m.algorithms)
 	if len(ours) == 0 {
 		return nil, fmt.Errorf("id_token_signing_alg_values_supported names none of the algorithms that the settings allow: %w", ErrMisconfigured)
@@ -204,7 +204,7 @@ func (d *discovery) readEndpoints(o object, m *metadata, keys bool) error {
 		case address == "":
 			return untrusted("%s is missing", e.name)
 		}
-		if err := d.acceptable(address); err != nil {
+		if err := d.checkEndpointHost(address); err != nil {
 			return untrusted("%s: %v", e.name, err)
 		}
 		*e.into = address
@@ -212,15 +212,15 @@ func (d *discovery) readEndpoints(o object, m *metadata, keys bool) error {
 	return nil
 }
 
-// acceptable keeps a discovery document from sending codes, secrets and browsers
+// checkEndpointHost keeps a discovery document from sending codes, secrets and browsers
 // to somebody else: an endpoint lies on the issuer's host or in its registered
 // domain, or on a host that the kind or the settings name.
-func (d *discovery) acceptable(endpoint string) error {
+func (d *discovery) checkEndpointHost(endpoint string) error {
 	u, err := upstreamURL(endpoint)
 	if err != nil {
 		return err
 	}
-	issuer, err := url.Parse(d.at)
+	issuer, err := url.Parse(d.baseURL)
 	if err != nil {
 		return err
 	}

@@ -49,18 +49,18 @@ func untrusted(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, ErrUntrusted)...)
 }
 
-// because names the step that an error comes from; nil stays nil.
-func because(step string, err error) error {
+// atStep names the step that an error comes from; nil stays nil.
+func atStep(step string, err error) error {
 	if err == nil {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", step, err)
 }
 
-// refusals says what an upstream's error code means, from the authorization
+// causesByCode says what an upstream's error code means, from the authorization
 // endpoint (RFC 6749, section 4.1.2.1; OIDC Core, section 3.1.2.6) or the token
 // endpoint (section 5.2), GitHub's and Apple's own included.
-var refusals = map[string]error{
+var causesByCode = map[string]error{
 	"access_denied":                ErrDenied,
 	"user_cancelled_authorize":     ErrDenied,
 	"user_cancelled_login":         ErrDenied,
@@ -88,10 +88,10 @@ var refusals = map[string]error{
 	"bad_verification_code":        ErrUntrusted,
 }
 
-// refusal turns an upstream's error code into one of ours. Its description is
+// upstreamError turns an upstream's error code into one of ours. Its description is
 // left out: the upstream writes it, and a page or a log must not repeat it.
-func refusal(step, code string) error {
-	meaning, known := refusals[code]
+func upstreamError(step, code string) error {
+	meaning, known := causesByCode[code]
 	if !known {
 		meaning = ErrDenied
 	}

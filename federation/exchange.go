@@ -14,7 +14,7 @@ import (
 // tokenResponse is what the token endpoint gave (RFC 6749, section 5.1).
 type tokenResponse struct {
 	access, idToken string
-	said            object // the whole answer
+	document        object // the whole answer
 }
 
 // exchange redeems the code: one request, never a second one, since a code is
@@ -29,7 +29,7 @@ func (c *base) exchange(ctx context.Context, endpoint, code string, a Attempt, a
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	o, err := acceptedExchange(res)
+	o, err := readExchange(res)
 	if err != nil {
 		return tokenResponse{}, err
 	}
@@ -48,50 +48,50 @@ func (c *base) tokenRequest(endpoint, code string, a Attempt, as credentials) (u
 	return form, header, as.apply(endpoint, form, header, c.now())
 }
 
-// acceptedExchange reads the answer of the token endpoint, unless it is a refusal.
-func acceptedExchange(res response) (object, error) {
+// readExchange reads the answer of the token endpoint, unless it is a refusal.
+func readExchange(res response) (object, error) {
 	o, err := res.object(exchangeStep)
 	switch {
 	case err != nil && res.status == http.StatusOK:
 		return object{}, err
 	case err != nil: // often HTML; the status says enough
-		return object{}, refusedExchange(exchangeStep, res, object{})
+		return object{}, newTokenRefusal(exchangeStep, res, object{})
 	}
 	// GitHub says no with status 200. An empty error is how some programs write none.
-	if res.status != http.StatusOK || !o.lacks("error") {
-		return object{}, refusedExchange(exchangeStep, res, o)
+	if res.status != http.StatusOK || !o.isEmpty("error") {
+		return object{}, newTokenRefusal(exchangeStep, res, o)
 	}
 	return o, nil
 }
 
-// refused is a refusal of the token endpoint.
-type refused struct {
+// tokenRefusal is a refusal of the token endpoint.
+type tokenRefusal struct {
 	status int
 	code   string // error; "" if it gave none
 	cause  error
 }
 
 // Error is the cause.
-func (r *refused) Error() string { return r.cause.Error() }
+func (r *tokenRefusal) Error() string { return r.cause.Error() }
 
 // Unwrap gives the cause, one of the errors of a Connector.
-func (r *refused) Unwrap() error { return r.cause }
+func (r *tokenRefusal) Unwrap() error { return r.cause }
 
-func refusedExchange(step string, res response, o object) error {
+func newTokenRefusal(step string, res response, o object) error {
 	code, err := o.text("error")
-	return &refused{res.status, code, causeOfRefusal(step, res, code, err)}
+	return &tokenRefusal{res.status, code, causeOfRefusal(step, res, code, err)}
 }
 
 func causeOfRefusal(step string, res response, code string, err error) error {
-	switch _, known := refusals[code]; {
+	switch _, known := causesByCode[code]; {
 	case known:
-		return refusal(step, code)
+		return upstreamError(step, code)
 	case res.status == http.StatusUnauthorized || res.status == http.StatusForbidden:
 		return fmt.Errorf("%s: status %d: %w", step, res.status, ErrMisconfigured)
 	case res.status == http.StatusNotFound || res.status == http.StatusMethodNotAllowed || res.status == http.StatusGone:
 		return untrusted("%s: status %d: there is no token endpoint", step, res.status)
 	case err != nil:
-		return because(step, err)
+		return atStep(step, err)
 	}
 	return untrusted("%s: status %d, %s, error %q", step, res.status, foreign.ForError(res.contentType()), foreign.ForError(code))
 }
@@ -101,32 +101,32 @@ func causeOfRefusal(step string, res response, code string, err error) error {
 func readTokenResponse(step string, o object) (tokenResponse, error) {
 	access, err := o.text("access_token")
 	if err != nil {
-		return tokenResponse{}, because(step, err)
+		return tokenResponse{}, atStep(step, err)
 	}
 	kind, err := o.text("token_type")
 	switch {
 	case err != nil:
-		return tokenResponse{}, because(step, err)
+		return tokenResponse{}, atStep(step, err)
 	case kind != "" && !strings.EqualFold(kind, "bearer"):
 		return tokenResponse{}, untrusted("%s: token_type %q is not Bearer", step, foreign.ForError(kind))
-	case access == "" || strings.ContainsFunc(access, notVisible):
+	case access == "" || strings.ContainsFunc(access, isNotVisible):
 		return tokenResponse{}, untrusted("%s: access_token is missing or malformed", step)
 	}
-	return tokenResponse{access: access, said: o}, nil
+	return tokenResponse{access: access, document: o}, nil
 }
 
-// notVisible finds what would break out of a header.
-func notVisible(r rune) bool { return r <= ' ' || r > '~' }
+// isNotVisible finds what would break out of a header.
+func isNotVisible(r rune) bool { return r <= ' ' || r > '~' }
 
-// keep gives the tokens to the identity if the settings ask for it. A member beside the
+// storeTokens gives the tokens to the identity if the settings ask for it. A member beside the
 // access token that cannot be read is left out: the sign-in does not depend on it.
-func (c *base) keep(g tokenResponse, i *Identity) {
+func (c *base) storeTokens(g tokenResponse, i *Identity) {
 	if !c.config.KeepToken {
 		return
 	}
-	refresh, _ := g.said.text("refresh_token")
-	i.Token = &Token{AccessToken: g.access, RefreshToken: refresh, Scope: strings.Join(g.said.some("scope"), " ")}
-	if life := g.said.period("expires_in"); life > 0 {
+	refresh, _ := g.document.text("refresh_token")
+	i.Token = &Token{AccessToken: g.access, RefreshToken: refresh, Scope: strings.Join(g.document.optionalList("scope"), " ")}
+	if life := g.document.optionalSeconds("expires_in"); life > 0 {
 		i.Token.ExpiresAt = c.now().Add(time.Duration(life) * time.Second).UnixMilli()
 	}
 }

@@ -16,9 +16,9 @@ import (
 
 type claims = map[string]any
 
-// TestFederation_EveryLieIsRefused tells each lie once, at an upstream that is
+// TestFinish_EveryInvalidAnswerIsRefused tells each lie once, at an upstream that is
 // honest otherwise.
-func TestFederation_EveryLieIsRefused(t *testing.T) {
+func TestFinish_EveryInvalidAnswerIsRefused(t *testing.T) {
 	untrusted, unreachable := federation.ErrUntrusted, federation.ErrUnreachable
 	for name, c := range map[string]struct {
 		faults federationtest.Faults
@@ -134,7 +134,7 @@ func TestFederation_EveryLieIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, nil)
 			l.SetFaults(c.faults)
-			up.refuses(t, "victim", c.want)
+			up.mustRefuse(t, "victim", c.want)
 		})
 	}
 }
@@ -152,9 +152,9 @@ func lean(userinfo claims) federationtest.Faults {
 	return federationtest.Faults{LeanIDToken: true, UserInfo: userinfo}
 }
 
-// TestFederation_HonestVariantsAreAccepted shows that the matrix above refuses for
+// TestFinish_ValidVariantsAreAccepted shows that the matrix above refuses for
 // what it names: next to each lie there is a truth.
-func TestFederation_HonestVariantsAreAccepted(t *testing.T) {
+func TestFinish_ValidVariantsAreAccepted(t *testing.T) {
 	for name, f := range map[string]federationtest.Faults{
 		"aud in a list":          {Claims: claims{"aud": []string{"signet-at-elsewhere"}}},
 		"aud shared, azp ours":   {Claims: claims{"aud": []string{"signet-at-elsewhere", "b"}, "azp": "signet-at-elsewhere"}},
@@ -175,14 +175,14 @@ func TestFederation_HonestVariantsAreAccepted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, nil)
 			l.SetFaults(f)
-			if i := up.arrives(t, "victim"); i.Email != "victim@corp.example" || !i.EmailVerified {
+			if i := up.mustSignIn(t, "victim"); i.Email != "victim@corp.example" || !i.EmailVerified {
 				t.Errorf("got address %q, verified %v", i.Email, i.EmailVerified)
 			}
 		})
 	}
 }
 
-func TestFederation_EveryFaultOfTheLine(t *testing.T) {
+func TestFinish_EveryWireFault(t *testing.T) {
 	untrusted, unreachable := federation.ErrUntrusted, federation.ErrUnreachable
 	wires := map[string]struct {
 		fault federationtest.WireFault
@@ -213,7 +213,7 @@ func TestFederation_EveryFaultOfTheLine(t *testing.T) {
 					if !errors.Is(err, c.want) {
 						t.Fatalf("Start: got %v, want %v", err, c.want)
 					}
-					keepsContract(t, err, l.ClientSecret)
+					checkErrorContract(t, err, l.ClientSecret)
 					return
 				}
 				a, back := up.visit(t, "victim")
@@ -223,7 +223,7 @@ func TestFederation_EveryFaultOfTheLine(t *testing.T) {
 				if !errors.Is(err, c.want) {
 					t.Fatalf("Finish: got %v, want %v", err, c.want)
 				}
-				keepsContract(t, err, l.ClientSecret)
+				checkErrorContract(t, err, l.ClientSecret)
 				if took := time.Since(begun); took > 15*time.Second {
 					t.Errorf("it took %v", took)
 				}
@@ -235,7 +235,7 @@ func TestFederation_EveryFaultOfTheLine(t *testing.T) {
 	}
 }
 
-func TestFederation_UpstreamIsGone(t *testing.T) {
+func TestFinish_UnreachableUpstream(t *testing.T) {
 	l, up := lying(t, nil)
 	a, back := up.visit(t, "victim")
 	l.Close()
@@ -248,9 +248,9 @@ func TestFederation_UpstreamIsGone(t *testing.T) {
 	}
 }
 
-// TestFD18_DiscoveryThatLies covers the document when it is first read; see
-// TestFD18_DiscoveryThatTurns for later.
-func TestFD18_DiscoveryThatLies(t *testing.T) {
+// TestDiscovery_InvalidDocumentIsRefused covers the document when it is first read; see
+// TestDiscovery_DocumentThatBecomesInvalidIsRefused for later.
+func TestDiscovery_InvalidDocumentIsRefused(t *testing.T) {
 	for name, lie := range map[string]claims{
 		"other issuer":             {"issuer": "https://elsewhere.example"},
 		"issuer with a slash":      {"issuer": "SLASH"},
@@ -280,7 +280,7 @@ func TestFD18_DiscoveryThatLies(t *testing.T) {
 			if !errors.Is(err, federation.ErrUntrusted) {
 				t.Fatalf("got %q, %v; want ErrUntrusted", to, err)
 			}
-			keepsContract(t, err)
+			checkErrorContract(t, err)
 			if report := up.Probe(t.Context(), redirectURI); !errors.Is(report.Err, federation.ErrUntrusted) {
 				t.Errorf("Probe: got %v, want ErrUntrusted", report.Err)
 			}
@@ -288,9 +288,9 @@ func TestFD18_DiscoveryThatLies(t *testing.T) {
 	}
 }
 
-func TestFD18_DiscoveryThatTurns(t *testing.T) {
+func TestDiscovery_DocumentThatBecomesInvalidIsRefused(t *testing.T) {
 	l, up := lying(t, nil)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	l.SetFaults(federationtest.Faults{Discovery: claims{"token_endpoint": "https://elsewhere.example/token"}})
 	up.clock.move(2 * time.Hour)
 	for range 2 {
@@ -300,10 +300,10 @@ func TestFD18_DiscoveryThatTurns(t *testing.T) {
 	}
 	l.SetFaults(federationtest.Faults{})
 	up.clock.move(time.Minute)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 }
 
-func TestFederation_RepeatedCallbackParameter(t *testing.T) {
+func TestFinish_RepeatedCallbackParameterIsRefused(t *testing.T) {
 	_, up := lying(t, nil)
 	for _, name := range []string{"state", "code", "iss"} {
 		a, back := up.visit(t, "victim")
@@ -314,7 +314,7 @@ func TestFederation_RepeatedCallbackParameter(t *testing.T) {
 	}
 }
 
-func TestFederation_EmptyAttemptMatchesNothing(t *testing.T) {
+func TestFinish_EmptyAttemptIsRefused(t *testing.T) {
 	l, up := lying(t, nil)
 	real, back := up.visit(t, "victim")
 	for _, a := range []federation.Attempt{{}, {Connector: "up", IssuerHash: real.IssuerHash, Started: up.clock.now().UnixMilli()}} {

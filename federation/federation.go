@@ -13,7 +13,7 @@ import (
 func New(c Config, client *http.Client, now func() time.Time) (Connector, error) {
 	preset, known := presets[c.Kind]
 	if !known {
-		return nil, wrong(c, "type", "is not one of "+strings.Join(KindNames(), ", "))
+		return nil, misconfigured(c, "type", "is not one of "+strings.Join(KindNames(), ", "))
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 5 * time.Second
@@ -23,10 +23,10 @@ func New(c Config, client *http.Client, now func() time.Time) (Connector, error)
 	}
 	b := base{preset: preset, caller: newCaller(client, c.Timeout), now: now}
 	var err error
-	if b.config, err = checked(c); err != nil {
+	if b.config, err = checkConfig(c); err != nil {
 		return nil, err
 	}
-	if b.config, err = trusting(b.config, preset.trust); err != nil {
+	if b.config, err = resolveTrust(b.config, preset.trust); err != nil {
 		return nil, err
 	}
 	if c.Kind == GitHub {
@@ -37,7 +37,7 @@ func New(c Config, client *http.Client, now func() time.Time) (Connector, error)
 
 // quirksOf are the ways of the kinds that depart from OpenID Connect.
 var quirksOf = map[Kind]quirks{
-	Google:    {issues: googleIssues, parameters: googleParameters, settle: settleGoogle, admit: admitGoogle},
-	Microsoft: {adapt: adaptMicrosoft, issues: microsoftIssues, issuers: microsoftIssuers, settle: settleMicrosoft},
-	Apple:     {adapt: adaptApple, settle: settleApple},
+	Google:    {isIssuer: isGoogleIssuer, addParameters: addGoogleParameters, completeIdentity: completeGoogleIdentity, checkAllowed: checkAllowedGoogle},
+	Microsoft: {completeSettings: completeMicrosoftSettings, isIssuer: isMicrosoftIssuer, issuers: microsoftIssuers, completeIdentity: completeMicrosoftIdentity},
+	Apple:     {completeSettings: completeAppleSettings, completeIdentity: completeAppleIdentity},
 }

@@ -30,7 +30,7 @@ func newGitHub(b base) (Connector, error) {
 		c.web = "https://github.com"
 	}
 	if err := checkBase(c.web); err != nil {
-		return nil, wrong(b.config, "base_url", err.Error())
+		return nil, misconfigured(b.config, "base_url", err.Error())
 	}
 	c.api = c.web + "/api/v3"
 	if c.web == "https://github.com" {
@@ -41,10 +41,10 @@ func newGitHub(b base) (Connector, error) {
 		return nil, err
 	}
 	if c.secret.Reveal() == "" {
-		return nil, wrong(b.config, "client_secret", "is missing")
+		return nil, misconfigured(b.config, "client_secret", "is missing")
 	}
 	c.method = secretPost
-	return c, c.checkPage("", unknownMost, c.authorizationURL)
+	return c, c.checkURLLength("", reservedLength, c.authorizationURL)
 }
 
 // Start makes the authorization request. GitHub cannot be asked to let a user
@@ -53,7 +53,7 @@ func (c *gitHub) Start(_ context.Context, o Options) (Attempt, string, error) {
 	if err := checkRedirectURI(o.RedirectURI); err != nil {
 		return Attempt{}, "", err
 	}
-	if err := c.checkPage(o.RedirectURI, 0, c.authorizationURL); err != nil {
+	if err := c.checkURLLength(o.RedirectURI, 0, c.authorizationURL); err != nil {
 		return Attempt{}, "", fmt.Errorf("start: %w", err)
 	}
 	a := newAttempt(c.config.ID, c.web, o, c.now())
@@ -79,11 +79,11 @@ func (c *gitHub) authorizationURL(a Attempt, o Options) string {
 // Finish exchanges the code and asks the API who it is and which addresses are
 // proven, at once. The identity is never Fresh.
 func (c *gitHub) Finish(ctx context.Context, a Attempt, callback url.Values) (Identity, error) {
-	code, err := a.code(c.config.ID, c.web, callback, c.callbackIssuer, c.now())
+	code, err := a.codeFromCallback(c.config.ID, c.web, callback, c.callbackIssuer, c.now())
 	if err != nil {
 		return Identity{}, err
 	}
-	ctx, cancel := c.caller.inTime(ctx)
+	ctx, cancel := c.caller.withDeadline(ctx)
 	defer cancel()
 	g, err := c.exchange(ctx, c.tokenEndpoint(), code, a, c.credentials)
 	if err != nil {
@@ -106,10 +106,10 @@ func (c *gitHub) Finish(ctx context.Context, a Attempt, callback url.Values) (Id
 	if err != nil {
 		return Identity{}, fmt.Errorf("read identity: %w", err)
 	}
-	if err := c.allow(i); err != nil {
+	if err := c.checkAllowedAddress(i); err != nil {
 		return Identity{}, fmt.Errorf("check who may sign in: %w", err)
 	}
-	c.keep(g, &i)
+	c.storeTokens(g, &i)
 	return i, nil
 }
 
@@ -136,26 +136,26 @@ func (c *gitHub) identify(user object, email string) (Identity, error) {
 	}
 	i := Identity{
 		Connector: c.config.ID, Issuer: c.web, Subject: strconv.FormatInt(id, 10),
-		Name: user.words("name"), Username: user.words("login"), Picture: pictureURL(user.words("avatar_url")),
+		Name: user.optionalText("name"), Username: user.optionalText("login"), Picture: pictureURL(user.optionalText("avatar_url")),
 	}
-	for name, into := range i.texts() {
+	for name, into := range i.textClaims() {
 		if mapped := c.config.Claims[name]; mapped != "" {
-			*into = user.words(mapped)
+			*into = user.optionalText(mapped)
 		}
 	}
 	i.Picture = pictureURL(i.Picture)
-	c.setAddress(&i, email, saidYes) // primaryEmail gives no other
+	c.setAddress(&i, email, assertedTrue) // primaryEmail gives no other
 	return i, nil
 }
 
 func (c *gitHub) user(ctx context.Context, token string) (object, error) {
 	const step = "read user"
-	a, err := c.ask(ctx, step, "/user", token)
+	a, err := c.getAPI(ctx, step, "/user", token)
 	if err != nil {
 		return object{}, err
 	}
 	if a.status != http.StatusOK {
-		return object{}, refusedAPI(step, a)
+		return object{}, apiError(step, a)
 	}
 	return a.object(step)
 }
@@ -166,25 +166,25 @@ func (c *gitHub) user(ctx context.Context, token string) (object, error) {
 // reaches, or the user did not grant the scope.
 func (c *gitHub) primaryEmail(ctx context.Context, token string) (string, error) {
 	const step = "read e-mail addresses"
-	a, err := c.ask(ctx, step, "/user/emails?per_page=100", token)
+	a, err := c.getAPI(ctx, step, "/user/emails?per_page=100", token)
 	if err != nil {
 		return "", err
 	}
 	switch {
-	case a.status == http.StatusNotFound, a.status == http.StatusForbidden && !exhausted(a):
+	case a.status == http.StatusNotFound, a.status == http.StatusForbidden && !isRateLimited(a):
 		return "", nil
 	case a.status != http.StatusOK:
-		return "", refusedAPI(step, a)
+		return "", apiError(step, a)
 	}
 	list, err := foreign.ReadItems(a.body)
 	if err != nil {
 		return "", untrusted("%s: the answer %v", step, err)
 	}
-	return provenPrimary(step, list)
+	return verifiedPrimary(step, list)
 }
 
-// provenPrimary finds the entry that is primary and verified. The others may be anything.
-func provenPrimary(step string, list []json.RawMessage) (string, error) {
+// verifiedPrimary finds the entry that is primary and verified. The others may be anything.
+func verifiedPrimary(step string, list []json.RawMessage) (string, error) {
 	found, readable := "", 0
 	for _, element := range list {
 		entry, err := readObject(element)
@@ -201,7 +201,7 @@ func provenPrimary(step string, list []json.RawMessage) (string, error) {
 		text, err := entry.text("email")
 		switch {
 		case err != nil:
-			return "", because(step, err)
+			return "", atStep(step, err)
 		case text == "":
 			return "", untrusted("%s: the primary entry has no email", step)
 		case found != "" && found != text:
@@ -212,20 +212,20 @@ func provenPrimary(step string, list []json.RawMessage) (string, error) {
 	if readable == 0 && len(list) > 0 {
 		return "", untrusted("%s: no entry is an object", step)
 	}
-	if noReply(found) {
+	if isNoReply(found) {
 		return "", nil
 	}
 	return found, nil
 }
 
-// noReply finds the addresses that GitHub makes up to hide the real one; mail to
+// isNoReply finds the addresses that GitHub makes up to hide the real one; mail to
 // them goes nowhere.
-func noReply(text string) bool {
+func isNoReply(text string) bool {
 	_, domain := parseAddress(text)
 	return domain == "users.noreply.github.com" || strings.HasPrefix(domain, "users.noreply.") || domain == "noreply.github.com"
 }
 
-func (c *gitHub) ask(ctx context.Context, step, path, token string) (response, error) {
+func (c *gitHub) getAPI(ctx context.Context, step, path, token string) (response, error) {
 	header := http.Header{}
 	if token != "" {
 		header = bearerHeader(token)
@@ -235,11 +235,11 @@ func (c *gitHub) ask(ctx context.Context, step, path, token string) (response, e
 	return c.caller.get(ctx, step, c.api+path, header)
 }
 
-// refusedAPI says what a refusal of the API means: a token that is no longer good
+// apiError says what a refusal of the API means: a token that is no longer good
 // was revoked by its user a moment ago.
-func refusedAPI(step string, a response) error {
+func apiError(step string, a response) error {
 	switch {
-	case exhausted(a):
+	case isRateLimited(a):
 		return fmt.Errorf("%s: rate limit: %w", step, ErrUnreachable)
 	case a.status == http.StatusUnauthorized, a.status == http.StatusForbidden:
 		return fmt.Errorf("%s: status %d: %w", step, a.status, ErrDenied)
@@ -247,7 +247,7 @@ func refusedAPI(step string, a response) error {
 	return untrusted("%s: status %d", step, a.status)
 }
 
-func exhausted(a response) bool {
+func isRateLimited(a response) bool {
 	return a.status == http.StatusForbidden && (a.header.Get("X-RateLimit-Remaining") == "0" || a.header.Get("Retry-After") != "")
 }
 

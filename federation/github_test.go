@@ -15,7 +15,7 @@ import (
 
 func TestGitHub_SignIn(t *testing.T) {
 	g, c := gitHub(t, nil)
-	i := c.arrives(t, "octo")
+	i := c.mustSignIn(t, "octo")
 	if i.Issuer != g.URL || i.Subject != "583231" || i.Username != "octo" || i.Name != "Octo Cat" {
 		t.Errorf("got %+v", i)
 	}
@@ -24,10 +24,10 @@ func TestGitHub_SignIn(t *testing.T) {
 	}
 }
 
-// TestFD35_IDsBeyondFloats: 2^53+1 is the first number that a float64 cannot hold.
-func TestFD35_IDsBeyondFloats(t *testing.T) {
+// TestGitHub_LargeIDsKeepAllDigits: 2^53+1 is the first number that a float64 cannot hold.
+func TestGitHub_LargeIDsKeepAllDigits(t *testing.T) {
 	_, up := gitHub(t, nil)
-	if got := up.arrives(t, "big").Subject; got != "9007199254740993" {
+	if got := up.mustSignIn(t, "big").Subject; got != "9007199254740993" {
 		t.Errorf("got subject %s, want 9007199254740993", got)
 	}
 }
@@ -38,7 +38,7 @@ func TestGitHub_Addresses(t *testing.T) {
 	for account, want := range map[string]string{
 		"octo": "octo@octo.example", "unproven": "", "hidden": "", "shy": "",
 	} {
-		i := up.arrives(t, account)
+		i := up.mustSignIn(t, account)
 		if i.Email != want || i.EmailVerified != (want != "") || want == "" && i.Trust != federation.Unknown {
 			t.Errorf("%s: got %q, verified %v, trust %v; want %q", account, i.Email, i.EmailVerified, i.Trust, want)
 		}
@@ -48,29 +48,29 @@ func TestGitHub_Addresses(t *testing.T) {
 func TestGitHub_AddressIsRequired(t *testing.T) {
 	_, up := gitHub(t, func(c *federation.Config) { c.RequireEmail = true })
 	for _, account := range []string{"unproven", "hidden", "shy"} {
-		up.refuses(t, account, federation.ErrNoEmail)
+		up.mustRefuse(t, account, federation.ErrNoEmail)
 	}
-	up.arrives(t, "octo")
+	up.mustSignIn(t, "octo")
 }
 
 // TestGitHub_AllowedDomains: the address on the profile is typed by the user and
 // meets no rule.
 func TestGitHub_AllowedDomains(t *testing.T) {
-	_, up := gitHub(t, allowing("corp.example"))
-	up.refuses(t, "unproven", federation.ErrNoEmail)
-	up.refuses(t, "octo", federation.ErrNotAllowed)
-	_, up = gitHub(t, allowing("corp.example", "octo.example"))
-	up.arrives(t, "octo")
+	_, up := gitHub(t, allowDomains("corp.example"))
+	up.mustRefuse(t, "unproven", federation.ErrNoEmail)
+	up.mustRefuse(t, "octo", federation.ErrNotAllowed)
+	_, up = gitHub(t, allowDomains("corp.example", "octo.example"))
+	up.mustSignIn(t, "octo")
 }
 
 func TestGitHub_RevokedGrant(t *testing.T) {
 	_, up := gitHub(t, nil)
-	up.refuses(t, "fickle", federation.ErrDenied)
+	up.mustRefuse(t, "fickle", federation.ErrDenied)
 }
 
 func TestGitHub_RefusalWithStatus200(t *testing.T) {
 	_, up := gitHub(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret("wrong") })
-	up.refuses(t, "octo", federation.ErrMisconfigured)
+	up.mustRefuse(t, "octo", federation.ErrMisconfigured)
 	_, up = gitHub(t, nil)
 	a, back := up.visit(t, "octo")
 	back.Set("code", "guess")
@@ -79,9 +79,9 @@ func TestGitHub_RefusalWithStatus200(t *testing.T) {
 	}
 }
 
-// TestGitHub_APIThatLies answers the API's calls with what a broken or hostile
+// TestGitHub_InvalidAPIAnswers answers the API's calls with what a broken or hostile
 // server might say.
-func TestGitHub_APIThatLies(t *testing.T) {
+func TestGitHub_InvalidAPIAnswers(t *testing.T) {
 	const emails = `[{"email":"a@octo.example","primary":true,"verified":true}]`
 	for name, c := range map[string]struct {
 		user, emails string
@@ -151,8 +151,8 @@ func hostileGitHub(t *testing.T, user, emails string) *trial {
 	}, newClock())
 }
 
-// TestGitHub_AsksAtOnce: each of the two answers waits until both are asked.
-func TestGitHub_AsksAtOnce(t *testing.T) {
+// TestGitHub_CallsAPIConcurrently: each of the two answers waits until both are asked.
+func TestGitHub_CallsAPIConcurrently(t *testing.T) {
 	var both sync.WaitGroup
 	both.Add(2)
 	together := func(text string) http.HandlerFunc {
@@ -177,8 +177,8 @@ func TestGitHub_AsksAtOnce(t *testing.T) {
 	}
 }
 
-// TestGitHub_Bases: github.com has its API on a host of its own.
-func TestGitHub_Bases(t *testing.T) {
+// TestGitHub_BaseURLs: github.com has its API on a host of its own.
+func TestGitHub_BaseURLs(t *testing.T) {
 	for base, want := range map[string]string{
 		"":                           "https://api.github.com/user",
 		"https://github.com":         "https://api.github.com/user",
@@ -187,7 +187,7 @@ func TestGitHub_Bases(t *testing.T) {
 		"https://git.corp.example/x": "https://git.corp.example/x/api/v3/user",
 	} {
 		nowhere := client(t)
-		nowhere.Transport = refusing{}
+		nowhere.Transport = unreachableTransport{}
 		c, err := federation.New(federation.Config{ID: "gh", Kind: federation.GitHub, ClientID: "c", ClientSecret: federation.NewSecret("s"), BaseURL: base}, nowhere, newClock().now)
 		if err != nil {
 			t.Fatal(err)
@@ -198,7 +198,7 @@ func TestGitHub_Bases(t *testing.T) {
 	}
 }
 
-// refusing is a network that is down.
-type refusing struct{}
+// unreachableTransport is a network that is down.
+type unreachableTransport struct{}
 
-func (refusing) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.EOF }
+func (unreachableTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, io.EOF }

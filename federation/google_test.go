@@ -13,7 +13,7 @@ import (
 
 func TestGoogle_SignIn(t *testing.T) {
 	g, c := google(t, nil)
-	i := c.arrives(t, "ada")
+	i := c.mustSignIn(t, "ada")
 	if i.Connector != "up" || i.Issuer != g.URL || i.Subject != "110169484474386276334" {
 		t.Errorf("got identity %q of %q at %q", i.Subject, i.Issuer, i.Connector)
 	}
@@ -31,15 +31,15 @@ func TestGoogle_SignIn(t *testing.T) {
 	}
 }
 
-func allowing(domains ...string) func(*federation.Config) {
+func allowDomains(domains ...string) func(*federation.Config) {
 	return func(c *federation.Config) { c.AllowedDomains = domains }
 }
 
-// TestFD14_HostedDomain: membership is Google's hd claim. An address of the domain
+// TestGoogle_MembershipByHostedDomainClaim: membership is Google's hd claim. An address of the domain
 // proves none, and neither does the parameter of that name in the callback.
-func TestFD14_HostedDomain(t *testing.T) {
-	_, up := google(t, allowing("Corp.Example"))
-	up.arrives(t, "grace")
+func TestGoogle_MembershipByHostedDomainClaim(t *testing.T) {
+	_, up := google(t, allowDomains("Corp.Example"))
+	up.mustSignIn(t, "grace")
 	for _, outsider := range []string{"ada", "mallory", "newbie"} {
 		a, back := up.visit(t, outsider)
 		back.Set("hd", "corp.example")
@@ -52,25 +52,25 @@ func TestFD14_HostedDomain(t *testing.T) {
 	}
 }
 
-func TestFD14_ConsumerAccounts(t *testing.T) {
-	_, up := google(t, allowing("gmail.com"))
-	up.arrives(t, "ada")
-	up.refuses(t, "grace", federation.ErrNotAllowed)
-	up.refuses(t, "mallory", federation.ErrNotAllowed)
+func TestGoogle_ConsumerAccountsByAddress(t *testing.T) {
+	_, up := google(t, allowDomains("gmail.com"))
+	up.mustSignIn(t, "ada")
+	up.mustRefuse(t, "grace", federation.ErrNotAllowed)
+	up.mustRefuse(t, "mallory", federation.ErrNotAllowed)
 	if _, to := up.start(t, federation.Options{}); strings.Contains(to, "hd=") {
 		t.Errorf("gmail.com is no organisation: %s", to)
 	}
 }
 
-// TestFD14_AuthorityByAddress: Google speaks for its own mailboxes and those of
+// TestGoogle_TrustDependsOnAddress: Google speaks for its own mailboxes and those of
 // its organisations, and has only verified the others at some time.
-func TestFD14_AuthorityByAddress(t *testing.T) {
+func TestGoogle_TrustDependsOnAddress(t *testing.T) {
 	_, up := google(t, nil)
 	for account, want := range map[string]federation.Trust{
 		"ada": federation.Authoritative, "grace": federation.Authoritative,
 		"mallory": federation.Verifies, "newbie": federation.Unknown,
 	} {
-		if got := up.arrives(t, account).Trust; got != want {
+		if got := up.mustSignIn(t, account).Trust; got != want {
 			t.Errorf("%s: got %v, want %v", account, got, want)
 		}
 	}
@@ -78,17 +78,17 @@ func TestFD14_AuthorityByAddress(t *testing.T) {
 
 func TestGoogle_UnverifiedAddressWhereOneIsRequired(t *testing.T) {
 	_, up := google(t, func(c *federation.Config) { c.RequireEmail = true })
-	up.arrives(t, "ada")
-	up.refuses(t, "newbie", federation.ErrNoEmail)
+	up.mustSignIn(t, "ada")
+	up.mustRefuse(t, "newbie", federation.ErrNoEmail)
 }
 
-func TestFD14_HostedDomainOfWrongType(t *testing.T) {
+func TestGoogle_HostedDomainOfWrongTypeIsRefused(t *testing.T) {
 	l, _ := lying(t, nil)
 	l.SetFaults(federationtest.Faults{Claims: claims{"hd": []string{"corp.example"}}})
 	_, up := lying(t, func(c *federation.Config) {
 		c.Kind, c.Issuer, c.ClientSecret, c.AllowedDomains = federation.Google, l.URL, federation.NewSecret(l.ClientSecret), []string{"corp.example"}
 	})
-	up.refuses(t, "victim", federation.ErrUntrusted)
+	up.mustRefuse(t, "victim", federation.ErrUntrusted)
 }
 
 // TestGoogle_IssuerWithoutScheme: only the real Google may leave the scheme out.
@@ -98,17 +98,17 @@ func TestGoogle_IssuerWithoutScheme(t *testing.T) {
 	_, up := lying(t, func(c *federation.Config) {
 		c.Kind, c.Issuer, c.ClientSecret = federation.Google, l.URL, federation.NewSecret(l.ClientSecret)
 	})
-	up.refuses(t, "victim", federation.ErrUntrusted)
+	up.mustRefuse(t, "victim", federation.ErrUntrusted)
 }
 
 func TestGoogle_WrongSecret(t *testing.T) {
 	_, up := google(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret("wrong") })
-	up.refuses(t, "ada", federation.ErrMisconfigured)
+	up.mustRefuse(t, "ada", federation.ErrMisconfigured)
 }
 
-func TestGoogle_TokenIsKeptOnlyIfAsked(t *testing.T) {
+func TestGoogle_TokenIsReturnedOnlyIfConfigured(t *testing.T) {
 	_, up := google(t, func(c *federation.Config) { c.KeepToken = true })
-	token := up.arrives(t, "ada").Token
+	token := up.mustSignIn(t, "ada").Token
 	if token == nil || token.AccessToken == "" || token.ExpiresAt != up.clock.now().Add(3599*time.Second).UnixMilli() {
 		t.Fatalf("got %#v, expiry %+v", token, token)
 	}

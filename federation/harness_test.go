@@ -156,13 +156,13 @@ func (c *trial) finish(t *testing.T, a federation.Attempt, back url.Values) (fed
 	t.Helper()
 	i, err := c.Finish(t.Context(), a, back)
 	if err != nil {
-		keepsContract(t, err, a.State, a.Nonce, a.Verifier, back.Get("code"))
+		checkErrorContract(t, err, a.State, a.Nonce, a.Verifier, back.Get("code"))
 	}
 	return i, err
 }
 
-// arrives is a sign-in that must succeed.
-func (c *trial) arrives(t *testing.T, account string) federation.Identity {
+// mustSignIn is a sign-in that must succeed.
+func (c *trial) mustSignIn(t *testing.T, account string) federation.Identity {
 	t.Helper()
 	i, err := c.signIn(t, account)
 	if err != nil {
@@ -171,8 +171,8 @@ func (c *trial) arrives(t *testing.T, account string) federation.Identity {
 	return i
 }
 
-// refuses is a sign-in that must end with that error.
-func (c *trial) refuses(t *testing.T, account string, want error) {
+// mustRefuse is a sign-in that must end with that error.
+func (c *trial) mustRefuse(t *testing.T, account string, want error) {
 	t.Helper()
 	if i, err := c.signIn(t, account); !errors.Is(err, want) {
 		t.Fatalf("sign in as %s: got %+v, %v; want %v", account, i, err, want)
@@ -184,7 +184,7 @@ var sentinels = []error{
 	federation.ErrNoEmail, federation.ErrNotAllowed, federation.ErrMisconfigured,
 }
 
-func keepsContract(t *testing.T, err error, secrets ...string) {
+func checkErrorContract(t *testing.T, err error, secrets ...string) {
 	t.Helper()
 	if n := len(slices.DeleteFunc(slices.Clone(sentinels), func(s error) bool { return !errors.Is(err, s) })); n != 1 {
 		t.Errorf("error %q is %d of the six, want one", err, n)
@@ -196,8 +196,8 @@ func keepsContract(t *testing.T, err error, secrets ...string) {
 	}
 }
 
-// least is a connector of that type with the least that it needs.
-func least(t *testing.T, kind federation.Kind) federation.Config {
+// minimalConfig is a connector of that type with the least that it needs.
+func minimalConfig(t *testing.T, kind federation.Kind) federation.Config {
 	t.Helper()
 	c := federation.Config{ID: "up", Kind: kind, ClientID: "signet", ClientSecret: federation.NewSecret("a secret")}
 	switch kind {

@@ -14,10 +14,10 @@ import (
 	"signet/federation"
 )
 
-// TestFD18_HostsOfEndpoints: an upstream may spread over its own domain and the
+// TestDiscovery_EndpointHosts: an upstream may spread over its own domain and the
 // hosts that its kind or the settings name, not over its neighbours' in a shared
 // one.
-func TestFD18_HostsOfEndpoints(t *testing.T) {
+func TestDiscovery_EndpointHosts(t *testing.T) {
 	for name, c := range map[string]struct {
 		issuer, endpoint string
 		hosts            []string
@@ -35,7 +35,7 @@ func TestFD18_HostsOfEndpoints(t *testing.T) {
 		"down to http":        {"https://login.corp.example", "http://127.0.0.1/token", nil, federation.ErrUntrusted},
 	} {
 		t.Run(name, func(t *testing.T) {
-			up := atHost(t, federation.Config{Kind: federation.OIDC, Issuer: c.issuer, Hosts: c.hosts}, claims{
+			up := connectToAnyHost(t, federation.Config{Kind: federation.OIDC, Issuer: c.issuer, Hosts: c.hosts}, claims{
 				"issuer": c.issuer, "authorization_endpoint": c.issuer + "/auth", "token_endpoint": c.endpoint, "jwks_uri": c.issuer + "/jwks",
 			})
 			if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); !errors.Is(err, c.want) {
@@ -45,9 +45,9 @@ func TestFD18_HostsOfEndpoints(t *testing.T) {
 	}
 }
 
-// TestGoogle_ItsOwnHosts reads the document as the real one writes it.
-func TestGoogle_ItsOwnHosts(t *testing.T) {
-	up := atHost(t, federation.Config{Kind: federation.Google}, claims{
+// TestGoogle_EndpointHosts reads the document as the real one writes it.
+func TestGoogle_EndpointHosts(t *testing.T) {
+	up := connectToAnyHost(t, federation.Config{Kind: federation.Google}, claims{
 		"issuer": "https://accounts.google.com", "authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth",
 		"token_endpoint": "https://oauth2.googleapis.com/token", "userinfo_endpoint": "https://openidconnect.googleapis.com/v1/userinfo",
 		"jwks_uri": "https://www.googleapis.com/oauth2/v3/certs",
@@ -57,19 +57,19 @@ func TestGoogle_ItsOwnHosts(t *testing.T) {
 	}
 }
 
-// TestCF07_UpstreamWithoutGoodCertificate is refused, not called unreachable: to
+// TestDiscovery_InvalidCertificateIsUntrusted is refused, not called unreachable: to
 // wait does not help.
-func TestCF07_UpstreamWithoutGoodCertificate(t *testing.T) {
-	server := serving(t, claims{})
+func TestDiscovery_InvalidCertificateIsUntrusted(t *testing.T) {
+	server := serveDocument(t, claims{})
 	up := connect(t, federation.Config{Kind: federation.OIDC, ClientID: "c", ClientSecret: federation.NewSecret("s"), Issuer: server.URL}, newClock())
 	_, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
 	if !errors.Is(err, federation.ErrUntrusted) {
 		t.Errorf("got %v, want ErrUntrusted", err)
 	}
-	keepsContract(t, err)
+	checkErrorContract(t, err)
 }
 
-func serving(t *testing.T, document claims) *httptest.Server {
+func serveDocument(t *testing.T, document claims) *httptest.Server {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		json.NewEncoder(w).Encode(document)
@@ -80,10 +80,10 @@ func serving(t *testing.T, document claims) *httptest.Server {
 	return server
 }
 
-// atHost is a connector to a server that has every name there is.
-func atHost(t *testing.T, c federation.Config, document claims) federation.Connector {
+// connectToAnyHost is a connector to a server that has every name there is.
+func connectToAnyHost(t *testing.T, c federation.Config, document claims) federation.Connector {
 	t.Helper()
-	server := serving(t, document)
+	server := serveDocument(t, document)
 	everywhere := server.Client()
 	transport := everywhere.Transport.(*http.Transport).Clone()
 	transport.TLSClientConfig.ServerName = "example.com" // the certificate's

@@ -22,8 +22,8 @@ type Identity struct {
 	EmailVerified bool
 	// Trust is what that word is worth for this address: at most the connector's. See
 	// HasTrustedEmail.
-	Trust Trust
-	said  word
+	Trust    Trust
+	verified assertion
 
 	Name, GivenName, FamilyName, MiddleName, Nickname, Username string
 	Picture                                                     string // an https URL, or ""
@@ -67,7 +67,7 @@ func (i Identity) DescribeTrust() string {
 	switch {
 	case i.Email == "":
 		return "none"
-	case !i.EmailVerified && i.said == saidNo:
+	case !i.EmailVerified && i.verified == assertedFalse:
 		return "not verified"
 	case !i.EmailVerified:
 		return "no email_verified"
@@ -77,10 +77,10 @@ func (i Identity) DescribeTrust() string {
 	return i.Trust.String()
 }
 
-// rely sets how far the address may be relied on. An upstream that runs the mailbox
+// setTrust sets how far the address may be relied on. An upstream that runs the mailbox
 // need not say that it is verified; a "no" counts against every upstream.
-func (i *Identity) rely(trust Trust) {
-	i.EmailVerified = i.said == saidYes || i.said == saidNothing && trust == Authoritative && i.Email != ""
+func (i *Identity) setTrust(trust Trust) {
+	i.EmailVerified = i.verified == assertedTrue || i.verified == notAsserted && trust == Authoritative && i.Email != ""
 	i.Trust = Unknown
 	if i.EmailVerified {
 		i.Trust = trust
@@ -105,7 +105,7 @@ func (Token) GoString() string { return "***" }
 // back in its one form, the local part as it was; "" and "" for everything else.
 func parseAddress(text string) (whole, domain string) {
 	local, domain, err := foreign.SplitEmail(text)
-	if err != nil || !reachable(domain) {
+	if err != nil || !isMailDomain(domain) {
 		return "", ""
 	}
 	return local + "@" + domain, domain
@@ -114,13 +114,13 @@ func parseAddress(text string) (whole, domain string) {
 // canonicalDomain is the one form of a domain name that mail can reach; "" for any other
 // text.
 func canonicalDomain(domain string) string {
-	if domain = foreign.CanonicalDomain(domain); !reachable(domain) {
+	if domain = foreign.CanonicalDomain(domain); !isMailDomain(domain) {
 		return ""
 	}
 	return domain
 }
 
-func reachable(domain string) bool { return strings.Contains(domain, ".") || domain == "localhost" }
+func isMailDomain(domain string) bool { return strings.Contains(domain, ".") || domain == "localhost" }
 
 // pictureURL lets only https through: a page will show it, and a data or script
 // URL is no picture.

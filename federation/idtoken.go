@@ -30,18 +30,18 @@ func (c *relyingParty) verifyIDToken(ctx context.Context, m *metadata, g tokenRe
 		return object{}, err
 	}
 	if err := c.checkAudience(claims); err != nil {
-		return object{}, because(step, err)
+		return object{}, atStep(step, err)
 	}
 	if err := checkAccessToken(claims, token.Algorithm, g.access); err != nil {
-		return object{}, because(step, err)
+		return object{}, atStep(step, err)
 	}
 	if got, err := claims.text("nonce"); err != nil || nonce == "" || subtle.ConstantTimeCompare([]byte(got), []byte(nonce)) != 1 {
 		return object{}, untrusted("%s: nonce is missing or another attempt's", step)
 	}
 	if _, err := claims.subject(); err != nil {
-		return object{}, because(step, err)
+		return object{}, atStep(step, err)
 	}
-	return claims, because(step, c.checkTimes(claims, []string{"exp", "iat", "nbf", "auth_time"}, "exp", "iat"))
+	return claims, atStep(step, c.checkTimes(claims, []string{"exp", "iat", "nbf", "auth_time"}, "exp", "iat"))
 }
 
 // verifySigned checks a token's signature, algorithm and issuer, and that it is meant for
@@ -59,7 +59,7 @@ func (c *relyingParty) verifySigned(ctx context.Context, step string, m *metadat
 		return object{}, untrusted("%s: alg %q needs published keys, which these settings do not use", step, foreign.ForError(token.Algorithm))
 	default:
 		if err := m.keys.verify(ctx, token); err != nil {
-			return object{}, because(step, err)
+			return object{}, atStep(step, err)
 		}
 	}
 	members, err := foreign.ReadMembers(token.Payload)
@@ -68,10 +68,10 @@ func (c *relyingParty) verifySigned(ctx context.Context, step string, m *metadat
 	}
 	claims := object{members}
 	issuer, err := claims.text("iss")
-	if err != nil || !c.issues(issuer) {
+	if err != nil || !c.isIssuer(issuer) {
 		return object{}, untrusted("%s: iss %q is not the upstream's", step, foreign.ForError(issuer))
 	}
-	audience, err := claims.list("aud")
+	audience, err := claims.stringList("aud")
 	if err != nil || !slices.Contains(audience, c.config.ClientID) {
 		return object{}, untrusted("%s: aud is not this client", step)
 	}
@@ -80,7 +80,7 @@ func (c *relyingParty) verifySigned(ctx context.Context, step string, m *metadat
 
 // checkAudience wants to be the one that a token for several was issued to.
 func (c *relyingParty) checkAudience(claims object) error {
-	audience, err := claims.list("aud")
+	audience, err := claims.stringList("aud")
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ type keySet struct {
 	uri    string
 
 	mu      sync.Mutex
-	known   []foreign.Key
+	cached  []foreign.Key
 	failure error
 	askedAt time.Time
 	flight  chan struct{} // closed when the fetch under way has ended
@@ -49,21 +49,21 @@ type keySet struct {
 // are none, or none fits.
 func (k *keySet) verify(ctx context.Context, token foreign.UnverifiedJWS) error {
 	k.mu.Lock()
-	known := k.known
+	known := k.cached
 	k.mu.Unlock()
-	if verifiedBy(known, token) == nil {
+	if verifyByAny(known, token) == nil {
 		return nil
 	}
-	known, err := k.refreshed(ctx)
+	known, err := k.refresh(ctx)
 	if err != nil {
 		return err
 	}
-	return verifiedBy(known, token)
+	return verifyByAny(known, token)
 }
 
-// verifiedBy says why none of the keys made the signature. A key without an id may be the
+// verifyByAny says why none of the keys made the signature. A key without an id may be the
 // one that a token names; the signature decides.
-func verifiedBy(keys []foreign.Key, token foreign.UnverifiedJWS) error {
+func verifyByAny(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 	named, fitting := 0, 0
 	for _, key := range keys {
 		if token.KeyID != "" && key.ID != "" && key.ID != token.KeyID {
@@ -87,13 +87,13 @@ func verifiedBy(keys []foreign.Key, token foreign.UnverifiedJWS) error {
 	return untrusted("the signature is not by the published key")
 }
 
-// refreshed fetches the keys, unless that was done a moment ago. Failures are remembered
+// refresh fetches the keys, unless that was done a moment ago. Failures are remembered
 // for as long.
-func (k *keySet) refreshed(ctx context.Context) ([]foreign.Key, error) {
+func (k *keySet) refresh(ctx context.Context) ([]foreign.Key, error) {
 	k.mu.Lock()
 	if !k.askedAt.IsZero() && within(k.askedAt, k.now(), retryAfter) && k.flight == nil {
 		defer k.mu.Unlock()
-		return k.known, k.failure
+		return k.cached, k.failure
 	}
 	if k.flight == nil {
 		k.flight = make(chan struct{})
@@ -108,7 +108,7 @@ func (k *keySet) refreshed(ctx context.Context) ([]foreign.Key, error) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.known, k.failure
+	return k.cached, k.failure
 }
 
 func (k *keySet) fetch(ctx context.Context, flight chan struct{}) {
@@ -117,37 +117,37 @@ func (k *keySet) fetch(ctx context.Context, flight chan struct{}) {
 	defer k.mu.Unlock()
 	k.askedAt, k.failure = k.now(), err
 	if err == nil {
-		k.known = found.keys
+		k.cached = found.keys
 	}
 	k.flight = nil
 	close(flight)
 }
 
-// published is an answer of an upstream that holds its keys.
-type published struct {
-	keys   []foreign.Key // that tokens may be verified with
-	bad    int           // others, which are malformed, too weak or too many
-	header http.Header
+// publishedKeys is an answer of an upstream that holds its keys.
+type publishedKeys struct {
+	keys    []foreign.Key // that tokens may be verified with
+	ignored int           // others, which are malformed, too weak or too many
+	header  http.Header
 }
 
 // fetchKeys reads the published keys. ErrUntrusted if none of them can be used.
-func fetchKeys(ctx context.Context, c caller, uri string) (published, error) {
+func fetchKeys(ctx context.Context, c caller, uri string) (publishedKeys, error) {
 	const step = "fetch keys"
 	a, err := c.get(ctx, step, uri, nil)
 	if err != nil {
-		return published{}, err
+		return publishedKeys{}, err
 	}
 	if a.status != http.StatusOK {
-		return published{}, untrusted("%s: status %d", step, a.status)
+		return publishedKeys{}, untrusted("%s: status %d", step, a.status)
 	}
 	usable, bad, err := foreign.UsableKeys(a.body)
 	switch {
 	case err != nil:
-		return published{}, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.contentType()), err)
+		return publishedKeys{}, untrusted("%s: status %d, %s: the answer %v", step, a.status, foreign.ForError(a.contentType()), err)
 	case len(usable) == 0:
-		return published{bad: bad}, untrusted("%s: the set holds no usable key, and %d that are malformed or too weak", step, bad)
+		return publishedKeys{ignored: bad}, untrusted("%s: the set holds no usable key, and %d that are malformed or too weak", step, bad)
 	}
-	return published{usable, bad, a.header}, nil
+	return publishedKeys{usable, bad, a.header}, nil
 }
 
 func within(since, at time.Time, life time.Duration) bool {

@@ -14,33 +14,33 @@ import (
 	"signet/federation/federationtest"
 )
 
-// TestFD31_UnknownKeyFlood: tokens that name keys which never existed make us ask
+// TestKeys_UnknownKeyIDsCauseFewFetches: tokens that name keys which never existed make us ask
 // the upstream once in five seconds, and hurt nobody else.
-func TestFD31_UnknownKeyFlood(t *testing.T) {
+func TestKeys_UnknownKeyIDsCauseFewFetches(t *testing.T) {
 	l, up := lying(t, nil)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	l.SetFaults(federationtest.Faults{Header: claims{"kid": "no such key"}})
 	for range 20 {
-		up.refuses(t, "victim", federation.ErrUntrusted)
+		up.mustRefuse(t, "victim", federation.ErrUntrusted)
 	}
 	if n := l.CountRequests("GET /jwks"); n > 2 {
 		t.Errorf("the keys were fetched %d times", n)
 	}
 	l.SetFaults(federationtest.Faults{})
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 }
 
-func TestFD31_RotatedKeyIsFound(t *testing.T) {
+func TestKeys_RotatedKeyIsFound(t *testing.T) {
 	l, up := lying(t, nil)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	up.clock.move(6 * time.Second)
 	l.RotateKey()
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 }
 
-// TestFD31_CancelledUserBreaksNobody: the one whose callback set off the fetch is
+// TestKeys_CancelledCallStopsNoOther: the one whose callback set off the fetch is
 // gone, and the others wait for the same one.
-func TestFD31_CancelledUserBreaksNobody(t *testing.T) {
+func TestKeys_CancelledCallStopsNoOther(t *testing.T) {
 	l, up := lying(t, nil)
 	l.SetFaults(federationtest.Faults{})
 	gone, cancel := context.WithCancel(t.Context())
@@ -52,10 +52,10 @@ func TestFD31_CancelledUserBreaksNobody(t *testing.T) {
 	if _, err := up.Finish(gone, a, back); !errors.Is(err, federation.ErrUnreachable) {
 		t.Errorf("Finish: got %v, want ErrUnreachable", err)
 	}
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 }
 
-func TestDiscovery_OnceForAll(t *testing.T) {
+func TestDiscovery_ConcurrentCallsShareOneFetch(t *testing.T) {
 	l, up := lying(t, nil)
 	var all sync.WaitGroup
 	for range 16 {
@@ -70,7 +70,7 @@ func TestDiscovery_OnceForAll(t *testing.T) {
 		t.Errorf("the document was fetched %d times, want once", n)
 	}
 	up.clock.move(61 * time.Minute)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	if n := l.CountRequests("GET /.well-known/openid-configuration"); n != 2 {
 		t.Errorf("after an hour the document was fetched %d times, want twice", n)
 	}
@@ -92,10 +92,10 @@ func TestDiscovery_OutageIsBridged(t *testing.T) {
 	}
 	l.SetFaults(federationtest.Faults{})
 	up.clock.move(6 * time.Second)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	l.SetFaults(down)
 	up.clock.move(2 * time.Hour)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	up.clock.move(24 * time.Hour)
 	if _, _, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI}); !errors.Is(err, federation.ErrUnreachable) {
 		t.Errorf("after a day: got %v, want ErrUnreachable", err)
@@ -109,16 +109,16 @@ func TestKeys_SymmetricOnlyIfConfigured(t *testing.T) {
 	f := federationtest.Faults{Header: claims{"alg": "HS256"}, Secret: []byte(secret)}
 	l, plain := lying(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret(secret) })
 	l.SetFaults(f)
-	plain.refuses(t, "victim", federation.ErrUntrusted)
+	plain.mustRefuse(t, "victim", federation.ErrUntrusted)
 	l, hmac := lying(t, func(c *federation.Config) {
 		c.ClientSecret, c.Algorithms = federation.NewSecret(secret), []string{"HS256"}
 	})
 	l.SetFaults(f)
-	hmac.arrives(t, "victim")
+	hmac.mustSignIn(t, "victim")
 	l.SetFaults(federationtest.Faults{Header: claims{"alg": "HS256"}}) // by the public key
-	hmac.refuses(t, "victim", federation.ErrUntrusted)
+	hmac.mustRefuse(t, "victim", federation.ErrUntrusted)
 	l.SetFaults(federationtest.Faults{}) // ES256, which these settings do not name
-	hmac.refuses(t, "victim", federation.ErrUntrusted)
+	hmac.mustRefuse(t, "victim", federation.ErrUntrusted)
 }
 
 func TestProbe(t *testing.T) {
@@ -158,21 +158,21 @@ func TestKeys_BadOnesAreIgnored(t *testing.T) {
 	} {
 		l, up := lying(t, nil)
 		l.SetFaults(federationtest.Faults{Keys: func(honest map[string]any) []any { return []any{bad(honest), honest} }})
-		up.arrives(t, "victim")
+		up.mustSignIn(t, "victim")
 		if r := up.Probe(t.Context(), redirectURI); r.Err != nil || r.Keys != 1 || r.IgnoredKeys != 1 {
 			t.Errorf("%s: %d keys, %d ignored: %v", name, r.Keys, r.IgnoredKeys, r.Err)
 		}
 		l, up = lying(t, nil)
 		l.SetFaults(federationtest.Faults{Keys: func(honest map[string]any) []any { return []any{bad(honest)} }})
-		up.refuses(t, "victim", federation.ErrUntrusted)
+		up.mustRefuse(t, "victim", federation.ErrUntrusted)
 		if r := up.Probe(t.Context(), redirectURI); !errors.Is(r.Err, federation.ErrUntrusted) {
 			t.Errorf("%s alone: %v", name, r.Err)
 		}
 	}
 }
 
-// TestNew_HostsThatAreNone: an upstream is at a host name or an address.
-func TestNew_HostsThatAreNone(t *testing.T) {
+// TestNew_InvalidHostsAreRefused: an upstream is at a host name or an address.
+func TestNew_InvalidHostsAreRefused(t *testing.T) {
 	for _, at := range []string{"https://-/", "https://a..b", "https://xn--a.example", "https://127.1", "https://a.example.", "https://[::1%25eth0]"} {
 		for key, c := range map[string]federation.Config{
 			"issuer":   {ID: "x", Kind: federation.OIDC, ClientID: "x", Issuer: at},
@@ -186,7 +186,7 @@ func TestNew_HostsThatAreNone(t *testing.T) {
 	}
 }
 
-func TestPretend_AnswersOnlyHostsOfThisMachine(t *testing.T) {
+func TestPretend_AnswersOnlyLoopbackHosts(t *testing.T) {
 	l, _ := lying(t, nil)
 	for host, want := range map[string]int{"evil.example": http.StatusMisdirectedRequest, "localhost:1": http.StatusOK, "[::1]": http.StatusOK} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.URL+"/jwks", nil)

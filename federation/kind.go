@@ -89,7 +89,7 @@ type preset struct {
 	reauthenticates Reauthentication
 }
 
-func (p preset) knowsLogin() bool { return p.freshPrompt == "" }
+func (p preset) supportsPromptLogin() bool { return p.freshPrompt == "" }
 
 var standardScopes = []string{"openid", "profile", "email"}
 

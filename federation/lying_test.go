@@ -4,7 +4,7 @@ import "testing"
 
 func TestOIDC_SignIn(t *testing.T) {
 	l, c := lying(t, nil)
-	i := c.arrives(t, "victim")
+	i := c.mustSignIn(t, "victim")
 	if i.Issuer != l.URL || i.Subject != "victim-1" || i.Email != "victim@corp.example" || !i.EmailVerified || i.Trust != 0 {
 		t.Errorf("got %+v", i)
 	}

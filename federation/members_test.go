@@ -71,8 +71,8 @@ func malformed(t *testing.T, document []byte, name, how string) []byte {
 	return []byte("{" + strings.Join(members, ",") + "}")
 }
 
-// read is a member of a document that a sign-in goes by.
-type read struct {
+// decidingMember is a member of a document that a sign-in goes by.
+type decidingMember struct {
 	name string
 	// fine are the malformations that change nothing, other those that change the identity
 	// and are no reason to refuse it; separated by "; ". All others end the sign-in.
@@ -86,16 +86,16 @@ const (
 	once    = "twice; twice, differing; in two cases" // how a member means two things
 )
 
-// foreignDocument is one document of an upstream: how to malform it, and what is read of it.
-type foreignDocument struct {
+// upstreamDocument is one document of an upstream: how to malform it, and what is read of it.
+type upstreamDocument struct {
 	settings func(*federation.Config)
 	faults   federationtest.Faults // the honest ones
 	path     string                // of the answer; "" if it is within a token
-	place    func(*federationtest.Faults, func([]byte) []byte)
+	setEdit  func(*federationtest.Faults, func([]byte) []byte)
 	gitHub   bool // not the liar
 	element  bool // the document is a list, and its second element is malformed
-	read     []read
-	adorns   []string // members that nothing depends on, and userinfo or nobody else has
+	deciding []decidingMember
+	optional []string // members that nothing depends on, and userinfo or nobody else has
 	unread   string   // members that no sign-in reads, separated by blanks
 }
 
@@ -107,10 +107,10 @@ const registered = "registration_endpoint scopes_supported response_types_suppor
 	"request_parameter_supported op_policy_uri op_tos_uri code_challenge_methods_supported prompt_values_supported end_session_endpoint " +
 	"check_session_iframe revocation_endpoint introspection_endpoint mtls_endpoint_aliases x_unknown"
 
-var documents = map[string]foreignDocument{
+var documents = map[string]upstreamDocument{
 	"discovery": {
 		path: "/.well-known/openid-configuration",
-		read: []read{
+		deciding: []decidingMember{
 			{name: "issuer"}, {name: "authorization_endpoint"}, {name: "token_endpoint"}, {name: "jwks_uri"},
 			{name: "userinfo_endpoint", fine: missing},
 			{name: "id_token_signing_alg_values_supported", fine: "absent; null"},
@@ -124,10 +124,10 @@ var documents = map[string]foreignDocument{
 		settings: func(c *federation.Config) { c.ClientAuth = "client_secret_basic" },
 		unread:   registered + " token_endpoint_auth_methods_supported",
 	},
-	"key set": {path: "/jwks", read: []read{{name: "keys"}}, unread: "x_unknown iat"},
+	"key set": {path: "/jwks", deciding: []decidingMember{{name: "keys"}}, unread: "x_unknown iat"},
 	"token answer": {
 		path: "/token",
-		read: []read{
+		deciding: []decidingMember{
 			{name: "access_token", fine: "text"}, {name: "id_token"},
 			{name: "token_type", fine: missing},
 			{name: "error", fine: missing},
@@ -140,16 +140,16 @@ var documents = map[string]foreignDocument{
 		unread:   "expires_in scope refresh_token x_unknown",
 	},
 	"ID token header": {
-		place: func(f *federationtest.Faults, edit func([]byte) []byte) { f.HeaderText = edit },
-		read: []read{
+		setEdit: func(f *federationtest.Faults, edit func([]byte) []byte) { f.HeaderText = edit },
+		deciding: []decidingMember{
 			{name: "alg"}, {name: "kid", fine: missing},
 			{name: "crit", fine: "absent"},
 		},
 		unread: "typ cty jku jwk x5u x5c x5t x5t#S256 b64 zip nonce x_unknown",
 	},
 	"ID token": {
-		place: func(f *federationtest.Faults, edit func([]byte) []byte) { f.Payload = edit },
-		read: []read{
+		setEdit: func(f *federationtest.Faults, edit func([]byte) []byte) { f.Payload = edit },
+		deciding: []decidingMember{
 			{name: "iss"}, {name: "aud"}, {name: "sub", other: "text"}, {name: "nonce"},
 			{name: "azp", fine: missing},
 			{name: "exp", cause: "exp"}, {name: "iat", fine: "a number; a fraction"},
@@ -159,7 +159,7 @@ var documents = map[string]foreignDocument{
 			{name: "email", fine: missing, other: "text"},
 			{name: "email_verified", fine: "true", other: "absent; null"},
 		},
-		adorns: []string{
+		optional: []string{
 			"name", "given_name", "family_name", "preferred_username", "picture", "locale", "acr", "amr",
 			"middle_name", "nickname", "profile", "website", "gender", "birthdate", "zoneinfo", "phone_number",
 		},
@@ -167,46 +167,46 @@ var documents = map[string]foreignDocument{
 			"groups roles hd tid oid realm_access x_unknown",
 	},
 	"userinfo": {
-		faults: federationtest.Faults{LeanIDToken: true},
-		place:  func(f *federationtest.Faults, edit func([]byte) []byte) { f.UserInfoPayload = edit },
-		read: []read{
+		faults:  federationtest.Faults{LeanIDToken: true},
+		setEdit: func(f *federationtest.Faults, edit func([]byte) []byte) { f.UserInfoPayload = edit },
+		deciding: []decidingMember{
 			{name: "sub"},
 			{name: "email", other: "text; " + missing},
 			{name: "email_verified", fine: "true", other: "absent; null"},
 		},
-		adorns: []string{"name", "given_name", "family_name", "preferred_username", "picture", "locale", "phone_number"},
-		unread: "iss aud exp iat nbf nonce acr amr auth_time _claim_names _claim_sources groups address updated_at phone_number_verified x_unknown",
+		optional: []string{"name", "given_name", "family_name", "preferred_username", "picture", "locale", "phone_number"},
+		unread:   "iss aud exp iat nbf nonce acr amr auth_time _claim_names _claim_sources groups address updated_at phone_number_verified x_unknown",
 	},
 	"signed userinfo": {
-		faults: federationtest.Faults{LeanIDToken: true, SignedUserInfo: true, SignUserInfoBy: "PS384"},
-		place:  func(f *federationtest.Faults, edit func([]byte) []byte) { f.UserInfoPayload = edit },
-		read: []read{
+		faults:  federationtest.Faults{LeanIDToken: true, SignedUserInfo: true, SignUserInfoBy: "PS384"},
+		setEdit: func(f *federationtest.Faults, edit func([]byte) []byte) { f.UserInfoPayload = edit },
+		deciding: []decidingMember{
 			{name: "sub"}, {name: "iss"}, {name: "aud"},
 			{name: "exp", fine: "absent; null"}, {name: "nbf", fine: "absent; null; a number; a fraction"},
 			{name: "email", other: "text; " + missing},
 		},
-		adorns: []string{"name", "preferred_username", "picture"},
-		unread: "iat azp nonce at_hash auth_time _claim_names _claim_sources jti x_unknown",
+		optional: []string{"name", "preferred_username", "picture"},
+		unread:   "iat azp nonce at_hash auth_time _claim_names _claim_sources jti x_unknown",
 	},
 	"GitHub's token answer": {
 		gitHub: true,
 		path:   "/login/oauth/access_token",
-		read: []read{
+		deciding: []decidingMember{
 			{name: "access_token", later: "text"}, {name: "token_type", fine: missing}, {name: "error", fine: missing},
 		},
 		unread: "scope id_token expires_in refresh_token refresh_token_expires_in error_description x_unknown",
 	},
 	"GitHub's user": {
-		gitHub: true,
-		path:   "/api/v3/user",
-		read:   []read{{name: "id", other: "a number"}},
-		adorns: []string{"name", "login", "avatar_url"},
-		unread: "email node_id type company blog location bio followers plan created_at site_admin x_unknown",
+		gitHub:   true,
+		path:     "/api/v3/user",
+		deciding: []decidingMember{{name: "id", other: "a number"}},
+		optional: []string{"name", "login", "avatar_url"},
+		unread:   "email node_id type company blog location bio followers plan created_at site_admin x_unknown",
 	},
 	"GitHub's addresses": {
 		gitHub: true, element: true,
 		path: "/api/v3/user/emails",
-		read: []read{
+		deciding: []decidingMember{
 			{name: "email", other: "text"},
 			// Whatever is not true is no proof.
 			{name: "verified", fine: "true", other: notTrue}, {name: "primary", fine: "true", other: notTrue},
@@ -218,22 +218,22 @@ var documents = map[string]foreignDocument{
 const notTrue = "absent; null; a number; a fraction; beyond a float; empty; text; an empty list; an odd list; an object; half a surrogate; " +
 	"not UTF-8; too deep; " + once
 
-// TestFederation_EveryMemberOfEveryDocument malforms each member of each document in each
+// TestFinish_EveryMemberOfEveryDocumentMalformed malforms each member of each document in each
 // way. Members that nobody reads change nothing; a member that adorns costs itself; one
 // that decides ends the sign-in with an error that names it, or makes no difference.
-func TestFederation_EveryMemberOfEveryDocument(t *testing.T) {
+func TestFinish_EveryMemberOfEveryDocumentMalformed(t *testing.T) {
 	for name, document := range documents {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := document.bench(t)
+			b := document.start(t)
 			for how := range malformations {
-				b.changesNothing(t, how)
-				for _, r := range document.read {
-					b.decides(t, r, how)
+				b.checkUnread(t, how)
+				for _, r := range document.deciding {
+					b.checkDeciding(t, r, how)
 				}
-				if !b.costThemselves(t, how, document.adorns...) {
-					for _, name := range document.adorns { // which one?
-						b.costThemselves(t, how, name)
+				if !b.checkOptional(t, how, document.optional...) {
+					for _, name := range document.optional { // which one?
+						b.checkOptional(t, how, name)
 					}
 				}
 			}
@@ -241,9 +241,9 @@ func TestFederation_EveryMemberOfEveryDocument(t *testing.T) {
 	}
 }
 
-// bench is an upstream for one document and the identity that the honest one yields.
-type bench struct {
-	foreignDocument
+// start is an upstream for one document and the identity that the honest one yields.
+type documentTrial struct {
+	upstreamDocument
 	edit   func(path string, f func(*federationtest.Answer))
 	liar   *federationtest.Lying // nil: it is GitHub
 	config federation.Config
@@ -252,9 +252,9 @@ type bench struct {
 	clock  *clock
 }
 
-func (d foreignDocument) bench(t *testing.T) *bench {
+func (d upstreamDocument) start(t *testing.T) *documentTrial {
 	t.Helper()
-	b := &bench{foreignDocument: d, person: "victim"}
+	b := &documentTrial{upstreamDocument: d, person: "victim"}
 	change := func(c *federation.Config) {
 		c.Trust = federation.Verifies
 		if d.settings != nil {
@@ -273,13 +273,13 @@ func (d foreignDocument) bench(t *testing.T) *bench {
 		b.liar.SetFaults(d.faults)
 	}
 	b.clock = up.clock
-	b.honest = up.arrives(t, b.person)
+	b.honest = up.mustSignIn(t, b.person)
 	b.honest.Token = nil
 	return b
 }
 
-// tell malforms members of the document.
-func (b *bench) tell(t *testing.T, how string, names ...string) {
+// malform malforms members of the document.
+func (b *documentTrial) malform(t *testing.T, how string, names ...string) {
 	t.Helper()
 	edit := func(document []byte) []byte {
 		for _, name := range names {
@@ -293,22 +293,22 @@ func (b *bench) tell(t *testing.T, how string, names ...string) {
 		}
 		return document
 	}
-	if b.place == nil {
+	if b.setEdit == nil {
 		b.edit(b.path, func(a *federationtest.Answer) { a.Body = edit(a.Body) })
 		return
 	}
 	faults := b.faults
-	b.place(&faults, edit)
+	b.setEdit(&faults, edit)
 	b.liar.SetFaults(faults)
 }
 
-// outcome is that of a sign-in by a connector that remembers nothing.
-func (b *bench) outcome(t *testing.T) (federation.Identity, error) {
+// signIn is that of a sign-in by a connector that remembers nothing.
+func (b *documentTrial) signIn(t *testing.T) (federation.Identity, error) {
 	t.Helper()
 	up := connect(t, b.config, b.clock)
 	a, to, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
 	if err != nil {
-		keepsContract(t, err)
+		checkErrorContract(t, err)
 		return federation.Identity{}, err
 	}
 	back, err := federationtest.ChooseAccount(up.client, to, b.person)
@@ -323,25 +323,25 @@ func (b *bench) outcome(t *testing.T) (federation.Identity, error) {
 	return i, err
 }
 
-func (b *bench) changesNothing(t *testing.T, how string) {
+func (b *documentTrial) checkUnread(t *testing.T, how string) {
 	t.Helper()
-	b.tell(t, how, strings.Fields(b.unread)...)
-	i, err := b.outcome(t)
+	b.malform(t, how, strings.Fields(b.unread)...)
+	i, err := b.signIn(t)
 	if err == nil && reflect.DeepEqual(i, b.honest) {
 		return
 	}
 	for _, name := range strings.Fields(b.unread) { // which one?
-		b.tell(t, how, name)
-		if i, err := b.outcome(t); err != nil || !reflect.DeepEqual(i, b.honest) {
+		b.malform(t, how, name)
+		if i, err := b.signIn(t); err != nil || !reflect.DeepEqual(i, b.honest) {
 			t.Errorf("%s, which nobody reads, is %s: got %+v, %v; want %+v", name, how, i, err, b.honest)
 		}
 	}
 }
 
-func (b *bench) decides(t *testing.T, r read, how string) {
+func (b *documentTrial) checkDeciding(t *testing.T, r decidingMember, how string) {
 	t.Helper()
-	b.tell(t, how, r.name)
-	i, err := b.outcome(t)
+	b.malform(t, how, r.name)
+	i, err := b.signIn(t)
 	among := func(list string) bool { return slices.Contains(strings.Split(list, "; "), how) }
 	cause := cmp.Or(r.cause, r.name)
 	switch {
@@ -363,10 +363,10 @@ func (b *bench) decides(t *testing.T, r read, how string) {
 	}
 }
 
-func (b *bench) costThemselves(t *testing.T, how string, names ...string) bool {
+func (b *documentTrial) checkOptional(t *testing.T, how string, names ...string) bool {
 	t.Helper()
-	b.tell(t, how, names...)
-	i, err := b.outcome(t)
+	b.malform(t, how, names...)
+	i, err := b.signIn(t)
 	if err != nil {
 		t.Errorf("%v, on which nothing depends, are %s: %v", names, how, err)
 		return false

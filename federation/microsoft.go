@@ -8,21 +8,21 @@ import (
 
 const microsoftCloud = "https://login.microsoftonline.com"
 
-// adaptMicrosoft makes the issuer of the tenants. One tenant has one issuer.
+// completeMicrosoftSettings makes the issuer of the tenants. One tenant has one issuer.
 // Several are asked for together, and the discovery document then has a
 // placeholder where each token names its tenant.
-func adaptMicrosoft(c *relyingParty) error {
+func completeMicrosoftSettings(c *relyingParty) error {
 	host := microsoftCloud
 	if c.config.Issuer != "" {
 		host = strings.TrimSuffix(c.config.Issuer, "/") // a national cloud
 	}
 	if len(c.config.Tenants) == 0 {
-		return wrong(c.config, "tenants", "is empty: name the ids of the tenants that may sign in")
+		return misconfigured(c.config, "tenants", "is empty: name the ids of the tenants that may sign in")
 	}
 	c.config.Tenants = slices.Clone(c.config.Tenants)
 	for i, t := range c.config.Tenants {
-		if !guid(t) {
-			return wrong(c.config, "tenants", "must hold tenant ids (GUIDs); common, organizations and domain names let in anybody or change hands")
+		if !isGUID(t) {
+			return misconfigured(c.config, "tenants", "must hold tenant ids (GUIDs); common, organizations and domain names let in anybody or change hands")
 		}
 		c.config.Tenants[i] = strings.ToLower(t)
 	}
@@ -34,11 +34,11 @@ func adaptMicrosoft(c *relyingParty) error {
 	}
 	c.config.Issuer = host
 	c.issuer = c.discovery.issuer
-	c.discovery.at = host + "/" + path + "/v2.0"
+	c.discovery.baseURL = host + "/" + path + "/v2.0"
 	return nil
 }
 
-func microsoftIssues(c *relyingParty, issuer string) bool {
+func isMicrosoftIssuer(c *relyingParty, issuer string) bool {
 	return slices.ContainsFunc(c.config.Tenants, func(t string) bool { return issuer == tenantIssuer(c, t) })
 }
 
@@ -55,20 +55,20 @@ func tenantIssuer(c *relyingParty, tenant string) string {
 	return c.config.Issuer + "/" + tenant + "/v2.0"
 }
 
-// settleMicrosoft takes the tenant and the object in it for the key: sub differs
+// completeMicrosoftIdentity takes the tenant and the object in it for the key: sub differs
 // from app to app. Address and name are whatever the tenant's administrator typed,
 // another company's included: tenants limit the sign-in and vouch for no address.
 // Only an operator's trust for named domains does.
-func settleMicrosoft(c *relyingParty, token object, _ url.Values, i *Identity) error {
+func completeMicrosoftIdentity(c *relyingParty, token object, _ url.Values, i *Identity) error {
 	tenant, err := token.text("tid")
 	if err != nil {
 		return err
 	}
-	if issuer, _ := token.text("iss"); !guid(tenant) || issuer != tenantIssuer(c, tenant) {
+	if issuer, _ := token.text("iss"); !isGUID(tenant) || issuer != tenantIssuer(c, tenant) {
 		return untrusted("tid is not the issuer's tenant")
 	}
 	person, err := token.text("oid")
-	if err != nil || !guid(person) {
+	if err != nil || !isGUID(person) {
 		return untrusted("oid is missing or no object id")
 	}
 	i.Issuer = tenantIssuer(c, tenant)
@@ -79,8 +79,8 @@ func settleMicrosoft(c *relyingParty, token object, _ url.Values, i *Identity) e
 	return nil
 }
 
-// guid reports whether s is a GUID in its usual form.
-func guid(s string) bool {
+// isGUID reports whether s is a GUID in its usual form.
+func isGUID(s string) bool {
 	if len(s) != 36 {
 		return false
 	}

@@ -9,24 +9,24 @@ import (
 // It stands in an answer's Location, and proxies refuse longer header blocks.
 const MaxAuthorizationURL = 3200
 
-// unknownMost is the room that the settings leave in an address for a part that is not
+// reservedLength is the room that the settings leave in an address for a part that is not
 // known when they are checked: the redirect URI, or an endpoint of the discovery document.
-const unknownMost = 500
+const reservedLength = 500
 
-// longest are the options with which the address of the sign-in page is the longest.
-func longest(redirectURI string) Options {
+// longestOptions are the options with which the address of the sign-in page is the longest.
+func longestOptions(redirectURI string) Options {
 	age := int64(math.MaxInt64)
 	return Options{RedirectURI: redirectURI, Fresh: true, MaxAge: &age, AuthTime: true}
 }
 
-// checkPage refuses a connector whose longest address of the sign-in page, made by page,
+// checkURLLength refuses a connector whose longest address of the sign-in page, made by page,
 // leaves no room for so many characters. ErrMisconfigured.
-func (c *base) checkPage(redirectURI string, room int, page func(Attempt, Options) string) error {
-	size := len(page(newAttempt(c.config.ID, "", Options{}, c.now()), longest(redirectURI)))
+func (c *base) checkURLLength(redirectURI string, room int, page func(Attempt, Options) string) error {
+	size := len(page(newAttempt(c.config.ID, "", Options{}, c.now()), longestOptions(redirectURI)))
 	if size+room <= MaxAuthorizationURL {
 		return nil
 	}
-	return wrong(c.config, c.longestSetting(), fmt.Sprintf("makes the address of the sign-in page too long: it would have %d characters or more and may have %d, since proxies refuse longer answers "+
+	return misconfigured(c.config, c.longestSetting(), fmt.Sprintf("makes the address of the sign-in page too long: it would have %d characters or more and may have %d, since proxies refuse longer answers "+
 		"(name fewer scopes; or the upstream's authorization endpoint and client id are too long)", size+room, MaxAuthorizationURL))
 }
 
@@ -44,12 +44,12 @@ func (c *base) longestSetting() string {
 	return key
 }
 
-// checkSettings is checkPage for what the settings alone decide.
-func (c *relyingParty) checkSettings() error {
-	return c.checkPage("", 2*unknownMost, func(a Attempt, o Options) string { return c.authorizationURL(&metadata{}, a, o) })
+// checkSettingsURL is checkPage for what the settings alone decide.
+func (c *relyingParty) checkSettingsURL() error {
+	return c.checkURLLength("", 2*reservedLength, func(a Attempt, o Options) string { return c.authorizationURL(&metadata{}, a, o) })
 }
 
-// checkEndpoint is checkPage for the endpoint of a discovery document.
-func (c *relyingParty) checkEndpoint(m *metadata, redirectURI string) error {
-	return c.checkPage(redirectURI, 0, func(a Attempt, o Options) string { return c.authorizationURL(m, a, o) })
+// checkEndpointURL is checkPage for the endpoint of a discovery document.
+func (c *relyingParty) checkEndpointURL(m *metadata, redirectURI string) error {
+	return c.checkURLLength(redirectURI, 0, func(a Attempt, o Options) string { return c.authorizationURL(m, a, o) })
 }

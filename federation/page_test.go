@@ -13,10 +13,10 @@ import (
 	"signet/federation/federationtest"
 )
 
-// TestPage_SettingsThatAreAcceptedFitIntoAnAnswer grows each setting that stands in the
+// TestNew_AcceptedSettingsLeaveRoomInURL grows each setting that stands in the
 // address of the sign-in page until New refuses it: the largest that is accepted leaves room
 // for an endpoint and a redirect URI, and the refusal names the setting.
-func TestPage_SettingsThatAreAcceptedFitIntoAnAnswer(t *testing.T) {
+func TestNew_AcceptedSettingsLeaveRoomInURL(t *testing.T) {
 	settings := map[string]func(c *federation.Config, n int){
 		"scopes":    func(c *federation.Config, n int) { c.Scopes = []string{strings.Repeat("s", n)} },
 		"client_id": func(c *federation.Config, n int) { c.ClientID = strings.Repeat("/", n+1) },
@@ -61,10 +61,10 @@ func TestPage_SettingsThatAreAcceptedFitIntoAnAnswer(t *testing.T) {
 	}
 }
 
-// TestPage_LongEndpointIsToldByTheCheckAsByASignIn grows the authorization endpoint of a
+// TestProbe_LongEndpointIsRefusedAsInSignIn grows the authorization endpoint of a
 // discovery document: a sign-in leads to every address that Probe passes, and refuses with
 // the same words the others.
-func TestPage_LongEndpointIsToldByTheCheckAsByASignIn(t *testing.T) {
+func TestProbe_LongEndpointIsRefusedAsInSignIn(t *testing.T) {
 	refused := 0
 	for _, n := range []int{100, 1000, 2000, 2500, 2600, 2700, 2800, 3000, 3200} {
 		l, up := lying(t, func(c *federation.Config) { c.Scopes = []string{"one", "two"} })

@@ -42,11 +42,11 @@ func fromTenant(l *federationtest.Lying, document, tenant string, more claims) f
 	return f
 }
 
-// TestFD15_Microsoft: the key is tenant and object, the address proves nothing.
-func TestFD15_Microsoft(t *testing.T) {
+// TestMicrosoft_SubjectIsTenantAndObject: the key is tenant and object, the address proves nothing.
+func TestMicrosoft_SubjectIsTenantAndObject(t *testing.T) {
 	l, up := microsoft(t, tenantA)
 	l.SetFaults(fromTenant(l, tenantA, tenantA, nil))
-	i := up.arrives(t, "victim")
+	i := up.mustSignIn(t, "victim")
 	if i.Subject != tenantA+"/"+person || i.Issuer != l.URL+"/"+tenantA+"/v2.0" {
 		t.Errorf("got %q of %q", i.Subject, i.Issuer)
 	}
@@ -55,10 +55,10 @@ func TestFD15_Microsoft(t *testing.T) {
 	}
 }
 
-func TestFD15_MicrosoftSeveralTenants(t *testing.T) {
+func TestMicrosoft_SeveralTenants(t *testing.T) {
 	l, up := microsoft(t, tenantA, tenantB)
 	l.SetFaults(fromTenant(l, "{tenantid}", tenantB, nil))
-	if i := up.arrives(t, "victim"); i.Issuer != l.URL+"/"+tenantB+"/v2.0" {
+	if i := up.mustSignIn(t, "victim"); i.Issuer != l.URL+"/"+tenantB+"/v2.0" {
 		t.Errorf("got issuer %q", i.Issuer)
 	}
 	other := "00000000-0000-0000-0000-000000000000"
@@ -73,7 +73,7 @@ func TestFD15_MicrosoftSeveralTenants(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l.SetFaults(f)
-			up.refuses(t, "victim", federation.ErrUntrusted)
+			up.mustRefuse(t, "victim", federation.ErrUntrusted)
 		})
 	}
 }
@@ -92,8 +92,8 @@ func keyPEM(t *testing.T) (federation.Secret, *ecdsa.PublicKey) {
 	return federation.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))), &key.PublicKey
 }
 
-// opened are the claims of a proof that the key must have signed.
-func opened(t *testing.T, proof string, key *ecdsa.PublicKey, keyID string) claims {
+// verifiedClaims are the claims of a proof that the key must have signed.
+func verifiedClaims(t *testing.T, proof string, key *ecdsa.PublicKey, keyID string) claims {
 	t.Helper()
 	parsed, err := jose.ParseSignedCompact(proof, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
@@ -122,7 +122,7 @@ func TestApple(t *testing.T) {
 		Claims:   claims{"email_verified": "true", "name": nil, "given_name": nil, "family_name": nil},
 		Callback: map[string]string{"user": `{"name":{"firstName":"Vic","lastName":"Tim"},"email":"boss@corp.example"}`},
 	})
-	i := up.arrives(t, "victim")
+	i := up.mustSignIn(t, "victim")
 	if i.Name != "Vic Tim" || i.GivenName != "Vic" || i.FamilyName != "Tim" {
 		t.Errorf("got name %q", i.Name)
 	}
@@ -130,15 +130,15 @@ func TestApple(t *testing.T) {
 		t.Errorf("got address %q, verified %v: the form is the browser's word", i.Email, i.EmailVerified)
 	}
 	form, _ := l.LastTokenRequest()
-	proof := opened(t, form.Get("client_secret"), public, "KEY1")
+	proof := verifiedClaims(t, form.Get("client_secret"), public, "KEY1")
 	if proof["iss"] != "TEAM1" || proof["sub"] != l.ClientID || proof["aud"] != "https://appleid.apple.com" {
 		t.Errorf("got client secret of %v", proof)
 	}
 	l.SetFaults(federationtest.Faults{Claims: claims{"name": nil}}) // the second time
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	for _, malformed := range []string{`{"name":1,"name":2}`, `{"name":`, `[]`, `{"name":{"firstName":1}}`, `x`} {
 		l.SetFaults(federationtest.Faults{Callback: map[string]string{"user": malformed}})
-		if i := up.arrives(t, "victim"); i.GivenName != "Vic" || i.FamilyName == "" {
+		if i := up.mustSignIn(t, "victim"); i.GivenName != "Vic" || i.FamilyName == "" {
 			t.Errorf("user=%s: got names %q and %q, want those of the ID token", malformed, i.GivenName, i.FamilyName)
 		}
 	}
@@ -149,27 +149,27 @@ func TestClientAuthentication(t *testing.T) {
 	l, up := lying(t, func(c *federation.Config) {
 		c.ClientSecret, c.ClientKey, c.ClientKeyID = federation.Secret{}, text, "k1"
 	})
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	form, header := l.LastTokenRequest()
-	first := opened(t, form.Get("client_assertion"), public, "k1")
+	first := verifiedClaims(t, form.Get("client_assertion"), public, "k1")
 	if first["iss"] != l.ClientID || first["sub"] != l.ClientID || first["aud"] != l.URL+"/token" || header.Get("Authorization") != "" {
 		t.Errorf("got proof of %v", first)
 	}
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	form, _ = l.LastTokenRequest()
-	if again := opened(t, form.Get("client_assertion"), public, "k1"); again["jti"] == first["jti"] {
+	if again := verifiedClaims(t, form.Get("client_assertion"), public, "k1"); again["jti"] == first["jti"] {
 		t.Error("a proof was used twice")
 	}
 
 	l, up = lying(t, func(c *federation.Config) { c.ClientSecret = federation.NewSecret("a:b&c") })
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	form, header = l.LastTokenRequest()
 	if got := header.Get("Authorization"); !strings.HasPrefix(got, "Basic ") || form.Has("client_secret") {
 		t.Errorf("basic: got header %q, form %v", got, form)
 	}
 	l.SetFaults(federationtest.Faults{Discovery: claims{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}}})
 	up = connect(t, federation.Config{Kind: federation.OIDC, Issuer: l.URL, ClientID: l.ClientID, ClientSecret: federation.NewSecret("a:b&c")}, up.clock)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	form, header = l.LastTokenRequest()
 	if form.Get("client_secret") != "a:b&c" || header.Get("Authorization") != "" {
 		t.Errorf("post: got header %q, form %v", header.Get("Authorization"), form)
@@ -181,17 +181,17 @@ func TestClaimMapping(t *testing.T) {
 		c.Claims = map[string]string{"email": "mail", "email_verified": "mail_ok", "preferred_username": "uid", "groups": "roles"}
 	})
 	l.SetFaults(federationtest.Faults{Claims: claims{"mail": "vic@mail.example", "mail_ok": true, "uid": "vt", "roles": []string{"admins"}}})
-	i := up.arrives(t, "victim")
+	i := up.mustSignIn(t, "victim")
 	if i.Email != "vic@mail.example" || !i.EmailVerified || i.Username != "vt" || fmt.Sprint(i.Groups) != "[admins]" {
 		t.Errorf("got %+v", i)
 	}
 	_, plain := lying(t, nil)
-	if g := plain.arrives(t, "victim").Groups; g != nil {
+	if g := plain.mustSignIn(t, "victim").Groups; g != nil {
 		t.Errorf("groups %v came without being asked for", g)
 	}
 }
 
-func TestNew_RefusesWhatCannotWork(t *testing.T) {
+func TestNew_InvalidSettingsAreRefused(t *testing.T) {
 	good := federation.Config{ID: "up", Kind: federation.OIDC, Issuer: "https://idp.example", ClientID: "c", ClientSecret: federation.NewSecret("hush-hush")}
 	for name, change := range map[string]func(*federation.Config){
 		"type":           func(c *federation.Config) { c.Kind = "saml" },
@@ -224,9 +224,9 @@ func TestNew_RefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-// TestNew_CredentialThatTheUpstreamWants: where public clients are unknown, a connector
+// TestNew_MissingCredentialIsRefused: where public clients are unknown, a connector
 // without a secret could let nobody in.
-func TestNew_CredentialThatTheUpstreamWants(t *testing.T) {
+func TestNew_MissingCredentialIsRefused(t *testing.T) {
 	for kind, public := range map[federation.Kind]bool{federation.Google: false, federation.GitHub: false, federation.Microsoft: false, federation.OIDC: true, federation.GitLab: true} {
 		for _, method := range []string{"", "none"} {
 			c := federation.Config{ID: "corp", Kind: kind, ClientID: "signet", ClientAuth: method, Issuer: map[federation.Kind]string{federation.OIDC: "https://login.example.net"}[kind]}

@@ -27,9 +27,9 @@ func (c *relyingParty) Probe(ctx context.Context, redirectURI string) Report {
 		r.Err = err
 		return r
 	}
-	r.advertise(m)
+	r.addMetadata(m)
 	c.warnOfMetadata(&r, m)
-	if r.Err = c.checkEndpoint(m, redirectURI); r.Err != nil {
+	if r.Err = c.checkEndpointURL(m, redirectURI); r.Err != nil {
 		return r
 	}
 	if r.Err = c.probeKeys(ctx, &r, m); r.Err != nil {
@@ -38,28 +38,28 @@ func (c *relyingParty) Probe(ctx context.Context, redirectURI string) Report {
 	a := newAttempt(c.config.ID, c.issuer, Options{RedirectURI: redirectURI}, c.now())
 	if redirectURI != "" {
 		page := c.authorizationURL(m, a, Options{RedirectURI: redirectURI})
-		if r.Err = c.probePage(ctx, &r, page, c.discovery.at, func(callback url.Values) error {
-			_, err := a.code(c.config.ID, c.issuer, callback, c.callbackIssuer(m), c.now())
+		if r.Err = c.probePage(ctx, &r, page, c.discovery.baseURL, func(callback url.Values) error {
+			_, err := a.codeFromCallback(c.config.ID, c.issuer, callback, c.callbackIssuer(m), c.now())
 			return err
 		}); r.Err != nil {
 			return r
 		}
 	}
-	if r.Err = c.probeToken(ctx, &r, m.token, a, c.credentials.chosen(m.clientAuth)); r.Err != nil {
+	if r.Err = c.probeToken(ctx, &r, m.token, a, c.credentials.withMethod(m.clientAuth)); r.Err != nil {
 		return r
 	}
-	if r.Err = r.judgeClock(); r.Err == nil {
+	if r.Err = r.checkClock(); r.Err == nil {
 		c.probeUserinfo(ctx, &r, m)
 	}
 	return r
 }
 
-// advertise notes what the upstream says of itself.
-func (r *Report) advertise(m *metadata) {
+// addMetadata notes what the upstream says of itself.
+func (r *Report) addMetadata(m *metadata) {
 	r.Endpoints = map[string]string{"authorization": m.authorization, "token": m.token, "userinfo": m.userinfo, "jwks": m.jwks}
-	r.Algorithms, r.Scopes = m.algorithms, m.said.some("scopes_supported")
-	r.ClientAuth, r.Prompts = m.said.some("token_endpoint_auth_methods_supported"), m.said.some("prompt_values_supported")
-	r.PKCE = slices.Contains(m.said.some("code_challenge_methods_supported"), "S256")
+	r.Algorithms, r.Scopes = m.algorithms, m.document.optionalList("scopes_supported")
+	r.ClientAuth, r.Prompts = m.document.optionalList("token_endpoint_auth_methods_supported"), m.document.optionalList("prompt_values_supported")
+	r.PKCE = slices.Contains(m.document.optionalList("code_challenge_methods_supported"), "S256")
 	r.IssuerInCallback = m.issuerInCallback
 }
 
@@ -73,14 +73,14 @@ func (c *relyingParty) warnOfMetadata(r *Report, m *metadata) {
 	if c.preset.formPost {
 		responseMode = "form_post"
 	}
-	method := c.credentials.chosen(m.clientAuth).method
+	method := c.credentials.withMethod(m.clientAuth).method
 	for _, w := range []struct{ member, value, what string }{
 		{"response_types_supported", "code", "the response type code"},
 		{"grant_types_supported", "authorization_code", "the grant type authorization_code"},
 		{"token_endpoint_auth_methods_supported", method, "the client authentication " + method},
 		{"response_modes_supported", responseMode, "the response mode form_post"},
 	} {
-		if said := m.said.some(w.member); w.value != "" && len(said) > 0 && !slices.Contains(said, w.value) {
+		if said := m.document.optionalList(w.member); w.value != "" && len(said) > 0 && !slices.Contains(said, w.value) {
 			r.warn("its %s do not name %s, which sign-ins use", w.member, w.what)
 		}
 	}
@@ -96,12 +96,12 @@ func (c *relyingParty) probeKeys(ctx context.Context, r *Report, m *metadata) er
 		return nil
 	}
 	found, err := fetchKeys(ctx, c.caller, m.jwks)
-	r.Keys, r.IgnoredKeys, r.ClockSkew = len(found.keys), found.bad, c.clockSkew(found.header)
+	r.Keys, r.IgnoredKeys, r.ClockSkew = len(found.keys), found.ignored, c.clockSkew(found.header)
 	if err != nil {
 		return err
 	}
-	if found.bad > 0 {
-		r.warn("%d of its keys are ignored: they are malformed or too weak", found.bad)
+	if found.ignored > 0 {
+		r.warn("%d of its keys are ignored: they are malformed or too weak", found.ignored)
 	}
 	ours := c.algorithms(m)
 	fits := slices.ContainsFunc(ours, func(algorithm string) bool {
@@ -117,7 +117,7 @@ func (c *relyingParty) probeKeys(ctx context.Context, r *Report, m *metadata) er
 // browser back at once. home is where the upstream has been reached before.
 func (c *base) probePage(ctx context.Context, r *Report, page, home string, judge func(url.Values) error) error {
 	const step = "ask for the sign-in page"
-	a, err := c.caller.look(ctx, step, page)
+	a, err := c.caller.getPage(ctx, step, page)
 	if err != nil && a.status == 0 && hostOf(page) != hostOf(home) {
 		r.warn("%v; people's browsers must reach it, this server need not", err)
 		return nil
@@ -171,15 +171,15 @@ func (c *base) probeToken(ctx context.Context, r *Report, endpoint string, a Att
 	if res.header.Get("Date") != "" {
 		r.ClockSkew = c.clockSkew(res.header)
 	}
-	_, err = acceptedExchange(res)
-	no, isRefusal := errors.AsType[*refused](err)
+	_, err = readExchange(res)
+	no, isRefusal := errors.AsType[*tokenRefusal](err)
 	switch {
 	case err == nil:
 		r.warn("it redeemed a made-up code, so client id and secret could not be tried")
 	case !isRefusal:
 		return err
 	case no.code == "invalid_grant" || no.code == "bad_verification_code":
-	case no.concernsClient():
+	case no.isAboutClient():
 		return err
 	default:
 		r.warn("client id and secret could not be tried: it answers a made-up code with %v", err)
@@ -187,23 +187,23 @@ func (c *base) probeToken(ctx context.Context, r *Report, endpoint string, a Att
 	return nil
 }
 
-// concernsClient reports whether the refusal is about the client, so that no other code would
+// isAboutClient reports whether the refusal is about the client, so that no other code would
 // have been redeemed either.
-func (r *refused) concernsClient() bool {
+func (r *tokenRefusal) isAboutClient() bool {
 	switch r.code {
 	case "invalid_client", "unauthorized_client", "unsupported_grant_type", "redirect_uri_mismatch",
 		"incorrect_client_credentials", "application_suspended", "deleted_client":
 		return true
 	}
-	_, known := refusals[r.code]
+	_, known := causesByCode[r.code]
 	return !known && (r.status > 200 && r.status < 300 || slices.Contains([]int{
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone,
 	}, r.status))
 }
 
-// judgeClock compares the clocks. A token that was issued in the future is refused; one of
+// checkClock compares the clocks. A token that was issued in the future is refused; one of
 // an upstream that is behind has expired early, if it lives that short.
-func (r *Report) judgeClock() error {
+func (r *Report) checkClock() error {
 	switch {
 	case r.ClockSkew > skew:
 		return untrusted("its clock is %s ahead of this server's: iat lies in the future until one of the two is set right", r.ClockSkew)
@@ -238,15 +238,15 @@ func (c *gitHub) Probe(ctx context.Context, redirectURI string) Report {
 		Issuer: c.web, Scopes: c.Scopes(), PKCE: true,
 		Endpoints: map[string]string{"authorization": c.authorizationEndpoint(), "token": c.tokenEndpoint(), "userinfo": c.api + "/user"},
 	}
-	if r.Err = c.checkPage(redirectURI, 0, c.authorizationURL); r.Err != nil {
+	if r.Err = c.checkURLLength(redirectURI, 0, c.authorizationURL); r.Err != nil {
 		return r
 	}
 	const step = "read user"
-	a, err := c.ask(ctx, step, "/user", "")
+	a, err := c.getAPI(ctx, step, "/user", "")
 	switch {
 	case err != nil:
 		r.Err = err
-	case a.status != http.StatusUnauthorized && !exhausted(a):
+	case a.status != http.StatusUnauthorized && !isRateLimited(a):
 		r.Err = fmt.Errorf("%s: status %d without a token, want 401: is base_url right?: %w", step, a.status, ErrMisconfigured)
 	}
 	if r.Err != nil {
@@ -256,7 +256,7 @@ func (c *gitHub) Probe(ctx context.Context, redirectURI string) Report {
 	if redirectURI != "" {
 		page := c.authorizationURL(attempt, Options{RedirectURI: redirectURI})
 		if r.Err = c.probePage(ctx, &r, page, c.web, func(callback url.Values) error {
-			_, err := attempt.code(c.config.ID, c.web, callback, c.callbackIssuer, c.now())
+			_, err := attempt.codeFromCallback(c.config.ID, c.web, callback, c.callbackIssuer, c.now())
 			return err
 		}); r.Err != nil {
 			return r

@@ -10,9 +10,9 @@ import (
 	"signet/federation/foreign"
 )
 
-// texts are the claims about a person that are one text and decide nothing, by their
+// textClaims are the claims about a person that are one text and decide nothing, by their
 // standard names (OIDC Core, section 5.1).
-func (i *Identity) texts() map[string]*string {
+func (i *Identity) textClaims() map[string]*string {
 	return map[string]*string{
 		"name": &i.Name, "given_name": &i.GivenName, "family_name": &i.FamilyName, "middle_name": &i.MiddleName, "nickname": &i.Nickname,
 		"preferred_username": &i.Username, "profile": &i.ProfileURL, "picture": &i.Picture, "website": &i.Website, "gender": &i.Gender,
@@ -20,14 +20,14 @@ func (i *Identity) texts() map[string]*string {
 	}
 }
 
-// mappable are the claims that settings may take from another claim of the upstream. Roles
+// mappableClaims are the claims that settings may take from another claim of the upstream. Roles
 // are not among them: no upstream gives any.
-func mappable() []string {
-	return append(slices.Sorted(maps.Keys((&Identity{}).texts())), "email", "email_verified", "address", "groups")
+func mappableClaims() []string {
+	return append(slices.Sorted(maps.Keys((&Identity{}).textClaims())), "email", "email_verified", "address", "groups")
 }
 
-// unmappable are those that a type of upstream does not send as claims of one document.
-func unmappable(kind Kind) (names []string, why string) {
+// unmappableClaims are those that a type of upstream does not send as claims of one document.
+func unmappableClaims(kind Kind) (names []string, why string) {
 	switch kind {
 	case GitHub:
 		return []string{"email", "email_verified", "address", "groups"}, "GitHub tells of a person what GET /user does: of addresses it takes the primary one, and it has no groups"
@@ -39,15 +39,15 @@ func unmappable(kind Kind) (names []string, why string) {
 
 // checkMapping judges the setting claims.
 func checkMapping(c Config) error {
-	never, why := unmappable(c.Kind)
+	never, why := unmappableClaims(c.Kind)
 	for _, name := range slices.Sorted(maps.Keys(c.Claims)) {
 		switch {
-		case !slices.Contains(mappable(), name):
-			return wrong(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", foreign.ForError(name), strings.Join(mappable(), ", ")))
+		case !slices.Contains(mappableClaims(), name):
+			return misconfigured(c, "claims", fmt.Sprintf("names %q: only %s can be mapped", foreign.ForError(name), strings.Join(mappableClaims(), ", ")))
 		case slices.Contains(never, name):
-			return wrong(c, "claims", fmt.Sprintf("maps %s, which does nothing with type %s: %s", name, c.Kind, why))
+			return misconfigured(c, "claims", fmt.Sprintf("maps %s, which does nothing with type %s: %s", name, c.Kind, why))
 		case strings.TrimSpace(c.Claims[name]) == "":
-			return wrong(c, "claims", fmt.Sprintf("maps %s to nothing: name a claim of the upstream, or leave it out", name))
+			return misconfigured(c, "claims", fmt.Sprintf("maps %s to nothing: name a claim of the upstream, or leave it out", name))
 		}
 	}
 	return nil
@@ -58,10 +58,10 @@ func checkMapping(c Config) error {
 // unasked.
 func (c Config) MapsUsername() bool { return c.Claims["preferred_username"] != "" }
 
-// address is a member that nothing depends on: a postal address, or the zero Address if
+// optionalAddress is a member that nothing depends on: a postal address, or the zero Address if
 // it is none.
-func (o object) address(name string) (a Address) {
-	members := o.object(name)
+func (o object) optionalAddress(name string) (a Address) {
+	members := o.optionalObject(name)
 	for part, into := range map[string]*string{
 		"formatted": &a.Formatted, "street_address": &a.StreetAddress, "locality": &a.Locality,
 		"region": &a.Region, "postal_code": &a.PostalCode, "country": &a.Country,
@@ -87,7 +87,7 @@ const (
 // person is in no group. A claim that cannot be read gives none, and never ends the sign-in.
 func readGroups(name string, token, more object) (groups []string, refused string) {
 	from := token
-	if token.lacks(name) {
+	if token.isEmpty(name) {
 		from = more
 	}
 	value, err := from.value(name)
@@ -97,13 +97,13 @@ func readGroups(name string, token, more object) (groups []string, refused strin
 	switch v := value.(type) {
 	case nil:
 		for _, document := range []object{token, more} {
-			if !document.object("_claim_names").lacks(name) {
+			if !document.optionalObject("_claim_names").isEmpty(name) {
 				return nil, GroupsElsewhere
 			}
 		}
 		return nil, ""
 	case string:
-		return withoutBlank([]string{v}), ""
+		return withoutBlanks([]string{v}), ""
 	case []any:
 		list := make([]string, 0, len(v))
 		for _, element := range v {
@@ -113,12 +113,12 @@ func readGroups(name string, token, more object) (groups []string, refused strin
 			}
 			list = append(list, text)
 		}
-		return withoutBlank(list), ""
+		return withoutBlanks(list), ""
 	}
 	return nil, GroupsUnreadable
 }
 
-func withoutBlank(list []string) []string {
+func withoutBlanks(list []string) []string {
 	list = slices.DeleteFunc(list, func(s string) bool { return strings.TrimSpace(s) == "" })
 	if len(list) == 0 {
 		return nil

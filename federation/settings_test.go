@@ -17,10 +17,10 @@ import (
 // setting is a field of federation.Config, set to two values that somebody outside must be
 // able to tell apart.
 type setting struct {
-	on       func(*federation.Config) // what both have
-	one, two func(*federation.Config)
-	says     federationtest.Faults // of the upstream, both times
-	start    bool                  // the request to the upstream tells it; nobody signs in
+	common      func(*federation.Config) // what both have
+	one, two    func(*federation.Config)
+	faults      federationtest.Faults // of the upstream, both times
+	requestOnly bool                  // the request to the upstream tells it; nobody signs in
 }
 
 var yes, no = true, false
@@ -45,7 +45,7 @@ func settings(t *testing.T) map[string]setting {
 		"Kind": {one: ofKind(federation.OIDC), two: ofKind(federation.GitLab)},
 		"Name": {one: func(c *federation.Config) { c.Name = "One" }, two: func(c *federation.Config) { c.Name = "Two" }},
 		"ClientID": {
-			start: true, one: func(c *federation.Config) { c.ClientID = "one" }, two: func(c *federation.Config) { c.ClientID = "two" },
+			requestOnly: true, one: func(c *federation.Config) { c.ClientID = "one" }, two: func(c *federation.Config) { c.ClientID = "two" },
 		},
 		"ClientSecret": {
 			one: func(c *federation.Config) { c.ClientSecret = federation.NewSecret("one") },
@@ -55,51 +55,51 @@ func settings(t *testing.T) map[string]setting {
 			one: func(c *federation.Config) { c.ClientAuth = "client_secret_basic" }, two: func(c *federation.Config) { c.ClientAuth = "client_secret_post" },
 		},
 		"ClientKey": {
-			on:  func(c *federation.Config) { c.ClientSecret = federation.Secret{} },
-			one: func(*federation.Config) {}, two: func(c *federation.Config) { c.ClientKey = keyOne },
+			common: func(c *federation.Config) { c.ClientSecret = federation.Secret{} },
+			one:    func(*federation.Config) {}, two: func(c *federation.Config) { c.ClientKey = keyOne },
 		},
 		"ClientKeyID": {
-			on:  func(c *federation.Config) { c.ClientSecret, c.ClientKey = federation.Secret{}, keyTwo },
-			one: func(c *federation.Config) { c.ClientKeyID = "one" }, two: func(c *federation.Config) { c.ClientKeyID = "three" },
+			common: func(c *federation.Config) { c.ClientSecret, c.ClientKey = federation.Secret{}, keyTwo },
+			one:    func(c *federation.Config) { c.ClientKeyID = "one" }, two: func(c *federation.Config) { c.ClientKeyID = "three" },
 		},
 		"TeamID": {
-			on: apple(t), says: federationtest.Faults{Claims: claims{"email_verified": "true"}},
+			common: apple(t), faults: federationtest.Faults{Claims: claims{"email_verified": "true"}},
 			one: func(c *federation.Config) { c.TeamID = "ONE" }, two: func(c *federation.Config) { c.TeamID = "THREE" },
 		},
 		"Issuer": {one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Issuer += "/other" }},
 		"BaseURL": {
-			on: gitHub, start: true,
+			common: gitHub, requestOnly: true,
 			one: func(*federation.Config) {}, two: func(c *federation.Config) { c.BaseURL = "https://git.example" },
 		},
 		"Tenants": {
-			on:  func(c *federation.Config) { c.Kind, c.Tenants = federation.Microsoft, []string{tenantA} },
-			one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Tenants = []string{tenantB} },
+			common: func(c *federation.Config) { c.Kind, c.Tenants = federation.Microsoft, []string{tenantA} },
+			one:    func(*federation.Config) {}, two: func(c *federation.Config) { c.Tenants = []string{tenantB} },
 		},
-		"Scopes": {start: true, one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Scopes = []string{"groups"} }},
+		"Scopes": {requestOnly: true, one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Scopes = []string{"groups"} }},
 		"AllowedDomains": {
-			on:  func(c *federation.Config) { c.Trust = federation.Verifies },
-			one: func(c *federation.Config) { c.AllowedDomains = []string{"corp.example"} },
-			two: func(c *federation.Config) { c.AllowedDomains = []string{"other.example"} },
+			common: func(c *federation.Config) { c.Trust = federation.Verifies },
+			one:    func(c *federation.Config) { c.AllowedDomains = []string{"corp.example"} },
+			two:    func(c *federation.Config) { c.AllowedDomains = []string{"other.example"} },
 		},
 		"RequireEmail": {
-			on: func(c *federation.Config) { c.Trust = federation.Verifies }, says: federationtest.Faults{Claims: claims{"email_verified": false}},
+			common: func(c *federation.Config) { c.Trust = federation.Verifies }, faults: federationtest.Faults{Claims: claims{"email_verified": false}},
 			one: func(*federation.Config) {}, two: func(c *federation.Config) { c.RequireEmail = true },
 		},
 		"Claims": {
-			says: federationtest.Faults{Claims: claims{"roles": []string{"staff"}}},
-			one:  func(*federation.Config) {}, two: func(c *federation.Config) { c.Claims = map[string]string{"groups": "roles"} },
+			faults: federationtest.Faults{Claims: claims{"roles": []string{"staff"}}},
+			one:    func(*federation.Config) {}, two: func(c *federation.Config) { c.Claims = map[string]string{"groups": "roles"} },
 		},
 		"Algorithms": {one: func(*federation.Config) {}, two: func(c *federation.Config) { c.Algorithms = []string{"RS256"} }},
 		"Hosts": {
-			says: federationtest.Faults{Discovery: claims{"token_endpoint": "https://tokens.other.example/token"}},
-			one:  func(*federation.Config) {}, two: func(c *federation.Config) { c.Hosts = []string{"tokens.other.example"} },
+			faults: federationtest.Faults{Discovery: claims{"token_endpoint": "https://tokens.other.example/token"}},
+			one:    func(*federation.Config) {}, two: func(c *federation.Config) { c.Hosts = []string{"tokens.other.example"} },
 		},
 		"Trust": {
 			one: func(c *federation.Config) { c.Trust = federation.Distrust }, two: func(c *federation.Config) { c.Trust = federation.Verifies },
 		},
 		"Domains": {
-			on:  func(c *federation.Config) { c.Trust = federation.Authoritative },
-			one: func(c *federation.Config) { c.Domains = []string{"corp.example"} }, two: func(c *federation.Config) { c.Domains = []string{"other.example"} },
+			common: func(c *federation.Config) { c.Trust = federation.Authoritative },
+			one:    func(c *federation.Config) { c.Domains = []string{"corp.example"} }, two: func(c *federation.Config) { c.Domains = []string{"other.example"} },
 		},
 		"Reauthenticates": {
 			one: func(c *federation.Config) { c.Reauthenticates = &yes }, two: func(c *federation.Config) { c.Reauthenticates = &no },
@@ -108,9 +108,9 @@ func settings(t *testing.T) map[string]setting {
 	}
 }
 
-// seen is what somebody outside sees of a connector: its button, the request that the
+// visibleEffect is what somebody outside sees of a connector: its button, the request that the
 // browser takes upstream, the token request, and who comes back.
-func (s setting) seen(t *testing.T, change func(*federation.Config)) string {
+func (s setting) visibleEffect(t *testing.T, change func(*federation.Config)) string {
 	t.Helper()
 	l, err := federationtest.StartLying(federationtest.Setup{RedirectURIs: []string{redirectURI}, Now: newClock().now, ClientSecret: "a secret of the upstream"})
 	if err != nil {
@@ -120,26 +120,26 @@ func (s setting) seen(t *testing.T, change func(*federation.Config)) string {
 	c := federation.Config{
 		ID: "up", Kind: federation.OIDC, ClientID: l.ClientID, ClientSecret: federation.NewSecret(l.ClientSecret), Issuer: l.URL, Timeout: 2 * time.Second,
 	}
-	if s.on != nil {
-		s.on(&c)
+	if s.common != nil {
+		s.common(&c)
 	}
 	if change(&c); c.Kind == federation.Microsoft {
-		s.says = fromTenant(l, tenantA, tenantA, nil)
+		s.faults = fromTenant(l, tenantA, tenantA, nil)
 	}
-	l.SetFaults(s.says)
+	l.SetFaults(s.faults)
 	up := connect(t, c, newClock())
 	var out strings.Builder
 	fmt.Fprintln(&out, up.ID(), up.Name(), up.Trust(), up.Reauthenticates())
 	a, to, err := up.Start(t.Context(), federation.Options{RedirectURI: redirectURI})
 	if err != nil {
-		return out.String() + kind(err)
+		return out.String() + errorText(err)
 	}
 	asked, err := url.Parse(to)
 	if err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintln(&out, strings.ReplaceAll(asked.Scheme+"://"+asked.Host, l.URL, "UPSTREAM"), asked.Path, asked.Query().Get("client_id"), asked.Query().Get("scope"))
-	if s.start {
+	if s.requestOnly {
 		return out.String()
 	}
 	back, err := federationtest.ChooseAccount(up.client, to, "victim")
@@ -149,11 +149,11 @@ func (s setting) seen(t *testing.T, change func(*federation.Config)) string {
 	i, err := up.finish(t, a, back)
 	form, header := l.LastTokenRequest()
 	fmt.Fprintln(&out, header.Get("Authorization"), len(form.Get("client_secret")), form.Has("client_assertion"), len(form.Get("client_assertion"))/8)
-	fmt.Fprintln(&out, i.Email, i.EmailVerified, i.Trust, i.Groups, i.Token != nil, kind(err))
+	fmt.Fprintln(&out, i.Email, i.EmailVerified, i.Trust, i.Groups, i.Token != nil, errorText(err))
 	return strings.ReplaceAll(out.String(), l.URL, "UPSTREAM")
 }
 
-func kind(err error) string {
+func errorText(err error) string {
 	for _, s := range sentinels {
 		if errors.Is(err, s) {
 			return s.Error()
@@ -174,15 +174,15 @@ func TestSettings_EachMakesADifference(t *testing.T) {
 			}
 			continue
 		}
-		if one, again, two := s.seen(t, s.one), s.seen(t, s.one), s.seen(t, s.two); one == two || one != again {
+		if one, again, two := s.visibleEffect(t, s.one), s.visibleEffect(t, s.one), s.visibleEffect(t, s.two); one == two || one != again {
 			t.Errorf("%s makes no difference, or is no setting alone:\n%s\nagain:\n%s\nand:\n%s", field.Name, one, again, two)
 		}
 	}
 }
 
-// TestSettings_ThoseThatATypeDoesNotUseAreRefused, by name and with the way out; those that
+// TestSettings_UnusedByTypeAreRefused, by name and with the way out; those that
 // it uses are not.
-func TestSettings_ThoseThatATypeDoesNotUseAreRefused(t *testing.T) {
+func TestSettings_UnusedByTypeAreRefused(t *testing.T) {
 	key, _ := keyPEM(t)
 	for name, c := range map[string]struct {
 		set  func(*federation.Config)
@@ -203,7 +203,7 @@ func TestSettings_ThoseThatATypeDoesNotUseAreRefused(t *testing.T) {
 		"claims maps website":    {func(c *federation.Config) { c.Claims = map[string]string{"website": "x"} }, "google github oidc microsoft apple gitlab"},
 	} {
 		for _, kind := range federation.Kinds() {
-			config := least(t, kind)
+			config := minimalConfig(t, kind)
 			c.set(&config)
 			_, err := federation.New(config, http.DefaultClient, time.Now)
 			used := strings.Contains(" "+c.used+" ", " "+string(kind)+" ")
@@ -227,7 +227,7 @@ func TestSettings_ThoseThatATypeDoesNotUseAreRefused(t *testing.T) {
 		`claims names "sub"`:                   func(c *federation.Config) { c.Claims = map[string]string{"sub": "oid"} },
 		`claims names "phone_number_verified"`: func(c *federation.Config) { c.Claims = map[string]string{"phone_number_verified": "x"} },
 	} {
-		config := least(t, federation.OIDC)
+		config := minimalConfig(t, federation.OIDC)
 		change(&config)
 		if _, err := federation.New(config, http.DefaultClient, time.Now); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
@@ -236,25 +236,25 @@ func TestSettings_ThoseThatATypeDoesNotUseAreRefused(t *testing.T) {
 }
 
 // GitHub's user document is mapped as the claims of others are.
-func TestGitHub_MapsWhatItsUserHas(t *testing.T) {
+func TestGitHub_MapsMembersOfUserDocument(t *testing.T) {
 	_, up := gitHub(t, func(c *federation.Config) {
 		c.Claims = map[string]string{"preferred_username": "login", "nickname": "login"}
 	})
-	if i := up.arrives(t, "octo"); !up.MapsUsername() || i.Username != "octo" || i.Nickname != "octo" || i.Name != "Octo Cat" {
+	if i := up.mustSignIn(t, "octo"); !up.MapsUsername() || i.Username != "octo" || i.Nickname != "octo" || i.Name != "Octo Cat" {
 		t.Errorf("got %+v", i)
 	}
 }
 
-// TestSettings_ACredentialThatNothingUsesIsRefused holds each set of credentials against each
+// TestSettings_UnusedCredentialIsRefused holds each set of credentials against each
 // way to use them: what is accepted changes something that the upstream sees, and what is
 // refused names the member that does nothing.
-func TestSettings_ACredentialThatNothingUsesIsRefused(t *testing.T) {
+func TestSettings_UnusedCredentialIsRefused(t *testing.T) {
 	key, _ := keyPEM(t)
 	secret := federation.NewSecret("a secret of the upstream, 32 bytes and more")
 	for _, kind := range federation.Kinds() {
 		for _, method := range []string{"", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"} {
 			for _, algorithms := range [][]string{nil, {"ES256"}, {"ES256", "HS256"}} {
-				config := least(t, kind)
+				config := minimalConfig(t, kind)
 				config.ClientSecret, config.ClientAuth, config.Algorithms = secret, method, algorithms
 				withKey := method == "private_key_jwt" || kind == federation.Apple
 				if withKey {
@@ -276,7 +276,7 @@ func TestSettings_ACredentialThatNothingUsesIsRefused(t *testing.T) {
 			}
 		}
 	}
-	both := least(t, federation.OIDC)
+	both := minimalConfig(t, federation.OIDC)
 	both.ClientSecret, both.ClientKey = secret, key
 	if _, err := federation.New(both, http.DefaultClient, time.Now); err == nil || !strings.Contains(err.Error(), "client_secret is set, and client_key proves") {
 		t.Errorf("a secret and a key: got %v", err)

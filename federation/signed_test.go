@@ -14,8 +14,8 @@ var algorithms = strings.Fields("ES256 ES384 ES512 RS256 RS384 RS512 PS256 PS384
 
 const longSecret = "a secret of more than thirty-two bytes"
 
-// signing is an upstream that signs ID tokens by one algorithm, and says so.
-func signing(t *testing.T, algorithm string, more federationtest.Faults) (*federationtest.Lying, *trial) {
+// startSigning is an upstream that signs ID tokens by one algorithm, and says so.
+func startSigning(t *testing.T, algorithm string, more federationtest.Faults) (*federationtest.Lying, *trial) {
 	t.Helper()
 	l, up := lying(t, func(c *federation.Config) {
 		if strings.HasPrefix(algorithm, "HS") {
@@ -38,14 +38,14 @@ func signing(t *testing.T, algorithm string, more federationtest.Faults) (*feder
 // and without one the code alone ties the tokens together (OIDC Core, section 3.1.3.6).
 func TestIDToken_AtHashOfEveryAlgorithm(t *testing.T) {
 	for _, algorithm := range algorithms {
-		_, up := signing(t, algorithm, federationtest.Faults{AtHash: true})
-		if i := up.arrives(t, "victim"); i.Subject != "victim-1" {
+		_, up := startSigning(t, algorithm, federationtest.Faults{AtHash: true})
+		if i := up.mustSignIn(t, "victim"); i.Subject != "victim-1" {
 			t.Errorf("%s: %+v", algorithm, i)
 		}
-		_, up = signing(t, algorithm, federationtest.Faults{})
-		up.arrives(t, "victim")
+		_, up = startSigning(t, algorithm, federationtest.Faults{})
+		up.mustSignIn(t, "victim")
 		for _, wrong := range []any{"AAAAAAAAAAAAAAAAAAAAAA", "x", 1, []string{"a"}, strings.Repeat("A", 43)} {
-			_, up = signing(t, algorithm, federationtest.Faults{Claims: claims{"at_hash": wrong}})
+			_, up = startSigning(t, algorithm, federationtest.Faults{Claims: claims{"at_hash": wrong}})
 			if _, err := up.signIn(t, "victim"); !errors.Is(err, federation.ErrUntrusted) || !strings.Contains(err.Error(), "at_hash") {
 				t.Errorf("%s, at_hash %v: %v", algorithm, wrong, err)
 			}
@@ -56,17 +56,17 @@ func TestIDToken_AtHashOfEveryAlgorithm(t *testing.T) {
 // TestIDToken_HMACNeedsNoKeys: where the client secret signs, the key set may be gone.
 func TestIDToken_HMACNeedsNoKeys(t *testing.T) {
 	for _, uri := range []any{nil, 1, "https://elsewhere.example/jwks"} {
-		_, up := signing(t, "HS256", federationtest.Faults{Discovery: claims{"jwks_uri": uri}})
-		up.arrives(t, "victim")
+		_, up := startSigning(t, "HS256", federationtest.Faults{Discovery: claims{"jwks_uri": uri}})
+		up.mustSignIn(t, "victim")
 		if r := up.Probe(t.Context(), redirectURI); r.Err != nil {
 			t.Errorf("jwks_uri %v: %v", uri, r.Err)
 		}
 	}
 }
 
-// TestUserinfo_SignedByItsOwnAlgorithm: userinfo has a list of its own, and the setting
+// TestUserinfo_AlgorithmsHaveTheirOwnList: userinfo has a list of its own, and the setting
 // algorithms is about ID tokens. The client secret verifies only by what is named there.
-func TestUserinfo_SignedByItsOwnAlgorithm(t *testing.T) {
+func TestUserinfo_AlgorithmsHaveTheirOwnList(t *testing.T) {
 	for _, algorithm := range algorithms {
 		hmac := strings.HasPrefix(algorithm, "HS")
 		for name, c := range map[string]struct {
@@ -74,10 +74,10 @@ func TestUserinfo_SignedByItsOwnAlgorithm(t *testing.T) {
 			named  []string // the setting
 			want   error
 		}{
-			"no list":             {nil, nil, refusedIf(hmac)},
-			"its list":            {[]string{algorithm, "none"}, nil, refusedIf(hmac)},
+			"no list":             {nil, nil, untrustedIf(hmac)},
+			"its list":            {[]string{algorithm, "none"}, nil, untrustedIf(hmac)},
 			"another list":        {[]string{"none", "x"}, nil, federation.ErrUntrusted},
-			"ID tokens by ES256":  {[]string{algorithm}, []string{"ES256"}, refusedIf(hmac)},
+			"ID tokens by ES256":  {[]string{algorithm}, []string{"ES256"}, untrustedIf(hmac)},
 			"named for ID tokens": {[]string{algorithm}, []string{"ES256", algorithm}, nil},
 			"a list that is none": {5, nil, federation.ErrUntrusted},
 		} {
@@ -100,16 +100,16 @@ func TestUserinfo_SignedByItsOwnAlgorithm(t *testing.T) {
 	}
 }
 
-func refusedIf(no bool) error {
+func untrustedIf(no bool) error {
 	if no {
 		return federation.ErrUntrusted
 	}
 	return nil
 }
 
-// TestUserinfo_IsSignedIfItIsAToken, even if its content type says something else; an answer
+// TestUserinfo_TokenIsVerifiedWhateverItsContentType, even if its content type says something else; an answer
 // with the content type of a token must be one.
-func TestUserinfo_IsSignedIfItIsAToken(t *testing.T) {
+func TestUserinfo_TokenIsVerifiedWhateverItsContentType(t *testing.T) {
 	for kind, signed := range map[string]bool{
 		"application/jwt": true, "Application/JWT": true, "application/jwt; charset=utf-8": true, "application/jwt;charset": true,
 		" application/jwt ;a=b;a=b": true, "application/json": false, "text/plain": false, "application/octet-stream": false, "": false,
@@ -156,9 +156,9 @@ func TestUserinfo_ForgedTokenIsRefused(t *testing.T) {
 	}
 }
 
-// TestUserinfo_IsAskedForWhatIsMissing, and for nothing else. A failure of userinfo
+// TestUserinfo_IsFetchedOnlyForMissingClaims, and for nothing else. A failure of userinfo
 // stops no sign-in that lacks only a name or a picture.
-func TestUserinfo_IsAskedForWhatIsMissing(t *testing.T) {
+func TestUserinfo_IsFetchedOnlyForMissingClaims(t *testing.T) {
 	for name, c := range map[string]struct {
 		without   []string // of the ID token's claims
 		supported any      // claims_supported
@@ -184,7 +184,7 @@ func TestUserinfo_IsAskedForWhatIsMissing(t *testing.T) {
 		}
 		l, up := lying(t, nil)
 		l.SetFaults(federationtest.Faults{Claims: lack, Discovery: claims{"claims_supported": c.supported}})
-		i := up.arrives(t, "victim")
+		i := up.mustSignIn(t, "victim")
 		if n := l.CountRequests("GET /userinfo"); n != c.asked {
 			t.Errorf("%s: userinfo is asked %d times, want %d", name, n, c.asked)
 		}
@@ -208,17 +208,17 @@ func TestUserinfo_IsAskedForWhatIsMissing(t *testing.T) {
 			}
 		}
 		l.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Body = []byte(`{"sub":"mallory","name":"x"}`) })
-		up.refuses(t, "victim", federation.ErrUntrusted) // somebody else's, however little is missing
+		up.mustRefuse(t, "victim", federation.ErrUntrusted) // somebody else's, however little is missing
 	}
 }
 
-// TestMicrosoft_ItsUserinfoIsElsewhere, at another domain, and nobody asks there.
-func TestMicrosoft_ItsUserinfoIsElsewhere(t *testing.T) {
+// TestMicrosoft_UserinfoIsNotUsed, at another domain, and nobody asks there.
+func TestMicrosoft_UserinfoIsNotUsed(t *testing.T) {
 	l, up := microsoft(t, tenantA)
 	f := fromTenant(l, tenantA, tenantA, nil)
 	f.Discovery["userinfo_endpoint"] = "https://graph.microsoft.com/oidc/userinfo"
 	l.SetFaults(f)
-	up.arrives(t, "victim")
+	up.mustSignIn(t, "victim")
 	if r := up.Probe(t.Context(), redirectURI); r.Err != nil {
 		t.Errorf("probe: %v", r.Err)
 	}

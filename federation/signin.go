@@ -16,13 +16,13 @@ func (c *relyingParty) Start(ctx context.Context, o Options) (Attempt, string, e
 	if err := checkRedirectURI(o.RedirectURI); err != nil {
 		return Attempt{}, "", err
 	}
-	ctx, cancel := c.caller.inTime(ctx)
+	ctx, cancel := c.caller.withDeadline(ctx)
 	defer cancel()
 	m, err := c.discovery.get(ctx)
 	if err != nil {
 		return Attempt{}, "", fmt.Errorf("start: %w", err)
 	}
-	if err := c.checkEndpoint(m, o.RedirectURI); err != nil {
+	if err := c.checkEndpointURL(m, o.RedirectURI); err != nil {
 		return Attempt{}, "", fmt.Errorf("start: %w", err)
 	}
 	a := newAttempt(c.config.ID, c.issuer, o, c.now())
@@ -41,7 +41,7 @@ func (c *relyingParty) authorizationURL(m *metadata, a Attempt, o Options) strin
 	return client.AuthCodeURL(a.State, options...)
 }
 
-// parameters are what an attempt asks for beyond the plain request.
+// addParameters are what an attempt asks for beyond the plain request.
 func (c *relyingParty) parameters(o Options) map[string]string {
 	p := map[string]string{}
 	if o.Fresh {
@@ -60,8 +60,8 @@ func (c *relyingParty) parameters(o Options) map[string]string {
 	if c.preset.formPost {
 		p["response_mode"] = "form_post"
 	}
-	if c.quirks.parameters != nil {
-		c.quirks.parameters(c, o, p)
+	if c.quirks.addParameters != nil {
+		c.quirks.addParameters(c, o, p)
 	}
 	return p
 }
@@ -73,22 +73,22 @@ const anyAge = "31536000"
 // Finish exchanges the callback's code and returns the identity that the ID token,
 // and userinfo where needed, assert.
 func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Values) (Identity, error) {
-	ctx, cancel := c.caller.inTime(ctx)
+	ctx, cancel := c.caller.withDeadline(ctx)
 	defer cancel()
 	m, err := c.discovery.get(ctx)
 	if err != nil {
 		return Identity{}, fmt.Errorf("finish: %w", err)
 	}
-	code, err := a.code(c.config.ID, c.issuer, callback, c.callbackIssuer(m), c.now())
+	code, err := a.codeFromCallback(c.config.ID, c.issuer, callback, c.callbackIssuer(m), c.now())
 	if err != nil {
 		return Identity{}, err
 	}
-	g, err := c.exchange(ctx, m.token, code, a, c.credentials.chosen(m.clientAuth))
+	g, err := c.exchange(ctx, m.token, code, a, c.credentials.withMethod(m.clientAuth))
 	if err != nil {
 		return Identity{}, err
 	}
-	if g.idToken, err = g.said.text("id_token"); err != nil {
-		return Identity{}, because("exchange code", err)
+	if g.idToken, err = g.document.text("id_token"); err != nil {
+		return Identity{}, atStep("exchange code", err)
 	}
 	claims, err := c.verifyIDToken(ctx, m, g, a.Nonce)
 	if err != nil {
@@ -103,15 +103,15 @@ func (c *relyingParty) Finish(ctx context.Context, a Attempt, callback url.Value
 		return Identity{}, fmt.Errorf("read identity: %w", err)
 	}
 	i.ProfileError = note
-	if c.quirks.settle != nil {
-		if err := c.quirks.settle(c, claims, callback, &i); err != nil {
+	if c.quirks.completeIdentity != nil {
+		if err := c.quirks.completeIdentity(c, claims, callback, &i); err != nil {
 			return Identity{}, fmt.Errorf("read identity: %w", err)
 		}
 	}
-	if err := c.admit(claims, i); err != nil {
+	if err := c.checkAllowed(claims, i); err != nil {
 		return Identity{}, fmt.Errorf("check who may sign in: %w", err)
 	}
-	c.keep(g, &i)
+	c.storeTokens(g, &i)
 	return i, nil
 }
 
@@ -122,13 +122,13 @@ func (c *relyingParty) callbackIssuer(m *metadata) func(string) bool {
 		if iss == "" {
 			return !m.issuerInCallback
 		}
-		return c.issues(iss)
+		return c.isIssuer(iss)
 	}
 }
 
-func (c *relyingParty) admit(claims object, i Identity) error {
-	if c.quirks.admit != nil {
-		return c.quirks.admit(c, claims, i)
+func (c *relyingParty) checkAllowed(claims object, i Identity) error {
+	if c.quirks.checkAllowed != nil {
+		return c.quirks.checkAllowed(c, claims, i)
 	}
-	return c.allow(i)
+	return c.checkAllowedAddress(i)
 }

@@ -11,7 +11,7 @@ import (
 	"signet/federation/foreign"
 )
 
-// object is a JSON object of an upstream. Each member is judged when a sign-in uses it:
+// optionalObject is a JSON object of an upstream. Each member is judged when a sign-in uses it:
 // members that nobody reads may hold anything (OIDC Core, section 3.1.3.6; Discovery,
 // section 3; RFC 7517, section 5). A member that is read must mean the same to every
 // reader: it is found by its exact name, comes once, and numbers keep all their digits.
@@ -40,8 +40,8 @@ func (o object) value(name string) (any, error) {
 	return v, nil
 }
 
-// lacks reports whether there is no such member, or nothing in it.
-func (o object) lacks(name string) bool {
+// isEmpty reports whether there is no such member, or nothing in it.
+func (o object) isEmpty(name string) bool {
 	v, err := o.value(name)
 	return err == nil && (v == nil || v == "")
 }
@@ -57,9 +57,9 @@ func (o object) text(name string) (string, error) {
 	return "", untrusted("%s is not a string", name)
 }
 
-// words is a member that nothing depends on: "" unless it is a string of one line
+// optionalText is a member that nothing depends on: "" unless it is a string of one line
 // and sensible length.
-func (o object) words(name string) string {
+func (o object) optionalText(name string) string {
 	value, _ := o.value(name)
 	v, _ := value.(string)
 	if len(v) > 1024 || strings.ContainsFunc(v, unicode.IsControl) {
@@ -68,8 +68,8 @@ func (o object) words(name string) string {
 	return strings.TrimSpace(v)
 }
 
-// object is a member that nothing depends on; empty unless it is an object.
-func (o object) object(name string) object {
+// optionalObject is a member that nothing depends on; empty unless it is an object.
+func (o object) optionalObject(name string) object {
 	raw, err := o.members.Raw(name)
 	if err != nil {
 		return object{}
@@ -78,33 +78,33 @@ func (o object) object(name string) object {
 	return object{inner}
 }
 
-// yes is a member that is true; absent is false.
-func (o object) yes(name string) (bool, error) {
-	said, err := o.word(name)
-	return said == saidYes, err
+// isTrue is a member that is true; absent is false.
+func (o object) isTrue(name string) (bool, error) {
+	said, err := o.assertion(name)
+	return said == assertedTrue, err
 }
 
-// word is a member that must be true or false if it is there, as a boolean or, as
+// assertion is a member that must be true or false if it is there, as a boolean or, as
 // Apple, Google's older endpoints and Cognito write it, as a string.
-func (o object) word(name string) (word, error) {
+func (o object) assertion(name string) (assertion, error) {
 	switch v, err := o.value(name); v {
 	case nil:
-		return saidNothing, err
+		return notAsserted, err
 	case false, "false":
-		return saidNo, nil
+		return assertedFalse, nil
 	case true, "true":
-		return saidYes, nil
+		return assertedTrue, nil
 	}
-	return saidNo, untrusted("%s is not true or false", name)
+	return assertedFalse, untrusted("%s is not true or false", name)
 }
 
-// word is what an upstream's document says about an address.
-type word int
+// assertion is what an upstream's document says about an address.
+type assertion int
 
 const (
-	saidNothing word = iota
-	saidNo
-	saidYes
+	notAsserted assertion = iota
+	assertedFalse
+	assertedTrue
 )
 
 // seconds is a NumericDate (RFC 7519, section 2); false if it is not there.
@@ -124,9 +124,9 @@ func (o object) seconds(name string) (int64, bool, error) {
 	return int64(f), true, nil
 }
 
-// period is a number of seconds that nothing depends on, as a number or, as some token
+// optionalSeconds is a number of seconds that nothing depends on, as a number or, as some token
 // endpoints write it, a string; 0 unless it is one.
-func (o object) period(name string) int64 {
+func (o object) optionalSeconds(name string) int64 {
 	v, _ := o.value(name)
 	text, ok := v.(string)
 	if n, number := v.(json.Number); number {
@@ -139,9 +139,9 @@ func (o object) period(name string) int64 {
 	return int64(f)
 }
 
-// list is a member that is a string or an array of strings; anything else in it
+// stringList is a member that is a string or an array of strings; anything else in it
 // is an error.
-func (o object) list(name string) ([]string, error) {
+func (o object) stringList(name string) ([]string, error) {
 	v, err := o.value(name)
 	switch v := v.(type) {
 	case nil:
@@ -158,8 +158,8 @@ func (o object) list(name string) ([]string, error) {
 	return nil, untrusted("%s is not a list of strings", name)
 }
 
-// some is a list that nothing depends on: the strings in it, none if it is not a list.
-func (o object) some(name string) []string {
+// optionalList is a list that nothing depends on: the strings in it, none if it is not a list.
+func (o object) optionalList(name string) []string {
 	switch v, _ := o.value(name); v := v.(type) {
 	case string:
 		return []string{v}
@@ -169,9 +169,9 @@ func (o object) some(name string) []string {
 	return nil
 }
 
-// choices is a list of capabilities of an upstream, of which we pick those that we know:
+// capabilities is a list of capabilities of an upstream, of which we pick those that we know:
 // elements that are no strings name none of them. It is nil only if the member is absent.
-func (o object) choices(name string) ([]string, error) {
+func (o object) capabilities(name string) ([]string, error) {
 	v, err := o.value(name)
 	switch v := v.(type) {
 	case nil:
@@ -205,14 +205,14 @@ func (o object) subject() (string, error) {
 		return "", err
 	case subject == "":
 		return "", untrusted("sub is missing")
-	case !goodSubject(subject):
+	case !isValidSubject(subject):
 		return "", untrusted("sub is not 1 to 255 bytes without control characters")
 	}
 	return subject, nil
 }
 
-// goodSubject refuses what another reader or a column might take for something
+// isValidSubject refuses what another reader or a column might take for something
 // else.
-func goodSubject(s string) bool {
+func isValidSubject(s string) bool {
 	return s != "" && len(s) <= 255 && !strings.ContainsFunc(s, unicode.IsControl) && !strings.ContainsRune(s, utf8.RuneError)
 }

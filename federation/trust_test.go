@@ -11,16 +11,16 @@ import (
 	"signet/federation/federationtest"
 )
 
-// trust is what the tests below write into a connector's settings.
-type trust struct {
+// trustSetting is what the tests below write into a connector's settings.
+type trustSetting struct {
 	level   federation.Trust
 	domains []string
 }
 
-func (w trust) set(c *federation.Config) { c.Trust, c.Domains = w.level, w.domains }
+func (w trustSetting) set(c *federation.Config) { c.Trust, c.Domains = w.level, w.domains }
 
-// words are what an upstream can say of an address, in each place it can say it.
-var words = map[string]struct {
+// emailVerifiedValues are what an upstream can say of an address, in each place it can say it.
+var emailVerifiedValues = map[string]struct {
 	faults  federationtest.Faults
 	yes, no bool
 }{
@@ -40,24 +40,24 @@ var words = map[string]struct {
 		federationtest.Faults{LeanIDToken: true, Claims: claims{"email_verified": 1}, UserInfo: claims{"email_verified": nil}}, false, true},
 }
 
-// TestTrust_WhatAWordIsWorth: every trust that can be set, with every word an
+// TestTrust_ForEachValueOfEmailVerified: every trust that can be set, with every word an
 // upstream can say, for an address inside and outside the domains.
-func TestTrust_WhatAWordIsWorth(t *testing.T) {
+func TestTrust_ForEachValueOfEmailVerified(t *testing.T) {
 	own, others, every := []string{"Corp.Example"}, []string{"other.example"}, []string{"*"}
 	for name, c := range map[string]struct {
-		trust   trust
+		trust   trustSetting
 		yes     federation.Trust // what a yes is worth
 		nothing federation.Trust // and what no word at all
 	}{
-		"not set":                       {trust{}, federation.Unknown, federation.Unknown},
-		"unknown":                       {trust{level: federation.Distrust}, federation.Unknown, federation.Unknown},
-		"verifies":                      {trust{level: federation.Verifies}, federation.Verifies, federation.Unknown},
-		"authoritative for it":          {trust{federation.Authoritative, own}, federation.Authoritative, federation.Authoritative},
-		"authoritative for another":     {trust{federation.Authoritative, others}, federation.Unknown, federation.Unknown},
-		"authoritative for everything":  {trust{federation.Authoritative, every}, federation.Authoritative, federation.Authoritative},
-		"authoritative for a subdomain": {trust{federation.Authoritative, []string{"sub.corp.example"}}, federation.Unknown, federation.Unknown},
+		"not set":                       {trustSetting{}, federation.Unknown, federation.Unknown},
+		"unknown":                       {trustSetting{level: federation.Distrust}, federation.Unknown, federation.Unknown},
+		"verifies":                      {trustSetting{level: federation.Verifies}, federation.Verifies, federation.Unknown},
+		"authoritative for it":          {trustSetting{federation.Authoritative, own}, federation.Authoritative, federation.Authoritative},
+		"authoritative for another":     {trustSetting{federation.Authoritative, others}, federation.Unknown, federation.Unknown},
+		"authoritative for everything":  {trustSetting{federation.Authoritative, every}, federation.Authoritative, federation.Authoritative},
+		"authoritative for a subdomain": {trustSetting{federation.Authoritative, []string{"sub.corp.example"}}, federation.Unknown, federation.Unknown},
 	} {
-		for said, w := range words {
+		for said, w := range emailVerifiedValues {
 			t.Run(name+", "+said, func(t *testing.T) {
 				l, up := lying(t, c.trust.set)
 				l.SetFaults(w.faults)
@@ -67,7 +67,7 @@ func TestTrust_WhatAWordIsWorth(t *testing.T) {
 				} else if w.no {
 					want = federation.Unknown
 				}
-				i := up.arrives(t, "victim")
+				i := up.mustSignIn(t, "victim")
 				if i.Email != "victim@corp.example" || i.Trust != want || i.HasTrustedEmail() != (want > federation.Unknown) {
 					t.Errorf("got %q, verified %v, trust %v, vouched %v; want trust %v", i.Email, i.EmailVerified, i.Trust, i.HasTrustedEmail(), want)
 				}
@@ -82,9 +82,9 @@ func TestTrust_WhatAWordIsWorth(t *testing.T) {
 	}
 }
 
-// TestTrust_AYesIsAboutTheAddressOfItsClaim: where the settings take the address from
+// TestTrust_EmailVerifiedIsAboutClaimEmail: where the settings take the address from
 // another claim, email_verified still speaks of email.
-func TestTrust_AYesIsAboutTheAddressOfItsClaim(t *testing.T) {
+func TestTrust_EmailVerifiedIsAboutClaimEmail(t *testing.T) {
 	for name, c := range map[string]struct {
 		mapped map[string]string
 		said   claims
@@ -102,7 +102,7 @@ func TestTrust_AYesIsAboutTheAddressOfItsClaim(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l, up := lying(t, func(config *federation.Config) { config.Claims, config.Trust = c.mapped, federation.Verifies })
 			l.SetFaults(federationtest.Faults{Claims: c.said})
-			if i := up.arrives(t, "victim"); i.Email == "" || i.HasTrustedEmail() != c.vouch {
+			if i := up.mustSignIn(t, "victim"); i.Email == "" || i.HasTrustedEmail() != c.vouch {
 				t.Errorf("got %q, vouched %v, want %v", i.Email, i.HasTrustedEmail(), c.vouch)
 			}
 		})
@@ -116,16 +116,16 @@ func TestTrust_ContradictionsAreRefused(t *testing.T) {
 			change func(*federation.Config)
 			key    string
 		}{
-			"authoritative without domains": {trust{level: federation.Authoritative}.set, "domains is missing"},
-			"domains that trust nothing":    {trust{federation.Verifies, []string{"corp.example"}}.set, "domains is set"},
-			"domains of the unknown":        {trust{federation.Distrust, []string{"corp.example"}}.set, "domains is set"},
-			"no domain":                     {trust{federation.Authoritative, []string{"a b"}}.set, "domains holds"},
-			"an address":                    {trust{federation.Authoritative, []string{"ada@corp.example"}}.set, "domains holds"},
-			"a wildcard within":             {trust{federation.Authoritative, []string{"*.corp.example"}}.set, "domains h"},
-			"all and some":                  {trust{federation.Authoritative, []string{"*", "corp.example"}}.set, `domains has "*"`},
+			"authoritative without domains": {trustSetting{level: federation.Authoritative}.set, "domains is missing"},
+			"domains that trust nothing":    {trustSetting{federation.Verifies, []string{"corp.example"}}.set, "domains is set"},
+			"domains of the unknown":        {trustSetting{federation.Distrust, []string{"corp.example"}}.set, "domains is set"},
+			"no domain":                     {trustSetting{federation.Authoritative, []string{"a b"}}.set, "domains holds"},
+			"an address":                    {trustSetting{federation.Authoritative, []string{"ada@corp.example"}}.set, "domains holds"},
+			"a wildcard within":             {trustSetting{federation.Authoritative, []string{"*.corp.example"}}.set, "domains h"},
+			"all and some":                  {trustSetting{federation.Authoritative, []string{"*", "corp.example"}}.set, `domains has "*"`},
 			"no address is verified":        {func(c *federation.Config) { c.Trust, c.RequireEmail = federation.Distrust, true }, "require_email would refuse everybody"},
 		} {
-			config := least(t, kind)
+			config := minimalConfig(t, kind)
 			c.change(&config)
 			_, err := federation.New(config, http.DefaultClient, time.Now)
 			if !errors.Is(err, federation.ErrMisconfigured) || !strings.Contains(err.Error(), c.key) {
@@ -142,7 +142,7 @@ func TestTrust_Presets(t *testing.T) {
 		federation.Apple: federation.Verifies, federation.Microsoft: federation.Unknown, federation.OIDC: federation.Unknown,
 	}
 	for _, kind := range federation.Kinds() {
-		c := least(t, kind)
+		c := minimalConfig(t, kind)
 		made, err := federation.New(c, http.DefaultClient, time.Now)
 		if err != nil {
 			t.Fatalf("%s: %v", kind, err)
@@ -157,25 +157,25 @@ func TestTrust_Presets(t *testing.T) {
 	}
 }
 
-// TestTrust_MicrosoftTenantsVouchForNothing, whatever its token says; named domains do.
-func TestTrust_MicrosoftTenantsVouchForNothing(t *testing.T) {
+// TestTrust_MicrosoftTenantVerifiesNoAddress, whatever its token says; named domains do.
+func TestTrust_MicrosoftTenantVerifiesNoAddress(t *testing.T) {
 	for name, c := range map[string]struct {
-		trust trust
+		trust trustSetting
 		more  claims
 		want  federation.Trust
 	}{
-		"as it is":                      {trust{}, nil, federation.Unknown},
-		"another domain":                {trust{federation.Authoritative, []string{"other.example"}}, nil, federation.Unknown},
-		"the operator's word":           {trust{federation.Authoritative, []string{"corp.example"}}, claims{"email_verified": nil}, federation.Authoritative},
-		"the operator's, against a no":  {trust{federation.Authoritative, []string{"corp.example"}}, claims{"email_verified": false}, federation.Unknown},
-		"verifies, and nothing is said": {trust{level: federation.Verifies}, claims{"email_verified": nil}, federation.Unknown},
+		"as it is":                      {trustSetting{}, nil, federation.Unknown},
+		"another domain":                {trustSetting{federation.Authoritative, []string{"other.example"}}, nil, federation.Unknown},
+		"the operator's word":           {trustSetting{federation.Authoritative, []string{"corp.example"}}, claims{"email_verified": nil}, federation.Authoritative},
+		"the operator's, against a no":  {trustSetting{federation.Authoritative, []string{"corp.example"}}, claims{"email_verified": false}, federation.Unknown},
+		"verifies, and nothing is said": {trustSetting{level: federation.Verifies}, claims{"email_verified": nil}, federation.Unknown},
 	} {
 		l, up := lying(t, func(config *federation.Config) {
 			config.Kind, config.Tenants = federation.Microsoft, []string{tenantA}
 			c.trust.set(config)
 		})
 		l.SetFaults(fromTenant(l, tenantA, tenantA, c.more))
-		if i := up.arrives(t, "victim"); i.Trust != c.want || i.HasTrustedEmail() != (c.want > 0) {
+		if i := up.mustSignIn(t, "victim"); i.Trust != c.want || i.HasTrustedEmail() != (c.want > 0) {
 			t.Errorf("%s: trust %v, vouched %v; want %v", name, i.Trust, i.HasTrustedEmail(), c.want)
 		}
 	}
@@ -193,8 +193,8 @@ func TestTrust_GoogleKnowsItsOwnDomains(t *testing.T) {
 		"mallory": {[]string{"*"}, federation.Verifies},                 // no hd
 		"newbie":  {[]string{"*"}, federation.Unknown},                  // Google says no
 	} {
-		_, up := google(t, trust{federation.Authoritative, c.domains}.set)
-		if got := up.arrives(t, account).Trust; got != c.want {
+		_, up := google(t, trustSetting{federation.Authoritative, c.domains}.set)
+		if got := up.mustSignIn(t, account).Trust; got != c.want {
 			t.Errorf("%s: got %v, want %v", account, got, c.want)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // missing: without an address or groups the identity would be half of one, and the failure
 // is the sign-in's; without a name or a picture it is whole, and the failure is a note.
 func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenResponse, token object) (more object, note, err error) {
-	decides, adorns := c.lacks(m, token)
+	decides, adorns := c.missingClaims(m, token)
 	if m.userinfo == "" || !decides && !adorns {
 		return object{}, nil, nil
 	}
@@ -27,9 +27,9 @@ func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenRespons
 	}
 	const step = "read userinfo"
 	var subject string
-	if more, err = c.askUserinfo(ctx, m, g); err == nil {
+	if more, err = c.fetchUserinfo(ctx, m, g); err == nil {
 		subject, err = more.subject()
-		err = because(step, err)
+		err = atStep(step, err)
 	}
 	switch {
 	case err != nil && decides:
@@ -42,7 +42,7 @@ func (c *relyingParty) userinfo(ctx context.Context, m *metadata, g tokenRespons
 	return more, nil, nil
 }
 
-func (c *relyingParty) askUserinfo(ctx context.Context, m *metadata, g tokenResponse) (object, error) {
+func (c *relyingParty) fetchUserinfo(ctx context.Context, m *metadata, g tokenResponse) (object, error) {
 	const step = "read userinfo"
 	a, err := c.caller.get(ctx, step, m.userinfo, http.Header{
 		"Authorization": {"Bearer " + g.access}, "Accept": {"application/json, application/jwt"},
@@ -58,7 +58,7 @@ func (c *relyingParty) askUserinfo(ctx context.Context, m *metadata, g tokenResp
 	}
 	allowed, err := c.userinfoAlgorithms(m)
 	if err != nil {
-		return object{}, because(step, err)
+		return object{}, atStep(step, err)
 	}
 	token, err := foreign.ReadJWS(strings.TrimSpace(string(a.body)))
 	if err != nil {
@@ -68,26 +68,26 @@ func (c *relyingParty) askUserinfo(ctx context.Context, m *metadata, g tokenResp
 	if err != nil {
 		return object{}, err
 	}
-	return claims, because(step, c.checkTimes(claims, []string{"exp", "nbf"}))
+	return claims, atStep(step, c.checkTimes(claims, []string{"exp", "nbf"}))
 }
 
-// lacks reports what the ID token leaves out: a claim that decides something, and one that
+// missingClaims reports what the ID token leaves out: a claim that decides something, and one that
 // only adorns an account. Of the names, one is enough, unless the settings map others. An
 // upstream that lists its claims (claims_supported) without preferred_username or picture
 // is not asked for those each time.
-func (c *relyingParty) lacks(m *metadata, token object) (decides, adorns bool) {
+func (c *relyingParty) missingClaims(m *metadata, token object) (decides, adorns bool) {
 	for name := range c.config.Claims {
 		switch claim := c.config.claim(name); name {
 		case "email", "email_verified", "groups":
-			decides = decides || token.lacks(claim)
+			decides = decides || token.isEmpty(claim)
 		default:
-			adorns = adorns || token.words(claim) == ""
+			adorns = adorns || token.optionalText(claim) == ""
 		}
 	}
 	for _, name := range []string{"preferred_username", "picture"} {
 		if m.claims == nil || slices.Contains(m.claims, name) {
-			adorns = adorns || token.words(c.config.claim(name)) == ""
+			adorns = adorns || token.optionalText(c.config.claim(name)) == ""
 		}
 	}
-	return decides || token.lacks(c.config.claim("email")), adorns || token.words(c.config.claim("name")) == ""
+	return decides || token.isEmpty(c.config.claim("email")), adorns || token.optionalText(c.config.claim("name")) == ""
 }

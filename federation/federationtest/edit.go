@@ -17,8 +17,8 @@ func (u *upstream) EditAnswer(path string, f func(*Answer)) {
 	u.edits[path] = f
 }
 
-// edited serves a request through the edit for its path, if there is one.
-func (u *upstream) edited(w http.ResponseWriter, r *http.Request) {
+// serveEdited serves a request through the edit for its path, if there is one.
+func (u *upstream) serveEdited(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	f := u.edits[r.URL.Path]
 	u.mu.Unlock()

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/net/html"
 )
 
-// fields reads the hidden inputs of a form that a browser would post.
-func fields(page io.Reader) (url.Values, error) {
+// formFields reads the hidden inputs of a form that a browser would post.
+func formFields(page io.Reader) (url.Values, error) {
 	root, err := html.Parse(page)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func (g *GitHub) accessToken(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *GitHub) exchange(r *http.Request) map[string]string {
-	if r.ParseForm() != nil || !g.authenticated(r) {
+	if r.ParseForm() != nil || !g.isAuthenticated(r) {
 		return map[string]string{
 			"error": "incorrect_client_credentials", "error_description": "The client_id and/or client_secret passed are incorrect.",
 			"error_uri": "https://docs.github.com/apps/",
@@ -69,7 +69,7 @@ func (g *GitHub) api(serve func(http.ResponseWriter, Account)) http.HandlerFunc 
 			http.Error(w, "Request forbidden by administrative rules.", http.StatusForbidden)
 			return
 		}
-		was, known := g.bearer(r)
+		was, known := g.byAccessToken(r)
 		if !known || was.account.Revoked {
 			writeJSON(w, http.StatusUnauthorized, map[string]any{"message": "Bad credentials", "status": "401"})
 			return

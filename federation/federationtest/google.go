@@ -45,11 +45,11 @@ func (g *Google) discovery(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (g *Google) certs(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]any{"keys": []any{newDecoy, g.key.jwk()}})
+	writeJSON(w, http.StatusOK, map[string]any{"keys": []any{decoyKey, g.key.jwk()}})
 }
 
-// newDecoy is a key of a type that a reader may not know, as sets hold at times.
-var newDecoy = map[string]any{"kty": "OKP", "crv": "X448", "use": "enc", "kid": "decoy", "x": "AA"}
+// decoyKey is a key of a type that a reader may not know, as sets hold at times.
+var decoyKey = map[string]any{"kty": "OKP", "crv": "X448", "use": "enc", "kid": "decoy", "x": "AA"}
 
 // auth refuses prompt=login, as Google does, and adds to the answer what Google
 // adds.
@@ -69,7 +69,7 @@ func (g *Google) auth(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Google) token(w http.ResponseWriter, r *http.Request) {
-	if r.ParseForm() != nil || !g.authenticated(r) {
+	if r.ParseForm() != nil || !g.isAuthenticated(r) {
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client", "error_description": "Unauthorized"})
 		return
 	}
@@ -110,7 +110,7 @@ func (g *Google) claims(was issued) map[string]any {
 }
 
 func (g *Google) userinfo(w http.ResponseWriter, r *http.Request) {
-	was, known := g.bearer(r)
+	was, known := g.byAccessToken(r)
 	if !known {
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_request", "error_description": "Invalid Credentials"})
 		return

@@ -65,17 +65,17 @@ type Faults struct {
 
 // StartLying starts one that is honest yet.
 func StartLying(setup Setup) (*Lying, error) {
-	packed()
+	gzipBomb()
 	l := &Lying{key: newKey("ES256"), others: map[string]key{}}
 	var err error
 	l.upstream, err = start("Elsewhere", "signet-at-elsewhere", []Account{Victim}, setup, func(u *upstream) {
 		l.upstream = u
-		u.mux.HandleFunc("GET /.well-known/openid-configuration", l.wired("discovery", l.discovery))
-		u.mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", l.wired("discovery", l.discovery))
-		u.mux.HandleFunc("GET /jwks", l.wired("jwks", l.jwks))
-		u.mux.HandleFunc("/authorize", l.wired("authorize", u.authorize(l.reply)))
-		u.mux.HandleFunc("POST /token", l.wired("token", l.token))
-		u.mux.HandleFunc("GET /userinfo", l.wired("userinfo", l.userinfo))
+		u.mux.HandleFunc("GET /.well-known/openid-configuration", l.withWireFault("discovery", l.discovery))
+		u.mux.HandleFunc("GET /{tenant}/v2.0/.well-known/openid-configuration", l.withWireFault("discovery", l.discovery))
+		u.mux.HandleFunc("GET /jwks", l.withWireFault("jwks", l.jwks))
+		u.mux.HandleFunc("/authorize", l.withWireFault("authorize", u.authorize(l.reply)))
+		u.mux.HandleFunc("POST /token", l.withWireFault("token", l.token))
+		u.mux.HandleFunc("GET /userinfo", l.withWireFault("userinfo", l.userinfo))
 	})
 	return l, err
 }
@@ -94,7 +94,7 @@ func (l *Lying) RotateKey() {
 	l.key = newKey("ES256")
 }
 
-func (l *Lying) now() (Faults, key) {
+func (l *Lying) current() (Faults, key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.faults, l.signer(l.faults.SignBy)
@@ -121,13 +121,13 @@ func (l *Lying) userinfoKey() key {
 
 // PublicKey is the published key in PEM form.
 func (l *Lying) PublicKey() []byte {
-	_, key := l.now()
+	_, key := l.current()
 	return key.publicPEM()
 }
 
 func (l *Lying) discovery(w http.ResponseWriter, _ *http.Request) {
-	f, _ := l.now()
-	writeJSON(w, http.StatusOK, changed(map[string]any{
+	f, _ := l.current()
+	writeJSON(w, http.StatusOK, withFaults(map[string]any{
 		"issuer": l.URL, "authorization_endpoint": l.URL + "/authorize", "token_endpoint": l.URL + "/token",
 		"userinfo_endpoint": l.URL + "/userinfo", "jwks_uri": l.URL + "/jwks",
 		"id_token_signing_alg_values_supported": []string{"ES256", "HS256", "none"},
@@ -139,7 +139,7 @@ func (l *Lying) discovery(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (l *Lying) jwks(w http.ResponseWriter, _ *http.Request) {
-	f, key := l.now()
+	f, key := l.current()
 	published := []any{key.jwk()}
 	if other := l.userinfoKey(); other.id != key.id {
 		published = append(published, other.jwk())
@@ -152,7 +152,7 @@ func (l *Lying) jwks(w http.ResponseWriter, _ *http.Request) {
 
 // reply adds iss (RFC 9207) and whatever the faults say.
 func (l *Lying) reply(url.Values, Account) url.Values {
-	f, _ := l.now()
+	f, _ := l.current()
 	more := url.Values{"iss": {l.URL}}
 	for name, value := range f.Callback {
 		more.Set(name, value)
@@ -162,7 +162,7 @@ func (l *Lying) reply(url.Values, Account) url.Values {
 
 // token does not judge the client: who signs how is for the tests to look at.
 func (l *Lying) token(w http.ResponseWriter, r *http.Request) {
-	f, key := l.now()
+	f, key := l.current()
 	if r.ParseForm() != nil {
 		http.Error(w, "form", http.StatusBadRequest)
 		return
@@ -170,7 +170,7 @@ func (l *Lying) token(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	l.lastForm, l.lastHeader = r.PostForm, r.Header.Clone()
 	l.mu.Unlock()
-	if f.RequireClientAuth && !l.authenticated(r) {
+	if f.RequireClientAuth && !l.isAuthenticated(r) {
 		writeJSON(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 		return
 	}
@@ -179,7 +179,7 @@ func (l *Lying) token(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, map[string]any{"error": refused})
 		return
 	}
-	answer := changed(map[string]any{
+	answer := withFaults(map[string]any{
 		"access_token": access, "token_type": "Bearer", "expires_in": 300, "id_token": l.idToken(f, key, was, access),
 	}, f.Token)
 	writeJSON(w, max(f.Status, http.StatusOK), answer)
@@ -206,7 +206,7 @@ func (l *Lying) idToken(f Faults, k key, was issued, access string) string {
 			claims[name] = value
 		}
 	}
-	payload := edit(encodeJSON(changed(claims, f.Claims)), f.Payload)
+	payload := editText(encodeJSON(withFaults(claims, f.Claims)), f.Payload)
 	header := headerOf(k, f)
 	if f.SignByUnpublishedKey {
 		k = newKey("ES256")
@@ -215,18 +215,18 @@ func (l *Lying) idToken(f Faults, k key, was issued, access string) string {
 	if secret == nil {
 		secret = k.publicPEM()
 	}
-	return k.signText(header["alg"], encode(edit(encodeJSON(header), f.HeaderText))+"."+encode(payload), secret)
+	return k.signText(header["alg"], encode(editText(encodeJSON(header), f.HeaderText))+"."+encode(payload), secret)
 }
 
-// edit is a text as a fault has it.
-func edit(text []byte, f func([]byte) []byte) []byte {
+// editText is a text as a fault has it.
+func editText(text []byte, f func([]byte) []byte) []byte {
 	if f == nil {
 		return text
 	}
 	return f(text)
 }
 
-func headerOf(k key, f Faults) map[string]any { return changed(k.header(), f.Header) }
+func headerOf(k key, f Faults) map[string]any { return withFaults(k.header(), f.Header) }
 
 func (l *Lying) profile(a Account) map[string]any {
 	return map[string]any{
@@ -236,9 +236,9 @@ func (l *Lying) profile(a Account) map[string]any {
 }
 
 func (l *Lying) userinfo(w http.ResponseWriter, r *http.Request) {
-	f, _ := l.now()
+	f, _ := l.current()
 	key := l.userinfoKey()
-	was, known := l.bearer(r)
+	was, known := l.byAccessToken(r)
 	if !known {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		http.Error(w, "", http.StatusUnauthorized)
@@ -247,7 +247,7 @@ func (l *Lying) userinfo(w http.ResponseWriter, r *http.Request) {
 	claims := l.profile(was.account)
 	if !f.SignedUserInfo {
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(edit(encodeJSON(changed(claims, f.UserInfo)), f.UserInfoPayload))
+		w.Write(editText(encodeJSON(withFaults(claims, f.UserInfo)), f.UserInfoPayload))
 		return
 	}
 	claims["iss"], claims["aud"] = l.URL, l.ClientID
@@ -256,11 +256,11 @@ func (l *Lying) userinfo(w http.ResponseWriter, r *http.Request) {
 	if secret == nil {
 		secret = key.publicPEM()
 	}
-	w.Write([]byte(key.sign(changed(headerOf(key, f), f.UserInfoHeader), edit(encodeJSON(changed(claims, f.UserInfo)), f.UserInfoPayload), secret)))
+	w.Write([]byte(key.sign(withFaults(headerOf(key, f), f.UserInfoHeader), editText(encodeJSON(withFaults(claims, f.UserInfo)), f.UserInfoPayload), secret)))
 }
 
-// changed is the honest object with the faults' members instead of its own.
-func changed(honest, faults map[string]any) map[string]any {
+// withFaults is the honest object with the faults' members instead of its own.
+func withFaults(honest, faults map[string]any) map[string]any {
 	for name, value := range faults {
 		if value == nil {
 			delete(honest, name)

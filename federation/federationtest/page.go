@@ -70,7 +70,7 @@ func (u *upstream) authorize(reply func(asked url.Values, a Account) url.Values)
 	return func(w http.ResponseWriter, r *http.Request) {
 		asked := r.URL.Query()
 		u.mu.Lock()
-		u.asked = asked
+		u.lastAuthorization = asked
 		u.mu.Unlock()
 		if asked.Get("client_id") != u.ClientID || !slices.Contains(u.setup.RedirectURIs, asked.Get("redirect_uri")) {
 			u.refuse(w, "redirect_uri_mismatch")
@@ -137,7 +137,7 @@ func ChooseAccount(client *http.Client, authorizationURL, account string) (url.V
 		return nil, err
 	}
 	if shown.StatusCode == http.StatusFound {
-		return query(shown)
+		return redirectQuery(shown)
 	}
 	if shown.StatusCode != http.StatusOK || !strings.Contains(string(text), `id="deny"`) {
 		return nil, fmt.Errorf("no sign-in page: status %d: %s", shown.StatusCode, text)
@@ -152,12 +152,12 @@ func ChooseAccount(client *http.Client, authorizationURL, account string) (url.V
 	}
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusOK {
-		return fields(res.Body)
+		return formFields(res.Body)
 	}
-	return query(res)
+	return redirectQuery(res)
 }
 
-func query(res *http.Response) (url.Values, error) {
+func redirectQuery(res *http.Response) (url.Values, error) {
 	location, err := res.Location()
 	if err != nil {
 		return nil, err

@@ -34,8 +34,8 @@ var signingAlgorithms = []string{"ES256", "ES384", "ES512", "RS256", "RS384", "R
 
 var curves = map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}
 
-// oneRSA is made once in a program: a new one takes a tenth of a second.
-var oneRSA = sync.OnceValue(func() *rsa.PrivateKey {
+// sharedRSAKey is made once in a program: a new one takes a tenth of a second.
+var sharedRSAKey = sync.OnceValue(func() *rsa.PrivateKey {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		panic(fmt.Sprintf("make RSA key: %v", err))
@@ -52,7 +52,7 @@ func newKey(alg string) key {
 	case alg == "EdDSA":
 		_, k.ed, err = ed25519.GenerateKey(rand.Reader)
 	default:
-		k.rsa = oneRSA()
+		k.rsa = sharedRSAKey()
 	}
 	if err != nil {
 		panic(fmt.Sprintf("make key for %s: %v", alg, err))

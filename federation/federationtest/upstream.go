@@ -34,17 +34,17 @@ type upstream struct {
 	ClientID     string
 	ClientSecret string
 
-	name     string
-	setup    Setup
-	server   *http.Server
-	mux      *http.ServeMux
-	closed   chan struct{}
-	mu       sync.Mutex
-	codes    map[string]issued
-	tokens   map[string]issued
-	requests []string // method and path, as they came
-	edits    map[string]func(*Answer)
-	asked    url.Values // the last authorization request
+	name              string
+	setup             Setup
+	server            *http.Server
+	mux               *http.ServeMux
+	closed            chan struct{}
+	mu                sync.Mutex
+	codes             map[string]issued
+	tokens            map[string]issued
+	requests          []string // method and path, as they came
+	edits             map[string]func(*Answer)
+	lastAuthorization url.Values // the last authorization request
 }
 
 // issued is what a code or a token stands for.
@@ -99,7 +99,7 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 		serveStyle(w, r)
 		return
 	}
-	u.edited(w, r)
+	u.serveEdited(w, r)
 }
 
 // Close stops the server, and with it the answers that never come.
@@ -135,7 +135,7 @@ func (u *upstream) CountRequests(request string) int {
 func (u *upstream) LastAuthorization() url.Values {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.asked
+	return u.lastAuthorization
 }
 
 func (u *upstream) account(key string) (Account, bool) {
@@ -173,8 +173,8 @@ func (u *upstream) redeem(form url.Values) (issued, string, string) {
 	return was, token, ""
 }
 
-// bearer finds what the access token of a request stands for.
-func (u *upstream) bearer(r *http.Request) (issued, bool) {
+// byAccessToken finds what the access token of a request stands for.
+func (u *upstream) byAccessToken(r *http.Request) (issued, bool) {
 	var token string
 	if _, err := fmt.Sscanf(r.Header.Get("Authorization"), "Bearer %s", &token); err != nil {
 		return issued{}, false
@@ -185,8 +185,8 @@ func (u *upstream) bearer(r *http.Request) (issued, bool) {
 	return was, known
 }
 
-// authenticated checks client id and secret in header or body.
-func (u *upstream) authenticated(r *http.Request) bool {
+// isAuthenticated checks client id and secret in header or body.
+func (u *upstream) isAuthenticated(r *http.Request) bool {
 	id, secret := r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	if basicID, basicSecret, ok := r.BasicAuth(); ok {
 		id, _ = url.QueryUnescape(basicID)

@@ -28,25 +28,25 @@ const (
 	Doubled                          // two JSON objects
 )
 
-// wired is a handler that behaves until a fault of the line is told for it.
-func (l *Lying) wired(endpoint string, serve http.HandlerFunc) http.HandlerFunc {
+// withWireFault is a handler that behaves until a fault of the line is told for it.
+func (l *Lying) withWireFault(endpoint string, serve http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		f, _ := l.now()
+		f, _ := l.current()
 		if fault := f.Wire[endpoint]; fault != 0 {
-			l.misbehave(fault, w, r)
+			l.serveFault(fault, w, r)
 			return
 		}
 		serve(w, r)
 	}
 }
 
-func (l *Lying) misbehave(fault WireFault, w http.ResponseWriter, r *http.Request) {
+func (l *Lying) serveFault(fault WireFault, w http.ResponseWriter, r *http.Request) {
 	switch fault {
 	case HTML:
 		w.Header().Set("Content-Type", "text/html")
 		w.Write([]byte("<!doctype html><title>Welcome to the hotel</title>"))
 	case Garbage:
-		hijacked(w, "220 mail.example ESMTP\r\n\r\n")
+		writeRaw(w, "220 mail.example ESMTP\r\n\r\n")
 	case Empty:
 		w.WriteHeader(http.StatusOK)
 	case ServerError:
@@ -66,14 +66,14 @@ func (l *Lying) misbehave(fault WireFault, w http.ResponseWriter, r *http.Reques
 		w.Write(bytes.Repeat([]byte("a"), 4<<20))
 		w.Write([]byte(`"}`))
 	case Reset:
-		hijacked(w, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"a\":")
+		writeRaw(w, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{\"a\":")
 	case Elsewhere:
 		_, port, _ := net.SplitHostPort(r.Host)
 		http.Redirect(w, r, "http://localhost:"+port+r.URL.Path, http.StatusTemporaryRedirect)
 	case Loop:
 		http.Redirect(w, r, l.URL+r.URL.Path, http.StatusTemporaryRedirect)
 	case GzipBomb:
-		bomb(w)
+		serveGzipBomb(w)
 	case Doubled:
 		w.Header().Set("Content-Type", "application/json")
 		w.Write([]byte(`{"access_token":"a"} {"access_token":"b"}`))
@@ -90,8 +90,8 @@ func (l *Lying) wait(r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// hijacked writes bytes to the line and cuts it.
-func hijacked(w http.ResponseWriter, text string) {
+// writeRaw writes bytes to the line and cuts it.
+func writeRaw(w http.ResponseWriter, text string) {
 	line, buffer, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -101,15 +101,15 @@ func hijacked(w http.ResponseWriter, text string) {
 	buffer.Flush()
 }
 
-func bomb(w http.ResponseWriter) {
+func serveGzipBomb(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Encoding", "gzip")
-	w.Write(packed())
+	w.Write(gzipBomb())
 }
 
-// packed is 2 MB in 2 KB. It is made once and before anyone asks: packing takes
+// gzipBomb is 2 MB in 2 KB. It is made once and before anyone asks: packing takes
 // longer than a client waits.
-var packed = sync.OnceValue(func() []byte {
+var gzipBomb = sync.OnceValue(func() []byte {
 	var small bytes.Buffer
 	z := gzip.NewWriter(&small)
 	z.Write([]byte(`{"padding":"`))

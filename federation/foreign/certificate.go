@@ -12,8 +12,8 @@ import (
 	"net/url"
 )
 
-// mostCertificates is how long the chain of a key may be.
-const mostCertificates = 10
+// maxCertificates is how long the chain of a key may be.
+const maxCertificates = 10
 
 // checkCertificates compares a key with the certificates that came with it (RFC 7517,
 // sections 4.6 to 4.9). Nobody here believes them or fetches x5u; but a reader who does
@@ -38,7 +38,7 @@ func checkCertificates(members map[string]any, text map[string]string, public cr
 		if _, found := text[name]; !found {
 			continue
 		}
-		got, err := coordinate(text, name)
+		got, err := decodeMember(text, name)
 		if err != nil {
 			return err
 		}
@@ -59,7 +59,7 @@ func readChain(members map[string]any) ([]*x509.Certificate, error) {
 	}
 	invalid := errors.New("has an x5c that is not a list of certificates in base64")
 	list, ok := value.([]any)
-	if !ok || len(list) == 0 || len(list) > mostCertificates {
+	if !ok || len(list) == 0 || len(list) > maxCertificates {
 		return nil, invalid
 	}
 	var chain []*x509.Certificate

@@ -15,11 +15,11 @@ var (
 	}()
 )
 
-// goodEd25519 reports whether key is the encoding of a point on the curve (RFC 8032,
+// isValidEd25519 reports whether key is the encoding of a point on the curve (RFC 8032,
 // section 5.1.3) that has not one of the eight small orders: with those, one signature
 // is good for many messages. crypto/ed25519 finds out the first only when it verifies,
 // and the second never.
-func goodEd25519(key ed25519.PublicKey) bool {
+func isValidEd25519(key ed25519.PublicKey) bool {
 	bytes := slices.Clone(key)
 	slices.Reverse(bytes)
 	bytes[0] &= 0x7f // the sign of x

@@ -82,7 +82,7 @@ func CheckHost(host string) error {
 			return err
 		}
 	}
-	if numeric(labels[len(labels)-1]) {
+	if endsInNumber(labels[len(labels)-1]) {
 		return checkIPv4(host)
 	}
 	if strings.HasPrefix(host, "xn--") || strings.Contains(host, ".xn--") {
@@ -116,9 +116,9 @@ func checkLabel(label string) error {
 	return nil
 }
 
-// numeric reports whether browsers read a host that ends with this label as an IPv4
+// endsInNumber reports whether browsers read a host that ends with this label as an IPv4
 // address (WHATWG URL, "ends in a number").
-func numeric(label string) bool {
+func endsInNumber(label string) bool {
 	if digits, hex := strings.CutPrefix(label, "0x"); hex {
 		return strings.Trim(digits, "0123456789abcdef") == ""
 	}

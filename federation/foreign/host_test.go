@@ -20,7 +20,7 @@ var hosts = []string{
 	strings.Repeat("a", 63) + ".example", strings.Repeat(strings.Repeat("a", 49)+".", 5) + "com", "0x.example", "0xg", "1a", "xn--e1afmkfd.xn--p1ai",
 }
 
-func TestCheckHost_HostNamesAndAddresses(t *testing.T) {
+func TestCheckHost_ValidHosts(t *testing.T) {
 	for _, host := range hosts {
 		if host == "0" { // a number is an address to browsers
 			continue
@@ -31,7 +31,7 @@ func TestCheckHost_HostNamesAndAddresses(t *testing.T) {
 	}
 }
 
-func TestCheckHost_WhatIsNoneIsRefused(t *testing.T) {
+func TestCheckHost_InvalidHostsAreRefused(t *testing.T) {
 	for host, reason := range map[string]string{
 		"": "no host", "-": "hyphen", "-a.example": "hyphen", "a-.example": "hyphen", "a.-": "hyphen", "--": "hyphen", "a..b": "empty label", ".": "dot", ".a": "empty label", "a.": "dot",
 		"a.example.": "dot", "a..": "dot", "A.example": "lower-case", "a b": "character", "a/b": "character", "a@b": "character", "a:80": "character", "*.example": "character", "a%2eb": "character",
@@ -67,9 +67,9 @@ func TestCheckAuthority_PortsAsBrowsersWriteThem(t *testing.T) {
 	}
 }
 
-// drawn is a host that is in order: a name of one to six labels, an address, or a name
+// randomHost is a host that is in order: a name of one to six labels, an address, or a name
 // beyond ASCII in punycode.
-func drawn(r *rand.Rand) string {
+func randomHost(r *rand.Rand) string {
 	switch r.IntN(8) {
 	case 0:
 		return netip.AddrFrom4([4]byte{byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32()), byte(r.Uint32())}).String()
@@ -93,13 +93,13 @@ func drawn(r *rand.Rand) string {
 	}
 	labels := make([]string, 1+r.IntN(6))
 	for i := range labels {
-		labels[i] = label(r)
+		labels[i] = randomLabel(r)
 	}
 	labels[len(labels)-1] = "z" + strings.TrimPrefix(labels[len(labels)-1], "z") // no number
 	return strings.Join(labels, ".")
 }
 
-func label(r *rand.Rand) string {
+func randomLabel(r *rand.Rand) string {
 	const ends, within = "abcdefghijklmnopqrstuvwxyz0123456789", "abcdefghijklmnopqrstuvwxyz0123456789-"
 	text := []byte{ends[r.IntN(len(ends))]}
 	for range r.IntN(20) {
@@ -112,8 +112,8 @@ func label(r *rand.Rand) string {
 	return string(text)
 }
 
-// spoilt are the ways to make no host of one.
-var spoilt = map[string]func(host string) string{
+// hostFaults are the ways to make no host of one.
+var hostFaults = map[string]func(host string) string{
 	"a dot behind it":          func(h string) string { return h + "." },
 	"a dot before it":          func(h string) string { return "." + h },
 	"a label of nothing":       func(h string) string { return h + "..example" },
@@ -134,11 +134,11 @@ var spoilt = map[string]func(host string) string{
 	"a zone":                   func(h string) string { return "[fe80::1%" + h + "]" },
 }
 
-// TestCheckHost_DrawnHosts draws hosts, and spoils each in every way.
-func TestCheckHost_DrawnHosts(t *testing.T) {
+// TestCheckHost_RandomHosts draws hosts, and spoils each in every way.
+func TestCheckHost_RandomHosts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
-		host := drawn(r)
+		host := randomHost(r)
 		if err := foreign.CheckHost(host); err != nil {
 			t.Fatalf("%s: %v", host, err)
 		}
@@ -146,7 +146,7 @@ func TestCheckHost_DrawnHosts(t *testing.T) {
 		if err != nil || foreign.CheckAuthority(u) != nil {
 			t.Fatalf("%s: no authority: %v, %v", host, err, foreign.CheckAuthority(u))
 		}
-		for name, spoil := range spoilt {
+		for name, spoil := range hostFaults {
 			if foreign.CheckHost(spoil(host)) == nil {
 				t.Fatalf("%s with %s is a host", host, name)
 			}
@@ -160,7 +160,7 @@ func FuzzCheckHost(f *testing.F) {
 	for _, host := range hosts {
 		f.Add(host)
 	}
-	for _, spoil := range spoilt {
+	for _, spoil := range hostFaults {
 		f.Add(spoil("a.example"))
 	}
 	f.Fuzz(func(t *testing.T, host string) {
@@ -177,7 +177,7 @@ func FuzzCheckHost(f *testing.F) {
 	})
 }
 
-func TestAtLoopback_HostHeaders(t *testing.T) {
+func TestIsLoopbackAuthority(t *testing.T) {
 	for host, want := range map[string]bool{
 		"localhost": true, "localhost:8080": true, "LOCALHOST:1": true, "app.localhost:5173": true, "a.b.localhost": true, "127.0.0.1": true, "127.0.0.1:8080": true, "127.8.9.10:1": true, "[::1]": true, "[::1]:8080": true,
 		"": false, ":8080": false, "evil.example": false, "evil.example:8080": false, "localhost.evil.example": false, "evillocalhost": false, "127.0.0.1.evil.example": false, "0.0.0.0:8080": false,

@@ -12,8 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// deepest is how many levels of arrays and objects a value may have.
-const deepest = 32
+// maxDepth is how many levels of arrays and objects a value may have.
+const maxDepth = 32
 
 // ErrJSON is why a text is not a JSON value that means the same to every reader.
 var ErrJSON = errors.New("is not one plain JSON value")
@@ -35,7 +35,7 @@ func ReadObject(text []byte) (map[string]any, error) {
 	}
 	folded := make(map[string]bool, len(members))
 	for name := range members {
-		key := fold(name)
+		key := foldCase(name)
 		if folded[key] {
 			return nil, fmt.Errorf("%w: two members differ only in case", ErrJSON)
 		}
@@ -53,12 +53,12 @@ func ReadValue(text []byte) (any, error) {
 	if !utf8.Valid(text) {
 		return nil, fmt.Errorf("%w: it is not UTF-8", ErrJSON)
 	}
-	if loneSurrogate(text) {
+	if hasLoneSurrogate(text) {
 		return nil, fmt.Errorf("%w: it has half of a surrogate pair", ErrJSON)
 	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
-	v, err := readValue(d, 0)
+	v, err := decodeValue(d, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -68,16 +68,16 @@ func ReadValue(text []byte) (any, error) {
 	return v, nil
 }
 
-// loneSurrogate finds an escape of one half of a surrogate pair without the other. In
+// hasLoneSurrogate finds an escape of one half of a surrogate pair without the other. In
 // JSON a backslash stands only within strings, and never alone.
-func loneSurrogate(text []byte) bool {
+func hasLoneSurrogate(text []byte) bool {
 	for {
 		at := bytes.IndexByte(text, '\\')
 		if at < 0 || at+1 >= len(text) {
 			return false
 		}
 		text = text[at:]
-		first, ok := escape(text)
+		first, ok := readEscape(text)
 		switch {
 		case !ok:
 			text = text[2:]
@@ -85,7 +85,7 @@ func loneSurrogate(text []byte) bool {
 		case first >= 0xdc00 && first < 0xe000:
 			return true
 		case first >= 0xd800 && first < 0xdc00:
-			if second, ok := escape(text[6:]); !ok || second < 0xdc00 || second >= 0xe000 {
+			if second, ok := readEscape(text[6:]); !ok || second < 0xdc00 || second >= 0xe000 {
 				return true
 			}
 			text = text[6:]
@@ -94,8 +94,8 @@ func loneSurrogate(text []byte) bool {
 	}
 }
 
-// escape reads the \uXXXX that text begins with.
-func escape(text []byte) (unit uint64, ok bool) {
+// readEscape reads the \uXXXX that text begins with.
+func readEscape(text []byte) (unit uint64, ok bool) {
 	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
 		return 0, false
 	}
@@ -103,8 +103,8 @@ func escape(text []byte) (unit uint64, ok bool) {
 	return unit, err == nil
 }
 
-func readValue(d *json.Decoder, depth int) (any, error) {
-	if depth > deepest {
+func decodeValue(d *json.Decoder, depth int) (any, error) {
+	if depth > maxDepth {
 		return nil, fmt.Errorf("%w: it is nested too deep", ErrJSON)
 	}
 	token, err := d.Token()
@@ -113,14 +113,14 @@ func readValue(d *json.Decoder, depth int) (any, error) {
 	}
 	switch token {
 	case json.Delim('{'):
-		return readObject(d, depth)
+		return decodeObject(d, depth)
 	case json.Delim('['):
-		return readArray(d, depth)
+		return decodeArray(d, depth)
 	}
 	return token, nil
 }
 
-func readObject(d *json.Decoder, depth int) (any, error) {
+func decodeObject(d *json.Decoder, depth int) (any, error) {
 	members := map[string]any{}
 	for d.More() {
 		token, err := d.Token()
@@ -131,34 +131,34 @@ func readObject(d *json.Decoder, depth int) (any, error) {
 		if _, twice := members[name]; twice {
 			return nil, fmt.Errorf("%w: a member is repeated", ErrJSON)
 		}
-		if members[name], err = readValue(d, depth+1); err != nil {
+		if members[name], err = decodeValue(d, depth+1); err != nil {
 			return nil, err
 		}
 	}
-	return members, closing(d)
+	return members, readEnd(d)
 }
 
-func readArray(d *json.Decoder, depth int) (any, error) {
+func decodeArray(d *json.Decoder, depth int) (any, error) {
 	list := []any{}
 	for d.More() {
-		v, err := readValue(d, depth+1)
+		v, err := decodeValue(d, depth+1)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, v)
 	}
-	return list, closing(d)
+	return list, readEnd(d)
 }
 
-func closing(d *json.Decoder) error {
+func readEnd(d *json.Decoder) error {
 	if _, err := d.Token(); err != nil {
 		return ErrJSON
 	}
 	return nil
 }
 
-// fold gives names that encoding/json takes for each other one form.
-func fold(name string) string {
+// foldCase gives names that encoding/json takes for each other one form.
+func foldCase(name string) string {
 	return strings.Map(func(r rune) rune {
 		least := r
 		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {

@@ -11,7 +11,7 @@ import (
 	"signet/federation/foreign"
 )
 
-func TestObject_WhatTwoReadersReadInTwoWaysIsRefused(t *testing.T) {
+func TestReadObject_AmbiguousJSONIsRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"nothing":                             ``,
 		"an array":                            `[]`,
@@ -56,7 +56,7 @@ func TestObject_WhatTwoReadersReadInTwoWaysIsRefused(t *testing.T) {
 	}
 }
 
-func TestObject_PlainJSONIsRead(t *testing.T) {
+func TestReadObject_ValidJSON(t *testing.T) {
 	for text, want := range map[string]map[string]any{
 		` {} `:                          {},
 		`{"a":"\ud83d\ude00"}`:          {"a": "😀"},
@@ -73,9 +73,9 @@ func TestObject_PlainJSONIsRead(t *testing.T) {
 	}
 }
 
-// FuzzObject: what is read means the same to the standard library, and no string of it
+// FuzzReadObject: what is read means the same to the standard library, and no string of it
 // has been mended.
-func FuzzObject(f *testing.F) {
+func FuzzReadObject(f *testing.F) {
 	for _, seed := range []string{`{"a":"\ud83d\ude00"}`, `{"a":"\ud800"}`, `{"a":1,"A":2}`, `{"a":[1e400,{"b":null}]}`, `{"\\u":"\u0041"}`} {
 		f.Add([]byte(seed))
 	}

@@ -26,14 +26,14 @@ type Key struct {
 // The limits of RSA keys. NIST SP 800-131A, section 3: at least 2048 bits. FIPS 186-5,
 // appendix A.1.1: an odd exponent above 65536; crypto/rsa takes none over 31 bits.
 const (
-	leastModulus  = 2048 // bits
-	mostModulus   = 8192
-	leastExponent = 65537
-	mostExponent  = 1<<31 - 1
+	minModulusBits = 2048 // bits
+	maxModulusBits = 8192
+	minExponent    = 65537
+	maxExponent    = 1<<31 - 1
 )
 
-// private are the members of a JWK that hold secrets (RFC 7518, section 6; RFC 9964).
-var private = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
+// privateMembers are the members of a JWK that hold secrets (RFC 7518, section 6; RFC 9964).
+var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
 
 // ReadKey judges one JWK (RFC 7517): a public key that can verify signatures or be
 // encrypted to, and that says nothing about itself that cannot be so. It takes RSA of
@@ -44,7 +44,7 @@ func ReadKey(members map[string]any) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	text, err := texts(members, "use", "x5t", "x5t#S256", "x5u")
+	text, err := readTexts(members, "use", "x5t", "x5t#S256", "x5u")
 	if err != nil {
 		return Key{}, err
 	}
@@ -59,12 +59,12 @@ func ReadKey(members map[string]any) (Key, error) {
 
 // readKey reads what the key is, and not yet what it is for.
 func readKey(members map[string]any) (Key, error) {
-	for _, name := range private {
+	for _, name := range privateMembers {
 		if _, held := members[name]; held {
 			return Key{}, errors.New("holds a private or symmetric key: give the public half only, and replace this key, since it has been shown")
 		}
 	}
-	text, err := texts(members, "kty", "kid", "alg", "crv", "n", "e", "x", "y")
+	text, err := readTexts(members, "kty", "kid", "alg", "crv", "n", "e", "x", "y")
 	if err != nil {
 		return Key{}, err
 	}
@@ -77,8 +77,8 @@ func readKey(members map[string]any) (Key, error) {
 	return key, err
 }
 
-// texts reads members that must be strings if they are there.
-func texts(members map[string]any, names ...string) (map[string]string, error) {
+// readTexts reads members that must be strings if they are there.
+func readTexts(members map[string]any, names ...string) (map[string]string, error) {
 	read := make(map[string]string, len(names))
 	for _, name := range names {
 		value, found := members[name]
@@ -114,9 +114,9 @@ func readPublic(text map[string]string) (crypto.PublicKey, error) {
 	return nil, unsupported("has an unsupported kty: use RSA, EC or OKP")
 }
 
-// coordinate decodes base64url as RFC 7515, section 2, writes it. encoding/base64 alone
+// decodeMember decodes base64url as RFC 7515, section 2, writes it. encoding/base64 alone
 // would skip line breaks.
-func coordinate(text map[string]string, name string) ([]byte, error) {
+func decodeMember(text map[string]string, name string) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(text[name])
 	if err != nil || len(raw) == 0 || strings.ContainsAny(text[name], "\r\n") {
 		return nil, fmt.Errorf("has no member %s in base64url without padding", name)
@@ -125,20 +125,20 @@ func coordinate(text map[string]string, name string) ([]byte, error) {
 }
 
 func readRSA(text map[string]string) (*rsa.PublicKey, error) {
-	modulus, err := coordinate(text, "n")
+	modulus, err := decodeMember(text, "n")
 	if err != nil {
 		return nil, err
 	}
-	exponent, err := coordinate(text, "e")
+	exponent, err := decodeMember(text, "e")
 	if err != nil {
 		return nil, err
 	}
 	n, e := new(big.Int).SetBytes(modulus), new(big.Int).SetBytes(exponent)
 	switch bits := n.BitLen(); {
-	case bits < leastModulus || bits > mostModulus:
-		return nil, fmt.Errorf("is an RSA key of %d bits: use %d to %d", bits, leastModulus, mostModulus)
-	case !e.IsInt64() || e.Int64() < leastExponent || e.Int64() > mostExponent || e.Bit(0) == 0:
-		return nil, fmt.Errorf("has an RSA exponent other than an odd number from %d to %d: use 65537 (AQAB)", leastExponent, mostExponent)
+	case bits < minModulusBits || bits > maxModulusBits:
+		return nil, fmt.Errorf("is an RSA key of %d bits: use %d to %d", bits, minModulusBits, maxModulusBits)
+	case !e.IsInt64() || e.Int64() < minExponent || e.Int64() > maxExponent || e.Bit(0) == 0:
+		return nil, fmt.Errorf("has an RSA exponent other than an odd number from %d to %d: use 65537 (AQAB)", minExponent, maxExponent)
 	case n.Bit(0) == 0 || new(big.Int).GCD(nil, nil, n, smallPrimes).BitLen() > 1:
 		return nil, errors.New("has an RSA modulus with a small factor: make a new key")
 	}
@@ -164,7 +164,7 @@ func readEC(text map[string]string) (*ecdsa.PublicKey, error) {
 	size := (curve.Params().BitSize + 7) / 8
 	point := []byte{4} // SEC 1, section 2.3.4: not compressed
 	for _, name := range []string{"x", "y"} {
-		raw, err := coordinate(text, name)
+		raw, err := decodeMember(text, name)
 		if err != nil {
 			return nil, err
 		}
@@ -184,30 +184,30 @@ func readEd25519(text map[string]string) (ed25519.PublicKey, error) {
 	if text["crv"] != "Ed25519" {
 		return nil, unsupported("has an unsupported crv: use Ed25519")
 	}
-	raw, err := coordinate(text, "x")
+	raw, err := decodeMember(text, "x")
 	if err != nil {
 		return nil, err
 	}
 	if len(raw) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("has a member x of %d bytes: Ed25519 takes %d", len(raw), ed25519.PublicKeySize)
 	}
-	if !goodEd25519(raw) {
+	if !isValidEd25519(raw) {
 		return nil, errors.New("is not a point on Ed25519, or one of small order")
 	}
 	return ed25519.PublicKey(raw), nil
 }
 
-// signing are the algorithms of signatures by the kind of key; encrypting those of
+// signingAlgorithms are the algorithms of signatures by the kind of key; encrypting those of
 // encryption (RFC 7518, sections 3.1 and 4.1; RFC 9864).
 var (
-	signing = map[string][]string{
+	signingAlgorithms = map[string][]string{
 		"RSA":     {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"},
 		"P-256":   {"ES256"},
 		"P-384":   {"ES384"},
 		"P-521":   {"ES512"},
 		"Ed25519": {"EdDSA", "Ed25519"},
 	}
-	encrypting = map[string][]string{
+	encryptionAlgorithms = map[string][]string{
 		"RSA":     {"RSA1_5", "RSA-OAEP", "RSA-OAEP-256", "RSA-OAEP-384", "RSA-OAEP-512"},
 		"P-256":   {"ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"},
 		"P-384":   {"ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW"},
@@ -230,16 +230,16 @@ func (k Key) kind() string {
 // checkAlgorithm compares alg and use with the kind of key and with each other.
 func checkAlgorithm(key *Key) error {
 	kind := key.kind()
-	if key.Use == "enc" && encrypting[kind] == nil {
+	if key.Use == "enc" && encryptionAlgorithms[kind] == nil {
 		return errors.New("is for encryption, which Ed25519 cannot do")
 	}
 	use := ""
 	switch {
 	case key.Algorithm == "":
 		return nil
-	case slices.Contains(signing[kind], key.Algorithm):
+	case slices.Contains(signingAlgorithms[kind], key.Algorithm):
 		use = "sig"
-	case slices.Contains(encrypting[kind], key.Algorithm):
+	case slices.Contains(encryptionAlgorithms[kind], key.Algorithm):
 		use = "enc"
 	default:
 		return fmt.Errorf("has an alg that does not belong to a key of %s", kind)
@@ -251,8 +251,8 @@ func checkAlgorithm(key *Key) error {
 	return nil
 }
 
-// operations are the key_ops of public keys and what they are for (RFC 7517, section 4.3).
-var operations = map[string]string{"verify": "sig", "encrypt": "enc", "wrapKey": "enc", "deriveKey": "enc", "deriveBits": "enc"}
+// useOfOperation are the key_ops of public keys and what they are for (RFC 7517, section 4.3).
+var useOfOperation = map[string]string{"verify": "sig", "encrypt": "enc", "wrapKey": "enc", "deriveKey": "enc", "deriveBits": "enc"}
 
 // readUse reads use and key_ops, which must say the same (RFC 7517, section 4.3).
 func readUse(members map[string]any, text map[string]string) (string, error) {
@@ -271,7 +271,7 @@ func readUse(members map[string]any, text map[string]string) (string, error) {
 	seen := map[string]bool{}
 	for _, item := range list {
 		name, _ := item.(string)
-		purpose := operations[name]
+		purpose := useOfOperation[name]
 		switch {
 		case purpose == "":
 			return "", errors.New("has key_ops that a public key cannot do: use verify")

@@ -87,8 +87,8 @@ var pairs = sync.OnceValue(func() map[string]pair {
 	return made
 })
 
-// certified is a certificate of a key.
-func certified(t testing.TB, key crypto.Signer) []byte {
+// newCertificate is a certificate of a key.
+func newCertificate(t testing.TB, key crypto.Signer) []byte {
 	t.Helper()
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "x"}, NotAfter: time.Now().Add(time.Hour)}
 	raw, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -107,11 +107,11 @@ func document(t testing.TB, keys ...any) []byte {
 	return text
 }
 
-// good are keys as others write them, all of them in order.
-func good(t testing.TB) map[string]jwk {
+// goodKeys are keys as others write them, all of them in order.
+func goodKeys(t testing.TB) map[string]jwk {
 	ks := pairs()
 	r, p := ks["RSA"].public, ks["P-256"].public
-	raw := certified(t, ks["RSA"].private)
+	raw := newCertificate(t, ks["RSA"].private)
 	one, two := sha1.Sum(raw), sha256.Sum256(raw)
 	all := map[string]jwk{
 		"RSA with a use":               r.with("use", "sig", "kid", "a"),
@@ -143,19 +143,19 @@ func decoded(text any) []byte {
 	return raw
 }
 
-func TestReadKeySet_GoodKeysAreTakenAndGoJOSEReadsThem(t *testing.T) {
-	for name, key := range good(t) {
+func TestReadKeySet_GoJOSEReadsTheSameKeys(t *testing.T) {
+	for name, key := range goodKeys(t) {
 		read, err := foreign.ReadKeySet(document(t, key))
 		if err != nil || len(read) != 1 {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		wantReadable(t, name, key, read[0])
+		checkSameKeyInGoJOSE(t, name, key, read[0])
 	}
 }
 
-// wantReadable wants another library to see the same key.
-func wantReadable(t testing.TB, name string, key any, read foreign.Key) {
+// checkSameKeyInGoJOSE wants another library to see the same key.
+func checkSameKeyInGoJOSE(t testing.TB, name string, key any, read foreign.Key) {
 	t.Helper()
 	text, err := json.Marshal(key)
 	if err != nil {
@@ -171,8 +171,8 @@ func wantReadable(t testing.TB, name string, key any, read foreign.Key) {
 	}
 }
 
-// TestReadKey_VerifiesWhatItsPrivateHalfSigned for every kind of key that is taken.
-func TestReadKey_VerifiesWhatItsPrivateHalfSigned(t *testing.T) {
+// TestReadKey_KeyVerifiesSignatureOfItsPrivateKey for every kind of key that is taken.
+func TestReadKey_KeyVerifiesSignatureOfItsPrivateKey(t *testing.T) {
 	for name, k := range pairs() {
 		read, err := foreign.ReadKey(k.public)
 		if err != nil {
@@ -192,14 +192,14 @@ func TestReadKey_VerifiesWhatItsPrivateHalfSigned(t *testing.T) {
 	}
 }
 
-// bad are sets of keys that are refused, each with a piece of the reason.
-func bad(t testing.TB) map[string]struct {
+// badKeySets are sets of keys that are refused, each with a piece of the reason.
+func badKeySets(t testing.TB) map[string]struct {
 	document []byte
 	reason   string
 } {
 	ks := pairs()
 	r, p, ed := ks["RSA"].public, ks["P-256"].public, ks["Ed25519"].public
-	raw := certified(t, ks["P-256"].private)
+	raw := newCertificate(t, ks["P-256"].private)
 	of := func(keys ...any) []byte { return document(t, keys...) }
 	number := func(n *big.Int) string { return b64(n.Bytes()) }
 	modulus := new(big.Int).SetBytes(decoded(r["n"]))
@@ -210,7 +210,7 @@ func bad(t testing.TB) map[string]struct {
 	off := decoded(p["x"])
 	off[31] ^= 1
 	off2 := decoded(ed["x"])
-	for off2[0]++; goodPoint(off2); off2[0]++ {
+	for off2[0]++; isAcceptedEd25519(off2); off2[0]++ {
 	}
 	twisted, _ := hex.DecodeString("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05") // of order 8
 	list := map[string]struct {
@@ -321,8 +321,8 @@ func bad(t testing.TB) map[string]struct {
 	return list
 }
 
-// goodPoint reports whether Ed25519 can verify with a key: off the curve it says so.
-func goodPoint(raw []byte) bool {
+// isAcceptedEd25519 reports whether Ed25519 can verify with a key: off the curve it says so.
+func isAcceptedEd25519(raw []byte) bool {
 	_, err := foreign.ReadKey(jwk{"kty": "OKP", "crv": "Ed25519", "x": b64(raw)})
 	return err == nil
 }
@@ -335,7 +335,7 @@ func withFactor(n *big.Int, factor int64) *big.Int {
 }
 
 func TestReadKeySet_BadKeysAreRefusedWithTheirReason(t *testing.T) {
-	for name, c := range bad(t) {
+	for name, c := range badKeySets(t) {
 		if _, err := foreign.ReadKeySet(c.document); err == nil {
 			t.Errorf("%s is taken: %.200s", name, c.document)
 		} else if !strings.Contains(err.Error(), c.reason) {
@@ -347,10 +347,10 @@ func TestReadKeySet_BadKeysAreRefusedWithTheirReason(t *testing.T) {
 // FuzzClientJWKS: whatever is accepted is what another library reads, too, and within
 // the limits.
 func FuzzClientJWKS(f *testing.F) {
-	for _, key := range good(f) {
+	for _, key := range goodKeys(f) {
 		f.Add(document(f, key))
 	}
-	for _, c := range bad(f) {
+	for _, c := range badKeySets(f) {
 		f.Add(c.document)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -369,7 +369,7 @@ func FuzzClientJWKS(f *testing.F) {
 		}
 		ids := map[string]bool{}
 		for i, key := range keys {
-			wantReadable(t, "accepted key", raw.Keys[i], key)
+			checkSameKeyInGoJOSE(t, "accepted key", raw.Keys[i], key)
 			if ids[key.ID] {
 				t.Fatal("a kid comes twice")
 			}

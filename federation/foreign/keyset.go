@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	maxKeySet = 64 << 10 // bytes
-	mostKeys  = 20       // a client rotates among two or three
+	maxKeySet     = 64 << 10 // bytes
+	maxClientKeys = 20       // a client rotates among two or three
 
-	// mostUpstreamKeys is how many keys of an upstream are looked at. The largest sets
+	// maxUpstreamKeys is how many keys of an upstream are looked at. The largest sets
 	// have a few dozen.
-	mostUpstreamKeys = 100
+	maxUpstreamKeys = 100
 )
 
 // ReadKeySet reads a JWK Set (RFC 7517, section 5) that has to be in order as a whole,
@@ -33,8 +33,8 @@ func ReadKeySet(document []byte) ([]Key, error) {
 	switch {
 	case !ok || len(list) == 0:
 		return nil, errors.New(`must be a JSON document {"keys": [ … ]} with at least one key (RFC 7517, section 5)`)
-	case len(list) > mostKeys:
-		return nil, fmt.Errorf("has %d keys: give at most %d", len(list), mostKeys)
+	case len(list) > maxClientKeys:
+		return nil, fmt.Errorf("has %d keys: give at most %d", len(list), maxClientKeys)
 	}
 	keys, seen := make([]Key, len(list)), map[string]bool{}
 	for i, item := range list {
@@ -72,7 +72,7 @@ func UsableKeys(document []byte) (usable []Key, bad int, err error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("keys: %w", err)
 	}
-	bad = max(0, len(list)-mostUpstreamKeys)
+	bad = max(0, len(list)-maxUpstreamKeys)
 	for _, item := range list[:len(list)-bad] {
 		key, err := readUpstreamKey(item)
 		_, other := errors.AsType[unsupported](err)
@@ -112,10 +112,10 @@ func readUpstreamKey(text []byte) (Key, error) {
 		return Key{}, err
 	}
 	kind, _ := used["kty"].(string)
-	if err := read(coordinates[kind]...); err != nil {
+	if err := read(keyMembers[kind]...); err != nil {
 		return Key{}, err
 	}
-	for _, name := range private {
+	for _, name := range privateMembers {
 		if raw, err := all.Raw(name); err != nil || raw != nil && string(raw) != "null" {
 			used[name] = true
 		}
@@ -130,8 +130,8 @@ func readUpstreamKey(text []byte) (Key, error) {
 	return key, checkAlgorithm(&key)
 }
 
-// coordinates are the members that make a key of each kind (RFC 7518, section 6; RFC 8037).
-var coordinates = map[string][]string{"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}
+// keyMembers are the members that make a key of each kind (RFC 7518, section 6; RFC 8037).
+var keyMembers = map[string][]string{"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}
 
 // signingUse reads the use of a key. key_ops may name any operations beside verify.
 func signingUse(used map[string]any) (string, error) {
@@ -147,7 +147,7 @@ func signingUse(used map[string]any) (string, error) {
 		return "", errors.New("has key_ops that are not a list")
 	case slices.Contains(list, any("verify")):
 		return use, nil
-	case use != "sig" && slices.ContainsFunc(list, func(v any) bool { name, _ := v.(string); return operations[name] == "enc" }):
+	case use != "sig" && slices.ContainsFunc(list, func(v any) bool { name, _ := v.(string); return useOfOperation[name] == "enc" }):
 		return "enc", nil
 	}
 	return "", errors.New("has key_ops without verify")

@@ -12,15 +12,15 @@ import (
 	"signet/federation/foreign"
 )
 
-// harmless are the names of bad keys that are good enough for an upstream's: their fault
+// isUsableUpstream are the names of bad keys that are good enough for an upstream's: their fault
 // lies in members that verify no signature.
-func harmless(name, reason string) bool {
+func isUsableUpstream(name, reason string) bool {
 	about := []string{"a certificate", "no certificate", "a thumbprint", "an x5u", "a kid that is empty", "key_ops and key_ops", "key_ops twice", "a use that is empty"}
 	return slices.ContainsFunc(about, func(begin string) bool { return strings.HasPrefix(name, begin) }) || strings.HasSuffix(name, " with nothing") ||
 		reason == "with a member of another kind"
 }
 
-func usable(t *testing.T, keys ...any) ([]foreign.Key, int) {
+func readUsableKeys(t *testing.T, keys ...any) ([]foreign.Key, int) {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{"keys": append([]any{}, keys...)})
 	if err != nil {
@@ -33,11 +33,11 @@ func usable(t *testing.T, keys ...any) ([]foreign.Key, int) {
 	return found, bad
 }
 
-// TestUsableKeys_ABadKeyCostsNoOther: each bad key beside a good one leaves the good one,
+// TestUsableKeys_BadKeyLeavesOthers: each bad key beside a good one leaves the good one,
 // and is used itself only if nothing is wrong with what verifies a signature.
-func TestUsableKeys_ABadKeyCostsNoOther(t *testing.T) {
+func TestUsableKeys_BadKeyLeavesOthers(t *testing.T) {
 	fine := pairs()["P-384"].public
-	for name, c := range bad(t) {
+	for name, c := range badKeySets(t) {
 		members, err := foreign.ReadMembers(c.document)
 		if err != nil {
 			continue
@@ -48,12 +48,12 @@ func TestUsableKeys_ABadKeyCostsNoOther(t *testing.T) {
 			continue
 		}
 		want := 1
-		if harmless(name, c.reason) {
+		if isUsableUpstream(name, c.reason) {
 			want = 2
 		}
 		others := strings.HasPrefix(c.reason, "unsupported") // a kind that somebody else may use
 		for _, order := range [][]any{{list[0], fine}, {fine, list[0]}} {
-			found, ignored := usable(t, order...)
+			found, ignored := readUsableKeys(t, order...)
 			good := slices.ContainsFunc(found, func(k foreign.Key) bool { return k.Fits("ES384") })
 			if len(found) != want || !good || ignored == 1 == (others || want == 2) {
 				t.Errorf("%s: %d usable, %d ignored", name, len(found), ignored)
@@ -62,7 +62,7 @@ func TestUsableKeys_ABadKeyCostsNoOther(t *testing.T) {
 	}
 }
 
-func TestUsableKeys_WhatIsNoKey(t *testing.T) {
+func TestUsableKeys_InvalidElementsAreSkipped(t *testing.T) {
 	fine := pairs()["P-384"].public
 	for _, element := range []string{`null`, `""`, `"a key"`, `1`, `-1e999`, `true`, `[]`, `[{}]`, `{}`, `{"kty":null}`, `{"kty":{"a":[1]}}`,
 		`{"kty":"EC","kty":"RSA"}`, `{"kty":"EC","KTY":"RSA"}`, `{"kty":"EC","crv":"P-256","x":"\ud800","y":"AA"}`, strings.Repeat("[", 5000) + strings.Repeat("]", 5000)} {
@@ -79,7 +79,7 @@ func TestUsableKeys_WhatIsNoKey(t *testing.T) {
 	}
 }
 
-func TestUsableKeys_WhatIsNotUsedMayBeAnything(t *testing.T) {
+func TestUsableKeys_UnusedMembersAreIgnored(t *testing.T) {
 	fine := pairs()["P-384"].public
 	for _, odd := range []any{nil, 1, "", "x", []any{}, []any{nil, 1}, map[string]any{"a": 1}} {
 		key := jwk{}
@@ -87,7 +87,7 @@ func TestUsableKeys_WhatIsNotUsedMayBeAnything(t *testing.T) {
 			key[name] = odd
 		}
 		maps.Copy(key, fine)
-		if found, ignored := usable(t, key); len(found) != 1 || ignored != 0 {
+		if found, ignored := readUsableKeys(t, key); len(found) != 1 || ignored != 0 {
 			t.Errorf("members that verify nothing are %v: %d usable, %d ignored", odd, len(found), ignored)
 		}
 	}
@@ -96,17 +96,17 @@ func TestUsableKeys_WhatIsNotUsedMayBeAnything(t *testing.T) {
 		all[name] = nil
 	}
 	maps.Copy(all, fine)
-	if found, ignored := usable(t, all); len(found) != 1 || ignored != 0 {
+	if found, ignored := readUsableKeys(t, all); len(found) != 1 || ignored != 0 {
 		t.Errorf("every member that it lacks is null: %d usable, %d ignored", len(found), ignored)
 	}
 }
 
 func TestUsableKeys_OtherUsesAndTooMany(t *testing.T) {
 	fine := pairs()["P-384"].public
-	if found, ignored := usable(t, fine.with("use", "enc")); len(found) != 0 || ignored != 0 {
+	if found, ignored := readUsableKeys(t, fine.with("use", "enc")); len(found) != 0 || ignored != 0 {
 		t.Error("a key for encryption verifies signatures")
 	}
-	if found, _ := usable(t); len(found) != 0 {
+	if found, _ := readUsableKeys(t); len(found) != 0 {
 		t.Error("keys out of nothing")
 	}
 	for _, none := range []string{``, `[]`, `{}`, `{"keys":null}`, `{"keys":{}}`, `{"keys":[],"keys":[]}`, `{"keys":[],"Keys":[]}`, `<html>`, `{"keys":[`, `{"keys":[]}{}`} {
@@ -118,7 +118,7 @@ func TestUsableKeys_OtherUsesAndTooMany(t *testing.T) {
 	for i := range many {
 		many[i] = fine
 	}
-	if found, ignored := usable(t, many...); len(found) != 100 || ignored != 3900 {
+	if found, ignored := readUsableKeys(t, many...); len(found) != 100 || ignored != 3900 {
 		t.Errorf("of 4000 keys %d are used", len(found))
 	}
 }
@@ -126,14 +126,14 @@ func TestUsableKeys_OtherUsesAndTooMany(t *testing.T) {
 // FuzzUsableKeys: anything may stand beside a good key: the good key stays, nothing panics,
 // and every key that is used has the strength that is asked for.
 func FuzzUsableKeys(f *testing.F) {
-	for _, key := range good(f) {
+	for _, key := range goodKeys(f) {
 		text, err := json.Marshal(key)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(text)
 	}
-	for _, c := range bad(f) {
+	for _, c := range badKeySets(f) {
 		f.Add(c.document)
 	}
 	fine, err := json.Marshal(pairs()["P-384"].public)

@@ -40,10 +40,10 @@ func ReadMembers(text []byte) (Members, error) {
 		if err := d.Decode(&value); err != nil {
 			return m, ErrJSON
 		}
-		m.names[fold(name)] = append(m.names[fold(name)], name)
+		m.names[foldCase(name)] = append(m.names[foldCase(name)], name)
 		m.raw[name] = value
 	}
-	if err := closing(d); err != nil {
+	if err := readEnd(d); err != nil {
 		return m, err
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -61,7 +61,7 @@ func (m Members) Raw(name string) (json.RawMessage, error) {
 	if !found {
 		return nil, nil
 	}
-	if written := m.names[fold(name)]; len(written) > 1 {
+	if written := m.names[foldCase(name)]; len(written) > 1 {
 		if written[0] == written[1] {
 			return nil, fmt.Errorf("%w: it is repeated", ErrJSON)
 		}

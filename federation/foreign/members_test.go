@@ -47,7 +47,7 @@ func FuzzMembers(f *testing.F) {
 	})
 }
 
-func TestMembers_AreJudgedWhenTheyAreRead(t *testing.T) {
+func TestMembers_AreCheckedWhenRead(t *testing.T) {
 	spoilt := `"twice":1,"twice":2,"case":1,"CASE":2,"half":"\ud800","deep":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + ",\"bytes\":\"\xff\",\"in\":{\"a\":1,\"a\":2}"
 	members, err := foreign.ReadMembers([]byte(`{"sub":"a",` + spoilt + `,"exp":5}`))
 	if err != nil {
@@ -65,9 +65,9 @@ func TestMembers_AreJudgedWhenTheyAreRead(t *testing.T) {
 	}
 }
 
-// FuzzSigned: every text is taken apart without a panic, no key verifies a token that it did
+// FuzzReadJWS: every text is taken apart without a panic, no key verifies a token that it did
 // not sign, and errors are one line.
-func FuzzSigned(f *testing.F) {
+func FuzzReadJWS(f *testing.F) {
 	for _, text := range []string{"", "a.b", "a.b.c", "..", "a.b.c.d", "eyJhbGciOiJFUzI1NiJ9.e30.AAAA", "eyJhbGciOm51bGx9.e30.", "eyJhbGciOiJIUzI1NiIsImNyaXQiOltdfQ.e30.AA", "e30=.e30.AA", "e30.e30\n.AA"} {
 		f.Add(text)
 	}

@@ -85,7 +85,7 @@ func HashOf(algorithm string) crypto.Hash {
 // 4.4; RFC 9864 has two names for Ed25519).
 func (k Key) Fits(algorithm string) bool {
 	named := k.Algorithm == "" || k.Algorithm == algorithm || isEd25519(k.Algorithm) && isEd25519(algorithm)
-	return named && k.Use != "enc" && slices.Contains(signing[k.kind()], algorithm)
+	return named && k.Use != "enc" && slices.Contains(signingAlgorithms[k.kind()], algorithm)
 }
 
 func isEd25519(algorithm string) bool { return algorithm == "EdDSA" || algorithm == "Ed25519" }

@@ -30,8 +30,8 @@ func signedBy(t *testing.T, algorithm jose.SignatureAlgorithm, key any, header m
 	return text
 }
 
-// kinds are the algorithms of each pair.
-var kinds = map[string][]jose.SignatureAlgorithm{
+// algorithmsOfPair are the algorithms of each pair.
+var algorithmsOfPair = map[string][]jose.SignatureAlgorithm{
 	"RSA": {jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512}, "P-256": {jose.ES256}, "P-384": {jose.ES384},
 	"P-521": {jose.ES512}, "Ed25519": {jose.EdDSA},
 }
@@ -47,7 +47,7 @@ func TestVerify_AgreesWithAnotherLibrary(t *testing.T) {
 		}
 		keys[name] = key
 	}
-	for name, algorithms := range kinds {
+	for name, algorithms := range algorithmsOfPair {
 		for _, algorithm := range algorithms {
 			text := signedBy(t, algorithm, pairs()[name].private, map[jose.HeaderKey]any{"x5c": 5, "jwk": "none", "kid": "k"})
 			signed, err := foreign.ReadJWS(text)
@@ -84,7 +84,7 @@ func TestVerify_AgreesWithAnotherLibrary(t *testing.T) {
 	}
 }
 
-func TestVerifyShared(t *testing.T) {
+func TestVerifyHMAC(t *testing.T) {
 	secret := []byte(strings.Repeat("secret", 11))
 	for _, algorithm := range []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512} {
 		signed, err := foreign.ReadJWS(signedBy(t, algorithm, secret, nil))
@@ -94,9 +94,9 @@ func TestVerifyShared(t *testing.T) {
 	}
 }
 
-// TestVerifyShared_OnlySymmetricAlgorithms: an HMAC under the name of another algorithm
+// TestVerifyHMAC_OnlySymmetricAlgorithms: an HMAC under the name of another algorithm
 // verifies nothing, whatever key it was made with.
-func TestVerifyShared_OnlySymmetricAlgorithms(t *testing.T) {
+func TestVerifyHMAC_OnlySymmetricAlgorithms(t *testing.T) {
 	secret := []byte("a secret of more than thirty-two bytes")
 	for _, algorithm := range []string{"RS256", "ES256", "PS256", "none", "", "hs256", "EdDSA", "HS"} {
 		input := b64([]byte(`{"alg":"`+algorithm+`"}`)) + ".e30"
@@ -109,7 +109,7 @@ func TestVerifyShared_OnlySymmetricAlgorithms(t *testing.T) {
 	}
 }
 
-func TestReadSigned_HeadersThatAreNone(t *testing.T) {
+func TestReadJWS_InvalidHeadersAreRefused(t *testing.T) {
 	for _, header := range []string{
 		``, `null`, `[]`, `"a"`, `{`, `{"alg":1}`, `{"alg":["ES256"]}`, `{"alg":"ES256","alg":"none"}`, `{"alg":"ES256","ALG":"none"}`,
 		`{"alg":"ES256","kid":1}`, `{"alg":"ES256","kid":"\ud800"}`, `{"alg":"ES256","crit":[]}`, `{"alg":"ES256","crit":null}`, `{"alg":"ES256","crit":["exp"]}`,

@@ -11,7 +11,7 @@ import (
 // override, what nobody sees, a filler, a line separator, and bytes that are no UTF-8.
 const hostile = "a\x00b\nc\x1b[2Jd\u202ee\u200bf\u3164g\u2028h\xffi"
 
-func TestTexts_AreMadeFitForTheirPlace(t *testing.T) {
+func TestTexts_HiddenCharactersAreReplaced(t *testing.T) {
 	for place, c := range map[string]struct{ got, want string }{
 		"log":      {foreign.ForLog(hostile, 100), "a b c [2Jd e f\u3164g h?i"},
 		"terminal": {foreign.ForTerminal("a\x00b\nc\x1b[2Jd\u202ee"), "a\uFFFDb\uFFFDc\uFFFD[2Jd\uFFFDe"},

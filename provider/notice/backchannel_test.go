@@ -34,7 +34,7 @@ type receiver struct {
 	answers []http.HandlerFunc
 }
 
-func receive(t *testing.T, answers ...http.HandlerFunc) *receiver {
+func startReceiver(t *testing.T, answers ...http.HandlerFunc) *receiver {
 	t.Helper()
 	r := &receiver{answers: answers}
 	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -44,13 +44,13 @@ func receive(t *testing.T, answers ...http.HandlerFunc) *receiver {
 			req.Header.Get("Content-Type") != providertest.FormType || req.Header.Get("Cookie") != "" {
 			t.Errorf("%s %s with %q, headers %v", req.Method, req.URL, body, req.Header)
 		}
-		r.take(form.Get("logout_token"))(w, req)
+		r.record(form.Get("logout_token"))(w, req)
 	}))
 	t.Cleanup(r.Close)
 	return r
 }
 
-func (r *receiver) take(token string) http.HandlerFunc {
+func (r *receiver) record(token string) http.HandlerFunc {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tokens = append(r.tokens, token)
@@ -64,8 +64,8 @@ func (r *receiver) take(token string) http.HandlerFunc {
 	return answer
 }
 
-// taken gives the tokens that have come since it was asked last.
-func (r *receiver) taken() []string {
+// drain gives the tokens that have come since it was asked last.
+func (r *receiver) drain() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	tokens := r.tokens
@@ -80,8 +80,8 @@ func status(code int) http.HandlerFunc {
 // hang answers never.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
-// party registers a client that hears of sign-outs at the receiver.
-func party(t *testing.T, b *providertest.Testbed, id string, r *receiver, change ...func(*storage.Client)) *providertest.Testbed {
+// registerClient registers a client that hears of sign-outs at the receiver.
+func registerClient(t *testing.T, b *providertest.Testbed, id string, r *receiver, change ...func(*storage.Client)) *providertest.Testbed {
 	t.Helper()
 	client, secret := b.RegisterWith(t, storage.Web, id, func(c *storage.Client) {
 		c.SkipConsent, c.Metadata.RedirectURIs = true, []string{"https://" + id + ".example.com/callback"}
@@ -96,8 +96,8 @@ func party(t *testing.T, b *providertest.Testbed, id string, r *receiver, change
 	return b.As(client, secret)
 }
 
-// uses lets the person in this browser use another client, and gives its tokens.
-func uses(t *testing.T, v *providertest.Visitor, b *providertest.Testbed, pairs ...string) map[string]any {
+// useClient lets the person in this browser use another client, and gives its tokens.
+func useClient(t *testing.T, v *providertest.Visitor, b *providertest.Testbed, pairs ...string) map[string]any {
 	t.Helper()
 	page := v.Get(t, b.AuthorizeURL(pairs...))
 	if page.Left == nil {
@@ -115,9 +115,9 @@ func deliver(t *testing.T, b *providertest.Testbed) {
 	}
 }
 
-// ledger is what the outbox says of each client: "delivered", "given up: reason",
+// noticeStates is what the outbox says of each client: "delivered", "given up: reason",
 // "again: reason" or "waiting".
-func ledger(t *testing.T, b *providertest.Testbed) map[string]string {
+func noticeStates(t *testing.T, b *providertest.Testbed) map[string]string {
 	t.Helper()
 	rows, err := b.DB.LogoutNotices(context.Background(), b.Alice.ID, "", time.Time{})
 	if err != nil {
@@ -139,9 +139,9 @@ func ledger(t *testing.T, b *providertest.Testbed) map[string]string {
 	return says
 }
 
-func wantLedger(t *testing.T, b *providertest.Testbed, want map[string]string) {
+func wantNoticeStates(t *testing.T, b *providertest.Testbed, want map[string]string) {
 	t.Helper()
-	if got := ledger(t, b); !maps.Equal(got, want) {
+	if got := noticeStates(t, b); !maps.Equal(got, want) {
 		t.Fatalf("ledger %v, want %v", got, want)
 	}
 }
@@ -185,25 +185,25 @@ func wantLogoutToken(t *testing.T, b *providertest.Testbed, token, alg string, s
 	return claims
 }
 
-// TestBackChannel_EveryEndTellsEveryClientOfTheSession has alice signed in twice:
+// TestBackChannel_EverySignOutNotifiesEachClientOfTheSession has alice signed in twice:
 // here with an online and an offline client and one that does not listen, elsewhere
 // with the online one.
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 // P-72: Logout token: typ logout+jwt, signed by a published key.
-func TestBackChannel_EveryEndTellsEveryClientOfTheSession(t *testing.T) {
+func TestBackChannel_EverySignOutNotifiesEachClientOfTheSession(t *testing.T) {
 	for name, c := range providertest.SessionsEnd {
 		t.Run(name, func(t *testing.T) {
 			providertest.EachApp(t, func(t *testing.T, b *providertest.Testbed) {
-				photosAt, wikiAt, idleAt := receive(t), receive(t), receive(t)
-				photos := party(t, b, "photos", photosAt, func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true })
-				wiki := party(t, b, "wiki", wikiAt, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
-				party(t, b, "idle", idleAt)
-				deaf := party(t, b, "deaf", nil)
+				photosAt, wikiAt, idleAt := startReceiver(t), startReceiver(t), startReceiver(t)
+				photos := registerClient(t, b, "photos", photosAt, func(c *storage.Client) { c.Metadata.BackchannelLogoutSession = true })
+				wiki := registerClient(t, b, "wiki", wikiAt, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
+				registerClient(t, b, "idle", idleAt)
+				deaf := registerClient(t, b, "deaf", nil)
 				v, w := b.Visitor(t), b.Visitor(t)
-				tokens := uses(t, v, photos)
-				offline := uses(t, v, wiki, "scope", "openid offline_access")
-				uses(t, v, deaf)
-				elsewhere := providertest.SidOf(t, uses(t, w, photos))
+				tokens := useClient(t, v, photos)
+				offline := useClient(t, v, wiki, "scope", "openid offline_access")
+				useClient(t, v, deaf)
+				elsewhere := providertest.SidOf(t, useClient(t, w, photos))
 				b.Pass(time.Minute)
 
 				c.End(t, b, v, tokens)
@@ -214,7 +214,7 @@ func TestBackChannel_EveryEndTellsEveryClientOfTheSession(t *testing.T) {
 				if c.All {
 					ended = append(ended, elsewhere)
 				}
-				photosHeard := photosAt.taken()
+				photosHeard := photosAt.drain()
 				if len(photosHeard) != len(ended) {
 					t.Fatalf("photos got %d tokens, want %d", len(photosHeard), len(ended))
 				}
@@ -228,15 +228,15 @@ func TestBackChannel_EveryEndTellsEveryClientOfTheSession(t *testing.T) {
 				if len(ended) == 2 && providertest.ClaimsOf(t, photosHeard[0])["jti"] == providertest.ClaimsOf(t, photosHeard[1])["jti"] {
 					t.Error("two notices have one jti")
 				}
-				heard := wikiAt.taken()
+				heard := wikiAt.drain()
 				if len(heard) != 1 {
 					t.Fatalf("wiki got %d tokens, want 1", len(heard))
 				}
 				wantLogoutToken(t, wiki, heard[0], "ES256", providertest.SidOf(t, offline))
-				if got := idleAt.taken(); len(got) != 0 {
+				if got := idleAt.drain(); len(got) != 0 {
 					t.Errorf("a client that alice never used heard of it: %v", got)
 				}
-				wantLedger(t, b, map[string]string{"photos": "delivered", "wiki": "delivered"})
+				wantNoticeStates(t, b, map[string]string{"photos": "delivered", "wiki": "delivered"})
 				b.WantEvent(t, storage.LogoutDelivered, providertest.SidOf(t, tokens))
 				if !c.All {
 					wiki.Refreshed(t, offline["refresh_token"]) // offline grants live on
@@ -253,9 +253,9 @@ func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		short := func(c *provider.Config) { c.Outbound.Timeout = 200 * time.Millisecond }
 		b := providertest.StartOn(t, backend, short)
-		at := receive(t, hang, status(http.StatusInternalServerError), status(http.StatusOK))
-		wiki := party(t, b, "wiki", at)
-		sid := providertest.SidOf(t, uses(t, b.Visitor(t), wiki))
+		at := startReceiver(t, hang, status(http.StatusInternalServerError), status(http.StatusOK))
+		wiki := registerClient(t, b, "wiki", at)
+		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), wiki))
 		b.End(t, sid)
 		var ids []any
 		for _, step := range []struct {
@@ -266,25 +266,25 @@ func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 			if step.wait > 0 {
 				b.Pass(step.wait - time.Second)
 				deliver(t, node)
-				if early := at.taken(); len(early) != 0 {
+				if early := at.drain(); len(early) != 0 {
 					t.Fatal("called a second too early")
 				}
 				b.Pass(time.Second)
 			}
 			deliver(t, node)
-			got := at.taken()
+			got := at.drain()
 			if len(got) != 1 {
 				t.Fatalf("%d calls, want 1", len(got))
 			}
 			ids = append(ids, wantLogoutToken(t, wiki, got[0], "RS256", sid)["jti"])
-			wantLedger(t, b, map[string]string{"wiki": step.want})
+			wantNoticeStates(t, b, map[string]string{"wiki": step.want})
 		}
 		if ids[0] != ids[1] || ids[1] != ids[2] {
 			t.Errorf("jti %v, want the same at each try", ids)
 		}
 		b.Pass(25 * time.Hour)
 		deliver(t, b)
-		if got := at.taken(); len(got) != 0 {
+		if got := at.drain(); len(got) != 0 {
 			t.Errorf("told again: %v", got)
 		}
 	})
@@ -293,25 +293,25 @@ func TestBackChannel_RetriedUntilTheClientAnswers(t *testing.T) {
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 func TestBackChannel_GivenUpAfterADay(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		at := receive(t, status(http.StatusServiceUnavailable))
-		sid := providertest.SidOf(t, uses(t, b.Visitor(t), party(t, b, "wiki", at)))
+		at := startReceiver(t, status(http.StatusServiceUnavailable))
+		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), registerClient(t, b, "wiki", at)))
 		b.End(t, sid)
 		calls := 0
 		for range 24 * 60 {
 			deliver(t, b)
-			calls += len(at.taken())
+			calls += len(at.drain())
 			b.Pass(time.Minute)
 		}
 		if calls != 8 {
 			t.Errorf("%d calls in a day, want 8", calls)
 		}
-		wantLedger(t, b, map[string]string{"wiki": "given up: status_503"})
+		wantNoticeStates(t, b, map[string]string{"wiki": "given up: status_503"})
 		if e := b.WantEvent(t, storage.LogoutFailed, sid); e.Reason != "status_503" || e.ClientID != "wiki" {
 			t.Errorf("event %+v", e)
 		}
 		b.Pass(24 * time.Hour)
 		deliver(t, b)
-		if got := at.taken(); len(got) != 0 {
+		if got := at.drain(); len(got) != 0 {
 			t.Errorf("called after it was given up: %v", got)
 		}
 		if strings.Contains(b.Log.String(), "eyJ") {
@@ -322,7 +322,7 @@ func TestBackChannel_GivenUpAfterADay(t *testing.T) {
 
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
 func TestBackChannel_AnswersOfClients(t *testing.T) {
-	elsewhere := receive(t)
+	elsewhere := startReceiver(t)
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		want   string
@@ -353,15 +353,15 @@ func TestBackChannel_AnswersOfClients(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-				at := receive(t, c.answer)
-				sid := providertest.SidOf(t, uses(t, b.Visitor(t), party(t, b, "wiki", at)))
+				at := startReceiver(t, c.answer)
+				sid := providertest.SidOf(t, useClient(t, b.Visitor(t), registerClient(t, b, "wiki", at)))
 				b.End(t, sid)
 				deliver(t, b)
-				wantLedger(t, b, map[string]string{"wiki": c.want})
-				if got := len(at.taken()); got != 1 {
+				wantNoticeStates(t, b, map[string]string{"wiki": c.want})
+				if got := len(at.drain()); got != 1 {
 					t.Errorf("%d calls, want 1", got)
 				}
-				if got := elsewhere.taken(); len(got) != 0 {
+				if got := elsewhere.drain(); len(got) != 0 {
 					t.Errorf("the token went on to another host: %v", got)
 				}
 			}, func(c *provider.Config) { c.Outbound.Timeout = 300 * time.Millisecond })
@@ -390,13 +390,13 @@ func TestBackChannel_ClientChangedMeanwhile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-				before, after := receive(t), receive(t)
-				wiki := party(t, b, "wiki", before)
-				b.End(t, providertest.SidOf(t, uses(t, b.Visitor(t), wiki)))
+				before, after := startReceiver(t), startReceiver(t)
+				wiki := registerClient(t, b, "wiki", before)
+				b.End(t, providertest.SidOf(t, useClient(t, b.Visitor(t), wiki)))
 				c.change(t, wiki, after)
 				deliver(t, b)
-				wantLedger(t, b, map[string]string{"wiki": c.want})
-				if old, got := before.taken(), after.taken(); len(old) != 0 || len(got) != c.calls {
+				wantNoticeStates(t, b, map[string]string{"wiki": c.want})
+				if old, got := before.drain(), after.drain(); len(old) != 0 || len(got) != c.calls {
 					t.Errorf("%d calls of the old URI and %d of the new, want 0 and %d", len(old), len(got), c.calls)
 				}
 			})
@@ -405,32 +405,32 @@ func TestBackChannel_ClientChangedMeanwhile(t *testing.T) {
 }
 
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
-func TestBackChannel_DisabledClientHearsNothing(t *testing.T) {
+func TestBackChannel_DisabledClientIsNotNotified(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		at := receive(t)
-		wiki := party(t, b, "wiki", at)
-		sid := providertest.SidOf(t, uses(t, b.Visitor(t), wiki))
+		at := startReceiver(t)
+		wiki := registerClient(t, b, "wiki", at)
+		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), wiki))
 		wiki.DisableClient(t, true)
 		b.End(t, sid)
 		deliver(t, b)
-		wantLedger(t, b, map[string]string{})
+		wantNoticeStates(t, b, map[string]string{})
 	})
 }
 
-func TestBackChannel_TwoNodesTellEachClientOnce(t *testing.T) {
+func TestBackChannel_TwoNodesNotifyEachClientOnce(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		at := receive(t)
+		at := startReceiver(t)
 		v := b.Visitor(t)
 		var sid any
 		for i := range 40 {
-			sid = providertest.SidOf(t, uses(t, v, party(t, b, fmt.Sprintf("app%d", i), at, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })))
+			sid = providertest.SidOf(t, useClient(t, v, registerClient(t, b, fmt.Sprintf("app%d", i), at, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })))
 		}
 		b.End(t, sid)
 		nodes := []*providertest.Testbed{b, b.Node(t)}
 		providertest.Race(4, func(i int) { nodes[i%2].DeliverOnce(context.Background(), b.Now()) })
 		deliver(t, b)
 		told := map[any]int{}
-		for _, token := range at.taken() {
+		for _, token := range at.drain() {
 			told[providertest.ClaimsOf(t, token)["aud"]]++
 		}
 		if len(told) != 40 {
@@ -447,11 +447,11 @@ func TestBackChannel_TwoNodesTellEachClientOnce(t *testing.T) {
 // A node dies: before it has begun, and while a client has its token and the node
 // not yet the answer.
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
-func TestBackChannel_KilledNodeLosesNothing(t *testing.T) {
+func TestBackChannel_NoticeSurvivesKilledNode(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		at := receive(t)
-		wiki := party(t, b, "wiki", at)
-		sid := providertest.SidOf(t, uses(t, b.Visitor(t), wiki))
+		at := startReceiver(t)
+		wiki := registerClient(t, b, "wiki", at)
+		sid := providertest.SidOf(t, useClient(t, b.Visitor(t), wiki))
 		b.End(t, sid) // and nothing more happens in this process
 		other := b.Node(t)
 		claimed, err := b.DB.ClaimNotices(context.Background(), storage.NoticeClaim{Limit: 10, Lease: 30 * time.Second}, b.Now())
@@ -459,42 +459,42 @@ func TestBackChannel_KilledNodeLosesNothing(t *testing.T) {
 			t.Fatalf("claimed %v, %v", claimed, err)
 		}
 		deliver(t, other)
-		if got := at.taken(); len(got) != 0 {
+		if got := at.drain(); len(got) != 0 {
 			t.Fatalf("told while another node is at it: %v", got)
 		}
 		b.Pass(31 * time.Second)
 		deliver(t, other)
-		got := at.taken()
+		got := at.drain()
 		if len(got) != 1 {
 			t.Fatalf("%d calls after the lease, want 1", len(got))
 		}
 		wantLogoutToken(t, wiki, got[0], "RS256", sid)
-		wantLedger(t, b, map[string]string{"wiki": "delivered"})
+		wantNoticeStates(t, b, map[string]string{"wiki": "delivered"})
 	})
 }
 
 // A client that hangs is left alone for a while: the others' notices do not wait.
 // P-71: Back-channel: form POST, body only logout_token; sent before or together with the redirect; TLS 1.3 client.
-func TestBackChannel_HangingClientHoldsUpNobody(t *testing.T) {
+func TestBackChannel_HangingClientDelaysNoOther(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
-		hanging, good := receive(t, hang), receive(t)
-		slow := party(t, b, "slow", hanging, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
+		hanging, good := startReceiver(t, hang), startReceiver(t)
+		slow := registerClient(t, b, "slow", hanging, func(c *storage.Client) { c.Metadata.IDTokenSignedResponseAlg = "ES256" })
 		for range 40 {
-			b.End(t, providertest.SidOf(t, uses(t, b.Visitor(t), slow)))
+			b.End(t, providertest.SidOf(t, useClient(t, b.Visitor(t), slow)))
 		}
-		b.End(t, providertest.SidOf(t, uses(t, b.Visitor(t), party(t, b, "wiki", good))))
+		b.End(t, providertest.SidOf(t, useClient(t, b.Visitor(t), registerClient(t, b, "wiki", good))))
 		deliver(t, b)
-		if got := len(hanging.taken()); got != 32 {
+		if got := len(hanging.drain()); got != 32 {
 			t.Errorf("the hanging client was called %d times, want the first 32", got)
 		}
-		if got := len(good.taken()); got != 1 {
+		if got := len(good.drain()); got != 1 {
 			t.Errorf("the other was called %d times, want 1", got)
 		}
 	}, func(c *provider.Config) { c.Outbound.Timeout = 200 * time.Millisecond })
 }
 
 // The page after a sign-out says who was told.
-func TestSignedOut_SaysWhoWasTold(t *testing.T) {
+func TestSignedOut_ShowsStateOfEachClient(t *testing.T) {
 	for name, leave := range map[string]func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop{
 		"hint": func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, tokens map[string]any) providertest.Stop {
 			return v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string)))
@@ -512,10 +512,10 @@ func TestSignedOut_SaysWhoWasTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 				v := b.Visitor(t)
-				tokens := uses(t, v, party(t, b, "photos", receive(t)))
-				uses(t, v, party(t, b, "mail", receive(t)))
-				uses(t, v, party(t, b, "wiki", receive(t, status(http.StatusInternalServerError))))
-				uses(t, v, party(t, b, "forum", receive(t, status(http.StatusBadRequest))))
+				tokens := useClient(t, v, registerClient(t, b, "photos", startReceiver(t)))
+				useClient(t, v, registerClient(t, b, "mail", startReceiver(t)))
+				useClient(t, v, registerClient(t, b, "wiki", startReceiver(t, status(http.StatusInternalServerError))))
+				useClient(t, v, registerClient(t, b, "forum", startReceiver(t, status(http.StatusBadRequest))))
 				page := leave(t, b, v, tokens)
 				page.WantText(t, "You are signed out", "2 of 4 applications signed you out too.", "App wiki</bdi> did not answer.", "App forum</bdi> did not sign you out.")
 				b.Drain()
@@ -529,10 +529,10 @@ func TestSignedOut_SaysWhoWasTold(t *testing.T) {
 	}
 }
 
-func TestSignedOut_TellsNothingToStrangers(t *testing.T) {
+func TestSignedOut_ShowsNothingToStrangers(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		tokens := uses(t, v, party(t, b, "photos", receive(t)))
+		tokens := useClient(t, v, registerClient(t, b, "photos", startReceiver(t)))
 		page := v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
 		page.WantText(t, "The application you used with it signed you out too.")
 		ended := page.At.Query().Get("ended")
@@ -556,30 +556,30 @@ func TestSignedOut_TellsNothingToStrangers(t *testing.T) {
 func TestSignedOut_DoesNotWaitForClients(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		release := make(chan struct{})
-		at := receive(t, func(w http.ResponseWriter, _ *http.Request) { <-release })
-		wiki := party(t, b, "wiki", at, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.Goodbye} })
+		at := startReceiver(t, func(w http.ResponseWriter, _ *http.Request) { <-release })
+		wiki := registerClient(t, b, "wiki", at, func(c *storage.Client) { c.Metadata.PostLogoutRedirectURIs = []string{providertest.Goodbye} })
 
 		v := b.Visitor(t)
-		tokens := uses(t, v, wiki)
+		tokens := useClient(t, v, wiki)
 		left := v.Get(t, b.Leave("id_token_hint", tokens["id_token"].(string), "post_logout_redirect_uri", providertest.Goodbye))
 		if left.Left == nil || left.Left.String() != providertest.Goodbye {
 			t.Errorf("while the client is thinking, the browser is at %s", left.At)
 		}
 		v.WantSignedOut(t)
 
-		uses(t, v, wiki)
+		useClient(t, v, wiki)
 		page := v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
 		page.WantText(t, "0 of 1 applications signed you out too.", "App wiki</bdi> is being told.")
-		wantLedger(t, b, map[string]string{"wiki": "waiting"})
+		wantNoticeStates(t, b, map[string]string{"wiki": "waiting"})
 		close(release)
 		b.Drain()
-		wantLedger(t, b, map[string]string{"wiki": "delivered"})
+		wantNoticeStates(t, b, map[string]string{"wiki": "delivered"})
 		v.Get(t, page.At.String()).WantText(t, "The application you used with it signed you out too.")
 	})
 }
 
 // P-73: Discovery: frontchannel_logout_supported, frontchannel_logout_session_supported, backchannel_logout_supported.
-func TestBackChannel_DiscoverySaysSo(t *testing.T) {
+func TestBackChannel_DiscoveryAdvertisesIt(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		d := b.Discovery(t)
 		for _, name := range []string{"backchannel_logout_supported", "backchannel_logout_session_supported"} {
@@ -591,7 +591,7 @@ func TestBackChannel_DiscoverySaysSo(t *testing.T) {
 }
 
 // JW-20: Logout token with nonce, without events, iat, jti; as ID token.
-func TestBackChannel_NoLogoutTokenWithoutItsClaims(t *testing.T) {
+func TestBackChannel_IncompleteLogoutTokenIsNotSigned(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		ring, whole := b.Insider(t), keys.LogoutToken{Subject: "sub", Audience: "app", SessionID: "ses", ID: "jti", IssuedAt: 1, Expires: 121}
 		if _, err := ring.SignLogout("ES256", whole); err != nil {

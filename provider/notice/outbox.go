@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	batch = 32               // notices that are sent side by side
-	lease = 30 * time.Second // longer than any call may take
-	rest  = 10 * time.Second // in which a client that did not answer is not called again
-	life  = 2 * time.Minute  // of a logout token
-	// longestRound bounds the round that follows a sign-out; DeliverOnce does the rest.
-	longestRound = 10 * time.Second
+	batchSize         = 32               // notices that are sent side by side
+	leaseFor          = 30 * time.Second // longer than any call may take
+	pauseAfterFailure = 10 * time.Second // in which a client that did not answer is not called again
+	tokenLife         = 2 * time.Minute  // of a logout token
+	// maxRoundTime bounds the round that follows a sign-out; DeliverOnce does the rest.
+	maxRoundTime = 10 * time.Second
 )
 
-// pauses are how long to wait after each try that failed. Then it is given up: 20
+// retryDelays are how long to wait after each try that failed. Then it is given up: 20
 // hours and 36 minutes after the session ended.
-var pauses = []time.Duration{
+var retryDelays = []time.Duration{
 	10 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 12 * time.Hour,
 }
 
@@ -46,12 +46,12 @@ type Config struct {
 // Outbox sends what is due. Any number of nodes may do so at once.
 type Outbox struct {
 	Config
-	http   *http.Client
-	rounds chan struct{} // a slot for each round that follows a sign-out
-	ending sync.WaitGroup
+	http    *http.Client
+	rounds  chan struct{} // a slot for each round that follows a sign-out
+	running sync.WaitGroup
 
-	mu      sync.Mutex
-	resting map[string]time.Time // clients that did not answer, until when
+	mu          sync.Mutex
+	pausedUntil map[string]time.Time // clients that did not answer, until when
 }
 
 // maxRounds bounds the rounds that follow sign-outs; those beyond leave their
@@ -62,7 +62,7 @@ const maxRounds = 16
 func New(c Config) *Outbox {
 	once := *c.HTTP
 	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Outbox{Config: c, http: &once, rounds: make(chan struct{}, maxRounds), resting: map[string]time.Time{}}
+	return &Outbox{Config: c, http: &once, rounds: make(chan struct{}, maxRounds), pausedUntil: map[string]time.Time{}}
 }
 
 // DeliverOnce sends all that is due at this moment, and returns when each client has
@@ -73,12 +73,12 @@ func (o *Outbox) DeliverOnce(ctx context.Context, at time.Time) error {
 }
 
 // Wait returns when the rounds that StartDelivery has started are over: in ten seconds at most.
-func (o *Outbox) Wait() { o.ending.Wait() }
+func (o *Outbox) Wait() { o.running.Wait() }
 
 func (o *Outbox) deliver(ctx context.Context, which storage.NoticeClaim, at time.Time) error {
-	which.Limit, which.Lease = batch, lease
+	which.Limit, which.Lease = batchSize, leaseFor
 	for ctx.Err() == nil {
-		which.Except = o.atRest(at)
+		which.Except = o.pausedClients(at)
 		claimed, err := o.DB.ClaimNotices(ctx, which, at)
 		if err != nil {
 			return fmt.Errorf("deliver notices: %w", err)
@@ -92,7 +92,7 @@ func (o *Outbox) deliver(ctx context.Context, which storage.NoticeClaim, at time
 		if err := errors.Join(results...); err != nil {
 			return fmt.Errorf("deliver notices: %w", err)
 		}
-		if len(claimed) < batch {
+		if len(claimed) < batchSize {
 			return nil
 		}
 	}
@@ -101,8 +101,8 @@ func (o *Outbox) deliver(ctx context.Context, which storage.NoticeClaim, at time
 
 // send makes one try, and notes what it came to.
 func (o *Outbox) send(ctx context.Context, n storage.Notice, at time.Time) error {
-	failure, err := o.tell(ctx, n, at)
-	if err == nil && failure.again {
+	failure, err := o.sendToken(ctx, n, at)
+	if err == nil && failure.retry {
 		err = ctx.Err() // we hung up ourselves: nothing was learnt of the client
 	}
 	if err != nil {
@@ -110,10 +110,10 @@ func (o *Outbox) send(ctx context.Context, n storage.Notice, at time.Time) error
 	}
 	ctx = context.WithoutCancel(ctx) // what was learnt is kept, also while the node shuts down
 	result := storage.NoticeResult{Error: failure.code}
-	if failure.again {
-		o.letRest(n.ClientID, at.Add(rest))
-		if n.Tries <= int64(len(pauses)) {
-			result.RetryAt = at.Add(pauses[n.Tries-1])
+	if failure.retry {
+		o.pauseClient(n.ClientID, at.Add(pauseAfterFailure))
+		if n.Tries <= int64(len(retryDelays)) {
+			result.RetryAt = at.Add(retryDelays[n.Tries-1])
 		}
 	}
 	if failure.code != "" {
@@ -123,9 +123,9 @@ func (o *Outbox) send(ctx context.Context, n storage.Notice, at time.Time) error
 	return o.DB.SettleNotice(ctx, n, result, at)
 }
 
-// tell sends a logout token to the client as it is registered now. The error is of
+// sendToken sends a logout token to the client as it is registered now. The error is of
 // our own making: no failure of the client.
-func (o *Outbox) tell(ctx context.Context, n storage.Notice, at time.Time) (failure, error) {
+func (o *Outbox) sendToken(ctx context.Context, n storage.Notice, at time.Time) (failure, error) {
 	client, err := o.Clients.Enabled(ctx, n.ClientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
@@ -148,27 +148,27 @@ func (o *Outbox) token(client storage.Client, n storage.Notice, at time.Time) (s
 	id := sha256.Sum256([]byte(n.ID))
 	return o.Ring.SignLogout(client.IDTokenAlg(), keys.LogoutToken{
 		Subject: n.UserID, Audience: client.ID, SessionID: n.SessionID, ID: base64.RawURLEncoding.EncodeToString(id[:]),
-		IssuedAt: at.Unix(), Expires: at.Add(life).Unix(),
+		IssuedAt: at.Unix(), Expires: at.Add(tokenLife).Unix(),
 	})
 }
 
-// atRest lists the clients that are not called now. One that hangs would otherwise
+// pausedClients lists the clients that are not called now. One that hangs would otherwise
 // hold up all the others' notices, five seconds for each of its own.
-func (o *Outbox) atRest(at time.Time) (list []string) {
+func (o *Outbox) pausedClients(at time.Time) (list []string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for id, until := range o.resting {
+	for id, until := range o.pausedUntil {
 		if at.Before(until) {
 			list = append(list, id)
 		} else {
-			delete(o.resting, id)
+			delete(o.pausedUntil, id)
 		}
 	}
 	return list
 }
 
-func (o *Outbox) letRest(clientID string, until time.Time) {
+func (o *Outbox) pauseClient(clientID string, until time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.resting[clientID] = until
+	o.pausedUntil[clientID] = until
 }

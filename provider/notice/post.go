@@ -15,7 +15,7 @@ import (
 // failure is why a client was not told; the zero failure: it was.
 type failure struct {
 	code  string // stable
-	again bool   // another try may go better
+	retry bool   // another try may go better
 }
 
 // post sends the token (OIDC Back-Channel Logout, section 2.5) and reads the answer's
@@ -31,7 +31,7 @@ func post(ctx context.Context, client *http.Client, uri, token string) failure {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer, err := client.Do(r)
 	if err != nil {
-		return failure{code: reason(err), again: true}
+		return failure{code: callErrorCode(err), retry: true}
 	}
 	answer.Body.Close()
 	switch status := answer.StatusCode; {
@@ -40,14 +40,14 @@ func post(ctx context.Context, client *http.Client, uri, token string) failure {
 	case status == http.StatusBadRequest:
 		return failure{code: "refused"}
 	case status >= 300 && status < 400:
-		return failure{code: "redirected", again: true}
+		return failure{code: "redirected", retry: true}
 	default:
-		return failure{code: fmt.Sprintf("status_%d", status), again: true}
+		return failure{code: fmt.Sprintf("status_%d", status), retry: true}
 	}
 }
 
-// reason is the code of a call that got no answer.
-func reason(err error) string {
+// callErrorCode is the code of a call that got no answer.
+func callErrorCode(err error) string {
 	var network net.Error
 	switch {
 	case errors.As(err, &network) && network.Timeout():

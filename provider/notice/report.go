@@ -53,8 +53,8 @@ func (o *Outbox) StartDelivery(ctx context.Context, e EndedSessions) (any bool) 
 	default:
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), longestRound)
-	o.ending.Go(func() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), maxRoundTime)
+	o.running.Go(func() {
 		defer func() { cancel(); <-o.rounds }()
 		err := o.deliver(ctx, storage.NoticeClaim{UserID: e.UserID, SessionID: e.SessionID}, o.Now())
 		if err != nil {
@@ -83,8 +83,8 @@ type Report struct {
 }
 
 const (
-	firstLook = 10 * time.Millisecond
-	lastLook  = 200 * time.Millisecond
+	minPollPause = 10 * time.Millisecond
+	maxPollPause = 200 * time.Millisecond
 )
 
 // Report says which clients have been told of what ended. It waits, at most for
@@ -94,27 +94,27 @@ func (o *Outbox) Report(ctx context.Context, e EndedSessions, patience time.Dura
 		return nil, nil
 	}
 	enough := time.After(patience)
-	for pause := firstLook; ; pause = min(2*pause, lastLook) {
+	for pause := minPollPause; ; pause = min(2*pause, maxPollPause) {
 		notices, err := o.DB.LogoutNotices(ctx, e.UserID, e.SessionID, e.At)
 		if err != nil {
 			return nil, fmt.Errorf("report: %w", err)
 		}
-		reports, pending := summary(notices)
+		reports, pending := summarize(notices)
 		if !pending {
-			return o.named(ctx, reports)
+			return o.withNames(ctx, reports)
 		}
 		select {
 		case <-time.After(pause):
 		case <-enough:
-			return o.named(ctx, reports)
+			return o.withNames(ctx, reports)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
 }
 
-// summary makes one report of all notices of a client.
-func summary(notices []storage.Notice) (reports []Report, pending bool) {
+// summarize makes one report of all notices of a client.
+func summarize(notices []storage.Notice) (reports []Report, pending bool) {
 	for _, n := range notices {
 		state := stateOf(n)
 		pending = pending || state == Pending
@@ -139,7 +139,7 @@ func stateOf(n storage.Notice) State {
 	return Pending
 }
 
-func (o *Outbox) named(ctx context.Context, reports []Report) ([]Report, error) {
+func (o *Outbox) withNames(ctx context.Context, reports []Report) ([]Report, error) {
 	for i, r := range reports {
 		client, err := o.DB.Client(ctx, r.ClientID)
 		if err != nil {

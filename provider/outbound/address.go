@@ -10,10 +10,10 @@ import (
 // ErrNotPublic: the host is, or resolves to, an address that is not public.
 var ErrNotPublic = errors.New("address is not public")
 
-// onlyPublic judges the address a socket is about to connect to. At this point
+// checkPublic judges the address a socket is about to connect to. At this point
 // the name has been resolved, and there is no second look-up that could answer
 // otherwise.
-func onlyPublic(allowed []netip.Prefix) func(network, address string, c syscall.RawConn) error {
+func checkPublic(allowed []netip.Prefix) func(network, address string, c syscall.RawConn) error {
 	return func(_, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
@@ -39,7 +39,7 @@ func IsPublic(ip netip.Addr, allowed ...netip.Prefix) bool {
 			return true
 		}
 	}
-	for _, network := range special {
+	for _, network := range specialNetworks {
 		if network.Contains(ip) {
 			return false
 		}
@@ -51,9 +51,9 @@ func IsPublic(ip netip.Addr, allowed ...netip.Prefix) bool {
 // loopback, local, multicast, mapped, or not assigned.
 var globalUnicast = netip.MustParsePrefix("2000::/3")
 
-// special are the networks of the IANA special-purpose registries (RFC 6890) that
+// specialNetworks are the networks of the IANA special-purpose registries (RFC 6890) that
 // lead into some private network, to this machine, or nowhere.
-var special = prefixes(
+var specialNetworks = prefixes(
 	"0.0.0.0/8",       // this host
 	"10.0.0.0/8",      // private
 	"100.64.0.0/10",   // shared by a carrier's customers

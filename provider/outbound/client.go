@@ -65,11 +65,11 @@ func New(c Config) *Client {
 	if c.UserAgent == "" {
 		c.UserAgent = "signet"
 	}
-	checked := &net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver, Control: onlyPublic(c.Allowed)}
+	checked := &net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver, Control: checkPublic(c.Allowed)}
 	unchecked := &net.Dialer{Timeout: c.Timeout, Resolver: c.Resolver}
 	return &Client{
-		foreign:    c.client(c.transport(checked, nil), foreignURL),
-		configured: c.client(c.transport(unchecked, c.Proxy), configuredURL),
+		foreign:    c.client(c.transport(checked, nil), checkForeignURL),
+		configured: c.client(c.transport(unchecked, c.Proxy), checkConfiguredURL),
 	}
 }
 
@@ -81,7 +81,7 @@ func (c *Client) Configured() *http.Client { return c.configured }
 
 func (c Config) client(inner http.RoundTripper, check func(*url.URL) error) *http.Client {
 	return &http.Client{
-		Transport:     guarded{inner, check, c.MaxBody, c.UserAgent},
+		Transport:     limitedTransport{inner, check, c.MaxBody, c.UserAgent},
 		Timeout:       c.Timeout,
 		CheckRedirect: sameOrigin,
 	}
@@ -116,16 +116,16 @@ func sameOrigin(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// foreignURL refuses before anything is dialled what the dialer could not judge.
-func foreignURL(u *url.URL) error {
+// checkForeignURL refuses before anything is dialled what the dialer could not judge.
+func checkForeignURL(u *url.URL) error {
 	if u.Scheme != "https" {
 		return ErrScheme
 	}
 	return nil
 }
 
-// configuredURL allows http where nobody but this machine can listen.
-func configuredURL(u *url.URL) error {
+// checkConfiguredURL allows http where nobody but this machine can listen.
+func checkConfiguredURL(u *url.URL) error {
 	if u.Scheme == "https" || u.Scheme == "http" && foreign.IsLoopback(u.Hostname()) {
 		return nil
 	}

@@ -19,8 +19,8 @@ import (
 	"signet/provider/outbound"
 )
 
-// secure starts an https server of 127.0.0.1 and gives the settings that trust it.
-func secure(t *testing.T, serve http.HandlerFunc) (*httptest.Server, outbound.Config) {
+// startHTTPS starts an https server of 127.0.0.1 and gives the settings that trust it.
+func startHTTPS(t *testing.T, serve http.HandlerFunc) (*httptest.Server, outbound.Config) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(serve)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
@@ -39,8 +39,8 @@ func loopbackAllowed(c outbound.Config) outbound.Config {
 	return c
 }
 
-// both are the two clients, either of which must reach the test's servers.
-func both(c outbound.Config) map[string]*http.Client {
+// bothClients are the two clients, either of which must reach the test's servers.
+func bothClients(c outbound.Config) map[string]*http.Client {
 	made := outbound.New(loopbackAllowed(c))
 	return map[string]*http.Client{"Foreign": made.Foreign(), "Configured": made.Configured()}
 }
@@ -56,7 +56,7 @@ func read(c *http.Client, address string) (string, error) {
 }
 
 func TestClient_PlainCall(t *testing.T) {
-	server, c := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	server, c := startHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Set-Cookie", "a=b")
 		if r.Header.Get("Accept-Encoding") != "" || r.Header.Get("Cookie") != "" || r.Header.Get("Referer") != "" {
 			http.Error(w, "too many words", http.StatusTeapot)
@@ -64,7 +64,7 @@ func TestClient_PlainCall(t *testing.T) {
 		}
 		io.WriteString(w, r.UserAgent())
 	})
-	for name, client := range both(c) {
+	for name, client := range bothClients(c) {
 		for range 2 { // the second without the cookie of the first
 			if got, err := read(client, server.URL); err != nil || got != "signet" {
 				t.Errorf("%s: got %q, %v", name, got, err)
@@ -73,10 +73,10 @@ func TestClient_PlainCall(t *testing.T) {
 	}
 }
 
-// TestOutbound_AddressesInside writes this machine and its network in every way that
+// TestOutbound_InternalAddressesAreRefused writes this machine and its network in every way that
 // a URL knows. Nothing listens there: only a refusal by address counts.
 // DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
-func TestOutbound_AddressesInside(t *testing.T) {
+func TestOutbound_InternalAddressesAreRefused(t *testing.T) {
 	client := outbound.New(outbound.Config{Timeout: 2 * time.Second}).Foreign()
 	for _, host := range []string{
 		"127.0.0.1", "127.1.2.3", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
@@ -90,12 +90,12 @@ func TestOutbound_AddressesInside(t *testing.T) {
 	}
 }
 
-// TestOutbound_NumbersForHosts: octal, decimal and short forms reach nothing, whether
+// TestOutbound_NumericHostsAreRefused: octal, decimal and short forms reach nothing, whether
 // the resolver takes them for 127.0.0.1 or for no host.
 // DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
-func TestOutbound_NumbersForHosts(t *testing.T) {
+func TestOutbound_NumericHostsAreRefused(t *testing.T) {
 	reached := false
-	server, c := secure(t, func(http.ResponseWriter, *http.Request) { reached = true })
+	server, c := startHTTPS(t, func(http.ResponseWriter, *http.Request) { reached = true })
 	port := server.URL[strings.LastIndex(server.URL, ":"):]
 	client := outbound.New(c).Foreign()
 	for _, host := range []string{"2130706433", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "127.1", "017700000001", "127.0.0.1."} {
@@ -108,7 +108,7 @@ func TestOutbound_NumbersForHosts(t *testing.T) {
 	}
 }
 
-func TestPublic(t *testing.T) {
+func TestIsPublic(t *testing.T) {
 	for text, want := range map[string]bool{
 		"8.8.8.8": true, "1.1.1.1": true, "172.32.0.1": true, "100.128.0.1": true, "2606:4700::1111": true, "2a00:1450::1": true,
 		"192.168.0.1": false, "::ffff:8.8.8.8": false, "2002:808:808::": false, "64:ff9b::808:808": false, "4000::1": false,
@@ -130,7 +130,7 @@ func TestPublic(t *testing.T) {
 
 // DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
 func TestOutbound_AllowedNetworkIsReached(t *testing.T) {
-	server, c := secure(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "inside") })
+	server, c := startHTTPS(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "inside") })
 	if _, err := read(outbound.New(c).Foreign(), server.URL); !errors.Is(err, outbound.ErrNotPublic) {
 		t.Errorf("got %v, want ErrAddress", err)
 	}
@@ -173,7 +173,7 @@ func TestConfigured_PlainHTTPOnLoopback(t *testing.T) {
 func TestOutbound_Redirects(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
 	t.Cleanup(other.Close)
-	server, c := secure(t, nil)
+	server, c := startHTTPS(t, nil)
 	inside := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch to := r.URL.Query().Get("to"); {
@@ -183,7 +183,7 @@ func TestOutbound_Redirects(t *testing.T) {
 			http.Redirect(w, r, to, http.StatusFound)
 		}
 	})
-	for name, client := range both(c) {
+	for name, client := range bothClients(c) {
 		if got, err := read(client, server.URL+"/?to=/there"); err != nil || got != "moved" {
 			t.Errorf("%s within the server: got %q, %v", name, got, err)
 		}
@@ -200,7 +200,7 @@ func TestOutbound_Redirects(t *testing.T) {
 
 // DR-04: Fetched document is huge, slow, HTML, gzip bomb, not JSON.
 func TestOutbound_LargeAnswers(t *testing.T) {
-	server, c := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	server, c := startHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		body := bytes.Repeat([]byte("a"), map[string]int{"/fits": 1000, "/announced": 1001, "/streamed": 100_000}[r.URL.Path])
 		if r.URL.Path == "/streamed" {
 			http.NewResponseController(w).Flush()
@@ -208,7 +208,7 @@ func TestOutbound_LargeAnswers(t *testing.T) {
 		w.Write(body)
 	})
 	c.MaxBody = 1000
-	for name, client := range both(c) {
+	for name, client := range bothClients(c) {
 		if got, err := read(client, server.URL+"/fits"); err != nil || len(got) != 1000 {
 			t.Errorf("%s at the limit: got %d bytes, %v", name, len(got), err)
 		}
@@ -227,11 +227,11 @@ func TestOutbound_GzipBomb(t *testing.T) {
 	z := gzip.NewWriter(&bomb)
 	z.Write(make([]byte, 8<<20))
 	z.Close()
-	server, c := secure(t, func(w http.ResponseWriter, _ *http.Request) {
+	server, c := startHTTPS(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Write(bomb.Bytes())
 	})
-	for name, client := range both(c) {
+	for name, client := range bothClients(c) {
 		if got, err := read(client, server.URL); err != nil || len(got) != bomb.Len() {
 			t.Errorf("%s: got %d bytes, %v; want the %d that were sent", name, len(got), err, bomb.Len())
 		}
@@ -240,7 +240,7 @@ func TestOutbound_GzipBomb(t *testing.T) {
 
 // DR-04: Fetched document is huge, slow, HTML, gzip bomb, not JSON.
 func TestOutbound_SlowAnswers(t *testing.T) {
-	server, c := secure(t, func(w http.ResponseWriter, r *http.Request) {
+	server, c := startHTTPS(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/drip" {
 			io.WriteString(w, "a")
 			http.NewResponseController(w).Flush()
@@ -249,7 +249,7 @@ func TestOutbound_SlowAnswers(t *testing.T) {
 		panic(http.ErrAbortHandler) // a handler that returns has sent all: that may come before the client is gone
 	})
 	c.Timeout = 300 * time.Millisecond
-	for name, client := range both(c) {
+	for name, client := range bothClients(c) {
 		for _, path := range []string{"/never", "/drip"} {
 			begun := time.Now()
 			if _, err := read(client, server.URL+path); err == nil {
@@ -264,16 +264,16 @@ func TestOutbound_SlowAnswers(t *testing.T) {
 
 // CF-07: TLS to upstreams, SMTP, database: verification off, old versions, option ignored.
 func TestOutbound_Certificates(t *testing.T) {
-	server, c := secure(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	server, c := startHTTPS(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
 	unknown := c
 	unknown.Roots = nil
 	var certificate *tls.CertificateVerificationError
-	for name, client := range both(unknown) {
+	for name, client := range bothClients(unknown) {
 		if _, err := read(client, server.URL); !errors.As(err, &certificate) {
 			t.Errorf("%s, unknown authority: got %v", name, err)
 		}
 	}
-	for name, client := range both(c) {
+	for name, client := range bothClients(c) {
 		elsewhere := strings.Replace(server.URL, "127.0.0.1", "localhost", 1) // not in the certificate
 		if _, err := read(client, elsewhere); !errors.As(err, &certificate) {
 			t.Errorf("%s, other name: got %v", name, err)
@@ -292,7 +292,7 @@ func TestOutbound_OldTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, client := range both(outbound.Config{Roots: roots}) {
+	for name, client := range bothClients(outbound.Config{Roots: roots}) {
 		if _, err := read(client, old.URL); err == nil || !strings.Contains(err.Error(), "protocol version") {
 			t.Errorf("%s: got %v, want a refusal of the protocol version", name, err)
 		}

@@ -12,8 +12,8 @@ import (
 // length was announced, and from Read otherwise.
 var ErrTooLarge = errors.New("answer is too large")
 
-// guarded is a transport that refuses a URL before and a body after its time.
-type guarded struct {
+// limitedTransport is a transport that refuses a URL before and a body after its time.
+type limitedTransport struct {
 	inner     http.RoundTripper
 	check     func(*url.URL) error
 	maxBody   int64
@@ -21,7 +21,7 @@ type guarded struct {
 }
 
 // RoundTrip makes a call within the bounds, or none.
-func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
+func (g limitedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := g.refuse(r.URL); err != nil {
 		if r.Body != nil {
 			r.Body.Close()
@@ -40,12 +40,12 @@ func (g guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 		res.Body.Close()
 		return nil, ErrTooLarge
 	}
-	res.Body = &limited{body: res.Body, left: g.maxBody}
+	res.Body = &limitedBody{body: res.Body, left: g.maxBody}
 	return res, nil
 }
 
 // refuse runs for every hop, since each redirect is a round trip of its own.
-func (g guarded) refuse(u *url.URL) error {
+func (g limitedTransport) refuse(u *url.URL) error {
 	if u.User != nil {
 		return fmt.Errorf("call %s: a name or password in a URL is not sent", u.Host)
 	}
@@ -55,15 +55,15 @@ func (g guarded) refuse(u *url.URL) error {
 	return nil
 }
 
-// limited fails where io.LimitReader would end: half a document may read as a
+// limitedBody fails where io.LimitReader would end: half a document may read as a
 // whole one.
-type limited struct {
+type limitedBody struct {
 	body io.ReadCloser
 	left int64
 }
 
 // Read gives the answer as far as it is within the limit.
-func (l *limited) Read(p []byte) (int, error) {
+func (l *limitedBody) Read(p []byte) (int, error) {
 	if l.left < 0 {
 		return 0, ErrTooLarge
 	}
@@ -79,4 +79,4 @@ func (l *limited) Read(p []byte) (int, error) {
 }
 
 // Close ends the reading of an answer.
-func (l *limited) Close() error { return l.body.Close() }
+func (l *limitedBody) Close() error { return l.body.Close() }

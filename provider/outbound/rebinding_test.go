@@ -61,12 +61,12 @@ func reply(question []byte, answers [][4]byte, asked *atomic.Int64) []byte {
 	return text
 }
 
-// TestOutbound_Rebinding: a name that was public when it was looked up first is inside
+// TestOutbound_DNSRebindingIsRefused: a name that was public when it was looked up first is inside
 // now. The address that counts is the one of the connection.
 // DR-03: DNS rebinding; redirect to internal; https to http downgrade.
-func TestOutbound_Rebinding(t *testing.T) {
+func TestOutbound_DNSRebindingIsRefused(t *testing.T) {
 	reached := atomic.Bool{}
-	server, c := secure(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
+	server, c := startHTTPS(t, func(http.ResponseWriter, *http.Request) { reached.Store(true) })
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestOutbound_Rebinding(t *testing.T) {
 }
 
 // DR-02: SSRF by jwks_uri, sector_identifier_uri, request_uris, logo_uri, backchannel_logout_uri, initiate_login_uri.
-func TestOutbound_NameThatLeadsInside(t *testing.T) {
+func TestOutbound_NameOfInternalAddressIsRefused(t *testing.T) {
 	for _, inside := range [][4]byte{{127, 0, 0, 1}, {10, 0, 0, 5}, {169, 254, 169, 254}, {0, 0, 0, 0}, {100, 64, 0, 1}} {
 		resolver, _ := nameServer(t, inside)
 		client := outbound.New(outbound.Config{Resolver: resolver, Timeout: 3 * time.Second}).Foreign()

@@ -9,19 +9,19 @@ import (
 	"signet/storage"
 )
 
-// groupsAgain is how often the groups of connectors are looked through though the settings
+// groupsInterval is how often the groups of connectors are looked through though the settings
 // have not changed: a node with older settings, or of the release before, may have left
 // some behind.
-const groupsAgain = time.Hour
+const groupsInterval = time.Hour
 
 // RemoveUnconfiguredGroupsOnce takes the groups away that upstreams gave and the settings do not cover
 // any more: the operator takes no groups from the connector now, or has pointed it at
 // another upstream. It looks at the start, when the settings have changed, and every hour.
 // Its caller calls it once a second.
-func (s *serving) RemoveUnconfiguredGroupsOnce(ctx context.Context, sources []storage.GroupSource, at time.Time) error {
+func (s *connectorPresence) RemoveUnconfiguredGroupsOnce(ctx context.Context, sources []storage.GroupSource, at time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if reflect.DeepEqual(s.sources, sources) && at.Before(s.lookGroups) && s.lookGroups.Sub(at) <= groupsAgain {
+	if reflect.DeepEqual(s.groupSources, sources) && at.Before(s.checkGroupsAt) && s.checkGroupsAt.Sub(at) <= groupsInterval {
 		return nil
 	}
 	for _, source := range sources {
@@ -37,13 +37,13 @@ func (s *serving) RemoveUnconfiguredGroupsOnce(ctx context.Context, sources []st
 	if err != nil {
 		return err
 	}
-	s.sources, s.lookGroups = sources, at.Add(groupsAgain)
+	s.groupSources, s.checkGroupsAt = sources, at.Add(groupsInterval)
 	return nil
 }
 
 // forgetGroups takes the groups of a connector away that do not count, at most mostBatches
 // at a time.
-func (s *serving) forgetGroups(ctx context.Context, source storage.GroupSource, at time.Time) (whole bool, err error) {
+func (s *connectorPresence) forgetGroups(ctx context.Context, source storage.GroupSource, at time.Time) (whole bool, err error) {
 	total := 0
 	err = inBatches(func() (bool, error) {
 		n, full, err := s.db.RemoveUnconfiguredGroups(ctx, source, bySystem(at))

@@ -16,13 +16,13 @@ type Deps struct {
 
 // Jobs are the periodic jobs of one node. Each keeps its own memory.
 type Jobs struct {
-	*sweeper  // SweepOnce
-	*serving  // EndRemovedConnectorsOnce, ReleaseConnectors
-	*refusals // Recorded, NoteRefusalsOnce
-	*readers  // Noted, NoteReadersOnce
+	*sweeper           // SweepOnce
+	*connectorPresence // EndRemovedConnectorsOnce, ReleaseConnectors
+	*refusals          // Recorded, NoteRefusalsOnce
+	*readers           // Noted, NoteReadersOnce
 }
 
 // New gives the jobs of a node that has done none of them yet.
 func New(d Deps) *Jobs {
-	return &Jobs{newSweeper(d.DB), newServing(d.DB, d.Log), &refusals{db: d.DB}, &readers{db: d.DB, now: d.Now}}
+	return &Jobs{newSweeper(d.DB), newConnectorPresence(d.DB, d.Log), &refusals{db: d.DB}, &readers{db: d.DB, now: d.Now}}
 }

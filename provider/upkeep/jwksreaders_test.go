@@ -61,7 +61,7 @@ func TestJWKSReaders_AreCountedByFamily(t *testing.T) {
 
 // Strangers who invent names blind nobody to those who come again and again, however
 // many networks they have and however soon in the minute they come.
-func TestJWKSReaders_InventedNamesDisplaceNobody(t *testing.T) {
+func TestJWKSReaders_InventedNamesDisplaceNoKnownReader(t *testing.T) {
 	for what, strangers := range map[string]int{"one network": 1, "many networks": 50} {
 		t.Run(what, func(t *testing.T) {
 			providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {

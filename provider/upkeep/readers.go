@@ -26,22 +26,22 @@ type readers struct {
 	fresh map[string]int                 // by network: families of seen that are not known
 }
 
-// note counts a fetch. network is asked for only when a family is new. Families that
+// count counts a fetch. network is asked for only when a family is new. Families that
 // have a row are always counted; of new ones no more than the table could hold, from
 // one network no more than it may begin: strangers who invent names displace nobody.
-func (r *readers) note(agent string, network func() string, at time.Time) {
+func (r *readers) count(agent string, network func() string, at time.Time) {
 	family := familyOf(agent)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	one := r.seen[family]
 	if one == nil {
-		one = r.begin(family, network)
+		one = r.newCount(family, network)
 	}
 	one.Fetches, one.SeenAt = one.Fetches+1, storage.At(at)
 }
 
-// begin gives the count of a family that is the first of its name since the last flush.
-func (r *readers) begin(family string, network func() string) *storage.JWKSReader {
+// newCount gives the count of a family that is the first of its name since the last flush.
+func (r *readers) newCount(family string, network func() string) *storage.JWKSReader {
 	if r.seen == nil {
 		r.seen, r.fresh = map[string]*storage.JWKSReader{}, map[string]int{}
 	}
@@ -61,9 +61,9 @@ func (r *readers) begin(family string, network func() string) *storage.JWKSReade
 	return one
 }
 
-// take gives what was counted, those first that came most often: where places are
+// drain gives what was counted, those first that came most often: where places are
 // few, the rare ones go without.
-func (r *readers) take() []storage.JWKSReader {
+func (r *readers) drain() []storage.JWKSReader {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var list []storage.JWKSReader
@@ -84,14 +84,14 @@ func (r *readers) putBack(list []storage.JWKSReader) {
 	for _, before := range list {
 		one := r.seen[before.Family]
 		if one == nil {
-			one = r.begin(before.Family, func() string { return before.Network })
+			one = r.newCount(before.Family, func() string { return before.Network })
 		}
 		one.Fetches, one.SeenAt = one.Fetches+before.Fetches, max(one.SeenAt, before.SeenAt)
 	}
 }
 
-// knows notes which families have a row.
-func (r *readers) knows(families []string) {
+// setKnown notes which families have a row.
+func (r *readers) setKnown(families []string) {
 	known := make(map[string]bool, len(families))
 	for _, family := range families {
 		known[family] = true
@@ -129,7 +129,7 @@ func (r *readers) CountReaders(document http.Handler, proxies []netip.Prefix) ht
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodGet { // HEAD has seen no key
 			network := func() string { return storage.Network(web.ClientAddress(req, proxies)) }
-			r.note(req.UserAgent(), network, r.now())
+			r.count(req.UserAgent(), network, r.now())
 		}
 		document.ServeHTTP(w, req)
 	})
@@ -138,7 +138,7 @@ func (r *readers) CountReaders(document http.Handler, proxies []netip.Prefix) ht
 // NoteReadersOnce writes down who has read the JWKS since the last time. Its caller
 // calls it once a minute, and at the end.
 func (r *readers) NoteReadersOnce(ctx context.Context, at time.Time) error {
-	seen := r.take()
+	seen := r.drain()
 	if len(seen) == 0 {
 		return nil
 	}
@@ -147,6 +147,6 @@ func (r *readers) NoteReadersOnce(ctx context.Context, at time.Time) error {
 		r.putBack(seen)
 		return err
 	}
-	r.knows(families)
+	r.setKnown(families)
 	return nil
 }

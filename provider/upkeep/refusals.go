@@ -18,10 +18,10 @@ import (
 type refusals struct {
 	db *storage.DB
 
-	mu      sync.Mutex
-	pending map[refusalKind]*pendingRefusal
-	window  time.Time      // since when begun counts
-	begun   map[string]int // kinds that each network has begun
+	mu             sync.Mutex
+	pending        map[refusalKind]*pendingRefusal
+	windowStart    time.Time      // since when begun counts
+	kindsByNetwork map[string]int // kinds that each network has begun
 }
 
 // refusalKind is what makes two refusals equal.
@@ -53,15 +53,15 @@ func (p *pendingRefusal) latest() storage.Event {
 // Bounds of what strangers can make us remember and write: kinds between two flushes,
 // and kinds that a network begins within the window.
 const (
-	mostPending         = 1000
-	mostBegunByNetwork  = 100
-	mostNetworksCounted = 4096
-	begunWindow         = 15 * time.Minute
+	maxPending         = 1000
+	maxKindsPerNetwork = 100
+	maxNetworks        = 4096
+	networkWindow      = 15 * time.Minute
 )
 
-// note adds the event of a refusal. It reports false for one that is over a bound:
+// add adds the event of a refusal. It reports false for one that is over a bound:
 // that refusal is in the log alone.
-func (r *refusals) note(e storage.Event) bool {
+func (r *refusals) add(e storage.Event) bool {
 	e.Times = 1
 	at := e.At.Time()
 	kind := kindOf(e)
@@ -72,7 +72,7 @@ func (r *refusals) note(e storage.Event) bool {
 		p.last = e
 		return true
 	}
-	if len(r.pending) >= mostPending || !r.mayBegin(storage.Network(e.From.Address), at) {
+	if len(r.pending) >= maxPending || !r.mayAddKind(storage.Network(e.From.Address), at) {
 		return false
 	}
 	if r.pending == nil {
@@ -82,20 +82,20 @@ func (r *refusals) note(e storage.Event) bool {
 	return true
 }
 
-func (r *refusals) mayBegin(network string, at time.Time) bool {
-	if at.Sub(r.window).Abs() >= begunWindow {
-		r.window, r.begun = at, map[string]int{}
+func (r *refusals) mayAddKind(network string, at time.Time) bool {
+	if at.Sub(r.windowStart).Abs() >= networkWindow {
+		r.windowStart, r.kindsByNetwork = at, map[string]int{}
 	}
-	_, known := r.begun[network]
-	if r.begun[network] >= mostBegunByNetwork || !known && len(r.begun) >= mostNetworksCounted {
+	_, known := r.kindsByNetwork[network]
+	if r.kindsByNetwork[network] >= maxKindsPerNetwork || !known && len(r.kindsByNetwork) >= maxNetworks {
 		return false
 	}
-	r.begun[network]++
+	r.kindsByNetwork[network]++
 	return true
 }
 
-// take gives what is pending, and leaves nothing pending.
-func (r *refusals) take() map[refusalKind]*pendingRefusal {
+// drain gives what is pending, and leaves nothing pending.
+func (r *refusals) drain() map[refusalKind]*pendingRefusal {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	taken := r.pending
@@ -119,7 +119,7 @@ func (r *refusals) putBack(taken map[refusalKind]*pendingRefusal) (lost int64) {
 			before.last = since.latest()
 			before.last.Times = times
 			r.pending[kind] = before
-		case len(r.pending) < mostPending:
+		case len(r.pending) < maxPending:
 			r.pending[kind] = before
 		default:
 			lost += before.times()
@@ -132,7 +132,7 @@ func (r *refusals) putBack(taken map[refusalKind]*pendingRefusal) (lost int64) {
 // second, and at the end. If the database does not answer, or ctx has ended, the
 // next call writes them.
 func (r *refusals) NoteRefusalsOnce(ctx context.Context) error {
-	taken := r.take()
+	taken := r.drain()
 	if len(taken) == 0 {
 		return nil
 	}
@@ -174,7 +174,7 @@ func (r *refusals) RecordRefusals(next http.Handler) http.Handler {
 			trace.Note("event_error", err.Error())
 		}
 		for _, e := range list {
-			if !r.note(e) {
+			if !r.add(e) {
 				trace.Note("event_error", "too many kinds of refusals: this one has no event")
 			}
 		}

@@ -7,8 +7,8 @@ import (
 	"signet/storage"
 )
 
-// mostBatches bounds what one sweep deletes of a kind: 50,000 rows a minute.
-const mostBatches = 100
+// maxBatches bounds what one sweep deletes of a kind: 50,000 rows a minute.
+const maxBatches = 100
 
 // sweeper is what SweepOnce remembers from run to run. Its runs come one after another.
 type sweeper struct {
@@ -49,7 +49,7 @@ func (s *sweeper) SweepOnce(ctx context.Context, at time.Time) error {
 
 // inBatches sweeps until a batch is not full, or it is enough for now.
 func inBatches(sweep func() (full bool, err error)) error {
-	for range mostBatches {
+	for range maxBatches {
 		if full, err := sweep(); err != nil || !full {
 			return err
 		}

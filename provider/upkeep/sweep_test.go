@@ -9,9 +9,9 @@ import (
 	"signet/storage"
 )
 
-// swept moves the clock, and lets the nodes sweep at once, as if they had swept every
+// sweepAfter moves the clock, and lets the nodes sweep at once, as if they had swept every
 // minute until then.
-func swept(t *testing.T, b *providertest.Testbed, after time.Duration, nodes ...*providertest.Testbed) {
+func sweepAfter(t *testing.T, b *providertest.Testbed, after time.Duration, nodes ...*providertest.Testbed) {
 	t.Helper()
 	b.Pass(after)
 	if _, err := b.DB.TakeLease(t.Context(), "swept", "test", time.Millisecond, b.Now()); err != nil {
@@ -24,10 +24,10 @@ func swept(t *testing.T, b *providertest.Testbed, after time.Duration, nodes ...
 	})
 }
 
-// TestSweep_OnceLeavesAloneWhatIsUsed: over a year two nodes sweep, while an app
+// TestSweepOnce_KeepsGrantsInUse: over a year two nodes sweep, while an app
 // refreshes the grant that outlived its session.
 // MN-10: Cleanup on all nodes at once.
-func TestSweep_OnceLeavesAloneWhatIsUsed(t *testing.T) {
+func TestSweepOnce_KeepsGrantsInUse(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		second, v := b.Node(t), b.Visitor(t)
 		v.Flow(t)
@@ -38,7 +38,7 @@ func TestSweep_OnceLeavesAloneWhatIsUsed(t *testing.T) {
 		v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
 		began := storage.At(b.Now())
 		for range 12 {
-			swept(t, b, 29*24*time.Hour, b, second)
+			sweepAfter(t, b, 29*24*time.Hour, b, second)
 			offline = b.Refreshed(t, offline["refresh_token"])
 			b.WantUserinfo(t, offline["access_token"].(string), http.StatusOK)
 		}
@@ -48,7 +48,7 @@ func TestSweep_OnceLeavesAloneWhatIsUsed(t *testing.T) {
 		if oldest := b.Events(t); oldest[len(oldest)-1].At > began {
 			t.Error("events of eleven months ago are gone")
 		}
-		swept(t, b, 60*24*time.Hour, b, second)
+		sweepAfter(t, b, 60*24*time.Hour, b, second)
 		for _, e := range b.Events(t) {
 			if e.At < storage.At(b.Now().AddDate(0, 0, -400)) {
 				t.Errorf("%s of %s is still there", e.Type, e.At.Time())
