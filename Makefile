@@ -3,7 +3,7 @@
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: test prepare prepare-soak lint vulnerabilities unit bench parties soak fuzz
+.PHONY: test prepare prepare-soak lint vulnerabilities unit bench parties pictures soak fuzz
 
 test: prepare lint vulnerabilities unit
 
@@ -47,6 +47,10 @@ bench:
 # long to install or to build.
 parties: prepare-soak
 	@SIGNET_SOAK=1 go test -count 1 -v -run TestRelyingParty_ ./cmd/signet/parties
+
+# The pictures of README.md, taken anew.
+pictures: prepare
+	@go test -count 1 -run TestPictures_ ./cmd/signet/pages -update
 
 # Too long for CI: the same tests in another order each time, with every relying
 # party, and ten times the rounds of each race and each kill, since a race shows

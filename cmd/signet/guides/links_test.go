@@ -55,7 +55,7 @@ func TestLinks_LeadSomewhere(t *testing.T) {
 				name = path.Base(file)
 			}
 			name = path.Join(path.Dir(file), name)
-			if notWritten[name] || notWritten[path.Dir(name)] {
+			if notWritten[name] {
 				continue
 			}
 			if !known[strings.TrimSuffix(name, "/")] {
@@ -75,7 +75,7 @@ func TestLinks_LeadSomewhere(t *testing.T) {
 // notWritten are pages that follow soon.
 var notWritten = map[string]bool{
 	"docs/architecture.md": true, "docs/contributing.md": true, "docs/decisions.md": true, "docs/requirements.md": true,
-	"docs/pictures": true, "docs/security-model.md": true, "docs/specifications.md": true, "docs/SECURITY.md": true,
+	"docs/security-model.md": true, "docs/specifications.md": true, "docs/SECURITY.md": true,
 }
 
 // anchors gives the anchors of a page's headings, formed as GitHub forms them.
