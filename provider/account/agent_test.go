@@ -2,7 +2,7 @@ package account
 
 import "testing"
 
-func TestAgentInWords_SaysWhatItKnowsAndNoMore(t *testing.T) {
+func TestDescribeAgent_NamesKnownBrowsersAndSystems(t *testing.T) {
 	for agent, want := range map[string]string{
 		"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36":                          "Chrome on macOS",
 		"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0":                  "Edge on Windows",

@@ -12,7 +12,7 @@ import (
 	"signet/storage/storagetest"
 )
 
-func TestAccount_AppsSayWhatTheyMay(t *testing.T) {
+func TestAccount_AppsShowPermissions(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account/apps").WantText(t, "None so far.")
@@ -27,8 +27,8 @@ func TestAccount_AppsSayWhatTheyMay(t *testing.T) {
 	})
 }
 
-// TestAccount_ClientNameStaysText: what a client calls itself is anything.
-// AD-11: Stored XSS through names, logos (SVG), user agents, claims, client URLs, audit entries.
+// A client may have any name; the page must escape it.
+// AD-11: Names, addresses and user agents are escaped wherever they are shown.
 func TestAccount_ClientNameStaysText(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client.Name = `"><script>alert(1)</script>` + "\u202egnp"
@@ -41,14 +41,14 @@ func TestAccount_ClientNameStaysText(t *testing.T) {
 		for _, path := range []string{"/account/apps", "/account/apps/withdraw?client_id=app", "/account/sessions"} {
 			page := v.Account(t, path)
 			if strings.Contains(page.Body, "<script>alert") || strings.Contains(page.Body, "\u202e") {
-				t.Errorf("%s shows the name as it came", path)
+				t.Errorf("%s shows the name unescaped", path)
 			}
 			page.WantText(t, "&lt;script&gt;alert(1)")
 		}
 	})
 }
 
-func TestAccount_WithdrawEndsTheApplication(t *testing.T) {
+func TestAccount_WithdrawEndsAccessOfApplication(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		online := b.Redeem(t, v.Flow(t))
@@ -63,13 +63,13 @@ func TestAccount_WithdrawEndsTheApplication(t *testing.T) {
 		page = v.Get(t, ask.Action+"?"+ask.Values.Encode())
 		page.WantAt(t, "/account/apps/withdraw?client_id=app")
 		page.WantText(t, "App app", "app.example.com", "keeps while you are away")
-		b.Refreshed(t, online["refresh_token"]) // a question changes nothing
+		b.Refreshed(t, online["refresh_token"]) // the confirmation page changes nothing
 
 		page = v.Submit(t, page.FormTo(t, "/account/apps/withdraw", "", ""))
 		page.WantAt(t, "/account/apps?done=app")
 		page.WantText(t, "The application has no access any more.", "App second")
 		if strings.Contains(page.Body, "App app") {
-			t.Error("it is still on the list")
+			t.Error("the application is still in the list")
 		}
 		b.WantDead(t, online)
 		b.WantDead(t, offline)
@@ -81,7 +81,7 @@ func TestAccount_WithdrawEndsTheApplication(t *testing.T) {
 	})
 }
 
-func TestAccount_ForeignApplicationIsNotThere(t *testing.T) {
+func TestAccount_ApplicationOfAnotherUserIsNotFound(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "bob@example.com", "the password of bob")
 		bob := b.Visitor(t)
@@ -102,8 +102,8 @@ func TestAccount_ForeignApplicationIsNotThere(t *testing.T) {
 	})
 }
 
-// A ticket for one application withdraws no other.
-func TestAccount_WithdrawTicketNamesTheApplication(t *testing.T) {
+// A ticket for one application cannot withdraw another one.
+func TestAccount_WithdrawTicketIsForOneApplication(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		second, secret := b.Register(t, storage.Web, "second", "https://second.example.com/cb")
 		b.Follow(t)
@@ -116,7 +116,7 @@ func TestAccount_WithdrawTicketNamesTheApplication(t *testing.T) {
 	})
 }
 
-func TestAccount_DisabledClientCanBeWithdrawnFrom(t *testing.T) {
+func TestAccount_WithdrawFromDisabledClient(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Flow(t)

@@ -8,9 +8,9 @@ import (
 	"signet/provider/providertest"
 )
 
-// TestProblems_OfTheAccountLeadBackToIt: every form of the account pages that is refused
-// with a page, for a bad ticket or for what it names, leads to a page of the account.
-func TestProblems_OfTheAccountLeadBackToIt(t *testing.T) {
+// If a form of the account is refused with an error page, for an invalid ticket or an unknown
+// object, the link on that page leads to a page of the account.
+func TestAccount_ErrorPagesLeadBackToAccount(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
@@ -38,7 +38,7 @@ func TestProblems_OfTheAccountLeadBackToIt(t *testing.T) {
 			}
 		}
 		if seen < 10 {
-			t.Errorf("only %d refusals were seen", seen)
+			t.Errorf("only %d error pages were checked, want at least 10", seen)
 		}
 	})
 }

@@ -13,15 +13,14 @@ import (
 	"signet/storage"
 )
 
-// renew signs the browser in again with this password.
+// renew signs the browser in again with this password, after the last sign-in is too old.
 func renew(t *testing.T, v *providertest.Visitor, pass string) {
 	t.Helper()
 	v.Bed.Pass(6 * time.Minute)
 	v.SignIn(t, v.Get(t, v.Bed.Issuer+"/account/password"), providertest.Alice, pass).WantAt(t, "/account/password")
 }
 
-// become gives the browser a session of this user, as a way of signing in would
-// that needs no password.
+// become gives the browser a session of this user, like a sign-in without a password.
 func become(t *testing.T, v *providertest.Visitor, user storage.User) {
 	t.Helper()
 	const handle = "a handle that only this test knows"
@@ -37,10 +36,10 @@ func become(t *testing.T, v *providertest.Visitor, user storage.User) {
 	v.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet", Value: handle, Path: "/"}})
 }
 
-// What ends more than one session, and how its form is sent.
+// freshPages are the pages of acts that need a fresh sign-in.
 var freshPages = []string{"/account/password", "/account/sessions/end-all", "/account/apps/withdraw?client_id=app"}
 
-func TestAccount_StepUpIsAskedForAfterFiveMinutes(t *testing.T) {
+func TestAccount_StepUpNeededAfterFiveMinutes(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Flow(t)
@@ -62,7 +61,7 @@ func TestAccount_StepUpIsAskedForAfterFiveMinutes(t *testing.T) {
 			}
 			v.SignIn(t, page, providertest.Alice, providertest.Password).WantAt(t, path)
 		}
-		// What ends less is not worth the question.
+		// Other pages need no step-up.
 		b.Pass(time.Hour)
 		for _, path := range []string{"/account", "/account/profile", "/account/sessions", "/account/apps"} {
 			v.Get(t, b.Issuer+path).WantAt(t, path)
@@ -70,8 +69,8 @@ func TestAccount_StepUpIsAskedForAfterFiveMinutes(t *testing.T) {
 	})
 }
 
-// The page may have been opened in time and sent too late: nothing happens then.
-func TestAccount_StepUpIsAskedForAgainByThePost(t *testing.T) {
+// A form that was opened in time but is sent too late changes nothing.
+func TestAccount_LateFormNeedsStepUp(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := b.Redeem(t, v.Flow(t))
@@ -89,18 +88,18 @@ func TestAccount_StepUpIsAskedForAgainByThePost(t *testing.T) {
 			if page.At.Path != "/login" {
 				t.Fatalf("POST %s after six minutes: at %s, want the sign-in page:\n%s", path, page.At, page.Body)
 			}
-			tokens = b.Refreshed(t, tokens["refresh_token"]) // nothing has ended
+			tokens = b.Refreshed(t, tokens["refresh_token"]) // no session has ended
 			if path == "/account/password" {
-				path += "?done=retype" // passwords are not kept
+				path += "?done=retype" // the typed passwords are not stored
 			}
 			v.SignIn(t, page, providertest.Alice, providertest.Password).WantAt(t, path)
 		}
 	})
 }
 
-// A sign-in meets a step-up only while it is fresh, whichever request it answered:
-// the sealed request of an earlier step-up opens nothing later.
-func TestAccount_StepUpIsNotMetByAnOlderRequest(t *testing.T) {
+// Only a fresh sign-in satisfies a step-up. The sealed request of an earlier step-up does
+// not help later.
+func TestAccount_OldSignInIsNoStepUp(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
@@ -116,9 +115,9 @@ func TestAccount_StepUpIsNotMetByAnOlderRequest(t *testing.T) {
 			t.Fatalf("the step-up of six minutes ago leads to %s", page.At)
 		}
 		if got := page.Form(t).Values.Get("request"); got == first.Form(t).Values.Get("request") {
-			t.Error("the question is the old request's")
+			t.Error("the sign-in page repeats the old request")
 		}
-		// Nor does the answer to an application's request, however it was asked.
+		// An old sign-in for an application does not help either.
 		v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, providertest.Password)
 		v.Get(t, b.Issuer+"/account/password").WantAt(t, "/account/password")
 		b.Pass(6 * time.Minute)
@@ -128,9 +127,9 @@ func TestAccount_StepUpIsNotMetByAnOlderRequest(t *testing.T) {
 	})
 }
 
-// Somebody else who answers the question sees their own account, and the ticket of
-// the first is worth nothing to them.
-func TestAccount_StepUpByAnotherUserChangesNothingOfTheFirst(t *testing.T) {
+// If another user signs in at the step-up, they see their own account, and the ticket of the
+// first user is invalid for them.
+func TestAccount_StepUpByAnotherUserChangesNothing(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		mallory := b.User(t, "mallory@example.com", "the password of mallory")
 		v := b.Visitor(t)

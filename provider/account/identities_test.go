@@ -24,12 +24,12 @@ func TestIdentities_ConnectAndDisconnect(t *testing.T) {
 		b.WantIdentities(t, b.Alice.ID, providertest.AdaID)
 		b.WantNoUser(t, providertest.AdaEmail)
 		if u := b.UserBy(t, providertest.Alice); u.Name != "Alice Liddell" {
-			t.Errorf("the link renamed her %q", u.Name)
+			t.Errorf("connecting the account changed the name to %q", u.Name)
 		}
 		if e := b.WantEvent(t, storage.IdentityLinked, b.Alice.ID); e.Connector != "google" {
-			t.Errorf("the event names %q", e.Connector)
+			t.Errorf("connector of the event: got %q, want google", e.Connector)
 		}
-		// She comes in by it, and again by her password.
+		// She signs in through the connector, and then with her password.
 		other := b.Visitor(t)
 		if got := other.Subject(t, other.ComeBy(t, "google", "ada")); got != b.Alice.ID {
 			t.Fatalf("signed in as %s, want alice", got)
@@ -39,9 +39,9 @@ func TestIdentities_ConnectAndDisconnect(t *testing.T) {
 		page.WantText(t, "The account was disconnected.", "None so far.")
 		b.WantIdentities(t, b.Alice.ID)
 		b.WantEvent(t, storage.IdentityUnlinked, b.Alice.ID)
-		other.WantNobody(t) // came in by it
+		other.WantNobody(t) // this session began through the connector
 		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
-		// Ada is a stranger again.
+		// Ada's identity no longer belongs to the account.
 		last := b.Visitor(t)
 		if got := last.Subject(t, last.ComeBy(t, "google", "ada")); got == b.Alice.ID {
 			t.Error("the identity still opens the account")
@@ -49,9 +49,9 @@ func TestIdentities_ConnectAndDisconnect(t *testing.T) {
 	})
 }
 
-// TestIdentities_LastWayInStays: somebody without a password keeps one identity.
-// FD-26: Unlink the last credential; unlink or list someone else's.
-func TestIdentities_LastWayInStays(t *testing.T) {
+// A user without a password must keep one identity.
+// FD-26: A user cannot disconnect the last way to sign in, nor the identity of another user.
+func TestIdentities_LastIdentityCannotBeDisconnected(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		v.Allow(t, v.ComeBy(t, "google", "ada"))
@@ -61,12 +61,12 @@ func TestIdentities_LastWayInStays(t *testing.T) {
 		refused.WantPage(t, http.StatusConflict, "last_way_in")
 		refused.WantText(t, ">Connected accounts</a>")
 		if back := v.Get(t, refused.Link(t, "start")); back.At.Path != "/account/identities" {
-			t.Errorf("the way back leads to %s", back.At)
+			t.Errorf("the link on the error page leads to %s", back.At)
 		}
 		b.WantIdentities(t, ada.ID, providertest.AdaID)
 		v.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
 
-		// Both at once: one stays.
+		// Of two requests at once, one is refused.
 		forms := v.Get(t, b.Issuer+"/account/identities").Disconnects(t)
 		requests := []*http.Request{v.FormRequest(t, forms[0]), v.FormRequest(t, forms[1])}
 		var won, lost atomic.Int64
@@ -81,14 +81,15 @@ func TestIdentities_LastWayInStays(t *testing.T) {
 			}
 		})
 		if won.Load() != 1 || lost.Load() != 1 || len(b.IdentitiesOf(t, ada.ID)) != 1 {
-			t.Errorf("%d won, %d lost, left %q", won.Load(), lost.Load(), b.IdentitiesOf(t, ada.ID))
+			t.Errorf("%d disconnected and %d refused, identities left %q: want one of each", won.Load(), lost.Load(), b.IdentitiesOf(t, ada.ID))
 		}
 	})
 }
 
-// An identity of a connector that was removed is shown as such and opens nothing.
-// FD-26: Unlink the last credential; unlink or list someone else's.
-func TestIdentities_RemovedConnectorIsNoWayIn(t *testing.T) {
+// An identity of a removed connector is marked on the page and does not count as a way to
+// sign in.
+// FD-26: A user cannot disconnect the last way to sign in, nor the identity of another user.
+func TestIdentities_RemovedConnectorDoesNotCountAsSignIn(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		v.Allow(t, v.ComeBy(t, "google", "ada"))
@@ -104,8 +105,8 @@ func TestIdentities_RemovedConnectorIsNoWayIn(t *testing.T) {
 	})
 }
 
-// FD-26: Unlink the last credential; unlink or list someone else's.
-func TestIdentities_IdentityOfSomebodyElse(t *testing.T) {
+// FD-26: A user cannot disconnect the last way to sign in, nor the identity of another user.
+func TestIdentities_IdentityOfAnotherUserIsRefused(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		mallory := b.Visitor(t)
 		mallory.Allow(t, mallory.ComeBy(t, "google", "ada"))
@@ -116,19 +117,19 @@ func TestIdentities_IdentityOfSomebodyElse(t *testing.T) {
 		page := v.Get(t, b.Issuer+"/account/identities")
 		own := page.Disconnects(t)[0]
 
-		// Connecting it is refused too, and says whose fault it is not.
+		// Connecting an identity of another user is refused.
 		taken := v.Connect(t, "google", "ada")
 		if taken.StatusCode != http.StatusConflict || !strings.Contains(taken.Body, "identity_in_use") {
 			t.Fatalf("status %d:\n%s", taken.StatusCode, taken.Body)
 		}
 		if back := v.Get(t, taken.Link(t, "start")); back.At.Path != "/account/identities" {
-			t.Errorf("the way back leads to %s", back.At)
+			t.Errorf("the link on the error page leads to %s", back.At)
 		}
-		// Her ticket with the other's key, the other's ticket with her own.
-		for what, key := range map[string]string{"theirs": theirs.Values.Get("identity"), "unknown": "00", "none": ""} {
+		// Her ticket with the key of the other user, and the ticket of the other user with her key.
+		for name, key := range map[string]string{"theirs": theirs.Values.Get("identity"), "unknown": "00", "none": ""} {
 			f := providertest.Form{Action: own.Action, Values: url.Values{"ticket": own.Values["ticket"], "identity": {key}}}
 			if s := v.Submit(t, f); s.StatusCode != http.StatusNotFound || !strings.Contains(s.Body, "not_found") {
-				t.Errorf("%s: status %d", what, s.StatusCode)
+				t.Errorf("key %s: status %d, want 404", name, s.StatusCode)
 			}
 		}
 		f := providertest.Form{Action: own.Action, Values: url.Values{"ticket": theirs.Values["ticket"], "identity": own.Values["identity"]}}
@@ -138,7 +139,7 @@ func TestIdentities_IdentityOfSomebodyElse(t *testing.T) {
 	})
 }
 
-func TestIdentities_ChangesNeedAFreshSignIn(t *testing.T) {
+func TestIdentities_ChangesNeedFreshSignIn(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		v.Account(t, "/account/identities")
@@ -153,14 +154,14 @@ func TestIdentities_ChangesNeedAFreshSignIn(t *testing.T) {
 			}
 			b.WantIdentities(t, b.Alice.ID, providertest.AdaID)
 			if back := v.SignIn(t, asked, providertest.Alice, providertest.Password); !strings.HasPrefix(back.At.String(), f.Action+"?") {
-				t.Fatalf("at %s, want the page of the act", back.At)
+				t.Fatalf("after the step-up at %s, want the confirmation page", back.At)
 			}
 		}
 	})
 }
 
-// A form without its ticket, with another's, or with a field too many does nothing.
-func TestIdentities_FormsNeedTheirTicket(t *testing.T) {
+// A form without its ticket, with another ticket, or with an unknown field changes nothing.
+func TestIdentities_FormsNeedTicket(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		page := v.Account(t, "/account/identities")
@@ -177,10 +178,10 @@ func TestIdentities_FormsNeedTheirTicket(t *testing.T) {
 	})
 }
 
-// TestIdentities_LinkBelongsToOneSession: what comes back is linked to who left, in the
-// same session of the same browser, or to nobody.
-// FD-09: Link CSRF: same, against the "connect account" flow, so that the attacker's identity is attached to the victim.
-func TestIdentities_LinkBelongsToOneSession(t *testing.T) {
+// The identity from the upstream is only connected in the session and the browser that began
+// the attempt.
+// FD-09: A callback link does not attach the sender's identity to another account.
+func TestIdentities_LinkIsBoundToSession(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		leave := func(v *providertest.Visitor) string {
 			page := v.Account(t, "/account/identities")
@@ -195,7 +196,7 @@ func TestIdentities_LinkBelongsToOneSession(t *testing.T) {
 		victim := b.Visitor(t)
 		victim.Account(t, "/account")
 		victim.Get(t, callback).WantPage(t, http.StatusBadRequest, "unknown_attempt")
-		// The victim's browser with the attacker's attempt planted in it.
+		// The attacker's attempt, planted in the victim's browser.
 		u, _ := url.Parse(b.Issuer)
 		victim.Client.Jar.SetCookies(u, attacker.Trips(t))
 		if s := victim.Get(t, callback); s.StatusCode != http.StatusConflict || !strings.Contains(s.Body, "stale_form") {
@@ -211,7 +212,7 @@ func TestIdentities_LinkBelongsToOneSession(t *testing.T) {
 		}
 		b.WantIdentities(t, b.Alice.ID)
 		b.WantIdentities(t, mallory.ID)
-		// The same user, but in a session that did not ask for it.
+		// The same user, but in another session.
 		again := b.Visitor(t)
 		callback = leave(again)
 		again.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet", Path: "/", MaxAge: -1}})
@@ -226,7 +227,7 @@ func TestIdentities_LinkBelongsToOneSession(t *testing.T) {
 	})
 }
 
-func TestIdentities_RefusedTripOfALinkLeadsBack(t *testing.T) {
+func TestIdentities_DeniedLinkLeadsBack(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		v.Account(t, "/account/identities")
@@ -235,10 +236,10 @@ func TestIdentities_RefusedTripOfALinkLeadsBack(t *testing.T) {
 			t.Fatalf("status %d:\n%s", denied.StatusCode, denied.Body)
 		}
 		if back := v.Get(t, denied.Link(t, "start")); back.At.Path != "/account/identities" {
-			t.Errorf("the way back leads to %s", back.At)
+			t.Errorf("the link on the error page leads to %s", back.At)
 		}
 		if !slices.Equal(b.IdentitiesOf(t, b.Alice.ID), []string{}) {
-			t.Error("something was linked")
+			t.Error("an identity was connected")
 		}
 	})
 }

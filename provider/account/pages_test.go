@@ -13,7 +13,7 @@ import (
 	"signet/storage"
 )
 
-// otherSession gives the one session of alice that is not among known.
+// otherSession returns the session of alice that is not in known.
 func otherSession(t *testing.T, b *providertest.Testbed, known ...string) storage.Session {
 	t.Helper()
 	for _, s := range b.SessionsOf(t, b.Alice.ID) {
@@ -25,7 +25,7 @@ func otherSession(t *testing.T, b *providertest.Testbed, known ...string) storag
 	return storage.Session{}
 }
 
-func TestAccount_PagesNeedASessionAndComeBack(t *testing.T) {
+func TestAccount_PagesNeedSession(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, path := range providertest.Pages(t, "/account") {
 			v := b.Visitor(t)
@@ -39,7 +39,7 @@ func TestAccount_PagesNeedASessionAndComeBack(t *testing.T) {
 	})
 }
 
-func TestAccount_ReturnToRespectsThePathOfTheIssuer(t *testing.T) {
+func TestAccount_ReturnToKeepsIssuerPath(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		a := v.Fetch(t, b.Issuer+"/account/sessions")
@@ -61,14 +61,14 @@ func TestAccount_ReturnToRespectsThePathOfTheIssuer(t *testing.T) {
 	}, providertest.Under("/auth"))
 }
 
-func TestAccount_WellKnownLeadsToThePassword(t *testing.T) {
+func TestAccount_WellKnownRedirectsToPasswordPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		a := v.Fetch(t, b.Issuer+"/.well-known/change-password")
 		if a.StatusCode != http.StatusSeeOther || a.Header.Get("Location") != "/account/password" {
 			t.Fatalf("change-password: %d to %q, want 303 to /account/password", a.StatusCode, a.Header.Get("Location"))
 		}
-		// Password managers probe this one to learn whether 404 means anything.
+		// Password managers request this path to find out whether the server sends 404.
 		a = v.Fetch(t, b.Issuer+"/.well-known/resource-that-should-not-exist-whose-status-code-should-not-be-200")
 		if a.StatusCode != http.StatusNotFound {
 			t.Fatalf("unknown well-known: status %d, want 404", a.StatusCode)
@@ -76,7 +76,7 @@ func TestAccount_WellKnownLeadsToThePassword(t *testing.T) {
 	})
 }
 
-func TestAccount_PagesAreNeitherStoredNorFramedNorShared(t *testing.T) {
+func TestAccount_PagesForbidCachingFramingAndCORS(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
@@ -105,7 +105,7 @@ func TestAccount_PagesAreNeitherStoredNorFramedNorShared(t *testing.T) {
 	})
 }
 
-func TestAccount_OverviewAndHomeLeadOn(t *testing.T) {
+func TestAccount_OverviewAndHomeHaveLinks(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Visitor(t).Flow(t)
 		v := b.Visitor(t)
@@ -115,10 +115,9 @@ func TestAccount_OverviewAndHomeLeadOn(t *testing.T) {
 	})
 }
 
-// TestAccount_FormsWantTheirOwnTicket takes every form of the account through
-// every wrong ticket; nothing may change.
-// SS-10: CSRF token of another session, of the attacker's own session, old one, empty.
-func TestAccount_FormsWantTheirOwnTicket(t *testing.T) {
+// Every form is sent with each kind of wrong ticket. Nothing may change.
+// SS-10: A form ticket of another session, or an old one, is refused.
+func TestAccount_FormsNeedOwnTicket(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, other := b.Visitor(t), b.Visitor(t)
 		v.Flow(t)
@@ -140,10 +139,10 @@ func TestAccount_FormsWantTheirOwnTicket(t *testing.T) {
 		own, foreign := forms(v), forms(other)
 		for i, f := range own {
 			next := own[(i+1)%len(own)].Values.Get("ticket")
-			for what, ticket := range map[string]string{
+			for name, ticket := range map[string]string{
 				"none": "", "another session's": foreign[i].Values.Get("ticket"), "another form's": next, "broken": f.Values.Get("ticket") + "x",
 			} {
-				t.Run(strings.TrimPrefix(f.Action, b.Issuer)+"/"+what, func(t *testing.T) {
+				t.Run(strings.TrimPrefix(f.Action, b.Issuer)+"/"+name, func(t *testing.T) {
 					try := providertest.Form{Action: f.Action, Values: url.Values{}}
 					for name := range f.Values {
 						try.Values.Set(name, f.Values.Get(name))
@@ -166,13 +165,12 @@ func TestAccount_FormsWantTheirOwnTicket(t *testing.T) {
 			t.Errorf("%d sessions are left, want 2", got)
 		}
 		v.Account(t, "/account/apps").WantText(t, "App app")
-		b.Visitor(t).Account(t, "/account") // the password is what it was
+		b.Visitor(t).Account(t, "/account") // the password has not changed
 	})
 }
 
-// TestAccount_FormsRefuseOtherSites posts every form as another site would
-// make a browser do it, with the right ticket.
-// SS-07: Same calls from evil.example.com when Signet is id.example.com (same site, SameSite no help).
+// Every form is posted as from another site, with the right ticket.
+// SS-07: Forms from a sibling host of the same site are refused too.
 func TestAccount_FormsRefuseOtherSites(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -200,10 +198,10 @@ func TestAccount_FormsRefuseOtherSites(t *testing.T) {
 	})
 }
 
-// The address cannot say where to go
-// after a step-up, nor what a page claims to have done.
-// HT-10: Open redirect by return_to, next, redirect.
-func TestAccount_AddressSaysNothing(t *testing.T) {
+// The query of an address can choose neither the page after a step-up nor the confirmation
+// on a page.
+// HT-10: `return_to` and similar parameters never lead to another host.
+func TestAccount_AddressCannotChooseTargetOrText(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
@@ -213,12 +211,12 @@ func TestAccount_AddressSaysNothing(t *testing.T) {
 		page.WantAt(t, "/account/password")
 		page = v.Get(t, b.Issuer+"/account/profile?done=Call+555+0100")
 		if strings.Contains(page.Body, "Call 555") || strings.Contains(page.Body, `role="status"`) {
-			t.Error("the address decides what the page says")
+			t.Error("the page shows text from its address")
 		}
 	})
 }
 
-func TestAccount_FormAfterTheSessionEndedLeadsToSignIn(t *testing.T) {
+func TestAccount_FormAfterSessionEndLeadsToSignIn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		f := v.Account(t, "/account/profile").FormTo(t, "/account/profile", "", "")
@@ -236,7 +234,7 @@ func TestAccount_FormAfterTheSessionEndedLeadsToSignIn(t *testing.T) {
 	})
 }
 
-func TestAccount_DatabaseGoneIsNoSignOut(t *testing.T) {
+func TestAccount_UnavailableDatabaseDoesNotSignOut(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		f := v.Account(t, "/account/profile").FormTo(t, "/account/profile", "", "")
@@ -249,7 +247,7 @@ func TestAccount_DatabaseGoneIsNoSignOut(t *testing.T) {
 	})
 }
 
-func TestAccount_DisabledUserSeesNothing(t *testing.T) {
+func TestAccount_DisabledUserMustSignIn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		f := v.Account(t, "/account/profile").FormTo(t, "/account/profile", "", "")

@@ -13,10 +13,10 @@ import (
 	"signet/storage"
 )
 
-// TestAccount_PasswordChangeEndsAllButThisBrowser has another browser signed in, its
-// application online and another one offline, and a code under way.
-// SS-16: Old sessions after password change, reset, MFA change, email change.
-func TestAccount_PasswordChangeEndsAllButThisBrowser(t *testing.T) {
+// Another browser is signed in, with an online and an offline application and with a code
+// that is not redeemed yet. A new password ends all of them.
+// SS-16: A changed password ends the other sessions.
+func TestAccount_PasswordChangeKeepsOnlyThisBrowser(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)
 		online := b.Redeem(t, other.Flow(t))
@@ -33,7 +33,7 @@ func TestAccount_PasswordChangeEndsAllButThisBrowser(t *testing.T) {
 		page.WantText(t, "Your password was changed.")
 		after := v.Cookie(t, "signet")
 		if before.Value == after.Value {
-			t.Error("the browser's handle stayed the same")
+			t.Error("the session cookie of the browser has not changed")
 		}
 		for _, tokens := range []map[string]any{online, offline, mine} {
 			b.WantDead(t, tokens)
@@ -43,13 +43,13 @@ func TestAccount_PasswordChangeEndsAllButThisBrowser(t *testing.T) {
 			t.Errorf("the other browser is at %s, want the sign-in page", page.At)
 		}
 		v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
-		b.Redeem(t, v.Again(t)) // this browser goes on
+		b.Redeem(t, v.Again(t)) // this browser is still signed in
 
 		thief := b.Visitor(t)
 		u, _ := url.Parse(b.Issuer)
 		thief.Client.Jar.SetCookies(u, []*http.Cookie{before})
 		if page := thief.Get(t, b.Issuer+"/account"); page.At.Path != "/login" {
-			t.Errorf("the old handle opens %s", page.At)
+			t.Errorf("the old session cookie leads to %s, want the sign-in page", page.At)
 		}
 		page = b.Visitor(t).Get(t, b.Issuer+"/account")
 		v.SignIn(t, page, providertest.Alice, providertest.Password).WantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
@@ -58,7 +58,7 @@ func TestAccount_PasswordChangeEndsAllButThisBrowser(t *testing.T) {
 	})
 }
 
-func TestAccount_PasswordChangeKeepsTheCookieKept(t *testing.T) {
+func TestAccount_PasswordChangeKeepsCookieLifetime(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, keep := range []bool{false, true} {
 			v := b.Visitor(t)
@@ -73,7 +73,7 @@ func TestAccount_PasswordChangeKeepsTheCookieKept(t *testing.T) {
 			form.Values.Set("new-password", providertest.NewPassword)
 			a := providertest.Do(t, v.Client, v.FormRequest(t, form))
 			if len(a.Cookies()) != 4 || a.Cookies()[1].MaxAge != -1 || a.Cookies()[2].MaxAge != -1 || a.Cookies()[3].Name != "signet_device" || !a.Cookies()[0].HttpOnly || a.Cookies()[0].Path != "/" || a.Cookies()[0].SameSite != http.SameSiteLaxMode {
-				t.Fatalf("cookies: got %v, want one of the session, those of the app removed, and the device's", a.Cookies())
+				t.Fatalf("cookies: got %v, want the session's, the two of the app deleted, and the device's", a.Cookies())
 			}
 			if got := a.Cookies()[0].MaxAge > 29*24*3600; got != keep {
 				t.Errorf("kept %t: got Max-Age %d", keep, a.Cookies()[0].MaxAge)
@@ -83,11 +83,11 @@ func TestAccount_PasswordChangeKeepsTheCookieKept(t *testing.T) {
 	})
 }
 
-// TestAccount_CurrentPasswordIsCountedWithSignIns: of the twenty wrong passwords that
-// an account has, half are spent at each door. Whether the browser is known, makes
-// no difference but whose count it is.
-// PW-24: Guess the password through other doors: change password, re-authentication, delete account, email change.
-func TestAccount_CurrentPasswordIsCountedWithSignIns(t *testing.T) {
+// Of the twenty wrong passwords of an account, half are typed at the sign-in page and half
+// at the form for a new password. The limit is the same in a known browser, but with its own
+// count.
+// PW-24: Every place that asks for a password counts failures, and the old password is needed to change it.
+func TestAccount_WrongCurrentPasswordCountsAsSignIn(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
@@ -103,19 +103,19 @@ func TestAccount_CurrentPasswordIsCountedWithSignIns(t *testing.T) {
 			page := v.ChangePassword(t, providertest.Password, providertest.NewPassword)
 			page.WantPage(t, http.StatusTooManyRequests, "too_many_attempts")
 			if page.Header.Get("Retry-After") == "" {
-				t.Error("no Retry-After")
+				t.Error("the answer has no Retry-After")
 			}
 			v.SignIn(t, login, providertest.Alice, providertest.Password).WantPage(t, http.StatusTooManyRequests, "too_many_attempts")
 		}
 		if got := providertest.Count(b.Events(t), storage.UserSignInFailed); got != 40 {
-			t.Errorf("%d failed checks are recorded, want 20 of each count", got)
+			t.Errorf("%d events of failed sign-ins, want 40 (20 of each count)", got)
 		}
 		b.Pass(16 * time.Minute)
 		v.ChangePassword(t, providertest.Password, providertest.NewPassword).WantAt(t, "/account/password?done=password")
 	})
 }
 
-func TestAccount_RightPasswordsAreNotCounted(t *testing.T) {
+func TestAccount_CorrectPasswordIsNotCounted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for range 25 {
@@ -125,7 +125,7 @@ func TestAccount_RightPasswordsAreNotCounted(t *testing.T) {
 	})
 }
 
-func TestAccount_WeakPasswordIsRefusedAtItsField(t *testing.T) {
+func TestAccount_WeakPasswordShowsErrorAtField(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for wanted, why := range map[string]string{
@@ -147,15 +147,15 @@ func TestAccount_WeakPasswordIsRefusedAtItsField(t *testing.T) {
 	})
 }
 
-// TestAccount_PasswordNeedsTheCurrentOne: no field of the form can stand for it.
-// PW-24: Guess the password through other doors: change password, re-authentication, delete account, email change.
-func TestAccount_PasswordNeedsTheCurrentOne(t *testing.T) {
+// No other field of the form can replace the current password.
+// PW-24: Every place that asks for a password counts failures, and the old password is needed to change it.
+func TestAccount_PasswordChangeNeedsCurrentPassword(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		mallory := b.User(t, "mallory@example.com", "the password of mallory")
 		v.ChangePassword(t, "", providertest.NewPassword).WantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
 		f := v.Account(t, "/account/password").FormTo(t, "/account/password", "", "")
-		// The name in the form is for password managers; it decides nothing.
+		// The field username is only for password managers and has no effect.
 		page := v.Submit(t, f, "username", mallory.Email, "current-password", "the password of mallory", "new-password", providertest.NewPassword)
 		page.WantPage(t, http.StatusUnprocessableEntity, "invalid_credentials")
 		for _, extra := range []string{"password", "user_id", "sid", "force"} {
@@ -167,7 +167,7 @@ func TestAccount_PasswordNeedsTheCurrentOne(t *testing.T) {
 	})
 }
 
-func TestAccount_UserWithoutPasswordIsTold(t *testing.T) {
+func TestAccount_UserWithoutPasswordSeesNoForm(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account").WantText(t, "Change it, which signs out everything else.")
@@ -182,15 +182,15 @@ func TestAccount_UserWithoutPasswordIsTold(t *testing.T) {
 		page.WantAt(t, "/account/password")
 		page.WantText(t, "Your account has no password.")
 		if strings.Contains(page.Body, "<form") {
-			t.Error("there is a form")
+			t.Error("the page has a form")
 		}
 	})
 }
 
-// TestAccount_OldPasswordLosesTheRace lets sign-ins with the old password run while
-// it is changed: whichever commits first, no browser but the one goes on.
-// SS-16: Old sessions after password change, reset, MFA change, email change.
-func TestAccount_OldPasswordLosesTheRace(t *testing.T) {
+// Sign-ins with the old password run while it is changed. In whichever order they commit,
+// only the browser that changes the password stays signed in.
+// SS-16: A changed password ends the other sessions.
+func TestAccount_SignInsDuringPasswordChangeAreEnded(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		old, wanted := providertest.Password, providertest.NewPassword
@@ -221,10 +221,10 @@ func TestAccount_OldPasswordLosesTheRace(t *testing.T) {
 				statuses[response.StatusCode]++
 			})
 			if statuses[http.StatusOK]+statuses[http.StatusUnprocessableEntity] != len(requests) {
-				t.Errorf("statuses %v: want 200 and 422 only", statuses)
+				t.Errorf("statuses %v: want only 200 and 422", statuses)
 			}
 			if got := len(b.SessionsOf(t, b.Alice.ID)); got != 1 {
-				t.Errorf("%d sessions live on, want the one that changed the password", got)
+				t.Errorf("%d sessions are left, want only the one that changed the password", got)
 			}
 			v.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 			old, wanted = wanted, old

@@ -17,7 +17,7 @@ func saveProfile(t *testing.T, v *providertest.Visitor, pairs ...string) provide
 	return v.Submit(t, v.Account(t, "/account/profile").FormTo(t, "/account/profile", "", ""), pairs...)
 }
 
-func TestAccount_ProfileIsSavedAndTold(t *testing.T) {
+func TestAccount_ProfileIsSavedAndConfirmed(t *testing.T) {
 	eachWith(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		page := saveProfile(t, v, "name", "  Алиса O’Neil-中 👩‍🔬 ", "given_name", "Алиса", "family_name", "", "nickname", "ali",
@@ -35,7 +35,7 @@ func TestAccount_ProfileIsSavedAndTold(t *testing.T) {
 			t.Errorf("user: got %s\nwant %s", got, wanted)
 		}
 		if u.UpdatedAt <= b.Alice.UpdatedAt {
-			t.Error("updated_at did not move")
+			t.Error("updated_at has not changed")
 		}
 		b.WantEvent(t, storage.UserUpdated, b.Alice.ID)
 		tokens := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL("scope", "openid profile"))).Code(t))
@@ -43,12 +43,12 @@ func TestAccount_ProfileIsSavedAndTold(t *testing.T) {
 		if claims["name"] != want.Name || claims["locale"] != "en-GB" || claims["family_name"] != nil {
 			t.Errorf("claims: %v", claims)
 		}
-		// Times are told in the zone of the profile from now on.
+		// From now on, pages show times in the time zone of the profile.
 		v.Account(t, "/account/sessions").WantText(t, " -03</time>")
 	}, editUsername)
 }
 
-func TestAccount_ProfileIsRefusedAtItsFields(t *testing.T) {
+func TestAccount_InvalidProfileShowsErrorsAtFields(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for _, wrong := range []struct{ field, value string }{
@@ -65,7 +65,7 @@ func TestAccount_ProfileIsRefusedAtItsFields(t *testing.T) {
 			page.WantPage(t, http.StatusUnprocessableEntity, `id="`+wrong.field+`-wrong"`)
 			page.WantText(t, `href="#`+wrong.field+`"`, `aria-invalid="true"`)
 			if wrong.field != "nickname" {
-				page.WantText(t, `value="kept"`) // what was right need not be typed again
+				page.WantText(t, `value="kept"`) // valid values need not be typed again
 			}
 			if got := strings.Count(page.Body, `class="wrong"`); got != 1 {
 				t.Errorf("%s=%q: %d fields are wrong, want 1", wrong.field, wrong.value, got)
@@ -90,9 +90,8 @@ func orElse(condition bool, yes, no string) string {
 	return no
 }
 
-// An operator may have set what a person may not: saving something else is no
-// reason to lose it.
-func TestAccount_ProfileKeepsWhatAnOperatorSet(t *testing.T) {
+// Operators may set values that people may not. Saving the form must not delete them.
+func TestAccount_ProfileKeepsInvalidValuesOfOperator(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		p := storage.Profile{Name: "Alice", PreferredUsername: "alice@corp.example", Zoneinfo: "CET-1CEST", Picture: "http://intra/a.png"}
 		if err := b.DB.UpdateProfile(context.Background(), b.Alice.ID, p, storage.By{At: b.Now()}); err != nil {
@@ -107,9 +106,9 @@ func TestAccount_ProfileKeepsWhatAnOperatorSet(t *testing.T) {
 	})
 }
 
-// TestAccount_ProfileTakesItsOwnFieldsOnly: what else a user row has cannot be set.
-// AD-04: Mass assignment on profile, user, client, provider, setup bodies.
-func TestAccount_ProfileTakesItsOwnFieldsOnly(t *testing.T) {
+// The form cannot set any other column of the user.
+// AD-04: Extra form fields set nothing.
+func TestAccount_ProfileFormChangesNoOtherFields(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for _, field := range []string{"email", "email_verified", "id", "sub", "roles", "groups", "admin", "password_hash", "created_at", "updated_at", "disabled_at", "custom", "Name"} {
@@ -122,7 +121,7 @@ func TestAccount_ProfileTakesItsOwnFieldsOnly(t *testing.T) {
 	})
 }
 
-// AD-14: Stale edit: admin B saves a form loaded before admin A disabled the user.
+// AD-14: A form with an outdated state is refused.
 func TestAccount_StaleProfileIsNotSaved(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, other := b.Visitor(t), b.Visitor(t)
@@ -132,15 +131,15 @@ func TestAccount_StaleProfileIsNotSaved(t *testing.T) {
 		page.WantPage(t, http.StatusConflict, "stale_form")
 		page.WantText(t, `href="/account/profile"`)
 		if got := b.AliceNow(t).Name; got != "Alice the Second" {
-			t.Errorf("name: got %q, want that of the edit that was saved", got)
+			t.Errorf("name: got %q, want the name of the saved edit", got)
 		}
 		saveProfile(t, v, "name", "Alice the Third").WantAt(t, "/account/profile?done=profile")
 	})
 }
 
-// Of edits that start from the same profile and are sent at once, one is saved.
-// AD-14: Stale edit: admin B saves a form loaded before admin A disabled the user.
-func TestAccount_ParallelEditsOfAProfileSaveOne(t *testing.T) {
+// If several edits of the same version are sent at once, one of them is saved.
+// AD-14: A form with an outdated state is refused.
+func TestAccount_OneOfParallelProfileEditsIsSaved(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		page := v.Account(t, "/account/profile")
@@ -166,7 +165,7 @@ func TestAccount_ParallelEditsOfAProfileSaveOne(t *testing.T) {
 			case http.StatusOK:
 				saved++
 				if got := b.AliceNow(t).Name; got != strings.Repeat("x", i+1) {
-					t.Errorf("name: got %q, want that of edit %d", got, i)
+					t.Errorf("name: got %q, want the name of edit %d", got, i)
 				}
 			case http.StatusConflict:
 			default:
@@ -179,8 +178,8 @@ func TestAccount_ParallelEditsOfAProfileSaveOne(t *testing.T) {
 	})
 }
 
-// TestAccount_ProfileStaysText: a name that looks like markup is a name.
-// AD-11: Stored XSS through names, logos (SVG), user agents, claims, client URLs, audit entries.
+// A name that contains markup is escaped.
+// AD-11: Names, addresses and user agents are escaped wherever they are shown.
 func TestAccount_ProfileStaysText(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
@@ -189,28 +188,28 @@ func TestAccount_ProfileStaysText(t *testing.T) {
 		for _, path := range append(providertest.Pages(t, "/account"), "/", "/end_session") {
 			page := v.Get(t, b.Issuer+path)
 			if strings.Contains(page.Body, "<script>alert") {
-				t.Errorf("%s has the name as markup", path)
+				t.Errorf("%s shows the name unescaped", path)
 			}
 		}
 		v.Account(t, "/account").WantText(t, "&lt;script&gt;alert(1)")
 	})
 }
 
-// eachWith is each with options.
+// eachWith runs f on each database, with options.
 func eachWith(t *testing.T, f func(t *testing.T, b *providertest.Testbed), options ...providertest.Option) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) { f(t, providertest.StartOn(t, backend, options...)) })
 }
 
 func editUsername(c *provider.Config) { c.EditUsername = true }
 
-// TestAccount_UsernameIsTheOperators: the page shows it, and a form that changes it all
-// the same is refused.
-func TestAccount_UsernameIsTheOperators(t *testing.T) {
+// By default only operators may change the user name. The page shows it, and a form that
+// changes it is refused.
+func TestAccount_UsernameIsFixedByDefault(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		page := v.Account(t, "/account/profile")
 		if strings.Contains(page.Body, `id="preferred_username"`) {
-			t.Error("an empty user name is shown, and cannot be changed")
+			t.Error("the page shows a fixed user name although it is empty")
 		}
 		if refused := saveProfile(t, v, "preferred_username", "admin"); refused.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("a made-up field: status %d", refused.StatusCode)
@@ -229,9 +228,9 @@ func TestAccount_UsernameIsTheOperators(t *testing.T) {
 	})
 }
 
-// TestAccount_UsernameOfAnotherIsRefused where people may choose theirs, and what looks
-// like it.
-func TestAccount_UsernameOfAnotherIsRefused(t *testing.T) {
+// If people may choose their user name, names of other users and names that look like one
+// of them are refused.
+func TestAccount_TakenUsernameIsRefused(t *testing.T) {
 	eachWith(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Local(t, storage.User{Email: "root@example.com", EmailVerified: true, PreferredUsername: "admin"}, "password of root")
 		v := b.Visitor(t)

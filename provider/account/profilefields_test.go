@@ -12,16 +12,16 @@ import (
 	"signet/storage"
 )
 
-// typed are what a person types into a field of the profile: a right value, and a wrong one
-// which is told at the field.
+// typed are a valid and an invalid value for a field of the profile.
 type typed struct{ right, wrong string }
 
 const hidden = "turned \u202eround"
 
-// long is for the fields of several lines, which show no hidden marks again (AZ-25).
+// long is an invalid value for fields of several lines, which do not show hidden characters
+// again (AZ-25).
 var long = strings.Repeat("long\n", 50) + "text"
 
-// everyField has each field of directory.ProfileFields.
+// everyField contains all fields of directory.ProfileFields.
 var everyField = map[string]typed{
 	"name":                   {"Ada Lovelace", hidden},
 	"given_name":             {"Ada", hidden},
@@ -45,7 +45,7 @@ var everyField = map[string]typed{
 	"address.country":        {"United Kingdom", hidden},
 }
 
-// inForm is the name of a profile's field in the form.
+// inForm returns the form field for a field of the profile.
 func inForm(field string) string {
 	if field == "profile" {
 		return "profile_page"
@@ -53,7 +53,7 @@ func inForm(field string) string {
 	return strings.ReplaceAll(field, ".", "_")
 }
 
-// claimOf gives the text of a claim, or of a part of the address; "" if it is absent.
+// claimOf returns the text of a claim or of a part of the address, or "" if it is absent.
 func claimOf(claims map[string]any, field string) string {
 	if part, is := strings.CutPrefix(field, "address."); is {
 		address, _ := claims["address"].(map[string]any)
@@ -64,10 +64,10 @@ func claimOf(claims map[string]any, field string) string {
 	return text
 }
 
-// TestAccount_EachFieldOfTheProfileIsThePersonsOwn sets each field by the page alone: an
-// application sees it, a wrong value is told at the field and everything that was typed
-// stays, and an empty field takes the value away.
-func TestAccount_EachFieldOfTheProfileIsThePersonsOwn(t *testing.T) {
+// Each field is set on the page. Then an application sees the value, an invalid value shows
+// an error at its field and the form keeps all typed values, and an empty field deletes the
+// value.
+func TestAccount_EachProfileFieldCanBeEdited(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.ChangeClient(t, func(c *storage.Client) { c.Metadata.Scope = "openid profile phone address" })
 		b.Follow(t)
@@ -79,7 +79,7 @@ func TestAccount_EachFieldOfTheProfileIsThePersonsOwn(t *testing.T) {
 		for _, f := range directory.ProfileFields() {
 			values, known := everyField[f.Name]
 			if !known {
-				t.Errorf("no value of %s is tried", f.Name)
+				t.Errorf("everyField has no values for %s", f.Name)
 				continue
 			}
 			all = append(all, inForm(f.Name), values.right)
@@ -90,32 +90,32 @@ func TestAccount_EachFieldOfTheProfileIsThePersonsOwn(t *testing.T) {
 			wrong := saveProfile(t, v, inForm(f.Name), values.wrong)
 			wrong.WantPage(t, http.StatusUnprocessableEntity, `id="`+inForm(f.Name)+`-wrong"`)
 			if got := wrong.FormTo(t, "/account/profile", "", "").Values.Get(inForm(f.Name)); got != values.wrong {
-				t.Errorf("%s: the form holds %q, and %q was typed", f.Name, got, values.wrong)
+				t.Errorf("%s: the form shows %q, want the typed %q", f.Name, got, values.wrong)
 			}
 			if got := claimOf(b.Userinfo(t, access).JSON(t), f.Name); got != values.right {
 				t.Errorf("%s: after a refusal userinfo has %q, want %q", f.Name, got, values.right)
 			}
 			saveProfile(t, v, inForm(f.Name), "").WantAt(t, "/account/profile?done=profile")
 			if claims := b.Userinfo(t, access).JSON(t); claimOf(claims, f.Name) != "" || claims["address"] != nil {
-				t.Errorf("%s was taken away, and userinfo has %v", f.Name, claims)
+				t.Errorf("%s was deleted, but userinfo has %v", f.Name, claims)
 			}
 		}
-		// All at once, with one that is wrong: nothing has to be typed again.
+		// All fields at once, with one invalid value: nothing has to be typed again.
 		wrong := saveProfile(t, v, append(slices.Clone(all), "birthdate", "tomorrow")...)
 		form := wrong.FormTo(t, "/account/profile", "", "")
 		for name, value := range pairsOf(append(slices.Clone(all), "birthdate", "tomorrow")) {
 			if got := form.Values.Get(name); got != value {
-				t.Errorf("%s: the form holds %q, and %q was typed", name, got, value)
+				t.Errorf("%s: the form shows %q, want the typed %q", name, got, value)
 			}
 		}
 		if got := strings.Count(wrong.Body, `class="wrong"`); got != 1 {
-			t.Errorf("%d fields are wrong, want the one", got)
+			t.Errorf("%d fields are marked as wrong, want 1", got)
 		}
 		v.Submit(t, form, "birthdate", everyField["birthdate"].right).WantAt(t, "/account/profile?done=profile")
 		claims := b.Userinfo(t, access).JSON(t)
 		for _, field := range slices.Sorted(maps.Keys(everyField)) {
 			if got := claimOf(claims, field); got != everyField[field].right {
-				t.Errorf("%s with the others: userinfo has %q", field, got)
+				t.Errorf("%s together with the others: userinfo has %q", field, got)
 			}
 		}
 	}, editUsername)
@@ -129,9 +129,9 @@ func pairsOf(list []string) map[string]string {
 	return pairs
 }
 
-// TestAccount_AnotherPhoneNumberIsNotVerified, whatever the operator has verified before;
-// other changes leave the verification alone, and a removed number has none.
-func TestAccount_AnotherPhoneNumberIsNotVerified(t *testing.T) {
+// A changed phone number is not verified, even if an operator has verified the old one.
+// Other changes keep the verification. Without a number there is no verification.
+func TestAccount_ChangedPhoneNumberIsNotVerified(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for number, want := range map[string]map[string]any{

@@ -15,7 +15,7 @@ const (
 	iphone  = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"
 )
 
-func TestAccount_SessionsSayWhereAndWhen(t *testing.T) {
+func TestAccount_SessionsShowBrowserAndTime(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		phone := b.Visitor(t).Agent(iphone)
 		phone.Flow(t)
@@ -29,17 +29,17 @@ func TestAccount_SessionsSayWhereAndWhen(t *testing.T) {
 			t.Errorf("%d sessions are marked as this device, want 1", got)
 		}
 		if strings.Index(page.Body, "Firefox on Linux") > strings.Index(page.Body, "Safari on iOS") {
-			t.Error("this device does not stand first")
+			t.Error("this device is not the first in the list")
 		}
 		page = phone.Account(t, "/account/sessions")
 		if strings.Index(page.Body, "Firefox on Linux") < strings.Index(page.Body, "Safari on iOS") {
-			t.Error("the phone does not stand first on the phone")
+			t.Error("on the phone, the phone is not the first in the list")
 		}
 	})
 }
 
-// TestAccount_AgentStaysText: what a browser calls itself is anything.
-// AD-11: Stored XSS through names, logos (SVG), user agents, claims, client URLs, audit entries.
+// A browser may send any User-Agent; the page must escape it.
+// AD-11: Names, addresses and user agents are escaped wherever they are shown.
 func TestAccount_AgentStaysText(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Visitor(t).Agent(`<script>alert(1)</script> Chrome/"><img src=x>`).Account(t, "/account")
@@ -54,7 +54,7 @@ func TestAccount_AgentStaysText(t *testing.T) {
 	})
 }
 
-func TestAccount_EndOneSessionEndsItsTokensAlone(t *testing.T) {
+func TestAccount_EndSessionEndsOnlyItsTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)
 		online := b.Redeem(t, other.Flow(t))
@@ -64,7 +64,7 @@ func TestAccount_EndOneSessionEndsItsTokensAlone(t *testing.T) {
 		v := b.Visitor(t)
 		mine := b.Redeem(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t))
 
-		b.Pass(time.Hour) // it needs no step-up
+		b.Pass(time.Hour) // this act needs no step-up
 		page := v.Account(t, "/account/sessions")
 		page = v.Submit(t, page.FormTo(t, "/account/sessions/end", "sid", theirs.ID))
 		page.WantAt(t, "/account/sessions?done=session")
@@ -73,13 +73,13 @@ func TestAccount_EndOneSessionEndsItsTokensAlone(t *testing.T) {
 		b.Refreshed(t, offline["refresh_token"])
 		b.Refreshed(t, mine["refresh_token"])
 		if page := other.Get(t, b.Issuer+"/account"); page.At.Path != "/login" {
-			t.Errorf("the ended session opens %s", page.At)
+			t.Errorf("the ended session leads to %s, want the sign-in page", page.At)
 		}
 		b.WantEvent(t, storage.SessionEnded, theirs.ID)
 	})
 }
 
-func TestAccount_EndingThisSessionSignsOutHere(t *testing.T) {
+func TestAccount_EndThisSessionSignsOut(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		page := v.Account(t, "/account/sessions")
@@ -95,10 +95,9 @@ func TestAccount_EndingThisSessionSignsOutHere(t *testing.T) {
 	})
 }
 
-// TestAccount_ForeignSessionIsNotThere: of three users only one is affected by what
-// she does, whatever her form says.
-// LO-03: Empty user id reaches storage.
-func TestAccount_ForeignSessionIsNotThere(t *testing.T) {
+// A user can only end her own sessions, even with the session id of another user in the form.
+// LO-03: An empty user id reaches no statement that ends sessions.
+func TestAccount_SessionOfAnotherUserIsNotFound(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Account(t, "/account")
@@ -123,7 +122,7 @@ func TestAccount_ForeignSessionIsNotThere(t *testing.T) {
 	})
 }
 
-func TestAccount_EndOthersLeavesThisAndOffline(t *testing.T) {
+func TestAccount_EndOthersKeepsThisSessionAndOfflineTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)
 		online := b.Redeem(t, other.Flow(t))
@@ -137,7 +136,7 @@ func TestAccount_EndOthersLeavesThisAndOffline(t *testing.T) {
 		page.WantAt(t, "/account/sessions?done=others")
 		page.WantText(t, "All other sessions were signed out.", "This device")
 		if strings.Contains(page.Body, `id="end-others"`) {
-			t.Error("there are no others, and yet a button for them")
+			t.Error("there are no other sessions, but the page has a button to end them")
 		}
 		b.WantDead(t, online)
 		b.Refreshed(t, offline["refresh_token"])
@@ -149,9 +148,9 @@ func TestAccount_EndOthersLeavesThisAndOffline(t *testing.T) {
 	})
 }
 
-// TestAccount_SignOutEverywhereEndsAll: other browsers, online and offline tokens and
-// codes under way.
-// LO-09: "Log out everywhere" while other devices hold codes, device codes, refresh tokens, remember-me, pending MFA.
+// Signing out everywhere ends the sessions of other browsers, online and offline tokens, and
+// codes that are not redeemed yet.
+// LO-09: "Sign out everywhere" ends all sessions, codes and refresh tokens of the user.
 func TestAccount_SignOutEverywhereEndsAll(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)
@@ -177,12 +176,12 @@ func TestAccount_SignOutEverywhereEndsAll(t *testing.T) {
 			}
 		}
 		b.WantEvent(t, storage.SessionsEnded, b.Alice.ID)
-		v.Account(t, "/account/apps").WantText(t, "App app") // what was allowed stays allowed
+		v.Account(t, "/account/apps").WantText(t, "App app") // the consent is kept
 	})
 }
 
-// TestLO15_FormsOfOneSessionEndNothingInAnother also covers a form that is sent twice.
-// LO-15: Confirmed-logout link or token made in one session used in another user's browser, or twice.
+// A form that is sent twice, or sent in a later session, ends nothing more.
+// LO-15: A logout confirmation works once and only in its own session.
 func TestAccount_FormSentTwiceDoesNothingMore(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Visitor(t)

@@ -13,7 +13,7 @@ import (
 	"signet/storage"
 )
 
-// AD-01: Every admin route without token, as user, as lower admin; other methods, //, /./, %2f, upper case, trailing slash.
+// AD-01: Every page for administrators refuses everybody else, in all spellings of its path.
 func TestAdmin_PagesAreForAdministrators(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, page := b.Administrator(t, "/admin")
@@ -50,18 +50,18 @@ func TestAdmin_PagesAreForAdministrators(t *testing.T) {
 		refused.WantPage(t, http.StatusForbidden, "admin_required")
 		refused.WantText(t, ">Your account</a>")
 		if to := refused.Link(t, "start"); to != b.Issuer+"/account" {
-			t.Errorf("the way on leads to %s", to)
+			t.Errorf("the link on the error page leads to %s", to)
 		}
 	})
 }
 
-// AD-03: Demoted or disabled admin with a token still valid for 15 minutes.
-func TestAdmin_ADisabledAdministratorIsNoneAtOnce(t *testing.T) {
+// AD-03: The role is read from the database at each request.
+func TestAdmin_DisabledAdministratorLosesAccessImmediately(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, _ := b.Administrator(t, "/admin")
 		v.Get(t, b.Issuer+"/admin").WantText(t, "Administration")
 		admin := b.UserBy(t, providertest.Root)
-		another := b.User(t, "another@example.com", providertest.Password) // the last one cannot be disabled
+		another := b.User(t, "another@example.com", providertest.Password) // the last administrator cannot be disabled
 		if _, err := b.DB.GrantAdmin(context.Background(), another.ID, storage.StopIfAttached, storage.By{At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
@@ -74,25 +74,25 @@ func TestAdmin_ADisabledAdministratorIsNoneAtOnce(t *testing.T) {
 	})
 }
 
-// AD-03: Demoted or disabled admin with a token still valid for 15 minutes.
-func TestAdmin_ADemotedAdministratorIsNoneAtOnce(t *testing.T) {
+// AD-03: The role is read from the database at each request.
+func TestAdmin_DemotedAdministratorLosesAccessImmediately(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, page := b.Administrator(t, "/admin/connectors")
 		kid := b.Kid(t, "RS256", storage.KeyNext)
 		revoke := v.Get(t, b.Issuer+providertest.RevokePathOf(kid)).FormTo(t, "/admin/keys/revoke", "", "")
-		another := b.Local(t, storage.User{Email: "another@example.com", Admin: true}, providertest.Password) // the last one stays
+		another := b.Local(t, storage.User{Email: "another@example.com", Admin: true}, providertest.Password) // the last administrator cannot be demoted
 		if err := b.DB.RevokeAdmin(context.Background(), b.UserBy(t, providertest.Root).ID, storage.By{From: storage.Origin{Actor: another.ID}, At: b.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		v.Get(t, page.At.String()).WantPage(t, http.StatusForbidden, "admin_required")
 		v.Submit(t, revoke, "confirm", kid).WantPage(t, http.StatusForbidden, "admin_required")
 		if b.Kid(t, "RS256", storage.KeyNext) != kid {
-			t.Error("a form from before has revoked a key")
+			t.Error("a form from before the demotion has revoked a key")
 		}
 	})
 }
 
-func TestAdminConnectors_SayWhatToRegister(t *testing.T) {
+func TestAdminConnectors_ShowRegistration(t *testing.T) {
 	up, connectors := providertest.WithUpstreams(t, providertest.Alter("google", func(c *provider.Connector) {
 		c.AllowedDomains, c.AutoLink, c.SignUp, c.Scopes = []string{"corp.example"}, true, false, []string{"calendar"}
 	}))
@@ -114,8 +114,8 @@ func TestAdminConnectors_SayWhatToRegister(t *testing.T) {
 	})
 }
 
-// The test of a connector says in words what is wrong with the upstream.
-func TestAdminConnectors_TestSaysWhatItFound(t *testing.T) {
+// The test of a connector describes the fault of the upstream in words.
+func TestAdminConnectors_TestShowsResult(t *testing.T) {
 	const notWorking = `<div class="alert" id="test-result"`
 	up, connectors := providertest.WithUpstreams(t)
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -162,8 +162,8 @@ func TestAdminConnectors_TestSaysWhatItFound(t *testing.T) {
 	}, connectors)
 }
 
-// AD-10: CSRF on cookie-authenticated admin calls.
-func TestAdmin_ConnectorTestWantsItsTicket(t *testing.T) {
+// AD-10: Forms from another site are refused.
+func TestAdmin_ConnectorTestNeedsTicket(t *testing.T) {
 	up, connectors := providertest.WithUpstreams(t)
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, page := b.Administrator(t, "/admin/connectors")
@@ -186,13 +186,13 @@ func TestAdmin_ConnectorTestWantsItsTicket(t *testing.T) {
 			t.Errorf("from another site: got status %d, want 403", a.StatusCode)
 		}
 		if got := len(up.Google.Requests()); got != asked {
-			t.Errorf("the upstream was asked %d times", got-asked)
+			t.Errorf("the upstream got %d requests, want none", got-asked)
 		}
 	}, connectors)
 }
 
-// How sign-ins go is kept in the database, so that every node shows the same, and
-// strangers who make them fail cause a bounded number of writes.
+// The last success and failure are stored in the database, so that all nodes show the same.
+// The number of writes is limited, even if strangers cause many failures.
 func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		fails := func() {
@@ -215,16 +215,16 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 			}
 			return known["google"]
 		}
-		b.Follow(t) // which tells the other nodes what this one serves, for half a minute
+		b.Follow(t) // writes the settings of this node for the others; not again for half a minute
 		if n := writes(func() { fails(); fails(); fails() }); n != 0 {
-			t.Errorf("three failed trips wrote %d times while somebody waited", n)
+			t.Errorf("three failed sign-ins wrote %d times during the requests, want 0", n)
 		}
 		gone, cancel := context.WithCancel(context.Background())
 		cancel()
 		if err := b.FollowOnce(gone, b.Now()); err == nil {
-			t.Error("what cannot be stored is no error")
+			t.Error("the job returns no error although it cannot store the failures")
 		}
-		if n := writes(func() { b.Follow(t); b.Follow(t) }); n != 1 { // not lost
+		if n := writes(func() { b.Follow(t); b.Follow(t) }); n != 1 { // the failures are not lost
 			t.Errorf("three failures of one kind: %d writes, want 1", n)
 		}
 		first := health()
@@ -232,8 +232,8 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 			t.Fatalf("got %+v", first)
 		}
 		b.Pass(10 * time.Second)
-		if n := writes(func() { fails(); b.Follow(t) }); n > 1 { // the refusals' events are one write
-			t.Errorf("within the minute: %d more writes", n)
+		if n := writes(func() { fails(); b.Follow(t) }); n > 1 { // the events of the refusals are one write
+			t.Errorf("within the minute: %d more writes, want at most 1", n)
 		}
 		v := b.Visitor(t)
 		v.Subject(t, v.ComeBy(t, "google", "ada"))

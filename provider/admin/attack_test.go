@@ -17,20 +17,20 @@ import (
 	"signet/storage/storagetest"
 )
 
-// adminRoutes are the operators' paths, as they stand in the source.
+// adminRoutes returns the paths for operators, from the list of routes.
 func adminRoutes(t *testing.T) []string {
 	t.Helper()
 	list := slices.DeleteFunc(providertest.Routes(t), func(path string) bool { return !strings.HasPrefix(path, "/admin") })
 	if len(list) < 6 {
-		t.Fatalf("only these admin routes were found: %v", list)
+		t.Fatalf("too few admin routes were found: %v", list)
 	}
 	return list
 }
 
-// The pages know sessions alone: no token that an application may hold opens one,
-// be it an administrator's own.
-// AD-02: Access token of another audience, ID token, refresh token, token without admin scope.
-func TestAdmin_TokensOpenNoAdminPage(t *testing.T) {
+// The pages accept only sessions. No token of an application opens them, not even a token
+// of an administrator.
+// AD-02: Tokens do not open pages for administrators.
+func TestAdmin_TokensAreNotAccepted(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, _ := b.Administrator(t, "/admin")
 		tokens := b.Redeem(t, v.Allow(t, v.Get(t, b.AuthorizeURL("scope", "openid offline_access"))).Code(t))
@@ -57,15 +57,15 @@ func TestAdmin_TokensOpenNoAdminPage(t *testing.T) {
 				}
 			}
 		}
-		v.Get(t, b.Issuer+"/admin").WantAt(t, "/admin") // and the session itself does
+		v.Get(t, b.Issuer+"/admin").WantAt(t, "/admin") // the session does open it
 	})
 }
 
-// The test of a connector goes where the settings say, whatever the form adds, and sends
-// the client secret where a sign-in sends it and nowhere else.
-// AD-08: "Test connection" with a new host but the stored secret: secret is sent to the attacker.
-// AD-09: SSRF through test buttons, webhooks, logo fetch.
-func TestAdmin_ConnectorTestGoesWhereTheSettingsSay(t *testing.T) {
+// The test of a connector calls only the hosts in the settings, even if the form contains
+// others. It sends the client secret only to the endpoint that gets it at a sign-in.
+// AD-08: A connection test never sends a stored secret to a new host.
+// AD-09: A connection test cannot reach private networks on behalf of a stranger.
+func TestAdmin_ConnectorTestUsesOnlyConfiguredHosts(t *testing.T) {
 	up, connectors := providertest.WithUpstreams(t)
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		called := 0
@@ -83,7 +83,7 @@ func TestAdmin_ConnectorTestGoesWhereTheSettingsSay(t *testing.T) {
 			}
 		}
 		if called != 0 {
-			t.Errorf("the form led the test to another host %d times", called)
+			t.Errorf("the form made the test call another host %d times", called)
 		}
 		for _, id := range []string{"", elsewhere.URL, "GOOGLE", "google ", "../google"} {
 			v.Submit(t, f, "connector", id).WantPage(t, http.StatusConflict, "stale_form")
@@ -91,9 +91,8 @@ func TestAdmin_ConnectorTestGoesWhereTheSettingsSay(t *testing.T) {
 	}, connectors)
 }
 
-// Every form of the operators, as another site would make the administrator's
-// browser send it, with the right ticket.
-// AD-10: CSRF on cookie-authenticated admin calls.
+// Every form for operators is posted as from another site, with the right ticket.
+// AD-10: Forms from another site are refused.
 func TestAdmin_FormsRefuseOtherSites(t *testing.T) {
 	_, connectors := providertest.WithUpstreams(t)
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -110,7 +109,7 @@ func TestAdmin_FormsRefuseOtherSites(t *testing.T) {
 			if !known {
 				r := v.FormRequest(t, providertest.Form{Action: b.Issuer + path, Values: url.Values{}})
 				if a := providertest.Do(t, v.Client, r); a.StatusCode != http.StatusMethodNotAllowed {
-					t.Errorf("POST %s: status %d; its form belongs into this test", path, a.StatusCode)
+					t.Errorf("POST %s: status %d; add its form to this test", path, a.StatusCode)
 				}
 				continue
 			}
@@ -132,16 +131,16 @@ func TestAdmin_FormsRefuseOtherSites(t *testing.T) {
 		if b.Kid(t, "ES256", storage.KeyActive) != active || b.Kid(t, "ES256", storage.KeyNext) != next {
 			t.Error("another site has changed the keys")
 		}
-		v.Submit(t, forms["/admin/keys/rotate"]).WantText(t, "The keys were rotated.") // the ticket was right
+		v.Submit(t, forms["/admin/keys/rotate"]).WantText(t, "The keys were rotated.") // the ticket is valid
 	}, connectors)
 }
 
 const hostile = `"'><img src=x onerror=alert(1)><script>alert(1)</script>`
 
-// Whatever a stranger, a user, an application, an upstream or another administrator
-// has named stays text on every page that shows it.
-// AD-11: Stored XSS through names, logos (SVG), user agents, claims, client URLs, audit entries.
-func TestAdmin_HostileTextStaysTextOnEveryPage(t *testing.T) {
+// Texts of strangers, users, applications, upstreams and other administrators are escaped on
+// every page.
+// AD-11: Names, addresses and user agents are escaped wherever they are shown.
+func TestAdmin_HostileTextIsEscapedOnEveryPage(t *testing.T) {
 	up, connectors := providertest.WithUpstreams(t, providertest.Alter("liar", func(c *provider.Connector) { c.Name = hostile }))
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client.Name = hostile
@@ -194,22 +193,22 @@ func TestAdmin_HostileTextStaysTextOnEveryPage(t *testing.T) {
 			}
 		}
 		if shown < 40 {
-			t.Errorf("%d pages were seen, want all", shown)
+			t.Errorf("only %d pages were checked, want all", shown)
 		}
 		want := []string{"sign in", "consent", "refused", "choose", "connected", "mistyped", "revoked", "tested", "/", "/account/apps/withdraw?", "/end_session"}
 		want = slices.Concat(want, providertest.Pages(t, "/account"), providertest.Pages(t, "/admin"))
 		for _, name := range want {
 			if shows := strings.Contains(pages[name].Body, "alert(1)"); shows == slices.Contains(ofOursAlone, name) {
-				t.Errorf("%s shows something hostile: %v: status %d\n%s", name, shows, pages[name].StatusCode, pages[name].Body)
+				t.Errorf("%s shows hostile text: %v, status %d\n%s", name, shows, pages[name].StatusCode, pages[name].Body)
 			}
 		}
 	}, connectors)
 }
 
-// ofOursAlone are the pages that show nothing but our own words.
+// ofOursAlone are the pages that show no text of others.
 var ofOursAlone = []string{"/account/password", "/account/sessions/end-all", "/admin", "/admin/keys/rotate"}
 
-// refuseMarkup fails on what a page would run, load or lead to beyond its own.
+// refuseMarkup fails if a page contains a script, a resource or a link that is not ours.
 func refuseMarkup(t *testing.T, name, page string) {
 	t.Helper()
 	doc, err := html.Parse(strings.NewReader(page))
@@ -232,9 +231,9 @@ func refuseMarkup(t *testing.T, name, page string) {
 	}
 }
 
-// What an address says decides neither what a page claims nor what it looks for.
-// AD-12: Sort, filter, page token injection; page_size 0, -1, 1e9; crafted cursor.
-func TestAdmin_CraftedAddressesFindNothing(t *testing.T) {
+// Crafted query parameters change neither the text nor the content of a page.
+// AD-12: Filters and pages of lists are checked and limited.
+func TestAdmin_CraftedQueriesChangeNothing(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, _ := b.Administrator(t, "/admin")
 		for _, kid := range []string{
@@ -254,9 +253,9 @@ func TestAdmin_CraftedAddressesFindNothing(t *testing.T) {
 	})
 }
 
-// Nothing that watches a program from within is served.
-// AD-19: Metrics, pprof, debug, health reachable from outside or with secrets inside.
-func TestAdmin_NothingWatchesFromOutside(t *testing.T) {
+// Profiles, variables and metrics of the process are not served.
+// AD-19: Debugging endpoints do not exist; health shows no details.
+func TestAdmin_NoDebugEndpoints(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, _ := b.Administrator(t, "/admin")
 		for _, path := range []string{
@@ -270,10 +269,10 @@ func TestAdmin_NothingWatchesFromOutside(t *testing.T) {
 	})
 }
 
-// What people write into fields begins no line of its own: each line of the log is
-// one record, and an event holds the text as a value.
-// AD-21: Forge or break audit lines with CR LF or control characters; admin deletes own traces.
-func TestAdmin_TextOfOthersForgesNoRecord(t *testing.T) {
+// Text from form fields cannot begin a new line: each line of the log is one record, and an
+// event has the text as a value.
+// AD-21: Audit lines cannot be forged or deleted.
+func TestAdmin_UserTextCannotForgeLogLines(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		forged := "lost\r\n{\"level\":\"INFO\",\"msg\":\"forged\"}\n\x1b[2J\u2028"
 		v, _ := b.Administrator(t, "/admin")
@@ -294,10 +293,10 @@ func TestAdmin_TextOfOthersForgesNoRecord(t *testing.T) {
 			}
 		}
 		if len(lines) < 10 {
-			t.Errorf("only %d lines", len(lines))
+			t.Errorf("the log has only %d lines", len(lines))
 		}
 		if got := keyEvent(t, b, storage.KeyRevokedEvent).Detail["reason"]; got != forged {
-			t.Errorf("the event says %q, want what was typed", got)
+			t.Errorf("text in the event: got %q, want the typed text", got)
 		}
 	})
 }

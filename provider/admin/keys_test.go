@@ -13,7 +13,7 @@ import (
 	"signet/storage"
 )
 
-// keyEvent is the newest event of a type, which there must be.
+// keyEvent returns the newest event of a type. It fails if there is none.
 func keyEvent(t *testing.T, b *providertest.Testbed, kind storage.EventType) storage.Event {
 	t.Helper()
 	for _, e := range b.Events(t) {
@@ -25,14 +25,14 @@ func keyEvent(t *testing.T, b *providertest.Testbed, kind storage.EventType) sto
 	return storage.Event{}
 }
 
-// published lets the next keys be there for long enough, and the person sign in again.
+// published waits until the next keys may sign, and signs the administrator in again.
 func published(t *testing.T, v *providertest.Visitor, path string) providertest.Stop {
 	t.Helper()
 	v.Bed.Pass(24 * time.Hour)
 	return v.SignIn(t, v.Get(t, v.Bed.Issuer+path), providertest.Root, providertest.Password)
 }
 
-// wantQuestion: the person is asked to sign in again.
+// wantQuestion fails if the answer is not the sign-in page.
 func wantQuestion(t *testing.T, s providertest.Stop) {
 	t.Helper()
 	if s.At.Path != "/login" || s.StatusCode != http.StatusOK {
@@ -41,7 +41,7 @@ func wantQuestion(t *testing.T, s providertest.Stop) {
 	s.WantText(t, "Confirm it’s you", providertest.Root)
 }
 
-func TestAdminKeys_ShowTheTableTheTimelineAndWhoHasSeen(t *testing.T) {
+func TestAdminKeys_ShowTableTimelineAndReaders(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, page := b.Administrator(t, "/admin/keys")
 		page.WantAt(t, "/admin/keys")
@@ -59,7 +59,7 @@ func TestAdminKeys_ShowTheTableTheTimelineAndWhoHasSeen(t *testing.T) {
 			}
 		}
 		if strings.Contains(page.Body, "style=") || strings.Contains(page.Body, "<style") {
-			t.Error("the page holds inline style")
+			t.Error("the page has an inline style")
 		}
 
 		read := func(agent string) {
@@ -83,19 +83,19 @@ func TestAdminKeys_ShowTheTableTheTimelineAndWhoHasSeen(t *testing.T) {
 		page.WantText(t, "<bdi>gateway</bdi>: unseen", "<bdi>jose</bdi>: seen", "retired", `class="checking"`)
 		for _, never := range []string{" safe", `id="nobody-seen"`} {
 			if strings.Contains(page.Body, never) {
-				t.Errorf("the page says %q", never)
+				t.Errorf("the page contains %q", never)
 			}
 		}
 	})
 }
 
-func TestAdminKeys_RotateWaitsUntilTheNextKeysArePublished(t *testing.T) {
+func TestAdminKeys_RotateNeedsPublishedKeys(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, page := b.Administrator(t, "/admin/keys/rotate")
 		before := b.Kid(t, "ES256", storage.KeyNext)
 		page.WantText(t, `id="not-ready"`, b.Now().Add(24*time.Hour).UTC().Format("2006-01-02"), before)
 		if strings.Contains(page.Body, `id="confirm"`) {
-			t.Error("the page offers what will be refused")
+			t.Error("the page offers a rotation that will be refused")
 		}
 
 		page = published(t, v, "/admin/keys/rotate")
@@ -106,11 +106,11 @@ func TestAdminKeys_RotateWaitsUntilTheNextKeysArePublished(t *testing.T) {
 		done.WantAt(t, "/admin/keys?done=rotated")
 		done.WantText(t, "The keys were rotated.")
 		if got := b.Kid(t, "ES256", storage.KeyActive); got != before {
-			t.Errorf("%s signs, want the key that was next, %s", got, before)
+			t.Errorf("%s signs, want the previous next key %s", got, before)
 		}
 		from := keyEvent(t, b, storage.KeyRotated).From
 		if from.Actor != b.UserBy(t, providertest.Root).ID || from.RequestID == "" {
-			t.Errorf("the event says %+v did it", from)
+			t.Errorf("origin of the event: %+v", from)
 		}
 		v.Submit(t, f).WantPage(t, http.StatusConflict, "stale_form")
 		if got := b.Kid(t, "ES256", storage.KeyActive); got != before {
@@ -119,12 +119,12 @@ func TestAdminKeys_RotateWaitsUntilTheNextKeysArePublished(t *testing.T) {
 	})
 }
 
-// Too many retired keys are published: the page says from when on a rotation is possible.
-func TestAdminKeys_RotateWaitsWhileRetiredKeysCrowdTheJWKS(t *testing.T) {
+// If too many retired keys are published, the page shows when the next rotation is possible.
+func TestAdminKeys_RotateRefusedWithTooManyRetiredKeys(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v, _ := b.Administrator(t, "/admin/keys/rotate")
 		keeper := b.KeeperOf(t, provider.Lifetimes{Access: 10 * 24 * time.Hour})
-		for range 10 { // the key that signed first is retired with the life it was made for
+		for range 10 { // the first signing key is retired with the lifetime that it was made for
 			if _, err := keeper.Rotate(t.Context(), []string{"ES256"}, 0, storage.By{At: b.Now()}); err != nil {
 				t.Fatal(err)
 			}
@@ -137,12 +137,12 @@ func TestAdminKeys_RotateWaitsWhileRetiredKeysCrowdTheJWKS(t *testing.T) {
 		refused.WantPage(t, http.StatusConflict, "too_many_retired_keys")
 		refused.WantText(t, "9 retired ES256 keys", "possible from "+b.Now().UTC().AddDate(0, 0, 8).Format("2006-01-"))
 		if got := b.Kid(t, "ES256", storage.KeyActive); got != before {
-			t.Error("it has rotated all the same")
+			t.Error("the keys were rotated")
 		}
 	})
 }
 
-func TestAdminKeys_RotateOfTwoAtOnceMakesOneNewKey(t *testing.T) {
+func TestAdminKeys_ParallelRotationsRotateOnce(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, _ := b.Administrator(t, "/admin")
 		f := published(t, v, "/admin/keys/rotate").FormTo(t, "/admin/keys/rotate", "", "")
@@ -159,9 +159,9 @@ func TestAdminKeys_RotateOfTwoAtOnceMakesOneNewKey(t *testing.T) {
 	})
 }
 
-// What the page revokes is revoked as by the command: refused at once on every node,
-// replaced by the key that was published as next, told by the event.
-func TestAdminKeys_RevokeIsWhatTheCommandDoes(t *testing.T) {
+// The page revokes a key like the command: all nodes refuse the key immediately, the next
+// key replaces it, and an event is written.
+func TestAdminKeys_RevokeActsLikeCommand(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other := b.Node(t)
 		access := b.Redeem(t, b.Visitor(t).Flow(t))["access_token"].(string)
@@ -190,18 +190,18 @@ func TestAdminKeys_RevokeIsWhatTheCommandDoes(t *testing.T) {
 			n.WantUserinfo(t, access, http.StatusUnauthorized)
 		}
 		if got := b.Kid(t, "ES256", storage.KeyActive); got != next {
-			t.Errorf("%s signs, want the key that was next, %s", got, next)
+			t.Errorf("%s signs, want the previous next key %s", got, next)
 		}
 		e := keyEvent(t, b, storage.KeyRevokedEvent)
 		if e.From.Actor != b.UserBy(t, providertest.Root).ID || e.Detail["kid"] != kid {
-			t.Errorf("the event says %+v", e)
+			t.Errorf("event: %+v", e)
 		}
 		again := v.Get(t, b.Issuer+providertest.RevokePathOf(kid))
 		again.WantPage(t, http.StatusNotFound, "not_found")
 	})
 }
 
-func TestAdminKeys_AChangeWantsAFreshSignInAndItsTicket(t *testing.T) {
+func TestAdminKeys_ChangesNeedFreshSignInAndTicket(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v, _ := b.Administrator(t, "/admin")
 		kid := b.Kid(t, "ES256", storage.KeyActive)
@@ -219,7 +219,7 @@ func TestAdminKeys_AChangeWantsAFreshSignInAndItsTicket(t *testing.T) {
 			f.Values.Set("ticket", own)
 		}
 		b.Pass(5*time.Minute + time.Second)
-		v.Get(t, b.Issuer+"/admin/keys").WantAt(t, "/admin/keys") // to look is free
+		v.Get(t, b.Issuer+"/admin/keys").WantAt(t, "/admin/keys") // reading needs no fresh sign-in
 		for _, path := range []string{"/admin/keys/rotate", providertest.RevokePathOf(kid)} {
 			wantQuestion(t, v.Get(t, b.Issuer+path))
 		}
@@ -237,7 +237,7 @@ func TestAdminKeys_AChangeWantsAFreshSignInAndItsTicket(t *testing.T) {
 	})
 }
 
-func TestSchedule_SaysWhatTheKeeperDoes(t *testing.T) {
+func TestSchedule_MatchesKeeper(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		life := b.Keeper(t).Life()
 		of := func(state storage.KeyState) keeper.Scheduled {
@@ -260,14 +260,14 @@ func TestSchedule_SaysWhatTheKeeperDoes(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := of(storage.KeyNext); got.ID != next.ID {
-			t.Fatal("rotated before its time")
+			t.Fatal("the keeper rotated before the scheduled time")
 		}
 		b.Pass(time.Second)
 		if err := b.RotateOnce(t.Context(), b.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if got := of(storage.KeyActive); got.ID != next.ID {
-			t.Fatal("did not rotate at its time")
+			t.Fatal("the keeper did not rotate at the scheduled time")
 		}
 	})
 }

@@ -20,26 +20,26 @@ import (
 
 var noon = time.Unix(1_800_000_000, 0).UTC()
 
-// cheap is the least that argon2id can cost.
+// cheap are the lowest costs of argon2id.
 var cheap = credential.Params{Memory: 8, Time: 1, Threads: 1}
 
 const right = "correct horse battery"
 
-// desk checks passwords and counts the hashes it takes.
-type desk struct {
+// checker checks passwords and counts the computed hashes.
+type checker struct {
 	*credential.Passwords
 	db     *storage.DB
 	at     time.Time
 	hashes atomic.Int64
-	memory atomic.Uint32 // the most that a hash took, KiB
+	memory atomic.Uint32 // highest memory of a hash, KiB
 }
 
-func openDesk(t *testing.T, db *storage.DB, c credential.Config) *desk {
+func newChecker(t *testing.T, db *storage.DB, c credential.Config) *checker {
 	t.Helper()
-	d := &desk{db: db, at: noon}
+	d := &checker{db: db, at: noon}
 	c.DB = db
 	c.Now = func() time.Time { return d.at }
-	if c.Bucket == nil { // of all nodes
+	if c.Bucket == nil { // the same on all nodes
 		c.Bucket = func(name string) (string, error) { return keys.BucketUnder([]byte("shared"), name), nil }
 	}
 	if c.Params == (credential.Params{}) {
@@ -53,8 +53,8 @@ func openDesk(t *testing.T, db *storage.DB, c credential.Config) *desk {
 	return d
 }
 
-// user creates a user with the password right, or with the given hash.
-func (d *desk) user(t *testing.T, email string, hash ...string) storage.User {
+// user creates a user with the password "right", or with the given hash.
+func (d *checker) user(t *testing.T, email string, hash ...string) storage.User {
 	t.Helper()
 	stored := append(hash, "")[0]
 	if len(hash) == 0 {
@@ -71,13 +71,13 @@ func (d *desk) user(t *testing.T, email string, hash ...string) storage.User {
 	return user
 }
 
-func (d *desk) check(t *testing.T, username, password string) (credential.Checked, error) {
+func (d *checker) check(t *testing.T, username, password string) (credential.Checked, error) {
 	t.Helper()
 	return d.Check(t.Context(), credential.Attempt{Username: username, Password: password, Address: "192.0.2.7"},
 		storage.Origin{RequestID: "req-1", Address: "192.0.2.7"})
 }
 
-func (d *desk) failures(t *testing.T) []storage.Event {
+func (d *checker) failures(t *testing.T) []storage.Event {
 	t.Helper()
 	events, err := d.db.Events(t.Context(), storage.EventFilter{}, 500)
 	if err != nil {
@@ -86,17 +86,17 @@ func (d *desk) failures(t *testing.T) []storage.Event {
 	return slices.DeleteFunc(events, func(e storage.Event) bool { return e.Type != storage.UserSignInFailed })
 }
 
-func TestCheck_RightPassword(t *testing.T) {
+func TestCheck_CorrectPassword(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		d := openDesk(t, b.Open(t), credential.Config{Limits: credential.Limits{Account: 3}})
+		d := newChecker(t, b.Open(t), credential.Config{Limits: credential.Limits{Account: 3}})
 		user := d.user(t, "Alice@Example.com")
-		for range 5 { // what succeeds and is given back is never throttled
+		for range 5 { // a successful attempt is given back and never throttled
 			got, err := d.check(t, "alice@example.com", right)
 			if err != nil || got.User.ID != user.ID {
 				t.Fatalf("got %+v, %v", got.User, err)
 			}
 			if got.OldHash != "" || got.NewHash != "" {
-				t.Errorf("a hash of the present costs is renewed")
+				t.Errorf("a hash with the current costs is renewed")
 			}
 			if err := d.db.GiveBack(t.Context(), got.Reserved, noon); err != nil {
 				t.Fatal(err)
@@ -111,11 +111,11 @@ func TestCheck_RightPassword(t *testing.T) {
 	})
 }
 
-// PW-01: Unknown user, wrong password, disabled, locked, unverified, federated-only, expired.
-// PW-02: Same by time (1,000 samples).
-func TestPasswords_EveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
+// PW-01: Unknown user, wrong password and disabled user get the same answer until the password is right.
+// PW-02: Refusals for known and unknown users also cost the same work.
+func TestCheck_EveryRefusalHasSameErrorAndWork(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		d := openDesk(t, b.Open(t), credential.Config{})
+		d := newChecker(t, b.Open(t), credential.Config{})
 		d.user(t, "known@example.com")
 		d.user(t, "no-password@example.com", "")
 		d.user(t, "imported@example.com", "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy")
@@ -137,14 +137,14 @@ func TestPasswords_EveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
 			{"no name", "", right, ""},
 		} {
 			d.hashes.Store(0)
-			d.at = d.at.Add(time.Minute) // equal refusals of one minute are one event
+			d.at = d.at.Add(time.Minute) // equal refusals within a minute are one event
 			before := len(d.failures(t))
 			got, err := d.check(t, attempt.username, attempt.password)
 			if !errors.Is(err, credential.ErrWrong) || err.Error() != credential.ErrWrong.Error() {
 				t.Errorf("%s: got %v, want ErrWrong", attempt.name, err)
 			}
 			if got.User.ID != "" || got.Reserved.Keys != nil {
-				t.Errorf("%s: %+v beside the error", attempt.name, got)
+				t.Errorf("%s: got %+v with the error, want the zero value", attempt.name, got)
 			}
 			if n := d.hashes.Load(); n != 1 {
 				t.Errorf("%s: %d hashes, want 1", attempt.name, n)
@@ -164,10 +164,10 @@ func TestPasswords_EveryRefusalIsTheSameAnswerAfterTheSameWork(t *testing.T) {
 	})
 }
 
-// PW-21: Password typed into the username field ends in the log.
-func TestPasswords_WhatWasTypedIsNotRecorded(t *testing.T) {
+// PW-21: A password in the name field does not end in the log.
+func TestCheck_TypedNameIsNotRecorded(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		d := openDesk(t, b.Open(t), credential.Config{})
+		d := newChecker(t, b.Open(t), credential.Config{})
 		d.user(t, "alice@example.com")
 		const secret = "hunter2hunter2"
 		for _, typed := range [][2]string{{secret, ""}, {"alice@example.com", secret}, {secret + "@example.com", secret}} {
@@ -181,8 +181,8 @@ func TestPasswords_WhatWasTypedIsNotRecorded(t *testing.T) {
 	})
 }
 
-func TestCheck_WhatIsNoPasswordIsRefusedUnhashed(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 1}})
+func TestCheck_UnusablePasswordIsNotHashed(t *testing.T) {
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 1}})
 	d.user(t, "alice@example.com")
 	for name, password := range map[string]string{
 		"too long":      strings.Repeat("a", 1025),
@@ -201,11 +201,11 @@ func TestCheck_WhatIsNoPasswordIsRefusedUnhashed(t *testing.T) {
 	}
 }
 
-// PW-04: 1,000 guesses on one account.
-// PW-22: Correct password on a locked or throttled account shows a different answer.
-func TestPasswords_ThrottledAfterTwentyTheRightPasswordToo(t *testing.T) {
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+// PW-22: A limited account gives the same answer for right and wrong passwords.
+func TestCheck_ThrottlesAfterTwentyWrongPasswords(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		d := openDesk(t, b.Open(t), credential.Config{})
+		d := newChecker(t, b.Open(t), credential.Config{})
 		d.user(t, "alice@example.com")
 		d.user(t, "bob@example.com")
 		for i := range 20 {
@@ -224,7 +224,7 @@ func TestPasswords_ThrottledAfterTwentyTheRightPasswordToo(t *testing.T) {
 			t.Errorf("%d hashes, want 20", n)
 		}
 		if e := d.failures(t); len(e) != 1 || e[0].Times != 20 {
-			t.Errorf("events %+v, want one of 20", e)
+			t.Errorf("events %+v, want one with count 20", e)
 		}
 		if _, err := d.check(t, "bob@example.com", right); err != nil {
 			t.Errorf("another account: %v", err)
@@ -236,9 +236,9 @@ func TestPasswords_ThrottledAfterTwentyTheRightPasswordToo(t *testing.T) {
 	})
 }
 
-// PW-04: 1,000 guesses on one account.
-func TestPasswords_UnknownNamesAreThrottledTheSame(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 2}})
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestCheck_UnknownNamesAreThrottledToo(t *testing.T) {
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 2}})
 	for range 2 {
 		if _, err := d.check(t, "unknown@example.com", right); !errors.Is(err, credential.ErrWrong) {
 			t.Fatal(err)
@@ -250,9 +250,9 @@ func TestPasswords_UnknownNamesAreThrottledTheSame(t *testing.T) {
 	}
 }
 
-// PW-05: Spraying one password over many accounts, many addresses.
+// PW-05: One password tried on many accounts is limited for each network.
 func TestPasswords_SprayingIsCountedByNetwork(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Network: 5}})
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Network: 5}})
 	try := func(i int, address string) error {
 		_, err := d.Check(t.Context(), credential.Attempt{
 			Username: fmt.Sprintf("user%d@example.com", i), Password: "Summer-of-42", Address: address,
@@ -265,14 +265,14 @@ func TestPasswords_SprayingIsCountedByNetwork(t *testing.T) {
 		}
 	}
 	if _, ok := errors.AsType[*storage.ThrottledError](try(6, "2001:db8:1:2:ffff::1")); !ok {
-		t.Error("the same /64 goes on")
+		t.Error("another address of the same /64 is not throttled")
 	}
 	if err := try(7, "2001:db8:1:3::1"); !errors.Is(err, credential.ErrWrong) {
 		t.Errorf("another /64: %v", err)
 	}
 }
 
-// PW-05: Spraying one password over many accounts, many addresses.
+// PW-05: One password tried on many accounts is limited for each network.
 func TestPasswords_Networks(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.0.2.7":            "192.0.2.7",
@@ -289,13 +289,13 @@ func TestPasswords_Networks(t *testing.T) {
 	}
 }
 
-// PW-06: 100 guesses sent at the same instant.
-// PW-09: Counter per process: N nodes, N times the guesses; restart clears.
-func TestPasswords_GuessesAtOnceFromTwoNodes(t *testing.T) {
+// PW-06: Parallel guesses are counted before they are hashed.
+// PW-09: The count is shared by all nodes and survives a restart.
+func TestCheck_ParallelGuessesOnTwoNodes(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
-		nodes := make([]*desk, 2)
+		nodes := make([]*checker, 2)
 		for i := range nodes {
-			nodes[i] = openDesk(t, b.Open(t), credential.Config{Queue: 200})
+			nodes[i] = newChecker(t, b.Open(t), credential.Config{Queue: 200})
 		}
 		nodes[0].user(t, "alice@example.com")
 		var throttled atomic.Int64
@@ -315,14 +315,14 @@ func TestPasswords_GuessesAtOnceFromTwoNodes(t *testing.T) {
 		close(start)
 		all.Wait()
 		if n := nodes[0].hashes.Load() + nodes[1].hashes.Load(); n != 20 || throttled.Load() != 80 {
-			t.Errorf("%d evaluated and %d throttled, want 20 and 80", n, throttled.Load())
+			t.Errorf("%d hashed and %d throttled, want 20 and 80", n, throttled.Load())
 		}
 	})
 }
 
-// PW-07: Counter key evasion: case, spaces, email vs username, Unicode forms, extra body field, Basic vs form.
-func TestPasswords_EverySpellingOfAnAddressIsOneAccount(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 4}})
+// PW-07: Other spellings of a name do not get around the count.
+func TestCheck_AllSpellingsOfAddressShareOneCount(t *testing.T) {
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Account: 4}})
 	d.user(t, "alice@example.com")
 	for _, username := range []string{"alice@example.com", "ALICE@example.com", " alice@example.com\t", "alice@EXAMPLE.com"} {
 		if _, err := d.check(t, username, "wrong password"); !errors.Is(err, credential.ErrWrong) {
@@ -337,9 +337,9 @@ func TestPasswords_EverySpellingOfAnAddressIsOneAccount(t *testing.T) {
 	}
 }
 
-// PW-11: 500 logins at once with 64 MiB Argon2 each.
-func TestPasswords_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: 1, Queue: 1, Limits: credential.Limits{Account: 2}})
+// PW-11: Too many sign-ins at once get 503; memory stays bounded.
+func TestCheck_FullQueueIsBusyAndCountsNothing(t *testing.T) {
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: 1, Queue: 1, Limits: credential.Limits{Account: 2}})
 	d.user(t, "alice@example.com")
 	hashing, release := make(chan struct{}, 10), make(chan struct{})
 	credential.BeforeHash(d.Passwords, func(uint32) { hashing <- struct{}{}; <-release })
@@ -347,7 +347,7 @@ func TestPasswords_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
 	var others sync.WaitGroup
 	others.Go(func() {
 		if _, err := d.check(t, "alice@example.com", "wrong password"); !errors.Is(err, credential.ErrWrong) {
-			t.Errorf("the one that hashes: %v", err)
+			t.Errorf("the hashing attempt: %v", err)
 		}
 	})
 	<-hashing
@@ -355,7 +355,7 @@ func TestPasswords_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
 	others.Go(func() {
 		_, err := d.Check(ctx, credential.Attempt{Username: "alice@example.com", Password: right}, storage.Origin{})
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("the one that waits and leaves: %v", err)
+			t.Errorf("the waiting attempt with the canceled context: %v", err)
 		}
 	})
 	for credential.Waiting(d.Passwords) == 0 && !t.Failed() {
@@ -370,7 +370,7 @@ func TestPasswords_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
 	leave()
 	close(release)
 	others.Wait()
-	// One of two attempts is used up: those that were not compared do not count.
+	// One of two attempts is used up. Attempts that were not compared do not count.
 	if _, err := d.check(t, "alice@example.com", right); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
@@ -381,17 +381,17 @@ func TestPasswords_FullQueueIsBusyAtOnceAndCountsNothing(t *testing.T) {
 	}
 }
 
-// Five hundred at once cost the memory of as many hashes as there are workers: of
-// the others as many wait as may, and the rest is sent away while these are hashed.
-// PW-11: 500 logins at once with 64 MiB Argon2 each.
-func TestPasswords_FiveHundredAtOnceHashTwoAtATime(t *testing.T) {
+// Of 500 attempts at once, as many are hashed at a time as there are workers. Some of the
+// others wait in the queue, and the rest is refused immediately.
+// PW-11: Too many sign-ins at once get 503; memory stays bounded.
+func TestCheck_LimitsParallelHashes(t *testing.T) {
 	const workers, queue, callers = 2, 64, 500
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: workers, Queue: queue, Limits: credential.Limits{Account: callers, Network: callers}})
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{Workers: workers, Queue: queue, Limits: credential.Limits{Account: callers, Network: callers}})
 	release := make(chan struct{})
 	var started, running atomic.Int64
 	credential.AroundHash(d.Passwords, func(hash func()) {
 		if n := running.Add(1); n > workers {
-			t.Errorf("%d hash at a time", n)
+			t.Errorf("%d hashes at the same time, want at most %d", n, workers)
 		}
 		defer running.Add(-1)
 		started.Add(1)
@@ -417,18 +417,18 @@ func TestPasswords_FiveHundredAtOnceHashTwoAtATime(t *testing.T) {
 		runtime.Gosched()
 	}
 	if n := started.Load(); n != workers || credential.Waiting(d.Passwords) != queue {
-		t.Errorf("%d hash and %d wait, want %d and %d", n, credential.Waiting(d.Passwords), workers, queue)
+		t.Errorf("%d are hashed and %d wait, want %d and %d", n, credential.Waiting(d.Passwords), workers, queue)
 	}
 	close(release)
 	all.Wait()
 	if wrong.Load() != workers+queue || busy.Load() != callers-workers-queue {
-		t.Errorf("%d heard, %d sent away", wrong.Load(), busy.Load())
+		t.Errorf("%d compared, %d refused as busy", wrong.Load(), busy.Load())
 	}
 }
 
-// PW-13: Password equal only in the first 72 bytes.
+// PW-13: Passwords are not cut at 72 bytes.
 func TestPasswords_EveryByteCounts(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{})
 	long := strings.Repeat("12345678, ", 9) + "many trees"
 	hash, err := d.Hash(t.Context(), long, storage.User{})
 	if err != nil {
@@ -445,9 +445,9 @@ func TestPasswords_EveryByteCounts(t *testing.T) {
 	}
 }
 
-// PW-14: Same password as NFC and NFD; zero-width and compatibility characters.
-func TestPasswords_NFCAndNothingElse(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
+// PW-14: Passwords are normalized to NFC and nothing else.
+func TestCheck_NormalizesOnlyToNFC(t *testing.T) {
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{})
 	const composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
 	for email, set := range map[string]string{"nfc@example.com": composed, "nfd@example.com": decomposed} {
 		hash, err := d.Hash(t.Context(), set, storage.User{})
@@ -470,9 +470,9 @@ func TestPasswords_NFCAndNothingElse(t *testing.T) {
 	}
 }
 
-// PW-18: Imported or tampered hash with m=4 GiB, t=1e9.
-func TestPasswords_HashesBeyondTheCeilingCostNothing(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Network: 1000}})
+// PW-18: A stored hash with absurd costs is refused.
+func TestCheck_HashesAboveLimitsAreNotComputed(t *testing.T) {
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{Limits: credential.Limits{Network: 1000}})
 	good, err := d.Hash(t.Context(), right, storage.User{})
 	if err != nil {
 		t.Fatal(err)
@@ -499,15 +499,15 @@ func TestPasswords_HashesBeyondTheCeilingCostNothing(t *testing.T) {
 	}
 }
 
-func TestCheck_RenewsAHashWhenTheSettingHasGrown(t *testing.T) {
+func TestCheck_RenewsHashWithLowerCosts(t *testing.T) {
 	db := storagetest.SQLite(t).Open(t)
-	old := openDesk(t, db, credential.Config{})
+	old := newChecker(t, db, credential.Config{})
 	user := old.user(t, "alice@example.com")
 	for name, grown := range map[string]credential.Params{
 		"memory": {Memory: 16, Time: 1, Threads: 1},
 		"time":   {Memory: 8, Time: 2, Threads: 1},
 	} {
-		d := openDesk(t, db, credential.Config{Params: grown})
+		d := newChecker(t, db, credential.Config{Params: grown})
 		if _, err := d.check(t, "alice@example.com", "wrong password"); !errors.Is(err, credential.ErrWrong) {
 			t.Fatal(err)
 		}
@@ -533,12 +533,12 @@ func TestCheck_RenewsAHashWhenTheSettingHasGrown(t *testing.T) {
 		}
 	}
 	if got, err := old.check(t, "alice@example.com", right); err != nil || got.NewHash != "" {
-		t.Errorf("nothing has grown: %q (%v)", got.NewHash, err)
+		t.Errorf("the costs are the same, but the hash is renewed: %q (%v)", got.NewHash, err)
 	}
 }
 
-func TestCheck_UnreadableDatabaseIsNotAWrongPassword(t *testing.T) {
-	d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{})
+func TestCheck_UnavailableDatabaseIsNotWrongPassword(t *testing.T) {
+	d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{})
 	d.user(t, "alice@example.com")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -11,9 +11,9 @@ import (
 	"signet/storage/storagetest"
 )
 
-// PW-23: Breached, context and too-short passwords; paste blocked.
-func TestPasswords_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
-	d := openDesk(t, nil, credential.Config{Issuer: "https://login.acme-widgets.example.com:8443/auth"})
+// PW-23: Short and common passwords are refused when set; pasting works.
+func TestHash_WeakPasswordsAreRefusedWithReason(t *testing.T) {
+	d := newChecker(t, nil, credential.Config{Issuer: "https://login.acme-widgets.example.com:8443/auth"})
 	user := storage.User{
 		Email: "Al.Weatherwax@Granny.Example", EmailCanonical: "al.weatherwax@granny.example",
 		Name: "Esmeralda Weatherwax", Nickname: "Granny", PreferredUsername: "esme_w",
@@ -26,7 +26,7 @@ func TestPasswords_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
 	for says, passwords := range map[string][]string{
 		short: {
 			"", "short12", "nine char", "cafe\u0301!?. a", // nine characters once composed
-			"nine char" + strings.Repeat("\u200b", 20), "nine\u3164cha\ufe0fr", // characters that show nothing
+			"nine char" + strings.Repeat("\u200b", 20), "nine\u3164cha\ufe0fr", // invisible characters
 		},
 		long: {strings.Repeat("ab c", 257), "with\x00zero byte", "not\xffutf8 at all"},
 		blank: {
@@ -57,11 +57,11 @@ func TestPasswords_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
 				continue
 			}
 			if !strings.Contains(err.Error(), says) {
-				t.Errorf("%.30q: %q does not say %q", password, err, says)
+				t.Errorf("%.30q: the error %q does not contain %q", password, err, says)
 			}
 			reason := strings.TrimPrefix(err.Error(), credential.ErrWeak.Error())
 			if strings.TrimSpace(password) != "" && strings.Contains(reason, password) {
-				t.Errorf("%q quotes the password", err)
+				t.Errorf("the error contains the password: %q", err)
 			}
 		}
 	}
@@ -70,9 +70,9 @@ func TestPasswords_WeakPasswordsAreRefusedWithWhatToChange(t *testing.T) {
 	}
 }
 
-// PW-23: Breached, context and too-short passwords; paste blocked.
-func TestPasswords_OtherPasswordsAreTaken(t *testing.T) {
-	d := openDesk(t, nil, credential.Config{Issuer: "https://login.acme.example.com"})
+// PW-23: Short and common passwords are refused when set; pasting works.
+func TestHash_AcceptsOtherPasswords(t *testing.T) {
+	d := newChecker(t, nil, credential.Config{Issuer: "https://login.acme.example.com"})
 	for _, password := range []string{
 		"10 chars !", "only lower case letters", "日本語の長いパスワード", strings.Repeat("\U0001f511\U0001f512\U0001f513\U0001f510", 256),
 		strings.Repeat("e\u0301abc", 256), "al.weatherwax@example.com, more", "   8 spaces   ", "al weatherwax knits", "acme makes anvils", "a password of words", "password sunshine", "p a s s w o r k s", "summer passes", "correct horse battery staple", "кирпичный дом",
@@ -84,9 +84,9 @@ func TestPasswords_OtherPasswordsAreTaken(t *testing.T) {
 	}
 }
 
-func TestPasswords_SettingSaysHowLongTheyAre(t *testing.T) {
+func TestHash_MinLengthIsConfigurable(t *testing.T) {
 	for length, password := range map[int]string{8: "8 chars!", 15: "15 characters!!"} {
-		d := openDesk(t, nil, credential.Config{MinLength: length})
+		d := newChecker(t, nil, credential.Config{MinLength: length})
 		if _, err := d.Hash(t.Context(), password, storage.User{}); err != nil {
 			t.Errorf("%q: %v", password, err)
 		}
@@ -94,13 +94,13 @@ func TestPasswords_SettingSaysHowLongTheyAre(t *testing.T) {
 			t.Errorf("%q: got %v", password[1:], err)
 		}
 		if d.MinLength() != length {
-			t.Errorf("pages say %d, want %d", d.MinLength(), length)
+			t.Errorf("MinLength: got %d, want %d", d.MinLength(), length)
 		}
 	}
 }
 
-func TestHash_SamePasswordNeverLooksTheSame(t *testing.T) {
-	d := openDesk(t, nil, credential.Config{})
+func TestHash_SamePasswordHasDifferentHashes(t *testing.T) {
+	d := newChecker(t, nil, credential.Config{})
 	first, err := d.Hash(t.Context(), right, storage.User{})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestHash_SamePasswordNeverLooksTheSame(t *testing.T) {
 	}
 }
 
-// The one test that pays the real price.
+// This is the only test with the default costs.
 func TestHash_DefaultCosts(t *testing.T) {
 	p := credential.New(credential.Config{DB: storagetest.SQLite(t).Open(t)})
 	hash, err := p.Hash(t.Context(), right, storage.User{})
@@ -119,15 +119,15 @@ func TestHash_DefaultCosts(t *testing.T) {
 	}
 }
 
-func TestNew_CostsStayWithinWhatIsVerified(t *testing.T) {
+func TestNew_LimitsCostsToVerifiableOnes(t *testing.T) {
 	for name, params := range map[string]credential.Params{
 		"too little": {Memory: 1, Time: 1, Threads: 2},
 		"some":       {Memory: 64, Threads: 200, Time: 1},
 	} {
-		d := openDesk(t, storagetest.SQLite(t).Open(t), credential.Config{Params: params})
+		d := newChecker(t, storagetest.SQLite(t).Open(t), credential.Config{Params: params})
 		d.user(t, "alice@example.com")
 		if _, err := d.check(t, "alice@example.com", right); err != nil {
-			t.Errorf("%s: the hash we made is not taken back: %v", name, err)
+			t.Errorf("%s: our own hash is not accepted: %v", name, err)
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"signet/provider/providertest"
 )
 
-// guessed is what a stranger can compare: each answer, without what is new in all
-// answers, and what it cost the database.
+// guessed returns everything that an attacker can compare: the answer, without the parts that
+// are new in every answer, and the number of database calls.
 func guessed(t *testing.T, b *providertest.Testbed, name string, ask func() providertest.Answer) string {
 	t.Helper()
 	readsBefore, writesBefore := b.DB.Calls()
@@ -22,7 +22,7 @@ func guessed(t *testing.T, b *providertest.Testbed, name string, ask func() prov
 	return fmt.Sprintf("%d reads, %d writes: %s", reads-readsBefore, writes-writesBefore, comparable(a, name))
 }
 
-// decoyBy finds a name that shares its bucket with another under some hash.
+// decoyBy finds a name that has the same bucket as another name, for a bucket function.
 func decoyBy(t *testing.T, name string, bucket func(string) string) string {
 	t.Helper()
 	want := bucket(name)
@@ -35,17 +35,17 @@ func decoyBy(t *testing.T, name string, bucket func(string) string) string {
 	return ""
 }
 
-// plainBucket is what anybody can compute.
+// plainBucket is a bucket function without a key, which attackers can compute too.
 func plainBucket(name string) string {
 	sum := sha256.Sum256([]byte(name))
 	return string(sum[:2])
 }
 
-// A stranger who fills the limit of a name and then tries others learns nothing of
-// accounts: an unkeyed hash finds no name that shares the limit, and one that does
-// (found here with the key) answers the same whether there is an account or not.
-func TestThrottle_DecoyTellsNothingOfAccounts(t *testing.T) {
-	const unknown = "malik@example.com" // as long as alice's
+// An attacker fills the limit of a name and then tries other names. That reveals no accounts:
+// without the key, no name with the same bucket can be found. And such a name (found here
+// with the key) gets the same answer whether or not the account exists.
+func TestThrottle_SharedBucketsRevealNoAccounts(t *testing.T) {
+	const unknown = "malik@example.com" // as long as alice's address
 	names := []string{providertest.Alice, unknown}
 	var plain []string
 	for _, name := range names {
@@ -61,13 +61,13 @@ func TestThrottle_DecoyTellsNothingOfAccounts(t *testing.T) {
 			return bucket
 		}
 		sharing := []string{decoyBy(t, names[0], keyed), decoyBy(t, names[1], keyed)}
-		for door, try := range doors {
+		for endpoint, try := range endpoints {
 			stories := map[string]string{}
 			for network, name := range names {
 				var story strings.Builder
 				ask := func(label, typed string, i int) providertest.Answer {
 					var a providertest.Answer
-					// Each guess comes from another network, each story from networks of its own.
+					// Each guess comes from another network, and no two cases share a network.
 					address := fmt.Sprintf("2001:db8:%x:%x::1", network, i)
 					fmt.Fprintln(&story, label, guessed(t, b, typed, func() providertest.Answer {
 						a = try(b.Visitor(t), t, typed, "wrong password", address)
@@ -78,21 +78,21 @@ func TestThrottle_DecoyTellsNothingOfAccounts(t *testing.T) {
 				for i := range 22 {
 					ask(fmt.Sprintf("guess %d", i), name, i)
 				}
-				wantWrong(t, door+": a decoy by a plain hash", ask("plain decoy", plain[network], 30))
-				wantLocked(t, door+": a decoy by the key", ask("keyed decoy", sharing[network], 31))
+				wantWrong(t, endpoint+": a decoy by a plain hash", ask("plain decoy", plain[network], 30))
+				wantLocked(t, endpoint+": a decoy by the key", ask("keyed decoy", sharing[network], 31))
 				stories[name] = story.String()
 				b.Pass(16 * time.Minute)
 			}
 			if stories[providertest.Alice] != stories[unknown] {
-				t.Errorf("%s: a known and an unknown name differ:\n%s\n%s", door, stories[providertest.Alice], stories[unknown])
+				t.Errorf("%s: a known and an unknown name differ:\n%s\n%s", endpoint, stories[providertest.Alice], stories[unknown])
 			}
 		}
 	})
 }
 
-// The same of clients: nobody can compute which ids share a limit, and wrong secrets
-// of known and unknown clients are answered alike.
-func TestThrottle_DecoyTellsNothingOfClients(t *testing.T) {
+// The same for clients: attackers cannot compute which ids share a limit, and wrong secrets
+// of known and unknown clients get the same answer.
+func TestThrottle_SharedBucketsRevealNoClients(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		stories := map[string]string{}
 		for network, id := range []string{b.Client.ID, "ppa"} {
@@ -113,11 +113,11 @@ func TestThrottle_DecoyTellsNothingOfClients(t *testing.T) {
 	})
 }
 
-// Every key of a throttle that holds something typed by a stranger is a bucket: the
-// table holds neither names nor client ids.
-func TestThrottle_KeysHoldNothingTyped(t *testing.T) {
+// If the key of a throttle depends on typed text, it is a bucket: the table contains neither
+// names nor client ids.
+func TestThrottle_KeysContainNoTypedText(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
-		for _, try := range doors {
+		for _, try := range endpoints {
 			for _, name := range []string{providertest.Alice, "typed-canary@example.com", "TYPED-canary"} {
 				wantWrong(t, name, try(b.Visitor(t), t, name, "wrong password", "192.0.2.1"))
 			}
@@ -130,11 +130,11 @@ func TestThrottle_KeysHoldNothingTyped(t *testing.T) {
 			switch kind {
 			case "name", "decoy", "client":
 				if strings.Trim(value, "0123456789") != "" {
-					t.Errorf("throttle %q is no bucket", row["bucket"])
+					t.Errorf("the key %q is not a bucket", row["bucket"])
 				}
 			case "net", "clientnet":
 			default:
-				t.Errorf("throttle of an unknown kind: %q", row["bucket"])
+				t.Errorf("the key %q has an unknown kind", row["bucket"])
 			}
 		}
 	})

@@ -12,7 +12,7 @@ import (
 	"signet/storage"
 )
 
-// known is a browser that alice has signed in with, and out again.
+// known returns a browser that alice has signed in with and out again.
 func known(t *testing.T, b *providertest.Testbed) *providertest.Visitor {
 	t.Helper()
 	v := b.Visitor(t)
@@ -22,49 +22,50 @@ func known(t *testing.T, b *providertest.Testbed) *providertest.Visitor {
 	return v
 }
 
-// bearing tries alice's right password from a browser that has these cookies only.
-func bearing(t *testing.T, b *providertest.Testbed, cookies string) providertest.Answer {
+// tryWithCookies tries alice's correct password in a browser with only these cookies.
+func tryWithCookies(t *testing.T, b *providertest.Testbed, cookies string) providertest.Answer {
 	t.Helper()
 	v := b.Visitor(t)
 	v.Client = providertest.Direct
 	return v.App(t, "/login", providertest.Credentials, providertest.WithHeader("Cookie", cookies), providertest.WithHeader("X-Forwarded-For", "203.0.113.99"))
 }
 
-// The owner gets in where she has been before, whatever strangers try; nobody else
-// does, and a browser that is known has no more attempts than others.
-// PW-04: 1,000 guesses on one account.
-func TestDevice_StrangersDoNotLockTheOwnerOut(t *testing.T) {
+// The owner can sign in at a browser that she has used before, even if attackers have used
+// up the attempts of her account. Others cannot, and a known browser has no more attempts
+// than others.
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestDevice_AttackersCannotLockOwnerOut(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		home, office := known(t, b), known(t, b)
 		changing := known(t, b)
 		form := changing.Account(t, "/account/password").FormTo(t, "/account/password", "", "")
 		lockOut(t, b, providertest.Alice)
 		node := b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))
-		for name, try := range doors {
+		for name, try := range endpoints {
 			wantLocked(t, name+", a new browser", try(b.Visitor(t), t, providertest.Alice, providertest.Password, "203.0.113.1"))
-			wantIn(t, b, name+", at home", try(home, t, providertest.Alice, providertest.Password, "203.0.113.1"))
+			wantSignedIn(t, b, name+", at home", try(home, t, providertest.Alice, providertest.Password, "203.0.113.1"))
 		}
 		other := *office
 		other.Bed = node
-		wantIn(t, b, "at another node", other.ByApp(t, providertest.Alice, providertest.Password, "203.0.113.1"))
+		wantSignedIn(t, b, "at another node", other.ByApp(t, providertest.Alice, providertest.Password, "203.0.113.1"))
 		changing.Submit(t, form, "current-password", providertest.Password, "new-password", providertest.NewPassword).WantAt(t, "/account/password?done=password")
-		// Right ones are not counted; wrong ones are, for each browser.
+		// Correct passwords are not counted. Wrong ones are counted for each browser.
 		signedOut(t, changing)
 		for i := range 10 {
-			for name, try := range doors {
+			for name, try := range endpoints {
 				wantWrong(t, name, try(changing, t, providertest.Alice, "wrong password", ""))
 				if i%5 == 0 {
-					wantIn(t, b, name, try(changing, t, providertest.Alice, providertest.NewPassword, ""))
+					wantSignedIn(t, b, name, try(changing, t, providertest.Alice, providertest.NewPassword, ""))
 				}
 			}
 		}
-		for name, try := range doors {
+		for name, try := range endpoints {
 			wantLocked(t, name+", known, too many", try(changing, t, providertest.Alice, providertest.NewPassword, ""))
 			wantLocked(t, name+", before the password was changed", try(home, t, providertest.Alice, providertest.NewPassword, "203.0.113.1"))
 		}
 		b.Pass(15 * time.Minute)
-		wantIn(t, b, "after the window", changing.ByApp(t, providertest.Alice, providertest.NewPassword, ""))
-		wantIn(t, b, "after the window, at home", home.ByApp(t, providertest.Alice, providertest.NewPassword, ""))
+		wantSignedIn(t, b, "after the window", changing.ByApp(t, providertest.Alice, providertest.NewPassword, ""))
+		wantSignedIn(t, b, "after the window, at home", home.ByApp(t, providertest.Alice, providertest.NewPassword, ""))
 	})
 }
 
@@ -74,22 +75,22 @@ func signedOut(t *testing.T, v *providertest.Visitor) {
 	providertest.WantStatus(t, v.App(t, "/logout", ""), http.StatusNoContent)
 }
 
-// Nor can others of the owner's network.
-// PW-04: 1,000 guesses on one account.
-func TestDevice_OwnerGetsInFromAThrottledNetwork(t *testing.T) {
+// Others in the owner's network cannot lock the owner out either.
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestDevice_OwnerSignsInFromThrottledNetwork(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		home := known(t, b)
 		for i := range 100 {
 			wantWrong(t, "a guess", b.Visitor(t).ByApp(t, strings.Repeat("x", i+1)+"@example.com", "wrong password", "198.51.100.7"))
 		}
 		wantLocked(t, "a new browser", b.Visitor(t).ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
-		wantIn(t, b, "at home", home.ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
+		wantSignedIn(t, b, "at home", home.ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
 	}, providertest.BehindProxy)
 }
 
-// A stolen cookie is worth as many guesses as any browser has, and none at others.
-// PW-04: 1,000 guesses on one account.
-func TestDevice_StolenDeviceHasTheLimitOfOne(t *testing.T) {
+// A stolen cookie allows as many guesses as any browser, and no guesses at other accounts.
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestDevice_StolenCookieHasLimitOfOneBrowser(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "bob@example.com", providertest.Password)
 		home, office, thief := known(t, b), known(t, b), b.Visitor(t)
@@ -101,17 +102,17 @@ func TestDevice_StolenDeviceHasTheLimitOfOne(t *testing.T) {
 		}
 		wantLocked(t, "the thief", thief.ByApp(t, providertest.Alice, providertest.Password, ""))
 		wantLocked(t, "the thief at another account", thief.ByApp(t, "bob@example.com", providertest.Password, ""))
-		wantIn(t, b, "the owner elsewhere", office.ByApp(t, providertest.Alice, providertest.Password, ""))
+		wantSignedIn(t, b, "the owner elsewhere", office.ByApp(t, providertest.Alice, providertest.Password, ""))
 		if got := providertest.Count(b.Events(t), storage.UserSignInFailed); got != 60 {
-			t.Errorf("%d guesses are recorded, want 60", got)
+			t.Errorf("%d recorded guesses, want 60", got)
 		}
 	})
 }
 
-// What a browser can bring that makes it no known one: it then shares the account's
-// count, and hears what strangers hear.
-// PW-04: 1,000 guesses on one account.
-func TestDevice_DevicesThatAreNotKnown(t *testing.T) {
+// Cookies that do not make a browser a known one. Such a browser shares the count of the
+// account and gets the same answers as a stranger.
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestDevice_InvalidDevicesCountAsUnknown(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		bob := b.User(t, "bob@example.com", providertest.Password)
 		devices := map[string]string{}
@@ -120,7 +121,7 @@ func TestDevice_DevicesThatAreNotKnown(t *testing.T) {
 		b.Follow(t)
 		devices["old"] = known(t, b).Device(t)
 		b.Pass(180 * 24 * time.Hour)
-		for what, end := range map[string]func() error{
+		for label, end := range map[string]func() error{
 			"from before all was ended": func() error {
 				return b.DB.SignOutEverywhere(context.Background(), b.Alice.ID, "asked", storage.By{From: providertest.Here, At: b.Now()})
 			},
@@ -138,13 +139,13 @@ func TestDevice_DevicesThatAreNotKnown(t *testing.T) {
 				return err
 			},
 		} {
-			devices[what] = known(t, b).Device(t)
+			devices[label] = known(t, b).Device(t)
 			if err := end(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		his := b.Visitor(t)
-		wantIn(t, b, "bob", his.ByApp(t, bob.Email, providertest.Password, ""))
+		wantSignedIn(t, b, "bob", his.ByApp(t, bob.Email, providertest.Password, ""))
 		good := known(t, b).Device(t)
 		devices["bob's"] = his.Device(t)
 		devices["a request"] = b.Visitor(t).Get(t, b.AuthorizeURL()).Form(t).Values.Get("request")
@@ -154,23 +155,23 @@ func TestDevice_DevicesThatAreNotKnown(t *testing.T) {
 		devices["longer"] = good + "AAAA"
 		devices["made up"] = `{"d":"x","u":"` + b.Alice.ID + `","s":9999999999999}`
 		lockOut(t, b, providertest.Alice)
-		for what, device := range devices {
-			wantLocked(t, what, bearing(t, b, "signet_device="+device))
+		for label, device := range devices {
+			wantLocked(t, label, tryWithCookies(t, b, "signet_device="+device))
 		}
-		wantLocked(t, "twice", bearing(t, b, "signet_device="+good+"; signet_device="+good))
-		wantLocked(t, "another's beside it", bearing(t, b, "signet_device="+good+"; signet_device="+devices["bob's"]))
-		wantLocked(t, "under another name", bearing(t, b, "signet_devicex="+good))
-		wantIn(t, b, "the good one", bearing(t, b, "signet_device="+good))
+		wantLocked(t, "twice", tryWithCookies(t, b, "signet_device="+good+"; signet_device="+good))
+		wantLocked(t, "another's beside it", tryWithCookies(t, b, "signet_device="+good+"; signet_device="+devices["bob's"]))
+		wantLocked(t, "under another name", tryWithCookies(t, b, "signet_devicex="+good))
+		wantSignedIn(t, b, "the good one", tryWithCookies(t, b, "signet_device="+good))
 
-		// Whoever is disabled is refused as any stranger is.
+		// A disabled user gets the same answers as a stranger.
 		b.DisableUser(t, true)
-		wantLocked(t, "disabled", bearing(t, b, "signet_device="+good))
+		wantLocked(t, "disabled", tryWithCookies(t, b, "signet_device="+good))
 		b.Pass(15 * time.Minute)
-		wantWrong(t, "disabled, after the window", bearing(t, b, "signet_device="+good))
+		wantWrong(t, "disabled, after the window", tryWithCookies(t, b, "signet_device="+good))
 	})
 }
 
-// flipped is another character of base64url.
+// flipped returns another character of base64url.
 func flipped(c string) string {
 	if c == "A" {
 		return "B"
@@ -178,16 +179,16 @@ func flipped(c string) string {
 	return "A"
 }
 
-// The browser stays known for half a year after the last sign-in, over rotations of
-// the keys, by whatever way the person signed in.
-// PW-04: 1,000 guesses on one account.
-func TestDevice_IsKnownForHalfAYear(t *testing.T) {
+// A browser stays known for half a year after the last sign-in, also when keys are rotated
+// and for all ways to sign in.
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestDevice_StaysKnownForHalfAYear(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		home := known(t, b)
 		months := func(n int) {
 			for range n {
 				b.Pass(30*24*time.Hour - 2*time.Hour)
-				for range 3 { // the clock has jumped, and is believed again after an hour
+				for range 3 { // the clock has jumped; the keeper trusts it again after an hour
 					if err := b.RotateOnce(context.Background(), b.Now()); err != nil {
 						t.Fatal(err)
 					}
@@ -201,20 +202,20 @@ func TestDevice_IsKnownForHalfAYear(t *testing.T) {
 			t.Fatal("the keys have not rotated")
 		}
 		lockOut(t, b, providertest.Alice)
-		wantIn(t, b, "after five months", home.ByApp(t, providertest.Alice, providertest.Password, ""))
+		wantSignedIn(t, b, "after five months", home.ByApp(t, providertest.Alice, providertest.Password, ""))
 		signedOut(t, home)
 		months(5)
 		lockOut(t, b, providertest.Alice)
-		wantIn(t, b, "after five months more", home.ByApp(t, providertest.Alice, providertest.Password, ""))
+		wantSignedIn(t, b, "after five months more", home.ByApp(t, providertest.Alice, providertest.Password, ""))
 		months(7)
 		lockOut(t, b, providertest.Alice)
 		wantLocked(t, "after seven months", home.ByApp(t, providertest.Alice, providertest.Password, ""))
-	}, providertest.BehindProxy, func(c *provider.Config) { c.Algorithms = []string{"ES256"} }) // making RSA keys takes longest
+	}, providertest.BehindProxy, func(c *provider.Config) { c.Algorithms = []string{"ES256"} }) // RSA keys take long to generate
 }
 
-// Who comes through an upstream has been here, too.
-// PW-04: 1,000 guesses on one account.
-func TestDevice_UpstreamSignInMakesTheBrowserKnown(t *testing.T) {
+// A sign-in through an upstream makes the browser known too.
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestDevice_UpstreamSignInMakesBrowserKnown(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
 		v := b.Visitor(t)
@@ -227,14 +228,14 @@ func TestDevice_UpstreamSignInMakesTheBrowserKnown(t *testing.T) {
 			wantWrong(t, "a guess", stranger.ByPage(t, providertest.AdaEmail, "wrong password", ""))
 		}
 		wantLocked(t, "a stranger", stranger.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
-		wantIn(t, b, "the owner", v.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
+		wantSignedIn(t, b, "the owner", v.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
 	})
 }
 
-// Signing out, or ending all, leaves the cookie in place; only the next to sign in
-// takes it over.
-// SS-04: Attributes: HttpOnly, Secure, SameSite, Path, no Domain, Max-Age equal to the token's life.
-func TestDevice_CookieOutlivesTheSession(t *testing.T) {
+// The cookie remains when the user signs out or ends all sessions. The next user who signs
+// in replaces it.
+// SS-04: Cookies have the right attributes when they are set and deleted.
+func TestDevice_CookieSurvivesSession(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "bob@example.com", providertest.Password)
 		v := b.Visitor(t)
@@ -243,20 +244,20 @@ func TestDevice_CookieOutlivesTheSession(t *testing.T) {
 		v.Submit(t, v.Get(t, b.Leave()).Form(t), "decision", "allow")
 		v.WantSignedOut(t)
 		if v.Device(t) != device {
-			t.Error("the sign-out changed it")
+			t.Error("the sign-out has changed the cookie")
 		}
 		lockOut(t, b, providertest.Alice)
 		lockOut(t, b, "bob@example.com")
-		wantIn(t, b, "alice", v.ByPage(t, providertest.Alice, providertest.Password, ""))
+		wantSignedIn(t, b, "alice", v.ByPage(t, providertest.Alice, providertest.Password, ""))
 		wantLocked(t, "bob", v.ByPage(t, "bob@example.com", providertest.Password, ""))
 		b.Pass(15 * time.Minute)
-		wantIn(t, b, "bob, after the window", v.ByPage(t, "bob@example.com", providertest.Password, ""))
+		wantSignedIn(t, b, "bob, after the window", v.ByPage(t, "bob@example.com", providertest.Password, ""))
 		lockOut(t, b, providertest.Alice)
 		lockOut(t, b, "bob@example.com")
 		wantLocked(t, "alice, after bob", v.ByPage(t, providertest.Alice, providertest.Password, ""))
-		wantIn(t, b, "bob", v.ByPage(t, "bob@example.com", providertest.Password, ""))
+		wantSignedIn(t, b, "bob", v.ByPage(t, "bob@example.com", providertest.Password, ""))
 		if strings.Contains(v.Device(t), "bob") || strings.Contains(v.Device(t), "usr_") {
-			t.Error("the cookie says in clear whose it is")
+			t.Error("the cookie contains the user id in plain text")
 		}
 	}, providertest.BehindProxy, providertest.IssuedBy(providertest.Secure))
 }

@@ -1,9 +1,9 @@
 package credential
 
-// Waiting is how many callers stand in the queue.
+// Waiting returns the number of callers in the queue.
 func Waiting(p *Passwords) int64 { return p.queue.waiting.Load() }
 
-// BeforeHash calls f with its memory, in KiB, before each hash.
+// BeforeHash makes p call f before each hash, with the memory of the hash in KiB.
 func BeforeHash(p *Passwords, f func(memory uint32)) {
 	hash := p.argon2
 	p.argon2 = func(password, salt []byte, time, memory uint32, threads uint8, size uint32) []byte {
@@ -12,7 +12,7 @@ func BeforeHash(p *Passwords, f func(memory uint32)) {
 	}
 }
 
-// AroundHash lets f call each hash.
+// AroundHash makes p call f instead of each hash. f runs the hash itself.
 func AroundHash(p *Passwords, f func(hash func())) {
 	argon2 := p.argon2
 	p.argon2 = func(password, salt []byte, time, memory uint32, threads uint8, size uint32) (sum []byte) {

@@ -21,29 +21,29 @@ import (
 	"signet/storage/storagetest"
 )
 
-// doors are the ways in with a user name and a password.
-var doors = map[string]func(v *providertest.Visitor, t *testing.T, username, pass, address string) providertest.Answer{
+// endpoints are the endpoints that accept a user name and a password.
+var endpoints = map[string]func(v *providertest.Visitor, t *testing.T, username, pass, address string) providertest.Answer{
 	"page": (*providertest.Visitor).ByPage, "app": (*providertest.Visitor).ByApp,
 }
 
-func wantWrong(t *testing.T, what string, a providertest.Answer) {
+func wantWrong(t *testing.T, label string, a providertest.Answer) {
 	t.Helper()
 	status := http.StatusUnprocessableEntity
 	if strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") {
 		status = http.StatusUnauthorized
 	}
 	if a.StatusCode != status || !strings.Contains(a.Body, "invalid_credentials") || len(a.Cookies()) != 0 || a.Header.Get("Retry-After") != "" {
-		t.Fatalf("%s: got %d, cookies %v, want a wrong password:\n%s", what, a.StatusCode, a.Cookies(), a.Body)
+		t.Fatalf("%s: got %d, cookies %v, want a wrong password:\n%s", label, a.StatusCode, a.Cookies(), a.Body)
 	}
 }
 
-// wantLocked wants 429 with when to come back, in the header and in words.
-func wantLocked(t *testing.T, what string, a providertest.Answer) {
+// wantLocked wants 429 with the waiting time in the header and in words.
+func wantLocked(t *testing.T, label string, a providertest.Answer) {
 	t.Helper()
 	seconds, err := strconv.Atoi(a.Header.Get("Retry-After"))
 	if a.StatusCode != http.StatusTooManyRequests || !strings.Contains(a.Body, "too_many_attempts") || len(a.Cookies()) != 0 ||
 		err != nil || seconds < 1 || seconds > 901 || !strings.Contains(a.Body, "Try again in "+minutes(seconds)) {
-		t.Fatalf("%s: got %d, Retry-After %q, cookies %v, want it throttled:\n%s", what, a.StatusCode, a.Header.Get("Retry-After"), a.Cookies(), a.Body)
+		t.Fatalf("%s: got %d, Retry-After %q, cookies %v, want it throttled:\n%s", label, a.StatusCode, a.Header.Get("Retry-After"), a.Cookies(), a.Body)
 	}
 }
 
@@ -54,10 +54,10 @@ func minutes(seconds int) string {
 	return fmt.Sprintf("%d min", (seconds+59)/60)
 }
 
-func wantIn(t *testing.T, b *providertest.Testbed, what string, a providertest.Answer) {
+func wantSignedIn(t *testing.T, b *providertest.Testbed, label string, a providertest.Answer) {
 	t.Helper()
 	if a.StatusCode != http.StatusOK || !slices.ContainsFunc(a.Cookies(), func(c *http.Cookie) bool { return c.Name == b.SessionCookie() }) {
-		t.Fatalf("%s: got %d, cookies %v, want a session:\n%s", what, a.StatusCode, a.Cookies(), a.Body)
+		t.Fatalf("%s: got %d, cookies %v, want a session:\n%s", label, a.StatusCode, a.Cookies(), a.Body)
 	}
 }
 
@@ -71,30 +71,30 @@ func lockOut(t *testing.T, b *providertest.Testbed, email string) {
 	wantLocked(t, "one guess more", stranger.ByApp(t, email, "wrong password", "198.51.100.20"))
 }
 
-// comparable is all of an answer that its reader can compare with another's, but for
-// what was typed and for what is new in every answer.
+// comparable returns everything in an answer that its reader can compare with other answers.
+// It leaves out typed text and the parts that are new in every answer.
 func comparable(a providertest.Answer, username string) string {
 	h := a.Header.Clone()
 	h.Del("Date")
 	body := strings.ReplaceAll(a.Body, username, "NAME")
 	body = regexp.MustCompile(`name="request" value="[^"]+"`).ReplaceAllString(body, "REQUEST")
 	body = regexp.MustCompile(`(<dt>Reference</dt><dd><code>)[0-9A-Z]{26}<`).ReplaceAllString(body, "${1}OF THE REQUEST<")
-	if seconds, err := strconv.Atoi(h.Get("Retry-After")); err == nil { // the tests take a while, too
+	if seconds, err := strconv.Atoi(h.Get("Retry-After")); err == nil { // the waiting time shrinks while the test runs
 		body = strings.ReplaceAll(body, minutes(seconds), "A WHILE")
 		h.Set("Retry-After", "A WHILE")
 	}
-	h.Del("Content-Length") // the sealed request is as long as what is random in it lets it be
+	h.Del("Content-Length") // the length of the sealed request varies
 	return fmt.Sprint(a.StatusCode, " ", len(body), " ", slices.Sorted(maps.Keys(h)), h, "\n", body)
 }
 
-// Whoever has no right password hears the same, after the same calls, whoever has the
-// account; and whoever comes too often hears the same with any password.
-// PW-01: Unknown user, wrong password, disabled, locked, unverified, federated-only, expired.
-// PW-02: Same by time (1,000 samples).
-// PW-22: Correct password on a locked or throttled account shows a different answer.
-func TestPasswords_EveryRefusalIsTheSameAnswer(t *testing.T) {
+// All refusals have the same answer after the same database calls, whether or not the account
+// exists. A throttled account gives the same answer for every password.
+// PW-01: Unknown user, wrong password and disabled user get the same answer until the password is right.
+// PW-02: Refusals for known and unknown users also cost the same work.
+// PW-22: A limited account gives the same answer for right and wrong passwords.
+func TestPasswords_AllRefusalsHaveSameAnswer(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
-		// As long as each other, as are then all answers.
+		// All names have the same length, so all answers have the same length too.
 		b.User(t, "disab@example.com", providertest.Password)
 		b.Local(t, storage.User{Email: "unver@example.com"}, providertest.Password)
 		for email, hash := range map[string]string{"feder@example.com": "", "impor@example.com": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"} {
@@ -111,22 +111,22 @@ func TestPasswords_EveryRefusalIsTheSameAnswer(t *testing.T) {
 		v := b.Visitor(t)
 		same := func(when string, want func(*testing.T, string, providertest.Answer), tried [][2]string) {
 			t.Helper()
-			for door, try := range doors {
+			for endpoint, try := range endpoints {
 				var first, firstCalls string
 				for i, in := range tried {
-					what := fmt.Sprintf("%s, %s, %s %.20s", when, door, in[0], in[1])
+					label := fmt.Sprintf("%s, %s, %s %.20s", when, endpoint, in[0], in[1])
 					readsBefore, writesBefore := b.DB.Calls()
 					a := try(v, t, in[0], in[1], fmt.Sprintf("203.0.113.%d", i))
 					reads, writes := b.DB.Calls()
-					want(t, what, a)
+					want(t, label, a)
 					calls := fmt.Sprint(reads-readsBefore, " reads, ", writes-writesBefore, " writes")
-					if len(in[1]) > 1024 { // never looked up
+					if len(in[1]) > 1024 { // refused before the user is read
 						calls = firstCalls
 					}
 					if got := comparable(a, in[0]); first == "" {
 						first, firstCalls = got, calls
 					} else if got != first || calls != firstCalls {
-						t.Errorf("%s: after %s\n%s\nwant, after %s\n%s", what, calls, got, firstCalls, first)
+						t.Errorf("%s: after %s\n%s\nwant, after %s\n%s", label, calls, got, firstCalls, first)
 					}
 				}
 			}
@@ -139,23 +139,24 @@ func TestPasswords_EveryRefusalIsTheSameAnswer(t *testing.T) {
 		}
 		same("throttled", wantLocked, append(attempts[:len(attempts)-2], [2]string{providertest.Alice, providertest.Password}, [2]string{"unver@example.com", providertest.Password}))
 		if log := b.Log.String(); strings.Contains(log, providertest.Password) || strings.Contains(log, "nobod@") {
-			t.Error("the log has what was typed")
+			t.Error("the log contains typed text")
 		}
 	})
 }
 
-// Going on trying keeps the writer free: who is over a limit is refused by two reads.
-// PW-04: 1,000 guesses on one account.
-func TestPasswords_WhatAnAttemptCosts(t *testing.T) {
+// An attempt over a limit costs two reads and no write, so repeated attempts do not load the
+// writer of the database.
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestPasswords_DatabaseCostOfAttempts(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		cost := func(what string, wantReads, wantWrites int64, username string) {
+		cost := func(label string, wantReads, wantWrites int64, username string) {
 			t.Helper()
 			readsBefore, writesBefore := b.DB.Calls()
 			v.ByApp(t, username, "wrong password", "203.0.113.1")
 			reads, writes := b.DB.Calls()
 			if reads-readsBefore != wantReads || writes-writesBefore != wantWrites {
-				t.Errorf("%s: %d reads and %d writes, want %d and %d", what, reads-readsBefore, writes-writesBefore, wantReads, wantWrites)
+				t.Errorf("%s: %d reads and %d writes, want %d and %d", label, reads-readsBefore, writes-writesBefore, wantReads, wantWrites)
 			}
 		}
 		for _, username := range []string{providertest.Alice, "nobody@example.com"} {
@@ -165,57 +166,57 @@ func TestPasswords_WhatAnAttemptCosts(t *testing.T) {
 			cost("one more of "+username, 2, 0, username)
 		}
 		if recorded := providertest.Count(b.Events(t), storage.UserSignInFailed); recorded != 20 {
-			t.Errorf("%d events, want one for each that was compared", recorded)
+			t.Errorf("%d events, want one for each compared attempt", recorded)
 		}
 	})
 }
 
-// A password that was typed into the field of the name goes nowhere (PW-21).
-// PW-21: Password typed into the username field ends in the log.
-func TestPasswords_MistypedPasswordIsKeptNowhere(t *testing.T) {
+// A password that was typed into the name field is neither logged nor stored.
+// PW-21: A password in the name field does not end in the log.
+func TestPasswords_PasswordInNameFieldIsNotStored(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		const canary = "canary-of-a-password"
-		for name, try := range doors {
+		for name, try := range endpoints {
 			wantWrong(t, name, try(b.Visitor(t), t, canary, canary, ""))
 			wantWrong(t, name, try(b.Visitor(t), t, providertest.Alice, canary, ""))
 		}
 		if strings.Contains(b.Log.String(), canary) || strings.Contains(b.Dumped(t), canary) {
-			t.Error("it is in the log or in the database")
+			t.Error("the typed password is in the log or in the database")
 		}
 	})
 }
 
-// One password for many accounts is counted by the network, whoever is tried.
-// PW-05: Spraying one password over many accounts, many addresses.
+// If one password is tried on many accounts, the limit of the network applies.
+// PW-05: One password tried on many accounts is limited for each network.
 func TestPasswords_SprayingIsThrottledPerNetwork(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for i := range 100 {
 			wantWrong(t, "a guess", v.ByApp(t, fmt.Sprintf("user%d@example.com", i), "Summer-of-42", fmt.Sprintf("2001:db8:0:1::%x", i+1)))
 		}
-		for name, try := range doors {
+		for name, try := range endpoints {
 			wantLocked(t, name+", another address of the network", try(b.Visitor(t), t, providertest.Alice, providertest.Password, "2001:db8:0:1:ffff::1"))
-			wantIn(t, b, name+", another network", try(b.Visitor(t), t, providertest.Alice, providertest.Password, "2001:db8:0:2::1"))
+			wantSignedIn(t, b, name+", another network", try(b.Visitor(t), t, providertest.Alice, providertest.Password, "2001:db8:0:2::1"))
 		}
 	}, providertest.BehindProxy)
 }
 
-// Counted is the account, however it is written, wherever it is typed.
-// PW-07: Counter key evasion: case, spaces, email vs username, Unicode forms, extra body field, Basic vs form.
+// An account has one count for all spellings of its address and all endpoints.
+// PW-07: Other spellings of a name do not get around the count.
 func TestPasswords_OneAccountHasOneCount(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		spellings := []string{providertest.Alice, "ALICE@example.com", " alice@Example.com ", "alice@ｅxample.com", "Alice@EXAMPLE.COM\t"}
 		for i := range 10 {
-			for name, try := range doors {
+			for name, try := range endpoints {
 				wantWrong(t, name, try(b.Visitor(t), t, spellings[i%len(spellings)], "wrong password", fmt.Sprintf("198.51.100.%d", i)))
 			}
 		}
 		for _, spelling := range spellings {
-			for name, try := range doors {
+			for name, try := range endpoints {
 				wantLocked(t, name+" "+spelling, try(b.Visitor(t), t, spelling, providertest.Password, "203.0.113.1"))
 			}
 		}
-		// What else a request says opens no other count.
+		// Other values in the request do not change the count.
 		wantLocked(t, "with a client's credentials", b.Visitor(t).App(t, "/login", providertest.Credentials, providertest.WithHeader("Authorization", providertest.Basic("bob@example.com", providertest.Password))))
 		v := b.Visitor(t)
 		f := v.Get(t, b.AuthorizeURL()).Form(t)
@@ -228,9 +229,9 @@ func TestPasswords_OneAccountHasOneCount(t *testing.T) {
 	})
 }
 
-// Who has an account wins no guesses at another by signing in to it.
-// PW-08: Reset the counter with a successful login of the attacker's own account from the same address.
-func TestPasswords_OwnSuccessResetsNothing(t *testing.T) {
+// A successful sign-in to one account does not reset the count of another.
+// PW-08: The attacker's own successful sign-in does not reset the count.
+func TestPasswords_OwnSignInResetsNoOtherCount(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		b.User(t, "mallory@example.com", providertest.Password)
 		const address = "198.51.100.7"
@@ -239,12 +240,12 @@ func TestPasswords_OwnSuccessResetsNothing(t *testing.T) {
 			for range 5 {
 				wantWrong(t, "a guess", guess(providertest.Alice))
 			}
-			for name, try := range doors {
-				wantIn(t, b, name, try(b.Visitor(t), t, "mallory@example.com", providertest.Password, address))
+			for name, try := range endpoints {
+				wantSignedIn(t, b, name, try(b.Visitor(t), t, "mallory@example.com", providertest.Password, address))
 			}
 		}
 		wantLocked(t, "the account", guess(providertest.Alice))
-		// Nor guesses from the network.
+		// It does not reset the count of the network either.
 		for i := range 80 {
 			wantWrong(t, "a guess", guess(fmt.Sprintf("user%d@example.com", i)))
 		}
@@ -252,9 +253,9 @@ func TestPasswords_OwnSuccessResetsNothing(t *testing.T) {
 	})
 }
 
-// All nodes count together, and a new one goes on where they are.
-// PW-09: Counter per process: N nodes, N times the guesses; restart clears.
-// MN-05: Rate limits spread over nodes.
+// All nodes share the counts, and a new node continues them.
+// PW-09: The count is shared by all nodes and survives a restart.
+// MN-05: Limits are shared by all nodes.
 func TestPasswords_NodesCountTogether(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		nodes := []*providertest.Testbed{b, b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))}
@@ -264,16 +265,16 @@ func TestPasswords_NodesCountTogether(t *testing.T) {
 			}
 		}
 		for i, node := range append(nodes, b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))) {
-			for name, try := range doors {
+			for name, try := range endpoints {
 				wantLocked(t, fmt.Sprintf("node %d, %s", i, name), try(node.Visitor(t), t, providertest.Alice, providertest.Password, "203.0.113.1"))
 			}
 		}
 	})
 }
 
-// Guesses at one instant, over two nodes: as many as the limit are compared.
-// PW-06: 100 guesses sent at the same instant.
-func TestPasswords_GuessesAtOnceAreNotComparedBeyondTheLimit(t *testing.T) {
+// Of many guesses at once on two nodes, only as many as the limit are compared.
+// PW-06: Parallel guesses are counted before they are hashed.
+func TestPasswords_ParallelGuessesStayWithinLimit(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		nodes := []*providertest.Testbed{b, b.Node(t, providertest.BehindProxy, providertest.AppAt(providertest.Shop))}
 		var wrong, locked atomic.Int64
@@ -294,23 +295,23 @@ func TestPasswords_GuessesAtOnceAreNotComparedBeyondTheLimit(t *testing.T) {
 	})
 }
 
-// What succeeds is not throttled, however many come at once to one account.
-// PW-06: 100 guesses sent at the same instant.
-func TestPasswords_RightPasswordsAtOnceAreAllLetIn(t *testing.T) {
+// Correct passwords are not throttled, even if many come at once for one account.
+// PW-06: Parallel guesses are counted before they are hashed.
+func TestPasswords_ParallelCorrectPasswordsSucceed(t *testing.T) {
 	providertest.EachGuarded(t, func(t *testing.T, b *providertest.Testbed) {
 		providertest.Race(60, func(int) {
 			if a := b.Visitor(t).ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"); a.StatusCode != http.StatusOK {
 				t.Errorf("got %d %s", a.StatusCode, a.Body)
 			}
 		})
-		lockOut(t, b, providertest.Alice) // after twenty guesses, and not before
+		lockOut(t, b, providertest.Alice) // after exactly twenty guesses
 	})
 }
 
-// A sender makes no other network of itself by headers: without a proxy that is
-// trusted by none, behind one by none but the address that the proxy has added.
-// PW-10: Spoof X-Forwarded-For per request.
-func TestPasswords_HeadersMakeNoOtherNetwork(t *testing.T) {
+// A sender cannot change its network by headers. Without a trusted proxy all headers are
+// ignored; behind one, only the address that the proxy has added counts.
+// PW-10: Forwarding headers count only from trusted proxies.
+func TestPasswords_HeadersCannotChangeNetwork(t *testing.T) {
 	for added, behind := range map[string]providertest.Option{"": func(*provider.Config) {}, ", 198.51.100.7": providertest.BehindProxy} {
 		providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 			try := func(i int) providertest.Answer {
@@ -326,14 +327,14 @@ func TestPasswords_HeadersMakeNoOtherNetwork(t *testing.T) {
 	}
 }
 
-// Far more sign-ins at once than can be hashed: who has no place is told so at
-// once, and nothing of it is counted as a guess.
-// PW-11: 500 logins at once with 64 MiB Argon2 each.
-func TestPasswords_FloodIsToldToComeBack(t *testing.T) {
+// If many more sign-ins come at once than can be hashed, the surplus gets 503 immediately
+// and is not counted as guesses.
+// PW-11: Too many sign-ins at once get 503; memory stays bounded.
+func TestPasswords_FloodGetsRetryAfter(t *testing.T) {
 	providertest.AppOnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		form := v.Get(t, b.AuthorizeURL()).Form(t)
-		var heard, busy atomic.Int64
+		var compared, busy atomic.Int64
 		providertest.Race(200, func(i int) {
 			address, username := fmt.Sprintf("2001:db8:%x::1", i), fmt.Sprintf("user%d@example.com", i)
 			var a providertest.Answer
@@ -348,32 +349,32 @@ func TestPasswords_FloodIsToldToComeBack(t *testing.T) {
 			}
 			switch {
 			case a.StatusCode == http.StatusUnauthorized || a.StatusCode == http.StatusUnprocessableEntity:
-				heard.Add(1)
+				compared.Add(1)
 			case a.StatusCode == http.StatusServiceUnavailable && a.Header.Get("Retry-After") == "2" && strings.Contains(a.Body, "temporarily_unavailable") && strings.Contains(a.Body, "Try again in 2 s"):
 				busy.Add(1)
 			default:
 				t.Errorf("got %d, Retry-After %q, %s", a.StatusCode, a.Header.Get("Retry-After"), a.Body)
 			}
 		})
-		if heard.Load() < 64 || busy.Load() == 0 {
-			t.Errorf("%d were heard and %d sent away: want as many heard as may wait, and others sent away", heard.Load(), busy.Load())
+		if compared.Load() < 64 || busy.Load() == 0 {
+			t.Errorf("%d sign-ins were compared and %d got 503: want at least 64 compared and at least one 503", compared.Load(), busy.Load())
 		}
-		wantIn(t, b, "afterwards", b.Visitor(t).ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
+		wantSignedIn(t, b, "afterwards", b.Visitor(t).ByApp(t, providertest.Alice, providertest.Password, "198.51.100.7"))
 		counted := 0
 		for _, row := range b.Table(t, "throttles") {
 			if n, _ := strconv.Atoi(row["attempts"]); strings.HasPrefix(row["bucket"], "net:") {
 				counted += n
 			}
 		}
-		if counted != int(heard.Load()) {
-			t.Errorf("%d attempts are counted, want the %d that were heard", counted, heard.Load())
+		if counted != int(compared.Load()) {
+			t.Errorf("%d attempts are counted, want the %d that were compared", counted, compared.Load())
 		}
 	}, providertest.BehindProxy, func(c *provider.Config) { c.Passwords = credential.Params{Memory: 4 << 10, Time: 2, Threads: 1} })
 }
 
-// The page of the limit leaves the other ways in open.
-// PW-04: 1,000 guesses on one account.
-func TestPasswords_OtherWaysInStayOpen(t *testing.T) {
+// The page of a throttled sign-in still offers the connectors.
+// PW-04: Wrong passwords for one account are limited, and the owner can still sign in from a known browser.
+func TestPasswords_ThrottledPageOffersConnectors(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		first := b.Visitor(t)
 		first.Allow(t, first.ComeBy(t, "google", "ada"))
@@ -391,9 +392,9 @@ func TestPasswords_OtherWaysInStayOpen(t *testing.T) {
 	})
 }
 
-// Every place that asks for a password counts with all the others.
-// PW-24: Guess the password through other doors: change password, re-authentication, delete account, email change.
-func TestPasswords_AllDoorsCountTogether(t *testing.T) {
+// All forms that ask for a password share one count.
+// PW-24: Every place that asks for a password counts failures, and the old password is needed to change it.
+func TestPasswords_AllPasswordFormsCountTogether(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, backend storagetest.Backend) {
 		_, option := providertest.WithUpstreams(t)
 		b := providertest.StartOn(t, backend, option, providertest.AppAt(providertest.Shop))
@@ -401,9 +402,9 @@ func TestPasswords_AllDoorsCountTogether(t *testing.T) {
 		b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true}, providertest.Password)
 		prover := b.Visitor(t)
 		proof := prover.ComeBy(t, "google", "ada").FormTo(t, "/login/link", "", "")
-		strange := func() *providertest.Visitor { // signed in, and yet not known
+		strange := func() *providertest.Visitor { // signed in, but the browser is not a known one
 			v := b.Visitor(t)
-			wantIn(t, b, "at first", v.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
+			wantSignedIn(t, b, "at first", v.ByPage(t, providertest.AdaEmail, providertest.Password, ""))
 			v.Keep("signet_device", "")
 			return v
 		}
@@ -436,8 +437,8 @@ func TestPasswords_AllDoorsCountTogether(t *testing.T) {
 	})
 }
 
-// A form is read in one way only; JSON: TestFirstParty_BodiesAreReadStrictly.
-// PW-17: {"email":["a","b"]}, {"password":{"x":1}}, numbers, null, duplicate keys, unknown keys.
+// Forms are read strictly. For JSON see TestFirstParty_BodiesAreReadStrictly.
+// PW-17: JSON of a wrong shape is refused.
 func TestPasswords_FormsAreReadStrictly(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
