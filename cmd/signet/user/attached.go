@@ -14,21 +14,22 @@ import (
 	"signet/storage"
 )
 
-// attachedFlags are the answers to the question that stops an act on an account whose
-// address is only claimed: what becomes of what is attached to it?
+// attachedFlags holds the flags --evict and --keep. An account with an unproven address may have
+// a password, identities, sessions or tokens that another person set up. Some commands stop at
+// such an account unless one of the flags says whether to delete them.
 type attachedFlags struct{ evict, keep *bool }
 
 func addAttachedFlags(c *cobra.Command) attachedFlags {
 	return attachedFlags{
-		evict: c.Flags().Bool("evict", false, "if the address is only claimed: first delete what is attached to the account"),
-		keep:  c.Flags().Bool("keep", false, "if the address is only claimed: keep what is attached to the account; you vouch for it"),
+		evict: c.Flags().Bool("evict", false, "if the email address is unproven: first delete the account's password, identities, sessions and tokens"),
+		keep:  c.Flags().Bool("keep", false, "if the email address is unproven: keep the account's password, identities, sessions and tokens; you confirm that they belong to this user"),
 	}
 }
 
 func (f attachedFlags) read() (storage.UnprovenPolicy, error) {
 	switch {
 	case *f.evict && *f.keep:
-		return storage.StopIfAttached, errors.New("--evict and --keep exclude each other")
+		return storage.StopIfAttached, errors.New("--evict and --keep cannot be used together")
 	case *f.evict:
 		return storage.EvictAttached, nil
 	case *f.keep:
@@ -37,7 +38,7 @@ func (f attachedFlags) read() (storage.UnprovenPolicy, error) {
 	return storage.StopIfAttached, nil
 }
 
-// describedFactor is a factor as --json shows it.
+// describedFactor is the JSON form of a factor.
 type describedFactor struct {
 	Kind     string     `json:"kind"`
 	Name     string     `json:"name,omitempty"`
@@ -45,25 +46,25 @@ type describedFactor struct {
 	LastUsed *time.Time `json:"last_used,omitempty"`
 }
 
-// DescribedIdentity is an identity as --json shows it.
+// DescribedIdentity is the JSON form of an identity.
 type DescribedIdentity struct {
 	Connector string     `json:"connector"`
 	Issuer    string     `json:"issuer"`
 	Subject   string     `json:"subject"` // at the upstream
 	Email     string     `json:"email,omitempty"`
 	Name      string     `json:"name,omitempty"`
-	Groups    []string   `json:"groups,omitempty"`         // that the upstream gave at the last sign-in
-	Refused   string     `json:"groups_refused,omitempty"` // why its groups were not taken then
+	Groups    []string   `json:"groups,omitempty"`         // the upstream's groups at the last sign-in
+	Refused   string     `json:"groups_refused,omitempty"` // the reason if those groups were refused
 	Since     time.Time  `json:"since"`
 	LastUsed  *time.Time `json:"last_used,omitempty"`
 }
 
-// DescribedAttached is what hangs on an account as --json shows it.
+// DescribedAttached is the JSON form of the factors, identities, sessions and grants of a user.
 type DescribedAttached struct {
-	Factors    []describedFactor   `json:"factors"`    // the password included
+	Factors    []describedFactor   `json:"factors"`    // including the password
 	Identities []DescribedIdentity `json:"identities"` // at upstreams
-	Sessions   int64               `json:"sessions"`   // that live
-	Grants     int64               `json:"grants"`     // that live: applications with access
+	Sessions   int64               `json:"sessions"`   // valid sessions
+	Grants     int64               `json:"grants"`     // valid grants: applications with access
 }
 
 func describeIdentity(i storage.Identity) DescribedIdentity {
@@ -84,19 +85,19 @@ func describeAttached(a storage.Attached) DescribedAttached {
 	return d
 }
 
-// members are what is attached as members of the JSON of a user.
+// members returns the members for the JSON of a user.
 func (d DescribedAttached) members() []member {
 	return []member{{"factors", d.Factors}, {"identities", d.Identities}, {"sessions", d.Sessions}, {"grants", d.Grants}}
 }
 
-// rows are what is attached as rows of a table: a kind and what there is to say of it.
+// rows returns the rows for the table of a user: a kind and its details.
 func (d DescribedAttached) rows() [][]string {
 	var rows [][]string
 	for _, f := range d.Factors {
-		rows = append(rows, []string{f.Kind, commaList(f.Name, sinceThen(f.Since, f.LastUsed))})
+		rows = append(rows, []string{f.Kind, commaList(f.Name, usagePeriod(f.Since, f.LastUsed))})
 	}
 	for _, i := range d.Identities {
-		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, sinceThen(i.Since, i.LastUsed), i.groups())})
+		rows = append(rows, []string{"identity", commaList(i.Connector+":"+i.Subject, i.Email, "at "+i.Issuer, usagePeriod(i.Since, i.LastUsed), i.groups())})
 	}
 	if d.Sessions > 0 {
 		rows = append(rows, []string{"sessions", fmt.Sprint(d.Sessions)})
@@ -107,11 +108,11 @@ func (d DescribedAttached) rows() [][]string {
 	return rows
 }
 
-// groups says which groups the identity brought, or why none.
+// groups returns the groups of the identity for the table, or the reason for their refusal.
 func (i DescribedIdentity) groups() string {
 	switch {
 	case i.Refused != "":
-		return "groups not taken: " + i.Refused
+		return "groups refused: " + i.Refused
 	case len(i.Groups) == 0:
 		return ""
 	}
@@ -120,7 +121,7 @@ func (i DescribedIdentity) groups() string {
 
 func commaList(parts ...string) string { return strings.Join(cli.DropEmpty(parts), ", ") }
 
-func sinceThen(since time.Time, used *time.Time) string {
+func usagePeriod(since time.Time, used *time.Time) string {
 	text := "since " + since.Format(time.RFC3339)
 	if used != nil {
 		text += ", last used " + used.Format(time.RFC3339)
@@ -128,7 +129,7 @@ func sinceThen(since time.Time, used *time.Time) string {
 	return text
 }
 
-// sayAttached lists what is attached to the person at the terminal.
+// sayAttached prints a title and a list of everything attached to an account, as a message.
 func (p commands) sayAttached(title string, a storage.Attached) {
 	p.Say("%s", title)
 	for _, row := range describeAttached(a).rows() {
@@ -136,18 +137,18 @@ func (p commands) sayAttached(title string, a storage.Attached) {
 	}
 }
 
-// unproven answers an act that stopped because something is attached to an account
-// whose address is only claimed; any other error it gives back. With asJSON the list
-// is a document on standard output too.
-func (p commands) unproven(u storage.User, err error, asJSON bool) error {
+// unprovenError returns the error of a command that stopped at an account with an unproven
+// address, and prints everything attached to the account. With asJSON it prints the list to
+// standard output too. It returns other errors unchanged.
+func (p commands) unprovenError(u storage.User, err error, asJSON bool) error {
 	stopped, is := errors.AsType[*storage.UnprovenError](err)
 	if !is {
 		return err
 	}
-	p.sayAttached("attached to "+DisplayName(u)+":", stopped.Attached)
+	p.sayAttached("attached to the account "+DisplayName(u)+":", stopped.Attached)
 	refused := exit.New(
 		exit.AddressUnproven, fmt.Errorf("%w; nothing was changed", stopped),
-		"delete it first with --evict, or keep it with --keep if you know that it is this person's",
+		"",
 	)
 	if !asJSON {
 		return refused
@@ -157,7 +158,7 @@ func (p commands) unproven(u storage.User, err error, asJSON bool) error {
 	}))
 }
 
-// DisplayName is the user's e-mail, or the subject of a user who has none.
+// DisplayName returns the user's email address, or the subject if there is none.
 func DisplayName(u storage.User) string {
 	if u.Email == "" {
 		return u.ID
@@ -165,18 +166,18 @@ func DisplayName(u storage.User) string {
 	return u.Email
 }
 
-// showChanged shows a user after an act that may have evicted something.
+// showChanged shows a user after a change. If the change evicted something, it lists that too.
 func (p commands) showChanged(u storage.User, evicted storage.Attached, asJSON bool) error {
-	gone := !evicted.IsEmpty()
-	if gone {
-		p.sayAttached("deleted, because the address of "+DisplayName(u)+" was only claimed when it was attached:", evicted)
-		p.Say("profile and consents are deleted too, and every session and token has ended")
+	anyEvicted := !evicted.IsEmpty()
+	if anyEvicted {
+		p.sayAttached("deleted, because it was attached while the address of "+DisplayName(u)+" was unproven:", evicted)
+		p.Say("the profile and the consents are also deleted, and all sessions and tokens have ended")
 	}
 	if !asJSON {
 		return p.showUser(u, false)
 	}
 	changed := describeUser(u)
-	if gone {
+	if anyEvicted {
 		changed = append(changed, member{"evicted", describeAttached(evicted)})
 	}
 	return p.WriteJSON(changed)

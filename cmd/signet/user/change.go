@@ -18,35 +18,37 @@ func (p commands) updateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "update EMAIL|SUB",
 		Short: "Change a user",
-		Long: `Change a user. Only what is named changes; a list is replaced by what is given, and an
-empty value ("") takes away what was there. A new e-mail counts as not verified unless
---email-verified, and signs the user out everywhere. A new phone number counts as not
-verified unless --phone-number-verified. Groups that a connector brings are not touched:
-they follow what the upstream says at each sign-in.
+		Long: `Change a user. Only the fields whose flags you pass change. A list flag replaces the
+whole list, and an empty value ("") clears the field.
 
---email-verified says that you know whose the address is. If nobody has proven the
-address before, everything that is attached to the account is deleted first: password,
-identities, sessions, tokens, profile. Somebody else may have set it up. --keep keeps
-it; you vouch for it then. Roles and groups are not given to an account whose address
-is only claimed and that has something attached, unless --evict or --keep says what
-becomes of it.`,
+A new email address is not verified unless you pass --email-verified, and it signs the
+user out everywhere. A new phone number is not verified unless you pass
+--phone-number-verified. The groups of a connector do not change: they come from the
+upstream at each sign-in.
+
+--email-verified confirms that the address belongs to the user. If nobody has proven the
+address before, another person may have set up the account, so its password,
+identities, sessions, tokens and profile are deleted first. --keep keeps them.
+
+If the address is unproven and the account has a password, identities, sessions or
+tokens, roles and groups are only granted with --evict or --keep.`,
 		Example: `  signet user update ada@example.com --name "Ada Lovelace" --role dev --role ops
   signet user update ada@example.com --email ada@example.org --email-verified`,
 		Args: cli.ExactArgs(EmailOrSubject),
 	}
-	given := addUserFlags(c)
+	fields := addUserFlags(c)
 	attached := addAttachedFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
-		var named storage.User
-		if !given.onto(&named) {
-			return cli.UsageError(c, errors.New("nothing is named that should change"))
+		var draft storage.User
+		if !fields.apply(&draft) {
+			return cli.UsageError(c, errors.New("pass at least one flag for a field to change"))
 		}
 		unproven, err := attached.read()
 		if err != nil {
 			return cli.UsageError(c, err)
 		}
-		if err := given.check(named, p.Now()); err != nil {
+		if err := fields.check(draft, p.Now()); err != nil {
 			return cli.RuleError(c, exit.FieldInvalid, err)
 		}
 		u, err := Find(ctx, db, args[0])
@@ -54,36 +56,36 @@ becomes of it.`,
 			return err
 		}
 		revised, err := p.Directory(settings, db).ReviseUser(ctx, storage.UserRevision{
-			UserID: u.ID, Verified: given.emailVerified(), PhoneVerified: given.phoneVerified(), Unproven: unproven, From: cli.Origin(),
-			Revise: func(u *storage.User) error { given.onto(u); return nil },
+			UserID: u.ID, Verified: fields.emailVerified(), PhoneVerified: fields.phoneVerified(), Unproven: unproven, From: cli.Origin(),
+			Revise: func(u *storage.User) error { fields.apply(u); return nil },
 		})
 		switch {
 		case errors.Is(err, storage.ErrNoAddress):
-			return exit.New(exit.NoAddress, fmt.Errorf("--email-verified: %s has no address", u.ID), "give one with --email")
+			return exit.New(exit.NoAddress, fmt.Errorf("--email-verified: %s has no email address", u.ID), "")
 		case errors.Is(err, storage.ErrNoPhone):
-			return exit.New(exit.NoPhone, fmt.Errorf("--phone-number-verified: %s has no phone number", DisplayName(u)), "give one with --phone-number")
+			return exit.New(exit.NoPhone, fmt.Errorf("--phone-number-verified: %s has no phone number", DisplayName(u)), "")
 		case errors.Is(err, storage.ErrUnproven):
-			return p.unproven(u, err, *asJSON)
+			return p.unprovenError(u, err, *asJSON)
 		case err != nil:
-			return cmp.Or(takenByAnother(named, err), ErrorAbout(args[0], err))
+			return cmp.Or(conflictError(draft, err), ErrorAbout(args[0], err))
 		}
 		if revised.EmailCanonical != u.EmailCanonical {
-			p.Say("%s is signed out everywhere: the e-mail has changed", revised.Email)
+			p.Say("%s is signed out everywhere, because the email address has changed", revised.Email)
 		}
 		return p.showChanged(revised.User, revised.Evicted, *asJSON)
 	})
 	return c
 }
 
-// takenByAnother answers that another user has the e-mail or the preferred_username of u.
-// It is nil for other errors.
-func takenByAnother(u storage.User, err error) error {
+// conflictError returns the error if another user has the email address or the
+// preferred_username of u. It returns nil for other errors.
+func conflictError(u storage.User, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrConflict):
-		return exit.New(exit.Conflict, fmt.Errorf("there is a user %s already", u.Email), "look at it with: signet user show "+u.Email)
+		return exit.New(exit.Conflict, fmt.Errorf("the user %s exists already", u.Email), "show the user with: signet user show "+u.Email)
 	case errors.Is(err, storage.ErrUsernameTaken):
 		return exit.New(
-			exit.UsernameTaken, fmt.Errorf("another user has the preferred_username %q, or one that looks like it", u.PreferredUsername),
+			exit.UsernameTaken, fmt.Errorf("another user has the preferred_username %q or a similar one", u.PreferredUsername),
 			"find the user with: signet user list --username "+u.PreferredUsername,
 		)
 	}
@@ -93,16 +95,17 @@ func takenByAnother(u storage.User, err error) error {
 func (p commands) adminCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "admin EMAIL|SUB",
-		Short: "Let a user administer this server, or with --revoke no more",
-		Long: `Let a user administer this server, or with --revoke no more. This proves no address:
-where the address is only claimed and something is attached to the account (a password,
-an identity, a session), the command stops and lists it. --evict deletes it first,
---keep keeps it.`,
+		Short: "Make a user an administrator, or remove that right with --revoke",
+		Long: `Make a user an administrator of this server, or remove that right with --revoke.
+
+If the email address is unproven and the account has a password, an identity or a
+session, the command stops and lists them, because another person may have set them up.
+--evict deletes them first, --keep keeps them.`,
 		Example: `  signet user admin ada@example.com
   signet user admin ada@example.com --revoke`,
 		Args: cli.ExactArgs(EmailOrSubject),
 	}
-	revoke := c.Flags().Bool("revoke", false, "the user may no more")
+	revoke := c.Flags().Bool("revoke", false, "remove the right to administer this server")
 	attached := addAttachedFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
@@ -121,7 +124,7 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 			evicted, err = p.Directory(settings, db).GrantAdmin(ctx, u.ID, unproven, cli.Origin())
 		}
 		if errors.Is(err, storage.ErrUnproven) {
-			return p.unproven(u, err, *asJSON)
+			return p.unprovenError(u, err, *asJSON)
 		}
 		if err == nil {
 			u, err = db.User(ctx, u.ID)
@@ -138,13 +141,13 @@ an identity, a session), the command stops and lists it. --evict deletes it firs
 func (p commands) deleteCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "delete EMAIL|SUB",
-		Short: "Delete a user for good, with all it has",
-		Long: `Delete a user for good, with its password, identities, sessions, tokens and consents.
-The events keep its subject (sub), which nobody else is ever given. To keep somebody
-out and change your mind later: signet user disable.`,
+		Short: "Delete a user permanently, with all data",
+		Long: `Delete a user permanently, with the password, identities, sessions, tokens and consents.
+The events keep the subject (sub), and no other user ever gets it. To lock a user out
+temporarily, use: signet user disable.`,
 		Args: cli.ExactArgs(EmailOrSubject),
 	}
-	yes := c.Flags().Bool("yes", false, "do not ask")
+	yes := c.Flags().Bool("yes", false, "do not ask for confirmation")
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		u, err := Find(ctx, db, args[0])

@@ -13,15 +13,15 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// ofTheSignIn are the claims that tell of a sign-in; all others tell of the person.
+// ofTheSignIn lists the claims about a sign-in; all other claims are about the person.
 var ofTheSignIn = []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "sid"}
 
-// fillers are the flags of `signet user update` that fill a claim, and how it comes out.
+// fillers holds for each claim the flags of `signet user update` that set it, and the claim's value.
 var fillers = map[string]struct {
 	flags []string
 	want  any
 }{
-	"email":                 {nil, "alice@example.com"}, // given at its creation
+	"email":                 {nil, "alice@example.com"}, // set at creation
 	"email_verified":        {nil, true},
 	"updated_at":            {nil, "a number"},
 	"phone_number":          {[]string{"--phone-number", "+41 44 668 18 00"}, "+41446681800"},
@@ -35,7 +35,7 @@ var fillers = map[string]struct {
 	"preferred_username": {[]string{"--preferred-username", "alice"}, "alice"},
 }
 
-// released gives what userinfo and the ID token tell of the user.
+// released returns the claims of userinfo and of the ID token.
 func released(t *testing.T, i *signettest.Instance, client signettest.CreatedClient, scopes []string, claims string) (userinfo, idToken map[string]any) {
 	t.Helper()
 	p := signettest.NewGoParty(t, i, client, scopes...)
@@ -72,7 +72,7 @@ func released(t *testing.T, i *signettest.Instance, client signettest.CreatedCli
 	return userinfo, idToken
 }
 
-// advertised are the claims about people and the scopes that a running server advertises.
+// advertised returns the claims about people and the scopes that a running server advertises.
 func advertised(t *testing.T, i *signettest.Instance) (claims, scopes []string) {
 	t.Helper()
 	var discovery struct {
@@ -86,7 +86,7 @@ func advertised(t *testing.T, i *signettest.Instance) (claims, scopes []string) 
 	return slices.DeleteFunc(discovery.Claims, func(name string) bool { return slices.Contains(ofTheSignIn, name) }), discovery.Scopes
 }
 
-// flagsFor are the flags of `signet user update` that fill a claim; false if there are none.
+// flagsFor returns the flags of `signet user update` that set a claim; false if there are none.
 func flagsFor(claim string) ([]string, bool) {
 	if filler, special := fillers[claim]; special {
 		return filler.flags, true
@@ -95,7 +95,7 @@ func flagsFor(claim string) ([]string, bool) {
 	return []string{"--" + strings.ReplaceAll(claim, "_", "-"), value}, value != ""
 }
 
-// emptied are the same flags with empty values, which take the values away again.
+// emptied returns the same flags with empty values, which clear the fields.
 func emptied(flags []string) []string {
 	empty := slices.Clone(flags)
 	for i, word := range flags {
@@ -109,7 +109,7 @@ func emptied(flags []string) []string {
 	return empty
 }
 
-// wantClaim wants a claim to come out as it was filled.
+// wantClaim checks that a claim has the value that was set.
 func wantClaim(t *testing.T, where, name string, got any) {
 	t.Helper()
 	want := any(values[name].stored)
@@ -124,11 +124,10 @@ func wantClaim(t *testing.T, where, name string, got any) {
 	}
 }
 
-// Every claim that the discovery document of a running server advertises can be filled by a
-// command, comes out at userinfo under exactly one of the scopes that it advertises, comes
-// out by the claims parameter alone, at userinfo and in the ID token, and is absent
-// without both.
-func TestClaims_EachAdvertisedOneCanBeFilledAndComesOut(t *testing.T) {
+// A command can set every claim that the discovery document advertises. Userinfo returns it for
+// exactly one of the advertised scopes. The claims parameter alone requests it from userinfo and
+// the ID token. Without both it is absent.
+func TestClaims_EachAdvertisedClaimCanBeSetAndReleased(t *testing.T) {
 	i := signettest.NewInstance(t)
 	i.Serve(t)
 	client := i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent")
@@ -138,7 +137,7 @@ func TestClaims_EachAdvertisedOneCanBeFilledAndComesOut(t *testing.T) {
 	for _, name := range names {
 		own, known := flagsFor(name)
 		if !known {
-			t.Fatalf("%s is advertised, and no command fills it", name)
+			t.Fatalf("%s is advertised, but no command sets it", name)
 		}
 		flags, asked[name] = append(flags, own...), nil
 	}
@@ -159,13 +158,14 @@ func TestClaims_EachAdvertisedOneCanBeFilledAndComesOut(t *testing.T) {
 	userinfo, _ = released(t, i, client, scopes, string(parameter))
 	for _, name := range names {
 		if kept := slices.Contains([]string{"email", "email_verified", "updated_at"}, name); (userinfo[name] != nil) != kept {
-			t.Errorf("after everything was taken away userinfo has %s = %v", name, userinfo[name])
+			t.Errorf("after all fields were cleared, userinfo has %s = %v", name, userinfo[name])
 		}
 	}
 }
 
-// wantEachByOneScope wants each claim of a person at userinfo under one scope and in no ID
-// token, and every claim of the sign-in in every ID token.
+// wantEachByOneScope checks that userinfo returns each claim about the person for exactly one
+// scope, that no ID token contains it, and that every ID token contains the claims about the
+// sign-in.
 func wantEachByOneScope(t *testing.T, i *signettest.Instance, client signettest.CreatedClient, names, scopes []string) {
 	t.Helper()
 	byScope := map[string][]string{}
@@ -188,7 +188,7 @@ func wantEachByOneScope(t *testing.T, i *signettest.Instance, client signettest.
 	}
 	for _, name := range names {
 		if len(byScope[name]) != 1 {
-			t.Errorf("%s comes by the scopes %q, want one", name, byScope[name])
+			t.Errorf("%s is returned for the scopes %q, want one scope", name, byScope[name])
 		}
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"signet/storage"
 )
 
-// Command gives the command `signet user` and those below it.
+// Command returns the command `signet user` with its subcommands.
 func Command(program *cli.Program) *cobra.Command {
 	p := commands{program}
-	c := &cobra.Command{Use: "user", Short: "Create, change and look at users"}
+	c := &cobra.Command{Use: "user", Short: "Create, show and change users"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.createCommand(), p.listCommand(), p.showCommand(), p.updateCommand(), p.passwordCommand(),
 		p.disableCommand(), p.enableCommand(), p.signOutCommand(),
@@ -32,8 +32,8 @@ func (p commands) createCommand() *cobra.Command {
 		Example: "  signet user create --email ada@example.com --password-stdin < password.txt",
 		Args:    cli.ExactArgs(),
 	}
-	given := addUserFlags(c)
-	admin := c.Flags().Bool("admin", false, "the user may administer this server")
+	fields := addUserFlags(c)
+	admin := c.Flags().Bool("admin", false, "make the user an administrator of this server")
 	password := passwordFlags(c)
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, _ []string) error {
@@ -41,27 +41,27 @@ func (p commands) createCommand() *cobra.Command {
 			return err
 		}
 		u := storage.User{Admin: *admin}
-		given.onto(&u)
-		if err := directory.CheckUser(&u, p.Now()); err != nil { // before the password is asked for
-			return cli.RuleError(c, exit.FieldInvalid, namingFlag(err))
+		fields.apply(&u)
+		if err := directory.CheckUser(&u, p.Now()); err != nil { // before the password is read
+			return cli.RuleError(c, exit.FieldInvalid, withFlagName(err))
 		}
 		typed, err := password.read(p.Stdin)
 		if err != nil {
 			return cli.UsageError(c, err)
 		}
-		made, err := p.Directory(settings, db).CreateUser(ctx, u, typed, cli.Origin())
+		created, err := p.Directory(settings, db).CreateUser(ctx, u, typed, cli.Origin())
 		if err != nil {
-			return cmp.Or(takenByAnother(u, err), err)
+			return cmp.Or(conflictError(u, err), err)
 		}
 		if typed == "" {
-			p.Say("the user has no password yet, and so cannot sign in with one")
+			p.Say("the user has no password yet, so cannot sign in with a password")
 		}
-		if !made.EmailVerified {
-			p.Say("nobody has proven that %s is this user's address: applications do not receive it, and the first proof of it, such as a sign-in "+
-				"through an upstream that verifies it, deletes the password and everything else set up before; "+
-				"if you know that it is the user's: signet user update %s --email-verified --keep", made.Email, made.Email)
+		if !created.EmailVerified {
+			p.Say("the email address %s is unproven: applications do not receive it, and the first proof, such as a sign-in through an "+
+				"upstream that verifies it, deletes the password and everything else that was set up before; "+
+				"if you know that it belongs to the user, run: signet user update %s --email-verified --keep", created.Email, created.Email)
 		}
-		return p.showUser(made, *asJSON)
+		return p.showUser(created, *asJSON)
 	})
 	return c
 }
@@ -69,7 +69,7 @@ func (p commands) createCommand() *cobra.Command {
 func (p commands) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List the users by e-mail, and then those without one",
+		Short: "List the users, sorted by email address",
 		Example: `  signet user list --email ada
   signet user list --admin --json
   signet user list --limit 100 --after ada@example.com`,
@@ -77,24 +77,24 @@ func (p commands) listCommand() *cobra.Command {
 	}
 	var f storage.UserFilter
 	flags := c.Flags()
-	flags.StringVar(&f.Email, "email", "", "only those whose e-mail begins with this")
+	flags.StringVar(&f.Email, "email", "", "only users whose email address begins with this")
 	flags.BoolVar(&f.Admins, "admin", false, "only administrators")
-	flags.BoolVar(&f.Disabled, "disabled", false, "only those who are disabled")
-	flags.StringVar(&f.Username, "username", "", "only the user who holds this preferred_username, or one that looks like it")
-	flags.BoolVar(&f.Clashing, "clashing-username", false, "only those whose preferred_username another user holds, so that no application is told it")
-	flags.StringVar(&f.After, "after", "", "only those behind this e-mail, or sub of a user without one: the last of the page before")
-	limit := flags.Int("limit", 0, "at most so many; 0 is all")
+	flags.BoolVar(&f.Disabled, "disabled", false, "only disabled users")
+	flags.StringVar(&f.Username, "username", "", "only the user with this preferred_username or a similar one")
+	flags.BoolVar(&f.Clashing, "clashing-username", false, "only users whose preferred_username another user has too; applications do not receive such a name")
+	flags.StringVar(&f.After, "after", "", "only users after this one: the email address (or sub) of the last user on the previous page")
+	limit := flags.Int("limit", 0, "maximum number of users; 0 for all")
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
 		if *limit < 0 {
-			return cli.UsageError(c, fmt.Errorf("--limit %d: want 1 or more, or 0 for all", *limit))
+			return cli.UsageError(c, fmt.Errorf("--limit is %d: use 1 or more, or 0 for all", *limit))
 		}
-		users, err := manyUsers(ctx, db, f, *limit)
+		users, err := listUsers(ctx, db, f, *limit)
 		if err != nil {
 			return fmt.Errorf("list users: %w", err)
 		}
 		if *limit > 0 && len(users) == *limit {
-			p.Say("there may be more: --after %s", users[*limit-1].ListPosition())
+			p.Say("there may be more users; continue with: --after %s", users[*limit-1].ListPosition())
 		}
 		if *asJSON {
 			described := []document{} // never null
@@ -105,10 +105,10 @@ func (p commands) listCommand() *cobra.Command {
 		}
 		switch {
 		case len(users) == 0 && f == (storage.UserFilter{}):
-			p.Say("there are no users yet: signet user create --email EMAIL --password-stdin")
+			p.Say("there are no users yet; create one with: signet user create --email EMAIL --password-stdin")
 			return nil
 		case len(users) == 0:
-			p.Say("no user is like that")
+			p.Say("no user matches")
 			return nil
 		}
 		rows := [][]string{{"SUB", "EMAIL", "NAME", "STATE"}}
@@ -120,8 +120,8 @@ func (p commands) listCommand() *cobra.Command {
 	return c
 }
 
-// manyUsers reads up to limit users, page by page; 0 for all.
-func manyUsers(ctx context.Context, db *storage.DB, f storage.UserFilter, limit int) ([]storage.User, error) {
+// listUsers reads up to limit users page by page, or all if limit is 0.
+func listUsers(ctx context.Context, db *storage.DB, f storage.UserFilter, limit int) ([]storage.User, error) {
 	const page = 500
 	var users []storage.User
 	for {

@@ -1,6 +1,6 @@
-// Package user owns the commands of users: they are created, listed, shown, changed, switched off and deleted, and their
-// passwords and identities are set and removed.
+// Package user owns the commands `signet user`: create, list, show, update, set-password, disable,
+// enable, sign-out, admin, delete and identity remove.
 //
-// A command reads flags, calls one rule and shows the result. It decides no rule
-// of users: those are in provider/directory.
+// A command reads flags, calls one method of provider/directory or storage and shows the result.
+// The rules of users are in provider/directory, not here.
 package user

@@ -12,7 +12,7 @@ import (
 	"signet/storage"
 )
 
-// member is a member of a JSON object, at its place.
+// member is a member of a JSON object.
 type member struct {
 	name  string
 	value any
@@ -21,7 +21,7 @@ type member struct {
 // document is a JSON object whose members keep their order.
 type document []member
 
-// MarshalJSON gives the members in their order.
+// MarshalJSON returns an object with the members in their order.
 func (d document) MarshalJSON() ([]byte, error) {
 	var text bytes.Buffer
 	text.WriteByte('{')
@@ -40,16 +40,16 @@ func (d document) MarshalJSON() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// shown is what a command shows of a user under one name: as text, "" for nothing, and as
-// members of the JSON object. Standard claims have their names there.
+// shown is one field of a user as the commands show it: its text in the table ("" for no row),
+// and its members in the JSON. Standard claims have their standard names in the JSON.
 type shown struct {
 	label   string
 	text    string
 	members []member
 }
 
-// field is a text that is shown as it is, and left out of the JSON where it is empty.
-func field(name, text string) shown {
+// textField returns a text field. An empty text is omitted from the JSON.
+func textField(name, text string) shown {
 	s := shown{label: name, text: strings.ReplaceAll(text, "\n", ", ")}
 	if text != "" {
 		s.members = []member{{name, text}}
@@ -57,8 +57,8 @@ func field(name, text string) shown {
 	return s
 }
 
-// list is a list of texts, likewise.
-func list(name, label string, texts []string) shown {
+// listField returns a list field. An empty list is omitted from the JSON.
+func listField(name, label string, texts []string) shown {
 	s := shown{label: label, text: strings.Join(texts, ", ")}
 	if len(texts) > 0 {
 		s.members = []member{{name, texts}}
@@ -66,10 +66,10 @@ func list(name, label string, texts []string) shown {
 	return s
 }
 
-// fieldsOf is the one list of what is shown of a user, from which both the text and the
-// JSON are made.
+// fieldsOf returns the fields of a user that the commands show. The table and the JSON are made
+// from this list.
 func fieldsOf(u storage.User) []shown {
-	all := []shown{field("sub", u.ID), emailOf(u)}
+	all := []shown{textField("sub", u.ID), emailOf(u)}
 	p := storage.ProfileOf(u)
 	for _, f := range directory.ProfileFields() {
 		switch value := *f.Value(&p); {
@@ -78,17 +78,17 @@ func fieldsOf(u storage.User) []shown {
 		case f.Name == "phone_number":
 			all = append(all, phoneOf(u))
 		case strings.HasPrefix(f.Name, "address."):
-			all = append(all, shown{label: f.Name, text: field(f.Name, value).text}) // the members are one object
+			all = append(all, shown{label: f.Name, text: textField(f.Name, value).text}) // the JSON has one object for all of them
 		default:
-			all = append(all, field(f.Name, value))
+			all = append(all, textField(f.Name, value))
 		}
 	}
 	if u.Address != (storage.Address{}) {
 		all = append(all, shown{members: []member{{"address", u.Address}}})
 	}
 	return append(all,
-		list("roles", "roles", u.Roles), list("groups", "groups", u.Groups),
-		list("upstream_groups", "groups (source: connector)", u.UpstreamGroups),
+		listField("roles", "roles", u.Roles), listField("groups", "groups", u.Groups),
+		listField("upstream_groups", "groups (source: connector)", u.UpstreamGroups),
 		stateOf(u), momentOf("created", u.CreatedAt), momentOf("updated", u.UpdatedAt),
 	)
 }
@@ -102,19 +102,19 @@ func emailOf(u storage.User) shown {
 }
 
 func usernameOf(u storage.User) shown {
-	s := field("preferred_username", u.PreferredUsername)
+	s := textField("preferred_username", u.PreferredUsername)
 	switch {
 	case s.text == "":
 	case u.UsernameUnique():
 		s.members = append(s.members, member{"preferred_username_unique", true})
 	default:
-		s.text += " (another user's too: applications are not told it)"
+		s.text += " (another user has it too, so applications do not receive it)"
 	}
 	return s
 }
 
 func phoneOf(u storage.User) shown {
-	s := field("phone_number", u.PhoneNumber)
+	s := textField("phone_number", u.PhoneNumber)
 	if s.text != "" {
 		s.members = append(s.members, member{"phone_number_verified", u.PhoneNumberVerified})
 	}

@@ -15,8 +15,8 @@ import (
 	"signet/storage"
 )
 
-// values are what a flag of `signet user update` is given: a right value, how it is
-// stored, and one that is refused.
+// values holds for each flag of `signet user update` a valid value, its stored form, and a value
+// that is refused.
 var values = map[string]struct{ right, stored, wrong string }{
 	"name":                   {"Ada Lovelace", "Ada Lovelace", "Ada\u202e"},
 	"given_name":             {"Ada", "Ada", strings.Repeat("a", 201)},
@@ -40,8 +40,8 @@ var values = map[string]struct{ right, stored, wrong string }{
 	"address.country":        {"GB", "GB", "G\u2028B"},
 }
 
-// Every text of a profile can be set, is judged, is shown in the text and in the JSON, and
-// can be taken away, by a flag that is named after its claim.
+// Each text field of a profile has a flag with the name of its claim. The flag sets, checks and
+// clears the field, and the table and the JSON show it.
 func TestUserUpdate_EachFieldOfAProfile(t *testing.T) {
 	a := startAttacked(t)
 	ada, err := a.db.CreateUser(t.Context(), storage.User{Email: "ada@example.com", EmailVerified: true}, "", storage.By{At: time.Now()})
@@ -79,12 +79,13 @@ func TestUserUpdate_EachFieldOfAProfile(t *testing.T) {
 			t.Errorf("%s \"\" left %q", flag, got)
 		}
 		if got := jsonOf(t, a, "ada@example.com", f.Name); got != nil {
-			t.Errorf("user show --json has %v under %s, which was taken away", got, f.Name)
+			t.Errorf("user show --json has %v under %s, which was cleared", got, f.Name)
 		}
 	}
 }
 
-// jsonOf is a member of what user show --json prints; a dot leads into an object.
+// jsonOf returns a member of the output of user show --json. A dot in the name selects a member of
+// an object.
 func jsonOf(t *testing.T, a attacked, who, name string) any {
 	t.Helper()
 	document, _ := a.signet(t, exit.OK, "user", "show", who, "--json")
@@ -99,7 +100,7 @@ func jsonOf(t *testing.T, a attacked, who, name string) any {
 	return value
 }
 
-func TestUserUpdate_PhoneNumberIsVerifiedByItsFlagAlone(t *testing.T) {
+func TestUserUpdate_OnlyItsFlagVerifiesAPhoneNumber(t *testing.T) {
 	a := startAttacked(t)
 	update := func(want int, args ...string) string {
 		t.Helper()
@@ -128,8 +129,8 @@ func TestUserUpdate_PhoneNumberIsVerifiedByItsFlagAlone(t *testing.T) {
 	}
 }
 
-// Groups of a connector are shown apart, and no flag touches them.
-func TestUserUpdate_GroupsOfAConnectorStayApart(t *testing.T) {
+// Groups of a connector are shown separately, and no flag changes them.
+func TestUserUpdate_KeepsGroupsOfAConnector(t *testing.T) {
 	a := startAttacked(t)
 	_, err := a.db.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  storage.Identity{Connector: "corp", Issuer: "https://corp.example", Subject: "9", UserID: a.bob.ID},
@@ -164,7 +165,7 @@ func TestUserUpdate_GroupsOfAConnectorStayApart(t *testing.T) {
 	wantWords(t, text, "groups                      staff\n", "groups (source: connector)  staff, all hands")
 }
 
-func TestUserUpdate_ListsAreJudged(t *testing.T) {
+func TestUserUpdate_ListsAreChecked(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	db, err := node.OpenDatabase(t.Context(), config.Config{DataDir: dir}, nil)
 	if err != nil {

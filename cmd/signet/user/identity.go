@@ -17,7 +17,7 @@ import (
 )
 
 func (p commands) identityCommand() *cobra.Command {
-	c := &cobra.Command{Use: "identity", Short: "Take an upstream's identity away from a user"}
+	c := &cobra.Command{Use: "identity", Short: "Disconnect a user from an upstream"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.identityRemoveCommand())
 	return c
@@ -26,19 +26,19 @@ func (p commands) identityCommand() *cobra.Command {
 func (p commands) identityRemoveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove EMAIL|SUB CONNECTOR[:SUBJECT]",
-		Short: "Disconnect an identity from a user, and end what it opened",
-		Long: `Disconnect an identity from a user: nobody signs in to this account through it any
-more. The sessions that it opened end, and so does the access of applications that
-they opened, offline access too. Sessions that the user opened in another way go on.
+		Short: "Remove an identity from a user, and end its sessions",
+		Long: `Remove an identity from a user, so that it can no longer sign in to this account. The
+sessions that were opened with it end, and so does the access of applications through
+these sessions, including offline access. Other sessions of the user continue.
 
-signet user show lists the identities. The subject, which is the upstream's name for
-the person, is needed only where the user has several identities of one connector.`,
+To list the identities, use: signet user show. The subject is the upstream's id of the
+person. It is only needed if the user has several identities of one connector.`,
 		Example: `  signet user identity remove ada@example.com github
   signet user identity remove ada@example.com github:583231`,
 		Args: cli.ExactArgs(EmailOrSubject, "the connector of the identity"),
 	}
-	issuer := c.Flags().String("issuer", "", "issuer of the identity, where the connector has had several")
-	last := c.Flags().Bool("yes", false, "remove it even if it is the user's last way to sign in")
+	issuer := c.Flags().String("issuer", "", "issuer of the identity, if the connector has had several")
+	removeLast := c.Flags().Bool("yes", false, "remove the identity even if it is the user's last way to sign in")
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		u, err := Find(ctx, db, args[0])
@@ -54,20 +54,20 @@ the person, is needed only where the user has several identities of one connecto
 			return err
 		}
 		err = db.UnlinkIdentity(ctx, storage.IdentityRemoval{
-			Identity: identity, Connectors: connectorIDs(settings), AllowLast: *last, From: cli.Origin(),
+			Identity: identity, Connectors: connectorIDs(settings), AllowLast: *removeLast, From: cli.Origin(),
 		}, p.Now())
 		switch {
 		case errors.Is(err, storage.ErrConflict):
 			return exit.New(
 				exit.LastWayIn, fmt.Errorf("%s has no other way to sign in; nothing was changed", DisplayName(u)),
-				"give a password first with: signet user set-password "+DisplayName(u)+" --password-stdin; or say --yes to remove it all the same",
+				"set a password first with: signet user set-password "+DisplayName(u)+" --password-stdin; or pass --yes to remove the identity anyway",
 			)
 		case errors.Is(err, storage.ErrNotFound):
 			return noIdentity(u, args[1])
 		case err != nil:
 			return ErrorAbout(args[0], err)
 		}
-		p.Say("%s is disconnected from %s; what it opened has ended", identity.Connector+":"+foreign.ForTerminal(identity.Subject), DisplayName(u))
+		p.Say("%s is removed from %s; the sessions and the access that it opened have ended", identity.Connector+":"+foreign.ForTerminal(identity.Subject), DisplayName(u))
 		if *asJSON {
 			return p.WriteJSON(describeIdentity(identity))
 		}
@@ -76,7 +76,7 @@ the person, is needed only where the user has several identities of one connecto
 	return c
 }
 
-// pickIdentity finds the one identity that CONNECTOR or CONNECTOR:SUBJECT names.
+// pickIdentity returns the only identity that matches CONNECTOR or CONNECTOR:SUBJECT.
 func (p commands) pickIdentity(c *cobra.Command, u storage.User, list []storage.Identity, name, issuer string) (storage.Identity, error) {
 	found := slices.DeleteFunc(slices.Clone(list), func(i storage.Identity) bool {
 		return name != i.Connector && name != IdentityName(i) || issuer != "" && issuer != i.Issuer
@@ -91,8 +91,8 @@ func (p commands) pickIdentity(c *cobra.Command, u storage.User, list []storage.
 	for _, i := range found {
 		names = append(names, foreign.ForTerminal(fmt.Sprintf("%s at %s", IdentityName(i), i.Issuer)))
 	}
-	return storage.Identity{}, exit.New(exit.AmbiguousName, fmt.Errorf("%s has several such identities: %s", DisplayName(u), strings.Join(names, ", ")),
-		"name one with CONNECTOR:SUBJECT, and --issuer if need be")
+	return storage.Identity{}, exit.New(exit.AmbiguousName, fmt.Errorf("%s has several matching identities: %s", DisplayName(u), strings.Join(names, ", ")),
+		"name one as CONNECTOR:SUBJECT, and pass --issuer if needed")
 }
 
 func noIdentity(u storage.User, name string) error {
@@ -102,7 +102,7 @@ func noIdentity(u storage.User, name string) error {
 	)
 }
 
-// IdentityName is how commands name an identity of a user.
+// IdentityName returns the name of an identity on the command line: CONNECTOR:SUBJECT.
 func IdentityName(i storage.Identity) string { return i.Connector + ":" + i.Subject }
 
 func connectorIDs(c config.Config) []string {

@@ -22,13 +22,13 @@ func (p commands) passwordCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "set-password EMAIL|SUB --password-stdin",
 		Aliases: []string{"password"},
-		Short:   "Give a user a new password, and sign the user out everywhere",
-		Long: `Give a user a new password. All that was made with the old one ends with it, in
-one step: every session and every token, those for offline access too.
+		Short:   "Set a new password for a user, and sign the user out everywhere",
+		Long: `Set a new password for a user. All sessions and tokens of the user end in the same step,
+including those for offline access.
 
-Typing a password proves no address: where the address is only claimed and more than a
-password is attached to the account (an identity, a session), the command stops and
-lists it. --evict deletes it first, --keep keeps it.`,
+If the email address is unproven and the account has an identity or a session, the
+command stops and lists them, because another person may have set them up. --evict
+deletes them first, --keep keeps them.`,
 		Example: "  signet user set-password ada@example.com --password-stdin < password.txt",
 		Args:    cli.ExactArgs(EmailOrSubject),
 	}
@@ -38,7 +38,7 @@ lists it. --evict deletes it first, --keep keeps it.`,
 	p.WithDatabase(c, func(ctx context.Context, settings config.Config, db *storage.DB, args []string) error {
 		typed, err := password.read(p.Stdin)
 		if err == nil && typed == "" {
-			err = errors.New("the password is missing: --password-stdin or --password-file FILE")
+			err = errors.New("the password is missing: pass --password-stdin or --password-file FILE")
 		}
 		if err != nil {
 			return cli.UsageError(c, err)
@@ -58,7 +58,7 @@ lists it. --evict deletes it first, --keep keeps it.`,
 			return err
 		}
 		if errors.Is(err, storage.ErrUnproven) {
-			return p.unproven(u, err, *asJSON)
+			return p.unprovenError(u, err, *asJSON)
 		}
 		if err == nil {
 			u, err = db.User(ctx, u.ID)
@@ -72,8 +72,8 @@ lists it. --evict deletes it first, --keep keeps it.`,
 	return c
 }
 
-// passwordSource is where a command reads a password: never its arguments, which
-// others on the machine can see.
+// passwordSource is the source of a password: standard input or a file. A password is never an
+// argument, because other users of the machine can read the arguments of a process.
 type passwordSource struct {
 	stdin *bool
 	file  *string
@@ -86,15 +86,15 @@ func passwordFlags(c *cobra.Command) passwordSource {
 	}
 }
 
-// maxPasswordBytes is far beyond what a password may have: reading stops there.
+// maxPasswordBytes is the limit for reading a password. It is far above the longest password.
 const maxPasswordBytes = 64 << 10
 
-// read gives one line, from where the flags say; "" when no flag was given.
+// read returns the password from the source of the flags; "" if no flag was passed.
 func (s passwordSource) read(stdin io.Reader) (string, error) {
 	from, name := stdin, "standard input"
 	switch {
 	case *s.stdin && *s.file != "":
-		return "", errors.New("--password-stdin and --password-file exclude each other")
+		return "", errors.New("--password-stdin and --password-file cannot be used together")
 	case *s.file != "":
 		opened, err := os.Open(*s.file)
 		if err != nil {
@@ -111,7 +111,7 @@ func (s passwordSource) read(stdin io.Reader) (string, error) {
 	}
 	password := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	if password == "" || strings.ContainsAny(password, "\r\n") {
-		return "", fmt.Errorf("%s must hold the password as its only line", name)
+		return "", fmt.Errorf("%s must contain exactly one line with the password", name)
 	}
 	return password, nil
 }

@@ -11,13 +11,14 @@ import (
 	"signet/storage"
 )
 
-// commands are the commands of the noun.
+// commands holds the `signet user` commands.
 type commands struct{ *cli.Program }
 
-// EmailOrSubject is what a command about one user takes.
-const EmailOrSubject = "the user's e-mail or subject (sub)"
+// EmailOrSubject is the name of the argument EMAIL|SUB in error messages.
+const EmailOrSubject = "the user's email address or subject (sub)"
 
-// Find takes an e-mail or a subject: a subject has no @.
+// Find returns the user with this email address or subject. A name with @ is an address. An
+// unknown user is exit.NotFound.
 func Find(ctx context.Context, db *storage.DB, name string) (u storage.User, err error) {
 	if strings.Contains(name, "@") {
 		u, _, err = db.UserByEmail(ctx, name)
@@ -30,8 +31,8 @@ func Find(ctx context.Context, db *storage.DB, name string) (u storage.User, err
 	return u, nil
 }
 
-// ErrorAbout names the user that an error is about, and for one that is not there
-// the way to find it.
+// ErrorAbout adds the name of the user to an error. If the user does not exist, the next step is
+// the list command.
 func ErrorAbout(name string, err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
 		return exit.New(exit.NotFound, fmt.Errorf("there is no user %q", name), "list the users with: signet user list")

@@ -20,8 +20,8 @@ import (
 	"signet/storage"
 )
 
-// attacked is a database in which somebody has attached identities to the account of
-// bob@example.com, whose address nobody has proven.
+// attacked is a database in which an attacker has attached identities to the account
+// bob@example.com, whose address is unproven.
 type attacked struct {
 	db  *storage.DB
 	env []string
@@ -43,13 +43,13 @@ func startAttacked(t *testing.T) attacked {
 		t.Fatal(err)
 	}
 	for _, subject := range []string{"1", "2"} {
-		a.comes(t, "github", subject)
+		a.signIn(t, "github", subject)
 	}
 	return a
 }
 
-// comes signs bob in through a connector, which links the identity.
-func (a attacked) comes(t *testing.T, connector, subject string) storage.Session {
+// signIn signs bob in through a connector, which links the identity.
+func (a attacked) signIn(t *testing.T, connector, subject string) storage.Session {
 	t.Helper()
 	id := storage.NewID("att_")
 	session, err := a.db.SignInThrough(t.Context(), storage.ConnectorSignIn{
@@ -65,7 +65,7 @@ func (a attacked) comes(t *testing.T, connector, subject string) storage.Session
 	return session
 }
 
-// signet runs a command and wants its exit code.
+// signet runs a command and checks its exit code.
 func (a attacked) signet(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, talk bytes.Buffer
@@ -73,7 +73,7 @@ func (a attacked) signet(t *testing.T, want int, args ...string) (stdout, stderr
 		t.Fatalf("%q: exit code %d, want %d\n%s%s", args, got, want, &out, &talk)
 	}
 	if strings.Contains(out.String()+talk.String(), "\x1b") {
-		t.Errorf("%q lets an upstream move the cursor", args)
+		t.Errorf("%q prints control characters of an upstream", args)
 	}
 	return out.String(), talk.String()
 }
@@ -101,7 +101,7 @@ func wantWords(t *testing.T, text string, words ...string) {
 
 func TestUserIdentity_ShownAndRemoved(t *testing.T) {
 	a := startAttacked(t)
-	session := a.comes(t, "google", "9")
+	session := a.signIn(t, "google", "9")
 	shown, _ := a.signet(t, exit.OK, "user", "show", "bob@example.com")
 	wantWords(t, shown, "github:1", "github:2", "google:9", "at https://github.example", "last used", "sessions")
 	document, _ := a.signet(t, exit.OK, "user", "show", "bob@example.com", "--json")
@@ -120,19 +120,19 @@ func TestUserIdentity_ShownAndRemoved(t *testing.T) {
 	a.signet(t, exit.NotFound, "user", "identity", "remove", "bob@example.com", "github:1", "--issuer", "https://elsewhere.example")
 	document, said := a.signet(t, exit.OK, "user", "identity", "remove", "bob@example.com", "google", "--json")
 	wantWords(t, document, `"connector": "google"`, `"subject": "9"`)
-	wantWords(t, said, "google:9 is disconnected from bob@example.com")
+	wantWords(t, said, "google:9 is removed from bob@example.com")
 	sessions, err := a.db.SessionsOf(t.Context(), a.bob.ID, time.Now())
 	if err != nil || len(sessions) != 2 || sessions[0].ID == session.ID || sessions[1].ID == session.ID {
 		t.Errorf("%d sessions, %v; want all but that of google", len(sessions), err)
 	}
 	a.signet(t, exit.OK, "user", "identity", "remove", a.bob.ID, "github:2", "--issuer", "https://github.example")
 
-	// The last way in is not taken without a word.
+	// The last way to sign in is removed only with --yes.
 	_, why = a.signet(t, exit.Denied, "user", "identity", "remove", "bob@example.com", "github")
 	wantWords(t, why, "last_way_in", "bob@example.com has no other way to sign in", "set-password", "--yes")
 	a.signet(t, exit.OK, "user", "identity", "remove", "bob@example.com", "github", "--yes")
 	if left := a.identities(t); len(left) != 0 {
-		t.Errorf("left: %q", left)
+		t.Errorf("got identities %q", left)
 	}
 	events, err := a.db.Events(t.Context(), storage.EventFilter{Type: storage.IdentityUnlinked, UserID: a.bob.ID}, 10)
 	if err != nil || len(events) != 3 || events[0].From.Actor != "cli" {
@@ -140,9 +140,10 @@ func TestUserIdentity_ShownAndRemoved(t *testing.T) {
 	}
 }
 
-// Each command that opens more of an account stops at what is attached to a claimed
-// address, says what that is, also as JSON, and goes on with --evict or --keep.
-func TestUser_CommandsStopAtAClaimedAddress(t *testing.T) {
+// Each command that gives an account more rights stops if its address is unproven and something is
+// attached to it. It lists the attached objects, also as JSON, and continues with --evict or
+// --keep.
+func TestUser_CommandsStopAtAnUnprovenAddress(t *testing.T) {
 	password := filepath.Join(t.TempDir(), "password")
 	if err := os.WriteFile(password, []byte("correct horse battery staple"), 0o600); err != nil {
 		t.Fatal(err)
@@ -157,7 +158,7 @@ func TestUser_CommandsStopAtAClaimedAddress(t *testing.T) {
 		t.Run(strings.Join(command[1:2], " "), func(t *testing.T) {
 			a := startAttacked(t)
 			_, why := a.signet(t, exit.Denied, command...)
-			wantWords(t, why, "attached to bob@example.com", "github:1", "sessions: 2", "address_unproven", "--evict", "--keep")
+			wantWords(t, why, "attached to the account bob@example.com", "github:1", "sessions: 2", "address_unproven", "--evict", "--keep")
 			document, _ := a.signet(t, exit.Denied, append(command, "--json")...)
 			var refused struct {
 				Error    string
@@ -176,7 +177,7 @@ func TestUser_CommandsStopAtAClaimedAddress(t *testing.T) {
 			}
 			b := startAttacked(t)
 			document, said := b.signet(t, exit.OK, append(command, "--evict", "--json")...)
-			wantWords(t, said, "deleted, because the address", "github:2")
+			wantWords(t, said, "deleted, because it was attached while the address", "github:2")
 			wantWords(t, document, `"evicted": {`, `"subject": "2"`)
 			if left := b.identities(t); len(left) != 0 {
 				t.Errorf("--evict left %q", left)
@@ -185,7 +186,7 @@ func TestUser_CommandsStopAtAClaimedAddress(t *testing.T) {
 	}
 }
 
-// An operator's word for the address is a proof.
+// --email-verified is a proof of the address.
 func TestUserUpdate_VerifiedEvictsOrKeeps(t *testing.T) {
 	for _, change := range [][]string{{"--email-verified"}, {"--email-verified", "--role", "ops"}, {"--email-verified", "--email", "robert@example.com"}} {
 		for flag, left := range map[string]int{"": 0, "--evict": 0, "--keep": 2} {
@@ -195,7 +196,7 @@ func TestUserUpdate_VerifiedEvictsOrKeeps(t *testing.T) {
 				t.Errorf("%q %s: %d identities left, want %d", change, flag, got, left)
 			}
 			if evicted := strings.Contains(said, "deleted, because"); evicted == (left > 0) {
-				t.Errorf("%q %s said %q", change, flag, said)
+				t.Errorf("%q %s printed %q", change, flag, said)
 			}
 			if now, err := a.db.User(t.Context(), a.bob.ID); err != nil || !now.EmailVerified {
 				t.Errorf("%q %s: verified: %v, %v", change, flag, now.EmailVerified, err)
@@ -209,6 +210,6 @@ func TestUserIdentity_Completed(t *testing.T) {
 	offered, _ := a.signet(t, exit.OK, "__complete", "user", "identity", "remove", "bob@example.com", "gi")
 	wantWords(t, offered, "github:1", "github:2")
 	if offered, _ = a.signet(t, exit.OK, "__complete", "user", "identity", "remove", "nobody@example.com", ""); strings.Contains(offered, "github") {
-		t.Errorf("offered %q of nobody", offered)
+		t.Errorf("an unknown user is completed with %q", offered)
 	}
 }
