@@ -188,7 +188,7 @@ func TestRestore_Refuses(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "backup")
 	c.Command(t, "", nil, "backup", file)
-	if said := c.CommandFails(t, exit.Conflict, "backup", file); !strings.Contains(said, "is there already; nothing was changed") {
+	if said := c.CommandFails(t, exit.Conflict, "backup", file); !strings.Contains(said, "exists already; nothing was changed") {
 		t.Errorf("a second backup of that name: %s", said)
 	}
 	state, err := os.Stat(file)

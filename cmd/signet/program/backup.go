@@ -20,15 +20,15 @@ import (
 func (p *program) backupCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "backup FILE|-",
-		Short: "Write a backup of the SQLite database, beside a running server",
-		Long: `Write a backup of the SQLite database as it is at one moment, beside a running server,
-and have SQLite check what was written. The file must not be there yet; - is standard
-output. Take it back with signet restore.
+		Short: "Write a backup of the SQLite database while the server runs",
+		Long: `Write a consistent backup of the SQLite database while the server runs, and let SQLite
+check the written file. FILE must not exist; - writes to standard output. To restore
+the backup, use: signet restore.
 
-The master key is not in it: keep that in another place. Whoever has both can sign
-tokens; without it the keys in the backup are lost.
+The backup does not contain the master key. Store the master key in another place:
+anyone with both can sign tokens, and without it the keys in the backup are lost.
 
-On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
+For PostgreSQL, use: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		Example: `  signet backup /var/backups/signet-$(date +%F).db
   signet backup - | age -r age1… > signet.db.age`,
 		Args: cli.ExactArgs("the file to write, or - for standard output"),
@@ -40,7 +40,7 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		if err != nil {
 			return err
 		}
-		made := describedBackup{File: args[0]}
+		written := describedBackup{File: args[0]}
 		if settings.Database.Reveal() == "" {
 			if err := node.FindDatabase(c.Context(), settings); err != nil {
 				return err
@@ -50,23 +50,23 @@ On PostgreSQL: pg_dump --format=custom --file=FILE "$SIGNET_DATABASE"`,
 		case settings.Database.Reveal() != "":
 			err = storage.ErrUsePostgresTools
 		case args[0] != "-":
-			made.Bytes, err = backupToFile(c.Context(), settings, args[0])
+			written.Bytes, err = backupToFile(c.Context(), settings, args[0])
 		case *asJSON:
-			err = cli.UsageError(c, errors.New("- and --json exclude each other: standard output is the backup"))
+			err = cli.UsageError(c, errors.New("- and --json cannot be used together: standard output is the backup"))
 		default:
 			err = p.backupToStdout(c, settings)
 		}
 		if err != nil {
 			return backupProblem(err)
 		}
-		p.Say("the master key is not in the backup: keep %s in another place", whereMasterKey(settings))
+		p.Say("the master key is not in the backup: store %s in another place", masterKeyPlace(settings))
 		switch {
 		case args[0] == "-":
 			return nil
 		case *asJSON:
-			return p.WriteJSON(made)
+			return p.WriteJSON(written)
 		}
-		return p.WriteTable([][]string{{"file", made.File}, {"bytes", fmt.Sprint(made.Bytes)}})
+		return p.WriteTable([][]string{{"file", written.File}, {"bytes", fmt.Sprint(written.Bytes)}})
 	}
 	return c
 }
@@ -86,28 +86,28 @@ type describedBackup struct {
 	Bytes int64  `json:"bytes"`
 }
 
-func whereMasterKey(c config.Config) string {
+func masterKeyPlace(c config.Config) string {
 	if c.Master.Key.Reveal() != "" {
 		return "the setting master_key"
 	}
 	return filepath.Join(c.DataDir, node.MasterKeyFile)
 }
 
-// backupToFile writes the backup under another name, checks it, and gives it its own
-// last: a file of that name is always whole.
+// backupToFile writes the backup to a temporary name, checks it, and then renames it. So a file
+// with the final name is always complete.
 func backupToFile(ctx context.Context, c config.Config, name string) (size int64, err error) {
 	if _, err := os.Lstat(name); err == nil {
 		return 0, fileExists(name)
 	}
 	draft, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*.part") // 0600
 	if err != nil {
-		return 0, exit.New(exit.Failure, fmt.Errorf("write %s: %s", name, exit.WithoutPath(err)), "choose a folder that this user may write to")
+		return 0, exit.New(exit.Failure, fmt.Errorf("write %s: %s", name, exit.WithoutPath(err)), "choose a folder that this user can write to")
 	}
 	defer os.Remove(draft.Name())
 	if err := draft.Close(); err != nil {
 		return 0, err
 	}
-	if size, err = checkedBackup(ctx, c, draft.Name()); err != nil {
+	if size, err = writeAndCheck(ctx, c, draft.Name()); err != nil {
 		return 0, err
 	}
 	if err := publish(draft.Name(), name); err != nil {
@@ -117,23 +117,23 @@ func backupToFile(ctx context.Context, c config.Config, name string) (size int64
 }
 
 func fileExists(name string) error {
-	return exit.New(exit.Conflict, fmt.Errorf("%s is there already; nothing was changed", name), "choose another name: a backup replaces none")
+	return exit.New(exit.Conflict, fmt.Errorf("%s exists already; nothing was changed", name), "choose another name: a backup never replaces a file")
 }
 
-// publish gives a file its name, if there is none of that name.
+// publish renames draft to name. It returns exit.Conflict if name exists.
 func publish(draft, name string) error {
 	err := os.Link(draft, name)
 	if errors.Is(err, os.ErrExist) {
 		return fileExists(name)
 	}
-	if err != nil { // a file system without links
+	if err != nil { // the file system has no hard links
 		return os.Rename(draft, name)
 	}
 	return nil
 }
 
-// checkedBackup writes the backup and reads it through.
-func checkedBackup(ctx context.Context, c config.Config, file string) (size int64, err error) {
+// writeAndCheck writes the backup and checks the written file.
+func writeAndCheck(ctx context.Context, c config.Config, file string) (size int64, err error) {
 	if err := storage.Backup(ctx, node.StorageConfig(c), file); err != nil {
 		return 0, err
 	}
@@ -147,15 +147,15 @@ func checkedBackup(ctx context.Context, c config.Config, file string) (size int6
 	return state.Size(), nil
 }
 
-// backupToStdout takes the way over a file in the data directory: what goes out was
-// checked as well.
+// backupToStdout writes the backup to a temporary file in the data directory first, so that it is
+// checked too.
 func (p *program) backupToStdout(c *cobra.Command, settings config.Config) error {
 	if cli.IsTerminal(p.Stdout) {
-		return cli.UsageError(c, errors.New("a backup is not text for a terminal: name a file, or send standard output somewhere"))
+		return cli.UsageError(c, errors.New("a backup is binary and cannot be written to a terminal: name a file, or redirect standard output"))
 	}
 	folder, err := os.MkdirTemp(settings.DataDir, "backup-*")
 	if err != nil {
-		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.WithoutPath(err)), "run it as the user who owns the data")
+		return exit.New(exit.Failure, fmt.Errorf("write in data_dir: %s", exit.WithoutPath(err)), "run the command as the user that owns data_dir")
 	}
 	defer os.RemoveAll(folder)
 	name := filepath.Join(folder, "backup")

@@ -22,21 +22,21 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// settingsCase is one set of settings that config check and serve must judge alike.
+// settingsCase is one set of settings for which config check and serve must agree.
 type settingsCase struct {
 	name       string
-	file       string            // of settings, YAML
-	env        map[string]string // beside what every case has
+	file       string            // the settings file
+	env        map[string]string // variables in addition to those of every case
 	arrange    func(t *testing.T, dir string)
-	connectors []string // whose buttons a started server offers
+	connectors []string // connectors whose buttons a started server must show
 }
 
-// TestConfigCheck_JudgesAsServeDoes draws settings from the table, connectors with their
-// members missing or odd, and files in every state. If check accepts the settings, serve starts
-// and works; if check refuses them, serve refuses them in the same words. Both warn alike.
-func TestConfigCheck_JudgesAsServeDoes(t *testing.T) {
+// The cases are values of all settings, connectors with missing or odd settings, and files in every
+// state. If check accepts the settings, serve must start and work. If check refuses them, serve
+// must refuse them in the same words. Both must print the same warnings.
+func TestConfigCheck_AgreesWithServe(t *testing.T) {
 	t.Parallel()
-	house := newPreparedHouse(t)
+	template := newCaseTemplate(t)
 	cases := slices.Concat(valueCases(), connectorCases(), fileCases())
 	accepted, refused := 0, 0
 	results := make(chan bool, len(cases))
@@ -44,7 +44,7 @@ func TestConfigCheck_JudgesAsServeDoes(t *testing.T) {
 		for _, c := range cases {
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				results <- house.judge(t, c)
+				results <- template.compare(t, c)
 			})
 		}
 	})
@@ -58,18 +58,18 @@ func TestConfigCheck_JudgesAsServeDoes(t *testing.T) {
 	}
 	t.Logf("%d accepted, %d refused", accepted, refused)
 	if accepted < 100 || refused < 100 {
-		t.Errorf("%d accepted and %d refused: too few of one kind", accepted, refused)
+		t.Errorf("%d accepted and %d refused, want at least 100 of each", accepted, refused)
 	}
 }
 
-// preparedHouse is a data directory with keys and some clients, which each case gets a copy of: making RSA
-// keys would be most of the work.
-type preparedHouse struct{ files map[string][]byte }
+// caseTemplate is a data directory with keys and some clients. Each case gets a copy, because
+// creating RSA keys for each would be slow.
+type caseTemplate struct{ files map[string][]byte }
 
-func newPreparedHouse(t *testing.T) preparedHouse {
+func newCaseTemplate(t *testing.T) caseTemplate {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
-	served := serveCase(t, []string{"SIGNET_ISSUER=https://id.example.com", "SIGNET_LISTEN=127.0.0.1:0", "SIGNET_DATA_DIR=" + dir}, "")
+	served := runServe(t, []string{"SIGNET_ISSUER=https://id.example.com", "SIGNET_LISTEN=127.0.0.1:0", "SIGNET_DATA_DIR=" + dir}, "")
 	if served.address == "" {
 		t.Fatalf("the first start: %s", served.said)
 	}
@@ -86,7 +86,7 @@ func newPreparedHouse(t *testing.T) preparedHouse {
 			t.Fatalf("client %q: %s", client, said.String())
 		}
 	}
-	h := preparedHouse{map[string][]byte{}}
+	h := caseTemplate{map[string][]byte{}}
 	for _, name := range []string{"signet.db", "master.key"} {
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -97,9 +97,8 @@ func newPreparedHouse(t *testing.T) preparedHouse {
 	return h
 }
 
-// lay makes a house of its own for a case, and gives the environment and the file of its
-// settings.
-func (h preparedHouse) lay(t *testing.T, c settingsCase, dir string) (env []string, file string) {
+// install creates the installation of a case, and returns its environment and its settings file.
+func (h caseTemplate) install(t *testing.T, c settingsCase, dir string) (env []string, file string) {
 	t.Helper()
 	data := filepath.Join(dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
@@ -127,7 +126,7 @@ func (h preparedHouse) lay(t *testing.T, c settingsCase, dir string) (env []stri
 	if strings.Contains(c.file, "listen:") {
 		delete(settings, "SIGNET_LISTEN")
 	}
-	if strings.HasPrefix(c.name, "log.level=") { // it may silence the line that tells the port
+	if strings.HasPrefix(c.name, "log.level=") { // the level may suppress the line that contains the port
 		settings["SIGNET_LISTEN"] = fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
 	}
 	maps.Copy(settings, c.env)
@@ -137,38 +136,38 @@ func (h preparedHouse) lay(t *testing.T, c settingsCase, dir string) (env []stri
 	return env, file
 }
 
-// judge holds serve against check, and tells whether they accept the settings.
-func (h preparedHouse) judge(t *testing.T, c settingsCase) (accepted bool) {
+// compare checks that check and serve agree, and reports whether they accept the settings.
+func (h caseTemplate) compare(t *testing.T, c settingsCase) (accepted bool) {
 	t.Helper()
 	dir := t.TempDir()
-	env, file := h.lay(t, c, dir)
+	env, file := h.install(t, c, dir)
 	before := treeOf(t, dir)
-	code, said := checkCase(t, env, file)
+	code, said := runCheck(t, env, file)
 	if after := treeOf(t, dir); after != before {
-		t.Errorf("check made or changed a file:\n%s\nbefore:\n%s", after, before)
+		t.Errorf("check created or changed a file:\n%s\nbefore:\n%s", after, before)
 	}
-	served := serveCase(t, env, file)
+	served := runServe(t, env, file)
 	defer served.stop()
 	switch {
 	case strings.Contains(c.env["SIGNET_DATABASE"]+c.file, "postgres") && code == exit.OK:
 		if served.code != exit.Unreachable {
-			t.Errorf("check accepts a PostgreSQL that is not there; serve ends with exit code %d: %s", served.code, served.said)
+			t.Errorf("check accepts a PostgreSQL that does not exist; serve ends with exit code %d, want 7: %s", served.code, served.said)
 		}
 	case code == exit.OK:
 		if served.address == "" {
-			t.Fatalf("check accepts it, and serve ends with exit code %d: %s", served.code, served.said)
+			t.Fatalf("check accepts the settings, but serve ends with exit code %d: %s", served.code, served.said)
 		}
 		served.wantWarnings(t, said)
 		served.wantWorking(t, c.connectors)
 	case code != exit.Config:
 		t.Errorf("check ends with exit code %d: %s", code, said)
 	case served.code != exit.Config || refusalIn(served.said) != refusalIn(said):
-		t.Errorf("check refuses it with\n%s\nserve (%q, exit code %d) says\n%s", said, served.address, served.code, served.said)
+		t.Errorf("check refuses the settings with\n%s\nbut serve (%q, exit code %d) prints\n%s", said, served.address, served.code, served.said)
 	}
 	return code == exit.OK
 }
 
-// treeOf tells which files there are, and what they hold.
+// treeOf returns the names and contents of all files in a folder.
 func treeOf(t *testing.T, dir string) string {
 	t.Helper()
 	var tree strings.Builder
@@ -184,30 +183,30 @@ func treeOf(t *testing.T, dir string) string {
 	return tree.String()
 }
 
-// refusalIn leaves the warnings out.
+// refusalIn returns the output without the warnings.
 func refusalIn(said string) string {
 	_, refusal, _ := strings.Cut(said, "signet: the configuration has")
 	return refusal
 }
 
-func checkCase(t *testing.T, env []string, file string) (code int, said string) {
+func runCheck(t *testing.T, env []string, file string) (code int, said string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code = program.Run(t.Context(), signettest.Surroundings(env, "", &stdout, &stderr), []string{"config", "check", "--config", file})
 	return code, stderr.String()
 }
 
-// servedCase is a server that runs, or has ended.
+// servedCase is a server that runs or has ended.
 type servedCase struct {
-	address string // host:port; "" where it has ended
+	address string // host:port; "" if the server has ended
 	code    int
 	said    string
 	stop    func()
 	secure  bool
 }
 
-// serveCase runs serve until it listens or ends.
-func serveCase(t *testing.T, env []string, file string) servedCase {
+// runServe runs serve until it listens or ends.
+func runServe(t *testing.T, env []string, file string) servedCase {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var talk signettest.SyncBuffer
@@ -220,7 +219,7 @@ func serveCase(t *testing.T, env []string, file string) servedCase {
 	for {
 		address := listeningAt(talk.String())
 		if address == "" {
-			address = answering(env)
+			address = answeringAt(env)
 		}
 		if address != "" {
 			return servedCase{address: address, said: talk.String(), stop: func() {
@@ -239,8 +238,8 @@ func serveCase(t *testing.T, env []string, file string) servedCase {
 	}
 }
 
-// answering gives the address that the settings name, once somebody answers there.
-func answering(env []string) string {
+// answeringAt returns the address of the settings as soon as a server answers there.
+func answeringAt(env []string) string {
 	for _, setting := range env {
 		address, is := strings.CutPrefix(setting, "SIGNET_LISTEN=127.0.0.1:")
 		if is && address != "0" {
@@ -253,7 +252,7 @@ func answering(env []string) string {
 	return ""
 }
 
-// listeningAt finds the line that a server logs when it listens.
+// listeningAt returns the address that a server logs when it listens; "" if it did not.
 func listeningAt(said string) string {
 	for line := range strings.Lines(said) {
 		var logged struct{ Msg, Address string }
@@ -264,7 +263,7 @@ func listeningAt(said string) string {
 	return ""
 }
 
-// wantWarnings wants the same warnings in the log as check has said.
+// wantWarnings checks that the log has the same warnings as the output of check.
 func (s servedCase) wantWarnings(t *testing.T, checked string) {
 	t.Helper()
 	var said, logged []string
@@ -278,11 +277,11 @@ func (s servedCase) wantWarnings(t *testing.T, checked string) {
 		}
 	}
 	if !slices.Equal(said, logged) {
-		t.Errorf("check warns of %q, serve of %q", said, logged)
+		t.Errorf("check warns %q, but serve warns %q", said, logged)
 	}
 }
 
-// wantWorking asks for discovery and for the sign-in page with its buttons.
+// wantWorking checks the discovery document and the sign-in page with its buttons.
 func (s servedCase) wantWorking(t *testing.T, connectors []string) {
 	t.Helper()
 	var document struct{ Issuer string }
@@ -327,12 +326,12 @@ func (s servedCase) wantWorking(t *testing.T, connectors []string) {
 	}
 	for _, id := range connectors {
 		if !strings.Contains(body, "/login/"+id+`"`) {
-			t.Errorf("the sign-in page offers no connector %s", id)
+			t.Errorf("the sign-in page has no button of the connector %s", id)
 		}
 	}
 }
 
-// asBrowser gives the answer to a page's URL and its body.
+// asBrowser requests a page as a browser does, and returns the answer and its body.
 func asBrowser(t *testing.T, client *http.Client, url string, cookies []*http.Cookie) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -355,7 +354,7 @@ func asBrowser(t *testing.T, client *http.Client, url string, cookies []*http.Co
 	return answer, string(body)
 }
 
-// valuesOf are values of a setting by its unit: right ones, odd ones and wrong ones.
+// valuesOf holds valid, odd and wrong values of settings, by unit.
 var valuesOf = map[string][]string{
 	"URL":                          {"https://id.example.com", "https://id.example.com/auth", "http://localhost:8080", "http://id.example.com", "https://id.example.com/", "ftp://x", "x y", "postgres://u@127.0.0.1:1/x", "postgres://u@127.0.0.1:1/x?sslmode=odd", "postgres://u@127.0.0.1:1/x?sslmode=verify-full&sslrootcert=/no/such/file", "mysql://db/x", "http://proxy.example.com:3128"},
 	"host:port":                    {"127.0.0.1:0", ":0", "localhost:0", "[::1]:0", "*:0", "192.0.2.1:0", "nobody.invalid:0", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "127.0.0.1:080", "a/b:0", "256.1.1.1:0"},
@@ -382,8 +381,8 @@ var valuesOf = map[string][]string{
 	"all, none or algorithm names": {"all", "none", "ES256", "PS256", "", "HS256"},
 }
 
-// valueCases gives each setting each value of its unit, in the file and by its variable
-// in turns, and a variable beside the file's value.
+// valueCases returns cases for each setting with each value of its unit, alternately in the file and
+// in its variable, and cases in which a variable overrides the file.
 func valueCases() []settingsCase {
 	var cases []settingsCase
 	turn := 0
@@ -398,7 +397,7 @@ func valueCases() []settingsCase {
 		for _, value := range values {
 			turn++
 			if unit == "duration" && (turn+len(key))%4 != 0 {
-				continue // many settings are one: they take turns
+				continue // many settings have this unit: they take turns
 			}
 			c := settingsCase{name: fmt.Sprintf("%s=%.30s", key, value)}
 			if variable := "SIGNET_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")); turn%3 == 0 {
@@ -412,7 +411,7 @@ func valueCases() []settingsCase {
 	return cases
 }
 
-// yamlSetting writes a setting with its sections.
+// yamlSetting returns a setting as YAML with its sections.
 func yamlSetting(key, value string) string {
 	var file strings.Builder
 	parts := strings.Split(key, ".")

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// rightConnectors are members that make a connector of each type.
+// rightConnectors holds the settings of a valid connector of each type.
 var rightConnectors = map[string]map[string]string{
 	"google":    {"client_id": "signet", "client_secret": "of google"},
 	"github":    {"client_id": "signet", "client_secret": "of github"},
@@ -29,7 +29,7 @@ var rightConnectors = map[string]map[string]string{
 	"gitlab":    {"client_id": "signet", "client_secret": "of gitlab"},
 }
 
-// oddMembers are values of members that are right for some types, odd or wrong.
+// oddMembers holds values of connector settings that are odd, wrong, or valid only for some types.
 var oddMembers = map[string][]string{
 	"id":                     {"", "A", "link", "with blank", strings.Repeat("x", 33), "-x", "account"},
 	"type":                   {"", "facebook", "oidc"},
@@ -58,8 +58,8 @@ var oddMembers = map[string][]string{
 	"nonsense":               {"x"},
 }
 
-// connectorCases are each type right, without each of its members, with each odd value of
-// each member, and with several of them at once; and the connectors of variables.
+// connectorCases returns cases for each type: valid, without each of its settings, with each odd
+// value, and with several odd values at once. It also returns cases of connectors in variables.
 func connectorCases() []settingsCase {
 	var cases []settingsCase
 	add := func(name, kind string, members map[string]string) {
@@ -81,7 +81,7 @@ func connectorCases() []settingsCase {
 		for _, member := range slices.Sorted(maps.Keys(oddMembers)) {
 			for i, value := range oddMembers[member] {
 				if kind != "oidc" && (i+len(kind)+len(member))%5 != 0 {
-					continue // oidc has each, the others take turns
+					continue // oidc gets each value, the other types take turns
 				}
 				odd := maps.Clone(right)
 				odd[member] = value
@@ -133,7 +133,7 @@ func connectorCase(name, kind string, members map[string]string) settingsCase {
 	}}
 }
 
-// fileCases are files and folders in every state.
+// fileCases returns cases with files and folders in every state.
 func fileCases() []settingsCase {
 	write := func(name, content string, mode os.FileMode) func(*testing.T, string) {
 		return func(t *testing.T, dir string) {
@@ -178,10 +178,10 @@ func fileCases() []settingsCase {
 		{name: "a pair and http", file: "issuer: http://localhost\n", env: pair, arrange: tls(1)},
 		{name: "an expired pair", file: https, env: pair, arrange: tls(-1)},
 		{name: "no pair", file: https, env: mismatched, arrange: tls(1)},
-		{name: "a pair that is not there", file: https, env: pair},
-		{name: "a certificate alone", file: https, env: map[string]string{"SIGNET_TLS_CERT": "DIR/tls.crt"}, arrange: tls(1)},
-		{name: "a key alone", file: https, env: map[string]string{"SIGNET_TLS_KEY": "DIR/tls.pem"}, arrange: tls(1)},
-		{name: "PEM in place of a file", file: https, env: map[string]string{"SIGNET_TLS_CERT": "-----BEGIN CERTIFICATE-----", "SIGNET_TLS_KEY": "DIR/tls.pem"}, arrange: tls(1)},
+		{name: "a pair that does not exist", file: https, env: pair},
+		{name: "a certificate without a key", file: https, env: map[string]string{"SIGNET_TLS_CERT": "DIR/tls.crt"}, arrange: tls(1)},
+		{name: "a key without a certificate", file: https, env: map[string]string{"SIGNET_TLS_KEY": "DIR/tls.pem"}, arrange: tls(1)},
+		{name: "PEM instead of a file", file: https, env: map[string]string{"SIGNET_TLS_CERT": "-----BEGIN CERTIFICATE-----", "SIGNET_TLS_KEY": "DIR/tls.pem"}, arrange: tls(1)},
 		{name: "a garbled certificate", file: https, env: pair, arrange: func(t *testing.T, dir string) { tls(1)(t, dir); write("tls.crt", "garbage", 0o600)(t, dir) }},
 		{name: "an authority", file: https, env: map[string]string{"SIGNET_OUTBOUND_EXTRA_CA": "DIR/tls.crt"}, arrange: tls(1)},
 		{name: "an authority that is garbage", file: https, env: map[string]string{"SIGNET_OUTBOUND_EXTRA_CA": "DIR/signet.yaml"}},
@@ -211,20 +211,20 @@ func fileCases() []settingsCase {
 		{name: "a next master key", file: https, arrange: write("data/master.key.next", other+"\n", 0o600)},
 		{name: "both master keys the same", file: https, env: both},
 		{name: "a master key in a file", file: https, env: map[string]string{"SIGNET_MASTER_KEY_FILE": "DIR/data/master.key"}},
-		{name: "a master key in a file that is not there", file: https, env: map[string]string{"SIGNET_MASTER_KEY_FILE": "DIR/none"}},
+		{name: "a master key in a file that does not exist", file: https, env: map[string]string{"SIGNET_MASTER_KEY_FILE": "DIR/none"}},
 		{name: "nothing", file: ""},
 		{name: "no issuer", file: "log:\n  level: info\n", env: map[string]string{"SIGNET_ISSUER": ""}},
 		{name: "no YAML", file: "{"},
 		{name: "two documents", file: "log:\n  level: info\n---\nlog:\n  level: info\n"},
 		{name: "a misspelt variable", file: https, env: map[string]string{"SIGNET_ISUER": "x"}},
-		{name: "sessions that outlast their end", file: "lifetimes:\n  session: 20d\n  session_max: 10d\n"},
-		{name: "access tokens that outlive", file: "lifetimes:\n  access: 10h\n  refresh: 1h\n"},
+		{name: "sessions with a longer idle time than life", file: "lifetimes:\n  session: 20d\n  session_max: 10d\n"},
+		{name: "access tokens that outlive refresh tokens", file: "lifetimes:\n  access: 10h\n  refresh: 1h\n"},
 		{name: "keys that are due before they sign", file: "keys:\n  rotate_every: 1h\n  publish_before: 2h\n"},
 		{name: "PostgreSQL without verification", file: "database: postgres://signet@db.invalid/signet\n"},
 	}
 }
 
-// writeKeyPair writes a certificate for id.example.com and its key, NAME.crt and NAME.pem.
+// writeKeyPair writes a certificate for id.example.com and its key to NAME.crt and NAME.pem.
 func writeKeyPair(t *testing.T, dir, name string, until time.Time) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -17,7 +17,7 @@ import (
 	"signet/cmd/signet/exit"
 )
 
-// everyCommand walks the tree that people type in.
+// everyCommand returns all commands of the tree.
 func everyCommand() []*cobra.Command {
 	p := &program{&cli.Program{Env: map[string]string{}, Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard, Now: time.Now}}
 	var list []*cobra.Command
@@ -32,53 +32,53 @@ func everyCommand() []*cobra.Command {
 	return list
 }
 
-// withoutJSON are the commands that print no data of their own.
+// withoutJSON holds the commands that have no --json, with the reason.
 var withoutJSON = map[string]string{
-	"signet serve":         "it runs, and logs JSON",
-	"signet dev":           "it runs, for people",
+	"signet serve":         "it serves, and logs JSON",
+	"signet dev":           "it serves, for people",
 	"signet completion":    "it prints a script",
-	"signet config schema": "what it prints is JSON",
+	"signet config schema": "its output is always JSON",
 }
 
-// withoutCompletion are arguments that nothing can be offered for.
+// withoutCompletion holds the arguments that are not completed, with the reason.
 var withoutCompletion = map[string]string{
-	"FILE|-":                   "files are the shell's",
-	"SID":                      "whose session it is comes later",
-	"bash|zsh|fish|powershell": "it has its own",
+	"FILE|-":                   "the shell completes files",
+	"SID":                      "the user comes later, as --user",
+	"bash|zsh|fish|powershell": "it has its own completion",
 }
 
-func TestCommands_TellWhatTheyDo(t *testing.T) {
+func TestCommands_HaveHelpAndCompletion(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range everyCommand() {
 		path := c.CommandPath()
 		seen[path] = true
 		if c.Short == "" || !unicode.IsUpper(rune(c.Short[0])) {
-			t.Errorf("%s: its short text is %q", path, c.Short)
+			t.Errorf("%s: Short is %q", path, c.Short)
 		}
 		if c.HasSubCommands() {
 			continue
 		}
 		if c.Long == "" && c.Example == "" {
-			t.Errorf("%s has neither a long text nor an example", path)
+			t.Errorf("%s has neither Long nor Example", path)
 		}
 		for line := range strings.SplitSeq(c.Example, "\n") {
 			if c.Example != "" && !strings.Contains(line, "signet ") {
-				t.Errorf("%s: the example %q does not call it", path, line)
+				t.Errorf("%s: the example %q does not call signet", path, line)
 			}
 		}
 		_, without := withoutJSON[path]
 		if has := c.Flags().Lookup("json") != nil; has == without {
-			t.Errorf("%s has --json: %v", path, has)
+			t.Errorf("%s has --json: got %v, want %v", path, has, !has)
 		}
 		for _, name := range argumentNames(c.Use) {
 			_, completes := completers[name]
 			if _, without := withoutCompletion[name]; completes == without {
-				t.Errorf("%s: %s is completed: %v", path, name, completes)
+				t.Errorf("%s: %s is completed: got %v, want %v", path, name, completes, !completes)
 			}
 		}
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			if f.Usage == "" || strings.HasSuffix(f.Usage, ".") {
-				t.Errorf("%s --%s: its text is %q", path, f.Name, f.Usage)
+				t.Errorf("%s --%s: Usage is %q", path, f.Name, f.Usage)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestCommands_TellWhatTheyDo(t *testing.T) {
 	}
 }
 
-// mistyped is a word with two letters swapped.
+// mistyped returns a word with its last two letters swapped.
 func mistyped(word string) string {
 	letters := []rune(word)
 	last := len(letters) - 1
@@ -97,9 +97,9 @@ func mistyped(word string) string {
 	return string(letters)
 }
 
-// Every mistake in how a command is called is exit code 2, with nothing on standard
-// output, the nearest name, and where to read on.
-func TestCommands_AnswerMistakes(t *testing.T) {
+// A wrong command line ends with exit code 2. Standard output is empty; the error has the nearest
+// name and the help command.
+func TestCommands_RefuseWrongCommandLines(t *testing.T) {
 	fails := func(want string, args ...string) {
 		t.Helper()
 		var stdout, stderr bytes.Buffer
@@ -111,7 +111,7 @@ func TestCommands_AnswerMistakes(t *testing.T) {
 			return
 		}
 		if next := lines[len(lines)-1]; !strings.Contains(lines[0], want) || !strings.HasPrefix(next, "  ") || !strings.Contains(next, "signet") {
-			t.Errorf("signet %s says %q, want %q and the next command", strings.Join(args, " "), stderr.String(), want)
+			t.Errorf("signet %s prints %q, want %q and the next command", strings.Join(args, " "), stderr.String(), want)
 		}
 	}
 	for _, c := range everyCommand() {
@@ -136,7 +136,7 @@ func TestCommands_AnswerMistakes(t *testing.T) {
 	}
 }
 
-func TestCommands_HelpIsData(t *testing.T) {
+func TestCommands_HelpGoesToStandardOutput(t *testing.T) {
 	for _, c := range everyCommand() {
 		var stdout, stderr bytes.Buffer
 		args := append(strings.Fields(c.CommandPath())[1:], "--help")
@@ -146,18 +146,18 @@ func TestCommands_HelpIsData(t *testing.T) {
 	}
 }
 
-// TestCommands_TakeNoSecretByArgument: what stands in an argument, everybody on the machine
-// can read. A flag that is named like a secret takes none.
+// Other users of the machine can read the arguments of a process, so no flag that is named like a
+// secret takes a value.
 // CF-03: Secrets on the command line, in /proc, in --print-config, crash dump, /debug.
-func TestCommands_TakeNoSecretByArgument(t *testing.T) {
-	telling := regexp.MustCompile(`password|secret|token|key|database|proxy`)
-	harmless := regexp.MustCompile(`-(method|alg|file)$`) // names of things
+func TestCommands_TakeNoSecretAsArgument(t *testing.T) {
+	suspicious := regexp.MustCompile(`password|secret|token|key|database|proxy`)
+	harmless := regexp.MustCompile(`-(method|alg|file)$`) // the value is a name, not a secret
 	flags := 0
 	var walk func(*cobra.Command)
 	walk = func(c *cobra.Command) {
 		c.Flags().VisitAll(func(f *pflag.Flag) {
 			flags++
-			if telling.MatchString(f.Name) && f.Value.Type() != "bool" && !harmless.MatchString(f.Name) {
+			if suspicious.MatchString(f.Name) && f.Value.Type() != "bool" && !harmless.MatchString(f.Name) {
 				t.Errorf("%s has --%s, which takes a value", c.CommandPath(), f.Name)
 			}
 		})
@@ -167,6 +167,6 @@ func TestCommands_TakeNoSecretByArgument(t *testing.T) {
 	}
 	walk((&program{&cli.Program{}}).rootCommand())
 	if flags < 50 {
-		t.Fatalf("only %d flags were seen", flags)
+		t.Fatalf("got only %d flags", flags)
 	}
 }

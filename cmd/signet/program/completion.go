@@ -24,9 +24,9 @@ func (p *program) completionCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
 		Short: "Print a script that completes commands in a shell",
-		Long: `Print a script that completes commands, flags and what they name: clients, keys,
-connectors and the e-mails of users, as they are in the database of the settings.
-Where that does not answer, nothing is offered.`,
+		Long: `Print a script that completes commands, flags and their values: clients, keys,
+connectors and the email addresses of users. The values come from the settings and
+their database. If the database does not answer, no values are completed.`,
 		Example: `  source <(signet completion bash)
   signet completion zsh > "${fpath[1]}/_signet"
   signet completion fish > ~/.config/fish/completions/signet.fish
@@ -56,14 +56,14 @@ Where that does not answer, nothing is offered.`,
 	return c
 }
 
-// completer gives what may stand in a place, each with a tab and a few words on it.
+// completer returns the values that can complete an argument or a flag. One field is set.
 type completer struct {
 	fromConfig   func(config.Config) []cobra.Completion
 	fromDatabase func(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error)
-	ofUser       func(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) // the first argument
+	ofUser       func(ctx context.Context, db *storage.DB, u storage.User) ([]cobra.Completion, error) // u is the first argument
 }
 
-// completers tell what may stand where a usage line has this name, or behind a flag.
+// completers maps the name of an argument in a usage line, or a flag, to its completer.
 var completers = map[string]completer{
 	"EMAIL|SUB": {fromDatabase: completeUsers},
 	"CLIENT_ID": {fromDatabase: completeClients},
@@ -81,11 +81,11 @@ var completers = map[string]completer{
 	"--alg":    {fromDatabase: completeLines},
 }
 
-// manyCompletions is as many as anybody wants to see.
-const manyCompletions = 100
+// maxCompletions limits the number of completed users.
+const maxCompletions = 100
 
 func completeUsers(ctx context.Context, db *storage.DB, typed string) ([]cobra.Completion, error) {
-	users, err := db.Users(ctx, storage.UserFilter{Email: typed}, manyCompletions)
+	users, err := db.Users(ctx, storage.UserFilter{Email: typed}, maxCompletions)
 	return completions(users, func(u storage.User) (string, string) { return u.ListPosition(), u.Name }), err
 }
 
@@ -121,47 +121,48 @@ func completeConnectors(c config.Config) []cobra.Completion {
 func completeSettings(config.Config) []cobra.Completion {
 	var found []cobra.Completion
 	for key, unit := range config.Units() {
-		found = append(found, described(key, unit))
+		found = append(found, completion(key, unit))
 	}
 	return found
 }
 
-func completions[T any](list []T, of func(T) (value, about string)) []cobra.Completion {
+func completions[T any](list []T, of func(T) (value, description string)) []cobra.Completion {
 	found := make([]cobra.Completion, len(list))
 	for i, one := range list {
-		found[i] = described(of(one))
+		found[i] = completion(of(one))
 	}
 	return found
 }
 
-// described is a value with words on it, which come from outside: a line has one tab.
-func described(value, about string) cobra.Completion {
-	return value + "\t" + strings.ReplaceAll(foreign.ForTerminal(about), "\uFFFD", " ")
+// completion returns a value with its description, separated by a tab. It cleans the
+// description, because it may come from outside.
+func completion(value, description string) cobra.Completion {
+	return value + "\t" + strings.ReplaceAll(foreign.ForTerminal(description), "\uFFFD", " ")
 }
 
-// completed lets every command below c complete what it names.
-func (p *program) completed(c *cobra.Command) {
+// addCompletions adds completion functions to all commands below c.
+func (p *program) addCompletions(c *cobra.Command) {
 	for _, sub := range c.Commands() {
-		p.completed(sub)
+		p.addCompletions(sub)
 	}
 	if c.ValidArgsFunction == nil && !c.HasSubCommands() {
 		c.ValidArgsFunction = p.completeArguments(argumentNames(c.Use))
 	}
-	for name, what := range completers {
+	for name, values := range completers {
 		flag, is := strings.CutPrefix(name, "--")
 		if !is || c.Flags().Lookup(flag) == nil {
 			continue
 		}
 		err := c.RegisterFlagCompletionFunc(flag, func(c *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			return p.complete(c, what, nil, typed), cobra.ShellCompDirectiveNoFileComp
+			return p.complete(c, values, nil, typed), cobra.ShellCompDirectiveNoFileComp
 		})
 		if err != nil {
-			panic(err) // the flag is there, and this is done once
+			panic(err) // cannot happen: the flag exists and has no completion yet
 		}
 	}
 }
 
-// argumentNames are the arguments of a usage line, without its flags.
+// argumentNames returns the arguments of a usage line, without its flags.
 func argumentNames(use string) []string {
 	var names []string
 	for _, word := range strings.Fields(use)[1:] {
@@ -185,57 +186,58 @@ func (p *program) completeArguments(names []string) cobra.CompletionFunc {
 		if strings.HasPrefix(name, "FILE") {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
-		what, known := completers[name]
+		values, known := completers[name]
 		if !known {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		return p.complete(c, what, args, typed), cobra.ShellCompDirectiveNoFileComp
+		return p.complete(c, values, args, typed), cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
-// completionPatience is how long somebody who has pressed the key waits at most.
-const completionPatience = 5 * time.Second
+// completionTimeout is the limit for one completion.
+const completionTimeout = 5 * time.Second
 
-// complete asks the settings and their database, and says nothing of what is wrong
-// with them: it must not write over the line that is being typed.
-func (p *program) complete(c *cobra.Command, what completer, args []string, typed string) []cobra.Completion {
+// complete returns the values that begin with typed, from the settings or their database. It
+// prints no errors, because they would appear in the line that the user is typing.
+func (p *program) complete(c *cobra.Command, values completer, args []string, typed string) []cobra.Completion {
 	file, _ := c.Flags().GetString("config")
 	settings, err := p.Settings(c, file)
 	if err != nil {
 		return nil
 	}
 	var found []cobra.Completion
-	if what.fromConfig != nil {
-		found = what.fromConfig(settings)
+	if values.fromConfig != nil {
+		found = values.fromConfig(settings)
 	} else {
-		found = askToComplete(c.Context(), settings, what, args, typed)
+		found = completeFromDatabase(c.Context(), settings, values, args, typed)
 	}
 	return slices.DeleteFunc(found, func(s cobra.Completion) bool { return !strings.HasPrefix(s, typed) })
 }
 
-// askToComplete makes no database, and migrates none.
-func askToComplete(ctx context.Context, c config.Config, what completer, args []string, typed string) []cobra.Completion {
-	ctx, cancel := context.WithTimeout(ctx, completionPatience)
+// completeFromDatabase returns values from the database. It never creates or migrates a database,
+// and returns nil on any error.
+func completeFromDatabase(ctx context.Context, c config.Config, values completer, args []string, typed string) []cobra.Completion {
+	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
 	db, err := storage.OpenExisting(ctx, node.StorageConfig(c))
 	if err != nil {
 		return nil
 	}
 	defer db.Close()
-	found, err := what.ask(ctx, db, args, typed)
+	found, err := values.query(ctx, db, args, typed)
 	if err != nil {
 		return nil
 	}
 	return found
 }
 
-func (what completer) ask(ctx context.Context, db *storage.DB, args []string, typed string) ([]cobra.Completion, error) {
-	if what.ofUser == nil {
-		return what.fromDatabase(ctx, db, typed)
+func (values completer) query(ctx context.Context, db *storage.DB, args []string, typed string) ([]cobra.Completion, error) {
+	if values.ofUser == nil {
+		return values.fromDatabase(ctx, db, typed)
 	}
 	u, err := user.Find(ctx, db, args[0])
 	if err != nil {
 		return nil, err
 	}
-	return what.ofUser(ctx, db, u)
+	return values.ofUser(ctx, db, u)
 }

@@ -14,7 +14,7 @@ import (
 )
 
 func (p *program) configCommand() *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Check the settings, show them, and explain one"}
+	c := &cobra.Command{Use: "config", Short: "Check, show and explain the settings"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.configCheckCommand(), p.configShowCommand(), p.configExplainCommand(), p.configSchemaCommand())
 	return c
@@ -23,13 +23,14 @@ func (p *program) configCommand() *cobra.Command {
 func (p *program) configCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check",
-		Short: "Say whether serve would start with these settings, and all that is wrong with them",
-		Long: `Say whether serve would start with these settings, and all that is wrong with them,
-without a start: nothing is made and nobody is called. Exit code 3 if there is any mistake, 6
-if nothing is wrong but that the database was written by a newer release.
-It runs the code that a start runs, looks at the files that are named, and into a SQLite
-database. Only what the moment decides is left to the start: whether the port is free, and
-whether PostgreSQL and the upstreams answer. Run it as the user that serve runs as.`,
+		Short: "Check whether serve would start with these settings, and list all mistakes",
+		Long: `Check whether serve would start with these settings, and list all mistakes. The check
+creates nothing and makes no network connections. The exit code is 3 if there is a
+mistake, and 6 if the only problem is that a newer release wrote the database.
+
+The check runs the same code as a start. It reads the files that the settings name and
+a SQLite database. It does not check whether the port is free, nor whether PostgreSQL
+and the upstreams answer. Run it as the same user as serve.`,
 		Args: cli.ExactArgs(),
 	}
 	file := cli.SettingFlags(c)
@@ -52,12 +53,12 @@ whether PostgreSQL and the upstreams answer. Run it as the user that serve runs 
 	return c
 }
 
-// prepare judges the settings for serve and for config check.
+// prepare checks the settings for serve and for config check.
 func (p *program) prepare(ctx context.Context, read *config.Reading) node.Prepared {
 	return node.Prepare(ctx, read, p.Now(), p.Env["PGSSLMODE"])
 }
 
-// checkedConfig is what a check found, as --json shows it.
+// checkedConfig is the JSON form of the result of a check.
 type checkedConfig struct {
 	OK       bool                      `json:"ok"`
 	Mistakes []config.DescribedMistake `json:"mistakes"`
@@ -67,7 +68,7 @@ type checkedConfig struct {
 func (p *program) configShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "show",
-		Short:   "List all settings with their values and where each comes from; secrets as ***",
+		Short:   "List all settings with their values and their sources; secrets are shown as ***",
 		Example: "  signet config show --config signet.yaml",
 		Args:    cli.ExactArgs(),
 	}
@@ -94,7 +95,7 @@ func (p *program) configShowCommand() *cobra.Command {
 func (p *program) configExplainCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "explain KEY",
-		Short: "Say what a setting is, how it is written, and where its present value comes from",
+		Short: "Explain a setting: its meaning, its form, and the source of its value",
 		Example: `  signet config explain lifetimes.session
   signet config explain SIGNET_MASTER_KEY
   signet config explain connectors.trust`,
@@ -118,17 +119,17 @@ func (p *program) configExplainCommand() *cobra.Command {
 func (p *program) writeExplained(e config.Explanation) error {
 	effect := "at the next start"
 	if e.Live {
-		effect = "at once"
+		effect = "immediately"
 	}
 	rows := cli.DropEmptyRows([][]string{
 		{e.Key, e.About},
-		{"  written as", e.Unit},
+		{"  unit", e.Unit},
 		{"  default", e.Default},
 		{"  example", e.Example},
 		{"  variable", e.Variable},
-		{"  or in a file", e.FileVariable},
+		{"  file variable", e.FileVariable},
 		{"  flag", e.Flag},
-		{"  a change counts", effect},
+		{"  takes effect", effect},
 	})
 	for _, now := range e.Now {
 		name := "  now"
@@ -147,8 +148,8 @@ func (p *program) configSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of the settings file, for editors",
-		Long: `Print the JSON Schema (2020-12) of the settings file. An editor with a language server
-for YAML completes and checks the file whose first line names it:
+		Long: `Print the JSON Schema (2020-12) of the settings file. An editor with a YAML language
+server uses the schema to complete and check a file that has this first line:
 
   # yaml-language-server: $schema=signet.schema.json`,
 		Example: "  signet config schema > signet.schema.json",

@@ -20,7 +20,7 @@ import (
 )
 
 func (p *program) connectorCommand() *cobra.Command {
-	c := &cobra.Command{Use: "connector", Short: "Look at the upstreams that people sign in through, and try them"}
+	c := &cobra.Command{Use: "connector", Short: "List and check the upstreams that users sign in through"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.connectorListCommand(), p.connectorCheckCommand(), p.connectorTokenCommand())
 	return c
@@ -55,7 +55,7 @@ func (p *program) connectorListCommand() *cobra.Command {
 		case *asJSON:
 			return p.WriteJSON(map[string]any{"connectors": described})
 		case len(described) == 0:
-			p.Say("there are no connectors: set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in %s", config.DefaultFile)
+			p.Say("there are no connectors yet; set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or add connectors to %s", config.DefaultFile)
 			return nil
 		}
 		return p.WriteTable(rows)
@@ -63,12 +63,12 @@ func (p *program) connectorListCommand() *cobra.Command {
 	return c
 }
 
-// describedConnector is a connector as --json shows it, without its secret.
+// describedConnector is the JSON form of a connector, without its secret.
 type describedConnector struct {
 	ID             string   `json:"id"`
 	Type           string   `json:"type"`
 	ClientID       string   `json:"client_id"`
-	RedirectURI    string   `json:"redirect_uri,omitempty"` // to be registered at the upstream; none without an issuer
+	RedirectURI    string   `json:"redirect_uri,omitempty"` // to register at the upstream; "" without an issuer
 	SignUp         bool     `json:"signup"`
 	AutoLink       bool     `json:"link_by_verified_email"`
 	AllowedDomains []string `json:"allowed_domains"`
@@ -88,12 +88,12 @@ func describeConnector(c config.Config, one provider.Connector) describedConnect
 func (p *program) connectorCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check [ID…]",
-		Short: "Call the upstreams and say whether people can sign in through them",
-		Long: `Call the upstreams and say whether people can sign in through them. The check does
-what a sign-in does, up to the point where a person is needed: it reads the upstream's
-metadata and keys, asks for its sign-in page, and redeems a made-up code, which shows
-whether the upstream knows client id and secret. It reports what the upstream
-advertises, how far its clock is off, and the redirect URI that must be registered there.`,
+		Short: "Call the upstreams and check whether users can sign in through them",
+		Long: `Call the upstreams and check whether users can sign in through them. The check runs the
+steps of a sign-in that need no user: it fetches the upstream's metadata and keys,
+requests its sign-in page, and redeems an invalid code, which shows whether the
+upstream accepts the client id and the secret. It reports the upstream's features, the
+difference of its clock, and the redirect URI that you must register there.`,
 	}
 	file := cli.SettingFlags(c, "issuer")
 	asJSON := cli.JSONFlag(c)
@@ -119,17 +119,17 @@ advertises, how far its clock is off, and the redirect URI that must be register
 		} else {
 			err = p.writeChecks(checked)
 		}
-		return errors.Join(err, verdict(checked))
+		return errors.Join(err, checkError(checked))
 	}
 	return c
 }
 
-// chooseConnectors are those named, or all.
+// chooseConnectors returns the connectors with these ids, or all without ids.
 func chooseConnectors(c config.Config, ids []string) ([]provider.Connector, error) {
 	if len(c.Connectors) == 0 {
 		return nil, exit.New(
 			exit.Config, errors.New("there are no connectors"),
-			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or list some in "+config.DefaultFile,
+			"set SIGNET_GOOGLE_CLIENT_ID and SIGNET_GOOGLE_CLIENT_SECRET, or add connectors to "+config.DefaultFile,
 		)
 	}
 	if len(ids) == 0 {
@@ -150,11 +150,11 @@ func chooseConnectors(c config.Config, ids []string) ([]provider.Connector, erro
 	return chosen, nil
 }
 
-// checkedConnector is what a look at an upstream found, as --json shows it.
+// checkedConnector is the JSON form of the result of a check.
 type checkedConnector struct {
 	describedConnector
 	OK               bool              `json:"ok"`
-	Code             string            `json:"code,omitempty"` // that of a sign-in that fails so
+	Code             string            `json:"code,omitempty"` // the code of a sign-in that fails for the same reason
 	Error            string            `json:"error,omitempty"`
 	Warnings         []string          `json:"warnings"`
 	Issuer           string            `json:"issuer"`
@@ -186,7 +186,7 @@ func (p *program) checkConnector(ctx context.Context, c config.Config, one provi
 		found.Code, found.Error = federation.ErrorCode(report.Err), report.Err.Error()
 	}
 	if found.RedirectURI == "" {
-		found.Warnings = append(found.Warnings, "the setting issuer is missing, so the redirect URI is not known and the sign-in page was not asked for")
+		found.Warnings = append(found.Warnings, "the setting issuer is missing, so the redirect URI is unknown and the sign-in page was not requested")
 	}
 	return found, nil
 }
@@ -204,7 +204,7 @@ func (p *program) writeChecks(checked []checkedConnector) error {
 		}
 		if c.OK {
 			rows = append(rows,
-				[]string{"  signs by", orNone(strings.Join(c.Algorithms, " "))},
+				[]string{"  signs with", orNone(strings.Join(c.Algorithms, " "))},
 				[]string{"  keys", fmt.Sprint(c.Keys)},
 				[]string{"  scopes", orNone(strings.Join(c.Scopes, " "))},
 				[]string{"  client authentication", orNone(strings.Join(c.ClientAuth, " "))},
@@ -237,19 +237,19 @@ func orNone(text string) string {
 	return text
 }
 
-// verdict is the error of a check that found something.
-func verdict(checked []checkedConnector) error {
-	code, bad := exit.Code(exit.Failure), []string{}
+// checkError returns an error if one of the connectors does not work.
+func checkError(checked []checkedConnector) error {
+	code, failed := exit.Code(exit.Failure), []string{}
 	for _, c := range checked {
 		if !c.OK {
-			bad = append(bad, c.ID)
+			failed = append(failed, c.ID)
 			if c.unreachable {
 				code = exit.Unreachable
 			}
 		}
 	}
-	if len(bad) == 0 {
+	if len(failed) == 0 {
 		return nil
 	}
-	return exit.New(code, fmt.Errorf("nobody can sign in through %s now", strings.Join(bad, ", ")), "correct what is said above, then: signet connector check "+strings.Join(bad, " "))
+	return exit.New(code, fmt.Errorf("users cannot sign in through %s", strings.Join(failed, ", ")), "fix the problems above, then run: signet connector check "+strings.Join(failed, " "))
 }

@@ -18,7 +18,7 @@ import (
 	"signet/federation/federationtest"
 )
 
-// checkable are upstreams on real ports and a configuration that names them.
+// checkable holds upstreams on real ports and a settings file that names them.
 type checkable struct {
 	google *federationtest.Google
 	github *federationtest.GitHub
@@ -58,7 +58,7 @@ connectors:
 	return c
 }
 
-// check runs `signet connector check` under a clock that is off by so much.
+// check runs `signet connector check` with a clock that is wrong by off.
 func (c checkable) check(t *testing.T, off time.Duration, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, talk bytes.Buffer
@@ -68,12 +68,12 @@ func (c checkable) check(t *testing.T, off time.Duration, want int, args ...stri
 		t.Errorf("%q: got exit code %d, want %d\n%s%s", args, got, want, &out, &talk)
 	}
 	if strings.Contains(out.String()+talk.String(), "hunter2") {
-		t.Errorf("%q shows a secret", args)
+		t.Errorf("%q prints a secret", args)
 	}
 	return out.String(), talk.String()
 }
 
-func TestConnectorCheck_AllIsWell(t *testing.T) {
+func TestConnectorCheck_AllWork(t *testing.T) {
 	c := startCheckable(t)
 	out, talk := c.check(t, 0, exit.OK)
 	lines := strings.Split(strings.Join(strings.Fields(out), " "), " redirect URI ")
@@ -85,20 +85,20 @@ func TestConnectorCheck_AllIsWell(t *testing.T) {
 			t.Errorf("part %d of the report does not begin with %q:\n%s", i, want, out)
 		}
 	}
-	for _, want := range []string{"signs by RS256", "keys 1", "scopes openid email profile", "scopes read:user user:email", "PKCE yes", "clock "} {
+	for _, want := range []string{"signs with RS256", "keys 1", "scopes openid email profile", "scopes read:user user:email", "PKCE yes", "clock "} {
 		if !strings.Contains(strings.Join(strings.Fields(out), " "), want) {
-			t.Errorf("the report does not say %q:\n%s", want, out)
+			t.Errorf("the report does not contain %q:\n%s", want, out)
 		}
 	}
 	if talk != "" {
-		t.Errorf("all is well, and it says %q", talk)
+		t.Errorf("all connectors work, but the command prints %q", talk)
 	}
 	if out, _ := c.check(t, 0, exit.OK, "github"); strings.Contains(out, "google") {
-		t.Errorf("asked for github alone, it reports\n%s", out)
+		t.Errorf("check github reports\n%s", out)
 	}
 }
 
-func TestConnectorCheck_SaysWhatIsWrong(t *testing.T) {
+func TestConnectorCheck_ReportsTheFault(t *testing.T) {
 	c := startCheckable(t)
 	for _, lie := range []struct {
 		what   string
@@ -121,14 +121,14 @@ func TestConnectorCheck_SaysWhatIsWrong(t *testing.T) {
 			if !strings.HasPrefix(out, "liar") || !strings.Contains(out, "NOT WORKING") || !strings.Contains(strings.Split(out, "\n")[0], lie.want) {
 				t.Errorf("want NOT WORKING and %q in the first line of\n%s", lie.want, out)
 			}
-			if !strings.Contains(talk, "nobody can sign in through liar now") || !strings.Contains(talk, "signet connector check liar") {
-				t.Errorf("it does not say what to do next: %s", talk)
+			if !strings.Contains(talk, "users cannot sign in through liar") || !strings.Contains(talk, "signet connector check liar") {
+				t.Errorf("the error does not name the next step: %s", talk)
 			}
 		})
 	}
 }
 
-func TestConnectorCheck_JSONOfOneThatIsDown(t *testing.T) {
+func TestConnectorCheck_JSONIfOneIsDown(t *testing.T) {
 	c := startCheckable(t)
 	c.github.Close()
 	out, _ := c.check(t, 0, exit.Unreachable, "--json")
@@ -156,8 +156,7 @@ func TestConnectorCheck_JSONOfOneThatIsDown(t *testing.T) {
 	}
 }
 
-// TestConnectorCheck_TriesTheClient: the check asks the upstream for the facts that
-// only it knows.
+// The check finds faults that only the upstream can know, such as a wrong client secret.
 func TestConnectorCheck_TriesTheClient(t *testing.T) {
 	c := startCheckable(t)
 	honest, err := os.ReadFile(c.file)

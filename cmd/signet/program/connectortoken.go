@@ -22,11 +22,11 @@ import (
 func (p *program) connectorTokenCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "token EMAIL|SUB CONNECTOR",
-		Short: "Print the upstream's token that was kept of a user's last sign-in",
-		Long: `Print the upstream's token that was kept of a user's last sign-in through a connector
-with keep_token: the access token alone, for a script, or with --json all that is
-kept. Whoever holds it acts at the upstream as this user, within its scope. Each
-reading is recorded as an event.`,
+		Short: "Print the stored upstream token of a user",
+		Long: `Print the upstream token that was stored at a user's last sign-in through a connector
+with keep_token. For scripts, it prints only the access token; --json prints all stored
+values. Anyone with the token can act as this user at the upstream, within its scope.
+Each use of this command is recorded as an event.`,
 		Args: cli.ExactArgs(user.EmailOrSubject, "the id of a connector"),
 	}
 	asJSON := cli.JSONFlag(c)
@@ -38,8 +38,8 @@ reading is recorded as an event.`,
 		kept, err := db.ReadUpstreamToken(ctx, u.ID, args[1], storage.By{From: cli.Origin(), At: p.Now()})
 		if errors.Is(err, storage.ErrNotFound) {
 			return exit.New(
-				exit.NotFound, fmt.Errorf("no token of %s is kept for %s", args[1], user.DisplayName(u)),
-				"set keep_token: true for this connector; the token of the user's next sign-in through it is kept",
+				exit.NotFound, fmt.Errorf("no token of %s is stored for %s", args[1], user.DisplayName(u)),
+				"set keep_token: true for this connector; Signet then stores the token of the user's next sign-in",
 			)
 		}
 		if err != nil {
@@ -67,20 +67,20 @@ func openUpstreamToken(ctx context.Context, settings config.Config, db *storage.
 	plain, err := keeper.OpenToken(ctx, kept)
 	if errors.Is(err, vault.ErrNotOpened) {
 		return token, exit.New(
-			exit.NotOpened, errors.New("the kept token does not open: it was altered, or sealed under another master key"),
-			"it is replaced when the user signs in through the connector again",
+			exit.NotOpened, errors.New("the stored token cannot be decrypted: it was altered, or encrypted with another master key"),
+			"let the user sign in through the connector again, which replaces the token",
 		)
 	}
 	if err != nil {
 		return token, keys.WithExitCode(err)
 	}
 	if err := json.Unmarshal(plain, &token); err != nil {
-		return token, errors.New("the kept token cannot be read")
+		return token, errors.New("the stored token is not valid JSON")
 	}
 	return token, nil
 }
 
-// describedUpstreamToken is a kept token as --json shows it.
+// describedUpstreamToken is the JSON form of a stored upstream token.
 type describedUpstreamToken struct {
 	Connector    string     `json:"connector"`
 	Issuer       string     `json:"issuer"`
@@ -88,7 +88,7 @@ type describedUpstreamToken struct {
 	AccessToken  string     `json:"access_token"`
 	RefreshToken string     `json:"refresh_token,omitempty"`
 	Scope        string     `json:"scope,omitempty"`
-	ExpiresAt    *time.Time `json:"expires_at,omitempty"` // of the access token; absent: the upstream did not say
+	ExpiresAt    *time.Time `json:"expires_at,omitempty"` // of the access token; absent if the upstream sent no expiry
 	KeptAt       time.Time  `json:"kept_at"`
 }
 

@@ -1,12 +1,14 @@
-// Package program is the commands of Signet as one tree, and Run, which executes one.
+// Package program owns the tree of all commands, and Run, which executes one command.
 //
-// It owns what the commands say: flags, files that are named by a flag, and output. Each
-// noun has files of its own, and user, client and keys have rooms. What all commands
-// share is in cli, the settings are read in config, the running process is node, and
-// what dev adds to it is demo. No rule is decided here. It does not know the process that
-// it runs in: surroundings are given to it, so that a test may run the whole program.
+// It contains the flags, the files that flags name, and the output. The commands user, client
+// and keys have their own packages; each other noun has its own files. Package cli has the code
+// that all commands share, config reads the settings, node is the running process, and demo is
+// the additional part of dev.
 //
-// Data goes to standard output, talk to standard error; the exit codes are in
-// the package exit. Passwords and secrets come from standard input or from files, never
-// from an argument, since the argument list of a process can be read by others.
+// The package decides no rules. It does not know its process: the environment and the streams
+// are passed in, so that a test can run the whole program.
+//
+// Data goes to standard output, messages go to standard error. Exit codes are in package exit.
+// Passwords and secrets come from standard input or from files, never from an argument, because
+// other users of the machine can read the arguments of a process.
 package program

@@ -18,28 +18,29 @@ import (
 	"signet/storage"
 )
 
-// eventsPage is how many events are read at once.
+// eventsPage is the number of events that one query reads.
 const eventsPage = 500
 
 func (p *program) eventsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "events",
 		Short: "Read the audit events",
-		Long: `Read the audit events, the newest first. Without --jsonl, as many as --limit says;
-with it, all that match, one JSON object a line. With --follow, as many as --limit
-says, the oldest first, and then each that is recorded, until it is interrupted.`,
+		Long: `Read the audit events, newest first. --limit sets the number of events. --jsonl prints
+one JSON object per line; without --follow it prints all matching events. --follow
+prints the last events, oldest first, and then each new event until you interrupt the
+command.`,
 		Args: cli.ExactArgs(),
 	}
 	var chosen eventFlags
 	flags := c.Flags()
-	flags.StringVar(&chosen.kind, "type", "", "only this type, such as user.signed_in")
-	flags.StringVar(&chosen.user, "user", "", "only those of this user: e-mail or subject (sub)")
-	flags.StringVar(&chosen.client, "client", "", "only those of this client_id")
-	flags.StringVar(&chosen.outcome, "outcome", "", "only these: success or refused")
-	flags.StringVar(&chosen.since, "since", "", "only from then on: 24h ago, or 2026-01-31T12:00:00Z")
-	limit := flags.Int("limit", 50, "at most so many (1 to 1000), without --jsonl")
-	asLines := flags.Bool("jsonl", false, "print all that match, one JSON object a line")
-	follow := flags.BoolP("follow", "f", false, "go on with each event that is recorded, until interrupted")
+	flags.StringVar(&chosen.kind, "type", "", "only events of this type, such as user.signed_in")
+	flags.StringVar(&chosen.user, "user", "", "only events of this user: email address or subject (sub)")
+	flags.StringVar(&chosen.client, "client", "", "only events of this client_id")
+	flags.StringVar(&chosen.outcome, "outcome", "", "only events with this outcome: success or refused")
+	flags.StringVar(&chosen.since, "since", "", "only events since this time, such as 24h (ago) or 2026-01-31T12:00:00Z")
+	limit := flags.Int("limit", 50, "maximum number of events, 1 to 1000; --jsonl without --follow prints all")
+	asLines := flags.Bool("jsonl", false, "print all matching events, one JSON object per line")
+	follow := flags.BoolP("follow", "f", false, "also print each new event, until interrupted")
 	asJSON := cli.JSONFlag(c)
 	c.MarkFlagsMutuallyExclusive("json", "jsonl")
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, _ []string) error {
@@ -48,11 +49,11 @@ says, the oldest first, and then each that is recorded, until it is interrupted.
 			return err
 		}
 		if *limit < 1 || *limit > 1000 {
-			return cli.UsageError(c, fmt.Errorf("--limit %d: want 1 to 1000; --jsonl prints all", *limit))
+			return cli.UsageError(c, fmt.Errorf("--limit is %d: use 1 to 1000, or --jsonl for all events", *limit))
 		}
 		switch {
 		case *follow && *asJSON:
-			return cli.UsageError(c, errors.New("--follow has no end, as a JSON document has: use --jsonl"))
+			return cli.UsageError(c, errors.New("--follow cannot print a JSON document, because it has no end: use --jsonl"))
 		case *follow:
 			return p.followEvents(ctx, db, f, *limit, *asLines)
 		case *asLines:
@@ -81,19 +82,19 @@ func (p *program) eventFilter(ctx context.Context, c *cobra.Command, db *storage
 		Type: storage.EventType(chosen.kind), ClientID: chosen.client, Outcome: storage.Outcome(chosen.outcome), UserID: chosen.user,
 	}
 	if f.Type != "" && !slices.Contains(storage.EventTypes, f.Type) {
-		return f, cli.UsageError(c, fmt.Errorf("--type %q is no type of event%s", chosen.kind, meantType(chosen.kind)))
+		return f, cli.UsageError(c, fmt.Errorf("--type is %q, which is not an event type%s", chosen.kind, suggestType(chosen.kind)))
 	}
 	if f.Outcome != "" && f.Outcome != storage.Succeeded && f.Outcome != storage.Refused {
-		return f, cli.UsageError(c, fmt.Errorf("--outcome %q: want success or refused", chosen.outcome))
+		return f, cli.UsageError(c, fmt.Errorf("--outcome is %q: use success or refused", chosen.outcome))
 	}
 	if chosen.since != "" {
-		since, err := sinceWhen(chosen.since, p.Now())
+		since, err := parseSince(chosen.since, p.Now())
 		if err != nil {
-			return f, cli.UsageError(c, fmt.Errorf("--since %q: %w", chosen.since, err))
+			return f, cli.UsageError(c, fmt.Errorf("--since is %q: %w", chosen.since, err))
 		}
 		f.Since = since
 	}
-	if strings.Contains(chosen.user, "@") { // a deleted user's events keep the bare subject
+	if strings.Contains(chosen.user, "@") { // a subject is used as it is, so that the events of a deleted user can be found
 		u, err := user.Find(ctx, db, chosen.user)
 		if err != nil {
 			return f, err
@@ -103,32 +104,32 @@ func (p *program) eventFilter(ctx context.Context, c *cobra.Command, db *storage
 	return f, nil
 }
 
-// meantType is what to say of a type that there is not.
-func meantType(word string) string {
+// suggestType returns the most similar event type for an error message, or all types.
+func suggestType(word string) string {
 	var types []string
 	for _, t := range storage.EventTypes {
 		types = append(types, string(t))
 	}
-	if meant := spelling.DidYouMean(word, types); meant != "" {
-		return meant
+	if suggestion := spelling.DidYouMean(word, types); suggestion != "" {
+		return suggestion
 	}
 	slices.Sort(types)
-	return "; there are " + strings.Join(types, ", ")
+	return "; the types are " + strings.Join(types, ", ")
 }
 
-// sinceWhen reads a time, or a duration as that long before now.
-func sinceWhen(text string, now time.Time) (time.Time, error) {
+// parseSince parses a time, or a duration before now.
+func parseSince(text string, now time.Time) (time.Time, error) {
 	if ago, err := time.ParseDuration(text); err == nil && ago > 0 {
 		return now.Add(-ago), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, errors.New("want how long ago, such as 24h, or a time, such as 2026-01-31T12:00:00Z")
+		return at, errors.New("use a duration before now, such as 24h, or a time, such as 2026-01-31T12:00:00Z")
 	}
 	return at, nil
 }
 
-// eachEvent goes through all that match, the newest first, page by page.
+// eachEvent calls do for all matching events, newest first, page by page.
 func eachEvent(ctx context.Context, db *storage.DB, f storage.EventFilter, do func(storage.Event) error) error {
 	for {
 		page, err := db.Events(ctx, f, eventsPage)
@@ -147,7 +148,7 @@ func eachEvent(ctx context.Context, db *storage.DB, f storage.EventFilter, do fu
 	}
 }
 
-// describedEvent is an event as --json and --jsonl show it.
+// describedEvent is the JSON form of an event, for --json and --jsonl.
 type describedEvent struct {
 	ID        string         `json:"id"`
 	At        time.Time      `json:"at"`
@@ -165,8 +166,8 @@ type describedEvent struct {
 	RequestID string         `json:"request_id,omitempty"`
 	Detail    map[string]any `json:"detail,omitempty"`
 
-	Times  int64            `json:"times"`            // within a minute; the members above are of the first
-	Latest *describedLatest `json:"latest,omitempty"` // of more than one
+	Times  int64            `json:"times"`            // number of equal events within a minute; the members above are those of the first
+	Latest *describedLatest `json:"latest,omitempty"` // the last of them, if there are several
 }
 
 type describedLatest struct {

@@ -18,7 +18,7 @@ import (
 	"signet/storage"
 )
 
-func TestEvents_ExportGoesThroughAllPages(t *testing.T) {
+func TestEvents_ExportReadsAllPages(t *testing.T) {
 	env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/data", "SIGNET_ISSUER=http://localhost:8080"}
 	call := func(args ...string) string {
 		var out, talk bytes.Buffer
@@ -49,9 +49,8 @@ func TestEvents_ExportGoesThroughAllPages(t *testing.T) {
 	}
 }
 
-// TestEvents_FollowPrintsEachOnceUntilInterrupted: also one that was committed after a
-// later one.
-func TestEvents_FollowPrintsEachOnceUntilInterrupted(t *testing.T) {
+// It also prints an event that was committed after a later event.
+func TestEvents_FollowPrintsEachEventOnce(t *testing.T) {
 	env := []string{"SIGNET_DATA_DIR=" + t.TempDir() + "/data", "SIGNET_ISSUER=http://localhost:8080"}
 	db, err := node.OpenDatabase(t.Context(), config.Config{DataDir: strings.TrimPrefix(env[0], "SIGNET_DATA_DIR=")}, nil)
 	if err != nil {
@@ -95,7 +94,7 @@ func TestEvents_FollowPrintsEachOnceUntilInterrupted(t *testing.T) {
 		next("last" + mode)
 		interrupt()
 		if lines.Scan() || <-code != exit.OK {
-			t.Errorf("%s: after the interruption %q; %s", mode, lines.Text(), talk.String())
+			t.Errorf("%s: after the interruption: %q; %s", mode, lines.Text(), talk.String())
 		}
 	}
 }

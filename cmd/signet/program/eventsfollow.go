@@ -13,28 +13,28 @@ import (
 
 const (
 	followEvery = time.Second
-	// lateEvents is how much later than its time an event may be there to read: a
-	// transaction has five seconds, and the clocks of nodes differ by a little.
-	lateEvents = 10 * time.Second
+	// maxDelay is the longest time between the time of an event and its commit. A transaction may
+	// take five seconds, and the clocks of nodes differ a little.
+	maxDelay = 10 * time.Second
 )
 
-// eventFollower prints events as they come, each once.
+// eventFollower prints new events, each once.
 type eventFollower struct {
 	db      *storage.DB
 	filter  storage.EventFilter
 	print   func(storage.Event) error
-	looked  time.Time            // the last time
-	printed map[string]time.Time // when each of the last seconds was
+	polled  time.Time            // time of the last poll
+	printed map[string]time.Time // time of each event that was printed recently, by id
 }
 
-// followEvents prints the newest that match, the oldest of them first, and then each
-// new one, until ctx ends.
+// followEvents prints the last matching events, oldest first, and then each new event until ctx
+// ends.
 func (p *program) followEvents(ctx context.Context, db *storage.DB, f storage.EventFilter, limit int, asLines bool) error {
 	clock := node.NewClock(p.Now)
 	if err := clock.Measure(ctx, db); err != nil {
 		return err
 	}
-	w := &eventFollower{db: db, filter: f, print: p.eventPrinter(asLines), looked: clock.Now(), printed: map[string]time.Time{}}
+	w := &eventFollower{db: db, filter: f, print: p.eventPrinter(asLines), polled: clock.Now(), printed: map[string]time.Time{}}
 	err := w.begin(ctx, limit)
 	if err == nil {
 		for range node.Every(ctx, followEvery) {
@@ -43,7 +43,7 @@ func (p *program) followEvents(ctx context.Context, db *storage.DB, f storage.Ev
 			}
 		}
 	}
-	if ctx.Err() != nil { // interrupted, perhaps in the middle of a look
+	if ctx.Err() != nil { // interrupted, perhaps during a poll
 		return nil
 	}
 	return err
@@ -62,7 +62,8 @@ func (p *program) eventPrinter(asLines bool) func(storage.Event) error {
 	}
 }
 
-// joinFields names what there is, since columns of unknown width do not line up.
+// joinFields returns the non-empty fields with their names. The widths of the values are unknown,
+// so they cannot be aligned in columns.
 func joinFields(values []string) string {
 	text := ""
 	for i, name := range []string{"reason", "actor", "user", "client", "address", "times"} {
@@ -73,10 +74,9 @@ func joinFields(values []string) string {
 	return text
 }
 
-// begin prints the newest, as many as limit says. Others of the last seconds are old
-// news too.
+// begin prints the last events, up to limit. It marks all other recent events as printed.
 func (w *eventFollower) begin(ctx context.Context, limit int) error {
-	old, err := w.recent(ctx)
+	recent, err := w.recent(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,31 +87,31 @@ func (w *eventFollower) begin(ctx context.Context, limit int) error {
 	if err := w.write(first); err != nil {
 		return err
 	}
-	for _, e := range old {
+	for _, e := range recent {
 		w.printed[e.ID] = e.At.Time()
 	}
 	return nil
 }
 
-// poll prints what has come since the last look, late ones included.
+// poll prints the events since the last poll, including those that were committed late.
 func (w *eventFollower) poll(ctx context.Context, now time.Time) error {
 	fresh, err := w.recent(ctx)
 	if err != nil {
 		return err
 	}
 	for id, at := range w.printed {
-		if at.Before(w.looked.Add(-lateEvents)) {
+		if at.Before(w.polled.Add(-maxDelay)) {
 			delete(w.printed, id)
 		}
 	}
-	w.looked = now
+	w.polled = now
 	return w.write(fresh)
 }
 
-// recent lists what matches since shortly before the last look.
+// recent returns the matching events since maxDelay before the last poll, newest first.
 func (w *eventFollower) recent(ctx context.Context) (list []storage.Event, err error) {
 	f := w.filter
-	if since := w.looked.Add(-lateEvents); since.After(f.Since) {
+	if since := w.polled.Add(-maxDelay); since.After(f.Since) {
 		f.Since = since
 	}
 	err = eachEvent(ctx, w.db, f, func(e storage.Event) error {
@@ -121,7 +121,8 @@ func (w *eventFollower) recent(ctx context.Context) (list []storage.Event, err e
 	return list, err
 }
 
-// write prints those of a list, the newest first, that have not been, the oldest first.
+// write prints the events of a list that were not printed yet, oldest first. The list has the
+// newest event first.
 func (w *eventFollower) write(list []storage.Event) error {
 	for _, e := range slices.Backward(list) {
 		if _, done := w.printed[e.ID]; done {

@@ -1,4 +1,4 @@
 package program
 
-// EventsPage is how many events are read at once.
+// EventsPage is the number of events that one query reads.
 const EventsPage = eventsPage

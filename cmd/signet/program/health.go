@@ -14,19 +14,19 @@ import (
 func (p *program) healthCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "health",
-		Short: "Ask the server on this machine whether it is well, for container checks",
-		Long: `Ask the server that runs with these settings whether it can serve requests: it has its
-keys, and its database answers. Exit code 0 if so, 7 if not or if nobody answers
-within 5 seconds. With --live only whether it runs: a database that is away is no
-reason to restart it.
+		Short: "Check whether the server on this machine is healthy, for container checks",
+		Long: `Check whether the server that runs with these settings can serve requests: it has its
+keys, and its database answers. The exit code is 0 if so, and 7 if not or if there is
+no answer within 5 seconds. --live only checks whether the server runs, because an
+unreachable database is no reason to restart it.
 
-It is asked at the setting listen. With TLS its certificate is not checked: nothing
-secret is sent, and it is made out to the name that the world uses.`,
+The command connects to the address of the setting listen. It does not verify a TLS
+certificate: it sends no secret, and the certificate has the public name of the server.`,
 		Example: `  signet health
   signet health --live`,
 		Args: cli.ExactArgs(),
 	}
-	live := c.Flags().Bool("live", false, "ask only whether it runs")
+	live := c.Flags().Bool("live", false, "only check whether the server runs")
 	asJSON := cli.JSONFlag(c)
 	file := cli.SettingFlags(c, "issuer", "listen")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -39,7 +39,7 @@ secret is sent, and it is made out to the name that the world uses.`,
 			err = errors.Join(p.WriteJSON(found), err)
 		}
 		if err != nil {
-			return exit.New(exit.Unreachable, err, "look at the server's log; is it running, with these settings?")
+			return exit.New(exit.Unreachable, err, "check that the server runs with these settings, and read its log")
 		}
 		if !*asJSON {
 			_, err = fmt.Fprintln(p.Stdout, found.Status)

@@ -10,10 +10,10 @@ import (
 	"signet/cmd/signet/cli"
 )
 
-// Main does what the process was started for, and ends it with the exit code. What the
-// operating system gives to a program is read here, and nowhere else.
+// Main runs the command of the process and ends the process with the exit code. Only Main reads
+// arguments, environment, streams and signals from the operating system.
 func Main() {
-	// Whatever is written from here on is for this user alone.
+	// All files that the program creates are readable only by this user.
 	syscall.Umask(0o077)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once

@@ -13,17 +13,17 @@ import (
 func (p *program) migrateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring the database's schema up to date",
-		Long: `Bring the database's schema up to date, as every start of a server does. Servers of
-the release before go on working meanwhile, unless its notes say otherwise.
+		Short: "Update the database schema",
+		Long: `Update the database schema, as every start of a server does. Servers of the previous
+release continue to work meanwhile, unless the release notes say otherwise.
 
-With --check nothing is changed: exit code 0 when there is nothing to do, 8 when
-migrations are pending, which are listed.`,
+--check changes nothing. It lists the pending migrations; the exit code is 0 if there
+are none, and 8 otherwise.`,
 		Example: `  signet migrate --check
   signet migrate`,
 		Args: cli.ExactArgs(),
 	}
-	check := c.Flags().Bool("check", false, "change nothing, only list what is pending")
+	check := c.Flags().Bool("check", false, "change nothing, only list the pending migrations")
 	asJSON := cli.JSONFlag(c)
 	file := cli.SettingFlags(c, "data_dir")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -49,7 +49,7 @@ migrations are pending, which are listed.`,
 	return c
 }
 
-// showMigrations lists what is pending or, without check, what has been done.
+// showMigrations lists the pending migrations or, without check, the applied ones.
 func (p *program) showMigrations(names []string, check, asJSON bool) error {
 	kind := "applied"
 	if check {

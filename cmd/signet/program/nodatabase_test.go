@@ -21,11 +21,11 @@ import (
 	"signet/storage/storagetest"
 )
 
-// making are the commands that may make a database.
+// making lists the commands that may create a database.
 var making = []string{"signet serve", "signet dev", "signet migrate", "signet restore"}
 
-// withoutDatabase are the commands that look at none, with their exit codes where there
-// is nothing.
+// withoutDatabase holds the commands that read no database, with their exit codes in an empty
+// folder.
 var withoutDatabase = map[string]int{
 	"signet config check":    exit.Config, // there is no issuer
 	"signet config show":     exit.OK,
@@ -38,8 +38,8 @@ var withoutDatabase = map[string]int{
 	"signet health":          exit.Unreachable,
 }
 
-// readingCalls gives the arguments of a call of each command that makes nothing, by its
-// path; more than one where a command has several ways.
+// readingCalls returns for each command that must not create a database the arguments of one or
+// more calls.
 func readingCalls(t *testing.T) map[string][][]string {
 	t.Helper()
 	values := map[string]string{"KEY": "issuer", "bash|zsh|fish|powershell": "bash", "FILE|-": "out.db"}
@@ -71,12 +71,12 @@ func readingCalls(t *testing.T) map[string][][]string {
 	}
 	calls["signet backup"] = append(calls["signet backup"], []string{"backup", "-"})
 	if len(calls) < 35 {
-		t.Fatalf("only %d commands were found", len(calls))
+		t.Fatalf("got only %d commands", len(calls))
 	}
 	return calls
 }
 
-// treeOf lists what lies below a folder: names, modes and what files hold.
+// treeOf returns the names, modes and contents of all files below a folder.
 func treeOf(t *testing.T, folder string) string {
 	t.Helper()
 	var tree strings.Builder
@@ -103,14 +103,14 @@ func treeOf(t *testing.T, folder string) string {
 	return tree.String()
 }
 
-// place is a state of a folder in which there is no database.
-type place struct {
+// emptyPlace is a state of a folder that contains no database.
+type emptyPlace struct {
 	name string
-	make func(t *testing.T, dir string) // dir is data_dir, in an empty folder; nil makes nothing
+	make func(t *testing.T, dir string) // prepares dir, which is data_dir; nil creates nothing
 	code int
 }
 
-var placesWithoutDatabase = []place{
+var placesWithoutDatabase = []emptyPlace{
 	{"nothing", nil, exit.NotFound},
 	{"an empty folder", func(t *testing.T, dir string) { makeDir(t, dir, 0o700) }, exit.NotFound},
 	{"a folder of others", func(t *testing.T, dir string) { makeDir(t, dir, 0o755) }, exit.NotFound},
@@ -164,17 +164,16 @@ func makeSQLite(t *testing.T, file, statement string) {
 	}
 }
 
-// called runs a command, and gives its exit code and what it said.
-func called(t *testing.T, env []string, args []string) (code int, stdout, stderr string) {
+// runCommand runs a command and returns its exit code and its output.
+func runCommand(t *testing.T, env []string, args []string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, said bytes.Buffer
 	code = Run(t.Context(), &cli.Program{Env: cli.ParseEnvironment(env), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said, Now: time.Now}, args)
 	return code, out.String(), said.String()
 }
 
-// Every command but those that are there for it makes no database, wherever it is
-// called, and says where it looked: nobody is told that a database that is elsewhere has
-// no users.
+// Only a few commands may create a database. All others fail and name the place of the missing
+// database. Otherwise a wrong folder would look like a database without users.
 func TestCommands_MakeNoDatabase(t *testing.T) {
 	calls := readingCalls(t)
 	for _, place := range placesWithoutDatabase {
@@ -188,10 +187,10 @@ func TestCommands_MakeNoDatabase(t *testing.T) {
 			before := treeOf(t, folder)
 			for path, ways := range calls {
 				for _, call := range ways {
-					code, stdout, stderr := called(t, []string{"SIGNET_LISTEN=127.0.0.1:1"}, call) // where nobody answers to health
+					code, stdout, stderr := runCommand(t, []string{"SIGNET_LISTEN=127.0.0.1:1"}, call) // no server answers here
 					name := "signet " + strings.Join(call, " ")
 					if after := treeOf(t, folder); after != before {
-						t.Fatalf("%s left something:\n%s\nbefore:\n%s", name, after, before)
+						t.Fatalf("%s created something:\n%s\nbefore:\n%s", name, after, before)
 					}
 					want, known := withoutDatabase[path]
 					switch {
@@ -202,7 +201,7 @@ func TestCommands_MakeNoDatabase(t *testing.T) {
 					case code != place.code || stdout != "" || !strings.Contains(stderr, dir):
 						t.Errorf("%s: exit code %d, want %d and %s: %s%s", name, code, place.code, dir, stdout, stderr)
 					case code == exit.NotFound && (!strings.Contains(stderr, "--data-dir") || !strings.Contains(stderr, "signet migrate")):
-						t.Errorf("%s does not say what to do: %s", name, stderr)
+						t.Errorf("%s: the error does not name the next step: %s", name, stderr)
 					}
 				}
 			}
@@ -213,8 +212,8 @@ func TestCommands_MakeNoDatabase(t *testing.T) {
 func TestCommands_MakeNoTables(t *testing.T) {
 	empty := storagetest.EmptyPostgres(t).Config().Database
 	stranger := strings.Replace(empty, "postgres@/", "stranger:hunter2@/", 1)
-	if code, _, stderr := called(t, []string{"SIGNET_DATABASE=" + stranger}, []string{"migrate"}); code != exit.Config || !strings.Contains(stderr, "stranger") || strings.Contains(stderr, "hunter2") {
-		t.Errorf("a user that PostgreSQL does not know: exit code %d: %s", code, stderr)
+	if code, _, stderr := runCommand(t, []string{"SIGNET_DATABASE=" + stranger}, []string{"migrate"}); code != exit.Config || !strings.Contains(stderr, "stranger") || strings.Contains(stderr, "hunter2") {
+		t.Errorf("an unknown PostgreSQL user: exit code %d: %s", code, stderr)
 	}
 	missing := strings.Replace(empty, "postgres@/", "postgres:hunter2@/no_such_", 1)
 	inside, err := sql.Open("pgx", empty)
@@ -229,10 +228,10 @@ func TestCommands_MakeNoTables(t *testing.T) {
 		}
 		for _, call := range ways {
 			if path == "signet restore" && call[1] == "nowhere.db" {
-				continue // PostgreSQL has tools of its own
+				continue // PostgreSQL has its own tools
 			}
 			for database, says := range map[string]string{empty: "holds nothing of Signet", missing: "createdb"} {
-				code, stdout, stderr := called(t, []string{"SIGNET_DATABASE=" + database}, call)
+				code, stdout, stderr := runCommand(t, []string{"SIGNET_DATABASE=" + database}, call)
 				if code != exit.NotFound || stdout != "" || !strings.Contains(stderr, says) || !strings.Contains(stderr, "signet_") || strings.Contains(stderr, "hunter2") {
 					t.Errorf("signet %s: exit code %d: %s%s", strings.Join(call, " "), code, stdout, stderr)
 				}
@@ -241,15 +240,16 @@ func TestCommands_MakeNoTables(t *testing.T) {
 	}
 	var tables int
 	if err := inside.QueryRowContext(t.Context(), `SELECT COUNT(*) FROM pg_tables WHERE schemaname = 'public'`).Scan(&tables); err != nil || tables != 0 {
-		t.Errorf("%d tables were made, %v", tables, err)
+		t.Errorf("%d tables were created, %v", tables, err)
 	}
 	if entries, err := os.ReadDir("."); err != nil || len(entries) != 0 {
-		t.Errorf("made %v, %v", entries, err)
+		t.Errorf("created %v, %v", entries, err)
 	}
 }
 
-// A command migrates nothing in passing: the backup comes first.
-func TestCommands_MigrateNothingInPassing(t *testing.T) {
+// Only migrate, serve, dev and restore migrate a database, so that the operator can make a backup
+// first.
+func TestCommands_DoNotMigrate(t *testing.T) {
 	db := storagetest.SQLite(t)
 	dir := db.Config().DataDir
 	makeSQLite(t, storage.DatabaseFile(dir), `DELETE FROM migrations WHERE number > 3`)
@@ -263,12 +263,12 @@ func TestCommands_MigrateNothingInPassing(t *testing.T) {
 		if _, none := withoutDatabase[path]; none || slices.Contains([]string{"signet migrate", "signet restore", "signet backup", "__complete"}, path) {
 			continue
 		}
-		code, stdout, stderr := called(t, env, ways[0])
+		code, stdout, stderr := runCommand(t, env, ways[0])
 		if code != exit.Denied || stdout != "" || !strings.Contains(stderr, "of an older release") || !strings.Contains(stderr, "signet migrate") {
 			t.Errorf("%s: exit code %d: %s%s", path, code, stdout, stderr)
 		}
 	}
-	if code, _, stderr := called(t, env, []string{"backup", "out.db"}); code != exit.OK {
+	if code, _, stderr := runCommand(t, env, []string{"backup", "out.db"}); code != exit.OK {
 		t.Errorf("a backup before the migration: exit code %d: %s", code, stderr)
 	}
 	if after, err := os.ReadFile(storage.DatabaseFile(dir)); err != nil || !bytes.Equal(before, after) {

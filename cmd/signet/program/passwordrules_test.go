@@ -10,9 +10,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestPasswords_EveryCallerHasEveryRule: where a password is set, no caller takes what
-// another refuses, and each says which rule it was.
-func TestPasswords_EveryCallerHasEveryRule(t *testing.T) {
+// Every place that sets a password has the same rules, and its error names the rule.
+func TestPasswords_SameRulesEverywhere(t *testing.T) {
 	t.Parallel()
 	i := signettest.NewInstance(t)
 	i.Serve(t)
@@ -58,13 +57,13 @@ func TestPasswords_EveryCallerHasEveryRule(t *testing.T) {
 				}
 			}
 			if said := set(t, password); !strings.Contains(said, want) {
-				t.Errorf("%s: %.40q: %q does not say %q", caller, password, said, want)
+				t.Errorf("%s: %.40q: %q does not contain %q", caller, password, said, want)
 			}
 		}
 	}
 }
 
-// signedInToAccount is a browser that has just signed in.
+// signedInToAccount returns a browser that has just signed in.
 func signedInToAccount(t *testing.T, i *signettest.Instance) *signettest.FormBrowser {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)

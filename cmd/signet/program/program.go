@@ -2,5 +2,5 @@ package program
 
 import "signet/cmd/signet/cli"
 
-// program is the commands that belong to no noun with a room of its own.
+// program holds the commands that have no package of their own.
 type program struct{ *cli.Program }

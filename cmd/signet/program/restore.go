@@ -22,25 +22,25 @@ import (
 func (p *program) restoreCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "restore FILE|- | --database-restored",
-		Short: "Take a backup into use, or a database that you have restored yourself",
-		Long: `Take a backup that signet backup made into use, while no server runs. It is checked,
-brought up to date and made safe beside the data directory's own database, which it
-replaces last; --replace says that there may be one, and keeps it under another name.
-The master key is the one of the backup: put its file or setting in place first.
+		Short: "Restore a backup, or secure a database that you have restored yourself",
+		Long: `Restore a backup that signet backup wrote, while no server runs. The command checks the
+backup, updates its schema and secures it, and only then puts it in place of the
+database. If there is a database already, pass --replace: it is kept under another
+name. First install the master key of the backup, as a file or as a setting.
 
-What was spent, ended or revoked since the backup would be good again. So all that was
-before ends: every session, token, code and request. Everybody signs in again, other
-keys sign, and keys that the replaced database knows as revoked are revoked again.
-Users, passwords, clients and consents are those of the backup.
+Codes that were used and tokens that were revoked after the backup would be valid again.
+So the command ends all earlier sessions, tokens, codes and requests. All users must
+sign in again, and new keys sign. Keys that are revoked in the replaced database are
+revoked again. Users, passwords, clients and consents are those of the backup.
 
-With --database-restored no file is read: the database of the settings is taken as one
-that you have brought back by its own tools, such as pg_restore, and only made safe.`,
+--database-restored reads no file. It secures the database of the settings, which you
+have restored with its own tools, such as pg_restore.`,
 		Example: `  signet restore /var/backups/signet-2026-03-01.db
   age -d -i key.txt signet.db.age | signet restore - --replace
   pg_restore --clean --if-exists --dbname "$SIGNET_DATABASE" FILE && signet restore --database-restored`,
 	}
-	restored := c.Flags().Bool("database-restored", false, "the database itself was restored by its own tools: only make it safe")
-	replace := c.Flags().Bool("replace", false, "there may be a database already, which is kept under another name")
+	restored := c.Flags().Bool("database-restored", false, "only secure the database of the settings, which you have restored with its own tools")
+	replace := c.Flags().Bool("replace", false, "replace an existing database, and keep it under another name")
 	asJSON := cli.JSONFlag(c)
 	file := cli.SettingFlags(c, "data_dir")
 	c.Args = func(c *cobra.Command, args []string) error {
@@ -56,7 +56,7 @@ that you have brought back by its own tools, such as pg_restore, and only made s
 		}
 		var done describedRestore
 		if *restored {
-			err = p.restoredElsewhere(c.Context(), settings, &done)
+			err = p.secureRestored(c.Context(), settings, &done)
 		} else {
 			err = p.restoreFile(c.Context(), settings, args[0], *replace, &done)
 		}
@@ -68,46 +68,46 @@ that you have brought back by its own tools, such as pg_restore, and only made s
 	return c
 }
 
-// describedRestore is what a restore did.
+// describedRestore is the JSON form of the result of a restore.
 type describedRestore struct {
-	Database   string    `json:"database"`           // where it is now
-	Replaced   string    `json:"replaced,omitempty"` // where the one before is kept
-	Migrations []string  `json:"migrations"`         // that the backup had not seen
-	NotBefore  time.Time `json:"not_before"`         // nothing from before is good
+	Database   string    `json:"database"`           // its path, or PostgreSQL
+	Replaced   string    `json:"replaced,omitempty"` // path of the replaced database
+	Migrations []string  `json:"migrations"`         // the migrations that were applied to the backup
+	NotBefore  time.Time `json:"not_before"`         // sessions, tokens and codes from before this time are invalid
 
-	revocationsKnown bool // of keys, since the backup: they were carried over
+	revocationsKnown bool // the keys that were revoked since the backup are known and revoked again
 }
 
 func restoreProblem(c config.Config, err error) error {
 	switch {
 	case errors.Is(err, storage.ErrInUse):
-		return exit.New(exit.DatabaseInUse, fmt.Errorf("a process has the database in %s open; nothing was changed", c.DataDir), "")
+		return exit.New(exit.DatabaseInUse, fmt.Errorf("another process has the database in %s open; nothing was changed", c.DataDir), "")
 	case errors.Is(err, storage.ErrConflict):
-		return exit.New(exit.Conflict, fmt.Errorf("there is a database in %s already; nothing was changed", c.DataDir), "to keep it under another name and take the backup: --replace")
+		return exit.New(exit.Conflict, fmt.Errorf("there is already a database in %s; nothing was changed", c.DataDir), "pass --replace to restore the backup and to keep this database under another name")
 	case errors.Is(err, storage.ErrNotBackup):
 		return exit.New(exit.NotABackup, fmt.Errorf("%w; nothing was changed", err), "")
 	}
 	return err
 }
 
-// restoreFile prepares the backup in a folder of its own, as a database that nobody
-// uses yet, and moves it to its place last: what fails leaves all as it was.
+// restoreFile prepares the backup in a temporary folder and moves it to its place at the end. If a
+// step fails, nothing has changed.
 func (p *program) restoreFile(ctx context.Context, c config.Config, name string, replace bool, done *describedRestore) (err error) {
 	if c.Database.Reveal() != "" {
 		return exit.New(
-			exit.OwnTools, errors.New("this database is PostgreSQL, which has tools of its own for this"),
+			exit.OwnTools, errors.New("the database is PostgreSQL, which has its own tools for this"),
 			`restore it with: pg_restore --clean --if-exists --dbname "$SIGNET_DATABASE" FILE; then run: signet restore --database-restored`,
 		)
 	}
-	backup, err := p.openBackup(name) // first: without one nothing is made
+	backup, err := p.openBackup(name) // first: without a backup, create nothing
 	if err != nil {
 		return err
 	}
 	defer backup.Close()
-	if err := p.readyToRestore(c, replace); err != nil {
+	if err := p.checkDataDir(c, replace); err != nil {
 		return err
 	}
-	folder, err := os.MkdirTemp(c.DataDir, "restore-*") // 0700, and of the same file system
+	folder, err := os.MkdirTemp(c.DataDir, "restore-*") // 0700, and on the same file system
 	if err != nil {
 		return fmt.Errorf("write in data_dir: %s", exit.WithoutPath(err))
 	}
@@ -121,9 +121,9 @@ func (p *program) restoreFile(ctx context.Context, c config.Config, name string,
 		return err
 	}
 	done.Migrations = append([]string{}, schema.Pending...)
-	revoked, err := revokedIn(ctx, c)
+	revoked, err := revokedKeys(ctx, c)
 	done.revocationsKnown = err == nil
-	if err := p.makeSafe(ctx, c, storage.Config{DataDir: folder}, revoked, done); err != nil {
+	if err := p.secureDatabase(ctx, c, storage.Config{DataDir: folder}, revoked, done); err != nil {
 		return err
 	}
 	done.Database = storage.DatabaseFile(c.DataDir)
@@ -141,8 +141,9 @@ func (p *program) restoreFile(ctx context.Context, c config.Config, name string,
 	return nil
 }
 
-// readyToRestore refuses early what would be refused in the end.
-func (p *program) readyToRestore(c config.Config, replace bool) error {
+// checkDataDir creates the data directory if needed, and checks early that the restore can replace
+// its database.
+func (p *program) checkDataDir(c config.Config, replace bool) error {
 	if err := node.MakeDataDir(c.DataDir); err != nil {
 		return err
 	}
@@ -152,19 +153,19 @@ func (p *program) readyToRestore(c config.Config, replace bool) error {
 	return storage.CheckUnused(c.DataDir)
 }
 
-// openBackup opens the file, or standard input.
+// openBackup opens the file, or returns standard input for "-".
 func (p *program) openBackup(name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(p.Stdin), nil
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, exit.WithoutPath(err)), "name a file that signet backup wrote")
+		return nil, exit.New(exit.NotFound, fmt.Errorf("read %s: %s", name, exit.WithoutPath(err)), "pass a file that signet backup wrote")
 	}
 	return file, nil
 }
 
-// copyBackup copies a backup to a new file of mode 0600.
+// copyBackup copies a backup to a new file with mode 0600.
 func copyBackup(from io.Reader, to string) error {
 	draft, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -177,11 +178,11 @@ func copyBackup(from io.Reader, to string) error {
 	return nil
 }
 
-// revokedIn lists the keys that the database to be replaced knows as revoked. It is
-// kept as it is: one of another schema is not opened.
-func revokedIn(ctx context.Context, c config.Config) (kids []string, err error) {
+// revokedKeys returns the kids of the revoked keys in the database that is to be replaced. It does
+// not change that database, and returns an error if the database is missing or has another schema.
+func revokedKeys(ctx context.Context, c config.Config) (kids []string, err error) {
 	if !storage.HasDatabase(c.DataDir) {
-		return nil, errors.New("there is none")
+		return nil, errors.New("there is no database")
 	}
 	db, err := storage.OpenExisting(ctx, node.StorageConfig(c))
 	if err != nil {
@@ -196,8 +197,8 @@ func revokedIn(ctx context.Context, c config.Config) (kids []string, err error) 
 	return kids, errors.Join(err, db.Close())
 }
 
-// restoredElsewhere makes the database of the settings safe where it is.
-func (p *program) restoredElsewhere(ctx context.Context, c config.Config, done *describedRestore) error {
+// secureRestored secures the database of the settings in place.
+func (p *program) secureRestored(ctx context.Context, c config.Config, done *describedRestore) error {
 	done.Database = "PostgreSQL"
 	if c.Database.Reveal() == "" {
 		done.Database = storage.DatabaseFile(c.DataDir)
@@ -210,18 +211,18 @@ func (p *program) restoredElsewhere(ctx context.Context, c config.Config, done *
 		return err
 	}
 	done.Migrations = append([]string{}, schema.Pending...)
-	return p.makeSafe(ctx, c, node.StorageConfig(c), nil, done)
+	return p.secureDatabase(ctx, c, node.StorageConfig(c), nil, done)
 }
 
-// makeSafe ends all that a database from a backup takes for alive, and lets other
-// keys sign.
-func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Config, revoked []string, done *describedRestore) (err error) {
+// secureDatabase ends all sessions, tokens and codes in a restored database, and makes new keys
+// sign.
+func (p *program) secureDatabase(ctx context.Context, c config.Config, at storage.Config, revoked []string, done *describedRestore) (err error) {
 	db, err := storage.Open(ctx, at)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	clock := node.NewClock(p.Now) // what is compared with it is dated by servers
+	clock := node.NewClock(p.Now) // the servers write times of this clock
 	if err := clock.Measure(ctx, db); err != nil {
 		return fmt.Errorf("measure the database's clock: %w", err)
 	}
@@ -235,7 +236,7 @@ func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Conf
 	if err != nil {
 		return fmt.Errorf("read keys: %w", err)
 	}
-	if len(rows) > 0 { // a server has run on it
+	if len(rows) > 0 { // a server has used the database
 		keeper, err := keys.OpenKeeper(ctx, c, db)
 		if err != nil {
 			return err
@@ -244,7 +245,7 @@ func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Conf
 			return keys.WithExitCode(err)
 		}
 	}
-	select { // what is issued from now on is not from before
+	select { // wait until new tokens are later than not_before
 	case <-time.After(until.Time().Sub(clock.Now())):
 	case <-ctx.Done():
 	}
@@ -252,14 +253,14 @@ func (p *program) makeSafe(ctx context.Context, c config.Config, at storage.Conf
 }
 
 func (p *program) showRestored(c config.Config, done describedRestore, asJSON bool) error {
-	p.Say("all sessions, tokens and codes from before have ended: everybody signs in again, and applications get new tokens")
-	p.Say("APIs that check tokens by themselves take those from before until they expire, at most %s (lifetimes.access)", config.FormatDuration(c.Lifetimes.Access))
-	p.Say("look for what was changed since the backup and is undone: signet user list, signet client list, signet keys list;" +
-		" a user disabled since then is enabled again, and an old password is good again")
+	p.Say("all earlier sessions, tokens and codes have ended: all users must sign in again, and applications get new tokens")
+	p.Say("APIs that verify tokens themselves accept earlier tokens until they expire, at most %s (lifetimes.access)", config.FormatDuration(c.Lifetimes.Access))
+	p.Say("check for changes since the backup, which are undone, with: signet user list, signet client list, signet keys list;" +
+		" a user who was disabled since then is enabled again, and an old password is valid again")
 	if !done.revocationsKnown {
-		p.Say("a key that was revoked since the backup signs again: revoke it once more with signet keys revoke KID")
+		p.Say("a key that was revoked since the backup signs again; revoke it again with: signet keys revoke KID")
 	}
-	p.Say("then start the server, and ask it: signet health")
+	p.Say("then start the server, and check it with: signet health")
 	if asJSON {
 		return p.WriteJSON(done)
 	}

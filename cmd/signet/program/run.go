@@ -13,9 +13,8 @@ import (
 	"signet/cmd/signet/user"
 )
 
-// Run executes the command that args (without the program's name) ask for, and gives
-// its exit code. A command that serves ends when ctx does. Several goroutines write to
-// the standard error of the surroundings.
+// Run executes the command in args, which do not include the name of the program, and returns its
+// exit code. A command that serves ends when ctx ends. Several goroutines write to Stderr.
 func Run(ctx context.Context, surroundings *cli.Program, args []string) int {
 	p := &program{surroundings}
 	root := p.rootCommand()
@@ -26,7 +25,7 @@ func Run(ctx context.Context, surroundings *cli.Program, args []string) int {
 	return p.report(root.ExecuteContext(ctx))
 }
 
-// report says what went wrong on standard error, and gives the exit code.
+// report prints err with its next step to standard error, and returns the exit code.
 func (p *program) report(err error) int {
 	if err == nil {
 		return exit.OK
@@ -34,7 +33,7 @@ func (p *program) report(err error) int {
 	found := exit.Classify(err)
 	text := found.Error()
 	if found.Code.Number() == exit.Denied {
-		text = found.Code.Name() + ": " + text // of a refusal the first word says which rule it was
+		text = found.Code.Name() + ": " + text // the first word of a refusal is its stable code
 	}
 	fmt.Fprintf(p.Stderr, "signet: %s\n  %s\n", text, found.Next)
 	return found.Code.Number()
@@ -47,13 +46,13 @@ func (p *program) rootCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.CompletionOptions.DisableDefaultCmd = true // ours says more
+	root.CompletionOptions.DisableDefaultCmd = true // our own command also completes values
 	cli.RequireSubcommand(root)
 	root.AddCommand(
 		p.serveCommand(), p.devCommand(), p.setupLinkCommand(),
 		user.Command(p.Program), client.Command(p.Program), p.sessionCommand(), p.connectorCommand(), keys.Command(p.Program), p.eventsCommand(),
 		p.configCommand(), p.migrateCommand(), p.backupCommand(), p.restoreCommand(), p.healthCommand(), p.completionCommand(), p.versionCommand(),
 	)
-	p.completed(root)
+	p.addCompletions(root)
 	return root
 }

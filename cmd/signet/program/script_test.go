@@ -17,8 +17,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestScripts runs testdata/script: each is a session at a terminal, with the
-// program as a process of its own.
+// TestScripts runs the scripts in testdata/script. Each is a terminal session with the program as a
+// separate process.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exitsScript is: exits CODE PROGRAM ARGUMENT…
+// exitsScript is the command `exits CODE PROGRAM ARGUMENT…`. It checks the exit code.
 func exitsScript(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -53,7 +53,7 @@ func exitsScript(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// modeScript is: mode OCTAL FILE…
+// modeScript is the command `mode OCTAL FILE…`. It checks the modes of files.
 func modeScript(ts *testscript.TestScript, _ bool, args []string) {
 	for _, file := range args[1:] {
 		state, err := os.Stat(ts.MkAbs(file))
@@ -64,7 +64,7 @@ func modeScript(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// portScript is: port NAME, which sets the variable to a free port of loopback.
+// portScript is the command `port NAME`. It sets the variable to a free loopback port.
 func portScript(ts *testscript.TestScript, _ bool, args []string) {
 	port, release, err := signettest.ReservePort()
 	ts.Check(err)
@@ -72,8 +72,8 @@ func portScript(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0], strconv.Itoa(port))
 }
 
-// answersScript is: answers STATUS URL. It asks until the server is there, at most
-// for 30 seconds, and compares the status of its first answer.
+// answersScript is the command `answers STATUS URL`. It waits up to 30 seconds for the server, and
+// checks the status of its first answer.
 func answersScript(ts *testscript.TestScript, _ bool, args []string) {
 	deadline := time.After(30 * time.Second)
 	again := time.NewTicker(20 * time.Millisecond)
@@ -95,7 +95,7 @@ func answersScript(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// termScript is: term, which sends SIGTERM to every background command.
+// termScript is the command `term`. It sends SIGTERM to all background commands.
 func termScript(ts *testscript.TestScript, _ bool, _ []string) {
 	for _, c := range ts.BackgroundCmds() {
 		if strings.HasSuffix(c.Path, "signet") {

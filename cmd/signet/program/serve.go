@@ -19,10 +19,10 @@ func (p *program) serveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the provider",
-		Long: `Run the provider until SIGINT or SIGTERM; requests under way then have 10 seconds.
+		Long: `Run the provider until SIGINT or SIGTERM. Open requests then have 10 seconds to finish.
 
-The settings come from the file (` + config.DefaultFile + ` unless --config names another), then from
-SIGNET_… variables, then from flags; what comes later wins.`,
+The settings come from the file (` + config.DefaultFile + `, or the file of --config), from SIGNET_…
+variables and from flags. Flags override variables, and variables override the file.`,
 		Args: cli.ExactArgs(),
 	}
 	file := cli.SettingFlags(c)
@@ -59,30 +59,30 @@ func (p *program) serve(ctx context.Context, from config.Sources) error {
 	for _, warning := range append(ready.Warnings, n.Warnings(ctx, settings)...) {
 		log.Warn(warning)
 	}
-	p.warnOfHTTP(settings.Issuer)
+	p.warnAboutHTTP(settings.Issuer)
 	p.growHeap()
 	built := readBuild()
 	log.Info("listening", "address", listener.Addr().String(), "issuer", settings.Issuer, "version", built.Version, "commit", built.Commit)
 	return errors.Join(n.Serve(ctx, listener, n), n.Close())
 }
 
-// heapGrowth in percent. What lives between requests is a few megabytes, so the
-// runtime's own 100 would collect hundreds of times a second under load.
+// heapGrowth is the garbage collection target in percent. Only a few megabytes live between
+// requests, so the default of 100 would collect hundreds of times a second under load.
 const heapGrowth = 300
 
-// growHeap has a server collect garbage less often, unless GOGC says how often.
+// growHeap makes a server collect garbage less often, unless GOGC is set.
 func (p *program) growHeap() {
 	if p.Env["GOGC"] == "" {
 		debug.SetGCPercent(heapGrowth)
 	}
 }
 
-// warnOfHTTP is loud where tokens and passwords travel in the clear.
-func (p *program) warnOfHTTP(issuer string) {
+// warnAboutHTTP prints a visible warning if the issuer is plain http.
+func (p *program) warnAboutHTTP(issuer string) {
 	if strings.HasPrefix(issuer, "http://") {
 		fmt.Fprintf(p.Stderr, `
   *** The issuer %s is plain http.
-  *** Passwords and tokens travel unprotected: for trying out on this machine only.
+  *** Passwords and tokens are sent unencrypted: use this only to try Signet out on this machine.
 
 `, issuer)
 	}

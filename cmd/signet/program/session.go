@@ -18,7 +18,7 @@ import (
 )
 
 func (p *program) sessionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "session", Short: "Look at and end the sessions of a user"}
+	c := &cobra.Command{Use: "session", Short: "List and end the sessions of a user"}
 	cli.RequireSubcommand(c)
 	c.AddCommand(p.sessionListCommand(), p.sessionEndCommand())
 	return c
@@ -27,7 +27,7 @@ func (p *program) sessionCommand() *cobra.Command {
 func (p *program) sessionListCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "list EMAIL|SUB",
-		Short:   "List the live sessions of a user",
+		Short:   "List the sessions of a user",
 		Example: "  signet session list ada@example.com",
 		Args:    cli.ExactArgs(user.EmailOrSubject),
 	}
@@ -45,7 +45,7 @@ func (p *program) sessionListCommand() *cobra.Command {
 			return p.WriteJSON(map[string]any{"sessions": sessions})
 		}
 		if len(sessions) == 0 {
-			p.Say("%s is signed in nowhere", user.DisplayName(u))
+			p.Say("%s has no sessions", user.DisplayName(u))
 			return nil
 		}
 		rows := [][]string{{"SID", "SIGNED IN", "LAST SEEN", "ADDRESS", "CLIENTS", "AGENT"}}
@@ -59,25 +59,25 @@ func (p *program) sessionListCommand() *cobra.Command {
 	return c
 }
 
-// describedSession is a session as --json shows it. The sid proves nothing: it
-// signs nobody in.
+// describedSession is the JSON form of a session. The sid is no secret: it cannot be used to sign
+// in.
 type describedSession struct {
 	SessionID  string    `json:"sid"`
 	Subject    string    `json:"sub"`
-	AuthTime   time.Time `json:"auth_time,omitzero"` // when the user last proved who they are; not there if nobody knows
-	ArrivedAt  time.Time `json:"arrived_at"`         // when the user last signed in, in whatever way
+	AuthTime   time.Time `json:"auth_time,omitzero"` // time of the last proof of identity; absent if unknown
+	ArrivedAt  time.Time `json:"arrived_at"`         // time of the last sign-in of any kind
 	ACR        string    `json:"acr"`
 	AMR        []string  `json:"amr"`
 	CreatedAt  time.Time `json:"created_at"`
-	SeenAt     time.Time `json:"seen_at"`    // to five minutes
-	ExpiresAt  time.Time `json:"expires_at"` // if nobody uses it
+	SeenAt     time.Time `json:"seen_at"`    // precise to five minutes
+	ExpiresAt  time.Time `json:"expires_at"` // if the session is not used
 	Persistent bool      `json:"persistent"`
 	Address    string    `json:"address,omitempty"`
 	Agent      string    `json:"agent,omitempty"`
-	Clients    []string  `json:"clients"` // that hold a live grant of it
+	Clients    []string  `json:"clients"` // clients with a valid grant of this session
 }
 
-// sessionsOf lists a user's live sessions, the latest seen first; never nil.
+// sessionsOf returns the sessions of a user, last seen first; never nil.
 func (p *program) sessionsOf(ctx context.Context, db *storage.DB, u storage.User) ([]describedSession, error) {
 	at := p.Now()
 	sessions, err := db.SessionsOf(ctx, u.ID, at)
@@ -103,15 +103,15 @@ func (p *program) sessionEndCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "end SID --user EMAIL|SUB",
 		Short: "End one session of a user",
-		Long: `End one session of a user, and the tokens that live by it. Tokens for offline
-access live on: signet user sign-out ends them too.`,
+		Long: `End one session of a user, and its tokens. Tokens for offline access stay valid; to end
+them too, use: signet user sign-out.`,
 		Args: cli.ExactArgs("the id of a session (sid)"),
 	}
-	name := c.Flags().String("user", "", "e-mail or subject (sub) of the user whose session it is")
+	name := c.Flags().String("user", "", "email address or subject (sub) of the user of the session")
 	asJSON := cli.JSONFlag(c)
 	p.WithDatabase(c, func(ctx context.Context, _ config.Config, db *storage.DB, args []string) error {
 		if *name == "" {
-			return cli.UsageError(c, errors.New("--user is missing: whose session is it?"))
+			return cli.UsageError(c, errors.New("the flag --user is missing: pass the user of the session"))
 		}
 		u, err := user.Find(ctx, db, *name)
 		if err != nil {
@@ -124,14 +124,14 @@ access live on: signet user sign-out ends them too.`,
 		i := slices.IndexFunc(sessions, func(s describedSession) bool { return s.SessionID == args[0] })
 		if i < 0 {
 			return exit.New(
-				exit.NotFound, fmt.Errorf("%s has no live session %q", user.DisplayName(u), args[0]),
-				"list them with: signet session list "+user.DisplayName(u),
+				exit.NotFound, fmt.Errorf("%s has no session %q", user.DisplayName(u), args[0]),
+				"list the sessions with: signet session list "+user.DisplayName(u),
 			)
 		}
 		if err := db.EndSession(ctx, u.ID, args[0], cli.ByAdministrator, storage.By{From: cli.Origin(), At: p.Now()}); err != nil {
 			return user.ErrorAbout(*name, err)
 		}
-		p.Say("the session has ended; what has offline access goes on")
+		p.Say("the session has ended; offline access continues")
 		if *asJSON {
 			return p.WriteJSON(sessions[i])
 		}

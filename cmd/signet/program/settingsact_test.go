@@ -16,26 +16,25 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// observation is what somebody outside sees of a setting: two values of it, and how they
-// look. see makes its world with what set gives.
+// observation is the visible effect of a setting. see creates an installation with the setting as in
+// set, and returns what an observer sees. It must differ between the values a and b.
 type observation struct {
 	a, b string
-	see  func(t *testing.T, h settledHouse, set string) string
+	see  func(t *testing.T, h installTemplate, set string) string
 }
 
-// TestSettings_EachIsSeenFromOutside gives each setting two values and sees a difference,
-// over HTTP, in the log, in files, or by how the program ends. A setting that nothing can
-// be seen of does nothing, and is none.
-func TestSettings_EachIsSeenFromOutside(t *testing.T) {
+// The test gives each setting two values and checks that a difference is visible: over HTTP, in the
+// log, in files, or in the exit code. A setting without a visible effect has no purpose.
+func TestSettings_EachHasAVisibleEffect(t *testing.T) {
 	t.Parallel()
-	h := newSettledHouse(t)
+	h := newInstallTemplate(t)
 	for key := range config.Units() {
 		if strings.HasPrefix(key, "keys.pkcs11.") {
-			continue // they need a module: cmd/signet/keys/pkcs11_test.go sees them act
+			continue // they need a module: see cmd/signet/keys/pkcs11_test.go
 		}
 		seen, ok := observations[key]
 		if !ok {
-			t.Errorf("%s: nothing is seen of it; add it to observations", key)
+			t.Errorf("%s has no observation: add one to observations", key)
 			continue
 		}
 		t.Run(key, func(t *testing.T) {
@@ -43,10 +42,10 @@ func TestSettings_EachIsSeenFromOutside(t *testing.T) {
 			variable := "SIGNET_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_")) + "="
 			first, second := seen.see(t, h, variable+seen.a), seen.see(t, h, variable+seen.b)
 			if again := seen.see(t, h, variable+seen.a); again != first {
-				t.Errorf("%s looks different each time: %s, then %s", seen.a, first, again)
+				t.Errorf("%s: the observation is not stable: %s, then %s", seen.a, first, again)
 			}
 			if first == second {
-				t.Errorf("%s and %s look the same: %s", seen.a, seen.b, first)
+				t.Errorf("%s and %s have the same effect: %s", seen.a, seen.b, first)
 			}
 		})
 	}
@@ -61,15 +60,15 @@ func decoded(t *testing.T, part string) []byte {
 	return content
 }
 
-// otherMaster is a master key that nothing was sealed with.
+// otherMaster is a master key that has encrypted nothing.
 const otherMaster = "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k="
 
-// days are settings under which neither sessions nor grants end for a while.
+// days holds settings with which sessions and grants last for days.
 var days = []string{"SIGNET_LIFETIMES_SESSION=60d", "SIGNET_LIFETIMES_SESSION_KEPT=60d", "SIGNET_LIFETIMES_SESSION_MAX=90d"}
 
-// afterIdling is a refresh after two days without one.
-func afterIdling(scope string) func(*testing.T, settledHouse, string) string {
-	return func(t *testing.T, h settledHouse, set string) string {
+// afterIdling observes a refresh after two days without one.
+func afterIdling(scope string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, append(days, set)...).serve()
 		first := w.redeem(w.signIn(h.app, scope))
 		w.later(48 * time.Hour)
@@ -77,9 +76,9 @@ func afterIdling(scope string) func(*testing.T, settledHouse, string) string {
 	}
 }
 
-// afterUse is a refresh after twelve days with one in between.
-func afterUse(scope string) func(*testing.T, settledHouse, string) string {
-	return func(t *testing.T, h settledHouse, set string) string {
+// afterUse observes a refresh after twelve days with one in between.
+func afterUse(scope string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, append(days, "SIGNET_LIFETIMES_REFRESH=10d", "SIGNET_LIFETIMES_OFFLINE=10d", set)...).serve()
 		first := w.redeem(w.signIn(h.app, scope))
 		w.later(6 * 24 * time.Hour)
@@ -89,8 +88,8 @@ func afterUse(scope string) func(*testing.T, settledHouse, string) string {
 	}
 }
 
-// hashOf is a stored password, which tells its costs.
-func hashOf(t *testing.T, h settledHouse, set string) string {
+// hashOf observes the parameters of a stored password hash.
+func hashOf(t *testing.T, h installTemplate, set string) string {
 	w := h.world(t, set)
 	if code, _ := w.command("a wholly other sentence\n", "user", "create", "--email", "bob@example.com", "--password-stdin"); code != 0 {
 		t.Fatalf("exit code %d", code)
@@ -103,9 +102,9 @@ func hashOf(t *testing.T, h settledHouse, set string) string {
 	return costs
 }
 
-// guesses are the answers to wrong passwords.
-func guesses(names ...string) func(*testing.T, settledHouse, string) string {
-	return func(t *testing.T, h settledHouse, set string) string {
+// guesses observes the answers to wrong passwords.
+func guesses(names ...string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", set).serve()
 		var seen []int
 		for _, name := range names {
@@ -116,7 +115,7 @@ func guesses(names ...string) func(*testing.T, settledHouse, string) string {
 	}
 }
 
-// connectorCheck is what `connector check` says of an upstream of the test's.
+// connectorCheck returns the output of `connector check` for an upstream of the test.
 func connectorCheck(issuer string, w *world) (printed string) {
 	file := filepath.Join(w.dir, "corp.yaml")
 	content := fmt.Sprintf("connectors:\n  - {id: corp, type: oidc, issuer: %q, client_id: signet, client_secret: x}\n", issuer)
@@ -127,8 +126,8 @@ func connectorCheck(issuer string, w *world) (printed string) {
 	return printed
 }
 
-// trusting is whether an upstream is reached whose certificate only "own" knows.
-func trusting(t *testing.T, h settledHouse, set string) string {
+// trusting observes whether an upstream is reached that has a certificate of the test's authority.
+func trusting(t *testing.T, h installTemplate, set string) string {
 	server := httptest.NewTLSServer(http.NotFoundHandler())
 	defer server.Close()
 	w := h.world(t)
@@ -139,8 +138,8 @@ func trusting(t *testing.T, h settledHouse, set string) string {
 	return fmt.Sprint(strings.Contains(connectorCheck(server.URL, w), "status 404"))
 }
 
-// proxied is whether a proxy is asked for the upstream.
-func proxied(t *testing.T, h settledHouse, set string) string {
+// proxied observes whether the proxy gets a request for the upstream.
+func proxied(t *testing.T, h installTemplate, set string) string {
 	asked := make(chan string, 10)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.Method
@@ -152,8 +151,8 @@ func proxied(t *testing.T, h settledHouse, set string) string {
 	return fmt.Sprint(len(asked) > 0)
 }
 
-// rewrapped is whether a server starts with the one key, after a rewrap to the other.
-func rewrapped(t *testing.T, h settledHouse, set string) string {
+// rewrapped observes whether a server starts with one master key after a rewrap to the other.
+func rewrapped(t *testing.T, h installTemplate, set string) string {
 	w := h.world(t)
 	own := strings.TrimSpace(string(h.files["master.key"]))
 	w.Env = append(w.Env, "SIGNET_MASTER_KEY="+own, set)
@@ -162,8 +161,8 @@ func rewrapped(t *testing.T, h settledHouse, set string) string {
 	return fmt.Sprint(code, w.starts())
 }
 
-// loggedAddress is the visitor that the log names.
-func loggedAddress(t *testing.T, h settledHouse, set string) string {
+// loggedAddress observes the address of the visitor in the log.
+func loggedAddress(t *testing.T, h installTemplate, set string) string {
 	w := h.world(t, set)
 	talk, _ := signettest.StartTalking(t, http.DefaultClient, w.Issuer, w.Env, "serve")
 	w.send("GET", "/account", "", "X-Forwarded-For", "203.0.113.9")

@@ -21,9 +21,9 @@ func writePEMFile(t *testing.T, file string, certificate []byte) {
 	}
 }
 
-// tlsStart is how a start ends with a pair of which one file is set.
-func tlsStart(other string) func(*testing.T, settledHouse, string) string {
-	return func(t *testing.T, h settledHouse, set string) string {
+// tlsStart observes the end of a start with only one file of a certificate and key.
+func tlsStart(other string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_ISSUER=https://id.example.com")
 		writeKeyPair(t, w.dir, "a", time.Now().Add(time.Hour))
 		writeKeyPair(t, w.dir, "b", time.Now().Add(time.Hour))
@@ -32,9 +32,9 @@ func tlsStart(other string) func(*testing.T, settledHouse, string) string {
 	}
 }
 
-// signedInAfter is whether the account is open after a while.
-func signedInAfter(idle time.Duration, more ...string) func(*testing.T, settledHouse, string) string {
-	return func(t *testing.T, h settledHouse, set string) string {
+// signedInAfter observes whether the user is still signed in after a time.
+func signedInAfter(idle time.Duration, more ...string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, append(more, set)...).serve()
 		w.signIn(h.app, "openid")
 		w.later(idle)
@@ -43,13 +43,12 @@ func signedInAfter(idle time.Duration, more ...string) func(*testing.T, settledH
 	}
 }
 
-// appTokens are the access token's claims and cookie of a first-party app, and what the
-// refresh cookie is called.
-func appTokens(what func(w *world, cookies map[string]*http.Cookie) string, more ...string) func(*testing.T, settledHouse, string) string {
-	return func(t *testing.T, h settledHouse, set string) string {
+// appTokens signs in as a first-party app and observes its cookies with observe.
+func appTokens(observe func(w *world, cookies map[string]*http.Cookie) string, more ...string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, append(more, set)...).serve()
 		_, cookies := w.appLogin(w.Email, w.Password)
-		return what(w, cookies)
+		return observe(w, cookies)
 	}
 }
 
@@ -62,11 +61,11 @@ func accessClaim(name string) func(w *world, cookies map[string]*http.Cookie) st
 	}
 }
 
-// cookieDomain gives the cookies of a sign-in at a server whose issuer is https.
-func cookieDomain(t *testing.T, h settledHouse, set string) string {
+// cookieDomain observes the cookies of a sign-in at a server with an https issuer.
+func cookieDomain(t *testing.T, h installTemplate, set string) string {
 	w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", set)
 	w.Env = append(w.Env, "SIGNET_ISSUER=https://id.shop.example.com", "SIGNET_LISTEN=127.0.0.1:0")
-	served := serveCase(t, w.Env, "")
+	served := runServe(t, w.Env, "")
 	defer served.stop()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+served.address+"/login", strings.NewReader(fmt.Sprintf(`{"username":%q,"password":%q}`, w.Email, w.Password)))
 	if err != nil {
@@ -87,9 +86,9 @@ func cookieDomain(t *testing.T, h settledHouse, set string) string {
 	return answer.Status + strings.Join(domains, ", ")
 }
 
-// onPage is whether a signed-in page has a text.
-func onPage(path, text string, more ...string) func(*testing.T, settledHouse, string) string {
-	return func(t *testing.T, h settledHouse, set string) string {
+// onPage observes whether a page of a signed-in user contains a text.
+func onPage(path, text string, more ...string) func(*testing.T, installTemplate, string) string {
+	return func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, append(more, set)...).serve()
 		w.signIn(h.app, "openid")
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.Issuer+path, nil)
@@ -113,20 +112,20 @@ func onPage(path, text string, more ...string) func(*testing.T, settledHouse, st
 var google = []string{"SIGNET_GOOGLE_CLIENT_ID=a", "SIGNET_GOOGLE_CLIENT_SECRET=b"}
 
 var observations = map[string]observation{
-	"issuer": {"http://127.0.0.1", "http://localhost", func(t *testing.T, h settledHouse, set string) string {
-		w := h.world(t, set+":1") // a request comes in by the address
-		served := serveCase(t, append(w.Env, "SIGNET_LISTEN=127.0.0.1:0"), "")
+	"issuer": {"http://127.0.0.1", "http://localhost", func(t *testing.T, h installTemplate, set string) string {
+		w := h.world(t, set+":1") // requests use the address
+		served := runServe(t, append(w.Env, "SIGNET_LISTEN=127.0.0.1:0"), "")
 		defer served.stop()
 		_, body := signettest.Get(t, "http://"+served.address+"/.well-known/openid-configuration")
 		return body
 	}},
-	"listen": {"127.0.0.1:0", "127.0.0.2:0", func(t *testing.T, h settledHouse, set string) string {
-		served := serveCase(t, h.world(t, set).Env, "")
+	"listen": {"127.0.0.1:0", "127.0.0.2:0", func(t *testing.T, h installTemplate, set string) string {
+		served := runServe(t, h.world(t, set).Env, "")
 		defer served.stop()
 		host, _, _ := strings.Cut(served.address, ":")
 		return host
 	}},
-	"data_dir": {"new", "other", func(t *testing.T, h settledHouse, set string) string {
+	"data_dir": {"new", "other", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t)
 		name, value, _ := strings.Cut(set, "=")
 		w.Env = append(w.Env, name+"="+filepath.Join(w.dir, value))
@@ -134,8 +133,8 @@ var observations = map[string]observation{
 		_, err := os.Stat(filepath.Join(w.dir, "new", "signet.db"))
 		return fmt.Sprint(err == nil)
 	}},
-	"database": {"", "postgres://signet@127.0.0.1:1/signet", func(t *testing.T, h settledHouse, set string) string { return h.world(t, set).starts() }},
-	"master_key": {"OWN", otherMaster, func(t *testing.T, h settledHouse, set string) string {
+	"database": {"", "postgres://signet@127.0.0.1:1/signet", func(t *testing.T, h installTemplate, set string) string { return h.world(t, set).starts() }},
+	"master_key": {"OWN", otherMaster, func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, strings.ReplaceAll(set, "OWN", strings.TrimSpace(string(h.files["master.key"])))).starts()
 	}},
 	"master_key_next": {otherMaster, "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI=", rewrapped},
@@ -145,7 +144,7 @@ var observations = map[string]observation{
 	"cookie_domain":         {"example.com", "shop.example.com", cookieDomain},
 	"first_party.client_id": {"one", "two", appTokens(accessClaim("client_id"))},
 	"first_party.audience":  {"https://a.example.com", "https://b.example.com", appTokens(accessClaim("aud"), "SIGNET_FIRST_PARTY_CLIENT_ID=one")},
-	"first_party.origins": {"http://localhost:1", "http://localhost:2", func(t *testing.T, h settledHouse, set string) string {
+	"first_party.origins": {"http://localhost:1", "http://localhost:2", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", set).serve()
 		answer, _ := w.send("OPTIONS", "/session", "", "Origin", "http://localhost:1", "Access-Control-Request-Method", "GET")
 		return answer.Header.Get("Access-Control-Allow-Origin")
@@ -153,22 +152,22 @@ var observations = map[string]observation{
 	"trusted_proxies": {"127.0.0.1", "192.0.2.1", loggedAddress},
 	"tls.cert":        {"DIR/a.crt", "DIR/b.crt", tlsStart("SIGNET_TLS_KEY=DIR/a.pem")},
 	"tls.key":         {"DIR/a.pem", "DIR/b.pem", tlsStart("SIGNET_TLS_CERT=DIR/a.crt")},
-	"lifetimes.access": {"5m", "20m", func(t *testing.T, h settledHouse, set string) string {
+	"lifetimes.access": {"5m", "20m", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set).serve()
 		return fmt.Sprint(w.redeem(w.signIn(h.app, "openid")).Life)
 	}},
-	"lifetimes.id": {"5m", "20m", func(t *testing.T, h settledHouse, set string) string {
+	"lifetimes.id": {"5m", "20m", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set).serve()
 		read := claims(t, w.redeem(w.signIn(h.app, "openid")).ID)
 		return fmt.Sprint(read["exp"].(float64) - read["iat"].(float64))
 	}},
-	"lifetimes.code": {"60s", "5m", func(t *testing.T, h settledHouse, set string) string {
+	"lifetimes.code": {"60s", "5m", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set).serve()
 		code := w.signIn(h.app, "openid")
 		w.later(2 * time.Minute)
 		return w.redeem(code).outcome()
 	}},
-	"lifetimes.request": {"10m", "2h", func(t *testing.T, h settledHouse, set string) string {
+	"lifetimes.request": {"10m", "2h", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set).serve()
 		w.browser.Open(w.authorizeURL(h.app, "openid"))
 		w.later(time.Hour)
@@ -179,7 +178,7 @@ var observations = map[string]observation{
 	"lifetimes.refresh_max": {"10d", "30d", afterUse("openid")},
 	"lifetimes.offline":     {"1d", "7d", afterIdling("openid offline_access")},
 	"lifetimes.offline_max": {"10d", "30d", afterUse("openid offline_access")},
-	"lifetimes.refresh_grace": {"10s", "5m", func(t *testing.T, h settledHouse, set string) string {
+	"lifetimes.refresh_grace": {"10s", "5m", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set).serve()
 		first := w.redeem(w.signIn(h.app, "openid"))
 		w.refresh(first.Refresh)
@@ -187,33 +186,33 @@ var observations = map[string]observation{
 		return w.refresh(first.Refresh).outcome()
 	}},
 	"lifetimes.session": {"1h", "12h", signedInAfter(2 * time.Hour)},
-	"lifetimes.session_kept": {"3d", "5d", func(t *testing.T, h settledHouse, set string) string {
+	"lifetimes.session_kept": {"3d", "5d", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set).serve()
 		w.browser.Open(w.authorizeURL(h.app, "openid"))
 		return fmt.Sprint(strings.Contains(w.browser.Text(), "Keep me signed in for 3 days"))
 	}},
-	"lifetimes.session_max": {"1h", "12h", func(t *testing.T, h settledHouse, set string) string {
+	"lifetimes.session_max": {"1h", "12h", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_LIFETIMES_SESSION=1h", "SIGNET_LIFETIMES_SESSION_KEPT=1h", set).serve()
 		first := w.redeem(w.signIn(h.app, "openid"))
 		w.later(40 * time.Minute)
-		w.refresh(first.Refresh) // a use keeps the session from idling
+		w.refresh(first.Refresh) // a use, so that the session is not idle
 		w.later(40 * time.Minute)
 		w.browser.Visit(w.Issuer + "/account")
 		return w.browser.At.Path
 	}},
-	"lifetimes.consent": {"1d", "30d", func(t *testing.T, h settledHouse, set string) string {
+	"lifetimes.consent": {"1d", "30d", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, append(days, set)...).serve()
 		w.signIn(h.asking, "openid")
 		w.browser.Click("allow")
 		w.later(48 * time.Hour)
 		return fmt.Sprint(w.signIn(h.asking, "openid") != "")
 	}},
-	"log.level": {"info", "error", func(t *testing.T, h settledHouse, set string) string {
+	"log.level": {"info", "error", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set)
 		talk, _ := signettest.StartTalking(t, http.DefaultClient, w.Issuer, w.Env, "serve")
 		return fmt.Sprint(strings.Contains(talk.String(), `"msg":"listening"`))
 	}},
-	"passwords.min_length": {"10", "15", func(t *testing.T, h settledHouse, set string) string {
+	"passwords.min_length": {"10", "15", func(t *testing.T, h installTemplate, set string) string {
 		code, _ := h.world(t, set).command("twelve signs\n", "user", "create", "--email", "bob@example.com", "--password-stdin")
 		return fmt.Sprint(code)
 	}},
@@ -222,7 +221,7 @@ var observations = map[string]observation{
 	"passwords.threads":   {"1", "2", hashOf},
 	"rate_limits.account": {"1", "3", guesses("alice@example.com", "alice@example.com", "alice@example.com")},
 	"rate_limits.network": {"1", "3", guesses("a@example.com", "b@example.com", "c@example.com")},
-	"rate_limits.window": {"5m", "15m", func(t *testing.T, h settledHouse, set string) string {
+	"rate_limits.window": {"5m", "15m", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, "SIGNET_FIRST_PARTY_CLIENT_ID=one", "SIGNET_RATE_LIMITS_ACCOUNT=1", set).serve()
 		w.appLogin(w.Email, "a wrong password")
 		w.later(10 * time.Minute)
@@ -233,20 +232,20 @@ var observations = map[string]observation{
 	"accounts.edit_username": {"false", "true", onPage("/account/profile", `name="preferred_username"`)},
 	"outbound.extra_ca":      {"own", "other", trusting},
 	"outbound.proxy":         {"PROXY", "http://127.0.0.1:1", proxied},
-	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h settledHouse, set string) string {
+	"keys.algorithms": {"ES256, RS256", "ES256, RS256, PS256", func(t *testing.T, h installTemplate, set string) string {
 		return h.world(t, set).serve().document("/.well-known/openid-configuration", "id_token_signing_alg_values_supported")
 	}},
-	"keys.rotate_every": {"20d", "40d", func(t *testing.T, h settledHouse, set string) string {
+	"keys.rotate_every": {"20d", "40d", func(t *testing.T, h installTemplate, set string) string {
 		_, printed := h.world(t, set).command("", "keys", "list", "--json")
 		return printed
 	}},
-	"keys.publish_before": {"1h", "5h", func(t *testing.T, h settledHouse, set string) string {
+	"keys.publish_before": {"1h", "5h", func(t *testing.T, h installTemplate, set string) string {
 		w := h.world(t, set)
 		w.later(2 * time.Hour)
 		code, _ := w.command("", "keys", "rotate", "--alg", "ES256")
 		return fmt.Sprint(code)
 	}},
-	"keys.jwks_max_age": {"5m", "10m", func(t *testing.T, h settledHouse, set string) string {
+	"keys.jwks_max_age": {"5m", "10m", func(t *testing.T, h installTemplate, set string) string {
 		answer, _ := h.world(t, set).serve().send("GET", "/jwks", "")
 		return answer.Header.Get("Cache-Control")
 	}},

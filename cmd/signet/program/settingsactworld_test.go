@@ -20,21 +20,21 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// settledHouse is an installation with keys, a user and clients, which every value of a
-// setting is tried on a copy of.
-type settledHouse struct {
+// installTemplate is an installation with keys, a user and clients. Each value of a setting is tested
+// on a copy of it.
+type installTemplate struct {
 	files       map[string][]byte
 	app, asking signettest.CreatedClient
 }
 
-func newSettledHouse(t *testing.T) settledHouse {
+func newInstallTemplate(t *testing.T) installTemplate {
 	t.Helper()
 	i := signettest.NewInstance(t)
-	served := serveCase(t, append(i.Env, "SIGNET_LISTEN=127.0.0.1:0"), "") // makes the keys
+	served := runServe(t, append(i.Env, "SIGNET_LISTEN=127.0.0.1:0"), "") // creates the keys
 	if served.address == "" {
 		t.Fatalf("the first start: %s", served.said)
 	}
-	h := settledHouse{files: map[string][]byte{}}
+	h := installTemplate{files: map[string][]byte{}}
 	h.app = i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent", "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--id-token-signed-response-alg", "ES256")
 	h.asking = i.CreateClient(t, "--redirect-uri", signettest.Nowhere)
 	for _, id := range []string{"one", "two"} {
@@ -52,18 +52,18 @@ func newSettledHouse(t *testing.T) settledHouse {
 	return h
 }
 
-// world is one copy, under one value, with a clock of its own.
+// world is a copy of the installation with one value of a setting and its own clock.
 type world struct {
 	*signettest.Instance
-	t       *testing.T
-	house   settledHouse
-	dir     string
-	ahead   atomic.Int64 // of the clock
-	browser *signettest.FormBrowser
+	t        *testing.T
+	template installTemplate
+	dir      string
+	ahead    atomic.Int64 // of the real clock
+	browser  *signettest.FormBrowser
 }
 
-// world makes a copy under the settings, each as NAME=value.
-func (h settledHouse) world(t *testing.T, settings ...string) *world {
+// world creates a copy with the settings, each as NAME=value.
+func (h installTemplate) world(t *testing.T, settings ...string) *world {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "data"), 0o700); err != nil {
@@ -75,7 +75,7 @@ func (h settledHouse) world(t *testing.T, settings ...string) *world {
 		}
 	}
 	listen := fmt.Sprintf("127.0.0.1:%d", signettest.FreePort(t))
-	w := &world{t: t, house: h, dir: dir, browser: signettest.NewFormBrowser(t), Instance: &signettest.Instance{
+	w := &world{t: t, template: h, dir: dir, browser: signettest.NewFormBrowser(t), Instance: &signettest.Instance{
 		Issuer: "http://" + listen, Email: "alice@example.com", Password: "correct horse battery staple",
 		Env: append([]string{"SIGNET_ISSUER=http://" + listen, "SIGNET_LISTEN=" + listen, "SIGNET_DATA_DIR=" + filepath.Join(dir, "data")}, settings...),
 	}}
@@ -86,22 +86,22 @@ func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Lo
 
 func (w *world) later(d time.Duration) { w.ahead.Add(int64(d)) }
 
-// serve starts the server of this world.
+// serve starts the server.
 func (w *world) serve() *world {
 	w.t.Helper()
 	signettest.StartSignetAt(w.t, w.now, w.Issuer, w.Env, "serve")
 	return w
 }
 
-// starts says how a start ends.
+// starts starts the server and returns how it ends.
 func (w *world) starts() string {
 	w.t.Helper()
-	served := serveCase(w.t, w.Env, "")
+	served := runServe(w.t, w.Env, "")
 	served.stop()
 	return fmt.Sprintf("exit code %d, listening: %v", served.code, served.address != "")
 }
 
-// command says how a command ends.
+// command runs a command and returns its exit code and output.
 func (w *world) command(stdin string, args ...string) (code int, printed string) {
 	w.t.Helper()
 	var out bytes.Buffer
@@ -111,7 +111,7 @@ func (w *world) command(stdin string, args ...string) (code int, printed string)
 	return code, out.String()
 }
 
-// document gives a member of a JSON document.
+// document returns a member of a JSON document.
 func (w *world) document(path, member string) string {
 	w.t.Helper()
 	_, body := signettest.Get(w.t, w.Issuer+path)
@@ -122,7 +122,7 @@ func (w *world) document(path, member string) string {
 	return fmt.Sprint(read[member])
 }
 
-// send sends a request and gives the answer, whose body is read.
+// send sends a request and returns the answer with its body.
 func (w *world) send(method, path, body string, header ...string) (*http.Response, string) {
 	w.t.Helper()
 	request, err := http.NewRequestWithContext(w.t.Context(), method, w.Issuer+path, strings.NewReader(body))
@@ -144,7 +144,7 @@ func (w *world) send(method, path, body string, header ...string) (*http.Respons
 	return answer, string(content)
 }
 
-// appLogin signs in as a first-party app does.
+// appLogin signs in like a first-party app.
 func (w *world) appLogin(name, password string) (*http.Response, map[string]*http.Cookie) {
 	w.t.Helper()
 	answer, _ := w.send("POST", "/login", fmt.Sprintf(`{"username":%q,"password":%q}`, name, password), "Content-Type", "application/json", "Origin", w.Issuer)
@@ -155,7 +155,7 @@ func (w *world) appLogin(name, password string) (*http.Response, map[string]*htt
 	return answer, cookies
 }
 
-// authorizeURL asks for a code of a client.
+// authorizeURL returns the URL of an authorization request of a client.
 func (w *world) authorizeURL(client signettest.CreatedClient, scope string) string {
 	return w.Issuer + "/authorize?" + url.Values{
 		"client_id": {client.ID}, "redirect_uri": {signettest.Nowhere}, "response_type": {"code"}, "scope": {scope},
@@ -163,7 +163,7 @@ func (w *world) authorizeURL(client signettest.CreatedClient, scope string) stri
 	}.Encode()
 }
 
-// signIn signs in at the page and gives the code; "" where a page comes in between.
+// signIn signs in on the page and returns the code; "" if another page follows.
 func (w *world) signIn(client signettest.CreatedClient, scope string) string {
 	w.t.Helper()
 	w.browser.Left = nil
@@ -177,7 +177,7 @@ func (w *world) signIn(client signettest.CreatedClient, scope string) string {
 	return w.browser.Left.Query().Get("code")
 }
 
-// issued is what the token endpoint answers.
+// issued is an answer of the token endpoint.
 type issued struct {
 	Refresh string `json:"refresh_token"`
 	Error   string `json:"error"`
@@ -185,13 +185,13 @@ type issued struct {
 	ID      string `json:"id_token"`
 }
 
-// outcome is what a test compares: an error, or that there is none.
+// outcome returns the error of the answer for comparison; it is empty if there is none.
 func (i issued) outcome() string { return "error: " + i.Error }
 
 func (w *world) token(form url.Values) issued {
 	w.t.Helper()
-	form.Set("client_id", w.house.app.ID)
-	form.Set("client_secret", w.house.app.Secret)
+	form.Set("client_id", w.template.app.ID)
+	form.Set("client_secret", w.template.app.Secret)
 	_, body := w.send("POST", "/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 	var got issued
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
@@ -210,7 +210,7 @@ func (w *world) refresh(token string) issued {
 	return w.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
-// claims reads a token without verifying it.
+// claims returns the claims of a token without verifying it.
 func claims(t *testing.T, token string) map[string]any {
 	t.Helper()
 	read := map[string]any{}

@@ -16,17 +16,18 @@ import (
 	"signet/storage"
 )
 
-// setupFor is how long a set-up link is good.
-const setupFor = 30 * time.Minute
+// setupLifetime is the life of a set-up link.
+const setupLifetime = 30 * time.Minute
 
 func (p *program) setupLinkCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "setup-link",
-		Short: "Print a link by which the first administrator is made",
+		Short: "Print a link that creates the first administrator",
 		Long: `Print a link to the page on which the first administrator chooses a name and a
-password. It works once, within 30 minutes, on every node; the server prints one at
-each start while there is no administrator. As soon as there is one, however it was
-made, no link works any more: others are made with signet user create --admin.`,
+password. The link works once, within 30 minutes, on every node. While there is no
+administrator, the server prints such a link at each start. As soon as there is an
+administrator, all links are invalid. To create another one, use:
+signet user create --admin.`,
 		Args: cli.ExactArgs(),
 	}
 	asJSON := cli.JSONFlag(c)
@@ -38,16 +39,16 @@ made, no link works any more: others are made with signet user create --admin.`,
 		link, err := openSetup(ctx, settings, db, storage.By{From: cli.Origin(), At: at})
 		if errors.Is(err, storage.ErrConflict) {
 			return exit.New(
-				exit.Conflict, errors.New("there is an administrator already, or there was: set-up is closed"),
-				"make another with: signet user create --email EMAIL --admin --password-stdin",
+				exit.Conflict, errors.New("set-up is closed: there is, or was, an administrator"),
+				"create an administrator with: signet user create --email EMAIL --admin --password-stdin",
 			)
 		}
 		if err != nil {
 			return err
 		}
-		p.Say("open it within 30 minutes; it works once")
+		p.Say("open the link within 30 minutes; it works once")
 		if *asJSON {
-			return p.WriteJSON(map[string]any{"url": link, "expires_at": at.Add(setupFor).UTC().Truncate(time.Second)})
+			return p.WriteJSON(map[string]any{"url": link, "expires_at": at.Add(setupLifetime).UTC().Truncate(time.Second)})
 		}
 		_, err = fmt.Fprintln(p.Stdout, link)
 		return err
@@ -57,10 +58,10 @@ made, no link works any more: others are made with signet user create --admin.`,
 
 func openSetup(ctx context.Context, c config.Config, db *storage.DB, by storage.By) (link string, err error) {
 	link, hash := interaction.NewSetupLink(c.Issuer)
-	return link, db.OpenSetup(ctx, hash, by.At.Add(setupFor), by)
+	return link, db.OpenSetup(ctx, hash, by.At.Add(setupLifetime), by)
 }
 
-// offerSetup shows whoever starts a server without an administrator how to make one.
+// offerSetup prints a set-up link if there is no administrator yet.
 func (p *program) offerSetup(ctx context.Context, c config.Config, n *node.Node) error {
 	link, err := openSetup(ctx, c, n.DB(), storage.By{From: storage.Origin{Actor: "system"}, At: n.Now()})
 	if errors.Is(err, storage.ErrConflict) {
@@ -70,11 +71,11 @@ func (p *program) offerSetup(ctx context.Context, c config.Config, n *node.Node)
 		return err
 	}
 	fmt.Fprintf(p.Stderr, `
-  There is no administrator yet. To make one, open this link within 30 minutes:
+  There is no administrator yet. To create one, open this link within 30 minutes:
 
     %s
 
-  It works once. Another: signet setup-link
+  It works once. For a new link, run: signet setup-link
 
 `, link)
 	return nil

@@ -12,9 +12,9 @@ import (
 
 var printedLink = regexp.MustCompile(`http://\S+/setup\?token=\S+`)
 
-// printedBy gives the link in what a process said before it listened, "" for none. The
-// process answers a moment before its words have come through the pipe.
-func printedBy(t *testing.T, p *signettest.Process) string {
+// linkOf returns the set-up link that a process has printed; "" if there is none. It waits, because
+// the process answers requests a moment before its output has come through the pipe.
+func linkOf(t *testing.T, p *signettest.Process) string {
 	t.Helper()
 	signettest.Eventually(t, 10*time.Second, "the process says that it listens", func() bool {
 		return strings.Contains(p.Talk.String(), `"msg":"listening"`)
@@ -22,20 +22,19 @@ func printedBy(t *testing.T, p *signettest.Process) string {
 	return printedLink.FindString(p.Talk.String())
 }
 
-// PW-19, from the terminal to /admin: the link that serve prints makes the first
-// administrator, and from then on there is no link.
+// The link that serve prints creates the first administrator. From then on no link is printed.
 // PW-19: Default admin; first visitor becomes admin; two first visitors.
-func TestSetupLink_ServePrintsIt(t *testing.T) {
+func TestSetupLink_ServePrintsALinkForTheFirstAdministrator(t *testing.T) {
 	c := signettest.NewCluster(t, "")
 	first := c.Start(t, true)
-	printed := printedBy(t, first)
+	printed := linkOf(t, first)
 	if printed == "" {
 		t.Fatalf("serve printed no link:\n%s", first.Talk)
 	}
 	first.Kill()
 	second := c.Start(t, true)
-	if renewed := printedBy(t, second); renewed == "" || renewed == printed {
-		t.Errorf("after a restart the link is %q, and was %q", renewed, printed)
+	if renewed := linkOf(t, second); renewed == "" || renewed == printed {
+		t.Errorf("after a restart the link is %q, before it was %q", renewed, printed)
 	}
 	var asked struct{ URL string }
 	c.Command(t, "", &asked, "setup-link", "--json")
@@ -49,16 +48,16 @@ func TestSetupLink_ServePrintsIt(t *testing.T) {
 
 	said := c.CommandFails(t, exit.Conflict, "setup-link")
 	if !strings.Contains(said, "set-up is closed") || !strings.Contains(said, "signet user create --email EMAIL --admin") {
-		t.Errorf("setup-link says %q", said)
+		t.Errorf("setup-link prints %q", said)
 	}
 	second.Kill()
 	third := c.Start(t, true)
-	if printed := printedBy(t, third); printed != "" {
-		t.Errorf("with an administrator serve prints %s", printed)
+	if printed := linkOf(t, third); printed != "" {
+		t.Errorf("serve prints %s although there is an administrator", printed)
 	}
 	b = signettest.NewFormBrowser(t)
 	b.Open(printed)
 	if signettest.FindByID(b.Page, "setup") != nil {
-		t.Error("a link from before still shows the form")
+		t.Error("an old link still shows the form")
 	}
 }

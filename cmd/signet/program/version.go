@@ -11,15 +11,14 @@ import (
 	"signet/cmd/signet/cli"
 )
 
-// What a release build names with -ldflags -X; "" where the build itself knows.
+// The values of a release build, set with -ldflags -X; "" if the build information counts.
 var releaseVersion, releaseCommit, releaseDate string
 
 func (p *program) versionCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "version", Short: "Print the version, and the commit that it was built from", Args: cli.ExactArgs(),
-		Long: `Print the version, the commit that the program was built from, the commit's time and
-the version of Go. go run and go build -buildvcs=false record no commit; such a build
-says so.`,
+		Use: "version", Short: "Print the version and the commit of this program", Args: cli.ExactArgs(),
+		Long: `Print the version, the commit and its time, and the version of Go. A program from go run
+or go build -buildvcs=false does not know its commit, and says so.`,
 		Example: "  signet version --json",
 	}
 	asJSON := cli.JSONFlag(c)
@@ -33,31 +32,31 @@ says so.`,
 	return c
 }
 
-// build is what a program knows of where it comes from.
+// build describes the origin of this program.
 type build struct {
 	Version  string `json:"version"`
-	Commit   string `json:"commit"`         // "unknown" if the build recorded none
-	Modified bool   `json:"modified"`       // the files were not those of the commit
+	Commit   string `json:"commit"`         // "unknown" if the build did not record it
+	Modified bool   `json:"modified"`       // the files had changes that were not committed
 	Date     string `json:"date,omitempty"` // of the commit, RFC 3339
 	Go       string `json:"go"`
 }
 
-// unknown is a commit that the build does not know.
+// unknown is the Commit of a build that did not record it.
 const unknown = "unknown"
 
-// String is what people read.
+// String returns the description for people.
 func (b build) String() string {
-	said := b.Version + ", commit " + b.Commit
+	text := b.Version + ", commit " + b.Commit
 	switch {
 	case b.Commit == unknown:
-		said += " (go run and -buildvcs=false record none)"
+		text += " (go run and -buildvcs=false do not record it)"
 	case b.Modified:
-		said += " with changes"
+		text += " with changes"
 	}
 	if b.Date != "" {
-		said += " of " + b.Date
+		text += " of " + b.Date
 	}
-	return said + ", " + b.Go
+	return text + ", " + b.Go
 }
 
 func readBuild() build {
@@ -65,8 +64,8 @@ func readBuild() build {
 	return buildFrom(recorded)
 }
 
-// buildFrom reads what the linker was told, and else what the go command recorded, which
-// may be nothing.
+// buildFrom returns the values of the linker flags, or otherwise those that the go command recorded.
+// recorded may be nil.
 func buildFrom(recorded *debug.BuildInfo) build {
 	b := build{Version: "devel", Go: runtime.Version()}
 	if recorded != nil {
