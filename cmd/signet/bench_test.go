@@ -32,11 +32,10 @@ import (
 	"signet/storage"
 )
 
-// BenchmarkBesideCeilings drives `signet serve` over loopback, beside what a bare
-// server costs that does the least: S answers static bytes, E checks a client and
-// signs one ES256 token, D makes one row durable as well. The figure is CPU of the
-// server per operation, which other load on the machine disturbs least; it is
-// given as a ratio to the ceiling of the same run, and never judged.
+// BenchmarkBesideCeilings measures `signet serve` over loopback against minimal servers: S answers
+// static bytes, E checks a client and signs one ES256 token, and D also commits one row. It measures
+// the CPU time of the server per operation, because other load on the machine affects it least. It
+// reports the ratio to the minimal server of the same run, and sets no limit.
 func BenchmarkBesideCeilings(b *testing.B) {
 	spent := map[string]float64{}
 	for _, kind := range []string{"S", "E", "D"} {
@@ -64,8 +63,8 @@ func BenchmarkBesideCeilings(b *testing.B) {
 
 const connections = 16
 
-// drive runs operations on 16 connections and gives the server's CPU per
-// operation, in microseconds.
+// drive runs operations on 16 connections and returns the server's CPU time per operation in
+// microseconds.
 func drive(b *testing.B, pid int, do func(worker int) error) float64 {
 	b.Helper()
 	for worker := range connections {
@@ -95,7 +94,7 @@ func drive(b *testing.B, pid int, do func(worker int) error) float64 {
 	return cost
 }
 
-// cpuOf is what a process has used: fields 14 and 15 of its stat, in ticks of 10 ms.
+// cpuOf returns the CPU time of a process: fields 14 and 15 of its stat, in ticks of 10 ms.
 func cpuOf(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -117,7 +116,7 @@ func cpuOf(b *testing.B, pid int) time.Duration {
 
 func startServer(b *testing.B, address string, command *exec.Cmd, env []string) int {
 	b.Helper()
-	log, err := os.Create(b.TempDir() + "/log") // to a file on the disk, as in production
+	log, err := os.Create(b.TempDir() + "/log") // write the log to a file, as in production
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -173,15 +172,15 @@ func bodyOK(response *http.Response, err error) ([]byte, error) {
 	return body, err
 }
 
-// load is a `signet serve` with what the operations need: a client, and for each
-// worker a browser that is signed in, with its own chain of refresh tokens.
+// load is a `signet serve` with a client and, for each worker, a signed-in browser with its own chain
+// of refresh tokens.
 type load struct {
 	*signettest.Instance
 	client   signettest.CreatedClient
 	pid      int
 	browsers []*signettest.FormBrowser
 	held     []signettest.Tokens
-	renewal  []*http.Cookie // of the first-party app, for each worker
+	renewal  []*http.Cookie // cookies of the first-party app, for each worker
 }
 
 func startLoad(b *testing.B) *load {
@@ -206,7 +205,7 @@ func startLoad(b *testing.B) *load {
 	return l
 }
 
-// ofApp makes a call as the first-party app of a worker's browser does.
+// ofApp sends a request like the first-party app in a worker's browser.
 func (l *load) ofApp(worker int, method, path string, more ...*http.Cookie) (*http.Response, error) {
 	request, err := http.NewRequest(method, l.Issuer+path, nil)
 	if err != nil {
@@ -219,7 +218,7 @@ func (l *load) ofApp(worker int, method, path string, more ...*http.Cookie) (*ht
 	return signettest.Crowd.Do(request)
 }
 
-// renew renews the app's cookies. The first time there are none: the session is enough.
+// renew renews the app's cookies. The first time there are none, and the session is enough.
 func (l *load) renew(worker int) error {
 	response, err := l.ofApp(worker, http.MethodPost, "/refresh", l.renewal[worker])
 	if err := expectOK(response, err); err != nil {
@@ -307,7 +306,7 @@ func (l *load) operations() []operation {
 		{"first-party session", "E", func(i int) error {
 			body, err := bodyOK(l.ofApp(i, http.MethodGet, "/session"))
 			if err == nil && !bytes.Contains(body, []byte(`"authenticated":true`)) {
-				err = fmt.Errorf("nobody is signed in: %s", body)
+				err = fmt.Errorf("the browser is not signed in: %s", body)
 			}
 			return err
 		}},
@@ -316,8 +315,7 @@ func (l *load) operations() []operation {
 
 const ceilingSecret = "a-secret-that-is-checked-by-its-hash"
 
-// ceiling is the program that the benchmark measures beside Signet: ceiling
-// S|E|D ADDRESS FOLDER.
+// ceiling is the minimal server of the benchmark: ceiling S|E|D ADDRESS FOLDER.
 func ceiling() {
 	kind, address, folder := os.Args[1], os.Args[2], os.Args[3]
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -366,7 +364,7 @@ func signedToken(key *ecdsa.PrivateKey) string {
 	return signed + "." + encode(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
 }
 
-// durableRows commits all rows that wait in one transaction, and then the next.
+// durableRows commits all waiting rows in one transaction, then starts the next transaction.
 func durableRows(folder string) chan chan error {
 	driver := "sqlite3"
 	if storage.PureGo {

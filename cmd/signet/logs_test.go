@@ -10,10 +10,9 @@ import (
 	"testing"
 )
 
-// TestLogs_DurationsNameTheirUnit walks the source: a logged duration stands under a key
-// that ends with _ms. Only cmd/signet/node makes handlers, which write every other duration
-// so, too.
-func TestLogs_DurationsNameTheirUnit(t *testing.T) {
+// In the source, the key of each logged duration must end with _ms. Only cmd/signet/node may create
+// log handlers, which write all other durations in milliseconds too.
+func TestLogs_KeysOfDurationsNameTheUnit(t *testing.T) {
 	calls, makers := 0, 0
 	err := filepath.WalkDir("../..", func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -49,15 +48,15 @@ func TestLogs_DurationsNameTheirUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if calls < 40 || makers != 2 {
-		t.Errorf("saw %d calls and %d handlers", calls, makers)
+		t.Errorf("got %d log calls and %d handlers", calls, makers)
 	}
 }
 
-// checkLogCall refuses a handler made elsewhere, and a duration under a key without its unit.
+// checkLogCall reports a log handler outside cmd/signet/node, and a duration whose key has no unit.
 func checkLogCall(t *testing.T, path, name string, call *ast.CallExpr) {
 	t.Helper()
 	if (name == "NewJSONHandler" || name == "NewTextHandler") && filepath.ToSlash(path) != "../../cmd/signet/node/log.go" {
-		t.Errorf("%s makes a handler of its own: use node.NewLog or NewTextLog", path)
+		t.Errorf("%s creates a log handler: use node.NewLog or NewTextLog", path)
 	}
 	for i := 0; logs[name] && i+1 < len(call.Args); i++ {
 		key, ok := call.Args[i].(*ast.BasicLit)
@@ -67,12 +66,12 @@ func checkLogCall(t *testing.T, path, name string, call *ast.CallExpr) {
 	}
 	if f, ok := call.Fun.(*ast.SelectorExpr); ok && name == "Duration" {
 		if on, ok := f.X.(*ast.Ident); ok && on.Name == "slog" {
-			t.Errorf("%s: slog.Duration names no unit: log milliseconds under a key that ends with _ms", path)
+			t.Errorf("%s: slog.Duration has no unit: log milliseconds under a key that ends with _ms", path)
 		}
 	}
 }
 
-// logs are the functions that take keys and values of a log line.
+// logs holds the functions that take keys and values of a log line.
 var logs = map[string]bool{
 	"Debug": true, "Info": true, "Warn": true, "Error": true, "Note": true,
 	"String": true, "Int": true, "Int64": true, "Uint64": true, "Float64": true, "Any": true,
@@ -85,7 +84,7 @@ func calledName(call *ast.CallExpr) string {
 	return ""
 }
 
-// isDuration tells by the names that an expression uses.
+// isDuration reports whether the names in an expression mean a duration.
 func isDuration(e ast.Expr) (is bool) {
 	ast.Inspect(e, func(n ast.Node) bool {
 		switch n := n.(type) {

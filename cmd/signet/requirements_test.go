@@ -11,8 +11,7 @@ var (
 	listedNumber = regexp.MustCompile(`(?m)^\| ([A-Z]+-\d\d) \| [^|]+ \|$`)
 )
 
-// TestRequirements_EachCitedNumberIsListed: docs/requirements.md says what each number
-// asks for that a Go file cites.
+// docs/requirements.md must explain each requirement number that a Go file cites.
 func TestRequirements_EachCitedNumberIsListed(t *testing.T) {
 	page, err := os.ReadFile("../../docs/requirements.md")
 	if err != nil {
@@ -36,6 +35,6 @@ func TestRequirements_EachCitedNumberIsListed(t *testing.T) {
 		}
 	})
 	if cited < 100 {
-		t.Fatalf("found %d numbers: these are not the tests of Signet", cited)
+		t.Fatalf("found only %d numbers: this is not the root of the repository", cited)
 	}
 }

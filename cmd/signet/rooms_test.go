@@ -15,20 +15,20 @@ import (
 	"testing"
 )
 
-// house lists every package and the packages of ours it may import. Imports go
-// one way, so that a reader who knows a room knows everything it can depend on.
-var house = func() map[string][]string {
+// allowedImports lists every package with the packages of this module that it may import. Imports go
+// one way, so that a reader sees at once what a package can depend on.
+var allowedImports = func() map[string][]string {
 	ground := []string{"federation/foreign", "storage", "federation", "templates", "static"}
 	tools := join(ground, "provider/web", "provider/keys", "provider/outbound")
 	carriers := join(tools, "provider/request", "provider/session")
 	deciders := join(carriers, "provider/credential", "provider/notice")
 	rulers := join(deciders, "provider/visit", "provider/directory")
 	pages := join(rulers, "provider/flow", "provider/interaction", "provider/account", "provider/admin", "provider/firstparty")
-	// Few rooms may revoke a key or open a private half. The others hold a ring, which
-	// signs and verifies and can do neither.
+	// Only a few packages may revoke a key or decrypt a private key. The others use a ring, which
+	// can only sign and verify.
 	keepers := []string{"provider/keys/keeper", "provider/keys/vault"}
 	tests := []string{"storage/storagetest", "federation/federationtest", "provider/keys/keystest"}
-	// The program: commands above the process and the demo of `signet dev`, both above
+	// The program: the commands import the process and the demo of `signet dev`, and both import
 	// the settings.
 	settings := []string{"provider/spelling", "cmd/signet/exit"}
 	process := join(settings, "cmd/signet/config", "cmd/signet/node")
@@ -65,10 +65,10 @@ var house = func() map[string][]string {
 		"provider/front":            {"storage", "static", "provider/web", "provider/keys", "provider/upkeep"},
 		"provider/oauth":            join(rulers, "provider/flow", "provider/upkeep", "provider/firstparty"),
 		"provider":                  slices.Concat(pages, keepers, []string{"provider/upkeep", "provider/front", "provider/oauth"}),
-		"provider/races":            {}, // nothing but tests
+		"provider/races":            {}, // only tests
 		"provider/providertest":     slices.Concat(pages, keepers, tests, []string{"provider"}),
 
-		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for their errors
+		"cmd/signet/exit": {"federation/foreign", "federation", "storage", "provider/credential", "provider/directory", "provider/keys", "provider/keys/keeper", "provider/keys/vault"}, // for the errors of these packages
 		"cmd/signet/config": join(settings, "federation/foreign", "federation", "storage", "provider", "provider/credential", "provider/keys", "provider/keys/keeper",
 			"provider/keys/pkcs11", "provider/outbound"),
 		"cmd/signet/node": join(settings, "cmd/signet/config", "storage", "provider", "provider/web", "provider/credential", "provider/directory",
@@ -80,7 +80,7 @@ var house = func() map[string][]string {
 		"cmd/signet/client":     commands,
 		"cmd/signet/keys":       slices.Concat(commands, keepers, []string{"provider/keys", "templates"}),
 		"cmd/signet/signettest": slices.Concat(pages, keepers, tests, commands, []string{"provider", "cmd/signet/demo", "cmd/signet/program"}),
-		"cmd/signet/cluster":    {}, // as the eight below, only tests
+		"cmd/signet/cluster":    {}, // only tests, like the eight below
 		"cmd/signet/guides":     {},
 		"cmd/signet/proxy":      {},
 		"cmd/signet/parties":    {},
@@ -94,74 +94,74 @@ var house = func() map[string][]string {
 	}
 }()
 
-// testRooms serve tests; the program must not be able to reach them.
-var testRooms = map[string]string{
-	"storage/storagetest":       "it makes throw-away databases: only tests may",
-	"provider/keys/keystest":    "it makes keys under a master key that everybody knows: only tests may",
-	"provider/providertest":     "it starts a whole provider and plays those who come to it: only tests may",
-	"cmd/signet/signettest":     "it runs the program and plays those who come to it: only tests may",
-	"federation/federationtest": "it pretends to be Google and GitHub: only tests and `signet dev` may, so that `signet serve` cannot reach it",
+// testPackages are only for tests. The program must not import them.
+var testPackages = map[string]string{
+	"storage/storagetest":       "it creates temporary databases: only tests may import it",
+	"provider/keys/keystest":    "it creates keys with a public master key: only tests may import it",
+	"provider/providertest":     "it starts a provider and acts as its users: only tests may import it",
+	"cmd/signet/signettest":     "it runs the program and acts as its users: only tests may import it",
+	"federation/federationtest": "it imitates Google and GitHub: only tests and `signet dev` may import it, so that `signet serve` cannot use it",
 }
 
-// strangers says which rooms may know a package that is not ours. A package stands
-// for everything below it.
-var strangers = []struct {
+// externalPackages lists the packages that may import an external package. An entry includes all
+// packages below it.
+var externalPackages = []struct {
 	packages []string
 	rooms    []string
-	inTests  bool // any test may import it too
+	inTests  bool // every test may import it too
 	reason   string
 }{
 	{[]string{"gorm.io"},
 		[]string{"storage", "storage/engine", "storage/storagetest"}, false,
-		"SQL is the business of storage: whatever may happen once is decided there, by one conditional write"},
+		"only storage uses SQL, because it decides with one conditional write whether an act happens"},
 	{[]string{"database/sql", "github.com/mattn/go-sqlite3", "modernc.org/sqlite", "github.com/jackc/pgx"},
-		[]string{"storage/engine", "storage/storagetest"}, true, // a test may play the thief of a database
-		"SQL is the business of storage: whatever may happen once is decided there, by one conditional write"},
+		[]string{"storage/engine", "storage/storagetest"}, true, // a test may act as the thief of a database
+		"only storage uses SQL, because it decides with one conditional write whether an act happens"},
 	{[]string{"github.com/zitadel/oidc"},
-		[]string{"provider/oauth"}, true, // its relying party is a foreign judge of ours
-		"the OpenID library is known to provider/oauth alone, so that its types stop there"},
+		[]string{"provider/oauth"}, true, // its relying party checks ours independently
+		"only provider/oauth uses the OpenID library, so that its types stay there"},
 	{[]string{"github.com/go-jose/go-jose"},
 		[]string{"provider", "provider/keys", "federation"}, true,
-		"tokens are made and opened in provider/keys, one verifier per kind, and foreign ones in federation"},
+		"provider/keys signs and verifies our tokens, with one verifier per kind, and federation those of upstreams"},
 	{[]string{"github.com/miekg/pkcs11"},
 		[]string{"provider/keys/pkcs11"}, true,
-		"the calls of PKCS #11 are known to one room: the others see a crypto.Signer"},
+		"only one package calls PKCS #11: the others use a crypto.Signer"},
 	{[]string{"golang.org/x/oauth2", "github.com/coreos/go-oidc"},
 		[]string{"federation", "cmd/signet/demo"}, true,
-		"being a relying party is the business of federation, and of the demo of `signet dev`"},
+		"only federation and the demo of `signet dev` are relying parties"},
 	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag", "flag"},
 		[]string{"cmd/signet/program", "cmd/signet/cli", "cmd/signet/user", "cmd/signet/client", "cmd/signet/keys"}, true, // -update is a flag of tests
-		"flags are known to the commands alone: the rooms below take values"},
+		"only the commands know flags: the packages below them take values"},
 	{[]string{"go.yaml.in/yaml"},
 		[]string{"cmd/signet/config"}, true,
-		"the form of the settings file is known to cmd/signet/config alone, so that there is one reader"},
+		"only cmd/signet/config reads the settings file, so that there is one reader"},
 	{[]string{"os/signal"},
 		[]string{"cmd/signet/program", "cmd/signet/node"}, true,
-		"signals are known to cmd/signet/program, which ends, and to cmd/signet/node, which reads its settings again"},
+		"only cmd/signet/program (to end) and cmd/signet/node (to reload settings) handle signals"},
 	{[]string{"github.com/rogpeppe/go-internal"},
 		nil, true,
-		"it runs the scripts of the tests"},
+		"it runs the test scripts"},
 	{[]string{"github.com/santhosh-tekuri/jsonschema"},
 		nil, true,
-		"it reads the schema of the settings as an editor would"},
+		"it reads the JSON Schema of the settings like an editor"},
 	{[]string{"text/template"},
 		nil, false,
-		"it escapes nothing: pages and mails use html/template"},
+		"it does not escape: pages and mails use html/template"},
 }
 
-// withheld are packages that the named rooms do without, unlike the others.
-var withheld = []struct {
+// forbiddenPackages lists packages that these packages must not import, unlike the others.
+var forbiddenPackages = []struct {
 	pkg    string
 	rooms  []string
 	reason string
 }{
 	{"net/http",
 		[]string{"provider/flow"},
-		"it decides and knows no HTTP: endpoints, status codes and redirects belong to the rooms above it"},
+		"it must not know HTTP: endpoints, status codes and redirects belong to the packages above it"},
 }
 
-// forbidden are names of foreign packages that only some rooms may use.
-var forbidden = []struct {
+// forbiddenNames lists names of external packages that only some packages may use.
+var forbiddenNames = []struct {
 	pkg    string
 	names  []string
 	rooms  []string
@@ -169,19 +169,19 @@ var forbidden = []struct {
 }{
 	{"net/http", []string{"Get", "Head", "Post", "PostForm", "DefaultClient"},
 		nil,
-		"the default client has no time limit and dials any address: take the *http.Client of provider/outbound"},
+		"the default client has no time limit and calls any address: use the *http.Client of provider/outbound"},
 	{"net/http", []string{"Client"},
-		[]string{"cmd/signet/node", "cmd/signet/demo", "provider/outbound"}, // the health check and the demo call this machine
-		"there is one client for foreign hosts, which checks addresses, sizes and times: take the *http.Client of provider/outbound"},
+		[]string{"cmd/signet/node", "cmd/signet/demo", "provider/outbound"}, // the health check and the demo call only this machine
+		"only one client calls other hosts, and it checks addresses, sizes and times: use the *http.Client of provider/outbound"},
 	{"time", []string{"NewTicker", "Tick"},
 		[]string{"cmd/signet/node"},
-		"a periodic job is a method …Once(ctx, at); only cmd/signet/node owns tickers"},
+		"a periodic job is a method …Once(ctx, at); only cmd/signet/node uses tickers"},
 	{"os", []string{"Getenv", "LookupEnv", "Environ", "Args"},
 		[]string{"cmd/signet/program"},
-		"arguments and environment are read in cmd/signet/program and handed on as settings"},
+		"only cmd/signet/program reads arguments and environment, and passes them on as settings"},
 	{"html/template", []string{"HTML", "HTMLAttr", "JS", "JSStr", "CSS", "URL", "Srcset"},
 		nil,
-		"it marks a string as safe that may have come from anywhere: pages are escaped by context"},
+		"it marks a string of any origin as safe: pages must be escaped by context"},
 }
 
 func join(rooms []string, more ...string) []string { return slices.Concat(rooms, more) }
@@ -194,28 +194,27 @@ func TestRooms_ImportsGoOneWay(t *testing.T) {
 			t.Error(wrong)
 		}
 	})
-	if read < len(house)/2 {
+	if read < len(allowedImports)/2 {
 		t.Fatalf("read %d Go files: this is not the root of the repository", read)
 	}
 }
 
-func TestRooms_EachSaysWhatItIs(t *testing.T) {
+func TestRooms_EachHasADocFile(t *testing.T) {
 	root := "../.."
 	packages := map[string]bool{}
 	eachGoFile(t, root, func(name string, _ []byte) { packages[path.Dir(name)] = true })
 	for room := range packages {
 		if _, err := os.Stat(filepath.Join(root, room, "doc.go")); err != nil {
-			t.Errorf("%s has no doc.go: say there what the package owns, the rule it keeps and what it does not know", room)
+			t.Errorf("%s has no doc.go: describe there what the package owns, which rule it keeps and what it does not know", room)
 		}
 	}
 }
 
-// TestRooms_WrongImportIsNamed shows that the tests above can fail, and that they
-// say why.
-func TestRooms_WrongImportIsNamed(t *testing.T) {
+// The tests above can fail, and their errors name the reason.
+func TestRooms_WrongImportIsReported(t *testing.T) {
 	for _, c := range []struct{ file, source, want string }{
 		{"storage/client.go", `import "signet/templates"`, "storage may not import signet/templates"},
-		{"storage/client.go", `import "database/sql"`, "SQL is the business of storage"},
+		{"storage/client.go", `import "database/sql"`, "only storage uses SQL"},
 		{"storage/engine/writer.go", `import "signet/storage"`, "storage/engine may not import signet/storage"},
 		{"provider/token.go", `import "signet/storage/engine"`, "provider may not import signet/storage/engine"},
 		{"provider/directory/client.go", `import "signet/provider/web"`, "provider/directory may not import signet/provider/web"},
@@ -225,37 +224,37 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 		{"provider/keys/ring.go", `import "signet/provider/keys/keeper"`, "provider/keys may not import"},
 		{"provider/keys/keeper/report.go", `import "signet/templates"`, "provider/keys/keeper may not import"},
 		{"provider/session/session.go", `import "signet/provider/keys/vault"`, "provider/session may not import"},
-		{"provider/keys/vault/vault.go", `import "signet/provider/keys/keystest"`, "only tests may"},
+		{"provider/keys/vault/vault.go", `import "signet/provider/keys/keystest"`, "only tests may import it"},
 		{"provider/session/session.go", `import "signet/provider/request"`, "provider/session may not import"},
 		{"provider/flow/issue.go", `import "signet/provider/interaction"`, "provider/flow may not import"},
-		{"provider/flow/next.go", `import "net/http"`, "knows no HTTP"},
+		{"provider/flow/next.go", `import "net/http"`, "must not know HTTP"},
 		{"provider/oauth/token.go", `import "signet/provider"`, "provider/oauth may not import"},
 		{"provider/serve.go", `import "signet/cmd/signet"`, "provider may not import"},
-		{"provider/provider.go", `import "signet/storage/storagetest"`, "only tests may"},
+		{"provider/provider.go", `import "signet/storage/storagetest"`, "only tests may import it"},
 		{"provider/session/session.go", `import "signet/provider"`, "provider/session may not import"},
-		{"provider/session/session.go", `import "signet/provider/providertest"`, "only tests may"},
+		{"provider/session/session.go", `import "signet/provider/providertest"`, "only tests may import it"},
 		{"storage/session_test.go", `import "signet/provider"`, "storage may not import"},
 		{"storage/storagetest/each.go", `import "signet/provider/providertest"`, "storage/storagetest may not import"},
 		{"cmd/signet/serve.go", `import "signet/federation/federationtest"`, "only tests and `signet dev`"},
-		{"util/strings.go", ``, "util is not a room"},
-		{"provider/session/row.go", `import "gorm.io/gorm"`, "SQL is the business of storage"},
-		{"provider/oauth/token.go", `import "database/sql"`, "SQL is the business of storage"},
-		{"provider/oauth/token_test.go", `import "gorm.io/gorm"`, "SQL is the business of storage"},
-		{"provider/web/op.go", `import "github.com/zitadel/oidc/v3/pkg/op"`, "known to provider/oauth alone"},
+		{"util/strings.go", ``, "util is not in the table"},
+		{"provider/session/row.go", `import "gorm.io/gorm"`, "only storage uses SQL"},
+		{"provider/oauth/token.go", `import "database/sql"`, "only storage uses SQL"},
+		{"provider/oauth/token_test.go", `import "gorm.io/gorm"`, "only storage uses SQL"},
+		{"provider/web/op.go", `import "github.com/zitadel/oidc/v3/pkg/op"`, "only provider/oauth uses the OpenID library"},
 		{"storage/jwk.go", `import "github.com/go-jose/go-jose/v4"`, "one verifier per kind"},
 		{"cmd/signet/serve.go", `import "golang.org/x/oauth2"`, "demo of `signet dev`"},
-		{"provider/mail.go", `import "text/template"`, "escapes nothing"},
-		{"provider/flags.go", `import "flag"`, "the commands alone"},
-		{"cmd/signet/config/flags.go", `import "github.com/spf13/cobra"`, "the commands alone"},
-		{"cmd/signet/client.go", `import "go.yaml.in/yaml/v3"`, "cmd/signet/config alone"},
+		{"provider/mail.go", `import "text/template"`, "does not escape"},
+		{"provider/flags.go", `import "flag"`, "only the commands know flags"},
+		{"cmd/signet/config/flags.go", `import "github.com/spf13/cobra"`, "only the commands know flags"},
+		{"cmd/signet/client.go", `import "go.yaml.in/yaml/v3"`, "only cmd/signet/config reads"},
 		{"cmd/signet/config/listen.go", `import "signet/cmd/signet/node"`, "cmd/signet/config may not import"},
 		{"cmd/signet/node/pretend.go", `import "signet/cmd/signet/demo"`, "cmd/signet/node may not import"},
-		{"cmd/signet/events.go", `import "time"; var _ = time.NewTicker`, "only cmd/signet/node owns tickers"},
+		{"cmd/signet/events.go", `import "time"; var _ = time.NewTicker`, "only cmd/signet/node uses tickers"},
 		{"provider/fetch.go", `import "net/http"; var _ = http.DefaultClient`, "http.DefaultClient: the default client"},
 		{"federation/fetch.go", `import web "net/http"; var _ = web.Get`, "http.Get: the default client"},
-		{"federation/client.go", `import "net/http"; var _ = &http.Client{}`, "http.Client: there is one client"},
-		{"storage/sweep.go", `import "time"; var _ = time.Tick`, "only cmd/signet/node owns tickers"},
-		{"storage/open.go", `import "os"; var _ = os.Getenv`, "read in cmd/signet/program"},
+		{"federation/client.go", `import "net/http"; var _ = &http.Client{}`, "http.Client: only one client calls"},
+		{"storage/sweep.go", `import "time"; var _ = time.Tick`, "only cmd/signet/node uses tickers"},
+		{"storage/open.go", `import "os"; var _ = os.Getenv`, "only cmd/signet/program reads"},
 		{"templates/raw.go", `import "html/template"; var _ = template.HTML("")`, "escaped by context"},
 	} {
 		got := wrongIn(t, c.file, []byte("package x\n"+c.source))
@@ -265,7 +264,7 @@ func TestRooms_WrongImportIsNamed(t *testing.T) {
 	}
 }
 
-func TestRooms_RightImportIsLeftAlone(t *testing.T) {
+func TestRooms_RightImportIsAccepted(t *testing.T) {
 	for _, c := range []struct{ file, source string }{
 		{"storage/db.go", `import "gorm.io/gorm"`},
 		{"provider/oauth/discovery.go", `import ("signet/provider/flow"; "github.com/zitadel/oidc/v3/pkg/op")`},
@@ -283,8 +282,8 @@ func TestRooms_RightImportIsLeftAlone(t *testing.T) {
 	}
 }
 
-// eachGoFile reads every Go file of the house below root, its name relative to it and
-// with slashes. The examples are written as users of Signet would.
+// eachGoFile calls do for every Go file below root, with its path relative to root and with slashes.
+// It skips the examples, which are written like programs of users.
 func eachGoFile(t *testing.T, root string, do func(name string, source []byte)) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(file string, d fs.DirEntry, err error) error {
@@ -310,18 +309,18 @@ func eachGoFile(t *testing.T, root string, do func(name string, source []byte)) 
 	}
 }
 
-// wrongIn gives one line for everything in a file that breaks the tables above.
+// wrongIn returns one line for each violation of the tables above in a file.
 func wrongIn(t *testing.T, name string, source []byte) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, known := house[path.Dir(name)]; !known {
-		return []string{fmt.Sprintf("%s: %s is not a room of this house: a new one needs a noun of its own and a line in this test", name, path.Dir(name))}
+	if _, known := allowedImports[path.Dir(name)]; !known {
+		return []string{fmt.Sprintf("%s: %s is not in the table of packages: a new package needs a noun of its own and a line in this test", name, path.Dir(name))}
 	}
 	var wrong []string
-	names := map[string]string{} // in this file → import path
+	names := map[string]string{} // name in this file → import path
 	for _, spec := range file.Imports {
 		imported, err := strconv.Unquote(spec.Path.Value)
 		if err != nil {
@@ -335,39 +334,39 @@ func wrongIn(t *testing.T, name string, source []byte) []string {
 			wrong = append(wrong, name+": "+reason)
 		}
 	}
-	if _, testRoom := testRooms[path.Dir(name)]; !testRoom && !strings.HasSuffix(name, "_test.go") {
+	if _, testRoom := testPackages[path.Dir(name)]; !testRoom && !strings.HasSuffix(name, "_test.go") {
 		wrong = append(wrong, wrongNames(name, file, names)...)
 	}
 	return wrong
 }
 
-// wrongImport says why the file may not import that package; "" if it may.
+// wrongImport returns the reason why a file may not import a package; "" if it may.
 func wrongImport(file, imported string) string {
 	room, test := path.Dir(file), strings.HasSuffix(file, "_test.go")
-	_, roomOfTests := testRooms[room]
+	_, isTestPackage := testPackages[room]
 	if ours, ok := strings.CutPrefix(imported, "signet/"); ok {
-		reason, testRoom := testRooms[ours]
+		reason, testRoom := testPackages[ours]
 		switch {
-		case ours == room, test && testRoom, test && wholeHouse(room, ours):
+		case ours == room, test && testRoom, test && mayImportInTest(room, ours):
 			return ""
-		case testRoom && !roomOfTests && !(ours == "federation/federationtest" && room == "cmd/signet/demo"):
+		case testRoom && !isTestPackage && !(ours == "federation/federationtest" && room == "cmd/signet/demo"):
 			return fmt.Sprintf("%s may not import %s: %s", room, imported, reason)
-		case !slices.Contains(house[room], ours):
-			return fmt.Sprintf("%s may not import %s: imports go one way, and it knows only %s", room, imported, strings.Join(house[room], ", "))
+		case !slices.Contains(allowedImports[room], ours):
+			return fmt.Sprintf("%s may not import %s: imports go one way; it may import only %s", room, imported, strings.Join(allowedImports[room], ", "))
 		}
 		return ""
 	}
-	for _, rule := range withheld {
+	for _, rule := range forbiddenPackages {
 		if imported == rule.pkg && slices.Contains(rule.rooms, room) && !test {
 			return fmt.Sprintf("%s may not import %s: %s", room, imported, rule.reason)
 		}
 	}
-	for _, rule := range strangers {
+	for _, rule := range externalPackages {
 		for _, p := range rule.packages {
 			if imported != p && !strings.HasPrefix(imported, p+"/") {
 				continue
 			}
-			if allowed := slices.Contains(rule.rooms, room) || (test || roomOfTests) && rule.inTests; !allowed {
+			if allowed := slices.Contains(rule.rooms, room) || (test || isTestPackage) && rule.inTests; !allowed {
 				return fmt.Sprintf("%s may not import %s: %s", room, imported, rule.reason)
 			}
 		}
@@ -375,10 +374,10 @@ func wrongImport(file, imported string) string {
 	return ""
 }
 
-// wholeHouse lets the tests of a room below provider see all of it, and those of
-// cmd/signet and below the whole program: they stand outside the room, and come to its
-// rules by the doors that people, clients and operators use.
-func wholeHouse(room, ours string) bool {
+// mayImportInTest reports whether tests of a package may import a package because they are external
+// tests. Those below provider may import everything that provider may, and those of cmd/signet and
+// below everything that the program may: they use the endpoints of people, clients and operators.
+func mayImportInTest(room, ours string) bool {
 	seen := ""
 	switch {
 	case strings.HasPrefix(room, "provider/"):
@@ -386,11 +385,11 @@ func wholeHouse(room, ours string) bool {
 	case room == "cmd/signet", strings.HasPrefix(room, "cmd/signet/"):
 		seen = "cmd/signet/program"
 	}
-	return seen != "" && (ours == seen || slices.Contains(house[seen], ours))
+	return seen != "" && (ours == seen || slices.Contains(allowedImports[seen], ours))
 }
 
-// wrongNames finds the uses of forbidden names. A type in a signature
-// (*http.Client) is no use: making one is.
+// wrongNames returns one line for each use of a forbidden name. A type in a signature
+// (*http.Client) is allowed, creating a value is not.
 func wrongNames(name string, file *ast.File, imports map[string]string) []string {
 	var wrong []string
 	types := map[ast.Expr]bool{}
@@ -403,7 +402,7 @@ func wrongNames(name string, file *ast.File, imports map[string]string) []string
 			if !ok || types[n] {
 				return true
 			}
-			for _, rule := range forbidden {
+			for _, rule := range forbiddenNames {
 				if imports[pkg.Name] == rule.pkg && slices.Contains(rule.names, n.Sel.Name) && !slices.Contains(rule.rooms, path.Dir(name)) {
 					wrong = append(wrong, fmt.Sprintf("%s: %s.%s: %s", name, path.Base(rule.pkg), n.Sel.Name, rule.reason))
 				}

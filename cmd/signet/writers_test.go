@@ -11,20 +11,19 @@ import (
 	"testing"
 )
 
-// writers are the methods that create or change clients and users by the rules of the
-// directory. The directory has them under the same names or its own; storage has
-// them without their rules.
+// writers lists the methods that create or change clients and users. Those of the directory check the
+// rules; those of storage do not.
 var writers = []string{
 	"CreateClient", "ReviseClient", "SetClientEnabled", "DeleteClient", "ReplaceSecret",
 	"CreateUser", "ReviseUser", "SetUserEnabled", "DeleteUser", "GrantAdmin", "RevokeAdmin", "ResetPassword", "CompleteSetup", "UpdateProfile",
 }
 
-// TestRooms_OnlyTheDirectoryWritesClientsAndUsers: nobody goes past the rules.
+// No package may bypass the rules of the directory.
 func TestRooms_OnlyTheDirectoryWritesClientsAndUsers(t *testing.T) {
 	read := 0
 	eachGoFile(t, "../..", func(name string, source []byte) {
 		read++
-		for _, wrong := range pastTheDirectory(t, name, source) {
+		for _, wrong := range bypassesOf(t, name, source) {
 			t.Error(wrong)
 		}
 	})
@@ -33,8 +32,8 @@ func TestRooms_OnlyTheDirectoryWritesClientsAndUsers(t *testing.T) {
 	}
 }
 
-// TestRooms_WrongWriterIsNamed shows that the test above can fail.
-func TestRooms_WrongWriterIsNamed(t *testing.T) {
+// The test above can fail.
+func TestRooms_WrongWriterIsReported(t *testing.T) {
 	for source, wrong := range map[string]bool{
 		`db.CreateClient()`:                        true,
 		`h.DB.ReviseUser()`:                        true,
@@ -45,23 +44,23 @@ func TestRooms_WrongWriterIsNamed(t *testing.T) {
 		`act((*directory.Directory).DeleteClient)`: false,
 		`db.Client()`:                              false,
 	} {
-		got := pastTheDirectory(t, "provider/x.go", []byte("package x\nvar _ = "+source))
+		got := bypassesOf(t, "provider/x.go", []byte("package x\nvar _ = "+source))
 		if (len(got) == 1) != wrong {
 			t.Errorf("%s: got %q", source, got)
 		}
 	}
-	if got := pastTheDirectory(t, "provider/directory/x.go", []byte("package directory\nvar _ = d.db.CreateUser()")); len(got) != 0 {
+	if got := bypassesOf(t, "provider/directory/x.go", []byte("package directory\nvar _ = d.db.CreateUser()")); len(got) != 0 {
 		t.Errorf("the directory itself: got %q", got)
 	}
 }
 
-// pastTheDirectory gives a line for each use of a writer on something that is not called
-// a directory. Tests, and packages for tests, may write as they like.
-func pastTheDirectory(t *testing.T, name string, source []byte) []string {
+// bypassesOf returns one line for each call of a writer on a value that is not named directory. Tests
+// and test packages may call all writers.
+func bypassesOf(t *testing.T, name string, source []byte) []string {
 	t.Helper()
 	room := path.Dir(name)
-	_, testRoom := testRooms[room]
-	if testRoom || strings.HasSuffix(name, "_test.go") || room == "storage" || room == "provider/directory" {
+	_, isTestPackage := testPackages[room]
+	if isTestPackage || strings.HasSuffix(name, "_test.go") || room == "storage" || room == "provider/directory" {
 		return nil
 	}
 	file, err := parser.ParseFile(token.NewFileSet(), name, source, parser.SkipObjectResolution)
@@ -71,14 +70,14 @@ func pastTheDirectory(t *testing.T, name string, source []byte) []string {
 	var wrong []string
 	ast.Inspect(file, func(n ast.Node) bool {
 		if s, ok := n.(*ast.SelectorExpr); ok && slices.Contains(writers, s.Sel.Name) && !strings.EqualFold(lastName(s.X), "directory") {
-			wrong = append(wrong, fmt.Sprintf("%s: %s goes past the rules of clients and users: call the method of a directory.Directory, and call that directory", name, s.Sel.Name))
+			wrong = append(wrong, fmt.Sprintf("%s: %s bypasses the rules of clients and users: call the method of a directory.Directory, and name that value directory", name, s.Sel.Name))
 		}
 		return true
 	})
 	return wrong
 }
 
-// lastName is the name that an expression ends with: c of a.b.c, of c(x) and of (*b.c).
+// lastName returns the last name of an expression: c for a.b.c, c(x) and (*b.c).
 func lastName(x ast.Expr) string {
 	switch x := x.(type) {
 	case *ast.Ident:
