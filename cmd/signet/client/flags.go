@@ -54,7 +54,7 @@ var flagHelp = map[string]string{
 	"backchannel_logout_uri":              "URI that receives a logout token when a session ends",
 	"backchannel_logout_session_required": "the logout token must contain the session id (it always does)",
 	"resources":                           "audience that the client may request",
-	"audiences":                           "audience of the client's access tokens, such as the address of an API",
+	"audiences":                           "the client is the API with this audience, and may introspect tokens for it",
 	"allow_origins":                       "additional origin that may call Signet with CORS",
 	"refresh_grace":                       "time for which a replaced refresh token is still accepted, 0s to 5m (default: the setting lifetimes.refresh_grace)",
 	"skip_consent":                        "never ask users for consent",
@@ -136,7 +136,7 @@ func addSetter[V any](f *clientFlags, name string, field directory.ClientField, 
 	})
 }
 
-// apply sets the fields of c whose flags were passed.
+// apply sets the fields of c for all passed flags.
 func (f *clientFlags) apply(c *storage.Client) error {
 	for _, set := range f.setters {
 		if err := set(c); err != nil {

@@ -49,7 +49,7 @@ type PKCS11 struct {
 	Module     string // file of the PKCS #11 module
 	Token      string // label of the token
 	PIN        federation.Secret
-	Algorithms []string // the algorithms whose new keys are made in the token; nil for all
+	Algorithms []string // algorithms of the new keys that are made in the token; nil for all
 }
 
 // Values of the setting signup.
@@ -86,7 +86,7 @@ func (c Config) outbound() outbound.Config {
 	return o
 }
 
-// inModule returns the algorithms whose new keys are made in the token.
+// inModule returns the algorithms of the new keys that are made in the token.
 func (c Config) inModule() []string {
 	switch {
 	case c.PKCS11.Module == "":

@@ -40,7 +40,7 @@ func (r *Reading) readFile(byFlag, byVariable string) {
 	r.readDocument(name, content)
 }
 
-// complainOfFile adds a mistake about the whole file, whose settings stay unknown.
+// complainOfFile adds a mistake about the whole file. Its settings stay unknown.
 func (r *Reading) complainOfFile(name, format string, args ...any) {
 	r.unsure = true
 	r.complain(Place{Source: fromFile, Name: name}, "", format, args...)

@@ -24,7 +24,7 @@ func atPath(t *testing.T, content string, path ...string) string {
 // fileContent is the content of the file that a setting names.
 const fileContent = "content of the file"
 
-// pathSetting is a setting, or an option of a connector, whose value contains a path.
+// pathSetting is a setting, or an option of a connector, with a path in its value.
 type pathSetting struct {
 	key    string
 	yaml   string // a settings file, with %s for the path
@@ -32,7 +32,7 @@ type pathSetting struct {
 	shown  string // its key in config show; "" if it is not shown
 }
 
-// pathSettings returns all settings of the tables whose value contains a path.
+// pathSettings returns all settings of the tables that have a path in their value.
 func pathSettings(t *testing.T) []pathSetting {
 	t.Helper()
 	var list []pathSetting

@@ -37,7 +37,8 @@ func parseTokenLabel(text string) (string, error) {
 	return text, nil
 }
 
-// parseInModule parses the algorithms whose keys are made in the token. It returns nil for all.
+// parseInModule parses the algorithms of the keys that are made in the token. It returns nil for
+// all.
 func parseInModule(text string) ([]string, error) {
 	switch text {
 	case "all":

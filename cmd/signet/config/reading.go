@@ -56,7 +56,7 @@ func (r *Reading) AddMistake(key string, err error) {
 	r.complain(r.Place(key), key, "%s", err)
 }
 
-// AddMistakeWithCause adds a mistake whose cause lies outside the settings, for example in the
+// AddMistakeWithCause adds a mistake with a cause outside the settings, for example in the
 // database that the setting names. If it is the only mistake, the process ends with the exit
 // code of that cause.
 func (r *Reading) AddMistakeWithCause(key string, err error) {
@@ -88,7 +88,7 @@ type values[T any] struct {
 	broken bool  // an option is wrong, so the T cannot be checked as a whole
 }
 
-// readList reads a YAML list whose items contain options.
+// readList reads a YAML list of items that contain options.
 type readList func(file string, list *yaml.Node)
 
 func (v *values[T]) has(key string) bool {

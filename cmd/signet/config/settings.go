@@ -20,7 +20,7 @@ var settings = []setting{
 	{
 		key: "issuer", unit: "URL", example: "https://id.example.com", flag: true,
 		shape: matching(`^https?://[^?#@\s]*[^?#@/\s]$`),
-		about: "the address of this server, and the issuer (`iss`) that tokens name; plain http only for loopback hosts",
+		about: "public URL of this server; it is the issuer (iss) of all tokens; plain http only for loopback hosts",
 		set:   into(func(c *Config) *string { return &c.Issuer }, parseIssuer),
 	},
 	{

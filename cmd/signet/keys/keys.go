@@ -44,7 +44,7 @@ type describedKey struct {
 	PrivateKey      string     `json:"private_key,omitempty"`        // "database" or "pkcs11"; absent if it was destroyed
 }
 
-// inPKCS11 is the private_key of a key whose private half is in a PKCS #11 token.
+// inPKCS11 is the private_key of a key that is in a PKCS #11 token.
 const inPKCS11 = "pkcs11"
 
 func describeKey(k keeper.Scheduled) describedKey {
@@ -189,7 +189,8 @@ func WithExitCode(err error) error {
 	return err
 }
 
-// findKey returns the key with this kid, or the only key whose kid begins with it.
+// findKey returns the key with this kid, or with a kid that begins with it. Several matches are
+// exit.AmbiguousName, none is exit.NotFound.
 func findKey(rows []storage.Key, name string) (storage.Key, error) {
 	const shortest = 4
 	var found []storage.Key

@@ -69,7 +69,7 @@ func (p commands) createCommand() *cobra.Command {
 func (p commands) listCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List the users, sorted by email address",
+		Short: "List the users, sorted by email address; users without one come last",
 		Example: `  signet user list --email ada
   signet user list --admin --json
   signet user list --limit 100 --after ada@example.com`,

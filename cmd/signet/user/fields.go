@@ -18,7 +18,7 @@ type member struct {
 	value any
 }
 
-// document is a JSON object whose members keep their order.
+// document is a JSON object that keeps the order of its members.
 type document []member
 
 // MarshalJSON returns an object with the members in their order.

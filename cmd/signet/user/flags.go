@@ -96,7 +96,7 @@ func (f *userFlags) bool(name, help string, field func(*storage.User) *bool) {
 	f.add(name, func(u *storage.User) { *field(u) = *value })
 }
 
-// apply sets the fields of u whose flags were passed, and reports whether any was.
+// apply sets the fields of u for all passed flags, and reports whether there was one.
 func (f *userFlags) apply(u *storage.User) (anyPassed bool) {
 	for _, s := range f.set {
 		if f.flags.Changed(s.flag) {
