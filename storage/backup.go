@@ -6,73 +6,82 @@ import (
 	"signet/storage/engine"
 )
 
-// PureGo reports that SQLite runs without a C compiler's help, and slower.
+// PureGo reports whether this program uses the SQLite written in Go, which needs no C compiler
+// and is slower.
 const PureGo = engine.PureGo
 
-// What is said of a database as a whole. Compare with errors.Is.
+// Errors about a database as a whole. Compare with errors.Is.
 var (
-	// ErrProgramOutdated: the database needs a newer program.
+	// ErrProgramOutdated: the database needs a newer release of this program.
 	ErrProgramOutdated = engine.ErrProgramOutdated
-	// ErrUsePostgresTools: PostgreSQL is backed up and restored by tools of its own.
+	// ErrUsePostgresTools: use PostgreSQL's own tools for backup and restore.
 	ErrUsePostgresTools = engine.ErrUsePostgresTools
-	// ErrNotBackup: the file is damaged, or no database of Signet.
+	// ErrNotBackup: the file is damaged, or is not a database of Signet.
 	ErrNotBackup = engine.ErrNotBackup
 	// ErrInUse: another process has the database open.
 	ErrInUse = engine.ErrInUse
-	// ErrNoDatabase: there is no database, or nothing of ours has been made in it yet.
+	// ErrNoDatabase: there is no database, or Signet has not created its tables in it.
 	ErrNoDatabase = engine.ErrNoDatabase
 	// ErrLoginRefused: PostgreSQL refuses the user or the password.
 	ErrLoginRefused = engine.ErrLoginRefused
-	// ErrDatabaseOutdated: the database has yet to see migrations of this program.
+	// ErrDatabaseOutdated: the database lacks migrations of this program.
 	ErrDatabaseOutdated = engine.ErrDatabaseOutdated
-	// ErrOrphanedWAL: the folder holds SQLite's log of a database that is not there.
+	// ErrOrphanedWAL: the folder holds SQLite's write-ahead log, but the database file is
+	// missing.
 	ErrOrphanedWAL = engine.ErrOrphanedWAL
 )
 
-// Schema tells how far a database has come.
+// Schema describes which migrations a database has.
 type Schema = engine.Schema
 
-// ReadSchema looks at a database and changes nothing: what is not there yet has
-// seen no migration. ErrProgramOutdated, beside the Schema, where Open would refuse.
+// ReadSchema reads which migrations a database has, and changes nothing. If there is no
+// database, it reports that all migrations are pending.
+//
+// ErrProgramOutdated, together with the Schema: Open would refuse the database.
 func ReadSchema(ctx context.Context, c Config) (Schema, error) {
 	return engine.ReadSchema(ctx, c.engineConfig())
 }
 
-// Backup writes a SQLite database as it is at one moment into a file that is empty or
-// not there yet, and makes it durable. Others go on reading and writing meanwhile. The
-// schema stays what it is. ErrUsePostgresTools on PostgreSQL; ErrNotFound: there is none.
+// Backup copies a SQLite database, as it is at one moment, into file and syncs the file to disk.
+// file must be empty or must not exist. Others can read and write the database meanwhile. The
+// copy keeps the schema version of the database.
+//
+// ErrUsePostgresTools: the database is PostgreSQL. ErrNotFound: there is no database.
 func Backup(ctx context.Context, c Config, file string) error {
 	return engine.Backup(ctx, c.engineConfig(), file)
 }
 
-// ReadBackup looks at a whole SQLite file that nobody writes to, and changes nothing.
-// ErrNotBackup, with what is wrong; ErrProgramOutdated, beside the Schema, for one that this
-// program is too old for.
+// ReadBackup checks a complete SQLite file, to which nobody may write meanwhile, and reads which
+// migrations it has. It changes nothing.
+//
+// ErrNotBackup, with the damage found. ErrProgramOutdated, together with the Schema: this
+// program is too old for the file.
 func ReadBackup(ctx context.Context, file string) (Schema, error) {
 	return engine.ReadBackup(ctx, file, migrations)
 }
 
-// DatabaseFile is where the SQLite database of a data folder is.
+// DatabaseFile returns the path of the SQLite database in a data folder.
 func DatabaseFile(folder string) string { return engine.DatabaseFile(folder) }
 
-// CheckURL says what is wrong with the URL of a PostgreSQL database, in words that follow
-// the name of the setting. It repeats neither the user name nor the password.
+// CheckURL reports the first mistake in the URL of a PostgreSQL database. The text of the error
+// continues a sentence that begins with the name of the setting. It contains neither the user
+// name nor the password.
 func CheckURL(database string) error { return engine.CheckURL(database) }
 
-// DescribeURL names the PostgreSQL database of a URL for people: its name, host and user, and
-// nothing secret.
+// DescribeURL describes the PostgreSQL database of a URL for people: its name, host and user.
+// The description contains no secret.
 func DescribeURL(database string) string { return engine.DescribeURL(database) }
 
-// HasDatabase reports whether there is a SQLite database in the folder.
+// HasDatabase reports whether the folder contains a SQLite database.
 func HasDatabase(folder string) bool { return engine.HasDatabase(folder) }
 
-// CheckUnused is ErrInUse while another process has the folder's database open.
+// CheckUnused returns ErrInUse if another process has the database of the folder open.
 func CheckUnused(folder string) error { return engine.CheckUnused(folder) }
 
-// ReplaceDatabase moves the closed database of the folder from, on the same file
-// system, to the folder to. What was there keeps lying beside it under the name
-// aside; "" refuses where something was.
+// ReplaceDatabase moves the closed database from the folder from to the folder to, which must be
+// on the same file system. A database that is already in to is renamed to aside; if aside is
+// empty, ReplaceDatabase refuses instead.
 //
-// ErrInUse: a process has that open, and nothing was changed; ErrConflict: aside, or
-// without it the database, is there already.
+// ErrInUse: a process has the database in to open; nothing was changed. ErrConflict: a file
+// named aside exists, or aside is empty and to has a database.
 func ReplaceDatabase(to, from, aside string) error { return engine.ReplaceDatabase(to, from, aside) }

@@ -12,55 +12,55 @@ import (
 	"signet/storage/engine"
 )
 
-// ClientType decides a client's defaults: how it authenticates, which grants it
-// may use and what its redirect URIs may look like.
+// ClientType decides the defaults of a client: its authentication method, its grant types and
+// the form of its redirect URIs.
 type ClientType string
 
-// The types of client.
+// The types of clients.
 const (
-	Web     ClientType = "web"     // runs on a server and keeps a secret
-	SPA     ClientType = "spa"     // runs in the browser and keeps none
-	Native  ClientType = "native"  // is installed on a device and keeps none
+	Web     ClientType = "web"     // runs on a server and can keep a secret
+	SPA     ClientType = "spa"     // runs in the browser and cannot keep a secret
+	Native  ClientType = "native"  // is installed on a device and cannot keep a secret
 	Service ClientType = "service" // acts for itself, without a user
 )
 
-// Client is a registered relying party. It is immutable once read: callers
-// share it and must not write into its slices.
+// Client is a registered relying party. Callers share a Client that was read, so they must not
+// change it or write into its slices.
 type Client struct {
 	ID   string
 	Name string
 	Type ClientType
 
-	// Metadata holds what RFC 7591 and OIDC Registration name.
+	// Metadata holds the members that RFC 7591 and OIDC Registration define.
 	Metadata ClientMetadata `gorm:"serializer:signet_json"`
 
 	FirstParty   bool
 	SkipConsent  bool
-	Introspects  bool // may introspect every token, by an administrator's word
-	PKCEOptional bool // a confidential client may go without PKCE and without a nonce
+	Introspects  bool // may introspect every token; only an administrator sets this
+	PKCEOptional bool // a confidential client may omit both PKCE and the nonce
 
-	UnverifiedEmail bool   // receives addresses that are not proven
+	UnverifiedEmail bool   // receives email addresses that are not verified
 	PromptLogin     string // "" or PromptLoginBestEffort
 
-	Resources    []string      `gorm:"serializer:signet_json"`   // audiences it may ask for (RFC 8707)
-	Audiences    []string      `gorm:"serializer:signet_json"`   // the APIs it is
+	Resources    []string      `gorm:"serializer:signet_json"`   // audiences that it may request (RFC 8707)
+	Audiences    []string      `gorm:"serializer:signet_json"`   // the audiences of its own API
 	Origins      []string      `gorm:"serializer:signet_json"`   // extra CORS origins
-	RefreshGrace time.Duration `gorm:"serializer:signet_millis"` // -1 (the default): the setting's
+	RefreshGrace time.Duration `gorm:"serializer:signet_millis"` // -1 (the default): use the setting
 
-	Secrets    [2]ClientSecret `gorm:"serializer:signet_json"` // both good at once, so that a secret can be replaced
+	Secrets    [2]ClientSecret `gorm:"serializer:signet_json"` // both are valid, so that a secret can be replaced without downtime
 	DisabledAt Millis
 	CreatedAt  Millis `gorm:"autoCreateTime:false"`
 	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
 }
 
-// PromptLoginBestEffort accepts an arrival through an upstream that cannot ask again as
-// the answer to prompt=login and max_age. Without it such a request is refused with
-// login_required.
+// PromptLoginBestEffort answers prompt=login and max_age with a return from an upstream that
+// cannot be made to authenticate the person again. Without it, Signet refuses such a request
+// with login_required.
 const PromptLoginBestEffort = "best-effort"
 
-// ClientSecret is a secret as it is stored: hashed with SHA-256.
+// ClientSecret is a client secret as it is stored: a SHA-256 hash.
 type ClientSecret struct {
-	Hash      string `json:"hash,omitempty"` // hex; "" for none
+	Hash      string `json:"hash,omitempty"` // hexadecimal; "": no secret
 	CreatedAt Millis `json:"created_at,omitempty"`
 	ExpiresAt Millis `json:"expires_at,omitempty"` // zero: never
 }
@@ -70,7 +70,7 @@ type ClientSecret struct {
 type ClientMetadata struct {
 	RedirectURIs             []string `json:"redirect_uris,omitempty"`
 	PostLogoutRedirectURIs   []string `json:"post_logout_redirect_uris,omitempty"`
-	TokenEndpointAuthMethod  string   `json:"token_endpoint_auth_method,omitempty"` // "": not chosen, see AllowsAuthMethod
+	TokenEndpointAuthMethod  string   `json:"token_endpoint_auth_method,omitempty"` // "": none was chosen, see AllowsAuthMethod
 	GrantTypes               []string `json:"grant_types,omitempty"`
 	ResponseTypes            []string `json:"response_types,omitempty"`
 	Scope                    string   `json:"scope,omitempty"` // space separated; "" allows every standard scope
@@ -94,23 +94,23 @@ type ClientMetadata struct {
 	SoftwareVersion          string   `json:"software_version,omitempty"`
 }
 
-// Enabled reports whether the client may be used at all.
+// Enabled reports whether the client may be used.
 func (c Client) Enabled() bool { return c.DisabledAt == 0 }
 
-// The ways a client can authenticate (OIDC Core, section 9).
+// The methods of client authentication (OIDC Core, section 9).
 const (
 	AuthBasic = "client_secret_basic"
 	AuthPost  = "client_secret_post"
 	AuthNone  = "none"
 )
 
-// Public reports whether the client has no way to authenticate. A client whose method
-// nobody chose is not public: it has a secret.
+// Public reports whether the client cannot authenticate. A client without a chosen method is not
+// public: it has a secret.
 func (c Client) Public() bool { return c.Metadata.TokenEndpointAuthMethod == AuthNone }
 
-// AllowsAuthMethod reports whether the client may authenticate in that way: in the one
-// that was chosen for it and, if nobody chose, with its secret in the Basic header or
-// in the body. Dynamic registration always chooses: a request without the member
+// AllowsAuthMethod reports whether the client may authenticate with method. If a method was
+// chosen for the client, only that one is allowed; otherwise client_secret_basic and
+// client_secret_post are. Dynamic registration always chooses one: a request without the member
 // registers client_secret_basic (RFC 7591, section 2).
 func (c Client) AllowsAuthMethod(method string) bool {
 	if chosen := c.Metadata.TokenEndpointAuthMethod; chosen != "" {
@@ -119,13 +119,12 @@ func (c Client) AllowsAuthMethod(method string) bool {
 	return method == AuthBasic || method == AuthPost
 }
 
-// NonceReplacesPKCE reports whether a nonce protects the client's codes as well as
-// PKCE does (RFC 9700, section 2.1.1): only for a server that authenticates and was
-// typed in by an operator.
+// NonceReplacesPKCE reports whether a nonce protects the codes of the client as well as PKCE
+// does (RFC 9700, section 2.1.1). This holds only for a confidential client of type web.
 func (c Client) NonceReplacesPKCE() bool { return c.Type == Web && !c.Public() }
 
-// IDTokenAlg is the algorithm that what is signed for the client itself is signed
-// with: ID tokens and logout tokens (OIDC Registration, section 2, with its default).
+// IDTokenAlg returns the algorithm that signs ID tokens and logout tokens for this client. The
+// default is RS256 (OIDC Registration, section 2).
 func (c Client) IDTokenAlg() string {
 	if c.Metadata.IDTokenSignedResponseAlg == "" {
 		return "RS256"
@@ -133,10 +132,10 @@ func (c Client) IDTokenAlg() string {
 	return c.Metadata.IDTokenSignedResponseAlg
 }
 
-// CreateClient stores a new client. Event client.created. Moves the change counter.
+// CreateClient stores a new client. It moves the change counter. Event client.created.
 //
-// ErrConflict: the id is taken. An id that begins as a subject does ("usr_") is
-// an error: a token's sub must never name both.
+// ErrConflict: the ID is taken. An ID that begins with the prefix of subjects ("usr_") is an
+// error, because the sub of a token must never name both a client and a user.
 func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 	if err := refuseImpossible(c.ID); err != nil {
 		return fmt.Errorf("create client: %w", err)
@@ -150,11 +149,11 @@ func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
-		return noteClient(tx, ClientCreated, c.ID, by)
+		return recordClientChange(tx, ClientCreated, c.ID, by)
 	})
 }
 
-// Client reads one client, disabled or not. ErrNotFound.
+// Client reads one client, whether or not it is enabled. ErrNotFound.
 func (db *DB) Client(ctx context.Context, id string) (Client, error) {
 	if err := refuseImpossible(id); err != nil {
 		return Client{}, fmt.Errorf("read client: %w", err)
@@ -166,7 +165,7 @@ func (db *DB) Client(ctx context.Context, id string) (Client, error) {
 	return c, err
 }
 
-// Clients lists all clients by id.
+// Clients lists all clients by ID.
 func (db *DB) Clients(ctx context.Context) ([]Client, error) {
 	var list []Client
 	err := db.read(ctx, "list clients", func(q *gorm.DB) error {
@@ -175,8 +174,8 @@ func (db *DB) Clients(ctx context.Context) ([]Client, error) {
 	return list, err
 }
 
-// ReadClients reads all clients of a database that is not open, and changes nothing: none
-// where there is no database yet.
+// ReadClients reads all clients of a database that is not open, and changes nothing. It returns
+// no clients if there is no database.
 func ReadClients(ctx context.Context, c Config) ([]Client, error) {
 	var list []Client
 	err := engine.Inspect(ctx, c.engineConfig(), func(q *gorm.DB) error {
@@ -185,10 +184,9 @@ func ReadClients(ctx context.Context, c Config) ([]Client, error) {
 	return list, err
 }
 
-// SetClientEnabled lets a client work or stops it: the grants of a client that is
-// disabled are dead until it is enabled again. A client that is enabled (or disabled)
-// already is left alone. Moves the change counter. Events client.enabled,
-// client.disabled. ErrNotFound.
+// SetClientEnabled enables or disables a client. The grants of a disabled client are invalid
+// until the client is enabled again. If the client already is in the wanted state, nothing
+// changes. It moves the change counter. Events client.enabled, client.disabled. ErrNotFound.
 func (db *DB) SetClientEnabled(ctx context.Context, id string, enabled bool, by By) error {
 	name := "disable client"
 	if enabled {
@@ -202,41 +200,41 @@ func (db *DB) SetClientEnabled(ctx context.Context, id string, enabled bool, by 
 		if !enabled {
 			event, disabledAt = ClientDisabled, At(by.At)
 		}
-		switched, err := changed(tx, `UPDATE clients SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ?`,
+		switched, err := changeOne(tx, `UPDATE clients SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ?`,
 			disabledAt, At(by.At), id, enabled)
 		if err != nil {
 			return err
 		}
 		if !switched {
-			return exists(tx, &Client{}, id)
+			return checkExists(tx, &Client{}, id)
 		}
-		return noteClient(tx, event, id, by)
+		return recordClientChange(tx, event, id, by)
 	})
 }
 
-// DeleteClient removes a client for good, with every grant and consent it was given.
-// Moves the change counter. Event client.deleted. ErrNotFound.
+// DeleteClient deletes a client, together with all its grants and consents. It moves the change
+// counter. Event client.deleted. ErrNotFound.
 func (db *DB) DeleteClient(ctx context.Context, id string, by By) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("delete client: %w", err)
 	}
 	return db.write(ctx, "delete client", func(tx *gorm.DB) error {
-		deleted, err := changed(tx, `DELETE FROM clients WHERE id = ?`, id)
+		deleted, err := changeOne(tx, `DELETE FROM clients WHERE id = ?`, id)
 		if err != nil {
 			return err
 		}
 		if !deleted {
 			return ErrNotFound
 		}
-		return noteClient(tx, ClientDeleted, id, by)
+		return recordClientChange(tx, ClientDeleted, id, by)
 	})
 }
 
-// replaceClient stores a client that exists, all but what ReviseClient lets nobody change.
+// replaceClient stores all fields of an existing client that ReviseClient may change.
 func replaceClient(tx *gorm.DB, c Client, by By) error {
 	row := c
-	// Named columns: gorm skips zero values of a struct otherwise, and Save
-	// would bring a deleted client back.
+	// The columns are named because gorm would otherwise skip zero values of a struct. Save
+	// would create a deleted client again.
 	res := tx.Model(&Client{}).Where("id = ?", c.ID).Select("Name", "Type", "Metadata", "FirstParty", "SkipConsent", "Introspects",
 		"PKCEOptional", "UnverifiedEmail", "PromptLogin", "Resources", "Audiences", "Origins", "RefreshGrace", "UpdatedAt").Updates(&row)
 	if res.Error != nil {
@@ -245,13 +243,14 @@ func replaceClient(tx *gorm.DB, c Client, by By) error {
 	if res.RowsAffected != 1 {
 		return ErrNotFound
 	}
-	return noteClient(tx, ClientUpdated, c.ID, by)
+	return recordClientChange(tx, ClientUpdated, c.ID, by)
 }
 
-// noteClient records what happened to a client, for the audit and for caches.
-func noteClient(tx *gorm.DB, what EventType, id string, by By) error {
-	if err := noteChange(tx); err != nil {
+// recordClientChange moves the change counter, so that caches read the client again, and records
+// the event.
+func recordClientChange(tx *gorm.DB, kind EventType, id string, by By) error {
+	if err := moveChangeCounter(tx); err != nil {
 		return err
 	}
-	return record(tx, Event{Type: what, Outcome: Succeeded, ClientID: id, From: by.From}, by.At)
+	return record(tx, Event{Type: kind, Outcome: Succeeded, ClientID: id, From: by.From}, by.At)
 }

@@ -10,23 +10,22 @@ const (
 	GrantDevice            = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
-// GrantType is a grant type that a client can be registered for, if it is served.
+// GrantType is a grant type. A client can be registered for it if the token endpoint serves it.
 type GrantType struct {
 	Name   string
 	Served bool // the token endpoint serves it
 
-	// ClientsOwn: its token is the client's own and stands for no person. Only a client
-	// that authenticates may have such a grant type, and the token is good only while the
-	// client has one.
+	// ClientsOwn: the token is for the client itself and represents no person. Only clients that
+	// authenticate may have such a grant type. The token is valid only while the client has one.
 	ClientsOwn bool
 
-	// ByDefault lists the types of clients that may use it unless they choose others. None
-	// for a grant type that is not served: a client would be told what it cannot do.
+	// ByDefault lists the types of clients that get this grant type if they choose none. It is
+	// empty for a grant type that is not served.
 	ByDefault []ClientType
 }
 
-// grantTypes is the one list of grant types: of registration, of the token endpoint, of
-// introspection and of the discovery document.
+// grantTypes is the only list of grant types. Registration, the token endpoint, introspection
+// and the discovery document use it.
 var grantTypes = []GrantType{
 	{Name: GrantCode, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
 	{Name: GrantRefresh, Served: true, ByDefault: []ClientType{Web, SPA, Native}},
@@ -34,10 +33,10 @@ var grantTypes = []GrantType{
 	{Name: GrantDevice},
 }
 
-// GrantTypes lists the grant types, in the order in which discovery names them.
+// GrantTypes lists the grant types in the order of the discovery document.
 func GrantTypes() []GrantType { return slices.Clone(grantTypes) }
 
-// GrantTypeNames names all of them.
+// GrantTypeNames lists the names of all grant types.
 func GrantTypeNames() []string {
 	var names []string
 	for _, g := range grantTypes {
@@ -46,12 +45,12 @@ func GrantTypeNames() []string {
 	return names
 }
 
-// GrantTypeServed reports whether the token endpoint serves the grant type of that name.
+// GrantTypeServed reports whether the token endpoint serves the grant type with that name.
 func GrantTypeServed(name string) bool {
 	return slices.ContainsFunc(grantTypes, func(g GrantType) bool { return g.Name == name && g.Served })
 }
 
-// OwnGrantTypes names the grant types of the client that give it tokens of its own.
+// OwnGrantTypes names the grant types of the client that give it tokens for itself.
 func (c Client) OwnGrantTypes() []string {
 	var own []string
 	for _, g := range grantTypes {

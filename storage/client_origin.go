@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// AllOrigins lists the web origins whose scripts may call the endpoints that
-// answer cross-origin calls: those an admin named, and, for a single-page app,
+// AllOrigins lists the web origins whose scripts may call the endpoints that allow cross-origin
+// requests. These are the origins that an administrator entered and, for a single-page app,
 // those of its redirect URIs.
 func (c Client) AllOrigins() []string {
 	origins := slices.Clone(c.Origins)
@@ -26,9 +26,9 @@ func (c Client) AllOrigins() []string {
 	return origins
 }
 
-// RemembersConsent reports whether a consent may be remembered for this redirect
-// URI. Another app on the device can take a native client's id, its loopback port
-// or its scheme, so that its user is asked each time (RFC 8252, section 8.6).
+// RemembersConsent reports whether a consent may be stored for this redirect URI. Another app on
+// the device can take over the ID, loopback port or scheme of a native client. Its user is
+// therefore asked each time (RFC 8252, section 8.6).
 func (c Client) RemembersConsent(redirectURI string) bool {
 	return c.Type != Native || strings.HasPrefix(redirectURI, "https://")
 }

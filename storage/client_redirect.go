@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// MaxURI is the most bytes that a URI of a client may have: longer ones do not survive
-// every browser and proxy.
+// MaxURI is the longest URI of a client, in bytes. Some browsers and proxies do not accept
+// longer ones.
 const MaxURI = 2000
 
-// AllowsRedirect reports whether an authorization response may go to uri: it must
-// equal a registered redirect URI byte for byte (RFC 9700, section 2.1). Of a
-// native client's http loopback literal the port may be any, since the
-// application learns it when it starts (RFC 8252, section 7.3).
+// AllowsRedirect reports whether an authorization response may be sent to uri. uri must equal a
+// registered redirect URI byte for byte (RFC 9700, section 2.1). For an http loopback literal of
+// a native client, any port is allowed, because the application learns its port only when it
+// starts (RFC 8252, section 7.3).
 func (c Client) AllowsRedirect(uri string) bool { return c.allows(c.Metadata.RedirectURIs, uri) }
 
-// AllowsPostLogoutRedirect reports whether a browser may be sent to uri after it
-// signed out (OIDC RP-Initiated Logout, section 3), by the same comparison.
+// AllowsPostLogoutRedirect reports whether a browser may be redirected to uri after sign-out
+// (OIDC RP-Initiated Logout, section 3). It compares as AllowsRedirect does.
 func (c Client) AllowsPostLogoutRedirect(uri string) bool {
 	return c.allows(c.Metadata.PostLogoutRedirectURIs, uri)
 }
 
 func (c Client) allows(registered []string, uri string) bool {
-	// Asked again at use: a row may be older than the rule.
+	// Checked at each use, because the row may be older than the rule.
 	if scheme, _, ok := strings.Cut(uri, ":"); !ok || IsBrowserScheme(scheme) || len(uri) > MaxURI {
 		return false
 	}
@@ -40,13 +40,13 @@ func (c Client) allows(registered []string, uri string) bool {
 	})
 }
 
-// loopbackHosts are the hosts that the redirect URI of a program on the person's own
-// machine may have over http (RFC 8252, section 7.3). They are literals: another spelling
-// of the same address may be read differently by a browser.
+// loopbackHosts are the hosts that a redirect URI may have over http for a program on the
+// person's own machine (RFC 8252, section 7.3). Only these literals are allowed: a browser may
+// read another spelling of the same address differently.
 var loopbackHosts = []string{"127.0.0.1", "[::1]", "localhost"}
 
-// IsLoopbackHost reports whether redirect URIs may have that host over http. It takes the
-// host as url.URL.Hostname gives it.
+// IsLoopbackHost reports whether redirect URIs with that host may use http. hostname has the
+// form of url.URL.Hostname.
 func IsLoopbackHost(hostname string) bool {
 	if strings.Contains(hostname, ":") {
 		hostname = "[" + hostname + "]"
@@ -54,8 +54,8 @@ func IsLoopbackHost(hostname string) bool {
 	return slices.Contains(loopbackHosts, hostname)
 }
 
-// loopback splits an http URI whose host is a loopback literal around its port,
-// by bytes: what was registered must come back as it was, but for the port.
+// loopback splits an http URI with a loopback literal into its host and the part after the port.
+// It compares bytes, because all of the URI except the port must equal the registered one.
 func loopback(uri string) (host, rest string, ok bool) {
 	for _, host := range loopbackHosts {
 		rest, found := strings.CutPrefix(uri, "http://"+host)
@@ -78,8 +78,8 @@ func isPort(digits string) bool {
 	return err == nil && n > 0 && digits[0] != '0'
 }
 
-// IsBrowserScheme reports whether a browser runs or opens something of its own for that
-// scheme, in any case of its letters, instead of asking an application.
+// IsBrowserScheme reports whether browsers themselves handle that scheme, by running or opening
+// something, instead of starting an application. Upper and lower case are equal.
 func IsBrowserScheme(scheme string) bool {
 	return slices.Contains([]string{"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "filesystem"}, strings.ToLower(scheme))
 }

@@ -7,11 +7,10 @@ import (
 	"gorm.io/gorm"
 )
 
-// ReviseClient changes a client as it is now, so that of two who change different
-// things at once neither undoes what the other did. revise writes into the client
-// it is given; it may run twice, and its error is the answer and undoes all. Id,
-// secrets, creation time and whether the client is off stay as they are. Moves
-// the change counter. Event client.updated. ErrNotFound.
+// ReviseClient changes a client by applying revise to its current row. Two callers that change
+// different fields at the same time therefore keep each other's changes. revise may run twice;
+// if it fails, its error is returned and nothing is changed. ID, secrets, creation time and
+// DisabledAt stay the same. It moves the change counter. Event client.updated. ErrNotFound.
 func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) error, by By) (Client, error) {
 	if err := refuseImpossible(id); err != nil {
 		return Client{}, fmt.Errorf("revise client: %w", err)
@@ -27,7 +26,7 @@ func (db *DB) ReviseClient(ctx context.Context, id string, revise func(*Client) 
 		}
 		want := have
 		if err := revise(&want); err != nil {
-			return fmt.Errorf("%w: %w", errChecked, err)
+			return fmt.Errorf("%w: %w", errCheckFailed, err)
 		}
 		want.ID, want.Secrets, want.DisabledAt, want.CreatedAt, want.UpdatedAt = have.ID, have.Secrets, have.DisabledAt, have.CreatedAt, At(by.At)
 		revised = want

@@ -10,9 +10,9 @@ import (
 	"signet/storage/engine"
 )
 
-// ReplaceSecret gives a client a new secret. The one it had stays good for
-// overlap, so that the client can be moved over without a pause; of two that are
-// good already the older dies at once. Moves the change counter. Event
+// ReplaceSecret gives a client a new secret, as a hash. The current secret stays valid for
+// overlap, so that the client can switch without downtime. If the client already has two valid
+// secrets, the older one becomes invalid at once. It moves the change counter. Event
 // client.secret_replaced. ErrNotFound.
 func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap time.Duration, by By) error {
 	if err := refuseImpossible(clientID, hash); err != nil {
@@ -40,6 +40,6 @@ func (db *DB) ReplaceSecret(ctx context.Context, clientID, hash string, overlap 
 		if err := tx.Exec(`UPDATE clients SET secrets = ?, updated_at = ? WHERE id = ?`, secrets, At(by.At), clientID).Error; err != nil {
 			return err
 		}
-		return noteClient(tx, ClientSecretReplaced, clientID, by)
+		return recordClientChange(tx, ClientSecretReplaced, clientID, by)
 	})
 }

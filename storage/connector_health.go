@@ -7,22 +7,22 @@ import (
 	"gorm.io/gorm"
 )
 
-// ConnectorHealth is how signing in through a connector last went, on any node.
+// ConnectorHealth holds the results of the last sign-ins through a connector, on any node.
 type ConnectorHealth struct {
 	Connector     string
 	SucceededAt   Millis // zero: never
 	FailedAt      Millis // zero: never
-	FailureCode   string // stable
-	FailureReason string // for an operator, without a secret
+	FailureCode   string // a stable code
+	FailureReason string // for operators; contains no secret
 }
 
-// TableName keeps gorm from making a plural.
+// TableName returns the name of the table, which is not the plural that gorm would use.
 func (ConnectorHealth) TableName() string { return "connector_health" }
 
 const longestReason = 500
 
-// UpdateConnectorHealth moves on what is known of a connector. A success or failure that
-// is older than the one known changes nothing, so nodes may note in any order.
+// UpdateConnectorHealth stores the last success and the last failure of a connector. Older
+// moments than the stored ones change nothing, so nodes may call it in any order.
 func (db *DB) UpdateConnectorHealth(ctx context.Context, h ConnectorHealth) error {
 	if err := refuseImpossible(h.Connector); err != nil {
 		return fmt.Errorf("note connector: %w", err)
@@ -39,8 +39,8 @@ func (db *DB) UpdateConnectorHealth(ctx context.Context, h ConnectorHealth) erro
 	})
 }
 
-// ConnectorHealth reads what is known of all connectors, by id. One that nobody
-// has tried is not in it.
+// ConnectorHealth reads the health of all connectors, by connector ID. A connector that nobody
+// has used is not in the map.
 func (db *DB) ConnectorHealth(ctx context.Context) (map[string]ConnectorHealth, error) {
 	var list []ConnectorHealth
 	err := db.read(ctx, "read connector health", func(q *gorm.DB) error { return q.Find(&list).Error })

@@ -11,27 +11,27 @@ import (
 
 // ConnectorPresence is the input of DB.AnnounceConnectors.
 type ConnectorPresence struct {
-	Node       string        // names one process
-	Connectors []string      // ids of those that people can sign in through at it
-	HoldsFor   time.Duration // how long this holds unless it is said again
+	Node       string        // identifies one process
+	Connectors []string      // IDs of the connectors that this node offers for sign-in
+	HoldsFor   time.Duration // how long the announcement is valid unless it is renewed
 }
 
-// PresenceResult tells what became of the connectors that were ever served.
+// PresenceResult is the state of all connectors that were ever announced.
 type PresenceResult struct {
-	Removed      []string // that no node serves any more
-	CheckAgainAt Millis   // when the word of other nodes for another connector ends; 0: there is none
+	Removed      []string // no node serves these any more
+	CheckAgainAt Millis   // when the next announcement of another node ends; 0: there is none
 }
 
-// AnnounceConnectors notes which connectors a node serves. A connector counts as removed
-// once no node serves it: a node that starts with an older file, or that has not yet
-// read the newer one, removes nothing while another node serves the connector. What
-// this node served before and does not name any more is over at once, for it. A
-// connector that was never served is unknown here, not removed.
+// AnnounceConnectors records which connectors a node serves, and returns those that were
+// removed. A connector counts as removed once no node serves it. While one node serves it, a
+// node with an older configuration, or one that has not reloaded yet, removes nothing. If a node
+// no longer names a connector that it served before, its announcement for that connector ends at
+// once. A connector that was never announced is unknown here, not removed.
 func (db *DB) AnnounceConnectors(ctx context.Context, s ConnectorPresence, at time.Time) (PresenceResult, error) {
 	if err := refuseImpossible(append(slices.Clone(s.Connectors), s.Node)...); err != nil {
 		return PresenceResult{}, fmt.Errorf("note served connectors: %w", err)
 	}
-	if len(s.Connectors) == 0 { // as in a service without upstreams
+	if len(s.Connectors) == 0 { // the usual case without upstreams
 		var noted int64
 		err := db.read(ctx, "read served connectors", func(q *gorm.DB) error {
 			return q.Raw(`SELECT COUNT(*) FROM served_connectors`).Scan(&noted).Error
@@ -53,7 +53,7 @@ func (db *DB) AnnounceConnectors(ctx context.Context, s ConnectorPresence, at ti
 				return err
 			}
 		}
-		// Of nodes that are gone one row is enough, where no other node serves it.
+		// Expired rows stay only for connectors that no node serves.
 		err := tx.Exec(`DELETE FROM served_connectors WHERE expires_at <= ?
 			AND connector IN (SELECT connector FROM served_connectors WHERE expires_at > ?)`, At(at), At(at)).Error
 		if err != nil {
@@ -64,16 +64,17 @@ func (db *DB) AnnounceConnectors(ctx context.Context, s ConnectorPresence, at ti
 	if err != nil {
 		return PresenceResult{}, err
 	}
-	return s.judge(rows, at), nil
+	return s.resultOf(rows, at), nil
 }
 
-// servedConnector is a connector, and until when some node serves it.
+// servedConnector is a connector and the moment until which some node serves it.
 type servedConnector struct {
 	Connector string
 	Until     Millis
 }
 
-func (s ConnectorPresence) judge(rows []servedConnector, at time.Time) PresenceResult {
+// resultOf compares the stored connectors with those that this node serves.
+func (s ConnectorPresence) resultOf(rows []servedConnector, at time.Time) PresenceResult {
 	var served PresenceResult
 	for _, row := range rows {
 		switch {
@@ -87,8 +88,8 @@ func (s ConnectorPresence) judge(rows []servedConnector, at time.Time) PresenceR
 	return served
 }
 
-// ReleaseConnectors shortens what a node has said with AnnounceConnectors, as it stops: it
-// holds for no longer than grace, in which its successor can start.
+// ReleaseConnectors shortens the announcements of a node that stops. They end after grace, the
+// time in which its successor can start.
 func (db *DB) ReleaseConnectors(ctx context.Context, node string, grace time.Duration, at time.Time) error {
 	if err := refuseImpossible(node); err != nil {
 		return fmt.Errorf("leave connectors: %w", err)
@@ -99,14 +100,15 @@ func (db *DB) ReleaseConnectors(ctx context.Context, node string, grace time.Dur
 	})
 }
 
-// removedBatch is how many sessions of a removed connector end in one transaction.
+// removedBatch is the number of sessions of a removed connector that end in one transaction.
 const removedBatch = 100
 
-// EndConnectorSessions ends one batch of the sessions that came through a removed
-// connector; their online grants die with them, and their clients are told. A
-// connector that a node serves again is left alone. It gives how many sessions it
-// ended; fewer than a full batch: none is left, and the connector is forgotten. Event
-// session.ended for each, with the reason connector_removed.
+// EndConnectorSessions ends one batch of the sessions that were opened through a removed
+// connector. Their online grants become invalid, and their clients get logout notices. If a node
+// serves the connector again, nothing happens. It returns the number of ended sessions and
+// whether the batch was full. After a batch that is not full, no session is left, and the
+// connector's announcements are deleted. Event session.ended for each session, with the reason
+// connector_removed.
 func (db *DB) EndConnectorSessions(ctx context.Context, connector string, by By) (ended int, full bool, err error) {
 	const reason = "connector_removed"
 	if err := refuseImpossible(connector); err != nil {
@@ -134,7 +136,7 @@ func (db *DB) EndConnectorSessions(ctx context.Context, connector string, by By)
 		}
 		for _, s := range batch {
 			e := Event{UserID: s.UserID, SessionID: s.ID, Connector: connector, Reason: reason, From: by.From}
-			if err := endSessionBy(tx, e, by.At); err != nil {
+			if err := endSessionWithEvent(tx, e, by.At); err != nil {
 				return err
 			}
 		}

@@ -12,22 +12,23 @@ import (
 	"signet/storage/engine"
 )
 
-// Consent is what a user has allowed a client, remembered.
+// Consent is a stored permission: the scopes, resources and claims that a user has allowed a
+// client.
 type Consent struct {
 	UserID    string
 	ClientID  string
 	Scopes    []string `gorm:"serializer:signet_json"`
 	Resources []string `gorm:"serializer:signet_json"`
-	Claims    []string `gorm:"serializer:signet_json"` // names of claims asked for one by one
+	Claims    []string `gorm:"serializer:signet_json"` // names of individually requested claims
 	GrantedAt Millis
 	ExpiresAt Millis
 
-	// WithdrawnAt is when the user last took it back: codes and answers from
-	// before are worth nothing, whatever was allowed since.
+	// WithdrawnAt is when the user last withdrew the consent. Codes and answers from before that
+	// moment are invalid, even if the user has consented again since.
 	WithdrawnAt Millis
 }
 
-// Covers reports whether all of it was allowed before.
+// Covers reports whether the consent includes all these scopes, resources and claims.
 func (c Consent) Covers(scopes, resources, claims []string) bool {
 	return containsAll(c.Scopes, scopes) && containsAll(c.Resources, resources) && containsAll(c.Claims, claims)
 }
@@ -43,15 +44,17 @@ func containsAll(have, want []string) bool {
 
 // ConsentAnswer is the input of DB.AllowConsent and DB.DenyConsent.
 type ConsentAnswer struct {
-	Consent   Consent // what is added to what was allowed before
+	Consent   Consent // is added to the stored consent
 	SessionID string
 	RequestID string
-	Remember  bool // false: only the fact is written, for this one request
+	Remember  bool // false: the answer is stored for this request only
 	From      Origin
 }
 
-// Consent reads what the user allows the client at that moment: only the moment
-// of its withdrawal, if that was the last of it. ErrNotFound: there is none.
+// Consent reads the consent of a user for a client that is valid at that moment. If the consent
+// was withdrawn and not given again, only WithdrawnAt is set.
+//
+// ErrNotFound: there is no consent.
 func (db *DB) Consent(ctx context.Context, userID, clientID string, at time.Time) (Consent, error) {
 	if err := refuseImpossible(userID, clientID); err != nil {
 		return Consent{}, fmt.Errorf("read consent: %w", err)
@@ -69,16 +72,18 @@ func (db *DB) Consent(ctx context.Context, userID, clientID string, at time.Time
 	return Consent{UserID: userID, ClientID: clientID, WithdrawnAt: c.WithdrawnAt}, nil
 }
 
-// AllowConsent adds to the remembered consent (if Remember) and notes FactAllowed
-// for the request, in one transaction. Event consent.given.
+// AllowConsent adds FactAllowed for the request to the session and, if Remember is set, adds to
+// the stored consent. Event consent.given.
 //
-// ErrRevoked: the session is dead or not this user's, or user or client are disabled.
+// ErrRevoked: the session has ended or is not this user's, or the user or the client is
+// disabled.
 func (db *DB) AllowConsent(ctx context.Context, c ConsentAnswer, at time.Time) error {
 	if err := refuseImpossible(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
 		return fmt.Errorf("allow consent: %w", err)
 	}
 	return db.write(ctx, "allow consent", func(tx *gorm.DB) error {
-		// Two sessions of a user may consent at once: each adds to what it reads.
+		// Locked because two sessions of a user may consent at once, and each adds to the row that
+		// it reads.
 		if err := db.lockRow(tx, userRow, c.Consent.UserID, forUpdate); err != nil {
 			return err
 		}
@@ -89,7 +94,7 @@ func (db *DB) AllowConsent(ctx context.Context, c ConsentAnswer, at time.Time) e
 			return err
 		}
 		if c.Remember {
-			if err := remember(tx, c.Consent, at); err != nil {
+			if err := rememberConsent(tx, c.Consent, at); err != nil {
 				return err
 			}
 		}
@@ -97,10 +102,10 @@ func (db *DB) AllowConsent(ctx context.Context, c ConsentAnswer, at time.Time) e
 	})
 }
 
-// DenyConsent notes FactDenied for the request, in one transaction with event
-// consent.denied. What was allowed before stays.
+// DenyConsent adds FactDenied for the request to the session. A stored consent stays. Event
+// consent.denied.
 //
-// ErrRevoked: the session is dead or not this user's.
+// ErrRevoked: the session has ended or is not this user's.
 func (db *DB) DenyConsent(ctx context.Context, c ConsentAnswer, at time.Time) error {
 	if err := refuseImpossible(c.Consent.UserID, c.Consent.ClientID, c.SessionID, c.RequestID); err != nil {
 		return fmt.Errorf("deny consent: %w", err)
@@ -123,8 +128,8 @@ func (c ConsentAnswer) event(kind EventType, outcome Outcome) Event {
 	}
 }
 
-// remember adds to what was allowed before and has not expired.
-func remember(tx *gorm.DB, c Consent, at time.Time) error {
+// rememberConsent adds to the stored consent, if that has not expired.
+func rememberConsent(tx *gorm.DB, c Consent, at time.Time) error {
 	var before Consent
 	err := tx.Where("user_id = ? AND client_id = ? AND expires_at > ?", c.UserID, c.ClientID, At(at)).Take(&before).Error
 	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
@@ -149,7 +154,7 @@ func remember(tx *gorm.DB, c Consent, at time.Time) error {
 		c.UserID, c.ClientID, scopes, resources, claims, At(at), c.ExpiresAt).Error
 }
 
-// union lists what is in either, each once, in the order of their first mention.
+// union returns the members of both lists, each once, in the order of their first occurrence.
 func union(have, more []string) []string {
 	list := slices.Clone(have)
 	for _, m := range more {
@@ -160,8 +165,7 @@ func union(have, more []string) []string {
 	return list
 }
 
-// withdrawnSince reports whether the user has taken its consent back at or after
-// that moment.
+// withdrawnSince reports whether the user has withdrawn the consent at or after that moment.
 func withdrawnSince(tx *gorm.DB, userID, clientID string, since Millis) (bool, error) {
 	var one int64
 	return selectWithdrawn.QueryRow(tx, []any{&one}, userID, clientID, since)

@@ -13,15 +13,15 @@ import (
 	"signet/storage/engine"
 )
 
-// Config says where the data is.
+// Config describes the place of the database.
 type Config struct {
-	DataDir  string       // folder of signet.db, made 0700 if missing; used when Database is empty
+	DataDir  string       // folder of signet.db, created with mode 0700 if missing; used if Database is empty
 	Database string       // "" for SQLite in DataDir, or postgres://…
 	Log      *slog.Logger // nil: nothing is logged
-	Faults   Faults       `json:"-"` // for tests alone; nil: nothing fails on purpose
+	Faults   Faults       `json:"-"` // for tests only; nil: no call fails on purpose
 }
 
-// How a test lets a call of the database fail: see Config.Faults.
+// Types for tests that make calls of the database fail: see Config.Faults.
 type (
 	Faults      = engine.Faults
 	Fault       = engine.Fault
@@ -35,18 +35,21 @@ const (
 	AfterCommit  = engine.AfterCommit
 )
 
-// Millis is a moment in Unix milliseconds, UTC. Zero is never.
+// Millis is a moment in Unix milliseconds, UTC. Zero means never.
 type Millis = engine.Millis
 
-// MaxClockSkew is how far the clock of a node, or of an API that reads our tokens, may
-// be from another's. Moments that lie further ahead were not read from a clock of ours.
+// MaxClockSkew is the largest difference that is tolerated between the clocks of two nodes, or
+// of a node and an API that reads our tokens. A moment further in the future is not trusted.
 const MaxClockSkew = time.Minute
 
-// At gives the moment t as it is stored.
+// At converts t to the form that is stored.
 func At(t time.Time) Millis { return engine.At(t) }
 
 // Migrations are numbered by their place in this folder and only ever appended:
 // a file that was released never changes.
+//
+// Migrations are numbered by their order in this folder, and new ones are only appended. A
+// released file never changes.
 //
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
@@ -54,7 +57,7 @@ var migrationFiles embed.FS
 var migrations = func() engine.Migrations {
 	files, err := fs.Sub(migrationFiles, "migrations")
 	if err != nil {
-		panic(err) // the name of a folder is no path: a programmer's mistake
+		panic(err) // the name of the folder is invalid: a mistake in this program
 	}
 	return engine.Migrations{Files: files, Work: map[int64]func(tx *gorm.DB) error{7: foldUsernames}}
 }()
@@ -68,8 +71,8 @@ type DB struct {
 	engine *engine.Engine
 }
 
-// Open opens the database, brings its schema up to date under a lease and
-// checks that this program is not older than the schema allows.
+// Open opens the database, runs its pending migrations under a lock and checks that this program
+// is not too old for the schema.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	e, err := engine.Open(ctx, c.engineConfig())
 	if err != nil {
@@ -78,9 +81,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return &DB{e}, nil
 }
 
-// OpenExisting opens a database that is there and up to date, as Open does, but makes and
-// migrates nothing. ErrNoDatabase, ErrDatabaseOutdated, ErrProgramOutdated, ErrUnavailable; an
-// *fs.PathError where the files of a SQLite database may not be used.
+// OpenExisting opens a database that exists and has all migrations. Unlike Open, it creates
+// nothing and runs no migration.
+//
+// ErrNoDatabase, ErrDatabaseOutdated, ErrProgramOutdated, ErrUnavailable; *fs.PathError: this
+// process may not use the files of a SQLite database.
 func OpenExisting(ctx context.Context, c Config) (*DB, error) {
 	e, err := engine.OpenExisting(ctx, c.engineConfig())
 	if err != nil {
@@ -89,25 +94,24 @@ func OpenExisting(ctx context.Context, c Config) (*DB, error) {
 	return &DB{e}, nil
 }
 
-// Close waits for the writes that are under way and closes the database.
-// Closing it again does nothing.
+// Close waits for the running writes and closes the database. A second call does nothing.
 func (db *DB) Close() error { return db.engine.Close() }
 
-// Ping reports whether the database answers. ErrUnavailable.
+// Ping checks that the database answers. ErrUnavailable.
 func (db *DB) Ping(ctx context.Context) error { return db.engine.Ping(ctx) }
 
-// Calls tells how many reads and write transactions this handle was asked for: a
-// request's cost, for tests and metrics.
+// Calls returns how many reads and write transactions were requested through this handle. Tests
+// and metrics use it to measure the cost of a request.
 func (db *DB) Calls() (reads, writes int64) { return db.engine.Calls() }
 
-// ClockOffset measures how far the database's clock is ahead of this machine's:
+// ClockOffset measures how far the clock of the database is ahead of this machine's clock. It is
 // zero on SQLite. Callers add it to the wall clock.
 func (db *DB) ClockOffset(ctx context.Context) (time.Duration, error) {
 	return db.engine.ClockOffset(ctx)
 }
 
-// Changes reads the change counter: it moves with every write that a cache
-// (clients, keys, settings) could miss.
+// Changes reads the change counter. It moves with each write after which caches of clients, keys
+// or settings are stale.
 func (db *DB) Changes(ctx context.Context) (int64, error) {
 	var changes int64
 	err := db.read(ctx, "read change counter", func(q *gorm.DB) error {
@@ -116,42 +120,43 @@ func (db *DB) Changes(ctx context.Context) (int64, error) {
 	return changes, err
 }
 
-// noteChange moves the change counter, in the transaction of what changed.
-func noteChange(tx *gorm.DB) error {
+// moveChangeCounter moves the change counter in the transaction of the change.
+func moveChangeCounter(tx *gorm.DB) error {
 	return tx.Exec(`UPDATE instance SET changes = changes + 1 WHERE id = 1`).Error
 }
 
-// write runs one use case in one transaction: all writes go through here. The
-// name, a bare verb phrase, is the step that an error names.
+// write runs one use case in one transaction. All writes use it. name is a bare verb phrase that
+// errors begin with.
 func (db *DB) write(ctx context.Context, name string, run engine.UseCase) error {
-	return withoutStep(db.engine.Write(ctx, name, run))
+	return unwrapThrottled(db.engine.Write(ctx, name, run))
 }
 
-// read runs one read, of one statement: all reads go through here.
+// read runs one read of one statement. All reads use it.
 func (db *DB) read(ctx context.Context, name string, run func(q *gorm.DB) error) error {
-	return withoutStep(db.engine.Read(ctx, name, run))
+	return unwrapThrottled(db.engine.Read(ctx, name, run))
 }
 
-// withoutStep gives a refusal over a limit as it is: its text is shown to people.
-func withoutStep(err error) error {
+// unwrapThrottled returns a *ThrottledError without the wrapping step, because people read its
+// text. It returns other errors unchanged.
+func unwrapThrottled(err error) error {
 	if err == nil {
 		return nil
 	}
-	var throttled *ThrottledError // not before: it is on the heap
+	var throttled *ThrottledError // declared here because it escapes to the heap
 	if errors.As(err, &throttled) {
 		return throttled
 	}
 	return err
 }
 
-// changed runs a conditional write and reports whether it hit exactly one row.
-func changed(tx *gorm.DB, sql string, args ...any) (bool, error) {
+// changeOne runs a conditional write and reports whether it changed exactly one row.
+func changeOne(tx *gorm.DB, sql string, args ...any) (bool, error) {
 	res := tx.Exec(sql, args...)
 	return res.RowsAffected == 1, res.Error
 }
 
-// exists is nil if the row is there and ErrNotFound if it is not.
-func exists(tx *gorm.DB, row any, id string) error {
+// checkExists returns ErrNotFound if the row does not exist.
+func checkExists(tx *gorm.DB, row any, id string) error {
 	var n int64
 	if err := tx.Model(row).Where("id = ?", id).Limit(1).Count(&n).Error; err != nil {
 		return err
@@ -162,8 +167,8 @@ func exists(tx *gorm.DB, row any, id string) error {
 	return nil
 }
 
-// lockRow holds back other transactions from a row until this one ends; the
-// lock order is user, session, grant, rest. SQLite has one writer and needs none.
+// lockRow locks a row against other transactions until this transaction ends. Locks are taken in
+// the order user, session, grant, all others. SQLite has one writer and needs no row locks.
 func (db *DB) lockRow(tx *gorm.DB, table lockable, id any, how string) error {
 	if !db.engine.HasRowLocks() {
 		return nil
@@ -171,7 +176,7 @@ func (db *DB) lockRow(tx *gorm.DB, table lockable, id any, how string) error {
 	return tx.Exec(`SELECT 1 FROM `+string(table)+` WHERE id = ? `+how, id).Error
 }
 
-// lockable is a table whose rows are locked by id.
+// lockable is a table whose rows are locked by ID.
 type lockable string
 
 const (
@@ -179,8 +184,9 @@ const (
 	userRow     lockable = "users"
 	clientRow   lockable = "clients"
 
-	// forShare keeps the row as it is while others may hold it too.
+	// forShare keeps the row unchanged. Several transactions may hold it.
 	forShare = "FOR SHARE"
-	// forUpdate is for one transaction at a time; foreign keys may still point at it.
+	// forUpdate is held by one transaction at a time. Other rows may still refer to the row by
+	// foreign keys.
 	forUpdate = "FOR NO KEY UPDATE"
 )

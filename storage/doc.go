@@ -1,29 +1,30 @@
-// Package storage keeps what Signet must not forget, on SQLite or PostgreSQL.
+// Package storage stores everything that Signet must not lose, in SQLite or PostgreSQL.
 //
-// It owns the domain types, with their pure rules as methods, and the use cases.
-// One exported method is one use case is one transaction; whatever may happen
-// once is decided by one conditional write and its affected-row count. Times come
-// in as arguments, secrets come in hashed, keys come in sealed.
+// It owns the domain types, with the rules about one value as their methods, and the use cases.
+// One exported method is one use case and one transaction. If something may happen only once,
+// one conditional write and its count of affected rows decide. Callers pass the time as an
+// argument, hash secrets before they pass them, and seal keys.
 //
-// The input of a use case that needs many values is a struct that is named by the act as
-// a noun: SignIn, CodeRedemption, GrantRotation, KeyRevocation. Where a use case is recorded, By
-// tells where it came from and when. A refusal whose effects must stay is
-// engine.Committed.
+// A use case that needs many values takes a struct named after the act: SignIn, CodeRedemption,
+// GrantRotation, KeyRevocation. If the use case records an event, By holds its origin and its
+// time. If the effects of a refusal must stay, the use case returns engine.Committed.
 //
-// # Gorm, and what goes past it
+// # gorm, and the one way past it
 //
-// Statements go through gorm: it scans rows, keeps the columns that are JSON or
-// durations, and spells parameters for both databases. The statements that each sign-on
-// check, code, refresh, introspection and end of a session runs go past it, as
-// engine.Statement, on gorm's connection. source_test.go lists them with the reason;
-// nothing else goes past gorm, and there is no third way.
+// Statements normally run through gorm. It scans rows, converts columns that hold JSON or
+// durations, and writes parameters in the form of each database.
 //
-// The measure is BenchmarkStatement_BesideGorm, the least of eight runs on one machine: to
-// read a grant of 24 columns takes 9.6 µs past gorm and 28.8 µs through it on SQLite (3.0
-// times), 54 µs and 75 µs on PostgreSQL (1.4 times), with 55 allocations and 114. A write
-// costs nearly the same either way (2.9 µs and 3.1 µs on SQLite) and is listed if it
-// returns a row or belongs to one of those use cases.
+// The hottest statements do not run through gorm: those of each sign-on check, code redemption,
+// refresh, introspection and end of a session. They are values of engine.Statement, which uses
+// gorm's connection but skips gorm's own work. source_test.go lists each of them with the reason
+// and fails if another statement skips gorm. There is no third way.
 //
-// The package and its lower floor storage/engine, which runs the use cases, are the only
-// ones that know gorm and SQL. It does not know HTTP, tokens, clocks or networks.
+// BenchmarkStatement_BesideGorm measured the difference (the fastest of eight runs on one
+// machine). Reading a grant of 24 columns takes 9.6 µs as an engine.Statement and 28.8 µs
+// through gorm on SQLite (3.0 times), and 54 µs and 75 µs on PostgreSQL (1.4 times), with 55 and
+// 114 allocations. Writes cost nearly the same both ways (2.9 µs and 3.1 µs on SQLite). A write
+// is an engine.Statement only if it returns a row or belongs to one of those use cases.
+//
+// Only this package and storage/engine, which runs the use cases, know gorm and SQL. This
+// package does not know HTTP, tokens, clocks or networks.
 package storage

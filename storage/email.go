@@ -6,12 +6,12 @@ import (
 	"signet/federation/foreign"
 )
 
-// CanonicalEmail gives the form in which an e-mail address is unique: trimmed,
-// the local part (ASCII only) in lower case, the domain as a lower-case A-label.
-// Two addresses that differ only in what people do not see as different (case,
-// full-width letters of the domain) have one canonical form.
+// CanonicalEmail returns the form in which an email address is unique: without surrounding white
+// space, the local part (ASCII only) in lower case, the domain as a lower-case A-label.
+// Addresses that people see as equal (in upper or lower case, or with full-width letters in the
+// domain) have the same canonical form.
 //
-// foreign.ErrEmail for every text that foreign.SplitEmail refuses.
+// foreign.ErrEmail: foreign.SplitEmail refuses the text.
 func CanonicalEmail(address string) (string, error) {
 	local, domain, err := foreign.SplitEmail(strings.Trim(address, " \t\r\n"))
 	if err != nil {
@@ -20,7 +20,7 @@ func CanonicalEmail(address string) (string, error) {
 	return strings.ToLower(local) + "@" + domain, nil
 }
 
-// canonicalOrNone is CanonicalEmail for users who may have no address: "" for "".
+// canonicalOrNone is CanonicalEmail for users without an address: it returns "" for "".
 func canonicalOrNone(address string) (string, error) {
 	if address == "" {
 		return "", nil

@@ -8,46 +8,47 @@ import (
 	"gorm.io/gorm"
 )
 
-// Voucher says on whose word an address counts as proven.
+// Voucher names the kind of proof that verified an email address.
 type Voucher string
 
 const (
 	ByMail      Voucher = "mail"      // a link that was mailed to the address
-	ByOperator  Voucher = "operator"  // who marked it as verified
+	ByOperator  Voucher = "operator"  // an operator marked the address as verified
 	ByAuthority Voucher = "authority" // an upstream that is authoritative for the domain
 	ByUpstream  Voucher = "upstream"  // an upstream that verifies addresses of any domain
 )
 
-// keepsRoles reports whether roles and groups survive the eviction by such a proof.
+// keepsRoles reports whether an account keeps its roles and groups when such a proof evicts.
 func (v Voucher) keepsRoles() bool { return v != ByUpstream }
 
-// evictsAdmins reports whether such a proof evicts an administrator. No upstream does.
+// evictsAdmins reports whether such a proof may evict an administrator. Proofs by upstreams may
+// not.
 func (v Voucher) evictsAdmins() bool { return v != ByUpstream && v != ByAuthority }
 
 // AddressProof is the input of DB.ProveAddress.
 type AddressProof struct {
 	UserID string
-	Email  string // the proven address; the user must have it still
+	Email  string // the proven address; it must still be the user's
 	By     Voucher
 
-	// SessionID names the session in which the proof was brought, "" for none. If it
-	// is the user's own and the user proved who they are in it within FreshFor,
-	// nothing is evicted. FreshFor 0: a session makes no difference.
+	// SessionID is the session in which the proof was given; "": no session. If it is the user's
+	// own session, and the user authenticated in it within FreshFor, nothing is evicted. If
+	// FreshFor is 0, the session is ignored.
 	SessionID string
 	FreshFor  time.Duration
 
 	From Origin
 }
 
-// ProveAddress marks a user's address as proven. The first proof evicts: everything
-// that was set up while the address was only claimed is deleted in the same
-// transaction (password and other factors, identities, consents, profile, and all
-// sessions and grants end), because nobody knows who set it up. A proof within the
-// user's own fresh session evicts nothing. A further proof changes nothing. It
-// reports whether anything was evicted. Events address.proven and user.evicted.
+// ProveAddress marks the address of a user as verified. The first proof evicts: it deletes
+// everything that was set up before the address was verified, because nobody knows who set it
+// up. In the same transaction it deletes the password and other factors, identities, consents
+// and the profile, and ends all sessions and grants. A proof within the user's own fresh session
+// evicts nothing. A further proof changes nothing. It reports whether it evicted anything.
+// Events address.proven and user.evicted.
 //
-// ErrNotFound: there is no such user. ErrConflict: the user has another address
-// now, or is an administrator whom an upstream would evict.
+// ErrNotFound: there is no such user. ErrConflict: the user now has another address, or is an
+// administrator and the proof comes from an upstream.
 func (db *DB) ProveAddress(ctx context.Context, p AddressProof, at time.Time) (evicted bool, err error) {
 	if err := refuseImpossible(p.UserID); err != nil {
 		return false, fmt.Errorf("prove address: %w", err)
@@ -56,19 +57,19 @@ func (db *DB) ProveAddress(ctx context.Context, p AddressProof, at time.Time) (e
 		if err := db.lockRow(tx, userRow, p.UserID, forUpdate); err != nil {
 			return err
 		}
-		own, err := ownSession(tx, p.UserID, sessionKey{"id", p.SessionID}, p.FreshFor, at)
+		own, err := isOwnFreshSession(tx, p.UserID, sessionKey{"id", p.SessionID}, p.FreshFor, at)
 		if err != nil {
 			return err
 		}
-		evicted, err = prove(tx, p, own, at)
+		evicted, err = proveAddress(tx, p, own, at)
 		return err
 	})
 	return evicted && err == nil, err
 }
 
-// prove is ProveAddress for a caller that holds the user's row and knows whether
-// the proof was brought within the user's own fresh session.
-func prove(tx *gorm.DB, p AddressProof, own bool, at time.Time) (evicted bool, err error) {
+// proveAddress is ProveAddress for a caller that holds the lock of the user's row. own is
+// whether the proof was given within the user's own fresh session.
+func proveAddress(tx *gorm.DB, p AddressProof, own bool, at time.Time) (evicted bool, err error) {
 	var u User
 	if err := tx.Where("id = ?", p.UserID).Take(&u).Error; err != nil {
 		return false, err
@@ -87,13 +88,13 @@ func prove(tx *gorm.DB, p AddressProof, own bool, at time.Time) (evicted bool, e
 			return false, err
 		}
 	}
-	return !own, setProven(tx, u.ID, p.By, By{From: p.From, At: at})
+	return !own, markProven(tx, u.ID, p.By, By{From: p.From, At: at})
 }
 
-// setProven marks a claimed address as proven. ReviseUser does the same on an
-// operator's word; no other statement does.
-func setProven(tx *gorm.DB, userID string, voucher Voucher, by By) error {
-	_, err := changed(tx, `UPDATE users SET email_verified = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
+// markProven marks an unverified address as verified. Apart from ReviseUser, which does so for
+// an operator, no other function does.
+func markProven(tx *gorm.DB, userID string, voucher Voucher, by By) error {
+	_, err := changeOne(tx, `UPDATE users SET email_verified = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
 		WHERE id = ? AND NOT email_verified`, true, At(by.At), At(by.At), userID)
 	if err != nil {
 		return err
@@ -101,12 +102,12 @@ func setProven(tx *gorm.DB, userID string, voucher Voucher, by By) error {
 	return record(tx, Event{Type: AddressProven, Outcome: Succeeded, Reason: string(voucher), UserID: userID, From: by.From}, by.At)
 }
 
-// sessionKey names a session by its id or by the hash of its handle.
+// sessionKey identifies a session by its ID or by the hash of its handle.
 type sessionKey struct{ column, value string }
 
-// ownSession reports whether the session is the user's, lives, and saw a proof of who
-// the user is within fresh.
-func ownSession(tx *gorm.DB, userID string, key sessionKey, fresh time.Duration, at time.Time) (bool, error) {
+// isOwnFreshSession reports whether the session is the user's, is live, and the user
+// authenticated in it within fresh.
+func isOwnFreshSession(tx *gorm.DB, userID string, key sessionKey, fresh time.Duration, at time.Time) (bool, error) {
 	if fresh <= 0 || refuseImpossible(key.value) != nil {
 		return false, nil
 	}
@@ -116,11 +117,11 @@ func ownSession(tx *gorm.DB, userID string, key sessionKey, fresh time.Duration,
 	return n == 1, err
 }
 
-// evict deletes every way into an account, its consents and its profile, and ends
-// all its sessions and grants, offline ones too. It is the one eviction there is.
-// Groups that upstreams gave go with the identities. Without keepRoles, roles, the groups
-// that an operator gave and custom attributes go as well. The caller
-// holds the user's row and decides what the address counts as afterwards.
+// evict deletes all credentials and identities of an account, its consents and its profile, and
+// ends all its sessions and grants, including offline ones. It is the only function that evicts.
+// Groups from upstreams are deleted with the identities. Without keepRoles, it also deletes
+// roles, custom attributes and the groups that an operator gave. The caller holds the lock of
+// the user's row and decides whether the address counts as verified afterwards.
 func evict(tx *gorm.DB, userID string, keepRoles bool, by By) error {
 	for _, statement := range []string{
 		`UPDATE users SET name = '', given_name = '', middle_name = '', family_name = '', nickname = '', preferred_username = '',
@@ -137,12 +138,12 @@ func evict(tx *gorm.DB, userID string, keepRoles bool, by By) error {
 			return err
 		}
 	}
-	err := tx.Exec(`UPDATE users SET updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END WHERE id = ?`, // never the same twice
+	err := tx.Exec(`UPDATE users SET updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END WHERE id = ?`, // always changes updated_at
 		At(by.At), At(by.At), userID).Error
 	if err != nil {
 		return err
 	}
-	if err := endAllOf(tx, userID, by.At); err != nil {
+	if err := endAllOfUser(tx, userID, by.At); err != nil {
 		return err
 	}
 	return record(tx, Event{Type: UserEvicted, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)

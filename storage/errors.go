@@ -7,60 +7,61 @@ import (
 	"signet/storage/engine"
 )
 
-// What a use case can answer besides its result. Compare with errors.Is; the
-// error that carries one of them names the step that failed and no secret.
+// Errors of use cases. Compare with errors.Is. The error that wraps one of them names the
+// failed step and contains no secret.
 var (
-	// ErrNotFound: there is no such row, or it is dead and the caller may not know.
+	// ErrNotFound: there is no such row, or it is no longer valid and the caller may not learn
+	// that.
 	ErrNotFound = engine.ErrNotFound
-	// ErrConflict: a unique value (an e-mail, a client id) is taken.
+	// ErrConflict: a unique value, such as an email address or a client ID, is taken.
 	ErrConflict = engine.ErrConflict
-	// ErrExpired: it was good once, and its time is over.
+	// ErrExpired: it was valid once, and has expired.
 	ErrExpired = engine.NewVerdict("expired")
-	// ErrReplayed: a thing that may happen once was tried again. What it had
-	// yielded is revoked, and that is committed, when this is returned.
+	// ErrReplayed: something that may happen once was tried again. Everything that the first use
+	// opened is revoked, and the revocation is committed.
 	ErrReplayed = engine.NewVerdict("used before")
 	// ErrRevoked: the user, the client, the session or the grant has ended.
 	ErrRevoked = engine.NewVerdict("revoked")
-	// ErrUnproven: nobody has proven the user's address, and something is attached to
-	// the account; *UnprovenError lists it.
+	// ErrUnproven: the user's address is not verified, and something is attached to the account.
+	// *UnprovenError lists the attachments.
 	ErrUnproven = engine.NewVerdict("address not proven")
-	// ErrUnavailable: the database is gone, full or locked for too long; nothing
-	// was done, or the outcome is unknown. The answer is 503, never "invalid".
+	// ErrUnavailable: the database is unreachable, full or locked for too long. Either nothing
+	// was done, or the outcome is unknown. Answer 503, never "invalid".
 	ErrUnavailable = engine.ErrUnavailable
 )
 
-// RevokedError is ErrRevoked with what it was that ended.
+// RevokedError is ErrRevoked with the code of the cause.
 type RevokedError struct{ Code string }
 
-// Error is that of ErrRevoked, with what ended.
+// Error returns the text of ErrRevoked, followed by the code.
 func (e *RevokedError) Error() string { return ErrRevoked.Error() + ": " + e.Code }
 
-// Unwrap gives ErrRevoked.
+// Unwrap returns ErrRevoked.
 func (e *RevokedError) Unwrap() error { return ErrRevoked }
 
-// Cause is the stable code of what ended: user_disabled, client_disabled,
-// grant_revoked, grant_expired, session_ended, session_expired, consent_withdrawn, or ended_everywhere
-// (all of the user, or of the instance, up to a moment).
+// Cause returns the stable code: user_disabled, client_disabled, grant_revoked, grant_expired,
+// session_ended, session_expired, consent_withdrawn, or ended_everywhere (everything of the user
+// or of the instance ended up to a moment).
 func (e *RevokedError) Cause() string { return e.Code }
 
-// ThrottledError refuses an attempt that is over a limit.
+// ThrottledError refuses an attempt because a limit is exceeded.
 type ThrottledError struct {
 	RetryAfter time.Duration // until the next attempt may succeed
 }
 
-// errThrottled makes a refusal over a limit a verdict.
+// errThrottled makes a ThrottledError a verdict for the engine.
 var errThrottled = engine.NewVerdict("throttled")
 
-// Unwrap gives a verdict of the engine.
+// Unwrap returns a verdict of the engine.
 func (e *ThrottledError) Unwrap() error { return errThrottled }
 
-// Error tells when to retry.
+// Error contains the time after which to retry.
 func (e *ThrottledError) Error() string {
 	return fmt.Sprintf("too many attempts: retry after %s", e.RetryAfter)
 }
 
-// Seconds is RetryAfter in whole seconds, at least one, as the header of that name
-// has it.
+// Seconds returns the value for the Retry-After header: RetryAfter in whole seconds plus one, so
+// that it is never zero.
 func (e *ThrottledError) Seconds() int {
 	return int(e.RetryAfter/time.Second) + 1
 }

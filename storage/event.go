@@ -12,11 +12,11 @@ import (
 	"signet/storage/engine"
 )
 
-// Origin tells where an act came from, for the audit events.
+// Origin is the source of an act, for the audit events.
 //
-// Actor says who acted: a subject, "cli" or "system". The writer of an event leaves it
-// empty if that was the event's own user. A reader finds that user's id then, and "" only
-// in an event that names no user.
+// Actor is the one who acted: a subject, "cli" or "system". The writer of an event leaves it
+// empty if the event's own user acted. Storage then fills in the ID of that user. When an event
+// is read, Actor is "" only if the event has no user.
 type Origin struct {
 	RequestID string
 	Address   string
@@ -24,16 +24,16 @@ type Origin struct {
 	Actor     string
 }
 
-// By tells where an act came from and when it happens: a use case gets both in one value.
+// By is the origin and the time of an act. Use cases take both in one value.
 type By struct {
 	From Origin
 	At   time.Time
 }
 
-// EventType is a noun and what happened to it.
+// EventType names an object and the change to it.
 type EventType string
 
-// Outcome tells how it ended.
+// Outcome is the result of the act.
 type Outcome string
 
 // The outcomes of an event.
@@ -42,21 +42,21 @@ const (
 	Refused   Outcome = "refused"
 )
 
-// The events there are. An operator's filter names them, so they never change.
+// The types of events. Operators filter by them, so they never change.
 const (
 	UserCreated          EventType = "user.created"
 	UserDisabled         EventType = "user.disabled"
 	UserEnabled          EventType = "user.enabled"
-	UserEvicted          EventType = "user.evicted"   // unproven credentials gave way to the address's owner
-	AddressProven        EventType = "address.proven" // an e-mail address; the reason says on whose word
+	UserEvicted          EventType = "user.evicted"   // the owner of the address proved it, so earlier credentials were deleted
+	AddressProven        EventType = "address.proven" // an email address; the reason is the kind of proof
 	UserDeleted          EventType = "user.deleted"
-	UserPromoted         EventType = "user.promoted" // may administer the server from now on
+	UserPromoted         EventType = "user.promoted" // became an administrator
 	UserDemoted          EventType = "user.demoted"
 	UserUpdated          EventType = "user.updated"
-	UserGroupsChanged    EventType = "user.groups_changed" // those that upstreams give; the detail says which
+	UserGroupsChanged    EventType = "user.groups_changed" // groups from upstreams; the detail lists them
 	UserSignedIn         EventType = "user.signed_in"
 	UserSignInFailed     EventType = "user.sign_in_failed"
-	UserRefused          EventType = "user.refused" // something else that a signed-in user asked for
+	UserRefused          EventType = "user.refused" // another request of a signed-in user was refused
 	PasswordChanged      EventType = "password.changed"
 	ClientCreated        EventType = "client.created"
 	ClientUpdated        EventType = "client.updated"
@@ -64,24 +64,24 @@ const (
 	ClientDeleted        EventType = "client.deleted"
 	ClientEnabled        EventType = "client.enabled"
 	ClientSecretReplaced EventType = "client.secret_replaced"
-	ClientRefused        EventType = "client.refused" // it did not authenticate itself, or asked for what it may not
+	ClientRefused        EventType = "client.refused" // it did not authenticate, or is not allowed to make the request
 	SessionEnded         EventType = "session.ended"
 	SessionsEnded        EventType = "session.ended_all"
-	LogoutDelivered      EventType = "logout.delivered" // a client was told that a session ended
-	LogoutFailed         EventType = "logout.failed"    // and could not be, for good
+	LogoutDelivered      EventType = "logout.delivered" // a client got the notice that a session ended
+	LogoutFailed         EventType = "logout.failed"    // delivery was given up
 	ConsentGiven         EventType = "consent.given"
 	ConsentDenied        EventType = "consent.denied"
 	ConsentWithdrawn     EventType = "consent.withdrawn"
 	GrantReplayed        EventType = "grant.replayed"
 	GrantRevoked         EventType = "grant.revoked"
 	GrantRetried         EventType = "grant.retried"
-	GrantRefused         EventType = "grant.refused" // a code or token of it was not accepted
+	GrantRefused         EventType = "grant.refused" // a code or a token of the grant was refused
 	TokenRevoked         EventType = "token.revoked"
 	IdentityLinked       EventType = "identity.linked"
 	IdentityUnlinked     EventType = "identity.unlinked"
-	UpstreamTokenRead    EventType = "identity.token_read" // an operator read what an upstream gave
-	InstanceRestored     EventType = "instance.restored"   // a database from a backup was taken into use
-	SetupOpened          EventType = "setup.opened"        // a link for the first administrator was made
+	UpstreamTokenRead    EventType = "identity.token_read" // an operator read the token of an upstream
+	InstanceRestored     EventType = "instance.restored"   // a database was restored from a backup
+	SetupOpened          EventType = "setup.opened"        // a link for the first administrator was created
 	SetupCompleted       EventType = "setup.completed"
 	KeyCreated           EventType = "key.created"
 	KeyRotated           EventType = "key.rotated"
@@ -89,12 +89,12 @@ const (
 	KeyEnded             EventType = "key.gone"
 	KeyLineRetired       EventType = "key.retired"
 	KeysRewrapped        EventType = "key.rewrapped"
-	KeyAlarm             EventType = "key.alarm" // a clock that jumped, a rotation that cannot happen
+	KeyAlarm             EventType = "key.alarm" // a clock jumped, or a rotation is impossible
 )
 
-// EventTypes lists them all. No user is named by the events of keys, by those of clients
-// but client.refused, and by token.revoked, instance.restored and setup.opened. Each other
-// can name one.
+// EventTypes lists all types of events. These events name no user: those of keys, those of
+// clients except client.refused, and token.revoked, instance.restored and setup.opened. All
+// others can name one.
 var EventTypes = []EventType{
 	UserCreated, UserDisabled, UserEnabled, UserEvicted, AddressProven, UserDeleted, UserPromoted, UserDemoted, UserUpdated,
 	UserGroupsChanged,
@@ -105,7 +105,7 @@ var EventTypes = []EventType{
 	KeyRotated, KeyRevokedEvent, KeyEnded, KeyLineRetired, KeysRewrapped, KeyAlarm,
 }
 
-// Event is one line of the audit log. It never holds a secret.
+// Event is one row of the audit log. It never contains a secret.
 type Event struct {
 	ID        string
 	At        Millis
@@ -119,28 +119,27 @@ type Event struct {
 	Connector string
 	From      Origin         `gorm:"embedded"`
 	Detail    map[string]any `gorm:"serializer:signet_json"`
-	Times     int64          // how often it happened within the minute that begins at At
-	Latest    Repetition     `gorm:"serializer:signet_json"` // the last of them; zero for the first
+	Times     int64          // number of occurrences within the minute that begins at At
+	Latest    Repetition     `gorm:"serializer:signet_json"` // the last occurrence; zero if there was only one
 
-	repeated bool // merged, though its type is not repeatable
+	repeated bool // is merged although its type is not in repeatable
 }
 
-// RecordEvent appends one event that no use case writes by itself, such as a
-// refused sign-in of a known user. ID and time are made here. Times is how often
-// it happened; 0 counts as 1.
+// RecordEvent appends one event that no use case records by itself, such as a refused sign-in of
+// a known user. It sets the ID and the time. Times is the number of occurrences; 0 counts as 1.
 func (db *DB) RecordEvent(ctx context.Context, e Event, at time.Time) error {
 	e.At = At(at)
 	return db.RecordEvents(ctx, []Event{e})
 }
 
-// RecordEvents appends several at once, each at its time At.
+// RecordEvents appends several events in one transaction, each with its own time At.
 func (db *DB) RecordEvents(ctx context.Context, list []Event) error {
 	for _, e := range list {
 		if e.Type == "" {
-			return errors.New("record event: it has no type")
+			return errors.New("record event: the event has no type")
 		}
 	}
-	list, err := inLockOrder(list)
+	list, err := sortByMergeKey(list)
 	if err != nil {
 		return fmt.Errorf("record event: %w", err)
 	}
@@ -154,13 +153,13 @@ func (db *DB) RecordEvents(ctx context.Context, list []Event) error {
 	})
 }
 
-// Bounds of what a request may put into an event or a session.
+// The longest texts, in bytes, that a request can write into an event or a session.
 const (
 	longestAgent = 512
 	longestName  = 256
 )
 
-// clean makes what came from headers storable.
+// clean makes values from headers storable.
 func (o Origin) clean() Origin {
 	return Origin{
 		RequestID: cleanText(o.RequestID, longestName),
@@ -170,24 +169,24 @@ func (o Origin) clean() Origin {
 	}
 }
 
-// record writes an event in the transaction of what it tells of: there is no act
+// record writes an event in the transaction of the act that it describes. So there is no act
 // without its event and no event without its act.
 func record(tx *gorm.DB, e Event, at time.Time) error {
 	if e.isMerged() {
-		return merge(tx, e, at)
+		return mergeEvent(tx, e, at)
 	}
-	return insertEvent(tx, e, at, merging{})
+	return insertEvent(tx, e, at, mergeRule{})
 }
 
-// merging says what happens if an event with this key is there. The zero value is for an
-// event that has a row of its own.
-type merging struct {
+// mergeRule describes how to handle an existing event with the same key. The zero value is for
+// an event that always gets its own row.
+type mergeRule struct {
 	key        string
-	onConflict string // SQL, whose parameters are args
+	onConflict string // SQL with the parameters args
 	args       []any
 }
 
-func insertEvent(tx *gorm.DB, e Event, at time.Time, m merging) error {
+func insertEvent(tx *gorm.DB, e Event, at time.Time, m mergeRule) error {
 	detail, err := engine.JSONText(e.Detail)
 	if err != nil {
 		return fmt.Errorf("event detail: %w", err)
@@ -207,11 +206,11 @@ func insertEvent(tx *gorm.DB, e Event, at time.Time, m merging) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`+m.onConflict, append(args, m.args...)...).Error
 }
 
-// eventOrder counts this process's events.
+// eventOrder counts the events of this process.
 var eventOrder atomic.Uint32
 
-// eventID sorts by time and, within a millisecond of one process, by order. The
-// rest is random: nodes make them side by side.
+// eventID returns an ID that sorts by time and, within one millisecond of one process, by order.
+// The rest is random, because several nodes create IDs at the same time.
 func eventID(at time.Time) string {
 	return fmt.Sprintf("evt_%012x%08x%s", at.UnixMilli(), eventOrder.Add(1), NewID("")[:16])
 }

@@ -7,33 +7,33 @@ import (
 	"gorm.io/gorm"
 )
 
-// EventFilter chooses events; what is zero does not narrow.
+// EventFilter selects events. Fields with the zero value do not restrict the selection.
 type EventFilter struct {
 	Type     EventType
 	UserID   string
 	ClientID string
 	Outcome  Outcome
-	Since    time.Time // this moment and later
-	Before   Event     // what is older than this event: the last of the page before
+	Since    time.Time // includes this moment
+	Before   Event     // selects events older than this one, the last event of the previous page
 }
 
-// Events lists the events that a filter chooses, the newest first, at most
-// limit (1 to 1000). For the next page, Before is the last event of this one: what
-// is recorded meanwhile moves no page.
+// Events lists the events that match the filter, the newest first, at most limit (1 to 1000). To
+// read the next page, set Before to the last event of this page. Events recorded meanwhile do
+// not shift the pages.
 func (db *DB) Events(ctx context.Context, f EventFilter, limit int) ([]Event, error) {
 	var list []Event
 	err := db.read(ctx, "list events", func(q *gorm.DB) error {
-		return f.in(q).Order("at DESC, id DESC").Limit(min(max(limit, 1), 1000)).Find(&list).Error
+		return f.apply(q).Order("at DESC, id DESC").Limit(min(max(limit, 1), 1000)).Find(&list).Error
 	})
 	return list, err
 }
 
-func (f EventFilter) in(q *gorm.DB) *gorm.DB {
+func (f EventFilter) apply(q *gorm.DB) *gorm.DB {
 	if f.Type != "" {
 		q = q.Where("type = ?", f.Type)
 	}
 	if f.UserID != "" {
-		q = q.Where("user_id = ? AND user_id <> ''", f.UserID) // as the index has it
+		q = q.Where("user_id = ? AND user_id <> ''", f.UserID) // the index contains only rows with a user
 	}
 	if f.ClientID != "" {
 		q = q.Where("client_id = ? AND client_id <> ''", f.ClientID)

@@ -13,8 +13,8 @@ import (
 	"signet/storage/engine"
 )
 
-// Repetition tells of the last event that was merged into an earlier one: where it
-// came from, and what else may differ from the first.
+// Repetition describes the last event that was merged into an earlier one: its origin and the
+// fields that may differ from the first event.
 type Repetition struct {
 	At        Millis         `json:"at,omitempty"`
 	Address   string         `json:"address,omitempty"`
@@ -24,20 +24,19 @@ type Repetition struct {
 	Detail    map[string]any `json:"detail,omitempty"`
 }
 
-// mergeWithin is the stretch of time in which equal events are one row.
+// mergeWithin is the period in which equal events become one row.
 const mergeWithin = time.Minute
 
-// repeatable are the events of success that the holder of one token or one session
-// can cause as often as they like. Refusals are all repeatable.
+// repeatable are the types of successful events that the holder of one token or one session can
+// cause any number of times. All refusals are repeatable.
 var repeatable = []EventType{
 	GrantRetried, GrantRevoked, TokenRevoked, ConsentGiven, ConsentWithdrawn, UserUpdated, PasswordChanged,
 	SessionsEnded, IdentityLinked, IdentityUnlinked, LogoutDelivered, UserGroupsChanged,
 }
 
-// isMerged reports whether equal events of one minute become one row that counts
-// them, so that strangers cannot fill the table. Sign-ins to one session are merged too,
-// and all sign-ins of a user who has very many. Each act of an operator is a row of its
-// own.
+// isMerged reports whether equal events of one minute become one row with a count, so that
+// strangers cannot fill the table. Sign-ins that continue one session are merged too, as are all
+// sign-ins of a user with very many sessions. Each act of an operator gets its own row.
 func (e Event) isMerged() bool {
 	if e.From.Actor != "" && e.From.Actor != e.UserID {
 		return false
@@ -45,11 +44,11 @@ func (e Event) isMerged() bool {
 	return e.Outcome == Refused || e.repeated || slices.Contains(repeatable, e.Type)
 }
 
-// merge writes the first event of its kind in this minute, or counts one more.
-// Events are of one kind if type, outcome, reason, user, client, grant and
-// connector are equal and, of a success, the detail (but for user.groups_changed). The row keeps what the first
-// one said, and tells of the last where that came from.
-func merge(tx *gorm.DB, e Event, at time.Time) error {
+// mergeEvent writes the first event of its kind in this minute, or increases the count of the
+// existing row. Events are of one kind if type, outcome, reason, user, client, grant and
+// connector are equal. For successful events other than user.groups_changed, the detail must be
+// equal too. The row keeps the values of the first event; Latest describes the last one.
+func mergeEvent(tx *gorm.DB, e Event, at time.Time) error {
 	key, err := e.mergeKey(at)
 	if err != nil {
 		return err
@@ -62,17 +61,17 @@ func merge(tx *gorm.DB, e Event, at time.Time) error {
 	if err != nil {
 		return fmt.Errorf("event detail: %w", err)
 	}
-	return insertEvent(tx, e, at, merging{
+	return insertEvent(tx, e, at, mergeRule{
 		key:        key,
 		onConflict: ` ON CONFLICT (merge_key) WHERE merge_key <> '' DO UPDATE SET times = events.times + excluded.times, latest = ?`,
 		args:       []any{latest},
 	})
 }
 
-// mergeKey is the same for events of one kind and minute.
+// mergeKey returns the same key for all events of one kind and minute.
 func (e Event) mergeKey(at time.Time) (string, error) {
 	kind := []string{string(e.Type), string(e.Outcome), e.Reason, e.UserID, e.ClientID, e.GrantID, e.Connector}
-	if e.Outcome != Refused && e.Type != UserGroupsChanged { // whose detail a person may choose at the upstream
+	if e.Outcome != Refused && e.Type != UserGroupsChanged { // a person can choose the detail of user.groups_changed at the upstream
 		detail, err := engine.JSONText(e.Detail)
 		if err != nil {
 			return "", fmt.Errorf("event detail: %w", err)
@@ -83,10 +82,10 @@ func (e Event) mergeKey(at time.Time) (string, error) {
 	return fmt.Sprintf("%x-%s", at.Truncate(mergeWithin).UnixMilli(), hex.EncodeToString(sum[:16])), nil
 }
 
-// inLockOrder sorts events that one transaction writes by the rows that they are merged
-// into, so that two nodes that write events of the same kinds do not deadlock. Events of
-// one kind keep their order.
-func inLockOrder(list []Event) ([]Event, error) {
+// sortByMergeKey sorts the events of one transaction by the rows into which they are merged. Two
+// nodes that write events of the same kinds then cannot deadlock. Events of one kind keep their
+// order.
+func sortByMergeKey(list []Event) ([]Event, error) {
 	type keyed struct {
 		Event
 		key string

@@ -12,29 +12,29 @@ import (
 	"signet/storage/engine"
 )
 
-// Grant is the root of every token a sign-in yields: user × client × session ×
-// scopes. It lives while it is not revoked and not expired, its user and client
-// are enabled, its session lives (unless it is offline), and it was made after
-// not_before of user and instance: the SQL condition liveGrant.
+// Grant is the root of all tokens that a sign-in yields, for one user, client, session and set
+// of scopes. A grant is live under these conditions: it is neither revoked nor expired, its user
+// and client are enabled, its session is live (unless the grant is offline), and it was created
+// after not_before of its user and of the instance. grantLives is this condition in SQL.
 type Grant struct {
 	ID        string // gid
 	UserID    string
 	ClientID  string
 	SessionID string
-	Connector string // of the session that opened it; see Session
+	Connector string // of the session that opened it, see Session
 	Identity  string
 
 	Offline    bool
 	FirstParty bool
 	Scopes     []string `gorm:"serializer:signet_json"`
 	Resources  []string `gorm:"serializer:signet_json"`
-	Claims     string   // the claims request parameter, JSON, as accepted; "" for none
+	Claims     string   // the accepted claims request parameter, as JSON; "" for none
 
-	AuthTime     Millis // when the user proved who they are; 0: nobody knows
-	StatedAt     Millis // what its ID tokens say instead (see Session.StatedAuthTime); 0: AuthTime
+	AuthTime     Millis // when the user authenticated; 0: unknown
+	StatedAt     Millis // replaces AuthTime in ID tokens (see Session.StatedAuthTime); 0: use AuthTime
 	ACR          string
 	AMR          []string `gorm:"serializer:signet_json"`
-	Confirmation string   // cnf: the thumbprint a DPoP-bound grant is bound to
+	Confirmation string   // cnf: the key thumbprint of a DPoP-bound grant
 
 	Generation    int64
 	RotatedAt     Millis
@@ -46,9 +46,9 @@ type Grant struct {
 	RevokeReason  string
 }
 
-// IDTokenAuthTime is the auth_time of the grant's ID tokens, those of a refresh
-// included (OIDC Core, section 12.2). Access tokens say AuthTime: an API has not
-// agreed to best effort.
+// IDTokenAuthTime returns the auth_time of the grant's ID tokens, also after a refresh (OIDC
+// Core, section 12.2). Access tokens contain AuthTime instead, because an API has not agreed to
+// best effort.
 func (g Grant) IDTokenAuthTime() Millis {
 	if g.StatedAt != 0 {
 		return g.StatedAt
@@ -56,16 +56,16 @@ func (g Grant) IDTokenAuthTime() Millis {
 	return g.AuthTime
 }
 
-// LiveGrant reads a live grant with its user in one statement, and refuses it
-// when the access token jti ("" to skip) has been spent by a revocation.
+// LiveGrant reads a live grant and its user in one statement. jti is the ID of an access token
+// of the grant; "" skips the check that this token is not revoked.
 //
-// ErrNotFound: there is none, it is dead, or the token is revoked.
+// ErrNotFound: there is no such grant, it is not live, or the token is revoked.
 func (db *DB) LiveGrant(ctx context.Context, id, jti string, at time.Time) (Grant, User, error) {
 	return db.liveGrantBy(ctx, selectLiveGrant(), id, jti, at)
 }
 
-// LiveOnlineGrant is LiveGrant for a client that may not have offline_access any more:
-// each of its grants counts as online and lives only as long as its session.
+// LiveOnlineGrant is LiveGrant for a client that may no longer have offline_access. Each of its
+// grants counts as online and is live only as long as its session.
 func (db *DB) LiveOnlineGrant(ctx context.Context, id, jti string, at time.Time) (Grant, User, error) {
 	return db.liveGrantBy(ctx, selectOnlineGrant(), id, jti, at)
 }
@@ -80,27 +80,28 @@ func (db *DB) liveGrantBy(ctx context.Context, s engine.Statement, id, jti strin
 	var g Grant
 	var u User
 	err := db.read(ctx, "read grant", func(q *gorm.DB) error {
-		args := append([]any{id, spentToken, jti}, grantNow(at)...)
+		args := append([]any{id, spentToken, jti}, grantArgs(at)...)
 		return engine.RequireRow(s.QueryRow(q, append(engine.Destinations(&g), engine.Destinations(&u)...), args...))
 	})
 	return g, u, err
 }
 
-// The owner is joined as "o": grantLives has a "u" of its own. The id is cast
-// because SQLite's planner, when it weighs a join, takes note of a bare "x = ?" and
-// compiles the statement again at each execution, which costs ten times the reading.
+// The owner is joined as "o", because grantLives uses "u". The ID is cast because of SQLite's
+// planner. If a statement with a join contains a bare "x = ?", SQLite compiles it again at
+// each execution, which takes ten times as long as the read itself.
 var (
-	selectLiveGrant   = sync.OnceValue(func() engine.Statement { return selectGrantThat(grantLives) })
-	selectOnlineGrant = sync.OnceValue(func() engine.Statement { return selectGrantThat(onlineLives) })
+	selectLiveGrant   = sync.OnceValue(func() engine.Statement { return buildSelectGrant(grantLives) })
+	selectOnlineGrant = sync.OnceValue(func() engine.Statement { return buildSelectGrant(onlineLives) })
 )
 
-func selectGrantThat(lives string) engine.Statement {
+func buildSelectGrant(lives string) engine.Statement {
 	return engine.NewStatement(`SELECT ` + engine.ColumnsOf(&Grant{}, "g") + `, ` + engine.ColumnsOf(&User{}, "o") + `
 		FROM grants g JOIN users o ON o.id = g.user_id
 		WHERE g.id = CAST(? AS TEXT) AND NOT EXISTS (SELECT 1 FROM spent WHERE kind = ? AND id = ?) AND ` + lives)
 }
 
-// RevokeGrant ends one grant. Revoking a dead one does nothing. Event grant.revoked.
+// RevokeGrant revokes one grant. If the grant is already revoked or does not exist, it does
+// nothing. Event grant.revoked.
 func (db *DB) RevokeGrant(ctx context.Context, id, reason string, by By) error {
 	if err := refuseImpossible(id); err != nil {
 		return fmt.Errorf("revoke grant: %w", err)
@@ -122,6 +123,6 @@ func (db *DB) RevokeGrant(ctx context.Context, id, reason string, by By) error {
 }
 
 func revokeGrant(tx *gorm.DB, id, reason string, at time.Time) (bool, error) {
-	return changed(tx, `UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0`,
+	return changeOne(tx, `UPDATE grants SET revoked_at = ?, revoke_reason = ? WHERE id = ? AND revoked_at = 0`,
 		At(at), cleanText(reason, longestName), id)
 }

@@ -13,34 +13,33 @@ import (
 	"signet/storage/engine"
 )
 
-// Kinds of spent ids.
+// The kinds of IDs that can be used once.
 const (
 	spentRequest = "request" // an authorization request whose code was redeemed
 	spentToken   = "jti"     // an access token that was revoked
-	spentAttempt = "attempt" // an upstream sign-in that came back, or the proof it gave
+	spentAttempt = "attempt" // a completed sign-in at an upstream, or the proof that it yielded
 )
 
 // CodeRedemption is the input of DB.RedeemCode.
 type CodeRedemption struct {
-	RequestID  string // what is spent
-	CodeID     string // which of the codes of that request
+	RequestID  string // of the authorization request; only one of its codes can be redeemed
+	CodeID     string // identifies one of the codes of that request
 	IssuedAt   Millis // when the code was sent
-	SpentUntil Millis // how long the spent row must be remembered
-	Grant      Grant  // what is opened; its ID is set by the caller
+	SpentUntil Millis // how long the use must be remembered
+	Grant      Grant  // the grant to open; the caller sets its ID
 	From       Origin
 }
 
-// RedeemCode spends an authorization code and opens the grant it stands for, in
-// one transaction: the session is alive (and seen), the request id is spent, the
-// grant is there. The caller has checked client, redirect URI and verifier. Of
-// the grant it sets IdleFor and ExpiresAt; generation, idle expiry and the times
-// of creation and rotation are set here.
+// RedeemCode uses up an authorization code and opens its grant, in one transaction. It checks
+// that the session is live, and marks it as seen. The caller has checked the client, the
+// redirect URI and the code verifier. The caller sets IdleFor and ExpiresAt of the grant;
+// RedeemCode sets its generation, its idle expiry, and when it was created and rotated.
 //
-// ErrReplayed: this code was spent before; the grant it opened and all its
-// tokens are revoked then, committed (RFC 6749, section 4.1.2), and a first-party
-// session has ended. Event grant.replayed. ErrExpired: a sibling code of the same
-// request was spent; nothing is revoked. ErrRevoked: the user, the client or the
-// session is gone, or the consent was withdrawn after the code was sent.
+// ErrReplayed: this code was used before. Its grant and all tokens of the grant are revoked, and
+// a first-party session has ended; this is committed (RFC 6749, section 4.1.2). Event
+// grant.replayed. ErrExpired: another code of the same request was used; nothing is revoked.
+// ErrRevoked: the user, the client or the session has ended, or the consent was withdrawn after
+// the code was issued.
 func (db *DB) RedeemCode(ctx context.Context, r CodeRedemption, at time.Time) (Grant, error) {
 	g := r.Grant
 	if err := refuseImpossible(r.RequestID, r.CodeID, g.ID, g.UserID, g.ClientID, g.SessionID); err != nil {
@@ -56,7 +55,7 @@ func (db *DB) RedeemCode(ctx context.Context, r CodeRedemption, at time.Time) (G
 		}
 		session, err := touchSession(tx, g.UserID, g.SessionID, g.ClientID, at)
 		if errors.Is(err, ErrRevoked) {
-			return refuseCode(tx, r, whySessionDead(tx, g.UserID, g.SessionID, g.ClientID, at), at)
+			return refuseCode(tx, r, explainDeadSession(tx, g.UserID, g.SessionID, g.ClientID, at), at)
 		}
 		if err != nil {
 			return err
@@ -75,9 +74,9 @@ func (db *DB) RedeemCode(ctx context.Context, r CodeRedemption, at time.Time) (G
 		if !fresh {
 			return refuseCode(tx, r, ErrExpired, at)
 		}
-		// A grant is not older than its session, whose node's clock may be ahead:
-		// not_before is compared with both.
-		g.CreatedAt = max(At(at), session.made)
+		// A grant must not be older than its session, because not_before is compared with
+		// both. The clock of the node that created the session may be ahead.
+		g.CreatedAt = max(At(at), session.createdAt)
 		if err := openGrant(tx, &g, session, at); err != nil {
 			return err
 		}
@@ -89,9 +88,9 @@ func (db *DB) RedeemCode(ctx context.Context, r CodeRedemption, at time.Time) (G
 	return g, nil
 }
 
-// openGrant stores a new grant of that session, in its first generation. The grant
-// belongs to the identity to which the session belongs now.
-func openGrant(tx *gorm.DB, g *Grant, of touched, at time.Time) error {
+// openGrant stores a new grant of that session, in its first generation. The grant gets the
+// identity that the session has now.
+func openGrant(tx *gorm.DB, g *Grant, of touchedSession, at time.Time) error {
 	g.Connector, g.Identity = of.connector, of.identity
 	g.Generation, g.RotatedAt, g.IdleExpiresAt = 1, At(at), At(at).Add(g.IdleFor)
 	g.RevokedAt, g.RevokeReason = 0, ""
@@ -107,18 +106,20 @@ var insertGrant = sync.OnceValue(func() engine.Statement {
 	return engine.NewStatement(`INSERT INTO grants (` + engine.ColumnNames(&Grant{}) + `) VALUES (` + engine.Placeholders(&Grant{}) + `)`)
 })
 
-// CodeRefusal is the input of DB.SpendCode: a code that opens nothing.
+// CodeRefusal is the input of DB.SpendCode: a code that must not open a grant.
 type CodeRefusal struct {
-	RequestID  string // what is spent
-	CodeID     string // which of the codes of that request
-	SpentUntil Millis // how long the spent row must be remembered
-	// RevokesReplayed: if this very code was redeemed before, that is a replay.
+	RequestID  string // of the authorization request; only one of its codes can be redeemed
+	CodeID     string // identifies one of the codes of that request
+	SpentUntil Millis // how long the use must be remembered
+	// RevokesReplayed: if this code was redeemed before, treat this as a replay.
 	RevokesReplayed bool
 }
 
-// SpendCode makes a code worthless without opening a grant: a wrong verifier from
-// the right client, or an expired code. If that very code was redeemed before and
-// c.RevokesReplayed is set, its grant is revoked and ErrReplayed returned, as in RedeemCode.
+// SpendCode makes a code invalid without opening a grant. It is for expired codes, and for a
+// wrong code verifier from the right client.
+//
+// ErrReplayed: c.RevokesReplayed is set and this code was redeemed before; its grant is revoked,
+// as in RedeemCode.
 func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
 	if err := refuseImpossible(c.RequestID, c.CodeID); err != nil {
 		return fmt.Errorf("spend code: %w", err)
@@ -128,7 +129,7 @@ func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
 		if err != nil || fresh || !c.RevokesReplayed {
 			return err
 		}
-		before, err := spentRow(tx, c.RequestID)
+		before, err := readSpent(tx, c.RequestID)
 		if err != nil || before.CodeID != c.CodeID || before.GrantID == "" {
 			return err
 		}
@@ -139,15 +140,15 @@ func (db *DB) SpendCode(ctx context.Context, c CodeRefusal, by By) error {
 	})
 }
 
-// spent is the row of an id that was used: for a code, which of its request's
-// and what it opened.
+// spent is the row of a used ID. For a code it also identifies the code and the grant that it
+// opened.
 type spent struct {
 	Kind, ID        string
 	CodeID, GrantID string
-	ExpiresAt       Millis // when the row may be forgotten
+	ExpiresAt       Millis // when the row may be deleted
 }
 
-// spend reports whether the id was fresh; it is spent after this either way.
+// spend marks the ID as used and reports whether it was unused before.
 func spend(tx *gorm.DB, s spent) (bool, error) {
 	n, err := insertSpent.Exec(tx, s.Kind, s.ID, s.CodeID, s.GrantID, s.ExpiresAt)
 	return n == 1, err
@@ -156,8 +157,9 @@ func spend(tx *gorm.DB, s spent) (bool, error) {
 var insertSpent = engine.NewStatement(`INSERT INTO spent (kind, id, code_id, grant_id, expires_at)
 	VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
 
-// spentRow reads the row of a request; the zero value if it was never spent.
-func spentRow(tx *gorm.DB, requestID string) (spent, error) {
+// readSpent reads the row of an authorization request. It returns the zero value if no code of
+// the request was used.
+func readSpent(tx *gorm.DB, requestID string) (spent, error) {
 	var rows []spent
 	err := tx.Raw(`SELECT code_id, grant_id FROM spent WHERE kind = ? AND id = ?`, spentRequest, requestID).Scan(&rows).Error
 	if err != nil || len(rows) == 0 {
@@ -166,11 +168,11 @@ func spentRow(tx *gorm.DB, requestID string) (spent, error) {
 	return rows[0], nil
 }
 
-// refuseCode gives the refusal of a code that opens nothing: a replay if it was
-// spent before, and otherwise what was found. A replay ends what the code opened, which
-// is kept although the caller is refused.
+// refuseCode returns the error for a code that opens no grant: ErrReplayed if this code was used
+// before, and otherwise the given error. A replay revokes the grant of the code, and that is
+// committed although the caller gets an error.
 func refuseCode(tx *gorm.DB, r CodeRedemption, otherwise error, at time.Time) error {
-	before, err := spentRow(tx, r.RequestID)
+	before, err := readSpent(tx, r.RequestID)
 	if err != nil {
 		return err
 	}
@@ -185,11 +187,11 @@ func refuseCode(tx *gorm.DB, r CodeRedemption, otherwise error, at time.Time) er
 	return engine.Committed(ErrReplayed)
 }
 
-// replayed is why a grant, and a first-party one's session, ended.
+// replayed is the reason why a grant was revoked, and why a first-party session ended.
 const replayed = "replayed"
 
-// revokeReplayed ends a grant of which a credential was used twice, and a
-// first-party grant's session with it. One that is dead already is left alone.
+// revokeReplayed revokes a grant of which a credential was used twice, and ends the session of a
+// first-party grant. It does nothing if the grant is already revoked.
 func revokeReplayed(tx *gorm.DB, id, reason string, by By) error {
 	var found []Grant
 	if err := tx.Where("id = ?", id).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {

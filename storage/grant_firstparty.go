@@ -14,23 +14,24 @@ import (
 
 // FirstPartyRenewal is the input of DB.RenewFirstParty.
 type FirstPartyRenewal struct {
-	Grant      Grant  // what is opened if there is nothing to go on with, as in CodeRedemption
-	GrantID    string // of the refresh token that came; "" if none did
-	Generation int64  // likewise
+	Grant      Grant  // the grant to open if the session has none, as in CodeRedemption
+	GrantID    string // of the refresh token; "" if the request had none
+	Generation int64  // of the refresh token
 	Grace      time.Duration
 	From       Origin
 }
 
-// RenewFirstParty opens the first-party grant of a live session or moves it to its
-// next generation, in one transaction, and gives it as it then is. A session has
-// one such grant. It moves once in a grace: before that is over the current generation
-// is given again, without a refresh token, with that of another grant, with its own or
-// the one before. So a crowd of calls that overtake one another, from tabs that know
-// of no lock, ends with one token and is no replay.
+// RenewFirstParty opens the first-party grant of a live session, or moves it to its next
+// generation. It returns the grant as it is afterwards. A session has one such grant.
 //
-// ErrReplayed: the token's generation is older than that, or ahead of the row; the
-// grant is revoked and the session ended then, committed. Event grant.replayed.
-// ErrRevoked: the session, its user or the client is gone.
+// The grant moves at most once within Grace. Until Grace is over, the current generation is
+// returned again: for a request without a refresh token, with the token of another grant, or
+// with this grant's current or previous token. Requests of several tabs that overtake each
+// other, without a common lock, therefore end with one token and are no replay.
+//
+// ErrReplayed: the generation of the token is older than the previous one, or newer than the
+// row. The grant is revoked and the session has ended; this is committed. Event grant.replayed.
+// ErrRevoked: the session, its user or the client has ended.
 func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.Time) (Grant, error) {
 	if err := refuseImpossible(r.Grant.ID, r.Grant.UserID, r.Grant.ClientID, r.Grant.SessionID); err != nil {
 		return Grant{}, fmt.Errorf("renew first-party grant: %w", err)
@@ -43,19 +44,19 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 		if err := db.lockRow(tx, userRow, r.Grant.UserID, forShare); err != nil {
 			return err
 		}
-		// The session's row lock makes the renewals of one session follow each other.
+		// The lock of the session's row makes the renewals of one session run one after another.
 		session, err := touchSession(tx, r.Grant.UserID, r.Grant.SessionID, r.Grant.ClientID, at)
 		if err != nil {
 			return err
 		}
-		var going bool
-		grant, going, err = goOnFirstParty(tx, r, at)
-		if err != nil || going {
+		var continued bool
+		grant, continued, err = continueFirstParty(tx, r, at)
+		if err != nil || continued {
 			return err
 		}
 		grant = r.Grant
 		grant.FirstParty = true
-		grant.CreatedAt = max(At(at), session.made) // as in RedeemCode
+		grant.CreatedAt = max(At(at), session.createdAt) // as in RedeemCode
 		return openGrant(tx, &grant, session, at)
 	})
 	if err != nil {
@@ -64,12 +65,12 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 	return grant, nil
 }
 
-// goOnFirstParty goes on with the grant that the session has. If there is none that
-// lives, the way is free for a new one afterwards: a dead one, or one of the client
-// that was the first party before, is out of the way.
-func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant, going bool, err error) {
+// continueFirstParty renews the first-party grant that the session has, and reports whether
+// there was a live one. Otherwise the caller opens a new grant. A grant that is no longer live,
+// or belongs to the client that was the first party before, is revoked.
+func continueFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant, continued bool, err error) {
 	var live bool
-	args := append(grantNow(at), r.Grant.SessionID)
+	args := append(grantArgs(at), r.Grant.SessionID)
 	found, err := selectFirstParty().QueryRow(tx, append(engine.Destinations(&grant), &live), args...)
 	if err != nil || !found {
 		return Grant{}, false, err
@@ -78,7 +79,7 @@ func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant
 		current := grant.Generation
 		switch {
 		case r.GrantID == grant.ID && r.Generation != current:
-			grant, err = lateRotation(tx, GrantRotation{
+			grant, err = retryOrRevoke(tx, GrantRotation{
 				GrantID: grant.ID, Generation: r.Generation, UserID: grant.UserID, ClientID: grant.ClientID,
 				Grace: r.Grace, From: r.From,
 			}, at)
@@ -86,9 +87,9 @@ func goOnFirstParty(tx *gorm.DB, r FirstPartyRenewal, at time.Time) (grant Grant
 		case At(at) < grant.RotatedAt.Add(r.Grace):
 			return grant, true, nil
 		}
-		args := append([]any{At(at), At(at), grant.ID, current, grant.UserID, grant.ClientID}, grantNow(at)...)
-		if going, err = rotateLive().QueryRow(tx, engine.Destinations(&grant), args...); err != nil || going {
-			return grant, going, err
+		args := append([]any{At(at), At(at), grant.ID, current, grant.UserID, grant.ClientID}, grantArgs(at)...)
+		if continued, err = rotateLive().QueryRow(tx, engine.Destinations(&grant), args...); err != nil || continued {
+			return grant, continued, err
 		}
 	}
 	_, err = revokeGrant(tx, grant.ID, "superseded", at)
@@ -100,15 +101,15 @@ var selectFirstParty = sync.OnceValue(func() engine.Statement {
 		FROM grants g WHERE g.session_id = ? AND g.first_party AND g.revoked_at = 0`)
 })
 
-// FirstPartyState is a live session with its user.
+// FirstPartyState is a live session with its user and the state of its first-party grant.
 type FirstPartyState struct {
 	Session Session
 	User    User
-	Renewed Millis // when the session's first-party grant was last opened or rotated; 0 if it has none
+	Renewed Millis // when the first-party grant was opened or last rotated; 0: the session has none
 }
 
-// FirstPartySession is SessionByHandle with the state of the session's first-party
-// grant, in the same one statement.
+// FirstPartySession is SessionByHandle with the state of the session's first-party grant. It
+// runs one statement.
 func (db *DB) FirstPartySession(ctx context.Context, handleHash string, at time.Time) (FirstPartyState, error) {
 	if err := refuseImpossible(handleHash); err != nil {
 		return FirstPartyState{}, fmt.Errorf("read session: %w", err)
@@ -117,7 +118,7 @@ func (db *DB) FirstPartySession(ctx context.Context, handleHash string, at time.
 	var renewed int64
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
 		into := append(append(engine.Destinations(&s.Session), engine.Destinations(&s.User)...), &renewed)
-		return engine.RequireRow(selectFirstPartySession().QueryRow(q, into, append([]any{handleHash}, sessionNow(at)...)...))
+		return engine.RequireRow(selectFirstPartySession().QueryRow(q, into, append([]any{handleHash}, sessionArgs(at)...)...))
 	})
 	s.Renewed = Millis(renewed)
 	return s, err

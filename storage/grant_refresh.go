@@ -11,40 +11,40 @@ import (
 	"signet/storage/engine"
 )
 
-// GrantRotation is the input of DB.RotateGrant: what a refresh token says.
+// GrantRotation is the input of DB.RotateGrant: the content of a refresh token.
 type GrantRotation struct {
 	GrantID    string
 	Generation int64
-	UserID     string // of the token: must equal the row's
-	ClientID   string // likewise
+	UserID     string // of the token; must equal that of the row
+	ClientID   string // of the token; must equal that of the row
 	Grace      time.Duration
-	Online     bool // the client may not have offline_access any more: from now on the grant is online
+	Online     bool // the client may no longer have offline_access: make the grant online
 	From       Origin
 }
 
-// RotateGrant moves a live grant to its next generation by one conditional
-// update, and gives it as it then is. The generation before the current one, less
-// than the grace after the rotation, gets the current one again: a lost answer
-// and two tabs end with one token and no fork. Event grant.retried.
+// RotateGrant moves a live grant to its next generation by one conditional update, and returns
+// it as it is afterwards. A token of the previous generation gets the current generation again
+// until Grace has passed since the rotation. So a lost response, or two tabs, end with one
+// token. Event grant.retried.
 //
-// check sees the grant before anything is kept; its error undoes the rotation. It
-// may run twice.
+// check gets the grant before the rotation is committed; its error undoes the rotation. It may
+// run twice.
 //
-// ErrReplayed: the generation is older, or ahead of the row (a restored backup);
-// the grant is revoked then, and a first-party session ended, committed (RFC 9700,
-// section 4.14.2). Event grant.replayed. ErrRevoked: the grant is dead. ErrNotFound: there is
-// none, or it is another user's or client's; nothing happens to it.
+// ErrReplayed: the generation is older than the previous one, or newer than the row (after a
+// restored backup). The grant is revoked, and a first-party session has ended; this is committed
+// (RFC 9700, section 4.14.2). Event grant.replayed. ErrRevoked: the grant is not live.
+// ErrNotFound: there is no such grant, or it is another user's or client's; nothing changes.
 func (db *DB) RotateGrant(ctx context.Context, r GrantRotation, check func(Grant) error, at time.Time) (Grant, error) {
 	if err := refuseImpossible(r.GrantID, r.UserID, r.ClientID); err != nil {
 		return Grant{}, fmt.Errorf("rotate grant: %w", err)
 	}
 	var grant Grant
 	err := db.write(ctx, "rotate grant", func(tx *gorm.DB) error {
-		if err := seeSessionOf(tx, r.GrantID, at); err != nil {
+		if err := touchSessionOfGrant(tx, r.GrantID, at); err != nil {
 			return err
 		}
 		grant = Grant{}
-		args := append([]any{At(at), At(at), r.GrantID, r.Generation, r.UserID, r.ClientID}, grantNow(at)...)
+		args := append([]any{At(at), At(at), r.GrantID, r.Generation, r.UserID, r.ClientID}, grantArgs(at)...)
 		rotate := rotateLive()
 		if r.Online {
 			rotate = rotateOnline()
@@ -54,12 +54,12 @@ func (db *DB) RotateGrant(ctx context.Context, r GrantRotation, check func(Grant
 			return err
 		}
 		if rotated {
-			return checked(check, grant)
+			return runCheck(check, grant)
 		}
-		if grant, err = lateRotation(tx, r, at); err != nil {
+		if grant, err = retryOrRevoke(tx, r, at); err != nil {
 			return err
 		}
-		return checked(check, grant)
+		return runCheck(check, grant)
 	})
 	if err != nil {
 		return Grant{}, err
@@ -68,31 +68,32 @@ func (db *DB) RotateGrant(ctx context.Context, r GrantRotation, check func(Grant
 }
 
 var (
-	rotateLive   = sync.OnceValue(func() engine.Statement { return rotateGrantThat(grantLives, "") })
-	rotateOnline = sync.OnceValue(func() engine.Statement { return rotateGrantThat(onlineLives, ", offline = FALSE") })
+	rotateLive   = sync.OnceValue(func() engine.Statement { return buildRotateGrant(grantLives, "") })
+	rotateOnline = sync.OnceValue(func() engine.Statement { return buildRotateGrant(onlineLives, ", offline = FALSE") })
 )
 
-func rotateGrantThat(lives, andSet string) engine.Statement {
+func buildRotateGrant(lives, andSet string) engine.Statement {
 	return engine.NewStatement(`UPDATE grants AS g SET generation = g.generation + 1, rotated_at = ?, idle_expires_at = ? + g.idle_for` + andSet + `
 		WHERE g.id = ? AND g.generation = ? AND g.user_id = ? AND g.client_id = ? AND ` + lives + `
 		RETURNING ` + engine.ColumnNames(&Grant{}))
 }
 
-// errChecked marks the error of a caller's check: a verdict like any other, which
-// undoes this use case and leaves its neighbours alone.
-var errChecked = engine.NewVerdict("refused")
+// errCheckFailed marks the error of a function that the caller passed. It is a verdict: it
+// undoes this use case only, and leaves the other use cases of the batch alone.
+var errCheckFailed = engine.NewVerdict("refused")
 
-func checked(check func(Grant) error, g Grant) error {
+// runCheck calls check and marks its error.
+func runCheck(check func(Grant) error, g Grant) error {
 	if err := check(g); err != nil {
-		return fmt.Errorf("%w: %w", errChecked, err)
+		return fmt.Errorf("%w: %w", errCheckFailed, err)
 	}
 	return nil
 }
 
-// lateRotation decides about a generation that is not the current one of a live
-// grant. It reads the row in the write transaction: a replica could lag. What a refusal
-// has done is kept.
-func lateRotation(tx *gorm.DB, r GrantRotation, at time.Time) (Grant, error) {
+// retryOrRevoke decides about a refresh token that is not of the current generation. It returns
+// the grant for a retry within the grace period, and otherwise revokes it. It reads the row in
+// the write transaction, because a replica may lag. The effects of a refusal are committed.
+func retryOrRevoke(tx *gorm.DB, r GrantRotation, at time.Time) (Grant, error) {
 	var rows []struct {
 		Grant `gorm:"embedded"`
 		Live  bool
@@ -109,7 +110,7 @@ func lateRotation(tx *gorm.DB, r GrantRotation, at time.Time) (Grant, error) {
 	case len(rows) == 0:
 		return Grant{}, engine.Committed(ErrNotFound)
 	case !rows[0].Live:
-		return Grant{}, engine.Committed(whyDead(tx, r.GrantID, at))
+		return Grant{}, engine.Committed(explainDeadGrant(tx, r.GrantID, at))
 	}
 	grant := rows[0].Grant
 	if r.Generation == grant.Generation-1 && At(at) < grant.RotatedAt.Add(r.Grace) {
@@ -128,22 +129,23 @@ func lateRotation(tx *gorm.DB, r GrantRotation, at time.Time) (Grant, error) {
 	return Grant{}, engine.Committed(ErrReplayed)
 }
 
-// seeSessionOf notes the live session of an online grant as seen, at most every
-// five minutes: a client that refreshes keeps the session in use. It comes before
-// the grant is touched: session rows are locked first, everywhere.
-func seeSessionOf(tx *gorm.DB, grantID string, at time.Time) error {
-	args := append([]any{At(at), At(at), grantID, At(at.Add(-seenEvery))}, sessionNow(at)...)
-	_, err := seeSession.Exec(tx, args...)
+// touchSessionOfGrant marks the live session of an online grant as seen, at most every five
+// minutes, so that a client that refreshes keeps the session from expiring. It runs before the
+// grant is changed, because all use cases lock session rows first.
+func touchSessionOfGrant(tx *gorm.DB, grantID string, at time.Time) error {
+	args := append([]any{At(at), At(at), grantID, At(at.Add(-seenEvery))}, sessionArgs(at)...)
+	_, err := touchGrantSession.Exec(tx, args...)
 	return err
 }
 
-var seeSession = engine.NewStatement(`UPDATE sessions AS s SET seen_at = ?, idle_expires_at = ? + s.idle_for
+var touchGrantSession = engine.NewStatement(`UPDATE sessions AS s SET seen_at = ?, idle_expires_at = ? + s.idle_for
 	WHERE s.id = (SELECT g.session_id FROM grants g WHERE g.id = ? AND NOT g.offline) AND s.seen_at <= ? AND ` + sessionLives)
 
-// RefreshableGrant reads a grant as a refresh token of a generation sees it, without
-// rotating it: for introspection.
+// RefreshableGrant reads the live grant of a refresh token, without rotating it, for
+// introspection.
 //
-// ErrNotFound: the grant is dead, another user's or client's, or in another generation.
+// ErrNotFound: the grant is not live, is another user's or client's, or is in another generation
+// than the token.
 func (db *DB) RefreshableGrant(ctx context.Context, r GrantRotation, at time.Time) (Grant, error) {
 	read := db.LiveGrant
 	if r.Online {

@@ -12,32 +12,32 @@ import (
 	"signet/storage/engine"
 )
 
-// Identity is a person as an upstream knows it, linked to a user. It is found by
-// connector, issuer and subject, never by e-mail: addresses change hands. The
-// issuer is part of it, so that a connector that is pointed at another upstream
-// matches none of its old links.
+// Identity is a person's account at an upstream, linked to a user. It is identified by
+// connector, issuer and subject. It is never found by email address, because addresses get new
+// owners. Since the issuer is part of the key, old links do not match if a connector is changed
+// to another upstream.
 type Identity struct {
 	Connector string
 	Issuer    string
 	Subject   string // compared byte for byte
 	UserID    string
 
-	Email     string // as the upstream says it, to tell people which account it is
+	Email     string // from the upstream; shown so that people recognize the account
 	Name      string
 	Detail    IdentityDetail `gorm:"serializer:signet_json"`
-	Groups    []string       `gorm:"serializer:signet_json"` // as the upstream gave them last: see AssertedGroups
+	Groups    []string       `gorm:"serializer:signet_json"` // the last list from the upstream, see AssertedGroups
 	UsedAt    Millis
 	CreatedAt Millis `gorm:"autoCreateTime:false"`
 }
 
-// Key names an identity in forms, sessions and grants: a hash of connector, issuer
-// and subject, and of nothing else. It proves nothing.
+// Key identifies an identity in forms, sessions and grants. It is a hash of connector, issuer
+// and subject only, and proves nothing.
 func (i Identity) Key() string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", i.Connector, i.Issuer, i.Subject))
 	return hex.EncodeToString(sum[:16])
 }
 
-// key is Key, and "" for the zero Identity.
+// key is Key, but "" for the zero Identity.
 func (i Identity) key() string {
 	if i.Connector == "" {
 		return ""
@@ -45,19 +45,19 @@ func (i Identity) key() string {
 	return i.Key()
 }
 
-// IdentityDetail is what else is kept of an identity.
+// IdentityDetail holds further values of an identity.
 type IdentityDetail struct {
-	// UpstreamProfile is the profile as the upstream gave it last: what a user has not changed
-	// since follows it.
+	// UpstreamProfile is the profile that the upstream sent last. Profile fields that the user
+	// has not edited since are updated from the upstream.
 	UpstreamProfile Profile `json:"said,omitzero"`
 	// GroupsRefused is AssertedGroups.Refused of the last sign-in.
 	GroupsRefused string `json:"groups_refused,omitempty"`
-	// Token is the upstream's own token for the person, sealed by the caller under the
-	// master key; empty where none is kept.
+	// Token is the upstream's token for the person, sealed by the caller under the master key.
+	// It is empty if no token is stored.
 	Token []byte `json:"token,omitempty"`
 }
 
-// IdentitiesOf lists a user's identities, the oldest first.
+// IdentitiesOf lists the identities of a user, the oldest first.
 func (db *DB) IdentitiesOf(ctx context.Context, userID string) ([]Identity, error) {
 	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list identities: %w", err)
@@ -69,9 +69,9 @@ func (db *DB) IdentitiesOf(ctx context.Context, userID string) ([]Identity, erro
 	return list, err
 }
 
-// waysIn counts the ways a user can sign in: a password is one if the user has an
-// address to type beside it, each identity of these connectors is one.
-func waysIn(tx *gorm.DB, userID string, connectors []string) (int64, error) {
+// countSignInMethods counts the methods by which a user can sign in: a passkey, a password (only
+// if the user has an email address to enter with it), and each identity of these connectors.
+func countSignInMethods(tx *gorm.DB, userID string, connectors []string) (int64, error) {
 	var n int64
 	err := tx.Raw(`SELECT (SELECT COUNT(*) FROM identities WHERE user_id = ? AND connector IN ?)
 		+ (SELECT COUNT(*) FROM credentials c JOIN users u ON u.id = c.user_id
@@ -79,27 +79,27 @@ func waysIn(tx *gorm.DB, userID string, connectors []string) (int64, error) {
 	return n, err
 }
 
-// link stores an identity of a user, or notes that it was used if it is this
-// user's already.
+// linkIdentity stores an identity of a user. If the user already has it, it updates when the
+// identity was last used.
 //
-// ErrConflict: it is another user's.
-func link(tx *gorm.DB, i Identity, by By) error {
+// ErrConflict: the identity belongs to another user.
+func linkIdentity(tx *gorm.DB, i Identity, by By) error {
 	if err := refuseImpossible(i.Connector, i.Issuer, i.Subject, i.UserID); err != nil {
 		return err
 	}
-	fresh, err := changed(tx, `INSERT INTO identities (connector, issuer, subject, user_id, email, name, used_at, created_at)
+	fresh, err := changeOne(tx, `INSERT INTO identities (connector, issuer, subject, user_id, email, name, used_at, created_at)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		i.Connector, i.Issuer, i.Subject, i.UserID, cleanText(i.Email, longestName), cleanText(i.Name, longestName), At(by.At), At(by.At))
 	if err != nil {
 		return err
 	}
 	if fresh {
-		if err := keepToken(tx, i); err != nil {
+		if err := storeToken(tx, i); err != nil {
 			return err
 		}
 		return record(tx, Event{Type: IdentityLinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: by.From}, by.At)
 	}
-	used, err := changed(tx, `UPDATE identities SET used_at = ?, email = ?, name = ?
+	used, err := changeOne(tx, `UPDATE identities SET used_at = ?, email = ?, name = ?
 		WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
 		At(by.At), cleanText(i.Email, longestName), cleanText(i.Name, longestName), i.Connector, i.Issuer, i.Subject, i.UserID)
 	switch {
@@ -108,10 +108,10 @@ func link(tx *gorm.DB, i Identity, by By) error {
 	case !used:
 		return ErrConflict
 	}
-	return keepToken(tx, i)
+	return storeToken(tx, i)
 }
 
-// isLinked reports whether the identity is the user's.
+// isLinked reports whether the identity belongs to the user.
 func isLinked(tx *gorm.DB, i Identity) (bool, error) {
 	var n int64
 	err := tx.Raw(`SELECT COUNT(*) FROM identities WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
@@ -119,9 +119,9 @@ func isLinked(tx *gorm.DB, i Identity) (bool, error) {
 	return n == 1, err
 }
 
-// keepToken puts the identity's token in place of the one that was kept; none,
-// in place of any.
-func keepToken(tx *gorm.DB, i Identity) error {
+// storeToken replaces the stored token of the identity. If the identity has no token, it deletes
+// the stored one.
+func storeToken(tx *gorm.DB, i Identity) error {
 	detail, err := detailOf(tx, i)
 	if err != nil || bytes.Equal(detail.Token, i.Detail.Token) {
 		return err

@@ -11,24 +11,25 @@ import (
 
 // IdentityLink is the input of DB.LinkIdentity.
 type IdentityLink struct {
-	Identity  Identity // UserID: who proved to be both
-	ProofID   string   // of the proof, spent in the same transaction
+	Identity  Identity // UserID is the user who proved both accounts
+	ProofID   string   // of the proof; it can be used once
 	Until     Millis
-	SessionID string // the session in which it was proven
-	// Groups are what the upstream says of the person's groups; nil: nothing is known.
+	SessionID string // the session in which the proof was given
+	// Groups are the groups of the person at the upstream; nil: unknown.
 	Groups *AssertedGroups
 
-	// Proof is set if the upstream vouches for Identity.Email. If that is the user's
-	// address, and the session was proven within FreshFor, the address is proven, too.
+	// Proof is set if the upstream vouches for Identity.Email. The user's address is then marked
+	// as verified too, if it is the same address and the user authenticated in the session
+	// within FreshFor.
 	Proof    Voucher
 	FreshFor time.Duration
 	From     Origin
 }
 
-// LinkIdentity gives a signed-in user an identity that it has proven to own.
+// LinkIdentity links an identity to a signed-in user. The user has proved to own it.
 //
-// ErrReplayed: the proof was used before. ErrConflict: the identity is another
-// user's. ErrRevoked: the session is dead or another user's.
+// ErrReplayed: the proof was used before. ErrConflict: the identity belongs to another user.
+// ErrRevoked: the session has ended or is another user's.
 func (db *DB) LinkIdentity(ctx context.Context, l IdentityLink, at time.Time) error {
 	if err := refuseImpossible(l.ProofID, l.Identity.UserID, l.SessionID); err != nil {
 		return fmt.Errorf("link identity: %w", err)
@@ -46,30 +47,30 @@ func (db *DB) LinkIdentity(ctx context.Context, l IdentityLink, at time.Time) er
 		if err := spendAttempt(tx, l.ProofID, l.Until); err != nil {
 			return err
 		}
-		if err := link(tx, l.Identity, By{From: l.From, At: at}); err != nil {
+		if err := linkIdentity(tx, l.Identity, By{From: l.From, At: at}); err != nil {
 			return err
 		}
-		if err := followGroups(tx, l.Identity, l.Groups, By{From: l.From, At: at}); err != nil {
+		if err := storeAssertedGroups(tx, l.Identity, l.Groups, By{From: l.From, At: at}); err != nil {
 			return err
 		}
 		return proveInSession(tx, l, at)
 	})
 }
 
-// proveInSession takes the upstream's word for the user's address, in the user's own
-// fresh session. In a session that is not fresh it proves nothing: it would evict the
-// person who is signed in.
+// proveInSession marks the user's address as verified by the upstream, if the user's own session
+// is fresh. Otherwise it does nothing, because the proof would evict the person who is signed
+// in.
 func proveInSession(tx *gorm.DB, l IdentityLink, at time.Time) error {
 	if l.Proof == "" {
 		return nil
 	}
-	own, err := ownSession(tx, l.Identity.UserID, sessionKey{"id", l.SessionID}, l.FreshFor, at)
+	own, err := isOwnFreshSession(tx, l.Identity.UserID, sessionKey{"id", l.SessionID}, l.FreshFor, at)
 	if err != nil || !own {
 		return err
 	}
-	_, err = prove(tx, AddressProof{UserID: l.Identity.UserID, Email: l.Identity.Email, By: l.Proof, From: l.From}, own, at)
+	_, err = proveAddress(tx, AddressProof{UserID: l.Identity.UserID, Email: l.Identity.Email, By: l.Proof, From: l.From}, own, at)
 	if errors.Is(err, ErrConflict) {
-		return nil // another address than the user's: the link proves nothing of that
+		return nil // the upstream vouches for an address other than the user's
 	}
 	return err
 }

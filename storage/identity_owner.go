@@ -8,15 +8,14 @@ import (
 	"gorm.io/gorm"
 )
 
-// Owner is the user that an identity belongs to, or may belong to.
+// Owner is the user to whom an identity belongs or may belong.
 type Owner struct {
-	User   User // disabled or not; the zero User if nobody is found
-	Linked bool // the identity is linked to the user; else the user has the address
+	User   User // may be disabled; the zero User if there is no such user
+	Linked bool // the identity is linked to the user; otherwise only the address matches
 }
 
-// OwnerOf finds the user that the identity is linked to, or else the user with this
-// e-mail address. Of an identity without an address that counts ("") only the link is
-// looked up.
+// OwnerOf finds the user to whom the identity is linked, or otherwise the user with this email
+// address. If email is "", it looks for the link only.
 func (db *DB) OwnerOf(ctx context.Context, i Identity, email string) (Owner, error) {
 	owner, err := db.linkedOwner(ctx, i)
 	if err != nil || owner.Linked || email == "" {
@@ -29,15 +28,16 @@ func (db *DB) OwnerOf(ctx context.Context, i Identity, email string) (Owner, err
 	if err != nil {
 		return Owner{}, err
 	}
-	// The same person may have come in another tab meanwhile: the account that the
-	// address finds is then the one just made, and linked.
+	// The same person may have signed in with another tab meanwhile. The account with this
+	// address is then the new one, to which the identity is linked.
 	if owner, err = db.linkedOwner(ctx, i); err != nil || owner.Linked {
 		return owner, err
 	}
 	return Owner{User: found}, nil
 }
 
-// linkedOwner finds the user that the identity is linked to; the zero Owner for none.
+// linkedOwner finds the user to whom the identity is linked. It returns the zero Owner if there
+// is none.
 func (db *DB) linkedOwner(ctx context.Context, i Identity) (Owner, error) {
 	if err := refuseImpossible(i.Connector, i.Issuer, i.Subject); err != nil {
 		return Owner{}, fmt.Errorf("read linked user: %w", err)

@@ -10,23 +10,24 @@ import (
 
 // IdentityRemoval is the input of DB.UnlinkIdentity.
 type IdentityRemoval struct {
-	Identity   Identity // UserID: whose it is
-	Connectors []string // those that people can sign in through now
-	SessionID  string   // in which it is asked for, and which stays; "": an operator asks
-	AllowLast  bool     // remove it even if the user has no other way in
+	Identity   Identity // UserID is its owner
+	Connectors []string // the connectors through which people can sign in now
+	SessionID  string   // the session of the request, which does not end; "": an operator's request
+	AllowLast  bool     // remove it even if the user has no other way to sign in
 	From       Origin
 }
 
-// UnlinkIdentity takes an identity from a user. The sessions that this identity opened end,
-// and so do the grants that they opened, online and offline; what another identity
-// or the password opened goes on. A session belongs to the way in that was used
-// last. The session in which the user asks stays, even if the identity opened it:
-// only the user's fresh proof can have brought them here, and they have another way
-// in. Its grants from the identity end all the same, and so do the groups that the
-// upstream gave. Events identity.unlinked, user.groups_changed.
+// UnlinkIdentity removes an identity from a user. All sessions that the identity opened end, and
+// all grants of those sessions, online and offline. Sessions that were opened with another
+// identity or the password continue; a session belongs to the method that was used last. The
+// groups from the upstream are removed.
 //
-// ErrRevoked: the session is dead or another user's. ErrNotFound: the user has no
-// such identity. ErrConflict: it is the user's last way in.
+// The session of the request does not end, even if the identity opened it: the user has just
+// authenticated in it, and has another way to sign in. Its grants from the identity are revoked
+// nevertheless. Events identity.unlinked, user.groups_changed.
+//
+// ErrRevoked: the session has ended or is another user's. ErrNotFound: the user has no such
+// identity. ErrConflict: the identity is the user's last way to sign in.
 func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Time) error {
 	i := u.Identity
 	if err := refuseImpossible(i.UserID, i.Connector, i.Issuer, i.Subject); err != nil {
@@ -41,7 +42,7 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 				return err
 			}
 		}
-		removed, err := changed(tx, `DELETE FROM identities WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
+		removed, err := changeOne(tx, `DELETE FROM identities WHERE connector = ? AND issuer = ? AND subject = ? AND user_id = ?`,
 			i.Connector, i.Issuer, i.Subject, i.UserID)
 		if err != nil {
 			return err
@@ -49,30 +50,30 @@ func (db *DB) UnlinkIdentity(ctx context.Context, u IdentityRemoval, at time.Tim
 		if !removed {
 			return ErrNotFound
 		}
-		left, err := waysIn(tx, i.UserID, u.Connectors)
+		remaining, err := countSignInMethods(tx, i.UserID, u.Connectors)
 		if err != nil {
 			return err
 		}
-		if left == 0 && !u.AllowLast {
-			return ErrConflict // and the deletion is undone
+		if remaining == 0 && !u.AllowLast {
+			return ErrConflict // undoes the deletion
 		}
 		if err := endOpenedBy(tx, i, u.SessionID, By{From: u.From, At: at}); err != nil {
 			return err
 		}
-		if err := gatherGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: "unlinked"}, By{From: u.From, At: at}); err != nil {
+		if err := updateUpstreamGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: "unlinked"}, By{From: u.From, At: at}); err != nil {
 			return err
 		}
 		return record(tx, Event{Type: IdentityUnlinked, Outcome: Succeeded, UserID: i.UserID, Connector: i.Connector, From: u.From}, at)
 	})
 }
 
-// openedBy is the condition under which an identity opened a session or a grant; its
-// parameter is the identity's key. Rows that do not know their identity, but say
-// that an upstream vouched, count as well: they are from before the column.
+// openedBy is the condition that an identity opened a session or a grant. Its parameter is the
+// key of the identity. Rows from before the identity column match if their amr says that an
+// upstream authenticated the person.
 const openedBy = `(identity = ? OR identity = '' AND amr LIKE '%"fed"%')`
 
-// endOpenedBy ends the sessions of a user that the identity opened, but for keep, and
-// the grants. Grants are revoked after the sessions, for the locks go in that order.
+// endOpenedBy ends the sessions of a user that the identity opened, except keep, and revokes the
+// grants. Grants come after the sessions because of the order of locks.
 func endOpenedBy(tx *gorm.DB, i Identity, keep string, by By) error {
 	const reason = "unlinked"
 	var ids []string
@@ -83,7 +84,7 @@ func endOpenedBy(tx *gorm.DB, i Identity, keep string, by By) error {
 	}
 	for _, id := range ids {
 		e := Event{UserID: i.UserID, SessionID: id, Connector: i.Connector, Reason: reason, From: by.From}
-		if err := endSessionBy(tx, e, by.At); err != nil {
+		if err := endSessionWithEvent(tx, e, by.At); err != nil {
 			return err
 		}
 	}

@@ -7,15 +7,15 @@ import (
 	"gorm.io/gorm"
 )
 
-// ReadUpstreamToken gives the identity of a user at a connector whose token was
-// kept last; the token, in its Detail, is sealed. Event identity.token_read.
+// ReadUpstreamToken returns the most recently used identity of a user at a connector that has a
+// stored token. The token, in Identity.Detail, is sealed. Event identity.token_read.
 //
-// ErrNotFound: no token is kept for this user and connector.
+// ErrNotFound: no token is stored for this user and connector.
 func (db *DB) ReadUpstreamToken(ctx context.Context, userID, connector string, by By) (Identity, error) {
 	if err := refuseImpossible(userID, connector); err != nil {
 		return Identity{}, fmt.Errorf("read upstream token: %w", err)
 	}
-	var kept Identity
+	var found Identity
 	err := db.write(ctx, "read upstream token", func(tx *gorm.DB) error {
 		var list []Identity
 		if err := tx.Where("user_id = ? AND connector = ?", userID, connector).Order("used_at DESC").Find(&list).Error; err != nil {
@@ -23,26 +23,26 @@ func (db *DB) ReadUpstreamToken(ctx context.Context, userID, connector string, b
 		}
 		for _, i := range list {
 			if len(i.Detail.Token) > 0 {
-				kept = i
+				found = i
 				return record(tx, Event{Type: UpstreamTokenRead, Outcome: Succeeded, UserID: userID, Connector: connector, From: by.From}, by.At)
 			}
 		}
 		return ErrNotFound
 	})
-	return kept, err
+	return found, err
 }
 
-// tokensAtOnce bounds what one transaction seals anew.
+// tokensAtOnce is how many identities RewrapTokens reads in one transaction.
 const tokensAtOnce = 500
 
-// RewrapTokens seals the kept tokens of upstreams anew, some hundreds in one
-// transaction; gives the number. seal gives the new seal, or nil for one that stays
-// as it is; it may be called twice for a token. It can be run again after an error.
+// RewrapTokens seals the stored tokens of upstreams again, some hundred in one transaction, and
+// returns the number of changed tokens. seal returns the new sealed token, or nil to keep the
+// old one; it may be called twice for a token. After an error, RewrapTokens can be called again.
 func (db *DB) RewrapTokens(ctx context.Context, seal func(Identity) ([]byte, error)) (int, error) {
 	query := `SELECT * FROM identities WHERE (connector, issuer, subject) > (?, ?, ?) AND detail LIKE '%"token":%'
 		ORDER BY connector, issuer, subject LIMIT ?`
 	if db.engine.HasRowLocks() {
-		query += " " + forUpdate // a sign-in that puts another token there comes before or after
+		query += " " + forUpdate // a sign-in that replaces the token waits
 	}
 	total := 0
 	var after Identity
@@ -59,7 +59,7 @@ func (db *DB) RewrapTokens(ctx context.Context, seal func(Identity) ([]byte, err
 				last = i
 				sealed, err := seal(i)
 				if err != nil {
-					return fmt.Errorf("%w: %w", errChecked, err)
+					return fmt.Errorf("%w: %w", errCheckFailed, err)
 				}
 				if sealed == nil {
 					continue

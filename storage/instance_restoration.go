@@ -8,15 +8,14 @@ import (
 	"gorm.io/gorm"
 )
 
-// MarkRestored ends all that was before: every session and grant of a database that
-// was brought back from a backup, and every request, device code and set-up link that
-// waits for an answer. What has been spent or ended since the backup is unspent and
-// alive again in it, and a user may hold what it has never heard of. Clients are told
-// that the sessions ended. Users, clients, keys and consents stay. Moves the change
-// counter. Event instance.restored.
+// MarkRestored makes a database that was restored from a backup safe to use. It ends every
+// session and grant, and deletes pushed requests, device codes and set-up links. This is
+// necessary because the backup does not know what was used or ended since, and users may hold
+// tokens that it does not know. Clients get logout notices for the sessions. Users, clients,
+// keys and consents stay. It moves the change counter. Event instance.restored.
 //
-// It gives the moment until which all is from before: the end of this second, since
-// tokens tell their time in whole ones.
+// It returns the moment up to which everything has ended. This is the end of the current second,
+// because tokens contain times in whole seconds.
 func (db *DB) MarkRestored(ctx context.Context, by By) (Millis, error) {
 	until := At(by.At.Add(time.Second - time.Nanosecond).Truncate(time.Second))
 	err := db.write(ctx, "mark as restored", func(tx *gorm.DB) error {
@@ -26,8 +25,9 @@ func (db *DB) MarkRestored(ctx context.Context, by By) (Millis, error) {
 		if err := queueLogout(tx, by.At, `s.ended_at = 0 AND s.created_at > (SELECT not_before FROM instance WHERE id = 1)`); err != nil {
 			return err
 		}
-		// What a clock ahead of ours has dated later would outlive not_before, and that may
-		// not lie farther ahead: see IsTokenRevoked.
+		// Rows that a node with a fast clock created have later times than not_before. They are
+		// ended one by one, because not_before must not be later than until: see
+		// IsTokenRevoked.
 		for _, ended := range []struct {
 			sql  string
 			args []any
@@ -46,7 +46,7 @@ func (db *DB) MarkRestored(ctx context.Context, by By) (Millis, error) {
 		if err := record(tx, Event{Type: InstanceRestored, Outcome: Succeeded, From: by.From}, by.At); err != nil {
 			return err
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 	return until, err
 }

@@ -8,39 +8,40 @@ import (
 	"gorm.io/gorm"
 )
 
-// JWKSReader is a family of programs that reads the published keys, by the name
-// they give themselves. All nodes count into one row.
+// JWKSReader is a family of programs that fetch the published keys. Its name comes from the
+// programs' own description of themselves. All nodes count in the same row.
 type JWKSReader struct {
 	Family  string `gorm:"primaryKey"`
 	Fetches int64
-	Visits  int64  // in how many minutes it came, on any node
-	Network string // where the family was first seen, see Network
-	SeenAt  Millis // last
+	Visits  int64  // number of minutes in which it fetched, on any node
+	Network string // the network where the family was first seen, see Network
+	SeenAt  Millis // when it fetched last
 }
 
-// OtherReaders is the family of all that are too many to tell apart.
+// OtherReaders is the family that counts all programs without a row of their own.
 const OtherReaders = "other"
 
-// Bounds of what strangers can write by inventing names: of families in all, and of
-// those that one network began.
+// Limits on the rows that strangers can create with invented names.
 const (
-	MaxReaders      = 200
-	MaxReadersOfOne = 20
+	MaxReaders      = 200 // families
+	MaxReadersOfOne = 20  // families that were first seen in one network
 	forgetReaders   = 90 * 24 * time.Hour
 )
 
-// RecordJWKSReaders adds what was counted in the last minute, and gives the families
-// that are told apart from now on. There are at most 200 of them, at most 20 that
-// were first seen in one network; all others are counted as OtherReaders. Where a
-// bound is reached, a newcomer takes the place of the family that came in the fewest
-// minutes, if that has stayed away for an hour for each of them (for more than a
-// minute if it came once, for a week at most). A family that comes again and again keeps its row, however many names are invented. A family that has
-// not come for 90 days is forgotten.
+// RecordJWKSReaders adds the fetches of the last minute, and returns the families that have a
+// row now. There are at most 200 rows, at most 20 of them first seen in one network. All other
+// fetches count as OtherReaders.
+//
+// If a limit is reached, a new family can replace the family that came in the fewest minutes.
+// This requires that the old family has stayed away for one hour for each of those minutes, but
+// not longer than a week. A family that came in one minute only can be replaced after a minute.
+// So a family that returns regularly keeps its row, even if a stranger invents many names. A
+// family that has not come for 90 days is deleted.
 func (db *DB) RecordJWKSReaders(ctx context.Context, seen []JWKSReader, at time.Time) ([]string, error) {
 	var table readerTable
 	err := db.write(ctx, "note JWKS readers", func(tx *gorm.DB) error {
 		table = readerTable{at: at}
-		// One node after the other, or together they would fill more places than there are.
+		// This lock makes nodes run one after another. Together they could exceed the limit.
 		if err := tx.Exec(`INSERT INTO leases (name, expires_at) VALUES ('jwks_readers', 0)
 			ON CONFLICT (name) DO UPDATE SET expires_at = 0`).Error; err != nil {
 			return err
@@ -52,7 +53,7 @@ func (db *DB) RecordJWKSReaders(ctx context.Context, seen []JWKSReader, at time.
 			return err
 		}
 		for _, r := range table.knownFirst(seen) {
-			if err := table.note(tx, r); err != nil {
+			if err := table.add(tx, r); err != nil {
 				return err
 			}
 		}
@@ -65,14 +66,14 @@ func (db *DB) RecordJWKSReaders(ctx context.Context, seen []JWKSReader, at time.
 	return families, err
 }
 
-// readerTable is the rows that are told apart, as a transaction leaves them.
+// readerTable holds the families with a row, as the transaction leaves them.
 type readerTable struct {
 	at   time.Time
 	rows []JWKSReader
 }
 
-// knownFirst puts those that have a row first, so that no newcomer of the same minute
-// takes it.
+// knownFirst sorts the families that have a row first, so that no new family of the same minute
+// replaces them.
 func (t *readerTable) knownFirst(seen []JWKSReader) []JWKSReader {
 	var known, fresh []JWKSReader
 	for _, r := range seen {
@@ -90,8 +91,9 @@ func (t *readerTable) find(family string) int {
 	return slices.IndexFunc(t.rows, func(r JWKSReader) bool { return r.Family == family })
 }
 
-// note adds to the row of a family, gives it one, or counts it among the others.
-func (t *readerTable) note(tx *gorm.DB, r JWKSReader) error {
+// add counts the fetches of a family in its row. A family without a row gets one if there is
+// room, and otherwise counts as OtherReaders.
+func (t *readerTable) add(tx *gorm.DB, r JWKSReader) error {
 	known := t.find(r.Family)
 	switch {
 	case r.Family == OtherReaders:
@@ -118,20 +120,20 @@ func addFetches(tx *gorm.DB, r JWKSReader) error {
 		r.Family, r.Fetches, r.Visits, r.Network, r.SeenAt).Error
 }
 
-// makeRoom reports whether a newcomer from that network may have a row. It deletes
-// the row whose place the newcomer takes, and counts its fetches among the others'.
+// makeRoom reports whether a new family from that network may get a row. If necessary, it
+// deletes the row of another family and adds its fetches to those of OtherReaders.
 func (t *readerTable) makeRoom(tx *gorm.DB, network string) (bool, error) {
 	rivals := func(JWKSReader) bool { return true }
 	ofNetwork := func(r JWKSReader) bool { return r.Network == network }
 	switch {
 	case network != "" && t.count(ofNetwork) >= MaxReadersOfOne:
 		rivals = ofNetwork
-	case len(t.rows) < MaxReaders-1: // one place is for the others
+	case len(t.rows) < MaxReaders-1: // one row is reserved for OtherReaders
 		return true, nil
 	}
 	rarest := -1
 	for i, r := range t.rows {
-		if !rivals(r) || r.SeenAt >= At(t.at.Add(-r.keptFor())) {
+		if !rivals(r) || r.SeenAt >= At(t.at.Add(-r.reservedFor())) {
 			continue
 		}
 		if rarest < 0 || r.rarerThan(t.rows[rarest]) {
@@ -141,12 +143,12 @@ func (t *readerTable) makeRoom(tx *gorm.DB, network string) (bool, error) {
 	if rarest < 0 {
 		return false, nil
 	}
-	gone := t.rows[rarest]
+	replaced := t.rows[rarest]
 	t.rows = append(t.rows[:rarest], t.rows[rarest+1:]...)
-	if err := tx.Exec(`DELETE FROM jwks_readers WHERE family = ?`, gone.Family).Error; err != nil {
+	if err := tx.Exec(`DELETE FROM jwks_readers WHERE family = ?`, replaced.Family).Error; err != nil {
 		return false, err
 	}
-	return true, addFetches(tx, JWKSReader{Family: OtherReaders, Fetches: gone.Fetches, Visits: 1, SeenAt: gone.SeenAt})
+	return true, addFetches(tx, JWKSReader{Family: OtherReaders, Fetches: replaced.Fetches, Visits: 1, SeenAt: replaced.SeenAt})
 }
 
 func (t *readerTable) count(of func(JWKSReader) bool) (n int) {
@@ -158,15 +160,15 @@ func (t *readerTable) count(of func(JWKSReader) bool) (n int) {
 	return n
 }
 
-// keptFor is how long a family may stay away before a newcomer may take its row.
-func (r JWKSReader) keptFor() time.Duration {
+// reservedFor is how long a family may stay away before a new family may replace it.
+func (r JWKSReader) reservedFor() time.Duration {
 	if r.Visits <= 1 {
 		return time.Minute
 	}
 	return time.Duration(min(r.Visits, 7*24)) * time.Hour
 }
 
-// rarerThan orders by visits, then by the last of them.
+// rarerThan compares the number of visits and then the time of the last one.
 func (r JWKSReader) rarerThan(other JWKSReader) bool {
 	if r.Visits != other.Visits {
 		return r.Visits < other.Visits
@@ -174,7 +176,7 @@ func (r JWKSReader) rarerThan(other JWKSReader) bool {
 	return r.SeenAt < other.SeenAt
 }
 
-// JWKSReaders lists them, the latest seen first.
+// JWKSReaders lists all families, the one that fetched last first.
 func (db *DB) JWKSReaders(ctx context.Context) ([]JWKSReader, error) {
 	var list []JWKSReader
 	err := db.read(ctx, "list JWKS readers", func(q *gorm.DB) error {

@@ -11,28 +11,28 @@ import (
 	"signet/storage/engine"
 )
 
-// KeyState is a stage in the life of a key: next, active, retired, gone; or
-// revoked.
+// KeyState is a stage in the life of a key: next, active, retired, gone; or revoked.
 type KeyState string
 
 const (
 	KeyNext    KeyState = "next"    // published, not signing
 	KeyActive  KeyState = "active"  // signing; one per line
-	KeyRetired KeyState = "retired" // published while a token of it may live
+	KeyRetired KeyState = "retired" // published while one of its tokens may be valid
 	KeyRevoked KeyState = "revoked" // refused everywhere
-	KeyGone    KeyState = "gone"    // its private half is destroyed; the public one serves id_token_hint
+	KeyGone    KeyState = "gone"    // private half destroyed; the public half still verifies id_token_hint
 )
 
-// InternalLine is the line of secrets that is never published.
+// InternalLine is the line of secrets that are never published.
 const InternalLine = "internal"
 
-// ExternalKeyMarker is the first byte of Sealed where that is only a reference: the
-// private half is kept outside the database. When the key goes out of use, the caller
-// destroys it there and lets ClearKeyReference follow; the reference stays until then.
+// ExternalKeyMarker is the first byte of Sealed if Sealed is only a reference to a private half
+// outside the database, for example in an HSM. When such a key goes out of use, the caller
+// destroys the private half there and then calls ClearKeyReference. The reference stays until
+// then.
 const ExternalKeyMarker = 2
 
-// Key is a signing key of a published line, or a secret of the internal one. The
-// private half is sealed by the caller; storage never sees it.
+// Key is a signing key of a published line, or a secret of the internal line. The caller seals
+// the private half; storage never has it in plain form.
 type Key struct {
 	ID     string // kid
 	Line   string // the algorithm, or InternalLine
@@ -40,19 +40,20 @@ type Key struct {
 	Public string // JWK, JSON; "" on the internal line
 	Sealed []byte
 
-	CreatedAt    Millis `gorm:"autoCreateTime:false"` // published since
+	CreatedAt    Millis `gorm:"autoCreateTime:false"` // when it was first published
 	ActivatedAt  Millis
 	RetiredAt    Millis
-	GoneAt       Millis // a retired key: when it leaves the JWKS; a gone one: when it left
+	GoneAt       Millis // when a retired key will leave the JWKS, or when a gone key left it
 	RevokedAt    Millis
 	RevokeReason string
-	LongestLife  time.Duration `gorm:"serializer:signet_millis"` // of what was signed with it
+	LongestLife  time.Duration `gorm:"serializer:signet_millis"` // of the tokens signed with it
 }
 
-// IsExternal reports whether the private half is kept outside the database.
+// IsExternal reports whether the private half is outside the database.
 func (k Key) IsExternal() bool { return len(k.Sealed) > 0 && k.Sealed[0] == ExternalKeyMarker }
 
-// LastTokenExpiry tells when the last token of a retired key does; never for others.
+// LastTokenExpiry returns when the last token of a retired key expires. It is zero for a key in
+// another state.
 func (k Key) LastTokenExpiry() Millis {
 	if k.State != KeyRetired {
 		return 0
@@ -60,7 +61,7 @@ func (k Key) LastTokenExpiry() Millis {
 	return k.RetiredAt.Add(k.LongestLife)
 }
 
-// Keys reads all keys of all lines, the oldest first.
+// Keys reads the keys of all lines, the oldest first.
 func (db *DB) Keys(ctx context.Context) ([]Key, error) {
 	var list []Key
 	err := db.read(ctx, "list keys", func(q *gorm.DB) error {
@@ -69,8 +70,8 @@ func (db *DB) Keys(ctx context.Context) ([]Key, error) {
 	return list, err
 }
 
-// ReadKeys reads the keys of a database that is not open, and changes nothing: none where
-// there is no database yet.
+// ReadKeys reads the keys of a database that is not open, and changes nothing. It returns no
+// keys if there is no database.
 func ReadKeys(ctx context.Context, c Config) ([]Key, error) {
 	var list []Key
 	err := engine.Inspect(ctx, c.engineConfig(), func(q *gorm.DB) error {
@@ -79,12 +80,12 @@ func ReadKeys(ctx context.Context, c Config) ([]Key, error) {
 	return list, err
 }
 
-// StartKeyLines inserts the first keys (an active one and a next one) of every line
-// that has none at all, or was retired; a line that exists is left alone. Of several processes
-// that start together one wins each line. Moves the change counter if anything
-// was inserted, and gives the number of keys that were. Event key.created.
+// StartKeyLines inserts the first keys, an active and a next one, of each line that has no keys
+// or was retired. It does nothing for other lines. If several processes start at the same time,
+// one of them wins each line. It returns the number of inserted keys and moves the change
+// counter if there are any. Event key.created.
 //
-// CreatedAt and, of an active key, ActivatedAt are set to at where they are zero.
+// It sets CreatedAt, and ActivatedAt of active keys, to by.At if they are zero.
 func (db *DB) StartKeyLines(ctx context.Context, first []Key, by By) (int, error) {
 	for _, k := range first {
 		if err := refuseImpossible(k.ID, k.Line); err != nil {
@@ -94,8 +95,7 @@ func (db *DB) StartKeyLines(ctx context.Context, first []Key, by By) (int, error
 	started := 0
 	err := db.write(ctx, "start key lines", func(tx *gorm.DB) error {
 		started = 0
-		// The lines are decided one process at a time: an empty line has no row
-		// to lock.
+		// The instance row is locked because an empty line has no row of its own to lock.
 		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (db *DB) StartKeyLines(ctx context.Context, first []Key, by By) (int, error
 		if started == 0 {
 			return nil
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 	if err != nil {
 		return 0, err

@@ -11,25 +11,25 @@ import (
 	"signet/storage/engine"
 )
 
-// KeyRotation moves one line on by one key.
+// KeyRotation moves one line to its next key.
 type KeyRotation struct {
 	Line   string
-	Active string        // kid of the key that signs; "" if none does
-	Next   Key           // becomes active; as it was read
-	Fresh  Key           // becomes next
-	Life   time.Duration // the longest of what Next will sign
-	Margin time.Duration // how much longer than its last token a retired key stays
+	Active string        // kid of the key that signs now; "" if there is none
+	Next   Key           // becomes active; must be unchanged since it was read
+	Fresh  Key           // becomes the next key
+	Life   time.Duration // the longest life of a token that Next will sign
+	Margin time.Duration // how long a retired key stays published after its last token has expired
 }
 
-// clearPrivateKey erases the sealed private half of a key that goes out of use, unless the
-// private half is outside the database: then the reference stays until ClearKeyReference. Its
-// parameters are elsewhere and nothing.
+// clearPrivateKey erases the sealed private half of a key that goes out of use. If the private
+// half is outside the database, the reference stays until ClearKeyReference. The parameters are
+// externalMarker and emptyBytes.
 const clearPrivateKey = `sealed = CASE WHEN substr(sealed, 1, 1) = ? THEN sealed ELSE ? END`
 
-var elsewhere, nothing = []byte{ExternalKeyMarker}, []byte{}
+var externalMarker, emptyBytes = []byte{ExternalKeyMarker}, []byte{}
 
-// writeKeys runs a use case that changes keys. They are decided one at a time: what
-// one reads no other changes before it ends.
+// writeKeys runs a use case that changes keys. Such use cases run one after another, so the rows
+// that one of them reads do not change before it ends.
 func (db *DB) writeKeys(ctx context.Context, name string, run engine.UseCase) error {
 	return db.write(ctx, name, func(tx *gorm.DB) error {
 		if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
@@ -39,13 +39,12 @@ func (db *DB) writeKeys(ctx context.Context, name string, run engine.UseCase) er
 	})
 }
 
-// RotateKeys moves lines on, all of them or none: next becomes active, active
-// becomes retired until its last token is dead, and a fresh key becomes next.
-// Of several that want to, the one wins whose next key still is what it read.
-// Moves the change counter. Event key.rotated, one per line.
+// RotateKeys moves several lines to their next keys, all lines or none. The next key becomes
+// active, the active key becomes retired until its last token has expired, and a fresh key
+// becomes the next one. If several callers rotate at the same time, the first one wins. It moves
+// the change counter. Event key.rotated for each line.
 //
-// ErrConflict: another rotation, a revocation or a rewrap was first; nothing was
-// changed.
+// ErrConflict: another rotation, a revocation or a rewrap came first; nothing was changed.
 func (db *DB) RotateKeys(ctx context.Context, lines []KeyRotation, by By) error {
 	return db.writeKeys(ctx, "rotate keys", func(tx *gorm.DB) error {
 		for _, r := range lines {
@@ -53,13 +52,13 @@ func (db *DB) RotateKeys(ctx context.Context, lines []KeyRotation, by By) error 
 				return err
 			}
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 }
 
 func rotateLine(tx *gorm.DB, r KeyRotation, by By) error {
 	if r.Active != "" {
-		retired, err := changed(tx, `UPDATE keys SET state = 'retired', retired_at = ?, gone_at = ? + longest_life + ?
+		retired, err := changeOne(tx, `UPDATE keys SET state = 'retired', retired_at = ?, gone_at = ? + longest_life + ?
 			WHERE id = ? AND line = ? AND state = 'active'`, At(by.At), At(by.At), r.Margin.Milliseconds(), r.Active, r.Line)
 		if err != nil {
 			return err
@@ -68,7 +67,7 @@ func rotateLine(tx *gorm.DB, r KeyRotation, by By) error {
 			return ErrConflict
 		}
 	}
-	if err := promote(tx, r.Next, r.Life, by.At); err != nil {
+	if err := activateKey(tx, r.Next, r.Life, by.At); err != nil {
 		return err
 	}
 	if err := insertKey(tx, r.Fresh, by); err != nil {
@@ -80,10 +79,10 @@ func rotateLine(tx *gorm.DB, r KeyRotation, by By) error {
 	}, by.At)
 }
 
-// promote makes a next key active if it still is what was read, the seal of its
-// private half included. ErrConflict.
-func promote(tx *gorm.DB, next Key, life time.Duration, at time.Time) error {
-	won, err := changed(tx, `UPDATE keys SET state = 'active', activated_at = ?, longest_life = ?
+// activateKey makes a next key active. ErrConflict: the key, or its sealed private half, has
+// changed since it was read.
+func activateKey(tx *gorm.DB, next Key, life time.Duration, at time.Time) error {
+	won, err := changeOne(tx, `UPDATE keys SET state = 'active', activated_at = ?, longest_life = ?
 		WHERE id = ? AND line = ? AND state = 'next' AND sealed = ?`,
 		At(at), life.Milliseconds(), next.ID, next.Line, next.Sealed)
 	if err == nil && !won {
@@ -92,24 +91,23 @@ func promote(tx *gorm.DB, next Key, life time.Duration, at time.Time) error {
 	return err
 }
 
-// KeyRevocation takes a key out of use at once.
+// KeyRevocation is the input of DB.RevokeKey.
 type KeyRevocation struct {
-	Key     Key    // as it was read
-	Reason  string // an operator's words
-	Promote *Key   // of an active key: the next one, which signs from now on; as it was read
-	Fresh   []Key  // keys that take the empty places
+	Key     Key    // must be unchanged since it was read
+	Reason  string // free text of an operator
+	Promote *Key   // if Key is active: the next key, which becomes active; must be unchanged since it was read
+	Fresh   []Key  // new keys for the empty places
 	Life    time.Duration
 }
 
-// RevokeKey makes everything that a key signed or sealed invalid, destroys its
-// private half and fills its place. Moves the change counter. Event key.revoked.
+// RevokeKey invalidates everything that a key signed or sealed, destroys its private half and
+// puts other keys in its place. It moves the change counter. Event key.revoked.
 //
-// ErrConflict: the key or its successor is no longer what was read; nothing was
-// changed.
+// ErrConflict: the key or its successor has changed since it was read; nothing was changed.
 func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, by By) error {
 	return db.writeKeys(ctx, "revoke key", func(tx *gorm.DB) error {
-		won, err := changed(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, `+clearPrivateKey+`
-			WHERE id = ? AND state = ?`, At(by.At), cleanText(r.Reason, longestName), elsewhere, nothing, r.Key.ID, r.Key.State)
+		won, err := changeOne(tx, `UPDATE keys SET state = 'revoked', revoked_at = ?, revoke_reason = ?, `+clearPrivateKey+`
+			WHERE id = ? AND state = ?`, At(by.At), cleanText(r.Reason, longestName), externalMarker, emptyBytes, r.Key.ID, r.Key.State)
 		if err != nil {
 			return err
 		}
@@ -118,7 +116,7 @@ func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, by By) error {
 		}
 		detail := map[string]any{"kid": r.Key.ID, "line": r.Key.Line, "state": string(r.Key.State), "reason": r.Reason}
 		if r.Promote != nil {
-			if err := promote(tx, *r.Promote, r.Life, by.At); err != nil {
+			if err := activateKey(tx, *r.Promote, r.Life, by.At); err != nil {
 				return err
 			}
 			detail["successor"] = r.Promote.ID
@@ -131,12 +129,14 @@ func (db *DB) RevokeKey(ctx context.Context, r KeyRevocation, by By) error {
 		if err := record(tx, Event{Type: KeyRevokedEvent, Outcome: Succeeded, From: by.From, Detail: detail}, by.At); err != nil {
 			return err
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 }
 
-// AddNextKey gives a line the next key that it lacks. Moves the change counter.
-// Event key.created. ErrConflict: it has one.
+// AddNextKey adds a next key to a line that has none. It moves the change counter. Event
+// key.created.
+//
+// ErrConflict: the line has a next key.
 func (db *DB) AddNextKey(ctx context.Context, k Key, by By) error {
 	if err := refuseImpossible(k.ID, k.Line); err != nil {
 		return fmt.Errorf("add next key: %w", err)
@@ -148,40 +148,40 @@ func (db *DB) AddNextKey(ctx context.Context, k Key, by By) error {
 		if err := insertKey(tx, k, by); err != nil {
 			return err
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 }
 
-// ClearKeyReference drops the reference of a key that is gone or revoked: its private half is
-// destroyed where it was kept. Moves the change counter.
+// ClearKeyReference deletes the reference to the private half of a key that is gone or revoked.
+// The caller has destroyed the private half. It moves the change counter.
 func (db *DB) ClearKeyReference(ctx context.Context, id string) error {
 	return db.writeKeys(ctx, "forget key", func(tx *gorm.DB) error {
-		forgotten, err := changed(tx, `UPDATE keys SET sealed = ? WHERE id = ? AND state IN ('gone', 'revoked') AND sealed <> ?`, nothing, id, nothing)
+		forgotten, err := changeOne(tx, `UPDATE keys SET sealed = ? WHERE id = ? AND state IN ('gone', 'revoked') AND sealed <> ?`, emptyBytes, id, emptyBytes)
 		if err != nil || !forgotten {
 			return err
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 }
 
-// RaiseLongestLife says how long what an active key signs may live, if that is longer
-// than is known. Moves the change counter then.
+// RaiseLongestLife stores the longest life of tokens that an active key signs, if it is longer
+// than the stored one. It moves the change counter in that case.
 func (db *DB) RaiseLongestLife(ctx context.Context, id string, life time.Duration) error {
 	return db.writeKeys(ctx, "note key life", func(tx *gorm.DB) error {
-		longer, err := changed(tx, `UPDATE keys SET longest_life = ? WHERE id = ? AND state = 'active' AND longest_life < ?`,
+		longer, err := changeOne(tx, `UPDATE keys SET longest_life = ? WHERE id = ? AND state = 'active' AND longest_life < ?`,
 			life.Milliseconds(), id, life.Milliseconds())
 		if err != nil || !longer {
 			return err
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 }
 
-// EndExpiredKeys lets go of the retired keys whose time is over: the private half is
-// destroyed, the public one stays. A line without an active key keeps what it has,
-// unless it was retired.
-// Keys that are gone or revoked for longer than keep are deleted. Moves the change
-// counter if there were any, and gives their number. Event key.gone, one per key.
+// EndExpiredKeys ends the retired keys whose time is over: it destroys the private half and
+// keeps the public one. If a line has no active key, its retired keys stay, unless the line was
+// retired. It deletes keys that have been gone or revoked for longer than keep. It returns the
+// number of both, and moves the change counter if there are any. Event key.gone for each ended
+// key.
 func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (int, error) {
 	ended := 0
 	err := db.writeKeys(ctx, "end keys", func(tx *gorm.DB) error {
@@ -192,7 +192,7 @@ func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (in
 			return err
 		}
 		for _, k := range over {
-			won, err := changed(tx, `UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE id = ? AND state = 'retired'`, At(by.At), elsewhere, nothing, k.ID)
+			won, err := changeOne(tx, `UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE id = ? AND state = 'retired'`, At(by.At), externalMarker, emptyBytes, k.ID)
 			if err != nil {
 				return err
 			}
@@ -214,17 +214,17 @@ func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (in
 		if ended == 0 {
 			return nil
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 	return ended, err
 }
 
-// RetireKeyLine ends a line: nothing is signed with it any more. Its active key stays
-// published until its last token is dead, its next one, which has signed nothing, is
-// destroyed. Moves the change counter. Event key.retired.
+// RetireKeyLine retires a line, so that it signs nothing more. Its active key stays published
+// until its last token has expired. Its next key, which has signed nothing, is destroyed. It
+// moves the change counter. Event key.retired.
 //
-// ErrNotFound: it has no active key. ErrConflict: an enabled client wants its ID
-// tokens signed with it; nothing was changed.
+// ErrNotFound: the line has no active key. ErrConflict: the ID tokens of an enabled client are
+// signed with this algorithm; nothing was changed.
 func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Duration, by By) error {
 	return db.writeKeys(ctx, "retire line", func(tx *gorm.DB) error {
 		var clients []Client
@@ -236,7 +236,7 @@ func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Durati
 				return fmt.Errorf("client %s asks for it: %w", c.ID, ErrConflict)
 			}
 		}
-		ended, err := changed(tx, `UPDATE keys SET state = 'retired', retired_at = ?, gone_at = ? + longest_life + ? WHERE line = ? AND state = 'active'`,
+		ended, err := changeOne(tx, `UPDATE keys SET state = 'retired', retired_at = ?, gone_at = ? + longest_life + ? WHERE line = ? AND state = 'active'`,
 			At(by.At), At(by.At), margin.Milliseconds(), line)
 		if err != nil {
 			return err
@@ -244,19 +244,19 @@ func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Durati
 		if !ended {
 			return ErrNotFound
 		}
-		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE line = ? AND state = 'next'`, At(by.At), elsewhere, nothing, line).Error; err != nil {
+		if err := tx.Exec(`UPDATE keys SET state = 'gone', gone_at = ?, `+clearPrivateKey+` WHERE line = ? AND state = 'next'`, At(by.At), externalMarker, emptyBytes, line).Error; err != nil {
 			return err
 		}
 		if err := record(tx, Event{Type: KeyLineRetired, Outcome: Succeeded, From: by.From, Detail: map[string]any{"line": line}}, by.At); err != nil {
 			return err
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 }
 
-// ClampKeyTimes lets the times of keys that lie ahead of at count from at: they
-// were written under a clock that was ahead, and would keep a line from rotating
-// and a retired key from going. Moves the change counter.
+// ClampKeyTimes sets times of keys that lie after at to at. A fast clock wrote them; they would
+// keep a line from rotating and a retired key from leaving the JWKS. It moves the change
+// counter.
 func (db *DB) ClampKeyTimes(ctx context.Context, margin time.Duration, at time.Time) error {
 	now := At(at)
 	return db.writeKeys(ctx, "settle key times", func(tx *gorm.DB) error {
@@ -275,13 +275,13 @@ func (db *DB) ClampKeyTimes(ctx context.Context, margin time.Duration, at time.T
 			now, now, margin.Milliseconds(), now).Error; err != nil {
 			return err
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 }
 
-// RewrapKeys seals private halves anew. seal gives the new seal of a row, or nil
-// for one that stays as it is; it may be called twice for a row. All are changed
-// or none; gives the number. Moves the change counter. Event key.rewrapped.
+// RewrapKeys seals private halves again, all of them or none, and returns the number of changed
+// keys. seal returns the new sealed key, or nil to keep the old one; it may be called twice for
+// a key. It moves the change counter. Event key.rewrapped.
 func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), by By) (int, error) {
 	done := 0
 	err := db.writeKeys(ctx, "rewrap keys", func(tx *gorm.DB) error {
@@ -293,7 +293,7 @@ func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), by
 		for _, k := range list {
 			sealed, err := seal(k)
 			if err != nil {
-				return fmt.Errorf("%w: %w", errChecked, err)
+				return fmt.Errorf("%w: %w", errCheckFailed, err)
 			}
 			if sealed == nil {
 				continue
@@ -309,7 +309,7 @@ func (db *DB) RewrapKeys(ctx context.Context, seal func(Key) ([]byte, error), by
 		if err := record(tx, Event{Type: KeysRewrapped, Outcome: Succeeded, From: by.From, Detail: map[string]any{"keys": done}}, by.At); err != nil {
 			return err
 		}
-		return noteChange(tx)
+		return moveChangeCounter(tx)
 	})
 	return done, err
 }

@@ -8,12 +8,12 @@ import (
 	"gorm.io/gorm"
 )
 
-// TakeLease takes or prolongs a lease for a holder, for life from at on. False:
-// another holder has it. It lets one node do what all of them would; what must not
-// happen twice is decided by a conditional write all the same.
+// TakeLease takes or extends a lease for a holder, until at plus life. It returns false if
+// another holder has the lease. A lease lets one node do work that all nodes would do. It does
+// not guarantee that the work happens only once; that needs a conditional write.
 //
-// A lease that runs longer than twice life was taken under a clock that was ahead:
-// it counts as free. Nodes differ by a little always.
+// A lease that runs longer than twice life was taken under a fast clock, and counts as free. The
+// factor allows for the normal clock difference between nodes.
 func (db *DB) TakeLease(ctx context.Context, name, holder string, life time.Duration, at time.Time) (taken bool, err error) {
 	if err := refuseImpossible(name, holder); err != nil {
 		return false, fmt.Errorf("take lease: %w", err)
@@ -27,13 +27,14 @@ func (db *DB) TakeLease(ctx context.Context, name, holder string, life time.Dura
 
 func takeLease(tx *gorm.DB, name, holder string, life time.Duration, at time.Time) (taken bool, err error) {
 	until, impossible := At(at.Add(life)), At(at.Add(2*life))
-	return changed(tx, `INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
+	return changeOne(tx, `INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
 		WHERE leases.holder = excluded.holder OR leases.expires_at <= ? OR leases.expires_at > ?`,
 		name, holder, until, At(at), impossible)
 }
 
-// ReturnLease lets others have it at once. One that was lost meanwhile stays as it is.
+// ReturnLease ends a lease at once, so that others can take it. If another holder has the lease,
+// it does nothing.
 func (db *DB) ReturnLease(ctx context.Context, name, holder string) error {
 	return db.write(ctx, "return lease", func(tx *gorm.DB) error {
 		return tx.Exec(`UPDATE leases SET expires_at = 0 WHERE name = ? AND holder = ?`, name, holder).Error

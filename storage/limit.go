@@ -13,16 +13,16 @@ import (
 	"gorm.io/gorm"
 )
 
-// Limit is how many attempts a key may reserve within a window.
+// Limit is how many attempts are allowed for a key within a window.
 type Limit struct {
-	Key    string // never what was typed, but its bucket (see keys.Ring.Bucket)
+	Key    string // a bucket, never the text that a person entered (see keys.Ring.Bucket)
 	Max    int
 	Window time.Duration
 }
 
-// Network is what one customer of an access provider usually has: an IPv4
-// address, or an IPv6 /64, within which addresses cost nothing. All that is no
-// address counts as one.
+// Network returns the part of an address that one customer of an internet provider usually has:
+// an IPv4 address, or an IPv6 /64, since a customer can use any address within it. It returns
+// "unknown" for all texts that are not an address.
 func Network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
@@ -39,25 +39,25 @@ func Network(address string) string {
 	return prefix.String()
 }
 
-// Reservation is an attempt that was counted and can be given back. Its keys are
-// made by DB.Reserve: each names the window it was counted in.
+// Reservation is an attempt that was counted and can be given back. DB.Reserve sets its keys;
+// each contains the window in which the attempt was counted.
 type Reservation struct {
 	Keys []string
 }
 
-// Reserve counts one attempt against all limits at once, before any work is done
-// for it, by conditional writes. Either all are counted or none. A key's window
-// begins with the first attempt after the last window's end.
+// Reserve counts one attempt against all limits before the caller does the work. It counts for
+// all limits or for none, by conditional writes. The window of a key begins with its first
+// attempt after the previous window has ended.
 //
-// *ThrottledError: one of them is used up; RetryAfter is until its window ends.
+// *ThrottledError: a limit is exceeded; RetryAfter is the time until its window ends.
 func (db *DB) Reserve(ctx context.Context, limits []Limit, at time.Time) (Reservation, error) {
-	if err := checkLimits(limits); err != nil {
+	if err := checkLimitKeys(limits); err != nil {
 		return Reservation{}, fmt.Errorf("reserve attempt: %w", err)
 	}
 	var reserved Reservation
 	err := db.write(ctx, "reserve attempt", func(tx *gorm.DB) error {
 		var err error
-		reserved, err = countAll(tx, limits, at)
+		reserved, err = countAttempts(tx, limits, at)
 		return err
 	})
 	if err != nil {
@@ -66,43 +66,41 @@ func (db *DB) Reserve(ctx context.Context, limits []Limit, at time.Time) (Reserv
 	return reserved, nil
 }
 
-// CountFailure counts an attempt that has failed against all limits at once, and
-// records it, if the event has a type. It is for attempts that are cheap to
-// judge: they are judged first, and what succeeds costs nothing here. An attempt
-// over a limit is refused by a read alone, neither counted nor recorded, so that
-// whoever keeps trying does not keep the writer busy.
+// CountFailure counts a failed attempt against all limits, and records the event if it has a
+// type. It is for attempts that are cheap to check. These are checked first, so a successful
+// attempt costs no write. An attempt over a limit is refused after a read: it is neither counted
+// nor recorded, so that repeated attempts do not keep the writer busy.
 //
-// *ThrottledError: one of the limits is used up.
+// *ThrottledError: a limit is exceeded.
 func (db *DB) CountFailure(ctx context.Context, limits []Limit, e Event, at time.Time) error {
 	if err := db.CheckAttempts(ctx, limits, at); err != nil {
 		return err
 	}
 	return db.write(ctx, "count failure", func(tx *gorm.DB) error {
-		if _, err := countAll(tx, limits, at); err != nil || e.Type == "" {
+		if _, err := countAttempts(tx, limits, at); err != nil || e.Type == "" {
 			return err
 		}
 		return record(tx, e, at)
 	})
 }
 
-// CheckAttempts asks whether all limits allow a further attempt now. It counts nothing
-// and promises nothing: it keeps whoever is over a limit, and goes on trying, from
-// the writer.
+// CheckAttempts checks whether all limits allow one more attempt now. It counts and reserves
+// nothing. It spares the writer from repeated attempts that exceed a limit.
 //
-// *ThrottledError: one of the limits is used up.
+// *ThrottledError: a limit is exceeded.
 func (db *DB) CheckAttempts(ctx context.Context, limits []Limit, at time.Time) error {
-	if err := checkLimits(limits); err != nil {
+	if err := checkLimitKeys(limits); err != nil {
 		return fmt.Errorf("read limits: %w", err)
 	}
-	return db.read(ctx, "read limits", func(q *gorm.DB) error { return usedUp(q, limits, at) })
+	return db.read(ctx, "read limits", func(q *gorm.DB) error { return checkNotUsedUp(q, limits, at) })
 }
 
-// latestEnd is when a window may end at the latest. One that ends later was counted
-// by a clock that has been set back since, and is over.
+// latestEnd is the latest moment at which a window may end. A window that ends later was counted
+// under a clock that has been set back since; it counts as over.
 func (l Limit) latestEnd(at time.Time) Millis { return At(at).Add(l.Window + MaxClockSkew) }
 
-// usedUp refuses if one of the limits allows no further attempt now.
-func usedUp(q *gorm.DB, limits []Limit, at time.Time) error {
+// checkNotUsedUp returns a *ThrottledError if one of the limits allows no further attempt now.
+func checkNotUsedUp(q *gorm.DB, limits []Limit, at time.Time) error {
 	full := q.Table("throttles")
 	for _, l := range limits {
 		full = full.Or("bucket = ? AND attempts >= ? AND expires_at > ? AND expires_at <= ?", l.Key, l.Max, At(at), l.latestEnd(at))
@@ -114,7 +112,7 @@ func usedUp(q *gorm.DB, limits []Limit, at time.Time) error {
 	return &ThrottledError{RetryAfter: slices.Max(ends).Time().Sub(At(at).Time())}
 }
 
-func checkLimits(limits []Limit) error {
+func checkLimitKeys(limits []Limit) error {
 	for _, l := range limits {
 		if err := refuseImpossible(l.Key); err != nil {
 			return err
@@ -123,12 +121,12 @@ func checkLimits(limits []Limit) error {
 	return nil
 }
 
-// countAll adds one attempt to every key, in the order of the keys, so that two
-// attempts cannot wait for each other.
-func countAll(tx *gorm.DB, limits []Limit, at time.Time) (Reservation, error) {
+// countAttempts adds one attempt to every key, in the order of the keys, so that two calls
+// cannot deadlock.
+func countAttempts(tx *gorm.DB, limits []Limit, at time.Time) (Reservation, error) {
 	var reserved Reservation
 	for _, l := range slices.SortedFunc(slices.Values(limits), func(a, b Limit) int { return strings.Compare(a.Key, b.Key) }) {
-		key, err := count(tx, l, at)
+		key, err := countAttempt(tx, l, at)
 		if err != nil {
 			return Reservation{}, err
 		}
@@ -137,13 +135,14 @@ func countAll(tx *gorm.DB, limits []Limit, at time.Time) (Reservation, error) {
 	return reserved, nil
 }
 
-// count adds one attempt to a key's window, or refuses it.
-func count(tx *gorm.DB, l Limit, at time.Time) (string, error) {
+// countAttempt adds one attempt to the window of a key, or refuses it. It returns the key for a
+// Reservation.
+func countAttempt(tx *gorm.DB, l Limit, at time.Time) (string, error) {
 	if l.Max < 1 {
 		return "", &ThrottledError{RetryAfter: l.Window}
 	}
 	now, end, latest := At(at), At(at).Add(l.Window), l.latestEnd(at)
-	counted, err := changed(tx, `INSERT INTO throttles AS t (bucket, attempts, expires_at) VALUES (?, 1, ?)
+	counted, err := changeOne(tx, `INSERT INTO throttles AS t (bucket, attempts, expires_at) VALUES (?, 1, ?)
 		ON CONFLICT (bucket) DO UPDATE SET
 			attempts = CASE WHEN t.expires_at <= ? OR t.expires_at > ? THEN 1 ELSE t.attempts + 1 END,
 			expires_at = CASE WHEN t.expires_at <= ? OR t.expires_at > ? THEN excluded.expires_at ELSE t.expires_at END
@@ -162,8 +161,8 @@ func count(tx *gorm.DB, l Limit, at time.Time) (string, error) {
 	return strconv.FormatInt(int64(expires), 10) + " " + l.Key, nil
 }
 
-// GiveBack undoes a reservation: what succeeds is not counted. A window that is
-// over is left alone.
+// GiveBack undoes a reservation after a success, so that only failures count. It does nothing if
+// the window is over.
 func (db *DB) GiveBack(ctx context.Context, r Reservation, at time.Time) error {
 	if len(r.Keys) == 0 {
 		return nil
@@ -176,7 +175,7 @@ func giveBack(tx *gorm.DB, r Reservation) error {
 		window, key, found := strings.Cut(counted, " ")
 		expires, err := strconv.ParseInt(window, 10, 64)
 		if !found || err != nil {
-			return errors.New("give back attempt: not a key that was reserved")
+			return errors.New("give back attempt: the reservation has a malformed key")
 		}
 		err = tx.Exec(`UPDATE throttles SET attempts = attempts - 1 WHERE bucket = ? AND expires_at = ? AND attempts > 0`,
 			key, expires).Error

@@ -9,27 +9,26 @@ import (
 	"signet/storage/engine"
 )
 
-// seenEvery is how much time passes before a session is noted as seen again:
-// its idle life moves with it.
+// seenEvery is how often the use of a session is written to its row. This also moves its idle
+// expiry.
 const seenEvery = 5 * time.Minute
 
-// sessionLives is the condition under which a session s is alive; its parameters
-// are sessionNow.
+// sessionLives is the condition that a session s is live. Its parameters are sessionArgs.
 const sessionLives = `(s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ? AND EXISTS (
 		SELECT 1 FROM users u, instance i WHERE u.id = s.user_id AND i.id = 1 AND u.disabled_at = 0
 			AND s.created_at > u.not_before AND s.created_at > i.not_before))`
 
-func sessionNow(at time.Time) []any { return []any{At(at), At(at)} }
+func sessionArgs(at time.Time) []any { return []any{At(at), At(at)} }
 
 // liveSession is sessionLives for gorm.
-func liveSession(at time.Time) clause.Expr { return gorm.Expr(sessionLives, sessionNow(at)...) }
+func liveSession(at time.Time) clause.Expr { return gorm.Expr(sessionLives, sessionArgs(at)...) }
 
-// grantLives is the condition under which a grant g is alive, the only one there
-// is: liveness is a join, so that ending a session, disabling a user or a client
-// is one row. onlineLives is the same of a grant that counts as online, whatever its row
-// says, because its client may not have offline_access any more. The parameters of both
-// are grantNow.
 const (
+	// grantLives is the condition that a grant g is live, and the only such condition. It is a
+	// join, so ending a session, or disabling a user or a client, changes one row only.
+	// onlineLives is the same condition for a grant that counts as online, whatever its row
+	// contains, because its client may no longer have offline_access. The parameters of both are
+	// grantArgs.
 	grantLives  = grantLivesHead + `g.offline` + grantLivesTail
 	onlineLives = grantLivesHead + `FALSE` + grantLivesTail
 )
@@ -44,43 +43,42 @@ const grantLivesHead = `(g.revoked_at = 0 AND g.idle_expires_at > ? AND g.expire
 const grantLivesTail = ` OR (s.ended_at = 0 AND s.idle_expires_at > ? AND s.expires_at > ?
 				AND s.created_at > u.not_before AND s.created_at > i.not_before))))`
 
-func grantNow(at time.Time) []any { return []any{At(at), At(at), At(at), At(at)} }
+func grantArgs(at time.Time) []any { return []any{At(at), At(at), At(at), At(at)} }
 
 // liveGrant is grantLives for gorm.
-func liveGrant(at time.Time) clause.Expr { return gorm.Expr(grantLives, grantNow(at)...) }
+func liveGrant(at time.Time) clause.Expr { return gorm.Expr(grantLives, grantArgs(at)...) }
 
 // liveOnlineGrant is onlineLives for gorm.
-func liveOnlineGrant(at time.Time) clause.Expr { return gorm.Expr(onlineLives, grantNow(at)...) }
+func liveOnlineGrant(at time.Time) clause.Expr { return gorm.Expr(onlineLives, grantArgs(at)...) }
 
-// touched is what touchSession gives of a session: when it was made, and the
-// identity that opened it.
-type touched struct {
-	made                Millis
+// touchedSession holds the values of a session that touchSession reads: its creation time, and
+// the identity that opened it.
+type touchedSession struct {
+	createdAt           Millis
 	connector, identity string
 }
 
-// touchSession takes the row lock of a live session of this user and notes it as
-// seen. clientID ("" for none) must be enabled
-// too. The row is written even when nothing in it moves: what follows in the
-// transaction relies on the session not ending meanwhile.
+// touchSession locks the row of a live session of this user and marks the session as seen. If
+// clientID is not "", that client must be enabled. touchSession writes the row even if no value
+// changes, because the rest of the transaction relies on the session not ending meanwhile.
 //
-// ErrRevoked: it is dead, or another user's, or the client is disabled.
-func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time) (touched, error) {
+// ErrRevoked: the session has ended, or is another user's, or the client is disabled.
+func touchSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time) (touchedSession, error) {
 	stale := At(at.Add(-seenEvery))
-	args := append([]any{stale, At(at), stale, At(at), sessionID, userID}, sessionNow(at)...)
-	var t touched
-	found, err := touchLive.QueryRow(tx, []any{(*int64)(&t.made), &t.connector, &t.identity}, append(args, clientID, clientID)...)
+	args := append([]any{stale, At(at), stale, At(at), sessionID, userID}, sessionArgs(at)...)
+	var t touchedSession
+	found, err := touchLive.QueryRow(tx, []any{(*int64)(&t.createdAt), &t.connector, &t.identity}, append(args, clientID, clientID)...)
 	if err != nil {
-		return touched{}, err
+		return touchedSession{}, err
 	}
 	if !found {
-		return touched{}, ErrRevoked
+		return touchedSession{}, ErrRevoked
 	}
 	return t, nil
 }
 
-// The client is cast for PostgreSQL, which could not tell the type of a parameter
-// that is only compared with a constant.
+// The client ID is cast because PostgreSQL cannot infer the type of a parameter that is only
+// compared with a constant.
 var touchLive = engine.NewStatement(`UPDATE sessions AS s SET
 		seen_at = CASE WHEN s.seen_at <= ? THEN ? ELSE s.seen_at END,
 		idle_expires_at = CASE WHEN s.seen_at <= ? THEN ? + s.idle_for ELSE s.idle_expires_at END

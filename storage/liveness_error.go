@@ -8,23 +8,24 @@ import (
 	"signet/storage/engine"
 )
 
-// whyDead tells why a grant does not live. It is asked only once that is known.
-func whyDead(tx *gorm.DB, grantID string, at time.Time) error {
-	return deadBy(grantDeath, tx, At(at), At(at), At(at), At(at), grantID)
+// explainDeadGrant returns the reason why a grant is not live, as a *RevokedError. The caller
+// knows already that it is not.
+func explainDeadGrant(tx *gorm.DB, grantID string, at time.Time) error {
+	return readRevokedError(grantDeath, tx, At(at), At(at), At(at), At(at), grantID)
 }
 
-// whySessionDead tells why a session gives its client nothing.
-func whySessionDead(tx *gorm.DB, userID, sessionID, clientID string, at time.Time) error {
-	return deadBy(sessionDeath, tx, At(at), At(at), clientID, sessionID, userID)
+// explainDeadSession returns the reason why a client cannot use a session.
+func explainDeadSession(tx *gorm.DB, userID, sessionID, clientID string, at time.Time) error {
+	return readRevokedError(sessionDeath, tx, At(at), At(at), clientID, sessionID, userID)
 }
 
-func deadBy(s engine.Statement, tx *gorm.DB, args ...any) error {
-	var what string
-	found, err := s.QueryRow(tx, []any{&what}, args...)
+func readRevokedError(s engine.Statement, tx *gorm.DB, args ...any) error {
+	var code string
+	found, err := s.QueryRow(tx, []any{&code}, args...)
 	if err != nil || !found {
 		return ErrRevoked
 	}
-	return &RevokedError{what}
+	return &RevokedError{code}
 }
 
 var (

@@ -10,36 +10,36 @@ import (
 	"signet/storage/engine"
 )
 
-// Notice is a row of the outbox: a client is to be told that a session ended. It
-// stays for what became of it.
+// Notice is a row of the outbox: a back-channel logout notice for one client about one ended
+// session. The row stays afterwards and records the result.
 type Notice struct {
-	ID        string // the same for one client and one session: nobody is told twice
+	ID        string // the same for one client and one session, so that no notice is sent twice
 	UserID    string
 	ClientID  string
-	SessionID string // which has ended
+	SessionID string // the session that has ended
 
-	Tries       int64  // begun; the one under way included
-	DueAt       Millis // of the next try
-	LeasedUntil Millis // a node is at it until then
+	Tries       int64  // attempts that have begun
+	DueAt       Millis // when the next attempt is due
+	LeasedUntil Millis // a node is delivering it until then
 	DeliveredAt Millis
 	GivenUpAt   Millis
-	LastError   string // a stable code; "" if the last try went well, or there was none
+	LastError   string // a stable code; "": the last attempt succeeded, or there was none
 	CreatedAt   Millis `gorm:"autoCreateTime:false"`
 }
 
-// TableName is the table's, which holds mails too.
+// TableName returns the name of the table, which also holds mails.
 func (Notice) TableName() string { return "outbox" }
 
-// Settled reports whether nothing more will be tried.
+// Settled reports whether there will be no further attempt.
 func (n Notice) Settled() bool { return n.DeliveredAt != 0 || n.GivenUpAt != 0 }
 
-// queueLogout writes a notice for each client of the sessions s that the condition
-// names, in the transaction that ends them and in one statement, however many they
-// are. A client of a session is whoever was given a grant of it, offline or not,
-// revoked meanwhile or not: it may still show the person as signed in.
+// queueLogout writes a notice for each client of the sessions that the condition selects. It
+// runs in the transaction that ends them, and is one statement for any number of sessions. The
+// condition refers to sessions as s. A client belongs to a session if it ever got a grant of it,
+// offline or not, revoked or not, because it may still show the person as signed in.
 //
-// The metadata are JSON as encoding/json writes them, where a quotation mark within
-// a value is never without its backslash: the pattern finds the member alone.
+// The metadata are the JSON text of encoding/json. In it, a quotation mark within a value always
+// follows a backslash, so the pattern matches only the member name.
 func queueLogout(tx *gorm.DB, at time.Time, sessions string, args ...any) error {
 	return tx.Exec(`INSERT INTO outbox (id, kind, user_id, client_id, session_id, due_at, created_at)
 		SELECT DISTINCT s.user_id || ':' || s.id || ':' || c.id, 'logout', s.user_id, c.id, s.id, CAST(? AS BIGINT), CAST(? AS BIGINT)
@@ -48,25 +48,25 @@ func queueLogout(tx *gorm.DB, at time.Time, sessions string, args ...any) error 
 		ON CONFLICT (id) DO NOTHING`, append([]any{At(at), At(at)}, args...)...).Error
 }
 
-// LogoutNotices lists what the clients of a session were to be told from since on,
-// by client; with an empty sessionID, of all sessions of the user.
+// LogoutNotices lists the notices for one session that were created at or after since, by
+// client. If sessionID is empty, it lists those for all sessions of the user.
 func (db *DB) LogoutNotices(ctx context.Context, userID, sessionID string, since time.Time) ([]Notice, error) {
-	which := noticesOf{UserID: userID, SessionID: sessionID}
+	scope := noticeScope{UserID: userID, SessionID: sessionID}
 	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list notices: %w", err)
 	}
 	var list []Notice
 	err := db.read(ctx, "list notices", func(q *gorm.DB) error {
-		return which.in(q).Where("created_at >= ?", At(since)).Order("client_id, id").Find(&list).Error
+		return scope.apply(q).Where("created_at >= ?", At(since)).Order("client_id, id").Find(&list).Error
 	})
 	return list, err
 }
 
-// noticesOf is a part of the outbox: all of it, a user's, or a session's. Ids begin
-// with the user's and the session's, so that the primary key finds them.
-type noticesOf struct{ UserID, SessionID string }
+// noticeScope selects all notices, those of a user, or those of a session. IDs begin with the
+// IDs of the user and the session, so the primary key finds them.
+type noticeScope struct{ UserID, SessionID string }
 
-func (n noticesOf) in(q *gorm.DB) *gorm.DB {
+func (n noticeScope) apply(q *gorm.DB) *gorm.DB {
 	q = q.Where("kind = 'logout'")
 	if n.UserID == "" {
 		return q
@@ -78,9 +78,8 @@ func (n noticesOf) in(q *gorm.DB) *gorm.DB {
 	return q.Where("user_id = ? AND id > ? AND id < ?", n.UserID, after, before)
 }
 
-// ids bounds the ids of that part. A semicolon is what comes after a colon, byte by
-// byte.
-func (n noticesOf) ids() (after, before string) {
+// ids returns the bounds of the selected IDs. A semicolon is the byte after a colon.
+func (n noticeScope) ids() (after, before string) {
 	begin := n.UserID
 	if n.SessionID != "" {
 		begin += ":" + n.SessionID
@@ -90,19 +89,19 @@ func (n noticesOf) ids() (after, before string) {
 
 // NoticeClaim is the input of DB.ClaimNotices.
 type NoticeClaim struct {
-	UserID, SessionID string        // whose; "" for everybody's, or all of the user's
-	Except            []string      // client ids that are left alone for now
-	Limit             int           // at most so many
-	Lease             time.Duration // how long nobody else gets them
+	UserID, SessionID string        // whose notices; UserID "": of all users; SessionID "": of all sessions
+	Except            []string      // client IDs whose notices are not claimed
+	Limit             int           // the largest number of notices
+	Lease             time.Duration // how long no other node gets them
 }
 
-// ClaimNotices takes notices that are due, the longest due first, for one try each.
-// Of several nodes one gets a notice; if it never settles it, it is due again when
-// the lease ends. Where nothing is due, nothing is written.
+// ClaimNotices takes notices that are due for one attempt each, the longest due first. Each
+// notice goes to one node only. If that node does not settle it, it is due again when the lease
+// ends. If no notice is due, nothing is written.
 func (db *DB) ClaimNotices(ctx context.Context, c NoticeClaim, at time.Time) ([]Notice, error) {
 	until := At(at.Add(c.Lease))
-	// A lease that runs much longer was taken under a clock that was ahead; nodes differ
-	// by a little always.
+	// A lease that ends later was taken under a fast clock, and counts as over. The factor
+	// allows for the normal clock difference between nodes.
 	impossible := At(at.Add(2 * c.Lease))
 	due := func(q *gorm.DB) *gorm.DB {
 		return q.Model(&Notice{}).Where(`delivered_at = 0 AND given_up_at = 0 AND due_at <= ? AND (leased_until <= ? OR leased_until > ?)`,
@@ -110,7 +109,7 @@ func (db *DB) ClaimNotices(ctx context.Context, c NoticeClaim, at time.Time) ([]
 	}
 	var ids []string
 	err := db.read(ctx, "look for notices", func(q *gorm.DB) error {
-		q = noticesOf{c.UserID, c.SessionID}.in(due(q))
+		q = noticeScope{c.UserID, c.SessionID}.apply(due(q))
 		if len(c.Except) > 0 {
 			q = q.Where("client_id NOT IN ?", c.Except)
 		}
@@ -129,15 +128,15 @@ func (db *DB) ClaimNotices(ctx context.Context, c NoticeClaim, at time.Time) ([]
 	return claimed, err
 }
 
-// NoticeResult is what one try came to.
+// NoticeResult is the result of one attempt to deliver a notice.
 type NoticeResult struct {
-	Error   string    // a stable code; "": it was delivered
+	Error   string    // a stable code; "": the notice was delivered
 	RetryAt time.Time // when to try again after an error; zero: never
 }
 
-// SettleNotice notes what the try of a claimed notice came to. One that is not its
-// caller's any more, because the lease ended and another node has taken it, is left
-// alone. Event logout.delivered or, once it is given up, logout.failed.
+// SettleNotice records the result of an attempt with a claimed notice. If the lease has ended
+// and another node has taken the notice, it does nothing. Event logout.delivered, or
+// logout.failed when delivery is given up.
 func (db *DB) SettleNotice(ctx context.Context, n Notice, r NoticeResult, at time.Time) error {
 	event := Event{
 		Type: LogoutDelivered, Outcome: Succeeded, Reason: r.Error,
@@ -152,7 +151,7 @@ func (db *DB) SettleNotice(ctx context.Context, n Notice, r NoticeResult, at tim
 		givenUp, due = 0, At(r.RetryAt)
 	}
 	return db.write(ctx, "settle notice", func(tx *gorm.DB) error {
-		mine, err := changed(tx, `UPDATE outbox SET delivered_at = ?, given_up_at = ?, due_at = ?, leased_until = 0, last_error = ?
+		mine, err := changeOne(tx, `UPDATE outbox SET delivered_at = ?, given_up_at = ?, due_at = ?, leased_until = 0, last_error = ?
 			WHERE id = ? AND tries = ? AND leased_until = ?`,
 			delivered, givenUp, due, cleanText(r.Error, longestName), n.ID, n.Tries, n.LeasedUntil)
 		if err != nil || !mine || !r.RetryAt.IsZero() {

@@ -12,20 +12,19 @@ import (
 // PasswordChange is the input of DB.ChangePassword.
 type PasswordChange struct {
 	UserID    string
-	OldHash   string // what was checked: the change is lost if it is not that any more
+	OldHash   string // the checked hash; it must still be the stored one
 	NewHash   string
-	SessionID string // of the browser that changes it
-	Handle    string // hash of that browser's new handle
+	SessionID string // of the browser that changes the password
+	Handle    string // hash of that browser's new session handle
 	GiveBack  Reservation
 	From      Origin
 }
 
-// ChangePassword replaces a password and ends all the user has, in one
-// transaction: every other session and every grant, offline ones too. The
-// browser that changed it goes on in a new session with the facts of the old.
-// Event password.changed.
+// ChangePassword replaces a password, and ends all other sessions and all grants of the user,
+// including offline grants, in one transaction. The browser that changed the password gets a new
+// session with the facts of the old one. Event password.changed.
 //
-// ErrConflict: the password is not OldHash any more. ErrRevoked: the session is dead.
+// ErrConflict: OldHash is no longer the stored hash. ErrRevoked: the session has ended.
 func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time) (Session, error) {
 	if err := refuseImpossible(c.UserID, c.SessionID, c.Handle); err != nil {
 		return Session{}, fmt.Errorf("change password: %w", err)
@@ -41,7 +40,7 @@ func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time
 		if _, err := touchSession(tx, c.UserID, c.SessionID, "", at); err != nil {
 			return err
 		}
-		replaced, err := changed(tx, `UPDATE credentials SET secret = ?, updated_at = ? WHERE user_id = ? AND kind = 'password' AND secret = ?`,
+		replaced, err := changeOne(tx, `UPDATE credentials SET secret = ?, updated_at = ? WHERE user_id = ? AND kind = 'password' AND secret = ?`,
 			[]byte(c.NewHash), At(at), c.UserID, []byte(c.OldHash))
 		if err != nil {
 			return err
@@ -63,8 +62,8 @@ func (db *DB) ChangePassword(ctx context.Context, c PasswordChange, at time.Time
 	return session, nil
 }
 
-// renewAfterEnding ends all of the user and starts this browser anew, later than
-// what ended the rest.
+// renewAfterEnding ends everything of the user and starts a new session for this browser. The
+// new session is later than not_before, so it is not ended too.
 func renewAfterEnding(tx *gorm.DB, c PasswordChange, at time.Time) (Session, error) {
 	var session Session
 	if err := tx.Where("id = ? AND user_id = ?", c.SessionID, c.UserID).Take(&session).Error; err != nil {
@@ -73,10 +72,10 @@ func renewAfterEnding(tx *gorm.DB, c PasswordChange, at time.Time) (Session, err
 	if err := endSession(tx, c.UserID, c.SessionID, "password_changed", By{From: c.From, At: at}); err != nil {
 		return Session{}, err
 	}
-	if err := endAllOf(tx, c.UserID, at); err != nil {
+	if err := endAllOfUser(tx, c.UserID, at); err != nil {
 		return Session{}, err
 	}
-	notBefore, err := admit(tx, c.UserID)
+	notBefore, err := requireEnabled(tx, c.UserID)
 	if err != nil {
 		return Session{}, err
 	}

@@ -14,18 +14,17 @@ type PasswordReset struct {
 	UserID   string
 	Hash     string
 	Reason   string         // a stable code for the events
-	Unproven UnprovenPolicy // typing a password proves no address
+	Unproven UnprovenPolicy // needed because setting a password does not verify the address
 	From     Origin
 }
 
-// ResetPassword sets a user's password hash, gives the user one if there was
-// none, and ends all the user has, in one transaction: every session and every
-// grant, offline ones too. A person who knew the old password keeps no access. It
-// returns what was evicted. Events password.changed and session.ended_all, with
-// reason, and user.evicted.
+// ResetPassword sets the password hash of a user, also if the user had no password. It ends all
+// sessions and grants, including offline grants, so that a person who knows the old password
+// loses access. It returns the attachments that were evicted. Events password.changed and
+// session.ended_all, both with r.Reason, and user.evicted.
 //
-// ErrNotFound. *UnprovenError: the address is only claimed, and more than a password
-// is attached to the account.
+// ErrNotFound. *UnprovenError: the address is not verified, and more than a password is attached
+// to the account.
 func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) (evicted Attached, err error) {
 	if err := refuseImpossible(r.UserID); err != nil {
 		return Attached{}, fmt.Errorf("reset password: %w", err)
@@ -44,7 +43,7 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 			return err
 		}
 		attached = attached.withoutPassword()
-		cleared, err := clearClaimed(tx, u, attached, r.Unproven, By{From: r.From, At: at})
+		cleared, err := evictIfUnproven(tx, u, attached, r.Unproven, By{From: r.From, At: at})
 		if err != nil {
 			return err
 		}
@@ -54,7 +53,7 @@ func (db *DB) ResetPassword(ctx context.Context, r PasswordReset, at time.Time) 
 		if err := setPassword(tx, u.ID, r.Hash, at); err != nil {
 			return err
 		}
-		if err := endAllOf(tx, u.ID, at); err != nil {
+		if err := endAllOfUser(tx, u.ID, at); err != nil {
 			return err
 		}
 		if err := record(tx, Event{Type: PasswordChanged, Outcome: Succeeded, Reason: r.Reason, UserID: u.ID, From: r.From}, at); err != nil {

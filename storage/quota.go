@@ -10,25 +10,24 @@ import (
 	"signet/storage/engine"
 )
 
-// Bounds of what one person can make us store by signing in, and by redeeming codes,
-// again and again.
+// Limits on the rows that one person can create by repeated sign-ins and redeemed codes.
 const (
-	// MaxSessionRows is of one user, dead sessions included. Two decisions hang on it: a
-	// sign-in trims to it, and for a user with so many the equal events user.signed_in
-	// and session.ended of one minute are merged.
+	// MaxSessionRows is the limit of one user's sessions, including ended ones. Each sign-in
+	// deletes or ends sessions above it. For a user with more, equal events user.signed_in and
+	// session.ended of one minute are merged.
 	MaxSessionRows = 200
-	MaxGrants      = 200 // rows of one user at one client that are of no more use
+	MaxGrants      = 200 // rows of one user and client that are no longer needed
 
 	surplusBatch = 20
-	// unusedFor is how long an online grant was not refreshed when a newer grant of the
-	// same session and client may replace it.
+	// unusedFor is how long an online grant must have gone without a refresh before a newer
+	// grant of the same session and client may replace it.
 	unusedFor = 24 * time.Hour
 )
 
-// trimSessions makes room after a session was made, if the user has more than
-// MaxSessionRows: dead ones are deleted, the least recently seen first, unless a client
-// still has to be told of them or an offline grant hangs on them; then live ones are
-// ended. It reports whether the user has so many.
+// trimSessions runs after a session was created. If the user has more than MaxSessionRows
+// sessions, it deletes ended ones, those seen longest ago first. It keeps an ended session while
+// a notice for it is undelivered or an offline grant needs it. If too many are left, it ends
+// live sessions. It reports whether the user has too many sessions.
 func trimSessions(tx *gorm.DB, s Session, by By) (crowded bool, err error) {
 	var rows int64
 	if _, err := countSessions.QueryRow(tx, []any{&rows}, s.UserID); err != nil || rows <= MaxSessionRows {
@@ -70,31 +69,32 @@ func deleteSurplus(tx *gorm.DB, s Session, most int64, at time.Time) (int64, err
 
 var countSessions = engine.NewStatement(`SELECT COUNT(*) FROM sessions WHERE user_id = ?`)
 
-// trimGrants deletes grants of the user at the client of g that are of no more use, if
-// there are more than MaxGrants of them: dead ones, and online ones of the same session
-// that nobody refreshed for a day, which an application that asks for codes again and
-// again leaves behind. What another session or browser holds is never touched. A grant
-// that lived gives event grant.revoked.
+// trimGrants deletes grants of the user at the client of g that are no longer needed, if there
+// are more than MaxGrants of them. These are ended grants, and online grants of the same session
+// that were not refreshed for a day; an application that requests codes repeatedly leaves them
+// behind. It never deletes live grants of another session. Deleting live grants causes the event
+// grant.revoked.
 //
-// To look reads all grants of the user at the client, which costs a code's redemption
-// more than it may. So one in 1,024 looks: the random end of its id decides which one.
+// The check reads all grants of the user at the client, which would cost too much for each code
+// redemption. Therefore only one of 1,024 redemptions checks, chosen by the random end of the
+// grant's ID.
 func trimGrants(tx *gorm.DB, g Grant, by By) error {
 	if !strings.HasSuffix(strings.ToUpper(g.ID), "AA") {
 		return nil
 	}
-	var gone []struct{ RevokedAt, ExpiresAt, IdleExpiresAt Millis }
+	var deleted []struct{ RevokedAt, ExpiresAt, IdleExpiresAt Millis }
 	err := tx.Raw(`DELETE FROM grants WHERE id IN (
 			SELECT id FROM grants WHERE user_id = ? AND client_id = ?
 				AND (revoked_at <> 0 OR expires_at <= ? OR idle_expires_at <= ?
 					OR session_id = ? AND NOT offline AND NOT first_party AND rotated_at < ?)
 			ORDER BY rotated_at DESC, id DESC LIMIT ? OFFSET ?)
 		RETURNING revoked_at, expires_at, idle_expires_at`,
-		g.UserID, g.ClientID, At(by.At), At(by.At), g.SessionID, At(by.At.Add(-unusedFor)), 16*MaxGrants, MaxGrants).Scan(&gone).Error
+		g.UserID, g.ClientID, At(by.At), At(by.At), g.SessionID, At(by.At.Add(-unusedFor)), 16*MaxGrants, MaxGrants).Scan(&deleted).Error
 	if err != nil {
 		return fmt.Errorf("trim grants: %w", err)
 	}
 	var lived int64
-	for _, old := range gone {
+	for _, old := range deleted {
 		if old.RevokedAt == 0 && min(old.ExpiresAt, old.IdleExpiresAt) > At(by.At) {
 			lived++
 		}

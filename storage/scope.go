@@ -2,8 +2,8 @@ package storage
 
 import "slices"
 
-// The scopes that speak of an end-user: those of OIDC Core, sections 5.4 and 11, and
-// two of Signet.
+// The scopes that concern an end-user: those of OIDC Core, sections 5.4 and 11, and two of
+// Signet.
 const (
 	ScopeOpenID        = "openid"
 	ScopeProfile       = "profile"
@@ -20,6 +20,6 @@ var personalScopes = []string{
 	ScopeOfflineAccess,
 }
 
-// PersonalScopes lists the scopes that speak of an end-user, in the order in which discovery
-// names them. A client gets no other scope by a person's sign-in.
+// PersonalScopes lists the scopes that concern an end-user, in the order of the discovery
+// document. A sign-in gives a client no other scopes.
 func PersonalScopes() []string { return slices.Clone(personalScopes) }

@@ -11,18 +11,18 @@ import (
 	"signet/storage/engine"
 )
 
-// Session binds one browser to one user: single sign-on, the first-party cookies
-// and the account pages. ID is the sid that clients see and proves nothing; the
-// browser holds a handle of which only the hash is here.
+// Session binds one browser to one user, for single sign-on, the first-party cookies and the
+// account pages. ID is the sid that clients get; it proves nothing. The browser holds a handle,
+// of which only the hash is stored.
 type Session struct {
 	ID         string
 	HandleHash string
 	UserID     string
 
-	AuthTime  Millis // when the user last proved who they are; 0: nobody knows (see ArrivedAt)
-	ArrivedAt Millis // when the user last came here, through whatever way
-	Connector string // through which the session was opened; "" for a way of our own
-	Identity  string // key of the identity that opened it; "" for a way of our own
+	AuthTime  Millis // when the user last authenticated; 0: unknown (see ArrivedAt)
+	ArrivedAt Millis // when the user last signed in, by any method
+	Connector string // connector through which the session was opened; "": a password or passkey
+	Identity  string // key of the identity that opened it; "": a password or passkey
 	ACR       string
 	AMR       []string `gorm:"serializer:signet_json"`
 	Facts     []Fact   `gorm:"serializer:signet_json"`
@@ -39,11 +39,11 @@ type Session struct {
 	EndReason     string
 }
 
-// SessionByHandle reads the live session of a handle with its user in one
-// statement. Live: not ended, neither idle nor absolute expiry reached, user
-// enabled, made after not_before of user and instance.
+// SessionByHandle reads the live session of a handle and its user in one statement. A live
+// session is neither ended nor expired (by inactivity or absolutely), its user is enabled, and
+// it was created after not_before of the user and of the instance.
 //
-// ErrNotFound: there is none, or it is dead.
+// ErrNotFound: there is no such session, or it is not live.
 func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Time) (Session, User, error) {
 	if err := refuseImpossible(handleHash); err != nil {
 		return Session{}, User{}, fmt.Errorf("read session: %w", err)
@@ -51,7 +51,7 @@ func (db *DB) SessionByHandle(ctx context.Context, handleHash string, at time.Ti
 	var s Session
 	var u User
 	err := db.read(ctx, "read session", func(q *gorm.DB) error {
-		args := append([]any{handleHash}, sessionNow(at)...)
+		args := append([]any{handleHash}, sessionArgs(at)...)
 		return engine.RequireRow(selectSessionByHandle().QueryRow(q, append(engine.Destinations(&s), engine.Destinations(&u)...), args...))
 	})
 	return s, u, err
@@ -63,7 +63,7 @@ var selectSessionByHandle = sync.OnceValue(func() engine.Statement {
 		FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.handle_hash = CAST(? AS TEXT) AND ` + sessionLives)
 })
 
-// SessionsOf lists a user's live sessions, the latest seen first.
+// SessionsOf lists the live sessions of a user, the last seen first.
 func (db *DB) SessionsOf(ctx context.Context, userID string, at time.Time) ([]Session, error) {
 	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list sessions: %w", err)
@@ -76,12 +76,11 @@ func (db *DB) SessionsOf(ctx context.Context, userID string, at time.Time) ([]Se
 	return list, err
 }
 
-// longestStolenList bounds what is told of stolen sessions.
+// longestStolenList is the largest number of stolen sessions that are listed.
 const longestStolenList = 5
 
-// StolenSessions lists the sessions of a user that ended since then because a
-// refresh token of theirs came back after it had been replaced, the latest first; at
-// most five.
+// StolenSessions lists the sessions of a user that ended at or after since because a replaced
+// refresh token of theirs was used again. It lists at most five, the last ended first.
 func (db *DB) StolenSessions(ctx context.Context, userID string, since time.Time) ([]Session, error) {
 	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list stolen sessions: %w", err)
@@ -94,7 +93,7 @@ func (db *DB) StolenSessions(ctx context.Context, userID string, since time.Time
 	return list, err
 }
 
-// HandleStolen reports whether the session of a handle is one of StolenSessions.
+// HandleStolen reports whether the session of a handle ended for the reason of StolenSessions.
 func (db *DB) HandleStolen(ctx context.Context, handleHash string, since time.Time) (bool, error) {
 	if err := refuseImpossible(handleHash); err != nil {
 		return false, fmt.Errorf("look for a stolen session: %w", err)

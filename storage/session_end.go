@@ -10,9 +10,9 @@ import (
 	"signet/storage/engine"
 )
 
-// EndSession ends one session of one user; its online grants die with it by the
-// join, and its clients are told (see Notice). Both ids must be set. Ending an ended
-// one does nothing. Event session.ended.
+// EndSession ends one session of a user. Its online grants become invalid, and its clients get
+// logout notices (see Notice). Both IDs must be set. If the session has ended already, nothing
+// happens. Event session.ended.
 func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, by By) error {
 	if err := refuseImpossible(userID, sessionID); err != nil {
 		return fmt.Errorf("end session: %w", err)
@@ -23,12 +23,12 @@ func (db *DB) EndSession(ctx context.Context, userID, sessionID, reason string, 
 }
 
 func endSession(tx *gorm.DB, userID, sessionID, reason string, by By) error {
-	return endSessionBy(tx, Event{UserID: userID, SessionID: sessionID, Reason: reason, From: by.From}, by.At)
+	return endSessionWithEvent(tx, Event{UserID: userID, SessionID: sessionID, Reason: reason, From: by.From}, by.At)
 }
 
-// endSessionBy is endSession, with what else the event tells.
-func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
-	var rows int64 // of the user
+// endSessionWithEvent is endSession with further values for the event.
+func endSessionWithEvent(tx *gorm.DB, e Event, at time.Time) error {
+	var rows int64 // all sessions of the user
 	ended, err := endOne.QueryRow(tx, []any{&rows}, At(at), cleanText(e.Reason, longestName), e.SessionID, e.UserID)
 	if err != nil || !ended {
 		return err
@@ -43,8 +43,8 @@ func endSessionBy(tx *gorm.DB, e Event, at time.Time) error {
 var endOne = engine.NewStatement(`UPDATE sessions SET ended_at = ?, end_reason = ? WHERE id = ? AND user_id = ? AND ended_at = 0
 	RETURNING (SELECT COUNT(*) FROM sessions o WHERE o.user_id = sessions.user_id)`)
 
-// SignOutEverywhere ends every session and every grant of a user, offline ones
-// too. Event session.ended_all. ErrNotFound.
+// SignOutEverywhere ends all sessions and grants of a user, including offline grants. Event
+// session.ended_all. ErrNotFound.
 func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by By) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("sign out everywhere: %w", err)
@@ -53,18 +53,18 @@ func (db *DB) SignOutEverywhere(ctx context.Context, userID, reason string, by B
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
-		if err := exists(tx, &User{}, userID); err != nil {
+		if err := checkExists(tx, &User{}, userID); err != nil {
 			return err
 		}
-		if err := endAllOf(tx, userID, by.At); err != nil {
+		if err := endAllOfUser(tx, userID, by.At); err != nil {
 			return err
 		}
 		return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: reason, UserID: userID, From: by.From}, by.At)
 	})
 }
 
-// EndOtherSessions ends all sessions of a user but one, and with them their
-// online grants. Offline grants live on. Event session.ended for each.
+// EndOtherSessions ends all sessions of a user except one, together with their online grants.
+// Offline grants stay valid. Event session.ended for each session.
 func (db *DB) EndOtherSessions(ctx context.Context, userID, keep, reason string, by By) error {
 	if err := refuseImpossible(userID, keep); err != nil {
 		return fmt.Errorf("end other sessions: %w", err)

@@ -10,29 +10,29 @@ import (
 	"signet/storage/engine"
 )
 
-// FactKind names what a step of a sign-in found out.
+// FactKind names the result of a step of a sign-in.
 type FactKind string
 
 const (
-	FactAuthenticated FactKind = "authenticated" // proved anew who they are
-	FactArrived       FactKind = "arrived"       // came through an upstream that was not seen to ask
-	FactDeclined      FactKind = "declined"      // does not want to prove it anew
-	FactChosen        FactKind = "chosen"        // the user picked this account
+	FactAuthenticated FactKind = "authenticated" // the user authenticated
+	FactArrived       FactKind = "arrived"       // the user came back from an upstream that may not have authenticated them again
+	FactDeclined      FactKind = "declined"      // the user does not want to authenticate again
+	FactChosen        FactKind = "chosen"        // the user chose this account
 	FactAllowed       FactKind = "allowed"       // consent given
 	FactDenied        FactKind = "denied"        // consent refused
 )
 
-// Fact is what one step found out: when, and for which authorization request.
+// Fact is the result of one step, with its time and its authorization request.
 type Fact struct {
 	Kind    FactKind `json:"k"`
 	At      Millis   `json:"t"`
-	Request string   `json:"r"` // the authorization request's id
+	Request string   `json:"r"` // ID of the authorization request
 
-	Connector string `json:"c,omitempty"` // FactArrived: through which
-	Proved    Millis `json:"p,omitempty"` // FactArrived: when, as the upstream says; 0: it does not say
+	Connector string `json:"c,omitempty"` // FactArrived: the connector
+	Proved    Millis `json:"p,omitempty"` // FactArrived: when the person authenticated at the upstream; 0: unknown
 }
 
-// Has reports whether a step of this kind answered that request.
+// Has reports whether the session has a fact of this kind for that request.
 func (s Session) Has(kind FactKind, request string) bool {
 	for _, f := range s.Facts {
 		if f.Kind == kind && f.Request == request {
@@ -42,9 +42,8 @@ func (s Session) Has(kind FactKind, request string) bool {
 	return false
 }
 
-// AuthenticatedWithin reports whether the user proved who they are no longer than
-// age ago. An age of zero is never met by time: it asks for a sign-in of its own.
-// Neither is any age if nobody knows when that was.
+// AuthenticatedWithin reports whether the user authenticated no longer than age ago. It is false
+// for age zero, which demands a new sign-in, and if the time is unknown.
 func (s Session) AuthenticatedWithin(age time.Duration, at time.Time) bool {
 	return within(s.AuthTime, age, at)
 }
@@ -53,8 +52,8 @@ func within(moment Millis, age time.Duration, at time.Time) bool {
 	return moment != 0 && age > 0 && at.Sub(moment.Time()) <= age
 }
 
-// Decision is the latest answer to the consent question of a request, given
-// after since: FactAllowed, FactDenied, or "" if it was not answered.
+// Decision returns the latest answer to the consent question of a request that was given after
+// since: FactAllowed, FactDenied, or "" for no answer.
 func (s Session) Decision(request string, since Millis) FactKind {
 	decision, when := FactKind(""), since+1
 	for _, f := range s.Facts {
@@ -65,14 +64,13 @@ func (s Session) Decision(request string, since Millis) FactKind {
 	return decision
 }
 
-// mostFacts bounds a session's facts: a browser that starts request after request
-// pushes out its own oldest.
+// mostFacts is how many facts a session stores. A browser that starts more requests loses its
+// own oldest facts.
 const mostFacts = 16
 
-// AddFact notes what a step found out for a live session of this user. At most
-// 16 facts are kept, the newest.
+// AddFact adds a fact to a live session of this user. The session keeps its newest 16 facts.
 //
-// ErrRevoked: the session is dead or another user's.
+// ErrRevoked: the session has ended or is another user's.
 func (db *DB) AddFact(ctx context.Context, userID, sessionID string, f Fact, at time.Time) error {
 	if err := refuseImpossible(userID, sessionID); err != nil {
 		return fmt.Errorf("add fact: %w", err)
@@ -85,7 +83,7 @@ func (db *DB) AddFact(ctx context.Context, userID, sessionID string, f Fact, at 
 	})
 }
 
-// addFact adds to a session whose row lock the caller holds.
+// addFact adds a fact to a session. The caller holds the lock of its row.
 func addFact(tx *gorm.DB, sessionID string, f Fact) error {
 	var s Session
 	if err := tx.Select("facts").Where("id = ?", sessionID).Take(&s).Error; err != nil {

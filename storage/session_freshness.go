@@ -2,28 +2,28 @@ package storage
 
 import "time"
 
-// Freshness is how new the proof must be of who somebody is. The zero value asks for
+// Freshness is a requirement on how recently the user authenticated. The zero value requires
 // nothing.
 type Freshness struct {
-	Request       string         // id of the authorization request that asks; "" for none
-	Again         bool           // proved in answer to this request (prompt=login)
-	MaxAge        *time.Duration // proved no longer ago (max_age); nil: any time
-	AuthTimeKnown bool           // the time of the proof must be known (auth_time is required)
-	BestEffort    bool           // arriving here counts like a proof: the client's PromptLoginBestEffort
+	Request       string         // ID of the authorization request; "": no request
+	Again         bool           // the user must have authenticated for this request (prompt=login)
+	MaxAge        *time.Duration // longest time since the authentication (max_age); nil: no limit
+	AuthTimeKnown bool           // the time of the authentication must be known (auth_time is required)
+	BestEffort    bool           // a return from any upstream counts (Client.PromptLogin is PromptLoginBestEffort)
 }
 
-// Meets reports whether the session is fresh enough. It is the only rule about
-// freshness: for a new sign-in and an old one, for applications and our own pages.
+// Meets reports whether the session meets the requirement. It is the only rule about freshness:
+// for new and existing sign-ins, for applications and for our own pages.
 func (s Session) Meets(f Freshness, at time.Time) bool {
 	return s.Proves(f, at) || f.BestEffort && s.arrived(f, at)
 }
 
-// Proves is Meets without best effort: what somebody proved, here or at an upstream
-// that says when.
+// Proves is Meets without best effort. It counts only authentications here, and at upstreams
+// that report their time.
 func (s Session) Proves(f Freshness, at time.Time) bool {
 	switch {
 	case s.AuthTime != 0 && f.Request != "" && s.Has(FactAuthenticated, f.Request):
-		return true // however long the steps after it take
+		return true // even if the later steps take long
 	case f.Again:
 		return false
 	case f.MaxAge != nil:
@@ -32,8 +32,8 @@ func (s Session) Proves(f Freshness, at time.Time) bool {
 	return !f.AuthTimeKnown || s.AuthTime != 0
 }
 
-// broughtWithin reports whether an upstream answered the request with a proof that was
-// no older than age at that moment.
+// broughtWithin reports whether the user came back from an upstream for this request and had
+// authenticated there within age before that moment.
 func (s Session) broughtWithin(age time.Duration, request string) bool {
 	for _, fact := range s.Facts {
 		if fact.Kind == FactArrived && fact.Request == request && request != "" && within(fact.Proved, age, fact.At.Time()) {
@@ -55,15 +55,15 @@ func (s Session) arrived(f Freshness, at time.Time) bool {
 	return s.ArrivedAt != 0
 }
 
-// Answered reports whether the user signed in, in whatever way, in answer to this
-// authorization request. A sign-in for another request never counts.
+// Answered reports whether the user signed in, by any method, for this authorization request. A
+// sign-in for another request does not count.
 func (s Session) Answered(request string) bool {
 	return request != "" && (s.Has(FactAuthenticated, request) || s.Has(FactArrived, request))
 }
 
-// StatedAuthTime is the auth_time that an ID token says to a client which asked for f:
-// when the user proved who they are; and when they arrived, if only best effort makes
-// that enough. 0: nobody knows.
+// StatedAuthTime returns the auth_time for the ID token of a client that required f. This is the
+// time of the authentication. If only best effort met f, it is when the user last signed in. 0:
+// unknown.
 func (s Session) StatedAuthTime(f Freshness, at time.Time) Millis {
 	if f.BestEffort && !s.Proves(f, at) {
 		return s.ArrivedAt

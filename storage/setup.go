@@ -8,20 +8,20 @@ import (
 	"gorm.io/gorm"
 )
 
-// setupOpen is the condition under which the first administrator may be made; its
-// parameter is the user who is about to be. The users are asked too: a program of
-// the release before makes administrators and knows nothing of set-up.
+// setupOpen is the condition that the first administrator may be created. Its parameter is the
+// ID of the user who will be. It also checks the users, because the previous release creates
+// administrators without closing set-up.
 const setupOpen = `i.id = 1 AND i.setup_closed_at = 0 AND NOT EXISTS (` + otherAdmins + `)`
 
-// otherAdmins finds the administrators but for one; the bound on the id makes it a
-// search of their index.
+// otherAdmins finds the administrators except one user. The condition on the ID makes the
+// database search the index of administrators.
 const otherAdmins = `SELECT 1 FROM users WHERE admin AND id > '' AND id <> ?`
 
-// OpenSetup lets the first administrator be made by a link, given by the hash of
-// its token, until the moment until. Links from before stay good: each node that
-// starts has its own. Event setup.opened.
+// OpenSetup allows a link to create the first administrator until the moment until. linkHash is
+// the hash of the link's token. Earlier links stay valid, because each node creates its own at
+// start. Event setup.opened.
 //
-// ErrConflict: there is an administrator, or was one; set-up is closed for ever.
+// ErrConflict: an administrator exists or existed; set-up is closed for good.
 func (db *DB) OpenSetup(ctx context.Context, linkHash string, until time.Time, by By) error {
 	if err := refuseImpossible(linkHash); err != nil {
 		return fmt.Errorf("open set-up: %w", err)
@@ -47,7 +47,7 @@ func (db *DB) OpenSetup(ctx context.Context, linkHash string, until time.Time, b
 	})
 }
 
-// IsSetupOpen reports whether a link still makes the first administrator.
+// IsSetupOpen reports whether a link can still create the first administrator.
 func (db *DB) IsSetupOpen(ctx context.Context, linkHash string, at time.Time) (bool, error) {
 	if refuseImpossible(linkHash) != nil {
 		return false, nil
@@ -60,11 +60,11 @@ func (db *DB) IsSetupOpen(ctx context.Context, linkHash string, at time.Time) (b
 	return n > 0, err
 }
 
-// CompleteSetup makes the first administrator by a link and closes set-up for
-// ever. Of several visitors one wins. Events user.created, setup.completed.
+// CompleteSetup uses a link to create the first administrator, and closes set-up for good. If
+// several visitors try, one of them succeeds. Events user.created, setup.completed.
 //
-// ErrNotFound: the link is used, expired or none. ErrConflict: the e-mail is
-// taken; set-up stays open.
+// ErrNotFound: the link is used, expired or unknown. ErrConflict: the email address is taken;
+// set-up stays open.
 func (db *DB) CompleteSetup(ctx context.Context, linkHash string, u User, passwordHash string, by By) (User, error) {
 	if err := refuseImpossible(linkHash); err != nil {
 		return User{}, fmt.Errorf("complete set-up: %w", err)
@@ -78,7 +78,7 @@ func (db *DB) CompleteSetup(ctx context.Context, linkHash string, u User, passwo
 		if err := insertUser(tx, u, passwordHash, by); err != nil {
 			return err
 		}
-		won, err := changed(tx, `UPDATE instance AS i SET setup_closed_at = ? WHERE `+setupOpen+`
+		won, err := changeOne(tx, `UPDATE instance AS i SET setup_closed_at = ? WHERE `+setupOpen+`
 			AND EXISTS (SELECT 1 FROM setup_links WHERE hash = ? AND expires_at > ?)`, At(by.At), u.ID, linkHash, At(by.At))
 		if err != nil {
 			return err
@@ -97,7 +97,7 @@ func (db *DB) CompleteSetup(ctx context.Context, linkHash string, u User, passwo
 	return u, nil
 }
 
-// closeSetup belongs to every transaction that makes an administrator.
+// closeSetup closes set-up. Every transaction that creates an administrator calls it.
 func closeSetup(tx *gorm.DB, at time.Time) error {
 	if err := tx.Exec(`UPDATE instance SET setup_closed_at = ? WHERE id = 1 AND setup_closed_at = 0`, At(at)).Error; err != nil {
 		return err

@@ -12,46 +12,46 @@ import (
 // SignIn is the input of DB.SignIn.
 type SignIn struct {
 	UserID      string
-	HandleHash  string // of the browser's new handle
-	Replaces    string // hash of the handle the browser came with, "" for none
-	Request     string // id of the request this answers
+	HandleHash  string // hash of the browser's new handle
+	Replaces    string // hash of the handle that the browser sent; "": none
+	Request     string // ID of the authorization request
 	ClientID    string // for the event
 	ACR         string
 	AMR         []string
-	Asserted    *AssertedFreshness // by an upstream; nil: the user proved it here and now
+	Asserted    *AssertedFreshness // by an upstream; nil: the user authenticated here, now
 	Persistent  bool
 	IdleFor     time.Duration
 	AbsoluteFor time.Duration
 
-	// Rehash replaces the password hash OldHash by NewHash, if it is still that.
+	// NewHash replaces the password hash OldHash, if that is still stored.
 	OldHash, NewHash string
-	// NotBefore is User.NotBefore as it stood when the user was checked; nil: the
-	// check was of another kind.
+	// NotBefore is User.NotBefore when the user was checked; nil: it is not compared.
 	NotBefore *Millis
-	// GiveBack undoes the reservation of this attempt.
+	// GiveBack is the reservation of this attempt, which is given back.
 	GiveBack Reservation
 	From     Origin
 
-	through   Identity // that opens the session; the zero Identity for a way of our own
-	connector string   // for the event: of the identity that came, though a password opens the session
+	through   Identity // the identity that opens the session; zero: a password or passkey
+	connector string   // for the event: connector of the identity that was used, even if a password opens the session
 }
 
-// AssertedFreshness is what an upstream says about the freshness of a sign-in. Coming through an
-// upstream proves by itself only that somebody has a session there.
+// AssertedFreshness is the information of an upstream about when the person authenticated. A
+// return from an upstream by itself proves only that somebody has a session there.
 type AssertedFreshness struct {
 	Connector string
-	AuthTime  Millis // when the person last proved there who they are; 0: it does not say
-	Again     bool   // they did so in answer to this request
+	AuthTime  Millis // when the person last authenticated there; 0: unknown
+	Again     bool   // the person authenticated there for this request
 }
 
-// SignIn starts the browser's session, in one transaction: the session of
-// Replaces goes on under the same id with the new handle if it is the same
-// user's and alive (arrived_at and lifetimes are set anew, a fact is added; see
-// noteProof for auth_time, acr and amr), and is ended if it is another user's. Event
+// SignIn starts the session of a browser, in one transaction. If Replaces belongs to a live
+// session of the same user, that session continues with the same ID and the new handle: its
+// ArrivedAt and lifetimes are set again, and a fact is added. See applyProof for auth_time, acr
+// and amr. If Replaces belongs to another user's session, that session ends. Event
 // user.signed_in.
 //
-// ErrRevoked: the user is disabled or gone, or all it had was ended after it was
-// checked: who still knew the old password is not let in after it was changed.
+// ErrRevoked: the user is disabled or deleted, or everything of the user was ended after
+// NotBefore was read. A person who knew the old password is therefore refused after it was
+// changed.
 func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(s.UserID, s.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in: %w", err)
@@ -59,15 +59,15 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 	if s.Replaces == s.HandleHash {
 		return Session{}, errors.New("sign in: the handle is not new")
 	}
-	var in entry
+	var in startedSession
 	err := db.write(ctx, "sign in", func(tx *gorm.DB) (err error) {
 		if err := db.lockRow(tx, userRow, s.UserID, forShare); err != nil {
 			return err
 		}
-		if in, err = enter(tx, s, at); err != nil {
+		if in, err = startCheckedSession(tx, s, at); err != nil {
 			return err
 		}
-		return noteEntry(tx, s, in, at)
+		return finishSignIn(tx, s, in, at)
 	})
 	if err != nil {
 		return Session{}, err
@@ -75,24 +75,25 @@ func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, erro
 	return in.Session, nil
 }
 
-// entry is the session that a sign-in has started.
-type entry struct {
+// startedSession is the session that a sign-in has started.
+type startedSession struct {
 	Session
-	repeated bool // the session went on, or its user has very many
+	repeated bool // the session continues an old one, or its user has very many
 }
 
-// enter starts the session of a user whose row the caller holds. ErrRevoked: see SignIn.
-func enter(tx *gorm.DB, s SignIn, at time.Time) (entry, error) {
-	notBefore, err := admitSince(tx, s.UserID, s.NotBefore)
+// startCheckedSession checks the user and starts the session. The caller holds the lock of the
+// user's row. ErrRevoked: see SignIn.
+func startCheckedSession(tx *gorm.DB, s SignIn, at time.Time) (startedSession, error) {
+	notBefore, err := requireUnchanged(tx, s.UserID, s.NotBefore)
 	if err != nil {
-		return entry{}, err
+		return startedSession{}, err
 	}
 	return startSession(tx, s, notBefore, at)
 }
 
-// noteEntry renews the password's hash, gives the reserved attempt back and records the
+// finishSignIn renews the password hash, gives the reserved attempt back and records the
 // sign-in. Event user.signed_in.
-func noteEntry(tx *gorm.DB, s SignIn, in entry, at time.Time) error {
+func finishSignIn(tx *gorm.DB, s SignIn, in startedSession, at time.Time) error {
 	if err := renewHash(tx, s, at); err != nil {
 		return err
 	}
@@ -105,13 +106,15 @@ func noteEntry(tx *gorm.DB, s SignIn, in entry, at time.Time) error {
 	}, at)
 }
 
-// admit gives the moment after which a session of the user must be made.
-// ErrRevoked: the user is disabled or gone.
-func admit(tx *gorm.DB, userID string) (Millis, error) { return admitSince(tx, userID, nil) }
+// requireEnabled returns the moment after which a session of the user must be created.
+// ErrRevoked: the user is disabled or deleted.
+func requireEnabled(tx *gorm.DB, userID string) (Millis, error) {
+	return requireUnchanged(tx, userID, nil)
+}
 
-// admitSince is admit, and ErrRevoked also if the user's own moment is not the one
-// that was seen before; nil for a caller that saw none.
-func admitSince(tx *gorm.DB, userID string, seen *Millis) (Millis, error) {
+// requireUnchanged is requireEnabled, and also returns ErrRevoked if not_before of the user is
+// no longer seen. If seen is nil, it is not compared.
+func requireUnchanged(tx *gorm.DB, userID string, seen *Millis) (Millis, error) {
 	condition := gorm.Expr(`u.id = ? AND u.disabled_at = 0 AND i.id = 1`, userID)
 	if seen != nil {
 		condition = gorm.Expr(`? AND u.not_before = ?`, condition, *seen)
@@ -128,13 +131,12 @@ func admitSince(tx *gorm.DB, userID string, seen *Millis) (Millis, error) {
 	return moments[0], nil
 }
 
-// startSession goes on with the browser's session or makes a new one. A session
-// that goes on belongs to the way in that was used last; the grants that it has
-// opened stay with the way in of their time.
-func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (entry, error) {
-	before, err := replaced(tx, s, at)
+// startSession continues the session of the browser or creates a new one. A session that
+// continues gets the sign-in method of this sign-in; the grants that it has opened keep theirs.
+func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (startedSession, error) {
+	before, err := resumedSession(tx, s, at)
 	if err != nil {
-		return entry{}, err
+		return startedSession{}, err
 	}
 	from := s.From.clean()
 	now := At(at)
@@ -145,25 +147,25 @@ func startSession(tx *gorm.DB, s SignIn, notBefore Millis, at time.Time) (entry,
 		IdleFor: s.IdleFor, CreatedAt: before.CreatedAt, SeenAt: now,
 		IdleExpiresAt: now.Add(s.IdleFor), ExpiresAt: now.Add(s.AbsoluteFor),
 	}
-	noteProof(&session, before, s, now)
+	applyProof(&session, before, s, now)
 	if before.ID != "" {
-		return entry{session, true}, replaceSession(tx, session)
+		return startedSession{session, true}, replaceSession(tx, session)
 	}
-	// A clock that is behind the one that moved not_before makes no session that
-	// is dead from its birth.
+	// If this clock is behind the one that moved not_before, the session must be later than
+	// not_before nevertheless, or it would not be live.
 	session.ID, session.CreatedAt = NewID("ses_"), max(now, notBefore+1)
 	row := session
 	if err := tx.Create(&row).Error; err != nil {
-		return entry{}, err
+		return startedSession{}, err
 	}
 	repeated, err := trimSessions(tx, session, By{From: s.From, At: at})
-	return entry{session, repeated}, err
+	return startedSession{session, repeated}, err
 }
 
-// noteProof notes what a sign-in proves. A session goes on with its newest proof: arriving
-// through an upstream that proves nothing newer changes none of auth_time, acr and amr,
-// so that a silent arrival never makes an older proof look new.
-func noteProof(session *Session, before Session, s SignIn, now Millis) {
+// applyProof sets auth_time, acr and amr, and adds a fact. A session keeps its newest proof: a
+// return from an upstream without a newer proof changes none of the three, so that an older
+// proof never looks new.
+func applyProof(session *Session, before Session, s SignIn, now Millis) {
 	proved, fact := now, Fact{Kind: FactAuthenticated, At: now, Request: s.Request}
 	if a := s.Asserted; a != nil {
 		proved = max(0, min(a.AuthTime, now))
@@ -178,11 +180,11 @@ func noteProof(session *Session, before Session, s SignIn, now Millis) {
 	}
 }
 
-// replaced gives the session of the browser's old handle if the sign-in goes on
-// with it, and the zero Session otherwise. One of another user is ended.
-func replaced(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
+// resumedSession returns the session of the browser's old handle if the sign-in continues it,
+// and otherwise the zero Session. It ends a session of another user.
+func resumedSession(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
 	if refuseImpossible(s.Replaces) != nil {
-		return Session{}, nil // none, or nothing that could be one
+		return Session{}, nil // no handle, or a malformed one
 	}
 	var found []Session
 	if err := tx.Where("handle_hash = ?", s.Replaces).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
@@ -198,7 +200,7 @@ func replaced(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
 	case err != nil:
 		return Session{}, err
 	}
-	// Read again under the row's lock: its facts may have grown, its handle moved.
+	// Read again under the lock of the row, because its facts or its handle may have changed.
 	found = nil
 	if err := tx.Where("id = ? AND handle_hash = ?", before.ID, s.Replaces).Limit(1).Find(&found).Error; err != nil || len(found) == 0 {
 		return Session{}, err
@@ -206,7 +208,7 @@ func replaced(tx *gorm.DB, s SignIn, at time.Time) (Session, error) {
 	return found[0], nil
 }
 
-// replaceSession writes the session over its row, id and creation time aside.
+// replaceSession updates the row of the session, except its ID and creation time.
 func replaceSession(tx *gorm.DB, s Session) error {
 	res := tx.Model(&Session{}).Where("id = ? AND user_id = ?", s.ID, s.UserID).Select("HandleHash", "AuthTime", "ArrivedAt", "Connector", "Identity", "ACR", "AMR", "Facts",
 		"Persistent", "Agent", "Address", "IdleFor", "SeenAt", "IdleExpiresAt", "ExpiresAt").Updates(&s)
@@ -216,8 +218,8 @@ func replaceSession(tx *gorm.DB, s Session) error {
 	return res.Error
 }
 
-// renewHash replaces the password's hash by one of today's costs, unless the
-// password has been changed since.
+// renewHash replaces the password hash by one with the current parameters, unless the password
+// was changed meanwhile.
 func renewHash(tx *gorm.DB, s SignIn, at time.Time) error {
 	if s.OldHash == "" || s.NewHash == "" {
 		return nil

@@ -9,59 +9,57 @@ import (
 	"gorm.io/gorm"
 )
 
-// ConnectorSignIn is how a person comes in through a connector: the input of
-// DB.SignInThrough.
+// ConnectorSignIn is the input of DB.SignInThrough.
 type ConnectorSignIn struct {
-	Identity  Identity // UserID is set for a user that exists, "" for a new one
-	AttemptID string   // spent in the same transaction
-	Until     Millis   // how long that must be remembered
-	SignIn    SignIn   // UserID is taken from Identity
+	Identity  Identity // UserID is the existing user; "": a new user
+	AttemptID string   // can be used once
+	Until     Millis   // how long the use of AttemptID must be remembered
+	SignIn    SignIn   // its UserID is set from Identity
 
-	// Linked: the identity was the user's before. ErrConflict if it is no more.
+	// Linked: the identity was linked to the user when the caller looked. ErrConflict if it no
+	// longer is.
 	Linked bool
-	// NewUser is made, with a fresh id, when Identity has no UserID. It has no e-mail if
+	// NewUser is created with a fresh ID if Identity has no UserID. It has no email address if
 	// nobody vouches for one.
 	NewUser User
-	// Proof is set if the upstream vouches for Identity.Email, which is then proven
-	// for the user, as in ProveAddress; a new user's counts as proven.
+	// Proof is set if the upstream vouches for Identity.Email. The address is then marked as
+	// verified, as in ProveAddress, also for a new user.
 	Proof Voucher
-	// FreshFor is AddressAddressAddressProof.FreshFor for the session that the browser came with.
+	// FreshFor is AddressProof.FreshFor for the session that the browser had before.
 	FreshFor time.Duration
-	// Fill is what the upstream says of the person. It fills what is empty, and
-	// later updates what the user has not edited. Its PreferredUsername counts for a new
-	// user alone; if another user has it, or one that looks like it, it is stored and is
-	// not unique.
+	// Fill is the profile from the upstream. It fills empty fields, and later updates those that
+	// the user has not edited. Its PreferredUsername is used for a new user only. If another
+	// user has the same name, or one that looks the same, the name is stored but is not unique.
 	Fill Profile
-	// Groups are what the upstream says of the person's groups; nil: nothing is known of
-	// them, and they stay as they are.
+	// Groups are the groups of the person at the upstream; nil: unknown, the stored ones stay.
 	Groups *AssertedGroups
 }
 
-// SignInThrough spends the attempt and signs a person in through a connector, in
-// one transaction: the new user is made or the address of the old one proven, the
-// identity is linked or noted as used, the session starts.
+// SignInThrough uses up the attempt and signs a person in through a connector, in one
+// transaction. It creates the new user, or marks the address of the existing one as verified. It
+// links the identity or updates when it was used, and starts the session.
 //
-// ErrReplayed: the attempt was used before. ErrConflict: what the caller decided by
-// is no longer so (the identity is another user's or was disconnected, the address
-// is taken, proven or another one, the user became an administrator): decide again.
-// ErrRevoked: the user is disabled or gone.
+// ErrReplayed: the attempt was used before. ErrConflict: the facts on which the caller decided
+// have changed (the identity is another user's or was unlinked; the address is taken, verified
+// or another one; the user became an administrator); decide again. ErrRevoked: the user is
+// disabled or deleted.
 func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(a.AttemptID, a.Identity.Connector, a.Identity.Issuer, a.Identity.Subject, a.SignIn.HandleHash); err != nil {
 		return Session{}, fmt.Errorf("sign in through connector: %w", err)
 	}
-	settleUser := db.admitArrival
+	settleUser := db.checkConnectorUser
 	if a.Identity.UserID == "" {
 		var err error
-		if a.NewUser, err = newcomer(a, at); err != nil {
+		if a.NewUser, err = newConnectorUser(a, at); err != nil {
 			return Session{}, fmt.Errorf("sign in through connector: %w", err)
 		}
-		a.Identity.UserID, settleUser = a.NewUser.ID, createArrived
+		a.Identity.UserID, settleUser = a.NewUser.ID, createConnectorUser
 	}
 	a.SignIn.UserID, a.SignIn.connector = a.Identity.UserID, a.Identity.Connector
 	a.SignIn.through = a.Identity
-	in, err := db.arrive(ctx, a, settleUser, at)
-	if errors.Is(err, ErrUsernameTaken) { // since createArrived looked: it sees the other now
-		in, err = db.arrive(ctx, a, settleUser, at)
+	in, err := db.runConnectorSignIn(ctx, a, settleUser, at)
+	if errors.Is(err, ErrUsernameTaken) { // taken since createConnectorUser checked; the second run sees it
+		in, err = db.runConnectorSignIn(ctx, a, settleUser, at)
 	}
 	if err != nil {
 		return Session{}, err
@@ -69,8 +67,8 @@ func (db *DB) SignInThrough(ctx context.Context, a ConnectorSignIn, at time.Time
 	return in.Session, nil
 }
 
-// arrive is the transaction of SignInThrough.
-func (db *DB) arrive(ctx context.Context, a ConnectorSignIn, settleUser func(*gorm.DB, ConnectorSignIn, time.Time) error, at time.Time) (in entry, err error) {
+// runConnectorSignIn is the transaction of SignInThrough.
+func (db *DB) runConnectorSignIn(ctx context.Context, a ConnectorSignIn, settleUser func(*gorm.DB, ConnectorSignIn, time.Time) error, at time.Time) (in startedSession, err error) {
 	err = db.write(ctx, "sign in through connector", func(tx *gorm.DB) (err error) {
 		if err := spendAttempt(tx, a.AttemptID, a.Until); err != nil {
 			return err
@@ -78,18 +76,19 @@ func (db *DB) arrive(ctx context.Context, a ConnectorSignIn, settleUser func(*go
 		if err := settleUser(tx, a, at); err != nil {
 			return err
 		}
-		if in, err = enter(tx, a.SignIn, at); err != nil {
+		if in, err = startCheckedSession(tx, a.SignIn, at); err != nil {
 			return err
 		}
-		if err := attach(tx, a, at); err != nil {
+		if err := attachIdentity(tx, a, at); err != nil {
 			return err
 		}
-		return noteEntry(tx, a.SignIn, in, at)
+		return finishSignIn(tx, a.SignIn, in, at)
 	})
 	return in, err
 }
 
-// spendAttempt lets an upstream sign-in, or the proof it gave, count once. ErrReplayed.
+// spendAttempt marks a sign-in at an upstream, or the proof that it yielded, as used.
+// ErrReplayed: it was used before.
 func spendAttempt(tx *gorm.DB, id string, until Millis) error {
 	fresh, err := spend(tx, spent{Kind: spentAttempt, ID: id, ExpiresAt: until})
 	if err == nil && !fresh {
@@ -98,8 +97,8 @@ func spendAttempt(tx *gorm.DB, id string, until Millis) error {
 	return err
 }
 
-// newcomer is the user that is made if the identity has none.
-func newcomer(a ConnectorSignIn, at time.Time) (User, error) {
+// newConnectorUser returns the user to create if the identity has no user.
+func newConnectorUser(a ConnectorSignIn, at time.Time) (User, error) {
 	u := a.NewUser
 	u.ID, u.CreatedAt, u.UpdatedAt = NewID(UserPrefix), At(at), At(at)
 	u.EmailVerified = a.Proof != "" && u.Email != ""
@@ -108,23 +107,23 @@ func newcomer(a ConnectorSignIn, at time.Time) (User, error) {
 	return u, err
 }
 
-func createArrived(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
+func createConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	row := a.NewUser
 	row.PreferredUsername = a.Fill.PreferredUsername
-	if err := nameUser(tx, &row, row); err != nil {
+	if err := setFoldedUsername(tx, &row, row); err != nil {
 		return err
 	}
 	if err := tx.Create(&row).Error; err != nil {
-		return usernameRace(err)
+		return asUsernameTaken(err)
 	}
 	return record(tx, Event{
 		Type: UserCreated, Outcome: Succeeded, UserID: row.ID, Connector: a.Identity.Connector, From: a.SignIn.From,
 	}, at)
 }
 
-// admitArrival checks, under the user's lock, that the caller's decision still
-// holds, and proves the address.
-func (db *DB) admitArrival(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
+// checkConnectorUser checks, under the lock of the user's row, that the facts on which the
+// caller decided are unchanged. Then it marks the address as verified.
+func (db *DB) checkConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	userID := a.Identity.UserID
 	if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 		return err
@@ -135,35 +134,35 @@ func (db *DB) admitArrival(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 			return err
 		}
 		if !linked {
-			return ErrConflict // disconnected meanwhile
+			return ErrConflict // unlinked meanwhile
 		}
 	} else if a.Identity.Email != "" {
-		if err := checkFound(tx, a); err != nil {
+		if err := checkAddressMatch(tx, a); err != nil {
 			return err
 		}
 	}
 	if a.Proof == "" {
 		return nil
 	}
-	own, err := ownSession(tx, userID, sessionKey{"handle_hash", a.SignIn.Replaces}, a.FreshFor, at)
+	own, err := isOwnFreshSession(tx, userID, sessionKey{"handle_hash", a.SignIn.Replaces}, a.FreshFor, at)
 	if err != nil {
 		return err
 	}
-	_, err = prove(tx, AddressProof{UserID: userID, Email: a.Identity.Email, By: a.Proof, From: a.SignIn.From}, own, at)
+	_, err = proveAddress(tx, AddressProof{UserID: userID, Email: a.Identity.Email, By: a.Proof, From: a.SignIn.From}, own, at)
 	if a.Linked && errors.Is(err, ErrConflict) {
-		err = nil // an address that is not the account's; the identity opens it all the same
+		err = nil // the address is not the account's; the linked identity opens the account nevertheless
 	}
 	return err
 }
 
-// checkFound is ErrConflict unless the user, whom the address alone has found, has
-// that address still, proven or not as the caller saw it. No upstream opens the account
-// of an administrator by its address.
-func checkFound(tx *gorm.DB, a ConnectorSignIn) error {
+// checkAddressMatch returns ErrConflict if a user who was found by the address no longer has
+// that address, or if it became verified or unverified since the caller looked. An upstream
+// never opens the account of an administrator by its address.
+func checkAddressMatch(tx *gorm.DB, a ConnectorSignIn) error {
 	var found []User
 	err := tx.Select("email_canonical", "email_verified", "admin").Where("id = ?", a.Identity.UserID).Limit(1).Find(&found).Error
 	if err != nil || len(found) == 0 {
-		return err // a user who is gone is refused at the sign-in
+		return err // the sign-in refuses a deleted user later
 	}
 	u := found[0]
 	canonical, err := CanonicalEmail(a.Identity.Email)
@@ -173,21 +172,22 @@ func checkFound(tx *gorm.DB, a ConnectorSignIn) error {
 	return nil
 }
 
-// attach links the identity, or notes it as used, and takes over what the upstream says.
-func attach(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
+// attachIdentity links the identity, or updates when it was used, and takes over the profile and
+// the groups from the upstream.
+func attachIdentity(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	by := By{From: a.SignIn.From, At: at}
-	if err := link(tx, a.Identity, by); err != nil {
+	if err := linkIdentity(tx, a.Identity, by); err != nil {
 		return err
 	}
-	if err := follow(tx, a.Identity, a.Fill, at); err != nil {
+	if err := followProfile(tx, a.Identity, a.Fill, at); err != nil {
 		return err
 	}
-	return followGroups(tx, a.Identity, a.Groups, by)
+	return storeAssertedGroups(tx, a.Identity, a.Groups, by)
 }
 
-// follow takes over what the upstream says of the user: see Profile.following. The
+// followProfile updates the user's profile from the upstream: see Profile.followUpstream. The
 // identity is linked already.
-func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
+func followProfile(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 	detail, err := detailOf(tx, i)
 	if err != nil {
 		return err
@@ -197,9 +197,9 @@ func follow(tx *gorm.DB, i Identity, p Profile, at time.Time) error {
 		return err
 	}
 	own := ProfileOf(u)
-	said := own.following(p.storable(), detail.UpstreamProfile)
-	if said != detail.UpstreamProfile {
-		detail.UpstreamProfile = said
+	asserted := own.followUpstream(p.cleaned(), detail.UpstreamProfile)
+	if asserted != detail.UpstreamProfile {
+		detail.UpstreamProfile = asserted
 		if err := setDetail(tx, i, detail); err != nil {
 			return err
 		}

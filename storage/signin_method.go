@@ -7,18 +7,19 @@ import (
 	"gorm.io/gorm"
 )
 
-// SignInMethods are how a user can prove who they are.
+// SignInMethods are the methods by which a user can authenticate.
 type SignInMethods struct {
 	Password   bool
-	Connectors []string // through which an identity is linked, each once, by name
+	Connectors []string // connectors of linked identities, each once, by name
 }
 
-// SignInMethodsOf reads the ways of a user, in one statement. Someone unknown has none.
+// SignInMethodsOf reads the sign-in methods of a user in one statement. An unknown user has
+// none.
 func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods, error) {
 	if err := refuseImpossible(userID); err != nil {
 		return SignInMethods{}, fmt.Errorf("read ways in: %w", err)
 	}
-	var names []string // "" for the password: no connector is called that
+	var names []string // "" is the password; no connector has that name
 	err := db.read(ctx, "read ways in", func(q *gorm.DB) error {
 		return q.Raw(`SELECT '' AS name FROM credentials WHERE user_id = ? AND kind = 'password'
 			UNION SELECT connector FROM identities WHERE user_id = ? ORDER BY 1`, userID, userID).Scan(&names).Error

@@ -10,31 +10,32 @@ import (
 	"signet/storage/engine"
 )
 
-// How many rows one use case of the sweep goes through at most: others write in
-// between. Of a session several tables are asked.
+// The largest number of rows in one transaction of the sweep, so that other writes can run in
+// between. A session needs statements on several tables, so its batch is smaller.
 const (
 	SweepBatch   = 500
 	sessionBatch = 100
 )
 
-// SweepRule are rows that are of no more use a while after a moment of theirs. An
-// index is on that moment, or on where it is not 0, which is never.
+// SweepRule selects the rows of a table that are deleted keep after the moment in one of their
+// columns. There is an index on that column, at least for rows where it is not 0, which means
+// never.
 type SweepRule struct {
 	table, key, moment string
 	keep               time.Duration
 }
 
-// String names it in logs and tests.
+// String returns the name of the rule for logs and tests.
 func (r SweepRule) String() string { return r.table + " by " + r.moment }
 
 const (
 	sweepDay     = 24 * time.Hour
-	keepSessions = 30 * sweepDay // and grants
+	keepSessions = 30 * sweepDay // for grants too
 )
 
-// SweepRules lists what SweepRows deletes. What a spent id stood for has expired
-// when its row does; a grant that died of age or was revoked is told of for as long
-// as a session is.
+// SweepRules lists the rows that SweepRows deletes. When the row of a used ID expires, the token
+// or code with that ID has expired too. Expired and revoked grants are kept as long as ended
+// sessions.
 var SweepRules = []SweepRule{
 	{"spent", "kind, id", "expires_at", sweepDay},
 	{"throttles", "bucket", "expires_at", sweepDay},
@@ -47,8 +48,8 @@ var SweepRules = []SweepRule{
 	{"events", "id", "at", 400 * sweepDay},
 }
 
-// SweepRows deletes one batch of rows, the oldest, and reports whether it was a
-// full one. The condition stands twice since a row may be renewed meanwhile.
+// SweepRows deletes one batch of rows, the oldest first, and reports whether the batch was full.
+// The condition is repeated in the DELETE because a row may have been renewed after the SELECT.
 func (db *DB) SweepRows(ctx context.Context, r SweepRule, at time.Time) (full bool, err error) {
 	old := r.moment + ` <> 0 AND ` + r.moment + ` < ?`
 	statement := `DELETE FROM ` + r.table + ` WHERE (` + r.key + `) IN (
@@ -62,19 +63,19 @@ func (db *DB) SweepRows(ctx context.Context, r SweepRule, at time.Time) (full bo
 	return full && err == nil, err
 }
 
-// SessionCursor is how far a walk along the dead sessions has come; the zero value
-// stands at its beginning. Sessions that still have a grant are passed by.
+// SessionCursor is a position in the list of dead sessions. The zero value is the beginning.
+// Sessions that still have a grant are skipped.
 type SessionCursor struct {
-	Expired bool // along those that expired, not those that were ended
+	Expired bool // true: the list of expired sessions; false: of ended sessions
 	moment  Millis
 	id      string
 }
 
-// SweepSessions deletes the sessions of one batch that have been dead for 30 days,
-// with what hangs on them: their grants that have been dead for as long, of whatever
-// cause, and their logout notices. A session stays while a grant of it does, as an
-// offline one may for a year. It gives where the next batch begins, and whether this
-// one was full; if not, the walk begins anew.
+// SweepSessions deletes one batch of sessions that ended or expired more than 30 days ago, with
+// their logout notices and those of their grants that have been dead for as long. A session
+// stays while one of its grants does; for an offline grant that can be a year. It returns the
+// position of the next batch and whether this batch was full. After a batch that is not full,
+// the position is the beginning.
 func (db *DB) SweepSessions(ctx context.Context, walk SessionCursor, at time.Time) (next SessionCursor, full bool, err error) {
 	moment := "ended_at"
 	if walk.Expired {
@@ -107,14 +108,14 @@ func (db *DB) SweepSessions(ctx context.Context, walk SessionCursor, at time.Tim
 	return SessionCursor{walk.Expired, last.Moment, last.ID}, true, nil
 }
 
-// deadSession is one that ended or expired at that moment.
+// deadSession is a session that ended or expired at Moment.
 type deadSession struct {
 	ID, UserID string
 	Moment     Millis
 }
 
-// sweep deletes the session and what hangs on it, in the small steps that the indexes
-// allow.
+// sweep deletes the session with its dead grants and its notices, in steps that each use an
+// index.
 func (s deadSession) sweep(tx *gorm.DB, over Millis) error {
 	if _, err := deleteDeadGrants.Exec(tx, s.UserID, s.ID, over, over, over, over, over); err != nil {
 		return err
@@ -123,14 +124,14 @@ func (s deadSession) sweep(tx *gorm.DB, over Millis) error {
 	if err != nil || deleted == 0 {
 		return err
 	}
-	after, before := noticesOf{s.UserID, s.ID}.ids()
+	after, before := noticeScope{s.UserID, s.ID}.ids()
 	_, err = deleteNotices.Exec(tx, s.UserID, s.ID, after, before)
 	return err
 }
 
 var (
-	// An online grant died with its session; an offline one by its own end, or by
-	// not_before of its user or the instance.
+	// An online grant ends with its session. An offline grant ends when it expires or is
+	// revoked, or by not_before of its user or the instance.
 	deleteDeadGrants = engine.NewStatement(`DELETE FROM grants WHERE user_id = ? AND session_id = ?
 		AND (NOT offline OR idle_expires_at < ? OR expires_at < ? OR (revoked_at <> 0 AND revoked_at < ?)
 			OR created_at <= (SELECT u.not_before FROM users u WHERE u.id = grants.user_id AND u.not_before < ?)
@@ -142,7 +143,7 @@ var (
 		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.user_id = ? AND g.session_id = ?)`)
 )
 
-// The measures of a sweep's clock, see StartSweep.
+// The names and periods of the sweep's lease and clock, see StartSweep.
 const (
 	sweepLease = "sweep"
 	sweepClock = "swept"
@@ -150,20 +151,20 @@ const (
 	sweepStep  = 10 * time.Minute
 )
 
-// StartSweep takes the lease of the sweep, for two minutes, and gives the moment to
-// sweep by, which is not later than at. False: another holder sweeps. Its caller
-// calls it once a minute.
+// StartSweep takes the lease of the sweep for two minutes. It returns the time by which to
+// sweep, which is not later than at. It returns false if another holder has the lease. Call it
+// once a minute.
 //
-// What is deleted does not come back when a clock does. So the sweep has a clock of
-// its own, which all nodes share and which goes ahead by ten minutes at a time, ten
-// times as fast as the time of the day: a node whose clock is a year ahead
-// deletes in its first hour what would have gone in ten, and not a year's worth. It
-// begins at the newest event, and goes back at once.
+// Deleted rows do not come back when a wrong clock is corrected. Therefore the sweep has its own
+// clock, which all nodes share. Each call moves it forward by at most ten minutes, ten times as
+// fast as real time. A node whose clock is a year ahead then deletes in its first hour only the
+// rows of ten hours, not those of a year. The clock starts at the newest event. If at is
+// earlier, it goes back at once.
 func (db *DB) StartSweep(ctx context.Context, holder string, at time.Time) (until time.Time, mine bool, err error) {
 	if err := refuseImpossible(holder); err != nil {
 		return time.Time{}, false, fmt.Errorf("start sweep: %w", err)
 	}
-	var stands Millis
+	var clock Millis
 	err = db.write(ctx, "start sweep", func(tx *gorm.DB) error {
 		if mine, err = takeLease(tx, sweepLease, holder, sweepLife, at); err != nil || !mine {
 			return err
@@ -174,7 +175,7 @@ func (db *DB) StartSweep(ctx context.Context, holder string, at time.Time) (unti
 			return err
 		}
 		return tx.Raw(`UPDATE leases SET expires_at = CASE WHEN expires_at + ? < ? THEN expires_at + ? ELSE ? END WHERE name = ?
-			RETURNING expires_at`, sweepStep.Milliseconds(), At(at), sweepStep.Milliseconds(), At(at), sweepClock).Scan(&stands).Error
+			RETURNING expires_at`, sweepStep.Milliseconds(), At(at), sweepStep.Milliseconds(), At(at), sweepClock).Scan(&clock).Error
 	})
-	return stands.Time(), mine && err == nil, err
+	return clock.Time(), mine && err == nil, err
 }

@@ -5,9 +5,9 @@ import (
 	"unicode"
 )
 
-// cleanText makes s storable, one line of at most that many bytes: header values and the
-// like may hold any bytes, and must neither fail the use case they come with nor break a
-// line of the audit log or move the cursor of the terminal that shows it.
+// cleanText makes s storable as one line of at most longest bytes. Header values and similar
+// texts may contain any bytes. They must not make a use case fail, break a line of the audit
+// log, or control the terminal that shows the log.
 func cleanText(s string, longest int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {

@@ -10,13 +10,13 @@ import (
 // TokenRevocation is the input of DB.RevokeToken.
 type TokenRevocation struct {
 	JTI      string
-	ClientID string // of the client that revokes it
-	GrantID  string // "" for a token without a grant
-	Expires  Millis // of the token: how long the revocation must be remembered
+	ClientID string // the client that revokes the token
+	GrantID  string // "": the token has no grant
+	Expires  Millis // when the token expires; the revocation is stored until then
 }
 
-// RevokeToken makes one access token worthless until it would have expired
-// anyway; its grant lives. Revoking it again does nothing. Event token.revoked.
+// RevokeToken revokes one access token until it expires; its grant stays live. If the token is
+// revoked already, nothing happens. Event token.revoked.
 func (db *DB) RevokeToken(ctx context.Context, r TokenRevocation, by By) error {
 	if err := refuseImpossible(r.JTI); err != nil {
 		return fmt.Errorf("revoke token: %w", err)
@@ -30,8 +30,8 @@ func (db *DB) RevokeToken(ctx context.Context, r TokenRevocation, by By) error {
 	})
 }
 
-// IsTokenRevoked reports whether an access token without a grant was revoked, or is
-// from before the database was restored.
+// IsTokenRevoked reports whether an access token without a grant was revoked, or was issued
+// before the database was restored from a backup.
 func (db *DB) IsTokenRevoked(ctx context.Context, jti string, issued Millis) (bool, error) {
 	if err := refuseImpossible(jti); err != nil {
 		return false, fmt.Errorf("read revocation: %w", err)

@@ -11,13 +11,13 @@ import (
 	"signet/storage/engine"
 )
 
-// User is a person who can sign in. Its ID is the subject (sub) that clients
-// see: "usr_" and 128 random bits, never reused, never an e-mail.
+// User is a person who can sign in. Its ID is the subject (sub) that clients get: "usr_" and
+// random characters, never reused, never an email address.
 type User struct {
 	ID string
 
-	Email          string // as typed, and as mailed to
-	EmailCanonical string // what is unique: see CanonicalEmail
+	Email          string // as entered; mails go to this form
+	EmailCanonical string // the unique form, see CanonicalEmail
 	EmailVerified  bool
 
 	// The standard claims of OIDC Core, section 5.1. Empty means absent.
@@ -26,15 +26,15 @@ type User struct {
 	PhoneNumber                                                          string
 	PhoneNumberVerified                                                  bool
 	Address                                                              Address `gorm:"serializer:signet_json"`
-	UsernameFolded                                                       string  // PreferredUsername as it is compared; "" if it is not unique
+	UsernameFolded                                                       string  // the form of PreferredUsername that is compared; "": it is not unique
 
-	Roles, Groups  []string       `gorm:"serializer:signet_json"` // as an operator gave them
-	UpstreamGroups []string       `gorm:"serializer:signet_json"` // what the identities' upstreams gave: see AssertedGroups
-	Custom         map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only through a configured scope
+	Roles, Groups  []string       `gorm:"serializer:signet_json"` // given by an operator
+	UpstreamGroups []string       `gorm:"serializer:signet_json"` // given by the upstreams of the identities, see AssertedGroups
+	Custom         map[string]any `gorm:"serializer:signet_json"` // custom attributes, released only for a configured scope
 
 	Admin      bool
 	DisabledAt Millis
-	NotBefore  Millis // sessions and grants must be made after this
+	NotBefore  Millis // sessions and grants must be created after this moment
 	CreatedAt  Millis `gorm:"autoCreateTime:false"`
 	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
 }
@@ -49,17 +49,17 @@ type Address struct {
 	Country       string `json:"country,omitempty"`
 }
 
-// Enabled reports whether the user may sign in and keep what it has.
+// Enabled reports whether the user may sign in and use existing sessions.
 func (u User) Enabled() bool { return u.DisabledAt == 0 }
 
-// UserPrefix begins every subject. The id of a client must not begin with it.
+// UserPrefix is the beginning of every subject. The ID of a client must not begin with it.
 const UserPrefix = "usr_"
 
-// CreateUser stores a new user with an optional password hash ("" for none).
-// u.ID may be empty: one is made. The canonical e-mail is made here from u.Email.
-// Event user.created.
+// CreateUser stores a new user with an optional password hash ("": no password). If u.ID is
+// empty, CreateUser sets one. It sets the canonical email address from u.Email. Event
+// user.created.
 //
-// ErrConflict: the canonical e-mail is taken. ErrUsernameTaken: another user has this
+// ErrConflict: the canonical email address is taken. ErrUsernameTaken: another user has this
 // preferred_username, or one that looks like it.
 func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By) (User, error) {
 	u, err := newUser(u, by.At)
@@ -78,7 +78,7 @@ func (db *DB) CreateUser(ctx context.Context, u User, passwordHash string, by By
 	return u, nil
 }
 
-// newUser fills in what storage makes of a new user.
+// newUser sets the fields of a new user that storage derives.
 func newUser(u User, at time.Time) (User, error) {
 	canonical, err := CanonicalEmail(u.Email)
 	if err != nil {
@@ -96,7 +96,7 @@ func newUser(u User, at time.Time) (User, error) {
 
 func insertUser(tx *gorm.DB, u User, passwordHash string, by By) error {
 	if err := tx.Create(&u).Error; err != nil {
-		return usernameRace(err)
+		return asUsernameTaken(err)
 	}
 	if passwordHash != "" {
 		if err := setPassword(tx, u.ID, passwordHash, by.At); err != nil {
@@ -106,7 +106,7 @@ func insertUser(tx *gorm.DB, u User, passwordHash string, by By) error {
 	return record(tx, Event{Type: UserCreated, Outcome: Succeeded, UserID: u.ID, From: by.From}, by.At)
 }
 
-// User reads one user, disabled or not. ErrNotFound.
+// User reads one user, whether or not it is enabled. ErrNotFound.
 func (db *DB) User(ctx context.Context, id string) (User, error) {
 	if err := refuseImpossible(id); err != nil {
 		return User{}, fmt.Errorf("read user: %w", err)
@@ -118,9 +118,10 @@ func (db *DB) User(ctx context.Context, id string) (User, error) {
 	return u, err
 }
 
-// UserByEmail reads the user of an address, disabled or not, and the password
-// hash ("" if the user has no password). The address is canonicalised here; one
-// that cannot be is ErrNotFound.
+// UserByEmail reads the user with an email address, whether or not it is enabled, and the
+// password hash ("": the user has no password). It brings the address into its canonical form.
+//
+// ErrNotFound: no user has the address, or it is not a valid address.
 func (db *DB) UserByEmail(ctx context.Context, email string) (User, string, error) {
 	canonical, err := CanonicalEmail(email)
 	if err != nil {
@@ -141,7 +142,7 @@ var selectUserByEmail = sync.OnceValue(func() engine.Statement {
 		WHERE u.email_canonical = CAST(? AS TEXT) AND u.email_canonical <> ''`)
 })
 
-// setPassword replaces a user's password hash or gives it its first.
+// setPassword stores the password hash of a user, whether or not the user had one.
 func setPassword(tx *gorm.DB, userID, hash string, at time.Time) error {
 	return tx.Exec(`INSERT INTO credentials (id, user_id, kind, secret, created_at, updated_at)
 		VALUES (?, ?, 'password', ?, ?, ?)
@@ -150,9 +151,9 @@ func setPassword(tx *gorm.DB, userID, hash string, at time.Time) error {
 		NewID("crd_"), userID, []byte(hash), At(at), At(at)).Error
 }
 
-// SetUserEnabled lets a user sign in, or keeps the user out and ends all it has
-// (not_before moves). A user who is enabled (or disabled) already is left alone. Events
-// user.enabled, user.disabled. ErrNotFound, ErrLastAdmin.
+// SetUserEnabled enables or disables a user. Disabling also ends all sessions and grants of the
+// user, by moving not_before. If the user already is in the wanted state, nothing changes.
+// Events user.enabled, user.disabled. ErrNotFound, ErrLastAdmin.
 func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, by By) error {
 	name := "disable user"
 	if enabled {
@@ -168,20 +169,20 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 		event, disabledAt := UserEnabled, Millis(0)
 		if !enabled {
 			event, disabledAt = UserDisabled, At(by.At)
-			if err := db.keepAnAdmin(tx, userID); err != nil {
+			if err := db.checkNotLastAdmin(tx, userID); err != nil {
 				return err
 			}
 		}
-		switched, err := changed(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ?`,
+		switched, err := changeOne(tx, `UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ? AND (disabled_at = 0) <> ?`,
 			disabledAt, At(by.At), userID, enabled)
 		if err != nil {
 			return err
 		}
 		if !switched {
-			return exists(tx, &User{}, userID)
+			return checkExists(tx, &User{}, userID)
 		}
 		if !enabled {
-			if err := endAllOf(tx, userID, by.At); err != nil {
+			if err := endAllOfUser(tx, userID, by.At); err != nil {
 				return err
 			}
 		}
@@ -189,9 +190,9 @@ func (db *DB) SetUserEnabled(ctx context.Context, userID string, enabled bool, b
 	})
 }
 
-// DeleteUser removes a user for good, with all it has; its sub is never given to
-// another. The clients of its sessions are told that those ended, the events keep the
-// bare sub. Event user.deleted. ErrNotFound, ErrLastAdmin.
+// DeleteUser deletes a user and all its data. Its sub is never given to another user. The
+// clients of its sessions get logout notices. The events keep the sub only. Event user.deleted.
+// ErrNotFound, ErrLastAdmin.
 func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("delete user: %w", err)
@@ -200,13 +201,13 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
 		if err := db.lockRow(tx, userRow, userID, forUpdate); err != nil {
 			return err
 		}
-		if err := db.keepAnAdmin(tx, userID); err != nil {
+		if err := db.checkNotLastAdmin(tx, userID); err != nil {
 			return err
 		}
-		if err := endAllOf(tx, userID, by.At); err != nil { // for its notices
+		if err := endAllOfUser(tx, userID, by.At); err != nil { // for the logout notices
 			return err
 		}
-		deleted, err := changed(tx, `DELETE FROM users WHERE id = ?`, userID)
+		deleted, err := changeOne(tx, `DELETE FROM users WHERE id = ?`, userID)
 		if err != nil {
 			return err
 		}
@@ -217,7 +218,7 @@ func (db *DB) DeleteUser(ctx context.Context, userID string, by By) error {
 	})
 }
 
-// lockUser reads a user under its row's lock.
+// lockUser reads a user under the lock of its row.
 func (db *DB) lockUser(tx *gorm.DB, id string) (User, error) {
 	if err := db.lockRow(tx, userRow, id, forUpdate); err != nil {
 		return User{}, err
@@ -226,11 +227,11 @@ func (db *DB) lockUser(tx *gorm.DB, id string) (User, error) {
 	return u, tx.Where("id = ?", id).Take(&u).Error
 }
 
-// endAllOf moves a user's not_before past everything it has: sessions and grants
-// that a clock ahead of ours has dated later than now, too. The clients of all
-// sessions that nobody has ended before are told, of expired ones as well: what an
-// application keeps by itself does not end with them. The caller holds the user's row.
-func endAllOf(tx *gorm.DB, userID string, at time.Time) error {
+// endAllOfUser moves not_before of a user past all its sessions and grants, including those that
+// a fast clock dated in the future. The clients of all sessions that were not ended before get
+// logout notices. This includes expired sessions, because an application's own session does not
+// end with them. The caller holds the lock of the user's row.
+func endAllOfUser(tx *gorm.DB, userID string, at time.Time) error {
 	err := queueLogout(tx, at, `s.user_id = ? AND s.ended_at = 0 AND s.created_at > (SELECT not_before FROM users WHERE id = ?)`, userID, userID)
 	if err != nil {
 		return err

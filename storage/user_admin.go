@@ -10,13 +10,13 @@ import (
 	"signet/storage/engine"
 )
 
-// ErrLastAdmin: nobody would be left who may administer the server.
+// ErrLastAdmin: no other enabled administrator would be left.
 var ErrLastAdmin = engine.NewVerdict("the last administrator")
 
-// GrantAdmin lets a user administer the server. Where the user's address is only claimed,
-// unproven decides about what is attached to the account; GrantAdmin returns what was
-// evicted. A user who is an administrator already is left alone. Events user.promoted,
-// user.evicted. ErrNotFound, *UnprovenError.
+// GrantAdmin makes a user an administrator. If the user's address is not verified, unproven
+// decides about the attachments of the account; GrantAdmin returns those that were evicted. If
+// the user is an administrator already, nothing changes. Events user.promoted, user.evicted.
+// ErrNotFound, *UnprovenError.
 func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPolicy, by By) (evicted Attached, err error) {
 	if err := refuseImpossible(userID); err != nil {
 		return Attached{}, fmt.Errorf("set administrator: %w", err)
@@ -27,7 +27,7 @@ func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPo
 		if err != nil || u.Admin {
 			return err
 		}
-		if evicted, err = clearForAdmin(tx, u, unproven, by); err != nil {
+		if evicted, err = evictBeforeAdmin(tx, u, unproven, by); err != nil {
 			return err
 		}
 		if err := setAdmin(tx, userID, true, by.At); err != nil {
@@ -44,8 +44,8 @@ func (db *DB) GrantAdmin(ctx context.Context, userID string, unproven UnprovenPo
 	return evicted, nil
 }
 
-// RevokeAdmin makes an administrator a user like others. A user who is none is left
-// alone. Event user.demoted. ErrNotFound, ErrLastAdmin.
+// RevokeAdmin removes the administrator's rights from a user. If the user is not an
+// administrator, nothing changes. Event user.demoted. ErrNotFound, ErrLastAdmin.
 func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("set administrator: %w", err)
@@ -55,7 +55,7 @@ func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By) error {
 		if err != nil {
 			return err
 		}
-		if err := db.keepAnAdmin(tx, userID); err != nil || !u.Admin {
+		if err := db.checkNotLastAdmin(tx, userID); err != nil || !u.Admin {
 			return err
 		}
 		if err := setAdmin(tx, userID, false, by.At); err != nil {
@@ -66,27 +66,27 @@ func (db *DB) RevokeAdmin(ctx context.Context, userID string, by By) error {
 }
 
 func setAdmin(tx *gorm.DB, userID string, admin bool, at time.Time) error {
-	_, err := changed(tx, `UPDATE users SET admin = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
+	_, err := changeOne(tx, `UPDATE users SET admin = ?, updated_at = CASE WHEN updated_at < ? THEN ? ELSE updated_at + 1 END
 			WHERE id = ?`, admin, At(at), At(at), userID)
 	return err
 }
 
-func clearForAdmin(tx *gorm.DB, u User, unproven UnprovenPolicy, by By) (evicted Attached, err error) {
+func evictBeforeAdmin(tx *gorm.DB, u User, unproven UnprovenPolicy, by By) (evicted Attached, err error) {
 	attached, err := attachedTo(tx, u.ID, by.At)
 	if err != nil {
 		return Attached{}, err
 	}
-	cleared, err := clearClaimed(tx, u, attached, unproven, by)
+	cleared, err := evictIfUnproven(tx, u, attached, unproven, by)
 	if err != nil || !cleared {
 		return Attached{}, err
 	}
 	return attached, nil
 }
 
-// keepAnAdmin is ErrLastAdmin if no enabled administrator would be left without this
-// user. It belongs to each transaction that takes one away, before it does: those are
-// decided one at a time, or two administrators could remove each other.
-func (db *DB) keepAnAdmin(tx *gorm.DB, userID string) error {
+// checkNotLastAdmin returns ErrLastAdmin if this user is the only enabled administrator. Each
+// transaction that removes an administrator calls it first. It locks the instance row, because
+// otherwise two administrators could remove each other at the same time.
+func (db *DB) checkNotLastAdmin(tx *gorm.DB, userID string) error {
 	if err := db.lockRow(tx, instanceRow, 1, forUpdate); err != nil {
 		return err
 	}

@@ -9,28 +9,29 @@ import (
 	"gorm.io/gorm"
 )
 
-// Attached is what hangs on an account: the ways in, and what they opened.
+// Attached lists everything that is attached to an account: the means to sign in, and what they
+// have opened.
 type Attached struct {
-	Factors    []Factor   // the password included
-	Identities []Identity // the oldest first, as the factors
-	Sessions   int64      // that live
-	Grants     int64      // that live, with or without a session
+	Factors    []Factor   // includes the password
+	Identities []Identity // the oldest first, like the factors
+	Sessions   int64      // live ones
+	Grants     int64      // live ones, with or without a session
 }
 
-// Factor is something that a user proves to be the user with.
+// Factor is a credential with which a user authenticates.
 type Factor struct {
 	Kind      string // password, totp, webauthn or recovery
-	Name      string // given by the user; "" for none
+	Name      string // given by the user; "": none
 	CreatedAt Millis
-	UsedAt    Millis // 0: not noted
+	UsedAt    Millis // 0: not recorded
 }
 
-// IsEmpty reports whether nothing hangs on the account.
+// IsEmpty reports whether nothing is attached to the account.
 func (a Attached) IsEmpty() bool {
 	return len(a.Factors) == 0 && len(a.Identities) == 0 && a.Sessions == 0 && a.Grants == 0
 }
 
-// withoutPassword leaves the password out, for an act that replaces it.
+// withoutPassword returns a without the password, for an act that replaces the password.
 func (a Attached) withoutPassword() Attached {
 	var rest []Factor
 	for _, f := range a.Factors {
@@ -42,7 +43,8 @@ func (a Attached) withoutPassword() Attached {
 	return a
 }
 
-// AttachedTo lists what hangs on a user's account; nothing for a user who is gone.
+// AttachedTo lists everything that is attached to a user's account. For a deleted user the list
+// is empty.
 func (db *DB) AttachedTo(ctx context.Context, userID string, at time.Time) (Attached, error) {
 	if err := refuseImpossible(userID); err != nil {
 		return Attached{}, fmt.Errorf("list what is attached: %w", err)
@@ -68,40 +70,40 @@ func attachedTo(tx *gorm.DB, userID string, at time.Time) (Attached, error) {
 	return a, err
 }
 
-// UnprovenPolicy says what an operator's act does with what is attached to an account
-// whose address nobody has proven: whoever attached it may not be the person whom
-// the operator means.
+// UnprovenPolicy decides about the attachments of an account whose address is not verified, when
+// an operator gives the account more rights. The attachments may belong to a person other than
+// the one whom the operator means.
 type UnprovenPolicy int
 
 const (
-	StopIfAttached UnprovenPolicy = iota // *UnprovenError lists it, and nothing is changed
-	EvictAttached                        // it is deleted first, as by a proof of the address
-	KeepAttached                         // the operator vouches for it
+	StopIfAttached UnprovenPolicy = iota // fail with *UnprovenError and change nothing
+	EvictAttached                        // delete the attachments first, as a proof of the address does
+	KeepAttached                         // keep the attachments; the operator vouches for them
 )
 
-// UnprovenError refuses an act because the account's address is only claimed and
-// something is attached to the account.
+// UnprovenError refuses an act because the account's address is not verified and something is
+// attached to the account.
 type UnprovenError struct {
 	Email    string
 	Attached Attached
 }
 
-// Error says what may be another person's.
+// Error says which address is not verified.
 func (e *UnprovenError) Error() string {
 	if e.Email == "" {
-		return "this user has no address that anybody has proven, so what is attached to the account may be somebody else's"
+		return "this user has no verified email address, so the credentials and sessions of this account may belong to another person"
 	}
-	return fmt.Sprintf("nobody has proven that %s belongs to this user, so what is attached to the account may be somebody else's", e.Email)
+	return fmt.Sprintf("the email address %s of this user is not verified, so the credentials and sessions of this account may belong to another person", e.Email)
 }
 
-// Unwrap gives ErrUnproven.
+// Unwrap returns ErrUnproven.
 func (e *UnprovenError) Unwrap() error { return ErrUnproven }
 
-// clearClaimed decides about an act that opens more of a claimed account, in the
-// transaction of that act: with nothing attached, or an address that is proven, it
-// goes on, as it does for a user without an address: nobody has claimed one. attached is
-// what counts for the act. It reports whether it has evicted.
-func clearClaimed(tx *gorm.DB, u User, attached Attached, do UnprovenPolicy, by By) (evicted bool, err error) {
+// evictIfUnproven runs before an act that gives an account more rights, in the same transaction.
+// It applies the policy do to the attachments that count for the act, and reports whether it has
+// evicted. It does nothing if nothing is attached, if the address is verified, or if the account
+// has no address.
+func evictIfUnproven(tx *gorm.DB, u User, attached Attached, do UnprovenPolicy, by By) (evicted bool, err error) {
 	switch {
 	case u.EmailVerified, u.EmailCanonical == "", attached.IsEmpty(), do == KeepAttached:
 		return false, nil

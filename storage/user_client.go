@@ -8,17 +8,17 @@ import (
 	"gorm.io/gorm"
 )
 
-// ConnectedClient is an application that a user has let in.
+// ConnectedClient is an application that has access to a user's account.
 type ConnectedClient struct {
 	ClientID  string
-	Scopes    []string `gorm:"serializer:signet_json"` // allowed and remembered
-	GrantedAt Millis   // zero: never asked (a first-party app, or one that skips consent)
-	UsedAt    Millis   // when a live grant of it was last opened or refreshed; zero: none lives
-	Offline   bool     // a live grant goes on after sign-out
+	Scopes    []string `gorm:"serializer:signet_json"` // allowed and stored
+	GrantedAt Millis   // zero: never asked (a first-party client, or one that skips consent)
+	UsedAt    Millis   // when a live grant was last opened or refreshed; zero: there is no live grant
+	Offline   bool     // a live grant stays valid after sign-out
 }
 
-// ConnectedClientsOf lists the applications of a user: those with a remembered consent
-// or a live grant, the latest used first.
+// ConnectedClientsOf lists the applications with a stored consent or a live grant of the user,
+// the last used first.
 func (db *DB) ConnectedClientsOf(ctx context.Context, userID string, at time.Time) ([]ConnectedClient, error) {
 	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list connected apps: %w", err)
@@ -38,8 +38,8 @@ func (db *DB) ConnectedClientsOf(ctx context.Context, userID string, at time.Tim
 	return list, err
 }
 
-// ClientsBySession lists, by session id, which clients hold a live grant of that
-// session of the user, in the order of their ids.
+// ClientsBySession lists, for each session ID of the user, the IDs of the clients with a live
+// grant of that session, in order.
 func (db *DB) ClientsBySession(ctx context.Context, userID string, at time.Time) (map[string][]string, error) {
 	if err := refuseImpossible(userID); err != nil {
 		return nil, fmt.Errorf("list clients of sessions: %w", err)
@@ -56,10 +56,11 @@ func (db *DB) ClientsBySession(ctx context.Context, userID string, at time.Time)
 	return clients, err
 }
 
-// WithdrawConsent forgets what a user has allowed a client and ends that
-// client's grants of the user, offline ones too. Codes that were sent before open
-// nothing any more. Event consent.withdrawn.
-// ErrNotFound: there was neither.
+// WithdrawConsent deletes the consent of a user for a client and revokes the client's grants of
+// the user, including offline grants. Codes that were issued before become invalid. Event
+// consent.withdrawn.
+//
+// ErrNotFound: there was neither a consent nor a grant.
 func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, by By) error {
 	if err := refuseImpossible(userID, clientID); err != nil {
 		return fmt.Errorf("withdraw consent: %w", err)
@@ -73,7 +74,7 @@ func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, by B
 		if ended.Error != nil {
 			return ended.Error
 		}
-		forgotten, err := changed(tx, `UPDATE consents SET scopes = '', resources = '', claims = '', expires_at = 0, withdrawn_at = ?
+		forgotten, err := changeOne(tx, `UPDATE consents SET scopes = '', resources = '', claims = '', expires_at = 0, withdrawn_at = ?
 			WHERE user_id = ? AND client_id = ? AND expires_at > 0`, At(by.At), userID, clientID)
 		if err != nil {
 			return err
@@ -81,7 +82,7 @@ func (db *DB) WithdrawConsent(ctx context.Context, userID, clientID string, by B
 		if ended.RowsAffected == 0 && !forgotten {
 			return ErrNotFound
 		}
-		if !forgotten { // a client that is never asked about has grants and no consent
+		if !forgotten { // a client that skips consent has grants but no consent
 			if err := tx.Exec(`INSERT INTO consents (user_id, client_id, withdrawn_at) VALUES (?, ?, ?)
 				ON CONFLICT (user_id, client_id) DO UPDATE SET withdrawn_at = excluded.withdrawn_at`, userID, clientID, At(by.At)).Error; err != nil {
 				return err

@@ -10,22 +10,23 @@ import (
 	"signet/storage/engine"
 )
 
-// MaxListBytes is how large the roles of a user, and the groups, may be as a JSON list.
-// Longer lists would not fit into tokens and cookies: nobody can give one, none is
-// released, and none is ever shortened.
+// MaxListBytes is the largest size of a user's roles, or groups, as a JSON list. Longer lists
+// would not fit into tokens and cookies. They are refused when they are set, are not released if
+// they exist, and are never shortened.
 const MaxListBytes = 2048
 
-// AssertedGroups is what an upstream says of a person's groups at a sign-in. The list is taken
-// whole or not at all; the zero value means that the person is in no group.
+// AssertedGroups are the groups of a person that an upstream asserts at a sign-in. The list is
+// accepted as a whole or refused as a whole. The zero value means that the person is in no
+// group.
 type AssertedGroups struct {
 	Names []string
-	// Refused is a stable code for why the list was not taken, "" if it was. Names is
-	// empty then.
+	// Refused is a stable code for the reason why the list was refused; "": it was accepted.
+	// Names is empty if the list was refused.
 	Refused string
 }
 
-// AllGroups are the groups that applications are told: those that an operator gave, and
-// then those of upstreams. No name is in it twice.
+// AllGroups returns the groups that applications get: first those from an operator, then those
+// from upstreams. Each name occurs once.
 func (u User) AllGroups() []string {
 	if len(u.UpstreamGroups) == 0 {
 		return u.Groups
@@ -33,13 +34,13 @@ func (u User) AllGroups() []string {
 	return union(u.Groups, u.UpstreamGroups)
 }
 
-// followGroups puts the groups that an upstream gave at this sign-in in place of those of
-// the identity's last one. The identity is linked already.
-func followGroups(tx *gorm.DB, i Identity, said *AssertedGroups, by By) error {
-	if said == nil {
+// storeAssertedGroups replaces the identity's groups by those that the upstream asserted at this
+// sign-in. The identity is linked already.
+func storeAssertedGroups(tx *gorm.DB, i Identity, asserted *AssertedGroups, by By) error {
+	if asserted == nil {
 		return nil
 	}
-	text, err := engine.JSONText(said.Names)
+	text, err := engine.JSONText(asserted.Names)
 	if err != nil {
 		return err
 	}
@@ -52,21 +53,21 @@ func followGroups(tx *gorm.DB, i Identity, said *AssertedGroups, by By) error {
 	if err != nil {
 		return err
 	}
-	if detail.GroupsRefused != said.Refused {
-		detail.GroupsRefused = said.Refused
+	if detail.GroupsRefused != asserted.Refused {
+		detail.GroupsRefused = asserted.Refused
 		if err := setDetail(tx, i, detail); err != nil {
 			return err
 		}
 	}
-	return gatherGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: said.Refused}, by)
+	return updateUpstreamGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: asserted.Refused}, by)
 }
 
-// groupsChange tells why the groups of a user are gathered anew, for the event.
+// groupsChange is the reason why the groups of a user are collected again, for the event.
 type groupsChange struct{ connector, reason string }
 
-// gatherGroups puts the groups of all identities of a user together. The caller holds the
-// user's row. Event user.groups_changed if that changes anything.
-func gatherGroups(tx *gorm.DB, userID string, why groupsChange, by By) error {
+// updateUpstreamGroups sets UpstreamGroups of a user to the groups of all its identities. The
+// caller holds the lock of the user's row. Event user.groups_changed if they have changed.
+func updateUpstreamGroups(tx *gorm.DB, userID string, why groupsChange, by By) error {
 	var identities []Identity
 	err := tx.Select("groups").Where("user_id = ? AND groups <> ''", userID).Order("created_at, connector, subject").Find(&identities).Error
 	if err != nil {
@@ -93,10 +94,10 @@ func gatherGroups(tx *gorm.DB, userID string, why groupsChange, by By) error {
 		return err
 	}
 	detail := map[string]any{}
-	if added := without(now, before.UpstreamGroups); len(added) > 0 {
+	if added := difference(now, before.UpstreamGroups); len(added) > 0 {
 		detail["added"] = added
 	}
-	if removed := without(before.UpstreamGroups, now); len(removed) > 0 {
+	if removed := difference(before.UpstreamGroups, now); len(removed) > 0 {
 		detail["removed"] = removed
 	}
 	return record(tx, Event{
@@ -104,25 +105,26 @@ func gatherGroups(tx *gorm.DB, userID string, why groupsChange, by By) error {
 	}, by.At)
 }
 
-// without gives the members of a list that another list lacks.
-func without(list, other []string) []string {
+// difference returns the members of list that are not in other.
+func difference(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(name string) bool { return slices.Contains(other, name) })
 }
 
-// GroupSource names the identities whose groups count: those of a connector at its
-// issuers of today.
+// GroupSource selects the identities whose groups are used: those of a connector with one of its
+// configured issuers.
 type GroupSource struct {
 	Connector string
-	Issuers   []string // none: the settings take no groups from the connector, or there is no such connector any more
+	Issuers   []string // empty: the settings take no groups from the connector, or the connector no longer exists
 }
 
-// forgottenBatch is how many identities lose their groups in one transaction.
+// forgottenBatch is the number of identities that lose their groups in one transaction.
 const forgottenBatch = 100
 
-// RemoveUnconfiguredGroups takes the groups of one batch of identities that the connector's settings
-// do not cover any more: the operator has stopped taking groups from it, removed it, or
-// pointed it at another upstream. It reports whether the batch was a full one. Event
-// user.groups_changed, with the reason groups_not_configured.
+// RemoveUnconfiguredGroups removes the groups of one batch of identities of s.Connector whose
+// issuer is not in s.Issuers. This happens after the operator has stopped taking groups from the
+// connector, removed it, or changed it to another upstream. It returns the number of identities
+// and whether the batch was full. Event user.groups_changed, with the reason
+// groups_not_configured.
 func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By) (forgotten int, full bool, err error) {
 	if err := refuseImpossible(s.Connector); err != nil {
 		return 0, false, fmt.Errorf("forget groups: %w", err)
@@ -139,7 +141,7 @@ func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By
 		return 0, false, err
 	}
 	err = db.write(ctx, "forget groups", func(tx *gorm.DB) error {
-		for _, i := range batch { // in the order of the users, as everybody locks them
+		for _, i := range batch { // in the order in which all transactions lock users
 			if err := db.lockRow(tx, userRow, i.UserID, forUpdate); err != nil {
 				return err
 			}
@@ -148,7 +150,7 @@ func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By
 			if err != nil {
 				return err
 			}
-			if err := gatherGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: "groups_not_configured"}, by); err != nil {
+			if err := updateUpstreamGroups(tx, i.UserID, groupsChange{connector: i.Connector, reason: "groups_not_configured"}, by); err != nil {
 				return err
 			}
 		}
@@ -160,9 +162,9 @@ func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By
 	return len(batch), len(batch) == forgottenBatch, nil
 }
 
-// CorrectStrayGroups corrects one batch of users whose identities are gone while their
-// groups are not, as a program of the release before leaves them: it knows neither column.
-// It reports whether the batch was a full one.
+// CorrectStrayGroups removes the upstream groups of one batch of users who have no identity with
+// groups. The previous release does not know these columns, so it leaves the groups when it
+// deletes an identity. It reports whether the batch was full.
 func (db *DB) CorrectStrayGroups(ctx context.Context, by By) (full bool, err error) {
 	var strays []string
 	err = db.read(ctx, "look for stray groups", func(q *gorm.DB) error {
@@ -177,7 +179,7 @@ func (db *DB) CorrectStrayGroups(ctx context.Context, by By) (full bool, err err
 			if err := db.lockRow(tx, userRow, id, forUpdate); err != nil {
 				return err
 			}
-			if err := gatherGroups(tx, id, groupsChange{reason: "unlinked"}, by); err != nil {
+			if err := updateUpstreamGroups(tx, id, groupsChange{reason: "unlinked"}, by); err != nil {
 				return err
 			}
 		}

@@ -10,18 +10,18 @@ import (
 	"signet/federation/foreign"
 )
 
-// UserFilter tells which users are listed; its zero value lists all.
+// UserFilter selects users. Its zero value selects all.
 type UserFilter struct {
-	Email    string // what the canonical e-mail begins with
-	Username string // preferred_username that theirs looks like
-	Clashing bool   // users whose preferred_username another user holds; see UsernameUnique
-	Admins   bool   // administrators alone
-	Disabled bool   // disabled users alone
-	After    string // User.ListPosition of the user behind whom the list goes on
+	Email    string // prefix of the canonical email address
+	Username string // selects users whose preferred_username looks like this one
+	Clashing bool   // only users whose preferred_username belongs to another user, see UsernameUnique
+	Admins   bool   // only administrators
+	Disabled bool   // only disabled users
+	After    string // User.ListPosition of the last user of the previous page
 }
 
-// ListPosition is where a user stands in the list of users: the canonical e-mail, or, behind
-// all who have one, the id.
+// ListPosition is the position of the user in the list of users: the canonical email address, or
+// the ID for users without an address, who follow at the end.
 func (u User) ListPosition() string {
 	if u.EmailCanonical != "" {
 		return u.EmailCanonical
@@ -29,8 +29,8 @@ func (u User) ListPosition() string {
 	return u.ID
 }
 
-// Users lists users by canonical e-mail, at most limit (1 to 500). Users without an
-// e-mail follow, by id.
+// Users lists users by canonical email address, at most limit (1 to 500). Users without an
+// address follow, by ID.
 func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error) {
 	if !foreign.IsStorable(f.After) || !foreign.IsStorable(f.Email) {
 		return nil, fmt.Errorf("list users: %w", ErrNotFound)
@@ -39,7 +39,7 @@ func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error
 	var list []User
 	err := db.read(ctx, "list users", func(q *gorm.DB) error {
 		if list = nil; !strings.HasPrefix(f.After, UserPrefix) || strings.Contains(f.After, "@") {
-			if err := f.withEmail(f.only(q)).Limit(limit).Find(&list).Error; err != nil {
+			if err := f.withEmail(f.narrow(q)).Limit(limit).Find(&list).Error; err != nil {
 				return err
 			}
 		}
@@ -47,15 +47,15 @@ func (db *DB) Users(ctx context.Context, f UserFilter, limit int) ([]User, error
 			return nil
 		}
 		var more []User
-		err := f.withoutEmail(f.only(q)).Limit(limit - len(list)).Find(&more).Error
+		err := f.withoutEmail(f.narrow(q)).Limit(limit - len(list)).Find(&more).Error
 		list = append(list, more...)
 		return err
 	})
 	return list, err
 }
 
-// only narrows a query to the users that the filter asks for.
-func (f UserFilter) only(q *gorm.DB) *gorm.DB {
+// narrow adds the conditions of the filter to a query.
+func (f UserFilter) narrow(q *gorm.DB) *gorm.DB {
 	q = q.Session(&gorm.Session{})
 	if f.Admins {
 		q = q.Where("admin")
@@ -72,8 +72,8 @@ func (f UserFilter) only(q *gorm.DB) *gorm.DB {
 	return q
 }
 
-// withEmail names the empty e-mails for the index, which leaves them out. No letter
-// comes after U+10FFFF.
+// withEmail selects users with an address. It excludes empty addresses explicitly, because the
+// index does not contain them. U+10FFFF is the highest character.
 func (f UserFilter) withEmail(q *gorm.DB) *gorm.DB {
 	begin := strings.ToLower(f.Email)
 	return q.Where("email_canonical > ? AND email_canonical >= ? AND email_canonical < ? AND email_canonical <> ''",

@@ -17,20 +17,20 @@ import (
 // ErrUsernameTaken: another user has this preferred_username, or one that looks like it.
 var ErrUsernameTaken = engine.NewVerdict("user name taken")
 
-// errUsername is why a preferred_username cannot be compared.
+// errUsername is the reason why a preferred_username cannot be compared.
 var errUsername = errors.New("preferred_username has no letter or digit")
 
-// FoldUsername gives the form in which a preferred_username is unique: two names that
-// differ only in what people do not see, or hardly, have one. It is "" for a name
-// without any letter or digit.
+// FoldUsername returns the form in which a preferred_username is unique. Names that people
+// cannot tell apart, or hardly, have the same form. It returns "" for a name without any letter
+// or digit.
 //
-// These are made equal: compatibility forms (NFKD), upper and lower case, letters and
-// digits of other scripts that look like Latin ones (after the skeletons of UTS #39,
-// with a table of our own), 0 and o, 1, l and I, m and rn, w and vv, all hyphens.
-// Spaces and characters that are not drawn do not count. Accents do.
+// These count as equal: compatibility forms (NFKD), upper and lower case, letters and digits of
+// other scripts that look like Latin ones (after the skeletons of UTS #39, with a table of our
+// own), 0 and o, 1, l and I, m and rn, w and vv, all hyphens. Spaces and invisible characters
+// are ignored. Accents are not ignored.
 func FoldUsername(name string) string {
 	text, latin := name, true
-	if !ascii(name) {
+	if !isASCII(name) {
 		text = norm.NFKD.String(lunate.Replace(name))
 		if latin = strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Latin, r) }); latin {
 			text = twofaced.Replace(text)
@@ -42,7 +42,7 @@ func FoldUsername(name string) string {
 	var folded strings.Builder
 	substance := false
 	for _, r := range text {
-		if undrawn(r) {
+		if isInvisible(r) {
 			continue
 		}
 		substance = substance || unicode.IsLetter(r) || unicode.IsDigit(r)
@@ -54,26 +54,26 @@ func FoldUsername(name string) string {
 	return folded.String()
 }
 
-func ascii(s string) bool {
+func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// lunate is the sigma that looks like a c; NFKD makes it the other one.
+// lunate replaces the lunate sigma, which looks like a c. NFKD would make it the other sigma.
 var lunate = strings.NewReplacer("ϲ", "c", "Ϲ", "c")
 
-// twofaced are the two Greek letters that look like one Latin letter in upper case and
-// like another in lower case. Among Latin letters they deceive by how they look, so that
-// their capitals are read before folding; among Greek ones both cases are the same.
+// twofaced replaces the two Greek capitals whose lower case looks like another Latin letter than
+// the capital. In a name with Latin letters they count as what they look like, so they are
+// replaced before case folding. In a Greek name both cases stay equal.
 var twofaced = strings.NewReplacer("Ν", "n", "Υ", "y")
 
-// undrawn reports whether a character shows nothing of itself in a name: spaces,
-// controls, joiners, variation selectors, fillers, the empty Braille pattern, and the dot
-// of an i.
-func undrawn(r rune) bool {
+// isInvisible reports whether a character is not visible in a name: spaces, controls, joiners,
+// variation selectors, fillers, the empty Braille pattern, and the dot of an i.
+func isInvisible(r rune) bool {
 	return unicode.IsSpace(r) || unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || r == '\u0307' || r == '\u2800'
 }
 
-// lookalike is what a character is compared as, among Latin letters or not.
+// lookalike returns the form in which a character is compared, in a name with Latin letters or
+// without.
 func lookalike(r rune, latin bool) string {
 	if unicode.Is(unicode.Pd, r) || r == '\u2212' {
 		return "-"
@@ -100,8 +100,8 @@ func lookalike(r rune, latin bool) string {
 	return string(letter)
 }
 
-// lookalikes are characters of other scripts, and Latin letters that are drawn like
-// simpler ones, with what they look like in one of their cases. All are case-folded.
+// lookalikes maps characters of other scripts, and Latin letters that look like simpler ones, to
+// the letter that they look like in one of their cases. All are case-folded.
 var lookalikes = sync.OnceValue(func() map[rune]rune {
 	table := map[rune]rune{}
 	for _, row := range []struct{ script, like string }{
@@ -138,19 +138,19 @@ var lookalikes = sync.OnceValue(func() map[rune]rune {
 	return table
 })
 
-// UsernameUnique reports whether the user's preferred_username is theirs alone, so that
-// an application may know them by it. A name that was stored before names were unique,
-// or by a program of the release before, may be another's, too.
+// UsernameUnique reports whether no other user has the user's preferred_username, so that
+// applications may identify the user by it. A name that was stored before names were unique, or
+// by the previous release, may belong to several users.
 func (u User) UsernameUnique() bool {
 	return u.UsernameFolded != "" && u.UsernameFolded == FoldUsername(u.PreferredUsername)
 }
 
-// nameUser sets UsernameFolded of a user who is about to be stored, whose name was
-// before (the zero User for a new one). A name that the user had before and that
-// another user holds stays as it is, and is not unique.
+// setFoldedUsername sets UsernameFolded of a user before it is stored. before is the stored
+// user, or the zero User for a new one. If the name is unchanged and belongs to another user, it
+// stays and is not unique.
 //
-// ErrUsernameTaken: another user holds it.
-func nameUser(tx *gorm.DB, want *User, before User) error {
+// ErrUsernameTaken: the name is new and belongs to another user.
+func setFoldedUsername(tx *gorm.DB, want *User, before User) error {
 	want.UsernameFolded = ""
 	if want.PreferredUsername == "" {
 		return nil
@@ -160,7 +160,7 @@ func nameUser(tx *gorm.DB, want *User, before User) error {
 		return nil
 	}
 	if folded == "" {
-		return fmt.Errorf("%w: %w", errChecked, errUsername)
+		return fmt.Errorf("%w: %w", errCheckFailed, errUsername)
 	}
 	var holders int64
 	err := tx.Raw(`SELECT COUNT(*) FROM users WHERE username_folded = ? AND username_folded <> '' AND id <> ?`, folded, want.ID).Scan(&holders).Error
@@ -175,17 +175,18 @@ func nameUser(tx *gorm.DB, want *User, before User) error {
 	return nil
 }
 
-// usernameRace is ErrUsernameTaken for an error of the statement that stores a user, if
-// another user took the name since nameUser looked.
-func usernameRace(err error) error {
+// asUsernameTaken turns the error of the statement that stores a user into ErrUsernameTaken if
+// another user took the name after setFoldedUsername checked it. It returns other errors
+// unchanged.
+func asUsernameTaken(err error) error {
 	if engine.IsUnique(err) && (strings.Contains(err.Error(), "users_username") || strings.Contains(err.Error(), "users.username_folded")) {
 		return ErrUsernameTaken
 	}
 	return err
 }
 
-// foldUsernames sets UsernameFolded of users whose names were stored before names were
-// unique: the oldest of several that look the same holds the name.
+// foldUsernames sets UsernameFolded of users from before names were unique. If several names
+// look the same, the oldest user gets the name.
 func foldUsernames(tx *gorm.DB) error {
 	held := map[string]bool{}
 	after := User{}

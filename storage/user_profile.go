@@ -9,9 +9,9 @@ import (
 	"signet/storage/engine"
 )
 
-// Profile is what people edit of themselves, and what upstreams say of them: the standard
-// claims of OIDC Core, section 5.1, without the e-mail, which has to be proven first.
-// Empty means absent. As JSON it has the names of the claims.
+// Profile holds the values that people edit about themselves and that upstreams send about them.
+// These are the standard claims of OIDC Core, section 5.1, without the email address, which
+// needs a proof. Empty means absent. Its JSON members are the names of the claims.
 type Profile struct {
 	Name              string  `json:"name,omitempty"`
 	GivenName         string  `json:"given_name,omitempty"`
@@ -19,7 +19,7 @@ type Profile struct {
 	MiddleName        string  `json:"middle_name,omitempty"`
 	Nickname          string  `json:"nickname,omitempty"`
 	PreferredUsername string  `json:"preferred_username,omitempty"`
-	ProfileURL        string  `json:"profile,omitempty"` // the claim profile: the address of a page about the person
+	ProfileURL        string  `json:"profile,omitempty"` // the claim profile: URL of a page about the person
 	Picture           string  `json:"picture,omitempty"`
 	Website           string  `json:"website,omitempty"`
 	Gender            string  `json:"gender,omitempty"`
@@ -29,10 +29,10 @@ type Profile struct {
 	PhoneNumber       string  `json:"phone_number,omitempty"`
 	Address           Address `json:"address,omitzero"`
 
-	Seen Millis `json:"-"` // User.UpdatedAt of the version that was edited; zero: any version
+	Seen Millis `json:"-"` // User.UpdatedAt of the edited version; zero: any version
 }
 
-// ProfileOf gives the profile of a user, as it is.
+// ProfileOf returns the profile of a user.
 func ProfileOf(u User) Profile {
 	return Profile{
 		Name: u.Name, GivenName: u.GivenName, FamilyName: u.FamilyName, MiddleName: u.MiddleName, Nickname: u.Nickname,
@@ -41,8 +41,7 @@ func ProfileOf(u User) Profile {
 	}
 }
 
-// ApplyTo writes the profile into a user. A phone number that is not the one before is not
-// verified.
+// ApplyTo writes the profile into u. A changed phone number is no longer verified.
 func (p Profile) ApplyTo(u *User) {
 	u.PhoneNumberVerified = u.PhoneNumberVerified && u.PhoneNumber == p.PhoneNumber
 	u.Name, u.GivenName, u.FamilyName, u.MiddleName, u.Nickname = p.Name, p.GivenName, p.FamilyName, p.MiddleName, p.Nickname
@@ -51,8 +50,9 @@ func (p Profile) ApplyTo(u *User) {
 	u.PhoneNumber, u.Address = p.PhoneNumber, p.Address
 }
 
-// setProfile writes all of a profile but preferred_username, whose uniqueness is decided
-// apart; its parameters are profileValues. A new phone number is not verified.
+// setProfile is the assignment of all columns of a profile except preferred_username, whose
+// uniqueness needs its own check. Its parameters are profileValues. A changed phone number is no
+// longer verified.
 const setProfile = `name = ?, given_name = ?, family_name = ?, middle_name = ?, nickname = ?, profile = ?, picture = ?, website = ?,
 	gender = ?, birthdate = ?, zoneinfo = ?, locale = ?, address = ?,
 	phone_number_verified = CASE WHEN phone_number = ? THEN phone_number_verified ELSE FALSE END, phone_number = ?,
@@ -69,10 +69,9 @@ func profileValues(p Profile, at Millis) ([]any, error) {
 
 // UpdateProfile replaces the profile of an enabled user. Event user.updated.
 //
-// ErrConflict: the user was changed after Seen, and the edit would undo that.
-// ErrUsernameTaken: another user has the new preferred_username, or one that looks like
-// it; one that the user has already may stay.
-// ErrRevoked: the user is gone or disabled.
+// ErrConflict: the user was changed after p.Seen, and the edit would undo that change.
+// ErrUsernameTaken: another user has the new preferred_username, or one that looks like it; an
+// unchanged name is accepted. ErrRevoked: the user is deleted or disabled.
 func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, by By) error {
 	if err := refuseImpossible(userID); err != nil {
 		return fmt.Errorf("update profile: %w", err)
@@ -83,20 +82,20 @@ func (db *DB) UpdateProfile(ctx context.Context, userID string, p Profile, by By
 	}
 	values = append(values, p.PreferredUsername, FoldUsername(p.PreferredUsername), p.PreferredUsername, userID, p.Seen, p.Seen)
 	return db.write(ctx, "update profile", func(tx *gorm.DB) error {
-		updated, err := changed(tx, `UPDATE users SET `+setProfile+`,
+		updated, err := changeOne(tx, `UPDATE users SET `+setProfile+`,
 				username_folded = CASE WHEN preferred_username = ? THEN username_folded ELSE ? END, preferred_username = ?
 			WHERE id = ? AND disabled_at = 0 AND (updated_at = ? OR CAST(? AS BIGINT) = 0)`, values...)
 		if err != nil {
-			return usernameRace(err)
+			return asUsernameTaken(err)
 		}
 		if !updated {
-			return whyNotUpdated(tx, userID)
+			return explainNotUpdated(tx, userID)
 		}
 		return record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: userID, From: by.From}, by.At)
 	})
 }
 
-func whyNotUpdated(tx *gorm.DB, userID string) error {
+func explainNotUpdated(tx *gorm.DB, userID string) error {
 	var enabled int64
 	err := tx.Model(&User{}).Where("id = ? AND disabled_at = 0", userID).Count(&enabled).Error
 	switch {
@@ -108,18 +107,18 @@ func whyNotUpdated(tx *gorm.DB, userID string) error {
 	return ErrConflict
 }
 
-// followed are the texts of a profile that follow an upstream, in a fixed order: all but
-// preferred_username, which a person is known by.
-func (p *Profile) followed() []*string {
+// followedFields returns the texts of a profile that are updated from an upstream, in a fixed
+// order. preferred_username is not one of them, because people are known by it.
+func (p *Profile) followedFields() []*string {
 	return []*string{
 		&p.Name, &p.GivenName, &p.FamilyName, &p.MiddleName, &p.Nickname, &p.ProfileURL, &p.Picture, &p.Website,
 		&p.Gender, &p.Birthdate, &p.Zoneinfo, &p.Locale, &p.PhoneNumber,
 	}
 }
 
-// storable makes what an upstream says storable: see cleanText. A link or a number that
-// cleaning would change is none.
-func (p Profile) storable() Profile {
+// cleaned returns the profile from an upstream in a storable form: see cleanText. It does not
+// clean links and numbers.
+func (p Profile) cleaned() Profile {
 	p.PreferredUsername, p.Seen = "", 0
 	names := []*string{&p.Name, &p.GivenName, &p.FamilyName, &p.MiddleName, &p.Nickname, &p.Gender, &p.Locale}
 	for _, name := range names {
@@ -128,12 +127,11 @@ func (p Profile) storable() Profile {
 	return p
 }
 
-// following takes over what an upstream says of the user, text by text where the user's
-// is still what the upstream said before: a text that a user has edited or emptied stays so,
-// and a text that the upstream leaves out is not emptied. It gives the values that are to be
-// remembered as the upstream's.
-func (own *Profile) following(said, before Profile) (remembered Profile) {
-	now, then, mine := said.followed(), before.followed(), own.followed()
+// followUpstream updates each text that is still the upstream's earlier value (before) to the
+// new value (asserted). A text that the user has edited or emptied stays. A text that the
+// upstream no longer sends is not emptied. It returns the values to store as the upstream's.
+func (own *Profile) followUpstream(asserted, before Profile) (remembered Profile) {
+	now, then, mine := asserted.followedFields(), before.followedFields(), own.followedFields()
 	for i := range now {
 		switch {
 		case *now[i] == "":
@@ -143,10 +141,10 @@ func (own *Profile) following(said, before Profile) (remembered Profile) {
 		}
 	}
 	switch {
-	case said.Address == Address{}:
-		said.Address = before.Address
+	case asserted.Address == Address{}:
+		asserted.Address = before.Address
 	case own.Address == before.Address:
-		own.Address = said.Address
+		own.Address = asserted.Address
 	}
-	return said
+	return asserted
 }

@@ -10,50 +10,48 @@ import (
 	"gorm.io/gorm"
 )
 
-// ErrNoAddress: an address is called verified, and the user has none.
+// ErrNoAddress: the address is to be marked as verified, but the user has none.
 var ErrNoAddress = errors.New("the user has no address that could be verified")
 
-// ErrNoPhone: a phone number is called verified, and the user has none.
+// ErrNoPhone: the phone number is to be marked as verified, but the user has none.
 var ErrNoPhone = errors.New("the user has no phone number that could be verified")
 
 // UserRevision is the input of DB.ReviseUser.
 type UserRevision struct {
 	UserID string
-	// Revise writes what an administrator may change into the user that it is given.
-	// It may run several times; its error is the answer and undoes all.
+	// Revise changes the fields that an administrator may change. It may run several times. If
+	// it fails, its error is returned and nothing is changed.
 	Revise func(*User) error
-	// Verified is what the operator says of the address as it is afterwards: true, it
-	// is proven; false, it is only claimed; nil, nothing. A new address of which
-	// nothing is said is only claimed.
+	// Verified is whether the resulting address is verified, by the operator; nil: unchanged.
+	// With nil, a new address is not verified.
 	Verified *bool
-	// PhoneVerified is what the operator says of the phone number as it is afterwards;
-	// nil: nothing. A new number of which nothing is said is not verified.
+	// PhoneVerified is whether the resulting phone number is verified, by the operator; nil:
+	// unchanged. With nil, a new number is not verified.
 	PhoneVerified *bool
 	// Unproven: see ReviseUser.
 	Unproven UnprovenPolicy
 	From     Origin
 }
 
-// RevisedUser is a user after a revision, and what was evicted from the account.
+// RevisedUser is a user after a revision, with the attachments that were evicted.
 type RevisedUser struct {
 	User
 	Evicted Attached
 }
 
-// ReviseUser changes what an administrator may of a user as it is now: of two who
-// change different things at once neither undoes what the other did. Id,
-// administration, times and whether the user is off stay as they are. A new
-// e-mail ends all that the user has.
+// ReviseUser changes a user by applying r.Revise to its current row. Two administrators who
+// change different fields at the same time therefore keep each other's changes. ID, Admin,
+// DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends
+// all sessions and grants of the user.
 //
-// To call an address verified that was only claimed is a first proof: it evicts what
-// is attached (see ProveAddress), unless Unproven is KeepAttached. To give a role or
-// a group to an account whose address is only claimed afterwards is no proof, and is
-// decided by Unproven. The changes of Revise are applied after an eviction.
+// Marking an unverified address as verified is a first proof: it evicts the attachments (see
+// ProveAddress), unless Unproven is KeepAttached. Adding a role or a group is not a proof. If
+// the resulting address is not verified, Unproven decides about the attachments. After an
+// eviction, the changes of Revise are applied again.
 //
-// Events user.updated, and address.proven, user.evicted, session.ended_all where that
-// happens. ErrNotFound; ErrConflict: the e-mail is taken; ErrUsernameTaken: another user
-// has the new preferred_username, or one that looks like it; ErrNoAddress; ErrNoPhone;
-// *UnprovenError.
+// Events user.updated, and if it applies address.proven, user.evicted, session.ended_all.
+// ErrNotFound. ErrConflict: the email address is taken. ErrUsernameTaken: another user has the
+// new preferred_username, or one that looks like it. ErrNoAddress, ErrNoPhone, *UnprovenError.
 func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (RevisedUser, error) {
 	if err := refuseImpossible(r.UserID); err != nil {
 		return RevisedUser{}, fmt.Errorf("revise user: %w", err)
@@ -68,7 +66,7 @@ func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (Rev
 		if err != nil {
 			return err
 		}
-		evicted, err := clearBefore(tx, r, have, want, at)
+		evicted, err := evictBeforeRevision(tx, r, have, want, at)
 		if err != nil {
 			return err
 		}
@@ -80,7 +78,7 @@ func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (Rev
 				return err
 			}
 		}
-		if err := nameUser(tx, &want, have); err != nil {
+		if err := setFoldedUsername(tx, &want, have); err != nil {
 			return err
 		}
 		revised = RevisedUser{User: want, Evicted: evicted}
@@ -92,7 +90,7 @@ func (db *DB) ReviseUser(ctx context.Context, r UserRevision, at time.Time) (Rev
 	return revised, nil
 }
 
-// apply gives the user as it shall be.
+// apply returns the resulting user.
 func (r UserRevision) apply(have User, at time.Time) (User, error) {
 	want := have
 	err := r.Revise(&want)
@@ -100,31 +98,31 @@ func (r UserRevision) apply(have User, at time.Time) (User, error) {
 		want.EmailCanonical, err = CanonicalEmail(want.Email)
 	}
 	if err != nil {
-		return User{}, fmt.Errorf("%w: %w", errChecked, err)
+		return User{}, fmt.Errorf("%w: %w", errCheckFailed, err)
 	}
 	want.EmailVerified = have.EmailVerified && want.EmailCanonical == have.EmailCanonical
 	if r.Verified != nil {
 		want.EmailVerified = *r.Verified
 	}
 	if want.EmailVerified && want.EmailCanonical == "" {
-		return User{}, fmt.Errorf("%w: %w", errChecked, ErrNoAddress)
+		return User{}, fmt.Errorf("%w: %w", errCheckFailed, ErrNoAddress)
 	}
 	want.PhoneNumberVerified = have.PhoneNumberVerified && want.PhoneNumber == have.PhoneNumber
 	if r.PhoneVerified != nil {
 		want.PhoneNumberVerified = *r.PhoneVerified
 	}
 	if want.PhoneNumberVerified && want.PhoneNumber == "" {
-		return User{}, fmt.Errorf("%w: %w", errChecked, ErrNoPhone)
+		return User{}, fmt.Errorf("%w: %w", errCheckFailed, ErrNoPhone)
 	}
 	want.UpstreamGroups = have.UpstreamGroups
 	want.ID, want.Admin, want.DisabledAt, want.NotBefore, want.CreatedAt = have.ID, have.Admin, have.DisabledAt, have.NotBefore, have.CreatedAt
-	want.UpdatedAt = max(At(at), have.UpdatedAt+1) // never the same twice
+	want.UpdatedAt = max(At(at), have.UpdatedAt+1) // always changes
 	return want, nil
 }
 
-// clearBefore evicts what a first proof of the address evicts, and decides about
-// roles and groups for a claimed one.
-func clearBefore(tx *gorm.DB, r UserRevision, have, want User, at time.Time) (evicted Attached, err error) {
+// evictBeforeRevision evicts before a first proof of the address. If the resulting address is
+// not verified and the user gets more roles or groups, it applies the policy.
+func evictBeforeRevision(tx *gorm.DB, r UserRevision, have, want User, at time.Time) (evicted Attached, err error) {
 	proves := want.EmailVerified && !have.EmailVerified
 	opens := !want.EmailVerified && (hasMore(have.Roles, want.Roles) || hasMore(have.Groups, want.Groups))
 	if !proves && !opens {
@@ -140,23 +138,23 @@ func clearBefore(tx *gorm.DB, r UserRevision, have, want User, at time.Time) (ev
 	}
 	before := have
 	before.EmailVerified = have.EmailVerified && want.EmailVerified
-	if opens { // the address that is claimed afterwards counts
+	if opens { // the resulting address counts
 		before.Email, before.EmailCanonical = want.Email, want.EmailCanonical
 	}
-	cleared, err := clearClaimed(tx, before, attached, do, By{From: r.From, At: at})
+	cleared, err := evictIfUnproven(tx, before, attached, do, By{From: r.From, At: at})
 	if err != nil || !cleared {
 		return Attached{}, err
 	}
 	return attached, nil
 }
 
-// hasMore reports whether something stands in after that does not stand in before.
+// hasMore reports whether after contains something that before does not.
 func hasMore(before, after []string) bool {
 	return slices.ContainsFunc(after, func(s string) bool { return !slices.Contains(before, s) })
 }
 
-// revisable are the columns that an operator writes. The groups that upstreams gave are not
-// among them.
+// revisable are the columns that an operator may write. The groups from upstreams are not among
+// them.
 var revisable = []string{
 	"Email", "EmailCanonical", "EmailVerified", "Name", "GivenName", "FamilyName", "MiddleName", "Nickname", "PreferredUsername", "UsernameFolded",
 	"Profile", "Picture", "Website", "Gender", "Birthdate", "Zoneinfo", "Locale", "PhoneNumber", "PhoneNumberVerified", "Address",
@@ -167,7 +165,7 @@ func replaceUser(tx *gorm.DB, have, want User, by By) error {
 	row := want
 	res := tx.Model(&User{}).Where("id = ?", want.ID).Select(revisable).Updates(&row)
 	if res.Error != nil {
-		return usernameRace(res.Error)
+		return asUsernameTaken(res.Error)
 	}
 	if err := record(tx, Event{Type: UserUpdated, Outcome: Succeeded, UserID: want.ID, From: by.From}, by.At); err != nil {
 		return err
@@ -182,7 +180,7 @@ func replaceUser(tx *gorm.DB, have, want User, by By) error {
 	if !moved {
 		return nil
 	}
-	if err := endAllOf(tx, want.ID, by.At); err != nil {
+	if err := endAllOfUser(tx, want.ID, by.At); err != nil {
 		return err
 	}
 	return record(tx, Event{Type: SessionsEnded, Outcome: Succeeded, Reason: "email_changed", UserID: want.ID, From: by.From}, by.At)
