@@ -11,17 +11,19 @@ import (
 )
 
 var (
-	// ErrUsePostgresTools: PostgreSQL is backed up and restored by tools of its own.
+	// ErrUsePostgresTools: use PostgreSQL's own tools for backup and restore.
 	ErrUsePostgresTools = errors.New("PostgreSQL has tools of its own for this")
-	// ErrNotBackup: the file is damaged, or no database of Signet.
-	ErrNotBackup = errors.New("this is no sound database of Signet")
+	// ErrNotBackup: the file is damaged, or is not a database of Signet.
+	ErrNotBackup = errors.New("not a valid Signet database")
 	// ErrInUse: another process has the database open.
 	ErrInUse = errors.New("the database is in use")
 )
 
-// Backup writes a SQLite database as it is at one moment into a file that is empty or
-// not there yet, and makes it durable. Others go on reading and writing meanwhile. The
-// schema stays what it is. ErrUsePostgresTools on PostgreSQL; ErrNotFound: there is none.
+// Backup copies a SQLite database, as it is at one moment, into file and syncs the file to disk.
+// file must be empty or must not exist. Others can read and write the database meanwhile. The
+// copy keeps the schema version of the database.
+//
+// ErrUsePostgresTools: the database is PostgreSQL. ErrNotFound: there is no database.
 func Backup(ctx context.Context, c Config, file string) error {
 	switch {
 	case c.Database != "":
@@ -33,12 +35,12 @@ func Backup(ctx context.Context, c Config, file string) error {
 	if err != nil {
 		return fmt.Errorf("back up: %w", err)
 	}
-	// One transaction that reads: it sees the last commit and holds up none.
+	// This is one read transaction: it sees the last commit and delays no writer.
 	_, err = source.ExecContext(ctx, `VACUUM INTO ?`, file)
 	if err = errors.Join(err, source.Close()); err == nil {
 		err = syncFile(file)
 	}
-	return answer("back up", err)
+	return callerError("back up", err)
 }
 
 func syncFile(path string) error {
@@ -49,9 +51,11 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// ReadBackup looks at a whole SQLite file that nobody writes to, and changes nothing.
-// ErrNotBackup, with what is wrong; ErrProgramOutdated, beside the Schema, for one that this
-// program is too old for.
+// ReadBackup checks a complete SQLite file, to which nobody may write meanwhile, and reads which
+// migrations it has. It changes nothing.
+//
+// ErrNotBackup, with the damage found. ErrProgramOutdated, together with the Schema: this
+// program is too old for the file.
 func ReadBackup(ctx context.Context, file string, m Migrations) (Schema, error) {
 	if _, err := os.Stat(file); err != nil {
 		return Schema{}, fmt.Errorf("read backup: %w", err)
@@ -72,7 +76,7 @@ func ReadBackup(ctx context.Context, file string, m Migrations) (Schema, error) 
 	return m.schemaAt(newest, oldest)
 }
 
-// checkSound has SQLite go through the whole file.
+// checkSound runs SQLite's checks of the whole file.
 func checkSound(ctx context.Context, db *sql.DB) error {
 	var verdict string
 	if err := db.QueryRowContext(ctx, `PRAGMA integrity_check(1)`).Scan(&verdict); err != nil {
@@ -87,31 +91,31 @@ func checkSound(ctx context.Context, db *sql.DB) error {
 	}
 	defer broken.Close()
 	if broken.Next() {
-		return errors.New("rows point at others that are not there")
+		return errors.New("rows refer to rows that do not exist")
 	}
 	return broken.Err()
 }
 
-// HasDatabase reports whether there is a SQLite database in the folder.
+// HasDatabase reports whether the folder contains a SQLite database.
 func HasDatabase(folder string) bool {
 	_, err := os.Lstat(DatabaseFile(folder))
 	return err == nil
 }
 
-// CheckUnused is ErrInUse while another process has the folder's database open.
+// CheckUnused returns ErrInUse if another process has the database of the folder open.
 func CheckUnused(folder string) error {
-	return whileClosed(folder, func(string) error { return nil })
+	return withClosedDatabase(folder, func(string) error { return nil })
 }
 
-// ReplaceDatabase moves the closed database of the folder from, on the same file
-// system, to the folder to. What was there keeps lying beside it under the name
-// aside; "" refuses where something was.
+// ReplaceDatabase moves the closed database from the folder from to the folder to, which must be
+// on the same file system. A database that is already in to is renamed to aside; if aside is
+// empty, ReplaceDatabase refuses instead.
 //
-// ErrInUse: a process has that open, and nothing was changed; ErrConflict: aside, or
-// without it the database, is there already.
+// ErrInUse: a process has the database in to open; nothing was changed. ErrConflict: a file
+// named aside exists, or aside is empty and to has a database.
 func ReplaceDatabase(to, from, aside string) error {
-	return whileClosed(to, func(path string) error {
-		if err := leaveWAL(DatabaseFile(from)); err != nil {
+	return withClosedDatabase(to, func(path string) error {
+		if err := removeWAL(DatabaseFile(from)); err != nil {
 			return fmt.Errorf("complete the new database: %w", err)
 		}
 		if HasDatabase(to) {
@@ -126,9 +130,9 @@ func ReplaceDatabase(to, from, aside string) error {
 	})
 }
 
-// whileClosed does something to the folder's database that nobody may have open.
-// Whoever opens it waits: see prepareSQLite.
-func whileClosed(folder string, do func(path string) error) error {
+// withClosedDatabase calls do while no process has the folder's database open. A process that
+// opens it waits: see prepareSQLite.
+func withClosedDatabase(folder string, do func(path string) error) error {
 	path := DatabaseFile(folder)
 	lock, err := openFileLock(path + "-lock")
 	if err != nil {
@@ -139,17 +143,17 @@ func whileClosed(folder string, do func(path string) error) error {
 		return fmt.Errorf("%w: %w", ErrInUse, err)
 	}
 	if HasDatabase(folder) {
-		err := leaveWAL(path)
-		if _, damaged := sqliteCode(err); err != nil && !damaged { // a damaged one stays as it is
+		err := removeWAL(path)
+		if _, damaged := sqliteCode(err); err != nil && !damaged { // a damaged database stays unchanged
 			return err
 		}
 	}
 	return do(path)
 }
 
-// leaveWAL has the WAL written back and gone, which SQLite allows nobody while another
-// connection has the database open: ErrInUse.
-func leaveWAL(path string) error {
+// removeWAL writes the WAL back into the database and deletes it. SQLite does not allow this
+// while another connection has the database open: ErrInUse.
+func removeWAL(path string) error {
 	db, err := sql.Open(sqliteDriver, sqliteURI(path))
 	if err != nil {
 		return err
@@ -167,8 +171,9 @@ func leaveWAL(path string) error {
 	return err
 }
 
-// setAside gives a database a second name, under which it stays when another takes
-// its first. A WAL that a damaged one left behind must not be read by the other.
+// setAside gives a database a second name, which it keeps when another database replaces it. A
+// damaged database may leave a WAL behind. It is renamed too, because SQLite must not apply it
+// to the other database.
 func setAside(path, aside string) error {
 	if aside == "" {
 		return ErrConflict

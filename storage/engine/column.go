@@ -15,8 +15,8 @@ func init() {
 	schema.RegisterSerializer("signet_millis", millisColumn{})
 }
 
-// jsonColumn keeps lists and small structures as JSON in a text column. What is
-// empty is the empty string, so that NOT NULL DEFAULT empty means absent.
+// jsonColumn stores lists and small structs as JSON in a text column. Empty values are stored as
+// the empty string, which is also the default of such a column and means absent.
 type jsonColumn struct{}
 
 // Scan reads JSON into the field.
@@ -41,12 +41,12 @@ func (jsonColumn) Scan(ctx context.Context, field *schema.Field, dst reflect.Val
 	return nil
 }
 
-// Value gives the field as JSON.
+// Value returns the field as JSON.
 func (jsonColumn) Value(_ context.Context, _ *schema.Field, _ reflect.Value, value any) (any, error) {
 	return JSONText(value)
 }
 
-// JSONText is how a jsonColumn stores a value.
+// JSONText returns the form in which a jsonColumn stores a value.
 func JSONText(value any) (string, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -60,8 +60,8 @@ func JSONText(value any) (string, error) {
 	}
 }
 
-// millisColumn keeps a duration as whole milliseconds, and any negative one as
-// -1: unset.
+// millisColumn stores a duration in whole milliseconds, and any negative duration as -1, which
+// means unset.
 type millisColumn struct{}
 
 // Scan reads milliseconds into the field.
@@ -74,11 +74,11 @@ func (millisColumn) Scan(ctx context.Context, field *schema.Field, dst reflect.V
 	return nil
 }
 
-// Value gives the field in milliseconds.
+// Value returns the field in milliseconds.
 func (millisColumn) Value(_ context.Context, _ *schema.Field, _ reflect.Value, value any) (any, error) {
 	d, ok := value.(time.Duration)
 	if !ok {
-		return nil, fmt.Errorf("%T is no duration", value)
+		return nil, fmt.Errorf("%T is not a time.Duration", value)
 	}
 	return durationMillis(d), nil
 }

@@ -6,15 +6,15 @@ import (
 	"gorm.io/gorm"
 )
 
-// Config says where the data is, and which schema it has.
+// Config describes the place of the database and its schema.
 type Config struct {
-	DataDir    string       // folder of signet.db, made 0700 if missing; used when Database is empty
+	DataDir    string       // folder of signet.db, created with mode 0700 if missing; used if Database is empty
 	Database   string       // "" for SQLite in DataDir, or postgres://…
 	Log        *slog.Logger // nil: nothing is logged
 	Migrations Migrations
-	Faults     Faults // for tests alone; nil: nothing fails on purpose
+	Faults     Faults // for tests only; nil: no call fails on purpose
 }
 
-// UseCase is the body of one: pure in its transaction and what it closes over,
-// since it may run twice.
+// UseCase is the body of a use case. It may run twice, so it must change nothing except its
+// transaction and the variables that it sets again on each run.
 type UseCase = func(tx *gorm.DB) error

@@ -2,15 +2,15 @@ package engine
 
 import "gorm.io/gorm"
 
-// dialect is what the two databases spell differently in a migration.
+// dialect holds the words of a migration that differ between the two databases.
 type dialect map[string]string
 
 var (
 	sqliteDialect = dialect{
 		"{{text}}": "TEXT", "{{bytes}}": "BLOB", "{{clustered}}": "WITHOUT ROWID",
 	}
-	// The collation "C" compares bytes, as SQLite does: what is unique and what
-	// comes first is the same on both.
+	// The collation "C" compares bytes, as SQLite does, so uniqueness and order are the same
+	// on both.
 	postgresDialect = dialect{
 		"{{text}}": `TEXT COLLATE "C"`, "{{bytes}}": "BYTEA", "{{clustered}}": "",
 	}

@@ -21,23 +21,22 @@ type Engine struct {
 	reads, writes atomic.Int64
 }
 
-// database is one kind of them: sqliteFile or postgresPool.
+// database is an open database of one kind: sqliteFile or postgresPool.
 type database interface {
-	// write runs a use case in one transaction. nil or a Committed verdict: it is
-	// committed and durable. Another verdict: nothing of it is. Anything else: not, or
-	// unknown.
+	// write runs a use case in one transaction. After nil or a Committed verdict, the
+	// transaction is committed and durable. After another verdict, it is undone. After any other
+	// error it is undone, or its outcome is unknown.
 	write(context.Context, UseCase) error
-	// reader gives what statements are read through.
+	// reader returns the handle for reads.
 	reader(context.Context) *gorm.DB
-	// lost reports that a statement failed for the sake of a prepared one, and that
-	// another attempt goes without.
-	lost(error) bool
+	// retriesUnprepared reports whether a statement failed because of a prepared statement, so
+	// that a second attempt without prepared statements may succeed.
+	retriesUnprepared(error) bool
 	close() error
 }
 
-// Open opens the database, brings its schema up to date under a lease and
-// checks that this program is not older than the schema allows. ErrProgramOutdated,
-// ErrUnavailable.
+// Open opens the database, runs its pending migrations under a lock and checks that this program
+// is not too old for the schema. ErrProgramOutdated, ErrUnavailable.
 func Open(ctx context.Context, c Config) (*Engine, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -59,28 +58,26 @@ func Open(ctx context.Context, c Config) (*Engine, error) {
 	return &Engine{db: d, postgres: true, faults: c.Faults}, nil
 }
 
-// Write runs one use case in one transaction. The name, a bare verb phrase, is the step
-// that an error names.
+// Write runs one use case in one transaction. name is a bare verb phrase that errors begin with.
 //
-// A verdict (see NewVerdict) undoes the use case, and Committed(verdict) does not; the
-// caller gets the verdict either way. ErrUnavailable: nothing was done, or the outcome
-// is unknown.
+// A verdict (see NewVerdict) undoes the use case; Committed(verdict) does not. The caller gets
+// the verdict in both cases. ErrUnavailable: nothing was done, or the outcome is unknown.
 func (e *Engine) Write(ctx context.Context, name string, run UseCase) error {
 	if e.closed.Load() {
-		return answer(name, errClosed)
+		return callerError(name, errClosed)
 	}
 	e.writes.Add(1)
-	return answer(name, e.writeOrFail(ctx, name, run))
+	return callerError(name, e.writeOrFail(ctx, name, run))
 }
 
-// writeOrFail runs a use case, unless the test that opened the database has it fail.
+// writeOrFail runs a use case, with the fault that a test has chosen for it.
 func (e *Engine) writeOrFail(ctx context.Context, name string, run UseCase) error {
 	fault := e.faults.of(name)
 	switch {
 	case fault.Err == nil:
 		return e.db.write(ctx, run)
 	case fault.When == AtOnce:
-		return unavailable(fault.Err) // as BEGIN fails
+		return asUnavailable(fault.Err) // as if BEGIN had failed
 	case fault.When == BeforeCommit:
 		return e.db.write(ctx, func(tx *gorm.DB) error {
 			if err := run(tx); err != nil && !isCommitted(err) {
@@ -92,33 +89,32 @@ func (e *Engine) writeOrFail(ctx context.Context, name string, run UseCase) erro
 	if err := e.db.write(ctx, run); err != nil && !isCommitted(err) {
 		return err
 	}
-	return unavailable(fault.Err)
+	return asUnavailable(fault.Err)
 }
 
-// Read runs one read, of one statement.
+// Read runs one read of one statement.
 func (e *Engine) Read(ctx context.Context, name string, run func(q *gorm.DB) error) error {
 	if e.closed.Load() {
-		return answer(name, errClosed)
+		return callerError(name, errClosed)
 	}
 	if err := ctx.Err(); err != nil {
-		return answer(name, err)
+		return callerError(name, err)
 	}
 	e.reads.Add(1)
 	if fault := e.faults.of(name); fault.Err != nil {
-		return answer(name, fault.Err)
+		return callerError(name, fault.Err)
 	}
 	err := run(e.db.reader(ctx))
-	if err != nil && e.db.lost(err) {
+	if err != nil && e.db.retriesUnprepared(err) {
 		err = run(e.db.reader(ctx))
 	}
-	return answer(name, err)
+	return callerError(name, err)
 }
 
-// Calls tells how many reads and write transactions this engine was asked for.
+// Calls returns how many reads and write transactions were requested.
 func (e *Engine) Calls() (reads, writes int64) { return e.reads.Load(), e.writes.Load() }
 
-// Close waits for the writes that are under way and closes the database.
-// Closing it again does nothing.
+// Close waits for the running writes and closes the database. A second call does nothing.
 func (e *Engine) Close() error {
 	if e.closed.Swap(true) {
 		return nil
@@ -126,16 +122,16 @@ func (e *Engine) Close() error {
 	return e.db.close()
 }
 
-// Ping reports whether the database answers. ErrUnavailable.
+// Ping checks that the database answers. ErrUnavailable.
 func (e *Engine) Ping(ctx context.Context) error {
 	var one int64
 	if err := e.Read(ctx, "ping", func(q *gorm.DB) error { return q.Raw(`SELECT 1`).Scan(&one).Error }); err != nil {
-		return unavailable(err)
+		return asUnavailable(err)
 	}
 	return nil
 }
 
-// ClockOffset measures how far the database's clock is ahead of this machine's:
+// ClockOffset measures how far the clock of the database is ahead of this machine's clock. It is
 // zero on SQLite.
 func (e *Engine) ClockOffset(ctx context.Context) (time.Duration, error) {
 	if !e.postgres {
@@ -153,12 +149,12 @@ func (e *Engine) ClockOffset(ctx context.Context) (time.Duration, error) {
 	return time.UnixMicro(micros).Sub(middle.Round(0)), nil
 }
 
-// HasRowLocks reports whether several transactions may write at once, so that a use case
-// must lock the rows that it decides by. SQLite has one writer and needs no locks.
+// HasRowLocks reports whether several transactions may write at the same time, so that a use
+// case must lock the rows on which it decides. SQLite has one writer and needs no row locks.
 func (e *Engine) HasRowLocks() bool { return e.postgres }
 
-// WrapConnections puts a layer between gorm and the connections that are open now. It is for tests
-// alone, which watch statements or make them fail.
+// WrapConnections puts a layer between gorm and the connections that are open now. Only tests
+// use it, to watch statements or make them fail.
 func (e *Engine) WrapConnections(ctx context.Context, layer func(gorm.ConnPool) gorm.ConnPool) error {
 	switch d := e.db.(type) {
 	case *sqliteFile:

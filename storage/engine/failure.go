@@ -15,27 +15,27 @@ import (
 	"gorm.io/gorm"
 )
 
-// ErrUnavailable: the database is gone, full or locked for too long; nothing
-// was done, or the outcome is unknown. The answer is 503, never "invalid".
+// ErrUnavailable: the database is unreachable, full or locked for too long. Either nothing was
+// done, or the outcome is unknown. Answer 503, never "invalid".
 var ErrUnavailable = errors.New("database unavailable")
 
-// isVerdict reports whether a use case ended with an answer rather than with a
-// failure: its writes are undone, its neighbours and the connection are whole.
+// isVerdict reports whether a use case ended with an answer, not with a failure. Its writes are
+// undone; the other use cases of the batch and the connection are not affected.
 func isVerdict(err error) bool {
 	var v *verdict
 	return errors.As(err, &v) || errors.Is(err, gorm.ErrRecordNotFound) || isConstraint(err)
 }
 
-// answer is the error a caller gets for what a use case or a read returned: verdicts as
-// they are, no row as ErrNotFound, a unique value that is taken as ErrConflict, and a
-// database that is gone, full or locked as ErrUnavailable.
-func answer(name string, err error) error {
+// callerError turns the error of a use case or a read into the error for the caller. Verdicts
+// stay. A missing row becomes ErrNotFound, a unique value that is taken becomes ErrConflict, and
+// a database that is unreachable, full or locked becomes ErrUnavailable.
+func callerError(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var kept *committed // not before: it is on the heap
+	var kept *committed // declared here because it escapes to the heap
 	switch {
-	case errors.Is(err, ErrUnavailable): // a COMMIT may fail with any error
+	case errors.Is(err, ErrUnavailable): // first, because a COMMIT may fail with any error
 		return fmt.Errorf("%s: %w", name, err)
 	case errors.As(err, &kept):
 		return fmt.Errorf("%s: %w", name, kept.cause)
@@ -54,17 +54,17 @@ func answer(name string, err error) error {
 	}
 }
 
-// unavailable marks an error of BEGIN, COMMIT or the lock: whatever it says, the
-// use case has no outcome.
-func unavailable(err error) error {
+// asUnavailable marks an error of BEGIN, COMMIT or the lock. For any such error, the use case
+// has no known outcome.
+func asUnavailable(err error) error {
 	if errors.Is(err, ErrUnavailable) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
-// isUnavailable reports whether a driver's error means that the database is
-// gone, full or locked: the one place that knows.
+// isUnavailable reports whether the error of a driver means that the database is unreachable,
+// full or locked. No other function decides this.
 func isUnavailable(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
@@ -77,7 +77,7 @@ func isUnavailable(err error) bool {
 		errors.Is(err, context.DeadlineExceeded)
 }
 
-// isConnectionLoss reports whether the connection broke or was never made.
+// isConnectionLoss reports whether the connection broke or could not be made.
 func isConnectionLoss(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
@@ -87,11 +87,11 @@ func isConnectionLoss(err error) bool {
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// isUnavailableSQLState judges PostgreSQL's classes of errors.
+// isUnavailableSQLState reports whether an error code of PostgreSQL means the same.
 func isUnavailableSQLState(code string) bool {
 	switch code {
-	case "25006", // read-only: a standby, or a primary that was demoted
-		"26000", "42P05", // a prepared statement, behind a pooler of transactions
+	case "25006", // read-only: a standby, or a demoted primary
+		"26000", "42P05", // prepared statement unknown or duplicate, behind a pooler in transaction mode
 		"55P03", // lock not available
 		"57014": // canceled, by statement_timeout or an operator
 		return true
@@ -147,7 +147,7 @@ func isConstraint(err error) bool {
 	return ok && code&0xff == sqliteConstraint
 }
 
-// IsUnique reports whether a unique value was taken.
+// IsUnique reports whether a unique value is taken.
 func IsUnique(err error) bool {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {

@@ -1,26 +1,27 @@
 package engine
 
-// Fault is how a call of the database fails: nothing of it is done, it is undone
-// before its commit, or it is committed and its answer lost.
+// Fault is a failure of a database call, for tests. Either nothing is done, or the call is
+// undone before its commit, or it is committed and its answer is lost.
 type Fault struct {
 	When FaultMoment
-	Err  error // as the driver would give it; nil for no fault
+	Err  error // as the driver would return it; nil: no fault
 }
 
-// FaultMoment is when a Fault happens. A read only ever fails at once.
+// FaultMoment is when a Fault happens. Reads always fail AtOnce.
 type FaultMoment int
 
 // The moments of a fault.
 const (
 	AtOnce       FaultMoment = iota // nothing is done
-	BeforeCommit                    // everything is done, and undone
-	AfterCommit                     // everything is stored, and the caller gets an error
+	BeforeCommit                    // everything is done and then undone
+	AfterCommit                     // everything is committed, but the caller gets an error
 )
 
-// Faults decides for each call, by the name of its use case, how it fails.
+// Faults chooses the fault of each call by the name of its use case.
 type Faults func(name string) Fault
 
-// of asks once for each call, however often its use case runs.
+// of chooses the fault of one call. It is called once for each call, even if its use case runs
+// several times.
 func (f Faults) of(name string) Fault {
 	if f == nil {
 		return Fault{}

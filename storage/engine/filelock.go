@@ -11,15 +11,15 @@ import (
 // lockPatience is how long a writer waits for another process.
 const lockPatience = 5 * time.Second
 
-// fileLock is flock(LOCK_EX) on a file of its own, held around each write batch.
-// SQLite's own busy wait polls, so a process that writes all the time starves
-// the others; the kernel queues those who wait for a flock.
+// fileLock is flock(LOCK_EX) on a separate file. A process holds it while it writes a batch.
+// SQLite's own busy wait polls, so a process that writes constantly would starve the others. The
+// kernel serves processes that wait for flock in order.
 type fileLock struct {
 	fd       int
 	patience time.Duration // how long acquire waits
 
 	mu      sync.Mutex
-	waiting chan error // an flock call that outlived its caller, nil for none
+	waiting chan error // result of an flock call that outlived its caller; nil: none
 }
 
 func openFileLock(path string) (*fileLock, error) {
@@ -29,12 +29,12 @@ func openFileLock(path string) (*fileLock, error) {
 	}
 	if err := unix.Fchmod(fd, 0o600); err != nil {
 		unix.Close(fd)
-		return nil, fmt.Errorf("close %s to others: %w", path, err)
+		return nil, fmt.Errorf("make %s readable by its owner only: %w", path, err)
 	}
 	return &fileLock{fd: fd, patience: lockPatience}, nil
 }
 
-// acquire takes the lock or gives up with ErrUnavailable. A caller at a time.
+// acquire takes the lock, or returns ErrUnavailable after patience. Calls run one after another.
 func (l *fileLock) acquire() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,8 +42,8 @@ func (l *fileLock) acquire() error {
 		if err := flock(l.fd, unix.LOCK_EX|unix.LOCK_NB); err != unix.EWOULDBLOCK {
 			return err
 		}
-		// flock knows no time limit: the call waits in a goroutine, and one that
-		// outlives its caller serves the next.
+		// flock has no timeout, so the call waits in a goroutine. If it outlives its caller, the
+		// next caller uses its result.
 		l.waiting = make(chan error, 1)
 		go func(got chan<- error) { got <- flock(l.fd, unix.LOCK_EX) }(l.waiting)
 	}
@@ -60,7 +60,8 @@ func (l *fileLock) acquire() error {
 
 func (l *fileLock) release() error { return flock(l.fd, unix.LOCK_UN) }
 
-// close gives up the lock and the file, the latter once no call waits on it.
+// close releases the lock and closes the file. If an flock call still waits, the file is closed
+// after that call.
 func (l *fileLock) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

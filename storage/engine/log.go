@@ -10,14 +10,14 @@ import (
 	"gorm.io/gorm/logger"
 )
 
-// gorm's Scan records each statement with its parameters filled in, for a log
-// that it passes by: for this process it records the bare text.
+// gorm's Scan records each statement with its parameters, even if nothing logs it. This makes
+// gorm record the statement without them, in the whole process.
 func init() {
 	logger.RecorderParamsFilter = func(_ context.Context, sql string, _ ...any) (string, []any) { return sql, nil }
 }
 
-// gormConfig is the same for every connection: a use case is one transaction, so
-// gorm opens none by itself.
+// gormConfig returns the configuration of gorm for every connection. A use case is one
+// transaction, so gorm must not open transactions by itself.
 func gormConfig(log *slog.Logger) *gorm.Config {
 	return &gorm.Config{
 		SkipDefaultTransaction: true,
@@ -26,23 +26,22 @@ func gormConfig(log *slog.Logger) *gorm.Config {
 	}
 }
 
-// statementLog logs the statements that fail for no reason of ours, and never
-// their parameters.
+// statementLog logs statements that fail unexpectedly, without their parameters.
 type statementLog struct{ log *slog.Logger }
 
-// LogMode changes nothing: there is one level.
+// LogMode does nothing: there is only one level.
 func (l statementLog) LogMode(logger.LogLevel) logger.Interface { return l }
 
-// Info says nothing.
+// Info logs nothing.
 func (l statementLog) Info(context.Context, string, ...any) {}
 
-// Warn says nothing.
+// Warn logs nothing.
 func (l statementLog) Warn(context.Context, string, ...any) {}
 
-// Error logs what gorm itself complains of.
+// Error logs complaints of gorm itself.
 func (l statementLog) Error(_ context.Context, m string, _ ...any) { l.log.Error(m) }
 
-// Trace logs a statement that failed for no reason of ours.
+// Trace logs a statement that failed unexpectedly.
 func (l statementLog) Trace(ctx context.Context, _ time.Time, statement func() (string, int64), err error) {
 	if err == nil || isVerdict(err) || errors.Is(err, context.Canceled) {
 		return
@@ -51,7 +50,7 @@ func (l statementLog) Trace(ctx context.Context, _ time.Time, statement func() (
 	l.log.ErrorContext(ctx, "statement failed", "sql", sql, "error", err)
 }
 
-// ParamsFilter keeps the parameters out of the text that Trace gets.
+// ParamsFilter removes the parameters from the text that Trace gets.
 func (l statementLog) ParamsFilter(_ context.Context, sql string, _ ...any) (string, []any) {
 	return sql, nil
 }

@@ -14,7 +14,7 @@ import (
 func TestST16_LogHoldsNoParameters(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		var log bytes.Buffer
-		c := configOf(b)
+		c := connectionConfig(b)
 		c.Log = slog.New(slog.NewTextHandler(&log, nil))
 		db := openConfig(t, c)
 		for range 2 { // the second is a conflict, which is an answer and no fault

@@ -9,16 +9,16 @@ import (
 	"gorm.io/gorm"
 )
 
-// Migrations are the steps of a schema. They are numbered by their place in a folder,
-// and only ever appended: a file that was released never changes.
+// Migrations are the steps of a schema. They are numbered by their order in a folder, and new
+// ones are only appended. A released file never changes.
 type Migrations struct {
-	Files fs.FS // NNNN_name.sql, the first is 0001
-	// Work is what a migration does that SQL cannot say, by its number. It runs after the
-	// migration's statements and in the same transaction.
+	Files fs.FS // NNNN_name.sql, beginning with 0001
+	// Work holds the Go code of migrations by number, for changes that SQL cannot express. It
+	// runs after the statements of the migration, in the same transaction.
 	Work map[int64]func(tx *gorm.DB) error
 }
 
-// ErrProgramOutdated: the database needs a newer program.
+// ErrProgramOutdated: the database needs a newer release of this program.
 var ErrProgramOutdated = errors.New("this program is too old for the database")
 
 // migration is one numbered step of the schema.
@@ -29,8 +29,8 @@ type migration struct {
 	work   func(tx *gorm.DB) error // nil for most
 }
 
-// run brings the schema up to date inside a transaction that its caller has
-// made exclusive. ErrProgramOutdated: the database needs a newer program.
+// run applies the pending migrations in a transaction that its caller has made exclusive.
+// ErrProgramOutdated: the database needs a newer release.
 func (all Migrations) run(tx *gorm.DB) error {
 	known, err := all.list()
 	if err != nil {
@@ -75,8 +75,8 @@ func (all Migrations) list() ([]migration, error) {
 	return list, nil
 }
 
-// appliedMigrations gives the number of the newest migration the database has
-// seen, which may be one that this program does not know.
+// appliedMigrations returns the number of the newest migration of the database, which may be one
+// that this program does not know.
 func appliedMigrations(tx *gorm.DB) (int64, error) {
 	create := `CREATE TABLE IF NOT EXISTS migrations (number BIGINT PRIMARY KEY, name TEXT NOT NULL)`
 	if err := tx.Exec(create).Error; err != nil {
@@ -99,7 +99,7 @@ func (m migration) apply(tx *gorm.DB) error {
 	return tx.Exec(`INSERT INTO migrations (number, name) VALUES (?, ?)`, m.number, m.name).Error
 }
 
-// RunScript runs the statements of a script that is written as a migration is.
+// RunScript runs the statements of a script in the form of a migration.
 func RunScript(tx *gorm.DB, script string) error {
 	for _, statement := range statementsOf(script, dialectOf(tx)) {
 		if err := tx.Exec(statement).Error; err != nil {
@@ -109,8 +109,8 @@ func RunScript(tx *gorm.DB, script string) error {
 	return nil
 }
 
-// statementsOf splits a script at the semicolons that end a line: pgx sends one
-// statement at a time. Whole-line comments are dropped.
+// statementsOf splits a script at semicolons at the end of a line, because pgx sends one
+// statement at a time. It drops comments that fill a line.
 func statementsOf(script string, d dialect) []string {
 	for token, spelling := range d {
 		script = strings.ReplaceAll(script, token, spelling)
@@ -131,11 +131,11 @@ func statementsOf(script string, d dialect) []string {
 	return list
 }
 
-// checkProgram refuses a database whose oldest program is newer than this one. The
-// number of a program is that of the last migration it knows.
+// checkProgram refuses a database that needs a newer program. The number of a program is that of
+// the last migration that it knows.
 func checkProgram(oldest, program int64) error {
 	if oldest > program {
-		return fmt.Errorf("%w: it knows the schema up to %04d, and one is needed that knows %04d; start a newer release", ErrProgramOutdated, program, oldest)
+		return fmt.Errorf("%w: it knows migrations up to %04d, but the database needs a program that knows %04d; start a newer release", ErrProgramOutdated, program, oldest)
 	}
 	return nil
 }

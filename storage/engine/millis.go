@@ -2,13 +2,13 @@ package engine
 
 import "time"
 
-// Millis is a moment in Unix milliseconds, UTC. Zero is never.
+// Millis is a moment in Unix milliseconds, UTC. Zero means never.
 type Millis int64
 
-// At gives the moment t as it is stored.
+// At converts t to the form that is stored.
 func At(t time.Time) Millis { return Millis(t.UnixMilli()) }
 
-// Time gives the moment in UTC; the zero time.Time for never.
+// Time returns the moment in UTC, or the zero time.Time for never.
 func (m Millis) Time() time.Time {
 	if m == 0 {
 		return time.Time{}
@@ -16,8 +16,8 @@ func (m Millis) Time() time.Time {
 	return time.UnixMilli(int64(m)).UTC()
 }
 
-// Unix gives whole seconds, as tokens carry them.
+// Unix returns whole seconds, as tokens contain them.
 func (m Millis) Unix() int64 { return int64(m) / 1000 }
 
-// Add gives the moment d later.
+// Add returns the moment d later.
 func (m Millis) Add(d time.Duration) Millis { return m + Millis(d.Milliseconds()) }

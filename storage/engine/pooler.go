@@ -12,30 +12,30 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// pooler finds out whether a pooler such as PgBouncer stands between this program and
-// PostgreSQL, and then has new connections go without prepared statements: in transaction
-// mode each transaction may get another connection to the server, which knows none of the
-// statements that were prepared on the one before.
+// pooler detects a connection pooler such as PgBouncer between this program and PostgreSQL.
+// After that, new connections use no prepared statements. In transaction mode, each transaction
+// may run on another connection to the server, which does not know the statements that were
+// prepared on the earlier one.
 //
-// A pooler shows itself at the first connection. It gives its clients a key of its own to
-// cancel by, so that the process that the key names is not the one that answers. Where a
-// pooler gives the server's, the first statement that is missing, or there already, tells
-// the same. The mode is the driver's cache_describe: the text of a statement travels each
-// time, and its description once for each connection.
+// A pooler usually is detected at the first connection. It gives its clients its own key for
+// canceling, so the process ID in that key differs from the process that answers. If a pooler
+// passes on the server's key, it is detected when a prepared statement is missing or already
+// exists. Without prepared statements, the driver runs in the mode cache_describe: it sends the
+// text of a statement each time, and asks for its description once per connection.
 type pooler struct {
 	log    *slog.Logger
-	chosen bool // the URL says how statements are run: then nothing is looked for
+	chosen bool // the URL chooses the mode, so nothing is detected
 	found  atomic.Bool
 }
 
-// modeParameter is the parameter of a database's URL that says how statements are run.
+// modeParameter is the URL parameter that chooses how statements run.
 const modeParameter = "default_query_exec_mode"
 
 func newPooler(database string, log *slog.Logger) *pooler {
 	return &pooler{log: log, chosen: strings.Contains(database, modeParameter+"=")}
 }
 
-// beforeConnect chooses how the statements of a new connection are run.
+// beforeConnect chooses how the statements of a new connection run.
 func (p *pooler) beforeConnect(_ context.Context, c *pgx.ConnConfig) error {
 	if p.found.Load() {
 		c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
@@ -43,8 +43,8 @@ func (p *pooler) beforeConnect(_ context.Context, c *pgx.ConnConfig) error {
 	return nil
 }
 
-// afterConnect asks a new connection which process answers. The connection that finds the
-// pooler is given up, and database/sql opens another one.
+// afterConnect asks a new connection for the process that answers. If a pooler is detected, this
+// connection is closed, and database/sql opens another one.
 func (p *pooler) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	if p.chosen || p.found.Load() {
 		return nil
@@ -58,30 +58,30 @@ func (p *pooler) afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	p.use("another process answers than the one that the connection was made to")
+	p.disablePrepared("the process that answers is not the one in the connection's cancel key")
 	return driver.ErrBadConn
 }
 
-// use has the connections from now on go without prepared statements.
-func (p *pooler) use(reason string) {
+// disablePrepared makes new connections use no prepared statements.
+func (p *pooler) disablePrepared(reason string) {
 	if !p.found.Swap(true) {
-		p.log.Info("a connection pooler was found: statements are not prepared", "reason", reason, "override", modeParameter)
+		p.log.Info("connection pooler detected: prepared statements are turned off", "reason", reason, "override", modeParameter)
 	}
 }
 
-// lost reports whether an error says that a prepared statement is not where it should be,
-// and that another attempt goes without any: nothing was done then.
-func (p *pooler) lost(err error) bool {
-	if p.chosen || !isLostStatement(err) {
+// retriesUnprepared reports whether a prepared statement was missing or already existed. Then
+// nothing was done, and the next attempt uses no prepared statements.
+func (p *pooler) retriesUnprepared(err error) bool {
+	if p.chosen || !isPreparedStatementError(err) {
 		return false
 	}
-	p.use("a prepared statement was missing, or another's")
+	p.disablePrepared("a prepared statement was missing or already existed")
 	return true
 }
 
-// isLostStatement reports that a prepared statement is unknown to the server, or known
-// where it should not be.
-func isLostStatement(err error) bool {
+// isPreparedStatementError reports whether a prepared statement is unknown to the server, or
+// exists already.
+func isPreparedStatementError(err error) bool {
 	var pg *pgconn.PgError
 	if err == nil || !errors.As(err, &pg) {
 		return false

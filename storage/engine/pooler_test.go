@@ -54,7 +54,7 @@ func TestPostgres_FindsAPoolerByItself(t *testing.T) {
 			for range 2 {
 				useHeavily(t, openConfig(t, engine.Config{Database: c.database, Log: slog.New(slog.NewTextHandler(&log, nil)), Migrations: schema}))
 			}
-			if found := strings.Contains(log.String(), "a connection pooler was found"); found != c.found || found && strings.Count(log.String(), "\n") != 2 {
+			if found := strings.Contains(log.String(), "connection pooler detected"); found != c.found || found && strings.Count(log.String(), "\n") != 2 {
 				t.Errorf("the log says:\n%s", log.String())
 			}
 		})
@@ -66,7 +66,7 @@ func TestPostgres_FindsAPoolerByItself(t *testing.T) {
 func TestPostgres_FindsAPoolerByALostStatement(t *testing.T) {
 	var log bytes.Buffer
 	b := storagetest.Postgres(t)
-	c := configOf(b)
+	c := connectionConfig(b)
 	c.Log = slog.New(slog.NewTextHandler(&log, nil))
 	db := openConfig(t, c)
 	var one int
@@ -82,7 +82,7 @@ func TestPostgres_FindsAPoolerByALostStatement(t *testing.T) {
 			}
 		}
 	}
-	if strings.Count(log.String(), "a connection pooler was found") != 1 {
+	if strings.Count(log.String(), "connection pooler detected") != 1 {
 		t.Errorf("the log says:\n%s", log.String())
 	}
 

@@ -13,8 +13,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// The measures of PostgreSQL. A use case gets five seconds in all its attempts,
-// as it does in front of a busy SQLite file.
+// The limits for PostgreSQL. A use case has five seconds for all its attempts, as on a busy
+// SQLite file.
 const (
 	pgConnections = 20
 	pgPatience    = 5 * time.Second
@@ -22,24 +22,24 @@ const (
 	pgMigration   = 5 * time.Minute
 )
 
-// migrationLock is the advisory lock of those who migrate ("signet" in ASCII).
+// migrationLock is the advisory lock of processes that migrate ("signet" in ASCII).
 const migrationLock = 0x7369676e6574
 
-// postgresPool is the engine over PostgreSQL: one transaction per use case.
+// postgresPool is a PostgreSQL database. Each use case is one transaction.
 type postgresPool struct {
 	pool     *sql.DB
 	db       *gorm.DB
-	patience time.Duration // for a write, in all its attempts
+	patience time.Duration // time for a write, in all its attempts
 	pooler   *pooler
 }
 
 func openPostgres(ctx context.Context, c Config) (*postgresPool, error) {
-	config, err := configOf(c.Database)
+	config, err := connectionConfig(c.Database)
 	if err != nil {
 		return nil, err
 	}
 	if len(config.Fallbacks) > 0 && config.ValidateConnect == nil {
-		// Of several hosts only the primary will do, and it may change.
+		// If there are several hosts, only the primary can be used, and it may change.
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	p := &postgresPool{patience: pgPatience, pooler: newPooler(c.Database, c.Log)}
@@ -50,7 +50,7 @@ func openPostgres(ctx context.Context, c Config) (*postgresPool, error) {
 	p.pool.SetConnMaxLifetime(30 * time.Minute)
 	if p.db, err = gorm.Open(postgres.New(postgres.Config{Conn: p.pool}), gormConfig(c.Log)); err != nil {
 		_ = p.pool.Close()
-		return nil, answer("open", err)
+		return nil, callerError("open", err)
 	}
 	if err := p.migrate(ctx, c.Migrations); err != nil {
 		_ = p.pool.Close()
@@ -59,8 +59,8 @@ func openPostgres(ctx context.Context, c Config) (*postgresPool, error) {
 	return p, nil
 }
 
-// migrate runs under an advisory lock that ends with its transaction, so that a
-// process that dies in it leaves neither lock nor half a schema.
+// migrate runs the migrations under an advisory lock that ends with its transaction. A process
+// that dies meanwhile leaves neither the lock nor half a schema.
 func (p *postgresPool) migrate(ctx context.Context, m Migrations) error {
 	ctx, cancel := context.WithTimeout(ctx, pgMigration)
 	defer cancel()
@@ -70,13 +70,12 @@ func (p *postgresPool) migrate(ctx context.Context, m Migrations) error {
 		}
 		return m.run(tx)
 	})
-	return answer("migrate", err)
+	return callerError("migrate", err)
 }
 
-// write runs a use case in a transaction at READ COMMITTED, and again when it is
-// known not to have committed and another attempt may do better: the only place
-// where anything is retried. Once it has begun, the caller's context no longer
-// ends it.
+// write runs a use case in a transaction at READ COMMITTED. It runs the use case again if the
+// transaction is known not to have committed and another attempt may succeed. Nothing else in
+// this program retries. After it has begun, canceling the caller's context no longer stops it.
 func (p *postgresPool) write(ctx context.Context, run UseCase) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -89,8 +88,8 @@ func (p *postgresPool) write(ctx context.Context, run UseCase) error {
 		case err == nil, isCommitted(err):
 			return err
 		case unknown:
-			return unavailable(err)
-		case attempt == pgAttempts || !p.lost(err) && !isTransient(err):
+			return asUnavailable(err)
+		case attempt == pgAttempts || !p.retriesUnprepared(err) && !isTransient(err):
 			return err
 		}
 		select {
@@ -101,8 +100,7 @@ func (p *postgresPool) write(ctx context.Context, run UseCase) error {
 	}
 }
 
-// transaction runs one attempt. unknown: COMMIT was sent and nobody knows what
-// became of it.
+// transaction runs one attempt. unknown means that COMMIT was sent and its result is unknown.
 func (p *postgresPool) transaction(ctx context.Context, run UseCase) (unknown bool, err error) {
 	tx := p.db.WithContext(ctx).Begin(&sql.TxOptions{Isolation: sql.LevelReadCommitted})
 	if tx.Error != nil {
@@ -126,9 +124,9 @@ func (p *postgresPool) transaction(ctx context.Context, run UseCase) (unknown bo
 	return false, err
 }
 
-// refusedCommit reports whether a failed COMMIT is known to have done nothing:
-// it was never sent, or the server weighed it and refused. A server that goes
-// down while it commits says so too, and may have committed.
+// refusedCommit reports whether a failed COMMIT is known to have done nothing: it was never
+// sent, or the server refused it. An error of a server that is shutting down does not count,
+// because it may have committed.
 func refusedCommit(err error) bool {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
@@ -137,25 +135,25 @@ func refusedCommit(err error) bool {
 	return pgconn.SafeToRetry(err)
 }
 
-// isTransient reports whether another attempt at once may succeed: two
-// transactions met, or the connection broke, as it does in a fail-over.
+// isTransient reports whether another attempt may succeed at once, because two transactions
+// collided or the connection broke, as in a fail-over.
 func isTransient(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return isConnectionLoss(err) && !errors.Is(err, context.DeadlineExceeded)
 	}
 	switch pg.Code {
-	case "25006", // read-only: the primary was demoted under us
+	case "25006", // read-only: the primary was demoted
 		"57P01", "57P02", "57P03": // shutting down, crashed, starting up
 		return true
 	}
 	return len(pg.Code) == 5 && (pg.Code[:2] == "40" || pg.Code[:2] == "08")
 }
 
-// lost reports whether another attempt may succeed because it goes without prepared
-// statements. The connections that have some are closed as they come back.
-func (p *postgresPool) lost(err error) bool {
-	if !p.pooler.lost(err) {
+// retriesUnprepared reports whether another attempt may succeed without prepared statements.
+// Connections with prepared statements are closed when they are returned to the pool.
+func (p *postgresPool) retriesUnprepared(err error) bool {
+	if !p.pooler.retriesUnprepared(err) {
 		return false
 	}
 	p.pool.SetMaxIdleConns(0)

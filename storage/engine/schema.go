@@ -15,41 +15,43 @@ import (
 	"gorm.io/gorm"
 )
 
-// Schema tells how far a database has come.
+// Schema describes which migrations a database has.
 type Schema struct {
-	Newest  int64    // number of the last migration it has seen, which may be newer than this program; 0: none
-	Pending []string // names of those it has yet to see, in their order
+	Newest  int64    // number of its last migration, which may be newer than this program; 0: none
+	Pending []string // names of the missing migrations, in order
 }
 
-// ReadSchema looks at a database and changes nothing: what is not there yet has
-// seen no migration. ErrProgramOutdated, beside the Schema, where Open would refuse; an
-// *fs.PathError where the files of a SQLite database may not be used.
+// ReadSchema reads which migrations a database has, and changes nothing. If there is no
+// database, it reports that all migrations are pending.
+//
+// ErrProgramOutdated, together with the Schema: Open would refuse the database. *fs.PathError:
+// this process may not use the files of a SQLite database.
 func ReadSchema(ctx context.Context, c Config) (Schema, error) {
 	var newest, oldest int64
-	db, err := openToLook(c)
+	db, err := openForInspection(c)
 	if err != nil {
 		return Schema{}, fmt.Errorf("read schema: %w", err)
 	}
 	if db != nil {
 		newest, oldest, err = schemaNumbers(ctx, db, c.Database != "")
 		if err = errors.Join(err, db.Close()); err != nil {
-			return Schema{}, answer("read schema", err)
+			return Schema{}, callerError("read schema", err)
 		}
 	}
 	return c.Migrations.schemaAt(newest, oldest)
 }
 
-// Inspect runs do on a database without changing it. It runs nothing where there is no
-// database yet, or one that has seen no migration.
+// Inspect runs do on a database without changing it. If there is no database, or it has no
+// migrations, Inspect does nothing.
 func Inspect(ctx context.Context, c Config, do UseCase) error {
-	db, err := openToLook(c)
+	db, err := openForInspection(c)
 	if err != nil || db == nil {
-		return answer("look at the database", err)
+		return callerError("inspect database", err)
 	}
 	defer db.Close()
 	newest, _, err := schemaNumbers(ctx, db, c.Database != "")
 	if err != nil || newest == 0 {
-		return answer("look at the database", err)
+		return callerError("inspect database", err)
 	}
 	var dialect gorm.Dialector = sqlite.New(sqlite.Config{DriverName: sqliteDriver, Conn: db})
 	if c.Database != "" {
@@ -57,9 +59,9 @@ func Inspect(ctx context.Context, c Config, do UseCase) error {
 	}
 	q, err := gorm.Open(dialect, gormConfig(cmp.Or(c.Log, slog.New(slog.DiscardHandler))))
 	if err != nil {
-		return answer("look at the database", err)
+		return callerError("inspect database", err)
 	}
-	return answer("look at the database", do(q.WithContext(ctx)))
+	return callerError("inspect database", do(q.WithContext(ctx)))
 }
 
 func (all Migrations) schemaAt(newest, oldest int64) (Schema, error) {
@@ -76,17 +78,17 @@ func (all Migrations) schemaAt(newest, oldest int64) (Schema, error) {
 	return s, checkProgram(oldest, known[len(known)-1].number)
 }
 
-// openToLook opens the database without making it; nil: there is none.
-func openToLook(c Config) (*sql.DB, error) {
+// openForInspection opens the database without creating it. It returns nil if there is none.
+func openForInspection(c Config) (*sql.DB, error) {
 	if c.Database != "" {
-		config, err := configOf(c.Database)
+		config, err := connectionConfig(c.Database)
 		if err != nil {
 			return nil, err
 		}
-		config.DefaultQueryExecMode = pgx.QueryExecModeExec // good behind a pooler, too
+		config.DefaultQueryExecMode = pgx.QueryExecModeExec // works behind a pooler too
 		return stdlib.OpenDB(*config), nil
 	}
-	if found, err := findFile(c.DataDir); err != nil || !found {
+	if found, err := findDatabase(c.DataDir); err != nil || !found {
 		return nil, err
 	}
 	return sql.Open(sqliteDriver, readOnlyURI(DatabaseFile(c.DataDir)))

@@ -25,13 +25,13 @@ func (h handle) Read(ctx context.Context, run func(q *gorm.DB) error) error {
 
 var schema = engine.Migrations{Files: os.DirFS("../migrations")}
 
-func configOf(b storagetest.Backend) engine.Config {
+func connectionConfig(b storagetest.Backend) engine.Config {
 	return engine.Config{DataDir: b.Config().DataDir, Database: b.Config().Database, Migrations: schema}
 }
 
 func open(t testing.TB, b storagetest.Backend) handle {
 	t.Helper()
-	return openConfig(t, configOf(b))
+	return openConfig(t, connectionConfig(b))
 }
 
 func openConfig(t testing.TB, c engine.Config) handle {

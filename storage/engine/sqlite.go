@@ -15,10 +15,10 @@ import (
 	"gorm.io/gorm"
 )
 
-// DatabaseFile is where the SQLite database of a data folder is.
+// DatabaseFile returns the path of the SQLite database in a data folder.
 func DatabaseFile(folder string) string { return filepath.Join(folder, "signet.db") }
 
-// sqliteFile is the engine over one SQLite file: one writer, many readers.
+// sqliteFile is a SQLite database: one writer, many readers.
 type sqliteFile struct {
 	*writer
 	writers *sql.DB // holds the writer's one connection
@@ -28,7 +28,7 @@ type sqliteFile struct {
 
 func openSQLite(_ context.Context, c Config) (*sqliteFile, error) {
 	if err := os.MkdirAll(c.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the data folder: %w", err)
+		return nil, fmt.Errorf("create the data folder: %w", err)
 	}
 	path := DatabaseFile(c.DataDir)
 	lock, err := openFileLock(path + "-lock")
@@ -56,36 +56,35 @@ func openSQLite(_ context.Context, c Config) (*sqliteFile, error) {
 	return f, nil
 }
 
-// prepareSQLite makes the file, switches it to WAL and migrates it, under the
-// lock: two processes that open a fresh file together would see "database is
-// locked".
+// prepareSQLite creates the file, switches it to WAL and migrates it, under the lock. Without
+// the lock, two processes that open a new file together would get "database is locked".
 func prepareSQLite(path string, lock *fileLock, open connect, m Migrations) error {
 	if err := lock.acquire(); err != nil {
 		return err
 	}
 	defer func() { _ = lock.release() }()
-	if err := refuseOrphan(path); err != nil {
+	if err := checkOrphanedWAL(path); err != nil {
 		return err
 	}
-	if err := privateFile(path); err != nil {
+	if err := makePrivateFile(path); err != nil {
 		return err
 	}
 	w := &writer{open: open}
-	defer w.drop()
+	defer w.closeConn()
 	j := &job{run: func(tx *gorm.DB) error { return m.run(tx) }}
-	w.alone(j)
+	w.runAlone(j)
 	if j.panicked != nil {
 		panic(j.panicked)
 	}
-	return answer("migrate", j.err)
+	return callerError("migrate", j.err)
 }
 
-// privateFile makes the database file readable by its owner alone. SQLite gives
-// its journal files the same mode.
-func privateFile(path string) error {
+// makePrivateFile creates the database file, readable by its owner only. SQLite gives its
+// journal files the same mode.
+func makePrivateFile(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return fmt.Errorf("make the database file: %w", err)
+		return fmt.Errorf("create the database file: %w", err)
 	}
 	defer f.Close()
 	if err := f.Chmod(0o600); err != nil {
@@ -108,11 +107,11 @@ func sqliteURIWith(path string, query url.Values) string {
 	return (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: query.Encode()}).String()
 }
 
-// writerPragmas make a commit survive a power cut. journal_mode is kept in the
-// file, the others belong to the connection. Pages wait in the WAL, 8 MB of
-// them and not SQLite's 4, before they are written back: one that is written often
-// is written back once. More would keep a start after a crash waiting, which reads
-// them all. A WAL that a long read made longer is cut again.
+// writerPragmas make a commit survive a power failure. journal_mode is stored in the file; the
+// others belong to the connection. The WAL holds 8 MB of pages, not SQLite's 4, before they are
+// written back, so that a page that changes often is written back once. A larger WAL would delay
+// the start after a crash, which reads all of it. A WAL that grew during a long read is
+// truncated again.
 var writerPragmas = []struct{ name, set, want string }{
 	{"journal_mode", "WAL", "wal"},
 	{"synchronous", "FULL", "2"},
@@ -141,7 +140,7 @@ func openWriterConn(ctx context.Context, pool *sql.DB, log *slog.Logger) (*sql.C
 	return conn, tx, nil
 }
 
-// setPragma sets one and reads it back: SQLite says nothing when it declines.
+// setPragma sets a pragma and reads it back, because SQLite reports no error if it refuses.
 func setPragma(ctx context.Context, conn *sql.Conn, name, set, want string) error {
 	if _, err := conn.ExecContext(ctx, "PRAGMA "+name+" = "+set); err != nil {
 		return fmt.Errorf("set %s: %w", name, err)
@@ -151,7 +150,7 @@ func setPragma(ctx context.Context, conn *sql.Conn, name, set, want string) erro
 		return fmt.Errorf("read %s: %w", name, err)
 	}
 	if got != want {
-		return fmt.Errorf("%s is %s and would not become %s", name, got, want)
+		return fmt.Errorf("set %s: it is still %s, not %s", name, got, want)
 	}
 	return nil
 }
@@ -167,16 +166,16 @@ func openReaders(path string, log *slog.Logger) (*sql.DB, *gorm.DB, error) {
 	read, err := gorm.Open(sqlite.New(sqlite.Config{DriverName: sqliteDriver, Conn: pool}), gormConfig(log))
 	if err != nil {
 		_ = pool.Close()
-		return nil, nil, answer("open readers", err)
+		return nil, nil, callerError("open readers", err)
 	}
 	return pool, read, nil
 }
 
-// reader gives the readers' pool without the caller's context: a read takes
-// microseconds and waits for nobody, and watching a context costs as much again.
+// reader returns the pool of readers. It ignores the caller's context: a read takes microseconds
+// and waits for nothing, and watching a context would double its cost.
 func (f *sqliteFile) reader(context.Context) *gorm.DB { return f.read }
 
-func (f *sqliteFile) lost(error) bool { return false }
+func (f *sqliteFile) retriesUnprepared(error) bool { return false }
 
 func (f *sqliteFile) close() error {
 	err := f.writer.close()

@@ -9,12 +9,13 @@ import (
 	"github.com/mattn/go-sqlite3"
 )
 
-// PureGo reports that SQLite runs without a C compiler's help, and slower.
+// PureGo reports whether SQLite is the one written in Go, which needs no C compiler and is
+// slower.
 const PureGo = false
 
 const sqliteDriver = "sqlite3"
 
-// sqliteCode gives the extended result code of an error of SQLite.
+// sqliteCode returns the extended result code of an error of SQLite.
 func sqliteCode(err error) (int, bool) {
 	var e sqlite3.Error
 	if !errors.As(err, &e) {
@@ -26,9 +27,8 @@ func sqliteCode(err error) (int, bool) {
 	return int(e.ExtendedCode), true
 }
 
-// inTransaction reports whether the connection's transaction is still open: an
-// error in mid-statement can roll it back behind our back, and a COMMIT after
-// that may still say that all is well.
+// inTransaction reports whether the connection's transaction is still open. An error in a
+// statement can roll it back without notice, and a later COMMIT may still report success.
 func inTransaction(conn *sql.Conn) bool {
 	open := false
 	err := conn.Raw(func(c any) error {

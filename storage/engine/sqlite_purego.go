@@ -10,13 +10,14 @@ import (
 	"modernc.org/sqlite"
 )
 
-// PureGo reports that SQLite runs without a C compiler's help, and slower.
+// PureGo reports whether SQLite is the one written in Go, which needs no C compiler and is
+// slower.
 const PureGo = true
 
-// The stub of the C driver holds the name "sqlite3" here.
+// The name "sqlite3" is taken by the stub of the C driver.
 const sqliteDriver = "sqlite"
 
-// sqliteCode gives the extended result code of an error of SQLite.
+// sqliteCode returns the extended result code of an error of SQLite.
 func sqliteCode(err error) (int, bool) {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
@@ -25,9 +26,9 @@ func sqliteCode(err error) (int, bool) {
 	return e.Code(), true
 }
 
-// inTransaction reports whether the connection's transaction is still open. This
-// driver does not tell, but a BEGIN inside a transaction is an error that changes
-// nothing; outside of one it opens one, which is undone here.
+// inTransaction reports whether the connection's transaction is still open. This driver has no
+// function for that. But a BEGIN inside a transaction is an error that changes nothing. Outside
+// of one, BEGIN opens a transaction, which is rolled back here.
 func inTransaction(conn *sql.Conn) bool {
 	if _, err := conn.ExecContext(context.Background(), "BEGIN"); err != nil {
 		return true

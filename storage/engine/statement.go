@@ -14,13 +14,12 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// Statement is the SQL of a hot use case. It goes to the driver as it stands, on
-// gorm's connection but past gorm itself, which takes longer to put a statement
-// together and to scan its row than SQLite takes to run it. Parameters are
-// written ? for both databases.
+// Statement is the SQL of a hot use case. It runs on gorm's connection but not through gorm,
+// because gorm takes longer to build a statement and to scan its row than SQLite takes to run
+// it. Parameters are written ? for both databases.
 type Statement struct{ sqlite, postgres string }
 
-// NewStatement makes a statement of SQL whose parameters are written ?.
+// NewStatement returns a Statement for SQL with parameters written ?.
 func NewStatement(text string) Statement {
 	var numbered strings.Builder
 	for i, part := range strings.Split(text, "?") {
@@ -32,40 +31,41 @@ func NewStatement(text string) Statement {
 	return Statement{sqlite: text, postgres: numbered.String()}
 }
 
-func (s Statement) on(tx *gorm.DB) string {
+func (s Statement) textFor(tx *gorm.DB) string {
 	if isPostgres(tx) {
 		return s.postgres
 	}
 	return s.sqlite
 }
 
-// Exec runs a write and gives the number of rows it hit.
+// Exec runs a write and returns the number of changed rows.
 func (s Statement) Exec(tx *gorm.DB, args ...any) (int64, error) {
-	result, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, s.on(tx), args...)
+	result, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context, s.textFor(tx), args...)
 	if err != nil {
-		return 0, s.failed(tx, err)
+		return 0, s.logFailure(tx, err)
 	}
 	return result.RowsAffected()
 }
 
-// QueryRow reads the first row into its Destinations, and reports whether there is one.
+// QueryRow scans the first row into the pointers into, usually from Destinations, and reports
+// whether there is a row.
 func (s Statement) QueryRow(tx *gorm.DB, into []any, args ...any) (bool, error) {
-	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, s.on(tx), args...)
+	rows, err := tx.Statement.ConnPool.QueryContext(tx.Statement.Context, s.textFor(tx), args...)
 	if err != nil {
-		return false, s.failed(tx, err)
+		return false, s.logFailure(tx, err)
 	}
 	found := rows.Next()
 	if found {
 		err = rows.Scan(into...)
 	}
-	// A failure in the middle of a RETURNING shows itself only here.
+	// An error in the middle of a RETURNING is reported only here.
 	if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
-		return false, s.failed(tx, err)
+		return false, s.logFailure(tx, err)
 	}
 	return found, nil
 }
 
-// RequireRow turns a row that is not there into gorm's error for it.
+// RequireRow turns a missing row into gorm's error for it.
 func RequireRow(found bool, err error) error {
 	if err == nil && !found {
 		return gorm.ErrRecordNotFound
@@ -73,40 +73,40 @@ func RequireRow(found bool, err error) error {
 	return err
 }
 
-// failed logs a statement as gorm would, never its parameters.
-func (s Statement) failed(tx *gorm.DB, err error) error {
+// logFailure logs a failed statement as gorm would, without its parameters, and returns err.
+func (s Statement) logFailure(tx *gorm.DB, err error) error {
 	tx.Logger.Trace(tx.Statement.Context, time.Time{}, func() (string, int64) { return s.sqlite, -1 }, err)
 	return err
 }
 
 // ColumnNames lists the columns of a row type: "id, user_id, …".
-func ColumnNames(row any) string { return strings.Join(parsed(row).DBNames, ", ") }
+func ColumnNames(row any) string { return strings.Join(parseRow(row).DBNames, ", ") }
 
-// ColumnsOf lists them under a table alias: "s.id, s.user_id, …".
+// ColumnsOf lists the columns with a table alias: "s.id, s.user_id, …".
 func ColumnsOf(row any, alias string) string {
-	return alias + "." + strings.Join(parsed(row).DBNames, ", "+alias+".")
+	return alias + "." + strings.Join(parseRow(row).DBNames, ", "+alias+".")
 }
 
-// Placeholders are as many as a row type has columns: "?, ?, …".
+// Placeholders returns one placeholder for each column of a row type: "?, ?, …".
 func Placeholders(row any) string {
-	return strings.Repeat("?, ", len(parsed(row).DBNames)-1) + "?"
+	return strings.Repeat("?, ", len(parseRow(row).DBNames)-1) + "?"
 }
 
-// Destinations gives where the columns of a row go, in the order of ColumnsOf.
+// Destinations returns pointers for scanning the columns of a row, in the order of ColumnsOf.
 func Destinations(row any) []any {
 	value, fields := reflect.ValueOf(row).Elem(), fieldsOf(row)
 	list := make([]any, len(fields))
 	for i, f := range fields {
 		pointer := value.FieldByIndex(f.index).Addr().Interface()
 		if f.json {
-			list[i] = jsonInto{pointer}
+			list[i] = jsonScanner{pointer}
 			continue
 		}
 		switch p := pointer.(type) {
 		case *Millis:
-			list[i] = (*int64)(p) // what database/sql scans without reflection
+			list[i] = (*int64)(p) // database/sql scans this type without reflection
 		case *time.Duration:
-			list[i] = millisInto{p}
+			list[i] = millisScanner{p}
 		default:
 			list[i] = p
 		}
@@ -114,21 +114,21 @@ func Destinations(row any) []any {
 	return list
 }
 
-// Values gives what the columns of a row hold, in the order of ColumnNames.
+// Values returns the values of the columns of a row, in the order of ColumnNames.
 func Values(row any) ([]any, error) {
 	value, fields := reflect.ValueOf(row).Elem(), fieldsOf(row)
 	list := make([]any, len(fields))
 	for i, f := range fields {
-		held := value.FieldByIndex(f.index).Interface()
+		content := value.FieldByIndex(f.index).Interface()
 		if f.json {
-			text, err := JSONText(held)
+			text, err := JSONText(content)
 			if err != nil {
 				return nil, err
 			}
 			list[i] = text
 			continue
 		}
-		switch v := held.(type) {
+		switch v := content.(type) {
 		case Millis:
 			list[i] = int64(v)
 		case time.Duration:
@@ -140,20 +140,20 @@ func Values(row any) ([]any, error) {
 	return list, nil
 }
 
-// rowField is where a column of a row type is kept.
+// rowField is the field of a row type for one column.
 type rowField struct {
 	index []int
 	json  bool
 }
 
-// fieldsOf gives the fields of a row type in the order of its columns.
+// fieldsOf returns the fields of a row type in the order of its columns.
 func fieldsOf(row any) []rowField {
 	of := reflect.TypeOf(row)
 	if known, ok := fieldsOfRows.Load(of); ok {
 		return known.([]rowField)
 	}
 	var fields []rowField
-	s := parsed(row)
+	s := parseRow(row)
 	for _, name := range s.DBNames {
 		field := s.FieldsByDBName[name]
 		_, json := field.Serializer.(jsonColumn)
@@ -165,11 +165,11 @@ func fieldsOf(row any) []rowField {
 
 var fieldsOfRows sync.Map // by reflect.Type
 
-// jsonInto scans a jsonColumn.
-type jsonInto struct{ value any }
+// jsonScanner scans a jsonColumn.
+type jsonScanner struct{ value any }
 
 // Scan implements sql.Scanner.
-func (j jsonInto) Scan(stored any) error {
+func (j jsonScanner) Scan(stored any) error {
 	var text []byte
 	switch v := stored.(type) {
 	case string:
@@ -185,24 +185,24 @@ func (j jsonInto) Scan(stored any) error {
 	return json.Unmarshal(text, j.value)
 }
 
-// millisInto scans a millisColumn.
-type millisInto struct{ value *time.Duration }
+// millisScanner scans a millisColumn.
+type millisScanner struct{ value *time.Duration }
 
 // Scan implements sql.Scanner.
-func (m millisInto) Scan(stored any) error {
+func (m millisScanner) Scan(stored any) error {
 	millis, ok := stored.(int64)
 	if !ok {
-		return fmt.Errorf("a duration's column holds %T", stored)
+		return fmt.Errorf("a column for a duration holds %T", stored)
 	}
 	*m.value = millisDuration(millis)
 	return nil
 }
 
-// parsed gives gorm's reading of a row type.
-func parsed(row any) *schema.Schema {
+// parseRow returns gorm's description of a row type.
+func parseRow(row any) *schema.Schema {
 	s, err := schema.Parse(row, &parsedRows, schema.NamingStrategy{})
 	if err != nil {
-		panic(err) // a row type of ours: a programmer's mistake
+		panic(err) // the row type is invalid: a mistake in this program
 	}
 	return s
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// CheckURL says what is wrong with the URL of a PostgreSQL database, in words that follow
-// the name of the setting. It never repeats the user name or the password, nor anything
-// that may be a piece of them: a character that should have been escaped makes one part
-// of the URL end early, and what follows it look like another.
+// CheckURL reports the first mistake in the URL of a PostgreSQL database. The text of the error
+// continues a sentence that begins with the name of the setting. It never repeats the user name,
+// the password, or anything that may be a part of them: an unescaped special character ends one
+// part of the URL early, so the rest of a password may look like another part.
 //
-// The form is that of RFC 3986, with a list of hosts and the parameters of libpq
-// (PostgreSQL, section 34.1.1.2). The files that the parameters name are read.
+// The form is that of RFC 3986, with a list of hosts and the parameters of libpq (PostgreSQL,
+// section 34.1.1.2). CheckURL reads the files that the parameters name.
 func CheckURL(text string) error {
 	if err := checkScheme(text); err != nil {
 		return err
@@ -30,35 +30,36 @@ func CheckURL(text string) error {
 	return err
 }
 
-// configOf is how to connect to the database of a URL.
-func configOf(database string) (*pgx.ConnConfig, error) {
+// connectionConfig returns the driver's configuration for the database of a URL.
+func connectionConfig(database string) (*pgx.ConnConfig, error) {
 	if err := CheckURL(database); err != nil {
 		return nil, fmt.Errorf("the database URL %w", err)
 	}
 	return parseURL(database)
 }
 
-// parseURL is pgx.ParseConfig for a URL whose parts are sound.
+// parseURL is pgx.ParseConfig for a URL whose parts are correct. Its errors contain no secret.
 func parseURL(text string) (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig(text)
 	if err == nil {
 		return config, nil
 	}
-	// The driver quotes the URL, and masks in it what it takes for the password.
-	said := err.Error()
-	if i := strings.LastIndex(said, "`: "); i >= 0 {
-		said = said[i+len("`: "):]
+	// The driver's error quotes the URL, in which it hides only the text that it takes for the
+	// password. Only the part after the URL is used.
+	message := err.Error()
+	if i := strings.LastIndex(message, "`: "); i >= 0 {
+		message = message[i+len("`: "):]
 	}
 	parts, _ := splitURL(text)
 	for _, secret := range append(strings.SplitN(parts.userinfo, ":", 2), parts.userinfo) {
-		if secret != "" && strings.Contains(said, secret) {
+		if secret != "" && strings.Contains(message, secret) {
 			return nil, errDatabaseURL
 		}
 	}
-	return nil, errors.New("is not understood: " + said)
+	return nil, errors.New("cannot be parsed: " + message)
 }
 
-var errDatabaseURL = errors.New("is malformed: want postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+var errDatabaseURL = errors.New("is malformed: write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
 
 var (
 	otherScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
@@ -70,32 +71,32 @@ func checkScheme(text string) error {
 	lower := strings.ToLower(scheme)
 	switch {
 	case strings.TrimSpace(text) != text:
-		return errors.New("has white space at its beginning or end: remove it")
+		return errors.New("begins or ends with white space: remove it")
 	case strings.HasPrefix(text, "postgres://"), strings.HasPrefix(text, "postgresql://"):
 		return nil
 	case strings.HasPrefix(text, `"`), strings.HasPrefix(text, `'`):
-		return errors.New("stands in quotes, which are a part of it here: leave them away")
+		return errors.New("is in quotes, which are part of the value here: remove the quotes")
 	case lower == "postgres" || lower == "postgresql":
 		return errors.New("must begin with postgres:// in lower case")
 	case strings.HasPrefix(lower, "jdbc:"), strings.HasPrefix(lower, "postgres"):
-		return errors.New("begins as another program writes it: write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
+		return errors.New("begins in the form of another program: write postgres://USER:PASSWORD@HOST:PORT/DATABASE")
 	case keywords.MatchString(text):
-		return errors.New("is in the form of keywords and values: write postgres://USER:PASSWORD@HOST:PORT/DATABASE, and for a socket postgres://USER@/DATABASE?host=/var/run/postgresql")
+		return errors.New("has the form of keywords and values: write postgres://USER:PASSWORD@HOST:PORT/DATABASE, and for a socket postgres://USER@/DATABASE?host=/var/run/postgresql")
 	case strings.HasPrefix(lower, "sqlite"), strings.HasPrefix(lower, "file:"), strings.HasSuffix(lower, ".db"), strings.HasPrefix(text, "/"), strings.HasPrefix(text, "."):
-		return errors.New("names a file: for SQLite leave database empty, and set data_dir to the folder that signet.db is in")
+		return errors.New("names a file: for SQLite leave database empty, and set data_dir to the folder of signet.db")
 	case otherScheme.MatchString(text):
-		return errors.New("is not a postgres:// URL: data is kept in PostgreSQL, or in SQLite if database is empty")
+		return errors.New("is not a postgres:// URL: Signet supports PostgreSQL, and SQLite if database is empty")
 	}
 	return errors.New("is not a postgres:// URL; leave it empty for SQLite")
 }
 
-// urlParts are the parts of a URL as they were written.
+// urlParts are the parts of a URL in their written form.
 type urlParts struct {
 	userinfo, hosts, path, query string
 	hasQuery                     bool
 }
 
-// splitURL takes a URL of PostgreSQL apart. rest is what follows the authority.
+// splitURL splits a PostgreSQL URL into its parts. rest is the text after the authority.
 func splitURL(text string) (parts urlParts, rest string) {
 	_, after, _ := strings.Cut(text, "://")
 	authority := after
@@ -138,8 +139,9 @@ func checkParts(text string) error {
 	return checkParameters(parts.query)
 }
 
-// checkEarlyEnd finds a user name or password that a /, ? or # has cut: then the @ that
-// ends it comes behind. An @ may stand unescaped in the parameter user alone, behind a /.
+// checkEarlyEnd detects a user name or password that contains an unescaped /, ? or #. That
+// character ends the part early, so the @ after the password comes later. An @ is allowed
+// without escaping only in the parameter user, after a /.
 func checkEarlyEnd(text string, parts urlParts, rest string) error {
 	early := strings.Contains(rest, "@")
 	if strings.HasPrefix(rest, "/") && !strings.ContainsAny(parts.path, "@#") && !strings.Contains(parts.query, "#") {
@@ -156,27 +158,27 @@ func checkEarlyEnd(text string, parts urlParts, rest string) error {
 	if strings.Contains(before, ":") {
 		part = "the password"
 	}
-	return fmt.Errorf("is wrong: %s holds %q: write %s for it (an @ in another place is written %%40)", part, rest[:1], escaped(rest[:1]))
+	return fmt.Errorf("has %q in %s: write %s instead (write %%40 for an @ elsewhere in the URL)", rest[:1], part, escaped(rest[:1]))
 }
 
-// checkCharacters refuses those characters, and those that no part may hold.
+// checkCharacters refuses the given characters, and those that no part may contain.
 func checkCharacters(part, text, refused string) error {
 	for i, r := range text {
 		switch {
 		case r == '%' && !isEscape(text[i:]):
-			return fmt.Errorf("is wrong: %s holds %q without two hexadecimal digits behind it: write %%25 for it", part, "%")
+			return fmt.Errorf("has %q in %s without two hexadecimal digits after it: write %%25 instead", "%", part)
 		case r == ' ' || strings.ContainsRune(refused, r):
-			return fmt.Errorf("is wrong: %s holds %q: write %s for it", part, string(r), escaped(string(r)))
+			return fmt.Errorf("has %q in %s: write %s instead", string(r), part, escaped(string(r)))
 		case r < ' ' || r == 0x7f:
-			return fmt.Errorf("is wrong: %s holds a control character, such as a line break: remove it, or write it as %% and two hexadecimal digits", part)
+			return fmt.Errorf("has a control character, such as a line break, in %s: remove it, or write it as %% and two hexadecimal digits", part)
 		case refused != "#" && refused != "#@" && r >= utf8.RuneSelf:
-			return fmt.Errorf("is wrong: %s holds a letter that is not ASCII: write each of its bytes in UTF-8 as %% and two hexadecimal digits", part)
+			return fmt.Errorf("has a character in %s that is not ASCII: write each of its UTF-8 bytes as %% and two hexadecimal digits", part)
 		}
 	}
 	return nil
 }
 
-// isEscape reports whether the text begins with an escaped character, but not NUL.
+// isEscape reports whether the text begins with an escaped character other than NUL.
 func isEscape(text string) bool {
 	if len(text) < 3 {
 		return false
@@ -185,7 +187,7 @@ func isEscape(text string) bool {
 	return err == nil && value != 0
 }
 
-// escaped writes each byte as % and two digits.
+// escaped returns each byte of text as % and two hexadecimal digits.
 func escaped(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -199,24 +201,24 @@ var (
 	portNumber = regexp.MustCompile(`^[0-9]{0,5}$`)
 )
 
-// checkHostPort checks one host of the list. Nothing of it is repeated: it may be a piece
-// of a password that holds an @ or lacks one behind it.
+// checkHostPort checks one host of the list. Its errors repeat nothing of the text, which may be
+// a part of a password that contains an @ or is not followed by one.
 func checkHostPort(text string) error {
 	host, port := text, ""
 	if strings.HasPrefix(text, "[") {
 		inside, rest, found := strings.Cut(text[1:], "]")
 		if !found || net.ParseIP(strings.Split(inside, "%")[0]) == nil || rest != "" && rest[0] != ':' {
-			return errors.New("has a host in [ ] that is no IPv6 address; in a user name or password write %5B for [ and %5D for ]")
+			return errors.New("has a host in [ ] that is not an IPv6 address; in a user name or password write %5B for [ and %5D for ]")
 		}
 		host, port = "", strings.TrimPrefix(rest, ":")
 	} else if before, after, found := strings.Cut(text, ":"); found {
 		host, port = before, after
 	}
 	switch {
-	case !hostName.MatchString(host), strings.Contains(text, "%00"): // the driver would quote an escaped NUL
-		return errors.New("has a host with a character that no host has; a user name and password end with one @, and special characters in them are written as % and two hexadecimal digits")
+	case !hostName.MatchString(host), strings.Contains(text, "%00"): // the driver's error would quote an escaped NUL
+		return errors.New("has an invalid character in a host; end user name and password with one @, and write special characters in them as % and two hexadecimal digits")
 	case !portNumber.MatchString(port):
-		return errors.New("has a port that is not a number: write HOST:PORT, an IPv6 address in [ ], and an @ behind USER:PASSWORD")
+		return errors.New("has a port that is not a number: write HOST:PORT, an IPv6 address in [ ], and an @ after USER:PASSWORD")
 	}
 	if n, err := strconv.Atoi(port); port != "" && (err != nil || n < 1 || n > 65535) {
 		return errors.New("has a port that is not between 1 and 65535")
@@ -224,8 +226,8 @@ func checkHostPort(text string) error {
 	return nil
 }
 
-// DescribeURL names the PostgreSQL database of a URL for people: its name, host and user, and
-// nothing secret.
+// DescribeURL describes the PostgreSQL database of a URL for people: its name, host and user.
+// The description contains no secret.
 func DescribeURL(database string) string {
 	config, err := parseURL(database)
 	if err != nil {
@@ -237,7 +239,7 @@ func DescribeURL(database string) string {
 	}
 	name := config.Database
 	if name == "" {
-		name = config.User // as PostgreSQL has it
+		name = config.User // PostgreSQL's default
 	}
 	return fmt.Sprintf("%q at %s (user %q)", name, at, config.User)
 }

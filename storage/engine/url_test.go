@@ -105,7 +105,7 @@ func TestCheckURL_SpecialCharactersMeanThemselvesOrAreNamed(t *testing.T) {
 			}
 			// Escaped, every character is good.
 			text := "postgres://" + escaped(secret) + ":" + escaped(secret) + "@db.example.com/" + escaped(secret) + "?application_name=" + escaped(secret)
-			config, err := configOf(text)
+			config, err := connectionConfig(text)
 			if strings.Contains(secret, "\x00") {
 				if err == nil {
 					t.Errorf("NUL is taken")
@@ -167,7 +167,7 @@ func TestCheckURL_TakesWhatPostgreSQLTakes(t *testing.T) {
 		"postgres://db/base?statement_timeout=5s&my.own=1&connect_timeout=3": "db",
 		"postgres://db/base?options=-c%20search_path%3Dsignet":               "db",
 	} {
-		config, err := configOf(text)
+		config, err := connectionConfig(text)
 		if err != nil || want != "" && config.Host != want {
 			t.Errorf("%s: %v", text, err)
 		}
@@ -190,9 +190,9 @@ func TestCheckURL_SaysWhatToWriteInstead(t *testing.T) {
 		"db.example.com/signet":                           "is not a postgres:// URL",
 		"db.example.com:5432":                             "is not a postgres:// URL",
 		"POSTGRES://db/signet":                            "in lower case",
-		"jdbc:postgresql://db/signet":                     "as another program writes it",
-		"postgresql+asyncpg://db/signet":                  "as another program writes it",
-		"postgres:/db/signet":                             "as another program writes it",
+		"jdbc:postgresql://db/signet":                     "in the form of another program",
+		"postgresql+asyncpg://db/signet":                  "in the form of another program",
+		"postgres:/db/signet":                             "in the form of another program",
 		`"postgres://db/signet"`:                          "quotes",
 		`'postgres://db/signet'`:                          "quotes",
 		" postgres://db/signet":                           "white space",

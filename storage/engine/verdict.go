@@ -4,7 +4,7 @@ import (
 	"errors"
 )
 
-// The verdicts that the database itself gives.
+// The verdicts of the database itself.
 var (
 	// ErrNotFound: there is no such row.
 	ErrNotFound = NewVerdict("not found")
@@ -12,28 +12,28 @@ var (
 	ErrConflict = NewVerdict("already exists")
 )
 
-// verdict ends a use case with an answer rather than with a failure.
+// verdict ends a use case with an answer, not with a failure.
 type verdict struct{ text string }
 
-// NewVerdict makes an error that is an answer. A use case that returns it, or an error
-// that wraps it, is undone; its neighbours in a batch and the connection stay whole.
+// NewVerdict returns an error that is an answer. A use case that returns it, or an error that
+// wraps it, is undone. The other use cases of the batch and the connection are not affected.
 func NewVerdict(text string) error { return &verdict{text} }
 
-// Error is the text that it was made with.
+// Error returns the text of NewVerdict.
 func (v *verdict) Error() string { return v.text }
 
-// committed is the error of a use case that is kept.
+// committed is the error of a use case that is refused but committed.
 type committed struct{ cause error }
 
-// Committed lets a use case be refused and kept: Write commits what the use case did and
-// then returns cause. A revocation that a replay causes must stand although the caller
-// gets an error.
+// Committed refuses a use case but keeps its effects: Write commits the use case and then
+// returns cause. For example, a revocation because of a replay must be stored although the
+// caller gets an error.
 func Committed(cause error) error { return &committed{cause} }
 
-// Error is that of the cause.
+// Error returns the text of the cause.
 func (c *committed) Error() string { return c.cause.Error() }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (c *committed) Unwrap() error { return c.cause }
 
 func isCommitted(err error) bool {

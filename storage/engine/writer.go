@@ -12,8 +12,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// The measures of a write batch. Nobody waits for company: a batch is what has
-// arrived while the last one was being committed.
+// The limits of a write batch. No use case waits for others: a batch consists of the use cases
+// that arrived while the previous batch was committed.
 const (
 	batchSize     = 64
 	batchWork     = 5 * time.Millisecond
@@ -25,7 +25,7 @@ var errClosed = fmt.Errorf("database is closed: %w", ErrUnavailable)
 // job is a use case that waits for its commit.
 type job struct {
 	run   UseCase
-	state atomic.Int32 // waiting, then taken or left
+	state atomic.Int32 // jobWaiting, then jobTaken or jobLeft
 	done  chan struct{}
 
 	// Set before done is closed.
@@ -42,7 +42,7 @@ const (
 func (j *job) take() bool  { return j.state.CompareAndSwap(jobWaiting, jobTaken) }
 func (j *job) leave() bool { return j.state.CompareAndSwap(jobWaiting, jobLeft) }
 
-// attempt runs the body and turns a panic into a value.
+// attempt runs the use case and turns a panic into an error.
 func (j *job) attempt(tx *gorm.DB) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -56,12 +56,12 @@ func (j *job) attempt(tx *gorm.DB) (err error) {
 
 var errPanicked = errors.New("use case panicked")
 
-// writer is the one writer of a SQLite file in this process. It commits the use
-// cases that are waiting in one transaction, each in a savepoint of its own, and
-// answers them after the commit: durable and fast at once.
+// writer is the only writer of a SQLite file in this process. It commits the waiting use cases
+// in one transaction, each in its own savepoint, and answers them after the commit. So writes
+// are both durable and fast.
 //
-// Savepoints are raw statements on the batch's own connection and context. A
-// caller's context reaches only the queue: one that died in mid-statement would
+// Savepoints are raw statements on the batch's own connection and context. The context of a
+// caller can only remove its use case from the queue. If it ended during a statement, it would
 // roll back the whole batch.
 type writer struct {
 	open  connect
@@ -71,12 +71,12 @@ type writer struct {
 	closing chan struct{} // closed by close
 	stopped chan struct{} // closed when the goroutine is gone
 
-	// Owned by the goroutine.
+	// Used by the goroutine only.
 	conn *sql.Conn
 	tx   *gorm.DB // on conn
 }
 
-// connect opens a connection to write through, and gorm on it.
+// connect opens the connection for writes, with gorm on it.
 type connect func(context.Context) (*sql.Conn, *gorm.DB, error)
 
 func startWriter(lock *fileLock, open connect) *writer {
@@ -88,8 +88,8 @@ func startWriter(lock *fileLock, open connect) *writer {
 	return w
 }
 
-// write queues a use case and waits until it is committed or refused. A caller
-// whose context dies leaves the queue, unless its batch has started.
+// write queues a use case and waits until it is committed or refused. If the context of the
+// caller ends, the use case leaves the queue, unless its batch has started.
 func (w *writer) write(ctx context.Context, run UseCase) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -126,7 +126,7 @@ func (w *writer) write(ctx context.Context, run UseCase) error {
 	return j.err
 }
 
-// close waits for the use cases that are queued.
+// close waits for the queued use cases and stops the writer.
 func (w *writer) close() error {
 	close(w.closing)
 	<-w.stopped
@@ -135,21 +135,21 @@ func (w *writer) close() error {
 
 func (w *writer) loop() {
 	defer close(w.stopped)
-	defer w.drop()
+	defer w.closeConn()
 	for {
 		select {
 		case j := <-w.queue:
-			w.batch(j)
+			w.commitBatch(j)
 		case <-w.closing:
 			for j := w.next(); j != nil; j = w.next() {
-				w.batch(j)
+				w.commitBatch(j)
 			}
 			return
 		}
 	}
 }
 
-// next gives a use case that is waiting now, or nil.
+// next returns a use case that is waiting now, or nil.
 func (w *writer) next() *job {
 	select {
 	case j := <-w.queue:
@@ -159,31 +159,31 @@ func (w *writer) next() *job {
 	}
 }
 
-// batch commits first and those that are waiting behind it.
-func (w *writer) batch(first *job) {
+// commitBatch runs first and the use cases that wait behind it, and commits them together.
+func (w *writer) commitBatch(first *job) {
 	if err := w.lock.acquire(); err != nil {
 		w.refuseQueue(first, err)
 		return
 	}
 	defer func() { _ = w.lock.release() }()
 	if err := w.begin(); err != nil {
-		w.drop()
-		w.refuseQueue(first, unavailable(err))
+		w.closeConn()
+		w.refuseQueue(first, asUnavailable(err))
 		return
 	}
 	jobs, whole := w.collect(first)
 	switch {
 	case !whole || !inTransaction(w.conn):
-		// Something broke in the middle: what the others did may be lost too.
-		w.drop()
+		// A use case failed unexpectedly. The writes of the others may be lost too.
+		w.closeConn()
 		for _, j := range jobs {
-			w.alone(j)
+			w.runAlone(j)
 		}
 	default:
 		if err := w.exec("COMMIT"); err != nil {
-			w.drop()
+			w.closeConn()
 			for _, j := range jobs {
-				j.err, j.panicked = unavailable(err), nil
+				j.err, j.panicked = asUnavailable(err), nil
 			}
 		}
 	}
@@ -192,8 +192,8 @@ func (w *writer) batch(first *job) {
 	}
 }
 
-// collect runs the batch's use cases up to the limits. It stops, and tells that
-// the batch is not whole, when one fails otherwise than by a verdict.
+// collect runs the use cases of the batch up to the limits. It stops at the first that fails
+// other than by a verdict, and reports whether the batch is whole.
 func (w *writer) collect(first *job) (jobs []*job, whole bool) {
 	start := time.Now()
 	savepoint := "SAVEPOINT one"
@@ -202,7 +202,7 @@ func (w *writer) collect(first *job) (jobs []*job, whole bool) {
 			continue
 		}
 		jobs = append(jobs, j)
-		if w.exec(savepoint) != nil || !w.keepIfDone(j) {
+		if w.exec(savepoint) != nil || !w.runInSavepoint(j) {
 			return jobs, false
 		}
 		if len(jobs) == batchSize || time.Since(start) >= batchWork {
@@ -213,9 +213,9 @@ func (w *writer) collect(first *job) (jobs []*job, whole bool) {
 	return jobs, true
 }
 
-// keepIfDone runs one use case in the savepoint and undoes its writes if it came
-// to a verdict. False: the batch is broken.
-func (w *writer) keepIfDone(j *job) bool {
+// runInSavepoint runs one use case in the savepoint, and undoes its writes if it ends with a
+// verdict. It returns false if the batch is broken.
+func (w *writer) runInSavepoint(j *job) bool {
 	j.err = j.attempt(w.tx)
 	switch {
 	case j.err == nil, isCommitted(j.err):
@@ -226,29 +226,29 @@ func (w *writer) keepIfDone(j *job) bool {
 	return false
 }
 
-// alone runs one use case of a broken batch in a transaction of its own.
-func (w *writer) alone(j *job) {
+// runAlone runs one use case of a broken batch in its own transaction.
+func (w *writer) runAlone(j *job) {
 	if err := w.begin(); err != nil {
-		w.drop()
-		j.err, j.panicked = unavailable(err), nil
+		w.closeConn()
+		j.err, j.panicked = asUnavailable(err), nil
 		return
 	}
 	j.err = j.attempt(w.tx)
 	if j.err == nil || isCommitted(j.err) {
 		if err := w.exec("COMMIT"); err != nil {
-			j.err = unavailable(err)
-			w.drop()
+			j.err = asUnavailable(err)
+			w.closeConn()
 		}
 		return
 	}
 	if w.exec("ROLLBACK") != nil || j.panicked == nil && !isVerdict(j.err) {
-		w.drop()
+		w.closeConn()
 	}
 }
 
-// refuseQueue fails first and all that are waiting with it, rather than let each
-// wait as long again. None is answered before all are taken: a caller that asks
-// again after its answer has not waited yet.
+// refuseQueue fails first and all waiting use cases, instead of letting each of them wait as
+// long again. It takes all of them before it answers any. A caller that tries again after its
+// answer is therefore not refused without waiting.
 func (w *writer) refuseQueue(first *job, err error) {
 	var refused []*job
 	for j := first; j != nil; j = w.next() {
@@ -278,9 +278,9 @@ func (w *writer) exec(sql string) error {
 	return err
 }
 
-// drop closes the connection, and with it any transaction that it has open. The
-// next batch opens another.
-func (w *writer) drop() {
+// closeConn closes the connection together with its open transaction. The next batch opens
+// another connection.
+func (w *writer) closeConn() {
 	if w.conn == nil {
 		return
 	}

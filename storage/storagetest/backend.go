@@ -8,28 +8,28 @@ import (
 	"signet/storage"
 )
 
-// Backend is one fresh, empty database. It lives as long as the test.
+// Backend is one fresh, empty database. It exists until the test ends.
 type Backend struct {
 	Name   string // "sqlite" or "postgres"
 	config storage.Config
 }
 
-// Each runs f once per kind of database, as subtests named by it.
+// Each runs f once for each kind of database, as subtests with the name of the kind.
 func Each(t *testing.T, f func(t *testing.T, b Backend)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t)) })
 	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
 }
 
-// SQLite gives a fresh SQLite file with the schema in place, for a test or benchmark of
-// that alone.
+// SQLite returns a fresh SQLite database with the schema, for a test or benchmark of SQLite
+// only.
 func SQLite(t testing.TB) Backend {
 	t.Helper()
 	return Backend{Name: "sqlite", config: storage.Config{DataDir: newFile(t)}}
 }
 
-// Postgres gives a fresh PostgreSQL database with the schema in place, for a test
-// or benchmark of that alone. A missing PostgreSQL fails the test.
+// Postgres returns a fresh PostgreSQL database with the schema, for a test or benchmark of
+// PostgreSQL only. If PostgreSQL is missing, the test fails.
 func Postgres(t testing.TB) Backend {
 	t.Helper()
 	b := Backend{Name: "postgres", config: storage.Config{Database: newDatabase(t)}}
@@ -39,24 +39,24 @@ func Postgres(t testing.TB) Backend {
 	return b
 }
 
-// EmptyPostgres gives a fresh PostgreSQL database without any schema.
+// EmptyPostgres returns a fresh PostgreSQL database without a schema.
 func EmptyPostgres(t testing.TB) Backend {
 	t.Helper()
 	return Backend{Name: "postgres", config: storage.Config{Database: newDatabaseOf(t, "template0")}}
 }
 
-// Config tells how to open the database: a second handle, or another process,
-// that opens it sees the same rows.
+// Config returns the configuration that opens the database. A second handle, or another process,
+// that uses it sees the same rows.
 func (b Backend) Config() storage.Config { return b.config }
 
-// Open opens a handle on the database and closes it at the end of the test. Each
-// call gives another handle on the same database, as another node would have.
+// Open opens a handle on the database and closes it at the end of the test. Each call returns
+// another handle on the same database, as another node would have.
 func (b Backend) Open(t testing.TB) *storage.DB {
 	t.Helper()
 	return b.OpenFaulty(t, nil)
 }
 
-// OpenFaulty opens a handle whose calls fail as faults decides.
+// OpenFaulty opens a handle whose calls fail as faults chooses.
 func (b Backend) OpenFaulty(t testing.TB, faults storage.Faults) *storage.DB {
 	t.Helper()
 	config := b.config

@@ -6,9 +6,9 @@ import (
 	"signet/storage"
 )
 
-// NewClient gives a client that a test can store: one that signs people in with codes and
-// refresh tokens, or a service that gets tokens of its own. The defaults that real clients
-// have are the business of package directory.
+// NewClient returns a client that a test can store: one that signs people in with codes and
+// refresh tokens, or a service that gets tokens for itself. Package directory sets the defaults
+// of real clients.
 func NewClient(t storage.ClientType, id, name string) storage.Client {
 	c := storage.Client{ID: id, Name: name, Type: t, RefreshGrace: -1}
 	c.Metadata.GrantTypes, c.Metadata.ResponseTypes = []string{storage.GrantCode, storage.GrantRefresh}, []string{"code"}
@@ -21,8 +21,8 @@ func NewClient(t storage.ClientType, id, name string) storage.Client {
 	return c
 }
 
-// ReplaceClient makes of the stored client of that id the one that is given, whatever it
-// was; id, secrets, creation time and whether it is disabled stay.
+// ReplaceClient replaces the stored client with the ID of c by c. ID, secrets, creation time and
+// DisabledAt stay the same.
 func ReplaceClient(ctx context.Context, db *storage.DB, c storage.Client, by storage.By) error {
 	_, err := db.ReviseClient(ctx, c.ID, func(stored *storage.Client) error {
 		*stored = c

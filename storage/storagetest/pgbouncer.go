@@ -22,15 +22,15 @@ import (
 // pgBouncer is the PgBouncer of this test binary, in front of its PostgreSQL.
 type pgBouncer struct {
 	folder string    // of its socket
-	alive  io.Closer // what its life hangs on: see supervisePgBouncer
+	alive  io.Closer // PgBouncer stops when this is closed, see supervisePgBouncer
 }
 
 var errMissingPgBouncer = errors.New("PgBouncer is not installed: apt-get install pgbouncer")
 
 var thePgBouncer = sync.OnceValues(startPgBouncer)
 
-// Pooled gives the same PostgreSQL database behind PgBouncer in transaction mode. It has
-// so few connections to the server that each transaction may get another one.
+// Pooled returns the same PostgreSQL database behind PgBouncer in transaction mode. PgBouncer
+// has so few connections to the server that each transaction may get another one.
 func (b Backend) Pooled(t testing.TB) Backend {
 	t.Helper()
 	p, err := thePgBouncer()
@@ -44,7 +44,7 @@ func (b Backend) Pooled(t testing.TB) Backend {
 	return Backend{Name: b.Name, config: storage.Config{Database: p.url(strings.TrimPrefix(u.Path, "/"))}}
 }
 
-// pgBouncerSettings let everybody in as the user of the cluster.
+// pgBouncerSettings let every client in as the user of the cluster.
 const pgBouncerSettings = `[databases]
 * = host=%s user=postgres
 [pgbouncer]
@@ -56,7 +56,7 @@ listen_port = 6432
 unix_socket_dir = %s
 `
 
-// supervisePgBouncer runs it until standard input ends, as supervise does.
+// supervisePgBouncer runs PgBouncer until standard input ends, as supervise does for PostgreSQL.
 const supervisePgBouncer = `"$1" "$2/pgbouncer.ini" &
 server=$!
 read -r never
@@ -105,7 +105,7 @@ func startPgBouncer() (*pgBouncer, error) {
 	return p, p.await()
 }
 
-// await polls until it answers.
+// await polls until PgBouncer answers.
 func (p *pgBouncer) await() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -123,7 +123,7 @@ func (p *pgBouncer) await() error {
 	}
 }
 
-// url names a database behind it.
+// url returns the URL of a database behind PgBouncer.
 func (p *pgBouncer) url(database string) string {
 	return "postgres://postgres@/" + database + "?port=6432&host=" + url.QueryEscape(p.folder)
 }

@@ -25,30 +25,31 @@ import (
 	"signet/storage"
 )
 
-// cluster is the PostgreSQL of this test binary.
+// cluster is the PostgreSQL server of this test binary.
 type cluster struct {
 	folder string    // data, socket and log
-	copies string    // how CREATE DATABASE copies the template fastest
-	alive  io.Closer // what the server's life hangs on: see supervise
+	copies string    // the fastest way for CREATE DATABASE to copy the template
+	alive  io.Closer // the server stops when this is closed, see supervise
 }
 
-// errMissing is the one line that a machine without PostgreSQL gets.
+// errMissing is the error on a machine without PostgreSQL.
 var errMissing = errors.New("PostgreSQL is not installed: apt-get install postgresql")
 
 var theCluster = sync.OnceValues(startCluster)
 
 var databases atomic.Int64
 
-// template is migrated once; each test's database is a copy of its files.
+// template is the name of a database that is migrated once. The database of each test is a copy
+// of it.
 const template = "signet_template"
 
-// newDatabase makes a database from the template and drops it after the test.
+// newDatabase creates a database from the template and drops it after the test.
 func newDatabase(t testing.TB) string {
 	t.Helper()
 	return newDatabaseOf(t, template)
 }
 
-// newDatabaseOf makes a database as a copy of that one.
+// newDatabaseOf creates a database as a copy of the given one.
 func newDatabaseOf(t testing.TB, template string) string {
 	t.Helper()
 	c, err := theCluster()
@@ -72,8 +73,8 @@ func startCluster() (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Not t.TempDir: the cluster outlives the test that starts it, and a socket's
-	// path may have 107 characters.
+	// t.TempDir is unsuitable: the cluster outlives the test that starts it, and the path of a
+	// socket may have at most 107 characters.
 	folder, err := os.MkdirTemp(memory(), "signet-postgres-")
 	if err != nil {
 		return nil, err
@@ -95,8 +96,8 @@ func startCluster() (*cluster, error) {
 	return c, c.prepareTemplate()
 }
 
-// memory gives a folder in memory, where a database is copied several times
-// faster, or "" for the usual one: a container's may have 64 MB.
+// memory returns a folder in memory, where copying a database is several times faster. It
+// returns "" for the usual folder if there is not enough memory: in a container it may be 64 MB.
 func memory() string {
 	const folder, enough = "/dev/shm", 1 << 30
 	var fs unix.Statfs_t
@@ -106,7 +107,7 @@ func memory() string {
 	return folder
 }
 
-// findBinaries gives the folder of the newest installed version.
+// findBinaries returns the folder of the newest installed version.
 func findBinaries() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil {
@@ -127,8 +128,9 @@ func version(initdb string) int {
 	return n
 }
 
-// unprivileged gives the folder to the user postgres and lets children run as
-// that user when the test runs as root, which PostgreSQL refuses to run as.
+// unprivileged returns the attributes of child processes. PostgreSQL refuses to run as root. If
+// the test runs as root, children therefore run as the user postgres, who becomes the owner of
+// the folder.
 func (c *cluster) unprivileged() (*syscall.SysProcAttr, error) {
 	if os.Getuid() != 0 {
 		return &syscall.SysProcAttr{}, nil
@@ -161,9 +163,9 @@ func (c *cluster) initialise(binaries string, attributes *syscall.SysProcAttr) e
 	return nil
 }
 
-// supervise runs the server until standard input ends, which it does when the
-// test binary does, however that dies; then it takes the files away. A server
-// that has only just started ignores its first signal.
+// supervise runs the server until standard input ends, and then deletes the files. Standard
+// input ends with the test binary, even if that is killed. A server that has only just started
+// ignores its first signal.
 const supervise = `"$1/postgres" -D "$2/data" -k "$2" -h "" -c fsync=off -c full_page_writes=off -c max_connections=400 &
 server=$!
 read -r never
@@ -239,7 +241,7 @@ func (c *cluster) exec(sql string) error {
 	return err
 }
 
-// url names a database of the cluster, over its unix socket.
+// url returns the URL of a database of the cluster, over its Unix socket.
 func (c *cluster) url(database string) string {
 	return "postgres://postgres@/" + strings.ToLower(database) + "?host=" + url.QueryEscape(c.folder)
 }

@@ -9,8 +9,8 @@ import (
 	"signet/storage"
 )
 
-// sqliteTemplate is a file with the schema in place. Each test gets a copy: to run the
-// migrations for each would take longer than most tests do.
+// sqliteTemplate is a database file with the schema. Each test gets a copy, because running the
+// migrations would take longer than most tests.
 var sqliteTemplate = sync.OnceValues(func() (file []byte, err error) {
 	folder, err := os.MkdirTemp(memory(), "signet-sqlite-")
 	if err != nil {
@@ -27,7 +27,7 @@ var sqliteTemplate = sync.OnceValues(func() (file []byte, err error) {
 	return os.ReadFile(storage.DatabaseFile(folder))
 })
 
-// newFile makes a folder with a copy of the template.
+// newFile creates a folder with a copy of the template.
 func newFile(t testing.TB) (folder string) {
 	t.Helper()
 	file, err := sqliteTemplate()
@@ -41,8 +41,8 @@ func newFile(t testing.TB) (folder string) {
 	return folder
 }
 
-// newFolder makes a folder in memory, where no commit waits for a disk. A benchmark gets
-// one on the disk: what a commit costs is what it measures.
+// newFolder creates a folder in memory, where commits do not wait for a disk. A benchmark gets a
+// folder on the disk, because it measures the cost of commits.
 func newFolder(t testing.TB) string {
 	t.Helper()
 	if _, measured := t.(*testing.B); measured {

@@ -59,7 +59,7 @@ func TestProcesses_WorkBehindPgBouncer(t *testing.T) {
 	c.Command(t, "", nil, "user", "show", "late@example.com", "--json")
 	for _, p := range []*signettest.Process{first, second} {
 		said := p.Talk.String()
-		if !strings.Contains(said, "a connection pooler was found") || strings.Contains(said, "statement failed") || strings.Contains(said, `"level":"ERROR"`) {
+		if !strings.Contains(said, "connection pooler detected") || strings.Contains(said, "statement failed") || strings.Contains(said, `"level":"ERROR"`) {
 			t.Errorf("a process said:\n%s", said)
 		}
 	}
