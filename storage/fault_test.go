@@ -253,7 +253,7 @@ var (
 		"RenewFirstParty": {storage.GrantReplayed, storage.GrantRetried, storage.SessionEnded}, "AllowConsent": {storage.ConsentGiven}, "DenyConsent": {storage.ConsentDenied}, "WithdrawConsent": {storage.ConsentWithdrawn},
 		"RedeemCode": {storage.GrantReplayed}, "SpendCode": {storage.GrantReplayed}, "RotateGrant": {storage.GrantReplayed, storage.GrantRetried},
 		"RevokeToken": {storage.TokenRevoked}, "RevokeGrant": {storage.GrantRevoked},
-		"LinkIdentity": {storage.IdentityLinked}, "Unlink": {storage.IdentityUnlinked, storage.SessionEnded}, "ReadUpstreamToken": {storage.UpstreamTokenRead},
+		"LinkIdentity": {storage.IdentityLinked}, "UnlinkIdentity": {storage.IdentityUnlinked, storage.SessionEnded}, "ReadUpstreamToken": {storage.UpstreamTokenRead},
 		"ResetPassword": {storage.PasswordChanged, storage.SessionsEnded}, "ChangePassword": {storage.PasswordChanged, storage.SessionEnded},
 		"EndConnectorSessions": {storage.SessionEnded}, "RemoveUnconfiguredGroups": {storage.UserGroupsChanged},
 		"EndSession": {storage.SessionEnded}, "EndOtherSessions": {storage.SessionEnded}, "SignOutEverywhere": {storage.SessionsEnded},

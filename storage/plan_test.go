@@ -162,8 +162,8 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "", noon); return err }},
 		{"LiveGrant", func() error { _, _, err := w.LiveGrant(ctx, "gid request code", "jti", noon); return err }},
 		{"LiveOnlineGrant", func() error { _, _, err := w.LiveOnlineGrant(ctx, "gid request code", "jti", noon); return err }},
-		{"Refreshed", func() error { _, err := w.RefreshableGrant(ctx, rotation(1), noon); return err }},
-		{"Refreshed", func() error { _, err := w.RefreshableGrant(ctx, online(rotation(1)), noon); return err }},
+		{"RefreshableGrant", func() error { _, err := w.RefreshableGrant(ctx, rotation(1), noon); return err }},
+		{"RefreshableGrant", func() error { _, err := w.RefreshableGrant(ctx, online(rotation(1)), noon); return err }},
 		{"RotateGrant", func() error { return rotate(1) }},
 		{"RotateGrant", func() error { return rotate(1) }}, // within the grace
 		{"ConnectedClientsOf", func() error { _, err := w.ConnectedClientsOf(ctx, w.user.ID, noon); return err }},
@@ -171,7 +171,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"RevokeToken", func() error {
 			return w.RevokeToken(ctx, storage.TokenRevocation{JTI: "jti", ClientID: "web", GrantID: "gid request code", Expires: until}, storage.By{From: from, At: noon})
 		}},
-		{"TokenRevoked", func() error { _, err := w.IsTokenRevoked(ctx, "jti", storage.At(noon)); return err }},
+		{"IsTokenRevoked", func() error { _, err := w.IsTokenRevoked(ctx, "jti", storage.At(noon)); return err }},
 		{"RotateGrant", func() error { return rotate(0) }}, // replayed
 		{"RedeemCode", func() error { _, err := w.RedeemCode(ctx, redemption("request", "code"), noon); return err }},
 		{"RevokeGrant", func() error {
@@ -237,7 +237,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 			_, err := w.ReadUpstreamToken(ctx, w.user.ID, "google", storage.By{From: from, At: later})
 			return err
 		}},
-		{"Unlink", func() error {
+		{"UnlinkIdentity", func() error {
 			return w.UnlinkIdentity(ctx, storage.IdentityRemoval{Identity: identity, Connectors: []string{"google"}, From: from}, noon)
 		}},
 		{"AnnounceConnectors", func() error {

@@ -12,7 +12,7 @@ import (
 
 var (
 	// ErrUsePostgresTools: use PostgreSQL's own tools for backup and restore.
-	ErrUsePostgresTools = errors.New("PostgreSQL has tools of its own for this")
+	ErrUsePostgresTools = errors.New("PostgreSQL has its own tools for this")
 	// ErrNotBackup: the file is damaged, or is not a database of Signet.
 	ErrNotBackup = errors.New("not a valid Signet database")
 	// ErrInUse: another process has the database open.
