@@ -38,6 +38,25 @@ func TestSettings_DocumentsListEverySetting(t *testing.T) {
 	}
 }
 
+// TestSettings_DocumentNamesThoseThatNeedNoRestart keeps the list of settings that a running
+// server follows equal to the table.
+func TestSettings_DocumentNamesThoseThatNeedNoRestart(t *testing.T) {
+	content, err := os.ReadFile("../../../docs/settings.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, part, _ := strings.Cut(string(content), "## Change a value")
+	part, _, _ = strings.Cut(part, "within two seconds")
+	if !strings.Contains(part, "`connectors`") {
+		t.Error("docs/settings.md does not say that connectors need no restart")
+	}
+	for _, s := range settings {
+		if named := strings.Contains(part, "`"+s.key+"`"); named != s.live {
+			t.Errorf("%s: docs/settings.md names it %v, the table %v", s.key, named, s.live)
+		}
+	}
+}
+
 func tableOf[T any](options []option[T]) string {
 	var b strings.Builder
 	b.WriteString("| key | default | unit | meaning |\n|---|---|---|---|\n")
