@@ -120,38 +120,75 @@ func compile(t *testing.T, page string, b part) {
 
 var (
 	target = regexp.MustCompile(`^make ([a-z-]+)$`)
-	goTool = regexp.MustCompile(`^go (?:run|build|test|vet) (?:-tags pkcs11 )?(?:-race )?(\./[^ ]*)((?: .*)?)$`)
+	goTool = regexp.MustCompile(`^go (?:run|build|install|test|vet) (?:-tags pkcs11 )?(?:-race )?(\./[^ ]*)((?: .*)?)$`)
 	only   = regexp.MustCompile(`-run '?\^?([A-Za-z_]+)`)
+	inline = regexp.MustCompile("`((?:make|go) [^`\n]+)`")
 )
 
-// onlyExists reports whether the command takes too long for a test, or is this test itself.
-// It then checks that the target, the package, the test or the script exists.
-func (s *session) onlyExists(t *testing.T, b part, command string) bool {
+// onlyExists reports whether a command is one that takes too long for a test, or that runs
+// this test itself. For such a command it checks that the target, the package and the test
+// exist, and gives the reason if one does not.
+func onlyExists(t *testing.T, command string) (is bool, reason string) {
 	t.Helper()
-	wrong := func(format string) { t.Errorf("%s:%d: %s: "+format, s.page, b.line, command) }
 	if found := target.FindStringSubmatch(command); found != nil {
 		if !strings.Contains(read(t, "Makefile"), "\n"+found[1]+":") {
-			wrong("the Makefile has no such target")
+			reason = "the Makefile has no such target"
 		}
-		return true
+		return true, reason
 	}
 	found := goTool.FindStringSubmatch(command)
 	if found == nil {
-		return strings.HasPrefix(command, "git ")
+		return false, ""
 	}
 	folder := strings.TrimSuffix(strings.TrimSuffix(found[1], "..."), "/")
 	if _, err := os.Stat(filepath.Join(root, folder)); err != nil {
-		wrong("there is no such package")
-		return true
+		return true, "there is no such package"
 	}
-	if name := only.FindStringSubmatch(found[2]); name != nil {
-		tests, _ := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
-		for _, file := range tests {
-			if text, err := os.ReadFile(file); err == nil && regexp.MustCompile(`(?m)^func \w*`+name[1]+`\w*\(`).Match(text) {
-				return true
+	name := only.FindStringSubmatch(found[2])
+	if name == nil {
+		return true, ""
+	}
+	tests, _ := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+	for _, file := range tests {
+		if text, err := os.ReadFile(file); err == nil && regexp.MustCompile(`(?m)^func \w*`+name[1]+`\w*\(`).Match(text) {
+			return true, ""
+		}
+	}
+	return true, "there is no such test"
+}
+
+// TestPages_CommandsWithinSentencesExist checks the commands of make and go that a page
+// shows within a sentence. The commands of signet are checked in cmd/signet/program.
+func TestPages_CommandsWithinSentencesExist(t *testing.T) {
+	seen := 0
+	for _, page := range pages(t) {
+		for _, found := range inline.FindAllStringSubmatch(read(t, page), -1) {
+			if is, reason := onlyExists(t, found[1]); is {
+				seen++
+				if reason != "" {
+					t.Errorf("%s shows %s: %s", page, found[1], reason)
+				}
 			}
 		}
-		wrong("there is no such test")
 	}
-	return true
+	if seen < 4 {
+		t.Errorf("only %d commands were found", seen)
+	}
+}
+
+// TestOnlyExists_FindsWrongCommands checks the check.
+func TestOnlyExists_FindsWrongCommands(t *testing.T) {
+	for command, want := range map[string]string{
+		"make test":                              "",
+		"make tea":                               "the Makefile has no such target",
+		"go test -race ./provider/...":           "",
+		"go build -tags pkcs11 ./cmd/signet":     "",
+		"go test ./storage/engines":              "there is no such package",
+		"go test ./cmd/signet/guides -run Links": "",
+		"go test ./cmd/signet/guides -run Tea":   "there is no such test",
+	} {
+		if is, got := onlyExists(t, command); !is || got != want {
+			t.Errorf("%s: got %v, %q, want %q", command, is, got, want)
+		}
+	}
 }

@@ -95,7 +95,10 @@ func (s *session) console(t *testing.T, b part) {
 	}
 	for _, lines := range shown[1:] {
 		command, want, _ := strings.Cut(lines, "\n")
-		if s.onlyExists(t, b, command) {
+		if is, reason := onlyExists(t, command); is {
+			if reason != "" {
+				t.Errorf("%s:%d: %s: %s", s.page, b.line, command, reason)
+			}
 			continue
 		}
 		if b.with == "postgresql" {
