@@ -12,9 +12,9 @@ import (
 	"signet/storage"
 )
 
-// signInThrough decides by the identity that came back: it signs in, makes an account,
-// asks for a proof, or refuses. Should another sign-in change the facts meanwhile, it
-// decides again.
+// signInThrough handles the identity that came back from the upstream: it signs in, makes
+// an account, asks for a proof of the account, or refuses, as decideArrival says. If another
+// sign-in changes the facts at the same time, it decides again.
 func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) error {
 	trace := web.TraceOf(r.Context())
 	for range 3 {
@@ -32,25 +32,25 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 		}
 		switch decided {
 		case proveFirst:
-			return h.keepWaiting(w, t, owner.User)
-		case connectFirst, closed, switchedOff:
+			return h.storeWaiting(w, t, owner.User)
+		case connectFirst, signUpClosed, switchedOff:
 			return h.refuseArrival(r, t, decided)
 		}
 		arrival, err := h.arrivalOf(r.Context(), decided, owner.User, t)
 		if err != nil {
 			return err
 		}
-		err = h.Sessions.StartThrough(w, r, started(t), arrival)
+		err = h.Sessions.StartThrough(w, r, upstreamSignIn(t), arrival)
 		switch {
 		case err == nil:
-			h.remember(w, t.connector)
-			next, err := h.afterSignIn(w, r, t.step, owner.User.ID)
+			h.rememberConnector(w, t.connector)
+			next, err := h.pageAfterSignIn(w, r, t.step, owner.User.ID)
 			if err != nil {
 				return err
 			}
 			return web.SeeOther(w, next)
 		case errors.Is(err, storage.ErrReplayed):
-			return lostAttempt(err)
+			return unknownAttempt(err)
 		case errors.Is(err, storage.ErrRevoked):
 			return h.refuseArrival(r, t, switchedOff)
 		case !errors.Is(err, storage.ErrConflict):
@@ -60,44 +60,46 @@ func (h *Handler) signInThrough(w http.ResponseWriter, r *http.Request, t trip) 
 	return fmt.Errorf("sign in through %s: the account keeps changing", t.connector.ID())
 }
 
-// ownerOf finds the user that the identity is linked to, or else the one with its address.
-// An address that nobody vouches for is not looked up: the time of the answer would tell.
+// ownerOf finds the user that the identity is linked to, or else the user with its email
+// address. An address that the upstream does not vouch for is not looked up: the response
+// time would show whether an account has it.
 func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.Owner, error) {
 	address := ""
 	if i.HasTrustedEmail() {
 		address = i.Email
 	}
-	return h.DB.OwnerOf(ctx, asStored(i, ""), address)
+	return h.DB.OwnerOf(ctx, identityWithoutToken(i, ""), address)
 }
 
-// started is the proof an upstream gives: one factor, whatever it says of its
-// own methods. Whether it is fresh enough is for the dispatcher to say.
-func started(t trip) session.Started {
+// upstreamSignIn returns the sign-in that an upstream proves. It counts as one factor,
+// regardless of the methods that the upstream states. The dispatcher decides whether it is
+// recent enough.
+func upstreamSignIn(t trip) session.Started {
 	return session.Started{
 		Request: t.ID, ClientID: t.Client.ID, ACR: session.OneFactor, AMR: amrUpstream,
 		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Again: t.identity.Fresh},
 	}
 }
 
-// amrUpstream: RFC 8176 has no value for another provider's word; "fed" is what
-// the field uses.
+// amrUpstream is the amr of a sign-in through an upstream. RFC 8176 has no value for it;
+// "fed" is in common use.
 var amrUpstream = []string{"fed"}
 
-// arrivalOf is what storage does for a decision.
+// arrivalOf returns the input of storage for a decision that signs in.
 func (h *Handler) arrivalOf(ctx context.Context, decided outcome, user storage.User, t trip) (storage.ConnectorSignIn, error) {
 	i := t.identity
-	identity, err := h.withToken(i, user.ID)
+	identity, err := h.identityWithToken(i, user.ID)
 	a := storage.ConnectorSignIn{
-		Identity: identity, AttemptID: t.attempt.Upstream.ID, Until: storage.At(h.Now().Add(attemptRemembered)),
-		Linked: decided == signIn, Fill: h.profileBrought(ctx, t), Groups: groupsBrought(ctx, i),
+		Identity: identity, AttemptID: t.attempt.Upstream.ID, Until: storage.At(h.Now().Add(usedAttemptLife)),
+		Linked: decided == signIn, Fill: h.profileFrom(ctx, t), Groups: groupsFrom(ctx, i),
 	}
 	if decided == makeUser {
 		a.NewUser = storage.User{Email: i.Email}
 	}
-	// Somebody who is known may bring the first proof, too: the operator has begun to
-	// trust the connector, or the upstream has verified the address since.
+	// A linked user may bring the first proof of the address, too: the operator may trust
+	// the connector now, or the upstream may have verified the address since.
 	if decided == makeUser || decided == evictAndOwn || decided == signIn && !user.EmailVerified {
-		a.Proof, a.FreshFor = voucherOf(i), ownProofFor
+		a.Proof, a.FreshFor = voucherOf(i), ownProofLife
 	}
 	return a, err
 }

@@ -18,10 +18,8 @@ import (
 	"signet/provider/providertest"
 )
 
-// TestAttempt_StateIsGoodOnceInOneBrowser: missing, made up, of another browser,
-// expired, used twice.
 // FD-05: state missing, wrong, expired, used twice, or made in another browser; "signed but stateless" state.
-func TestAttempt_StateIsGoodOnceInOneBrowser(t *testing.T) {
+func TestAttempt_StateWorksOnceInOneBrowser(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
@@ -33,7 +31,7 @@ func TestAttempt_StateIsGoodOnceInOneBrowser(t *testing.T) {
 			}
 			who.WantNobody(t)
 		}
-		// TestFD08: an attacker's callback in the victim's browser signs nobody in.
+		// FD-08: an attacker's callback in the victim's browser signs nobody in.
 		wantLost("another browser", b.Visitor(t), callback)
 		other := b.Visitor(t)
 		other.Press(t, other.Get(t, b.AuthorizeURL()), "google")
@@ -60,15 +58,15 @@ func TestAttempt_StateIsGoodOnceInOneBrowser(t *testing.T) {
 		kept := late.Trips(t)
 		b.Pass(11 * time.Minute)
 		u, _ := url.Parse(b.Issuer)
-		late.Client.Jar.SetCookies(u, kept) // a browser that forgets nothing
+		late.Client.Jar.SetCookies(u, kept) // a browser that keeps expired cookies
 		wantLost("after eleven minutes", late, callback)
 	})
 }
 
-// A cookie that is kept and sent again does not make a second sign-in, not even
-// with another code of the same upstream.
+// A copy of the attempt's cookie cannot sign in a second time, not even with another code of
+// the same upstream.
 // FD-11: Replay the finished upstream result (intent, ticket).
-func TestAttempt_IsSpentBySigningIn(t *testing.T) {
+func TestAttempt_SignInUsesItUp(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		at := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
@@ -83,10 +81,10 @@ func TestAttempt_IsSpentBySigningIn(t *testing.T) {
 }
 
 // FD-11: Replay the finished upstream result (intent, ticket).
-func TestAttempt_SpentTwiceAtOnce(t *testing.T) {
+func TestAttempt_ConcurrentCallbacksSignInOnce(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
-		v.Allow(t, v.ComeBy(t, "google", "ada")) // the account is there
+		v.Allow(t, v.ComeBy(t, "google", "ada")) // makes the account
 		v = b.Visitor(t)
 		at := v.Press(t, v.Get(t, b.AuthorizeURL()), "google")
 		kept := v.Trips(t)
@@ -109,14 +107,14 @@ func TestAttempt_SpentTwiceAtOnce(t *testing.T) {
 			}
 		})
 		if won.Load() != 1 || lost.Load() != 7 {
-			t.Errorf("%d won and %d lost, want one and seven", won.Load(), lost.Load())
+			t.Errorf("%d callbacks signed in and %d were refused, want 1 and 7", won.Load(), lost.Load())
 		}
 	})
 }
 
-// TestAttempt_TwoTabsAtOnce: two requests, two upstreams, back in the other order.
+// Two tabs with different requests and upstreams come back in reverse order.
 // FD-32: Two tabs, two providers, one state cookie.
-func TestAttempt_TwoTabsAtOnce(t *testing.T) {
+func TestAttempt_TwoTabs(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		google := v.Press(t, v.Get(t, b.AuthorizeURL("state", "tab one")), "google")
@@ -139,7 +137,7 @@ func TestAttempt_TwoTabsAtOnce(t *testing.T) {
 	})
 }
 
-func TestFederation_AtMostThreeAttempts(t *testing.T) {
+func TestAttempt_AtMostThreePerBrowser(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		page := v.Get(t, b.AuthorizeURL())
@@ -151,11 +149,11 @@ func TestFederation_AtMostThreeAttempts(t *testing.T) {
 			t.Fatalf("%d attempts, want 3", n)
 		}
 		v.WantProblem(t, v.Get(t, v.Choose(t, trips[1], "ada")), http.StatusBadRequest, "unknown_attempt")
-		v.Allow(t, v.Get(t, v.Choose(t, trips[2], "ada"))).Code(t) // the third newest is there
+		v.Allow(t, v.Get(t, v.Choose(t, trips[2], "ada"))).Code(t) // the third newest is still stored
 	})
 }
 
-// TestAttempt_StateOfOneConnectorAtAnother: the mix-up of RFC 9700, section 4.4.
+// The mix-up attack of RFC 9700, section 4.4.
 // FD-06: Mix-up: start with provider A, deliver A's state to B's callback.
 func TestAttempt_StateOfOneConnectorAtAnother(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -179,9 +177,9 @@ func TestAttempt_StateOfOneConnectorAtAnother(t *testing.T) {
 	})
 }
 
-// Nobody leaves for an upstream but from a form of ours: a link from elsewhere
-// starts no trip, nor does a proof of departure for another one.
-func TestFederation_OnlyOurFormsStartATrip(t *testing.T) {
+// Only a form of this server starts a trip to an upstream. Links of other sites are refused,
+// and so is the departure of another connector or request.
+func TestDeparture_NeedsOwnForm(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		page := v.Get(t, b.AuthorizeURL())
@@ -224,7 +222,7 @@ func TestFederation_OnlyOurFormsStartATrip(t *testing.T) {
 	})
 }
 
-// TestAttempt_CallbackByPOST: only from an upstream that answers so.
+// Only upstreams that answer with form_post may post to the callback.
 // FD-33: Upstream answers with code and error together, or by cross-site POST.
 func TestAttempt_CallbackByPOST(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -237,10 +235,10 @@ func TestAttempt_CallbackByPOST(t *testing.T) {
 	})
 }
 
-// An upstream that answers by POST (Apple): the form comes without our cookies, is
-// sealed, and goes on as a GET that carries them.
+// An upstream that answers with a POST (Apple): the form comes without our cookies. It is
+// sealed, and a redirect to GET sends it again with the cookies.
 // FD-33: Upstream answers with code and error together, or by cross-site POST.
-func TestAttempt_PostedCallbackGoesOnWithItsCookie(t *testing.T) {
+func TestAttempt_PostedCallbackBecomesGETWithCookie(t *testing.T) {
 	der, err := x509.MarshalPKCS8PrivateKey(newP256(t))
 	if err != nil {
 		t.Fatal(err)
@@ -267,7 +265,7 @@ func TestAttempt_PostedCallbackGoesOnWithItsCookie(t *testing.T) {
 				t.Errorf("the address shows %q", secret)
 			}
 		}
-		stranger := b.Visitor(t) // another browser gets nothing by it
+		stranger := b.Visitor(t) // another browser cannot use the address
 		stranger.WantProblem(t, stranger.Get(t, onward), http.StatusBadRequest, "unknown_attempt")
 		sub := v.Subject(t, v.Get(t, onward))
 		user := b.UserBy(t, providertest.VictimMail)
@@ -290,7 +288,7 @@ func TestAttempt_PostedCallbackGoesOnWithItsCookie(t *testing.T) {
 		form.Set("user", strings.Repeat("a", 4000))
 		form["unread"] = []string{strings.Repeat("a", 4000), "\x00", "\xff"}
 		if posted := postAcross(t, target, form); deaf.Subject(t, deaf.Get(t, b.Issuer+posted.Header.Get("Location"))) != user.ID {
-			t.Error("what no sign-in reads is in its way")
+			t.Error("parameters that the sign-in does not read prevent it")
 		}
 		if a := postAcross(t, target, url.Values{}); a.StatusCode != http.StatusSeeOther {
 			t.Errorf("an empty form: status %d", a.StatusCode)
@@ -310,8 +308,8 @@ func newP256(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-// postAcross posts as another site's page has a browser do: without the cookies
-// that are SameSite=Lax.
+// postAcross posts a form as a browser does from a page of another site: without the
+// SameSite=Lax cookies.
 func postAcross(t *testing.T, target string, form url.Values) providertest.Answer {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodPost, target, strings.NewReader(form.Encode()))
@@ -325,7 +323,8 @@ func postAcross(t *testing.T, target string, form url.Values) providertest.Answe
 	return providertest.Do(t, providertest.Direct, r)
 }
 
-// wantCause wants the first request since then to be refused for that cause.
+// wantCause fails unless the first request after log position since was refused for this
+// cause.
 func wantCause(t *testing.T, b *providertest.Testbed, since int, cause string) {
 	t.Helper()
 	lines := b.RequestLines(t, since)

@@ -6,8 +6,8 @@ import (
 	"signet/provider/web"
 )
 
-// callback finishes an attempt; then the identity that came back signs in, or is linked to
-// the account that sent for it.
+// callback finishes an attempt. Then it signs in with the identity, or, if the trip was
+// started on the account page, links the identity to that account.
 func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	connector, ok := h.connector(r.PathValue("connector"))
 	if !ok {
@@ -35,14 +35,15 @@ func (h *Handler) callback(w http.ResponseWriter, r *http.Request) error {
 	if note := t.identity.ProfileError; note != nil {
 		web.TraceOf(r.Context()).Note("upstream_note", note.Error())
 	}
-	if t.links() {
+	if t.isLinking() {
 		return h.linkIdentity(w, r, t)
 	}
 	return h.signInThrough(w, r, t)
 }
 
-// connectorGone leads a person whose connector was removed during the trip back to the
-// sign-in page. For everybody else the path does not exist.
+// connectorGone answers a callback of an unknown connector. If the browser has an attempt
+// for it, the connector was removed during the trip, and a page leads back to the sign-in
+// page. Otherwise the path does not exist.
 func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 	a, err := h.takeAttempt(w, r, r.PathValue("connector"), r.URL.Query().Get("state"))
 	if err != nil {

@@ -7,20 +7,20 @@ import (
 	"signet/templates"
 )
 
-// Connector is an upstream with what the operator lets it do here.
+// Connector is an upstream with the permissions that the operator gave it.
 type Connector struct {
 	federation.Connector
-	AutoLink bool // sign in by a verified address that an account has proven, too
-	SignUp   bool // make an account for whom it vouches
+	AutoLink bool // may sign in to an existing account with the same proven address
+	SignUp   bool // may make new accounts
 }
 
-// Button is how pages show a connector.
+// Button returns the sign-in button of a connector.
 func Button(c federation.Connector) templates.ConnectorButton {
 	return templates.ConnectorButton{ID: c.ID(), Kind: string(c.Kind()), Name: c.Name()}
 }
 
-// buttons are connectors as a sign-in page shows them: the one this browser used last
-// comes first, the others as the operator ordered them.
+// buttons returns the buttons of the connectors: first the connector that this browser used
+// last, then the others in the operator's order.
 func buttons[C federation.Connector](connectors []C, last string) []templates.ConnectorButton {
 	buttons := make([]templates.ConnectorButton, len(connectors))
 	for i, c := range connectors {

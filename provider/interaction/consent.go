@@ -14,7 +14,7 @@ import (
 	"signet/templates"
 )
 
-// showConsent asks whether the client may have what the request wants.
+// showConsent asks whether the client may have the requested rights.
 func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	s, current, err := h.consentStep(r, r.URL.Query().Get("request"))
 	if err != nil {
@@ -33,33 +33,34 @@ func (h *Handler) showConsent(w http.ResponseWriter, r *http.Request) error {
 	}
 	return h.Site.Show(w, templates.Consent{
 		Common: h.common(s), Request: s.Sealed, Ticket: ticket, User: person(current.User),
-		Wants: wants(s.Request, given), Switch: h.otherAccount(s),
+		Wants: wantsOf(s.Request, given), Switch: h.otherAccountPage(s),
 	})
 }
 
-// consentStep opens a request that asks for a consent, with the user who is to give it.
+// consentStep opens a request that needs consent, and reads the session of the signed-in
+// user.
 func (h *Handler) consentStep(r *http.Request, sealed string) (step, session.Current, error) {
 	s, err := h.open(r.Context(), sealed)
 	if err != nil {
 		return s, session.Current{}, err
 	}
 	if s.Kind != request.Code {
-		return s, session.Current{}, h.Site.NotFound() // a request for a page or for cookies asks for nothing
+		return s, session.Current{}, h.Site.NotFound() // requests of kind Page and Cookies need no consent
 	}
 	current, err := h.current(r, s)
 	return s, current, err
 }
 
-// consentTicket binds the answer to the user who saw the question and to what it
-// said: the request is sealed and never changes, but its id alone would let a
-// rewritten page offer less than it takes.
+// consentTicket binds the answer to the user and to the rights on the page. The sealed
+// request never changes, but the rights of the client may: if the ticket had only the
+// request id, a page that shows fewer rights could give consent to more.
 func consentTicket(s step, current session.Current) visit.Ticket {
 	shown := strings.Join(s.Scopes, " ") + "|" + strings.Join(s.Resources, " ") + "|" + strings.Join(s.ClaimNames(), " ")
 	return visit.Ticket{Purpose: "consent", Session: current.ID, Request: s.ID, Shown: shown}
 }
 
-// consent notes the decision. Only the sealed request says what is granted: what
-// else the form may bring is ignored.
+// consent stores the decision. The sealed request alone determines the granted rights;
+// other fields of the form are ignored.
 func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.Form(w, r)
 	if err != nil {
@@ -76,7 +77,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	case "allow":
 		err = h.allow(r, s, current)
 	case "deny":
-		err = h.DB.DenyConsent(r.Context(), h.consenting(r, s, current), h.Now())
+		err = h.DB.DenyConsent(r.Context(), h.consentAnswer(r, s, current), h.Now())
 	default:
 		return noDecision("Choose Allow or Deny.", h.next(s))
 	}
@@ -84,7 +85,8 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 		return h.sessionEnded(s, err)
 	}
 	if s.Lost.Any {
-		// The person has answered for what was left: a right that comes back was not asked about.
+		// The user consented to the narrowed request. If the client gets a right back later,
+		// the user was not asked about it, so the narrowed request replaces the old one.
 		if s.Sealed, err = h.Requests.Seal(s.Request); err != nil {
 			return fmt.Errorf("seal request: %w", err)
 		}
@@ -92,24 +94,25 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 	return h.Site.ContinueTo(w, h.next(s))
 }
 
-// noDecision is the page for a form that was sent without one of its buttons.
+// noDecision returns the page for a form that was submitted without one of its buttons.
 func noDecision(text, wayOn string) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusBadRequest, Code: "invalid_request", Title: "No decision was sent", Text: text, StartURL: wayOn, StartText: backText,
 	}
 }
 
-// allow remembers the consent, if it may be remembered, as a fact of the session too.
+// allow stores the consent as a fact of the session, and also for later requests if the
+// client may be remembered.
 func (h *Handler) allow(r *http.Request, s step, current session.Current) error {
 	at := h.Now()
-	c := h.consenting(r, s, current)
+	c := h.consentAnswer(r, s, current)
 	c.Consent.GrantedAt, c.Consent.ExpiresAt = storage.At(at), storage.At(at).Add(h.ConsentLife)
 	c.Remember = s.Client.RemembersConsent(s.RedirectURI)
 	return h.DB.AllowConsent(r.Context(), c, at)
 }
 
-// consenting is what the person was asked.
-func (h *Handler) consenting(r *http.Request, s step, current session.Current) storage.ConsentAnswer {
+// consentAnswer returns the input of storage for a decision about this request.
+func (h *Handler) consentAnswer(r *http.Request, s step, current session.Current) storage.ConsentAnswer {
 	return storage.ConsentAnswer{
 		Consent: storage.Consent{
 			UserID: current.UserID, ClientID: s.Client.ID,

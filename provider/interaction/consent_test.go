@@ -12,7 +12,7 @@ import (
 	"signet/storage"
 )
 
-// scopesOf gives the scopes of a token answer.
+// scopesOf returns the scopes of a token response.
 func scopesOf(tokens map[string]any) []string { return strings.Fields(tokens["scope"].(string)) }
 
 // AZ-04: Tab A shows consent for user 1; tab B signs in as user 2; submit tab A.
@@ -25,12 +25,12 @@ func TestConsent_ShownToOneUserCannotBeGivenByAnother(t *testing.T) {
 		v.SignIn(t, tabB, providertest.Bob, providertest.Password)
 		v.Submit(t, tabA.Form(t), "decision", "allow").WantPage(t, http.StatusConflict, "stale_form")
 		v.Submit(t, tabA.Form(t), "decision", "deny").WantPage(t, http.StatusConflict, "stale_form")
-		// Neither of them has consented to anything by that.
+		// Neither of them has given consent by that.
 		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "consent_required")
 		v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, providertest.Password)
 		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "consent_required")
 
-		// Signed in again as the same user, the page is still good; signed out, it is not.
+		// After a new sign-in of the same user the page still works; without a session it does not.
 		page := v.Get(t, b.AuthorizeURL())
 		v.SignIn(t, v.Get(t, b.AuthorizeURL("prompt", "login")), providertest.Alice, providertest.Password)
 		b.Redeem(t, v.Allow(t, page).Code(t))
@@ -39,18 +39,17 @@ func TestConsent_ShownToOneUserCannotBeGivenByAnother(t *testing.T) {
 	})
 }
 
-// TestConsent_OnlyTheSealedRequestSaysWhatIsGranted edits the consent form.
 // AZ-19: Edit the consent POST: extra scopes, other client id, other request id.
-func TestConsent_OnlyTheSealedRequestSaysWhatIsGranted(t *testing.T) {
+func TestConsent_EditedFormGrantsNothingMore(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		other, _ := b.Register(t, storage.Web, "other", "https://other.example.com/cb")
 		v := b.Visitor(t)
 		page := v.SignIn(t, v.Get(t, b.AuthorizeURL("scope", "openid")), providertest.Alice, providertest.Password)
 		wide := v.Get(t, b.AuthorizeURL("scope", "openid email phone"))
 		foreign := v.Get(t, b.AuthorizeURL("scope", "openid", "client_id", other.ID, "redirect_uri", "https://other.example.com/cb"))
-		later := v.Get(t, b.AuthorizeURL("scope", "openid")) // equal but for its id
+		later := v.Get(t, b.AuthorizeURL("scope", "openid")) // equal except for its id
 
-		// Request and ticket belong together: of the page, the client and the session.
+		// The request and the ticket must be of the same page.
 		for _, at := range []providertest.Stop{wide, foreign, later} {
 			f := page.Form(t)
 			f.Values.Set("request", at.Form(t).Values.Get("request"))
@@ -67,7 +66,7 @@ func TestConsent_OnlyTheSealedRequestSaysWhatIsGranted(t *testing.T) {
 		f := page.Form(t)
 		f.Values["decision"] = []string{"deny", "allow"}
 		v.Walk(t, v.FormRequest(t, f)).WantPage(t, http.StatusBadRequest, "invalid_request")
-		v.Get(t, b.AuthorizeURL("prompt", "none", "scope", "openid")).WantError(t, "consent_required") // nothing was given so far
+		v.Get(t, b.AuthorizeURL("prompt", "none", "scope", "openid")).WantError(t, "consent_required") // no consent was given so far
 
 		page = v.Get(t, b.AuthorizeURL("scope", "openid"))
 		s := v.Submit(t, page.Form(t), "decision", "allow", "scope", "openid email offline_access", "client_id", other.ID, "redirect_uri", providertest.Evil,
@@ -86,8 +85,8 @@ func TestConsent_OnlyTheSealedRequestSaysWhatIsGranted(t *testing.T) {
 	})
 }
 
-// TestConsent_FormsOfOtherSitesAreRefused posts login, consent and account choice as
-// other sites would, and looks for the headers that keep a page out of a frame.
+// The forms of sign-in, consent and account choice are posted as from other sites. The pages
+// have the headers that forbid frames.
 // AZ-20: Consent or login POST from another site, or page framed.
 func TestConsent_FormsOfOtherSitesAreRefused(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -127,10 +126,10 @@ func TestConsent_FormsOfOtherSitesAreRefused(t *testing.T) {
 			}
 		}
 		if v.Cookie(t, "signet").Value != handle {
-			t.Error("a form of another site has changed the session")
+			t.Error("a form of another site changed the session")
 		}
 		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "consent_required")
-		// An engine that sends neither header is let through, but not without a ticket.
+		// A browser that sends neither header needs the ticket.
 		f := consent.Form(t)
 		f.Values.Set("decision", "allow")
 		f.Values.Del("ticket")
@@ -156,7 +155,7 @@ func TestConsent_NativeClientsAreAskedEachTime(t *testing.T) {
 				}
 			}
 		}
-		// The system gives a claimed https address to its owner alone.
+		// The operating system opens a claimed https address only in the app that owns it.
 		v.Get(t, b.AuthorizeURL("redirect_uri", claimed, "prompt", "none")).WantError(t, "consent_required")
 		v.Allow(t, v.Get(t, b.AuthorizeURL("redirect_uri", claimed)))
 		v.Get(t, b.AuthorizeURL("redirect_uri", claimed, "prompt", "none")).Code(t)
@@ -165,7 +164,7 @@ func TestConsent_NativeClientsAreAskedEachTime(t *testing.T) {
 }
 
 // AZ-22: Earlier consent for openid reused for offline_access or new scopes; consent revoked and then prompt=none.
-func TestConsent_CoversWhatItNamed(t *testing.T) {
+func TestConsent_CoversOnlyNamedRights(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		b.Client, b.Secret = b.RegisterWith(t, storage.Web, "wide", func(c *storage.Client) {
 			c.Metadata.RedirectURIs, c.Resources = []string{providertest.Callback}, []string{"https://api.example.com", "https://other.example.com"}
@@ -179,24 +178,24 @@ func TestConsent_CoversWhatItNamed(t *testing.T) {
 		} {
 			v.Get(t, b.AuthorizeURL(append(more, "prompt", "none")...)).WantError(t, "consent_required")
 		}
-		// Another person at the same client, the same person at another client.
+		// Another user at the same client; the same user at another client.
 		b.User(t, providertest.Bob, providertest.Password)
 		w := b.Visitor(t)
 		w.SignIn(t, w.Get(t, b.AuthorizeURL()), providertest.Bob, providertest.Password)
 		w.Get(t, b.AuthorizeURL("scope", "openid", "prompt", "none")).WantError(t, "consent_required")
 		v.Get(t, b.AuthorizeURL("client_id", "app", "scope", "openid", "prompt", "none")).WantError(t, "consent_required")
 
-		// A consent ends after a year, whatever sign-ins there were in between.
+		// A consent ends after a year, even with sign-ins in between.
 		b.Pass(366 * 24 * time.Hour)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL("scope", "openid")), providertest.Alice, providertest.Password)
 		v.Get(t, b.AuthorizeURL("scope", "openid", "prompt", "none")).WantError(t, "consent_required")
 	})
 }
 
-// TestConsent_WithdrawnConsent: what was given is gone, with all that came of it, and
-// only the person can give it again.
+// Withdrawing a consent also revokes the tokens that were issued with it. Only the user can
+// give it again.
 // AZ-22: Earlier consent for openid reused for offline_access or new scopes; consent revoked and then prompt=none.
-func TestConsent_WithdrawnConsent(t *testing.T) {
+func TestConsent_WithdrawalRevokesTokens(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		tokens := b.Redeem(t, v.Flow(t, "scope", "openid offline_access"))
@@ -213,8 +212,7 @@ func TestConsent_WithdrawnConsent(t *testing.T) {
 	})
 }
 
-// TestConsent_IsRememberedPerClientAndScopes: sign-in and consent once, and
-// then neither.
+// After one sign-in and one consent, neither is asked again.
 // P-33: Consent is asked per client and remembered per user and scopes.
 func TestConsent_IsRememberedPerClientAndScopes(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -224,17 +222,17 @@ func TestConsent_IsRememberedPerClientAndScopes(t *testing.T) {
 		for _, scope := range []string{"openid", "profile openid", "openid email profile"} {
 			b.Redeem(t, v.Again(t, "scope", scope, "nonce", ""))
 		}
-		// In another browser, and another day, the consent is still there.
+		// The consent also counts in another browser, days later.
 		w := b.Visitor(t)
 		b.Pass(20 * 24 * time.Hour)
 		w.SignIn(t, w.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t)
-		// What is added is asked for, and what was given stays.
+		// A new scope needs consent, and the earlier consent stays.
 		b.Redeem(t, w.Allow(t, w.Get(t, b.AuthorizeURL("scope", "openid phone"))).Code(t))
 		b.Redeem(t, w.Again(t, "scope", "openid email profile phone"))
 	})
 }
 
-// TestConsent_Denial also covers what a denial leaves: nothing.
+// A denial stores no consent and removes none.
 // P-83: User denial -> access_denied redirect with state and iss. nonce of 64 characters echoed. Responses carry a Date header.
 func TestConsent_Denial(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -250,7 +248,7 @@ func TestConsent_Denial(t *testing.T) {
 		if s := v.Get(t, b.AuthorizeURL()); s.At.Path != "/consent" {
 			t.Errorf("the next request is not asked about: at %s, left to %v", s.At.Path, s.Left)
 		}
-		// A denial takes back nothing that was given before.
+		// A denial does not remove an earlier consent.
 		v.Allow(t, v.Get(t, b.AuthorizeURL()))
 		again := v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		v.Submit(t, again.Form(t), "decision", "deny").WantError(t, "access_denied")
@@ -258,7 +256,7 @@ func TestConsent_Denial(t *testing.T) {
 	})
 }
 
-// The consent page asks only for what the client may have when it is shown.
+// The consent page asks only for the rights that the client has when the page is shown.
 func TestRights_ConsentPageIsNarrowed(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		all := b.Holding(t)
@@ -269,7 +267,7 @@ func TestRights_ConsentPageIsNarrowed(t *testing.T) {
 			t.Fatalf("at %s", consent.At)
 		}
 		b.ChangeClient(t, providertest.WithoutScope("email"))
-		// The page showed other rights than would be granted now: it is stale.
+		// The page showed other rights than the current ones, so it is stale.
 		v.Submit(t, consent.Form(t), "decision", "allow").WantPage(t, http.StatusConflict, "stale_form")
 		page := v.Get(t, consent.At.String())
 		tokens := b.Redeem(t, v.Allow(t, page).Code(t))
@@ -279,8 +277,9 @@ func TestRights_ConsentPageIsNarrowed(t *testing.T) {
 	})
 }
 
-// The person has allowed what the page said, and no right that comes back right after.
-func TestRights_ConsentIsForWhatWasShown(t *testing.T) {
+// A consent covers only the rights on the page, not a right that the client gets back
+// immediately after.
+func TestRights_ConsentCoversRightsOnPage(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		all := b.Holding(t)
 		v := b.Visitor(t)

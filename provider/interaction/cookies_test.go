@@ -11,13 +11,13 @@ import (
 	"signet/provider/providertest"
 )
 
-// picky is a browser's jar that refuses the cookies of some names.
+// picky is a cookie jar that refuses cookies with certain names.
 type picky struct {
 	http.CookieJar
 	refuses func(name string) bool
 }
 
-// SetCookies keeps only those that are not refused.
+// SetCookies stores the cookies that the jar does not refuse.
 func (p picky) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	var kept []*http.Cookie
 	for _, c := range cookies {
@@ -28,7 +28,7 @@ func (p picky) SetCookies(u *url.URL, cookies []*http.Cookie) {
 	p.CookieJar.SetCookies(u, kept)
 }
 
-// pickyVisitor opens such a browser.
+// pickyVisitor opens a browser with a picky jar.
 func pickyVisitor(t *testing.T, b *providertest.Testbed, refuses func(name string) bool) *providertest.Visitor {
 	t.Helper()
 	v := b.Visitor(t)
@@ -38,7 +38,7 @@ func pickyVisitor(t *testing.T, b *providertest.Testbed, refuses func(name strin
 
 func everything(string) bool { return true }
 
-// wantBlocked wants the page that says that cookies are blocked, with a way to try again.
+// wantBlocked fails unless the page says that cookies are blocked and offers to try again.
 func wantBlocked(t *testing.T, what string, v *providertest.Visitor, s providertest.Stop) {
 	t.Helper()
 	if s.Left != nil || s.StatusCode != http.StatusBadRequest || !strings.Contains(s.Body, "cookies_blocked") {
@@ -47,13 +47,13 @@ func wantBlocked(t *testing.T, what string, v *providertest.Visitor, s providert
 	}
 	s.WantText(t, "Allow cookies for this site")
 	if again := v.Get(t, s.Link(t, "start")); again.StatusCode != http.StatusOK || !strings.Contains(again.Body, "<form") {
-		t.Errorf("%s: to try again leads to %s, status %d", what, again.At, again.StatusCode)
+		t.Errorf("%s: the link to try again leads to %s, status %d", what, again.At, again.StatusCode)
 	}
 }
 
-// TestCookies_BlockedIsSaidAtEveryEntry: whichever way somebody comes whose browser keeps no
-// cookies, the form that cannot work says so, and not a row is written.
-func TestCookies_BlockedIsSaidAtEveryEntry(t *testing.T) {
+// In a browser that blocks cookies, every sign-in form shows the page about blocked cookies,
+// from any entry. No row is written.
+func TestCookies_EveryEntryExplainsBlockedCookies(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
 		b.WithApp(t)
 		before := b.Dump(t)
@@ -75,7 +75,7 @@ func TestCookies_BlockedIsSaidAtEveryEntry(t *testing.T) {
 					wantBlocked(t, name+", "+entry+", "+connector, v, v.Submit(t, page.FormTo(t, "/login/"+connector, "", "")))
 				}
 			}
-			// The pages of a session, and a callback, belong to a browser that had one.
+			// Pages that need a session, and the callback, mention cookies, too.
 			keeps := b.Visitor(t)
 			for _, path := range []string{"/consent", "/select", "/login/link"} {
 				sealed := v.Get(t, b.AuthorizeURL()).FormTo(t, "/login", "", "").Values
@@ -101,9 +101,9 @@ func TestCookies_BlockedIsSaidAtEveryEntry(t *testing.T) {
 	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
 }
 
-// TestCookies_RefusedOneByOne: whichever of the cookies a browser refuses, a sign-in ends in
-// the application or on a page that names cookies, never at the sign-in form again.
-func TestCookies_RefusedOneByOne(t *testing.T) {
+// For every set of refused cookies, a sign-in ends in the application or on a page that
+// mentions cookies, and never at the sign-in form again.
+func TestCookies_EverySetOfRefusedCookies(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
 		names := []string{"signet", "signet_last", "signet_device", "signet_up_"}
 		for set := range 1 << len(names) {
@@ -140,8 +140,7 @@ func TestCookies_RefusedOneByOne(t *testing.T) {
 	})
 }
 
-// TestCookies_TryAgainWorks: cookies that were allowed meanwhile, or only deleted while the
-// page was open, are no obstacle at the second attempt.
+// If the user allows cookies meanwhile, the second attempt works.
 func TestCookies_TryAgainWorks(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		blocked := true
@@ -153,8 +152,8 @@ func TestCookies_TryAgainWorks(t *testing.T) {
 	})
 }
 
-// TestCookies_SetUpLinkIsNotSpent in a browser that would not be signed in.
-func TestCookies_SetUpLinkIsNotSpent(t *testing.T) {
+// A browser that blocks cookies does not use up the set-up link.
+func TestCookies_SetupLinkIsNotUsedUp(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		link := setupLink(t, b)
 		fill := func(v *providertest.Visitor) providertest.Stop {

@@ -1,17 +1,16 @@
 // Package interaction shows the pages of a sign-in: the sign-in form, the page that asks
-// to prove anew, the account choice and the consent; and it takes people to an upstream
-// and back.
+// for a new proof, the account choice and the consent. It also sends browsers to an upstream
+// and handles their return, and has the page that makes the first administrator.
 //
-// Each step opens the sealed request anew, writes what it found out as a fact of
-// the session, and sends the browser back to /authorize/next, where the one
-// dispatcher decides. Steps never call each other. GET only shows; POST changes.
+// Each step opens the sealed request again, stores its result as a fact of the session, and
+// sends the browser to /authorize/next, where the dispatcher decides the next step. Steps
+// never call each other. GET only shows; POST changes.
 //
-// A trip to an upstream leaves by leave.go, which keeps an attempt in the browser, and
-// comes back by callback.go. What becomes of the identity that came back is decided by
-// one table, decideArrival in linking.go.
+// A trip to an upstream starts in departure.go, which stores an attempt in the browser, and
+// ends in callback.go. For the identity that comes back, one table decides the result:
+// decideArrival in arrivaldecision.go.
 //
-// Beside them stands the page that makes the first administrator.
-//
-// A page that people come back to asks the dispatcher's rule, flow.NextStep, whether anything
-// is left to ask. The package does not know codes, tokens or how a request is answered.
+// If a user comes back to a page that is already answered, the page asks the dispatcher's
+// rule, flow.NextStep, for the next one. The package does not know codes, tokens or how a
+// request is answered.
 package interaction

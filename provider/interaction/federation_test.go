@@ -41,9 +41,9 @@ func TestFederation_FirstSignInMakesAnAccount(t *testing.T) {
 					t.Errorf("event %s names the connector %q, want %q", kind, e.Connector, c.connector)
 				}
 			}
-			// The second visit, in another browser, is the same person.
+			// The second sign-in, in another browser, opens the same account.
 			if again := b.Visitor(t); again.Subject(t, again.ComeBy(t, c.connector, c.account)) != user.ID {
-				t.Errorf("%s: the second visit is somebody else", c.connector)
+				t.Errorf("%s: the second sign-in opens another account", c.connector)
 			}
 		}
 	})
@@ -57,7 +57,7 @@ func textsOf(list any) []string {
 	return texts
 }
 
-func TestFederation_ProfileFollowsUntilItIsEdited(t *testing.T) {
+func TestFederation_EditedProfileFieldsAreKept(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		v.Allow(t, v.ComeBy(t, "liar", "victim"))
@@ -71,7 +71,7 @@ func TestFederation_ProfileFollowsUntilItIsEdited(t *testing.T) {
 	})
 }
 
-func TestFederation_ProvenAccountIsLinkedAfterItsPassword(t *testing.T) {
+func TestFederation_ProvenAccountIsLinkedAfterPassword(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		ada := b.Local(t, storage.User{Email: providertest.AdaEmail, EmailVerified: true, Name: "Countess"}, providertest.Password)
 		v := b.Visitor(t)
@@ -87,7 +87,7 @@ func TestFederation_ProvenAccountIsLinkedAfterItsPassword(t *testing.T) {
 		}
 		v.WantNobody(t)
 		b.WantIdentities(t, ada.ID)
-		// What the form says of the account is not asked.
+		// The form cannot choose the account.
 		page = v.Submit(t, f, "password", providertest.Password, "username", providertest.Alice, "email", providertest.Alice)
 		page.WantText(t, "“<bdi>Ada Example</bdi>”", providertest.AdaEmail)
 		b.WantIdentities(t, ada.ID)
@@ -96,19 +96,19 @@ func TestFederation_ProvenAccountIsLinkedAfterItsPassword(t *testing.T) {
 		}
 		b.WantIdentities(t, ada.ID, providertest.AdaID)
 		if u := b.UserBy(t, providertest.AdaEmail); u.Name != "Countess" {
-			t.Errorf("the link renamed her %q", u.Name)
+			t.Errorf("linking changed the name to %q", u.Name)
 		}
 		if again := b.Visitor(t); again.Subject(t, again.ComeBy(t, "google", "ada")) != ada.ID {
-			t.Error("the next visit is somebody else")
+			t.Error("the next sign-in opens another account")
 		}
-		// The proof was spent.
+		// The proof is used up.
 		if late := v.Submit(t, f, "password", providertest.Password); late.StatusCode != http.StatusConflict {
 			t.Errorf("the same proof again: status %d", late.StatusCode)
 		}
 	})
 }
 
-func TestFederation_LinkByAddressNeedsAllThree(t *testing.T) {
+func TestFederation_LinkByAddressNeedsTrustVerifiedAndProven(t *testing.T) {
 	for name, c := range map[string]struct {
 		email, connector, account string
 		proven                    bool
@@ -128,7 +128,7 @@ func TestFederation_LinkByAddressNeedsAllThree(t *testing.T) {
 				user := b.Local(t, storage.User{Email: c.email, EmailVerified: c.proven}, providertest.Password)
 				v := b.Visitor(t)
 				page := v.ComeBy(t, c.connector, c.account)
-				if c.at == "" { // somebody else, with an account of their own
+				if c.at == "" { // a new account for another person
 					if got := v.Subject(t, page); got == user.ID {
 						t.Fatalf("signed in as %s", c.email)
 					}
@@ -158,14 +158,14 @@ func TestFederation_ClosedSignUp(t *testing.T) {
 		v.WantProblem(t, page, http.StatusForbidden, "signup_closed")
 		wantWayBack(t, v, page)
 		b.WantNoUser(t, providertest.AdaEmail)
-		// Another connector's own rule holds for it.
+		// Another connector may still make accounts.
 		v.Allow(t, v.ComeBy(t, "github", "octo")).Code(t)
 	}, providertest.Alter("google", noSignUp))
 }
 
-// Each refusal is a page with a stable code, nobody is signed in, no account is
-// made, and the other ways in are one click away.
-func TestFederation_EveryRefusalHasItsPage(t *testing.T) {
+// Each refusal is a page with a stable code and a link to the other ways to sign in. Nobody
+// is signed in, and no account is made.
+func TestFederation_RefusalsShowPage(t *testing.T) {
 	needEmail := []func(*providertest.Upstreams, *provider.Config){providertest.Alter("github", func(c *provider.Connector) { c.RequireEmail = true })}
 	domains := func(names ...string) func(*providertest.Upstreams, *provider.Config) {
 		return providertest.Alter("google", func(c *provider.Connector) { c.AllowedDomains = names })
@@ -208,9 +208,9 @@ func TestFederation_EveryRefusalHasItsPage(t *testing.T) {
 				if log := b.Log.String(); strings.Contains(log, up.Google.ClientSecret) || strings.Contains(log, "ya29.") {
 					t.Error("the log holds a secret or a token of the upstream")
 				}
-				// No connector is marked as used, and the request is as good as before.
+				// No connector is marked as last used, and the request still works.
 				if strings.Contains(back.Body, "Last used") {
-					t.Error("a refused connector is offered as the last used")
+					t.Error("a refused connector is marked as last used")
 				}
 				v.Allow(t, v.SignIn(t, back, providertest.Alice, providertest.Password)).Code(t)
 			}, c.change...)
@@ -224,8 +224,9 @@ func TestFederation_EveryRefusalHasItsPage(t *testing.T) {
 	})
 }
 
-// An upstream that is down costs its own button: the sign-in page does not ask it.
-func TestFederation_UpstreamIsDown(t *testing.T) {
+// If an upstream is down, only its own button fails: the sign-in page sends no request to
+// upstreams.
+func TestFederation_UpstreamDownBeforeStart(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		up.Google.Close()
 		up.GitHub.Close()
@@ -235,13 +236,13 @@ func TestFederation_UpstreamIsDown(t *testing.T) {
 		v.WantProblem(t, refused, http.StatusBadGateway, "upstream_unreachable")
 		back := wantWayBack(t, v, refused)
 		if n := len(up.Liar.Requests()); n != 0 {
-			t.Errorf("the sign-in page asked an upstream: %q", up.Liar.Requests())
+			t.Errorf("the sign-in page sent requests to an upstream: %q", up.Liar.Requests())
 		}
 		v.Allow(t, v.SignIn(t, back, providertest.Alice, providertest.Password)).Code(t)
 	})
 }
 
-func TestFederation_TheUpstreamGoesDownOnTheWay(t *testing.T) {
+func TestFederation_UpstreamDownBeforeCallback(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		for connector, stop := range map[string]func(){"google": up.Google.Close, "github": up.GitHub.Close} {
@@ -255,8 +256,8 @@ func TestFederation_TheUpstreamGoesDownOnTheWay(t *testing.T) {
 	})
 }
 
-// The calls that a callback costs: one for the token, and for GitHub two more.
-func TestFederation_CallsOfACallback(t *testing.T) {
+// A callback makes one request for the token, and for GitHub two more.
+func TestFederation_RequestsOfCallback(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for range 3 {
 			b.Visitor(t).ComeBy(t, "google", "grace")
@@ -266,12 +267,12 @@ func TestFederation_CallsOfACallback(t *testing.T) {
 			"GET /.well-known/openid-configuration": 1, "GET /oauth2/v3/certs": 1, "POST /token": 3, "GET /v1/userinfo": 0,
 		} {
 			if got := up.Google.CountRequests(call); got != want {
-				t.Errorf("Google: %s came %d times, want %d", call, got, want)
+				t.Errorf("Google got %s %d times, want %d", call, got, want)
 			}
 		}
 		for call, want := range map[string]int{"POST /login/oauth/access_token": 3, "GET /api/v3/user": 3, "GET /api/v3/user/emails": 3} {
 			if got := up.GitHub.CountRequests(call); got != want {
-				t.Errorf("GitHub: %s came %d times, want %d", call, got, want)
+				t.Errorf("GitHub got %s %d times, want %d", call, got, want)
 			}
 		}
 	})
@@ -290,7 +291,7 @@ func TestFederation_ButtonsAndLastUsed(t *testing.T) {
 		}
 		page := v.Get(t, b.AuthorizeURL())
 		if got := order(page); !slices.Equal(got, []string{"google", "github", "liar"}) || strings.Contains(page.Body, "Last used") {
-			t.Errorf("a first visit shows %q", got)
+			t.Errorf("the first visit shows %q", got)
 		}
 		page.WantText(t, "Sign in with <bdi>Google</bdi>", "Sign in with <bdi>GitHub</bdi>", "Sign in with <bdi>Elsewhere</bdi>", "google.", "github.")
 		v.Allow(t, v.Through(t, page, "github", "octo"))
@@ -299,21 +300,21 @@ func TestFederation_ButtonsAndLastUsed(t *testing.T) {
 		}
 		page = others()
 		if got := order(page); !slices.Equal(got, []string{"github", "google", "liar"}) || strings.Count(page.Body, "Last used") != 1 {
-			t.Errorf("after GitHub it shows %q", got)
+			t.Errorf("after a sign-in with GitHub the page shows %q", got)
 		}
 		if c := v.Cookie(t, "signet_last"); c == nil || c.Value != "github" {
 			t.Errorf("the cookie is %v, want the connector's id and nothing else", c)
 		}
-		// A cookie that somebody made up chooses nothing.
+		// A cookie with an unknown value has no effect.
 		u, _ := url.Parse(b.Issuer)
 		v.Client.Jar.SetCookies(u, []*http.Cookie{{Name: "signet_last", Value: `"><script>`, Path: "/"}})
 		if page = others(); strings.Contains(page.Body, "Last used") || !slices.Equal(order(page), []string{"google", "github", "liar"}) {
-			t.Errorf("an unknown connector is marked")
+			t.Errorf("an unknown connector in the cookie changes the page")
 		}
 	})
 }
 
-func TestFederation_ConnectorIsRemovedMeanwhile(t *testing.T) {
+func TestFederation_ConnectorRemovedDuringTrip(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		page := v.Get(t, b.AuthorizeURL())
@@ -325,7 +326,7 @@ func TestFederation_ConnectorIsRemovedMeanwhile(t *testing.T) {
 		if way := gone.Link(t, "start"); !strings.Contains(way, "/login?request=") {
 			t.Errorf("the way back is %s", way)
 		}
-		// Who was on no trip finds nothing there.
+		// Without a trip, the path does not exist.
 		stranger := b.Visitor(t)
 		stranger.WantProblem(t, stranger.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)), http.StatusNotFound, "not_found")
 		if n := up.Google.CountRequests("POST /token"); n != 0 {
@@ -336,7 +337,7 @@ func TestFederation_ConnectorIsRemovedMeanwhile(t *testing.T) {
 }
 
 // FD-23: Disabled local user, or user with MFA required, comes in through a provider.
-func TestFederation_DisabledUserDoesNotComeBackThroughAConnector(t *testing.T) {
+func TestFederation_DisabledUserCannotSignInThroughConnector(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		first := b.Visitor(t)
 		first.Allow(t, first.ComeBy(t, "google", "ada"))
@@ -353,15 +354,15 @@ func TestFederation_DisabledUserDoesNotComeBackThroughAConnector(t *testing.T) {
 		v.WantProblem(t, page, http.StatusForbidden, "account_switched_off")
 		wantWayBack(t, v, page)
 		first.WantNobody(t)
-		// Nor by a local account's address: a proven one is asked for its password,
-		// which does not help, and an unproven one is not taken over.
+		// The address of a disabled account does not help either: for a proven address the
+		// password is asked and refused; an account with an unproven one is not taken over.
 		octo := b.Local(t, storage.User{Email: providertest.OctoEmail, EmailVerified: true}, providertest.Password)
 		vic := b.Local(t, storage.User{Email: providertest.VictimMail}, providertest.Password)
 		disable(octo)
 		disable(vic)
 		page = v.ComeBy(t, "github", "octo")
 		if refused := v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password); refused.StatusCode != http.StatusUnprocessableEntity {
-			t.Errorf("a disabled user proves: status %d", refused.StatusCode)
+			t.Errorf("a disabled user gives the password: status %d", refused.StatusCode)
 		}
 		v.WantNobody(t)
 		v.WantProblem(t, v.ComeBy(t, "liar", "victim"), http.StatusForbidden, "account_switched_off")
@@ -370,8 +371,8 @@ func TestFederation_DisabledUserDoesNotComeBackThroughAConnector(t *testing.T) {
 	})
 }
 
-// TestFederation_FirstPartySignIn: who comes through an upstream to the first-party
-// app gets its cookies, at the first visit and the second.
+// A sign-in through an upstream to the first-party app sets the cookies of the app, at the
+// first visit and at the second.
 func TestFederation_FirstPartySignIn(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
 		b.WithApp(t)
@@ -394,8 +395,8 @@ func autoLink(c *provider.Connector) { c.AutoLink = true }
 
 func noSignUp(c *provider.Connector) { c.SignUp = false }
 
-// wantWayBack wants the page to lead to the sign-in page of the same request, and
-// that to work.
+// wantWayBack fails unless the page links to the sign-in page of the same request. It
+// returns that page.
 func wantWayBack(t *testing.T, v *providertest.Visitor, s providertest.Stop) providertest.Stop {
 	t.Helper()
 	page := v.Get(t, s.Link(t, "start"))

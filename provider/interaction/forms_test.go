@@ -11,15 +11,15 @@ import (
 	"signet/provider/providertest"
 )
 
-// origins are what a browser may say of where a form came from: Origin and
-// Sec-Fetch-Site, and whether that may act. "" is a header that is not sent.
+// origins lists values of Origin and Sec-Fetch-Site, and whether a form with them is
+// accepted. "" means that the header is not sent.
 func origins(issuer string) map[[2]string]bool {
 	u, _ := url.Parse(issuer)
 	twin := map[string]string{"http": "https", "https": "http"}[u.Scheme]
 	return map[[2]string]bool{
 		{issuer, "same-origin"}: true,
 		{issuer, ""}:            true,
-		{"null", "same-origin"}: true, // Fetch, section 3.2: so a page with no-referrer posts to itself
+		{"null", "same-origin"}: true, // Fetch, section 3.2: a page with no-referrer posts to itself like this
 		{"", "same-origin"}:     true,
 
 		{"null", ""}: false, {"null", "cross-site"}: false, {"null", "same-site"}: false, {"", "cross-site"}: false, {"", "same-site"}: false,
@@ -49,7 +49,7 @@ func TestForms_OfOtherOriginsAreRefused(t *testing.T) {
 			login.Values.Set("password", "wrong")
 			for path, c := range map[string]struct {
 				form   providertest.Form
-				inside int // the status of a form that was let in
+				inside int // the status of an accepted form
 			}{"/login": {login, http.StatusUnprocessableEntity}, "/decline": {decline, http.StatusOK}, "/consent": {consent, http.StatusOK}, "/select": {choice, http.StatusOK}} {
 				for from, allowed := range origins(b.Issuer) {
 					r := s.Visitor.FormRequest(t, c.form)
@@ -70,7 +70,7 @@ func TestForms_OfOtherOriginsAreRefused(t *testing.T) {
 						t.Errorf("%s from Origin %q, Sec-Fetch-Site %q: got %d, want %d", path, from[0], from[1], a.StatusCode, want)
 					}
 				}
-				// The host that a request names proves nothing about its origin.
+				// The Host header proves nothing about the origin.
 				r := s.Visitor.FormRequest(t, c.form)
 				r.Header.Del("Sec-Fetch-Site")
 				r.Host = "evil.example"
@@ -83,16 +83,16 @@ func TestForms_OfOtherOriginsAreRefused(t *testing.T) {
 	}
 }
 
-// Engines that send neither header get in by the ticket, and by that alone.
+// Browsers that send neither header need a valid ticket.
 // SS-10: CSRF token of another session, of the attacker's own session, old one, empty.
-func TestForms_TicketIsTheProofOfOldEngines(t *testing.T) {
+func TestForms_OldBrowsersNeedTicket(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		s := b.Bench(t)
 		b.User(t, "mallory@example.com", providertest.Password)
 		m := &providertest.Bench{Bed: b, Visitor: b.Visitor(t), Tokens: map[string]any{}}
 		m.Visitor.Arrive(t, "mallory@example.com")
 		earlier := s.Ticket(t, "/consent")
-		s.Tokens["request"] = s.Request(t, "prompt", "select_account consent") // another request of the same person
+		s.Tokens["request"] = s.Request(t, "prompt", "select_account consent") // another request of the same user
 		m.Tokens["request"] = s.Tokens["request"]
 		send := func(path, decision, ticket string) providertest.Answer {
 			f := s.Form(t, path)
@@ -104,7 +104,7 @@ func TestForms_TicketIsTheProofOfOldEngines(t *testing.T) {
 			r := s.Visitor.FormRequest(t, f)
 			r.Header.Del("Origin")
 			r.Header.Del("Sec-Fetch-Site")
-			r.Header.Set("Cookie", "ticket="+ticket) // a planted double of it
+			r.Header.Set("Cookie", "ticket="+ticket) // a copy planted in a cookie
 			return providertest.Do(t, s.Visitor.Client, r)
 		}
 		tickets := map[string]func() string{

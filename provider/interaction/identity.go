@@ -9,10 +9,10 @@ import (
 	"signet/storage"
 )
 
-// withToken is an identity as it is linked, with the upstream's token if the
-// connector keeps it.
-func (h *Handler) withToken(i federation.Identity, userID string) (storage.Identity, error) {
-	stored := asStored(i, userID)
+// identityWithToken returns the identity to link to the user, with the sealed token of the
+// upstream if the connector stores tokens.
+func (h *Handler) identityWithToken(i federation.Identity, userID string) (storage.Identity, error) {
+	stored := identityWithoutToken(i, userID)
 	if i.Token == nil {
 		return stored, nil
 	}
@@ -24,19 +24,20 @@ func (h *Handler) withToken(i federation.Identity, userID string) (storage.Ident
 	return stored, err
 }
 
-// asStored is an identity as it is linked to a user, without its token: what goes
-// through the browser has none.
-func asStored(i federation.Identity, userID string) storage.Identity {
+// identityWithoutToken returns the identity to link to the user, without the token of the
+// upstream.
+func identityWithoutToken(i federation.Identity, userID string) storage.Identity {
 	return storage.Identity{
 		Connector: i.Connector, Issuer: i.Issuer, Subject: i.Subject, UserID: userID, Email: i.Email, Name: i.Name,
 	}
 }
 
-// ownProofFor is how long after a sign-in a proof that comes in the same browser
-// counts as brought by the account's owner.
-const ownProofFor = 5 * time.Minute
+// ownProofLife is the time after a sign-in in which a proof of the address, in the same
+// browser, counts as given by the owner of the account.
+const ownProofLife = 5 * time.Minute
 
-// voucherOf says what the upstream's word proves of the address; "" for nothing.
+// voucherOf returns the kind of proof that the upstream gives for the email address; "" if
+// it gives none.
 func voucherOf(i federation.Identity) storage.Voucher {
 	switch {
 	case !i.HasTrustedEmail():

@@ -17,7 +17,7 @@ import (
 	"signet/templates"
 )
 
-// Deps is what the steps need. All is required.
+// Deps are the dependencies of a Handler. All are required.
 type Deps struct {
 	Site        *web.Site
 	DB          *storage.DB
@@ -27,22 +27,22 @@ type Deps struct {
 	Directory   *directory.Directory
 	Visits      *visit.Visits
 	Connectors  []Connector   // in the operator's order
-	Health      *Health       // how the connectors fare
-	KeepFor     time.Duration // what "Keep me signed in" promises
-	ConsentLife time.Duration // how long a consent is remembered
+	Health      *Health       // results of trips to the upstreams
+	KeepFor     time.Duration // life of a session with "Keep me signed in"
+	ConsentLife time.Duration // time for which a consent is remembered
 	Now         func() time.Time
 }
 
-// Handler serves the steps.
+// Handler serves the steps of a sign-in.
 type Handler struct{ Deps }
 
-// New makes the handler of the steps.
+// New returns the handler of the steps.
 func New(d Deps) *Handler { return &Handler{d} }
 
-// step is one open request on its way.
+// step is one step of a sign-in: its opened request.
 type step struct {
 	request.Opened
-	other bool // another account is wanted than the one that is signed in
+	wantsOther bool // the user wants another account than the signed-in one
 }
 
 // open opens the request of a step.
@@ -51,8 +51,8 @@ func (h *Handler) open(ctx context.Context, sealed string) (step, error) {
 	return step{Opened: opened}, err
 }
 
-// openForm reads a form and opens the request of its step. The form may have these
-// fields; without any, it may have all.
+// openForm reads a form and opens the request of its step. If fields are given, the form may
+// have no others.
 func (h *Handler) openForm(w http.ResponseWriter, r *http.Request, fields ...string) (step, url.Values, error) {
 	read := web.Form
 	if len(fields) > 0 {
@@ -68,8 +68,8 @@ func (h *Handler) openForm(w http.ResponseWriter, r *http.Request, fields ...str
 	return s, form, err
 }
 
-// current is the signed-in user of a step that needs one. Without a session the
-// dispatcher is asked again, which shows the sign-in page.
+// current returns the session of a step that needs one. If there is none, the error is a
+// page that leads to the dispatcher, which then shows the sign-in page.
 func (h *Handler) current(r *http.Request, s step) (session.Current, error) {
 	current, err := h.Sessions.Current(r)
 	if err == session.ErrNone {
@@ -78,8 +78,8 @@ func (h *Handler) current(r *http.Request, s step) (session.Current, error) {
 	return current, err
 }
 
-// stale is web.StaleForm for a form that needs a cookie: a person whose browser sends none is
-// told that, too.
+// stale is web.StaleForm for a form that needs a cookie. If the browser sent none at all,
+// the page explains that cookies are blocked.
 func (h *Handler) stale(r *http.Request, wayOn string, cause error) *web.Problem {
 	p := web.StaleForm(wayOn, cause)
 	if !h.Sessions.Cookies.AnyCame(r) {
@@ -89,8 +89,8 @@ func (h *Handler) stale(r *http.Request, wayOn string, cause error) *web.Problem
 	return p
 }
 
-// checkCookies refuses a form that signs somebody in, in a browser that would not keep
-// the session: nothing is stored, hashed or spent for it.
+// checkCookies refuses a sign-in form from a browser that blocks cookies, since the browser
+// would not store the session. Callers check before they store, hash or use up anything.
 func (h *Handler) checkCookies(r *http.Request, wayOn string) error {
 	if !h.Sessions.Cookies.AnyCame(r) {
 		return visit.CookiesBlocked(wayOn)
@@ -98,10 +98,10 @@ func (h *Handler) checkCookies(r *http.Request, wayOn string) error {
 	return nil
 }
 
-// next is the path of the dispatcher for this request.
+// next returns the address of the dispatcher for this request.
 func (h *Handler) next(s step) string { return h.Visits.Next(s.Sealed) }
 
-// common is the frame of a page, with the client the person is on the way to.
+// common returns the data that all pages share, with the client that the user signs in to.
 func (h *Handler) common(s step) templates.Common {
 	c := h.Site.Common()
 	if s.Kind != request.Code {
@@ -117,12 +117,12 @@ func (h *Handler) common(s step) templates.Common {
 	return c
 }
 
-// person is a user as pages show it.
+// person returns the user as pages show it.
 func person(u storage.User) templates.Person {
 	return templates.Person{Name: u.Name, Email: u.Email}
 }
 
-// connector finds one by its id; false for one that is unknown or was removed.
+// connector returns the connector with this id; false if it is unknown or was removed.
 func (h *Handler) connector(id string) (Connector, bool) {
 	for _, c := range h.Connectors {
 		if c.ID() == id {
@@ -132,15 +132,15 @@ func (h *Handler) connector(id string) (Connector, bool) {
 	return Connector{}, false
 }
 
-// addFact notes in the session what the person has decided about the request of a step.
+// addFact stores, in the session, a decision of the user about the request of a step.
 func (h *Handler) addFact(ctx context.Context, s step, current session.Current, kind storage.FactKind) error {
 	at := h.Now()
 	fact := storage.Fact{Kind: kind, At: storage.At(at), Request: s.ID}
 	return h.sessionEnded(s, h.DB.AddFact(ctx, current.UserID, current.ID, fact, at))
 }
 
-// sessionEnded answers a step whose session ended while its page lay open; other errors
-// are given back.
+// sessionEnded returns a page if err says that the session ended while the page was open;
+// otherwise it returns err.
 func (h *Handler) sessionEnded(s step, err error) error {
 	if errors.Is(err, storage.ErrRevoked) {
 		return web.StaleForm(h.next(s), err)
@@ -148,13 +148,13 @@ func (h *Handler) sessionEnded(s step, err error) error {
 	return err
 }
 
-// otherAccount is the address of the sign-in page that asks for another account than the
-// one that is signed in.
-func (h *Handler) otherAccount(s step) string {
+// otherAccountPage returns the address of the sign-in page for another account than the
+// signed-in one.
+func (h *Handler) otherAccountPage(s step) string {
 	return h.signInPage(s) + "&other=1"
 }
 
-// signInPage is the address of the sign-in page of a step.
+// signInPage returns the address of the sign-in page of a step.
 func (h *Handler) signInPage(s step) string {
 	return h.Site.Base + request.StepPath("/login", s.Sealed)
 }

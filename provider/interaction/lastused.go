@@ -6,26 +6,26 @@ import (
 )
 
 const (
-	lastCookie = "_last"
-	lastLife   = 180 * 24 * time.Hour
-	noneYet    = "-" // in place of the connector's id; no id begins so
+	lastCookie  = "_last"
+	lastLife    = 180 * 24 * time.Hour
+	noConnector = "-" // instead of a connector's id; no id begins with a hyphen
 )
 
-// tryCookies sets a cookie in a browser that has sent none, so that the form of the page
-// can tell whether the browser keeps any.
-func (h *Handler) tryCookies(w http.ResponseWriter, r *http.Request) {
+// setTestCookie sets a cookie in a browser that has sent none. If the form of the page comes
+// without any cookie, the browser blocks them.
+func (h *Handler) setTestCookie(w http.ResponseWriter, r *http.Request) {
 	if !h.Sessions.Cookies.AnyCame(r) {
-		h.Sessions.Cookies.Set(w, lastCookie, noneYet, 0)
+		h.Sessions.Cookies.Set(w, lastCookie, noConnector, 0)
 	}
 }
 
-// remember notes in this browser which button to show first next time.
-func (h *Handler) remember(w http.ResponseWriter, c Connector) {
+// rememberConnector stores in a cookie which button to show first next time.
+func (h *Handler) rememberConnector(w http.ResponseWriter, c Connector) {
 	h.Sessions.Cookies.Set(w, lastCookie, c.ID(), lastLife)
 }
 
-// lastUsed is the id of the connector that this browser has signed in through last.
-func (h *Handler) lastUsed(r *http.Request) string {
+// lastConnector returns the id of the connector of the last sign-in in this browser.
+func (h *Handler) lastConnector(r *http.Request) string {
 	id, _ := h.Sessions.Cookies.Read(r, lastCookie)
 	return id
 }

@@ -9,9 +9,8 @@ import (
 	"signet/storage"
 )
 
-// linkIdentity gives the user who started the trip on the account page the identity
-// that came back: the same user, in the same session of the same browser, or
-// nothing happens.
+// linkIdentity links the identity from the upstream to the user that started the trip on the
+// account page. It refuses unless the same user is still signed in, in the same session.
 func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) error {
 	link, err := h.linkOf(r, t)
 	if err != nil {
@@ -31,14 +30,14 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) e
 	case errors.Is(err, storage.ErrConflict):
 		return identityInUse(t.connector, h.Site.Base+identitiesPage, backText)
 	case errors.Is(err, storage.ErrReplayed):
-		return lostAttempt(err)
+		return unknownAttempt(err)
 	case err != nil:
 		return h.sessionEnded(t.step, err)
 	}
 	return web.SeeOther(w, h.next(t.step))
 }
 
-// identityInUse is the page for an identity that another user has.
+// identityInUse returns the page for an identity that is linked to another user.
 func identityInUse(c Connector, wayOn, text string) *web.Problem {
 	return &web.Problem{
 		Status: http.StatusConflict, Code: "identity_in_use", Title: "This " + c.Name() + " account belongs to someone else here",
@@ -46,13 +45,13 @@ func identityInUse(c Connector, wayOn, text string) *web.Problem {
 	}
 }
 
-// linkOf is what storage links if the user who started the trip is still signed in.
+// linkOf returns the input of storage for linking the identity.
 func (h *Handler) linkOf(r *http.Request, t trip) (storage.IdentityLink, error) {
-	identity, err := h.withToken(t.identity, t.attempt.Link.UserID)
+	identity, err := h.identityWithToken(t.identity, t.attempt.Link.UserID)
 	return storage.IdentityLink{
 		Identity: identity, ProofID: t.attempt.Upstream.ID,
-		Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: t.attempt.Link.SessionID,
-		Groups: groupsBrought(r.Context(), t.identity),
-		Proof:  voucherOf(t.identity), FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
+		Until: storage.At(h.Now().Add(usedAttemptLife)), SessionID: t.attempt.Link.SessionID,
+		Groups: groupsFrom(r.Context(), t.identity),
+		Proof:  voucherOf(t.identity), FreshFor: ownProofLife, From: web.TraceOf(r.Context()).Origin(),
 	}, err
 }

@@ -11,36 +11,36 @@ import (
 	"signet/templates"
 )
 
-// showLogin shows the sign-in page of a request. Without one it makes a request
-// for a page of ours (return_to, else the home page) and asks the dispatcher.
+// showLogin shows the sign-in page of a request. Without a request it starts one for a page
+// of this server (return_to, or the home page) and redirects to the dispatcher.
 func (h *Handler) showLogin(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	if query.Get("request") == "" {
-		return h.startForPage(w, r, query)
+		return h.startFromLink(w, r, query)
 	}
 	s, err := h.open(r.Context(), query.Get("request"))
 	if err != nil {
 		return err
 	}
-	s.other = query.Get("other") != ""
+	s.wantsOther = query.Get("other") != ""
 	current, err := h.Visits.SignedIn(r)
 	switch {
 	case err != nil:
 		return err
-	case current != nil && !s.other && h.isAnswered(s, *current, storage.Consent{}, signInPath):
+	case current != nil && !s.wantsOther && h.isAnswered(s, *current, storage.Consent{}, signInPath):
 		return web.SeeOther(w, h.next(s))
 	}
 	page := templates.SignIn{Username: s.LoginHint}
 	if id := query.Get("provider"); id != "" {
-		page.Error = h.unknownProvider(r, id)
+		page.Error = h.unknownProviderError(r, id)
 	}
-	return h.askLogin(w, r, s, http.StatusOK, page)
+	return h.showSignIn(w, r, s, http.StatusOK, page)
 }
 
-// askLogin shows the page that asks who it is. Somebody who is signed in and must only
-// prove it anew gets the page for that; all others may be anybody.
-func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, s step, status int, page templates.SignIn) error {
-	h.tryCookies(w, r)
+// showSignIn shows the sign-in page, or the page that asks for a new proof if the signed-in
+// user must give one.
+func (h *Handler) showSignIn(w http.ResponseWriter, r *http.Request, s step, status int, page templates.SignIn) error {
+	h.setTestCookie(w, r)
 	current, err := h.Visits.SignedIn(r)
 	switch {
 	case err != nil:
@@ -58,13 +58,13 @@ func (h *Handler) askLogin(w http.ResponseWriter, r *http.Request, s step, statu
 		}
 	}
 	page.Error = web.WithReference(r, page.Error)
-	page.Common, page.Request, page.Other = h.common(s), s.Sealed, s.other && current != nil
-	page.KeepDays, page.Connectors = int(h.KeepFor/(24*time.Hour)), buttons(h.Connectors, h.lastUsed(r))
+	page.Common, page.Request, page.Other = h.common(s), s.Sealed, s.wantsOther && current != nil
+	page.KeepDays, page.Connectors = int(h.KeepFor/(24*time.Hour)), buttons(h.Connectors, h.lastConnector(r))
 	page.Keep = page.Keep || current != nil && current.Persistent && page.Error == nil
 	return h.Site.ShowStatus(w, status, page)
 }
 
-// login checks the password and starts the session.
+// login serves the sign-in form: it checks the password and starts the session.
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	s, form, err := h.openForm(w, r)
 	if err != nil {
@@ -73,13 +73,13 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 	if err := h.checkCookies(r, h.signInPage(s)); err != nil {
 		return err
 	}
-	s.other = form.Get("other") != ""
+	s.wantsOther = form.Get("other") != ""
 	keep := form.Get("keep") != ""
 	current, err := h.Visits.SignIn(w, r, visit.PasswordSignIn{
 		Username: form.Get("username"), Password: form.Get("password"), Keep: keep, RequestID: s.ID, ClientID: s.Client.ID,
 	})
 	if err == nil {
-		next, err := h.afterSignIn(w, r, s, current.UserID)
+		next, err := h.pageAfterSignIn(w, r, s, current.UserID)
 		if err != nil {
 			return err
 		}
@@ -90,5 +90,5 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, err)
-	return h.askLogin(w, r, s, status, templates.SignIn{Username: form.Get("username"), Keep: keep, Error: refusal})
+	return h.showSignIn(w, r, s, status, templates.SignIn{Username: form.Get("username"), Keep: keep, Error: refusal})
 }

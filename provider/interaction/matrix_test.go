@@ -17,7 +17,7 @@ import (
 
 const tenant = "11111111-2222-3333-4444-555555555555"
 
-// trusted is a connector of the matrix, and what the operator has said of it.
+// trusted is a connector of the matrix, with its settings.
 type trusted struct {
 	kind    federation.Kind
 	trust   federation.Trust // Unknown: not set
@@ -25,7 +25,7 @@ type trusted struct {
 	signUp  bool
 }
 
-// matrix are the connectors: types of upstream by trust, domains and sign-up.
+// matrix returns the connectors: each type of upstream with each trust, domains and sign-up.
 func matrix() []trusted {
 	var all []trusted
 	for _, kind := range []federation.Kind{federation.OIDC, federation.Microsoft, federation.Google} {
@@ -41,25 +41,26 @@ func matrix() []trusted {
 	return all
 }
 
-// vouches is the README's promise for an address at corp.example, by the upstream's word on
-// it: "true", "false" or "" for nothing.
+// vouches reports whether the connector vouches for an address at corp.example, as the
+// README promises; said is the email_verified of the upstream: "true", "false" or "" for
+// none.
 func (c trusted) vouches(said string) bool {
 	switch {
 	case said == "false":
 		return false
 	case c.trust == federation.Unknown:
-		return c.kind == federation.Google && said == "true" // verified once, and no domain of Google's
+		return c.kind == federation.Google && said == "true" // verified once, but not in a domain of Google
 	case c.trust == federation.Verifies:
 		return said == "true"
 	case c.domains[0] != "corp.example":
 		return false
 	case c.kind == federation.Google:
-		return said == "true" // it runs no mailbox that hd does not name
+		return said == "true" // without hd, Google does not run the mailbox
 	}
 	return true
 }
 
-// says makes the liar say it in the way of the connector's type.
+// says makes the liar send address and email_verified in the form of the connector's type.
 func (c trusted) says(up *providertest.Upstreams, n int, email string, verified any) {
 	f := federationtest.Faults{Claims: map[string]any{"sub": fmt.Sprint("m-", n), "email": any(email), "email_verified": verified}}
 	if email == "" {
@@ -75,10 +76,10 @@ func (c trusted) says(up *providertest.Upstreams, n int, email string, verified 
 	up.Liar.SetFaults(f)
 }
 
-// TestMatrix_WhatBecomesOfAnArrival: every type of upstream, trust, domains and sign-up, with
-// every word on every address, through the pages. Nobody is asked for the password of an
-// account that does not exist, and an address that nobody vouches for tells nothing.
-func TestMatrix_WhatBecomesOfAnArrival(t *testing.T) {
+// Every connector of the matrix is combined with every email_verified and every address.
+// Nobody is asked for the password of an account that does not exist. An address without a
+// voucher gives the same page as no address.
+func TestMatrix_OutcomeOfEveryArrival(t *testing.T) {
 	said := map[string]any{"true": true, "false": false, "": nil, "true as text": "true"}
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		b.Local(t, storage.User{Email: "k00000@corp.example", EmailVerified: true}, providertest.Password)
@@ -86,11 +87,11 @@ func TestMatrix_WhatBecomesOfAnArrival(t *testing.T) {
 		for i, c := range matrix() {
 			id := fmt.Sprintf("liar-%d", i)
 			if b.Backend.Name != "sqlite" && i%5 != 0 {
-				continue // storage decides by none of what differs
+				continue // the database makes no difference, so a sample is enough
 			}
 			for _, word := range slices.Sorted(maps.Keys(said)) {
 				if word == "true as text" && i%3 != 0 {
-					continue // it is read as true before anything is decided
+					continue // it is read as true, so a sample is enough
 				}
 				bare := map[string]string{}
 				for _, address := range []string{"known", "unknown", "none"} {
@@ -146,7 +147,8 @@ func connectMatrix(up *providertest.Upstreams, c *provider.Config) {
 	}
 }
 
-// wantPage wants the page at the path with this text, or, for "", a refusal with it.
+// wantPage fails unless the page is at path and contains text; for path "", it must be a
+// refusal that contains text.
 func wantPage(t *testing.T, what string, page providertest.Stop, path, text string) {
 	t.Helper()
 	at, status := path, http.StatusOK

@@ -10,36 +10,37 @@ import (
 
 const backText = "Go back"
 
-// identitiesPage lists, on the account pages, the identities that a user has connected.
+// identitiesPage is the account page that lists the connected identities of the user.
 const identitiesPage = "/account/identities"
 
-// wayBack is where a trip began: the sign-in page, where the other ways still work, the
-// page that asks for the proof of an account, or the account page.
+// wayBack returns the address of the page on which the trip was started: the sign-in page,
+// the page that asks for a proof of an account, or the account page.
 func (h *Handler) wayBack(r *http.Request, t trip) string {
 	switch {
-	case t.links():
+	case t.isLinking():
 		return h.Site.Base + identitiesPage
 	case t.attempt.Prove:
 		return h.linkPageOf(t.step)
 	}
-	back, err := h.otherWays(r, t.step)
+	back, err := h.otherWaysPage(r, t.step)
 	if err != nil {
 		return h.signInPage(t.step)
 	}
 	return back
 }
 
-// otherWays is the address of the sign-in page with the other ways in. A person whose
-// session is enough for the request has come from the page for another account.
-func (h *Handler) otherWays(r *http.Request, s step) (string, error) {
+// otherWaysPage returns the address of the sign-in page with the other ways to sign in. If
+// the session already satisfies the request, the user came from the sign-in page for another
+// account.
+func (h *Handler) otherWaysPage(r *http.Request, s step) (string, error) {
 	current, err := h.Visits.SignedIn(r)
 	if err != nil || current == nil || h.mustProve(s, *current) {
 		return h.signInPage(s), err
 	}
-	return h.otherAccount(s), nil
+	return h.otherAccountPage(s), nil
 }
 
-// upstreamProblem is the page for a trip that failed. Each leads back.
+// upstreamProblem returns the page for a trip that failed. Each page leads back.
 func (h *Handler) upstreamProblem(r *http.Request, t trip, err error) error {
 	p := &web.Problem{Code: federation.ErrorCode(err), StartURL: h.wayBack(r, t), StartText: backText, Cause: err}
 	name := t.connector.Name()
@@ -69,7 +70,7 @@ func (h *Handler) upstreamProblem(r *http.Request, t trip, err error) error {
 	return p
 }
 
-// refuseArrival is the page for an identity that signs nobody in, by the outcome.
+// refuseArrival returns the page for an identity that must not sign in, by the outcome.
 func (h *Handler) refuseArrival(r *http.Request, t trip, why outcome) *web.Problem {
 	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(r, t), StartText: backText}
 	name := t.connector.Name()
@@ -77,7 +78,7 @@ func (h *Handler) refuseArrival(r *http.Request, t trip, why outcome) *web.Probl
 	case connectFirst:
 		p.Title = name + " is not connected to an account here"
 		p.Text = "Sign in another way, and connect " + name + " on your account page. If you have no other way to sign in, ask the operator of this service for an account."
-	case closed:
+	case signUpClosed:
 		p.Title = "There is no account for you here yet"
 		p.Text = "This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + name + " on your account page."
 	default:

@@ -6,9 +6,9 @@ import (
 	"signet/provider/web"
 )
 
-// Routes are the paths below the issuer that this package serves. The trip to an
-// upstream and back acts by GET, so those two paths do not name HEAD. POST /login
-// is the root's, which tells a form from JSON.
+// Routes lists the paths below the issuer that this package serves. The start of a trip and
+// its callback change state with GET, so they do not serve HEAD. POST /login is a route of
+// package provider, which tells forms from JSON.
 func (h *Handler) Routes() []web.Route {
 	page := func(methods, path string, serve web.Handler) web.Route {
 		return web.Route{Methods: methods, Path: path, Policy: web.PagePolicy, Handler: h.Site.Page(serve)}
@@ -31,12 +31,12 @@ func (h *Handler) Routes() []web.Route {
 			Methods: "GET", Path: "/login/{connector}/callback", Policy: web.PagePolicy,
 			Handler: h.Site.Page(h.callback), Specification: "RFC 6749, section 4.1.2; OIDC Core, section 3.1.2.5",
 		},
-		{ // posted across sites by the upstream: the state and its cookie are the check
+		{ // posted from the site of the upstream: the GET that follows checks state and cookie
 			Methods: "POST", Path: "/login/{connector}/callback", Policy: web.EntryPagePolicy,
 			Handler: h.Site.CrossOriginPage(h.callbackPost), Specification: "OAuth 2.0 Form Post Response Mode, section 2",
 		},
 	}
 }
 
-// Login takes the sign-in form: POST /login, where the body is no JSON.
+// Login serves POST /login if the body is a form.
 func (h *Handler) Login() http.Handler { return h.Site.Page(h.login) }

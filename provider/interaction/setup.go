@@ -14,20 +14,20 @@ import (
 	"signet/templates"
 )
 
-// NewSetupLink makes a link by which the first administrator can be made, and the hash
-// that storage knows it by.
+// NewSetupLink returns a new link that makes the first administrator, and the hash of its
+// token for storage.
 func NewSetupLink(issuer string) (link, hash string) {
 	token := rand.Text() + rand.Text()
 	return issuer + "/setup?" + url.Values{"token": {token}}.Encode(), storage.SecretHash(token)
 }
 
-// showSetup shows the form to whoever has the link.
+// showSetup shows the set-up form to a browser with a valid link.
 func (h *Handler) showSetup(w http.ResponseWriter, r *http.Request) error {
 	token := r.URL.Query().Get("token")
-	if err := h.checkSetup(r, token); err != nil {
+	if err := h.checkSetupLink(r, token); err != nil {
 		return err
 	}
-	h.tryCookies(w, r)
+	h.setTestCookie(w, r)
 	return h.setupPage(w, http.StatusOK, templates.Setup{Token: token})
 }
 
@@ -36,19 +36,18 @@ func (h *Handler) setupPage(w http.ResponseWriter, status int, page templates.Se
 	return h.Site.ShowSecretURL(w, status, page)
 }
 
-// checkSetup refuses a link that makes nobody an administrator any more, before
-// anything is hashed for whoever follows it.
-func (h *Handler) checkSetup(r *http.Request, token string) error {
+// checkSetupLink refuses an invalid or used link. Callers check before they hash a password.
+func (h *Handler) checkSetupLink(r *http.Request, token string) error {
 	open, err := h.DB.IsSetupOpen(r.Context(), storage.SecretHash(token), h.Now())
 	if err == nil && !open {
-		err = h.setupClosed()
+		err = h.invalidSetupLink()
 	}
 	return err
 }
 
-// setupClosed leads on to the pages of administrators: whoever has used the link, and opens
-// it once more, belongs there.
-func (h *Handler) setupClosed() error {
+// invalidSetupLink returns the page for an invalid or used link. It leads to the admin
+// pages, since the new administrator may open the used link again.
+func (h *Handler) invalidSetupLink() error {
 	return &web.Problem{
 		Status: http.StatusGone, Code: "invalid_setup_link", Title: "This set-up link does not work",
 		Text:     "It works once, and for 30 minutes. If there is no administrator yet, get a new one on the server with: signet setup-link",
@@ -56,15 +55,15 @@ func (h *Handler) setupClosed() error {
 	}
 }
 
-// setup makes the first administrator and signs the browser in. The token in the
-// form is what proves that it came from the page.
+// setup makes the first administrator and signs in. The token in the form proves that the
+// form came from the page.
 func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 	form, err := web.FormWithFields(w, r, "token", "email", "name", "new-password")
 	if err != nil {
 		return err
 	}
 	token := form.Get("token")
-	if err := h.checkSetup(r, token); err != nil {
+	if err := h.checkSetupLink(r, token); err != nil {
 		return err
 	}
 	if err := h.checkCookies(r, h.Site.Base+"/setup?"+url.Values{"token": {token}}.Encode()); err != nil {
@@ -72,7 +71,7 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 	}
 	user, err := h.firstAdmin(r, token, form)
 	if err == nil {
-		return h.enterAdmin(w, r, user)
+		return h.signInAdmin(w, r, user)
 	}
 	status, wrong := setupRefusal(w.Header(), err)
 	if wrong == nil {
@@ -83,11 +82,11 @@ func (h *Handler) setup(w http.ResponseWriter, r *http.Request) error {
 }
 
 var (
-	errEmail = errors.New("not an e-mail address") // without the address: it is logged
-	errName  = errors.New("not a name to show")
+	errEmail = errors.New("not an email address") // the text is logged, so it has no address
+	errName  = errors.New("not a valid name")
 )
 
-// firstAdmin makes the user of the form, if all that was typed may stand.
+// firstAdmin makes the user of the form, if all fields are valid.
 func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (storage.User, error) {
 	user := storage.User{Email: form.Get("email"), Name: form.Get("name")}
 	if directory.CheckEmail(user.Email) != nil {
@@ -97,14 +96,15 @@ func (h *Handler) firstAdmin(r *http.Request, token string, form url.Values) (st
 		return user, errName
 	}
 	user, err := h.Directory.CreateFirstAdmin(r.Context(), storage.SecretHash(token), user, form.Get("new-password"), web.TraceOf(r.Context()).Origin())
-	if errors.Is(err, storage.ErrNotFound) { // somebody else was first
-		err = h.setupClosed()
+	if errors.Is(err, storage.ErrNotFound) { // the link was used meanwhile
+		err = h.invalidSetupLink()
 	}
 	return user, err
 }
 
-// enterAdmin starts the session: who has just chosen the password has proven it.
-func (h *Handler) enterAdmin(w http.ResponseWriter, r *http.Request, user storage.User) error {
+// signInAdmin starts the session. The user has just chosen the password, so no further proof
+// is needed.
+func (h *Handler) signInAdmin(w http.ResponseWriter, r *http.Request, user storage.User) error {
 	_, err := h.Sessions.Start(w, r, session.Started{UserID: user.ID, ACR: session.OneFactor, AMR: session.ByPassword, NotBefore: &user.NotBefore})
 	if err != nil {
 		return err
@@ -112,8 +112,8 @@ func (h *Handler) enterAdmin(w http.ResponseWriter, r *http.Request, user storag
 	return h.Site.ContinueTo(w, h.Site.Base+"/admin")
 }
 
-// setupRefusal is what the form says, at the field it is about; nil for an error
-// that is no refusal.
+// setupRefusal returns the status and the message of the form for an error, with the field
+// it concerns; nil for an error that is not about the input.
 func setupRefusal(header http.Header, err error) (int, *templates.FormError) {
 	switch weak := credential.Weakness(err); {
 	case weak != nil:

@@ -13,7 +13,7 @@ import (
 	"signet/storage"
 )
 
-// setupLink is what serve prints while there is no administrator.
+// setupLink makes a set-up link, as serve does if there is no administrator.
 func setupLink(t *testing.T, b *providertest.Testbed) string {
 	t.Helper()
 	link, hash := interaction.NewSetupLink(b.Issuer)
@@ -53,7 +53,7 @@ func TestSetup_LinkMakesOneAdministrator(t *testing.T) {
 		page.WantPage(t, http.StatusConflict, "email_taken")
 
 		page = setUp(t, v, page, "root@example.com", providertest.Password)
-		page.WantAt(t, "/admin") // signed in, and let in
+		page.WantAt(t, "/admin") // signed in as an administrator
 		if page.StatusCode != http.StatusOK {
 			t.Errorf("/admin answers %d", page.StatusCode)
 		}
@@ -63,18 +63,18 @@ func TestSetup_LinkMakesOneAdministrator(t *testing.T) {
 		}
 
 		late.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
-		again := v.Get(t, link) // the one who has used it reloads the page, or goes back to it
+		again := v.Get(t, link) // the new administrator reloads the page
 		again.WantPage(t, http.StatusGone, "invalid_setup_link")
 		v.Get(t, again.Link(t, "start")).WantAt(t, "/admin")
 		setUp(t, late, opened, "late@example.com", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
 		u, _ := url.Parse(link)
 		if token := u.Query().Get("token"); len(token) < 50 || strings.Contains(b.Log.String(), token) {
-			t.Errorf("the token %q is short, or in the log", token)
+			t.Errorf("the token %q is too short, or in the log", token)
 		}
 	})
 }
 
-func TestSetup_RefusesWhatIsNoLink(t *testing.T) {
+func TestSetup_RefusesInvalidLinksAndForms(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		link := setupLink(t, b)
@@ -86,13 +86,13 @@ func TestSetup_RefusesWhatIsNoLink(t *testing.T) {
 		planted.Values.Set("token", "GUESSED")
 		v.Submit(t, planted, "email", "root@example.com", "new-password", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
 
-		// From another site, even with the token.
+		// A form of another site is refused even with the token.
 		r := v.FormRequest(t, page.Form(t))
 		r.Header.Set("Origin", "https://evil.example")
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 		v.Walk(t, r).WantPage(t, http.StatusForbidden, "cross_origin")
 
-		// AD-04: what the page did not ask for.
+		// AD-04: a field that the page does not have.
 		v.Submit(t, page.Form(t), "email", "root@example.com", "new-password", providertest.Password, "email_verified", "true").
 			WantPage(t, http.StatusBadRequest, "invalid_request")
 		for _, name := range []string{strings.Repeat("x", 201), "ro\u202eot", "ro\x1b[2Jot"} {
@@ -104,15 +104,15 @@ func TestSetup_RefusesWhatIsNoLink(t *testing.T) {
 		v.Get(t, link).WantPage(t, http.StatusGone, "invalid_setup_link")
 		setUp(t, v, page, "root@example.com", providertest.Password).WantPage(t, http.StatusGone, "invalid_setup_link")
 		if _, _, err := b.DB.UserByEmail(context.Background(), "root@example.com"); err == nil {
-			t.Error("a refused visitor is a user")
+			t.Error("a refused form made a user")
 		}
 	})
 }
 
-// Two first visitors, each with a link of another node, at once: one wins, the
-// other is told so.
+// Two visitors use the links of two nodes at the same time: one becomes administrator, the
+// other is refused.
 // PW-19: Default admin; first visitor becomes admin; two first visitors.
-func TestSetup_TwoFirstVisitorsOnTwoNodes(t *testing.T) {
+func TestSetup_ConcurrentVisitorsMakeOneAdministrator(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		type visit struct {
 			v    *providertest.Visitor

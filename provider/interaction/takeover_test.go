@@ -13,9 +13,9 @@ import (
 	"signet/storage"
 )
 
-// TestTakeover_UnprovenAccountIsEvicted: somebody registers the victim's address first,
-// with a password, a profile, an identity and an application of theirs, and waits
-// (PocketBase CVE-2026-44166). The owner of the address comes through Google.
+// An attacker registers the victim's address first, with a password, a profile, an identity
+// and an application, and waits (PocketBase CVE-2026-44166). Then the owner of the address
+// signs in through Google.
 // FD-02: Pre-hijack: attacker registers the victim's address first (password or other provider).
 func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -30,7 +30,7 @@ func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 		v := b.Visitor(t)
 		page = v.ComeBy(t, "google", "ada")
 		if page.At.Path != "/consent" {
-			t.Fatalf("at %s with status %d: mallory's consent must not be hers", page.At, page.StatusCode)
+			t.Fatalf("at %s with status %d: mallory's consent counts for the owner", page.At, page.StatusCode)
 		}
 		if got := v.Subject(t, page); got != planted.ID {
 			t.Fatalf("signed in as %s, want the account of the address", got)
@@ -38,7 +38,7 @@ func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 		b.WantIdentities(t, planted.ID, providertest.AdaID)
 		ada := b.UserBy(t, providertest.AdaEmail)
 		if !ada.EmailVerified || ada.Name != "Ada Example" || ada.Website != "" || ada.PhoneNumber != "" {
-			t.Errorf("of mallory's profile there is left: %+v", ada)
+			t.Errorf("parts of mallory's profile are left: %+v", ada)
 		}
 		mallory.WantNobody(t)
 		b.WantDead(t, tokens)
@@ -55,7 +55,7 @@ func TestTakeover_UnprovenAccountIsEvicted(t *testing.T) {
 	})
 }
 
-// An administrator's account is never taken over, proven or not.
+// An administrator's account is never taken over, with a proven or an unproven address.
 // FD-02: Pre-hijack: attacker registers the victim's address first (password or other provider).
 func TestTakeover_AdministratorIsNotEvicted(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -72,14 +72,14 @@ func TestTakeover_AdministratorIsNotEvicted(t *testing.T) {
 	})
 }
 
-// TestTakeover_UnverifiedUpstreamAddressOpensNothing: Casdoor CVE-2026-9092, Nhost
-// CVE-2026-41574, Grafana CVE-2023-3128, and nOAuth (FD-15): an address that the
-// upstream does not call verified, in every way of not doing so.
+// The upstream sends the victim's address with every kind of email_verified except true
+// (Casdoor CVE-2026-9092, Nhost CVE-2026-41574, Grafana CVE-2023-3128).
+// FD-15: nOAuth, an address that the upstream has not verified.
 // FD-01: Upstream account with the victim's unverified email.
 func TestTakeover_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		victim := b.Local(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, providertest.Password)
-		bob := b.Local(t, storage.User{Email: "bob@corp.example"}, providertest.Password) // whose address nobody proved
+		bob := b.Local(t, storage.User{Email: "bob@corp.example"}, providertest.Password) // with an unproven address
 		for name, verified := range map[string]any{"false": false, "absent": nil, "text": "false"} {
 			for _, target := range []storage.User{victim, bob} {
 				f := providertest.LieOf("email", target.Email, "sub", name+target.Email)
@@ -91,21 +91,21 @@ func TestTakeover_UnverifiedUpstreamAddressOpensNothing(t *testing.T) {
 				}
 				b.WantIdentities(t, target.ID)
 				if u := b.UserBy(t, target.Email); u.ID != target.ID || u.EmailVerified != target.EmailVerified {
-					t.Errorf("%s: the address is now of %+v", name, u)
+					t.Errorf("%s: the user with the address is now %+v", name, u)
 				}
 			}
 		}
 	}, providertest.Alter("liar", autoLink))
 }
 
-// TestTakeover_IssuerMovedUnderTheSameID: ZITADEL CVE-2026-55670. Links made with the
-// old upstream match nobody at the new one.
+// Identities of the old upstream do not match subjects of the new one (ZITADEL
+// CVE-2026-55670).
 // FD-04: Admin changes a provider's issuer, or deletes and recreates one with the same name.
-func TestTakeover_IssuerMovedUnderTheSameID(t *testing.T) {
+func TestTakeover_ConnectorWithNewIssuerMatchesNoOldIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		ada := v.Subject(t, v.ComeBy(t, "google", "ada"))
-		// The new upstream has somebody else under ada's subject.
+		// At the new upstream, another person has ada's subject.
 		up.Liar.SetFaults(providertest.LieOf("sub", "110169484474386276334"))
 		later := b.Restarted(t, func(c *provider.Config) {
 			moved := up.Connectors[2]
@@ -123,8 +123,8 @@ func TestTakeover_IssuerMovedUnderTheSameID(t *testing.T) {
 	})
 }
 
-// TestTakeover_ProofIsForOneIdentity: Keycloak CVE-2026-9087. What was asked for one
-// identity is not answered by another one's proof, nor in another browser.
+// A proof counts only for the identity and the browser that it was asked for (Keycloak
+// CVE-2026-9087).
 // FD-10: Proof of ownership (email link) is keyed by user and provider only; second upstream account consumes it.
 func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -132,19 +132,19 @@ func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 		v := b.Visitor(t)
 		page := v.ComeBy(t, "google", "ada")
 		f := page.FormTo(t, "/login/link", "", "")
-		// In another browser the form proves nothing.
+		// The form does not work in another browser.
 		other := b.Visitor(t)
 		if s := other.Submit(t, f, "password", providertest.Password); s.StatusCode != http.StatusConflict {
 			t.Errorf("in another browser: status %d", s.StatusCode)
 		}
-		// Nor for another request of the same browser.
+		// It does not work for another request of the same browser.
 		second := v.Get(t, b.AuthorizeURL("state", "other")).FormTo(t, "/login", "", "").Values.Get("request")
 		crossed := providertest.Form{Action: f.Action, Values: url.Values{"request": {second}, "password": {providertest.Password}}}
 		if s := v.Submit(t, crossed); s.StatusCode != http.StatusConflict {
 			t.Errorf("for another request: status %d", s.StatusCode)
 		}
 		b.WantIdentities(t, ada.ID)
-		// A second identity replaces the first proof; the first one's page links nothing of it.
+		// A second waiting identity replaces the first one. Then the page of the first links nothing.
 		vic := b.Local(t, storage.User{Email: providertest.VictimMail, EmailVerified: true}, "password of vic")
 		v.ComeBy(t, "liar", "victim")
 		if s := v.Submit(t, f, "password", providertest.Password); s.StatusCode != http.StatusConflict {
@@ -152,7 +152,7 @@ func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 		}
 		b.WantIdentities(t, ada.ID)
 		b.WantIdentities(t, vic.ID)
-		// And it grows old.
+		// The page expires.
 		page = v.ComeBy(t, "google", "ada")
 		b.Pass(11 * time.Minute)
 		if s := v.Submit(t, page.FormTo(t, "/login/link", "", ""), "password", providertest.Password); s.StatusCode != http.StatusConflict {
@@ -162,9 +162,10 @@ func TestTakeover_ProofIsForOneIdentity(t *testing.T) {
 	})
 }
 
-// TestTakeover_UpstreamAddressChangesToAnotherUsers: Capgo CVE-2026-56215.
+// The address at the upstream changes to the address of another user (Capgo
+// CVE-2026-56215).
 // FD-16: Upstream email changes to another local user's address.
-func TestTakeover_UpstreamAddressChangesToAnotherUsers(t *testing.T) {
+func TestTakeover_ChangedUpstreamAddressKeepsLink(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		victim := v.Subject(t, v.ComeBy(t, "liar", "victim"))
@@ -180,8 +181,8 @@ func TestTakeover_UpstreamAddressChangesToAnotherUsers(t *testing.T) {
 	}, providertest.Alter("liar", autoLink))
 }
 
-// TestTakeover_UpstreamClaimsMakeNobodyAnAdmin: ZITADEL CVE-2024-49757, and FD-29: a
-// username grants nothing.
+// Claims of an upstream grant no rights (ZITADEL CVE-2024-49757).
+// FD-29: a user name grants nothing.
 // FD-22: Registration closed, but federation creates users; or upstream group claim "admins" makes an admin.
 func TestTakeover_UpstreamClaimsMakeNobodyAnAdmin(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -196,10 +197,9 @@ func TestTakeover_UpstreamClaimsMakeNobodyAnAdmin(t *testing.T) {
 	})
 }
 
-// TestTakeover_ClientsDoNotSteerTheUpstream: what an application sends of hints stays
-// here.
+// Hints of an application are not sent to the upstream.
 // FD-28: Client-supplied login_hint, hd, prompt forwarded upstream to steer the account.
-func TestTakeover_ClientsDoNotSteerTheUpstream(t *testing.T) {
+func TestTakeover_ClientHintsAreNotForwarded(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		page := v.Get(t, b.AuthorizeURL("login_hint", "mallory@corp.example", "hd", "evil.example", "prompt", "consent", "ui_locales", "de"))
@@ -214,16 +214,17 @@ func TestTakeover_ClientsDoNotSteerTheUpstream(t *testing.T) {
 	})
 }
 
-// TestTakeover_ErrorBesideACodeWins, and what the upstream writes is not shown (FD-21).
+// A callback with an error and a code is an error.
+// FD-21: the text of the upstream is not shown.
 // FD-33: Upstream answers with code and error together, or by cross-site POST.
-func TestTakeover_ErrorBesideACodeWins(t *testing.T) {
+func TestTakeover_ErrorWinsOverCode(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		callback := v.Choose(t, v.Press(t, v.Get(t, b.AuthorizeURL()), "google"), "ada")
 		page := v.Get(t, callback+"&"+url.Values{"error": {"access_denied"}, "error_description": {"<b>call 555 now</b>"}}.Encode())
 		v.WantProblem(t, page, http.StatusForbidden, "upstream_denied")
 		if strings.Contains(page.Body, "call 555") {
-			t.Error("the page repeats the upstream")
+			t.Error("the page shows text of the upstream")
 		}
 		if n := up.Google.CountRequests("POST /token"); n != 0 {
 			t.Error("the code was exchanged")
@@ -231,11 +232,10 @@ func TestTakeover_ErrorBesideACodeWins(t *testing.T) {
 	})
 }
 
-// TestTakeover_SilentSignOnIsNoNewProof: prompt=login and max_age reach the upstream,
-// and its auth_time counts on the way back. If that is not enough, the client gets an
-// error.
+// prompt=login and max_age are sent to the upstream, and the auth_time in its answer counts.
+// If that is not recent enough, the client gets an error.
 // FD-34: Re-authentication or step-up through a provider that answers silently from its own session.
-func TestTakeover_SilentSignOnIsNoNewProof(t *testing.T) {
+func TestTakeover_SilentSignInIsNoNewProof(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for _, c := range []struct {
 			name, connector, account string
@@ -270,10 +270,10 @@ func TestTakeover_SilentSignOnIsNoNewProof(t *testing.T) {
 				}
 				page := v.Get(t, v.Choose(t, at, c.account))
 				if !c.fresh {
-					// The person has no other way: the client is told, and why.
+					// The account has no other way, so the client gets the error with a reason.
 					page.WantError(t, "login_required")
 					if said := page.Response(t).Get("error_description"); !strings.Contains(said, "--prompt-login best-effort") {
-						t.Errorf("description %q names no way out", said)
+						t.Errorf("error_description %q does not name the setting that helps", said)
 					}
 					return
 				}
@@ -284,7 +284,7 @@ func TestTakeover_SilentSignOnIsNoNewProof(t *testing.T) {
 				if ago, ok := c.authTime.(time.Duration); ok {
 					want := b.Now().Add(ago).Unix()
 					if got := providertest.NumberOf(t, claims["auth_time"]); got < want-5 || got > want+5 {
-						t.Errorf("auth_time %d, want about %d: the upstream's", got, want)
+						t.Errorf("auth_time %d, want about %d, as at the upstream", got, want)
 					}
 				}
 			})
@@ -292,7 +292,7 @@ func TestTakeover_SilentSignOnIsNoNewProof(t *testing.T) {
 	})
 }
 
-// Two first sign-ins of one identity at two nodes at once: one user.
+// Concurrent first sign-ins with one identity at two nodes make one user.
 // MN-01: One harness: two processes, one PostgreSQL, 50 parallel uses of each single-use thing.
 func TestTakeover_FirstSignInsOfOneIdentityMakeOneUser(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {

@@ -17,8 +17,8 @@ import (
 	"signet/storage"
 )
 
-// unvouched are the ways in which an address arrives for which nobody vouches: what the
-// connector's settings say, and what the upstream says.
+// unvouched are the combinations of settings and email_verified for which a connector does
+// not vouch for the address.
 var unvouched = map[string]struct {
 	trust    federation.Trust
 	domains  []string
@@ -32,8 +32,8 @@ var unvouched = map[string]struct {
 	"trusted everywhere, not verified": {federation.Authoritative, []string{"*"}, false},
 }
 
-// accounts are what can stand behind an address, each with one of its own of the same
-// length, so that the pages are of one length, too.
+// accounts makes one account of each kind and returns their addresses, and an address
+// without an account. All addresses have the same length, so that the pages have it, too.
 func accounts(t *testing.T, b *providertest.Testbed) map[string]string {
 	t.Helper()
 	proven := func(email string) storage.User {
@@ -52,8 +52,8 @@ func accounts(t *testing.T, b *providertest.Testbed) map[string]string {
 	}
 }
 
-// arrives walks through the liar with an identity that nobody has seen, and gives all
-// that the browser can see of the answer and all that it cost.
+// arrives signs in through the liar with a new identity. It returns everything that the
+// browser can see of the answer, and the number of reads and writes.
 func arrives(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams, subject, email string, verified any) (seen string, v *providertest.Visitor) {
 	t.Helper()
 	f := providertest.LieOf("sub", subject, "email", email)
@@ -67,7 +67,7 @@ func arrives(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams, 
 	var out strings.Builder
 	fmt.Fprintf(&out, "status %d, %d reads, %d writes\n", answer.StatusCode, readsAfter-reads, writesAfter-writes)
 	for _, name := range slices.Sorted(maps.Keys(answer.Header)) {
-		// Sealed messages are as long as what is random in them lets them be.
+		// The length of sealed messages depends on random data.
 		if name != "Date" && name != "X-Request-Id" && name != "Content-Length" {
 			fmt.Fprintf(&out, "%s: %s\n", name, sealed.ReplaceAllString(strings.Join(answer.Header[name], "\n"), "…"))
 		}
@@ -76,12 +76,12 @@ func arrives(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams, 
 	return out.String(), v
 }
 
-// sealed matches what is random: sealed messages, handles and ids.
+// sealed matches random text: sealed messages, handles and ids.
 var sealed = regexp.MustCompile(`[A-Za-z0-9_-]{22,}|[0-9A-Z]{26}|signet_for_[2-7A-Z]{8}`)
 
-// TestTrust_AddressNobodyVouchesForTellsNothing: status, headers, body, look-ups and
-// write transactions are the same, whatever account has the address.
-func TestTrust_AddressNobodyVouchesForTellsNothing(t *testing.T) {
+// For an address without a voucher, status, headers, body, reads and writes are the same for
+// every kind of account with that address.
+func TestTrust_AddressWithoutVoucherRevealsNothing(t *testing.T) {
 	for name, c := range unvouched {
 		for _, signUp := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, signup %v", name, signUp), func(t *testing.T) {
@@ -106,8 +106,8 @@ func TestTrust_AddressNobodyVouchesForTellsNothing(t *testing.T) {
 	}
 }
 
-// wantBare wants the browser signed in to a new account that has no address, or to
-// none where there is no sign-up.
+// wantBare fails unless the browser is signed in to a new account without an address, or,
+// without sign-up, not signed in.
 func wantBare(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, signUp bool, email string) {
 	t.Helper()
 	if !signUp {
@@ -127,15 +127,15 @@ func wantBare(t *testing.T, b *providertest.Testbed, v *providertest.Visitor, si
 	}
 }
 
-// TestTrust_AuthoritativeNeedsNoWord in its domains: an address there makes and takes
-// an account as one that is called verified.
-func TestTrust_AuthoritativeNeedsNoWord(t *testing.T) {
+// In the domains of an authoritative connector, an address counts as verified without
+// email_verified.
+func TestTrust_AuthoritativeNeedsNoEmailVerified(t *testing.T) {
 	inDomain := providertest.Alter("liar", func(c *provider.Connector) { c.Trust, c.Domains = federation.Authoritative, []string{"corp.example"} })
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		_, v := arrives(t, b, up, "new-one", "new@corp.example", nil)
 		v.Allow(t, v.Get(t, b.AuthorizeURL()))
 		if u := b.UserBy(t, "new@corp.example"); !u.EmailVerified {
-			t.Error("the address counts as claimed")
+			t.Error("the address is not proven")
 		}
 		claimed := b.Local(t, storage.User{Email: "claimed@corp.example"}, providertest.Password)
 		_, v = arrives(t, b, up, "its-owner", "claimed@corp.example", nil)
@@ -146,9 +146,9 @@ func TestTrust_AuthoritativeNeedsNoWord(t *testing.T) {
 	}, inDomain)
 }
 
-// TestTrust_AdministratorIsOpenedByNoUpstream, proven or not, whatever the connector
-// may do: the account's own password is asked for.
-func TestTrust_AdministratorIsOpenedByNoUpstream(t *testing.T) {
+// No connector opens an administrator's account by its address, with any trust and with a
+// proven or unproven address: a proof of the account itself is asked for.
+func TestTrust_NoUpstreamOpensAdministratorAccount(t *testing.T) {
 	for _, proven := range []bool{true, false} {
 		for _, trust := range []federation.Trust{federation.Verifies, federation.Authoritative} {
 			providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
@@ -169,8 +169,8 @@ func TestTrust_AdministratorIsOpenedByNoUpstream(t *testing.T) {
 	}
 }
 
-// TestTrust_AccountWithoutAddressWorks: every page shows it, applications get no
-// address of it, it comes back, and an operator can give it one.
+// Every page works for an account without an address, applications get no address, the next
+// sign-in opens the same account, and an operator can give it an address.
 func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 	for name, claims := range map[string]map[string]any{
 		"with a name": {"email_verified": false}, "without one": {"email_verified": false, "name": nil, "given_name": nil, "family_name": nil},
@@ -196,7 +196,7 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 				v.Get(t, b.AuthorizeURL("prompt", "login")).WantText(t, "Confirm it’s you")
 				f := v.Get(t, b.Issuer+"/account/profile").FormTo(t, "/account/profile", "", "")
 				v.Submit(t, f, "nickname", "Vic").WantAt(t, "/account/profile?done=profile")
-				// A second of the kind is somebody else; the same identity is the same person.
+				// Another identity gets another account; the same identity gets the same account.
 				up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"sub": "another", "email": "not an address"}})
 				other := b.Visitor(t)
 				if other.Subject(t, other.ComeBy(t, "liar", "victim")) == sub {
@@ -213,10 +213,10 @@ func TestTrust_AccountWithoutAddressWorks(t *testing.T) {
 				if _, err := b.DB.ReviseUser(context.Background(), r, b.Now()); err != nil {
 					t.Errorf("an operator gives it an address: %v", err)
 				}
-				// Nobody had claimed one before: the person's way in stays.
+				// The account had no address before, so its identity stays.
 				again = b.Visitor(t)
 				if got := again.Subject(t, again.ComeBy(t, "liar", "victim")); got != sub {
-					t.Errorf("after that they came back as %s, want %s", got, sub)
+					t.Errorf("after that, the identity opens %s, want %s", got, sub)
 				}
 			})
 		})

@@ -17,42 +17,42 @@ const (
 	waitingCookie  = "_pending"
 	waitingPurpose = "waiting identity"
 	waitingLife    = 10 * time.Minute
-	longestLabel   = 64 // bytes
+	maxLabel       = 64 // bytes
 )
 
-// waiting is an identity that waits until its owner has proven the account that has its
-// address. It names one identity, one account, one address and one request, and travels
-// sealed in the browser that the identity came to. A browser holds one: a later one
-// replaces it.
-type waiting struct {
+// waitingIdentity is an identity that waits until the person has proven the account with
+// its email address. It is for one identity, account, address and request, and is sealed
+// into a cookie of the browser. A browser has only one: a later one replaces it.
+type waitingIdentity struct {
 	note waitingNote
 
 	connector Connector
-	issuer    string       // of the identity, one of the connector's
-	account   storage.User // that has the address
+	issuer    string       // issuer of the identity, one of the connector's issuers
+	account   storage.User // user with the address
 }
 
-// identity is the identity as it is linked. Name and address are read again from the
-// upstream at its next sign-in.
-func (p waiting) identity() storage.Identity {
+// identity returns the identity to link. The next sign-in reads name and address from the
+// upstream again.
+func (p waitingIdentity) identity() storage.Identity {
 	return storage.Identity{Connector: p.connector.ID(), Issuer: p.issuer, Subject: p.note.Subject, Email: p.account.Email, Name: p.note.Label}
 }
 
-// labelOf is the name that people know an account of an upstream by; "" for none.
+// labelOf returns the name that the person knows the upstream account by; "" if there is
+// none, or if it is too long.
 func labelOf(i federation.Identity) string {
 	label := i.Username
 	if label == "" {
 		label = i.Name
 	}
-	if len(label) > longestLabel {
+	if len(label) > maxLabel {
 		label = ""
 	}
 	return label
 }
 
-// keepWaiting seals the identity into the browser and shows the page that asks for the
+// storeWaiting seals the identity into a cookie and redirects to the page that asks for a
 // proof of the account.
-func (h *Handler) keepWaiting(w http.ResponseWriter, t trip, account storage.User) error {
+func (h *Handler) storeWaiting(w http.ResponseWriter, t trip, account storage.User) error {
 	note := waitingNote{
 		AttemptID: t.attempt.Upstream.ID, At: storage.At(h.Now()), UserID: account.ID, Vouched: voucherOf(t.identity),
 		Subject: t.identity.Subject, Label: labelOf(t.identity),
@@ -60,7 +60,7 @@ func (h *Handler) keepWaiting(w http.ResponseWriter, t trip, account storage.Use
 	}
 	payload := note.encode()
 	if keys.SealedSize(len(payload)) > session.MostPending {
-		note.Label = "" // the next sign-in through the upstream brings it again
+		note.Label = "" // no room; the next sign-in through the upstream reads it again
 		payload = note.encode()
 	}
 	sealed, err := h.Ring.Seal(waitingPurpose, payload, h.Now().Add(waitingLife))
@@ -71,43 +71,44 @@ func (h *Handler) keepWaiting(w http.ResponseWriter, t trip, account storage.Use
 	return web.SeeOther(w, h.linkPageOf(t.step))
 }
 
-// drop forgets the identity that waits in the browser.
-func (h *Handler) drop(w http.ResponseWriter) { h.Sessions.Cookies.Clear(w, waitingCookie) }
+// dropWaiting removes the waiting identity from the browser.
+func (h *Handler) dropWaiting(w http.ResponseWriter) { h.Sessions.Cookies.Clear(w, waitingCookie) }
 
-// errNoneWaits: the browser holds no identity that waits for this request, or it cannot be
-// connected any more: it is too old, its connector was removed, or the account has another address now.
-var errNoneWaits = web.Because("no_identity_waits", errors.New("no identity waits for this request"))
+// errNoWaitingIdentity: the browser has no waiting identity for this request, or the identity
+// cannot be connected any more: it is too old, its connector was removed, or the account has
+// another address now.
+var errNoWaitingIdentity = web.Because("no_identity_waits", errors.New("no identity waits for this request"))
 
-// waitingFor gives the identity that waits in the browser for this request, and the
-// account that has its address. errNoneWaits.
-func (h *Handler) waitingFor(r *http.Request, s step) (waiting, error) {
-	var p waiting
+// readWaiting returns the waiting identity of this browser and this request, with the account
+// that has its address. errNoWaitingIdentity: there is none.
+func (h *Handler) readWaiting(r *http.Request, s step) (waitingIdentity, error) {
+	var p waitingIdentity
 	sealed, ok := h.Sessions.Cookies.Read(r, waitingCookie)
 	if !ok {
-		return p, errNoneWaits
+		return p, errNoWaitingIdentity
 	}
 	payload, err := h.Ring.Unseal(waitingPurpose, sealed, h.Now())
 	if errors.Is(err, keys.ErrExpired) || errors.Is(err, keys.ErrInvalid) {
-		return p, errNoneWaits
+		return p, errNoWaitingIdentity
 	}
 	if err != nil {
 		return p, fmt.Errorf("open waiting identity: %w", err)
 	}
-	if p.note, ok = readNote(payload); !ok || p.note.request != noteHash(s.ID) {
-		return p, errNoneWaits
+	if p.note, ok = decodeNote(payload); !ok || p.note.request != noteHash(s.ID) {
+		return p, errNoWaitingIdentity
 	}
 	if p.connector, p.issuer, ok = h.upstreamOf(p.note); !ok {
-		return p, errNoneWaits
+		return p, errNoWaitingIdentity
 	}
 	p.account, err = h.DB.User(r.Context(), p.note.UserID)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && p.note.address != noteHash(p.account.EmailCanonical) {
-		return p, errNoneWaits
+		return p, errNoWaitingIdentity
 	}
 	return p, err
 }
 
-// upstreamOf finds the connector and the issuer that a waiting identity came from, among
-// those that there are now.
+// upstreamOf finds the connector and the issuer of a waiting identity among the present
+// connectors.
 func (h *Handler) upstreamOf(note waitingNote) (c Connector, issuer string, ok bool) {
 	for _, c := range h.Connectors {
 		for _, issuer := range c.Issuers() {
@@ -119,42 +120,43 @@ func (h *Handler) upstreamOf(note waitingNote) (c Connector, issuer string, ok b
 	return Connector{}, "", false
 }
 
-// waitingOf is waitingFor for a page that needs one.
-func (h *Handler) waitingOf(r *http.Request, s step) (waiting, error) {
-	p, err := h.waitingFor(r, s)
-	if errors.Is(err, errNoneWaits) {
+// requireWaiting is readWaiting for a page that needs a waiting identity: without one, the
+// error is a page.
+func (h *Handler) requireWaiting(r *http.Request, s step) (waitingIdentity, error) {
+	p, err := h.readWaiting(r, s)
+	if errors.Is(err, errNoWaitingIdentity) {
 		err = h.stale(r, h.next(s), err)
 	}
 	return p, err
 }
 
-// afterSignIn is where a step leads that has just signed this user in: to the page that
-// connects a waiting identity, if the account is the one of its address, and else to the
-// dispatcher. A person who signed in to another account has decided against connecting.
-func (h *Handler) afterSignIn(w http.ResponseWriter, r *http.Request, s step, userID string) (string, error) {
-	p, err := h.waitingFor(r, s)
+// pageAfterSignIn returns the address to go to after this user has signed in: the page that
+// connects a waiting identity if it is for this account, and otherwise the dispatcher. A
+// sign-in to another account drops the waiting identity.
+func (h *Handler) pageAfterSignIn(w http.ResponseWriter, r *http.Request, s step, userID string) (string, error) {
+	p, err := h.readWaiting(r, s)
 	switch {
-	case errors.Is(err, errNoneWaits):
+	case errors.Is(err, errNoWaitingIdentity):
 		return h.Visits.NextAfterSignIn(s.Sealed), nil
 	case err != nil:
 		return "", err
 	case p.account.ID == userID:
 		return h.linkPageOf(s), nil
 	}
-	h.drop(w)
+	h.dropWaiting(w)
 	return h.Visits.NextAfterSignIn(s.Sealed), nil
 }
 
-// checkProof refuses what came back from a trip that was to prove the account of the
-// waiting identity, unless it opens that very account: no other one is entered or made.
+// checkProof checks the result of a trip that was started to prove the account of the waiting
+// identity. It refuses a result that would sign in to another account or make one.
 func (h *Handler) checkProof(r *http.Request, t trip, decided outcome, owner storage.Owner) error {
-	p, err := h.waitingFor(r, t.step)
+	p, err := h.readWaiting(r, t.step)
 	opens := decided == signIn || decided == linkUser
 	switch {
-	case err != nil && !errors.Is(err, errNoneWaits):
+	case err != nil && !errors.Is(err, errNoWaitingIdentity):
 		return err
 	case opens && (err != nil || owner.User.ID == p.account.ID):
-		return nil // an identity that waits no more is no reason to refuse a sign-in
+		return nil // without a waiting identity, a sign-in to a linked account is still fine
 	case err != nil:
 		return web.StaleForm(h.next(t.step), err)
 	case decided == switchedOff && owner.User.ID == p.account.ID:

@@ -7,24 +7,25 @@ import (
 	"signet/storage"
 )
 
-// waitingNote is what the browser carries of an identity that waits. Its cookie is sent
-// with each request, so it holds only what cannot be found here: a subject may have 255
-// bytes, which leaves no room for an address of 254. Of values that are at hand when the
-// note is read it has hashes.
+// waitingNote is the content of the cookie of a waiting identity. The browser sends the
+// cookie with each request, so the note must be small: a subject may have 255 bytes, which
+// leaves no room for an address of 254. For values that are known when the note is read, it
+// has only hashes.
 type waitingNote struct {
 	AttemptID string
-	At        storage.Millis // when it came
-	UserID    string         // of the account that has the address
+	At        storage.Millis // time of the arrival
+	UserID    string         // user with the address
 	Vouched   storage.Voucher
 	Subject   string
-	Label     string // how people know it at the upstream; "" where there is no room
+	Label     string // see labelOf; "" if there is no room
 
-	request  string // of its id
-	upstream string // of the connector's id and the issuer
-	address  string // in its canonical form
+	request  string // hash of the request's id
+	upstream string // hash of the connector's id and the issuer
+	address  string // hash of the address in its canonical form
 }
 
-// noteHash is 96 bits of a hash. Who could choose the values cannot choose the note.
+// noteHash returns 96 bits of a hash. That is enough: the note is sealed, so an attacker
+// cannot put a hash of their choice into it.
 func noteHash(values ...string) string {
 	h := sha256.New()
 	for _, value := range values {
@@ -34,27 +35,27 @@ func noteHash(values ...string) string {
 	return string(h.Sum(nil)[:12])
 }
 
-func (n *waitingNote) texts() []*string {
+func (n *waitingNote) fields() []*string {
 	return []*string{&n.AttemptID, &n.UserID, (*string)(&n.Vouched), &n.Subject, &n.Label, &n.request, &n.upstream, &n.address}
 }
 
-// encode writes the time and then each text after its length.
+// encode writes the time, and then each field after its length.
 func (n *waitingNote) encode() []byte {
 	out := binary.AppendVarint(nil, int64(n.At))
-	for _, text := range n.texts() {
+	for _, text := range n.fields() {
 		out = append(binary.AppendUvarint(out, uint64(len(*text))), *text...)
 	}
 	return out
 }
 
-// readNote reads what encode wrote, and nothing else.
-func readNote(payload []byte) (n waitingNote, ok bool) {
+// decodeNote reads the output of encode; false for anything else.
+func decodeNote(payload []byte) (n waitingNote, ok bool) {
 	at, size := binary.Varint(payload)
 	if size <= 0 {
 		return n, false
 	}
 	n.At, payload = storage.Millis(at), payload[size:]
-	for _, text := range n.texts() {
+	for _, text := range n.fields() {
 		length, size := binary.Uvarint(payload)
 		if size <= 0 || length > uint64(len(payload)-size) {
 			return n, false

@@ -8,9 +8,9 @@ import (
 	"signet/templates"
 )
 
-// wants lists what a request asks for. Something is new if there is a consent to
-// compare with and it is not in it.
-func wants(q request.Request, given storage.Consent) []templates.Want {
+// wantsOf lists the scopes, resources and claims of a request for the consent page. An item
+// is new if there is an earlier consent that does not contain it.
+func wantsOf(q request.Request, given storage.Consent) []templates.Want {
 	before := len(given.Scopes) > 0
 	var list []templates.Want
 	for _, scope := range q.Scopes {

@@ -9,9 +9,9 @@ import (
 	"signet/storage"
 )
 
-// A code is no way around a withdrawal: neither one that was sent before it, nor
-// one that the same request yields after.
-func TestWithdrawConsent_EndsWhatIsOnItsWay(t *testing.T) {
+// A withdrawal of consent also ends codes that were issued before it. The same request gives
+// no further code without a new consent.
+func TestWithdrawConsent_EndsIssuedCodes(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		consent := v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
@@ -24,7 +24,7 @@ func TestWithdrawConsent_EndsWhatIsOnItsWay(t *testing.T) {
 		b.RefuseCode(t, code, "invalid_grant")
 		again := v.Get(t, b.Issuer+"/authorize/next?request="+request)
 		if again.Left != nil || again.At.Path != b.Path("/consent") {
-			t.Fatalf("an answer from before the withdrawal still counts: %s, left to %v", again.At.Path, again.Left)
+			t.Fatalf("the consent from before the withdrawal still counts: at %s, left to %v", again.At.Path, again.Left)
 		}
 		b.Pass(time.Second)
 		b.Redeem(t, v.Allow(t, again).Code(t))

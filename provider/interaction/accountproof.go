@@ -14,23 +14,23 @@ import (
 	"signet/templates"
 )
 
-// linkPage is the page on which a waiting identity is connected: it asks for a proof of
-// the account first, by any way in that the account has, and then whether to connect.
+// linkPage is the page that connects a waiting identity. It first asks for a proof of the
+// account, by any way to sign in that the account has, and then whether to connect.
 const linkPage = "/login/link"
 
-// linkPageOf is the address of that page for a step.
+// linkPageOf returns the address of linkPage for a step.
 func (h *Handler) linkPageOf(s step) string {
 	return h.Site.Base + request.StepPath(linkPage, s.Sealed)
 }
 
-// showProve asks the person to prove that the account is theirs, or, if they have proven
-// it, whether to connect the identity.
+// showProve asks for a proof of the account. If the user has already proven it, showProve
+// asks whether to connect the identity.
 func (h *Handler) showProve(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.open(r.Context(), r.URL.Query().Get("request"))
 	if err != nil {
 		return err
 	}
-	p, err := h.waitingOf(r, s)
+	p, err := h.requireWaiting(r, s)
 	if err != nil {
 		return err
 	}
@@ -48,9 +48,9 @@ func (h *Handler) showProve(w http.ResponseWriter, r *http.Request) error {
 	return h.Site.Show(w, page)
 }
 
-// hasProven reports whether the signed-in user is the account's owner who proved it since
-// the identity came, or so lately that our own pages would ask for nothing.
-func (h *Handler) hasProven(current session.Current, s step, p waiting) bool {
+// hasProven reports whether the signed-in user owns the account and has proven it: since the
+// identity came, or so recently that an act would need no new proof (see visit.IsFresh).
+func (h *Handler) hasProven(current session.Current, s step, p waitingIdentity) bool {
 	if current.UserID != p.account.ID {
 		return false
 	}
@@ -61,9 +61,9 @@ func (h *Handler) hasProven(current session.Current, s step, p waiting) bool {
 	return since || h.Visits.IsFresh(current)
 }
 
-// provePage offers the ways in that the account has and that work here now. The person
-// may learn them: an upstream that is trusted with it has vouched for the address.
-func (h *Handler) provePage(r *http.Request, s step, p waiting) (templates.Prove, error) {
+// provePage returns the page with the ways to sign in that the account has and that work
+// now. The person may see them, since a trusted upstream has vouched for the address.
+func (h *Handler) provePage(r *http.Request, s step, p waitingIdentity) (templates.Prove, error) {
 	page := templates.Prove{Common: h.common(s), Request: s.Sealed, Email: p.account.Email, Connector: Button(p.connector)}
 	has, err := h.DB.SignInMethodsOf(r.Context(), p.account.ID)
 	if err != nil {
@@ -75,20 +75,19 @@ func (h *Handler) provePage(r *http.Request, s step, p waiting) (templates.Prove
 			connectors = append(connectors, c)
 		}
 	}
-	page.Password, page.Connectors = has.Password, buttons(connectors, h.lastUsed(r))
-	page.Back, err = h.otherWays(r, s)
+	page.Password, page.Connectors = has.Password, buttons(connectors, h.lastConnector(r))
+	page.Back, err = h.otherWaysPage(r, s)
 	return page, err
 }
 
-// prove takes the password of the account with the identity's address, through the same
-// counters as every sign-in, and signs in. The address is that of the identity, whatever
-// else the form may say.
+// prove signs in with the password of the account that has the identity's address. The
+// limits of every sign-in apply. A user name in the form is ignored.
 func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	s, form, err := h.openForm(w, r)
 	if err != nil {
 		return err
 	}
-	p, err := h.waitingOf(r, s)
+	p, err := h.requireWaiting(r, s)
 	if err != nil {
 		return err
 	}
@@ -111,8 +110,8 @@ func (h *Handler) prove(w http.ResponseWriter, r *http.Request) error {
 	return h.Site.ShowStatus(w, status, page)
 }
 
-// askConnect asks whether to connect the identity to the account that was proven.
-func (h *Handler) askConnect(w http.ResponseWriter, s step, p waiting, current session.Current) error {
+// askConnect asks whether to connect the identity to the proven account.
+func (h *Handler) askConnect(w http.ResponseWriter, s step, p waitingIdentity, current session.Current) error {
 	ticket, err := h.Visits.SealTicket(connectTicket(s, p, current))
 	if err != nil {
 		return err
@@ -123,22 +122,22 @@ func (h *Handler) askConnect(w http.ResponseWriter, s step, p waiting, current s
 	})
 }
 
-// connectTicket binds the answer to the identity, the user, the session and the request
-// that the page showed. A proof for one identity connects no other one.
-func connectTicket(s step, p waiting, current session.Current) visit.Ticket {
+// connectTicket binds the answer to the identity, the user, the session and the request on
+// the page, so that a proof for one identity cannot connect another one.
+func connectTicket(s step, p waitingIdentity, current session.Current) visit.Ticket {
 	return visit.Ticket{
 		Purpose: "connect", Session: current.ID, Request: s.ID,
 		Shown: p.identity().Key() + " " + current.UserID,
 	}
 }
 
-// connect links the identity that has waited, or drops it.
+// connect links the waiting identity, or drops it.
 func (h *Handler) connect(w http.ResponseWriter, r *http.Request) error {
 	s, form, err := h.openForm(w, r, "request", "ticket", "decision")
 	if err != nil {
 		return err
 	}
-	p, err := h.waitingOf(r, s)
+	p, err := h.requireWaiting(r, s)
 	if err != nil {
 		return err
 	}
@@ -159,23 +158,23 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request) error {
 		if err := h.linkWaiting(r, s, p, current); err != nil {
 			return err
 		}
-		h.remember(w, p.connector)
+		h.rememberConnector(w, p.connector)
 	}
-	h.drop(w)
+	h.dropWaiting(w)
 	return h.Site.ContinueTo(w, h.next(s))
 }
 
-// linkWaiting links the identity to the account of its address. A change of that address
-// ends the session, and with it the way to here.
-func (h *Handler) linkWaiting(r *http.Request, s step, p waiting, current session.Current) error {
+// linkWaiting links the identity to the account of its address. It need not check that the
+// account still has the address, since a change of the address ends the session.
+func (h *Handler) linkWaiting(r *http.Request, s step, p waitingIdentity, current session.Current) error {
 	if current.UserID != p.account.ID {
 		return web.StaleForm(h.linkPageOf(s), nil)
 	}
 	identity := p.identity()
 	identity.UserID = current.UserID
 	err := h.DB.LinkIdentity(r.Context(), storage.IdentityLink{
-		Identity: identity, ProofID: p.note.AttemptID, Until: storage.At(h.Now().Add(attemptRemembered)), SessionID: current.ID,
-		Proof: p.note.Vouched, FreshFor: ownProofFor, From: web.TraceOf(r.Context()).Origin(),
+		Identity: identity, ProofID: p.note.AttemptID, Until: storage.At(h.Now().Add(usedAttemptLife)), SessionID: current.ID,
+		Proof: p.note.Vouched, FreshFor: ownProofLife, From: web.TraceOf(r.Context()).Origin(),
 	}, h.Now())
 	switch {
 	case errors.Is(err, storage.ErrConflict):

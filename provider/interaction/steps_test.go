@@ -16,10 +16,10 @@ import (
 	"signet/storage/storagetest"
 )
 
-// TestSteps_CallbackInParallel asks the dispatcher for the answer many times at
-// once. Each may give a code, but of all of them one opens a grant.
+// The dispatcher answers the same request many times at once. Each answer may contain a
+// code, but only one of the codes opens a grant.
 // AZ-02: Call the callback twice, or 20 times in parallel.
-func TestSteps_CallbackInParallel(t *testing.T) {
+func TestSteps_ParallelAnswersOpenOneGrant(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		v.Flow(t)
@@ -44,23 +44,22 @@ func TestSteps_CallbackInParallel(t *testing.T) {
 		if got := redeemed.Load(); got != 1 {
 			t.Fatalf("%d of %d codes of one request were redeemed, want 1", got, n)
 		}
-		// The others were siblings, not replays: what the one has opened lives on.
+		// The other codes are no replays of this one, so its grant stays valid.
 		if a := b.Userinfo(t, token.Load().(string)); a.StatusCode != http.StatusOK {
 			t.Errorf("userinfo: %d", a.StatusCode)
 		}
-		// P19: and none repeats.
+		// P-19: no code repeats.
 		seen := map[string]bool{}
 		for _, code := range codes {
 			if len(code) < 43 || seen[code] || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-				t.Errorf("code %q is short, not base64url, or there twice", code)
+				t.Errorf("code %q is too short, not base64url, or repeated", code)
 			}
 			seen[code] = true
 		}
 	})
 }
 
-// TestSteps_SubmittedTwice sends the sign-in and the consent again, from the
-// history and at once.
+// The forms of sign-in and consent are submitted again, from the history and concurrently.
 // AZ-34: Double-submit the login or consent form, or use an answered step's link again.
 func TestSteps_SubmittedTwice(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -80,21 +79,20 @@ func TestSteps_SubmittedTwice(t *testing.T) {
 		for _, code := range codes[1:] {
 			b.RefuseCode(t, code, "invalid_grant")
 		}
-		// A link of an answered step, with everything over: no grant comes of it.
+		// The link of an answered step opens no grant after all of this.
 		b.RefuseCode(t, v.Get(t, b.Issuer+"/authorize/next?"+consent.At.RawQuery).Code(t), "invalid_grant")
 		b.RefuseCode(t, v.SignIn(t, login, providertest.Alice, providertest.Password).Code(t), "invalid_grant")
 		if a := b.Userinfo(t, tokens["access_token"].(string)); a.StatusCode != http.StatusOK {
-			t.Errorf("the first grant has died of it: %d", a.StatusCode)
+			t.Errorf("the first grant is revoked: userinfo answers %d", a.StatusCode)
 		}
 		sessions, err := b.DB.SessionsOf(context.Background(), b.Alice.ID, b.Now())
 		if err != nil || len(sessions) != 1 {
-			t.Errorf("%d sessions of one browser, %v", len(sessions), err)
+			t.Errorf("%d sessions of one browser, want 1; error %v", len(sessions), err)
 		}
 	})
 }
 
-// TestSteps_RequestCannotBeEdited alters the message that the browser carries, and
-// sends other messages of ours in its place.
+// The sealed request is altered, or replaced by other sealed messages.
 // AZ-24: Restart or resume link carries client data the browser can edit, re-enabling a forbidden flow.
 func TestSteps_RequestCannotBeEdited(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
@@ -102,15 +100,15 @@ func TestSteps_RequestCannotBeEdited(t *testing.T) {
 		login := v.Get(t, b.AuthorizeURL())
 		good := login.At.Query().Get("request")
 		consent := v.SignIn(t, login, providertest.Alice, providertest.Password)
-		apart := startApart(t)
-		strange := apart.Visitor(t).Get(t, apart.AuthorizeURL()).At.Query().Get("request")
+		other := startOtherServer(t)
+		foreign := other.Visitor(t).Get(t, other.AuthorizeURL()).At.Query().Get("request")
 		forged := []string{
 			"", "x", good + "A", good[1:], good[:len(good)-1], good + ".", " " + good, good + "=", strings.ToUpper(good), good + good,
 			"eyJrIjoiY29kZSIsImMiOiJhcHAifQ", "null", `{"k":"page","p":"https://evil.example"}`, strings.Repeat("A", 60_000), "\x00", "\xff",
 			consent.Form(t).Values.Get("ticket"), // another purpose
 			v.Allow(t, consent).Code(t),          // another purpose
-			v.Cookie(t, "signet").Value,          // no message at all
-			strange,                              // of another Signet
+			v.Cookie(t, "signet").Value,          // not a sealed message
+			foreign,                              // of another server
 		}
 		for i := 0; i < len(good); i += 37 { // every part of the message: version, key, salt, text, tag
 			flipped := []byte(good)
@@ -124,7 +122,7 @@ func TestSteps_RequestCannotBeEdited(t *testing.T) {
 			for _, step := range []string{"/authorize/next", "/login", "/consent", "/select"} {
 				s := v.Get(t, b.Issuer+step+"?"+url.Values{"request": {request}}.Encode())
 				if request == "" && step == "/login" {
-					continue // the sign-in page on its own is a page of ours
+					continue // without a request, the sign-in page starts one
 				}
 				if s.Left != nil || s.StatusCode != http.StatusBadRequest {
 					t.Errorf("%s with %.60q: left to %v, status %d", step, request, s.Left, s.StatusCode)
@@ -138,18 +136,18 @@ func TestSteps_RequestCannotBeEdited(t *testing.T) {
 				}
 			}
 		}
-		// Parameters beside the request are not read.
+		// Other parameters than the request are ignored.
 		s := v.Get(t, b.Issuer+"/authorize/next?"+url.Values{
 			"request": {good}, "redirect_uri": {providertest.Evil}, "client_id": {"other"}, "scope": {"openid email roles"}, "prompt": {"none"}, "state": {"evil"}, "response_mode": {"form_post"},
 		}.Encode())
 		if s.Left == nil || !strings.HasPrefix(s.Left.String(), providertest.Callback) || s.Response(t).Get("state") != "st&te" {
-			t.Errorf("parameters beside the request count: %v", s.Left)
+			t.Errorf("other parameters than the request have an effect: %v", s.Left)
 		}
 	})
 }
 
-// startApart starts a Signet that shares no key with the others.
-func startApart(t *testing.T) *providertest.Testbed {
+// startOtherServer starts a server that shares no key with the others.
+func startOtherServer(t *testing.T) *providertest.Testbed {
 	t.Helper()
 	b := &providertest.Testbed{DB: storagetest.SQLite(t).Open(t), Log: &providertest.LogBuffer{}, Clock: &providertest.Clock{}}
 	b.Client, b.Secret = b.Register(t, storage.Web, "app", providertest.Callback)
@@ -157,7 +155,7 @@ func startApart(t *testing.T) *providertest.Testbed {
 	return b
 }
 
-// TestSteps_ExpiredRequest tries every step of a request that is too old.
+// Every step refuses a request that is too old.
 // AZ-28: Use an auth request 30 minutes or two days old.
 func TestSteps_ExpiredRequest(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -175,9 +173,9 @@ func TestSteps_ExpiredRequest(t *testing.T) {
 			page := v.Submit(t, login.Form(t), "username", providertest.Alice, "password", providertest.Password)
 			page.WantPage(t, http.StatusBadRequest, "request_expired")
 			if v.Cookie(t, "signet") != nil {
-				t.Fatal("an expired request has signed someone in")
+				t.Fatal("an expired request signed in")
 			}
-			// The way out that the page offers leads through all checks again.
+			// The link of the page starts the request again, with all checks.
 			fresh := v.Get(t, page.Link(t, "start"))
 			s := v.SignIn(t, fresh, providertest.Alice, providertest.Password)
 			if s.At.Path == "/consent" {
@@ -191,8 +189,8 @@ func TestSteps_ExpiredRequest(t *testing.T) {
 	})
 }
 
-// TestSteps_ClientChangesBetweenTheSteps also covers RU-15: the client is disabled,
-// or its redirect URI taken away, after the request and after the code.
+// RU-15: The client is disabled, or its redirect URI removed, after the request and after
+// the code.
 // AZ-30: Client disabled, or its redirect URI removed, between /authorize and callback, and between callback and /token.
 func TestSteps_ClientChangesBetweenTheSteps(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -232,14 +230,14 @@ func TestSteps_ClientChangesBetweenTheSteps(t *testing.T) {
 	})
 }
 
-// signInOnly signs alice in where her consent is remembered.
+// signInOnly signs in alice without the consent page, since her consent is remembered.
 func signInOnly(t *testing.T, v *providertest.Visitor) string {
 	t.Helper()
 	return v.SignIn(t, v.Get(t, v.Bed.AuthorizeURL()), providertest.Alice, providertest.Password).Code(t)
 }
 
-// TestSteps_UserDisabledBetweenTheSteps disables the user before the sign-in,
-// before the consent, before the code, before the token, and after it.
+// The user is disabled before the sign-in, before the consent, before the code, before the
+// token, and after it.
 // AZ-31: User disabled, deleted or locked between the steps, and later at refresh.
 func TestSteps_UserDisabledBetweenTheSteps(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -259,9 +257,9 @@ func TestSteps_UserDisabledBetweenTheSteps(t *testing.T) {
 		disable(true)
 		v.Submit(t, consent.Form(t), "decision", "allow").WantPage(t, http.StatusConflict, "stale_form")
 		disable(false)
-		// Enabled again, what was alive before is not.
+		// Enabling the user does not bring back the session.
 		if s := v.Get(t, b.Issuer+"/authorize/next?"+consent.At.RawQuery); s.At.Path != "/login" {
-			t.Errorf("the old session lives: at %s, left to %v", s.At.Path, s.Left)
+			t.Errorf("the old session is still valid: at %s, left to %v", s.At.Path, s.Left)
 		}
 		v.Get(t, b.AuthorizeURL("prompt", "none")).WantError(t, "login_required")
 		code := v.Flow(t)
@@ -283,8 +281,7 @@ func TestSteps_UserDisabledBetweenTheSteps(t *testing.T) {
 	})
 }
 
-// TestSteps_StrangersWriteNothing floods the endpoint without a session: not a
-// row is written.
+// Many requests without a session write no row.
 // AZ-27: Flood /authorize unauthenticated.
 func TestSteps_StrangersWriteNothing(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
@@ -295,7 +292,7 @@ func TestSteps_StrangersWriteNothing(t *testing.T) {
 				v.Get(t, b.AuthorizeURL("state", fmt.Sprint(i))), v.Post(t, b.Params()), v.Get(t, b.AuthorizeURL("prompt", "none")),
 				v.Get(t, b.AuthorizeURL("client_id", fmt.Sprint("unheard-of-", i))), v.Get(t, b.AuthorizeURL("scope", "x")), v.Get(t, b.Issuer+"/login?return_to=/"),
 			} {
-				// The sign-in page tries whether the browser keeps cookies, by one that is the same for all.
+				// The sign-in page sets a test cookie, with the same value for everybody.
 				for _, c := range s.Cookies() {
 					if s.At.Path != "/login" || c.Name != "signet_last" || c.Value != "-" || c.MaxAge != 0 {
 						t.Fatalf("%s sets %v", s.At.Path, c)

@@ -13,15 +13,15 @@ import (
 	"signet/storage"
 )
 
-// givesToken lets the liar give this access token from now on.
+// givesToken makes the liar return this access token from now on.
 func givesToken(up *providertest.Upstreams, token string) {
 	f := providertest.LieOf("email", providertest.VictimMail)
 	f.Token = map[string]any{"access_token": token}
 	up.Liar.SetFaults(f)
 }
 
-// tokenOfLiar is what is kept of a user's last sign-in through liar, as JSON; "" if
-// nothing is.
+// tokenOfLiar returns the stored token of the user's last sign-in through the liar, as
+// JSON; "" if there is none.
 func tokenOfLiar(t *testing.T, b *providertest.Testbed, userID string, master [32]byte) string {
 	t.Helper()
 	kept, err := b.DB.ReadUpstreamToken(context.Background(), userID, "liar", storage.By{At: b.Now()})
@@ -39,10 +39,10 @@ func tokenOfLiar(t *testing.T, b *providertest.Testbed, userID string, master [3
 	return string(plain)
 }
 
-// TestUpstreamToken_KeptTokenShowsNowhere: nor does the end of a key of the internal line
-// take it away. It is dropped when the setting is off at the next sign-in.
+// The stored token appears in no database column, log or page in clear. It survives the
+// revocation of a key of the internal line. The next sign-in with keep_token off removes it.
 // FD-27: Upstream tokens visible in API, logs, backups.
-func TestUpstreamToken_KeptTokenShowsNowhere(t *testing.T) {
+func TestUpstreamToken_IsStoredSealed(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		givesToken(up, "canary-kept-token")
 		v := b.Visitor(t)
@@ -50,7 +50,7 @@ func TestUpstreamToken_KeptTokenShowsNowhere(t *testing.T) {
 		victim, master := b.UserBy(t, providertest.VictimMail).ID, [32]byte{1, 2, 3}
 		b.RevokeKey(t, storage.InternalLine)
 		if got := tokenOfLiar(t, b, victim, master); !strings.Contains(got, `"access_token":"canary-kept-token"`) {
-			t.Fatalf("kept %s", got)
+			t.Fatalf("stored token: %s", got)
 		}
 		for what, text := range map[string]string{
 			"database": b.Dumped(t), "log": b.Log.String(), "page": v.Get(t, b.Issuer+"/account/identities").Body,
@@ -68,14 +68,14 @@ func TestUpstreamToken_KeptTokenShowsNowhere(t *testing.T) {
 		callback := w.Choose(t, w.Press(t, w.Get(t, later.AuthorizeURL()), "liar"), "victim")
 		w.Get(t, strings.Replace(callback, b.Issuer, later.Issuer, 1)).Code(t)
 		if got := tokenOfLiar(t, b, victim, master); got != "" {
-			t.Errorf("keep_token is off, and kept is %s", got)
+			t.Errorf("keep_token is off, but the stored token is %s", got)
 		}
 	}, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }
 
-// A token that came on the account page goes with its identity.
+// Disconnecting an identity also removes its token.
 // FD-27: Upstream tokens visible in API, logs, backups.
-func TestUpstreamToken_LinkedTokenGoesWithItsIdentity(t *testing.T) {
+func TestUpstreamToken_IsRemovedWithIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		givesToken(up, "canary-linked-token")
 		v := b.Visitor(t)
@@ -87,15 +87,15 @@ func TestUpstreamToken_LinkedTokenGoesWithItsIdentity(t *testing.T) {
 		}
 		v.Submit(t, page.Disconnects(t)[0]).WantAt(t, "/account/identities?done=unlinked")
 		if got := tokenOfLiar(t, b, b.Alice.ID, [32]byte{1, 2, 3}); got != "" {
-			t.Errorf("unlinked, and kept is %s", got)
+			t.Errorf("after disconnecting, the stored token is %s", got)
 		}
 	}, providertest.Alter("liar", func(c *provider.Connector) { c.KeepToken = true }))
 }
 
-// A kept token follows the private keys to a new master key, and opens in no other
-// identity's row.
+// A change of the master key seals the token again. A token copied to the row of another
+// identity does not open.
 // FD-27: Upstream tokens visible in API, logs, backups.
-func TestUpstreamToken_KeptTokenIsSealedForItsRow(t *testing.T) {
+func TestUpstreamToken_OpensOnlyInItsRow(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		givesToken(up, "canary-sealed-token")
 		b.Visitor(t).ComeBy(t, "liar", "victim")

@@ -11,8 +11,8 @@ import (
 	"signet/storage"
 )
 
-// prepared is an account that a command made, with an address that is only claimed,
-// whose owner has signed in with the password and connected a GitHub account.
+// prepared makes an account with an unproven address, signs in with its password and
+// connects a GitHub account.
 func prepared(t *testing.T, b *providertest.Testbed) (storage.User, *providertest.Visitor) {
 	t.Helper()
 	user := b.Local(t, storage.User{Email: providertest.AdaEmail, Name: "Ada", Roles: []string{"reader"}}, providertest.Password)
@@ -20,13 +20,13 @@ func prepared(t *testing.T, b *providertest.Testbed) (storage.User, *providertes
 	v.Allow(t, v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.AdaEmail, providertest.Password))
 	v.Connect(t, "github", "octo").WantAt(t, "/account/identities?done=linked")
 	if u := b.UserBy(t, providertest.AdaEmail); u.EmailVerified {
-		t.Fatal("another address than the account's has proven it")
+		t.Fatal("an identity with another address proved the address")
 	}
 	return user, v
 }
 
-// wantWhole wants all that was set up still there, or all of it gone; the address is
-// proven either way.
+// wantWhole fails unless password, session and identities of the account are all kept, or,
+// if whole is false, all removed. The address must be proven in both cases.
 func wantWhole(t *testing.T, b *providertest.Testbed, user storage.User, v *providertest.Visitor, whole bool) {
 	t.Helper()
 	if u := b.UserBy(t, providertest.AdaEmail); !u.EmailVerified || u.ID != user.ID || len(u.Roles) != 1 {
@@ -46,20 +46,20 @@ func wantWhole(t *testing.T, b *providertest.Testbed, user storage.User, v *prov
 	}
 	octo := b.Visitor(t)
 	if in := octo.Subject(t, octo.ComeBy(t, "github", "octo")) == user.ID; in != whole {
-		t.Errorf("the GitHub account signs in to it: %v, want %v", in, whole)
+		t.Errorf("the GitHub account opens the account: %v, want %v", in, whole)
 	}
 }
 
-// anotherWay signs in anew through a connector, in a browser that is signed in.
+// anotherWay signs in again through a connector, in a browser that is signed in.
 func anotherWay(t *testing.T, v *providertest.Visitor, connector, account string) {
 	t.Helper()
 	page := v.Get(t, v.Bed.AuthorizeURL("prompt", "login"))
 	v.Through(t, v.Get(t, page.Link(t, "other")), connector, account)
 }
 
-// Create a user by command, sign in, add an identity, confirm the address in that
-// session: all still there. The same proof from another browser, or later: evicted.
-func TestProof_InItsOwnSessionAndElsewhere(t *testing.T) {
+// A proof of the address in the owner's own session keeps everything. The same proof from
+// another browser, or later, evicts password, sessions and identities.
+func TestAddressProof_OwnSessionKeepsAccount(t *testing.T) {
 	for name, test := range map[string]struct {
 		prove func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor)
 		whole bool
@@ -71,7 +71,7 @@ func TestProof_InItsOwnSessionAndElsewhere(t *testing.T) {
 		"signed in with in the same browser, later": {func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor) {
 			b.Pass(6 * time.Minute)
 			anotherWay(t, v, "google", "ada")
-			v.Client.Jar = b.Visitor(t).Client.Jar // the browser that came has a session of its own
+			v.Client.Jar = b.Visitor(t).Client.Jar // the browser has a new session of its own now
 		}, false},
 		"signed in with in another browser": {func(t *testing.T, b *providertest.Testbed, _ *providertest.Visitor) {
 			w := b.Visitor(t)
@@ -88,9 +88,9 @@ func TestProof_InItsOwnSessionAndElsewhere(t *testing.T) {
 	}
 }
 
-// An identity that is connected already brings the first proof as any other does, as soon
-// as its upstream vouches for the account's address.
-func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
+// A connected identity gives the first proof like any other identity, as soon as its
+// upstream vouches for the address of the account.
+func TestAddressProof_ByConnectedIdentity(t *testing.T) {
 	for name, test := range map[string]struct {
 		come  func(t *testing.T, b *providertest.Testbed, v *providertest.Visitor)
 		whole bool
@@ -114,7 +114,7 @@ func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
 				again.ComeBy(t, "liar", "victim")
 				again.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 				if u := b.UserBy(t, providertest.VictimMail); u.EmailVerified {
-					t.Fatal("an address that nobody vouches for is proven")
+					t.Fatal("an address without a voucher is proven")
 				}
 				b.WantIdentities(t, user.ID, providertest.VictimID, providertest.OctoID)
 
@@ -139,9 +139,9 @@ func TestProof_ByAnIdentityThatIsConnected(t *testing.T) {
 	}
 }
 
-// If an attacker holds an identity of an account, no act of an operator on the account
-// lets the attacker in: the act stops, or the identity is gone.
-func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
+// If an attacker has connected an identity to an account, an operator's act on the account
+// stops, or it removes the identity.
+func TestAddressProof_OperatorActEvictsAttacker(t *testing.T) {
 	revise := func(change func(*storage.User), verified *bool) func(*providertest.Testbed, string, storage.UnprovenPolicy) error {
 		return func(b *providertest.Testbed, id string, do storage.UnprovenPolicy) error {
 			_, err := b.DB.ReviseUser(context.Background(), storage.UserRevision{
@@ -177,11 +177,11 @@ func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
 				err := test.act(b, planted.ID, storage.StopIfAttached)
 				if !test.proves {
 					if !errors.Is(err, storage.ErrUnproven) {
-						t.Fatalf("it did not stop: %v", err)
+						t.Fatalf("got %v, want ErrUnproven", err)
 					}
 					mallory.Get(t, b.Issuer+"/account").WantAt(t, "/account")
 					if now := b.UserBy(t, providertest.VictimMail); now.Admin || len(now.Roles) > 0 {
-						t.Errorf("the refusal gave her %+v", now)
+						t.Errorf("the refused act changed the account: %+v", now)
 					}
 					err = test.act(b, planted.ID, storage.EvictAttached)
 				}
@@ -205,9 +205,9 @@ func TestProof_NoActOfAnOperatorLetsAnAttackerIn(t *testing.T) {
 	}
 }
 
-// An identity that an operator takes away opens nothing any more, and what it has
-// opened is dead, offline tokens too.
-func TestIdentities_TakenAwayByAnOperator(t *testing.T) {
+// If an operator removes an identity, the sessions and tokens that it opened end, offline
+// tokens too, and it opens no new ones.
+func TestIdentities_RemovalByOperatorEndsSessions(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)
 		v.Account(t, "/account/identities")

@@ -11,15 +11,15 @@ import (
 	"signet/templates"
 )
 
-// mustProve reports whether the person who is signed in has to prove anew who they are,
-// and not to sign in as somebody else.
+// mustProve reports whether the signed-in user must give a new proof of their identity. It
+// is false if the request is for another account.
 func (h *Handler) mustProve(s step, current session.Current) bool {
 	hinted := s.HintSubject == "" || s.HintSubject == current.UserID
-	return hinted && !s.other && !current.Meets(s.Freshness(s.Client), h.Now())
+	return hinted && !s.wantsOther && !current.Meets(s.Freshness(s.Client), h.Now())
 }
 
-// confirmPage is the page that asks for a new proof, with the ways of this account that
-// can give one. If there is none, it says what to do.
+// confirmPage returns the page that asks for a new proof, with the ways of this account to
+// give one. An account without such a way gets an explanation of the next step.
 func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) (templates.Confirm, error) {
 	ways, err := h.Visits.WaysToProve(r.Context(), current, s.Request)
 	if err != nil {
@@ -27,8 +27,8 @@ func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) 
 	}
 	page := templates.Confirm{
 		Common: h.common(s), Request: s.Sealed, User: person(current.User), Keep: current.Persistent,
-		Wanted: wanted(s, current), Password: ways.Password, Connectors: buttons(ways.Connectors, h.lastUsed(r)), Unable: ways.Unable,
-		Cancel: s.Back, Other: h.otherAccount(s),
+		Wanted: proofWanted(s, current), Password: ways.Password, Connectors: buttons(ways.Connectors, h.lastConnector(r)), Unable: ways.Unable,
+		Cancel: s.Back, Other: h.otherAccountPage(s),
 	}
 	for _, c := range h.Connectors {
 		if fact, tried := visit.LatestArrival(current, s.Request, c.ID()); tried {
@@ -42,8 +42,8 @@ func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) 
 	return page, err
 }
 
-// wanted says, for the page, how new a proof the request wants.
-func wanted(s step, current session.Current) templates.Wanted {
+// proofWanted returns the explanation for the page: how recent a proof the request needs.
+func proofWanted(s step, current session.Current) templates.Wanted {
 	fresh := s.Freshness(s.Client)
 	w := templates.Wanted{Act: s.Act, Again: fresh.Again, Unknown: current.AuthTime == 0}
 	switch {
@@ -56,13 +56,13 @@ func wanted(s step, current session.Current) templates.Wanted {
 	return w
 }
 
-// declineTicket binds the answer to the user who was asked.
+// declineTicket binds the answer to the user on the page.
 func declineTicket(s step, current session.Current) visit.Ticket {
 	return visit.Ticket{Purpose: "decline", Session: current.ID, Request: s.ID}
 }
 
-// decline notes that the person does not prove anew who they are; the dispatcher tells
-// the application.
+// decline stores that the user declined to give a new proof. The dispatcher then reports
+// that to the application.
 func (h *Handler) decline(w http.ResponseWriter, r *http.Request) error {
 	s, form, err := h.openForm(w, r, "request", "ticket")
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// flagsOf are the facts of an arrivalFacts by name. A field that stands in none of the
-// tests below would be one that they do not turn, so they are read from the type.
+// flagsOf returns the fields of an arrivalFacts by name. It reads them from the type, so that
+// the tests below vary every field.
 func flagsOf(a *arrivalFacts) map[string]*bool {
 	flags := map[string]*bool{}
 	v := reflect.ValueOf(a).Elem()
@@ -16,7 +16,7 @@ func flagsOf(a *arrivalFacts) map[string]*bool {
 	return flags
 }
 
-// arrivals calls f with every combination there is, and gives their number.
+// arrivals calls f with every combination of facts, and returns their number.
 func arrivals(f func(arrivalFacts)) int {
 	var names []string
 	for name := range flagsOf(&arrivalFacts{}) {
@@ -32,40 +32,39 @@ func arrivals(f func(arrivalFacts)) int {
 	return 1 << len(names)
 }
 
-// rule is one sentence about arrivals: to whom it applies, and what then becomes
-// of them.
+// rule is one sentence about arrivals: the facts that it applies to, and the outcome.
 type rule struct {
 	says    string
 	applies func(arrivalFacts) bool
 	outcome outcome
 }
 
-// rules are the table of linking, written for a reader: exactly one applies to
-// each arrivalFacts.
+// rules are the table of linking in a readable form. Exactly one rule applies to each
+// arrivalFacts.
 var rules = []rule{
-	{"a linked user signs in, whatever the address says now",
+	{"a linked user signs in, with any address",
 		func(a arrivalFacts) bool { return a.Known && !a.Disabled }, signIn},
-	{"a linked user who is switched off does not",
+	{"a linked user that is switched off does not sign in",
 		func(a arrivalFacts) bool { return a.Known && a.Disabled }, switchedOff},
-	{"a stranger for whose address nobody vouches gets an account without an address",
-		func(a arrivalFacts) bool { return !a.Known && !a.Vouched && a.SignUp }, makeBare},
-	{"or, where the connector makes no accounts, is told to sign in another way first",
+	{"a stranger with an address that the upstream does not vouch for gets an account without an address",
+		func(a arrivalFacts) bool { return !a.Known && !a.Vouched && a.SignUp }, makeUserWithoutEmail},
+	{"if the connector may not make accounts, such a stranger must sign in another way first",
 		func(a arrivalFacts) bool { return !a.Known && !a.Vouched && !a.SignUp }, connectFirst},
-	{"a new address makes an account where the connector may make some",
+	{"a new address makes an account if the connector may make accounts",
 		func(a arrivalFacts) bool { return stranger(a) && !a.Local && a.SignUp }, makeUser},
-	{"and none where it may not",
-		func(a arrivalFacts) bool { return stranger(a) && !a.Local && !a.SignUp }, closed},
-	{"an administrator's account is opened by its own proof alone",
+	{"a new address makes no account if the connector may not",
+		func(a arrivalFacts) bool { return stranger(a) && !a.Local && !a.SignUp }, signUpClosed},
+	{"only a proof of the account itself opens an administrator's account",
 		func(a arrivalFacts) bool { return meets(a) && a.Admin }, proveFirst},
 	{"a proven account needs its own proof unless the operator lets this connector link",
 		func(a arrivalFacts) bool { return meets(a) && !a.Admin && a.Proven && !a.AutoLink }, proveFirst},
-	{"and is signed in to if the operator does",
+	{"a proven account is signed in to if the operator lets this connector link",
 		func(a arrivalFacts) bool { return meets(a) && !a.Admin && a.Proven && a.AutoLink && !a.Disabled }, linkUser},
-	{"but not if it is switched off",
+	{"a proven account that is switched off is not signed in to",
 		func(a arrivalFacts) bool { return meets(a) && !a.Admin && a.Proven && a.AutoLink && a.Disabled }, switchedOff},
-	{"an account that nobody proved is its address's owner's",
+	{"an account with an unproven address is taken over by the owner of the address",
 		func(a arrivalFacts) bool { return meets(a) && !a.Admin && !a.Proven && !a.Disabled }, evictAndOwn},
-	{"but not one that is switched off",
+	{"an unproven account that is switched off is not taken over",
 		func(a arrivalFacts) bool { return meets(a) && !a.Admin && !a.Proven && a.Disabled }, switchedOff},
 }
 
@@ -83,7 +82,7 @@ func TestDecideArrival_WholeTable(t *testing.T) {
 			}
 		}
 		if len(found) != 1 {
-			t.Fatalf("%d rules for %+v, want one", len(found), a)
+			t.Fatalf("%d rules apply to %+v, want one", len(found), a)
 		}
 		used[found[0].says]++
 		if got := decideArrival(a); got != found[0].outcome {
@@ -91,29 +90,29 @@ func TestDecideArrival_WholeTable(t *testing.T) {
 		}
 	})
 	if n != 256 || len(used) != len(rules) {
-		t.Errorf("%d arrivals met %d of %d rules", n, len(used), len(rules))
+		t.Errorf("%d arrivals used %d of %d rules, want 256 and all", n, len(used), len(rules))
 	}
 }
 
-// What must hold however the table is written.
+// Invariants that hold for any version of the table.
 func TestDecideArrival_Invariants(t *testing.T) {
 	enters := func(f outcome) bool {
-		return f == signIn || f == makeUser || f == makeBare || f == linkUser || f == evictAndOwn
+		return f == signIn || f == makeUser || f == makeUserWithoutEmail || f == linkUser || f == evictAndOwn
 	}
 	arrivals(func(a arrivalFacts) {
 		got := decideArrival(a)
 		for what, broken := range map[string]bool{
-			"uses an address that nobody vouches for":       !a.Known && !a.Vouched && got != makeBare && got != connectFirst,
+			"uses an address without a voucher":             !a.Known && !a.Vouched && got != makeUserWithoutEmail && got != connectFirst,
 			"links by address, not allowed to":              got == linkUser && !a.AutoLink,
 			"enters an account by address that is unproven": got == linkUser && !a.Proven,
 			"evicts a proven account":                       got == evictAndOwn && a.Proven,
 			"opens an administrator's account":              (got == linkUser || got == evictAndOwn) && a.Admin,
-			"lets in who is switched off":                   (got == signIn || got == linkUser || got == evictAndOwn) && a.Disabled,
+			"signs in a user that is switched off":          (got == signIn || got == linkUser || got == evictAndOwn) && a.Disabled,
 			"makes a second account for an address":         got == makeUser && a.Local,
-			"makes an account, not allowed to":              (got == makeUser || got == makeBare) && !a.SignUp,
+			"makes an account, not allowed to":              (got == makeUser || got == makeUserWithoutEmail) && !a.SignUp,
 			"ignores the link":                              a.Known && got != signIn && got != switchedOff,
-			"asks for a proof of no account":                got == proveFirst && !a.Local,
-			"lets in by nothing":                            enters(got) && !a.Known && !a.Vouched && !a.SignUp,
+			"asks for a proof without an account":           got == proveFirst && !a.Local,
+			"signs in without any reason":                   enters(got) && !a.Known && !a.Vouched && !a.SignUp,
 		} {
 			if broken {
 				t.Errorf("%s: %+v", what, a)
@@ -122,10 +121,9 @@ func TestDecideArrival_Invariants(t *testing.T) {
 	})
 }
 
-// TestDecideArrival_AccountShowsOnlyToItsOwner: what stands here decides only where
-// the address is vouched for, or the identity is linked: nobody else learns whether
-// there is an account, and what it is like.
-func TestDecideArrival_AccountShowsOnlyToItsOwner(t *testing.T) {
+// The facts of a local account matter only if the upstream vouches for the address or the
+// identity is linked. So strangers cannot learn whether an account exists.
+func TestDecideArrival_HidesAccountsFromStrangers(t *testing.T) {
 	arrivals(func(a arrivalFacts) {
 		if a.Known || a.Vouched {
 			return
@@ -135,13 +133,13 @@ func TestDecideArrival_AccountShowsOnlyToItsOwner(t *testing.T) {
 			other := a
 			*flagsOf(&other)[name] = !*flagsOf(&other)[name]
 			if got := decideArrival(other); got != want {
-				t.Errorf("%s turns %s into %s: %+v", name, want, got, a)
+				t.Errorf("%s changes %s to %s: %+v", name, want, got, a)
 			}
 		}
 	})
 }
 
-// A fact that decides nothing has no business in the table.
+// Every fact changes the outcome of at least one combination.
 func TestDecideArrival_EveryFactMatters(t *testing.T) {
 	matters := map[string]bool{}
 	arrivals(func(a arrivalFacts) {
@@ -153,7 +151,7 @@ func TestDecideArrival_EveryFactMatters(t *testing.T) {
 	})
 	for name := range flagsOf(&arrivalFacts{}) {
 		if !matters[name] {
-			t.Errorf("%s decides nothing", name)
+			t.Errorf("%s never changes the outcome", name)
 		}
 	}
 }

@@ -8,10 +8,9 @@ import (
 	"signet/provider/providertest"
 )
 
-// TestFederation_TheLogNamesTheMember: the page of a refused answer has the stable code and
-// says nothing of the cause, which is for the operator: the log and the connector's card
-// name the member that was wrong.
-func TestFederation_TheLogNamesTheMember(t *testing.T) {
+// The page of a refused answer shows the stable code, but not the cause. The log, which the
+// operator reads, names the member that was wrong.
+func TestFederation_LogNamesWrongMember(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for member, faults := range map[string]federationtest.Faults{
 			"exp is not a number":            {Claims: map[string]any{"exp": "soon"}},
@@ -26,18 +25,18 @@ func TestFederation_TheLogNamesTheMember(t *testing.T) {
 			v, begun := b.Visitor(t), len(b.Log.String())
 			refused := v.ComeBy(t, "liar", "victim")
 			if code := wantRefusal(t, v, refused); code != "upstream_untrusted" || strings.Contains(refused.Body, "is not a") {
-				t.Errorf("%s: code %s, and a page that tells of the cause", member, code)
+				t.Errorf("%s: code %s, and the page shows the cause", member, code)
 			}
 			if logged := b.Log.String()[begun:]; !strings.Contains(logged, member) || !strings.Contains(logged, "upstream_untrusted") {
-				t.Errorf("the log does not say that %s:\n%s", member, logged)
+				t.Errorf("the log does not contain %q:\n%s", member, logged)
 			}
 		}
 	})
 }
 
-// TestFederation_WhatNobodyReadsSignsIn: a person comes through, and the log notes what was
-// left out.
-func TestFederation_WhatNobodyReadsSignsIn(t *testing.T) {
+// Wrong members that the sign-in does not need are ignored, and the log names an optional
+// response that failed.
+func TestFederation_IgnoresWrongOptionalMembers(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		up.Liar.SetFaults(federationtest.Faults{
 			Claims: map[string]any{"name": 5, "picture": []any{}, "_claim_names": 1, "acr": 1, "amr": map[string]any{}},
@@ -49,21 +48,21 @@ func TestFederation_WhatNobodyReadsSignsIn(t *testing.T) {
 		v := b.Visitor(t)
 		v.Allow(t, v.ComeBy(t, "liar", "victim")).Code(t)
 		if user := b.UserBy(t, providertest.VictimMail); user.Name != "Vic Tim" {
-			t.Errorf("the name that stands only at userinfo is %q", user.Name)
+			t.Errorf("the name, which only userinfo contains, is %q", user.Name)
 		}
 		up.Liar.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Status = 503 })
 		begun := len(b.Log.String())
 		again := b.Visitor(t)
 		again.ComeBy(t, "liar", "victim").Code(t)
 		if logged := b.Log.String()[begun:]; !strings.Contains(logged, `"upstream_note":"read userinfo: status 503`) {
-			t.Errorf("the log does not say what was left out:\n%s", logged)
+			t.Errorf("the log does not name the failed response:\n%s", logged)
 		}
 	})
 }
 
-// TestFederation_CallbackParametersOfOthers: parameters that an upstream or a browser adds to the
-// callback may be repeated or malformed; those that we read come once.
-func TestFederation_CallbackParametersOfOthers(t *testing.T) {
+// Unknown callback parameters may be repeated or malformed. Parameters that Signet reads must
+// come once.
+func TestFederation_IgnoresUnknownCallbackParameters(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for added, fine := range map[string]bool{
 			"&scope=a&scope=b": true, "&session_state=%zz": true, "&x=%00&%ff=1;a": true, "&error=": true, "&error_description=%ff": true,

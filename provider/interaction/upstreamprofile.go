@@ -10,9 +10,9 @@ import (
 	"signet/storage"
 )
 
-// profileBrought is the profile that an upstream brought, as far as the rules of profiles
-// allow it. It names new users only if the settings say by which claim.
-func (h *Handler) profileBrought(ctx context.Context, t trip) storage.Profile {
+// profileFrom returns the profile from the upstream, without the fields that break the
+// rules of profiles. It has a user name only if the settings map a claim to it.
+func (h *Handler) profileFrom(ctx context.Context, t trip) storage.Profile {
 	i := t.identity
 	p := storage.Profile{
 		Name: i.Name, GivenName: i.GivenName, MiddleName: i.MiddleName, FamilyName: i.FamilyName, Nickname: i.Nickname,
@@ -37,9 +37,9 @@ func (h *Handler) profileBrought(ctx context.Context, t trip) storage.Profile {
 	return kept
 }
 
-// groupsBrought are the groups that an upstream brought, which take the place of those of
-// the last sign-in. A connector whose settings name no claim for groups brings none.
-func groupsBrought(ctx context.Context, i federation.Identity) *storage.AssertedGroups {
+// groupsFrom returns the groups from the upstream, which replace the groups of the last
+// sign-in. If the settings of the connector map no claim to groups, there are none.
+func groupsFrom(ctx context.Context, i federation.Identity) *storage.AssertedGroups {
 	said := storage.AssertedGroups{Refused: i.GroupsRefused}
 	if said.Refused == "" {
 		said = directory.UpstreamGroups(i.Groups)

@@ -12,7 +12,7 @@ import (
 	"signet/storage"
 )
 
-// mapping gives the liar's connector a claims setting.
+// mapping sets the claims setting of the liar's connector.
 func mapping(pairs map[string]string) func(*providertest.Upstreams, *provider.Config) {
 	return providertest.Alter("liar", func(c *provider.Connector) { c.Claims = pairs })
 }
@@ -25,13 +25,13 @@ func names(n, length int) []any {
 	return list
 }
 
-// sources are where an upstream says that a claim could be asked for (OIDC Core, section
+// sources names an endpoint from which a distributed claim can be read (OIDC Core, section
 // 5.6.2).
 var sources = map[string]any{"src1": map[string]any{"endpoint": "https://graph.example/v1.0/users/1/getMemberObjects"}}
 
-// TestGroups_WhateverAnUpstreamSends: a list is taken whole or not at all, and none ends
-// the sign-in. A person who had groups before loses them by a list that is not taken.
-func TestGroups_WhateverAnUpstreamSends(t *testing.T) {
+// A list of groups is accepted as a whole or refused as a whole; a refused list does not
+// prevent the sign-in, but it removes the groups of the last one.
+func TestGroups_ListIsAcceptedOrRefusedAsAWhole(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for name, c := range map[string]struct {
 			claims  map[string]any
@@ -80,9 +80,9 @@ func TestGroups_WhateverAnUpstreamSends(t *testing.T) {
 	}, mapping(map[string]string{"groups": "roles"}))
 }
 
-// TestGroups_OnlyWhereTheSettingsSaySo: without the mapping none are taken, and a reload
-// without it takes those away that came before; so does the end of the connector.
-func TestGroups_OnlyWhereTheSettingsSaySo(t *testing.T) {
+// Groups need a mapping in the settings. A reload without the mapping removes earlier groups,
+// and so does the removal of the connector.
+func TestGroups_NeedMappingInSettings(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*provider.Connector) (keep bool)
 		want   string
@@ -98,7 +98,7 @@ func TestGroups_OnlyWhereTheSettingsSaySo(t *testing.T) {
 				b.Follow(t)
 				b.Visitor(t).ComeBy(t, "liar", "victim")
 				if u := b.UserBy(t, providertest.VictimMail); fmt.Sprint(u.UpstreamGroups) != "[staff]" {
-					t.Fatalf("with the setting came %q", u.UpstreamGroups)
+					t.Fatalf("with the mapping: groups %q, want [staff]", u.UpstreamGroups)
 				}
 				var list []provider.Connector
 				for _, one := range up.Connectors {
@@ -117,42 +117,43 @@ func TestGroups_OnlyWhereTheSettingsSaySo(t *testing.T) {
 				reloaded.Provider = next
 				reloaded.Follow(t)
 				if u := b.UserBy(t, providertest.VictimMail); fmt.Sprint(u.UpstreamGroups) != c.want {
-					t.Errorf("left %q, want %s", u.UpstreamGroups, c.want)
+					t.Errorf("after the reload: groups %q, want %s", u.UpstreamGroups, c.want)
 				}
 			}, mapping(map[string]string{"groups": "groups"}))
 		})
 	}
 }
 
-// TestGroups_ComeAndGoWithAConnectedAccount on the account page, and stand there.
-func TestGroups_ComeAndGoWithAConnectedAccount(t *testing.T) {
+// Connecting an identity on the account page brings its groups, and disconnecting it removes
+// them. The page shows them.
+func TestGroups_FollowConnectedIdentity(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		up.Liar.SetFaults(federationtest.Faults{Claims: map[string]any{"groups": []any{"staff", "dev"}}})
 		v := b.Visitor(t)
 		v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
 		v.Connect(t, "liar", "victim")
 		if u := b.AliceNow(t); fmt.Sprint(u.UpstreamGroups) != "[staff dev]" {
-			t.Errorf("connected with the groups %q", u.UpstreamGroups)
+			t.Errorf("connected: groups %q, want [staff dev]", u.UpstreamGroups)
 		}
 		page := v.Get(t, b.Issuer+"/account/identities")
 		page.WantText(t, "<dt>Groups</dt>", "staff, dev")
 		v.Submit(t, page.Disconnects(t)[0])
 		if u := b.AliceNow(t); len(u.UpstreamGroups) > 0 {
-			t.Errorf("disconnected with the groups %q", u.UpstreamGroups)
+			t.Errorf("disconnected: groups %q, want none", u.UpstreamGroups)
 		}
 	}, mapping(map[string]string{"groups": "groups"}))
 }
 
-// TestUsername_ComesOnlyIfTheSettingsNameItsClaim, once, when the account is made, and
-// keeps nobody out.
-func TestUsername_ComesOnlyIfTheSettingsNameItsClaim(t *testing.T) {
+// A user name comes from the upstream only with a mapping in the settings, and only when the
+// account is made. A user name that is taken or invalid does not prevent the sign-in.
+func TestUsername_NeedsMappingInSettings(t *testing.T) {
 	address := providertest.VictimMail
 	for name, c := range map[string]struct {
 		mapped  map[string]string
 		says    string
 		want    string
 		unique  bool
-		foreign string // the user name of somebody else
+		foreign string // the user name of another user
 	}{
 		"not mapped":                 {nil, "vic", "", false, ""},
 		"mapped to itself":           {map[string]string{"preferred_username": "preferred_username"}, "vic", "vic", true, ""},
@@ -175,18 +176,18 @@ func TestUsername_ComesOnlyIfTheSettingsNameItsClaim(t *testing.T) {
 						t.Errorf("%s: %q, unique %v; want %q, %v", when, u.PreferredUsername, u.UsernameUnique(), c.want, c.unique)
 					}
 				}
-				want("made")
+				want("at the first sign-in")
 				up.Liar.SetFaults(providertest.Lie("preferred_username", "another"))
 				b.Visitor(t).ComeBy(t, "liar", "victim")
-				want("the second time")
+				want("at the second sign-in")
 			}, mapping(c.mapped))
 		})
 	}
 }
 
-// brought are the claims of OpenID Connect Core, section 5.1, as an upstream sends them,
-// and how they come out at userinfo; "" for those that are left out.
-var brought = map[string]struct{ says, gives any }{
+// upstreamClaims are the claims of OpenID Connect Core, section 5.1, as an upstream sends
+// them and as our userinfo endpoint returns them.
+var upstreamClaims = map[string]struct{ says, gives any }{
 	"name": {"Vic Tim", "Vic Tim"}, "given_name": {"Vic", "Vic"}, "middle_name": {"A.", "A."}, "family_name": {"Tim", "Tim"},
 	"nickname": {"vicky", "vicky"}, "profile": {"https://up.example/vic", "https://up.example/vic"},
 	"picture": {"https://up.example/vic.png", "https://up.example/vic.png"}, "website": {"http://vic.example", "http://vic.example"},
@@ -195,19 +196,19 @@ var brought = map[string]struct{ says, gives any }{
 	"address": {map[string]any{"street_address": "Gate 1\r\nOslo", "country": "NO", "planet": "Earth"}, map[string]any{"street_address": "Gate 1\nOslo", "country": "NO"}},
 }
 
-// TestProfile_EveryClaimThatAnUpstreamBrings comes out at userinfo, and one that breaks a
-// rule is left out and ends no sign-in.
-func TestProfile_EveryClaimThatAnUpstreamBrings(t *testing.T) {
+// Every profile claim of an upstream is returned by userinfo. A claim that breaks a rule is
+// left out, but does not prevent the sign-in.
+func TestProfile_ClaimsOfUpstreamReachUserinfo(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		says := map[string]any{}
-		for name, claim := range brought {
+		for name, claim := range upstreamClaims {
 			says[name] = claim.says
 		}
 		up.Liar.SetFaults(federationtest.Faults{Claims: says})
 		v := b.Visitor(t)
 		tokens := b.Redeem(t, v.Allow(t, v.ComeBy(t, "liar", "victim", "scope", "openid profile phone address")).Code(t))
 		got := b.Userinfo(t, tokens["access_token"].(string)).JSON(t)
-		for name, claim := range brought {
+		for name, claim := range upstreamClaims {
 			if fmt.Sprint(got[name]) != fmt.Sprint(claim.gives) {
 				t.Errorf("%s: got %v, want %v", name, got[name], claim.gives)
 			}
@@ -222,14 +223,14 @@ func TestProfile_EveryClaimThatAnUpstreamBrings(t *testing.T) {
 		u := b.UserBy(t, providertest.VictimMail)
 		u.Name, u.GivenName, u.FamilyName = "", "", ""
 		if p := storage.ProfileOf(u); p != (storage.Profile{}) {
-			t.Errorf("got %+v", p)
+			t.Errorf("got the profile %+v, want an empty one", p)
 		}
 	})
 }
 
-// TestProfile_EachMappedClaimActs: for every claim that the settings of a type of upstream
-// accept, two settings give two results; those that could not act are refused.
-func TestProfile_EachMappedClaimActs(t *testing.T) {
+// For every claim that the settings of a connector accept, two different mappings give two
+// different results.
+func TestProfile_EveryMappingHasAnEffect(t *testing.T) {
 	values := map[string]any{
 		"email": "Victim@CORP.example", "email_verified": true, "groups": []any{"other"}, "address": map[string]any{"country": "XX"},
 		"profile": "https://other.example/", "picture": "https://other.example/a.png", "website": "https://other.example/",

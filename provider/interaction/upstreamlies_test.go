@@ -12,8 +12,7 @@ import (
 	"signet/provider/providertest"
 )
 
-// lies are generated: each field of what an upstream sends is wrong once in each
-// way of being wrong, at an upstream that is honest otherwise.
+// lies generates faults: each has one wrong field, at an upstream that is honest otherwise.
 func lies() map[string]federationtest.Faults {
 	all := map[string]federationtest.Faults{
 		"wrong key":            {SignByUnpublishedKey: true},
@@ -51,7 +50,7 @@ func lies() map[string]federationtest.Faults {
 			}
 		}
 	}
-	delete(all, "token_type missing") // none other than Bearer was agreed on
+	delete(all, "token_type missing") // without token_type, Bearer is assumed
 	for _, name := range []string{"iss", "aud", "nonce", "azp"} {
 		all[name+" another's"] = providertest.Lie(name, "https://elsewhere.example")
 	}
@@ -63,8 +62,8 @@ func lies() map[string]federationtest.Faults {
 
 var stableCodes = []string{"upstream_untrusted", "upstream_unreachable", "upstream_denied", "connector_misconfigured", "unknown_attempt"}
 
-// wantRefusal wants a page with one of the stable codes and nobody signed in, and
-// gives the code.
+// wantRefusal fails unless the page has one of the stable codes and nobody is signed in. It
+// returns the code.
 func wantRefusal(t *testing.T, v *providertest.Visitor, s providertest.Stop) string {
 	t.Helper()
 	for _, code := range stableCodes {
@@ -75,7 +74,7 @@ func wantRefusal(t *testing.T, v *providertest.Visitor, s providertest.Stop) str
 			}
 			v.WantProblem(t, s, status, code)
 			if strings.Contains(s.Body, "<script>alert") || strings.Contains(s.Body, "<b>no") {
-				t.Error("the page repeats the upstream")
+				t.Error("the page shows text of the upstream")
 			}
 			return code
 		}
@@ -84,7 +83,7 @@ func wantRefusal(t *testing.T, v *providertest.Visitor, s providertest.Stop) str
 	return ""
 }
 
-func TestFederation_EveryLieEndsInAPage(t *testing.T) {
+func TestFederation_EveryLieShowsPage(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		all := lies()
 		codes := map[string]int{}
@@ -97,13 +96,13 @@ func TestFederation_EveryLieEndsInAPage(t *testing.T) {
 		}
 		t.Logf("%d lies: %v", len(all), codes)
 		b.WantNoUser(t, providertest.VictimMail)
-		up.Liar.SetFaults(federationtest.Faults{}) // and the truth passes
+		up.Liar.SetFaults(federationtest.Faults{}) // without a fault, the sign-in works
 		v := b.Visitor(t)
 		v.Allow(t, v.ComeBy(t, "liar", "victim")).Code(t)
 	})
 }
 
-func TestFederation_EveryFaultOfTheLineEndsInAPage(t *testing.T) {
+func TestFederation_EveryTransportFaultShowsPage(t *testing.T) {
 	for _, endpoint := range []string{"discovery", "jwks", "token", "userinfo"} {
 		t.Run(endpoint, func(t *testing.T) {
 			for fault := federationtest.HTML; fault <= federationtest.Doubled; fault++ {

@@ -10,7 +10,7 @@ import (
 	"signet/provider/providertest"
 )
 
-// opens sends a browser to GET /login, as a page of the site that Sec-Fetch-Site names.
+// opens sends a browser to GET /login with this value of Sec-Fetch-Site.
 func opens(t *testing.T, v *providertest.Visitor, site string, pairs ...string) providertest.Stop {
 	t.Helper()
 	query := url.Values{}
@@ -28,7 +28,7 @@ func opens(t *testing.T, v *providertest.Visitor, site string, pairs ...string) 
 	return v.Walk(t, r)
 }
 
-// wantStep wants the page of a step, of any request.
+// wantStep fails unless the browser is at the page of this step.
 func wantStep(t *testing.T, s providertest.Stop, path string) {
 	t.Helper()
 	if s.Left != nil || s.StatusCode != http.StatusOK || s.At.Path != path {
@@ -44,9 +44,9 @@ func onAppUpstream(t *testing.T, f func(t *testing.T, b *providertest.Testbed, u
 	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
 }
 
-// An app sends people straight to the upstream that it names, and they come back to it; a
-// link of another site starts no sign-in.
-func TestForPage_ProviderIsWhereTheSignInBegins(t *testing.T) {
+// A link with a provider leads directly to that upstream, and the sign-in ends at return_to.
+// A link on another site starts no trip.
+func TestLoginLink_ProviderStartsTrip(t *testing.T) {
 	onAppUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for _, site := range []string{"same-origin", "same-site", "none", ""} {
 			v := b.Visitor(t)
@@ -58,7 +58,7 @@ func TestForPage_ProviderIsWhereTheSignInBegins(t *testing.T) {
 				t.Errorf("from %q: the sign-in ends at %s, left to %v:\n%s", site, s.At, s.Left, s.Body)
 			}
 			v.WantApp(t, true)
-			// A person who is signed in is not asked again, unless the app wants it.
+			// A signed-in user is not asked again, unless the app sends prompt=login.
 			if s = opens(t, v, site, "return_to", providertest.Shop+"/cart", "provider", "google"); s.Left == nil || s.Left.String() != providertest.Shop+"/cart" {
 				t.Errorf("from %q, signed in: at %s, left to %v", site, s.At, s.Left)
 			}
@@ -71,7 +71,7 @@ func TestForPage_ProviderIsWhereTheSignInBegins(t *testing.T) {
 		s := opens(t, v, "cross-site", "return_to", providertest.Shop+"/cart", "provider", "google")
 		wantStep(t, s, "/login")
 		if len(up.Google.Requests()) != calls || len(v.Attempts(t)) != 0 || strings.Contains(s.Body, `id="problem"`) {
-			t.Errorf("a link of another site: %d calls, attempts %v\n%s", len(up.Google.Requests())-calls, v.Attempts(t), s.Body)
+			t.Errorf("a link on another site: %d calls, attempts %v\n%s", len(up.Google.Requests())-calls, v.Attempts(t), s.Body)
 		}
 		if left := v.Press(t, s, "google"); left == nil {
 			t.Errorf("the button of that page leads to %s", s.At)
@@ -79,8 +79,8 @@ func TestForPage_ProviderIsWhereTheSignInBegins(t *testing.T) {
 	})
 }
 
-// A provider that is not there costs nobody the sign-in.
-func TestForPage_UnknownProviderIsToldOnTheSignInPage(t *testing.T) {
+// An unknown provider does not prevent the sign-in: the sign-in page shows a message.
+func TestLoginLink_UnknownProviderShowsMessage(t *testing.T) {
 	onAppUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
 		for _, unknown := range []string{"gitlab", "GOOGLE", "../admin", "<script>", strings.Repeat("x", 1500)} {
 			v := b.Visitor(t)
@@ -99,8 +99,8 @@ func TestForPage_UnknownProviderIsToldOnTheSignInPage(t *testing.T) {
 	})
 }
 
-// login_hint and prompt mean what they mean at the authorization endpoint.
-func TestForPage_HintAndPromptAreThoseOfAnyRequest(t *testing.T) {
+// login_hint and prompt have the same meaning as at the authorization endpoint.
+func TestLoginLink_LoginHintAndPrompt(t *testing.T) {
 	onAppUpstream(t, func(t *testing.T, b *providertest.Testbed, _ *providertest.Upstreams) {
 		v := b.Visitor(t)
 		hinted := func(s providertest.Stop, hint string) {
@@ -113,7 +113,7 @@ func TestForPage_HintAndPromptAreThoseOfAnyRequest(t *testing.T) {
 		hinted(opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "login_hint", providertest.Alice), providertest.Alice)
 		hinted(opens(t, v, "same-origin", "login_hint", strings.Repeat("x", 2000)), "")
 		page := opens(t, v, "same-origin", "return_to", providertest.Shop+"/", "login_hint", providertest.Alice, "prompt", "login")
-		b.Pass(40 * 60e9) // beyond the life of a request
+		b.Pass(40 * 60e9) // longer than the life of a request
 		expired := v.Submit(t, page.FormTo(t, "/login", "", ""), "username", providertest.Alice, "password", providertest.Password)
 		again := v.Get(t, expired.Link(t, "start"))
 		hinted(again, providertest.Alice)

@@ -10,13 +10,13 @@ import (
 	"signet/storage"
 )
 
-// stands are the pages of a sign-in, each as a tab may stand at it, and what the person
-// then does in another tab, or before going back.
-var stands = []struct {
+// openPages are the pages of a sign-in that a tab may show, with the parameters of the
+// request that lead there.
+var openPages = []struct {
 	path  string
 	pairs []string
 }{
-	{"/consent", []string{"scope", "openid email"}}, // first: later ones are covered by this consent
+	{"/consent", []string{"scope", "openid email"}}, // first, since this consent covers the later requests
 	{"/login", nil},
 	{"/login", []string{"prompt", "login"}},
 	{"/login", []string{"max_age", "300"}},
@@ -25,11 +25,11 @@ var stands = []struct {
 	{"/consent", []string{"prompt", "consent"}},
 }
 
-// TestAnswered_PageThatIsComeBackToGoesOn: Back to a page of a sign-in that is finished, or
-// another tab that stands there, leads to the application at once. Nothing is asked twice.
-func TestAnswered_PageThatIsComeBackToGoesOn(t *testing.T) {
+// Reloading a page of a finished sign-in leads to the application at once, and so does
+// submitting its form again. Nothing is asked twice.
+func TestAnswered_ReloadedPageLeadsToApplication(t *testing.T) {
 	providertest.Each(t, func(t *testing.T, b *providertest.Testbed) {
-		for _, c := range stands {
+		for _, c := range openPages {
 			v := b.Visitor(t)
 			if c.path != "/login" {
 				v.SignIn(t, v.Get(t, b.AuthorizeURL()), providertest.Alice, providertest.Password)
@@ -45,7 +45,7 @@ func TestAnswered_PageThatIsComeBackToGoesOn(t *testing.T) {
 				continue
 			}
 			again.Code(t)
-			// The old form, too, surprises nobody.
+			// The old form leads to the application, too.
 			if s := v.Redo(t, page); s.Left == nil || s.Response(t).Get("code") == "" {
 				t.Errorf("%v: the form of %s again: at %s, left to %v", c.pairs, c.path, s.At, s.Left)
 			}
@@ -53,9 +53,9 @@ func TestAnswered_PageThatIsComeBackToGoesOn(t *testing.T) {
 	})
 }
 
-// TestAnswered_TabOfAnotherRequestGoesOn: a tab that stands at the sign-in page for another
-// request goes on as soon as somebody has signed in, unless that request wants more.
-func TestAnswered_TabOfAnotherRequestGoesOn(t *testing.T) {
+// After a sign-in in one tab, the reloaded sign-in page of another request leads to the
+// application, unless that request demands a new sign-in.
+func TestAnswered_OtherTabUsesNewSession(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		for _, c := range []struct {
 			pairs []string
@@ -71,12 +71,12 @@ func TestAnswered_TabOfAnotherRequestGoesOn(t *testing.T) {
 				t.Errorf("%v: at %s, left to %v", c.pairs, reloaded.At, reloaded.Left)
 			}
 		}
-		// Another account is wanted, or was hinted at: that page stays.
+		// The sign-in page for another account is still shown.
 		v := b.Visitor(t)
 		v.Redo(t, v.Get(t, b.AuthorizeURL()))
 		other := v.Get(t, b.AuthorizeURL("prompt", "login")).Link(t, "other")
 		v.Get(t, other).FormTo(t, "/login", "", "")
-		// A person who has refused may change their mind.
+		// After a refusal, the consent page still accepts another decision.
 		refused := v.Get(t, b.AuthorizeURL("prompt", "consent"))
 		v.Submit(t, refused.Form(t), "decision", "deny").WantError(t, "access_denied")
 		if again := v.Get(t, refused.At.String()); again.At.Path != "/consent" || again.Left != nil {
@@ -85,14 +85,14 @@ func TestAnswered_TabOfAnotherRequestGoesOn(t *testing.T) {
 	})
 }
 
-// TestAnswered_OwnPages: the sign-in page on the way to a page of ours, and to one that wants
-// a new proof, likewise.
+// The same holds for the sign-in page before a page of this server, and for the page that
+// asks for a new proof.
 func TestAnswered_OwnPages(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
-		stood := v.Get(t, b.Issuer+"/account/sessions")
-		v.SignIn(t, stood, providertest.Alice, providertest.Password).WantAt(t, "/account/sessions")
-		v.Get(t, stood.At.String()).WantAt(t, "/account/sessions")
+		login := v.Get(t, b.Issuer+"/account/sessions")
+		v.SignIn(t, login, providertest.Alice, providertest.Password).WantAt(t, "/account/sessions")
+		v.Get(t, login.At.String()).WantAt(t, "/account/sessions")
 		b.Pass(6 * time.Minute)
 		proof := v.Get(t, b.Issuer+"/account/password")
 		proof.WantText(t, "Confirm it’s you")
@@ -101,8 +101,8 @@ func TestAnswered_OwnPages(t *testing.T) {
 	})
 }
 
-// TestAnswered_RefusedTripLeadsBackToItsPage: somebody who is signed in and asked for another
-// account comes back to the page for that, and not to the application with the first account.
+// A signed-in user asks for another account, and the trip to the upstream fails. The link
+// back leads to the sign-in page, not to the application with the first account.
 func TestAnswered_RefusedTripLeadsBackToItsPage(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		v := b.Visitor(t)

@@ -16,14 +16,14 @@ import (
 	"signet/storage"
 )
 
-// account is an account with a proven address at corp.example, and the ways in that it has.
+// account is an account with a proven address at corp.example.
 type account struct {
 	storage.User
 	b  *providertest.Testbed
 	up *providertest.Upstreams
 }
 
-// newAccount makes one; without a password for pass "".
+// newAccount makes an account; for pass "", it has no password.
 func newAccount(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams, u storage.User, pass string) account {
 	t.Helper()
 	u.EmailVerified = true
@@ -46,7 +46,7 @@ func (a account) attach(t *testing.T, connector string) storage.Identity {
 		i.Issuer, i.Subject = a.up.Google.URL, "110169484474386276334"
 	case "github":
 		i.Issuer, i.Subject = a.up.GitHub.URL, "583231"
-	default: // one that is not offered any more, or another identity at the liar
+	default: // a removed connector, or another identity at the liar
 		i.Issuer, i.Subject = a.up.Liar.URL, "the first of "+a.ID
 	}
 	_, err := a.b.DB.SignInThrough(context.Background(), storage.ConnectorSignIn{
@@ -59,20 +59,20 @@ func (a account) attach(t *testing.T, connector string) storage.Identity {
 	return i
 }
 
-// waits comes through the liar with an identity that nobody has seen and whose address is
-// the account's.
+// waits signs in through the liar with a new identity that has the address of the account.
+// It returns the page that asks for a proof of the account.
 func (a account) waits(t *testing.T, v *providertest.Visitor, pairs ...string) (page providertest.Stop, subject string) {
 	t.Helper()
 	subject = storage.NewID("s")
 	a.up.Liar.SetFaults(providertest.LieOf("sub", subject, "email", a.Email, "preferred_username", "mallory"))
 	page = v.Get(t, a.b.AuthorizeURL(pairs...))
-	if strings.Contains(page.Body, `id="other"`) { // somebody is signed in
+	if strings.Contains(page.Body, `id="other"`) { // a user is signed in
 		page = v.Get(t, page.Link(t, "other"))
 	}
 	return v.Through(t, page, "liar", "victim"), subject
 }
 
-// proves takes a way of the page that asks for a proof: the password, or a connector.
+// proves gives the proof that the page asks for: with the password, or through a connector.
 func (a account) proves(t *testing.T, v *providertest.Visitor, page providertest.Stop, way string) providertest.Stop {
 	t.Helper()
 	switch way {
@@ -98,7 +98,7 @@ func offered(page providertest.Stop) []string {
 	return ways
 }
 
-// identities are what the account has beside the waiting one, as WantIdentities has it.
+// wantLinked fails unless the waiting identity is linked as wanted.
 func (a account) wantLinked(t *testing.T, subject string, want bool) {
 	t.Helper()
 	if got := slices.Contains(a.b.IdentitiesOf(t, a.ID), "liar "+subject); got != want {
@@ -106,10 +106,10 @@ func (a account) wantLinked(t *testing.T, subject string, want bool) {
 	}
 }
 
-// TestWays_EveryWayOfAnAccountProvesIt walks every set of ways in that an account may have.
-// Each way that works here proves the account, and no other is offered; then a page asks
-// before the waiting identity is connected. Without a way the page names the operator.
-func TestWays_EveryWayOfAnAccountProvesIt(t *testing.T) {
+// For every set of ways to sign in that an account may have: the page offers exactly the ways
+// that work, and each proves the account. Then a page asks before the waiting identity is
+// connected. Without any way, the page says to ask the operator.
+func TestAccountProof_EveryWayToSignIn(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		linkable := []string{"google", "liar", "removed"}
 		for set := range 1 << (len(linkable) + 1) {
@@ -139,7 +139,8 @@ func TestWays_EveryWayOfAnAccountProvesIt(t *testing.T) {
 	})
 }
 
-// walk goes every way of the account to the end, the first of them without connecting.
+// walk proves the account by every way, and connects the identity, except by the first way
+// of every second set.
 func (a account) walk(t *testing.T, want []string, set int) {
 	t.Helper()
 	v := a.b.Visitor(t)
@@ -167,7 +168,7 @@ func (a account) walk(t *testing.T, want []string, set int) {
 			t.Fatalf("set %d, by %s: signed in as %s", set, way, got)
 		}
 		a.wantLinked(t, subject, decision == "connect")
-		// It waits no more after either decision.
+		// After either decision, the identity does not wait any more.
 		if again := v.Submit(t, page.FormTo(t, "/login/link/confirm", "", ""), "decision", "connect"); again.StatusCode != http.StatusConflict {
 			t.Errorf("set %d, by %s: the page again: status %d", set, way, again.StatusCode)
 		}
@@ -175,9 +176,9 @@ func (a account) walk(t *testing.T, want []string, set int) {
 	}
 }
 
-// TestWays_ProofOpensThatAccountAlone: a trip that is to prove the account enters no
-// other, and makes none. The identity goes on waiting.
-func TestWays_ProofOpensThatAccountAlone(t *testing.T) {
+// A trip that was started to prove an account signs in to no other account and makes none.
+// The identity still waits after that.
+func TestAccountProof_OpensOnlyThatAccount(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, "")
 		a.attach(t, "google")
@@ -201,7 +202,7 @@ func TestWays_ProofOpensThatAccountAlone(t *testing.T) {
 				t.Fatalf("%s: the way back leads to %s", what, back.At)
 			}
 		}
-		// Cancelled there, or an upstream that is down, likewise.
+		// The same holds for a trip that is cancelled at the upstream.
 		s := v.Get(t, v.Choose(t, v.Press(t, page, "github"), ""))
 		v.WantProblem(t, s, http.StatusForbidden, "upstream_denied")
 		if back := v.Get(t, s.Link(t, "start")); back.At.Path != "/login/link" {
@@ -228,9 +229,9 @@ func graceSubject(t *testing.T) string {
 	return ""
 }
 
-// TestWays_WhoElseSignsInConnectsNothing: by the sign-in page people enter any account; only
-// the one of the address is asked whether to connect.
-func TestWays_WhoElseSignsInConnectsNothing(t *testing.T) {
+// After a sign-in on the sign-in page, only the account with the address is asked whether to
+// connect the waiting identity.
+func TestAccountProof_OtherAccountsConnectNothing(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
 		a.attach(t, "github")
@@ -243,7 +244,7 @@ func TestWays_WhoElseSignsInConnectsNothing(t *testing.T) {
 			}
 			a.wantLinked(t, subject, false)
 			if s := v.Get(t, page.At.String()); s.StatusCode != http.StatusConflict {
-				t.Errorf("it waits on: status %d at %s", s.StatusCode, s.At)
+				t.Errorf("the identity still waits: status %d at %s", s.StatusCode, s.At)
 			}
 		})
 		t.Run("the account, by another way of the sign-in page", func(t *testing.T) {
@@ -260,15 +261,15 @@ func TestWays_WhoElseSignsInConnectsNothing(t *testing.T) {
 			body := `{"username":"` + a.Email + `","password":"` + providertest.Password + `"}`
 			providertest.WantStatus(t, v.App(t, "/login", body), http.StatusOK)
 			a.wantLinked(t, subject, false)
-			v.Subject(t, v.Decide(t, v.Get(t, page.At.String()), "connect")) // that was a proof, too
+			v.Subject(t, v.Decide(t, v.Get(t, page.At.String()), "connect")) // the sign-in of the app is a proof, too
 			a.wantLinked(t, subject, true)
 		})
 	}, func(_ *providertest.Upstreams, c *provider.Config) { providertest.AppAt(providertest.Shop)(c) })
 }
 
-// TestWays_SessionOfTheAccount: one in which the person has proven lately who they are is
-// a proof; an older one, and one of an upstream that does not say when, is none.
-func TestWays_SessionOfTheAccount(t *testing.T) {
+// A session of the account with a recent proof counts as the proof. A session with an older
+// proof, or through an upstream that states no auth_time, does not.
+func TestAccountProof_RecentSessionIsEnough(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
 		a.attach(t, "github")
@@ -301,9 +302,9 @@ func TestWays_SessionOfTheAccount(t *testing.T) {
 	})
 }
 
-// TestWays_WhatTheRequestWantsIsStillAsked: the proof counts as the sign-in that it is, and
-// the dispatcher goes on from there.
-func TestWays_WhatTheRequestWantsIsStillAsked(t *testing.T) {
+// The proof counts like any sign-in of its kind. The dispatcher still asks for everything
+// else that the request demands.
+func TestAccountProof_RequestIsStillSatisfied(t *testing.T) {
 	providertest.OnUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		for _, pairs := range [][]string{{"prompt", "login"}, {"max_age", "0"}, {"max_age", "300"}, {"prompt", "select_account"}, {"prompt", "consent"}} {
 			for _, way := range []string{"password", "github"} {
@@ -329,9 +330,8 @@ func TestWays_WhatTheRequestWantsIsStillAsked(t *testing.T) {
 	})
 }
 
-// TestWays_TicketNamesAllThatWasShown: what the page of one person, session, request or
-// identity may do, no other page does.
-func TestWays_TicketNamesAllThatWasShown(t *testing.T) {
+// The ticket of a page works for no other user, session, request or identity.
+func TestAccountProof_TicketIsForOnePage(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
 		v := b.Visitor(t)
@@ -343,7 +343,7 @@ func TestWays_TicketNamesAllThatWasShown(t *testing.T) {
 			return page.FormTo(t, "/login/link/confirm", "", ""), subject
 		}
 		first, one := asked()
-		second, two := asked() // in another tab, with another request: the first waits no more
+		second, two := asked() // in another tab, with another request: the first identity does not wait any more
 		refuse := func(what string, v *providertest.Visitor, f providertest.Form) {
 			t.Helper()
 			if s := v.Submit(t, providertest.Form{Action: f.Action, Values: f.Values}, "decision", "connect"); s.StatusCode != http.StatusConflict {
@@ -361,7 +361,7 @@ func TestWays_TicketNamesAllThatWasShown(t *testing.T) {
 		w := v.Get(t, b.Issuer+"/login?other=1&request="+url.QueryEscape(v.Get(t, b.AuthorizeURL("prompt", "login")).FormTo(t, "/login", "", "").Values.Get("request")))
 		v.SignIn(t, w, providertest.Alice, providertest.Password)
 		refuse("after another user signed in", v, second)
-		// The account's owner comes back, long after: the identity waits no more.
+		// The owner of the account comes back too late: the identity does not wait any more.
 		v.Arrive(t, a.Email)
 		third, three := asked()
 		b.Pass(11 * time.Minute)
@@ -370,8 +370,8 @@ func TestWays_TicketNamesAllThatWasShown(t *testing.T) {
 	})
 }
 
-// TestWays_AccountThatIsSwitchedOff opens by no way, and connects nothing.
-func TestWays_AccountThatIsSwitchedOff(t *testing.T) {
+// No proof opens an account that is switched off, and nothing is connected to it.
+func TestAccountProof_DisabledAccountIsRefused(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
 		a.attach(t, "google")
@@ -394,9 +394,9 @@ func TestWays_AccountThatIsSwitchedOff(t *testing.T) {
 	})
 }
 
-// TestWays_AdministratorProvesItself by a way in of its own: no word of an upstream on an
-// address opens it, trusted to link by address or not.
-func TestWays_AdministratorProvesItself(t *testing.T) {
+// An administrator's account needs a proof by one of its own ways to sign in, even if the
+// connector may link by address.
+func TestAccountProof_AdministratorNeedsOwnProof(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		a := newAccount(t, b, up, storage.User{Email: "root@corp.example", Admin: true}, "")
 		v := b.Visitor(t)
@@ -409,9 +409,9 @@ func TestWays_AdministratorProvesItself(t *testing.T) {
 	}, providertest.Alter("liar", autoLink))
 }
 
-// TestWays_ConnectedMeanwhile: of two answers at once one connects; the other one's page
-// says that it is out of date. A person whom the identity was given to meanwhile keeps it.
-func TestWays_ConnectedMeanwhile(t *testing.T) {
+// Of several concurrent decisions one connects the identity; the others get the page for an
+// outdated form. If the identity was linked to another user meanwhile, it stays there.
+func TestAccountProof_ConcurrentConnect(t *testing.T) {
 	providertest.EachUpstream(t, func(t *testing.T, b *providertest.Testbed, up *providertest.Upstreams) {
 		a := newAccount(t, b, up, storage.User{Email: "vic@corp.example"}, providertest.Password)
 		v := b.Visitor(t)

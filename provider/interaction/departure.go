@@ -8,8 +8,8 @@ import (
 	"signet/provider/web"
 )
 
-// leave takes a connector's button. The form answers at once; the upstream is
-// first spoken to by the GET that follows.
+// leave serves the button of a connector. It answers at once: the first request to the
+// upstream is made by the GET that follows.
 func (h *Handler) leave(w http.ResponseWriter, r *http.Request) error {
 	s, form, err := h.openForm(w, r)
 	if err != nil {
@@ -25,16 +25,16 @@ func (h *Handler) leave(w http.ResponseWriter, r *http.Request) error {
 	return h.Visits.Depart(w, r, visit.Departure{Connector: connector.ID(), RequestID: s.ID, Prove: form.Get("prove") != ""}, s.Sealed)
 }
 
-// start makes the attempt, keeps it in this browser and leaves for the upstream.
+// start makes the attempt, stores it in this browser and sends the browser to the upstream.
 func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
-		return lostAttempt(errOtherSite)
+		return unknownAttempt(errOtherSite)
 	}
 	query := r.URL.Query()
 	key := query.Get("for")
 	sealed, ok := h.Sessions.Cookies.Carried(r, key)
 	if !ok {
-		return lostAttempt(errNoRequest)
+		return unknownAttempt(errNoRequest)
 	}
 	s, err := h.open(r.Context(), sealed)
 	if err != nil {
@@ -49,20 +49,21 @@ func (h *Handler) start(w http.ResponseWriter, r *http.Request) error {
 		return h.Site.NotFound()
 	}
 	t := trip{step: s, connector: connector, attempt: attempt{Key: key, Request: s.Sealed, Link: d.Link, Prove: d.Prove}}
-	upstream, location, err := connector.Start(r.Context(), h.optionsFor(s, connector))
+	upstream, location, err := connector.Start(r.Context(), h.upstreamOptions(s, connector))
 	if err != nil {
 		return h.upstreamProblem(r, t, err)
 	}
 	t.attempt.Upstream = upstream
-	if err := h.keepAttempt(w, r, t.attempt); err != nil {
+	if err := h.storeAttempt(w, r, t.attempt); err != nil {
 		return err
 	}
 	return web.SeeOther(w, location)
 }
 
-// optionsFor is what the upstream is asked for, so that its answer can meet the request.
-// An upstream that asks again but need not say when is always asked to.
-func (h *Handler) optionsFor(s step, c Connector) federation.Options {
+// upstreamOptions returns the parameters for the upstream, so that its answer can satisfy
+// the request. If the setting reauthenticates is on, the upstream must ask the user again
+// whenever the request demands a recent sign-in.
+func (h *Handler) upstreamOptions(s step, c Connector) federation.Options {
 	fresh := s.Freshness(s.Client)
 	return federation.Options{
 		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.MaxAge, AuthTime: fresh.AuthTimeKnown,
@@ -70,10 +71,10 @@ func (h *Handler) optionsFor(s step, c Connector) federation.Options {
 	}
 }
 
-// Every address that a connector leaves for fits into an answer.
+// This fails to compile unless every address of an upstream fits into a response.
 var _ [web.MaxAddress - federation.MaxAuthorizationURL]struct{}
 
-// CallbackURI is the redirect URI that is to be registered at the upstream.
+// CallbackURI returns the redirect URI to register at the upstream.
 func CallbackURI(issuer, connector string) string {
 	return issuer + "/login/" + connector + "/callback"
 }

@@ -10,8 +10,8 @@ import (
 	"signet/templates"
 )
 
-// showChoice asks which account to go on with (prompt=select_account). A browser
-// has one session, so the choice is the signed-in user or another sign-in.
+// showChoice asks which account to use (prompt=select_account). A browser has one session,
+// so the user can continue with that account or sign in to another one.
 func (h *Handler) showChoice(w http.ResponseWriter, r *http.Request) error {
 	s, err := h.open(r.Context(), r.URL.Query().Get("request"))
 	if err != nil {
@@ -33,19 +33,19 @@ func (h *Handler) showChoice(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// choiceTicket binds the answer to the user who was shown.
+// choiceTicket binds the answer to the user on the page.
 func choiceTicket(s step, current session.Current) visit.Ticket {
 	return visit.Ticket{Purpose: "select", Session: current.ID, Request: s.ID}
 }
 
-// choose notes that this account was chosen, or goes to the sign-in page.
+// choose stores the choice of this account, or leads to the sign-in page for another one.
 func (h *Handler) choose(w http.ResponseWriter, r *http.Request) error {
 	s, form, err := h.openForm(w, r)
 	if err != nil {
 		return err
 	}
 	if form.Get("decision") != "continue" {
-		return h.Site.ContinueTo(w, h.otherAccount(s))
+		return h.Site.ContinueTo(w, h.otherAccountPage(s))
 	}
 	current, err := h.current(r, s)
 	if err != nil {

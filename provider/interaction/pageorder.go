@@ -1,0 +1,28 @@
+package interaction
+
+import (
+	"slices"
+
+	"signet/provider/flow"
+	"signet/provider/session"
+	"signet/storage"
+)
+
+// The pages on which the dispatcher asks the user, as paths below the issuer.
+const (
+	signInPath  = flow.SignInPage
+	choicePath  = "/select"
+	consentPath = "/consent"
+)
+
+// pageOrder lists these pages in the order in which the dispatcher shows them.
+var pageOrder = []string{signInPath, choicePath, consentPath}
+
+// isAnswered reports whether the dispatcher would answer the request or show a later page
+// than this one. That happens if the user came here with the Back button, or signed in in
+// another tab. A page that was answered with a refusal is not answered in this sense: the
+// user may change the decision there.
+func (h *Handler) isAnswered(s step, current session.Current, given storage.Consent, page string) bool {
+	next := flow.NextStep(s.Request, flow.Facts{Current: &current, Client: s.Client, Consent: given}, h.Now())
+	return next == flow.Answer || slices.Index(pageOrder, next.Page) > slices.Index(pageOrder, page)
+}
