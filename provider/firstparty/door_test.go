@@ -178,7 +178,7 @@ func TestFirstParty_BodiesAreReadStrictly(t *testing.T) {
 			{"/login", `{"username":"a","username":"` + providertest.Alice + `","password":"` + providertest.Password + `"}`, 400, "repeated"},
 			{"/login", `{"username":"` + providertest.Alice + `","password":"x","password":"` + providertest.Password + `"}`, 400, "repeated"},
 			{"/login", `{"username":"` + providertest.Alice + `","password":"` + providertest.Password + `","keep":"on"}`, 400, "username, password"},
-			{"/login", `{"Username":"` + providertest.Alice + `","password":"` + providertest.Password + `"}`, 400, "these members only"},
+			{"/login", `{"Username":"` + providertest.Alice + `","password":"` + providertest.Password + `"}`, 400, "only have these members"},
 			{"/login", `{"username":"` + providertest.Alice + `","USERNAME":"a","password":"x"}`, 400, "case"},
 			{"/login", `{"username":"\ud800","password":"x"}`, 400, "surrogate"}, {"/login", `{"username":"` + providertest.Alice + `","password":"\uDC00"}`, 400, "surrogate"},
 			{"/refresh", `{"\ud800":""}`, 400, "surrogate"}, {"/logout", `{"a":"\ud83d"}`, 400, "surrogate"},

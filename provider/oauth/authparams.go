@@ -90,7 +90,7 @@ func requestObject(_ *request.Request, _ storage.Client, params url.Values) *flo
 		return flow.Refuse("request_uri", "request_uri_not_supported", "send the parameters themselves, not a request_uri")
 	case params.Has("authorization_details"):
 		// RFC 9396, section 5: there is no type that this provider knows.
-		return flow.Refuse("authorization_details", "invalid_authorization_details", "authorization_details is not supported: ask by scope and resource")
+		return flow.Refuse("authorization_details", "invalid_authorization_details", "authorization_details is not supported: use scope and resource")
 	case params.Has("registration"):
 		return flow.Refuse("registration", "registration_not_supported", "register the client beforehand")
 	}

@@ -40,13 +40,13 @@ var (
 	serverError = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: referenceText}
 	noDatabase  = Answer{
 		Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
-		Text: "the database does not answer: try again", RetryAfter: 5,
+		Text: "the database does not respond: try again", RetryAfter: 5,
 	}
 	// Clients cannot tell unknown, expired, replayed and revoked grants apart.
-	unusableGrant = badRequest("invalid_grant", "the code or refresh token is unknown, expired, used or not yours: start a new authorization request")
+	unusableGrant = badRequest("invalid_grant", "the code or refresh token is unknown, expired, already used, or belongs to another client: start a new authorization request")
 	// The client sees the reason, because it must explain it to its user.
 	tokenTooLarge     = Answer{Status: http.StatusInternalServerError, Code: "server_error", Text: causeText}
-	invalidToken      = Answer{Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the access token is not valid here, or not any more"}
+	invalidToken      = Answer{Status: http.StatusUnauthorized, Code: "invalid_token", Text: "the access token is invalid, expired, or for another audience"}
 	insufficientScope = Answer{Status: http.StatusForbidden, Code: "insufficient_scope", Text: "the access token lacks the scope openid"}
 	loginRequired     = Answer{Status: http.StatusUnauthorized, Code: "login_required", Text: "nobody is signed in: send the browser to the sign-in page"}
 	wrongPassword     = Answer{
@@ -71,24 +71,24 @@ var answers = map[Surface]map[string]Answer{
 		"client_authentication": {Status: http.StatusUnauthorized, Code: "invalid_client", Text: "client authentication failed: check client_id and secret"},
 		"throttled": {
 			Status: http.StatusTooManyRequests, Code: "invalid_client",
-			Text: "client authentication failed too often: correct client_id and secret, and wait as Retry-After says",
+			Text: "too many failed client authentications: check client_id and secret, and wait for the time in Retry-After",
 		},
 		"two_authorization_headers": badRequest("invalid_request", causeText),
-		"two_methods":               badRequest("invalid_request", "authenticate the client in one way only"),
+		"two_methods":               badRequest("invalid_request", "authenticate the client with one method only"),
 		"two_clients":               badRequest("invalid_request", "client_id differs from the Authorization header"),
 		"grant_type_missing":        badRequest("invalid_request", "grant_type is missing"),
-		"grant_type_unknown":        badRequest("unsupported_grant_type", "see grant_types_supported in the discovery document"),
+		"grant_type_unknown":        badRequest("unsupported_grant_type", "this grant_type is not supported: see grant_types_supported in the discovery document"),
 		"grant_type_not_allowed":    badRequest("unauthorized_client", "this client is not registered for this grant_type"),
 		"resource_not_granted":      badRequest("invalid_target", "resource was not part of the authorization"),
-		"resources_lost":            badRequest("invalid_target", "the client may no longer ask for any resource of the authorization: register them again, or start a new authorization request"),
-		"authorization_details":     badRequest("invalid_authorization_details", "authorization_details is not supported: ask by scope and resource"),
-		"scope_lost":                badRequest("invalid_scope", "the client may no longer have these scopes: leave scope out to get what is left"),
-		"scope_widened":             badRequest("invalid_scope", "scope may only name what was granted"),
-		"scope_not_allowed":         badRequest("invalid_scope", "scope may only name what the client is registered for, and nothing about a person"),
+		"resources_lost":            badRequest("invalid_target", "the client is no longer registered for any resource of the authorization: register them again, or start a new authorization request"),
+		"authorization_details":     badRequest("invalid_authorization_details", "authorization_details is not supported: use scope and resource"),
+		"scope_lost":                badRequest("invalid_scope", "the client is no longer registered for these scopes: omit scope to get the remaining ones"),
+		"scope_widened":             badRequest("invalid_scope", "scope may only contain granted scopes"),
+		"scope_not_allowed":         badRequest("invalid_scope", "scope may only contain scopes that the client is registered for, and none about a user"),
 		"token_missing":             badRequest("invalid_request", "token is missing"),
 		"code_missing":              badRequest("invalid_request", "code is missing"),
 		"refresh_token_missing":     badRequest("invalid_request", "refresh_token is missing"),
-		"nothing_left":              badRequest("invalid_grant", "the client may no longer have anything of what was granted: start a new authorization request"),
+		"nothing_left":              badRequest("invalid_grant", "the client is no longer registered for any granted scope: start a new authorization request"),
 		"wrong_verifier":            badRequest("invalid_grant", "code_verifier does not match: start a new authorization request"),
 		"foreign_code":              unusableGrant,
 		"foreign_refresh_token":     unusableGrant,
@@ -118,9 +118,9 @@ var answers = map[Surface]map[string]Answer{
 		"no_session":                 loginRequired,
 		"revoked":                    loginRequired,
 		"replayed":                   loginRequired,
-		"cross_origin":               {Status: http.StatusForbidden, Code: "cross_origin", Text: "the origin of the page that calls does not stand in first_party.origins: add it there; outside a browser, send its Origin header"},
+		"cross_origin":               {Status: http.StatusForbidden, Code: "cross_origin", Text: "the origin of the calling page is not in first_party.origins: add it there; outside a browser, send the Origin header of such a page"},
 		"first_party_not_configured": {Status: http.StatusNotFound, Code: "first_party_not_configured", Text: causeText},
-		"interaction_required":       {Status: http.StatusForbidden, Code: "interaction_required", Text: "more is needed than this call can ask for: send the browser on"},
+		"interaction_required":       {Status: http.StatusForbidden, Code: "interaction_required", Text: "this sign-in needs a page: send the browser to the URL in continue"},
 		"token_too_large":            {Status: http.StatusInternalServerError, Code: "token_too_large", Text: causeText},
 		"unavailable":                noDatabase,
 		"internal":                   serverError,
@@ -131,7 +131,7 @@ var answers = map[Surface]map[string]Answer{
 		"method_not_allowed": {Status: http.StatusMethodNotAllowed, Code: "invalid_request", Text: causeText},
 		"too_many_requests": {
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
-			Text: "too many requests at once: try again as Retry-After says", RetryAfter: 2,
+			Text: "too many requests at once: try again after the time in Retry-After", RetryAfter: 2,
 		},
 		"internal": serverError,
 	},

@@ -59,7 +59,7 @@ func PostForm(w http.ResponseWriter, r *http.Request, repeatable ...string) (url
 	r.Form, r.PostForm = nil, nil
 	if err := r.ParseForm(); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, &FormError{http.StatusRequestEntityTooLarge, "the body is over 64 KiB"}
+			return nil, &FormError{http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB"}
 		}
 		return nil, &FormError{http.StatusBadRequest, "the body is not a form"}
 	}

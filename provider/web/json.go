@@ -38,7 +38,7 @@ func PostJSON(w http.ResponseWriter, r *http.Request, members ...string) (map[st
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, &FormError{http.StatusRequestEntityTooLarge, "the body is over 64 KiB"}
+			return nil, &FormError{http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB"}
 		}
 		return nil, &FormError{http.StatusBadRequest, "the body cannot be read"}
 	}
@@ -74,7 +74,7 @@ func readObject(body []byte, members []string) (map[string]string, error) {
 func unknownMemberError(members []string) error {
 	text := "the body must be empty, or {}"
 	if len(members) > 0 {
-		text = "the body may have these members only: " + strings.Join(members, ", ")
+		text = "the body may only have these members: " + strings.Join(members, ", ")
 	}
 	return &FormError{http.StatusBadRequest, text}
 }
