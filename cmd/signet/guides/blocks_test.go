@@ -14,10 +14,11 @@ import (
 // elsewhere names the tests that run a block with the comment <!-- run: NAME -->: the file,
 // and the function in it.
 var elsewhere = map[string][2]string{
-	"first sign-in": {"cmd/signet/guides/firstsignin_test.go", "TestReadme_FirstSignIn"},
-	"proxy":         {"cmd/signet/node/behindproxy_test.go", "TestOperation_BehindAProxy"},
-	"nginx":         {"cmd/signet/proxy/nginx_test.go", "startNginx"},
-	"caddy":         {"cmd/signet/proxy/caddy_test.go", "TestCaddy_SignIn"},
+	"first-party app": {"cmd/signet/guides/firstparty_test.go", "TestFirstPartyApps_Documents"},
+	"first sign-in":   {"cmd/signet/guides/firstsignin_test.go", "TestReadme_FirstSignIn"},
+	"proxy":           {"cmd/signet/node/behindproxy_test.go", "TestOperation_BehindAProxy"},
+	"nginx":           {"cmd/signet/proxy/nginx_test.go", "startNginx"},
+	"caddy":           {"cmd/signet/proxy/caddy_test.go", "TestCaddy_SignIn"},
 }
 
 // TestPages_EveryBlockRuns runs the code blocks of each page, from top to bottom. A block

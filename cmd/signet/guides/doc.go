@@ -19,6 +19,6 @@
 //	<!-- with: postgresql --> the block uses an empty PostgreSQL database.
 //	<!-- run: NAME -->        the test of that name in the list elsewhere runs the block.
 //
-// The package contains only tests. It does not know what the commands do: their own tests
-// judge that.
+// The package contains only tests. It does not know the effects of the commands: their own
+// tests judge them.
 package guides

@@ -43,7 +43,7 @@ func newSession(t *testing.T, page string) *session {
 	return s
 }
 
-// secretFile is a file whose content the page does not show.
+// secretFile finds the files of secrets. The pages do not show their content.
 var secretFile = regexp.MustCompile(`/run/secrets/([a-z.-]+)`)
 
 // localized replaces ports and the folder of secrets, and makes the files that are named there.
