@@ -15,6 +15,7 @@ import (
 // and the function in it.
 var elsewhere = map[string][2]string{
 	"first-party app": {"cmd/signet/guides/firstparty_test.go", "TestFirstPartyApps_Documents"},
+	"example":         {"cmd/signet/example/exampledev_test.go", "TestExample_UnderDevelopment"},
 	"first sign-in":   {"cmd/signet/guides/firstsignin_test.go", "TestReadme_FirstSignIn"},
 	"proxy":           {"cmd/signet/node/behindproxy_test.go", "TestOperation_BehindAProxy"},
 	"nginx":           {"cmd/signet/proxy/nginx_test.go", "startNginx"},
@@ -37,12 +38,14 @@ func TestPages_EveryBlockRuns(t *testing.T) {
 }
 
 // runners are the languages of the blocks that can be tested.
-var runners = []string{"console", "yaml", "tsx", "json", "mermaid"}
+var runners = []string{"console", "yaml", "ts", "tsx", "json", "mermaid"}
 
 // unrun explains why nothing tests a part of a page; "" if something does.
 func unrun(t *testing.T, b part) string {
 	t.Helper()
 	switch runner, known := elsewhere[b.run]; {
+	case b.run == "by hand" && b.language == "rust" && strings.Contains(read(t, "examples/react-app/README.md"), b.text):
+		return "" // the one exception; the page says that no test runs it
 	case b.run != "" && !known:
 		return "no test runs " + b.run
 	case b.run != "" && !strings.Contains(read(t, runner[0]), "func "+runner[1]+"("):
@@ -62,6 +65,7 @@ func TestPages_ABlockWithoutARunnerFails(t *testing.T) {
 		"```rust\nfn main() {}\n```":                        "nothing runs a block in rust: see doc.go",
 		"1. A step\n\n   ```sh\n   true\n   ```":            "nothing runs a block in sh: see doc.go",
 		"```\ntrue\n```":                                    "the block names no language",
+		"<!-- run: by hand -->\n```console\n$ true\n```":    "no test runs by hand",
 		"<!-- run: nobody -->\n```console\n$ true\n```":     "no test runs nobody",
 		"<!-- run: first sign-in -->\n```console\n$ x\n```": "",
 	} {
@@ -88,7 +92,7 @@ func (s *session) runPart(t *testing.T, b part) {
 		s.console(t, b)
 	case b.language == "yaml":
 		s.settings(t, b)
-	case b.language == "tsx":
+	case b.language == "ts", b.language == "tsx":
 		compile(t, s.page, b)
 	case b.language == "json":
 		if !json.Valid([]byte(b.text)) {
@@ -106,8 +110,8 @@ func compile(t *testing.T, page string, b part) {
 		t.Fatalf("the npm packages of the example are missing, make test installs them: %v", err)
 	}
 	defer os.RemoveAll(folder)
-	config := `{"extends": "../../tsconfig.json", "compilerOptions": {"noEmit": true}, "include": ["block.tsx"]}`
-	for name, content := range map[string]string{"block.tsx": b.text, "tsconfig.json": config} {
+	config := `{"extends": "../../tsconfig.json", "compilerOptions": {"noEmit": true}, "include": ["block.*"]}`
+	for name, content := range map[string]string{"block." + b.language: b.text, "tsconfig.json": config} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}

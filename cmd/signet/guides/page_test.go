@@ -11,7 +11,8 @@ import (
 // root is the folder of the repository.
 const root = "../../.."
 
-// pages gives README.md and the pages in docs, by their paths in the repository.
+// pages gives README.md, the pages in docs, and the pages of the React package and of the
+// example, by their paths in the repository.
 func pages(t *testing.T) []string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
@@ -22,7 +23,7 @@ func pages(t *testing.T) []string {
 	for _, file := range found {
 		list = append(list, "docs/"+filepath.Base(file))
 	}
-	return list
+	return append(list, "sdk/react/README.md", "examples/react-app/README.md")
 }
 
 func read(t *testing.T, file string) string {
