@@ -39,7 +39,7 @@ func (r *Reading) compareLifetimes() {
 		{"session_kept", "session_max", l.SessionKept > l.SessionMax},
 	} {
 		if pair.tooLong && r.areValid("lifetimes."+pair.idle, "lifetimes."+pair.absolute) {
-			r.complain(r.Place("lifetimes."+pair.idle), "lifetimes."+pair.idle, "is longer than lifetimes.%[1]s, so it would have no effect: lower it, or raise lifetimes.%[1]s", pair.absolute)
+			r.addMistakeAt(r.Place("lifetimes."+pair.idle), "lifetimes."+pair.idle, "is longer than lifetimes.%[1]s, so it would have no effect: lower it, or raise lifetimes.%[1]s", pair.absolute)
 		}
 	}
 }
@@ -49,11 +49,11 @@ func (r *Reading) compareLifetimes() {
 func (r *Reading) compareKeyLife() {
 	k := r.Config.Keys
 	if k.PublishBefore > k.RotateEvery && r.areValid("keys.publish_before", "keys.rotate_every") {
-		r.complain(r.Place("keys.publish_before"), "keys.publish_before", "is longer than keys.rotate_every, so a key would be due to sign before it may sign: lower it, or raise keys.rotate_every")
+		r.addMistakeAt(r.Place("keys.publish_before"), "keys.publish_before", "is longer than keys.rotate_every, so a key would be due to sign before it may sign: lower it, or raise keys.rotate_every")
 	}
 	// OIDC Core, section 10.1.1: the key that signs must be in every cached copy of the JWKS.
 	if k.MaxAge > k.PublishBefore && r.areValid("keys.jwks_max_age", "keys.publish_before") {
-		r.complain(r.Place("keys.jwks_max_age"), "keys.jwks_max_age", "is longer than keys.publish_before, so clients would get tokens with a key that is not in their cached JWKS: lower it, or raise keys.publish_before")
+		r.addMistakeAt(r.Place("keys.jwks_max_age"), "keys.jwks_max_age", "is longer than keys.publish_before, so clients would get tokens with a key that is not in their cached JWKS: lower it, or raise keys.publish_before")
 	}
 }
 
@@ -68,10 +68,10 @@ func (r *Reading) compareFirstParty() {
 		return
 	}
 	if host := issuer.Hostname(); c.CookieDomain != "" && host != c.CookieDomain && !strings.HasSuffix(host, "."+c.CookieDomain) {
-		r.complain(r.Place("cookie_domain"), "cookie_domain", "is %s, but the issuer's host is %s: browsers accept a cookie only for a domain that contains the host; use such a domain, or remove the setting", c.CookieDomain, host)
+		r.addMistakeAt(r.Place("cookie_domain"), "cookie_domain", "is %s, but the issuer's host is %s: browsers accept a cookie only for a domain that contains the host; use such a domain, or remove the setting", c.CookieDomain, host)
 	}
 	if c.FirstParty.Audience == c.Issuer {
-		r.complain(r.Place("first_party.audience"), "first_party.audience", "is the issuer, so the app's tokens would be valid for Signet itself: use the address of the app's API, or remove the setting")
+		r.addMistakeAt(r.Place("first_party.audience"), "first_party.audience", "is the issuer, so the app's tokens would be valid for Signet itself: use the address of the app's API, or remove the setting")
 	}
 }
 
@@ -84,11 +84,11 @@ func (r *Reading) compareTLS() {
 	files, cert, key := r.Config.TLS, r.Place("tls.cert"), r.Place("tls.key")
 	switch {
 	case files.Cert != "" && files.Key == "":
-		r.complain(cert, "tls.cert", "is set, but tls.key is not: set both, or neither if a proxy terminates TLS")
+		r.addMistakeAt(cert, "tls.cert", "is set, but tls.key is not: set both, or neither if a proxy terminates TLS")
 	case files.Cert == "" && files.Key != "":
-		r.complain(key, "tls.key", "is set, but tls.cert is not: set both, or neither if a proxy terminates TLS")
+		r.addMistakeAt(key, "tls.key", "is set, but tls.cert is not: set both, or neither if a proxy terminates TLS")
 	case files.IsSet() && strings.HasPrefix(r.Config.Issuer, "http:"):
-		r.complain(cert, "tls.cert", "is set, but the issuer %s is plain http: change it to https, or remove tls.cert and tls.key", r.Config.Issuer)
+		r.addMistakeAt(cert, "tls.cert", "is set, but the issuer %s is plain http: change it to https, or remove tls.cert and tls.key", r.Config.Issuer)
 	}
 }
 
@@ -103,15 +103,15 @@ func (r *Reading) comparePKCS11() {
 		given bool
 	}{{"keys.pkcs11.token", c.Token != ""}, {"keys.pkcs11.pin", c.PIN.Reveal() != ""}} {
 		if s.given && c.Module == "" {
-			r.complain(r.Place(s.key), s.key, "is set, but keys.pkcs11.module is not: set both, or neither")
+			r.addMistakeAt(r.Place(s.key), s.key, "is set, but keys.pkcs11.module is not: set both, or neither")
 		}
 		if !s.given && c.Module != "" {
-			r.complain(r.Place("keys.pkcs11.module"), s.key, "is missing, but keys.pkcs11.module is set: set both, or neither")
+			r.addMistakeAt(r.Place("keys.pkcs11.module"), s.key, "is missing, but keys.pkcs11.module is set: set both, or neither")
 		}
 	}
 	for _, name := range c.Algorithms {
 		if r.areValid("keys.algorithms", "keys.pkcs11.algorithms") && !slices.Contains(r.Config.Algorithms, name) {
-			r.complain(r.Place("keys.pkcs11.algorithms"), "keys.pkcs11.algorithms", "contains %s, which is not in keys.algorithms (%s)", name, strings.Join(r.Config.Algorithms, ", "))
+			r.addMistakeAt(r.Place("keys.pkcs11.algorithms"), "keys.pkcs11.algorithms", "contains %s, which is not in keys.algorithms (%s)", name, strings.Join(r.Config.Algorithms, ", "))
 		}
 	}
 }

@@ -15,8 +15,8 @@ import (
 
 func (r *Reading) newConnector(where Place) *values[provider.Connector] {
 	c := &values[provider.Connector]{
-		in: r, table: connectorOptions, prefix: "connectors.", whole: "a connector",
-		into: &provider.Connector{}, given: map[string]given{}, place: where,
+		reading: r, table: connectorOptions, prefix: "connectors.", noun: "a connector",
+		target: &provider.Connector{}, given: map[string]givenValue{}, place: where,
 	}
 	r.connectors = append(r.connectors, c)
 	return c
@@ -25,20 +25,20 @@ func (r *Reading) newConnector(where Place) *values[provider.Connector] {
 // readConnectors reads the list connectors of the settings file.
 func (r *Reading) readConnectors(file string, list *yaml.Node) {
 	if list.Kind != yaml.SequenceNode {
-		r.complain(placeOf(file, list), "connectors", "must be a list in which each item has id, type, client_id and client_secret")
+		r.addMistakeAt(placeOf(file, list), "connectors", "must be a list in which each item has id, type, client_id and client_secret")
 		return
 	}
 	for _, item := range list.Content {
 		if item.Kind != yaml.MappingNode {
-			r.complain(placeOf(file, item), "connectors", "each item must have settings, one per line (example: id: google)")
+			r.addMistakeAt(placeOf(file, item), "connectors", "each item must have settings, one per line (example: id: google)")
 			continue
 		}
 		c := r.newConnector(placeOf(file, item))
 		before := len(r.Mistakes)
 		c.readMapping(file, "", item)
 		c.broken = len(r.Mistakes) > before
-		if c.into.ID == "" && !hasKey(item, "id") {
-			r.complain(c.place, "connectors", "id is missing (example: id: google)")
+		if c.target.ID == "" && !hasKey(item, "id") {
+			r.addMistakeAt(c.place, "connectors", "id is missing (example: id: google)")
 		}
 	}
 }
@@ -69,7 +69,7 @@ func (r *Reading) readConnectorVariables(env map[string]string) []string {
 			r.readVariable(o.secret, o.variable(), env, func(where Place, value string) {
 				r.connector(id, where).set(*optionOf(connectorOptions, key), where, value)
 			})
-			r.unread[id] = r.unread[id] || len(r.Mistakes) > before
+			r.brokenIDs[id] = r.brokenIDs[id] || len(r.Mistakes) > before
 		}
 	}
 	return names
@@ -78,40 +78,40 @@ func (r *Reading) readConnectorVariables(env map[string]string) []string {
 // connector returns the connector with that id, and creates it if there is none.
 func (r *Reading) connector(id string, where Place) *values[provider.Connector] {
 	for _, c := range r.connectors {
-		if c.into.ID == id {
+		if c.target.ID == id {
 			return c
 		}
 	}
 	c := r.newConnector(where)
-	c.into.ID, c.into.Kind = id, connectorsByVariable[id]
+	c.target.ID, c.target.Kind = id, connectorsByVariable[id]
 	return c
 }
 
-// settleConnectors checks each connector as a whole, after all sources are read.
-func (r *Reading) settleConnectors() {
+// addConnectors checks each connector as a whole, after all sources are read.
+func (r *Reading) addConnectors() {
 	if len(r.connectors) == 0 {
 		return
 	}
 	client := outbound.New(r.Config.Outbound).Configured()
 	seen := map[string]bool{}
 	for _, c := range r.connectors {
-		one := *c.into
+		one := *c.target
 		switch {
 		case one.ID == "":
 			continue // reported before
 		case seen[one.ID]:
-			r.complain(c.place, "connectors", "the id %s occurs twice: change one of them", one.ID)
+			r.addMistakeAt(c.place, "connectors", "the id %s occurs twice: change one of them", one.ID)
 			continue
-		case c.broken, r.unread[one.ID]:
+		case c.broken, r.brokenIDs[one.ID]:
 			seen[one.ID] = true
 			continue // a missing setting may be a misspelt one, which is reported already
 		case one.Kind == "":
-			r.complain(c.place, "", "connector %q: type is missing (example: type: oidc)", one.ID)
+			r.addMistakeAt(c.place, "", "connector %q: type is missing (example: type: oidc)", one.ID)
 			continue
 		}
 		seen[one.ID] = true
 		if _, err := one.Build(client, time.Now); err != nil {
-			r.complain(c.place, "", "%s", strings.TrimSuffix(err.Error(), ": "+federation.ErrMisconfigured.Error()))
+			r.addMistakeAt(c.place, "", "%s", strings.TrimSuffix(err.Error(), ": "+federation.ErrMisconfigured.Error()))
 			continue
 		}
 		if !c.has("signup") {

@@ -27,7 +27,7 @@ func (r *Reading) ourVariables(env map[string]string) map[string]string {
 	}
 	for _, name := range slices.Sorted(maps.Keys(ours)) {
 		if strings.TrimSpace(ours[name]) == "" {
-			r.complain(inVariable(name), "", "contains only white space: set a value, or leave it empty or unset")
+			r.addMistakeAt(inVariable(name), "", "contains only white space: set a value, or leave it empty or unset")
 			delete(ours, name)
 		}
 	}
@@ -49,8 +49,8 @@ func (r *Reading) readVariables(env map[string]string) (names []string) {
 func (r *Reading) refuseUnknown(env map[string]string, known []string) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if !slices.Contains(known, name) {
-			r.unsure = r.unsure || spelling.Nearest(name, known) == optionOf(settings, "issuer").variable()
-			r.complain(inVariable(name), "", "is not a setting%s (fix the name or unset it)", spelling.DidYouMean(name, known))
+			r.mayHaveIssuer = r.mayHaveIssuer || spelling.Nearest(name, known) == optionOf(settings, "issuer").variable()
+			r.addMistakeAt(inVariable(name), "", "is not a setting%s (fix the name or unset it)", spelling.DidYouMean(name, known))
 		}
 	}
 }
@@ -62,7 +62,7 @@ func (r *Reading) readVariable(secret bool, name string, env map[string]string, 
 	file, inFile := env[name+"_FILE"]
 	switch {
 	case secret && given && inFile:
-		r.complain(inVariable(name), "", "is set, but %s_FILE is set too: unset one of them", name)
+		r.addMistakeAt(inVariable(name), "", "is set, but %s_FILE is set too: unset one of them", name)
 	case secret && inFile:
 		if content, ok := r.readSecret(inVariable(name+"_FILE"), "", secretFile{file, absolutePath("", file)}); ok {
 			set(inVariable(name+"_FILE"), content)
@@ -99,11 +99,11 @@ func (f secretFile) describe() string {
 func (r *Reading) readSecret(where Place, key string, file secretFile) (string, bool) {
 	content, err := r.Files.Read(file.path)
 	if err != nil {
-		r.complain(where, key, "%s, which cannot be read (%s)", file.describe(), exit.WithoutPath(err))
+		r.addMistakeAt(where, key, "%s, which cannot be read (%s)", file.describe(), exit.WithoutPath(err))
 		return "", false
 	}
 	if strings.TrimSpace(string(content)) == "" {
-		r.complain(where, key, "names %s, which is empty", file.path)
+		r.addMistakeAt(where, key, "names %s, which is empty", file.path)
 		return "", false
 	}
 	return strings.TrimRight(string(content), "\r\n"), true

@@ -30,8 +30,8 @@ func TestEnvironment_EmptyVariableIsNotSet(t *testing.T) {
 	for _, name := range everyVariable(t) {
 		empty[name] = ""
 		got, err := readConfig(Sources{File: file, Env: map[string]string{name: ""}})
-		if err != nil || revealed(got) != revealed(want) {
-			t.Errorf("%s empty: %v, %s", name, err, revealed(got))
+		if err != nil || withSecrets(got) != withSecrets(want) {
+			t.Errorf("%s empty: %v, %s", name, err, withSecrets(got))
 		}
 		for _, blank := range []string{" ", "\t", "\n", " \r\n "} {
 			_, err := readConfig(Sources{File: file, Env: map[string]string{name: blank}})
@@ -41,8 +41,8 @@ func TestEnvironment_EmptyVariableIsNotSet(t *testing.T) {
 		}
 	}
 	got, err := readConfig(Sources{File: file, Env: empty})
-	if err != nil || revealed(got) != revealed(want) {
-		t.Errorf("all empty: %v, %s", err, revealed(got))
+	if err != nil || withSecrets(got) != withSecrets(want) {
+		t.Errorf("all empty: %v, %s", err, withSecrets(got))
 	}
 }
 
@@ -61,7 +61,7 @@ func TestEnvironment_EmptyVariableOfASecretIsIgnored(t *testing.T) {
 			{s.variable(): "", s.variable() + "_FILE": fileWith(t, value+"\n")},
 			{s.variable(): value, s.variable() + "_FILE": ""},
 		} {
-			if got, err := readConfig(Sources{File: fileWith(t, ""), Env: env}); err != nil || revealed(got) != revealed(want) {
+			if got, err := readConfig(Sources{File: fileWith(t, ""), Env: env}); err != nil || withSecrets(got) != withSecrets(want) {
 				t.Errorf("%v: %v", slices.Sorted(maps.Keys(env)), err)
 			}
 		}
@@ -93,7 +93,7 @@ func TestSecretFile_ErrorDoesNotRepeatASecret(t *testing.T) {
 		}
 		return all
 	}
-	told := func(s Sources) string {
+	messageOf := func(s Sources) string {
 		var text string
 		for _, m := range Read(s).Mistakes {
 			text += m.Text + "\n"
@@ -102,7 +102,7 @@ func TestSecretFile_ErrorDoesNotRepeatASecret(t *testing.T) {
 	}
 	for _, secret := range []string{"zqxw-vkjp", "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=", "q83v/zqxwZ4mrze8BI0VniavN7wEjRWeJq83v/vkjp=", "postgres://signet:zqxw@db.example.com/base"} {
 		for name, s := range sources(secret) {
-			text := told(s)
+			text := messageOf(s)
 			if !strings.Contains(text, "cannot be read") || !strings.Contains(text, "may be the secret itself") || strings.Contains(text, "zqxw") || strings.Contains(text, "q83v") {
 				t.Errorf("%s = %q: the error repeats the secret: %s", name, secret, text)
 			}
@@ -110,7 +110,7 @@ func TestSecretFile_ErrorDoesNotRepeatASecret(t *testing.T) {
 	}
 	for _, path := range []string{"/run/nowhere/secret", "./secret", "../secret"} {
 		for name, s := range sources(path) {
-			if text := told(s); !strings.Contains(text, filepath.Base(path)+", which cannot be read") {
+			if text := messageOf(s); !strings.Contains(text, filepath.Base(path)+", which cannot be read") {
 				t.Errorf("%s = %q: the error does not name the path: %s", name, path, text)
 			}
 		}
@@ -158,11 +158,11 @@ func TestEnvironment_IgnoresServiceLinks(t *testing.T) {
 	for _, service := range services {
 		links := linksOf(service)
 		maps.Copy(all, links)
-		if got, err := readConfig(Sources{File: fileWith(t, ""), Env: links}); err != nil || revealed(got) != revealed(want) {
+		if got, err := readConfig(Sources{File: fileWith(t, ""), Env: links}); err != nil || withSecrets(got) != withSecrets(want) {
 			t.Errorf("a service named %s: %v", service, err)
 		}
 	}
-	if got, err := readConfig(Sources{File: fileWith(t, ""), Env: all}); err != nil || revealed(got) != revealed(want) {
+	if got, err := readConfig(Sources{File: fileWith(t, ""), Env: all}); err != nil || withSecrets(got) != withSecrets(want) {
 		t.Errorf("all of them at once: %v", err)
 	}
 }

@@ -73,7 +73,7 @@ func (r *Reading) ShownSettings() []ShownSetting {
 	for _, c := range r.connectors {
 		for _, o := range connectorOptions {
 			if c.has(o.key) {
-				list = append(list, c.show(o, c.prefix+c.into.ID+"."+o.key))
+				list = append(list, c.show(o, c.prefix+c.target.ID+"."+o.key))
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func (r *Reading) Explain(key string) (Explanation, error) {
 			e := explainOption(*o, key)
 			e.Live = true
 			for _, c := range r.connectors {
-				e.Now = append(e.Now, c.show(*o, c.prefix+c.into.ID+"."+o.key))
+				e.Now = append(e.Now, c.show(*o, c.prefix+c.target.ID+"."+o.key))
 			}
 			e.addMistakes(r.Mistakes)
 			return e, nil

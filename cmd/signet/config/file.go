@@ -31,19 +31,19 @@ func (r *Reading) readFile(byFlag, byVariable string) {
 	case errors.Is(err, os.ErrNotExist) && !isNamed:
 		return
 	case err != nil && isNamed:
-		r.complainOfFile(name, "cannot be read (%s): name another file with %s, or omit it", exit.WithoutPath(err), namedBy)
+		r.addFileMistake(name, "cannot be read (%s): name another file with %s, or omit it", exit.WithoutPath(err), namedBy)
 		return
 	case err != nil:
-		r.complainOfFile(name, "cannot be read (%s): make it readable for this user, or name another file with --config", exit.WithoutPath(err))
+		r.addFileMistake(name, "cannot be read (%s): make it readable for this user, or name another file with --config", exit.WithoutPath(err))
 		return
 	}
 	r.readDocument(name, content)
 }
 
-// complainOfFile adds a mistake about the whole file. Its settings stay unknown.
-func (r *Reading) complainOfFile(name, format string, args ...any) {
-	r.unsure = true
-	r.complain(Place{Source: fromFile, Name: name}, "", format, args...)
+// addFileMistake adds a mistake about the whole file. Its settings stay unknown.
+func (r *Reading) addFileMistake(name, format string, args ...any) {
+	r.mayHaveIssuer = true
+	r.addMistakeAt(Place{Source: fromFile, Name: name}, "", format, args...)
 }
 
 func (r *Reading) readDocument(name string, content []byte) {
@@ -53,11 +53,11 @@ func (r *Reading) readDocument(name string, content []byte) {
 	case errors.Is(err, io.EOF):
 		return // an empty file sets nothing
 	case err != nil:
-		r.complainOfFile(name, "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
+		r.addFileMistake(name, "is not YAML: %s", strings.TrimPrefix(err.Error(), "yaml: "))
 		return
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
-		r.complain(Place{Source: fromFile, Name: name}, "", "must contain one document: remove the line --- and everything after it")
+		r.addMistakeAt(Place{Source: fromFile, Name: name}, "", "must contain one document: remove the line --- and everything after it")
 	}
 	r.process.readSection(name, "", document.Content[0])
 }
@@ -69,8 +69,8 @@ func (v *values[T]) readSection(file, path string, node *yaml.Node) {
 		return
 	}
 	if node.Kind != yaml.MappingNode {
-		v.in.unsure = v.in.unsure || path == "" && v.whole == ""
-		v.in.complain(placeOf(file, node), section(path), "must contain settings, one per line (example: %s)", v.firstBelow(path))
+		v.reading.mayHaveIssuer = v.reading.mayHaveIssuer || path == "" && v.noun == ""
+		v.reading.addMistakeAt(placeOf(file, node), sectionName(path), "must contain settings, one per line (example: %s)", v.exampleIn(path))
 		return
 	}
 	v.readMapping(file, path, node)
@@ -82,7 +82,7 @@ func (v *values[T]) readMapping(file, path string, node *yaml.Node) {
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := node.Content[i], node.Content[i+1]
 		if seen[key.Value] {
-			v.in.complain(placeOf(file, key), v.prefix+path+key.Value, "occurs twice: remove one of them")
+			v.reading.addMistakeAt(placeOf(file, key), v.prefix+path+key.Value, "occurs twice: remove one of them")
 			continue
 		}
 		seen[key.Value] = true
@@ -102,8 +102,8 @@ func (v *values[T]) readKey(file, full string, key, value *yaml.Node) {
 	case slices.ContainsFunc(v.table, func(o option[T]) bool { return strings.HasPrefix(o.key, full+".") }):
 		v.readSection(file, full+".", value)
 	default:
-		v.in.unsure = v.in.unsure || v.whole == "" && spelling.Nearest(full, v.keys()) == "issuer"
-		v.in.complain(placeOf(file, key), v.prefix+full, "%s", v.unknown(full))
+		v.reading.mayHaveIssuer = v.reading.mayHaveIssuer || v.noun == "" && spelling.Nearest(full, v.keys()) == "issuer"
+		v.reading.addMistakeAt(placeOf(file, key), v.prefix+full, "%s", v.unknownKeyMessage(full))
 	}
 }
 
@@ -111,7 +111,7 @@ func (v *values[T]) readKey(file, full string, key, value *yaml.Node) {
 // variables, so it also accepts their key with the suffix _file. Then inFile is true, and the
 // value names the file.
 func (v *values[T]) option(key string) (found *option[T], inFile bool) {
-	if named, ok := strings.CutSuffix(key, "_file"); ok && v.whole != "" {
+	if named, ok := strings.CutSuffix(key, "_file"); ok && v.noun != "" {
 		if o := optionOf(v.table, named); o != nil && o.secret {
 			return o, true
 		}
@@ -126,15 +126,15 @@ func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value
 		text, err = pairsOf(value)
 	}
 	if err != nil {
-		v.in.complain(where, v.prefix+full, "%s (%s; example: %s)", err, o.unit, o.example)
+		v.reading.addMistakeAt(where, v.prefix+full, "%s (%s; example: %s)", err, o.unit, o.example)
 		return
 	}
 	if inFile {
-		name, ok := v.in.resolvePathsOf(where, v.prefix+full, text, wholePath, false)
+		name, ok := v.reading.resolvePathsOf(where, v.prefix+full, text, wholePath, false)
 		if !ok {
 			return
 		}
-		content, ok := v.in.readSecret(where, v.prefix+full, secretFile{text, name})
+		content, ok := v.reading.readSecret(where, v.prefix+full, secretFile{text, name})
 		if !ok {
 			return
 		}
@@ -143,10 +143,10 @@ func (v *values[T]) readValue(file, full string, o option[T], inFile bool, value
 	v.set(o, where, text)
 }
 
-// unknown returns the message for an unknown key, with the most similar option.
-func (v *values[T]) unknown(key string) string {
-	if v.whole != "" {
-		return "is not a setting of " + v.whole + spelling.DidYouMean(key, v.keys())
+// unknownKeyMessage returns the message for an unknown key, with the most similar option.
+func (v *values[T]) unknownKeyMessage(key string) string {
+	if v.noun != "" {
+		return "is not a setting of " + v.noun + spelling.DidYouMean(key, v.keys())
 	}
 	example := ""
 	if near := optionOf(v.table, spelling.Nearest(key, v.keys())); near != nil {
@@ -155,17 +155,17 @@ func (v *values[T]) unknown(key string) string {
 	return "is not a setting" + spelling.DidYouMean(key, v.keys()) + example
 }
 
-// section returns the name of a section for messages.
-func section(path string) string {
+// sectionName returns the name of a section for messages.
+func sectionName(path string) string {
 	if path == "" {
 		return "the file"
 	}
 	return strings.TrimSuffix(path, ".")
 }
 
-// firstBelow returns the first option of a section with its example, as written in that
+// exampleIn returns the first option of a section with its example, as written in that
 // section.
-func (v *values[T]) firstBelow(path string) string {
+func (v *values[T]) exampleIn(path string) string {
 	i := slices.IndexFunc(v.table, func(o option[T]) bool { return strings.HasPrefix(o.key, path) })
 	return strings.TrimPrefix(v.table[i].key, path) + ": " + v.table[i].example
 }

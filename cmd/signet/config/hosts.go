@@ -33,7 +33,7 @@ func parseCookieDomain(text string) (string, error) {
 // parseOrigins parses a list of origins. Each must be written as browsers send it, because
 // origins are compared as text.
 func parseOrigins(text string) ([]string, error) {
-	origins := items(text)
+	origins := splitList(text)
 	for _, origin := range origins {
 		if err := CheckOrigin(origin); err != nil {
 			return nil, fmt.Errorf("contains %q, which %w", origin, err)

@@ -48,7 +48,7 @@ func TestSettings_EachHasItsOwnField(t *testing.T) {
 			}
 			continue
 		}
-		fields := differing("", reflect.ValueOf(Default()), reflect.ValueOf(c))
+		fields := differingFields("", reflect.ValueOf(Default()), reflect.ValueOf(c))
 		if len(fields) != 1 {
 			t.Errorf("%s changes the fields %q, want one", s.key, fields)
 		}
@@ -61,9 +61,9 @@ func TestSettings_EachHasItsOwnField(t *testing.T) {
 	}
 }
 
-// differing returns the names of the fields that differ. It descends into structs with exported
+// differingFields returns the names of the fields that differ. It descends into structs with exported
 // fields.
-func differing(name string, a, b reflect.Value) []string {
+func differingFields(name string, a, b reflect.Value) []string {
 	var names []string
 	if a.Kind() != reflect.Struct || a.NumField() == 0 || !a.Type().Field(0).IsExported() {
 		if !reflect.DeepEqual(a.Interface(), b.Interface()) {
@@ -72,7 +72,7 @@ func differing(name string, a, b reflect.Value) []string {
 		return names
 	}
 	for i := range a.NumField() {
-		names = append(names, differing(name+"."+a.Type().Field(i).Name, a.Field(i), b.Field(i))...)
+		names = append(names, differingFields(name+"."+a.Type().Field(i).Name, a.Field(i), b.Field(i))...)
 	}
 	return names
 }

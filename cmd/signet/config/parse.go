@@ -129,7 +129,7 @@ func parseCookieName(text string) (string, error) {
 // client could then choose the address that is counted, logged and shown.
 func parseNetworks(text string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
-	for _, item := range items(text) {
+	for _, item := range splitList(text) {
 		network, err := netip.ParsePrefix(item)
 		if err != nil {
 			address, notAddress := netip.ParseAddr(item)
@@ -198,7 +198,7 @@ func parseAlgorithms(text string) ([]string, error) {
 }
 
 func parseAlgorithmNames(text string) ([]string, error) {
-	names := items(text)
+	names := splitList(text)
 	for i, name := range names {
 		if !slices.Contains(keys.SigningAlgorithms(), name) {
 			return nil, fmt.Errorf("contains %q; use only %s", name, strings.Join(keys.SigningAlgorithms(), ", "))
@@ -295,12 +295,12 @@ func parseSecret(text string) (federation.Secret, error) {
 	return federation.NewSecret(text), nil
 }
 
-func parseItems(text string) ([]string, error) { return items(text), nil }
+func parseItems(text string) ([]string, error) { return splitList(text), nil }
 
 // parsePairs parses name=value, name=value.
 func parsePairs(text string) (map[string]string, error) {
 	pairs := map[string]string{}
-	for _, item := range items(text) {
+	for _, item := range splitList(text) {
 		name, value, ok := strings.Cut(item, "=")
 		if !ok || name == "" || value == "" {
 			return nil, fmt.Errorf("contains %q, which is not name=value", item)
@@ -333,8 +333,8 @@ func parseProxy(text string) (federation.Secret, error) {
 	return federation.NewSecret(text), nil
 }
 
-// items splits a list at its commas, and drops empty items.
-func items(text string) []string {
+// splitList splits a list at its commas, and drops empty items.
+func splitList(text string) []string {
 	var out []string
 	for item := range strings.SplitSeq(text, ",") {
 		if item = strings.TrimSpace(item); item != "" {

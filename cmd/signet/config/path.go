@@ -26,7 +26,7 @@ func (v *values[T]) resolvePaths(o option[T], where Place, value string) (text s
 	if o.paths == nil {
 		return value, true
 	}
-	return v.in.resolvePathsOf(where, v.prefix+o.key, value, o.paths, o.folder)
+	return v.reading.resolvePathsOf(where, v.prefix+o.key, value, o.paths, o.folder)
 }
 
 // resolvePathsOf resolves the paths in the value of key; see resolvePaths.
@@ -36,7 +36,7 @@ func (r *Reading) resolvePathsOf(where Place, key, value string, paths withPaths
 		now, before := absolutePath(where.folder(), path), absolutePath("", path)
 		if now != before && !folder && missing(now) && !missing(before) {
 			ok = false
-			r.complain(where, key, "is relative to the folder of this file: %s does not exist, but %s in the working directory does: use that path, or move the file", now, before)
+			r.addMistakeAt(where, key, "is relative to the folder of this file: %s does not exist, but %s in the working directory does: use that path, or move the file", now, before)
 		}
 		return now
 	}), ok
@@ -91,6 +91,6 @@ func (r *Reading) compareDataDir() {
 		return !missing(filepath.Join(dir, MasterKeyFile)) || r.process.has("master_key") && !missing(storage.DatabaseFile(dir))
 	}
 	if now != before && !usedByServer(now) && usedByServer(before) {
-		r.complain(g.Place, "data_dir", "is relative to the folder of this file: it names %s, which no server has used; in earlier releases it named %s in the working directory, which a server has used: write data_dir: %s, or the absolute path of another folder", now, before, before)
+		r.addMistakeAt(g.Place, "data_dir", "is relative to the folder of this file: it names %s, which no server has used; in earlier releases it named %s in the working directory, which a server has used: write data_dir: %s, or the absolute path of another folder", now, before, before)
 	}
 }

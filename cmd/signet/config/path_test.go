@@ -100,7 +100,7 @@ func (s pathSetting) expect(t *testing.T, how string, r *Reading, named string, 
 	c := r.Config
 	values := fmt.Sprintf("%s|%s|%s|%s|%s", c.DataDir, c.TLS, r.process.given["keys.pkcs11.module"].text, r.process.given["outbound.extra_ca"].text, r.process.given["database"].text)
 	for _, one := range r.connectors {
-		values += one.into.ClientSecret.Reveal() + one.into.ClientKey.Reveal()
+		values += one.target.ClientSecret.Reveal() + one.target.ClientKey.Reveal()
 	}
 	for _, m := range r.Mistakes {
 		values += "|" + m.Text

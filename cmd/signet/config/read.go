@@ -15,23 +15,23 @@ func Read(from Sources) *Reading {
 		}
 	}
 	r.compare()
-	r.settle()
+	r.deriveProviderSettings()
 	return r
 }
 
 func newReading() *Reading {
-	r := &Reading{Config: Default(), Files: Files{}, unread: map[string]bool{}}
+	r := &Reading{Config: Default(), Files: Files{}, brokenIDs: map[string]bool{}}
 	r.process = &values[Config]{
-		in: r, table: settings, into: &r.Config, given: map[string]given{},
+		reading: r, table: settings, target: &r.Config, given: map[string]givenValue{},
 		lists: map[string]readList{"connectors": r.readConnectors},
 	}
 	r.Config.DataDir = absolutePath("", r.Config.DataDir)
 	return r
 }
 
-// settle sets the fields of the provider that depend on several settings.
-func (r *Reading) settle() {
+// deriveProviderSettings sets the fields of the provider that depend on several settings.
+func (r *Reading) deriveProviderSettings() {
 	r.Config.Outbound = r.Config.outbound()
 	r.Config.InModule = r.Config.inModule()
-	r.settleConnectors()
+	r.addConnectors()
 }

@@ -24,10 +24,10 @@ type Reading struct {
 	Mistakes Mistakes
 	Files    Files // the files that were read; if one changes, the settings must be read again
 
-	process    *values[Config]
-	connectors []*values[provider.Connector]
-	unread     map[string]bool // ids of connectors that have a wrong variable
-	unsure     bool            // an unreadable file or a misspelt key may have set the issuer
+	process       *values[Config]
+	connectors    []*values[provider.Connector]
+	brokenIDs     map[string]bool // ids of connectors that have a wrong variable
+	mayHaveIssuer bool            // an unreadable file or a misspelt key may have set the issuer
 }
 
 // Err returns all mistakes as one error, or nil.
@@ -43,8 +43,8 @@ func (r *Reading) Err() error {
 func (r *Reading) RequireIssuer() {
 	issuer := optionOf(settings, "issuer")
 	wrong := func(m Mistake) bool { return m.Key == issuer.key || m.Name == issuer.variable() }
-	if r.Config.Issuer == "" && !r.process.has(issuer.key) && !r.unsure && !slices.ContainsFunc(r.Mistakes, wrong) {
-		r.complain(Place{}, issuer.key, "is missing: it is the public address of this server (example: %s; to try Signet out: signet dev)", issuer.example)
+	if r.Config.Issuer == "" && !r.process.has(issuer.key) && !r.mayHaveIssuer && !slices.ContainsFunc(r.Mistakes, wrong) {
+		r.addMistakeAt(Place{}, issuer.key, "is missing: it is the public address of this server (example: %s; to try Signet out: signet dev)", issuer.example)
 	}
 }
 
@@ -53,7 +53,7 @@ func (r *Reading) Place(key string) Place { return r.process.given[key].Place }
 
 // AddMistake adds a mistake about the value of a setting, at its place.
 func (r *Reading) AddMistake(key string, err error) {
-	r.complain(r.Place(key), key, "%s", err)
+	r.addMistakeAt(r.Place(key), key, "%s", err)
 }
 
 // AddMistakeWithCause adds a mistake with a cause outside the settings, for example in the
@@ -63,12 +63,12 @@ func (r *Reading) AddMistakeWithCause(key string, err error) {
 	r.Mistakes = append(r.Mistakes, Mistake{r.Place(key), key, err.Error(), err})
 }
 
-func (r *Reading) complain(where Place, key, format string, args ...any) {
+func (r *Reading) addMistakeAt(where Place, key, format string, args ...any) {
 	r.Mistakes = append(r.Mistakes, Mistake{where, key, fmt.Sprintf(format, args...), nil})
 }
 
-// given is the value of an option in a source.
-type given struct {
+// givenValue is the value of an option in a source.
+type givenValue struct {
 	Place
 	written string // as written in the source
 	text    string // the same with absolute paths
@@ -77,15 +77,15 @@ type given struct {
 // values holds the options that the sources set of one T: the process or one connector.
 // Options that have only their default are not in given.
 type values[T any] struct {
-	in     *Reading
-	table  []option[T]
-	prefix string // prefix of the keys in mistakes: "", or connectors.
-	whole  string // name of the T in messages: "", or a connector
-	into   *T
-	given  map[string]given // by key of the option
-	lists  map[string]readList
-	place  Place // of the T
-	broken bool  // an option is wrong, so the T cannot be checked as a whole
+	reading *Reading
+	table   []option[T]
+	prefix  string // prefix of the keys in mistakes: "", or connectors.
+	noun    string // name of the T in messages: "", or a connector
+	target  *T
+	given   map[string]givenValue // by key of the option
+	lists   map[string]readList
+	place   Place // of the T
+	broken  bool  // an option is wrong, so the T cannot be checked as a whole
 }
 
 // readList reads a YAML list of items that contain options.
@@ -100,12 +100,12 @@ func (v *values[T]) has(key string) bool {
 func (v *values[T]) set(o option[T], where Place, text string) {
 	written := text
 	text, ok := v.resolvePaths(o, where, text)
-	v.given[o.key] = given{where, written, text}
+	v.given[o.key] = givenValue{where, written, text}
 	if !ok {
 		return
 	}
-	if err := o.set(v.into, text); err != nil {
-		v.in.complain(where, v.prefix+o.key, "%s (%s; example: %s)", err, o.unit, o.example)
+	if err := o.set(v.target, text); err != nil {
+		v.reading.addMistakeAt(where, v.prefix+o.key, "%s (%s; example: %s)", err, o.unit, o.example)
 	}
 }
 

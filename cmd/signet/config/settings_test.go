@@ -111,14 +111,14 @@ func TestConfig_EachSettingIsReadFromFileAndEnvironment(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := revealed(byVariable)
-			if want == revealed(Default()) {
+			want := withSecrets(byVariable)
+			if want == withSecrets(Default()) {
 				t.Errorf("%s=%s changes nothing", s.variable(), value)
 			}
-			if got := revealed(byFile); got != want {
+			if got := withSecrets(byFile); got != want {
 				t.Errorf("from the file: got %s, want %s", got, want)
 			}
-			if got := revealed(byFlag); got != want {
+			if got := withSecrets(byFlag); got != want {
 				t.Errorf("from a flag: got %s, want %s", got, want)
 			}
 		})
@@ -146,8 +146,8 @@ func otherValue(t *testing.T, s setting) string {
 	return s.example
 }
 
-// revealed returns a configuration as text, with its secrets, for comparison.
-func revealed(c Config) string {
+// withSecrets returns a configuration as text, with its secrets, for comparison.
+func withSecrets(c Config) string {
 	c.Outbound = outbound.Config{} // contains pointers; it is derived from ExtraCA and Proxy
 	return fmt.Sprintf("%+v %s %s %s %s", c, c.Database.Reveal(), c.Master.Key.Reveal(), c.Master.Next.Reveal(), c.Proxy.Reveal())
 }
@@ -241,8 +241,8 @@ func TestRead_RefusesSecretsThatAreNotRandom(t *testing.T) {
 				_, err := readConfig(from)
 				if err == nil || !strings.Contains(err.Error(), where) {
 					t.Errorf("%s %q: got %v", where, value, err)
-				} else if said := strings.ReplaceAll(err.Error(), s.example, ""); len(value) > 6 && value != s.example && strings.Contains(said, value) {
-					t.Errorf("%s: the mistake repeats %q: %s", where, value, said)
+				} else if output := strings.ReplaceAll(err.Error(), s.example, ""); len(value) > 6 && value != s.example && strings.Contains(output, value) {
+					t.Errorf("%s: the mistake repeats %q: %s", where, value, output)
 				}
 			}
 		}

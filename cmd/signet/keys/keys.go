@@ -81,14 +81,14 @@ func later(a, b time.Time) time.Time {
 func (p commands) tableOfKeys(list []describedKey) [][]string {
 	rows := [][]string{{"KID", "ALG", "STATE", "AGE", "SIGNS UNTIL", "IN JWKS UNTIL", "LAST SIGNED", "LAST TOKEN DIES"}}
 	for _, k := range list {
-		signed := p.relative(k.LastSignedAt)
+		signed := p.formatRelative(k.LastSignedAt)
 		if k.State == string(storage.KeyActive) {
 			signed = "now"
 		}
 		age := p.Now().Sub(k.CreatedAt).Truncate(time.Minute)
 		rows = append(rows, []string{
-			k.KeyID, k.Alg, k.State, shortAge(age),
-			p.relative(k.SignsUntil), p.relative(k.InJWKSUntil), signed, p.relative(k.LastTokenDiesAt),
+			k.KeyID, k.Alg, k.State, formatAge(age),
+			p.formatRelative(k.SignsUntil), p.formatRelative(k.InJWKSUntil), signed, p.formatRelative(k.LastTokenDiesAt),
 		})
 	}
 	if slices.ContainsFunc(list, func(k describedKey) bool { return k.PrivateKey == inPKCS11 }) {
@@ -100,23 +100,23 @@ func (p commands) tableOfKeys(list []describedKey) [][]string {
 	return rows
 }
 
-// relative formats a time relative to now, such as "in 3d" or "5m ago".
-func (p commands) relative(t *time.Time) string {
+// formatRelative formats a time relative to now, such as "in 3d" or "5m ago".
+func (p commands) formatRelative(t *time.Time) string {
 	if t == nil {
 		return "–"
 	}
 	d := t.Sub(p.Now())
 	switch {
 	case d >= time.Minute:
-		return "in " + shortAge(d.Truncate(time.Minute))
+		return "in " + formatAge(d.Truncate(time.Minute))
 	case d <= -time.Minute:
-		return shortAge((-d).Truncate(time.Minute)) + " ago"
+		return formatAge((-d).Truncate(time.Minute)) + " ago"
 	}
 	return "now"
 }
 
-// shortAge formats a duration. From one day on it shows only days.
-func shortAge(d time.Duration) string {
+// formatAge formats a duration. From one day on it shows only days.
+func formatAge(d time.Duration) string {
 	if d >= 24*time.Hour {
 		d = d.Truncate(24 * time.Hour)
 	}

@@ -102,8 +102,8 @@ func checkUnderLoad(t *testing.T, c *signettest.Cluster, at []string, longest ti
 					if _, err := goOIDC.VerifySignature(t.Context(), token); err != nil {
 						t.Errorf("go-oidc refuses a new token of %s: %v", kidOf(token), err)
 					}
-					if said := jose.Check(token); said != "ok" {
-						t.Errorf("jose refuses a new token of %s: %s", kidOf(token), said)
+					if output := jose.Check(token); output != "ok" {
+						t.Errorf("jose refuses a new token of %s: %s", kidOf(token), output)
 					}
 					seen.add(kidOf(token))
 				}

@@ -96,8 +96,8 @@ func TestKeys_SurviveAKilledRotationOrRewrap(t *testing.T) {
 		if status, got, err := c.Refresh(fresh.Address, held.Refresh); err != nil || status != http.StatusOK {
 			t.Errorf("a new process refuses an earlier token: status %d, %s, %v", status, got.Error, err)
 		}
-		if said := fresh.Talk.String(); strings.Contains(said, "signing key skipped") {
-			t.Errorf("a key cannot be decrypted:\n%s", said)
+		if output := fresh.Talk.String(); strings.Contains(output, "signing key skipped") {
+			t.Errorf("a key cannot be decrypted:\n%s", output)
 		}
 		t.Logf("of %d commands, which take %s, %d finished before they were killed", rounds, whole, finished)
 		if finished == rounds {

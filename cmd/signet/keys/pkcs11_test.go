@@ -119,8 +119,8 @@ func TestPKCS11_ProcessesSignInTheToken(t *testing.T) {
 			}
 
 			for _, p := range []*signettest.Process{first, second} {
-				if said := p.Talk.String(); strings.Contains(said, tokenPIN) || strings.Contains(said, "signing key skipped") || strings.Contains(said, "cannot be looked after") {
-					t.Errorf("%s said %s", p.Address, said)
+				if output := p.Talk.String(); strings.Contains(output, tokenPIN) || strings.Contains(output, "signing key skipped") || strings.Contains(output, "cannot be looked after") {
+					t.Errorf("%s printed %s", p.Address, output)
 				}
 				p.Kill()
 			}
@@ -171,9 +171,9 @@ func wantRefused(t *testing.T, c *signettest.Cluster, want string, change ...str
 			command.Env = append(command.Env, setting)
 		}
 	}
-	said, _ := command.CombinedOutput()
-	if code := command.ProcessState.ExitCode(); code != exit.Config || !strings.Contains(string(said), want) || strings.Contains(string(said), tokenPIN) {
-		t.Errorf("exit code %d, want %d and %q:\n%s", code, exit.Config, want, said)
+	output, _ := command.CombinedOutput()
+	if code := command.ProcessState.ExitCode(); code != exit.Config || !strings.Contains(string(output), want) || strings.Contains(string(output), tokenPIN) {
+		t.Errorf("exit code %d, want %d and %q:\n%s", code, exit.Config, want, output)
 	}
 }
 

@@ -110,7 +110,7 @@ func (p commands) sayReadiness(known *readiness) {
 	}
 	for _, r := range known.Unseen {
 		p.Say("unseen: %s last fetched the JWKS %s, before it contained the new signing keys; it may refuse new tokens until it fetches the JWKS again",
-			r.Family, p.relative(&r.LastSeenAt))
+			r.Family, p.formatRelative(&r.LastSeenAt))
 	}
 	if len(known.Seen) == 0 {
 		p.Say("unseen: no application has fetched the JWKS since these keys were published, so it is unknown which ones already have them")
@@ -137,7 +137,7 @@ func (p commands) showRotated(done []keeper.Rotated, known *readiness, asJSON bo
 			d.RetiredUntil = &until
 		}
 		described = append(described, d)
-		rows = append(rows, []string{r.Line, r.Active, r.Retired, p.relative(d.RetiredUntil), r.Next})
+		rows = append(rows, []string{r.Line, r.Active, r.Retired, p.formatRelative(d.RetiredUntil), r.Next})
 	}
 	p.Say("servers follow within a second; existing tokens stay valid")
 	p.sayReadiness(known)

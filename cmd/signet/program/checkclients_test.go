@@ -23,9 +23,9 @@ func TestFirstPartyClient_CheckAndServeWarnIfMissing(t *testing.T) {
 		"off":    "run signet client enable off",
 	} {
 		env, file := template.install(t, settingsCase{file: "issuer: https://id.example.com\n", env: map[string]string{"SIGNET_FIRST_PARTY_CLIENT_ID": id}}, t.TempDir())
-		code, said := runCheck(t, env, file)
-		if code != exit.OK || want == "" && said != "" || !strings.Contains(said, want) {
-			t.Errorf("%q: exit code %d, %q, want it to say %q", id, code, said, want)
+		code, output := runCheck(t, env, file)
+		if code != exit.OK || want == "" && output != "" || !strings.Contains(output, want) {
+			t.Errorf("%q: exit code %d, %q, want it to say %q", id, code, output, want)
 		}
 	}
 }

@@ -71,7 +71,7 @@ func newCaseTemplate(t *testing.T) caseTemplate {
 	dir := filepath.Join(t.TempDir(), "data")
 	served := runServe(t, []string{"SIGNET_ISSUER=https://id.example.com", "SIGNET_LISTEN=127.0.0.1:0", "SIGNET_DATA_DIR=" + dir}, "")
 	if served.address == "" {
-		t.Fatalf("the first start: %s", served.said)
+		t.Fatalf("the first start: %s", served.output)
 	}
 	served.stop()
 	for _, client := range [][]string{
@@ -80,10 +80,10 @@ func newCaseTemplate(t *testing.T) caseTemplate {
 		if client[0] == "create" {
 			client = append(client, "--name", "An app", "--type", "spa", "--redirect-uri", "https://app.example.com/")
 		}
-		var said bytes.Buffer
+		var output bytes.Buffer
 		env := []string{"SIGNET_ISSUER=https://id.example.com", "SIGNET_DATA_DIR=" + dir}
-		if code := program.Run(t.Context(), signettest.Surroundings(env, "", io.Discard, &said), append([]string{"client"}, client...)); code != exit.OK {
-			t.Fatalf("client %q: %s", client, said.String())
+		if code := program.Run(t.Context(), signettest.Surroundings(env, "", io.Discard, &output), append([]string{"client"}, client...)); code != exit.OK {
+			t.Fatalf("client %q: %s", client, output.String())
 		}
 	}
 	h := caseTemplate{map[string][]byte{}}
@@ -142,7 +142,7 @@ func (h caseTemplate) compare(t *testing.T, c settingsCase) (accepted bool) {
 	dir := t.TempDir()
 	env, file := h.install(t, c, dir)
 	before := treeOf(t, dir)
-	code, said := runCheck(t, env, file)
+	code, output := runCheck(t, env, file)
 	if after := treeOf(t, dir); after != before {
 		t.Errorf("check created or changed a file:\n%s\nbefore:\n%s", after, before)
 	}
@@ -151,18 +151,18 @@ func (h caseTemplate) compare(t *testing.T, c settingsCase) (accepted bool) {
 	switch {
 	case strings.Contains(c.env["SIGNET_DATABASE"]+c.file, "postgres") && code == exit.OK:
 		if served.code != exit.Unreachable {
-			t.Errorf("check accepts a PostgreSQL that does not exist; serve ends with exit code %d, want 7: %s", served.code, served.said)
+			t.Errorf("check accepts a PostgreSQL that does not exist; serve ends with exit code %d, want 7: %s", served.code, served.output)
 		}
 	case code == exit.OK:
 		if served.address == "" {
-			t.Fatalf("check accepts the settings, but serve ends with exit code %d: %s", served.code, served.said)
+			t.Fatalf("check accepts the settings, but serve ends with exit code %d: %s", served.code, served.output)
 		}
-		served.wantWarnings(t, said)
+		served.wantWarnings(t, output)
 		served.wantWorking(t, c.connectors)
 	case code != exit.Config:
-		t.Errorf("check ends with exit code %d: %s", code, said)
-	case served.code != exit.Config || refusalIn(served.said) != refusalIn(said):
-		t.Errorf("check refuses the settings with\n%s\nbut serve (%q, exit code %d) prints\n%s", said, served.address, served.code, served.said)
+		t.Errorf("check ends with exit code %d: %s", code, output)
+	case served.code != exit.Config || refusalIn(served.output) != refusalIn(output):
+		t.Errorf("check refuses the settings with\n%s\nbut serve (%q, exit code %d) prints\n%s", output, served.address, served.code, served.output)
 	}
 	return code == exit.OK
 }
@@ -184,12 +184,12 @@ func treeOf(t *testing.T, dir string) string {
 }
 
 // refusalIn returns the output without the warnings.
-func refusalIn(said string) string {
-	_, refusal, _ := strings.Cut(said, "signet: the configuration has")
+func refusalIn(output string) string {
+	_, refusal, _ := strings.Cut(output, "signet: the configuration has")
 	return refusal
 }
 
-func runCheck(t *testing.T, env []string, file string) (code int, said string) {
+func runCheck(t *testing.T, env []string, file string) (code int, output string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code = program.Run(t.Context(), signettest.Surroundings(env, "", &stdout, &stderr), []string{"config", "check", "--config", file})
@@ -200,7 +200,7 @@ func runCheck(t *testing.T, env []string, file string) (code int, said string) {
 type servedCase struct {
 	address string // host:port; "" if the server has ended
 	code    int
-	said    string
+	output  string
 	stop    func()
 	secure  bool
 }
@@ -222,7 +222,7 @@ func runServe(t *testing.T, env []string, file string) servedCase {
 			address = answeringAt(env)
 		}
 		if address != "" {
-			return servedCase{address: address, said: talk.String(), stop: func() {
+			return servedCase{address: address, output: talk.String(), stop: func() {
 				cancel()
 				if code := <-ended; code != exit.OK {
 					t.Errorf("serve ends with exit code %d: %s", code, talk.String())
@@ -232,7 +232,7 @@ func runServe(t *testing.T, env []string, file string) servedCase {
 		select {
 		case code := <-ended:
 			cancel()
-			return servedCase{code: code, said: talk.String(), stop: func() {}}
+			return servedCase{code: code, output: talk.String(), stop: func() {}}
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
@@ -253,8 +253,8 @@ func answeringAt(env []string) string {
 }
 
 // listeningAt returns the address that a server logs when it listens; "" if it did not.
-func listeningAt(said string) string {
-	for line := range strings.Lines(said) {
+func listeningAt(output string) string {
+	for line := range strings.Lines(output) {
 		var logged struct{ Msg, Address string }
 		if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &logged) == nil && logged.Msg == "listening" {
 			return logged.Address
@@ -266,18 +266,18 @@ func listeningAt(said string) string {
 // wantWarnings checks that the log has the same warnings as the output of check.
 func (s servedCase) wantWarnings(t *testing.T, checked string) {
 	t.Helper()
-	var said, logged []string
+	var output, logged []string
 	for line := range strings.Lines(checked) {
-		said = append(said, strings.TrimPrefix(strings.TrimSpace(line), "signet: "))
+		output = append(output, strings.TrimPrefix(strings.TrimSpace(line), "signet: "))
 	}
-	for line := range strings.Lines(s.said) {
+	for line := range strings.Lines(s.output) {
 		var entry struct{ Level, Msg string }
 		if strings.HasPrefix(line, "{") && json.Unmarshal([]byte(line), &entry) == nil && entry.Level == "WARN" && !strings.Contains(entry.Msg, "C compiler") {
 			logged = append(logged, entry.Msg)
 		}
 	}
-	if !slices.Equal(said, logged) {
-		t.Errorf("check warns %q, but serve warns %q", said, logged)
+	if !slices.Equal(output, logged) {
+		t.Errorf("check warns %q, but serve warns %q", output, logged)
 	}
 }
 
@@ -290,7 +290,7 @@ func (s servedCase) wantWorking(t *testing.T, connectors []string) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	started := struct{ Issuer string }{"https://id.example.com"}
-	for line := range strings.Lines(s.said) {
+	for line := range strings.Lines(s.output) {
 		if strings.Contains(line, `"msg":"listening"`) {
 			_ = json.Unmarshal([]byte(line), &started)
 		}

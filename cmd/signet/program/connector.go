@@ -119,7 +119,7 @@ difference of its clock, and the redirect URI that you must register there.`,
 		} else {
 			err = p.writeChecks(checked)
 		}
-		return errors.Join(err, checkError(checked))
+		return errors.Join(err, notWorkingError(checked))
 	}
 	return c
 }
@@ -237,8 +237,8 @@ func orNone(text string) string {
 	return text
 }
 
-// checkError returns an error if one of the connectors does not work.
-func checkError(checked []checkedConnector) error {
+// notWorkingError returns an error if one of the connectors does not work.
+func notWorkingError(checked []checkedConnector) error {
 	code, failed := exit.Code(exit.Failure), []string{}
 	for _, c := range checked {
 		if !c.OK {

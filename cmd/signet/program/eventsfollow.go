@@ -35,7 +35,7 @@ func (p *program) followEvents(ctx context.Context, db *storage.DB, f storage.Ev
 		return err
 	}
 	w := &eventFollower{db: db, filter: f, print: p.eventPrinter(asLines), polled: clock.Now(), printed: map[string]time.Time{}}
-	err := w.begin(ctx, limit)
+	err := w.printLast(ctx, limit)
 	if err == nil {
 		for range node.Every(ctx, followEvery) {
 			if err = w.poll(ctx, clock.Now()); err != nil {
@@ -74,8 +74,8 @@ func joinFields(values []string) string {
 	return text
 }
 
-// begin prints the last events, up to limit. It marks all other recent events as printed.
-func (w *eventFollower) begin(ctx context.Context, limit int) error {
+// printLast prints the last events, up to limit. It marks all other recent events as printed.
+func (w *eventFollower) printLast(ctx context.Context, limit int) error {
 	recent, err := w.recent(ctx)
 	if err != nil {
 		return err

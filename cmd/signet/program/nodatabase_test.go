@@ -167,9 +167,9 @@ func makeSQLite(t *testing.T, file, statement string) {
 // runCommand runs a command and returns its exit code and its output.
 func runCommand(t *testing.T, env []string, args []string) (code int, stdout, stderr string) {
 	t.Helper()
-	var out, said bytes.Buffer
-	code = Run(t.Context(), &cli.Program{Env: cli.ParseEnvironment(env), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said, Now: time.Now}, args)
-	return code, out.String(), said.String()
+	var out, output bytes.Buffer
+	code = Run(t.Context(), &cli.Program{Env: cli.ParseEnvironment(env), Stdin: strings.NewReader(""), Stdout: &out, Stderr: &output, Now: time.Now}, args)
+	return code, out.String(), output.String()
 }
 
 // Only a few commands may create a database. All others fail and name the place of the missing

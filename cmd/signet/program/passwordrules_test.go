@@ -21,11 +21,11 @@ func TestPasswords_SameRulesEverywhere(t *testing.T) {
 	command := func(args ...string) func(t *testing.T, password string) string {
 		return func(t *testing.T, password string) string {
 			t.Helper()
-			var said bytes.Buffer
-			if code := program.Run(t.Context(), signettest.Surroundings(i.Env, password+"\n", &said, &said), args); code != exit.Denied {
+			var output bytes.Buffer
+			if code := program.Run(t.Context(), signettest.Surroundings(i.Env, password+"\n", &output, &output), args); code != exit.Denied {
 				t.Errorf("exit code %d, want %d", code, exit.Denied)
 			}
-			return said.String()
+			return output.String()
 		}
 	}
 	callers := map[string]func(t *testing.T, password string) string{
@@ -56,8 +56,8 @@ func TestPasswords_SameRulesEverywhere(t *testing.T) {
 					password = i.Email
 				}
 			}
-			if said := set(t, password); !strings.Contains(said, want) {
-				t.Errorf("%s: %.40q: %q does not contain %q", caller, password, said, want)
+			if output := set(t, password); !strings.Contains(output, want) {
+				t.Errorf("%s: %.40q: %q does not contain %q", caller, password, output, want)
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func newInstallTemplate(t *testing.T) installTemplate {
 	i := signettest.NewInstance(t)
 	served := runServe(t, append(i.Env, "SIGNET_LISTEN=127.0.0.1:0"), "") // creates the keys
 	if served.address == "" {
-		t.Fatalf("the first start: %s", served.said)
+		t.Fatalf("the first start: %s", served.output)
 	}
 	h := installTemplate{files: map[string][]byte{}}
 	h.app = i.CreateClient(t, "--redirect-uri", signettest.Nowhere, "--skip-consent", "--grant-type", "authorization_code", "--grant-type", "refresh_token", "--id-token-signed-response-alg", "ES256")

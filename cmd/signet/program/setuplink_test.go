@@ -46,9 +46,9 @@ func TestSetupLink_ServePrintsALinkForTheFirstAdministrator(t *testing.T) {
 		t.Fatalf("after set-up the browser is at %s, want /admin", b.At)
 	}
 
-	said := c.CommandFails(t, exit.Conflict, "setup-link")
-	if !strings.Contains(said, "set-up is closed") || !strings.Contains(said, "signet user create --email EMAIL --admin") {
-		t.Errorf("setup-link prints %q", said)
+	output := c.CommandFails(t, exit.Conflict, "setup-link")
+	if !strings.Contains(output, "set-up is closed") || !strings.Contains(output, "signet user create --email EMAIL --admin") {
+		t.Errorf("setup-link prints %q", output)
 	}
 	second.Kill()
 	third := c.Start(t, true)

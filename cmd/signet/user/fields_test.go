@@ -104,8 +104,8 @@ func TestUserUpdate_OnlyItsFlagVerifiesAPhoneNumber(t *testing.T) {
 	a := startAttacked(t)
 	update := func(want int, args ...string) string {
 		t.Helper()
-		_, said := a.signet(t, want, append([]string{"user", "update", "bob@example.com"}, args...)...)
-		return said
+		_, output := a.signet(t, want, append([]string{"user", "update", "bob@example.com"}, args...)...)
+		return output
 	}
 	wantWords(t, update(exit.Denied, "--phone-number-verified"), "no phone number", "--phone-number")
 	update(exit.OK, "--phone-number-verified", "--phone-number", "+41446681800")

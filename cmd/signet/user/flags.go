@@ -72,12 +72,12 @@ func addUserFlags(c *cobra.Command) *userFlags {
 			p.ApplyTo(u)
 		})
 	}
-	f.list("role", "role of the user (repeat for more)", func(u *storage.User) *[]string { return &u.Roles })
-	f.list("group", "group of the user (repeat for more); the groups of a connector are separate", func(u *storage.User) *[]string { return &u.Groups })
+	f.addList("role", "role of the user (repeat for more)", func(u *storage.User) *[]string { return &u.Roles })
+	f.addList("group", "group of the user (repeat for more); the groups of a connector are separate", func(u *storage.User) *[]string { return &u.Groups })
 	// These come after the address and the number: a new number is not verified unless its flag is
 	// passed.
-	f.bool("email-verified", "confirm that the email address belongs to the user, so that it counts as proven", func(u *storage.User) *bool { return &u.EmailVerified })
-	f.bool("phone-number-verified", "confirm that the phone number belongs to the user; without it, a new number is not verified",
+	f.addBool("email-verified", "confirm that the email address belongs to the user, so that it counts as proven", func(u *storage.User) *bool { return &u.EmailVerified })
+	f.addBool("phone-number-verified", "confirm that the phone number belongs to the user; without it, a new number is not verified",
 		func(u *storage.User) *bool { return &u.PhoneNumberVerified })
 	return f
 }
@@ -86,12 +86,12 @@ func (f *userFlags) add(flag string, set func(*storage.User)) {
 	f.set = append(f.set, setter{flag, set})
 }
 
-func (f *userFlags) list(name, help string, field func(*storage.User) *[]string) {
+func (f *userFlags) addList(name, help string, field func(*storage.User) *[]string) {
 	value := f.flags.StringArray(name, nil, help)
 	f.add(name, func(u *storage.User) { *field(u) = cli.DropEmpty(*value) })
 }
 
-func (f *userFlags) bool(name, help string, field func(*storage.User) *bool) {
+func (f *userFlags) addBool(name, help string, field func(*storage.User) *bool) {
 	value := f.flags.Bool(name, false, help)
 	f.add(name, func(u *storage.User) { *field(u) = *value })
 }

@@ -118,9 +118,9 @@ func TestUserIdentity_ShownAndRemoved(t *testing.T) {
 	wantWords(t, why, "several", "github:1 at https://github.example", "github:2")
 	a.signet(t, exit.NotFound, "user", "identity", "remove", "bob@example.com", "github:3")
 	a.signet(t, exit.NotFound, "user", "identity", "remove", "bob@example.com", "github:1", "--issuer", "https://elsewhere.example")
-	document, said := a.signet(t, exit.OK, "user", "identity", "remove", "bob@example.com", "google", "--json")
+	document, output := a.signet(t, exit.OK, "user", "identity", "remove", "bob@example.com", "google", "--json")
 	wantWords(t, document, `"connector": "google"`, `"subject": "9"`)
-	wantWords(t, said, "google:9 is removed from bob@example.com")
+	wantWords(t, output, "google:9 is removed from bob@example.com")
 	sessions, err := a.db.SessionsOf(t.Context(), a.bob.ID, time.Now())
 	if err != nil || len(sessions) != 2 || sessions[0].ID == session.ID || sessions[1].ID == session.ID {
 		t.Errorf("%d sessions, %v; want all but that of google", len(sessions), err)
@@ -176,8 +176,8 @@ func TestUser_CommandsStopAtAnUnprovenAddress(t *testing.T) {
 				t.Error("--keep deleted an identity")
 			}
 			b := startAttacked(t)
-			document, said := b.signet(t, exit.OK, append(command, "--evict", "--json")...)
-			wantWords(t, said, "deleted, because it was attached while the address", "github:2")
+			document, output := b.signet(t, exit.OK, append(command, "--evict", "--json")...)
+			wantWords(t, output, "deleted, because it was attached while the address", "github:2")
 			wantWords(t, document, `"evicted": {`, `"subject": "2"`)
 			if left := b.identities(t); len(left) != 0 {
 				t.Errorf("--evict left %q", left)
@@ -191,12 +191,12 @@ func TestUserUpdate_VerifiedEvictsOrKeeps(t *testing.T) {
 	for _, change := range [][]string{{"--email-verified"}, {"--email-verified", "--role", "ops"}, {"--email-verified", "--email", "robert@example.com"}} {
 		for flag, left := range map[string]int{"": 0, "--evict": 0, "--keep": 2} {
 			a := startAttacked(t)
-			_, said := a.signet(t, exit.OK, cli.DropEmpty(append([]string{"user", "update", a.bob.ID, flag}, change...))...)
+			_, output := a.signet(t, exit.OK, cli.DropEmpty(append([]string{"user", "update", a.bob.ID, flag}, change...))...)
 			if got := len(a.identities(t)); got != left {
 				t.Errorf("%q %s: %d identities left, want %d", change, flag, got, left)
 			}
-			if evicted := strings.Contains(said, "deleted, because"); evicted == (left > 0) {
-				t.Errorf("%q %s printed %q", change, flag, said)
+			if evicted := strings.Contains(output, "deleted, because"); evicted == (left > 0) {
+				t.Errorf("%q %s printed %q", change, flag, output)
 			}
 			if now, err := a.db.User(t.Context(), a.bob.ID); err != nil || !now.EmailVerified {
 				t.Errorf("%q %s: verified: %v, %v", change, flag, now.EmailVerified, err)
