@@ -1,5 +1,5 @@
-# make test is the one command: from a clean clone to "N tests passed".
-# It needs Go 1.26, a C compiler and Node 20; the rest it installs where it can.
+# make test runs everything from a clean clone and ends with "N tests passed". It needs
+# Go 1.26, a C compiler and Node 20, and installs the other parts if it can.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -26,10 +26,10 @@ vulnerabilities: prepare
 # The tests of a build with PKCS #11.
 pkcs11 := -run 'PKCS11|^TestToken_|^TestRing_' ./provider/keys/pkcs11 ./cmd/signet/config ./cmd/signet/keys
 
-# All of it under the race detector, on SQLite and PostgreSQL, without the second that
-# each process of a test would sleep at its end; then, as it is built
-# on a machine without a C compiler, storage and one whole sign-in; with PKCS #11, the
-# keys in SoftHSM and one whole sign-in; then the package for React, in Chromium.
+# First all tests under the race detector, on SQLite and PostgreSQL. GORACE removes the
+# second that each process would sleep at its end. Then storage and one whole sign-in
+# without cgo, as a machine without a C compiler builds them; the keys in SoftHSM and one
+# whole sign-in with PKCS #11; and the package for React, in Chromium.
 unit: prepare
 	@{ GORACE=atexit_sleep_ms=0 go test -race -timeout 20m -json ./... && \
 		CGO_ENABLED=0 go test -timeout 10m -json ./storage/... && \
@@ -37,25 +37,23 @@ unit: prepare
 		go test -race -tags pkcs11 -timeout 5m -json $(pkcs11) && \
 		npm test --silent --prefix sdk/react -- --reporter=./test/events.ts; } | go run .ci/summary.go
 
-# First the program as a whole beside what a bare server costs, in one run; then
-# the parts.
+# First the whole program beside the cost of a bare server, in one run; then the parts.
 bench:
 	go test -run '^$$' -bench BesideCeilings -benchtime 20000x ./cmd/signet
 	go test -run '^$$' -bench . -skip Growth -benchmem ./provider/... ./storage/...
 
-# Every relying party with the settings that it has by default, those too that take
-# long to install or to build.
+# Every relying party with its default settings, including those that take long to
+# install or to build.
 parties: prepare-soak
 	@SIGNET_SOAK=1 go test -count 1 -v -run TestRelyingParty_ ./cmd/signet/parties
 
-# The pictures of README.md, taken anew.
+# Takes the pictures of README.md again.
 pictures: prepare
 	@go test -count 1 -run TestPictures_ ./cmd/signet/pages -update
 
-# Too long for CI: the same tests in another order each time, with every relying
-# party, and ten times the rounds of each race and each kill, since a race shows
-# itself by repetition.
-# The races, and what a million users cost, whose figures are shown first.
+# Tests that are too long for CI: the same tests in a random order, with every relying
+# party and ten times the rounds of each race and each kill, since a race is found by
+# repetition. The races and the cost of a million users come first.
 races := Race|Storm|Fifty|Hundred|Parallel|LostAnswer|MixedLoad|FirstSignIns|ReplayAtAnotherNode|CO03|MN01|Processes_|Killed_|Keys_
 
 soak: prepare-soak
@@ -66,8 +64,8 @@ soak: prepare-soak
 	@SIGNET_SOAK=1 go test -race -tags pkcs11 -timeout 1h $(pkcs11)
 	@SIGNET_SOAK=1 go test -race -count 3 -shuffle on -timeout 4h -json ./... | go run .ci/summary.go
 
-# Every parser of what strangers send, for a while each; what was found stays in
-# testdata/fuzz and is tried by each run of the tests, as the seeds are.
+# Fuzzes every parser of input from strangers for fuzztime each. Inputs that fail are
+# stored in testdata/fuzz, and each run of the tests tries them again.
 fuzztime := 30s
 
 fuzz:

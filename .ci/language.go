@@ -1,8 +1,8 @@
 // Command language keeps the project's comments and docs in plain English. It counts the
-// words "who", "whom", "whose", "whoever", "what", "whatever" and "whichever", which stand
-// for a subject that the sentence does not name, and fails where a folder has too many of
-// them. It also fails for tests whose names begin with the number of a requirement: the
-// number belongs in a comment, with one line that explains it.
+// relative pronouns that stand for a subject which the sentence does not name, listed at
+// unnamed, and fails if a folder has too many of them. It also fails if the name of a test
+// begins with the number of a requirement: the number belongs in a comment, with one line
+// that explains it.
 //
 //	go run .ci/language.go            one line for each folder that fails
 //	go run .ci/language.go -v         one line for each folder, and each sentence found
@@ -37,10 +37,10 @@ var (
 
 // comments finds the comments in files that are not Go, by the end of their names.
 var comments = map[string]*regexp.Regexp{
-	".ts":      regexp.MustCompile(`(?s)/\*(.*?)\*/|(?m:(?:^|\s)//(.*)$)`),
-	".tsx":     regexp.MustCompile(`(?s)/\*(.*?)\*/|(?m:(?:^|\s)//(.*)$)`),
-	".js":      regexp.MustCompile(`(?s)/\*(.*?)\*/|(?m:(?:^|\s)//(.*)$)`),
-	".mjs":     regexp.MustCompile(`(?s)/\*(.*?)\*/|(?m:(?:^|\s)//(.*)$)`),
+	".ts":      regexp.MustCompile(`(?s:/\*(.*?)\*/)|(?m:(?:^|\s)//(.*)$)`),
+	".tsx":     regexp.MustCompile(`(?s:/\*(.*?)\*/)|(?m:(?:^|\s)//(.*)$)`),
+	".js":      regexp.MustCompile(`(?s:/\*(.*?)\*/)|(?m:(?:^|\s)//(.*)$)`),
+	".mjs":     regexp.MustCompile(`(?s:/\*(.*?)\*/)|(?m:(?:^|\s)//(.*)$)`),
 	".css":     regexp.MustCompile(`(?s)/\*(.*?)\*/`),
 	".html":    regexp.MustCompile(`(?s)\{\{-? ?/\*(.*?)\*/`),
 	".sql":     regexp.MustCompile(`(?m)--(.*)$`),
@@ -52,7 +52,7 @@ var comments = map[string]*regexp.Regexp{
 	"Makefile": regexp.MustCompile(`(?m)^#(.*)$`),
 }
 
-// text is what people read in one file: its comments, or a document as a whole.
+// text holds the prose of one file: its comments, or a document as a whole.
 type text struct{ file, prose string }
 
 // count is the sum over a folder.

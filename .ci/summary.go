@@ -1,7 +1,7 @@
-// Command summary reads the events of `go test -json`, prints one line for each
-// package and the whole output of what failed, and ends with how many tests ran.
-// It fails when a test or a build failed, when a test was skipped, since a check
-// that did not run is not a check, and when nothing ran at all.
+// Command summary reads the events of `go test -json`. It prints one line for each package,
+// the whole output of each failed test, and at the end the number of tests. It fails if a
+// test or a build failed, if no test ran, and if a test was skipped, since a skipped check
+// checks nothing.
 package main
 
 import (
@@ -86,9 +86,9 @@ func (s *summary) endTest(e event) {
 	fmt.Fprintf(s.out, "\n%s %s %s\n%s", strings.ToUpper(e.Action), e.Package, e.Test, s.output[[2]string{e.Package, e.Test}])
 }
 
-// endPackage prints the package's line. What a package prints outside its tests
-// (a race at the end, a build that failed) is in its own output; where it hung or
-// died, the rest is in the output of the tests that never ended.
+// endPackage prints the line of a package. Output outside the tests (a race at the end, a
+// failed build) is in the package's own output. If the package hung or crashed, the output
+// of the tests that never ended follows.
 func (s *summary) endPackage(e event) {
 	switch e.Action {
 	case "pass":

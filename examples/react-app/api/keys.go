@@ -14,20 +14,20 @@ import (
 )
 
 const (
-	freshFor = 5 * time.Minute // a key that was revoked is good here no longer
-	coolDown = 5 * time.Second // between two reads, however many tokens name keys that do not exist
+	freshFor = 5 * time.Minute // this API accepts a revoked key at most that long
+	coolDown = 5 * time.Second // between two reads, even if many tokens name unknown keys
 )
 
-// keySet is what Signet publishes at /jwks. It is read when a token names a key that
-// is not in it, which is how a rotation is noticed, and when it is not fresh.
+// keySet caches the keys that Signet publishes at /jwks. It reads them again when a token
+// names an unknown key, which happens after a rotation, and when the copy is too old.
 type keySet struct {
 	url  string
 	http http.Client
 	last atomic.Pointer[published]
 
-	mu     sync.Mutex // held by the one who reads
+	mu     sync.Mutex // held while the keys are read
 	asked  time.Time
-	failed error // how that went
+	failed error // result of the last read
 }
 
 type published struct {
@@ -43,8 +43,8 @@ func newKeySet(url string) *keySet {
 
 var errUnreadable = errors.New("the keys of Signet cannot be read")
 
-// key gives the key of this id: errNotSignedIn if Signet has none, errUnreadable if
-// it did not say so.
+// key returns the key with this id. errNotSignedIn: Signet has no such key. errUnreadable:
+// Signet did not answer.
 func (s *keySet) key(id string) (jose.JSONWebKey, error) {
 	last := s.last.Load()
 	key, known := last.named(id)
@@ -53,7 +53,7 @@ func (s *keySet) key(id string) (jose.JSONWebKey, error) {
 	}
 	if !known {
 		s.mu.Lock()
-	} else if !s.mu.TryLock() { // somebody is at it
+	} else if !s.mu.TryLock() { // another request is reading the keys
 		return key, nil
 	}
 	defer s.mu.Unlock()
@@ -62,7 +62,7 @@ func (s *keySet) key(id string) (jose.JSONWebKey, error) {
 		s.asked = time.Now()
 	}
 	if key, known = s.last.Load().named(id); known {
-		return key, nil // also while Signet does not answer
+		return key, nil // a known key is used even if Signet does not answer
 	}
 	if s.failed != nil {
 		return jose.JSONWebKey{}, s.failed

@@ -1,4 +1,4 @@
-// Command api is the example's own API: notes, for who is signed in at Signet.
+// Command api is the example's own API. It stores notes of people signed in with Signet.
 package main
 
 import (
@@ -17,7 +17,7 @@ func main() {
 	var n notes
 	mux.HandleFunc("GET /api/notes", n.list)
 	mux.HandleFunc("POST /api/notes", n.add)
-	// The cookie comes with whatever a page of another site sends, too.
+	// Browsers send the cookie with requests from pages of other sites too.
 	csrf := http.NewCrossOriginProtection()
 	server := &http.Server{
 		Addr: setting("LISTEN", "localhost:3000"), Handler: csrf.Handler(check.require(mux)), ReadHeaderTimeout: 10 * time.Second,
@@ -33,7 +33,7 @@ func setting(name, byDefault string) string {
 	return byDefault
 }
 
-// notes are kept while the program runs.
+// notes holds the notes in memory.
 type notes struct {
 	mu sync.Mutex
 	of map[string][]string // by subject

@@ -27,17 +27,17 @@ func newVerifier(issuer, audience string) *verifier {
 	return &verifier{cookie, issuer, audience, newKeySet(issuer + "/jwks")}
 }
 
-var errNotSignedIn = errors.New("no access token, or not a good one")
+var errNotSignedIn = errors.New("no valid access token")
 
-// subject is who has made the request: errNotSignedIn, or errUnreadable if the keys
-// could not be asked for.
+// subject returns the subject of the request's access token. errNotSignedIn: there is no
+// valid token. errUnreadable: the keys could not be read.
 func (v *verifier) subject(r *http.Request) (string, error) {
 	cookies := r.CookiesNamed(v.cookie)
-	if len(cookies) != 1 { // two: one of them was planted
+	if len(cookies) != 1 { // with two cookies, another site has set one of them
 		return "", errNotSignedIn
 	}
 	token, err := jwt.ParseSigned(cookies[0].Value, []jose.SignatureAlgorithm{jose.ES256})
-	// The same keys sign tokens of other types.
+	// The same keys sign other types of tokens too.
 	if err != nil || len(token.Headers) != 1 || token.Headers[0].ExtraHeaders[jose.HeaderType] != "at+jwt" {
 		return "", errNotSignedIn
 	}
@@ -46,21 +46,20 @@ func (v *verifier) subject(r *http.Request) (string, error) {
 		return "", err
 	}
 	var claims jwt.Claims
-	if token.Claims(key, &claims) != nil || !v.good(claims) {
+	if token.Claims(key, &claims) != nil || !v.isValid(claims) {
 		return "", errNotSignedIn
 	}
 	return claims.Subject, nil
 }
 
-func (v *verifier) good(claims jwt.Claims) bool {
+func (v *verifier) isValid(claims jwt.Claims) bool {
 	return claims.Issuer == v.issuer && slices.Contains(claims.Audience, v.audience) && claims.Subject != "" &&
 		claims.Expiry != nil && time.Now().Before(claims.Expiry.Time())
 }
 
 type subjectKey struct{}
 
-// require lets nobody through who is not signed in; the others' subject is in the
-// context.
+// require passes only requests with a valid token to next, with its subject in the context.
 func (v *verifier) require(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		subject, err := v.subject(r)

@@ -8,7 +8,7 @@ const published = createRemoteJWKSet(new URL(issuer + '/jwks'))
 
 class Unreadable extends Error {}
 
-/** The key of a token. That the keys cannot be read is no fault of the token. */
+/** Returns the key of a token. Throws Unreadable if the keys cannot be read: the token may be valid then. */
 async function keyOf(header, token) {
   try {
     return await published(header, token)
@@ -18,10 +18,10 @@ async function keyOf(header, token) {
   }
 }
 
-/** Who has made the request; throws if nobody is signed in, Unreadable if that cannot be told. */
+/** Returns the subject of the request's access token. Throws if there is no valid one, and Unreadable if the keys cannot be read. */
 async function subjectOf(request) {
   const tokens = (request.headers.cookie ?? '').split(/; */).filter(pair => pair.startsWith(cookieName + '='))
-  if (tokens.length !== 1) throw new Error('no access token') // two: one of them was planted
+  if (tokens.length !== 1) throw new Error('no access token') // with two cookies, another site has set one of them
   const { payload } = await jwtVerify(tokens[0].slice(cookieName.length + 1), keyOf, {
     issuer, audience, algorithms: ['ES256'], typ: 'at+jwt', requiredClaims: ['exp', 'sub'],
   })

@@ -32,7 +32,7 @@ const Home = () => (
   </>
 )
 
-/** Who is signed in, on every page. */
+/** Shows the signed-in person, on every page. */
 function Who() {
   const { status, user, error, signOut } = useSession()
   const [problem, setProblem] = useState('')
@@ -46,7 +46,7 @@ function Who() {
   )
 }
 
-/** Shows its children to who is signed in; to others the way in. */
+/** Shows its children to signed-in people, and the sign-in link to others. */
 function Protected({ children }: { children: ReactNode }) {
   const { status, user, error } = useSession()
   if (user) return children

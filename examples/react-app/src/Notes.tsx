@@ -15,7 +15,7 @@ export function Notes() {
       setProblem('')
       setLoads(n => n + 1)
     } catch (error) {
-      // A session that has ended is shown by <Protected>.
+      // <Protected> shows that a session has ended.
       if (!(error instanceof SessionExpired)) setProblem((error as Error).message)
     }
   }, [])

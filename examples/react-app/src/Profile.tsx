@@ -1,6 +1,6 @@
 import { useSession } from '@signet/react'
 
-/** What the app knows of the person. Changing it is the business of Signet's pages. */
+/** Shows the person's data as the app knows it. The person changes it on Signet's pages. */
 export function Profile() {
   const { user, authTime, amr } = useSession()
   return (

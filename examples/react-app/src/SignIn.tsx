@@ -1,7 +1,7 @@
 import { signIn, type SignetError } from '@signet/react'
 import { type FormEvent, useState } from 'react'
 
-/** Two ways in: Signet's own page, and a password that this app asks for. */
+/** Offers two ways to sign in: Signet's own page, and this app's password form. */
 export function SignIn({ to = wanted() }: { to?: string }) {
   const [problem, setProblem] = useState('')
 
@@ -31,7 +31,7 @@ export function SignIn({ to = wanted() }: { to?: string }) {
   )
 }
 
-/** What this app says of a refusal: codes are stable, sentences are the app's. */
+/** The app's sentence for each error code. The codes are stable. */
 function said({ code, retryAfter }: SignetError): string {
   switch (code) {
     case 'invalid_credentials': return 'The e-mail or the password is not right.'
@@ -40,7 +40,7 @@ function said({ code, retryAfter }: SignetError): string {
   }
 }
 
-/** The page of this app that the person came from. */
+/** Returns the page of this app that the person came from. */
 function wanted(): string {
   const to = new URL(new URLSearchParams(location.search).get('to') ?? '/', location.origin)
   return to.origin === location.origin ? to.pathname : '/'

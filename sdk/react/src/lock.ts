@@ -3,9 +3,9 @@ import { locate } from './call.js'
 let last: Promise<any> = Promise.resolve()
 
 /**
- * Runs job when no other job runs: in this browser by Web Locks, or in this tab where
- * there are none (pages without TLS); the server's grace then bears with the others.
- * The job is told whether it had to wait for another one.
+ * Runs job while no other job runs in this browser, by Web Locks. Pages without TLS have
+ * no Web Locks: there it runs while no other job runs in this tab, and the grace of the
+ * server covers the other tabs. The argument of job says whether it waited for another job.
  */
 export async function exclusive<T>(job: (waited: boolean) => Promise<T>): Promise<T> {
   const locks = navigator.locks
@@ -20,8 +20,8 @@ export async function exclusive<T>(job: (waited: boolean) => Promise<T>): Promis
   const left = new Promise(done => signal.addEventListener('abort', done))
   let result: Promise<T> | undefined
   const hold = (waited: boolean) => Promise.race([result = job(waited), left])
-  // A page that is left may be kept as it is, to go back to: it must not keep the lock,
-  // nor be given it, while it cannot run.
+  // The browser may freeze a page that the person has left, to show it again on Back. A
+  // frozen page must neither hold the lock nor receive it.
   addEventListener('pagehide', leave, { signal })
   try {
     await locks.request(name, { ifAvailable: true }, lock => lock && hold(false))
@@ -29,7 +29,7 @@ export async function exclusive<T>(job: (waited: boolean) => Promise<T>): Promis
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
-    leave() // which ends the listening, too
+    leave() // this removes the listener too
   }
   return result ?? job(true)
 }

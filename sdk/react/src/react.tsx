@@ -10,12 +10,12 @@ const First = createContext<Session | undefined>(undefined)
 export interface SignetProviderProps {
   /** Where Signet is: its path on this origin (default `/auth`), or its URL on a sibling host. */
   basePath?: string
-  /** What getSession found as the page was rendered. Without it the session is read first. */
+  /** The result of getSession when the server rendered the page. Without it the page reads the session first. */
   initialSession?: SessionAnswer | undefined
   children?: ReactNode
 }
 
-/** Knows who is signed in, for what is below it. A page has one. */
+/** Provides the session to the components below it. A page has one provider. */
 export function SignetProvider({ basePath, initialSession, children }: SignetProviderProps) {
   const [first] = useState(() => {
     if (basePath !== undefined) configure(basePath)
@@ -27,25 +27,25 @@ export function SignetProvider({ basePath, initialSession, children }: SignetPro
   return createElement(First.Provider, { value: first }, children)
 }
 
-/** The session, and what can be done with it. */
+/** The session, and the functions that change it. */
 export type UseSession = Session & { signIn: typeof signIn; signOut: typeof signOut; refresh: typeof refresh }
 
 const actions = { signIn, signOut, refresh }
 
-/** Tells who is signed in, and follows it. It gives the same object until that changes. */
+/** Returns the current session and rerenders when it changes. The object stays the same until then. */
 export function useSession(): UseSession {
   const first = useContext(First)
   if (!first) throw new Error('useSession needs a <SignetProvider>')
-  // Not a copy: effects and memos shall see a change only where there is one.
+  // Not a copy: effects and memos must run only if the session changed.
   return Object.assign(useSyncExternalStore(subscribe, current, () => first), actions)
 }
 
-/** Shows its children to who is signed in, also while Signet cannot be asked. */
+/** Shows its children if somebody is signed in, also while Signet cannot be reached. */
 export function SignedIn({ children }: { children?: ReactNode }) {
   return useSession().user ? children as ReactElement : null
 }
 
-/** Shows its children to who is known to be signed out. */
+/** Shows its children if nobody is signed in. */
 export function SignedOut({ children }: { children?: ReactNode }) {
   return useSession().status === 'out' ? children as ReactElement : null
 }

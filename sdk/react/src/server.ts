@@ -3,12 +3,13 @@ import type { SessionAnswer } from './session.js'
 export type { SessionAnswer, User } from './session.js'
 
 /**
- * Tells on the app's server who has sent request, for initialSession. Signet is asked
- * with the request's cookies, which the app's server has where both share one origin.
- * undefined if Signet did not answer within 3 s: the page then asks by itself.
+ * Reads, on the app's server, the session of the person that sent request, for
+ * initialSession. It calls Signet with the cookies of the request, which the app's server
+ * receives if the app and Signet share one origin. Returns undefined if Signet did not
+ * answer within 3 s: the page then reads the session itself.
  *
- * @param base the URL of Signet, since a Host header may be anybody's: to whom the
- * cookies go is not for the request to say. TypeError if it is not a URL.
+ * @param base the URL of Signet, else TypeError. It is not taken from the Host header,
+ * since the sender chooses that header and would receive the cookies.
  */
 export async function getSession(
   request: { headers: { get(name: string): string | null } },

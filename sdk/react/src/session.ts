@@ -1,12 +1,12 @@
 /**
- * The person who is signed in, as `GET /session` tells. What the person does not have, or
- * the scopes of the app's client do not release, is absent. An app that is told more adds
- * it by module augmentation:
+ * The signed-in person, as `GET /session` describes them. A member is absent if the person
+ * has no such value or the scopes of the app's client do not release it. An app that
+ * receives more members adds them by module augmentation:
  *
  *     declare module '@signet/react' { interface User { tenant?: string } }
  */
 export interface User {
-  /** Never reused and never an e-mail address: the key to store things under. */
+  /** Never reused and never an email address: use it as the key for the person's data. */
   sub: string
   /** By the scope `email`; absent unless it is proven, or the client has `--unverified-email`. */
   email?: string
@@ -20,27 +20,27 @@ export interface User {
   groups?: string[]
 }
 
-/** The answer of `GET /session`, and what `initialSession` takes. Times are RFC 3339. */
+/** The answer of `GET /session`, and the value of `initialSession`. Times are RFC 3339. */
 export type SessionAnswer =
   | { authenticated: true; user: User; expires_at: string; auth_time?: string; amr?: string[] }
   | { authenticated: false }
 
-/** What is known of a person who is signed in. */
+/** The session of a signed-in person. */
 export interface SignedInSession {
   user: User
   /** When the access token expires; it is renewed before. */
   expiresAt: Date
-  /** When the person last proved who they are; undefined if the upstream they came through does not say. */
+  /** When the person last proved their identity; undefined if the upstream did not report it. */
   authTime: Date | undefined
-  /** By which means (RFC 8176). */
+  /** The authentication methods used (RFC 8176). */
   amr: readonly string[]
 }
 
 type Nobody = { [member in keyof SignedInSession]?: undefined }
 
 /**
- * What the app sees. `offline`: Signet could not be asked, for the reason in
- * `error`; it holds the user that was there before, since that is not signed out.
+ * The state that the app sees. `offline`: Signet could not be reached, for the reason in
+ * `error`. The user of the last known state stays, since an outage signs nobody out.
  */
 export type Session =
   | ({ status: 'in'; error?: undefined } & SignedInSession)
@@ -62,10 +62,10 @@ export class SignetError extends Error {
 }
 
 /**
- * The call was not made as the signed-in person. Reasons: `login_required`, nobody
- * is signed in any more; `interaction_required`, the sign-in pages have something to
- * ask first; `body_not_replayable`, the session has been refreshed, but the body was
- * a stream that cannot be sent a second time: make the call anew.
+ * The call was not made as the signed-in person. Reasons: `login_required`, nobody is
+ * signed in any more; `interaction_required`, the person must first answer a question on
+ * the sign-in pages; `body_not_replayable`, the session was refreshed, but the body is a
+ * stream that cannot be sent twice: make the call again.
  */
 export class SessionExpired extends Error {
   override name = 'SessionExpired'

@@ -1,6 +1,6 @@
 import type { Session, SessionAnswer } from './session.js'
 
-/** What an answer of `GET /session` means. */
+/** Returns the state that an answer of `GET /session` describes. */
 export function sessionOf(answer: SessionAnswer): Session {
   if (!answer.authenticated) return { status: 'out' }
   const { user, expires_at, auth_time, amr } = answer

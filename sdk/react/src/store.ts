@@ -3,31 +3,31 @@ import { exclusive } from './lock.js'
 import { sessionOf } from './sessionof.js'
 import { SessionExpired, SignetError, type Session, type SessionAnswer } from './session.js'
 
-// The state of this page. A browser has one session, so there is one of each; a
-// server, which serves many people, never writes here.
+// The state of this page. A browser has one session, so each variable exists once. A
+// server serves many people and never writes here.
 let session: Session = { status: 'loading' }
 const listeners = new Set<() => void>()
 
-let round = 0 // of reading the session: only what the latest has read counts
+let round = 0 // counts the reads of the session: only the answer of the latest one is used
 let reading: Promise<void> | undefined
 let renewing: Promise<boolean> | undefined
-let renewals = 0 // of the access token, by this tab or another one
+let renewals = 0 // of the access token, by this tab and the others
 let failures = 0 // in a row
 let asked = 0 // when Signet was last asked
 
 let channel: BroadcastChannel | undefined
 let timer: ReturnType<typeof setTimeout> | undefined
-let due = Infinity // when to renew, or to ask again
+let due = Infinity // when to renew or to read again
 let until = 0 // when the access token expires, by the clock of this machine
 
-/** What the tabs tell one another: who is signed in, and until when. */
+/** The message between tabs: the signed-in person, and the end of the access token. */
 interface News {
   sub: string | undefined
   expiresAt: Date | undefined
   until: number
 }
 
-/** What the app sees now. */
+/** Returns the state that the app sees now. */
 export const current = () => session
 
 /** Calls listener after each change, until the function it returns is called. */
@@ -36,7 +36,7 @@ export function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener)
 }
 
-/** Begins with what the server has rendered, unless more is known already. */
+/** Starts with the session that the server rendered, unless the page has read a newer one. */
 export function seed(first: Session): void {
   if (session.status !== 'loading') return
   session = first
@@ -45,19 +45,19 @@ export function seed(first: Session): void {
 }
 
 /**
- * Reads the session if nobody has, and keeps it fresh until the function it returns
+ * Reads the session if it was not read yet, and keeps it fresh until the returned function
  * is called.
  */
 export function start(): () => void {
   const stop = new AbortController()
   const { signal } = stop
   channel = new BroadcastChannel('signet' + locate(''))
-  channel.onmessage = hear
+  channel.onmessage = receive
   addEventListener('online', wake, { signal })
   addEventListener('pageshow', event => { if (event.persisted) void read() }, { signal })
   document.addEventListener('visibilitychange', wake, { signal })
   if (session.status === 'loading') void (reading ?? read())
-  else at(due - Date.now())
+  else schedule(due - Date.now())
   return () => {
     stop.abort()
     channel?.close()
@@ -67,16 +67,17 @@ export function start(): () => void {
 }
 
 /**
- * Renews the access token, once for all that ask meanwhile in this browser. With
- * since, the count of renewals when a call was sent, it does nothing if there was one
- * after that. It tells whether Signet's answer came to this tab, so that the cookies
- * are surely there. SessionExpired; SignetError, which signs nobody out.
+ * Renews the access token, once for all callers in this browser that wait at the same
+ * time. since is the count of renewals when the caller sent its call: if the token was
+ * renewed after that, renew does nothing. Returns true if this tab received Signet's
+ * answer, so that the cookies are certainly stored. Throws SessionExpired, and SignetError,
+ * after which the person is still signed in.
  */
 export function renew(since = renewals): Promise<boolean> {
   return renewing ??= exclusive(waited => renewOnce(waited, since)).finally(() => { renewing = undefined })
 }
 
-/** How often the access token was renewed. */
+/** Returns how often the access token was renewed. */
 export const renewalCount = () => renewals
 
 async function renewOnce(waited: boolean, since: number): Promise<boolean> {
@@ -93,7 +94,7 @@ async function renewOnce(waited: boolean, since: number): Promise<boolean> {
   }
 }
 
-/** The tab that held the lock may have renewed, or signed out, before its news is here. */
+/** Checks whether the tab that held the lock renewed or signed out; its message may arrive later. */
 async function renewedElsewhere(): Promise<boolean> {
   const before = +session.expiresAt! || 0
   const { body, now } = await call<SessionAnswer>('GET', '/session')
@@ -104,7 +105,7 @@ async function renewedElsewhere(): Promise<boolean> {
   return true
 }
 
-/** The access token is good for left milliseconds more. */
+/** Records that the access token is valid for left more milliseconds. */
 function extend(expiresAt: Date, left: number): void {
   renewals++
   renewIn(Math.max(left, 30_000)) // a clock far ahead must not make a loop
@@ -112,7 +113,7 @@ function extend(expiresAt: Date, left: number): void {
   else if (!reading) void read()
 }
 
-/** Asks who is signed in; whatever an earlier call reads does not count any more. */
+/** Reads the session. The answers of earlier reads that are still running are ignored. */
 export function read(): Promise<void> {
   const mine = readRound(++round).finally(() => { if (reading === mine) reading = undefined })
   return reading = mine
@@ -142,39 +143,39 @@ function checked({ body }: Answer<SessionAnswer>): Session {
   return known
 }
 
-/** Nobody is signed in, as Signet has said. */
+/** Records Signet's answer that nobody is signed in. */
 export function signedOut(): void {
   round++
-  at(Infinity)
+  schedule(Infinity)
   publish({ status: 'out' })
 }
 
-/** Whoever was signed in still is, and whoever was not is not, as far as anybody knows. */
+/** Records that Signet could not be reached: the last known state stays. */
 function unreachable(error: SignetError, known: Session): SignetError {
   const patience = Math.min(5_000 * 2 ** failures++, 300_000)
-  at((error.retryAfter ? error.retryAfter * 1000 : patience) * (1 + Math.random() / 4))
+  schedule((error.retryAfter ? error.retryAfter * 1000 : patience) * (1 + Math.random() / 4))
   if (session.status !== 'out') show({ ...known, status: 'offline', error } as Session)
   return error
 }
 
-/** Shows what Signet has answered, here and in the other tabs. */
+/** Shows Signet's answer in this tab and the others. */
 function publish(next: Session): void {
   failures = 0
   asked = Date.now()
   if (show(next)) channel?.postMessage({ sub: next.user?.sub, expiresAt: next.expiresAt, until } satisfies News)
 }
 
-/** Another person must not see what this page holds of the one before. */
+/** Reloads if another person has signed in, who must not see this page's data of the person before. */
 function isOther(sub: string | undefined): boolean {
   const other = !!session.user && !!sub && session.user.sub !== sub
   if (other) location.reload()
   return other
 }
 
-/** Lets the app see next, and tells whether anything in it is new. */
+/** Shows next to the app, and returns whether it differs from the state before. */
 function show(next: Session): boolean {
   if (isOther(next.user?.sub) || same(next, session)) return false
-  // What is the same stays the same object: effects of the app depend on it.
+  // An equal user stays the same object: effects of the app depend on it.
   session = same(next.user, session.user) ? { ...next, user: session.user } as Session : next
   for (const listener of listeners) listener()
   return true
@@ -182,7 +183,7 @@ function show(next: Session): boolean {
 
 const same = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
 
-function hear({ data }: MessageEvent<News>): void {
+function receive({ data }: MessageEvent<News>): void {
   if (isOther(data.sub)) return
   if (session.user?.sub !== data.sub || session.status === 'loading') return void read()
   if (!session.user || !(data.expiresAt! > session.expiresAt)) return
@@ -191,28 +192,28 @@ function hear({ data }: MessageEvent<News>): void {
   show({ ...session, status: 'in', error: undefined, expiresAt: data.expiresAt! })
 }
 
-/** At four fifths of the token's life, or a little later, so that not all come at once. */
+/** Schedules the renewal at four fifths of the token's life, plus a random part, so that the tabs do not all ask at once. */
 function renewIn(left: number): void {
   until = Date.now() + left
-  at(left * (0.8 + Math.random() / 10))
+  schedule(left * (0.8 + Math.random() / 10))
 }
 
-function at(delay: number): void {
+function schedule(delay: number): void {
   const wait = Math.ceil(delay) // timers count whole milliseconds
   due = Date.now() + wait
   clearTimeout(timer)
   if (channel && delay < Infinity) timer = setTimeout(tick, Math.min(wait, 2 ** 31 - 1))
 }
 
-/** Does what is due. A page that nobody sees leaves it until somebody does. */
+/** Renews or reads if it is time to. A hidden page waits until it is visible. */
 function tick(): void {
   if (document.visibilityState !== 'visible') return
-  if (Date.now() < due) return at(due - Date.now())
-  if (session.status === 'in') renew().catch(() => {}) // told by the state
+  if (Date.now() < due) return schedule(due - Date.now())
+  if (session.status === 'in') renew().catch(() => {}) // the state shows the error
   else void read()
 }
 
-/** Somebody looks, or the network is back: what was said 5 s ago may have changed. */
+/** Runs when the page becomes visible or the network is back: an answer older than 5 s may be outdated. */
 function wake(): void {
   if (document.visibilityState !== 'visible') return
   if (session.status === 'in' && Date.now() >= due) tick()

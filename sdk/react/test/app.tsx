@@ -1,4 +1,4 @@
-// The app that the tests open in a browser. What it has shown is in window.seen.
+// The app that the tests open in a browser. It records each state that it showed in window.seen.
 import { StrictMode } from 'react'
 import { createRoot, hydrateRoot } from 'react-dom/client'
 import * as signet from '@signet/react'

@@ -12,7 +12,7 @@ export async function bundle(entry: string, options: { minify?: boolean; externa
     define: { 'process.env.NODE_ENV': '"development"' },
     build: {
       write: false, minify: options.minify ?? false, target: 'es2022',
-      // Not as a library: Vite leaves the white space in those.
+      // Not as a library: Vite does not minify the white space of libraries.
       rolldownOptions: { input: entry, external: options.external ?? [], preserveEntrySignatures: 'strict' },
     },
   })
@@ -21,7 +21,7 @@ export async function bundle(entry: string, options: { minify?: boolean; externa
   return output.output[0].code
 }
 
-/** Starts Chromium as people have it: with the cache for going back, which playwright leaves out. */
+/** Starts Chromium with its back/forward cache, which Playwright switches off. */
 export function launch(): Promise<Browser> {
   const paths = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome']
   const executablePath = paths.find(path => existsSync(path))
@@ -42,15 +42,15 @@ export async function shows(page: Page, status: string): Promise<void> {
   await expect.poll(() => text(page, '#status'), { timeout: 8_000, interval: 20 }).toBe(status)
 }
 
-/** The text of an element; undefined where there is none. */
+/** Returns the text of an element, or undefined if there is no such element. */
 export const text = async (page: Page, selector: string) =>
   (await page.locator(selector).allTextContents().catch(() => []))[0]
 
-/** Calls the API n times at once, and gives the statuses, or what was thrown. */
+/** Calls the API n times at once, and returns the statuses or the thrown errors. */
 export const callApi = (page: Page, n = 1) => page.evaluate(n => Promise.all(Array.from({ length: n }, () =>
   window.signet.authFetch('/api').then(r => String(r.status), e => `${e.name} ${e.reason ?? e.code}`))), n)
 
-/** Hides the tab, or shows it, as the browser tells its page. */
+/** Hides or shows the tab, by the events that a browser sends to its page. */
 export const setVisible = (page: Page, visible: boolean) => page.evaluate(state => {
   Object.defineProperty(document, 'visibilityState', { value: state, configurable: true })
   document.dispatchEvent(new Event('visibilitychange'))

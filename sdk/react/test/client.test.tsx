@@ -30,23 +30,23 @@ const seen = (page: Page) => page.evaluate(() => window.seen)
 const session = () => signet.count('/auth/session')
 const refreshes = () => signet.count('/auth/refresh')
 
-/** A tab of somebody who has just signed in at Signet. */
+/** A tab of a person that has just signed in at Signet. */
 async function signedIn(where = context): Promise<Page> {
   await where.request.get(signet.origin + '/auth/login?return_to=/')
   return tab(where, signet, 'in')
 }
 
-/** How many tabs wait for the lock. */
+/** Returns how many tabs wait for the lock. */
 const waiting = (page: Page) => page.evaluate(() => navigator.locks.query().then(q => q.pending!.length))
 
-/** Lets tests move the clock; calls under way do not time out for it. */
+/** Lets tests move the clock. Calls under way do not time out when it moves. */
 async function moveClock() {
   await context.clock.install()
   await context.addInitScript(() => { AbortSignal.timeout = () => new AbortController().signal })
 }
 
 describe('who is signed in', () => {
-  test('is asked once, also in StrictMode, and shown to the one or the other', async () => {
+  test('is read once, also in StrictMode, and selects SignedIn or SignedOut', async () => {
     const page = await tab(context, signet, 'out')
     expect(await text(page, '#nobody')).toBe('signed out')
     expect(await text(page, '#name')).toBeUndefined()
@@ -57,7 +57,7 @@ describe('who is signed in', () => {
     expect(await text(other, '#nobody')).toBeUndefined()
   })
 
-  test('gets cookies first if those of the session have expired', async () => {
+  test('renews expired cookies before it shows the session', async () => {
     await context.request.get(signet.origin + '/auth/login?return_to=/')
     signet.expireAccess()
     const page = await tab(context, signet, 'in')
@@ -66,16 +66,16 @@ describe('who is signed in', () => {
     expect(refreshes()).toBe(1)
   })
 
-  test('signs in by the page of Signet and comes back to where it was', async () => {
+  test('signs in on the page of Signet and returns to the same address', async () => {
     const page = await tab(context, signet, 'out')
     await page.evaluate(() => history.replaceState(null, '', '/notes?of=May#2'))
     await page.evaluate(() => window.signet.signIn())
     await shows(page, 'in')
     expect(page.url()).toBe(signet.origin + '/notes?of=May#2')
-    expect(await page.evaluate(() => document.cookie)).toBe('') // no script sees any
+    expect(await page.evaluate(() => document.cookie)).toBe('') // no script can read a cookie
   })
 
-  test('comes back to this origin only, and to its front page rather than to an address too long', async () => {
+  test('returns to this origin only, and to its front page if the address is too long', async () => {
     const page = await tab(context, signet, 'out')
     const refused = await page.evaluate(() => {
       try { window.signet.signIn({ returnTo: '//evil.example/' }) } catch (e) { return String(e) }
@@ -86,7 +86,7 @@ describe('who is signed in', () => {
     expect(page.url()).toBe(signet.origin + '/')
   })
 
-  test('goes straight to a provider, with a hint and a prompt, and leaves out what is not given', async () => {
+  test('sends the browser straight to a provider, with a hint and a prompt, and leaves out the options that are not given', async () => {
     const page = await tab(context, signet, 'out')
     await page.evaluate(() => window.signet.signIn({ provider: 'google', loginHint: 'a+b@example.com', prompt: 'login', returnTo: '/notes' }))
     await shows(page, 'in')
@@ -97,7 +97,7 @@ describe('who is signed in', () => {
     await shows(page, 'in')
   })
 
-  test('says which path is wrong where something else answers', async () => {
+  test('names the wrong path if another server answers', async () => {
     signet.config = { basePath: '/nowhere' }
     const page = await tab(context, signet, 'offline')
     expect(await text(page, '#error')).toBe('unexpected_answer')
@@ -131,7 +131,7 @@ describe('a password that the app asks for', () => {
     expect(await text(page, '#status')).toBe('out')
   })
 
-  test('sends the browser on where more is needed', async () => {
+  test('sends the browser to the sign-in pages if a password is not enough', async () => {
     const page = await tab(context, signet, 'out')
     signet.faults['/login'] = { status: 403, error: 'interaction_required', continue: signet.origin + '/elsewhere' }
     await page.evaluate(() => void window.signet.signIn.password({ username: 'alice@example.com', password: 'right', returnTo: '/notes' }))
@@ -139,7 +139,7 @@ describe('a password that the app asks for', () => {
     expect(JSON.parse(signet.calls.find(c => c.path === '/auth/login')!.body).return_to).toBe(signet.origin + '/notes')
   })
 
-  test('comes back to this origin only', async () => {
+  test('returns to this origin only', async () => {
     const page = await tab(context, signet, 'out')
     expect(await enter(page, 'right', '//evil.example/')).toMatch(/^TypeError/)
     expect(signet.count('/auth/login')).toBe(0)
@@ -149,7 +149,7 @@ describe('a password that the app asks for', () => {
 describe('useSession', () => {
   const changes = (page: Page) => page.evaluate(() => window.changes.splice(0))
 
-  test('gives the same objects until something changes', async () => {
+  test('returns the same objects until something changes', async () => {
     const page = await signedIn()
     await changes(page)
     for (let n = 0; n < 3; n++) {
@@ -160,13 +160,13 @@ describe('useSession', () => {
     expect(await changes(page)).toEqual([])
     signet.ahead += 1_000
     await page.evaluate(() => window.signet.refresh())
-    await expect.poll(() => changes(page)).toEqual(['session']) // it expires later; the user is the same
+    await expect.poll(() => changes(page)).toEqual(['session']) // the session expires later; the user is equal
     await page.evaluate(() => window.signet.signOut())
     await expect.poll(() => changes(page)).toEqual(['session', 'user'])
   })
 })
 
-describe('what Signet did not answer', () => {
+describe('answers that are not from Signet', () => {
   test.each([
     ['a proxy that does not reach it', { status: 502, html: '<h1>Bad Gateway</h1>', server: 'nginx' }, 'by a proxy (nginx)'],
     ['Vite, whose target is down', { status: 500, html: '' }, 'by a proxy (Vite?)'],
@@ -185,7 +185,7 @@ describe('what Signet did not answer', () => {
     await shows(page, code === 'signed out' ? 'out' : 'offline')
   })
 
-  test('is told with the origin to allow, and with the browser that is offline', async () => {
+  test('name the origin to allow, or that the browser is offline', async () => {
     const page = await signedIn()
     const why = () => page.evaluate(() => window.signet.signOut().catch(e => e.message))
     signet.faults['/logout'] = { status: 403, error: 'cross_origin' }
@@ -197,7 +197,7 @@ describe('what Signet did not answer', () => {
 })
 
 describe('authFetch', () => {
-  test('sends the cookies, the header and the body, and refreshes nothing in vain', async () => {
+  test('sends the cookies, the header and the body, and does not refresh without need', async () => {
     const page = await signedIn()
     const answer = await page.evaluate(() => window.signet.authFetch('/api', {
       method: 'POST', body: 'milk', headers: { 'Content-Type': 'text/todo' },
@@ -250,7 +250,7 @@ describe('authFetch', () => {
     expect(answer).toMatchObject({ method: 'PUT', body: 'x=1', type: 'text/todo', csrf: '1' })
   })
 
-  test('does not send a stream again: says so, with the session refreshed', async () => {
+  test('does not send a stream twice, and throws after refreshing the session', async () => {
     const page = await signedIn()
     signet.expireAccess()
     // HTTP/1.1 carries no streamed upload from Chromium: the first answer is made here.
@@ -269,7 +269,7 @@ describe('authFetch', () => {
     expect(await text(page, '#status')).toBe('in')
   })
 
-  test('returns a second 401 as it is', async () => {
+  test('returns a second 401 to the caller', async () => {
     const page = await signedIn()
     signet.faults['/api'] = { status: 401, error: 'insufficient' }
     expect(await callApi(page)).toEqual(['401'])
@@ -277,7 +277,7 @@ describe('authFetch', () => {
     expect(await text(page, '#status')).toBe('in')
   })
 
-  test('returns a 503 of an API that cannot judge the token, refreshes nothing and signs nobody out', async () => {
+  test('returns the 503 of an API that cannot check the token, without a refresh or a sign-out', async () => {
     const page = await signedIn()
     signet.expireAccess()
     signet.faults['/api'] = { status: 503, error: 'temporarily_unavailable', retryAfter: '5' }
@@ -319,7 +319,7 @@ describe('offline is not signed out', () => {
     expect(await text(page, '#status')).toBe('in')
   })
 
-  test('when the first question is not answered, until the network is back', async () => {
+  test('when the first read is not answered, until the network is back', async () => {
     await context.request.get(signet.origin + '/auth/login?return_to=/')
     signet.faults['/session'] = 'cut'
     const page = await tab(context, signet, 'offline')
@@ -330,7 +330,7 @@ describe('offline is not signed out', () => {
     await shows(page, 'in')
   })
 
-  test('asks again when Retry-After is over, not before', async () => {
+  test('reads again after Retry-After, not before', async () => {
     await context.request.get(signet.origin + '/auth/login?return_to=/')
     await moveClock()
     signet.faults['/session'] = { status: 503, error: 'temporarily_unavailable', retryAfter: '40' }
@@ -342,7 +342,7 @@ describe('offline is not signed out', () => {
     await shows(page, 'in')
   })
 
-  test('a refresh that is never answered ends, and lets the next one through', async () => {
+  test('a refresh that is never answered times out, and the next one runs', async () => {
     await context.addInitScript(() => { const real = AbortSignal.timeout; AbortSignal.timeout = ms => real.call(AbortSignal, ms / 20) })
     const page = await signedIn()
     signet.expireAccess()
@@ -352,7 +352,7 @@ describe('offline is not signed out', () => {
     expect(await callApi(page)).toEqual(['200'])
   })
 
-  test('signing out that Signet did not hear of is an error, and signs nobody out', async () => {
+  test('signing out rejects if Signet cannot be reached, and the person stays signed in', async () => {
     const page = await signedIn()
     signet.faults['/logout'] = 'cut'
     expect(await page.evaluate(() => window.signet.signOut().catch(e => e.code))).toBe('network')
@@ -364,7 +364,7 @@ describe('before the token expires', () => {
   const minute = 60_000
   beforeEach(moveClock)
 
-  test('renews at four fifths of its life, a little earlier or later in each browser', async () => {
+  test('is renewed at four fifths of its life, at a random moment near it in each browser', async () => {
     const page = await signedIn()
     await page.clock.runFor(11.9 * minute) // of 15
     expect(refreshes()).toBe(0)
@@ -376,7 +376,7 @@ describe('before the token expires', () => {
     await expect.poll(refreshes).toBe(2)
   })
 
-  test('leaves it while nobody looks, and does it when somebody does', async () => {
+  test('is not renewed while the page is hidden, but when it becomes visible', async () => {
     const page = await signedIn()
     await setVisible(page, false)
     await page.clock.runFor(60 * minute)
@@ -394,7 +394,7 @@ describe('before the token expires', () => {
     await expect.poll(refreshes).toBe(1)
   })
 
-  test('looks again who is signed in when somebody looks, but not all the time', async () => {
+  test('reads the session again when the page becomes visible, at most once in 5 s', async () => {
     const page = await signedIn()
     signet.endSessions()
     await setVisible(page, true)
@@ -406,7 +406,7 @@ describe('before the token expires', () => {
 })
 
 describe('two tabs', () => {
-  /** Lets both tabs call ten times each while the refresh of the first is under way. */
+  /** Sends ten calls from each of two tabs while the refresh of the first tab is under way. */
   async function callInBoth(waits: (second: Page) => Promise<boolean>) {
     const [first, second] = [await signedIn(), await tab(context, signet, 'in')]
     signet.expireAccess()
@@ -425,13 +425,13 @@ describe('two tabs', () => {
     expect([refreshes(), signet.count('/api')]).toEqual([1, 40])
   })
 
-  test('refresh once also when the one that waited has heard nothing', async () => {
+  test('refresh once even if the waiting tab missed the message', async () => {
     await context.addInitScript(() => { BroadcastChannel.prototype.postMessage = () => {} })
     await callInBoth(async second => await waiting(second) === 1)
     expect(refreshes()).toBe(1)
   })
 
-  test('refresh once each where there are no locks', async () => {
+  test('refresh once in each tab without Web Locks', async () => {
     await context.addInitScript(() => { Object.defineProperty(navigator, 'locks', { value: undefined }) })
     await callInBoth(async () => refreshes() === 2)
     expect([refreshes(), signet.count('/api')]).toEqual([2, 40])
@@ -449,7 +449,7 @@ describe('two tabs', () => {
     expect(await answer).toEqual(['200'])
   })
 
-  test('sign out in one shows in the other', async () => {
+  test('show a sign-out of one in the other', async () => {
     const [first, second] = [await signedIn(), await tab(context, signet, 'in')]
     await first.evaluate(() => window.signet.signOut())
     await shows(second, 'out')
@@ -457,14 +457,14 @@ describe('two tabs', () => {
     expect(await callApi(second)).toEqual(['SessionExpired login_required'])
   })
 
-  test('sign in in one shows in the other', async () => {
+  test('show a sign-in of one in the other', async () => {
     const [first, second] = [await tab(context, signet, 'out'), await tab(context, signet, 'out')]
     await first.evaluate(() => window.signet.signIn())
     await shows(first, 'in')
     await shows(second, 'in')
   })
 
-  test('another person in one reloads the other', async () => {
+  test('reload one if another person signs in in the other', async () => {
     const first = await signedIn()
     await first.evaluate(() => { (window as any).mark = 'of Alice' })
     signet.next = bob
@@ -473,7 +473,7 @@ describe('two tabs', () => {
     expect(await first.evaluate(() => (window as any).mark)).toBeUndefined()
   })
 
-  test('a new token in one moves the renewal of the other', async () => {
+  test('delay the renewal of one after a renewal in the other', async () => {
     const [first, second] = [await signedIn(), await tab(context, signet, 'in')]
     signet.life *= 2
     await first.evaluate(() => window.signet.refresh())
@@ -481,7 +481,7 @@ describe('two tabs', () => {
     await expect.poll(() => text(second, '#expires')).toBe(expires)
   })
 
-  test('signing out waits for a refresh that runs, so that its cookies do not come later', async () => {
+  test('sign out only after a running refresh, which would set the cookies again', async () => {
     const page = await signedIn()
     signet.slow = 100
     await page.evaluate(() => Promise.allSettled([window.signet.refresh(), window.signet.signOut()]))
@@ -500,7 +500,7 @@ describe('a page that the browser keeps to go back to', () => {
   const startCall = (page: Page) => page.evaluate(() => void window.signet.authFetch('/api').catch(() => {}))
   const kept = (page: Page) => page.evaluate(() => (window as any).kept)
 
-  /** A tab that has another page to go back to, one of no app: the news of those empties the cache. */
+  /** Opens a tab whose previous page has no app: a message to such a page would remove it from the cache. */
   async function second(): Promise<Page> {
     const page = await context.newPage()
     await page.goto(signet.origin + '/elsewhere')
@@ -510,7 +510,7 @@ describe('a page that the browser keeps to go back to', () => {
     return page
   }
 
-  test('shows that somebody signed out meanwhile', async () => {
+  test('shows that the person signed out meanwhile', async () => {
     await signedIn()
     const page = await second()
     await go(page, -1, '/elsewhere')
@@ -536,7 +536,7 @@ describe('a page that the browser keeps to go back to', () => {
     expect(await callApi(page)).toEqual(['200'])
   })
 
-  test('is not given the lock that it waited for', async () => {
+  test('does not receive the lock that it waited for', async () => {
     const first = await signedIn()
     const page = await second()
     const third = await tab(context, signet, 'in')
@@ -567,7 +567,7 @@ describe('a page rendered by the server', () => {
     return initialSession
   }
 
-  test('shows who is signed in at once, and asks Signet nothing', async () => {
+  test('shows the session at once, without a request to Signet', async () => {
     await context.request.get(signet.origin + '/auth/login?return_to=/')
     await render()
     expect(signet.html).toContain('<p id="name">Alice</p>')
@@ -578,14 +578,14 @@ describe('a page rendered by the server', () => {
     expect([session(), refreshes()]).toEqual([0, 0])
   })
 
-  test('shows that nobody is', async () => {
+  test('shows that nobody is signed in', async () => {
     expect(await render()).toEqual({ authenticated: false })
     const page = await tab(context, signet, 'out')
     expect(new Set(await seen(page))).toEqual(new Set(['out']))
     expect(session()).toBe(0)
   })
 
-  test('asks by itself where the server could not', async () => {
+  test('reads the session itself if the server could not', async () => {
     await context.request.get(signet.origin + '/auth/login?return_to=/')
     signet.faults['/session'] = { status: 503, error: 'temporarily_unavailable' }
     expect(await render()).toBeUndefined()
@@ -595,7 +595,7 @@ describe('a page rendered by the server', () => {
     expect(await page.evaluate(() => window.complaints)).toEqual([])
   })
 
-  test('sends the cookies nowhere but to the URL it was told', async () => {
+  test('sends the cookies only to the URL in its argument', async () => {
     const request = new Request('http://evil.example/', { headers: { cookie: 'signet=x', host: 'evil.example' } })
     await expect(getSession(request, '/auth')).rejects.toThrow('whole URL of Signet')
     expect(await getSession(request, signet.origin + '/auth')).toEqual({ authenticated: false })
@@ -627,7 +627,7 @@ describe('Signet on a sibling host', () => {
     expect(app.calls.filter(c => c.path.startsWith('/auth'))).toEqual([])
   })
 
-  test('says which setting it may not be in, if the browser keeps its answers back', async () => {
+  test('names the setting that may lack its origin, if the browser hides the answers', async () => {
     const stranger = await Signet.start(script)
     stranger.config = app.config
     const page = await tab(context, stranger, 'offline')
@@ -635,7 +635,7 @@ describe('Signet on a sibling host', () => {
     await stranger.stop()
   })
 
-  test('hears how long to wait', async () => {
+  test('reads how long to wait', async () => {
     signet.faults['/session'] = { status: 429, error: 'too_many_attempts', retryAfter: '40' }
     const page = await tab(context, app, 'offline')
     expect(await page.evaluate(() => window.signet.refresh().catch(e => e.reason))).toBe('login_required')

@@ -1,4 +1,4 @@
-// Reports as `go test -json` does, so that `make test` counts these tests with its own.
+// Reports in the format of `go test -json`, so that `make test` counts these tests too.
 import type { Reporter, TestCase } from 'vitest/node'
 
 export default class Events implements Reporter {

@@ -4,7 +4,7 @@ import { SignedIn, SignedOut, SignetProvider, useSession, type SignetProviderPro
 interface Props {
   config: Omit<SignetProviderProps, 'children'>
   saw?: (text: string) => void
-  changed?: (what: 'session' | 'user') => void // as an effect sees it that depends on it
+  changed?: (what: 'session' | 'user') => void // called by an effect that depends on the object
 }
 
 export function App({ config, ...told }: Props) {

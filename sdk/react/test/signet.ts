@@ -1,5 +1,5 @@
-// A small Signet: the first-party endpoints as the contract has them, an API that
-// wants the access token, and the pages of an app, over real HTTP with real cookies.
+// A small Signet: the first-party endpoints of the contract, an API that requires the
+// access token, and the pages of an app, over real HTTP with real cookies.
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,27 +7,27 @@ import type { AddressInfo } from 'node:net'
 export const alice = { sub: 'usr_alice', email: 'alice@example.com', name: 'Alice', roles: ['editor'] }
 export const bob = { sub: 'usr_bob', email: 'bob@example.com', name: 'Bob', roles: ['reader'] }
 
-/** 'lost' does what was asked and gives no answer. */
+/** 'lost' performs the call and sends no answer. */
 type Fault = 'cut' | 'cut in the body' | 'hang' | 'lost' | { status: number; error: string; retryAfter?: string; continue?: string } | { status: number; html: string; server?: string }
 
-interface Row { user: typeof alice; began: number; expires: number; generation: number; oldest: number } // oldest: generation of a good token
+interface Row { user: typeof alice; began: number; expires: number; generation: number; oldest: number } // oldest: the lowest generation of a valid token
 
 export class Signet {
   life = 900_000 // of an access token, in milliseconds
-  ahead = 0 // of Signet's clock before the machine's
-  next = alice // who signs in next
+  ahead = 0 // milliseconds by which Signet's clock is ahead of the machine's
+  next = alice // the next person to sign in
   faults: Record<string, Fault> = {} // path → how it fails
-  asked: Record<string, string> = {} // beside the password, by the last sign-in
+  asked: Record<string, string> = {} // the other members of the last sign-in
   slow = 0 // milliseconds before an answer
-  gate: Promise<unknown> | undefined // what /refresh waits for
-  html = '' // what the server has rendered
+  gate: Promise<unknown> | undefined // /refresh answers after it
+  html = '' // the page as the server rendered it
   config: Record<string, unknown> = {} // props of the provider
   calls: { method: string; path: string; headers: IncomingMessage['headers']; body: string }[] = []
   private rows = new Map<string, Row>()
 
   private constructor(readonly base: string, private script: string, private server: Server, private origins: string[]) {}
 
-  /** Starts one with its paths below base, for apps of the given other origins too. */
+  /** Starts a server with its paths below base, which also allows the given other origins. */
   static async start(script: string, base = '/auth', origins: string[] = []): Promise<Signet> {
     const server = createServer((q, r) => void signet.serve(q, r))
     const signet = new Signet(base, script, server, origins)
