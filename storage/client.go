@@ -53,9 +53,9 @@ type Client struct {
 	UpdatedAt  Millis `gorm:"autoUpdateTime:false"`
 }
 
-// PromptLoginBestEffort answers prompt=login and max_age with a return from an upstream that
-// cannot be made to authenticate the person again. Without it, Signet refuses such a request
-// with login_required.
+// PromptLoginBestEffort accepts a sign-in through an upstream as the answer to prompt=login and
+// max_age, even if that upstream cannot be made to authenticate the person again. Without it,
+// Signet refuses such a request with login_required.
 const PromptLoginBestEffort = "best-effort"
 
 // ClientSecret is a client secret as it is stored: a SHA-256 hash.
@@ -141,7 +141,7 @@ func (db *DB) CreateClient(ctx context.Context, c Client, by By) error {
 		return fmt.Errorf("create client: %w", err)
 	}
 	if strings.HasPrefix(c.ID, UserPrefix) {
-		return errors.New("create client: the id may not begin with " + UserPrefix)
+		return errors.New("create client: the ID must not begin with " + UserPrefix)
 	}
 	c.CreatedAt, c.UpdatedAt = At(by.At), At(by.At)
 	return db.write(ctx, "create client", func(tx *gorm.DB) error {

@@ -25,9 +25,9 @@ const longestReason = 500
 // moments than the stored ones change nothing, so nodes may call it in any order.
 func (db *DB) UpdateConnectorHealth(ctx context.Context, h ConnectorHealth) error {
 	if err := refuseImpossible(h.Connector); err != nil {
-		return fmt.Errorf("note connector: %w", err)
+		return fmt.Errorf("update connector health: %w", err)
 	}
-	return db.write(ctx, "note connector", func(tx *gorm.DB) error {
+	return db.write(ctx, "update connector health", func(tx *gorm.DB) error {
 		return tx.Exec(`INSERT INTO connector_health AS h (connector, succeeded_at, failed_at, failure_code, failure_reason)
 			VALUES (?, ?, ?, ?, ?)
 			ON CONFLICT (connector) DO UPDATE SET

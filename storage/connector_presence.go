@@ -29,11 +29,11 @@ type PresenceResult struct {
 // once. A connector that was never announced is unknown here, not removed.
 func (db *DB) AnnounceConnectors(ctx context.Context, s ConnectorPresence, at time.Time) (PresenceResult, error) {
 	if err := refuseImpossible(append(slices.Clone(s.Connectors), s.Node)...); err != nil {
-		return PresenceResult{}, fmt.Errorf("note served connectors: %w", err)
+		return PresenceResult{}, fmt.Errorf("announce connectors: %w", err)
 	}
 	if len(s.Connectors) == 0 { // the usual case without upstreams
 		var noted int64
-		err := db.read(ctx, "read served connectors", func(q *gorm.DB) error {
+		err := db.read(ctx, "read announced connectors", func(q *gorm.DB) error {
 			return q.Raw(`SELECT COUNT(*) FROM served_connectors`).Scan(&noted).Error
 		})
 		if err != nil || noted == 0 {
@@ -41,7 +41,7 @@ func (db *DB) AnnounceConnectors(ctx context.Context, s ConnectorPresence, at ti
 		}
 	}
 	var rows []servedConnector
-	err := db.write(ctx, "note served connectors", func(tx *gorm.DB) error {
+	err := db.write(ctx, "announce connectors", func(tx *gorm.DB) error {
 		rows = nil
 		if err := tx.Exec(`UPDATE served_connectors SET expires_at = ? WHERE node = ? AND expires_at > ?`, At(at), s.Node, At(at)).Error; err != nil {
 			return err
@@ -92,10 +92,10 @@ func (s ConnectorPresence) resultOf(rows []servedConnector, at time.Time) Presen
 // time in which its successor can start.
 func (db *DB) ReleaseConnectors(ctx context.Context, node string, grace time.Duration, at time.Time) error {
 	if err := refuseImpossible(node); err != nil {
-		return fmt.Errorf("leave connectors: %w", err)
+		return fmt.Errorf("release connectors: %w", err)
 	}
 	until := At(at.Add(grace))
-	return db.write(ctx, "leave connectors", func(tx *gorm.DB) error {
+	return db.write(ctx, "release connectors", func(tx *gorm.DB) error {
 		return tx.Exec(`UPDATE served_connectors SET expires_at = ? WHERE node = ? AND expires_at > ?`, until, node, until).Error
 	})
 }
@@ -112,9 +112,9 @@ const removedBatch = 100
 func (db *DB) EndConnectorSessions(ctx context.Context, connector string, by By) (ended int, full bool, err error) {
 	const reason = "connector_removed"
 	if err := refuseImpossible(connector); err != nil {
-		return 0, false, fmt.Errorf("end sessions of connector: %w", err)
+		return 0, false, fmt.Errorf("end connector sessions: %w", err)
 	}
-	err = db.write(ctx, "end sessions of connector", func(tx *gorm.DB) error {
+	err = db.write(ctx, "end connector sessions", func(tx *gorm.DB) error {
 		ended = 0
 		var serves int64
 		err := tx.Raw(`SELECT COUNT(*) FROM served_connectors WHERE connector = ? AND expires_at > ?`, connector, At(by.At)).Scan(&serves).Error

@@ -45,9 +45,6 @@ const MaxClockSkew = time.Minute
 // At converts t to the form that is stored.
 func At(t time.Time) Millis { return engine.At(t) }
 
-// Migrations are numbered by their place in this folder and only ever appended:
-// a file that was released never changes.
-//
 // Migrations are numbered by their order in this folder, and new ones are only appended. A
 // released file never changes.
 //

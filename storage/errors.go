@@ -24,7 +24,7 @@ var (
 	ErrRevoked = engine.NewVerdict("revoked")
 	// ErrUnproven: the user's address is not verified, and something is attached to the account.
 	// *UnprovenError lists the attachments.
-	ErrUnproven = engine.NewVerdict("address not proven")
+	ErrUnproven = engine.NewVerdict("email address not verified")
 	// ErrUnavailable: the database is unreachable, full or locked for too long. Either nothing
 	// was done, or the outcome is unknown. Answer 503, never "invalid".
 	ErrUnavailable = engine.ErrUnavailable

@@ -46,7 +46,7 @@ func (db *DB) RedeemCode(ctx context.Context, r CodeRedemption, at time.Time) (G
 		return Grant{}, fmt.Errorf("redeem code: %w", err)
 	}
 	if !foreign.IsStorable(g.Claims) {
-		return Grant{}, errors.New("redeem code: the claims parameter is not text")
+		return Grant{}, errors.New("redeem code: the claims parameter is not valid text")
 	}
 	err := db.write(ctx, "redeem code", func(tx *gorm.DB) error {
 		g = r.Grant

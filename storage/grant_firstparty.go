@@ -37,7 +37,7 @@ func (db *DB) RenewFirstParty(ctx context.Context, r FirstPartyRenewal, at time.
 		return Grant{}, fmt.Errorf("renew first-party grant: %w", err)
 	}
 	if r.Grant.Offline {
-		return Grant{}, errors.New("renew first-party grant: it ends with its session, so it cannot be offline")
+		return Grant{}, errors.New("renew first-party grant: the grant ends with its session, so it cannot be offline")
 	}
 	var grant Grant
 	err := db.write(ctx, "renew first-party grant", func(tx *gorm.DB) error {

@@ -40,7 +40,7 @@ func (db *DB) MarkRestored(ctx context.Context, by By) (Millis, error) {
 			{`DELETE FROM setup_links WHERE hash <> ''`, nil},
 		} {
 			if err := tx.Exec(ended.sql, ended.args...).Error; err != nil {
-				return fmt.Errorf("end what was before: %w", err)
+				return fmt.Errorf("end sessions and grants: %w", err)
 			}
 		}
 		if err := record(tx, Event{Type: InstanceRestored, Outcome: Succeeded, From: by.From}, by.At); err != nil {

@@ -39,7 +39,7 @@ const (
 // family that has not come for 90 days is deleted.
 func (db *DB) RecordJWKSReaders(ctx context.Context, seen []JWKSReader, at time.Time) ([]string, error) {
 	var table readerTable
-	err := db.write(ctx, "note JWKS readers", func(tx *gorm.DB) error {
+	err := db.write(ctx, "record JWKS readers", func(tx *gorm.DB) error {
 		table = readerTable{at: at}
 		// This lock makes nodes run one after another. Together they could exceed the limit.
 		if err := tx.Exec(`INSERT INTO leases (name, expires_at) VALUES ('jwks_readers', 0)

@@ -142,7 +142,7 @@ func (db *DB) AddNextKey(ctx context.Context, k Key, by By) error {
 		return fmt.Errorf("add next key: %w", err)
 	}
 	if k.State != KeyNext {
-		return errors.New("add next key: it is of another state")
+		return errors.New("add next key: the key is not in the state next")
 	}
 	return db.writeKeys(ctx, "add next key", func(tx *gorm.DB) error {
 		if err := insertKey(tx, k, by); err != nil {
@@ -155,7 +155,7 @@ func (db *DB) AddNextKey(ctx context.Context, k Key, by By) error {
 // ClearKeyReference deletes the reference to the private half of a key that is gone or revoked.
 // The caller has destroyed the private half. It moves the change counter.
 func (db *DB) ClearKeyReference(ctx context.Context, id string) error {
-	return db.writeKeys(ctx, "forget key", func(tx *gorm.DB) error {
+	return db.writeKeys(ctx, "clear key reference", func(tx *gorm.DB) error {
 		forgotten, err := changeOne(tx, `UPDATE keys SET sealed = ? WHERE id = ? AND state IN ('gone', 'revoked') AND sealed <> ?`, emptyBytes, id, emptyBytes)
 		if err != nil || !forgotten {
 			return err
@@ -167,7 +167,7 @@ func (db *DB) ClearKeyReference(ctx context.Context, id string) error {
 // RaiseLongestLife stores the longest life of tokens that an active key signs, if it is longer
 // than the stored one. It moves the change counter in that case.
 func (db *DB) RaiseLongestLife(ctx context.Context, id string, life time.Duration) error {
-	return db.writeKeys(ctx, "note key life", func(tx *gorm.DB) error {
+	return db.writeKeys(ctx, "raise longest life", func(tx *gorm.DB) error {
 		longer, err := changeOne(tx, `UPDATE keys SET longest_life = ? WHERE id = ? AND state = 'active' AND longest_life < ?`,
 			life.Milliseconds(), id, life.Milliseconds())
 		if err != nil || !longer {
@@ -184,7 +184,7 @@ func (db *DB) RaiseLongestLife(ctx context.Context, id string, life time.Duratio
 // key.
 func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (int, error) {
 	ended := 0
-	err := db.writeKeys(ctx, "end keys", func(tx *gorm.DB) error {
+	err := db.writeKeys(ctx, "end expired keys", func(tx *gorm.DB) error {
 		ended = 0
 		var over []Key
 		if err := tx.Raw(`SELECT id, line FROM keys WHERE state = 'retired' AND gone_at <= ?
@@ -226,7 +226,7 @@ func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (in
 // ErrNotFound: the line has no active key. ErrConflict: the ID tokens of an enabled client are
 // signed with this algorithm; nothing was changed.
 func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Duration, by By) error {
-	return db.writeKeys(ctx, "retire line", func(tx *gorm.DB) error {
+	return db.writeKeys(ctx, "retire key line", func(tx *gorm.DB) error {
 		var clients []Client
 		if err := tx.Where("disabled_at = 0").Find(&clients).Error; err != nil {
 			return err
@@ -259,7 +259,7 @@ func (db *DB) RetireKeyLine(ctx context.Context, line string, margin time.Durati
 // counter.
 func (db *DB) ClampKeyTimes(ctx context.Context, margin time.Duration, at time.Time) error {
 	now := At(at)
-	return db.writeKeys(ctx, "settle key times", func(tx *gorm.DB) error {
+	return db.writeKeys(ctx, "clamp key times", func(tx *gorm.DB) error {
 		for _, set := range []string{
 			`UPDATE keys SET created_at = ? WHERE created_at > ?`,
 			`UPDATE keys SET activated_at = ? WHERE activated_at > ?`,

@@ -17,10 +17,10 @@ type SignInMethods struct {
 // none.
 func (db *DB) SignInMethodsOf(ctx context.Context, userID string) (SignInMethods, error) {
 	if err := refuseImpossible(userID); err != nil {
-		return SignInMethods{}, fmt.Errorf("read ways in: %w", err)
+		return SignInMethods{}, fmt.Errorf("read sign-in methods: %w", err)
 	}
 	var names []string // "" is the password; no connector has that name
-	err := db.read(ctx, "read ways in", func(q *gorm.DB) error {
+	err := db.read(ctx, "read sign-in methods", func(q *gorm.DB) error {
 		return q.Raw(`SELECT '' AS name FROM credentials WHERE user_id = ? AND kind = 'password'
 			UNION SELECT connector FROM identities WHERE user_id = ? ORDER BY 1`, userID, userID).Scan(&names).Error
 	})

@@ -125,11 +125,11 @@ func (db *DB) User(ctx context.Context, id string) (User, error) {
 func (db *DB) UserByEmail(ctx context.Context, email string) (User, string, error) {
 	canonical, err := CanonicalEmail(email)
 	if err != nil {
-		return User{}, "", fmt.Errorf("read user by e-mail: %w", ErrNotFound)
+		return User{}, "", fmt.Errorf("read user by email: %w", ErrNotFound)
 	}
 	var u User
 	var secret []byte
-	err = db.read(ctx, "read user by e-mail", func(q *gorm.DB) error {
+	err = db.read(ctx, "read user by email", func(q *gorm.DB) error {
 		return engine.RequireRow(selectUserByEmail().QueryRow(q, append(engine.Destinations(&u), &secret), canonical))
 	})
 	return u, string(secret), err

@@ -47,10 +47,10 @@ func (a Attached) withoutPassword() Attached {
 // is empty.
 func (db *DB) AttachedTo(ctx context.Context, userID string, at time.Time) (Attached, error) {
 	if err := refuseImpossible(userID); err != nil {
-		return Attached{}, fmt.Errorf("list what is attached: %w", err)
+		return Attached{}, fmt.Errorf("list attachments: %w", err)
 	}
 	var a Attached
-	err := db.read(ctx, "list what is attached", func(q *gorm.DB) (err error) {
+	err := db.read(ctx, "list attachments", func(q *gorm.DB) (err error) {
 		a, err = attachedTo(q, userID, at)
 		return err
 	})

@@ -21,10 +21,10 @@ type ConnectedClient struct {
 // the last used first.
 func (db *DB) ConnectedClientsOf(ctx context.Context, userID string, at time.Time) ([]ConnectedClient, error) {
 	if err := refuseImpossible(userID); err != nil {
-		return nil, fmt.Errorf("list connected apps: %w", err)
+		return nil, fmt.Errorf("list connected clients: %w", err)
 	}
 	var list []ConnectedClient
-	err := db.read(ctx, "list connected apps", func(q *gorm.DB) error {
+	err := db.read(ctx, "list connected clients", func(q *gorm.DB) error {
 		return q.Raw(`SELECT c.id AS client_id, COALESCE(k.scopes, '') AS scopes, COALESCE(k.granted_at, 0) AS granted_at,
 				COALESCE(l.used_at, 0) AS used_at, COALESCE(l.offline, 0) = 1 AS offline
 			FROM clients c

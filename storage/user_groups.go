@@ -127,10 +127,10 @@ const forgottenBatch = 100
 // groups_not_configured.
 func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By) (forgotten int, full bool, err error) {
 	if err := refuseImpossible(s.Connector); err != nil {
-		return 0, false, fmt.Errorf("forget groups: %w", err)
+		return 0, false, fmt.Errorf("remove unconfigured groups: %w", err)
 	}
 	var batch []Identity
-	err = db.read(ctx, "look for forgotten groups", func(q *gorm.DB) error {
+	err = db.read(ctx, "look for unconfigured groups", func(q *gorm.DB) error {
 		q = q.Select("connector", "issuer", "subject", "user_id").Where("connector = ? AND groups <> ''", s.Connector)
 		if len(s.Issuers) > 0 {
 			q = q.Where("issuer NOT IN ?", s.Issuers)
@@ -140,7 +140,7 @@ func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By
 	if err != nil || len(batch) == 0 {
 		return 0, false, err
 	}
-	err = db.write(ctx, "forget groups", func(tx *gorm.DB) error {
+	err = db.write(ctx, "remove unconfigured groups", func(tx *gorm.DB) error {
 		for _, i := range batch { // in the order in which all transactions lock users
 			if err := db.lockRow(tx, userRow, i.UserID, forUpdate); err != nil {
 				return err
@@ -174,7 +174,7 @@ func (db *DB) CorrectStrayGroups(ctx context.Context, by By) (full bool, err err
 	if err != nil || len(strays) == 0 {
 		return false, err
 	}
-	err = db.write(ctx, "gather stray groups", func(tx *gorm.DB) error {
+	err = db.write(ctx, "correct stray groups", func(tx *gorm.DB) error {
 		for _, id := range strays {
 			if err := db.lockRow(tx, userRow, id, forUpdate); err != nil {
 				return err

@@ -11,10 +11,10 @@ import (
 )
 
 // ErrNoAddress: the address is to be marked as verified, but the user has none.
-var ErrNoAddress = errors.New("the user has no address that could be verified")
+var ErrNoAddress = errors.New("the user has no email address to verify")
 
 // ErrNoPhone: the phone number is to be marked as verified, but the user has none.
-var ErrNoPhone = errors.New("the user has no phone number that could be verified")
+var ErrNoPhone = errors.New("the user has no phone number to verify")
 
 // UserRevision is the input of DB.ReviseUser.
 type UserRevision struct {

@@ -19,7 +19,7 @@ var (
 	// ErrLoginRefused: PostgreSQL refuses the user or the password.
 	ErrLoginRefused = errors.New("PostgreSQL rejects the user name or the password")
 	// ErrDatabaseOutdated: the database lacks migrations of this program.
-	ErrDatabaseOutdated = errors.New("the database is of an older release")
+	ErrDatabaseOutdated = errors.New("the database has the schema of an older release")
 	// ErrOrphanedWAL: the folder contains SQLite's write-ahead log, but the database file is
 	// missing. Creating a new database would delete the log, and with it the last commits.
 	ErrOrphanedWAL = errors.New("the database file is missing, but its write-ahead log exists")

@@ -13,8 +13,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// Each call has its own statement, so that the names of prepared ones differ from
-// connection to connection.
+// useHeavily runs many statements at the same time. Their texts differ, so that each connection
+// prepares other statements.
 func useHeavily(t *testing.T, db handle) {
 	t.Helper()
 	var calls sync.WaitGroup
@@ -38,15 +38,15 @@ func useHeavily(t *testing.T, db handle) {
 	calls.Wait()
 }
 
-func TestPostgres_FindsAPoolerByItself(t *testing.T) {
+func TestPostgres_DetectsPoolerAtConnection(t *testing.T) {
 	direct := storagetest.Postgres(t)
 	for name, c := range map[string]struct {
 		database string
 		found    bool
 	}{
-		"PostgreSQL itself":                 {direct.Config().Database, false},
-		"PgBouncer":                         {direct.Pooled(t).Config().Database, true},
-		"PgBouncer, and the mode is chosen": {direct.Pooled(t).Config().Database + "&default_query_exec_mode=exec", false},
+		"PostgreSQL itself":              {direct.Config().Database, false},
+		"PgBouncer":                      {direct.Pooled(t).Config().Database, true},
+		"PgBouncer, mode set in the URL": {direct.Pooled(t).Config().Database + "&default_query_exec_mode=exec", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -61,9 +61,9 @@ func TestPostgres_FindsAPoolerByItself(t *testing.T) {
 	}
 }
 
-// A pooler that hands on the server's key shows itself by the first statement that the
-// server does not know: it is run again, without being prepared.
-func TestPostgres_FindsAPoolerByALostStatement(t *testing.T) {
+// A pooler that passes on the server's key is detected at the first statement that the server
+// does not know. The statement runs again without being prepared.
+func TestPostgres_DetectsPoolerByMissingStatement(t *testing.T) {
 	var log bytes.Buffer
 	b := storagetest.Postgres(t)
 	c := connectionConfig(b)
@@ -93,5 +93,5 @@ func TestPostgres_FindsAPoolerByALostStatement(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	wantError(t, "the mode was chosen", db.Read(t.Context(), read), engine.ErrUnavailable)
+	wantError(t, "mode set in the URL", db.Read(t.Context(), read), engine.ErrUnavailable)
 }

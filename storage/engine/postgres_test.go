@@ -14,8 +14,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// terminate ends the server process that serves a transaction, as a fail-over
-// does, and returns when it is gone.
+// terminate ends the server process of a transaction, as a fail-over does, and waits until it has
+// ended.
 func terminate(t *testing.T, b storagetest.Backend, tx *gorm.DB) error {
 	t.Helper()
 	var pid int
@@ -31,7 +31,7 @@ func terminate(t *testing.T, b storagetest.Backend, tx *gorm.DB) error {
 	return err
 }
 
-func TestPostgres_UseCaseIsRunAgainWhenTheConnectionBreaks(t *testing.T) {
+func TestPostgres_BrokenConnectionIsRetried(t *testing.T) {
 	b := storagetest.Postgres(t)
 	db := open(t, b)
 	runs := 0
@@ -48,17 +48,18 @@ func TestPostgres_UseCaseIsRunAgainWhenTheConnectionBreaks(t *testing.T) {
 		return tx.Exec(`SELECT 1`).Error
 	})
 	if err != nil || runs != 2 {
-		t.Errorf("%d runs, %v: want the second to succeed", runs, err)
+		t.Errorf("%d runs, error %v: want success in the second run", runs, err)
 	}
 	if got := notes(t, b); !slices.Equal(got, []string{"written"}) {
 		t.Errorf("rows %v, want one", got)
 	}
 }
 
-func TestMN08_UnknownOutcomeOfACommitIsUnavailable(t *testing.T) {
+// MN-08: an unknown outcome of a COMMIT is ErrUnavailable, and is not retried.
+func TestPostgres_UnknownCommitOutcomeIsUnavailable(t *testing.T) {
 	b := storagetest.Postgres(t)
 	db := open(t, b)
-	// The server goes down while it commits.
+	// The server process ends during the COMMIT.
 	err := db.Write(t.Context(), func(tx *gorm.DB) error {
 		for _, statement := range []string{
 			`CREATE FUNCTION go_down() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -80,16 +81,16 @@ func TestMN08_UnknownOutcomeOfACommitIsUnavailable(t *testing.T) {
 		runs++
 		return note(tx, "who knows")
 	})
-	wantError(t, "commit into a server that goes down", err, engine.ErrUnavailable)
+	wantError(t, "commit while the server ends", err, engine.ErrUnavailable)
 	if runs != 1 {
-		t.Errorf("%d runs: what may have committed was run again", runs)
+		t.Errorf("%d runs: a use case that may be committed was retried", runs)
 	}
 	if err := db.Write(t.Context(), func(tx *gorm.DB) error { return note(tx, "after") }); err != nil {
 		t.Errorf("after the failure: %v", err)
 	}
 }
 
-func TestPostgres_DeadlockIsRunAgain(t *testing.T) {
+func TestPostgres_DeadlockIsRetried(t *testing.T) {
 	b := storagetest.Postgres(t)
 	db := open(t, b)
 	for _, name := range []string{"a", "b"} {
@@ -109,7 +110,7 @@ func TestPostgres_DeadlockIsRunAgain(t *testing.T) {
 			if err := lock(names[i]); err != nil {
 				return err
 			}
-			if runs[i] == 1 { // each holds its first row before it asks for the other's
+			if runs[i] == 1 { // each locks its first row before it requests the row of the other
 				close(holds[i])
 				<-holds[1-i]
 			}
@@ -117,11 +118,12 @@ func TestPostgres_DeadlockIsRunAgain(t *testing.T) {
 		})
 	})
 	if errors.Join(results...) != nil || runs[0]+runs[1] != 3 {
-		t.Errorf("outcomes %v after %v runs: want both to succeed, one of them again", results, runs)
+		t.Errorf("results %v after %v runs: want both to succeed, one of them in a second run", results, runs)
 	}
 }
 
-func TestST08_RowIsHeldForTooLong(t *testing.T) {
+// ST-08: a row that is locked for too long gives ErrUnavailable.
+func TestPostgres_RowLockedTooLongIsUnavailable(t *testing.T) {
 	b := storagetest.Postgres(t)
 	db := open(t, b)
 	write := func(text string) error {
@@ -150,6 +152,6 @@ func TestST08_RowIsHeldForTooLong(t *testing.T) {
 	}
 	db.SetWritePatience(5 * time.Second)
 	if err := write(`UPDATE leases SET expires_at = 1`); err != nil {
-		t.Errorf("when the row is free: %v", err)
+		t.Errorf("after the row was released: %v", err)
 	}
 }

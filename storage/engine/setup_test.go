@@ -12,7 +12,7 @@ import (
 	"signet/storage/storagetest"
 )
 
-// handle is an engine with the schema of the house; a test brings use cases of its own.
+// handle is an engine with the schema of Signet, for use cases that a test defines.
 type handle struct{ *engine.Engine }
 
 func (h handle) Write(ctx context.Context, run func(tx *gorm.DB) error) error {
@@ -48,14 +48,14 @@ func openConfig(t testing.TB, c engine.Config) handle {
 	return handle{e}
 }
 
-func wantError(t testing.TB, what string, got, want error) {
+func wantError(t testing.TB, name string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
-		t.Errorf("%s: got %v, want %v", what, got, want)
+		t.Errorf("%s: got %v, want %v", name, got, want)
 	}
 }
 
-// together runs f n times at once and gives what each returned.
+// together runs f n times at the same time and returns all results.
 func together(n int, f func(i int) error) []error {
 	results := make([]error, n)
 	start, done := make(chan struct{}), make(chan struct{})

@@ -12,8 +12,8 @@ import (
 	"signet/storage/storagetest"
 )
 
-// A power cut is beyond a test: the first of these settings are what SQLite
-// promises it by. The last two bound what waits to be written back.
+// A test cannot cut the power. SQLite promises durability for the first of these settings. The
+// last two limit the size of the WAL.
 func TestSQLite_WriterIsDurable(t *testing.T) {
 	db := open(t, storagetest.SQLite(t))
 	for name, want := range map[string]string{
@@ -32,16 +32,17 @@ func TestSQLite_ReadersCannotWrite(t *testing.T) {
 	db := open(t, storagetest.SQLite(t))
 	err := db.Read(t.Context(), func(q *gorm.DB) error { return note(q, "written by a reader") })
 	if err == nil || !strings.Contains(err.Error(), "readonly") {
-		t.Errorf("got %v, want it refused as read-only", err)
+		t.Errorf("got %v, want an error about a read-only database", err)
 	}
 }
 
-func TestST20_FilesAreTheOwnersAlone(t *testing.T) {
+// ST-20: the database files are readable only by their owner.
+func TestSQLite_FilesAreReadableByOwnerOnly(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "new", "data")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// One that was there before, readable by all, is closed too.
+	// A file that already exists and is readable by all is restricted too.
 	if err := os.WriteFile(filepath.Join(folder, "signet.db"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -71,13 +72,13 @@ func TestST20_FilesAreTheOwnersAlone(t *testing.T) {
 		}
 		for _, name := range []string{"signet.db", "signet.db-wal", "signet.db-shm", "signet.db-lock"} {
 			if !seen[name] {
-				t.Errorf("%s is not there: %v", name, files)
+				t.Errorf("%s is missing: %v", name, files)
 			}
 		}
 	}
 }
 
-func TestOpen_RefusesWhatItCannotUse(t *testing.T) {
+func TestOpen_RefusesUnusableConfig(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ func TestOpen_RefusesWhatItCannotUse(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: the error tells the password: %v", name, err)
+			t.Errorf("%s: the error contains the password: %v", name, err)
 		}
 		if name == "nobody answers" {
 			wantError(t, name, err, engine.ErrUnavailable)
@@ -112,7 +113,7 @@ func TestPing(t *testing.T) {
 		}
 		offset, err := db.ClockOffset(t.Context())
 		if err != nil || offset.Abs().Seconds() > 5 {
-			t.Errorf("the clock of the same machine is off by %v, %v", offset, err)
+			t.Errorf("clock offset on the same machine: %v, %v", offset, err)
 		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)

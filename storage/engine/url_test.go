@@ -10,20 +10,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// leaks complains of an error that holds a piece, three letters long, of a secret.
-func leaks(t *testing.T, what string, err error, secret string) {
+// checkNoLeak fails the test if the error contains three consecutive letters of a secret.
+func checkNoLeak(t *testing.T, name string, err error, secret string) {
 	t.Helper()
 	if err == nil {
 		return
 	}
 	for i := 0; i+3 <= len(secret); i++ {
 		if piece := secret[i : i+3]; strings.Contains(err.Error(), piece) {
-			t.Errorf("%s: the error holds %q of %q: %v", what, piece, secret, err)
+			t.Errorf("%s: the error contains %q of %q: %v", name, piece, secret, err)
 		}
 	}
 }
 
-// specials are all characters of ASCII that are no letters or digits, and one beyond.
+// specials returns all ASCII characters except letters and digits, and one other character.
 func specials() []string {
 	list := []string{"ß", "\n", "\x00", "\x7f"}
 	for r := ' '; r < 0x7f; r++ {
@@ -34,9 +34,9 @@ func specials() []string {
 	return list
 }
 
-// Whatever ends a part of a secret early, and whatever part of the URL the rest is taken
-// for, the error repeats none of it: the driver quotes what it cannot read.
-func TestCheckURL_NoPieceOfASecretIsTold(t *testing.T) {
+// A special character can end the secret early, so that its rest looks like another part of the
+// URL. The driver quotes text that it cannot parse. Errors of CheckURL must contain none of it.
+func TestCheckURL_ErrorContainsNoPartOfSecret(t *testing.T) {
 	breaks := append(specials(), "%zz", "%00", "%40", "%2F", "%0a", "//", "&sslmode=", "@[", "@[::1%", "]:", "@:")
 	for _, form := range []string{
 		"postgres://signet:%s@db.example.com:5432/base", "postgres://%s:other@db.example.com/base", "postgres://signet:%s", "postgres://%s",
@@ -50,18 +50,19 @@ func TestCheckURL_NoPieceOfASecretIsTold(t *testing.T) {
 				text := strings.Replace(form, "%s", "zqxw"+one+"vkjx"+two+"wzqj", 1)
 				err := CheckURL(text)
 				for _, piece := range []string{"zqxw", "vkjx", "wzqj"} {
-					leaks(t, text, err, piece)
+					checkNoLeak(t, text, err, piece)
 				}
 			}
 		}
 	}
 }
 
-// Each special character in each place either means itself, or is refused with the
-// character and what to write; the user name and the password are never told.
-func TestCheckURL_SpecialCharactersMeanThemselvesOrAreNamed(t *testing.T) {
+// Each special character is either accepted literally, or refused with an error that names the
+// character and the text to write. Errors never contain the user name or the password.
+func TestCheckURL_SpecialCharactersInSecrets(t *testing.T) {
 	for _, c := range specials() {
-		// Digits before it look like a port, letters do not. It may begin and end the password.
+		// Digits before the character look like a port, letters do not. The character may also
+		// begin or end the password.
 		for _, secret := range []string{"zqx" + c + "wvk", "123" + c + "456", c + "zqxw", "zqxw" + c, "zqx" + c + "1" + c + "wvk"} {
 			for place, text := range map[string]string{
 				"password":          "postgres://signet:" + secret + "@db.example.com/base",
@@ -71,25 +72,25 @@ func TestCheckURL_SpecialCharactersMeanThemselvesOrAreNamed(t *testing.T) {
 				"parameter":         "postgres://db.example.com/base?sslmode=disable&password=" + secret,
 				"first parameter":   "postgres://db.example.com/base?password=" + secret + "&sslmode=disable",
 			} {
-				what := fmt.Sprintf("%s %q", place, secret)
+				name := fmt.Sprintf("%s %q", place, secret)
 				if secret == "123%456" || strings.TrimSpace(text) != text {
-					continue // an escape that is none, and an end that is cut off everywhere
+					continue // a valid escape by accident, and white space at the ends
 				}
 				err := CheckURL(text)
 				if err != nil {
-					leaks(t, what, err, secret)
+					checkNoLeak(t, name, err, secret)
 					escape := strings.ToUpper(url.PathEscape(c))
 					if escape == c {
 						escape = fmt.Sprintf("%%%02X", c[0])
 					}
 					if !strings.Contains(err.Error(), escape) && !strings.Contains(err.Error(), "hexadecimal digits") {
-						t.Errorf("%s: does not say what to write: %v", what, err)
+						t.Errorf("%s: the error does not contain the text to write: %v", name, err)
 					}
 					continue
 				}
 				config, err := pgx.ParseConfig(text)
 				if err != nil {
-					t.Errorf("%s is taken, and the driver refuses it: %v", what, err)
+					t.Errorf("%s is accepted, but the driver refuses it: %v", name, err)
 					continue
 				}
 				got, want := config.Password, secret
@@ -100,15 +101,15 @@ func TestCheckURL_SpecialCharactersMeanThemselvesOrAreNamed(t *testing.T) {
 					continue // the password begins there
 				}
 				if got != want || config.Host != "db.example.com" {
-					t.Errorf("%s is read as %q at %s", what, got, config.Host)
+					t.Errorf("%s is parsed as %q at %s", name, got, config.Host)
 				}
 			}
-			// Escaped, every character is good.
+			// Every escaped character is accepted.
 			text := "postgres://" + escaped(secret) + ":" + escaped(secret) + "@db.example.com/" + escaped(secret) + "?application_name=" + escaped(secret)
 			config, err := connectionConfig(text)
 			if strings.Contains(secret, "\x00") {
 				if err == nil {
-					t.Errorf("NUL is taken")
+					t.Errorf("NUL is accepted")
 				}
 				continue
 			}
@@ -119,8 +120,8 @@ func TestCheckURL_SpecialCharactersMeanThemselvesOrAreNamed(t *testing.T) {
 	}
 }
 
-// In places that hold no secret nothing is misread either.
-func TestCheckURL_SpecialCharactersElsewhere(t *testing.T) {
+// Special characters in the other parts do not change the user name or the password.
+func TestCheckURL_SpecialCharactersInOtherParts(t *testing.T) {
 	for _, c := range specials() {
 		piece := "qwk" + c + "zvx"
 		for place, text := range map[string]string{
@@ -131,25 +132,25 @@ func TestCheckURL_SpecialCharactersElsewhere(t *testing.T) {
 			"name":      "postgres://signet:jgjg@db.example.com/base?application" + c + "name=x",
 		} {
 			err := CheckURL(text)
-			leaks(t, place+" "+c, err, "jgjg")
+			checkNoLeak(t, place+" "+c, err, "jgjg")
 			if err != nil {
 				continue
 			}
 			config, err := pgx.ParseConfig(text)
 			if err != nil {
-				t.Errorf("%s %q is taken, and the driver refuses it: %v", place, c, err)
+				t.Errorf("%s %q is accepted, but the driver refuses it: %v", place, c, err)
 				continue
 			}
 			if config.User != "signet" || config.Password != "jgjg" {
-				t.Errorf("%s %q: read as %q, %q", place, c, config.User, config.Password)
+				t.Errorf("%s %q: parsed as %q, %q", place, c, config.User, config.Password)
 			}
 		}
 	}
 }
 
-func TestCheckURL_TakesWhatPostgreSQLTakes(t *testing.T) {
+func TestCheckURL_AcceptsValidURLs(t *testing.T) {
 	for text, want := range map[string]string{
-		"postgres://":                                                        "", // all of it from PGHOST and the like
+		"postgres://":                                                        "", // all values from PGHOST and similar variables
 		"postgres://db.example.com":                                          "db.example.com",
 		"postgresql://db.example.com/base":                                   "db.example.com",
 		"postgres://signet@db/base":                                          "db",
@@ -174,7 +175,7 @@ func TestCheckURL_TakesWhatPostgreSQLTakes(t *testing.T) {
 	}
 }
 
-func TestCheckURL_SaysWhatToWriteInstead(t *testing.T) {
+func TestCheckURL_ErrorSaysWhatToWrite(t *testing.T) {
 	for text, want := range map[string]string{
 		"host=/var/run/postgresql dbname=signet":          "keywords and values",
 		"dbname=signet password=hunter2":                  "keywords and values",
@@ -217,12 +218,12 @@ func TestCheckURL_SaysWhatToWriteInstead(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", text, err, want)
 		}
 		if err != nil && strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: the error holds the password: %v", text, err)
+			t.Errorf("%s: the error contains the password: %v", text, err)
 		}
 	}
 }
 
-func TestCheckURL_KnowsTheDriversParameters(t *testing.T) {
+func TestCheckURL_ParametersMatchDriver(t *testing.T) {
 	for _, name := range knownParameters {
 		if slices.Contains(libpqParameters, name) {
 			t.Errorf("%s is both known and refused", name)
@@ -231,7 +232,7 @@ func TestCheckURL_KnowsTheDriversParameters(t *testing.T) {
 	for _, name := range libpqParameters {
 		config, err := pgx.ParseConfig("postgres://db/base?" + name + "=1")
 		if err == nil && config.RuntimeParams[name] == "" {
-			t.Errorf("the driver has come to know %s: take it", name)
+			t.Errorf("the driver now supports %s: remove it from libpqParameters", name)
 		}
 	}
 }

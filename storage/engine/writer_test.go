@@ -20,12 +20,12 @@ import (
 
 var errRefused = engine.NewVerdict("refused")
 
-// note is a use case that leaves a row.
+// note is a use case that writes a row.
 func note(tx *gorm.DB, name string) error {
 	return tx.Exec(`INSERT INTO leases (name) VALUES (?)`, name).Error
 }
 
-// notes lists the rows that were left, as another handle sees them.
+// notes lists the rows as another handle sees them.
 func notes(t *testing.T, b storagetest.Backend) []string {
 	t.Helper()
 	var names []string
@@ -38,7 +38,7 @@ func notes(t *testing.T, b storagetest.Backend) []string {
 	return names
 }
 
-// member is one use case of a batch and what became of its caller.
+// member is one use case of a batch, with the result of its caller.
 type member struct {
 	ctx      context.Context
 	run      func(tx *gorm.DB) error
@@ -53,8 +53,8 @@ func (m *member) write(db handle) {
 	m.err = db.Write(m.ctx, m.run)
 }
 
-// asBatch holds the writer of a SQLite file until all members wait for it, so
-// that they are committed together. meanwhile runs when they wait.
+// asBatch blocks the writer of a SQLite file until all members wait for it, so that they are
+// committed together. meanwhile runs while they wait.
 func asBatch(t *testing.T, db handle, members []*member, meanwhile func()) {
 	t.Helper()
 	entered, release := make(chan struct{}), make(chan struct{})
@@ -83,13 +83,13 @@ func asBatch(t *testing.T, db handle, members []*member, meanwhile func()) {
 	for range len(members) + 1 {
 		<-done
 	}
-	if held.err != nil && !errors.Is(held.err, engine.ErrUnavailable) { // it may share their COMMIT
-		t.Fatalf("the use case that held the writer: %v", held.err)
+	if held.err != nil && !errors.Is(held.err, engine.ErrUnavailable) { // it may be in the same COMMIT
+		t.Fatalf("the use case that blocked the writer: %v", held.err)
 	}
 }
 
-func TestWriter_MembersOfABatchLeaveTheirNeighboursWhole(t *testing.T) {
-	errOdd := errors.New("no verdict")
+func TestWriter_FailingMemberDoesNotAffectNeighbors(t *testing.T) {
+	errOdd := errors.New("not a verdict")
 	bad := map[string]func(tx *gorm.DB) error{
 		"refused":    func(tx *gorm.DB) error { return errors.Join(note(tx, "bad"), errRefused) },
 		"constraint": func(tx *gorm.DB) error { return errors.Join(note(tx, "bad"), note(tx, "bad")) },
@@ -103,7 +103,7 @@ func TestWriter_MembersOfABatchLeaveTheirNeighboursWhole(t *testing.T) {
 			}
 			panic("boom")
 		},
-		"rolling back behind our back": func(tx *gorm.DB) error {
+		"rolling back by itself": func(tx *gorm.DB) error {
 			return errors.Join(note(tx, "bad"), tx.Exec(`ROLLBACK`).Error, errOdd)
 		},
 	}
@@ -112,33 +112,33 @@ func TestWriter_MembersOfABatchLeaveTheirNeighboursWhole(t *testing.T) {
 			b := storagetest.SQLite(t)
 			db := open(t, b)
 			var members []*member
-			for _, neighbour := range []string{"a", "b", "c", "d"} {
-				members = append(members, &member{ctx: t.Context(), run: func(tx *gorm.DB) error { return note(tx, neighbour) }})
+			for _, neighbor := range []string{"a", "b", "c", "d"} {
+				members = append(members, &member{ctx: t.Context(), run: func(tx *gorm.DB) error { return note(tx, neighbor) }})
 			}
 			odd := &member{ctx: t.Context(), run: run}
 			asBatch(t, db, slices.Insert(members, 2, odd), func() {})
 			for i, m := range members {
 				if m.err != nil || m.panicked != nil {
-					t.Errorf("neighbour %d: %v, %v", i, m.err, m.panicked)
+					t.Errorf("neighbor %d: %v, %v", i, m.err, m.panicked)
 				}
 			}
 			if odd.err == nil && odd.panicked == nil {
-				t.Error("the odd member was told that all is well")
+				t.Error("the failing member got no error")
 			}
 			if errors.Is(odd.err, engine.ErrUnavailable) {
-				t.Errorf("the odd member got %v: the database is well", odd.err)
+				t.Errorf("the failing member got %v, but the database is available", odd.err)
 			}
 			if name == "panicking" && odd.panicked != "boom" {
-				t.Errorf("panicked with %v, want it re-raised", odd.panicked)
+				t.Errorf("panicked with %v, want the panic of the use case", odd.panicked)
 			}
 			if got := notes(t, b); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
-				t.Errorf("rows %v, want those of the neighbours", got)
+				t.Errorf("rows %v, want those of the neighbors", got)
 			}
 		})
 	}
 }
 
-func TestWriter_LostTransactionIsRunAgain(t *testing.T) {
+func TestWriter_LostTransactionIsRetried(t *testing.T) {
 	b := storagetest.SQLite(t)
 	db := open(t, b)
 	first := true
@@ -162,7 +162,7 @@ func TestWriter_LostTransactionIsRunAgain(t *testing.T) {
 		}
 	}
 	if got := notes(t, b); !slices.Equal(got, []string{"a", "b"}) {
-		t.Errorf("rows %v, want what was acknowledged", got)
+		t.Errorf("rows %v, want the acknowledged ones", got)
 	}
 }
 
@@ -187,11 +187,11 @@ func TestWriter_FailedCommitIsUnavailableForAll(t *testing.T) {
 		t.Fatalf("after the failure: %v", err)
 	}
 	if got := notes(t, b); !slices.Equal(got, []string{"after"}) {
-		t.Errorf("rows %v, want only what was acknowledged", got)
+		t.Errorf("rows %v, want only the acknowledged ones", got)
 	}
 }
 
-func TestWriter_CallerMayLeaveUntilItsBatchStarts(t *testing.T) {
+func TestWriter_CanceledCallerLeavesQueue(t *testing.T) {
 	b := storagetest.SQLite(t)
 	db := open(t, b)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -199,7 +199,7 @@ func TestWriter_CallerMayLeaveUntilItsBatchStarts(t *testing.T) {
 	stays := &member{ctx: t.Context(), run: func(tx *gorm.DB) error { return note(tx, "stays") }}
 	asBatch(t, db, []*member{gone, stays}, func() {
 		cancel()
-		// It answers at once, while the writer is still held.
+		// It returns at once, while the writer is still blocked.
 		for deadline := time.Now().Add(10 * time.Second); !gone.answered.Load(); runtime.Gosched() {
 			if time.Now().After(deadline) {
 				t.Error("the caller did not leave the queue")
@@ -207,16 +207,16 @@ func TestWriter_CallerMayLeaveUntilItsBatchStarts(t *testing.T) {
 			}
 		}
 	})
-	wantError(t, "left", gone.err, context.Canceled)
+	wantError(t, "canceled member", gone.err, context.Canceled)
 	if stays.err != nil {
-		t.Errorf("neighbour: %v", stays.err)
+		t.Errorf("neighbor: %v", stays.err)
 	}
 	if got := notes(t, b); !slices.Equal(got, []string{"stays"}) {
-		t.Errorf("rows %v, want that of the neighbour alone", got)
+		t.Errorf("rows %v, want only that of the neighbor", got)
 	}
 }
 
-func TestWrite_CallerGetsTheTruthOnceItHasStarted(t *testing.T) {
+func TestWrite_CancelingAfterStartStillCommits(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := open(t, b)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -225,20 +225,20 @@ func TestWrite_CallerGetsTheTruthOnceItHasStarted(t *testing.T) {
 			return note(tx, "written")
 		})
 		if err != nil {
-			t.Errorf("got %v for what was committed", err)
+			t.Errorf("got %v for a committed use case", err)
 		}
 		if got := notes(t, b); !slices.Equal(got, []string{"written"}) {
 			t.Errorf("rows %v", got)
 		}
 		err = db.Write(ctx, func(tx *gorm.DB) error { return note(tx, "never") })
-		wantError(t, "with a dead context", err, context.Canceled)
+		wantError(t, "with a canceled context", err, context.Canceled)
 		if got := notes(t, b); !slices.Equal(got, []string{"written"}) {
 			t.Errorf("rows %v", got)
 		}
 	})
 }
 
-func TestWrite_PanicLeavesNothingAndIsRaisedAgain(t *testing.T) {
+func TestWrite_PanicUndoesAndReachesCaller(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := open(t, b)
 		m := &member{ctx: t.Context(), run: func(tx *gorm.DB) error {
@@ -255,12 +255,12 @@ func TestWrite_PanicLeavesNothingAndIsRaisedAgain(t *testing.T) {
 			t.Errorf("after the panic: %v", err)
 		}
 		if got := notes(t, b); !slices.Equal(got, []string{"next"}) {
-			t.Errorf("rows %v, want the next alone", got)
+			t.Errorf("rows %v, want only the next one", got)
 		}
 	})
 }
 
-func TestClose_AnswersWhatIsQueuedAndRefusesTheRest(t *testing.T) {
+func TestClose_FinishesQueueAndRefusesLaterWrites(t *testing.T) {
 	b := storagetest.SQLite(t)
 	db := open(t, b)
 	results := together(3*engine.BatchSize, func(i int) error {
@@ -274,7 +274,7 @@ func TestClose_AnswersWhatIsQueuedAndRefusesTheRest(t *testing.T) {
 		if err == nil {
 			done++
 		} else if !errors.Is(err, engine.ErrUnavailable) {
-			t.Errorf("got %v, want nothing else than done or unavailable", err)
+			t.Errorf("got %v, want success or ErrUnavailable", err)
 		}
 	}
 	if got := notes(t, b); len(got) != done-1 {
@@ -284,7 +284,8 @@ func TestClose_AnswersWhatIsQueuedAndRefusesTheRest(t *testing.T) {
 	wantError(t, "read after close", err, engine.ErrUnavailable)
 }
 
-func TestST08_AnotherProcessWritesForTooLong(t *testing.T) {
+// ST-08: another process that writes for too long gives ErrUnavailable.
+func TestSQLite_OtherProcessWritingTooLongIsUnavailable(t *testing.T) {
 	b := storagetest.SQLite(t)
 	db := open(t, b)
 	db.SetLockPatience(50 * time.Millisecond)
@@ -299,7 +300,7 @@ func TestST08_AnotherProcessWritesForTooLong(t *testing.T) {
 	write := func() error {
 		return db.Write(t.Context(), func(tx *gorm.DB) error { return note(tx, "written") })
 	}
-	for range 2 { // the second meets the first's wait, still under way
+	for range 2 { // during the second write, the flock call of the first still waits
 		wantError(t, "write", write(), engine.ErrUnavailable)
 	}
 	if err := db.Ping(t.Context()); err != nil {
@@ -310,20 +311,20 @@ func TestST08_AnotherProcessWritesForTooLong(t *testing.T) {
 	}
 	db.SetLockPatience(5 * time.Second)
 	if err := write(); err != nil {
-		t.Errorf("when the other has ended: %v", err)
+		t.Errorf("after the other process has ended: %v", err)
 	}
 	if got := notes(t, b); !slices.Equal(got, []string{"written"}) {
 		t.Errorf("rows %v, want one", got)
 	}
 }
 
-// A replay must end what it found, although the caller is refused.
-func TestCommitted_IsKeptAndItsCauseIsTold(t *testing.T) {
+// For example, a replay must revoke the grant although the caller gets an error.
+func TestCommitted_CommitsAndReturnsCause(t *testing.T) {
 	storagetest.Each(t, func(t *testing.T, b storagetest.Backend) {
 		db := open(t, b)
 		for name, c := range map[string]struct {
 			refuse func(error) error
-			kept   int
+			rows   int
 		}{
 			"committed":         {engine.Committed, 1},
 			"committed, nested": {func(err error) error { return fmt.Errorf("step: %w", engine.Committed(err)) }, 1},
@@ -338,14 +339,14 @@ func TestCommitted_IsKeptAndItsCauseIsTold(t *testing.T) {
 			if !errors.Is(err, errRefused) || err.Error() != "run test's use case: refused" {
 				t.Errorf("%s: got %v", name, err)
 			}
-			if got := notes(t, b); countOf(got, name) != c.kept {
-				t.Errorf("%s: rows %v, want %d of it", name, got, c.kept)
+			if got := notes(t, b); countOf(got, name) != c.rows {
+				t.Errorf("%s: rows %v, want %d with this name", name, got, c.rows)
 			}
 		}
 	})
 }
 
-func TestCommitted_IsUnavailableIfItsCommitFails(t *testing.T) {
+func TestCommitted_FailedCommitIsUnavailable(t *testing.T) {
 	b := storagetest.SQLite(t)
 	db := open(t, b)
 	lost := &member{ctx: t.Context(), run: func(tx *gorm.DB) error {
@@ -358,7 +359,7 @@ func TestCommitted_IsUnavailableIfItsCommitFails(t *testing.T) {
 		return tx.Exec(`INSERT INTO identities (connector, issuer, subject, user_id) VALUES ('c', 'i', 's', 'nobody')`).Error
 	}}
 	asBatch(t, db, []*member{lost, breaks}, func() {})
-	wantError(t, "a refusal that is not kept", lost.err, engine.ErrUnavailable)
+	wantError(t, "a refusal that could not be committed", lost.err, engine.ErrUnavailable)
 	if got := notes(t, b); len(got) != 0 {
 		t.Errorf("rows %v, want none", got)
 	}
