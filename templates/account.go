@@ -1,13 +1,17 @@
 package templates
 
-import "fmt"
+import (
+	"fmt"
+
+	"signet/templates/words"
+)
 
 // Account is the frame of all account pages.
 type Account struct {
 	Common
 	User Person
-	Here string // which entry of the navigation this page is: "profile"
-	Done string // what has just been changed, as a sentence; "" for nothing
+	Here string         // which entry of the navigation this page is: "profile"
+	Done words.Sentence // what has just been changed; zero: nothing
 
 	Admin bool // the person may see the operators' pages
 }
@@ -61,9 +65,9 @@ func appsSentence(o AccountOverview) string {
 
 // Moment is a time as pages show it. The zero value is shown as "never".
 type Moment struct {
-	ISO  string // RFC 3339
-	Text string // "2 March 2026, 15:04 CET"
-	Ago  string // "3 hours ago"
+	ISO  string         // RFC 3339
+	Text string         // "2 March 2026, 15:04 CET"
+	Ago  words.Sentence // "3 hours ago"
 }
 
 // AccountOverview is the first page of the account.
@@ -100,7 +104,7 @@ func (AccountSessions) page() string { return "accountsessions.html" }
 
 // StolenSession is one that ended because somebody used a token of it twice.
 type StolenSession struct {
-	Agent string
+	Agent words.Sentence // zero: unknown
 	Ended Moment
 }
 
@@ -108,7 +112,7 @@ type StolenSession struct {
 type SessionRow struct {
 	ID         string // sid
 	Ticket     string
-	Agent      string // "Firefox on Linux"
+	Agent      words.Sentence // "Firefox on Linux"; zero: unknown
 	Address    string
 	Here       bool // this browser
 	SignedIn   Moment

@@ -1,14 +1,17 @@
 package templates_test
 
-import "signet/templates"
+import (
+	"signet/templates"
+	"signet/templates/words"
+)
 
 // accountSamples are the account pages in all their states.
 func accountSamples() map[string]templates.Page {
 	frame := func(here, done string) templates.Account {
-		return templates.Account{Common: plain, User: alice, Here: here, Done: done}
+		return templates.Account{Common: plain, User: alice, Here: here, Done: words.Unlisted(done)}
 	}
-	noon := templates.Moment{ISO: "2026-03-01T12:00:00Z", Text: "1 March 2026, 12:00 GMT", Ago: "3 days ago"}
-	now := templates.Moment{ISO: "2026-03-04T12:00:00Z", Text: "4 March 2026, 12:00 GMT", Ago: "just now"}
+	noon := templates.Moment{ISO: "2026-03-01T12:00:00Z", Text: "1 March 2026, 12:00 GMT", Ago: words.Unlisted("3 days ago")}
+	now := templates.Moment{ISO: "2026-03-04T12:00:00Z", Text: "4 March 2026, 12:00 GMT", Ago: words.Unlisted("just now")}
 	app := templates.Client{Name: "Photos", Host: "photos.example.com"}
 	notes := templates.Client{Name: "Notes", Host: "com.example.notes"}
 	photosRow := templates.AppRow{
@@ -17,9 +20,9 @@ func accountSamples() map[string]templates.Page {
 	}
 	password := templates.AccountPassword{Account: frame("password", ""), Ticket: "sealed.ticket", MinLength: 10}
 	wrongCurrent, weak, throttled := password, password, password
-	wrongCurrent.Error = &templates.FormError{Code: "invalid_credentials", Text: "That is not your current password.", Field: "current-password"}
-	weak.Error = &templates.FormError{Code: "weak_password", Text: "The new password cannot be used: use at least 10 characters.", Field: "new-password"}
-	throttled.Error = &templates.FormError{Code: "too_many_attempts", Text: "Too many attempts with this account or from this network.", Retry: "in 3 min"}
+	wrongCurrent.Error = &templates.FormError{Code: "invalid_credentials", Text: words.Unlisted("That is not your current password."), Field: "current-password"}
+	weak.Error = &templates.FormError{Code: "weak_password", Text: words.Unlisted("The new password cannot be used: use at least 10 characters."), Field: "new-password"}
+	throttled.Error = &templates.FormError{Code: "too_many_attempts", Text: words.Unlisted("Too many attempts with this account or from this network."), RetryAfter: 3 * 60}
 	profile := templates.AccountProfile{
 		Account: frame("profile", ""), Ticket: "sealed.ticket", Name: "Alice Liddell", GivenName: "Alice", FamilyName: "Liddell",
 		PreferredUsername: "alice", Picture: "https://example.com/alice.png", Zoneinfo: "Europe/London", Locale: "en-GB",
@@ -27,8 +30,8 @@ func accountSamples() map[string]templates.Page {
 	wrongProfile := profile
 	wrongProfile.Website, wrongProfile.Zoneinfo = "example.com", "London"
 	wrongProfile.Errors = []templates.FormError{
-		{Code: "invalid_profile", Field: "website", Text: "Give an address that begins with https:// or http://."},
-		{Code: "invalid_profile", Field: "zoneinfo", Text: "Give a time zone by its name, such as Europe/Berlin."},
+		{Code: "invalid_profile", Field: "website", Text: words.Unlisted("Give an address that begins with https:// or http://.")},
+		{Code: "invalid_profile", Field: "zoneinfo", Text: words.Unlisted("Give a time zone by its name, such as Europe/Berlin.")},
 	}
 	return map[string]templates.Page{
 		"account":         templates.AccountOverview{Account: frame("overview", ""), Sessions: 2, Apps: 1},
@@ -46,14 +49,14 @@ func accountSamples() map[string]templates.Page {
 		"account-password-weak":      weak,
 		"account-password-throttled": throttled,
 		"account-sessions": templates.AccountSessions{Account: frame("sessions", "That session was signed out."), Others: true, OthersTicket: "sealed.ticket",
-			Stolen: []templates.StolenSession{{Agent: "Chrome on Windows", Ended: noon}, {Ended: now}},
+			Stolen: []templates.StolenSession{{Agent: words.Unlisted("Chrome on Windows"), Ended: noon}, {Ended: now}},
 			Sessions: []templates.SessionRow{
-				{ID: "ses_1", Ticket: "sealed.ticket.1", Agent: "Firefox on Linux", Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now, Apps: []templates.Client{app, notes}},
-				{ID: "ses_2", Ticket: "sealed.ticket.2", Agent: "Safari on iOS", Address: "2001:db8::1", SignedIn: noon, LastActive: noon},
+				{ID: "ses_1", Ticket: "sealed.ticket.1", Agent: words.Unlisted("Firefox on Linux"), Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now, Apps: []templates.Client{app, notes}},
+				{ID: "ses_2", Ticket: "sealed.ticket.2", Agent: words.Unlisted("Safari on iOS"), Address: "2001:db8::1", SignedIn: noon, LastActive: noon},
 				{ID: "ses_3", Ticket: "sealed.ticket.3"},
 			}},
 		"account-sessions-one": templates.AccountSessions{Account: frame("sessions", ""),
-			Sessions: []templates.SessionRow{{ID: "ses_1", Ticket: "sealed.ticket", Agent: "Chrome on macOS", Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now}}},
+			Sessions: []templates.SessionRow{{ID: "ses_1", Ticket: "sealed.ticket", Agent: words.Unlisted("Chrome on macOS"), Address: "192.0.2.1", Here: true, SignedIn: noon, LastActive: now}}},
 		"account-endall": templates.AccountEndAll{Account: frame("sessions", ""), Ticket: "sealed.ticket"},
 		"account-apps": templates.AccountApps{Account: frame("apps", ""), Apps: []templates.AppRow{
 			photosRow,

@@ -1,5 +1,7 @@
 package templates
 
+import "signet/templates/words"
+
 // Admin is the frame of all pages for operators.
 type Admin struct {
 	Common
@@ -37,7 +39,7 @@ type ConnectorCard struct {
 	RedirectURI    string // to be registered there, exactly so
 	Field          string // of the upstream's form, that it goes into
 	Console        string // https address of that form; "" if it is not known
-	Hints          []string
+	Hints          []words.Sentence
 	Scopes         []string // asked for
 
 	SignUp   bool     // people without an account get one
@@ -55,17 +57,20 @@ type ConnectorCard struct {
 type ConnectorFailure struct {
 	At     Moment
 	Code   string
-	Advice string // what it means and what to do
-	Reason string // as the log has it
+	Advice words.Sentence // what it means and what to do
+	Reason string         // as the log has it
 }
 
 // ConnectorTest is what a test found.
 type ConnectorTest struct {
 	Works   bool
-	Finding string // a sentence
+	Finding words.Sentence
 	Reason  string // the error as the log would have it; "" for none
 	Facts   []Fact
 }
 
 // Fact is a line of a list.
-type Fact struct{ Name, Value string }
+type Fact struct {
+	Name  words.Sentence
+	Value string
+}

@@ -1,10 +1,12 @@
 package templates
 
+import "signet/templates/words"
+
 // AdminKeys shows the life of the signing keys.
 type AdminKeys struct {
 	Admin
-	Done         string   // what was done just now; "" for nothing
-	Aftermath    []string // sentences on a revocation just now
+	Done         words.Sentence   // what was done just now; zero: nothing
+	Aftermath    []words.Sentence // on a revocation just now
 	Keys         []KeyRow
 	Timeline     KeyTimeline
 	NextRotation Moment // by the schedule; zero: no next key is there
@@ -81,11 +83,11 @@ func (AdminRotate) page() string { return "adminrotate.html" }
 type AdminRevoke struct {
 	Admin
 	Key        KeyRow
-	Damage     string // a sentence
-	Succession string // likewise: who takes its place; "" if nobody has to
-	Wrong      string // what is wrong with what was typed; "" for nothing
-	Confirm    string // as it was typed, before the person had to prove who they are
-	Reason     string // likewise
+	Damage     words.Sentence
+	Succession words.Sentence // which key takes its place; zero if none has to
+	Wrong      words.Sentence // the error of the typed text; zero: none
+	Confirm    string         // as it was typed, before the person had to prove who they are
+	Reason     string         // likewise
 	Ticket     string
 }
 

@@ -1,5 +1,7 @@
 package templates
 
+import "signet/templates/words"
+
 // Consent asks whether the client may have what it wants.
 type Consent struct {
 	Common
@@ -14,9 +16,9 @@ func (Consent) page() string { return "consent.html" }
 
 // Want is one thing a client asks for, as a verb phrase.
 type Want struct {
-	Scope   string // raw name, shown for unknown ones
-	Text    string // "see your e-mail address"; "" shows the raw scope
-	Detail  string
+	Scope   string         // raw name, shown for unknown ones
+	Text    words.Sentence // "see your email address"; zero shows the raw scope
+	Detail  words.Sentence
 	New     bool // not allowed before
 	Offline bool // goes on after sign-out; the page explains it where Detail does not
 }
@@ -30,14 +32,14 @@ func WantOf(scope string) Want {
 }
 
 var phrases = map[string]Want{
-	"openid":         {Text: "know who you are", Detail: "A permanent number that stands for you, and when you signed in."},
-	"profile":        {Text: "see your profile", Detail: "Your name, picture and what else is in your profile."},
-	"email":          {Text: "see your email address"},
-	"phone":          {Text: "see your phone number"},
-	"address":        {Text: "see your postal address"},
-	"roles":          {Text: "see your roles"},
-	"groups":         {Text: "see the groups you are in"},
-	"offline_access": {Text: "keep access while you are away", Detail: "It goes on until you or an administrator end it, also after you sign out.", Offline: true},
+	"openid":         {Text: words.Unlisted("know who you are"), Detail: words.Unlisted("A permanent number that stands for you, and when you signed in.")},
+	"profile":        {Text: words.Unlisted("see your profile"), Detail: words.Unlisted("Your name, picture and what else is in your profile.")},
+	"email":          {Text: words.Unlisted("see your email address")},
+	"phone":          {Text: words.Unlisted("see your phone number")},
+	"address":        {Text: words.Unlisted("see your postal address")},
+	"roles":          {Text: words.Unlisted("see your roles")},
+	"groups":         {Text: words.Unlisted("see the groups you are in")},
+	"offline_access": {Text: words.Unlisted("keep access while you are away"), Detail: words.Unlisted("It goes on until you or an administrator end it, also after you sign out."), Offline: true},
 }
 
 // ChooseAccount asks which account to go on with.

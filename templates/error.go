@@ -1,18 +1,22 @@
 package templates
 
-import "reflect"
+import (
+	"reflect"
+
+	"signet/templates/words"
+)
 
 // Error is every page that says something went wrong.
 type Error struct {
 	Common
 	Status    int
 	Code      string // stable: "invalid_redirect_uri"
-	Title     string // "Sign-in cannot start"
-	Text      string // a plain sentence, and what to do
+	Title     words.Sentence
+	Text      words.Sentence // what happened, and what to do
 	Detail    []Difference
-	Reference string // the request id, for the log
-	StartURL  string // "Start again"; "" for none
-	StartText string
+	Reference string         // the request id, for the log
+	StartURL  string         // "Start again"; "" for none
+	StartText words.Sentence // zero: "Start again"
 }
 
 func (Error) page() string { return "error.html" }

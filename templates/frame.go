@@ -1,6 +1,10 @@
 package templates
 
-import "net/url"
+import (
+	"net/url"
+
+	"signet/templates/words"
+)
 
 // Common is what every page shows around its own content.
 type Common struct {
@@ -67,6 +71,26 @@ func clientName(c Client) string {
 		return n
 	}
 	return line(c.Host)
+}
+
+// clientHost is the host to show beside the client's name; "" if the name is the host.
+func clientHost(c Client) string {
+	if name(c.Name) == "" {
+		return ""
+	}
+	return line(c.Host)
+}
+
+// toContinue tells which application the person signs in for; zero if there is none.
+func toContinue(c Client) words.Sentence {
+	switch app, host := clientName(c), clientHost(c); {
+	case app == "":
+		return words.Sentence{}
+	case host == "":
+		return words.Say("sign-in.to-continue", "App", app)
+	default:
+		return words.Say("sign-in.to-continue-at", "App", app, "Host", host)
+	}
 }
 
 // initial is the letter shown in the place of a picture.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/net/html"
 
 	"signet/templates"
+	"signet/templates/words"
 )
 
 var hostile = map[string]string{
@@ -105,6 +106,12 @@ func sow(page templates.Page, value string) templates.Page {
 
 func copyOf(from reflect.Value, value, field string) reflect.Value {
 	to := reflect.New(from.Type()).Elem()
+	if s, ok := from.Interface().(words.Sentence); ok {
+		if !s.IsZero() {
+			to.Set(reflect.ValueOf(words.Say("sign-in.title", "App", value)))
+		}
+		return to
+	}
 	switch from.Kind() {
 	case reflect.String:
 		to.SetString(value)

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"signet/static"
+	"signet/templates/words"
 )
 
 //go:embed *.html
@@ -25,8 +26,10 @@ type Pages struct{ byName map[string]*template.Template }
 
 var errNotOurs = errors.New("not a path of ours")
 
-// New gives the embedded pages, whose links to static files are those of files.
-func New(files *static.Files) (*Pages, error) {
+// New returns the embedded pages in English, which link to the given static files.
+func New(files *static.Files) (*Pages, error) { return newIn(files, words.English()) }
+
+func newIn(files *static.Files, language *words.Language) (*Pages, error) {
 	pages, err := parsed()
 	if err != nil {
 		return nil, err
@@ -37,7 +40,8 @@ func New(files *static.Files) (*Pages, error) {
 		if err != nil {
 			return nil, fmt.Errorf("copy page %s: %w", name, err)
 		}
-		p.byName[name] = own.Funcs(functions(files))
+		p.byName[name] = own.Funcs(functions(files, language))
+		fillIn(own, language)
 	}
 	return p, nil
 }
@@ -56,7 +60,7 @@ var parsed = sync.OnceValues(func() (map[string]*template.Template, error) {
 		}
 		// Each page is a set of its own with the layout, so that "title" and "main"
 		// mean this page's.
-		pages[name], err = template.New(name).Funcs(functions(nil)).ParseFS(embedded, "layout.html", name)
+		pages[name], err = template.New(name).Funcs(functions(nil, words.English())).ParseFS(embedded, "layout.html", name)
 		if err != nil {
 			return nil, fmt.Errorf("parse page %s: %w", name, err)
 		}
@@ -64,16 +68,23 @@ var parsed = sync.OnceValues(func() (map[string]*template.Template, error) {
 	return pages, nil
 })
 
-// functions are all a page can do beyond printing: choosing and cleaning text. None
-// returns a type that html/template would trust unescaped.
-func functions(files *static.Files) template.FuncMap {
+// functions are all a page can do beyond printing: it chooses and cleans text. Only sayHTML
+// returns a type that html/template does not escape.
+func functions(files *static.Files, language *words.Language) template.FuncMap {
 	return template.FuncMap{
+		"say":     sayIn(language),
+		"sayHTML": sayHTMLIn(language),
+		"link":    linkTo,
+		"lang":    func() string { return language.Tag },
+		"dir":     func() string { return language.Direction },
+
 		"asset":       files.URL,
 		"action":      action,
 		"claims":      claims,
 		"compare":     compare,
 		"application": application,
 		"clientName":  clientName,
+		"toContinue":  toContinue,
 		"initial":     initial,
 		"name":        name,
 		"line":        line,

@@ -57,7 +57,7 @@ func (p AccountProfile) Inputs() []input {
 	for i := range fields {
 		for _, e := range p.Errors {
 			if e.Field == fields[i].ID {
-				fields[i].Wrong = text(e.Text)
+				fields[i].Wrong = e.Text.String()
 			}
 		}
 	}

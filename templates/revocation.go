@@ -3,6 +3,8 @@ package templates
 import (
 	"fmt"
 	"time"
+
+	"signet/templates/words"
 )
 
 // KeyConsequences are the facts about a key that is about to be revoked. The command
@@ -17,29 +19,29 @@ type KeyConsequences struct {
 const internalLine = "internal"
 
 // Damage says what stops working.
-func (c KeyConsequences) Damage() string {
+func (c KeyConsequences) Damage() words.Sentence {
 	switch {
 	case c.State == "next":
-		return "It has signed nothing: nobody will notice."
+		return words.Unlisted("It has signed nothing: nobody will notice.")
 	case c.Line == internalLine:
-		return "Refresh tokens and codes under it end, and sign-ins under way begin again. Sessions live on."
+		return words.Unlisted("Refresh tokens and codes under it end, and sign-ins under way begin again. Sessions live on.")
 	case c.State == "gone":
-		return "Its ID tokens no longer serve as id_token_hint."
+		return words.Unlisted("Its ID tokens no longer serve as id_token_hint.")
 	}
-	return "Every access and ID token it has signed stops working; refresh tokens and sessions live on."
+	return words.Unlisted("Every access and ID token it has signed stops working; refresh tokens and sessions live on.")
 }
 
 // Succession says which key takes its place; "" if none has to. stamp formats a time.
-func (c KeyConsequences) Succession(stamp func(time.Time) string) string {
+func (c KeyConsequences) Succession(stamp func(time.Time) string) words.Sentence {
 	switch {
 	case c.State != "active":
-		return ""
+		return words.Sentence{}
 	case c.NextSince.IsZero():
-		return "There is no next key: a new one takes its place, and relying parties see it only when they read the JWKS again."
+		return words.Unlisted("There is no next key: a new one takes its place, and relying parties see it only when they read the JWKS again.")
 	case c.Line == internalLine:
-		return "The next one takes its place at once."
+		return words.Unlisted("The next one takes its place at once.")
 	}
-	return "The next key, published since " + stamp(c.NextSince) + ", signs in its place at once."
+	return words.Unlisted("The next key, published since " + stamp(c.NextSince) + ", signs in its place at once.")
 }
 
 // KeyAftermath are the facts about a key that was revoked. A time that does not come is
@@ -59,9 +61,9 @@ type KeyAftermath struct {
 
 // Sentences tell what the revocation did, the most important first. stamp formats a
 // time.
-func (a KeyAftermath) Sentences(stamp func(time.Time) string) []string {
-	told := []string{fmt.Sprintf("The %s key %s is revoked: every server refuses it within a second.", a.Line, a.KeyID)}
-	say := func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
+func (a KeyAftermath) Sentences(stamp func(time.Time) string) []words.Sentence {
+	told := []words.Sentence{words.Unlisted(fmt.Sprintf("The %s key %s is revoked: every server refuses it within a second.", a.Line, a.KeyID))}
+	say := func(format string, args ...any) { told = append(told, words.Unlisted(fmt.Sprintf(format, args...))) }
 	switch {
 	case a.Was != "active":
 	case a.Successor == "":

@@ -35,10 +35,10 @@ func TestKeyConsequences_EachStateHasItsSentences(t *testing.T) {
 		{"internal", "retired", noticed, secrets, ""},
 	} {
 		told := templates.KeyConsequences{Line: c.line, State: c.state, NextSince: c.next}
-		if got := told.Damage(); got != c.damage {
+		if got := told.Damage().String(); got != c.damage {
 			t.Errorf("%s %s: damage %q, want %q", c.state, c.line, got, c.damage)
 		}
-		if got := told.Succession(stampOf); got != c.succession {
+		if got := told.Succession(stampOf).String(); got != c.succession {
 			t.Errorf("%s %s: succession %q, want %q", c.state, c.line, got, c.succession)
 		}
 	}
@@ -81,7 +81,11 @@ func TestKeyAftermath_TellsWhatFollows(t *testing.T) {
 		if c.after.Line == "" {
 			c.after.Line = "ES256"
 		}
-		if got := c.after.Sentences(stampOf); !slices.Equal(got, c.want) {
+		var got []string
+		for _, sentence := range c.after.Sentences(stampOf) {
+			got = append(got, sentence.String())
+		}
+		if !slices.Equal(got, c.want) {
 			t.Errorf("%s:\n%q, want\n%q", name, got, c.want)
 		}
 	}

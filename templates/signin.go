@@ -3,6 +3,8 @@ package templates
 import (
 	"regexp"
 	"slices"
+
+	"signet/templates/words"
 )
 
 // SignIn is the sign-in page.
@@ -32,21 +34,46 @@ type ConnectorButton struct {
 // FormError is why a form was refused: a summary on top that links to the field.
 type FormError struct {
 	Code  string // stable: "invalid_credentials"; shown small at the end of the page
-	Text  string
+	Text  words.Sentence
 	Field string // id of the field it is about, "" for the form
-	Retry string // "in 40 s", for a throttled attempt; "" otherwise
+
+	RetryAfter int  // seconds until the next attempt, for a throttled one; 0 otherwise
+	OtherWays  bool // the page offers other ways to sign in meanwhile
 
 	Reference string // the request id, for the log; shown beside the code
 }
 
-// refusal is why the form was refused. Who has to wait is told of the other ways in.
+// refusal gives the error of the page, which mentions the other ways to sign in if the page
+// has some.
 func refusal(s SignIn) *FormError {
-	if s.Error == nil || line(s.Error.Retry) == "" || len(usable(s.Connectors)) == 0 {
-		return s.Error
+	if s.Error == nil {
+		return nil
 	}
-	told := *s.Error
-	told.Retry += ", or sign in another way below"
-	return &told
+	e := *s.Error
+	e.OtherWays = len(usable(s.Connectors)) > 0
+	return &e
+}
+
+// Retry says when the next attempt is possible; zero if it is possible at once. The time is
+// rounded up, so that a person who waits for that long is not too early.
+func (e *FormError) Retry() words.Sentence {
+	minutes := (e.RetryAfter + 59) / 60
+	hours := (minutes + 59) / 60
+	switch {
+	case e.RetryAfter <= 0:
+		return words.Sentence{}
+	case e.OtherWays && e.RetryAfter < 90:
+		return words.Say("retry.seconds-or-other-way", "Count", e.RetryAfter)
+	case e.OtherWays && minutes < 90:
+		return words.Say("retry.minutes-or-other-way", "Count", minutes)
+	case e.OtherWays:
+		return words.Say("retry.hours-or-other-way", "Count", hours)
+	case e.RetryAfter < 90:
+		return words.Say("retry.seconds", "Count", e.RetryAfter)
+	case minutes < 90:
+		return words.Say("retry.minutes", "Count", minutes)
+	}
+	return words.Say("retry.hours", "Count", hours)
 }
 
 // wrong reports whether the error is about the field of that id.

@@ -14,6 +14,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // Deps are the dependencies of the pages. All are required.
@@ -79,15 +80,15 @@ func (h *Handler) frame(r *http.Request, current session.Current, here string) t
 
 // doneSentences are the confirmations at the top of a page, by the code in its address. The
 // address only selects one of them, so a link cannot make a page show a text of its own.
-var doneSentences = map[string]string{
-	"profile":  "Your profile was saved.",
-	"retype":   "Thank you. The passwords that you typed were not kept: type them once more.",
-	"password": "Your password was changed. All other devices and all applications were signed out.",
-	"session":  "That session was signed out.",
-	"others":   "All other sessions were signed out.",
-	"app":      "The application has no access any more.",
-	"linked":   "The account was connected. You can sign in with it from now on.",
-	"unlinked": "The account was disconnected.",
+var doneSentences = map[string]words.Sentence{
+	"profile":  words.Unlisted("Your profile was saved."),
+	"retype":   words.Unlisted("Thank you. The passwords that you typed were not kept: type them once more."),
+	"password": words.Unlisted("Your password was changed. All other devices and all applications were signed out."),
+	"session":  words.Unlisted("That session was signed out."),
+	"others":   words.Unlisted("All other sessions were signed out."),
+	"app":      words.Unlisted("The application has no access any more."),
+	"linked":   words.Unlisted("The account was connected. You can sign in with it from now on."),
+	"unlinked": words.Unlisted("The account was disconnected."),
 }
 
 // showDone sends the browser to a page with a confirmation.
@@ -97,5 +98,5 @@ func (h *Handler) showDone(w http.ResponseWriter, path, code string) error {
 
 // notFound is the page for an object that this user does not have, or no longer has.
 func notFound(title, text, back string) *web.Problem {
-	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: title, Text: text + " Nothing was changed.", StartURL: back}
+	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: words.Unlisted(title), Text: words.Unlisted(text + " Nothing was changed."), StartURL: back}
 }

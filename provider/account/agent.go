@@ -1,6 +1,10 @@
 package account
 
-import "strings"
+import (
+	"strings"
+
+	"signet/templates/words"
+)
 
 // Parts of User-Agent headers. The order matters: the header of Edge also contains
 // "Chrome", that of Chrome "Safari", and that of Android "Linux".
@@ -21,7 +25,7 @@ type marker struct{ text, name string }
 // are left out, because browsers no longer send true ones. A browser that is not in the
 // list is "Unknown browser": after a wrong guess, people would take their own session for
 // a stranger's.
-func describeAgent(agent string) string {
+func describeAgent(agent string) words.Sentence {
 	browser, system := firstMatch(browsers, agent), firstMatch(systems, agent)
 	if browser == "" && strings.Contains(agent, "Version/") && strings.Contains(agent, "Safari/") && system != "Android" {
 		browser = "Safari"
@@ -30,9 +34,9 @@ func describeAgent(agent string) string {
 		browser = "Unknown browser"
 	}
 	if system == "" {
-		return browser
+		return words.Unlisted(browser)
 	}
-	return browser + " on " + system
+	return words.Unlisted(browser + " on " + system)
 }
 
 func firstMatch(markers []marker, agent string) string {

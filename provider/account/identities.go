@@ -12,6 +12,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // connector finds a connector by its id. For a connector that is no longer configured, it
@@ -177,9 +178,9 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 		return web.StaleForm(h.Site.Base+identitiesPath, err)
 	case errors.Is(err, storage.ErrConflict):
 		return &web.Problem{
-			Status: http.StatusConflict, Code: "last_way_in", Title: "This is your last way to sign in",
-			Text:     "Without it you could not come back. Connect another account first, then disconnect this one.",
-			StartURL: h.Site.Base + identitiesPath, StartText: "Connected accounts",
+			Status: http.StatusConflict, Code: "last_way_in", Title: words.Unlisted("This is your last way to sign in"),
+			Text:     words.Unlisted("Without it you could not come back. Connect another account first, then disconnect this one."),
+			StartURL: h.Site.Base + identitiesPath, StartText: words.Unlisted("Connected accounts"),
 		}
 	}
 	return err

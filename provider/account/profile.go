@@ -12,6 +12,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // profileFields returns the names of all form fields. The form can change nothing else.
@@ -104,7 +105,7 @@ func (h *Handler) refuseProfile(w http.ResponseWriter, r *http.Request, current 
 }
 
 func wrongUsername(code, text string) templates.FormError {
-	return templates.FormError{Code: code, Field: "preferred_username", Text: text}
+	return templates.FormError{Code: code, Field: "preferred_username", Text: words.Unlisted(text)}
 }
 
 // version returns the version of the profile, for the ticket of the form. An edit of an

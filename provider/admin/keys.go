@@ -15,6 +15,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 const (
@@ -24,9 +25,9 @@ const (
 )
 
 // keysDone are the confirmations at the top of the page, by the code in its address.
-var keysDone = map[string]string{
-	"rotated": "The keys were rotated. Every server signs with the new ones within a second; the tokens that live stay good.",
-	"revoked": "The key was revoked. Every server refuses what it has signed within a second.",
+var keysDone = map[string]words.Sentence{
+	"rotated": words.Unlisted("The keys were rotated. Every server signs with the new ones within a second; the tokens that live stay good."),
+	"revoked": words.Unlisted("The key was revoked. Every server refuses what it has signed within a second."),
 }
 
 // showKeys shows the life of every key that is not deleted, and which applications have
@@ -68,7 +69,7 @@ func (h *Handler) scheduled(ctx context.Context) ([]keeper.Scheduled, error) {
 }
 
 // aftermath describes the effects of a revocation, in the words of the command line.
-func (h *Handler) aftermath(list []keeper.Scheduled, kid string, moment func(time.Time) templates.Moment) []string {
+func (h *Handler) aftermath(list []keeper.Scheduled, kid string, moment func(time.Time) templates.Moment) []words.Sentence {
 	after, ok := h.Keys.Life().Aftermath(rowsOf(list), kid)
 	if !ok {
 		return nil
@@ -138,16 +139,16 @@ func (h *Handler) keysProblem(err error, back string) error {
 	switch {
 	case isCrowded:
 		return &web.Problem{
-			Status: http.StatusConflict, Code: "too_many_retired_keys", Title: "Too many retired keys are still published",
-			Text: fmt.Sprintf("%d retired %s keys are published for tokens that still live, and some applications read no longer list. "+
-				"The next rotation is possible from %s on; nothing was changed.", crowded.Retired, crowded.Line, crowded.Until.UTC().Format(time.RFC3339)),
-			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
+			Status: http.StatusConflict, Code: "too_many_retired_keys", Title: words.Unlisted("Too many retired keys are still published"),
+			Text: words.Unlisted(fmt.Sprintf("%d retired %s keys are published for tokens that still live, and some applications read no longer list. "+
+				"The next rotation is possible from %s on; nothing was changed.", crowded.Retired, crowded.Line, crowded.Until.UTC().Format(time.RFC3339))),
+			StartURL: h.Site.Base + keysPath, StartText: words.Unlisted("Signing keys"),
 		}
 	case isEarly:
 		return &web.Problem{
-			Status: http.StatusConflict, Code: "not_published_long_enough", Title: "The next key is too young",
-			Text:     "Relying parties may not have seen it yet. It may sign from " + early.Ripe.UTC().Format(time.RFC3339) + " on; nothing was changed.",
-			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
+			Status: http.StatusConflict, Code: "not_published_long_enough", Title: words.Unlisted("The next key is too young"),
+			Text:     words.Unlisted("Relying parties may not have seen it yet. It may sign from " + early.Ripe.UTC().Format(time.RFC3339) + " on; nothing was changed."),
+			StartURL: h.Site.Base + keysPath, StartText: words.Unlisted("Signing keys"),
 		}
 	case errors.Is(err, storage.ErrConflict), errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, keys.ErrNoKey):
 		return web.StaleForm(h.Site.Base+back, err)

@@ -14,6 +14,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // revocableKey finds a key by its complete kid. The error for a revoked key is the same as
@@ -26,9 +27,9 @@ func (h *Handler) revocableKey(ctx context.Context, id string) (keeper.Scheduled
 	i := slices.IndexFunc(list, func(k keeper.Scheduled) bool { return k.ID == id && k.State != storage.KeyRevoked })
 	if i < 0 {
 		return keeper.Scheduled{}, &web.Problem{
-			Status: http.StatusNotFound, Code: "not_found", Title: "There is no such key to revoke",
-			Text:     "It is gone or revoked already, or there never was one. The list shows what there is.",
-			StartURL: h.Site.Base + keysPath, StartText: "Signing keys",
+			Status: http.StatusNotFound, Code: "not_found", Title: words.Unlisted("There is no such key to revoke"),
+			Text:     words.Unlisted("It is gone or revoked already, or there never was one. The list shows what there is."),
+			StartURL: h.Site.Base + keysPath, StartText: words.Unlisted("Signing keys"),
 		}
 	}
 	return list[i], nil
@@ -105,7 +106,7 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		if err != nil {
 			return err
 		}
-		page.Wrong, page.Reason = "Type the kid as it is shown, or its first 8 characters. Nothing was changed.", form.Get("reason")
+		page.Wrong, page.Reason = words.Unlisted("Type the kid as it is shown, or its first 8 characters. Nothing was changed."), form.Get("reason")
 		return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page) // the form does not repeat the typed kid
 	}
 	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), storage.By{From: h.originOf(r, current), At: h.Now()})

@@ -7,6 +7,7 @@ import (
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // Routes returns the paths below the issuer that this package serves. back is the page to
@@ -32,9 +33,9 @@ func (h *Handler) requireAdmin(next visit.Page) visit.Page {
 	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
 		if !current.User.Admin {
 			return &web.Problem{
-				Status: http.StatusForbidden, Code: "admin_required", Title: "This page is for administrators",
-				Text:     "You are signed in as " + templates.Person{Name: current.User.Name, Email: current.User.Email}.Label() + ", which is not an administrator. Sign out and in again as one, or ask one to make you one.",
-				StartURL: h.Site.Base + "/account", StartText: "Your account",
+				Status: http.StatusForbidden, Code: "admin_required", Title: words.Unlisted("This page is for administrators"),
+				Text:     words.Unlisted("You are signed in as " + templates.Person{Name: current.User.Name, Email: current.User.Email}.Label() + ", which is not an administrator. Sign out and in again as one, or ask one to make you one."),
+				StartURL: h.Site.Base + "/account", StartText: words.Unlisted("Your account"),
 			}
 		}
 		return next(w, r, current)

@@ -7,6 +7,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // NoteRefusal notes in the trace why a password was refused, with the code of the answer.
@@ -32,5 +33,5 @@ func Weakness(err error) *templates.FormError {
 		return nil
 	}
 	_, why, _ := strings.Cut(strings.Split(err.Error(), "\n")[0], ": ")
-	return &templates.FormError{Code: "weak_password", Field: "new-password", Text: "The new password cannot be used: " + why + "."}
+	return &templates.FormError{Code: "weak_password", Field: "new-password", Text: words.Unlisted("The new password cannot be used: " + why + ".")}
 }

@@ -58,9 +58,9 @@ func notSignedIn(w http.ResponseWriter, r *http.Request, err error) error {
 		status = http.StatusUnauthorized // what the page calls a form to be corrected
 	}
 	credential.NoteRefusal(web.TraceOf(r.Context()), refusal.Code, err)
-	text := refusal.Text
-	if refusal.Retry != "" {
-		text += " Try again " + refusal.Retry + "."
+	text := refusal.Text.String()
+	if retry := refusal.Retry(); !retry.IsZero() {
+		text += " " + retry.String()
 	}
 	web.App.FailWith(w, r, web.Answer{Status: status, Code: refusal.Code, Text: text}, err)
 	return nil

@@ -16,6 +16,7 @@ import (
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
+	"signet/templates/words"
 )
 
 // refresh gives the app new cookies, on the word of the session cookie: the decision is
@@ -75,8 +76,8 @@ func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened r
 	site, use := r.Header.Get("Sec-Fetch-Site"), r.Header.Get("Sec-Fetch-Dest")
 	if (site == "same-site" || site == "cross-site") && use != "document" {
 		return &web.Problem{
-			Status: http.StatusForbidden, Code: "cross_origin", Title: "This page cannot be part of another site",
-			Text: "Open it by itself.", StartURL: h.Requests.Base + q.RestartPath(),
+			Status: http.StatusForbidden, Code: "cross_origin", Title: words.Unlisted("This page cannot be part of another site"),
+			Text: words.Unlisted("Open it by itself."), StartURL: h.Requests.Base + q.RestartPath(),
 		}
 	}
 	_, err := h.setTokens(w, r, opened.Client, current, h.Now())
@@ -85,8 +86,8 @@ func (h *Handler) AnswerCookies(w http.ResponseWriter, r *http.Request, opened r
 	}
 	if web.CauseOf(err) == "token_too_large" {
 		return &web.Problem{
-			Status: http.StatusInternalServerError, Code: "token_too_large", Title: "You cannot be signed in to this application",
-			Text: "Tell its operator: " + err.Error() + ".", Cause: err,
+			Status: http.StatusInternalServerError, Code: "token_too_large", Title: words.Unlisted("You cannot be signed in to this application"),
+			Text: words.Unlisted("Tell its operator: " + err.Error() + "."), Cause: err,
 		}
 	}
 	if err != nil {

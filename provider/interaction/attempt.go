@@ -11,6 +11,7 @@ import (
 	"signet/provider/session"
 	"signet/provider/visit"
 	"signet/provider/web"
+	"signet/templates/words"
 )
 
 // attempt is one trip to an upstream as it is sealed into a cookie of the browser. It is
@@ -105,9 +106,9 @@ var (
 // browser.
 func unknownAttempt(cause error) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "unknown_attempt", Title: "This sign-in was not started here",
-		Text: "It may have been finished already, have taken more than ten minutes, or have been started in another browser; or this browser blocks cookies, which this site needs. " +
-			"Go back to the application and sign in again.",
+		Status: http.StatusBadRequest, Code: "unknown_attempt", Title: words.Unlisted("This sign-in was not started here"),
+		Text: words.Unlisted("It may have been finished already, have taken more than ten minutes, or have been started in another browser; or this browser blocks cookies, which this site needs. " +
+			"Go back to the application and sign in again."),
 		Cause: cause,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"signet/provider/web"
+	"signet/templates/words"
 )
 
 // callback finishes an attempt. Then it signs in with the identity, or, if the trip was
@@ -54,8 +55,8 @@ func (h *Handler) connectorGone(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return &web.Problem{
-		Status: http.StatusNotFound, Code: "connector_gone", Title: "This way to sign in is gone",
-		Text:     "The operator of this service has removed it since you started. Use another way to sign in.",
-		StartURL: h.wayBack(r, trip{step: s, attempt: a}), StartText: backText,
+		Status: http.StatusNotFound, Code: "connector_gone", Title: words.Unlisted("This way to sign in is gone"),
+		Text:     words.Unlisted("The operator of this service has removed it since you started. Use another way to sign in."),
+		StartURL: h.wayBack(r, trip{step: s, attempt: a}), StartText: words.Unlisted(backText),
 	}
 }

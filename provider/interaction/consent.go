@@ -12,6 +12,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // showConsent asks whether the client may have the requested rights.
@@ -97,7 +98,7 @@ func (h *Handler) consent(w http.ResponseWriter, r *http.Request) error {
 // noDecision returns the page for a form that was submitted without one of its buttons.
 func noDecision(text, wayOn string) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_request", Title: "No decision was sent", Text: text, StartURL: wayOn, StartText: backText,
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("No decision was sent"), Text: words.Unlisted(text), StartURL: wayOn, StartText: words.Unlisted(backText),
 	}
 }
 

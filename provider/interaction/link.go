@@ -7,6 +7,7 @@ import (
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
+	"signet/templates/words"
 )
 
 // linkIdentity links the identity from the upstream to the user that started the trip on the
@@ -40,8 +41,8 @@ func (h *Handler) linkIdentity(w http.ResponseWriter, r *http.Request, t trip) e
 // identityInUse returns the page for an identity that is linked to another user.
 func identityInUse(c Connector, wayOn, text string) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusConflict, Code: "identity_in_use", Title: "This " + c.Name() + " account belongs to someone else here",
-		Text: "It is connected to another account of this service. Disconnect it there first.", StartURL: wayOn, StartText: text,
+		Status: http.StatusConflict, Code: "identity_in_use", Title: words.Unlisted("This " + c.Name() + " account belongs to someone else here"),
+		Text: words.Unlisted("It is connected to another account of this service. Disconnect it there first."), StartURL: wayOn, StartText: words.Unlisted(text),
 	}
 }
 

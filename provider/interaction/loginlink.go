@@ -14,6 +14,7 @@ import (
 	"signet/provider/visit"
 	"signet/provider/web"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // linkParameters are the parameters of a link to GET /login, by which an app starts a
@@ -64,8 +65,8 @@ func (h *Handler) requestFromLink(r *http.Request, query url.Values) (request.Re
 	q, ok := h.Visits.RequestFor(asked.Get("return_to"))
 	if !ok {
 		return q, &web.Problem{
-			Status: http.StatusBadRequest, Code: "invalid_return_to", Title: "This link does not work",
-			Text:  "The address to return to is neither a page of this service nor of an application that it knows. Open the sign-in page from the application.",
+			Status: http.StatusBadRequest, Code: "invalid_return_to", Title: words.Unlisted("This link does not work"),
+			Text:  words.Unlisted("The address to return to is neither a page of this service nor of an application that it knows. Open the sign-in page from the application."),
 			Cause: errReturnTo,
 		}
 	}
@@ -82,8 +83,8 @@ func (h *Handler) requestFromLink(r *http.Request, query url.Values) (request.Re
 
 func invalidLink(why error) error {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_request", Title: "This link does not work",
-		Text: "The application asked for the sign-in page in a way that cannot be read. Tell its operator: " + why.Error() + ".", Cause: why,
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("This link does not work"),
+		Text: words.Unlisted("The application asked for the sign-in page in a way that cannot be read. Tell its operator: " + why.Error() + "."), Cause: why,
 	}
 }
 
@@ -119,6 +120,6 @@ func (h *Handler) unknownProviderError(r *http.Request, id string) *templates.Fo
 	}
 	web.TraceOf(r.Context()).Ignore("provider", errUnknownConnector.Error())
 	return &templates.FormError{
-		Code: "unknown_provider", Text: "The way to sign in that the application has chosen is not available here. Choose another one.",
+		Code: "unknown_provider", Text: words.Unlisted("The way to sign in that the application has chosen is not available here. Choose another one."),
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"signet/federation"
 	"signet/provider/web"
+	"signet/templates/words"
 )
 
 const backText = "Go back"
@@ -42,27 +43,27 @@ func (h *Handler) otherWaysPage(r *http.Request, s step) (string, error) {
 
 // upstreamProblem returns the page for a trip that failed. Each page leads back.
 func (h *Handler) upstreamProblem(r *http.Request, t trip, err error) error {
-	p := &web.Problem{Code: federation.ErrorCode(err), StartURL: h.wayBack(r, t), StartText: backText, Cause: err}
+	p := &web.Problem{Code: federation.ErrorCode(err), StartURL: h.wayBack(r, t), StartText: words.Unlisted(backText), Cause: err}
 	name := t.connector.Name()
 	switch {
 	case errors.Is(err, federation.ErrDenied):
-		p.Status, p.Title = http.StatusForbidden, "You were not signed in"
-		p.Text = "You, or " + name + ", stopped the sign-in. Nothing was changed: try again, or use another way to sign in."
+		p.Status, p.Title = http.StatusForbidden, words.Unlisted("You were not signed in")
+		p.Text = words.Unlisted("You, or " + name + ", stopped the sign-in. Nothing was changed: try again, or use another way to sign in.")
 	case errors.Is(err, federation.ErrUnreachable):
-		p.Status, p.Title = http.StatusBadGateway, name+" is not answering"
-		p.Text = "Try again in a moment, or use another way to sign in."
+		p.Status, p.Title = http.StatusBadGateway, words.Unlisted(name+" is not answering")
+		p.Text = words.Unlisted("Try again in a moment, or use another way to sign in.")
 	case errors.Is(err, federation.ErrNoEmail):
-		p.Status, p.Title = http.StatusForbidden, name+" gave no verified email address"
-		p.Text = "An account here needs a verified email address. Add or verify one at " + name + ", or let " + name + " share it, and try again."
+		p.Status, p.Title = http.StatusForbidden, words.Unlisted(name+" gave no verified email address")
+		p.Text = words.Unlisted("An account here needs a verified email address. Add or verify one at " + name + ", or let " + name + " share it, and try again.")
 	case errors.Is(err, federation.ErrNotAllowed):
-		p.Status, p.Title = http.StatusForbidden, "This account cannot be used here"
-		p.Text = "Only certain " + name + " accounts are accepted, such as those of an organization. Choose another account, or ask the operator."
+		p.Status, p.Title = http.StatusForbidden, words.Unlisted("This account cannot be used here")
+		p.Text = words.Unlisted("Only certain " + name + " accounts are accepted, such as those of an organization. Choose another account, or ask the operator.")
 	case errors.Is(err, federation.ErrMisconfigured):
-		p.Status, p.Title = http.StatusBadGateway, "Signing in with "+name+" is not set up right"
-		p.Text = "The operator has to correct it. Until then, use another way to sign in."
+		p.Status, p.Title = http.StatusBadGateway, words.Unlisted("Signing in with "+name+" is not set up right")
+		p.Text = words.Unlisted("The operator has to correct it. Until then, use another way to sign in.")
 	case errors.Is(err, federation.ErrUntrusted):
-		p.Status, p.Title = http.StatusBadGateway, "The answer of "+name+" cannot be used"
-		p.Text = "It did not pass the checks that protect your account. Try again; if it happens again, tell the operator."
+		p.Status, p.Title = http.StatusBadGateway, words.Unlisted("The answer of "+name+" cannot be used")
+		p.Text = words.Unlisted("It did not pass the checks that protect your account. Try again; if it happens again, tell the operator.")
 	default:
 		return err
 	}
@@ -72,18 +73,18 @@ func (h *Handler) upstreamProblem(r *http.Request, t trip, err error) error {
 
 // refuseArrival returns the page for an identity that must not sign in, by the outcome.
 func (h *Handler) refuseArrival(r *http.Request, t trip, why outcome) *web.Problem {
-	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(r, t), StartText: backText}
+	p := &web.Problem{Status: http.StatusForbidden, Code: string(why), StartURL: h.wayBack(r, t), StartText: words.Unlisted(backText)}
 	name := t.connector.Name()
 	switch why {
 	case connectFirst:
-		p.Title = name + " is not connected to an account here"
-		p.Text = "Sign in another way, and connect " + name + " on your account page. If you have no other way to sign in, ask the operator of this service for an account."
+		p.Title = words.Unlisted(name + " is not connected to an account here")
+		p.Text = words.Unlisted("Sign in another way, and connect " + name + " on your account page. If you have no other way to sign in, ask the operator of this service for an account.")
 	case signUpClosed:
-		p.Title = "There is no account for you here yet"
-		p.Text = "This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + name + " on your account page."
+		p.Title = words.Unlisted("There is no account for you here yet")
+		p.Text = words.Unlisted("This service does not make accounts on its own. Ask its operator for one; then sign in, and connect " + name + " on your account page.")
 	default:
-		p.Title = "This account is switched off"
-		p.Text = "Ask the operator of this service."
+		p.Title = words.Unlisted("This account is switched off")
+		p.Text = words.Unlisted("Ask the operator of this service.")
 	}
 	return p
 }

@@ -11,6 +11,7 @@ import (
 	"signet/provider/session"
 	"signet/provider/web"
 	"signet/storage"
+	"signet/templates/words"
 )
 
 const (
@@ -164,9 +165,9 @@ func (h *Handler) checkProof(r *http.Request, t trip, decided outcome, owner sto
 	}
 	name := t.connector.Name()
 	return &web.Problem{
-		Status: http.StatusForbidden, Code: "other_account", Title: "That is another account",
-		Text: "The " + name + " account that you have just used does not open the account with the address " + p.account.Email +
-			". Nothing was changed. Use the " + name + " account that is connected to it, or choose another way.",
-		StartURL: h.linkPageOf(t.step), StartText: backText,
+		Status: http.StatusForbidden, Code: "other_account", Title: words.Unlisted("That is another account"),
+		Text: words.Unlisted("The " + name + " account that you have just used does not open the account with the address " + p.account.Email +
+			". Nothing was changed. Use the " + name + " account that is connected to it, or choose another way."),
+		StartURL: h.linkPageOf(t.step), StartText: words.Unlisted(backText),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"signet/provider/request"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // wantsOf lists the scopes, resources and claims of a request for the consent page. An item
@@ -20,13 +21,13 @@ func wantsOf(q request.Request, given storage.Consent) []templates.Want {
 	}
 	for _, resource := range q.Resources {
 		list = append(list, templates.Want{
-			Scope: resource, Text: "act for you at " + templates.HostOf(resource), Detail: resource,
+			Scope: resource, Text: words.Unlisted("act for you at " + templates.HostOf(resource)), Detail: words.Unlisted(resource),
 			New: before && !slices.Contains(given.Resources, resource),
 		})
 	}
 	for _, claim := range q.ClaimNames() {
 		list = append(list, templates.Want{
-			Scope: claim, Text: "see your " + claim,
+			Scope: claim, Text: words.Unlisted("see your " + claim),
 			New: before && !slices.Contains(given.Claims, claim),
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"signet/provider/request"
 	"signet/provider/web"
 	"signet/storage"
+	"signet/templates/words"
 )
 
 // maxAuthorize bounds what the front channel may carry, in bytes of the encoded
@@ -118,8 +119,8 @@ func authorizeProblem(err error) error {
 	}
 	if e, ok := errors.AsType[*web.FormError](err); ok {
 		return &web.Problem{
-			Status: e.Status, Code: "invalid_request", Title: "Sign-in cannot start", Cause: err,
-			Text: "The application sent a request that cannot be read. Tell its operator: " + e.Text + ".",
+			Status: e.Status, Code: "invalid_request", Title: words.Unlisted("Sign-in cannot start"), Cause: err,
+			Text: words.Unlisted("The application sent a request that cannot be read. Tell its operator: " + e.Text + "."),
 		}
 	}
 	return err

@@ -18,6 +18,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 const (
@@ -116,21 +117,22 @@ func (h *Handler) cannotStart(r *http.Request, err error) error {
 		return err
 	}
 	page := &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_request", Title: "Sign-out cannot start",
-		Text:     "The application sent a request that cannot be read: " + wrong.Error() + ". ",
-		StartURL: h.Site.Base + "/end_session", StartText: "Sign out here", Cause: err,
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("Sign-out cannot start"),
+		StartURL: h.Site.Base + "/end_session", StartText: words.Unlisted("Sign out here"), Cause: err,
 	}
+	text := "The application sent a request that cannot be read: " + wrong.Error() + ". "
 	switch _, err := h.Sessions.Current(r); {
 	case err == nil:
-		page.Text += "You are still signed in."
+		text += "You are still signed in."
 	case !errors.Is(err, session.ErrNone):
 		return err
 	case r.Method == http.MethodPost:
-		page.Text += "If you are signed in, you can sign out here."
+		text += "If you are signed in, you can sign out here."
 	default:
-		page.Text += "You are not signed in in this browser."
-		page.StartURL, page.StartText = h.Site.Base+"/", "Start page"
+		text += "You are not signed in in this browser."
+		page.StartURL, page.StartText = h.Site.Base+"/", words.Unlisted("Start page")
 	}
+	page.Text = words.Unlisted(text)
 	return page
 }
 

@@ -9,20 +9,21 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 func (c *Requests) invalidLink() *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_link", Title: "This sign-in link does not work",
-		Text:  "It is incomplete, or it was made before the service changed its secrets. Go back to the application and sign in from there.",
+		Status: http.StatusBadRequest, Code: "invalid_link", Title: words.Unlisted("This sign-in link does not work"),
+		Text:  words.Unlisted("It is incomplete, or it was made before the service changed its secrets. Go back to the application and sign in from there."),
 		Cause: ErrInvalid,
 	}
 }
 
 func (c *Requests) expiredRequest(ctx context.Context, q Request) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "request_expired", Title: "This sign-in took too long",
-		Text: "For your safety a sign-in must be finished within half an hour or so.", StartURL: c.restartURL(ctx, q),
+		Status: http.StatusBadRequest, Code: "request_expired", Title: words.Unlisted("This sign-in took too long"),
+		Text: words.Unlisted("For your safety a sign-in must be finished within half an hour or so."), StartURL: c.restartURL(ctx, q),
 		Cause: ErrExpired,
 	}
 }
@@ -63,7 +64,7 @@ func unknownClient(id string, why error) *web.Problem {
 		text = "The application that sent you here did not say which one it is: the parameter client_id is missing. Tell its operator."
 		why = web.Because("client_id_missing", why)
 	}
-	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: "Unknown application", Text: text, Cause: why}
+	return &web.Problem{Status: http.StatusBadRequest, Code: "invalid_client", Title: words.Unlisted("Unknown application"), Text: words.Unlisted(text), Cause: why}
 }
 
 // operatorOf names the operator of a client, with the contacts if the client has any.
@@ -78,11 +79,11 @@ func operatorOf(client storage.Client) string {
 
 func (c *Requests) unregisteredRedirect(client storage.Client, received string) *web.Problem {
 	p := &web.Problem{
-		Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Title: "The way back is not registered",
-		Text: "The application asked to send you to an address that is not on its list. Tell " + operatorOf(client) + ": the parameter redirect_uri must equal a registered one, character for character.", Cause: ErrRedirectURI,
+		Status: http.StatusBadRequest, Code: "invalid_redirect_uri", Title: words.Unlisted("The way back is not registered"),
+		Text: words.Unlisted("The application asked to send you to an address that is not on its list. Tell " + operatorOf(client) + ": the parameter redirect_uri must equal a registered one, character for character."), Cause: ErrRedirectURI,
 	}
 	if received == "" {
-		p.Text = "The application did not say where to send you afterwards. Tell " + operatorOf(client) + ": the parameter redirect_uri is missing."
+		p.Text = words.Unlisted("The application did not say where to send you afterwards. Tell " + operatorOf(client) + ": the parameter redirect_uri is missing.")
 		p.Cause = web.Because("redirect_uri_missing", ErrRedirectURI)
 	}
 	if c.Explain {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"signet/provider/web"
+	"signet/templates/words"
 )
 
 var errCookiesBlocked = web.Because("cookies_blocked", errors.New("the browser sends no cookie back"))
@@ -14,10 +15,10 @@ var errCookiesBlocked = web.Because("cookies_blocked", errors.New("the browser s
 // stored. wayOn must lead to a page that sets a cookie again.
 func CookiesBlocked(wayOn string) *web.Problem {
 	return &web.Problem{
-		Status: http.StatusBadRequest, Code: "cookies_blocked", Title: "Your browser blocks cookies here",
-		Text: "Signing in needs a cookie, and your browser did not send it back. Allow cookies for this site in the settings of your browser, " +
-			"or of the extension that blocks them, and try again. If cookies are allowed, they were deleted while the page was open: just try again.",
-		StartURL: wayOn, StartText: "Try again", Cause: errCookiesBlocked,
+		Status: http.StatusBadRequest, Code: "cookies_blocked", Title: words.Unlisted("Your browser blocks cookies here"),
+		Text: words.Unlisted("Signing in needs a cookie, and your browser did not send it back. Allow cookies for this site in the settings of your browser, " +
+			"or of the extension that blocks them, and try again. If cookies are allowed, they were deleted while the page was open: just try again."),
+		StartURL: wayOn, StartText: words.Unlisted("Try again"), Cause: errCookiesBlocked,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"signet/federation/foreign"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // Moments formats times for one user, relative to one present time.
@@ -40,14 +41,14 @@ func (m Moments) Write(at storage.Millis) templates.Moment {
 
 // ago formats the time since a moment, or until it. Up to a minute in the future counts as
 // now, since clocks of nodes differ.
-func ago(d time.Duration) string {
+func ago(d time.Duration) words.Sentence {
 	switch {
 	case d < -time.Minute:
-		return "in " + span(-d)
+		return words.Unlisted("in " + span(-d))
 	case d < time.Minute:
-		return "just now"
+		return words.Unlisted("just now")
 	}
-	return span(d) + " ago"
+	return words.Unlisted(span(d) + " ago")
 }
 
 // span formats a duration in its largest whole unit.

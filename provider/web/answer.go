@@ -8,6 +8,7 @@ import (
 
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // AnswerTo looks up the answer to an error on a surface. The outermost cause that has a
@@ -145,11 +146,7 @@ func FormRefusal(h http.Header, err error) (int, *templates.FormError) {
 	}
 	a := AnswerTo(form, err)
 	a.setRetryAfter(h)
-	message := &templates.FormError{Code: a.Code, Text: a.Text, Field: a.Field}
-	if a.RetryAfter > 0 {
-		message.Retry = retryText(a.RetryAfter)
-	}
-	return a.Status, message
+	return a.Status, &templates.FormError{Code: a.Code, Text: words.Unlisted(a.Text), Field: a.Field, RetryAfter: a.RetryAfter}
 }
 
 // WithReference returns a copy of the message with the reference of the request, by which
@@ -161,18 +158,6 @@ func WithReference(r *http.Request, message *templates.FormError) *templates.For
 	referenced := *message
 	referenced.Reference = TraceOf(r.Context()).ID
 	return &referenced
-}
-
-// retryText writes a waiting time. It rounds up, so that nobody comes back too early.
-func retryText(seconds int) string {
-	switch minutes := (seconds + 59) / 60; {
-	case seconds < 90:
-		return "in " + strconv.Itoa(seconds) + " s"
-	case minutes < 90:
-		return "in " + strconv.Itoa(minutes) + " min"
-	default:
-		return "in " + strconv.Itoa((minutes+59)/60) + " hours"
-	}
 }
 
 // autoLengthLimit is the size, in bytes, up to which net/http buffers an answer and sets

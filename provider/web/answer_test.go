@@ -19,12 +19,12 @@ import (
 
 func TestFormRefusal_ShowsWaitingTime(t *testing.T) {
 	for after, want := range map[time.Duration]string{
-		0: "in 1 s", 40*time.Second - 1: "in 40 s", 89*time.Second - 1: "in 89 s", 90*time.Second - 1: "in 2 min",
-		15*time.Minute - time.Second: "in 15 min", 89*time.Minute - time.Second: "in 89 min", 90 * time.Minute: "in 2 hours", 24*time.Hour - 1: "in 24 hours",
+		0: "Try again in 1 second.", 40*time.Second - 1: "Try again in 40 seconds.", 89*time.Second - 1: "Try again in 89 seconds.", 90*time.Second - 1: "Try again in 2 minutes.",
+		15*time.Minute - time.Second: "Try again in 15 minutes.", 89*time.Minute - time.Second: "Try again in 89 minutes.", 90 * time.Minute: "Try again in 2 hours.", 24*time.Hour - 1: "Try again in 24 hours.",
 	} {
 		h := http.Header{}
 		status, refusal := web.FormRefusal(h, &storage.ThrottledError{RetryAfter: after})
-		if status != http.StatusTooManyRequests || refusal.Code != "too_many_attempts" || refusal.Retry != want {
+		if status != http.StatusTooManyRequests || refusal.Code != "too_many_attempts" || refusal.Retry().String() != want {
 			t.Errorf("%s: got %d, %+v, want %q", after, status, refusal, want)
 		}
 		if seconds, err := strconv.Atoi(h.Get("Retry-After")); err != nil || time.Duration(seconds)*time.Second < after {

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"signet/federation/foreign"
+	"signet/templates/words"
 )
 
 const maxBody = 64 << 10 // bytes; the limit of ParseForm is ten megabytes
@@ -136,7 +137,7 @@ func CheckParameters(values url.Values, repeatable ...string) error {
 func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	values, err := PostForm(w, r)
 	if e, ok := errors.AsType[*FormError](err); ok {
-		return nil, &Problem{Status: e.Status, Code: e.answer(page).Code, Title: "This form cannot be read", Text: "Go back and try again: " + e.Text + ".", Cause: err}
+		return nil, &Problem{Status: e.Status, Code: e.answer(page).Code, Title: words.Unlisted("This form cannot be read"), Text: words.Unlisted("Go back and try again: " + e.Text + "."), Cause: err}
 	}
 	return values, err
 }
@@ -151,8 +152,8 @@ func FormWithFields(w http.ResponseWriter, r *http.Request, fields ...string) (u
 	for name := range values {
 		if !slices.Contains(fields, name) {
 			return nil, &Problem{
-				Status: http.StatusBadRequest, Code: "invalid_request", Title: "This form cannot be read",
-				Text: "It has a field that does not belong to it. Open the page again and use the form as it is.",
+				Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("This form cannot be read"),
+				Text: words.Unlisted("It has a field that does not belong to it. Open the page again and use the form as it is."),
 			}
 		}
 	}

@@ -5,19 +5,20 @@ import (
 	"strings"
 
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // Problem is an error that is answered with a page.
 type Problem struct {
 	Status     int
 	Code       string // stable; the page shows it
-	Title      string
-	Text       string // says what happened and how to continue
+	Title      words.Sentence
+	Text       words.Sentence // says what happened and how to continue
 	Detail     []templates.Difference
-	StartURL   string // target of the link below the text; "" for no link
-	StartText  string // "": see linkTextFor
-	RetryAfter int    // seconds, for 429 and 503
-	Cause      error  // only for the log
+	StartURL   string         // target of the link below the text; "" for no link
+	StartText  words.Sentence // zero: see linkTextFor
+	RetryAfter int            // seconds, for 429 and 503
+	Cause      error          // only for the log
 }
 
 // Error returns the code and the cause, for the log.
@@ -33,23 +34,23 @@ func (p *Problem) Unwrap() error { return p.Cause }
 
 // linkTextFor returns the text of the link on an error page. Only links that begin a new
 // sign-in say "start again". All other links lead back to a page of ours.
-func (s *Site) linkTextFor(to string) string {
+func (s *Site) linkTextFor(to string) words.Sentence {
 	path, ours := strings.CutPrefix(to, s.Base)
 	switch path, _, _ = strings.Cut(path, "?"); {
 	case ours && path == "/":
-		return "Start page"
+		return words.Unlisted("Start page")
 	case ours && !strings.HasPrefix(path, "/login") && !strings.HasPrefix(path, "/authorize"):
-		return "Go back"
+		return words.Unlisted("Go back")
 	}
-	return "Start again"
+	return words.Unlisted("Start again")
 }
 
 // StaleForm is the page for a form that is out of date: another user has signed in, the
 // session has ended, or the form was open for too long.
 func StaleForm(startURL string, cause error) *Problem {
 	return &Problem{
-		Status: http.StatusConflict, Code: "stale_form", Title: "This page is out of date",
-		Text:     "Someone else may have signed in here since the page was opened, or it was open for too long. Nothing was changed.",
+		Status: http.StatusConflict, Code: "stale_form", Title: words.Unlisted("This page is out of date"),
+		Text:     words.Unlisted("Someone else may have signed in here since the page was opened, or it was open for too long. Nothing was changed."),
 		StartURL: startURL, Cause: cause,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"signet/provider/web"
 	"signet/static"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // Only a link that begins a new sign-in says "start again".
@@ -37,7 +38,7 @@ func TestProblem_LinkTextFitsTarget(t *testing.T) {
 		} {
 			for named, text := range map[string]string{"": want, "Signing keys": "Signing keys"} {
 				w := httptest.NewRecorder()
-				site.Fail(w, httptest.NewRequest(http.MethodGet, base+"/", nil), &web.Problem{Status: http.StatusConflict, Code: "x", Title: "X", StartURL: base + path, StartText: named})
+				site.Fail(w, httptest.NewRequest(http.MethodGet, base+"/", nil), &web.Problem{Status: http.StatusConflict, Code: "x", Title: words.Unlisted("X"), StartURL: base + path, StartText: words.Unlisted(named)})
 				if !strings.Contains(w.Body.String(), ">"+text+"</a>") {
 					t.Errorf("link to %s%s with StartText %q: want the text %q in\n%s", base, path, named, text, w.Body)
 				}

@@ -3,6 +3,8 @@ package web
 import (
 	"net/http"
 	"strings"
+
+	"signet/templates/words"
 )
 
 // Route is one row in the list of all paths that the provider serves. Each package returns
@@ -22,7 +24,7 @@ type Route struct {
 // Link is a link to a page of ours.
 type Link struct {
 	Path string // below the issuer
-	Text string
+	Text words.Sentence
 }
 
 // Policy names the callers of a path and the rules that apply before its handler runs.

@@ -16,6 +16,7 @@ import (
 	"signet/provider/web"
 	"signet/static"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 func newRelyingParty(issuer, secret string, now func() time.Time, log *slog.Logger) (*relyingParty, error) {
@@ -54,7 +55,7 @@ func (d *relyingParty) show(w http.ResponseWriter, r *http.Request) {
 // wrongMethod answers 405: the demo acts by GET, too, so HEAD only asks for its page.
 func (d *relyingParty) wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
 	d.write(w, http.StatusMethodNotAllowed, templates.Demo{Error: &templates.FormError{
-		Code: "method_not_allowed", Text: "This address answers " + allow + " only.",
+		Code: "method_not_allowed", Text: words.Unlisted("This address answers " + allow + " only."),
 	}})
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // relyingParty is one on a library that is not ours. It reaches the provider
@@ -76,12 +77,12 @@ func (r *refused) Error() string { return r.code + ": " + r.description }
 // sentence.
 func problem(err error) *templates.FormError {
 	if r, ok := errors.AsType[*refused](err); ok {
-		return &templates.FormError{Code: r.code, Text: "Signet did not sign you in here. " + sentence(r.description)}
+		return &templates.FormError{Code: r.code, Text: words.Unlisted("Signet did not sign you in here. " + sentence(r.description))}
 	}
 	if r, ok := errors.AsType[*oauth2.RetrieveError](err); ok && r.ErrorCode != "" {
-		return &templates.FormError{Code: r.ErrorCode, Text: "Signet gave no tokens. " + sentence(r.ErrorDescription)}
+		return &templates.FormError{Code: r.ErrorCode, Text: words.Unlisted("Signet gave no tokens. " + sentence(r.ErrorDescription))}
 	}
-	return &templates.FormError{Code: "sign_in_failed", Text: "The sign-in failed: " + err.Error()}
+	return &templates.FormError{Code: "sign_in_failed", Text: words.Unlisted("The sign-in failed: " + err.Error())}
 }
 
 // sentence writes a description as OAuth has them as a sentence of a page.

@@ -217,7 +217,7 @@ func TestFirstParty_ExampleInTheBrowser(t *testing.T) {
 		{"answers to a thief of the refresh cookie alone", fmt.Sprint(saw.Half), "[401]"},
 		{"answers to a thief who comes late", fmt.Sprint(saw.Late), "[401]"},
 		{"after that, the app's next call ends in", saw.Victim, "Sign in"},
-		{"the sign-in page says why", strings.Contains(saw.Told, "used a second time"), true},
+		{"the sign-in page says why", strings.Contains(saw.Told, "used twice"), true},
 		{"the account page says why", strings.Contains(saw.Ended, "Ended to protect you"), true},
 		{"answers to a thief who comes first, until the owner calls", fmt.Sprint(saw.Early), "[200 200 401]"},
 		{"and that call ends in", saw.Robbed, "Sign in"},

@@ -1,0 +1,91 @@
+package templates
+
+import (
+	"errors"
+	"html/template"
+	"text/template/parse"
+
+	"signet/templates/words"
+)
+
+var errForeignLink = errors.New("the link of a sentence is neither a path of ours nor an https address")
+
+// sayIn makes the function that prints a sentence as plain text: in an element, a title or
+// an attribute. Its first argument is a key of the catalog, or a Sentence that Go code has
+// chosen. The others are pairs as words.Say takes them.
+func sayIn(language *words.Language) func(first any, pairs ...any) (string, error) {
+	return func(first any, pairs ...any) (string, error) { return language.Text(sentenceOf(first, pairs)) }
+}
+
+// sayHTMLIn makes the function that prints a sentence with markup as the content of an
+// element. It is the one function whose result html/template does not escape: package words
+// escapes every value, and allows a few elements without attributes in the sentence itself.
+func sayHTMLIn(language *words.Language) func(first any, pairs ...any) (template.HTML, error) {
+	return func(first any, pairs ...any) (template.HTML, error) {
+		for _, value := range pairs {
+			if link, ok := value.(words.Link); ok && ownPath(link.Href) == "" && httpsLink(link.Href) == "" {
+				return "", errForeignLink
+			}
+		}
+		text, err := language.HTML(sentenceOf(first, pairs))
+		return template.HTML(text), err
+	}
+}
+
+// linkTo is the value for the placeholder "a" of a sentence.
+func linkTo(id, href string) words.Link { return words.Link{ID: id, Href: href} }
+
+func sentenceOf(first any, pairs []any) words.Sentence {
+	if s, ok := first.(words.Sentence); ok {
+		return s
+	}
+	key, _ := first.(string)
+	return words.Say(key, pairs...)
+}
+
+// fillIn puts the sentences without placeholders into a parsed page, so that they cost
+// nothing when it is rendered.
+func fillIn(page *template.Template, language *words.Language) {
+	for _, t := range page.Templates() {
+		if t.Tree != nil {
+			fillInList(t.Tree.Root, language)
+		}
+	}
+}
+
+func fillInList(list *parse.ListNode, language *words.Language) {
+	if list == nil {
+		return
+	}
+	for i, node := range list.Nodes {
+		switch node := node.(type) {
+		case *parse.ActionNode:
+			if text, ok := plainSentence(node.Pipe, language); ok {
+				list.Nodes[i] = &parse.TextNode{NodeType: parse.NodeText, Pos: node.Pos, Text: []byte(template.HTMLEscapeString(text))}
+			}
+		case *parse.IfNode:
+			fillInList(node.List, language)
+			fillInList(node.ElseList, language)
+		case *parse.RangeNode:
+			fillInList(node.List, language)
+			fillInList(node.ElseList, language)
+		case *parse.WithNode:
+			fillInList(node.List, language)
+			fillInList(node.ElseList, language)
+		}
+	}
+}
+
+// plainSentence gives the text of {{say "key"}} without further arguments.
+func plainSentence(pipe *parse.PipeNode, language *words.Language) (string, bool) {
+	if len(pipe.Decl) > 0 || len(pipe.Cmds) != 1 || len(pipe.Cmds[0].Args) != 2 {
+		return "", false
+	}
+	function, _ := pipe.Cmds[0].Args[0].(*parse.IdentifierNode)
+	key, _ := pipe.Cmds[0].Args[1].(*parse.StringNode)
+	if function == nil || function.Ident != "say" || key == nil {
+		return "", false
+	}
+	text, err := language.Text(words.Say(key.Text))
+	return text, err == nil
+}
