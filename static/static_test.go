@@ -130,7 +130,7 @@ func TestFiles_HeadHasTheLengthAndNoBody(t *testing.T) {
 	}
 }
 
-// HT-14: only the listed names are served, only by GET and HEAD.
+// HT-14: refusals carry the security headers too.
 func TestFiles_OtherNamesAndMethodsAreRefused(t *testing.T) {
 	files, server := start(t, "/auth")
 	for _, path := range []string{"/auth/static/", "/auth/static/site.css", "/auth/static/site.00000000.css", "/static/site.css", "/auth/static/../files.go", "/auth/static/%2e%2e/files.go"} {
