@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// introspected gives the answer about a token, indented.
+// introspected returns the introspection response for a token, indented.
 func (d *relyingParty) introspected(ctx context.Context, token string) (string, error) {
 	at, err := d.endpoints(ctx)
 	if err != nil {
@@ -28,7 +28,7 @@ func (d *relyingParty) introspected(ctx context.Context, token string) (string, 
 	return shown.String(), nil
 }
 
-// endpoints are those of the provider that go-oidc does not know by itself.
+// endpoints holds the endpoints from the discovery document that go-oidc does not read.
 type endpoints struct {
 	EndSession    string `json:"end_session_endpoint"`
 	Introspection string `json:"introspection_endpoint"`
@@ -44,8 +44,8 @@ func (d *relyingParty) endpoints(ctx context.Context) (endpoints, error) {
 	return found, err
 }
 
-// ask posts a token to an endpoint that wants the client to authenticate (RFC
-// 7662, section 2.1; RFC 7009, section 2.1).
+// ask posts a token to an endpoint that requires client authentication (RFC 7662, section
+// 2.1; RFC 7009, section 2.1).
 func (d *relyingParty) ask(ctx context.Context, endpoint, token string) ([]byte, error) {
 	body := strings.NewReader(url.Values{"token": {token}}.Encode())
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, body)

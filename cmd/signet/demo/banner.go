@@ -2,17 +2,18 @@ package demo
 
 import "fmt"
 
-// demoBanner tells all that is needed for a first sign-in.
+// demoBanner prints the text that a developer needs for a first sign-in.
 func (s *server) demoBanner(people people, secret string) {
 	s.banner(s.settings.Issuer+Path, people, [][2]string{{"Issuer", s.settings.Issuer}, {"Client", ClientID}, {"Secret", secret}})
 }
 
-// appBanner tells what an app and the person who writes it need.
+// appBanner prints the text that an app and its developer need.
 func (s *server) appBanner(people people) {
 	s.banner(s.app+", once your app runs there", people, [][2]string{{"Issuer", s.settings.Issuer}, {"Audience", AppClient}})
 }
 
-// banner tells where to begin, as whom, and what an application is to be told.
+// banner prints the address to open, the people to sign in as, and the settings for an
+// application.
 func (s *server) banner(open string, people people, application [][2]string) {
 	fmt.Fprintf(s.talk, `
   *** Signet in development mode: for trying out on this machine only ***
@@ -23,17 +24,17 @@ func (s *server) banner(open string, people people, application [][2]string) {
   For administrators:
   Open       %s/admin
 %s
-  For an application of yours:
+  For your own application:
 `, open, people.user.lines(), s.settings.Issuer, people.admin.lines())
 	for _, fact := range application {
 		fmt.Fprintf(s.talk, "  %-9s  %s\n", fact[0], fact[1])
 	}
-	fmt.Fprintf(s.talk, "\n  Everything is kept in %s; end with Ctrl-C.\n\n", s.settings.DataDir)
+	fmt.Fprintf(s.talk, "\n  All data is in %s. Press Ctrl-C to stop.\n\n", s.settings.DataDir)
 }
 
-// lines tell how to sign in as a person, each below its heading.
+// lines returns the lines about one person: how to sign in, and the note.
 func (p person) lines() string {
-	text := fmt.Sprintf("  E-mail     %s\n", p.email)
+	text := fmt.Sprintf("  Email      %s\n", p.email)
 	switch {
 	case p.password == "":
 		return text + fmt.Sprintf("  Password   (%s)\n", p.note)

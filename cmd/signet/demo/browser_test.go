@@ -10,8 +10,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestDemo_SignIn is the main job: a person opens /demo of `signet dev` in a real
-// browser, signs in, allows, and sees verified, decoded tokens.
+// TestDemo_SignIn tests the main job: a person opens /demo of `signet dev` in a real browser,
+// signs in, allows access, and sees verified, decoded tokens.
 func TestDemo_SignIn(t *testing.T) {
 	for _, javascript := range []bool{true, false} {
 		t.Run(map[bool]string{true: "with JavaScript", false: "without JavaScript"}[javascript], func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestDemo_SignIn(t *testing.T) {
 	}
 }
 
-// demoReport is what signin.mjs saw.
+// demoReport holds the observations of signin.mjs.
 type demoReport struct {
 	Titles  []string
 	Refused struct {
@@ -78,7 +78,7 @@ func (r demoReport) assertTokens(t *testing.T, issuer string) {
 		what      string
 		got, want any
 	}{
-		{"ID token alg", id.Header["alg"], "RS256"}, // OIDC Core, section 15.1: where the client says nothing
+		{"ID token alg", id.Header["alg"], "RS256"}, // OIDC Core, section 15.1: the default of a client
 		{"access token typ", access.Header["typ"], "at+jwt"},
 		{"access token alg", access.Header["alg"], "ES256"},
 		{"ID token iss", id.Claims["iss"], issuer},
@@ -92,7 +92,7 @@ func (r demoReport) assertTokens(t *testing.T, issuer string) {
 		{"access token auth_time", access.Claims["auth_time"], id.Claims["auth_time"]},
 		{"userinfo sub", r.UserInfo["sub"], id.Claims["sub"]},
 		{"userinfo email", r.UserInfo["email"], signettest.DemoEmail},
-		{"an e-mail in the ID token", id.Claims["email"], nil}, // OIDC Core, section 5.4: userinfo has it
+		{"an email address in the ID token", id.Claims["email"], nil}, // OIDC Core, section 5.4: only userinfo has it
 	} {
 		if want.got != want.want {
 			t.Errorf("%s: got %v, want %v", want.what, want.got, want.want)
@@ -113,8 +113,8 @@ func (r demoReport) assertTokens(t *testing.T, issuer string) {
 	}
 }
 
-// assertCookies: no script can read a cookie, and none outlives the browser but
-// for "Keep me signed in" and the memory of the device.
+// assertCookies checks that no script can read a cookie, and that no cookie outlives the
+// browser except those of "Keep me signed in" and of the remembered device.
 func (r demoReport) assertCookies(t *testing.T, kept bool) {
 	t.Helper()
 	if r.Readable != "" {

@@ -12,8 +12,8 @@ import (
 	"signet/storage"
 )
 
-// ensureClient gives the secret of the demo client, whose redirect URIs follow
-// the address that dev listens on.
+// ensureClient returns the secret of the demo client. It creates the client if necessary,
+// and sets its redirect URIs to the address that dev listens on.
 func (s *server) ensureClient(ctx context.Context) (string, error) {
 	file := filepath.Join(s.settings.DataDir, "demo-secret")
 	secret, err := node.ReadPrivate(file)
@@ -35,16 +35,17 @@ func (s *server) ensureClient(ctx context.Context) (string, error) {
 	case err != nil:
 		return "", err
 	case !directory.SecretMatches(have.Secrets, secret, s.now()):
-		if secret, err = s.renewSecret(ctx, file); err != nil {
+		if secret, err = s.addSecret(ctx, file); err != nil {
 			return "", err
 		}
 	}
-	return secret, s.remakeClient(ctx, have, want)
+	return secret, s.updateClient(ctx, have, want)
 }
 
-// renewSecret gives the demo client another secret, since the one in the file is not valid any
-// more: the file was removed, or somebody has rotated the secret. Theirs stays valid beside it.
-func (s *server) renewSecret(ctx context.Context, file string) (string, error) {
+// addSecret adds a new secret to the demo client and returns it. The secret in the file is
+// not valid any more, because the file was removed or somebody rotated the secret. The other
+// secrets of the client stay valid.
+func (s *server) addSecret(ctx context.Context, file string) (string, error) {
 	_, secret, err := s.directory.RotateSecret(ctx, ClientID, directory.LongestOverlap, byCommandLine)
 	if err != nil {
 		return "", err
@@ -55,9 +56,9 @@ func (s *server) renewSecret(ctx context.Context, file string) (string, error) {
 	return node.KeepPrivate(file, secret)
 }
 
-// remakeClient makes a client that exists the one that is wanted, and lets it work; its secret
-// stays.
-func (s *server) remakeClient(ctx context.Context, have, want storage.Client) error {
+// updateClient changes an existing client to the wanted one and enables it. Its secret stays
+// the same.
+func (s *server) updateClient(ctx context.Context, have, want storage.Client) error {
 	if !have.Enabled() {
 		if err := s.directory.EnableClient(ctx, want.ID, byCommandLine); err != nil {
 			return err
@@ -70,7 +71,8 @@ func (s *server) remakeClient(ctx context.Context, have, want storage.Client) er
 	return err
 }
 
-// ensureAppClient makes it, or lets it follow the app to another origin.
+// ensureAppClient creates the client of the app, or changes its redirect URIs to the app's
+// new origin.
 func (s *server) ensureAppClient(ctx context.Context) error {
 	want := directory.NewClient(storage.SPA, AppClient, "Your app")
 	want.FirstParty = true
@@ -83,5 +85,5 @@ func (s *server) ensureAppClient(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	return s.remakeClient(ctx, have, want)
+	return s.updateClient(ctx, have, want)
 }

@@ -11,25 +11,27 @@ import (
 	"time"
 )
 
-// The demo's cookies. Both are its own: a relying party on another host could
-// hold no others.
+// The demo's cookies. The demo reads no cookie of the provider, as a relying party on another
+// host could not.
 const (
-	flowCookie   = "signet_demo_flow_"  // and the end of a state: what that unfinished sign-in must come back with
-	resultCookie = "signet_demo_result" // key of what a finished one brought
+	flowCookie   = "signet_demo_flow_"  // followed by a part of the state; holds the values that the answer must match
+	resultCookie = "signet_demo_result" // key of the result of a finished sign-in
 	flowLife     = 10 * time.Minute
-	mostFlows    = 8 // that a browser may have under way, such as one in each tab
+	mostFlows    = 8 // unfinished sign-ins of one browser, such as one in each tab
 )
 
-// flow is what one sign-in must come back with. It lives in the browser that
-// began it, which may have several in its tabs: nothing is kept for a stranger.
+// flow holds the values that the answer to one sign-in must match. It is stored in the
+// browser that started the sign-in, so that strangers cannot fill the memory. A browser may
+// have several, one in each tab.
 type flow struct {
 	State    string `json:"s"` // binds the answer to this browser
 	Nonce    string `json:"n"` // binds the ID token to this sign-in
-	Verifier string `json:"v"` // proves that who redeems the code asked for it
+	Verifier string `json:"v"` // proves that the client that redeems the code also requested it (RFC 7636)
 }
 
-// flowName is the name of a sign-in's cookie. It holds enough of the state to tell apart
-// those of one browser; what binds the answer is the whole state, in the cookie.
+// flowName returns the name of the cookie of a sign-in. The part of the state in the name
+// only distinguishes the cookies of one browser; the answer is compared with the whole state
+// in the cookie.
 func flowName(state string) string {
 	const length = 8
 	return flowCookie + strings.Map(func(r rune) rune {
@@ -40,12 +42,12 @@ func flowName(state string) string {
 	}, state[max(0, len(state)-length):])
 }
 
-// setFlow keeps a sign-in that begins. A browser that has very many under way has left
-// most of them: they are given up.
+// setFlow stores a new sign-in in a cookie. If the browser already has mostFlows of them,
+// the others are deleted, since most of them were abandoned.
 func setFlow(w http.ResponseWriter, r *http.Request, f flow) error {
 	packed, err := json.Marshal(f)
 	if err != nil {
-		return fmt.Errorf("keep the sign-in: %w", err)
+		return fmt.Errorf("store the sign-in: %w", err)
 	}
 	under := slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, flowCookie) })
 	if len(under) >= mostFlows {
@@ -57,7 +59,7 @@ func setFlow(w http.ResponseWriter, r *http.Request, f flow) error {
 	return nil
 }
 
-// takeFlow gives the sign-in that an answer with this state ends, and forgets it.
+// takeFlow returns the sign-in with this state and deletes its cookie.
 func takeFlow(w http.ResponseWriter, r *http.Request, state string) (flow, error) {
 	var f flow
 	cookies := r.CookiesNamed(flowName(state))
@@ -75,8 +77,8 @@ func takeFlow(w http.ResponseWriter, r *http.Request, state string) (flow, error
 	return f, nil
 }
 
-// cookie is not Secure: dev is plain http, and Safari keeps no Secure cookie
-// there. Lax, because it must be there when the provider sends the browser back.
+// cookie sets a cookie without Secure, because dev uses plain http and Safari refuses Secure
+// cookies there. It is Lax, because the browser must send it when the provider redirects back.
 func cookie(name, value string, life time.Duration) *http.Cookie {
 	return &http.Cookie{
 		Name: name, Value: value, Path: Path, MaxAge: int(life.Seconds()),

@@ -14,8 +14,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestDev_SignsInAtTheDemo goes the whole way in a browser that knows only forms:
-// from the demo to decoded tokens, and out again.
+// TestDev_SignsInAtTheDemo goes the whole way in a browser without JavaScript: from the demo
+// to decoded tokens, and out again.
 func TestDev_SignsInAtTheDemo(t *testing.T) {
 	d := signettest.StartDev(t)
 	b := signettest.NewFormBrowser(t)
@@ -39,7 +39,7 @@ func TestDev_SignsInAtTheDemo(t *testing.T) {
 		}
 	}
 
-	// Out: at the demo, and at the provider, which asks for a password again.
+	// Sign out at the demo. The provider then asks for the password again.
 	out, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.Issuer+demo.Path+"/logout", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestDev_SignsInAtTheDemo(t *testing.T) {
 	}
 }
 
-// visible is the text of a page, its white space made single spaces.
+// visible returns the text of a page, with single spaces as white space.
 func visible(page *html.Node) string {
 	var text strings.Builder
 	for n := range page.Descendants() {
@@ -66,8 +66,8 @@ func visible(page *html.Node) string {
 	return strings.Join(strings.Fields(text.String()), " ")
 }
 
-// TestDemo_RefusesAnswersThatAreNotItsOwn plays a wrong answer of each kind to the
-// callback. None may sign in.
+// TestDemo_RefusesAnswersThatAreNotItsOwn sends a wrong answer of each kind to the callback.
+// None of them may sign in.
 func TestDemo_RefusesAnswersThatAreNotItsOwn(t *testing.T) {
 	d := signettest.StartDev(t)
 	for name, wrong := range map[string]struct {
@@ -105,8 +105,8 @@ func TestDemo_RefusesAnswersThatAreNotItsOwn(t *testing.T) {
 	}
 }
 
-// beginSignIn starts a sign-in at the demo, without going to the provider, and
-// gives its state.
+// beginSignIn starts a sign-in at the demo, without going to the provider, and returns its
+// state.
 func beginSignIn(t *testing.T, b *signettest.FormBrowser, d signettest.DemoInstance) string {
 	t.Helper()
 	follow := b.Client.CheckRedirect
@@ -131,7 +131,7 @@ func TestDemo_AnAnswerNeedsTheBrowserThatAsked(t *testing.T) {
 		t.Errorf("another browser's answer: %s", got)
 	}
 
-	// A cookie that comes twice is nobody's.
+	// A cookie that is sent twice is refused.
 	twice := signettest.NewFormBrowser(t)
 	state = beginSignIn(t, twice, d)
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, d.Issuer+demo.Path+"/callback?state="+state, nil)
@@ -139,14 +139,14 @@ func TestDemo_AnAnswerNeedsTheBrowserThatAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	request.Header.Set("Cookie", "signet_demo_flow_"+state[len(state)-8:]+"=planted")
-	twice.Do(request) // the jar adds its own
+	twice.Do(request) // the jar adds the second cookie
 	if got := visible(twice.Page); !strings.Contains(got, "has not started that sign-in") {
 		t.Errorf("two cookies: %s", got)
 	}
 }
 
-// TestDemo_SignsInInTwoTabsAtOnce begins in several tabs and finishes in another order: no
-// tab disturbs another one, and a browser's cookies stay few however often it begins.
+// TestDemo_SignsInInTwoTabsAtOnce starts sign-ins in several tabs and finishes them in
+// another order. No tab disturbs another, and the number of cookies has a limit.
 func TestDemo_SignsInInTwoTabsAtOnce(t *testing.T) {
 	d := signettest.StartDev(t)
 	b := signettest.NewFormBrowser(t)
@@ -186,7 +186,8 @@ func TestDemo_CookiesAreHttpOnlyAndStayAtTheDemo(t *testing.T) {
 	}
 }
 
-// TestDemo_NobodyElseSignsOut: another site's form cannot end the demo's session.
+// TestDemo_NobodyElseSignsOut checks that a form of another site cannot end the demo's
+// session.
 func TestDemo_NobodyElseSignsOut(t *testing.T) {
 	d := signettest.StartDev(t)
 	for origin, want := range map[string]int{d.Issuer: http.StatusSeeOther, "https://evil.example": http.StatusForbidden} {
@@ -207,8 +208,8 @@ func TestDemo_NobodyElseSignsOut(t *testing.T) {
 	}
 }
 
-// TestDemo_CredentialsAreRandom starts twice from nothing: no two have a
-// password or a secret in common.
+// TestDemo_CredentialsAreRandom starts twice in empty folders: all passwords and secrets
+// differ.
 // CF-09: Test keys, seed users, demo clients in the release.
 func TestDemo_CredentialsAreRandom(t *testing.T) {
 	first, second := signettest.StartDev(t), signettest.StartDev(t)
@@ -217,7 +218,8 @@ func TestDemo_CredentialsAreRandom(t *testing.T) {
 	}
 }
 
-// TestServe_HasNothingOfDev looks at a database that serve has made.
+// TestServe_HasNothingOfDev checks that a database created by serve has no demo user or
+// client.
 // CF-09: Test keys, seed users, demo clients in the release.
 func TestServe_HasNothingOfDev(t *testing.T) {
 	i := signettest.NewInstance(t)

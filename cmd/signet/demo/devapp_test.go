@@ -18,8 +18,8 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// TestDevApp_SignsInBelowThePathOfTheApp: dev is the Signet behind an app's /auth, with
-// a first-party client for it, at the first start and the next.
+// TestDevApp_SignsInBelowThePathOfTheApp runs dev as the Signet behind an app's /auth path,
+// with a first-party client for the app, at the first start and the next.
 func TestDevApp_SignsInBelowThePathOfTheApp(t *testing.T) {
 	t.Parallel()
 	listen := fmt.Sprintf("localhost:%d", signettest.FreePort(t))

@@ -9,7 +9,7 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// askAs asks for a URL under another Host, without following anything.
+// askAs requests a URL with another Host header, and follows no redirect.
 func askAs(t *testing.T, method, url, host string) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -30,8 +30,8 @@ func askAs(t *testing.T, method, url, host string) (*http.Response, string) {
 	return answer, string(body)
 }
 
-// TestDev_AnswersOnlyHostsOfThisMachine: a page on the internet whose host name has been
-// pointed at this machine reads nothing, at the demo and at the provider behind it.
+// TestDev_AnswersOnlyHostsOfThisMachine checks that a page on the internet reads nothing if
+// its host name points at this machine, neither from the demo nor from the provider.
 func TestDev_AnswersOnlyHostsOfThisMachine(t *testing.T) {
 	d := signettest.StartDev(t)
 	port := d.Issuer[strings.LastIndexByte(d.Issuer, ':'):]
@@ -55,7 +55,7 @@ func TestDev_AnswersOnlyHostsOfThisMachine(t *testing.T) {
 	}
 }
 
-// TestDemo_HeadDoesNotAct: neither a sign-in begins nor one ends.
+// TestDemo_HeadDoesNotAct checks that HEAD neither starts nor ends a sign-in.
 func TestDemo_HeadDoesNotAct(t *testing.T) {
 	d := signettest.StartDev(t)
 	for path, want := range map[string]int{

@@ -13,7 +13,7 @@ import (
 	"signet/storage"
 )
 
-// signInAtDemo goes the whole way and leaves the browser at the tokens.
+// signInAtDemo signs in at the demo and leaves the browser at the page with the tokens.
 func signInAtDemo(t *testing.T, d signettest.DemoInstance) *signettest.FormBrowser {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)
@@ -26,7 +26,7 @@ func signInAtDemo(t *testing.T, d signettest.DemoInstance) *signettest.FormBrows
 	return b
 }
 
-// press sends one of the demo's forms, which are a button each.
+// press submits one of the demo's forms. Each form is a button.
 func press(b *signettest.FormBrowser, d signettest.DemoInstance, action string) {
 	b.T.Helper()
 	request, err := http.NewRequestWithContext(b.T.Context(), http.MethodPost, d.Issuer+demo.Path+"/"+action, nil)
@@ -37,7 +37,7 @@ func press(b *signettest.FormBrowser, d signettest.DemoInstance, action string) 
 	b.Do(request)
 }
 
-// shown is the text of the element with that id, "" if there is none.
+// shown returns the text of the element with the id, or "" if there is none.
 func shown(b *signettest.FormBrowser, id string) string {
 	node := signettest.FindByID(b.Page, id)
 	if node == nil {
@@ -76,7 +76,7 @@ func TestDemo_IntrospectsUntilTheTokenEnds(t *testing.T) {
 	if got := shown(b, "introspection"); !strings.Contains(got, `"active": true`) || !strings.Contains(got, "offline_access") {
 		t.Errorf("a live token: got %s", got)
 	}
-	// Another program of the machine signs the user out everywhere.
+	// Another program on this machine signs the user out everywhere.
 	i := &signettest.Instance{Env: []string{"SIGNET_DATA_DIR=" + d.Dir}}
 	i.Command(t, "", nil, "user", "sign-out", demo.UserEmail)
 	press(b, d, "introspect")
@@ -93,8 +93,8 @@ func TestDemo_IntrospectsUntilTheTokenEnds(t *testing.T) {
 	}
 }
 
-// TestDemo_SignOutGivesTheRefreshTokenBack: what has offline access would go on
-// without the application.
+// TestDemo_SignOutGivesTheRefreshTokenBack checks that a sign-out at the demo revokes the
+// refresh token. Otherwise offline access would stay without the application.
 func TestDemo_SignOutGivesTheRefreshTokenBack(t *testing.T) {
 	d := signettest.StartDev(t)
 	b := signInAtDemo(t, d)
@@ -130,7 +130,7 @@ func TestDemo_SignOutGivesTheRefreshTokenBack(t *testing.T) {
 	}
 }
 
-// TestDemo_NobodyElsePresses: another site's form refreshes nothing.
+// TestDemo_NobodyElsePresses checks that a form of another site refreshes nothing.
 func TestDemo_NobodyElsePresses(t *testing.T) {
 	d := signettest.StartDev(t)
 	b := signInAtDemo(t, d)
@@ -153,7 +153,7 @@ func TestDemo_NobodyElsePresses(t *testing.T) {
 	if shown(b, "refreshed") != "" || shown(b, "introspection") != "" {
 		t.Error("it was done all the same")
 	}
-	// Without a sign-in there is nothing to do.
+	// Without a sign-in the buttons do nothing.
 	nobody := signettest.NewFormBrowser(t)
 	press(nobody, d, "refresh")
 	if nobody.At.Path != demo.Path || signettest.FindByID(nobody.Page, "demo-sign-in") == nil {

@@ -15,9 +15,9 @@ import (
 	"signet/provider/web"
 )
 
-// atLoopback answers requests for this machine alone. A page on the internet can have its
-// host name point here (DNS rebinding) and could then read and post what it likes, with
-// passwords that stand in files.
+// atLoopback serves only requests for a loopback host name. Otherwise a page on the internet
+// could point its host name at this machine (DNS rebinding), and read and post everything
+// here with the passwords that are stored in files.
 func atLoopback(issuer string, log *slog.Logger, next http.Handler) http.Handler {
 	refuse := web.Headers(false, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		log.Warn("refused a request for another host", "code", "host_not_loopback", "host", r.Host)
@@ -33,8 +33,8 @@ func atLoopback(issuer string, log *slog.Logger, next http.Handler) http.Handler
 	})
 }
 
-// listenLoopback listens and gives the issuer that follows from the address. The
-// host stays as it was written: to a browser, localhost and 127.0.0.1 are two sites.
+// listenLoopback listens on the address and returns the issuer that belongs to it. The host
+// stays as it was given: for a browser, localhost and 127.0.0.1 are two sites.
 func listenLoopback(ctx context.Context, address string) (net.Listener, string, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil || !foreign.IsLoopback(host) {
@@ -51,7 +51,7 @@ func listenLoopback(ctx context.Context, address string) (net.Listener, string, 
 	return listener, "http://" + net.JoinHostPort(host, port), err
 }
 
-// checkApp refuses what a browser on this machine could not have as its origin.
+// checkApp returns an error if app is not an origin that a browser on this machine can have.
 func checkApp(app string) error {
 	if app == "" {
 		return nil

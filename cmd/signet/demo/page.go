@@ -31,7 +31,7 @@ func newRelyingParty(issuer, secret string, now func() time.Time, log *slog.Logg
 	d := &relyingParty{
 		issuer:  issuer,
 		secret:  secret,
-		http:    &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}, // no proxy: it is this machine
+		http:    &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{}}, // no proxy, since the provider is on this machine
 		pages:   pages,
 		results: newResults(now),
 		log:     log,
@@ -47,19 +47,20 @@ func newRelyingParty(issuer, secret string, now func() time.Time, log *slog.Logg
 	return d, nil
 }
 
-// show is the page: the way in, or what came of it.
+// show renders the page: the sign-in button, or the result of the sign-in.
 func (d *relyingParty) show(w http.ResponseWriter, r *http.Request) {
 	d.write(w, http.StatusOK, d.results.of(r).page)
 }
 
-// wrongMethod answers 405: the demo acts by GET, too, so HEAD only asks for its page.
+// wrongMethod answers 405. Some paths of the demo act on GET, so HEAD is allowed only for the
+// page itself.
 func (d *relyingParty) wrongMethod(w http.ResponseWriter, _ *http.Request, allow string) {
 	d.write(w, http.StatusMethodNotAllowed, templates.Demo{Error: &templates.FormError{
 		Code: "method_not_allowed", Text: words.Unlisted("This address answers " + allow + " only."),
 	}})
 }
 
-// login starts the sign-in: a fresh state, nonce and code verifier, and off to the
+// login starts a sign-in with a new state, nonce and code verifier, and redirects to the
 // provider (OIDC Core, section 3.1.2.1).
 func (d *relyingParty) login(w http.ResponseWriter, r *http.Request) {
 	_, client, err := d.discover(r.Context())
@@ -75,12 +76,12 @@ func (d *relyingParty) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, client.AuthCodeURL(f.State, oidc.Nonce(f.Nonce), oauth2.S256ChallengeOption(f.Verifier)), http.StatusSeeOther)
 }
 
-// callback checks the answer, redeems the code and verifies what comes of it.
+// callback checks the authorization response, redeems the code and verifies the tokens.
 func (d *relyingParty) callback(w http.ResponseWriter, r *http.Request) {
 	f, err := takeFlow(w, r, r.URL.Query().Get("state"))
 	if err != nil && d.results.of(r).page.SignedIn {
-		// Back, or a tab that stood at a page of the sign-in that is finished: the provider
-		// answered once more. There is nothing to redeem that for.
+		// The person went back, or another tab showed a page of the finished sign-in, and the
+		// provider answered a second time. This answer is not needed.
 		http.Redirect(w, r, Path, http.StatusSeeOther)
 		return
 	}
@@ -100,12 +101,12 @@ func (d *relyingParty) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	key := d.results.keep(found)
 	http.SetCookie(w, cookie(resultCookie, key, 0))
-	// Away from the URL that holds the code.
+	// Redirect, so that the code disappears from the address bar.
 	http.Redirect(w, r, Path, http.StatusSeeOther)
 }
 
-// answer gives the code of an authorization response that is for this browser and
-// from this provider (RFC 9207).
+// answer returns the code of an authorization response. It checks that the response belongs
+// to this browser and comes from this provider (RFC 9207).
 func (d *relyingParty) answer(query url.Values, f flow) (string, error) {
 	switch {
 	case subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(f.State)) != 1:
@@ -120,10 +121,9 @@ func (d *relyingParty) answer(query url.Values, f flow) (string, error) {
 	return query.Get("code"), nil
 }
 
-// logout forgets the result and signs out at the provider, too (OIDC RP-Initiated
-// Logout, section 2). That ends the session there and not what was given for
-// offline access: an application that wants none of it any more gives its refresh
-// token back (RFC 7009).
+// logout deletes the result and signs out at the provider too (OIDC RP-Initiated Logout,
+// section 2). A sign-out ends the session but not offline access, so the demo also revokes
+// its refresh token (RFC 7009).
 func (d *relyingParty) logout(w http.ResponseWriter, r *http.Request) {
 	found := d.results.of(r)
 	d.results.forget(r)

@@ -14,7 +14,7 @@ import (
 	"signet/storage"
 )
 
-// ensurePeople makes a user, and an administrator who sees what users do not.
+// ensurePeople creates a user and an administrator if they do not exist.
 func (s *server) ensurePeople(ctx context.Context) (people, error) {
 	user, err := s.ensureUser(ctx, "demo-password", storage.User{
 		Email: UserEmail, EmailVerified: true,
@@ -32,9 +32,9 @@ func (s *server) ensurePeople(ctx context.Context) (people, error) {
 	return people{user, admin}, nil
 }
 
-// ensureUser makes a user where there is none, and tells how to sign in as them. The password
-// is random, and kept in a file so that the next start has the same. Changes that somebody has made
-// since then stay: a password that is not valid any more is not told.
+// ensureUser creates a user if there is none with the address, and returns how to sign in as
+// them. The password is random and stored in a file, so that it is the same at the next
+// start. Later changes stay: a password that is not valid any more is not shown.
 func (s *server) ensureUser(ctx context.Context, name string, want storage.User) (person, error) {
 	file := filepath.Join(s.settings.DataDir, name)
 	kept, err := node.ReadPrivate(file)
@@ -47,7 +47,7 @@ func (s *server) ensureUser(ctx context.Context, name string, want storage.User)
 	case err != nil && !errors.Is(err, storage.ErrNotFound):
 		return person{}, err
 	case exists && kept != "":
-		return s.asFound(found, stored, kept), nil
+		return s.existingPerson(found, stored, kept), nil
 	}
 	password := kept
 	if password == "" {
@@ -56,18 +56,18 @@ func (s *server) ensureUser(ctx context.Context, name string, want storage.User)
 		}
 	}
 	if !exists {
-		return person{email: want.Email, password: password}, s.makeUser(ctx, want, password)
+		return person{email: want.Email, password: password}, s.createUser(ctx, want, password)
 	}
-	// The file was removed: whoever may do that may have a new password.
+	// The file was removed. A person with access to that file may set a new password.
 	_, err = s.directory.ResetPassword(ctx, directory.NewPassword{
 		User: found, Password: password, Reason: "by_administrator", Unproven: storage.KeepAttached,
 	}, byCommandLine)
-	return s.asFound(found, "", password), err
+	return s.existingPerson(found, "", password), err
 }
 
-// makeUser makes a user. Another one may have the user name: the demo user whose address
-// somebody has changed.
-func (s *server) makeUser(ctx context.Context, want storage.User, password string) error {
+// createUser creates a user. The new user gets no user name if another user has it: a demo
+// user with a changed address.
+func (s *server) createUser(ctx context.Context, want storage.User, password string) error {
 	_, err := s.directory.CreateUser(ctx, want, password, byCommandLine)
 	if errors.Is(err, storage.ErrUsernameTaken) {
 		want.PreferredUsername = ""
@@ -76,9 +76,9 @@ func (s *server) makeUser(ctx context.Context, want storage.User, password strin
 	return err
 }
 
-// asFound tells how to sign in as a user who was there already. stored is the hash of their
-// password; "" if it was set just now.
-func (s *server) asFound(u storage.User, stored, kept string) person {
+// existingPerson returns how to sign in as an existing user. stored is the hash of the user's
+// password; "" if the password was just set.
+func (s *server) existingPerson(u storage.User, stored, kept string) person {
 	p := person{email: u.Email, password: kept}
 	command := func(act string, flags ...string) string {
 		words := append([]string{"signet user", act, u.Email}, flags...)
@@ -96,7 +96,7 @@ func (s *server) asFound(u storage.User, stored, kept string) person {
 	return p
 }
 
-// demoPassword is 100 random bits that can be typed.
+// demoPassword returns 100 random bits in characters that are easy to type.
 func demoPassword() string {
 	text := strings.ToLower(rand.Text())
 	return strings.Join([]string{text[0:5], text[5:10], text[10:15], text[15:20]}, "-")

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// refresh exchanges the refresh token for new tokens (OIDC Core, section 12) and
-// shows that the one before is gone. A refusal ends what the demo has: the
-// sign-in behind it is over.
+// refresh exchanges the refresh token for new tokens (OIDC Core, section 12) and shows that
+// the old one is not valid any more. If the provider refuses, the sign-in has ended, and the
+// demo deletes its result.
 func (d *relyingParty) refresh(w http.ResponseWriter, r *http.Request) {
 	before := d.results.of(r)
 	if before.refreshToken == "" {
@@ -48,7 +48,7 @@ func (d *relyingParty) refreshed(ctx context.Context, before result) (result, er
 	if err != nil {
 		return result{}, err
 	}
-	// OIDC Core, section 12.2: the same person, and no nonce but the first.
+	// OIDC Core, section 12.2: the same subject, and the nonce of the first ID token or none.
 	if after.subject != before.subject || (after.nonce != "" && after.nonce != before.nonce) {
 		return result{}, errors.New("the new ID token is of another sign-in (sub or nonce differs)")
 	}
@@ -57,7 +57,7 @@ func (d *relyingParty) refreshed(ctx context.Context, before result) (result, er
 	return after, err
 }
 
-// introspect asks what the provider says of the access token now (RFC 7662).
+// introspect shows the provider's introspection response for the access token (RFC 7662).
 func (d *relyingParty) introspect(w http.ResponseWriter, r *http.Request) {
 	found := d.results.of(r)
 	if found.accessToken != "" {

@@ -16,8 +16,8 @@ import (
 	"signet/templates/words"
 )
 
-// relyingParty is one on a library that is not ours. It reaches the provider
-// as any other would: over HTTP, by discovery, with its client id and secret.
+// relyingParty is a relying party built on coreos/go-oidc. It uses the provider as every
+// other one does: over HTTP, by discovery, with its client id and secret.
 type relyingParty struct {
 	issuer  string
 	secret  string
@@ -28,7 +28,7 @@ type relyingParty struct {
 	mux     http.Handler
 }
 
-// ServeHTTP answers below Path, with headers for pages of its own.
+// ServeHTTP serves the paths below Path, with the security headers of the demo's own pages.
 func (d *relyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
@@ -61,20 +61,20 @@ func (d *relyingParty) write(w http.ResponseWriter, status int, page templates.D
 	}
 }
 
-// fail shows the page with what went wrong and the way in.
+// fail shows the page with the error and the sign-in button.
 func (d *relyingParty) fail(w http.ResponseWriter, status int, err error) {
 	d.log.Warn("demo sign-in", "error", err)
 	d.write(w, status, templates.Demo{Error: problem(err)})
 }
 
-// refused is an error that the provider has answered (RFC 6749, section 4.1.2.1).
+// refused is an error response of the provider (RFC 6749, section 4.1.2.1).
 type refused struct{ code, description string }
 
-// Error is for the log.
+// Error returns the text for the log.
 func (r *refused) Error() string { return r.code + ": " + r.description }
 
-// problem is what the page says of an error. A code of the protocol stands apart from the
-// sentence.
+// problem returns the page's description of an error: a sentence, and apart from it the error
+// code of the protocol.
 func problem(err error) *templates.FormError {
 	if r, ok := errors.AsType[*refused](err); ok {
 		return &templates.FormError{Code: r.code, Text: words.Unlisted("Signet did not sign you in here. " + sentence(r.description))}
@@ -85,7 +85,8 @@ func problem(err error) *templates.FormError {
 	return &templates.FormError{Code: "sign_in_failed", Text: words.Unlisted("The sign-in failed: " + err.Error())}
 }
 
-// sentence writes a description as OAuth has them as a sentence of a page.
+// sentence turns an OAuth error_description into a sentence with a capital letter and a full
+// stop.
 func sentence(description string) string {
 	if description == "" {
 		return ""
@@ -93,15 +94,15 @@ func sentence(description string) string {
 	return "It says: “" + description + "”."
 }
 
-// discover reads the provider's metadata. It is read for each sign-in: a demo
-// should show what is so now.
+// discover reads the provider's metadata. It reads it for each sign-in, so that the demo
+// shows changes at once.
 func (d *relyingParty) discover(ctx context.Context) (*oidc.Provider, *oauth2.Config, error) {
 	issuer, err := oidc.NewProvider(oidc.ClientContext(ctx, d.http), d.issuer)
 	if err != nil {
 		return nil, nil, fmt.Errorf("discovery: %w", err)
 	}
 	endpoint := issuer.Endpoint()
-	endpoint.AuthStyle = oauth2.AuthStyleInHeader // client_secret_basic; to find out by trying would hide the first error
+	endpoint.AuthStyle = oauth2.AuthStyleInHeader // client_secret_basic; trying both methods would hide the first error
 	return issuer, &oauth2.Config{
 		ClientID:     ClientID,
 		ClientSecret: d.secret,

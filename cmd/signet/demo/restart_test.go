@@ -15,15 +15,15 @@ import (
 	"signet/cmd/signet/signettest"
 )
 
-// told is what one start of dev has printed.
+// told holds the output of one start of dev.
 type told struct {
 	issuer, all string
-	user, admin string // passwords; "" where none is printed
+	user, admin string // passwords; "" if none was printed
 	secret      string // of the demo client
 	end         func()
 }
 
-// starts runs dev in a folder and reads what it prints, once it answers.
+// starts runs dev in a folder, waits until it answers, and reads its output.
 func starts(t *testing.T, dir string) told {
 	t.Helper()
 	listen := fmt.Sprintf("localhost:%d", signettest.FreePort(t))
@@ -44,7 +44,7 @@ func starts(t *testing.T, dir string) told {
 	return now
 }
 
-// signet runs a command on the data of a dev that does not run.
+// signet runs a command on the data of a stopped dev.
 func signet(t *testing.T, dir, stdin string, args ...string) {
 	t.Helper()
 	var talk signettest.SyncBuffer
@@ -54,7 +54,7 @@ func signet(t *testing.T, dir, stdin string, args ...string) {
 	}
 }
 
-// canSignIn reports whether dev lets somebody in with a password.
+// canSignIn reports whether dev accepts a password.
 func canSignIn(t *testing.T, issuer, email, password string) bool {
 	t.Helper()
 	b := signettest.NewFormBrowser(t)
@@ -63,14 +63,14 @@ func canSignIn(t *testing.T, issuer, email, password string) bool {
 	return b.At.Path == "/account"
 }
 
-// TestDev_PrintsOnlyWhatIsValid changes everything that dev prints, starts it again, and tries
-// the new output.
+// TestDev_PrintsOnlyWhatIsValid changes each value that dev prints, starts dev again, and
+// tries the new output.
 func TestDev_PrintsOnlyWhatIsValid(t *testing.T) {
 	const other = "another good password"
 	for name, c := range map[string]struct {
 		change      func(t *testing.T, dir string)
 		user, admin bool   // a password is printed
-		says        string // what is printed in its place
+		says        string // printed instead of the password
 	}{
 		"nothing": {func(*testing.T, string) {}, true, true, ""},
 		"the user has another password": {func(t *testing.T, dir string) {
@@ -97,7 +97,7 @@ func TestDev_PrintsOnlyWhatIsValid(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
 			starts(t, dir).end()
 			c.change(t, dir)
-			now := starts(t, dir) // at another port: the redirect URIs follow
+			now := starts(t, dir) // on another port: the redirect URIs change with it
 			if (now.user != "") != c.user || (now.admin != "") != c.admin || !strings.Contains(now.all, c.says) {
 				t.Fatalf("it prints:\n%s", now.all)
 			}
@@ -121,7 +121,7 @@ func remove(t *testing.T, dir, name string) {
 	}
 }
 
-// asClient introspects a token as the demo client, and gives the status.
+// asClient introspects a token as the demo client, and returns the status.
 func asClient(t *testing.T, now told) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, now.issuer+"/introspect", strings.NewReader("token=none"))

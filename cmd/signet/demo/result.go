@@ -14,18 +14,18 @@ const (
 	resultLife = 12 * time.Hour
 )
 
-// result is what one sign-in at the demo brought.
+// result holds the tokens and claims of one sign-in at the demo.
 type result struct {
 	page           templates.Demo
-	subject, nonce string // what the ID token of a refresh must not change
-	idToken        string // the hint of the sign-out
+	subject, nonce string // the ID token of a refresh must have the same
+	idToken        string // sent as id_token_hint when signing out
 	accessToken    string
 	refreshToken   string // "" for none
 	at             time.Time
 }
 
-// results keeps results in memory, by a random key that the browser has in a
-// cookie. Only what a sign-in has yielded is kept, and only the newest.
+// results stores results in memory by a random key, which the browser has in a cookie. It
+// stores only finished sign-ins, and only the newest ones.
 type results struct {
 	now   func() time.Time
 	mu    sync.Mutex
@@ -36,7 +36,7 @@ func newResults(now func() time.Time) *results {
 	return &results{now: now, byKey: map[string]result{}}
 }
 
-// keep stores a result and gives its key.
+// keep stores a result and returns its key.
 func (s *results) keep(found result) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +59,7 @@ func (s *results) dropOldest() {
 	delete(s.byKey, oldest)
 }
 
-// of gives the result of this browser, or an empty one.
+// of returns the result of this browser, or an empty one.
 func (s *results) of(r *http.Request) result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,8 +70,8 @@ func (s *results) of(r *http.Request) result {
 	return found
 }
 
-// replace puts another result in the place of this browser's. One that was
-// forgotten meanwhile, by a sign-out in another tab, does not come back.
+// replace replaces the result of this browser. It does nothing if the result was deleted
+// meanwhile by a sign-out in another tab.
 func (s *results) replace(r *http.Request, found result) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

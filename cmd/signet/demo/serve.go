@@ -13,17 +13,17 @@ import (
 	"signet/cmd/signet/node"
 )
 
-// Deps is what a demo is made of.
+// Deps holds the settings and parts of a demo.
 type Deps struct {
 	Listen  string // loopback host and port; port 0 takes a free one
-	DataDir string // everything is kept there
-	App     string // origin of an app that takes the place of the demo page, or ""
+	DataDir string // holds the database, the keys and the passwords
+	App     string // origin of an app that is used instead of the demo page, or ""
 	Now     func() time.Time
 	Log     *slog.Logger
-	Talk    io.Writer // where the banner goes: it shows passwords
+	Talk    io.Writer // receives the banner, which shows passwords
 }
 
-// Serve runs a provider to try out, with people, a client and upstreams, until ctx ends.
+// Serve runs a provider for trying out, with people, a client and upstreams, until ctx ends.
 func Serve(ctx context.Context, d Deps) error {
 	if err := checkApp(d.App); err != nil {
 		return err
@@ -67,8 +67,8 @@ func open(ctx context.Context, d Deps, issuer string, upstreams pretend) (*serve
 	}, nil
 }
 
-// handler makes what the demo needs, and puts its page beside the provider. An app has
-// its own pages.
+// handler creates the demo's people and clients, and serves the demo page beside the
+// provider. If there is an app, it has its own pages instead.
 func (s *server) handler(ctx context.Context) (http.Handler, error) {
 	people, err := s.ensurePeople(ctx)
 	if err != nil {

@@ -12,31 +12,31 @@ import (
 	"signet/storage"
 )
 
-// The clients of a demo, and the path of its page. None of it exists in a database that
-// serve has made.
+// The clients of a demo, and the path of its page. A database that `signet serve` created
+// has none of them.
 const (
 	ClientID  = "demo"
 	AppClient = "app"
 	Path      = "/demo"
 )
 
-// Addresses of the people that a demo has.
+// Email addresses of the demo's people.
 const (
 	UserEmail  = "demo@example.com"
 	AdminEmail = "admin@example.com"
 )
 
-// people are those that a demo has.
+// people holds the demo's user and administrator.
 type people struct{ user, admin person }
 
-// person is how to sign in as somebody.
+// person describes how to sign in as one of them.
 type person struct {
 	email    string
-	password string // "" if it is not known any more
-	note     string // the difference from the first start, and the command to change it; "" for none
+	password string // "" if the password in the file is not valid any more
+	note     string // the change since the first start, and the command that undoes it; "" for none
 }
 
-// server is a node with what the demo has beside it.
+// server is a node with the additional parts of the demo.
 type server struct {
 	settings  config.Config
 	node      *node.Node
@@ -47,11 +47,11 @@ type server struct {
 	talk      io.Writer
 }
 
-// byCommandLine is where the events of what a demo makes say they came from.
+// byCommandLine is the origin in the events of the demo's own changes.
 var byCommandLine = storage.Origin{Actor: "cli"}
 
-// follow lets a client that was just made work from the first request on, not only from
-// the next tick.
+// follow reloads the caches, so that a client that was just created works at once and not
+// only after the next tick.
 func (s *server) follow(ctx context.Context) error {
 	return s.node.Provider().FollowOnce(ctx, s.node.Now())
 }

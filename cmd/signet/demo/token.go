@@ -16,7 +16,7 @@ import (
 	"signet/templates"
 )
 
-// redeem exchanges the code and verifies the tokens.
+// redeem exchanges the code for tokens and verifies them.
 func (d *relyingParty) redeem(ctx context.Context, code string, f flow) (result, error) {
 	issuer, client, err := d.discover(ctx)
 	if err != nil {
@@ -33,8 +33,9 @@ func (d *relyingParty) redeem(ctx context.Context, code string, f flow) (result,
 	return found, err
 }
 
-// verified checks the tokens of one answer (OIDC Core, section 3.1.3.7), asks
-// /userinfo and gives all of it to be shown. The nonce is the caller's to compare.
+// verified checks the tokens of one token response (OIDC Core, section 3.1.3.7), reads
+// /userinfo, and returns everything that the page shows. It does not compare the nonce; the
+// caller does.
 func (d *relyingParty) verified(ctx context.Context, issuer *oidc.Provider, token *oauth2.Token) (result, error) {
 	ctx = oidc.ClientContext(ctx, d.http)
 	raw, _ := token.Extra("id_token").(string)
@@ -49,7 +50,7 @@ func (d *relyingParty) verified(ctx context.Context, issuer *oidc.Provider, toke
 		}
 		bound = "; at_hash matches the access token"
 	}
-	// The audience is for the API to check: here it is /userinfo.
+	// The API checks the audience of the access token: here the API is /userinfo.
 	if _, err := issuer.VerifierContext(ctx, &oidc.Config{SkipClientIDCheck: true}).Verify(ctx, token.AccessToken); err != nil {
 		return result{}, fmt.Errorf("verify the access token: %w", err)
 	}
@@ -58,7 +59,7 @@ func (d *relyingParty) verified(ctx context.Context, issuer *oidc.Provider, toke
 		return result{}, fmt.Errorf("ask /userinfo: %w", err)
 	}
 	if user.Subject != id.Subject {
-		return result{}, errors.New("/userinfo speaks of another subject") // OIDC Core, section 5.3.2
+		return result{}, errors.New("/userinfo describes another subject than the ID token") // OIDC Core, section 5.3.2
 	}
 	page, err := describeTokens(raw, token.AccessToken, bound, user)
 	if token.RefreshToken != "" {
@@ -92,7 +93,7 @@ func describeTokens(idToken, accessToken, bound string, user *oidc.UserInfo) (te
 	}, nil
 }
 
-// decodeToken shows what a JWT holds; it verifies nothing.
+// decodeToken returns the readable content of a JWT. It verifies nothing.
 func decodeToken(name, raw, checked string) (templates.DemoToken, error) {
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {

@@ -14,15 +14,15 @@ import (
 	"signet/provider/interaction"
 )
 
-// pretend are a Google and a GitHub of our own: real HTTP servers with the quirks
-// of the originals, so that signing in through them needs no credentials.
+// pretend holds the pretend Google and GitHub: real HTTP servers with the quirks of the
+// originals. Signing in through them needs no credentials.
 type pretend struct {
 	google *federationtest.Google
 	github *federationtest.GitHub
 }
 
-// startPretend puts them on the two ports after the issuer's, so that they are the
-// same upstreams after the next start; on free ones where those are taken.
+// startPretend starts them on the two ports after the issuer's, so that they have the same
+// addresses after the next start. If a port is in use, it takes a free one.
 func startPretend(issuer string, now func() time.Time) (pretend, error) {
 	var up pretend
 	var err error
@@ -30,10 +30,10 @@ func startPretend(issuer string, now func() time.Time) (pretend, error) {
 		return federationtest.Setup{RedirectURIs: []string{interaction.CallbackURI(issuer, id)}, Now: now}
 	}
 	google := setup("google")
-	google.Accounts = append(federationtest.GoogleAccounts(), federationtest.Account{ // whose address the demo user has
+	google.Accounts = append(federationtest.GoogleAccounts(), federationtest.Account{ // the demo user has the same email address
 		Key: "demo", Subject: "113333333333333333333", Email: UserEmail, Verified: true, Name: "Demo Person",
 	})
-	up.google, err = beside(issuer, 1, google, federationtest.StartGoogle)
+	up.google, err = startAtOffset(issuer, 1, google, federationtest.StartGoogle)
 	if err != nil {
 		return up, err
 	}
@@ -42,7 +42,7 @@ func startPretend(issuer string, now func() time.Time) (pretend, error) {
 		Key: "ada", ID: 583240, Username: "ada", Name: "Ada Example",
 		Emails: []federationtest.GitHubEmail{{Email: "ada.example@gmail.com", Primary: true, Verified: true}},
 	})
-	up.github, err = beside(issuer, 2, github, federationtest.StartGitHub)
+	up.github, err = startAtOffset(issuer, 2, github, federationtest.StartGitHub)
 	if err != nil {
 		up.google.Close()
 	}
@@ -54,8 +54,8 @@ func (up pretend) close() {
 	up.github.Close()
 }
 
-// beside starts one so many ports after the issuer's.
-func beside[T any](issuer string, after int, setup federationtest.Setup, start func(federationtest.Setup) (T, error)) (T, error) {
+// startAtOffset starts one of them on the port that lies after ports above the issuer's.
+func startAtOffset[T any](issuer string, after int, setup federationtest.Setup, start func(federationtest.Setup) (T, error)) (T, error) {
 	var none T
 	u, err := url.Parse(issuer)
 	if err != nil {
@@ -74,7 +74,7 @@ func beside[T any](issuer string, after int, setup federationtest.Setup, start f
 	return started, err
 }
 
-// connectors are how they are known here.
+// connectors returns the settings of the connectors to them.
 func (up pretend) connectors() []provider.Connector {
 	return []provider.Connector{
 		{SignUp: true, Config: federation.Config{

@@ -8,7 +8,7 @@ export function Profile() {
       <h1>Your profile</h1>
       <dl>
         <dt>Name</dt><dd>{user?.name || '–'}</dd>
-        <dt>E-mail</dt><dd>{user?.email}</dd>
+        <dt>Email</dt><dd>{user?.email}</dd>
         <dt>Subject</dt><dd><code>{user?.sub}</code></dd>
         <dt>Signed in</dt><dd>{authTime?.toLocaleString() ?? 'at an unknown time'} by {amr?.join(', ')}</dd>
       </dl>

@@ -23,7 +23,7 @@ export function SignIn({ to = wanted() }: { to?: string }) {
       <p><button id="page-sign-in" onClick={() => signIn({ returnTo: to })}>Sign in with Google, GitHub or a password</button></p>
       <form id="password-sign-in" onSubmit={send}>
         {problem && <p role="alert">{problem}</p>}
-        <p><label>E-mail <input name="username" type="email" autoComplete="username" required /></label></p>
+        <p><label>Email <input name="username" type="email" autoComplete="username" required /></label></p>
         <p><label>Password <input name="password" type="password" autoComplete="current-password" required /></label></p>
         <button>Sign in here</button>
       </form>
