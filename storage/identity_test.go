@@ -14,7 +14,7 @@ func (w *world) comes(t *testing.T, userID, subject string, says storage.Profile
 	w.arrivals++
 	session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
 		Identity:  storage.Identity{Connector: "google", Issuer: "https://accounts.google.com", Subject: subject, UserID: userID},
-		AttemptID: fmt.Sprint("attempt ", w.arrivals), Until: storage.At(at.Add(time.Hour)), Fill: says,
+		AttemptID: fmt.Sprint("attempt ", w.arrivals), Until: storage.At(at.Add(time.Hour)), Profile: says,
 		SignIn: storage.SignIn{
 			HandleHash: fmt.Sprint("arrival ", w.arrivals), ACR: "1", AMR: []string{"fed"}, IdleFor: time.Hour, AbsoluteFor: time.Hour,
 		},

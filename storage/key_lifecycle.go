@@ -200,8 +200,8 @@ func (db *DB) EndExpiredKeys(ctx context.Context, keep time.Duration, by By) (in
 				continue
 			}
 			ended++
-			gone := Event{Type: KeyEnded, Outcome: Succeeded, From: by.From, Detail: map[string]any{"kid": k.ID, "line": k.Line}}
-			if err := record(tx, gone, by.At); err != nil {
+			e := Event{Type: KeyEnded, Outcome: Succeeded, From: by.From, Detail: map[string]any{"kid": k.ID, "line": k.Line}}
+			if err := record(tx, e, by.At); err != nil {
 				return err
 			}
 		}

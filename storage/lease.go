@@ -26,11 +26,11 @@ func (db *DB) TakeLease(ctx context.Context, name, holder string, life time.Dura
 }
 
 func takeLease(tx *gorm.DB, name, holder string, life time.Duration, at time.Time) (taken bool, err error) {
-	until, impossible := At(at.Add(life)), At(at.Add(2*life))
+	until, tooLate := At(at.Add(life)), At(at.Add(2*life))
 	return changeOne(tx, `INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
 		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
 		WHERE leases.holder = excluded.holder OR leases.expires_at <= ? OR leases.expires_at > ?`,
-		name, holder, until, At(at), impossible)
+		name, holder, until, At(at), tooLate)
 }
 
 // ReturnLease ends a lease at once, so that others can take it. If another holder has the lease,

@@ -102,10 +102,10 @@ func (db *DB) ClaimNotices(ctx context.Context, c NoticeClaim, at time.Time) ([]
 	until := At(at.Add(c.Lease))
 	// A lease that ends later was taken under a fast clock, and counts as over. The factor
 	// allows for the normal clock difference between nodes.
-	impossible := At(at.Add(2 * c.Lease))
+	tooLate := At(at.Add(2 * c.Lease))
 	due := func(q *gorm.DB) *gorm.DB {
 		return q.Model(&Notice{}).Where(`delivered_at = 0 AND given_up_at = 0 AND due_at <= ? AND (leased_until <= ? OR leased_until > ?)`,
-			At(at), At(at), impossible)
+			At(at), At(at), tooLate)
 	}
 	var ids []string
 	err := db.read(ctx, "look for notices", func(q *gorm.DB) error {
@@ -123,7 +123,7 @@ func (db *DB) ClaimNotices(ctx context.Context, c NoticeClaim, at time.Time) ([]
 		claimed = nil
 		return tx.Raw(`UPDATE outbox SET tries = tries + 1, leased_until = ?
 			WHERE id IN ? AND delivered_at = 0 AND given_up_at = 0 AND due_at <= ? AND (leased_until <= ? OR leased_until > ?)
-			RETURNING `+engine.ColumnNames(&Notice{}), until, ids, At(at), At(at), impossible).Scan(&claimed).Error
+			RETURNING `+engine.ColumnNames(&Notice{}), until, ids, At(at), At(at), tooLate).Scan(&claimed).Error
 	})
 	return claimed, err
 }
@@ -151,10 +151,10 @@ func (db *DB) SettleNotice(ctx context.Context, n Notice, r NoticeResult, at tim
 		givenUp, due = 0, At(r.RetryAt)
 	}
 	return db.write(ctx, "settle notice", func(tx *gorm.DB) error {
-		mine, err := changeOne(tx, `UPDATE outbox SET delivered_at = ?, given_up_at = ?, due_at = ?, leased_until = 0, last_error = ?
+		stillClaimed, err := changeOne(tx, `UPDATE outbox SET delivered_at = ?, given_up_at = ?, due_at = ?, leased_until = 0, last_error = ?
 			WHERE id = ? AND tries = ? AND leased_until = ?`,
 			delivered, givenUp, due, cleanText(r.Error, longestName), n.ID, n.Tries, n.LeasedUntil)
-		if err != nil || !mine || !r.RetryAt.IsZero() {
+		if err != nil || !stillClaimed || !r.RetryAt.IsZero() {
 			return err
 		}
 		return record(tx, event, at)

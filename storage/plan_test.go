@@ -137,7 +137,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		}},
 		{"FirstPartySession", func() error { _, err := w.FirstPartySession(ctx, "handle of alice", noon); return err }},
 		{"SessionsOf", func() error { _, err := w.SessionsOf(ctx, w.user.ID, noon); return err }},
-		{"HandleStolen", func() error { _, err := w.HandleStolen(ctx, "handle", noon); return err }},
+		{"IsHandleStolen", func() error { _, err := w.IsHandleStolen(ctx, "handle", noon); return err }},
 		{"StolenSessions", func() error { _, err := w.StolenSessions(ctx, w.user.ID, noon); return err }},
 		{"AddFact", func() error {
 			return w.AddFact(ctx, w.user.ID, w.session.ID, storage.Fact{Kind: storage.FactChosen, Request: "r"}, noon)
@@ -200,7 +200,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SignInThrough", func() error {
 			a := storage.ConnectorSignIn{
 				Identity: identity, AttemptID: "a1", Until: until, SignIn: signIn("h5"), Proof: storage.ByUpstream,
-				Fill: storage.Profile{Name: "A"}, Groups: &storage.AssertedGroups{Names: []string{"staff"}}, FreshFor: time.Nanosecond,
+				Profile: storage.Profile{Name: "A"}, Groups: &storage.AssertedGroups{Names: []string{"staff"}}, FreshFor: time.Nanosecond,
 			}
 			a.Identity.Email, a.SignIn.Replaces = w.user.Email, "handle of alice"
 			_, err := w.SignInThrough(ctx, a, noon.Add(2*time.Millisecond))
@@ -209,7 +209,7 @@ func everyUseCase(t *testing.T, w *world) []call {
 		{"SignInThrough", func() error {
 			a := storage.ConnectorSignIn{
 				Identity: identity, AttemptID: "a2", Until: until, SignIn: signIn("h6"), NewUser: storage.User{Email: "carol@example.com"},
-				Fill: storage.Profile{PreferredUsername: "carol"}, Groups: &storage.AssertedGroups{Names: []string{"staff"}},
+				Profile: storage.Profile{PreferredUsername: "carol"}, Groups: &storage.AssertedGroups{Names: []string{"staff"}},
 			}
 			a.Identity.UserID, a.Identity.Subject = "", "2"
 			_, err := w.SignInThrough(ctx, a, noon)

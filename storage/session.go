@@ -93,8 +93,8 @@ func (db *DB) StolenSessions(ctx context.Context, userID string, since time.Time
 	return list, err
 }
 
-// HandleStolen reports whether the session of a handle ended for the reason of StolenSessions.
-func (db *DB) HandleStolen(ctx context.Context, handleHash string, since time.Time) (bool, error) {
+// IsHandleStolen reports whether the session of a handle ended for the reason of StolenSessions.
+func (db *DB) IsHandleStolen(ctx context.Context, handleHash string, since time.Time) (bool, error) {
 	if err := refuseImpossible(handleHash); err != nil {
 		return false, fmt.Errorf("look for a stolen session: %w", err)
 	}

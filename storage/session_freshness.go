@@ -5,11 +5,11 @@ import "time"
 // Freshness is a requirement on how recently the user authenticated. The zero value requires
 // nothing.
 type Freshness struct {
-	Request       string         // ID of the authorization request; "": no request
-	Again         bool           // the user must have authenticated for this request (prompt=login)
-	MaxAge        *time.Duration // longest time since the authentication (max_age); nil: no limit
-	AuthTimeKnown bool           // the time of the authentication must be known (auth_time is required)
-	BestEffort    bool           // a return from any upstream counts (Client.PromptLogin is PromptLoginBestEffort)
+	Request        string         // ID of the authorization request; "": no request
+	Reauthenticate bool           // the user must have authenticated for this request (prompt=login)
+	MaxAge         *time.Duration // longest time since the authentication (max_age); nil: no limit
+	AuthTimeKnown  bool           // the time of the authentication must be known (auth_time is required)
+	BestEffort     bool           // a return from any upstream counts (Client.PromptLogin is PromptLoginBestEffort)
 }
 
 // Meets reports whether the session meets the requirement. It is the only rule about freshness:
@@ -24,7 +24,7 @@ func (s Session) Proves(f Freshness, at time.Time) bool {
 	switch {
 	case s.AuthTime != 0 && f.Request != "" && s.Has(FactAuthenticated, f.Request):
 		return true // even if the later steps take long
-	case f.Again:
+	case f.Reauthenticate:
 		return false
 	case f.MaxAge != nil:
 		return s.AuthenticatedWithin(*f.MaxAge, at) || s.broughtWithin(*f.MaxAge, f.Request)
@@ -47,7 +47,7 @@ func (s Session) arrived(f Freshness, at time.Time) bool {
 	switch {
 	case s.Answered(f.Request):
 		return true
-	case f.Again:
+	case f.Reauthenticate:
 		return false
 	case f.MaxAge != nil:
 		return within(s.ArrivedAt, *f.MaxAge, at)

@@ -41,9 +41,9 @@ func proofs() map[string]storage.Session {
 func TestSession_MeetsFreshness(t *testing.T) {
 	age := func(d time.Duration) *time.Duration { return &d }
 	wishes := map[string]storage.Freshness{
-		"none": {}, "again": {Again: true}, "known": {AuthTimeKnown: true},
+		"none": {}, "again": {Reauthenticate: true}, "known": {AuthTimeKnown: true},
 		"0": {MaxAge: age(0)}, "5m": {MaxAge: age(5 * time.Minute)}, "2h": {MaxAge: age(2 * time.Hour)},
-		"again 5m": {Again: true, MaxAge: age(5 * time.Minute)}, "5m known": {AuthTimeKnown: true, MaxAge: age(5 * time.Minute)},
+		"again 5m": {Reauthenticate: true, MaxAge: age(5 * time.Minute)}, "5m known": {AuthTimeKnown: true, MaxAge: age(5 * time.Minute)},
 	}
 	all := "none again known 0 5m 2h again-5m 5m-known"
 	want := map[string][2]string{ // strictly, and what best effort adds
@@ -113,10 +113,10 @@ func TestSignIn_NothingMakesAProofYounger(t *testing.T) {
 		}{
 			{"silent", &storage.AssertedFreshness{Connector: "c"}, storage.At(noon), "pwd", storage.FactArrived, 0},
 			{"older", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(-2 * time.Hour)}, storage.At(noon), "pwd", storage.FactArrived, millis(-2 * time.Hour)},
-			{"before the epoch", &storage.AssertedFreshness{Connector: "c", AuthTime: -5, Again: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
-			{"claims to have asked, does not say when", &storage.AssertedFreshness{Connector: "c", Again: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"before the epoch", &storage.AssertedFreshness{Connector: "c", AuthTime: -5, Reauthenticated: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
+			{"claims to have asked, does not say when", &storage.AssertedFreshness{Connector: "c", Reauthenticated: true}, storage.At(noon), "pwd", storage.FactArrived, 0},
 			{"newer", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(-time.Minute)}, millis(-time.Minute), "fed", storage.FactArrived, millis(-time.Minute)},
-			{"in the future", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(time.Minute), Again: true}, millis(0), "fed", storage.FactAuthenticated, 0},
+			{"in the future", &storage.AssertedFreshness{Connector: "c", AuthTime: millis(time.Minute), Reauthenticated: true}, millis(0), "fed", storage.FactAuthenticated, 0},
 			{"silent once more", &storage.AssertedFreshness{Connector: "d"}, millis(0), "fed", storage.FactArrived, 0},
 			{"a factor of ours", nil, millis(0), "pwd", storage.FactAuthenticated, 0},
 		} {

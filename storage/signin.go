@@ -38,9 +38,9 @@ type SignIn struct {
 // AssertedFreshness is the information of an upstream about when the person authenticated. A
 // return from an upstream by itself proves only that somebody has a session there.
 type AssertedFreshness struct {
-	Connector string
-	AuthTime  Millis // when the person last authenticated there; 0: unknown
-	Again     bool   // the person authenticated there for this request
+	Connector       string
+	AuthTime        Millis // when the person last authenticated there; 0: unknown
+	Reauthenticated bool   // the person authenticated there for this request
 }
 
 // SignIn starts the session of a browser, in one transaction. If Replaces belongs to a live
@@ -169,7 +169,7 @@ func applyProof(session *Session, before Session, s SignIn, now Millis) {
 	proved, fact := now, Fact{Kind: FactAuthenticated, At: now, Request: s.Request}
 	if a := s.Asserted; a != nil {
 		proved = max(0, min(a.AuthTime, now))
-		if !a.Again || proved == 0 {
+		if !a.Reauthenticated || proved == 0 {
 			fact.Kind, fact.Connector, fact.Proved = FactArrived, a.Connector, proved
 		}
 	}

@@ -27,10 +27,10 @@ type ConnectorSignIn struct {
 	Proof Voucher
 	// FreshFor is AddressProof.FreshFor for the session that the browser had before.
 	FreshFor time.Duration
-	// Fill is the profile from the upstream. It fills empty fields, and later updates those that
+	// Profile is the profile from the upstream. It fills empty fields, and later updates those that
 	// the user has not edited. Its PreferredUsername is used for a new user only. If another
 	// user has the same name, or one that looks the same, the name is stored but is not unique.
-	Fill Profile
+	Profile Profile
 	// Groups are the groups of the person at the upstream; nil: unknown, the stored ones stay.
 	Groups *AssertedGroups
 }
@@ -109,7 +109,7 @@ func newConnectorUser(a ConnectorSignIn, at time.Time) (User, error) {
 
 func createConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	row := a.NewUser
-	row.PreferredUsername = a.Fill.PreferredUsername
+	row.PreferredUsername = a.Profile.PreferredUsername
 	if err := setFoldedUsername(tx, &row, row); err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func attachIdentity(tx *gorm.DB, a ConnectorSignIn, at time.Time) error {
 	if err := linkIdentity(tx, a.Identity, by); err != nil {
 		return err
 	}
-	if err := followProfile(tx, a.Identity, a.Fill, at); err != nil {
+	if err := followProfile(tx, a.Identity, a.Profile, at); err != nil {
 		return err
 	}
 	return storeAssertedGroups(tx, a.Identity, a.Groups, by)

@@ -160,13 +160,13 @@ const (
 // fast as real time. A node whose clock is a year ahead then deletes in its first hour only the
 // rows of ten hours, not those of a year. The clock starts at the newest event. If at is
 // earlier, it goes back at once.
-func (db *DB) StartSweep(ctx context.Context, holder string, at time.Time) (until time.Time, mine bool, err error) {
+func (db *DB) StartSweep(ctx context.Context, holder string, at time.Time) (until time.Time, taken bool, err error) {
 	if err := refuseImpossible(holder); err != nil {
 		return time.Time{}, false, fmt.Errorf("start sweep: %w", err)
 	}
 	var clock Millis
 	err = db.write(ctx, "start sweep", func(tx *gorm.DB) error {
-		if mine, err = takeLease(tx, sweepLease, holder, sweepLife, at); err != nil || !mine {
+		if taken, err = takeLease(tx, sweepLease, holder, sweepLife, at); err != nil || !taken {
 			return err
 		}
 		err := tx.Exec(`INSERT INTO leases (name, expires_at) VALUES (?, COALESCE((SELECT at FROM events ORDER BY at DESC, id DESC LIMIT 1), ?))
@@ -177,5 +177,5 @@ func (db *DB) StartSweep(ctx context.Context, holder string, at time.Time) (unti
 		return tx.Raw(`UPDATE leases SET expires_at = CASE WHEN expires_at + ? < ? THEN expires_at + ? ELSE ? END WHERE name = ?
 			RETURNING expires_at`, sweepStep.Milliseconds(), At(at), sweepStep.Milliseconds(), At(at), sweepClock).Scan(&clock).Error
 	})
-	return clock.Time(), mine && err == nil, err
+	return clock.Time(), taken && err == nil, err
 }

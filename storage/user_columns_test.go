@@ -106,7 +106,7 @@ func TestUser_EachColumnHasItsWriters(t *testing.T) {
 
 		filled(&p, "upstream")
 		session, err := w.SignInThrough(t.Context(), storage.ConnectorSignIn{
-			Identity: upstreamIdentity("", "corp", "1"), AttemptID: "a", Until: storage.At(noon.Add(time.Hour)), Fill: p, Groups: in("upstream"),
+			Identity: upstreamIdentity("", "corp", "1"), AttemptID: "a", Until: storage.At(noon.Add(time.Hour)), Profile: p, Groups: in("upstream"),
 			NewUser: storage.User{Email: "upstream@example.com"}, Proof: storage.ByUpstream,
 			SignIn: storage.SignIn{HandleHash: "a", IdleFor: time.Hour, AbsoluteFor: time.Hour},
 		}, noon)

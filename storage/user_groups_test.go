@@ -208,7 +208,7 @@ func TestSignInThrough_UserNamesThatClashBlockNobody(t *testing.T) {
 			group.Go(func() {
 				_, err := node.SignInThrough(t.Context(), storage.ConnectorSignIn{
 					Identity:  upstreamIdentity("", "corp", fmt.Sprint(i)),
-					AttemptID: fmt.Sprint("clash ", i), Until: storage.At(noon.Add(time.Hour)), Fill: storage.Profile{PreferredUsername: []string{"ada", "ADA"}[i%2]},
+					AttemptID: fmt.Sprint("clash ", i), Until: storage.At(noon.Add(time.Hour)), Profile: storage.Profile{PreferredUsername: []string{"ada", "ADA"}[i%2]},
 					SignIn: storage.SignIn{HandleHash: fmt.Sprint("clash ", i), IdleFor: time.Hour, AbsoluteFor: time.Hour},
 				}, noon)
 				if err != nil {

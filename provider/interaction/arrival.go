@@ -77,7 +77,7 @@ func (h *Handler) ownerOf(ctx context.Context, i federation.Identity) (storage.O
 func upstreamSignIn(t trip) session.Started {
 	return session.Started{
 		Request: t.ID, ClientID: t.Client.ID, ACR: session.OneFactor, AMR: amrUpstream,
-		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Again: t.identity.Fresh},
+		Asserted: &storage.AssertedFreshness{Connector: t.connector.ID(), AuthTime: storage.Millis(t.identity.AuthTime), Reauthenticated: t.identity.Fresh},
 	}
 }
 
@@ -91,7 +91,7 @@ func (h *Handler) arrivalOf(ctx context.Context, decided outcome, user storage.U
 	identity, err := h.identityWithToken(i, user.ID)
 	a := storage.ConnectorSignIn{
 		Identity: identity, AttemptID: t.attempt.Upstream.ID, Until: storage.At(h.Now().Add(usedAttemptLife)),
-		Linked: decided == signIn, Fill: h.profileFrom(ctx, t), Groups: groupsFrom(ctx, i),
+		Linked: decided == signIn, Profile: h.profileFrom(ctx, t), Groups: groupsFrom(ctx, i),
 	}
 	if decided == makeUser {
 		a.NewUser = storage.User{Email: i.Email}

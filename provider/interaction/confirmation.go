@@ -45,7 +45,7 @@ func (h *Handler) confirmPage(r *http.Request, s step, current session.Current) 
 // proofWanted returns the explanation for the page: how recent a proof the request needs.
 func proofWanted(s step, current session.Current) templates.Wanted {
 	fresh := s.Freshness(s.Client)
-	w := templates.Wanted{Act: s.Act, Again: fresh.Again, Unknown: current.AuthTime == 0}
+	w := templates.Wanted{Act: s.Act, Again: fresh.Reauthenticate, Unknown: current.AuthTime == 0}
 	switch {
 	case fresh.MaxAge == nil:
 	case *fresh.MaxAge == 0:

@@ -67,7 +67,7 @@ func (h *Handler) upstreamOptions(s step, c Connector) federation.Options {
 	fresh := s.Freshness(s.Client)
 	return federation.Options{
 		RedirectURI: CallbackURI(h.Site.Issuer.String(), c.ID()), MaxAge: s.MaxAge, AuthTime: fresh.AuthTimeKnown,
-		Fresh: fresh.Again || c.Reauthenticates() == federation.AlwaysReauthenticates && (fresh.MaxAge != nil || fresh.AuthTimeKnown),
+		Fresh: fresh.Reauthenticate || c.Reauthenticates() == federation.AlwaysReauthenticates && (fresh.MaxAge != nil || fresh.AuthTimeKnown),
 	}
 }
 

@@ -58,7 +58,7 @@ func (q Request) Prompts(value string) bool { return slices.Contains(q.Prompt, v
 // settings of the client.
 func (q Request) Freshness(client storage.Client) storage.Freshness {
 	f := storage.Freshness{
-		Request: q.ID, Again: q.Prompts("login"), AuthTimeKnown: q.NeedAuthTime || q.Kind == Code && client.Metadata.RequireAuthTime,
+		Request: q.ID, Reauthenticate: q.Prompts("login"), AuthTimeKnown: q.NeedAuthTime || q.Kind == Code && client.Metadata.RequireAuthTime,
 		BestEffort: q.Kind == Code && client.PromptLogin == storage.PromptLoginBestEffort,
 	}
 	if q.MaxAge != nil {

@@ -76,7 +76,7 @@ func (s *Sessions) Stolen(r *http.Request) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	return s.DB.HandleStolen(r.Context(), storage.SecretHash(handle), s.Now().Add(-ToldFor))
+	return s.DB.IsHandleStolen(r.Context(), storage.SecretHash(handle), s.Now().Add(-ToldFor))
 }
 
 // Renewed is the browser's session, as Current gives it, and when its first-party
