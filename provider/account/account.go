@@ -81,14 +81,14 @@ func (h *Handler) frame(r *http.Request, current session.Current, here string) t
 // doneSentences are the confirmations at the top of a page, by the code in its address. The
 // address only selects one of them, so a link cannot make a page show a text of its own.
 var doneSentences = map[string]words.Sentence{
-	"profile":  words.Unlisted("Your profile was saved."),
-	"retype":   words.Unlisted("Thank you. The passwords that you typed were not kept: type them once more."),
-	"password": words.Unlisted("Your password was changed. All other devices and all applications were signed out."),
-	"session":  words.Unlisted("That session was signed out."),
-	"others":   words.Unlisted("All other sessions were signed out."),
-	"app":      words.Unlisted("The application has no access any more."),
-	"linked":   words.Unlisted("The account was connected. You can sign in with it from now on."),
-	"unlinked": words.Unlisted("The account was disconnected."),
+	"profile":  words.Say("account-done.profile"),
+	"retype":   words.Say("account-done.retype"),
+	"password": words.Say("account-done.password"),
+	"session":  words.Say("account-done.session"),
+	"others":   words.Say("account-done.others"),
+	"app":      words.Say("account-done.app"),
+	"linked":   words.Say("account-done.linked"),
+	"unlinked": words.Say("account-done.unlinked"),
 }
 
 // showDone sends the browser to a page with a confirmation.
@@ -97,6 +97,6 @@ func (h *Handler) showDone(w http.ResponseWriter, path, code string) error {
 }
 
 // notFound is the page for an object that this user does not have, or no longer has.
-func notFound(title, text, back string) *web.Problem {
-	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: words.Unlisted(title), Text: words.Unlisted(text + " Nothing was changed."), StartURL: back}
+func notFound(title, text words.Sentence, back string) *web.Problem {
+	return &web.Problem{Status: http.StatusNotFound, Code: "not_found", Title: title, Text: text, StartURL: back}
 }

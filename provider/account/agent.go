@@ -30,13 +30,15 @@ func describeAgent(agent string) words.Sentence {
 	if browser == "" && strings.Contains(agent, "Version/") && strings.Contains(agent, "Safari/") && system != "Android" {
 		browser = "Safari"
 	}
-	if browser == "" {
-		browser = "Unknown browser"
+	switch {
+	case browser == "" && system == "":
+		return words.Say("account-browser.unknown")
+	case browser == "":
+		return words.Say("account-browser.unknown-on-system", "System", system)
+	case system == "":
+		return words.Say("account-browser.name", "Browser", browser)
 	}
-	if system == "" {
-		return words.Unlisted(browser)
-	}
-	return words.Unlisted(browser + " on " + system)
+	return words.Say("account-browser.name-and-system", "Browser", browser, "System", system)
 }
 
 func firstMatch(markers []marker, agent string) string {

@@ -13,6 +13,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // showApps lists the applications that have access to the account.
@@ -82,7 +83,7 @@ func (h *Handler) connected(r *http.Request, current session.Current, clientID s
 	}
 	at := slices.IndexFunc(list, func(c storage.ConnectedClient) bool { return c.ClientID == clientID })
 	if at < 0 {
-		return storage.ConnectedClient{}, notFound("This application has no access", "It was withdrawn already, or it was never given.", h.Site.Base+appsPath)
+		return storage.ConnectedClient{}, notFound(words.Say("account-error.no-access.title"), words.Say("account-error.no-access.text"), h.Site.Base+appsPath)
 	}
 	return list[at], nil
 }

@@ -67,7 +67,7 @@ func TestAccount_WithdrawEndsAccessOfApplication(t *testing.T) {
 
 		page = v.Submit(t, page.FormTo(t, "/account/apps/withdraw", "", ""))
 		page.WantAt(t, "/account/apps?done=app")
-		page.WantText(t, "The application has no access any more.", "App second")
+		page.WantText(t, "The application no longer has access.", "App second")
 		if strings.Contains(page.Body, "App app") {
 			t.Error("the application is still in the list")
 		}

@@ -89,7 +89,7 @@ func (h *Handler) askLink(w http.ResponseWriter, r *http.Request, current sessio
 
 // connectorGone is the page for a connector that is no longer configured.
 func connectorGone(back string) *web.Problem {
-	return notFound("This way to sign in is gone", "The operator has removed it.", back)
+	return notFound(words.Say("account-error.connector-gone.title"), words.Say("account-error.connector-gone.text"), back)
 }
 
 // askUnlink shows the confirmation page for disconnecting an account. People continue
@@ -128,7 +128,7 @@ func (h *Handler) identity(r *http.Request, current session.Current, key string)
 }
 
 func (h *Handler) notConnected() *web.Problem {
-	return notFound("This account is not connected", "It was disconnected already, or it never was connected.", h.Site.Base+identitiesPath)
+	return notFound(words.Say("account-error.not-connected.title"), words.Say("account-error.not-connected.text"), h.Site.Base+identitiesPath)
 }
 
 // linkIdentity sends the browser to an upstream, to connect the account there.
@@ -178,9 +178,9 @@ func (h *Handler) unlinkIdentity(w http.ResponseWriter, r *http.Request, current
 		return web.StaleForm(h.Site.Base+identitiesPath, err)
 	case errors.Is(err, storage.ErrConflict):
 		return &web.Problem{
-			Status: http.StatusConflict, Code: "last_way_in", Title: words.Unlisted("This is your last way to sign in"),
-			Text:     words.Unlisted("Without it you could not come back. Connect another account first, then disconnect this one."),
-			StartURL: h.Site.Base + identitiesPath, StartText: words.Unlisted("Connected accounts"),
+			Status: http.StatusConflict, Code: "last_way_in", Title: words.Say("account-error.last-way-in.title"),
+			Text:     words.Say("account-error.last-way-in.text"),
+			StartURL: h.Site.Base + identitiesPath, StartText: words.Say("account-error.last-way-in.link"),
 		}
 	}
 	return err

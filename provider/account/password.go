@@ -130,11 +130,11 @@ func passwordRefusal(w http.ResponseWriter, err error) (int, *templates.FormErro
 	switch {
 	case errors.Is(err, credential.ErrWrong):
 		return http.StatusUnprocessableEntity, &templates.FormError{
-			Code: "invalid_credentials", Field: "current-password", Text: words.Unlisted("That is not your current password."),
+			Code: "invalid_credentials", Field: "current-password", Text: words.Say("account-password.wrong-current"),
 		}
 	case errors.Is(err, errSamePassword):
 		return http.StatusUnprocessableEntity, &templates.FormError{
-			Code: "weak_password", Field: "new-password", Text: words.Unlisted("That is the password you have. Choose another."),
+			Code: "weak_password", Field: "new-password", Text: words.Say("account-password.same"),
 		}
 	}
 	if weak := credential.Weakness(err); weak != nil {

@@ -129,12 +129,12 @@ func TestAccount_WeakPasswordShowsErrorAtField(t *testing.T) {
 	providertest.OnSQLite(t, func(t *testing.T, b *providertest.Testbed) {
 		v := b.Visitor(t)
 		for wanted, why := range map[string]string{
-			"":                        "use at least 10 characters",
-			"seven77":                 "use at least 10 characters",
+			"":                        "Use at least 10 characters",
+			"seven77":                 "Use at least 10 characters",
 			"password1234":            "attackers try",
-			providertest.Alice:        "not the e-mail address",
+			providertest.Alice:        "is your email address",
 			strings.Repeat("x", 1025): "at most 1024 characters",
-			providertest.Password:     "the password you have",
+			providertest.Password:     "the password you already have",
 		} {
 			page := v.ChangePassword(t, providertest.Password, wanted)
 			page.WantPage(t, http.StatusUnprocessableEntity, "weak_password")

@@ -70,7 +70,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 	wanted := h.profileIn(values, old)
 	wrong := checkProfile(&wanted, old, h.Now())
 	if !h.EditUsername && wanted.PreferredUsername != old.PreferredUsername {
-		wrong = append(wrong, wrongUsername("username_fixed", "Only an administrator can change the user name."))
+		wrong = append(wrong, wrongUsername("username_fixed", words.Say("profile-error.username-fixed")))
 		wanted.PreferredUsername = old.PreferredUsername // the form shown next cannot edit it
 	}
 	if len(wrong) > 0 {
@@ -81,7 +81,7 @@ func (h *Handler) saveProfile(w http.ResponseWriter, r *http.Request, current se
 	if errors.Is(err, storage.ErrUsernameTaken) {
 		web.TraceOf(r.Context()).Note("code", "username_taken")
 		return h.refuseProfile(w, r, current, wanted,
-			wrongUsername("username_taken", "Somebody else has this user name, or one that looks like it. Choose another."))
+			wrongUsername("username_taken", words.Say("profile-error.username-taken")))
 	}
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrRevoked) {
 		return web.StaleForm(h.Site.Base+profilePath, err)
@@ -104,8 +104,8 @@ func (h *Handler) refuseProfile(w http.ResponseWriter, r *http.Request, current 
 	return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page)
 }
 
-func wrongUsername(code, text string) templates.FormError {
-	return templates.FormError{Code: code, Field: "preferred_username", Text: words.Unlisted(text)}
+func wrongUsername(code string, text words.Sentence) templates.FormError {
+	return templates.FormError{Code: code, Field: "preferred_username", Text: text}
 }
 
 // version returns the version of the profile, for the ticket of the form. An edit of an

@@ -239,7 +239,7 @@ func TestAccount_TakenUsernameIsRefused(t *testing.T) {
 			if refused.StatusCode != http.StatusUnprocessableEntity {
 				t.Errorf("%s: status %d", name, refused.StatusCode)
 			}
-			refused.WantText(t, "Somebody else has this user name, or one that looks like it.")
+			refused.WantText(t, "Someone else has this user name, or one that looks like it.")
 		}
 		saveProfile(t, v, "preferred_username", "liddell").WantAt(t, "/account/profile?done=profile")
 		saveProfile(t, v, "preferred_username", "Liddell").WantAt(t, "/account/profile?done=profile")

@@ -24,22 +24,22 @@ func checkProfile(p *storage.Profile, before storage.Profile, at time.Time) []te
 func adviceFor(problem *directory.FieldError) words.Sentence {
 	switch problem.Field {
 	case "preferred_username":
-		return words.Unlisted("Use letters, digits, dots, hyphens and underscores, and begin with a letter or digit.")
+		return words.Say("profile-error.username")
 	case "picture":
-		return words.Unlisted("Give the address of a picture that begins with https://.")
+		return words.Say("profile-error.picture")
 	case "website", "profile":
-		return words.Unlisted("Give an address that begins with https:// or http://.")
+		return words.Say("profile-error.address")
 	case "birthdate":
-		return words.Unlisted("Give a date such as 1990-12-10 that has been, 0000-12-10 for one without its year, or the year alone.")
+		return words.Say("profile-error.birthdate")
 	case "phone_number":
-		return words.Unlisted("Give the number with + and the code of its country, such as +41 44 668 18 00.")
+		return words.Say("profile-error.phone")
 	case "zoneinfo":
-		return words.Unlisted("Give a time zone by its name, such as Europe/Berlin.")
+		return words.Say("profile-error.time-zone")
 	case "locale":
-		return words.Unlisted("Give a language by its tag, such as en-GB or de.")
+		return words.Say("profile-error.language")
 	}
 	if errors.Is(problem, directory.ErrLongName) {
-		return words.Unlisted("Use at most 200 characters.")
+		return words.Say("profile-error.too-long")
 	}
-	return words.Unlisted("Use letters, digits and signs that can be seen.")
+	return words.Say("profile-error.invisible")
 }

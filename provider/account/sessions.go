@@ -11,6 +11,7 @@ import (
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
+	"signet/templates/words"
 )
 
 // showSessions lists the sessions of the user, beginning with this browser.
@@ -99,7 +100,7 @@ func (h *Handler) endSession(w http.ResponseWriter, r *http.Request, current ses
 	}
 	sid := values.Get("sid")
 	if !slices.ContainsFunc(list, func(s storage.Session) bool { return s.ID == sid }) {
-		return notFound("This session has ended", "It was signed out already, or it ended by itself.", h.Site.Base+sessionsPath)
+		return notFound(words.Say("account-error.session-ended.title"), words.Say("account-error.session-ended.text"), h.Site.Base+sessionsPath)
 	}
 	if err := h.Visits.CheckForm(values, ticketOf(current, "sessions.end", sid), sessionsPath); err != nil {
 		return err

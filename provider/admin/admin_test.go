@@ -125,18 +125,18 @@ func TestAdminConnectors_TestShowsResult(t *testing.T) {
 			return v.Submit(t, page.FormTo(t, "/admin/connectors/test#test-result", "connector", id))
 		}
 		for _, id := range []string{"google", "github", "liar"} {
-			tested(id).WantText(t, "It answers", "Clock", `<div class="done" id="test-result"`)
+			tested(id).WantText(t, "The upstream responds", "Clock", `<div class="done" id="test-result"`)
 		}
 		for _, c := range []struct {
 			name   string
 			faults federationtest.Faults
 			want   []string
 		}{
-			{"other issuer", federationtest.Faults{Discovery: map[string]any{"issuer": "https://evil.example"}}, []string{"did not pass the checks", "issuer"}},
+			{"other issuer", federationtest.Faults{Discovery: map[string]any{"issuer": "https://evil.example"}}, []string{"didn’t pass the checks", "issuer"}},
 			{"no keys", federationtest.Faults{Wire: map[string]federationtest.WireFault{"jwks": federationtest.HTML}}, []string{"fetch keys"}},
-			{"no common algorithm", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, []string{"do not fit together", "algorithms"}},
-			{"hung up", federationtest.Faults{Wire: map[string]federationtest.WireFault{"discovery": federationtest.Reset}}, []string{"did not answer"}},
-			{"no page", federationtest.Faults{Wire: map[string]federationtest.WireFault{"authorize": federationtest.ServerError}}, []string{"did not answer", "sign-in page"}},
+			{"no common algorithm", federationtest.Faults{Discovery: map[string]any{"id_token_signing_alg_values_supported": []string{"none"}}}, []string{"don’t match", "algorithms"}},
+			{"hung up", federationtest.Faults{Wire: map[string]federationtest.WireFault{"discovery": federationtest.Reset}}, []string{"didn’t respond"}},
+			{"no page", federationtest.Faults{Wire: map[string]federationtest.WireFault{"authorize": federationtest.ServerError}}, []string{"didn’t respond", "sign-in page"}},
 		} {
 			up.Liar.SetFaults(c.faults)
 			page := tested("liar")
@@ -149,16 +149,16 @@ func TestAdminConnectors_TestShowsResult(t *testing.T) {
 		up.Liar.EditAnswer("/token", func(a *federationtest.Answer) {
 			a.Header.Set("Date", b.Now().Add(5*time.Minute).UTC().Format(http.TimeFormat))
 		})
-		tested("liar").WantText(t, "did not pass the checks", "5m0s ahead of this server", notWorking)
+		tested("liar").WantText(t, "didn’t pass the checks", "5m0s ahead of this server", notWorking)
 		up.Liar.EditAnswer("/token", func(a *federationtest.Answer) {
 			a.Status, a.Body = http.StatusUnauthorized, []byte(`{"error":"invalid_client"}`)
 		})
-		tested("liar").WantText(t, "do not fit together", "invalid_client", notWorking)
+		tested("liar").WantText(t, "don’t match", "invalid_client", notWorking)
 		up.Liar.EditAnswer("/token", nil)
 		up.Liar.EditAnswer("/userinfo", func(a *federationtest.Answer) { a.Status = http.StatusNotFound })
-		tested("liar").WantText(t, "It answers", "read userinfo: status 404", `<div class="done" id="test-result"`)
+		tested("liar").WantText(t, "The upstream responds", "read userinfo: status 404", `<div class="done" id="test-result"`)
 		up.Liar.Close()
-		tested("liar").WantText(t, "did not answer", "refused", notWorking)
+		tested("liar").WantText(t, "didn’t respond", "refused", notWorking)
 	}, connectors)
 }
 
@@ -249,7 +249,7 @@ func TestAdminConnectors_ShowLastSuccessAndFailureOfAllNodes(t *testing.T) {
 
 		other := b.Node(t, func(c *provider.Config) { c.Connectors = up.Connectors })
 		_, page := other.Administrator(t, "/admin/connectors")
-		page.WantText(t, "upstream_denied", "1 minute ago", "The person or the upstream said no.", "never")
+		page.WantText(t, "upstream_denied", "1 minute ago", "The user or the upstream canceled the sign-in.", "never")
 		for _, secret := range []string{up.Google.ClientSecret, "code=", "state="} {
 			if strings.Contains(page.Body, secret) {
 				t.Errorf("the page shows %q", secret)

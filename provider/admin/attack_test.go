@@ -76,7 +76,7 @@ func TestAdmin_ConnectorTestUsesOnlyConfiguredHosts(t *testing.T) {
 		for _, name := range []string{"issuer", "base_url", "url", "host", "redirect_uri", "client_id", "type"} {
 			f.Values.Set(name, elsewhere.URL)
 		}
-		v.Submit(t, f).WantText(t, "It answers", "<dd>"+up.Google.URL+"</dd>")
+		v.Submit(t, f).WantText(t, "The upstream responds", "<dd>"+up.Google.URL+"</dd>")
 		for _, path := range up.Google.Requests() {
 			if !strings.HasPrefix(path, "GET ") && path != "POST /token" {
 				t.Errorf("the test sent %s", path)

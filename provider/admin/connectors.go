@@ -90,20 +90,18 @@ func (h *Handler) card(c Connector, health storage.ConnectorHealth, current sess
 
 // failureAdvice explains each failure code and says how to solve the problem.
 var failureAdvice = map[string]words.Sentence{
-	"upstream_denied":         words.Unlisted("The person or the upstream said no. One person who changed their mind is no cause for concern; if everybody is refused, look there whether the client is suspended, or still in testing and open to named people only."),
-	"upstream_unreachable":    words.Unlisted("It did not answer, or asked to come back later. If a test says the same, look at its status page and at the network between here and there."),
-	"upstream_untrusted":      words.Unlisted("What came back did not pass the checks. If it happens to everybody: is the issuer the one in its discovery document, are both clocks right, does the client ID belong to this upstream?"),
-	"connector_misconfigured": words.Unlisted("The settings here and there do not fit together: compare client ID, client secret, redirect URI and algorithms."),
-	"no_email":                words.Unlisted("It gave no verified email address of the person, who has to add one there, or to let it be seen."),
-	"account_not_allowed":     words.Unlisted("The person's account lies outside the accepted domains or tenants, or the upstream's own rules kept it out."),
+	"upstream_denied":         words.Say("connector-failure.denied"),
+	"upstream_unreachable":    words.Say("connector-failure.unreachable"),
+	"upstream_untrusted":      words.Say("connector-failure.untrusted"),
+	"connector_misconfigured": words.Say("connector-failure.misconfigured"),
+	"no_email":                words.Say("connector-failure.no-email"),
+	"account_not_allowed":     words.Say("connector-failure.not-allowed"),
 }
-
-const probeWorks = "It answers, and nothing stands in the way of signing in through it. The test went as far as a sign-in goes without a person."
 
 // probe calls the upstream and describes the result in words.
 func (h *Handler) probe(ctx context.Context, c Connector) *templates.ConnectorTest {
 	report := c.Probe(ctx, c.RedirectURI)
-	result := &templates.ConnectorTest{Works: report.Err == nil, Finding: words.Unlisted(probeWorks), Facts: factsOf(report)}
+	result := &templates.ConnectorTest{Works: report.Err == nil, Finding: words.Say("connector-test.works"), Facts: factsOf(report)}
 	if report.Err != nil {
 		result.Finding, result.Reason = failureAdvice[federation.ErrorCode(report.Err)], report.Err.Error()
 	}
@@ -115,11 +113,11 @@ func factsOf(r federation.Report) []templates.Fact {
 	if r.Err != nil {
 		return nil
 	}
-	facts := []templates.Fact{{Name: words.Unlisted("Issuer"), Value: r.Issuer}}
+	facts := []templates.Fact{{Name: words.Say("connector-test.issuer"), Value: r.Issuer}}
 	for _, list := range []struct {
 		name   words.Sentence
 		values []string
-	}{{words.Unlisted("Signs by"), r.Algorithms}, {words.Unlisted("Scopes it knows"), r.Scopes}, {words.Unlisted("Client authentication"), r.ClientAuth}} {
+	}{{words.Say("connector-test.algorithms"), r.Algorithms}, {words.Say("connector-test.scopes"), r.Scopes}, {words.Say("connector-test.client-authentication"), r.ClientAuth}} {
 		if len(list.values) > 0 {
 			facts = append(facts, templates.Fact{Name: list.name, Value: strings.Join(list.values, " ")})
 		}
@@ -127,13 +125,13 @@ func factsOf(r federation.Report) []templates.Fact {
 	if r.Keys > 0 {
 		keys := strconv.Itoa(r.Keys)
 		if r.IgnoredKeys > 0 {
-			keys += fmt.Sprintf(", and %d ignored: malformed or too weak", r.IgnoredKeys)
+			keys = words.Say("connector-test.keys-ignored", "Keys", r.Keys, "Ignored", r.IgnoredKeys).String()
 		}
-		facts = append(facts, templates.Fact{Name: words.Unlisted("Keys"), Value: keys})
+		facts = append(facts, templates.Fact{Name: words.Say("connector-test.keys"), Value: keys})
 	}
-	facts = append(facts, templates.Fact{Name: words.Unlisted("Clock"), Value: fmt.Sprintf("%+.0f s", r.ClockSkew.Seconds())})
+	facts = append(facts, templates.Fact{Name: words.Say("connector-test.clock"), Value: fmt.Sprintf("%+.0f s", r.ClockSkew.Seconds())})
 	for _, warning := range r.Warnings {
-		facts = append(facts, templates.Fact{Name: words.Unlisted("Note"), Value: warning})
+		facts = append(facts, templates.Fact{Name: words.Say("connector-test.note"), Value: warning})
 	}
 	return facts
 }

@@ -3,7 +3,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -26,8 +25,8 @@ const (
 
 // keysDone are the confirmations at the top of the page, by the code in its address.
 var keysDone = map[string]words.Sentence{
-	"rotated": words.Unlisted("The keys were rotated. Every server signs with the new ones within a second; the tokens that live stay good."),
-	"revoked": words.Unlisted("The key was revoked. Every server refuses what it has signed within a second."),
+	"rotated": words.Say("admin-keys-done.rotated"),
+	"revoked": words.Say("admin-keys-done.revoked"),
 }
 
 // showKeys shows the life of every key that is not deleted, and which applications have
@@ -139,16 +138,16 @@ func (h *Handler) keysProblem(err error, back string) error {
 	switch {
 	case isCrowded:
 		return &web.Problem{
-			Status: http.StatusConflict, Code: "too_many_retired_keys", Title: words.Unlisted("Too many retired keys are still published"),
-			Text: words.Unlisted(fmt.Sprintf("%d retired %s keys are published for tokens that still live, and some applications read no longer list. "+
-				"The next rotation is possible from %s on; nothing was changed.", crowded.Retired, crowded.Line, crowded.Until.UTC().Format(time.RFC3339))),
-			StartURL: h.Site.Base + keysPath, StartText: words.Unlisted("Signing keys"),
+			Status: http.StatusConflict, Code: "too_many_retired_keys", Title: words.Say("admin-error.too-many-retired-keys.title"),
+			Text: words.Say("admin-error.too-many-retired-keys.text",
+				"Count", crowded.Retired, "Line", crowded.Line, "Time", crowded.Until.UTC().Format(time.RFC3339)),
+			StartURL: h.Site.Base + keysPath, StartText: words.Say("admin-error.keys"),
 		}
 	case isEarly:
 		return &web.Problem{
-			Status: http.StatusConflict, Code: "not_published_long_enough", Title: words.Unlisted("The next key is too young"),
-			Text:     words.Unlisted("Relying parties may not have seen it yet. It may sign from " + early.Ripe.UTC().Format(time.RFC3339) + " on; nothing was changed."),
-			StartURL: h.Site.Base + keysPath, StartText: words.Unlisted("Signing keys"),
+			Status: http.StatusConflict, Code: "not_published_long_enough", Title: words.Say("admin-error.key-too-new.title"),
+			Text:     words.Say("admin-error.key-too-new.text", "Time", early.Ripe.UTC().Format(time.RFC3339)),
+			StartURL: h.Site.Base + keysPath, StartText: words.Say("admin-error.keys"),
 		}
 	case errors.Is(err, storage.ErrConflict), errors.Is(err, keeper.ErrRevokedAlready), errors.Is(err, keys.ErrNoKey):
 		return web.StaleForm(h.Site.Base+back, err)

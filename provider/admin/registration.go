@@ -21,30 +21,30 @@ func registrationAt(c Connector, issuer string) registration {
 	switch c.Kind() {
 	case federation.Google:
 		return registration{"Authorized redirect URIs", "https://console.cloud.google.com/apis/credentials", []words.Sentence{
-			words.Unlisted("Google compares it exactly: scheme, host, port, path, and no slash more."),
-			words.Unlisted("It wants an OAuth client of the type “Web application”, and no scopes beyond the ones below on the consent screen."),
-			words.Unlisted("While the consent screen is in testing, only the test users named there can sign in; all others are refused by Google."),
+			words.Say("connector-hint.google-address"),
+			words.Say("connector-hint.google-type"),
+			words.Say("connector-hint.google-testing"),
 		}}
 	case federation.GitHub:
 		return registration{"Authorization callback URL", newGitHubApp(c, issuer), []words.Sentence{
-			words.Unlisted("GitHub wants the same host and port, and a path at or below the one registered; on loopback the port is free."),
-			words.Unlisted("An OAuth app needs no permissions set: the scopes below are asked for at each sign-in. A GitHub App needs “Email addresses: read-only”."),
+			words.Say("connector-hint.github-address"),
+			words.Say("connector-hint.github-permissions"),
 		}}
 	case federation.Microsoft:
 		return registration{"Redirect URI of the platform Web", "https://entra.microsoft.com/#view/Microsoft_AAD_RegisteredApps/ApplicationsListBlade", []words.Sentence{
-			words.Unlisted("“Supported account types” must include the tenants that are to sign in."),
+			words.Say("connector-hint.microsoft-tenants"),
 		}}
 	case federation.Apple:
 		return registration{"Return URLs of the Services ID", "https://developer.apple.com/account/resources/identifiers/list/serviceId", []words.Sentence{
-			words.Unlisted("Apple takes https only, no loopback address, and wants the domain listed beside it."),
+			words.Say("connector-hint.apple-address"),
 		}}
 	case federation.GitLab:
 		return registration{"Redirect URI", cmp.Or(strings.TrimSuffix(c.Home, "/"), "https://gitlab.com") + "/-/user_settings/applications", []words.Sentence{
-			words.Unlisted("Leave “Confidential” ticked, and tick the scopes below."),
+			words.Say("connector-hint.gitlab-boxes"),
 		}}
 	}
-	return registration{"Redirect URI (some say callback URL)", "", []words.Sentence{
-		words.Unlisted("The client there must be allowed the authorization code grant and the scopes below."),
+	return registration{"Redirect URI (also called callback URL)", "", []words.Sentence{
+		words.Say("connector-hint.oidc-grant"),
 	}}
 }
 

@@ -27,9 +27,9 @@ func (h *Handler) revocableKey(ctx context.Context, id string) (keeper.Scheduled
 	i := slices.IndexFunc(list, func(k keeper.Scheduled) bool { return k.ID == id && k.State != storage.KeyRevoked })
 	if i < 0 {
 		return keeper.Scheduled{}, &web.Problem{
-			Status: http.StatusNotFound, Code: "not_found", Title: words.Unlisted("There is no such key to revoke"),
-			Text:     words.Unlisted("It is gone or revoked already, or there never was one. The list shows what there is."),
-			StartURL: h.Site.Base + keysPath, StartText: words.Unlisted("Signing keys"),
+			Status: http.StatusNotFound, Code: "not_found", Title: words.Say("admin-error.no-such-key.title"),
+			Text:     words.Say("admin-error.no-such-key.text"),
+			StartURL: h.Site.Base + keysPath, StartText: words.Say("admin-error.keys"),
 		}
 	}
 	return list[i], nil
@@ -106,7 +106,7 @@ func (h *Handler) revoke(w http.ResponseWriter, r *http.Request, current session
 		if err != nil {
 			return err
 		}
-		page.Wrong, page.Reason = words.Unlisted("Type the kid as it is shown, or its first 8 characters. Nothing was changed."), form.Get("reason")
+		page.Wrong, page.Reason = words.Say("admin-revoke.wrong-kid"), form.Get("reason")
 		return h.Site.ShowStatus(w, http.StatusUnprocessableEntity, page) // the form does not repeat the typed kid
 	}
 	_, err = h.Keys.Revoke(r.Context(), k.ID, form.Get("reason"), storage.By{From: h.originOf(r, current), At: h.Now()})

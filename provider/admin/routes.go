@@ -33,9 +33,9 @@ func (h *Handler) requireAdmin(next visit.Page) visit.Page {
 	return func(w http.ResponseWriter, r *http.Request, current session.Current) error {
 		if !current.User.Admin {
 			return &web.Problem{
-				Status: http.StatusForbidden, Code: "admin_required", Title: words.Unlisted("This page is for administrators"),
-				Text:     words.Unlisted("You are signed in as " + templates.Person{Name: current.User.Name, Email: current.User.Email}.Label() + ", which is not an administrator. Sign out and in again as one, or ask one to make you one."),
-				StartURL: h.Site.Base + "/account", StartText: words.Unlisted("Your account"),
+				Status: http.StatusForbidden, Code: "admin_required", Title: words.Say("admin-error.admin-required.title"),
+				Text:     words.Say("admin-error.admin-required.text", "User", templates.Person{Name: current.User.Name, Email: current.User.Email}.Label()),
+				StartURL: h.Site.Base + "/account", StartText: words.Say("admin-error.account"),
 			}
 		}
 		return next(w, r, current)

@@ -19,9 +19,9 @@ func TestHash_WeakPasswordsAreRefusedWithReason(t *testing.T) {
 		Name: "Esmeralda Weatherwax", Nickname: "Granny", PreferredUsername: "esme_w",
 	}
 	const (
-		short, long, blank, again = "at least 10 characters", "at most 1024 characters, all of them text", "blanks alone", "again and again"
-		address, name, service    = "not the e-mail address", "not the name of the person", "not the name of this service"
-		common                    = "among the first that attackers try"
+		short, long, blank, again = "at least 10 characters", "at most 1024 characters, and only text", "not only spaces", "only repeat a few characters"
+		address, name, service    = "do not use the email address", "do not use the name of the user", "do not use the name of this service"
+		common                    = "one of the first that attackers try"
 	)
 	for says, passwords := range map[string][]string{
 		short: {

@@ -2,12 +2,10 @@ package credential
 
 import (
 	"errors"
-	"strings"
 
 	"signet/provider/web"
 	"signet/storage"
 	"signet/templates"
-	"signet/templates/words"
 )
 
 // NoteRefusal notes in the trace why a password was refused, with the code of the answer.
@@ -29,9 +27,9 @@ func NoteRefusal(trace *web.Trace, code string, err error) {
 // Weakness returns the message for the field new-password if err is ErrWeak, and nil for
 // any other error.
 func Weakness(err error) *templates.FormError {
-	if !errors.Is(err, ErrWeak) {
+	broken, ok := errors.AsType[*ruleError](err)
+	if !ok {
 		return nil
 	}
-	_, why, _ := strings.Cut(strings.Split(err.Error(), "\n")[0], ": ")
-	return &templates.FormError{Code: "weak_password", Field: "new-password", Text: words.Unlisted("The new password cannot be used: " + why + ".")}
+	return &templates.FormError{Code: "weak_password", Field: "new-password", Text: broken.sentence}
 }

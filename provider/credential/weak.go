@@ -16,6 +16,7 @@ import (
 
 	"signet/federation/foreign"
 	"signet/storage"
+	"signet/templates/words"
 )
 
 // normalizeNew checks a new password and returns its normalized form. It requires a minimum
@@ -33,27 +34,37 @@ func (p *Passwords) normalizeNew(typed string, user storage.User) (string, error
 	unspaced := strings.ReplaceAll(folded, " ", "")
 	switch {
 	case !ok:
-		return "", weakError("use at most %d characters, all of them text", maxLength)
+		return "", weakError(words.Say("weak-password.too-long", "Count", maxLength), "use at most %d characters, and only text", maxLength)
 	case password != "" && unspaced == "":
-		return "", weakError("use characters that can be seen, not blanks alone")
+		return "", weakError(words.Say("weak-password.blank"), "use visible characters, not only spaces")
 	case countVisible(password) < p.minLength:
-		return "", weakError("use at least %d characters", p.minLength)
+		return "", weakError(words.Say("weak-password.too-short", "Count", p.minLength), "use at least %d characters", p.minLength)
 	case isRepetitive(unspaced):
-		return "", weakError("use more than the same few characters again and again")
+		return "", weakError(words.Say("weak-password.repetitive"), "do not only repeat a few characters, nor use a sequence")
 	case consistsOf(folded, wordsOfAddress(user)):
-		return "", weakError("choose one that is not the e-mail address or a part of it")
+		return "", weakError(words.Say("weak-password.address"), "do not use the email address or a part of it")
 	case consistsOf(folded, wordsOfName(user)):
-		return "", weakError("choose one that is not the name of the person")
+		return "", weakError(words.Say("weak-password.name"), "do not use the name of the user")
 	case consistsOf(folded, p.serviceWords):
-		return "", weakError("choose one that is not the name of this service")
+		return "", weakError(words.Say("weak-password.service"), "do not use the name of this service")
 	case isCommon(folded):
-		return "", weakError("it is among the first that attackers try, choose another")
+		return "", weakError(words.Say("weak-password.common"), "it is one of the first that attackers try: choose another one")
 	}
 	return password, nil
 }
 
-func weakError(format string, args ...any) error {
-	return fmt.Errorf("%w: "+format, append([]any{ErrWeak}, args...)...)
+// ruleError is an ErrWeak with the rule that the password breaks: a sentence for the form,
+// and the text of the error for the command line and the log.
+type ruleError struct {
+	error
+	sentence words.Sentence
+}
+
+// Unwrap returns the error without the sentence.
+func (e *ruleError) Unwrap() error { return e.error }
+
+func weakError(sentence words.Sentence, format string, args ...any) error {
+	return &ruleError{fmt.Errorf("%w: "+format, append([]any{ErrWeak}, args...)...), sentence}
 }
 
 // isInvisible reports whether a character is invisible. Such characters do not count for the

@@ -66,7 +66,7 @@ func TestStepUp_InterruptedActCanBeFinished(t *testing.T) {
 			}
 			again := page.FormTo(t, act.action, "", "")
 			if !act.kept {
-				page.WantText(t, "were not kept")
+				page.WantText(t, "weren’t stored")
 				for i := 0; i < len(act.fill); i += 2 {
 					again.Values.Set(act.fill[i], act.fill[i+1])
 				}

@@ -8,7 +8,6 @@ import (
 
 	"signet/storage"
 	"signet/templates"
-	"signet/templates/words"
 )
 
 // AnswerTo looks up the answer to an error on a surface. The outermost cause that has a
@@ -146,7 +145,7 @@ func FormRefusal(h http.Header, err error) (int, *templates.FormError) {
 	}
 	a := AnswerTo(form, err)
 	a.setRetryAfter(h)
-	return a.Status, &templates.FormError{Code: a.Code, Text: words.Unlisted(a.Text), Field: a.Field, RetryAfter: a.RetryAfter}
+	return a.Status, &templates.FormError{Code: a.Code, Text: a.Sentence, Field: a.Field, RetryAfter: a.RetryAfter}
 }
 
 // WithReference returns a copy of the message with the reference of the request, by which

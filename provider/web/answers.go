@@ -1,16 +1,21 @@
 package web
 
-import "net/http"
+import (
+	"net/http"
+
+	"signet/templates/words"
+)
 
 // Answer is the answer to a request that cannot be served.
 type Answer struct {
 	Status     int
-	Code       string // stable: an OAuth error code, or the code that a page or form shows
-	Title      string // of the page
-	Text       string // says how to fix the request
-	Field      string // the form field with the mistake
-	Continue   string // URL to which the app sends its browser; may be empty
-	RetryAfter int    // seconds, for 429 and 503; 0 sets no header
+	Code       string         // stable: an OAuth error code, or the code that a page or form shows
+	Text       string         // for programs: says how to fix the request
+	Title      words.Sentence // of the page for people
+	Sentence   words.Sentence // for people, on the page or above the form
+	Field      string         // the form field with the mistake
+	Continue   string         // URL to which the app sends its browser; may be empty
+	RetryAfter int            // seconds, for 429 and 503; 0 sets no header
 }
 
 // Surface is a kind of caller. Each has its own column in the table of answers.
@@ -51,7 +56,7 @@ var (
 	loginRequired     = Answer{Status: http.StatusUnauthorized, Code: "login_required", Text: "nobody is signed in: send the browser to the sign-in page"}
 	wrongPassword     = Answer{
 		Status: http.StatusUnprocessableEntity, Code: "invalid_credentials", Field: "password",
-		Text: "The email or the password is not right. Check both and try again.",
+		Sentence: words.Say("password-refused.wrong"),
 	}
 )
 
@@ -136,29 +141,29 @@ var answers = map[Surface]map[string]Answer{
 		"internal": serverError,
 	},
 	form: {
-		"throttled":           {Status: http.StatusTooManyRequests, Code: "too_many_attempts", Text: "Too many attempts with this account or from this network."},
+		"throttled":           {Status: http.StatusTooManyRequests, Code: "too_many_attempts", Sentence: words.Say("password-refused.too-many-attempts")},
 		"invalid_credentials": wrongPassword,
 		"revoked":             wrongPassword,
 		"busy": {
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
-			Text: "Very many people are signing in at this moment.", RetryAfter: 2,
+			Sentence: words.Say("password-refused.busy"), RetryAfter: 2,
 		},
 	},
 	page: {
 		"unavailable": {
 			Status: http.StatusServiceUnavailable, Code: noDatabase.Code, RetryAfter: noDatabase.RetryAfter,
-			Title: "One moment, please",
-			Text:  "The service cannot reach its database right now. Nothing was lost: try again in a few seconds.",
+			Title:    words.Say("common-error.no-database.title"),
+			Sentence: words.Say("common-error.no-database.text"),
 		},
 		"too_many_requests": {
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", RetryAfter: 2,
-			Title: "One moment, please",
-			Text:  "Very many people want to sign in right now. Nothing was lost: try again in a few seconds.",
+			Title:    words.Say("common-error.too-busy.title"),
+			Sentence: words.Say("common-error.too-busy.text"),
 		},
 		"internal": {
 			Status: http.StatusInternalServerError, Code: "server_error",
-			Title: "Something went wrong",
-			Text:  "The service made a mistake. Try again; if it happens again, tell the operator the reference below.",
+			Title:    words.Say("common-error.internal.title"),
+			Sentence: words.Say("common-error.internal.text"),
 		},
 	},
 }

@@ -26,12 +26,18 @@ type FormError struct {
 func (e *FormError) Error() string { return e.Text }
 
 // answer returns the answer to a request with this error. The table has no row for it.
+// Programs get the text of the error. People get a sentence without technical terms, and the
+// text is in the log.
 func (e *FormError) answer(s Surface) Answer {
 	code := "invalid_request"
 	if e.Status == http.StatusUnsupportedMediaType && s != OAuth { // RFC 6749, section 5.2, has no code for it
 		code = "unsupported_media_type"
 	}
-	return Answer{Status: e.Status, Code: code, Text: e.Text}
+	sentence := words.Say("common-error.unreadable-form.text")
+	if e.Status == http.StatusRequestEntityTooLarge {
+		sentence = words.Say("common-error.unreadable-form.too-large")
+	}
+	return Answer{Status: e.Status, Code: code, Text: e.Text, Title: words.Say("common-error.unreadable-form.title"), Sentence: sentence}
 }
 
 // formType is the media type of a form. It has no parameters: values are always UTF-8 (RFC
@@ -136,8 +142,8 @@ func CheckParameters(values url.Values, repeatable ...string) error {
 // Form reads the form of a page, with the rules of PostForm. The error is a *Problem.
 func Form(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	values, err := PostForm(w, r)
-	if e, ok := errors.AsType[*FormError](err); ok {
-		return nil, &Problem{Status: e.Status, Code: e.answer(page).Code, Title: words.Unlisted("This form cannot be read"), Text: words.Unlisted("Go back and try again: " + e.Text + "."), Cause: err}
+	if _, ok := errors.AsType[*FormError](err); ok {
+		return nil, asProblem(err)
 	}
 	return values, err
 }
@@ -152,8 +158,8 @@ func FormWithFields(w http.ResponseWriter, r *http.Request, fields ...string) (u
 	for name := range values {
 		if !slices.Contains(fields, name) {
 			return nil, &Problem{
-				Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("This form cannot be read"),
-				Text: words.Unlisted("It has a field that does not belong to it. Open the page again and use the form as it is."),
+				Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Say("common-error.unreadable-form.title"),
+				Text: words.Say("common-error.unreadable-form.unknown-field"),
 			}
 		}
 	}

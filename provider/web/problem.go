@@ -38,19 +38,19 @@ func (s *Site) linkTextFor(to string) words.Sentence {
 	path, ours := strings.CutPrefix(to, s.Base)
 	switch path, _, _ = strings.Cut(path, "?"); {
 	case ours && path == "/":
-		return words.Unlisted("Start page")
+		return words.Say("common-error.start-page")
 	case ours && !strings.HasPrefix(path, "/login") && !strings.HasPrefix(path, "/authorize"):
-		return words.Unlisted("Go back")
+		return words.Say("common-error.go-back")
 	}
-	return words.Unlisted("Start again")
+	return words.Say("common-error.start-again")
 }
 
 // StaleForm is the page for a form that is out of date: another user has signed in, the
 // session has ended, or the form was open for too long.
 func StaleForm(startURL string, cause error) *Problem {
 	return &Problem{
-		Status: http.StatusConflict, Code: "stale_form", Title: words.Unlisted("This page is out of date"),
-		Text:     words.Unlisted("Someone else may have signed in here since the page was opened, or it was open for too long. Nothing was changed."),
+		Status: http.StatusConflict, Code: "stale_form", Title: words.Say("common-error.stale.title"),
+		Text:     words.Say("common-error.stale.text"),
 		StartURL: startURL, Cause: cause,
 	}
 }

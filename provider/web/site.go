@@ -39,8 +39,8 @@ func (s *Site) Page(h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.checkOrigin(r); err != nil {
 			s.Fail(w, r, &Problem{
-				Status: http.StatusForbidden, Code: "cross_origin", Title: words.Unlisted("This form came from another site"),
-				Text: words.Unlisted("For your safety it was not accepted. Open the sign-in page from the application and try again."), Cause: err,
+				Status: http.StatusForbidden, Code: "cross_origin", Title: words.Say("common-error.other-site.title"),
+				Text: words.Say("common-error.other-site.text"), Cause: err,
 			})
 			return
 		}
@@ -119,15 +119,15 @@ func asProblem(err error) *Problem {
 		return p
 	}
 	a := AnswerTo(page, err)
-	return &Problem{Status: a.Status, Code: a.Code, Title: words.Unlisted(a.Title), Text: words.Unlisted(a.Text), RetryAfter: a.RetryAfter, Cause: err}
+	return &Problem{Status: a.Status, Code: a.Code, Title: a.Title, Text: a.Sentence, RetryAfter: a.RetryAfter, Cause: err}
 }
 
 // NotFound is the page for a path without a route.
 func (s *Site) NotFound() *Problem {
 	return &Problem{
-		Status: http.StatusNotFound, Code: "not_found", Title: words.Unlisted("Page not found"),
-		Text:     words.Unlisted("There is nothing at this address. Go back to the application you came from."),
-		StartURL: s.Base + "/", StartText: words.Unlisted("Start page"),
+		Status: http.StatusNotFound, Code: "not_found", Title: words.Say("common-error.not-found.title"),
+		Text:     words.Say("common-error.not-found.text"),
+		StartURL: s.Base + "/", StartText: words.Say("common-error.start-page"),
 	}
 }
 
@@ -140,9 +140,9 @@ func (s *Site) NotForBrowsers(instead Link, cause error) *Problem {
 
 func (s *Site) notForBrowsers(a Answer, instead Link, cause error) *Problem {
 	return &Problem{
-		Status: a.Status, Code: cmp.Or(a.Code, "invalid_token"), Title: words.Unlisted("This address is for applications"),
-		Text:     words.Unlisted("Applications call it; in a browser there is nothing to see here. Nothing was changed."),
-		StartURL: s.Base + cmp.Or(instead.Path, "/"), StartText: cmp.Or(instead.Text, words.Unlisted("Start page")),
+		Status: a.Status, Code: cmp.Or(a.Code, "invalid_token"), Title: words.Say("common-error.for-applications.title"),
+		Text:     words.Say("common-error.for-applications.text"),
+		StartURL: s.Base + cmp.Or(instead.Path, "/"), StartText: cmp.Or(instead.Text, words.Say("common-error.start-page")),
 		RetryAfter: a.RetryAfter, Cause: cause,
 	}
 }
@@ -150,9 +150,9 @@ func (s *Site) notForBrowsers(a Answer, instead Link, cause error) *Problem {
 // AmbiguousPath is the page for an address that two parsers could read differently.
 func (s *Site) AmbiguousPath(cause error) *Problem {
 	return &Problem{
-		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Unlisted("This address cannot be read"),
-		Text:     words.Unlisted("It has doubled slashes, dots or escaped characters in its path. Write it without them, or begin at the start page."),
-		StartURL: s.Base + "/", StartText: words.Unlisted("Start page"), Cause: cause,
+		Status: http.StatusBadRequest, Code: "invalid_request", Title: words.Say("common-error.ambiguous-address.title"),
+		Text:     words.Say("common-error.ambiguous-address.text"),
+		StartURL: s.Base + "/", StartText: words.Say("common-error.start-page"), Cause: cause,
 	}
 }
 

@@ -77,7 +77,7 @@ func TestUpstreams_InTheBrowser(t *testing.T) {
 				{"the page of a denial", saw.Denied, "Go back"},
 				{"the page that asks for the account's password", saw.Prove, "Is this account yours?"},
 				{"the page that asks whether to connect", saw.Connect, "to " + signettest.DemoEmail + "?"},
-				{"a wrong password there", saw.Refused, "The email or the password is not right"},
+				{"a wrong password there", saw.Refused, "The email address or the password isn’t right"},
 			} {
 				if !strings.Contains(want.text, want.part) {
 					t.Errorf("%s: got %q, want %q in it", want.what, want.text, want.part)

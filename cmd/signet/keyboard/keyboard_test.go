@@ -40,7 +40,7 @@ func TestKeyboard_EveryFlowNeedsNoMouse(t *testing.T) {
 			}
 			for what, want := range map[string]string{
 				"denied": "access_denied", "name": "Keyboard User", "appsLeft": "None", "connected": "Google", "disconnected": "None",
-				"stepUp": "Confirm", "stayed": dev.Issuer, "upstream": "ada.example@gmail.com", "tested": "nothing stands in the way",
+				"stepUp": "Confirm", "stayed": dev.Issuer, "upstream": "ada.example@gmail.com", "tested": "nothing prevents a sign-in",
 				"rotated": "The keys were rotated", "revoked": "no mouse",
 			} {
 				if got := saw.Texts[what]; !strings.Contains(got, want) {

@@ -46,11 +46,21 @@ func TestPasswords_SameRulesEverywhere(t *testing.T) {
 	i.Command(t, "", nil, "user", "update", i.Email, "--name", "Ada Lovelace", "--json")
 	address := map[string]string{"user create": "ada@example.com", "set-up page": "ada@example.com"}
 	for caller, set := range callers {
-		for password, want := range map[string]string{
-			"9 letters": "at least 10 characters", "        ": "blanks alone", "\u200b\u200b\u3164": "blanks alone", "zzzzzzzzzzzz": "again and again",
-			"ADDRESS": "not the e-mail address", "lovelace 1815": "not the name of the person", "signet signet": "not the name of this service", "password1234": "attackers try",
-			strings.Repeat("long ", 300): "at most 1024 characters",
+		for password, wants := range map[string]struct{ command, page string }{
+			"9 letters":                  {"at least 10 characters", "at least 10 characters"},
+			"        ":                   {"not only spaces", "has only spaces"},
+			"\u200b\u200b\u3164":         {"not only spaces", "has only spaces"},
+			"zzzzzzzzzzzz":               {"do not only repeat", "only repeats"},
+			"ADDRESS":                    {"do not use the email address", "is your email address"},
+			"lovelace 1815":              {"do not use the name of the user", "is your name"},
+			"signet signet":              {"do not use the name of this service", "is the name of this service"},
+			"password1234":               {"attackers try", "attackers try"},
+			strings.Repeat("long ", 300): {"at most 1024 characters", "at most 1024 characters"},
 		} {
+			want := wants.command
+			if strings.HasSuffix(caller, "page") {
+				want = wants.page
+			}
 			if password == "ADDRESS" {
 				if password = address[caller]; password == "" {
 					password = i.Email
