@@ -41,11 +41,11 @@ type AddressProof struct {
 }
 
 // ProveAddress marks the address of a user as verified. The first proof evicts: it deletes
-// everything that was set up before the address was verified, because nobody knows who set it
-// up. In the same transaction it deletes the password and other factors, identities, consents
-// and the profile, and ends all sessions and grants. A proof within the user's own fresh session
-// evicts nothing. A further proof changes nothing. It reports whether it evicted anything.
-// Events address.proven and user.evicted.
+// everything that was set up before, because another person may have set it up. In the same
+// transaction it deletes the password and other factors, identities, consents and the profile,
+// and ends all sessions and grants. A proof within the user's own fresh session evicts nothing.
+// A further proof changes nothing. It reports whether it evicted anything. Events address.proven
+// and user.evicted.
 //
 // ErrNotFound: there is no such user. ErrConflict: the user now has another address, or is an
 // administrator and the proof comes from an upstream.

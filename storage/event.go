@@ -14,9 +14,9 @@ import (
 
 // Origin is the source of an act, for the audit events.
 //
-// Actor is the one who acted: a subject, "cli" or "system". The writer of an event leaves it
-// empty if the event's own user acted. Storage then fills in the ID of that user. When an event
-// is read, Actor is "" only if the event has no user.
+// Actor is a subject, "cli" or "system". The writer of an event leaves it empty if the event's
+// own user acted. Storage then fills in the ID of that user. When an event is read, Actor is ""
+// only if the event has no user.
 type Origin struct {
 	RequestID string
 	Address   string

@@ -58,8 +58,7 @@ func (db *DB) LinkIdentity(ctx context.Context, l IdentityLink, at time.Time) er
 }
 
 // proveInSession marks the user's address as verified by the upstream, if the user's own session
-// is fresh. Otherwise it does nothing, because the proof would evict the person who is signed
-// in.
+// is fresh. Otherwise it does nothing, because the proof would evict the signed-in person.
 func proveInSession(tx *gorm.DB, l IdentityLink, at time.Time) error {
 	if l.Proof == "" {
 		return nil

@@ -8,14 +8,14 @@ import (
 	"gorm.io/gorm"
 )
 
-// Owner is the user to whom an identity belongs or may belong.
+// Owner is the user of an identity, or a user with the same email address.
 type Owner struct {
 	User   User // may be disabled; the zero User if there is no such user
 	Linked bool // the identity is linked to the user; otherwise only the address matches
 }
 
-// OwnerOf finds the user to whom the identity is linked, or otherwise the user with this email
-// address. If email is "", it looks for the link only.
+// OwnerOf finds the user of a linked identity, or otherwise the user with this email address. If
+// email is "", it looks for the link only.
 func (db *DB) OwnerOf(ctx context.Context, i Identity, email string) (Owner, error) {
 	owner, err := db.linkedOwner(ctx, i)
 	if err != nil || owner.Linked || email == "" {
@@ -36,8 +36,7 @@ func (db *DB) OwnerOf(ctx context.Context, i Identity, email string) (Owner, err
 	return Owner{User: found}, nil
 }
 
-// linkedOwner finds the user to whom the identity is linked. It returns the zero Owner if there
-// is none.
+// linkedOwner finds the user of a linked identity. It returns the zero Owner if there is none.
 func (db *DB) linkedOwner(ctx context.Context, i Identity) (Owner, error) {
 	if err := refuseImpossible(i.Connector, i.Issuer, i.Subject); err != nil {
 		return Owner{}, fmt.Errorf("read linked user: %w", err)

@@ -10,9 +10,9 @@ import (
 
 // MarkRestored makes a database that was restored from a backup safe to use. It ends every
 // session and grant, and deletes pushed requests, device codes and set-up links. This is
-// necessary because the backup does not know what was used or ended since, and users may hold
-// tokens that it does not know. Clients get logout notices for the sessions. Users, clients,
-// keys and consents stay. It moves the change counter. Event instance.restored.
+// necessary because the backup does not contain later revocations and uses of codes, and users
+// may hold tokens that it does not know. Clients get logout notices for the sessions. Users,
+// clients, keys and consents stay. It moves the change counter. Event instance.restored.
 //
 // It returns the moment up to which everything has ended. This is the end of the current second,
 // because tokens contain times in whole seconds.

@@ -177,7 +177,7 @@ func (db *DB) RaiseLongestLife(ctx context.Context, id string, life time.Duratio
 	})
 }
 
-// EndExpiredKeys ends the retired keys whose time is over: it destroys the private half and
+// EndExpiredKeys ends the retired keys after their gone_at: it destroys the private half and
 // keeps the public one. If a line has no active key, its retired keys stay, unless the line was
 // retired. It deletes keys that have been gone or revoked for longer than keep. It returns the
 // number of both, and moves the change counter if there are any. Event key.gone for each ended

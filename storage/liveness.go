@@ -26,8 +26,8 @@ func liveSession(at time.Time) clause.Expr { return gorm.Expr(sessionLives, sess
 const (
 	// grantLives is the condition that a grant g is live, and the only such condition. It is a
 	// join, so ending a session, or disabling a user or a client, changes one row only.
-	// onlineLives is the same condition for a grant that counts as online, whatever its row
-	// contains, because its client may no longer have offline_access. The parameters of both are
+	// onlineLives is the same condition for a grant that counts as online even if its row says
+	// offline, because its client may no longer have offline_access. The parameters of both are
 	// grantArgs.
 	grantLives  = grantLivesHead + `g.offline` + grantLivesTail
 	onlineLives = grantLivesHead + `FALSE` + grantLivesTail

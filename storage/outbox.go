@@ -89,8 +89,8 @@ func (n noticeScope) ids() (after, before string) {
 
 // NoticeClaim is the input of DB.ClaimNotices.
 type NoticeClaim struct {
-	UserID, SessionID string        // whose notices; UserID "": of all users; SessionID "": of all sessions
-	Except            []string      // client IDs whose notices are not claimed
+	UserID, SessionID string        // select the notices; UserID "": of all users; SessionID "": of all sessions
+	Except            []string      // IDs of clients; their notices are not claimed
 	Limit             int           // the largest number of notices
 	Lease             time.Duration // how long no other node gets them
 }

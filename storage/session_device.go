@@ -9,8 +9,8 @@ type Device struct {
 }
 
 // KnownTo reports whether the user has signed in with that browser since everything of the user
-// was last ended. An older device does not count, because a person who knew the old password may
-// have created it.
+// was last ended. An older device does not count, because another person with the old password
+// may have created it.
 func (d Device) KnownTo(u User) bool {
 	return d.ID != "" && d.UserID == u.ID && d.Since > u.NotBefore
 }

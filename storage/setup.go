@@ -9,7 +9,7 @@ import (
 )
 
 // setupOpen is the condition that the first administrator may be created. Its parameter is the
-// ID of the user who will be. It also checks the users, because the previous release creates
+// ID of that new user. It also checks the users, because the previous release creates
 // administrators without closing set-up.
 const setupOpen = `i.id = 1 AND i.setup_closed_at = 0 AND NOT EXISTS (` + otherAdmins + `)`
 

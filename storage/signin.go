@@ -50,7 +50,7 @@ type AssertedFreshness struct {
 // user.signed_in.
 //
 // ErrRevoked: the user is disabled or deleted, or everything of the user was ended after
-// NotBefore was read. A person who knew the old password is therefore refused after it was
+// NotBefore was read. A sign-in with an old password therefore fails after the password was
 // changed.
 func (db *DB) SignIn(ctx context.Context, s SignIn, at time.Time) (Session, error) {
 	if err := refuseImpossible(s.UserID, s.HandleHash); err != nil {

@@ -155,9 +155,9 @@ func (db *DB) checkConnectorUser(tx *gorm.DB, a ConnectorSignIn, at time.Time) e
 	return err
 }
 
-// checkAddressMatch returns ErrConflict if a user who was found by the address no longer has
-// that address, or if it became verified or unverified since the caller looked. An upstream
-// never opens the account of an administrator by its address.
+// checkAddressMatch checks a user that the caller found by address. It returns ErrConflict if
+// the user no longer has that address, or if the address became verified or unverified since. An
+// upstream never opens the account of an administrator by its address.
 func checkAddressMatch(tx *gorm.DB, a ConnectorSignIn) error {
 	var found []User
 	err := tx.Select("email_canonical", "email_verified", "admin").Where("id = ?", a.Identity.UserID).Limit(1).Find(&found).Error

@@ -157,9 +157,9 @@ const (
 //
 // Deleted rows do not come back when a wrong clock is corrected. Therefore the sweep has its own
 // clock, which all nodes share. Each call moves it forward by at most ten minutes, ten times as
-// fast as real time. A node whose clock is a year ahead then deletes in its first hour only the
-// rows of ten hours, not those of a year. The clock starts at the newest event. If at is
-// earlier, it goes back at once.
+// fast as real time. If the clock of a node is a year ahead, that node deletes in its first hour
+// only the rows of ten hours, not those of a year. The sweep's clock starts at the newest event.
+// If at is earlier, it goes back at once.
 func (db *DB) StartSweep(ctx context.Context, holder string, at time.Time) (until time.Time, taken bool, err error) {
 	if err := refuseImpossible(holder); err != nil {
 		return time.Time{}, false, fmt.Errorf("start sweep: %w", err)

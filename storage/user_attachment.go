@@ -9,8 +9,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// Attached lists everything that is attached to an account: the means to sign in, and what they
-// have opened.
+// Attached lists everything that is attached to an account: credentials, identities, sessions
+// and grants.
 type Attached struct {
 	Factors    []Factor   // includes the password
 	Identities []Identity // the oldest first, like the factors
@@ -70,9 +70,9 @@ func attachedTo(tx *gorm.DB, userID string, at time.Time) (Attached, error) {
 	return a, err
 }
 
-// UnprovenPolicy decides about the attachments of an account whose address is not verified, when
-// an operator gives the account more rights. The attachments may belong to a person other than
-// the one whom the operator means.
+// UnprovenPolicy is for acts of an operator that give more rights to an account with an
+// unverified address. It decides about the attachments of the account, because they may belong
+// to another person than the operator expects.
 type UnprovenPolicy int
 
 const (

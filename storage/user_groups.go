@@ -110,8 +110,8 @@ func difference(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(name string) bool { return slices.Contains(other, name) })
 }
 
-// GroupSource selects the identities whose groups are used: those of a connector with one of its
-// configured issuers.
+// GroupSource is a connector with its configured issuers. The groups of identities with one of
+// these issuers are used.
 type GroupSource struct {
 	Connector string
 	Issuers   []string // empty: the settings take no groups from the connector, or the connector no longer exists
@@ -120,11 +120,11 @@ type GroupSource struct {
 // forgottenBatch is the number of identities that lose their groups in one transaction.
 const forgottenBatch = 100
 
-// RemoveUnconfiguredGroups removes the groups of one batch of identities of s.Connector whose
-// issuer is not in s.Issuers. This happens after the operator has stopped taking groups from the
-// connector, removed it, or changed it to another upstream. It returns the number of identities
-// and whether the batch was full. Event user.groups_changed, with the reason
-// groups_not_configured.
+// RemoveUnconfiguredGroups removes groups that are no longer configured. These are the groups of
+// identities of s.Connector with an issuer that is not in s.Issuers, after the operator has
+// stopped taking groups from the connector, removed it, or changed it to another upstream. It
+// handles one batch of identities, and returns their number and whether the batch was full.
+// Event user.groups_changed, with the reason groups_not_configured.
 func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By) (forgotten int, full bool, err error) {
 	if err := refuseImpossible(s.Connector); err != nil {
 		return 0, false, fmt.Errorf("remove unconfigured groups: %w", err)
@@ -162,9 +162,9 @@ func (db *DB) RemoveUnconfiguredGroups(ctx context.Context, s GroupSource, by By
 	return len(batch), len(batch) == forgottenBatch, nil
 }
 
-// CorrectStrayGroups removes the upstream groups of one batch of users who have no identity with
-// groups. The previous release does not know these columns, so it leaves the groups when it
-// deletes an identity. It reports whether the batch was full.
+// CorrectStrayGroups removes upstream groups from users without an identity that has groups. The
+// previous release does not know these columns, so it leaves the groups when it deletes an
+// identity. CorrectStrayGroups handles one batch of users, and reports whether it was full.
 func (db *DB) CorrectStrayGroups(ctx context.Context, by By) (full bool, err error) {
 	var strays []string
 	err = db.read(ctx, "look for stray groups", func(q *gorm.DB) error {

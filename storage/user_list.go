@@ -21,7 +21,7 @@ type UserFilter struct {
 }
 
 // ListPosition is the position of the user in the list of users: the canonical email address, or
-// the ID for users without an address, who follow at the end.
+// the ID for users without an address. They follow at the end.
 func (u User) ListPosition() string {
 	if u.EmailCanonical != "" {
 		return u.EmailCanonical

@@ -61,9 +61,9 @@ func isASCII(s string) bool {
 // lunate replaces the lunate sigma, which looks like a c. NFKD would make it the other sigma.
 var lunate = strings.NewReplacer("ϲ", "c", "Ϲ", "c")
 
-// twofaced replaces the two Greek capitals whose lower case looks like another Latin letter than
-// the capital. In a name with Latin letters they count as what they look like, so they are
-// replaced before case folding. In a Greek name both cases stay equal.
+// twofaced replaces two Greek letters: the capital looks like one Latin letter, and the small
+// letter like another. In a name with Latin letters they count as the letter that they look
+// like, so they are replaced before case folding. In a Greek name both cases stay equal.
 var twofaced = strings.NewReplacer("Ν", "n", "Υ", "y")
 
 // isInvisible reports whether a character is not visible in a name: spaces, controls, joiners,

@@ -50,9 +50,9 @@ func (p Profile) ApplyTo(u *User) {
 	u.PhoneNumber, u.Address = p.PhoneNumber, p.Address
 }
 
-// setProfile is the assignment of all columns of a profile except preferred_username, whose
-// uniqueness needs its own check. Its parameters are profileValues. A changed phone number is no
-// longer verified.
+// setProfile is the assignment of all columns of a profile except preferred_username, which must
+// be unique and needs its own check. Its parameters are profileValues. A changed phone number is
+// no longer verified.
 const setProfile = `name = ?, given_name = ?, family_name = ?, middle_name = ?, nickname = ?, profile = ?, picture = ?, website = ?,
 	gender = ?, birthdate = ?, zoneinfo = ?, locale = ?, address = ?,
 	phone_number_verified = CASE WHEN phone_number = ? THEN phone_number_verified ELSE FALSE END, phone_number = ?,

@@ -39,10 +39,10 @@ type RevisedUser struct {
 	Evicted Attached
 }
 
-// ReviseUser changes a user by applying r.Revise to its current row. Two administrators who
-// change different fields at the same time therefore keep each other's changes. ID, Admin,
-// DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends
-// all sessions and grants of the user.
+// ReviseUser changes a user by applying r.Revise to its current row. Two administrators can
+// therefore change different fields at the same time without losing a change. ID, Admin,
+// DisabledAt, CreatedAt and UpstreamGroups stay the same. A new email address ends all sessions
+// and grants of the user.
 //
 // Marking an unverified address as verified is a first proof: it evicts the attachments (see
 // ProveAddress), unless Unproven is KeepAttached. Adding a role or a group is not a proof. If

@@ -56,7 +56,7 @@ func (b Backend) Open(t testing.TB) *storage.DB {
 	return b.OpenFaulty(t, nil)
 }
 
-// OpenFaulty opens a handle whose calls fail as faults chooses.
+// OpenFaulty opens a handle with calls that fail as faults chooses.
 func (b Backend) OpenFaulty(t testing.TB, faults storage.Faults) *storage.DB {
 	t.Helper()
 	config := b.config

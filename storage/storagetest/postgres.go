@@ -129,8 +129,8 @@ func version(initdb string) int {
 }
 
 // unprivileged returns the attributes of child processes. PostgreSQL refuses to run as root. If
-// the test runs as root, children therefore run as the user postgres, who becomes the owner of
-// the folder.
+// the test runs as root, the user postgres becomes the owner of the folder, and children run as
+// that user.
 func (c *cluster) unprivileged() (*syscall.SysProcAttr, error) {
 	if os.Getuid() != 0 {
 		return &syscall.SysProcAttr{}, nil
